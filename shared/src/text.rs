@@ -1,0 +1,74 @@
+//! Text that somebody else wrote, made safe to show.
+//!
+//! Everything a peer sends (names, reasons, chat, findings) goes through here before a terminal, a log or a
+//! page sees it: no control characters (terminal escapes), no bidirectional overrides (text that reads as
+//! something else), no invisible characters used to imitate, and never longer than its place allows.
+
+/// Appended where a text was cut.
+const CUT: char = '…';
+
+/// `true` for characters that could steer a terminal, reorder the text around them, or hide.
+fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{00ad}' | '\u{061c}' | '\u{180e}'
+            | '\u{200b}' | '\u{200e}' | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+/// One line: hostile characters become U+FFFD (line breaks and tabs a space), cut at `max_chars`.
+pub fn one_line(text: &str, max_chars: usize) -> String {
+    cleaned(text, max_chars, |c| if matches!(c, '\n' | '\r' | '\t') { Some(' ') } else { None })
+}
+
+/// Several lines: like [`one_line`], but `\n` and tabs stay and `\r` goes.
+pub fn multi_line(text: &str, max_chars: usize) -> String {
+    cleaned(&text.replace("\r\n", "\n"), max_chars, |c| match c {
+        '\n' | '\t' => Some(c),
+        '\r' => Some('\n'),
+        _ => None,
+    })
+}
+
+fn cleaned(text: &str, max_chars: usize, keep: impl Fn(char) -> Option<char>) -> String {
+    let mut chars = text.chars();
+    let mut out: String = chars
+        .by_ref()
+        .take(max_chars)
+        .map(|c| keep(c).unwrap_or(if is_hostile(c) { '\u{fffd}' } else { c }))
+        .collect();
+    if chars.next().is_some() {
+        out.pop();
+        out.push(CUT);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_escapes_and_bidi_overrides_do_not_survive() {
+        assert_eq!(one_line("a\u{1b}[2Jb\nc\u{202e}d\u{200b}", 50), "a\u{fffd}[2Jb c\u{fffd}d\u{fffd}");
+        assert_eq!(multi_line("a\r\nb\tc\u{9b}31m", 50), "a\nb\tc\u{fffd}31m");
+    }
+
+    #[test]
+    fn ordinary_text_of_any_script_is_untouched() {
+        for text in ["Grüße", "مرحبا", "日本語", "👩🏽 ok", "a\u{301}"] {
+            assert_eq!(one_line(text, 50), text);
+        }
+    }
+
+    #[test]
+    fn cut_texts_say_so_and_fit() {
+        assert_eq!(one_line("abcdef", 4), "abc…");
+        assert_eq!(one_line("abcd", 4), "abcd");
+        assert_eq!(one_line("x", 0), "…".repeat(1));
+    }
+}
