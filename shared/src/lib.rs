@@ -7,8 +7,15 @@
 //!
 //! Only [`transport`] knows quinn and tokio. Everything else takes time and randomness as arguments.
 
+pub mod credential;
+pub mod grant;
 pub mod id;
+pub mod identity;
+pub mod invitation;
+pub mod pake;
+pub mod platform;
 pub mod report;
+pub mod support_code;
 pub mod text;
 pub mod time;
 pub mod wire;
