@@ -61,16 +61,13 @@ pub struct Keys {
 
 impl Proof {
     /// The technician's first message.
-    pub fn technician(
-        secret: &str,
-        rng: &mut (impl CryptoRngCore + rand_core::CryptoRng),
-    ) -> (Self, Vec<u8>) {
+    pub fn technician(secret: &str, rng: &mut impl CryptoRngCore) -> (Self, Vec<u8>) {
         let (state, sent) = Spake2::start_a_with_rng(&Password::new(secret), &end(true), &end(false), rng);
         (Self { state, sent: sent.clone(), is_technician: true }, sent)
     }
 
     /// The agent's answer.
-    pub fn agent(secret: &str, rng: &mut (impl CryptoRngCore + rand_core::CryptoRng)) -> (Self, Vec<u8>) {
+    pub fn agent(secret: &str, rng: &mut impl CryptoRngCore) -> (Self, Vec<u8>) {
         let (state, sent) = Spake2::start_b_with_rng(&Password::new(secret), &end(true), &end(false), rng);
         (Self { state, sent: sent.clone(), is_technician: false }, sent)
     }

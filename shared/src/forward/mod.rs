@@ -1,0 +1,3 @@
+//! The forwarding path's grants.
+mod grant;
+pub use grant::*;
