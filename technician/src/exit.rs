@@ -1,0 +1,324 @@
+//! How the program ends: one documented exit code for each kind of failure, and the way from errors to codes.
+//!
+//! Must not live here: printing (see `output`). The table in `docs/client.md` is checked against this file.
+
+use core::error::Error;
+use core::fmt;
+
+use nearhand_shared::credential::CredentialError;
+use nearhand_shared::invitation::StringError;
+use nearhand_shared::message::{control, session};
+
+use crate::home::HomeError;
+use crate::relay::{DeviceError, RelayError, TargetError};
+
+/// What the program's exit status says. Released numbers keep their meaning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// It worked.
+    Ok = 0,
+    /// Something unforeseen.
+    Unexpected = 1,
+    /// The command line can't be understood.
+    Usage = 2,
+    /// Claim or join first.
+    NotSetUp = 3,
+    /// The relay can't be reached.
+    Unreachable = 4,
+    /// What answers isn't the relay.
+    WrongRelayKey = 5,
+    /// The relay said no.
+    Refused = 6,
+    /// No such device.
+    NoSuchDevice = 7,
+    /// The device is offline.
+    DeviceOffline = 8,
+    /// The support code is wrong.
+    WrongCode = 9,
+    /// The support code expired or was used.
+    NoSuchCode = 10,
+    /// The person at the device, or its policy, said no.
+    Denied = 11,
+    /// Nobody answered in time.
+    TimedOut = 12,
+    /// A key or credential was revoked or has expired.
+    Revoked = 13,
+    /// The device's key changed.
+    KeyChanged = 14,
+    /// The session was lost.
+    SessionLost = 15,
+    /// Versions don't fit.
+    Version = 16,
+    /// This machine's disk or files.
+    Local = 17,
+    /// Stopped by the person at the device.
+    Stopped = 18,
+    /// An audit log is broken.
+    AuditBroken = 19,
+    /// The other end can't store, or is full.
+    Full = 20,
+    /// Not granted, or not offered by the device.
+    NotGranted = 21,
+}
+
+impl ExitCode {
+    /// All, in order.
+    pub const ALL: [Self; 22] = [
+        Self::Ok,
+        Self::Unexpected,
+        Self::Usage,
+        Self::NotSetUp,
+        Self::Unreachable,
+        Self::WrongRelayKey,
+        Self::Refused,
+        Self::NoSuchDevice,
+        Self::DeviceOffline,
+        Self::WrongCode,
+        Self::NoSuchCode,
+        Self::Denied,
+        Self::TimedOut,
+        Self::Revoked,
+        Self::KeyChanged,
+        Self::SessionLost,
+        Self::Version,
+        Self::Local,
+        Self::Stopped,
+        Self::AuditBroken,
+        Self::Full,
+        Self::NotGranted,
+    ];
+
+    /// The exit status.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// Its name in `--json` errors and in the documentation.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Unexpected => "unexpected",
+            Self::Usage => "usage",
+            Self::NotSetUp => "not-set-up",
+            Self::Unreachable => "unreachable",
+            Self::WrongRelayKey => "wrong-relay-key",
+            Self::Refused => "refused",
+            Self::NoSuchDevice => "no-such-device",
+            Self::DeviceOffline => "device-offline",
+            Self::WrongCode => "wrong-code",
+            Self::NoSuchCode => "no-such-code",
+            Self::Denied => "denied",
+            Self::TimedOut => "timed-out",
+            Self::Revoked => "revoked",
+            Self::KeyChanged => "key-changed",
+            Self::SessionLost => "session-lost",
+            Self::Version => "version",
+            Self::Local => "local",
+            Self::Stopped => "stopped",
+            Self::AuditBroken => "audit-broken",
+            Self::Full => "full",
+            Self::NotGranted => "not-granted",
+        }
+    }
+
+    /// For a refusal by the agent.
+    pub const fn of_refusal(refusal: &session::Refusal) -> Self {
+        use session::Refusal as R;
+        match refusal {
+            R::WrongCode => Self::WrongCode,
+            R::NoSuchCode => Self::NoSuchCode,
+            R::NotTrusted | R::Denied | R::Unattended => Self::Denied,
+            R::Revoked => Self::Revoked,
+            R::NoSuchSession => Self::SessionLost,
+            R::Version => Self::Version,
+            R::TimedOut => Self::TimedOut,
+            R::NotGranted(_) | R::Expired(_) | R::NotOffered(_) | R::AlreadyOpen | R::TooMany => {
+                Self::NotGranted
+            }
+            R::Protocol => Self::Unexpected,
+            R::Storage => Self::Full,
+        }
+    }
+
+    /// For a session that the agent ended.
+    pub const fn of_ended(ended: &session::Ended) -> Self {
+        use session::Ended as E;
+        match ended {
+            E::ByTechnician => Self::Ok,
+            E::Stopped => Self::Stopped,
+            E::Revoked => Self::Revoked,
+            E::AgentStopping | E::ByRelay => Self::SessionLost,
+            E::Idle => Self::TimedOut,
+            E::Storage => Self::Full,
+        }
+    }
+
+    /// For a session's outcome as the relay tells it ([`control::Push::SessionClosed`]).
+    pub const fn of_outcome(outcome: control::Outcome) -> Self {
+        use control::Outcome as O;
+        match outcome {
+            O::Technician => Self::Ok,
+            O::Stopped => Self::Stopped,
+            O::NotGranted => Self::NotGranted,
+            O::Lost | O::Failed => Self::SessionLost,
+            O::Revoked => Self::Revoked,
+        }
+    }
+
+    /// For a refusal by the relay.
+    pub const fn of_relay_refusal(refusal: &control::Refusal) -> Self {
+        use control::{OfferRefusal as O, Refusal as R};
+        match refusal {
+            R::NotAllowed
+            | R::Unclaimed
+            | R::Claimed
+            | R::WrongClaim
+            | R::Credential(_)
+            | R::InviteUsed
+            | R::Unknown
+            | R::OldList
+            | R::TooMany { .. } => Self::Refused,
+            R::Revoked => Self::Revoked,
+            R::NoSuchDevice => Self::NoSuchDevice,
+            R::DeviceOffline { .. } => Self::DeviceOffline,
+            R::NoSuchCode | R::DeviceRefused(O::NoSuchCode) => Self::NoSuchCode,
+            R::NoSuchSession | R::DeviceRefused(O::NoSuchSession) => Self::SessionLost,
+            R::DeviceRefused(_) => Self::Denied,
+            R::DeviceSilent => Self::TimedOut,
+            R::Full { .. } | R::Storage => Self::Full,
+            R::Version { .. } => Self::Version,
+            R::ShuttingDown => Self::Unreachable,
+        }
+    }
+
+    const fn of_credential(error: &CredentialError) -> Self {
+        match error {
+            CredentialError::Revoked | CredentialError::Expired(_) => Self::Revoked,
+            _ => Self::Denied,
+        }
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code.number())
+    }
+}
+
+/// An error that has an exit code.
+pub trait Exit: Error {
+    /// The code.
+    fn exit_code(&self) -> ExitCode;
+}
+
+impl Exit for HomeError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::NotSetUp { .. } | Self::NoOrganisationKey { .. } | Self::NoPlace => ExitCode::NotSetUp,
+            Self::OrganisationKeyExists { .. } | Self::AlreadySetUp { .. } => ExitCode::Usage,
+            Self::Unsettled(_) | Self::Exposed { .. } | Self::Damaged { .. } | Self::Io { .. } => {
+                ExitCode::Local
+            }
+        }
+    }
+}
+
+impl Exit for RelayError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::NoAddress { .. } | Self::Unreachable { .. } | Self::Lost | Self::Silent => {
+                ExitCode::Unreachable
+            }
+            Self::WrongKey { .. } => ExitCode::WrongRelayKey,
+            Self::Refused(refusal) => ExitCode::of_relay_refusal(refusal),
+            Self::Version { .. } | Self::Protocol(_) => ExitCode::Version,
+            Self::Home(e) => e.exit_code(),
+            Self::Socket(_) => ExitCode::Local,
+            Self::Tls(_) => ExitCode::Unexpected,
+        }
+    }
+}
+
+impl Exit for TargetError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Code(_) => ExitCode::WrongCode,
+            Self::NoSuchDevice(_) => ExitCode::NoSuchDevice,
+            Self::Ambiguous { .. } => ExitCode::Usage,
+            Self::Relay(e) => e.exit_code(),
+        }
+    }
+}
+
+impl Exit for DeviceError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Credential(e) => ExitCode::of_credential(e),
+            Self::Other { .. } | Self::Changed(_) => ExitCode::KeyChanged,
+            Self::Home(e) => e.exit_code(),
+        }
+    }
+}
+
+impl Exit for session::Refusal {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::of_refusal(self)
+    }
+}
+
+impl Exit for session::Ended {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::of_ended(self)
+    }
+}
+
+impl Exit for StringError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Usage
+    }
+}
+
+/// How a command failed: its code and what to tell the person. Any error that is [`Exit`] becomes one by `?`.
+pub struct Failure {
+    /// The exit code.
+    pub code: ExitCode,
+    message: String,
+}
+
+impl Failure {
+    /// With its own words.
+    pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// What happened, to what, and what to do; with all causes. May hold a peer's words: show it through
+    /// `shared::text`.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl<E: Exit + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { code: error.exit_code(), message: chain(&error) }
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Failure({}, {:?})", self.code.name(), self.message)
+    }
+}
+
+/// An error and its causes, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

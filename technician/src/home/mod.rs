@@ -1,0 +1,382 @@
+//! The technician's directory: keys, profile, known devices, revocations, sessions' evidence.
+//!
+//! Everything here is for its owner only (0700, files 0600), written whole or not at all, and read back with
+//! an error that says which file is missing, damaged or open to others and what to do. Reading, deciding and
+//! writing one file happens under one lock, so that two programs can't undo each other's work. Must not live
+//! here: the network, printing, and what a credential or a list means (see `shared::credential`).
+
+mod known;
+mod pending;
+mod profile;
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nearhand_shared::audit::Head;
+use nearhand_shared::credential::{CredentialError, Revocations};
+use nearhand_shared::id::SessionId;
+use nearhand_shared::identity::SecretKey;
+use nearhand_shared::{platform, wire};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub(crate) use known::same_label;
+pub use known::{Familiarity, KeyChanged, KnownDevice, KnownDevices};
+pub use pending::{Pending, Step};
+pub use profile::{Identity, Profile};
+
+const TECHNICIAN_KEY: &str = "technician.key";
+const ORGANISATION_KEY: &str = "organisation.key";
+const PROFILE: &str = "profile.toml";
+const KNOWN_DEVICES: &str = "devices.json";
+const REVOCATIONS: &str = "revocations.bin";
+const WITNESSED: &str = "relay-audit.json";
+const SESSIONS: &str = "sessions";
+const LOCK: &str = "lock";
+
+/// Why something in the directory can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// Nobody has claimed or joined from this directory.
+    #[error(
+        "no profile in {dir}: join with the string you were given (`nearhand join STRING`), \
+         or claim a new relay (`nearhand claim STRING`)"
+    )]
+    NotSetUp {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The organisation's key isn't here.
+    #[error(
+        "the organisation key is not in {dir}: run this where the relay was claimed, \
+         or restore the key (`nearhand organisation restore FILE`)"
+    )]
+    NoOrganisationKey {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// There is an organisation key already, and it is never overwritten.
+    #[error(
+        "{path} holds an organisation key already, and it is never overwritten: \
+         use another directory (--home DIR), or move it away if you are sure"
+    )]
+    OrganisationKeyExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is a profile already.
+    #[error(
+        "{dir} belongs to {name} at {organisation} already: use another directory (--home DIR) for another one"
+    )]
+    AlreadySetUp {
+        /// The directory.
+        dir: PathBuf,
+        /// Whose profile.
+        name: String,
+        /// Of which organisation.
+        organisation: String,
+    },
+    /// A claim, a join or a rotation of the key began and its end isn't known.
+    #[error(
+        "a {0} that was begun here is not settled yet: run `nearhand status` when the relay can be reached"
+    )]
+    Unsettled(Step),
+    /// Others than the owner can get at it.
+    #[error(
+        "others can get at {path}: run `chmod {mode} {path}`, and if they may have read it, `nearhand rotate`"
+    )]
+    Exposed {
+        /// The file or directory.
+        path: PathBuf,
+        /// The rights it should have.
+        mode: &'static str,
+    },
+    /// It can't be read as what it should be.
+    #[error("{path} is damaged ({why}): {remedy}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The system refuses.
+    #[error("can't {act} {path}")]
+    Io {
+        /// What was tried.
+        act: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no place for it.
+    #[error("there is no home directory to keep keys in: say where with --home DIR")]
+    NoPlace,
+}
+
+impl HomeError {
+    fn io(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { act, path: path.to_owned(), source }
+    }
+}
+
+/// The technician's directory.
+#[derive(Clone, Debug)]
+pub struct Home {
+    dir: PathBuf,
+}
+
+impl Home {
+    /// Where the directory is when nobody says otherwise.
+    ///
+    /// # Errors
+    /// [`HomeError::NoPlace`].
+    pub fn default_dir() -> Result<PathBuf, HomeError> {
+        crate::platform::data_dir().map(|dir| dir.join("nearhand")).ok_or(HomeError::NoPlace)
+    }
+
+    /// Opens the directory, making it if there is none.
+    ///
+    /// # Errors
+    /// [`HomeError::Exposed`], [`HomeError::Io`].
+    pub fn open(dir: PathBuf) -> Result<Self, HomeError> {
+        platform::create_private_dir(&dir).map_err(HomeError::io("make", &dir))?;
+        if crate::platform::is_open_to_others(&dir).map_err(HomeError::io("look at", &dir))? {
+            return Err(HomeError::Exposed { path: dir, mode: "700" });
+        }
+        Ok(Self { dir })
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// Who the technician is, with whom.
+    ///
+    /// # Errors
+    /// [`HomeError`]; [`HomeError::NotSetUp`] before a claim or a join.
+    pub fn profile(&self) -> Result<Profile, HomeError> {
+        let path = self.path(PROFILE);
+        match self.read(&path)? {
+            Some(bytes) => Profile::parse(&path, &bytes),
+            None => Err(HomeError::NotSetUp { dir: self.dir.clone() }),
+        }
+    }
+
+    /// The profile, the key, and what both prove.
+    ///
+    /// # Errors
+    /// [`HomeError`]; [`HomeError::Damaged`] if key and credential don't belong together.
+    pub fn identity(&self) -> Result<Identity, HomeError> {
+        let profile = self.profile()?;
+        let key = self
+            .key_file(&self.path(TECHNICIAN_KEY))?
+            .ok_or_else(|| HomeError::NotSetUp { dir: self.dir.clone() })?;
+        match (Identity::new(profile, key), self.pending()?) {
+            (Ok(identity), _) => Ok(identity),
+            // A change was being put in its place when the program or the machine stopped.
+            (Err(_), Some(pending)) => Err(HomeError::Unsettled(pending.step)),
+            (Err(why), None) => Err(HomeError::Damaged {
+                path: self.path(PROFILE),
+                why,
+                remedy: "ask the administrator for a new invitation and join from a new directory",
+            }),
+        }
+    }
+
+    /// The organisation's key.
+    ///
+    /// # Errors
+    /// [`HomeError`]; [`HomeError::NoOrganisationKey`] where there is none.
+    pub fn organisation_key(&self) -> Result<SecretKey, HomeError> {
+        self.key_file(&self.path(ORGANISATION_KEY))?
+            .ok_or_else(|| HomeError::NoOrganisationKey { dir: self.dir.clone() })
+    }
+
+    /// Puts the organisation's key here.
+    ///
+    /// # Errors
+    /// [`HomeError::OrganisationKeyExists`] if one is here, [`HomeError::Io`].
+    pub fn put_organisation_key(&self, key: &SecretKey) -> Result<(), HomeError> {
+        let _lock = self.lock()?;
+        let path = self.path(ORGANISATION_KEY);
+        if path.symlink_metadata().is_ok() {
+            return Err(HomeError::OrganisationKeyExists { path });
+        }
+        key.save(&path).map_err(HomeError::io("write", &path))
+    }
+
+    /// `true` if there is an organisation key here, readable or not.
+    pub fn has_organisation_key(&self) -> bool {
+        self.path(ORGANISATION_KEY).symlink_metadata().is_ok()
+    }
+
+    /// What is known to be withdrawn.
+    ///
+    /// # Errors
+    /// [`HomeError`].
+    pub fn revocations(&self) -> Result<Revocations, HomeError> {
+        let path = self.path(REVOCATIONS);
+        let Some(bytes) = self.read(&path)? else { return Ok(Revocations::default()) };
+        wire::decode(&bytes).map_err(|e| HomeError::Damaged {
+            path,
+            why: e.to_string(),
+            remedy: "delete it and run `nearhand sync`, which fetches the organisation's list again",
+        })
+    }
+
+    /// Changes what is known to be withdrawn; written only if `change` says that there was news.
+    ///
+    /// # Errors
+    /// [`HomeError`].
+    pub fn update_revocations(
+        &self,
+        change: impl FnOnce(&mut Revocations) -> Result<bool, CredentialError>,
+    ) -> Result<Result<bool, CredentialError>, HomeError> {
+        let _lock = self.lock()?;
+        let mut revocations = self.revocations()?;
+        let news = change(&mut revocations);
+        if matches!(news, Ok(true)) {
+            let path = self.path(REVOCATIONS);
+            let bytes = wire::encode(&revocations).map_err(|e| HomeError::Damaged {
+                path: path.clone(),
+                why: e.to_string(),
+                remedy: "tell the developers",
+            })?;
+            self.write(&path, &bytes)?;
+        }
+        Ok(news)
+    }
+
+    /// The devices met so far.
+    ///
+    /// # Errors
+    /// [`HomeError`].
+    pub fn known_devices(&self) -> Result<KnownDevices, HomeError> {
+        Ok(KnownDevices::new(self.read_json(
+            &self.path(KNOWN_DEVICES),
+            "restore it from a backup; without it no changed key is noticed",
+        )?))
+    }
+
+    /// Changes the devices met so far; written if something changed.
+    ///
+    /// # Errors
+    /// [`HomeError`].
+    pub fn update_known_devices(&self, change: impl FnOnce(&mut KnownDevices)) -> Result<(), HomeError> {
+        let _lock = self.lock()?;
+        let before = self.known_devices()?;
+        let mut after = before.clone();
+        change(&mut after);
+        if after == before { Ok(()) } else { self.write_json(&self.path(KNOWN_DEVICES), after.entries()) }
+    }
+
+    /// The heads of the relay's audit log that were seen and verified here.
+    ///
+    /// # Errors
+    /// [`HomeError`].
+    pub fn witnessed_heads(&self) -> Result<Vec<Head>, HomeError> {
+        self.read_json(&self.path(WITNESSED), "delete it: what was witnessed of the relay's log is lost then")
+    }
+
+    /// Remembers a head of the relay's audit log.
+    ///
+    /// # Errors
+    /// [`HomeError`].
+    pub fn witness(&self, head: Head) -> Result<(), HomeError> {
+        /// So many are kept, the newest: each covers all rows before it.
+        const KEEP: usize = 100;
+        let _lock = self.lock()?;
+        let mut heads = self.witnessed_heads()?;
+        if head.number == 0 || heads.contains(&head) {
+            return Ok(());
+        }
+        heads.push(head);
+        heads.sort_by_key(|h| h.number);
+        let heads = heads.split_off(heads.len().saturating_sub(KEEP));
+        self.write_json(&self.path(WITNESSED), &heads)
+    }
+
+    /// The directory of a session's evidence (log, grants, report), made if there is none.
+    ///
+    /// # Errors
+    /// [`HomeError::Io`].
+    pub fn session_dir(&self, session: SessionId) -> Result<PathBuf, HomeError> {
+        let dir = self.path(SESSIONS).join(session.to_string());
+        platform::create_private_dir(&dir).map_err(HomeError::io("make", &dir))?;
+        Ok(dir)
+    }
+
+    /// Held while a file is read, changed and written; released when dropped.
+    fn lock(&self) -> Result<File, HomeError> {
+        let path = self.path(LOCK);
+        let file = platform::open_private_append(&path).map_err(HomeError::io("open", &path))?;
+        crate::platform::lock(&file).map_err(HomeError::io("lock", &path))?;
+        Ok(file)
+    }
+
+    fn key_file(&self, path: &Path) -> Result<Option<SecretKey>, HomeError> {
+        match SecretKey::load(path) {
+            Ok(key) => Ok(Some(key)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => Err(HomeError::Damaged {
+                path: path.to_owned(),
+                why: "it is no key file".into(),
+                remedy: "restore it from a backup",
+            }),
+            Err(e) => Err(unreadable(path, e)),
+        }
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, HomeError> {
+        match platform::read_private(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(unreadable(path, e)),
+        }
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
+        platform::write_private(path, bytes).map_err(HomeError::io("write", path))
+    }
+
+    fn read_json<T: DeserializeOwned + Default>(
+        &self,
+        path: &Path,
+        remedy: &'static str,
+    ) -> Result<T, HomeError> {
+        let Some(bytes) = self.read(path)? else { return Ok(T::default()) };
+        serde_json::from_slice(&bytes).map_err(|e| HomeError::Damaged {
+            path: path.to_owned(),
+            why: e.to_string(),
+            remedy,
+        })
+    }
+
+    fn write_json(&self, path: &Path, value: &(impl Serialize + ?Sized)) -> Result<(), HomeError> {
+        let bytes = serde_json::to_vec_pretty(value)
+            .map_err(|e| HomeError::io("write", path)(io::Error::new(io::ErrorKind::InvalidData, e)))?;
+        self.write(path, &bytes)
+    }
+}
+
+/// A file that others can read is told apart from one that its owner can't.
+fn unreadable(path: &Path, e: io::Error) -> HomeError {
+    if e.kind() == io::ErrorKind::PermissionDenied && e.raw_os_error().is_none() {
+        HomeError::Exposed { path: path.to_owned(), mode: "600" }
+    } else {
+        HomeError::io("read", path)(e)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! What differs between operating systems in the client: who may enter a directory, and locks on files.
+//!
+//! The only place of this crate with `cfg` on the target.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// `true` if anybody but the owner may enter, list or change the directory.
+///
+/// # Errors
+/// What the system says.
+#[cfg(unix)]
+pub(crate) fn is_open_to_others(dir: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(std::fs::metadata(dir)?.permissions().mode() & 0o077 != 0)
+}
+
+/// `true` if anybody but the owner may enter: not asked on this system, where a profile directory is private.
+///
+/// # Errors
+/// None here.
+#[cfg(not(unix))]
+pub(crate) fn is_open_to_others(_dir: &Path) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// Waits until no other program holds the lock on the file; it is held until the file is closed.
+///
+/// # Errors
+/// What the system says.
+#[cfg(unix)]
+pub(crate) fn lock(file: &File) -> io::Result<()> {
+    rustix::io::retry_on_intr(|| rustix::fs::flock(file, rustix::fs::FlockOperation::LockExclusive))
+        .map_err(io::Error::from)
+}
+
+/// No locks on this system yet: writes are whole or not at all, the last one wins.
+///
+/// # Errors
+/// None here.
+#[cfg(not(unix))]
+pub(crate) fn lock(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// Where programs keep a person's data.
+#[cfg(not(windows))]
+pub(crate) fn data_dir() -> Option<PathBuf> {
+    let absolute = |p: &PathBuf| p.is_absolute();
+    std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .filter(absolute)
+        .or_else(|| std::env::home_dir().filter(absolute).map(|home| home.join(".local/share")))
+}
+
+/// Where programs keep a person's data.
+#[cfg(windows)]
+pub(crate) fn data_dir() -> Option<PathBuf> {
+    std::env::var_os("LOCALAPPDATA").map(PathBuf::from)
+}

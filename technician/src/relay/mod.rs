@@ -1,0 +1,403 @@
+//! The conversation with the relay: one QUIC connection, one stream for each request, and the streams on
+//! which the relay speaks unasked.
+//!
+//! The relay's key is pinned; what it says of others counts only as far as the organisation has signed it.
+//! A driver: sockets and timers live here, decisions in [`target`], [`crate::home`] and `shared`. Must not
+//! live here: printing, and the session end to end.
+
+mod backoff;
+mod dial;
+mod error;
+mod pushes;
+pub mod target;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nearhand_shared::audit::Head;
+use nearhand_shared::credential::{Credential, Retirement, RevocationList};
+use nearhand_shared::id::SessionId;
+use nearhand_shared::identity::{PublicKey, SecretKey, Signed};
+use nearhand_shared::invitation::RelayAddress;
+use nearhand_shared::message::Program;
+use nearhand_shared::message::control::{
+    DeviceEntry, FRAME_LIMIT, HELLO_LIMIT, Hello, Opened, Outcome, PAGE, Push, REQUEST_TIMEOUT, Refusal,
+    Reply, Request, Target, Welcome,
+};
+use nearhand_shared::transport::framed::{self, FrameError};
+use quinn::{Connection, VarInt};
+use rand_core::OsRng;
+use tokio::sync::broadcast;
+use tokio::time::{Instant, sleep, timeout};
+
+pub use error::{AllTried, RelayError, Tried};
+pub use target::{DeviceError, ExpectedDevice, Resolved, TargetError, VerifiedDevice};
+
+use crate::clock;
+use crate::home::{Home, Identity, Pending, Step};
+
+/// Pushes that a slow reader may be behind.
+const PUSHES: usize = 64;
+/// Most pages of a list that are fetched: 20,000 devices.
+const MAX_PAGES: usize = 100;
+
+/// A connection to the technician's relay that can be renewed.
+#[derive(Debug)]
+pub struct RelayConnection {
+    home: Home,
+    identity: Identity,
+    link: Mutex<Link>,
+    pushes: broadcast::Sender<Push>,
+}
+
+/// What is replaced by a reconnect.
+#[derive(Debug, Clone)]
+struct Link {
+    connection: Connection,
+    addr: SocketAddr,
+    welcome: Arc<Welcome>,
+}
+
+impl RelayConnection {
+    /// Connects with the profile in `home`. If a claim, a join or a rotation was begun there and its end isn't
+    /// known, the relay is asked which identity it knows, and `home` follows.
+    ///
+    /// # Errors
+    /// [`RelayError`].
+    pub async fn connect(home: &Home) -> Result<Self, RelayError> {
+        if let Some(pending) = home.pending()?
+            && let Some(connection) = Self::settle(home, pending).await?
+        {
+            return Ok(connection);
+        }
+        Self::connect_as(home, home.identity()?).await
+    }
+
+    /// `None` if the relay doesn't know the new identity.
+    async fn settle(home: &Home, pending: Pending) -> Result<Option<Self>, RelayError> {
+        match Self::connect_as(home, pending.identity.clone()).await {
+            Ok(connection) => {
+                home.commit(&pending)?;
+                Ok(Some(connection))
+            }
+            Err(RelayError::Refused(
+                Refusal::Unknown | Refusal::Unclaimed | Refusal::Credential(_) | Refusal::NotAllowed,
+            )) => {
+                tracing::info!(step = %pending.step, "the relay does not know of it: forgotten");
+                home.abandon()?;
+                Ok(None)
+            }
+            // The old key can tell: a relay that takes it hasn't rotated.
+            Err(RelayError::Refused(Refusal::Revoked)) if pending.step == Step::Rotation => {
+                home.abandon()?;
+                Ok(None)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn connect_as(home: &Home, identity: Identity) -> Result<Self, RelayError> {
+        let (pushes, _) = broadcast::channel(PUSHES);
+        let link = link(home, &identity, &pushes).await?;
+        Ok(Self { home: home.clone(), identity, link: Mutex::new(link), pushes })
+    }
+
+    /// Connects anew after a loss, with growing random waits between the tries, for as long as `within`.
+    ///
+    /// # Errors
+    /// The last try's [`RelayError`]; at once one that won't go away by itself.
+    pub async fn reconnect(&self, within: Duration) -> Result<(), RelayError> {
+        let until = Instant::now() + within;
+        self.current().connection.close(VarInt::from_u32(0), b"");
+        for attempt in 0.. {
+            match tokio::time::timeout_at(until, link(&self.home, &self.identity, &self.pushes)).await {
+                Ok(Ok(link)) => {
+                    *self.lock() = link;
+                    return Ok(());
+                }
+                Ok(Err(e)) if !e.is_passing() => return Err(e),
+                Ok(Err(e)) => {
+                    let wait = backoff::wait(attempt, &mut OsRng);
+                    if Instant::now() + wait >= until {
+                        return Err(e);
+                    }
+                    tracing::info!(error = %e, wait_ms = wait.as_millis(), "the relay can't be reached yet");
+                    sleep(wait).await;
+                }
+                Err(_) => break,
+            }
+        }
+        Err(RelayError::Lost)
+    }
+
+    /// A random part of the time in which a relay that said [`Push::Goodbye`] wants its peers back.
+    pub fn part_of(within_ms: u32) -> Duration {
+        backoff::random_part(Duration::from_millis(within_ms.into()), &mut OsRng)
+    }
+
+    /// The UDP address at which the relay answers, for binding a session's path.
+    pub fn relay_addr(&self) -> SocketAddr {
+        self.current().addr
+    }
+
+    /// Who the technician is: profile, key, credential.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The technician's directory.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// What the relay said when it took the connection.
+    pub fn welcome(&self) -> Arc<Welcome> {
+        self.current().welcome
+    }
+
+    /// What the relay says unasked from now on, across reconnects. Revocations have been applied by then.
+    pub fn pushes(&self) -> broadcast::Receiver<Push> {
+        self.pushes.subscribe()
+    }
+
+    /// Returns once the present connection is lost or closed.
+    pub async fn closed(&self) {
+        self.current().connection.closed().await;
+    }
+
+    /// Ends the connection and lets the relay know.
+    pub async fn finish(self) {
+        let link = self.current();
+        link.connection.close(VarInt::from_u32(0), b"");
+        // The close is one packet; a relay that is gone need not hear it.
+        sleep(Duration::from_millis(20)).await;
+    }
+
+    /// Asks for a session.
+    ///
+    /// # Errors
+    /// [`RelayError`].
+    pub async fn open(&self, session: SessionId, target: Target) -> Result<Opened, RelayError> {
+        match self.request(&Request::Open { session, target }).await? {
+            Reply::Opened(opened) => Ok(opened),
+            _ => Err(RelayError::Protocol("no path was offered")),
+        }
+    }
+
+    /// Asks for a new path for a session that lost its connection.
+    ///
+    /// # Errors
+    /// [`RelayError`].
+    pub async fn reopen(&self, session: SessionId) -> Result<Opened, RelayError> {
+        match self.request(&Request::Reopen { session }).await? {
+            Reply::Opened(opened) => Ok(opened),
+            _ => Err(RelayError::Protocol("no path was offered")),
+        }
+    }
+
+    /// Says that a session is over, with the head of this end's log as evidence.
+    ///
+    /// # Errors
+    /// [`RelayError`].
+    pub async fn close(
+        &self,
+        session: SessionId,
+        outcome: Outcome,
+        audit: Option<Signed<Head>>,
+    ) -> Result<(), RelayError> {
+        self.done(&Request::Close { session, outcome, audit }).await
+    }
+
+    /// All devices of the organisation, page by page.
+    ///
+    /// # Errors
+    /// [`RelayError`].
+    pub async fn devices(&self) -> Result<Vec<DeviceEntry>, RelayError> {
+        let mut all: Vec<DeviceEntry> = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let after = all.last().map(|d| d.id);
+            let Reply::Devices(page) = self.request(&Request::Devices { after }).await? else {
+                return Err(RelayError::Protocol("no list of devices"));
+            };
+            let last_page = page.len() < PAGE;
+            if page.iter().any(|d| after.is_some_and(|after| d.id <= after)) {
+                return Err(RelayError::Protocol("the list of devices is out of order"));
+            }
+            all.extend(page);
+            if last_page {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Finds out what the technician means: a support code, or an enrolled device by id, label or the
+    /// beginning of its id.
+    ///
+    /// # Errors
+    /// [`TargetError`].
+    pub async fn resolve_target(&self, text: &str) -> Result<Resolved, TargetError> {
+        match target::parse(text)? {
+            target::Asked::Code(code) => Ok(Resolved::by_code(code)),
+            target::Asked::Device(asked) => {
+                let devices = self.devices().await?;
+                let organisation = &self.identity.profile.organisation;
+                let revocations = self.home.revocations().map_err(RelayError::Home)?;
+                target::resolve(&asked, &devices, organisation, &revocations, clock::now())
+            }
+        }
+    }
+
+    /// Checks the credential that the relay handed over for a device: signed by the organisation, not revoked,
+    /// the device that was meant, and with a key that the one it is known by vouches for. Changes nothing:
+    /// see [`RelayConnection::remember_device`].
+    ///
+    /// # Errors
+    /// [`DeviceError`]: end the attempt, whatever anybody says.
+    pub fn verify_device(
+        &self,
+        credential: &Credential,
+        target: &Resolved,
+    ) -> Result<VerifiedDevice, DeviceError> {
+        let organisation = &self.identity.profile.organisation;
+        let (revocations, known) = (self.home.revocations()?, self.home.known_devices()?);
+        target::verify(credential, target, organisation, &revocations, &known, clock::now())
+    }
+
+    /// Remembers a device once it has proved its key in the session's handshake.
+    ///
+    /// # Errors
+    /// [`RelayError::Home`].
+    pub fn remember_device(&self, device: &VerifiedDevice) -> Result<(), RelayError> {
+        let now = clock::now();
+        Ok(self
+            .home
+            .update_known_devices(|known| known.remember(device.id, device.key, &device.label, now))?)
+    }
+
+    /// A request that is answered with [`Reply::Done`].
+    ///
+    /// # Errors
+    /// [`RelayError`].
+    pub async fn done(&self, request: &Request) -> Result<(), RelayError> {
+        done(&self.request(request).await?)
+    }
+
+    /// One request and its answer.
+    ///
+    /// # Errors
+    /// [`RelayError`]; a refusal is [`RelayError::Refused`].
+    pub async fn request(&self, request: &Request) -> Result<Reply, RelayError> {
+        ask(&self.current().connection, request, FRAME_LIMIT).await
+    }
+
+    fn current(&self) -> Link {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Link> {
+        // A link is replaced whole: there is no half-changed one behind a poisoned lock.
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection before there is a profile: to claim a relay or to join.
+#[derive(Debug)]
+pub struct Newcomer(Connection);
+
+impl Newcomer {
+    /// Connects to a relay with a key that nobody knows yet.
+    ///
+    /// # Errors
+    /// [`RelayError`].
+    pub async fn connect(relay: &RelayAddress, key: &SecretKey) -> Result<Self, RelayError> {
+        let (connection, _) = dial::dial(relay, key).await?;
+        hello(&connection, Hello::Newcomer { program: Program::this() }).await?;
+        Ok(Self(connection))
+    }
+
+    /// Claims or joins.
+    ///
+    /// # Errors
+    /// [`RelayError`].
+    pub async fn done(self, request: &Request) -> Result<(), RelayError> {
+        let reply = ask(&self.0, request, FRAME_LIMIT).await;
+        self.0.close(VarInt::from_u32(0), b"");
+        done(&reply?)
+    }
+}
+
+fn done(reply: &Reply) -> Result<(), RelayError> {
+    match reply {
+        Reply::Done => Ok(()),
+        _ => Err(RelayError::Protocol("it answered something else than was asked")),
+    }
+}
+
+async fn link(
+    home: &Home,
+    identity: &Identity,
+    pushes: &broadcast::Sender<Push>,
+) -> Result<Link, RelayError> {
+    let profile = &identity.profile;
+    let (connection, addr) = dial::dial(&profile.relay, &identity.key).await?;
+    let person = Hello::Person { program: Program::this(), credential: profile.credential.clone() };
+    let welcome = hello(&connection, person).await?;
+    apply(home, &profile.organisation, welcome.revocations.as_ref(), &welcome.retirements)?;
+    tokio::spawn(pushes::receive(connection.clone(), home.clone(), profile.organisation, pushes.clone()));
+    Ok(Link { connection, addr, welcome: Arc::new(welcome) })
+}
+
+async fn hello(connection: &Connection, hello: Hello) -> Result<Welcome, RelayError> {
+    match ask(connection, &Request::Hello(hello), HELLO_LIMIT).await? {
+        Reply::Welcome(welcome) => Ok(welcome),
+        _ => Err(RelayError::Protocol("no welcome")),
+    }
+}
+
+async fn ask(connection: &Connection, request: &Request, limit: usize) -> Result<Reply, RelayError> {
+    let exchange = async {
+        let (mut to, mut from) = connection.open_bi().await.map_err(|_| RelayError::Lost)?;
+        framed::write(&mut to, request, limit).await.map_err(|e| broken(&e))?;
+        // Fails only on a stream that is closed already.
+        let _ = to.finish();
+        framed::read::<Reply>(&mut from, FRAME_LIMIT).await.map_err(|e| broken(&e))
+    };
+    match timeout(REQUEST_TIMEOUT, exchange).await {
+        Err(_) => Err(RelayError::Silent),
+        Ok(Ok(Reply::Refused(refusal))) => Err(RelayError::Refused(refusal)),
+        Ok(other) => other,
+    }
+}
+
+fn broken(error: &FrameError) -> RelayError {
+    if error.is_hostile() { RelayError::Protocol("a frame can't be read") } else { RelayError::Lost }
+}
+
+/// Takes in what is withdrawn, as far as the organisation or the key itself has signed it.
+fn apply(
+    home: &Home,
+    organisation: &PublicKey,
+    list: Option<&Signed<RevocationList>>,
+    retirements: &[Signed<Retirement>],
+) -> Result<(), RelayError> {
+    let _ = home.update_revocations(|known| {
+        let mut news = false;
+        for retirement in retirements.iter().take(PAGE) {
+            match known.retire(retirement) {
+                Ok(new) => news |= new,
+                Err(e) => tracing::warn!(error = %e, "ignored a retirement that the key itself did not sign"),
+            }
+        }
+        match list.map(|list| known.apply(list, organisation)) {
+            Some(Ok(new)) => news |= new,
+            Some(Err(e)) => {
+                tracing::warn!(error = %e, "ignored a revocation list that is not the organisation's");
+            }
+            None => {}
+        }
+        Ok(news)
+    })?;
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! With whom a session is wanted, and whether the one who turns up is the one who was meant.
+//!
+//! Pure: what the technician typed, the relay's list and what is known here go in, a target or an error comes
+//! out. Labels count only as the organisation signed them, never as the relay tells them. Must not live here:
+//! asking the relay, files, the session's handshake.
+
+use nearhand_shared::credential::{Credential, CredentialError, Revocations, Verified};
+use nearhand_shared::id::DeviceId;
+use nearhand_shared::identity::PublicKey;
+use nearhand_shared::message::control::{DeviceEntry, Target};
+use nearhand_shared::support_code::{SupportCode, SupportCodeError};
+use nearhand_shared::time::UnixMillis;
+
+use super::RelayError;
+use crate::home::{Familiarity, HomeError, KeyChanged, KnownDevice, KnownDevices, same_label};
+
+/// Fewest digits of an id that stand for it.
+const MIN_PREFIX: usize = 4;
+/// Most devices named when several fit.
+const MAX_NAMED: usize = 5;
+
+/// What the technician asked for, found.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// What the relay is asked for.
+    pub target: Target,
+    /// The support code, whose secret half is proved to the device end to end.
+    pub code: Option<SupportCode>,
+    /// Which device must turn up; `None` with a support code.
+    pub device: Option<ExpectedDevice>,
+}
+
+/// The enrolled device that must turn up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExpectedDevice {
+    /// Its id.
+    pub id: DeviceId,
+    /// Its label, as the organisation signed it, safe to show.
+    pub label: String,
+    /// Whether the technician asked for it by that label.
+    pub by_label: bool,
+}
+
+impl Resolved {
+    pub(super) fn by_code(code: SupportCode) -> Self {
+        Self { target: Target::Code(code.routing()), code: Some(code), device: None }
+    }
+}
+
+/// Why it isn't known with whom a session is wanted.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// Twelve digits that are no support code.
+    #[error(transparent)]
+    Code(#[from] SupportCodeError),
+    /// Nothing fits.
+    #[error("there is no device {0:?}: `nearhand devices` lists them")]
+    NoSuchDevice(String),
+    /// Several devices fit.
+    #[error("{asked:?} fits several devices: {}: give more of the id", named.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        asked: String,
+        /// Some of those that fit.
+        named: Vec<String>,
+    },
+    /// The relay can't be asked.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
+}
+
+/// Why the device that turned up isn't taken.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// Its credential doesn't count. Nothing was sent to it.
+    #[error("the device's credential does not count: {0}")]
+    Credential(CredentialError),
+    /// Not a device's credential, or another device's than was asked for.
+    #[error(
+        "the relay led to another device than the one asked for ({asked}): nothing was sent. Tell the relay's operator"
+    )]
+    Other {
+        /// What was asked for.
+        asked: String,
+    },
+    /// Its key isn't the one it is known by.
+    #[error(transparent)]
+    Changed(#[from] KeyChanged),
+    /// The technician's directory can't be read.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+}
+
+/// A device whose credential counts; the session's handshake must show `key`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VerifiedDevice {
+    /// Its id.
+    pub id: DeviceId,
+    /// The key that it must prove in the handshake.
+    pub key: PublicKey,
+    /// All its keys so far, the first one first: any may have signed older evidence.
+    pub keys: Vec<PublicKey>,
+    /// Its label, as the organisation signed it, safe to show.
+    pub label: String,
+    /// Whether it has been met before.
+    pub familiarity: Familiarity,
+}
+
+/// What was typed, before anybody is asked.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Code(SupportCode),
+    Device(String),
+}
+
+pub(super) fn parse(typed: &str) -> Result<Asked, TargetError> {
+    let typed = typed.trim();
+    let looks_like_a_code = typed.chars().all(|c| c.is_ascii_digit() || matches!(c, ' ' | '-' | '\u{a0}'))
+        && typed.chars().filter(char::is_ascii_digit).count() == 12;
+    if looks_like_a_code {
+        return Ok(Asked::Code(typed.parse()?));
+    }
+    Ok(Asked::Device(typed.to_owned()))
+}
+
+/// What a device can be asked for by, the surest first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Id,
+    Label,
+    Prefix,
+}
+
+/// Finds the device among those that the relay lists: by whole id, else by label, else by the beginning of
+/// its id. Those whose credential doesn't count are not there.
+pub(super) fn resolve(
+    asked: &str,
+    listed: &[DeviceEntry],
+    organisation: &PublicKey,
+    revocations: &Revocations,
+    now: UnixMillis,
+) -> Result<Resolved, TargetError> {
+    let valid: Vec<(DeviceId, String)> = listed
+        .iter()
+        .filter_map(|entry| {
+            let who = entry.credential.verify(organisation, now).ok()?;
+            revocations.check(&who).ok()?;
+            // The entry's own id is the relay's word; this one follows from the key.
+            Some((who.device_id()?, who.invite.name))
+        })
+        .collect();
+    let hex = asked.to_lowercase();
+    for by in [By::Id, By::Label, By::Prefix] {
+        let by_label = by == By::Label;
+        let fits = |(id, label): &&(DeviceId, String)| match by {
+            By::Id => id.to_string() == hex,
+            By::Label => same_label(label, asked),
+            By::Prefix => hex.len() >= MIN_PREFIX && id.to_string().starts_with(&hex),
+        };
+        let found: Vec<_> = valid.iter().filter(fits).collect();
+        match found.as_slice() {
+            [] => {}
+            [(id, label)] => {
+                let device = ExpectedDevice { id: *id, label: label.clone(), by_label };
+                return Ok(Resolved { target: Target::Device(*id), code: None, device: Some(device) });
+            }
+            several => {
+                let named = several.iter().take(MAX_NAMED).map(|(id, label)| format!("{label} ({id})"));
+                return Err(TargetError::Ambiguous { asked: asked.to_owned(), named: named.collect() });
+            }
+        }
+    }
+    Err(TargetError::NoSuchDevice(asked.to_owned()))
+}
+
+pub(super) fn verify(
+    credential: &Credential,
+    target: &Resolved,
+    organisation: &PublicKey,
+    revocations: &Revocations,
+    known: &KnownDevices,
+    now: UnixMillis,
+) -> Result<VerifiedDevice, DeviceError> {
+    let who = credential.verify(organisation, now).map_err(DeviceError::Credential)?;
+    revocations.check(&who).map_err(DeviceError::Credential)?;
+    let asked = target.device.as_ref();
+    let id = who
+        .device_id()
+        .filter(|id| asked.is_none_or(|asked| asked.id == *id))
+        .ok_or_else(|| DeviceError::Other { asked: describe(asked) })?;
+    if let Some(asked) = asked.filter(|asked| asked.by_label) {
+        if !same_label(&asked.label, &who.invite.name) {
+            return Err(DeviceError::Other { asked: describe(Some(asked)) });
+        }
+        known.judge_label(&asked.label, id, |known| !is_revoked(known, revocations))?;
+    }
+    let familiarity = known.judge(id, &who)?;
+    Ok(verified(id, who, familiarity))
+}
+
+fn verified(id: DeviceId, who: Verified, familiarity: Familiarity) -> VerifiedDevice {
+    VerifiedDevice { id, key: who.key(), keys: who.keys().to_vec(), label: who.invite.name, familiarity }
+}
+
+fn is_revoked(known: &KnownDevice, revocations: &Revocations) -> bool {
+    // The list was verified when it was taken in. A device is revoked with all its keys, the first among them.
+    let list = revocations.list().and_then(|list| list.peek().ok());
+    list.is_some_and(|list| list.keys.iter().any(|k| *k == known.key || k.device_id() == known.id))
+}
+
+fn describe(asked: Option<&ExpectedDevice>) -> String {
+    asked.map_or_else(|| "a device".to_owned(), |asked| format!("{} ({})", asked.label, asked.id))
+}
+
+#[cfg(test)]
+mod tests;
