@@ -8,6 +8,7 @@ use core::fmt;
 use nearhand_shared::credential::CredentialError;
 use nearhand_shared::invitation::StringError;
 use nearhand_shared::message::{control, session};
+use nearhand_shared::wire::WireError;
 
 use crate::home::HomeError;
 use crate::relay::{DeviceError, RelayError, TargetError};
@@ -216,7 +217,9 @@ impl Exit for HomeError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::NotSetUp { .. } | Self::NoOrganisationKey { .. } | Self::NoPlace => ExitCode::NotSetUp,
-            Self::OrganisationKeyExists { .. } | Self::AlreadySetUp { .. } => ExitCode::Usage,
+            Self::OrganisationKeyExists { .. }
+            | Self::OtherOrganisationKey { .. }
+            | Self::AlreadySetUp { .. } => ExitCode::Usage,
             Self::Unsettled(_) | Self::Exposed { .. } | Self::Damaged { .. } | Self::Io { .. } => {
                 ExitCode::Local
             }
@@ -270,6 +273,18 @@ impl Exit for session::Refusal {
 impl Exit for session::Ended {
     fn exit_code(&self) -> ExitCode {
         ExitCode::of_ended(self)
+    }
+}
+
+impl Exit for WireError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Unexpected
+    }
+}
+
+impl Exit for CredentialError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::of_credential(self)
     }
 }
 

@@ -7,7 +7,12 @@
 //! Only [`relay`] and the commands know tokio and quinn; printing is for commands and [`output`].
 
 pub mod clock;
+pub mod command;
 pub mod exit;
 pub mod home;
+pub mod output;
+mod pick;
 mod platform;
 pub mod relay;
+pub mod standing;
+pub mod vault;

@@ -56,6 +56,14 @@ pub enum HomeError {
         /// The directory.
         dir: PathBuf,
     },
+    /// There is an organisation key here, but another organisation's.
+    #[error("{path} is the key of another organisation than the one this profile belongs to: {remedy}")]
+    OtherOrganisationKey {
+        /// The file.
+        path: PathBuf,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// There is an organisation key already, and it is never overwritten.
     #[error(
         "{path} holds an organisation key already, and it is never overwritten: \
@@ -202,13 +210,35 @@ impl Home {
             .ok_or_else(|| HomeError::NoOrganisationKey { dir: self.dir.clone() })
     }
 
+    /// The organisation's key, which must be the profile's organisation's.
+    ///
+    /// # Errors
+    /// [`HomeError`].
+    pub fn organisation_key_of(&self, profile: &Profile) -> Result<SecretKey, HomeError> {
+        let key = self.organisation_key()?;
+        if key.public() == profile.organisation {
+            return Ok(key);
+        }
+        let remedy = "restore the right one, or use the directory that belongs to it (--home DIR)";
+        Err(HomeError::OtherOrganisationKey { path: self.path(ORGANISATION_KEY), remedy })
+    }
+
     /// Puts the organisation's key here.
     ///
     /// # Errors
-    /// [`HomeError::OrganisationKeyExists`] if one is here, [`HomeError::Io`].
+    /// [`HomeError::OrganisationKeyExists`] if one is here, [`HomeError::OtherOrganisationKey`] if the profile is
+    /// another organisation's, [`HomeError::Io`].
     pub fn put_organisation_key(&self, key: &SecretKey) -> Result<(), HomeError> {
         let _lock = self.lock()?;
         let path = self.path(ORGANISATION_KEY);
+        match self.profile() {
+            Ok(profile) if profile.organisation != key.public() => {
+                let remedy = "restore it into another directory (--home DIR)";
+                return Err(HomeError::OtherOrganisationKey { path, remedy });
+            }
+            Ok(_) | Err(HomeError::NotSetUp { .. }) => {}
+            Err(e) => return Err(e),
+        }
         if path.symlink_metadata().is_ok() {
             return Err(HomeError::OrganisationKeyExists { path });
         }

@@ -6,6 +6,7 @@
 //! live here: printing, and the session end to end.
 
 mod backoff;
+mod change;
 mod dial;
 mod error;
 mod pushes;
@@ -15,15 +16,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nearhand_shared::audit::Head;
+use nearhand_shared::audit::{Head, Row};
 use nearhand_shared::credential::{Credential, Retirement, RevocationList};
 use nearhand_shared::id::SessionId;
-use nearhand_shared::identity::{PublicKey, SecretKey, Signed};
-use nearhand_shared::invitation::RelayAddress;
+use nearhand_shared::identity::{PublicKey, Signed};
 use nearhand_shared::message::Program;
 use nearhand_shared::message::control::{
-    DeviceEntry, FRAME_LIMIT, HELLO_LIMIT, Hello, Opened, Outcome, PAGE, Push, REQUEST_TIMEOUT, Refusal,
-    Reply, Request, Target, Welcome,
+    DeviceEntry, FRAME_LIMIT, HELLO_LIMIT, Hello, Opened, Outcome, PAGE, PersonEntry, Push, REQUEST_TIMEOUT,
+    Refusal, Reply, Request, SessionEntry, Target, Welcome,
 };
 use nearhand_shared::transport::framed::{self, FrameError};
 use quinn::{Connection, VarInt};
@@ -31,6 +31,7 @@ use rand_core::OsRng;
 use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep, timeout};
 
+pub use change::admit;
 pub use error::{AllTried, RelayError, Tried};
 pub use target::{DeviceError, ExpectedDevice, Resolved, TargetError, VerifiedDevice};
 
@@ -232,6 +233,39 @@ impl RelayConnection {
         Ok(all)
     }
 
+    /// The organisation's people, at most [`PAGE`].
+    ///
+    /// # Errors
+    /// [`RelayError`].
+    pub async fn people(&self) -> Result<Vec<PersonEntry>, RelayError> {
+        match self.request(&Request::People).await? {
+            Reply::People(people) => Ok(people),
+            _ => Err(RelayError::Protocol("no list of people")),
+        }
+    }
+
+    /// The caller's sessions, an administrator's all, newest first, at most [`PAGE`].
+    ///
+    /// # Errors
+    /// [`RelayError`].
+    pub async fn sessions(&self) -> Result<Vec<SessionEntry>, RelayError> {
+        match self.request(&Request::Sessions).await? {
+            Reply::Sessions(sessions) => Ok(sessions),
+            _ => Err(RelayError::Protocol("no list of sessions")),
+        }
+    }
+
+    /// The relay's audit rows after a number, and the keys that it says signed its log. Not verified.
+    ///
+    /// # Errors
+    /// [`RelayError`].
+    pub async fn audit(&self, after: u64) -> Result<(Vec<PublicKey>, Vec<Row>), RelayError> {
+        match self.request(&Request::Audit { after }).await? {
+            Reply::Audit { keys, rows } => Ok((keys, rows)),
+            _ => Err(RelayError::Protocol("no audit rows")),
+        }
+    }
+
     /// Finds out what the technician means: a support code, or an enrolled device by id, label or the
     /// beginning of its id.
     ///
@@ -299,32 +333,6 @@ impl RelayConnection {
     fn lock(&self) -> MutexGuard<'_, Link> {
         // A link is replaced whole: there is no half-changed one behind a poisoned lock.
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A connection before there is a profile: to claim a relay or to join.
-#[derive(Debug)]
-pub struct Newcomer(Connection);
-
-impl Newcomer {
-    /// Connects to a relay with a key that nobody knows yet.
-    ///
-    /// # Errors
-    /// [`RelayError`].
-    pub async fn connect(relay: &RelayAddress, key: &SecretKey) -> Result<Self, RelayError> {
-        let (connection, _) = dial::dial(relay, key).await?;
-        hello(&connection, Hello::Newcomer { program: Program::this() }).await?;
-        Ok(Self(connection))
-    }
-
-    /// Claims or joins.
-    ///
-    /// # Errors
-    /// [`RelayError`].
-    pub async fn done(self, request: &Request) -> Result<(), RelayError> {
-        let reply = ask(&self.0, request, FRAME_LIMIT).await;
-        self.0.close(VarInt::from_u32(0), b"");
-        done(&reply?)
     }
 }
 

@@ -13,9 +13,8 @@ use nearhand_shared::time::UnixMillis;
 
 use super::RelayError;
 use crate::home::{Familiarity, HomeError, KeyChanged, KnownDevice, KnownDevices, same_label};
+use crate::pick::{By, Picked, pick};
 
-/// Fewest digits of an id that stand for it.
-const MIN_PREFIX: usize = 4;
 /// Most devices named when several fit.
 const MAX_NAMED: usize = 5;
 
@@ -123,14 +122,6 @@ pub(super) fn parse(typed: &str) -> Result<Asked, TargetError> {
     Ok(Asked::Device(typed.to_owned()))
 }
 
-/// What a device can be asked for by, the surest first.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum By {
-    Id,
-    Label,
-    Prefix,
-}
-
 /// Finds the device among those that the relay lists: by whole id, else by label, else by the beginning of
 /// its id. Those whose credential doesn't count are not there.
 pub(super) fn resolve(
@@ -149,28 +140,17 @@ pub(super) fn resolve(
             Some((who.device_id()?, who.invite.name))
         })
         .collect();
-    let hex = asked.to_lowercase();
-    for by in [By::Id, By::Label, By::Prefix] {
-        let by_label = by == By::Label;
-        let fits = |(id, label): &&(DeviceId, String)| match by {
-            By::Id => id.to_string() == hex,
-            By::Label => same_label(label, asked),
-            By::Prefix => hex.len() >= MIN_PREFIX && id.to_string().starts_with(&hex),
-        };
-        let found: Vec<_> = valid.iter().filter(fits).collect();
-        match found.as_slice() {
-            [] => {}
-            [(id, label)] => {
-                let device = ExpectedDevice { id: *id, label: label.clone(), by_label };
-                return Ok(Resolved { target: Target::Device(*id), code: None, device: Some(device) });
-            }
-            several => {
-                let named = several.iter().take(MAX_NAMED).map(|(id, label)| format!("{label} ({id})"));
-                return Err(TargetError::Ambiguous { asked: asked.to_owned(), named: named.collect() });
-            }
+    match pick(asked, &valid, |(id, _)| id.to_string(), |(_, label)| label) {
+        Picked::One((id, label), by) => {
+            let device = ExpectedDevice { id: *id, label: label.clone(), by_label: by == By::Name };
+            Ok(Resolved { target: Target::Device(*id), code: None, device: Some(device) })
+        }
+        Picked::None => Err(TargetError::NoSuchDevice(asked.to_owned())),
+        Picked::Several(several) => {
+            let named = several.iter().take(MAX_NAMED).map(|(id, label)| format!("{label} ({id})"));
+            Err(TargetError::Ambiguous { asked: asked.to_owned(), named: named.collect() })
         }
     }
-    Err(TargetError::NoSuchDevice(asked.to_owned()))
 }
 
 pub(super) fn verify(

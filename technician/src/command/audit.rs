@@ -1,0 +1,156 @@
+//! `nearhand audit`: the relay's log, row by row, and whether anybody has edited or cut it.
+//!
+//! The log is verified under the pinned key of the relay, not under keys it names itself, and against every
+//! head of it that was verified here before.
+
+use nearhand_shared::audit::{Broken, Head, Row, Verifier, Why};
+use nearhand_shared::identity::PublicKey;
+use serde_json::json;
+
+use super::Context;
+use crate::exit::{ExitCode, Failure};
+use crate::output::{Cell, Tone};
+use crate::relay::{RelayConnection, RelayError};
+
+/// Arguments of `nearhand audit`.
+#[derive(clap::Args)]
+pub struct AuditArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+/// What to do with the log.
+#[derive(clap::Subcommand)]
+enum What {
+    /// Show the rows (the default); with --json one row per line
+    Show {
+        /// Only rows after this number
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        after: u64,
+    },
+    /// Check that no row was edited, put in, taken out or cut off
+    Verify {
+        /// A former key of the relay's that its operator has confirmed; can be given several times
+        #[arg(long, value_name = "KEY")]
+        accept_key: Vec<PublicKey>,
+    },
+}
+
+/// Shows or verifies.
+///
+/// # Errors
+/// [`Failure`]; [`ExitCode::AuditBroken`].
+pub async fn run(ctx: &Context, args: AuditArgs) -> Result<(), Failure> {
+    let relay = ctx.connect().await?;
+    let outcome = match args.what.unwrap_or(What::Show { after: 0 }) {
+        What::Show { after } => show(ctx, &relay, after).await,
+        What::Verify { accept_key } => verify(ctx, &relay, accept_key).await,
+    };
+    relay.finish().await;
+    outcome
+}
+
+async fn show(ctx: &Context, relay: &RelayConnection, mut after: u64) -> Result<(), Failure> {
+    loop {
+        let (_, rows) = relay.audit(after).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        if last.number <= after {
+            return Err(RelayError::Protocol("its audit rows go backwards").into());
+        }
+        after = last.number;
+        if ctx.output.is_json() {
+            rows.iter().try_for_each(|row| ctx.output.json(row))?;
+        } else {
+            let cells: Vec<_> = rows.into_iter().map(cells).collect();
+            ctx.output.table(&["ROW", "AT", "WHO", "WHAT", "DETAIL", "SESSION"], &cells)?;
+        }
+    }
+}
+
+fn cells(row: Row) -> Vec<Cell> {
+    let session = row.event.session.map(|s| s.to_string()).unwrap_or_default();
+    vec![
+        row.number.to_string().into(),
+        row.at.to_string().into(),
+        row.event.actor.into(),
+        row.event.action.into(),
+        row.event.detail.into(),
+        Cell::toned(session, Tone::Faint),
+    ]
+}
+
+async fn verify(ctx: &Context, relay: &RelayConnection, accepted: Vec<PublicKey>) -> Result<(), Failure> {
+    let pinned = relay.identity().profile.relay.key;
+    let trusted: Vec<PublicKey> = core::iter::once(pinned).chain(accepted).collect();
+    let busy = ctx.output.busy("verifying the relay's audit log");
+    let outcome = verified(relay, &trusted).await?;
+    busy.finish_and_clear();
+    match outcome {
+        Ok(head) => {
+            relay.home().witness(head)?;
+            good(ctx, head)
+        }
+        Err(bad) => Err(broken(ctx, &bad)?),
+    }
+}
+
+/// The first bad row, and keys that the relay names and nobody here trusts.
+struct Bad {
+    broken: Broken,
+    strangers: Vec<PublicKey>,
+}
+
+async fn verified(relay: &RelayConnection, trusted: &[PublicKey]) -> Result<Result<Head, Bad>, Failure> {
+    let mut verifier = Verifier::new(trusted.to_vec(), relay.home().witnessed_heads()?);
+    let mut taken = 0;
+    let mut strangers = Vec::new();
+    loop {
+        let (keys, rows) = relay.audit(taken).await?;
+        strangers.extend(keys.into_iter().filter(|key| !trusted.contains(key)));
+        strangers.sort_unstable();
+        strangers.dedup();
+        strangers.truncate(MAX_STRANGERS);
+        if rows.is_empty() {
+            return Ok(verifier.finish().map_err(|broken| Bad { broken, strangers }));
+        }
+        for row in &rows {
+            if let Err(broken) = verifier.row(Some(row)) {
+                return Ok(Err(Bad { broken, strangers }));
+            }
+            taken = row.number;
+        }
+    }
+}
+
+/// Most unknown keys that are named.
+const MAX_STRANGERS: usize = 8;
+
+fn good(ctx: &Context, head: Head) -> Result<(), Failure> {
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&json!({"verified": true, "rows": head.number, "head": head}))?);
+    }
+    let note = "the log is whole; its head is remembered here, so that cutting or rewriting it later shows";
+    Ok(ctx.output.line(&format!("{} rows verified: {note}.", head.number))?)
+}
+
+fn broken(ctx: &Context, bad: &Bad) -> Result<Failure, Failure> {
+    if ctx.output.is_json() {
+        ctx.output.json(&json!({
+            "verified": false,
+            "row": bad.broken.row,
+            "why": bad.broken.why.to_string(),
+            "unknown_keys": bad.strangers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }))?;
+    }
+    let mut message = format!("the relay's audit log is broken: {}", bad.broken);
+    if bad.broken.why == Why::Signature && !bad.strangers.is_empty() {
+        let keys: Vec<_> = bad.strangers.iter().map(|key| format!("--accept-key {key}")).collect();
+        message += &format!(
+            ". The relay says that these keys were its own before; if its operator confirms that by another way \
+             than through the relay, run this again with {}",
+            keys.join(" ")
+        );
+    }
+    Ok(Failure::new(ExitCode::AuditBroken, message))
+}

@@ -1,0 +1,115 @@
+//! `nearhand devices`: the organisation's devices, with what the organisation signed of them told apart from
+//! what they and the relay say.
+
+use nearhand_shared::credential::Revocations;
+use nearhand_shared::identity::PublicKey;
+use nearhand_shared::message::control::DeviceEntry;
+use nearhand_shared::time::UnixMillis;
+use serde::Serialize;
+
+use super::Context;
+use crate::clock;
+use crate::exit::Failure;
+use crate::home::KnownDevices;
+use crate::output::{Cell, Tone};
+use crate::standing::Standing;
+
+/// Arguments of `nearhand devices`.
+#[derive(clap::Args)]
+pub struct DevicesArgs {
+    /// Only those that are connected
+    #[arg(long)]
+    online: bool,
+}
+
+#[derive(Serialize)]
+struct Listing {
+    devices: Vec<Device>,
+}
+
+/// A device as it is shown.
+#[derive(Serialize)]
+struct Device {
+    id: String,
+    /// Signed by the organisation; empty if it isn't.
+    label: String,
+    standing: Standing,
+    online: bool,
+    last_seen: String,
+    valid_until: Option<String>,
+    /// Whether its key is known here from a session.
+    met: bool,
+    hostname: String,
+    os: String,
+    version: String,
+}
+
+/// Lists devices.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn run(ctx: &Context, args: &DevicesArgs) -> Result<(), Failure> {
+    let relay = ctx.connect().await?;
+    let entries = relay.devices().await?;
+    let (revocations, known) = (relay.home().revocations()?, relay.home().known_devices()?);
+    let organisation = relay.identity().profile.organisation;
+    relay.finish().await;
+    let now = clock::now();
+    let devices = entries
+        .into_iter()
+        .filter(|entry| entry.online || !args.online)
+        .map(|entry| device(entry, &organisation, &revocations, &known, now))
+        .collect::<Vec<_>>();
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&Listing { devices })?);
+    }
+    if devices.is_empty() {
+        ctx.output.note("No devices. `nearhand enrol NAME` adds one.");
+        return Ok(());
+    }
+    let rows: Vec<_> = devices.into_iter().map(row).collect();
+    Ok(ctx.output.table(&["LABEL", "CONNECTED", "STANDING", "SYSTEM", "HOST", "VERSION", "ID"], &rows)?)
+}
+
+fn device(
+    entry: DeviceEntry,
+    organisation: &PublicKey,
+    revocations: &Revocations,
+    known: &KnownDevices,
+    now: UnixMillis,
+) -> Device {
+    let (standing, who) = Standing::of(&entry.credential, organisation, revocations, now);
+    // An entry under another id than its credential's is the relay's invention.
+    let who = who.filter(|who| who.device_id() == Some(entry.id));
+    Device {
+        id: entry.id.to_string(),
+        label: who.as_ref().map(|w| w.invite.name.clone()).unwrap_or_default(),
+        standing: if who.is_some() { standing } else { Standing::Unsigned },
+        online: entry.online,
+        last_seen: entry.last_seen.to_string(),
+        valid_until: who.map(|w| w.invite.valid_until.to_string()),
+        met: known.find(entry.id).is_some(),
+        hostname: entry.facts.hostname,
+        os: entry.facts.os,
+        version: entry.version,
+    }
+}
+
+fn row(device: Device) -> Vec<Cell> {
+    let connected = if device.online {
+        Cell::toned("now", Tone::Good)
+    } else {
+        Cell::toned(device.last_seen, Tone::Faint)
+    };
+    let label = if device.label.is_empty() { "?".to_owned() } else { device.label };
+    let standing = Cell::toned(device.standing.word(), device.standing.tone());
+    vec![
+        label.into(),
+        connected,
+        standing,
+        device.os.into(),
+        device.hostname.into(),
+        device.version.into(),
+        device.id.into(),
+    ]
+}

@@ -1,0 +1,189 @@
+//! `nearhand invite`, `nearhand enrol`, `nearhand site`: the strings that others join with.
+//!
+//! Signing needs no relay: the organisation's key is here, and the relay learns of an invitation when it is
+//! used. The strings of the first two hold a one-time secret; they go to the standard output and nowhere else.
+
+use std::time::Duration;
+
+use nearhand_shared::credential::{self, Invite, Role};
+use nearhand_shared::identity::{SecretKey, Signed};
+use nearhand_shared::invitation::{EnrolmentString, InviteString, OneTime, SiteString};
+use nearhand_shared::time::UnixMillis;
+use nearhand_shared::wire::WireError;
+use rand_core::OsRng;
+use serde_json::json;
+
+use super::{Context, parse};
+use crate::clock;
+use crate::exit::Failure;
+use crate::home::Profile;
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// Most days a credential can be valid: ten years.
+const MAX_DAYS: i64 = 3650;
+
+/// Arguments of `nearhand invite`.
+#[derive(clap::Args)]
+pub struct InviteArgs {
+    /// The person's name, as customers see it
+    #[arg(value_parser = parse::name)]
+    name: String,
+    /// They also read the relay's audit log and pass on revocations
+    #[arg(long)]
+    admin: bool,
+    /// For how many days they are a member
+    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=MAX_DAYS))]
+    valid_days: u32,
+    /// How long the string can be used
+    #[arg(long, value_name = "TIME", default_value = "48h", value_parser = parse::duration)]
+    use_within: Duration,
+}
+
+/// Arguments of `nearhand enrol`.
+#[derive(clap::Args)]
+pub struct EnrolArgs {
+    /// The device's label
+    #[arg(value_parser = parse::name)]
+    name: String,
+    /// For how many days the device is enrolled
+    #[arg(long, value_name = "DAYS", default_value_t = 1825, value_parser = clap::value_parser!(u32).range(1..=MAX_DAYS))]
+    valid_days: u32,
+    /// How long the string can be used
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = parse::duration)]
+    use_within: Duration,
+}
+
+/// What an invitation says.
+pub(super) struct Issue<'a> {
+    pub(super) organisation_name: &'a str,
+    pub(super) role: Role,
+    pub(super) name: &'a str,
+    pub(super) now: UnixMillis,
+    pub(super) use_within: Duration,
+    pub(super) valid_for: Duration,
+}
+
+/// The organisation's signed word, and the one-time key that goes with it.
+pub(super) fn issue(
+    organisation: &SecretKey,
+    what: &Issue<'_>,
+) -> Result<(Signed<Invite>, OneTime), WireError> {
+    let (invite, key) = credential::invite(organisation, &mut OsRng, |id, organisation, key| Invite {
+        id,
+        organisation,
+        organisation_name: what.organisation_name.to_owned(),
+        key,
+        role: what.role,
+        name: what.name.to_owned(),
+        issued: what.now,
+        use_by: what.now.after(what.use_within),
+        valid_until: what.now.after(what.valid_for),
+    })?;
+    Ok((invite, OneTime::new(*key.seed())))
+}
+
+/// Invites a person.
+///
+/// # Errors
+/// [`Failure`].
+pub fn run(ctx: &Context, args: &InviteArgs) -> Result<(), Failure> {
+    let role = if args.admin { Role::Admin } else { Role::Technician };
+    let wanted = Wanted { name: &args.name, role, days: args.valid_days, use_within: args.use_within };
+    let (profile, invite, secret) = signed(ctx, &wanted)?;
+    let string = InviteString {
+        relay: profile.relay,
+        organisation: profile.organisation,
+        invite: invite.clone(),
+        secret,
+    };
+    show(ctx, &invite, &string.reveal(), "nearhand join STRING")
+}
+
+/// Enrols a device.
+///
+/// # Errors
+/// [`Failure`].
+pub fn enrol(ctx: &Context, args: &EnrolArgs) -> Result<(), Failure> {
+    let wanted =
+        Wanted { name: &args.name, role: Role::Device, days: args.valid_days, use_within: args.use_within };
+    let (profile, invite, secret) = signed(ctx, &wanted)?;
+    let string = EnrolmentString {
+        relay: profile.relay,
+        organisation: profile.organisation,
+        invite: invite.clone(),
+        secret,
+    };
+    show(ctx, &invite, &string.reveal(), "nearhand-agent enrol STRING")
+}
+
+/// Prints the string for help without enrolment.
+///
+/// # Errors
+/// [`Failure`].
+pub fn site(ctx: &Context) -> Result<(), Failure> {
+    let profile = ctx.home()?.profile()?;
+    let string = SiteString {
+        relay: profile.relay,
+        organisation: profile.organisation,
+        organisation_name: profile.organisation_name,
+    };
+    let revealed = string.reveal();
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&json!({
+            "string": revealed.as_str(),
+            "relay": string.relay.to_string(),
+            "organisation": {
+                "name": string.organisation_name,
+                "id": string.organisation.organisation_id().to_string(),
+            },
+        }))?);
+    }
+    ctx.output.line(&revealed)?;
+    ctx.output.note("It holds no secret and can be published.");
+    Ok(())
+}
+
+struct Wanted<'a> {
+    name: &'a str,
+    role: Role,
+    days: u32,
+    use_within: Duration,
+}
+
+fn signed(ctx: &Context, wanted: &Wanted<'_>) -> Result<(Profile, Signed<Invite>, OneTime), Failure> {
+    let home = ctx.home()?;
+    let profile = home.profile()?;
+    let organisation = home.organisation_key_of(&profile)?;
+    let what = Issue {
+        organisation_name: &profile.organisation_name,
+        role: wanted.role,
+        name: wanted.name,
+        now: clock::now(),
+        use_within: wanted.use_within,
+        valid_for: DAY.saturating_mul(wanted.days),
+    };
+    let (invite, secret) = issue(&organisation, &what)?;
+    Ok((profile, invite, secret))
+}
+
+/// The string alone on the standard output, so that it can be piped; the rest beside it.
+fn show(ctx: &Context, invite: &Signed<Invite>, string: &str, how: &str) -> Result<(), Failure> {
+    let invite = invite.peek().map_err(|e| Failure::new(crate::exit::ExitCode::Unexpected, e.to_string()))?;
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&json!({
+            "string": string,
+            "invite": invite.id.to_string(),
+            "name": invite.name,
+            "role": invite.role.to_string(),
+            "use_by": invite.use_by.to_string(),
+            "valid_until": invite.valid_until.to_string(),
+        }))?);
+    }
+    ctx.output.line(string)?;
+    ctx.output.note(&format!(
+        "For {} ({}), once, until {}: {how}\nWhoever has it first can use it: hand it over safely. To withdraw it: \
+         nearhand revoke invite {}",
+        invite.name, invite.role, invite.use_by, invite.id
+    ));
+    Ok(())
+}

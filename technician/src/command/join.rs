@@ -1,0 +1,123 @@
+//! `nearhand join`: an invitation becomes a membership.
+
+use nearhand_shared::credential::{Credential, Role};
+use nearhand_shared::identity::SecretKey;
+use nearhand_shared::invitation::InviteString;
+use nearhand_shared::message::control::Request;
+use rand_core::OsRng;
+use serde_json::json;
+
+use super::{Context, parse};
+use crate::clock;
+use crate::exit::{Exit, ExitCode, Failure};
+use crate::home::{Home, HomeError, Identity, Pending, Profile, Step};
+use crate::relay::{self, RelayConnection, RelayError};
+
+/// Arguments of `nearhand join`.
+#[derive(clap::Args)]
+pub struct JoinArgs {
+    /// The string you were given; - reads it from the standard input
+    #[arg(value_name = "STRING")]
+    string: String,
+}
+
+/// Joins.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn run(ctx: &Context, args: JoinArgs) -> Result<(), Failure> {
+    let home = ctx.home()?;
+    let text = parse::string_or_stdin(args.string)?;
+    let string: InviteString = text.parse()?;
+    if settle_earlier(ctx, &home).await? {
+        return Ok(());
+    }
+    must_be_new(&home)?;
+    let (pending, request) = prepare(&string)?;
+    let busy = ctx.output.busy("joining");
+    let outcome = relay::admit(&home, &pending, &request).await;
+    busy.finish_and_clear();
+    admitted(ctx, Step::Join, outcome)?;
+    report(ctx, &pending.identity)
+}
+
+/// # Errors
+/// [`HomeError::AlreadySetUp`].
+pub(super) fn must_be_new(home: &Home) -> Result<(), HomeError> {
+    match home.identity() {
+        Ok(identity) => Err(HomeError::AlreadySetUp {
+            dir: home.dir().to_owned(),
+            name: identity.name().to_owned(),
+            organisation: identity.profile.organisation_name,
+        }),
+        Err(HomeError::NotSetUp { .. }) => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// A claim or a join that was begun before: asks the relay what came of it. `true` if it had succeeded.
+pub(super) async fn settle_earlier(ctx: &Context, home: &Home) -> Result<bool, Failure> {
+    let Some(pending) = home.pending()? else { return Ok(false) };
+    match RelayConnection::connect(home).await {
+        Ok(connection) if connection.identity().key.public() == pending.identity.key.public() => {
+            ctx.output.note(&format!(
+                "The {} that was begun earlier had succeeded; it is finished now.",
+                pending.step
+            ));
+            report(ctx, connection.identity())?;
+            connection.finish().await;
+            Ok(true)
+        }
+        Ok(_) | Err(RelayError::Home(HomeError::NotSetUp { .. })) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// The outcome of asking the relay, with what to do if it isn't known.
+pub(super) fn admitted(ctx: &Context, step: Step, outcome: Result<(), RelayError>) -> Result<(), Failure> {
+    if let Err(RelayError::Lost | RelayError::Silent | RelayError::Protocol(_)) = &outcome {
+        ctx.output.warn(&format!(
+            "whether the relay agreed to the {step} is not known; nothing is lost. `nearhand status` finds out."
+        ));
+    }
+    Ok(outcome?)
+}
+
+fn prepare(string: &InviteString) -> Result<(Pending, Request), Failure> {
+    let now = clock::now();
+    let own = SecretKey::generate(&mut OsRng);
+    let credential = Credential::join(string.invite.clone(), &string.secret.key(), &own.public(), now)?;
+    let who = credential
+        .verify(&string.organisation, now)
+        .map_err(|e| Failure::new(e.exit_code(), format!("this invitation does not count: {e}")))?;
+    if who.invite.role == Role::Device {
+        return Err(Failure::new(ExitCode::Usage, "this string is for a device, not for a person"));
+    }
+    let profile = Profile {
+        relay: string.relay.clone(),
+        organisation: string.organisation,
+        organisation_name: who.invite.organisation_name,
+        credential: credential.clone(),
+    };
+    let identity = Identity::new(profile, own).map_err(|why| Failure::new(ExitCode::Usage, why))?;
+    let pending = Pending { step: Step::Join, identity, organisation_key: None };
+    Ok((pending, Request::Join { credential, facts: None }))
+}
+
+fn report(ctx: &Context, identity: &Identity) -> Result<(), Failure> {
+    let (profile, invite) = (&identity.profile, &identity.who.invite);
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&json!({
+            "organisation": {"name": profile.organisation_name, "id": profile.organisation.organisation_id().to_string()},
+            "name": identity.name(), "id": identity.id().to_string(), "role": invite.role.to_string(),
+            "relay": profile.relay.to_string(), "valid_until": invite.valid_until.to_string(),
+        }))?);
+    }
+    Ok(ctx.output.line(&format!(
+        "{} is now {} at {}, until {}.",
+        identity.name(),
+        invite.role,
+        profile.organisation_name,
+        invite.valid_until
+    ))?)
+}

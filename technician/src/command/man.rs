@@ -1,0 +1,30 @@
+//! `nearhand man`: the manual pages, made from the same definitions as the command line.
+
+use std::path::PathBuf;
+
+use clap::CommandFactory;
+
+use super::{Cli, Context};
+use crate::exit::{ExitCode, Failure};
+
+/// Arguments of `nearhand man`.
+#[derive(clap::Args)]
+pub struct ManArgs {
+    /// Write the pages of all commands here instead of printing the main one
+    dir: Option<PathBuf>,
+}
+
+/// Prints or writes the pages.
+///
+/// # Errors
+/// [`Failure`] if they can't be written.
+pub fn run(ctx: &Context, args: &ManArgs) -> Result<(), Failure> {
+    let unwritten = |e: std::io::Error| Failure::new(ExitCode::Local, format!("can't write the pages: {e}"));
+    if let Some(dir) = &args.dir {
+        std::fs::create_dir_all(dir).map_err(unwritten)?;
+        return clap_mangen::generate_to(Cli::command(), dir).map_err(unwritten);
+    }
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(unwritten)?;
+    Ok(ctx.output.bytes(&page)?)
+}

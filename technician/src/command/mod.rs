@@ -1,0 +1,161 @@
+//! The command line: one module per command, and what they have in common.
+//!
+//! A command reads its arguments, asks [`crate::home`] and [`crate::relay`], and shows the result. Must not
+//! live here: decisions that a test would want to make without a terminal and a network.
+
+pub mod audit;
+pub mod chat;
+pub mod claim;
+pub mod completions;
+pub mod connect;
+pub mod devices;
+pub mod diagnose;
+pub mod invite;
+pub mod join;
+pub mod man;
+pub mod organisation;
+pub mod parse;
+pub mod people;
+pub mod revoke;
+pub mod rotate;
+pub mod sessions;
+pub mod status;
+pub mod sync;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::Failure;
+use crate::home::{Home, HomeError};
+use crate::output::Output;
+use crate::relay::{RelayConnection, RelayError};
+
+/// Help somebody at their machine, through a relay that can't look inside.
+#[derive(Parser)]
+#[command(name = "nearhand", version, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// Directory of keys, profile and known devices [default: nearhand in your data directory]
+    #[arg(long, global = true, env = "NEARHAND_HOME", value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// Results (and errors) as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say what is being done; twice for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Help at a device: see its screen, use it, exchange files, as far as the person there allows
+    Connect(connect::ConnectArgs),
+    /// Check how a device is doing and keep the report
+    Diagnose(diagnose::DiagnoseArgs),
+    /// Write with the person at a device
+    Chat(chat::ChatArgs),
+    /// Make a new relay yours, with the string that `nearhand-relay init` printed
+    Claim(claim::ClaimArgs),
+    /// Join an organisation with the string you were given
+    Join(join::JoinArgs),
+    /// Invite a person: prints the string that they join with
+    Invite(invite::InviteArgs),
+    /// Enrol a device: prints the string that its agent is set up with
+    Enrol(invite::EnrolArgs),
+    /// Print the string with which any machine can ask for help once, without being enrolled
+    Site,
+    /// List the organisation's devices
+    Devices(devices::DevicesArgs),
+    /// List the organisation's people
+    People,
+    /// List sessions, the newest first
+    Sessions,
+    /// Look at the relay's audit log, or verify it
+    Audit(audit::AuditArgs),
+    /// Withdraw a device, a person or an invitation
+    Revoke(revoke::RevokeArgs),
+    /// Fetch what was revoked, and hand it on if the relay knows less
+    Sync,
+    /// Replace your key by a new one
+    Rotate,
+    /// Say who you are, with whom, and whether the relay can be reached
+    Status,
+    /// Back up or restore the organisation's key
+    Organisation(organisation::OrganisationArgs),
+    /// Print completions for a shell
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write all of them into a directory
+    Man(man::ManArgs),
+}
+
+impl Command {
+    /// Does it.
+    ///
+    /// # Errors
+    /// [`Failure`] with the exit code.
+    pub async fn run(self, ctx: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Connect(args) => connect::run(ctx, args).await,
+            Self::Diagnose(args) => diagnose::run(ctx, args).await,
+            Self::Chat(args) => chat::run(ctx, args).await,
+            Self::Claim(args) => claim::run(ctx, args).await,
+            Self::Join(args) => join::run(ctx, args).await,
+            Self::Invite(args) => invite::run(ctx, &args),
+            Self::Enrol(args) => invite::enrol(ctx, &args),
+            Self::Site => invite::site(ctx),
+            Self::Devices(args) => devices::run(ctx, &args).await,
+            Self::People => people::run(ctx).await,
+            Self::Sessions => sessions::run(ctx).await,
+            Self::Audit(args) => audit::run(ctx, args).await,
+            Self::Revoke(args) => revoke::run(ctx, args).await,
+            Self::Sync => sync::run(ctx).await,
+            Self::Rotate => rotate::run(ctx).await,
+            Self::Status => status::run(ctx).await,
+            Self::Organisation(args) => organisation::run(ctx, args),
+            Self::Completions(args) => completions::run(ctx, &args),
+            Self::Man(args) => man::run(ctx, &args),
+        }
+    }
+}
+
+/// What every command needs.
+#[derive(Debug)]
+pub struct Context {
+    home: Option<PathBuf>,
+    /// Where results go.
+    pub output: Output,
+}
+
+impl Context {
+    /// With the directory that was asked for, if one was.
+    pub fn new(home: Option<PathBuf>, output: Output) -> Self {
+        Self { home, output }
+    }
+
+    /// The technician's directory.
+    ///
+    /// # Errors
+    /// [`HomeError`].
+    pub fn home(&self) -> Result<Home, HomeError> {
+        Home::open(match &self.home {
+            Some(dir) => dir.clone(),
+            None => Home::default_dir()?,
+        })
+    }
+
+    /// Connects to the technician's relay, and shows meanwhile that it does.
+    ///
+    /// # Errors
+    /// [`RelayError`].
+    pub async fn connect(&self) -> Result<RelayConnection, RelayError> {
+        let home = self.home()?;
+        let busy = self.output.busy("connecting to the relay");
+        let connection = RelayConnection::connect(&home).await;
+        busy.finish_and_clear();
+        connection
+    }
+}

@@ -1,0 +1,130 @@
+//! `nearhand organisation`: the backup of the organisation's key, and its way back.
+
+use std::io::{self, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use nearhand_shared::platform;
+use rand_core::OsRng;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::Context;
+use crate::exit::{ExitCode, Failure};
+use crate::vault::{self, Cost};
+
+/// Longest passphrase file taken, in bytes.
+const MAX_PASSPHRASE_FILE: u64 = 4096;
+
+/// Arguments of `nearhand organisation`.
+#[derive(clap::Args)]
+pub struct OrganisationArgs {
+    /// What to do.
+    #[command(subcommand)]
+    what: What,
+}
+
+/// What to do with the key.
+#[derive(clap::Subcommand)]
+enum What {
+    /// Write the organisation's key to a file that only a passphrase opens
+    Backup(FileArgs),
+    /// Bring the organisation's key back from such a file
+    Restore(FileArgs),
+}
+
+/// A file and its passphrase.
+#[derive(clap::Args)]
+struct FileArgs {
+    /// The backup
+    file: PathBuf,
+    /// Read the passphrase from the first line of this file instead of asking
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+/// Backs up or restores.
+///
+/// # Errors
+/// [`Failure`].
+pub fn run(ctx: &Context, args: OrganisationArgs) -> Result<(), Failure> {
+    match args.what {
+        What::Backup(args) => backup(ctx, &args),
+        What::Restore(args) => restore(ctx, &args),
+    }
+}
+
+fn backup(ctx: &Context, args: &FileArgs) -> Result<(), Failure> {
+    let home = ctx.home()?;
+    let profile = home.profile()?;
+    let key = home.organisation_key_of(&profile)?;
+    if args.file.symlink_metadata().is_ok() {
+        let message = format!("{} exists: a backup never replaces a file", args.file.display());
+        return Err(Failure::new(ExitCode::Usage, message));
+    }
+    let passphrase = passphrase(args, true)?;
+    let busy = ctx.output.busy("sealing");
+    let sealed = vault::seal(&key, &profile.organisation_name, &passphrase, Cost::USUAL, &mut OsRng);
+    busy.finish_and_clear();
+    platform::write_private(&args.file, sealed?.as_bytes()).map_err(|e| unusable("write", &args.file, &e))?;
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&json!({
+            "backup": args.file, "organisation": profile.organisation_name,
+        }))?);
+    }
+    Ok(ctx.output.line(&format!(
+        "The key of {} is in {}. Keep the file away from this machine and the passphrase away from the file; try \
+         `nearhand --home DIR organisation restore FILE` with an empty directory once.",
+        profile.organisation_name,
+        args.file.display()
+    ))?)
+}
+
+fn restore(ctx: &Context, args: &FileArgs) -> Result<(), Failure> {
+    let home = ctx.home()?;
+    let text = read_short(&args.file, vault::MAX_FILE)?;
+    let passphrase = passphrase(args, false)?;
+    let busy = ctx.output.busy("opening");
+    let opened = vault::open(&text, &passphrase);
+    busy.finish_and_clear();
+    let (key, organisation) = opened?;
+    home.put_organisation_key(&key)?;
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&json!({
+            "organisation": {"name": organisation, "id": key.public().organisation_id().to_string()},
+        }))?);
+    }
+    Ok(ctx.output.line(&format!("The key of {organisation} is in {}.", home.dir().display()))?)
+}
+
+fn passphrase(args: &FileArgs, twice: bool) -> Result<Zeroizing<String>, Failure> {
+    if let Some(file) = &args.passphrase_file {
+        let text = read_short(file, MAX_PASSPHRASE_FILE)?;
+        return Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()));
+    }
+    if !io::stdin().is_terminal() {
+        let message = "there is no terminal to ask for the passphrase on: use --passphrase-file FILE";
+        return Err(Failure::new(ExitCode::Usage, message));
+    }
+    let passphrase = ask("Passphrase: ")?;
+    if twice && *ask("Once more: ")? != *passphrase {
+        return Err(Failure::new(ExitCode::Usage, "the two passphrases differ"));
+    }
+    Ok(passphrase)
+}
+
+fn ask(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    rpassword::prompt_password(prompt)
+        .map(Zeroizing::new)
+        .map_err(|e| Failure::new(ExitCode::Local, format!("can't ask for the passphrase: {e}")))
+}
+
+fn read_short(path: &Path, limit: u64) -> Result<Zeroizing<String>, Failure> {
+    let file = std::fs::File::open(path).map_err(|e| unusable("read", path, &e))?;
+    let mut text = Zeroizing::new(String::new());
+    file.take(limit).read_to_string(&mut text).map_err(|e| unusable("read", path, &e))?;
+    Ok(text)
+}
+
+fn unusable(act: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::new(ExitCode::Local, format!("can't {act} {}: {error}", path.display()))
+}

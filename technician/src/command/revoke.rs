@@ -1,0 +1,159 @@
+//! `nearhand revoke`: withdraws a device, a person or an invitation.
+//!
+//! The organisation's key signs the next list here; the relay only hands it on. A device or a person is
+//! revoked with all keys of their chain, so that no older one comes back.
+
+use nearhand_shared::credential::{MAX_REVOKED, RevocationList};
+use nearhand_shared::id::InviteId;
+use nearhand_shared::identity::PublicKey;
+use nearhand_shared::message::control::Request;
+use serde_json::json;
+
+use super::Context;
+use crate::clock;
+use crate::exit::{ExitCode, Failure};
+use crate::pick::{Picked, pick};
+use crate::relay::RelayConnection;
+use crate::standing::Standing;
+
+/// Arguments of `nearhand revoke`.
+#[derive(clap::Args)]
+pub struct RevokeArgs {
+    /// What to withdraw.
+    #[command(subcommand)]
+    what: What,
+}
+
+/// What is withdrawn.
+#[derive(clap::Subcommand)]
+enum What {
+    /// A device, by its label, its id or the beginning of it
+    Device {
+        /// Which
+        #[arg(value_name = "ID-OR-LABEL")]
+        which: String,
+    },
+    /// A person, by their name, their id or the beginning of it
+    Person {
+        /// Who
+        #[arg(value_name = "ID-OR-NAME")]
+        which: String,
+    },
+    /// An invitation or enrolment string, used or not, by the id that was told with it
+    Invite {
+        /// Which
+        #[arg(value_name = "ID")]
+        id: InviteId,
+    },
+}
+
+/// Somebody who can be revoked.
+struct Candidate {
+    id: String,
+    name: String,
+    keys: Vec<PublicKey>,
+}
+
+/// Revokes.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn run(ctx: &Context, args: RevokeArgs) -> Result<(), Failure> {
+    let home = ctx.home()?;
+    let organisation = home.organisation_key_of(&home.profile()?)?;
+    let relay = ctx.connect().await?;
+    let (what, keys, invites) = match args.what {
+        What::Device { which } => {
+            let found = one(&which, devices(&relay).await?, "device")?;
+            (format!("device {} ({})", found.name, found.id), found.keys, vec![])
+        }
+        What::Person { which } => {
+            let found = one(&which, people(&relay).await?, "person")?;
+            if found.keys.contains(&relay.identity().key.public()) {
+                return Err(Failure::new(
+                    ExitCode::Usage,
+                    "that is you: another administrator's organisation key must revoke you",
+                ));
+            }
+            (format!("{} ({})", found.name, found.id), found.keys, vec![])
+        }
+        What::Invite { id } => (format!("invitation {id}"), vec![], vec![id]),
+    };
+    let known = home.revocations()?;
+    let list = known.next_list(organisation.public().organisation_id(), clock::now(), keys, invites);
+    check_room(&list)?;
+    let signed = organisation.sign(&list)?;
+    // The relay first: if it knows of a newer list it says so, and none of ours is in the way.
+    relay.done(&Request::Revoke(signed.clone())).await?;
+    home.update_revocations(|known| known.apply(&signed, &organisation.public()))??;
+    relay.finish().await;
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&json!({"revoked": what, "list": list.number}))?);
+    }
+    Ok(ctx
+        .output
+        .line(&format!("Revoked: {what}. It is on list {}, which the relay hands on.", list.number))?)
+}
+
+fn check_room(list: &RevocationList) -> Result<(), Failure> {
+    if list.keys.len() + list.invites.len() <= MAX_REVOKED {
+        return Ok(());
+    }
+    Err(Failure::new(
+        ExitCode::Full,
+        format!(
+            "the organisation's revocation list is full ({MAX_REVOKED} entries): claim a new organisation"
+        ),
+    ))
+}
+
+/// The devices that the relay lists, and those met here that it doesn't list: one that the relay hides can be
+/// revoked too.
+async fn devices(relay: &RelayConnection) -> Result<Vec<Candidate>, Failure> {
+    let organisation = relay.identity().profile.organisation;
+    let revocations = relay.home().revocations()?;
+    let mut all: Vec<Candidate> = Vec::new();
+    for entry in relay.devices().await? {
+        let (_, who) = Standing::of(&entry.credential, &organisation, &revocations, clock::now());
+        let Some((id, who)) = who.and_then(|who| Some((who.device_id()?, who))) else { continue };
+        all.push(Candidate { id: id.to_string(), keys: who.keys().to_vec(), name: who.invite.name });
+    }
+    for known in relay.home().known_devices()?.entries() {
+        let id = known.id.to_string();
+        if all.iter().all(|listed| listed.id != id) {
+            all.push(Candidate { id, name: known.label.clone(), keys: vec![known.key] });
+        }
+    }
+    Ok(all)
+}
+
+async fn people(relay: &RelayConnection) -> Result<Vec<Candidate>, Failure> {
+    let organisation = relay.identity().profile.organisation;
+    let revocations = relay.home().revocations()?;
+    let mut all = Vec::new();
+    for entry in relay.people().await? {
+        let (_, who) = Standing::of(&entry.credential, &organisation, &revocations, clock::now());
+        let Some((id, who)) = who.and_then(|who| Some((who.technician_id()?, who))) else { continue };
+        all.push(Candidate { id: id.to_string(), keys: who.keys().to_vec(), name: who.invite.name });
+    }
+    Ok(all)
+}
+
+fn one(asked: &str, all: Vec<Candidate>, kind: &str) -> Result<Candidate, Failure> {
+    let id = match pick(asked, &all, |c| c.id.clone(), |c| &c.name) {
+        Picked::One(found, _) => found.id.clone(),
+        Picked::None => {
+            return Err(Failure::new(ExitCode::NoSuchDevice, format!("there is no {kind} {asked:?}")));
+        }
+        Picked::Several(several) => {
+            let named: Vec<_> = several.iter().take(5).map(|c| format!("{} ({})", c.name, c.id)).collect();
+            return Err(Failure::new(
+                ExitCode::Usage,
+                format!("{asked:?} fits several: {}: give the id", named.join(", ")),
+            ));
+        }
+    };
+    all.into_iter()
+        .find(|c| c.id == id)
+        .ok_or_else(|| Failure::new(ExitCode::Unexpected, "the list changed while it was read"))
+}

@@ -1,0 +1,39 @@
+//! `nearhand rotate`: a new key, endorsed by the old one, which retires itself.
+
+use rand_core::OsRng;
+use serde_json::json;
+
+use super::Context;
+use super::join::admitted;
+use crate::exit::{ExitCode, Failure};
+use crate::home::Step;
+
+/// Rotates.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn run(ctx: &Context) -> Result<(), Failure> {
+    let relay = ctx.connect().await?;
+    if relay.rotations_left() == 0 {
+        return Err(Failure::new(
+            ExitCode::Usage,
+            "this key has been rotated as often as is possible: ask the administrator for a new invitation",
+        ));
+    }
+    let busy = ctx.output.busy("replacing the key");
+    let outcome = relay.rotate(&mut OsRng).await;
+    busy.finish_and_clear();
+    let relay = match outcome {
+        Ok(relay) => relay,
+        Err(e) => return admitted(ctx, Step::Rotation, Err(e)),
+    };
+    let (key, left) = (relay.identity().key.public(), relay.rotations_left());
+    relay.finish().await;
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&json!({"key": key.to_string(), "rotations_left": left}))?);
+    }
+    Ok(ctx.output.line(&format!(
+        "Your key has been replaced; the old one counts nowhere any more. {left} more times are possible before a new \
+         invitation is due."
+    ))?)
+}

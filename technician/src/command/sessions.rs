@@ -1,0 +1,70 @@
+//! `nearhand sessions`: who helped where, as the relay remembers it.
+
+use nearhand_shared::message::control::{Outcome, SessionEntry};
+use serde_json::{Value, json};
+
+use super::Context;
+use crate::exit::Failure;
+use crate::output::{Cell, Tone};
+
+/// Lists sessions.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn run(ctx: &Context) -> Result<(), Failure> {
+    let relay = ctx.connect().await?;
+    let sessions = relay.sessions().await?;
+    relay.finish().await;
+    if ctx.output.is_json() {
+        let sessions: Vec<Value> = sessions.iter().map(as_json).collect();
+        return Ok(ctx.output.json(&json!({ "sessions": sessions }))?);
+    }
+    if sessions.is_empty() {
+        ctx.output.note("No sessions yet.");
+        return Ok(());
+    }
+    let rows: Vec<_> = sessions.into_iter().map(row).collect();
+    Ok(ctx.output.table(&["OPENED", "TECHNICIAN", "DEVICE", "BY", "ENDED", "HOW", "BYTES", "ID"], &rows)?)
+}
+
+/// The outcome's name in JSON.
+const fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Technician => "technician",
+        Outcome::Stopped => "stopped",
+        Outcome::NotGranted => "not-granted",
+        Outcome::Lost => "lost",
+        Outcome::Revoked => "revoked",
+        Outcome::Failed => "failed",
+    }
+}
+
+fn as_json(entry: &SessionEntry) -> Value {
+    json!({
+        "id": entry.id.to_string(),
+        "technician": {"id": entry.technician.to_string(), "name": entry.technician_name},
+        "device": {"id": entry.device.map(|id| id.to_string()), "name": entry.device_name},
+        "attended": entry.attended,
+        "opened": entry.opened.to_string(),
+        "ended": entry.ended.map(|(at, _)| at.to_string()),
+        "outcome": entry.ended.map(|(_, outcome)| word(outcome)),
+        "bytes": entry.bytes,
+    })
+}
+
+fn row(entry: SessionEntry) -> Vec<Cell> {
+    let (ended, how) = match entry.ended {
+        Some((at, outcome)) => (at.to_string().into(), outcome.to_string().into()),
+        None => (Cell::toned("going on", Tone::Good), Cell::from("")),
+    };
+    vec![
+        entry.opened.to_string().into(),
+        entry.technician_name.into(),
+        entry.device_name.into(),
+        (if entry.attended { "code" } else { "enrolment" }).into(),
+        ended,
+        how,
+        entry.bytes.to_string().into(),
+        entry.id.to_string().into(),
+    ]
+}

@@ -1,0 +1,151 @@
+//! `nearhand status`: who you are, with whom, whether the relay can be reached, and what needs care.
+
+use nearhand_shared::credential::MAX_LINKS;
+use serde_json::json;
+
+use super::Context;
+use crate::clock;
+use crate::exit::{ExitCode, Failure};
+use crate::home::{Home, Identity};
+use crate::output::{Cell, Tone};
+use crate::relay::{RelayConnection, RelayError};
+use crate::standing::Standing;
+
+/// Milliseconds before the end of a membership from which on it is pointed out: two weeks.
+const WARN_MS: u64 = 14 * 86_400_000;
+
+/// Shows the status. If the relay can't be reached, fails with its error after the rest has been shown.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn run(ctx: &Context) -> Result<(), Failure> {
+    let home = ctx.home()?;
+    // First: it settles a change that was begun, after which this may be somebody else.
+    let relay = ctx.connect().await;
+    let identity = match &relay {
+        Ok(relay) => relay.identity().clone(),
+        // A join that isn't settled has no identity yet; then the relay's error is all there is to say.
+        Err(RelayError::Home(_)) => home.identity()?,
+        Err(e) => {
+            home.identity().map_err(|_| Failure::new(crate::exit::Exit::exit_code(e), e.to_string()))?
+        }
+    };
+    let status = Status::gather(&home, &identity)?;
+    if ctx.output.is_json() {
+        ctx.output.json(&status.as_json(&home, &identity, relay.as_ref()))?;
+    } else {
+        ctx.output.facts(&status.facts(&home, &identity, relay.as_ref()))?;
+        status.warn(ctx, &identity);
+    }
+    match relay {
+        Ok(relay) if status.standing == Standing::Valid => {
+            relay.finish().await;
+            Ok(())
+        }
+        Ok(_) => Err(Failure::new(ExitCode::Revoked, "your membership no longer counts")),
+        Err(e) => Err(e.into()),
+    }
+}
+
+struct Status {
+    standing: Standing,
+    expires_soon: bool,
+    organisation_key: bool,
+    list: u64,
+    known_devices: usize,
+}
+
+impl Status {
+    fn gather(home: &Home, identity: &Identity) -> Result<Self, Failure> {
+        let revocations = home.revocations()?;
+        let (now, profile) = (clock::now(), &identity.profile);
+        let (standing, _) = Standing::of(&profile.credential, &profile.organisation, &revocations, now);
+        Ok(Self {
+            standing,
+            expires_soon: identity.who.invite.valid_until.0.saturating_sub(now.0) < WARN_MS,
+            organisation_key: home.has_organisation_key(),
+            list: revocations.list().and_then(|l| l.peek().ok()).map_or(0, |l| l.number),
+            known_devices: home.known_devices()?.entries().len(),
+        })
+    }
+
+    fn as_json(
+        &self,
+        home: &Home,
+        identity: &Identity,
+        relay: Result<&RelayConnection, &RelayError>,
+    ) -> serde_json::Value {
+        let (profile, invite) = (&identity.profile, &identity.who.invite);
+        json!({
+            "name": identity.name(),
+            "id": identity.id().to_string(),
+            "role": invite.role.to_string(),
+            "standing": self.standing,
+            "valid_until": invite.valid_until.to_string(),
+            "rotations_left": MAX_LINKS.saturating_sub(identity.who.keys().len()),
+            "organisation": {
+                "name": profile.organisation_name,
+                "id": profile.organisation.organisation_id().to_string(),
+            },
+            "organisation_key": self.organisation_key,
+            "relay": {
+                "address": profile.relay.to_string(),
+                "key": profile.relay.key.to_string(),
+                "reachable": relay.is_ok(),
+                "at": relay.ok().map(|r| r.relay_addr().to_string()),
+                "version": relay.ok().map(|r| r.welcome().program.version.clone()),
+                "error": relay.err().map(ToString::to_string),
+            },
+            "revocation_list": self.list,
+            "known_devices": self.known_devices,
+            "home": home.dir(),
+        })
+    }
+
+    fn facts(
+        &self,
+        home: &Home,
+        identity: &Identity,
+        relay: Result<&RelayConnection, &RelayError>,
+    ) -> Vec<(&'static str, Cell)> {
+        let (profile, invite) = (&identity.profile, &identity.who.invite);
+        let reached = match relay {
+            Ok(r) => Cell::toned(
+                format!(
+                    "{}, reached at {}, version {}",
+                    profile.relay,
+                    r.relay_addr(),
+                    r.welcome().program.version
+                ),
+                Tone::Good,
+            ),
+            Err(_) => Cell::toned(format!("{}, not reached", profile.relay), Tone::Bad),
+        };
+        let key = if self.organisation_key { "here (keep a backup of it)" } else { "not here" };
+        vec![
+            ("You", format!("{}, {} ({})", identity.name(), invite.role, identity.id()).into()),
+            ("Organisation", profile.organisation_name.clone().into()),
+            (
+                "Membership",
+                Cell::toned(
+                    format!("{}, until {}", self.standing.word(), invite.valid_until),
+                    self.standing.tone(),
+                ),
+            ),
+            ("Organisation key", key.into()),
+            ("Relay", reached),
+            ("Revocation list", self.list.to_string().into()),
+            ("Devices met", self.known_devices.to_string().into()),
+            ("Directory", home.dir().display().to_string().into()),
+        ]
+    }
+
+    fn warn(&self, ctx: &Context, identity: &Identity) {
+        if self.standing == Standing::Valid && self.expires_soon {
+            ctx.output.warn(&format!(
+                "your membership ends at {}: ask the administrator for a new invitation",
+                identity.who.invite.valid_until
+            ));
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `nearhand sync`: what was revoked, fetched, and handed on where less is known.
+
+use nearhand_shared::message::control::Request;
+use serde_json::json;
+
+use super::Context;
+use crate::exit::Failure;
+use crate::relay::RelayConnection;
+
+/// Synchronises.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn run(ctx: &Context) -> Result<(), Failure> {
+    let before = number(&ctx.home()?.revocations()?);
+    let relay = ctx.connect().await?;
+    let handed_on = hand_on(&relay).await?;
+    let known = relay.home().revocations()?;
+    relay.finish().await;
+    let list = known.list().and_then(|list| list.peek().ok());
+    let (keys, invites) = list.as_ref().map_or((0, 0), |l| (l.keys.len(), l.invites.len()));
+    let now = number(&known);
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&json!({
+            "list": now, "keys": keys, "invites": invites, "news": now > before, "handed_on": handed_on,
+        }))?);
+    }
+    let news = if now > before { "new" } else { "no news" };
+    let mut line = match list {
+        None => "Nothing has been revoked.".to_owned(),
+        Some(list) => {
+            format!("Revocation list {now} of {} ({news}): {keys} keys, {invites} invitations.", list.issued)
+        }
+    };
+    if handed_on {
+        line += " The relay knew less and has it now.";
+    }
+    Ok(ctx.output.line(&line)?)
+}
+
+fn number(known: &nearhand_shared::credential::Revocations) -> u64 {
+    known.list().and_then(|list| list.peek().ok()).map_or(0, |list| list.number)
+}
+
+/// A relay that was set back (restored from a backup, or by somebody) gets the newer list from an administrator.
+async fn hand_on(relay: &RelayConnection) -> Result<bool, Failure> {
+    if !relay.identity().is_admin() {
+        return Ok(false);
+    }
+    let known = relay.home().revocations()?;
+    let Some(list) = known.list() else { return Ok(false) };
+    let organisation = &relay.identity().profile.organisation;
+    let welcome = relay.welcome();
+    let theirs =
+        welcome.revocations.as_ref().and_then(|list| list.open(organisation).ok()).map_or(0, |l| l.number);
+    if theirs >= number(&known) {
+        return Ok(false);
+    }
+    relay.done(&Request::Revoke(list.clone())).await?;
+    Ok(true)
+}

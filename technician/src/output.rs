@@ -1,0 +1,275 @@
+//! How things are shown: lines, aligned tables, JSON, colours and progress.
+//!
+//! Everything goes through `shared::text` here, whoever wrote it, so that no caller can forget. Results go to
+//! the standard output; notes, errors and progress to the standard error output. Colours and progress only on
+//! a terminal, and no colours with `NO_COLOR` (<https://no-color.org>). Must not live here: what is shown.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use nearhand_shared::text;
+use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
+
+use crate::exit::{Exit, ExitCode, Failure};
+
+/// Longest cell of a table, in characters.
+const MAX_CELL: usize = 80;
+/// Longest line or note, in characters.
+const MAX_LINE: usize = 20_000;
+
+/// A result could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// The standard output is closed or full.
+    #[error("can't write the result")]
+    Write(#[from] io::Error),
+    /// It can't be put in JSON.
+    #[error("can't put the result in JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Exit for OutputError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Local
+    }
+}
+
+/// What a word is about, for its colour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tone {
+    /// All is well.
+    Good,
+    /// Look at it.
+    Warning,
+    /// Something is wrong.
+    Bad,
+    /// Of little weight.
+    Faint,
+}
+
+impl Tone {
+    /// ECMA-48 "select graphic rendition" parameters.
+    const fn sgr(self) -> &'static str {
+        match self {
+            Self::Good => "32",
+            Self::Warning => "33",
+            Self::Bad => "31",
+            Self::Faint => "2",
+        }
+    }
+}
+
+/// A cell of a table.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    text: String,
+    tone: Option<Tone>,
+}
+
+impl Cell {
+    /// With a colour.
+    pub fn toned(text: impl Into<String>, tone: Tone) -> Self {
+        Self { text: text.into(), tone: Some(tone) }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), tone: None }
+    }
+}
+
+/// Where results and notes go, and in which form.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    json: bool,
+    colour: bool,
+    progress: bool,
+}
+
+impl Output {
+    /// As the standard outputs are and the environment says.
+    pub fn new(json: bool) -> Self {
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        Self {
+            json,
+            colour: io::stdout().is_terminal() && io::stderr().is_terminal() && !no_colour,
+            progress: io::stderr().is_terminal() && !json,
+        }
+    }
+
+    /// Whether the result is wanted as JSON.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// One JSON document, on a line of its own.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    pub fn json(&self, value: &impl Serialize) -> Result<(), OutputError> {
+        write_line(&ascii_safe(&serde_json::to_string(value)?))
+    }
+
+    /// A line of the result (or several).
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    pub fn line(&self, line: &str) -> Result<(), OutputError> {
+        write_line(&text::multi_line(line, MAX_LINE))
+    }
+
+    /// The result as it is, byte for byte: only for what this program made itself, such as completions.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    pub fn bytes(&self, bytes: &[u8]) -> Result<(), OutputError> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes)?;
+        Ok(out.flush()?)
+    }
+
+    /// A table with a line of headings.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    pub fn table(&self, headings: &[&str], rows: &[Vec<Cell>]) -> Result<(), OutputError> {
+        rendered(headings, rows, self.colour).iter().try_for_each(|line| write_line(line))
+    }
+
+    /// Names and values, aligned.
+    ///
+    /// # Errors
+    /// [`OutputError`].
+    pub fn facts(&self, facts: &[(&str, Cell)]) -> Result<(), OutputError> {
+        let width = facts.iter().map(|(name, _)| name.width()).max().unwrap_or_default();
+        facts.iter().try_for_each(|(name, value)| {
+            let value = painted(&text::one_line(&value.text, MAX_LINE), value.tone, self.colour);
+            write_line(&format!("{name:width$}  {value}"))
+        })
+    }
+
+    /// A remark beside the result.
+    pub fn note(&self, note: &str) {
+        let note = text::multi_line(note, MAX_LINE);
+        // There is nobody left to tell.
+        let _ = writeln!(io::stderr(), "{note}");
+    }
+
+    /// A remark that must not be overlooked.
+    pub fn warn(&self, warning: &str) {
+        self.note(&format!("warning: {warning}"));
+    }
+
+    /// Says how the command failed.
+    pub fn failure(&self, failure: &Failure) {
+        let message = text::multi_line(failure.message(), MAX_LINE);
+        let line = if self.json {
+            let error = serde_json::json!({"error": {
+                "code": failure.code.number(), "kind": failure.code.name(), "message": message,
+            }});
+            ascii_safe(&error.to_string())
+        } else {
+            format!("{} {message}", painted("nearhand:", Some(Tone::Bad), self.colour))
+        };
+        let _ = writeln!(io::stderr(), "{line}");
+    }
+
+    /// Shows that something is under way until it is dropped or finished; nothing where nobody looks.
+    pub fn busy(&self, what: &str) -> ProgressBar {
+        if !self.progress {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            bar.set_style(style);
+        }
+        bar.set_message(text::one_line(what, MAX_CELL));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        bar
+    }
+}
+
+fn write_line(line: &str) -> Result<(), OutputError> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+fn rendered(headings: &[&str], rows: &[Vec<Cell>], colour: bool) -> Vec<String> {
+    let head = headings.iter().map(|h| Cell::toned(*h, Tone::Faint)).collect::<Vec<_>>();
+    let safe: Vec<Vec<Cell>> = core::iter::once(&head)
+        .chain(rows)
+        .map(|row| {
+            let safe = |c: &Cell| Cell { text: text::one_line(&c.text, MAX_CELL), tone: c.tone };
+            row.iter().map(safe).collect()
+        })
+        .collect();
+    let widths: Vec<usize> = (0..headings.len())
+        .map(|i| safe.iter().filter_map(|row| row.get(i)).map(|c| c.text.width()).max().unwrap_or_default())
+        .collect();
+    let line = |row: &Vec<Cell>| {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| {
+                let pad = " ".repeat(width.saturating_sub(cell.text.width()));
+                painted(&cell.text, cell.tone, colour) + &pad
+            })
+            .collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    safe.iter().map(line).collect()
+}
+
+fn painted(text: &str, tone: Option<Tone>, colour: bool) -> String {
+    match tone.filter(|_| colour) {
+        Some(tone) => format!("\u{1b}[{}m{text}\u{1b}[0m", tone.sgr()),
+        None => text.to_owned(),
+    }
+}
+
+/// JSON whose hostile characters are written as escapes: the same value, safe on a terminal.
+fn ascii_safe(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        let plain = (c.is_ascii() && c != '\u{7f}') || {
+            let mut utf8 = [0; 4];
+            let one: &str = c.encode_utf8(&mut utf8);
+            text::one_line(one, 1) == one
+        };
+        if plain {
+            out.push(c);
+        } else {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().for_each(|u| out.push_str(&format!("\\u{u:04x}")));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_hostile_cells_are_tamed() {
+        let rows = vec![
+            vec![Cell::from("日本"), Cell::from("a")],
+            vec![Cell::from("x\u{1b}[2J\n\u{202e}y"), Cell::toned("b", Tone::Bad)],
+        ];
+        let lines = rendered(&["NAME", "STATE"], &rows, false);
+        assert_eq!(lines, ["NAME      STATE", "日本      a", "x\u{fffd}[2J \u{fffd}y  b"]);
+        assert!(rendered(&["NAME", "STATE"], &rows, true)[2].ends_with("\u{1b}[31mb\u{1b}[0m"));
+    }
+
+    #[test]
+    fn json_keeps_its_value_without_steering_a_terminal() {
+        let hostile = "a\u{202e}b\u{9b}\u{7f}\u{1b}\u{e0041}Grüße";
+        let json = ascii_safe(&serde_json::to_string(hostile).unwrap());
+        assert!(text::one_line(&json, 1000) == json && json.contains("Grüße"));
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), hostile);
+    }
+}

@@ -1,0 +1,65 @@
+//! Picking one of many by what a person types: a whole id, else a name, else the beginning of an id. Pure.
+
+use crate::home::same_label;
+
+/// Fewest digits of an id that stand for it.
+const MIN_PREFIX: usize = 4;
+
+/// What the one was picked by, the surest first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum By {
+    Id,
+    Name,
+    Prefix,
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Picked<'a, T> {
+    One(&'a T, By),
+    None,
+    Several(Vec<&'a T>),
+}
+
+pub(crate) fn pick<'a, T>(
+    asked: &str,
+    from: &'a [T],
+    id: impl Fn(&T) -> String,
+    name: impl Fn(&T) -> &str,
+) -> Picked<'a, T> {
+    let hex = asked.trim().to_lowercase();
+    for by in [By::Id, By::Name, By::Prefix] {
+        let fits = |one: &&T| match by {
+            By::Id => id(one) == hex,
+            By::Name => same_label(name(one), asked),
+            By::Prefix => hex.len() >= MIN_PREFIX && id(one).starts_with(&hex),
+        };
+        let mut found: Vec<&T> = from.iter().filter(fits).collect();
+        match (found.pop(), found.is_empty()) {
+            (None, _) => {}
+            (Some(one), true) => return Picked::One(one, by),
+            (Some(last), false) => {
+                found.push(last);
+                return Picked::Several(found);
+            }
+        }
+    }
+    Picked::None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_surest_way_wins_and_doubt_is_told() {
+        let from = [("abcd1234", "Till"), ("abcd9999", "abcd1234"), ("ffff0000", "till")];
+        let pick = |asked| pick(asked, &from, |t| t.0.to_owned(), |t| t.1);
+        assert_eq!(pick("ABCD1234"), Picked::One(&from[0], By::Id));
+        assert_eq!(pick("abcd12"), Picked::One(&from[0], By::Prefix));
+        assert_eq!(pick("abcd"), Picked::Several(vec![&from[0], &from[1]]));
+        assert_eq!(pick("Till"), Picked::Several(vec![&from[0], &from[2]]));
+        assert_eq!(pick("fff"), Picked::None);
+        assert_eq!(pick(""), Picked::None);
+    }
+}
