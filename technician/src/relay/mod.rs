@@ -36,7 +36,7 @@ pub use error::{AllTried, RelayError, Tried};
 pub use target::{DeviceError, ExpectedDevice, Resolved, TargetError, VerifiedDevice};
 
 use crate::clock;
-use crate::home::{Home, Identity, Pending, Step};
+use crate::home::{Home, HomeError, Identity, Pending, Step};
 
 /// Pushes that a slow reader may be behind.
 const PUSHES: usize = 64;
@@ -67,32 +67,54 @@ impl RelayConnection {
     /// # Errors
     /// [`RelayError`].
     pub async fn connect(home: &Home) -> Result<Self, RelayError> {
-        if let Some(pending) = home.pending()?
-            && let Some(connection) = Self::settle(home, pending).await?
-        {
-            return Ok(connection);
+        let Some(pending) = home.pending()? else { return Self::connect_as(home, home.identity()?).await };
+        match pending.step {
+            Step::Rotation => Self::settle_rotation(home, &pending).await,
+            Step::Claim | Step::Join => Self::settle_admission(home, &pending).await,
         }
-        Self::connect_as(home, home.identity()?).await
     }
 
-    /// `None` if the relay doesn't know the new identity.
-    async fn settle(home: &Home, pending: Pending) -> Result<Option<Self>, RelayError> {
+    /// The new identity first: there may be no old one.
+    async fn settle_admission(home: &Home, pending: &Pending) -> Result<Self, RelayError> {
         match Self::connect_as(home, pending.identity.clone()).await {
             Ok(connection) => {
-                home.commit(&pending)?;
-                Ok(Some(connection))
+                home.commit(pending)?;
+                Ok(connection)
             }
             Err(RelayError::Refused(
                 Refusal::Unknown | Refusal::Unclaimed | Refusal::Credential(_) | Refusal::NotAllowed,
             )) => {
                 tracing::info!(step = %pending.step, "the relay does not know of it: forgotten");
                 home.abandon()?;
-                Ok(None)
+                Self::connect_as(home, home.identity()?).await
             }
-            // The old key can tell: a relay that takes it hasn't rotated.
-            Err(RelayError::Refused(Refusal::Revoked)) if pending.step == Step::Rotation => {
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The old key first: a relay that has agreed doesn't take it any more. The other way round it might take
+    /// the new one from its chain alone, and the old one's retirement would never be told.
+    async fn settle_rotation(home: &Home, pending: &Pending) -> Result<Self, RelayError> {
+        let old = match home.identity() {
+            Ok(old) => Self::connect_as(home, old).await,
+            // It was being put in its place, so the relay had agreed.
+            Err(HomeError::Unsettled(_)) => Err(RelayError::Refused(Refusal::Revoked)),
+            Err(e) => return Err(e.into()),
+        };
+        match old {
+            Ok(connection) if connection.identity.key.public() != pending.identity.key.public() => {
+                tracing::info!("the relay had not been asked for the new key: forgotten");
                 home.abandon()?;
-                Ok(None)
+                Ok(connection)
+            }
+            Err(RelayError::Refused(Refusal::Revoked | Refusal::Unknown | Refusal::Credential(_))) => {
+                let connection = Self::connect_as(home, pending.identity.clone()).await?;
+                home.commit(pending)?;
+                Ok(connection)
+            }
+            Ok(connection) => {
+                home.commit(pending)?;
+                Ok(connection)
             }
             Err(e) => Err(e),
         }
@@ -221,14 +243,14 @@ impl RelayConnection {
             let Reply::Devices(page) = self.request(&Request::Devices { after }).await? else {
                 return Err(RelayError::Protocol("no list of devices"));
             };
-            let last_page = page.len() < PAGE;
-            if page.iter().any(|d| after.is_some_and(|after| d.id <= after)) {
-                return Err(RelayError::Protocol("the list of devices is out of order"));
-            }
-            all.extend(page);
-            if last_page {
+            if page.is_empty() {
                 break;
             }
+            // In order, or paging would never end. A page may be short: what counts is what a frame takes.
+            if page.iter().any(|d| after.is_some_and(|after| d.id <= after)) {
+                return Err(RelayError::Protocol("its list of devices is out of order"));
+            }
+            all.extend(page);
         }
         Ok(all)
     }
