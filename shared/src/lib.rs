@@ -7,8 +7,10 @@
 //!
 //! Only [`transport`] knows quinn and tokio. Everything else takes time and randomness as arguments.
 
+pub mod forward;
 pub mod id;
 pub mod report;
 pub mod text;
 pub mod time;
+pub mod transport;
 pub mod wire;
