@@ -10,16 +10,18 @@
 //! for, then JSON or a rendering. One that arrives goes through [`parse::parse`] (or [`parse::admit`] when it
 //! came in a message) before anything else looks at it.
 
-// pub mod compare;
-// pub mod html;
-// pub mod markdown;
+pub mod compare;
+pub mod html;
+pub mod markdown;
 pub mod model;
 pub mod parse;
 pub mod pseudonymise;
 pub mod redact;
-// pub mod text_view;
-// mod view;
+pub mod text_view;
+mod view;
 mod visit;
 
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod schema_tests;
