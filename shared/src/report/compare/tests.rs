@@ -1,3 +1,5 @@
+//! Each change is in its list and only there; noise is in none.
+
 use super::*;
 use crate::report::sample;
 

@@ -16,6 +16,7 @@ pub(super) fn changes(out: &mut Markup, comparison: &Comparison) {
     for note in &comparison.notes {
         out.raw("<p class=\"note\">").text(note).raw("</p>");
     }
+    out.raw("<div class=\"groups\">");
     for section in view::sections(comparison) {
         out.raw("<div class=\"").raw(tone(section.tone)).raw("\"><h3>");
         icon(out, section.tone);
@@ -23,6 +24,7 @@ pub(super) fn changes(out: &mut Markup, comparison: &Comparison) {
         section.changes.iter().for_each(|change| one_change(out, change));
         out.raw("</ul></div>");
     }
+    out.raw("</div>");
     let lists = [("Software", &comparison.software), ("Hardware", &comparison.hardware)];
     if lists.iter().any(|(_, inventory)| !inventory.is_empty()) {
         out.raw("<div>");

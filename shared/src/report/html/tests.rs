@@ -1,3 +1,5 @@
+//! The page is taken apart into its tags: no field may add one; contrast, links and closing are checked.
+
 use std::collections::BTreeMap;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The output is parsed as a browser would: no field may add a construct.
+
 use pulldown_cmark::{Event, Options, Parser, Tag};
 
 use super::*;

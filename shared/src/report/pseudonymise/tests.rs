@@ -1,3 +1,5 @@
+//! Names and addresses must go, in every spelling, always to the same token; the rest must stay.
+
 use proptest::prelude::*;
 
 use super::*;

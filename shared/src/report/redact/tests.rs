@@ -1,3 +1,5 @@
+//! Planted secrets in every place where they turn up must go; ordinary text must stay.
+
 use proptest::prelude::*;
 
 use super::*;

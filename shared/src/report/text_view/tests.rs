@@ -1,3 +1,5 @@
+//! Order, width, colours, and that no field steers the terminal.
+
 use super::*;
 use crate::report::{compare::compare, sample};
 
