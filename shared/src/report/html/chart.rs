@@ -8,8 +8,8 @@ use crate::report::view::number;
 /// Size of a line chart's drawing in its own units; the page stretches it.
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 150.0;
-/// Room above the highest value.
-const HEADROOM: f64 = 1.08;
+/// Ends of a scale, times a power of ten, that a person reads easily.
+const ROUND: [f64; 10] = [1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0];
 
 /// A chart with its heading.
 pub(super) fn chart(out: &mut Markup, chart: &Chart) {
@@ -55,14 +55,21 @@ struct Scale {
 impl Scale {
     fn of(points: &[ChartPoint]) -> Self {
         let values = || points.iter().flat_map(|p| [Some(p.value), p.limit]).flatten();
-        let high = values().fold(0.0, f64::max) * HEADROOM;
-        let low = values().fold(0.0, f64::min) * HEADROOM;
+        let high = round_up(values().fold(0.0, f64::max));
+        let low = -round_up(-values().fold(0.0, f64::min));
         Self { low, high: if high > low { high } else { low + 1.0 } }
     }
 
     fn y(&self, value: f64) -> f64 {
         HEIGHT - ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0) * HEIGHT
     }
+}
+
+/// The next round number above; 0 and what is too large to have one stay.
+fn round_up(value: f64) -> f64 {
+    let power = 10f64.powf(value.log10().floor());
+    let ends = ROUND.iter().map(|end| end * power).chain([10.0 * power]);
+    ends.filter(|end| end.is_finite()).find(|end| *end >= value).unwrap_or(value)
 }
 
 fn line(out: &mut Markup, chart: &Chart) {
@@ -124,4 +131,18 @@ fn summary(chart: &Chart) -> String {
         number(values().next_back().unwrap_or(0.0)),
         chart.unit
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scales_end_at_round_numbers() {
+        for (value, end) in
+            [(212.0, 250.0), (1.0, 1.0), (99.0, 100.0), (0.013, 0.015), (0.0, 0.0), (1e308, 1e308)]
+        {
+            assert!((round_up(value) - end).abs() <= end * 1e-9, "{value}: {}", round_up(value));
+        }
+    }
 }
