@@ -7,9 +7,19 @@
 //!
 //! Only [`transport`] knows quinn and tokio. Everything else takes time and randomness as arguments.
 
+pub mod audit;
+pub mod chat;
+pub mod credential;
 pub mod forward;
+pub mod grant;
 pub mod id;
+pub mod identity;
+pub mod invitation;
+pub mod message;
+pub mod pake;
+pub mod platform;
 pub mod report;
+pub mod support_code;
 pub mod text;
 pub mod time;
 pub mod transport;

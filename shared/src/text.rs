@@ -41,7 +41,7 @@ fn cleaned(text: &str, max_chars: usize, keep: impl Fn(char) -> Option<char>) ->
         .take(max_chars)
         .map(|c| keep(c).unwrap_or(if is_hostile(c) { '\u{fffd}' } else { c }))
         .collect();
-    if chars.next().is_some() {
+    if max_chars > 0 && chars.next().is_some() {
         out.pop();
         out.push(CUT);
     }
@@ -69,6 +69,6 @@ mod tests {
     fn cut_texts_say_so_and_fit() {
         assert_eq!(one_line("abcdef", 4), "abc…");
         assert_eq!(one_line("abcd", 4), "abcd");
-        assert_eq!(one_line("x", 0), "…".repeat(1));
+        assert_eq!(one_line("x", 0), "");
     }
 }

@@ -1,0 +1,269 @@
+//! The audit chain: an append-only record that shows when somebody edited or shortened it.
+//!
+//! Each row holds the hash of the row before it, its own hash and the writer's signature over that hash. A
+//! [`Head`] (number, hash, signature) witnesses all rows up to it; the two ends of a session and the relay
+//! keep each other's heads, so a log that was rewritten from the start contradicts its witnesses. Pure: where
+//! rows are kept, and when they are synced, is the business of whoever writes one.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::id::SessionId;
+use crate::identity::{PublicKey, SecretKey, Signed, Statement};
+use crate::time::UnixMillis;
+use crate::wire::{self, WireError};
+
+/// Longest detail of a row, in characters.
+pub const MAX_DETAIL: usize = 1000;
+
+/// A row's hash.
+pub type Hash = [u8; 32];
+
+/// What is written down: who did what, in which session.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// Who: `technician Ada (id)`, `person at the device`, `policy`, `relay`, …
+    pub actor: String,
+    /// What, as a stable word: `session.start`, `grant`, `deny`, `refused`, …
+    pub action: String,
+    /// In which session, if in one.
+    pub session: Option<SessionId>,
+    /// The particulars, in words.
+    pub detail: String,
+}
+
+/// One row of the log.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Row {
+    /// Its number: 1, 2, 3, …
+    pub number: u64,
+    /// When, by the writer's clock.
+    pub at: UnixMillis,
+    /// What happened.
+    pub event: Event,
+    /// Hash of the row before; zeros for the first.
+    #[serde(with = "hex32")]
+    pub previous: Hash,
+    /// Hash of this row.
+    #[serde(with = "hex32")]
+    pub hash: Hash,
+    /// The writer's word for this row and all before it.
+    pub head: Signed<Head>,
+}
+
+/// Witness of all rows up to a number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Head {
+    /// The last row's number; 0 for an empty log.
+    pub number: u64,
+    /// The last row's hash; zeros for an empty log.
+    #[serde(with = "hex32")]
+    pub hash: Hash,
+}
+
+impl Head {
+    /// Of a log without rows.
+    pub const EMPTY: Self = Self { number: 0, hash: [0; 32] };
+}
+
+impl Statement for Head {
+    const CONTEXT: &'static str = "audit head";
+}
+
+/// The row that follows `head`.
+///
+/// # Errors
+/// [`WireError`] for an event too large to encode.
+pub fn next_row(head: Head, at: UnixMillis, event: Event, key: &SecretKey) -> Result<Row, WireError> {
+    let number = head.number.saturating_add(1);
+    let hash = row_hash(number, at, &event, &head.hash)?;
+    let signed = key.sign(&Head { number, hash })?;
+    Ok(Row { number, at, event, previous: head.hash, hash, head: signed })
+}
+
+/// What is wrong with a log, and where it begins to be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("row {row} {why}")]
+pub struct Broken {
+    /// The first bad row's place in the log, counted from 1.
+    pub row: u64,
+    /// What is wrong with it.
+    pub why: Why,
+}
+
+/// What can be wrong with a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// It can't be read.
+    #[error("can't be read")]
+    Unreadable,
+    /// Its number doesn't follow the row before: rows are missing or were put in.
+    #[error("does not follow the row before it: rows are missing, doubled or out of order")]
+    Number,
+    /// It doesn't hold the hash of the row before.
+    #[error("does not fit the row before it: that row was replaced")]
+    Previous,
+    /// Its content was changed.
+    #[error("was edited: its hash does not match its content")]
+    Content,
+    /// Its signature isn't the writer's.
+    #[error("was not signed by this log's key")]
+    Signature,
+    /// A witness says that there were this many rows, or another row in this place.
+    #[error("is missing or differs from what was witnessed: the log was cut or rewritten")]
+    Witness,
+}
+
+/// Checks a log row by row. Feed it all rows in order, then ask [`Verifier::finish`].
+#[derive(Debug)]
+pub struct Verifier {
+    keys: Vec<PublicKey>,
+    head: Head,
+    witnesses: Vec<Head>,
+}
+
+impl Verifier {
+    /// For a log written with one of `keys` (several after a rotation), with what others witnessed of it.
+    pub fn new(keys: Vec<PublicKey>, witnesses: Vec<Head>) -> Self {
+        Self { keys, head: Head::EMPTY, witnesses }
+    }
+
+    /// Takes the next row; `None` for one that could not be read.
+    ///
+    /// # Errors
+    /// [`Broken`]: this is the first bad row.
+    pub fn row(&mut self, row: Option<&Row>) -> Result<(), Broken> {
+        let place = self.head.number.saturating_add(1);
+        let broken = |why| Broken { row: place, why };
+        let row = row.ok_or(broken(Why::Unreadable))?;
+        if row.number != place {
+            return Err(broken(Why::Number));
+        }
+        if row.previous != self.head.hash {
+            return Err(broken(Why::Previous));
+        }
+        let hash =
+            row_hash(row.number, row.at, &row.event, &row.previous).map_err(|_| broken(Why::Unreadable))?;
+        if hash != row.hash {
+            return Err(broken(Why::Content));
+        }
+        let head = Head { number: row.number, hash };
+        if !self.keys.iter().any(|key| row.head.open(key).ok() == Some(head)) {
+            return Err(broken(Why::Signature));
+        }
+        if self.witnesses.iter().any(|w| w.number == head.number && w.hash != head.hash) {
+            return Err(broken(Why::Witness));
+        }
+        self.head = head;
+        Ok(())
+    }
+
+    /// The verified log's head, once all rows were taken.
+    ///
+    /// # Errors
+    /// [`Broken`] if somebody witnessed more rows than there are.
+    pub fn finish(self) -> Result<Head, Broken> {
+        match self.witnesses.iter().map(|w| w.number).max() {
+            Some(number) if number > self.head.number => {
+                Err(Broken { row: self.head.number.saturating_add(1), why: Why::Witness })
+            }
+            _ => Ok(self.head),
+        }
+    }
+}
+
+fn row_hash(number: u64, at: UnixMillis, event: &Event, previous: &Hash) -> Result<Hash, WireError> {
+    let mut hash = Sha256::new();
+    hash.update(b"nearhand audit row 1");
+    hash.update(previous);
+    hash.update(wire::encode(&(number, at, event))?);
+    Ok(hash.finalize().into())
+}
+
+/// Hashes as hexadecimal text, readable in JSON.
+mod hex32 {
+    use data_encoding::HEXLOWER;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8; 32], s: S) -> Result<S::Ok, S::Error> {
+        if s.is_human_readable() { s.serialize_str(&HEXLOWER.encode(bytes)) } else { bytes.serialize(s) }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<[u8; 32], D::Error> {
+        if d.is_human_readable() {
+            let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
+            let bytes = HEXLOWER.decode(text.as_bytes()).map_err(serde::de::Error::custom)?;
+            bytes.try_into().map_err(|_| serde::de::Error::custom("64 hexadecimal digits expected"))
+        } else {
+            <[u8; 32]>::deserialize(d)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_core::OsRng;
+
+    fn log(key: &SecretKey, rows: u64) -> Vec<Row> {
+        let mut head = Head::EMPTY;
+        (0..rows)
+            .map(|i| {
+                let event = Event {
+                    actor: "policy".into(),
+                    action: "grant".into(),
+                    session: None,
+                    detail: format!("row {i}"),
+                };
+                let row = next_row(head, UnixMillis(i), event, key).unwrap();
+                head = Head { number: row.number, hash: row.hash };
+                row
+            })
+            .collect()
+    }
+
+    fn verify(rows: &[Row], key: &SecretKey, witnesses: Vec<Head>) -> Result<Head, Broken> {
+        let mut v = Verifier::new(vec![key.public()], witnesses);
+        rows.iter().try_for_each(|r| v.row(Some(r)))?;
+        v.finish()
+    }
+
+    #[test]
+    fn the_first_bad_row_is_named() {
+        let key = SecretKey::generate(&mut OsRng);
+        let rows = log(&key, 5);
+        let head = verify(&rows, &key, vec![]).unwrap();
+        assert_eq!(head.number, 5);
+        let bad = |rows: &[Row], witnesses| verify(rows, &key, witnesses).map_err(|b| (b.row, b.why));
+
+        let mut edited = rows.clone();
+        edited[2].event.detail = "nothing to see".into();
+        assert_eq!(bad(&edited, vec![]), Err((3, Why::Content)));
+
+        let mut gone = rows.clone();
+        gone.remove(1);
+        assert_eq!(bad(&gone, vec![]), Err((2, Why::Number)));
+
+        assert_eq!(bad(&rows[..4], vec![head]), Err((5, Why::Witness)), "a cut tail");
+
+        let forger = SecretKey::generate(&mut OsRng);
+        assert_eq!(bad(&log(&forger, 5), vec![]), Err((1, Why::Signature)));
+
+        // Rewritten by somebody who has the key: only a witness can tell.
+        let mut rewritten = log(&key, 4);
+        let last = Head { number: 4, hash: rewritten[3].hash };
+        let event = Event { detail: "other".into(), ..rows[4].event.clone() };
+        rewritten.push(next_row(last, UnixMillis(9), event, &key).unwrap());
+        verify(&rewritten, &key, vec![]).unwrap();
+        assert_eq!(bad(&rewritten, vec![head]), Err((5, Why::Witness)));
+    }
+
+    #[test]
+    fn a_row_survives_json_and_the_wire() {
+        let key = SecretKey::generate(&mut OsRng);
+        let row = log(&key, 1).remove(0);
+        let json = serde_json::to_string(&row).unwrap();
+        assert_eq!(serde_json::from_str::<Row>(&json).unwrap(), row);
+        assert_eq!(wire::decode::<Row>(&wire::encode(&row).unwrap()).unwrap(), row);
+    }
+}

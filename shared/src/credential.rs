@@ -1,0 +1,450 @@
+//! Who belongs to an organisation, provable to anybody who holds the organisation's key.
+//!
+//! The organisation key signs an [`Invite`] that names a one-time key. Whoever holds that one-time key uses it
+//! once, to endorse a key born on their own machine: that chain is a [`Credential`]. So inviting and joining
+//! are one step each, no second approval is needed, and nothing secret of the organisation leaves the first
+//! administrator's workstation. A key endorses its successor when it is rotated and then retires itself.
+//!
+//! The relay sees to it that an invite is used once; it can't make, widen or replace one. Not here: who keeps
+//! which credential, and the relay's book of used invites.
+
+use std::collections::BTreeSet;
+
+use rand_core::CryptoRngCore;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{DeviceId, InviteId, OrganisationId, TechnicianId};
+use crate::identity::{PublicKey, SecretKey, Signed, SignedError, Statement};
+use crate::text;
+use crate::time::UnixMillis;
+use crate::wire::WireError;
+
+/// Most endorsements in a chain: the joining one and seven rotations; then a new invite is due.
+pub const MAX_LINKS: usize = 8;
+/// Longest name of a person, device or organisation, in characters.
+pub const MAX_NAME: usize = 64;
+/// Most keys and invites on a revocation list. Sized so that a full list fits a control frame of 256 KiB.
+pub const MAX_REVOKED: usize = 4096;
+
+/// What a credential lets its holder be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+pub enum Role {
+    /// A machine of a customer.
+    Device,
+    /// A person who helps.
+    Technician,
+    /// A technician who also reads the relay's audit log and passes on revocations.
+    Admin,
+}
+
+impl core::fmt::Display for Role {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Device => "device",
+            Self::Technician => "technician",
+            Self::Admin => "administrator",
+        })
+    }
+}
+
+/// The organisation's invitation, signed by its key.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Invite {
+    /// Its id; the relay lets each be used once.
+    pub id: InviteId,
+    /// The inviting organisation.
+    pub organisation: OrganisationId,
+    /// The organisation's name as people know it.
+    pub organisation_name: String,
+    /// The one-time key that the invite's bearer endorses their own key with.
+    pub key: PublicKey,
+    /// What the bearer becomes.
+    pub role: Role,
+    /// Their name: a person's, or a device's label.
+    pub name: String,
+    /// When it was made.
+    pub issued: UnixMillis,
+    /// Until when it can be used to join.
+    pub use_by: UnixMillis,
+    /// Until when the resulting credential is good.
+    pub valid_until: UnixMillis,
+}
+
+impl Statement for Invite {
+    const CONTEXT: &'static str = "invite";
+}
+
+/// A key's word that another key speaks for it from now on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Endorsement {
+    /// The endorsed key.
+    pub key: PublicKey,
+    /// When.
+    pub issued: UnixMillis,
+}
+
+impl Statement for Endorsement {
+    const CONTEXT: &'static str = "endorsement";
+}
+
+/// A key's own word that it is out of use.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Retirement {
+    /// The key, which also signs this.
+    pub key: PublicKey,
+    /// When.
+    pub issued: UnixMillis,
+}
+
+impl Statement for Retirement {
+    const CONTEXT: &'static str = "retirement";
+}
+
+/// What the organisation has withdrawn; each list replaces those with a lower number.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RevocationList {
+    /// Whose list.
+    pub organisation: OrganisationId,
+    /// Rises by at least one with every list.
+    pub number: u64,
+    /// When it was made.
+    pub issued: UnixMillis,
+    /// Keys that no longer count, nor anything endorsed by them.
+    pub keys: BTreeSet<PublicKey>,
+    /// Invites that no longer count, used or not.
+    pub invites: BTreeSet<InviteId>,
+}
+
+impl Statement for RevocationList {
+    const CONTEXT: &'static str = "revocations";
+}
+
+/// Why a credential doesn't count.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    /// A signature in the chain is not the key's that it should be.
+    #[error("its signatures do not lead back to the organisation's key")]
+    Chain(#[source] SignedError),
+    /// The invite names another organisation than the one whose key signed it.
+    #[error("it names another organisation")]
+    OtherOrganisation,
+    /// No endorsement, or more than [`MAX_LINKS`].
+    #[error("its chain has {0} links; 1 to {MAX_LINKS} are possible")]
+    Length(usize),
+    /// Past the invite's `valid_until`.
+    #[error("it expired at {0}: ask the administrator for a new invitation")]
+    Expired(UnixMillis),
+    /// Endorsed after the invite's `use_by`.
+    #[error("the invitation was used after its time ({0}): ask for a new one")]
+    UsedLate(UnixMillis),
+    /// The organisation has withdrawn it, or a key in it is retired.
+    #[error("it was revoked")]
+    Revoked,
+    /// Role doesn't fit the use.
+    #[error("it is for a {0}")]
+    WrongRole(Role),
+}
+
+/// A chain from the organisation's key to somebody's own.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Credential {
+    /// Signed by the organisation.
+    pub invite: Signed<Invite>,
+    /// The first signed by the invite's one-time key, each further one by the key before it.
+    pub links: Vec<Signed<Endorsement>>,
+}
+
+/// What a credential proves, once verified.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Verified {
+    /// The invite it began with; its names are made safe to show.
+    pub invite: Invite,
+    /// All keys of the chain, the joining one first, today's last. Never empty.
+    keys: Vec<PublicKey>,
+}
+
+impl Verified {
+    /// The key that speaks today.
+    pub fn key(&self) -> PublicKey {
+        self.keys.last().copied().unwrap_or(self.invite.key)
+    }
+
+    /// The key it joined with, whose fingerprint is the id.
+    pub fn first_key(&self) -> PublicKey {
+        self.keys.first().copied().unwrap_or(self.invite.key)
+    }
+
+    /// All keys of the chain, the joining one first, today's last.
+    pub fn keys(&self) -> &[PublicKey] {
+        &self.keys
+    }
+
+    /// The device's id, if it is a device's.
+    pub fn device_id(&self) -> Option<DeviceId> {
+        (self.invite.role == Role::Device).then(|| self.first_key().device_id())
+    }
+
+    /// The technician's id, if it is a person's.
+    pub fn technician_id(&self) -> Option<TechnicianId> {
+        (self.invite.role != Role::Device).then(|| self.first_key().technician_id())
+    }
+
+    /// `true` for a technician and an administrator.
+    pub fn is_person(&self) -> bool {
+        self.invite.role != Role::Device
+    }
+}
+
+impl Credential {
+    /// What the bearer of an invite makes of it: their own key, endorsed by the one-time key.
+    ///
+    /// # Errors
+    /// [`WireError`] never in practice.
+    pub fn join(
+        invite: Signed<Invite>,
+        one_time: &SecretKey,
+        own: &PublicKey,
+        now: UnixMillis,
+    ) -> Result<Self, WireError> {
+        let link = one_time.sign(&Endorsement { key: *own, issued: now })?;
+        Ok(Self { invite, links: vec![link] })
+    }
+
+    /// The credential with today's key replaced by `new`.
+    ///
+    /// # Errors
+    /// [`WireError`] never in practice.
+    pub fn rotated(&self, old: &SecretKey, new: &PublicKey, now: UnixMillis) -> Result<Self, WireError> {
+        let mut next = self.clone();
+        next.links.push(old.sign(&Endorsement { key: *new, issued: now })?);
+        Ok(next)
+    }
+
+    /// Follows the chain from the organisation's key. Validity in time is judged at `now`.
+    ///
+    /// # Errors
+    /// [`CredentialError`]. Revocation is a question of its own: [`Revocations::check`].
+    pub fn verify(&self, organisation: &PublicKey, now: UnixMillis) -> Result<Verified, CredentialError> {
+        if self.links.is_empty() || self.links.len() > MAX_LINKS {
+            return Err(CredentialError::Length(self.links.len()));
+        }
+        let mut invite = self.invite.open(organisation).map_err(CredentialError::Chain)?;
+        if invite.organisation != organisation.organisation_id() {
+            return Err(CredentialError::OtherOrganisation);
+        }
+        let mut keys = Vec::with_capacity(self.links.len());
+        let mut signer = invite.key;
+        for link in &self.links {
+            let endorsement = link.open(&signer).map_err(CredentialError::Chain)?;
+            if keys.is_empty() && endorsement.issued > invite.use_by {
+                return Err(CredentialError::UsedLate(invite.use_by));
+            }
+            signer = endorsement.key;
+            keys.push(signer);
+        }
+        if now > invite.valid_until {
+            return Err(CredentialError::Expired(invite.valid_until));
+        }
+        invite.name = text::one_line(&invite.name, MAX_NAME);
+        invite.organisation_name = text::one_line(&invite.organisation_name, MAX_NAME);
+        Ok(Verified { invite, keys })
+    }
+}
+
+/// What is known to be withdrawn. Grows only.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Revocations {
+    list: Option<Signed<RevocationList>>,
+    number: u64,
+    keys: BTreeSet<PublicKey>,
+    invites: BTreeSet<InviteId>,
+    retired: BTreeSet<PublicKey>,
+}
+
+impl Revocations {
+    /// Takes in the organisation's list, if it is newer than what is known. Returns `true` if it was.
+    ///
+    /// # Errors
+    /// [`CredentialError::Chain`] if the organisation didn't sign it; [`CredentialError::OtherOrganisation`].
+    pub fn apply(
+        &mut self,
+        list: &Signed<RevocationList>,
+        organisation: &PublicKey,
+    ) -> Result<bool, CredentialError> {
+        let opened = list.open(organisation).map_err(CredentialError::Chain)?;
+        if opened.organisation != organisation.organisation_id() {
+            return Err(CredentialError::OtherOrganisation);
+        }
+        if opened.number <= self.number || opened.keys.len() + opened.invites.len() > MAX_REVOKED {
+            return Ok(false);
+        }
+        self.number = opened.number;
+        self.keys.extend(opened.keys);
+        self.invites.extend(opened.invites);
+        self.list = Some(list.clone());
+        Ok(true)
+    }
+
+    /// Takes in a key's own retirement. Returns `true` if it was news; past [`MAX_REVOKED`] it is not kept.
+    ///
+    /// # Errors
+    /// [`CredentialError::Chain`] if the key itself didn't sign it.
+    pub fn retire(&mut self, retirement: &Signed<Retirement>) -> Result<bool, CredentialError> {
+        let key = retirement.peek().map_err(CredentialError::Chain)?.key;
+        retirement.open(&key).map_err(CredentialError::Chain)?;
+        Ok(self.retired.len() < MAX_REVOKED && self.retired.insert(key))
+    }
+
+    /// Whether a credential still counts: no key of its chain revoked, today's not retired.
+    ///
+    /// # Errors
+    /// [`CredentialError::Revoked`].
+    pub fn check(&self, who: &Verified) -> Result<(), CredentialError> {
+        let revoked = self.invites.contains(&who.invite.id)
+            || who.keys.iter().any(|key| self.keys.contains(key))
+            || self.retired.contains(&who.key());
+        if revoked { Err(CredentialError::Revoked) } else { Ok(()) }
+    }
+
+    /// The organisation's newest list, to hand on.
+    pub fn list(&self) -> Option<&Signed<RevocationList>> {
+        self.list.as_ref()
+    }
+
+    /// The next list: this one and what is added.
+    pub fn next_list(
+        &self,
+        organisation: OrganisationId,
+        now: UnixMillis,
+        keys: impl IntoIterator<Item = PublicKey>,
+        invites: impl IntoIterator<Item = InviteId>,
+    ) -> RevocationList {
+        RevocationList {
+            organisation,
+            number: self.number.saturating_add(1),
+            issued: now,
+            keys: self.keys.iter().copied().chain(keys).collect(),
+            invites: self.invites.iter().copied().chain(invites).collect(),
+        }
+    }
+}
+
+/// Makes an invite: the signed statement and the one-time key that goes with it to its bearer.
+///
+/// # Errors
+/// [`WireError`] never in practice.
+pub fn invite(
+    organisation: &SecretKey,
+    rng: &mut impl CryptoRngCore,
+    fill: impl FnOnce(InviteId, OrganisationId, PublicKey) -> Invite,
+) -> Result<(Signed<Invite>, SecretKey), WireError> {
+    let one_time = SecretKey::generate(rng);
+    let id = InviteId::random(rng);
+    let body = fill(id, organisation.public().organisation_id(), one_time.public());
+    Ok((organisation.sign(&body)?, one_time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_core::OsRng;
+
+    const NOW: UnixMillis = UnixMillis(1_000_000);
+
+    fn invited(org: &SecretKey, role: Role) -> (Signed<Invite>, SecretKey) {
+        invite(org, &mut OsRng, |id, organisation, key| Invite {
+            id,
+            organisation,
+            organisation_name: "Acme\u{202e}".into(),
+            key,
+            role,
+            name: "Ada".into(),
+            issued: NOW,
+            use_by: UnixMillis(2_000_000),
+            valid_until: UnixMillis(9_000_000),
+        })
+        .unwrap()
+    }
+
+    fn joined(org: &SecretKey) -> (Credential, SecretKey) {
+        let (invite, one_time) = invited(org, Role::Technician);
+        let own = SecretKey::generate(&mut OsRng);
+        (Credential::join(invite, &one_time, &own.public(), NOW).unwrap(), own)
+    }
+
+    #[test]
+    fn the_chain_leads_from_the_organisation_to_the_holder() {
+        let org = SecretKey::generate(&mut OsRng);
+        let (credential, own) = joined(&org);
+        let who = credential.verify(&org.public(), NOW).unwrap();
+        assert_eq!(who.key(), own.public());
+        assert_eq!(who.technician_id(), Some(own.public().technician_id()));
+        assert_eq!(who.device_id(), None);
+        assert_eq!(who.invite.organisation_name, "Acme\u{fffd}");
+    }
+
+    #[test]
+    fn another_organisation_a_stranger_and_a_late_use_do_not_count() {
+        let (org, other) = (SecretKey::generate(&mut OsRng), SecretKey::generate(&mut OsRng));
+        let (credential, _) = joined(&org);
+        assert!(matches!(credential.verify(&other.public(), NOW), Err(CredentialError::Chain(_))));
+        // The bearer of an invite without its one-time key.
+        let (invite, one_time) = invited(&org, Role::Technician);
+        let thief = SecretKey::generate(&mut OsRng);
+        let forged = Credential::join(invite.clone(), &thief, &thief.public(), NOW).unwrap();
+        assert!(matches!(forged.verify(&org.public(), NOW), Err(CredentialError::Chain(_))));
+        let late = Credential::join(invite, &one_time, &thief.public(), UnixMillis(2_000_001)).unwrap();
+        assert!(matches!(late.verify(&org.public(), NOW), Err(CredentialError::UsedLate(_))));
+        assert!(matches!(
+            credential.verify(&org.public(), UnixMillis(9_000_001)),
+            Err(CredentialError::Expired(_))
+        ));
+    }
+
+    #[test]
+    fn rotation_keeps_the_identity_and_retires_the_old_key() {
+        let org = SecretKey::generate(&mut OsRng);
+        let (credential, old) = joined(&org);
+        let new = SecretKey::generate(&mut OsRng);
+        let next = credential.rotated(&old, &new.public(), NOW).unwrap();
+        let mut revocations = Revocations::default();
+        let retirement = old.sign(&Retirement { key: old.public(), issued: NOW }).unwrap();
+        assert!(revocations.retire(&retirement).unwrap());
+        let (before, after) =
+            (credential.verify(&org.public(), NOW).unwrap(), next.verify(&org.public(), NOW).unwrap());
+        assert_eq!(before.technician_id(), after.technician_id());
+        assert!(matches!(revocations.check(&before), Err(CredentialError::Revoked)));
+        revocations.check(&after).unwrap();
+        // Nobody can retire somebody else's key.
+        let forged = new.sign(&Retirement { key: old.public(), issued: NOW }).unwrap();
+        assert!(revocations.retire(&forged).is_err());
+        // The chain has an end.
+        let mut long = next;
+        let mut key = new;
+        for _ in 0..MAX_LINKS {
+            let k = SecretKey::generate(&mut OsRng);
+            long = long.rotated(&key, &k.public(), NOW).unwrap();
+            key = k;
+        }
+        assert!(matches!(long.verify(&org.public(), NOW), Err(CredentialError::Length(_))));
+    }
+
+    #[test]
+    fn revocation_needs_the_organisation_and_never_goes_back() {
+        let (org, other) = (SecretKey::generate(&mut OsRng), SecretKey::generate(&mut OsRng));
+        let (credential, _) = joined(&org);
+        let who = credential.verify(&org.public(), NOW).unwrap();
+        let mut known = Revocations::default();
+        let id = org.public().organisation_id();
+        let empty = org.sign(&known.next_list(id, NOW, [], [])).unwrap();
+        let list = known.next_list(id, NOW, [who.first_key()], []);
+        assert!(known.apply(&other.sign(&list).unwrap(), &org.public()).is_err());
+        known.check(&who).unwrap();
+        assert!(
+            known.apply(&org.sign(&RevocationList { number: 5, ..list }).unwrap(), &org.public()).unwrap()
+        );
+        assert!(matches!(known.check(&who), Err(CredentialError::Revoked)));
+        assert!(!known.apply(&empty, &org.public()).unwrap(), "an old list is not news");
+        assert!(matches!(known.check(&who), Err(CredentialError::Revoked)));
+    }
+}

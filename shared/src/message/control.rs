@@ -1,0 +1,451 @@
+//! The control plane: an agent or a client with its relay, over one QUIC connection ([`ALPN`]).
+//!
+//! Every request is a bidirectional stream of its own: one frame there, one frame back. The first request on
+//! a connection is [`Request::Hello`]; until it is answered with a welcome nothing else is. The relay opens
+//! streams the same way for what it has to say ([`Push`]). Both sides know each other's key from the
+//! handshake; a credential in a hello must end in that key.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::audit::{Head, Row};
+use crate::credential::{Credential, Retirement, RevocationList};
+use crate::forward::BindGrant;
+use crate::id::{DeviceId, SessionId, TechnicianId};
+use crate::identity::{PublicKey, Signed};
+use crate::invitation::OneTime;
+use crate::message::Program;
+use crate::support_code::Routing;
+use crate::time::UnixMillis;
+
+/// Application protocol of control connections (RFC 7301); the number is the major version.
+pub const ALPN: &[u8] = b"nearhand-relay/1";
+/// Largest frame from a peer that has not been welcomed yet, in bytes: a credential of eight links fits.
+pub const HELLO_LIMIT: usize = 8 * 1024;
+/// Largest frame afterwards, in bytes: a full revocation list fits.
+pub const FRAME_LIMIT: usize = 256 * 1024;
+/// Most entries in one answer that lists something.
+pub const PAGE: usize = 200;
+/// How long one request may take.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+/// An idle control connection is lost after this long without a packet.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Agents and clients send a keep-alive this often.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(12);
+
+/// Who calls.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Hello {
+    /// An enrolled device.
+    Device {
+        /// Its program.
+        program: Program,
+        /// Proves the enrolment; ends in the handshake's key.
+        credential: Credential,
+        /// What the console shows of it.
+        facts: DeviceFacts,
+    },
+    /// A machine that asks for help without being enrolled. Can only ask for a support code.
+    Guest {
+        /// Its program.
+        program: Program,
+        /// What the technician sees of it.
+        facts: DeviceFacts,
+    },
+    /// A technician or administrator.
+    Person {
+        /// Their program.
+        program: Program,
+        /// Proves the membership; ends in the handshake's key.
+        credential: Credential,
+    },
+    /// Somebody who is about to claim the relay or to join.
+    Newcomer {
+        /// Their program.
+        program: Program,
+    },
+}
+
+/// What a device tells about itself. Hostile text: shown only through [`crate::text`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DeviceFacts {
+    /// Host name.
+    pub hostname: String,
+    /// Operating system with version.
+    pub os: String,
+}
+
+/// The relay's answer to a hello it accepts.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The relay's program.
+    pub program: Program,
+    /// The relay's clock.
+    pub now: UnixMillis,
+    /// What is withdrawn; check it, it is signed by the organisation.
+    pub revocations: Option<Signed<RevocationList>>,
+    /// Keys that retired themselves, at most [`PAGE`] of the newest.
+    pub retirements: Vec<Signed<Retirement>>,
+}
+
+/// What is asked of the relay.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Request {
+    /// First on every connection.
+    Hello(Hello),
+    /// Newcomer: makes the caller the relay's first administrator and fixes its organisation.
+    Claim {
+        /// From the claim string.
+        secret: OneTime,
+        /// The organisation's key, made on the caller's workstation.
+        organisation: PublicKey,
+        /// The caller's own credential, of role `Admin`.
+        credential: Credential,
+    },
+    /// Newcomer: uses an invite (of a person or a device).
+    Join {
+        /// The new credential; ends in the handshake's key.
+        credential: Credential,
+        /// A device's facts; `None` for a person.
+        facts: Option<DeviceFacts>,
+    },
+    /// Device, person: today's key is replaced by another.
+    Rotate {
+        /// The longer chain, ending in the new key.
+        credential: Credential,
+        /// The old key's retirement.
+        retirement: Signed<Retirement>,
+    },
+    /// Device or guest: routing digits for a support code, the same as before if they are free.
+    AllotRouting {
+        /// After a reconnect: the digits that the shown code has.
+        wanted: Option<Routing>,
+    },
+    /// Device or guest: the code is used, burnt or expired.
+    FreeRouting,
+    /// Device: its audit log's head, for the relay to keep as a witness.
+    AuditHead(Signed<Head>),
+    /// Person: the organisation's devices after `after`, at most [`PAGE`].
+    Devices {
+        /// Last id of the page before.
+        after: Option<DeviceId>,
+    },
+    /// Person: the organisation's people, at most [`PAGE`].
+    People,
+    /// Person: a session with a device.
+    Open {
+        /// Its id, made by the client.
+        session: SessionId,
+        /// With which.
+        target: Target,
+    },
+    /// Person: a path for a session that lost its connection.
+    Reopen {
+        /// Which; must be the caller's.
+        session: SessionId,
+    },
+    /// Either end: the session is over.
+    Close {
+        /// Which; must be the caller's.
+        session: SessionId,
+        /// How it ended.
+        outcome: Outcome,
+        /// The caller's audit head, for the relay's log.
+        audit: Option<Signed<Head>>,
+    },
+    /// Person: their sessions (administrators: all), newest first, at most [`PAGE`].
+    Sessions,
+    /// Administrator: the relay's audit rows after a number, at most [`PAGE`].
+    Audit {
+        /// Last number already had.
+        after: u64,
+    },
+    /// Administrator: hands on the organisation's newest revocation list.
+    Revoke(Signed<RevocationList>),
+    /// Device, person: keeps the round trip honest; answered with [`Reply::Done`].
+    Ping,
+}
+
+/// With whom a session is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Target {
+    /// The device that shows a support code with these routing digits.
+    Code(Routing),
+    /// An enrolled device.
+    Device(DeviceId),
+}
+
+/// The relay's answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Reply {
+    /// To a hello.
+    Welcome(Welcome),
+    /// It is done.
+    Done,
+    /// No.
+    Refused(Refusal),
+    /// To [`Request::AllotRouting`].
+    Routing(Routing),
+    /// To [`Request::Devices`].
+    Devices(Vec<DeviceEntry>),
+    /// To [`Request::People`].
+    People(Vec<PersonEntry>),
+    /// To [`Request::Open`] and [`Request::Reopen`].
+    Opened(Opened),
+    /// To [`Request::Sessions`].
+    Sessions(Vec<SessionEntry>),
+    /// To [`Request::Audit`].
+    Audit {
+        /// The key that signs the relay's log: the one of the handshake, and any it had before.
+        keys: Vec<PublicKey>,
+        /// The rows.
+        rows: Vec<Row>,
+    },
+}
+
+/// Why the relay says no. Shown to a person as it is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    /// Hello first, once; or the request isn't for this kind of caller.
+    #[error("that request is not open to this caller")]
+    NotAllowed,
+    /// The relay has no organisation yet.
+    #[error(
+        "the relay has not been claimed yet: run `nearhand claim` with the string that `nearhand-relay init` printed"
+    )]
+    Unclaimed,
+    /// Somebody claimed it before.
+    #[error(
+        "the relay was claimed already; if that was not you, run `nearhand-relay init --again` on its host"
+    )]
+    Claimed,
+    /// The claim secret is wrong.
+    #[error("this claim string is not the relay's newest one")]
+    WrongClaim,
+    /// The credential doesn't verify under the organisation's key.
+    #[error("the credential does not count here: {0}")]
+    Credential(String),
+    /// The credential was revoked.
+    #[error("this key was revoked by the organisation")]
+    Revoked,
+    /// The invitation or enrolment string was used before.
+    #[error("this string was used already: each works once, ask for a new one")]
+    InviteUsed,
+    /// Not (or no longer) known to this relay.
+    #[error("the relay does not know this credential: join or enrol first")]
+    Unknown,
+    /// No device with that id, for this caller.
+    #[error("there is no such device")]
+    NoSuchDevice,
+    /// The device isn't connected.
+    #[error("the device is offline (last seen {last_seen})")]
+    DeviceOffline {
+        /// When it was last connected.
+        last_seen: UnixMillis,
+    },
+    /// No device shows a code with these routing digits.
+    #[error("no device shows this support code: it may have expired or been used, ask for a new one")]
+    NoSuchCode,
+    /// Not a session of this caller, or it is over.
+    #[error("there is no such session, or it is over")]
+    NoSuchSession,
+    /// The device said no before a path was made.
+    #[error("the device refused: {0}")]
+    DeviceRefused(OfferRefusal),
+    /// The device didn't answer the offer in time.
+    #[error("the device did not answer in time")]
+    DeviceSilent,
+    /// Too many of something by this caller; try later.
+    #[error("too many attempts: wait {seconds} s")]
+    TooMany {
+        /// When it is worth trying again.
+        seconds: u32,
+    },
+    /// A limit of the relay is reached.
+    #[error("the relay is at its limit of {what}: tell its operator")]
+    Full {
+        /// Of what.
+        what: String,
+    },
+    /// The relay can't write its database, so it takes on nothing new.
+    #[error(
+        "the relay can't store anything right now (disk full?): tell its operator; running sessions go on"
+    )]
+    Storage,
+    /// The list is not newer than what the relay has.
+    #[error("the relay has a newer revocation list: run `nearhand sync` and try again")]
+    OldList,
+    /// The peer's version can't talk with this relay.
+    #[error("versions do not fit: the relay runs {relay}")]
+    Version {
+        /// The relay's version.
+        relay: String,
+    },
+    /// The relay is about to stop.
+    #[error("the relay is shutting down")]
+    ShuttingDown,
+}
+
+/// A session path, as the client gets it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Opened {
+    /// This side's right to bind the path.
+    pub bind: BindGrant,
+    /// The device's credential, if it is enrolled; the client verifies it by the organisation's key.
+    pub device: Option<Credential>,
+}
+
+/// A device in a list.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct DeviceEntry {
+    /// Its id.
+    pub id: DeviceId,
+    /// Its credential, which holds its signed label.
+    pub credential: Credential,
+    /// What it says of itself.
+    pub facts: DeviceFacts,
+    /// Its program's version.
+    pub version: String,
+    /// Whether it is connected.
+    pub online: bool,
+    /// When it was last connected.
+    pub last_seen: UnixMillis,
+}
+
+/// A person in a list.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PersonEntry {
+    /// Their id.
+    pub id: TechnicianId,
+    /// Their credential, which holds their signed name and role.
+    pub credential: Credential,
+    /// Whether they are connected.
+    pub online: bool,
+    /// When they were last connected.
+    pub last_seen: UnixMillis,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The technician ended it.
+    Technician,
+    /// The person at the device stopped it.
+    Stopped,
+    /// It was never granted: wrong code, denied, no answer, refused.
+    NotGranted,
+    /// The connection was lost and not resumed in time.
+    Lost,
+    /// A key was revoked.
+    Revoked,
+    /// An end of it failed.
+    Failed,
+}
+
+impl core::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Technician => "ended by the technician",
+            Self::Stopped => "stopped at the device",
+            Self::NotGranted => "not granted",
+            Self::Lost => "connection lost",
+            Self::Revoked => "revoked",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// A session in a list.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SessionEntry {
+    /// Its id.
+    pub id: SessionId,
+    /// The technician.
+    pub technician: TechnicianId,
+    /// The technician's name.
+    pub technician_name: String,
+    /// The device, if it is enrolled.
+    pub device: Option<DeviceId>,
+    /// The device's label or host name.
+    pub device_name: String,
+    /// By support code.
+    pub attended: bool,
+    /// When it was opened.
+    pub opened: UnixMillis,
+    /// When it ended, and how; `None` while it goes on.
+    pub ended: Option<(UnixMillis, Outcome)>,
+    /// Bytes forwarded, both ways.
+    pub bytes: u64,
+}
+
+/// What the relay says unasked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Push {
+    /// To a device: somebody wants a session.
+    Offer(Offer),
+    /// To all: what is withdrawn has grown.
+    Revocations {
+        /// The organisation's newest list.
+        list: Option<Signed<RevocationList>>,
+        /// Keys that have just retired themselves.
+        retirements: Vec<Signed<Retirement>>,
+    },
+    /// To either end: the relay has closed the session's path.
+    SessionClosed {
+        /// Which.
+        session: SessionId,
+        /// Why.
+        outcome: Outcome,
+    },
+    /// To all: the relay stops; come back after a random part of this time.
+    Goodbye {
+        /// Milliseconds.
+        within_ms: u32,
+    },
+}
+
+/// The relay's offer of a session to a device. Who is behind it is proved end to end, not by this.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Offer {
+    /// The session.
+    pub session: SessionId,
+    /// By the support code with these digits; `None`: managed.
+    pub code: Option<Routing>,
+    /// A path for a session that lost its connection.
+    pub resume: bool,
+    /// This side's right to bind the path.
+    pub bind: BindGrant,
+}
+
+/// A device's answer to a push.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum PushReply {
+    /// Taken note of; to an offer: bound and waiting.
+    Done,
+    /// To an offer: no.
+    Refused(OfferRefusal),
+}
+
+/// Why a device refuses an offer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+pub enum OfferRefusal {
+    /// It shows no such code.
+    #[error("it shows no such support code")]
+    NoSuchCode,
+    /// It isn't enrolled, so there are only sessions by code.
+    #[error("it only takes sessions by support code")]
+    OnlyByCode,
+    /// It has as many sessions as it takes.
+    #[error("it has as many sessions as it takes")]
+    Busy,
+    /// It has no such session to resume.
+    #[error("it no longer holds that session")]
+    NoSuchSession,
+    /// It could not open a path.
+    #[error("it could not open a path to the relay")]
+    NoPath,
+    /// After too many wrong codes.
+    #[error("it takes no codes for a while, after too many wrong ones")]
+    LockedOut,
+}

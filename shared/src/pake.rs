@@ -1,0 +1,261 @@
+//! Proof that both ends know the support code, without saying it.
+//!
+//! SPAKE2 (RFC 9382's idea, the `spake2` crate's Ed25519 group) with the code's secret digits as password.
+//! Its result alone would not notice a relay that runs one TLS connection with each end, so both
+//! confirmations also cover the TLS exporter of this very connection and both ends' keys. The technician
+//! confirms first: an agent that sees a wrong confirmation burns the code and says nothing more, so each code
+//! is worth one guess; the technician goes on only after the agent's own confirmation.
+//!
+//! Not here: how often a device lets somebody try (the agent's business), and the messages' frames.
+
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
+use rand_core::CryptoRngCore;
+use sha2::{Digest, Sha256};
+use spake2::{Ed25519Group, Identity, Password, Spake2};
+use zeroize::Zeroizing;
+
+use crate::id::SessionId;
+use crate::identity::PublicKey;
+
+/// Label of the TLS exporter (RFC 8446 §7.5) that the proof is bound to; the session id is its context.
+pub const EXPORTER_LABEL: &[u8] = b"nearhand support code 1";
+/// Bytes of exporter output used.
+pub const EXPORTER_LEN: usize = 32;
+/// Longest proof message taken from a peer, in bytes; a valid one has 33.
+pub const MAX_MESSAGE: usize = 64;
+
+/// A confirmation: HMAC-SHA256 under a key only the holders of code and connection can derive.
+pub type Confirmation = [u8; 32];
+
+/// The proof failed: a wrong code, or somebody between the two ends. The two can't be told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the support code was not confirmed by the other end")]
+pub struct ProofError;
+
+/// What a proof is bound to; both ends must see the same.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    /// The session.
+    pub session: SessionId,
+    /// TLS exporter output of this connection, under [`EXPORTER_LABEL`] and the session id.
+    pub exporter: [u8; EXPORTER_LEN],
+    /// The technician's key in this connection's handshake.
+    pub technician: PublicKey,
+    /// The device's key in this connection's handshake.
+    pub device: PublicKey,
+}
+
+/// One end's proof under way.
+pub struct Proof {
+    state: Spake2<Ed25519Group>,
+    sent: Vec<u8>,
+    is_technician: bool,
+}
+
+/// The keys that both ends hold once the messages are exchanged.
+pub struct Keys {
+    technician: Zeroizing<[u8; 32]>,
+    agent: Zeroizing<[u8; 32]>,
+}
+
+impl Proof {
+    /// The technician's first message.
+    pub fn technician(secret: &str, rng: &mut impl CryptoRngCore) -> (Self, Vec<u8>) {
+        let (state, sent) = Spake2::start_a_with_rng(&Password::new(secret), &end(true), &end(false), rng);
+        (Self { state, sent: sent.clone(), is_technician: true }, sent)
+    }
+
+    /// The agent's answer.
+    pub fn agent(secret: &str, rng: &mut impl CryptoRngCore) -> (Self, Vec<u8>) {
+        let (state, sent) = Spake2::start_b_with_rng(&Password::new(secret), &end(true), &end(false), rng);
+        (Self { state, sent: sent.clone(), is_technician: false }, sent)
+    }
+
+    /// Takes the other end's message.
+    ///
+    /// # Errors
+    /// [`ProofError`] for a message that is none; a wrong code only shows in the confirmation.
+    pub fn finish(self, received: &[u8], channel: &Channel) -> Result<Keys, ProofError> {
+        if received.len() > MAX_MESSAGE {
+            return Err(ProofError);
+        }
+        let (first, second) = if self.is_technician {
+            (self.sent.as_slice(), received)
+        } else {
+            (received, self.sent.as_slice())
+        };
+        let transcript = transcript(first, second, channel);
+        let shared = Zeroizing::new(self.state.finish(received).map_err(|_| ProofError)?);
+        let hkdf = Hkdf::<Sha256>::new(Some(&channel.exporter), &shared);
+        let derive = |who: &[u8]| {
+            let mut key = Zeroizing::new([0; 32]);
+            let info = [b"nearhand confirm ", who, &transcript].concat();
+            hkdf.expand(&info, key.as_mut()).map_err(|_| ProofError)?;
+            Ok::<_, ProofError>(key)
+        };
+        Ok(Keys { technician: derive(b"technician")?, agent: derive(b"agent")? })
+    }
+}
+
+impl Keys {
+    /// The technician's confirmation, sent first.
+    pub fn technician_confirmation(&self) -> Confirmation {
+        mac(&self.technician).finalize().into_bytes().into()
+    }
+
+    /// The agent's confirmation, sent only after the technician's was right.
+    pub fn agent_confirmation(&self) -> Confirmation {
+        mac(&self.agent).finalize().into_bytes().into()
+    }
+
+    /// Checks the technician's confirmation, in constant time.
+    ///
+    /// # Errors
+    /// [`ProofError`]: burn the code.
+    pub fn check_technician(&self, received: &Confirmation) -> Result<(), ProofError> {
+        mac(&self.technician).verify_slice(received).map_err(|_| ProofError)
+    }
+
+    /// Checks the agent's confirmation, in constant time.
+    ///
+    /// # Errors
+    /// [`ProofError`]: leave.
+    pub fn check_agent(&self, received: &Confirmation) -> Result<(), ProofError> {
+        mac(&self.agent).verify_slice(received).map_err(|_| ProofError)
+    }
+}
+
+#[allow(clippy::expect_used, reason = "HMAC takes a key of any length")]
+fn mac(key: &[u8; 32]) -> Hmac<Sha256> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any key length");
+    mac.update(b"nearhand confirmed");
+    mac
+}
+
+fn end(is_technician: bool) -> Identity {
+    Identity::new(if is_technician { b"nearhand technician" } else { b"nearhand agent" })
+}
+
+fn transcript(first: &[u8], second: &[u8], channel: &Channel) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in [
+        first,
+        second,
+        channel.session.as_bytes(),
+        &channel.exporter,
+        channel.technician.as_bytes(),
+        channel.device.as_bytes(),
+    ] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+/// One end's right to carry on a session over a new connection, derived once both were sure of each other.
+///
+/// Bound to the new connection's exporter, so a proof can't be carried over to another connection.
+#[derive(Clone)]
+pub struct ResumeSecret(Zeroizing<[u8; 32]>);
+
+/// Label of the TLS exporter that the resume secret is taken from, in the session's first connection.
+pub const RESUME_LABEL: &[u8] = b"nearhand resume 1";
+
+impl ResumeSecret {
+    /// Takes the first connection's exporter output under [`RESUME_LABEL`].
+    pub fn new(exporter: [u8; 32]) -> Self {
+        Self(Zeroizing::new(exporter))
+    }
+
+    fn mac(&self, who: &[u8], channel: &Channel) -> Hmac<Sha256> {
+        let mut mac = mac(&self.0);
+        mac.update(who);
+        mac.update(&transcript(b"resume", who, channel));
+        mac
+    }
+
+    /// The technician's proof on a new connection.
+    pub fn technician_proof(&self, channel: &Channel) -> Confirmation {
+        self.mac(b"technician", channel).finalize().into_bytes().into()
+    }
+
+    /// The agent's proof on a new connection.
+    pub fn agent_proof(&self, channel: &Channel) -> Confirmation {
+        self.mac(b"agent", channel).finalize().into_bytes().into()
+    }
+
+    /// Checks the technician's proof, in constant time.
+    ///
+    /// # Errors
+    /// [`ProofError`].
+    pub fn check_technician(&self, channel: &Channel, received: &Confirmation) -> Result<(), ProofError> {
+        self.mac(b"technician", channel).verify_slice(received).map_err(|_| ProofError)
+    }
+
+    /// Checks the agent's proof, in constant time.
+    ///
+    /// # Errors
+    /// [`ProofError`].
+    pub fn check_agent(&self, channel: &Channel, received: &Confirmation) -> Result<(), ProofError> {
+        self.mac(b"agent", channel).verify_slice(received).map_err(|_| ProofError)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_core::OsRng;
+
+    fn channel(exporter: u8) -> Channel {
+        Channel {
+            session: SessionId::from_bytes([1; 16]),
+            exporter: [exporter; 32],
+            technician: PublicKey::from_bytes([2; 32]),
+            device: PublicKey::from_bytes([3; 32]),
+        }
+    }
+
+    fn keys(code_t: &str, code_a: &str, channel_t: &Channel, channel_a: &Channel) -> (Keys, Keys) {
+        let (t, from_t) = Proof::technician(code_t, &mut OsRng);
+        let (a, from_a) = Proof::agent(code_a, &mut OsRng);
+        (t.finish(&from_a, channel_t).unwrap(), a.finish(&from_t, channel_a).unwrap())
+    }
+
+    #[test]
+    fn the_right_code_on_one_connection_is_confirmed_both_ways() {
+        let (t, a) = keys("0000007", "0000007", &channel(9), &channel(9));
+        a.check_technician(&t.technician_confirmation()).unwrap();
+        t.check_agent(&a.agent_confirmation()).unwrap();
+        assert!(t.check_agent(&t.technician_confirmation()).is_err(), "a confirmation can't be reflected");
+    }
+
+    #[test]
+    fn a_wrong_code_or_somebody_between_is_noticed_by_both() {
+        let mut other_key = channel(9);
+        other_key.device = PublicKey::from_bytes([4; 32]);
+        for (code, channel_a) in [("0000008", channel(9)), ("0000007", channel(8)), ("0000007", other_key)] {
+            let (t, a) = keys("0000007", code, &channel(9), &channel_a);
+            assert_eq!(a.check_technician(&t.technician_confirmation()), Err(ProofError));
+            assert_eq!(t.check_agent(&a.agent_confirmation()), Err(ProofError));
+        }
+    }
+
+    #[test]
+    fn hostile_messages_are_errors() {
+        for bad in [vec![], vec![0; 33], vec![0x42; 33], vec![0xff; 65]] {
+            let (t, _) = Proof::technician("1234567", &mut OsRng);
+            assert!(t.finish(&bad, &channel(1)).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn resumption_is_bound_to_the_new_connection() {
+        let secret = ResumeSecret::new([5; 32]);
+        let proof = secret.technician_proof(&channel(1));
+        secret.check_technician(&channel(1), &proof).unwrap();
+        assert!(secret.check_technician(&channel(2), &proof).is_err());
+        assert!(secret.check_agent(&channel(1), &proof).is_err());
+        assert!(ResumeSecret::new([6; 32]).check_technician(&channel(1), &proof).is_err());
+    }
+}

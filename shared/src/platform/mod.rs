@@ -1,0 +1,121 @@
+//! What differs between operating systems in the shared crate: files only their owner can read.
+//!
+//! The only place of this crate with `cfg` on the target.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.mode(0o600)
+}
+
+#[cfg(not(unix))]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+/// `true` if anybody but the owner has a right on the file.
+#[cfg(unix)]
+fn is_exposed(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(file.metadata()?.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_exposed(_file: &File) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// Creates a directory (with its parents) that only its owner can enter. An existing one is left as it is.
+///
+/// # Errors
+/// What the system says.
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(path)
+}
+
+/// Opens a file for appending, created with rights for its owner only.
+///
+/// # Errors
+/// What the system says.
+pub fn open_private_append(path: &Path) -> io::Result<File> {
+    private(OpenOptions::new().create(true).append(true).read(true)).open(path)
+}
+
+/// Reads a file that must belong to its owner alone.
+///
+/// # Errors
+/// [`io::ErrorKind::PermissionDenied`] if group or others have any right on it, else what the system says.
+pub fn read_private(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    if is_exposed(&file)? {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("others can read {}: run chmod 600 on it", path.display()),
+        ));
+    }
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut file, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Writes a file with rights for its owner only, whole or not at all: written beside it, synced, renamed.
+///
+/// # Errors
+/// What the system says; the old content then still stands.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".new");
+    let beside = path.with_file_name(name);
+    match std::fs::remove_file(&beside) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    sync_dir(path)
+}
+
+/// Makes a rename or a new file in `path`'s directory durable.
+#[cfg(unix)]
+fn sync_dir(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => File::open(dir)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn sync_dir(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn private_files_are_0600_and_exposed_ones_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        write_private(&path, b"one").unwrap();
+        write_private(&path, b"two").unwrap();
+        assert_eq!(read_private(&path).unwrap(), b"two");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(read_private(&path).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    }
+}
