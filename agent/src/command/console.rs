@@ -129,11 +129,10 @@ impl Console {
         let known = self.sessions.insert(session.session, session.clone());
         self.current.get_or_insert(session.session);
         if known.is_none() {
-            println!(
-                "{:?} of {:?} is connected. Reason: {:?}",
-                session.technician, session.organisation, session.reason
-            );
+            println!("{:?} of {:?} is connected.", session.technician, session.organisation);
             println!("They can do nothing until you allow it.");
+        } else if known.as_ref().is_some_and(|k| k.reason != session.reason) {
+            println!("│ Their reason: {}", session.reason);
         } else if known.is_some_and(|k| k.granted != session.granted) {
             let granted: Vec<_> = session
                 .granted

@@ -93,13 +93,24 @@ impl Hub {
     pub(crate) fn begin_session(&self, session: SessionId, live: Live) -> Result<(), Refusal> {
         let mut state = self.state();
         let how = if live.attended { "by support code" } else { "managed" };
-        let detail = format!("{how}, for {}, reason: {}", live.technician.organisation, live.reason);
+        let detail = format!("{how}, for {}", live.technician.organisation);
         state.audit(&live.technician.actor(), "session.start", Some(session), detail)?;
         state.arriving.remove(&session);
         state.consent.begin(session);
         state.sessions.insert(session, live);
         self.tell_session(&state, session);
         Ok(())
+    }
+
+    /// Why help is given, in the technician's words.
+    pub(crate) fn set_reason(&self, session: SessionId, reason: &str) {
+        let mut state = self.state();
+        let Some(live) = state.sessions.get_mut(&session) else { return };
+        reason.clone_into(&mut live.reason);
+        let actor = live.technician.actor();
+        // Shown to the person either way.
+        let _ = state.audit(&actor, "session.reason", Some(session), reason.to_owned());
+        self.tell_session(&state, session);
     }
 
     /// Where a new session's task can be reached, for its [`Live`].

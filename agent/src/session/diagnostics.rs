@@ -47,8 +47,8 @@ async fn stream(serving: &Serving, set: CheckSet, send: &mut SendStream) -> Resu
                 DiagnosticsEvent::Started { total: u32::try_from(total).unwrap_or(u32::MAX) }
             }
             RunEvent::Checking { id } => DiagnosticsEvent::Checking { id: id.to_string() },
-            RunEvent::Finding(finding) => {
-                let finding = redact::finding(&finding);
+            RunEvent::Finding(mut finding) => {
+                redact::finding(&mut finding);
                 match serde_json::to_string(&finding) {
                     Ok(json) if json.len() <= MAX_FINDING => DiagnosticsEvent::Finding(json),
                     _ => continue,
@@ -65,9 +65,9 @@ async fn stream(serving: &Serving, set: CheckSet, send: &mut SendStream) -> Resu
 async fn finish(
     serving: &Serving,
     send: &mut SendStream,
-    report: nearhand_shared::report::model::Report,
+    mut report: nearhand_shared::report::model::Report,
 ) -> Result<(), FrameError> {
-    let report = redact::report(&report);
+    redact::redact(&mut report);
     let counts = report.counts;
     let json = serde_json::to_vec(&report).unwrap_or_default();
     let detail = format!(

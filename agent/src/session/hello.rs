@@ -12,11 +12,10 @@ use nearhand_shared::identity::PublicKey;
 use nearhand_shared::message::Program;
 use nearhand_shared::message::control::Offer;
 use nearhand_shared::message::session::{
-    AgentHello, Answer, HELLO_LIMIT, MAX_REASON, Open, Ready, Refusal, TechnicianHello, TechnicianProof,
+    AgentHello, Answer, HELLO_LIMIT, Open, Ready, Refusal, TechnicianHello, TechnicianProof,
 };
 use nearhand_shared::pake::{Channel, Confirmation, EXPORTER_LABEL, Proof, RESUME_LABEL, ResumeSecret};
 use nearhand_shared::support_code::Routing;
-use nearhand_shared::text;
 use nearhand_shared::transport::chat::SharedChat;
 use nearhand_shared::transport::framed::{self, FrameError};
 use nearhand_shared::transport::tls;
@@ -147,8 +146,7 @@ async fn settle(
         }
     };
     if standing.is_none() {
-        let reason = text::one_line(&hello.reason, MAX_REASON);
-        begin(hub, session, technician.clone(), reason, offer.code.is_some()).map_err(refused)?;
+        begin(hub, session, technician.clone(), offer.code.is_some()).map_err(refused)?;
     }
     let ready = ready(hub, session, confirmation);
     framed::write(send, &AgentHello::Ready(Box::new(ready)), HELLO_LIMIT).await?;
@@ -196,17 +194,11 @@ async fn prove_code(
     Ok(keys.agent_confirmation())
 }
 
-fn begin(
-    hub: &Arc<Hub>,
-    session: SessionId,
-    technician: Technician,
-    reason: String,
-    attended: bool,
-) -> Result<(), Refusal> {
+fn begin(hub: &Arc<Hub>, session: SessionId, technician: Technician, attended: bool) -> Result<(), Refusal> {
     let inbox = hub.arriving(session).ok_or(Refusal::NoSuchSession)?;
     let live = Live {
         technician,
-        reason,
+        reason: String::new(),
         attended,
         began: Hub::now(),
         connected: true,

@@ -71,8 +71,7 @@ pub(super) async fn serve(
             told = inbox.recv() => match told {
                 Some(ToSession::Tell(message)) => Some(message),
                 Some(ToSession::End(ended)) => {
-                    let _ = tell(&mut send, &FromAgent::Ended(ended)).await;
-                    let _ = send.finish();
+                    farewell(hub, &mut send, ended).await;
                     return End::Over(ended);
                 }
                 // The technician lost a connection that we still hold: theirs counts.
@@ -84,7 +83,7 @@ pub(super) async fn serve(
             },
             request = requests.recv() => match request {
                 Some(Ok(FromTechnician::End)) => {
-                    let _ = tell(&mut send, &FromAgent::Ended(Ended::ByTechnician)).await;
+                    farewell(hub, &mut send, Ended::ByTechnician).await;
                     return End::Over(Ended::ByTechnician);
                 }
                 Some(Ok(request)) => serving.request(request),
@@ -138,6 +137,14 @@ async fn tell(send: &mut SendStream, message: &FromAgent) -> Result<(), framed::
     }
 }
 
+/// The last words: evidence of what the log holds, and why it is over.
+async fn farewell(hub: &Hub, send: &mut SendStream, ended: Ended) {
+    // A technician who is gone already can't be told.
+    let _ = tell(send, &FromAgent::AuditHead(hub.audit_head())).await;
+    let _ = tell(send, &FromAgent::Ended(ended)).await;
+    let _ = send.finish();
+}
+
 /// Reads the control stream. An error says whether the technician's program broke the protocol.
 async fn read_control(mut recv: RecvStream, to: mpsc::Sender<Result<FromTechnician, bool>>) {
     loop {
@@ -153,7 +160,7 @@ async fn read_control(mut recv: RecvStream, to: mpsc::Sender<Result<FromTechnici
 async fn watch_path(hub: Arc<Hub>, session: SessionId, mut state: watch::Receiver<BindState>) {
     let mut was_bound = false;
     while state.changed().await.is_ok() {
-        let now = state.borrow_and_update().clone();
+        let now = *state.borrow_and_update();
         match now {
             BindState::Bound { .. } if was_bound => {
                 hub.activity(session, "the path through the relay stands again");
@@ -181,22 +188,13 @@ impl Serving {
                 self.hub.take_back(self.session, what, &self.actor);
                 None
             }
-            FromTechnician::AuditHead(head) => {
-                let detail = match head.peek() {
-                    Ok(head) => format!("their log has {} rows, {}", head.number, hex(&head.hash)),
-                    Err(_) => "unreadable".to_owned(),
-                };
-                // Evidence only: a device that can't keep it goes on.
-                let _ = self.hub.audit(&self.actor, "audit.head", Some(self.session), detail);
-                Some(FromAgent::AuditHead(self.hub.audit_head()))
+            FromTechnician::Reason(reason) => {
+                self.hub.set_reason(self.session, &text::one_line(&reason, MAX_REASON));
+                None
             }
             FromTechnician::End => None,
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// One stream of the technician, from what it is for to its end. Cut the moment its grant is gone.

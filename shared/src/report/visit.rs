@@ -48,7 +48,8 @@ pub(super) fn texts(report: &mut Report, visit: &mut dyn FnMut(Role<'_>, &mut St
     map_texts(&mut report.hardware, visit, Role::Label, |label| Role::Value { label });
 }
 
-fn finding_texts(finding: &mut Finding, visit: &mut dyn FnMut(Role<'_>, &mut String)) {
+/// Calls `visit` with every text of one finding.
+pub(super) fn finding_texts(finding: &mut Finding, visit: &mut dyn FnMut(Role<'_>, &mut String)) {
     visit(Role::Id, &mut finding.id);
     visit(Role::Line, &mut finding.instance);
     visit(Role::Line, &mut finding.title);

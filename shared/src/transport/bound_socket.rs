@@ -232,8 +232,10 @@ impl Shared {
             segment_size: None,
             src_ip: None,
         };
-        // A full buffer loses the packet, which is then sent again.
-        self.io().send(&transmit).is_err_and(|err| network_is_gone(&err))
+        // Past tokio, which doesn't know yet that a fresh socket is writable. A full buffer loses the packet,
+        // which is then sent again.
+        let io = self.io();
+        io.udp.try_send((&io.socket).into(), &transmit).is_err_and(|err| network_is_gone(&err))
     }
 
     fn replace_socket(&self) {

@@ -20,8 +20,8 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::model::Report;
-use super::visit::{Role, texts};
+use super::model::{Finding, Report};
+use super::visit::{Role, finding_texts, texts};
 
 /// What stands in a secret's place.
 pub const REDACTED: &str = "[redacted]";
@@ -59,14 +59,23 @@ static RULES: LazyLock<Option<Vec<Rule>>> = LazyLock::new(|| {
 
 /// Removes the secrets from every text of the report. Doing it twice changes nothing more.
 pub fn redact(report: &mut Report) {
-    texts(report, &mut |role, value| match role {
+    texts(report, &mut clean);
+}
+
+/// Removes the secrets from every text of one finding, for a run that is shown while it goes on.
+pub fn finding(finding: &mut Finding) {
+    finding_texts(finding, &mut clean);
+}
+
+fn clean(role: Role<'_>, value: &mut String) {
+    match role {
         // A version is never a secret, but looks like one beside a name such as `libsecret`.
         Role::SoftwareName | Role::SoftwareVersion => {}
         Role::Value { label } if rules::names_a_secret(label) && !reach::is_harmless(value) => {
             *value = REDACTED.to_owned();
         }
         _ => *value = text(value),
-    });
+    }
 }
 
 /// Removes the secrets from one text. Doing it twice changes nothing more.
