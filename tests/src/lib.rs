@@ -1,1 +1,5 @@
-//! Shared parts of the end-to-end tests.
+//! Shared parts of the end-to-end tests and benchmarks.
+
+pub mod decoders;
+pub mod quic;
+pub mod relayed;
