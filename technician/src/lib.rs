@@ -14,5 +14,6 @@ pub mod output;
 mod pick;
 mod platform;
 pub mod relay;
+pub mod session;
 pub mod standing;
 pub mod vault;

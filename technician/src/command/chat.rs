@@ -1,7 +1,7 @@
-//! `nearhand chat`: write with the person at a device.
+//! `nearhand chat`: write with the person at a device. Asks for nothing.
 
-use super::Context;
-use crate::exit::{ExitCode, Failure};
+use super::{Context, connect};
+use crate::exit::Failure;
 
 /// Arguments of `nearhand chat`.
 #[derive(clap::Args)]
@@ -13,11 +13,12 @@ pub struct ChatArgs {
     pub reason: Option<String>,
 }
 
-/// Not built yet.
+/// Connects, and talks until the session ends.
 ///
 /// # Errors
-/// Always.
-#[allow(clippy::unused_async, clippy::needless_pass_by_value, reason = "a placeholder")]
-pub async fn run(_ctx: &Context, _args: ChatArgs) -> Result<(), Failure> {
-    Err(Failure::new(ExitCode::Unexpected, "not built yet"))
+/// [`Failure`] with the exit code.
+pub async fn run(ctx: &Context, args: ChatArgs) -> Result<(), Failure> {
+    let reason = args.reason.as_deref().unwrap_or_default();
+    let (session, updates) = connect::open(ctx, &args.target, reason).await?;
+    connect::converse(ctx, session, updates, nearhand_shared::grant::DEFAULT_DURATION).await
 }

@@ -1,11 +1,22 @@
-//! `nearhand connect`: help at a device.
+//! `nearhand connect`: help at a device, in a terminal.
+//!
+//! What is typed is said to the person; lines that begin with `/` do something. Reads lines, so a script can
+//! drive it as well as a person.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_shared::grant::Capability;
+use nearhand_shared::grant::{Capabilities, Capability};
+use nearhand_shared::message::local::{ChatLine, Mark};
+use nearhand_shared::message::session::Granted;
+use nearhand_shared::report::model::CheckSet;
+use nearhand_shared::transport::lines;
+use tokio::sync::mpsc;
 
 use super::Context;
+use super::diagnose::{self, Reporting};
 use crate::exit::{ExitCode, Failure};
+use crate::session::{Session, SessionEnd, Update};
 
 /// Arguments of `nearhand connect`.
 #[derive(clap::Args)]
@@ -15,7 +26,7 @@ pub struct ConnectArgs {
     /// Why you help, for the person at the device
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// What to ask for at once, such as view,control
+    /// What to ask for at once, such as diagnostics
     #[arg(long, value_name = "CAP,CAP", value_delimiter = ',')]
     pub ask: Vec<Capability>,
     /// For how long it is asked
@@ -23,11 +34,280 @@ pub struct ConnectArgs {
     pub duration: Duration,
 }
 
-/// Not built yet.
+const HELP: &str = "\
+  /ask CAPABILITY[,…] [15m]   ask for something
+  /drop CAPABILITY[,…]        give something back
+  /diagnose [quick]           run diagnostics; the report is kept with the session
+  /granted                    what is granted, and for how long
+  /end                        end the session
+  anything else               is said to the person at the device";
+
+/// Connects, and talks until the session ends.
 ///
 /// # Errors
-/// Always.
-#[allow(clippy::unused_async, clippy::needless_pass_by_value, reason = "a placeholder")]
-pub async fn run(_ctx: &Context, _args: ConnectArgs) -> Result<(), Failure> {
-    Err(Failure::new(ExitCode::Unexpected, "not built yet"))
+/// [`Failure`] with the exit code.
+pub async fn run(ctx: &Context, args: ConnectArgs) -> Result<(), Failure> {
+    let (session, updates) = open(ctx, &args.target, args.reason.as_deref().unwrap_or_default()).await?;
+    let wanted: Capabilities = args.ask.iter().copied().collect();
+    if !wanted.is_empty() {
+        session.ask(wanted, args.duration).await;
+    }
+    converse(ctx, session, updates, args.duration).await
+}
+
+/// Opens a session with what the technician typed as its target, and says with whom.
+///
+/// # Errors
+/// [`Failure`] with the exit code.
+pub async fn open(
+    ctx: &Context,
+    target: &str,
+    reason: &str,
+) -> Result<(Session, mpsc::Receiver<Update>), Failure> {
+    let relay = Arc::new(ctx.connect().await?);
+    let resolved = relay.resolve_target(target).await?;
+    let busy = ctx.output.busy("connecting to the device");
+    let opened = Session::open(relay, resolved, reason).await;
+    busy.finish_and_clear();
+    let (session, updates) = opened?;
+    let device = session.device();
+    if ctx.output.is_json() {
+        ctx.output.json(&serde_json::json!({
+            "event": "connected", "session": session.id().to_string(), "device": device.name,
+            "os": device.os, "offers": names(device.offers), "enrolled": device.enrolled,
+        }))?;
+    } else {
+        let how = if device.enrolled { "its enrolled key" } else { "the support code" };
+        ctx.output.note(&format!("Connected to {} ({}), proved by {how}.", device.name, device.os));
+    }
+    Ok((session, updates))
+}
+
+pub(super) fn names(capabilities: Capabilities) -> Vec<&'static str> {
+    capabilities.iter().map(Capability::name).collect()
+}
+
+/// Talks until the session ends.
+pub(super) async fn converse(
+    ctx: &Context,
+    session: Session,
+    mut updates: mpsc::Receiver<Update>,
+    duration: Duration,
+) -> Result<(), Failure> {
+    if !ctx.output.is_json() {
+        ctx.output.note("Type to talk; ? for help; /end to leave.");
+    }
+    let session = Arc::new(session);
+    let mut typed = lines::standard_input();
+    let mut typing = true;
+    let mut granted = Vec::new();
+    let mut running = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            update = updates.recv() => match update {
+                Some(Update::Ended(end)) => {
+                    // What it had found is kept; a run that was cut off says so itself.
+                    while running.join_next().await.is_some() {}
+                    return ended(ctx, &end);
+                }
+                Some(update) => show(ctx, &session, &update, &mut granted)?,
+                None => return Err(Failure::new(ExitCode::Unexpected, "the session's task is gone")),
+            },
+            line = typed.recv(), if typing => match line {
+                Some(line) => act(ctx, &session, &line, duration, &granted, &mut running).await?,
+                None => {
+                    // The end of a script's input: leave once a run that it started is done.
+                    typing = false;
+                    if running.is_empty() {
+                        session.end().await;
+                    }
+                }
+            },
+            Some(_) = running.join_next() => {
+                if !typing && running.is_empty() {
+                    session.end().await;
+                }
+            }
+            () = interrupted() => session.end().await,
+        }
+    }
+}
+
+/// Ctrl-C: leave in order.
+pub(super) async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        core::future::pending::<()>().await;
+    }
+}
+
+async fn act(
+    ctx: &Context,
+    session: &Arc<Session>,
+    line: &str,
+    duration: Duration,
+    granted: &[Granted],
+    running: &mut tokio::task::JoinSet<()>,
+) -> Result<(), Failure> {
+    let line = line.trim();
+    let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    match word {
+        "" => {}
+        "?" | "/help" => ctx.output.note(HELP),
+        "/end" => session.end().await,
+        "/granted" => show_granted(ctx, granted, "")?,
+        "/ask" => match asked(rest, duration) {
+            Ok((what, duration)) => {
+                session.ask(what, duration).await;
+            }
+            Err(why) => ctx.output.warn(&why),
+        },
+        "/drop" => match capabilities(rest) {
+            Ok(what) => session.give_up(what).await,
+            Err(why) => ctx.output.warn(&why),
+        },
+        "/diagnose" => {
+            let set = if rest.trim() == "quick" { CheckSet::Quick } else { CheckSet::Full };
+            let (session, ctx) = (Arc::clone(session), Context::clone(ctx));
+            running.spawn(async move {
+                let reporting = Reporting { out: None, compare: None, pseudonymise: false };
+                if let Err(failure) = diagnose::report(&ctx, &session, set, &reporting).await {
+                    ctx.output.failure(&failure);
+                }
+            });
+        }
+        _ if word.starts_with('/') => ctx.output.warn(&format!("there is no command {word}; ? for help")),
+        _ => match session.say(line) {
+            Some(said) => show_chat(ctx, &said)?,
+            None => ctx.output.warn("that was not sent: it is empty, or the chat is full"),
+        },
+    }
+    Ok(())
+}
+
+fn asked(rest: &str, duration: Duration) -> Result<(Capabilities, Duration), String> {
+    let mut parts = rest.split_whitespace().filter(|p| *p != "for");
+    let what = capabilities(parts.next().unwrap_or_default())?;
+    match parts.next() {
+        Some(time) => Ok((what, super::parse::duration(time).map_err(|e| e.to_string())?)),
+        None => Ok((what, duration)),
+    }
+}
+
+fn capabilities(list: &str) -> Result<Capabilities, String> {
+    let names = list.trim().split(',');
+    names.map(str::parse::<Capability>).collect::<Result<_, _>>().map_err(|e| e.to_string())
+}
+
+/// Shows an update, and keeps what is granted now.
+pub(super) fn show(
+    ctx: &Context,
+    session: &Session,
+    update: &Update,
+    granted: &mut Vec<Granted>,
+) -> Result<(), Failure> {
+    let plain = |event: &str, text: &str| -> Result<(), Failure> {
+        if ctx.output.is_json() {
+            ctx.output.json(&serde_json::json!({"event": event}))?;
+        } else {
+            ctx.output.note(text);
+        }
+        Ok(())
+    };
+    match update {
+        Update::Interrupted => {
+            plain("interrupted", "The connection was lost; trying again for up to a minute …")
+        }
+        Update::Resumed => plain("resumed", "The connection is back; the session goes on."),
+        Update::Path(false) => plain("path-lost", "The path through the relay is interrupted …"),
+        Update::Path(true) => plain("path-back", "The path through the relay stands again."),
+        Update::Asking(seconds) => {
+            plain("asking", &format!("The person at the device is being asked (up to {seconds} s) …"))
+        }
+        Update::Decided(_, Ok(now)) => {
+            granted.clone_from(now);
+            show_granted(ctx, granted, "granted")
+        }
+        Update::Decided(_, Err(refusal)) => {
+            if ctx.output.is_json() {
+                let kind = ExitCode::of_refusal(refusal).name();
+                ctx.output.json(
+                    &serde_json::json!({"event": "refused", "kind": kind, "why": refusal.to_string()}),
+                )?;
+            } else {
+                ctx.output.warn(&format!("not granted: {refusal}"));
+            }
+            Ok(())
+        }
+        Update::Grants(now, why) => {
+            granted.clone_from(now);
+            show_granted(ctx, granted, why)
+        }
+        Update::Chat(line) => {
+            if !line.from_technician {
+                session.saw(line.number);
+            }
+            show_chat(ctx, line)
+        }
+        Update::Ended(_) => Ok(()),
+    }
+}
+
+fn show_granted(ctx: &Context, granted: &[Granted], why: &str) -> Result<(), Failure> {
+    if ctx.output.is_json() {
+        let list: Vec<_> = granted
+            .iter()
+            .map(|g| serde_json::json!({"capability": g.capability.name(), "seconds": g.seconds_left}))
+            .collect();
+        ctx.output.json(&serde_json::json!({"event": "granted", "granted": list, "why": why}))?;
+        return Ok(());
+    }
+    let list: Vec<_> =
+        granted.iter().map(|g| format!("{} ({} min)", g.capability, g.seconds_left.div_ceil(60))).collect();
+    let list = if list.is_empty() { "nothing".to_owned() } else { list.join(", ") };
+    ctx.output.note(&format!(
+        "Granted now: {list}{}",
+        if why.is_empty() { String::new() } else { format!(" ({why})") }
+    ));
+    Ok(())
+}
+
+fn show_chat(ctx: &Context, line: &ChatLine) -> Result<(), Failure> {
+    if ctx.output.is_json() {
+        let mark = match line.mark {
+            Mark::Sent => "sent",
+            Mark::Received => "received",
+            Mark::Shown => "shown",
+        };
+        ctx.output.json(&serde_json::json!({
+            "event": "chat", "from": if line.from_technician { "technician" } else { "device" },
+            "number": line.number, "at": line.at.to_string(), "text": line.text, "mark": mark,
+        }))?;
+        return Ok(());
+    }
+    match (line.from_technician, line.mark) {
+        (false, _) => line.text.lines().try_for_each(|text| ctx.output.line(&format!("│ {text}")))?,
+        (true, Mark::Sent) => {}
+        (true, Mark::Received) => ctx.output.note(&format!("  (arrived) {}", line.text)),
+        (true, Mark::Shown) => ctx.output.note(&format!("  (read) {}", line.text)),
+    }
+    Ok(())
+}
+
+/// Says how the session ended; an end that nobody here wanted is a failure with its own exit code.
+pub(super) fn ended(ctx: &Context, end: &SessionEnd) -> Result<(), Failure> {
+    let (code, why) = match end {
+        SessionEnd::Here => (ExitCode::Ok, "ended here".to_owned()),
+        SessionEnd::ByAgent(ended) => (ExitCode::of_ended(ended), ended.to_string()),
+        SessionEnd::Lost(why) => (ExitCode::SessionLost, format!("the session was lost: {why}")),
+    };
+    if ctx.output.is_json() {
+        ctx.output.json(&serde_json::json!({"event": "ended", "kind": code.name(), "why": why}))?;
+    }
+    if code == ExitCode::Ok {
+        if !ctx.output.is_json() {
+            ctx.output.note("The session is over.");
+        }
+        return Ok(());
+    }
+    Err(Failure::new(code, why))
 }

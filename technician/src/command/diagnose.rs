@@ -1,10 +1,22 @@
-//! `nearhand diagnose`: check how a device is doing.
+//! `nearhand diagnose`: check how a device is doing, and keep the report as HTML, JSON and Markdown.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use nearhand_shared::grant::{Capabilities, Capability};
+use nearhand_shared::platform::{create_private_dir, write_private};
+use nearhand_shared::report::compare::{self, Comparison};
+use nearhand_shared::report::model::{CheckSet, Report, Status};
+use nearhand_shared::report::pseudonymise::{Identifiers, pseudonymise};
+use nearhand_shared::report::{html, markdown, parse, redact, text_view};
+use nearhand_shared::text;
+use tokio::sync::mpsc;
+
+use super::{Context, connect};
 use crate::exit::{ExitCode, Failure};
+use crate::session::{Progress, Session, Update};
 
 /// Arguments of `nearhand diagnose`.
 #[derive(clap::Args)]
@@ -17,7 +29,7 @@ pub struct DiagnoseArgs {
     /// Only the quick checks
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
-    /// All checks
+    /// All checks [default]
     #[arg(long)]
     pub full: bool,
     /// Where to put the report [default: the session's directory]
@@ -34,11 +46,228 @@ pub struct DiagnoseArgs {
     pub duration: Duration,
 }
 
-/// Not built yet.
+/// Asks for diagnostics, runs them, keeps the report.
 ///
 /// # Errors
-/// Always.
-#[allow(clippy::unused_async, clippy::needless_pass_by_value, reason = "a placeholder")]
-pub async fn run(_ctx: &Context, _args: DiagnoseArgs) -> Result<(), Failure> {
-    Err(Failure::new(ExitCode::Unexpected, "not built yet"))
+/// [`Failure`] with the exit code.
+pub async fn run(ctx: &Context, args: DiagnoseArgs) -> Result<(), Failure> {
+    let reporting = Reporting::new(args.out, args.compare.as_deref(), args.pseudonymise)?;
+    let set = if args.quick { CheckSet::Quick } else { CheckSet::Full };
+    let reason = args.reason.as_deref().unwrap_or("to check how the machine is doing");
+    let (session, mut updates) = connect::open(ctx, &args.target, reason).await?;
+    let granted = granted(ctx, &session, &mut updates, args.duration).await;
+    let outcome = match granted {
+        Ok(()) => run_while_told(ctx, &session, &mut updates, set, &reporting).await,
+        Err(failure) => Err(failure),
+    };
+    session.end().await;
+    while let Some(update) = updates.recv().await {
+        if matches!(update, Update::Ended(_)) {
+            break;
+        }
+    }
+    outcome
+}
+
+/// Asks, and waits for the decision.
+async fn granted(
+    ctx: &Context,
+    session: &Session,
+    updates: &mut mpsc::Receiver<Update>,
+    duration: Duration,
+) -> Result<(), Failure> {
+    let wanted = Capabilities::NONE.with(Capability::Diagnostics);
+    let mut number = session.ask(wanted, duration).await;
+    let mut now = Vec::new();
+    loop {
+        let update = tokio::select! {
+            update = updates.recv() => update,
+            () = connect::interrupted() => return Err(Failure::new(ExitCode::Unexpected, "broken off")),
+        };
+        match update {
+            Some(Update::Decided(n, Ok(_))) if n == number => return Ok(()),
+            Some(Update::Decided(n, Err(refusal))) if n == number => return Err(refusal.into()),
+            Some(Update::Ended(end)) => {
+                connect::ended(ctx, &end)?;
+                return Err(Failure::new(
+                    ExitCode::SessionLost,
+                    "the session ended before anything was granted",
+                ));
+            }
+            // A question that was open when the connection broke may never have arrived.
+            Some(Update::Resumed) => {
+                connect::show(ctx, session, &Update::Resumed, &mut now)?;
+                number = session.ask(wanted, duration).await;
+            }
+            Some(update) => connect::show(ctx, session, &update, &mut now)?,
+            None => return Err(Failure::new(ExitCode::Unexpected, "the session's task is gone")),
+        }
+    }
+}
+
+/// Runs the checks while the session's other news is shown.
+async fn run_while_told(
+    ctx: &Context,
+    session: &Session,
+    updates: &mut mpsc::Receiver<Update>,
+    set: CheckSet,
+    reporting: &Reporting,
+) -> Result<(), Failure> {
+    let run = report(ctx, session, set, reporting);
+    tokio::pin!(run);
+    let mut granted = Vec::new();
+    loop {
+        tokio::select! {
+            outcome = &mut run => return outcome,
+            update = updates.recv() => match update {
+                Some(Update::Ended(end)) => {
+                    connect::ended(ctx, &end)?;
+                    return Err(Failure::new(ExitCode::SessionLost, "the session ended before the report was there"));
+                }
+                Some(update) => connect::show(ctx, session, &update, &mut granted)?,
+                None => return Err(Failure::new(ExitCode::Unexpected, "the session's task is gone")),
+            },
+            () = connect::interrupted() => return Err(Failure::new(ExitCode::Unexpected, "broken off")),
+        }
+    }
+}
+
+/// What is made of a report.
+pub(super) struct Reporting {
+    pub(super) out: Option<PathBuf>,
+    pub(super) compare: Option<Report>,
+    pub(super) pseudonymise: bool,
+}
+
+impl Reporting {
+    /// Reads the earlier report before anybody is asked for anything.
+    fn new(out: Option<PathBuf>, compare: Option<&Path>, pseudonymise: bool) -> Result<Self, Failure> {
+        let compare = match compare {
+            None => None,
+            Some(path) => {
+                let bytes = std::fs::read(path).map_err(|e| local(path, &e))?;
+                let old = parse::parse(&bytes)
+                    .map_err(|e| Failure::new(ExitCode::Usage, format!("{}: {e}", path.display())))?;
+                Some(old)
+            }
+        };
+        Ok(Self { out, compare, pseudonymise })
+    }
+}
+
+fn local(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(ExitCode::Local, format!("{}: {error}", path.display()))
+}
+
+/// Runs the checks and writes the report.
+pub(super) async fn report(
+    ctx: &Context,
+    session: &Session,
+    set: CheckSet,
+    reporting: &Reporting,
+) -> Result<(), Failure> {
+    let bar = ctx.output.busy("running checks");
+    let report = session.diagnose(set, |progress| step(ctx, &bar, &progress)).await;
+    bar.finish_and_clear();
+    let mut report = report?;
+    // The device has done this already; a device that hasn't must not put secrets on this disk.
+    redact::redact(&mut report);
+    if reporting.pseudonymise {
+        let key = ctx.home()?.pseudonym_key()?;
+        let known = identifiers(&report);
+        pseudonymise(&mut report, &key, &known);
+    }
+    let since = reporting.compare.as_ref().map(|old| compare::compare(old, &report));
+    let dir = match &reporting.out {
+        Some(dir) => dir.clone(),
+        None => ctx.home()?.session_dir(session.id())?,
+    };
+    let files = write(&dir, &report, since.as_ref())?;
+    show(ctx, &report, since.as_ref(), &files)
+}
+
+/// What is known to identify this device and its people.
+fn identifiers(report: &Report) -> Identifiers {
+    Identifiers {
+        hostnames: vec![report.subject.hostname.clone()],
+        devices: vec![report.subject.device.clone()],
+        serials: report
+            .hardware
+            .iter()
+            .filter(|(name, _)| name.to_lowercase().contains("serial"))
+            .map(|(_, value)| value.clone())
+            .collect(),
+        ..Identifiers::default()
+    }
+}
+
+fn step(ctx: &Context, bar: &ProgressBar, progress: &Progress) {
+    match progress {
+        Progress::Started(total) => {
+            bar.set_length((*total).into());
+            bar.set_position(0);
+            if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
+                bar.set_style(style);
+            }
+        }
+        Progress::Checking(id) => bar.set_message(id.clone()),
+        Progress::Finding(finding) => {
+            bar.inc(1);
+            if matches!(finding.status, Status::Fail | Status::Warn) && !ctx.output.is_json() {
+                let (title, instance) =
+                    (text::one_line(&finding.title, 120), text::one_line(&finding.instance, 60));
+                bar.println(format!(
+                    "  {}: {title} {instance}",
+                    if finding.status == Status::Fail { "FAIL" } else { "warn" }
+                ));
+            }
+        }
+        Progress::Again => bar.set_message("the connection was lost; the run begins anew"),
+    }
+}
+
+struct Files {
+    html: PathBuf,
+    json: PathBuf,
+    markdown: PathBuf,
+}
+
+fn write(dir: &Path, report: &Report, since: Option<&Comparison>) -> Result<Files, Failure> {
+    create_private_dir(dir).map_err(|e| local(dir, &e))?;
+    let files = Files {
+        html: dir.join("report.html"),
+        json: dir.join("report.json"),
+        markdown: dir.join("report.md"),
+    };
+    let json = serde_json::to_vec_pretty(report)
+        .map_err(|e| Failure::new(ExitCode::Unexpected, format!("the report can't be put in JSON: {e}")))?;
+    let html = html::page(report, since);
+    let markdown = markdown::document(report, since);
+    for (path, bytes) in [
+        (&files.json, json.as_slice()),
+        (&files.html, html.as_bytes()),
+        (&files.markdown, markdown.as_bytes()),
+    ] {
+        write_private(path, bytes).map_err(|e| local(path, &e))?;
+    }
+    Ok(files)
+}
+
+fn show(ctx: &Context, report: &Report, since: Option<&Comparison>, files: &Files) -> Result<(), Failure> {
+    let shown =
+        |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
+    if ctx.output.is_json() {
+        ctx.output.json(&serde_json::json!({
+            "event": "report", "counts": report.counts, "html": shown(&files.html),
+            "json": shown(&files.json), "markdown": shown(&files.markdown),
+            "comparison": since,
+        }))?;
+        return Ok(());
+    }
+    let style = text_view::Style { colour: false, verbose: false, ..text_view::Style::default() };
+    ctx.output.line(&text_view::render(report, since, style))?;
+    ctx.output.line(&format!("Report: {}", shown(&files.html)))?;
+    ctx.output.line(&format!("        {}", shown(&files.markdown)))?;
+    ctx.output.line(&format!("        {}", shown(&files.json)))?;
+    Ok(())
 }

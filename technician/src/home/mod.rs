@@ -31,6 +31,7 @@ const ORGANISATION_KEY: &str = "organisation.key";
 const PROFILE: &str = "profile.toml";
 const KNOWN_DEVICES: &str = "devices.json";
 const REVOCATIONS: &str = "revocations.bin";
+const PSEUDONYMS: &str = "pseudonyms.key";
 const WITNESSED: &str = "relay-audit.json";
 const SESSIONS: &str = "sessions";
 const LOCK: &str = "lock";
@@ -127,7 +128,7 @@ pub enum HomeError {
 }
 
 impl HomeError {
-    fn io(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { act, path: path.to_owned(), source }
     }
 }
@@ -344,6 +345,18 @@ impl Home {
         let dir = self.path(SESSIONS).join(session.to_string());
         platform::create_private_dir(&dir).map_err(HomeError::io("make", &dir))?;
         Ok(dir)
+    }
+
+    /// The key of the pseudonyms in reports, made at first use: the same names get the same tokens in every
+    /// report of this technician, so that reports can be compared.
+    ///
+    /// # Errors
+    /// [`HomeError`].
+    pub fn pseudonym_key(&self) -> Result<zeroize::Zeroizing<[u8; 32]>, HomeError> {
+        let path = self.path(PSEUDONYMS);
+        // The file has the form of a key, which it is, only never one that signs.
+        let key = SecretKey::load_or_create(&path, &mut rand_core::OsRng);
+        Ok(key.map_err(HomeError::io("use", &path))?.seed())
     }
 
     /// Held while a file is read, changed and written; released when dropped.

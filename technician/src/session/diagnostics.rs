@@ -1,0 +1,157 @@
+//! A diagnostics run on the device, as the technician follows it.
+
+use std::time::Duration;
+
+use nearhand_shared::message::session::{
+    Answer, DiagnosticsEvent, FRAME_LIMIT, HELLO_LIMIT, Open, REPORT_LIMIT, Refusal,
+};
+use nearhand_shared::report::model::{CheckSet, Finding, Report};
+use nearhand_shared::report::parse::{self, ParseError};
+use nearhand_shared::text;
+use nearhand_shared::transport::framed::{self, FrameError};
+use quinn::{Connection, RecvStream};
+use tokio::time::timeout;
+
+use super::Session;
+use crate::exit::{Exit, ExitCode};
+
+/// A run is tried again after a lost connection, this often.
+const TRIES: u32 = 3;
+/// Longest silence of a run: the slowest check's time and more.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// How a run goes on.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// So many checks will run.
+    Started(u32),
+    /// A check is under way.
+    Checking(String),
+    /// A check has come out.
+    Finding(Box<Finding>),
+    /// The connection was lost; the run begins anew.
+    Again,
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum DiagnosticsError {
+    /// The agent said no.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The grant ended, or the session did, while it ran.
+    #[error("the run was cut off: the grant or the session ended")]
+    CutOff,
+    /// The agent could not finish it.
+    #[error("the device could not finish the run: {0}")]
+    Failed(String),
+    /// The report makes no sense.
+    #[error("the device's report can't be read: {0}")]
+    Report(#[from] ParseError),
+    /// More than a report may have.
+    #[error("the device sent more than a report may have ({REPORT_LIMIT} bytes): cut off")]
+    TooLarge,
+    /// The agent's messages make no sense.
+    #[error("the agent's answer makes no sense")]
+    Protocol(#[source] FrameError),
+}
+
+impl Exit for DiagnosticsError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Refused(refusal) => ExitCode::of_refusal(refusal),
+            Self::CutOff => ExitCode::SessionLost,
+            Self::Failed(_) | Self::TooLarge | Self::Protocol(_) | Self::Report(_) => ExitCode::Unexpected,
+        }
+    }
+}
+
+enum Broken {
+    /// Worth another try on another connection.
+    Connection,
+    Final(DiagnosticsError),
+}
+
+impl Session {
+    /// Runs diagnostics; needs the grant. A lost connection begins the run anew.
+    ///
+    /// # Errors
+    /// [`DiagnosticsError`].
+    pub async fn diagnose(
+        &self,
+        set: CheckSet,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Report, DiagnosticsError> {
+        for _ in 0..TRIES {
+            let connection = self.connection().await.ok_or(DiagnosticsError::CutOff)?;
+            match run(&connection, set, &mut progress).await {
+                Ok(report) => return Ok(report),
+                Err(Broken::Final(error)) => return Err(error),
+                Err(Broken::Connection) => progress(Progress::Again),
+            }
+            // Until the loss is noticed everywhere, the old connection still seems to stand.
+            connection.closed().await;
+        }
+        Err(DiagnosticsError::CutOff)
+    }
+}
+
+async fn run(
+    connection: &Connection,
+    set: CheckSet,
+    progress: &mut impl FnMut(Progress),
+) -> Result<Report, Broken> {
+    let (mut send, mut recv) = connection.open_bi().await.map_err(|_| Broken::Connection)?;
+    framed::write(&mut send, &Open::Diagnostics { set }, HELLO_LIMIT)
+        .await
+        .map_err(|_| Broken::Connection)?;
+    if let Answer::Refused(refusal) = next(connection, &mut recv, HELLO_LIMIT).await? {
+        return Err(Broken::Final(DiagnosticsError::Refused(refusal)));
+    }
+    let mut json = Vec::new();
+    loop {
+        match next(connection, &mut recv, FRAME_LIMIT).await? {
+            DiagnosticsEvent::Started { total } => progress(Progress::Started(total)),
+            DiagnosticsEvent::Checking { id } => progress(Progress::Checking(text::one_line(&id, 64))),
+            DiagnosticsEvent::Finding(json) => {
+                // Only for the eye; the report is what counts.
+                if let Ok(finding) = serde_json::from_str(&json) {
+                    progress(Progress::Finding(Box::new(finding)));
+                }
+            }
+            DiagnosticsEvent::Report { part, last } => {
+                if json.len() + part.len() > REPORT_LIMIT {
+                    return Err(Broken::Final(DiagnosticsError::TooLarge));
+                }
+                json.extend_from_slice(&part);
+                if last {
+                    return parse::parse(&json).map_err(|e| Broken::Final(e.into()));
+                }
+            }
+            DiagnosticsEvent::Failed(why) => {
+                let why = text::one_line(&why, 200);
+                return Err(Broken::Final(DiagnosticsError::Failed(why)));
+            }
+        }
+    }
+}
+
+async fn next<T: serde::de::DeserializeOwned>(
+    connection: &Connection,
+    recv: &mut RecvStream,
+    limit: usize,
+) -> Result<T, Broken> {
+    match timeout(SILENCE, framed::read(recv, limit)).await {
+        Ok(Ok(message)) => Ok(message),
+        Ok(Err(error)) if error.is_hostile() => Err(Broken::Final(DiagnosticsError::Protocol(error))),
+        // A reset stream on a connection that stands: the grant is gone.
+        Ok(Err(_)) if connection.close_reason().is_none() => {
+            match timeout(Duration::from_millis(500), connection.closed()).await {
+                Ok(_) => Err(Broken::Connection),
+                Err(_) => Err(Broken::Final(DiagnosticsError::CutOff)),
+            }
+        }
+        Ok(Err(_)) => Err(Broken::Connection),
+        Err(_) => Err(Broken::Final(DiagnosticsError::Failed("it fell silent".to_owned()))),
+    }
+}

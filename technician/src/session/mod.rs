@@ -1,0 +1,459 @@
+//! A session with a device, end to end: opened, served, resumed, ended.
+//!
+//! A driver. [`Session`] is the handle that commands hold; behind it one task keeps the connection, finds a
+//! new one when it is lost, and passes on what the agent says as [`Update`]s. What came from the device is
+//! checked and neutralised before it leaves this module.
+
+mod diagnostics;
+mod error;
+mod evidence;
+mod path;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nearhand_shared::chat::{Change, ChatLog, Side};
+use nearhand_shared::forward::BindState;
+use nearhand_shared::grant::Capabilities;
+use nearhand_shared::id::SessionId;
+use nearhand_shared::message::control::{Outcome, Push};
+use nearhand_shared::message::local::ChatLine;
+use nearhand_shared::message::session::{
+    Answer, Decision, Ended, FRAME_LIMIT, FromAgent, FromTechnician, Granted, HELLO_LIMIT, Open,
+    RESUME_WITHIN, Refusal,
+};
+use nearhand_shared::text;
+use nearhand_shared::transport::chat::SharedChat;
+use nearhand_shared::transport::framed;
+use quinn::{Connection, RecvStream, SendStream, VarInt};
+use rand_core::OsRng;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::clock;
+use crate::relay::{RelayConnection, Resolved};
+
+pub use diagnostics::{DiagnosticsError, Progress};
+pub use error::SessionError;
+use evidence::Evidence;
+use path::{Path, Peer};
+
+/// Updates and requests that may wait.
+const QUEUE: usize = 64;
+/// The agent is given so long to take a message before the connection counts as lost.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Pause between two attempts at a new path.
+const RETRY: Duration = Duration::from_millis(700);
+
+/// What happens in a session.
+#[derive(Clone, Debug)]
+pub enum Update {
+    /// The connection was lost; a new one is being made.
+    Interrupted,
+    /// The session goes on.
+    Resumed,
+    /// Packets don't pass right now (`false`), or pass again (`true`); the connection still stands.
+    Path(bool),
+    /// The person at the device is being asked, for so many seconds at most.
+    Asking(u32),
+    /// A request was decided.
+    Decided(u32, Result<Vec<Granted>, Refusal>),
+    /// What is granted changed, and why.
+    Grants(Vec<Granted>, String),
+    /// A chat message of the person, or a new mark on one's own.
+    Chat(ChatLine),
+    /// It is over.
+    Ended(SessionEnd),
+}
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// The agent said so.
+    ByAgent(Ended),
+    /// This end said so.
+    Here,
+    /// The connection was lost and could not be resumed; why.
+    Lost(String),
+}
+
+/// The device at the other end, verified.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Its label as the organisation signed it, or what it calls itself.
+    pub name: String,
+    /// Its operating system, as it says.
+    pub os: String,
+    /// What it can do.
+    pub offers: Capabilities,
+    /// Whether it proved an enrolled device's key (else the support code).
+    pub enrolled: bool,
+}
+
+/// A session under way.
+#[derive(Debug)]
+pub struct Session {
+    id: SessionId,
+    device: Device,
+    requests: mpsc::Sender<FromTechnician>,
+    chat: Arc<SharedChat>,
+    connection: watch::Receiver<Option<Connection>>,
+    asked: std::sync::atomic::AtomicU32,
+}
+
+impl Session {
+    /// Opens a session: a path through the relay, proof of who is who at both ends, then nothing until the
+    /// device grants it.
+    ///
+    /// # Errors
+    /// [`SessionError`]; nothing but this end's credential was sent to an end that did not prove itself.
+    pub async fn open(
+        relay: Arc<RelayConnection>,
+        resolved: Resolved,
+        reason: &str,
+    ) -> Result<(Self, mpsc::Receiver<Update>), SessionError> {
+        let id = SessionId::random(&mut OsRng);
+        let opened = relay.open(id, resolved.target).await?;
+        let verified = match (&resolved.device, &opened.device) {
+            (Some(_), Some(credential)) => Some(relay.verify_device(credential, &resolved)?),
+            (Some(_), None) => return Err(SessionError::NoCredential),
+            (None, _) => None,
+        };
+        let first = path::first(&relay, id, &opened, verified.as_ref(), resolved.code.as_ref()).await;
+        let (path, peer, mut ready) = match first {
+            Ok(met) => met,
+            Err(error) => {
+                // The relay sweeps the path away by itself if it can't be told.
+                let _ = relay.close(id, Outcome::NotGranted, None).await;
+                return Err(error);
+            }
+        };
+        if let Some(device) = &verified {
+            relay.remember_device(device)?;
+        }
+        let mut evidence = Evidence::open(relay.home(), id)?;
+        evidence.head(&ready.audit, &peer.device)?;
+        let name = verified.as_ref().map_or_else(|| ready.facts.hostname.clone(), |d| d.label.clone());
+        let device = Device {
+            name: text::one_line(&name, 64),
+            os: text::one_line(&ready.facts.os, 64),
+            offers: ready.offers,
+            enrolled: verified.is_some(),
+        };
+        let (requests, inbox) = mpsc::channel(QUEUE);
+        let (updates, receiver) = mpsc::channel(QUEUE);
+        let chat = Arc::new(SharedChat::new(ChatLog::new(Side::Technician)));
+        let (connected, connection) = watch::channel(Some(path.connection.clone()));
+        if !reason.is_empty() {
+            framed::write(&mut ready.send, &FromTechnician::Reason(reason.to_owned()), FRAME_LIMIT).await?;
+        }
+        let keeper = Keeper { relay, id, peer, chat: chat.clone(), evidence, updates, connected };
+        tokio::spawn(keeper.keep(path, Control { send: ready.send, recv: ready.recv }, inbox));
+        let asked = std::sync::atomic::AtomicU32::new(0);
+        Ok((Self { id, device, requests, chat, connection, asked }, receiver))
+    }
+
+    /// Its id.
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// The device at the other end.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Asks for capabilities; the answer comes as [`Update::Decided`] with the returned number.
+    pub async fn ask(&self, capabilities: Capabilities, duration: Duration) -> u32 {
+        let request = self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+        let seconds = u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+        self.send(FromTechnician::Ask { request, capabilities, seconds, reason: String::new() }).await;
+        request
+    }
+
+    /// Gives capabilities back.
+    pub async fn give_up(&self, capabilities: Capabilities) {
+        self.send(FromTechnician::GiveUp(capabilities)).await;
+    }
+
+    /// Says something to the person. `None`: it is empty or the chat is full.
+    pub fn say(&self, text: &str) -> Option<ChatLine> {
+        let line = self.chat.with(|log| log.say(text, clock::now()))?;
+        self.chat.changed();
+        Some(line)
+    }
+
+    /// The technician has seen the person's messages up to `number`.
+    pub fn saw(&self, number: u64) {
+        self.chat.with(|log| log.saw(number));
+        self.chat.changed();
+    }
+
+    /// The whole chat.
+    pub fn chat_lines(&self) -> Vec<ChatLine> {
+        self.chat.with(|log| log.lines().to_vec())
+    }
+
+    /// Ends the session; [`Update::Ended`] follows.
+    pub async fn end(&self) {
+        self.send(FromTechnician::End).await;
+    }
+
+    async fn send(&self, request: FromTechnician) {
+        // A session that has ended says so by its own update.
+        let _ = self.requests.send(request).await;
+    }
+
+    /// The connection that stands now, waited for while one is being made.
+    async fn connection(&self) -> Option<Connection> {
+        let mut connection = self.connection.clone();
+        let stands = connection.wait_for(Option::is_some).await.ok()?;
+        stands.clone()
+    }
+}
+
+struct Control {
+    send: SendStream,
+    recv: RecvStream,
+}
+
+/// Keeps one session.
+struct Keeper {
+    relay: Arc<RelayConnection>,
+    id: SessionId,
+    peer: Peer,
+    chat: Arc<SharedChat>,
+    evidence: Evidence,
+    updates: mpsc::Sender<Update>,
+    connected: watch::Sender<Option<Connection>>,
+}
+
+impl Keeper {
+    async fn keep(mut self, mut path: Path, mut control: Control, mut inbox: mpsc::Receiver<FromTechnician>) {
+        let end = loop {
+            let end = self.serve(&path, control, &mut inbox).await;
+            self.connected.send_replace(None);
+            path.close(end.is_some()).await;
+            if let Some(end) = end {
+                break end;
+            }
+            self.tell(Update::Interrupted).await;
+            match self.resume(&mut inbox).await {
+                Ok((next, streams)) => {
+                    self.connected.send_replace(Some(next.connection.clone()));
+                    self.tell(Update::Resumed).await;
+                    (path, control) = (next, streams);
+                }
+                Err(end) => break end,
+            }
+        };
+        let outcome = match &end {
+            SessionEnd::Here | SessionEnd::ByAgent(Ended::ByTechnician) => Outcome::Technician,
+            SessionEnd::ByAgent(Ended::Stopped) => Outcome::Stopped,
+            SessionEnd::ByAgent(Ended::Revoked) => Outcome::Revoked,
+            SessionEnd::ByAgent(_) => Outcome::Failed,
+            SessionEnd::Lost(_) => Outcome::Lost,
+        };
+        if let Err(error) = self.relay.close(self.id, outcome, self.evidence.last_head()).await {
+            tracing::debug!(%error, "the relay finds out by itself");
+        }
+        self.tell(Update::Ended(end)).await;
+    }
+
+    async fn tell(&self, update: Update) {
+        // A command that has gone no longer listens.
+        let _ = self.updates.send(update).await;
+    }
+
+    /// Serves one connection. `None`: it was lost; otherwise how the session ended.
+    async fn serve(
+        &mut self,
+        path: &Path,
+        Control { mut send, recv }: Control,
+        inbox: &mut mpsc::Receiver<FromTechnician>,
+    ) -> Option<SessionEnd> {
+        // Ends all of its tasks when this function returns.
+        let mut tasks = JoinSet::new();
+        let (to_us, mut from_agent) = mpsc::channel(QUEUE);
+        tasks.spawn(read_control(recv, to_us));
+        tasks.spawn(carry_chat(self.chat.clone(), path.connection.clone(), self.updates.clone()));
+        tasks.spawn(watch_path(path.control.watch(), self.updates.clone()));
+        let mut pushes = self.relay.pushes();
+        let mut ending = false;
+        loop {
+            tokio::select! {
+                said = from_agent.recv() => match said {
+                    Some(FromAgent::Ended(ended)) => {
+                        return Some(if ending { SessionEnd::Here } else { SessionEnd::ByAgent(ended) });
+                    }
+                    Some(said) => self.said(said).await,
+                    None if ending => return Some(SessionEnd::Here),
+                    None => return self.why_gone(&path.connection).await,
+                },
+                request = inbox.recv() => {
+                    // The handle is gone: the command was broken off, so the session ends.
+                    let request = request.unwrap_or(FromTechnician::End);
+                    ending |= matches!(request, FromTechnician::End);
+                    match timeout(WRITE_TIMEOUT, framed::write(&mut send, &request, FRAME_LIMIT)).await {
+                        Ok(Ok(())) => {}
+                        _ if ending => return Some(SessionEnd::Here),
+                        _ => return None,
+                    }
+                }
+                push = pushes.recv() => {
+                    if let Ok(Push::SessionClosed { session, outcome: Outcome::Revoked }) = push
+                        && session == self.id
+                    {
+                        return Some(SessionEnd::ByAgent(Ended::Revoked));
+                    }
+                }
+                _ = path.connection.closed() => {
+                    if ending {
+                        return Some(SessionEnd::Here);
+                    }
+                    // What was said before it closed still counts: the reader ends after the last of it.
+                    while let Some(said) = from_agent.recv().await {
+                        if let FromAgent::Ended(ended) = said {
+                            return Some(SessionEnd::ByAgent(ended));
+                        }
+                        self.said(said).await;
+                    }
+                    return self.why_gone(&path.connection).await;
+                }
+            }
+        }
+    }
+
+    /// Whether a connection that is gone was closed in order.
+    async fn why_gone(&self, connection: &Connection) -> Option<SessionEnd> {
+        match timeout(Duration::from_secs(1), connection.closed()).await {
+            Ok(quinn::ConnectionError::ApplicationClosed(close))
+                if close.error_code == VarInt::from_u32(0) =>
+            {
+                Some(SessionEnd::ByAgent(Ended::AgentStopping))
+            }
+            _ => None,
+        }
+    }
+
+    async fn said(&mut self, said: FromAgent) {
+        match said {
+            FromAgent::Asking { seconds, .. } => self.tell(Update::Asking(seconds)).await,
+            FromAgent::Decision { request, decision: Decision::Granted { record, granted } } => {
+                if let Err(error) = self.evidence.grant(&record, &self.peer.device) {
+                    tracing::warn!(%error, "the signed grant could not be kept as evidence");
+                }
+                self.tell(Update::Decided(request, Ok(granted))).await;
+            }
+            FromAgent::Decision { request, decision: Decision::Refused(refusal) } => {
+                self.tell(Update::Decided(request, Err(refusal))).await;
+            }
+            FromAgent::Grants { granted, why } => {
+                self.tell(Update::Grants(granted, text::one_line(&why, 200))).await;
+            }
+            FromAgent::AuditHead(head) => {
+                if let Err(error) = self.evidence.head(&head, &self.peer.device) {
+                    tracing::warn!(%error, "the device's audit head could not be kept as evidence");
+                }
+            }
+            FromAgent::Ended(_) => {}
+        }
+    }
+
+    /// Finds a new path within the time that the session outlives its connection.
+    async fn resume(
+        &self,
+        inbox: &mut mpsc::Receiver<FromTechnician>,
+    ) -> Result<(Path, Control), SessionEnd> {
+        let until = Instant::now() + RESUME_WITHIN;
+        let mut last = "the device did not come back".to_owned();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(SessionEnd::Lost(last));
+            }
+            let attempt = async {
+                self.relay.reconnect(left).await?;
+                let opened = self.relay.reopen(self.id).await?;
+                path::again(&self.relay, self.id, &opened, &self.peer).await
+            };
+            tokio::select! {
+                outcome = timeout(left, attempt) => match outcome {
+                    Ok(Ok((path, ready))) => {
+                        return Ok((path, Control { send: ready.send, recv: ready.recv }));
+                    }
+                    Ok(Err(error)) if error.is_final() => return Err(error.into_end()),
+                    Ok(Err(error)) => last = error.to_string(),
+                    Err(_) => {}
+                },
+                request = inbox.recv() => {
+                    // Requests made meanwhile are answered by nobody; only an end counts.
+                    if matches!(request, Some(FromTechnician::End) | None) {
+                        return Err(SessionEnd::Here);
+                    }
+                }
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+}
+
+async fn read_control(mut recv: RecvStream, to: mpsc::Sender<FromAgent>) {
+    while let Ok(said) = framed::read(&mut recv, FRAME_LIMIT).await {
+        if to.send(said).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Keeps the chat's stream open on this connection.
+async fn carry_chat(chat: Arc<SharedChat>, connection: Connection, updates: mpsc::Sender<Update>) {
+    let Ok((mut send, mut recv)) = connection.open_bi().await else { return };
+    if framed::write(&mut send, &Open::Chat, HELLO_LIMIT).await.is_err() {
+        return;
+    }
+    match framed::read(&mut recv, HELLO_LIMIT).await {
+        Ok(Answer::Accepted) => {}
+        Ok(Answer::Refused(refusal)) => {
+            tracing::warn!(%refusal, "no chat");
+            return;
+        }
+        Err(_) => return,
+    }
+    let (to, mut changes) = mpsc::unbounded_channel();
+    let carry = chat.carry(send, recv, |change| {
+        // The receiver lives as long as this function.
+        let _ = to.send(change);
+    });
+    let pass = async {
+        while let Some(change) = changes.recv().await {
+            let lines = match change {
+                Change::New(line) => vec![line],
+                Change::Marked(lines) => lines,
+                Change::Nothing => vec![],
+            };
+            for line in lines {
+                let _ = updates.send(Update::Chat(line)).await;
+            }
+        }
+    };
+    tokio::select! {
+        Err(error) = carry => tracing::debug!(%error, "chat stream"),
+        () = pass => {}
+    }
+}
+
+/// Says when packets stop passing and when they pass again.
+async fn watch_path(mut state: watch::Receiver<BindState>, updates: mpsc::Sender<Update>) {
+    let mut was_bound = matches!(*state.borrow(), BindState::Bound { .. });
+    while state.changed().await.is_ok() {
+        let bound = matches!(*state.borrow_and_update(), BindState::Bound { .. });
+        if bound != was_bound {
+            was_bound = bound;
+            if updates.send(Update::Path(bound)).await.is_err() {
+                return;
+            }
+        }
+    }
+}

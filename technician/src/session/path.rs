@@ -1,0 +1,217 @@
+//! A path to the device and the proof of who is at its other end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearhand_shared::audit::Head;
+use nearhand_shared::grant::Capabilities;
+use nearhand_shared::id::SessionId;
+use nearhand_shared::identity::PublicKey;
+use nearhand_shared::identity::Signed;
+use nearhand_shared::message::Program;
+use nearhand_shared::message::control::{DeviceFacts, Opened};
+use nearhand_shared::message::session::{
+    ALPN, AgentHello, HELLO_LIMIT, HELLO_TIMEOUT, KEEP_ALIVE, Open, Ready, Refusal, TechnicianHello,
+    TechnicianProof,
+};
+use nearhand_shared::pake::{Channel, EXPORTER_LABEL, Keys, Proof, RESUME_LABEL, ResumeSecret};
+use nearhand_shared::support_code::SupportCode;
+use nearhand_shared::transport::bound_socket::{BindControl, BoundSocket};
+use nearhand_shared::transport::framed;
+use nearhand_shared::transport::tls::{self, Expect, Purpose};
+use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream, VarInt};
+use rand_core::OsRng;
+use tokio::time::timeout;
+
+use super::SessionError;
+use crate::relay::{RelayConnection, VerifiedDevice};
+
+/// Time for the last words to arrive before the endpoint goes.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// An open path.
+pub(super) struct Path {
+    endpoint: Endpoint,
+    pub(super) control: BindControl,
+    pub(super) connection: Connection,
+}
+
+impl Path {
+    /// Closes the connection, in order or to make room for another.
+    pub(super) async fn close(&self, over: bool) {
+        self.connection.close(VarInt::from_u32(if over { 0 } else { 2 }), b"");
+        let _ = timeout(LINGER, self.endpoint.wait_idle()).await;
+    }
+}
+
+/// Who is at the other end, and how to prove that we are still the same.
+pub(super) struct Peer {
+    pub(super) device: PublicKey,
+    resume: ResumeSecret,
+}
+
+/// The control stream and what the agent said first.
+pub(super) struct Talk {
+    pub(super) send: SendStream,
+    pub(super) recv: RecvStream,
+    pub(super) facts: DeviceFacts,
+    pub(super) offers: Capabilities,
+    pub(super) audit: Signed<Head>,
+}
+
+async fn connect(relay: &RelayConnection, opened: &Opened, expect: Expect) -> Result<Path, SessionError> {
+    let (socket, control) = BoundSocket::open(relay.relay_addr(), opened.bind.clone())?;
+    let config = tls::client(&relay.identity().key, expect, ALPN, Purpose::Session, KEEP_ALIVE)?;
+    let runtime = quinn::default_runtime().ok_or_else(|| SessionError::Broken("no runtime".to_owned()))?;
+    let endpoint = Endpoint::new_with_abstract_socket(tls::endpoint(), None, socket, runtime)?;
+    let connecting = endpoint
+        .connect_with(config, relay.relay_addr(), tls::SERVER_NAME)
+        .map_err(|e| SessionError::Broken(e.to_string()))?;
+    match timeout(HELLO_TIMEOUT, connecting).await {
+        Ok(Ok(connection)) => Ok(Path { endpoint, control, connection }),
+        Ok(Err(ConnectionError::TransportError(e))) if u64::from(e.code) & 0xff00 == 0x100 => {
+            Err(SessionError::WrongKey)
+        }
+        Ok(Err(ConnectionError::VersionMismatch)) => Err(SessionError::Version),
+        Ok(Err(ConnectionError::TimedOut)) | Err(_) => Err(SessionError::NoAnswer),
+        Ok(Err(error)) => Err(SessionError::Broken(error.to_string())),
+    }
+}
+
+/// The first connection of a session.
+pub(super) async fn first(
+    relay: &Arc<RelayConnection>,
+    session: SessionId,
+    opened: &Opened,
+    device: Option<&VerifiedDevice>,
+    code: Option<&SupportCode>,
+) -> Result<(Path, Peer, Talk), SessionError> {
+    let expect = device.map_or(Expect::Any, |d| Expect::Key(d.key));
+    let path = connect(relay, opened, expect).await?;
+    let hello = timeout(HELLO_TIMEOUT, say_hello(relay, session, &path, code)).await;
+    match hello.unwrap_or(Err(SessionError::NoAnswer)) {
+        Ok((peer, talk)) => Ok((path, peer, talk)),
+        Err(error) => {
+            path.close(true).await;
+            Err(error)
+        }
+    }
+}
+
+async fn say_hello(
+    relay: &RelayConnection,
+    session: SessionId,
+    path: &Path,
+    code: Option<&SupportCode>,
+) -> Result<(Peer, Talk), SessionError> {
+    let channel = channel(relay, &path.connection, session)?;
+    let (proof, own) = match code {
+        Some(code) => {
+            let (proof, message) = Proof::technician(&code.secret(), &mut OsRng);
+            (Some(proof), TechnicianProof::Code(message))
+        }
+        None => (None, TechnicianProof::Managed),
+    };
+    let (mut send, mut recv) = open_control(relay, session, path, own).await?;
+    let mut keys: Option<Keys> = None;
+    let mut answer: AgentHello = framed::read(&mut recv, HELLO_LIMIT).await?;
+    if let (Some(proof), AgentHello::Code(theirs)) = (proof, &answer) {
+        let agreed = proof.finish(theirs, &channel).map_err(|_| SessionError::NotProved)?;
+        framed::write(&mut send, &agreed.technician_confirmation(), HELLO_LIMIT).await?;
+        keys = Some(agreed);
+        answer = framed::read(&mut recv, HELLO_LIMIT).await?;
+    }
+    let ready = match answer {
+        AgentHello::Ready(ready) => ready,
+        AgentHello::Refused(Refusal::WrongCode) => return Err(SessionError::NotProved),
+        AgentHello::Refused(refusal) => return Err(SessionError::Refused(refusal)),
+        AgentHello::Code(_) => return Err(SessionError::Refused(Refusal::Protocol)),
+    };
+    match (code, &keys, &ready.confirmation) {
+        // The agent's own proof, before anything is said to it.
+        (Some(_), Some(keys), Some(confirmation)) => {
+            keys.check_agent(confirmation).map_err(|_| SessionError::NotProved)?;
+        }
+        (Some(_), _, _) => return Err(SessionError::NotProved),
+        (None, _, _) => {}
+    }
+    let secret = tls::exporter(&path.connection, RESUME_LABEL, session.as_bytes())
+        .ok_or_else(|| SessionError::Broken("the connection is gone".to_owned()))?;
+    Ok((Peer { device: channel.device, resume: ResumeSecret::new(secret) }, talk(send, recv, *ready)))
+}
+
+/// A further connection of a session whose first was lost.
+pub(super) async fn again(
+    relay: &RelayConnection,
+    session: SessionId,
+    opened: &Opened,
+    peer: &Peer,
+) -> Result<(Path, Talk), SessionError> {
+    let path = connect(relay, opened, Expect::Key(peer.device)).await?;
+    match timeout(HELLO_TIMEOUT, carry_on(relay, session, &path, peer)).await {
+        Ok(Ok(talk)) => Ok((path, talk)),
+        Ok(Err(error)) => {
+            path.close(false).await;
+            Err(error)
+        }
+        Err(_) => {
+            path.close(false).await;
+            Err(SessionError::NoAnswer)
+        }
+    }
+}
+
+async fn carry_on(
+    relay: &RelayConnection,
+    session: SessionId,
+    path: &Path,
+    peer: &Peer,
+) -> Result<Talk, SessionError> {
+    let channel = channel(relay, &path.connection, session)?;
+    let proof = TechnicianProof::Resume(peer.resume.technician_proof(&channel));
+    let (send, mut recv) = open_control(relay, session, path, proof).await?;
+    match framed::read(&mut recv, HELLO_LIMIT).await? {
+        AgentHello::Ready(ready) => {
+            let proved = ready.confirmation.is_some_and(|c| peer.resume.check_agent(&channel, &c).is_ok());
+            if !proved {
+                return Err(SessionError::NotProved);
+            }
+            Ok(talk(send, recv, *ready))
+        }
+        AgentHello::Refused(refusal) => Err(SessionError::Refused(refusal)),
+        AgentHello::Code(_) => Err(SessionError::Refused(Refusal::Protocol)),
+    }
+}
+
+async fn open_control(
+    relay: &RelayConnection,
+    session: SessionId,
+    path: &Path,
+    proof: TechnicianProof,
+) -> Result<(SendStream, RecvStream), SessionError> {
+    let hello = TechnicianHello {
+        program: Program::this(),
+        session,
+        credential: relay.identity().profile.credential.clone(),
+        proof,
+    };
+    let broken = |e: ConnectionError| SessionError::Broken(e.to_string());
+    let (mut send, recv) = path.connection.open_bi().await.map_err(broken)?;
+    framed::write(&mut send, &Open::Control(Box::new(hello)), HELLO_LIMIT).await?;
+    Ok((send, recv))
+}
+
+fn channel(
+    relay: &RelayConnection,
+    connection: &Connection,
+    session: SessionId,
+) -> Result<Channel, SessionError> {
+    let gone = || SessionError::Broken("the connection is gone".to_owned());
+    let exporter = tls::exporter(connection, EXPORTER_LABEL, session.as_bytes()).ok_or_else(gone)?;
+    let device = tls::peer_key(connection).ok_or_else(gone)?;
+    Ok(Channel { session, exporter, technician: relay.identity().key.public(), device })
+}
+
+fn talk(send: SendStream, recv: RecvStream, ready: Ready) -> Talk {
+    Talk { send, recv, facts: ready.facts, offers: ready.offers, audit: ready.audit }
+}
