@@ -14,8 +14,8 @@ use nearhand_shared::credential::{
 use nearhand_shared::id::InviteId;
 use nearhand_shared::identity::{PublicKey, Signed};
 use nearhand_shared::invitation::OneTime;
-use nearhand_shared::message::control::{DeviceFacts, Hello, PAGE, Refusal, Welcome};
 use nearhand_shared::message::Program;
+use nearhand_shared::message::control::{DeviceFacts, Hello, PAGE, Refusal, Welcome};
 use nearhand_shared::text;
 use nearhand_shared::time::UnixMillis;
 use sha2::{Digest, Sha256};
@@ -346,7 +346,8 @@ impl Admission {
             Err(e) => Err(refused(&e)),
             Ok(false) => Err(Refusal::OldList),
             Ok(true) => {
-                let number = list.open(&organisation).map_err(|e| refused(&CredentialError::Chain(e)))?.number;
+                let number =
+                    list.open(&organisation).map_err(|e| refused(&CredentialError::Chain(e)))?.number;
                 Ok(Some((number, next)))
             }
         }
@@ -363,7 +364,9 @@ impl Admission {
             return Vec::new();
         };
         let withdrawn = |(id, known): &(&InviteId, &Known)| {
-            list.invites.contains(*id) || list.keys.contains(&known.first) || list.keys.contains(&known.current)
+            list.invites.contains(*id)
+                || list.keys.contains(&known.first)
+                || list.keys.contains(&known.current)
         };
         let peer = |known: &Known| match known.role {
             Role::Device => PeerId::Device(known.first.device_id()),

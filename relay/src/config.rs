@@ -216,7 +216,11 @@ impl Config {
             Some(data) => directory.join(data),
             None => directory.to_owned(),
         });
-        config.check().map_err(|(key, problem)| ConfigError::Value { path: path.to_owned(), key, problem })?;
+        config.check().map_err(|(key, problem)| ConfigError::Value {
+            path: path.to_owned(),
+            key,
+            problem,
+        })?;
         Ok(config)
     }
 
@@ -260,10 +264,7 @@ impl Config {
             max_guests: self.limits.max_guests,
             max_sessions: self.limits.max_sessions,
             max_handshakes_pending: self.limits.max_handshakes_pending,
-            rate: RateLimits {
-                bytes_per_s,
-                packets_per_s: u32::try_from(packets).unwrap_or(u32::MAX),
-            },
+            rate: RateLimits { bytes_per_s, packets_per_s: u32::try_from(packets).unwrap_or(u32::MAX) },
             session_days: self.keep_sessions_days,
         }
     }
@@ -317,12 +318,23 @@ mod tests {
         let text = template("relay.example", PORT, None);
         let config = parse(&text).unwrap();
         assert_eq!(config.data(), Path::new("/etc/nearhand"));
-        assert!(parse(&template("relay.example", 443, Some("postgres://a:b@c/d"))).unwrap().database_url.is_some());
+        assert!(
+            parse(&template("relay.example", 443, Some("postgres://a:b@c/d")))
+                .unwrap()
+                .database_url
+                .is_some()
+        );
         // Every commented-out key, switched on, changes nothing.
         let all: String = text
             .lines()
             .map(|line| match line.strip_prefix("# ") {
-                Some(rest) if rest.split_once(" = ").is_some_and(|(k, _)| k.chars().all(|c| c.is_ascii_lowercase() || c == '_')) => rest,
+                Some(rest)
+                    if rest
+                        .split_once(" = ")
+                        .is_some_and(|(k, _)| k.chars().all(|c| c.is_ascii_lowercase() || c == '_')) =>
+                {
+                    rest
+                }
                 _ => line,
             })
             .filter(|line| !line.starts_with("database_url") && !line.starts_with("data ="))
@@ -330,9 +342,20 @@ mod tests {
             .collect();
         let full = parse(&all).unwrap();
         assert_eq!(format!("{full:?}"), format!("{config:?}"));
-        for key in ["listen", "public_port", "metrics_listen", "allow_guests", "max_devices", "max_guests",
-            "max_sessions", "max_handshakes_pending", "session_mbit_per_s", "keep_sessions_days", "format", "level"]
-        {
+        for key in [
+            "listen",
+            "public_port",
+            "metrics_listen",
+            "allow_guests",
+            "max_devices",
+            "max_guests",
+            "max_sessions",
+            "max_handshakes_pending",
+            "session_mbit_per_s",
+            "keep_sessions_days",
+            "format",
+            "level",
+        ] {
             assert!(all.contains(&format!("\n{key} = ")), "{key} is missing in the generated file");
         }
     }
@@ -345,8 +368,13 @@ mod tests {
         assert!(error.contains("limits.max_devices is 0; it can be 1 to 1000000"), "{error}");
         assert!(parse("public_host = \"https://a\"\n").unwrap_err().contains("public_host"));
         assert!(parse("public_host = \"a\"\nmetrics_listen = \"on\"\n").unwrap_err().contains("line 2"));
-        assert!(parse("public_host = \"a\"\ndatabase_url = \"mysql://x\"\n").unwrap_err().contains("postgres://"));
+        assert!(
+            parse("public_host = \"a\"\ndatabase_url = \"mysql://x\"\n").unwrap_err().contains("postgres://")
+        );
         assert!(parse("").unwrap_err().contains("public_host"));
-        assert_eq!(parse("public_host = \"::1\"\nmetrics_listen = \"off\"").unwrap().metrics_listen, Listen::Off);
+        assert_eq!(
+            parse("public_host = \"::1\"\nmetrics_listen = \"off\"").unwrap().metrics_listen,
+            Listen::Off
+        );
     }
 }

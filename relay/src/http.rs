@@ -97,9 +97,19 @@ fn gauges(out: &mut Exposition, control: &Control) {
     out.single("nearhand_sessions_active", "Sessions that run now.", "gauge", census.sessions);
     out.single("nearhand_codes_active", "Routing digits in use.", "gauge", census.codes);
     out.single("nearhand_devices_enrolled", "Enrolled devices.", "gauge", census.devices);
-    out.single("nearhand_claimed", "1 once an organisation has claimed the relay.", "gauge", u8::from(census.claimed));
+    out.single(
+        "nearhand_claimed",
+        "1 once an organisation has claimed the relay.",
+        "gauge",
+        u8::from(census.claimed),
+    );
     let store = control.store();
-    out.single("nearhand_storage_errors_total", "Writes to the database that failed.", "counter", store.errors());
+    out.single(
+        "nearhand_storage_errors_total",
+        "Writes to the database that failed.",
+        "counter",
+        store.errors(),
+    );
     let ok = u8::from(store.trouble().is_none());
     out.single("nearhand_storage_ok", "1 while the database can be written.", "gauge", ok);
 }

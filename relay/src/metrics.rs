@@ -38,7 +38,9 @@ impl Family {
         match self {
             Self::Handshakes => ("nearhand_handshakes_total", "Handshakes by result.", ["result", ""]),
             Self::Hellos => ("nearhand_hellos_total", "Hellos by caller and result.", ["caller", "result"]),
-            Self::Requests => ("nearhand_requests_total", "Requests by kind and result.", ["request", "result"]),
+            Self::Requests => {
+                ("nearhand_requests_total", "Requests by kind and result.", ["request", "result"])
+            }
             Self::SessionsOpened => ("nearhand_sessions_opened_total", "Sessions opened.", ["by", ""]),
             Self::SessionsEnded => ("nearhand_sessions_ended_total", "Sessions ended.", ["outcome", ""]),
             Self::Violations => {

@@ -8,6 +8,8 @@ use std::time::Instant;
 use nearhand_shared::forward::BindGrant;
 use nearhand_shared::id::SessionId;
 
+use crate::forward::{Forwarder, OfferError, SessionCounters};
+
 /// The path of sessions through this relay.
 pub trait Path: Send + Sync {
     /// Lets the two sides of a session bind until `until`; technician's grant first. Other grants than before
@@ -64,4 +66,47 @@ pub struct Totals {
     pub sessions: u64,
     /// Hints sent to addresses that aren't bound.
     pub hints: u64,
+}
+
+impl Path for Forwarder {
+    fn offer(&self, session: SessionId, grants: [BindGrant; 2], until: Instant) -> Result<(), PathError> {
+        Forwarder::offer(self, session, grants, until).map_err(|error| match error {
+            OfferError::Full { .. } => PathError::Full,
+            OfferError::TokenInUse => PathError::TokenInUse,
+        })
+    }
+
+    fn end(&self, session: SessionId) -> Option<Usage> {
+        Forwarder::end(self, session).map(usage)
+    }
+
+    fn usage(&self, session: SessionId) -> Option<Usage> {
+        self.session_counters(session).map(usage)
+    }
+
+    fn totals(&self) -> Totals {
+        let counted = self.snapshot();
+        Totals {
+            packets: counted.packets,
+            bytes: counted.bytes,
+            dropped: vec![
+                ("malformed", counted.dropped_malformed),
+                ("unbound", counted.dropped_unbound),
+                ("peer_unbound", counted.dropped_peer_unbound),
+                ("rate_limited", counted.dropped_limited),
+                ("congested", counted.dropped_congested),
+                ("send_error", counted.dropped_send_error),
+                ("control_overflow", counted.control_overflow),
+            ],
+            binds: vec![("ok", counted.binds_ok), ("refused", counted.binds_refused)],
+            bound: counted.active_bindings,
+            sessions: counted.sessions,
+            hints: counted.hints,
+        }
+    }
+}
+
+fn usage(sides: SessionCounters) -> Usage {
+    let bytes = sides.iter().fold(0_u64, |sum, side| sum.saturating_add(side.bytes));
+    Usage { bytes, bound: sides.iter().any(|side| side.bound.is_some()) }
 }

@@ -3,15 +3,20 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use hmac::{Hmac, Mac};
 use nearhand_shared::identity::SecretKey;
 use nearhand_shared::message::control::ALPN;
 use nearhand_shared::transport::tls::{self, Purpose, TlsConfigError};
+use quinn::crypto::{CryptoError, HmacKey};
 use quinn::{Endpoint, EndpointConfig, ServerConfig};
+use sha2::Sha256;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
 
 use crate::control::{Control, Limits};
 use crate::data::derived;
+use crate::forward::{self, Forwarder};
 use crate::http;
 use crate::metrics::Metrics;
 use crate::path::Path;
@@ -38,20 +43,63 @@ pub struct Relay {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// The control endpoint's settings: quinn's reset key is the same after a restart.
+/// The control endpoint's settings: stateless resets are the same after a restart, so that peers of before
+/// learn at once that their connection is gone.
 pub fn endpoint_config(key: &SecretKey) -> EndpointConfig {
     let mut config = tls::endpoint();
-    let reset = derived(key, "stateless reset");
-    config.reset_key(Arc::new(ring_hmac(&reset)));
+    config.reset_key(Arc::new(ResetKey(derived(key, "stateless reset"))));
     config
 }
 
-fn ring_hmac(key: &[u8; 32]) -> ResetKey {
-    ResetKey(*key)
+/// HMAC-SHA256 as quinn wants it.
+struct ResetKey(Zeroizing<[u8; 32]>);
+
+impl ResetKey {
+    fn mac(&self, data: &[u8]) -> Hmac<Sha256> {
+        // The type-checked way to make one from a key of the block's length; 32 bytes are padded by zeros.
+        let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
+        block.iter_mut().zip(self.0.iter()).for_each(|(to, from)| *to = *from);
+        Hmac::<Sha256>::new(&block).chain_update(data)
+    }
 }
 
-/// HMAC-SHA256 as quinn wants it.
-struct ResetKey([u8; 32]);
+impl HmacKey for ResetKey {
+    fn sign(&self, data: &[u8], signature_out: &mut [u8]) {
+        let tag = self.mac(data).finalize().into_bytes();
+        signature_out.iter_mut().zip(tag).for_each(|(to, from)| *to = from);
+    }
+
+    fn signature_len(&self) -> usize {
+        32
+    }
+
+    fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+        self.mac(data).verify_slice(signature).map_err(|_| CryptoError)
+    }
+}
+
+/// Takes the UDP port: forwarding on it, and the control endpoint beside it.
+///
+/// # Errors
+/// [`ServeError::Listen`], [`ServeError::Tls`].
+pub fn open_port(
+    address: SocketAddr,
+    key: &SecretKey,
+    limits: &Limits,
+) -> Result<(Arc<Forwarder>, Endpoint), ServeError> {
+    let failed = |e| ServeError::Listen(address, e);
+    let mut config = forward::Config::new(*derived(key, "connection ids"));
+    config.max_sessions = limits.max_sessions;
+    let (forwarder, socket) = Forwarder::start(address, &config).map_err(failed)?;
+    let endpoint = Endpoint::new_with_abstract_socket(
+        socket.endpoint_config(endpoint_config(key)),
+        Some(server_config(key, limits)?),
+        socket,
+        Arc::new(quinn::TokioRuntime),
+    )
+    .map_err(failed)?;
+    Ok((Arc::new(forwarder), endpoint))
+}
 
 /// The control endpoint's TLS and limits.
 ///

@@ -8,6 +8,7 @@
 //! Only [`transport`] knows quinn and tokio. Everything else takes time and randomness as arguments.
 
 pub mod audit;
+pub mod chat;
 pub mod credential;
 pub mod forward;
 pub mod grant;

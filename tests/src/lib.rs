@@ -1,1 +1,4 @@
-//! Shared parts of the end-to-end tests.
+//! Shared parts of the end-to-end tests and benchmarks.
+
+pub mod quic;
+pub mod relayed;

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use nearhand_shared::identity::PublicKey;
 use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{CloseCode, DeviceFacts, HELLO_LIMIT, Hello, Refusal, Reply, Request};
+use nearhand_shared::message::control::{
+    CloseCode, DeviceFacts, HELLO_LIMIT, Hello, Refusal, Reply, Request,
+};
 use nearhand_shared::text;
 use nearhand_shared::transport::framed;
 use quinn::{Connection, SendStream};
@@ -86,7 +88,9 @@ pub(super) async fn hello(
 /// What a hello says beyond who it is, made safe.
 fn said(hello: &Hello) -> (String, Option<DeviceFacts>) {
     let (program, facts): (&Program, _) = match hello {
-        Hello::Device { program, facts, .. } | Hello::Guest { program, facts } => (program, Some(neutral(facts))),
+        Hello::Device { program, facts, .. } | Hello::Guest { program, facts } => {
+            (program, Some(neutral(facts)))
+        }
         Hello::Person { program, .. } | Hello::Newcomer { program } => (program, None),
     };
     (text::one_line(&program.version, MAX_VERSION), facts)
@@ -148,7 +152,11 @@ async fn take_longer_chain(
     let member =
         Member { who: Arc::clone(who), credential, facts: None, version: version.to_owned(), at: now_unix() };
     let event = super::audit::event(&actor, "rotate", None, format!("today's key is {}", who.key()));
-    control.store.write_audited(Write::Rotate(Box::new(member), None), vec![event]).await.map_err(super::storage)?;
+    control
+        .store
+        .write_audited(Write::Rotate(Box::new(member), None), vec![event])
+        .await
+        .map_err(super::storage)?;
     control.state().admission.rotated(who, None);
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! What happens by the clock: lost sessions end, what was seen is stored, old records go; and the shutdown.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use nearhand_shared::id::SessionId;

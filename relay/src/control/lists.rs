@@ -4,9 +4,7 @@ use nearhand_shared::audit::{Head, Row};
 use nearhand_shared::credential::{Role, Verified};
 use nearhand_shared::id::DeviceId;
 use nearhand_shared::identity::Signed;
-use nearhand_shared::message::control::{
-    DeviceEntry, FRAME_LIMIT, PAGE, PersonEntry, Refusal, Reply,
-};
+use nearhand_shared::message::control::{DeviceEntry, FRAME_LIMIT, PAGE, PersonEntry, Refusal, Reply};
 use nearhand_shared::support_code::Routing;
 use nearhand_shared::wire;
 use rand_core::OsRng;
@@ -28,10 +26,13 @@ fn that_fit<T: Serialize>(entries: Vec<T>) -> Vec<T> {
         let len = wire::encode(entry).map_or(usize::MAX, |bytes| bytes.len());
         room.checked_sub(len).map(|left| room = left).is_some()
     };
-    entries.into_iter().map_while({
-        let mut fits = fits;
-        move |entry| fits(&entry).then_some(entry)
-    }).collect()
+    entries
+        .into_iter()
+        .map_while({
+            let mut fits = fits;
+            move |entry| fits(&entry).then_some(entry)
+        })
+        .collect()
 }
 
 impl Control {
@@ -108,7 +109,10 @@ impl Control {
         let device = who.first_key().device_id();
         let write = Write::Witness(device, head, signed.clone(), now_unix());
         if self.store.write(write).await.map_err(storage)? == Applied::Conflict {
-            let detail = format!("its audit log stands at row {}, which contradicts what it showed before", head.number);
+            let detail = format!(
+                "its audit log stands at row {}, which contradicts what it showed before",
+                head.number
+            );
             let event = event(&peer.actor(), "witness.contradiction", None, detail);
             self.store.write_audited(Write::Nothing, vec![event]).await.map_err(storage)?;
         }

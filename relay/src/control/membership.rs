@@ -43,8 +43,12 @@ impl Control {
             Ok(who) => who,
             Err(refusal) => {
                 let detail = format!("key {} from {}", peer.key, peer.connection.remote_address());
-                self.audit_refusal("relay", "claim.refused", &format!("{}: {detail}", requests::name(&refusal)))
-                    .await;
+                self.audit_refusal(
+                    "relay",
+                    "claim.refused",
+                    &format!("{}: {detail}", requests::name(&refusal)),
+                )
+                .await;
                 return Err(refusal);
             }
         };

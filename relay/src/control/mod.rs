@@ -33,6 +33,7 @@ use crate::registry::limits::{Bucket, Pace};
 use crate::registry::{PeerId, Registry};
 use crate::store::{Seen, Store, StoreError, Stored, Write};
 use doors::Doors;
+pub use membership::CLAIM;
 
 /// Requests of one connection: a client that lists a whole fleet stays well below.
 const REQUESTS: Pace = Pace { burst: 100, every_ms: 50 };

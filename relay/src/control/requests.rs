@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use nearhand_shared::message::control::{
-    CloseCode, FRAME_LIMIT, REQUEST_TIMEOUT, Refusal, Reply, Request,
-};
+use nearhand_shared::message::control::{CloseCode, FRAME_LIMIT, REQUEST_TIMEOUT, Refusal, Reply, Request};
 use nearhand_shared::transport::framed::{self, FrameError};
 use quinn::{RecvStream, SendStream};
 use tokio::time::timeout;

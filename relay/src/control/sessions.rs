@@ -8,9 +8,7 @@ use nearhand_shared::credential::{Credential, Verified};
 use nearhand_shared::forward::BindGrant;
 use nearhand_shared::id::SessionId;
 use nearhand_shared::identity::Signed;
-use nearhand_shared::message::control::{
-    Offer, Opened, Outcome, Push, PushReply, Refusal, Reply, Target,
-};
+use nearhand_shared::message::control::{Offer, Opened, Outcome, Push, PushReply, Refusal, Reply, Target};
 use nearhand_shared::support_code::Routing;
 use rand_core::OsRng;
 use tokio::time::timeout;
@@ -98,9 +96,9 @@ impl Control {
             }
         };
         let row = match id.device() {
-            Some(device) => {
-                Some(self.store.reader().device(&device).await.map_err(storage)?.ok_or(Refusal::NoSuchDevice)?)
-            }
+            Some(device) => Some(
+                self.store.reader().device(&device).await.map_err(storage)?.ok_or(Refusal::NoSuchDevice)?,
+            ),
             None => None,
         };
         let line = self.state().registry.line(&id);
@@ -132,7 +130,12 @@ impl Control {
         [(); 2].map(|()| BindGrant::random(&mut OsRng, self.limits.rate))
     }
 
-    async fn store_new(&self, peer: &Peer, session: &Session, grants: &[BindGrant; 2]) -> Result<(), Refusal> {
+    async fn store_new(
+        &self,
+        peer: &Peer,
+        session: &Session,
+        grants: &[BindGrant; 2],
+    ) -> Result<(), Refusal> {
         let how = if session.attended { "by support code" } else { "managed" };
         let detail = format!("with {} ({}), {how}", session.device_name, session.device);
         let event = event(&peer.actor(), "session.open", Some(session.id), detail);
@@ -194,8 +197,16 @@ impl Control {
         self.store.write_audited(write, vec![event]).await.map_err(storage)?;
         let before = self.path.usage(id).unwrap_or_default().bytes;
         self.state().registry.sessions.reopened(&id, before, Instant::now());
-        let bind = self.make_path(id, grants, &line, (None, true)).await?;
-        Ok(Reply::Opened(Opened { bind, device: row.map(|row| row.credential) }))
+        match self.make_path(id, grants, &line, (None, true)).await {
+            Ok(bind) => Ok(Reply::Opened(Opened { bind, device: row.map(|row| row.credential) })),
+            Err(refusal) => {
+                // A silent device may answer the next try; one that forgot the session won't.
+                if matches!(refusal, Refusal::DeviceRefused(_)) {
+                    self.end_session(&id, Outcome::Lost, "relay", Some(refusal.to_string())).await;
+                }
+                Err(refusal)
+            }
+        }
     }
 
     pub(super) async fn close_session(
@@ -220,7 +231,13 @@ impl Control {
     }
 
     /// Ends a session by the relay's own decision and tells both ends.
-    pub(super) async fn end_session(&self, id: &SessionId, outcome: Outcome, actor: &str, note: Option<String>) {
+    pub(super) async fn end_session(
+        &self,
+        id: &SessionId,
+        outcome: Outcome,
+        actor: &str,
+        note: Option<String>,
+    ) {
         let session = self.state().registry.sessions.remove(id);
         if let Some(session) = session {
             self.finish(session, outcome, actor, note, None).await;

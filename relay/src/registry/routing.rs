@@ -47,8 +47,7 @@ impl RoutingBook {
             }
             return Some(routing);
         }
-        let routing =
-            wanted.filter(|w| !self.by_digits.contains_key(w)).or_else(|| self.draw(rng))?;
+        let routing = wanted.filter(|w| !self.by_digits.contains_key(w)).or_else(|| self.draw(rng))?;
         self.by_digits.insert(routing, Allotted { holder, free_at: None });
         self.by_holder.insert(holder, routing);
         Some(routing)

@@ -62,7 +62,8 @@ fn big(row: &AnyRow, column: &'static str) -> Result<i64, StoreError> {
 }
 
 pub(super) async fn audit_head(pool: &AnyPool) -> Result<Head, StoreError> {
-    let last = sqlx::query("SELECT entry FROM audit ORDER BY number DESC LIMIT 1").fetch_optional(pool).await?;
+    let last =
+        sqlx::query("SELECT entry FROM audit ORDER BY number DESC LIMIT 1").fetch_optional(pool).await?;
     let Some(last) = last else { return Ok(EMPTY_LOG) };
     let row: AuditRow = serde_json::from_str(&text(&last, "entry")?)
         .map_err(|_| StoreError::Unreadable("the newest audit row"))?;
@@ -90,8 +91,9 @@ impl Reader {
         for row in sqlx::query("SELECT list FROM revocations ORDER BY number").fetch_all(&self.pool).await? {
             loaded.lists.push(from_text(&text(&row, "list")?, "revocations")?);
         }
-        for row in
-            sqlx::query("SELECT retirement FROM retirements ORDER BY received_at").fetch_all(&self.pool).await?
+        for row in sqlx::query("SELECT retirement FROM retirements ORDER BY received_at")
+            .fetch_all(&self.pool)
+            .await?
         {
             loaded.retirements.push(from_text(&text(&row, "retirement")?, "retirements")?);
         }
@@ -103,7 +105,10 @@ impl Reader {
     /// # Errors
     /// [`StoreError`].
     pub async fn organisation(&self) -> Result<Option<PublicKey>, StoreError> {
-        match sqlx::query("SELECT public_key FROM organisation WHERE one = 1").fetch_optional(&self.pool).await? {
+        match sqlx::query("SELECT public_key FROM organisation WHERE one = 1")
+            .fetch_optional(&self.pool)
+            .await?
+        {
             Some(row) => Ok(Some(parse(&text(&row, "public_key")?, "organisation")?)),
             None => Ok(None),
         }
@@ -144,6 +149,15 @@ impl Reader {
             .map(|row| from_text(&text(row, "bind_grant")?, "bindings"))
             .collect::<Result<Vec<BindGrant>, StoreError>>()?;
         Ok(<[BindGrant; 2]>::try_from(grants).ok())
+    }
+
+    /// Copies an embedded database as of this moment into an empty file.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn copy_into(&self, file: &str) -> Result<(), StoreError> {
+        sqlx::query("VACUUM INTO $1").bind(file).execute(&self.pool).await?;
+        Ok(())
     }
 
     /// A value of the relay itself.
@@ -192,10 +206,11 @@ impl Reader {
     /// # Errors
     /// [`StoreError`].
     pub async fn people(&self, limit: usize) -> Result<Vec<PersonRow>, StoreError> {
-        let rows = sqlx::query("SELECT id, credential, last_seen FROM people ORDER BY joined_at, id LIMIT $1")
-            .bind(limit_of(limit))
-            .fetch_all(&self.pool)
-            .await?;
+        let rows =
+            sqlx::query("SELECT id, credential, last_seen FROM people ORDER BY joined_at, id LIMIT $1")
+                .bind(limit_of(limit))
+                .fetch_all(&self.pool)
+                .await?;
         rows.iter()
             .map(|row| {
                 Ok(PersonRow {

@@ -86,6 +86,8 @@ pub enum Write {
     Witness(DeviceId, Head, Signed<Head>, UnixMillis),
     /// A value of the relay itself.
     Meta(&'static str, String),
+    /// Forgets the organisation and all that belongs to it. The audit log stays.
+    ResetOrganisation,
     /// Forgets sessions that ended before.
     Prune(UnixMillis),
     /// Nothing but the audit rows that come with it.
@@ -280,9 +282,27 @@ async fn apply(tx: &mut Transaction<'_, Any>, write: &Write) -> Result<Applied, 
                 .await?;
             Ok(Applied::Done)
         }
+        Write::ResetOrganisation => {
+            for delete in RESET {
+                sqlx::query(delete).execute(&mut **tx).await?;
+            }
+            Ok(Applied::Done)
+        }
         Write::Nothing => Ok(Applied::Done),
     }
 }
+
+const RESET: [&str; 9] = [
+    "DELETE FROM organisation",
+    "DELETE FROM used_invites",
+    "DELETE FROM devices",
+    "DELETE FROM people",
+    "DELETE FROM revocations",
+    "DELETE FROM retirements",
+    "DELETE FROM bindings",
+    "DELETE FROM sessions WHERE ended_at = 0",
+    "DELETE FROM audit_witnesses",
+];
 
 type Query<'q> = sqlx::query::Query<'q, Any, sqlx::any::AnyArguments>;
 
@@ -364,7 +384,9 @@ async fn rotate(
     let credential = to_text(&member.credential)?;
     let first = member.who.first_key();
     let query = match member.who.device_id() {
-        Some(id) => sqlx::query("UPDATE devices SET credential = $1 WHERE id = $2").bind(credential).bind(id.to_string()),
+        Some(id) => sqlx::query("UPDATE devices SET credential = $1 WHERE id = $2")
+            .bind(credential)
+            .bind(id.to_string()),
         None => sqlx::query("UPDATE people SET credential = $1 WHERE id = $2")
             .bind(credential)
             .bind(first.technician_id().to_string()),
@@ -446,7 +468,10 @@ async fn close(
         .bind(session.to_string())
         .execute(&mut **tx)
         .await?;
-    sqlx::query("DELETE FROM bindings WHERE session = $1").bind(session.to_string()).execute(&mut **tx).await?;
+    sqlx::query("DELETE FROM bindings WHERE session = $1")
+        .bind(session.to_string())
+        .execute(&mut **tx)
+        .await?;
     Ok(Applied::Done)
 }
 
@@ -454,14 +479,14 @@ async fn note_seen(tx: &mut Transaction<'_, Any>, seen: &Seen) -> Result<(), Sto
     let at = to_big(seen.at.0);
     let query = match (&seen.peer, &seen.said) {
         (PeerId::Guest(_), _) => return Ok(()),
-        (PeerId::Device(id), Some((Some(facts), version))) => {
-            sqlx::query("UPDATE devices SET last_seen = $1, hostname = $2, os = $3, version = $4 WHERE id = $5")
-                .bind(at)
-                .bind(facts.hostname.clone())
-                .bind(facts.os.clone())
-                .bind(version.clone())
-                .bind(id.to_string())
-        }
+        (PeerId::Device(id), Some((Some(facts), version))) => sqlx::query(
+            "UPDATE devices SET last_seen = $1, hostname = $2, os = $3, version = $4 WHERE id = $5",
+        )
+        .bind(at)
+        .bind(facts.hostname.clone())
+        .bind(facts.os.clone())
+        .bind(version.clone())
+        .bind(id.to_string()),
         (PeerId::Device(id), _) => {
             sqlx::query("UPDATE devices SET last_seen = $1 WHERE id = $2").bind(at).bind(id.to_string())
         }

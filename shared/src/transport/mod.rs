@@ -4,5 +4,8 @@
 //! (RFC 7250): 91 bytes an identity, no names, no authorities, no tickets, no 0-RTT. Who a key belongs to is
 //! the business of whoever uses the connection.
 
+pub mod bound_socket;
+pub mod chat;
+pub mod control;
 pub mod framed;
 pub mod tls;

@@ -1,0 +1,201 @@
+//! The support code that this device shows, and how often somebody may try it.
+//!
+//! A pure core. One code at a time, good for ten minutes and for one confirmed session; one failed
+//! confirmation burns it; after three burnt codes the device makes no new one for a while and tells its
+//! person. So a relay or a stranger who guesses gets one guess in ten million per code that a person asked
+//! for.
+
+use std::time::{Duration, Instant};
+
+use nearhand_shared::support_code::{LIFETIME, Routing, SupportCode};
+use zeroize::Zeroizing;
+
+/// Proofs that may be begun on one code (a begun proof reveals nothing, it only costs time).
+const MAX_BEGUN: u32 = 10;
+/// So many burnt codes within [`BURNT_WITHIN`] lock the device's codes.
+const MAX_BURNT: usize = 3;
+const BURNT_WITHIN: Duration = Duration::from_secs(1800);
+/// How long no code is made after that.
+const LOCKED_FOR: Duration = Duration::from_secs(600);
+
+/// No codes for now: too many wrong ones were tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many wrong support codes were tried on this device: a new one can be made in {seconds} s")]
+pub(crate) struct LockedOut {
+    /// Seconds until it is over.
+    pub(crate) seconds: u64,
+}
+
+/// Which code a proof was begun on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Generation(u64);
+
+#[derive(Debug)]
+struct Shown {
+    code: SupportCode,
+    expires: Instant,
+    begun: u32,
+}
+
+/// Keeps the device's support code.
+#[derive(Debug, Default)]
+pub(crate) struct CodeKeeper {
+    shown: Option<Shown>,
+    generation: u64,
+    burnt: Vec<Instant>,
+}
+
+impl CodeKeeper {
+    /// Whether a new code may be made now.
+    ///
+    /// # Errors
+    /// [`LockedOut`].
+    pub(crate) fn may_make(&mut self, now: Instant) -> Result<(), LockedOut> {
+        self.burnt.retain(|at| now < *at + BURNT_WITHIN);
+        match self.burnt.last() {
+            Some(last) if self.burnt.len() >= MAX_BURNT && now < *last + LOCKED_FOR => {
+                Err(LockedOut { seconds: (*last + LOCKED_FOR - now).as_secs() + 1 })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Shows a new code; the one before is void.
+    pub(crate) fn show(&mut self, now: Instant, code: SupportCode) {
+        self.generation += 1;
+        self.shown = Some(Shown { code, expires: now + LIFETIME, begun: 0 });
+    }
+
+    /// The code shown now and the seconds it is still good.
+    pub(crate) fn shown(&self, now: Instant) -> Option<(&SupportCode, u64)> {
+        let shown = self.shown.as_ref().filter(|s| now < s.expires)?;
+        Some((&shown.code, (shown.expires - now).as_secs()))
+    }
+
+    /// Whether the code with these digits is shown now.
+    pub(crate) fn is_shown(&self, now: Instant, routing: Routing) -> bool {
+        self.shown(now).is_some_and(|(code, _)| code.routing() == routing)
+    }
+
+    /// A proof begins: its password, and what to check its end against. `None`: no such code.
+    pub(crate) fn begin(&mut self, now: Instant, routing: Routing) -> Option<(Zeroizing<String>, Generation)> {
+        let shown = self.shown.as_mut()?;
+        if now >= shown.expires || shown.code.routing() != routing || shown.begun >= MAX_BEGUN {
+            return None;
+        }
+        shown.begun += 1;
+        Some((shown.code.secret(), Generation(self.generation)))
+    }
+
+    /// A confirmation has come: the code is used up, right or wrong. `None`: the code was void before, so
+    /// the confirmation must not even be looked at.
+    pub(crate) fn settle(&mut self, now: Instant, generation: Generation) -> Option<Settling<'_>> {
+        let current = self.shown.as_ref().is_some_and(|s| now < s.expires);
+        if !current || generation != Generation(self.generation) {
+            return None;
+        }
+        self.shown = None;
+        Some(Settling { keeper: self, now })
+    }
+
+    /// The code is void. Returns `true` if one was shown.
+    pub(crate) fn cancel(&mut self) -> bool {
+        self.shown.take().is_some()
+    }
+
+    /// When the code runs out.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        self.shown.as_ref().map(|s| s.expires)
+    }
+
+    /// Returns `true` if the code has run out by now.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> bool {
+        self.shown.take_if(|s| s.expires <= now).is_some()
+    }
+}
+
+/// A code that is used up; tell whether the confirmation was right.
+#[derive(Debug)]
+pub(crate) struct Settling<'a> {
+    keeper: &'a mut CodeKeeper,
+    now: Instant,
+}
+
+impl Settling<'_> {
+    /// It was wrong: counts towards the lock.
+    pub(crate) fn wrong(self) {
+        self.keeper.burnt.push(self.now);
+    }
+
+    /// It was right: wrong ones before are forgotten.
+    pub(crate) fn right(self) {
+        self.keeper.burnt.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_core::OsRng;
+
+    fn routing() -> Routing {
+        Routing::new(42).unwrap()
+    }
+
+    fn shown() -> (CodeKeeper, Instant) {
+        let (mut keeper, now) = (CodeKeeper::default(), Instant::now());
+        keeper.show(now, SupportCode::generate(routing(), &mut OsRng));
+        (keeper, now)
+    }
+
+    #[test]
+    fn one_wrong_confirmation_burns_the_code_even_with_another_proof_under_way() {
+        let (mut keeper, now) = shown();
+        let (_, first) = keeper.begin(now, routing()).unwrap();
+        let (_, second) = keeper.begin(now, routing()).unwrap();
+        keeper.settle(now, first).unwrap().wrong();
+        assert!(keeper.settle(now, second).is_none(), "no second guess");
+        assert!(keeper.begin(now, routing()).is_none());
+        assert!(keeper.shown(now).is_none());
+    }
+
+    #[test]
+    fn an_old_proof_does_not_settle_a_new_code() {
+        let (mut keeper, now) = shown();
+        let (_, old) = keeper.begin(now, routing()).unwrap();
+        keeper.show(now, SupportCode::generate(routing(), &mut OsRng));
+        assert!(keeper.settle(now, old).is_none());
+        assert!(keeper.shown(now).is_some());
+    }
+
+    #[test]
+    fn a_code_expires_and_begun_proofs_with_it() {
+        let (mut keeper, now) = shown();
+        let (_, generation) = keeper.begin(now, routing()).unwrap();
+        let late = now + LIFETIME;
+        assert!(keeper.begin(late, routing()).is_none());
+        assert!(keeper.settle(late, generation).is_none());
+        assert!(keeper.handle_timeout(late));
+        assert!(!keeper.handle_timeout(late));
+    }
+
+    #[test]
+    fn three_burnt_codes_lock_the_device_for_a_while() {
+        let (mut keeper, now) = shown();
+        for _ in 0..MAX_BURNT {
+            keeper.may_make(now).unwrap();
+            keeper.show(now, SupportCode::generate(routing(), &mut OsRng));
+            let (_, generation) = keeper.begin(now, routing()).unwrap();
+            keeper.settle(now, generation).unwrap().wrong();
+        }
+        assert_eq!(keeper.may_make(now), Err(LockedOut { seconds: 601 }));
+        keeper.may_make(now + LOCKED_FOR).unwrap();
+    }
+
+    #[test]
+    fn a_thousand_begun_proofs_are_not_a_thousand_guesses() {
+        let (mut keeper, now) = shown();
+        assert_eq!((0..1000).filter(|_| keeper.begin(now, routing()).is_some()).count(), 10);
+        assert!(keeper.begin(now, Routing::new(43).unwrap()).is_none());
+    }
+}

@@ -1,0 +1,415 @@
+//! Consent and grants: what may be done on this device, by whom, until when.
+//!
+//! A pure core: time comes in as an argument, decisions come out as values. The agent asks it at every
+//! request, whatever the relay or the client says; expiry runs on the monotonic clock, so setting the wall
+//! clock changes nothing. No answer is a no. Must not live here: who is shown a request and how, the audit
+//! log, the owner's policy (see `policy`).
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use nearhand_shared::grant::{Capabilities, Capability, MAX_DURATION};
+use nearhand_shared::id::SessionId;
+use nearhand_shared::message::local::Choice;
+use nearhand_shared::message::session::{Granted, Refusal};
+
+/// How long a person has to answer.
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// At first contact, Allow counts only this long after the request appeared: time to read the warning, and
+/// too long for a click that was meant for something else.
+pub(crate) const FIRST_CONTACT_WAIT: Duration = Duration::from_secs(3);
+/// Most requests of one session that wait at once.
+const MAX_PENDING: usize = 4;
+
+/// Number of a request at this device.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct RequestId(pub(crate) u64);
+
+/// A technician's request that a person has to decide.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    /// In which session.
+    pub(crate) session: SessionId,
+    /// The technician's own number for it.
+    pub(crate) theirs: u32,
+    /// What.
+    pub(crate) capabilities: Capabilities,
+    /// For how long.
+    pub(crate) duration: Duration,
+    /// Whether this technician asks on this device for the first time.
+    pub(crate) first_contact: bool,
+}
+
+#[derive(Debug)]
+struct Pending {
+    ask: Ask,
+    allow_from: Instant,
+    deadline: Instant,
+}
+
+/// What came of a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Decided {
+    /// In which session.
+    pub(crate) session: SessionId,
+    /// The technician's number of the request.
+    pub(crate) theirs: u32,
+    /// What was granted and for how long, or why nothing.
+    pub(crate) outcome: Result<(Capabilities, Duration), Refusal>,
+}
+
+/// Why a person's decision was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DecideError {
+    /// It was decided already, or withdrawn, or its time is over.
+    #[error("that request is no longer open")]
+    NotOpen,
+    /// First contact: Allow counts only after a wait.
+    #[error("first read who asks and why: Allow works in {seconds} s")]
+    TooSoon {
+        /// Seconds to wait.
+        seconds: u64,
+    },
+    /// Nothing of what was asked for was allowed.
+    #[error("nothing of what was asked for is in that choice; deny it instead")]
+    Nothing,
+}
+
+/// What time has brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Nobody answered: refused.
+    TimedOut {
+        /// Which request.
+        request: RequestId,
+        /// What came of it.
+        decided: Decided,
+    },
+    /// Grants ran out.
+    Expired {
+        /// In which session.
+        session: SessionId,
+        /// Which.
+        capabilities: Capabilities,
+    },
+}
+
+#[derive(Debug, Default)]
+struct Grants {
+    until: BTreeMap<Capability, Instant>,
+    /// Ran out or were taken back; a refusal says so.
+    over: Capabilities,
+}
+
+/// The state of consent on this device.
+#[derive(Debug, Default)]
+pub(crate) struct Consent {
+    last: u64,
+    pending: BTreeMap<RequestId, Pending>,
+    sessions: BTreeMap<SessionId, Grants>,
+}
+
+impl Consent {
+    /// A session has begun; nothing is granted.
+    pub(crate) fn begin(&mut self, session: SessionId) {
+        self.sessions.entry(session).or_default();
+    }
+
+    /// A session has ended: its grants and requests go. Returns the requests that were open.
+    pub(crate) fn end(&mut self, session: SessionId) -> Vec<RequestId> {
+        self.sessions.remove(&session);
+        let open: Vec<_> =
+            self.pending.iter().filter(|(_, p)| p.ask.session == session).map(|(id, _)| *id).collect();
+        for id in &open {
+            self.pending.remove(id);
+        }
+        open
+    }
+
+    /// A person is asked.
+    ///
+    /// # Errors
+    /// [`Refusal::TooMany`] beyond the requests that may wait; [`Refusal::Protocol`] for an empty request or
+    /// a session that isn't there.
+    pub(crate) fn ask(&mut self, now: Instant, ask: Ask) -> Result<RequestId, Refusal> {
+        if ask.capabilities.is_empty() || ask.duration.is_zero() || !self.sessions.contains_key(&ask.session) {
+            return Err(Refusal::Protocol);
+        }
+        if self.pending.values().filter(|p| p.ask.session == ask.session).count() >= MAX_PENDING {
+            return Err(Refusal::TooMany);
+        }
+        self.last += 1;
+        let id = RequestId(self.last);
+        let wait = if ask.first_contact { FIRST_CONTACT_WAIT } else { Duration::ZERO };
+        let ask = Ask { duration: ask.duration.min(MAX_DURATION), ..ask };
+        self.pending.insert(id, Pending { ask, allow_from: now + wait, deadline: now + ANSWER_WITHIN });
+        Ok(id)
+    }
+
+    /// The person's decision.
+    ///
+    /// # Errors
+    /// [`DecideError`]; the request then still waits (unless it is [`DecideError::NotOpen`]).
+    pub(crate) fn decide(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        choice: Choice,
+    ) -> Result<Decided, DecideError> {
+        let pending =
+            self.pending.get(&request).filter(|p| now < p.deadline).ok_or(DecideError::NotOpen)?;
+        let outcome = match choice {
+            Choice::Deny => Err(Refusal::Denied),
+            Choice::Allow { capabilities, seconds } => {
+                if now < pending.allow_from {
+                    let seconds = (pending.allow_from - now).as_secs() + 1;
+                    return Err(DecideError::TooSoon { seconds });
+                }
+                let allowed = capabilities.intersection(pending.ask.capabilities);
+                if allowed.is_empty() || seconds == 0 {
+                    return Err(DecideError::Nothing);
+                }
+                Ok((allowed, Duration::from_secs(seconds.into()).min(MAX_DURATION)))
+            }
+        };
+        let decided = Decided { session: pending.ask.session, theirs: pending.ask.theirs, outcome };
+        self.pending.remove(&request);
+        if let Ok((capabilities, duration)) = decided.outcome {
+            self.grant(now, decided.session, capabilities, duration);
+        }
+        Ok(decided)
+    }
+
+    /// Grants without a question: the owner's policy, or a decision. Never shortens what is granted already.
+    pub(crate) fn grant(&mut self, now: Instant, session: SessionId, what: Capabilities, duration: Duration) {
+        let Some(grants) = self.sessions.get_mut(&session) else { return };
+        let until = now + duration.min(MAX_DURATION);
+        for capability in what.iter() {
+            let entry = grants.until.entry(capability).or_insert(until);
+            *entry = (*entry).max(until);
+        }
+        grants.over = grants.over.without(what);
+    }
+
+    /// Whether an act may be done now. Asked at every request.
+    ///
+    /// # Errors
+    /// [`Refusal::NotGranted`] or [`Refusal::Expired`].
+    pub(crate) fn allows(&self, now: Instant, session: SessionId, what: Capability) -> Result<(), Refusal> {
+        let Some(grants) = self.sessions.get(&session) else { return Err(Refusal::NotGranted(what)) };
+        match grants.until.get(&what) {
+            Some(until) if now < *until => Ok(()),
+            Some(_) => Err(Refusal::Expired(what)),
+            None if grants.over.contains(what) => Err(Refusal::Expired(what)),
+            None => Err(Refusal::NotGranted(what)),
+        }
+    }
+
+    /// Prolongs what is granted now by `more` each, at most to [`MAX_DURATION`] from now. Returns what was.
+    pub(crate) fn extend(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        what: Capabilities,
+        more: Duration,
+    ) -> Capabilities {
+        let Some(grants) = self.sessions.get_mut(&session) else { return Capabilities::NONE };
+        let mut extended = Capabilities::NONE;
+        for (capability, until) in &mut grants.until {
+            if what.contains(*capability) && now < *until {
+                *until = (*until + more.min(MAX_DURATION)).min(now + MAX_DURATION);
+                extended = extended.with(*capability);
+            }
+        }
+        extended
+    }
+
+    /// Takes capabilities back at once. Returns those that were granted.
+    pub(crate) fn revoke(&mut self, session: SessionId, what: Capabilities) -> Capabilities {
+        let Some(grants) = self.sessions.get_mut(&session) else { return Capabilities::NONE };
+        let gone: Capabilities =
+            what.iter().filter(|capability| grants.until.remove(capability).is_some()).collect();
+        gone
+    }
+
+    /// What is granted now, with the time left.
+    pub(crate) fn granted(&self, now: Instant, session: SessionId) -> Vec<Granted> {
+        let Some(grants) = self.sessions.get(&session) else { return Vec::new() };
+        let left = |until: &Instant| {
+            let left = until.saturating_duration_since(now);
+            u32::try_from(left.as_secs() + u64::from(left.subsec_nanos() > 0)).unwrap_or(u32::MAX)
+        };
+        grants
+            .until
+            .iter()
+            .map(|(capability, until)| Granted { capability: *capability, seconds_left: left(until) })
+            .filter(|granted| granted.seconds_left > 0)
+            .collect()
+    }
+
+    /// What is granted now, as a set.
+    pub(crate) fn capabilities(&self, now: Instant, session: SessionId) -> Capabilities {
+        self.granted(now, session).into_iter().map(|g| g.capability).collect()
+    }
+
+    /// The requests that wait, with the seconds left to answer.
+    pub(crate) fn pending(&self, now: Instant) -> impl Iterator<Item = (RequestId, &Ask, u64)> {
+        self.pending
+            .iter()
+            .map(move |(id, p)| (*id, &p.ask, p.deadline.saturating_duration_since(now).as_secs()))
+    }
+
+    /// When [`Consent::handle_timeout`] next has something to do.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        let deadlines = self.pending.values().map(|p| p.deadline);
+        let expiries = self.sessions.values().flat_map(|g| g.until.values().copied());
+        deadlines.chain(expiries).min()
+    }
+
+    /// What has run out by now.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let late: Vec<_> = self.pending.iter().filter(|(_, p)| p.deadline <= now).map(|(id, _)| *id).collect();
+        for request in late {
+            if let Some(p) = self.pending.remove(&request) {
+                let outcome = Err(Refusal::TimedOut);
+                let decided = Decided { session: p.ask.session, theirs: p.ask.theirs, outcome };
+                changes.push(Change::TimedOut { request, decided });
+            }
+        }
+        for (session, grants) in &mut self.sessions {
+            let gone: Capabilities =
+                grants.until.iter().filter(|(_, until)| **until <= now).map(|(c, _)| *c).collect();
+            if !gone.is_empty() {
+                grants.until.retain(|_, until| now < *until);
+                grants.over = gone.iter().fold(grants.over, Capabilities::with);
+                changes.push(Change::Expired { session: *session, capabilities: gone });
+            }
+        }
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Capability::{Clipboard, Control, Diagnostics, View};
+
+    const S: SessionId = SessionId::from_bytes([1; 16]);
+
+    fn set(what: &[Capability]) -> Capabilities {
+        what.iter().copied().collect()
+    }
+
+    fn asked(what: &[Capability], first_contact: bool) -> (Consent, RequestId, Instant) {
+        let (mut consent, now) = (Consent::default(), Instant::now());
+        consent.begin(S);
+        let duration = Duration::from_secs(900);
+        let ask = Ask { session: S, theirs: 7, capabilities: set(what), duration, first_contact };
+        let id = consent.ask(now, ask).unwrap();
+        (consent, id, now)
+    }
+
+    fn allow(what: &[Capability], seconds: u32) -> Choice {
+        Choice::Allow { capabilities: set(what), seconds }
+    }
+
+    #[test]
+    fn nothing_is_allowed_before_a_person_said_so_and_only_what_they_said() {
+        let (mut consent, id, now) = asked(&[View, Control], false);
+        assert_eq!(consent.allows(now, S, View), Err(Refusal::NotGranted(View)));
+        // More than was asked for can't be allowed.
+        let decided = consent.decide(now, id, allow(&[View, Clipboard], 60)).unwrap();
+        assert_eq!(decided.outcome, Ok((set(&[View]), Duration::from_secs(60))));
+        assert_eq!(consent.allows(now, S, View), Ok(()));
+        for other in [Control, Clipboard] {
+            assert_eq!(consent.allows(now, S, other), Err(Refusal::NotGranted(other)));
+        }
+        let other_session = SessionId::from_bytes([2; 16]);
+        assert_eq!(consent.allows(now, other_session, View), Err(Refusal::NotGranted(View)));
+        assert_eq!(consent.decide(now, id, Choice::Deny), Err(DecideError::NotOpen), "decided once");
+    }
+
+    #[test]
+    fn each_capability_has_its_own_expiry() {
+        let (mut consent, _, now) = asked(&[View], false);
+        consent.grant(now, S, set(&[View]), Duration::from_secs(10));
+        consent.grant(now, S, set(&[Control]), Duration::from_secs(20));
+        assert_eq!(consent.next_timeout(), Some(now + Duration::from_secs(10)));
+        let later = now + Duration::from_secs(10);
+        // Enforced by the clock alone, even before the timeout was handled.
+        assert_eq!(consent.allows(later, S, View), Err(Refusal::Expired(View)));
+        assert_eq!(consent.allows(later, S, Control), Ok(()));
+        let change = Change::Expired { session: S, capabilities: set(&[View]) };
+        assert_eq!(consent.handle_timeout(later), [change]);
+        assert_eq!(consent.allows(later, S, View), Err(Refusal::Expired(View)));
+    }
+
+    #[test]
+    fn no_answer_is_a_no_and_a_late_one_does_not_count() {
+        let (mut consent, id, now) = asked(&[View], false);
+        let late = now + ANSWER_WITHIN;
+        assert_eq!(consent.decide(late, id, allow(&[View], 60)), Err(DecideError::NotOpen));
+        let changes = consent.handle_timeout(late);
+        let decided = Decided { session: S, theirs: 7, outcome: Err(Refusal::TimedOut) };
+        assert_eq!(changes, [Change::TimedOut { request: id, decided }]);
+        assert_eq!(consent.handle_timeout(late), []);
+    }
+
+    #[test]
+    fn first_contact_has_a_wait_before_allow_but_not_before_deny() {
+        let (mut consent, id, now) = asked(&[View], true);
+        assert_eq!(consent.decide(now, id, allow(&[View], 60)), Err(DecideError::TooSoon { seconds: 4 }));
+        consent.decide(now + FIRST_CONTACT_WAIT, id, allow(&[View], 60)).unwrap();
+        let (mut consent, id, now) = asked(&[View], true);
+        assert_eq!(consent.decide(now, id, Choice::Deny).unwrap().outcome, Err(Refusal::Denied));
+    }
+
+    #[test]
+    fn extend_narrow_and_end_take_effect_at_once() {
+        let (mut consent, id, now) = asked(&[View, Diagnostics], false);
+        consent.decide(now, id, allow(&[View, Diagnostics], 60)).unwrap();
+        let extended = consent.extend(now, S, set(&[View, Control]), Duration::from_secs(30));
+        assert_eq!(extended, set(&[View]), "what isn't granted can't be extended");
+        assert_eq!(
+            consent.granted(now, S),
+            [
+                Granted { capability: View, seconds_left: 90 },
+                Granted { capability: Diagnostics, seconds_left: 60 }
+            ]
+        );
+        assert_eq!(consent.revoke(S, set(&[View, Control])), set(&[View]));
+        assert_eq!(consent.allows(now, S, View), Err(Refusal::NotGranted(View)));
+        assert_eq!(consent.allows(now, S, Diagnostics), Ok(()));
+        consent.end(S);
+        assert_eq!(consent.allows(now, S, Diagnostics), Err(Refusal::NotGranted(Diagnostics)));
+        assert_eq!(consent.next_timeout(), None);
+    }
+
+    #[test]
+    fn nothing_outlasts_the_longest_duration() {
+        let (mut consent, id, now) = asked(&[View], false);
+        consent.decide(now, id, allow(&[View], u32::MAX)).unwrap();
+        consent.extend(now, S, set(&[View]), Duration::from_secs(u64::from(u32::MAX)));
+        assert_eq!(consent.allows(now + MAX_DURATION, S, View), Err(Refusal::Expired(View)));
+    }
+
+    #[test]
+    fn requests_are_bounded_and_go_with_their_session() {
+        let (mut consent, first, now) = asked(&[View], false);
+        let ask = |theirs| Ask {
+            session: S,
+            theirs,
+            capabilities: set(&[View]),
+            duration: Duration::from_secs(1),
+            first_contact: false,
+        };
+        for i in 1..MAX_PENDING {
+            consent.ask(now, ask(u32::try_from(i).unwrap())).unwrap();
+        }
+        assert_eq!(consent.ask(now, ask(9)), Err(Refusal::TooMany));
+        assert_eq!(consent.end(S).len(), MAX_PENDING);
+        assert_eq!(consent.decide(now, first, allow(&[View], 60)), Err(DecideError::NotOpen));
+        assert_eq!(consent.ask(now, ask(9)), Err(Refusal::Protocol), "no such session");
+    }
+}

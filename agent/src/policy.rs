@@ -1,0 +1,184 @@
+//! The device owner's policy: what technicians of the organisation may do when nobody is there to be asked.
+//!
+//! A pure reading of `policy.toml` and a pure decision. The file belongs to the machine's owner; neither the
+//! relay nor the organisation can change it, and without it nothing is allowed unattended.
+//!
+//! ```toml
+//! [[allow]]
+//! technicians = ["Ada Lovelace"]      # names or ids as the organisation signed them, or "*" for all of its
+//! capabilities = ["diagnostics"]
+//! for = "1h"                          # at most 12h; s, m, h
+//! even_if_attended = false            # true: also without asking while somebody is at the device
+//! ```
+
+use std::time::Duration;
+
+use nearhand_shared::grant::{Capabilities, Capability, MAX_DURATION};
+use nearhand_shared::id::TechnicianId;
+use serde::Deserialize;
+
+/// Largest policy file read, in bytes.
+pub(crate) const MAX_FILE: u64 = 64 * 1024;
+
+/// The whole policy.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Policy {
+    #[serde(default)]
+    allow: Vec<Rule>,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    technicians: Vec<String>,
+    #[serde(deserialize_with = "capabilities")]
+    capabilities: Capabilities,
+    #[serde(rename = "for", deserialize_with = "duration")]
+    duration: Duration,
+    #[serde(default)]
+    even_if_attended: bool,
+}
+
+/// The file is no policy; nothing is allowed until it is mended.
+#[derive(Debug, thiserror::Error)]
+#[error("the policy can't be read: {0}")]
+pub(crate) struct PolicyError(#[from] toml::de::Error);
+
+/// What a policy decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Allowed {
+    /// What of the request it allows.
+    pub(crate) capabilities: Capabilities,
+    /// For how long.
+    pub(crate) duration: Duration,
+}
+
+impl Policy {
+    /// Reads a policy file's text.
+    ///
+    /// # Errors
+    /// [`PolicyError`], with the line.
+    pub(crate) fn parse(text: &str) -> Result<Self, PolicyError> {
+        Ok(toml::from_str(text)?)
+    }
+
+    /// Number of rules.
+    pub(crate) fn len(&self) -> usize {
+        self.allow.len()
+    }
+
+    /// What of `wanted` this technician is allowed without a person's consent; `attended` says that somebody
+    /// could be asked. Rules add up; the shortest time of those used counts.
+    pub(crate) fn decide(
+        &self,
+        id: TechnicianId,
+        name: &str,
+        wanted: Capabilities,
+        attended: bool,
+    ) -> Option<Allowed> {
+        let id = id.to_string();
+        let mut allowed: Option<Allowed> = None;
+        for rule in &self.allow {
+            let fits = rule.technicians.iter().any(|who| who == "*" || who == name || *who == id);
+            let what = rule.capabilities.intersection(wanted);
+            if !fits || what.is_empty() || (attended && !rule.even_if_attended) {
+                continue;
+            }
+            let before = allowed.unwrap_or(Allowed { capabilities: Capabilities::NONE, duration: rule.duration });
+            allowed = Some(Allowed {
+                capabilities: what.iter().fold(before.capabilities, Capabilities::with),
+                duration: before.duration.min(rule.duration),
+            });
+        }
+        allowed
+    }
+}
+
+/// A length of time as people write it: `90s`, `15m`, `1h`.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let bad = || format!("{text:?} is no length of time: write 90s, 15m or 1h");
+    let unit = text.chars().last().ok_or_else(bad)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        _ => return Err(bad()),
+    };
+    let number: u64 = text.strip_suffix(unit).unwrap_or_default().parse().map_err(|_| bad())?;
+    let duration = Duration::from_secs(number.checked_mul(seconds).ok_or_else(bad)?);
+    if duration.is_zero() || duration > MAX_DURATION {
+        return Err(format!("{text:?} is out of range: from 1s to {}h", MAX_DURATION.as_secs() / 3600));
+    }
+    Ok(duration)
+}
+
+fn duration<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
+    parse_duration(&String::deserialize(d)?).map_err(serde::de::Error::custom)
+}
+
+fn capabilities<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Capabilities, D::Error> {
+    Vec::<String>::deserialize(d)?
+        .iter()
+        .map(|name| name.parse::<Capability>())
+        .collect::<Result<_, _>>()
+        .map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADA: TechnicianId = TechnicianId::from_bytes([1; 16]);
+
+    fn wanted() -> Capabilities {
+        [Capability::View, Capability::Diagnostics].into_iter().collect()
+    }
+
+    fn policy() -> Policy {
+        Policy::parse(
+            r#"
+            [[allow]]
+            technicians = ["Ada"]
+            capabilities = ["diagnostics", "reboot"]
+            for = "1h"
+            [[allow]]
+            technicians = ["*"]
+            capabilities = ["view"]
+            for = "5m"
+            even_if_attended = true
+            "#,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn rules_allow_what_they_name_to_whom_they_name() {
+        let allowed = policy().decide(ADA, "Ada", wanted(), false).unwrap();
+        assert_eq!((allowed.capabilities, allowed.duration), (wanted(), Duration::from_secs(300)));
+        let other = policy().decide(ADA, "Bob", wanted(), false).unwrap();
+        assert_eq!(other.capabilities, Capabilities::NONE.with(Capability::View));
+        let attended = policy().decide(ADA, "Ada", wanted(), true).unwrap();
+        assert_eq!(attended.capabilities, Capabilities::NONE.with(Capability::View));
+        assert_eq!(Policy::default().decide(ADA, "Ada", wanted(), false), None);
+        let by_id = format!("[[allow]]\ntechnicians=[\"{ADA}\"]\ncapabilities=[\"view\"]\nfor=\"5m\"");
+        assert!(Policy::parse(&by_id).unwrap().decide(ADA, "x", wanted(), false).is_some());
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_line() {
+        for (text, says) in [
+            ("[[allow]]\ntechnician = [\"*\"]", "unknown field `technician`"),
+            ("[[allow]]\ntechnicians=[\"*\"]\ncapabilities=[\"veiw\"]\nfor=\"1h\"", "no such capability"),
+            ("[[allow]]\ntechnicians=[\"*\"]\ncapabilities=[\"view\"]\nfor=\"1 day\"", "no length of time"),
+            ("[[allow]]\ntechnicians=[\"*\"]\ncapabilities=[\"view\"]\nfor=\"13h\"", "out of range"),
+            ("deny = 1", "unknown field"),
+        ] {
+            let error = Policy::parse(text).unwrap_err().to_string();
+            assert!(error.contains(says) && error.contains("line"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,662 @@
+//! The forwarding table: a pure core. It decides what becomes of each datagram on the relay's UDP port;
+//! time is an argument, nothing is sent from here.
+//!
+//! A binding has no destination: it can only join the two sides of one offered session, and only to the
+//! address that answered the cookie. What an attacker gets by each way in:
+//! - a forged or recorded BIND packet: nothing; the MAC, the nonce and the cookie each stop it, silently;
+//! - a legitimate grant: a binding of an address that he receives at, nothing else;
+//! - a spoofed source of a bound address: a datagram injected that the peer's AEAD drops, one for one, within
+//!   that side's limits;
+//! - no session at all: hints no larger than what he sent, few of them.
+//!
+//! The cost per datagram is one hash lookup whatever the number of sessions; expiry is a heap, so nothing
+//! ever walks the table.
+
+use core::cmp::Reverse;
+use core::time::Duration;
+use std::collections::{BinaryHeap, HashMap};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::Instant;
+
+use hmac::Mac;
+use nearhand_shared::forward::packet::{self, COOKIE_LEN, PACKET_LEN, Packet, Sealed, ip16};
+use nearhand_shared::forward::{BindGrant, BindKey};
+use nearhand_shared::id::{BindToken, SessionId};
+
+use super::cid::ControlCids;
+use super::limit::{HintLimiter, TokenBucket};
+
+/// A cookie's secret lasts this long, and one period more: longer than any round trip, short enough that a
+/// recorded cookie is soon worth nothing.
+const COOKIE_PERIOD: Duration = Duration::from_secs(30);
+
+/// A session whose bindings are all gone can be bound again for this long, which is how long a session may be
+/// resumed without a new consent.
+const LINGER: Duration = Duration::from_secs(60);
+
+/// Least burst of a side in bytes and packets: one GRO batch of the largest size passes whole.
+const LEAST_BURST_BYTES: u64 = 65_536;
+const LEAST_BURST_PACKETS: u64 = 64;
+
+/// QUIC's fixed bit and long-header bit (RFC 9000, section 17).
+const FIXED_BIT: u8 = 0x40;
+const LONG_HEADER: u8 = 0x80;
+
+/// What to do with a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Send it on as it is.
+    Forward(Route),
+    /// Answer its source with this, from the address it was sent to.
+    Reply(Reply),
+    /// Give it to the control endpoint.
+    Control,
+    /// Nothing.
+    Drop(DropReason),
+}
+
+/// Where a side's datagrams go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// The other side's bound address.
+    pub to: SocketAddr,
+    /// The address that the other side knows the relay by.
+    pub src_ip: Option<IpAddr>,
+}
+
+/// An answer, never longer than what it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reply {
+    bytes: [u8; PACKET_LEN],
+    len: usize,
+}
+
+impl Reply {
+    fn new(packet: &[u8]) -> Self {
+        let mut bytes = [0; PACKET_LEN];
+        bytes.iter_mut().zip(packet).for_each(|(to, from)| *to = *from);
+        Self { bytes, len: packet.len().min(PACKET_LEN) }
+    }
+
+    /// The datagram to send.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// Why a datagram was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DropReason {
+    /// Neither QUIC nor a well-formed BIND packet.
+    Malformed,
+    /// A BIND packet that doesn't prove what it has to.
+    Refused,
+    /// A short-header packet of an unbound address; hinted or not.
+    Unbound,
+    /// The session's other side isn't bound.
+    PeerUnbound,
+    /// Over the side's limits.
+    Limited,
+}
+
+/// Counters since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// Datagrams forwarded.
+    pub packets: u64,
+    /// Their UDP payload, in bytes.
+    pub bytes: u64,
+    /// Datagrams given to the control endpoint.
+    pub control: u64,
+    /// Control datagrams dropped because the endpoint was too slow.
+    pub control_overflow: u64,
+    /// Dropped: neither QUIC nor a BIND packet.
+    pub dropped_malformed: u64,
+    /// Dropped: short-header packets of unbound addresses, those that were hinted included.
+    pub dropped_unbound: u64,
+    /// Dropped: the other side isn't bound.
+    pub dropped_peer_unbound: u64,
+    /// Dropped: over a side's limits.
+    pub dropped_limited: u64,
+    /// Dropped: the system's send buffer was full.
+    pub dropped_congested: u64,
+    /// Dropped: the system refused to send.
+    pub dropped_send_error: u64,
+    /// Hints sent to unbound addresses.
+    pub hints: u64,
+    /// Handshakes completed.
+    pub binds_ok: u64,
+    /// BIND packets refused.
+    pub binds_refused: u64,
+    /// Sides bound now.
+    pub active_bindings: u64,
+    /// Sessions offered and not over now.
+    pub sessions: u64,
+}
+
+/// What one side of a session sent through the relay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SideCounters {
+    /// Datagrams forwarded.
+    pub packets: u64,
+    /// Their UDP payload, in bytes.
+    pub bytes: u64,
+    /// Datagrams dropped over the limits.
+    pub limited: u64,
+    /// Completed handshakes: one, and one for each change of address.
+    pub binds: u64,
+    /// The address bound now.
+    pub bound: Option<SocketAddr>,
+}
+
+/// A session's sides, in the order of the offer.
+pub type SessionCounters = [SideCounters; 2];
+
+/// Why an offer was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OfferError {
+    /// The relay forwards as many sessions as it is set to.
+    #[error("the relay already forwards {max} sessions, its configured maximum")]
+    Full {
+        /// The configured maximum.
+        max: usize,
+    },
+    /// A token is in use by another session, or by both sides.
+    #[error("a bind token of the offer is already in use")]
+    TokenInUse,
+}
+
+/// A side of a session in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct SideRef {
+    slot: usize,
+    second: bool,
+}
+
+#[derive(Debug)]
+struct Session {
+    id: SessionId,
+    /// Until when a side that was never bound may bind, and the session lives without any binding.
+    until: Instant,
+    sides: [Side; 2],
+    /// When its valid entry in the heap is due; others of it are leftovers.
+    queued: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Side {
+    token: BindToken,
+    key: BindKey,
+    lifetime: Duration,
+    lifetime_s: u16,
+    last_nonce: u64,
+    bound: Option<Binding>,
+    bytes: TokenBucket,
+    packets: TokenBucket,
+    counters: SideCounters,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Binding {
+    addr: SocketAddr,
+    dst_ip: Option<IpAddr>,
+    expires: Instant,
+}
+
+impl Side {
+    fn new(grant: BindGrant, now: Instant) -> Self {
+        let limits = grant.limits;
+        Self {
+            token: grant.token,
+            key: grant.key,
+            lifetime: Duration::from_secs(grant.lifetime_s.into()),
+            lifetime_s: grant.lifetime_s,
+            last_nonce: 0,
+            bound: None,
+            bytes: TokenBucket::new(limits.bytes_per_s, LEAST_BURST_BYTES, now),
+            packets: TokenBucket::new(limits.packets_per_s.into(), LEAST_BURST_PACKETS, now),
+            counters: SideCounters::default(),
+        }
+    }
+
+    /// Takes from the limits, all or nothing, and counts.
+    fn admit(&mut self, now: Instant, packets: u64, bytes: u64) -> bool {
+        if !self.packets.has(now, packets) || !self.bytes.has(now, bytes) {
+            return false;
+        }
+        self.packets.take(packets);
+        self.bytes.take(bytes);
+        self.counters.packets += packets;
+        self.counters.bytes += bytes;
+        true
+    }
+}
+
+impl Session {
+    fn side(&mut self, second: bool) -> &mut Side {
+        let [first, other] = &mut self.sides;
+        if second { other } else { first }
+    }
+
+    /// When the session has to be looked at next: a binding runs out, or the session itself does.
+    fn next_deadline(&self) -> Instant {
+        let first_expiry = self.sides.iter().filter_map(|side| Some(side.bound?.expires)).min();
+        first_expiry.unwrap_or(self.until)
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Table {
+    sessions: Vec<Option<Session>>,
+    free: Vec<usize>,
+    by_id: HashMap<SessionId, usize>,
+    by_token: HashMap<BindToken, SideRef>,
+    by_source: HashMap<SocketAddr, SideRef>,
+    /// One valid entry per session, at a time no later than its next deadline.
+    deadlines: BinaryHeap<Reverse<(Instant, usize, SessionId)>>,
+    cids: ControlCids,
+    cookie_key: [u8; 32],
+    started: Instant,
+    hints: HintLimiter,
+    max_sessions: usize,
+    metrics: Metrics,
+}
+
+impl core::fmt::Debug for ControlCids {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("ControlCids(..)")
+    }
+}
+
+impl Table {
+    /// Empty. `cookie_key` is fresh random bytes, never stored: a restart voids all cookies.
+    pub fn new(
+        max_sessions: usize,
+        hints_per_s: u32,
+        cids: ControlCids,
+        cookie_key: [u8; 32],
+        now: Instant,
+    ) -> Self {
+        Self {
+            sessions: Vec::new(),
+            free: Vec::new(),
+            by_id: HashMap::new(),
+            by_token: HashMap::new(),
+            by_source: HashMap::new(),
+            deadlines: BinaryHeap::new(),
+            cids,
+            cookie_key,
+            started: now,
+            hints: HintLimiter::new(hints_per_s, now),
+            max_sessions,
+            metrics: Metrics::default(),
+        }
+    }
+
+    /// Lets the two sides of a session bind until `until`. The same offer again only extends that; an offer
+    /// with other tokens replaces the session and its bindings. After a restart live sessions are offered
+    /// again with their old grants.
+    ///
+    /// # Errors
+    /// [`OfferError`].
+    pub fn offer(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        grants: [BindGrant; 2],
+        until: Instant,
+    ) -> Result<(), OfferError> {
+        self.handle_timeout(now);
+        let tokens = [grants[0].token, grants[1].token];
+        if let Some(session) = self.session_mut(id)
+            && session.sides.iter().map(|side| side.token).eq(tokens)
+        {
+            session.until = session.until.max(until);
+            return Ok(());
+        }
+        let old = self.by_id.get(&id).copied();
+        let foreign = |token| self.by_token.get(&token).is_some_and(|side| Some(side.slot) != old);
+        if tokens[0] == tokens[1] || tokens.into_iter().any(foreign) {
+            return Err(OfferError::TokenInUse);
+        }
+        if old.is_none() && self.by_id.len() >= self.max_sessions {
+            return Err(OfferError::Full { max: self.max_sessions });
+        }
+        self.end_session(id);
+        let sides = grants.map(|grant| Side::new(grant, now));
+        let session = Session { id, until, sides, queued: None };
+        self.insert(session, tokens);
+        Ok(())
+    }
+
+    fn insert(&mut self, session: Session, tokens: [BindToken; 2]) {
+        let id = session.id;
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                self.sessions.push(None);
+                self.sessions.len() - 1
+            }
+        };
+        for (token, second) in tokens.into_iter().zip([false, true]) {
+            self.by_token.insert(token, SideRef { slot, second });
+        }
+        self.by_id.insert(id, slot);
+        if let Some(place) = self.sessions.get_mut(slot) {
+            *place = Some(session);
+        }
+        self.queue(slot);
+    }
+
+    /// Sees to it that the session is looked at by its next deadline.
+    fn queue(&mut self, slot: usize) {
+        let Some(session) = self.sessions.get_mut(slot).and_then(Option::as_mut) else { return };
+        let deadline = session.next_deadline();
+        if session.queued.is_none_or(|queued| deadline < queued) {
+            session.queued = Some(deadline);
+            self.deadlines.push(Reverse((deadline, slot, session.id)));
+        }
+    }
+
+    /// Ends a session and its bindings, at once; what it counted.
+    pub fn end_session(&mut self, id: SessionId) -> Option<SessionCounters> {
+        let slot = self.by_id.remove(&id)?;
+        let session = self.sessions.get_mut(slot)?.take()?;
+        self.free.push(slot);
+        for side in &session.sides {
+            self.by_token.remove(&side.token);
+            if let Some(binding) = side.bound {
+                self.by_source.remove(&binding.addr);
+            }
+        }
+        Some(counters_of(&session))
+    }
+
+    /// What a session's sides sent, in the order of the offer.
+    pub fn counters(&self, id: SessionId) -> Option<SessionCounters> {
+        let session = self.sessions.get(*self.by_id.get(&id)?)?.as_ref()?;
+        Some(counters_of(session))
+    }
+
+    /// The counters since the start.
+    pub fn metrics(&self) -> Metrics {
+        let count = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
+        Metrics {
+            active_bindings: count(self.by_source.len()),
+            sessions: count(self.by_id.len()),
+            ..self.metrics
+        }
+    }
+
+    pub(crate) fn metrics_mut(&mut self) -> &mut Metrics {
+        &mut self.metrics
+    }
+
+    /// When [`Table::handle_timeout`] is next due; it may find nothing to do.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    /// Drops bindings and sessions whose time is over.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(Reverse((at, slot, id))) = self.deadlines.peek().copied() {
+            if at > now {
+                return;
+            }
+            self.deadlines.pop();
+            let session = self.sessions.get_mut(slot).and_then(Option::as_mut);
+            let valid = |session: &&mut Session| session.id == id && session.queued == Some(at);
+            if let Some(session) = session.filter(valid) {
+                session.queued = None;
+                self.expire(now, slot);
+                self.queue(slot);
+            }
+        }
+    }
+
+    fn expire(&mut self, now: Instant, slot: usize) {
+        let Some(session) = self.sessions.get_mut(slot).and_then(Option::as_mut) else { return };
+        let mut any_bound = false;
+        for side in &mut session.sides {
+            match side.bound {
+                Some(binding) if binding.expires <= now => {
+                    self.by_source.remove(&binding.addr);
+                    side.bound = None;
+                    session.until = session.until.max(binding.expires + LINGER);
+                }
+                Some(_) => any_bound = true,
+                None => {}
+            }
+        }
+        if !any_bound && session.until <= now {
+            let id = session.id;
+            self.end_session(id);
+        }
+    }
+
+    /// What to do with a datagram from `src` to our address `dst_ip`.
+    pub fn handle_packet(
+        &mut self,
+        now: Instant,
+        src: SocketAddr,
+        dst_ip: Option<IpAddr>,
+        bytes: &[u8],
+    ) -> Verdict {
+        let verdict = self.decide(now, src, dst_ip, bytes);
+        let metrics = &mut self.metrics;
+        match verdict {
+            Verdict::Control => metrics.control += 1,
+            Verdict::Drop(DropReason::Malformed) => metrics.dropped_malformed += 1,
+            Verdict::Drop(DropReason::Refused) => metrics.binds_refused += 1,
+            Verdict::Drop(DropReason::Unbound) => metrics.dropped_unbound += 1,
+            Verdict::Drop(DropReason::PeerUnbound) => metrics.dropped_peer_unbound += 1,
+            Verdict::Drop(DropReason::Limited) => metrics.dropped_limited += 1,
+            Verdict::Forward(_) | Verdict::Reply(_) => {}
+        }
+        verdict
+    }
+
+    /// The common case in one look-up: all datagrams of a receive batch from one source, `stride` bytes each,
+    /// are a bound session's QUIC packets within its limits. `None`: look at each with [`Table::handle_packet`].
+    pub fn forward_run(
+        &mut self,
+        now: Instant,
+        src: SocketAddr,
+        stride: usize,
+        bytes: &[u8],
+    ) -> Option<Route> {
+        let side = *self.by_source.get(&src)?;
+        let mut segments = bytes.chunks(stride.max(1));
+        let packets = u64::try_from(segments.len()).ok()?;
+        // Every segment: a batch of the kernel's may hold a BIND packet.
+        if !segments.all(|segment| segment.first().is_some_and(|first| first & FIXED_BIT != 0)) {
+            return None;
+        }
+        self.route(now, side, packets, u64::try_from(bytes.len()).ok()?, false).ok()
+    }
+
+    fn decide(&mut self, now: Instant, src: SocketAddr, dst_ip: Option<IpAddr>, bytes: &[u8]) -> Verdict {
+        let Some(first) = bytes.first().copied() else { return Verdict::Drop(DropReason::Malformed) };
+        if packet::is_bind_family(first) {
+            return match Sealed::parse(bytes).filter(Sealed::is_request) {
+                Some(sealed) => self.handle_bind(now, src, dst_ip, &sealed),
+                None => Verdict::Drop(DropReason::Malformed),
+            };
+        }
+        if first & FIXED_BIT == 0 {
+            return Verdict::Drop(DropReason::Malformed);
+        }
+        if let Some(side) = self.by_source.get(&src).copied() {
+            let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            match self.route(now, side, 1, len, true) {
+                Ok(route) => return Verdict::Forward(route),
+                // Run out, though not yet swept.
+                Err(DropReason::Unbound) => {}
+                Err(reason) => return Verdict::Drop(reason),
+            }
+        }
+        if first & LONG_HEADER != 0 || self.cids.is_addressed_by(bytes) {
+            return Verdict::Control;
+        }
+        if self.hints.allow(now, src) {
+            self.metrics.hints += 1;
+            self.metrics.dropped_unbound += 1;
+            return Verdict::Reply(Reply::new(packet::unbound(bytes.len())));
+        }
+        Verdict::Drop(DropReason::Unbound)
+    }
+
+    /// Where a bound side's datagrams go; counts them, and a refusal if that is final.
+    fn route(
+        &mut self,
+        now: Instant,
+        side: SideRef,
+        packets: u64,
+        bytes: u64,
+        is_final: bool,
+    ) -> Result<Route, DropReason> {
+        let session = self.sessions.get_mut(side.slot).and_then(Option::as_mut).ok_or(DropReason::Unbound)?;
+        let alive = |binding: &Binding| binding.expires > now;
+        session.side(side.second).bound.filter(alive).ok_or(DropReason::Unbound)?;
+        let peer = session.side(!side.second).bound.filter(alive).ok_or(DropReason::PeerUnbound)?;
+        let sender = session.side(side.second);
+        if !sender.admit(now, packets, bytes) {
+            sender.counters.limited += u64::from(is_final);
+            return Err(DropReason::Limited);
+        }
+        self.metrics.packets += packets;
+        self.metrics.bytes += bytes;
+        Ok(Route { to: peer.addr, src_ip: peer.dst_ip })
+    }
+
+    /// BIND1, BIND2, REFRESH. Every failure looks the same from outside: silence.
+    fn handle_bind(
+        &mut self,
+        now: Instant,
+        src: SocketAddr,
+        dst_ip: Option<IpAddr>,
+        sealed: &Sealed<'_>,
+    ) -> Verdict {
+        self.answer_bind(now, src, dst_ip, sealed).map_or(Verdict::Drop(DropReason::Refused), Verdict::Reply)
+    }
+
+    fn answer_bind(
+        &mut self,
+        now: Instant,
+        src: SocketAddr,
+        dst_ip: Option<IpAddr>,
+        sealed: &Sealed<'_>,
+    ) -> Option<Reply> {
+        let (token, nonce) = (sealed.token, sealed.nonce);
+        let at = *self.by_token.get(&token)?;
+        let session = self.sessions.get_mut(at.slot)?.as_mut()?;
+        let until = session.until;
+        let side = session.side(at.second);
+        let packet = sealed.open(&side.key)?;
+        // Replays end here, and so does a side that never came while it could.
+        if nonce <= side.last_nonce || (side.counters.binds == 0 && until <= now) {
+            return None;
+        }
+        let answer = match packet {
+            Packet::Bind1 => {
+                let key = side.key.clone();
+                let cookie = self.cookie(self.period(now), src, dst_ip, token, nonce);
+                return Some(Reply::new(&Packet::Challenge { cookie }.seal(token, nonce, &key)));
+            }
+            Packet::Refresh => {
+                let binding = side.bound.as_mut().filter(|b| b.addr == src && b.expires > now)?;
+                binding.expires = now + side.lifetime;
+                binding.dst_ip = dst_ip;
+                Packet::Ack
+            }
+            Packet::Bind2 { cookie } => {
+                if !self.cookie_is_ours(now, &cookie, src, dst_ip, token, nonce) {
+                    return None;
+                }
+                let lifetime_s = self.bind(now, at, src, dst_ip)?;
+                Packet::Bound { reflexive: src, lifetime_s }
+            }
+            Packet::Challenge { .. } | Packet::Bound { .. } | Packet::Ack => return None,
+        };
+        let side = self.sessions.get_mut(at.slot)?.as_mut()?.side(at.second);
+        side.last_nonce = nonce;
+        Some(Reply::new(&answer.seal(token, nonce, &side.key)))
+    }
+
+    fn bind(&mut self, now: Instant, at: SideRef, src: SocketAddr, dst_ip: Option<IpAddr>) -> Option<u16> {
+        // Whoever was bound there before no longer receives there: the newcomer has just shown that it does.
+        if let Some(before) = self.by_source.insert(src, at)
+            && before != at
+            && let Some(session) = self.sessions.get_mut(before.slot).and_then(Option::as_mut)
+        {
+            session.side(before.second).bound = None;
+            session.until = session.until.max(now + LINGER);
+        }
+        let session = self.sessions.get_mut(at.slot)?.as_mut()?;
+        let side = session.side(at.second);
+        let expires = now + side.lifetime;
+        if let Some(old) = side.bound.replace(Binding { addr: src, dst_ip, expires })
+            && old.addr != src
+        {
+            self.by_source.remove(&old.addr);
+        }
+        side.counters.binds += 1;
+        self.metrics.binds_ok += 1;
+        let lifetime_s = side.lifetime_s;
+        self.queue(at.slot);
+        Some(lifetime_s)
+    }
+
+    fn period(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.started).as_secs() / COOKIE_PERIOD.as_secs()
+    }
+
+    /// Binds the handshake to the address it came from and to one that we answer at. Nothing is stored: the
+    /// period's secret is derived from the relay's, the source and its nonce come again in BIND2.
+    fn cookie(
+        &self,
+        period: u64,
+        src: SocketAddr,
+        dst_ip: Option<IpAddr>,
+        token: BindToken,
+        nonce: u64,
+    ) -> [u8; COOKIE_LEN] {
+        let secret = packet::hmac(&self.cookie_key, &[&period.to_be_bytes()]).finalize().into_bytes();
+        let dst_ip = ip16(dst_ip.unwrap_or(Ipv6Addr::UNSPECIFIED.into()));
+        let parts: [&[u8]; 5] =
+            [&ip16(src.ip()), &src.port().to_be_bytes(), &dst_ip, token.as_bytes(), &nonce.to_be_bytes()];
+        let tag = packet::hmac(&secret.into(), &parts).finalize().into_bytes();
+        let mut cookie = [0; COOKIE_LEN];
+        cookie.iter_mut().zip(tag).for_each(|(to, from)| *to = from);
+        cookie
+    }
+
+    fn cookie_is_ours(
+        &self,
+        now: Instant,
+        cookie: &[u8; COOKIE_LEN],
+        src: SocketAddr,
+        dst_ip: Option<IpAddr>,
+        token: BindToken,
+        nonce: u64,
+    ) -> bool {
+        let period = self.period(now);
+        [Some(period), period.checked_sub(1)].into_iter().flatten().any(|period| {
+            let ours = self.cookie(period, src, dst_ip, token, nonce);
+            subtle::ConstantTimeEq::ct_eq(ours.as_slice(), cookie).into()
+        })
+    }
+
+    fn session_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.sessions.get_mut(*self.by_id.get(&id)?)?.as_mut()
+    }
+}
+
+fn counters_of(session: &Session) -> SessionCounters {
+    session.sides.each_ref().map(|side| SideCounters { bound: side.bound.map(|b| b.addr), ..side.counters })
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

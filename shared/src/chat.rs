@@ -1,0 +1,207 @@
+//! The chat between the two people of a session, as both ends keep it.
+//!
+//! Pure: messages are numbered per direction over the whole session, resent after a resumption until the
+//! other end marks them received, and doubles are dropped. A [`Link`] is what one stream has carried so far.
+//! Text from the peer is neutralised here, before anybody sees or stores it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::message::local::{ChatLine, Mark};
+use crate::message::session::{Chat, MAX_CHAT};
+use crate::text;
+use crate::time::UnixMillis;
+
+/// Most messages of one direction in one session; beyond it a peer is cut off.
+pub const MAX_MESSAGES: u64 = 10_000;
+
+/// Which end keeps the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Side {
+    /// The technician's client.
+    Technician,
+    /// The agent.
+    Device,
+}
+
+/// The other end broke the rules of the chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChatError {
+    /// A number was left out: messages would be missing.
+    #[error("the other end left out a chat message")]
+    Gap,
+    /// More than [`MAX_MESSAGES`].
+    #[error("too many chat messages in one session")]
+    TooMany,
+}
+
+/// What changed by a frame of the peer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// A new message of the peer.
+    New(ChatLine),
+    /// Own messages have a new mark.
+    Marked(Vec<ChatLine>),
+    /// Nothing: a double or an old mark.
+    Nothing,
+}
+
+/// The whole chat of a session.
+#[derive(Clone, Debug)]
+pub struct ChatLog {
+    side: Side,
+    lines: Vec<ChatLine>,
+    written: u64,
+    got: u64,
+    seen: u64,
+}
+
+impl ChatLog {
+    /// An empty chat.
+    pub fn new(side: Side) -> Self {
+        Self { side, lines: Vec::new(), written: 0, got: 0, seen: 0 }
+    }
+
+    /// All messages in the order in which they came or were written.
+    pub fn lines(&self) -> &[ChatLine] {
+        &self.lines
+    }
+
+    /// Number of the peer's last message.
+    pub fn got(&self) -> u64 {
+        self.got
+    }
+
+    /// Writes a message; it goes out with the next stream. Returns `None` for an empty text or a full chat.
+    pub fn say(&mut self, text: &str, at: UnixMillis) -> Option<ChatLine> {
+        let text = text::multi_line(text.trim_end(), MAX_CHAT);
+        if text.is_empty() || self.written >= MAX_MESSAGES {
+            return None;
+        }
+        self.written += 1;
+        let from_technician = self.side == Side::Technician;
+        let line = ChatLine { from_technician, number: self.written, at, text, mark: Mark::Sent };
+        self.lines.push(line.clone());
+        Some(line)
+    }
+
+    /// This end's person has seen the peer's messages up to `number`.
+    pub fn saw(&mut self, number: u64) {
+        self.seen = self.seen.max(number.min(self.got));
+    }
+
+    /// Takes a frame of the peer.
+    ///
+    /// # Errors
+    /// [`ChatError`]: end the conversation.
+    pub fn take(&mut self, frame: Chat) -> Result<Change, ChatError> {
+        match frame {
+            Chat::Message { number, .. } if number <= self.got => Ok(Change::Nothing),
+            Chat::Message { number, .. } if number > MAX_MESSAGES => Err(ChatError::TooMany),
+            Chat::Message { number, .. } if number != self.got + 1 => Err(ChatError::Gap),
+            Chat::Message { number, at, text } => {
+                self.got = number;
+                let from_technician = self.side == Side::Device;
+                let text = text::multi_line(&text, MAX_CHAT);
+                let line = ChatLine { from_technician, number, at, text, mark: Mark::Received };
+                self.lines.push(line.clone());
+                Ok(Change::New(line))
+            }
+            Chat::Received(number) => Ok(self.mark(number, Mark::Received)),
+            Chat::Shown(number) => Ok(self.mark(number, Mark::Shown)),
+        }
+    }
+
+    fn mark(&mut self, up_to: u64, mark: Mark) -> Change {
+        let own = self.side == Side::Technician;
+        let mut marked = Vec::new();
+        for line in &mut self.lines {
+            if line.from_technician == own && line.number <= up_to && line.mark < mark {
+                line.mark = mark;
+                marked.push(line.clone());
+            }
+        }
+        if marked.is_empty() { Change::Nothing } else { Change::Marked(marked) }
+    }
+}
+
+/// What one stream has carried so far.
+#[derive(Clone, Debug, Default)]
+pub struct Link {
+    sent: u64,
+    told_received: u64,
+    told_shown: u64,
+}
+
+impl Link {
+    /// The next frame to send on this stream; `None` when everything is said.
+    pub fn next_frame(&mut self, log: &ChatLog) -> Option<Chat> {
+        if self.told_received < log.got {
+            self.told_received = log.got;
+            return Some(Chat::Received(log.got));
+        }
+        if self.told_shown < log.seen {
+            self.told_shown = log.seen;
+            return Some(Chat::Shown(log.seen));
+        }
+        let own = log.side == Side::Technician;
+        let next = log
+            .lines
+            .iter()
+            .find(|line| line.from_technician == own && line.number > self.sent && line.mark == Mark::Sent)?;
+        self.sent = next.number;
+        Some(Chat::Message { number: next.number, at: next.at, text: next.text.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: UnixMillis = UnixMillis(5);
+
+    fn pump(link: &mut Link, from: &ChatLog, to: &mut ChatLog) -> Vec<Change> {
+        std::iter::from_fn(|| link.next_frame(from)).map(|f| to.take(f).unwrap()).collect()
+    }
+
+    #[test]
+    fn messages_cross_with_their_marks() {
+        let (mut t, mut d) = (ChatLog::new(Side::Technician), ChatLog::new(Side::Device));
+        let (mut t_link, mut d_link) = (Link::default(), Link::default());
+        t.say("hello\u{1b}[2J\n", AT).unwrap();
+        assert!(
+            matches!(&pump(&mut t_link, &t, &mut d)[..], [Change::New(l)] if l.text == "hello\u{fffd}[2J")
+        );
+        pump(&mut d_link, &d, &mut t);
+        assert_eq!(t.lines()[0].mark, Mark::Received);
+        d.saw(99);
+        pump(&mut d_link, &d, &mut t);
+        assert_eq!(t.lines()[0].mark, Mark::Shown);
+        assert!(t.say(" \n", AT).is_none());
+    }
+
+    #[test]
+    fn a_lost_connection_loses_and_doubles_nothing() {
+        let (mut t, mut d) = (ChatLog::new(Side::Technician), ChatLog::new(Side::Device));
+        t.say("one", AT);
+        t.say("two", AT);
+        let mut lost = Link::default();
+        d.take(lost.next_frame(&t).unwrap()).unwrap();
+        // "two" was sent and lost, and so were all marks: a new link sends both again.
+        lost.next_frame(&t);
+        pump(&mut Link::default(), &t, &mut d);
+        pump(&mut Link::default(), &d, &mut t);
+        let texts: Vec<_> = d.lines().iter().map(|l| l.text.as_str()).collect();
+        assert_eq!(texts, ["one", "two"]);
+        assert!(t.lines().iter().all(|l| l.mark == Mark::Received));
+        assert_eq!(Link::default().next_frame(&t), None, "nothing is sent a third time");
+    }
+
+    #[test]
+    fn a_peer_that_leaves_out_or_floods_is_an_error() {
+        let mut d = ChatLog::new(Side::Device);
+        let m = |number| Chat::Message { number, at: AT, text: "x".into() };
+        assert_eq!(d.take(m(2)), Err(ChatError::Gap));
+        assert_eq!(d.take(m(u64::MAX)), Err(ChatError::TooMany));
+        assert_eq!(d.take(Chat::Shown(u64::MAX)), Ok(Change::Nothing));
+    }
+}
