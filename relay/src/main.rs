@@ -1,2 +1,19 @@
-//! Placeholder.
-fn main() {}
+//! The program `nearhand-relay`: arguments in, exit code out.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use nearhand_relay::command::{self, Arguments};
+
+fn main() -> ExitCode {
+    match command::main(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            #[allow(clippy::print_stderr, reason = "the last word to the operator")]
+            {
+                eprintln!("nearhand-relay: {error:#}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,10 +1,13 @@
-//! The only home of `cfg(target_os)` and of `unsafe` in the relay: waiting for the UDP port, and sending many
-//! datagrams at once.
+//! The only home of `cfg(target_os)` and of `unsafe` in the relay: waiting for the UDP port, sending many
+//! datagrams at once, and what the system says about this process.
 //!
 //! Each system's module has the same two types: `Signal`, which waits for the port or for another thread's
 //! call, and `BatchSender`. Receiving needs neither: quinn's own system layer already does it in batches.
 
 use std::net::{IpAddr, SocketAddr};
+
+mod process;
+pub(crate) use process::{max_files, open_files, resident_bytes};
 
 #[cfg(target_os = "linux")]
 mod udp_linux;

@@ -449,3 +449,50 @@ pub enum OfferRefusal {
     #[error("it takes no codes for a while, after too many wrong ones")]
     LockedOut,
 }
+
+/// Why the relay closes a control connection: the error code of the QUIC close frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CloseCode {
+    /// Nothing is wrong.
+    Normal,
+    /// A frame was malformed, too long or out of place.
+    Protocol,
+    /// A hello or a request did not arrive whole in time.
+    TimedOut,
+    /// The hello was refused; its reply says why.
+    Refused,
+    /// A newer connection with the same identity took this one's place: don't fight over it.
+    Replaced,
+    /// The organisation withdrew this key: don't come back with it.
+    Revoked,
+    /// The key was rotated on this connection: come back with the new one.
+    Rotated,
+    /// The relay stops: come back after a while.
+    ShuttingDown,
+    /// The relay needs the room for others: come back after a while.
+    Overloaded,
+}
+
+impl CloseCode {
+    const ALL: [Self; 9] = [
+        Self::Normal,
+        Self::Protocol,
+        Self::TimedOut,
+        Self::Refused,
+        Self::Replaced,
+        Self::Revoked,
+        Self::Rotated,
+        Self::ShuttingDown,
+        Self::Overloaded,
+    ];
+
+    /// The number on the wire.
+    pub const fn number(self) -> u32 {
+        self as u32
+    }
+
+    /// The code with this number, if this version knows one.
+    pub fn from_number(number: u64) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| u64::from(code.number()) == number)
+    }
+}

@@ -1,0 +1,442 @@
+//! Who is let in, and as what: hello, claim, join, rotation, revocation.
+//!
+//! Lives here: the decisions, as plain functions of what is known, of what is shown and of the time. Must not
+//! live here: sockets, the database, clocks. A decision that changes something is taken in two steps: the
+//! judgement (which changes nothing), and, once the driver has stored it, the method that takes note of it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use nearhand_shared::credential::{
+    Credential, CredentialError, Retirement, RevocationList, Revocations, Role, Verified,
+};
+use nearhand_shared::id::InviteId;
+use nearhand_shared::identity::{PublicKey, Signed};
+use nearhand_shared::invitation::OneTime;
+use nearhand_shared::message::Program;
+use nearhand_shared::message::control::{DeviceFacts, Hello, PAGE, Refusal, Welcome};
+use nearhand_shared::text;
+use nearhand_shared::time::UnixMillis;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::registry::PeerId;
+use crate::registry::limits::{Bucket, Pace};
+
+/// How often a claim may be tried, over all callers: the secret has 256 bits, so this only bounds the work.
+const CLAIMS: Pace = Pace { burst: 20, every_ms: 1000 };
+/// Longest host name or system name kept of a device, in characters.
+const MAX_FACT: usize = 64;
+
+/// What the operator allows.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// Whether machines that aren't enrolled may ask for help.
+    pub allow_guests: bool,
+    /// Most enrolled devices.
+    pub max_devices: usize,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// An enrolled device.
+    Device(Arc<Verified>),
+    /// A machine that isn't enrolled, with its host name made safe.
+    Guest(Box<str>),
+    /// A technician or administrator.
+    Person(Arc<Verified>),
+    /// Somebody about to claim or join.
+    Newcomer,
+}
+
+impl Caller {
+    /// Its kind, for metrics and logs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Device(_) => "device",
+            Self::Guest(_) => "guest",
+            Self::Person(_) => "person",
+            Self::Newcomer => "newcomer",
+        }
+    }
+
+    /// What its credential proved; `None` for those who have none.
+    pub fn verified(&self) -> Option<&Arc<Verified>> {
+        match self {
+            Self::Device(v) | Self::Person(v) => Some(v),
+            Self::Guest(_) | Self::Newcomer => None,
+        }
+    }
+
+    /// Who, in words, for the audit log.
+    pub fn actor(&self, key: &PublicKey) -> String {
+        match self {
+            Self::Device(v) => format!("device {} ({})", v.invite.name, v.first_key().device_id()),
+            Self::Person(v) => {
+                format!("{} {} ({})", v.invite.role, v.invite.name, v.first_key().technician_id())
+            }
+            Self::Guest(name) => format!("guest {name} (key {key})"),
+            Self::Newcomer => format!("newcomer (key {key})"),
+        }
+    }
+}
+
+/// A used invite: by whom, and with which key they speak today.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Known {
+    /// The key it was used with, whose fingerprint is the id.
+    pub first: PublicKey,
+    /// Today's key.
+    pub current: PublicKey,
+    /// As what.
+    pub role: Role,
+}
+
+/// What was stored when the relay started.
+#[derive(Default)]
+pub struct Loaded {
+    /// The organisation, if the relay was claimed.
+    pub organisation: Option<PublicKey>,
+    /// All used invites.
+    pub invites: Vec<(InviteId, Known)>,
+    /// All revocation lists, in the order of their numbers.
+    pub lists: Vec<Signed<RevocationList>>,
+    /// All retirements, oldest first.
+    pub retirements: Vec<Signed<Retirement>>,
+}
+
+/// An accepted hello.
+#[derive(Debug)]
+pub struct Admitted {
+    /// Who it is.
+    pub caller: Caller,
+    /// Its chain is longer than the one stored: a rotation whose request was lost. To be stored.
+    pub longer_chain: bool,
+}
+
+/// Whether a join is new.
+#[derive(Debug)]
+pub enum Join {
+    /// To be stored.
+    New(Arc<Verified>),
+    /// The same key has used the same invite before: its reply was lost. Nothing to store.
+    Again,
+}
+
+/// Who belongs here.
+pub struct Admission {
+    rules: Rules,
+    organisation: Option<PublicKey>,
+    book: HashMap<InviteId, Known>,
+    devices: usize,
+    revocations: Revocations,
+    newest_retirements: VecDeque<Signed<Retirement>>,
+    claims: Bucket,
+}
+
+impl Admission {
+    /// From what was stored. Statements that don't verify are left out.
+    pub fn new(rules: Rules, loaded: Loaded, now: Instant) -> Self {
+        let mut revocations = Revocations::default();
+        if let Some(organisation) = &loaded.organisation {
+            for list in &loaded.lists {
+                let _ = revocations.apply(list, organisation);
+            }
+        }
+        for retirement in &loaded.retirements {
+            let _ = revocations.retire(retirement);
+        }
+        let old = loaded.retirements.len().saturating_sub(PAGE);
+        let devices = loaded.invites.iter().filter(|(_, k)| k.role == Role::Device).count();
+        Self {
+            rules,
+            organisation: loaded.organisation,
+            book: loaded.invites.into_iter().collect(),
+            devices,
+            revocations,
+            newest_retirements: loaded.retirements.into_iter().skip(old).collect(),
+            claims: Bucket::full(CLAIMS, now),
+        }
+    }
+
+    /// The organisation, once claimed.
+    pub fn organisation(&self) -> Option<PublicKey> {
+        self.organisation
+    }
+
+    /// How many devices are enrolled.
+    pub fn devices(&self) -> usize {
+        self.devices
+    }
+
+    /// The newest revocation list.
+    pub fn newest_list(&self) -> Option<&Signed<RevocationList>> {
+        self.revocations.list()
+    }
+
+    /// What an admitted caller is told.
+    pub fn welcome(&self, now: UnixMillis) -> Welcome {
+        Welcome {
+            program: Program::this(),
+            now,
+            revocations: self.revocations.list().cloned(),
+            retirements: self.newest_retirements.iter().cloned().collect(),
+        }
+    }
+
+    /// Judges a hello from the holder of `peer`.
+    ///
+    /// # Errors
+    /// The refusal to answer with.
+    pub fn hello(&self, peer: &PublicKey, hello: &Hello, now: UnixMillis) -> Result<Admitted, Refusal> {
+        let (credential, device) = match hello {
+            Hello::Newcomer { .. } => return Ok(Admitted { caller: Caller::Newcomer, longer_chain: false }),
+            Hello::Guest { facts, .. } => return self.guest(facts),
+            Hello::Device { credential, .. } => (credential, true),
+            Hello::Person { credential, .. } => (credential, false),
+        };
+        let who = self.verified(credential, peer, now)?;
+        if who.is_person() == device {
+            return Err(refused(&CredentialError::WrongRole(who.invite.role)));
+        }
+        let known = self.book.get(&who.invite.id).ok_or(Refusal::Unknown)?;
+        if known.first != who.first_key() {
+            return Err(Refusal::Unknown);
+        }
+        if !who.keys().contains(&known.current) {
+            // An older chain, or one that branched off before today's key: that key was replaced.
+            return Err(Refusal::Revoked);
+        }
+        let longer_chain = known.current != who.key();
+        let who = Arc::new(who);
+        let caller = if device { Caller::Device(who) } else { Caller::Person(who) };
+        Ok(Admitted { caller, longer_chain })
+    }
+
+    fn guest(&self, facts: &DeviceFacts) -> Result<Admitted, Refusal> {
+        if !self.rules.allow_guests {
+            return Err(Refusal::NotAllowed);
+        }
+        if self.organisation.is_none() {
+            return Err(Refusal::Unclaimed);
+        }
+        let caller = Caller::Guest(neutral(facts).hostname.into_boxed_str());
+        Ok(Admitted { caller, longer_chain: false })
+    }
+
+    fn verified(
+        &self,
+        credential: &Credential,
+        peer: &PublicKey,
+        now: UnixMillis,
+    ) -> Result<Verified, Refusal> {
+        let organisation = self.organisation.ok_or(Refusal::Unclaimed)?;
+        let who = credential.verify(&organisation, now).map_err(|e| refused(&e))?;
+        if who.key() != *peer {
+            return Err(other_key());
+        }
+        self.revocations.check(&who).map_err(|_| Refusal::Revoked)?;
+        Ok(who)
+    }
+
+    /// Judges a claim. `expected` is the SHA-256 of the newest claim secret, if one is open.
+    ///
+    /// # Errors
+    /// The refusal to answer with.
+    pub fn claim(
+        &mut self,
+        peer: &PublicKey,
+        claim: (&OneTime, &PublicKey, &Credential),
+        expected: Option<[u8; 32]>,
+        now: UnixMillis,
+        tick: Instant,
+    ) -> Result<Arc<Verified>, Refusal> {
+        let (secret, organisation, credential) = claim;
+        if self.organisation.is_some() {
+            return Err(Refusal::Claimed);
+        }
+        self.claims.take(CLAIMS, tick).map_err(|seconds| Refusal::TooMany { seconds })?;
+        let shown = claim_hash(secret.bytes());
+        // Compared also when there is none, so that both take the same time.
+        let same = shown.ct_eq(&expected.unwrap_or_default());
+        if expected.is_none() || !bool::from(same) {
+            return Err(Refusal::WrongClaim);
+        }
+        let who = credential.verify(organisation, now).map_err(|e| refused(&e))?;
+        if who.invite.role != Role::Admin {
+            return Err(refused(&CredentialError::WrongRole(who.invite.role)));
+        }
+        if who.key() != *peer {
+            return Err(other_key());
+        }
+        Ok(Arc::new(who))
+    }
+
+    /// Judges a join by an invite.
+    ///
+    /// # Errors
+    /// The refusal to answer with.
+    pub fn join(
+        &self,
+        peer: &PublicKey,
+        credential: &Credential,
+        has_facts: bool,
+        now: UnixMillis,
+    ) -> Result<Join, Refusal> {
+        let who = self.verified(credential, peer, now)?;
+        if who.keys().len() != 1 || has_facts == who.is_person() {
+            return Err(Refusal::NotAllowed);
+        }
+        match self.book.get(&who.invite.id) {
+            Some(known) if known.first == *peer && known.current == *peer => Ok(Join::Again),
+            Some(_) => Err(Refusal::InviteUsed),
+            None if !who.is_person() && self.devices >= self.rules.max_devices => {
+                Err(Refusal::Full { what: "devices".into() })
+            }
+            None => Ok(Join::New(Arc::new(who))),
+        }
+    }
+
+    /// Judges the replacement of a caller's key.
+    ///
+    /// # Errors
+    /// The refusal to answer with.
+    pub fn rotate(
+        &self,
+        caller: &Verified,
+        credential: &Credential,
+        retirement: &Signed<Retirement>,
+        now: UnixMillis,
+    ) -> Result<Arc<Verified>, Refusal> {
+        let organisation = self.organisation.ok_or(Refusal::Unclaimed)?;
+        let old = caller.key();
+        let retired = retirement.open(&old).map_err(|e| refused(&CredentialError::Chain(e)))?;
+        if retired.key != old {
+            return Err(other_key());
+        }
+        let next = credential.verify(&organisation, now).map_err(|e| refused(&e))?;
+        let grew_by_one = next.keys().split_last().is_some_and(|(_, before)| before == caller.keys());
+        if next.invite.id != caller.invite.id || !grew_by_one {
+            return Err(Refusal::Credential("it is not the caller's own, one key longer".into()));
+        }
+        self.revocations.check(&next).map_err(|_| Refusal::Revoked)?;
+        Ok(Arc::new(next))
+    }
+
+    /// Judges a revocation list handed in by a caller. `Ok(None)`: the very one that is in force.
+    ///
+    /// # Errors
+    /// The refusal to answer with.
+    pub fn revoke(
+        &self,
+        caller: &Caller,
+        list: &Signed<RevocationList>,
+    ) -> Result<Option<(u64, Revocations)>, Refusal> {
+        let organisation = self.organisation.ok_or(Refusal::Unclaimed)?;
+        if !caller.verified().is_some_and(|v| v.invite.role == Role::Admin) {
+            return Err(Refusal::NotAllowed);
+        }
+        if self.revocations.list() == Some(list) {
+            return Ok(None);
+        }
+        let mut next = self.revocations.clone();
+        match next.apply(list, &organisation) {
+            Err(e) => Err(refused(&e)),
+            Ok(false) => Err(Refusal::OldList),
+            Ok(true) => {
+                let number =
+                    list.open(&organisation).map_err(|e| refused(&CredentialError::Chain(e)))?.number;
+                Ok(Some((number, next)))
+            }
+        }
+    }
+
+    /// Whether somebody admitted earlier no longer counts.
+    pub fn is_revoked(&self, who: &Verified) -> bool {
+        self.revocations.check(who).is_err()
+    }
+
+    /// All members whose invite, first key or today's key is withdrawn, connected or not.
+    pub fn withdrawn_peers(&self) -> Vec<PeerId> {
+        let Some(list) = self.organisation.and_then(|o| self.revocations.list()?.open(&o).ok()) else {
+            return Vec::new();
+        };
+        let withdrawn = |(id, known): &(&InviteId, &Known)| {
+            list.invites.contains(*id)
+                || list.keys.contains(&known.first)
+                || list.keys.contains(&known.current)
+        };
+        let peer = |known: &Known| match known.role {
+            Role::Device => PeerId::Device(known.first.device_id()),
+            Role::Technician | Role::Admin => PeerId::Person(known.first.technician_id()),
+        };
+        self.book.iter().filter(withdrawn).map(|(_, known)| peer(known)).collect()
+    }
+
+    /// The claim was stored.
+    pub fn claimed(&mut self, organisation: PublicKey, who: &Verified) {
+        self.organisation = Some(organisation);
+        self.joined(who);
+    }
+
+    /// The join was stored.
+    pub fn joined(&mut self, who: &Verified) {
+        let known = Known { first: who.first_key(), current: who.key(), role: who.invite.role };
+        if self.book.insert(who.invite.id, known).is_none() && known.role == Role::Device {
+            self.devices += 1;
+        }
+    }
+
+    /// The longer chain was stored, and the retirement of the old key if there was one.
+    pub fn rotated(&mut self, who: &Verified, retirement: Option<&Signed<Retirement>>) {
+        self.joined(who);
+        let Some(retirement) = retirement else { return };
+        if matches!(self.revocations.retire(retirement), Ok(true)) {
+            self.newest_retirements.push_back(retirement.clone());
+            if self.newest_retirements.len() > PAGE {
+                self.newest_retirements.pop_front();
+            }
+        }
+    }
+
+    /// The list was stored.
+    pub fn revoked(&mut self, list: &Signed<RevocationList>) {
+        if let Some(organisation) = &self.organisation {
+            let _ = self.revocations.apply(list, organisation);
+        }
+    }
+}
+
+/// What is stored of a claim secret.
+pub fn claim_hash(secret: &[u8; 32]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"nearhand claim 1");
+    hash.update(secret);
+    hash.finalize().into()
+}
+
+/// A device's facts without anything that could harm who reads them.
+pub fn neutral(facts: &DeviceFacts) -> DeviceFacts {
+    DeviceFacts {
+        hostname: text::one_line(&facts.hostname, MAX_FACT),
+        os: text::one_line(&facts.os, MAX_FACT),
+    }
+}
+
+/// The refusal for a credential, in this program's own words only.
+fn refused(error: &CredentialError) -> Refusal {
+    match error {
+        CredentialError::Revoked => Refusal::Revoked,
+        other => Refusal::Credential(other.to_string()),
+    }
+}
+
+fn other_key() -> Refusal {
+    Refusal::Credential("it ends in another key than the connection's".into())
+}
+
+#[cfg(test)]
+#[path = "admission_tests.rs"]
+mod tests;

@@ -1,0 +1,79 @@
+//! `nearhand-relay audit`: the log, read and verified on the database itself, without the relay.
+
+use nearhand_shared::audit::{Row, Verifier};
+use nearhand_shared::text;
+
+use crate::config::Config;
+use crate::data;
+use crate::store::{Reader, Store};
+
+/// Rows read at once.
+const PAGE: usize = 1000;
+
+async fn reader(config: &Config) -> anyhow::Result<Reader> {
+    Ok(Store::open_for_reading(&data::database(config)?).await?)
+}
+
+pub(super) async fn show(config: &Config, json: bool) -> anyhow::Result<()> {
+    let reader = reader(config).await?;
+    let mut last = 0;
+    loop {
+        let rows = reader.audit(last, PAGE).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for entry in rows {
+            let row = serde_json::from_str::<Row>(&entry);
+            last = row.as_ref().map_or(last.saturating_add(1), |row| row.number.max(last.saturating_add(1)));
+            match row {
+                Ok(_) if json => println!("{entry}"),
+                Ok(row) => print_row(&row),
+                Err(_) => println!("row {last} can't be read: run `nearhand-relay audit verify`"),
+            }
+        }
+    }
+}
+
+fn print_row(row: &Row) {
+    let session = row.event.session.map(|id| format!(" [session {id}]")).unwrap_or_default();
+    println!(
+        "{:>6} {} {:<18} {}: {}{session}",
+        row.number,
+        row.at,
+        text::one_line(&row.event.action, 40),
+        text::one_line(&row.event.actor, 200),
+        text::one_line(&row.event.detail, 1000),
+    );
+}
+
+pub(super) async fn verify(config: &Config, json: bool) -> anyhow::Result<()> {
+    let reader = reader(config).await?;
+    let key = super::load_key(config.data())?.public();
+    let mut verifier = Verifier::new(vec![key], Vec::new());
+    let mut last = 0;
+    loop {
+        let rows = reader.audit(last, PAGE).await?;
+        if rows.is_empty() {
+            break;
+        }
+        for entry in rows {
+            let row = serde_json::from_str::<Row>(&entry).ok();
+            if let Err(broken) = verifier.row(row.as_ref()) {
+                if json {
+                    let why = broken.why.to_string();
+                    println!("{}", serde_json::json!({ "ok": false, "row": broken.row, "why": why }));
+                }
+                anyhow::bail!("the audit log is broken: {broken}");
+            }
+            last += 1;
+        }
+    }
+    let head = verifier.finish().map_err(|broken| anyhow::anyhow!("the audit log is broken: {broken}"))?;
+    let hash = data_encoding::HEXLOWER.encode(&head.hash);
+    if json {
+        println!("{}", serde_json::json!({ "ok": true, "rows": head.number, "hash": hash }));
+    } else {
+        println!("All {} rows are as they were written. Head: {hash}", head.number);
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! `nearhand-relay init`: key, database, configuration, claim string.
+
+use anyhow::{Context, bail};
+use data_encoding::HEXLOWER;
+use nearhand_shared::identity::SecretKey;
+use nearhand_shared::invitation::{ClaimString, OneTime, RelayAddress};
+use nearhand_shared::platform;
+use rand_core::{OsRng, RngCore};
+
+use super::InitArguments;
+use crate::admission::claim_hash;
+use crate::config::{self, Config};
+use crate::control::CLAIM;
+use crate::data::{self, DataDir};
+use crate::store::{Store, Write};
+
+pub(super) async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
+    let dir = DataDir::new(&arguments.data);
+    if arguments.again {
+        return again(arguments, &dir).await;
+    }
+    let host = arguments.host.as_deref().unwrap_or_default();
+    config::check_host(host).map_err(|problem| anyhow::anyhow!("--host {problem}"))?;
+    if dir.key_file().exists() || dir.config_file().exists() {
+        bail!(
+            "{} already holds a relay; for a new claim string run `nearhand-relay init --data {} --again`",
+            arguments.data.display(),
+            arguments.data.display()
+        );
+    }
+    dir.create().with_context(|| format!("can't make {}", arguments.data.display()))?;
+    let text = config::template(host, arguments.port, arguments.database_url.as_deref());
+    let config = Config::parse(&text, &dir.config_file())?;
+    let key =
+        SecretKey::load_or_create(&dir.key_file(), &mut OsRng).context("can't write the relay's key")?;
+    // Last, so that a run that failed half-way can be repeated.
+    let claim = new_claim(&config, key).await?;
+    platform::write_private(&dir.config_file(), text.as_bytes()).context("can't write the configuration")?;
+    explain(arguments, &claim);
+    Ok(())
+}
+
+async fn again(arguments: &InitArguments, dir: &DataDir) -> anyhow::Result<()> {
+    let config = Config::load(&dir.config_file())?;
+    let key = super::load_key(config.data())?;
+    let store = Store::open(&data::database(&config)?, key.clone()).await?;
+    if let Some(organisation) = store.reader().organisation().await? {
+        if !arguments.reset_organisation {
+            bail!(
+                "this relay belongs to the organisation {}. A new claim string would hand it to another one: \
+                 all its devices and people would be unknown here and would have to join again. If that is \
+                 what you want, stop the relay and add --reset-organisation. If an administrator lost their \
+                 key, have another administrator invite them instead.",
+                organisation.organisation_id()
+            );
+        }
+        let _lock = dir.lock().context("the relay is running: stop it first")?;
+        store.write_audited(Write::ResetOrganisation, vec![reset_event(&organisation.to_string())]).await?;
+        println!("The organisation was removed, with its devices, people, invitations and running sessions.");
+    }
+    store.close().await;
+    let claim = new_claim(&config, key).await?;
+    explain(arguments, &claim);
+    Ok(())
+}
+
+fn reset_event(organisation: &str) -> nearhand_shared::audit::Event {
+    nearhand_shared::audit::Event {
+        actor: "operator on the relay's host".to_owned(),
+        action: "organisation.reset".to_owned(),
+        session: None,
+        detail: format!("organisation key {organisation}"),
+    }
+}
+
+/// Makes a claim string; the database keeps its hash in place of any earlier one.
+async fn new_claim(config: &Config, key: SecretKey) -> anyhow::Result<ClaimString> {
+    let relay =
+        RelayAddress { host: config.public_host.clone(), port: config.public_port, key: key.public() };
+    let mut secret = [0; 32];
+    OsRng.fill_bytes(&mut secret);
+    let store = Store::open(&data::database(config)?, key).await?;
+    store.write(Write::Meta(CLAIM, HEXLOWER.encode(&claim_hash(&secret)))).await?;
+    store.close().await;
+    Ok(ClaimString { relay, secret: OneTime::new(secret) })
+}
+
+fn explain(arguments: &InitArguments, claim: &ClaimString) {
+    let data = arguments.data.display();
+    println!("The relay {} is ready. Its key: {}", claim.relay, claim.relay.key);
+    println!();
+    println!("1. Start it:");
+    println!("       nearhand-relay run --data {data}");
+    println!("2. On the first administrator's workstation, once:");
+    println!("       nearhand claim {}", claim.reveal().as_str());
+    println!();
+    println!("Whoever has this string first owns the relay, so don't send it over a channel others read.");
+    println!("It works once. If it is lost before that: nearhand-relay init --data {data} --again");
+    println!("Let UDP port {} through the firewall. Settings: {data}/{}", claim.relay.port, config::FILE);
+}

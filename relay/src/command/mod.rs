@@ -1,0 +1,155 @@
+//! The commands of `nearhand-relay`. Each prints for a person; everything else in this crate only logs.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to people")]
+
+mod audit;
+mod backup;
+mod init;
+mod run;
+mod status;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, PORT};
+use crate::data::DataDir;
+
+/// The program's arguments.
+#[derive(Debug, Parser)]
+#[command(name = "nearhand-relay", version, about = "The Nearhand relay: brokers sessions it cannot read.")]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a relay's data directory and print the string by which an administrator claims it.
+    Init(InitArguments),
+    /// Run the relay.
+    Run(Location),
+    /// Check a configuration file.
+    CheckConfig {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Read the audit log, on the database itself.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Copy database and key while the relay runs.
+    Backup {
+        /// The copy of the database; the key goes beside it, with `.key` after the name.
+        file: PathBuf,
+        #[command(flatten)]
+        location: Location,
+    },
+    /// Ask the running relay how it is.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        location: Location,
+    },
+}
+
+/// Where a relay's configuration is.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Location {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data directory with its relay.toml.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl Location {
+    fn config(&self) -> anyhow::Result<Config> {
+        let file = match (&self.config, &self.data) {
+            (Some(file), _) => file.clone(),
+            (None, Some(data)) => DataDir::new(data).config_file(),
+            (None, None) => anyhow::bail!("say where the relay is: --config FILE or --data DIR"),
+        };
+        Ok(Config::load(&file)?)
+    }
+}
+
+#[derive(Debug, Args)]
+struct InitArguments {
+    /// The data directory to make.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The name or IP address by which agents and clients will reach the relay.
+    #[arg(long, value_name = "NAME", required_unless_present = "again")]
+    host: Option<String>,
+    /// The UDP port.
+    #[arg(long, default_value_t = PORT)]
+    port: u16,
+    /// Use PostgreSQL instead of the embedded database.
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// Make a new claim string for a relay that was not claimed yet; the earlier one stops working.
+    #[arg(long)]
+    again: bool,
+    /// With --again: forget the organisation that claimed the relay, its devices and people. Its audit log stays.
+    #[arg(long, requires = "again")]
+    reset_organisation: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Show its rows.
+    Show {
+        /// As JSON, a row a line.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        location: Location,
+    },
+    /// Verify that no row was edited, removed or put in.
+    Verify {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        location: Location,
+    },
+}
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// What went wrong, for a person.
+pub fn main(arguments: Arguments) -> anyhow::Result<()> {
+    match arguments.command {
+        Command::Init(arguments) => block_on(init::init(&arguments)),
+        Command::Run(location) => run::run(&location.config()?),
+        Command::CheckConfig { file } => {
+            Config::load(&file)?;
+            println!("{} is valid.", file.display());
+            Ok(())
+        }
+        Command::Audit(AuditCommand::Show { json, location }) => {
+            block_on(audit::show(&location.config()?, json))
+        }
+        Command::Audit(AuditCommand::Verify { json, location }) => {
+            block_on(audit::verify(&location.config()?, json))
+        }
+        Command::Backup { file, location } => block_on(backup::backup(&location.config()?, &file)),
+        Command::Status { json, location } => status::status(&location.config()?, json),
+    }
+}
+
+fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}
+
+fn load_key(data: &Path) -> anyhow::Result<nearhand_shared::identity::SecretKey> {
+    let file = DataDir::new(data).key_file();
+    nearhand_shared::identity::SecretKey::load(&file).with_context(|| {
+        format!("can't load the relay's key {} (was `nearhand-relay init` run?)", file.display())
+    })
+}

@@ -1,0 +1,45 @@
+//! `nearhand-relay run`.
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Config, Listen};
+use crate::data::{self, DataDir};
+use crate::logging;
+use crate::serve::{self, Relay};
+
+pub(super) fn run(config: &Config) -> anyhow::Result<()> {
+    logging::start(&config.log);
+    // Several threads: after a restart thousands of handshakes come at once, each a millisecond of signatures,
+    // and the hellos of those already through must not wait for them. Datagrams have a thread of their own.
+    let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("control").enable_all().build()?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    let dir = DataDir::new(config.data());
+    let _lock = dir.lock().with_context(|| {
+        format!("can't take {}: is another relay running on it?", config.data().display())
+    })?;
+    let key = super::load_key(config.data())?;
+    let public = key.public();
+    let limits = config.control_limits();
+    let database = data::database(config).context("can't open the database's file")?;
+    // Before the port is taken: signals from now on lead to an orderly end.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (forwarder, endpoint) = serve::open_port(config.listen, &key, &limits)?;
+    let mut relay = Relay::start(key, &database, limits, endpoint, forwarder).await?;
+    if let Listen::On(address) = config.metrics_listen {
+        relay.serve_http(address).await?;
+    }
+    let claimed = relay.control().census().claimed;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %config.listen, key = %public, claimed, "the relay runs");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    relay.stop().await;
+    Ok(())
+}

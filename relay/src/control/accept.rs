@@ -1,0 +1,94 @@
+//! The door: handshakes, bounded in number, in time, and per network.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearhand_shared::message::control::CloseCode;
+use nearhand_shared::transport::tls;
+use quinn::{Endpoint, Incoming};
+
+use super::doors::{Network, Ticket};
+use super::{Control, Peer, close, connection};
+use crate::metrics::Family;
+
+/// From the first packet to the welcome: a handshake of three round trips over a bad line takes 3 s.
+const ADMISSION: Duration = Duration::from_secs(10);
+
+impl Control {
+    /// Takes connections until the endpoint closes.
+    pub async fn accept(self: &Arc<Self>, endpoint: &Endpoint) {
+        while let Some(incoming) = endpoint.accept().await {
+            self.meet(incoming);
+        }
+    }
+
+    fn meet(self: &Arc<Self>, incoming: Incoming) {
+        if self.is_stopping() {
+            incoming.refuse();
+            return;
+        }
+        let network = Network::from(incoming.remote_address().ip());
+        let mut doors = self.doors();
+        if !incoming.remote_address_validated() && doors.must_prove() {
+            drop(doors);
+            self.metrics.count(Family::Handshakes, "retry");
+            // It fails only for a validated address.
+            let _ = incoming.retry();
+            return;
+        }
+        if let Some(evicted) = doors.make_room(network) {
+            evicted.abort();
+            self.metrics.count(Family::Handshakes, "evicted");
+        }
+        let ticket = doors.next_ticket();
+        let task = tokio::spawn(attend(Arc::clone(self), incoming, ticket));
+        // The task can't leave before it has entered: the doors are locked.
+        doors.enter(ticket, network, task.abort_handle());
+    }
+
+    /// Handshake and hello.
+    async fn admit(self: Arc<Self>, incoming: Incoming) -> Option<connection::Welcomed> {
+        let connection = match incoming.accept() {
+            Ok(connecting) => connecting.await,
+            Err(error) => Err(error),
+        };
+        let Ok(connection) = connection else {
+            self.metrics.count(Family::Handshakes, "failed");
+            return None;
+        };
+        let Some(key) = tls::peer_key(&connection) else {
+            self.metrics.count(Family::Handshakes, "failed");
+            close(&connection, CloseCode::Protocol);
+            return None;
+        };
+        self.metrics.count(Family::Handshakes, "ok");
+        connection::hello(&self, connection, key).await
+    }
+}
+
+/// The whole life of a connection. What its beginning needs is boxed, and gone when it idles.
+async fn attend(control: Arc<Control>, incoming: Incoming, ticket: Ticket) {
+    let admission = Box::pin(tokio::time::timeout(ADMISSION, Arc::clone(&control).admit(incoming)));
+    let admitted = admission.await;
+    control.doors().leave(ticket);
+    match admitted {
+        Ok(Some(welcomed)) => welcomed.attend(control).await,
+        Ok(None) => {}
+        Err(_) => control.metrics.count(Family::Handshakes, "timed_out"),
+    }
+}
+
+/// The log's one place for peers that break the protocol: this program's words, not the peer's.
+pub(super) fn violation(control: &Control, peer: &Peer, what: &'static str) {
+    control.metrics.count(Family::Violations, what);
+    if let Some(left_out) = control.quiet.line() {
+        tracing::warn!(
+            caller = peer.caller.kind(),
+            key = %peer.key,
+            from = %peer.connection.remote_address(),
+            what,
+            left_out,
+            "a peer broke the protocol"
+        );
+    }
+}

@@ -1,0 +1,208 @@
+//! One connection: its hello, then its requests, until it ends.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nearhand_shared::identity::PublicKey;
+use nearhand_shared::message::Program;
+use nearhand_shared::message::control::{
+    CloseCode, DeviceFacts, HELLO_LIMIT, Hello, Refusal, Reply, Request,
+};
+use nearhand_shared::text;
+use nearhand_shared::transport::framed;
+use quinn::{Connection, SendStream};
+
+use super::accept::violation;
+use super::{Control, Peer, now_unix, requests};
+use crate::admission::{Admitted, Caller, neutral};
+use crate::metrics::Family;
+use crate::registry::ConnectionNo;
+use crate::store::{Member, Seen, Write};
+
+/// Newcomers at once; they claim or join and are gone.
+pub(super) const MAX_NEWCOMERS: usize = 256;
+/// How long a newcomer may stay: as long as somebody may need to type a name in between.
+const NEWCOMER_STAY: Duration = Duration::from_secs(120);
+/// How long the last reply on a connection may take to arrive before it is closed.
+pub(super) const LAST_REPLY: Duration = Duration::from_secs(2);
+/// Longest version text kept of a program, in characters.
+const MAX_VERSION: usize = 32;
+
+/// A connection whose hello was accepted.
+pub(super) struct Welcomed {
+    peer: Arc<Peer>,
+    number: Option<ConnectionNo>,
+}
+
+/// Reads and answers the hello.
+pub(super) async fn hello(
+    control: &Arc<Control>,
+    connection: Connection,
+    key: PublicKey,
+) -> Option<Welcomed> {
+    let (mut send, mut recv) = connection.accept_bi().await.ok()?;
+    let stranger = || Peer::new(connection.clone(), key, Caller::Newcomer);
+    let hello = match framed::read::<Request>(&mut recv, HELLO_LIMIT).await {
+        Ok(Request::Hello(hello)) => hello,
+        Ok(_) => {
+            control.metrics.count_both(Family::Hellos, "unknown", "not_first");
+            refuse(&mut send, &stranger(), Refusal::NotAllowed).await;
+            return None;
+        }
+        Err(error) => {
+            if error.is_hostile() {
+                violation(control, &stranger(), "hello");
+                stranger().close(CloseCode::Protocol);
+            }
+            return None;
+        }
+    };
+    drop(recv);
+    let (program, facts) = said(&hello);
+    match admit(control, &connection, key, hello, &program).await {
+        Ok(welcomed) => {
+            let kind = welcomed.peer.caller.kind();
+            let welcome = control.state().admission.welcome(now_unix());
+            if requests::reply(&mut send, &Reply::Welcome(welcome)).await.is_err() {
+                welcomed.leave(control);
+                return None;
+            }
+            control.metrics.count_both(Family::Hellos, kind, "ok");
+            if let Some(id) = welcomed.peer.id() {
+                control.note_seen(Seen { peer: id, at: now_unix(), said: Some((facts, program)) });
+            }
+            tracing::debug!(caller = kind, key = %key, "connected");
+            Some(welcomed)
+        }
+        Err((kind, refusal)) => {
+            control.metrics.count_both(Family::Hellos, kind, requests::name(&refusal));
+            let from = connection.remote_address();
+            let detail = format!("{kind} with key {key} from {from}: {}", requests::name(&refusal));
+            control.audit_refusal("relay", "connect.refused", &detail).await;
+            refuse(&mut send, &stranger(), refusal).await;
+            None
+        }
+    }
+}
+
+/// What a hello says beyond who it is, made safe.
+fn said(hello: &Hello) -> (String, Option<DeviceFacts>) {
+    let (program, facts): (&Program, _) = match hello {
+        Hello::Device { program, facts, .. } | Hello::Guest { program, facts } => {
+            (program, Some(neutral(facts)))
+        }
+        Hello::Person { program, .. } | Hello::Newcomer { program } => (program, None),
+    };
+    (text::one_line(&program.version, MAX_VERSION), facts)
+}
+
+async fn admit(
+    control: &Arc<Control>,
+    connection: &Connection,
+    key: PublicKey,
+    hello: Hello,
+    version: &str,
+) -> Result<Welcomed, (&'static str, Refusal)> {
+    let kind = match &hello {
+        Hello::Device { .. } => "device",
+        Hello::Guest { .. } => "guest",
+        Hello::Person { .. } => "person",
+        Hello::Newcomer { .. } => "newcomer",
+    };
+    let fail = |refusal| (kind, refusal);
+    if control.is_stopping() {
+        return Err(fail(Refusal::ShuttingDown));
+    }
+    let now = now_unix();
+    let admitted = control.state().admission.hello(&key, &hello, now).map_err(fail)?;
+    if admitted.longer_chain {
+        take_longer_chain(control, &admitted, hello, version).await.map_err(fail)?;
+    }
+    let peer = Arc::new(Peer::new(connection.clone(), key, admitted.caller));
+    let Some(id) = peer.id() else {
+        return Ok(Welcomed { peer, number: None });
+    };
+    let (number, replaced) = {
+        let mut state = control.state();
+        // Revoked while the chain was being stored?
+        if peer.caller.verified().is_some_and(|who| state.admission.is_revoked(who)) {
+            return Err(fail(Refusal::Revoked));
+        }
+        state.registry.connect(id, Arc::clone(&peer)).map_err(fail)?
+    };
+    if let Some(replaced) = replaced {
+        replaced.close(CloseCode::Replaced);
+    }
+    Ok(Welcomed { peer, number: Some(number) })
+}
+
+/// A rotation whose request was lost on the way: the chain itself proves it.
+async fn take_longer_chain(
+    control: &Control,
+    admitted: &Admitted,
+    hello: Hello,
+    version: &str,
+) -> Result<(), Refusal> {
+    let (Some(who), Hello::Device { credential, .. } | Hello::Person { credential, .. }) =
+        (admitted.caller.verified(), hello)
+    else {
+        return Ok(());
+    };
+    let actor = admitted.caller.actor(&who.key());
+    let member =
+        Member { who: Arc::clone(who), credential, facts: None, version: version.to_owned(), at: now_unix() };
+    let event = super::audit::event(&actor, "rotate", None, format!("today's key is {}", who.key()));
+    control
+        .store
+        .write_audited(Write::Rotate(Box::new(member), None), vec![event])
+        .await
+        .map_err(super::storage)?;
+    control.state().admission.rotated(who, None);
+    Ok(())
+}
+
+/// Says no and closes, once the answer has arrived or a moment has passed.
+async fn refuse(send: &mut SendStream, peer: &Peer, refusal: Refusal) {
+    if requests::reply(send, &Reply::Refused(refusal)).await.is_ok() {
+        let _ = tokio::time::timeout(LAST_REPLY, send.stopped()).await;
+    }
+    peer.close(CloseCode::Refused);
+}
+
+impl Welcomed {
+    /// Takes requests until the connection ends.
+    pub(super) async fn attend(self, control: Arc<Control>) {
+        if self.number.is_none() {
+            return self.attend_newcomer(control).await;
+        }
+        while let Ok((send, recv)) = self.peer.connection.accept_bi().await {
+            tokio::spawn(requests::answer(Arc::clone(&control), Arc::clone(&self.peer), send, recv));
+        }
+        self.leave(&control);
+    }
+
+    async fn attend_newcomer(self, control: Arc<Control>) {
+        let Ok(_permit) = control.newcomers.try_acquire() else {
+            self.peer.close(CloseCode::Overloaded);
+            return;
+        };
+        let stay = async {
+            while let Ok((send, recv)) = self.peer.connection.accept_bi().await {
+                // One after the other: a newcomer has one thing to ask.
+                requests::answer(Arc::clone(&control), Arc::clone(&self.peer), send, recv).await;
+            }
+        };
+        if Box::pin(tokio::time::timeout(NEWCOMER_STAY, stay)).await.is_err() {
+            self.peer.close(CloseCode::TimedOut);
+        }
+    }
+
+    fn leave(&self, control: &Control) {
+        let (Some(id), Some(number)) = (self.peer.id(), self.number) else { return };
+        let last = control.state().registry.disconnect(&id, number, Instant::now());
+        if last {
+            control.note_seen(Seen { peer: id, at: now_unix(), said: None });
+        }
+        tracing::debug!(caller = self.peer.caller.kind(), key = %self.peer.key, "disconnected");
+    }
+}

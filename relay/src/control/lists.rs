@@ -1,0 +1,121 @@
+//! Lists that people ask for, witnesses that devices leave, and routing digits.
+
+use nearhand_shared::audit::{Head, Row};
+use nearhand_shared::credential::{Role, Verified};
+use nearhand_shared::id::DeviceId;
+use nearhand_shared::identity::Signed;
+use nearhand_shared::message::control::{DeviceEntry, FRAME_LIMIT, PAGE, PersonEntry, Refusal, Reply};
+use nearhand_shared::support_code::Routing;
+use nearhand_shared::wire;
+use rand_core::OsRng;
+use serde::Serialize;
+use std::time::Instant;
+
+use super::audit::event;
+use super::{Control, Peer, now_unix, storage};
+use crate::registry::PeerId;
+use crate::store::{Applied, StoreError, Write};
+
+/// Bytes of a list in one reply: what a frame takes, without its own few.
+const LIST_BYTES: usize = FRAME_LIMIT - 1024;
+
+/// As many of the first entries as one frame takes.
+fn that_fit<T: Serialize>(entries: Vec<T>) -> Vec<T> {
+    let mut room = LIST_BYTES;
+    let fits = |entry: &T| {
+        let len = wire::encode(entry).map_or(usize::MAX, |bytes| bytes.len());
+        room.checked_sub(len).map(|left| room = left).is_some()
+    };
+    entries
+        .into_iter()
+        .map_while({
+            let mut fits = fits;
+            move |entry| fits(&entry).then_some(entry)
+        })
+        .collect()
+}
+
+impl Control {
+    pub(super) fn allot_routing(&self, peer: &Peer, wanted: Option<Routing>) -> Result<Reply, Refusal> {
+        let id = peer.id().ok_or(Refusal::NotAllowed)?;
+        let allotted = self.state().registry.routing.allot(id, wanted, Instant::now(), &mut OsRng);
+        allotted.map(Reply::Routing).ok_or(Refusal::Full { what: "support codes".into() })
+    }
+
+    pub(super) async fn devices(&self, after: Option<DeviceId>) -> Result<Reply, Refusal> {
+        let rows = self.store.reader().devices(after, PAGE).await.map_err(storage)?;
+        let state = self.state();
+        let entries = rows
+            .into_iter()
+            .map(|row| DeviceEntry {
+                online: state.registry.is_online(&PeerId::Device(row.id)),
+                id: row.id,
+                credential: row.credential,
+                facts: row.facts,
+                version: row.version,
+                last_seen: row.last_seen,
+            })
+            .collect();
+        Ok(Reply::Devices(that_fit(entries)))
+    }
+
+    pub(super) async fn people(&self) -> Result<Reply, Refusal> {
+        let rows = self.store.reader().people(PAGE).await.map_err(storage)?;
+        let state = self.state();
+        let entries = rows
+            .into_iter()
+            .map(|row| PersonEntry {
+                online: state.registry.is_online(&PeerId::Person(row.id)),
+                id: row.id,
+                credential: row.credential,
+                last_seen: row.last_seen,
+            })
+            .collect();
+        Ok(Reply::People(that_fit(entries)))
+    }
+
+    pub(super) async fn sessions(&self, who: &Verified) -> Result<Reply, Refusal> {
+        let of = (who.invite.role != Role::Admin).then(|| who.first_key().technician_id());
+        let mut entries = self.store.reader().sessions(of, PAGE).await.map_err(storage)?;
+        for entry in entries.iter_mut().filter(|e| e.ended.is_none()) {
+            entry.bytes = self.bytes_of(&entry.id).unwrap_or(entry.bytes);
+        }
+        Ok(Reply::Sessions(that_fit(entries)))
+    }
+
+    pub(super) async fn audit(&self, who: &Verified, after: u64) -> Result<Reply, Refusal> {
+        if who.invite.role != Role::Admin {
+            return Err(Refusal::NotAllowed);
+        }
+        let rows = self.store.reader().audit(after, PAGE).await.map_err(storage)?;
+        let rows: Vec<Row> = rows
+            .iter()
+            .map(|json| serde_json::from_str(json))
+            .collect::<Result<_, _>>()
+            .map_err(|_| storage(StoreError::Unreadable("audit")))?;
+        Ok(Reply::Audit { keys: vec![self.key], rows: that_fit(rows) })
+    }
+
+    /// Keeps a device's audit head. One that contradicts an earlier one is not kept but recorded.
+    pub(super) async fn witness(
+        &self,
+        peer: &Peer,
+        who: &Verified,
+        signed: &Signed<Head>,
+    ) -> Result<Reply, Refusal> {
+        let head = signed
+            .open(&peer.key)
+            .map_err(|_| Refusal::Credential("the audit head is not signed by this device".into()))?;
+        let device = who.first_key().device_id();
+        let write = Write::Witness(device, head, signed.clone(), now_unix());
+        if self.store.write(write).await.map_err(storage)? == Applied::Conflict {
+            let detail = format!(
+                "its audit log stands at row {}, which contradicts what it showed before",
+                head.number
+            );
+            let event = event(&peer.actor(), "witness.contradiction", None, detail);
+            self.store.write_audited(Write::Nothing, vec![event]).await.map_err(storage)?;
+        }
+        Ok(Reply::Done)
+    }
+}

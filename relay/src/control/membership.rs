@@ -1,0 +1,190 @@
+//! Claim, join, rotation, revocation: judged by `admission`, stored, then taken note of.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use nearhand_shared::credential::{Credential, Retirement, RevocationList, Verified};
+use nearhand_shared::identity::{PublicKey, Signed};
+use nearhand_shared::invitation::OneTime;
+use nearhand_shared::message::control::{CloseCode, DeviceFacts, Outcome, Push, Refusal, Reply};
+
+use super::audit::event;
+use super::{Control, Peer, now_unix, requests, storage};
+use crate::admission::{Join, neutral};
+use crate::registry::PeerId;
+use crate::store::{Applied, Member, Write};
+
+/// The database's name for the hash of the newest claim secret.
+pub const CLAIM: &str = "claim";
+
+impl Control {
+    pub(super) async fn claim(
+        &self,
+        peer: &Peer,
+        secret: &OneTime,
+        organisation: PublicKey,
+        credential: Credential,
+    ) -> Result<Reply, Refusal> {
+        // Read each time: `init --again` on the host may have replaced it.
+        let stored = self.store.reader().meta(CLAIM).await.map_err(storage)?;
+        let expected = stored
+            .and_then(|hex| data_encoding::HEXLOWER.decode(hex.as_bytes()).ok())
+            .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        let now = now_unix();
+        let judged = self.state().admission.claim(
+            &peer.key,
+            (secret, &organisation, &credential),
+            expected,
+            now,
+            Instant::now(),
+        );
+        let who = match judged {
+            Ok(who) => who,
+            Err(refusal) => {
+                let detail = format!("key {} from {}", peer.key, peer.connection.remote_address());
+                self.audit_refusal(
+                    "relay",
+                    "claim.refused",
+                    &format!("{}: {detail}", requests::name(&refusal)),
+                )
+                .await;
+                return Err(refusal);
+            }
+        };
+        let event = event(
+            &format!("administrator {} ({})", who.invite.name, who.first_key().technician_id()),
+            "claim",
+            None,
+            format!("organisation {} with key {organisation}", who.invite.organisation_name),
+        );
+        let member =
+            Member { who: Arc::clone(&who), credential, facts: None, version: String::new(), at: now };
+        let write = Write::Claim(organisation, Box::new(member));
+        match self.store.write_audited(write, vec![event]).await.map_err(storage)? {
+            Applied::Conflict => Err(Refusal::Claimed),
+            Applied::Done => {
+                self.state().admission.claimed(organisation, &who);
+                tracing::info!(%organisation, "the relay was claimed");
+                Ok(Reply::Done)
+            }
+        }
+    }
+
+    pub(super) async fn join(
+        &self,
+        peer: &Peer,
+        credential: Credential,
+        facts: Option<DeviceFacts>,
+    ) -> Result<Reply, Refusal> {
+        let now = now_unix();
+        let judge = |c: &Credential| self.state().admission.join(&peer.key, c, facts.is_some(), now);
+        let who = match judge(&credential) {
+            Ok(Join::Again) => return Ok(Reply::Done),
+            Ok(Join::New(who)) => who,
+            Err(refusal) => {
+                let detail = format!("key {}: {}", peer.key, requests::name(&refusal));
+                self.audit_refusal("relay", "join.refused", &detail).await;
+                return Err(refusal);
+            }
+        };
+        let (action, id) = match who.device_id() {
+            Some(id) => ("enrol", id.to_string()),
+            None => ("join", who.first_key().technician_id().to_string()),
+        };
+        let event = event(
+            &format!("{} {} ({id})", who.invite.role, who.invite.name),
+            action,
+            None,
+            format!("by invite {} with key {}", who.invite.id, peer.key),
+        );
+        let facts_stored = facts.as_ref().map(neutral);
+        let member = Member {
+            who: Arc::clone(&who),
+            credential: credential.clone(),
+            facts: facts_stored,
+            version: String::new(),
+            at: now,
+        };
+        match self.store.write_audited(Write::Join(Box::new(member)), vec![event]).await.map_err(storage)? {
+            Applied::Done => {
+                self.state().admission.joined(&who);
+                Ok(Reply::Done)
+            }
+            // Somebody was quicker: the same key over another connection, or another key.
+            Applied::Conflict => match judge(&credential) {
+                Ok(Join::Again) => Ok(Reply::Done),
+                _ => Err(Refusal::InviteUsed),
+            },
+        }
+    }
+
+    pub(super) async fn rotate(
+        self: &Arc<Self>,
+        peer: &Peer,
+        old: &Verified,
+        credential: Credential,
+        retirement: Signed<Retirement>,
+    ) -> Result<Reply, Refusal> {
+        let now = now_unix();
+        let who = self.state().admission.rotate(old, &credential, &retirement, now)?;
+        let event = event(&peer.actor(), "rotate", None, format!("from key {} to {}", old.key(), who.key()));
+        let member =
+            Member { who: Arc::clone(&who), credential, facts: None, version: String::new(), at: now };
+        let write = Write::Rotate(Box::new(member), Some(retirement.clone()));
+        self.store.write_audited(write, vec![event]).await.map_err(storage)?;
+        self.state().admission.rotated(&who, Some(&retirement));
+        self.tell_all(Push::Revocations { list: None, retirements: vec![retirement] });
+        Ok(Reply::Done)
+    }
+
+    pub(super) async fn revoke(
+        self: &Arc<Self>,
+        peer: &Peer,
+        list: Signed<RevocationList>,
+    ) -> Result<Reply, Refusal> {
+        let judged = self.state().admission.revoke(&peer.caller, &list)?;
+        let Some((number, _)) = judged else { return Ok(Reply::Done) };
+        let event = event(&peer.actor(), "revoke", None, format!("revocation list {number}"));
+        let write = Write::Revoke(number, list.clone(), now_unix());
+        match self.store.write_audited(write, vec![event]).await.map_err(storage)? {
+            Applied::Conflict => return Err(Refusal::OldList),
+            Applied::Done => {}
+        }
+        let (gone, sessions) = self.withdraw(&list);
+        for peer in gone {
+            peer.close(CloseCode::Revoked);
+        }
+        for session in sessions {
+            self.end_session(&session, Outcome::Revoked, "relay", None).await;
+        }
+        self.tell_all(Push::Revocations { list: Some(list), retirements: Vec::new() });
+        Ok(Reply::Done)
+    }
+
+    /// Takes note of a list. Returns who has to go and the sessions that have to end.
+    fn withdraw(
+        &self,
+        list: &Signed<RevocationList>,
+    ) -> (Vec<Arc<Peer>>, Vec<nearhand_shared::id::SessionId>) {
+        let mut state = self.state();
+        state.admission.revoked(list);
+        let gone: Vec<Arc<Peer>> = state
+            .registry
+            .everybody()
+            .map(|(_, peer)| peer)
+            .filter(|peer| peer.caller.verified().is_some_and(|who| state.admission.is_revoked(who)))
+            .cloned()
+            .collect();
+        let mut ids: HashSet<PeerId> = state.admission.withdrawn_peers().into_iter().collect();
+        ids.extend(gone.iter().filter_map(|peer| peer.id()));
+        let sessions = state
+            .registry
+            .sessions
+            .iter()
+            .filter(|s| ids.contains(&s.device) || ids.contains(&PeerId::Person(s.technician)))
+            .map(|s| s.id)
+            .collect();
+        (gone, sessions)
+    }
+}

@@ -1,0 +1,65 @@
+//! What the relay says unasked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearhand_shared::message::control::{FRAME_LIMIT, Push, PushReply};
+use nearhand_shared::transport::framed::{self, FrameError};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::{Control, Peer};
+use crate::registry::PeerId;
+
+/// How long a device has for an answer to an offer: it opens a socket and binds it.
+pub(super) const OFFER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long anybody has for taking note of anything else.
+const NOTE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pushes to everybody that are under way at once: some 4 MB of streams and tasks.
+const ABREAST: usize = 1024;
+
+impl Peer {
+    /// Sends one push and waits for the answer.
+    pub(super) async fn push(&self, push: &Push) -> Result<PushReply, FrameError> {
+        let lost = |_| FrameError::Io(std::io::ErrorKind::ConnectionReset.into());
+        let (mut send, mut recv) = self.connection.open_bi().await.map_err(lost)?;
+        framed::write(&mut send, push, FRAME_LIMIT).await?;
+        let _ = send.finish();
+        framed::read(&mut recv, FRAME_LIMIT).await
+    }
+}
+
+impl Control {
+    /// Tells one peer, over all its connections, without waiting.
+    pub(super) fn tell(&self, peer: &PeerId, push: &Push) {
+        let lines = self.state().registry.lines(peer);
+        for line in lines {
+            let push = push.clone();
+            tokio::spawn(async move { timeout(NOTE_TIMEOUT, line.push(&push)).await });
+        }
+    }
+
+    /// Tells everybody who is connected, without waiting.
+    pub(super) fn tell_all(self: &Arc<Self>, push: Push) {
+        let control = Arc::clone(self);
+        tokio::spawn(async move { control.tell_all_and_wait(push).await });
+    }
+
+    /// Tells everybody who is connected, and waits until each has answered or had its time.
+    pub(super) async fn tell_all_and_wait(&self, push: Push) {
+        let everybody: Vec<_> = self.state().registry.everybody().map(|(_, line)| Arc::clone(line)).collect();
+        let push = Arc::new(push);
+        let abreast = Arc::new(Semaphore::new(ABREAST));
+        let mut tasks = tokio::task::JoinSet::new();
+        for line in everybody {
+            let Ok(permit) = Arc::clone(&abreast).acquire_owned().await else { break };
+            let push = Arc::clone(&push);
+            tasks.spawn(async move {
+                let _ = timeout(NOTE_TIMEOUT, line.push(&push)).await;
+                drop(permit);
+            });
+            while tasks.try_join_next().is_some() {}
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+}

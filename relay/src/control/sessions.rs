@@ -1,0 +1,297 @@
+//! Sessions: a path is stored, opened, offered to the device, and closed again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nearhand_shared::audit::Head;
+use nearhand_shared::credential::{Credential, Verified};
+use nearhand_shared::forward::BindGrant;
+use nearhand_shared::id::SessionId;
+use nearhand_shared::identity::Signed;
+use nearhand_shared::message::control::{Offer, Opened, Outcome, Push, PushReply, Refusal, Reply, Target};
+use nearhand_shared::support_code::Routing;
+use rand_core::OsRng;
+use tokio::time::timeout;
+
+use super::audit::event;
+use super::push::OFFER_TIMEOUT;
+use super::{Control, Peer, now_unix, storage};
+use crate::admission::Caller;
+use crate::metrics::Family;
+use crate::registry::PeerId;
+use crate::registry::sessions::Session;
+use crate::store::schema::outcome_name;
+use crate::store::{Applied, NewSession, Write};
+
+/// How long both ends may take to bind a path: the grant says the same.
+const BIND_WITHIN: Duration = Duration::from_secs(BindGrant::BIND_WITHIN_S as u64);
+/// How long running sessions may take to come back after a restart.
+const RESTORE_WITHIN: Duration = Duration::from_secs(120);
+
+/// The device's end of a session to be.
+struct Found {
+    id: PeerId,
+    line: Arc<Peer>,
+    name: String,
+    credential: Option<Credential>,
+}
+
+impl Control {
+    pub(super) async fn open(
+        &self,
+        peer: &Peer,
+        who: &Verified,
+        id: SessionId,
+        target: Target,
+    ) -> Result<Reply, Refusal> {
+        let found = match self.find(who, target).await {
+            Ok(found) => found,
+            Err(refusal) => {
+                if refusal == Refusal::NoSuchCode || matches!(refusal, Refusal::TooMany { .. }) {
+                    self.audit_refusal(&peer.actor(), "code.miss", &refusal.to_string()).await;
+                }
+                return Err(refusal);
+            }
+        };
+        let session = Session {
+            id,
+            technician: who.first_key().technician_id(),
+            technician_name: who.invite.name.clone(),
+            device: found.id,
+            device_name: found.name.clone(),
+            attended: matches!(target, Target::Code(_)),
+            opened: now_unix(),
+            bytes_before: 0,
+        };
+        self.reserve(&session, who)?;
+        let grants = self.fresh_grants();
+        if let Err(refusal) = self.store_new(peer, &session, &grants).await {
+            self.state().registry.sessions.remove(&id);
+            return Err(refusal);
+        }
+        let code = match target {
+            Target::Code(routing) => Some(routing),
+            Target::Device(_) => None,
+        };
+        let bind = match self.make_path(id, grants, &found.line, (code, false)).await {
+            Ok(bind) => bind,
+            Err(refusal) => {
+                self.end_session(&id, Outcome::NotGranted, "relay", Some(refusal.to_string())).await;
+                return Err(refusal);
+            }
+        };
+        self.metrics.count(Family::SessionsOpened, if session.attended { "code" } else { "managed" });
+        Ok(Reply::Opened(Opened { bind, device: found.credential }))
+    }
+
+    /// The device, if this technician can have a session with it now.
+    async fn find(&self, who: &Verified, target: Target) -> Result<Found, Refusal> {
+        let technician = who.first_key().technician_id();
+        let id = {
+            let mut state = self.state();
+            state.registry.count_open(technician, Instant::now())?;
+            match target {
+                Target::Code(routing) => state.registry.look_up(technician, routing, Instant::now())?,
+                Target::Device(id) => PeerId::Device(id),
+            }
+        };
+        let row = match id.device() {
+            Some(device) => Some(
+                self.store.reader().device(&device).await.map_err(storage)?.ok_or(Refusal::NoSuchDevice)?,
+            ),
+            None => None,
+        };
+        let line = self.state().registry.line(&id);
+        let Some(line) = line else {
+            return Err(match &row {
+                Some(row) => Refusal::DeviceOffline { last_seen: row.last_seen },
+                None => Refusal::NoSuchCode,
+            });
+        };
+        let name = match &line.caller {
+            Caller::Guest(name) => name.to_string(),
+            caller => caller.verified().map(|v| v.invite.name.clone()).unwrap_or_default(),
+        };
+        Ok(Found { id, line, name, credential: row.map(|row| row.credential) })
+    }
+
+    /// Takes the session's place, unless the caller was revoked meanwhile.
+    fn reserve(&self, session: &Session, who: &Verified) -> Result<(), Refusal> {
+        let mut state = self.state();
+        if state.admission.is_revoked(who) {
+            return Err(Refusal::Revoked);
+        }
+        state.registry.sessions.room(&session.id, &session.device)?;
+        state.registry.sessions.insert(session.clone(), Instant::now());
+        Ok(())
+    }
+
+    fn fresh_grants(&self) -> [BindGrant; 2] {
+        [(); 2].map(|()| BindGrant::random(&mut OsRng, self.limits.rate))
+    }
+
+    async fn store_new(
+        &self,
+        peer: &Peer,
+        session: &Session,
+        grants: &[BindGrant; 2],
+    ) -> Result<(), Refusal> {
+        let how = if session.attended { "by support code" } else { "managed" };
+        let detail = format!("with {} ({}), {how}", session.device_name, session.device);
+        let event = event(&peer.actor(), "session.open", Some(session.id), detail);
+        let new = NewSession { session: session.clone(), grants: grants.clone() };
+        match self.store.write_audited(Write::Open(Box::new(new)), vec![event]).await.map_err(storage)? {
+            Applied::Done => Ok(()),
+            // An id that was used before.
+            Applied::Conflict => Err(Refusal::NotAllowed),
+        }
+    }
+
+    /// Opens the path and offers it to the device. Returns the technician's grant.
+    async fn make_path(
+        &self,
+        id: SessionId,
+        grants: [BindGrant; 2],
+        device: &Peer,
+        (code, resume): (Option<Routing>, bool),
+    ) -> Result<BindGrant, Refusal> {
+        let [ours, theirs] = grants.clone();
+        if let Err(error) = self.path.offer(id, grants, Instant::now() + BIND_WITHIN) {
+            tracing::warn!(%error, "a session got no path");
+            return Err(Refusal::Full { what: "sessions".into() });
+        }
+        // Ended meanwhile (revoked, closed)? Then this path must not stay.
+        if self.state().registry.sessions.find(&id).is_none() {
+            self.path.end(id);
+            return Err(Refusal::NoSuchSession);
+        }
+        let offer = Push::Offer(Offer { session: id, code, resume, bind: theirs });
+        match timeout(OFFER_TIMEOUT, device.push(&offer)).await {
+            Ok(Ok(PushReply::Done)) => Ok(ours),
+            Ok(Ok(PushReply::Refused(refusal))) => Err(Refusal::DeviceRefused(refusal)),
+            Ok(Err(_)) | Err(_) => Err(Refusal::DeviceSilent),
+        }
+    }
+
+    pub(super) async fn reopen(&self, peer: &Peer, who: &Verified, id: SessionId) -> Result<Reply, Refusal> {
+        let technician = who.first_key().technician_id();
+        let (session, line) = {
+            let mut state = self.state();
+            state.registry.count_open(technician, Instant::now())?;
+            let session = state.registry.sessions.may_reopen(&id, &technician, Instant::now())?.clone();
+            let line = state.registry.line(&session.device);
+            (session, line)
+        };
+        let row = match session.device.device() {
+            Some(device) => self.store.reader().device(&device).await.map_err(storage)?,
+            None => None,
+        };
+        let Some(line) = line else {
+            let last_seen = row.map(|row| row.last_seen).unwrap_or(now_unix());
+            return Err(Refusal::DeviceOffline { last_seen });
+        };
+        let grants = self.fresh_grants();
+        let bytes = self.bytes_of(&id).unwrap_or_default();
+        let event = event(&peer.actor(), "session.reopen", Some(id), "a new path");
+        let write = Write::Regrant(id, grants.clone(), bytes);
+        self.store.write_audited(write, vec![event]).await.map_err(storage)?;
+        let before = self.path.usage(id).unwrap_or_default().bytes;
+        self.state().registry.sessions.reopened(&id, before, Instant::now());
+        match self.make_path(id, grants, &line, (None, true)).await {
+            Ok(bind) => Ok(Reply::Opened(Opened { bind, device: row.map(|row| row.credential) })),
+            Err(refusal) => {
+                // A silent device may answer the next try; one that forgot the session won't.
+                if matches!(refusal, Refusal::DeviceRefused(_)) {
+                    self.end_session(&id, Outcome::Lost, "relay", Some(refusal.to_string())).await;
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    pub(super) async fn close_session(
+        &self,
+        peer: &Peer,
+        id: SessionId,
+        outcome: Outcome,
+        audit: Option<Signed<Head>>,
+    ) -> Result<Reply, Refusal> {
+        let caller = peer.id().ok_or(Refusal::NotAllowed)?;
+        let session = self.state().registry.sessions.close(&id, &caller)?;
+        let head = audit.and_then(|signed| signed.open(&peer.key).ok().map(|head| (head, signed)));
+        let note = head.as_ref().map(|(head, _)| {
+            let hash = data_encoding::HEXLOWER.encode(&head.hash);
+            format!("the caller's audit log stands at row {}, {hash}", head.number)
+        });
+        self.finish(session, outcome, &peer.actor(), note, Some(&caller)).await;
+        if let (Some((head, signed)), Some(device)) = (head, caller.device()) {
+            let _ = self.store.write(Write::Witness(device, head, signed, now_unix())).await;
+        }
+        Ok(Reply::Done)
+    }
+
+    /// Ends a session by the relay's own decision and tells both ends.
+    pub(super) async fn end_session(
+        &self,
+        id: &SessionId,
+        outcome: Outcome,
+        actor: &str,
+        note: Option<String>,
+    ) {
+        let session = self.state().registry.sessions.remove(id);
+        if let Some(session) = session {
+            self.finish(session, outcome, actor, note, None).await;
+        }
+    }
+
+    /// Path, other end, record: in this order, so that a full disk delays only the record.
+    async fn finish(
+        &self,
+        session: Session,
+        outcome: Outcome,
+        actor: &str,
+        note: Option<String>,
+        caller: Option<&PeerId>,
+    ) {
+        let used = self.path.end(session.id).unwrap_or_default().bytes;
+        let bytes = session.bytes_before.saturating_add(used);
+        let push = Push::SessionClosed { session: session.id, outcome };
+        for end in [session.device, PeerId::Person(session.technician)] {
+            if caller != Some(&end) {
+                self.tell(&end, &push);
+            }
+        }
+        self.metrics.count(Family::SessionsEnded, outcome_name(outcome));
+        let note = note.map(|note| format!("; {note}")).unwrap_or_default();
+        let detail = format!("{outcome}; {bytes} bytes forwarded{note}");
+        let event = event(actor, "session.close", Some(session.id), detail);
+        let at = now_unix();
+        let write = || Write::Close(session.id, at, outcome, bytes);
+        if self.store.write_audited(write(), vec![event]).await.is_err() {
+            self.keep_unsaved(write());
+        }
+    }
+
+    /// Bytes over all paths of a running session.
+    pub(super) fn bytes_of(&self, id: &SessionId) -> Option<u64> {
+        let before = self.state().registry.sessions.find(id)?.bytes_before;
+        Some(before.saturating_add(self.path.usage(*id).unwrap_or_default().bytes))
+    }
+
+    /// After a restart: running sessions keep their grants, so their ends bind again and notice little.
+    pub(super) fn restore(&self, running: Vec<(Session, Option<[BindGrant; 2]>)>, now: Instant) {
+        let mut state = self.state();
+        let count = running.len();
+        for (session, grants) in running {
+            if let Some(grants) = grants {
+                if let Err(error) = self.path.offer(session.id, grants, now + RESTORE_WITHIN) {
+                    tracing::warn!(%error, session = %session.id, "a session could not be restored");
+                }
+            }
+            state.registry.sessions.insert(session, now);
+        }
+        if count > 0 {
+            tracing::info!(count, "sessions of before the restart may go on");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The data directory: what lies where, and that only one relay runs on it.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hkdf::Hkdf;
+use nearhand_shared::identity::SecretKey;
+use nearhand_shared::platform;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::config::{self, Config};
+use crate::store::Database;
+
+/// The data directory of one relay.
+#[derive(Debug, Clone)]
+pub struct DataDir(PathBuf);
+
+impl DataDir {
+    /// That directory.
+    pub fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// Makes it, for its owner only, if there is none.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn create(&self) -> io::Result<()> {
+        platform::create_private_dir(&self.0)
+    }
+
+    /// The relay's key.
+    pub fn key_file(&self) -> PathBuf {
+        self.0.join("relay.key")
+    }
+
+    /// The embedded database.
+    pub fn database_file(&self) -> PathBuf {
+        self.0.join("relay.db")
+    }
+
+    /// The configuration that `init` writes.
+    pub fn config_file(&self) -> PathBuf {
+        self.0.join(config::FILE)
+    }
+
+    /// Takes the directory for one program until the lock is dropped.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if another has it.
+    pub fn lock(&self) -> io::Result<Lock> {
+        let file = platform::open_private_append(&self.0.join("lock"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock { _file: file }),
+            Err(std::fs::TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(std::fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+/// While it lives, no other relay uses the directory.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// The database that a configuration names.
+///
+/// # Errors
+/// What the system says about the file.
+pub fn database(config: &Config) -> io::Result<Database> {
+    match &config.database_url {
+        Some(url) => Ok(Database::url(url)),
+        None => Database::file(&DataDir::new(config.data()).database_file()),
+    }
+}
+
+/// Keys for other purposes, derived from the relay's own (HKDF-SHA256, RFC 5869): the same after a restart,
+/// so that peers of before are told at once that their connection is gone.
+pub fn derived(key: &SecretKey, purpose: &str) -> Zeroizing<[u8; 32]> {
+    let mut output = Zeroizing::new([0; 32]);
+    let hkdf = Hkdf::<Sha256>::new(Some(b"nearhand relay 1"), key.seed().as_slice());
+    // Fails only for outputs above 8,160 bytes.
+    let _ = hkdf.expand(purpose.as_bytes(), output.as_mut());
+    output
+}

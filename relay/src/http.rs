@@ -1,0 +1,145 @@
+//! Metrics and health over HTTP, for the operator's monitoring. Nothing else is served here: no setup, no
+//! administration, no way to change anything.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use crate::control::Control;
+use crate::metrics::Family;
+use crate::platform;
+
+#[derive(Clone)]
+struct Shared {
+    control: Arc<Control>,
+    started: Instant,
+}
+
+/// The two routes; everything else is 404.
+pub fn router(control: Arc<Control>) -> Router {
+    let shared = Shared { control, started: Instant::now() };
+    Router::new().route("/metrics", get(metrics)).route("/healthz", get(healthz)).with_state(shared)
+}
+
+async fn healthz(State(shared): State<Shared>) -> Response {
+    let (status, body) = match shared.control.store().trouble() {
+        None => (StatusCode::OK, serde_json::json!({ "status": "ok" })),
+        Some(_) => {
+            // The particulars are in the log: they may name paths.
+            let reason = "the database can't be written; running sessions go on, nothing new is taken on";
+            (StatusCode::SERVICE_UNAVAILABLE, serde_json::json!({ "status": "failing", "reason": reason }))
+        }
+    };
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+async fn metrics(State(shared): State<Shared>) -> Response {
+    let text = render(&shared.control, shared.started);
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+/// Builds the text exposition format, version 0.0.4.
+#[derive(Default)]
+struct Exposition(String);
+
+impl Exposition {
+    fn family(&mut self, name: &str, help: &str, kind: &str) {
+        // Writing to a string does not fail.
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        let labels: Vec<_> =
+            labels.iter().filter(|(k, _)| !k.is_empty()).map(|(k, v)| format!("{k}=\"{v}\"")).collect();
+        let _ = match labels.is_empty() {
+            true => writeln!(self.0, "{name} {value}"),
+            false => writeln!(self.0, "{name}{{{}}} {value}", labels.join(",")),
+        };
+    }
+
+    fn single(&mut self, name: &str, help: &str, kind: &str, value: impl std::fmt::Display) {
+        self.family(name, help, kind);
+        self.sample(name, &[], value);
+    }
+}
+
+fn render(control: &Control, started: Instant) -> String {
+    let mut out = Exposition::default();
+    out.family("nearhand_build_info", "The running version.", "gauge");
+    out.sample("nearhand_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    for family in Family::ALL {
+        let (name, help, labels) = family.describe();
+        out.family(name, help, "counter");
+        for (values, count) in control.metrics().of(family) {
+            let pairs: Vec<_> = labels.iter().copied().zip(values).collect();
+            out.sample(name, &pairs, count);
+        }
+    }
+    gauges(&mut out, control);
+    forwarding(&mut out, control);
+    process(&mut out, started);
+    out.0
+}
+
+fn gauges(out: &mut Exposition, control: &Control) {
+    let census = control.census();
+    out.family("nearhand_connected", "Peers connected now.", "gauge");
+    for (kind, count) in census.online {
+        out.sample("nearhand_connected", &[("kind", kind)], count);
+    }
+    out.single("nearhand_handshakes_pending", "Connections not welcomed yet.", "gauge", census.pending);
+    out.single("nearhand_sessions_active", "Sessions that run now.", "gauge", census.sessions);
+    out.single("nearhand_codes_active", "Routing digits in use.", "gauge", census.codes);
+    out.single("nearhand_devices_enrolled", "Enrolled devices.", "gauge", census.devices);
+    out.single(
+        "nearhand_claimed",
+        "1 once an organisation has claimed the relay.",
+        "gauge",
+        u8::from(census.claimed),
+    );
+    let store = control.store();
+    out.single(
+        "nearhand_storage_errors_total",
+        "Writes to the database that failed.",
+        "counter",
+        store.errors(),
+    );
+    let ok = u8::from(store.trouble().is_none());
+    out.single("nearhand_storage_ok", "1 while the database can be written.", "gauge", ok);
+}
+
+fn forwarding(out: &mut Exposition, control: &Control) {
+    let totals = control.path().totals();
+    out.single("nearhand_forwarded_bytes_total", "Bytes of UDP payload forwarded.", "counter", totals.bytes);
+    out.single("nearhand_forwarded_packets_total", "Datagrams forwarded.", "counter", totals.packets);
+    out.family("nearhand_dropped_packets_total", "Datagrams dropped, by reason.", "counter");
+    for (reason, count) in &totals.dropped {
+        out.sample("nearhand_dropped_packets_total", &[("reason", reason)], count);
+    }
+    out.family("nearhand_binds_total", "Binds of session paths, by result.", "counter");
+    for (result, count) in &totals.binds {
+        out.sample("nearhand_binds_total", &[("result", result)], count);
+    }
+    out.single("nearhand_bound_sides", "Ends of sessions bound now.", "gauge", totals.bound);
+    out.single("nearhand_bind_hints_total", "Hints sent to unbound addresses.", "counter", totals.hints);
+}
+
+fn process(out: &mut Exposition, started: Instant) {
+    let up = started.elapsed().as_secs();
+    out.single("nearhand_uptime_seconds", "Seconds since the start.", "counter", up);
+    if let Some(bytes) = platform::resident_bytes() {
+        out.single("process_resident_memory_bytes", "Resident memory.", "gauge", bytes);
+    }
+    if let Some(count) = platform::open_files() {
+        out.single("process_open_fds", "Open file descriptors.", "gauge", count);
+    }
+    if let Some(limit) = platform::max_files() {
+        out.single("process_max_fds", "Most open file descriptors.", "gauge", limit);
+    }
+}

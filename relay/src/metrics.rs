@@ -1,0 +1,78 @@
+//! Counters of what the relay does.
+//!
+//! Labels are this program's own words, never a peer's. Must not live here: how they are shown (see `http`).
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// A counter with up to two labels.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Family {
+    /// Handshakes by result.
+    Handshakes,
+    /// Hellos by kind and result.
+    Hellos,
+    /// Requests by kind and result.
+    Requests,
+    /// Sessions opened, by how.
+    SessionsOpened,
+    /// Sessions ended, by outcome.
+    SessionsEnded,
+    /// Connections closed for breaking the protocol, by how.
+    Violations,
+}
+
+impl Family {
+    /// All families.
+    pub const ALL: [Self; 6] = [
+        Self::Handshakes,
+        Self::Hellos,
+        Self::Requests,
+        Self::SessionsOpened,
+        Self::SessionsEnded,
+        Self::Violations,
+    ];
+
+    /// Name, help and labels for Prometheus.
+    pub const fn describe(self) -> (&'static str, &'static str, [&'static str; 2]) {
+        match self {
+            Self::Handshakes => ("nearhand_handshakes_total", "Handshakes by result.", ["result", ""]),
+            Self::Hellos => ("nearhand_hellos_total", "Hellos by caller and result.", ["caller", "result"]),
+            Self::Requests => {
+                ("nearhand_requests_total", "Requests by kind and result.", ["request", "result"])
+            }
+            Self::SessionsOpened => ("nearhand_sessions_opened_total", "Sessions opened.", ["by", ""]),
+            Self::SessionsEnded => ("nearhand_sessions_ended_total", "Sessions ended.", ["outcome", ""]),
+            Self::Violations => {
+                ("nearhand_protocol_violations_total", "Connections that broke the protocol.", ["what", ""])
+            }
+        }
+    }
+}
+
+type Key = (Family, &'static str, &'static str);
+
+/// All counters.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    counts: Mutex<BTreeMap<Key, u64>>,
+}
+
+impl Metrics {
+    /// Counts one, under one label.
+    pub fn count(&self, family: Family, label: &'static str) {
+        self.count_both(family, label, "");
+    }
+
+    /// Counts one, under two labels.
+    pub fn count_both(&self, family: Family, label: &'static str, second: &'static str) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry((family, label, second)).or_default() += 1;
+    }
+
+    /// All counts of a family.
+    pub fn of(&self, family: Family) -> Vec<([&'static str; 2], u64)> {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().filter(|(k, _)| k.0 == family).map(|(k, n)| ([k.1, k.2], *n)).collect()
+    }
+}

@@ -1,0 +1,325 @@
+//! Who is connected, which digits lead to whom, which sessions run, and how often who may try what.
+//!
+//! A plain value: time and randomness are arguments, connections are an opaque handle. Must not live here:
+//! sockets, the database, and whether somebody is let in at all (see `admission`).
+
+pub mod limits;
+pub mod routing;
+pub mod sessions;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Instant;
+
+use nearhand_shared::id::{DeviceId, TechnicianId};
+use nearhand_shared::identity::PublicKey;
+use nearhand_shared::message::control::Refusal;
+use nearhand_shared::support_code::Routing;
+
+use crate::admission::Caller;
+use limits::{Bucket, Limiter, Pace};
+use routing::RoutingBook;
+use sessions::SessionBook;
+
+/// Code lookups of one technician: a mistyped code is noticed by its check digit before it comes here.
+const LOOKUPS_PER_TECHNICIAN: Pace = Pace { burst: 10, every_ms: 6_000 };
+/// Code lookups that reach one device: each wrong one costs its customer a code.
+const LOOKUPS_PER_DEVICE: Pace = Pace { burst: 5, every_ms: 60_000 };
+/// Code lookups of all: a hundred technicians at their busiest.
+const LOOKUPS_OF_ALL: Pace = Pace { burst: 300, every_ms: 200 };
+/// Sessions asked for by one technician, by code or not.
+const OPENS_PER_TECHNICIAN: Pace = Pace { burst: 20, every_ms: 3_000 };
+/// Most keys that any of these limits is kept for at once.
+const LIMITED_KEYS: usize = 20_000;
+/// Connections one person may have: each command of the client is one, several may run at once.
+pub const PER_PERSON: usize = 8;
+
+/// Somebody who can be connected: stays the same when a key is rotated.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum PeerId {
+    /// An enrolled device.
+    Device(DeviceId),
+    /// A guest, by its key.
+    Guest(PublicKey),
+    /// A technician or administrator.
+    Person(TechnicianId),
+}
+
+impl PeerId {
+    /// The id of a caller with this key; `None` for newcomers, who are nobody yet.
+    pub fn of(caller: &Caller, key: &PublicKey) -> Option<Self> {
+        match caller {
+            Caller::Device(v) => Some(Self::Device(v.first_key().device_id())),
+            Caller::Person(v) => Some(Self::Person(v.first_key().technician_id())),
+            Caller::Guest(_) => Some(Self::Guest(*key)),
+            Caller::Newcomer => None,
+        }
+    }
+
+    /// The device's id, if it is an enrolled device.
+    pub fn device(&self) -> Option<DeviceId> {
+        match self {
+            Self::Device(id) => Some(*id),
+            _ => None,
+        }
+    }
+
+    fn limit(&self) -> usize {
+        if matches!(self, Self::Person(_)) { PER_PERSON } else { 1 }
+    }
+}
+
+impl fmt::Display for PeerId {
+    /// `device:`, `guest:` or `person:` and the id or key, as it is stored.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(id) => write!(f, "device:{id}"),
+            Self::Guest(key) => write!(f, "guest:{key}"),
+            Self::Person(id) => write!(f, "person:{id}"),
+        }
+    }
+}
+
+impl FromStr for PeerId {
+    type Err = nearhand_shared::id::ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            Some(("device", id)) => Ok(Self::Device(id.parse()?)),
+            Some(("guest", key)) => Ok(Self::Guest(key.parse()?)),
+            Some(("person", id)) => Ok(Self::Person(id.parse()?)),
+            _ => Err(nearhand_shared::id::ParseIdError { expected: 32 }),
+        }
+    }
+}
+
+/// The number of a connection, never used twice in a run.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConnectionNo(u64);
+
+#[derive(Debug)]
+struct Line<H> {
+    number: ConnectionNo,
+    handle: H,
+}
+
+/// Everything about who is here. `H` is whatever the driver reaches a connection by.
+#[derive(Debug)]
+pub struct Registry<H> {
+    lines: HashMap<PeerId, Vec<Line<H>>>,
+    guests: usize,
+    max_guests: usize,
+    next: u64,
+    /// The routing digits.
+    pub routing: RoutingBook,
+    /// The sessions.
+    pub sessions: SessionBook,
+    lookups_by: Limiter<TechnicianId>,
+    lookups_to: Limiter<PeerId>,
+    lookups: Bucket,
+    opens_by: Limiter<TechnicianId>,
+}
+
+impl<H: Clone> Registry<H> {
+    /// Nobody is connected.
+    pub fn new(max_guests: usize, max_sessions: usize, now: Instant) -> Self {
+        Self {
+            lines: HashMap::new(),
+            guests: 0,
+            max_guests,
+            next: 0,
+            routing: RoutingBook::default(),
+            sessions: SessionBook::new(max_sessions),
+            lookups_by: Limiter::new(LOOKUPS_PER_TECHNICIAN, LIMITED_KEYS),
+            lookups_to: Limiter::new(LOOKUPS_PER_DEVICE, LIMITED_KEYS),
+            lookups: Bucket::full(LOOKUPS_OF_ALL, now),
+            opens_by: Limiter::new(OPENS_PER_TECHNICIAN, LIMITED_KEYS),
+        }
+    }
+
+    /// Somebody is connected. Returns the number to disconnect by and the connection that is replaced.
+    ///
+    /// # Errors
+    /// [`Refusal::Full`] for a guest too many.
+    pub fn connect(&mut self, peer: PeerId, handle: H) -> Result<(ConnectionNo, Option<H>), Refusal> {
+        let is_new = !self.lines.contains_key(&peer);
+        if is_new && matches!(peer, PeerId::Guest(_)) {
+            if self.guests >= self.max_guests {
+                return Err(Refusal::Full { what: "guests".into() });
+            }
+            self.guests += 1;
+        }
+        self.next += 1;
+        let number = ConnectionNo(self.next);
+        // Most peers have one line: no room for more is taken.
+        let lines = self.lines.entry(peer).or_insert_with(|| Vec::with_capacity(1));
+        let replaced = if lines.len() >= peer.limit() { Some(lines.remove(0).handle) } else { None };
+        lines.push(Line { number, handle });
+        self.routing.back(&peer);
+        Ok((number, replaced))
+    }
+
+    /// A connection is gone. Returns `true` if it was its peer's last.
+    pub fn disconnect(&mut self, peer: &PeerId, number: ConnectionNo, now: Instant) -> bool {
+        let Some(lines) = self.lines.get_mut(peer) else { return false };
+        lines.retain(|line| line.number != number);
+        if !lines.is_empty() {
+            return false;
+        }
+        self.lines.remove(peer);
+        if matches!(peer, PeerId::Guest(_)) {
+            self.guests = self.guests.saturating_sub(1);
+        }
+        self.routing.away(peer, now);
+        true
+    }
+
+    /// The newest connection of a peer.
+    pub fn line(&self, peer: &PeerId) -> Option<H> {
+        self.lines.get(peer)?.last().map(|line| line.handle.clone())
+    }
+
+    /// All connections of a peer.
+    pub fn lines(&self, peer: &PeerId) -> Vec<H> {
+        self.lines.get(peer).into_iter().flatten().map(|line| line.handle.clone()).collect()
+    }
+
+    /// Whether a peer is connected.
+    pub fn is_online(&self, peer: &PeerId) -> bool {
+        self.lines.contains_key(peer)
+    }
+
+    /// All connections.
+    pub fn everybody(&self) -> impl Iterator<Item = (&PeerId, &H)> {
+        self.lines.iter().flat_map(|(peer, lines)| lines.iter().map(move |line| (peer, &line.handle)))
+    }
+
+    /// How many devices, guests and people are connected.
+    pub fn online(&self) -> [(&'static str, usize); 3] {
+        let people = self.lines.keys().filter(|p| matches!(p, PeerId::Person(_))).count();
+        let devices = self.lines.len() - people - self.guests;
+        [("device", devices), ("guest", self.guests), ("person", people)]
+    }
+
+    /// A technician asks for a session.
+    ///
+    /// # Errors
+    /// [`Refusal::TooMany`].
+    pub fn count_open(&mut self, technician: TechnicianId, now: Instant) -> Result<(), Refusal> {
+        self.opens_by.take(technician, now).map_err(|seconds| Refusal::TooMany { seconds })
+    }
+
+    /// Looks a support code's digits up for a technician. Counted for the technician, for all, and for the
+    /// device that is found, whatever comes of it.
+    ///
+    /// # Errors
+    /// [`Refusal::TooMany`], [`Refusal::NoSuchCode`].
+    pub fn look_up(
+        &mut self,
+        technician: TechnicianId,
+        routing: Routing,
+        now: Instant,
+    ) -> Result<PeerId, Refusal> {
+        let too_many = |seconds| Refusal::TooMany { seconds };
+        self.lookups_by.take(technician, now).map_err(too_many)?;
+        self.lookups.take(LOOKUPS_OF_ALL, now).map_err(too_many)?;
+        let holder = self.routing.holder(routing, now).ok_or(Refusal::NoSuchCode)?;
+        self.lookups_to.take(holder, now).map_err(too_many)?;
+        Ok(holder)
+    }
+
+    /// Lets go of what time has made superfluous.
+    pub fn sweep(&mut self, now: Instant) {
+        self.routing.sweep(now);
+        self.lookups_by.sweep(now);
+        self.lookups_to.sweep(now);
+        self.opens_by.sweep(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_core::OsRng;
+    use std::time::Duration;
+
+    const ADA: TechnicianId = TechnicianId::from_bytes([2; 16]);
+    const EVE: TechnicianId = TechnicianId::from_bytes([3; 16]);
+
+    fn device(n: u8) -> PeerId {
+        PeerId::Device(DeviceId::from_bytes([n; 16]))
+    }
+
+    #[test]
+    fn a_devices_second_connection_replaces_its_first() {
+        let now = Instant::now();
+        let mut registry = Registry::new(1, 10, now);
+        let (first, none) = registry.connect(device(1), "first").unwrap();
+        assert_eq!(none, None);
+        let (second, replaced) = registry.connect(device(1), "second").unwrap();
+        assert_eq!(replaced, Some("first"));
+        assert!(!registry.disconnect(&device(1), first, now), "the first one's end is not the device's");
+        assert_eq!(registry.line(&device(1)), Some("second"));
+        assert!(registry.disconnect(&device(1), second, now));
+        assert!(!registry.is_online(&device(1)));
+    }
+
+    #[test]
+    fn a_person_may_run_several_commands_and_guests_are_counted() {
+        let now = Instant::now();
+        let mut registry = Registry::new(1, 10, now);
+        let ada = PeerId::Person(ADA);
+        for n in 0..PER_PERSON {
+            assert_eq!(registry.connect(ada, n).unwrap().1, None);
+        }
+        assert_eq!(registry.connect(ada, 99).unwrap().1, Some(0));
+        assert_eq!(registry.lines(&ada).len(), PER_PERSON);
+
+        let guest = |n| PeerId::Guest(PublicKey::from_bytes([n; 32]));
+        let (number, _) = registry.connect(guest(1), 0).unwrap();
+        registry.connect(guest(1), 1).unwrap();
+        assert!(matches!(registry.connect(guest(2), 2), Err(Refusal::Full { .. })));
+        assert_eq!(registry.online(), [("device", 0), ("guest", 1), ("person", 1)]);
+        registry.disconnect(&guest(1), number, now);
+        assert!(registry.is_online(&guest(1)));
+    }
+
+    #[test]
+    fn lookups_are_counted_per_technician_per_device_and_for_all() {
+        let start = Instant::now();
+        let mut registry: Registry<()> = Registry::new(1, 10, start);
+        let here = registry.routing.allot(device(1), None, start, &mut OsRng).unwrap();
+        let nowhere = Routing::new((u16::from(here) + 1) % 10_000).unwrap();
+        for _ in 0..10 {
+            assert_eq!(registry.look_up(ADA, nowhere, start), Err(Refusal::NoSuchCode));
+        }
+        assert_eq!(registry.look_up(ADA, here, start), Err(Refusal::TooMany { seconds: 6 }));
+        // Others still can, until the device has had enough.
+        for _ in 0..5 {
+            assert_eq!(registry.look_up(EVE, here, start), Ok(device(1)));
+        }
+        assert_eq!(registry.look_up(EVE, here, start), Err(Refusal::TooMany { seconds: 60 }));
+        let later = start + Duration::from_secs(61);
+        assert_eq!(registry.look_up(ADA, here, later), Ok(device(1)));
+        // A thousand technicians together.
+        let refused = (0..1000_u16)
+            .filter(|n| {
+                let mut id = [9; 16];
+                id[..2].copy_from_slice(&n.to_le_bytes());
+                let lookup = registry.look_up(TechnicianId::from_bytes(id), nowhere, later);
+                lookup == Err(Refusal::TooMany { seconds: 1 })
+            })
+            .count();
+        assert!((690..=710).contains(&refused), "{refused}");
+    }
+
+    #[test]
+    fn a_peer_id_survives_its_text_form() {
+        let peers = [device(7), PeerId::Guest(PublicKey::from_bytes([1; 32])), PeerId::Person(ADA)];
+        for peer in peers {
+            assert_eq!(peer.to_string().parse(), Ok(peer));
+        }
+        assert!("robot:00".parse::<PeerId>().is_err());
+    }
+}

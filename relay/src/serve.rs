@@ -1,0 +1,173 @@
+//! A whole relay: everything wired together, from start to graceful stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hmac::{Hmac, Mac};
+use nearhand_shared::identity::SecretKey;
+use nearhand_shared::message::control::ALPN;
+use nearhand_shared::transport::tls::{self, Purpose, TlsConfigError};
+use quinn::crypto::{CryptoError, HmacKey};
+use quinn::{Endpoint, EndpointConfig, ServerConfig};
+use sha2::Sha256;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
+
+use crate::control::{Control, Limits};
+use crate::data::derived;
+use crate::forward::{self, Forwarder};
+use crate::http;
+use crate::metrics::Metrics;
+use crate::path::Path;
+use crate::store::{Database, Store, StoreError};
+
+/// Why a relay can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The database.
+    #[error("the database can't be opened")]
+    Store(#[from] StoreError),
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsConfigError),
+    /// A port.
+    #[error("can't listen on {0}: is another program using it?")]
+    Listen(SocketAddr, #[source] std::io::Error),
+}
+
+/// A running relay.
+pub struct Relay {
+    control: Arc<Control>,
+    endpoint: Endpoint,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// The control endpoint's settings: stateless resets are the same after a restart, so that peers of before
+/// learn at once that their connection is gone.
+pub fn endpoint_config(key: &SecretKey) -> EndpointConfig {
+    let mut config = tls::endpoint();
+    config.reset_key(Arc::new(ResetKey(derived(key, "stateless reset"))));
+    config
+}
+
+/// HMAC-SHA256 as quinn wants it.
+struct ResetKey(Zeroizing<[u8; 32]>);
+
+impl ResetKey {
+    fn mac(&self, data: &[u8]) -> Hmac<Sha256> {
+        // The type-checked way to make one from a key of the block's length; 32 bytes are padded by zeros.
+        let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
+        block.iter_mut().zip(self.0.iter()).for_each(|(to, from)| *to = *from);
+        Hmac::<Sha256>::new(&block).chain_update(data)
+    }
+}
+
+impl HmacKey for ResetKey {
+    fn sign(&self, data: &[u8], signature_out: &mut [u8]) {
+        let tag = self.mac(data).finalize().into_bytes();
+        signature_out.iter_mut().zip(tag).for_each(|(to, from)| *to = from);
+    }
+
+    fn signature_len(&self) -> usize {
+        32
+    }
+
+    fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+        self.mac(data).verify_slice(signature).map_err(|_| CryptoError)
+    }
+}
+
+/// Takes the UDP port: forwarding on it, and the control endpoint beside it.
+///
+/// # Errors
+/// [`ServeError::Listen`], [`ServeError::Tls`].
+pub fn open_port(
+    address: SocketAddr,
+    key: &SecretKey,
+    limits: &Limits,
+) -> Result<(Arc<Forwarder>, Endpoint), ServeError> {
+    let failed = |e| ServeError::Listen(address, e);
+    let mut config = forward::Config::new(*derived(key, "connection ids"));
+    config.max_sessions = limits.max_sessions;
+    let (forwarder, socket) = Forwarder::start(address, &config).map_err(failed)?;
+    let endpoint = Endpoint::new_with_abstract_socket(
+        socket.endpoint_config(endpoint_config(key)),
+        Some(server_config(key, limits)?),
+        socket,
+        Arc::new(quinn::TokioRuntime),
+    )
+    .map_err(failed)?;
+    Ok((Arc::new(forwarder), endpoint))
+}
+
+/// The control endpoint's TLS and limits.
+///
+/// # Errors
+/// [`TlsConfigError`].
+pub fn server_config(key: &SecretKey, limits: &Limits) -> Result<ServerConfig, TlsConfigError> {
+    let mut config = tls::server(key, ALPN, Purpose::Control)?;
+    config.max_incoming(limits.max_handshakes_pending);
+    Ok(config)
+}
+
+impl Relay {
+    /// Starts the control plane on an endpoint.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub async fn start(
+        key: SecretKey,
+        database: &Database,
+        limits: Limits,
+        endpoint: Endpoint,
+        path: Arc<dyn Path>,
+    ) -> Result<Self, ServeError> {
+        let public = key.public();
+        let store = Store::open(database, key).await?;
+        let stored = store.reader().everything().await?;
+        let control = Control::new(store, path, Arc::new(Metrics::default()), limits, public, stored);
+        let accept = tokio::spawn({
+            let (control, endpoint) = (Arc::clone(&control), endpoint.clone());
+            async move { control.accept(&endpoint).await }
+        });
+        let house = tokio::spawn(Arc::clone(&control).keep_house());
+        Ok(Self { control, endpoint, tasks: vec![accept, house] })
+    }
+
+    /// Serves metrics and health. Returns the address, for a port that the system chose.
+    ///
+    /// # Errors
+    /// [`ServeError::Listen`].
+    pub async fn serve_http(&mut self, address: SocketAddr) -> Result<SocketAddr, ServeError> {
+        let failed = |e| ServeError::Listen(address, e);
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        let router = http::router(Arc::clone(&self.control));
+        self.tasks.push(tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, router).await {
+                tracing::error!(%error, "metrics are no longer served");
+            }
+        }));
+        Ok(bound)
+    }
+
+    /// The control plane.
+    pub fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+
+    /// The control endpoint.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Says goodbye, closes connections and the database.
+    pub async fn stop(self) {
+        self.control.stop(&self.endpoint).await;
+        for task in &self.tasks {
+            task.abort();
+        }
+        self.control.store().clone().close().await;
+    }
+}

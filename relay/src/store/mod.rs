@@ -1,0 +1,187 @@
+//! The relay's memory: SQLite in the data directory, or PostgreSQL, by one set of SQL.
+//!
+//! All writes go through one writer (see [`writer`]), which also continues the audit chain in the same
+//! transaction: what is decided and the record of it are stored together or not at all. Must not live here:
+//! decisions.
+
+mod codec;
+mod error;
+mod read;
+pub mod schema;
+pub mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearhand_shared::audit::Head;
+use nearhand_shared::identity::SecretKey;
+use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyPool, Executor};
+use tokio::sync::mpsc;
+
+pub use error::StoreError;
+pub use read::{DeviceRow, SessionRow, Stored};
+pub use writer::{Applied, Member, NewSession, Seen, Write};
+use writer::{Health, Job};
+
+/// Connections for reading; each is a thread under SQLite.
+const READERS: u32 = 2;
+/// Writes that may wait for the writer; above it, callers wait to hand theirs over.
+const QUEUE: usize = 1024;
+/// How long a connection of the pool is waited for.
+const ACQUIRE: Duration = Duration::from_secs(5);
+/// What makes SQLite durable and small, once per connection. 512 KiB of cache: the working set is an index.
+const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; \
+                       PRAGMA cache_size = -512; PRAGMA journal_size_limit = 16777216;";
+
+/// Which database.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Database {
+    url: String,
+}
+
+impl Database {
+    /// The SQLite file; it is made, for its owner only, if there is none.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn file(path: &Path) -> std::io::Result<Self> {
+        // SQLite takes over the rights of the file for its journals.
+        drop(nearhand_shared::platform::open_private_append(path)?);
+        let mut url = String::from("sqlite://");
+        for byte in path.as_os_str().as_encoded_bytes() {
+            match byte {
+                b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => {
+                    url.push(char::from(*byte))
+                }
+                other => url.push_str(&format!("%{other:02X}")),
+            }
+        }
+        Ok(Self { url })
+    }
+
+    /// A PostgreSQL database by its URL.
+    pub fn url(url: &str) -> Self {
+        Self { url: url.to_owned() }
+    }
+
+    fn is_sqlite(&self) -> bool {
+        self.url.starts_with("sqlite:")
+    }
+}
+
+impl core::fmt::Debug for Database {
+    /// Without the URL: it may hold a password.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(if self.is_sqlite() { "Database(SQLite)" } else { "Database(PostgreSQL)" })
+    }
+}
+
+/// The open store. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pool: AnyPool,
+    writes: mpsc::Sender<Job>,
+    health: Arc<Health>,
+}
+
+impl Store {
+    /// Opens the database, brings its tables up to date and starts the writer, which signs with `key`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open(database: &Database, key: SecretKey) -> Result<Self, StoreError> {
+        let pool = connect(database, READERS + 1).await?;
+        sqlx::migrate!("./migrations").run(&pool).await.map_err(|e| StoreError::Migrate(Box::new(e)))?;
+        let head = read::audit_head(&pool).await?;
+        let (writes, jobs) = mpsc::channel(QUEUE);
+        let health = Arc::new(Health::default());
+        tokio::spawn(writer::run(pool.clone(), key, head, jobs, Arc::clone(&health)));
+        Ok(Self { pool, writes, health })
+    }
+
+    /// Opens an existing database for reading only: no tables are made, nothing is written.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open_for_reading(database: &Database) -> Result<Reader, StoreError> {
+        Ok(Reader { pool: connect(database, 1).await? })
+    }
+
+    /// Stores, together with what the audit log says about it.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing of it was stored.
+    pub async fn write(&self, job: Write) -> Result<Applied, StoreError> {
+        self.write_audited(job, Vec::new()).await
+    }
+
+    /// As [`Store::write`], with rows for the audit log; they are left out if the write turns out a conflict.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing of it was stored.
+    pub async fn write_audited(
+        &self,
+        write: Write,
+        events: Vec<nearhand_shared::audit::Event>,
+    ) -> Result<Applied, StoreError> {
+        let (done, wait) = tokio::sync::oneshot::channel();
+        self.writes.send(Job { write, events, done }).await.map_err(|_| StoreError::Stopped)?;
+        wait.await.map_err(|_| StoreError::Stopped)?
+    }
+
+    /// `None` while writing works, else what went wrong last.
+    pub fn trouble(&self) -> Option<String> {
+        self.health.trouble()
+    }
+
+    /// Failed writes since the start.
+    pub fn errors(&self) -> u64 {
+        self.health.errors()
+    }
+
+    /// Reading.
+    pub fn reader(&self) -> Reader {
+        Reader { pool: self.pool.clone() }
+    }
+
+    /// The pool itself, for backups and tests.
+    pub fn pool(&self) -> &AnyPool {
+        &self.pool
+    }
+
+    /// Waits for writes under way and closes the database.
+    pub async fn close(self) {
+        let _ = self.write(Write::Nothing).await;
+        self.pool.close().await;
+    }
+}
+
+/// Reads what is stored.
+#[derive(Clone)]
+pub struct Reader {
+    pool: AnyPool,
+}
+
+async fn connect(database: &Database, connections: u32) -> Result<AnyPool, StoreError> {
+    sqlx::any::install_default_drivers();
+    let sqlite = database.is_sqlite();
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                if sqlite {
+                    connection.execute(PRAGMAS).await?;
+                }
+                Ok(())
+            })
+        })
+        .connect(&database.url)
+        .await
+        .map_err(StoreError::from)
+}
+
+/// The head of an audit log that has not begun.
+pub(crate) const EMPTY_LOG: Head = Head::EMPTY;

@@ -1,0 +1,307 @@
+//! What is read from the store: all of it at the start, single things and pages later.
+
+use nearhand_shared::audit::{Head, Row as AuditRow};
+use nearhand_shared::credential::Credential;
+use nearhand_shared::forward::BindGrant;
+use nearhand_shared::id::{DeviceId, SessionId, TechnicianId};
+use nearhand_shared::identity::{PublicKey, Signed};
+use nearhand_shared::message::control::{DeviceFacts, Outcome, SessionEntry};
+use nearhand_shared::time::UnixMillis;
+use sqlx::any::AnyRow;
+use sqlx::{AnyPool, Row};
+
+use super::codec::{from_big, from_text, millis, parse, to_big};
+use super::{EMPTY_LOG, Reader, StoreError, schema};
+use crate::admission::{Known, Loaded};
+use crate::registry::PeerId;
+use crate::registry::sessions::Session;
+
+/// What was stored when the relay started.
+pub struct Stored {
+    /// Who belongs here.
+    pub loaded: Loaded,
+    /// Sessions that had not ended, with their grants.
+    pub running: Vec<(Session, Option<[BindGrant; 2]>)>,
+}
+
+/// A stored device.
+#[derive(Debug, Clone)]
+pub struct DeviceRow {
+    /// Its id.
+    pub id: DeviceId,
+    /// Its credential.
+    pub credential: Credential,
+    /// What it said of itself.
+    pub facts: DeviceFacts,
+    /// Its program's version.
+    pub version: String,
+    /// When it was last connected.
+    pub last_seen: UnixMillis,
+}
+
+/// A stored person.
+#[derive(Debug, Clone)]
+pub struct PersonRow {
+    /// Their id.
+    pub id: TechnicianId,
+    /// Their credential.
+    pub credential: Credential,
+    /// When they were last connected.
+    pub last_seen: UnixMillis,
+}
+
+/// A stored session, as it is listed.
+pub type SessionRow = SessionEntry;
+
+fn text(row: &AnyRow, column: &'static str) -> Result<String, StoreError> {
+    Ok(row.try_get::<String, _>(column)?)
+}
+
+fn big(row: &AnyRow, column: &'static str) -> Result<i64, StoreError> {
+    Ok(row.try_get::<i64, _>(column)?)
+}
+
+pub(super) async fn audit_head(pool: &AnyPool) -> Result<Head, StoreError> {
+    let last =
+        sqlx::query("SELECT entry FROM audit ORDER BY number DESC LIMIT 1").fetch_optional(pool).await?;
+    let Some(last) = last else { return Ok(EMPTY_LOG) };
+    let row: AuditRow = serde_json::from_str(&text(&last, "entry")?)
+        .map_err(|_| StoreError::Unreadable("the newest audit row"))?;
+    Ok(Head { number: row.number, hash: row.hash })
+}
+
+impl Reader {
+    /// Everything that is kept in memory while the relay runs.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn everything(&self) -> Result<Stored, StoreError> {
+        let mut loaded = Loaded { organisation: self.organisation().await?, ..Loaded::default() };
+        for row in sqlx::query("SELECT invite, first_key, current_key, role FROM used_invites")
+            .fetch_all(&self.pool)
+            .await?
+        {
+            let known = Known {
+                first: parse(&text(&row, "first_key")?, "used_invites")?,
+                current: parse(&text(&row, "current_key")?, "used_invites")?,
+                role: schema::role(&text(&row, "role")?).ok_or(StoreError::Unreadable("used_invites"))?,
+            };
+            loaded.invites.push((parse(&text(&row, "invite")?, "used_invites")?, known));
+        }
+        for row in sqlx::query("SELECT list FROM revocations ORDER BY number").fetch_all(&self.pool).await? {
+            loaded.lists.push(from_text(&text(&row, "list")?, "revocations")?);
+        }
+        for row in sqlx::query("SELECT retirement FROM retirements ORDER BY received_at")
+            .fetch_all(&self.pool)
+            .await?
+        {
+            loaded.retirements.push(from_text(&text(&row, "retirement")?, "retirements")?);
+        }
+        Ok(Stored { loaded, running: self.running().await? })
+    }
+
+    /// The organisation, if the relay was claimed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn organisation(&self) -> Result<Option<PublicKey>, StoreError> {
+        match sqlx::query("SELECT public_key FROM organisation WHERE one = 1")
+            .fetch_optional(&self.pool)
+            .await?
+        {
+            Some(row) => Ok(Some(parse(&text(&row, "public_key")?, "organisation")?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn running(&self) -> Result<Vec<(Session, Option<[BindGrant; 2]>)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, technician, technician_name, peer, device_name, attended, opened_at, bytes \
+             FROM sessions WHERE ended_at = 0",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let mut running = Vec::with_capacity(rows.len());
+        for row in rows {
+            let session = Session {
+                id: parse(&text(&row, "id")?, "sessions")?,
+                technician: parse(&text(&row, "technician")?, "sessions")?,
+                technician_name: text(&row, "technician_name")?,
+                device: parse(&text(&row, "peer")?, "sessions")?,
+                device_name: text(&row, "device_name")?,
+                attended: big(&row, "attended")? != 0,
+                opened: millis(big(&row, "opened_at")?),
+                bytes_before: from_big(big(&row, "bytes")?),
+            };
+            let grants = self.grants(&session.id).await?;
+            running.push((session, grants));
+        }
+        Ok(running)
+    }
+
+    async fn grants(&self, session: &SessionId) -> Result<Option<[BindGrant; 2]>, StoreError> {
+        let rows = sqlx::query("SELECT bind_grant FROM bindings WHERE session = $1 ORDER BY side")
+            .bind(session.to_string())
+            .fetch_all(&self.pool)
+            .await?;
+        let grants = rows
+            .iter()
+            .map(|row| from_text(&text(row, "bind_grant")?, "bindings"))
+            .collect::<Result<Vec<BindGrant>, StoreError>>()?;
+        Ok(<[BindGrant; 2]>::try_from(grants).ok())
+    }
+
+    /// Copies an embedded database as of this moment into an empty file.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn copy_into(&self, file: &str) -> Result<(), StoreError> {
+        sqlx::query("VACUUM INTO $1").bind(file).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// A value of the relay itself.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn meta(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+        let row = sqlx::query("SELECT value FROM meta WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&self.pool)
+            .await?;
+        row.map(|row| text(&row, "value")).transpose()
+    }
+
+    /// One device.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn device(&self, id: &DeviceId) -> Result<Option<DeviceRow>, StoreError> {
+        let row =
+            sqlx::query("SELECT id, credential, hostname, os, version, last_seen FROM devices WHERE id = $1")
+                .bind(id.to_string())
+                .fetch_optional(&self.pool)
+                .await?;
+        row.as_ref().map(device_row).transpose()
+    }
+
+    /// Devices after an id, in the order of ids.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn devices(&self, after: Option<DeviceId>, limit: usize) -> Result<Vec<DeviceRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, credential, hostname, os, version, last_seen FROM devices WHERE id > $1 \
+             ORDER BY id LIMIT $2",
+        )
+        .bind(after.map(|id| id.to_string()).unwrap_or_default())
+        .bind(limit_of(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(device_row).collect()
+    }
+
+    /// People, in the order in which they joined.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn people(&self, limit: usize) -> Result<Vec<PersonRow>, StoreError> {
+        let rows =
+            sqlx::query("SELECT id, credential, last_seen FROM people ORDER BY joined_at, id LIMIT $1")
+                .bind(limit_of(limit))
+                .fetch_all(&self.pool)
+                .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(PersonRow {
+                    id: parse(&text(row, "id")?, "people")?,
+                    credential: from_text(&text(row, "credential")?, "people")?,
+                    last_seen: millis(big(row, "last_seen")?),
+                })
+            })
+            .collect()
+    }
+
+    /// Sessions of one technician, or of all, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sessions(
+        &self,
+        of: Option<TechnicianId>,
+        limit: usize,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        let query = match of {
+            Some(technician) => sqlx::query(
+                "SELECT id, technician, technician_name, peer, device_name, attended, opened_at, ended_at, \
+                 outcome, bytes FROM sessions WHERE technician = $1 ORDER BY opened_at DESC LIMIT $2",
+            )
+            .bind(technician.to_string()),
+            None => sqlx::query(
+                "SELECT id, technician, technician_name, peer, device_name, attended, opened_at, ended_at, \
+                 outcome, bytes FROM sessions WHERE technician <> $1 ORDER BY opened_at DESC LIMIT $2",
+            )
+            .bind(String::new()),
+        };
+        let rows = query.bind(limit_of(limit)).fetch_all(&self.pool).await?;
+        rows.iter().map(session_row).collect()
+    }
+
+    /// Audit rows after a number, as stored: JSON.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn audit(&self, after: u64, limit: usize) -> Result<Vec<String>, StoreError> {
+        let rows = sqlx::query("SELECT entry FROM audit WHERE number > $1 ORDER BY number LIMIT $2")
+            .bind(to_big(after))
+            .bind(limit_of(limit))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(|row| text(row, "entry")).collect()
+    }
+
+    /// A device's newest audit head that the relay holds.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn witness(&self, device: &DeviceId) -> Result<Option<Signed<Head>>, StoreError> {
+        let row = sqlx::query("SELECT head FROM audit_witnesses WHERE witness = $1")
+            .bind(device.to_string())
+            .fetch_optional(&self.pool)
+            .await?;
+        row.map(|row| from_text(&text(&row, "head")?, "audit_witnesses")).transpose()
+    }
+}
+
+fn limit_of(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn device_row(row: &AnyRow) -> Result<DeviceRow, StoreError> {
+    Ok(DeviceRow {
+        id: parse(&text(row, "id")?, "devices")?,
+        credential: from_text(&text(row, "credential")?, "devices")?,
+        facts: DeviceFacts { hostname: text(row, "hostname")?, os: text(row, "os")? },
+        version: text(row, "version")?,
+        last_seen: millis(big(row, "last_seen")?),
+    })
+}
+
+fn session_row(row: &AnyRow) -> Result<SessionRow, StoreError> {
+    let peer: PeerId = parse(&text(row, "peer")?, "sessions")?;
+    let ended = match big(row, "ended_at")? {
+        0 => None,
+        at => Some((millis(at), schema::outcome(&text(row, "outcome")?).unwrap_or(Outcome::Failed))),
+    };
+    Ok(SessionEntry {
+        id: parse(&text(row, "id")?, "sessions")?,
+        technician: parse(&text(row, "technician")?, "sessions")?,
+        technician_name: text(row, "technician_name")?,
+        device: peer.device(),
+        device_name: text(row, "device_name")?,
+        attended: big(row, "attended")? != 0,
+        opened: millis(big(row, "opened_at")?),
+        ended,
+        bytes: from_big(big(row, "bytes")?),
+    })
+}

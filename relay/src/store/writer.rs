@@ -1,0 +1,538 @@
+//! The one writer: takes what waits, stores it in one transaction, continues the audit chain.
+//!
+//! Writes that arrive while one commit is under way share the next one, so a burst costs few syncs. If a
+//! shared transaction fails, each of its writes is tried alone, so that one bad write fails alone.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use nearhand_shared::audit::{self, Event, Head};
+use nearhand_shared::credential::{Credential, Retirement, RevocationList, Verified};
+use nearhand_shared::forward::BindGrant;
+use nearhand_shared::id::{DeviceId, SessionId};
+use nearhand_shared::identity::{PublicKey, SecretKey, Signed};
+use nearhand_shared::message::control::{DeviceFacts, Outcome};
+use nearhand_shared::time::UnixMillis;
+use sqlx::{Any, AnyPool, Transaction};
+use tokio::sync::{mpsc, oneshot};
+
+use super::StoreError;
+use super::codec::{to_big, to_text};
+use super::schema::{outcome_name, role_name};
+use crate::registry::PeerId;
+use crate::registry::sessions::Session;
+
+/// Most writes in one transaction: bounds how long the first waits for the last.
+const BATCH: usize = 128;
+
+/// Somebody who joined, as stored.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// What the credential proved.
+    pub who: Arc<Verified>,
+    /// The credential.
+    pub credential: Credential,
+    /// A device's facts, made safe.
+    pub facts: Option<DeviceFacts>,
+    /// Their program's version, made safe.
+    pub version: String,
+    /// When.
+    pub at: UnixMillis,
+}
+
+/// A session and its two grants, as stored.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// The session.
+    pub session: Session,
+    /// The technician's grant and the device's.
+    pub grants: [BindGrant; 2],
+}
+
+/// Somebody who was connected.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Who; guests are not kept.
+    pub peer: PeerId,
+    /// When last.
+    pub at: UnixMillis,
+    /// What a device said of itself, and the version of its program, if it just connected.
+    pub said: Option<(Option<DeviceFacts>, String)>,
+}
+
+/// Something to store.
+#[derive(Debug)]
+pub enum Write {
+    /// The relay's first administrator and its organisation. Conflicts with an earlier claim.
+    Claim(PublicKey, Box<Member>),
+    /// A new member. Conflicts with an earlier use of the invite.
+    Join(Box<Member>),
+    /// A member's longer chain.
+    Rotate(Box<Member>, Option<Signed<Retirement>>),
+    /// A revocation list. Conflicts with the same number.
+    Revoke(u64, Signed<RevocationList>, UnixMillis),
+    /// A session with its grants. Conflicts with its id.
+    Open(Box<NewSession>),
+    /// New grants for a session, and the bytes that went over its earlier paths.
+    Regrant(SessionId, [BindGrant; 2], u64),
+    /// The end of a session.
+    Close(SessionId, UnixMillis, Outcome, u64),
+    /// Bytes of running sessions.
+    Count(Vec<(SessionId, u64)>),
+    /// Who was connected when.
+    Seen(Vec<Seen>),
+    /// A device's own audit head. Conflicts with a stored one that it contradicts.
+    Witness(DeviceId, Head, Signed<Head>, UnixMillis),
+    /// A value of the relay itself.
+    Meta(&'static str, String),
+    /// Forgets the organisation and all that belongs to it. The audit log stays.
+    ResetOrganisation,
+    /// Forgets sessions that ended before.
+    Prune(UnixMillis),
+    /// Nothing but the audit rows that come with it.
+    Nothing,
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// It is stored.
+    Done,
+    /// Something stored earlier forbids it; nothing was changed, nothing audited.
+    Conflict,
+}
+
+/// A write on its way to the writer.
+pub(super) struct Job {
+    pub(super) write: Write,
+    pub(super) events: Vec<Event>,
+    pub(super) done: oneshot::Sender<Result<Applied, StoreError>>,
+}
+
+/// Whether writing works.
+#[derive(Default)]
+pub(super) struct Health {
+    trouble: Mutex<Option<String>>,
+    errors: AtomicU64,
+}
+
+impl Health {
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, result: Result<(), &StoreError>) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(()) if trouble.is_some() => {
+                tracing::info!("the database can be written again");
+                *trouble = None;
+            }
+            Ok(()) => {}
+            Err(error) => {
+                self.errors.fetch_add(1, Ordering::Relaxed);
+                let text = error.in_full();
+                if trouble.as_deref() != Some(&text) {
+                    tracing::error!(error = %text, "the database can't be written");
+                    *trouble = Some(text);
+                }
+            }
+        }
+    }
+}
+
+/// Runs until the last sender is gone.
+pub(super) async fn run(
+    pool: AnyPool,
+    key: SecretKey,
+    mut head: Head,
+    mut jobs: mpsc::Receiver<Job>,
+    health: Arc<Health>,
+) {
+    let mut batch = Vec::new();
+    while jobs.recv_many(&mut batch, BATCH).await > 0 {
+        match store(&pool, &key, head, &batch).await {
+            Ok((applied, new_head)) => {
+                head = new_head;
+                health.note(Ok(()));
+                for (job, applied) in batch.drain(..).zip(applied) {
+                    let _ = job.done.send(Ok(applied));
+                }
+            }
+            Err(_) if batch.len() > 1 => {
+                for job in batch.drain(..) {
+                    let result = store(&pool, &key, head, std::slice::from_ref(&job)).await;
+                    answer(job, result, &mut head, &health);
+                }
+            }
+            Err(error) => {
+                if let Some(job) = batch.pop() {
+                    answer(job, Err(error), &mut head, &health);
+                }
+            }
+        }
+        batch.shrink_to(BATCH);
+    }
+}
+
+fn answer(job: Job, result: Result<(Vec<Applied>, Head), StoreError>, head: &mut Head, health: &Health) {
+    health.note(result.as_ref().map(|_| ()));
+    let answer = result.map(|(applied, new_head)| {
+        *head = new_head;
+        applied.first().copied().unwrap_or(Applied::Done)
+    });
+    let _ = job.done.send(answer);
+}
+
+/// Stores some jobs in one transaction. Returns what became of each, and the audit log's new head.
+async fn store(
+    pool: &AnyPool,
+    key: &SecretKey,
+    mut head: Head,
+    jobs: &[Job],
+) -> Result<(Vec<Applied>, Head), StoreError> {
+    let mut tx = pool.begin().await?;
+    let mut applied = Vec::with_capacity(jobs.len());
+    let result = async {
+        for job in jobs {
+            let outcome = apply(&mut tx, &job.write).await?;
+            if outcome == Applied::Done {
+                for event in &job.events {
+                    head = append(&mut tx, key, head, event.clone()).await?;
+                }
+            }
+            applied.push(outcome);
+        }
+        Ok::<_, StoreError>(())
+    }
+    .await;
+    match result {
+        Ok(()) => tx.commit().await?,
+        Err(error) => {
+            // SQLite may have rolled back by itself (disk full): then this has nothing to do.
+            let _ = tx.rollback().await;
+            return Err(error);
+        }
+    }
+    Ok((applied, head))
+}
+
+async fn append(
+    tx: &mut Transaction<'_, Any>,
+    key: &SecretKey,
+    head: Head,
+    event: Event,
+) -> Result<Head, StoreError> {
+    let row = audit::next_row(head, UnixMillis::from_system(SystemTime::now()), event, key)?;
+    let entry = serde_json::to_string(&row).map_err(|_| StoreError::Unreadable("an audit row"))?;
+    sqlx::query("INSERT INTO audit (number, entry) VALUES ($1, $2)")
+        .bind(to_big(row.number))
+        .bind(entry)
+        .execute(&mut **tx)
+        .await?;
+    Ok(Head { number: row.number, hash: row.hash })
+}
+
+async fn apply(tx: &mut Transaction<'_, Any>, write: &Write) -> Result<Applied, StoreError> {
+    match write {
+        Write::Claim(organisation, member) => claim(tx, organisation, member).await,
+        Write::Join(member) => join(tx, member).await,
+        Write::Rotate(member, retirement) => rotate(tx, member, retirement.as_ref()).await,
+        Write::Revoke(number, list, at) => {
+            let query = sqlx::query(
+                "INSERT INTO revocations (number, list, received_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            );
+            insert(tx, query.bind(to_big(*number)).bind(to_text(list)?).bind(to_big(at.0))).await
+        }
+        Write::Open(new) => open(tx, new).await,
+        Write::Regrant(session, grants, bytes) => {
+            count(tx, session, *bytes).await?;
+            bind(tx, session, grants).await
+        }
+        Write::Close(session, at, outcome, bytes) => close(tx, session, *at, *outcome, *bytes).await,
+        Write::Count(sessions) => {
+            for (session, bytes) in sessions {
+                count(tx, session, *bytes).await?;
+            }
+            Ok(Applied::Done)
+        }
+        Write::Seen(seen) => {
+            for one in seen {
+                note_seen(tx, one).await?;
+            }
+            Ok(Applied::Done)
+        }
+        Write::Witness(device, head, signed, at) => witness(tx, device, head, signed, *at).await,
+        Write::Meta(name, value) => {
+            let query = sqlx::query(
+                "INSERT INTO meta (name, value) VALUES ($1, $2) \
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            );
+            insert(tx, query.bind(*name).bind(value.clone())).await
+        }
+        Write::Prune(before) => {
+            sqlx::query("DELETE FROM sessions WHERE ended_at > 0 AND ended_at < $1")
+                .bind(to_big(before.0))
+                .execute(&mut **tx)
+                .await?;
+            Ok(Applied::Done)
+        }
+        Write::ResetOrganisation => {
+            for delete in RESET {
+                sqlx::query(delete).execute(&mut **tx).await?;
+            }
+            Ok(Applied::Done)
+        }
+        Write::Nothing => Ok(Applied::Done),
+    }
+}
+
+const RESET: [&str; 9] = [
+    "DELETE FROM organisation",
+    "DELETE FROM used_invites",
+    "DELETE FROM devices",
+    "DELETE FROM people",
+    "DELETE FROM revocations",
+    "DELETE FROM retirements",
+    "DELETE FROM bindings",
+    "DELETE FROM sessions WHERE ended_at = 0",
+    "DELETE FROM audit_witnesses",
+];
+
+type Query<'q> = sqlx::query::Query<'q, Any, sqlx::any::AnyArguments>;
+
+/// Runs an insert that does nothing on a conflict.
+async fn insert(tx: &mut Transaction<'_, Any>, query: Query<'_>) -> Result<Applied, StoreError> {
+    let rows = query.execute(&mut **tx).await?.rows_affected();
+    Ok(if rows == 0 { Applied::Conflict } else { Applied::Done })
+}
+
+async fn claim(
+    tx: &mut Transaction<'_, Any>,
+    organisation: &PublicKey,
+    member: &Member,
+) -> Result<Applied, StoreError> {
+    let query = sqlx::query(
+        "INSERT INTO organisation (one, public_key, claimed_at) VALUES (1, $1, $2) ON CONFLICT DO NOTHING",
+    );
+    let first = insert(tx, query.bind(organisation.to_string()).bind(to_big(member.at.0))).await?;
+    if first == Applied::Conflict {
+        return Ok(Applied::Conflict);
+    }
+    // The string is used up.
+    sqlx::query("DELETE FROM meta WHERE name = 'claim'").execute(&mut **tx).await?;
+    join(tx, member).await
+}
+
+async fn join(tx: &mut Transaction<'_, Any>, member: &Member) -> Result<Applied, StoreError> {
+    let invite = &member.who.invite;
+    let query = sqlx::query(
+        "INSERT INTO used_invites (invite, first_key, current_key, role, used_at) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(invite.id.to_string())
+    .bind(member.who.first_key().to_string())
+    .bind(member.who.key().to_string())
+    .bind(role_name(invite.role))
+    .bind(to_big(member.at.0));
+    if insert(tx, query).await? == Applied::Conflict {
+        return Ok(Applied::Conflict);
+    }
+    let at = to_big(member.at.0);
+    let credential = to_text(&member.credential)?;
+    let query = match (member.who.device_id(), &member.facts) {
+        (Some(id), facts) => sqlx::query(
+            "INSERT INTO devices (id, credential, hostname, os, version, enrolled_at, last_seen) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET credential = excluded.credential",
+        )
+        .bind(id.to_string())
+        .bind(credential)
+        .bind(facts.as_ref().map(|f| f.hostname.clone()).unwrap_or_default())
+        .bind(facts.as_ref().map(|f| f.os.clone()).unwrap_or_default())
+        .bind(member.version.clone())
+        .bind(at)
+        .bind(at),
+        (None, _) => sqlx::query(
+            "INSERT INTO people (id, credential, version, joined_at, last_seen) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (id) DO UPDATE SET credential = excluded.credential",
+        )
+        .bind(member.who.first_key().technician_id().to_string())
+        .bind(credential)
+        .bind(member.version.clone())
+        .bind(at)
+        .bind(at),
+    };
+    query.execute(&mut **tx).await?;
+    Ok(Applied::Done)
+}
+
+async fn rotate(
+    tx: &mut Transaction<'_, Any>,
+    member: &Member,
+    retirement: Option<&Signed<Retirement>>,
+) -> Result<Applied, StoreError> {
+    sqlx::query("UPDATE used_invites SET current_key = $1 WHERE invite = $2")
+        .bind(member.who.key().to_string())
+        .bind(member.who.invite.id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    let credential = to_text(&member.credential)?;
+    let first = member.who.first_key();
+    let query = match member.who.device_id() {
+        Some(id) => sqlx::query("UPDATE devices SET credential = $1 WHERE id = $2")
+            .bind(credential)
+            .bind(id.to_string()),
+        None => sqlx::query("UPDATE people SET credential = $1 WHERE id = $2")
+            .bind(credential)
+            .bind(first.technician_id().to_string()),
+    };
+    query.execute(&mut **tx).await?;
+    if let Some(retirement) = retirement {
+        let retired = retirement.peek().map_err(|_| StoreError::Unreadable("a retirement"))?;
+        sqlx::query(
+            "INSERT INTO retirements (retired_key, retirement, received_at) VALUES ($1, $2, $3) \
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(retired.key.to_string())
+        .bind(to_text(retirement)?)
+        .bind(to_big(member.at.0))
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(Applied::Done)
+}
+
+async fn open(tx: &mut Transaction<'_, Any>, new: &NewSession) -> Result<Applied, StoreError> {
+    let session = &new.session;
+    let query = sqlx::query(
+        "INSERT INTO sessions (id, technician, technician_name, peer, device_name, attended, opened_at, \
+         ended_at, outcome, bytes) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '', 0) ON CONFLICT DO NOTHING",
+    )
+    .bind(session.id.to_string())
+    .bind(session.technician.to_string())
+    .bind(session.technician_name.clone())
+    .bind(session.device.to_string())
+    .bind(session.device_name.clone())
+    .bind(i64::from(session.attended))
+    .bind(to_big(session.opened.0));
+    if insert(tx, query).await? == Applied::Conflict {
+        return Ok(Applied::Conflict);
+    }
+    bind(tx, &session.id, &new.grants).await
+}
+
+async fn bind(
+    tx: &mut Transaction<'_, Any>,
+    session: &SessionId,
+    grants: &[BindGrant; 2],
+) -> Result<Applied, StoreError> {
+    for (side, grant) in (0_i64..).zip(grants) {
+        sqlx::query(
+            "INSERT INTO bindings (session, side, bind_grant) VALUES ($1, $2, $3) \
+             ON CONFLICT (session, side) DO UPDATE SET bind_grant = excluded.bind_grant",
+        )
+        .bind(session.to_string())
+        .bind(side)
+        .bind(to_text(grant)?)
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(Applied::Done)
+}
+
+async fn count(tx: &mut Transaction<'_, Any>, session: &SessionId, bytes: u64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE sessions SET bytes = $1 WHERE id = $2")
+        .bind(to_big(bytes))
+        .bind(session.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+async fn close(
+    tx: &mut Transaction<'_, Any>,
+    session: &SessionId,
+    at: UnixMillis,
+    outcome: Outcome,
+    bytes: u64,
+) -> Result<Applied, StoreError> {
+    sqlx::query("UPDATE sessions SET ended_at = $1, outcome = $2, bytes = $3 WHERE id = $4 AND ended_at = 0")
+        .bind(to_big(at.0.max(1)))
+        .bind(outcome_name(outcome))
+        .bind(to_big(bytes))
+        .bind(session.to_string())
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query("DELETE FROM bindings WHERE session = $1")
+        .bind(session.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(Applied::Done)
+}
+
+async fn note_seen(tx: &mut Transaction<'_, Any>, seen: &Seen) -> Result<(), StoreError> {
+    let at = to_big(seen.at.0);
+    let query = match (&seen.peer, &seen.said) {
+        (PeerId::Guest(_), _) => return Ok(()),
+        (PeerId::Device(id), Some((Some(facts), version))) => sqlx::query(
+            "UPDATE devices SET last_seen = $1, hostname = $2, os = $3, version = $4 WHERE id = $5",
+        )
+        .bind(at)
+        .bind(facts.hostname.clone())
+        .bind(facts.os.clone())
+        .bind(version.clone())
+        .bind(id.to_string()),
+        (PeerId::Device(id), _) => {
+            sqlx::query("UPDATE devices SET last_seen = $1 WHERE id = $2").bind(at).bind(id.to_string())
+        }
+        (PeerId::Person(id), Some((_, version))) => {
+            sqlx::query("UPDATE people SET last_seen = $1, version = $2 WHERE id = $3")
+                .bind(at)
+                .bind(version.clone())
+                .bind(id.to_string())
+        }
+        (PeerId::Person(id), None) => {
+            sqlx::query("UPDATE people SET last_seen = $1 WHERE id = $2").bind(at).bind(id.to_string())
+        }
+    };
+    query.execute(&mut **tx).await?;
+    Ok(())
+}
+
+async fn witness(
+    tx: &mut Transaction<'_, Any>,
+    device: &DeviceId,
+    head: &Head,
+    signed: &Signed<Head>,
+    at: UnixMillis,
+) -> Result<Applied, StoreError> {
+    let hash = data_encoding::HEXLOWER.encode(&head.hash);
+    let known: Option<(i64, String)> =
+        sqlx::query_as("SELECT number, hash FROM audit_witnesses WHERE witness = $1")
+            .bind(device.to_string())
+            .fetch_optional(&mut **tx)
+            .await?;
+    if let Some((number, known_hash)) = known {
+        if to_big(head.number) < number || (to_big(head.number) == number && hash != known_hash) {
+            return Ok(Applied::Conflict);
+        }
+    }
+    sqlx::query(
+        "INSERT INTO audit_witnesses (witness, number, hash, head, received_at) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (witness) DO UPDATE SET number = excluded.number, hash = excluded.hash, \
+         head = excluded.head, received_at = excluded.received_at",
+    )
+    .bind(device.to_string())
+    .bind(to_big(head.number))
+    .bind(hash)
+    .bind(to_text(signed)?)
+    .bind(to_big(at.0))
+    .execute(&mut **tx)
+    .await?;
+    Ok(Applied::Done)
+}
