@@ -1,0 +1,19 @@
+//! Diagnostics: what is wrong with this machine, and what to do about it.
+//!
+//! Lives here: collecting [`facts`], judging them ([`diagnosis`]), running both with limits and progress
+//! ([`runner`]), and putting the report together ([`summary`]). Must not live here: the report's model and its
+//! renderings (`nearhand_shared::report`), and who may ask for a run (the session).
+//!
+//! Facts and diagnosis are strictly apart: collecting does all reading and no judging, diagnosis is a pure
+//! function and gives the same findings for the same facts.
+
+mod diagnosis;
+mod facts;
+mod runner;
+mod summary;
+
+pub(crate) use diagnosis::{Check, checks};
+#[allow(unused_imports, reason = "what a session needs to forward a run")]
+pub(crate) use facts::probe::ProbeTargets;
+#[allow(unused_imports, reason = "what a session needs to forward a run")]
+pub(crate) use runner::{RunEvent, RunHandle, RunOptions, run};
