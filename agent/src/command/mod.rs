@@ -59,12 +59,19 @@ enum Command {
     Doctor(doctor::DoctorArgs),
 }
 
+/// Exit code of a command that could not do its work.
+pub(crate) const FAILED: u8 = 1;
 /// Exit code: not enrolled.
 const NOT_ENROLLED: u8 = 3;
 /// Exit code: no agent is running.
 const NOT_RUNNING: u8 = 4;
 /// Exit code: the audit log is broken.
 const AUDIT_BROKEN: u8 = 19;
+
+/// Says on the standard error what went wrong.
+pub(crate) fn complain(what: &str) {
+    eprintln!("nearhand-agent: {what}");
+}
 
 /// Runs the command that was given.
 pub(crate) fn main(cli: Cli) -> ExitCode {
@@ -78,11 +85,16 @@ pub(crate) fn main(cli: Cli) -> ExitCode {
     // One thread: an idle agent costs nothing, and its few sessions fit.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(dispatch(cli)),
+        Ok(runtime) => {
+            let outcome = runtime.block_on(dispatch(cli));
+            // A file system or name server that hangs must not keep the program from ending.
+            runtime.shutdown_background();
+            outcome
+        }
         Err(error) => Err(error.into()),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("nearhand-agent: {error:#}");
+        complain(&format!("{error:#}"));
         ExitCode::from(code_of(&error))
     })
 }

@@ -1,18 +1,19 @@
-//! stub
-use nearhand_shared::report::model::{CheckSet, Finding, Report};
-pub(crate) enum RunEvent {
-    Started { total: usize },
-    Checking { id: &'static str },
-    Finding(Finding),
-    Finished(Box<Report>),
-}
-pub(crate) struct RunOptions {}
-impl RunOptions {
-    pub(crate) fn new(_s: CheckSet, _d: String) -> Self {
-        Self {}
-    }
-}
-pub(crate) struct Handle;
-pub(crate) fn run(_o: RunOptions) -> (Handle, tokio::sync::mpsc::Receiver<RunEvent>) {
-    (Handle, tokio::sync::mpsc::channel(1).1)
-}
+//! Diagnostics: what is wrong with this machine, and what to do about it.
+//!
+//! Lives here: collecting [`facts`], judging them ([`diagnosis`]), running both with limits and progress
+//! ([`runner`]), and putting the report together ([`summary`]). Must not live here: the report's model and its
+//! renderings (`nearhand_shared::report`), and who may ask for a run (the session).
+//!
+//! Facts and diagnosis are strictly apart: collecting does all reading and no judging, diagnosis is a pure
+//! function and gives the same findings for the same facts.
+
+mod diagnosis;
+mod facts;
+mod runner;
+mod summary;
+
+pub(crate) use diagnosis::{Check, checks};
+#[allow(unused_imports, reason = "what a session needs to forward a run")]
+pub(crate) use facts::probe::ProbeTargets;
+#[allow(unused_imports, reason = "what a session needs to forward a run")]
+pub(crate) use runner::{RunEvent, RunHandle, RunOptions, run};

@@ -39,7 +39,7 @@ pub(super) async fn run(serving: &Serving, set: CheckSet, send: &mut SendStream,
 }
 
 async fn stream(serving: &Serving, set: CheckSet, send: &mut SendStream) -> Result<(), FrameError> {
-    let options = RunOptions::new(set, serving.hub.device().to_string());
+    let options = RunOptions { device_id: serving.hub.device().to_string(), ..RunOptions::new(set) };
     let (_run, mut events) = diagnostics::run(options);
     while let Some(event) = events.recv().await {
         let message = match event {

@@ -1,0 +1,191 @@
+//! Rules about the processor.
+
+use nearhand_shared::report::model::{Area, CheckSet, Status};
+
+use super::show::share;
+use super::{Check, Draft, Verdict, ladder};
+use crate::diagnostics::facts::{Facts, Source};
+
+/// 15-minute load average per processor (alarm rules: warning 2).
+const LOAD_WARN: f64 = 2.0;
+const LOAD_FAIL: f64 = 5.0;
+
+/// Percent of the time busy (alarm rules: warning 85; a short look never fails).
+const USAGE_WARN_PERCENT: f64 = 85.0;
+
+/// Percent of the time waiting for disks (alarm rules: warning 40, critical 50).
+const IOWAIT_WARN_PERCENT: f64 = 40.0;
+const IOWAIT_FAIL_PERCENT: f64 = 50.0;
+
+/// Percent of the time given to other guests. Above 10 a guest feels slow.
+const STEAL_WARN_PERCENT: f64 = 10.0;
+
+/// Percent of the last minute in which at least one task waited for the processor.
+const PRESSURE_WARN_PERCENT: f64 = 60.0;
+
+/// Percent of the best frequency below which the ceiling is a throttle and no saving.
+const CEILING_WARN_PERCENT: f64 = 50.0;
+
+/// Slow-downs for heat since the start that are more than a moment's.
+const THROTTLE_WARN_EVENTS: u64 = 100;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "cpu.load",
+        area: Area::Cpu,
+        set: CheckSet::Quick,
+        needs: &[Source::Activity],
+        what: "How many tasks want a processor or wait for disks.",
+        source: "/proc/loadavg",
+        thresholds: "warn from 2 per processor over 15 minutes, fail from 5",
+        judge: load,
+    },
+    Check {
+        id: "cpu.usage",
+        area: Area::Cpu,
+        set: CheckSet::Quick,
+        needs: &[Source::Activity],
+        what: "How busy the processors are.",
+        source: "/proc/stat over 1 s",
+        thresholds: "warn from 85 % with a 5-minute load above the number of processors; info from 85 % otherwise",
+        judge: usage,
+    },
+    Check {
+        id: "cpu.iowait",
+        area: Area::Cpu,
+        set: CheckSet::Quick,
+        needs: &[Source::Activity],
+        what: "How long the processors stand because of disks.",
+        source: "/proc/stat over 1 s",
+        thresholds: "warn from 40 %, fail from 50 %",
+        judge: iowait,
+    },
+    Check {
+        id: "cpu.steal",
+        area: Area::Cpu,
+        set: CheckSet::Quick,
+        needs: &[Source::Activity],
+        what: "A crowded host gives a virtual machine less than it is meant to get.",
+        source: "/proc/stat over 1 s",
+        thresholds: "warn from 10 %",
+        judge: steal,
+    },
+    Check {
+        id: "cpu.pressure",
+        area: Area::Cpu,
+        set: CheckSet::Quick,
+        needs: &[Source::Pressure],
+        what: "How long tasks waited for a processor.",
+        source: "/proc/pressure/cpu",
+        thresholds: "warn from 60 % of the last minute",
+        judge: pressure,
+    },
+    Check {
+        id: "cpu.throttling",
+        area: Area::Cpu,
+        set: CheckSet::Quick,
+        needs: &[Source::Throttling],
+        what: "A processor that is too hot, or whose limit was set low, works slowly.",
+        source: "/sys/devices/system/cpu/*/thermal_throttle, cpufreq",
+        thresholds: "warn if the highest allowed frequency is below 50 % or from 100 slow-downs for heat since the start",
+        judge: throttling,
+    },
+];
+
+fn load(facts: &Facts) -> Verdict {
+    let activity = facts.activity.as_ref()?;
+    let [one, five, fifteen] = activity.load;
+    #[expect(clippy::cast_precision_loss, reason = "a number of processors")]
+    let per_processor = fifteen / activity.processors.max(1) as f64;
+    let status = ladder(per_processor, LOAD_WARN, LOAD_FAIL);
+    let title = if status == Status::Ok {
+        "The load is in order"
+    } else {
+        "More is asked of the machine than it can do"
+    };
+    Draft::new(status, title)
+        .fact("Load, 1 minute", format!("{one:.2}"))
+        .fact("5 minutes", format!("{five:.2}"))
+        .fact("15 minutes", format!("{fifteen:.2}"))
+        .fact("Processors", activity.processors)
+        .fix("See which programs are at work (checks processes.cpu and processes.io), and end or move those that aren't needed.")
+        .alone()
+}
+
+fn usage(facts: &Facts) -> Verdict {
+    let activity = facts.activity.as_ref()?;
+    let [_, five, _] = activity.load;
+    #[expect(clippy::cast_precision_loss, reason = "a number of processors")]
+    let lasting = five > activity.processors as f64;
+    let draft = match (activity.busy_percent >= USAGE_WARN_PERCENT, lasting) {
+        (true, true) => Draft::warn("The processors have been busy for minutes"),
+        (true, false) => Draft::info("The processors are busy at this moment"),
+        (false, _) => Draft::ok("The processors have time left"),
+    };
+    draft
+        .fact("Busy", share(activity.busy_percent))
+        .fact("Measured over", format!("{} ms", activity.over_ms))
+        .fix("See which program it is (check processes.cpu). A browser tab, a search index or an update often explains it.")
+        .runbook("end-runaway")
+        .alone()
+}
+
+fn iowait(facts: &Facts) -> Verdict {
+    let percent = facts.activity.as_ref()?.iowait_percent;
+    let status = ladder(percent, IOWAIT_WARN_PERCENT, IOWAIT_FAIL_PERCENT);
+    let title = if status == Status::Ok {
+        "The processors don't wait for disks"
+    } else {
+        "The processors wait for disks"
+    };
+    Draft::new(status, title)
+        .fact("Waiting for disks", share(percent))
+        .fix("See checks disks.busy, disks.smart and processes.io.")
+        .alone()
+}
+
+fn steal(facts: &Facts) -> Verdict {
+    let percent = facts.activity.as_ref()?.steal_percent;
+    let draft = match percent >= STEAL_WARN_PERCENT {
+        true => Draft::warn("The host gives this virtual machine too little processor time"),
+        false => Draft::ok("No processor time is taken by other guests"),
+    };
+    draft
+        .fact("Taken by the host", share(percent))
+        .fix("Ask whoever runs the host to move this guest or others to another host.")
+        .alone()
+}
+
+fn pressure(facts: &Facts) -> Verdict {
+    let [ten, minute, five_minutes] = facts.pressure.as_ref()?.cpu.some;
+    let draft = match minute >= PRESSURE_WARN_PERCENT {
+        true => Draft::warn("Tasks queue for the processors"),
+        false => Draft::ok("Tasks hardly wait for the processors"),
+    };
+    draft
+        .fact("Some waited, last 10 s", share(ten))
+        .fact("last minute", share(minute))
+        .fact("last 5 minutes", share(five_minutes))
+        .fix("See checks cpu.load and processes.cpu.")
+        .alone()
+}
+
+fn throttling(facts: &Facts) -> Verdict {
+    let throttling = facts.throttling.as_ref()?;
+    let low = throttling.ceiling_percent.is_some_and(|percent| percent < CEILING_WARN_PERCENT);
+    let heat = throttling.thermal_events.unwrap_or(0);
+    let draft = if low {
+        Draft::warn("The processor is held at a low frequency")
+            .fix("Check power profile (powerprofilesctl get), power supply and battery: some machines slow down on a weak charger.")
+    } else if heat >= THROTTLE_WARN_EVENTS {
+        Draft::warn("The processor was slowed for heat")
+            .fix("Clean fans and air vents; check the check hardware.temperature under load.")
+    } else {
+        Draft::ok("The processor is not slowed")
+    };
+    draft
+        .maybe("Highest allowed frequency", throttling.ceiling_percent.map(share))
+        .maybe("Slow-downs for heat since the start", throttling.thermal_events)
+        .maybe("Governor", throttling.governor.as_ref())
+        .alone()
+}

@@ -1,0 +1,298 @@
+//! Rules about the machine and its operating system.
+
+use nearhand_shared::report::model::{Area, CheckSet, Status};
+
+use super::release_table::last_day;
+use super::show::{bytes, day_number, duration, share, today};
+use super::{Check, Draft, Verdict};
+use crate::diagnostics::facts::{Facts, Missing, Source};
+
+/// Years after which firmware is worth a look: makers mend security flaws for about five.
+const FIRMWARE_OLD_YEARS: i64 = 5;
+
+/// Percent of the design capacity below which a battery is worn. Makers' usual warranty limit is 80, and
+/// replacement is advised at about 60.
+const BATTERY_WARN_PERCENT: f64 = 60.0;
+const BATTERY_FAIL_PERCENT: f64 = 30.0;
+
+/// Degrees below the critical temperature (alarm rules: within 5 °C).
+const HEAT_MARGIN_CELSIUS: f64 = 5.0;
+
+/// Degrees that are much for any chip that names no limit of its own.
+const HEAT_UNKNOWN_CELSIUS: f64 = 95.0;
+
+/// Days before the end of support at which a change must be planned.
+const END_OF_LIFE_WARN_DAYS: i64 = 90;
+
+/// Days without a restart after which kernel updates are surely not in effect.
+const UPTIME_INFO_DAYS: u64 = 60;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "hardware.model",
+        area: Area::Hardware,
+        set: CheckSet::Quick,
+        needs: &[Source::Machine],
+        what: "Maker, model, processor and memory of the machine.",
+        source: "/sys/class/dmi, /proc/cpuinfo, /proc/meminfo",
+        thresholds: "information only",
+        judge: model,
+    },
+    Check {
+        id: "hardware.firmware_age",
+        area: Area::Hardware,
+        set: CheckSet::Quick,
+        needs: &[Source::Machine],
+        what: "Firmware (BIOS, UEFI) gets fixes for security and stability as long as its maker cares.",
+        source: "/sys/class/dmi/id/bios_date",
+        thresholds: "info from 5 years",
+        judge: firmware_age,
+    },
+    Check {
+        id: "hardware.virtualisation",
+        area: Area::Hardware,
+        set: CheckSet::Quick,
+        needs: &[Source::Machine],
+        what: "Whether the system runs on metal, in a virtual machine or in a container.",
+        source: "/sys/class/dmi, /proc/cpuinfo, container marks",
+        thresholds: "information only",
+        judge: virtualisation,
+    },
+    Check {
+        id: "hardware.battery",
+        area: Area::Hardware,
+        set: CheckSet::Quick,
+        needs: &[Source::Batteries],
+        what: "A worn battery ends work without warning.",
+        source: "/sys/class/power_supply",
+        thresholds: "warn below 60 % of the design capacity, fail below 30 %",
+        judge: battery,
+    },
+    Check {
+        id: "hardware.graphics",
+        area: Area::Hardware,
+        set: CheckSet::Quick,
+        needs: &[Source::Graphics],
+        what: "Every graphics adapter should have its driver.",
+        source: "/sys/bus/pci/devices",
+        thresholds: "warn without a driver",
+        judge: graphics,
+    },
+    Check {
+        id: "hardware.temperature",
+        area: Area::Hardware,
+        set: CheckSet::Quick,
+        needs: &[Source::Sensors],
+        what: "Chips near their critical temperature slow down, then switch off.",
+        source: "/sys/class/hwmon, /sys/class/thermal",
+        thresholds: "warn within 5 °C of critical (95 °C where none is known), fail at critical",
+        judge: temperature,
+    },
+    Check {
+        id: "system.end_of_life",
+        area: Area::System,
+        set: CheckSet::Quick,
+        needs: &[Source::Release],
+        what: "After its last day a release gets no security updates.",
+        source: "/etc/os-release, built-in table of dates",
+        thresholds: "warn 90 days before the last day, fail after it",
+        judge: end_of_life,
+    },
+    Check {
+        id: "system.kernel",
+        area: Area::System,
+        set: CheckSet::Quick,
+        needs: &[Source::Release],
+        what: "A tainted kernel has met an error or runs code that its makers don't support.",
+        source: "/proc/sys/kernel/osrelease, /proc/sys/kernel/tainted",
+        thresholds: "warn after a kernel oops, warning or machine check; info for foreign modules",
+        judge: kernel,
+    },
+    Check {
+        id: "system.uptime",
+        area: Area::System,
+        set: CheckSet::Quick,
+        needs: &[Source::Release],
+        what: "Updates of the kernel take effect at a restart.",
+        source: "/proc/uptime",
+        thresholds: "info from 60 days",
+        judge: uptime,
+    },
+];
+
+fn model(facts: &Facts) -> Verdict {
+    let machine = facts.machine.as_ref()?;
+    let name: Vec<&str> =
+        [&machine.vendor, &machine.product].into_iter().flatten().map(String::as_str).collect();
+    let title = if name.is_empty() { "Model not named by the firmware".to_owned() } else { name.join(" ") };
+    Draft::info(title)
+        .maybe("Processor", machine.processor.as_ref())
+        .fact("Logical processors", machine.processors)
+        .fact("Memory", bytes(machine.memory_bytes))
+        .maybe("Firmware", machine.firmware.as_ref())
+        .alone()
+}
+
+fn firmware_age(facts: &Facts) -> Verdict {
+    let machine = facts.machine.as_ref()?;
+    let dated = machine.firmware_date.as_ref().and_then(|date| Some((date, day_number(date)?)));
+    let Some((date, day)) = dated else { return Err(Missing::Absent("the firmware's date".to_owned())) };
+    // A hypervisor's firmware date says nothing about care.
+    let old = today(facts) - day >= FIRMWARE_OLD_YEARS * 365 && machine.virtualisation.is_none();
+    let status = if old { Status::Info } else { Status::Ok };
+    Draft::new(status, format!("Firmware of {date}"))
+        .fact("Date", date)
+        .maybe("Version", machine.firmware.as_ref())
+        .fix("Look on the maker's page for a newer version, or run: fwupdmgr get-updates")
+        .alone()
+}
+
+fn virtualisation(facts: &Facts) -> Verdict {
+    let machine = facts.machine.as_ref()?;
+    match &machine.virtualisation {
+        Some(name) => Draft::info(format!("Runs on {name}")).fact("Hypervisor or container", name).alone(),
+        None => Draft::info("Runs on metal").alone(),
+    }
+}
+
+fn battery(facts: &Facts) -> Verdict {
+    let batteries = facts.batteries.as_ref()?;
+    if batteries.is_empty() {
+        return Err(Missing::NotApplicable("there is no battery".to_owned()));
+    }
+    Ok(batteries
+        .iter()
+        .map(|battery| {
+            let status = match battery.health_percent {
+                Some(health) if health < BATTERY_FAIL_PERCENT => Status::Fail,
+                Some(health) if health < BATTERY_WARN_PERCENT => Status::Warn,
+                Some(_) => Status::Ok,
+                None => Status::Info,
+            };
+            let title = match (status, battery.health_percent) {
+                (Status::Fail | Status::Warn, Some(health)) => {
+                    format!("Battery {} holds only {} of what it did when new", battery.name, share(health))
+                }
+                _ => format!("Battery {} is in order", battery.name),
+            };
+            Draft::new(status, title)
+                .on(&battery.name)
+                .maybe("Capacity left of the design", battery.health_percent.map(share))
+                .maybe("Charge", battery.charge_percent.map(|charge| format!("{charge} %")))
+                .maybe("Full cycles", battery.cycles)
+                .fact("State", &battery.state)
+                .fix("Replace the battery; until then work on mains power.")
+        })
+        .collect())
+}
+
+fn graphics(facts: &Facts) -> Verdict {
+    let adapters = facts.graphics.as_ref()?;
+    if adapters.is_empty() {
+        return Err(Missing::NotApplicable("there is no graphics adapter".to_owned()));
+    }
+    Ok(adapters
+        .iter()
+        .map(|adapter| {
+            let draft = match &adapter.driver {
+                Some(driver) => {
+                    Draft::info(format!("{} graphics with driver {driver}", adapter.vendor)).fact("Driver", driver)
+                }
+                None => Draft::warn(format!("{} graphics has no driver", adapter.vendor))
+                    .because("Without its driver the screen is drawn slowly, in a low resolution or not at all.")
+                    .fix("Install the driver that the distribution offers (for example firmware-amd-graphics, nvidia-driver), then restart."),
+            };
+            draft.on(&adapter.address).fact("Vendor", &adapter.vendor).fact("Device", &adapter.device)
+        })
+        .collect())
+}
+
+fn temperature(facts: &Facts) -> Verdict {
+    let sensors = facts.sensors.as_ref()?;
+    let near = |sensor: &&crate::diagnostics::facts::hardware::Sensor| match sensor.critical {
+        Some(critical) => sensor.celsius >= critical - HEAT_MARGIN_CELSIUS,
+        None => sensor.celsius >= HEAT_UNKNOWN_CELSIUS,
+    };
+    let hot: Vec<Draft> = sensors
+        .iter()
+        .filter(near)
+        .map(|sensor| {
+            let at_limit = sensor.critical.is_some_and(|critical| sensor.celsius >= critical);
+            let status = if at_limit { Status::Fail } else { Status::Warn };
+            Draft::new(status, format!("{} is too hot: {:.0} °C", sensor.name, sensor.celsius))
+                .on(&sensor.name)
+                .fact("Temperature", format!("{:.1} °C", sensor.celsius))
+                .maybe("Critical", sensor.critical.map(|limit| format!("{limit:.0} °C")))
+                .fix("Clean fans and air vents, check that every fan turns, and put the machine where air can flow.")
+        })
+        .collect();
+    if !hot.is_empty() {
+        return Ok(hot);
+    }
+    let hottest = sensors.iter().max_by(|a, b| a.celsius.total_cmp(&b.celsius));
+    Draft::ok("All temperatures are in order")
+        .fact("Sensors", sensors.len())
+        .maybe("Hottest", hottest.map(|sensor| format!("{} {:.0} °C", sensor.name, sensor.celsius)))
+        .alone()
+}
+
+fn end_of_life(facts: &Facts) -> Verdict {
+    let release = facts.release.as_ref()?;
+    let Some(day) = last_day(&release.id, &release.version) else {
+        return Draft::info(format!("{}: last day of support not known", release.name))
+            .fact("System", &release.name)
+            .because(
+                "This release isn't in the built-in table: rolling releases have no last day, others may.",
+            )
+            .alone();
+    };
+    let left = day_number(day).unwrap_or(i64::MAX).saturating_sub(today(facts));
+    let draft = if left < 0 {
+        Draft::fail(format!("{} gets no security updates since {day}", release.name))
+    } else if left <= END_OF_LIFE_WARN_DAYS {
+        Draft::warn(format!("{} gets security updates for only {left} more days", release.name))
+    } else {
+        Draft::ok(format!("{} gets security updates until {day}", release.name))
+    };
+    draft
+        .fact("System", &release.name)
+        .fact("Last day of support", day)
+        .fix("Plan the upgrade to the next release: make a backup first, then follow the distribution's release notes.")
+        .alone()
+}
+
+/// The kernel's taint bits that tell of an error: machine check, bad page, oops, warning, soft lockup
+/// (Documentation/admin-guide/tainted-kernels.rst).
+const TAINT_ERRORS: [(u32, &str); 5] = [
+    (4, "machine check"),
+    (5, "bad page"),
+    (7, "kernel oops"),
+    (9, "kernel warning"),
+    (14, "processor lockup"),
+];
+
+fn kernel(facts: &Facts) -> Verdict {
+    let release = facts.release.as_ref()?;
+    let taint = release.taint.unwrap_or(0);
+    let errors: Vec<&str> =
+        TAINT_ERRORS.iter().filter(|(bit, _)| taint & (1 << bit) != 0).map(|(_, name)| *name).collect();
+    let draft = if !errors.is_empty() {
+        Draft::warn(format!("The kernel has met an error since the start: {}", errors.join(", ")))
+            .fix("See: journalctl -k -b -p warning. Restart to get rid of its effects; if it comes back, check memory and drivers.")
+    } else if taint != 0 {
+        Draft::info(format!("Kernel {} runs modules from elsewhere", release.kernel))
+    } else {
+        Draft::ok(format!("Kernel {} is in order", release.kernel))
+    };
+    draft.fact("Kernel", &release.kernel).maybe("Taint", release.taint).alone()
+}
+
+fn uptime(facts: &Facts) -> Verdict {
+    let seconds = facts.release.as_ref()?.uptime_seconds;
+    let long = seconds >= UPTIME_INFO_DAYS * 86_400;
+    let status = if long { Status::Info } else { Status::Ok };
+    Draft::new(status, format!("Running for {}", duration(seconds)))
+        .fact("Since the last start", duration(seconds))
+        .fix("Restart at the next occasion, so that updates of the kernel and libraries take effect.")
+        .alone()
+}

@@ -1,0 +1,163 @@
+//! Rules about memory.
+
+use nearhand_shared::report::model::{Area, CheckSet, Status};
+
+use super::show::{bytes, percent, share};
+use super::{Check, Draft, Verdict, ladder};
+use crate::diagnostics::facts::{Facts, Missing, Source};
+
+/// Percent that is still available (alarm rules: warning below 10, critical below 5).
+const AVAILABLE_WARN_PERCENT: f64 = 10.0;
+const AVAILABLE_FAIL_PERCENT: f64 = 5.0;
+
+/// Percent of swap in use (alarm rules: warning 90, critical 98).
+const SWAP_WARN_PERCENT: f64 = 90.0;
+const SWAP_FAIL_PERCENT: f64 = 98.0;
+
+/// Percent of the last minute in which all tasks stood for memory (alarm rules: 10).
+const PRESSURE_WARN_PERCENT: f64 = 10.0;
+const PRESSURE_FAIL_PERCENT: f64 = 40.0;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "memory.available",
+        area: Area::Memory,
+        set: CheckSet::Quick,
+        needs: &[Source::Memory],
+        what: "Memory that programs can still get.",
+        source: "/proc/meminfo",
+        thresholds: "warn below 10 %, fail below 5 %",
+        judge: available,
+    },
+    Check {
+        id: "memory.swap",
+        area: Area::Memory,
+        set: CheckSet::Quick,
+        needs: &[Source::Memory],
+        what: "Swap takes what doesn't fit into memory, slowly.",
+        source: "/proc/meminfo",
+        thresholds: "warn from 90 % in use, fail from 98 %",
+        judge: swap,
+    },
+    Check {
+        id: "memory.pressure",
+        area: Area::Memory,
+        set: CheckSet::Quick,
+        needs: &[Source::Pressure],
+        what: "How long all work stood still for memory.",
+        source: "/proc/pressure/memory",
+        thresholds: "warn from 10 % of the last minute, fail from 40 %",
+        judge: pressure,
+    },
+    Check {
+        id: "memory.oom",
+        area: Area::Memory,
+        set: CheckSet::Quick,
+        needs: &[Source::Memory],
+        what: "The kernel ends programs when memory runs out.",
+        source: "/proc/vmstat (oom_kill)",
+        thresholds: "warn from 1 since the start",
+        judge: oom,
+    },
+    Check {
+        id: "memory.ecc",
+        area: Area::Memory,
+        set: CheckSet::Quick,
+        needs: &[Source::Ecc],
+        what: "ECC memory counts the errors it corrects, and those it can't.",
+        source: "/sys/devices/system/edac",
+        thresholds: "warn for corrected errors, fail for uncorrected",
+        judge: ecc,
+    },
+];
+
+fn available(facts: &Facts) -> Verdict {
+    let memory = facts.memory.as_ref()?;
+    let left = percent(memory.available, memory.total);
+    let status = if left < AVAILABLE_FAIL_PERCENT {
+        Status::Fail
+    } else if left < AVAILABLE_WARN_PERCENT {
+        Status::Warn
+    } else {
+        Status::Ok
+    };
+    let title = match status {
+        Status::Ok => format!("{} of memory available", bytes(memory.available)),
+        _ => format!("Memory is running out: {} available", bytes(memory.available)),
+    };
+    Draft::new(status, title)
+        .fact("Available", share(left))
+        .fact("Available bytes", bytes(memory.available))
+        .fact("Total", bytes(memory.total))
+        .fix("See which programs take most (check processes.memory); close or restart them. If it comes back, add memory.")
+        .alone()
+}
+
+fn swap(facts: &Facts) -> Verdict {
+    let memory = facts.memory.as_ref()?;
+    if memory.swap_total == 0 {
+        return Draft::info("There is no swap")
+            .because("Without swap the kernel ends programs as soon as memory runs out.")
+            .alone();
+    }
+    let used = percent(memory.swap_total.saturating_sub(memory.swap_free), memory.swap_total);
+    let status = ladder(used, SWAP_WARN_PERCENT, SWAP_FAIL_PERCENT);
+    let title = if status == Status::Ok { "Swap has room" } else { "Swap is almost full" };
+    Draft::new(status, title)
+        .fact("In use", share(used))
+        .fact("Size", bytes(memory.swap_total))
+        .fix("Close or restart the programs that take most memory (check processes.memory), or add memory.")
+        .alone()
+}
+
+fn pressure(facts: &Facts) -> Verdict {
+    let [ten, minute, five_minutes] = facts.pressure.as_ref()?.memory.full;
+    let status = ladder(minute, PRESSURE_WARN_PERCENT, PRESSURE_FAIL_PERCENT);
+    let title = if status == Status::Ok {
+        "Work does not wait for memory"
+    } else {
+        "All work stands still for memory"
+    };
+    Draft::new(status, title)
+        .fact("Stood still, last 10 s", share(ten))
+        .fact("last minute", share(minute))
+        .fact("last 5 minutes", share(five_minutes))
+        .fix("Close the programs that take most memory (check processes.memory), or add memory.")
+        .alone()
+}
+
+fn oom(facts: &Facts) -> Verdict {
+    let Some(kills) = facts.memory.as_ref()?.oom_kills else {
+        return Err(Missing::Absent("/proc/vmstat's count oom_kill".to_owned()));
+    };
+    let draft = match kills {
+        0 => Draft::ok("No program was ended for want of memory"),
+        _ => Draft::warn("Programs were ended for want of memory"),
+    };
+    draft
+        .fact("Since the start", kills)
+        .fix("See which: journalctl -k -b | grep -i 'killed process'. Limit that program, or add memory.")
+        .alone()
+}
+
+fn ecc(facts: &Facts) -> Verdict {
+    Ok(facts
+        .ecc
+        .as_ref()?
+        .iter()
+        .map(|controller| {
+            let draft = if controller.uncorrected > 0 {
+                Draft::fail("Memory has errors that could not be corrected")
+            } else if controller.corrected > 0 {
+                Draft::warn("Memory has errors; all could be corrected so far")
+            } else {
+                Draft::ok("Memory has no errors")
+            };
+            draft
+                .on(&controller.name)
+                .fact("Corrected", controller.corrected)
+                .fact("Not corrected", controller.uncorrected)
+                .fix("Find the module (edac-util -v, or the firmware's log) and replace it.")
+        })
+        .collect())
+}

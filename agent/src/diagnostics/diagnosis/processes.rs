@@ -1,0 +1,231 @@
+//! Rules about running programs.
+
+use nearhand_shared::report::model::{Area, CheckSet, Status};
+
+use super::show::{bytes, count, names, percent, share};
+use super::{Check, Draft, Verdict};
+use crate::diagnostics::facts::process::Process;
+use crate::diagnostics::facts::{Facts, Source};
+
+/// Percent of one processor that is worth naming.
+const CPU_INFO_PERCENT: f64 = 50.0;
+
+/// Percent of the memory taken by one program.
+const MEMORY_INFO_PERCENT: f64 = 25.0;
+const MEMORY_WARN_PERCENT: f64 = 60.0;
+
+/// Bytes per second that keep a disk busy.
+const IO_INFO_BYTES: u64 = 50_000_000;
+
+/// Zombies that are no passing thing.
+const ZOMBIES_WARN: usize = 20;
+
+/// Programs in an uninterruptible wait at once that mean a hanging disk or network share.
+const BLOCKED_WARN: usize = 5;
+
+/// Percent of all files that the system can open; of all processes that there can be.
+const FILES_WARN_PERCENT: f64 = 80.0;
+const COUNT_WARN_PERCENT: f64 = 80.0;
+
+pub(super) const CHECKS: &[Check] = &[
+    check(
+        "processes.cpu",
+        CheckSet::Quick,
+        &[Source::Processes],
+        cpu,
+        "Which programs use the processors most.",
+        "sysinfo over 1 s",
+        "info from 50 % of one processor",
+    ),
+    check(
+        "processes.memory",
+        CheckSet::Quick,
+        &[Source::Processes],
+        memory,
+        "Which programs use most memory.",
+        "sysinfo",
+        "info from 25 % of the memory, warn from 60 %",
+    ),
+    check(
+        "processes.io",
+        CheckSet::Quick,
+        &[Source::Processes],
+        io,
+        "Which programs read and write most.",
+        "sysinfo over 1 s",
+        "info from 50 MB/s",
+    ),
+    check(
+        "processes.zombies",
+        CheckSet::Quick,
+        &[Source::Processes],
+        zombies,
+        "Ended programs that their parent doesn't collect fill the table of processes.",
+        "sysinfo",
+        "warn from 20; info below",
+    ),
+    check(
+        "processes.blocked",
+        CheckSet::Quick,
+        &[Source::Processes],
+        blocked,
+        "Programs that can't even be ended wait for a disk or network share.",
+        "sysinfo",
+        "warn from 5",
+    ),
+    check(
+        "processes.count",
+        CheckSet::Quick,
+        &[Source::Processes],
+        number,
+        "There is a limit to how many programs can run.",
+        "sysinfo, /proc/sys/kernel/pid_max",
+        "warn from 80 % of the limit",
+    ),
+    check(
+        "processes.descriptors",
+        CheckSet::Quick,
+        &[Source::Descriptors],
+        descriptors,
+        "A program at its limit of open files fails in strange ways.",
+        "/proc/*/fd, /proc/*/limits, /proc/sys/fs/file-nr",
+        "warn from 80 % of a limit",
+    ),
+];
+
+const fn check(
+    id: &'static str,
+    set: CheckSet,
+    needs: &'static [Source],
+    judge: fn(&Facts) -> Verdict,
+    what: &'static str,
+    source: &'static str,
+    thresholds: &'static str,
+) -> Check {
+    Check { id, area: Area::Processes, set, needs, what, source, thresholds, judge }
+}
+
+/// Evidence of the first five: name, number and value.
+fn listed(mut draft: Draft, programs: &[Process], show: impl Fn(&Process) -> String) -> Draft {
+    for program in programs.iter().take(5) {
+        draft = draft.fact(format!("{} ({})", program.name, program.pid), show(program));
+    }
+    draft
+}
+
+fn cpu(facts: &Facts) -> Verdict {
+    let processes = facts.processes.as_ref()?;
+    let draft = match processes.by_cpu.first() {
+        Some(top) if top.cpu_percent >= CPU_INFO_PERCENT => {
+            Draft::info(format!("{} uses {} of a processor", top.name, share(top.cpu_percent)))
+        }
+        _ => Draft::ok("No program keeps a processor busy"),
+    };
+    listed(draft, &processes.by_cpu, |p| share(p.cpu_percent))
+        .fix("If it is not wanted: close it, or end it with kill PID.")
+        .alone()
+}
+
+fn memory(facts: &Facts) -> Verdict {
+    let processes = facts.processes.as_ref()?;
+    let of_all = |p: &Process| percent(p.memory, processes.memory_bytes);
+    let draft = match processes.by_memory.first().map(|top| (top, of_all(top))) {
+        Some((top, part)) if part >= MEMORY_INFO_PERCENT => {
+            let status = if part >= MEMORY_WARN_PERCENT { Status::Warn } else { Status::Info };
+            Draft::new(status, format!("{} uses {} of the memory", top.name, share(part)))
+        }
+        _ => Draft::ok("No program uses a large part of the memory"),
+    };
+    listed(draft, &processes.by_memory, |p| bytes(p.memory))
+        .fix("Close and start it again; if its use keeps growing, update it or report the leak.")
+        .alone()
+}
+
+fn io(facts: &Facts) -> Verdict {
+    let processes = facts.processes.as_ref()?;
+    let draft = match processes.by_io.first() {
+        Some(top) if top.io >= IO_INFO_BYTES => {
+            Draft::info(format!("{} reads and writes {}/s", top.name, bytes(top.io)))
+        }
+        _ => Draft::ok("No program keeps the disks busy"),
+    };
+    let busy: Vec<Process> = processes.by_io.iter().filter(|p| p.io > 0).cloned().collect();
+    listed(draft, &busy, |p| format!("{}/s", bytes(p.io))).alone()
+}
+
+fn zombies(facts: &Facts) -> Verdict {
+    let processes = facts.processes.as_ref()?;
+    let number: usize = processes.zombies.iter().map(|(_, count)| count).sum();
+    let parents: Vec<String> =
+        processes.zombies.iter().map(|(name, count)| format!("{name} ({count})")).collect();
+    let draft = match number {
+        0 => Draft::ok("No program is left uncollected"),
+        1..ZOMBIES_WARN => {
+            Draft::info(format!("{} uncollected", count(number, "ended program is", "ended programs are")))
+        }
+        _ => Draft::warn(format!("{number} ended programs are uncollected")),
+    };
+    draft
+        .maybe("Parents", (number > 0).then(|| names(&parents, 8)))
+        .fix("Restart the parent program or its service; only that clears them.")
+        .alone()
+}
+
+fn blocked(facts: &Facts) -> Verdict {
+    let blocked = &facts.processes.as_ref()?.blocked;
+    let draft = match blocked.len() {
+        0 => Draft::ok("No program hangs in a wait for a disk"),
+        1..BLOCKED_WARN => Draft::ok(format!(
+            "{} for a disk at this moment",
+            count(blocked.len(), "program waits", "programs wait")
+        )),
+        number => Draft::warn(format!("{number} programs hang in a wait for a disk or share")),
+    };
+    draft
+        .maybe("Programs", (!blocked.is_empty()).then(|| names(blocked, 12)))
+        .fix("Check network shares (findmnt -t nfs4,cifs) and the checks disks.smart, disks.busy, logs.kernel.")
+        .alone()
+}
+
+fn number(facts: &Facts) -> Verdict {
+    let processes = facts.processes.as_ref()?;
+    let used =
+        processes.limit.map(|limit| percent(u64::try_from(processes.count).unwrap_or(u64::MAX), limit));
+    let draft = match used {
+        Some(used) if used >= COUNT_WARN_PERCENT => Draft::warn("Hardly any more programs can be started"),
+        _ => Draft::ok(format!("{} programs run", processes.count)),
+    };
+    draft
+        .fact("Running", processes.count)
+        .maybe("Limit", processes.limit)
+        .fix("See which program starts so many: ps -eo comm | sort | uniq -c | sort -n | tail")
+        .alone()
+}
+
+fn descriptors(facts: &Facts) -> Verdict {
+    let found = facts.descriptors.as_ref()?;
+    let mut drafts: Vec<Draft> = found
+        .near
+        .iter()
+        .map(|(name, open, limit)| {
+            Draft::warn(format!("{name} has almost as many files open as it may"))
+                .on(name)
+                .fact("Open", format!("{open} of {limit}"))
+                .fix("Restart it; if it comes back, raise LimitNOFILE in its service or report the leak.")
+        })
+        .collect();
+    if percent(found.open, found.limit) >= FILES_WARN_PERCENT {
+        drafts.push(
+            Draft::warn("The system has almost as many files open as it may")
+                .on("system")
+                .fix("Raise fs.file-max with sysctl."),
+        );
+    }
+    if drafts.is_empty() {
+        return Draft::ok("Nobody is near the limit of open files")
+            .fact("Open in the system", found.open)
+            .fact("Processes looked at", found.counted)
+            .alone();
+    }
+    Ok(drafts)
+}

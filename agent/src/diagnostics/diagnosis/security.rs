@@ -1,0 +1,311 @@
+//! Rules about protection.
+
+use nearhand_shared::report::model::{Area, CheckSet, Status};
+
+use super::show::{count, names};
+use super::{Check, Draft, Verdict};
+use crate::diagnostics::facts::security::Port;
+use crate::diagnostics::facts::{Facts, Missing, Source};
+
+/// Ports that should never be open to others: unencrypted logins, databases and control interfaces that trust
+/// whoever asks.
+const RISKY_PORTS: [(u16, &str); 14] = [
+    (21, "FTP"),
+    (23, "Telnet"),
+    (111, "RPC"),
+    (512, "rexec"),
+    (513, "rlogin"),
+    (514, "rsh"),
+    (2375, "Docker without TLS"),
+    (3306, "MySQL"),
+    (5432, "PostgreSQL"),
+    (5900, "VNC"),
+    (6379, "Redis"),
+    (9200, "Elasticsearch"),
+    (11211, "memcached"),
+    (27017, "MongoDB"),
+];
+
+/// Administrators above which somebody should ask why.
+const ADMINS_INFO: usize = 5;
+
+pub(super) const CHECKS: &[Check] = &[
+    check(
+        "security.firewall",
+        &[Source::Firewall],
+        firewall,
+        "A firewall keeps others from services that are meant for this machine only.",
+        "ufw.conf, firewalld, nft -j list ruleset, iptables-save",
+        "warn if none is active; info if that can't be told",
+    ),
+    check(
+        "security.disk_encryption",
+        &[Source::Encryption],
+        disk_encryption,
+        "Without encryption whoever has the disk has the data.",
+        "/proc/self/mountinfo, /sys/dev/block/*/dm",
+        "warn on a notebook, info elsewhere",
+    ),
+    check(
+        "security.secure_boot",
+        &[Source::Platform],
+        secure_boot,
+        "Secure boot starts signed systems only.",
+        "/sys/firmware/efi/efivars",
+        "info if off",
+    ),
+    check(
+        "security.access_control",
+        &[Source::Platform],
+        access_control,
+        "AppArmor or SELinux confine programs that were taken over.",
+        "/sys/kernel/security/lsm, /sys/module/apparmor",
+        "info if none is on",
+    ),
+    check(
+        "security.cpu_flaws",
+        &[Source::Platform],
+        cpu_flaws,
+        "Processors have flaws that firmware and kernel must work around.",
+        "/sys/devices/system/cpu/vulnerabilities",
+        "warn for each without a remedy",
+    ),
+    check(
+        "security.admins",
+        &[Source::Accounts],
+        admins,
+        "Who may become root.",
+        "/etc/group, /etc/passwd",
+        "info; from 5 with a hint",
+    ),
+    check(
+        "security.root_accounts",
+        &[Source::Accounts],
+        root_accounts,
+        "Only root should have user number 0.",
+        "/etc/passwd",
+        "fail for each other",
+    ),
+    check(
+        "security.empty_passwords",
+        &[Source::Passwords],
+        empty_passwords,
+        "An account without a password is open to everybody.",
+        "/etc/shadow (only whether it is empty)",
+        "fail for each",
+    ),
+    check(
+        "security.listening_ports",
+        &[Source::Ports],
+        listening_ports,
+        "What others can reach on this machine.",
+        "/proc/net/tcp, udp",
+        "warn for services that should never be open; info otherwise",
+    ),
+    check(
+        "security.sshd",
+        &[Source::Sshd],
+        sshd,
+        "Settings of the SSH server that let attackers guess passwords.",
+        "/etc/ssh/sshd_config, sshd_config.d",
+        "fail for empty passwords, warn for root by password, info for passwords",
+    ),
+    check(
+        "security.file_modes",
+        &[Source::FileModes],
+        file_modes,
+        "Files that decide who may do what must not be writable by everybody.",
+        "modes of 14 files in /etc",
+        "fail for each",
+    ),
+];
+
+const fn check(
+    id: &'static str,
+    needs: &'static [Source],
+    judge: fn(&Facts) -> Verdict,
+    what: &'static str,
+    source: &'static str,
+    thresholds: &'static str,
+) -> Check {
+    Check { id, area: Area::Security, set: CheckSet::Quick, needs, what, source, thresholds, judge }
+}
+
+fn firewall(facts: &Facts) -> Verdict {
+    let firewall = facts.firewall.as_ref()?;
+    let draft = if !firewall.active.is_empty() {
+        Draft::ok(format!("{} filters packets", names(&firewall.active, 4)))
+    } else if !firewall.switched_off.is_empty() || firewall.rules_readable {
+        Draft::warn("No firewall is active")
+            .fix("Switch it on, after allowing what is needed: ufw allow OpenSSH; ufw enable (or: systemctl enable --now firewalld).")
+    } else {
+        Draft::info("Whether a firewall is active can't be told without root")
+            .fix("Run as root for an answer.")
+    };
+    draft
+        .maybe("Switched off", (!firewall.switched_off.is_empty()).then(|| names(&firewall.switched_off, 4)))
+        .fact("Kernel's rules readable", if firewall.rules_readable { "yes" } else { "no" })
+        .alone()
+}
+
+fn disk_encryption(facts: &Facts) -> Verdict {
+    let encryption = facts.encryption.as_ref()?;
+    // /boot must be readable for the start, so it doesn't count.
+    let open: Vec<&str> = encryption
+        .mounts
+        .iter()
+        .filter(|(target, encrypted)| !encrypted && target != "/boot")
+        .map(|(target, _)| target.as_str())
+        .collect();
+    let draft = match (open.is_empty(), encryption.portable) {
+        (true, _) => Draft::ok("The disks are encrypted"),
+        (false, true) => Draft::warn("The disk of this notebook is not encrypted"),
+        (false, false) => Draft::info("The disks are not encrypted"),
+    };
+    draft
+        .maybe("Not encrypted", (!open.is_empty()).then(|| names(&open, 6)))
+        .fix("Encryption is set up when the system is installed (LUKS). Plan it with the next installation, at once for machines that are carried about.")
+        .alone()
+}
+
+fn secure_boot(facts: &Facts) -> Verdict {
+    let platform = facts.platform.as_ref()?;
+    let draft = match (platform.efi, platform.secure_boot) {
+        (_, Some(true)) => Draft::ok("Secure boot is on"),
+        (true, Some(false)) => Draft::info("Secure boot is off")
+            .fix("Switch it on in the firmware's settings if all drivers are signed."),
+        (true, None) => Draft::info("Whether secure boot is on can't be told"),
+        (false, None | Some(false)) => {
+            return Err(Missing::NotApplicable("not started by UEFI: there is no secure boot".to_owned()));
+        }
+    };
+    draft.alone()
+}
+
+fn access_control(facts: &Facts) -> Verdict {
+    let platform = facts.platform.as_ref()?;
+    if !platform.access_control_known {
+        return Err(Missing::Absent("/sys/kernel/security/lsm".to_owned()));
+    }
+    match platform.access_control.is_empty() {
+        true => Draft::info("Neither AppArmor nor SELinux is on")
+            .fix("On Debian and Ubuntu: apt-get install apparmor, then restart.")
+            .alone(),
+        false => Draft::ok(format!("{} is on", names(&platform.access_control, 3))).alone(),
+    }
+}
+
+fn cpu_flaws(facts: &Facts) -> Verdict {
+    let platform = facts.platform.as_ref()?;
+    if platform.flaws_known == 0 {
+        return Err(Missing::Absent("/sys/devices/system/cpu/vulnerabilities".to_owned()));
+    }
+    let draft = match platform.vulnerable.is_empty() {
+        true => Draft::ok("Known processor flaws are worked around"),
+        false => Draft::warn("Processor flaws have no remedy here")
+            .fact("Flaws", names(&platform.vulnerable, 12))
+            .fix("Install the microcode package (intel-microcode, amd64-microcode) and kernel updates, then restart. A guest depends on its host."),
+    };
+    draft.fact("Flaws known", platform.flaws_known).alone()
+}
+
+fn admins(facts: &Facts) -> Verdict {
+    let accounts = facts.accounts.as_ref()?;
+    let number = accounts.admins.len();
+    let draft = Draft::info(format!("{} may become root", count(number, "account", "accounts")))
+        .maybe("Administrators", (number > 0).then(|| names(&accounts.admins, 12)))
+        .fact("Accounts of people", accounts.people);
+    match number >= ADMINS_INFO {
+        true => draft.fix("Ask whether all of them need it: gpasswd -d NAME sudo takes it away.").alone(),
+        false => draft.alone(),
+    }
+}
+
+fn root_accounts(facts: &Facts) -> Verdict {
+    let extra = &facts.accounts.as_ref()?.extra_root;
+    if extra.is_empty() {
+        return Draft::ok("Only root is root").alone();
+    }
+    let one = |name: &String| {
+        Draft::fail(format!("Account {name} is root by another name"))
+            .on(name)
+            .fix("Unless somebody here made it on purpose the machine was broken into: keep it for examination, install it anew.")
+    };
+    Ok(extra.iter().map(one).collect())
+}
+
+fn empty_passwords(facts: &Facts) -> Verdict {
+    let empty = &facts.passwords.as_ref()?.empty;
+    if empty.is_empty() {
+        return Draft::ok("Every account has a password or is locked").alone();
+    }
+    let one = |name: &String| {
+        Draft::fail(format!("Account {name} has no password"))
+            .on(name)
+            .fix(format!("Set one: passwd '{name}', or lock it: passwd -l '{name}'"))
+    };
+    Ok(empty.iter().map(one).collect())
+}
+
+fn listening_ports(facts: &Facts) -> Verdict {
+    let ports = facts.ports.as_ref()?;
+    let risk =
+        |port: &Port| RISKY_PORTS.iter().find(|(number, _)| *number == port.number && port.protocol == "tcp");
+    let mut drafts: Vec<Draft> = ports
+        .iter()
+        .filter_map(|port| Some((port, risk(port)?.1)))
+        .map(|(port, name)| {
+            Draft::warn(format!("{name} is open to others"))
+                .on(format!("{}/{}", port.protocol, port.number))
+                .maybe("Program", port.program.as_ref())
+                .fix("Bind the service to 127.0.0.1 in its settings, switch it off, or block the port in the firewall.")
+        })
+        .collect();
+    let shown: Vec<String> = ports
+        .iter()
+        .map(|port| {
+            let program = port.program.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+            format!("{}/{}{program}", port.protocol, port.number)
+        })
+        .collect();
+    let draft = match shown.is_empty() {
+        true => Draft::ok("Nothing on this machine can be reached by others"),
+        false => Draft::info(format!("{} open to others", count(shown.len(), "port is", "ports are")))
+            .fact("Ports", names(&shown, 24)),
+    };
+    drafts.push(draft);
+    Ok(drafts)
+}
+
+fn sshd(facts: &Facts) -> Verdict {
+    let sshd = facts.sshd.as_ref()?;
+    // OpenSSH's defaults: prohibit-password, yes, no (sshd_config(5)).
+    let root = sshd.root_login.as_deref().unwrap_or("prohibit-password");
+    let passwords = sshd.passwords.as_deref().unwrap_or("yes");
+    let empty = sshd.empty_passwords.as_deref().unwrap_or("no");
+    let (status, title) = match (empty, root, passwords) {
+        ("yes", _, "yes") => (Status::Fail, "SSH lets accounts without a password in"),
+        (_, "yes", "yes") => (Status::Warn, "SSH lets root log in with a password"),
+        (_, _, "yes") => (Status::Info, "SSH lets people log in with passwords"),
+        _ => (Status::Ok, "SSH lets nobody in by password"),
+    };
+    Draft::new(status, title)
+        .fact("PermitRootLogin", root)
+        .fact("PasswordAuthentication", passwords)
+        .fact("PermitEmptyPasswords", empty)
+        .fix("Set PermitRootLogin prohibit-password and PasswordAuthentication no in /etc/ssh/sshd_config once everybody has a key, then: systemctl reload ssh")
+        .alone()
+}
+
+fn file_modes(facts: &Facts) -> Verdict {
+    let modes = facts.file_modes.as_ref()?;
+    if modes.world_writable.is_empty() {
+        return Draft::ok("Important files are protected").fact("Files", modes.looked_at).alone();
+    }
+    let one = |path: &String| {
+        Draft::fail(format!("Everybody can write {path}"))
+            .on(path)
+            .fix(format!("Take the right away: chmod o-w '{path}', and compare its content with a backup."))
+    };
+    Ok(modes.world_writable.iter().map(one).collect())
+}

@@ -1,0 +1,216 @@
+//! Rules about services, the start, printers.
+
+use nearhand_shared::report::model::{Area, CheckSet, Status};
+
+use super::show::{count, duration, milliseconds, names};
+use super::{Check, Draft, Verdict};
+use crate::diagnostics::facts::{Facts, Source};
+
+/// Automatic restarts that are a loop (alarm rules: 3 in 10 minutes).
+const RESTARTS_FAIL: u32 = 3;
+
+/// Seconds since the last change within which restarts are still going on (alarm rules: 10 minutes).
+const RESTARTS_RECENT_SECONDS: u64 = 600;
+
+/// Milliseconds from the kernel to the end of the start.
+const BOOT_WARN_MS: u64 = 120_000;
+
+/// Milliseconds of one service that make it worth naming.
+const UNIT_SLOW_MS: u64 = 10_000;
+
+/// Programs starting with the desktop above which logging in takes long.
+const AUTOSTART_INFO: usize = 25;
+
+/// Jobs in a queue that are a jam.
+const JOBS_WARN: usize = 10;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "services.failed",
+        area: Area::Services,
+        set: CheckSet::Quick,
+        needs: &[Source::Units],
+        what: "A failed service does not do its work.",
+        source: "systemd over D-Bus",
+        thresholds: "fail for each failed unit",
+        judge: failed,
+    },
+    Check {
+        id: "services.restart_loops",
+        area: Area::Services,
+        set: CheckSet::Quick,
+        needs: &[Source::Units],
+        what: "A service that starts again and again does not do its work and burns time.",
+        source: "systemd over D-Bus (NRestarts)",
+        thresholds: "fail from 3 restarts with the last within 10 minutes; info for older ones",
+        judge: restart_loops,
+    },
+    Check {
+        id: "services.boot_time",
+        area: Area::Services,
+        set: CheckSet::Full,
+        needs: &[Source::Boot],
+        what: "How long the machine takes to start, and because of which service.",
+        source: "systemd over D-Bus",
+        thresholds: "warn from 120 s; services from 10 s are named",
+        judge: boot_time,
+    },
+    Check {
+        id: "services.autostart",
+        area: Area::Services,
+        set: CheckSet::Quick,
+        needs: &[Source::Autostart],
+        what: "Programs that start with the desktop make logging in slow.",
+        source: "/etc/xdg/autostart, ~/.config/autostart (names only)",
+        thresholds: "info from 25",
+        judge: autostart,
+    },
+    Check {
+        id: "printers.queues",
+        area: Area::Printers,
+        set: CheckSet::Quick,
+        needs: &[Source::Printers],
+        what: "A stopped print queue takes jobs and prints none.",
+        source: "lpstat -p",
+        thresholds: "fail if stopped with jobs waiting, warn if stopped",
+        judge: queues,
+    },
+    Check {
+        id: "printers.jobs",
+        area: Area::Printers,
+        set: CheckSet::Quick,
+        needs: &[Source::Printers],
+        what: "Many waiting jobs mean that the first one is stuck.",
+        source: "lpstat -o",
+        thresholds: "warn from 10 in one queue",
+        judge: jobs,
+    },
+];
+
+fn failed(facts: &Facts) -> Verdict {
+    let units = facts.units.as_ref()?;
+    if units.failed.is_empty() {
+        return Draft::ok("No service has failed")
+            .fact("Units", units.loaded)
+            .fact("State", &units.state)
+            .alone();
+    }
+    let one = |unit: &crate::diagnostics::facts::service::Unit| {
+        Draft::fail(format!("{} has failed", unit.name))
+            .on(&unit.name)
+            .fact("What it is", &unit.description)
+            .fix(format!(
+                "See why: systemctl status '{0}'; journalctl -u '{0}' -b. Then: systemctl restart '{0}'",
+                unit.name
+            ))
+            .runbook("restart-service")
+    };
+    Ok(units.failed.iter().map(one).collect())
+}
+
+fn restart_loops(facts: &Facts) -> Verdict {
+    let units = facts.units.as_ref()?;
+    if units.restarting.is_empty() {
+        return Draft::ok("No service had to be started again").alone();
+    }
+    Ok(units
+        .restarting
+        .iter()
+        .map(|service| {
+            let recent = service.waiting || service.changed_seconds <= RESTARTS_RECENT_SECONDS;
+            let draft = match service.restarts >= RESTARTS_FAIL && recent {
+                true => Draft::fail(format!("{} starts again and again", service.name)),
+                false => Draft::info(format!("{} was started again by itself", service.name)),
+            };
+            draft
+                .on(&service.name)
+                .fact("Restarts", service.restarts)
+                .fact("Last change", format!("{} ago", duration(service.changed_seconds)))
+                .fix(format!("See why it ends: journalctl -u '{}' -n 100", service.name))
+        })
+        .collect())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of a start")]
+fn boot_time(facts: &Facts) -> Verdict {
+    let boot = facts.boot.as_ref()?;
+    let Some(services) = boot.services_ms else {
+        return Draft::info("The machine is still starting")
+            .because("Some service hasn't finished its start yet.")
+            .fix("See which: systemctl list-jobs")
+            .alone();
+    };
+    let total = boot.kernel_ms.saturating_add(services);
+    let status = if total >= BOOT_WARN_MS { Status::Warn } else { Status::Ok };
+    let show = |ms: u64| milliseconds(ms as f64);
+    let mut draft = Draft::new(status, format!("The start took {}", show(total)))
+        .fact("Firmware", show(boot.firmware_ms))
+        .fact("Loader", show(boot.loader_ms))
+        .fact("Kernel", show(boot.kernel_ms))
+        .fact("Services", show(services))
+        .fix("See what the others wait for: systemd-analyze critical-chain. Switch off what isn't needed: systemctl disable NAME");
+    for (name, ms) in boot.units.iter().filter(|(_, ms)| *ms >= UNIT_SLOW_MS).take(5) {
+        draft = draft.fact(name, show(*ms));
+    }
+    draft.alone()
+}
+
+fn autostart(facts: &Facts) -> Verdict {
+    let autostart = facts.autostart.as_ref()?;
+    let number = autostart.system.len().saturating_add(autostart.users.len());
+    let status = if number >= AUTOSTART_INFO { Status::Info } else { Status::Ok };
+    Draft::new(status, format!("{} with the desktop", count(number, "program starts", "programs start")))
+        .maybe("Set by users", (!autostart.users.is_empty()).then(|| names(&autostart.users, 20)))
+        .maybe("Set for everybody", (!autostart.system.is_empty()).then(|| names(&autostart.system, 20)))
+        .fix("Switch off what isn't needed in the desktop's settings for startup programs.")
+        .alone()
+}
+
+fn queues(facts: &Facts) -> Verdict {
+    let queues = &facts.printers.as_ref()?.queues;
+    if queues.is_empty() {
+        return Draft::info("No printer is set up").alone();
+    }
+    Ok(queues
+        .iter()
+        .map(|queue| {
+            let draft = match (queue.enabled, queue.jobs) {
+                (true, _) => Draft::ok(format!("Printer {} is ready", queue.name)),
+                (false, 0) => Draft::warn(format!("Printer {} is stopped", queue.name)),
+                (false, jobs) => Draft::fail(format!("Printer {} is stopped, {jobs} jobs wait", queue.name)),
+            };
+            draft
+                .on(&queue.name)
+                .fact("Jobs", queue.jobs)
+                .maybe("It says", (!queue.message.is_empty()).then_some(&queue.message))
+                .fix(format!(
+                    "Check paper, toner, cable and power of the printer, then: cupsenable '{}'",
+                    queue.name
+                ))
+        })
+        .collect())
+}
+
+fn jobs(facts: &Facts) -> Verdict {
+    let queues = &facts.printers.as_ref()?.queues;
+    let stuck: Vec<Draft> = queues
+        .iter()
+        .filter(|queue| queue.jobs >= JOBS_WARN)
+        .map(|queue| {
+            Draft::warn(format!("{} jobs wait for printer {}", queue.jobs, queue.name))
+                .on(&queue.name)
+                .fact("Jobs", queue.jobs)
+                .fix(format!(
+                    "Remove the first job (lpstat -o '{0}', cancel JOB); all: cancel -a '{0}'",
+                    queue.name
+                ))
+                .runbook("clear-print-queue")
+        })
+        .collect();
+    match stuck.is_empty() {
+        true => Draft::ok("No print jobs are stuck")
+            .fact("Waiting", queues.iter().map(|q| q.jobs).sum::<usize>())
+            .alone(),
+        false => Ok(stuck),
+    }
+}

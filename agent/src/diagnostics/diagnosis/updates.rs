@@ -1,0 +1,280 @@
+//! Rules about updates and the clock.
+
+use nearhand_shared::report::model::{Area, CheckSet, Status};
+
+use super::show::{count, duration, milliseconds, names};
+use super::{Check, Draft, Verdict, ladder};
+use crate::diagnostics::facts::{Facts, Missing, Source};
+
+/// Seconds after which package lists say nothing about today.
+const LISTS_WARN_SECONDS: u64 = 14 * 86_400;
+
+/// Packages waiting that show that nobody updates.
+const PENDING_WARN: usize = 100;
+
+/// Seconds that the clock may be off (alarm rules: 2 warning, 60 error). From 300 on, logins by Kerberos fail.
+const OFFSET_WARN_SECONDS: f64 = 2.0;
+const OFFSET_FAIL_SECONDS: f64 = 60.0;
+
+/// Seconds without a success of the time service: it asks every 34 minutes at the least often.
+const SYNC_WARN_SECONDS: u64 = 4 * 3600;
+
+pub(super) const CHECKS: &[Check] = &[
+    check(
+        "updates.pending",
+        Area::Updates,
+        CheckSet::Full,
+        &[Source::Pending],
+        pending,
+        "Updates that wait to be installed.",
+        "apt-get -s dist-upgrade, dnf check-update",
+        "info from 1, warn from 100",
+    ),
+    check(
+        "updates.security",
+        Area::Updates,
+        CheckSet::Full,
+        &[Source::Pending],
+        security,
+        "Updates that mend security flaws.",
+        "apt-get -s dist-upgrade, dnf --security check-update",
+        "warn from 1",
+    ),
+    check(
+        "updates.reboot",
+        Area::Updates,
+        CheckSet::Quick,
+        &[Source::Upkeep],
+        reboot,
+        "Some updates take effect at a restart only.",
+        "/run/reboot-required, /lib/modules",
+        "warn if one is asked for or a newer kernel is installed",
+    ),
+    check(
+        "updates.sources_age",
+        Area::Updates,
+        CheckSet::Quick,
+        &[Source::Upkeep],
+        sources_age,
+        "Old package lists don't know of new updates.",
+        "change time of the package lists",
+        "warn from 14 days",
+    ),
+    check(
+        "updates.automatic",
+        Area::Updates,
+        CheckSet::Quick,
+        &[Source::Upkeep],
+        automatic,
+        "Security updates that install themselves are never forgotten.",
+        "apt.conf (APT::Periodic), dnf-automatic's timer",
+        "info if off",
+    ),
+    check(
+        "updates.broken",
+        Area::Updates,
+        CheckSet::Full,
+        &[Source::Packages],
+        broken,
+        "A half-installed package blocks all further updates.",
+        "/var/lib/dpkg/status",
+        "fail from 1",
+    ),
+    check(
+        "updates.held",
+        Area::Updates,
+        CheckSet::Full,
+        &[Source::Packages],
+        held,
+        "Held packages get no updates, security included.",
+        "/var/lib/dpkg/status",
+        "info from 1",
+    ),
+    check(
+        "time.offset",
+        Area::Time,
+        CheckSet::Full,
+        &[Source::Clock],
+        offset,
+        "With a wrong clock certificates, logins and logs go wrong.",
+        "SNTP",
+        "warn from 2 s, fail from 60 s",
+    ),
+    check(
+        "time.sync",
+        Area::Time,
+        CheckSet::Quick,
+        &[Source::TimeSync],
+        sync,
+        "Something must keep the clock right.",
+        "running services, /run/systemd/timesync",
+        "warn without a service (info in a guest) or without success for 4 h",
+    ),
+    check(
+        "time.zone",
+        Area::Time,
+        CheckSet::Quick,
+        &[Source::TimeSync],
+        zone,
+        "The time zone decides what people read from the clock.",
+        "/etc/localtime",
+        "information only",
+    ),
+];
+
+#[expect(clippy::too_many_arguments, reason = "a row of the table above; each is a column")]
+const fn check(
+    id: &'static str,
+    area: Area,
+    set: CheckSet,
+    needs: &'static [Source],
+    judge: fn(&Facts) -> Verdict,
+    what: &'static str,
+    source: &'static str,
+    thresholds: &'static str,
+) -> Check {
+    Check { id, area, set, needs, what, source, thresholds, judge }
+}
+
+fn pending(facts: &Facts) -> Verdict {
+    let pending = facts.pending.as_ref()?;
+    let number = pending.all.len();
+    let draft = match number {
+        0 => Draft::ok("No updates are waiting"),
+        1..PENDING_WARN => Draft::info(format!("{} waiting", count(number, "update is", "updates are"))),
+        _ => Draft::warn(format!("{number} updates are waiting")),
+    };
+    draft
+        .fact("Updates", number)
+        .maybe("Packages", (number > 0).then(|| names(&pending.all, 12)))
+        .fix("Install them: apt-get update && apt-get dist-upgrade, or dnf upgrade.")
+        .alone()
+}
+
+fn security(facts: &Facts) -> Verdict {
+    let security = &facts.pending.as_ref()?.security;
+    let draft = match security.len() {
+        0 => Draft::ok("No security updates are waiting"),
+        number => {
+            Draft::warn(format!("{} waiting", count(number, "security update is", "security updates are")))
+        }
+    };
+    draft
+        .fact("Security updates", security.len())
+        .maybe("Packages", (!security.is_empty()).then(|| names(security, 12)))
+        .fix("Install them now: apt-get update && apt-get dist-upgrade, or dnf upgrade --security.")
+        .alone()
+}
+
+fn reboot(facts: &Facts) -> Verdict {
+    let upkeep = facts.upkeep.as_ref()?;
+    let newer = upkeep.newest_kernel.as_ref().filter(|newest| **newest != upkeep.running_kernel);
+    let draft = match upkeep.reboot_asked || newer.is_some() {
+        true => Draft::warn("A restart is needed for updates to take effect"),
+        false => Draft::ok("No restart is needed"),
+    };
+    draft
+        .fact("Running kernel", &upkeep.running_kernel)
+        .maybe("Newer kernel", newer)
+        .maybe(
+            "Asked for by",
+            (!upkeep.reboot_packages.is_empty()).then(|| names(&upkeep.reboot_packages, 8)),
+        )
+        .fix("Restart when it suits the person at the machine.")
+        .alone()
+}
+
+fn sources_age(facts: &Facts) -> Verdict {
+    let Some(at) = facts.upkeep.as_ref()?.lists_at else {
+        return Err(Missing::Absent("a package list".to_owned()));
+    };
+    let age = (facts.taken_at.0 / 1000).saturating_sub(at);
+    let draft = match age >= LISTS_WARN_SECONDS {
+        true => Draft::warn("The package lists are old"),
+        false => Draft::ok("The package lists are fresh"),
+    };
+    draft
+        .fact("Last renewed", format!("{} ago", duration(age)))
+        .fix("Renew them: apt-get update, or dnf makecache; if that fails, its error says which source is broken.")
+        .alone()
+}
+
+fn automatic(facts: &Facts) -> Verdict {
+    let draft = match facts.upkeep.as_ref()?.automatic {
+        Some(true) => Draft::ok("Security updates install themselves"),
+        Some(false) => Draft::info("Updates don't install themselves")
+            .fix("On Debian and Ubuntu: apt-get install unattended-upgrades && dpkg-reconfigure unattended-upgrades; on Fedora: dnf-automatic."),
+        None => return Err(Missing::Absent("a package tool with automatic updates (apt, dnf)".to_owned())),
+    };
+    draft.alone()
+}
+
+fn broken(facts: &Facts) -> Verdict {
+    let packages = facts.packages.as_ref()?;
+    if packages.broken.is_empty() {
+        return Draft::ok("All packages are completely installed").fact("Packages", packages.count).alone();
+    }
+    let shown: Vec<String> =
+        packages.broken.iter().map(|(name, state)| format!("{name} ({state})")).collect();
+    Draft::fail(format!("{} not completely installed", count(shown.len(), "package is", "packages are")))
+        .fact("Packages", names(&shown, 12))
+        .fix("Finish it: dpkg --configure -a, then apt-get -f install.")
+        .alone()
+}
+
+fn held(facts: &Facts) -> Verdict {
+    let packages = facts.packages.as_ref()?;
+    let draft = match packages.held.is_empty() {
+        true => Draft::ok("No package is held back"),
+        false => {
+            Draft::info(format!("{} held back", count(packages.held.len(), "package is", "packages are")))
+                .fact("Packages", names(&packages.held, 12))
+                .fix("Let them go if nobody remembers why: apt-mark unhold NAME")
+        }
+    };
+    draft.alone()
+}
+
+fn offset(facts: &Facts) -> Verdict {
+    let clock = facts.clock.as_ref()?;
+    let off = clock.offset_seconds.abs();
+    let status = ladder(off, OFFSET_WARN_SECONDS, OFFSET_FAIL_SECONDS);
+    let direction = if clock.offset_seconds > 0.0 { "slow" } else { "fast" };
+    let title = match status {
+        Status::Ok => "The clock is right".to_owned(),
+        _ => format!("The clock is {off:.0} s {direction}"),
+    };
+    Draft::new(status, title)
+        .fact("Offset", format!("{:+.3} s", clock.offset_seconds))
+        .fact("Precise to", milliseconds(clock.round_trip_ms / 2.0))
+        .fact("Server", format!("{} (stratum {})", clock.server, clock.stratum))
+        .fix("Switch on time synchronisation: timedatectl set-ntp true. If it is off again after a restart, replace the mainboard's battery.")
+        .runbook("resync-time")
+        .alone()
+}
+
+fn sync(facts: &Facts) -> Verdict {
+    let sync = facts.time_sync.as_ref()?;
+    let late = sync.synchronised_seconds.filter(|seconds| *seconds >= SYNC_WARN_SECONDS);
+    let draft = match (&sync.service, late, sync.guest) {
+        (Some(_), Some(_), _) => Draft::warn("The time service has had no success for hours"),
+        (Some(service), None, _) => Draft::ok(format!("{service} keeps the clock right")),
+        (None, _, true) => Draft::info("No time service runs; the host may keep this guest's clock"),
+        (None, _, false) => Draft::warn("Nothing keeps the clock right"),
+    };
+    draft
+        .maybe("Service", sync.service.as_ref())
+        .maybe("Last success", sync.synchronised_seconds.map(|seconds| format!("{} ago", duration(seconds))))
+        .fix(
+            "Switch it on: timedatectl set-ntp true. See also: timedatectl timesync-status, chronyc sources.",
+        )
+        .runbook("resync-time")
+        .alone()
+}
+
+fn zone(facts: &Facts) -> Verdict {
+    match &facts.time_sync.as_ref()?.zone {
+        Some(zone) => Draft::info(format!("The time zone is {zone}")).fact("Zone", zone).alone(),
+        None => Draft::info("No time zone is set: times are UTC").alone(),
+    }
+}

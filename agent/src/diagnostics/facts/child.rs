@@ -1,0 +1,187 @@
+//! Child programs that tell facts.
+//!
+//! Lives here: finding a program in fixed directories and running it with a cleaned environment, no input,
+//! bounded output and a deadline. Dropping the future ends the program and everything it started. Must not
+//! live here: which programs there are, and what their output means. There is never a shell.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+
+use super::{Fact, Missing};
+
+/// Where programs are looked for; `PATH` is not asked, because a user may have put anything there.
+const DIRECTORIES: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
+
+/// Most of a program's output that is kept; the rest is not read and the program ended.
+const OUTPUT_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// What a program said.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Output {
+    /// Exit code; `None` if a signal or our limit ended it.
+    pub(crate) code: Option<i32>,
+    /// Standard output, at most [`OUTPUT_LIMIT`] bytes; invalid UTF-8 replaced.
+    pub(crate) text: String,
+    /// First line of the standard error.
+    pub(crate) complaint: String,
+    /// `true` where the output was longer than the limit.
+    pub(crate) cut: bool,
+}
+
+/// The programs of this machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Programs {
+    directories: Vec<PathBuf>,
+}
+
+impl Default for Programs {
+    fn default() -> Self {
+        Self { directories: DIRECTORIES.iter().map(PathBuf::from).collect() }
+    }
+}
+
+impl Programs {
+    /// Programs of one directory, for tests.
+    #[cfg(test)]
+    pub(crate) fn only_in(directory: &Path) -> Self {
+        Self { directories: vec![directory.to_owned()] }
+    }
+
+    /// Absolute path of a program.
+    pub(crate) fn find(&self, name: &str) -> Fact<PathBuf> {
+        self.directories
+            .iter()
+            .map(|directory| directory.join(name))
+            .find(|path| path.is_file())
+            .ok_or_else(|| Missing::Absent(name.to_owned()))
+    }
+
+    /// Runs a program to its end. There is no deadline here: drop the future, and the program ends too.
+    pub(crate) async fn run(&self, name: &str, arguments: &[&str]) -> Fact<Output> {
+        let path = self.find(name)?;
+        let mut child = spawn(&path, arguments).map_err(|error| Missing::from_io(name, &error))?;
+        let _group = Group::of(&child);
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(Missing::failed(name, "no output"));
+        };
+        let (out, complaint) = tokio::join!(bounded(stdout, OUTPUT_LIMIT), bounded(stderr, 4096));
+        let out = out.map_err(|error| Missing::from_io(name, &error))?;
+        let cut = u64::try_from(out.len()).is_ok_and(|length| length >= OUTPUT_LIMIT);
+        let code = if cut { None } else { child.wait().await.ok().and_then(|status| status.code()) };
+        let complaint = complaint.unwrap_or_default();
+        Ok(Output {
+            code,
+            text: String::from_utf8_lossy(&out).into_owned(),
+            complaint: String::from_utf8_lossy(&complaint).lines().next().unwrap_or_default().to_owned(),
+            cut,
+        })
+    }
+}
+
+fn spawn(path: &Path, arguments: &[&str]) -> std::io::Result<Child> {
+    let mut command = Command::new(path);
+    command
+        .args(arguments)
+        .env_clear()
+        .env("LC_ALL", "C")
+        .env("PATH", DIRECTORIES.join(":"))
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    #[cfg(unix)]
+    command.process_group(0);
+    command.spawn()
+}
+
+async fn bounded(stream: impl AsyncRead + Unpin, limit: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    stream.take(limit).read_to_end(&mut bytes).await?;
+    Ok(bytes)
+}
+
+/// Ends what is left of a program's process group when it goes: helpers that the program had started.
+struct Group(#[cfg(unix)] Option<rustix::process::Pid>);
+
+impl Group {
+    #[cfg(unix)]
+    fn of(child: &Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Self(id.and_then(rustix::process::Pid::from_raw))
+    }
+
+    #[cfg(not(unix))]
+    fn of(_: &Child) -> Self {
+        Self()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(group) = self.0 {
+            // A group that has already gone answers with an error, and that is what was wanted.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+
+    fn script(text: &str) -> (tempfile::TempDir, Programs) {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tool");
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let programs = Programs::only_in(dir.path());
+        (dir, programs)
+    }
+
+    #[tokio::test]
+    async fn keeps_output_code_and_complaint_with_a_clean_environment() {
+        let (_dir, programs) = script("echo \"$LC_ALL $HOME\"; echo oops >&2; exit 3");
+        let output = programs.run("tool", &[]).await.unwrap();
+        assert_eq!((output.code, output.text.as_str(), output.complaint.as_str()), (Some(3), "C \n", "oops"));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_absent() {
+        let (_dir, programs) = script("true");
+        assert_eq!(programs.run("smartctl", &[]).await, Err(Missing::Absent("smartctl".into())));
+    }
+
+    #[tokio::test]
+    async fn endless_output_is_cut_and_the_program_ended() {
+        let (_dir, programs) = script("exec cat /dev/zero");
+        let output = programs.run("tool", &[]).await.unwrap();
+        assert!(output.cut);
+        assert_eq!(output.text.len() as u64, OUTPUT_LIMIT);
+    }
+
+    #[tokio::test]
+    async fn dropping_ends_the_program_and_its_own_children() {
+        let (dir, programs) = script("sleep 1000 & echo $! > $(dirname $0)/pid; wait");
+        let run = programs.run("tool", &[]);
+        assert!(tokio::time::timeout(Duration::from_millis(700), run).await.is_err());
+        let pid = std::fs::read_to_string(dir.path().join("pid")).unwrap();
+        let stat = format!("/proc/{}/stat", pid.trim());
+        for _ in 0..100 {
+            // Gone, or a zombie that its new parent has not collected yet.
+            match std::fs::read_to_string(&stat) {
+                Err(_) => return,
+                Ok(text) if text.contains(") Z") => return,
+                Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+        panic!("the grandchild still runs");
+    }
+}

@@ -1,0 +1,284 @@
+//! Processor, memory, pressure: `/proc` and `/sys`.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::diagnostics::facts::load::{
+    Activity, DiskUse, EccController, Memory, Pressure, Stall, Throttling,
+};
+use crate::diagnostics::facts::root::Root;
+use crate::diagnostics::facts::{Context, Fact, Missing};
+
+/// How long processor and disks are watched. Long enough for 100 Hz counters to tell percents.
+const WATCH: Duration = Duration::from_millis(1000);
+
+/// Watches processor and disks for [`WATCH`].
+pub(super) async fn activity(context: &Arc<Context>) -> Fact<Activity> {
+    let before = Counters::read(&context.root)?;
+    tokio::time::sleep(WATCH).await;
+    let after = Counters::read(&context.root)?;
+    let load = context.root.line("/proc/loadavg").as_deref().and_then(load_averages);
+    let load = load.ok_or_else(|| Missing::failed("/proc/loadavg", "not three numbers"))?;
+    Ok(between(&before, &after, load, WATCH))
+}
+
+fn load_averages(line: &str) -> Option<[f64; 3]> {
+    let mut numbers = line.split_whitespace().map(|word| word.parse::<f64>().ok());
+    Some([numbers.next()??, numbers.next()??, numbers.next()??])
+}
+
+/// Counters that only ever grow.
+struct Counters {
+    processors: usize,
+    total: u64,
+    idle: u64,
+    iowait: u64,
+    steal: u64,
+    /// Disk: requests, milliseconds spent by requests, milliseconds busy.
+    disks: BTreeMap<String, (u64, u64, u64)>,
+}
+
+impl Counters {
+    fn read(root: &Root) -> Fact<Self> {
+        let stat = root.text("/proc/stat")?;
+        let disks = root.text("/proc/diskstats").map(|text| disk_counters(&text)).unwrap_or_default();
+        Self::parse(&stat, disks).ok_or_else(|| Missing::failed("/proc/stat", "no line for all processors"))
+    }
+
+    /// `cpu user nice system idle iowait irq softirq steal guest guest_nice`: proc(5).
+    fn parse(stat: &str, disks: BTreeMap<String, (u64, u64, u64)>) -> Option<Self> {
+        let line = stat.lines().find(|line| line.starts_with("cpu "))?;
+        let fields: Vec<u64> =
+            line.split_whitespace().skip(1).take(8).map_while(|w| w.parse().ok()).collect();
+        let field = |index: usize| fields.get(index).copied().unwrap_or(0);
+        let is_core = |line: &&str| {
+            line.strip_prefix("cpu").is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit()))
+        };
+        (fields.len() >= 4).then(|| Self {
+            processors: stat.lines().filter(is_core).count().max(1),
+            total: fields.iter().fold(0, |sum, value| sum.saturating_add(*value)),
+            idle: field(3),
+            iowait: field(4),
+            steal: field(7),
+            disks,
+        })
+    }
+}
+
+/// Whole disks only: partitions would count twice.
+fn disk_counters(text: &str) -> BTreeMap<String, (u64, u64, u64)> {
+    let whole = |name: &str| {
+        ["loop", "ram", "zram", "dm-", "md", "sr"].iter().all(|prefix| !name.starts_with(prefix))
+            && match name.starts_with("nvme") || name.starts_with("mmcblk") {
+                true => !name.contains('p'),
+                false => !name.ends_with(|c: char| c.is_ascii_digit()),
+            }
+    };
+    text.lines()
+        .filter_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let number = |index: usize| words.get(index)?.parse::<u64>().ok();
+            let name = words.get(2).filter(|name| whole(name))?;
+            let requests = number(3)?.saturating_add(number(7)?);
+            let spent = number(6)?.saturating_add(number(10)?);
+            Some(((*name).to_owned(), (requests, spent, number(12)?)))
+        })
+        .collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "percentages need no more than 52 bits")]
+fn between(before: &Counters, after: &Counters, load: [f64; 3], over: Duration) -> Activity {
+    let total = after.total.saturating_sub(before.total).max(1) as f64;
+    let share = |now: u64, then: u64| (now.saturating_sub(then) as f64 * 100.0 / total).min(100.0);
+    let iowait = share(after.iowait, before.iowait);
+    let over_ms = over.as_millis() as f64;
+    let disks = after.disks.iter().filter_map(|(name, now)| {
+        let then = before.disks.get(name)?;
+        let requests = now.0.saturating_sub(then.0);
+        Some(DiskUse {
+            name: name.clone(),
+            busy_percent: (now.2.saturating_sub(then.2) as f64 * 100.0 / over_ms).min(100.0),
+            wait_ms: (requests > 0).then(|| now.1.saturating_sub(then.1) as f64 / requests as f64),
+        })
+    });
+    Activity {
+        processors: after.processors,
+        load,
+        over_ms: u64::try_from(over.as_millis()).unwrap_or(u64::MAX),
+        busy_percent: (100.0 - share(after.idle, before.idle) - iowait).max(0.0),
+        iowait_percent: iowait,
+        steal_percent: share(after.steal, before.steal),
+        disks: disks.collect(),
+    }
+}
+
+/// Reads pressure stall information (kernel 4.20 and later).
+pub(super) fn pressure(root: &Root) -> Fact<Pressure> {
+    let stall = |name: &str| {
+        let path = format!("/proc/pressure/{name}");
+        root.text(&path).map(|text| parse_stall(&text))
+    };
+    Ok(Pressure { cpu: stall("cpu")?, memory: stall("memory")?, io: stall("io")? })
+}
+
+/// `some avg10=0.43 avg60=0.86 avg300=1.65 total=19232182`, then the same with `full`.
+fn parse_stall(text: &str) -> Stall {
+    let averages = |kind: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(kind)).unwrap_or("");
+        ["avg10=", "avg60=", "avg300="].map(|key| {
+            let word = line.split_whitespace().find_map(|word| word.strip_prefix(key));
+            word.and_then(|number| number.parse().ok()).filter(|value: &f64| value.is_finite()).unwrap_or(0.0)
+        })
+    };
+    Stall { some: averages("some "), full: averages("full ") }
+}
+
+/// Reads how the clock is held back.
+pub(super) fn throttling(root: &Root) -> Fact<Throttling> {
+    let base = "/sys/devices/system/cpu";
+    let mut cores = root.names(base)?;
+    cores.retain(|name| name.strip_prefix("cpu").is_some_and(|rest| rest.parse::<u16>().is_ok()));
+    let number = |core: &str, file: &str| root.number::<u64>(&format!("{base}/{core}/{file}"));
+    let events: Vec<u64> =
+        cores.iter().filter_map(|core| number(core, "thermal_throttle/core_throttle_count")).collect();
+    let ceiling = cores
+        .iter()
+        .filter_map(|core| {
+            let now = number(core, "cpufreq/scaling_max_freq")?;
+            let best = number(core, "cpufreq/cpuinfo_max_freq").filter(|best| *best > 0)?;
+            #[expect(clippy::cast_precision_loss, reason = "kilohertz fit")]
+            Some(now as f64 * 100.0 / best as f64)
+        })
+        .min_by(f64::total_cmp);
+    let governor = root.line(&format!("{base}/cpu0/cpufreq/scaling_governor"));
+    if events.is_empty() && ceiling.is_none() && governor.is_none() {
+        return Err(Missing::Absent("a frequency or throttling counter of the processor".to_owned()));
+    }
+    let sum = events.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));
+    Ok(Throttling { thermal_events: (!events.is_empty()).then_some(sum), ceiling_percent: ceiling, governor })
+}
+
+/// Value of a `/proc/meminfo` line in bytes; 0 where there is none.
+pub(super) fn kilobytes(meminfo: &str, key: &str) -> u64 {
+    meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
+        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
+        .unwrap_or(0)
+        .saturating_mul(1024)
+}
+
+/// Reads memory, swap and the count of programs ended for want of memory.
+pub(super) fn memory(root: &Root) -> Fact<Memory> {
+    let text = root.text("/proc/meminfo")?;
+    let total = kilobytes(&text, "MemTotal");
+    if total == 0 {
+        return Err(Missing::failed("/proc/meminfo", "no line MemTotal"));
+    }
+    let vmstat = root.text("/proc/vmstat").unwrap_or_default();
+    Ok(Memory {
+        total,
+        available: kilobytes(&text, "MemAvailable"),
+        swap_total: kilobytes(&text, "SwapTotal"),
+        swap_free: kilobytes(&text, "SwapFree"),
+        oom_kills: vmstat.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()),
+    })
+}
+
+/// Reads memory controllers.
+pub(super) fn ecc(root: &Root) -> Fact<Vec<EccController>> {
+    let base = "/sys/devices/system/edac/mc";
+    let mut controllers = root.names(base).unwrap_or_default();
+    controllers.retain(|name| name.strip_prefix("mc").is_some_and(|rest| rest.parse::<u16>().is_ok()));
+    if controllers.is_empty() {
+        return Err(Missing::NotApplicable("this machine counts no memory errors (no ECC)".to_owned()));
+    }
+    let count = |name: &str, file: &str| root.number(&format!("{base}/{name}/{file}")).unwrap_or(0);
+    let read = |name: String| EccController {
+        corrected: count(&name, "ce_count"),
+        uncorrected: count(&name, "ue_count"),
+        name,
+    };
+    Ok(controllers.into_iter().map(read).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::facts::root::tree;
+
+    const DISKSTATS: &str = "\
+   8       0 sda 100 5 2000 300 50 1 900 700 0 400 1000 0 0 0 0 0 0
+   8       1 sda1 100 5 2000 300 50 1 900 700 0 400 1000 0 0 0 0 0 0
+ 259       0 nvme0n1 10 0 80 4 0 0 0 0 0 8 4 0 0 0 0 0 0
+ 259       1 nvme0n1p1 10 0 80 4 0 0 0 0 0 8 4 0 0 0 0 0 0
+   7       0 loop0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0
+";
+
+    #[test]
+    fn shares_come_from_the_difference() {
+        let before = Counters::parse(
+            "cpu  100 0 100 800 0 0 0 0 0 0\ncpu0 1 1 1 1\ncpu1 1 1 1 1\n",
+            disk_counters(DISKSTATS),
+        );
+        let later = DISKSTATS
+            .replace("sda 100 5 2000 300 50 1 900 700 0 400", "sda 110 5 2000 400 50 1 900 700 0 900");
+        let after = Counters::parse(
+            "cpu  130 0 110 840 15 0 0 5 0 0\ncpu0 1 1 1 1\ncpu1 1 1 1 1\n",
+            disk_counters(&later),
+        );
+        let activity = between(&before.unwrap(), &after.unwrap(), [0.5, 0.4, 0.3], Duration::from_secs(1));
+        assert_eq!((activity.processors, activity.busy_percent, activity.iowait_percent), (2, 45.0, 15.0));
+        assert_eq!(activity.steal_percent, 5.0);
+        let names: Vec<_> = activity.disks.iter().map(|d| d.name.as_str()).collect();
+        assert_eq!(names, ["nvme0n1", "sda"]);
+        assert_eq!((activity.disks[1].busy_percent, activity.disks[1].wait_ms), (50.0, Some(10.0)));
+    }
+
+    #[test]
+    fn counters_that_run_backwards_do_no_harm() {
+        let before = Counters::parse("cpu 9 9 9 9 9\n", BTreeMap::new()).unwrap();
+        let after = Counters::parse("cpu 1 1 1 1 1\n", BTreeMap::new()).unwrap();
+        let activity = between(&before, &after, [0.0; 3], Duration::from_secs(1));
+        assert!((0.0..=100.0).contains(&activity.busy_percent));
+        assert!(Counters::parse("cpu x y\n", BTreeMap::new()).is_none());
+    }
+
+    #[test]
+    fn reads_pressure() {
+        let stall = parse_stall(
+            "some avg10=0.43 avg60=0.86 avg300=1.65 total=19232182\nfull avg10=0.00 avg60=nan avg300=x total=0\n",
+        );
+        assert_eq!(stall, Stall { some: [0.43, 0.86, 1.65], full: [0.0; 3] });
+        let (_dir, root) = tree(&[]);
+        assert_eq!(pressure(&root), Err(Missing::Absent("/proc/pressure/cpu".into())));
+    }
+
+    #[test]
+    fn reads_throttling() {
+        let (_dir, root) = tree(&[
+            ("/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count", "7\n"),
+            ("/sys/devices/system/cpu/cpu1/thermal_throttle/core_throttle_count", "5\n"),
+            ("/sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq", "800000\n"),
+            ("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", "3200000\n"),
+            ("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave\n"),
+            ("/sys/devices/system/cpu/cpufreq/boost", "1\n"),
+        ]);
+        let throttling = throttling(&root).unwrap();
+        assert_eq!((throttling.thermal_events, throttling.ceiling_percent), (Some(12), Some(25.0)));
+    }
+
+    #[test]
+    fn reads_memory_and_ecc() {
+        let (_dir, root) = tree(&[
+            ("/proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 100 kB\nSwapTotal: 50 kB\nSwapFree: 5 kB\n"),
+            ("/proc/vmstat", "oom_kill_disable 0\noom_kill 2\n"),
+            ("/sys/devices/system/edac/mc/mc0/ce_count", "4\n"),
+            ("/sys/devices/system/edac/mc/mc0/ue_count", "0\n"),
+        ]);
+        let memory = memory(&root).unwrap();
+        assert_eq!((memory.available, memory.oom_kills), (102_400, Some(2)));
+        assert_eq!(ecc(&root).unwrap()[0].corrected, 4);
+    }
+}

@@ -1,0 +1,295 @@
+//! Facts: what the machine says about itself, as typed values.
+//!
+//! Lives here: the facts' types (one file an area), why a fact is missing, and the way to a source's
+//! collector. Collectors do the reading: `linux` for what only Linux has, [`probe`] for what goes over the
+//! network, [`portable`] for what sysinfo reads everywhere. Must not live here: what a fact means, which is
+//! `diagnosis`. Only allow-listed fields are ever taken: no file contents, no environment values, no command
+//! lines beyond the program's name.
+
+pub(crate) mod child;
+pub(crate) mod hardware;
+#[cfg(target_os = "linux")]
+mod linux;
+pub(crate) mod load;
+pub(crate) mod log;
+pub(crate) mod network;
+mod portable;
+pub(crate) mod printer;
+pub(crate) mod probe;
+pub(crate) mod process;
+pub(crate) mod root;
+pub(crate) mod security;
+pub(crate) mod service;
+pub(crate) mod storage;
+pub(crate) mod update;
+
+use core::future::Future;
+use core::time::Duration;
+use std::sync::Arc;
+
+use nearhand_shared::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+use child::Programs;
+use probe::ProbeTargets;
+use root::Root;
+
+/// Why a fact isn't known. Shown to a person as a skipped finding's reason.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+pub(crate) enum Missing {
+    /// The file, program or device that would tell isn't on this system.
+    #[error("{0} is not on this system")]
+    Absent(String),
+    /// It is there, and this user may not read it.
+    #[error("{0}: permission denied; run as root to check this")]
+    Denied(String),
+    /// The source gave no answer in its time.
+    #[error("no answer within {0} ms")]
+    TimedOut(u64),
+    /// The question has no meaning here, for example without a network.
+    #[error("{0}")]
+    NotApplicable(String),
+    /// The source answered with something that can't be used.
+    #[error("{what}: {why}")]
+    Failed {
+        /// The source.
+        what: String,
+        /// What was wrong, in the system's words.
+        why: String,
+    },
+}
+
+impl Missing {
+    /// The source `what` failed with an input/output error.
+    pub(crate) fn from_io(what: &str, error: &std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Self::Absent(what.to_owned()),
+            std::io::ErrorKind::PermissionDenied => Self::Denied(what.to_owned()),
+            _ => Self::failed(what, error),
+        }
+    }
+
+    /// The source `what` gave something that can't be used.
+    pub(crate) fn failed(what: &str, why: impl core::fmt::Display) -> Self {
+        Self::Failed { what: what.to_owned(), why: why.to_string() }
+    }
+}
+
+impl From<&Missing> for Missing {
+    fn from(missing: &Missing) -> Self {
+        missing.clone()
+    }
+}
+
+/// A fact, or why it isn't known.
+pub(crate) type Fact<T> = Result<T, Missing>;
+
+/// One place for the list of sources: the enum, the set of facts and what a collector hands back.
+macro_rules! sources {
+    ($($(#[doc = $doc:literal])* $field:ident: $source:ident($kind:ty);)*) => {
+        /// Something that is asked once for a group of facts.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub(crate) enum Source { $($(#[doc = $doc])* $source),* }
+
+        impl Source {
+            /// Every source there is.
+            pub(crate) const ALL: &'static [Source] = &[$(Source::$source),*];
+        }
+
+        /// All facts of one run.
+        #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+        pub(crate) struct Facts {
+            /// When the run began.
+            pub(crate) taken_at: UnixMillis,
+            $($(#[doc = $doc])* pub(crate) $field: Fact<$kind>,)*
+        }
+
+        /// What one source told.
+        #[derive(Debug)]
+        pub(crate) enum Gathered { $($source(Box<$kind>)),* }
+
+        impl Facts {
+            /// No facts yet.
+            pub(crate) fn none(taken_at: UnixMillis) -> Self {
+                let unasked = || Missing::NotApplicable("was not asked for in this run".to_owned());
+                Self { taken_at, $($field: Err(unasked())),* }
+            }
+
+            /// Keeps what a source told.
+            pub(crate) fn keep(&mut self, gathered: Gathered) {
+                match gathered { $(Gathered::$source(value) => self.$field = Ok(*value)),* }
+            }
+
+            /// Keeps why a source told nothing.
+            pub(crate) fn miss(&mut self, source: Source, why: Missing) {
+                match source { $(Source::$source => self.$field = Err(why)),* }
+            }
+        }
+    };
+}
+
+sources! {
+    /// Maker, model, firmware, processor.
+    machine: Machine(hardware::Machine);
+    /// Batteries.
+    batteries: Batteries(Vec<hardware::Battery>);
+    /// Graphics adapters.
+    graphics: Graphics(Vec<hardware::Graphics>);
+    /// Temperatures and fans.
+    sensors: Sensors(Vec<hardware::Sensor>);
+    /// Operating system, kernel, uptime.
+    release: Release(hardware::Release);
+    /// Mounted file systems.
+    mounts: Mounts(storage::Mounts);
+    /// The disks' own health reports.
+    smart: Smart(Vec<storage::SmartDisk>);
+    /// Software RAID arrays.
+    raid: Raid(Vec<storage::Array>);
+    /// Errors the file systems and disks counted.
+    disk_errors: DiskErrors(Vec<storage::ErrorCount>);
+    /// Processor and disk use over a short moment.
+    activity: Activity(load::Activity);
+    /// Pressure stall information.
+    pressure: Pressure(load::Pressure);
+    /// Clock throttling of the processor.
+    throttling: Throttling(load::Throttling);
+    /// Memory and swap.
+    memory: Memory(load::Memory);
+    /// Memory errors that ECC found.
+    ecc: Ecc(Vec<load::EccController>);
+    /// Network interfaces.
+    links: Links(Vec<network::Link>);
+    /// Default routes.
+    routes: Routes(network::Routes);
+    /// Configured name servers and the hosts file.
+    resolver: Resolver(network::Resolver);
+    /// TCP and connection tracking counters.
+    tcp: Tcp(network::TcpCounters);
+    /// Configured proxies.
+    proxy: Proxy(network::Proxy);
+    /// Whether the gateway answers.
+    gateway: Gateway(network::Gateway);
+    /// How each name server answers.
+    dns: Dns(Vec<network::DnsServer>);
+    /// Loss, delay and jitter to the internet.
+    echo: Echo(Vec<network::EchoRun>);
+    /// Answer of the captive-portal test page.
+    portal: Portal(network::Portal);
+    /// Who signed the certificates that well-known hosts show here.
+    tls: Tls(Vec<network::TlsPeer>);
+    /// Reach over IPv6.
+    ipv6: Ipv6(network::Ipv6);
+    /// Reach over UDP.
+    udp: Udp(Vec<network::UdpTarget>);
+    /// systemd's units.
+    units: Units(service::Units);
+    /// How long the start took.
+    boot: Boot(service::Boot);
+    /// Programs that start with the desktop.
+    autostart: Autostart(service::Autostart);
+    /// Crashes of programs.
+    crashes: Crashes(Vec<log::Crash>);
+    /// Errors in the journal since the start, grouped.
+    journal: Journal(log::Journal);
+    /// Starts that followed no orderly stop.
+    unclean: Unclean(log::UncleanBoots);
+    /// Installed packages.
+    packages: Packages(update::Packages);
+    /// Packages that could be updated.
+    pending: Pending(update::Pending);
+    /// What is waiting for a restart, how old the package lists are.
+    upkeep: Upkeep(update::Upkeep);
+    /// Offset of the clock from network time.
+    clock: Clock(update::ClockOffset);
+    /// What keeps the clock right.
+    time_sync: TimeSync(update::TimeSync);
+    /// Packet filter.
+    firewall: Firewall(security::Firewall);
+    /// Encryption of the disks.
+    encryption: Encryption(security::Encryption);
+    /// Secure boot, access control modules, processor flaws.
+    platform: Platform(security::Platform);
+    /// Accounts with rights.
+    accounts: Accounts(security::Accounts);
+    /// Users without a password.
+    passwords: Passwords(security::Passwords);
+    /// Ports open to others.
+    ports: Ports(Vec<security::Port>);
+    /// Settings of the SSH server.
+    sshd: Sshd(security::Sshd);
+    /// Modes of important files.
+    file_modes: FileModes(security::FileModes);
+    /// Print queues.
+    printers: Printers(printer::Printers);
+    /// Running programs.
+    processes: Processes(process::Processes);
+    /// Open files against their limits.
+    descriptors: Descriptors(process::Descriptors);
+}
+
+/// What a collector may use. One for a run, shared by all its collectors.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    /// Where `/proc`, `/sys`, `/etc` are: `/` but in tests.
+    pub(crate) root: Root,
+    /// Child programs that may be started.
+    pub(crate) programs: Programs,
+    /// Whom the network probes ask.
+    pub(crate) targets: ProbeTargets,
+    /// Time for one network probe's answer.
+    pub(crate) patience: Duration,
+    /// When the run began.
+    pub(crate) now: UnixMillis,
+}
+
+impl Source {
+    /// The longest this source may take.
+    pub(crate) fn limit(self) -> Duration {
+        let ms = match self {
+            Self::Pending | Self::Journal => 15_000,
+            Self::Smart | Self::Echo | Self::Packages | Self::Boot | Self::Unclean => 10_000,
+            Self::Tls | Self::Udp | Self::Dns | Self::Clock | Self::Portal | Self::Ipv6 => 6_000,
+            _ => 2_500,
+        };
+        Duration::from_millis(ms)
+    }
+
+    /// `true` for sources that load the machine: they wait until [`Source::measures`] have looked.
+    pub(crate) fn is_heavy(self) -> bool {
+        matches!(
+            self,
+            Self::Pending | Self::Journal | Self::Packages | Self::Boot | Self::Unclean | Self::Smart
+        )
+    }
+
+    /// `true` for sources that measure how busy the machine is, which our own work would falsify.
+    pub(crate) fn measures(self) -> bool {
+        matches!(self, Self::Activity | Self::Processes)
+    }
+}
+
+/// Asks one source. Takes as long as it takes: the runner limits it.
+pub(crate) async fn collect(source: Source, context: Arc<Context>) -> Fact<Gathered> {
+    if let Some(gathered) = portable::collect(source, &context).await {
+        return gathered;
+    }
+    platform(source, context).await
+}
+
+#[cfg(target_os = "linux")]
+async fn platform(source: Source, context: Arc<Context>) -> Fact<Gathered> {
+    linux::collect(source, context).await
+}
+
+#[cfg(not(target_os = "linux"))]
+async fn platform(_: Source, _: Arc<Context>) -> Fact<Gathered> {
+    Err(Missing::NotApplicable("not read on this operating system yet".to_owned()))
+}
+
+/// Runs a blocking reader on the threads meant for it.
+pub(crate) fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Fact<T> + Send + 'static,
+) -> impl Future<Output = Fact<T>> {
+    let task = tokio::task::spawn_blocking(read);
+    async move { task.await.unwrap_or_else(|error| Err(Missing::failed("collector", error))) }
+}

@@ -1,0 +1,369 @@
+//! Runs collectors side by side and judges what they bring, as it comes.
+//!
+//! Lives here: limits (each source's own, the whole run's), order (measuring before loading the machine),
+//! progress, cancellation. Must not live here: what is read and what it means. Only this file reads clocks.
+
+use core::time::Duration;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use nearhand_shared::report::model::{Area, CheckSet, Finding, Report};
+use nearhand_shared::time::UnixMillis;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::diagnosis::{Check, checks, judge};
+use super::facts::child::Programs;
+use super::facts::probe::ProbeTargets;
+use super::facts::root::Root;
+use super::facts::{self, Context, Fact, Facts, Gathered, Missing, Source};
+use super::summary;
+
+/// The whole run's limits. Quick and full are promised as 3 s and 20 s; the rest is for judging and reporting.
+const QUICK_LIMIT: Duration = Duration::from_millis(2_800);
+const FULL_LIMIT: Duration = Duration::from_millis(19_000);
+
+/// Time for one network probe's answer.
+const QUICK_PATIENCE: Duration = Duration::from_millis(2_000);
+const FULL_PATIENCE: Duration = Duration::from_millis(4_000);
+
+/// Events that wait for a slow receiver before the run waits too.
+const EVENTS: usize = 64;
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub(crate) struct RunOptions {
+    /// Which checks.
+    pub(crate) set: CheckSet,
+    /// Only these parts of the machine; empty for all.
+    pub(crate) areas: Vec<Area>,
+    /// This device's id in hexadecimal; empty without enrolment.
+    pub(crate) device_id: String,
+    /// Whom the network probes ask.
+    pub(crate) targets: ProbeTargets,
+}
+
+impl RunOptions {
+    /// A run of `set` over all areas with the default targets.
+    pub(crate) fn new(set: CheckSet) -> Self {
+        Self { set, areas: Vec::new(), device_id: String::new(), targets: ProbeTargets::default() }
+    }
+}
+
+/// What happens in a run, in this order: one `Started`, then `Checking` and `Finding`, at last one `Finished`.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum RunEvent {
+    /// The run begins, with so many checks.
+    Started {
+        /// Number of checks.
+        total: usize,
+    },
+    /// A check's facts are being collected.
+    Checking {
+        /// The check's id.
+        id: &'static str,
+    },
+    /// A check has come out. A check has one finding or more.
+    Finding(Box<Finding>),
+    /// The run is over, and this is all of it.
+    Finished(Box<Report>),
+}
+
+/// A run under way. Dropping it cancels the run and ends its child programs.
+#[derive(Debug)]
+pub(crate) struct RunHandle(JoinHandle<()>);
+
+impl RunHandle {
+    /// Stops the run; no more events come.
+    #[allow(dead_code, reason = "for the session's stop button; dropping does the same")]
+    pub(crate) fn cancel(&self) {
+        self.0.abort();
+    }
+}
+
+impl Drop for RunHandle {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Begins a run on the current tokio runtime (its time, network and process drivers are needed). It ends by
+/// itself when the receiver is dropped.
+pub(crate) fn run(options: RunOptions) -> (RunHandle, mpsc::Receiver<RunEvent>) {
+    let (patience, limit) = match options.set {
+        CheckSet::Quick => (QUICK_PATIENCE, QUICK_LIMIT),
+        CheckSet::Full => (FULL_PATIENCE, FULL_LIMIT),
+    };
+    let context = Context {
+        root: Root::new("/"),
+        programs: Programs::default(),
+        targets: options.targets.clone(),
+        patience,
+        now: UnixMillis::from_system(SystemTime::now()),
+    };
+    let collect = |source: Source, context: Arc<Context>| facts::collect(source, context);
+    start(options, context, limit, collect)
+}
+
+fn start<C, F>(
+    options: RunOptions,
+    context: Context,
+    limit: Duration,
+    collect: C,
+) -> (RunHandle, mpsc::Receiver<RunEvent>)
+where
+    C: Fn(Source, Arc<Context>) -> F + Send + 'static,
+    F: Future<Output = Fact<Gathered>> + Send + 'static,
+{
+    let (events, receiver) = mpsc::channel(EVENTS);
+    let wanted: Vec<&'static Check> = checks()
+        .filter(|check| options.set == CheckSet::Full || check.set == CheckSet::Quick)
+        .filter(|check| options.areas.is_empty() || options.areas.contains(&check.area))
+        .collect();
+    let run = Run {
+        begin: Instant::now(),
+        facts: Facts::none(context.now),
+        waiting: wanted,
+        took: HashMap::new(),
+        findings: Vec::new(),
+        events,
+        options,
+    };
+    let task = tokio::spawn(async move {
+        // An error is a receiver that went away: nobody wants the rest.
+        let _ = run.through(Arc::new(context), limit, collect).await;
+    });
+    (RunHandle(task), receiver)
+}
+
+/// Nobody receives the events any more.
+struct Unwanted;
+
+struct Run {
+    begin: Instant,
+    facts: Facts,
+    waiting: Vec<&'static Check>,
+    took: HashMap<Source, u64>,
+    findings: Vec<Finding>,
+    events: mpsc::Sender<RunEvent>,
+    options: RunOptions,
+}
+
+impl Run {
+    async fn through<C, F>(
+        mut self,
+        context: Arc<Context>,
+        limit: Duration,
+        collect: C,
+    ) -> Result<(), Unwanted>
+    where
+        C: Fn(Source, Arc<Context>) -> F,
+        F: Future<Output = Fact<Gathered>> + Send + 'static,
+    {
+        let deadline = tokio::time::Instant::now() + limit;
+        let checks = self.waiting.clone();
+        self.tell(RunEvent::Started { total: checks.len() }).await?;
+        let sources = self.sources();
+        let measuring = sources.iter().filter(|source| source.measures()).count();
+        let (measured, calm) = watch::channel(measuring);
+        let mut tasks = JoinSet::new();
+        for source in &sources {
+            let work = collect(*source, Arc::clone(&context));
+            tasks.spawn(asked(*source, work, calm.clone(), deadline));
+        }
+        for check in checks {
+            self.tell(RunEvent::Checking { id: check.id }).await?;
+        }
+        let mut silent: HashSet<Source> = sources.iter().copied().collect();
+        while let Ok(Some(done)) = tokio::time::timeout_at(deadline, tasks.join_next()).await {
+            let Ok((source, fact, took)) = done else { continue };
+            silent.remove(&source);
+            if source.measures() {
+                measured.send_modify(|left| *left = left.saturating_sub(1));
+            }
+            self.learn(source, fact, took).await?;
+        }
+        // Ends what still runs, child programs included.
+        drop(tasks);
+        let late = Missing::TimedOut(milliseconds(limit));
+        for source in sources.into_iter().filter(|source| silent.contains(source)) {
+            self.learn(source, Err(late.clone()), milliseconds(limit)).await?;
+        }
+        self.finish().await
+    }
+
+    /// The sources that the checks need, those that the report's head needs first.
+    fn sources(&self) -> Vec<Source> {
+        let head = [Source::Machine, Source::Release];
+        let needed: HashSet<Source> =
+            self.waiting.iter().flat_map(|check| check.needs).copied().chain(head).collect();
+        Source::ALL.iter().copied().filter(|source| needed.contains(source)).collect()
+    }
+
+    /// Keeps what a source brought, and judges the checks that now have all they need.
+    async fn learn(&mut self, source: Source, fact: Fact<Gathered>, took: u64) -> Result<(), Unwanted> {
+        match fact {
+            Ok(gathered) => self.facts.keep(gathered),
+            Err(missing) => self.facts.miss(source, missing),
+        }
+        self.took.insert(source, took);
+        let (ready, waiting) = self
+            .waiting
+            .iter()
+            .partition(|check| check.needs.iter().all(|source| self.took.contains_key(source)));
+        self.waiting = waiting;
+        let ready: Vec<&'static Check> = ready;
+        for check in ready {
+            let ms =
+                check.needs.iter().filter_map(|source| self.took.get(source)).copied().max().unwrap_or(0);
+            for finding in judge(check, &self.facts, ms) {
+                self.findings.push(finding.clone());
+                self.tell(RunEvent::Finding(Box::new(finding))).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish(self) -> Result<(), Unwanted> {
+        let report = summary::report(
+            &self.facts,
+            self.findings,
+            summary::Head {
+                device_id: &self.options.device_id,
+                set: self.options.set,
+                duration_ms: milliseconds(self.begin.elapsed()),
+            },
+        );
+        self.events.send(RunEvent::Finished(Box::new(report))).await.map_err(|_| Unwanted)
+    }
+
+    async fn tell(&self, event: RunEvent) -> Result<(), Unwanted> {
+        self.events.send(event).await.map_err(|_| Unwanted)
+    }
+}
+
+/// One source with its limit. Heavy sources wait until those that measure are done.
+async fn asked<F>(
+    source: Source,
+    work: F,
+    mut measuring: watch::Receiver<usize>,
+    deadline: tokio::time::Instant,
+) -> (Source, Fact<Gathered>, u64)
+where
+    F: Future<Output = Fact<Gathered>>,
+{
+    if source.is_heavy() {
+        // An error is a run that is over; the source is then dropped with it.
+        let _ = measuring.wait_for(|left| *left == 0).await;
+    }
+    let begin = Instant::now();
+    let limit = source.limit().min(deadline.saturating_duration_since(tokio::time::Instant::now()));
+    let fact = tokio::time::timeout(limit, work).await;
+    let fact = fact.unwrap_or_else(|_| Err(Missing::TimedOut(milliseconds(limit))));
+    (source, fact, milliseconds(begin.elapsed()))
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::facts::load::Memory;
+    use nearhand_shared::report::model::Status;
+
+    fn context() -> Context {
+        Context {
+            root: Root::new("/nowhere"),
+            programs: Programs::default(),
+            targets: ProbeTargets::default(),
+            patience: Duration::from_millis(50),
+            now: UnixMillis(1_700_000_000_000),
+        }
+    }
+
+    async fn all(mut receiver: mpsc::Receiver<RunEvent>) -> (Vec<RunEvent>, Report) {
+        let mut events = Vec::new();
+        while let Some(event) = receiver.recv().await {
+            if let RunEvent::Finished(report) = event {
+                return (events, *report);
+            }
+            events.push(event);
+        }
+        panic!("the run did not finish");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_check_gets_a_finding_even_if_nothing_answers() {
+        let hang = |_: Source, _: Arc<Context>| std::future::pending::<Fact<Gathered>>();
+        let options = RunOptions::new(CheckSet::Full);
+        let (_handle, receiver) = start(options, context(), FULL_LIMIT, hang);
+        let (events, report) = all(receiver).await;
+        assert_eq!(events.first(), Some(&RunEvent::Started { total: checks().count() }));
+        let seen: HashSet<&str> = report.findings.iter().map(|finding| finding.id.as_str()).collect();
+        assert_eq!(seen.len(), checks().count());
+        assert!(report.findings.iter().all(|f| f.status == Status::Skipped && f.reason.is_some()));
+        assert!(report.findings[0].reason.as_deref().unwrap().starts_with("no answer within"));
+    }
+
+    #[tokio::test]
+    async fn findings_come_as_their_facts_do_and_only_of_the_areas_asked_for() {
+        let memory = |source: Source, _: Arc<Context>| async move {
+            match source {
+                Source::Memory => {
+                    Ok(Gathered::Memory(Box::new(Memory { total: 100, available: 50, ..Memory::default() })))
+                }
+                _ => Err(Missing::Absent("x".to_owned())),
+            }
+        };
+        let options = RunOptions { areas: vec![Area::Memory], ..RunOptions::new(CheckSet::Quick) };
+        let (_handle, receiver) = start(options, context(), QUICK_LIMIT, memory);
+        let (events, report) = all(receiver).await;
+        assert!(report.findings.iter().all(|finding| finding.area == Area::Memory));
+        let available = report.findings.iter().find(|f| f.id == "memory.available").unwrap();
+        assert_eq!(available.status, Status::Ok);
+        let streamed = events.iter().filter(|event| matches!(event, RunEvent::Finding(_))).count();
+        assert_eq!(streamed, report.findings.len());
+    }
+
+    #[tokio::test]
+    async fn heavy_sources_wait_for_the_measuring_ones() {
+        let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let log = Arc::clone(&order);
+        let note = move |source: Source, _: Arc<Context>| {
+            let log = Arc::clone(&log);
+            async move {
+                if source.measures() {
+                    tokio::time::sleep(Duration::from_millis(30)).await;
+                }
+                log.lock().unwrap().push(source);
+                Err(Missing::Absent("x".to_owned()))
+            }
+        };
+        let (_handle, receiver) = start(RunOptions::new(CheckSet::Full), context(), FULL_LIMIT, note);
+        all(receiver).await;
+        let order = order.lock().unwrap();
+        let at = |wanted: Source| order.iter().position(|source| *source == wanted).unwrap();
+        assert!(at(Source::Pending) > at(Source::Activity) && at(Source::Pending) > at(Source::Processes));
+    }
+
+    #[tokio::test]
+    async fn dropping_the_handle_cancels() {
+        let guard = Arc::new(());
+        let held = Arc::clone(&guard);
+        let hang = move |_: Source, _: Arc<Context>| {
+            let held = Arc::clone(&held);
+            async move {
+                let _held = held;
+                std::future::pending::<Fact<Gathered>>().await
+            }
+        };
+        let (handle, mut receiver) = start(RunOptions::new(CheckSet::Quick), context(), QUICK_LIMIT, hang);
+        assert!(matches!(receiver.recv().await, Some(RunEvent::Started { .. })));
+        drop(handle);
+        while receiver.recv().await.is_some() {}
+        assert_eq!(Arc::strong_count(&guard), 1);
+    }
+}
