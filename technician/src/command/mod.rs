@@ -123,7 +123,7 @@ impl Command {
 }
 
 /// What every command needs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Context {
     home: Option<PathBuf>,
     /// Where results go.
