@@ -195,7 +195,9 @@ impl ExitCode {
 
     const fn of_credential(error: &CredentialError) -> Self {
         match error {
-            CredentialError::Revoked | CredentialError::Expired(_) => Self::Revoked,
+            CredentialError::Revoked | CredentialError::Expired(_) | CredentialError::UsedLate(_) => {
+                Self::Revoked
+            }
             _ => Self::Denied,
         }
     }

@@ -14,8 +14,10 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::exit::{Exit, ExitCode, Failure};
 
-/// Longest cell of a table, in characters.
+/// Longest cell of a table, in characters; the last one of a row can be longer.
 const MAX_CELL: usize = 80;
+/// Longest last cell of a row, in characters: the detail of an audit row fits.
+const MAX_LAST_CELL: usize = 1000;
 /// Longest line or note, in characters.
 const MAX_LINE: usize = 20_000;
 
@@ -203,8 +205,10 @@ fn rendered(headings: &[&str], rows: &[Vec<Cell>], colour: bool) -> Vec<String> 
     let safe: Vec<Vec<Cell>> = core::iter::once(&head)
         .chain(rows)
         .map(|row| {
-            let safe = |c: &Cell| Cell { text: text::one_line(&c.text, MAX_CELL), tone: c.tone };
-            row.iter().map(safe).collect()
+            let last = row.len().saturating_sub(1);
+            let most = |i| if i == last { MAX_LAST_CELL } else { MAX_CELL };
+            let safe = |(i, c): (usize, &Cell)| Cell { text: text::one_line(&c.text, most(i)), tone: c.tone };
+            row.iter().enumerate().map(safe).collect()
         })
         .collect();
     let widths: Vec<usize> = (0..headings.len())

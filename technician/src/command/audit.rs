@@ -63,7 +63,7 @@ async fn show(ctx: &Context, relay: &RelayConnection, mut after: u64) -> Result<
             rows.iter().try_for_each(|row| ctx.output.json(row))?;
         } else {
             let cells: Vec<_> = rows.into_iter().map(cells).collect();
-            ctx.output.table(&["ROW", "AT", "WHO", "WHAT", "DETAIL", "SESSION"], &cells)?;
+            ctx.output.table(&["ROW", "AT", "WHO", "WHAT", "SESSION", "DETAIL"], &cells)?;
         }
     }
 }
@@ -75,8 +75,8 @@ fn cells(row: Row) -> Vec<Cell> {
         row.at.to_string().into(),
         row.event.actor.into(),
         row.event.action.into(),
-        row.event.detail.into(),
         Cell::toned(session, Tone::Faint),
+        row.event.detail.into(),
     ]
 }
 

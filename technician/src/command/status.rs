@@ -91,7 +91,7 @@ impl Status {
             "relay": {
                 "address": profile.relay.to_string(),
                 "key": profile.relay.key.to_string(),
-                "reachable": relay.is_ok(),
+                "reachable": matches!(relay, Ok(_) | Err(RelayError::Refused(_))),
                 "at": relay.ok().map(|r| r.relay_addr().to_string()),
                 "version": relay.ok().map(|r| r.welcome().program.version.clone()),
                 "error": relay.err().map(ToString::to_string),
@@ -119,6 +119,9 @@ impl Status {
                 ),
                 Tone::Good,
             ),
+            Err(RelayError::Refused(_)) => {
+                Cell::toned(format!("{}, reached, but it said no", profile.relay), Tone::Bad)
+            }
             Err(_) => Cell::toned(format!("{}, not reached", profile.relay), Tone::Bad),
         };
         let key = if self.organisation_key { "here (keep a backup of it)" } else { "not here" };

@@ -190,7 +190,7 @@ impl RelayConnection {
     }
 
     /// Ends the connection and lets the relay know.
-    pub async fn finish(self) {
+    pub async fn finish(&self) {
         let link = self.current();
         link.connection.close(VarInt::from_u32(0), b"");
         // The close is one packet; a relay that is gone need not hear it.

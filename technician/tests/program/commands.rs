@@ -282,3 +282,35 @@ async fn the_first_bad_row_of_the_relays_log_is_named() {
     assert!(forged.code == 19 && forged.err.contains("row 1"), "{forged:?}");
     assert!(forged.err.contains(&format!("--accept-key {}", forger.public())), "{forged:?}");
 }
+
+#[tokio::test]
+async fn secrets_stay_out_of_logs() {
+    let relay = FakeRelay::start();
+    let admin = Person::new();
+    let claim = relay.claim_string();
+    let logged = ["-vv", "claim", &claim, "--organisation", "Acme", "--name", "Ada"];
+    let mut err = admin.ok_logged(&logged).await;
+    let invite = admin.ok(&["invite", "Grace"]).await.out;
+    let grace = Person::new();
+    err += &grace.ok_logged(&["-vv", "join", invite.trim()]).await;
+    err += &grace.ok_logged(&["-vv", "rotate"]).await;
+    assert!(err.contains("TRACE"), "the log must be there to prove anything");
+    let seed = |person: &Person, name: &str| {
+        let text = std::fs::read_to_string(person.home().join(name)).unwrap();
+        text.trim().rsplit(' ').next().unwrap().to_owned()
+    };
+    let one_time: InviteString = invite.parse().unwrap();
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    for secret in [
+        claim,
+        invite.trim().to_owned(),
+        hex(&crate::fake::CLAIM),
+        hex(one_time.secret.bytes()),
+        format!("{:?}", one_time.secret.bytes()),
+        seed(&admin, "organisation.key"),
+        seed(&admin, "technician.key"),
+        seed(&grace, "technician.key"),
+    ] {
+        assert!(!err.contains(&secret), "{secret} is in the log");
+    }
+}

@@ -293,7 +293,14 @@ impl Person {
     pub(crate) async fn run(&self, args: &[&str]) -> Ran {
         let home = self.home();
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
-        tokio::task::spawn_blocking(move || run(&home, &args)).await.unwrap()
+        tokio::task::spawn_blocking(move || run(&home, &args, "error")).await.unwrap()
+    }
+
+    /// Runs the program with everything logged, and returns the log.
+    pub(crate) async fn ok_logged(&self, args: &[&str]) -> String {
+        let home = self.home();
+        let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
+        tokio::task::spawn_blocking(move || run(&home, &args, "trace")).await.unwrap().ok().err
     }
 
     pub(crate) async fn ok(&self, args: &[&str]) -> Ran {
@@ -301,11 +308,11 @@ impl Person {
     }
 }
 
-fn run(home: &Path, args: &[String]) -> Ran {
+fn run(home: &Path, args: &[String], log: &str) -> Ran {
     let output = Command::new(env!("CARGO_BIN_EXE_nearhand"))
         .args(args)
         .env("NEARHAND_HOME", home)
-        .env_remove("RUST_BACKTRACE")
+        .env("NEARHAND_LOG", log)
         .stdin(Stdio::null())
         .output()
         .unwrap();
