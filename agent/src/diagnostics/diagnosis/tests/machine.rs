@@ -54,7 +54,7 @@ fn graphics_need_a_driver() {
 fn heat_is_judged_against_the_critical_temperature() {
     let of = |celsius, critical| {
         worst("hardware.temperature", |f| {
-            f.sensors = Ok(vec![Sensor { name: "x".into(), celsius, critical }])
+            f.sensors = Ok(vec![Sensor { name: "x".into(), celsius, critical }]);
         })
     };
     assert_eq!([of(94.9, Some(100.0)), of(95.0, Some(100.0)), of(100.0, Some(100.0))], [Good, Warn, Fail]);

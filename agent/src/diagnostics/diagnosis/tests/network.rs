@@ -129,7 +129,7 @@ fn proxies_answer() {
 fn portals_are_told_from_outages() {
     let of = |status| {
         worst("network.captive_portal", |f| {
-            f.portal = Ok(Portal { expected: 204, status, ..Portal::default() })
+            f.portal = Ok(Portal { expected: 204, status, ..Portal::default() });
         })
     };
     assert_eq!([of(Some(204)), of(Some(302)), of(None)], [Good, Fail, Warn]);

@@ -35,7 +35,7 @@ fn services_fail_loop_and_start_slowly() {
     assert_eq!([loops(2, 1, true), loops(3, 601, false), loops(3, 600, false)], [Info, Info, Fail]);
     let boot = |services_ms| {
         worst("services.boot_time", |f| {
-            f.boot = Ok(Boot { kernel_ms: 10_000, services_ms, ..Boot::default() })
+            f.boot = Ok(Boot { kernel_ms: 10_000, services_ms, ..Boot::default() });
         })
     };
     assert_eq!([boot(Some(109_999)), boot(Some(110_000)), boot(None)], [Good, Warn, Info]);
