@@ -191,9 +191,9 @@ fn compared(old: &Report, new: &Report) -> String {
         text.push_str(&format!("{word:>6}  {}  {}\n", finding.id, finding.title));
     }
     for (key, finding) in before.iter().filter(|(_, finding)| bad(finding)) {
-        // A check that couldn't look this time says nothing about what it found the last time.
-        let skipped = after.get(&(key.0, "")).is_some_and(|now| now.status == Status::Skipped);
-        if !skipped && !after.get(key).is_some_and(bad) {
+        // A check that did not run or could not look says nothing about what it found the last time.
+        let looked = new.findings.iter().any(|now| now.id == finding.id && now.status != Status::Skipped);
+        if looked && !after.get(key).is_some_and(bad) {
             text.push_str(&format!("{:>6}  {}  {}\n", "gone", finding.id, finding.title));
         }
     }
@@ -282,5 +282,44 @@ mod tests {
         let rows =
             |text: &str| text.lines().filter(|l| l.starts_with('|')).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(rows(&documented), rows(&table(checks())), "renew it with: nearhand-agent doctor --list");
+    }
+
+    fn report(findings: &[(&str, &str, Status)]) -> Report {
+        let finding = |(id, instance, status): &(&str, &str, Status)| {
+            serde_json::json!({
+                "id": id, "instance": instance, "area": "disks", "status": status, "title": "t", "evidence": [],
+                "explanation": "", "fix": "", "reason": null, "runbook": null, "article": null, "ms": 0,
+            })
+        };
+        let findings: Vec<_> = findings.iter().map(finding).collect();
+        serde_json::from_value(serde_json::json!({
+            "schema_version": 1, "generator": "", "duration_ms": 0, "set": "quick", "pseudonymised": false,
+            "subject": {"device": "", "hostname": "", "os": "", "kernel": "", "model": ""},
+            "started_at": "", "counts": {"fail": 0, "warn": 0, "info": 0, "ok": 0, "skipped": 0},
+            "findings": findings, "charts": [], "software": {}, "hardware": {},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn comparing_tells_new_worse_and_gone_and_leaves_out_what_was_not_looked_at() {
+        let old = report(&[
+            ("disks.space", "/", Status::Warn),
+            ("disks.space", "/home", Status::Warn),
+            ("disks.smart", "/dev/sda", Status::Fail),
+            ("disks.raid", "md0", Status::Fail),
+        ]);
+        let new = report(&[
+            ("disks.space", "/", Status::Fail),
+            ("disks.space", "/home", Status::Ok),
+            ("disks.inodes", "/", Status::Warn),
+            ("disks.smart", "", Status::Skipped),
+        ]);
+        let words: Vec<String> = compared(&old, &new)
+            .lines()
+            .map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(words, ["new disks.inodes", "worse disks.space", "gone disks.space"]);
+        assert_eq!(compared(&new, &new), "no change since the older report\n");
     }
 }

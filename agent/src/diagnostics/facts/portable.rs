@@ -170,7 +170,7 @@ mod elsewhere {
 
     fn mounts() -> Fact<Mounts> {
         let disks = Disks::new_with_refreshed_list().map_err(|error| Missing::failed("sysinfo", error))?;
-        let local = disks.list().iter().map(|disk| Mount {
+        let local = disks.iter().map(|disk| Mount {
             target: disk.mount_point().to_string_lossy().into_owned(),
             device: disk.name().to_string_lossy().into_owned(),
             kind: disk.file_system().to_string_lossy().into_owned(),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use nearhand_shared::time::UnixMillis;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 use zbus::{Connection, Proxy};
 
@@ -13,6 +14,7 @@ const DESTINATION: &str = "org.freedesktop.systemd1";
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
 
 /// Most units that are asked one by one.
@@ -41,31 +43,53 @@ fn refused(error: zbus::Error) -> Missing {
     }
 }
 
-async fn manager(connection: &Connection) -> Fact<Proxy<'static>> {
-    Proxy::new(connection, DESTINATION, MANAGER_PATH, MANAGER).await.map_err(refused)
+/// An interface of one of systemd's objects. Without the property cache, which would subscribe to the changes
+/// of every unit to ask each one number once.
+async fn interface(
+    connection: &Connection,
+    path: OwnedObjectPath,
+    name: &'static str,
+) -> Fact<Proxy<'static>> {
+    zbus::proxy::Builder::new(connection)
+        .destination(DESTINATION)
+        .and_then(|builder| builder.path(path))
+        .and_then(|builder| builder.interface(name))
+        .map_err(refused)?
+        .cache_properties(zbus::proxy::CacheProperties::No)
+        .build()
+        .await
+        .map_err(refused)
+}
+
+async fn of_manager(connection: &Connection, name: &'static str) -> Fact<Proxy<'static>> {
+    let path = OwnedObjectPath::try_from(MANAGER_PATH).map_err(|error| Missing::failed("systemd", error))?;
+    interface(connection, path, name).await
 }
 
 /// Asks for units, failures and automatic restarts.
 pub(super) async fn units(context: &Arc<Context>) -> Fact<Units> {
-    let connection = connect(context).await?;
-    let manager = manager(&connection).await?;
+    units_over(&connect(context).await?, context.now).await
+}
+
+async fn units_over(connection: &Connection, now: UnixMillis) -> Fact<Units> {
+    let manager = of_manager(connection, MANAGER).await?;
     let rows: Vec<Row> = manager.call("ListUnits", &()).await.map_err(refused)?;
     let state = manager.get_property::<String>("SystemState").await.unwrap_or_default();
     let mut units = Units { state, loaded: rows.len(), failed: failed(&rows), restarting: Vec::new() };
     for row in rows.iter().filter(|row| may_restart(row)).take(UNIT_LIMIT) {
-        let Ok(service) = Proxy::new(&connection, DESTINATION, row.6.clone(), SERVICE).await else {
+        let Ok(service) = interface(connection, row.6.clone(), SERVICE).await else {
             continue;
         };
         let restarts = service.get_property::<u32>("NRestarts").await.unwrap_or(0);
         if restarts == 0 {
             continue;
         }
-        let Ok(unit) = Proxy::new(&connection, DESTINATION, row.6.clone(), UNIT).await else { continue };
+        let Ok(unit) = interface(connection, row.6.clone(), UNIT).await else { continue };
         let changed = unit.get_property::<u64>("StateChangeTimestamp").await.unwrap_or(0);
         units.restarting.push(Restarting {
             name: row.0.clone(),
             restarts,
-            changed_seconds: (context.now.0 / 1000).saturating_sub(changed / 1_000_000),
+            changed_seconds: (now.0 / 1000).saturating_sub(changed / 1_000_000),
             waiting: row.4 == "auto-restart",
         });
     }
@@ -85,19 +109,18 @@ fn may_restart(row: &Row) -> bool {
 
 /// Asks how long the start took, in all and by service.
 pub(super) async fn boot(context: &Arc<Context>) -> Fact<Boot> {
-    let connection = connect(context).await?;
-    let manager = manager(&connection).await?;
-    let properties = Proxy::new(&connection, DESTINATION, MANAGER_PATH, "org.freedesktop.DBus.Properties")
-        .await
-        .map_err(refused)?;
+    boot_over(&connect(context).await?).await
+}
+
+async fn boot_over(connection: &Connection) -> Fact<Boot> {
+    let manager = of_manager(connection, MANAGER).await?;
+    let properties = of_manager(connection, PROPERTIES).await?;
     let all: HashMap<String, OwnedValue> = properties.call("GetAll", &(MANAGER,)).await.map_err(refused)?;
     let mut boot = phases(|name| number(&all, name));
     let started = number(&all, "FinishTimestampMonotonic");
     let rows: Vec<Row> = manager.call("ListUnits", &()).await.map_err(refused)?;
     for row in rows.iter().filter(|row| row.0.ends_with(".service") && row.3 == "active").take(UNIT_LIMIT) {
-        let path = row.6.clone();
-        let Ok(unit) = Proxy::new(&connection, DESTINATION, path, "org.freedesktop.DBus.Properties").await
-        else {
+        let Ok(unit) = interface(connection, row.6.clone(), PROPERTIES).await else {
             continue;
         };
         let Ok(all) = unit.call::<_, _, HashMap<String, OwnedValue>>("GetAll", &(UNIT,)).await else {
@@ -181,5 +204,85 @@ mod tests {
         assert_eq!((boot.firmware_ms, boot.loader_ms, boot.kernel_ms), (7000, 2000, 3500));
         assert_eq!(boot.services_ms, Some(20_000));
         assert_eq!(phases(|_| 0).services_ms, None);
+    }
+
+    /// What stands for systemd: the manager at its path, and one service.
+    struct FakeManager;
+
+    #[zbus::interface(name = "org.freedesktop.systemd1.Manager")]
+    impl FakeManager {
+        fn list_units(&self) -> Vec<Row> {
+            vec![row("a.service", "failed", "failed"), row("c.service", "active", "running")]
+        }
+        #[zbus(property)]
+        fn system_state(&self) -> &str {
+            "degraded"
+        }
+        #[zbus(property)]
+        fn userspace_timestamp_monotonic(&self) -> u64 {
+            3_500_000
+        }
+        #[zbus(property)]
+        fn finish_timestamp_monotonic(&self) -> u64 {
+            23_500_000
+        }
+    }
+
+    struct FakeUnit;
+
+    #[zbus::interface(name = "org.freedesktop.systemd1.Unit")]
+    impl FakeUnit {
+        #[zbus(property)]
+        fn state_change_timestamp(&self) -> u64 {
+            1_700_000_000_000_000
+        }
+        #[zbus(property)]
+        fn inactive_exit_timestamp_monotonic(&self) -> u64 {
+            4_000_000
+        }
+        #[zbus(property)]
+        fn active_enter_timestamp_monotonic(&self) -> u64 {
+            16_000_000
+        }
+    }
+
+    struct FakeService;
+
+    #[zbus::interface(name = "org.freedesktop.systemd1.Service")]
+    impl FakeService {
+        #[zbus(property, name = "NRestarts")]
+        fn restarts(&self) -> u32 {
+            4
+        }
+    }
+
+    #[tokio::test]
+    async fn asks_systemd_as_it_wants_to_be_asked() {
+        let (ours, theirs) = tokio::net::UnixStream::pair().unwrap();
+        let server = async {
+            let guid = zbus::Guid::generate();
+            let unit = "/org/freedesktop/systemd1/unit/x";
+            zbus::connection::Builder::unix_stream(theirs)
+                .server(guid)?
+                .p2p()
+                .serve_at(MANAGER_PATH, FakeManager)?
+                .serve_at(unit, FakeUnit)?
+                .serve_at(unit, FakeService)?
+                .build()
+                .await
+        };
+        let client = zbus::connection::Builder::unix_stream(ours).p2p().build();
+        let (server, client) = tokio::join!(server, client);
+        let (_server, client) = (server.unwrap(), client.unwrap());
+
+        let units = units_over(&client, UnixMillis(1_700_000_060_000)).await.unwrap();
+        assert_eq!((units.state.as_str(), units.loaded, units.failed.len()), ("degraded", 2, 1));
+        let seen: Vec<_> =
+            units.restarting.iter().map(|r| (r.name.as_str(), r.restarts, r.changed_seconds)).collect();
+        assert_eq!(seen, [("a.service", 4, 60), ("c.service", 4, 60)]);
+
+        let boot = boot_over(&client).await.unwrap();
+        assert_eq!((boot.kernel_ms, boot.services_ms), (3500, Some(20_000)));
+        assert_eq!(boot.units, [("c.service".to_owned(), 12_000)]);
     }
 }

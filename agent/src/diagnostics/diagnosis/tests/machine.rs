@@ -1,0 +1,259 @@
+//! Hardware, system, disks, processor, memory.
+
+use nearhand_shared::report::model::Status::{Fail, Info, Ok as Good, Skipped, Warn};
+
+use super::{findings, worst};
+use crate::diagnostics::facts::hardware::{Battery, Graphics, Machine, Release, Sensor};
+use crate::diagnostics::facts::load::{
+    Activity, DiskUse, EccController, Memory, Pressure, Stall, Throttling,
+};
+use crate::diagnostics::facts::storage::{Array, ErrorCount, Mount, Mounts, SmartDisk};
+
+#[test]
+fn firmware_is_old_from_five_years_on_metal() {
+    let of = |date: &str, guest: bool| {
+        worst("hardware.firmware_age", |f| {
+            f.machine = Ok(Machine {
+                firmware_date: Some(date.into()),
+                virtualisation: guest.then(|| "kvm".into()),
+                ..Machine::default()
+            });
+        })
+    };
+    assert_eq!(
+        [of("2022-01-01", false), of("2021-01-01", false), of("2014-01-01", true)],
+        [Good, Info, Good]
+    );
+    assert_eq!(worst("hardware.firmware_age", |f| f.machine = Ok(Machine::default())), Skipped);
+    assert_eq!(worst("hardware.model", |f| f.machine = Ok(Machine::default())), Info);
+    assert_eq!(worst("hardware.virtualisation", |f| f.machine = Ok(Machine::default())), Info);
+}
+
+#[test]
+fn batteries_wear() {
+    let of = |health| {
+        worst("hardware.battery", |f| {
+            f.batteries = Ok(vec![Battery { health_percent: health, ..Battery::default() }]);
+        })
+    };
+    assert_eq!([of(Some(60.0)), of(Some(59.9)), of(Some(29.9)), of(None)], [Good, Warn, Fail, Info]);
+    assert_eq!(worst("hardware.battery", |f| f.batteries = Ok(vec![])), Skipped);
+}
+
+#[test]
+fn graphics_need_a_driver() {
+    let of = |driver: Option<&str>| {
+        worst("hardware.graphics", |f| {
+            f.graphics = Ok(vec![Graphics { driver: driver.map(Into::into), ..Graphics::default() }]);
+        })
+    };
+    assert_eq!([of(Some("i915")), of(None)], [Info, Warn]);
+}
+
+#[test]
+fn heat_is_judged_against_the_critical_temperature() {
+    let of = |celsius, critical| {
+        worst("hardware.temperature", |f| {
+            f.sensors = Ok(vec![Sensor { name: "x".into(), celsius, critical }]);
+        })
+    };
+    assert_eq!([of(94.9, Some(100.0)), of(95.0, Some(100.0)), of(100.0, Some(100.0))], [Good, Warn, Fail]);
+    assert_eq!([of(94.9, None), of(95.0, None)], [Good, Warn]);
+}
+
+#[test]
+fn releases_end() {
+    let of = |id: &str, version: &str| {
+        worst("system.end_of_life", |f| {
+            f.release = Ok(Release { id: id.into(), version: version.into(), ..Release::default() });
+        })
+    };
+    assert_eq!([of("debian", "12"), of("debian", "11"), of("debian", "10")], [Good, Warn, Fail]);
+    assert_eq!([of("arch", ""), of("ubuntu", "99.04")], [Info, Info]);
+}
+
+#[test]
+fn kernels_and_uptimes() {
+    let taint = |taint| {
+        worst("system.kernel", |f| f.release = Ok(Release { taint: Some(taint), ..Release::default() }))
+    };
+    assert_eq!([taint(0), taint(1 << 12), taint(1 << 7)], [Good, Info, Warn]);
+    let uptime = |days: u64| {
+        worst("system.uptime", |f| {
+            f.release = Ok(Release { uptime_seconds: days * 86_400, ..Release::default() });
+        })
+    };
+    assert_eq!([uptime(59), uptime(60)], [Good, Info]);
+}
+
+fn mounted(mount: Mount) -> Mounts {
+    Mounts { local: vec![Mount { target: "/".into(), ..mount }], ..Mounts::default() }
+}
+
+#[test]
+fn space_and_inodes_run_out() {
+    let space = |used: u64, available: u64| {
+        worst("disks.space", |f| {
+            f.mounts = Ok(mounted(Mount { size: used + available, used, available, ..Mount::default() }));
+        })
+    };
+    let gigabyte = 1_000_000_000;
+    assert_eq!(space(899 * gigabyte / 10, 101 * gigabyte / 10), Good);
+    assert_eq!(space(90 * gigabyte, 10 * gigabyte), Warn);
+    assert_eq!(space(98 * gigabyte, 2 * gigabyte), Fail);
+    // A large disk with 98 % in use still has room for days.
+    assert_eq!(space(980 * gigabyte, 20 * gigabyte), Warn);
+    let inodes = |free: u64| {
+        worst("disks.inodes", |f| {
+            f.mounts = Ok(mounted(Mount { size: 1, inodes: 1000, inodes_free: free, ..Mount::default() }));
+        })
+    };
+    assert_eq!([inodes(101), inodes(100), inodes(20)], [Good, Warn, Fail]);
+}
+
+#[test]
+fn mounts_are_writable_and_there() {
+    let of = |read_only, read_only_meant| {
+        worst("disks.read_only", |f| {
+            f.mounts = Ok(mounted(Mount { read_only, read_only_meant, ..Mount::default() }));
+        })
+    };
+    assert_eq!([of(false, false), of(true, true), of(true, false)], [Good, Good, Fail]);
+    let absent = |absent: Vec<String>| {
+        worst("disks.mounts", |f| f.mounts = Ok(Mounts { absent, ..Mounts::default() }))
+    };
+    assert_eq!([absent(vec![]), absent(vec!["/backup".into()])], [Good, Warn]);
+}
+
+#[test]
+fn disks_report_their_health() {
+    let of = |disk: SmartDisk| worst("disks.smart", |f| f.smart = Ok(vec![disk]));
+    let healthy = SmartDisk { passed: Some(true), ..SmartDisk::default() };
+    assert_eq!(of(healthy.clone()), Good);
+    assert_eq!(of(SmartDisk { passed: Some(false), ..SmartDisk::default() }), Fail);
+    assert_eq!(of(SmartDisk { pending: Some(1), ..healthy.clone() }), Fail);
+    assert_eq!(of(SmartDisk { uncorrectable: Some(1), ..healthy.clone() }), Fail);
+    assert_eq!(of(SmartDisk { reallocated: Some(1), ..healthy.clone() }), Warn);
+    assert_eq!(of(SmartDisk { wear_percent: Some(89), ..healthy.clone() }), Good);
+    assert_eq!(of(SmartDisk { wear_percent: Some(90), ..healthy.clone() }), Warn);
+    assert_eq!(of(SmartDisk { celsius: Some(61), ..healthy }), Warn);
+    assert_eq!(of(SmartDisk { problem: Some("USB bridge".into()), ..SmartDisk::default() }), Info);
+}
+
+#[test]
+fn arrays_lose_members() {
+    let of = |active, working, activity: Option<&str>| {
+        worst("disks.raid", |f| {
+            f.raid = Ok(vec![Array {
+                active,
+                wanted: 2,
+                working,
+                activity: activity.map(Into::into),
+                ..Array::default()
+            }]);
+        })
+    };
+    assert_eq!([of(true, 2, None), of(true, 2, Some("check 3%"))], [Good, Info]);
+    assert_eq!([of(true, 1, None), of(false, 2, None)], [Fail, Fail]);
+}
+
+#[test]
+fn counted_errors_differ_by_who_counts() {
+    let of = |counter: &str, errors| {
+        worst("disks.errors", |f| {
+            f.disk_errors = Ok(vec![ErrorCount { counter: counter.into(), errors, ..ErrorCount::default() }]);
+        })
+    };
+    assert_eq!([of("ext4", 0), of("ext4", 1), of("disk", 1)], [Good, Fail, Info]);
+}
+
+fn active(activity: Activity) -> Activity {
+    Activity { processors: 4, ..activity }
+}
+
+#[test]
+fn disks_are_busy_only_if_slow_too() {
+    let of = |busy_percent, wait_ms| {
+        worst("disks.busy", |f| {
+            let disks = vec![DiskUse { name: "sda".into(), busy_percent, wait_ms }];
+            f.activity = Ok(active(Activity { disks, ..Activity::default() }));
+        })
+    };
+    assert_eq!([of(89.0, Some(80.0)), of(95.0, Some(49.0)), of(90.0, Some(50.0))], [Good, Good, Warn]);
+}
+
+#[test]
+fn the_processor_is_judged() {
+    let of = |id, activity: Activity| worst(id, |f| f.activity = Ok(active(activity)));
+    let load = |load| Activity { load: [load; 3], ..Activity::default() };
+    assert_eq!(
+        [of("cpu.load", load(7.9)), of("cpu.load", load(8.0)), of("cpu.load", load(20.0))],
+        [Good, Warn, Fail]
+    );
+    let busy = |busy_percent, load| Activity { busy_percent, load: [load; 3], ..Activity::default() };
+    assert_eq!(of("cpu.usage", busy(84.9, 9.0)), Good);
+    assert_eq!(of("cpu.usage", busy(85.0, 4.0)), Info);
+    assert_eq!(of("cpu.usage", busy(85.0, 4.1)), Warn);
+    let wait = |iowait_percent| Activity { iowait_percent, ..Activity::default() };
+    assert_eq!(
+        [of("cpu.iowait", wait(39.0)), of("cpu.iowait", wait(40.0)), of("cpu.iowait", wait(50.0))],
+        [Good, Warn, Fail]
+    );
+    let steal = |steal_percent| Activity { steal_percent, ..Activity::default() };
+    assert_eq!([of("cpu.steal", steal(9.9)), of("cpu.steal", steal(10.0))], [Good, Warn]);
+}
+
+#[test]
+fn throttling_by_limit_and_by_heat() {
+    let of = |ceiling_percent, thermal_events| {
+        worst("cpu.throttling", |f| {
+            f.throttling = Ok(Throttling { ceiling_percent, thermal_events, governor: None });
+        })
+    };
+    assert_eq!([of(Some(50.0), Some(99)), of(Some(49.0), None), of(None, Some(100))], [Good, Warn, Warn]);
+}
+
+#[test]
+fn pressure_is_judged_by_the_last_minute() {
+    let of = |id, minute: f64| {
+        let stall = Stall { some: [0.0, minute, 0.0], full: [0.0, minute, 0.0] };
+        worst(id, |f| f.pressure = Ok(Pressure { cpu: stall, memory: stall, io: stall }))
+    };
+    assert_eq!([of("cpu.pressure", 59.0), of("cpu.pressure", 60.0)], [Good, Warn]);
+    for id in ["memory.pressure", "disks.pressure"] {
+        assert_eq!([of(id, 9.9), of(id, 10.0), of(id, 40.0)], [Good, Warn, Fail], "{id}");
+    }
+}
+
+#[test]
+fn memory_runs_out() {
+    let of = |id, memory: Memory| worst(id, |f| f.memory = Ok(memory));
+    let available = |available| Memory { total: 1000, available, ..Memory::default() };
+    let statuses = [100, 99, 50, 49].map(|bytes| of("memory.available", available(bytes)));
+    assert_eq!(statuses, [Good, Warn, Warn, Fail]);
+    let swap = |swap_free| Memory { total: 1, swap_total: 1000, swap_free, ..Memory::default() };
+    assert_eq!([101, 100, 20].map(|bytes| of("memory.swap", swap(bytes))), [Good, Warn, Fail]);
+    assert_eq!(of("memory.swap", available(1)), Info);
+    let kills = |oom_kills| Memory { total: 1, oom_kills, ..Memory::default() };
+    assert_eq!([Some(0), Some(1), None].map(|count| of("memory.oom", kills(count))), [Good, Warn, Skipped]);
+}
+
+#[test]
+fn memory_errors_by_whether_they_were_corrected() {
+    let of = |corrected, uncorrected| {
+        worst("memory.ecc", |f| {
+            f.ecc = Ok(vec![EccController { name: "mc0".into(), corrected, uncorrected }]);
+        })
+    };
+    assert_eq!([of(0, 0), of(1, 0), of(1, 1)], [Good, Warn, Fail]);
+}
+
+#[test]
+fn evidence_has_units() {
+    let found = findings("memory.available", |f| {
+        f.memory = Ok(Memory { total: 8_000_000_000, available: 4_000_000_000, ..Memory::default() });
+    });
+    let values: Vec<&str> = found[0].evidence.iter().map(|evidence| evidence.value.as_str()).collect();
+    assert_eq!(values, ["50 %", "4.0 GB", "8.0 GB"]);
+    assert_eq!(found[0].ms, 7);
+}

@@ -1,0 +1,166 @@
+//! Network.
+
+use nearhand_shared::report::model::Status::{self, Fail, Info, Ok as Good, Skipped, Warn};
+
+use super::worst;
+use crate::diagnostics::facts::network::{
+    DnsServer, EchoRun, Gateway, Ipv6, Link, Portal, Proxy, Resolver, Route, Routes, TcpCounters, TlsPeer,
+    UdpTarget,
+};
+
+fn wire() -> Link {
+    Link {
+        name: "eth0".into(),
+        physical: true,
+        state: "up".into(),
+        enabled: true,
+        mtu: 1500,
+        speed: Some(1000),
+        packets: 10_000,
+        ..Link::default()
+    }
+}
+
+fn of(id: &str, link: Link) -> Status {
+    worst(id, |f| f.links = Ok(vec![link]))
+}
+
+#[test]
+fn links_are_up_fast_and_clean() {
+    assert_eq!(of("network.link", wire()), Good);
+    assert_eq!(of("network.link", Link { state: "down".into(), ..wire() }), Fail);
+    assert_eq!(of("network.speed", Link { speed: Some(100), ..wire() }), Good);
+    assert_eq!(of("network.speed", Link { speed: Some(10), ..wire() }), Warn);
+    assert_eq!(of("network.speed", Link { duplex: Some("half".into()), ..wire() }), Warn);
+    assert_eq!(of("network.speed", Link { speed: None, ..wire() }), Skipped);
+    let errors = [9, 10, 100].map(|errors| of("network.errors", Link { errors, ..wire() }));
+    assert_eq!(errors, [Good, Warn, Fail]);
+    let dropped = [499, 500].map(|dropped| of("network.errors", Link { dropped, ..wire() }));
+    assert_eq!(dropped, [Good, Warn]);
+    assert_eq!([1400, 1399, 1279].map(|mtu| of("network.mtu", Link { mtu, ..wire() })), [Good, Warn, Fail]);
+}
+
+#[test]
+fn wifi_signals_fade() {
+    let signal = |dbm| of("network.wifi", Link { wireless: true, signal_dbm: dbm, ..wire() });
+    assert_eq!([-75, -76, -85, -86].map(|dbm| signal(Some(dbm))), [Good, Warn, Warn, Fail]);
+    assert_eq!([signal(None), of("network.wifi", wire())], [Info, Skipped]);
+}
+
+#[test]
+fn there_is_one_way_out() {
+    let route = |interface: &str, metric| Route { interface: interface.into(), metric, ..Route::default() };
+    let of = |v4| worst("network.default_route", |f| f.routes = Ok(Routes { v4, v6: vec![] }));
+    assert_eq!(of(vec![]), Fail);
+    assert_eq!(of(vec![route("eth0", 100), route("wlan0", 600)]), Good);
+    assert_eq!(of(vec![route("eth0", 100), route("wlan0", 100)]), Info);
+}
+
+#[test]
+fn gateways_answer_or_are_known() {
+    let of = |answer_ms, neighbour| {
+        worst("network.gateway", |f| {
+            f.gateway = Ok(Gateway { address: "192.0.2.1".into(), answer_ms, neighbour });
+        })
+    };
+    assert_eq!([of(Some(99.0), true), of(Some(100.0), true)], [Good, Warn]);
+    assert_eq!([of(None, true), of(None, false)], [Good, Fail]);
+}
+
+#[test]
+fn each_name_server_counts() {
+    let server = |ms, code| DnsServer { address: "x".into(), answer_ms: ms, code, answers: 1 };
+    let of = |servers| worst("network.dns", |f| f.dns = Ok(servers));
+    let good = || server(Some(20.0), Some(0));
+    assert_eq!(of(vec![good(), server(Some(20.0), Some(3))]), Good);
+    assert_eq!(of(vec![good(), server(None, None)]), Warn);
+    assert_eq!(of(vec![good(), server(Some(20.0), Some(2))]), Warn);
+    assert_eq!(of(vec![server(None, None), server(Some(5.0), Some(5))]), Fail);
+    assert_eq!(of(vec![server(Some(500.0), Some(0))]), Warn);
+}
+
+#[test]
+fn resolver_and_hosts_file() {
+    let of = |id, resolver: Resolver| worst(id, |f| f.resolver = Ok(resolver));
+    let good = || Resolver { servers: vec!["192.0.2.1".into()], has_localhost: true, ..Resolver::default() };
+    assert_eq!(of("network.resolver", good()), Good);
+    assert_eq!(of("network.resolver", Resolver { servers: vec![], ..good() }), Fail);
+    assert_eq!(of("network.hosts_file", good()), Good);
+    assert_eq!(of("network.hosts_file", Resolver { has_localhost: false, ..good() }), Warn);
+    assert_eq!(of("network.hosts_file", Resolver { redirected: vec!["x".into()], ..good() }), Warn);
+    assert_eq!(of("network.hosts_file", Resolver { hosts_lines: 500, ..good() }), Info);
+}
+
+#[test]
+fn loss_delay_and_jitter() {
+    let run = |times_ms: Vec<f64>| EchoRun { target: "192.0.2.1".into(), sent: 20, times_ms };
+    let of = |runs| worst("network.loss", |f| f.echo = Ok(runs));
+    let statuses = [20, 19, 16].map(|answers| of(vec![run(vec![10.0; answers])]));
+    assert_eq!(statuses, [Good, Warn, Fail]);
+    assert_eq!([of(vec![run(vec![299.0; 20])]), of(vec![run(vec![300.0; 20])])], [Good, Warn]);
+    let uneven = |step: f64| (0..20).map(|n| 10.0 + f64::from(n % 2) * step).collect();
+    assert_eq!([of(vec![run(uneven(29.0))]), of(vec![run(uneven(30.0))])], [Good, Warn]);
+    // One silent host beside one that answers is filtered, not lost; all silent is lost.
+    assert_eq!(of(vec![run(vec![10.0; 20]), run(vec![])]), Info);
+    assert_eq!(of(vec![run(vec![])]), Fail);
+}
+
+#[test]
+fn counters_of_tcp() {
+    let of = |id, tcp: TcpCounters| worst(id, |f| f.tcp = Ok(tcp));
+    let sent = |sent, resent| TcpCounters { sent, resent, tracked: None };
+    assert_eq!(of("network.retransmissions", sent(10_000, 499)), Good);
+    assert_eq!(of("network.retransmissions", sent(10_000, 500)), Warn);
+    assert_eq!(of("network.retransmissions", sent(100, 90)), Good);
+    let tracked = |count| TcpCounters { tracked: Some((count, 1000)), ..TcpCounters::default() };
+    assert_eq!([899, 900].map(|count| of("network.connections", tracked(count))), [Good, Warn]);
+    assert_eq!(of("network.connections", sent(0, 0)), Skipped);
+}
+
+#[test]
+fn proxies_answer() {
+    let set = || Proxy { settings: vec![("apt".into(), "p:1".into())], ..Proxy::default() };
+    let of = |proxy| worst("network.proxy", |f| f.proxy = Ok(proxy));
+    assert_eq!([of(Proxy::default()), of(set())], [Good, Info]);
+    assert_eq!(of(Proxy { unreachable: vec!["p:1".into()], ..set() }), Fail);
+}
+
+#[test]
+fn portals_are_told_from_outages() {
+    let of = |status| {
+        worst("network.captive_portal", |f| {
+            f.portal = Ok(Portal { expected: 204, status, ..Portal::default() });
+        })
+    };
+    assert_eq!([of(Some(204)), of(Some(302)), of(None)], [Good, Fail, Warn]);
+}
+
+#[test]
+fn interception_is_a_certificate_of_nobody_public() {
+    let of = |issuer: Option<&str>, public| {
+        worst("network.tls_interception", |f| {
+            f.tls = Ok(vec![TlsPeer { issuer: issuer.map(Into::into), public, ..TlsPeer::default() }]);
+        })
+    };
+    assert_eq!(
+        [of(Some("Let's Encrypt"), true), of(Some("Corp Proxy"), false), of(None, false)],
+        [Good, Warn, Info]
+    );
+}
+
+#[test]
+fn half_working_ipv6_is_worse_than_none() {
+    let of = |global_address, connect_ms| {
+        worst("network.ipv6", |f| f.ipv6 = Ok(Ipv6 { global_address, target: String::new(), connect_ms }))
+    };
+    assert_eq!([of(true, Some(9.0)), of(false, None), of(true, None)], [Good, Info, Warn]);
+}
+
+#[test]
+fn udp_is_blocked_only_if_somebody_could_be_asked() {
+    let target = |answer_ms, found| UdpTarget { target: "s:1".into(), answer_ms, found, problem: None };
+    let of = |targets| worst("network.udp", |f| f.udp = Ok(targets));
+    assert_eq!(of(vec![target(None, true), target(Some(9.0), true)]), Good);
+    assert_eq!(of(vec![target(None, true), target(None, true)]), Warn);
+    assert_eq!(of(vec![target(None, false)]), Skipped);
+}

@@ -1,0 +1,400 @@
+//! Services, logs, updates, security, printers, processes; and facts of everything at once.
+
+use std::collections::BTreeMap;
+
+use nearhand_shared::report::model::Status::{Fail, Info, Ok as Good, Skipped, Warn};
+
+use super::{NOW, findings, nothing, worst};
+use crate::diagnostics::facts::hardware::{Battery, Graphics, Machine, Release, Sensor};
+use crate::diagnostics::facts::load::{Activity, DiskUse, EccController, Memory, Pressure, Throttling};
+use crate::diagnostics::facts::log::{Crash, Group, Journal, UncleanBoots};
+use crate::diagnostics::facts::network::{
+    DnsServer, EchoRun, Gateway, Ipv6, Link, Portal, Proxy, Resolver, Route, Routes, TcpCounters, TlsPeer,
+    UdpTarget,
+};
+use crate::diagnostics::facts::printer::{Printers, Queue};
+use crate::diagnostics::facts::process::{Descriptors, Process, Processes};
+use crate::diagnostics::facts::security::{
+    Accounts, Encryption, FileModes, Firewall, Passwords, Platform, Port, Sshd,
+};
+use crate::diagnostics::facts::service::{Autostart, Boot, Restarting, Unit, Units};
+use crate::diagnostics::facts::storage::{Array, ErrorCount, Mount, Mounts, SmartDisk};
+use crate::diagnostics::facts::update::{ClockOffset, Packages, Pending, TimeSync, Upkeep};
+use crate::diagnostics::facts::{Facts, Missing};
+
+#[test]
+fn services_fail_loop_and_start_slowly() {
+    let failed = |failed| worst("services.failed", |f| f.units = Ok(Units { failed, ..Units::default() }));
+    assert_eq!([failed(vec![]), failed(vec![Unit::default()])], [Good, Fail]);
+    let loops = |restarts, changed_seconds, waiting| {
+        worst("services.restart_loops", |f| {
+            let restarting = vec![Restarting { name: "x".into(), restarts, changed_seconds, waiting }];
+            f.units = Ok(Units { restarting, ..Units::default() });
+        })
+    };
+    assert_eq!([loops(2, 1, true), loops(3, 601, false), loops(3, 600, false)], [Info, Info, Fail]);
+    let boot = |services_ms| {
+        worst("services.boot_time", |f| {
+            f.boot = Ok(Boot { kernel_ms: 10_000, services_ms, ..Boot::default() });
+        })
+    };
+    assert_eq!([boot(Some(109_999)), boot(Some(110_000)), boot(None)], [Good, Warn, Info]);
+    let autostart = |number| {
+        worst("services.autostart", |f| {
+            f.autostart = Ok(Autostart { users: vec!["x".into(); number], system: vec![] });
+        })
+    };
+    assert_eq!([autostart(24), autostart(25)], [Good, Info]);
+}
+
+#[test]
+fn printers_stop_and_jam() {
+    let of = |id, enabled, jobs| {
+        worst(id, |f| {
+            let queue = Queue { name: "HP".into(), enabled, jobs, message: String::new() };
+            f.printers = Ok(Printers { queues: vec![queue] });
+        })
+    };
+    let queues = |enabled, jobs| of("printers.queues", enabled, jobs);
+    assert_eq!([queues(true, 3), queues(false, 0), queues(false, 1)], [Good, Warn, Fail]);
+    assert_eq!([of("printers.jobs", true, 9), of("printers.jobs", true, 10)], [Good, Warn]);
+    assert_eq!(worst("printers.queues", |f| f.printers = Ok(Printers::default())), Info);
+}
+
+#[test]
+fn crashes_are_counted_by_program_and_time() {
+    let crash = |hours: u64| Crash { program: "app".into(), at: NOW - hours * 3600 };
+    let of = |hours: &[u64]| {
+        worst("logs.crashes", |f| f.crashes = Ok(hours.iter().map(|hours| crash(*hours)).collect()))
+    };
+    assert_eq!([of(&[]), of(&[169]), of(&[168])], [Good, Good, Warn]);
+    assert_eq!([of(&[1, 2, 25]), of(&[1, 2, 24])], [Warn, Fail]);
+    let unclean =
+        |number| worst("logs.unclean_boots", |f| f.unclean = Ok(UncleanBoots { at: vec![NOW - 60; number] }));
+    assert_eq!([unclean(0), unclean(1), unclean(2), unclean(3)], [Good, Warn, Warn, Fail]);
+}
+
+#[test]
+fn the_journal_is_judged_by_kind_and_number() {
+    let group = |pattern: &str, count| Group { source: "x".into(), pattern: pattern.into(), count };
+    let programs =
+        |programs| worst("logs.errors", |f| f.journal = Ok(Journal { programs, ..Journal::default() }));
+    assert_eq!(programs(vec![]), Good);
+    assert_eq!([programs(vec![group("p", 99)]), programs(vec![group("p", 100)])], [Info, Warn]);
+    let kernel = |kernel| worst("logs.kernel", |f| f.journal = Ok(Journal { kernel, ..Journal::default() }));
+    assert_eq!(kernel(vec![]), Good);
+    assert_eq!(kernel(vec![group("tasks that hung for minutes", 1)]), Warn);
+    assert_eq!(kernel(vec![group("disk read or write errors", 1)]), Fail);
+}
+
+#[test]
+fn updates_wait() {
+    let of = |id, all: usize, security: usize| {
+        worst(id, |f| {
+            f.pending = Ok(Pending { all: vec!["p".into(); all], security: vec!["s".into(); security] });
+        })
+    };
+    assert_eq!([0, 1, 99, 100].map(|all| of("updates.pending", all, 0)), [Good, Info, Info, Warn]);
+    assert_eq!([0, 1].map(|security| of("updates.security", 9, security)), [Good, Warn]);
+    let upkeep = |id, upkeep: Upkeep| worst(id, |f| f.upkeep = Ok(upkeep));
+    let kernels = |newest: &str| Upkeep {
+        running_kernel: "6.1.0-9-amd64".into(),
+        newest_kernel: Some(newest.into()),
+        ..Upkeep::default()
+    };
+    assert_eq!(upkeep("updates.reboot", kernels("6.1.0-9-amd64")), Good);
+    assert_eq!(upkeep("updates.reboot", kernels("6.1.0-13-amd64")), Warn);
+    assert_eq!(upkeep("updates.reboot", Upkeep { reboot_asked: true, ..Upkeep::default() }), Warn);
+    let lists = |days: u64| Upkeep { lists_at: Some(NOW - days * 86_400), ..Upkeep::default() };
+    assert_eq!([13, 14].map(|days| upkeep("updates.sources_age", lists(days))), [Good, Warn]);
+    assert_eq!(upkeep("updates.sources_age", Upkeep::default()), Skipped);
+    let automatic = |automatic| upkeep("updates.automatic", Upkeep { automatic, ..Upkeep::default() });
+    assert_eq!([Some(true), Some(false), None].map(automatic), [Good, Info, Skipped]);
+}
+
+#[test]
+fn packages_break_and_are_held() {
+    let broken =
+        |broken| worst("updates.broken", |f| f.packages = Ok(Packages { broken, ..Packages::default() }));
+    assert_eq!([broken(vec![]), broken(vec![("p".into(), "half-installed".into())])], [Good, Fail]);
+    let held = |held| worst("updates.held", |f| f.packages = Ok(Packages { held, ..Packages::default() }));
+    assert_eq!([held(vec![]), held(vec!["p".into()])], [Good, Info]);
+}
+
+#[test]
+fn clocks_go_wrong() {
+    let of = |offset_seconds| {
+        worst("time.offset", |f| f.clock = Ok(ClockOffset { offset_seconds, ..ClockOffset::default() }))
+    };
+    assert_eq!([1.9, -1.9, 2.0, -2.0, 60.0, -60.0].map(of), [Good, Good, Warn, Warn, Fail, Fail]);
+    let sync = |service: Option<&str>, synchronised_seconds, guest| {
+        worst("time.sync", |f| {
+            let service = service.map(Into::into);
+            f.time_sync = Ok(TimeSync { service, synchronised_seconds, guest, zone: None });
+        })
+    };
+    assert_eq!([sync(Some("chronyd"), None, false), sync(Some("x"), Some(14_399), false)], [Good, Good]);
+    assert_eq!(
+        [sync(Some("x"), Some(14_400), false), sync(None, None, false), sync(None, None, true)],
+        [Warn, Warn, Info]
+    );
+    assert_eq!(worst("time.zone", |f| f.time_sync = Ok(TimeSync::default())), Info);
+}
+
+#[test]
+fn firewalls_and_encryption() {
+    let firewall = |active: &[&str], off: &[&str], rules_readable| {
+        worst("security.firewall", |f| {
+            let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            f.firewall = Ok(Firewall { active: list(active), switched_off: list(off), rules_readable });
+        })
+    };
+    assert_eq!([firewall(&["ufw"], &[], false), firewall(&[], &["ufw"], false)], [Good, Warn]);
+    assert_eq!([firewall(&[], &[], true), firewall(&[], &[], false)], [Warn, Info]);
+    let encryption = |encrypted, portable| {
+        worst("security.disk_encryption", |f| {
+            let mounts = vec![("/".into(), encrypted), ("/boot".into(), false)];
+            f.encryption = Ok(Encryption { mounts, portable });
+        })
+    };
+    assert_eq!(
+        [encryption(true, true), encryption(false, true), encryption(false, false)],
+        [Good, Warn, Info]
+    );
+}
+
+#[test]
+fn platform_protection() {
+    let of = |id, platform: Platform| worst(id, |f| f.platform = Ok(platform));
+    let boot =
+        |efi, secure_boot| of("security.secure_boot", Platform { efi, secure_boot, ..Platform::default() });
+    assert_eq!(
+        [boot(true, Some(true)), boot(true, Some(false)), boot(true, None), boot(false, None)],
+        [Good, Info, Info, Skipped]
+    );
+    let control = |access_control_known, names: Vec<String>| {
+        let platform = Platform { access_control_known, access_control: names, ..Platform::default() };
+        of("security.access_control", platform)
+    };
+    assert_eq!(
+        [control(true, vec!["AppArmor".into()]), control(true, vec![]), control(false, vec![])],
+        [Good, Info, Skipped]
+    );
+    let flaws = |flaws_known, vulnerable: Vec<String>| {
+        of("security.cpu_flaws", Platform { flaws_known, vulnerable, ..Platform::default() })
+    };
+    assert_eq!([flaws(9, vec![]), flaws(9, vec!["mds".into()]), flaws(0, vec![])], [Good, Warn, Skipped]);
+}
+
+#[test]
+fn accounts_passwords_and_files() {
+    let of = |id, accounts: Accounts| worst(id, |f| f.accounts = Ok(accounts));
+    let admins = |number| Accounts { admins: vec!["a".into(); number], ..Accounts::default() };
+    assert_eq!([4, 5].map(|number| of("security.admins", admins(number))), [Info, Info]);
+    let hint = |number| findings("security.admins", |f| f.accounts = Ok(admins(number)))[0].fix.is_empty();
+    assert_eq!([4, 5].map(hint), [true, false]);
+    let extra = |names: Vec<String>| {
+        of("security.root_accounts", Accounts { extra_root: names, ..Accounts::default() })
+    };
+    assert_eq!([extra(vec![]), extra(vec!["toor".into()])], [Good, Fail]);
+    let empty = |empty| worst("security.empty_passwords", |f| f.passwords = Ok(Passwords { empty }));
+    assert_eq!([empty(vec![]), empty(vec!["guest".into()])], [Good, Fail]);
+    let modes = |world_writable| {
+        worst("security.file_modes", |f| f.file_modes = Ok(FileModes { looked_at: 9, world_writable }))
+    };
+    assert_eq!([modes(vec![]), modes(vec!["/etc/passwd".into()])], [Good, Fail]);
+}
+
+#[test]
+fn ports_and_ssh() {
+    let ports = |numbers: &[u16]| {
+        worst("security.listening_ports", |f| {
+            let port = |number: &u16| Port { protocol: "tcp".into(), number: *number, program: None };
+            f.ports = Ok(numbers.iter().map(port).collect());
+        })
+    };
+    assert_eq!([ports(&[]), ports(&[22, 443]), ports(&[22, 6379])], [Good, Info, Warn]);
+    let ssh = |root: Option<&str>, passwords: Option<&str>, empty: Option<&str>| {
+        worst("security.sshd", |f| {
+            f.sshd = Ok(Sshd {
+                root_login: root.map(Into::into),
+                passwords: passwords.map(Into::into),
+                empty_passwords: empty.map(Into::into),
+            });
+        })
+    };
+    assert_eq!([ssh(None, None, None), ssh(Some("yes"), None, None)], [Info, Warn]);
+    assert_eq!([ssh(Some("yes"), Some("no"), None), ssh(None, Some("yes"), Some("yes"))], [Good, Fail]);
+}
+
+#[test]
+fn processes_are_judged() {
+    let program = |cpu_percent, memory, io| {
+        let process = Process { name: "app".into(), pid: 1, cpu_percent, memory, io };
+        let list = vec![process];
+        Processes {
+            count: 10,
+            limit: Some(100),
+            memory_bytes: 1000,
+            by_cpu: list.clone(),
+            by_memory: list.clone(),
+            by_io: list,
+            ..Processes::default()
+        }
+    };
+    let of = |id, processes: Processes| worst(id, |f| f.processes = Ok(processes));
+    assert_eq!([49.9, 50.0].map(|cpu| of("processes.cpu", program(cpu, 0, 0))), [Good, Info]);
+    assert_eq!([249, 250, 600].map(|m| of("processes.memory", program(0.0, m, 0))), [Good, Info, Warn]);
+    assert_eq!([49_999_999, 50_000_000].map(|io| of("processes.io", program(0.0, 0, io))), [Good, Info]);
+    let zombies = |number| Processes { zombies: vec![("x".into(), number)], ..program(0.0, 0, 0) };
+    assert_eq!([0, 19, 20].map(|number| of("processes.zombies", zombies(number))), [Good, Info, Warn]);
+    let blocked = |number| Processes { blocked: vec!["x".into(); number], ..program(0.0, 0, 0) };
+    assert_eq!([0, 4, 5].map(|number| of("processes.blocked", blocked(number))), [Good, Good, Warn]);
+    let count = |count| Processes { count, ..program(0.0, 0, 0) };
+    assert_eq!([79, 80].map(|number| of("processes.count", count(number))), [Good, Warn]);
+    let open = |open, near| {
+        worst("processes.descriptors", |f| {
+            f.descriptors = Ok(Descriptors { open, limit: 100, near, counted: 1 });
+        })
+    };
+    assert_eq!([open(79, vec![]), open(80, vec![]), open(1, vec![("x".into(), 9, 10)])], [Good, Warn, Warn]);
+}
+
+/// Facts of a machine on which everything is there and much is wrong.
+pub(super) fn everything() -> Facts {
+    let mut facts = nothing();
+    facts.machine = Ok(Machine { firmware_date: Some("2015-01-01".into()), ..Machine::default() });
+    facts.batteries = Ok(vec![Battery { health_percent: Some(20.0), ..Battery::default() }]);
+    facts.graphics = Ok(vec![Graphics::default()]);
+    facts.sensors = Ok(vec![Sensor { celsius: 99.0, ..Sensor::default() }]);
+    facts.release =
+        Ok(Release { id: "debian".into(), version: "10".into(), taint: Some(128), ..Release::default() });
+    let mount = Mount { size: 100, used: 99, available: 1, inodes: 100, read_only: true, ..Mount::default() };
+    facts.mounts = Ok(Mounts { local: vec![mount], absent: vec!["/backup".into()], ..Mounts::default() });
+    facts.smart = Ok(vec![SmartDisk { passed: Some(false), ..SmartDisk::default() }]);
+    facts.raid = Ok(vec![Array::default()]);
+    facts.disk_errors = Ok(vec![ErrorCount { errors: 1, ..ErrorCount::default() }]);
+    let disks = vec![DiskUse { busy_percent: 100.0, wait_ms: Some(99.0), ..DiskUse::default() }];
+    facts.activity = Ok(Activity {
+        load: [99.0; 3],
+        busy_percent: 99.0,
+        iowait_percent: 60.0,
+        disks,
+        ..Activity::default()
+    });
+    facts.pressure = Ok(Pressure::default());
+    facts.throttling = Ok(Throttling { ceiling_percent: Some(10.0), ..Throttling::default() });
+    facts.memory =
+        Ok(Memory { total: 100, available: 1, swap_total: 100, oom_kills: Some(1), ..Memory::default() });
+    facts.ecc = Ok(vec![EccController { uncorrected: 1, ..EccController::default() }]);
+    network(&mut facts);
+    software(&mut facts);
+    protection(&mut facts);
+    facts
+}
+
+fn network(facts: &mut Facts) {
+    let link = Link {
+        physical: true,
+        wireless: true,
+        enabled: true,
+        state: "up".into(),
+        packets: 2000,
+        errors: 2000,
+        signal_dbm: Some(-90),
+        ..Link::default()
+    };
+    facts.links =
+        Ok(vec![link, Link { physical: true, state: "up".into(), speed: Some(10), ..Link::default() }]);
+    facts.routes = Ok(Routes { v4: vec![Route::default()], v6: vec![] });
+    facts.resolver = Ok(Resolver { redirected: vec!["x".into()], ..Resolver::default() });
+    facts.tcp = Ok(TcpCounters { sent: 10_000, resent: 9_000, tracked: Some((99, 100)) });
+    facts.proxy = Ok(Proxy {
+        settings: vec![("a".into(), "b".into())],
+        unreachable: vec!["b".into()],
+        automatic: true,
+    });
+    facts.gateway = Ok(Gateway::default());
+    facts.dns = Ok(vec![DnsServer::default()]);
+    facts.echo = Ok(vec![EchoRun { sent: 20, ..EchoRun::default() }]);
+    facts.portal = Ok(Portal { expected: 204, status: Some(302), ..Portal::default() });
+    facts.tls = Ok(vec![TlsPeer { issuer: Some("x".into()), ..TlsPeer::default() }]);
+    facts.ipv6 = Ok(Ipv6 { global_address: true, ..Ipv6::default() });
+    facts.udp = Ok(vec![UdpTarget { found: true, ..UdpTarget::default() }]);
+}
+
+fn software(facts: &mut Facts) {
+    let restarting = vec![Restarting { restarts: 9, waiting: true, ..Restarting::default() }];
+    facts.units = Ok(Units { failed: vec![Unit::default()], restarting, ..Units::default() });
+    facts.boot =
+        Ok(Boot { services_ms: Some(999_999), units: vec![("x".into(), 99_999)], ..Boot::default() });
+    facts.autostart = Ok(Autostart { system: vec!["x".into(); 30], users: vec![] });
+    facts.crashes = Ok(vec![Crash { program: "x".into(), at: NOW }; 3]);
+    let group = vec![Group { source: "x".into(), pattern: "x".into(), count: 1000 }];
+    facts.journal = Ok(Journal { programs: group.clone(), kernel: group, ..Journal::default() });
+    facts.unclean = Ok(UncleanBoots { at: vec![NOW; 3] });
+    facts.packages = Ok(Packages {
+        installed: BTreeMap::new(),
+        count: 1,
+        broken: vec![("x".into(), "y".into())],
+        held: vec!["x".into()],
+    });
+    facts.pending = Ok(Pending { all: vec!["x".into(); 200], security: vec!["x".into()] });
+    facts.upkeep =
+        Ok(Upkeep { reboot_asked: true, lists_at: Some(0), automatic: Some(false), ..Upkeep::default() });
+    facts.clock = Ok(ClockOffset { offset_seconds: 99.0, ..ClockOffset::default() });
+    facts.time_sync = Ok(TimeSync::default());
+    facts.printers = Ok(Printers { queues: vec![Queue { jobs: 99, ..Queue::default() }] });
+    let list = vec![Process { cpu_percent: 99.0, memory: 99, io: 99_000_000, ..Process::default() }];
+    facts.processes = Ok(Processes {
+        count: 99,
+        limit: Some(100),
+        memory_bytes: 100,
+        by_cpu: list.clone(),
+        by_memory: list.clone(),
+        by_io: list,
+        zombies: vec![("x".into(), 99)],
+        blocked: vec!["x".into(); 9],
+        ..Processes::default()
+    });
+    facts.descriptors = Ok(Descriptors { open: 99, limit: 100, near: vec![("x".into(), 9, 10)], counted: 1 });
+}
+
+fn protection(facts: &mut Facts) {
+    facts.firewall = Ok(Firewall { switched_off: vec!["ufw".into()], ..Firewall::default() });
+    facts.encryption = Ok(Encryption { mounts: vec![("/".into(), false)], portable: true });
+    facts.platform = Ok(Platform {
+        efi: true,
+        secure_boot: Some(false),
+        access_control_known: true,
+        vulnerable: vec!["x".into()],
+        flaws_known: 1,
+        ..Platform::default()
+    });
+    facts.accounts = Ok(Accounts { admins: vec!["x".into(); 9], extra_root: vec!["x".into()], people: 9 });
+    facts.passwords = Ok(Passwords { empty: vec!["x".into()] });
+    facts.ports = Ok(vec![Port { protocol: "tcp".into(), number: 23, program: Some("x".into()) }]);
+    facts.sshd = Ok(Sshd { root_login: Some("yes".into()), ..Sshd::default() });
+    facts.file_modes = Ok(FileModes { looked_at: 1, world_writable: vec!["/etc/passwd".into()] });
+}
+
+/// The same facts with `text` appended to every text in them.
+pub(super) fn with_text(facts: Facts, text: &str) -> Facts {
+    fn spread(value: &mut serde_json::Value, text: &str) {
+        match value {
+            serde_json::Value::String(old) => old.push_str(text),
+            serde_json::Value::Array(items) => items.iter_mut().for_each(|item| spread(item, text)),
+            serde_json::Value::Object(items) => items.values_mut().for_each(|item| spread(item, text)),
+            _ => {}
+        }
+    }
+    let mut value = serde_json::to_value(facts).unwrap();
+    spread(&mut value, text);
+    serde_json::from_value(value).unwrap()
+}
+
+#[test]
+fn missing_facts_keep_their_reason() {
+    let found = findings("disks.smart", |f| f.smart = Err(Missing::Absent("smartctl".into())));
+    assert_eq!(found[0].reason.as_deref(), Some("smartctl is not on this system"));
+}
