@@ -517,10 +517,10 @@ async fn witness(
             .bind(device.to_string())
             .fetch_optional(&mut **tx)
             .await?;
-    if let Some((number, known_hash)) = known {
-        if to_big(head.number) < number || (to_big(head.number) == number && hash != known_hash) {
-            return Ok(Applied::Conflict);
-        }
+    if let Some((number, known_hash)) = known
+        && (to_big(head.number) < number || (to_big(head.number) == number && hash != known_hash))
+    {
+        return Ok(Applied::Conflict);
     }
     sqlx::query(
         "INSERT INTO audit_witnesses (witness, number, hash, head, received_at) VALUES ($1, $2, $3, $4, $5) \
