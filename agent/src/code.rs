@@ -78,7 +78,11 @@ impl CodeKeeper {
     }
 
     /// A proof begins: its password, and what to check its end against. `None`: no such code.
-    pub(crate) fn begin(&mut self, now: Instant, routing: Routing) -> Option<(Zeroizing<String>, Generation)> {
+    pub(crate) fn begin(
+        &mut self,
+        now: Instant,
+        routing: Routing,
+    ) -> Option<(Zeroizing<String>, Generation)> {
         let shown = self.shown.as_mut()?;
         if now >= shown.expires || shown.code.routing() != routing || shown.begun >= MAX_BEGUN {
             return None;

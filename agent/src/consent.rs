@@ -131,8 +131,9 @@ impl Consent {
     /// # Errors
     /// [`Refusal::TooMany`] beyond the requests that may wait; [`Refusal::Protocol`] for an empty request or
     /// a session that isn't there.
-    pub(crate) fn ask(&mut self, now: Instant, ask: Ask) -> Result<RequestId, Refusal> {
-        if ask.capabilities.is_empty() || ask.duration.is_zero() || !self.sessions.contains_key(&ask.session) {
+    pub(crate) fn ask(&mut self, now: Instant, ask: &Ask) -> Result<RequestId, Refusal> {
+        if ask.capabilities.is_empty() || ask.duration.is_zero() || !self.sessions.contains_key(&ask.session)
+        {
             return Err(Refusal::Protocol);
         }
         if self.pending.values().filter(|p| p.ask.session == ask.session).count() >= MAX_PENDING {
@@ -141,7 +142,7 @@ impl Consent {
         self.last += 1;
         let id = RequestId(self.last);
         let wait = if ask.first_contact { FIRST_CONTACT_WAIT } else { Duration::ZERO };
-        let ask = Ask { duration: ask.duration.min(MAX_DURATION), ..ask };
+        let ask = Ask { duration: ask.duration.min(MAX_DURATION), ..ask.clone() };
         self.pending.insert(id, Pending { ask, allow_from: now + wait, deadline: now + ANSWER_WITHIN });
         Ok(id)
     }
@@ -156,8 +157,7 @@ impl Consent {
         request: RequestId,
         choice: Choice,
     ) -> Result<Decided, DecideError> {
-        let pending =
-            self.pending.get(&request).filter(|p| now < p.deadline).ok_or(DecideError::NotOpen)?;
+        let pending = self.pending.get(&request).filter(|p| now < p.deadline).ok_or(DecideError::NotOpen)?;
         let outcome = match choice {
             Choice::Deny => Err(Refusal::Denied),
             Choice::Allow { capabilities, seconds } => {
@@ -269,7 +269,8 @@ impl Consent {
     /// What has run out by now.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Vec<Change> {
         let mut changes = Vec::new();
-        let late: Vec<_> = self.pending.iter().filter(|(_, p)| p.deadline <= now).map(|(id, _)| *id).collect();
+        let late: Vec<_> =
+            self.pending.iter().filter(|(_, p)| p.deadline <= now).map(|(id, _)| *id).collect();
         for request in late {
             if let Some(p) = self.pending.remove(&request) {
                 let outcome = Err(Refusal::TimedOut);
@@ -306,7 +307,7 @@ mod tests {
         consent.begin(S);
         let duration = Duration::from_secs(900);
         let ask = Ask { session: S, theirs: 7, capabilities: set(what), duration, first_contact };
-        let id = consent.ask(now, ask).unwrap();
+        let id = consent.ask(now, &ask).unwrap();
         (consent, id, now)
     }
 
@@ -405,11 +406,11 @@ mod tests {
             first_contact: false,
         };
         for i in 1..MAX_PENDING {
-            consent.ask(now, ask(u32::try_from(i).unwrap())).unwrap();
+            consent.ask(now, &ask(u32::try_from(i).unwrap())).unwrap();
         }
-        assert_eq!(consent.ask(now, ask(9)), Err(Refusal::TooMany));
+        assert_eq!(consent.ask(now, &ask(9)), Err(Refusal::TooMany));
         assert_eq!(consent.end(S).len(), MAX_PENDING);
         assert_eq!(consent.decide(now, first, allow(&[View], 60)), Err(DecideError::NotOpen));
-        assert_eq!(consent.ask(now, ask(9)), Err(Refusal::Protocol), "no such session");
+        assert_eq!(consent.ask(now, &ask(9)), Err(Refusal::Protocol), "no such session");
     }
 }

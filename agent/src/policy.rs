@@ -68,6 +68,15 @@ impl Policy {
         self.allow.len()
     }
 
+    /// The rules in words, one a line.
+    pub(crate) fn explain(&self) -> impl Iterator<Item = String> {
+        self.allow.iter().map(|rule| {
+            let when = if rule.even_if_attended { "without asking" } else { "when nobody is at the device" };
+            let who = rule.technicians.join(", ");
+            format!("{who}: {}, {} s at a time, {when}", rule.capabilities, rule.duration.as_secs())
+        })
+    }
+
     /// What of `wanted` this technician is allowed without a person's consent; `attended` says that somebody
     /// could be asked. Rules add up; the shortest time of those used counts.
     pub(crate) fn decide(
@@ -85,7 +94,8 @@ impl Policy {
             if !fits || what.is_empty() || (attended && !rule.even_if_attended) {
                 continue;
             }
-            let before = allowed.unwrap_or(Allowed { capabilities: Capabilities::NONE, duration: rule.duration });
+            let before =
+                allowed.unwrap_or(Allowed { capabilities: Capabilities::NONE, duration: rule.duration });
             allowed = Some(Allowed {
                 capabilities: what.iter().fold(before.capabilities, Capabilities::with),
                 duration: before.duration.min(rule.duration),

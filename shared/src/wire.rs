@@ -2,25 +2,30 @@
 //!
 //! A frame is a 4-byte little-endian length and that many bytes: one message in bincode's standard
 //! configuration (little-endian, variable-length integers), its serde interface. Lengths are checked
-//! against the channel's limit before anything is allocated, and bincode itself runs under a limit, so a
-//! length inside a message can't make it allocate more than the frame could hold. bincode is complete but no
+//! against the channel's limit before anything is allocated, and lengths inside a message are not believed
+//! ([`unhinted`]): nothing is allocated for what has not arrived. bincode is complete but no
 //! longer maintained: it is pinned, fuzzed through [`decode`], and replaceable in this file.
 //!
 //! Messages are append-only enums: a released variant or field never changes its place.
+
+mod unhinted;
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Largest message, in bytes, on any channel; also what bincode may claim while it decodes. 1 MiB: a full
-/// report is some 300 KB and travels in parts.
+/// Largest message, in bytes, on any channel. 1 MiB: a full report is some 300 KB and travels in parts.
 pub const MAX_MESSAGE: usize = 1 << 20;
 
 /// Bytes of a frame's length prefix.
 pub const PREFIX: usize = 4;
 
-type Config = Configuration<LittleEndian, Varint, Limit<MAX_MESSAGE>>;
-const CONFIG: Config = bincode::config::standard().with_limit::<MAX_MESSAGE>();
+/// What bincode may count while it decodes. It counts an integer as wide as its type, up to 16 bytes, although it
+/// may take one on the wire: this much lets through whatever a message can hold.
+const COUNTED: usize = 16 * MAX_MESSAGE;
+
+type Config = Configuration<LittleEndian, Varint, Limit<COUNTED>>;
+const CONFIG: Config = bincode::config::standard().with_limit::<COUNTED>();
 
 /// Why bytes are no message, or a message can't be sent.
 #[derive(Debug, thiserror::Error)]
@@ -65,8 +70,9 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, WireError> {
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
     checked_len(bytes.len(), MAX_MESSAGE)?;
     #[allow(clippy::disallowed_methods, reason = "this is the codec")]
-    let (message, used) =
-        bincode::serde::decode_from_slice::<T, _>(bytes, CONFIG).map_err(WireError::Malformed)?;
+    let (unhinted::Unhinted(message), used) =
+        bincode::serde::borrow_decode_from_slice::<unhinted::Unhinted<T>, _>(bytes, CONFIG)
+            .map_err(WireError::Malformed)?;
     match bytes.len() - used {
         0 => Ok(message),
         left => Err(WireError::Trailing { left }),
@@ -121,6 +127,12 @@ mod tests {
         lie.extend_from_slice(&[0, 0]);
         assert!(matches!(decode::<Vec<u64>>(&lie), Err(WireError::Malformed(_))));
         assert!(matches!(decode::<String>(&lie), Err(WireError::Malformed(_))));
+    }
+
+    #[test]
+    fn what_encodes_decodes_up_to_the_largest_message() {
+        let many = vec![1_u64; MAX_MESSAGE - 9];
+        assert_eq!(decode::<Vec<u64>>(&encode(&many).unwrap()).unwrap(), many);
     }
 
     #[test]

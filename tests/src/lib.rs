@@ -1,4 +1,8 @@
 //! Shared parts of the end-to-end tests and benchmarks.
 
+pub mod decoders;
+pub mod load;
 pub mod quic;
 pub mod relayed;
+pub mod rows;
+pub mod turn;

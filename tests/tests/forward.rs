@@ -144,3 +144,46 @@ async fn random_datagrams_and_forged_hints_disturb_nothing() {
     within("exchange", 10, exchange(&ends, 100_000)).await;
     assert_eq!(relay.forwarder.session_counters(offer.id).unwrap()[0].binds, 1);
 }
+
+/// Run under `unshare -n` (as root; `unshare -rn` else) with `--ignored`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "changes addresses and routes: needs a network namespace of its own"]
+async fn the_connection_outlives_the_loss_and_replacement_of_the_devices_address() {
+    for command in [
+        "link set lo up",
+        "address add 10.250.0.1/32 dev lo",
+        "address add 10.250.0.2/32 dev lo",
+        "route replace local 10.250.0.1 dev lo src 10.250.0.2 table local",
+    ] {
+        ip(command);
+    }
+    let relay = Relay::start("10.250.0.1:0".parse().unwrap()).unwrap();
+    let offer = Offer::random();
+    offer.at(&relay).unwrap();
+    let ends = within("session", 10, session(relay.forwarder.local_addr(), &offer)).await;
+    within("exchange", 10, exchange(&ends, 100_000)).await;
+    let bound = |relay: &Relay| {
+        let counters = relay.forwarder.session_counters(offer.id).unwrap();
+        counters.map(|side| side.bound.map(|addr| addr.ip().to_string()))
+    };
+    let both = |ip: &str| [Some(ip.to_owned()), Some(ip.to_owned())];
+    assert_eq!(bound(&relay), both("10.250.0.2"));
+
+    ip("route delete local 10.250.0.1 dev lo table local");
+    ip("address delete 10.250.0.2/32 dev lo");
+    let mut pending = std::pin::pin!(exchange(&ends, 100_000));
+    let stalled = tokio::time::timeout(Duration::from_secs(2), &mut pending).await;
+    assert!(stalled.is_err(), "there is no route to the relay");
+    ip("address add 10.250.0.3/32 dev lo");
+    ip("route add local 10.250.0.1 dev lo src 10.250.0.3 table local");
+    let back = Instant::now();
+    within("exchange from the new address", 10, pending).await;
+    println!("the network is back: data flowed {} ms later", back.elapsed().as_millis());
+    assert_eq!(bound(&relay), both("10.250.0.3"));
+    assert!(back.elapsed() < Duration::from_secs(5));
+}
+
+fn ip(arguments: &str) {
+    let done = std::process::Command::new("ip").args(arguments.split(' ')).status();
+    assert!(done.is_ok_and(|status| status.success()), "ip {arguments}");
+}

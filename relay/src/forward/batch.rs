@@ -7,8 +7,6 @@
 use core::ops::Range;
 use std::net::{IpAddr, SocketAddr};
 
-use quinn::udp::EcnCodepoint;
-
 /// Most datagrams in one offloaded send: UDP_MAX_SEGMENTS of Linux up to 6.12 (linux/udp.h); 128 since.
 const MAX_SEGMENTS: usize = 64;
 
@@ -20,7 +18,8 @@ const MAX_BYTES: usize = 65_507;
 pub(crate) struct Target {
     pub(crate) to: SocketAddr,
     pub(crate) src_ip: Option<IpAddr>,
-    pub(crate) ecn: Option<EcnCodepoint>,
+    /// The two bits of RFC 3168.
+    pub(crate) ecn: u8,
 }
 
 /// Bytes of one receive buffer: datagrams that lie one after the other.
@@ -136,7 +135,7 @@ mod tests {
     use super::*;
 
     fn to(port: u16) -> Target {
-        Target { to: SocketAddr::from(([127, 0, 0, 1], port)), src_ip: None, ecn: None }
+        Target { to: SocketAddr::from(([127, 0, 0, 1], port)), src_ip: None, ecn: 0 }
     }
 
     /// Port, segment, packets and bytes of each group.
@@ -189,7 +188,7 @@ mod tests {
 
     #[test]
     fn marks_are_not_mixed_and_the_order_is_kept() {
-        let marked = Target { ecn: Some(EcnCodepoint::Ce), ..to(1) };
+        let marked = Target { ecn: 0b11, ..to(1) };
         let mut batch = Batch::default();
         batch.push(to(1), 0, 0..100, 100);
         batch.push(marked, 1, 0..100, 100);

@@ -6,15 +6,17 @@
 //!
 //! Not here: what is done with a datagram (see `table`).
 
+use core::fmt;
+
 use hmac::Mac;
 use nearhand_shared::forward::packet;
-use quinn::{ConnectionId, ConnectionIdGenerator};
-use rand_core::{OsRng, RngCore};
 
-const NONCE_LEN: usize = 8;
+/// Random bytes of an id.
+pub(crate) const NONCE_LEN: usize = 8;
 /// 1 in 4 billion foreign ids passes, and then quinn answers it with a reset that nobody believes.
 const TAG_LEN: usize = 4;
-const CID_LEN: usize = NONCE_LEN + TAG_LEN;
+/// Length of an id in bytes.
+pub(crate) const CID_LEN: usize = NONCE_LEN + TAG_LEN;
 
 /// Makes and recognises the control endpoint's connection ids.
 #[derive(Clone)]
@@ -22,10 +24,24 @@ pub struct ControlCids {
     key: [u8; 32],
 }
 
+impl fmt::Debug for ControlCids {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ControlCids(..)")
+    }
+}
+
 impl ControlCids {
     /// With the relay's own key for this purpose.
     pub const fn new(key: [u8; 32]) -> Self {
         Self { key }
+    }
+
+    /// The connection id made of fresh random bytes.
+    pub(crate) fn cid(&self, nonce: [u8; NONCE_LEN]) -> [u8; CID_LEN] {
+        let tag = packet::hmac(&self.key, &[&nonce]).finalize().into_bytes();
+        let mut cid = [0; CID_LEN];
+        cid.iter_mut().zip(nonce.into_iter().chain(tag)).for_each(|(to, from)| *to = from);
+        cid
     }
 
     /// Whether a short-header packet is addressed to a connection of the control endpoint, of this run or an
@@ -38,33 +54,14 @@ impl ControlCids {
     }
 }
 
-impl ConnectionIdGenerator for ControlCids {
-    fn generate_cid(&mut self) -> ConnectionId {
-        let mut nonce = [0; NONCE_LEN];
-        OsRng.fill_bytes(&mut nonce);
-        let tag = packet::hmac(&self.key, &[&nonce]).finalize().into_bytes();
-        let mut cid = [0; CID_LEN];
-        cid.iter_mut().zip(nonce.into_iter().chain(tag)).for_each(|(to, from)| *to = from);
-        ConnectionId::new(&cid)
-    }
-
-    fn cid_len(&self) -> usize {
-        CID_LEN
-    }
-
-    fn cid_lifetime(&self) -> Option<core::time::Duration> {
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn own_ids_are_known_and_others_are_not() {
-        let mut ours = ControlCids::new([1; 32]);
-        let cid = ours.generate_cid();
+        let ours = ControlCids::new([1; 32]);
+        let cid = ours.cid([5; NONCE_LEN]);
         let mut packet = vec![0x41];
         packet.extend_from_slice(&cid);
         packet.extend_from_slice(b"payload");

@@ -8,6 +8,8 @@
 //!
 //! Not here: any decision about a datagram (see `table`), system calls (see `platform`).
 
+mod control;
+
 use core::ops::Range;
 use core::time::Duration;
 use std::io::{self, IoSliceMut};
@@ -24,9 +26,12 @@ use rand_core::{OsRng, RngCore};
 
 use super::batch::{Batch, Target};
 use super::cid::ControlCids;
-use super::control::{ControlSocket, Datagram, Port, Queue};
 use super::table::{Metrics, OfferError, Reply, SessionCounters, Table, Verdict};
 use crate::platform::{BatchSender, Signal};
+
+pub use control::ControlSocket;
+pub(crate) use control::Port;
+use control::{Datagram, Queue};
 
 /// Bytes of one receive buffer: the largest batch that the kernel joins is one maximal IP datagram.
 const BUFFER: usize = 65_535;
@@ -255,7 +260,11 @@ impl Worker {
             let bytes = self.buffers.get(buffer).and_then(|b| b.get(..meta.len)).unwrap_or_default();
             match table.forward_run(now, src, meta.stride, bytes) {
                 Some(route) => {
-                    let target = Target { to: route.to, src_ip: route.src_ip, ecn: meta.ecn };
+                    let target = Target {
+                        to: route.to,
+                        src_ip: route.src_ip,
+                        ecn: meta.ecn.map_or(0, |ecn| ecn as u8),
+                    };
                     self.batch.push(target, buffer, 0..meta.len, meta.stride);
                 }
                 None => self.decide_each(&mut table, now, buffer, meta),
@@ -274,7 +283,11 @@ impl Worker {
             let bytes = self.buffers.get(buffer).and_then(|b| b.get(range.clone())).unwrap_or_default();
             match table.handle_packet(now, src, dst_ip, bytes) {
                 Verdict::Forward(route) => {
-                    let target = Target { to: route.to, src_ip: route.src_ip, ecn: meta.ecn };
+                    let target = Target {
+                        to: route.to,
+                        src_ip: route.src_ip,
+                        ecn: meta.ecn.map_or(0, |ecn| ecn as u8),
+                    };
                     let len = range.len();
                     self.batch.push(target, buffer, range, len);
                 }

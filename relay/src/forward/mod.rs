@@ -15,13 +15,11 @@
 //! Not here: who may have a session (admission), what travels in the control connections.
 
 pub mod cid;
-pub mod control;
 pub mod driver;
 pub mod table;
 
 pub(crate) mod batch;
 mod limit;
 
-pub use control::ControlSocket;
-pub use driver::{Config, Forwarder};
+pub use driver::{Config, ControlSocket, Forwarder};
 pub use table::{Metrics, OfferError, SessionCounters};

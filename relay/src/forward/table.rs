@@ -263,12 +263,6 @@ pub struct Table {
     metrics: Metrics,
 }
 
-impl core::fmt::Debug for ControlCids {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("ControlCids(..)")
-    }
-}
-
 impl Table {
     /// Empty. `cookie_key` is fresh random bytes, never stored: a restart voids all cookies.
     pub fn new(
@@ -658,5 +652,4 @@ fn counters_of(session: &Session) -> SessionCounters {
 }
 
 #[cfg(test)]
-#[path = "table_tests.rs"]
 mod tests;

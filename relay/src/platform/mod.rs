@@ -20,7 +20,7 @@ mod udp_portable;
 pub(crate) use udp_portable::{BatchSender, Signal};
 
 #[cfg(test)]
-mod testing;
+mod tests;
 
 /// What became of a batch, in datagrams.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

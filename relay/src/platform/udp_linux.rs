@@ -14,7 +14,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 
 use super::{SendReport, for_socket, ip_for_socket};
 use crate::forward::batch::{Group, Piece, Target};
-use crate::forward::control::Port;
+use crate::forward::driver::Port;
 
 /// Lets another thread end a wait.
 pub(crate) struct Signal {
@@ -248,7 +248,7 @@ impl BatchSender {
     fn control(&self, message: &Message<'_>) -> (Control, usize) {
         let mut control = ControlWriter { control: Control([0; CONTROL_LEN]), len: 0 };
         let target = message.target;
-        let ecn = target.ecn.map_or(0, |ecn| ecn as libc::c_int);
+        let ecn = libc::c_int::from(target.ecn);
         if target.to.is_ipv4() {
             control.push(libc::IPPROTO_IP, libc::IP_TOS, &ecn);
         } else {
@@ -347,12 +347,12 @@ fn sockaddr(addr: SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::testing;
+    use crate::platform::tests as checks;
 
     #[test]
     fn every_datagram_arrives_as_it_was_with_offload_and_without() {
         for offload in [true, false] {
-            testing::every_datagram_arrives_as_it_was(|port, groups, buffers, v6| {
+            checks::every_datagram_arrives_as_it_was(|port, groups, buffers, v6| {
                 BatchSender { offload, ..BatchSender::new(v6) }.send(port, groups, buffers)
             });
         }
@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_group_that_is_refused_does_not_stop_the_others() {
-        testing::a_group_that_is_refused_does_not_stop_the_others(|port, groups, buffers| {
+        checks::a_group_that_is_refused_does_not_stop_the_others(|port, groups, buffers| {
             BatchSender::new(false).send(port, groups, buffers)
         });
     }
@@ -368,7 +368,7 @@ mod tests {
     #[test]
     fn a_raised_signal_ends_a_wait() {
         let signal = Signal::new().unwrap();
-        let port = testing::port("127.0.0.1:0");
+        let port = checks::port("127.0.0.1:0");
         signal.raise();
         signal.wait(&port, None).unwrap();
         let before = std::time::Instant::now();

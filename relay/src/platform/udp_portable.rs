@@ -5,11 +5,11 @@ use core::time::Duration;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use quinn::udp::Transmit;
+use quinn::udp::{EcnCodepoint, Transmit};
 
 use super::{SendReport, for_socket, ip_for_socket};
 use crate::forward::batch::{Group, Piece};
-use crate::forward::control::Port;
+use crate::forward::driver::Port;
 
 /// How late a call from another thread may be noticed.
 const LATENESS: Duration = Duration::from_millis(100);
@@ -74,7 +74,7 @@ impl BatchSender {
     fn send_one(&self, port: &Port, group: &Group, datagram: &[u8]) -> io::Result<()> {
         let transmit = Transmit {
             destination: for_socket(group.target.to, self.v6),
-            ecn: group.target.ecn,
+            ecn: EcnCodepoint::from_bits(group.target.ecn),
             contents: datagram,
             segment_size: None,
             src_ip: group.target.src_ip.map(|ip| ip_for_socket(ip, self.v6)),
@@ -86,11 +86,11 @@ impl BatchSender {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::testing;
+    use crate::platform::tests as checks;
 
     #[test]
     fn every_datagram_arrives_as_it_was() {
-        testing::every_datagram_arrives_as_it_was(|port, groups, buffers, v6| {
+        checks::every_datagram_arrives_as_it_was(|port, groups, buffers, v6| {
             BatchSender::new(v6).send(port, groups, buffers)
         });
     }
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn a_raised_signal_ends_a_wait() {
         let signal = Signal::new().unwrap();
-        let port = testing::port("127.0.0.1:0");
+        let port = checks::port("127.0.0.1:0");
         signal.raise();
         signal.wait(&port, None).unwrap();
         signal.wait(&port, Some(Duration::from_millis(1))).unwrap();

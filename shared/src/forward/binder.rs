@@ -368,5 +368,4 @@ impl Silence {
 }
 
 #[cfg(test)]
-#[path = "binder_tests.rs"]
 mod tests;

@@ -79,6 +79,8 @@ pub enum Verb {
         /// Number of the last one.
         number: u64,
     },
+    /// The device's key is replaced by a new one; sessions end.
+    RotateKey,
 }
 
 /// The person's choice.

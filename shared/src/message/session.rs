@@ -158,8 +158,6 @@ pub struct TechnicianHello {
     pub session: SessionId,
     /// Proves name and organisation; ends in the handshake's key.
     pub credential: Credential,
-    /// Why help is given, for the person at the device.
-    pub reason: String,
     /// How this end proves its right.
     pub proof: TechnicianProof,
 }
@@ -230,8 +228,8 @@ pub enum FromTechnician {
     },
     /// Gives up capabilities.
     GiveUp(Capabilities),
-    /// The technician's evidence: the head of their own log.
-    AuditHead(Signed<Head>),
+    /// Why help is given, for the person at the device. Said only now: before, it was not known who listens.
+    Reason(String),
     /// The session is over.
     End,
 }

@@ -24,6 +24,16 @@ pub enum Status {
     Skipped,
 }
 
+impl Status {
+    /// Every status, worst first.
+    pub const ALL: [Self; 5] = [Self::Fail, Self::Warn, Self::Info, Self::Ok, Self::Skipped];
+
+    /// `true` when somebody has to act, now or soon.
+    pub const fn is_problem(self) -> bool {
+        matches!(self, Self::Fail | Self::Warn)
+    }
+}
+
 /// The part of the machine that a finding is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -154,6 +164,33 @@ pub struct Counts {
     pub skipped: u32,
 }
 
+impl Counts {
+    /// Counts `findings` by status.
+    pub fn of(findings: &[Finding]) -> Self {
+        let mut counts = Self::default();
+        for finding in findings {
+            let count = counts.slot(finding.status);
+            *count = count.saturating_add(1);
+        }
+        counts
+    }
+
+    /// The number of findings of one status.
+    pub fn number(mut self, status: Status) -> u32 {
+        *self.slot(status)
+    }
+
+    fn slot(&mut self, status: Status) -> &mut u32 {
+        match status {
+            Status::Fail => &mut self.fail,
+            Status::Warn => &mut self.warn,
+            Status::Info => &mut self.info,
+            Status::Ok => &mut self.ok,
+            Status::Skipped => &mut self.skipped,
+        }
+    }
+}
+
 /// A whole diagnostics run.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Report {
@@ -181,4 +218,71 @@ pub struct Report {
     pub software: BTreeMap<String, String>,
     /// Hardware components and what they are.
     pub hardware: BTreeMap<String, String>,
+}
+
+impl Report {
+    /// A report of this schema version without findings; fill it and call [`Self::sort_and_count`].
+    /// `started_at` is RFC 3339 in UTC, as [`crate::time::UnixMillis`] displays itself.
+    pub fn new(generator: String, subject: Subject, started_at: String, set: CheckSet) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            generator,
+            subject,
+            started_at,
+            duration_ms: 0,
+            set,
+            pseudonymised: false,
+            counts: Counts::default(),
+            findings: Vec::new(),
+            charts: Vec::new(),
+            software: BTreeMap::new(),
+            hardware: BTreeMap::new(),
+        }
+    }
+
+    /// Puts the findings in their canonical order (status, worst first, then id, then instance), counts them
+    /// and drops chart points that are no finite number, which JSON cannot carry.
+    pub fn sort_and_count(&mut self) {
+        self.findings.sort_by(|a, b| (a.status, &a.id, &a.instance).cmp(&(b.status, &b.id, &b.instance)));
+        self.counts = Counts::of(&self.findings);
+        for chart in &mut self.charts {
+            chart.points.retain(|point| point.value.is_finite());
+            for point in &mut chart.points {
+                point.limit = point.limit.filter(|limit| limit.is_finite());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn failures_come_first_and_the_counts_follow() {
+        let mut report = sample::full();
+        report.findings.reverse();
+        report.counts = Counts::default();
+        report.sort_and_count();
+        let order: Vec<_> =
+            report.findings.iter().map(|f| (f.status, f.id.as_str(), f.instance.as_str())).collect();
+        assert!(order.is_sorted(), "{order:?}");
+        let counted: u32 = Status::ALL.iter().map(|status| report.counts.number(*status)).sum();
+        assert_eq!(counted as usize, report.findings.len());
+        assert!(report.counts.fail > 0 && report.counts.skipped > 0);
+    }
+
+    #[test]
+    fn numbers_that_json_cannot_carry_are_dropped() {
+        let mut report = sample::full();
+        report.charts[0].points[0].value = f64::NAN;
+        report.charts[0].points[1].limit = Some(f64::INFINITY);
+        let points = report.charts[0].points.len();
+        report.sort_and_count();
+        assert_eq!(report.charts[0].points.len(), points - 1);
+        assert_eq!(report.charts[0].points[0].limit, None);
+        let json = serde_json::to_vec(&report).unwrap();
+        assert_eq!(serde_json::from_slice::<Report>(&json).unwrap(), report);
+    }
 }

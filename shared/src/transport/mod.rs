@@ -8,4 +8,5 @@ pub mod bound_socket;
 pub mod chat;
 pub mod control;
 pub mod framed;
+pub mod lines;
 pub mod tls;

@@ -18,9 +18,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quinn::udp::{RecvMeta, Transmit, UdpSocketState};
-use quinn::{AsyncUdpSocket, EndpointConfig, UdpPoller};
+use quinn::{AsyncUdpSocket, ConnectionId, ConnectionIdGenerator, EndpointConfig, UdpPoller};
+use rand_core::{OsRng, RngCore};
 
-use super::cid::ControlCids;
+use crate::forward::cid::{CID_LEN, ControlCids, NONCE_LEN};
 
 /// Wait before a send is tried again that found the send buffer full: 1 ms empties 125 KB at a gigabit.
 const SEND_RETRY: Duration = Duration::from_millis(1);
@@ -105,8 +106,27 @@ impl ControlSocket {
     /// Start from a config with the persisted stateless-reset key.
     pub fn endpoint_config(&self, mut config: EndpointConfig) -> EndpointConfig {
         let cids = self.cids.clone();
-        config.grease_quic_bit(false).cid_generator(move || Box::new(cids.clone()));
+        config.grease_quic_bit(false).cid_generator(move || Box::new(CidGenerator(cids.clone())));
         config
+    }
+}
+
+/// What quinn asks for the control endpoint's connection ids.
+struct CidGenerator(ControlCids);
+
+impl ConnectionIdGenerator for CidGenerator {
+    fn generate_cid(&mut self) -> ConnectionId {
+        let mut nonce = [0; NONCE_LEN];
+        OsRng.fill_bytes(&mut nonce);
+        ConnectionId::new(&self.0.cid(nonce))
+    }
+
+    fn cid_len(&self) -> usize {
+        CID_LEN
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
     }
 }
 

@@ -7,7 +7,7 @@ use quinn::udp::{EcnCodepoint, RecvMeta, UdpSocketState};
 
 use super::SendReport;
 use crate::forward::batch::{Batch, Group, Target};
-use crate::forward::control::Port;
+use crate::forward::driver::Port;
 
 pub(crate) fn port(addr: &str) -> Port {
     let socket = UdpSocket::bind(addr).unwrap();
@@ -35,7 +35,7 @@ fn check(from: &str, to: &str, send: Send<'_>) {
     for n in 0..20_u8 {
         let receiver = &receivers[usize::from(n % 2)];
         let to = receiver.local_addr().unwrap();
-        let target = Target { to, src_ip: Some(to.ip()), ecn: Some(EcnCodepoint::Ect0) };
+        let target = Target { to, src_ip: Some(to.ip()), ecn: EcnCodepoint::Ect0 as u8 };
         // Three datagrams, the last one shorter.
         let buffer: Vec<u8> = [vec![n; 1200], vec![n + 100; 1200], vec![n + 200; 7]].concat();
         batch.push(target, buffers.len(), 0..buffer.len(), 1200);
@@ -59,7 +59,7 @@ fn check(from: &str, to: &str, send: Send<'_>) {
 fn ecn_is_kept(from: &Port, receiver: &UdpSocket, v6: bool, send: Send<'_>) {
     let udp = UdpSocketState::new(receiver.into()).unwrap();
     receiver.set_nonblocking(false).unwrap();
-    let target = Target { to: receiver.local_addr().unwrap(), src_ip: None, ecn: Some(EcnCodepoint::Ce) };
+    let target = Target { to: receiver.local_addr().unwrap(), src_ip: None, ecn: EcnCodepoint::Ce as u8 };
     let mut batch = Batch::default();
     batch.push(target, 0, 0..3, 3);
     send(from, batch.groups(), &[Box::from([1_u8, 2, 3].as_slice())], v6);
@@ -75,10 +75,10 @@ pub(crate) fn a_group_that_is_refused_does_not_stop_the_others(
     let from = port("0.0.0.0:0");
     let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
     receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    let good = Target { to: receiver.local_addr().unwrap(), src_ip: None, ecn: None };
+    let good = Target { to: receiver.local_addr().unwrap(), src_ip: None, ecn: 0 };
     // A source address that isn't ours (TEST-NET-1).
     let src_ip = Some("192.0.2.1".parse().unwrap());
-    let bad = Target { to: "127.0.0.1:9".parse().unwrap(), src_ip, ecn: None };
+    let bad = Target { to: "127.0.0.1:9".parse().unwrap(), src_ip, ecn: 0 };
     let mut batch = Batch::default();
     batch.push(bad, 0, 0..200, 100);
     batch.push(good, 0, 0..200, 100);

@@ -1,0 +1,108 @@
+//! `nearhand-agent attend`: the person at the device, in a terminal.
+//!
+//! Talks to the running agent; with `--site` it runs one of its own for as long as the terminal is open, so
+//! that a machine that isn't enrolled can be helped without installing anything.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use nearhand_shared::invitation::SiteString;
+use nearhand_shared::message::local::{Reply, Verb};
+use nearhand_shared::transport::lines;
+
+use super::console::{Console, Next};
+use super::run::stop_signal;
+use crate::home::{Enrolment, Home};
+use crate::local::client::{CallError, LocalClient};
+use crate::service::Service;
+
+/// For one-off help.
+#[derive(Debug, Args)]
+pub(crate) struct AttendArgs {
+    /// Ask for help at this site although the machine is not enrolled (begins with nearhand-site-)
+    #[arg(long, value_name = "STRING")]
+    site: Option<String>,
+    /// Don't make a support code, only answer requests
+    #[arg(long)]
+    no_code: bool,
+}
+
+pub(crate) async fn run(dir: PathBuf, args: AttendArgs) -> anyhow::Result<ExitCode> {
+    let Some(site) = &args.site else {
+        return attend(&Home::open(dir)?, args.no_code).await;
+    };
+    let site: SiteString = site.parse()?;
+    let home = Home::open(dir.join("one-off"))?;
+    let enrolment = Enrolment {
+        relay: site.relay,
+        organisation: site.organisation,
+        organisation_name: site.organisation_name,
+        credential: None,
+    };
+    let service = Service::start(home.clone(), enrolment).await?;
+    wait_for_relay(&service).await;
+    let outcome = attend(&home, args.no_code).await;
+    service.stop().await;
+    outcome
+}
+
+/// Gives the connection a moment, so that the first thing shown is a code and not an error.
+async fn wait_for_relay(service: &Service) {
+    let mut relay = service.hub.watch_relay();
+    let limit = std::time::Duration::from_secs(12);
+    let _ = tokio::time::timeout(limit, relay.wait_for(Option::is_some)).await;
+}
+
+async fn attend(home: &Home, no_code: bool) -> anyhow::Result<ExitCode> {
+    let mut agent = LocalClient::connect(&home.socket()).await?;
+    agent.ask(Verb::Watch).await?;
+    let Reply::Status(status) = agent.ask(Verb::Status).await? else { anyhow::bail!("no status") };
+    let mut console = Console::default();
+    console.greet(&status);
+    if !no_code {
+        let code = agent.ask(Verb::NewCode).await;
+        console.code(code);
+    }
+    let mut lines = lines::standard_input();
+    let mut typing = true;
+    let stop = stop_signal();
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            event = agent.event() => match event {
+                Ok(event) => {
+                    if let Some(verb) = console.event(event) {
+                        ask(&mut agent, &mut console, verb).await?;
+                    }
+                }
+                Err(error) => anyhow::bail!(error),
+            },
+            line = lines.recv(), if typing => match line {
+                Some(line) => match console.line(&line) {
+                    Next::Ask(verb) => ask(&mut agent, &mut console, verb).await?,
+                    Next::Wait => {}
+                    Next::Leave => break,
+                },
+                // Input is at its end (a script); requests are still shown, and time out.
+                None => typing = false,
+            },
+            _ = &mut stop => break,
+        }
+    }
+    // Whoever closes this terminal no longer watches: nothing goes on unseen.
+    agent.ask(Verb::StopAll).await?;
+    println!("All sessions are ended.");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn ask(agent: &mut LocalClient, console: &mut Console, verb: Verb) -> anyhow::Result<()> {
+    let is_code = verb == Verb::NewCode;
+    match agent.ask(verb).await {
+        reply if is_code => console.code(reply),
+        Ok(_) => {}
+        Err(CallError::Refused(why)) => println!("! {why}"),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}

@@ -1,0 +1,270 @@
+//! What the terminal prompt shows and understands. Lines in, verbs out; no sockets.
+//!
+//! Everything that came from the other end stands behind a mark (`│`) or in quotes, so that it can't pass for
+//! our own words.
+
+use std::collections::BTreeMap;
+
+use nearhand_shared::grant::{Capabilities, Capability};
+use nearhand_shared::id::SessionId;
+use nearhand_shared::message::local::{
+    Choice, Code, ConsentRequest, Event, Mark, Reply, Session, Status, Verb,
+};
+
+use crate::local::client::CallError;
+use crate::policy::parse_duration;
+
+/// The prompt's state.
+#[derive(Debug, Default)]
+pub(crate) struct Console {
+    requests: BTreeMap<u64, ConsentRequest>,
+    sessions: BTreeMap<SessionId, Session>,
+    /// The session that was spoken to last.
+    current: Option<SessionId>,
+}
+
+/// What to do after a line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Ask the agent.
+    Ask(Verb),
+    /// Nothing.
+    Wait,
+    /// The person leaves.
+    Leave,
+}
+
+const HELP: &str = "\
+  allow [CAPABILITY,…] [15m]   allow what is asked for (or only some of it), for a time
+  deny                         deny it
+  /more 15m                    give more time for what is granted
+  /take CAPABILITY[,…]         take back something that is granted
+  /stop                        end the session at once
+  /code                        a new support code
+  /quit                        end everything and leave
+  anything else                is said to the technician";
+
+impl Console {
+    /// Says where we are.
+    pub(crate) fn greet(&mut self, status: &Status) {
+        println!("This is {} of {}.", status.device, status.organisation);
+        if let Some(problem) = &status.problem {
+            println!("! Not connected to the relay {}: {problem}", status.relay);
+        }
+        for request in &status.requests {
+            self.asked(request.clone());
+        }
+        for session in &status.sessions {
+            self.session(session);
+        }
+        println!("Type ? for help.");
+    }
+
+    /// Shows a new code, or why there is none.
+    pub(crate) fn code(&mut self, reply: Result<Reply, CallError>) {
+        match reply {
+            Ok(Reply::Code(Code { spoken, seconds_left })) => {
+                println!(
+                    "\n  Your support code:  {spoken}   (good for {} minutes)",
+                    seconds_left.div_ceil(60)
+                );
+                println!("  Read it only to somebody you called yourself. Nobody honest asks for money");
+                println!("  or for your bank while they help you.\n");
+            }
+            Ok(_) => {}
+            Err(error) => println!("! No support code: {error}"),
+        }
+    }
+
+    /// Shows an event; what to tell the agent in turn.
+    pub(crate) fn event(&mut self, event: Event) -> Option<Verb> {
+        match event {
+            Event::Relay { connected: true, .. } => println!("Connected to the relay."),
+            Event::Relay { problem, .. } => println!("! The relay is lost: {}", problem.unwrap_or_default()),
+            Event::CodeGone { why } => println!("The support code no longer counts: {why}."),
+            Event::Asked(request) => self.asked(request),
+            Event::Settled { request, how } => {
+                self.requests.remove(&request);
+                println!("Request {request}: {how}.");
+            }
+            Event::Session(session) => self.session(&session),
+            Event::Activity { text, .. } => println!("· {text}"),
+            Event::Chat { session, line } if line.from_technician => {
+                self.current = Some(session);
+                let name = self.sessions.get(&session).map_or("technician", |s| s.technician.as_str());
+                for text in line.text.lines() {
+                    println!("│ {name}: {text}");
+                }
+                return Some(Verb::Seen { session, number: line.number });
+            }
+            Event::Chat { line, .. } if line.mark == Mark::Shown => println!("  (read) {}", line.text),
+            Event::Chat { .. } => {}
+            Event::Ended { session, why } => {
+                self.sessions.remove(&session);
+                self.requests.retain(|_, r| r.session != session);
+                println!("The session is over: {why}.");
+            }
+            Event::Notice(text) => println!("! {text}"),
+        }
+        None
+    }
+
+    fn asked(&mut self, request: ConsentRequest) {
+        println!("\n  {:?} of {:?} asks to:", request.technician, request.organisation);
+        for capability in request.capabilities.iter() {
+            println!("    - {} ({capability})", capability.in_plain_words());
+        }
+        println!("  for {} minutes. Reason: {:?}", request.seconds.div_ceil(60), request.reason);
+        if request.first_contact {
+            println!(
+                "  You have not been helped by this person before. If you did not call them, type deny."
+            );
+        }
+        println!("  Type allow or deny (no answer within {} s counts as deny).\n", request.seconds_left);
+        self.current = Some(request.session);
+        self.requests.insert(request.request, request);
+    }
+
+    fn session(&mut self, session: &Session) {
+        let known = self.sessions.insert(session.session, session.clone());
+        self.current.get_or_insert(session.session);
+        if known.is_none() {
+            println!("{:?} of {:?} is connected.", session.technician, session.organisation);
+            println!("They can do nothing until you allow it.");
+        } else if known.as_ref().is_some_and(|k| k.reason != session.reason) {
+            println!("│ Their reason: {}", session.reason);
+        } else if known.is_some_and(|k| k.granted != session.granted) {
+            let granted: Vec<_> = session
+                .granted
+                .iter()
+                .map(|g| format!("{} ({} min)", g.capability, g.seconds_left.div_ceil(60)))
+                .collect();
+            let list = if granted.is_empty() { "nothing".to_owned() } else { granted.join(", ") };
+            println!("Granted now: {list}");
+        }
+    }
+
+    /// Understands a line.
+    pub(crate) fn line(&mut self, line: &str) -> Next {
+        let line = line.trim();
+        let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        match word {
+            "" => Next::Wait,
+            "?" | "/help" => {
+                println!("{HELP}");
+                Next::Wait
+            }
+            "allow" | "deny" => self.decide(word, rest),
+            "/code" => Next::Ask(Verb::NewCode),
+            "/quit" => Next::Leave,
+            "/stop" => Next::Ask(Verb::StopAll),
+            "/more" => self.in_session(|session, granted| {
+                let more = parse_duration(rest.trim())?;
+                let seconds = u32::try_from(more.as_secs()).unwrap_or(u32::MAX);
+                Ok(Verb::Extend { session, capabilities: granted, seconds })
+            }),
+            "/take" => self.in_session(|session, _| {
+                Ok(Verb::Revoke { session, capabilities: capabilities(rest.trim())? })
+            }),
+            _ if word.starts_with('/') => {
+                println!("There is no command {word}. Type ? for help.");
+                Next::Wait
+            }
+            _ => self.in_session(|session, _| Ok(Verb::Say { session, text: line.to_owned() })),
+        }
+    }
+
+    fn decide(&mut self, word: &str, rest: &str) -> Next {
+        // The oldest request first: it is the one that was shown first.
+        let Some((id, request)) = self.requests.iter().next() else {
+            println!("Nobody asks for anything right now.");
+            return Next::Wait;
+        };
+        if word == "deny" {
+            return Next::Ask(Verb::Decide { request: *id, choice: Choice::Deny });
+        }
+        let (mut what, mut seconds) = (request.capabilities, request.seconds);
+        for part in rest.split_whitespace().filter(|part| *part != "for") {
+            let read = match parse_duration(part) {
+                Ok(duration) => {
+                    seconds = u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+                    Ok(())
+                }
+                Err(_) => capabilities(part).map(|some| what = some),
+            };
+            if let Err(why) = read {
+                println!("! {why}");
+                return Next::Wait;
+            }
+        }
+        Next::Ask(Verb::Decide { request: *id, choice: Choice::Allow { capabilities: what, seconds } })
+    }
+
+    fn in_session(&self, verb: impl FnOnce(SessionId, Capabilities) -> Result<Verb, String>) -> Next {
+        let session =
+            self.current.and_then(|id| self.sessions.get(&id)).or_else(|| self.sessions.values().next());
+        let Some(session) = session else {
+            println!("Nobody is connected right now.");
+            return Next::Wait;
+        };
+        match verb(session.session, session.granted.iter().map(|g| g.capability).collect()) {
+            Ok(verb) => Next::Ask(verb),
+            Err(why) => {
+                println!("! {why}");
+                Next::Wait
+            }
+        }
+    }
+}
+
+fn capabilities(list: &str) -> Result<Capabilities, String> {
+    list.split(',').map(str::parse::<Capability>).collect::<Result<_, _>>().map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: SessionId = SessionId::from_bytes([1; 16]);
+
+    fn console() -> Console {
+        let mut console = Console::default();
+        console.event(Event::Asked(ConsentRequest {
+            request: 3,
+            session: S,
+            organisation: "Acme".into(),
+            technician: "Ada".into(),
+            reason: "printer".into(),
+            capabilities: [Capability::View, Capability::Diagnostics].into_iter().collect(),
+            seconds: 900,
+            first_contact: true,
+            seconds_left: 60,
+        }));
+        console
+    }
+
+    fn allow(capabilities: &[Capability], seconds: u32) -> Next {
+        let capabilities = capabilities.iter().copied().collect();
+        Next::Ask(Verb::Decide { request: 3, choice: Choice::Allow { capabilities, seconds } })
+    }
+
+    #[test]
+    fn a_decision_is_what_was_typed_and_nothing_else_is_one() {
+        let mut c = console();
+        assert_eq!(c.line("allow"), allow(&[Capability::View, Capability::Diagnostics], 900));
+        assert_eq!(c.line(" allow view for 5m "), allow(&[Capability::View], 300));
+        assert_eq!(c.line("deny"), Next::Ask(Verb::Decide { request: 3, choice: Choice::Deny }));
+        for nonsense in ["allow everything", "allow 99h", "", "yes", "allow,view", "/alow"] {
+            assert_eq!(c.line(nonsense), Next::Wait, "{nonsense:?}");
+        }
+        c.event(Event::Settled { request: 3, how: "denied".into() });
+        assert_eq!(c.line("allow"), Next::Wait);
+    }
+
+    #[test]
+    fn without_a_session_nothing_is_said_to_anybody() {
+        assert_eq!(Console::default().line("hello?"), Next::Wait);
+        assert_eq!(Console::default().line("/more 5m"), Next::Wait);
+        assert_eq!(Console::default().line("/stop"), Next::Ask(Verb::StopAll));
+    }
+}

@@ -1,0 +1,69 @@
+//! `nearhand-agent enrol STRING`: makes this machine a device of an organisation.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use nearhand_shared::credential::{Credential, Role};
+use nearhand_shared::invitation::EnrolmentString;
+use nearhand_shared::message::Program;
+use nearhand_shared::message::control::{Hello, Request};
+use nearhand_shared::text;
+use nearhand_shared::transport::control::RelayConnection;
+
+use crate::home::{Enrolment, Home, HomeError};
+use crate::hub::Hub;
+use crate::service::facts;
+
+/// The string, and what to do if the device is enrolled already.
+#[derive(Debug, Args)]
+pub(crate) struct EnrolArgs {
+    /// The enrolment string (begins with nearhand-enrol-); - reads it from standard input
+    string: String,
+    /// Enrol although this device is enrolled already
+    #[arg(long)]
+    again: bool,
+}
+
+pub(crate) async fn run(home: Home, args: EnrolArgs) -> anyhow::Result<ExitCode> {
+    match home.enrolment() {
+        Ok(old) if !args.again => bail!(
+            "this device belongs to {} already; --again enrols it anew",
+            text::one_line(&old.organisation_name, 64)
+        ),
+        Ok(_) | Err(HomeError::NotEnrolled) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let string: EnrolmentString = read_string(&args.string)?.parse()?;
+    let key = home.key()?;
+    let now = Hub::now();
+    let credential = Credential::join(string.invite.clone(), &string.secret.key(), &key.public(), now)?;
+    let verified =
+        credential.verify(&string.organisation, now).context("the enrolment string does not hold")?;
+    if verified.invite.role != Role::Device {
+        bail!("this string is for a {}, not for a device", verified.invite.role);
+    }
+    let relay = RelayConnection::dial(&string.relay, &key).await?;
+    relay.hello(Hello::Newcomer { program: Program::this() }).await?;
+    relay.ask(&Request::Join { credential: credential.clone(), facts: Some(facts()) }).await?;
+    relay.close();
+    let enrolment = Enrolment {
+        relay: string.relay,
+        organisation: string.organisation,
+        organisation_name: verified.invite.organisation_name.clone(),
+        credential: Some(credential),
+    };
+    home.save_enrolment(&enrolment)?;
+    println!("Enrolled as {:?} with {}.", verified.invite.name, verified.invite.organisation_name);
+    println!("Device id: {}", key.public().device_id());
+    println!("Start the agent: nearhand-agent run");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The argument, or standard input for `-`: so a secret string stays out of the process list.
+pub(crate) fn read_string(argument: &str) -> anyhow::Result<String> {
+    if argument == "-" {
+        return std::io::read_to_string(std::io::stdin()).context("standard input can't be read");
+    }
+    Ok(argument.to_owned())
+}

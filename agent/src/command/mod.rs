@@ -1,0 +1,114 @@
+//! The agent's commands: one file each; arguments, exit codes and logging here.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program talks to people")]
+
+mod attend;
+mod audit;
+mod console;
+mod doctor;
+mod enrol;
+mod run;
+mod simple;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::home::Home;
+
+/// Nearhand's agent: lets technicians help on this machine, as far as you allow.
+#[derive(Debug, Parser)]
+#[command(name = "nearhand-agent", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// The agent's directory. Default: /var/lib/nearhand-agent for root, else ~/.local/share/nearhand-agent
+    #[arg(long, global = true, value_name = "DIR", env = "NEARHAND_AGENT_DATA")]
+    data: Option<PathBuf>,
+    /// How much is logged to standard error: error, warn, info, debug
+    #[arg(long, global = true, value_name = "LEVEL", env = "NEARHAND_LOG")]
+    log: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 it failed (the message says why); 2 wrong usage; \
+3 not enrolled; 4 no agent is running here; 10 doctor: something needs attention; 19 the audit log is broken.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the agent until it is stopped
+    Run(run::RunArgs),
+    /// Enrol this device with a string from your administrator
+    Enrol(enrol::EnrolArgs),
+    /// Ask for help in this terminal: shows a support code, asks for your consent, chats
+    Attend(attend::AttendArgs),
+    /// Show how things stand
+    Status(simple::Output),
+    /// Make a new support code
+    Code(simple::Output),
+    /// End all sessions at once
+    Stop,
+    /// Show or verify the record of what was done
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Check the owner's policy file and say what it allows
+    Policy,
+    /// Replace this device's key by a new one
+    Rotate,
+    /// Check how this machine is doing, without any connection
+    Doctor(doctor::DoctorArgs),
+}
+
+/// Exit code: not enrolled.
+const NOT_ENROLLED: u8 = 3;
+/// Exit code: no agent is running.
+const NOT_RUNNING: u8 = 4;
+/// Exit code: the audit log is broken.
+const AUDIT_BROKEN: u8 = 19;
+
+/// Runs the command that was given.
+pub(crate) fn main(cli: Cli) -> ExitCode {
+    let level = cli
+        .log
+        .clone()
+        .unwrap_or_else(|| if matches!(cli.command, Command::Run(_)) { "info" } else { "warn" }.to_owned());
+    let filter = EnvFilter::try_new(format!("warn,nearhand_agent={level},nearhand_shared={level}"))
+        .unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // One thread: an idle agent costs nothing, and its few sessions fit.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(dispatch(cli)),
+        Err(error) => Err(error.into()),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("nearhand-agent: {error:#}");
+        ExitCode::from(code_of(&error))
+    })
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    if matches!(error.downcast_ref(), Some(crate::home::HomeError::NotEnrolled)) {
+        return NOT_ENROLLED;
+    }
+    match error.downcast_ref() {
+        Some(crate::local::client::CallError::NotRunning { .. }) => NOT_RUNNING,
+        _ => 1,
+    }
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let dir = cli.data.unwrap_or_else(Home::default_dir);
+    match cli.command {
+        Command::Run(args) => run::run(Home::open(dir)?, args).await,
+        Command::Enrol(args) => enrol::run(Home::open(dir)?, args).await,
+        Command::Attend(args) => attend::run(dir, args).await,
+        Command::Status(output) => simple::status(&Home::open(dir)?, &output).await,
+        Command::Code(output) => simple::code(&Home::open(dir)?, &output).await,
+        Command::Stop => simple::stop(&Home::open(dir)?).await,
+        Command::Audit(command) => audit::run(&Home::open(dir)?, &command),
+        Command::Policy => simple::policy(&Home::open(dir)?),
+        Command::Rotate => simple::rotate(&Home::open(dir)?).await,
+        Command::Doctor(args) => Ok(doctor::doctor(args).await),
+    }
+}

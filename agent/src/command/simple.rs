@@ -1,0 +1,85 @@
+//! The commands that ask the running agent one thing.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use nearhand_shared::message::local::{Reply, Status, Verb};
+
+use crate::home::Home;
+use crate::local::client::LocalClient;
+
+/// How the answer is printed.
+#[derive(Debug, Args)]
+pub(crate) struct Output {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn status(home: &Home, output: &Output) -> anyhow::Result<ExitCode> {
+    let reply = LocalClient::connect(&home.socket()).await?.ask(Verb::Status).await?;
+    let Reply::Status(status) = reply else { anyhow::bail!("the agent answered something else") };
+    if output.json {
+        println!("{}", serde_json::to_string_pretty(&status)?);
+    } else {
+        print_status(&status);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_status(status: &Status) {
+    println!("{} (agent {}), {}", status.device, status.version, status.organisation);
+    match &status.problem {
+        None => println!("Relay {}: connected", status.relay),
+        Some(problem) => println!("Relay {}: not connected: {problem}", status.relay),
+    }
+    if let Some(code) = &status.code {
+        println!("Support code: {} (good for {} s)", code.spoken, code.seconds_left);
+    }
+    for session in &status.sessions {
+        let state = if session.connected { "" } else { " (connection lost, waiting)" };
+        println!("Session {}: {} of {}{state}", session.session, session.technician, session.organisation);
+        for granted in &session.granted {
+            println!("  {} for {} s more", granted.capability, granted.seconds_left);
+        }
+    }
+    for request in &status.requests {
+        println!("Waiting for an answer: {} asks for {}", request.technician, request.capabilities);
+    }
+}
+
+pub(crate) async fn code(home: &Home, output: &Output) -> anyhow::Result<ExitCode> {
+    let reply = LocalClient::connect(&home.socket()).await?.ask(Verb::NewCode).await?;
+    let Reply::Code(code) = reply else { anyhow::bail!("the agent answered something else") };
+    if output.json {
+        println!("{}", serde_json::to_string(&code)?);
+    } else {
+        println!("{}", code.spoken);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn stop(home: &Home) -> anyhow::Result<ExitCode> {
+    LocalClient::connect(&home.socket()).await?.ask(Verb::StopAll).await?;
+    println!("All sessions are ended.");
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn rotate(home: &Home) -> anyhow::Result<ExitCode> {
+    LocalClient::connect(&home.socket()).await?.ask(Verb::RotateKey).await?;
+    println!("This device has a new key; the old one no longer counts.");
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn policy(home: &Home) -> anyhow::Result<ExitCode> {
+    let policy = home.policy()?;
+    let path = home.policy_file();
+    match policy.len() {
+        0 => println!("{}: nothing is allowed unattended.", path.display()),
+        rules => {
+            println!("{}: {rules} rule(s)", path.display());
+            policy.explain().for_each(|line| println!("  {line}"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

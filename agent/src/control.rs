@@ -1,0 +1,190 @@
+//! The agent's connection to its relay: made, kept, made again; offers and revocations taken from it.
+//!
+//! A driver. A relay that doesn't answer costs one packet now and then: full-jitter backoff up to half a
+//! minute, and five minutes once the relay has said that this device is not welcome.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearhand_shared::identity::SecretKey;
+use nearhand_shared::message::Program;
+use nearhand_shared::message::control::{Hello, Offer, Outcome, Push, PushReply, Refusal, Reply, Request};
+use nearhand_shared::message::session::Ended;
+use nearhand_shared::transport::control::{RelayConnection, RelayError, backoff};
+use rand_core::{OsRng, RngCore};
+use tokio::time::sleep;
+
+use crate::home::Enrolment;
+use crate::hub::Hub;
+use crate::session;
+
+/// How often a device that was refused asks again.
+const REFUSED_RETRY: Duration = Duration::from_secs(300);
+
+/// Keeps the connection to the relay until the agent stops.
+pub(crate) async fn run(hub: Arc<Hub>) {
+    let mut attempt = 0;
+    loop {
+        let wait = match connect(&hub).await {
+            Ok(connection) => {
+                attempt = 0;
+                follow(&hub, &connection).await
+            }
+            Err(error) => {
+                hub.relay_down(describe(&error));
+                tracing::warn!(error = describe(&error), attempt, "no connection to the relay");
+                let refused = matches!(error, RelayError::Refused(Refusal::Revoked | Refusal::Unknown));
+                refused.then_some(REFUSED_RETRY)
+            }
+        };
+        let wait = wait.unwrap_or_else(|| backoff(attempt, OsRng.next_u32()));
+        attempt = attempt.saturating_add(1);
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = hub.redial.notified() => attempt = 0,
+            () = hub.stopped() => return,
+        }
+    }
+}
+
+/// The error and what is behind it, in one line.
+fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+async fn connect(hub: &Arc<Hub>) -> Result<RelayConnection, RelayError> {
+    let Enrolment { relay, credential, .. } = hub.enrolment();
+    let connection = RelayConnection::dial(&relay, &hub.key()).await?;
+    let (program, facts) = (Program::this(), hub.facts.clone());
+    let hello = match credential {
+        Some(credential) => Hello::Device { program, credential, facts },
+        None => Hello::Guest { program, facts },
+    };
+    let welcome = connection.hello(hello).await?;
+    if let Err(error) = hub.take_revocations(welcome.revocations.as_ref(), &welcome.retirements) {
+        tracing::error!(%error, "revocations count now but would be forgotten at a restart");
+    }
+    hub.relay_up(connection.clone(), welcome.now);
+    tracing::info!(relay = %relay, "connected");
+    if let Some(routing) = hub.routing_wanted() {
+        // The code that the customer reads out right now must lead here again.
+        match connection.ask(&Request::AllotRouting { wanted: Some(routing) }).await {
+            Ok(Reply::Routing(same)) if same == routing => {}
+            _ => hub.cancel_code("the relay was restarted and could not keep it; make a new one"),
+        }
+    }
+    Ok(connection)
+}
+
+/// Takes what the relay says until the connection is gone. Returns how long to stay away, if the relay said.
+async fn follow(hub: &Arc<Hub>, connection: &RelayConnection) -> Option<Duration> {
+    let mut away = None;
+    loop {
+        let push = tokio::select! {
+            push = connection.next_push() => push,
+            () = hub.redial.notified() => {
+                connection.close();
+                hub.relay_down("connecting with a new key".to_owned());
+                return Some(Duration::ZERO);
+            }
+            () = hub.stopped() => {
+                connection.close();
+                return None;
+            }
+        };
+        match push {
+            Ok((Push::Goodbye { within_ms }, answer)) => {
+                answer.send(PushReply::Done).await;
+                away = Some(Duration::from_millis(u64::from(OsRng.next_u32() % within_ms.clamp(1, 60_000))));
+            }
+            Ok((push, answer)) => {
+                let reply = take(hub, push);
+                tokio::spawn(answer.send(reply));
+            }
+            Err(error) => {
+                tracing::warn!(error = describe(&error), "the connection to the relay ended");
+                hub.relay_down(describe(&error));
+                return away;
+            }
+        }
+    }
+}
+
+fn take(hub: &Arc<Hub>, push: Push) -> PushReply {
+    match push {
+        Push::Offer(offer) => return offered(hub, offer),
+        Push::Revocations { list, retirements } => {
+            if let Err(error) = hub.take_revocations(list.as_ref(), &retirements) {
+                tracing::error!(%error, "revocations count now but would be forgotten at a restart");
+            }
+        }
+        Push::SessionClosed { session, outcome } => {
+            let ended = match outcome {
+                Outcome::Technician => Ended::ByTechnician,
+                Outcome::Revoked => Ended::Revoked,
+                _ => Ended::ByRelay,
+            };
+            hub.end_session(session, ended, "the relay closed the path");
+        }
+        Push::Goodbye { .. } => {}
+    }
+    PushReply::Done
+}
+
+fn offered(hub: &Arc<Hub>, offer: Offer) -> PushReply {
+    match hub.offered(offer.clone()) {
+        Ok(Some(inbox)) => {
+            tokio::spawn(session::run(hub.clone(), offer, inbox));
+            PushReply::Done
+        }
+        Ok(None) => PushReply::Done,
+        Err(refusal) => {
+            tracing::info!(session = %offer.session, %refusal, "offer refused");
+            PushReply::Refused(refusal)
+        }
+    }
+}
+
+/// Why the device's key was not rotated.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RotateError {
+    /// Only enrolled devices have a key worth rotating.
+    #[error("this machine is not enrolled; its key is made anew each time it asks for help")]
+    Guest,
+    /// The relay isn't connected.
+    #[error("the relay is not connected; the key stays as it is")]
+    NoRelay,
+    /// The relay said no.
+    #[error("the key stays as it is: {0}")]
+    Relay(#[from] RelayError),
+    /// The statement could not be made.
+    #[error("the key stays as it is: {0}")]
+    Wire(#[from] nearhand_shared::wire::WireError),
+    /// The files could not be written.
+    #[error(transparent)]
+    Home(#[from] crate::home::HomeError),
+}
+
+/// Replaces the device's key by a new one that the old one endorses; sessions under the old one end.
+pub(crate) async fn rotate(hub: &Arc<Hub>) -> Result<(), RotateError> {
+    let mut enrolment = hub.enrolment();
+    let credential = enrolment.credential.take().ok_or(RotateError::Guest)?;
+    let relay = hub.relay().ok_or(RotateError::NoRelay)?;
+    let (old, new): (SecretKey, SecretKey) = (hub.key(), hub.home.next_key()?);
+    let now = hub.judging_time();
+    let next = credential.rotated(&old, &new.public(), now)?;
+    let retirement = old.sign(&nearhand_shared::credential::Retirement { key: old.public(), issued: now })?;
+    relay.ask(&Request::Rotate { credential: next.clone(), retirement }).await?;
+    enrolment.credential = Some(next);
+    if let Err(error) = hub.audit("agent", "key.rotated", None, new.public().to_string()) {
+        tracing::error!(%error, "the rotation is not in the audit log");
+    }
+    hub.rotated(enrolment)?;
+    Ok(())
+}

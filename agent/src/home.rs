@@ -1,0 +1,214 @@
+//! What the agent keeps on disk, and where.
+//!
+//! One private directory (0700): the device's key, its enrolment, what is revoked, which technicians were
+//! here before, the audit log, each session's chat, the local socket. Files are replaced whole or not at all.
+//! Not here: what any of it means.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+
+use nearhand_shared::credential::{Credential, Revocations};
+use nearhand_shared::id::{SessionId, TechnicianId};
+use nearhand_shared::identity::{PublicKey, SecretKey};
+use nearhand_shared::invitation::RelayAddress;
+use nearhand_shared::platform::{create_private_dir, read_private, write_private};
+use nearhand_shared::wire;
+use rand_core::OsRng;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::{self, Policy, PolicyError};
+
+/// Most technicians remembered; beyond it everybody is a first contact again.
+const MAX_KNOWN: usize = 4096;
+
+/// Whose device this is and which relay it reports to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Enrolment {
+    /// The relay.
+    pub(crate) relay: RelayAddress,
+    /// The organisation whose technicians are let in.
+    pub(crate) organisation: PublicKey,
+    /// Its name.
+    pub(crate) organisation_name: String,
+    /// Proves the enrolment; `None` for a machine that only asks for help.
+    pub(crate) credential: Option<Credential>,
+}
+
+/// Why something on disk can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HomeError {
+    /// The system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file holds something else.
+    #[error("{0} is damaged: restore it from a backup, or enrol this device again")]
+    Damaged(PathBuf),
+    /// Not enrolled yet.
+    #[error(
+        "this device is not enrolled: run `nearhand-agent enrol STRING` with the string from your administrator"
+    )]
+    NotEnrolled,
+    /// The policy has a mistake.
+    #[error("{path}: {source}")]
+    Policy {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        source: PolicyError,
+    },
+}
+
+/// The agent's directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Home(PathBuf);
+
+impl Home {
+    /// Opens the directory, made now if it isn't there.
+    pub(crate) fn open(dir: PathBuf) -> Result<Self, HomeError> {
+        create_private_dir(&dir).map_err(|source| HomeError::Io { path: dir.clone(), source })?;
+        Ok(Self(dir))
+    }
+
+    /// The directory used unless another is named: the system's for root, else the user's own.
+    pub(crate) fn default_dir() -> PathBuf {
+        if crate::platform::is_root() {
+            return PathBuf::from("/var/lib/nearhand-agent");
+        }
+        let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
+        let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".local/share");
+        data.filter(|d| d.is_absolute()).unwrap_or_else(home).join("nearhand-agent")
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// The local socket; its directory is private.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.at("run/agent.sock")
+    }
+
+    pub(crate) fn audit_log(&self) -> PathBuf {
+        self.at("audit.jsonl")
+    }
+
+    pub(crate) fn audit_head(&self) -> PathBuf {
+        self.at("audit.head")
+    }
+
+    pub(crate) fn policy_file(&self) -> PathBuf {
+        self.at("policy.toml")
+    }
+
+    /// Where a session's chat is kept; the directory is made.
+    pub(crate) fn session_dir(&self, session: SessionId) -> io::Result<PathBuf> {
+        let dir = self.0.join("sessions").join(session.to_string());
+        create_private_dir(&dir)?;
+        Ok(dir)
+    }
+
+    /// The device's key, born here at first use.
+    pub(crate) fn key(&self) -> Result<SecretKey, HomeError> {
+        let path = self.at("device.key");
+        SecretKey::load_or_create(&path, &mut OsRng).map_err(|source| HomeError::Io { path, source })
+    }
+
+    /// The key's successor while it is being rotated, made now if there is none.
+    pub(crate) fn next_key(&self) -> Result<SecretKey, HomeError> {
+        let path = self.at("device.key.next");
+        SecretKey::load_or_create(&path, &mut OsRng).map_err(|source| HomeError::Io { path, source })
+    }
+
+    /// The successor becomes the key. The enrolment is written first: a crash between the two is mended by
+    /// [`Home::mend_rotation`].
+    pub(crate) fn switch_key(&self, enrolment: &Enrolment) -> Result<(), HomeError> {
+        self.save_enrolment(enrolment)?;
+        let (from, to) = (self.at("device.key.next"), self.at("device.key"));
+        std::fs::rename(&from, &to).map_err(|source| HomeError::Io { path: to, source })
+    }
+
+    /// After a crash in [`Home::switch_key`]: the enrolment already names the next key.
+    pub(crate) fn mend_rotation(&self, enrolment: &Enrolment) -> Result<(), HomeError> {
+        let next = self.at("device.key.next");
+        let names = |key: &SecretKey| {
+            enrolment
+                .credential
+                .as_ref()
+                .and_then(|c| c.links.last())
+                .and_then(|l| l.peek().ok())
+                .map(|e| e.key)
+                == Some(key.public())
+        };
+        match SecretKey::load(&next) {
+            Ok(key) if names(&key) => self.switch_key(enrolment),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn enrolment(&self) -> Result<Enrolment, HomeError> {
+        self.load("enrolment")?.ok_or(HomeError::NotEnrolled)
+    }
+
+    pub(crate) fn save_enrolment(&self, enrolment: &Enrolment) -> Result<(), HomeError> {
+        self.save("enrolment", enrolment)
+    }
+
+    pub(crate) fn revocations(&self) -> Result<Revocations, HomeError> {
+        Ok(self.load("revocations")?.unwrap_or_default())
+    }
+
+    pub(crate) fn save_revocations(&self, revocations: &Revocations) -> Result<(), HomeError> {
+        self.save("revocations", revocations)
+    }
+
+    /// Technicians who were granted something here before.
+    pub(crate) fn known_technicians(&self) -> Result<BTreeSet<TechnicianId>, HomeError> {
+        Ok(self.load("technicians")?.unwrap_or_default())
+    }
+
+    pub(crate) fn save_known_technicians(&self, known: &BTreeSet<TechnicianId>) -> Result<(), HomeError> {
+        if known.len() <= MAX_KNOWN {
+            self.save("technicians", known)
+        } else {
+            self.save("technicians", &BTreeSet::<TechnicianId>::new())
+        }
+    }
+
+    /// The owner's policy; without the file nothing is allowed unattended. Read anew at each use, so that a
+    /// change counts at once.
+    pub(crate) fn policy(&self) -> Result<Policy, HomeError> {
+        let path = self.policy_file();
+        let text = match std::fs::metadata(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Policy::default()),
+            Ok(meta) if meta.len() > policy::MAX_FILE => {
+                let source = io::Error::new(io::ErrorKind::InvalidData, "larger than 64 KiB");
+                return Err(HomeError::Io { path, source });
+            }
+            _ => std::fs::read_to_string(&path),
+        };
+        let text = text.map_err(|source| HomeError::Io { path: path.clone(), source })?;
+        Policy::parse(&text).map_err(|source| HomeError::Policy { path, source })
+    }
+
+    fn load<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, HomeError> {
+        let path = self.at(name);
+        match read_private(&path) {
+            Ok(bytes) => wire::decode(&bytes).map(Some).map_err(|_| HomeError::Damaged(path)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(HomeError::Io { path, source }),
+        }
+    }
+
+    fn save<T: Serialize>(&self, name: &str, value: &T) -> Result<(), HomeError> {
+        let path = self.at(name);
+        let bytes = wire::encode(value).map_err(|_| HomeError::Damaged(path.clone()))?;
+        write_private(&path, &bytes).map_err(|source| HomeError::Io { path, source })
+    }
+}

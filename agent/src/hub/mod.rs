@@ -1,0 +1,413 @@
+//! What all tasks of the agent share: consent, the support code, sessions, revocations, the audit log, and who
+//! watches. Each change goes through here: it is decided by a core, audited, and told to those it concerns.
+//!
+//! Lives here: the state behind one lock, held for moments and never across an await; telling the local
+//! programs. Must not live here: sockets, streams and how anything is shown.
+
+mod chats;
+mod codes;
+mod sessions;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use nearhand_shared::audit::{Event as AuditEvent, Head};
+use nearhand_shared::credential::{
+    Credential, CredentialError, Retirement, RevocationList, Revocations, Verified,
+};
+use nearhand_shared::grant::{Capabilities, Capability};
+use nearhand_shared::id::{DeviceId, SessionId, TechnicianId};
+use nearhand_shared::identity::{SecretKey, Signed};
+use nearhand_shared::message::control::DeviceFacts;
+use nearhand_shared::message::local::{Event, Status};
+use nearhand_shared::message::session::{Ended, Refusal};
+use nearhand_shared::text;
+use nearhand_shared::time::UnixMillis;
+use nearhand_shared::transport::control::RelayConnection;
+use tokio::sync::{Notify, broadcast, watch};
+
+use crate::audit::AuditLog;
+use crate::code::CodeKeeper;
+use crate::consent::{Change, Consent};
+use crate::home::{Enrolment, Home, HomeError};
+pub(crate) use sessions::{Live, Technician, ToSession};
+
+/// What this build can do for a technician.
+pub(crate) const OFFERS: Capabilities = Capabilities::NONE.with(Capability::Diagnostics);
+/// Sessions at the same time.
+pub(crate) const MAX_SESSIONS: usize = 8;
+/// Events that a slow watcher may lag behind before it is told to look at the status again.
+const EVENTS: usize = 256;
+/// A clock this far from the relay's is not trusted for validity, and nothing is granted unattended.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(24 * 3600);
+/// A session by support code ends when nobody at the device has watched for this long.
+const UNWATCHED_FOR: Duration = Duration::from_secs(10);
+
+/// The agent's shared state.
+pub(crate) struct Hub {
+    pub(crate) home: Home,
+    pub(crate) facts: DeviceFacts,
+    state: Mutex<State>,
+    events: broadcast::Sender<Event>,
+    /// The core's timers have changed.
+    wake: Notify,
+    relay: watch::Sender<Option<RelayConnection>>,
+    stop: watch::Sender<bool>,
+    /// The relay connection is to be made anew (the key was rotated).
+    pub(crate) redial: Notify,
+}
+
+struct State {
+    key: SecretKey,
+    enrolment: Enrolment,
+    revocations: Revocations,
+    consent: Consent,
+    codes: CodeKeeper,
+    /// The code was shown before the relay connection was made: its digits are wanted again.
+    sessions: BTreeMap<SessionId, Live>,
+    /// Sessions whose technician isn't known yet, with the way to hand them a new offer.
+    arriving: BTreeMap<SessionId, tokio::sync::mpsc::Sender<ToSession>>,
+    known: BTreeSet<TechnicianId>,
+    audit: AuditLog,
+    watchers: usize,
+    unwatched_since: Option<Instant>,
+    problem: Option<String>,
+    /// The relay's clock minus ours, in milliseconds, as of the last welcome.
+    clock_offset: i128,
+}
+
+/// Nothing may happen that can't be written down.
+#[derive(Debug, thiserror::Error)]
+#[error("the audit log can't be written: {0}")]
+pub(crate) struct AuditError(#[from] std::io::Error);
+
+impl Hub {
+    /// Reads the agent's home and makes the shared state.
+    pub(crate) fn open(home: Home, enrolment: Enrolment, facts: DeviceFacts) -> Result<Arc<Self>, HomeError> {
+        home.mend_rotation(&enrolment)?;
+        let key = home.key()?;
+        let path = home.audit_log();
+        let audit = AuditLog::open(&home, &key).map_err(|source| HomeError::Io { path, source })?;
+        let state = State {
+            key,
+            enrolment,
+            revocations: home.revocations()?,
+            consent: Consent::default(),
+            codes: CodeKeeper::default(),
+            sessions: BTreeMap::new(),
+            arriving: BTreeMap::new(),
+            known: home.known_technicians()?,
+            audit,
+            watchers: 0,
+            unwatched_since: None,
+            problem: Some("not connected yet".to_owned()),
+            clock_offset: 0,
+        };
+        Ok(Arc::new(Self {
+            home,
+            facts,
+            state: Mutex::new(state),
+            events: broadcast::channel(EVENTS).0,
+            wake: Notify::new(),
+            relay: watch::channel(None).0,
+            stop: watch::channel(false).0,
+            redial: Notify::new(),
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, event: Event) {
+        // No watcher is no error.
+        let _ = self.events.send(event);
+    }
+
+    /// The device's key.
+    pub(crate) fn key(&self) -> SecretKey {
+        self.state().key.clone()
+    }
+
+    /// This device's id.
+    pub(crate) fn device(&self) -> DeviceId {
+        let state = self.state();
+        let first = state.enrolment.credential.as_ref().and_then(|c| c.links.first()?.peek().ok());
+        first.map_or_else(|| state.key.public(), |link| link.key).device_id()
+    }
+
+    pub(crate) fn enrolment(&self) -> Enrolment {
+        self.state().enrolment.clone()
+    }
+
+    /// The key was rotated: everything from now on is under the new one; sessions under the old one end.
+    pub(crate) fn rotated(&self, enrolment: Enrolment) -> Result<(), HomeError> {
+        self.home.switch_key(&enrolment)?;
+        let key = self.home.key()?;
+        let mut state = self.state();
+        state.key = key;
+        state.enrolment = enrolment;
+        drop(state);
+        self.end_all(Ended::AgentStopping, "the device's key was rotated");
+        self.redial.notify_one();
+        Ok(())
+    }
+
+    /// Our wall clock.
+    pub(crate) fn now() -> UnixMillis {
+        UnixMillis::from_system(SystemTime::now())
+    }
+
+    /// The time by which credentials are judged: ours, unless it is so far off that it can't be.
+    pub(crate) fn judging_time(&self) -> UnixMillis {
+        let state = self.state();
+        if !state.clock_is_suspect() {
+            return Self::now();
+        }
+        let ms = i128::from(Self::now().0) + state.clock_offset;
+        UnixMillis(u64::try_from(ms.max(0)).unwrap_or(u64::MAX))
+    }
+
+    /// Who a credential is, if the organisation still vouches for it.
+    pub(crate) fn verify(&self, credential: &Credential) -> Result<Verified, CredentialError> {
+        let now = self.judging_time();
+        let state = self.state();
+        let who = credential.verify(&state.enrolment.organisation, now)?;
+        state.revocations.check(&who)?;
+        Ok(who)
+    }
+
+    /// Writes down what happened.
+    pub(crate) fn audit(
+        &self,
+        actor: &str,
+        action: &str,
+        session: Option<SessionId>,
+        detail: String,
+    ) -> Result<(), AuditError> {
+        self.state().audit(actor, action, session, detail).inspect_err(|error| {
+            tracing::error!(%error, action, "audit log");
+            self.tell(Event::Notice(format!("{error}; nothing more is allowed until there is room")));
+        })
+    }
+
+    /// Witness of the audit log so far.
+    pub(crate) fn audit_head(&self) -> Signed<Head> {
+        self.state().audit.head()
+    }
+
+    /// The relay is connected.
+    pub(crate) fn relay_up(&self, connection: RelayConnection, relay_now: UnixMillis) {
+        let mut state = self.state();
+        state.problem = None;
+        state.clock_offset = i128::from(relay_now.0) - i128::from(Self::now().0);
+        let suspect = state.clock_is_suspect();
+        drop(state);
+        self.relay.send_replace(Some(connection));
+        self.tell(Event::Relay { connected: true, problem: None });
+        if suspect {
+            self.tell(Event::Notice(
+                "this machine's clock is more than a day off: set it; nothing is granted unattended"
+                    .to_owned(),
+            ));
+        }
+    }
+
+    /// The relay is not connected.
+    pub(crate) fn relay_down(&self, problem: String) {
+        self.relay.send_replace(None);
+        let mut state = self.state();
+        if state.problem.as_ref() != Some(&problem) {
+            state.problem = Some(problem.clone());
+            drop(state);
+            self.tell(Event::Relay { connected: false, problem: Some(problem) });
+        }
+    }
+
+    /// The connection to the relay, if there is one.
+    pub(crate) fn relay(&self) -> Option<RelayConnection> {
+        self.relay.borrow().clone()
+    }
+
+    /// Follows the connection to the relay.
+    pub(crate) fn watch_relay(&self) -> watch::Receiver<Option<RelayConnection>> {
+        self.relay.subscribe()
+    }
+
+    /// Takes in what is withdrawn; sessions of whom it hits end at once.
+    pub(crate) fn take_revocations(
+        &self,
+        list: Option<&Signed<RevocationList>>,
+        retirements: &[Signed<Retirement>],
+    ) -> Result<(), HomeError> {
+        let mut state = self.state();
+        let organisation = state.enrolment.organisation;
+        let mut news = false;
+        for outcome in list
+            .map(|l| state.revocations.apply(l, &organisation))
+            .into_iter()
+            .chain(retirements.iter().map(|r| state.revocations.clone().retire(r)))
+        {
+            match outcome {
+                Ok(new) => news |= new,
+                Err(error) => tracing::warn!(%error, "the relay passed on a revocation that does not count"),
+            }
+        }
+        for retirement in retirements {
+            let _ = state.revocations.retire(retirement);
+        }
+        if !news {
+            return Ok(());
+        }
+        let hit: Vec<_> = state
+            .sessions
+            .iter()
+            .filter(|(_, live)| state.revocations.check(&live.technician.verified).is_err())
+            .map(|(id, _)| *id)
+            .collect();
+        let saved = self.home.save_revocations(&state.revocations);
+        drop(state);
+        for session in hit {
+            self.end_session(session, Ended::Revoked, "the technician's key was revoked");
+        }
+        saved
+    }
+
+    /// Joins the watchers: told of events, and counted as somebody who can be asked.
+    pub(crate) fn watch(self: &Arc<Self>) -> Watcher {
+        let mut state = self.state();
+        state.watchers += 1;
+        state.unwatched_since = None;
+        Watcher { hub: self.clone(), events: self.events.subscribe() }
+    }
+
+    /// How things stand.
+    pub(crate) fn status(&self) -> Status {
+        let now = Instant::now();
+        let state = self.state();
+        let label = state.enrolment.credential.as_ref().and_then(|c| c.invite.peek().ok()).map(|i| i.name);
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            device: text::one_line(&label.unwrap_or_else(|| self.facts.hostname.clone()), 64),
+            organisation: text::one_line(&state.enrolment.organisation_name, 64),
+            relay: state.enrolment.relay.to_string(),
+            connected: state.problem.is_none(),
+            problem: state.problem.clone(),
+            code: state.code(now),
+            requests: state.requests(now),
+            sessions: state.sessions.iter().map(|(id, live)| state.session(now, *id, live)).collect(),
+        }
+    }
+
+    /// Carries out what time brings; ends when the agent stops.
+    pub(crate) async fn run_timers(self: Arc<Self>) {
+        let mut stop = self.stop.subscribe();
+        loop {
+            let next = self.state().next_timeout();
+            let due = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => core::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = due => self.handle_timeout(Instant::now()),
+                () = self.wake.notified() => {}
+                _ = stop.wait_for(|stopping| *stopping) => return,
+            }
+        }
+    }
+
+    fn handle_timeout(&self, now: Instant) {
+        let mut state = self.state();
+        let code_gone = state.codes.handle_timeout(now);
+        let changes = state.consent.handle_timeout(now);
+        let unwatched = state.unwatched_since.is_some_and(|since| since + UNWATCHED_FOR <= now);
+        if unwatched {
+            state.unwatched_since = None;
+        }
+        let by_code: Vec<_> =
+            state.sessions.iter().filter(|(_, l)| unwatched && l.attended).map(|(id, _)| *id).collect();
+        drop(state);
+        if code_gone {
+            self.code_gone("it expired");
+        }
+        for change in changes {
+            match change {
+                Change::TimedOut { request, decided } => self.settled(request, &decided, "nobody answered"),
+                Change::Expired { session, capabilities } => {
+                    self.grants_changed(session, format!("the time for {capabilities} is over"));
+                }
+            }
+        }
+        for session in by_code {
+            self.end_session(session, Ended::Stopped, "nobody at the device watched any more");
+        }
+    }
+
+    /// The agent stops: sessions end, tasks return.
+    pub(crate) fn stop(&self) {
+        self.end_all(Ended::AgentStopping, "the agent is stopping");
+        self.stop.send_replace(true);
+    }
+
+    /// Waits until the agent stops.
+    pub(crate) async fn stopped(&self) {
+        // An error means that the hub is gone, which is the same.
+        let _ = self.stop.subscribe().wait_for(|stopping| *stopping).await;
+    }
+
+    fn wake(&self) {
+        self.wake.notify_one();
+    }
+}
+
+impl State {
+    fn clock_is_suspect(&self) -> bool {
+        self.clock_offset.unsigned_abs() > CLOCK_TOLERANCE.as_millis()
+    }
+
+    fn audit(
+        &mut self,
+        actor: &str,
+        action: &str,
+        session: Option<SessionId>,
+        detail: String,
+    ) -> Result<(), AuditError> {
+        tracing::info!(actor, action, session = session.map(|s| s.to_string()), detail);
+        let event = AuditEvent { actor: actor.to_owned(), action: action.to_owned(), session, detail };
+        Ok(self.audit.append(Hub::now(), event, &self.key)?)
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        let unwatched = self.unwatched_since.map(|since| since + UNWATCHED_FOR);
+        [self.consent.next_timeout(), self.codes.next_timeout(), unwatched].into_iter().flatten().min()
+    }
+}
+
+/// Somebody at the device who is told of events; leaves when dropped.
+pub(crate) struct Watcher {
+    hub: Arc<Hub>,
+    /// What happens.
+    pub(crate) events: broadcast::Receiver<Event>,
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let mut state = self.hub.state();
+        state.watchers = state.watchers.saturating_sub(1);
+        if state.watchers == 0 && state.sessions.values().any(|l| l.attended) {
+            state.unwatched_since = Some(Instant::now());
+        }
+        drop(state);
+        self.hub.wake();
+    }
+}
+
+/// Refusal to a technician when something can't be written down.
+impl From<AuditError> for Refusal {
+    fn from(_: AuditError) -> Self {
+        Self::Storage
+    }
+}

@@ -1,0 +1,467 @@
+//! The hub's part about sessions: who is in one, what is granted, what a person decided.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nearhand_shared::credential::Verified;
+use nearhand_shared::grant::{Capabilities, Capability, DecidedBy, GrantRecord, MAX_DURATION};
+use nearhand_shared::id::{SessionId, TechnicianId};
+use nearhand_shared::identity::Signed;
+use nearhand_shared::message::control::{Offer, OfferRefusal};
+use nearhand_shared::message::local::{self, ChatLine, Choice, ConsentRequest, Event};
+use nearhand_shared::message::session::{Decision, Ended, FromAgent, Granted, Refusal};
+use nearhand_shared::time::UnixMillis;
+use nearhand_shared::transport::chat::SharedChat;
+use tokio::sync::{mpsc, watch};
+
+use super::{Hub, MAX_SESSIONS, OFFERS, State};
+use crate::consent::{Ask, DecideError, Decided, RequestId};
+
+/// Messages to a session's task that may wait.
+const INBOX: usize = 32;
+/// Bytes of chat in a status: with the rest of it, well below a local frame's limit even for eight sessions.
+const CHAT_SHOWN: usize = 5_000;
+
+/// A technician in a session, verified.
+#[derive(Clone, Debug)]
+pub(crate) struct Technician {
+    pub(crate) id: TechnicianId,
+    pub(crate) name: String,
+    pub(crate) organisation: String,
+    pub(crate) verified: Verified,
+}
+
+impl Technician {
+    /// How the audit log calls them.
+    pub(crate) fn actor(&self) -> String {
+        format!("technician {} ({})", self.name, self.id)
+    }
+}
+
+/// What a session's task is told.
+#[derive(Debug)]
+pub(crate) enum ToSession {
+    /// A new path after the connection was lost.
+    Offer(Offer),
+    /// For the technician, on the control stream.
+    Tell(FromAgent),
+    /// It is over.
+    End(Ended),
+}
+
+/// A session under way.
+pub(crate) struct Live {
+    pub(crate) technician: Technician,
+    pub(crate) reason: String,
+    pub(crate) attended: bool,
+    pub(crate) began: UnixMillis,
+    pub(crate) connected: bool,
+    pub(crate) chat: Arc<SharedChat>,
+    pub(crate) inbox: mpsc::Sender<ToSession>,
+    pub(crate) granted: watch::Sender<Capabilities>,
+}
+
+impl Hub {
+    /// The relay offers a session. Returns the inbox of a new session's task; an offer for a session that is
+    /// there goes to its task.
+    pub(crate) fn offered(&self, offer: Offer) -> Result<Option<mpsc::Receiver<ToSession>>, OfferRefusal> {
+        let now = Instant::now();
+        let mut state = self.state();
+        if offer.resume {
+            let inbox = state.sessions.get(&offer.session).map(|live| live.inbox.clone());
+            drop(state);
+            let inbox = inbox.ok_or(OfferRefusal::NoSuchSession)?;
+            return inbox.try_send(ToSession::Offer(offer)).map(|()| None).map_err(|_| OfferRefusal::Busy);
+        }
+        match offer.code {
+            Some(_) if state.codes.may_make(now).is_err() => return Err(OfferRefusal::LockedOut),
+            Some(routing) if !state.codes.is_shown(now, routing) => return Err(OfferRefusal::NoSuchCode),
+            None if state.enrolment.credential.is_none() => return Err(OfferRefusal::OnlyByCode),
+            _ => {}
+        }
+        let taken =
+            state.sessions.contains_key(&offer.session) || state.arriving.contains_key(&offer.session);
+        if taken || state.sessions.len() + state.arriving.len() >= MAX_SESSIONS {
+            return Err(OfferRefusal::Busy);
+        }
+        let (inbox, receiver) = mpsc::channel(INBOX);
+        state.arriving.insert(offer.session, inbox);
+        Ok(Some(receiver))
+    }
+
+    /// The technician is known: the session stands.
+    pub(crate) fn begin_session(&self, session: SessionId, live: Live) -> Result<(), Refusal> {
+        let mut state = self.state();
+        let how = if live.attended { "by support code" } else { "managed" };
+        let detail = format!("{how}, for {}", live.technician.organisation);
+        state.audit(&live.technician.actor(), "session.start", Some(session), detail)?;
+        state.arriving.remove(&session);
+        state.consent.begin(session);
+        state.sessions.insert(session, live);
+        self.tell_session(&state, session);
+        Ok(())
+    }
+
+    /// Why help is given, in the technician's words.
+    pub(crate) fn set_reason(&self, session: SessionId, reason: &str) {
+        let mut state = self.state();
+        let Some(live) = state.sessions.get_mut(&session) else { return };
+        reason.clone_into(&mut live.reason);
+        let actor = live.technician.actor();
+        // Shown to the person either way.
+        let _ = state.audit(&actor, "session.reason", Some(session), reason.to_owned());
+        self.tell_session(&state, session);
+    }
+
+    /// Where a new session's task can be reached, for its [`Live`].
+    pub(crate) fn arriving(&self, session: SessionId) -> Option<mpsc::Sender<ToSession>> {
+        self.state().arriving.get(&session).cloned()
+    }
+
+    /// A session's task has returned: whatever is left of it goes.
+    pub(crate) fn forget_session(&self, session: SessionId, why: &str) {
+        let mut state = self.state();
+        state.arriving.remove(&session);
+        let open = state.consent.end(session);
+        let Some(live) = state.sessions.remove(&session) else { return };
+        // It is over either way; the log's own notice has told the person if this could not be written.
+        let _ = state.audit(&live.technician.actor(), "session.end", Some(session), why.to_owned());
+        drop(state);
+        for request in open {
+            self.tell(Event::Settled { request: request.0, how: "the session ended".to_owned() });
+        }
+        self.tell(Event::Ended { session, why: why.to_owned() });
+        self.wake();
+    }
+
+    /// The connection of a session was lost or came back.
+    pub(crate) fn set_connected(&self, session: SessionId, connected: bool) {
+        let mut state = self.state();
+        let Some(live) = state.sessions.get_mut(&session) else { return };
+        if live.connected == connected {
+            return;
+        }
+        live.connected = connected;
+        let actor = live.technician.actor();
+        let action = if connected { "session.resumed" } else { "session.interrupted" };
+        let _ = state.audit(&actor, action, Some(session), String::new());
+        self.tell_session(&state, session);
+        drop(state);
+        let text = if connected {
+            "the connection is back; the session goes on"
+        } else {
+            "the connection was lost; waiting up to a minute for it to come back"
+        };
+        self.tell(Event::Activity { session, text: text.to_owned() });
+    }
+
+    /// Says what is being done, where the person can see it.
+    pub(crate) fn activity(&self, session: SessionId, text: impl Into<String>) {
+        self.tell(Event::Activity { session, text: text.into() });
+    }
+
+    /// Ends a session from this side.
+    pub(crate) fn end_session(&self, session: SessionId, ended: Ended, why: &str) {
+        let mut state = self.state();
+        let Some(live) = state.sessions.get(&session) else { return };
+        // Grants go first, at once; the task then closes the connection.
+        let _ = live.granted.send_replace(Capabilities::NONE);
+        let inbox = live.inbox.clone();
+        state.consent.revoke(session, Capability::ALL.into_iter().collect());
+        drop(state);
+        tracing::info!(%session, why, "ending session");
+        if let Err(error) = inbox.try_send(ToSession::End(ended)) {
+            // A full inbox: the task is told when it gets there.
+            tokio::spawn(async move { inbox.send(error.into_inner()).await });
+        }
+    }
+
+    pub(crate) fn end_all(&self, ended: Ended, why: &str) {
+        let all: Vec<_> = self.state().sessions.keys().copied().collect();
+        for session in all {
+            self.end_session(session, ended, why);
+        }
+    }
+
+    /// Whether an act may be done now; asked at every request.
+    pub(crate) fn allows(&self, session: SessionId, what: Capability) -> Result<(), Refusal> {
+        let mut state = self.state();
+        let live = state.sessions.get(&session).ok_or(Refusal::NoSuchSession)?;
+        let (actor, unseen) = (live.technician.actor(), live.attended && state.watchers == 0);
+        let verdict = match state.consent.allows(Instant::now(), session, what) {
+            Ok(()) if unseen => Err(Refusal::Unattended),
+            Ok(()) if !OFFERS.contains(what) => Err(Refusal::NotOffered(what)),
+            other => other,
+        };
+        if let Err(refusal) = verdict {
+            state.audit(&actor, "refused", Some(session), format!("{what}: {refusal}"))?;
+        }
+        verdict
+    }
+
+    /// The technician asks for capabilities. Returns what to tell them at once.
+    pub(crate) fn ask(
+        &self,
+        session: SessionId,
+        theirs: u32,
+        wanted: Capabilities,
+        seconds: u32,
+        reason: &str,
+    ) -> FromAgent {
+        let decision = |decision| FromAgent::Decision { request: theirs, decision };
+        match self.try_ask(session, theirs, wanted, seconds, reason) {
+            Ok(Asked::Waiting) => FromAgent::Asking {
+                request: theirs,
+                seconds: u32::try_from(crate::consent::ANSWER_WITHIN.as_secs()).unwrap_or(u32::MAX),
+            },
+            Ok(Asked::Granted(record, granted)) => decision(Decision::Granted { record, granted }),
+            Err(refusal) => decision(Decision::Refused(refusal)),
+        }
+    }
+
+    fn try_ask(
+        &self,
+        session: SessionId,
+        theirs: u32,
+        wanted: Capabilities,
+        seconds: u32,
+        reason: &str,
+    ) -> Result<Asked, Refusal> {
+        let policy = self.home.policy().unwrap_or_else(|error| {
+            tracing::error!(%error, "the policy allows nothing until it is mended");
+            crate::policy::Policy::default()
+        });
+        let now = Instant::now();
+        let mut state = self.state();
+        let live = state.sessions.get_mut(&session).ok_or(Refusal::NoSuchSession)?;
+        let technician = live.technician.clone();
+        if !reason.is_empty() {
+            reason.clone_into(&mut live.reason);
+        }
+        state.audit(&technician.actor(), "ask", Some(session), format!("{wanted} for {seconds} s"))?;
+        if let Some(missing) = wanted.without(OFFERS).iter().next() {
+            state.audit("agent", "deny", Some(session), format!("{missing} is not offered"))?;
+            return Err(Refusal::NotOffered(missing));
+        }
+        let attended = state.watchers > 0;
+        let duration = Duration::from_secs(seconds.into()).min(MAX_DURATION);
+        let allowed = policy
+            .decide(technician.id, &technician.name, wanted, attended)
+            .filter(|_| !state.clock_is_suspect())
+            .filter(|a| !attended || a.capabilities == wanted);
+        if let Some(allowed) = allowed {
+            let duration = duration.min(allowed.duration);
+            let record = state.record(self, session, allowed.capabilities, duration, DecidedBy::Policy)?;
+            state.consent.grant(now, session, allowed.capabilities, duration);
+            let granted = self.publish(&state, now, session);
+            return Ok(Asked::Granted(record, granted));
+        }
+        if !attended {
+            state.audit("policy", "deny", Some(session), "nobody could be asked".to_owned())?;
+            return Err(Refusal::Unattended);
+        }
+        let first_contact = !state.known.contains(&technician.id);
+        let ask = Ask { session, theirs, capabilities: wanted, duration, first_contact };
+        let request = state.consent.ask(now, &ask)?;
+        if let Some(asked) = state.requests(now).into_iter().find(|r| r.request == request.0) {
+            self.tell(Event::Asked(asked));
+        }
+        self.wake();
+        Ok(Asked::Waiting)
+    }
+
+    /// The person's decision.
+    pub(crate) fn decide(&self, request: u64, choice: Choice) -> Result<(), DecideError> {
+        let decided = self.state().consent.decide(Instant::now(), RequestId(request), choice)?;
+        let how = if decided.outcome.is_ok() { "allowed" } else { "denied" };
+        self.settled(RequestId(request), &decided, how);
+        Ok(())
+    }
+
+    /// A request is decided: write it down, then tell both sides.
+    pub(super) fn settled(&self, request: RequestId, decided: &Decided, how: &str) {
+        let now = Instant::now();
+        let session = decided.session;
+        let mut state = self.state();
+        let outcome = match decided.outcome {
+            Ok((capabilities, duration)) => {
+                state.record(self, session, capabilities, duration, DecidedBy::Person).inspect_err(|_| {
+                    // What can't be written down is not granted.
+                    state.consent.revoke(session, capabilities);
+                })
+            }
+            Err(refusal) => {
+                let written = state.audit("person at the device", "deny", Some(session), refusal.to_string());
+                Err(written.err().map_or(refusal, Refusal::from))
+            }
+        };
+        let granted = self.publish(&state, now, session);
+        let decision = match outcome {
+            Ok(record) => Decision::Granted { record, granted },
+            Err(refusal) => Decision::Refused(refusal),
+        };
+        state.tell_technician(session, FromAgent::Decision { request: decided.theirs, decision });
+        drop(state);
+        self.tell(Event::Settled { request: request.0, how: how.to_owned() });
+        self.wake();
+    }
+
+    /// More time, by the person.
+    pub(crate) fn extend(
+        &self,
+        session: SessionId,
+        what: Capabilities,
+        seconds: u32,
+    ) -> Result<Capabilities, Refusal> {
+        let more = Duration::from_secs(seconds.into());
+        let mut state = self.state();
+        let granted = state.consent.capabilities(Instant::now(), session);
+        let what = what.intersection(granted);
+        state.audit("person at the device", "extend", Some(session), format!("{what} by {seconds} s"))?;
+        let extended = state.consent.extend(Instant::now(), session, what, more);
+        drop(state);
+        self.grants_changed(session, format!("{extended}: more time was given"));
+        Ok(extended)
+    }
+
+    /// Takes capabilities back, by the person or given up by the technician. Never fails: what can't be
+    /// written down is taken back all the same.
+    pub(crate) fn take_back(&self, session: SessionId, what: Capabilities, who: &str) -> Capabilities {
+        let mut state = self.state();
+        let gone = state.consent.revoke(session, what);
+        if let Some(live) = state.sessions.get(&session) {
+            let _ = live.granted.send_replace(state.consent.capabilities(Instant::now(), session));
+        }
+        let _ = state.audit(who, "revoke", Some(session), gone.to_string());
+        drop(state);
+        self.grants_changed(session, format!("{gone}: taken back"));
+        gone
+    }
+
+    pub(super) fn grants_changed(&self, session: SessionId, why: String) {
+        let mut state = self.state();
+        let granted = self.publish(&state, Instant::now(), session);
+        let _ = state.audit("agent", "grants", Some(session), why.clone());
+        state.tell_technician(session, FromAgent::Grants { granted, why: why.clone() });
+        drop(state);
+        self.activity(session, why);
+        self.wake();
+    }
+
+    /// Tells the session's streams and the watchers what is granted now.
+    fn publish(&self, state: &State, now: Instant, session: SessionId) -> Vec<Granted> {
+        let granted = state.consent.granted(now, session);
+        if let Some(live) = state.sessions.get(&session) {
+            let _ = live.granted.send_replace(granted.iter().map(|g| g.capability).collect());
+        }
+        self.tell_session(state, session);
+        self.wake();
+        granted
+    }
+
+    fn tell_session(&self, state: &State, session: SessionId) {
+        if let Some(live) = state.sessions.get(&session) {
+            self.tell(Event::Session(state.session(Instant::now(), session, live)));
+        }
+    }
+
+    /// What is granted now.
+    pub(crate) fn granted(&self, session: SessionId) -> Vec<Granted> {
+        self.state().consent.granted(Instant::now(), session)
+    }
+
+    /// A session's chat.
+    pub(crate) fn chat(&self, session: SessionId) -> Option<Arc<SharedChat>> {
+        self.state().sessions.get(&session).map(|live| live.chat.clone())
+    }
+
+    /// Follows what is granted in a session.
+    pub(crate) fn watch_grants(&self, session: SessionId) -> watch::Receiver<Capabilities> {
+        let state = self.state();
+        let gone = || watch::channel(Capabilities::NONE).1;
+        state.sessions.get(&session).map_or_else(gone, |live| live.granted.subscribe())
+    }
+}
+
+enum Asked {
+    Waiting,
+    Granted(Signed<GrantRecord>, Vec<Granted>),
+}
+
+impl State {
+    /// Writes a grant down and signs it; the technician is no longer a first contact.
+    fn record(
+        &mut self,
+        hub: &Hub,
+        session: SessionId,
+        capabilities: Capabilities,
+        duration: Duration,
+        by: DecidedBy,
+    ) -> Result<Signed<GrantRecord>, Refusal> {
+        let technician = self.sessions.get(&session).ok_or(Refusal::NoSuchSession)?.technician.id;
+        let who = if by == DecidedBy::Person { "person at the device" } else { "policy" };
+        let seconds = u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+        self.audit(who, "grant", Some(session), format!("{capabilities} for {seconds} s"))?;
+        if by == DecidedBy::Person
+            && self.known.insert(technician)
+            && let Err(error) = hub.home.save_known_technicians(&self.known)
+        {
+            tracing::warn!(%error, "this technician will be a first contact again");
+        }
+        let first = self.enrolment.credential.as_ref().and_then(|c| c.links.first()?.peek().ok());
+        let device = first.map_or_else(|| self.key.public(), |link| link.key).device_id();
+        let record = GrantRecord { device, session, technician, capabilities, seconds, at: Hub::now(), by };
+        self.key.sign(&record).map_err(|_| Refusal::Storage)
+    }
+
+    fn tell_technician(&self, session: SessionId, what: FromAgent) {
+        if let Some(live) = self.sessions.get(&session)
+            && live.inbox.try_send(ToSession::Tell(what)).is_err()
+        {
+            tracing::warn!(%session, "the session's task lags behind; it learns the state when it resumes");
+        }
+    }
+
+    pub(super) fn requests(&self, now: Instant) -> Vec<ConsentRequest> {
+        let waiting = self.consent.pending(now);
+        waiting
+            .filter_map(|(id, ask, left)| {
+                let live = self.sessions.get(&ask.session)?;
+                Some(ConsentRequest {
+                    request: id.0,
+                    session: ask.session,
+                    organisation: live.technician.organisation.clone(),
+                    technician: live.technician.name.clone(),
+                    reason: live.reason.clone(),
+                    capabilities: ask.capabilities,
+                    seconds: u32::try_from(ask.duration.as_secs()).unwrap_or(u32::MAX),
+                    first_contact: ask.first_contact,
+                    seconds_left: u32::try_from(left).unwrap_or(u32::MAX),
+                })
+            })
+            .collect()
+    }
+
+    pub(super) fn session(&self, now: Instant, id: SessionId, live: &Live) -> local::Session {
+        let chat = live.chat.with(|log| {
+            let mut budget = CHAT_SHOWN;
+            let fits = |line: &&ChatLine| {
+                budget = budget.saturating_sub(line.text.len() + 16);
+                budget > 0
+            };
+            let mut newest: Vec<_> = log.lines().iter().rev().take_while(fits).cloned().collect();
+            newest.reverse();
+            newest
+        });
+        local::Session {
+            session: id,
+            organisation: live.technician.organisation.clone(),
+            technician: live.technician.name.clone(),
+            reason: live.reason.clone(),
+            granted: self.consent.granted(now, id),
+            connected: live.connected,
+            began: live.began,
+            chat,
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Serves the private Unix socket: who calls is known from the kernel, what they can ask is a closed list.
+//!
+//! The socket's directory belongs to the agent's user and lets nobody else in (0700); on top of that each
+//! caller's user must be the agent's own or root. A directory that somebody else made is refused.
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use nearhand_shared::message::local::{Event, FRAME_LIMIT, Message, Reply, Request, Verb};
+use nearhand_shared::message::session::Ended;
+use nearhand_shared::transport::framed;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+
+use crate::hub::{Hub, Watcher};
+use crate::{control, platform};
+
+/// Local programs at the same time.
+const MAX_CALLERS: usize = 16;
+/// Messages to one program that may wait; one that doesn't read is cut off.
+const OUTBOX: usize = 64;
+
+/// The socket can't be served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ListenError {
+    /// Another agent has it.
+    #[error("another agent is running with this directory ({0}): stop it first")]
+    Running(String),
+    /// Somebody else made the directory, or others can enter it.
+    #[error("{0} belongs to somebody else or is open to others: remove it, it is not the agent's")]
+    Foreign(String),
+    /// The system refused.
+    #[error("the local socket {path} can't be opened: {source}")]
+    Io {
+        /// Which.
+        path: String,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// Opens the socket.
+pub(crate) async fn listen(path: &Path) -> Result<UnixListener, ListenError> {
+    let shown = || path.display().to_string();
+    let io = |source| ListenError::Io { path: shown(), source };
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    match std::fs::DirBuilder::new().mode(0o700).create(dir) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(io(e)),
+        _ => {}
+    }
+    let meta = std::fs::symlink_metadata(dir).map_err(io)?;
+    if !meta.is_dir() || meta.uid() != platform::own_user() || meta.mode() & 0o077 != 0 {
+        return Err(ListenError::Foreign(dir.display().to_string()));
+    }
+    if UnixStream::connect(path).await.is_ok() {
+        return Err(ListenError::Running(shown()));
+    }
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io(e)),
+        _ => UnixListener::bind(path).map_err(io),
+    }
+}
+
+/// Serves callers until the agent stops.
+pub(crate) async fn serve(hub: Arc<Hub>, listener: UnixListener) {
+    let places = Arc::new(tokio::sync::Semaphore::new(MAX_CALLERS));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = hub.stopped() => return,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "local socket");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let user = stream.peer_cred().map(|c| c.uid()).ok();
+        if !user.is_some_and(|uid| uid == 0 || uid == platform::own_user()) {
+            tracing::warn!(user, "a caller of another user was turned away from the local socket");
+            continue;
+        }
+        let Ok(place) = places.clone().try_acquire_owned() else {
+            tracing::warn!("too many local programs");
+            continue;
+        };
+        let hub = hub.clone();
+        tokio::spawn(async move {
+            attend(&hub, stream).await;
+            drop(place);
+        });
+    }
+}
+
+async fn attend(hub: &Arc<Hub>, stream: UnixStream) {
+    let (read, write) = stream.into_split();
+    let (out, outbox) = mpsc::channel(OUTBOX);
+    let writer = tokio::spawn(send_all(write, outbox));
+    tokio::select! {
+        () = take_all(hub, read, &out) => {}
+        () = out.closed() => {}
+    }
+    drop(out);
+    let _ = writer.await;
+}
+
+async fn send_all(mut write: OwnedWriteHalf, mut outbox: mpsc::Receiver<Message>) {
+    while let Some(message) = outbox.recv().await {
+        if framed::write(&mut write, &message, FRAME_LIMIT).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn take_all(hub: &Arc<Hub>, mut read: OwnedReadHalf, out: &mpsc::Sender<Message>) {
+    // Held so that leaving ends the watching.
+    let mut watching = tokio::task::JoinSet::new();
+    loop {
+        let request: Request = match framed::read(&mut read, FRAME_LIMIT).await {
+            Ok(request) => request,
+            Err(error) => {
+                if error.is_hostile() {
+                    tracing::warn!(%error, "a local program sent nonsense");
+                }
+                return;
+            }
+        };
+        if request.verb == Verb::Watch && watching.is_empty() {
+            watching.spawn(tell_events(hub.watch(), out.clone()));
+        }
+        let reply = answer(hub, request.verb).await;
+        if out.try_send(Message::Reply { number: request.number, reply }).is_err() {
+            return;
+        }
+    }
+}
+
+async fn tell_events(mut watcher: Watcher, out: mpsc::Sender<Message>) {
+    loop {
+        let event = match watcher.events.recv().await {
+            Ok(event) => event,
+            Err(RecvError::Lagged(missed)) => {
+                Event::Notice(format!("{missed} events were missed; the status shows how things stand"))
+            }
+            Err(RecvError::Closed) => return,
+        };
+        if out.send(Message::Event(event)).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn answer(hub: &Arc<Hub>, verb: Verb) -> Reply {
+    let refused = |error: &dyn std::error::Error| Reply::Refused(error.to_string());
+    match verb {
+        Verb::Status => Reply::Status(Box::new(hub.status())),
+        Verb::Watch => Reply::Done,
+        Verb::NewCode => hub.new_code().await.map_or_else(|e| refused(&e), Reply::Code),
+        Verb::CancelCode => {
+            hub.cancel_code("it was cancelled");
+            Reply::Done
+        }
+        Verb::Decide { request, choice } => {
+            hub.decide(request, choice).map_or_else(|e| refused(&e), |()| Reply::Done)
+        }
+        Verb::Extend { session, capabilities, seconds } => match hub.extend(session, capabilities, seconds) {
+            Ok(extended) if extended.is_empty() => Reply::Refused("none of that is granted now".to_owned()),
+            Ok(_) => Reply::Done,
+            Err(error) => refused(&error),
+        },
+        Verb::Revoke { session, capabilities } => {
+            if hub.take_back(session, capabilities, "person at the device").is_empty() {
+                return Reply::Refused("none of that is granted now".to_owned());
+            }
+            Reply::Done
+        }
+        Verb::Stop { session } => {
+            hub.end_session(session, Ended::Stopped, "stopped by the person at the device");
+            Reply::Done
+        }
+        Verb::StopAll => {
+            hub.cancel_code("everything was stopped");
+            hub.end_all(Ended::Stopped, "stopped by the person at the device");
+            Reply::Done
+        }
+        Verb::Say { session, text } => hub.say(session, &text).map_or_else(|e| refused(&e), |_| Reply::Done),
+        Verb::Seen { session, number } => {
+            hub.saw(session, number).map_or_else(|e| refused(&e), |()| Reply::Done)
+        }
+        Verb::RotateKey => control::rotate(hub).await.map_or_else(|e| refused(&e), |()| Reply::Done),
+    }
+}

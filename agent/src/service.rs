@@ -1,0 +1,56 @@
+//! Starts and stops the agent's tasks in this process: the relay connection, the timers, the local socket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearhand_shared::message::control::DeviceFacts;
+use nearhand_shared::text;
+use sysinfo::System;
+use tokio::task::JoinSet;
+
+use crate::home::{Enrolment, Home};
+use crate::hub::Hub;
+use crate::{control, local};
+
+/// Time for sessions to say goodbye at the end.
+const GOODBYE: Duration = Duration::from_millis(1500);
+
+/// A running agent.
+pub(crate) struct Service {
+    pub(crate) hub: Arc<Hub>,
+    tasks: JoinSet<()>,
+}
+
+impl Service {
+    /// Starts everything; fails at once if the socket is taken or the home can't be used.
+    pub(crate) async fn start(home: Home, enrolment: Enrolment) -> anyhow::Result<Self> {
+        let listener = local::server::listen(&home.socket()).await?;
+        let hub = Hub::open(home, enrolment, facts())?;
+        hub.audit("agent", "agent.start", None, format!("version {}", env!("CARGO_PKG_VERSION")))?;
+        if let Err(error) = hub.home.policy() {
+            tracing::error!(%error, "the policy allows nothing until it is mended");
+        }
+        let mut tasks = JoinSet::new();
+        tasks.spawn(control::run(hub.clone()));
+        tasks.spawn(hub.clone().run_timers());
+        tasks.spawn(local::server::serve(hub.clone(), listener));
+        Ok(Self { hub, tasks })
+    }
+
+    /// Ends sessions in order and stops.
+    pub(crate) async fn stop(mut self) {
+        self.hub.stop();
+        let _ =
+            tokio::time::timeout(GOODBYE, async { while self.tasks.join_next().await.is_some() {} }).await;
+        // Sessions close their connections on their own tasks.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let _ = self.hub.audit("agent", "agent.stop", None, String::new());
+        let _ = std::fs::remove_file(self.hub.home.socket());
+    }
+}
+
+/// What this device tells about itself.
+pub(crate) fn facts() -> DeviceFacts {
+    let known = |value: Option<String>| text::one_line(value.as_deref().unwrap_or("unknown"), 64);
+    DeviceFacts { hostname: known(System::host_name().ok()), os: known(System::long_os_version().ok()) }
+}

@@ -1,0 +1,222 @@
+//! Who is who: the first stream of a session's connection, before anything else is looked at.
+//!
+//! Order of checks: the credential leads from the organisation to the key of this very handshake; nothing in
+//! it is revoked; then the support code, the managed right, or the resume secret.
+
+use std::sync::Arc;
+
+use nearhand_shared::chat::{ChatLog, Side};
+use nearhand_shared::credential::{CredentialError, Verified};
+use nearhand_shared::id::SessionId;
+use nearhand_shared::identity::PublicKey;
+use nearhand_shared::message::Program;
+use nearhand_shared::message::control::Offer;
+use nearhand_shared::message::session::{
+    AgentHello, Answer, HELLO_LIMIT, Open, Ready, Refusal, TechnicianHello, TechnicianProof,
+};
+use nearhand_shared::pake::{Channel, Confirmation, EXPORTER_LABEL, Proof, RESUME_LABEL, ResumeSecret};
+use nearhand_shared::support_code::Routing;
+use nearhand_shared::transport::chat::SharedChat;
+use nearhand_shared::transport::framed::{self, FrameError};
+use nearhand_shared::transport::tls;
+use quinn::{Connection, RecvStream, SendStream};
+use rand_core::OsRng;
+use tokio::sync::watch;
+
+use crate::hub::{Hub, Live, OFFERS, Technician};
+
+/// A session that stands: what a new connection must prove to carry it on.
+pub(super) struct Standing {
+    pub(super) session: SessionId,
+    pub(super) technician: Technician,
+    key: PublicKey,
+    resume: ResumeSecret,
+}
+
+/// The control stream, once both know each other.
+pub(super) struct Streams {
+    pub(super) send: SendStream,
+    pub(super) recv: RecvStream,
+}
+
+/// A hello that went well.
+pub(super) struct Talk {
+    pub(super) standing: Standing,
+    pub(super) streams: Streams,
+}
+
+/// Why it didn't.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HelloError {
+    /// Refused, and the other end was told.
+    #[error("refused: {0}")]
+    Refused(#[source] Refusal),
+    /// The other end broke off or made no sense.
+    #[error("the other end broke off")]
+    Frame(#[from] FrameError),
+    /// The connection was lost.
+    #[error("the connection was lost")]
+    Connection(#[from] quinn::ConnectionError),
+}
+
+impl HelloError {
+    /// Whether there is no use in waiting for another connection on this path: a refused technician won't
+    /// come better, and a burnt code stays burnt. A stranger's failure must not keep the technician out.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(Refusal::WrongCode | Refusal::NoSuchCode | Refusal::Revoked | Refusal::Storage)
+        )
+    }
+}
+
+/// What this connection's proofs are bound to.
+fn channel(
+    connection: &Connection,
+    label: &[u8],
+    session: SessionId,
+    hub: &Hub,
+) -> Option<(Channel, PublicKey)> {
+    let technician = tls::peer_key(connection)?;
+    let exporter = tls::exporter(connection, label, session.as_bytes())?;
+    Some((Channel { session, exporter, technician, device: hub.key().public() }, technician))
+}
+
+/// Exchanges hellos on a fresh connection.
+pub(super) async fn exchange(
+    hub: &Arc<Hub>,
+    offer: &Offer,
+    connection: &Connection,
+    standing: Option<&Standing>,
+) -> Result<Talk, HelloError> {
+    let (mut send, mut recv) = connection.accept_bi().await?;
+    let Open::Control(hello) = framed::read(&mut recv, HELLO_LIMIT).await? else {
+        // Answered in the form that the opener of such a stream expects.
+        framed::write(&mut send, &Answer::Refused(Refusal::Protocol), HELLO_LIMIT).await?;
+        return Err(HelloError::Refused(Refusal::Protocol));
+    };
+    match settle(hub, offer, connection, standing, *hello, &mut send, &mut recv).await {
+        Err(HelloError::Refused(refusal)) => {
+            framed::write(&mut send, &AgentHello::Refused(refusal), HELLO_LIMIT).await?;
+            let _ = send.finish();
+            Err(HelloError::Refused(refusal))
+        }
+        Err(error) => Err(error),
+        Ok(standing) => Ok(Talk { standing, streams: Streams { send, recv } }),
+    }
+}
+
+async fn settle(
+    hub: &Arc<Hub>,
+    offer: &Offer,
+    connection: &Connection,
+    standing: Option<&Standing>,
+    hello: TechnicianHello,
+    send: &mut SendStream,
+    recv: &mut RecvStream,
+) -> Result<Standing, HelloError> {
+    let refused = HelloError::Refused;
+    if hello.session != offer.session {
+        return Err(refused(Refusal::Protocol));
+    }
+    let session = offer.session;
+    let (channel, key) =
+        channel(connection, EXPORTER_LABEL, session, hub).ok_or(refused(Refusal::Protocol))?;
+    let technician = technician(hub, &hello, key).map_err(refused)?;
+    let confirmation = match (hello.proof, offer.code, standing) {
+        (TechnicianProof::Code(message), Some(routing), None) => {
+            Some(prove_code(hub, routing, &message, &channel, &technician, send, recv).await?)
+        }
+        (TechnicianProof::Managed, None, None) => None,
+        (TechnicianProof::Resume(proof), _, Some(standing)) => {
+            let right = standing.key == key && standing.resume.check_technician(&channel, &proof).is_ok();
+            if !right {
+                return Err(refused(Refusal::NoSuchSession));
+            }
+            Some(standing.resume.agent_proof(&channel))
+        }
+        (TechnicianProof::Resume(_), _, None) => return Err(refused(Refusal::NoSuchSession)),
+        _ => return Err(refused(Refusal::Protocol)),
+    };
+    let resume = match standing {
+        Some(standing) => standing.resume.clone(),
+        None => {
+            let secret = tls::exporter(connection, RESUME_LABEL, session.as_bytes());
+            ResumeSecret::new(secret.ok_or(refused(Refusal::Protocol))?)
+        }
+    };
+    if standing.is_none() {
+        begin(hub, session, technician.clone(), offer.code.is_some()).map_err(refused)?;
+    }
+    let ready = ready(hub, session, confirmation);
+    framed::write(send, &AgentHello::Ready(Box::new(ready)), HELLO_LIMIT).await?;
+    Ok(Standing { session, technician, key, resume })
+}
+
+/// The technician that the hello claims, if the organisation vouches for them and the key is this
+/// handshake's.
+fn technician(hub: &Hub, hello: &TechnicianHello, key: PublicKey) -> Result<Technician, Refusal> {
+    let verified: Verified = hub.verify(&hello.credential).map_err(|error| {
+        tracing::info!(%error, "credential refused");
+        if matches!(error, CredentialError::Revoked) { Refusal::Revoked } else { Refusal::NotTrusted }
+    })?;
+    let id = verified.technician_id().filter(|_| verified.key() == key).ok_or(Refusal::NotTrusted)?;
+    Ok(Technician {
+        id,
+        name: verified.invite.name.clone(),
+        organisation: verified.invite.organisation_name.clone(),
+        verified,
+    })
+}
+
+async fn prove_code(
+    hub: &Hub,
+    routing: Routing,
+    message: &[u8],
+    channel: &Channel,
+    technician: &Technician,
+    send: &mut SendStream,
+    recv: &mut RecvStream,
+) -> Result<Confirmation, HelloError> {
+    let (secret, generation) = hub.begin_proof(routing).map_err(HelloError::Refused)?;
+    let who = technician.actor();
+    let (proof, own) = Proof::agent(&secret, &mut OsRng);
+    let Ok(keys) = proof.finish(message, channel) else {
+        // Not a message of the proof at all: counts as a wrong guess.
+        return match hub.end_proof(generation, None, &who) {
+            Err(refusal) => Err(HelloError::Refused(refusal)),
+            Ok(()) => Err(HelloError::Refused(Refusal::WrongCode)),
+        };
+    };
+    framed::write(send, &AgentHello::Code(own), HELLO_LIMIT).await?;
+    let received: Confirmation = framed::read(recv, HELLO_LIMIT).await?;
+    hub.end_proof(generation, Some((&keys, &received)), &who).map_err(HelloError::Refused)?;
+    Ok(keys.agent_confirmation())
+}
+
+fn begin(hub: &Arc<Hub>, session: SessionId, technician: Technician, attended: bool) -> Result<(), Refusal> {
+    let inbox = hub.arriving(session).ok_or(Refusal::NoSuchSession)?;
+    let live = Live {
+        technician,
+        reason: String::new(),
+        attended,
+        began: Hub::now(),
+        connected: true,
+        chat: Arc::new(SharedChat::new(ChatLog::new(Side::Device))),
+        inbox,
+        granted: watch::channel(nearhand_shared::grant::Capabilities::NONE).0,
+    };
+    hub.begin_session(session, live)
+}
+
+fn ready(hub: &Hub, session: SessionId, confirmation: Option<Confirmation>) -> Ready {
+    Ready {
+        program: Program::this(),
+        confirmation,
+        facts: hub.facts.clone(),
+        offers: OFFERS,
+        granted: hub.granted(session),
+        audit: hub.audit_head(),
+        key: hub.key().public(),
+    }
+}

@@ -1,0 +1,185 @@
+//! A session's life at the device: a path is bound, the technician proves who they are, streams are served;
+//! a lost connection is waited for; then it is over.
+//!
+//! A driver: sockets, streams and timers live here. What is allowed is asked of the hub at every request.
+
+mod diagnostics;
+mod hello;
+mod serve;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearhand_shared::id::SessionId;
+use nearhand_shared::message::control::{Offer, Outcome, Request};
+use nearhand_shared::message::session::{ALPN, Ended, HELLO_TIMEOUT, RESUME_WITHIN};
+use nearhand_shared::transport::bound_socket::{BindControl, BoundSocket};
+use nearhand_shared::transport::tls::{self, Purpose};
+use quinn::{Connection, Endpoint, VarInt};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::hub::{Hub, ToSession};
+use hello::Standing;
+use serve::End;
+
+/// Time for a last message to reach the technician before the endpoint goes.
+const LINGER: Duration = Duration::from_secs(1);
+/// Connections tried on one path before it is given up: the relay could feed us strangers.
+const MAX_STRANGERS: u32 = 8;
+
+/// How a session ended, for the person, the log and the relay.
+struct Over {
+    why: String,
+    outcome: Outcome,
+}
+
+impl Over {
+    fn new(outcome: Outcome, why: impl Into<String>) -> Self {
+        Self { why: why.into(), outcome }
+    }
+}
+
+impl From<Ended> for Over {
+    fn from(ended: Ended) -> Self {
+        let outcome = match ended {
+            Ended::Stopped => Outcome::Stopped,
+            Ended::ByTechnician => Outcome::Technician,
+            Ended::Revoked => Outcome::Revoked,
+            Ended::ByRelay => Outcome::Lost,
+            Ended::AgentStopping | Ended::Idle | Ended::Storage => Outcome::Failed,
+        };
+        Self::new(outcome, ended.to_string())
+    }
+}
+
+/// An open path: a QUIC endpoint whose only peer is the technician, through the relay.
+pub(super) struct Path {
+    endpoint: Endpoint,
+    control: BindControl,
+}
+
+impl Path {
+    fn open(hub: &Hub, offer: &Offer) -> Result<Self, String> {
+        let relay = hub.relay().ok_or("the relay is not connected")?;
+        let (socket, control) =
+            BoundSocket::open(relay.relay_addr(), offer.bind.clone()).map_err(|e| e.to_string())?;
+        let config = tls::server(&hub.key(), ALPN, Purpose::Session).map_err(|e| e.to_string())?;
+        let runtime = quinn::default_runtime().ok_or("no runtime")?;
+        let endpoint = Endpoint::new_with_abstract_socket(tls::endpoint(), Some(config), socket, runtime)
+            .map_err(|e| e.to_string())?;
+        Ok(Self { endpoint, control })
+    }
+}
+
+/// Runs a session from its offer to its end.
+pub(crate) async fn run(hub: Arc<Hub>, offer: Offer, mut inbox: mpsc::Receiver<ToSession>) {
+    let session = offer.session;
+    let over = live(&hub, offer, &mut inbox).await;
+    tracing::info!(%session, why = over.why, "session is over");
+    hub.forget_session(session, &over.why);
+    if let Some(relay) = hub.relay() {
+        let request = Request::Close { session, outcome: over.outcome, audit: Some(hub.audit_head()) };
+        if let Err(error) = relay.ask(&request).await {
+            tracing::debug!(%session, %error, "the relay finds out by itself");
+        }
+    }
+}
+
+async fn live(hub: &Arc<Hub>, mut offer: Offer, inbox: &mut mpsc::Receiver<ToSession>) -> Over {
+    let session = offer.session;
+    let mut standing: Option<Standing> = None;
+    loop {
+        let path = match Path::open(hub, &offer) {
+            Ok(path) => path,
+            Err(error) => return Over::new(Outcome::Failed, format!("no path could be opened: {error}")),
+        };
+        let met = meet(hub, &offer, &path, standing.as_ref()).await;
+        let end = match met {
+            Ok((connection, talk)) => {
+                hub.set_connected(session, true);
+                let standing = standing.get_or_insert(talk.standing);
+                let end = serve::serve(hub, standing, &path, &connection, talk.streams, inbox).await;
+                close(&connection, &path, &end).await;
+                end
+            }
+            Err(why) if standing.is_none() => return Over::new(Outcome::NotGranted, why),
+            Err(why) => {
+                tracing::info!(%session, why, "no resumption on this path");
+                End::Lost
+            }
+        };
+        match end {
+            End::Over(ended) => return ended.into(),
+            End::Lost => hub.set_connected(session, false),
+        }
+        match timeout(RESUME_WITHIN, next_offer(inbox)).await {
+            Ok(Ok(next)) => offer = next,
+            Ok(Err(ended)) => return ended.into(),
+            Err(_) => {
+                return Over::new(Outcome::Lost, "the connection was lost and did not come back in time");
+            }
+        }
+    }
+}
+
+/// Waits for the technician to connect on this path and to prove who they are. Strangers cost nothing but
+/// their own time.
+async fn meet(
+    hub: &Arc<Hub>,
+    offer: &Offer,
+    path: &Path,
+    standing: Option<&Standing>,
+) -> Result<(Connection, hello::Talk), String> {
+    let attempt = async {
+        for _ in 0..MAX_STRANGERS {
+            let incoming = path.endpoint.accept().await.ok_or("the path was closed")?;
+            let Ok(Ok(connection)) = timeout(HELLO_TIMEOUT, incoming).await else { continue };
+            match timeout(HELLO_TIMEOUT, hello::exchange(hub, offer, &connection, standing)).await {
+                Ok(Ok(talk)) => return Ok((connection, talk)),
+                Ok(Err(failed)) => {
+                    tracing::info!(session = %offer.session, why = %failed, "hello failed");
+                    // The refusal has been sent; the technician closes when they have read it.
+                    let _ = timeout(LINGER, connection.closed()).await;
+                    connection.close(VarInt::from_u32(1), b"");
+                    if failed.is_final() {
+                        return Err(failed.to_string());
+                    }
+                }
+                Err(_) => connection.close(VarInt::from_u32(1), b""),
+            }
+        }
+        Err("too many strangers on this path".to_owned())
+    };
+    timeout(HELLO_TIMEOUT * 2, attempt)
+        .await
+        .unwrap_or_else(|_| Err("the technician did not come".to_owned()))
+}
+
+async fn next_offer(inbox: &mut mpsc::Receiver<ToSession>) -> Result<Offer, Ended> {
+    loop {
+        match inbox.recv().await {
+            Some(ToSession::Offer(offer)) => return Ok(offer),
+            Some(ToSession::End(ended)) => return Err(ended),
+            // Nobody is there to be told; the state is told at resumption.
+            Some(ToSession::Tell(_)) => {}
+            None => return Err(Ended::AgentStopping),
+        }
+    }
+}
+
+/// Closes the connection so that the other end learns why.
+async fn close(connection: &Connection, path: &Path, end: &End) {
+    if let End::Over(_) = end {
+        let _ = timeout(LINGER, connection.closed()).await;
+        connection.close(VarInt::from_u32(0), b"over");
+    } else {
+        connection.close(VarInt::from_u32(2), b"lost");
+    }
+    let _ = timeout(LINGER, path.endpoint.wait_idle()).await;
+}
+
+/// What a session's log lines begin with.
+fn short(session: SessionId) -> String {
+    session.to_string().chars().take(8).collect()
+}

@@ -1,0 +1,292 @@
+//! Serves a session's streams on one connection, until it is lost or over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearhand_shared::chat::Change;
+use nearhand_shared::forward::BindState;
+use nearhand_shared::grant::{Capabilities, Capability};
+use nearhand_shared::id::SessionId;
+use nearhand_shared::message::session::{
+    Answer, Ended, FRAME_LIMIT, FromAgent, FromTechnician, HELLO_LIMIT, MAX_REASON, Open, Refusal,
+};
+use nearhand_shared::text;
+use nearhand_shared::transport::framed;
+use quinn::{Connection, RecvStream, SendStream, VarInt};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::hello::{Standing, Streams};
+use super::{Path, diagnostics, short};
+use crate::hub::{Hub, ToSession};
+
+/// A technician who doesn't take a message for this long has lost the connection, or stalls us.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Messages of the technician that may wait.
+const REQUESTS: usize = 16;
+/// Reset code of a stream whose grant is gone.
+pub(super) const GRANT_GONE: VarInt = VarInt::from_u32(3);
+
+/// How serving ended.
+pub(super) enum End {
+    /// The connection is gone; the session isn't.
+    Lost,
+    /// The session is over.
+    Over(Ended),
+}
+
+/// What all streams of one connection share.
+pub(super) struct Serving {
+    pub(super) hub: Arc<Hub>,
+    pub(super) session: SessionId,
+    actor: String,
+    chatting: Semaphore,
+    diagnosing: Semaphore,
+}
+
+pub(super) async fn serve(
+    hub: &Arc<Hub>,
+    standing: &Standing,
+    path: &Path,
+    connection: &Connection,
+    Streams { mut send, recv }: Streams,
+    inbox: &mut mpsc::Receiver<ToSession>,
+) -> End {
+    let session = standing.session;
+    let serving = Arc::new(Serving {
+        hub: hub.clone(),
+        session,
+        actor: standing.technician.actor(),
+        chatting: Semaphore::new(1),
+        diagnosing: Semaphore::new(1),
+    });
+    let (to_us, mut requests) = mpsc::channel(REQUESTS);
+    // Dropped at the end of this function, which ends every task in it.
+    let mut tasks = JoinSet::new();
+    tasks.spawn(read_control(recv, to_us));
+    tasks.spawn(watch_path(hub.clone(), session, path.control.watch()));
+    loop {
+        let told = tokio::select! {
+            told = inbox.recv() => match told {
+                Some(ToSession::Tell(message)) => Some(message),
+                Some(ToSession::End(ended)) => {
+                    farewell(hub, &mut send, ended).await;
+                    return End::Over(ended);
+                }
+                // The technician lost a connection that we still hold: theirs counts.
+                Some(ToSession::Offer(offer)) => {
+                    requeue(hub, offer);
+                    return End::Lost;
+                }
+                None => return End::Over(Ended::AgentStopping),
+            },
+            request = requests.recv() => match request {
+                Some(Ok(FromTechnician::End)) => {
+                    farewell(hub, &mut send, Ended::ByTechnician).await;
+                    return End::Over(Ended::ByTechnician);
+                }
+                Some(Ok(request)) => serving.request(request),
+                Some(Err(hostile)) => {
+                    tracing::warn!(session = short(session), hostile, "control stream ended");
+                    return if hostile { End::Over(Ended::ByTechnician) } else { End::Lost };
+                }
+                None => return End::Lost,
+            },
+            stream = connection.accept_bi() => match stream {
+                Ok((send, recv)) => {
+                    tasks.spawn(stream_task(serving.clone(), send, recv, hub.watch_grants(session)));
+                    None
+                }
+                Err(error) => return lost(&error),
+            },
+            Some(_) = tasks.join_next() => None,
+        };
+        if let Some(message) = told
+            && tell(&mut send, &message).await.is_err()
+        {
+            return End::Lost;
+        }
+    }
+}
+
+/// A connection's end: closed by the technician's program in order, or lost.
+fn lost(error: &quinn::ConnectionError) -> End {
+    match error {
+        quinn::ConnectionError::ApplicationClosed(close) if close.error_code == VarInt::from_u32(0) => {
+            End::Over(Ended::ByTechnician)
+        }
+        _ => End::Lost,
+    }
+}
+
+/// Puts an offer back for the session's life to find once the old connection is closed.
+fn requeue(hub: &Arc<Hub>, offer: nearhand_shared::message::control::Offer) {
+    let hub = hub.clone();
+    tokio::spawn(async move {
+        if hub.offered(offer).is_err() {
+            tracing::debug!("the session went before its new path was used");
+        }
+    });
+}
+
+async fn tell(send: &mut SendStream, message: &FromAgent) -> Result<(), framed::FrameError> {
+    match timeout(WRITE_TIMEOUT, framed::write(send, message, FRAME_LIMIT)).await {
+        Ok(result) => result,
+        Err(_) => Err(framed::FrameError::Closed),
+    }
+}
+
+/// The last words: evidence of what the log holds, and why it is over.
+async fn farewell(hub: &Hub, send: &mut SendStream, ended: Ended) {
+    // A technician who is gone already can't be told.
+    let _ = tell(send, &FromAgent::AuditHead(hub.audit_head())).await;
+    let _ = tell(send, &FromAgent::Ended(ended)).await;
+    let _ = send.finish();
+}
+
+/// Reads the control stream. An error says whether the technician's program broke the protocol.
+async fn read_control(mut recv: RecvStream, to: mpsc::Sender<Result<FromTechnician, bool>>) {
+    loop {
+        let read = framed::read(&mut recv, FRAME_LIMIT).await.map_err(|error| error.is_hostile());
+        let over = read.is_err();
+        if to.send(read).await.is_err() || over {
+            return;
+        }
+    }
+}
+
+/// Tells the person when packets stop passing and when they pass again.
+async fn watch_path(hub: Arc<Hub>, session: SessionId, mut state: watch::Receiver<BindState>) {
+    let mut was_bound = false;
+    while state.changed().await.is_ok() {
+        let now = *state.borrow_and_update();
+        match now {
+            BindState::Bound { .. } if was_bound => {
+                hub.activity(session, "the path through the relay stands again");
+            }
+            BindState::Bound { .. } => was_bound = true,
+            BindState::Binding if was_bound => {
+                hub.activity(session, "the path through the relay is interrupted; trying again");
+            }
+            _ => {}
+        }
+    }
+    // The socket is gone; the connection tells the rest.
+    core::future::pending::<()>().await;
+}
+
+impl Serving {
+    /// What the technician asks on the control stream; what to answer.
+    fn request(&self, request: FromTechnician) -> Option<FromAgent> {
+        match request {
+            FromTechnician::Ask { request, capabilities, seconds, reason } => {
+                let reason = text::one_line(&reason, MAX_REASON);
+                Some(self.hub.ask(self.session, request, capabilities, seconds, &reason))
+            }
+            FromTechnician::GiveUp(what) => {
+                self.hub.take_back(self.session, what, &self.actor);
+                None
+            }
+            FromTechnician::Reason(reason) => {
+                self.hub.set_reason(self.session, &text::one_line(&reason, MAX_REASON));
+                None
+            }
+            FromTechnician::End => None,
+        }
+    }
+}
+
+/// One stream of the technician, from what it is for to its end. Cut the moment its grant is gone.
+async fn stream_task(
+    serving: Arc<Serving>,
+    mut send: SendStream,
+    mut recv: RecvStream,
+    mut granted: watch::Receiver<Capabilities>,
+) {
+    let Ok(Ok(open)) = timeout(WRITE_TIMEOUT, framed::read::<Open>(&mut recv, HELLO_LIMIT)).await else {
+        return;
+    };
+    let needs = open.needs();
+    let answer = match needs.map_or(Ok(()), |capability| serving.hub.allows(serving.session, capability)) {
+        Err(refusal) => Answer::Refused(refusal),
+        Ok(()) => Answer::Accepted,
+    };
+    if let Answer::Refused(refusal) = answer {
+        serving.hub.activity(serving.session, format!("refused: {refusal}"));
+        refuse(&mut send, refusal).await;
+        return;
+    }
+    let work = conversation(&serving, open, &mut send, &mut recv);
+    let cut = async {
+        match needs {
+            Some(capability) => gone(&mut granted, capability).await,
+            None => core::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = work => { let _ = send.finish(); }
+        () = cut => {
+            let _ = send.reset(GRANT_GONE);
+            let _ = recv.stop(GRANT_GONE);
+        }
+    }
+}
+
+async fn conversation(serving: &Serving, open: Open, send: &mut SendStream, recv: &mut RecvStream) {
+    match open {
+        Open::Chat => {
+            let Ok(_only) = serving.chatting.try_acquire() else {
+                return refuse(send, Refusal::AlreadyOpen).await;
+            };
+            if accept(send).await {
+                chat(serving, send, recv).await;
+            }
+        }
+        Open::Diagnostics { set } => {
+            let Ok(_only) = serving.diagnosing.try_acquire() else {
+                return refuse(send, Refusal::AlreadyOpen).await;
+            };
+            if accept(send).await {
+                diagnostics::run(serving, set, send, recv).await;
+            }
+        }
+        Open::Control(_) => refuse(send, Refusal::Protocol).await,
+        other => {
+            let capability = other.needs().unwrap_or(Capability::View);
+            refuse(send, Refusal::NotOffered(capability)).await;
+        }
+    }
+}
+
+async fn accept(send: &mut SendStream) -> bool {
+    framed::write(send, &Answer::Accepted, HELLO_LIMIT).await.is_ok()
+}
+
+async fn refuse(send: &mut SendStream, refusal: Refusal) {
+    if framed::write(send, &Answer::Refused(refusal), HELLO_LIMIT).await.is_ok() {
+        let _ = send.finish();
+        // Until the answer has arrived; a reset would overtake it.
+        let _ = timeout(WRITE_TIMEOUT, send.stopped()).await;
+    }
+}
+
+/// Ends when `capability` is no longer granted.
+async fn gone(granted: &mut watch::Receiver<Capabilities>, capability: Capability) {
+    // An error means that the session itself is gone.
+    let _ = granted.wait_for(|granted| !granted.contains(capability)).await;
+}
+
+async fn chat(serving: &Serving, send: &mut SendStream, recv: &mut RecvStream) {
+    let (hub, session) = (&serving.hub, serving.session);
+    let Some(chat) = hub.chat(session) else { return };
+    let end = chat
+        .carry(&mut *send, &mut *recv, |change| match change {
+            Change::New(line) => hub.chat_line(session, &line),
+            Change::Marked(lines) => lines.into_iter().for_each(|line| hub.tell_chat(session, line)),
+            Change::Nothing => {}
+        })
+        .await;
+    let Err(error) = end;
+    tracing::debug!(session = short(session), %error, "chat stream");
+}

@@ -1,0 +1,38 @@
+# What the scripts share. Sourced, never run.
+# shellcheck shell=bash disable=SC2034
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# Debian packages that building and testing need, each with the program that shows it is there.
+# A package is installed only where its program is missing.
+apt_programs=(
+  build-essential:cc   # the C compiler: ring and SQLite are built from source
+  git:git              # cargo-deny reads advisory databases through it
+  iproute2:ip          # network namespaces of the simulation tests
+  nftables:nft         # NAT in front of simulated hosts
+  tcpdump:tcpdump      # the test that looks for plain text on the wire
+  gdb:gcore            # the test that looks for secrets in memory dumps
+)
+
+# The cargo-deny that the checks were written for.
+cargo_deny_version=0.20.2
+
+export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH:/usr/sbin:/sbin"
+
+say() { printf '%s\n' "$*"; }
+notice() { printf 'notice: %s\n' "$*"; }
+fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# at_least A B: version A is B or newer.
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+# The oldest Rust that builds the workspace, from Cargo.toml.
+rust_needed() { sed -n 's/^rust-version *= *"\(.*\)"/\1/p' "$root/Cargo.toml" | head -n 1; }
+
+# Runs a command as root: as it is, through sudo, or not at all.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif have sudo; then sudo "$@"
+  else fail "this needs root: $*"; fi
+}

@@ -1,0 +1,322 @@
+//! Replaces what names a person, a machine or a place in the network by stable tokens (`host-3fa91c`), so that
+//! a report can be shown to strangers and still be compared with the next one.
+//!
+//! Lives here: the tokens and the pass over a text; which addresses are recognised by their form is in
+//! [`forms`]. Must not live here: finding out the names (the caller gives [`Identifiers`]) and taking out
+//! secrets (see [`super::redact`], which goes first).
+//!
+//! A token is the first 24 bits of HMAC-SHA256 under the caller's key over the kind and the value in its
+//! canonical form. The same key gives the same token, in every report; without the key a token cannot be
+//! tested against guesses, which matters because there are few addresses and names to guess. The key therefore
+//! never travels with the report.
+
+mod forms;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+
+use data_encoding::HEXLOWER;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use super::model::Report;
+use super::visit::{Role, texts};
+
+/// What a token stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Kind {
+    /// A host name.
+    Host,
+    /// A user name.
+    User,
+    /// An IPv4 or IPv6 address.
+    Ip,
+    /// A hardware address.
+    Mac,
+    /// The name of a wireless network.
+    Ssid,
+    /// A serial number.
+    Serial,
+    /// A device id.
+    Device,
+    /// An e-mail address.
+    Mail,
+}
+
+impl Kind {
+    /// The word that the token begins with.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::User => "user",
+            Self::Ip => "ip",
+            Self::Mac => "mac",
+            Self::Ssid => "ssid",
+            Self::Serial => "serial",
+            Self::Device => "device",
+            Self::Mail => "mail",
+        }
+    }
+
+    const ALL: [Self; 8] =
+        [Self::Host, Self::User, Self::Ip, Self::Mac, Self::Ssid, Self::Serial, Self::Device, Self::Mail];
+}
+
+/// Number of hexadecimal digits after a token's prefix.
+const DIGITS: usize = 6;
+
+/// Names that say nothing about anybody: they are replaced only where a whole field is the name, since
+/// replacing them in texts would make `Debian GNU/Linux` unreadable on a machine called `debian`.
+const COMMON: &[&str] = &[
+    "localhost",
+    "root",
+    "debian",
+    "ubuntu",
+    "fedora",
+    "linux",
+    "windows",
+    "admin",
+    "administrator",
+    "user",
+    "guest",
+    "test",
+    "server",
+    "desktop",
+    "laptop",
+    "pc",
+    "host",
+    "system",
+    "home",
+    "nobody",
+    "daemon",
+    "ip",
+    "mac",
+    "ssid",
+    "serial",
+    "device",
+    "mail",
+    "public",
+    "shared",
+    "default",
+    "lost+found",
+    "unknown",
+    "none",
+    "n/a",
+    "not specified",
+    "to be filled by o.e.m.",
+    "default string",
+    "system serial number",
+    "0",
+];
+
+/// The names that the caller knows to belong to the device and its people. What a report's own subject says
+/// is added by itself.
+#[derive(Clone, Default, Debug)]
+pub struct Identifiers {
+    /// Host names, with or without their domain; the first label alone is replaced as well.
+    pub hostnames: Vec<String>,
+    /// Login names and full names of people.
+    pub users: Vec<String>,
+    /// Names of wireless networks.
+    pub ssids: Vec<String>,
+    /// Serial numbers and other identifiers of hardware.
+    pub serials: Vec<String>,
+    /// Device ids.
+    pub devices: Vec<String>,
+}
+
+/// Replaces identifiers by tokens under one key.
+pub struct Pseudonymiser {
+    mac: Hmac<Sha256>,
+    /// Known names in lower case by their first character, the longest first.
+    names: HashMap<char, Vec<(String, Kind)>>,
+}
+
+/// Replaces the identifiers in every text of the report and marks it as pseudonymised. Doing it again with the
+/// same key changes nothing more.
+pub fn pseudonymise(report: &mut Report, key: &[u8; 32], identifiers: &Identifiers) {
+    let mut all = identifiers.clone();
+    if !report.pseudonymised {
+        all.hostnames.push(report.subject.hostname.clone());
+        all.devices.push(report.subject.device.clone());
+    }
+    Pseudonymiser::new(key, &all).report(report);
+}
+
+impl Pseudonymiser {
+    /// Prepares for the given names.
+    pub fn new(key: &[u8; 32], identifiers: &Identifiers) -> Self {
+        let mut this = Self { mac: keyed(key), names: HashMap::new() };
+        let mut known = BTreeMap::new();
+        // Later kinds win where one name has two meanings: a host called like its user is a host.
+        for (kind, names) in [
+            (Kind::Ssid, &identifiers.ssids),
+            (Kind::User, &identifiers.users),
+            (Kind::Serial, &identifiers.serials),
+            (Kind::Device, &identifiers.devices),
+            (Kind::Host, &identifiers.hostnames),
+        ] {
+            for name in names {
+                let name = lower(name.trim());
+                if kind == Kind::Host
+                    && let Some((label, _)) = name.split_once('.')
+                {
+                    known.insert(label.to_owned(), kind);
+                }
+                known.insert(name, kind);
+            }
+        }
+        for (name, kind) in known {
+            if let Some(first) = name.chars().next().filter(|_| !COMMON.contains(&name.as_str())) {
+                this.names.entry(first).or_default().push((name, kind));
+            }
+        }
+        for names in this.names.values_mut() {
+            names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+        }
+        this
+    }
+
+    /// The token of a value. Values that differ only in case have the same.
+    pub fn token(&self, kind: Kind, value: &str) -> String {
+        if is_token(value) {
+            return value.to_owned();
+        }
+        let mut mac = self.mac.clone();
+        mac.update(kind.prefix().as_bytes());
+        mac.update(&[0]);
+        mac.update(lower(value.trim()).as_bytes());
+        let digest = HEXLOWER.encode(&mac.finalize().into_bytes());
+        format!("{}-{}", kind.prefix(), digest.get(..DIGITS).unwrap_or(&digest))
+    }
+
+    /// Replaces every identifier in a text.
+    pub fn text(&self, text: &str) -> String {
+        self.replaced(text, true)
+    }
+
+    fn replaced(&self, text: &str, addresses: bool) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut at = 0;
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            let before = text.get(..at).and_then(|before| before.chars().next_back());
+            let step = if let Some(len) = token_len(rest).filter(|_| !before.is_some_and(is_word)) {
+                out.push_str(rest.get(..len).unwrap_or_default());
+                len
+            } else if let Some((len, token)) = self.name_at(rest, before).or_else(|| {
+                addresses
+                    .then(|| forms::at(text, at))
+                    .flatten()
+                    .map(|found| self.form_token(text, at, &found))
+            }) {
+                out.push_str(&token);
+                len
+            } else {
+                let Some(c) = rest.chars().next() else { break };
+                out.push(c);
+                c.len_utf8()
+            };
+            at += step;
+        }
+        out
+    }
+
+    fn form_token(&self, text: &str, at: usize, found: &forms::Found) -> (usize, String) {
+        let raw = text.get(at..at + found.len).unwrap_or_default();
+        (found.len, self.token(found.kind, found.canonical.as_deref().unwrap_or(raw)))
+    }
+
+    /// The known name that starts here as a whole word.
+    fn name_at(&self, rest: &str, before: Option<char>) -> Option<(usize, String)> {
+        let first = rest.chars().next()?;
+        let names = self.names.get(&first.to_lowercase().next()?)?;
+        names.iter().find_map(|(name, kind)| {
+            let len = prefix_len(rest, name)?;
+            let after = rest.get(len..).and_then(|after| after.chars().next());
+            let starts = !is_word(first) || !before.is_some_and(is_word);
+            let ends = !name.ends_with(is_word) || !after.is_some_and(is_word);
+            (starts && ends).then(|| (len, self.token(*kind, name)))
+        })
+    }
+
+    /// Replaces the identifiers in every text of the report and marks it.
+    pub fn report(&self, report: &mut Report) {
+        let entire = |kind, value: &mut String| {
+            if !value.is_empty() {
+                *value = self.token(kind, value);
+            }
+        };
+        texts(report, &mut |role, value| match role {
+            Role::Id => {}
+            Role::Device => entire(Kind::Device, value),
+            Role::Hostname => entire(Kind::Host, value),
+            Role::Value { label } if named(label, "serial") => entire(Kind::Serial, value),
+            Role::Value { label } if named(label, "ssid") => entire(Kind::Ssid, value),
+            // Versions such as 1.2.3.4 look like addresses.
+            Role::SoftwareName | Role::SoftwareVersion => *value = self.replaced(value, false),
+            Role::Line | Role::Label | Role::Value { .. } | Role::Prose => *value = self.text(value),
+        });
+        report.pseudonymised = true;
+        report.sort_and_count();
+    }
+}
+
+/// `true` when a label says that its value is nothing but the named thing.
+fn named(label: &str, word: &str) -> bool {
+    let label = label.to_ascii_lowercase();
+    label == word
+        || label.starts_with(&format!("{word} n"))
+        || label.ends_with(&format!(" {word}"))
+        || label.ends_with(&format!("{word} number"))
+}
+
+#[allow(
+    clippy::expect_used,
+    reason = "HMAC takes a key of any length; the error type is there for other MACs"
+)]
+fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
+    <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes any key")
+}
+
+fn lower(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
+/// A character of a word. A hyphen is none: `anna` is replaced in `anna-laptop` too.
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// Length of the beginning of `text` that is `name` (given in lower case) in any case.
+fn prefix_len(text: &str, name: &str) -> Option<usize> {
+    let mut wanted = name.chars();
+    let mut ahead = wanted.next();
+    for (at, c) in text.char_indices() {
+        if ahead.is_none() {
+            return Some(at);
+        }
+        for c in c.to_lowercase() {
+            if ahead != Some(c) {
+                return None;
+            }
+            ahead = wanted.next();
+        }
+    }
+    ahead.is_none().then_some(text.len())
+}
+
+/// Length of the token that the text begins with.
+fn token_len(text: &str) -> Option<usize> {
+    Kind::ALL.iter().find_map(|kind| {
+        let digits = text.strip_prefix(kind.prefix())?.strip_prefix('-')?;
+        let hex = digits.chars().take_while(|c| matches!(c, '0'..='9' | 'a'..='f')).count();
+        let ends = !digits.chars().nth(DIGITS).is_some_and(is_word);
+        (hex == DIGITS && ends).then(|| kind.prefix().len() + 1 + DIGITS)
+    })
+}
+
+fn is_token(text: &str) -> bool {
+    token_len(text) == Some(text.len())
+}

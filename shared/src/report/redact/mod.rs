@@ -1,0 +1,124 @@
+//! Takes secrets out of free text: passwords, tokens, keys, cookies, credentials in addresses and command
+//! lines, and Nearhand's own invitations.
+//!
+//! Lives here: what runs the rules over a text and over a whole report. The rules are in [`rules`], how far a
+//! secret reaches in [`reach`]. Must not live here: names and addresses, which are no secrets (see
+//! [`super::pseudonymise`]).
+//!
+//! Secrets are recognised by the word before them and by their form; a secret with neither (a bare word in a
+//! sentence) cannot be. So collectors still only read fields that they were allowed to, and this is the net.
+//!
+//! The `regex` crate rather than `regex-lite`: its engine is in the tree already (through `tracing-subscriber`),
+//! it is linear in the text as well, and far faster on logs.
+
+mod reach;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+use super::model::{Finding, Report};
+use super::visit::{Role, finding_texts, texts};
+
+/// What stands in a secret's place.
+pub const REDACTED: &str = "[redacted]";
+
+/// A part of a text and what replaces it.
+struct Hit {
+    from: usize,
+    to: usize,
+    with: &'static str,
+}
+
+impl Hit {
+    /// Replaces `from..to` with [`REDACTED`].
+    fn secret(from: usize, to: usize) -> Self {
+        Self { from, to, with: REDACTED }
+    }
+}
+
+/// Says which part of a match is a secret, if it is one. Takes the whole text, since a value reaches beyond
+/// what the expression matched.
+type Judge = fn(&str, &Captures<'_>) -> Option<Hit>;
+
+struct Rule {
+    pattern: Regex,
+    judge: Judge,
+}
+
+/// `None` if an expression does not compile, which a test rules out; then everything is withheld.
+static RULES: LazyLock<Option<Vec<Rule>>> = LazyLock::new(|| {
+    let compiled = rules::RULES
+        .iter()
+        .map(|(pattern, judge)| Some(Rule { pattern: Regex::new(pattern).ok()?, judge: *judge }));
+    compiled.collect()
+});
+
+/// Removes the secrets from every text of the report. Doing it twice changes nothing more.
+pub fn redact(report: &mut Report) {
+    texts(report, &mut clean);
+}
+
+/// Removes the secrets from every text of one finding, for a run that is shown while it goes on.
+pub fn finding(finding: &mut Finding) {
+    finding_texts(finding, &mut clean);
+}
+
+fn clean(role: Role<'_>, value: &mut String) {
+    match role {
+        // A version is never a secret, but looks like one beside a name such as `libsecret`.
+        Role::SoftwareName | Role::SoftwareVersion => {}
+        Role::Value { label } if rules::names_a_secret(label) && !reach::is_harmless(value) => {
+            *value = REDACTED.to_owned();
+        }
+        _ => *value = text(value),
+    }
+}
+
+/// Removes the secrets from one text. Doing it twice changes nothing more.
+pub fn text(text: &str) -> String {
+    let Some(rules) = RULES.as_ref() else { return REDACTED.to_owned() };
+    let mut current = text.to_owned();
+    // What one rule leaves can complete another rule's pattern; texts settle in the second round.
+    for _ in 0..4 {
+        let next = rules.iter().fold(current.clone(), |text, rule| apply(rule, &text).unwrap_or(text));
+        if next == current {
+            break;
+        }
+        current = next;
+    }
+    current
+}
+
+/// The text with every hit of the rule replaced, or `None` if there is none.
+fn apply(rule: &Rule, text: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut copied = 0;
+    let mut search = 0;
+    while let Some(captures) =
+        (search <= text.len()).then(|| rule.pattern.captures_at(text, search)).flatten()
+    {
+        let whole = captures.get(0)?;
+        match (rule.judge)(text, &captures) {
+            Some(hit) if hit.from >= copied && hit.to >= whole.start() => {
+                out.push_str(text.get(copied..hit.from)?);
+                out.push_str(hit.with);
+                copied = hit.to;
+                search = hit.to.max(search);
+            }
+            _ => search = whole.end(),
+        }
+        if search <= whole.start() {
+            // An empty match at the same place: step over one character.
+            search = whole.start() + text.get(whole.start()..)?.chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    if copied == 0 && out.is_empty() {
+        return None;
+    }
+    out.push_str(text.get(copied..)?);
+    Some(out)
+}

@@ -1,0 +1,236 @@
+//! UDP load through any relay, and what it costs: plain sockets, so that a relay's own work is what is seen.
+
+use std::io::{ErrorKind, IoSliceMut};
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nearhand_shared::forward::{BindGrant, Packet, Sealed};
+use quinn::udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
+
+/// Payload of each datagram in bytes: QUIC's initial packet size.
+pub const PAYLOAD: usize = 1200;
+
+/// Datagrams under way in a flood: enough to keep every stage busy, few enough for default buffers.
+const WINDOW: u64 = 128;
+
+/// Without progress for this long, what is under way counts as lost.
+const LOST_AFTER: Duration = Duration::from_millis(5);
+
+/// A way from one socket to another.
+pub struct Path {
+    /// Where it is sent from.
+    pub from: UdpSocket,
+    /// Where it is sent to: the receiver or a relay.
+    pub via: SocketAddr,
+    /// What the relay wants before each payload.
+    pub header: Vec<u8>,
+    /// Where it arrives.
+    pub into: UdpSocket,
+}
+
+/// A socket for either end, with large buffers and a read timeout.
+///
+/// # Errors
+/// The system gives none.
+pub fn socket() -> Result<UdpSocket> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    let udp = UdpSocketState::new((&socket).into())?;
+    udp.set_recv_buffer_size((&socket).into(), 4 << 20)?;
+    udp.set_send_buffer_size((&socket).into(), 4 << 20)?;
+    socket.set_nonblocking(false)?;
+    socket.set_read_timeout(Some(Duration::from_millis(200)))?;
+    Ok(socket)
+}
+
+/// Binds a plain socket at our relay.
+///
+/// # Errors
+/// The relay doesn't answer as it should.
+pub fn bind(socket: &UdpSocket, relay: SocketAddr, grant: &BindGrant) -> Result<()> {
+    let ask = |packet: Packet| {
+        socket.send_to(&packet.seal(grant.token, 1, &grant.key), relay)?;
+        let mut buf = [0; 200];
+        let len = socket.recv(&mut buf).context("the relay doesn't answer")?;
+        let sealed = Sealed::parse(buf.get(..len).unwrap_or_default());
+        sealed.and_then(|sealed| sealed.open(&grant.key)).context("not an authentic answer")
+    };
+    let Packet::Challenge { cookie } = ask(Packet::Bind1)? else { bail!("no challenge") };
+    let Packet::Bound { .. } = ask(Packet::Bind2 { cookie })? else { bail!("not bound") };
+    Ok(())
+}
+
+/// What a flood moved.
+#[derive(Debug, Clone, Copy)]
+pub struct Flood {
+    /// Payload that arrived, in bytes.
+    pub bytes: u64,
+    /// Datagrams that didn't.
+    pub lost: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Flood {
+    /// Gigabits per second that arrived.
+    #[allow(clippy::cast_precision_loss, reason = "a benchmark's byte count is far below 2^53")]
+    pub fn gbit_per_s(&self) -> f64 {
+        self.bytes as f64 * 8.0 / 1e9 / self.took.as_secs_f64()
+    }
+
+    /// What `cpu` time comes to for each gigabyte that arrived, in seconds.
+    #[allow(clippy::cast_precision_loss, reason = "a benchmark's byte count is far below 2^53")]
+    pub fn per_gb(&self, cpu: Duration) -> f64 {
+        cpu.as_secs_f64() / (self.bytes as f64 / 1e9)
+    }
+}
+
+/// Sends as fast as the path takes it, `segments` datagrams with each call.
+///
+/// # Errors
+/// A socket fails.
+pub fn flood(path: &Path, time: Duration, segments: usize) -> Result<Flood> {
+    let (arrived, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    let (sent, took) = std::thread::scope(|scope| {
+        let receiver = scope.spawn(|| count_arrivals(&path.into, &arrived, &done));
+        let sent = send_flood(path, time, segments, &arrived);
+        done.store(true, Ordering::Release);
+        let counted = receiver.join().map_err(|_| anyhow::anyhow!("the receiver panicked"))?;
+        counted.and(sent)
+    })?;
+    let arrived = arrived.into_inner();
+    Ok(Flood { bytes: arrived * PAYLOAD as u64, lost: sent.saturating_sub(arrived), took })
+}
+
+fn send_flood(path: &Path, time: Duration, segments: usize, arrived: &AtomicU64) -> Result<(u64, Duration)> {
+    let udp = UdpSocketState::new((&path.from).into())?;
+    let datagram = [path.header.as_slice(), &[0x41; PAYLOAD]].concat();
+    let contents = datagram.repeat(segments);
+    let transmit = Transmit {
+        destination: path.via,
+        ecn: None,
+        contents: &contents,
+        segment_size: (segments > 1).then_some(datagram.len()),
+        src_ip: None,
+    };
+    let each = u64::try_from(segments)?;
+    let started = Instant::now();
+    let (mut sent, mut lost) = (0_u64, 0_u64);
+    let mut progress = (0, started);
+    while started.elapsed() < time {
+        let got = arrived.load(Ordering::Acquire);
+        if sent.saturating_sub(got + lost) + each <= WINDOW {
+            match udp.try_send((&path.from).into(), &transmit) {
+                Ok(()) => sent += each,
+                Err(err) if err.kind() == ErrorKind::WouldBlock => std::thread::yield_now(),
+                Err(err) => return Err(err.into()),
+            }
+        } else if got != progress.0 {
+            progress = (got, Instant::now());
+            std::thread::yield_now();
+        } else if progress.1.elapsed() > LOST_AFTER {
+            lost = sent.saturating_sub(got);
+            progress.1 = Instant::now();
+        } else {
+            std::thread::yield_now();
+        }
+    }
+    Ok((sent, started.elapsed()))
+}
+
+fn count_arrivals(socket: &UdpSocket, arrived: &AtomicU64, done: &AtomicBool) -> Result<(u64, Duration)> {
+    let udp = UdpSocketState::new(socket.into())?;
+    socket.set_nonblocking(false)?;
+    let mut buffers = vec![[0; 65_535]; BATCH_SIZE];
+    let mut metas = [RecvMeta::default(); BATCH_SIZE];
+    while !done.load(Ordering::Acquire) {
+        // One call waits for the first datagram; the batch takes what else is there.
+        match socket.peek_from(&mut [0]) {
+            Ok(_) => {}
+            Err(err) if err.kind() == ErrorKind::WouldBlock => continue,
+            Err(err) => return Err(err.into()),
+        }
+        socket.set_nonblocking(true)?;
+        let mut bufs: Vec<_> = buffers.iter_mut().map(|buf| IoSliceMut::new(buf)).collect();
+        let received = udp.recv(socket.into(), &mut bufs, &mut metas);
+        socket.set_nonblocking(false)?;
+        let count = received.unwrap_or_default();
+        let datagrams = |meta: &RecvMeta| meta.len.div_ceil(meta.stride.max(1));
+        let got: usize = metas.iter().take(count).map(datagrams).sum();
+        arrived.fetch_add(u64::try_from(got)?, Ordering::Release);
+    }
+    Ok((0, Duration::ZERO))
+}
+
+/// Sends single datagrams at a steady pace and sorts the times that they took.
+///
+/// # Errors
+/// A socket fails, or nothing arrives.
+pub fn latencies(path: &Path, datagrams: u32, every: Duration) -> Result<Vec<Duration>> {
+    let base = Instant::now();
+    let mut took = std::thread::scope(|scope| {
+        let receiver = scope.spawn(|| receive_stamped(&path.into, base, datagrams));
+        send_stamped(path, base, datagrams, every)?;
+        receiver.join().map_err(|_| anyhow::anyhow!("the receiver panicked"))?
+    })?;
+    took.sort_unstable();
+    Ok(took)
+}
+
+fn send_stamped(path: &Path, base: Instant, datagrams: u32, every: Duration) -> Result<()> {
+    for n in 0..datagrams {
+        let due = base + every * n;
+        while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            std::thread::park_timeout(left);
+        }
+        let stamp = u64::try_from(base.elapsed().as_nanos())?.to_be_bytes();
+        let mut datagram = [path.header.as_slice(), &[0x41], &stamp].concat();
+        datagram.resize(path.header.len() + PAYLOAD, 0);
+        path.from.send_to(&datagram, path.via)?;
+    }
+    Ok(())
+}
+
+fn receive_stamped(socket: &UdpSocket, base: Instant, datagrams: u32) -> Result<Vec<Duration>> {
+    socket.set_nonblocking(false)?;
+    let mut took = Vec::new();
+    let mut buf = [0; 2000];
+    for _ in 0..datagrams {
+        match socket.recv(&mut buf) {
+            Ok(_) => {}
+            // The rest was lost.
+            Err(err) if err.kind() == ErrorKind::WouldBlock => break,
+            Err(err) => return Err(err.into()),
+        }
+        let now = base.elapsed();
+        let stamp = buf.get(1..).and_then(|rest| rest.first_chunk()).context("a short datagram")?;
+        took.push(now.saturating_sub(Duration::from_nanos(u64::from_be_bytes(*stamp))));
+    }
+    Ok(took)
+}
+
+/// The value at `part` (0 to 1) of sorted values.
+pub fn quantile(sorted: &[Duration], part: f64) -> Duration {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+    let at = (sorted.len() as f64 * part) as usize;
+    sorted.get(at.min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
+}
+
+/// Processor time of a process's threads, of those called `name` if one is given.
+///
+/// # Errors
+/// The system doesn't keep it (Linux does: `schedstat`, proc(5)).
+pub fn cpu_time(pid: u32, name: Option<&str>) -> Result<Duration> {
+    let mut total = Duration::ZERO;
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let task = task?.path();
+        let comm = std::fs::read_to_string(task.join("comm"))?;
+        if name.is_none_or(|name| comm.trim_end() == name) {
+            let stat = std::fs::read_to_string(task.join("schedstat"))?;
+            let nanos = stat.split(' ').next().context("an empty schedstat")?;
+            total += Duration::from_nanos(nanos.parse()?);
+        }
+    }
+    Ok(total)
+}

@@ -1,0 +1,61 @@
+//! A benchmark's results: rows with a target, as a table for people or as JSON for machines.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+/// Which way is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Better {
+    /// Less is better.
+    Lower,
+    /// More is better.
+    Higher,
+}
+
+/// One measured value.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// What was measured.
+    pub name: String,
+    /// How much it was.
+    pub value: f64,
+    /// Of what.
+    pub unit: &'static str,
+    /// What it should be at least or at most; a peer's row has none.
+    pub target: Option<f64>,
+    /// Which way is good.
+    pub better: Better,
+    /// Whether the target is met.
+    pub met: Option<bool>,
+}
+
+impl Row {
+    /// A value with its verdict.
+    pub fn new(name: &str, value: f64, unit: &'static str, target: Option<f64>, better: Better) -> Self {
+        let met = target.map(|target| match better {
+            Better::Lower => value <= target,
+            Better::Higher => value >= target,
+        });
+        Self { name: name.to_owned(), value, unit, target, better, met }
+    }
+}
+
+/// Writes the rows: a table, or one JSON array.
+///
+/// # Errors
+/// The output is closed.
+pub fn write(out: &mut impl Write, rows: &[Row], json: bool) -> io::Result<()> {
+    if json {
+        serde_json::to_writer(&mut *out, rows)?;
+        return writeln!(out);
+    }
+    for row in rows {
+        let sign = if row.better == Better::Lower { '≤' } else { '≥' };
+        let target = row.target.map_or(String::new(), |target| format!("{sign} {target}"));
+        let met = row.met.map_or("", |met| if met { "met" } else { "MISSED" });
+        writeln!(out, "{:<34} {:>10.3} {:<8} {target:<8} {met}", row.name, row.value, row.unit)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! Which code may do what. Every line is a decision with its reason; everything not listed here may do nothing.
+
+use super::source::matches;
+
+/// What a driver may do and a core may not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ability {
+    /// Know quinn and tokio: sockets, tasks, timers.
+    Async,
+    /// Read a clock.
+    Clock,
+    /// Draw random bytes.
+    Random,
+}
+
+use Ability::{Async, Clock, Random};
+
+/// Code at an edge of the program.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    /// Which files: see [`matches`].
+    pub(crate) at: &'static str,
+    /// What they may do.
+    pub(crate) may: &'static [Ability],
+    /// Why that is their business.
+    pub(crate) because: &'static str,
+}
+
+const ALL: &[Ability] = &[Async, Clock, Random];
+
+/// The edges. A module that isn't here takes time and randomness as arguments and opens nothing.
+pub(crate) const DRIVERS: &[Driver] = &[
+    Driver { at: "shared/src/transport/**", may: ALL, because: "the QUIC transport both ends share" },
+    Driver { at: "agent/src/main.rs", may: ALL, because: "starts the runtime" },
+    Driver {
+        at: "agent/src/command/**",
+        may: ALL,
+        because: "the agent's subcommands, each with its event loop",
+    },
+    Driver { at: "agent/src/control/**", may: ALL, because: "the connection to the relay" },
+    Driver { at: "agent/src/session/**", may: ALL, because: "the session's connection and its streams" },
+    Driver { at: "agent/src/local/**", may: ALL, because: "the socket to the person at the device" },
+    Driver { at: "agent/src/platform/**", may: ALL, because: "the operating system" },
+    Driver {
+        at: "agent/src/diagnostics/facts/**",
+        may: &[Async, Clock],
+        because: "reads the machine, runs programs",
+    },
+    Driver {
+        at: "agent/src/diagnostics/run/**",
+        may: &[Async, Clock],
+        because: "runs the collectors with limits",
+    },
+    Driver {
+        at: "agent/src/diagnostics/runner/**",
+        may: &[Async, Clock],
+        because: "runs the collectors with limits",
+    },
+    Driver { at: "relay/src/main.rs", may: ALL, because: "starts the runtime" },
+    Driver {
+        at: "relay/src/command/**",
+        may: ALL,
+        because: "the relay's subcommands, each with its event loop",
+    },
+    Driver { at: "relay/src/control/**", may: ALL, because: "the connections of agents and clients" },
+    Driver { at: "relay/src/forward/driver/**", may: ALL, because: "the UDP socket" },
+    Driver { at: "relay/src/platform/**", may: &[Async], because: "the operating system" },
+    Driver { at: "relay/src/http/**", may: ALL, because: "the HTTP listener" },
+    Driver { at: "relay/src/store/**", may: &[Async, Clock], because: "the database" },
+    Driver { at: "technician/src/main.rs", may: ALL, because: "starts the runtime" },
+    Driver {
+        at: "technician/src/command/**",
+        may: ALL,
+        because: "the client's subcommands, each with its event loop",
+    },
+    Driver { at: "technician/src/session/**", may: ALL, because: "the session's connection and its streams" },
+    Driver { at: "tests/**", may: ALL, because: "runs the programs from outside" },
+];
+
+/// What must stay pure, whatever is added to [`DRIVERS`].
+pub(crate) const CORES: &[&str] = &[
+    "shared/src/audit/**",
+    "shared/src/credential/**",
+    "shared/src/forward/**",
+    "shared/src/grant/**",
+    "shared/src/id/**",
+    "shared/src/pake/**",
+    "shared/src/report/**",
+    "shared/src/support_code/**",
+    "shared/src/text/**",
+    "shared/src/wire/**",
+    "agent/src/consent/**",
+    "agent/src/diagnostics/diagnosis/**",
+    "relay/src/admission/**",
+    "relay/src/forward/table/**",
+    "relay/src/registry/**",
+];
+
+/// Where `cfg(target_os)` and its kin may stand, and why.
+pub(crate) const PLATFORM: &[(&str, &str)] = &[
+    ("**/platform/**", "the one home of what differs between systems"),
+    ("shared/src/transport/**", "socket options and segmentation offload differ between systems"),
+    ("tests/**", "some of what is tested exists on one system only"),
+];
+
+/// Where `unsafe` may stand, and why.
+pub(crate) const UNSAFE: &[(&str, &str)] = &[
+    ("**/platform/**", "calls the operating system"),
+    ("shared/src/transport/**", "sends and receives batches of datagrams"),
+    ("tests/tests/decoders.rs", "counts allocations, which takes a global allocator"),
+];
+
+/// Where a type that holds a secret may be declared: those types must not print themselves.
+pub(crate) const SECRET_FILES: &[&str] = &[
+    "shared/src/credential/**",
+    "shared/src/pake/**",
+    "shared/src/support_code/**",
+    "shared/src/identity/**",
+    "shared/src/resume/**",
+    "agent/src/enrolment/**",
+    "technician/src/identity/**",
+];
+
+/// The only file that knows bincode.
+pub(crate) const CODEC: &str = "shared/src/wire.rs";
+
+/// `true` where the file may do that.
+pub(crate) fn may(path: &str, ability: Ability) -> bool {
+    DRIVERS.iter().any(|driver| driver.may.contains(&ability) && matches(driver.at, path))
+}
+
+/// What a crate of the workspace may depend on of the others.
+const CRATES: &[(&str, &[&str])] = &[
+    ("nearhand-shared", &[]),
+    ("nearhand-agent", &["nearhand-shared"]),
+    ("nearhand-relay", &["nearhand-shared"]),
+    ("nearhand-technician", &["nearhand-shared"]),
+    ("nearhand-tests", &["nearhand-shared", "nearhand-agent", "nearhand-relay", "nearhand-technician"]),
+];
+
+/// Crate and dependency, for each dependency of one crate of ours on another, of any kind.
+pub(crate) fn edges(metadata: &serde_json::Value) -> Vec<(String, String)> {
+    let name = |value: &serde_json::Value| value["name"].as_str().unwrap_or_default().to_owned();
+    let list = |value: &serde_json::Value| value.as_array().cloned().unwrap_or_default();
+    list(&metadata["packages"])
+        .iter()
+        .flat_map(|package| {
+            list(&package["dependencies"])
+                .iter()
+                .map(|dependency| (name(package), name(dependency)))
+                .collect::<Vec<_>>()
+        })
+        .filter(|(_, dependency)| dependency.starts_with("nearhand-"))
+        .collect()
+}
+
+/// Those of the edges that [`CRATES`] doesn't allow, in words.
+pub(crate) fn forbidden_edges(edges: &[(String, String)]) -> Vec<String> {
+    let allowed = |from: &str, to: &str| CRATES.iter().any(|(name, may)| *name == from && may.contains(&to));
+    edges
+        .iter()
+        .filter(|(from, to)| !allowed(from, to))
+        .map(|(from, to)| format!("{from} must not depend on {to} (or add it to CRATES in tidy/layers.rs)"))
+        .collect()
+}
+
+#[test]
+fn every_decision_has_a_reason() {
+    assert!(DRIVERS.iter().all(|driver| !driver.because.is_empty() && !driver.may.is_empty()));
+    assert!(PLATFORM.iter().chain(UNSAFE).all(|(_, because)| !because.is_empty()));
+}

@@ -1,0 +1,86 @@
+//! The tidy test: what the code base must keep to and no compiler lint can see.
+//!
+//! `rules.rs` has the rules and, beside each, a sample that breaks it; `layers.rs` says which code may do what;
+//! `source.rs` reads files and takes comments, strings and test modules out of them. This file applies the
+//! rules to every Rust file of the repository and reports all that it finds at once, as `path:line: rule: what`.
+//!
+//! To allow something new, add a line with its reason to a table in `layers.rs`.
+
+mod layers;
+mod rules;
+mod source;
+
+use std::path::Path;
+use std::process::Command;
+
+use rules::{RULES, SAMPLES};
+use source::Source;
+
+/// The repository's root.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+#[test]
+fn the_code_base_is_tidy() {
+    let sources = Source::all_under(root()).expect("the repository can be read");
+    assert!(sources.len() > 10, "only {} files found under {}", sources.len(), root().display());
+    let findings: Vec<String> = sources
+        .iter()
+        .flat_map(|source| RULES.iter().flat_map(move |rule| rule.findings(source)))
+        .map(|finding| finding.to_string())
+        .collect();
+    assert!(findings.is_empty(), "{} findings:\n{}\n", findings.len(), findings.join("\n"));
+}
+
+#[test]
+fn programs_depend_on_shared_and_never_on_each_other() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--locked", "--offline", "--format-version", "1"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
+    let edges = layers::edges(&metadata);
+    assert!(edges.len() >= 4, "the programs depend on shared: {edges:?}");
+    assert_eq!(layers::forbidden_edges(&edges), Vec::<String>::new());
+}
+
+#[test]
+fn a_program_that_depends_on_another_is_found() {
+    let metadata = serde_json::json!({ "packages": [
+        { "name": "nearhand-agent", "dependencies": [{ "name": "nearhand-shared" }, { "name": "nearhand-relay" }] },
+        { "name": "nearhand-newcomer", "dependencies": [{ "name": "nearhand-shared" }, { "name": "serde" }] },
+    ]});
+    let forbidden = layers::forbidden_edges(&layers::edges(&metadata));
+    assert_eq!(forbidden.len(), 2, "{forbidden:?}");
+    assert!(forbidden[0].contains("nearhand-agent") && forbidden[0].contains("nearhand-relay"));
+    assert!(forbidden[1].contains("nearhand-newcomer"));
+}
+
+#[test]
+fn no_table_of_drivers_covers_a_core() {
+    for core in layers::CORES {
+        let inside = core.replace("/**", "/inside.rs");
+        let drivers: Vec<_> = layers::DRIVERS.iter().filter(|d| source::matches(d.at, &inside)).collect();
+        assert!(drivers.is_empty(), "{core} is a core, but {drivers:?} would let it read clocks and sockets");
+    }
+}
+
+#[test]
+fn each_rule_finds_its_sample_and_spares_the_good_one() {
+    for rule in RULES {
+        let samples: Vec<_> = SAMPLES.iter().filter(|sample| sample.rule == rule.name).collect();
+        assert!(!samples.is_empty(), "the rule {:?} has no sample: who says that it can fail?", rule.name);
+        for sample in samples {
+            let bad = rule.findings(&Source::new(sample.path, sample.bad()));
+            assert!(!bad.is_empty(), "{:?} finds nothing in {:?}", rule.name, sample.bad());
+            let good = rule.findings(&Source::new(sample.path, sample.good()));
+            assert!(good.is_empty(), "{:?} finds {good:?} in {:?}", rule.name, sample.good());
+        }
+    }
+    for sample in SAMPLES {
+        assert!(RULES.iter().any(|rule| rule.name == sample.rule), "no rule is called {:?}", sample.rule);
+    }
+}
