@@ -7,11 +7,11 @@
     reason = "test code"
 )]
 
-mod common;
+mod harness;
 
 use std::time::{Duration, Instant};
 
-use common::{Client, Member, Org, TestRelay, facts, key, limits, now, session_id};
+use harness::{Client, Member, Org, TestRelay, facts, key, limits, now, session_id};
 use nearhand_shared::audit::{Head, Row, Verifier};
 use nearhand_shared::credential::{Credential, Retirement, Revocations, Role};
 use nearhand_shared::id::DeviceId;

@@ -8,14 +8,14 @@
 )]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-mod common;
+mod harness;
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use common::{Org, facts, key, now, session_id};
+use harness::{Org, facts, key, now, session_id};
 use nearhand_relay::registry::PeerId;
 use nearhand_relay::registry::sessions::Session;
 use nearhand_relay::store::{Applied, Database, Member, NewSession, Seen, Store, Write};

@@ -1,3 +1,5 @@
+//! The decisions in virtual time, with made-up organisations.
+
 use nearhand_shared::credential::{Invite, invite};
 use nearhand_shared::id::OrganisationId;
 use nearhand_shared::identity::SecretKey;
