@@ -288,6 +288,12 @@ async fn a_guest_is_found_by_its_code_and_lookups_are_limited() {
     };
     assert!(matches!(refused, Reply::Refused(Refusal::Full { .. })));
     assert_eq!(kept.len(), limits().max_guests - 1);
+    // One leaves, and there is room again.
+    kept.pop().unwrap().connection.close(0_u32.into(), b"");
+    let start = Instant::now();
+    while !matches!(relay.connect(&key()).await.ask(&hello).await, Reply::Welcome(_)) {
+        assert!(start.elapsed() < Duration::from_secs(5), "the place stays taken");
+    }
 }
 
 #[tokio::test]
