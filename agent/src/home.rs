@@ -95,6 +95,11 @@ impl Home {
         self.at("run/agent.sock")
     }
 
+    /// The socket of an agent that runs as a service and lets desktop users in.
+    pub(crate) fn service_socket() -> PathBuf {
+        PathBuf::from("/run/nearhand-agent/agent.sock")
+    }
+
     pub(crate) fn audit_log(&self) -> PathBuf {
         self.at("audit.jsonl")
     }

@@ -244,18 +244,15 @@ impl Hub {
         let mut state = self.state();
         let organisation = state.enrolment.organisation;
         let mut news = false;
-        for outcome in list
-            .map(|l| state.revocations.apply(l, &organisation))
-            .into_iter()
-            .chain(retirements.iter().map(|r| state.revocations.clone().retire(r)))
-        {
-            match outcome {
-                Ok(new) => news |= new,
-                Err(error) => tracing::warn!(%error, "the relay passed on a revocation that does not count"),
-            }
+        let mut take = |outcome: Result<bool, CredentialError>| match outcome {
+            Ok(new) => news |= new,
+            Err(error) => tracing::warn!(%error, "the relay passed on a revocation that does not count"),
+        };
+        if let Some(list) = list {
+            take(state.revocations.apply(list, &organisation));
         }
         for retirement in retirements {
-            let _ = state.revocations.retire(retirement);
+            take(state.revocations.retire(retirement));
         }
         if !news {
             return Ok(());
