@@ -67,13 +67,23 @@ pub(crate) enum HomeError {
 
 /// The agent's directory.
 #[derive(Clone, Debug)]
-pub(crate) struct Home(PathBuf);
+pub(crate) struct Home {
+    dir: PathBuf,
+    /// Nobody named another one.
+    is_default: bool,
+}
 
 impl Home {
     /// Opens the directory, made now if it isn't there.
     pub(crate) fn open(dir: PathBuf) -> Result<Self, HomeError> {
         create_private_dir(&dir).map_err(|source| HomeError::Io { path: dir.clone(), source })?;
-        Ok(Self(dir))
+        let is_default = dir == Self::default_dir();
+        Ok(Self { dir, is_default })
+    }
+
+    /// Whether it is the directory used unless another is named.
+    pub(crate) fn is_default(&self) -> bool {
+        self.is_default
     }
 
     /// The directory used unless another is named: the system's for root, else the user's own.
@@ -87,7 +97,7 @@ impl Home {
     }
 
     fn at(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.dir.join(name)
     }
 
     /// The local socket; its directory is private.
@@ -114,7 +124,7 @@ impl Home {
 
     /// Where a session's chat is kept; the directory is made.
     pub(crate) fn session_dir(&self, session: SessionId) -> io::Result<PathBuf> {
-        let dir = self.0.join("sessions").join(session.to_string());
+        let dir = self.dir.join("sessions").join(session.to_string());
         create_private_dir(&dir)?;
         Ok(dir)
     }

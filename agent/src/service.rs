@@ -19,14 +19,17 @@ const GOODBYE: Duration = Duration::from_millis(1500);
 /// A running agent.
 pub(crate) struct Service {
     pub(crate) hub: Arc<Hub>,
-    door: Door,
+    doors: Vec<Door>,
     tasks: JoinSet<()>,
 }
 
 impl Service {
     /// Starts everything; fails at once if the socket is taken or the home can't be used.
-    pub(crate) async fn start(home: Home, enrolment: Enrolment, door: Door) -> anyhow::Result<Self> {
-        let listener = local::server::listen(&door).await?;
+    pub(crate) async fn start(home: Home, enrolment: Enrolment, doors: Vec<Door>) -> anyhow::Result<Self> {
+        let mut listeners = Vec::new();
+        for door in &doors {
+            listeners.push(local::server::listen(door).await?);
+        }
         let hub = Hub::open(home, enrolment, facts())?;
         hub.audit("agent", "agent.start", None, format!("version {}", env!("CARGO_PKG_VERSION")))?;
         if let Err(error) = hub.home.policy() {
@@ -35,8 +38,10 @@ impl Service {
         let mut tasks = JoinSet::new();
         tasks.spawn(control::run(hub.clone()));
         tasks.spawn(hub.clone().run_timers());
-        tasks.spawn(local::server::serve(hub.clone(), door.clone(), listener));
-        Ok(Self { hub, door, tasks })
+        for (door, listener) in doors.iter().zip(listeners) {
+            tasks.spawn(local::server::serve(hub.clone(), door.clone(), listener));
+        }
+        Ok(Self { hub, doors, tasks })
     }
 
     /// Ends sessions in order and stops.
@@ -47,7 +52,9 @@ impl Service {
         // Sessions close their connections on their own tasks.
         tokio::time::sleep(Duration::from_millis(200)).await;
         let _ = self.hub.audit("agent", "agent.stop", None, String::new());
-        let _ = std::fs::remove_file(&self.door.path);
+        for door in &self.doors {
+            let _ = std::fs::remove_file(&door.path);
+        }
     }
 }
 

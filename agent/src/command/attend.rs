@@ -41,8 +41,7 @@ pub(crate) async fn run(dir: PathBuf, args: AttendArgs) -> anyhow::Result<ExitCo
         organisation_name: site.organisation_name,
         credential: None,
     };
-    let door = Door { path: home.socket(), let_in: Vec::new() };
-    let service = Service::start(home.clone(), enrolment, door).await?;
+    let service = Service::start(home.clone(), enrolment, vec![Door::private(&home)]).await?;
     wait_for_relay(&service).await;
     let outcome = attend(&home, args.no_code).await;
     service.stop().await;

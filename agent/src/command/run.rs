@@ -15,7 +15,7 @@ use crate::service::Service;
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// Let this desktop user answer requests and ask for help (`nearhand-agent attend`); may be repeated.
-    /// The socket is then /run/nearhand-agent/agent.sock
+    /// Their socket is /run/nearhand-agent/agent.sock
     #[arg(long, value_name = "USER")]
     attended_by: Vec<String>,
 }
@@ -27,8 +27,11 @@ pub(crate) async fn run(home: Home, args: RunArgs) -> anyhow::Result<ExitCode> {
         .iter()
         .map(|name| platform::user_number(name).with_context(|| format!("there is no user {name:?} here")))
         .collect::<anyhow::Result<_>>()?;
-    let path = if let_in.is_empty() { home.socket() } else { Home::service_socket() };
-    let service = Service::start(home, enrolment, Door { path, let_in }).await?;
+    let mut doors = vec![Door::private(&home)];
+    if !let_in.is_empty() {
+        doors.push(Door { path: Home::service_socket(), let_in });
+    }
+    let service = Service::start(home, enrolment, doors).await?;
     stop_signal().await?;
     tracing::info!("stopping");
     service.stop().await;

@@ -47,9 +47,10 @@ impl LocalClient {
         let path = home.socket();
         let stream = match UnixStream::connect(&path).await {
             Ok(stream) => stream,
-            Err(source) => UnixStream::connect(Home::service_socket())
+            Err(source) if home.is_default() => UnixStream::connect(Home::service_socket())
                 .await
                 .map_err(|_| CallError::NotRunning { path, source })?,
+            Err(source) => return Err(CallError::NotRunning { path, source }),
         };
         let (mut read, write) = stream.into_split();
         let (to, messages) = mpsc::channel(64);
