@@ -336,6 +336,9 @@ impl Hub {
                 Change::Expired { session, capabilities } => {
                     self.grants_changed(session, format!("the time for {capabilities} is over"));
                 }
+                Change::Idle { session } => {
+                    self.end_session(session, Ended::Idle, "nothing was granted for a long time");
+                }
             }
         }
         for session in by_code {

@@ -94,9 +94,14 @@ async fn granted(
                     "the session ended before anything was granted",
                 ));
             }
-            // A question that was open when the connection broke may never have arrived.
-            Some(Update::Resumed) => {
-                connect::show(ctx, session, &Update::Resumed, &mut now)?;
+            // A question that was open when the connection broke may never have arrived, or it was answered
+            // while nobody here could be told.
+            Some(Update::Grants(granted, why)) => {
+                let has_it = granted.iter().any(|g| g.capability == Capability::Diagnostics);
+                connect::show(ctx, session, &Update::Grants(granted, why), &mut now)?;
+                if has_it {
+                    return Ok(());
+                }
                 number = session.ask(wanted, duration).await;
             }
             Some(update) => connect::show(ctx, session, &update, &mut now)?,
