@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 
 use nearhand_shared::credential::{Credential, Revocations};
-use nearhand_shared::id::{SessionId, TechnicianId};
+use nearhand_shared::id::{DeviceId, SessionId, TechnicianId};
 use nearhand_shared::identity::{PublicKey, SecretKey};
 use nearhand_shared::invitation::RelayAddress;
 use nearhand_shared::platform::{create_private_dir, read_private, write_private};
@@ -17,6 +17,7 @@ use nearhand_shared::wire;
 use rand_core::OsRng;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::policy::{self, Policy, PolicyError};
 
@@ -34,6 +35,14 @@ pub(crate) struct Enrolment {
     pub(crate) organisation_name: String,
     /// Proves the enrolment; `None` for a machine that only asks for help.
     pub(crate) credential: Option<Credential>,
+}
+
+impl Enrolment {
+    /// The device's id, which follows from the first key it was enrolled with; `None` for one that isn't.
+    pub(crate) fn device(&self) -> Option<DeviceId> {
+        let first = self.credential.as_ref()?.links.first()?.peek().ok()?;
+        Some(first.key.device_id())
+    }
 }
 
 /// Why something on disk can't be used.
@@ -91,9 +100,11 @@ impl Home {
         if crate::platform::is_root() {
             return PathBuf::from("/var/lib/nearhand-agent");
         }
-        let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
-        let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".local/share");
-        data.filter(|d| d.is_absolute()).unwrap_or_else(home).join("nearhand-agent")
+        let absolute = |dir: &PathBuf| dir.is_absolute();
+        let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(absolute);
+        let home = || std::env::home_dir().filter(absolute).map(|home| home.join(".local/share"));
+        // Without any home a path that says by its failure what is wrong.
+        data.or_else(home).unwrap_or_else(|| PathBuf::from("/var/lib")).join("nearhand-agent")
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -133,6 +144,15 @@ impl Home {
     pub(crate) fn key(&self) -> Result<SecretKey, HomeError> {
         let path = self.at("device.key");
         SecretKey::load_or_create(&path, &mut OsRng).map_err(|source| HomeError::Io { path, source })
+    }
+
+    /// The key of the pseudonyms in reports, born here at first use: the same names get the same tokens in
+    /// every report of this machine.
+    pub(crate) fn pseudonym_key(&self) -> Result<Zeroizing<[u8; 32]>, HomeError> {
+        let path = self.at("pseudonyms.key");
+        // The file has the form of a key, which it is, only never one that signs.
+        let key = SecretKey::load_or_create(&path, &mut OsRng);
+        Ok(key.map_err(|source| HomeError::Io { path, source })?.seed())
     }
 
     /// The key's successor while it is being rotated, made now if there is none.

@@ -133,8 +133,7 @@ impl Hub {
     /// This device's id.
     pub(crate) fn device(&self) -> DeviceId {
         let state = self.state();
-        let first = state.enrolment.credential.as_ref().and_then(|c| c.links.first()?.peek().ok());
-        first.map_or_else(|| state.key.public(), |link| link.key).device_id()
+        state.enrolment.device().unwrap_or_else(|| state.key.public().device_id())
     }
 
     pub(crate) fn enrolment(&self) -> Enrolment {

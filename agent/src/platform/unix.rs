@@ -1,4 +1,4 @@
-//! Unix: users.
+//! Unix: users, the terminal.
 
 /// Whether this process has the administrator's rights.
 pub(crate) fn is_root() -> bool {
@@ -14,4 +14,10 @@ pub(crate) fn user_number(name: &str) -> Option<u32> {
 /// The user this process runs as.
 pub(crate) fn own_user() -> u32 {
     rustix::process::geteuid().as_raw()
+}
+
+/// Columns of the terminal that the standard output is, if it is one.
+pub(crate) fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
