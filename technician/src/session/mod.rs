@@ -43,6 +43,8 @@ use path::{Path, Peer};
 const QUEUE: usize = 64;
 /// The agent is given so long to take a message before the connection counts as lost.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Interruptions shorter than this are not worth a word.
+const A_MOMENT: Duration = Duration::from_secs(1);
 /// Pause between two attempts at a new path.
 const RETRY: Duration = Duration::from_millis(700);
 
@@ -447,16 +449,21 @@ async fn carry_chat(chat: Arc<SharedChat>, connection: Connection, updates: mpsc
     }
 }
 
-/// Says when packets stop passing and when they pass again.
+/// Says when packets stop passing for longer than a moment, and when they pass again.
 async fn watch_path(mut state: watch::Receiver<BindState>, updates: mpsc::Sender<Update>) {
-    let mut was_bound = matches!(*state.borrow(), BindState::Bound { .. });
-    while state.changed().await.is_ok() {
-        let bound = matches!(*state.borrow_and_update(), BindState::Bound { .. });
-        if bound != was_bound {
-            was_bound = bound;
-            if updates.send(Update::Path(bound)).await.is_err() {
-                return;
-            }
+    let is_bound = |state: &BindState| matches!(state, BindState::Bound { .. });
+    while state.wait_for(is_bound).await.is_ok() {
+        if state.wait_for(|state| !is_bound(state)).await.is_err() {
+            return;
+        }
+        if timeout(A_MOMENT, state.wait_for(is_bound)).await.is_ok() {
+            continue;
+        }
+        if updates.send(Update::Path(false)).await.is_err()
+            || state.wait_for(is_bound).await.is_err()
+            || updates.send(Update::Path(true)).await.is_err()
+        {
+            return;
         }
     }
 }
