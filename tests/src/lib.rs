@@ -1,6 +1,7 @@
 //! Shared parts of the end-to-end tests and benchmarks.
 
 pub mod decoders;
+pub mod golden;
 pub mod load;
 pub mod quic;
 pub mod relayed;
