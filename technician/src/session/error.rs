@@ -66,17 +66,19 @@ impl SessionError {
     /// Whether there is no use in trying again.
     pub(super) fn is_final(&self) -> bool {
         match self {
-            Self::Relay(RelayError::Refused(refusal)) => {
-                use nearhand_shared::message::control::{OfferRefusal, Refusal as R};
-                matches!(
-                    refusal,
-                    R::NoSuchSession
-                        | R::Revoked
-                        | R::Unknown
-                        | R::DeviceRefused(OfferRefusal::NoSuchSession)
-                )
-            }
-            Self::Relay(error) => !error.is_passing(),
+            Self::Relay(error) => match error.refusal() {
+                Some(refusal) => {
+                    use nearhand_shared::message::control::{OfferRefusal, Refusal as R};
+                    matches!(
+                        refusal,
+                        R::NoSuchSession
+                            | R::Revoked
+                            | R::Unknown
+                            | R::DeviceRefused(OfferRefusal::NoSuchSession)
+                    )
+                }
+                None => !error.is_passing(),
+            },
             Self::Refused(_) | Self::NotProved | Self::WrongKey | Self::Version | Self::Device(_) => true,
             _ => false,
         }
