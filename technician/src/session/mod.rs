@@ -240,9 +240,11 @@ impl Keeper {
             }
             self.tell(Update::Interrupted).await;
             match self.resume(&mut inbox).await {
-                Ok((next, streams)) => {
+                Ok((next, streams, granted)) => {
                     self.connected.send_replace(Some(next.connection.clone()));
                     self.tell(Update::Resumed).await;
+                    // A decision may have been made while nobody here could be told.
+                    self.tell(Update::Grants(granted, "after the interruption".to_owned())).await;
                     (path, control) = (next, streams);
                 }
                 Err(end) => break end,
@@ -365,7 +367,7 @@ impl Keeper {
     async fn resume(
         &self,
         inbox: &mut mpsc::Receiver<FromTechnician>,
-    ) -> Result<(Path, Control), SessionEnd> {
+    ) -> Result<(Path, Control, Vec<Granted>), SessionEnd> {
         let until = Instant::now() + RESUME_WITHIN;
         let mut last = "the device did not come back".to_owned();
         loop {
@@ -381,7 +383,8 @@ impl Keeper {
             tokio::select! {
                 outcome = timeout(left, attempt) => match outcome {
                     Ok(Ok((path, ready))) => {
-                        return Ok((path, Control { send: ready.send, recv: ready.recv }));
+                        let control = Control { send: ready.send, recv: ready.recv };
+                        return Ok((path, control, ready.granted));
                     }
                     Ok(Err(error)) if error.is_final() => return Err(error.into_end()),
                     Ok(Err(error)) => last = error.to_string(),

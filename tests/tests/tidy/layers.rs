@@ -66,6 +66,7 @@ pub(crate) const DRIVERS: &[Driver] = &[
     Driver { at: "relay/src/forward/driver/**", may: ALL, because: "the UDP socket" },
     Driver { at: "relay/src/platform/**", may: &[Async], because: "the operating system" },
     Driver { at: "relay/src/http/**", may: ALL, because: "the HTTP listener" },
+    Driver { at: "relay/src/serve/**", may: &[Async], because: "starts the relay's parts and stops them" },
     Driver { at: "relay/src/store/**", may: &[Async, Clock], because: "the database" },
     Driver { at: "technician/src/main.rs", may: ALL, because: "starts the runtime" },
     Driver {
