@@ -314,11 +314,20 @@ impl Consent {
 }
 
 #[cfg(test)]
+#[path = "consent_tests.rs"]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use Capability::{Clipboard, Control, Diagnostics, View};
 
     const S: SessionId = SessionId::from_bytes([1; 16]);
+
+    /// Where virtual time begins.
+    pub(super) fn start() -> Instant {
+        Instant::now()
+    }
 
     fn set(what: &[Capability]) -> Capabilities {
         what.iter().copied().collect()

@@ -11,11 +11,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
+use nearhand_shared::forward::BindKey;
 use nearhand_shared::identity::{PublicKey, SecretKey};
 use nearhand_shared::time::UnixMillis;
 
 /// The time of every statement: 2023-11-14T22:13:20.123Z.
 pub const AT: UnixMillis = UnixMillis(1_700_000_000_123);
+
+/// The key of every BIND packet.
+pub const BIND_KEY: [u8; BindKey::LEN] = [7; BindKey::LEN];
 
 /// Whose keys there are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -6,4 +6,5 @@ pub mod load;
 pub mod quic;
 pub mod relayed;
 pub mod rows;
+pub mod seeds;
 pub mod turn;

@@ -33,13 +33,7 @@ pub(crate) fn fill(table: &mut Table) {
     for row in rows() {
         let name = format!("row-{}", row.number);
         table.wire("audit-row", name.as_str(), &row);
-        let again = |bytes: &[u8]| {
-            let row: Row = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
-            let json = serde_json::to_string(&row).map_err(|e| e.to_string())?;
-            Ok((json.clone().into_bytes(), json))
-        };
-        let json = serde_json::to_string(&row).unwrap();
-        table.add("audit-row-json", name, json.clone().into_bytes(), json, again);
+        table.json("audit-row-json", name, &row);
     }
 }
 

@@ -10,7 +10,7 @@ use nearhand_shared::message::Program;
 use nearhand_shared::message::control::DeviceFacts;
 use nearhand_shared::support_code::Routing;
 use nearhand_shared::time::UnixMillis;
-use nearhand_tests::golden::{AT, Whose};
+use nearhand_tests::golden::{AT, BIND_KEY, Whose};
 
 pub(crate) const SESSION: SessionId = SessionId::from_bytes(*b"session id 16 b.");
 pub(crate) const INVITE: InviteId = InviteId::from_bytes(*b"invite id 16 b..");
@@ -96,7 +96,7 @@ pub(crate) fn grant_record(by: DecidedBy) -> GrantRecord {
 pub(crate) fn bind_grant() -> BindGrant {
     BindGrant {
         token: TOKEN,
-        key: BindKey::from_bytes([7; 32]),
+        key: BindKey::from_bytes(BIND_KEY),
         bind_within_s: 60,
         lifetime_s: 45,
         limits: RateLimits { bytes_per_s: 25_000_000, packets_per_s: 50_000 },

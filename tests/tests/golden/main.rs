@@ -11,7 +11,7 @@
 //!
 //! This adds what is new to the files and nothing else: bytes that differ from released ones fail as before.
 //! Look at what was added, and commit it with the message. BIND packets have their vectors beside their codec,
-//! `shared/src/forward/packet.rs`; the report's form is `docs/report.schema.json`.
+//! `shared/src/forward/packet.rs`; the whole of the report's form is `docs/report.schema.json`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this crate is a test")]
 
 mod audit;
@@ -19,6 +19,7 @@ mod control;
 mod fixed;
 mod local;
 mod proof;
+mod report;
 mod session;
 mod signed;
 mod strings;
@@ -52,11 +53,14 @@ struct Table(Vec<Case>);
 impl Table {
     fn all() -> Self {
         let mut table = Self::default();
-        for fill in [control::fill, session::fill, local::fill, signed::fill, strings::fill] {
-            fill(&mut table);
-        }
+        control::fill(&mut table);
+        session::fill(&mut table);
+        local::fill(&mut table);
+        signed::fill(&mut table);
+        strings::fill(&mut table);
         audit::fill(&mut table);
         proof::fill(&mut table);
+        report::fill(&mut table);
         table
     }
 
@@ -71,6 +75,20 @@ impl Table {
             Ok((wire::encode(&value).map_err(|e| e.to_string())?, format!("{value:?}")))
         };
         self.add(kind, name, wire::encode(value).unwrap(), format!("{value:?}"), again);
+    }
+
+    /// A value in its JSON form.
+    fn json<T>(&mut self, kind: &'static str, name: impl Into<String>, value: &T)
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let again = |bytes: &[u8]| {
+            let value: T = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+            let json = serde_json::to_string(&value).map_err(|e| e.to_string())?;
+            Ok((json.clone().into_bytes(), json))
+        };
+        let json = serde_json::to_string(value).unwrap();
+        self.add(kind, name, json.clone().into_bytes(), json, again);
     }
 
     /// A value in a form of its own.
@@ -89,8 +107,7 @@ impl Table {
     /// A value in text form.
     fn text<T>(&mut self, kind: &'static str, name: &str, text: &str, parse: fn(&str) -> Option<T>)
     where
-        T: Debug + 'static,
-        T: Textual,
+        T: Textual + 'static,
     {
         let again = move |bytes: &[u8]| {
             let text = str::from_utf8(bytes).map_err(|e| e.to_string())?;
@@ -113,7 +130,8 @@ trait Textual {
 /// Adds one value or more of each variant. The match has no wildcard: a variant that isn't listed is an error
 /// of the compiler, and each is listed with a value.
 macro_rules! variants {
-    ($table:ident, $kind:literal, $type:ident { $($variant:ident: [$($value:expr),+ $(,)?]),+ $(,)? }) => {{
+    ($table:ident, $kind:literal, $($rest:tt)+) => { variants!($table, wire $kind, $($rest)+) };
+    ($table:ident, $form:ident $kind:literal, $type:ident { $($variant:ident: [$($value:expr),+ $(,)?]),+ $(,)? }) => {{
         fn name(value: &$type) -> &'static str {
             match value {
                 $($type::$variant { .. } => stringify!($variant),)+
@@ -122,7 +140,7 @@ macro_rules! variants {
         $(for (index, value) in [$($value),+].iter().enumerate() {
             assert_eq!(name(value), stringify!($variant), "listed under another variant");
             let suffix = if index == 0 { String::new() } else { format!(".{}", index + 1) };
-            $table.wire($kind, format!("{}{suffix}", stringify!($variant)), value);
+            $table.$form($kind, format!("{}{suffix}", stringify!($variant)), value);
         })+
     }};
 }
@@ -205,4 +223,16 @@ fn no_name_is_given_twice_and_no_file_is_left_over() {
     let kinds: BTreeSet<String> = table.kinds().into_iter().map(str::to_owned).collect();
     let left_over: Vec<_> = files.difference(&kinds).collect();
     assert!(left_over.is_empty(), "files of messages that are gone: {left_over:?}");
+}
+
+#[test]
+fn every_released_message_has_a_decoder_that_is_fuzzed() {
+    use nearhand_tests::decoders::DECODERS;
+    // What is only ever a part of a report, and fuzzed as one.
+    let parts = ["report-status", "report-area", "report-chart-kind", "report-set"];
+    let kinds = golden::kinds().unwrap().into_iter();
+    let missing: Vec<_> = kinds
+        .filter(|kind| !parts.contains(&kind.as_str()) && DECODERS.iter().all(|d| d.name != kind))
+        .collect();
+    assert!(missing.is_empty(), "add them to tests/src/decoders.rs: {missing:?}");
 }
