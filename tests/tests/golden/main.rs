@@ -12,7 +12,12 @@
 //! This adds what is new to the files and nothing else: bytes that differ from released ones fail as before.
 //! Look at what was added, and commit it with the message. BIND packets have their vectors beside their codec,
 //! `shared/src/forward/packet.rs`; the whole of the report's form is `docs/report.schema.json`.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this crate is a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of this crate is a test"
+)]
 
 mod audit;
 mod control;
@@ -36,14 +41,17 @@ use serde::de::DeserializeOwned;
 /// Most of a value's description that is written beside its bytes, in characters.
 const SHOWN: usize = 400;
 
+/// What today's decoder makes of bytes: the value encoded again and described for a reader, or why it is none.
+type Decoded = Result<(Vec<u8>, String), String>;
+
 /// A value, its bytes today, and what today's decoder makes of other bytes.
 struct Case {
     kind: &'static str,
     vector: Vector,
     /// The value for a reader.
     shown: String,
-    /// Decodes bytes; returns what that is encoded again, and for a reader.
-    again: Box<dyn Fn(&[u8]) -> Result<(Vec<u8>, String), String>>,
+    /// Decodes bytes.
+    again: Box<dyn Fn(&[u8]) -> Decoded>,
 }
 
 /// All values.
@@ -98,7 +106,7 @@ impl Table {
         name: impl Into<String>,
         bytes: Vec<u8>,
         shown: String,
-        again: impl Fn(&[u8]) -> Result<(Vec<u8>, String), String> + 'static,
+        again: impl Fn(&[u8]) -> Decoded + 'static,
     ) {
         let vector = Vector { name: name.into(), bytes };
         self.0.push(Case { kind, vector, shown, again: Box::new(again) });
