@@ -1,6 +1,6 @@
 //! Why there is no session.
 
-use nearhand_shared::message::session::Refusal;
+use nearhand_shared::message::session::{Ended, Refusal};
 use nearhand_shared::transport::framed::FrameError;
 use nearhand_shared::transport::tls::TlsConfigError;
 
@@ -84,7 +84,14 @@ impl SessionError {
 
     /// What it means for a session that was to be resumed.
     pub(super) fn into_end(self) -> SessionEnd {
-        SessionEnd::Lost(self.to_string())
+        use nearhand_shared::message::control::Refusal as R;
+        match self {
+            // The relay had cut the connection before it could say so.
+            Self::Refused(Refusal::Revoked) | Self::Relay(RelayError::Refused(R::Revoked)) => {
+                SessionEnd::ByAgent(Ended::Revoked)
+            }
+            other => SessionEnd::Lost(other.to_string()),
+        }
     }
 }
 
