@@ -168,6 +168,8 @@ impl Hub {
         let _ = live.granted.send_replace(Capabilities::NONE);
         let inbox = live.inbox.clone();
         state.consent.revoke(session, Capability::ALL.into_iter().collect());
+        // The person sees at once that it worked; the connection's own end may take a moment.
+        self.tell_session(&state, session);
         drop(state);
         tracing::info!(%session, why, "ending session");
         if let Err(error) = inbox.try_send(ToSession::End(ended)) {

@@ -1,6 +1,6 @@
 //! Why there is no session.
 
-use nearhand_shared::message::session::Refusal;
+use nearhand_shared::message::session::{Ended, Refusal};
 use nearhand_shared::transport::framed::FrameError;
 use nearhand_shared::transport::tls::TlsConfigError;
 
@@ -86,6 +86,12 @@ impl SessionError {
 
     /// What it means for a session that was to be resumed.
     pub(super) fn into_end(self) -> SessionEnd {
+        use nearhand_shared::message::control::Refusal as R;
+        // The relay had cut the connection before it could say so.
+        let by_relay = matches!(&self, Self::Relay(error) if error.refusal() == Some(&R::Revoked));
+        if by_relay || matches!(self, Self::Refused(Refusal::Revoked)) {
+            return SessionEnd::ByAgent(Ended::Revoked);
+        }
         SessionEnd::Lost(self.to_string())
     }
 }

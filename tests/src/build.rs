@@ -1,0 +1,108 @@
+//! Finds the programs under test beside the test itself, and has cargo build them if they are missing or older
+//! than their sources, which happens where only this package's tests are run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, anyhow, ensure};
+
+/// A program under test.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Binary {
+    /// `nearhand-agent`.
+    Agent,
+    /// `nearhand`.
+    Client,
+    /// `nearhand-relay`.
+    Relay,
+}
+
+impl Binary {
+    const ALL: [Self; 3] = [Self::Agent, Self::Client, Self::Relay];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "nearhand-agent",
+            Self::Client => "nearhand",
+            Self::Relay => "nearhand-relay",
+        }
+    }
+
+    /// Where it is, built if need be.
+    ///
+    /// # Errors
+    /// It can't be found or built.
+    pub fn path(self) -> Result<PathBuf> {
+        static DIRECTORY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+        let built = DIRECTORY.get_or_init(|| build().map_err(|error| format!("{error:#}")));
+        let directory = built.as_ref().map_err(|error| anyhow!("the programs can't be built: {error}"))?;
+        Ok(directory.join(self.name()))
+    }
+}
+
+/// Makes sure that the programs are up to date; their directory.
+fn build() -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    // target/PROFILE/deps/TEST-HASH
+    let directory = test.parent().and_then(Path::parent).context("where is the target directory?")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("where is the workspace?")?;
+    let stamp = directory.join(".end-to-end-built");
+    let began = SystemTime::now();
+    if is_fresh(directory, root, &stamp)? {
+        return Ok(directory.to_owned());
+    }
+    let profile = match directory.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(other) => other,
+    };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    // What cargo says of this package to its tests would have build scripts run again, here and the next time.
+    let of_this_package = |name: &str| {
+        ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|start| name.starts_with(start))
+            || ["CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "CARGO_TARGET_TMPDIR", "OUT_DIR"].contains(&name)
+    };
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(of_this_package) {
+            command.env_remove(name);
+        }
+    }
+    let output = command
+        .args(["build", "--locked", "--workspace", "--bins", "--profile", profile, "--target-dir"])
+        .arg(directory.parent().context("where is the target directory?")?)
+        .current_dir(root)
+        .output()
+        .context("cargo can't be run")?;
+    ensure!(output.status.success(), "cargo build:\n{}", String::from_utf8_lossy(&output.stderr));
+    fs::File::create(&stamp)?.set_modified(began)?;
+    Ok(directory.to_owned())
+}
+
+/// Whether all programs are there and no source has changed since cargo last found them up to date.
+fn is_fresh(directory: &Path, root: &Path, stamp: &Path) -> Result<bool> {
+    let Ok(built) = fs::metadata(stamp).and_then(|meta| meta.modified()) else { return Ok(false) };
+    if !Binary::ALL.iter().all(|binary| directory.join(binary.name()).exists()) {
+        return Ok(false);
+    }
+    let mut newest = fs::metadata(root.join("Cargo.lock"))?.modified()?;
+    for package in ["shared", "agent", "relay", "technician"] {
+        newest = newest.max(newest_in(&root.join(package))?);
+    }
+    Ok(newest <= built)
+}
+
+fn newest_in(directory: &Path) -> Result<SystemTime> {
+    let mut newest = fs::metadata(directory)?.modified()?;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let changed = match entry.file_type()?.is_dir() {
+            true => newest_in(&entry.path())?,
+            false => entry.metadata()?.modified()?,
+        };
+        newest = newest.max(changed);
+    }
+    Ok(newest)
+}

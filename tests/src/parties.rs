@@ -1,0 +1,356 @@
+//! Those who take part in a site: technicians with their client, devices with their agent, and the people at the
+//! devices' consoles.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::build::Binary;
+use crate::program::{Program, until};
+use crate::site::{CONSOLE, Done, Ground, LIMIT, Place};
+
+/// A technician's home.
+#[derive(Clone)]
+pub struct Technician {
+    home: PathBuf,
+    name: String,
+    place: Place,
+    ground: Arc<Ground>,
+}
+
+impl Technician {
+    pub(crate) fn new(ground: &Arc<Ground>, name: &str) -> Result<Self> {
+        let home = ground.directory("people")?.join(name.replace(' ', "-"));
+        Ok(Self { home, name: name.to_owned(), place: Place::default(), ground: ground.clone() })
+    }
+
+    /// The same one, working elsewhere.
+    #[must_use]
+    pub fn at(&self, place: Place) -> Self {
+        Self { place, ..self.clone() }
+    }
+
+    /// Their directory.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Runs a command to its end, with JSON output.
+    ///
+    /// # Errors
+    /// It can't be run.
+    pub fn run(&self, words: &[&str]) -> Result<Done> {
+        let home = self.home.to_string_lossy();
+        let args = [&["--home", &home, "--json"], words].concat();
+        self.ground.run(&self.name, &self.place, Binary::Client, &args)
+    }
+
+    /// Connects to a device, and stays.
+    ///
+    /// # Errors
+    /// The program can't be started.
+    pub fn connect(&self, target: &str, more: &[&str]) -> Result<Client> {
+        self.start(&[&["connect", target], more].concat())
+    }
+
+    /// Starts a command, with JSON output.
+    ///
+    /// # Errors
+    /// The program can't be started.
+    pub fn start(&self, words: &[&str]) -> Result<Client> {
+        let home = self.home.to_string_lossy();
+        let args = [&["--home", &home, "--json"], words].concat();
+        let name = format!("client of {}", self.name);
+        Ok(Client { program: self.ground.start(&name, &self.place, Binary::Client, &args)? })
+    }
+}
+
+/// A technician's client in a session.
+pub struct Client {
+    /// The program.
+    pub program: Program,
+}
+
+impl Client {
+    /// Waits for the next event of this name.
+    ///
+    /// # Errors
+    /// It doesn't come.
+    pub fn event(&mut self, name: &str) -> Result<Value> {
+        self.event_within(name, LIMIT)
+    }
+
+    /// Waits for the next event of this name.
+    ///
+    /// # Errors
+    /// It doesn't come within `limit`.
+    pub fn event_within(&mut self, name: &str, limit: Duration) -> Result<Value> {
+        self.program.wait_map(&format!("the event {name:?}"), limit, |line| {
+            let event: Value = serde_json::from_str(line).ok()?;
+            (event.get("event")?.as_str()? == name).then_some(event)
+        })
+    }
+
+    /// Waits for a chat message with this text, from this end or the other, with at least this mark.
+    ///
+    /// # Errors
+    /// It doesn't come.
+    pub fn chat(&mut self, text: &str, mark: &str) -> Result<Value> {
+        self.program.wait_map(&format!("{text:?} marked {mark}"), LIMIT, |line| {
+            let event: Value = serde_json::from_str(line).ok()?;
+            let is = |field: &str, value: &str| event.get(field).and_then(Value::as_str) == Some(value);
+            (is("event", "chat") && is("text", text) && is("mark", mark)).then_some(event.clone())
+        })
+    }
+
+    /// Says something, or gives a command.
+    ///
+    /// # Errors
+    /// It no longer reads.
+    pub fn say(&mut self, line: &str) -> Result<()> {
+        self.program.type_line(line)
+    }
+
+    /// Waits for its end, and checks its exit code.
+    ///
+    /// # Errors
+    /// It goes on, or ends otherwise.
+    pub fn ends_with(&mut self, code: i32) -> Result<()> {
+        self.ends_within(code, LIMIT)
+    }
+
+    /// Waits for its end, and checks its exit code.
+    ///
+    /// # Errors
+    /// It goes on, or ends otherwise.
+    pub fn ends_within(&mut self, code: i32, limit: Duration) -> Result<()> {
+        let ended = self.program.exit(limit)?;
+        ensure!(ended == code, "exit code {ended} instead of {code}:\n{}", self.program.text());
+        Ok(())
+    }
+
+    /// Ends the session in order.
+    ///
+    /// # Errors
+    /// It doesn't end well.
+    pub fn end(&mut self) -> Result<()> {
+        self.say("/end")?;
+        self.ends_with(0)
+    }
+}
+
+/// A device with its agent.
+pub struct Agent {
+    /// The running agent.
+    pub program: Program,
+    label: String,
+    data: PathBuf,
+    place: Place,
+    ground: Arc<Ground>,
+}
+
+impl Agent {
+    pub(crate) fn enrolled(ground: &Arc<Ground>, label: &str, place: Place, string: &str) -> Result<Self> {
+        let data = ground.directory("devices")?.join(label.replace(' ', "-"));
+        let name = format!("agent {label}");
+        let shown = data.to_string_lossy().into_owned();
+        ground.run(&name, &place, Binary::Agent, &["--data", &shown, "enrol", string])?.ok()?;
+        let program = ground.start(&name, &place, Binary::Agent, &["--data", &shown, "run"])?;
+        Ok(Self { program, label: label.to_owned(), data, place, ground: ground.clone() })
+    }
+
+    /// Its directory.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Waits until it is connected to the relay, anew.
+    ///
+    /// # Errors
+    /// It isn't in time.
+    pub fn wait_connected(&mut self) -> Result<()> {
+        self.program.wait_for("control: connected", Duration::from_secs(60)).map(|_| ())
+    }
+
+    /// Starts it again after it was ended.
+    ///
+    /// # Errors
+    /// It doesn't start.
+    pub fn restart(&mut self) -> Result<()> {
+        self.program.kill()?;
+        let shown = self.data.to_string_lossy().into_owned();
+        let name = format!("agent {}", self.label);
+        self.program = self.ground.start(&name, &self.place, Binary::Agent, &["--data", &shown, "run"])?;
+        Ok(())
+    }
+
+    /// Its other commands run elsewhere from now on.
+    pub fn move_to(&mut self, place: Place) {
+        self.place = place;
+    }
+
+    /// Runs a command of the agent's program to its end.
+    ///
+    /// # Errors
+    /// It can't be run.
+    pub fn run(&self, words: &[&str]) -> Result<Done> {
+        let shown = self.data.to_string_lossy();
+        let args = [&["--data", &shown], words].concat();
+        self.ground.run(&self.label, &self.place, Binary::Agent, &args)
+    }
+
+    /// Its owner allows this much to every technician, even unasked.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn allow(&self, capabilities: &str, even_if_attended: bool) -> Result<()> {
+        let rule = format!(
+            "[[allow]]\ntechnicians = [\"*\"]\ncapabilities = [{capabilities}]\nfor = \"1h\"\neven_if_attended = {even_if_attended}\n"
+        );
+        Ok(fs::write(self.data.join("policy.toml"), rule)?)
+    }
+
+    /// A person sits down at it, with a support code.
+    ///
+    /// # Errors
+    /// There is no code.
+    pub fn attend(&self) -> Result<Console> {
+        let mut console = self.watch(&[])?;
+        console.next_code()?;
+        Ok(console)
+    }
+
+    /// A person sits down at it.
+    ///
+    /// # Errors
+    /// The program can't be started.
+    pub fn watch(&self, words: &[&str]) -> Result<Console> {
+        let shown = self.data.to_string_lossy();
+        let args = [&["--data", &shown, "attend"], words].concat();
+        Console::start(&self.ground, &self.label, &self.place, &args)
+    }
+
+    /// The rows of its audit log: actor, action and detail of each.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn audit(&self) -> Result<Vec<[String; 3]>> {
+        let done = self.run(&["audit", "show", "--json"])?.ok()?;
+        let field = |row: &Value, name: &str| {
+            row.pointer(&format!("/event/{name}")).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let rows = done.text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        Ok(rows.map(|row| ["actor", "action", "detail"].map(|name| field(&row, name))).collect())
+    }
+
+    /// How many rows of its audit log say this action.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn audited(&self, action: &str) -> Result<usize> {
+        Ok(self.audit()?.iter().filter(|[_, of, _]| of == action).count())
+    }
+}
+
+/// A person at a device's console.
+pub struct Console {
+    /// The program.
+    pub program: Program,
+    /// The support code shown last.
+    pub code: String,
+    ground: Arc<Ground>,
+}
+
+impl Console {
+    pub(crate) fn start(ground: &Arc<Ground>, label: &str, place: &Place, args: &[&str]) -> Result<Self> {
+        let program = ground.start(&format!("{CONSOLE} {label}"), place, Binary::Agent, args)?;
+        Ok(Self { program, code: String::new(), ground: ground.clone() })
+    }
+
+    /// Waits for a line with this.
+    ///
+    /// # Errors
+    /// It doesn't come.
+    pub fn sees(&mut self, needle: &str) -> Result<String> {
+        self.program.wait_for(needle, LIMIT)
+    }
+
+    /// Waits for a line with this.
+    ///
+    /// # Errors
+    /// It doesn't come within `limit`.
+    pub fn sees_within(&mut self, needle: &str, limit: Duration) -> Result<String> {
+        self.program.wait_for(needle, limit)
+    }
+
+    /// Types a line.
+    ///
+    /// # Errors
+    /// Nobody reads it.
+    pub fn types(&mut self, line: &str) -> Result<()> {
+        self.program.type_line(line)
+    }
+
+    /// Waits for the next support code.
+    ///
+    /// # Errors
+    /// It doesn't come.
+    pub fn next_code(&mut self) -> Result<String> {
+        let line = self.sees("Your support code:")?;
+        let digits: String = line.chars().filter(char::is_ascii_digit).take(12).collect();
+        let (routing, secret) = digits.split_at_checked(4).context("no code")?;
+        self.code = format!(
+            "{routing} {} {}",
+            secret.get(..4).unwrap_or_default(),
+            secret.get(4..).unwrap_or_default()
+        );
+        self.ground.keep_secret("a support code", &self.code);
+        self.ground.keep_secret("a support code", &digits);
+        Ok(self.code.clone())
+    }
+
+    /// Waits for a request and allows it, as soon as that counts.
+    ///
+    /// # Errors
+    /// It isn't asked, or it doesn't count.
+    pub fn allows(&mut self) -> Result<()> {
+        self.answers("allow")
+    }
+
+    /// Waits for a request and answers it, as soon as that counts.
+    ///
+    /// # Errors
+    /// It isn't asked, or it doesn't count.
+    pub fn answers(&mut self, answer: &str) -> Result<()> {
+        self.sees("Type allow or deny")?;
+        self.tries(answer)
+    }
+
+    /// Answers a request that is there, as soon as that counts.
+    ///
+    /// # Errors
+    /// It doesn't count.
+    pub fn tries(&mut self, answer: &str) -> Result<()> {
+        let too_soon = "first read who asks";
+        let decided = |program: &Program| program.count(": allowed.") + program.count(": denied.");
+        let (before, mut refused) = (decided(&self.program), self.program.count(too_soon));
+        self.types(answer)?;
+        // At first contact an answer counts only after a while.
+        until(LIMIT, "the answer counts", || {
+            if decided(&self.program) > before {
+                return Ok(true);
+            }
+            if self.program.count(too_soon) > refused {
+                refused = self.program.count(too_soon);
+                std::thread::park_timeout(Duration::from_millis(500));
+                self.types(answer)?;
+            }
+            Ok(false)
+        })?;
+        Ok(())
+    }
+}

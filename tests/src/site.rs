@@ -1,0 +1,423 @@
+//! The real programs, set up as an organisation would: a relay, its first administrator, further technicians,
+//! devices, people at their consoles. Each part in a directory of its own, on ports that nobody else uses;
+//! everything is gone when it is dropped.
+//!
+//! When a test panics, what all programs have said is printed; when it doesn't, what they have logged must not
+//! hold any of the secrets that were handed out. Must not live here: what a test expects of them.
+
+use std::fs;
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use nearhand_shared::invitation::{ClaimString, EnrolmentString, InviteString};
+use rand_core::{OsRng, RngCore};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::build::Binary;
+use crate::parties::{Agent, Console, Technician};
+use crate::program::{Logs, Program};
+
+/// Long enough for anything that works, on a machine with other things to do.
+pub const LIMIT: Duration = Duration::from_secs(30);
+/// Ports outside of the range that the system gives to sockets by itself, so that a relay finds its own again.
+const PORTS: core::ops::Range<u32> = 20_000..32_000;
+/// A command that sets something up; its output may show secrets, that is what it is for.
+const SETUP: &str = "setup:";
+/// A person's screen, which shows the support code.
+pub(crate) const CONSOLE: &str = "console:";
+
+/// What all parts of a site share.
+pub(crate) struct Ground {
+    pub(crate) logs: Logs,
+    secrets: Mutex<Vec<(&'static str, String)>>,
+    dir: TempDir,
+}
+
+impl Ground {
+    fn new() -> Result<Arc<Self>> {
+        let dir = tempfile::Builder::new().prefix("nearhand-").tempdir()?;
+        Ok(Arc::new(Self { logs: Logs::default(), secrets: Mutex::default(), dir }))
+    }
+
+    /// A new directory of that name.
+    pub(crate) fn directory(&self, name: &str) -> Result<PathBuf> {
+        let path = self.dir.path().join(name);
+        fs::create_dir_all(&path)?;
+        Ok(path)
+    }
+
+    /// No log may hold this from now on.
+    pub(crate) fn keep_secret(&self, what: &'static str, secret: impl Into<String>) {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).push((what, secret.into()));
+    }
+
+    /// Logs that hold a secret.
+    pub(crate) fn leaks(&self) -> Vec<String> {
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let log = |name: &String| !name.starts_with(SETUP) && !name.starts_with(CONSOLE);
+        let found = secrets.iter().flat_map(|(what, secret)| {
+            self.logs
+                .with(secret)
+                .into_iter()
+                .filter(log)
+                .map(move |name| format!("{what} in the log of {name}"))
+        });
+        found.collect()
+    }
+
+    /// Runs a program to its end.
+    pub(crate) fn run(&self, name: &str, place: &Place, binary: Binary, args: &[&str]) -> Result<Done> {
+        let mut program = self.start(&format!("{SETUP} {name}"), place, binary, args)?;
+        program.close_input();
+        let code = program.exit(Duration::from_secs(90))?;
+        Ok(Done { code, text: program.text(), what: format!("{name} {args:?}") })
+    }
+
+    /// Starts a program.
+    pub(crate) fn start(&self, name: &str, place: &Place, binary: Binary, args: &[&str]) -> Result<Program> {
+        let path = binary.path()?.to_string_lossy().into_owned();
+        let mut words = place.prefix.clone();
+        words.push(path);
+        words.extend(args.iter().map(|arg| (*arg).to_owned()));
+        Program::start(name, &words, self.dir.path(), &self.logs)
+    }
+}
+
+impl Drop for Ground {
+    #[allow(clippy::print_stderr, clippy::panic, reason = "a test's own output and verdict")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.logs.dump());
+            return;
+        }
+        let leaks = self.leaks();
+        assert!(leaks.is_empty(), "secrets were logged: {leaks:?}");
+    }
+}
+
+/// Where a program runs: what is put before its command line, such as `ip netns exec NAME`.
+#[derive(Clone, Default, Debug)]
+pub struct Place {
+    pub(crate) prefix: Vec<String>,
+}
+
+impl Place {
+    /// Behind these words.
+    pub fn behind(words: &[&str]) -> Self {
+        Self { prefix: words.iter().map(|word| (*word).to_owned()).collect() }
+    }
+}
+
+/// What came of a command.
+#[derive(Debug)]
+pub struct Done {
+    /// Its exit code.
+    pub code: i32,
+    /// What it said, on both outputs.
+    pub text: String,
+    what: String,
+}
+
+impl Done {
+    /// Its output, if it worked.
+    ///
+    /// # Errors
+    /// It failed.
+    pub fn ok(self) -> Result<Self> {
+        self.fails_with(0)
+    }
+
+    /// Checks its exit code.
+    ///
+    /// # Errors
+    /// It is another.
+    pub fn fails_with(self, code: i32) -> Result<Self> {
+        ensure!(
+            self.code == code,
+            "{}: exit code {} instead of {code}:\n{}",
+            self.what,
+            self.code,
+            self.text
+        );
+        Ok(self)
+    }
+
+    /// The last line that is a JSON document.
+    ///
+    /// # Errors
+    /// None is.
+    pub fn json(&self) -> Result<Value> {
+        let mut documents = self.text.lines().rev().filter_map(|line| serde_json::from_str(line).ok());
+        documents.find(Value::is_object).with_context(|| format!("{}: no JSON in {}", self.what, self.text))
+    }
+
+    /// The text field of that document.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn field(&self, pointer: &str) -> Result<String> {
+        let json = self.json()?;
+        let text = json.pointer(pointer).and_then(Value::as_str);
+        Ok(text.with_context(|| format!("{}: no {pointer} in {json}", self.what))?.to_owned())
+    }
+
+    /// Checks that it says this.
+    ///
+    /// # Errors
+    /// It doesn't.
+    pub fn says(self, needle: &str) -> Result<Self> {
+        ensure!(self.text.contains(needle), "{}: no {needle:?} in:\n{}", self.what, self.text);
+        Ok(self)
+    }
+}
+
+/// How a site differs from the usual.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where the relay runs.
+    pub place: Place,
+    /// The address that it is reached at.
+    pub host: String,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { place: Place::default(), host: "127.0.0.1".to_owned() }
+    }
+}
+
+/// A relay with its organisation.
+pub struct Site {
+    /// The relay.
+    pub relay: Program,
+    /// Its UDP port, and the TCP port of its metrics.
+    pub port: u16,
+    plan: Plan,
+    data: PathBuf,
+    admin: Technician,
+    ground: Arc<Ground>,
+}
+
+impl Site {
+    /// A relay on this machine, claimed by Ada Lovelace of Acme Support.
+    ///
+    /// # Errors
+    /// Anything goes wrong.
+    pub fn new() -> Result<Self> {
+        Self::planned(Plan::default())
+    }
+
+    /// As [`Site::new`], elsewhere.
+    ///
+    /// # Errors
+    /// Anything goes wrong.
+    pub fn planned(plan: Plan) -> Result<Self> {
+        let ground = Ground::new()?;
+        let mut last = None;
+        // Somebody else may take the port first.
+        for attempt in 0..5 {
+            let data = ground.directory(&format!("relay-{attempt}"))?.join("data");
+            match open_relay(&ground, &plan, &data) {
+                Ok((relay, port, claim)) => {
+                    let admin = Technician::new(&ground, "Ada Lovelace")?;
+                    let site = Self { relay, port, plan, data, admin, ground };
+                    let claimed =
+                        ["claim", &claim, "--organisation", "Acme Support", "--name", "Ada Lovelace"];
+                    site.admin.run(&claimed)?.ok()?;
+                    return Ok(site);
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.context("no attempt was made")?)
+    }
+
+    /// The administrator's own client.
+    pub fn admin(&self) -> &Technician {
+        &self.admin
+    }
+
+    /// The relay's data directory.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// A directory for whatever the test needs.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub fn directory(&self, name: &str) -> Result<PathBuf> {
+        self.ground.directory(name)
+    }
+
+    /// A string with which a person joins.
+    ///
+    /// # Errors
+    /// Anything goes wrong.
+    pub fn invite(&self, name: &str) -> Result<InviteString> {
+        let text = self.admin.run(&["invite", name])?.ok()?.field("/string")?;
+        let string: InviteString = text.parse()?;
+        self.guard("an invitation", &text, string.secret.bytes());
+        Ok(string)
+    }
+
+    /// A technician who has joined.
+    ///
+    /// # Errors
+    /// Anything goes wrong.
+    pub fn technician(&self, name: &str) -> Result<Technician> {
+        let string = self.invite(name)?;
+        let technician = Technician::new(&self.ground, name)?;
+        technician.run(&["join", &string.reveal()])?.ok()?;
+        Ok(technician)
+    }
+
+    /// A string with which a device is enrolled.
+    ///
+    /// # Errors
+    /// Anything goes wrong.
+    pub fn enrolment(&self, label: &str) -> Result<EnrolmentString> {
+        let text = self.admin.run(&["enrol", label])?.ok()?.field("/string")?;
+        let string: EnrolmentString = text.parse()?;
+        self.guard("an enrolment string", &text, string.secret.bytes());
+        Ok(string)
+    }
+
+    /// An enrolled device whose agent is connected.
+    ///
+    /// # Errors
+    /// Anything goes wrong.
+    pub fn device(&self, label: &str) -> Result<Agent> {
+        self.device_at(label, Place::default())
+    }
+
+    /// As [`Site::device`], elsewhere.
+    ///
+    /// # Errors
+    /// Anything goes wrong.
+    pub fn device_at(&self, label: &str, place: Place) -> Result<Agent> {
+        let string = self.enrolment(label)?;
+        let mut agent = Agent::enrolled(&self.ground, label, place, &string.reveal())?;
+        agent.wait_connected()?;
+        Ok(agent)
+    }
+
+    /// Starts the relay again after it was ended.
+    ///
+    /// # Errors
+    /// It doesn't start.
+    pub fn restart_relay(&mut self) -> Result<()> {
+        self.relay.kill()?;
+        self.relay = run_relay(&self.ground, &self.plan, &self.data)?;
+        Ok(())
+    }
+
+    /// Runs a command of the relay's program on its data directory.
+    ///
+    /// # Errors
+    /// It can't be run.
+    pub fn relay_command(&self, words: &[&str]) -> Result<Done> {
+        let data = self.data.to_string_lossy();
+        let args = [words, &["--data", &data]].concat();
+        self.ground.run("relay", &self.plan.place, Binary::Relay, &args)
+    }
+
+    /// What all programs have said so far.
+    pub fn logs(&self) -> &Logs {
+        &self.ground.logs
+    }
+
+    /// Logs that hold a secret: a test of the check itself plants one.
+    pub fn leaks(&self) -> Vec<String> {
+        self.ground.leaks()
+    }
+
+    /// Enrols a machine with a string and starts its agent.
+    ///
+    /// # Errors
+    /// Anything goes wrong.
+    pub fn enrol(&self, label: &str, string: &str) -> Result<Agent> {
+        Agent::enrolled(&self.ground, label, Place::default(), string)
+    }
+
+    /// Somebody who hasn't joined yet.
+    ///
+    /// # Errors
+    /// There is no room for them.
+    pub fn newcomer(&self, name: &str) -> Result<Technician> {
+        Technician::new(&self.ground, name)
+    }
+
+    /// A person at a machine that isn't enrolled, asking for help.
+    ///
+    /// # Errors
+    /// Anything goes wrong.
+    pub fn guest(&self, name: &str) -> Result<Console> {
+        let string = self.admin.run(&["site"])?.ok()?.field("/string")?;
+        let data = self.directory("guests")?.join(name);
+        let args = ["--data", &data.to_string_lossy(), "attend", "--site", &string];
+        Console::start(&self.ground, name, &Place::default(), &args)
+    }
+
+    /// Nothing is secret any more: for a test that plants one on purpose.
+    pub fn reveal_all(&self) {
+        self.ground.secrets.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// No log may hold this from now on.
+    pub fn keep_secret(&self, what: &'static str, secret: &str) {
+        self.ground.keep_secret(what, secret);
+    }
+
+    fn guard(&self, what: &'static str, text: &str, secret: &[u8; 32]) {
+        keep(&self.ground, what, text, secret);
+    }
+}
+
+/// Neither the string's secret end nor the secret in hexadecimal may turn up.
+fn keep(ground: &Ground, what: &'static str, text: &str, secret: &[u8; 32]) {
+    let end = text.len().saturating_sub(40);
+    ground.keep_secret(what, text.get(end..).unwrap_or(text));
+    ground.keep_secret(what, secret.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+}
+
+/// Makes a relay and starts it: with its port and its claim string.
+fn open_relay(ground: &Arc<Ground>, plan: &Plan, data: &Path) -> Result<(Program, u16, String)> {
+    let port = free_port()?;
+    let directory = data.to_string_lossy();
+    let args = ["init", "--data", &directory, "--host", &plan.host, "--port", &port.to_string()];
+    let done = ground.run("relay", &plan.place, Binary::Relay, &args)?.ok()?;
+    let claim = done.text.split_whitespace().find(|word| word.starts_with("nearhand-claim-"));
+    let claim = claim.context("no claim string")?.to_owned();
+    keep(ground, "the claim string", &claim, claim.parse::<ClaimString>()?.secret.bytes());
+    let file = data.join("relay.toml");
+    let usual = "# metrics_listen = \"127.0.0.1:9464\"";
+    let text = fs::read_to_string(&file)?;
+    ensure!(text.contains(usual), "the configuration no longer shows {usual}");
+    fs::write(&file, text.replace(usual, &format!("metrics_listen = \"127.0.0.1:{port}\"")))?;
+    Ok((run_relay(ground, plan, data)?, port, claim))
+}
+
+fn run_relay(ground: &Arc<Ground>, plan: &Plan, data: &Path) -> Result<Program> {
+    let args = ["run", "--data", &data.to_string_lossy()];
+    let mut relay = ground.start("relay", &plan.place, Binary::Relay, &args)?;
+    relay.wait_for("the relay runs", LIMIT)?;
+    Ok(relay)
+}
+
+/// A port that nobody uses right now.
+fn free_port() -> Result<u16> {
+    for _ in 0..100 {
+        let number = PORTS.start + OsRng.next_u32() % (PORTS.end - PORTS.start);
+        let port = u16::try_from(number)?;
+        let free = UdpSocket::bind(("0.0.0.0", port)).is_ok();
+        if free && std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port is free")
+}
