@@ -16,7 +16,7 @@ use super::tests::start;
 use super::{ANSWER_WITHIN, Ask, Change, Consent, FIRST_CONTACT_WAIT, IDLE_FOR, RequestId};
 
 /// Something that happens. Sessions and requests are named by small numbers, so that they meet.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Step {
     Begin(u8),
     End(u8),
