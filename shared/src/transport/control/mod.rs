@@ -80,10 +80,9 @@ impl RelayConnection {
     async fn exchange(&self, request: &Request) -> Result<Reply, RelayError> {
         let limit = if matches!(request, Request::Hello(_)) { HELLO_LIMIT } else { FRAME_LIMIT };
         let (mut send, mut recv) = self.connection.open_bi().await.map_err(RelayError::ended)?;
-        match framed::write(&mut send, request, limit).await {
-            Err(FrameError::Wire(_)) => return Err(RelayError::Protocol("the request is too long for it")),
-            // A relay that refuses may have stopped reading: its answer still counts.
-            Ok(()) | Err(_) => {}
+        // A relay that refuses may have stopped reading: its answer still counts.
+        if let Err(FrameError::Wire(_)) = framed::write(&mut send, request, limit).await {
+            return Err(RelayError::Protocol("the request is too long for it"));
         }
         // Fails only on a stream that is closed already.
         let _ = send.finish();
