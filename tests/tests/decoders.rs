@@ -148,6 +148,7 @@ fn every_decoder_is_reached_by_its_first_byte() {
 }
 
 /// Runs `check` on each decoder with each input that it takes.
+#[allow(clippy::unwrap_used, reason = "only tests call it")]
 fn with_each_seed(check: impl Fn(&Decoder, &[u8])) {
     for decoder in DECODERS {
         for seed in seeds::of(decoder).unwrap() {

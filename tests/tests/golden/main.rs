@@ -41,14 +41,17 @@ use serde::de::DeserializeOwned;
 /// Most of a value's description that is written beside its bytes, in characters.
 const SHOWN: usize = 400;
 
+/// What today's decoder makes of bytes: the value encoded again and described for a reader, or why it is none.
+type Decoded = Result<(Vec<u8>, String), String>;
+
 /// A value, its bytes today, and what today's decoder makes of other bytes.
 struct Case {
     kind: &'static str,
     vector: Vector,
     /// The value for a reader.
     shown: String,
-    /// Decodes bytes; returns what that is encoded again, and for a reader.
-    again: Box<dyn Fn(&[u8]) -> Result<(Vec<u8>, String), String>>,
+    /// Decodes bytes.
+    again: Box<dyn Fn(&[u8]) -> Decoded>,
 }
 
 /// All values.
@@ -103,7 +106,7 @@ impl Table {
         name: impl Into<String>,
         bytes: Vec<u8>,
         shown: String,
-        again: impl Fn(&[u8]) -> Result<(Vec<u8>, String), String> + 'static,
+        again: impl Fn(&[u8]) -> Decoded + 'static,
     ) {
         let vector = Vector { name: name.into(), bytes };
         self.0.push(Case { kind, vector, shown, again: Box::new(again) });
