@@ -22,11 +22,11 @@ use nearhand_shared::id::SessionId;
 use nearhand_shared::identity::{PublicKey, Signed};
 use nearhand_shared::message::Program;
 use nearhand_shared::message::control::{
-    DeviceEntry, FRAME_LIMIT, HELLO_LIMIT, Hello, Opened, Outcome, PAGE, PersonEntry, Push, REQUEST_TIMEOUT,
-    Refusal, Reply, Request, SessionEntry, Target, Welcome,
+    CloseCode, DeviceEntry, FRAME_LIMIT, HELLO_LIMIT, Hello, Opened, Outcome, PAGE, PersonEntry, Push,
+    REQUEST_TIMEOUT, Refusal, Reply, Request, SessionEntry, Target, Welcome,
 };
 use nearhand_shared::transport::framed::{self, FrameError};
-use quinn::{Connection, VarInt};
+use quinn::{Connection, ConnectionError, VarInt};
 use rand_core::OsRng;
 use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep, timeout};
@@ -187,6 +187,16 @@ impl RelayConnection {
     /// Returns once the present connection is lost or closed.
     pub async fn closed(&self) {
         self.current().connection.closed().await;
+    }
+
+    /// Returns once the relay has closed the present connection because this end was revoked; never otherwise.
+    pub async fn revoked(&self) {
+        let closed = self.current().connection.closed().await;
+        match closed {
+            ConnectionError::ApplicationClosed(close)
+                if CloseCode::from_number(close.error_code.into_inner()) == Some(CloseCode::Revoked) => {}
+            _ => core::future::pending().await,
+        }
     }
 
     /// Ends the connection and lets the relay know.
