@@ -2,6 +2,8 @@
 
 pub mod build;
 pub mod decoders;
+mod false_device;
+pub mod hostile_relay;
 pub mod load;
 pub mod parties;
 pub mod program;
@@ -9,4 +11,6 @@ pub mod quic;
 pub mod relayed;
 pub mod rows;
 pub mod site;
+mod tap;
 pub mod turn;
+pub mod wire_client;

@@ -165,7 +165,7 @@ fn stop_works_at_once_while_the_relay_hangs() -> Result<()> {
     site.relay.signal(Signal::STOP)?;
     let since = Instant::now();
     console.types("/stop")?;
-    console.sees_within("Granted now: nothing", Duration::from_secs(30))?;eprintln!("STOP took {:?}", since.elapsed());
+    console.sees_within("Granted now: nothing", STOPPED_WITHIN)?;
     let status = agent.run(&["status"])?.ok()?;
     assert!(!status.text.contains("diagnostics for"), "{}", status.text);
     console
