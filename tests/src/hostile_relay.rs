@@ -16,7 +16,8 @@ use nearhand_shared::id::SessionId;
 use nearhand_shared::identity::{SecretKey, Signed};
 use nearhand_shared::message::Program;
 use nearhand_shared::message::control::{
-    DeviceEntry, DeviceFacts, FRAME_LIMIT, Hello, Offer, Opened, Push, PushReply, Refusal, Reply, Request, Welcome,
+    DeviceEntry, DeviceFacts, FRAME_LIMIT, Hello, Offer, Opened, Push, PushReply, Refusal, Reply, Request,
+    Welcome,
 };
 use nearhand_shared::message::session::ALPN;
 use nearhand_shared::support_code::Routing;
@@ -94,7 +95,8 @@ impl HostileRelay {
     /// # Errors
     /// The port is in use.
     pub fn start(wire: &Wire, port: u16, key: &SecretKey, how: How) -> Result<Self> {
-        let limits = Config::parse("public_host = \"localhost\"", std::path::Path::new("none"))?.control_limits();
+        let limits =
+            Config::parse("public_host = \"localhost\"", std::path::Path::new("none"))?.control_limits();
         let addr = SocketAddr::from(([127, 0, 0, 1], port));
         let (forwarder, endpoint) = wire.wait(async { serve::open_port(addr, key, &limits) })??;
         let state = State {
@@ -160,7 +162,12 @@ impl HostileRelay {
     ///
     /// # Errors
     /// It doesn't answer.
-    pub fn offer(&self, session: SessionId, code: Option<Routing>, resume: bool) -> Result<(PushReply, BindGrant)> {
+    pub fn offer(
+        &self,
+        session: SessionId,
+        code: Option<Routing>,
+        resume: bool,
+    ) -> Result<(PushReply, BindGrant)> {
         let [ours, theirs] = self.shared.path(SessionId::random(&mut OsRng))?;
         let reply = self.push(&Push::Offer(Offer { session, code, resume, bind: theirs }))?;
         Ok((reply, ours))

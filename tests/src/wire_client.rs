@@ -156,7 +156,9 @@ impl Control {
     pub fn stall(&self, bytes: &[u8]) -> Result<Vec<SendStream>> {
         let mut held = Vec::new();
         self.wire.wait(async {
-            while let Ok(Ok((mut send, _))) = timeout(Duration::from_millis(200), self.connection.open_bi()).await {
+            while let Ok(Ok((mut send, _))) =
+                timeout(Duration::from_millis(200), self.connection.open_bi()).await
+            {
                 let _ = send.write_all(bytes).await;
                 held.push(send);
             }
