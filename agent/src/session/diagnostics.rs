@@ -61,9 +61,12 @@ async fn stream(serving: &Serving, set: CheckSet, send: &mut SendStream) -> Resu
             }
             RunEvent::Checking { id } => DiagnosticsEvent::Checking { id: id.to_string() },
             RunEvent::Finding(mut finding) => {
-                redact::finding(&mut finding);
-                match serde_json::to_string(&finding) {
-                    Ok(json) if json.len() <= MAX_FINDING => DiagnosticsEvent::Finding(json),
+                let json = aside(move || {
+                    redact::finding(&mut finding);
+                    serde_json::to_string(&finding).ok()
+                });
+                match json.await {
+                    Some(json) if json.len() <= MAX_FINDING => DiagnosticsEvent::Finding(json),
                     _ => continue,
                 }
             }
@@ -75,21 +78,24 @@ async fn stream(serving: &Serving, set: CheckSet, send: &mut SendStream) -> Resu
     framed::write(send, &failed, FRAME_LIMIT).await
 }
 
+/// Does heavy work off the event loop: Stop, chat and every other session wait for nothing here.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Option<T> + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok().flatten()
+}
+
 async fn finish(
     serving: &Serving,
     send: &mut SendStream,
     mut report: nearhand_shared::report::model::Report,
 ) -> Result<(), FrameError> {
-    redact::redact(&mut report);
-    let counts = report.counts;
-    let json = serde_json::to_vec(&report).unwrap_or_default();
-    let detail = format!(
-        "{} findings: {} fail, {} warn; {} bytes",
-        report.findings.len(),
-        counts.fail,
-        counts.warn,
-        json.len()
-    );
+    let (counts, findings) = (report.counts, report.findings.len());
+    let json = aside(move || {
+        redact::redact(&mut report);
+        serde_json::to_vec(&report).ok()
+    });
+    let json = json.await.unwrap_or_default();
+    let detail =
+        format!("{findings} findings: {} fail, {} warn; {} bytes", counts.fail, counts.warn, json.len());
     // The run was allowed and is over; a log that is full now refuses the next one.
     let _ = serving.hub.audit("agent", "diagnostics", Some(serving.session), detail);
     let parts = json.chunks(REPORT_PART).count();
