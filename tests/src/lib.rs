@@ -2,7 +2,9 @@
 
 pub mod build;
 pub mod decoders;
+mod false_device;
 pub mod golden;
+pub mod hostile_relay;
 pub mod load;
 pub mod parties;
 pub mod program;
@@ -11,4 +13,6 @@ pub mod relayed;
 pub mod rows;
 pub mod seeds;
 pub mod site;
+mod tap;
 pub mod turn;
+pub mod wire_client;

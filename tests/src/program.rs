@@ -39,7 +39,10 @@ pub fn until(limit: Duration, what: &str, mut condition: impl FnMut() -> Result<
 
 /// What all programs of a test have said.
 #[derive(Clone, Default)]
-pub struct Logs(Arc<Mutex<Vec<(String, Arc<Output>)>>>);
+pub struct Logs(Arc<Mutex<Vec<Log>>>);
+
+/// A program's name and what it printed.
+type Log = (String, Arc<Output>);
 
 impl Logs {
     /// The last lines of each program.
@@ -140,8 +143,12 @@ impl Program {
             .spawn()
             .with_context(|| format!("{name} can't be started: {words:?}"))?;
         let output = Arc::new(Output::default());
-        child.stdout.take().map(|from| output.follow(from));
-        child.stderr.take().map(|from| output.follow(from));
+        if let Some(from) = child.stdout.take() {
+            output.follow(from);
+        }
+        if let Some(from) = child.stderr.take() {
+            output.follow(from);
+        }
         logs.lock().push((name.to_owned(), output.clone()));
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("no process id")?;
         let stdin = child.stdin.take();

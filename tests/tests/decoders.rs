@@ -1,5 +1,6 @@
 //! Every decoder against hostile bytes, on stable Rust and within seconds: no panic, and no more than
 //! 1 MiB held at once, whatever the bytes claim. The fuzz targets in `fuzz/` run the same table for longer.
+#![allow(clippy::unwrap_used, reason = "all of this crate is a test")]
 #![allow(unsafe_code, reason = "a global allocator is the only way to count what a decoder allocates")]
 
 use std::alloc::{GlobalAlloc, Layout, System};

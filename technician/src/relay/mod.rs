@@ -22,8 +22,8 @@ use nearhand_shared::id::SessionId;
 use nearhand_shared::identity::{PublicKey, Signed};
 use nearhand_shared::message::Program;
 use nearhand_shared::message::control::{
-    DeviceEntry, Hello, Opened, Outcome, PAGE, PersonEntry, Push, Refusal, Reply, Request, SessionEntry,
-    Target, Welcome,
+    CloseCode, DeviceEntry, Hello, Opened, Outcome, PAGE, PersonEntry, Push, Refusal, Reply, Request,
+    SessionEntry, Target, Welcome,
 };
 use nearhand_shared::transport::control::{self, backoff, random_part};
 use rand_core::{OsRng, RngCore};
@@ -190,6 +190,14 @@ impl RelayConnection {
     /// Returns once the present connection is lost or closed.
     pub async fn closed(&self) {
         self.current().connection.closed().await;
+    }
+
+    /// Returns once the relay has closed the present connection because this end was revoked; never otherwise.
+    pub async fn revoked(&self) {
+        match self.current().connection.closed().await {
+            control::RelayError::Closed(CloseCode::Revoked) => {}
+            _ => core::future::pending().await,
+        }
     }
 
     /// Ends the connection and lets the relay know.

@@ -312,6 +312,8 @@ impl Keeper {
                         return Some(SessionEnd::ByAgent(Ended::Revoked));
                     }
                 }
+                // The relay cuts the path in the same moment, so the agent's own word can't arrive.
+                () = self.relay.revoked() => return Some(SessionEnd::ByAgent(Ended::Revoked)),
                 _ = path.connection.closed() => {
                     if ending {
                         return Some(SessionEnd::Here);

@@ -66,7 +66,7 @@ pub(super) fn accounts(root: &Root) -> Fact<Accounts> {
 /// Names of everybody who can log in, and what they are called in full; only to take them out of a report.
 pub(super) fn people(root: &Root) -> Vec<String> {
     let passwd = root.text("/etc/passwd").unwrap_or_default();
-    let people = passwd.lines().filter_map(Entry::parse).filter(|entry| entry.has_login());
+    let people = passwd.lines().filter_map(Entry::parse).filter(Entry::has_login);
     people
         .flat_map(|entry| {
             // `Anna Berg,room,telephone,…`; system accounts have their own name or purpose there.

@@ -1,0 +1,60 @@
+//! A device that isn't one: it takes a technician's session with a key of its own and tries to be believed.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use nearhand_shared::audit::Head;
+use nearhand_shared::forward::BindGrant;
+use nearhand_shared::grant::{Capabilities, Capability};
+use nearhand_shared::message::Program;
+use nearhand_shared::message::control::DeviceFacts;
+use nearhand_shared::message::session::{AgentHello, HELLO_LIMIT, Open, Ready, TechnicianProof};
+use nearhand_shared::pake::{Channel, Confirmation, EXPORTER_LABEL, Proof};
+use nearhand_shared::transport::{framed, tls};
+use nearhand_shared::wire;
+use rand_core::OsRng;
+
+use crate::hostile_relay::Shared;
+
+/// Answers as an agent would that has another code, or (`skip`) as if nothing had to be proved. Everything that is
+/// said to it is kept.
+pub(crate) async fn play(shared: Arc<Shared>, bind: BindGrant, skip: bool) -> Result<()> {
+    let (connection, _endpoint) = shared.take_technician(bind).await?;
+    let (mut send, mut recv) = connection.accept_bi().await?;
+    let first: Open = framed::read(&mut recv, HELLO_LIMIT).await?;
+    shared.keep(&wire::encode(&first)?);
+    let Open::Control(hello) = first else { bail!("not a hello") };
+    let mut confirmation = None;
+    if let (TechnicianProof::Code(message), false) = (&hello.proof, skip) {
+        let exporter = tls::exporter(&connection, EXPORTER_LABEL, hello.session.as_bytes());
+        let channel = Channel {
+            session: hello.session,
+            exporter: exporter.context("no exporter")?,
+            technician: tls::peer_key(&connection).context("no key")?,
+            device: shared.impostor.public(),
+        };
+        let (proof, own) = Proof::agent("0000000", &mut OsRng);
+        let keys = proof.finish(message, &channel)?;
+        framed::write(&mut send, &AgentHello::Code(own), HELLO_LIMIT).await?;
+        let theirs: Confirmation = framed::read(&mut recv, HELLO_LIMIT).await?;
+        shared.keep(&theirs);
+        confirmation = Some(keys.agent_confirmation());
+    }
+    let ready = Ready {
+        program: Program::this(),
+        confirmation,
+        facts: DeviceFacts { hostname: "trust me".to_owned(), os: "none".to_owned() },
+        offers: Capabilities::NONE.with(Capability::Diagnostics),
+        granted: Vec::new(),
+        audit: shared.impostor.sign(&Head::EMPTY)?,
+        key: shared.impostor.public(),
+    };
+    framed::write(&mut send, &AgentHello::Ready(Box::new(ready)), HELLO_LIMIT).await?;
+    let others = async {
+        while let Ok((_, from)) = connection.accept_bi().await {
+            shared.listen(from).await;
+        }
+    };
+    tokio::join!(shared.listen(recv), others);
+    Ok(())
+}

@@ -1,0 +1,377 @@
+//! A relay in the wrong hands: it has the real one's key and port, speaks the control plane to real agents and
+//! clients, and does with their sessions what it likes. Everything that it can decrypt is kept, so that a test can
+//! look for what it should never have seen.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nearhand_relay::config::Config;
+use nearhand_relay::forward::Forwarder;
+use nearhand_relay::serve;
+use nearhand_shared::credential::{Credential, RevocationList};
+use nearhand_shared::forward::{BindGrant, RateLimits};
+use nearhand_shared::id::SessionId;
+use nearhand_shared::identity::{SecretKey, Signed};
+use nearhand_shared::message::Program;
+use nearhand_shared::message::control::{
+    DeviceEntry, DeviceFacts, FRAME_LIMIT, Hello, Offer, Opened, Push, PushReply, Refusal, Reply, Request,
+    Welcome,
+};
+use nearhand_shared::message::session::ALPN;
+use nearhand_shared::support_code::Routing;
+use nearhand_shared::time::UnixMillis;
+use nearhand_shared::transport::bound_socket::BoundSocket;
+use nearhand_shared::transport::framed;
+use nearhand_shared::transport::tls::{self, Purpose};
+use quinn::{Connection, Endpoint, RecvStream, SendStream};
+use rand_core::OsRng;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::tap;
+use crate::wire_client::{Wire, session_connection};
+
+/// How long an offered path may be bound.
+const BIND_WITHIN: Duration = Duration::from_secs(60);
+
+/// What it does when a technician asks for a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum How {
+    /// What a relay should: passes packets on.
+    Honestly,
+    /// Passes packets on and keeps them.
+    Tapping,
+    /// Speaks TLS with each end itself, with keys of its own, and passes on what is inside.
+    SwappingKeys,
+    /// Plays the device towards the technician, with a guessed code; the device hears of nothing.
+    PlayingTheDevice,
+    /// As [`How::PlayingTheDevice`], and says at once that the proof went well.
+    SkippingTheProof,
+    /// Leads to another of the organisation's devices than was asked for.
+    MisleadingToAnotherDevice,
+}
+
+/// The relay.
+pub struct HostileRelay {
+    wire: Wire,
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    addr: SocketAddr,
+    forwarder: Arc<Forwarder>,
+    pub(crate) impostor: SecretKey,
+    state: Mutex<State>,
+}
+
+struct State {
+    how: How,
+    devices: Vec<(Credential, DeviceFacts, Connection)>,
+    people: Vec<(Credential, Connection)>,
+    list: Option<Signed<RevocationList>>,
+    next_routing: u16,
+    heard: Vec<u8>,
+    packets: Vec<Vec<u8>>,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hear(&self, bytes: &[u8]) {
+        self.state().heard.extend_from_slice(bytes);
+    }
+
+    pub(crate) fn keep_packet(&self, packet: &[u8]) {
+        self.state().packets.push(packet.to_vec());
+    }
+}
+
+impl HostileRelay {
+    /// Takes over from a relay that was ended: its port, its key.
+    ///
+    /// # Errors
+    /// The port is in use.
+    pub fn start(wire: &Wire, port: u16, key: &SecretKey, how: How) -> Result<Self> {
+        let limits =
+            Config::parse("public_host = \"localhost\"", std::path::Path::new("none"))?.control_limits();
+        let addr = SocketAddr::from(([127, 0, 0, 1], port));
+        let (forwarder, endpoint) = wire.wait(async { serve::open_port(addr, key, &limits) })??;
+        let state = State {
+            how,
+            devices: Vec::new(),
+            people: Vec::new(),
+            list: None,
+            next_routing: 1000,
+            heard: Vec::new(),
+            packets: Vec::new(),
+        };
+        let impostor = SecretKey::generate(&mut OsRng);
+        let shared = Arc::new(Shared { addr, forwarder, impostor, state: Mutex::new(state) });
+        wire.wait(async {
+            tokio::spawn(accept(shared.clone(), endpoint));
+        })?;
+        Ok(Self { wire: wire.clone(), shared })
+    }
+
+    /// From now on it does this.
+    pub fn becomes(&self, how: How) {
+        self.shared.state().how = how;
+    }
+
+    /// Whether `needle` is in anything that it could decrypt.
+    pub fn has_heard(&self, needle: &str) -> bool {
+        let state = self.shared.state();
+        state.heard.windows(needle.len()).any(|window| window == needle.as_bytes())
+    }
+
+    /// How many bytes it could decrypt.
+    pub fn heard(&self) -> usize {
+        self.shared.state().heard.len()
+    }
+
+    /// The packets it has kept, from the technician's end.
+    pub fn packets(&self) -> Vec<Vec<u8>> {
+        self.shared.state().packets.clone()
+    }
+
+    /// Tells the device that connected first something; its answer.
+    ///
+    /// # Errors
+    /// It doesn't answer.
+    pub fn push(&self, push: &Push) -> Result<PushReply> {
+        let connection = self.shared.device()?.2;
+        self.wire.wait(tell(&connection, push))?
+    }
+
+    /// Sends the device bytes where a push belongs; what it sends back.
+    ///
+    /// # Errors
+    /// Nothing happens.
+    pub fn push_raw(&self, bytes: &[u8]) -> Result<Vec<u8>> {
+        let connection = self.shared.device()?.2;
+        self.wire.wait(async {
+            let Ok((mut send, mut recv)) = connection.open_bi().await else { return Vec::new() };
+            let _ = send.write_all(bytes).await;
+            let _ = send.finish();
+            recv.read_to_end(4096).await.unwrap_or_default()
+        })
+    }
+
+    /// Offers the device a session that no technician asked for; the other end of its path.
+    ///
+    /// # Errors
+    /// It doesn't answer.
+    pub fn offer(
+        &self,
+        session: SessionId,
+        code: Option<Routing>,
+        resume: bool,
+    ) -> Result<(PushReply, BindGrant)> {
+        let [ours, theirs] = self.shared.path(SessionId::random(&mut OsRng))?;
+        let reply = self.push(&Push::Offer(Offer { session, code, resume, bind: theirs }))?;
+        Ok((reply, ours))
+    }
+
+    /// The credential with which a technician has said hello here.
+    ///
+    /// # Errors
+    /// Nobody has.
+    pub fn stolen_credential(&self) -> Result<Credential> {
+        Ok(self.shared.state().people.last().context("nobody was here")?.0.clone())
+    }
+
+    /// Its own address.
+    pub fn addr(&self) -> SocketAddr {
+        self.shared.addr
+    }
+
+    /// Sends packets over a path as if they came from a technician.
+    ///
+    /// # Errors
+    /// The path can't be bound.
+    pub fn replay(&self, bind: BindGrant, packets: &[Vec<u8>]) -> Result<usize> {
+        self.wire.wait(tap::replay(self.shared.addr, bind, packets))?
+    }
+}
+
+impl Shared {
+    fn device(&self) -> Result<(Credential, DeviceFacts, Connection)> {
+        Ok(self.state().devices.last().context("no device is connected")?.clone())
+    }
+
+    fn path(&self, id: SessionId) -> Result<[BindGrant; 2]> {
+        let limits = RateLimits { bytes_per_s: 1 << 30, packets_per_s: 1 << 20 };
+        let grants = [(); 2].map(|()| BindGrant::random(&mut OsRng, limits));
+        self.forwarder.offer(id, grants.clone(), Instant::now() + BIND_WITHIN)?;
+        Ok(grants)
+    }
+
+    fn welcome(&self) -> Reply {
+        let now = UnixMillis::from_system(std::time::SystemTime::now());
+        let revocations = self.state().list.clone();
+        Reply::Welcome(Welcome { program: Program::this(), now, revocations, retirements: Vec::new() })
+    }
+
+    async fn answer(self: &Arc<Self>, connection: &Connection, request: Request) -> Reply {
+        match request {
+            Request::Hello(hello) => {
+                let connection = connection.clone();
+                match hello {
+                    Hello::Device { credential, facts, .. } => {
+                        self.state().devices.push((credential, facts, connection));
+                    }
+                    Hello::Person { credential, .. } => self.state().people.push((credential, connection)),
+                    Hello::Guest { .. } | Hello::Newcomer { .. } => {}
+                }
+                self.welcome()
+            }
+            Request::AllotRouting { wanted } => {
+                let mut state = self.state();
+                state.next_routing += 1;
+                let fresh = Routing::new(state.next_routing);
+                wanted.or(fresh).map_or(Reply::Refused(Refusal::NotAllowed), Reply::Routing)
+            }
+            Request::Devices { after: None } => Reply::Devices(self.entries()),
+            Request::Devices { .. } => Reply::Devices(Vec::new()),
+            Request::Open { session, target } => {
+                let code = match target {
+                    nearhand_shared::message::control::Target::Code(routing) => Some(routing),
+                    nearhand_shared::message::control::Target::Device(_) => None,
+                };
+                self.open(session, code).await.unwrap_or(Reply::Refused(Refusal::DeviceSilent))
+            }
+            Request::Reopen { .. } => Reply::Refused(Refusal::NoSuchSession),
+            _ => Reply::Done,
+        }
+    }
+
+    fn entries(&self) -> Vec<DeviceEntry> {
+        let state = self.state();
+        let now = UnixMillis::from_system(std::time::SystemTime::now());
+        let mut entries: Vec<_> = state
+            .devices
+            .iter()
+            .filter_map(|(credential, facts, _)| {
+                let first = credential.links.first()?.peek().ok()?;
+                Some(DeviceEntry {
+                    id: first.key.device_id(),
+                    credential: credential.clone(),
+                    facts: facts.clone(),
+                    version: "0".to_owned(),
+                    online: true,
+                    last_seen: now,
+                })
+            })
+            .collect();
+        entries.sort_by_key(|entry| entry.id);
+        entries.dedup_by_key(|entry| entry.id);
+        entries
+    }
+
+    async fn open(self: &Arc<Self>, session: SessionId, code: Option<Routing>) -> Result<Reply> {
+        let how = self.state().how;
+        let (credential, _, device) = match how {
+            How::MisleadingToAnotherDevice => self.state().devices.first().context("no device")?.clone(),
+            _ => self.device()?,
+        };
+        let enrolled = code.is_none().then_some(credential);
+        let [technicians, other] = self.path(session)?;
+        let opened = Reply::Opened(Opened { bind: technicians, device: enrolled });
+        let offer = |bind| Push::Offer(Offer { session, code, resume: false, bind });
+        match how {
+            How::Honestly | How::MisleadingToAnotherDevice => {
+                tell(&device, &offer(other)).await?;
+            }
+            How::Tapping => {
+                let [ours, theirs] = self.path(SessionId::random(&mut OsRng))?;
+                tell(&device, &offer(theirs)).await?;
+                tokio::spawn(tap::pass_on(self.clone(), self.addr, other, ours));
+            }
+            How::SwappingKeys => {
+                let [ours, theirs] = self.path(SessionId::random(&mut OsRng))?;
+                tell(&device, &offer(theirs)).await?;
+                tokio::spawn(self.clone().stand_between(other, ours));
+            }
+            How::PlayingTheDevice | How::SkippingTheProof => {
+                let device = crate::false_device::play(self.clone(), other, how == How::SkippingTheProof);
+                tokio::spawn(device);
+            }
+        }
+        Ok(opened)
+    }
+
+    /// Takes the technician's connection with a key of its own.
+    pub(crate) async fn take_technician(&self, bind: BindGrant) -> Result<(Connection, Endpoint)> {
+        let (socket, _control) = BoundSocket::open(self.addr, bind)?;
+        let config = tls::server(&self.impostor, ALPN, Purpose::Session)?;
+        let runtime = Arc::new(quinn::TokioRuntime);
+        let endpoint = Endpoint::new_with_abstract_socket(tls::endpoint(), Some(config), socket, runtime)?;
+        let connection = endpoint.accept().await.context("nobody came")?.await?;
+        Ok((connection, endpoint))
+    }
+
+    /// One TLS connection with each end; what is inside is copied from stream to stream, and kept.
+    async fn stand_between(self: Arc<Self>, technicians: BindGrant, devices: BindGrant) -> Result<()> {
+        let (agent, _agents) = session_connection(self.addr, &self.impostor, devices).await?;
+        let (technician, _technicians) = self.take_technician(technicians).await?;
+        loop {
+            let (to, from) = technician.accept_bi().await?;
+            let (to_agent, from_agent) = agent.open_bi().await?;
+            tokio::spawn(copy(self.clone(), from, to_agent));
+            tokio::spawn(copy(self.clone(), from_agent, to));
+        }
+    }
+
+    /// Reads what is said to it, and keeps it.
+    pub(crate) async fn listen(&self, mut from: RecvStream) {
+        let mut bytes = [0; 4096];
+        while let Ok(Some(len)) = from.read(&mut bytes).await {
+            self.hear(bytes.get(..len).unwrap_or_default());
+        }
+    }
+
+    /// Keeps a frame that was read.
+    pub(crate) fn keep(&self, frame: &[u8]) {
+        self.hear(frame);
+    }
+}
+
+async fn copy(shared: Arc<Shared>, mut from: RecvStream, mut to: SendStream) {
+    let mut bytes = [0; 4096];
+    while let Ok(len @ 1..) = AsyncReadExt::read(&mut from, &mut bytes).await {
+        let part = bytes.get(..len).unwrap_or_default();
+        shared.hear(part);
+        if AsyncWriteExt::write_all(&mut to, part).await.is_err() {
+            return;
+        }
+    }
+    let _ = to.finish();
+}
+
+async fn tell(connection: &Connection, push: &Push) -> Result<PushReply> {
+    let (mut send, mut recv) = connection.open_bi().await?;
+    framed::write(&mut send, push, FRAME_LIMIT).await?;
+    let _ = send.finish();
+    Ok(framed::read(&mut recv, FRAME_LIMIT).await?)
+}
+
+async fn accept(shared: Arc<Shared>, endpoint: Endpoint) {
+    while let Some(incoming) = endpoint.accept().await {
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            let Ok(connection) = incoming.await else { return };
+            while let Ok((mut send, mut recv)) = connection.accept_bi().await {
+                let (shared, connection) = (shared.clone(), connection.clone());
+                tokio::spawn(async move {
+                    let Ok(request) = framed::read::<Request>(&mut recv, FRAME_LIMIT).await else { return };
+                    let reply = shared.answer(&connection, request).await;
+                    let _ = framed::write(&mut send, &reply, FRAME_LIMIT).await;
+                    let _ = send.finish();
+                });
+            }
+        });
+    }
+}

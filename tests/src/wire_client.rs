@@ -1,0 +1,359 @@
+//! Speaks the control plane and the session plane over real QUIC with whatever key, credential, frames and bytes a
+//! test wants: what a hostile technician, device or stranger could send.
+//!
+//! Synchronous for the tests' sake: connections live on a small runtime of their own. Must not live here: what the
+//! programs should answer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nearhand_shared::credential::Credential;
+use nearhand_shared::grant::Capabilities;
+use nearhand_shared::id::SessionId;
+use nearhand_shared::identity::SecretKey;
+use nearhand_shared::invitation::{InviteString, RelayAddress};
+use nearhand_shared::message::Program;
+use nearhand_shared::message::control::{self, CloseCode, Hello, Opened, Reply, Request, Target};
+use nearhand_shared::message::session::{
+    self, AgentHello, Answer, FromAgent, FromTechnician, Open, TechnicianHello, TechnicianProof,
+};
+use nearhand_shared::pake::{Channel, EXPORTER_LABEL, Proof};
+use nearhand_shared::support_code::SupportCode;
+use nearhand_shared::time::UnixMillis;
+use nearhand_shared::transport::bound_socket::BoundSocket;
+use nearhand_shared::transport::framed;
+use nearhand_shared::transport::tls::{self, Expect, Purpose};
+use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream};
+use rand_core::OsRng;
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+
+/// How long an answer may take.
+const LIMIT: Duration = Duration::from_secs(15);
+/// Most bytes read as an answer to raw ones.
+const MAX_RAW: usize = 1 << 20;
+
+/// Where connections live.
+#[derive(Clone)]
+pub struct Wire(Arc<Runtime>);
+
+impl Wire {
+    /// A fresh runtime.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn new() -> Result<Self> {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        Ok(Self(Arc::new(builder.worker_threads(1).enable_all().build()?)))
+    }
+
+    pub(crate) fn wait<T>(&self, what: impl Future<Output = T>) -> Result<T> {
+        self.0.block_on(async { timeout(LIMIT, what).await }).context("no answer in time")
+    }
+
+    /// A control connection with this key; nothing has been said on it.
+    ///
+    /// # Errors
+    /// The handshake fails.
+    pub fn dial(&self, relay: &RelayAddress, key: &SecretKey) -> Result<Control> {
+        self.dial_as(relay, key, control::ALPN)
+    }
+
+    /// As [`Wire::dial`], with another application protocol.
+    ///
+    /// # Errors
+    /// The handshake fails.
+    pub fn dial_as(&self, relay: &RelayAddress, key: &SecretKey, alpn: &[u8]) -> Result<Control> {
+        let config = tls::client(key, Expect::Key(relay.key), alpn, Purpose::Control, control::KEEP_ALIVE)?;
+        let to: SocketAddr = format!("{}:{}", relay.host, relay.port).parse()?;
+        let connection = self.wait(async {
+            let endpoint = Endpoint::client(([0, 0, 0, 0], 0).into())?;
+            let connection = endpoint.connect_with(config, to, tls::SERVER_NAME)?.await?;
+            anyhow::Ok((connection, endpoint))
+        })??;
+        Ok(Control { wire: self.clone(), connection: connection.0, relay: to, _endpoint: connection.1 })
+    }
+
+    /// Somebody who has joined with an invitation.
+    ///
+    /// # Errors
+    /// The relay refuses.
+    pub fn join(&self, string: &InviteString) -> Result<Member> {
+        let key = SecretKey::generate(&mut OsRng);
+        let now = UnixMillis::from_system(std::time::SystemTime::now());
+        let credential = Credential::join(string.invite.clone(), &string.secret.key(), &key.public(), now)?;
+        let control = self.dial(&string.relay, &key)?;
+        control.ask(&Request::Hello(Hello::Newcomer { program: Program::this() }))?;
+        match control.ask(&Request::Join { credential: credential.clone(), facts: None })? {
+            Reply::Done => Ok(Member { key, credential, relay: string.relay.clone() }),
+            other => bail!("{other:?}"),
+        }
+    }
+}
+
+/// Somebody with a key and a credential.
+#[derive(Clone)]
+pub struct Member {
+    /// Their key.
+    pub key: SecretKey,
+    /// Their credential.
+    pub credential: Credential,
+    /// Their relay.
+    pub relay: RelayAddress,
+}
+
+impl Member {
+    /// A welcomed control connection.
+    ///
+    /// # Errors
+    /// The relay refuses.
+    pub fn connect(&self, wire: &Wire) -> Result<Control> {
+        let control = wire.dial(&self.relay, &self.key)?;
+        let hello = Hello::Person { program: Program::this(), credential: self.credential.clone() };
+        match control.ask(&Request::Hello(hello))? {
+            Reply::Welcome(_) => Ok(control),
+            other => bail!("{other:?}"),
+        }
+    }
+}
+
+/// A control connection.
+pub struct Control {
+    wire: Wire,
+    connection: Connection,
+    relay: SocketAddr,
+    _endpoint: Endpoint,
+}
+
+impl Control {
+    /// One request and its answer, whatever it is.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn ask(&self, request: &Request) -> Result<Reply> {
+        self.wire.wait(async {
+            let (mut send, mut recv) = self.connection.open_bi().await?;
+            framed::write(&mut send, request, control::FRAME_LIMIT).await?;
+            let _ = send.finish();
+            anyhow::Ok(framed::read(&mut recv, control::FRAME_LIMIT).await?)
+        })?
+    }
+
+    /// Sends bytes on a stream of their own; what came back before it ended.
+    ///
+    /// # Errors
+    /// Nothing comes and nothing ends.
+    pub fn raw(&self, bytes: &[u8]) -> Result<Vec<u8>> {
+        self.wire.wait(async { raw(&self.connection, bytes).await })
+    }
+
+    /// Opens streams until the other end takes no more, sends `bytes` on each and leaves them open.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub fn stall(&self, bytes: &[u8]) -> Result<Vec<SendStream>> {
+        let mut held = Vec::new();
+        self.wire.wait(async {
+            while let Ok(Ok((mut send, _))) =
+                timeout(Duration::from_millis(200), self.connection.open_bi()).await
+            {
+                let _ = send.write_all(bytes).await;
+                held.push(send);
+            }
+        })?;
+        Ok(held)
+    }
+
+    /// Waits until the other end closes the connection: the code it gives.
+    ///
+    /// # Errors
+    /// It doesn't, or not in order.
+    pub fn closed(&self) -> Result<CloseCode> {
+        match self.wire.wait(self.connection.closed())? {
+            ConnectionError::ApplicationClosed(close) => {
+                CloseCode::from_number(close.error_code.into_inner()).context("an unknown close code")
+            }
+            other => bail!("{other}"),
+        }
+    }
+
+    /// Opens a session and its path's QUIC connection; nothing has been said on it.
+    ///
+    /// # Errors
+    /// The relay refuses, or nobody answers on the path.
+    pub fn open(&self, member: &Member, target: Target) -> Result<SessionWire> {
+        let session = SessionId::random(&mut OsRng);
+        match self.ask(&Request::Open { session, target })? {
+            Reply::Opened(opened) => self.path(member, session, &opened),
+            Reply::Refused(refusal) => bail!("refused: {refusal}"),
+            other => bail!("{other:?}"),
+        }
+    }
+
+    fn path(&self, member: &Member, session: SessionId, opened: &Opened) -> Result<SessionWire> {
+        let wire = self.wire.clone();
+        let (connection, endpoint) =
+            wire.wait(session_connection(self.relay, &member.key, opened.bind.clone()))??;
+        Ok(SessionWire { wire, session, member: member.clone(), connection, control: None, endpoint })
+    }
+}
+
+/// Binds a session's path and connects over it with `key`, whoever answers.
+///
+/// # Errors
+/// Nobody answers.
+pub(crate) async fn session_connection(
+    relay: SocketAddr,
+    key: &SecretKey,
+    grant: nearhand_shared::forward::BindGrant,
+) -> Result<(Connection, Endpoint)> {
+    let (socket, _control) = BoundSocket::open(relay, grant)?;
+    let config = tls::client(key, Expect::Any, session::ALPN, Purpose::Session, session::KEEP_ALIVE)?;
+    let runtime = Arc::new(quinn::TokioRuntime);
+    let endpoint = Endpoint::new_with_abstract_socket(tls::endpoint(), None, socket, runtime)?;
+    let connection = endpoint.connect_with(config, relay, tls::SERVER_NAME)?.await?;
+    Ok((connection, endpoint))
+}
+
+async fn raw(connection: &Connection, bytes: &[u8]) -> Vec<u8> {
+    let Ok((mut send, mut recv)) = connection.open_bi().await else { return Vec::new() };
+    let _ = send.write_all(bytes).await;
+    let _ = send.finish();
+    recv.read_to_end(MAX_RAW).await.unwrap_or_default()
+}
+
+/// A technician's end of a session.
+pub struct SessionWire {
+    wire: Wire,
+    session: SessionId,
+    member: Member,
+    connection: Connection,
+    control: Option<(SendStream, RecvStream)>,
+    endpoint: Endpoint,
+}
+
+impl SessionWire {
+    /// The session.
+    pub fn id(&self) -> SessionId {
+        self.session
+    }
+
+    /// Says hello with this proof; the agent's first answer.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn hello(&mut self, proof: TechnicianProof) -> Result<AgentHello> {
+        let hello = TechnicianHello {
+            program: Program::this(),
+            session: self.session,
+            credential: self.member.credential.clone(),
+            proof,
+        };
+        let (answer, streams) = self.wire.wait(async {
+            let (mut send, mut recv) = self.connection.open_bi().await?;
+            framed::write(&mut send, &Open::Control(Box::new(hello)), session::HELLO_LIMIT).await?;
+            let answer: AgentHello = framed::read(&mut recv, session::HELLO_LIMIT).await?;
+            anyhow::Ok((answer, (send, recv)))
+        })??;
+        self.control = Some(streams);
+        Ok(answer)
+    }
+
+    /// Proves a support code, right or wrong; the agent's last answer.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn prove(&mut self, code: &SupportCode) -> Result<AgentHello> {
+        let exporter = tls::exporter(&self.connection, EXPORTER_LABEL, self.session.as_bytes());
+        let channel = Channel {
+            session: self.session,
+            exporter: exporter.context("no exporter")?,
+            technician: self.member.key.public(),
+            device: tls::peer_key(&self.connection).context("no key")?,
+        };
+        let (proof, message) = Proof::technician(&code.secret(), &mut OsRng);
+        let theirs = match self.hello(TechnicianProof::Code(message))? {
+            AgentHello::Code(theirs) => theirs,
+            other => return Ok(other),
+        };
+        let keys = proof.finish(&theirs, &channel)?;
+        let (send, recv) = self.control.as_mut().context("no stream")?;
+        self.wire.wait(async {
+            framed::write(send, &keys.technician_confirmation(), session::HELLO_LIMIT).await?;
+            anyhow::Ok(framed::read(recv, session::HELLO_LIMIT).await?)
+        })?
+    }
+
+    /// Says something on the control stream.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn say(&mut self, what: &FromTechnician) -> Result<()> {
+        let (send, _) = self.control.as_mut().context("no hello yet")?;
+        Ok(self.wire.wait(framed::write(send, what, session::FRAME_LIMIT))??)
+    }
+
+    /// The next thing that the agent says on the control stream.
+    ///
+    /// # Errors
+    /// It says nothing.
+    pub fn hears(&mut self) -> Result<FromAgent> {
+        let (_, recv) = self.control.as_mut().context("no hello yet")?;
+        Ok(self.wire.wait(framed::read(recv, session::FRAME_LIMIT))??)
+    }
+
+    /// Asks for capabilities; the first thing that the agent says.
+    ///
+    /// # Errors
+    /// It says nothing.
+    pub fn ask(&mut self, capabilities: Capabilities) -> Result<FromAgent> {
+        let ask = FromTechnician::Ask { request: 1, capabilities, seconds: 60, reason: String::new() };
+        self.say(&ask)?;
+        self.hears()
+    }
+
+    /// Opens a stream for something; the agent's answer.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn stream(&self, open: &Open) -> Result<Answer> {
+        self.wire.wait(async {
+            let (mut send, mut recv) = self.connection.open_bi().await?;
+            framed::write(&mut send, open, session::HELLO_LIMIT).await?;
+            anyhow::Ok(framed::read(&mut recv, session::HELLO_LIMIT).await?)
+        })?
+    }
+
+    /// Sends bytes on a stream of their own; what came back before it ended.
+    ///
+    /// # Errors
+    /// Nothing comes and nothing ends.
+    pub fn raw(&self, bytes: &[u8]) -> Result<Vec<u8>> {
+        self.wire.wait(raw(&self.connection, bytes))
+    }
+
+    /// Sends bytes on the control stream.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn raw_control(&mut self, bytes: &[u8]) -> Result<()> {
+        let (send, _) = self.control.as_mut().context("no hello yet")?;
+        Ok(self.wire.wait(send.write_all(bytes))??)
+    }
+
+    /// Whether the connection still stands.
+    pub fn stands(&self) -> bool {
+        self.connection.close_reason().is_none()
+    }
+
+    /// Leaves in order.
+    ///
+    /// # Errors
+    /// The last words don't arrive.
+    pub fn leave(self) -> Result<()> {
+        self.connection.close(0_u32.into(), b"");
+        self.wire.wait(self.endpoint.wait_idle())
+    }
+}
