@@ -44,6 +44,9 @@ const SHOWN: usize = 400;
 /// What today's decoder makes of bytes: the value encoded again and described for a reader, or why it is none.
 type Decoded = Result<(Vec<u8>, String), String>;
 
+/// A kind of message's decoder.
+type Again = dyn Fn(&[u8]) -> Decoded;
+
 /// A value, its bytes today, and what today's decoder makes of other bytes.
 struct Case {
     kind: &'static str,
@@ -51,7 +54,7 @@ struct Case {
     /// The value for a reader.
     shown: String,
     /// Decodes bytes.
-    again: Box<dyn Fn(&[u8]) -> Decoded>,
+    again: Box<Again>,
 }
 
 /// All values.
