@@ -115,7 +115,7 @@ impl Both {
                 }
             }
             Step::Allot { peer, wanted, random } => {
-                self.allot(peer, wanted.and_then(Routing::new), random)?
+                self.allot(peer, wanted.and_then(Routing::new), random)?;
             }
             Step::Free(number) => {
                 self.registry.routing.free(&peer(number));
@@ -145,7 +145,7 @@ impl Both {
         let now = self.now;
         match self.held.get_mut(&number) {
             Some(held) if self.registry.routing.holder(held.routing, now) == Some(peer(number)) => {
-                held.away = None
+                held.away = None;
             }
             Some(held) if held.away.is_some_and(|away| now < away + GRACE) => {
                 return Err(TestCaseError::fail("digits were lost within the time that they are kept"));
