@@ -4,6 +4,7 @@ pub mod build;
 pub mod decoders;
 mod false_device;
 pub mod hostile_relay;
+pub mod initial;
 pub mod load;
 pub mod parties;
 pub mod program;
