@@ -6,6 +6,7 @@ mod false_device;
 pub mod hostile_relay;
 pub mod initial;
 pub mod load;
+pub mod netns;
 pub mod parties;
 pub mod program;
 pub mod quic;

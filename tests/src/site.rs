@@ -110,6 +110,15 @@ impl Place {
     pub fn behind(words: &[&str]) -> Self {
         Self { prefix: words.iter().map(|word| (*word).to_owned()).collect() }
     }
+
+    /// Starts any program there.
+    ///
+    /// # Errors
+    /// It can't be started.
+    pub fn program(&self, name: &str, words: &[&str], logs: &Logs) -> Result<Program> {
+        let words = self.prefix.iter().cloned().chain(words.iter().map(|word| (*word).to_owned()));
+        Program::start(name, &words.collect::<Vec<_>>(), Path::new("/"), logs)
+    }
 }
 
 /// What came of a command.
@@ -182,13 +191,15 @@ pub struct Plan {
     pub place: Place,
     /// The address that it is reached at.
     pub host: String,
+    /// Where people work.
+    pub people: Place,
     /// Its data directory, where another than one of the site's own is wanted.
     pub data: Option<PathBuf>,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { place: Place::default(), host: "127.0.0.1".to_owned(), data: None }
+        Self { place: Place::default(), host: "127.0.0.1".to_owned(), people: Place::default(), data: None }
     }
 }
 
@@ -226,7 +237,7 @@ impl Site {
             let data = plan.data.clone().unwrap_or(own);
             match open_relay(&ground, &plan, &data) {
                 Ok((relay, port, claim)) => {
-                    let admin = Technician::new(&ground, "Ada Lovelace")?;
+                    let admin = Technician::new(&ground, "Ada Lovelace")?.at(plan.people.clone());
                     let site = Self { relay, port, plan, data, admin, ground };
                     let claimed =
                         ["claim", &claim, "--organisation", "Acme Support", "--name", "Ada Lovelace"];
