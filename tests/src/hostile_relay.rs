@@ -183,6 +183,11 @@ impl HostileRelay {
         Ok(self.shared.state().people.last().context("nobody was here")?.0.clone())
     }
 
+    /// A key of its own, which nobody has vouched for.
+    pub fn impostor(&self) -> SecretKey {
+        self.shared.impostor.clone()
+    }
+
     /// Its own address.
     pub fn addr(&self) -> SocketAddr {
         self.shared.addr

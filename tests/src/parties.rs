@@ -163,6 +163,35 @@ impl Agent {
         Ok(Self { program, label: label.to_owned(), data, place, ground: ground.clone() })
     }
 
+    /// Enrols and runs in one process tree, which later commands join.
+    pub(crate) fn enrolled_in_one(
+        ground: &Arc<Ground>,
+        label: &str,
+        place: &Place,
+        string: &str,
+    ) -> Result<Self> {
+        let data = ground.directory("devices")?.join(label.replace(' ', "-"));
+        let (binary, shown) = (Binary::Agent.path()?, data.display());
+        let script = format!(
+            "'{0}' --data '{shown}' enrol {string} && exec '{0}' --data '{shown}' run",
+            binary.display()
+        );
+        let words = [place.prefix.as_slice(), &["sh".to_owned(), "-c".to_owned(), script]].concat();
+        let program =
+            Program::start(&format!("agent {label}"), &words, data.parent().unwrap_or(&data), &ground.logs)?;
+        let place = Place::behind(&["nsenter", "-m", "-t", &program.pid().to_string()]);
+        Ok(Self { program, label: label.to_owned(), data, place, ground: ground.clone() })
+    }
+
+    /// As [`Agent::allow`], where only the agent sees its directory.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn allow_inside(&self, capabilities: &str) -> Result<()> {
+        let seen = format!("/proc/{}/root{}", self.program.pid(), self.data.display());
+        write_policy(Path::new(&seen), capabilities, true)
+    }
+
     /// Its directory.
     pub fn data(&self) -> &Path {
         &self.data
@@ -208,10 +237,7 @@ impl Agent {
     /// # Errors
     /// The file can't be written.
     pub fn allow(&self, capabilities: &str, even_if_attended: bool) -> Result<()> {
-        let rule = format!(
-            "[[allow]]\ntechnicians = [\"*\"]\ncapabilities = [{capabilities}]\nfor = \"1h\"\neven_if_attended = {even_if_attended}\n"
-        );
-        Ok(fs::write(self.data.join("policy.toml"), rule)?)
+        write_policy(&self.data, capabilities, even_if_attended)
     }
 
     /// A person sits down at it, with a support code.
@@ -254,6 +280,14 @@ impl Agent {
     pub fn audited(&self, action: &str) -> Result<usize> {
         Ok(self.audit()?.iter().filter(|[_, of, _]| of == action).count())
     }
+}
+
+fn write_policy(directory: &Path, capabilities: &str, even_if_attended: bool) -> Result<()> {
+    let rule = format!(
+        "[[allow]]\ntechnicians = [\"*\"]\ncapabilities = [{capabilities}]\nfor = \"1h\"\n\
+         even_if_attended = {even_if_attended}\n"
+    );
+    Ok(fs::write(directory.join("policy.toml"), rule)?)
 }
 
 /// A person at a device's console.

@@ -110,6 +110,15 @@ impl Place {
     pub fn behind(words: &[&str]) -> Self {
         Self { prefix: words.iter().map(|word| (*word).to_owned()).collect() }
     }
+
+    /// Starts any program there.
+    ///
+    /// # Errors
+    /// It can't be started.
+    pub fn program(&self, name: &str, words: &[&str], logs: &Logs) -> Result<Program> {
+        let words = self.prefix.iter().cloned().chain(words.iter().map(|word| (*word).to_owned()));
+        Program::start(name, &words.collect::<Vec<_>>(), Path::new("/"), logs)
+    }
 }
 
 /// What came of a command.
@@ -182,11 +191,15 @@ pub struct Plan {
     pub place: Place,
     /// The address that it is reached at.
     pub host: String,
+    /// Where people work.
+    pub people: Place,
+    /// Its data directory, where another than one of the site's own is wanted.
+    pub data: Option<PathBuf>,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { place: Place::default(), host: "127.0.0.1".to_owned() }
+        Self { place: Place::default(), host: "127.0.0.1".to_owned(), people: Place::default(), data: None }
     }
 }
 
@@ -220,10 +233,11 @@ impl Site {
         let mut last = None;
         // Somebody else may take the port first.
         for attempt in 0..5 {
-            let data = ground.directory(&format!("relay-{attempt}"))?.join("data");
+            let own = ground.directory(&format!("relay-{attempt}"))?.join("data");
+            let data = plan.data.clone().unwrap_or(own);
             match open_relay(&ground, &plan, &data) {
                 Ok((relay, port, claim)) => {
-                    let admin = Technician::new(&ground, "Ada Lovelace")?;
+                    let admin = Technician::new(&ground, "Ada Lovelace")?.at(plan.people.clone());
                     let site = Self { relay, port, plan, data, admin, ground };
                     let claimed =
                         ["claim", &claim, "--organisation", "Acme Support", "--name", "Ada Lovelace"];
@@ -302,6 +316,18 @@ impl Site {
     pub fn device_at(&self, label: &str, place: Place) -> Result<Agent> {
         let string = self.enrolment(label)?;
         let mut agent = Agent::enrolled(&self.ground, label, place, &string.reveal())?;
+        agent.wait_connected()?;
+        Ok(agent)
+    }
+
+    /// As [`Site::device_at`], where the place has a file system of its own: the first process there keeps it,
+    /// and all others join it.
+    ///
+    /// # Errors
+    /// Anything goes wrong.
+    pub fn device_in(&self, place: &Place, label: &str) -> Result<Agent> {
+        let string = self.enrolment(label)?;
+        let mut agent = Agent::enrolled_in_one(&self.ground, label, place, &string.reveal())?;
         agent.wait_connected()?;
         Ok(agent)
     }
@@ -390,6 +416,9 @@ fn open_relay(ground: &Arc<Ground>, plan: &Plan, data: &Path) -> Result<(Program
     let port = free_port()?;
     let directory = data.to_string_lossy();
     let args = ["init", "--data", &directory, "--host", &plan.host, "--port", &port.to_string()];
+    if plan.data.is_some() {
+        return open_in_one(ground, plan, &args, port);
+    }
     let done = ground.run("relay", &plan.place, Binary::Relay, &args)?.ok()?;
     let claim = done.text.split_whitespace().find(|word| word.starts_with("nearhand-claim-"));
     let claim = claim.context("no claim string")?.to_owned();
@@ -400,6 +429,27 @@ fn open_relay(ground: &Arc<Ground>, plan: &Plan, data: &Path) -> Result<(Program
     ensure!(text.contains(usual), "the configuration no longer shows {usual}");
     fs::write(&file, text.replace(usual, &format!("metrics_listen = \"127.0.0.1:{port}\"")))?;
     Ok((run_relay(ground, plan, data)?, port, claim))
+}
+
+/// Makes and runs a relay in one process tree: what it is put behind may be a file system of its own.
+fn open_in_one(ground: &Ground, plan: &Plan, init: &[&str], port: u16) -> Result<(Program, u16, String)> {
+    let binary = Binary::Relay.path()?.to_string_lossy().into_owned();
+    let quoted: Vec<String> = init.iter().map(|word| format!("'{word}'")).collect();
+    let data = plan.data.clone().context("no directory")?;
+    let (data, init) = (data.display(), quoted.join(" "));
+    let script = format!(
+        "'{binary}' {init} && echo 'metrics_listen = \"off\"' | cat - '{data}/relay.toml' > '{data}/new' \
+         && mv '{data}/new' '{data}/relay.toml' && exec '{binary}' run --data '{data}'"
+    );
+    let mut words = plan.place.prefix.clone();
+    words.extend(["sh".to_owned(), "-c".to_owned(), script]);
+    // Its first lines show the claim string, as they should.
+    let mut relay = Program::start(&format!("{SETUP} relay"), &words, ground.dir.path(), &ground.logs)?;
+    let claim = relay.wait_map("a claim string", LIMIT, |line| {
+        line.split_whitespace().find(|word| word.starts_with("nearhand-claim-")).map(str::to_owned)
+    })?;
+    relay.wait_for("the relay runs", LIMIT)?;
+    Ok((relay, port, claim))
 }
 
 fn run_relay(ground: &Arc<Ground>, plan: &Plan, data: &Path) -> Result<Program> {

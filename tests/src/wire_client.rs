@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nearhand_shared::credential::Credential;
+use nearhand_shared::forward::BindGrant;
 use nearhand_shared::grant::Capabilities;
 use nearhand_shared::id::SessionId;
 use nearhand_shared::identity::SecretKey;
 use nearhand_shared::invitation::{InviteString, RelayAddress};
 use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{self, CloseCode, Hello, Opened, Reply, Request, Target};
+use nearhand_shared::message::control::{self, CloseCode, Hello, Reply, Request, Target};
 use nearhand_shared::message::session::{
     self, AgentHello, Answer, FromAgent, FromTechnician, Open, TechnicianHello, TechnicianProof,
 };
@@ -74,6 +75,22 @@ impl Wire {
             anyhow::Ok((connection, endpoint))
         })??;
         Ok(Control { wire: self.clone(), connection: connection.0, relay: to, _endpoint: connection.1 })
+    }
+
+    /// The technician's end of a session over a path that was offered somehow.
+    ///
+    /// # Errors
+    /// Nobody answers on it.
+    pub fn path(
+        &self,
+        relay: SocketAddr,
+        member: &Member,
+        session: SessionId,
+        bind: BindGrant,
+    ) -> Result<SessionWire> {
+        let (connection, endpoint) = self.wait(session_connection(relay, &member.key, bind))??;
+        let (wire, member) = (self.clone(), member.clone());
+        Ok(SessionWire { wire, session, member, connection, control: None, endpoint })
     }
 
     /// Somebody who has joined with an invitation.
@@ -186,17 +203,10 @@ impl Control {
     pub fn open(&self, member: &Member, target: Target) -> Result<SessionWire> {
         let session = SessionId::random(&mut OsRng);
         match self.ask(&Request::Open { session, target })? {
-            Reply::Opened(opened) => self.path(member, session, &opened),
+            Reply::Opened(opened) => self.wire.path(self.relay, member, session, opened.bind),
             Reply::Refused(refusal) => bail!("refused: {refusal}"),
             other => bail!("{other:?}"),
         }
-    }
-
-    fn path(&self, member: &Member, session: SessionId, opened: &Opened) -> Result<SessionWire> {
-        let wire = self.wire.clone();
-        let (connection, endpoint) =
-            wire.wait(session_connection(self.relay, &member.key, opened.bind.clone()))??;
-        Ok(SessionWire { wire, session, member: member.clone(), connection, control: None, endpoint })
     }
 }
 
@@ -207,7 +217,7 @@ impl Control {
 pub(crate) async fn session_connection(
     relay: SocketAddr,
     key: &SecretKey,
-    grant: nearhand_shared::forward::BindGrant,
+    grant: BindGrant,
 ) -> Result<(Connection, Endpoint)> {
     let (socket, _control) = BoundSocket::open(relay, grant)?;
     let config = tls::client(key, Expect::Any, session::ALPN, Purpose::Session, session::KEEP_ALIVE)?;

@@ -1,0 +1,39 @@
+//! First packets of QUIC handshakes that nobody goes on with.
+
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use nearhand_shared::identity::SecretKey;
+use nearhand_shared::message::control::{ALPN, KEEP_ALIVE};
+use nearhand_shared::transport::tls::{self, Expect, Purpose};
+use quinn::Endpoint;
+use rand_core::OsRng;
+
+/// The first packets of `count` real handshakes, each with a connection id of its own.
+///
+/// # Errors
+/// No socket, or no packet comes.
+pub fn captured(count: usize) -> Result<Vec<Vec<u8>>> {
+    let trap = UdpSocket::bind("127.0.0.1:0")?;
+    trap.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let to = trap.local_addr()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let _inside = runtime.enter();
+    let key = SecretKey::generate(&mut OsRng);
+    let endpoint = Endpoint::client(([127, 0, 0, 1], 0).into())?;
+    let mut packets = Vec::with_capacity(count);
+    let mut buffer = [0; 2048];
+    while packets.len() < count {
+        let config = tls::client(&key, Expect::Any, ALPN, Purpose::Control, KEEP_ALIVE)?;
+        let connecting = endpoint.connect_with(config, to, tls::SERVER_NAME)?;
+        let (len, _) = trap.recv_from(&mut buffer).context("no first packet came")?;
+        packets.push(buffer.get(..len).unwrap_or_default().to_vec());
+        drop(connecting);
+        // What closing it sends is of no use here.
+        trap.set_nonblocking(true)?;
+        while trap.recv_from(&mut buffer).is_ok() {}
+        trap.set_nonblocking(false)?;
+    }
+    Ok(packets)
+}

@@ -1,0 +1,207 @@
+//! What a session lives through: every program killed or hung in the middle, and full disks.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use nearhand_tests::parties::{Agent, Client, Console};
+use nearhand_tests::program::until;
+use nearhand_tests::site::{LIMIT, Place, Plan, Site};
+use rustix::process::Signal;
+
+const DIAGNOSTICS: [&str; 2] = ["--ask", "diagnostics"];
+
+/// An attended session in which something is granted.
+fn attended(site: &Site, agent: &Agent) -> Result<(Console, Client)> {
+    let mut console = agent.attend()?;
+    let mut client = site.admin().connect(&console.code, &DIAGNOSTICS)?;
+    console.allows()?;
+    client.event("granted")?;
+    Ok((console, client))
+}
+
+/// Both say something, and each arrives at the other end exactly once.
+fn talk(console: &mut Console, client: &mut Client, word: &str) -> Result<()> {
+    let (there, back) = (format!("{word} there"), format!("{word} back"));
+    client.say(&there)?;
+    console.types(&back)?;
+    console.sees(&there)?;
+    client.chat(&back, "received")?;
+    arrived_once(console, client, word)
+}
+
+fn arrived_once(console: &Console, client: &Client, word: &str) -> Result<()> {
+    ensure!(console.program.count(&format!("│ Ada Lovelace: {word} there")) == 1, "at the device");
+    let text = client.program.text();
+    let back = format!("\"text\":\"{word} back\"");
+    let lines = text.lines().filter(|line| line.contains(&back) && line.contains("\"from\":\"device\""));
+    ensure!(lines.count() == 1, "at the technician's:\n{text}");
+    Ok(())
+}
+
+#[test]
+fn a_killed_relay_costs_no_session_no_consent_and_no_message() -> Result<()> {
+    let mut site = Site::new()?;
+    let agent = site.device("pc-1")?;
+    let (mut console, mut client) = attended(&site, &agent)?;
+    talk(&mut console, &mut client, "before")?;
+    site.relay.kill()?;
+    client.say("meanwhile there")?;
+    console.types("meanwhile back")?;
+    client.chat("meanwhile there", "sent")?;
+    site.restart_relay()?;
+    console.sees("│ Ada Lovelace: meanwhile there")?;
+    client.chat("meanwhile back", "received")?;
+    talk(&mut console, &mut client, "after")?;
+    arrived_once(&console, &client, "meanwhile")?;
+    // The same session, the same consent.
+    assert_eq!((agent.audited("session.start")?, agent.audited("grant")?), (1, 1));
+    client.say("/diagnose quick")?;
+    client.event_within("report", Duration::from_secs(60))?;
+    // Both sides were told, in one way or another, that it was interrupted and goes on.
+    assert!(console.program.said("interrupted") || console.program.said("connection was lost"));
+    assert!(client.program.said("path-lost") || client.program.said("interrupted"));
+    assert!(client.program.said("path-back") || client.program.said("resumed"));
+    client.end()
+}
+
+#[test]
+fn a_relay_that_is_away_for_half_a_minute_costs_no_session_and_no_code() -> Result<()> {
+    let mut site = Site::new()?;
+    let agent = site.device("pc-1")?;
+    let (mut console, mut client) = attended(&site, &agent)?;
+    console.types("/code")?;
+    let code = console.next_code()?;
+    site.relay.kill()?;
+    // Longer than a connection lives without a packet: both ends have to make a new one.
+    client.event_within("interrupted", Duration::from_secs(45))?;
+    console.sees_within("the connection was lost", LIMIT)?;
+    client.say("meanwhile there")?;
+    site.restart_relay()?;
+    client.event_within("resumed", Duration::from_secs(60))?;
+    console.sees("the connection is back; the session goes on")?;
+    console.sees("│ Ada Lovelace: meanwhile there")?;
+    talk(&mut console, &mut client, "after")?;
+    assert_eq!((agent.audited("session.start")?, agent.audited("grant")?), (1, 1));
+    assert_eq!(agent.audited("session.resumed")?, 1);
+    // The code that was read out before still leads here.
+    let mut second = site.admin().connect(&code, &[])?;
+    second.event("connected")?;
+    second.end()?;
+    client.end()
+}
+
+#[test]
+fn a_killed_client_is_waited_for_and_then_its_session_is_over() -> Result<()> {
+    let site = Site::new()?;
+    let agent = site.device("pc-1")?;
+    let (mut console, mut client) = attended(&site, &agent)?;
+    client.program.kill()?;
+    console.sees_within("the connection was lost; waiting up to a minute", Duration::from_secs(40))?;
+    console.sees_within("The session is over", Duration::from_secs(75))?;
+    assert_eq!(agent.audited("session.end")?, 1);
+    // Nothing of it is left: the next one asks anew.
+    let mut client = site.admin().connect("pc-1", &DIAGNOSTICS)?;
+    console.sees("Type allow or deny")?;
+    console.types("deny")?;
+    client.event("refused")?;
+    client.end()
+}
+
+#[test]
+fn a_killed_agent_ends_the_session_for_the_technician() -> Result<()> {
+    let site = Site::new()?;
+    let mut agent = site.device("pc-1")?;
+    let (_console, mut client) = attended(&site, &agent)?;
+    agent.program.kill()?;
+    agent.restart()?;
+    agent.wait_connected()?;
+    // The new process doesn't know it: nothing that was granted outlives the one that granted it.
+    client.ends_within(15, Duration::from_secs(75))?;
+    agent.run(&["audit", "verify"])?.ok()?;
+    Ok(())
+}
+
+#[test]
+fn an_agent_that_is_stopped_says_so() -> Result<()> {
+    let site = Site::new()?;
+    let mut agent = site.device("pc-1")?;
+    let (_console, mut client) = attended(&site, &agent)?;
+    agent.program.signal(Signal::TERM)?;
+    client.ends_with(15)?;
+    assert!(client.program.said("the agent on the device is stopping"), "{}", client.program.text());
+    assert_eq!(agent.program.exit(LIMIT)?, 0);
+    Ok(())
+}
+
+/// Programs behind this run with a small file system of their own at `at`; `None` where that isn't permitted.
+fn small_disk(at: &Path, size: &str) -> Option<Place> {
+    let mount = format!("mount -t tmpfs -o size={size},mode=700 none '{}'", at.display());
+    let tried = Command::new("unshare").args(["-m", "sh", "-c", &mount]).output();
+    if !tried.is_ok_and(|output| output.status.success()) {
+        println!("skipped: a mount namespace can't be made here (needs root)");
+        return None;
+    }
+    Some(Place::behind(&["unshare", "-m", "sh", "-c", &format!("{mount} && exec \"$@\""), "sh"]))
+}
+
+/// Fills the file system that a program sees at `at`; removing the returned file empties it.
+fn fill(pid: i32, at: &Path) -> Result<std::path::PathBuf> {
+    let inside = format!("/proc/{pid}/root{}", at.display());
+    let path = Path::new(&inside).join("ballast");
+    let mut file = fs::File::create(&path).with_context(|| inside.clone())?;
+    let block = [0_u8; 4096];
+    while file.write_all(&block).is_ok() {}
+    // The last page in bytes: the next write of any length fails.
+    while file.write_all(&[0]).is_ok() {}
+    Ok(path)
+}
+
+#[test]
+fn a_full_disk_at_the_device_grants_nothing_and_recovers() -> Result<()> {
+    let site = Site::new()?;
+    let devices = site.directory("devices/pc-1")?;
+    let Some(place) = small_disk(&devices, "1m") else { return Ok(()) };
+    // Enrolment and agent have to see the same file system: the first process that is there keeps it.
+    let mut agent = site.device_in(&place, "pc-1")?;
+    agent.allow_inside("\"diagnostics\"")?;
+    let mut client = site.admin().connect("pc-1", &DIAGNOSTICS)?;
+    client.event("granted")?;
+    let ballast = fill(agent.program.pid(), &devices)?;
+    client.say("/ask diagnostics")?;
+    let refused = client.event("refused")?;
+    assert!(refused.to_string().contains("disk full?"), "{refused}");
+    // A new session doesn't even begin.
+    let done = site.admin().run(&["diagnose", "pc-1", "--quick"])?.fails_with(20)?;
+    assert!(done.text.contains("disk full?"), "{}", done.text);
+    fs::remove_file(ballast)?;
+    client.say("/ask diagnostics")?;
+    client.event("granted")?;
+    client.end()?;
+    agent.run(&["audit", "verify"])?.ok()?;
+    Ok(())
+}
+
+#[test]
+fn a_full_disk_at_the_relay_leaves_sessions_alone_and_recovers() -> Result<()> {
+    let room = tempfile::tempdir()?;
+    let Some(place) = small_disk(room.path(), "4m") else { return Ok(()) };
+    let site = Site::planned(Plan { place, data: Some(room.path().join("data")), ..Plan::default() })?;
+    let agent = site.device("pc-1")?;
+    let (mut console, mut client) = attended(&site, &agent)?;
+    let ballast = fill(site.relay.pid(), room.path())?;
+    let full = until(LIMIT, "the relay refuses new sessions", || {
+        let done = site.admin().run(&["connect", "pc-1"])?;
+        Ok(done.code == 20 && done.text.contains("can't store anything right now"))
+    });
+    full.with_context(|| site.logs().dump())?;
+    talk(&mut console, &mut client, "full")?;
+    client.say("/diagnose quick")?;
+    client.event_within("report", Duration::from_secs(60))?;
+    fs::remove_file(ballast)?;
+    until(LIMIT, "the relay takes new sessions", || Ok(site.admin().run(&["connect", "pc-1"])?.code == 0))?;
+    client.end()
+}
