@@ -67,6 +67,8 @@ impl Kind {
 
 /// Number of hexadecimal digits after a token's prefix.
 const DIGITS: usize = 6;
+/// Most rounds until a text no longer changes; two settle all that was ever seen.
+const ROUNDS: usize = 4;
 
 /// Names that say nothing about anybody: they are replaced only where a whole field is the name, since
 /// replacing them in texts would make `Debian GNU/Linux` unreadable on a machine called `debian`.
@@ -210,7 +212,16 @@ impl Pseudonymiser {
 
     /// Replaces every identifier in a text.
     pub fn text(&self, text: &str) -> String {
-        self.replaced(text, true)
+        let mut current = self.replaced(text, true);
+        // A name that became a token can leave an address standing free that ran into it before.
+        for _ in 0..ROUNDS {
+            let next = self.replaced(&current, true);
+            if next == current {
+                break;
+            }
+            current = next;
+        }
+        current
     }
 
     fn replaced(&self, text: &str, addresses: bool) -> String {
