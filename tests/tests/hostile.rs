@@ -62,8 +62,8 @@ fn an_honest_relay_of_ours_works_so_the_failures_below_are_its_misdeeds() -> Res
 #[test]
 fn by_code_both_ends_leave_whoever_stands_between_them() -> Result<()> {
     let (site, agent, _wire, relay) = stolen(How::SwappingKeys)?;
-    let mut console = agent.attend()?;
-    let mut connect = |how, code| -> Result<()> {
+    let console = agent.attend()?;
+    let connect = |how, code| -> Result<()> {
         relay.becomes(how);
         let spoken = console.code.clone();
         site.admin()
