@@ -39,7 +39,10 @@ pub fn until(limit: Duration, what: &str, mut condition: impl FnMut() -> Result<
 
 /// What all programs of a test have said.
 #[derive(Clone, Default)]
-pub struct Logs(Arc<Mutex<Vec<(String, Arc<Output>)>>>);
+pub struct Logs(Arc<Mutex<Vec<Named>>>);
+
+/// A program's name and what it has said.
+type Named = (String, Arc<Output>);
 
 impl Logs {
     /// The last lines of each program.
@@ -62,7 +65,7 @@ impl Logs {
         self.lock().iter().filter(|(_, output)| said(output)).map(|(name, _)| name.clone()).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(String, Arc<Output>)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Named>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -140,8 +143,8 @@ impl Program {
             .spawn()
             .with_context(|| format!("{name} can't be started: {words:?}"))?;
         let output = Arc::new(Output::default());
-        child.stdout.take().map(|from| output.follow(from));
-        child.stderr.take().map(|from| output.follow(from));
+        output.follow(child.stdout.take().context("no output")?);
+        output.follow(child.stderr.take().context("no error output")?);
         logs.lock().push((name.to_owned(), output.clone()));
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("no process id")?;
         let stdin = child.stdin.take();

@@ -54,6 +54,10 @@ impl Wire {
         self.0.block_on(async { timeout(LIMIT, what).await }).context("no answer in time")
     }
 
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(task);
+    }
+
     /// A control connection with this key; nothing has been said on it.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
 //! What a session lives through: every program killed or hung in the middle, and full disks.
+#![allow(clippy::print_stdout, reason = "a skipped test says why")]
 
 use std::fs;
 use std::io::Write;
@@ -166,7 +167,7 @@ fn a_full_disk_at_the_device_grants_nothing_and_recovers() -> Result<()> {
     let devices = site.directory("devices/pc-1")?;
     let Some(place) = small_disk(&devices, "1m") else { return Ok(()) };
     // Enrolment and agent have to see the same file system: the first process that is there keeps it.
-    let mut agent = site.device_in(&place, "pc-1")?;
+    let agent = site.device_in(&place, "pc-1")?;
     agent.allow_inside("\"diagnostics\"")?;
     let mut client = site.admin().connect("pc-1", &DIAGNOSTICS)?;
     client.event("granted")?;

@@ -75,7 +75,7 @@ fn the_record_is_whole_and_says_what_was_done_until_somebody_edits_it() -> Resul
     // The report's reader can show later that this head existed.
     let sessions = fs::read_dir(site.admin().home().join("sessions"))?.next().context("no session")??;
     let evidence = fs::read_to_string(sessions.path().join("evidence.jsonl"))?;
-    let last = evidence.lines().filter(|line| line.contains("audit-head")).last().context("no head")?;
+    let last = evidence.lines().rfind(|line| line.contains("audit-head")).context("no head")?;
     let witness: Value = serde_json::from_str(last)?;
     let witness = witness.get("witness").and_then(Value::as_str).context("no witness")?;
     agent.run(&["audit", "verify", "--witness", witness])?.ok()?;
