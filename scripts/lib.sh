@@ -7,6 +7,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # A package is installed only where its program is missing.
 apt_programs=(
   build-essential:cc   # the C compiler: ring and SQLite are built from source
+  ca-certificates:update-ca-certificates # cargo fetches over TLS
   git:git              # cargo-deny reads advisory databases through it
   iproute2:ip          # network namespaces of the simulation tests
   nftables:nft         # NAT in front of simulated hosts

@@ -138,9 +138,18 @@ impl Settling<'_> {
 }
 
 #[cfg(test)]
+#[path = "code_tests.rs"]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use rand_core::OsRng;
+
+    /// Where virtual time begins.
+    pub(super) fn start() -> Instant {
+        Instant::now()
+    }
 
     fn routing() -> Routing {
         Routing::new(42).unwrap()

@@ -18,6 +18,9 @@ pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// At first contact, Allow counts only this long after the request appeared: time to read the warning, and
 /// too long for a click that was meant for something else.
 pub(crate) const FIRST_CONTACT_WAIT: Duration = Duration::from_secs(3);
+/// A session in which nothing is granted and nothing is asked for ends after this long: nobody is helped any
+/// more, and a forgotten one must not stay open.
+pub(crate) const IDLE_FOR: Duration = Duration::from_secs(2 * 3600);
 /// Most requests of one session that wait at once.
 const MAX_PENDING: usize = 4;
 
@@ -92,11 +95,18 @@ pub(crate) enum Change {
         /// Which.
         capabilities: Capabilities,
     },
+    /// Nothing was granted or asked for in a long time.
+    Idle {
+        /// In which session.
+        session: SessionId,
+    },
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Grants {
     until: BTreeMap<Capability, Instant>,
+    /// When something was last granted, asked for, or ran out.
+    used: Instant,
     /// Ran out or were taken back; a refusal says so.
     over: Capabilities,
 }
@@ -111,8 +121,9 @@ pub(crate) struct Consent {
 
 impl Consent {
     /// A session has begun; nothing is granted.
-    pub(crate) fn begin(&mut self, session: SessionId) {
-        self.sessions.entry(session).or_default();
+    pub(crate) fn begin(&mut self, now: Instant, session: SessionId) {
+        let empty = Grants { until: BTreeMap::new(), used: now, over: Capabilities::NONE };
+        self.sessions.entry(session).or_insert(empty);
     }
 
     /// A session has ended: its grants and requests go. Returns the requests that were open.
@@ -141,6 +152,9 @@ impl Consent {
         }
         self.last += 1;
         let id = RequestId(self.last);
+        if let Some(grants) = self.sessions.get_mut(&ask.session) {
+            grants.used = now;
+        }
         let wait = if ask.first_contact { FIRST_CONTACT_WAIT } else { Duration::ZERO };
         let ask = Ask { duration: ask.duration.min(MAX_DURATION), ..ask.clone() };
         self.pending.insert(id, Pending { ask, allow_from: now + wait, deadline: now + ANSWER_WITHIN });
@@ -184,6 +198,7 @@ impl Consent {
     pub(crate) fn grant(&mut self, now: Instant, session: SessionId, what: Capabilities, duration: Duration) {
         let Some(grants) = self.sessions.get_mut(&session) else { return };
         let until = now + duration.min(MAX_DURATION);
+        grants.used = now;
         for capability in what.iter() {
             let entry = grants.until.entry(capability).or_insert(until);
             *entry = (*entry).max(until);
@@ -263,7 +278,8 @@ impl Consent {
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         let deadlines = self.pending.values().map(|p| p.deadline);
         let expiries = self.sessions.values().flat_map(|g| g.until.values().copied());
-        deadlines.chain(expiries).min()
+        let idle = self.sessions.values().filter(|g| g.until.is_empty()).map(|g| g.used + IDLE_FOR);
+        deadlines.chain(expiries).chain(idle).min()
     }
 
     /// What has run out by now.
@@ -284,12 +300,22 @@ impl Consent {
             if !gone.is_empty() {
                 grants.until.retain(|_, until| now < *until);
                 grants.over = gone.iter().fold(grants.over, Capabilities::with);
+                grants.used = now;
                 changes.push(Change::Expired { session: *session, capabilities: gone });
+            }
+            if grants.until.is_empty() && grants.used + IDLE_FOR <= now {
+                // Told once; whoever hears it ends the session.
+                grants.used = now;
+                changes.push(Change::Idle { session: *session });
             }
         }
         changes
     }
 }
+
+#[cfg(test)]
+#[path = "consent_tests.rs"]
+mod properties;
 
 #[cfg(test)]
 mod tests {
@@ -298,13 +324,18 @@ mod tests {
 
     const S: SessionId = SessionId::from_bytes([1; 16]);
 
+    /// Where virtual time begins.
+    pub(super) fn start() -> Instant {
+        Instant::now()
+    }
+
     fn set(what: &[Capability]) -> Capabilities {
         what.iter().copied().collect()
     }
 
     fn asked(what: &[Capability], first_contact: bool) -> (Consent, RequestId, Instant) {
         let (mut consent, now) = (Consent::default(), Instant::now());
-        consent.begin(S);
+        consent.begin(now, S);
         let duration = Duration::from_secs(900);
         let ask = Ask { session: S, theirs: 7, capabilities: set(what), duration, first_contact };
         let id = consent.ask(now, &ask).unwrap();
@@ -385,6 +416,17 @@ mod tests {
         consent.end(S);
         assert_eq!(consent.allows(now, S, Diagnostics), Err(Refusal::NotGranted(Diagnostics)));
         assert_eq!(consent.next_timeout(), None);
+    }
+
+    #[test]
+    fn a_forgotten_session_is_told_of() {
+        let (mut consent, id, now) = asked(&[View], false);
+        consent.decide(now, id, allow(&[View], 60)).unwrap();
+        let expired = now + Duration::from_secs(60);
+        consent.handle_timeout(expired);
+        assert_eq!(consent.next_timeout(), Some(expired + IDLE_FOR));
+        assert_eq!(consent.handle_timeout(expired + IDLE_FOR), [Change::Idle { session: S }]);
+        assert_eq!(consent.handle_timeout(expired + IDLE_FOR), []);
     }
 
     #[test]

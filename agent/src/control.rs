@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use nearhand_shared::identity::SecretKey;
 use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{Hello, Offer, Outcome, Push, PushReply, Refusal, Reply, Request};
+use nearhand_shared::message::control::{Hello, Offer, Outcome, Push, PushReply, Reply, Request};
 use nearhand_shared::message::session::Ended;
-use nearhand_shared::transport::control::{RelayConnection, RelayError, backoff};
+use nearhand_shared::text::chain;
+use nearhand_shared::transport::control::{RelayConnection, RelayError, backoff, random_part};
 use rand_core::{OsRng, RngCore};
 use tokio::time::sleep;
 
@@ -18,7 +19,11 @@ use crate::home::Enrolment;
 use crate::hub::Hub;
 use crate::session;
 
-/// How often a device that was refused asks again.
+/// Longest wait between two tries, so that a restarted relay has everybody back within a minute.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+/// Longest time that a stopping relay can keep its devices away.
+const MAX_AWAY: Duration = Duration::from_secs(60);
+/// How often a device that is not welcome asks again.
 const REFUSED_RETRY: Duration = Duration::from_secs(300);
 
 /// Keeps the connection to the relay until the agent stops.
@@ -31,13 +36,12 @@ pub(crate) async fn run(hub: Arc<Hub>) {
                 follow(&hub, &connection).await
             }
             Err(error) => {
-                hub.relay_down(describe(&error));
-                tracing::warn!(error = describe(&error), attempt, "no connection to the relay");
-                let refused = matches!(error, RelayError::Refused(Refusal::Revoked | Refusal::Unknown));
-                refused.then_some(REFUSED_RETRY)
+                hub.relay_down(chain(&error));
+                tracing::warn!(error = chain(&error), attempt, "no connection to the relay");
+                error.is_unwelcome().then_some(REFUSED_RETRY)
             }
         };
-        let wait = wait.unwrap_or_else(|| backoff(attempt, OsRng.next_u32()));
+        let wait = wait.unwrap_or_else(|| backoff(attempt, MAX_WAIT, OsRng.next_u32()));
         attempt = attempt.saturating_add(1);
         tokio::select! {
             () = sleep(wait) => {}
@@ -45,17 +49,6 @@ pub(crate) async fn run(hub: Arc<Hub>) {
             () = hub.stopped() => return,
         }
     }
-}
-
-/// The error and what is behind it, in one line.
-fn describe(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 async fn connect(hub: &Arc<Hub>) -> Result<RelayConnection, RelayError> {
@@ -101,16 +94,17 @@ async fn follow(hub: &Arc<Hub>, connection: &RelayConnection) -> Option<Duration
         match push {
             Ok((Push::Goodbye { within_ms }, answer)) => {
                 answer.send(PushReply::Done).await;
-                away = Some(Duration::from_millis(u64::from(OsRng.next_u32() % within_ms.clamp(1, 60_000))));
+                let within = Duration::from_millis(within_ms.into()).min(MAX_AWAY);
+                away = Some(random_part(within, OsRng.next_u32()));
             }
             Ok((push, answer)) => {
                 let reply = take(hub, push);
                 tokio::spawn(answer.send(reply));
             }
             Err(error) => {
-                tracing::warn!(error = describe(&error), "the connection to the relay ended");
-                hub.relay_down(describe(&error));
-                return away;
+                tracing::warn!(error = chain(&error), "the connection to the relay ended");
+                hub.relay_down(chain(&error));
+                return if error.is_unwelcome() { Some(REFUSED_RETRY) } else { away };
             }
         }
     }

@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 
 use nearhand_shared::credential::{Credential, Revocations};
-use nearhand_shared::id::{SessionId, TechnicianId};
+use nearhand_shared::id::{DeviceId, SessionId, TechnicianId};
 use nearhand_shared::identity::{PublicKey, SecretKey};
 use nearhand_shared::invitation::RelayAddress;
 use nearhand_shared::platform::{create_private_dir, read_private, write_private};
@@ -17,6 +17,7 @@ use nearhand_shared::wire;
 use rand_core::OsRng;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::policy::{self, Policy, PolicyError};
 
@@ -34,6 +35,14 @@ pub(crate) struct Enrolment {
     pub(crate) organisation_name: String,
     /// Proves the enrolment; `None` for a machine that only asks for help.
     pub(crate) credential: Option<Credential>,
+}
+
+impl Enrolment {
+    /// The device's id, which follows from the first key it was enrolled with; `None` for one that isn't.
+    pub(crate) fn device(&self) -> Option<DeviceId> {
+        let first = self.credential.as_ref()?.links.first()?.peek().ok()?;
+        Some(first.key.device_id())
+    }
 }
 
 /// Why something on disk can't be used.
@@ -67,13 +76,23 @@ pub(crate) enum HomeError {
 
 /// The agent's directory.
 #[derive(Clone, Debug)]
-pub(crate) struct Home(PathBuf);
+pub(crate) struct Home {
+    dir: PathBuf,
+    /// Nobody named another one.
+    is_default: bool,
+}
 
 impl Home {
     /// Opens the directory, made now if it isn't there.
     pub(crate) fn open(dir: PathBuf) -> Result<Self, HomeError> {
         create_private_dir(&dir).map_err(|source| HomeError::Io { path: dir.clone(), source })?;
-        Ok(Self(dir))
+        let is_default = dir == Self::default_dir();
+        Ok(Self { dir, is_default })
+    }
+
+    /// Whether it is the directory used unless another is named.
+    pub(crate) fn is_default(&self) -> bool {
+        self.is_default
     }
 
     /// The directory used unless another is named: the system's for root, else the user's own.
@@ -81,18 +100,25 @@ impl Home {
         if crate::platform::is_root() {
             return PathBuf::from("/var/lib/nearhand-agent");
         }
-        let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
-        let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".local/share");
-        data.filter(|d| d.is_absolute()).unwrap_or_else(home).join("nearhand-agent")
+        let absolute = |dir: &PathBuf| dir.is_absolute();
+        let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(absolute);
+        let home = || std::env::home_dir().filter(absolute).map(|home| home.join(".local/share"));
+        // Without any home a path that says by its failure what is wrong.
+        data.or_else(home).unwrap_or_else(|| PathBuf::from("/var/lib")).join("nearhand-agent")
     }
 
     fn at(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.dir.join(name)
     }
 
     /// The local socket; its directory is private.
     pub(crate) fn socket(&self) -> PathBuf {
         self.at("run/agent.sock")
+    }
+
+    /// The socket of an agent that runs as a service and lets desktop users in.
+    pub(crate) fn service_socket() -> PathBuf {
+        PathBuf::from("/run/nearhand-agent/agent.sock")
     }
 
     pub(crate) fn audit_log(&self) -> PathBuf {
@@ -109,7 +135,7 @@ impl Home {
 
     /// Where a session's chat is kept; the directory is made.
     pub(crate) fn session_dir(&self, session: SessionId) -> io::Result<PathBuf> {
-        let dir = self.0.join("sessions").join(session.to_string());
+        let dir = self.dir.join("sessions").join(session.to_string());
         create_private_dir(&dir)?;
         Ok(dir)
     }
@@ -118,6 +144,15 @@ impl Home {
     pub(crate) fn key(&self) -> Result<SecretKey, HomeError> {
         let path = self.at("device.key");
         SecretKey::load_or_create(&path, &mut OsRng).map_err(|source| HomeError::Io { path, source })
+    }
+
+    /// The key of the pseudonyms in reports, born here at first use: the same names get the same tokens in
+    /// every report of this machine.
+    pub(crate) fn pseudonym_key(&self) -> Result<Zeroizing<[u8; 32]>, HomeError> {
+        let path = self.at("pseudonyms.key");
+        // The file has the form of a key, which it is, only never one that signs.
+        let key = SecretKey::load_or_create(&path, &mut OsRng);
+        Ok(key.map_err(|source| HomeError::Io { path, source })?.seed())
     }
 
     /// The key's successor while it is being rotated, made now if there is none.

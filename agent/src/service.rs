@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::home::{Enrolment, Home};
 use crate::hub::Hub;
+use crate::local::server::Door;
 use crate::{control, local};
 
 /// Time for sessions to say goodbye at the end.
@@ -18,13 +19,17 @@ const GOODBYE: Duration = Duration::from_millis(1500);
 /// A running agent.
 pub(crate) struct Service {
     pub(crate) hub: Arc<Hub>,
+    doors: Vec<Door>,
     tasks: JoinSet<()>,
 }
 
 impl Service {
     /// Starts everything; fails at once if the socket is taken or the home can't be used.
-    pub(crate) async fn start(home: Home, enrolment: Enrolment) -> anyhow::Result<Self> {
-        let listener = local::server::listen(&home.socket()).await?;
+    pub(crate) async fn start(home: Home, enrolment: Enrolment, doors: Vec<Door>) -> anyhow::Result<Self> {
+        let mut listeners = Vec::new();
+        for door in &doors {
+            listeners.push(local::server::listen(door).await?);
+        }
         let hub = Hub::open(home, enrolment, facts())?;
         hub.audit("agent", "agent.start", None, format!("version {}", env!("CARGO_PKG_VERSION")))?;
         if let Err(error) = hub.home.policy() {
@@ -33,8 +38,10 @@ impl Service {
         let mut tasks = JoinSet::new();
         tasks.spawn(control::run(hub.clone()));
         tasks.spawn(hub.clone().run_timers());
-        tasks.spawn(local::server::serve(hub.clone(), listener));
-        Ok(Self { hub, tasks })
+        for (door, listener) in doors.iter().zip(listeners) {
+            tasks.spawn(local::server::serve(hub.clone(), door.clone(), listener));
+        }
+        Ok(Self { hub, doors, tasks })
     }
 
     /// Ends sessions in order and stops.
@@ -45,7 +52,9 @@ impl Service {
         // Sessions close their connections on their own tasks.
         tokio::time::sleep(Duration::from_millis(200)).await;
         let _ = self.hub.audit("agent", "agent.stop", None, String::new());
-        let _ = std::fs::remove_file(self.hub.home.socket());
+        for door in &self.doors {
+            let _ = std::fs::remove_file(&door.path);
+        }
     }
 }
 

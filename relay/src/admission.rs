@@ -438,5 +438,4 @@ fn other_key() -> Refusal {
 }
 
 #[cfg(test)]
-#[path = "admission_tests.rs"]
 mod tests;

@@ -229,11 +229,12 @@ impl Config {
         if self.public_port == 0 {
             return Err(("public_port", "can't be 0: agents must know the port".into()));
         }
-        if let Some(url) = &self.database_url {
-            if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-                let problem = "must begin with postgres:// (leave it out for the embedded database)";
-                return Err(("database_url", problem.into()));
-            }
+        if let Some(url) = &self.database_url
+            && !url.starts_with("postgres://")
+            && !url.starts_with("postgresql://")
+        {
+            let problem = "must begin with postgres:// (leave it out for the embedded database)";
+            return Err(("database_url", problem.into()));
         }
         let limits = &self.limits;
         let range = |key, value: usize, low: usize, high: usize| {

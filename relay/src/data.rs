@@ -52,11 +52,8 @@ impl DataDir {
     /// [`io::ErrorKind::WouldBlock`] if another has it.
     pub fn lock(&self) -> io::Result<Lock> {
         let file = platform::open_private_append(&self.0.join("lock"))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Lock { _file: file }),
-            Err(std::fs::TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
-            Err(std::fs::TryLockError::Error(error)) => Err(error),
-        }
+        crate::platform::try_lock(&file)?;
+        Ok(Lock { _file: file })
     }
 }
 

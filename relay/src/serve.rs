@@ -162,12 +162,16 @@ impl Relay {
         &self.endpoint
     }
 
-    /// Says goodbye, closes connections and the database.
+    /// Says goodbye, closes connections and the database. Sessions are forwarded until this returns.
     pub async fn stop(self) {
-        self.control.stop(&self.endpoint).await;
-        for task in &self.tasks {
+        let Self { control, endpoint, tasks } = self;
+        control.stop(&endpoint).await;
+        for task in tasks {
             task.abort();
+            let _ = task.await;
         }
-        self.control.store().clone().close().await;
+        // The endpoint's driver ends once it is gone, and must do so before the socket it reads from.
+        drop(endpoint);
+        control.store().clone().close().await;
     }
 }

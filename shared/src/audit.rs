@@ -201,6 +201,10 @@ mod hex32 {
 }
 
 #[cfg(test)]
+#[path = "audit_tests.rs"]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use rand_core::OsRng;

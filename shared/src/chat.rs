@@ -154,6 +154,10 @@ impl Link {
 }
 
 #[cfg(test)]
+#[path = "chat_tests.rs"]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -345,6 +345,10 @@ pub fn invite(
 }
 
 #[cfg(test)]
+#[path = "credential_tests.rs"]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use rand_core::OsRng;

@@ -2,7 +2,10 @@
 //!
 //! Everything a peer sends (names, reasons, chat, findings) goes through here before a terminal, a log or a
 //! page sees it: no control characters (terminal escapes), no bidirectional overrides (text that reads as
-//! something else), no invisible characters used to imitate, and never longer than its place allows.
+//! something else), no invisible characters used to imitate, and never longer than its place allows. An error in
+//! words ([`chain`]) is made here too, since it can repeat what a peer sent.
+
+use core::error::Error;
 
 /// Appended where a text was cut.
 const CUT: char = '…';
@@ -32,6 +35,18 @@ pub fn multi_line(text: &str, max_chars: usize) -> String {
         '\r' => Some('\n'),
         _ => None,
     })
+}
+
+/// An error and its causes, in one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 fn cleaned(text: &str, max_chars: usize, keep: impl Fn(char) -> Option<char>) -> String {

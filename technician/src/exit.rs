@@ -7,7 +7,10 @@ use core::fmt;
 
 use nearhand_shared::credential::CredentialError;
 use nearhand_shared::invitation::StringError;
+use nearhand_shared::message::control::CloseCode;
 use nearhand_shared::message::{control, session};
+use nearhand_shared::text;
+use nearhand_shared::transport::control::RelayError as ControlError;
 use nearhand_shared::wire::WireError;
 
 use crate::home::HomeError;
@@ -232,14 +235,27 @@ impl Exit for HomeError {
 impl Exit for RelayError {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::NoAddress { .. } | Self::Unreachable { .. } | Self::Lost | Self::Silent => {
+            Self::Control(e) => e.exit_code(),
+            Self::Home(e) => e.exit_code(),
+        }
+    }
+}
+
+impl Exit for ControlError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::NoAddress { .. } | Self::Unreachable { .. } | Self::Lost(_) | Self::Silent => {
                 ExitCode::Unreachable
             }
             Self::WrongKey { .. } => ExitCode::WrongRelayKey,
             Self::Refused(refusal) => ExitCode::of_relay_refusal(refusal),
+            Self::Closed(code) => match code {
+                CloseCode::Revoked => ExitCode::Revoked,
+                CloseCode::Refused => ExitCode::Refused,
+                CloseCode::Protocol => ExitCode::Version,
+                _ => ExitCode::Unreachable,
+            },
             Self::Version { .. } | Self::Protocol(_) => ExitCode::Version,
-            Self::Home(e) => e.exit_code(),
-            Self::Socket(_) => ExitCode::Local,
             Self::Tls(_) => ExitCode::Unexpected,
         }
     }
@@ -318,7 +334,7 @@ impl Failure {
 
 impl<E: Exit + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { code: error.exit_code(), message: chain(&error) }
+        Self { code: error.exit_code(), message: text::chain(&error) }
     }
 }
 
@@ -326,16 +342,4 @@ impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Failure({}, {:?})", self.code.name(), self.message)
     }
-}
-
-/// An error and its causes, in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

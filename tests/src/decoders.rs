@@ -1,94 +1,198 @@
 //! Everything that reads bytes somebody else wrote, as one table.
 //!
-//! The fuzz target (`fuzz/`) and the bounded test on stable Rust (`tests/decoders.rs`) both take their entry
-//! points from [`DECODERS`]: a new message or parser is one line there. An entry must not panic, whatever it is
-//! given, and checks what must hold of a success; how much it may allocate is checked by the test.
+//! The fuzz targets (`fuzz/`, one for each [`Family`]) and the bounded test on stable Rust (`tests/decoders.rs`)
+//! both take their entry points from [`DECODERS`]: a new message or parser is one line there. A decoder with
+//! the name of a file in `golden` gets that file's vectors, whole and damaged. An entry must not panic,
+//! whatever it is given, and checks what must hold of a success; how much it may allocate is checked by the
+//! test.
+//!
+//! Not reachable from here, because they are inside the agent's program: its policy file, and what its
+//! diagnostics read of the machine and the network.
 
-use core::fmt::Debug;
-use core::str::FromStr;
+mod entries;
 
-use nearhand_shared::report::model::{Finding, Report};
-use nearhand_shared::{id, text, wire};
+use nearhand_shared::audit::{Head, Row};
+use nearhand_shared::credential::{Endorsement, Invite, Revocations, Role};
+use nearhand_shared::grant::{Capability, DecidedBy, GrantRecord};
+use nearhand_shared::id;
+use nearhand_shared::identity::{PublicKey, Statement};
+use nearhand_shared::invitation::{ClaimString, EnrolmentString, InviteString, SiteString};
+use nearhand_shared::message::{control, local, session};
+use nearhand_shared::pake::Confirmation;
+use nearhand_shared::report::model::{CheckSet, Finding, Report};
+use nearhand_shared::support_code::Routing;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A name to report and a function that takes hostile bytes.
-pub type Decoder = (&'static str, fn(&[u8]));
+use Family::{Audit, Bind, Control, Local, Session, Strings, Wire};
+
+/// Decoders that are fuzzed together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Family {
+    /// The codec itself.
+    Wire,
+    /// Messages with the relay, and the credentials and statements in them.
+    Control,
+    /// Messages between the ends of a session.
+    Session,
+    /// Messages with the programs of the person at the device.
+    Local,
+    /// What people copy, read out and type; keys; text that is shown.
+    Strings,
+    /// Diagnostics reports.
+    Report,
+    /// Packets of the forwarding path.
+    Bind,
+    /// Audit rows and logs.
+    Audit,
+}
+
+impl Family {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Wire,
+        Self::Control,
+        Self::Session,
+        Self::Local,
+        Self::Strings,
+        Self::Report,
+        Self::Bind,
+        Self::Audit,
+    ];
+
+    /// The name of its fuzz target.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wire => "wire",
+            Self::Control => "control",
+            Self::Session => "session",
+            Self::Local => "local",
+            Self::Strings => "strings",
+            Self::Report => "report",
+            Self::Bind => "bind",
+            Self::Audit => "audit",
+        }
+    }
+
+    /// Its decoders in order: the first byte of a fuzzer's input counts through them.
+    pub fn decoders(self) -> impl Iterator<Item = &'static Decoder> {
+        DECODERS.iter().filter(move |decoder| decoder.family == self)
+    }
+}
+
+/// Something that takes hostile bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Decoder {
+    /// Its name to report; also that of the file in `golden` with bytes that it takes, if there is one.
+    pub name: &'static str,
+    /// With whom it is fuzzed.
+    pub family: Family,
+    /// Runs it.
+    pub decode: fn(&[u8]),
+}
+
+const fn entry(family: Family, name: &'static str, decode: fn(&[u8])) -> Decoder {
+    Decoder { name, family, decode }
+}
+
+const fn wire<T: DeserializeOwned + Serialize>(family: Family, name: &'static str) -> Decoder {
+    entry(family, name, entries::message::<T>)
+}
+
+const fn signed<T: Statement + 'static>(name: &'static str) -> Decoder {
+    entry(Control, name, entries::signed::<T>)
+}
 
 /// All of them.
 pub const DECODERS: &[Decoder] = &[
-    ("wire::frame_len", frame_len),
-    ("wire: u64", message::<u64>),
-    ("wire: string", message::<String>),
-    ("wire: pairs", message::<Vec<(String, u64)>>),
-    ("wire: nested", message::<Vec<Vec<Vec<u8>>>>),
-    ("wire: SessionId", message::<id::SessionId>),
-    ("wire: Finding", message::<Finding>),
-    ("wire: Report", message::<Report>),
-    ("json: Report", json::<Report>),
-    ("id: SessionId", parsed::<id::SessionId>),
-    ("id: DeviceId", parsed::<id::DeviceId>),
-    ("text::one_line", one_line),
-    ("text::multi_line", multi_line),
+    entry(Wire, "frame", entries::frame),
+    wire::<u64>(Wire, "u64"),
+    wire::<String>(Wire, "string"),
+    wire::<Vec<(String, u64)>>(Wire, "pairs"),
+    wire::<Vec<Vec<Vec<u8>>>>(Wire, "nested"),
+    wire::<id::SessionId>(Wire, "session-id"),
+    wire::<PublicKey>(Wire, "public-key"),
+    wire::<control::Request>(Control, "control-request"),
+    wire::<control::Reply>(Control, "control-reply"),
+    wire::<control::Push>(Control, "control-push"),
+    wire::<control::PushReply>(Control, "control-push-reply"),
+    wire::<control::Hello>(Control, "control-hello"),
+    wire::<control::Welcome>(Control, "control-welcome"),
+    wire::<control::Refusal>(Control, "control-refusal"),
+    wire::<control::OfferRefusal>(Control, "control-offer-refusal"),
+    wire::<control::Outcome>(Control, "control-outcome"),
+    wire::<control::Target>(Control, "control-target"),
+    entry(Control, "control-close-code", entries::close_code),
+    wire::<Role>(Control, "role"),
+    wire::<DecidedBy>(Control, "decided-by"),
+    wire::<Routing>(Control, "routing"),
+    wire::<Revocations>(Control, "known-revocations"),
+    entry(Control, "credential", entries::credential),
+    signed::<Invite>("signed-invite"),
+    signed::<Endorsement>("signed-endorsement"),
+    entry(Control, "signed-retirement", entries::retirement),
+    entry(Control, "signed-revocations", entries::revocations),
+    signed::<Head>("signed-head"),
+    signed::<GrantRecord>("signed-grant"),
+    wire::<session::Open>(Session, "session-open"),
+    wire::<session::Answer>(Session, "session-answer"),
+    wire::<session::Refusal>(Session, "session-refusal"),
+    wire::<session::TechnicianHello>(Session, "session-technician-hello"),
+    wire::<session::TechnicianProof>(Session, "session-technician-proof"),
+    wire::<session::AgentHello>(Session, "session-agent-hello"),
+    wire::<Confirmation>(Session, "session-confirmation"),
+    wire::<session::FromTechnician>(Session, "session-from-technician"),
+    wire::<session::FromAgent>(Session, "session-from-agent"),
+    wire::<session::Decision>(Session, "session-decision"),
+    wire::<session::Ended>(Session, "session-ended"),
+    entry(Session, "session-chat", entries::chat),
+    wire::<session::DiagnosticsEvent>(Session, "session-diagnostics-event"),
+    wire::<Capability>(Session, "capability"),
+    entry(Session, "capabilities", entries::capabilities),
+    wire::<CheckSet>(Session, "check-set"),
+    entry(Session, "proof", entries::proof),
+    wire::<local::Request>(Local, "local-request"),
+    wire::<local::Verb>(Local, "local-verb"),
+    wire::<local::Choice>(Local, "local-choice"),
+    wire::<local::Message>(Local, "local-message"),
+    wire::<local::Reply>(Local, "local-reply"),
+    wire::<local::Event>(Local, "local-event"),
+    wire::<local::Code>(Local, "local-code"),
+    wire::<local::Mark>(Local, "local-mark"),
+    entry(Strings, "string-claim", entries::invitation::<ClaimString>),
+    entry(Strings, "string-invite", entries::invitation::<InviteString>),
+    entry(Strings, "string-enrol", entries::invitation::<EnrolmentString>),
+    entry(Strings, "string-site", entries::invitation::<SiteString>),
+    entry(Strings, "support-code", entries::support_code),
+    entry(Strings, "text-device-id", entries::parsed::<id::DeviceId>),
+    entry(Strings, "text-technician-id", entries::parsed::<id::TechnicianId>),
+    entry(Strings, "text-organisation-id", entries::parsed::<id::OrganisationId>),
+    entry(Strings, "text-session-id", entries::parsed::<id::SessionId>),
+    entry(Strings, "text-invite-id", entries::parsed::<id::InviteId>),
+    entry(Strings, "text-bind-token", entries::parsed::<id::BindToken>),
+    entry(Strings, "text-public-key", entries::parsed::<PublicKey>),
+    entry(Strings, "text-capability", entries::parsed::<Capability>),
+    entry(Strings, "spki", entries::spki),
+    entry(Strings, "key-file", entries::key_file),
+    entry(Strings, "text::one_line", entries::one_line),
+    entry(Strings, "text::multi_line", entries::multi_line),
+    entry(Family::Report, "report", entries::report),
+    entry(Family::Report, "finding", entries::json::<Finding>),
+    wire::<Finding>(Family::Report, "wire: finding"),
+    wire::<Report>(Family::Report, "wire: report"),
+    entry(Bind, "bind-packet", entries::bind_packet),
+    wire::<Row>(Audit, "audit-row"),
+    entry(Audit, "audit-row-json", entries::json::<Row>),
+    entry(Audit, "audit-log", entries::audit_log),
 ];
 
-/// Runs the decoder that the first byte chooses on the rest: how a fuzzer, which knows only bytes, reaches them all.
-pub fn run(input: &[u8]) {
+/// Runs the decoder of a family that the first byte chooses on the rest: how a fuzzer, which knows only bytes,
+/// reaches them all.
+pub fn run(family: Family, input: &[u8]) {
+    let count = family.decoders().count().max(1);
     if let Some((choice, rest)) = input.split_first()
-        && let Some((_, decode)) = DECODERS.get(usize::from(*choice) % DECODERS.len())
+        && let Some(decoder) = family.decoders().nth(usize::from(*choice) % count)
     {
-        decode(rest);
+        (decoder.decode)(rest);
     }
-}
-
-/// A message: what decodes must encode, and that must decode to the same again. Compared as bytes, because a
-/// number may be a NaN, and because the codec reads more than one form of an integer but writes one.
-fn message<T: DeserializeOwned + Serialize>(bytes: &[u8]) {
-    let Ok(message) = wire::decode::<T>(bytes) else { return };
-    let Ok(once) = wire::encode(&message) else { return };
-    let again = wire::decode::<T>(&once).and_then(|message| wire::encode(&message));
-    assert_eq!(again.ok().as_ref(), Some(&once), "what was encoded decodes to something else");
-}
-
-fn frame_len(bytes: &[u8]) {
-    let Some(prefix) = bytes.first_chunk() else { return };
-    for limit in [0, 1, 65_536, usize::MAX] {
-        if let Ok(len) = wire::frame_len(*prefix, limit) {
-            assert!(len <= limit.min(wire::MAX_MESSAGE), "{len} is over the limit of {limit}");
-        }
-    }
-}
-
-fn json<T: DeserializeOwned + Serialize>(bytes: &[u8]) {
-    if let Ok(value) = serde_json::from_slice::<T>(bytes) {
-        let _written = serde_json::to_vec(&value);
-    }
-}
-
-/// Text that names something: its own text form must name the same.
-fn parsed<T: FromStr + ToString + PartialEq + Debug>(bytes: &[u8]) {
-    if let Ok(value) = lossy(bytes).parse::<T>() {
-        assert_eq!(value.to_string().parse::<T>().ok().as_ref(), Some(&value));
-    }
-}
-
-fn one_line(bytes: &[u8]) {
-    for max_chars in [0, 1, 80] {
-        let shown = text::one_line(&lossy(bytes), max_chars);
-        assert!(shown.chars().count() <= max_chars.max(1));
-        assert!(!shown.chars().any(char::is_control), "{shown:?} could steer a terminal");
-    }
-}
-
-fn multi_line(bytes: &[u8]) {
-    let shown = text::multi_line(&lossy(bytes), 200);
-    assert!(shown.chars().count() <= 200);
-    assert!(
-        !shown.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')),
-        "{shown:?} could steer a terminal"
-    );
-}
-
-fn lossy(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(bytes)
 }

@@ -3,6 +3,7 @@
 pub mod build;
 pub mod decoders;
 mod false_device;
+pub mod golden;
 pub mod hostile_relay;
 pub mod initial;
 pub mod load;
@@ -12,6 +13,7 @@ pub mod program;
 pub mod quic;
 pub mod relayed;
 pub mod rows;
+pub mod seeds;
 pub mod site;
 mod tap;
 pub mod turn;

@@ -39,10 +39,10 @@ pub fn until(limit: Duration, what: &str, mut condition: impl FnMut() -> Result<
 
 /// What all programs of a test have said.
 #[derive(Clone, Default)]
-pub struct Logs(Arc<Mutex<Vec<Named>>>);
+pub struct Logs(Arc<Mutex<Vec<Log>>>);
 
-/// A program's name and what it has said.
-type Named = (String, Arc<Output>);
+/// A program's name and what it printed.
+type Log = (String, Arc<Output>);
 
 impl Logs {
     /// The last lines of each program.
@@ -65,7 +65,7 @@ impl Logs {
         self.lock().iter().filter(|(_, output)| said(output)).map(|(name, _)| name.clone()).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Named>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(String, Arc<Output>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -143,8 +143,12 @@ impl Program {
             .spawn()
             .with_context(|| format!("{name} can't be started: {words:?}"))?;
         let output = Arc::new(Output::default());
-        output.follow(child.stdout.take().context("no output")?);
-        output.follow(child.stderr.take().context("no error output")?);
+        if let Some(from) = child.stdout.take() {
+            output.follow(from);
+        }
+        if let Some(from) = child.stderr.take() {
+            output.follow(from);
+        }
         logs.lock().push((name.to_owned(), output.clone()));
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("no process id")?;
         let stdin = child.stdin.take();

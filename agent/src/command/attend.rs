@@ -15,6 +15,7 @@ use super::console::{Console, Next};
 use super::run::stop_signal;
 use crate::home::{Enrolment, Home};
 use crate::local::client::{CallError, LocalClient};
+use crate::local::server::Door;
 use crate::service::Service;
 
 /// For one-off help.
@@ -40,7 +41,7 @@ pub(crate) async fn run(dir: PathBuf, args: AttendArgs) -> anyhow::Result<ExitCo
         organisation_name: site.organisation_name,
         credential: None,
     };
-    let service = Service::start(home.clone(), enrolment).await?;
+    let service = Service::start(home.clone(), enrolment, vec![Door::private(&home)]).await?;
     wait_for_relay(&service).await;
     let outcome = attend(&home, args.no_code).await;
     service.stop().await;
@@ -55,7 +56,7 @@ async fn wait_for_relay(service: &Service) {
 }
 
 async fn attend(home: &Home, no_code: bool) -> anyhow::Result<ExitCode> {
-    let mut agent = LocalClient::connect(&home.socket()).await?;
+    let mut agent = LocalClient::connect(home).await?;
     agent.ask(Verb::Watch).await?;
     let Reply::Status(status) = agent.ask(Verb::Status).await? else { anyhow::bail!("no status") };
     let mut console = Console::default();

@@ -45,8 +45,8 @@ pub(crate) async fn run(home: Home, args: EnrolArgs) -> anyhow::Result<ExitCode>
     }
     let relay = RelayConnection::dial(&string.relay, &key).await?;
     relay.hello(Hello::Newcomer { program: Program::this() }).await?;
-    relay.ask(&Request::Join { credential: credential.clone(), facts: Some(facts()) }).await?;
-    relay.close();
+    relay.done(&Request::Join { credential: credential.clone(), facts: Some(facts()) }).await?;
+    relay.finish().await;
     let enrolment = Enrolment {
         relay: string.relay,
         organisation: string.organisation,

@@ -121,6 +121,6 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Audit(command) => audit::run(&Home::open(dir)?, &command),
         Command::Policy => simple::policy(&Home::open(dir)?),
         Command::Rotate => simple::rotate(&Home::open(dir)?).await,
-        Command::Doctor(args) => Ok(doctor::doctor(args).await),
+        Command::Doctor(args) => Ok(doctor::doctor(args, dir).await),
     }
 }

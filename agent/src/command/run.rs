@@ -2,19 +2,36 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::home::Home;
+use crate::local::server::Door;
+use crate::platform;
 use crate::service::Service;
 
 /// Runs in the foreground; a service manager or a terminal stops it.
 #[derive(Debug, Args)]
-pub(crate) struct RunArgs {}
+pub(crate) struct RunArgs {
+    /// Let this desktop user answer requests and ask for help (`nearhand-agent attend`); may be repeated.
+    /// Their socket is /run/nearhand-agent/agent.sock
+    #[arg(long, value_name = "USER")]
+    attended_by: Vec<String>,
+}
 
-pub(crate) async fn run(home: Home, _: RunArgs) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(home: Home, args: RunArgs) -> anyhow::Result<ExitCode> {
     let enrolment = home.enrolment()?;
-    let service = Service::start(home, enrolment).await?;
+    let let_in: Vec<u32> = args
+        .attended_by
+        .iter()
+        .map(|name| platform::user_number(name).with_context(|| format!("there is no user {name:?} here")))
+        .collect::<anyhow::Result<_>>()?;
+    let mut doors = vec![Door::private(&home)];
+    if !let_in.is_empty() {
+        doors.push(Door { path: Home::service_socket(), let_in });
+    }
+    let service = Service::start(home, enrolment, doors).await?;
     stop_signal().await?;
     tracing::info!("stopping");
     service.stop().await;

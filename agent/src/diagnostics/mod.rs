@@ -13,6 +13,7 @@ mod runner;
 mod summary;
 
 pub(crate) use diagnosis::{Check, checks};
+pub(crate) use facts::identifiers;
 #[allow(unused_imports, reason = "what a session needs to forward a run")]
 pub(crate) use facts::probe::ProbeTargets;
 #[allow(unused_imports, reason = "what a session needs to forward a run")]

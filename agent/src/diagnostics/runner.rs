@@ -366,4 +366,40 @@ mod tests {
         while receiver.recv().await.is_some() {}
         assert_eq!(Arc::strong_count(&guard), 1);
     }
+
+    #[tokio::test]
+    async fn dropping_the_handle_ends_child_programs() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let tool = dir.path().join("tool");
+        std::fs::write(&tool, "#!/bin/sh\necho $$ > $(dirname $0)/pid.new; mv $(dirname $0)/pid.new $(dirname $0)/pid\nexec sleep 1000\n").unwrap();
+        std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let programs = Programs::only_in(dir.path());
+        let collect = move |_: Source, _: Arc<Context>| {
+            let programs = programs.clone();
+            async move {
+                Err(programs.run("tool", &[]).await.map_or_else(|missing| missing, |_| Missing::TimedOut(0)))
+            }
+        };
+        let options = RunOptions { areas: vec![Area::Memory], ..RunOptions::new(CheckSet::Quick) };
+        let (handle, receiver) = start(options, context(), FULL_LIMIT, collect);
+        let pid = dir.path().join("pid");
+        let waited = async {
+            while !pid.exists() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), waited).await.unwrap();
+        let stat = format!("/proc/{}/stat", std::fs::read_to_string(&pid).unwrap().trim());
+        // Gone, or a zombie that is not collected yet.
+        let runs = || std::fs::read_to_string(&stat).is_ok_and(|text| !text.contains(") Z"));
+        assert!(runs());
+        drop((handle, receiver));
+        let ended = async {
+            while runs() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap();
+    }
 }

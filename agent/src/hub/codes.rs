@@ -36,7 +36,7 @@ impl Hub {
             NewCodeError::NoRelay(self.state().problem.clone().unwrap_or_else(|| "try again".to_owned()))
         })?;
         let Reply::Routing(routing) = relay.ask(&Request::AllotRouting { wanted: None }).await? else {
-            return Err(NewCodeError::Relay(RelayError::Silent));
+            return Err(NewCodeError::Relay(RelayError::Protocol("no digits")));
         };
         let now = Instant::now();
         let mut state = self.state();

@@ -133,8 +133,7 @@ impl Hub {
     /// This device's id.
     pub(crate) fn device(&self) -> DeviceId {
         let state = self.state();
-        let first = state.enrolment.credential.as_ref().and_then(|c| c.links.first()?.peek().ok());
-        first.map_or_else(|| state.key.public(), |link| link.key).device_id()
+        state.enrolment.device().unwrap_or_else(|| state.key.public().device_id())
     }
 
     pub(crate) fn enrolment(&self) -> Enrolment {
@@ -244,18 +243,15 @@ impl Hub {
         let mut state = self.state();
         let organisation = state.enrolment.organisation;
         let mut news = false;
-        for outcome in list
-            .map(|l| state.revocations.apply(l, &organisation))
-            .into_iter()
-            .chain(retirements.iter().map(|r| state.revocations.clone().retire(r)))
-        {
-            match outcome {
-                Ok(new) => news |= new,
-                Err(error) => tracing::warn!(%error, "the relay passed on a revocation that does not count"),
-            }
+        let mut take = |outcome: Result<bool, CredentialError>| match outcome {
+            Ok(new) => news |= new,
+            Err(error) => tracing::warn!(%error, "the relay passed on a revocation that does not count"),
+        };
+        if let Some(list) = list {
+            take(state.revocations.apply(list, &organisation));
         }
         for retirement in retirements {
-            let _ = state.revocations.retire(retirement);
+            take(state.revocations.retire(retirement));
         }
         if !news {
             return Ok(());
@@ -338,6 +334,9 @@ impl Hub {
                 Change::TimedOut { request, decided } => self.settled(request, &decided, "nobody answered"),
                 Change::Expired { session, capabilities } => {
                     self.grants_changed(session, format!("the time for {capabilities} is over"));
+                }
+                Change::Idle { session } => {
+                    self.end_session(session, Ended::Idle, "nothing was granted for a long time");
                 }
             }
         }

@@ -96,7 +96,7 @@ impl Hub {
         let detail = format!("{how}, for {}", live.technician.organisation);
         state.audit(&live.technician.actor(), "session.start", Some(session), detail)?;
         state.arriving.remove(&session);
-        state.consent.begin(session);
+        state.consent.begin(Instant::now(), session);
         state.sessions.insert(session, live);
         self.tell_session(&state, session);
         Ok(())

@@ -2,13 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nearhand_shared::message::local::{Event, FRAME_LIMIT, Message, Reply, Request, Verb};
 use nearhand_shared::transport::framed::{self, FrameError};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
+
+use crate::home::Home;
 
 /// Why the agent can't be asked.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +24,7 @@ pub(crate) enum CallError {
         source: io::Error,
     },
     /// It went away.
-    #[error("the agent went away")]
+    #[error("the agent went away, or does not let this user in (see `nearhand-agent run --attended-by`)")]
     Gone(#[from] FrameError),
     /// It said no.
     #[error("{0}")]
@@ -39,11 +41,17 @@ pub(crate) struct LocalClient {
 }
 
 impl LocalClient {
-    /// Connects to the agent behind `socket`.
-    pub(crate) async fn connect(socket: &Path) -> Result<Self, CallError> {
-        let stream = UnixStream::connect(socket)
-            .await
-            .map_err(|source| CallError::NotRunning { path: socket.to_owned(), source })?;
+    /// Connects to the agent of this directory, or else to the one that runs as a service and lets this user
+    /// in.
+    pub(crate) async fn connect(home: &Home) -> Result<Self, CallError> {
+        let path = home.socket();
+        let stream = match UnixStream::connect(&path).await {
+            Ok(stream) => stream,
+            Err(source) if home.is_default() => UnixStream::connect(Home::service_socket())
+                .await
+                .map_err(|_| CallError::NotRunning { path, source })?,
+            Err(source) => return Err(CallError::NotRunning { path, source }),
+        };
         let (mut read, write) = stream.into_split();
         let (to, messages) = mpsc::channel(64);
         // Reading is not cancel-safe, so it has a task of its own.

@@ -1,11 +1,13 @@
 //! Serves the private Unix socket: who calls is known from the kernel, what they can ask is a closed list.
 //!
 //! The socket's directory belongs to the agent's user and lets nobody else in (0700); on top of that each
-//! caller's user must be the agent's own or root. A directory that somebody else made is refused.
+//! caller's user must be the agent's own or root. An agent that runs as a service can let named desktop users
+//! in: then the directory is open to look through (0755), and the caller's user, told by the kernel, decides.
+//! A directory that somebody else made or can write to is refused.
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nearhand_shared::message::local::{Event, FRAME_LIMIT, Message, Reply, Request, Verb};
@@ -16,8 +18,43 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
+use crate::home::Home;
 use crate::hub::{Hub, Watcher};
 use crate::{control, platform};
+
+/// Who may call.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    /// Where the socket is.
+    pub(crate) path: PathBuf,
+    /// Users let in besides the agent's own and root.
+    pub(crate) let_in: Vec<u32>,
+}
+
+/// What a caller may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Caller {
+    /// The agent's own user or root.
+    Owner,
+    /// A desktop user: everything but the device's key.
+    Desktop,
+}
+
+impl Door {
+    /// For the agent's own user and root only.
+    pub(crate) fn private(home: &Home) -> Self {
+        Self { path: home.socket(), let_in: Vec::new() }
+    }
+
+    fn caller(&self, user: u32) -> Option<Caller> {
+        match user {
+            0 => Some(Caller::Owner),
+            user if user == platform::own_user() => Some(Caller::Owner),
+            user if self.let_in.contains(&user) => Some(Caller::Desktop),
+            _ => None,
+        }
+    }
+}
 
 /// Local programs at the same time.
 const MAX_CALLERS: usize = 16;
@@ -44,29 +81,36 @@ pub(crate) enum ListenError {
 }
 
 /// Opens the socket.
-pub(crate) async fn listen(path: &Path) -> Result<UnixListener, ListenError> {
+pub(crate) async fn listen(door: &Door) -> Result<UnixListener, ListenError> {
+    let path = door.path.as_path();
+    let (dir_mode, socket_mode) = if door.let_in.is_empty() { (0o700, 0o600) } else { (0o755, 0o666) };
     let shown = || path.display().to_string();
     let io = |source| ListenError::Io { path: shown(), source };
     let dir = path.parent().unwrap_or(Path::new("/"));
-    match std::fs::DirBuilder::new().mode(0o700).create(dir) {
+    match std::fs::DirBuilder::new().mode(dir_mode).create(dir) {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(io(e)),
         _ => {}
     }
     let meta = std::fs::symlink_metadata(dir).map_err(io)?;
-    if !meta.is_dir() || meta.uid() != platform::own_user() || meta.mode() & 0o077 != 0 {
+    if !meta.is_dir() || meta.uid() != platform::own_user() || meta.mode() & 0o777 & !dir_mode != 0 {
         return Err(ListenError::Foreign(dir.display().to_string()));
     }
+    // Made by an agent that let others in, or by one that didn't.
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(dir_mode)).map_err(io)?;
     if UnixStream::connect(path).await.is_ok() {
         return Err(ListenError::Running(shown()));
     }
     match std::fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io(e)),
-        _ => UnixListener::bind(path).map_err(io),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io(e)),
+        _ => {}
     }
+    let listener = UnixListener::bind(path).map_err(io)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(socket_mode)).map_err(io)?;
+    Ok(listener)
 }
 
 /// Serves callers until the agent stops.
-pub(crate) async fn serve(hub: Arc<Hub>, listener: UnixListener) {
+pub(crate) async fn serve(hub: Arc<Hub>, door: Door, listener: UnixListener) {
     let places = Arc::new(tokio::sync::Semaphore::new(MAX_CALLERS));
     loop {
         let accepted = tokio::select! {
@@ -82,28 +126,28 @@ pub(crate) async fn serve(hub: Arc<Hub>, listener: UnixListener) {
             }
         };
         let user = stream.peer_cred().map(|c| c.uid()).ok();
-        if !user.is_some_and(|uid| uid == 0 || uid == platform::own_user()) {
+        let Some(caller) = user.and_then(|user| door.caller(user)) else {
             tracing::warn!(user, "a caller of another user was turned away from the local socket");
             continue;
-        }
+        };
         let Ok(place) = places.clone().try_acquire_owned() else {
             tracing::warn!("too many local programs");
             continue;
         };
         let hub = hub.clone();
         tokio::spawn(async move {
-            attend(&hub, stream).await;
+            attend(&hub, caller, stream).await;
             drop(place);
         });
     }
 }
 
-async fn attend(hub: &Arc<Hub>, stream: UnixStream) {
+async fn attend(hub: &Arc<Hub>, caller: Caller, stream: UnixStream) {
     let (read, write) = stream.into_split();
     let (out, outbox) = mpsc::channel(OUTBOX);
     let writer = tokio::spawn(send_all(write, outbox));
     tokio::select! {
-        () = take_all(hub, read, &out) => {}
+        () = take_all(hub, caller, read, &out) => {}
         () = out.closed() => {}
     }
     drop(out);
@@ -118,7 +162,7 @@ async fn send_all(mut write: OwnedWriteHalf, mut outbox: mpsc::Receiver<Message>
     }
 }
 
-async fn take_all(hub: &Arc<Hub>, mut read: OwnedReadHalf, out: &mpsc::Sender<Message>) {
+async fn take_all(hub: &Arc<Hub>, caller: Caller, mut read: OwnedReadHalf, out: &mpsc::Sender<Message>) {
     // Held so that leaving ends the watching.
     let mut watching = tokio::task::JoinSet::new();
     loop {
@@ -134,7 +178,7 @@ async fn take_all(hub: &Arc<Hub>, mut read: OwnedReadHalf, out: &mpsc::Sender<Me
         if request.verb == Verb::Watch && watching.is_empty() {
             watching.spawn(tell_events(hub.watch(), out.clone()));
         }
-        let reply = answer(hub, request.verb).await;
+        let reply = answer(hub, caller, request.verb).await;
         if out.try_send(Message::Reply { number: request.number, reply }).is_err() {
             return;
         }
@@ -156,7 +200,7 @@ async fn tell_events(mut watcher: Watcher, out: mpsc::Sender<Message>) {
     }
 }
 
-async fn answer(hub: &Arc<Hub>, verb: Verb) -> Reply {
+async fn answer(hub: &Arc<Hub>, caller: Caller, verb: Verb) -> Reply {
     let refused = |error: &dyn std::error::Error| Reply::Refused(error.to_string());
     match verb {
         Verb::Status => Reply::Status(Box::new(hub.status())),
@@ -192,6 +236,9 @@ async fn answer(hub: &Arc<Hub>, verb: Verb) -> Reply {
         Verb::Say { session, text } => hub.say(session, &text).map_or_else(|e| refused(&e), |_| Reply::Done),
         Verb::Seen { session, number } => {
             hub.saw(session, number).map_or_else(|e| refused(&e), |()| Reply::Done)
+        }
+        Verb::RotateKey if caller == Caller::Desktop => {
+            Reply::Refused("only the administrator of this machine can do that".to_owned())
         }
         Verb::RotateKey => control::rotate(hub).await.map_or_else(|e| refused(&e), |()| Reply::Done),
     }

@@ -4,7 +4,7 @@ use nearhand_shared::message::session::{DiagnosticsEvent, FRAME_LIMIT, REPORT_PA
 use nearhand_shared::report::model::CheckSet;
 use nearhand_shared::report::redact;
 use nearhand_shared::transport::framed::{self, FrameError};
-use quinn::{RecvStream, SendStream};
+use quinn::{RecvStream, SendStream, StoppedError, VarInt};
 
 use super::serve::Serving;
 use crate::diagnostics::{self, RunEvent, RunOptions};
@@ -12,12 +12,30 @@ use crate::diagnostics::{self, RunEvent, RunOptions};
 /// Longest finding sent as it comes, in bytes; a longer one is in the report only.
 const MAX_FINDING: usize = FRAME_LIMIT - 1024;
 
-/// Runs the checks; closing the stream at the other end cancels them.
+/// Runs the checks; whoever asked cancels them by leaving the stream, and [`super::serve`] by dropping this.
 pub(super) async fn run(serving: &Serving, set: CheckSet, send: &mut SendStream, recv: &mut RecvStream) {
     let (hub, session) = (&serving.hub, serving.session);
     hub.activity(session, "diagnostics are running");
-    let cancelled = async {
-        // The technician sends nothing here: any end of their side of the stream but a plain one cancels.
+    let cancelled = given_up(send.stopped(), recv);
+    let outcome = tokio::select! {
+        outcome = stream(serving, set, send) => outcome,
+        // What drops the run here ends its child programs.
+        () = cancelled => Err(FrameError::Closed),
+    };
+    let text = match outcome {
+        Ok(()) => "diagnostics are done; the report was sent",
+        Err(_) => "diagnostics were broken off",
+    };
+    hub.activity(session, text);
+}
+
+/// Ends when the technician no longer wants the answer, which they can say in two ways: they stop reading, or
+/// they reset their side of the stream. They send nothing here, so finishing their side says nothing.
+async fn given_up(
+    stopped: impl Future<Output = Result<Option<VarInt>, StoppedError>>,
+    recv: &mut RecvStream,
+) {
+    let reset = async {
         let mut byte = [0; 1];
         loop {
             match recv.read(&mut byte).await {
@@ -27,15 +45,10 @@ pub(super) async fn run(serving: &Serving, set: CheckSet, send: &mut SendStream,
             }
         }
     };
-    let outcome = tokio::select! {
-        outcome = stream(serving, set, send) => outcome,
-        () = cancelled => Err(FrameError::Closed),
-    };
-    let text = match outcome {
-        Ok(()) => "diagnostics are done; the report was sent",
-        Err(_) => "diagnostics were broken off",
-    };
-    hub.activity(session, text);
+    tokio::select! {
+        _ = stopped => {}
+        () = reset => {}
+    }
 }
 
 async fn stream(serving: &Serving, set: CheckSet, send: &mut SendStream) -> Result<(), FrameError> {
@@ -91,4 +104,63 @@ async fn finish(
         framed::write(send, &message, FRAME_LIMIT).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use nearhand_shared::identity::SecretKey;
+    use nearhand_shared::transport::tls::{self, Expect, Purpose, SERVER_NAME};
+    use quinn::{Connection, Endpoint};
+    use rand_core::OsRng;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(5);
+
+    /// Both ends of a connection over the loopback interface, and what keeps them alive.
+    async fn pair() -> (Connection, Connection, [Endpoint; 2]) {
+        let (ours, theirs) = (SecretKey::generate(&mut OsRng), SecretKey::generate(&mut OsRng));
+        let server = tls::server(&ours, b"test", Purpose::Control).unwrap();
+        let server = Endpoint::server(server, ([127, 0, 0, 1], 0).into()).unwrap();
+        let keep_alive = Duration::from_secs(5);
+        let config = tls::client(&theirs, Expect::Key(ours.public()), b"test", Purpose::Control, keep_alive);
+        let client = Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
+        let connecting =
+            client.connect_with(config.unwrap(), server.local_addr().unwrap(), SERVER_NAME).unwrap();
+        let incoming = server.accept().await.unwrap();
+        let (there, here) = tokio::join!(connecting, async { incoming.await.unwrap() });
+        (here, there.unwrap(), [server, client])
+    }
+
+    /// Runs `leave` at the technician's end; whether the agent's end noticed that it was given up.
+    async fn noticed(leave: impl FnOnce(&Connection, SendStream, RecvStream)) -> bool {
+        let (here, there, _endpoints) = pair().await;
+        let (mut to, from) = there.open_bi().await.unwrap();
+        to.write_all(b"x").await.unwrap();
+        let (send, mut recv) = here.accept_bi().await.unwrap();
+        let watch = async {
+            timeout(Duration::from_millis(300), given_up(send.stopped(), &mut recv)).await.unwrap_err();
+            leave(&there, to, from);
+            timeout(SOON, given_up(send.stopped(), &mut recv)).await.is_ok()
+        };
+        watch.await
+    }
+
+    #[tokio::test]
+    async fn a_technician_who_leaves_is_noticed_at_once_and_not_at_the_next_finding() {
+        // Ctrl-C drops both: quinn finishes the one and stops the other.
+        assert!(noticed(|_, to, from| drop((to, from))).await);
+        assert!(
+            noticed(|_, mut to, from| {
+                to.reset(VarInt::from_u32(1)).unwrap();
+                // Still reading: the reset alone must do.
+                core::mem::forget(from);
+            })
+            .await
+        );
+        assert!(noticed(|connection, _, _| connection.close(VarInt::from_u32(0), b"")).await);
+    }
 }

@@ -79,9 +79,14 @@ pub(crate) async fn run(hub: Arc<Hub>, offer: Offer, mut inbox: mpsc::Receiver<T
     tracing::info!(%session, why = over.why, "session is over");
     hub.forget_session(session, &over.why);
     if let Some(relay) = hub.relay() {
-        let request = Request::Close { session, outcome: over.outcome, audit: Some(hub.audit_head()) };
+        let request = Request::Close { session, outcome: over.outcome, audit: None };
         if let Err(error) = relay.ask(&request).await {
-            tracing::debug!(%session, %error, "the relay finds out by itself");
+            tracing::debug!(%session, %error, "the technician closed it first, or the relay finds out by itself");
+        }
+        if hub.enrolment().credential.is_some()
+            && let Err(error) = relay.ask(&Request::AuditHead(hub.audit_head())).await
+        {
+            tracing::debug!(%session, %error, "the next session's end brings the relay a newer head");
         }
     }
 }

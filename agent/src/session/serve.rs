@@ -11,6 +11,7 @@ use nearhand_shared::message::session::{
     Answer, Ended, FRAME_LIMIT, FromAgent, FromTechnician, HELLO_LIMIT, MAX_REASON, Open, Refusal,
 };
 use nearhand_shared::text;
+use nearhand_shared::transport::bound_socket::BindControl;
 use nearhand_shared::transport::framed;
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -23,6 +24,12 @@ use crate::hub::{Hub, ToSession};
 
 /// A technician who doesn't take a message for this long has lost the connection, or stalls us.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Between two looks at whether something came.
+const LISTEN: Duration = Duration::from_secs(1);
+/// Looks without anything new after which the path is bound again: a keep-alive and a second's delay.
+const SILENT: u32 = 4;
+/// Interruptions shorter than this are not worth a word.
+const A_MOMENT: Duration = Duration::from_secs(1);
 /// Messages of the technician that may wait.
 const REQUESTS: usize = 16;
 /// Reset code of a stream whose grant is gone.
@@ -66,6 +73,7 @@ pub(super) async fn serve(
     let mut tasks = JoinSet::new();
     tasks.spawn(read_control(recv, to_us));
     tasks.spawn(watch_path(hub.clone(), session, path.control.watch()));
+    tasks.spawn(rebind_when_silent(connection.clone(), path.control.clone()));
     loop {
         let told = tokio::select! {
             told = inbox.recv() => match told {
@@ -156,20 +164,33 @@ async fn read_control(mut recv: RecvStream, to: mpsc::Sender<Result<FromTechnici
     }
 }
 
-/// Tells the person when packets stop passing and when they pass again.
+/// The technician's end sends something at least every [`KEEP_ALIVE`]. If nothing comes, packets to this
+/// device may go to an address that it had before (a NAT has forgotten it): only the device can mend that.
+async fn rebind_when_silent(connection: Connection, path: BindControl) {
+    let mut heard = (connection.stats().udp_rx.datagrams, 0);
+    loop {
+        tokio::time::sleep(LISTEN).await;
+        let datagrams = connection.stats().udp_rx.datagrams;
+        heard = if datagrams == heard.0 { (datagrams, heard.1 + 1) } else { (datagrams, 0) };
+        if heard.1 == SILENT {
+            heard.1 = 0;
+            path.rebind();
+        }
+    }
+}
+
+/// Tells the person when packets stop passing for longer than a moment, and when they pass again.
 async fn watch_path(hub: Arc<Hub>, session: SessionId, mut state: watch::Receiver<BindState>) {
-    let mut was_bound = false;
-    while state.changed().await.is_ok() {
-        let now = *state.borrow_and_update();
-        match now {
-            BindState::Bound { .. } if was_bound => {
+    let is_bound = |state: &BindState| matches!(state, BindState::Bound { .. });
+    while state.wait_for(is_bound).await.is_ok() {
+        if state.wait_for(|state| !is_bound(state)).await.is_err() {
+            break;
+        }
+        if timeout(A_MOMENT, state.wait_for(is_bound)).await.is_err() {
+            hub.activity(session, "the path through the relay is interrupted; trying again");
+            if state.wait_for(is_bound).await.is_ok() {
                 hub.activity(session, "the path through the relay stands again");
             }
-            BindState::Bound { .. } => was_bound = true,
-            BindState::Binding if was_bound => {
-                hub.activity(session, "the path through the relay is interrupted; trying again");
-            }
-            _ => {}
         }
     }
     // The socket is gone; the connection tells the rest.

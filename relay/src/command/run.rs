@@ -1,11 +1,11 @@
 //! `nearhand-relay run`.
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Listen};
 use crate::data::{self, DataDir};
 use crate::logging;
+use crate::platform;
 use crate::serve::{self, Relay};
 
 pub(super) fn run(config: &Config) -> anyhow::Result<()> {
@@ -26,8 +26,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let limits = config.control_limits();
     let database = data::database(config).context("can't open the database's file")?;
     // Before the port is taken: signals from now on lead to an orderly end.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = platform::stop_signal()?;
     let (forwarder, endpoint) = serve::open_port(config.listen, &key, &limits)?;
     let mut relay = Relay::start(key, &database, limits, endpoint, forwarder).await?;
     if let Listen::On(address) = config.metrics_listen {
@@ -35,10 +34,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     }
     let claimed = relay.control().census().claimed;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %config.listen, key = %public, claimed, "the relay runs");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    stop.await;
     tracing::info!("stopping");
     relay.stop().await;
     Ok(())

@@ -72,7 +72,10 @@ async fn attend(control: Arc<Control>, incoming: Incoming, ticket: Ticket) {
     let admitted = admission.await;
     control.doors().leave(ticket);
     match admitted {
-        Ok(Some(welcomed)) => welcomed.attend(control).await,
+        Ok(Some(welcomed)) => {
+            drop(control);
+            welcomed.attend().await;
+        }
         Ok(None) => {}
         Err(_) => control.metrics.count(Family::Handshakes, "timed_out"),
     }

@@ -28,8 +28,10 @@ pub(super) const LAST_REPLY: Duration = Duration::from_secs(2);
 /// Longest version text kept of a program, in characters.
 const MAX_VERSION: usize = 32;
 
-/// A connection whose hello was accepted.
+/// A connection whose hello was accepted. When it is dropped, for whatever reason (its end, an eviction, a
+/// welcome that could not be sent), its peer is no longer here.
 pub(super) struct Welcomed {
+    control: Arc<Control>,
     peer: Arc<Peer>,
     number: Option<ConnectionNo>,
 }
@@ -64,7 +66,6 @@ pub(super) async fn hello(
             let kind = welcomed.peer.caller.kind();
             let welcome = control.state().admission.welcome(now_unix());
             if requests::reply(&mut send, &Reply::Welcome(welcome)).await.is_err() {
-                welcomed.leave(control);
                 return None;
             }
             control.metrics.count_both(Family::Hellos, kind, "ok");
@@ -120,7 +121,7 @@ async fn admit(
     }
     let peer = Arc::new(Peer::new(connection.clone(), key, admitted.caller));
     let Some(id) = peer.id() else {
-        return Ok(Welcomed { peer, number: None });
+        return Ok(Welcomed { control: Arc::clone(control), peer, number: None });
     };
     let (number, replaced) = {
         let mut state = control.state();
@@ -133,7 +134,7 @@ async fn admit(
     if let Some(replaced) = replaced {
         replaced.close(CloseCode::Replaced);
     }
-    Ok(Welcomed { peer, number: Some(number) })
+    Ok(Welcomed { control: Arc::clone(control), peer, number: Some(number) })
 }
 
 /// A rotation whose request was lost on the way: the chain itself proves it.
@@ -171,34 +172,36 @@ async fn refuse(send: &mut SendStream, peer: &Peer, refusal: Refusal) {
 
 impl Welcomed {
     /// Takes requests until the connection ends.
-    pub(super) async fn attend(self, control: Arc<Control>) {
+    pub(super) async fn attend(self) {
         if self.number.is_none() {
-            return self.attend_newcomer(control).await;
+            return Box::pin(self.attend_newcomer()).await;
         }
         while let Ok((send, recv)) = self.peer.connection.accept_bi().await {
-            tokio::spawn(requests::answer(Arc::clone(&control), Arc::clone(&self.peer), send, recv));
+            tokio::spawn(requests::answer(Arc::clone(&self.control), Arc::clone(&self.peer), send, recv));
         }
-        self.leave(&control);
     }
 
-    async fn attend_newcomer(self, control: Arc<Control>) {
-        let Ok(_permit) = control.newcomers.try_acquire() else {
+    async fn attend_newcomer(self) {
+        let Ok(_permit) = self.control.newcomers.try_acquire() else {
             self.peer.close(CloseCode::Overloaded);
             return;
         };
         let stay = async {
             while let Ok((send, recv)) = self.peer.connection.accept_bi().await {
                 // One after the other: a newcomer has one thing to ask.
-                requests::answer(Arc::clone(&control), Arc::clone(&self.peer), send, recv).await;
+                requests::answer(Arc::clone(&self.control), Arc::clone(&self.peer), send, recv).await;
             }
         };
-        if Box::pin(tokio::time::timeout(NEWCOMER_STAY, stay)).await.is_err() {
+        if tokio::time::timeout(NEWCOMER_STAY, stay).await.is_err() {
             self.peer.close(CloseCode::TimedOut);
         }
     }
+}
 
-    fn leave(&self, control: &Control) {
+impl Drop for Welcomed {
+    fn drop(&mut self) {
         let (Some(id), Some(number)) = (self.peer.id(), self.number) else { return };
+        let control = &self.control;
         let last = control.state().registry.disconnect(&id, number, Instant::now());
         if last {
             control.note_seen(Seen { peer: id, at: now_unix(), said: None });

@@ -87,10 +87,10 @@ impl Control {
         }
         let unsaved = std::mem::take(&mut *self.unsaved.lock().unwrap_or_else(PoisonError::into_inner));
         for write in unsaved {
-            if let Write::Close(id, at, outcome, bytes) = write {
-                if self.store.write(Write::Close(id, at, outcome, bytes)).await.is_err() {
-                    self.keep_unsaved(Write::Close(id, at, outcome, bytes));
-                }
+            if let Write::Close(id, at, outcome, bytes) = write
+                && self.store.write(Write::Close(id, at, outcome, bytes)).await.is_err()
+            {
+                self.keep_unsaved(Write::Close(id, at, outcome, bytes));
             }
         }
     }

@@ -221,6 +221,7 @@ fn close(connection: &Connection, code: CloseCode) {
 }
 
 /// What a caller is told when the store fails; the store itself has logged it.
+#[allow(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
 fn storage(error: StoreError) -> Refusal {
     tracing::debug!(error = %error.in_full(), "a request could not be stored");
     Refusal::Storage

@@ -283,10 +283,10 @@ impl Control {
         let mut state = self.state();
         let count = running.len();
         for (session, grants) in running {
-            if let Some(grants) = grants {
-                if let Err(error) = self.path.offer(session.id, grants, now + RESTORE_WITHIN) {
-                    tracing::warn!(%error, session = %session.id, "a session could not be restored");
-                }
+            if let Some(grants) = grants
+                && let Err(error) = self.path.offer(session.id, grants, now + RESTORE_WITHIN)
+            {
+                tracing::warn!(%error, session = %session.id, "a session could not be restored");
             }
             state.registry.sessions.insert(session, now);
         }

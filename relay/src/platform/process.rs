@@ -1,4 +1,8 @@
-//! What the system says about this process: memory and files. `None` where it doesn't say.
+//! What the system says about this process (memory and files; `None` where it doesn't say), and how it says
+//! that the process should stop or that a directory is taken.
+
+use std::fs::File;
+use std::io;
 
 /// Resident memory in bytes.
 #[cfg(target_os = "linux")]
@@ -36,4 +40,49 @@ pub(crate) fn open_files() -> Option<u64> {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn max_files() -> Option<u64> {
     None
+}
+
+/// Takes a file for this process alone, until it is closed.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] if another process has it.
+#[cfg(unix)]
+pub(crate) fn try_lock(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?)
+}
+
+/// Not offered here: the port, which only one relay can take, has to do.
+#[cfg(not(unix))]
+pub(crate) fn try_lock(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// Resolves when the process should stop. Signals count from the call on, not only from the first poll.
+///
+/// # Errors
+/// What the system says.
+#[cfg(unix)]
+pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Resolves when the process should stop.
+///
+/// # Errors
+/// What the system says.
+#[cfg(not(unix))]
+pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        // Without the signal there is nothing to wait for: it runs until it is ended.
+        if tokio::signal::ctrl_c().await.is_err() {
+            core::future::pending::<()>().await;
+        }
+    })
 }

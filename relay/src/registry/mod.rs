@@ -239,10 +239,18 @@ impl<H: Clone> Registry<H> {
 }
 
 #[cfg(test)]
+mod registry_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use rand_core::OsRng;
     use std::time::Duration;
+
+    /// Where virtual time begins.
+    pub(super) fn start() -> Instant {
+        Instant::now()
+    }
 
     const ADA: TechnicianId = TechnicianId::from_bytes([2; 16]);
     const EVE: TechnicianId = TechnicianId::from_bytes([3; 16]);

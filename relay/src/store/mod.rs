@@ -53,7 +53,7 @@ impl Database {
         for byte in path.as_os_str().as_encoded_bytes() {
             match byte {
                 b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => {
-                    url.push(char::from(*byte))
+                    url.push(char::from(*byte));
                 }
                 other => url.push_str(&format!("%{other:02X}")),
             }

@@ -17,9 +17,9 @@ use nearhand_shared::time::UnixMillis;
 use sqlx::{Any, AnyPool, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
-use super::StoreError;
 use super::codec::{to_big, to_text};
 use super::schema::{outcome_name, role_name};
+use super::{StoreError, read};
 use crate::registry::PeerId;
 use crate::registry::sessions::Session;
 
@@ -164,15 +164,19 @@ pub(super) async fn run(
                     let _ = job.done.send(Ok(applied));
                 }
             }
-            Err(_) if batch.len() > 1 => {
-                for job in batch.drain(..) {
-                    let result = store(&pool, &key, head, std::slice::from_ref(&job)).await;
-                    answer(job, result, &mut head, &health);
-                }
-            }
             Err(error) => {
-                if let Some(job) = batch.pop() {
-                    answer(job, Err(error), &mut head, &health);
+                // The commit may have been done and only its answer lost: go on from what is stored.
+                if let Ok(stored) = read::audit_head(&pool).await {
+                    head = stored;
+                }
+                // A write that was alone has failed alone.
+                let mut error = Some(error).filter(|_| batch.len() == 1);
+                for job in batch.drain(..) {
+                    let result = match error.take() {
+                        Some(error) => Err(error),
+                        None => store(&pool, &key, head, std::slice::from_ref(&job)).await,
+                    };
+                    answer(job, result, &mut head, &health);
                 }
             }
         }
@@ -517,10 +521,10 @@ async fn witness(
             .bind(device.to_string())
             .fetch_optional(&mut **tx)
             .await?;
-    if let Some((number, known_hash)) = known {
-        if to_big(head.number) < number || (to_big(head.number) == number && hash != known_hash) {
-            return Ok(Applied::Conflict);
-        }
+    if let Some((number, known_hash)) = known
+        && (to_big(head.number) < number || (to_big(head.number) == number && hash != known_hash))
+    {
+        return Ok(Applied::Conflict);
     }
     sqlx::query(
         "INSERT INTO audit_witnesses (witness, number, hash, head, received_at) VALUES ($1, $2, $3, $4, $5) \

@@ -342,7 +342,8 @@ impl Silence {
     fn sent(&mut self, now: Instant) {
         let first = *self.first_sent.get_or_insert(now);
         if self.due_since.is_none() && now.saturating_duration_since(first) >= PROBE_GAP {
-            self.due_since = Some(first);
+            // Not since the first: that may have been an acknowledgement, and this a keep-alive much later.
+            self.due_since = Some(now);
         }
     }
 

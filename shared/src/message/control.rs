@@ -473,6 +473,33 @@ pub enum CloseCode {
     Overloaded,
 }
 
+impl core::fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Normal => "the relay ended the connection: try again",
+            Self::Protocol => {
+                "the relay ended the connection, since it did not understand what it was sent: are this program and \
+                 the relay of the same version?"
+            }
+            Self::TimedOut => {
+                "the relay ended the connection, since what it waited for did not arrive: check the network, try again"
+            }
+            Self::Refused => "the relay refused the connection: ask its administrator",
+            Self::Replaced => {
+                "another program connected to the relay with the same key and took this one's place: end one of the \
+                 two; if one is on a copied disk, enrol it anew"
+            }
+            Self::Revoked => {
+                "the organisation has withdrawn this key: ask the administrator for a new invitation or enrolment \
+                 string"
+            }
+            Self::Rotated => "the key was replaced on this connection: connect with the new one",
+            Self::ShuttingDown => "the relay is stopping: try again in a minute",
+            Self::Overloaded => "the relay needs the room for others: try again in some minutes",
+        })
+    }
+}
+
 impl CloseCode {
     const ALL: [Self; 9] = [
         Self::Normal,

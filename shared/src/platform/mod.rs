@@ -1,6 +1,12 @@
-//! What differs between operating systems in the shared crate: files only their owner can read.
+//! What differs between operating systems in the shared crate: files only their owner can read, and the news
+//! that the machine's addresses have changed.
 //!
 //! The only place of this crate with `cfg` on the target.
+
+#[cfg(target_os = "linux")]
+mod addresses;
+#[cfg(target_os = "linux")]
+pub use addresses::address_changes;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

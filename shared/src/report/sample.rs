@@ -115,6 +115,7 @@ fn quiet() -> Vec<Finding> {
         finding(Area::Security, "security.firewall", "", Status::Ok, "A firewall is active")
             .seen("Tables", "nftables, 3 chains"),
         finding(Area::Logs, "logs.oom", "", Status::Ok, "No program was ended for lack of memory"),
+        finding(Area::Printers, "printers.queues", "Office", Status::Ok, "Office prints"),
         finding(Area::Disks, "disks.raid", "", Status::Skipped, "RAID").skipped("This machine has no RAID."),
         finding(Area::Hardware, "hardware.battery", "", Status::Skipped, "Battery")
             .skipped("This machine has no battery."),

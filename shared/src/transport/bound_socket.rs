@@ -30,6 +30,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::forward::packet::is_bind_family;
 use crate::forward::{BindGrant, BindState, Binder, Command};
+use crate::transport::network::OwnAddress;
 
 /// Receive and send buffer asked of the system, in bytes: 50 ms of a 300 Mbit/s stream. The default of 208 KiB
 /// loses packets when the reader is off the processor for 5 ms. The system may grant less.
@@ -107,7 +108,7 @@ impl BoundSocket {
             closed: AtomicBool::new(false),
             receiver: Mutex::new(None),
         });
-        tokio::spawn(drive_timer(Arc::downgrade(&shared), Arc::clone(&shared.timer)));
+        tokio::spawn(drive_timer(Arc::downgrade(&shared), Arc::clone(&shared.timer), relay));
         let control = BindControl { shared: Arc::downgrade(&shared), state: watched };
         Ok((Arc::new(Self { shared }), control))
     }
@@ -170,18 +171,30 @@ impl BindControl {
     }
 }
 
-/// Waits for the binder's timeouts; ends with the socket.
-async fn drive_timer(shared: Weak<Shared>, changed: Arc<Notify>) {
+/// Waits for the binder's timeouts and for another address of this machine; ends with the socket.
+async fn drive_timer(shared: Weak<Shared>, changed: Arc<Notify>, relay: SocketAddr) {
+    let mut own_address = OwnAddress::watch(relay);
     loop {
         let next = match shared.upgrade() {
             Some(shared) if !shared.closed.load(Ordering::Acquire) => shared.handle_timeout(),
             _ => return,
         };
-        match next {
-            Some(at) => {
-                let _ = tokio::time::timeout_at(at.into(), changed.notified()).await;
+        let due = async {
+            match next {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => core::future::pending().await,
             }
-            None => changed.notified().await,
+        };
+        tokio::select! {
+            () = due => {}
+            () = changed.notified() => {}
+            () = own_address.changed() => {
+                if let Some(shared) = shared.upgrade() {
+                    let mut binder = shared.binder();
+                    binder.network_changed(Instant::now());
+                    shared.settle(binder);
+                }
+            }
         }
     }
 }

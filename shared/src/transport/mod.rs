@@ -9,4 +9,5 @@ pub mod chat;
 pub mod control;
 pub mod framed;
 pub mod lines;
+mod network;
 pub mod tls;

@@ -56,7 +56,7 @@ async fn show(ctx: &Context, relay: &RelayConnection, mut after: u64) -> Result<
         let (_, rows) = relay.audit(after).await?;
         let Some(last) = rows.last() else { return Ok(()) };
         if last.number <= after {
-            return Err(RelayError::Protocol("its audit rows go backwards").into());
+            return Err(RelayError::nonsense("its audit rows go backwards").into());
         }
         after = last.number;
         if ctx.output.is_json() {

@@ -1,16 +1,16 @@
 //! `nearhand diagnose`: check how a device is doing, and keep the report as HTML, JSON and Markdown.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use nearhand_shared::grant::{Capabilities, Capability};
 use nearhand_shared::platform::{create_private_dir, write_private};
-use nearhand_shared::report::compare::{self, Comparison};
+use nearhand_shared::report::edition::{Edition, Pseudonyms};
 use nearhand_shared::report::model::{CheckSet, Report, Status};
-use nearhand_shared::report::pseudonymise::{Identifiers, pseudonymise};
-use nearhand_shared::report::{html, markdown, parse, redact, text_view};
+use nearhand_shared::report::pseudonymise::Identifiers;
+use nearhand_shared::report::{parse, text_view};
 use nearhand_shared::text;
 use tokio::sync::mpsc;
 
@@ -94,9 +94,14 @@ async fn granted(
                     "the session ended before anything was granted",
                 ));
             }
-            // A question that was open when the connection broke may never have arrived.
-            Some(Update::Resumed) => {
-                connect::show(ctx, session, &Update::Resumed, &mut now)?;
+            // A question that was open when the connection broke may never have arrived, or it was answered
+            // while nobody here could be told.
+            Some(Update::Grants(granted, why)) => {
+                let has_it = granted.iter().any(|g| g.capability == Capability::Diagnostics);
+                connect::show(ctx, session, &Update::Grants(granted, why), &mut now)?;
+                if has_it {
+                    return Ok(());
+                }
                 number = session.ask(wanted, duration).await;
             }
             Some(update) => connect::show(ctx, session, &update, &mut now)?,
@@ -145,7 +150,8 @@ impl Reporting {
         let compare = match compare {
             None => None,
             Some(path) => {
-                let bytes = std::fs::read(path).map_err(|e| local(path, &e))?;
+                let bytes = bounded(path)
+                    .map_err(|e| Failure::new(ExitCode::Usage, format!("{}: {e}", path.display())))?;
                 let old = parse::parse(&bytes)
                     .map_err(|e| Failure::new(ExitCode::Usage, format!("{}: {e}", path.display())))?;
                 Some(old)
@@ -153,6 +159,14 @@ impl Reporting {
         };
         Ok(Self { out, compare, pseudonymise })
     }
+}
+
+/// A file up to one byte more than a report may have, so that a longer one is refused and not cut.
+fn bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let limit = u64::try_from(parse::MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn local(path: &Path, error: &io::Error) -> Failure {
@@ -169,36 +183,20 @@ pub(super) async fn report(
     let bar = ctx.output.busy("running checks");
     let report = session.diagnose(set, |progress| step(ctx, &bar, &progress)).await;
     bar.finish_and_clear();
-    let mut report = report?;
-    // The device has done this already; a device that hasn't must not put secrets on this disk.
-    redact::redact(&mut report);
-    if reporting.pseudonymise {
-        let key = ctx.home()?.pseudonym_key()?;
-        let known = identifiers(&report);
-        pseudonymise(&mut report, &key, &known);
-    }
-    let since = reporting.compare.as_ref().map(|old| compare::compare(old, &report));
+    // The device has taken secrets out already; one that hasn't must not put them on this disk.
+    let edition = match reporting.pseudonymise {
+        false => Edition::new(report?, reporting.compare.clone(), None),
+        true => {
+            let (key, known) = (ctx.home()?.pseudonym_key()?, Identifiers::default());
+            Edition::new(report?, reporting.compare.clone(), Some(Pseudonyms { key: &key, known: &known }))
+        }
+    };
     let dir = match &reporting.out {
         Some(dir) => dir.clone(),
         None => ctx.home()?.session_dir(session.id())?,
     };
-    let files = write(&dir, &report, since.as_ref())?;
-    show(ctx, &report, since.as_ref(), &files)
-}
-
-/// What is known to identify this device and its people.
-fn identifiers(report: &Report) -> Identifiers {
-    Identifiers {
-        hostnames: vec![report.subject.hostname.clone()],
-        devices: vec![report.subject.device.clone()],
-        serials: report
-            .hardware
-            .iter()
-            .filter(|(name, _)| name.to_lowercase().contains("serial"))
-            .map(|(_, value)| value.clone())
-            .collect(),
-        ..Identifiers::default()
-    }
+    let files = write(&dir, &edition)?;
+    show(ctx, &edition, &files)
 }
 
 fn step(ctx: &Context, bar: &ProgressBar, progress: &Progress) {
@@ -226,48 +224,35 @@ fn step(ctx: &Context, bar: &ProgressBar, progress: &Progress) {
     }
 }
 
-struct Files {
-    html: PathBuf,
-    json: PathBuf,
-    markdown: PathBuf,
-}
-
-fn write(dir: &Path, report: &Report, since: Option<&Comparison>) -> Result<Files, Failure> {
+fn write(dir: &Path, edition: &Edition) -> Result<[PathBuf; 3], Failure> {
     create_private_dir(dir).map_err(|e| local(dir, &e))?;
-    let files = Files {
-        html: dir.join("report.html"),
-        json: dir.join("report.json"),
-        markdown: dir.join("report.md"),
-    };
-    let json = serde_json::to_vec_pretty(report)
+    let files = edition
+        .files()
         .map_err(|e| Failure::new(ExitCode::Unexpected, format!("the report can't be put in JSON: {e}")))?;
-    let html = html::page(report, since);
-    let markdown = markdown::document(report, since);
-    for (path, bytes) in [
-        (&files.json, json.as_slice()),
-        (&files.html, html.as_bytes()),
-        (&files.markdown, markdown.as_bytes()),
-    ] {
-        write_private(path, bytes).map_err(|e| local(path, &e))?;
+    for (name, bytes) in &files {
+        let path = dir.join(name);
+        write_private(&path, bytes).map_err(|e| local(&path, &e))?;
     }
-    Ok(files)
+    Ok(files.map(|(name, _)| dir.join(name)))
 }
 
-fn show(ctx: &Context, report: &Report, since: Option<&Comparison>, files: &Files) -> Result<(), Failure> {
+fn show(ctx: &Context, edition: &Edition, files: &[PathBuf; 3]) -> Result<(), Failure> {
+    let Edition { report, since } = edition;
+    let [html, json, markdown] = files;
     let shown =
         |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
     if ctx.output.is_json() {
         ctx.output.json(&serde_json::json!({
-            "event": "report", "counts": report.counts, "html": shown(&files.html),
-            "json": shown(&files.json), "markdown": shown(&files.markdown),
+            "event": "report", "counts": report.counts, "html": shown(html),
+            "json": shown(json), "markdown": shown(markdown),
             "comparison": since,
         }))?;
         return Ok(());
     }
     let style = text_view::Style { colour: false, verbose: false, ..text_view::Style::default() };
-    ctx.output.line(&text_view::render(report, since, style))?;
-    ctx.output.line(&format!("Report: {}", shown(&files.html)))?;
-    ctx.output.line(&format!("        {}", shown(&files.markdown)))?;
-    ctx.output.line(&format!("        {}", shown(&files.json)))?;
+    ctx.output.line(&text_view::render(report, since.as_ref(), style))?;
+    ctx.output.line(&format!("Report: {}", shown(html)))?;
+    ctx.output.line(&format!("        {}", shown(markdown)))?;
+    ctx.output.line(&format!("        {}", shown(json)))?;
     Ok(())
 }

@@ -75,7 +75,7 @@ pub(super) async fn settle_earlier(ctx: &Context, home: &Home) -> Result<bool, F
 
 /// The outcome of asking the relay, with what to do if it isn't known.
 pub(super) fn admitted(ctx: &Context, step: Step, outcome: Result<(), RelayError>) -> Result<(), Failure> {
-    if let Err(RelayError::Lost | RelayError::Silent | RelayError::Protocol(_)) = &outcome {
+    if outcome.as_ref().is_err_and(RelayError::leaves_open) {
         ctx.output.warn(&format!(
             "whether the relay agreed to the {step} is not known; nothing is lost. `nearhand status` finds out."
         ));

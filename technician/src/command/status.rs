@@ -91,7 +91,7 @@ impl Status {
             "relay": {
                 "address": profile.relay.to_string(),
                 "key": profile.relay.key.to_string(),
-                "reachable": matches!(relay, Ok(_) | Err(RelayError::Refused(_))),
+                "reachable": relay.is_ok() || refused(relay),
                 "at": relay.ok().map(|r| r.relay_addr().to_string()),
                 "version": relay.ok().map(|r| r.welcome().program.version.clone()),
                 "error": relay.err().map(ToString::to_string),
@@ -119,7 +119,7 @@ impl Status {
                 ),
                 Tone::Good,
             ),
-            Err(RelayError::Refused(_)) => {
+            Err(_) if refused(relay) => {
                 Cell::toned(format!("{}, reached, but it said no", profile.relay), Tone::Bad)
             }
             Err(_) => Cell::toned(format!("{}, not reached", profile.relay), Tone::Bad),
@@ -151,4 +151,9 @@ impl Status {
             ));
         }
     }
+}
+
+/// A relay that says no was reached.
+fn refused(relay: Result<&RelayConnection, &RelayError>) -> bool {
+    relay.is_err_and(|error| error.refusal().is_some())
 }

@@ -1,3 +1,5 @@
+//! Changes of identity survive a crash at any step; what is damaged or open to others is not used.
+
 use super::*;
 use nearhand_shared::credential::{self, Credential, Invite, Role};
 use nearhand_shared::identity::PublicKey;

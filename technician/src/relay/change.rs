@@ -6,46 +6,48 @@
 use nearhand_shared::credential::{MAX_LINKS, Retirement};
 use nearhand_shared::identity::SecretKey;
 use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{FRAME_LIMIT, Hello, Request};
-use quinn::VarInt;
+use nearhand_shared::message::control::{Hello, Request};
+use nearhand_shared::transport::control;
 use rand_core::CryptoRngCore;
 
-use super::{RelayConnection, RelayError, ask, dial, done, hello};
+use super::{RelayConnection, RelayError};
 use crate::clock;
 use crate::home::{Home, HomeError, Identity, Pending, Profile, Step};
 
 /// Claims a relay or joins an organisation: `request` is what the relay is asked for `pending`.
 ///
 /// # Errors
-/// [`RelayError`]. After [`RelayError::Lost`], [`RelayError::Silent`] and [`RelayError::Protocol`] the relay may
-/// have agreed: `pending` is still written down. After any other it is forgotten.
+/// [`RelayError`]. After one that [`RelayError::leaves_open`] whether the relay agreed, `pending` is still
+/// written down. After any other it is forgotten.
 pub async fn admit(home: &Home, pending: &Pending, request: &Request) -> Result<(), RelayError> {
     home.begin(pending)?;
     let identity = &pending.identity;
     let outcome = async {
-        let (connection, _) = dial::dial(&identity.profile.relay, &identity.key).await.map_err(Asked::No)?;
-        hello(&connection, Hello::Newcomer { program: Program::this() }).await.map_err(Asked::No)?;
-        let reply = ask(&connection, request, FRAME_LIMIT).await;
-        connection.close(VarInt::from_u32(0), b"");
-        done(&reply.map_err(Asked::Yes)?).map_err(Asked::Yes)
+        let profile = &identity.profile;
+        let connection =
+            control::RelayConnection::dial(&profile.relay, &identity.key).await.map_err(Asked::No)?;
+        connection.hello(Hello::Newcomer { program: Program::this() }).await.map_err(Asked::No)?;
+        let done = connection.done(request).await;
+        connection.close();
+        done.map_err(Asked::Yes)
     };
     conclude(home, pending, outcome.await)
 }
 
 /// Whether the relay was asked before it went wrong.
 enum Asked {
-    No(RelayError),
-    Yes(RelayError),
+    No(control::RelayError),
+    Yes(control::RelayError),
 }
 
 fn conclude(home: &Home, pending: &Pending, outcome: Result<(), Asked>) -> Result<(), RelayError> {
     match outcome {
         Ok(()) => Ok(home.commit(pending)?),
-        Err(Asked::No(e) | Asked::Yes(e @ RelayError::Refused(_))) => {
+        Err(Asked::Yes(e)) if e.leaves_open() => Err(e.into()),
+        Err(Asked::No(e) | Asked::Yes(e)) => {
             home.abandon()?;
-            Err(e)
+            Err(e.into())
         }
-        Err(Asked::Yes(e)) => Err(e),
     }
 }
 
@@ -59,7 +61,7 @@ impl RelayConnection {
         let old = &self.identity;
         let key = SecretKey::generate(rng);
         let now = clock::now();
-        let broken = |_| RelayError::Protocol("the new key can't be signed");
+        let broken = |_| RelayError::nonsense("the new key can't be signed");
         let credential = old.profile.credential.rotated(&old.key, &key.public(), now).map_err(broken)?;
         let retirement = old.key.sign(&Retirement { key: old.key.public(), issued: now }).map_err(broken)?;
         let profile = Profile { credential: credential.clone(), ..old.profile.clone() };
@@ -70,7 +72,8 @@ impl RelayConnection {
         })?;
         let pending = Pending { step: Step::Rotation, identity, organisation_key: None };
         self.home.begin(&pending)?;
-        let outcome = self.done(&Request::Rotate { credential, retirement }).await.map_err(Asked::Yes);
+        let outcome = self.current().connection.done(&Request::Rotate { credential, retirement }).await;
+        let outcome = outcome.map_err(Asked::Yes);
         conclude(&self.home, &pending, outcome)?;
         let home = self.home.clone();
         self.finish().await;

@@ -1,13 +1,13 @@
 //! The conversation with the relay: one QUIC connection, one stream for each request, and the streams on
 //! which the relay speaks unasked.
 //!
+//! How a relay is dialled and asked is `shared`'s (`transport::control`); this is who asks, and for what.
+//!
 //! The relay's key is pinned; what it says of others counts only as far as the organisation has signed it.
 //! A driver: sockets and timers live here, decisions in [`target`], [`crate::home`] and `shared`. Must not
 //! live here: printing, and the session end to end.
 
-mod backoff;
 mod change;
-mod dial;
 mod error;
 mod pushes;
 pub mod target;
@@ -22,22 +22,23 @@ use nearhand_shared::id::SessionId;
 use nearhand_shared::identity::{PublicKey, Signed};
 use nearhand_shared::message::Program;
 use nearhand_shared::message::control::{
-    CloseCode, DeviceEntry, FRAME_LIMIT, HELLO_LIMIT, Hello, Opened, Outcome, PAGE, PersonEntry, Push,
-    REQUEST_TIMEOUT, Refusal, Reply, Request, SessionEntry, Target, Welcome,
+    CloseCode, DeviceEntry, Hello, Opened, Outcome, PAGE, PersonEntry, Push, Refusal, Reply, Request,
+    SessionEntry, Target, Welcome,
 };
-use nearhand_shared::transport::framed::{self, FrameError};
-use quinn::{Connection, ConnectionError, VarInt};
-use rand_core::OsRng;
+use nearhand_shared::transport::control::{self, backoff, random_part};
+use rand_core::{OsRng, RngCore};
 use tokio::sync::broadcast;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 pub use change::admit;
-pub use error::{AllTried, RelayError, Tried};
+pub use error::RelayError;
 pub use target::{DeviceError, ExpectedDevice, Resolved, TargetError, VerifiedDevice};
 
 use crate::clock;
 use crate::home::{Home, HomeError, Identity, Pending, Step};
 
+/// Longest wait between two tries: a session outlives its connection by a minute, and several must fit.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 /// Pushes that a slow reader may be behind.
 const PUSHES: usize = 64;
 /// Most pages of a list that are fetched: 20,000 devices.
@@ -55,8 +56,7 @@ pub struct RelayConnection {
 /// What is replaced by a reconnect.
 #[derive(Debug, Clone)]
 struct Link {
-    connection: Connection,
-    addr: SocketAddr,
+    connection: control::RelayConnection,
     welcome: Arc<Welcome>,
 }
 
@@ -81,9 +81,10 @@ impl RelayConnection {
                 home.commit(pending)?;
                 Ok(connection)
             }
-            Err(RelayError::Refused(
-                Refusal::Unknown | Refusal::Unclaimed | Refusal::Credential(_) | Refusal::NotAllowed,
-            )) => {
+            Err(e)
+                if is_unknown(&e)
+                    || matches!(e.refusal(), Some(Refusal::Unclaimed | Refusal::NotAllowed)) =>
+            {
                 tracing::info!(step = %pending.step, "the relay does not know of it: forgotten");
                 home.abandon()?;
                 Self::connect_as(home, home.identity()?).await
@@ -98,7 +99,7 @@ impl RelayConnection {
         let old = match home.identity() {
             Ok(old) => Self::connect_as(home, old).await,
             // It was being put in its place, so the relay had agreed.
-            Err(HomeError::Unsettled(_)) => Err(RelayError::Refused(Refusal::Revoked)),
+            Err(HomeError::Unsettled(_)) => Err(control::RelayError::Refused(Refusal::Revoked).into()),
             Err(e) => return Err(e.into()),
         };
         match old {
@@ -107,7 +108,7 @@ impl RelayConnection {
                 home.abandon()?;
                 Ok(connection)
             }
-            Err(RelayError::Refused(Refusal::Revoked | Refusal::Unknown | Refusal::Credential(_))) => {
+            Err(e) if is_unknown(&e) || is_revoked(&e) => {
                 let connection = Self::connect_as(home, pending.identity.clone()).await?;
                 home.commit(pending)?;
                 Ok(connection)
@@ -132,7 +133,8 @@ impl RelayConnection {
     /// The last try's [`RelayError`]; at once one that won't go away by itself.
     pub async fn reconnect(&self, within: Duration) -> Result<(), RelayError> {
         let until = Instant::now() + within;
-        self.current().connection.close(VarInt::from_u32(0), b"");
+        self.current().connection.close();
+        let mut last = control::RelayError::Silent.into();
         for attempt in 0.. {
             match tokio::time::timeout_at(until, link(&self.home, &self.identity, &self.pushes)).await {
                 Ok(Ok(link)) => {
@@ -141,27 +143,28 @@ impl RelayConnection {
                 }
                 Ok(Err(e)) if !e.is_passing() => return Err(e),
                 Ok(Err(e)) => {
-                    let wait = backoff::wait(attempt, &mut OsRng);
+                    let wait = backoff(attempt, MAX_WAIT, OsRng.next_u32());
                     if Instant::now() + wait >= until {
                         return Err(e);
                     }
                     tracing::info!(error = %e, wait_ms = wait.as_millis(), "the relay can't be reached yet");
+                    last = e;
                     sleep(wait).await;
                 }
                 Err(_) => break,
             }
         }
-        Err(RelayError::Lost)
+        Err(last)
     }
 
     /// A random part of the time in which a relay that said [`Push::Goodbye`] wants its peers back.
     pub fn part_of(within_ms: u32) -> Duration {
-        backoff::random_part(Duration::from_millis(within_ms.into()), &mut OsRng)
+        random_part(Duration::from_millis(within_ms.into()), OsRng.next_u32())
     }
 
     /// The UDP address at which the relay answers, for binding a session's path.
     pub fn relay_addr(&self) -> SocketAddr {
-        self.current().addr
+        self.current().connection.relay_addr()
     }
 
     /// Who the technician is: profile, key, credential.
@@ -191,20 +194,15 @@ impl RelayConnection {
 
     /// Returns once the relay has closed the present connection because this end was revoked; never otherwise.
     pub async fn revoked(&self) {
-        let closed = self.current().connection.closed().await;
-        match closed {
-            ConnectionError::ApplicationClosed(close)
-                if CloseCode::from_number(close.error_code.into_inner()) == Some(CloseCode::Revoked) => {}
+        match self.current().connection.closed().await {
+            control::RelayError::Closed(CloseCode::Revoked) => {}
             _ => core::future::pending().await,
         }
     }
 
     /// Ends the connection and lets the relay know.
     pub async fn finish(&self) {
-        let link = self.current();
-        link.connection.close(VarInt::from_u32(0), b"");
-        // The close is one packet; a relay that is gone need not hear it.
-        sleep(Duration::from_millis(20)).await;
+        self.current().connection.finish().await;
     }
 
     /// Asks for a session.
@@ -214,7 +212,7 @@ impl RelayConnection {
     pub async fn open(&self, session: SessionId, target: Target) -> Result<Opened, RelayError> {
         match self.request(&Request::Open { session, target }).await? {
             Reply::Opened(opened) => Ok(opened),
-            _ => Err(RelayError::Protocol("no path was offered")),
+            _ => Err(RelayError::nonsense("no path was offered")),
         }
     }
 
@@ -225,7 +223,7 @@ impl RelayConnection {
     pub async fn reopen(&self, session: SessionId) -> Result<Opened, RelayError> {
         match self.request(&Request::Reopen { session }).await? {
             Reply::Opened(opened) => Ok(opened),
-            _ => Err(RelayError::Protocol("no path was offered")),
+            _ => Err(RelayError::nonsense("no path was offered")),
         }
     }
 
@@ -251,14 +249,14 @@ impl RelayConnection {
         for _ in 0..MAX_PAGES {
             let after = all.last().map(|d| d.id);
             let Reply::Devices(page) = self.request(&Request::Devices { after }).await? else {
-                return Err(RelayError::Protocol("no list of devices"));
+                return Err(RelayError::nonsense("no list of devices"));
             };
             if page.is_empty() {
                 break;
             }
             // In order, or paging would never end. A page may be short: what counts is what a frame takes.
             if page.iter().any(|d| after.is_some_and(|after| d.id <= after)) {
-                return Err(RelayError::Protocol("its list of devices is out of order"));
+                return Err(RelayError::nonsense("its list of devices is out of order"));
             }
             all.extend(page);
         }
@@ -272,7 +270,7 @@ impl RelayConnection {
     pub async fn people(&self) -> Result<Vec<PersonEntry>, RelayError> {
         match self.request(&Request::People).await? {
             Reply::People(people) => Ok(people),
-            _ => Err(RelayError::Protocol("no list of people")),
+            _ => Err(RelayError::nonsense("no list of people")),
         }
     }
 
@@ -283,7 +281,7 @@ impl RelayConnection {
     pub async fn sessions(&self) -> Result<Vec<SessionEntry>, RelayError> {
         match self.request(&Request::Sessions).await? {
             Reply::Sessions(sessions) => Ok(sessions),
-            _ => Err(RelayError::Protocol("no list of sessions")),
+            _ => Err(RelayError::nonsense("no list of sessions")),
         }
     }
 
@@ -294,7 +292,7 @@ impl RelayConnection {
     pub async fn audit(&self, after: u64) -> Result<(Vec<PublicKey>, Vec<Row>), RelayError> {
         match self.request(&Request::Audit { after }).await? {
             Reply::Audit { keys, rows } => Ok((keys, rows)),
-            _ => Err(RelayError::Protocol("no audit rows")),
+            _ => Err(RelayError::nonsense("no audit rows")),
         }
     }
 
@@ -347,15 +345,15 @@ impl RelayConnection {
     /// # Errors
     /// [`RelayError`].
     pub async fn done(&self, request: &Request) -> Result<(), RelayError> {
-        done(&self.request(request).await?)
+        Ok(self.current().connection.done(request).await?)
     }
 
     /// One request and its answer.
     ///
     /// # Errors
-    /// [`RelayError`]; a refusal is [`RelayError::Refused`].
+    /// [`RelayError`]; a refusal among them.
     pub async fn request(&self, request: &Request) -> Result<Reply, RelayError> {
-        ask(&self.current().connection, request, FRAME_LIMIT).await
+        Ok(self.current().connection.ask(request).await?)
     }
 
     fn current(&self) -> Link {
@@ -368,11 +366,19 @@ impl RelayConnection {
     }
 }
 
-fn done(reply: &Reply) -> Result<(), RelayError> {
-    match reply {
-        Reply::Done => Ok(()),
-        _ => Err(RelayError::Protocol("it answered something else than was asked")),
-    }
+/// The relay doesn't know this identity.
+fn is_unknown(error: &RelayError) -> bool {
+    matches!(error.refusal(), Some(Refusal::Unknown | Refusal::Credential(_)))
+}
+
+/// The relay no longer takes this key.
+fn is_revoked(error: &RelayError) -> bool {
+    use nearhand_shared::message::control::CloseCode;
+    let closed = matches!(
+        error,
+        RelayError::Control(control::RelayError::Closed(CloseCode::Revoked | CloseCode::Rotated))
+    );
+    closed || matches!(error.refusal(), Some(Refusal::Revoked))
 }
 
 async fn link(
@@ -381,38 +387,12 @@ async fn link(
     pushes: &broadcast::Sender<Push>,
 ) -> Result<Link, RelayError> {
     let profile = &identity.profile;
-    let (connection, addr) = dial::dial(&profile.relay, &identity.key).await?;
+    let connection = control::RelayConnection::dial(&profile.relay, &identity.key).await?;
     let person = Hello::Person { program: Program::this(), credential: profile.credential.clone() };
-    let welcome = hello(&connection, person).await?;
+    let welcome = connection.hello(person).await?;
     apply(home, &profile.organisation, welcome.revocations.as_ref(), &welcome.retirements)?;
     tokio::spawn(pushes::receive(connection.clone(), home.clone(), profile.organisation, pushes.clone()));
-    Ok(Link { connection, addr, welcome: Arc::new(welcome) })
-}
-
-async fn hello(connection: &Connection, hello: Hello) -> Result<Welcome, RelayError> {
-    match ask(connection, &Request::Hello(hello), HELLO_LIMIT).await? {
-        Reply::Welcome(welcome) => Ok(welcome),
-        _ => Err(RelayError::Protocol("no welcome")),
-    }
-}
-
-async fn ask(connection: &Connection, request: &Request, limit: usize) -> Result<Reply, RelayError> {
-    let exchange = async {
-        let (mut to, mut from) = connection.open_bi().await.map_err(|_| RelayError::Lost)?;
-        framed::write(&mut to, request, limit).await.map_err(|e| broken(&e))?;
-        // Fails only on a stream that is closed already.
-        let _ = to.finish();
-        framed::read::<Reply>(&mut from, FRAME_LIMIT).await.map_err(|e| broken(&e))
-    };
-    match timeout(REQUEST_TIMEOUT, exchange).await {
-        Err(_) => Err(RelayError::Silent),
-        Ok(Ok(Reply::Refused(refusal))) => Err(RelayError::Refused(refusal)),
-        Ok(other) => other,
-    }
-}
-
-fn broken(error: &FrameError) -> RelayError {
-    if error.is_hostile() { RelayError::Protocol("a frame can't be read") } else { RelayError::Lost }
+    Ok(Link { connection, welcome: Arc::new(welcome) })
 }
 
 /// Takes in what is withdrawn, as far as the organisation or the key itself has signed it.

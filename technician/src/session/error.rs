@@ -66,17 +66,19 @@ impl SessionError {
     /// Whether there is no use in trying again.
     pub(super) fn is_final(&self) -> bool {
         match self {
-            Self::Relay(RelayError::Refused(refusal)) => {
-                use nearhand_shared::message::control::{OfferRefusal, Refusal as R};
-                matches!(
-                    refusal,
-                    R::NoSuchSession
-                        | R::Revoked
-                        | R::Unknown
-                        | R::DeviceRefused(OfferRefusal::NoSuchSession)
-                )
-            }
-            Self::Relay(error) => !error.is_passing(),
+            Self::Relay(error) => match error.refusal() {
+                Some(refusal) => {
+                    use nearhand_shared::message::control::{OfferRefusal, Refusal as R};
+                    matches!(
+                        refusal,
+                        R::NoSuchSession
+                            | R::Revoked
+                            | R::Unknown
+                            | R::DeviceRefused(OfferRefusal::NoSuchSession)
+                    )
+                }
+                None => !error.is_passing(),
+            },
             Self::Refused(_) | Self::NotProved | Self::WrongKey | Self::Version | Self::Device(_) => true,
             _ => false,
         }
@@ -85,13 +87,12 @@ impl SessionError {
     /// What it means for a session that was to be resumed.
     pub(super) fn into_end(self) -> SessionEnd {
         use nearhand_shared::message::control::Refusal as R;
-        match self {
-            // The relay had cut the connection before it could say so.
-            Self::Refused(Refusal::Revoked) | Self::Relay(RelayError::Refused(R::Revoked)) => {
-                SessionEnd::ByAgent(Ended::Revoked)
-            }
-            other => SessionEnd::Lost(other.to_string()),
+        // The relay had cut the connection before it could say so.
+        let by_relay = matches!(&self, Self::Relay(error) if error.refusal() == Some(&R::Revoked));
+        if by_relay || matches!(self, Self::Refused(Refusal::Revoked)) {
+            return SessionEnd::ByAgent(Ended::Revoked);
         }
+        SessionEnd::Lost(self.to_string())
     }
 }
 

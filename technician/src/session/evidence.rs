@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::Write;
 
+use data_encoding::HEXLOWER;
 use nearhand_shared::audit::Head;
 use nearhand_shared::grant::GrantRecord;
 use nearhand_shared::id::SessionId;
@@ -36,7 +37,7 @@ impl Evidence {
             "kind": "audit-head",
             "witness": format!("{}:{hash}", head.number),
             "device_key": device.to_string(),
-            "signed": hex(&wire::encode(signed).unwrap_or_default()),
+            "signed": HEXLOWER.encode(&wire::encode(signed).unwrap_or_default()),
         }))
     }
 
@@ -50,7 +51,7 @@ impl Evidence {
             "at": grant.at.to_string(),
             "by": format!("{:?}", grant.by),
             "device_key": device.to_string(),
-            "signed": hex(&wire::encode(signed).unwrap_or_default()),
+            "signed": HEXLOWER.encode(&wire::encode(signed).unwrap_or_default()),
         }))
     }
 
@@ -62,8 +63,4 @@ impl Evidence {
     fn keep(&mut self, document: &serde_json::Value) -> std::io::Result<()> {
         writeln!(self.file, "{document}")
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -43,6 +43,8 @@ use path::{Path, Peer};
 const QUEUE: usize = 64;
 /// The agent is given so long to take a message before the connection counts as lost.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Interruptions shorter than this are not worth a word.
+const A_MOMENT: Duration = Duration::from_secs(1);
 /// Pause between two attempts at a new path.
 const RETRY: Duration = Duration::from_millis(700);
 
@@ -240,9 +242,11 @@ impl Keeper {
             }
             self.tell(Update::Interrupted).await;
             match self.resume(&mut inbox).await {
-                Ok((next, streams)) => {
+                Ok((next, streams, granted)) => {
                     self.connected.send_replace(Some(next.connection.clone()));
                     self.tell(Update::Resumed).await;
+                    // A decision may have been made while nobody here could be told.
+                    self.tell(Update::Grants(granted, "after the interruption".to_owned())).await;
                     (path, control) = (next, streams);
                 }
                 Err(end) => break end,
@@ -367,7 +371,7 @@ impl Keeper {
     async fn resume(
         &self,
         inbox: &mut mpsc::Receiver<FromTechnician>,
-    ) -> Result<(Path, Control), SessionEnd> {
+    ) -> Result<(Path, Control, Vec<Granted>), SessionEnd> {
         let until = Instant::now() + RESUME_WITHIN;
         let mut last = "the device did not come back".to_owned();
         loop {
@@ -383,7 +387,8 @@ impl Keeper {
             tokio::select! {
                 outcome = timeout(left, attempt) => match outcome {
                     Ok(Ok((path, ready))) => {
-                        return Ok((path, Control { send: ready.send, recv: ready.recv }));
+                        let control = Control { send: ready.send, recv: ready.recv };
+                        return Ok((path, control, ready.granted));
                     }
                     Ok(Err(error)) if error.is_final() => return Err(error.into_end()),
                     Ok(Err(error)) => last = error.to_string(),
@@ -446,16 +451,21 @@ async fn carry_chat(chat: Arc<SharedChat>, connection: Connection, updates: mpsc
     }
 }
 
-/// Says when packets stop passing and when they pass again.
+/// Says when packets stop passing for longer than a moment, and when they pass again.
 async fn watch_path(mut state: watch::Receiver<BindState>, updates: mpsc::Sender<Update>) {
-    let mut was_bound = matches!(*state.borrow(), BindState::Bound { .. });
-    while state.changed().await.is_ok() {
-        let bound = matches!(*state.borrow_and_update(), BindState::Bound { .. });
-        if bound != was_bound {
-            was_bound = bound;
-            if updates.send(Update::Path(bound)).await.is_err() {
-                return;
-            }
+    let is_bound = |state: &BindState| matches!(state, BindState::Bound { .. });
+    while state.wait_for(is_bound).await.is_ok() {
+        if state.wait_for(|state| !is_bound(state)).await.is_err() {
+            return;
+        }
+        if timeout(A_MOMENT, state.wait_for(is_bound)).await.is_ok() {
+            continue;
+        }
+        if updates.send(Update::Path(false)).await.is_err()
+            || state.wait_for(is_bound).await.is_err()
+            || updates.send(Update::Path(true)).await.is_err()
+        {
+            return;
         }
     }
 }

@@ -11,7 +11,7 @@ use nearhand_shared::identity::Signed;
 use nearhand_shared::message::Program;
 use nearhand_shared::message::control::{DeviceFacts, Opened};
 use nearhand_shared::message::session::{
-    ALPN, AgentHello, HELLO_LIMIT, HELLO_TIMEOUT, KEEP_ALIVE, Open, Ready, Refusal, TechnicianHello,
+    ALPN, AgentHello, Granted, HELLO_LIMIT, HELLO_TIMEOUT, KEEP_ALIVE, Open, Ready, Refusal, TechnicianHello,
     TechnicianProof,
 };
 use nearhand_shared::pake::{Channel, EXPORTER_LABEL, Keys, Proof, RESUME_LABEL, ResumeSecret};
@@ -57,6 +57,8 @@ pub(super) struct Talk {
     pub(super) facts: DeviceFacts,
     pub(super) offers: Capabilities,
     pub(super) audit: Signed<Head>,
+    /// What is granted now: a resumed session goes on with it.
+    pub(super) granted: Vec<Granted>,
 }
 
 async fn connect(relay: &RelayConnection, opened: &Opened, expect: Expect) -> Result<Path, SessionError> {
@@ -213,5 +215,5 @@ fn channel(
 }
 
 fn talk(send: SendStream, recv: RecvStream, ready: Ready) -> Talk {
-    Talk { send, recv, facts: ready.facts, offers: ready.offers, audit: ready.audit }
+    Talk { send, recv, facts: ready.facts, offers: ready.offers, audit: ready.audit, granted: ready.granted }
 }

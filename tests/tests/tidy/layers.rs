@@ -37,19 +37,29 @@ pub(crate) const DRIVERS: &[Driver] = &[
         may: ALL,
         because: "the agent's subcommands, each with its event loop",
     },
+    Driver {
+        at: "agent/src/service.rs",
+        may: ALL,
+        because: "starts the agent's tasks and ends them on a signal",
+    },
+    Driver {
+        at: "agent/src/hub/**",
+        may: ALL,
+        because: "joins the cores (consent, codes, policy) with clock, timers and the tasks that wait for them",
+    },
+    Driver {
+        at: "agent/src/home.rs",
+        may: &[Random],
+        because: "the device's keys are born where they are kept",
+    },
     Driver { at: "agent/src/control/**", may: ALL, because: "the connection to the relay" },
     Driver { at: "agent/src/session/**", may: ALL, because: "the session's connection and its streams" },
     Driver { at: "agent/src/local/**", may: ALL, because: "the socket to the person at the device" },
     Driver { at: "agent/src/platform/**", may: ALL, because: "the operating system" },
     Driver {
         at: "agent/src/diagnostics/facts/**",
-        may: &[Async, Clock],
-        because: "reads the machine, runs programs",
-    },
-    Driver {
-        at: "agent/src/diagnostics/run/**",
-        may: &[Async, Clock],
-        because: "runs the collectors with limits",
+        may: ALL,
+        because: "reads the machine, runs programs, asks the network with numbers that can't be guessed",
     },
     Driver {
         at: "agent/src/diagnostics/runner/**",
@@ -66,12 +76,29 @@ pub(crate) const DRIVERS: &[Driver] = &[
     Driver { at: "relay/src/forward/driver/**", may: ALL, because: "the UDP socket" },
     Driver { at: "relay/src/platform/**", may: &[Async], because: "the operating system" },
     Driver { at: "relay/src/http/**", may: ALL, because: "the HTTP listener" },
+    Driver { at: "relay/src/serve/**", may: &[Async], because: "starts the relay's parts and stops them" },
     Driver { at: "relay/src/store/**", may: &[Async, Clock], because: "the database" },
     Driver { at: "technician/src/main.rs", may: ALL, because: "starts the runtime" },
     Driver {
         at: "technician/src/command/**",
         may: ALL,
         because: "the client's subcommands, each with its event loop",
+    },
+    Driver {
+        at: "technician/src/relay/mod.rs",
+        may: ALL,
+        because: "the connection to the relay, made again with random waits",
+    },
+    Driver { at: "technician/src/relay/pushes.rs", may: &[Async], because: "listens on that connection" },
+    Driver {
+        at: "technician/src/clock.rs",
+        may: &[Clock],
+        because: "the one place where the client reads its clock",
+    },
+    Driver {
+        at: "technician/src/home/mod.rs",
+        may: &[Random],
+        because: "the key of the pseudonyms is born where it is kept",
     },
     Driver { at: "technician/src/session/**", may: ALL, because: "the session's connection and its streams" },
     Driver { at: "tests/**", may: ALL, because: "runs the programs from outside" },
@@ -89,17 +116,25 @@ pub(crate) const CORES: &[&str] = &[
     "shared/src/support_code/**",
     "shared/src/text/**",
     "shared/src/wire/**",
+    "agent/src/code/**",
     "agent/src/consent/**",
     "agent/src/diagnostics/diagnosis/**",
+    "agent/src/policy/**",
     "relay/src/admission/**",
     "relay/src/forward/table/**",
     "relay/src/registry/**",
+    "technician/src/relay/target/**",
 ];
 
 /// Where `cfg(target_os)` and its kin may stand, and why.
 pub(crate) const PLATFORM: &[(&str, &str)] = &[
     ("**/platform/**", "the one home of what differs between systems"),
     ("shared/src/transport/**", "socket options and segmentation offload differ between systems"),
+    (
+        "agent/src/diagnostics/facts/**",
+        "which facts there are, and where they are read, differs between systems",
+    ),
+    ("technician/src/home/tests.rs", "rights of files are those of Unix"),
     ("tests/**", "some of what is tested exists on one system only"),
 ];
 

@@ -74,7 +74,8 @@ pub(crate) fn matches(pattern: &str, path: &str) -> bool {
 
 /// A file that is compiled into tests only.
 fn is_test_file(path: &str) -> bool {
-    path.split('/').any(|part| matches!(part, "tests" | "benches" | "tests.rs"))
+    path.split('/')
+        .any(|part| matches!(part, "tests" | "benches" | "tests.rs") || part.ends_with("_tests.rs"))
 }
 
 /// The line, counted from 1, of a position in `text`.

@@ -2,7 +2,7 @@
 
 use nearhand_shared::report::model::{Area, CheckSet, Status};
 
-use super::show::share;
+use super::show::{count, share};
 use super::{Check, Draft, Verdict, ladder};
 use crate::diagnostics::facts::{Facts, Source};
 
@@ -125,6 +125,7 @@ fn usage(facts: &Facts) -> Verdict {
     draft
         .fact("Busy", share(activity.busy_percent))
         .fact("Measured over", format!("{} ms", activity.over_ms))
+        .fact("Load, 5 minutes", format!("{five:.2} on {}", count(activity.processors, "processor", "processors")))
         .fix("See which program it is (check processes.cpu). A browser tab, a search index or an update often explains it.")
         .runbook("end-runaway")
         .alone()

@@ -2,7 +2,7 @@
 
 use nearhand_shared::report::model::{Area, CheckSet, Status};
 
-use super::release_table::last_day;
+use super::release_table::{is_rolling, last_day};
 use super::show::{bytes, day_number, duration, share, today};
 use super::{Check, Draft, Verdict};
 use crate::diagnostics::facts::{Facts, Missing, Source};
@@ -238,11 +238,16 @@ fn temperature(facts: &Facts) -> Verdict {
 
 fn end_of_life(facts: &Facts) -> Verdict {
     let release = facts.release.as_ref()?;
+    if is_rolling(&release.id) {
+        return Draft::ok(format!("{} is renewed all the time and has no last day", release.name))
+            .because("Security updates come as long as the machine is updated often: at least every month.")
+            .alone();
+    }
     let Some(day) = last_day(&release.id, &release.version) else {
         return Draft::info(format!("{}: last day of support not known", release.name))
             .fact("System", &release.name)
             .because(
-                "This release isn't in the built-in table: rolling releases have no last day, others may.",
+                "This release isn't in the built-in table: its maker's pages say how long it gets security updates.",
             )
             .alone();
     };

@@ -218,7 +218,7 @@ pub(crate) fn judge(check: &Check, facts: &Facts, ms: u64) -> Vec<Finding> {
 }
 
 fn skipped(check: &Check, missing: &Missing, ms: u64) -> Finding {
-    let draft = Draft::new(Status::Skipped, format!("Not checked: {missing}"));
+    let draft = Draft::new(Status::Skipped, "Not checked");
     Finding { reason: Some(text::one_line(&missing.to_string(), TEXT_LIMIT)), ..draft.seal(check, ms) }
 }
 

@@ -392,8 +392,7 @@ fn gateway(facts: &Facts) -> Verdict {
 
 fn dns(facts: &Facts) -> Verdict {
     let servers = facts.dns.as_ref()?;
-    // NOERROR and NXDOMAIN (3) are answers; the others say that the server can't or won't.
-    let good = |server: &DnsServer| server.answer_ms.is_some() && matches!(server.code, Some(0 | 3));
+    let good = |server: &DnsServer| server.answer_ms.is_some() && server.code == Some(0);
     let bad_status = if servers.iter().any(good) { Status::Warn } else { Status::Fail };
     Ok(servers
         .iter()
@@ -401,7 +400,10 @@ fn dns(facts: &Facts) -> Verdict {
             let address = &server.address;
             let draft = match (server.answer_ms, server.code) {
                 (None, _) => Draft::new(bad_status, format!("Name server {address} does not answer")),
-                (Some(_), Some(code)) if !matches!(code, 0 | 3) => {
+                // NXDOMAIN, for a name that everybody on the internet can find.
+                (Some(_), Some(3)) => Draft::warn(format!("Name server {address} doesn't know names of the internet"))
+                    .because("It answers, but not for a public name that exists: it has no way to the internet itself, or filters, or only knows this network's own names."),
+                (Some(_), Some(code)) if code != 0 => {
                     Draft::new(bad_status, format!("Name server {address} refuses or fails: {}", response_code(code)))
                 }
                 (Some(ms), _) if ms >= DNS_WARN_MS => Draft::warn(format!("Name server {address} is slow")),
@@ -557,8 +559,8 @@ fn captive_portal(facts: &Facts) -> Verdict {
         Some(_) => Draft::fail("A login page stands between this machine and the web")
             .fix("Open any http:// page in a browser and log in there; on a company's network ask for the proxy."),
         None => Draft::warn("The web could not be reached")
-            .because("The test page gave no answer: the internet can't be reached by HTTP, or the page is blocked.")
-            .fix("See the checks network.gateway and network.dns first."),
+            .because("There is a way to the internet by the routing table, but the test page gave no answer: the provider's line is down, HTTP or the page is blocked, or this network is meant to have no internet.")
+            .fix("See the checks network.gateway and network.dns first, then try another page in a browser. Where no internet is meant, nothing is wrong."),
     };
     draft
         .fact("Expected status", portal.expected)
@@ -585,7 +587,7 @@ fn tls_interception(facts: &Facts) -> Verdict {
             .on(&peer.target)
             .maybe("Signed by", peer.issuer.as_ref())
             .maybe("Days left", peer.days_left)
-            .fact("Handshake", milliseconds(peer.ms))
+            .maybe("Handshake", peer.issuer.as_ref().map(|_| milliseconds(peer.ms)))
             .maybe("Problem", peer.problem.as_ref())
     };
     Ok(peers.iter().map(judged).collect())

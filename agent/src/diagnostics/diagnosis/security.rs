@@ -26,17 +26,21 @@ const RISKY_PORTS: [(u16, &str); 14] = [
     (27017, "MongoDB"),
 ];
 
+/// UDP ports from here on are lent to programs for asking others (Linux's net.ipv4.ip_local_port_range): whoever
+/// isn't asked can't be told from a service, so they are not listed.
+const LENT_PORTS: core::ops::RangeInclusive<u16> = 32_768..=60_999;
+
 /// Administrators above which somebody should ask why.
 const ADMINS_INFO: usize = 5;
 
 pub(super) const CHECKS: &[Check] = &[
     check(
         "security.firewall",
-        &[Source::Firewall],
+        &[Source::Firewall, Source::Machine],
         firewall,
         "A firewall keeps others from services that are meant for this machine only.",
         "ufw.conf, firewalld, nft -j list ruleset, iptables-save",
-        "warn if none is active; info if that can't be told",
+        "warn if none is active; info in a container or if that can't be told",
     ),
     check(
         "security.disk_encryption",
@@ -64,11 +68,11 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     check(
         "security.cpu_flaws",
-        &[Source::Platform],
+        &[Source::Platform, Source::Machine],
         cpu_flaws,
         "Processors have flaws that firmware and kernel must work around.",
         "/sys/devices/system/cpu/vulnerabilities",
-        "warn for each without a remedy",
+        "warn for each without a remedy; info in a guest, whose host decides",
     ),
     check(
         "security.admins",
@@ -100,7 +104,7 @@ pub(super) const CHECKS: &[Check] = &[
         listening_ports,
         "What others can reach on this machine.",
         "/proc/net/tcp, udp",
-        "warn for services that should never be open; info otherwise",
+        "warn for services that should never be open; info otherwise; not UDP ports 32768 to 60999, which are lent to programs",
     ),
     check(
         "security.sshd",
@@ -135,6 +139,9 @@ fn firewall(facts: &Facts) -> Verdict {
     let firewall = facts.firewall.as_ref()?;
     let draft = if !firewall.active.is_empty() {
         Draft::ok(format!("{} filters packets", names(&firewall.active, 4)))
+    } else if is_container(facts) {
+        Draft::info("This container filters no packets; its host may")
+            .fix("Look at the host: what reaches the container is decided there.")
     } else if !firewall.switched_off.is_empty() || firewall.rules_readable {
         Draft::warn("No firewall is active")
             .fix("Switch it on, after allowing what is needed: ufw allow OpenSSH; ufw enable (or: systemctl enable --now firewalld).")
@@ -146,6 +153,15 @@ fn firewall(facts: &Facts) -> Verdict {
         .maybe("Switched off", (!firewall.switched_off.is_empty()).then(|| names(&firewall.switched_off, 4)))
         .fact("Kernel's rules readable", if firewall.rules_readable { "yes" } else { "no" })
         .alone()
+}
+
+/// What this system runs on, if not on metal.
+fn virtualisation(facts: &Facts) -> Option<&str> {
+    facts.machine.as_ref().ok()?.virtualisation.as_deref()
+}
+
+fn is_container(facts: &Facts) -> bool {
+    virtualisation(facts).is_some_and(|name| matches!(name, "docker" | "podman"))
 }
 
 fn disk_encryption(facts: &Facts) -> Verdict {
@@ -200,11 +216,17 @@ fn cpu_flaws(facts: &Facts) -> Verdict {
     if platform.flaws_known == 0 {
         return Err(Missing::Absent("/sys/devices/system/cpu/vulnerabilities".to_owned()));
     }
-    let draft = match platform.vulnerable.is_empty() {
-        true => Draft::ok("Known processor flaws are worked around"),
-        false => Draft::warn("Processor flaws have no remedy here")
-            .fact("Flaws", names(&platform.vulnerable, 12))
-            .fix("Install the microcode package (intel-microcode, amd64-microcode) and kernel updates, then restart. A guest depends on its host."),
+    let flaws = names(&platform.vulnerable, 12);
+    let draft = match (platform.vulnerable.is_empty(), virtualisation(facts)) {
+        (true, _) => Draft::ok("Known processor flaws are worked around"),
+        (false, None) => Draft::warn("Processor flaws have no remedy here").fact("Flaws", flaws).fix(
+            "Install the microcode package (intel-microcode, amd64-microcode) and kernel updates, then restart.",
+        ),
+        // The guest only sees what its host lets through, and can do nothing about it.
+        (false, Some(host)) => Draft::info("This guest sees processor flaws without a remedy")
+            .fact("Flaws", flaws)
+            .because(format!("It runs on {host}: microcode and the remedies that need it are the host's."))
+            .fix("Keep the kernel here up to date, and ask whoever runs the host about microcode."),
     };
     draft.fact("Flaws known", platform.flaws_known).alone()
 }
@@ -212,7 +234,11 @@ fn cpu_flaws(facts: &Facts) -> Verdict {
 fn admins(facts: &Facts) -> Verdict {
     let accounts = facts.accounts.as_ref()?;
     let number = accounts.admins.len();
-    let draft = Draft::info(format!("{} may become root", count(number, "account", "accounts")))
+    let title = match number {
+        0 => "Only root itself administers this machine".to_owned(),
+        _ => format!("{} may become root", count(number, "account", "accounts")),
+    };
+    let draft = Draft::info(title)
         .maybe("Administrators", (number > 0).then(|| names(&accounts.admins, 12)))
         .fact("Accounts of people", accounts.people);
     match number >= ADMINS_INFO {
@@ -261,8 +287,10 @@ fn listening_ports(facts: &Facts) -> Verdict {
                 .fix("Bind the service to 127.0.0.1 in its settings, switch it off, or block the port in the firewall.")
         })
         .collect();
+    let lent = |port: &Port| port.protocol == "udp" && LENT_PORTS.contains(&port.number);
     let shown: Vec<String> = ports
         .iter()
+        .filter(|port| !lent(port))
         .map(|port| {
             let program = port.program.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
             format!("{}/{}{program}", port.protocol, port.number)

@@ -177,7 +177,11 @@ fn queues(facts: &Facts) -> Verdict {
             let draft = match (queue.enabled, queue.jobs) {
                 (true, _) => Draft::ok(format!("Printer {} is ready", queue.name)),
                 (false, 0) => Draft::warn(format!("Printer {} is stopped", queue.name)),
-                (false, jobs) => Draft::fail(format!("Printer {} is stopped, {jobs} jobs wait", queue.name)),
+                (false, jobs) => Draft::fail(format!(
+                    "Printer {} is stopped, waiting: {}",
+                    queue.name,
+                    count(jobs, "job", "jobs")
+                )),
             };
             draft
                 .on(&queue.name)
@@ -197,7 +201,7 @@ fn jobs(facts: &Facts) -> Verdict {
         .iter()
         .filter(|queue| queue.jobs >= JOBS_WARN)
         .map(|queue| {
-            Draft::warn(format!("{} jobs wait for printer {}", queue.jobs, queue.name))
+            Draft::warn(format!("Waiting for printer {}: {}", queue.name, count(queue.jobs, "job", "jobs")))
                 .on(&queue.name)
                 .fact("Jobs", queue.jobs)
                 .fix(format!(

@@ -27,6 +27,7 @@ use core::future::Future;
 use core::time::Duration;
 use std::sync::Arc;
 
+use nearhand_shared::report::pseudonymise::Identifiers;
 use nearhand_shared::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
@@ -284,6 +285,19 @@ async fn platform(source: Source, context: Arc<Context>) -> Fact<Gathered> {
 #[cfg(not(target_os = "linux"))]
 async fn platform(_: Source, _: Arc<Context>) -> Fact<Gathered> {
     Err(Missing::NotApplicable("not read on this operating system yet".to_owned()))
+}
+
+/// What names this machine and its people, for taking it out of a report. Reads files: not for a runtime's own
+/// thread.
+#[cfg(target_os = "linux")]
+pub(crate) fn identifiers() -> Identifiers {
+    linux::identifiers(&Root::new("/"))
+}
+
+/// Nothing but what the report itself tells is known on this operating system yet.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn identifiers() -> Identifiers {
+    Identifiers::default()
 }
 
 /// Runs a blocking reader on the threads meant for it.

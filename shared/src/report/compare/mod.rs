@@ -10,7 +10,7 @@ mod noise;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -145,12 +145,13 @@ pub fn compare(old: &Report, new: &Report) -> Comparison {
         hardware: inventory(&old.hardware, &new.hardware),
     };
     let (before, mut after) = (by_key(old), by_key(new));
+    let looked_at = areas(new);
     for (key, was) in &before {
         let is = after.remove(key);
-        file(&mut result, Some(was), is);
+        file(&mut result, &looked_at, Some(was), is);
     }
     for is in after.into_values() {
-        file(&mut result, None, Some(is));
+        file(&mut result, &looked_at, None, Some(is));
     }
     let lists = [
         &mut result.new_problems,
@@ -169,15 +170,16 @@ pub fn compare(old: &Report, new: &Report) -> Comparison {
 }
 
 /// Puts a pair of findings into the list where it belongs, if it changed.
-fn file(result: &mut Comparison, was: Option<&Finding>, is: Option<&Finding>) {
+fn file(result: &mut Comparison, looked_at: &BTreeSet<Area>, was: Option<&Finding>, is: Option<&Finding>) {
     let Some(shown) = is.or(was) else { return };
     let evidence = match (was, is) {
         (Some(was), Some(is)) => evidence_changes(&was.evidence, &is.evidence),
         _ => Vec::new(),
     };
     let (old, new) = (was.map(|f| f.status), is.map(|f| f.status));
-    // A quick run leaves out most checks: that says nothing.
-    let left_out = new.is_none() && result.old.set == CheckSet::Full && result.new.set == CheckSet::Quick;
+    // A quick run leaves out most checks, and one of some areas all others: that says nothing.
+    let quick = result.old.set == CheckSet::Full && result.new.set == CheckSet::Quick;
+    let left_out = new.is_none() && (quick || !looked_at.contains(&shown.area));
     let is_problem = |status: Option<Status>| status.is_some_and(Status::is_problem);
     let list = match (old, new) {
         (_, Some(now)) if now.is_problem() && !is_problem(old) => &mut result.new_problems,
@@ -202,6 +204,10 @@ fn file(result: &mut Comparison, was: Option<&Finding>, is: Option<&Finding>) {
         new,
         evidence,
     });
+}
+
+fn areas(report: &Report) -> BTreeSet<Area> {
+    report.findings.iter().map(|finding| finding.area).collect()
 }
 
 /// Findings by check, instance and, for a report that names one twice, their number.
@@ -278,6 +284,10 @@ fn notes(old: &Report, new: &Report) -> Vec<String> {
         (
             old.set != new.set,
             "The reports come from different sets of checks; only what both checked is comparable.",
+        ),
+        (
+            !areas(old).is_subset(&areas(new)),
+            "The newer run did not look at all parts of the machine; only what both looked at is compared.",
         ),
         (one_list(&old.software, &new.software), "Only one of the reports lists the installed software."),
         (one_list(&old.hardware, &new.hardware), "Only one of the reports lists the hardware."),

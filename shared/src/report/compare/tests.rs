@@ -66,7 +66,16 @@ fn a_quick_run_after_a_full_one_makes_nothing_disappear() {
     quick.software.clear();
     let result = compare(&sample::full(), &quick);
     assert!(result.is_empty());
-    assert_eq!(result.notes.len(), 2);
+    assert_eq!(result.notes.len(), 3);
+}
+
+#[test]
+fn a_run_of_some_areas_makes_nothing_of_the_others_disappear() {
+    let mut disks = sample::full();
+    disks.findings.retain(|finding| finding.area == Area::Disks && finding.id != "disks.smart");
+    let result = compare(&sample::full(), &disks);
+    assert_eq!(keys(&result.disappeared), [("disks.smart", "/dev/sda")]);
+    assert_eq!(result.notes.len(), 1);
 }
 
 #[test]

@@ -145,9 +145,13 @@ fn mail(rest: &str, previous: Option<char>) -> Option<Found> {
     is_domain.then_some(Found { len: local.len() + 1 + domain.len(), kind: Kind::Mail, canonical: None })
 }
 
-/// The name after `/home/`, `/Users/` or `\Users\`.
+/// Directories that have one of each user's name in them.
+pub(super) const HOMES: &[&str] =
+    &["/home/", "/Users/", "\\Users\\", "/var/mail/", "/var/spool/mail/", "/run/media/", "/crontabs/"];
+
+/// The name after one of [`HOMES`].
 fn home(before: &str, rest: &str) -> Option<Found> {
-    if !["/home/", "/Users/", "\\Users\\", "/var/mail/"].iter().any(|parent| before.ends_with(parent)) {
+    if !HOMES.iter().any(|parent| before.ends_with(parent)) {
         return None;
     }
     let name = run(rest, |c| is_word(c) || matches!(c, '.' | '-' | '+' | '$' | '@')).trim_end_matches('.');

@@ -2,8 +2,8 @@
 //! a report can be shown to strangers and still be compared with the next one.
 //!
 //! Lives here: the tokens and the pass over a text; which addresses are recognised by their form is in
-//! [`forms`]. Must not live here: finding out the names (the caller gives [`Identifiers`]) and taking out
-//! secrets (see [`super::redact`], which goes first).
+//! [`forms`], which names a report tells by itself in [`told`]. Must not live here: asking the machine for
+//! names (the caller gives [`Identifiers`]) and taking out secrets (see [`super::redact`], which goes first).
 //!
 //! A token is the first 24 bits of HMAC-SHA256 under the caller's key over the kind and the value in its
 //! canonical form. The same key gives the same token, in every report; without the key a token cannot be
@@ -13,6 +13,7 @@
 mod forms;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -66,6 +67,8 @@ impl Kind {
 
 /// Number of hexadecimal digits after a token's prefix.
 const DIGITS: usize = 6;
+/// Most rounds until a text no longer changes; two settle all that was ever seen.
+const ROUNDS: usize = 4;
 
 /// Names that say nothing about anybody: they are replaced only where a whole field is the name, since
 /// replacing them in texts would make `Debian GNU/Linux` unreadable on a machine called `debian`.
@@ -111,9 +114,9 @@ const COMMON: &[&str] = &[
     "0",
 ];
 
-/// The names that the caller knows to belong to the device and its people. What a report's own subject says
-/// is added by itself.
-#[derive(Clone, Default, Debug)]
+/// The names that the caller knows to belong to the device and its people. What the report itself tells
+/// ([`Identifiers::told_by`]) is added by itself.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Identifiers {
     /// Host names, with or without their domain; the first label alone is replaced as well.
     pub hostnames: Vec<String>,
@@ -127,6 +130,23 @@ pub struct Identifiers {
     pub devices: Vec<String>,
 }
 
+impl Identifiers {
+    /// The names that a report tells by itself: its subject, values whose label says that they are a name, a
+    /// serial number or a network, and names in texts whose form is known (`session opened for user anna`).
+    pub fn told_by(report: &Report) -> Self {
+        told::by(report)
+    }
+
+    /// Adds the names of another.
+    pub fn extend(&mut self, other: Self) {
+        self.hostnames.extend(other.hostnames);
+        self.users.extend(other.users);
+        self.ssids.extend(other.ssids);
+        self.serials.extend(other.serials);
+        self.devices.extend(other.devices);
+    }
+}
+
 /// Replaces identifiers by tokens under one key.
 pub struct Pseudonymiser {
     mac: Hmac<Sha256>,
@@ -138,10 +158,8 @@ pub struct Pseudonymiser {
 /// same key changes nothing more.
 pub fn pseudonymise(report: &mut Report, key: &[u8; 32], identifiers: &Identifiers) {
     let mut all = identifiers.clone();
-    if !report.pseudonymised {
-        all.hostnames.push(report.subject.hostname.clone());
-        all.devices.push(report.subject.device.clone());
-    }
+    // Whatever it says of itself: tokens are never replaced again.
+    all.extend(Identifiers::told_by(report));
     Pseudonymiser::new(key, &all).report(report);
 }
 
@@ -194,7 +212,16 @@ impl Pseudonymiser {
 
     /// Replaces every identifier in a text.
     pub fn text(&self, text: &str) -> String {
-        self.replaced(text, true)
+        let mut current = self.replaced(text, true);
+        // A name that became a token can leave an address standing free that ran into it before.
+        for _ in 0..ROUNDS {
+            let next = self.replaced(&current, true);
+            if next == current {
+                break;
+            }
+            current = next;
+        }
+        current
     }
 
     fn replaced(&self, text: &str, addresses: bool) -> String {
@@ -205,12 +232,7 @@ impl Pseudonymiser {
             let step = if let Some(len) = token_len(rest).filter(|_| !before.is_some_and(is_word)) {
                 out.push_str(rest.get(..len).unwrap_or_default());
                 len
-            } else if let Some((len, token)) = self.name_at(rest, before).or_else(|| {
-                addresses
-                    .then(|| forms::at(text, at))
-                    .flatten()
-                    .map(|found| self.form_token(text, at, &found))
-            }) {
+            } else if let Some((len, token)) = self.identifier_at(text, at, addresses) {
                 out.push_str(&token);
                 len
             } else {
@@ -221,6 +243,19 @@ impl Pseudonymiser {
             at += step;
         }
         out
+    }
+
+    /// What starts here with the token for it, the longer of the two: `anna` is the beginning of her e-mail
+    /// address.
+    fn identifier_at(&self, text: &str, at: usize, addresses: bool) -> Option<(usize, String)> {
+        let before = text.get(..at)?.chars().next_back();
+        let name = self.name_at(text.get(at..)?, before);
+        let form = addresses.then(|| forms::at(text, at)).flatten();
+        match (name, form) {
+            (Some(name), Some(form)) if form.len > name.0 => Some(self.form_token(text, at, &form)),
+            (Some(name), _) => Some(name),
+            (None, form) => form.map(|form| self.form_token(text, at, &form)),
+        }
     }
 
     fn form_token(&self, text: &str, at: usize, found: &forms::Found) -> (usize, String) {

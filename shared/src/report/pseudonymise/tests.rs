@@ -133,6 +133,50 @@ fn labelled_serials_and_networks_go_without_being_known() {
     assert_eq!(report.hardware["Serial ports"], "2");
 }
 
+#[test]
+fn who_has_only_the_report_takes_its_names_out_all_the_same() {
+    let mut report = sample::full();
+    let messages = [
+        ("logs.errors", "sshd[81]: Failed password for invalid user bertram from 203.0.113.7 port 4022 ssh2"),
+        ("logs.errors", "pam_unix(cron:session): session opened for user carla(uid=1002) by (uid=0)"),
+        ("logs.errors", "usb 1-3: SerialNumber: 4C530001230627"),
+        ("logs.errors", "wlan0: authenticate with 9c:c7:a6:00:11:22; SSID='Haus am See'"),
+        ("logs.errors", "nmbd on anna-desktop.fritz.box: fe80::9ec7:a6ff:fe00:1122%wlan0 left"),
+    ];
+    for (finding, (id, message)) in report.findings.iter_mut().zip(messages) {
+        finding.id = id.into();
+        finding.explanation = message.into();
+        finding.fix =
+            "Ask Bertram, carla or anna; the stick 4C530001230627 and Haus am See are theirs.".into();
+    }
+    report.hardware.insert("Disk sda".into(), "WDC WD10EZEX-08WN4A0, WD-WCC6Y3RT5XYZ".into());
+    pseudonymise(&mut report, &KEY, &Identifiers::default());
+    let json = serde_json::to_string(&report).unwrap().to_lowercase();
+    for name in [
+        "anna",
+        "bertram",
+        "carla",
+        "haus am see",
+        "4c530001230627",
+        "wcc6y3",
+        "4xk2yz1",
+        "203.0.113.7",
+        "192.168.",
+        "10.20.0.53",
+        "54:bf",
+        "9c:c7",
+        "fe80::9",
+        "9f2c4be1",
+        "fritz.box",
+    ] {
+        assert!(!json.contains(name), "{name}");
+    }
+    assert!(json.contains("failed password for invalid user user-"));
+    let once = report.clone();
+    pseudonymise(&mut report, &KEY, &Identifiers::default());
+    assert_eq!(report, once, "twice is as once");
+}
+
 proptest! {
     #[test]
     fn an_address_never_survives(octets in any::<[u8; 4]>(), v6 in any::<[u16; 8]>(), mac in any::<[u8; 6]>()) {

@@ -187,6 +187,23 @@ fn platform_protection() {
 }
 
 #[test]
+fn a_guest_is_not_blamed_for_its_host() {
+    let on = |virtualisation: Option<&str>| {
+        let virtualisation = virtualisation.map(str::to_owned);
+        ["security.cpu_flaws", "security.firewall"].map(|id| {
+            worst(id, |f| {
+                let platform =
+                    Platform { flaws_known: 9, vulnerable: vec!["mds".into()], ..Platform::default() };
+                f.platform = Ok(platform);
+                f.firewall = Ok(Firewall { rules_readable: true, ..Firewall::default() });
+                f.machine = Ok(Machine { virtualisation: virtualisation.clone(), ..Machine::default() });
+            })
+        })
+    };
+    assert_eq!([on(None), on(Some("kvm")), on(Some("docker"))], [[Warn, Warn], [Info, Warn], [Info, Info]]);
+}
+
+#[test]
 fn accounts_passwords_and_files() {
     let of = |id, accounts: Accounts| worst(id, |f| f.accounts = Ok(accounts));
     let admins = |number| Accounts { admins: vec!["a".into(); number], ..Accounts::default() };
@@ -214,6 +231,8 @@ fn ports_and_ssh() {
         })
     };
     assert_eq!([ports(&[]), ports(&[22, 443]), ports(&[22, 6379])], [Good, Info, Warn]);
+    let asking = Port { protocol: "udp".into(), number: 45_678, program: Some("firefox".into()) };
+    assert_eq!(worst("security.listening_ports", |f| f.ports = Ok(vec![asking.clone()])), Good);
     let ssh = |root: Option<&str>, passwords: Option<&str>, empty: Option<&str>| {
         worst("security.sshd", |f| {
             f.sshd = Ok(Sshd {

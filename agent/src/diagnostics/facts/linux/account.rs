@@ -31,6 +31,9 @@ const GUARDED: [&str; 14] = [
 /// Most names of programs that are kept.
 const NAME_LIMIT: usize = 200;
 
+/// Most accounts whose names are taken out of a report.
+const PEOPLE_LIMIT: usize = 2_000;
+
 /// Reads who may become root.
 pub(super) fn accounts(root: &Root) -> Fact<Accounts> {
     let passwd = root.text("/etc/passwd")?;
@@ -60,10 +63,28 @@ pub(super) fn accounts(root: &Root) -> Fact<Accounts> {
     Ok(accounts)
 }
 
+/// Names of everybody who can log in, and what they are called in full; only to take them out of a report.
+pub(super) fn people(root: &Root) -> Vec<String> {
+    let passwd = root.text("/etc/passwd").unwrap_or_default();
+    let people = passwd.lines().filter_map(Entry::parse).filter(Entry::has_login);
+    people
+        .flat_map(|entry| {
+            // `Anna Berg,room,telephone,…`; system accounts have their own name or purpose there.
+            let full = entry.note.split(',').next().unwrap_or_default().trim();
+            let full = Some(full).filter(|full| entry.is_person() && !full.is_empty());
+            [Some(entry.name), full]
+        })
+        .flatten()
+        .take(PEOPLE_LIMIT)
+        .map(str::to_owned)
+        .collect()
+}
+
 struct Entry<'a> {
     name: &'a str,
     number: u32,
     group: &'a str,
+    note: &'a str,
     home: &'a str,
     shell: &'a str,
 }
@@ -72,15 +93,19 @@ impl<'a> Entry<'a> {
     fn parse(line: &'a str) -> Option<Self> {
         let mut fields = line.split(':');
         let (name, _, number, group) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-        let (_, home, shell) = (fields.next()?, fields.next()?, fields.next().unwrap_or(""));
-        Some(Self { name, number: number.parse().ok()?, group, home, shell })
+        let (note, home, shell) = (fields.next()?, fields.next()?, fields.next().unwrap_or(""));
+        Some(Self { name, number: number.parse().ok()?, group, note, home, shell })
     }
 
     /// Numbers of people by the convention of login.defs; 65534 is nobody.
     fn is_person(&self) -> bool {
-        (1000..65_534).contains(&self.number)
-            && !self.shell.ends_with("nologin")
-            && !self.shell.ends_with("/false")
+        (1000..65_534).contains(&self.number) && self.has_login()
+    }
+
+    fn has_login(&self) -> bool {
+        // `sync`, `halt` and `shutdown` run one program and end.
+        let ends = ["nologin", "/false", "/sync", "/halt", "/shutdown"];
+        !ends.iter().any(|end| self.shell.ends_with(end))
     }
 }
 

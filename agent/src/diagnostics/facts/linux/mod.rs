@@ -7,6 +7,7 @@
 mod account;
 mod disk;
 mod hardware;
+mod identity;
 mod journal;
 mod load;
 mod mount;
@@ -20,6 +21,9 @@ mod upkeep;
 
 use std::sync::Arc;
 
+use nearhand_shared::report::pseudonymise::Identifiers;
+
+use super::root::Root;
 use super::{Context, Fact, Gathered, Source, blocking, probe};
 
 /// Reads files with `read` on a thread for it, and wraps what came.
@@ -30,6 +34,11 @@ async fn files<T: Send + 'static>(
 ) -> Fact<Gathered> {
     let context = Arc::clone(context);
     blocking(move || read(&context)).await.map(Box::new).map(wrap)
+}
+
+/// Reads what names this machine and its people.
+pub(super) fn identifiers(root: &Root) -> Identifiers {
+    identity::identifiers(root)
 }
 
 /// Asks one source.

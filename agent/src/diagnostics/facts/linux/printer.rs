@@ -15,7 +15,11 @@ pub(super) async fn printers(context: &Arc<Context>) -> Fact<Printers> {
     match printers.queues.is_empty() && !queues.complaint.is_empty() {
         // "lpstat: No destinations added." is an answer; an unreachable scheduler isn't.
         true if queues.complaint.contains("No destinations") => Ok(printers),
-        true => Err(Missing::failed("lpstat", queues.complaint)),
+        true if queues.complaint.contains("Scheduler is not running") => Err(Missing::NotApplicable(
+            "the print service (CUPS) is installed but not running; if somebody prints here: systemctl start cups"
+                .to_owned(),
+        )),
+        true => Err(Missing::failed("lpstat", queues.complaint.trim_start_matches("lpstat: "))),
         false => Ok(printers),
     }
 }

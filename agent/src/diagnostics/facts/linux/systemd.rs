@@ -207,10 +207,10 @@ mod tests {
     }
 
     /// What stands for systemd: the manager at its path, and one service.
-    struct FakeManager;
+    struct StandIn;
 
     #[zbus::interface(name = "org.freedesktop.systemd1.Manager")]
-    impl FakeManager {
+    impl StandIn {
         fn list_units(&self) -> Vec<Row> {
             vec![row("a.service", "failed", "failed"), row("c.service", "active", "running")]
         }
@@ -265,7 +265,7 @@ mod tests {
             zbus::connection::Builder::unix_stream(theirs)
                 .server(guid)?
                 .p2p()
-                .serve_at(MANAGER_PATH, FakeManager)?
+                .serve_at(MANAGER_PATH, StandIn)?
                 .serve_at(unit, FakeUnit)?
                 .serve_at(unit, FakeService)?
                 .build()

@@ -4,16 +4,16 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::invitation::RelayAddress;
-use nearhand_shared::message::control::{ALPN, KEEP_ALIVE};
-use nearhand_shared::text;
-use nearhand_shared::transport::tls::{self, Expect, Purpose, SERVER_NAME};
 use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, TransportErrorCode};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::error::{AllTried, RelayError, Tried};
+use crate::identity::SecretKey;
+use crate::invitation::RelayAddress;
+use crate::message::control::{ALPN, KEEP_ALIVE};
+use crate::text;
+use crate::transport::tls::{self, Expect, Purpose, SERVER_NAME};
 
 /// How long the name may take to resolve.
 const RESOLVE: Duration = Duration::from_secs(5);
@@ -115,6 +115,7 @@ fn miss(error: &ConnectionError) -> Miss {
         // Our own verifier's verdict on the key shown, as the alert it was turned into.
         ConnectionError::TransportError(e) if is_certificate_alert(e.code) => Miss::WrongKey,
         ConnectionError::TimedOut => Miss::Silent("no answer".into()),
+        ConnectionError::ApplicationClosed(_) => Miss::Silent(RelayError::ended(error.clone()).to_string()),
         other => Miss::Silent(text::one_line(&other.to_string(), 120)),
     }
 }

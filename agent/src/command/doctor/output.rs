@@ -1,0 +1,144 @@
+//! The report of `doctor` on the terminal and in files.
+//!
+//! Lives here: asking the terminal what it can, reading the older report, writing the three forms. Must not live
+//! here: how a report looks (`nearhand_shared::report`).
+
+use std::fs::File;
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use nearhand_shared::platform::{create_private_dir, write_private};
+use nearhand_shared::report::edition::Edition;
+use nearhand_shared::report::model::Report;
+use nearhand_shared::report::{parse, text_view};
+use rand_core::{OsRng, RngCore};
+use zeroize::Zeroizing;
+
+use crate::home::Home;
+
+/// Widest text, in columns: longer lines are hard to read.
+const MAX_WIDTH: usize = 120;
+
+/// An older report to compare with. Whoever wrote it, nothing in it is believed.
+pub(super) fn load(path: &Path) -> anyhow::Result<Report> {
+    let shown = path.display();
+    let file = File::open(path).with_context(|| format!("can't open {shown}"))?;
+    let mut bytes = Vec::new();
+    // One byte more than is read, so that a longer one is refused and not cut.
+    let limit = u64::try_from(parse::MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(limit).read_to_end(&mut bytes).with_context(|| format!("can't read {shown}"))?;
+    parse::parse(&bytes).with_context(|| format!("{shown}"))
+}
+
+/// The key of the tokens: this machine's, kept in the agent's directory; where there can't be one, a key for
+/// this run alone.
+pub(super) fn pseudonym_key(data: PathBuf) -> Zeroizing<[u8; 32]> {
+    let kept = Home::open(data).and_then(|home| home.pseudonym_key());
+    kept.unwrap_or_else(|error| {
+        eprintln!("no key is kept ({error}), so the names of this report can't be compared with another's");
+        let mut key = Zeroizing::new([0; 32]);
+        OsRng.fill_bytes(key.as_mut());
+        key
+    })
+}
+
+/// Shows the report on the standard output.
+pub(super) fn show(edition: &Edition, json: bool) -> anyhow::Result<()> {
+    let text = match json {
+        true => serde_json::to_string_pretty(edition)? + "\n",
+        false => text_view::render(&edition.report, edition.since.as_ref(), style()),
+    };
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever reads has seen enough, as with `| head`.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("can't write the report"),
+    }
+}
+
+/// Colour and width as the terminal has them; plain text of 100 columns where there is none, or with `NO_COLOR`
+/// (<https://no-color.org>).
+fn style() -> text_view::Style {
+    let plain = text_view::Style::default();
+    if !std::io::stdout().is_terminal() {
+        return plain;
+    }
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    text_view::Style {
+        colour: !set("NO_COLOR") && !dumb,
+        width: crate::platform::terminal_width().unwrap_or(plain.width).min(MAX_WIDTH),
+        ..plain
+    }
+}
+
+/// Saves the report in its three forms, readable by its owner only: it tells much about the machine.
+pub(super) fn save(edition: &Edition, directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    create_private_dir(directory).with_context(|| format!("can't create {}", directory.display()))?;
+    let mut saved = Vec::new();
+    for (name, bytes) in edition.files()? {
+        let path = directory.join(name);
+        write_private(&path, &bytes).with_context(|| format!("can't write {}", path.display()))?;
+        saved.push(path);
+    }
+    Ok(saved)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use nearhand_shared::report::model::{CheckSet, Subject};
+
+    use super::*;
+
+    fn edition() -> Edition {
+        let subject = Subject {
+            device: String::new(),
+            hostname: "box".into(),
+            os: "Debian".into(),
+            kernel: "6.1".into(),
+            model: String::new(),
+        };
+        let report =
+            Report::new("nearhand-agent".into(), subject, "2025-03-14T09:12:33Z".into(), CheckSet::Quick);
+        Edition::new(report, None, None)
+    }
+
+    #[test]
+    fn the_three_forms_are_saved_for_their_owner_only_and_can_be_compared_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let saved = save(&edition(), &dir.path().join("new/deep")).unwrap();
+        let names: Vec<_> = saved.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["report.html", "report.json", "report.md"]);
+        for path in &saved {
+            assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(load(&saved[1]).unwrap(), edition().report);
+    }
+
+    #[test]
+    fn what_is_no_report_is_refused_with_the_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("old.json");
+        let why = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            format!("{:#}", load(&path).unwrap_err())
+        };
+        assert!(why(b"not json").contains("this is no report"));
+        assert!(why(b"{\"schema_version\": 99}").contains("update this program"));
+        assert!(why(&vec![b' '; parse::MAX_BYTES + 1]).contains("at most"));
+        assert!(format!("{:#}", load(dir.path()).unwrap_err()).contains("can't"));
+        assert!(format!("{:#}", load(&dir.path().join("none")).unwrap_err()).contains("can't open"));
+    }
+
+    #[test]
+    fn the_key_of_the_tokens_stays_and_is_made_for_one_run_where_it_cant() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().join("agent");
+        assert_eq!(*pseudonym_key(home.clone()), *pseudonym_key(home));
+        let nowhere = PathBuf::from("/dev/null/agent");
+        assert_ne!(*pseudonym_key(nowhere.clone()), *pseudonym_key(nowhere));
+    }
+}

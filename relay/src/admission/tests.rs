@@ -1,0 +1,193 @@
+//! The decisions in virtual time, with made-up organisations.
+
+use nearhand_shared::credential::{Invite, invite};
+use nearhand_shared::id::OrganisationId;
+use nearhand_shared::identity::SecretKey;
+use rand_core::OsRng;
+
+use super::*;
+
+const NOW: UnixMillis = UnixMillis(1_000_000);
+const RULES: Rules = Rules { allow_guests: true, max_devices: 1 };
+
+struct World {
+    org: SecretKey,
+    admission: Admission,
+    start: Instant,
+}
+
+fn key() -> SecretKey {
+    SecretKey::generate(&mut OsRng)
+}
+
+fn world() -> World {
+    let (org, start) = (key(), Instant::now());
+    let loaded = Loaded { organisation: Some(org.public()), ..Loaded::default() };
+    World { admission: Admission::new(RULES, loaded, start), org, start }
+}
+
+fn credential(org: &SecretKey, role: Role) -> (Credential, SecretKey) {
+    let (signed, one_time) = invite(org, &mut OsRng, |id, organisation: OrganisationId, key| Invite {
+        id,
+        organisation,
+        organisation_name: "Acme".into(),
+        key,
+        role,
+        name: "Name\u{1b}".into(),
+        issued: NOW,
+        use_by: UnixMillis(2_000_000),
+        valid_until: UnixMillis(9_000_000),
+    })
+    .unwrap();
+    let own = key();
+    (Credential::join(signed, &one_time, &own.public(), NOW).unwrap(), own)
+}
+
+fn facts() -> DeviceFacts {
+    DeviceFacts { hostname: "h\u{202e}".into(), os: "o".repeat(1000) }
+}
+
+fn device_hello(credential: &Credential) -> Hello {
+    Hello::Device { program: Program::this(), credential: credential.clone(), facts: facts() }
+}
+
+impl World {
+    fn join(&mut self, role: Role) -> (Credential, SecretKey, Arc<Verified>) {
+        let (credential, own) = credential(&self.org, role);
+        let joined = self.admission.join(&own.public(), &credential, role == Role::Device, NOW).unwrap();
+        let Join::New(who) = joined else { panic!("{joined:?}") };
+        self.admission.joined(&who);
+        (credential, own, who)
+    }
+
+    fn hello(&self, own: &SecretKey, credential: &Credential, now: UnixMillis) -> Result<Admitted, Refusal> {
+        self.admission.hello(&own.public(), &device_hello(credential), now)
+    }
+}
+
+#[test]
+fn a_claim_needs_the_newest_secret_an_admin_and_their_own_key() {
+    let (org, start) = (key(), Instant::now());
+    let mut admission = Admission::new(RULES, Loaded::default(), start);
+    let (credential_of_admin, own) = credential(&org, Role::Admin);
+    let (technician, other) = credential(&org, Role::Technician);
+    let (good, bad, zeros) = (OneTime::new([1; 32]), OneTime::new([2; 32]), OneTime::new([0; 32]));
+    let expected = Some(claim_hash(&[1; 32]));
+    let mut claim = |peer: &SecretKey, secret, org: &SecretKey, credential, expected| {
+        let shown = (secret, &org.public(), credential);
+        admission.claim(&peer.public(), shown, expected, NOW, start).map(|who| who.key())
+    };
+    assert_eq!(claim(&own, &bad, &org, &credential_of_admin, expected), Err(Refusal::WrongClaim));
+    assert_eq!(claim(&own, &zeros, &org, &credential_of_admin, None), Err(Refusal::WrongClaim));
+    assert!(matches!(claim(&other, &good, &org, &technician, expected), Err(Refusal::Credential(_))));
+    assert!(matches!(
+        claim(&other, &good, &org, &credential_of_admin, expected),
+        Err(Refusal::Credential(_))
+    ));
+    assert!(matches!(
+        claim(&own, &good, &key(), &credential_of_admin, expected),
+        Err(Refusal::Credential(_))
+    ));
+    assert_eq!(claim(&own, &good, &org, &credential_of_admin, expected), Ok(own.public()));
+    // Guesses are bounded, whoever makes them.
+    let refused = (0..50).filter(|_| {
+        matches!(
+            claim(&key(), &bad, &org, &credential_of_admin, expected),
+            Err(Refusal::TooMany { seconds: 1 })
+        )
+    });
+    assert_eq!(refused.count(), 36);
+}
+
+#[test]
+fn joins_are_limited_and_need_what_the_role_needs() {
+    let mut world = world();
+    let (first, own, _) = world.join(Role::Device);
+    assert!(matches!(world.admission.join(&own.public(), &first, true, NOW), Ok(Join::Again)));
+    let (second, own) = credential(&world.org, Role::Device);
+    let refused = world.admission.join(&own.public(), &second, true, NOW).map(|_| ());
+    assert_eq!(refused, Err(Refusal::Full { what: "devices".into() }));
+    assert_eq!(
+        world.admission.join(&own.public(), &second, false, NOW).map(|_| ()),
+        Err(Refusal::NotAllowed)
+    );
+    world.join(Role::Technician);
+    let (late, own) = credential(&world.org, Role::Technician);
+    let expired = world.admission.join(&own.public(), &late, false, UnixMillis(9_000_001)).map(|_| ());
+    assert!(matches!(expired, Err(Refusal::Credential(_))));
+}
+
+#[test]
+fn a_hello_is_judged_by_chain_key_role_and_time() {
+    let mut world = world();
+    let (credential, own, who) = world.join(Role::Device);
+    let admitted = world.hello(&own, &credential, NOW).unwrap();
+    assert!(!admitted.longer_chain);
+    assert_eq!(
+        admitted.caller.actor(&own.public()),
+        format!("device Name\u{fffd} ({})", who.device_id().unwrap())
+    );
+    assert!(matches!(world.hello(&own, &credential, UnixMillis(9_000_001)), Err(Refusal::Credential(_))));
+    assert!(matches!(world.hello(&key(), &credential, NOW), Err(Refusal::Credential(_))));
+    let as_person = Hello::Person { program: Program::this(), credential };
+    assert!(matches!(world.admission.hello(&own.public(), &as_person, NOW), Err(Refusal::Credential(_))));
+    let guest = Hello::Guest { program: Program::this(), facts: facts() };
+    let admitted = world.admission.hello(&own.public(), &guest, NOW).unwrap();
+    assert!(matches!(admitted.caller, Caller::Guest(name) if &*name == "h\u{fffd}"));
+    let closed = Rules { allow_guests: false, ..RULES };
+    let loaded = Loaded { organisation: Some(world.org.public()), ..Loaded::default() };
+    let strict = Admission::new(closed, loaded, world.start);
+    assert_eq!(strict.hello(&own.public(), &guest, NOW).map(|_| ()), Err(Refusal::NotAllowed));
+    assert_eq!(neutral(&facts()).os.chars().count(), MAX_FACT);
+}
+
+#[test]
+fn a_chain_that_branches_off_before_todays_key_is_out() {
+    let mut world = world();
+    let (first, own, who) = world.join(Role::Device);
+    let (next, thief) = (key(), key());
+    let longer = first.rotated(&own, &next.public(), NOW).unwrap();
+    let retirement = own.sign(&Retirement { key: own.public(), issued: NOW }).unwrap();
+    let rotated = world.admission.rotate(&who, &longer, &retirement, NOW).unwrap();
+    world.admission.rotated(&rotated, Some(&retirement));
+    assert!(world.hello(&next, &longer, NOW).is_ok());
+    assert_eq!(world.hello(&own, &first, NOW).map(|_| ()), Err(Refusal::Revoked));
+    // Whoever stole the old key endorses one of their own, and another after it.
+    let branch = first.rotated(&own, &thief.public(), NOW).unwrap();
+    assert_eq!(world.hello(&thief, &branch, NOW).map(|_| ()), Err(Refusal::Revoked));
+    let more = key();
+    let branch = branch.rotated(&thief, &more.public(), NOW).unwrap();
+    assert_eq!(world.hello(&more, &branch, NOW).map(|_| ()), Err(Refusal::Revoked));
+    assert!(world.admission.rotate(&rotated, &branch, &retirement, NOW).is_err());
+    assert_eq!(world.admission.welcome(NOW).retirements, [retirement]);
+    // The true one goes on.
+    let third = key();
+    let longer = longer.rotated(&next, &third.public(), NOW).unwrap();
+    assert!(world.hello(&third, &longer, NOW).unwrap().longer_chain);
+}
+
+#[test]
+fn a_revocation_is_judged_stored_and_names_who_is_withdrawn() {
+    let mut world = world();
+    let (_, _, device) = world.join(Role::Device);
+    let (_, _, admin) = world.join(Role::Admin);
+    let (_, _, grace) = world.join(Role::Technician);
+    let id = world.org.public().organisation_id();
+    let known = Revocations::default();
+    let list = world.org.sign(&known.next_list(id, NOW, [grace.key()], [device.invite.id])).unwrap();
+    let by = Caller::Person(Arc::clone(&grace));
+    assert_eq!(world.admission.revoke(&by, &list).map(|_| ()), Err(Refusal::NotAllowed));
+    let by = Caller::Person(admin);
+    let judged = world.admission.revoke(&by, &list).unwrap();
+    assert_eq!(judged.map(|(number, _)| number), Some(1));
+    assert!(!world.admission.is_revoked(&grace), "judged is not yet stored");
+    world.admission.revoked(&list);
+    assert!(world.admission.is_revoked(&grace) && world.admission.is_revoked(&device));
+    let mut withdrawn = world.admission.withdrawn_peers();
+    withdrawn.sort();
+    let device = PeerId::Device(device.device_id().unwrap());
+    assert_eq!(withdrawn, [device, PeerId::Person(grace.technician_id().unwrap())]);
+    assert!(world.admission.revoke(&by, &list).unwrap().is_none(), "the same again");
+    let same_number = world.org.sign(&known.next_list(id, NOW, [], [])).unwrap();
+    assert_eq!(world.admission.revoke(&by, &same_number).map(|_| ()), Err(Refusal::OldList));
+}

@@ -1,0 +1,333 @@
+//! A whole relay in this process, and a small client that speaks the control protocol to it.
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path as FilePath;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use nearhand_relay::admission::{Rules, claim_hash};
+use nearhand_relay::control::{CLAIM, Limits};
+use nearhand_relay::path::{Path, PathError, Totals, Usage};
+use nearhand_relay::serve::{Relay, endpoint_config, server_config};
+use nearhand_relay::store::{Database, Write};
+use nearhand_shared::credential::{Credential, Invite, Role, invite};
+use nearhand_shared::forward::{BindGrant, RateLimits};
+use nearhand_shared::id::{DeviceId, SessionId};
+use nearhand_shared::identity::{PublicKey, SecretKey, Signed};
+use nearhand_shared::invitation::OneTime;
+use nearhand_shared::message::Program;
+use nearhand_shared::message::control::{
+    ALPN, CloseCode, DeviceFacts, FRAME_LIMIT, Hello, Opened, Push, PushReply, Refusal, Reply, Request,
+    Target, Welcome,
+};
+use nearhand_shared::time::UnixMillis;
+use nearhand_shared::transport::framed;
+use nearhand_shared::transport::tls::{self, Expect, Purpose};
+use quinn::{Connection, ConnectionError, Endpoint};
+use rand_core::OsRng;
+
+pub const CLAIM_SECRET: [u8; 32] = [7; 32];
+
+/// A path that only remembers.
+#[derive(Default)]
+pub struct Recorder {
+    pub sessions: Mutex<HashMap<SessionId, ([BindGrant; 2], Instant)>>,
+    pub ended: Mutex<Vec<SessionId>>,
+}
+
+impl Recorder {
+    pub fn tokens(&self, id: SessionId) -> Option<[nearhand_shared::id::BindToken; 2]> {
+        self.sessions.lock().unwrap().get(&id).map(|(grants, _)| [grants[0].token, grants[1].token])
+    }
+}
+
+impl Path for Recorder {
+    fn offer(&self, session: SessionId, grants: [BindGrant; 2], until: Instant) -> Result<(), PathError> {
+        self.sessions.lock().unwrap().insert(session, (grants, until));
+        Ok(())
+    }
+
+    fn end(&self, session: SessionId) -> Option<Usage> {
+        self.ended.lock().unwrap().push(session);
+        self.sessions.lock().unwrap().remove(&session).map(|_| Usage { bytes: 1000, bound: true })
+    }
+
+    fn usage(&self, session: SessionId) -> Option<Usage> {
+        self.sessions.lock().unwrap().get(&session).map(|_| Usage { bytes: 1000, bound: true })
+    }
+
+    fn totals(&self) -> Totals {
+        Totals::default()
+    }
+}
+
+pub fn limits() -> Limits {
+    Limits {
+        rules: Rules { allow_guests: true, max_devices: 100 },
+        max_guests: 3,
+        max_sessions: 100,
+        max_handshakes_pending: 1024,
+        rate: RateLimits::default(),
+        session_days: 30,
+    }
+}
+
+/// A running relay on a directory.
+pub struct TestRelay {
+    pub relay: Relay,
+    pub address: SocketAddr,
+    pub key: PublicKey,
+    pub path: Arc<Recorder>,
+}
+
+impl TestRelay {
+    pub async fn start(dir: &FilePath) -> Self {
+        Self::start_with(dir, limits()).await
+    }
+
+    pub async fn start_with(dir: &FilePath, limits: Limits) -> Self {
+        let key = SecretKey::load_or_create(&dir.join("relay.key"), &mut OsRng).unwrap();
+        let database = Database::file(&dir.join("relay.db")).unwrap();
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let server = server_config(&key, &limits).unwrap();
+        let endpoint =
+            Endpoint::new(endpoint_config(&key), Some(server), socket, Arc::new(quinn::TokioRuntime))
+                .unwrap();
+        let path = Arc::new(Recorder::default());
+        let public = key.public();
+        let relay = Relay::start(key, &database, limits, endpoint, path.clone()).await.unwrap();
+        Self { relay, address, key: public, path }
+    }
+
+    /// As `init` does it.
+    pub async fn open_claim(&self) {
+        let hash = data_encoding::HEXLOWER.encode(&claim_hash(&CLAIM_SECRET));
+        self.relay.control().store().write(Write::Meta(CLAIM, hash)).await.unwrap();
+    }
+
+    /// Ends without a word, as kill -9 would.
+    pub fn kill(self) {
+        self.relay.endpoint().close(0_u32.into(), b"");
+    }
+
+    pub async fn connect(&self, key: &SecretKey) -> Client {
+        Client::connect(self.address, self.key, key).await
+    }
+}
+
+pub fn now() -> UnixMillis {
+    UnixMillis::from_system(SystemTime::now())
+}
+
+pub fn key() -> SecretKey {
+    SecretKey::generate(&mut OsRng)
+}
+
+pub fn session_id() -> SessionId {
+    SessionId::random(&mut OsRng)
+}
+
+pub fn facts() -> DeviceFacts {
+    DeviceFacts { hostname: "till\u{1b}[2J-3".into(), os: "Linux".into() }
+}
+
+/// An organisation and what its first administrator does.
+pub struct Org {
+    pub key: SecretKey,
+    pub admin: SecretKey,
+    pub admin_credential: Credential,
+}
+
+impl Org {
+    pub fn new() -> Self {
+        let (key, admin) = (key(), self::key());
+        let (signed, one_time) = invite_of(&key, Role::Admin, "Ada");
+        let admin_credential = Credential::join(signed, &one_time, &admin.public(), now()).unwrap();
+        Self { key, admin, admin_credential }
+    }
+
+    pub fn invite(&self, role: Role, name: &str) -> (Signed<Invite>, SecretKey) {
+        invite_of(&self.key, role, name)
+    }
+
+    pub fn claim(&self) -> Request {
+        Request::Claim {
+            secret: OneTime::new(CLAIM_SECRET),
+            organisation: self.key.public(),
+            credential: self.admin_credential.clone(),
+        }
+    }
+
+    /// A fresh relay of this organisation.
+    pub async fn claimed(dir: &FilePath) -> (TestRelay, Self) {
+        Self::claimed_with(dir, limits()).await
+    }
+
+    pub async fn claimed_with(dir: &FilePath, limits: Limits) -> (TestRelay, Self) {
+        let relay = TestRelay::start_with(dir, limits).await;
+        relay.open_claim().await;
+        let org = Self::new();
+        let client = relay.connect(&org.admin).await;
+        client.newcomer().await;
+        assert!(matches!(client.ask(&org.claim()).await, Reply::Done));
+        (relay, org)
+    }
+
+    /// Somebody who joined.
+    pub async fn member(&self, relay: &TestRelay, role: Role, name: &str) -> Member {
+        let own = key();
+        let (signed, one_time) = self.invite(role, name);
+        let credential = Credential::join(signed, &one_time, &own.public(), now()).unwrap();
+        let client = relay.connect(&own).await;
+        client.newcomer().await;
+        let facts = (role == Role::Device).then(facts);
+        let reply = client.ask(&Request::Join { credential: credential.clone(), facts }).await;
+        assert!(matches!(reply, Reply::Done), "{reply:?}");
+        Member { key: own, credential, role }
+    }
+
+    pub fn first_admin(&self) -> Member {
+        Member { key: self.admin.clone(), credential: self.admin_credential.clone(), role: Role::Admin }
+    }
+}
+
+fn invite_of(org: &SecretKey, role: Role, name: &str) -> (Signed<Invite>, SecretKey) {
+    invite(org, &mut OsRng, |id, organisation, key| Invite {
+        id,
+        organisation,
+        organisation_name: "Acme".into(),
+        key,
+        role,
+        name: name.into(),
+        issued: now(),
+        use_by: now().after(Duration::from_secs(3600)),
+        valid_until: now().after(Duration::from_secs(36_000)),
+    })
+    .unwrap()
+}
+
+#[derive(Clone)]
+pub struct Member {
+    pub key: SecretKey,
+    pub credential: Credential,
+    pub role: Role,
+}
+
+impl Member {
+    pub fn hello(&self) -> Request {
+        let (program, credential) = (Program::this(), self.credential.clone());
+        Request::Hello(match self.role {
+            Role::Device => Hello::Device { program, credential, facts: facts() },
+            _ => Hello::Person { program, credential },
+        })
+    }
+
+    pub fn device_id(&self) -> DeviceId {
+        self.key.public().device_id()
+    }
+
+    pub async fn online(&self, relay: &TestRelay) -> Client {
+        let client = relay.connect(&self.key).await;
+        let reply = client.ask(&self.hello()).await;
+        assert!(matches!(reply, Reply::Welcome(_)), "{reply:?}");
+        client
+    }
+}
+
+/// One control connection.
+#[derive(Clone)]
+pub struct Client {
+    pub endpoint: Endpoint,
+    pub connection: Connection,
+    /// Pushes that arrived, once [`Client::listen`] was called.
+    pub pushes: Arc<Mutex<Vec<Push>>>,
+}
+
+impl Client {
+    pub async fn connect(address: SocketAddr, relay: PublicKey, key: &SecretKey) -> Self {
+        let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+        let config =
+            tls::client(key, Expect::Key(relay), ALPN, Purpose::Control, Duration::from_secs(5)).unwrap();
+        let connection = endpoint.connect_with(config, address, tls::SERVER_NAME).unwrap().await.unwrap();
+        Self { endpoint, connection, pushes: Arc::default() }
+    }
+
+    pub async fn ask(&self, request: &Request) -> Reply {
+        let (mut send, mut recv) = self.connection.open_bi().await.unwrap();
+        framed::write(&mut send, request, FRAME_LIMIT).await.unwrap();
+        send.finish().unwrap();
+        framed::read(&mut recv, FRAME_LIMIT).await.unwrap()
+    }
+
+    pub async fn refusal(&self, request: &Request) -> Refusal {
+        match self.ask(request).await {
+            Reply::Refused(refusal) => refusal,
+            other => panic!("{request:?} was answered {other:?}"),
+        }
+    }
+
+    pub async fn newcomer(&self) -> Welcome {
+        match self.ask(&Request::Hello(Hello::Newcomer { program: Program::this() })).await {
+            Reply::Welcome(welcome) => welcome,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn open(&self, session: SessionId, target: Target) -> Result<Opened, Refusal> {
+        match self.ask(&Request::Open { session, target }).await {
+            Reply::Opened(opened) => Ok(opened),
+            Reply::Refused(refusal) => Err(refusal),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Answers all pushes the same way and remembers them.
+    pub fn listen(&self, answer: PushReply) {
+        let (connection, pushes) = (self.connection.clone(), self.pushes.clone());
+        tokio::spawn(async move {
+            while let Ok((mut send, mut recv)) = connection.accept_bi().await {
+                let push: Push = framed::read(&mut recv, FRAME_LIMIT).await.unwrap();
+                pushes.lock().unwrap().push(push);
+                let _ = framed::write(&mut send, &answer, FRAME_LIMIT).await;
+                let _ = send.finish();
+            }
+        });
+    }
+
+    /// Waits for a push that fits.
+    pub async fn push<T>(&self, fits: impl Fn(&Push) -> Option<T>) -> T {
+        eventually(|| self.pushes.lock().unwrap().iter().find_map(&fits)).await
+    }
+
+    /// Waits until the relay closed the connection.
+    pub async fn closed(&self) -> Option<CloseCode> {
+        match tokio::time::timeout(Duration::from_secs(8), self.connection.closed()).await {
+            Ok(ConnectionError::ApplicationClosed(frame)) => {
+                CloseCode::from_number(frame.error_code.into_inner())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Waits until something is there, for 8 s at most.
+pub async fn eventually<T>(mut there: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = there() {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(8), "it did not happen");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,251 @@
+//! The program itself: from `init` to a session that outlives kill -9.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+#![allow(clippy::print_stdout, reason = "a measurement says what it found")]
+
+mod harness;
+
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use harness::{Client, Member, Org, key, now, session_id};
+use nearhand_shared::credential::{Credential, Role};
+use nearhand_shared::forward::BindGrant;
+use nearhand_shared::identity::{PublicKey, SecretKey};
+use nearhand_shared::invitation::ClaimString;
+use nearhand_shared::message::control::{Push, PushReply, Reply, Request, Target};
+use nearhand_shared::message::session;
+use nearhand_shared::transport::bound_socket::BoundSocket;
+use nearhand_shared::transport::tls::{self, Expect, Purpose};
+use quinn::{Connection, Endpoint, ServerConfig};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_nearhand-relay");
+
+fn run(arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(PROGRAM).args(arguments).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(text).unwrap())
+}
+
+/// A port that is free now.
+fn free_port() -> u16 {
+    std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+struct Program {
+    child: Child,
+    address: SocketAddr,
+    key: PublicKey,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Makes a data directory for a relay on a free port, without metrics.
+fn init(data: &Path) -> ClaimString {
+    let (port, dir) = (free_port().to_string(), data.display().to_string());
+    let (ok, text) = run(&["init", "--data", &dir, "--host", "127.0.0.1", "--port", &port]);
+    assert!(ok, "{text}");
+    let file = data.join("relay.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    let config = config
+        .replace("listen = \"[::]", "listen = \"127.0.0.1")
+        .replace("# metrics_listen = \"127.0.0.1:9464\"", "metrics_listen = \"off\"");
+    std::fs::write(&file, config).unwrap();
+    let string = text.split_whitespace().find(|word| word.starts_with("nearhand-claim-")).unwrap();
+    string.parse().unwrap()
+}
+
+fn start(data: &Path, claim: &ClaimString) -> Program {
+    let child = Command::new(PROGRAM)
+        .args(["run", "--data", data.to_str().unwrap()])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let address = SocketAddr::new(claim.relay.host.parse().unwrap(), claim.relay.port);
+    Program { child, address, key: claim.relay.key }
+}
+
+impl Program {
+    async fn connect(&self, key: &SecretKey) -> Client {
+        Client::connect(self.address, self.key, key).await
+    }
+
+    async fn online(&self, member: &Member) -> Client {
+        let client = self.connect(&member.key).await;
+        assert!(matches!(client.ask(&member.hello()).await, Reply::Welcome(_)));
+        client
+    }
+
+    async fn claim(&self, claim: &ClaimString) -> Org {
+        let org = Org::new();
+        let client = self.connect(&org.admin).await;
+        client.newcomer().await;
+        let request = Request::Claim {
+            secret: claim.secret.clone(),
+            organisation: org.key.public(),
+            credential: org.admin_credential.clone(),
+        };
+        assert!(matches!(client.ask(&request).await, Reply::Done));
+        org
+    }
+
+    async fn device(&self, org: &Org) -> Member {
+        let own = key();
+        let (invite, one_time) = org.invite(Role::Device, "till");
+        let credential = Credential::join(invite, &one_time, &own.public(), now()).unwrap();
+        let client = self.connect(&own).await;
+        client.newcomer().await;
+        let facts = Some(harness::facts());
+        let reply = client.ask(&Request::Join { credential: credential.clone(), facts }).await;
+        assert!(matches!(reply, Reply::Done), "{reply:?}");
+        Member { key: own, credential, role: Role::Device }
+    }
+}
+
+#[test]
+fn init_makes_private_files_and_never_two_relays_in_one_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("relay");
+    let first = init(&data);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    for file in ["relay.key", "relay.db"] {
+        assert_eq!(mode(&data.join(file)), 0o600, "{file}");
+    }
+    let dir = data.display().to_string();
+    let (ok, text) = run(&["init", "--data", &dir, "--host", "x"]);
+    assert!(!ok && text.contains("--again"), "{text}");
+    let (ok, text) = run(&["init", "--data", &dir, "--again"]);
+    assert!(ok, "{text}");
+    let again = text.split_whitespace().find(|w| w.starts_with("nearhand-claim-")).unwrap();
+    let again: ClaimString = again.parse().unwrap();
+    assert_eq!(again.relay, first.relay);
+    assert_ne!(again.secret.bytes(), first.secret.bytes());
+    let config = data.join("relay.toml").display().to_string();
+    assert!(run(&["check-config", &config]).0);
+    std::fs::write(&config, "public_host = \"a\"\nlisten_on = 1\n").unwrap();
+    let (ok, text) = run(&["check-config", &config]);
+    assert!(!ok && text.contains("line 2") && text.contains("listen_on"), "{text}");
+}
+
+fn session_endpoint(relay: SocketAddr, bind: BindGrant, server: Option<ServerConfig>) -> Endpoint {
+    let (socket, _control) = BoundSocket::open(relay, bind).unwrap();
+    Endpoint::new_with_abstract_socket(tls::endpoint(), server, socket, Arc::new(quinn::TokioRuntime))
+        .unwrap()
+}
+
+async fn echo(connection: &Connection) {
+    let (mut send, mut recv) = connection.open_bi().await.unwrap();
+    send.write_all(b"still here").await.unwrap();
+    send.finish().unwrap();
+    assert_eq!(recv.read_to_end(100).await.unwrap(), b"still here");
+}
+
+#[tokio::test]
+async fn a_session_outlives_kill_9_of_the_relay() {
+    let dir = tempfile::tempdir().unwrap();
+    let claim = init(dir.path());
+    let relay = start(dir.path(), &claim);
+    let org = relay.claim(&claim).await;
+    let member = relay.device(&org).await;
+    let device = relay.online(&member).await;
+    device.listen(PushReply::Done);
+    let admin = relay.online(&org.first_admin()).await;
+    let opened = admin.open(session_id(), Target::Device(member.device_id())).await.unwrap();
+    let offer = device.push(|p| if let Push::Offer(o) = p { Some(o.clone()) } else { None }).await;
+
+    let server = tls::server(&member.key, session::ALPN, Purpose::Session).unwrap();
+    let agent = session_endpoint(relay.address, offer.bind, Some(server));
+    tokio::spawn(async move {
+        let connection = agent.accept().await.unwrap().await.unwrap();
+        while let Ok((mut send, mut recv)) = connection.accept_bi().await {
+            let bytes = recv.read_to_end(100).await.unwrap();
+            send.write_all(&bytes).await.unwrap();
+            let _ = send.finish();
+        }
+    });
+    let technician = session_endpoint(relay.address, opened.bind, None);
+    let expect = Expect::Key(member.key.public());
+    let config =
+        tls::client(&org.admin, expect, session::ALPN, Purpose::Session, session::KEEP_ALIVE).unwrap();
+    let connection = technician.connect_with(config, relay.address, tls::SERVER_NAME).unwrap().await.unwrap();
+    echo(&connection).await;
+
+    drop(relay);
+    let relay = start(dir.path(), &claim);
+    let back = Instant::now();
+    tokio::time::timeout(Duration::from_secs(10), echo(&connection)).await.unwrap();
+    println!("the session went on {:?} after the restart", back.elapsed());
+
+    // The same relay to everybody, and its log verifies with it running.
+    relay.online(&member).await;
+    let data = dir.path().display().to_string();
+    let (ok, text) = run(&["audit", "verify", "--data", &data]);
+    assert!(ok, "{text}");
+    let (_, text) = run(&["audit", "show", "--data", &data]);
+    assert!(text.contains("session.open") && text.contains("claim"), "{text}");
+    let copy = dir.path().join("copy.db").display().to_string();
+    let (ok, text) = run(&["backup", &copy, "--data", &data]);
+    assert!(ok, "{text}");
+    let mode = std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    // Only one relay runs on a directory, and its organisation isn't lost by mistake.
+    let (ok, text) = run(&["run", "--data", &data]);
+    assert!(!ok && text.contains("another relay"), "{text}");
+    let (ok, text) = run(&["init", "--data", &data, "--again"]);
+    assert!(!ok && text.contains("--reset-organisation"), "{text}");
+    let (ok, text) = run(&["init", "--data", &data, "--again", "--reset-organisation"]);
+    assert!(!ok && text.contains("stop it first"), "{text}");
+}
+
+/// Run by hand: `cargo test -p nearhand-relay --test program -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "a measurement, for an optimised build"]
+async fn memory_of_idle_agents() {
+    const AGENTS: usize = 2000;
+    let dir = tempfile::tempdir().unwrap();
+    let claim = init(dir.path());
+    let relay = start(dir.path(), &claim);
+    let org = relay.claim(&claim).await;
+    let resident = || -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", relay.child.id())).unwrap();
+        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    };
+    let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    let mut online = Vec::new();
+    let mut before = 0;
+    for n in 0..AGENTS {
+        let member = relay.device(&org).await;
+        let expect = Expect::Key(relay.key);
+        let alpn = nearhand_shared::message::control::ALPN;
+        let config =
+            tls::client(&member.key, expect, alpn, Purpose::Control, Duration::from_secs(12)).unwrap();
+        let connection =
+            endpoint.connect_with(config, relay.address, tls::SERVER_NAME).unwrap().await.unwrap();
+        let client = Client { endpoint: endpoint.clone(), connection, pushes: Arc::default() };
+        assert!(matches!(client.ask(&member.hello()).await, Reply::Welcome(_)));
+        online.push(client);
+        if n == 200 {
+            tokio::time::sleep(Duration::from_secs(6)).await;
+            before = resident();
+        }
+    }
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let each = (resident() - before) * 1024 / (AGENTS - 201);
+    println!("{each} bytes for each idle agent");
+}

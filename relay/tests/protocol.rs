@@ -1,0 +1,522 @@
+//! The control protocol against a whole relay: who is let in, what they may ask, what is refused.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+mod harness;
+
+use std::time::{Duration, Instant};
+
+use harness::{Client, Member, Org, TestRelay, facts, key, limits, now, session_id};
+use nearhand_shared::audit::{Head, Row, Verifier};
+use nearhand_shared::credential::{Credential, Retirement, Revocations, Role};
+use nearhand_shared::id::DeviceId;
+use nearhand_shared::invitation::OneTime;
+use nearhand_shared::message::Program;
+use nearhand_shared::message::control::{
+    CloseCode, Hello, OfferRefusal, Outcome, Push, PushReply, Refusal, Reply, Request, Target,
+};
+use nearhand_shared::support_code::Routing;
+use tokio::io::AsyncWriteExt;
+
+fn dir() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[tokio::test]
+async fn a_relay_is_claimed_once_and_only_with_its_string() {
+    let dir = dir();
+    let relay = TestRelay::start(dir.path()).await;
+    let org = Org::new();
+    let client = relay.connect(&org.admin).await;
+    client.newcomer().await;
+    assert_eq!(client.refusal(&org.claim()).await, Refusal::WrongClaim, "no string was made yet");
+    relay.open_claim().await;
+    let wrong = Request::Claim {
+        secret: OneTime::new([8; 32]),
+        organisation: org.key.public(),
+        credential: org.admin_credential.clone(),
+    };
+    assert_eq!(client.refusal(&wrong).await, Refusal::WrongClaim);
+    // Somebody else's credential under this handshake's key.
+    let eve = relay.connect(&key()).await;
+    eve.newcomer().await;
+    assert!(matches!(eve.refusal(&org.claim()).await, Refusal::Credential(_)));
+    // Before the claim there is nobody to let in.
+    let early = relay.connect(&org.admin).await;
+    assert_eq!(early.refusal(&org.first_admin().hello()).await, Refusal::Unclaimed);
+    assert_eq!(early.closed().await, Some(CloseCode::Refused));
+
+    assert!(matches!(client.ask(&org.claim()).await, Reply::Done));
+    assert_eq!(client.refusal(&org.claim()).await, Refusal::Claimed);
+    let other = Org::new();
+    let late = relay.connect(&other.admin).await;
+    late.newcomer().await;
+    assert_eq!(late.refusal(&other.claim()).await, Refusal::Claimed);
+    org.first_admin().online(&relay).await;
+}
+
+#[tokio::test]
+async fn an_invite_works_once_and_a_lost_reply_does_not_burn_it() {
+    let dir = dir();
+    let (relay, org) = Org::claimed(dir.path()).await;
+    let (invite, one_time) = org.invite(Role::Technician, "Grace");
+    let (first, second) = (key(), key());
+    let join = |own: &nearhand_shared::identity::SecretKey, facts| {
+        let credential = Credential::join(invite.clone(), &one_time, &own.public(), now()).unwrap();
+        Request::Join { credential, facts }
+    };
+    let client = relay.connect(&first).await;
+    client.newcomer().await;
+    assert_eq!(
+        client.refusal(&join(&first, Some(facts()))).await,
+        Refusal::NotAllowed,
+        "people have no facts"
+    );
+    assert!(matches!(client.ask(&join(&first, None)).await, Reply::Done));
+    assert!(matches!(client.ask(&join(&first, None)).await, Reply::Done), "sent again");
+    let thief = relay.connect(&second).await;
+    thief.newcomer().await;
+    assert_eq!(thief.refusal(&join(&second, None)).await, Refusal::InviteUsed);
+    assert!(matches!(thief.refusal(&join(&first, None)).await, Refusal::Credential(_)), "another's key");
+}
+
+#[tokio::test]
+async fn a_hello_must_end_in_the_handshakes_key_and_be_known() {
+    let dir = dir();
+    let (relay, org) = Org::claimed(dir.path()).await;
+    let device = org.member(&relay, Role::Device, "till 3").await;
+    let stranger = relay.connect(&key()).await;
+    assert!(matches!(stranger.refusal(&device.hello()).await, Refusal::Credential(_)));
+    assert_eq!(stranger.closed().await, Some(CloseCode::Refused));
+    // Signed by the organisation, but never joined here.
+    let own = key();
+    let (invite, one_time) = org.invite(Role::Device, "x");
+    let credential = Credential::join(invite, &one_time, &own.public(), now()).unwrap();
+    let unknown = Member { key: own, credential, role: Role::Device };
+    let client = relay.connect(&unknown.key).await;
+    assert_eq!(client.refusal(&unknown.hello()).await, Refusal::Unknown);
+    // A device that says it is a person.
+    let client = relay.connect(&device.key).await;
+    let lie = Member { role: Role::Technician, ..device.clone() };
+    assert!(matches!(client.refusal(&lie.hello()).await, Refusal::Credential(_)));
+    // Something else first.
+    let client = relay.connect(&device.key).await;
+    assert_eq!(client.refusal(&Request::Ping).await, Refusal::NotAllowed);
+    // A second hello.
+    let client = device.online(&relay).await;
+    assert_eq!(client.refusal(&device.hello()).await, Refusal::NotAllowed);
+}
+
+#[tokio::test]
+async fn nobody_asks_for_what_is_not_theirs() {
+    let dir = dir();
+    let (relay, org) = Org::claimed(dir.path()).await;
+    let device = org.member(&relay, Role::Device, "till").await.online(&relay).await;
+    let technician = org.member(&relay, Role::Technician, "Grace").await.online(&relay).await;
+    let guest = relay.connect(&key()).await;
+    let hello = Request::Hello(Hello::Guest { program: Program::this(), facts: facts() });
+    assert!(matches!(guest.ask(&hello).await, Reply::Welcome(_)));
+    let newcomer = relay.connect(&key()).await;
+    newcomer.newcomer().await;
+
+    let open = Request::Open { session: session_id(), target: Target::Device(DeviceId::from_bytes([1; 16])) };
+    let persons = [Request::Devices { after: None }, Request::People, Request::Sessions, open];
+    for client in [&device, &guest, &newcomer] {
+        for request in &persons {
+            assert_eq!(client.refusal(request).await, Refusal::NotAllowed, "{request:?}");
+        }
+    }
+    assert_eq!(technician.refusal(&Request::Audit { after: 0 }).await, Refusal::NotAllowed);
+    assert_eq!(technician.refusal(&Request::AllotRouting { wanted: None }).await, Refusal::NotAllowed);
+    assert_eq!(newcomer.refusal(&Request::AllotRouting { wanted: None }).await, Refusal::NotAllowed);
+    assert_eq!(technician.refusal(&org.claim()).await, Refusal::NotAllowed);
+    let id = org.key.public().organisation_id();
+    let list = org.key.sign(&Revocations::default().next_list(id, now(), [], [])).unwrap();
+    assert_eq!(technician.refusal(&Request::Revoke(list)).await, Refusal::NotAllowed);
+    assert!(matches!(guest.ask(&Request::AllotRouting { wanted: None }).await, Reply::Routing(_)));
+    assert!(matches!(guest.ask(&Request::FreeRouting).await, Reply::Done));
+    assert!(matches!(guest.ask(&Request::Ping).await, Reply::Done));
+}
+
+#[tokio::test]
+async fn a_session_is_opened_reopened_listed_and_closed() {
+    let dir = dir();
+    let (relay, org) = Org::claimed(dir.path()).await;
+    let member = org.member(&relay, Role::Device, "till 3").await;
+    let device = member.online(&relay).await;
+    device.listen(PushReply::Done);
+    let grace = org.member(&relay, Role::Technician, "Grace").await.online(&relay).await;
+    grace.listen(PushReply::Done);
+    let eve = org.member(&relay, Role::Technician, "Eve").await.online(&relay).await;
+
+    let id = session_id();
+    let opened = grace.open(id, Target::Device(member.device_id())).await.unwrap();
+    assert_eq!(opened.device, Some(member.credential.clone()));
+    let offer = device.push(|p| if let Push::Offer(o) = p { Some(o.clone()) } else { None }).await;
+    assert_eq!((offer.session, offer.code, offer.resume), (id, None, false));
+    assert_eq!(relay.path.tokens(id), Some([opened.bind.token, offer.bind.token]));
+
+    assert_eq!(eve.refusal(&Request::Reopen { session: id }).await, Refusal::NoSuchSession);
+    let close = |outcome| Request::Close { session: id, outcome, audit: None };
+    assert_eq!(eve.refusal(&close(Outcome::Technician)).await, Refusal::NoSuchSession);
+    let Reply::Opened(again) = grace.ask(&Request::Reopen { session: id }).await else { panic!() };
+    assert_ne!(again.bind.token, opened.bind.token);
+    device.push(|p| matches!(p, Push::Offer(o) if o.resume).then_some(())).await;
+
+    let Reply::Sessions(listed) = grace.ask(&Request::Sessions).await else { panic!() };
+    assert_eq!((listed.len(), listed[0].id, listed[0].ended), (1, id, None));
+    assert_eq!((listed[0].device, listed[0].bytes), (Some(member.device_id()), 2000));
+    let Reply::Sessions(eves) = eve.ask(&Request::Sessions).await else { panic!() };
+    assert!(eves.is_empty(), "each sees their own");
+
+    let audit = member.key.sign(&Head { number: 9, hash: [3; 32] }).unwrap();
+    let close = Request::Close { session: id, outcome: Outcome::Stopped, audit: Some(audit.clone()) };
+    assert!(matches!(device.ask(&close).await, Reply::Done));
+    grace.push(|p| matches!(p, Push::SessionClosed { outcome: Outcome::Stopped, .. }).then_some(())).await;
+    assert_eq!(*relay.path.ended.lock().unwrap(), [id]);
+    assert_eq!(grace.refusal(&Request::Reopen { session: id }).await, Refusal::NoSuchSession);
+    assert_eq!(grace.open(id, Target::Device(member.device_id())).await.err(), Some(Refusal::NotAllowed));
+    let witness = relay.relay.control().store().reader().witness(&member.device_id()).await.unwrap();
+    assert_eq!(witness, Some(audit));
+    let Reply::Sessions(listed) = grace.ask(&Request::Sessions).await else { panic!() };
+    assert!(matches!(listed[0].ended, Some((_, Outcome::Stopped))), "{listed:?}");
+
+    // All of it is in the log, which verifies.
+    let admin = org.first_admin().online(&relay).await;
+    let rows = audit_rows(&admin, &relay).await;
+    let actions: Vec<_> = rows.iter().map(|r| r.event.action.as_str()).collect();
+    assert!(
+        actions.starts_with(&[
+            "claim",
+            "enrol",
+            "join",
+            "join",
+            "session.open",
+            "session.reopen",
+            "session.close"
+        ]),
+        "{actions:?}"
+    );
+    assert!(rows[6].event.detail.contains("2000 bytes"), "{}", rows[6].event.detail);
+    assert!(!rows.iter().any(|r| r.event.detail.contains('\u{1b}')));
+}
+
+async fn audit_rows(admin: &Client, relay: &TestRelay) -> Vec<Row> {
+    let Reply::Audit { keys, rows } = admin.ask(&Request::Audit { after: 0 }).await else { panic!() };
+    assert_eq!(keys, [relay.key]);
+    let mut verifier = Verifier::new(keys, vec![]);
+    rows.iter().for_each(|row| verifier.row(Some(row)).unwrap());
+    verifier.finish().unwrap();
+    rows
+}
+
+#[tokio::test]
+async fn a_foreign_device_an_unknown_one_and_an_offline_one() {
+    let dir = dir();
+    let (relay, org) = Org::claimed(dir.path()).await;
+    let member = org.member(&relay, Role::Device, "till").await;
+    let grace = org.member(&relay, Role::Technician, "Grace").await.online(&relay).await;
+    let target = Target::Device(member.device_id());
+    assert!(matches!(grace.open(session_id(), target).await, Err(Refusal::DeviceOffline { .. })));
+    let nowhere = Target::Device(DeviceId::from_bytes([0; 16]));
+    assert_eq!(grace.open(session_id(), nowhere).await.err(), Some(Refusal::NoSuchDevice));
+    // A guest has a key and so an id, but is nobody's device.
+    let (guest, hello) = (key(), Hello::Guest { program: Program::this(), facts: facts() });
+    let client = relay.connect(&guest).await;
+    client.ask(&Request::Hello(hello)).await;
+    let foreign = Target::Device(guest.public().device_id());
+    assert_eq!(grace.open(session_id(), foreign).await.err(), Some(Refusal::NoSuchDevice));
+    // A device that says no, and what becomes of the path.
+    let device = member.online(&relay).await;
+    device.listen(PushReply::Refused(OfferRefusal::Busy));
+    let id = session_id();
+    let refused = grace.open(id, target).await.err();
+    assert_eq!(refused, Some(Refusal::DeviceRefused(OfferRefusal::Busy)));
+    assert_eq!(relay.path.tokens(id), None);
+}
+
+#[tokio::test]
+async fn a_guest_is_found_by_its_code_and_lookups_are_limited() {
+    let dir = dir();
+    let (relay, org) = Org::claimed(dir.path()).await;
+    let guest_key = key();
+    let hello = Request::Hello(Hello::Guest { program: Program::this(), facts: facts() });
+    let guest = relay.connect(&guest_key).await;
+    guest.ask(&hello).await;
+    guest.listen(PushReply::Done);
+    let Reply::Routing(code) = guest.ask(&Request::AllotRouting { wanted: None }).await else { panic!() };
+    let grace = org.member(&relay, Role::Technician, "Grace").await.online(&relay).await;
+    let id = session_id();
+    let opened = grace.open(id, Target::Code(code)).await.unwrap();
+    assert_eq!(opened.device, None);
+    let offer = guest.push(|p| if let Push::Offer(o) = p { Some(o.clone()) } else { None }).await;
+    assert_eq!(offer.code, Some(code));
+    let Reply::Sessions(listed) = grace.ask(&Request::Sessions).await else { panic!() };
+    assert_eq!(listed[0].device_name, "till\u{fffd}[2J-3");
+    assert!(listed[0].attended && listed[0].device.is_none());
+
+    // The code survives a reconnect of the same key.
+    guest.connection.close(0_u32.into(), b"");
+    let guest = relay.connect(&guest_key).await;
+    guest.ask(&hello).await;
+    let wanted = Request::AllotRouting { wanted: Some(code) };
+    assert!(matches!(guest.ask(&wanted).await, Reply::Routing(same) if same == code));
+
+    let free = Routing::new((u16::from(code) + 1) % 10_000).unwrap();
+    let mut misses = 0;
+    let limited = loop {
+        match grace.open(session_id(), Target::Code(free)).await {
+            Err(Refusal::NoSuchCode) => misses += 1,
+            other => break other,
+        }
+    };
+    assert!(matches!(limited, Err(Refusal::TooMany { seconds: 6 })), "{limited:?}");
+    assert_eq!(misses, 9, "ten lookups, one of which hit");
+    // Guests are bounded.
+    let mut kept = Vec::new();
+    let refused = loop {
+        let more = relay.connect(&key()).await;
+        match more.ask(&hello).await {
+            Reply::Welcome(_) => kept.push(more),
+            other => break other,
+        }
+    };
+    assert!(matches!(refused, Reply::Refused(Refusal::Full { .. })));
+    assert_eq!(kept.len(), limits().max_guests - 1);
+    // One leaves, and there is room again.
+    kept.pop().unwrap().connection.close(0_u32.into(), b"");
+    let start = Instant::now();
+    while !matches!(relay.connect(&key()).await.ask(&hello).await, Reply::Welcome(_)) {
+        assert!(start.elapsed() < Duration::from_secs(5), "the place stays taken");
+    }
+}
+
+#[tokio::test]
+async fn a_devices_second_connection_replaces_its_first() {
+    let dir = dir();
+    let (relay, org) = Org::claimed(dir.path()).await;
+    let member = org.member(&relay, Role::Device, "till").await;
+    let first = member.online(&relay).await;
+    let second = member.online(&relay).await;
+    assert_eq!(first.closed().await, Some(CloseCode::Replaced));
+    assert!(matches!(second.ask(&Request::Ping).await, Reply::Done));
+    let grace = org.member(&relay, Role::Technician, "Grace").await;
+    let (one, two) = (grace.online(&relay).await, grace.online(&relay).await);
+    assert!(matches!(one.ask(&Request::Ping).await, Reply::Done), "a person runs several commands");
+    assert!(matches!(two.ask(&Request::Ping).await, Reply::Done));
+}
+
+#[tokio::test]
+async fn revocation_ends_connections_and_sessions_within_five_seconds() {
+    let dir = dir();
+    let (relay, org) = Org::claimed(dir.path()).await;
+    let member = org.member(&relay, Role::Device, "till").await;
+    let device = member.online(&relay).await;
+    device.listen(PushReply::Done);
+    let eve = org.member(&relay, Role::Technician, "Eve").await;
+    let client = eve.online(&relay).await;
+    let id = session_id();
+    client.open(id, Target::Device(member.device_id())).await.unwrap();
+
+    let admin = org.first_admin().online(&relay).await;
+    let organisation = org.key.public().organisation_id();
+    let known = Revocations::default();
+    let list = org.key.sign(&known.next_list(organisation, now(), [eve.key.public()], [])).unwrap();
+    let forged = key().sign(&known.next_list(organisation, now(), [member.key.public()], [])).unwrap();
+    assert!(matches!(admin.refusal(&Request::Revoke(forged)).await, Refusal::Credential(_)));
+    let start = Instant::now();
+    assert!(matches!(admin.ask(&Request::Revoke(list.clone())).await, Reply::Done));
+    assert_eq!(client.closed().await, Some(CloseCode::Revoked));
+    device
+        .push(|p| {
+            matches!(p, Push::SessionClosed { outcome: Outcome::Revoked, session } if *session == id)
+                .then_some(())
+        })
+        .await;
+    device.push(|p| matches!(p, Push::Revocations { list: Some(l), .. } if *l == list).then_some(())).await;
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert_eq!(relay.path.tokens(id), None);
+    assert!(matches!(admin.ask(&Request::Revoke(list)).await, Reply::Done), "the same again is no news");
+    let back = relay.connect(&eve.key).await;
+    assert_eq!(back.refusal(&eve.hello()).await, Refusal::Revoked);
+    let old = org.key.sign(&known.next_list(organisation, now(), [], [])).unwrap();
+    assert_eq!(admin.refusal(&Request::Revoke(old)).await, Refusal::OldList);
+}
+
+#[tokio::test]
+async fn a_rotated_key_keeps_its_identity_and_the_old_one_is_out() {
+    let dir = dir();
+    let (relay, org) = Org::claimed(dir.path()).await;
+    let old = org.member(&relay, Role::Device, "till").await;
+    let witness = org.first_admin().online(&relay).await;
+    witness.listen(PushReply::Done);
+    let client = old.online(&relay).await;
+    let next = key();
+    let credential = old.credential.rotated(&old.key, &next.public(), now()).unwrap();
+    let retirement = old.key.sign(&Retirement { key: old.key.public(), issued: now() }).unwrap();
+    let foreign = next.sign(&Retirement { key: old.key.public(), issued: now() }).unwrap();
+    let rotate = |r| Request::Rotate { credential: credential.clone(), retirement: r };
+    assert!(matches!(client.refusal(&rotate(foreign)).await, Refusal::Credential(_)));
+    assert!(matches!(client.ask(&rotate(retirement.clone())).await, Reply::Done));
+    assert_eq!(client.closed().await, Some(CloseCode::Rotated));
+    witness
+        .push(|p| {
+            matches!(p, Push::Revocations { retirements, .. } if *retirements == [retirement.clone()])
+                .then_some(())
+        })
+        .await;
+    let stale = relay.connect(&old.key).await;
+    assert_eq!(stale.refusal(&old.hello()).await, Refusal::Revoked);
+    let new = Member { key: next, credential: credential.clone(), role: Role::Device };
+    new.online(&relay).await;
+    let Reply::Devices(devices) = witness.ask(&Request::Devices { after: None }).await else { panic!() };
+    assert_eq!((devices.len(), devices[0].id, &devices[0].credential), (1, old.device_id(), &credential));
+    // A rotation whose request never arrived: the longer chain itself is taken.
+    let third = key();
+    let credential = new.credential.rotated(&new.key, &third.public(), now()).unwrap();
+    Member { key: third, credential, role: Role::Device }.online(&relay).await;
+    let stale = relay.connect(&new.key).await;
+    assert_eq!(stale.refusal(&new.hello()).await, Refusal::Revoked);
+}
+
+#[tokio::test]
+async fn what_breaks_the_protocol_is_closed_with_a_code() {
+    let dir = dir();
+    let (relay, org) = Org::claimed(dir.path()).await;
+    let hostile: [&[u8]; 4] = [
+        &[0xff, 0xff, 0xff, 0xff, 1, 2, 3], // a length of 4 GiB
+        &[0x01, 0x20, 0x00, 0x00],          // one byte over the limit of a hello
+        &[3, 0, 0, 0, 0xfb, 0xff, 0xff],    // no such request
+        &[4, 0, 0, 0, 0, 0xfd, 0xff, 0xff], // cut off inside
+    ];
+    for bytes in hostile {
+        let client = relay.connect(&key()).await;
+        let (mut send, _recv) = client.connection.open_bi().await.unwrap();
+        send.write_all(bytes).await.unwrap();
+        assert_eq!(client.closed().await, Some(CloseCode::Protocol), "{bytes:?}");
+    }
+    // After the welcome the limit is higher, the answer to nonsense the same.
+    let client = org.first_admin().online(&relay).await;
+    let (mut send, _recv) = client.connection.open_bi().await.unwrap();
+    send.write_all(&[0xff; 4]).await.unwrap();
+    assert_eq!(client.closed().await, Some(CloseCode::Protocol));
+    // The relay is none the worse for it.
+    org.first_admin().online(&relay).await;
+}
+
+#[tokio::test]
+async fn a_hello_that_never_comes_is_not_waited_for() {
+    let dir = dir();
+    let (relay, _org) = Org::claimed(dir.path()).await;
+    let client = relay.connect(&key()).await;
+    let (mut send, _recv) = client.connection.open_bi().await.unwrap();
+    let start = Instant::now();
+    send.write_all(&[0, 0x10, 0, 0]).await.unwrap();
+    // A byte a second, as a slow attacker would.
+    let drip = async {
+        loop {
+            if send.write_all(&[0]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let closed = tokio::select! {
+        () = drip => client.connection.closed().await,
+        reason = client.connection.closed() => reason,
+    };
+    let waited = start.elapsed();
+    assert!((9..14).contains(&waited.as_secs()), "{waited:?} {closed}");
+}
+
+#[tokio::test]
+async fn stalled_handshakes_do_not_keep_an_honest_one_out() {
+    let dir = dir();
+    let mut limits = limits();
+    limits.max_handshakes_pending = 16;
+    let (relay, org) = Org::claimed_with(dir.path(), limits).await;
+    let mut stalled = Vec::new();
+    for _ in 0..40 {
+        stalled.push(relay.connect(&key()).await);
+    }
+    let start = Instant::now();
+    org.first_admin().online(&relay).await;
+    assert!(start.elapsed() < Duration::from_secs(1));
+    assert!(relay.relay.control().census().pending <= 16);
+}
+
+#[tokio::test]
+async fn a_restarted_relay_knows_everybody_and_offers_the_same_paths() {
+    let dir = dir();
+    let (relay, org) = Org::claimed(dir.path()).await;
+    let member = org.member(&relay, Role::Device, "till").await;
+    let device = member.online(&relay).await;
+    device.listen(PushReply::Done);
+    let grace = org.member(&relay, Role::Technician, "Grace").await;
+    let client = grace.online(&relay).await;
+    let id = session_id();
+    client.open(id, Target::Device(member.device_id())).await.unwrap();
+    let tokens = relay.path.tokens(id).unwrap();
+    relay.kill();
+
+    let relay = TestRelay::start(dir.path()).await;
+    assert_eq!(relay.path.tokens(id), Some(tokens));
+    member.online(&relay).await.listen(PushReply::Done);
+    let client = grace.online(&relay).await;
+    assert!(matches!(client.ask(&Request::Reopen { session: id }).await, Reply::Opened(_)));
+    let close = Request::Close { session: id, outcome: Outcome::Technician, audit: None };
+    assert!(matches!(client.ask(&close).await, Reply::Done));
+    let admin = org.first_admin().online(&relay).await;
+    audit_rows(&admin, &relay).await;
+    relay.relay.stop().await;
+
+    let relay = TestRelay::start(dir.path()).await;
+    assert_eq!(relay.path.tokens(id), None, "it is over");
+}
+
+#[tokio::test]
+async fn a_stopping_relay_says_goodbye() {
+    let dir = dir();
+    let (relay, org) = Org::claimed(dir.path()).await;
+    let client = org.first_admin().online(&relay).await;
+    client.listen(PushReply::Done);
+    relay.relay.stop().await;
+    client.push(|p| matches!(p, Push::Goodbye { within_ms } if *within_ms >= 1000).then_some(())).await;
+    assert_eq!(client.closed().await, Some(CloseCode::ShuttingDown));
+}
+
+#[tokio::test]
+async fn metrics_and_health_are_served_and_nothing_else() {
+    let dir = dir();
+    let (mut relay, org) = Org::claimed(dir.path()).await;
+    let _online = org.first_admin().online(&relay).await;
+    let address = relay.relay.serve_http("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let get = |path: &'static str| async move {
+        use tokio::io::AsyncReadExt;
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    };
+    assert!(get("/healthz").await.contains("200 OK"));
+    let metrics = get("/metrics").await;
+    for line in [
+        "nearhand_connected{kind=\"person\"} 1",
+        "nearhand_hellos_total{caller=\"person\",result=\"ok\"} 1",
+        "nearhand_requests_total{request=\"claim\",result=\"ok\"} 1",
+        "nearhand_storage_ok 1",
+        "nearhand_claimed 1",
+        "# TYPE nearhand_sessions_ended_total counter",
+    ] {
+        assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
+    }
+    for path in ["/setup", "/", "/SetupWizard.aspx", "/admin", "/metrics/../setup"] {
+        assert!(get(path).await.starts_with("HTTP/1.0 404"), "{path}");
+    }
+}

@@ -1,0 +1,321 @@
+//! The store: survives crashes, full disks, and runs on PostgreSQL as it does on SQLite.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+mod harness;
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use harness::{Org, facts, key, now, session_id};
+use nearhand_relay::registry::PeerId;
+use nearhand_relay::registry::sessions::Session;
+use nearhand_relay::store::{Applied, Database, Member, NewSession, Seen, Store, Write};
+use nearhand_shared::audit::{Event, Head, Row, Verifier};
+use nearhand_shared::credential::{Credential, Retirement, Revocations, Role};
+use nearhand_shared::forward::{BindGrant, RateLimits};
+use nearhand_shared::identity::SecretKey;
+use nearhand_shared::message::control::{Outcome, PushReply, Refusal, Reply, Request, Target};
+use nearhand_shared::time::UnixMillis;
+use rand_core::OsRng;
+
+fn event(detail: &str) -> Event {
+    Event { actor: "test".into(), action: "test".into(), session: None, detail: detail.into() }
+}
+
+fn member(org: &Org, role: Role) -> (Member, SecretKey) {
+    let own = key();
+    let (invite, one_time) = org.invite(role, "Name");
+    let credential = Credential::join(invite, &one_time, &own.public(), now()).unwrap();
+    let who = Arc::new(credential.verify(&org.key.public(), now()).unwrap());
+    let facts = (role == Role::Device).then(facts);
+    (Member { who, credential, facts, version: "1".into(), at: now() }, own)
+}
+
+fn session(technician: &Member, device: &Member) -> NewSession {
+    NewSession {
+        session: Session {
+            id: session_id(),
+            technician: technician.who.technician_id().unwrap(),
+            technician_name: "Grace".into(),
+            device: PeerId::Device(device.who.device_id().unwrap()),
+            device_name: "till".into(),
+            attended: true,
+            opened: now(),
+            bytes_before: 0,
+        },
+        grants: [(); 2].map(|()| BindGrant::random(&mut OsRng, RateLimits::default())),
+    }
+}
+
+/// Every statement there is, on either database.
+async fn all_statements(database: &Database) {
+    let (signer, org) = (key(), Org::new());
+    let store = Store::open(database, signer.clone()).await.unwrap();
+    let read = store.reader();
+    assert_eq!(read.organisation().await.unwrap(), None);
+    store.write(Write::Meta("claim", "aa".into())).await.unwrap();
+    store.write(Write::Meta("claim", "bb".into())).await.unwrap();
+    assert_eq!(read.meta("claim").await.unwrap().as_deref(), Some("bb"));
+
+    let (admin, _) = member(&org, Role::Admin);
+    let claim = || Write::Claim(org.key.public(), Box::new(admin.clone()));
+    assert_eq!(store.write_audited(claim(), vec![event("claim")]).await.unwrap(), Applied::Done);
+    assert_eq!(store.write_audited(claim(), vec![event("twice")]).await.unwrap(), Applied::Conflict);
+    assert_eq!(read.meta("claim").await.unwrap(), None, "used up");
+    let (device, device_key) = member(&org, Role::Device);
+    assert_eq!(store.write(Write::Join(Box::new(device.clone()))).await.unwrap(), Applied::Done);
+    assert_eq!(store.write(Write::Join(Box::new(device.clone()))).await.unwrap(), Applied::Conflict);
+
+    let next = key();
+    let longer = device.credential.rotated(&device_key, &next.public(), now()).unwrap();
+    let who = Arc::new(longer.verify(&org.key.public(), now()).unwrap());
+    let rotated = Member { who, credential: longer.clone(), ..device.clone() };
+    let retirement = device_key.sign(&Retirement { key: device_key.public(), issued: now() }).unwrap();
+    store.write(Write::Rotate(Box::new(rotated), Some(retirement.clone()))).await.unwrap();
+    let id = org.key.public().organisation_id();
+    let list = org.key.sign(&Revocations::default().next_list(id, now(), [], [])).unwrap();
+    assert_eq!(store.write(Write::Revoke(1, list.clone(), now())).await.unwrap(), Applied::Done);
+    assert_eq!(store.write(Write::Revoke(1, list.clone(), now())).await.unwrap(), Applied::Conflict);
+
+    let (one, two) = (session(&admin, &device), session(&admin, &device));
+    for new in [&one, &two] {
+        assert_eq!(store.write(Write::Open(Box::new(new.clone()))).await.unwrap(), Applied::Done);
+    }
+    assert_eq!(store.write(Write::Open(Box::new(one.clone()))).await.unwrap(), Applied::Conflict);
+    let fresh = session(&admin, &device).grants;
+    store.write(Write::Regrant(one.session.id, fresh.clone(), 70)).await.unwrap();
+    store.write(Write::Count(vec![(one.session.id, 80)])).await.unwrap();
+    store.write(Write::Close(two.session.id, UnixMillis(5), Outcome::Lost, 9)).await.unwrap();
+    let device_id = device.who.device_id().unwrap();
+    let peer = PeerId::Device(device_id);
+    let seen = |peer, said| Seen { peer, at: UnixMillis(77), said };
+    let person = PeerId::Person(admin.who.technician_id().unwrap());
+    store
+        .write(Write::Seen(vec![
+            seen(peer, Some((Some(facts()), "2".into()))),
+            seen(peer, None),
+            seen(person, Some((None, "2".into()))),
+            seen(person, None),
+        ]))
+        .await
+        .unwrap();
+    let head = |number, hash| next.sign(&Head { number, hash: [hash; 32] }).unwrap();
+    let witness = |n, h| Write::Witness(device_id, Head { number: n, hash: [h; 32] }, head(n, h), now());
+    for (n, h, expected) in [
+        (5, 1, Applied::Done),
+        (5, 1, Applied::Done),
+        (6, 2, Applied::Done),
+        (5, 1, Applied::Conflict),
+        (6, 3, Applied::Conflict),
+    ] {
+        assert_eq!(store.write(witness(n, h)).await.unwrap(), expected, "{n} {h}");
+    }
+    assert_eq!(read.witness(&device_id).await.unwrap(), Some(head(6, 2)));
+    store.write_audited(Write::Nothing, vec![event("a"), event("b")]).await.unwrap();
+
+    let row = read.device(&device_id).await.unwrap().unwrap();
+    assert_eq!((row.credential, row.version.as_str(), row.last_seen), (longer, "2", UnixMillis(77)));
+    assert_eq!(read.devices(None, 10).await.unwrap().len(), 1);
+    assert!(read.devices(Some(device_id), 10).await.unwrap().is_empty());
+    assert_eq!(read.people(10).await.unwrap().len(), 1);
+    assert_eq!(read.sessions(None, 10).await.unwrap().len(), 2);
+    assert_eq!(read.sessions(admin.who.technician_id(), 1).await.unwrap().len(), 1);
+    store.clone().close().await;
+
+    // As another process finds it.
+    let store = Store::open(database, signer.clone()).await.unwrap();
+    let stored = store.reader().everything().await.unwrap();
+    assert_eq!(stored.loaded.organisation, Some(org.key.public()));
+    assert_eq!(
+        (stored.loaded.invites.len(), stored.loaded.lists, stored.loaded.retirements),
+        (2, vec![list], vec![retirement])
+    );
+    let (running, grants) = &stored.running[0];
+    assert_eq!((stored.running.len(), running.id, running.bytes_before), (1, one.session.id, 80));
+    assert_eq!(grants.as_ref().unwrap()[1].key.as_bytes(), fresh[1].key.as_bytes());
+    store.write_audited(Write::Nothing, vec![event("c")]).await.unwrap();
+    let rows = store.reader().audit(0, 100).await.unwrap();
+    let mut verifier = Verifier::new(vec![signer.public()], vec![]);
+    rows.iter().for_each(|r| verifier.row(Some(&serde_json::from_str::<Row>(r).unwrap())).unwrap());
+    assert_eq!(verifier.finish().unwrap().number, 4);
+    store.write(Write::Prune(UnixMillis(6))).await.unwrap();
+    assert_eq!(store.reader().sessions(None, 10).await.unwrap().len(), 1);
+    store.write(Write::ResetOrganisation).await.unwrap();
+    assert_eq!(store.reader().organisation().await.unwrap(), None);
+    assert_eq!(store.reader().audit(0, 100).await.unwrap().len(), 4, "the log stays");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn everything_on_sqlite() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a strange %41 näme?.db");
+    all_statements(&Database::file(&file).unwrap()).await;
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_burst_of_writes_shares_commits_and_loses_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&Database::file(&dir.path().join("db")).unwrap(), key()).await.unwrap();
+    let mut writes = tokio::task::JoinSet::new();
+    for n in 0..500 {
+        let store = store.clone();
+        writes.spawn(async move {
+            store.write_audited(Write::Nothing, vec![event(&n.to_string())]).await.unwrap()
+        });
+    }
+    assert_eq!(writes.join_all().await.len(), 500);
+    assert_eq!(store.reader().audit(0, 1000).await.unwrap().len(), 500);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_what_is_new_and_recovers_without_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (relay, org) = Org::claimed(dir.path()).await;
+    let till = org.member(&relay, Role::Device, "till").await;
+    let device = till.online(&relay).await;
+    device.listen(PushReply::Done);
+    let grace = org.member(&relay, Role::Technician, "Grace").await.online(&relay).await;
+    let running = session_id();
+    grace.open(running, Target::Device(till.device_id())).await.unwrap();
+
+    let store = relay.relay.control().store().clone();
+    limit_pages(&store, 1).await;
+    // Large rows, then small ones, until none fits.
+    for size in [900, 10] {
+        while store.write_audited(Write::Nothing, vec![event(&"x".repeat(size))]).await.is_ok() {}
+    }
+    assert!(store.trouble().is_some());
+    let target = Target::Device(till.device_id());
+    assert_eq!(grace.open(session_id(), target).await.err(), Some(Refusal::Storage));
+    let (invite, one_time) = org.invite(Role::Technician, "Late");
+    let late = key();
+    let credential = Credential::join(invite, &one_time, &late.public(), now()).unwrap();
+    let newcomer = relay.connect(&late).await;
+    newcomer.newcomer().await;
+    let join = Request::Join { credential, facts: None };
+    assert_eq!(newcomer.refusal(&join).await, Refusal::Storage);
+    // What runs goes on: connections come in, the session lives, and can be ended.
+    assert!(relay.path.tokens(running).is_some());
+    let close = Request::Close { session: running, outcome: Outcome::Technician, audit: None };
+    assert!(matches!(grace.ask(&close).await, Reply::Done));
+    assert!(relay.path.tokens(running).is_none());
+
+    limit_pages(&store, 1_000_000).await;
+    let start = std::time::Instant::now();
+    while store.trouble().is_some() {
+        assert!(start.elapsed() < std::time::Duration::from_secs(30), "it noticed");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(matches!(newcomer.ask(&join).await, Reply::Done), "the invite was not burnt");
+    grace.open(session_id(), target).await.unwrap();
+}
+
+/// Lets the database grow no further than `pages`, on all connections of the pool.
+async fn limit_pages(store: &Store, pages: u32) {
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(store.pool().acquire().await.unwrap());
+    }
+    for connection in &mut held {
+        let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::query(pragma).execute(&mut **connection).await.unwrap();
+    }
+}
+
+/// A throw-away PostgreSQL server on a socket of its own.
+struct Postgres {
+    server: Child,
+    dir: PathBuf,
+    _keep: tempfile::TempDir,
+}
+
+impl Postgres {
+    /// `None` if it isn't installed here or can't be run by this user.
+    fn start() -> Option<Self> {
+        let keep = tempfile::tempdir().ok()?;
+        let dir = keep.path().join("pg");
+        // PostgreSQL refuses to run as root: then as its own user.
+        let user = if rustix::process::geteuid().is_root() { Some(postgres_user()?) } else { None };
+        if let Some((uid, gid)) = user {
+            std::os::unix::fs::chown(keep.path(), Some(uid), Some(gid)).ok()?;
+        }
+        let command = |name| {
+            let mut command = Command::new(tool(name)?);
+            command.current_dir("/");
+            if let Some((uid, gid)) = user {
+                command.uid(uid).gid(gid);
+            }
+            Some(command)
+        };
+        let made = command("initdb")?
+            .args(["-A", "trust", "-U", "relay", "--no-sync", "-D"])
+            .arg(&dir)
+            .stdout(Stdio::null())
+            .status();
+        if !made.ok()?.success() {
+            return None;
+        }
+        let server = command("postgres")?
+            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-k"])
+            .arg(&dir)
+            .arg("-D")
+            .arg(&dir)
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        Some(Self { server, dir, _keep: keep })
+    }
+
+    fn url(&self) -> String {
+        let host = self.dir.display().to_string().replace('/', "%2F");
+        format!("postgres://relay@{host}/postgres")
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// User and group of the system's `postgres`.
+fn postgres_user() -> Option<(u32, u32)> {
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    let line = users.lines().find(|line| line.starts_with("postgres:"))?;
+    let mut fields = line.split(':').skip(2);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+fn tool(name: &str) -> Option<PathBuf> {
+    let fixed = (13..=18).rev().map(|v| PathBuf::from(format!("/usr/lib/postgresql/{v}/bin")));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).chain(fixed).map(|dir: PathBuf| dir.join(name)).find(|f| Path::is_file(f))
+}
+
+#[tokio::test]
+async fn everything_on_postgresql() {
+    let Some(postgres) = Postgres::start() else {
+        eprintln!("skipped: PostgreSQL's initdb and postgres are not installed here, or refuse this user");
+        return;
+    };
+    let database = Database::url(&postgres.url());
+    let start = std::time::Instant::now();
+    while let Err(error) = Store::open_for_reading(&database).await {
+        assert!(start.elapsed() < std::time::Duration::from_secs(20), "{}", error.in_full());
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    all_statements(&database).await;
+}

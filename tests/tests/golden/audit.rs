@@ -1,0 +1,47 @@
+//! The audit log, on the wire and in files.
+
+use nearhand_shared::audit::{Event, Head, Row, Verifier, next_row};
+use nearhand_shared::time::UnixMillis;
+use nearhand_tests::golden::{AT, Whose};
+
+use super::Table;
+use super::fixed::SESSION;
+
+/// A log of two rows.
+pub(crate) fn rows() -> Vec<Row> {
+    let events =
+        [("agent", "agent.start", None, "version 0.1.0"), ("policy", "grant", Some(SESSION), "view")];
+    let mut head = Head::EMPTY;
+    let rows = events.into_iter().enumerate().map(|(number, (actor, action, session, detail))| {
+        let event = Event { actor: actor.into(), action: action.into(), session, detail: detail.into() };
+        let at = UnixMillis(AT.0 + u64::try_from(number).unwrap());
+        let row = next_row(head, at, event, &Whose::Device.secret()).unwrap();
+        head = Head { number: row.number, hash: row.hash };
+        row
+    });
+    rows.collect()
+}
+
+/// The witness of both.
+pub(crate) fn head() -> Head {
+    let mut verifier = Verifier::new(vec![Whose::Device.public()], vec![]);
+    rows().iter().try_for_each(|row| verifier.row(Some(row))).unwrap();
+    verifier.finish().unwrap()
+}
+
+pub(crate) fn fill(table: &mut Table) {
+    for row in rows() {
+        let name = format!("row-{}", row.number);
+        table.wire("audit-row", name.as_str(), &row);
+        table.json("audit-row-json", name, &row);
+    }
+}
+
+#[test]
+fn the_released_rows_are_a_log_that_verifies() {
+    let mut verifier = Verifier::new(vec![Whose::Device.public()], vec![head()]);
+    for vector in nearhand_tests::golden::read("audit-row").unwrap() {
+        verifier.row(Some(&nearhand_shared::wire::decode(&vector.bytes).unwrap())).unwrap();
+    }
+    assert_eq!(verifier.finish().unwrap(), head());
+}

@@ -1,0 +1,283 @@
+//! The control plane: agents and clients with their relay.
+
+use nearhand_shared::audit::Head;
+use nearhand_shared::credential::{Retirement, Role};
+use nearhand_shared::id::DeviceId;
+use nearhand_shared::identity::Signed;
+use nearhand_shared::message::control::{
+    CloseCode, DeviceEntry, Hello, Offer, OfferRefusal, Opened, Outcome, PersonEntry, Push, PushReply,
+    Refusal, Reply, Request, SessionEntry, Target, Welcome,
+};
+use nearhand_shared::support_code::Routing;
+use nearhand_shared::time::UnixMillis;
+use nearhand_shared::wire;
+use nearhand_tests::golden::{AT, Whose};
+
+use super::fixed::{
+    SESSION, bind_grant, credential, device_id, facts, one_time, program, revocations, rotated_credential,
+    routing, technician_id,
+};
+use super::{Table, audit, variants};
+
+pub(crate) fn fill(table: &mut Table) {
+    hello(table);
+    requests(table);
+    replies(table);
+    refusals(table);
+    pushes(table);
+    small(table);
+    close_codes(table);
+}
+
+fn hello(table: &mut Table) {
+    variants!(
+        table,
+        "control-hello",
+        Hello {
+            Device: [Hello::Device {
+                program: program(),
+                credential: credential(Role::Device),
+                facts: facts()
+            }],
+            Guest: [Hello::Guest { program: program(), facts: facts() }],
+            Person: [
+                Hello::Person { program: program(), credential: credential(Role::Admin) },
+                Hello::Person { program: program(), credential: rotated_credential() },
+            ],
+            Newcomer: [Hello::Newcomer { program: program() }],
+        }
+    );
+    let empty = Welcome { program: program(), now: AT, revocations: None, retirements: vec![] };
+    let full = Welcome {
+        revocations: Some(Whose::Organisation.secret().sign(&revocations()).unwrap()),
+        retirements: vec![retirement()],
+        ..empty.clone()
+    };
+    table.wire("control-welcome", "empty", &empty);
+    table.wire("control-welcome", "full", &full);
+}
+
+fn retirement() -> Signed<Retirement> {
+    let key = Whose::Technician.secret();
+    key.sign(&Retirement { key: key.public(), issued: AT }).unwrap()
+}
+
+fn head() -> Signed<Head> {
+    Whose::Device.secret().sign(&audit::head()).unwrap()
+}
+
+fn requests(table: &mut Table) {
+    variants!(
+        table,
+        "control-request",
+        Request {
+            Hello: [Request::Hello(Hello::Newcomer { program: program() })],
+            Claim: [Request::Claim {
+                secret: one_time(),
+                organisation: Whose::Organisation.public(),
+                credential: credential(Role::Admin),
+            }],
+            Join: [
+                Request::Join { credential: credential(Role::Technician), facts: None },
+                Request::Join { credential: credential(Role::Device), facts: Some(facts()) },
+            ],
+            Rotate: [Request::Rotate { credential: rotated_credential(), retirement: retirement() }],
+            AllotRouting: [
+                Request::AllotRouting { wanted: None },
+                Request::AllotRouting { wanted: Some(routing()) },
+            ],
+            FreeRouting: [Request::FreeRouting],
+            AuditHead: [Request::AuditHead(head())],
+            Devices: [Request::Devices { after: None }, Request::Devices { after: Some(device_id()) }],
+            People: [Request::People],
+            Open: [
+                Request::Open { session: SESSION, target: Target::Code(routing()) },
+                Request::Open { session: SESSION, target: Target::Device(device_id()) },
+            ],
+            Reopen: [Request::Reopen { session: SESSION }],
+            Close: [
+                Request::Close { session: SESSION, outcome: Outcome::Lost, audit: None },
+                Request::Close { session: SESSION, outcome: Outcome::Stopped, audit: Some(head()) },
+            ],
+            Sessions: [Request::Sessions],
+            Audit: [Request::Audit { after: 0 }, Request::Audit { after: u64::MAX }],
+            Revoke: [Request::Revoke(Whose::Organisation.secret().sign(&revocations()).unwrap())],
+            Ping: [Request::Ping],
+        }
+    );
+}
+
+fn replies(table: &mut Table) {
+    let welcome = Welcome { program: program(), now: AT, revocations: None, retirements: vec![] };
+    variants!(
+        table,
+        "control-reply",
+        Reply {
+            Welcome: [Reply::Welcome(welcome)],
+            Done: [Reply::Done],
+            Refused: [Reply::Refused(Refusal::NotAllowed)],
+            Routing: [Reply::Routing(routing()), Reply::Routing(Routing::new(9999).unwrap())],
+            Devices: [Reply::Devices(vec![]), Reply::Devices(vec![device_entry()])],
+            People: [Reply::People(vec![]), Reply::People(vec![person_entry()])],
+            Opened: [
+                Reply::Opened(Opened { bind: bind_grant(), device: None }),
+                Reply::Opened(Opened { bind: bind_grant(), device: Some(credential(Role::Device)) }),
+            ],
+            Sessions: [Reply::Sessions(vec![]), Reply::Sessions(session_entries())],
+            Audit: [
+                Reply::Audit { keys: vec![Whose::Relay.public()], rows: vec![] },
+                Reply::Audit { keys: vec![Whose::Device.public()], rows: audit::rows() },
+            ],
+        }
+    );
+}
+
+fn device_entry() -> DeviceEntry {
+    DeviceEntry {
+        id: device_id(),
+        credential: credential(Role::Device),
+        facts: facts(),
+        version: "0.1.0".into(),
+        online: true,
+        last_seen: AT,
+    }
+}
+
+fn person_entry() -> PersonEntry {
+    PersonEntry { id: technician_id(), credential: credential(Role::Admin), online: false, last_seen: AT }
+}
+
+fn session_entries() -> Vec<SessionEntry> {
+    let running = SessionEntry {
+        id: SESSION,
+        technician: technician_id(),
+        technician_name: "Ada".into(),
+        device: None,
+        device_name: "kasse-3".into(),
+        attended: true,
+        opened: AT,
+        ended: None,
+        bytes: 0,
+    };
+    let over = SessionEntry {
+        device: Some(DeviceId::from_bytes([9; 16])),
+        attended: false,
+        ended: Some((UnixMillis(AT.0 + 60_000), Outcome::Technician)),
+        bytes: 1 << 40,
+        ..running.clone()
+    };
+    vec![running, over]
+}
+
+fn refusals(table: &mut Table) {
+    variants!(
+        table,
+        "control-refusal",
+        Refusal {
+            NotAllowed: [Refusal::NotAllowed],
+            Unclaimed: [Refusal::Unclaimed],
+            Claimed: [Refusal::Claimed],
+            WrongClaim: [Refusal::WrongClaim],
+            Credential: [Refusal::Credential("it was revoked".into())],
+            Revoked: [Refusal::Revoked],
+            InviteUsed: [Refusal::InviteUsed],
+            Unknown: [Refusal::Unknown],
+            NoSuchDevice: [Refusal::NoSuchDevice],
+            DeviceOffline: [Refusal::DeviceOffline { last_seen: AT }],
+            NoSuchCode: [Refusal::NoSuchCode],
+            NoSuchSession: [Refusal::NoSuchSession],
+            DeviceRefused: [Refusal::DeviceRefused(OfferRefusal::Busy)],
+            DeviceSilent: [Refusal::DeviceSilent],
+            TooMany: [Refusal::TooMany { seconds: 60 }],
+            Full: [Refusal::Full { what: "sessions".into() }],
+            Storage: [Refusal::Storage],
+            OldList: [Refusal::OldList],
+            Version: [Refusal::Version { relay: "0.1.0".into() }],
+            ShuttingDown: [Refusal::ShuttingDown],
+        }
+    );
+    variants!(
+        table,
+        "control-offer-refusal",
+        OfferRefusal {
+            NoSuchCode: [OfferRefusal::NoSuchCode],
+            OnlyByCode: [OfferRefusal::OnlyByCode],
+            Busy: [OfferRefusal::Busy],
+            NoSuchSession: [OfferRefusal::NoSuchSession],
+            NoPath: [OfferRefusal::NoPath],
+            LockedOut: [OfferRefusal::LockedOut],
+        }
+    );
+}
+
+fn pushes(table: &mut Table) {
+    let offer = Offer { session: SESSION, code: None, resume: true, bind: bind_grant() };
+    let list = Whose::Organisation.secret().sign(&revocations()).unwrap();
+    variants!(
+        table,
+        "control-push",
+        Push {
+            Offer: [
+                Push::Offer(Offer { code: Some(routing()), resume: false, ..offer.clone() }),
+                Push::Offer(offer.clone()),
+            ],
+            Revocations: [
+                Push::Revocations { list: Some(list.clone()), retirements: vec![retirement()] },
+                Push::Revocations { list: None, retirements: vec![] },
+            ],
+            SessionClosed: [Push::SessionClosed { session: SESSION, outcome: Outcome::Revoked }],
+            Goodbye: [Push::Goodbye { within_ms: 30_000 }],
+        }
+    );
+    variants!(
+        table,
+        "control-push-reply",
+        PushReply { Done: [PushReply::Done], Refused: [PushReply::Refused(OfferRefusal::NoSuchCode)] }
+    );
+}
+
+fn small(table: &mut Table) {
+    variants!(
+        table,
+        "control-outcome",
+        Outcome {
+            Technician: [Outcome::Technician],
+            Stopped: [Outcome::Stopped],
+            NotGranted: [Outcome::NotGranted],
+            Lost: [Outcome::Lost],
+            Revoked: [Outcome::Revoked],
+            Failed: [Outcome::Failed],
+        }
+    );
+    variants!(
+        table,
+        "control-target",
+        Target { Code: [Target::Code(routing())], Device: [Target::Device(device_id())] }
+    );
+}
+
+/// The error codes of the QUIC close frame: a number each, not a message.
+fn close_codes(table: &mut Table) {
+    let name = |code: CloseCode| match code {
+        CloseCode::Normal => "Normal",
+        CloseCode::Protocol => "Protocol",
+        CloseCode::TimedOut => "TimedOut",
+        CloseCode::Refused => "Refused",
+        CloseCode::Replaced => "Replaced",
+        CloseCode::Revoked => "Revoked",
+        CloseCode::Rotated => "Rotated",
+        CloseCode::ShuttingDown => "ShuttingDown",
+        CloseCode::Overloaded => "Overloaded",
+    };
+    let known: Vec<CloseCode> = (0..1000).filter_map(CloseCode::from_number).collect();
+    assert_eq!(known.len(), 9, "a code without a number, or a new one without a vector");
+    for code in known {
+        let again = |bytes: &[u8]| {
+            let number: u32 = wire::decode(bytes).map_err(|e| e.to_string())?;
+            let code = CloseCode::from_number(number.into()).ok_or("no such code")?;
+            Ok((wire::encode(&code.number()).unwrap(), format!("{code:?}")))
+        };
+        let bytes = wire::encode(&code.number()).unwrap();
+        table.add("control-close-code", name(code), bytes, format!("{code:?}"), again);
+    }
+}

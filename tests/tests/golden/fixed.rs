@@ -1,0 +1,125 @@
+//! Values that many messages hold, always the same.
+
+use nearhand_shared::credential::{Credential, Endorsement, Invite, RevocationList, Role};
+use nearhand_shared::forward::{BindGrant, BindKey, RateLimits};
+use nearhand_shared::grant::{Capabilities, Capability, DecidedBy, GrantRecord};
+use nearhand_shared::id::{BindToken, DeviceId, InviteId, OrganisationId, SessionId, TechnicianId};
+use nearhand_shared::identity::Signed;
+use nearhand_shared::invitation::{OneTime, RelayAddress};
+use nearhand_shared::message::Program;
+use nearhand_shared::message::control::DeviceFacts;
+use nearhand_shared::support_code::Routing;
+use nearhand_shared::time::UnixMillis;
+use nearhand_tests::golden::{AT, BIND_KEY, Whose};
+
+pub(crate) const SESSION: SessionId = SessionId::from_bytes(*b"session id 16 b.");
+pub(crate) const INVITE: InviteId = InviteId::from_bytes(*b"invite id 16 b..");
+pub(crate) const TOKEN: BindToken = BindToken::from_bytes(*b"0123456789abcdef");
+
+pub(crate) fn device_id() -> DeviceId {
+    Whose::Device.public().device_id()
+}
+
+pub(crate) fn technician_id() -> TechnicianId {
+    Whose::Technician.public().technician_id()
+}
+
+pub(crate) fn organisation_id() -> OrganisationId {
+    Whose::Organisation.public().organisation_id()
+}
+
+/// A version of its own: this build's changes with every release.
+pub(crate) fn program() -> Program {
+    Program { version: "0.1.0".into(), features: 0x8000_0000_0000_0001 }
+}
+
+pub(crate) fn facts() -> DeviceFacts {
+    DeviceFacts { hostname: "kasse-3".into(), os: "Debian 13 (trixie)".into() }
+}
+
+pub(crate) fn invite(role: Role) -> Invite {
+    let name = if role == Role::Device { "Till 3" } else { "Ada" };
+    Invite {
+        id: INVITE,
+        organisation: organisation_id(),
+        organisation_name: "Acme Support GmbH".into(),
+        key: Whose::OneTime.public(),
+        role,
+        name: name.into(),
+        issued: AT,
+        use_by: UnixMillis(AT.0 + 1),
+        valid_until: UnixMillis(u64::MAX),
+    }
+}
+
+pub(crate) fn signed_invite(role: Role) -> Signed<Invite> {
+    Whose::Organisation.secret().sign(&invite(role)).unwrap()
+}
+
+pub(crate) fn credential(role: Role) -> Credential {
+    let own = if role == Role::Device { Whose::Device } else { Whose::Technician };
+    Credential::join(signed_invite(role), &Whose::OneTime.secret(), &own.public(), AT).unwrap()
+}
+
+/// The technician's, with their key replaced.
+pub(crate) fn rotated_credential() -> Credential {
+    let own = Whose::Technician.secret();
+    credential(Role::Technician).rotated(&own, &Whose::Successor.public(), AT).unwrap()
+}
+
+pub(crate) fn endorsement() -> Endorsement {
+    Endorsement { key: Whose::Technician.public(), issued: AT }
+}
+
+pub(crate) fn revocations() -> RevocationList {
+    RevocationList {
+        organisation: organisation_id(),
+        number: 300,
+        issued: AT,
+        keys: [Whose::Technician.public(), Whose::Device.public()].into(),
+        invites: [INVITE].into(),
+    }
+}
+
+pub(crate) fn grant_record(by: DecidedBy) -> GrantRecord {
+    GrantRecord {
+        device: device_id(),
+        session: SESSION,
+        technician: technician_id(),
+        capabilities: some_capabilities(),
+        seconds: 900,
+        at: AT,
+        by,
+    }
+}
+
+pub(crate) fn bind_grant() -> BindGrant {
+    BindGrant {
+        token: TOKEN,
+        key: BindKey::from_bytes(BIND_KEY),
+        bind_within_s: 60,
+        lifetime_s: 45,
+        limits: RateLimits { bytes_per_s: 25_000_000, packets_per_s: 50_000 },
+    }
+}
+
+pub(crate) fn some_capabilities() -> Capabilities {
+    [Capability::View, Capability::Diagnostics].into_iter().collect()
+}
+
+pub(crate) fn all_capabilities() -> Capabilities {
+    Capability::ALL.into_iter().collect()
+}
+
+pub(crate) fn routing() -> Routing {
+    Routing::new(42).unwrap()
+}
+
+pub(crate) fn relay() -> RelayAddress {
+    RelayAddress { host: "relay.example".into(), port: 7443, key: Whose::Relay.public() }
+}
+
+/// The one-time key's seed.
+pub(crate) fn one_time() -> OneTime {
+    OneTime::new(*Whose::OneTime.secret().seed())
+}

@@ -1,0 +1,148 @@
+//! The local interface: the agent with the programs of the person at the device.
+
+use nearhand_shared::grant::Capability;
+use nearhand_shared::message::local::{
+    ChatLine, Choice, Code, ConsentRequest, Event, Mark, Message, Reply, Request, Session, Status, Verb,
+};
+use nearhand_shared::message::session::Granted;
+use nearhand_tests::golden::AT;
+
+use super::fixed::{SESSION, some_capabilities};
+use super::{Table, variants};
+
+pub(crate) fn fill(table: &mut Table) {
+    requests(table);
+    replies(table);
+    events(table);
+}
+
+fn requests(table: &mut Table) {
+    let (session, capabilities) = (SESSION, some_capabilities());
+    let allow = Choice::Allow { capabilities, seconds: 900 };
+    variants!(table, "local-choice", Choice { Allow: [allow], Deny: [Choice::Deny] });
+    variants!(
+        table,
+        "local-verb",
+        Verb {
+            Status: [Verb::Status],
+            Watch: [Verb::Watch],
+            NewCode: [Verb::NewCode],
+            CancelCode: [Verb::CancelCode],
+            Decide: [
+                Verb::Decide { request: 3, choice: Choice::Deny },
+                Verb::Decide {
+                    request: 1 << 40,
+                    choice: Choice::Allow { capabilities: some_capabilities(), seconds: 900 },
+                },
+            ],
+            Extend: [Verb::Extend { session, capabilities, seconds: 600 }],
+            Revoke: [Verb::Revoke { session, capabilities }],
+            Stop: [Verb::Stop { session }],
+            StopAll: [Verb::StopAll],
+            Say: [Verb::Say { session, text: "one moment".into() }],
+            Seen: [Verb::Seen { session, number: 12 }],
+            RotateKey: [Verb::RotateKey],
+        }
+    );
+    table.wire("local-request", "Request", &Request { number: 9, verb: Verb::Stop { session } });
+}
+
+fn code() -> Code {
+    Code { spoken: "0042 1234 5674".into(), seconds_left: 600 }
+}
+
+fn asked() -> ConsentRequest {
+    ConsentRequest {
+        request: 3,
+        session: SESSION,
+        organisation: "Acme Support GmbH".into(),
+        technician: "Ada".into(),
+        reason: "the till does not print".into(),
+        capabilities: some_capabilities(),
+        seconds: 900,
+        first_contact: true,
+        seconds_left: 60,
+    }
+}
+
+fn line(mark: Mark) -> ChatLine {
+    ChatLine { from_technician: mark == Mark::Received, number: 1, at: AT, text: "hello".into(), mark }
+}
+
+fn session() -> Session {
+    Session {
+        session: SESSION,
+        organisation: "Acme Support GmbH".into(),
+        technician: "Ada".into(),
+        reason: "the till does not print".into(),
+        granted: vec![Granted { capability: Capability::View, seconds_left: 900 }],
+        connected: true,
+        began: AT,
+        chat: vec![line(Mark::Sent), line(Mark::Received)],
+    }
+}
+
+fn replies(table: &mut Table) {
+    let bare = Status {
+        version: "0.1.0".into(),
+        device: "kasse-3".into(),
+        organisation: "Acme Support GmbH".into(),
+        relay: "relay.example:7443".into(),
+        connected: false,
+        problem: None,
+        code: None,
+        requests: vec![],
+        sessions: vec![],
+    };
+    let full = Status {
+        connected: true,
+        problem: Some("the relay did not answer".into()),
+        code: Some(code()),
+        requests: vec![asked()],
+        sessions: vec![session()],
+        ..bare.clone()
+    };
+    table.wire("local-code", "Code", &code());
+    variants!(
+        table,
+        "local-reply",
+        Reply {
+            Done: [Reply::Done],
+            Status: [Reply::Status(Box::new(bare.clone())), Reply::Status(Box::new(full.clone()))],
+            Code: [Reply::Code(code())],
+            Refused: [Reply::Refused("that request is no longer open".into())],
+        }
+    );
+    variants!(
+        table,
+        "local-message",
+        Message {
+            Reply: [Message::Reply { number: 9, reply: Reply::Done }],
+            Event: [Message::Event(Event::Notice("the disk is full".into()))],
+        }
+    );
+}
+
+fn events(table: &mut Table) {
+    variants!(
+        table,
+        "local-mark",
+        Mark { Sent: [Mark::Sent], Received: [Mark::Received], Shown: [Mark::Shown] }
+    );
+    let relay = |connected, problem| Event::Relay { connected, problem };
+    variants!(
+        table,
+        "local-event",
+        Event {
+            Relay: [relay(true, None), relay(false, Some("no answer".to_owned()))],
+            CodeGone: [Event::CodeGone { why: "it was used".into() }],
+            Asked: [Event::Asked(asked())],
+            Settled: [Event::Settled { request: 3, how: "denied".into() }],
+            Session: [Event::Session(session())],
+            Activity: [Event::Activity { session: SESSION, text: "diagnostics began".into() }],
+            Chat: [Event::Chat { session: SESSION, line: line(Mark::Shown) }],
+            Ended: [Event::Ended { session: SESSION, why: "stopped".into() }],
+            Notice: [Event::Notice("three wrong codes were tried".into())],
+        }
+    );
+}

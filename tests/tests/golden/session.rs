@@ -1,0 +1,241 @@
+//! The session plane: technician and agent, end to end.
+
+use nearhand_shared::audit::Head;
+use nearhand_shared::credential::Role;
+use nearhand_shared::grant::{Capabilities, Capability, DecidedBy};
+use nearhand_shared::message::session::{
+    AgentHello, Answer, Chat, Decision, DiagnosticsEvent, Ended, FromAgent, FromTechnician, Granted, Open,
+    Ready, Refusal, TechnicianHello, TechnicianProof,
+};
+use nearhand_shared::report::model::CheckSet;
+use nearhand_shared::time::UnixMillis;
+use nearhand_tests::golden::{AT, Whose};
+
+use super::fixed::{
+    SESSION, all_capabilities, credential, facts, grant_record, program, rotated_credential,
+    some_capabilities,
+};
+use super::{Table, audit, variants};
+
+pub(crate) fn fill(table: &mut Table) {
+    hellos(table);
+    streams(table);
+    refusals(table);
+    control_stream(table);
+    conversations(table);
+    sets(table);
+}
+
+fn technician_hello(proof: TechnicianProof) -> TechnicianHello {
+    TechnicianHello { program: program(), session: SESSION, credential: credential(Role::Technician), proof }
+}
+
+fn granted() -> Vec<Granted> {
+    let one = |capability, seconds_left| Granted { capability, seconds_left };
+    vec![one(Capability::View, 900), one(Capability::Diagnostics, 43_200)]
+}
+
+fn hellos(table: &mut Table) {
+    variants!(
+        table,
+        "session-technician-proof",
+        TechnicianProof {
+            Code: [TechnicianProof::Code(vec![0x41; 33])],
+            Managed: [TechnicianProof::Managed],
+            Resume: [TechnicianProof::Resume([0x5a; 32])],
+        }
+    );
+    let managed = technician_hello(TechnicianProof::Managed);
+    table.wire("session-technician-hello", "managed", &managed);
+    let rotated = TechnicianHello { credential: rotated_credential(), ..managed };
+    table.wire("session-technician-hello", "rotated", &rotated);
+    let full = Ready {
+        program: program(),
+        confirmation: Some([0xc0; 32]),
+        facts: facts(),
+        offers: all_capabilities(),
+        granted: granted(),
+        audit: Whose::Device.secret().sign(&audit::head()).unwrap(),
+        key: Whose::Device.public(),
+    };
+    let bare = Ready {
+        confirmation: None,
+        offers: Capabilities::NONE,
+        granted: vec![],
+        audit: Whose::Device.secret().sign(&Head::EMPTY).unwrap(),
+        ..full.clone()
+    };
+    variants!(
+        table,
+        "session-agent-hello",
+        AgentHello {
+            Code: [AgentHello::Code(vec![0x42; 33])],
+            Ready: [AgentHello::Ready(Box::new(full.clone())), AgentHello::Ready(Box::new(bare.clone()))],
+            Refused: [AgentHello::Refused(Refusal::WrongCode)],
+        }
+    );
+}
+
+fn streams(table: &mut Table) {
+    let hello = technician_hello(TechnicianProof::Code(vec![0x41; 33]));
+    variants!(
+        table,
+        "session-open",
+        Open {
+            Control: [Open::Control(Box::new(hello.clone()))],
+            Chat: [Open::Chat],
+            Diagnostics: [
+                Open::Diagnostics { set: CheckSet::Quick },
+                Open::Diagnostics { set: CheckSet::Full },
+            ],
+            Screen: [Open::Screen],
+            Input: [Open::Input],
+            Clipboard: [Open::Clipboard],
+            File: [Open::File],
+            Terminal: [Open::Terminal],
+            Action: [Open::Action],
+        }
+    );
+    variants!(
+        table,
+        "session-answer",
+        Answer {
+            Accepted: [Answer::Accepted],
+            Refused: [Answer::Refused(Refusal::NotGranted(Capability::View))],
+        }
+    );
+    // The technician's confirmation of a support code, alone in its frame.
+    table.wire("session-confirmation", "Confirmation", &[0xc0_u8; 32]);
+}
+
+fn refusals(table: &mut Table) {
+    variants!(
+        table,
+        "session-refusal",
+        Refusal {
+            WrongCode: [Refusal::WrongCode],
+            NoSuchCode: [Refusal::NoSuchCode],
+            NotTrusted: [Refusal::NotTrusted],
+            Revoked: [Refusal::Revoked],
+            NoSuchSession: [Refusal::NoSuchSession],
+            Version: [Refusal::Version],
+            Denied: [Refusal::Denied],
+            TimedOut: [Refusal::TimedOut],
+            Unattended: [Refusal::Unattended],
+            NotGranted: [Refusal::NotGranted(Capability::Reboot)],
+            Expired: [Refusal::Expired(Capability::Control)],
+            NotOffered: [Refusal::NotOffered(Capability::Terminal)],
+            AlreadyOpen: [Refusal::AlreadyOpen],
+            TooMany: [Refusal::TooMany],
+            Protocol: [Refusal::Protocol],
+            Storage: [Refusal::Storage],
+        }
+    );
+    variants!(
+        table,
+        "session-ended",
+        Ended {
+            Stopped: [Ended::Stopped],
+            ByTechnician: [Ended::ByTechnician],
+            Revoked: [Ended::Revoked],
+            AgentStopping: [Ended::AgentStopping],
+            Idle: [Ended::Idle],
+            Storage: [Ended::Storage],
+            ByRelay: [Ended::ByRelay],
+        }
+    );
+}
+
+fn control_stream(table: &mut Table) {
+    variants!(
+        table,
+        "session-from-technician",
+        FromTechnician {
+            Ask: [FromTechnician::Ask {
+                request: 7,
+                capabilities: some_capabilities(),
+                seconds: 900,
+                reason: "the till does not print".into(),
+            }],
+            GiveUp: [FromTechnician::GiveUp(all_capabilities())],
+            Reason: [FromTechnician::Reason("your call of 10:15".into())],
+            End: [FromTechnician::End],
+        }
+    );
+    let record = Whose::Device.secret().sign(&grant_record(DecidedBy::Person)).unwrap();
+    variants!(
+        table,
+        "session-decision",
+        Decision {
+            Granted: [Decision::Granted { record: record.clone(), granted: granted() }],
+            Refused: [Decision::Refused(Refusal::Denied)],
+        }
+    );
+    let head = Whose::Device.secret().sign(&audit::head()).unwrap();
+    let grants = |granted, why: &str| FromAgent::Grants { granted, why: why.into() };
+    variants!(
+        table,
+        "session-from-agent",
+        FromAgent {
+            Asking: [FromAgent::Asking { request: 7, seconds: 60 }],
+            Decision: [FromAgent::Decision { request: 7, decision: Decision::Refused(Refusal::TimedOut) }],
+            Grants: [grants(granted(), "15 more minutes for view"), grants(vec![], "all taken back")],
+            Ended: [FromAgent::Ended(Ended::Stopped)],
+            AuditHead: [FromAgent::AuditHead(head.clone())],
+        }
+    );
+}
+
+fn conversations(table: &mut Table) {
+    let text = "Grüße 👋\nzweite Zeile".to_owned();
+    variants!(
+        table,
+        "session-chat",
+        Chat {
+            Message: [
+                Chat::Message { number: 1, at: AT, text: text.clone() },
+                Chat::Message { number: u64::MAX, at: UnixMillis(0), text: String::new() },
+            ],
+            Received: [Chat::Received(300)],
+            Shown: [Chat::Shown(70_000)],
+        }
+    );
+    let part = b"{\"schema_version\":1}".to_vec();
+    variants!(
+        table,
+        "session-diagnostics-event",
+        DiagnosticsEvent {
+            Started: [DiagnosticsEvent::Started { total: 85 }],
+            Checking: [DiagnosticsEvent::Checking { id: "disks.space".into() }],
+            Finding: [DiagnosticsEvent::Finding("{\"id\":\"disks.space\"}".into())],
+            Report: [
+                DiagnosticsEvent::Report { part: part.clone(), last: false },
+                DiagnosticsEvent::Report { part: vec![], last: true },
+            ],
+            Failed: [DiagnosticsEvent::Failed("the collector stopped".into())],
+        }
+    );
+}
+
+fn sets(table: &mut Table) {
+    variants!(
+        table,
+        "capability",
+        Capability {
+            View: [Capability::View],
+            Control: [Capability::Control],
+            Clipboard: [Capability::Clipboard],
+            Files: [Capability::Files],
+            Terminal: [Capability::Terminal],
+            Diagnostics: [Capability::Diagnostics],
+            Actions: [Capability::Actions],
+            Reboot: [Capability::Reboot],
+        }
+    );
+    table.wire("capabilities", "none", &Capabilities::NONE);
+    table.wire("capabilities", "all", &all_capabilities());
+    for capability in Capability::ALL {
+        table.wire("capabilities", capability.name(), &Capabilities::NONE.with(capability));
+    }
+    variants!(table, "check-set", CheckSet { Quick: [CheckSet::Quick], Full: [CheckSet::Full] });
+}

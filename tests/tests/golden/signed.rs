@@ -1,0 +1,63 @@
+//! Signed statements, and the chains made of them.
+
+use nearhand_shared::audit::Head;
+use nearhand_shared::credential::{Retirement, Revocations, Role};
+use nearhand_shared::grant::DecidedBy;
+use nearhand_shared::identity::{Signed, Statement};
+use nearhand_shared::wire;
+use nearhand_tests::golden::{AT, Whose};
+
+use super::fixed::{credential, endorsement, grant_record, invite, revocations, rotated_credential};
+use super::{Table, audit, variants};
+
+pub(crate) fn fill(table: &mut Table) {
+    variants!(
+        table,
+        "role",
+        Role { Device: [Role::Device], Technician: [Role::Technician], Admin: [Role::Admin] }
+    );
+    variants!(table, "decided-by", DecidedBy { Person: [DecidedBy::Person], Policy: [DecidedBy::Policy] });
+    for role in [Role::Device, Role::Technician, Role::Admin] {
+        statement(table, "signed-invite", &format!("{role:?}"), Whose::Organisation, &invite(role));
+        table.wire("credential", format!("{role:?}"), &credential(role));
+    }
+    table.wire("credential", "rotated", &rotated_credential());
+    statement(table, "signed-endorsement", "joining", Whose::OneTime, &endorsement());
+    let retirement = Retirement { key: Whose::Technician.public(), issued: AT };
+    statement(table, "signed-retirement", "own", Whose::Technician, &retirement);
+    statement(table, "signed-revocations", "full", Whose::Organisation, &revocations());
+    let mut empty = revocations();
+    (empty.keys, empty.invites) = Default::default();
+    statement(table, "signed-revocations", "empty", Whose::Organisation, &empty);
+    statement(table, "signed-head", "rows", Whose::Device, &audit::head());
+    statement(table, "signed-head", "empty", Whose::Device, &Head::EMPTY);
+    for by in [DecidedBy::Person, DecidedBy::Policy] {
+        statement(table, "signed-grant", &format!("{by:?}"), Whose::Device, &grant_record(by));
+    }
+    table.wire("known-revocations", "none", &Revocations::default());
+    table.wire("known-revocations", "some", &known());
+}
+
+/// What is known to be withdrawn, as programs keep it in a file.
+fn known() -> Revocations {
+    let mut known = Revocations::default();
+    let list = Whose::Organisation.secret().sign(&revocations()).unwrap();
+    assert!(known.apply(&list, &Whose::Organisation.public()).unwrap());
+    let key = Whose::Successor.secret();
+    assert!(known.retire(&key.sign(&Retirement { key: key.public(), issued: AT }).unwrap()).unwrap());
+    known
+}
+
+/// A statement as its signer sends it; the released bytes must also open with the signer's key.
+fn statement<T>(table: &mut Table, kind: &'static str, name: &str, signer: Whose, statement: &T)
+where
+    T: Statement + std::fmt::Debug + 'static,
+{
+    let again = move |bytes: &[u8]| {
+        let signed: Signed<T> = wire::decode(bytes).map_err(|e| e.to_string())?;
+        let statement = signed.open(&signer.public()).map_err(|e| e.to_string())?;
+        Ok((wire::encode(&signed).map_err(|e| e.to_string())?, format!("{statement:?}")))
+    };
+    let signed = signer.secret().sign(statement).unwrap();
+    table.add(kind, name, wire::encode(&signed).unwrap(), format!("{statement:?}"), again);
+}
