@@ -110,9 +110,7 @@ impl HostileRelay {
         };
         let impostor = SecretKey::generate(&mut OsRng);
         let shared = Arc::new(Shared { addr, forwarder, impostor, state: Mutex::new(state) });
-        wire.wait(async {
-            tokio::spawn(accept(shared.clone(), endpoint));
-        })?;
+        wire.spawn(accept(shared.clone(), endpoint));
         Ok(Self { wire: wire.clone(), shared })
     }
 

@@ -54,6 +54,10 @@ impl Wire {
         self.0.block_on(async { timeout(LIMIT, what).await }).context("no answer in time")
     }
 
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(task);
+    }
+
     /// A control connection with this key; nothing has been said on it.
     ///
     /// # Errors
@@ -329,10 +333,19 @@ impl SessionWire {
     /// # Errors
     /// There is none.
     pub fn stream(&self, open: &Open) -> Result<Answer> {
+        Ok(self.held_stream(open)?.0)
+    }
+
+    /// Opens a stream for something, and keeps it; the agent's answer.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn held_stream(&self, open: &Open) -> Result<(Answer, (SendStream, RecvStream))> {
         self.wire.wait(async {
             let (mut send, mut recv) = self.connection.open_bi().await?;
             framed::write(&mut send, open, session::HELLO_LIMIT).await?;
-            anyhow::Ok(framed::read(&mut recv, session::HELLO_LIMIT).await?)
+            let answer = framed::read(&mut recv, session::HELLO_LIMIT).await?;
+            anyhow::Ok((answer, (send, recv)))
         })?
     }
 

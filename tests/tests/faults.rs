@@ -1,6 +1,5 @@
 //! What a session lives through: every program killed or hung in the middle, and full disks.
-
-#![allow(clippy::print_stdout, reason = "a test that can't run here says why")]
+#![allow(clippy::print_stdout, reason = "a skipped test says why")]
 
 use std::fs;
 use std::io::Write;
