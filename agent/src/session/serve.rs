@@ -164,7 +164,7 @@ async fn read_control(mut recv: RecvStream, to: mpsc::Sender<Result<FromTechnici
     }
 }
 
-/// The technician's end sends something at least every [`KEEP_ALIVE`]. If nothing comes, packets to this
+/// The technician's end sends something at least every `session::KEEP_ALIVE`. If nothing comes, packets to this
 /// device may go to an address that it had before (a NAT has forgotten it): only the device can mend that.
 async fn rebind_when_silent(connection: Connection, path: BindControl) {
     let mut heard = (connection.stats().udp_rx.datagrams, 0);
