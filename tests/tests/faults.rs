@@ -1,5 +1,9 @@
 //! What a session lives through: every program killed or hung in the middle, and full disks.
+//!
+//! Tried with mutants: an agent that gives a lost connection no time to come back fails the test of the relay that
+//! is away for half a minute, one that ignores that its log can't be written the test of the full disk.
 #![allow(clippy::print_stdout, reason = "a skipped test says why")]
+#![allow(clippy::print_stdout, reason = "a test that can't run here says why")]
 
 use std::fs;
 use std::io::Write;
@@ -53,6 +57,9 @@ fn a_killed_relay_costs_no_session_no_consent_and_no_message() -> Result<()> {
     client.say("meanwhile there")?;
     console.types("meanwhile back")?;
     client.chat("meanwhile there", "sent")?;
+    // Both sides say so, once it lasts longer than a moment.
+    console.sees("the path through the relay is interrupted")?;
+    client.event("path-lost")?;
     site.restart_relay()?;
     console.sees("│ Ada Lovelace: meanwhile there")?;
     client.chat("meanwhile back", "received")?;
@@ -62,10 +69,8 @@ fn a_killed_relay_costs_no_session_no_consent_and_no_message() -> Result<()> {
     assert_eq!((agent.audited("session.start")?, agent.audited("grant")?), (1, 1));
     client.say("/diagnose quick")?;
     client.event_within("report", Duration::from_secs(60))?;
-    // Both sides were told, in one way or another, that it was interrupted and goes on.
-    assert!(console.program.said("interrupted") || console.program.said("connection was lost"));
-    assert!(client.program.said("path-lost") || client.program.said("interrupted"));
-    assert!(client.program.said("path-back") || client.program.said("resumed"));
+    assert!(console.program.said("the path through the relay stands again"));
+    assert!(client.program.said("path-back"));
     client.end()
 }
 
