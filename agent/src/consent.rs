@@ -107,7 +107,7 @@ struct Grants {
     until: BTreeMap<Capability, Instant>,
     /// When something was last granted, asked for, or ran out.
     used: Instant,
-    /// Ran out or were taken back; a refusal says so.
+    /// Ran out; a refusal says so.
     over: Capabilities,
 }
 
@@ -240,8 +240,9 @@ impl Consent {
     }
 
     /// Takes capabilities back at once. Returns those that were granted.
-    pub(crate) fn revoke(&mut self, session: SessionId, what: Capabilities) -> Capabilities {
+    pub(crate) fn revoke(&mut self, now: Instant, session: SessionId, what: Capabilities) -> Capabilities {
         let Some(grants) = self.sessions.get_mut(&session) else { return Capabilities::NONE };
+        grants.used = now;
         let gone: Capabilities =
             what.iter().filter(|capability| grants.until.remove(capability).is_some()).collect();
         gone
@@ -410,7 +411,7 @@ mod tests {
                 Granted { capability: Diagnostics, seconds_left: 60 }
             ]
         );
-        assert_eq!(consent.revoke(S, set(&[View, Control])), set(&[View]));
+        assert_eq!(consent.revoke(now, S, set(&[View, Control])), set(&[View]));
         assert_eq!(consent.allows(now, S, View), Err(Refusal::NotGranted(View)));
         assert_eq!(consent.allows(now, S, Diagnostics), Ok(()));
         consent.end(S);

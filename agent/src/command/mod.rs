@@ -6,6 +6,7 @@ mod audit;
 mod console;
 mod doctor;
 mod enrol;
+mod pages;
 mod run;
 mod simple;
 
@@ -57,6 +58,12 @@ enum Command {
     Rotate,
     /// Check how this machine is doing, without any connection
     Doctor(doctor::DoctorArgs),
+    /// Print completions for a shell
+    #[command(hide = true)]
+    Completions(pages::CompletionsArgs),
+    /// Print the manual page, or write all of them into a directory
+    #[command(hide = true)]
+    Man(pages::ManArgs),
 }
 
 /// Exit code of a command that could not do its work.
@@ -122,5 +129,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Policy => simple::policy(&Home::open(dir)?),
         Command::Rotate => simple::rotate(&Home::open(dir)?).await,
         Command::Doctor(args) => Ok(doctor::doctor(args, dir).await),
+        Command::Completions(args) => pages::completions(&args),
+        Command::Man(args) => pages::man(&args),
     }
 }

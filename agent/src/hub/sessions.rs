@@ -167,7 +167,7 @@ impl Hub {
         // Grants go first, at once; the task then closes the connection.
         let _ = live.granted.send_replace(Capabilities::NONE);
         let inbox = live.inbox.clone();
-        state.consent.revoke(session, Capability::ALL.into_iter().collect());
+        state.consent.revoke(Instant::now(), session, Capability::ALL.into_iter().collect());
         // The person sees at once that it worked; the connection's own end may take a moment.
         self.tell_session(&state, session);
         drop(state);
@@ -289,7 +289,7 @@ impl Hub {
             Ok((capabilities, duration)) => {
                 state.record(self, session, capabilities, duration, DecidedBy::Person).inspect_err(|_| {
                     // What can't be written down is not granted.
-                    state.consent.revoke(session, capabilities);
+                    state.consent.revoke(now, session, capabilities);
                 })
             }
             Err(refusal) => {
@@ -330,7 +330,7 @@ impl Hub {
     /// written down is taken back all the same.
     pub(crate) fn take_back(&self, session: SessionId, what: Capabilities, who: &str) -> Capabilities {
         let mut state = self.state();
-        let gone = state.consent.revoke(session, what);
+        let gone = state.consent.revoke(Instant::now(), session, what);
         if let Some(live) = state.sessions.get(&session) {
             let _ = live.granted.send_replace(state.consent.capabilities(Instant::now(), session));
         }

@@ -1,6 +1,9 @@
 //! What differs between operating systems in the agent. The only home of `cfg(target_os)` and `unsafe` here.
 
+mod memory;
 #[cfg(unix)]
 mod unix;
+
+pub(crate) use memory::give_back_memory;
 #[cfg(unix)]
 pub(crate) use unix::*;

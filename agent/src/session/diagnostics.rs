@@ -27,6 +27,9 @@ pub(super) async fn run(serving: &Serving, set: CheckSet, send: &mut SendStream,
         Err(_) => "diagnostics were broken off",
     };
     hub.activity(session, text);
+    // An agent idles for days between two runs.
+    redact::forget_rules();
+    crate::platform::give_back_memory();
 }
 
 /// Ends when the technician no longer wants the answer, which they can say in two ways: they stop reading, or

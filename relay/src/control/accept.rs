@@ -41,7 +41,7 @@ impl Control {
             self.metrics.count(Family::Handshakes, "evicted");
         }
         let ticket = doors.next_ticket();
-        let task = tokio::spawn(attend(Arc::clone(self), incoming, ticket));
+        let task = tokio::spawn(attend(Arc::clone(self), Box::new(incoming), ticket));
         // The task can't leave before it has entered: the doors are locked.
         doors.enter(ticket, network, task.abort_handle());
     }
@@ -67,8 +67,8 @@ impl Control {
 }
 
 /// The whole life of a connection. What its beginning needs is boxed, and gone when it idles.
-async fn attend(control: Arc<Control>, incoming: Incoming, ticket: Ticket) {
-    let admission = Box::pin(tokio::time::timeout(ADMISSION, Arc::clone(&control).admit(incoming)));
+async fn attend(control: Arc<Control>, incoming: Box<Incoming>, ticket: Ticket) {
+    let admission = Box::pin(tokio::time::timeout(ADMISSION, Arc::clone(&control).admit(*incoming)));
     let admitted = admission.await;
     control.doors().leave(ticket);
     match admitted {

@@ -29,7 +29,7 @@ pub struct DiagnoseArgs {
     /// Only the quick checks
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
-    /// All checks [default]
+    /// All checks, as without this
     #[arg(long)]
     pub full: bool,
     /// Where to put the report [default: the session's directory]

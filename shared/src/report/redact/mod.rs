@@ -16,7 +16,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use regex::{Captures, Regex};
 
@@ -50,12 +50,27 @@ struct Rule {
 }
 
 /// `None` if an expression does not compile, which a test rules out; then everything is withheld.
-static RULES: LazyLock<Option<Vec<Rule>>> = LazyLock::new(|| {
-    let compiled = rules::RULES
-        .iter()
-        .map(|(pattern, judge)| Some(Rule { pattern: Regex::new(pattern).ok()?, judge: *judge }));
-    compiled.collect()
-});
+type Compiled = Option<Arc<[Rule]>>;
+
+/// The rules once compiled; the outer `None` before their first use and after [`forget_rules`].
+static RULES: Mutex<Option<Compiled>> = Mutex::new(None);
+
+fn rules() -> Compiled {
+    let mut kept = RULES.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.get_or_insert_with(|| {
+        let compiled = rules::RULES
+            .iter()
+            .map(|(pattern, judge)| Some(Rule { pattern: Regex::new(pattern).ok()?, judge: *judge }));
+        compiled.collect()
+    })
+    .clone()
+}
+
+/// Lets go of the compiled rules, several megabytes, in a program that lives on: the next use compiles them again,
+/// which takes some ten milliseconds.
+pub fn forget_rules() {
+    *RULES.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
 
 /// Removes the secrets from every text of the report. Doing it twice changes nothing more.
 pub fn redact(report: &mut Report) {
@@ -80,7 +95,7 @@ fn clean(role: Role<'_>, value: &mut String) {
 
 /// Removes the secrets from one text. Doing it twice changes nothing more.
 pub fn text(text: &str) -> String {
-    let Some(rules) = RULES.as_ref() else { return REDACTED.to_owned() };
+    let Some(rules) = rules() else { return REDACTED.to_owned() };
     let mut current = text.to_owned();
     // What one rule leaves can complete another rule's pattern; texts settle in the second round.
     for _ in 0..4 {

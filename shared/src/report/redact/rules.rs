@@ -1,6 +1,9 @@
 //! What announces a secret and what form one has. Each rule is an expression and a judge that says which part
 //! of a match goes. The order matters only where one rule's mark (`[redacted]`) is another's value.
 //!
+//! Counted repetitions are of ASCII only (`(?-u:…)`), which is what tokens are made of: each repetition is a copy
+//! of its class, and the class of all letters of the world is 70 KB.
+//!
 //! Sources of the forms: the issuers' own documentation of their token prefixes (GitHub, GitLab, Slack, AWS,
 //! Google, Stripe, OpenAI, npm, PyPI, HashiCorp Vault, DigitalOcean, Tailscale, age), RFC 7468 (PEM), RFC 7519
 //! (JWT), RFC 7235 (Authorization), RFC 3986 (userinfo).
@@ -33,14 +36,20 @@ pub(super) const RULES: &[(&str, Judge)] = &[
     // Nearhand's own.
     (r"(?i)nearhand-(?:invite|enroll?|claim)-([\w.~+/=-]+)", group_one),
     (r"AKIA[0-9A-Z]{12,}|ASIA[0-9A-Z]{12,}", whole),
-    (r"gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|gl(?:pat|ptt|rt|dt|cbt)-[\w.-]{16,}", whole),
+    (r"gh[pousr]_[A-Za-z0-9]{16,}|github_pat_(?-u:\w{16,})|gl(?:pat|ptt|rt|dt|cbt)-(?-u:[\w.-]{16,})", whole),
     (r"xox[a-z]-[A-Za-z0-9-]{8,}|xapp-[A-Za-z0-9-]{8,}", whole),
-    (r"AIza[\w-]{30,}|ya29\.[\w-]{16,}|GOCSPX-[\w-]{16,}", whole),
+    (r"AIza(?-u:[\w-]{30,})|ya29\.(?-u:[\w-]{16,})|GOCSPX-(?-u:[\w-]{16,})", whole),
     (r"[srp]k_(?:live|test)_[A-Za-z0-9]{8,}|whsec_[A-Za-z0-9+/=]{16,}", whole),
-    (r"\beyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*){1,4}", whole),
-    (r"\bsk-[A-Za-z0-9_-]{20,}|npm_[A-Za-z0-9]{30,}|pypi-[\w-]{40,}|\bSG\.[\w-]{16,}\.[\w-]{16,}", whole),
-    (r"dop_v1_[a-f0-9]{32,}|\bhv[sb]\.[\w-]{20,}|AGE-SECRET-KEY-1[A-Za-z0-9]{20,}|tskey-[\w-]{10,}", whole),
-    (r"\b\d{8,10}:AA[\w-]{30,}", whole),
+    (r"\beyJ(?-u:[\w-]{6,})\.(?-u:[\w-]{4,})(?:\.(?-u:[\w-]*)){1,4}", whole),
+    (
+        r"\bsk-[A-Za-z0-9_-]{20,}|npm_[A-Za-z0-9]{30,}|pypi-(?-u:[\w-]{40,})|\bSG\.(?-u:[\w-]{16,})\.(?-u:[\w-]{16,})",
+        whole,
+    ),
+    (
+        r"dop_v1_[a-f0-9]{32,}|\bhv[sb]\.(?-u:[\w-]{20,})|AGE-SECRET-KEY-1[A-Za-z0-9]{20,}|tskey-(?-u:[\w-]{10,})",
+        whole,
+    ),
+    (r"\b(?-u:\d{8,10}):AA(?-u:[\w-]{30,})", whole),
     // Webhooks whose address is the secret.
     (
         r"(?i)(?:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/webhooks|webhook\.office\.com/webhookb2)/([^\s]+)",
@@ -52,7 +61,7 @@ pub(super) const RULES: &[(&str, Judge)] = &[
     // user:password@host:port, user:password@tcp(host)
     (r#"(?:^|[\s"'=(,])([\w.+%-]+):([^\s@/"']+)@(?:[\w.-]+(?::\d|/|\()|[(/\[])"#, bare_userinfo),
     (r#"(?i)authorization\\?["']?[ \t]*[:=][ \t]*\\?["']?"#, authorization),
-    (r"(?i)\b(?:bearer|basic|negotiate|ntlm)[ \t]+([\w.~+/=-]{8,})", made_up_group_one),
+    (r"(?i)\b(?:bearer|basic|negotiate|ntlm)[ \t]+((?-u:[\w.~+/=-]{8,}))", made_up_group_one),
     (
         r#"(?i)\b(?:set-)?cookie2?\\?["']?[ \t]*[:=][ \t]*\\?["']?((?:[^\s;"']+|"[^"]*")(?:;[ \t]*(?:[^\s;"']+|"[^"]*"))*)"#,
         group_one,
