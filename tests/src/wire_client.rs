@@ -5,7 +5,7 @@
 //! programs should answer.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -94,7 +94,8 @@ impl Wire {
     ) -> Result<SessionWire> {
         let (connection, endpoint) = self.wait(session_connection(relay, &member.key, bind))??;
         let (wire, member) = (self.clone(), member.clone());
-        Ok(SessionWire { wire, session, member, connection, control: None, endpoint })
+        let held = Mutex::default();
+        Ok(SessionWire { wire, session, member, connection, control: None, held, endpoint })
     }
 
     /// Somebody who has joined with an invitation.
@@ -245,6 +246,8 @@ pub struct SessionWire {
     member: Member,
     connection: Connection,
     control: Option<(SendStream, RecvStream)>,
+    /// Streams that were opened: one that is dropped is closed.
+    held: Mutex<Vec<(SendStream, RecvStream)>>,
     endpoint: Endpoint,
 }
 
@@ -328,25 +331,19 @@ impl SessionWire {
         self.hears()
     }
 
-    /// Opens a stream for something; the agent's answer.
+    /// Opens a stream for something, and keeps it open; the agent's answer.
     ///
     /// # Errors
     /// There is none.
     pub fn stream(&self, open: &Open) -> Result<Answer> {
-        Ok(self.held_stream(open)?.0)
-    }
-
-    /// Opens a stream for something, and keeps it; the agent's answer.
-    ///
-    /// # Errors
-    /// There is none.
-    pub fn held_stream(&self, open: &Open) -> Result<(Answer, (SendStream, RecvStream))> {
-        self.wire.wait(async {
+        let (answer, streams) = self.wire.wait(async {
             let (mut send, mut recv) = self.connection.open_bi().await?;
             framed::write(&mut send, open, session::HELLO_LIMIT).await?;
             let answer = framed::read(&mut recv, session::HELLO_LIMIT).await?;
             anyhow::Ok((answer, (send, recv)))
-        })?
+        })??;
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).push(streams);
+        Ok(answer)
     }
 
     /// Sends bytes on a stream of their own; what came back before it ended.

@@ -1,4 +1,7 @@
 //! What a session lives through: every program killed or hung in the middle, and full disks.
+//!
+//! Tried with a mutant: an agent that gives a lost connection only a second to come back fails the test of the relay
+//! that is away for half a minute.
 #![allow(clippy::print_stdout, reason = "a skipped test says why")]
 
 use std::fs;
@@ -53,8 +56,8 @@ fn a_killed_relay_costs_no_session_no_consent_and_no_message() -> Result<()> {
     client.say("meanwhile there")?;
     console.types("meanwhile back")?;
     client.chat("meanwhile there", "sent")?;
-    // Both sides are told that it is interrupted (of a moment nothing is said), and that it goes on.
-    console.sees("is interrupted")?;
+    // Both sides say so, once it lasts longer than a moment.
+    console.sees("the path through the relay is interrupted")?;
     client.event("path-lost")?;
     site.restart_relay()?;
     console.sees("│ Ada Lovelace: meanwhile there")?;
@@ -68,6 +71,8 @@ fn a_killed_relay_costs_no_session_no_consent_and_no_message() -> Result<()> {
     assert_eq!((agent.audited("session.start")?, agent.audited("grant")?), (1, 1));
     client.say("/diagnose quick")?;
     client.event_within("report", Duration::from_secs(60))?;
+    assert!(console.program.said("the path through the relay stands again"));
+    assert!(client.program.said("path-back"));
     client.end()
 }
 

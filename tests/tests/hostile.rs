@@ -1,6 +1,9 @@
 //! A relay in the wrong hands, against real agents and clients: it has the stolen key and port of the real one and
 //! can cause an outage, nothing else. What it could decrypt is searched for what it should never have seen; that
 //! the search can fail is shown by a client that doesn't check who answers.
+//!
+//! Tried with mutants: a client that takes any confirmation of the code is overheard; an agent that takes a
+//! technician's credential from any key lets the relay begin a session of its own.
 
 use std::time::Duration;
 
@@ -8,11 +11,11 @@ use anyhow::{Context, Result};
 use nearhand_shared::credential::RevocationList;
 use nearhand_shared::id::SessionId;
 use nearhand_shared::identity::SecretKey;
-use nearhand_shared::message::control::{OfferRefusal, Push, PushReply, Target};
+use nearhand_shared::message::control::{self, OfferRefusal, Push, PushReply, Target};
 use nearhand_shared::message::session::{AgentHello, FromTechnician, Refusal, TechnicianProof};
 use nearhand_shared::support_code::{Routing, SupportCode};
 use nearhand_shared::time::UnixMillis;
-use nearhand_tests::hostile_relay::{HostileRelay, How};
+use nearhand_tests::hostile_relay::{HostileRelay, How, stand_in};
 use nearhand_tests::parties::Agent;
 use nearhand_tests::program::until;
 use nearhand_tests::site::{LIMIT, Site};
@@ -119,6 +122,37 @@ fn an_enrolled_device_is_known_by_its_key_alone() -> Result<()> {
     }
     assert_eq!((first.audited("session.start")?, second.audited("session.start")?), (0, 1));
     Ok(())
+}
+
+#[test]
+fn another_version_and_another_key_are_told_apart() -> Result<()> {
+    let (mut site, wire) = (Site::new()?, Wire::new()?);
+    let mut agent = site.device("pc-1")?;
+    site.relay.kill()?;
+    let key = SecretKey::load(&site.data().join("relay.key"))?;
+    let newer = stand_in(&wire, site.port, &key, b"nearhand-relay/2")?;
+    site.admin().run(&["devices"])?.fails_with(16)?.says("does not speak this version")?;
+    agent.restart()?;
+    agent.program.wait_for("does not speak this version", LIMIT)?;
+    newer.close(0_u32.into(), b"");
+    drop(newer);
+    let other = SecretKey::generate(&mut OsRng);
+    let stand_in = free_again(|| stand_in(&wire, site.port, &other, control::ALPN))?;
+    site.admin().run(&["devices"])?.fails_with(5)?.says("is not the relay")?;
+    agent.restart()?;
+    agent.program.wait_for("is not the relay", LIMIT)?;
+    drop(stand_in);
+    Ok(())
+}
+
+/// Once the port is free again.
+fn free_again<T>(mut open: impl FnMut() -> Result<T>) -> Result<T> {
+    let mut opened = None;
+    until(LIMIT, "the port is free", || {
+        opened = open().ok();
+        Ok(opened.is_some())
+    })?;
+    opened.context("it isn't")
 }
 
 #[test]

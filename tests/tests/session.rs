@@ -96,6 +96,7 @@ fn the_record_is_whole_and_says_what_was_done_until_somebody_edits_it() -> Resul
     Ok(())
 }
 
+/// Catches a client that waits for the connection that the relay has cut: it ended after 23 s, with code 15.
 #[test]
 fn a_revoked_technician_is_out_within_seconds_and_stays_out() -> Result<()> {
     let site = Site::new()?;
@@ -156,6 +157,7 @@ fn the_person_narrows_extends_and_takes_back() -> Result<()> {
     client.end()
 }
 
+/// Catches heavy work on the agent's event loop: with the redaction of findings there, Stop took two seconds.
 #[test]
 fn stop_works_at_once_while_the_relay_hangs() -> Result<()> {
     let site = Site::new()?;
