@@ -1,7 +1,7 @@
 //! Takes secrets out of free text: passwords, tokens, keys, cookies, credentials in addresses and command
 //! lines, and Nearhand's own invitations.
 //!
-//! Lives here: what runs the rules over a text and over a whole report. The rules are in [`rules`], how far a
+//! Lives here: what runs the rules over a text and over a whole report. The rules are in `rules`, how far a
 //! secret reaches in [`reach`]. Must not live here: names and addresses, which are no secrets (see
 //! [`super::pseudonymise`]).
 //!
