@@ -7,7 +7,7 @@ use core::str::FromStr;
 
 use data_encoding::HEXLOWER;
 use rand_core::CryptoRngCore;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Why a text is no id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -20,8 +20,25 @@ pub struct ParseIdError {
 macro_rules! bytes_id {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name([u8; $len]);
+
+        impl Serialize for $name {
+            /// Its text form in what people read, its bytes on the wire.
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                if s.is_human_readable() { s.collect_str(self) } else { self.0.serialize(s) }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                if !d.is_human_readable() {
+                    return <[u8; $len]>::deserialize(d).map(Self);
+                }
+                let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
 
         impl $name {
             /// Length in bytes; the text form has twice as many hexadecimal digits.
@@ -103,6 +120,10 @@ mod tests {
     fn text_form_round_trips_and_rejects_what_is_not_an_id() {
         let id = SessionId::from_bytes(*b"0123456789abcdef");
         assert_eq!(id.to_string().parse::<SessionId>(), Ok(id));
+        let json = serde_json::to_string(&id).unwrap();
+        assert_eq!(json, format!("\"{id}\""));
+        assert_eq!(serde_json::from_str::<SessionId>(&json).unwrap(), id);
+        assert_eq!(crate::wire::encode(&id).unwrap(), id.as_bytes());
         for bad in ["", "00", "ZZ23456789abcdef0123456789abcdef", "303132333435363738396162636465666", "é"] {
             assert!(bad.parse::<SessionId>().is_err(), "{bad:?}");
         }
