@@ -1,11 +1,12 @@
 //! The messages of the three conversations: with the relay ([`control`]), between the two ends of a session
-//! ([`session`]), and between the agent and the programs of the person at the device ([`local`]).
+//! ([`session`], [`screen`]), and between the agent and the programs of the person at the device ([`local`]).
 //!
 //! Append-only: a released variant or field keeps its place; a new one goes to the end. `tests/golden` holds
 //! the bytes of every released message.
 
 pub mod control;
 pub mod local;
+pub mod screen;
 pub mod session;
 
 use serde::{Deserialize, Serialize};

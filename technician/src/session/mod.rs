@@ -8,6 +8,7 @@ mod diagnostics;
 mod error;
 mod evidence;
 mod path;
+mod stream;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,6 +39,7 @@ pub use diagnostics::{DiagnosticsError, Progress};
 pub use error::SessionError;
 use evidence::Evidence;
 use path::{Path, Peer};
+pub use stream::{Receiver, Sender, StreamError};
 
 /// Updates and requests that may wait.
 const QUEUE: usize = 64;

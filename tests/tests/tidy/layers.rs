@@ -106,6 +106,7 @@ pub(crate) const DRIVERS: &[Driver] = &[
 
 /// What must stay pure, whatever is added to [`DRIVERS`].
 pub(crate) const CORES: &[&str] = &[
+    "shared/screen/**",
     "shared/src/audit/**",
     "shared/src/credential/**",
     "shared/src/forward/**",
@@ -167,10 +168,14 @@ pub(crate) fn may(path: &str, ability: Ability) -> bool {
 /// What a crate of the workspace may depend on of the others.
 const CRATES: &[(&str, &[&str])] = &[
     ("nearhand-shared", &[]),
-    ("nearhand-agent", &["nearhand-shared"]),
+    ("nearhand-screen", &[]),
+    ("nearhand-agent", &["nearhand-shared", "nearhand-screen"]),
     ("nearhand-relay", &["nearhand-shared"]),
-    ("nearhand-technician", &["nearhand-shared"]),
-    ("nearhand-tests", &["nearhand-shared", "nearhand-agent", "nearhand-relay", "nearhand-technician"]),
+    ("nearhand-technician", &["nearhand-shared", "nearhand-screen"]),
+    (
+        "nearhand-tests",
+        &["nearhand-shared", "nearhand-screen", "nearhand-agent", "nearhand-relay", "nearhand-technician"],
+    ),
 ];
 
 /// Crate and dependency, for each dependency of one crate of ours on another, of any kind.

@@ -1,0 +1,13 @@
+//! The screen as bytes: pictures are compared with what the viewer has, what changed is coded small, and decoded
+//! from bytes that nobody trusts.
+//!
+//! A crate of its own for two reasons: the relay has no use for it, and it is compiled optimised even in tests.
+//! Pure: no socket, no clock, no display. Time is an argument.
+
+pub mod canvas;
+pub mod geometry;
+pub mod picture;
+
+pub use canvas::Canvas;
+pub use geometry::{Point, Rect, Size};
+pub use picture::Picture;

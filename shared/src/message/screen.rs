@@ -1,0 +1,284 @@
+//! The session's conversations about the screen: what is seen (stream [`Open::Screen`]), pointer and keyboard
+//! ([`Open::Input`]), the clipboard ([`Open::Clipboard`]). Each needs its own capability.
+//!
+//! Frames are one ordered byte stream with a state at both ends (`nearhand-screen`): none may be left out once
+//! coded. That the newest state wins is seen to before coding: the device captures when it has credit, and it has
+//! credit when earlier frames were painted ([`FromViewer::Painted`]).
+//!
+//! [`Open::Screen`]: super::session::Open::Screen
+//! [`Open::Input`]: super::session::Open::Input
+//! [`Open::Clipboard`]: super::session::Open::Clipboard
+
+use serde::{Deserialize, Serialize};
+
+/// Most bytes of a frame in one [`FromScreen::Frame`] part.
+pub const FRAME_PART: usize = 48 * 1024;
+/// Largest coded frame, in bytes: a 4K screen of noise fits. A larger one is a broken device.
+pub const MAX_FRAME: usize = 64 * 1024 * 1024;
+/// Frames that may be under way or unpainted at the same time.
+pub const FRAMES_IN_FLIGHT: u32 = 3;
+/// Longest side of a cursor, in pixels: its picture fits into one message.
+pub const MAX_CURSOR: u16 = 96;
+/// Most monitors told.
+pub const MAX_MONITORS: usize = 16;
+/// Longest text typed at once, in characters.
+pub const MAX_TEXT: usize = 1_000;
+/// Most bytes of clipboard content taken or given.
+pub const MAX_CLIPBOARD: u64 = 16 * 1024 * 1024;
+/// Most bytes of clipboard content in one part.
+pub const CLIPBOARD_PART: usize = 48 * 1024;
+/// Most points of a stroke drawn on the device's screen, in one message.
+pub const MAX_STROKE: usize = 256;
+
+/// A monitor's number, as [`FromScreen::Monitors`] counts them.
+pub type MonitorNumber = u8;
+
+/// Technician → device on the screen's stream.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum FromViewer {
+    /// Begin, or begin anew with nothing known at this end: a first, whole frame follows. The first message.
+    Start {
+        /// One monitor, or all of them.
+        monitor: Option<MonitorNumber>,
+        /// How natural pictures may be coded.
+        quality: Quality,
+    },
+    /// A frame is on the technician's screen: its credit is back.
+    Painted {
+        /// Its number.
+        frame: u32,
+        /// From its last byte to its being decoded, in microseconds.
+        decode: u32,
+        /// From there to the screen, in microseconds.
+        paint: u32,
+    },
+    /// Other wishes from now on.
+    Quality(Quality),
+    /// The viewer is hidden: no frame is wanted until it is shown.
+    Hidden(bool),
+    /// The technician points at something: shown on the device's screen for a moment.
+    Laser(ScreenPoint),
+    /// The technician draws on the device's screen; points in order, at most [`MAX_STROKE`].
+    Stroke {
+        /// Strokes of one number are one line.
+        number: u32,
+        /// Its points so far unsent.
+        points: Vec<ScreenPoint>,
+    },
+    /// What was drawn is wiped.
+    Wipe,
+}
+
+/// How natural pictures (photos, video) may be coded. Text and flat colours are always exact.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Quality {
+    /// Lossy while they move or the link is slow, exact once they rest.
+    #[default]
+    Auto,
+    /// Exact at once, however long it takes.
+    Exact,
+    /// As few bytes as possible; exact only where it costs little.
+    Lean,
+}
+
+/// A point on the screen as the frames show it, in pixels from the upper left corner.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct ScreenPoint {
+    /// To the right.
+    pub x: u16,
+    /// Downwards.
+    pub y: u16,
+}
+
+/// Device → technician on the screen's stream.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum FromScreen {
+    /// The monitors that there are now; sent first, and when they change.
+    Monitors(Vec<Monitor>),
+    /// A part of a coded frame, in order.
+    Frame {
+        /// The frame's number; counts up from 1 after each [`FromViewer::Start`].
+        frame: u32,
+        /// At most [`FRAME_PART`] bytes.
+        part: Vec<u8>,
+        /// Present in its last part.
+        last: Option<FrameEnd>,
+    },
+    /// The pointer looks like this from now on.
+    Cursor(Cursor),
+    /// The pointer was moved at the device, by whomever; `None`: it is hidden or on another monitor.
+    CursorAt(Option<ScreenPoint>),
+    /// There is nothing to see, and why; frames may follow later.
+    Gone(String),
+}
+
+/// What is known of a frame when it has been coded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct FrameEnd {
+    /// From the first change it shows to its capture, in microseconds.
+    pub waited: u32,
+    /// Time of the capture, in microseconds.
+    pub capture: u32,
+    /// Time of the coding, in microseconds.
+    pub encode: u32,
+    /// Whether the viewer now has the whole screen exactly as it was captured.
+    pub exact: bool,
+}
+
+/// A monitor.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Monitor {
+    /// Its number.
+    pub number: MonitorNumber,
+    /// What the system calls it.
+    pub name: String,
+    /// Left edge among all monitors, in pixels.
+    pub x: u16,
+    /// Upper edge among all monitors, in pixels.
+    pub y: u16,
+    /// Width in pixels.
+    pub width: u16,
+    /// Height in pixels.
+    pub height: u16,
+    /// The main one.
+    pub primary: bool,
+}
+
+/// A pointer's picture.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Cursor {
+    /// Width in pixels, at most [`MAX_CURSOR`].
+    pub width: u16,
+    /// Height in pixels, at most [`MAX_CURSOR`].
+    pub height: u16,
+    /// The point that points, from the picture's upper left corner.
+    pub hot: ScreenPoint,
+    /// Rows of red, green, blue, alpha (not premultiplied), one byte each.
+    pub rgba: Vec<u8>,
+}
+
+/// Technician → device on the input's stream. Positions are on the monitor that the screen's stream shows.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Input {
+    /// The pointer is here.
+    Move(ScreenPoint),
+    /// A button is pressed or let go of.
+    Button {
+        /// Which.
+        button: Button,
+        /// Pressed.
+        down: bool,
+    },
+    /// The wheel, in 120ths of a notch: positive is down and to the right.
+    Scroll {
+        /// Sideways.
+        x: i16,
+        /// Up and down.
+        y: i16,
+    },
+    /// A key is pressed or let go of.
+    Key {
+        /// Its place on the keyboard.
+        key: PhysicalKey,
+        /// What it is called on the technician's keyboard (`KeyboardEvent.key`): a character, or a name such as
+        /// `Enter`; for [`KeyMode::Symbol`]. At most 32 bytes.
+        symbol: String,
+        /// Pressed.
+        down: bool,
+        /// By place or by name.
+        mode: KeyMode,
+    },
+    /// Characters to appear as they are, at most [`MAX_TEXT`]; what dead keys, AltGr and input methods made of keys.
+    Text(String),
+    /// Keys and buttons that are held are let go of: the viewer lost the focus.
+    ReleaseAll,
+}
+
+/// A pointer's button.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Button {
+    /// The main one, usually left.
+    Primary,
+    /// In the middle.
+    Middle,
+    /// The one for menus, usually right.
+    Secondary,
+    /// Back.
+    Back,
+    /// Forward.
+    Forward,
+}
+
+/// A key by its place: Linux's code of it (`input-event-codes.h`), which is X11's keycode less 8.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct PhysicalKey(pub u16);
+
+/// What a key means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum KeyMode {
+    /// The key in this place, whatever is printed on it there: games, and layouts that are the same.
+    Place,
+    /// The key that is called this on the device's layout, wherever it is: shortcuts across layouts.
+    Symbol,
+}
+
+/// Device → technician on the input's stream.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum InputNotice {
+    /// The person at the device is using pointer or keyboard: what is sent meanwhile is dropped (`true`), or no
+    /// longer (`false`).
+    HeldBack(bool),
+    /// Something could not be typed; which characters or keys.
+    Untypable(String),
+}
+
+/// Both ways on the clipboard's stream. Contents cross on demand only; files never.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Clipboard {
+    /// The sender's clipboard has something new, in these forms. An empty list: nothing that can be had.
+    Has {
+        /// Counts up.
+        serial: u32,
+        /// What there is, with its size in bytes where it is known.
+        forms: Vec<(ClipboardForm, Option<u64>)>,
+    },
+    /// Please send.
+    Fetch {
+        /// Of which [`Clipboard::Has`].
+        serial: u32,
+        /// In which form.
+        form: ClipboardForm,
+    },
+    /// A part of what was fetched, in order.
+    Part {
+        /// As fetched.
+        serial: u32,
+        /// As fetched.
+        form: ClipboardForm,
+        /// At most [`CLIPBOARD_PART`] bytes.
+        bytes: Vec<u8>,
+        /// Whether this was the last.
+        last: bool,
+    },
+    /// The fetched content has arrived whole and is in the fetcher's clipboard.
+    Taken {
+        /// As fetched.
+        serial: u32,
+    },
+    /// It can't be had, and why.
+    Refused {
+        /// As fetched.
+        serial: u32,
+        /// In words.
+        why: String,
+    },
+}
+
+/// A form of clipboard content.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum ClipboardForm {
+    /// UTF-8 text.
+    Text,
+    /// A PNG picture.
+    Png,
+}

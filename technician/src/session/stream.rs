@@ -1,0 +1,119 @@
+//! A conversation of the session: a stream of its own that carries messages both ways.
+
+use std::time::Duration;
+
+use nearhand_shared::message::session::{Answer, FRAME_LIMIT, HELLO_LIMIT, Open, Refusal};
+use nearhand_shared::transport::framed::{self, FrameError};
+use quinn::{Connection, RecvStream, SendStream};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use super::{Session, WRITE_TIMEOUT};
+use crate::exit::{Exit, ExitCode};
+
+/// Why a conversation is not possible, or no longer.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// The agent said no.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The grant is gone; the session stands.
+    #[error("what it needs is no longer granted")]
+    NotGranted,
+    /// The connection was lost; the session may come back.
+    #[error("the connection was lost")]
+    Lost,
+    /// The session is over.
+    #[error("the session is over")]
+    Over,
+    /// The agent's messages make no sense.
+    #[error("the agent's message makes no sense")]
+    Protocol(#[source] FrameError),
+}
+
+impl Exit for StreamError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Refused(refusal) => ExitCode::of_refusal(refusal),
+            Self::NotGranted | Self::Lost | Self::Over => ExitCode::SessionLost,
+            Self::Protocol(_) => ExitCode::Unexpected,
+        }
+    }
+}
+
+/// The sending half. Dropping it ends the conversation.
+#[derive(Debug)]
+pub struct Sender {
+    connection: Connection,
+    send: SendStream,
+}
+
+/// The receiving half.
+#[derive(Debug)]
+pub struct Receiver {
+    connection: Connection,
+    recv: RecvStream,
+}
+
+impl Session {
+    /// Opens a conversation on the connection that stands, or the next one. A higher `priority` is sent before a
+    /// lower one; chat and control have 0.
+    ///
+    /// # Errors
+    /// [`StreamError`].
+    pub async fn open_stream(&self, open: &Open, priority: i32) -> Result<(Sender, Receiver), StreamError> {
+        let connection = self.connection().await.ok_or(StreamError::Over)?;
+        let (mut send, mut recv) = connection.open_bi().await.map_err(|_| StreamError::Lost)?;
+        // Only a stream that is closed already has no priority; writing to it says so.
+        let _ = send.set_priority(priority);
+        let opened = async {
+            framed::write(&mut send, open, HELLO_LIMIT).await?;
+            framed::read::<Answer>(&mut recv, HELLO_LIMIT).await
+        };
+        match timeout(WRITE_TIMEOUT, opened).await {
+            Ok(Ok(Answer::Accepted)) => {}
+            Ok(Ok(Answer::Refused(refusal))) => return Err(StreamError::Refused(refusal)),
+            Ok(Err(error)) => return Err(broken(&connection, error).await),
+            Err(_) => return Err(StreamError::Lost),
+        }
+        Ok((Sender { connection: connection.clone(), send }, Receiver { connection, recv }))
+    }
+}
+
+impl Sender {
+    /// Sends a message; waits while the connection is busy.
+    ///
+    /// # Errors
+    /// [`StreamError`].
+    pub async fn send<T: Serialize>(&mut self, message: &T) -> Result<(), StreamError> {
+        match framed::write(&mut self.send, message, FRAME_LIMIT).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(broken(&self.connection, error).await),
+        }
+    }
+}
+
+impl Receiver {
+    /// The next message. Not cancel-safe: whoever stops waiting must drop the receiver.
+    ///
+    /// # Errors
+    /// [`StreamError`].
+    pub async fn next<T: DeserializeOwned>(&mut self) -> Result<T, StreamError> {
+        match framed::read(&mut self.recv, FRAME_LIMIT).await {
+            Ok(message) => Ok(message),
+            Err(error) => Err(broken(&self.connection, error).await),
+        }
+    }
+}
+
+/// What a stream's end means: a connection that stands for a moment longer has lost the grant alone.
+async fn broken(connection: &Connection, error: FrameError) -> StreamError {
+    if error.is_hostile() {
+        return StreamError::Protocol(error);
+    }
+    match timeout(Duration::from_millis(500), connection.closed()).await {
+        Ok(_) => StreamError::Lost,
+        Err(_) => StreamError::NotGranted,
+    }
+}
