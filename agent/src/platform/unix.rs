@@ -21,3 +21,7 @@ pub(crate) fn terminal_width() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
+
+mod pipes;
+
+pub(crate) use pipes::*;
