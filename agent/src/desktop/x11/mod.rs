@@ -46,6 +46,9 @@ x11rb::atom_manager! {
     }
 }
 
+/// Servers that only show X11 programs in a Wayland desktop have this extension.
+const XWAYLAND: &str = "XWAYLAND";
+
 /// What all parts share: the connection and what never changes about it.
 #[derive(Clone)]
 struct Link {
@@ -111,6 +114,9 @@ impl X11 {
             if link.conn.extension_information(extension).map_err(ended)?.is_none() {
                 return Err(DisplayError::Lacks(name.to_owned()));
             }
+        }
+        if link.conn.extension_information(XWAYLAND).map_err(ended)?.is_some() {
+            return Err(DisplayError::Lacks("a screen of its own: it belongs to Wayland, of which only a part is here".to_owned()));
         }
         let size = monitors::size(&link)?;
         Ok(Self {
