@@ -5,9 +5,20 @@
 //! Pure: no socket, no clock, no display. Time is an argument.
 
 pub mod canvas;
+pub mod decode;
+pub mod encode;
 pub mod geometry;
+pub mod pace;
 pub mod picture;
 
+mod colours;
+mod format;
+mod jpeg;
+mod photo;
+mod range;
+
 pub use canvas::Canvas;
+pub use decode::{DecodeError, Decoder};
+pub use encode::{Coded, Encoder, How, Natural, Owes};
 pub use geometry::{Point, Rect, Size};
 pub use picture::Picture;

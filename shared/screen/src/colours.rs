@@ -1,0 +1,480 @@
+//! Rectangles of text, windows and other drawn things, exactly: what colour a pixel has, given its neighbours.
+//!
+//! A hash of six neighbours finds the colours last seen in that situation, and how well that guess has done; what
+//! isn't guessed falls through to a smaller neighbourhood, the neighbours themselves, a palette and at last to the
+//! bare colour. The tables outlive the rectangle and the frame: shapes of letters are learned once. Neighbours are
+//! looked for only in the rectangle itself, so nothing depends on what is around it.
+//! Flat ground and repeated rows cost one bit a run.
+
+use crate::range::{Code, Prob, Tree};
+
+/// Slots for neighbourhoods of six and of three pixels, as powers of two: 1 MiB and 128 KiB.
+const WIDE: u32 = 17;
+const NARROW: u32 = 14;
+/// Pixels beside and above the rectangle, so that each pixel has its neighbours.
+const PAD: usize = 2;
+const COLOUR: u32 = 0x00ff_ffff;
+
+/// Guesses for one neighbourhood: the likelier colour below its history, and another below a mark of whose slot
+/// this is.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    first: u32,
+    second: u32,
+}
+
+/// How guesses of one table did, by history.
+struct Trust {
+    first: Vec<Prob>,
+    second: [Prob; 256],
+}
+
+impl Trust {
+    fn new() -> Self {
+        Self { first: vec![Prob::EVEN; 1024], second: [Prob::EVEN; 256] }
+    }
+}
+
+/// The model of colours; the same at both ends after the same calls.
+pub(crate) struct Colours {
+    wide: Vec<Slot>,
+    narrow: Vec<Slot>,
+    wide_trust: Trust,
+    narrow_trust: Trust,
+    neighbours: [Prob; 4],
+    palette: Vec<u32>,
+    places: [Tree<256>; 16],
+    known: Prob,
+    literal: [Tree<256>; 3],
+    row_again: [Prob; 4],
+    run_whole: [Prob; 32],
+    run_length: [Tree<8>; 16],
+    ground: u32,
+    ground_again: Prob,
+    buffer: Vec<u32>,
+}
+
+impl core::fmt::Debug for Colours {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Colours")
+    }
+}
+
+/// Neighbours of a pixel.
+#[derive(Clone, Copy)]
+struct Around {
+    w: u32,
+    n: u32,
+    nw: u32,
+    ne: u32,
+    ww: u32,
+    nn: u32,
+}
+
+impl Around {
+    #[inline(always)]
+    fn wide(self) -> u32 {
+        let a = self.w.wrapping_mul(0x9e37_79b1) ^ self.n.wrapping_mul(0x85eb_ca6b).rotate_left(7);
+        let b = self.nw.wrapping_mul(0xc2b2_ae35).rotate_left(13) ^ self.ne.wrapping_mul(0x27d4_eb2f);
+        let c = self.ww.wrapping_mul(0x1656_67b1).rotate_left(19) ^ self.nn.wrapping_mul(0xd3a2_646d);
+        mix(a.wrapping_add(b).wrapping_add(c.rotate_left(5)))
+    }
+
+    #[inline(always)]
+    fn narrow(self) -> u32 {
+        mix(self.w.wrapping_mul(0x9e37_79b1)
+            ^ self.n.wrapping_mul(0x85eb_ca6b).rotate_left(11)
+            ^ self.ne.wrapping_mul(0xc2b2_ae35).rotate_left(21))
+    }
+}
+
+#[inline(always)]
+fn mix(hash: u32) -> u32 {
+    let hash = (hash ^ hash >> 15).wrapping_mul(0x2c1b_3c6d);
+    hash ^ hash >> 13
+}
+
+/// Colours that it is known not to be.
+struct Excluded {
+    colours: [u32; 10],
+    count: usize,
+}
+
+impl Excluded {
+    #[inline(always)]
+    fn has(&self, colour: u32) -> bool {
+        self.colours.iter().take(self.count).any(|other| *other == colour)
+    }
+
+    #[inline(always)]
+    fn add(&mut self, colour: u32) {
+        if let Some(place) = self.colours.get_mut(self.count) {
+            *place = colour;
+            self.count += 1;
+        }
+    }
+}
+
+impl Colours {
+    pub(crate) fn new() -> Self {
+        Self {
+            wide: vec![Slot::default(); 1 << WIDE],
+            narrow: vec![Slot::default(); 1 << NARROW],
+            wide_trust: Trust::new(),
+            narrow_trust: Trust::new(),
+            neighbours: [Prob::EVEN; 4],
+            palette: vec![0; 256],
+            places: [const { Tree::NEW }; 16],
+            known: Prob::EVEN,
+            literal: [const { Tree::NEW }; 3],
+            row_again: [Prob::EVEN; 4],
+            run_whole: [Prob::EVEN; 32],
+            run_length: [const { Tree::NEW }; 16],
+            ground: 0,
+            ground_again: Prob::EVEN,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// A colour by itself.
+    pub(crate) fn colour<C: Code>(&mut self, coder: &mut C, colour: u32) -> u32 {
+        self.palette_colour(coder, colour, self.ground)
+    }
+
+    /// A rectangle's pixels, row by row. `ground` is the colour that there is most of, roughly. Decoded pixels are
+    /// put into `pixels`, which has the rectangle's size. `false`: the bytes ended.
+    pub(crate) fn rectangle<C: Code>(
+        &mut self,
+        coder: &mut C,
+        width: usize,
+        pixels: &mut [u32],
+        ground: u32,
+    ) -> bool {
+        if !coder.bit(&mut self.ground_again, ground == self.ground) {
+            self.ground = self.palette_colour(coder, ground, self.ground);
+        }
+        let stride = width + 2 * PAD;
+        let mut buffer = core::mem::take(&mut self.buffer);
+        buffer.clear();
+        buffer.resize(3 * stride, self.ground);
+        let mut again = 0_usize;
+        for line in pixels.chunks_exact_mut(width) {
+            if coder.spent() {
+                break;
+            }
+            // Three rows in turn: this one, the one above, the one above that.
+            buffer.copy_within(stride.., 0);
+            let (above, rest) = buffer.split_at_mut(stride);
+            let (above, this) = (above, rest);
+            let (up, this) = this.split_at_mut(stride);
+            self.line(coder, line, [above, up, this], &mut again);
+        }
+        self.buffer = buffer;
+        !coder.spent()
+    }
+
+    /// One row. `rows`: two above, one above, this; each with its margins.
+    fn line<C: Code>(&mut self, coder: &mut C, line: &mut [u32], rows: [&mut [u32]; 3], again: &mut usize) {
+        let [top, up, this] = rows;
+        let width = line.len();
+        let above = up.get(PAD..PAD + width).unwrap_or_default();
+        let same = !C::READS && above == &*line;
+        let context = *again & 3;
+        let same = self.row_again.get_mut(context).is_some_and(|prob| coder.bit(prob, same));
+        *again = *again << 1 | usize::from(same);
+        if same {
+            line.copy_from_slice(above);
+            this.copy_from_slice(up);
+            return;
+        }
+        let edge = up.get(PAD).copied().unwrap_or_default();
+        this.iter_mut().take(PAD).for_each(|pixel| *pixel = edge);
+        if let Some(inner) = this.get_mut(PAD..PAD + width) {
+            inner.copy_from_slice(line);
+        }
+        self.pixels(coder, width, top, up, this);
+        if let Some(inner) = this.get(PAD..PAD + width) {
+            line.copy_from_slice(inner);
+        }
+        let last = line.last().copied().unwrap_or_default();
+        this.iter_mut().skip(PAD + width).for_each(|pixel| *pixel = last);
+    }
+
+    fn pixels<C: Code>(&mut self, coder: &mut C, width: usize, top: &[u32], up: &[u32], this: &mut [u32]) {
+        let at = |row: &[u32], index: usize| row.get(index).copied().unwrap_or_default();
+        let end = PAD + width;
+        let mut x = PAD;
+        while x < end {
+            let around = Around {
+                w: at(this, x - 1),
+                n: at(up, x),
+                nw: at(up, x - 1),
+                ne: at(up, x + 1),
+                ww: at(this, x - 2),
+                nn: at(top, x),
+            };
+            let flat = around.w;
+            if around.n != flat || around.nw != flat || around.ne != flat {
+                let pixel = self.pixel(coder, at(this, x), around, None);
+                if let Some(place) = this.get_mut(x) {
+                    *place = pixel;
+                }
+                x += 1;
+                continue;
+            }
+            let run = self.run(
+                coder,
+                flat,
+                up.get(x..end).unwrap_or_default(),
+                this.get(x..end).unwrap_or_default(),
+            );
+            let stop = x + run;
+            if let Some(flats) = this.get_mut(x..stop) {
+                flats.fill(flat);
+            }
+            x = stop;
+            if x < end && at(up, x) == flat {
+                let around =
+                    Around { ne: at(up, x + 1), nn: at(top, x), n: flat, nw: flat, w: flat, ww: flat };
+                let pixel = self.pixel(coder, at(this, x), around, Some(flat));
+                if let Some(place) = this.get_mut(x) {
+                    *place = pixel;
+                }
+                x += 1;
+            }
+        }
+    }
+
+    /// How many pixels go on in the colour around them. At most as many as the row above does.
+    fn run<C: Code>(&mut self, coder: &mut C, flat: u32, up: &[u32], this: &[u32]) -> usize {
+        let longest = same(up, flat);
+        let length = if C::READS { 0 } else { same(this, flat).min(longest) };
+        let bucket = longest.max(1).ilog2() as usize;
+        let whole = self.run_whole.get_mut(bucket).is_none_or(|prob| coder.bit(prob, length == longest));
+        if whole {
+            return longest;
+        }
+        if longest <= 1 {
+            return 0;
+        }
+        let bits = (longest - 1).ilog2() + 1;
+        let Some(tree) = self.run_length.get_mut(bits as usize) else { return longest };
+        let length = tree.upper(coder, bits, u32::try_from(length).unwrap_or_default());
+        // Longer than there is room for only in hostile bytes.
+        (length as usize).min(longest - 1)
+    }
+
+    /// One pixel, which isn't `not`.
+    #[inline]
+    fn pixel<C: Code>(&mut self, coder: &mut C, pixel: u32, around: Around, not: Option<u32>) -> u32 {
+        let mut excluded = Excluded { colours: [u32::MAX; 10], count: 0 };
+        if let Some(not) = not {
+            excluded.add(not);
+        }
+        let (wide, narrow) = (around.wide(), around.narrow());
+        let (wide_at, narrow_at) = ((wide >> (32 - WIDE)) as usize, (narrow >> (32 - NARROW)) as usize);
+        let Some(slot) = self.wide.get_mut(wide_at) else { return 0 };
+        let (mark, old) = (wide & 0xff, *slot);
+        let found = if old.second >> 24 == mark {
+            guess(coder, pixel, around, old, &mut self.wide_trust, &mut excluded)
+        } else {
+            None
+        };
+        if let Some(found) = found {
+            *slot = old.after(found, mark);
+            return found;
+        }
+        let found = self.fallback(coder, pixel, around, (narrow_at, narrow & 0xff), &mut excluded);
+        if let Some(slot) = self.wide.get_mut(wide_at) {
+            *slot = old.after(found, mark);
+        }
+        found
+    }
+
+    /// One pixel of which the six neighbours knew nothing.
+    fn fallback<C: Code>(
+        &mut self,
+        coder: &mut C,
+        pixel: u32,
+        around: Around,
+        (place, mark): (usize, u32),
+        excluded: &mut Excluded,
+    ) -> u32 {
+        let old = self.narrow.get(place).copied().unwrap_or_default();
+        let mut found = None;
+        if old.second >> 24 == mark {
+            found = guess(coder, pixel, around, old, &mut self.narrow_trust, excluded);
+        }
+        if found.is_none() {
+            for (neighbour, prob) in
+                [around.w, around.n, around.ne, around.nw].into_iter().zip(&mut self.neighbours)
+            {
+                if excluded.has(neighbour) {
+                    continue;
+                }
+                if coder.bit(prob, pixel == neighbour) {
+                    found = Some(neighbour);
+                    break;
+                }
+                excluded.add(neighbour);
+            }
+        }
+        let found = found.unwrap_or_else(|| self.palette_colour(coder, pixel, around.w));
+        if let Some(slot) = self.narrow.get_mut(place) {
+            *slot = old.after(found, mark);
+        }
+        found
+    }
+
+    /// A colour by its place among 256 that were seen lately, or in full, as the difference from one near it.
+    fn palette_colour<C: Code>(&mut self, coder: &mut C, colour: u32, near: u32) -> u32 {
+        let place = mix(colour.wrapping_mul(0x9e37_79b1)) >> 24;
+        let known = self.palette.get(place as usize) == Some(&colour);
+        if coder.bit(&mut self.known, known) {
+            let context = (mix(near.wrapping_mul(0x85eb_ca6b)) >> 28) as usize;
+            let Some(tree) = self.places.get_mut(context) else { return 0 };
+            let place = tree.code(coder, place);
+            return self.palette.get(place as usize).copied().unwrap_or_default();
+        }
+        let colour = self.literal(coder, colour, near);
+        let place = mix(colour.wrapping_mul(0x9e37_79b1)) >> 24;
+        if let Some(slot) = self.palette.get_mut(place as usize) {
+            *slot = colour;
+        }
+        colour
+    }
+
+    fn literal<C: Code>(&mut self, coder: &mut C, colour: u32, near: u32) -> u32 {
+        let part = |colour: u32, shift: u32| colour >> shift & 0xff;
+        let [green, red, blue] = &mut self.literal;
+        let dg = green.code(coder, part(colour, 8).wrapping_sub(part(near, 8)) & 0xff);
+        let g = part(near, 8).wrapping_add(dg) & 0xff;
+        let mut other = |tree: &mut Tree<256>, shift: u32| {
+            let base = part(near, shift).wrapping_add(dg);
+            let difference = tree.code(coder, part(colour, shift).wrapping_sub(base) & 0xff);
+            base.wrapping_add(difference) & 0xff
+        };
+        let r = other(red, 16);
+        let b = other(blue, 0);
+        r << 16 | g << 8 | b
+    }
+}
+
+/// Length of the beginning that is all of one colour.
+#[inline]
+fn same(row: &[u32], colour: u32) -> usize {
+    let mut length = 0;
+    for eight in row.chunks(8) {
+        if eight.iter().fold(0, |bits, pixel| bits | (pixel ^ colour)) != 0 {
+            return length + eight.iter().take_while(|pixel| **pixel == colour).count();
+        }
+        length += eight.len();
+    }
+    length
+}
+
+/// Whether it is one of a slot's colours.
+#[inline(always)]
+fn guess<C: Code>(
+    coder: &mut C,
+    pixel: u32,
+    around: Around,
+    slot: Slot,
+    trust: &mut Trust,
+    excluded: &mut Excluded,
+) -> Option<u32> {
+    let history = (slot.first >> 24) as usize;
+    let (first, second) = (slot.first & COLOUR, slot.second & COLOUR);
+    if !excluded.has(first) {
+        let kind = usize::from(first == around.w) << 8 | usize::from(first == around.n) << 9;
+        if coder.bit(trust.first.get_mut(history | kind)?, pixel == first) {
+            return Some(first);
+        }
+        excluded.add(first);
+    }
+    if !excluded.has(second) {
+        if coder.bit(trust.second.get_mut(history)?, pixel == second) {
+            return Some(second);
+        }
+        excluded.add(second);
+    }
+    None
+}
+
+impl Slot {
+    /// As it is when that colour was seen. The history: how often it was guessed in a row (upper half), and whether
+    /// it was right the last four times (lower half).
+    #[inline(always)]
+    fn after(self, seen: u32, mark: u32) -> Self {
+        let (first, second) = (self.first & COLOUR, self.second & COLOUR);
+        let mark = mark << 24;
+        if self.second >> 24 != mark >> 24 {
+            return Self { first: seen | 0x1000_0000, second: seen | mark };
+        }
+        let (count, recent) = (self.first >> 28, self.first >> 24 & 15);
+        if seen == first {
+            let history = (count + 1).min(15) << 28 | (recent << 1 & 15 | 1) << 24;
+            return Self { first: first | history, second: self.second };
+        }
+        let history = (count / 2) << 28 | (recent << 1 & 15) << 24;
+        // One that was right often is not given up for one exception.
+        if count >= 4 {
+            return Self { first: first | history, second: seen | mark };
+        }
+        let other = if seen == second || count < 4 { first } else { second };
+        Self { first: seen | history, second: other | mark }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::range::{Reader, Writer};
+
+    fn there_and_back(rectangles: &[(usize, Vec<u32>)]) -> usize {
+        let (mut writer, mut model) = (Writer::new(), Colours::new());
+        for (width, pixels) in rectangles {
+            let mut copy = pixels.clone();
+            assert!(model.rectangle(&mut writer, *width, &mut copy, pixels[0]));
+            assert_eq!(&copy, pixels);
+        }
+        let bytes = writer.finish();
+        let (mut reader, mut model) = (Reader::new(&bytes), Colours::new());
+        for (width, pixels) in rectangles {
+            let mut read = vec![0; pixels.len()];
+            assert!(model.rectangle(&mut reader, *width, &mut read, 0));
+            assert_eq!(&read, pixels);
+        }
+        assert_eq!(reader.left(), 0);
+        bytes.len()
+    }
+
+    fn drawn(width: usize, height: usize, f: impl Fn(usize, usize) -> u32) -> (usize, Vec<u32>) {
+        (width, (0..width * height).map(|i| f(i % width, i / width)).collect())
+    }
+
+    #[test]
+    fn flat_grounds_lines_and_repeats_cost_next_to_nothing() {
+        assert!(there_and_back(&[drawn(64, 64, |_, _| 0x12_3456)]) < 10);
+        assert!(there_and_back(&[drawn(64, 64, |x, _| if x == 20 { 0xff } else { 0xffff })]) < 20);
+        let letters = |x: usize, y: usize| if (x * 7 + y * y * 3) % 11 < 3 { 0 } else { 0xff_ffff };
+        let one = there_and_back(&[drawn(50, 20, letters)]);
+        let twice = there_and_back(&[drawn(50, 20, letters), drawn(50, 20, letters)]);
+        assert!(twice - one < one * 3 / 4, "{one} {twice}");
+    }
+
+    #[test]
+    fn every_shape_and_colour_comes_back() {
+        let noise = |x: usize, y: usize| {
+            u32::try_from(x * 7919 + y * 104_729).unwrap().wrapping_mul(2_654_435_761) >> 8
+        };
+        let few = |x: usize, y: usize| noise(x, y) & 0x0001_0101;
+        for (width, height) in [(1, 1), (1, 40), (40, 1), (2, 2), (3, 5), (64, 64), (200, 3)] {
+            there_and_back(&[
+                drawn(width, height, noise),
+                drawn(width, height, few),
+                drawn(width, height, |_, _| 0),
+            ]);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Where the viewer has only a lossy picture.
+
+use crate::format::{BLOCK, Grid};
+use crate::geometry::{Point, Rect, Size};
+
+/// One mark for each block. A block that is marked may be exact; one that isn't is.
+#[derive(Debug)]
+pub(super) struct Marks {
+    pub(super) grid: Grid,
+    lossy: Vec<bool>,
+    count: usize,
+}
+
+impl Marks {
+    pub(super) fn new(size: Size) -> Self {
+        let grid = Grid::new(size, BLOCK);
+        Self { grid, lossy: vec![false; grid.count()], count: 0 }
+    }
+
+    /// Whether there is any.
+    pub(super) fn any(&self) -> bool {
+        self.count > 0
+    }
+
+    pub(super) fn is_lossy(&self, column: u16, row: u16) -> bool {
+        self.lossy.get(self.grid.index(column, row)) == Some(&true)
+    }
+
+    /// Whether a part of the rectangle may be lossy.
+    pub(super) fn any_in(&self, rect: Rect) -> bool {
+        self.any() && self.grid.touched(rect).any(|(column, row)| self.is_lossy(column, row))
+    }
+
+    fn set(&mut self, column: u16, row: u16, lossy: bool) {
+        if let Some(mark) = self.lossy.get_mut(self.grid.index(column, row)) {
+            self.count = self.count + usize::from(lossy) - usize::from(*mark);
+            *mark = lossy;
+        }
+    }
+
+    /// The rectangle was sent.
+    pub(super) fn sent(&mut self, rect: Rect, exact: bool) {
+        if exact && !self.any() {
+            return;
+        }
+        for (column, row) in self.grid.touched(rect) {
+            if !exact {
+                self.set(column, row, true);
+            } else if rect.contains(self.grid.tile(column, row)) {
+                self.set(column, row, false);
+            }
+        }
+    }
+
+    /// The rectangle was copied, and its marks go along.
+    pub(super) fn copied(&mut self, from: Rect, to: Point) {
+        if !self.any() {
+            return;
+        }
+        let target = Rect { x: to.x, y: to.y, ..from };
+        let mut marks = Vec::new();
+        for (column, row) in self.grid.touched(target) {
+            let block = self.grid.tile(column, row);
+            let part = block.intersect(target);
+            let source = Rect { x: part.x - to.x + from.x, y: part.y - to.y + from.y, ..part };
+            let stays = part != block && self.is_lossy(column, row);
+            marks.push((column, row, stays || self.any_in(source)));
+        }
+        for (column, row, lossy) in marks {
+            self.set(column, row, lossy);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_move_with_the_pixels_and_go_only_when_all_is_exact() {
+        let mut marks = Marks::new(Size { width: 70, height: 70 });
+        marks.sent(Rect::new(0, 0, 16, 16), false);
+        marks.sent(Rect::new(0, 0, 15, 16), true);
+        assert!(marks.any_in(Rect::new(3, 3, 1, 1)) && !marks.any_in(Rect::new(16, 0, 9, 9)));
+        marks.copied(Rect::new(0, 0, 16, 16), Point { x: 24, y: 20 });
+        assert!(
+            marks.is_lossy(1, 1) && marks.is_lossy(2, 2) && marks.is_lossy(0, 0) && !marks.is_lossy(3, 1)
+        );
+        marks.copied(Rect::new(48, 48, 16, 16), Point { x: 0, y: 0 });
+        assert!(!marks.is_lossy(0, 0));
+        marks.sent(Rect::new(0, 0, 70, 70), true);
+        assert!(!marks.any());
+    }
+}

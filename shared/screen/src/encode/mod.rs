@@ -1,0 +1,414 @@
+//! What differs between the screen and the viewer's picture becomes a frame.
+//!
+//! In order: tiles that differ are found; those about to be covered are kept by the viewer; what moved is copied;
+//! the rest is restored from what is kept, filled, painted, or sent as natural pictures; at rest, what was lossy is
+//! sent exactly. Each step changes the shadow, which is what the viewer has (where a lossy picture was sent: what
+//! it stands for), so that the next compares with the truth.
+
+mod blocks;
+mod kept;
+mod marks;
+mod motion;
+mod plan;
+mod rectangles;
+
+use crate::canvas::Canvas as _;
+use crate::format::{BESIDE, FIRST, Kind, Model, Place, VERSION, put_length};
+use crate::geometry::{Point, Rect, Size};
+use crate::jpeg::Jpeg;
+use crate::photo;
+use crate::picture::Picture;
+use crate::range::Writer;
+
+use kept::Kept;
+use marks::Marks;
+use plan::{Job, Work};
+
+/// Frames that a tile must not have changed in before the viewer keeps it: what scrolls by isn't worth it.
+const SETTLED: u32 = 4;
+/// Frames that a lossy tile must not have changed in to be sent exactly while others change.
+const RESTED: u32 = 12;
+/// Changed pixels below which nothing is looked for that moved.
+const MOTION: usize = 3000;
+
+/// How to code a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct How {
+    /// About how many bytes the frame may have. What doesn't fit stays owed.
+    pub budget: usize,
+    /// How natural pictures are coded. Drawn things are always exact.
+    pub natural: Natural,
+    /// Whether lossy regions may be sent exactly in this frame: the screen is at rest and the link is free.
+    pub refine: bool,
+    /// Where somebody looks, most likely: coded first.
+    pub focus: Option<Point>,
+}
+
+/// How natural pictures (photographs, video) are coded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Natural {
+    /// Exactly, at once.
+    Exact,
+    /// Lossy, until they rest.
+    Lossy {
+        /// From 1 to 100, as JPEG counts.
+        quality: u8,
+    },
+}
+
+/// What the viewer doesn't have yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Owes {
+    /// Something changed that wasn't sent at all.
+    pub changed: bool,
+    /// Something was sent lossy and is to be sent exactly.
+    pub lossy: bool,
+}
+
+/// A coded frame.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Coded {
+    /// For a [`Decoder`](crate::Decoder).
+    pub bytes: Vec<u8>,
+    /// The viewer now has the picture exactly, everywhere.
+    pub exact: bool,
+}
+
+/// Codes the frames for one [`Decoder`](crate::Decoder), each of which must reach it, in order.
+#[derive(Debug)]
+pub struct Encoder {
+    shadow: Picture,
+    model: Model,
+    /// Nothing was coded yet.
+    fresh: bool,
+    /// Tiles that differ from the shadow, or may.
+    owed: Vec<bool>,
+    /// The frame in which a tile changed last.
+    touched: Vec<u32>,
+    /// The frame in which it changed before that.
+    settled: Vec<u32>,
+    frame: u32,
+    marks: Marks,
+    kept: Kept,
+    jpeg: Jpeg,
+}
+
+/// A tile that differs.
+#[derive(Clone, Copy, Debug)]
+struct Changed {
+    column: u16,
+    row: u16,
+    /// The smallest rectangle around all that differs, in pixels of the picture.
+    within: Rect,
+}
+
+/// A frame as it grows.
+struct Frame {
+    writer: Writer,
+    beside: Vec<u8>,
+    operations: usize,
+}
+
+impl Frame {
+    fn len(&self) -> usize {
+        self.writer.len() + self.beside.len()
+    }
+}
+
+impl Encoder {
+    /// For pictures of that size. Its first frame is whole.
+    pub fn new(size: Size) -> Self {
+        let model = Model::new(size);
+        let tiles = model.grid.count();
+        Self {
+            shadow: Picture::black(size),
+            model,
+            fresh: true,
+            owed: vec![true; tiles],
+            touched: vec![0; tiles],
+            settled: vec![0; tiles],
+            frame: 0,
+            marks: Marks::new(size),
+            kept: Kept::default(),
+            jpeg: Jpeg::new(80),
+        }
+    }
+
+    /// The pictures' size.
+    pub fn size(&self) -> Size {
+        self.shadow.size()
+    }
+
+    /// What the viewer doesn't have yet, as far as was told.
+    pub fn owes(&self) -> Owes {
+        Owes { changed: self.owed.contains(&true), lossy: self.marks.any() }
+    }
+
+    /// Codes what differs between the picture and the viewer's, as far as it lies in tiles that are damaged or still
+    /// owed. `None`: there is nothing to send, or the picture has another size (which takes a new encoder).
+    pub fn encode(&mut self, now: &Picture, damage: &[Rect], how: How) -> Option<Coded> {
+        if now.size() != self.size() {
+            return None;
+        }
+        self.frame = self.frame.wrapping_add(1);
+        let mut changed = self.changed(now, damage);
+        let mut frame = Frame { writer: Writer::new(), beside: Vec::new(), operations: 0 };
+        if !self.fresh {
+            self.keep(&mut frame, &changed);
+            if changed.iter().map(|tile| tile.within.pixels()).sum::<usize>() >= MOTION
+                && self.move_what_moved(&mut frame, now, &changed)
+            {
+                changed =
+                    changed.iter().filter_map(|tile| self.differs(now, tile.column, tile.row)).collect();
+            }
+        }
+        let at_rest = changed.is_empty();
+        let jobs = self.plan(now, &changed, how);
+        for tile in &changed {
+            self.owe(tile.within, false);
+        }
+        self.work(&mut frame, now, jobs, how);
+        if how.refine || how.natural == Natural::Exact {
+            self.refine(&mut frame, now, how, at_rest);
+        }
+        self.finish(frame)
+    }
+
+    fn finish(&mut self, mut frame: Frame) -> Option<Coded> {
+        if frame.operations == 0 && !self.fresh {
+            return None;
+        }
+        self.place(&mut frame, Kind::End, Rect::default());
+        let mut bytes = vec![VERSION];
+        if self.fresh {
+            let Size { width, height } = self.size();
+            bytes = vec![VERSION | FIRST];
+            bytes.extend_from_slice(&width.to_le_bytes());
+            bytes.extend_from_slice(&height.to_le_bytes());
+            self.fresh = false;
+        }
+        let coded = frame.writer.finish();
+        if !frame.beside.is_empty()
+            && let Some(flags) = bytes.first_mut()
+        {
+            *flags |= BESIDE;
+            put_length(&mut bytes, coded.len());
+        }
+        bytes.extend_from_slice(&coded);
+        bytes.extend_from_slice(&frame.beside);
+        Some(Coded { bytes, exact: self.owes() == Owes::default() })
+    }
+
+    /// Tiles that differ, in order. Those that don't are no longer owed.
+    fn changed(&mut self, now: &Picture, damage: &[Rect]) -> Vec<Changed> {
+        let grid = self.model.grid;
+        let mut new = vec![false; grid.count()];
+        for rect in damage {
+            for (column, row) in grid.touched(rect.intersect(grid.size.rect())) {
+                if let Some(place) = new.get_mut(grid.index(column, row)) {
+                    *place = true;
+                }
+            }
+        }
+        let mut changed = Vec::new();
+        for (column, row) in grid.touched(grid.size.rect()) {
+            let index = grid.index(column, row);
+            let (Some(owed), Some(new)) = (self.owed.get_mut(index), new.get(index)) else { continue };
+            if !*owed && !*new {
+                continue;
+            }
+            *owed = false;
+            if let Some(tile) = self.differs(now, column, row) {
+                changed.push(tile);
+                if *new
+                    && let (Some(touched), Some(settled)) =
+                        (self.touched.get_mut(index), self.settled.get_mut(index))
+                {
+                    *settled = core::mem::replace(touched, self.frame);
+                }
+            }
+        }
+        changed
+    }
+
+    /// Where a tile differs from the shadow.
+    fn differs(&self, now: &Picture, column: u16, row: u16) -> Option<Changed> {
+        let within = difference(&self.shadow, now, self.model.grid.tile(column, row))?;
+        Some(Changed { column, row, within })
+    }
+
+    /// Lets the viewer keep what has stood for a while and is about to be covered.
+    fn keep(&mut self, frame: &mut Frame, changed: &[Changed]) {
+        for tile in changed {
+            let index = self.model.grid.index(tile.column, tile.row);
+            let rect = self.model.grid.tile(tile.column, tile.row);
+            let last = self.settled.get(index).copied().unwrap_or_default();
+            if tile.within.pixels() * 4 < rect.pixels() || self.frame.wrapping_sub(last) < SETTLED {
+                continue;
+            }
+            if self.marks.any_in(rect) {
+                continue;
+            }
+            if let Some(content) = kept::content(&self.shadow, rect)
+                && self.kept.slot(content).is_none()
+            {
+                self.kept.keep(content);
+                self.place(frame, Kind::Keep, rect);
+            }
+        }
+    }
+
+    /// Copies what moved; `true` if something did.
+    fn move_what_moved(&mut self, frame: &mut Frame, now: &Picture, changed: &[Changed]) -> bool {
+        let areas = joined(changed);
+        let mut moved = false;
+        for by in motion::displacements(&self.shadow, now, &areas) {
+            for found in motion::moves(&self.shadow, now, &areas, by) {
+                let target = Rect { x: found.to.x, y: found.to.y, ..found.from };
+                // An earlier copy may have covered what this one would take, or have brought it already.
+                if !motion::same(&self.shadow, found.from, now, target)
+                    || motion::same(&self.shadow, target, now, target)
+                {
+                    continue;
+                }
+                self.place(frame, Kind::Copy, target);
+                let from = Point { x: found.from.x, y: found.from.y };
+                self.model.source(&mut frame.writer, target, from);
+                self.shadow.copy(found.from, found.to);
+                self.marks.copied(found.from, found.to);
+                moved = true;
+            }
+        }
+        moved
+    }
+
+    /// Does the jobs that fit; what doesn't stays owed.
+    fn work(&mut self, frame: &mut Frame, now: &Picture, jobs: Vec<Job>, how: How) {
+        for job in jobs {
+            if frame.len() >= how.budget && frame.operations > 0 {
+                self.owe(job.rect, true);
+                continue;
+            }
+            self.send(frame, now, job);
+        }
+    }
+
+    /// Sends one rectangle.
+    fn send(&mut self, frame: &mut Frame, now: &Picture, job: Job) {
+        let Job { rect, work } = job;
+        let lines = || (rect.y..rect.y.saturating_add(rect.height)).map(|y| now.row(rect.x, y, rect.width));
+        match work {
+            Work::Fill(colour) => {
+                self.place(frame, Kind::Fill, rect);
+                self.model.colours.colour(&mut frame.writer, colour);
+            }
+            Work::Restore(slot) => {
+                self.place(frame, Kind::Restore, rect);
+                self.model.slot(&mut frame.writer, slot);
+            }
+            Work::Paint(ground) => {
+                self.place(frame, Kind::Paint, rect);
+                let mut pixels = Vec::with_capacity(rect.pixels());
+                lines().for_each(|line| pixels.extend_from_slice(line));
+                self.model.colours.rectangle(&mut frame.writer, rect.width.into(), &mut pixels, ground);
+            }
+            Work::Lossy(quality) => {
+                if self.jpeg.quality() != quality {
+                    self.jpeg = Jpeg::new(quality);
+                }
+                let before = frame.beside.len();
+                let row = |y: u16| now.row(rect.x, rect.y + y, rect.width);
+                self.jpeg.encode(rect.width, rect.height, row, &mut frame.beside);
+                self.place(frame, Kind::Jpeg, rect);
+                self.model.quality(&mut frame.writer, quality);
+                self.model.length(&mut frame.writer, frame.beside.len() - before);
+            }
+            Work::Photo => {
+                let before = frame.beside.len();
+                photo::encode(rect.width.into(), lines(), &mut frame.beside);
+                self.place(frame, Kind::Photo, rect);
+                self.model.length(&mut frame.writer, frame.beside.len() - before);
+            }
+        }
+        for y in rect.y..rect.y.saturating_add(rect.height) {
+            self.shadow.row_mut(rect.x, y, rect.width).copy_from_slice(now.row(rect.x, y, rect.width));
+        }
+        self.marks.sent(rect, !matches!(work, Work::Lossy(_)));
+    }
+
+    /// Sends lossy regions exactly, as far as the budget goes.
+    fn refine(&mut self, frame: &mut Frame, now: &Picture, how: How, at_rest: bool) {
+        if !self.marks.any() {
+            return;
+        }
+        let tiles = self.model.grid;
+        let rest = if at_rest || how.natural == Natural::Exact { 1 } else { RESTED };
+        let rests = |column: u16, row: u16| {
+            let tile = tiles.index(column / 4, row / 4);
+            self.owed.get(tile) == Some(&false)
+                && self.touched.get(tile).is_some_and(|touched| self.frame.wrapping_sub(*touched) >= rest)
+        };
+        let blocks = self.marks.grid;
+        let wanted = |column, row| self.marks.is_lossy(column, row) && rests(column, row);
+        let rects = rectangles::cover(&blocks, plan::PHOTO_BLOCKS, wanted, |_, _| false);
+        for rect in rects {
+            if frame.len() >= how.budget && frame.operations > 0 {
+                break;
+            }
+            self.send(frame, now, Job { rect, work: Work::Photo });
+        }
+    }
+
+    fn place(&mut self, frame: &mut Frame, kind: Kind, rect: Rect) {
+        frame.operations += usize::from(kind != Kind::End);
+        self.model.place(&mut frame.writer, Place { kind, rect });
+    }
+
+    fn owe(&mut self, rect: Rect, owed: bool) {
+        let grid = self.model.grid;
+        for (column, row) in grid.touched(rect) {
+            if let Some(place) = self.owed.get_mut(grid.index(column, row)) {
+                *place = owed;
+            }
+        }
+    }
+}
+
+/// The smallest rectangle around what differs.
+fn difference(before: &Picture, now: &Picture, tile: Rect) -> Option<Rect> {
+    let (mut upper, mut lower) = (None, 0);
+    let (mut left, mut right) = (tile.width, 0);
+    for line in 0..tile.height {
+        let (a, b) =
+            (before.row(tile.x, tile.y + line, tile.width), now.row(tile.x, tile.y + line, tile.width));
+        if a == b {
+            continue;
+        }
+        upper = upper.or(Some(line));
+        lower = line;
+        let differs = |x: &u16| a.get(usize::from(*x)) != b.get(usize::from(*x));
+        left = (0..left).find(differs).unwrap_or(left);
+        right = (right..tile.width).rev().find(differs).map_or(right, |x| x + 1);
+    }
+    let upper = upper?;
+    Some(Rect::new(tile.x + left, tile.y + upper, right - left, lower - upper + 1))
+}
+
+/// Differences of tiles beside each other as one area.
+fn joined(changed: &[Changed]) -> Vec<Rect> {
+    let mut areas: Vec<Rect> = Vec::new();
+    let mut last: Option<Changed> = None;
+    for tile in changed {
+        match (areas.last_mut(), last) {
+            (Some(area), Some(last)) if last.row == tile.row && last.column + 1 == tile.column => {
+                *area = area.union(tile.within);
+            }
+            _ => areas.push(tile.within),
+        }
+        last = Some(*tile);
+    }
+    areas
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! What moved: scrolled text, dragged windows.
+//!
+//! Places with some content (a colour that differs from its left neighbour, and a hash that chooses one in sixteen)
+//! are looked up by the pixels around them: where the same pixels stood elsewhere before, that displacement gets a
+//! vote. The displacements with most votes are compared block by block, and what matches is joined to rectangles.
+
+use std::collections::HashMap;
+
+use crate::format::{BLOCK, Grid};
+use crate::geometry::{Point, Rect};
+use crate::picture::Picture;
+
+/// Width of what is looked up, in pixels.
+const WINDOW: usize = 16;
+/// A second row that belongs to it, so that parts of letters aren't taken for each other.
+const BELOW: u16 = 5;
+/// Displacements that are compared.
+const CANDIDATES: usize = 4;
+/// Votes that a displacement needs: fewer are chance.
+const VOTES: u32 = 4;
+/// Changed pixels that a copy must bring: below, it costs more than coding them.
+const WORTH: usize = 600;
+/// Places remembered of the old picture, as a power of two. More than that are of no more use.
+const TABLE: u32 = 16;
+
+/// A rectangle that was elsewhere before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Move {
+    pub(super) from: Rect,
+    pub(super) to: Point,
+}
+
+/// Displacements, likeliest first, from what changed.
+pub(super) fn displacements(before: &Picture, now: &Picture, changed: &[Rect]) -> Vec<(i32, i32)> {
+    let mut table = vec![(0_u32, u32::MAX); 1 << TABLE];
+    let mut held = 0_usize;
+    for area in changed {
+        for y in area.y..u16::try_from(area.bottom()).unwrap_or(u16::MAX) {
+            anchors(before, *area, y, |x, hash| {
+                held += usize::from(held < 3 << (TABLE - 2) && remember(&mut table, hash, x, y));
+            });
+        }
+    }
+    let mut votes = HashMap::<(i32, i32), u32>::new();
+    for area in changed {
+        for y in (area.y..u16::try_from(area.bottom()).unwrap_or(u16::MAX)).step_by(2) {
+            anchors(now, *area, y, |x, hash| {
+                if let Some((was_x, was_y)) = recall(&table, hash) {
+                    let by = (i32::from(x) - i32::from(was_x), i32::from(y) - i32::from(was_y));
+                    *votes.entry(by).or_default() += 1;
+                }
+            });
+        }
+    }
+    let mut votes: Vec<_> =
+        votes.into_iter().filter(|(by, votes)| *by != (0, 0) && *votes >= VOTES).collect();
+    votes.sort_by_key(|(by, votes)| (core::cmp::Reverse(*votes), *by));
+    votes.into_iter().take(CANDIDATES).map(|(by, _)| by).collect()
+}
+
+/// Calls with column and hash of each place of a row that has content.
+fn anchors(picture: &Picture, area: Rect, y: u16, mut found: impl FnMut(u16, u32)) {
+    let row = picture.row(area.x, y, area.width);
+    let below = picture.row(area.x, y.saturating_add(BELOW), area.width);
+    let below = if below.is_empty() { row } else { below };
+    for (x, three) in row.windows(3).enumerate() {
+        let [a, b, c] = three else { continue };
+        if a == b {
+            continue;
+        }
+        let chosen = b.wrapping_mul(0x9e37_79b1) ^ c.wrapping_mul(0x85eb_ca6b);
+        if chosen.wrapping_mul(0xc2b2_ae35) >> 28 != 0 {
+            continue;
+        }
+        let (Some(here), Some(there)) = (row.get(x + 1..=x + WINDOW), below.get(x + 1..=x + WINDOW)) else {
+            break;
+        };
+        let mut hash = 0_u64;
+        for (one, two) in here.iter().zip(there) {
+            hash = (hash ^ u64::from(*one) ^ u64::from(*two) << 24).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            hash ^= hash >> 29;
+        }
+        let column = u16::try_from(x + 1).unwrap_or(u16::MAX);
+        #[allow(clippy::cast_possible_truncation, reason = "the upper half of a hash")]
+        found(area.x.saturating_add(column), (hash >> 32) as u32);
+    }
+}
+
+/// A place that is dead: its content stands at more than one.
+const TWICE: u32 = u32::MAX - 1;
+
+/// Takes a place into the table; `true` if it is new.
+fn remember(table: &mut [(u32, u32)], hash: u32, x: u16, y: u16) -> bool {
+    let mut at = (hash >> (32 - TABLE)) as usize;
+    while let Some((known, place)) = table.get_mut(at) {
+        if *place == u32::MAX {
+            (*known, *place) = (hash, u32::from(y) << 16 | u32::from(x));
+            return true;
+        }
+        if *known == hash {
+            *place = TWICE;
+            return false;
+        }
+        at = (at + 1) & ((1 << TABLE) - 1);
+    }
+    false
+}
+
+fn recall(table: &[(u32, u32)], hash: u32) -> Option<(u16, u16)> {
+    let mut at = (hash >> (32 - TABLE)) as usize;
+    loop {
+        let (known, place) = *table.get(at)?;
+        if place == u32::MAX || known == hash && place == TWICE {
+            return None;
+        }
+        if known == hash {
+            return Some(((place & 0xffff) as u16, (place >> 16) as u16));
+        }
+        at = (at + 1) & ((1 << TABLE) - 1);
+    }
+}
+
+/// Rectangles that a displacement explains, in an order in which none overwrites what a later one needs.
+pub(super) fn moves(before: &Picture, now: &Picture, changed: &[Rect], (dx, dy): (i32, i32)) -> Vec<Move> {
+    let grid = Grid::new(now.size(), BLOCK);
+    // What of each block there is to gain, if it is as it was over there.
+    let mut gain: Vec<Option<u32>> = vec![None; grid.count()];
+    for area in changed {
+        for (column, row) in grid.touched(*area) {
+            let block = grid.tile(column, row);
+            if let (Some(from), Some(place)) =
+                (shifted(block, (dx, dy), now), gain.get_mut(grid.index(column, row)))
+                && place.is_none()
+                && same(before, from, now, block)
+            {
+                *place = Some(differing(before, now, block));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for (column, row) in grid.touched(now.size().rect()) {
+        if gain.get(grid.index(column, row)).copied().flatten().is_some()
+            && let Some(area) = grown(&grid, &mut gain, column, row)
+        {
+            let area = stretched(before, now, area, (dx, dy));
+            if let Some(from) = shifted(area, (dx, dy), now) {
+                found.push(Move { from, to: Point { x: area.x, y: area.y } });
+            }
+        }
+    }
+    match (dx, dy) {
+        (_, 1..) => found.sort_by_key(|m| core::cmp::Reverse((m.to.y, m.to.x))),
+        (_, ..0) => found.sort_by_key(|m| (m.to.y, m.to.x)),
+        (1.., 0) => found.sort_by_key(|m| core::cmp::Reverse((m.to.x, m.to.y))),
+        (_, 0) => found.sort_by_key(|m| (m.to.x, m.to.y)),
+    }
+    found
+}
+
+/// Takes the largest rectangle of matching blocks that begins there, if it is worth it.
+fn grown(grid: &Grid, gain: &mut [Option<u32>], column: u16, row: u16) -> Option<Rect> {
+    let at = |gain: &[Option<u32>], x: u16, y: u16| gain.get(grid.index(x, y)).copied().flatten();
+    let right = (column..grid.columns).take_while(|x| at(gain, *x, row).is_some()).last()? + 1;
+    let lower =
+        (row..grid.rows).take_while(|y| (column..right).all(|x| at(gain, x, *y).is_some())).last()? + 1;
+    let mut pixels = 0;
+    for y in row..lower {
+        for x in column..right {
+            if let Some(place) = gain.get_mut(grid.index(x, y)) {
+                pixels += place.take().unwrap_or_default() as usize;
+            }
+        }
+    }
+    let area = grid.tile(column, row).union(grid.tile(right - 1, lower - 1));
+    (pixels >= WORTH).then_some(area)
+}
+
+/// Where a rectangle came from, if that is in the picture.
+fn shifted(to: Rect, (dx, dy): (i32, i32), picture: &Picture) -> Option<Rect> {
+    let x = u16::try_from(i32::from(to.x) - dx).ok()?;
+    let y = u16::try_from(i32::from(to.y) - dy).ok()?;
+    Rect { x, y, ..to }.within(picture.size())
+}
+
+/// Larger by less than a block in each direction, as far as the pixels match: nothing moves in whole blocks.
+fn stretched(before: &Picture, now: &Picture, mut area: Rect, by: (i32, i32)) -> Rect {
+    let matches = |strip: Rect| shifted(strip, by, now).is_some_and(|from| same(before, from, now, strip));
+    let size = now.size();
+    for _ in 1..BLOCK {
+        let upper = Rect { y: area.y.wrapping_sub(1), height: 1, ..area };
+        if area.y == 0 || !matches(upper) {
+            break;
+        }
+        area = area.union(upper);
+    }
+    for _ in 1..BLOCK {
+        let lower = Rect { y: area.y + area.height, height: 1, ..area };
+        if lower.y >= size.height || !matches(lower) {
+            break;
+        }
+        area = area.union(lower);
+    }
+    for _ in 1..BLOCK {
+        let left = Rect { x: area.x.wrapping_sub(1), width: 1, ..area };
+        if area.x == 0 || !matches(left) {
+            break;
+        }
+        area = area.union(left);
+    }
+    for _ in 1..BLOCK {
+        let right = Rect { x: area.x + area.width, width: 1, ..area };
+        if right.x >= size.width || !matches(right) {
+            break;
+        }
+        area = area.union(right);
+    }
+    area
+}
+
+/// Whether a rectangle of one picture is one of another.
+pub(super) fn same(before: &Picture, from: Rect, now: &Picture, to: Rect) -> bool {
+    (0..to.height)
+        .all(|line| before.row(from.x, from.y + line, from.width) == now.row(to.x, to.y + line, to.width))
+}
+
+fn differing(before: &Picture, now: &Picture, block: Rect) -> u32 {
+    let rows = (block.y..block.y + block.height)
+        .map(|y| (before.row(block.x, y, block.width), now.row(block.x, y, block.width)));
+    rows.map(|(a, b)| a.iter().zip(b).map(|(a, b)| u32::from(a != b)).sum::<u32>()).sum()
+}

@@ -1,0 +1,194 @@
+//! Which rectangle is sent in which way, and in which order.
+
+use crate::format::{BLOCK, TILE};
+use crate::geometry::{Point, Rect};
+use crate::picture::Picture;
+
+use super::blocks::{self, Content};
+use super::{Changed, Encoder, How, Natural, difference, kept, rectangles};
+
+/// Largest lossy picture, in blocks: large enough for its parts to share what coding them costs the viewer.
+const LOSSY_BLOCKS: (u16, u16) = (64, 16);
+/// Largest exact natural picture, in blocks: small enough to stop in time when the budget is used up.
+pub(super) const PHOTO_BLOCKS: (u16, u16) = (16, 8);
+/// Widest painted rectangle.
+const PAINT_WIDTH: u16 = 4 * TILE;
+/// Bytes that a painted pixel takes at most, in a rough estimate, as a fraction: 1/16.
+const PAINT_SHARE: usize = 16;
+
+/// A rectangle to send.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Job {
+    pub(super) rect: Rect,
+    pub(super) work: Work,
+}
+
+/// How to send it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Work {
+    Fill(u32),
+    Restore(usize),
+    /// With the colour that there is most of.
+    Paint(u32),
+    /// With the quality.
+    Lossy(u8),
+    Photo,
+}
+
+impl Encoder {
+    /// Jobs for all that differs, the most urgent first.
+    pub(super) fn plan(&self, now: &Picture, changed: &[Changed], how: How) -> Vec<Job> {
+        let blocks = self.marks.grid;
+        let mut contents = vec![None; blocks.count()];
+        let (mut jobs, mut any_natural) = (Vec::new(), false);
+        for tile in changed {
+            let rect = self.model.grid.tile(tile.column, tile.row);
+            if let Some(job) = self.whole(now, tile, rect) {
+                add(&mut jobs, job);
+                continue;
+            }
+            let mut natural = false;
+            for (column, row) in blocks.touched(tile.within) {
+                let block = blocks.tile(column, row);
+                if difference(&self.shadow, now, block).is_some()
+                    && let Some(place) = contents.get_mut(blocks.index(column, row))
+                {
+                    let content = blocks::content(now, block);
+                    natural |= content == Content::Natural;
+                    *place = Some(content);
+                }
+            }
+            any_natural |= natural;
+            if !natural {
+                for (column, row) in blocks.touched(tile.within) {
+                    if let Some(place) = contents.get_mut(blocks.index(column, row)) {
+                        // Not to be taken into a neighbouring tile's natural picture.
+                        *place = None;
+                    }
+                }
+                add(&mut jobs, painted(now, tile.within));
+            }
+        }
+        self.urgent_first(&mut jobs, how);
+        if any_natural {
+            self.mixed(now, how, &contents, &mut jobs);
+        }
+        jobs
+    }
+
+    /// A job for a tile that needs no closer look.
+    fn whole(&self, now: &Picture, tile: &Changed, rect: Rect) -> Option<Job> {
+        if let Some(colour) = one_colour(now, tile.within) {
+            return Some(Job { rect: tile.within, work: Work::Fill(colour) });
+        }
+        if self.kept.is_empty() || tile.within.pixels() < 64 {
+            return None;
+        }
+        let slot = self.kept.slot(kept::content(now, rect)?)?;
+        // What is around the difference may be lossy: then all of it is restored.
+        let area = if self.marks.any_in(rect) { rect } else { tile.within };
+        Some(Job { rect: area, work: Work::Restore(slot) })
+    }
+
+    /// Jobs for tiles in which something is natural.
+    fn mixed(&self, now: &Picture, how: How, contents: &[Option<Content>], jobs: &mut Vec<Job>) {
+        let blocks = self.marks.grid;
+        let at = |column, row| contents.get(blocks.index(column, row)).copied().flatten();
+        let natural = |column, row| at(column, row) == Some(Content::Natural);
+        let soft = |column, row| at(column, row) == Some(Content::Soft);
+        let (work, most) = match how.natural {
+            Natural::Exact => (Work::Photo, PHOTO_BLOCKS),
+            Natural::Lossy { quality } => {
+                let most = if how.budget < 64 << 10 { PHOTO_BLOCKS } else { LOSSY_BLOCKS };
+                (Work::Lossy(quality.clamp(1, 100)), most)
+            }
+        };
+        let mut rects = rectangles::cover(&blocks, most, natural, soft);
+        let mut left = contents.to_vec();
+        for (column, row) in rects.iter().flat_map(|rect| blocks.touched(*rect)) {
+            if let Some(place) = left.get_mut(blocks.index(column, row)) {
+                *place = None;
+            }
+        }
+        let drawn = |column, row| left.get(blocks.index(column, row)).copied().flatten().is_some();
+        let per_tile = TILE / BLOCK;
+        for rect in rectangles::cover(&blocks, (per_tile, per_tile), drawn, |_, _| false) {
+            if let Some(within) = difference(&self.shadow, now, rect) {
+                jobs.push(painted(now, within));
+            }
+        }
+        rects.sort_by_key(|rect| how.focus.map(|focus| distance(*rect, focus)));
+        jobs.extend(rects.into_iter().map(|rect| Job { rect, work }));
+    }
+
+    /// Orders jobs if not all may fit: what changed just now, then what is near to where somebody looks.
+    fn urgent_first(&self, jobs: &mut [Job], how: How) {
+        let estimate: usize = jobs.iter().map(|job| job.rect.pixels() / PAINT_SHARE).sum();
+        if estimate <= how.budget {
+            return;
+        }
+        jobs.sort_by_key(|job| {
+            let tile = self.model.grid.index(job.rect.x / TILE, job.rect.y / TILE);
+            let age = self.touched.get(tile).map_or(u32::MAX, |touched| self.frame.wrapping_sub(*touched));
+            (age > 0, how.focus.map(|focus| distance(job.rect, focus)))
+        });
+    }
+}
+
+/// Adds a job, joined with the last one if they lie side by side and are alike.
+fn add(jobs: &mut Vec<Job>, job: Job) {
+    if let Some(last) = jobs.last_mut()
+        && last.rect.right() == u32::from(job.rect.x)
+        && (last.rect.y, last.rect.height) == (job.rect.y, job.rect.height)
+    {
+        let together = last.rect.union(job.rect);
+        match (last.work, job.work) {
+            (Work::Fill(one), Work::Fill(other)) if one == other => {
+                last.rect = together;
+                return;
+            }
+            (Work::Paint(_), Work::Paint(_)) if together.width <= PAINT_WIDTH => {
+                last.rect = together;
+                return;
+            }
+            _ => {}
+        }
+    }
+    jobs.push(job);
+}
+
+fn painted(now: &Picture, rect: Rect) -> Job {
+    let work = one_colour(now, rect).map_or_else(|| Work::Paint(ground(now, rect)), Work::Fill);
+    Job { rect, work }
+}
+
+fn one_colour(picture: &Picture, rect: Rect) -> Option<u32> {
+    let colour = *picture.row(rect.x, rect.y, 1).first()?;
+    let all = (rect.y..rect.y.saturating_add(rect.height)).all(|y| {
+        picture.row(rect.x, y, rect.width).iter().fold(0, |bits, pixel| bits | (pixel ^ colour)) == 0
+    });
+    all.then_some(colour)
+}
+
+/// The colour of most pixels at the upper and left edge, or one of the more frequent.
+fn ground(picture: &Picture, rect: Rect) -> u32 {
+    let left = (rect.y..rect.y.saturating_add(rect.height)).flat_map(|y| picture.row(rect.x, y, 1));
+    let (mut colour, mut lead) = (0, 0_u32);
+    for pixel in picture.row(rect.x, rect.y, rect.width).iter().chain(left) {
+        if lead == 0 {
+            (colour, lead) = (*pixel, 1);
+        } else if *pixel == colour {
+            lead += 1;
+        } else {
+            lead -= 1;
+        }
+    }
+    colour
+}
+
+/// How far a rectangle's middle is from a point, squared.
+fn distance(rect: Rect, point: Point) -> u64 {
+    let x = u64::from(u32::from(rect.x) + u32::from(rect.width) / 2).abs_diff(point.x.into());
+    let y = u64::from(u32::from(rect.y) + u32::from(rect.height) / 2).abs_diff(point.y.into());
+    x * x + y * y
+}

@@ -1,0 +1,299 @@
+//! What a frame consists of, for both ends.
+//!
+//! A frame is: a byte of version and flags; for a first frame the size, 2 × 16 bits; with data beside, the length of
+//! the coded part (LEB128); the coded part: operations, each a kind and its arguments, through one range coder;
+//! then the data beside, in order of the operations it belongs to. Nothing of a frame is understood without all
+//! frames before it, from a first one on.
+
+use crate::colours::Colours;
+use crate::geometry::{Point, Rect, Size};
+use crate::range::{Code, Number, Prob, Signed, Tree};
+
+/// In the upper half of the first byte.
+pub(crate) const VERSION: u8 = 1 << 4;
+/// The first frame of an encoder: a size follows, and what was before is forgotten.
+pub(crate) const FIRST: u8 = 1;
+/// The coded part's length follows, and data after it.
+pub(crate) const BESIDE: u8 = 2;
+
+/// Side of a tile in pixels.
+pub(crate) const TILE: u16 = 64;
+/// Side of a block in pixels: what is natural and what is drawn are told apart so finely. Blocks of JPEG at 4:2:0.
+pub(crate) const BLOCK: u16 = 16;
+/// Tiles that the viewer keeps for when they are shown again. 16 MiB of it.
+pub(crate) const KEPT: usize = 1024;
+
+/// Pixels that all operations of a frame may cover, in units of the picture: a frame in honest use copies, keeps,
+/// paints and refines each place once at most.
+pub(crate) const COVER: usize = 8;
+/// What an operation counts for besides its pixels.
+pub(crate) const OPERATION: usize = 64;
+
+/// Kinds of operation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// No more.
+    End,
+    /// A rectangle moves.
+    Copy,
+    /// A tile as it is is kept.
+    Keep,
+    /// A part of a tile is what it was when it was kept.
+    Restore,
+    /// One colour.
+    Fill,
+    /// Drawn things: [`Colours`].
+    Paint,
+    /// A lossy picture, beside.
+    Jpeg,
+    /// An exact picture, beside.
+    Photo,
+}
+
+impl Kind {
+    const ALL: [Self; 8] =
+        [Self::End, Self::Copy, Self::Keep, Self::Restore, Self::Fill, Self::Paint, Self::Jpeg, Self::Photo];
+}
+
+/// An operation's arguments.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    pub(crate) kind: Kind,
+    pub(crate) rect: Rect,
+}
+
+/// The tiles of a picture.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Grid {
+    pub(crate) size: Size,
+    pub(crate) columns: u16,
+    pub(crate) rows: u16,
+    side: u16,
+}
+
+impl Grid {
+    pub(crate) fn new(size: Size, side: u16) -> Self {
+        Self { size, columns: size.width.div_ceil(side), rows: size.height.div_ceil(side), side }
+    }
+
+    pub(crate) fn count(self) -> usize {
+        usize::from(self.columns) * usize::from(self.rows)
+    }
+
+    pub(crate) fn index(self, column: u16, row: u16) -> usize {
+        usize::from(row) * usize::from(self.columns) + usize::from(column)
+    }
+
+    /// One tile; smaller at the right and lower edge.
+    pub(crate) fn tile(self, column: u16, row: u16) -> Rect {
+        let (x, y) = (column.saturating_mul(self.side), row.saturating_mul(self.side));
+        Rect::new(x, y, self.side, self.side).intersect(self.size.rect())
+    }
+
+    /// Columns and rows that a rectangle touches.
+    pub(crate) fn touched(self, rect: Rect) -> impl Iterator<Item = (u16, u16)> + use<> {
+        let clip =
+            |end: u32, most: u16| u16::try_from(end.div_ceil(u32::from(self.side))).unwrap_or(most).min(most);
+        let (right, lower) = (clip(rect.right(), self.columns), clip(rect.bottom(), self.rows));
+        let (left, upper) = (rect.x / self.side, rect.y / self.side);
+        let right = if rect.is_empty() { left } else { right };
+        (upper..lower).flat_map(move |row| (left..right).map(move |column| (column, row)))
+    }
+}
+
+/// How one kind of rectangle tends to lie.
+#[derive(Clone, Debug)]
+struct Lies {
+    tile: Signed,
+    at_edge: [Prob; 2],
+    inside: [Tree<64>; 2],
+    to_edge: [Prob; 2],
+    length: [Number; 2],
+}
+
+impl Lies {
+    const NEW: Self = Self {
+        tile: Signed::NEW,
+        at_edge: [Prob::EVEN; 2],
+        inside: [const { Tree::NEW }; 2],
+        to_edge: [Prob::EVEN; 2],
+        length: [const { Number::NEW }; 2],
+    };
+
+    /// One axis: where it begins in its tile, and how long it is.
+    fn axis<C: Code>(
+        &mut self,
+        coder: &mut C,
+        axis: usize,
+        (begin, length, room): (u16, u16, u32),
+    ) -> (u32, u32) {
+        let (Some(at_edge), Some(inside)) = (self.at_edge.get_mut(axis), self.inside.get_mut(axis)) else {
+            return (0, 0);
+        };
+        let begin = u32::from(begin);
+        let begin = if coder.bit(at_edge, begin == 0) { 0 } else { inside.code(coder, begin) };
+        let rest = room.saturating_sub(begin);
+        let (Some(to_edge), Some(number)) = (self.to_edge.get_mut(axis), self.length.get_mut(axis)) else {
+            return (0, 0);
+        };
+        if coder.bit(to_edge, u32::from(length) == rest) {
+            return (begin, rest);
+        }
+        (begin, number.code(coder, u32::from(length).wrapping_sub(1)) + 1)
+    }
+}
+
+/// The state that both ends have in common.
+#[derive(Debug)]
+pub(crate) struct Model {
+    pub(crate) grid: Grid,
+    kinds: [Tree<8>; 8],
+    last_kind: u8,
+    last_tile: i32,
+    lies: [Lies; 8],
+    moved: [Signed; 2],
+    last_move: (i32, i32),
+    move_again: Prob,
+    slots: Tree<KEPT>,
+    quality: Tree<128>,
+    beside: Number,
+    beside_upper: Number,
+    pub(crate) colours: Colours,
+}
+
+impl Model {
+    pub(crate) fn new(size: Size) -> Self {
+        Self {
+            grid: Grid::new(size, TILE),
+            kinds: [const { Tree::NEW }; 8],
+            last_kind: 0,
+            last_tile: 0,
+            lies: [const { Lies::NEW }; 8],
+            moved: [Signed::NEW, Signed::NEW],
+            last_move: (0, 0),
+            move_again: Prob::EVEN,
+            slots: Tree::NEW,
+            quality: Tree::NEW,
+            beside: Number::NEW,
+            beside_upper: Number::NEW,
+            colours: Colours::new(),
+        }
+    }
+
+    /// The next operation: its kind and, but for the end, a rectangle. `None`: the bytes say no rectangle of
+    /// the picture.
+    pub(crate) fn place<C: Code>(&mut self, coder: &mut C, place: Place) -> Option<Place> {
+        let kinds = self.kinds.get_mut(usize::from(self.last_kind))?;
+        let kind = kinds.code(coder, place.kind as u32);
+        self.last_kind = u8::try_from(kind).ok()?;
+        let kind = *Kind::ALL.get(usize::from(self.last_kind))?;
+        let rect = if kind == Kind::End { Rect::default() } else { self.rect(coder, kind, place.rect)? };
+        Some(Place { kind, rect })
+    }
+
+    fn rect<C: Code>(&mut self, coder: &mut C, kind: Kind, rect: Rect) -> Option<Rect> {
+        let (columns, size) = (i32::from(self.grid.columns), self.grid.size);
+        let lies = self.lies.get_mut(kind as usize)?;
+        let tile = i32::from(rect.y / TILE) * columns + i32::from(rect.x / TILE);
+        let tile = self.last_tile + lies.tile.code(coder, tile - self.last_tile);
+        if tile < 0 || tile >= columns * i32::from(self.grid.rows) {
+            return None;
+        }
+        self.last_tile = tile;
+        let column = u16::try_from(tile % columns).ok()?;
+        let row = u16::try_from(tile / columns).ok()?;
+        let own = self.grid.tile(column, row);
+        if kind == Kind::Keep {
+            return Some(own);
+        }
+        let (x, width) = lies.axis(coder, 0, (rect.x % TILE, rect.width, u32::from(own.width)));
+        let (y, height) = lies.axis(coder, 1, (rect.y % TILE, rect.height, u32::from(own.height)));
+        let fit = |value: u32| u16::try_from(value).ok();
+        Rect::new(fit(u32::from(own.x) + x)?, fit(u32::from(own.y) + y)?, fit(width)?, fit(height)?)
+            .within(size)
+    }
+
+    /// Where a copy's source is. `None`: not in the picture.
+    pub(crate) fn source<C: Code>(&mut self, coder: &mut C, target: Rect, from: Point) -> Option<Rect> {
+        let by = (i32::from(from.x) - i32::from(target.x), i32::from(from.y) - i32::from(target.y));
+        if !coder.bit(&mut self.move_again, by == self.last_move) {
+            let [x, y] = &mut self.moved;
+            self.last_move = (x.code(coder, by.0), y.code(coder, by.1));
+        }
+        let x = u16::try_from(i32::from(target.x) + self.last_move.0).ok()?;
+        let y = u16::try_from(i32::from(target.y) + self.last_move.1).ok()?;
+        Rect { x, y, ..target }.within(self.grid.size)
+    }
+
+    /// The place where a kept tile is.
+    pub(crate) fn slot<C: Code>(&mut self, coder: &mut C, slot: usize) -> usize {
+        self.slots.code(coder, u32::try_from(slot).unwrap_or_default()) as usize
+    }
+
+    /// A JPEG's quality.
+    pub(crate) fn quality<C: Code>(&mut self, coder: &mut C, quality: u8) -> u8 {
+        u8::try_from(self.quality.code(coder, quality.into())).unwrap_or_default()
+    }
+
+    /// Length of the data beside that an operation has.
+    pub(crate) fn length<C: Code>(&mut self, coder: &mut C, length: usize) -> usize {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        let upper = self.beside_upper.code(coder, length >> 15);
+        let lower = self.beside.code(coder, length & 0x7fff);
+        (upper as usize) << 15 | lower as usize
+    }
+}
+
+/// A length before data, LEB128.
+pub(crate) fn put_length(out: &mut Vec<u8>, mut length: usize) {
+    loop {
+        let [low, ..] = length.to_le_bytes();
+        length >>= 7;
+        if length == 0 {
+            return out.push(low & 0x7f);
+        }
+        out.push(low | 0x80);
+    }
+}
+
+/// As [`put_length`] wrote it, and what follows.
+pub(crate) fn take_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut length = 0_usize;
+    for (place, byte) in bytes.iter().enumerate().take(5) {
+        length |= usize::from(byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            return Some((length, bytes.get(place + 1..)?));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_come_back() {
+        for length in [0, 1, 127, 128, 300, 70_000, 0x7fff_ffff] {
+            let mut bytes = Vec::new();
+            put_length(&mut bytes, length);
+            assert!(take_length(&bytes[..bytes.len() - 1]).is_none());
+            bytes.push(9);
+            assert_eq!(take_length(&bytes), Some((length, &[9][..])));
+        }
+        assert_eq!(take_length(&[0xff; 9]), None);
+    }
+
+    #[test]
+    fn a_grid_covers_its_picture() {
+        let grid = Grid::new(Size { width: 130, height: 64 }, TILE);
+        assert_eq!((grid.columns, grid.rows), (3, 1));
+        assert_eq!(grid.tile(2, 0), Rect::new(128, 0, 2, 64));
+        let touched = |x, y, w, h| grid.touched(Rect::new(x, y, w, h)).collect::<Vec<_>>();
+        assert_eq!(touched(63, 0, 2, 1), [(0, 0), (1, 0)]);
+        assert_eq!(touched(128, 3, 2, 1), [(2, 0)]);
+        assert_eq!(touched(5, 5, 0, 1), []);
+        assert_eq!(touched(0, 0, u16::MAX, u16::MAX).len(), 3);
+    }
+}

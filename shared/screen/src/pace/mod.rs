@@ -1,0 +1,246 @@
+//! When the next frame is captured, how large it may be and how good: decided by what the viewer has painted.
+//!
+//! A frame is captured only on credit, so it shows the newest state when it is sent, and what queues on the way is
+//! bounded. From when frames were sent and painted follow the least delay of the path, the rate at which it
+//! delivers, and how long the last frames queued. Time is an argument: since whatever moment the caller likes.
+//!
+//! Degrades in this order: frame rate, then quality of natural pictures, then refinement; drawn things stay exact.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::encode::Natural;
+
+/// Most frames that are sent and not painted yet.
+pub const MAX_UNPAINTED: usize = 3;
+/// Least and most bytes of a frame; and of the first, when nothing is known of the path.
+pub const LEAST_BUDGET: usize = 4 << 10;
+/// Most bytes of a frame, whatever the path.
+pub const MOST_BUDGET: usize = 8 << 20;
+const FIRST_BUDGET: usize = 64 << 10;
+
+/// How long a frame may take on the path by itself.
+const FRAME_TIME: Duration = Duration::from_millis(60);
+/// Queueing above which one frame less is under way, and two less.
+const QUEUED: Duration = Duration::from_millis(80);
+const QUEUED_LONG: Duration = Duration::from_millis(140);
+/// Bytes under way may take that long beyond the path's own delay.
+const BACKLOG: Duration = Duration::from_millis(30);
+/// Frames don't follow each other more closely: no display shows more.
+const INTERVAL: Duration = Duration::from_millis(8);
+/// The least delay is that of the last two of these periods: paths change.
+const PERIOD: Duration = Duration::from_secs(15);
+/// Smaller frames say nothing about the rate.
+const TELLING: usize = 3 << 10;
+/// What passes faster than this passes at once, as far as clocks can tell.
+const AT_ONCE: Duration = Duration::from_millis(2);
+/// A better quality is tried after so long without a reason against it.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The screen is at rest when nothing changed for that long; on a slow path, that long.
+const REST: Duration = Duration::from_millis(200);
+const REST_SLOW: Duration = Duration::from_millis(800);
+
+/// Qualities of natural pictures, each with the bytes a second that it takes to use it.
+const QUALITIES: [(u8, u64); 5] = [(85, 1_500_000), (75, 500_000), (60, 180_000), (45, 70_000), (30, 0)];
+
+/// What the technician wishes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Wish {
+    /// Lossy while it moves or the link is slow, exact once at rest.
+    #[default]
+    Auto,
+    /// Exact at once.
+    Exact,
+    /// As few bytes as possible.
+    Lean,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    frame: u32,
+    bytes: usize,
+    at: Duration,
+}
+
+/// The pacing of one viewer's frames.
+#[derive(Debug, Default)]
+pub struct Pace {
+    unpainted: VecDeque<Sent>,
+    last_sent: Option<Duration>,
+    last_painted: Duration,
+    /// Least delay from sending to the news of its being painted: in this period, and in the one before.
+    least: Option<(Duration, usize)>,
+    least_before: Option<(Duration, usize)>,
+    period_began: Duration,
+    /// Bytes a second.
+    rate: Option<u64>,
+    /// Delay of the last frames beyond the least.
+    queued: Duration,
+    /// Place among [`QUALITIES`], and since when.
+    quality: usize,
+    quality_since: Duration,
+    rest_over: Option<Duration>,
+}
+
+impl Pace {
+    /// One that knows nothing of the path.
+    pub fn new() -> Self {
+        Self { quality: 1, ..Self::default() }
+    }
+
+    /// Whether a frame may be captured and sent now.
+    pub fn may_send(&self, now: Duration) -> bool {
+        self.has_credit() && self.last_sent.is_none_or(|last| now >= last + INTERVAL)
+    }
+
+    fn has_credit(&self) -> bool {
+        let Some(newest) = self.unpainted.back() else { return true };
+        if self.unpainted.len() >= self.allowed() {
+            return false;
+        }
+        // The first frame tells what the path can take.
+        let Some(rate) = self.rate else { return newest.bytes < TELLING };
+        let under_way: usize = self.unpainted.iter().map(|sent| sent.bytes).sum();
+        time_of(under_way, rate) <= self.least_delay().0 + BACKLOG
+    }
+
+    /// Frames that may be unpainted at once.
+    fn allowed(&self) -> usize {
+        match self.queued {
+            queued if queued > QUEUED_LONG => 1,
+            queued if queued > QUEUED => MAX_UNPAINTED - 1,
+            _ => MAX_UNPAINTED,
+        }
+    }
+
+    /// And the bytes of the frame that took it.
+    fn least_delay(&self) -> (Duration, usize) {
+        match (self.least, self.least_before) {
+            (Some(one), Some(other)) => one.min(other),
+            (one, other) => one.or(other).unwrap_or_default(),
+        }
+    }
+
+    /// A frame of so many bytes was sent.
+    pub fn sent(&mut self, frame: u32, bytes: usize, now: Duration) {
+        self.unpainted.push_back(Sent { frame, bytes, at: now });
+        self.last_sent = Some(now);
+        self.rest_over = None;
+    }
+
+    /// A frame was painted, and with it all before; one that wasn't sent is ignored.
+    pub fn painted(&mut self, frame: u32, now: Duration) {
+        let Some(place) = self.unpainted.iter().position(|sent| sent.frame == frame) else { return };
+        for sent in self.unpainted.drain(..=place).collect::<Vec<_>>() {
+            self.learn(sent, now);
+        }
+        self.last_painted = now;
+        self.choose_quality(now);
+    }
+
+    fn learn(&mut self, sent: Sent, now: Duration) {
+        let delay = now.saturating_sub(sent.at);
+        if now.saturating_sub(self.period_began) >= PERIOD {
+            self.least_before = self.least.take();
+            self.period_began = now;
+        }
+        if self.least.is_none_or(|least| delay < least.0) {
+            self.least = Some((delay, sent.bytes));
+        }
+        let (least, least_bytes) = self.least_delay();
+        self.queued = (self.queued + delay.saturating_sub(least)) / 2;
+        if sent.bytes < TELLING {
+            return;
+        }
+        let Some(known) = self.rate else {
+            // A first guess, too low by what the path delays.
+            self.rate = Some(rate_of(sent.bytes, delay));
+            return;
+        };
+        let sample = if self.last_painted > sent.at + least {
+            // It came right behind another one.
+            rate_of(sent.bytes, now.saturating_sub(self.last_painted))
+        } else if sent.bytes >= least_bytes + TELLING && delay > least {
+            rate_of(sent.bytes - least_bytes, delay - least)
+        } else if delay > least + 2 * time_of(sent.bytes, known) + QUEUED {
+            // The path became slower.
+            rate_of(sent.bytes, delay - least)
+        } else if sent.bytes >= self.budget() / 2 && delay <= least + time_of(sent.bytes, known) / 4 {
+            // It was as large as it might and took no longer than a small one: the path can take more.
+            known.saturating_mul(2)
+        } else {
+            return;
+        };
+        // The mean of times, not of rates: it falls faster than it rises.
+        let (old, new) = (u128::from(known.max(1)), u128::from(sample.max(1)));
+        self.rate = Some(u64::try_from(4 * old * new / (3 * new + old)).unwrap_or(sample));
+    }
+
+    /// Bytes that the next frame may have.
+    pub fn budget(&self) -> usize {
+        let Some(rate) = self.rate else { return FIRST_BUDGET };
+        let millis = u64::try_from(FRAME_TIME.as_millis()).unwrap_or_default();
+        usize::try_from(rate.saturating_mul(millis) / 1000)
+            .unwrap_or(MOST_BUDGET)
+            .clamp(LEAST_BUDGET, MOST_BUDGET)
+    }
+
+    /// How natural pictures are coded.
+    pub fn natural(&self, wish: Wish) -> Natural {
+        let at =
+            |place: usize| QUALITIES.get(place.min(QUALITIES.len() - 1)).map_or(30, |(quality, _)| *quality);
+        match wish {
+            Wish::Exact => Natural::Exact,
+            Wish::Auto => Natural::Lossy { quality: at(self.quality) },
+            Wish::Lean => Natural::Lossy { quality: at((self.quality + 2).max(3)) },
+        }
+    }
+
+    /// Worse at once, better one step at a time.
+    fn choose_quality(&mut self, now: Duration) {
+        let Some(rate) = self.rate else { return };
+        let fits = QUALITIES.iter().position(|(_, least)| rate >= *least).unwrap_or(QUALITIES.len() - 1);
+        let fits = if self.queued > QUEUED_LONG { (fits + 1).min(QUALITIES.len() - 1) } else { fits };
+        if fits > self.quality {
+            (self.quality, self.quality_since) = (fits, now);
+        } else if fits == self.quality {
+            self.quality_since = self.quality_since.max(now.saturating_sub(PATIENCE));
+        } else if now.saturating_sub(self.quality_since) >= PATIENCE {
+            (self.quality, self.quality_since) = (self.quality - 1, now);
+        }
+    }
+
+    /// Whether lossy regions may be sent exactly now: nothing changed for a while and nothing is under way.
+    /// Remembers when to ask again: see [`Pace::next_wake`].
+    pub fn may_refine(&mut self, now: Duration, last_change: Duration) -> bool {
+        let slow = self.rate.is_some_and(|rate| rate < 180_000);
+        let over = last_change + if slow { REST_SLOW } else { REST };
+        self.rest_over = (now < over).then_some(over);
+        now >= over && self.unpainted.is_empty()
+    }
+
+    /// When to ask again, if nothing happens before: a frame that waits for its interval, or a refinement for rest.
+    /// `None`: only news (a change, a painted frame) makes a difference.
+    pub fn next_wake(&self, now: Duration) -> Option<Duration> {
+        let interval = self.last_sent.map(|last| last + INTERVAL).filter(|at| *at > now && self.has_credit());
+        let rest = self.rest_over.filter(|at| *at > now);
+        match (interval, rest) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+}
+
+/// Bytes a second.
+fn rate_of(bytes: usize, time: Duration) -> u64 {
+    let micros = u64::try_from(time.max(AT_ONCE).as_micros()).unwrap_or(u64::MAX);
+    (bytes as u64).saturating_mul(1_000_000) / micros
+}
+
+/// How long so many bytes take.
+fn time_of(bytes: usize, rate: u64) -> Duration {
+    Duration::from_micros((bytes as u64).saturating_mul(1_000_000) / rate.max(1))
+}
+
+#[cfg(test)]
+mod tests;

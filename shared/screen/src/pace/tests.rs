@@ -1,0 +1,193 @@
+//! Pacing over simulated paths, in virtual time: the same numbers on every machine.
+
+use super::*;
+
+/// A path: bytes a second, delay there and back, and how many in a thousand packets are lost (each holds up all
+/// behind it for a round trip).
+struct Path {
+    name: &'static str,
+    rate: u64,
+    round_trip: u64,
+    lost: u64,
+    /// Bytes that each state of the screen takes.
+    demand: usize,
+    /// Frames a second at least; age of what is seen at most, in milliseconds: mean and of 95 in 100 moments.
+    expected: (u64, u64, u64),
+}
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Frames a second, mean age, age at 95 %, last quality, over twenty seconds after two to settle.
+fn run(path: &Path) -> (u64, u64, u64, Natural) {
+    let mut pace = Pace::new();
+    let (mut free, mut shown, mut frame, mut frames) = (0_u64, 0_u64, 0_u32, 0_u64);
+    let mut under_way: VecDeque<(u32, u64, u64, u64)> = VecDeque::new();
+    let mut ages = Vec::new();
+    let mut chance = 1_u64;
+    for micros in (0..22_000_000_u64).step_by(1000) {
+        while let Some((_, captured, painted, _)) = under_way.iter().find(|u| u.2 <= micros && u.1 > shown) {
+            debug_assert!(painted <= &micros);
+            shown = *captured;
+            frames += u64::from(micros > 2_000_000);
+        }
+        while under_way.front().is_some_and(|u| u.3 <= micros) {
+            let (number, ..) = under_way.pop_front().unwrap();
+            pace.painted(number, Duration::from_micros(micros));
+        }
+        if pace.may_send(Duration::from_micros(micros)) {
+            frame += 1;
+            let bytes = path.demand.min(pace.budget());
+            pace.sent(frame, bytes, Duration::from_micros(micros));
+            free = free.max(micros) + bytes as u64 * 1_000_000 / path.rate;
+            for _ in 0..bytes / 1200 {
+                chance =
+                    chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                free += if (chance >> 33) % 1000 < path.lost { path.round_trip * 500 } else { 0 };
+            }
+            let painted = free + path.round_trip * 500 + 5_000;
+            under_way.push_back((frame, micros, painted, painted + path.round_trip * 500));
+        }
+        if micros > 2_000_000 {
+            ages.push((micros - shown) / 1000);
+        }
+    }
+    ages.sort_unstable();
+    let mean = ages.iter().sum::<u64>() / ages.len() as u64;
+    (frames / 20, mean, ages[ages.len() * 95 / 100], pace.natural(Wish::Auto))
+}
+
+#[test]
+fn what_is_seen_is_recent_on_every_path() {
+    let paths = [
+        Path {
+            name: "LAN",
+            rate: 100_000_000,
+            round_trip: 1,
+            lost: 0,
+            demand: 200_000,
+            expected: (60, 25, 40),
+        },
+        Path {
+            name: "10 Mbit/s, 40 ms, deep queue",
+            rate: 1_250_000,
+            round_trip: 40,
+            lost: 0,
+            demand: 90_000,
+            expected: (12, 170, 240),
+        },
+        Path {
+            name: "10 Mbit/s, 40 ms, text",
+            rate: 1_250_000,
+            round_trip: 40,
+            lost: 0,
+            demand: 5_000,
+            expected: (40, 60, 80),
+        },
+        Path {
+            name: "1 Mbit/s, 60 ms, 5 % lost",
+            rate: 125_000,
+            round_trip: 60,
+            lost: 50,
+            demand: 90_000,
+            expected: (6, 350, 500),
+        },
+        Path {
+            name: "1 Mbit/s, 60 ms, 5 % lost, typing",
+            rate: 125_000,
+            round_trip: 60,
+            lost: 50,
+            demand: 100,
+            expected: (30, 70, 100),
+        },
+        Path {
+            name: "50 Mbit/s, 300 ms",
+            rate: 6_250_000,
+            round_trip: 300,
+            lost: 0,
+            demand: 60_000,
+            expected: (7, 350, 480),
+        },
+    ];
+    for path in &paths {
+        let (rate, mean, late, natural) = run(path);
+        println!("{}: {rate} frames/s, age {mean} ms, at 95 % {late} ms, {natural:?}", path.name);
+        let (least, most_mean, most_late) = path.expected;
+        assert!(
+            rate >= least && mean <= most_mean && late <= most_late,
+            "{}: {rate}/s {mean} {late}",
+            path.name
+        );
+    }
+}
+
+#[test]
+fn credit_comes_back_with_paint_only() {
+    let mut pace = Pace::new();
+    assert!(pace.may_send(ms(0)));
+    pace.sent(1, 50_000, ms(0));
+    assert!(!pace.may_send(ms(500)), "what the path can take is not known yet");
+    pace.painted(7, ms(501));
+    assert!(!pace.may_send(ms(502)), "that frame was never sent");
+    pace.painted(1, ms(20));
+    for frame in 2..5 {
+        assert!(pace.may_send(ms(u64::from(frame) * 10 + 10)));
+        pace.sent(frame, 100, ms(u64::from(frame) * 10 + 10));
+    }
+    assert!(!pace.may_send(ms(9_000)));
+    assert_eq!(pace.next_wake(ms(9_000)), None);
+    pace.painted(4, ms(9_001));
+    assert!(pace.may_send(ms(9_001)));
+}
+
+#[test]
+fn frames_keep_an_interval_and_say_when_it_is_over() {
+    let mut pace = Pace::new();
+    pace.sent(1, 100, ms(10));
+    assert!(!pace.may_send(ms(11)));
+    let wake = pace.next_wake(ms(11)).unwrap();
+    assert!(pace.may_send(wake) && wake <= ms(30));
+    assert_eq!(pace.next_wake(wake), None);
+}
+
+#[test]
+fn refinement_waits_for_rest_and_a_free_path() {
+    let mut pace = Pace::new();
+    pace.sent(1, 100, ms(0));
+    assert!(!pace.may_refine(ms(1_000), ms(0)));
+    pace.painted(1, ms(1_000));
+    assert!(pace.may_refine(ms(1_001), ms(0)));
+    assert!(!pace.may_refine(ms(1_001), ms(1_000)));
+    let wake = pace.next_wake(ms(1_001)).unwrap();
+    assert!(pace.may_refine(wake, ms(1_000)));
+}
+
+#[test]
+fn quality_falls_at_once_and_rises_slowly() {
+    let mut pace = Pace::new();
+    let quality = |pace: &Pace| match pace.natural(Wish::Auto) {
+        Natural::Lossy { quality } => quality,
+        Natural::Exact => 100,
+    };
+    assert_eq!(pace.natural(Wish::Exact), Natural::Exact);
+    let mut now = ms(0);
+    let mut frames = |pace: &mut Pace, count: u32, delay: u64| {
+        for _ in 0..count {
+            now += ms(delay + 50);
+            pace.sent(1, 20_000, now - ms(delay));
+            pace.painted(1, now);
+        }
+    };
+    frames(&mut pace, 3, 5);
+    let good = quality(&pace);
+    frames(&mut pace, 8, 900);
+    let poor = quality(&pace);
+    assert!(poor < good && poor <= 45, "{good} {poor}");
+    assert!(pace.budget() < 20_000 && pace.budget() >= LEAST_BUDGET);
+    frames(&mut pace, 5, 5);
+    assert!(quality(&pace) < good);
+    frames(&mut pace, 500, 5);
+    assert!(quality(&pace) >= good);
+    assert!(matches!(pace.natural(Wish::Lean), Natural::Lossy { quality } if quality < good));
+}
