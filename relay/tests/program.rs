@@ -142,6 +142,62 @@ fn init_makes_private_files_and_never_two_relays_in_one_place() {
     assert!(!ok && text.contains("line 2") && text.contains("listen_on"), "{text}");
 }
 
+#[tokio::test]
+async fn init_that_was_cut_short_is_finished_by_the_same_command() {
+    let whole = tempfile::tempdir().unwrap();
+    init(whole.path());
+    let write = |file: &Path, bytes: &[u8]| {
+        std::fs::write(file, bytes).unwrap();
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    // What is there when it is killed after each of its steps; `.new` is a file in the middle of being written.
+    let steps: [&[&str]; 7] = [
+        &[],
+        &["lock"],
+        &["lock", "relay.key.new"],
+        &["lock", "relay.key"],
+        &["lock", "relay.key", "empty relay.db"],
+        &["lock", "relay.key", "relay.db"],
+        &["lock", "relay.key", "relay.db", "relay.toml.new"],
+    ];
+    for left in steps {
+        let dir = tempfile::tempdir().unwrap();
+        for name in left {
+            match *name {
+                "empty relay.db" => write(&dir.path().join("relay.db"), b""),
+                "relay.key" | "relay.db" => {
+                    write(&dir.path().join(name), &std::fs::read(whole.path().join(name)).unwrap());
+                }
+                _ => write(&dir.path().join(name), b"cut"),
+            }
+        }
+        let claim = init(dir.path());
+        if left.contains(&"relay.key") {
+            let kept = SecretKey::load(&whole.path().join("relay.key")).unwrap().public();
+            assert_eq!(claim.relay.key, kept, "{left:?}");
+        }
+        let relay = start(dir.path(), &claim);
+        relay.claim(&claim).await;
+        drop(relay);
+
+        // Now it is a relay: neither its key nor its configuration is touched again, claimed or not.
+        let key = std::fs::read(dir.path().join("relay.key")).unwrap();
+        let data = dir.path().display().to_string();
+        let (ok, said) = run(&["init", "--data", &data, "--host", "other.example"]);
+        assert!(!ok && said.contains("--again"), "{left:?}: {said}");
+        // Not even if its configuration is lost.
+        std::fs::remove_file(dir.path().join("relay.toml")).unwrap();
+        let (ok, said) = run(&["init", "--data", &data, "--host", "other.example"]);
+        assert!(!ok && said.contains("relay.toml is missing"), "{left:?}: {said}");
+        assert!(!dir.path().join("relay.toml").exists());
+        assert_eq!(std::fs::read(dir.path().join("relay.key")).unwrap(), key, "{left:?}");
+        std::fs::remove_file(dir.path().join("relay.key")).unwrap();
+        let (ok, said) = run(&["init", "--data", &data, "--host", "other.example"]);
+        assert!(!ok && said.contains("without its key"), "{left:?}: {said}");
+        assert!(!dir.path().join("relay.key").exists());
+    }
+}
+
 fn session_endpoint(relay: SocketAddr, bind: BindGrant, server: Option<ServerConfig>) -> Endpoint {
     let (socket, _control) = BoundSocket::open(relay, bind).unwrap();
     Endpoint::new_with_abstract_socket(tls::endpoint(), server, socket, Arc::new(quinn::TokioRuntime))
