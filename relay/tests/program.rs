@@ -198,6 +198,21 @@ async fn init_that_was_cut_short_is_finished_by_the_same_command() {
     }
 }
 
+#[test]
+fn completions_and_manual_pages_name_every_command() {
+    let (ok, script) = run(&["completions", "bash"]);
+    assert!(ok && script.contains("complete -F") && script.contains("check-config"), "{script}");
+    let (ok, page) = run(&["man"]);
+    assert!(ok && page.contains(".TH nearhand-relay"), "{page}");
+    let dir = tempfile::tempdir().unwrap();
+    let (ok, text) = run(&["man", dir.path().join("man1").to_str().unwrap()]);
+    assert!(ok, "{text}");
+    for command in ["init", "run", "check-config", "audit-verify", "backup", "status"] {
+        let file = dir.path().join(format!("man1/nearhand-relay-{command}.1"));
+        assert!(std::fs::read_to_string(file).unwrap().contains("nearhand\\-relay"), "{command}");
+    }
+}
+
 fn session_endpoint(relay: SocketAddr, bind: BindGrant, server: Option<ServerConfig>) -> Endpoint {
     let (socket, _control) = BoundSocket::open(relay, bind).unwrap();
     Endpoint::new_with_abstract_socket(tls::endpoint(), server, socket, Arc::new(quinn::TokioRuntime))

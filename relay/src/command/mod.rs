@@ -4,6 +4,7 @@
 mod audit;
 mod backup;
 mod init;
+mod pages;
 mod run;
 mod status;
 
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::config::{Config, PORT};
 use crate::data::DataDir;
@@ -51,6 +53,17 @@ enum Command {
         json: bool,
         #[command(flatten)]
         location: Location,
+    },
+    /// Print what a shell needs to complete commands.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the manual page.
+    Man {
+        /// Write the pages of all commands here instead of printing the main one.
+        dir: Option<PathBuf>,
     },
 }
 
@@ -140,6 +153,8 @@ pub fn main(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Backup { file, location } => block_on(backup::backup(&location.config()?, &file)),
         Command::Status { json, location } => status::status(&location.config()?, json),
+        Command::Completions { shell } => pages::completions(shell),
+        Command::Man { dir } => pages::man(dir.as_deref()),
     }
 }
 
