@@ -198,6 +198,51 @@ async fn init_that_was_cut_short_is_finished_by_the_same_command() {
     }
 }
 
+#[tokio::test]
+async fn a_damaged_database_is_named_at_once_with_what_to_do() {
+    let whole = tempfile::tempdir().unwrap();
+    let claim = init(whole.path());
+    let relay = start(whole.path(), &claim);
+    relay.claim(&claim).await;
+    drop(relay);
+    // Without this the write-ahead log would still hold what the file has lost.
+    let (ok, text) = run(&["audit", "verify", "--data", whole.path().to_str().unwrap()]);
+    assert!(ok, "{text}");
+    let good = std::fs::read(whole.path().join("relay.db")).unwrap();
+    let garbage: Vec<u8> = (0..40_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+    let page_of_zeros = [&good[..4096], &[0; 4096], &good[8192..]].concat();
+    let damages: [(&str, &[u8]); 5] = [
+        ("garbage", &garbage),
+        ("cut in the middle", &good[..good.len() / 2]),
+        ("cut in the first page", &good[..1000]),
+        ("emptied", b""),
+        ("a page of zeros", &page_of_zeros),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["relay.key", "relay.toml"] {
+        std::fs::copy(whole.path().join(file), dir.path().join(file)).unwrap();
+    }
+    let (data, file) = (dir.path().display().to_string(), dir.path().join("relay.db"));
+    for (what, bytes) in damages {
+        std::fs::write(&file, bytes).unwrap();
+        for command in [["run", "--data", &data].as_slice(), &["audit", "show", "--data", &data]] {
+            let (ok, text) = run(command);
+            // A page of zeros may be one that this command doesn't read.
+            if ok && what == "a page of zeros" && command[0] == "audit" {
+                continue;
+            }
+            assert!(!ok && !text.contains("timed out"), "{what}, {command:?}: {text}");
+            assert!(text.contains(&file.display().to_string()), "{what}, {command:?}: {text}");
+            assert!(text.contains("backup"), "{what}, {command:?}: {text}");
+        }
+        assert_eq!(std::fs::read(&file).unwrap(), bytes, "{what}: nothing was written over it");
+    }
+    // As the message says.
+    std::fs::write(&file, good).unwrap();
+    let relay = start(dir.path(), &claim);
+    relay.connect(&key()).await.newcomer().await;
+}
+
 #[test]
 fn completions_and_manual_pages_name_every_command() {
     let (ok, script) = run(&["completions", "bash"]);
