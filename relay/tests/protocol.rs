@@ -231,6 +231,15 @@ async fn a_foreign_device_an_unknown_one_and_an_offline_one() {
     client.ask(&Request::Hello(hello)).await;
     let foreign = Target::Device(guest.public().device_id());
     assert_eq!(grace.open(session_id(), foreign).await.err(), Some(Refusal::NoSuchDevice));
+    // One that goes away instead of answering is offline, not merely silent.
+    let leaving = member.online(&relay).await;
+    let gone = leaving.connection.clone();
+    tokio::spawn(async move {
+        let offered = gone.accept_bi().await.unwrap();
+        gone.close(0_u32.into(), b"");
+        drop(offered);
+    });
+    assert!(matches!(grace.open(session_id(), target).await, Err(Refusal::DeviceOffline { .. })));
     // A device that says no, and what becomes of the path.
     let device = member.online(&relay).await;
     device.listen(PushReply::Refused(OfferRefusal::Busy));

@@ -254,7 +254,7 @@ pub enum Refusal {
     #[error("the device refused: {0}")]
     DeviceRefused(OfferRefusal),
     /// The device didn't answer the offer in time.
-    #[error("the device did not answer in time")]
+    #[error("the device did not answer in time: it may just have gone offline, so try again in a minute")]
     DeviceSilent,
     /// Too many of something by this caller; try later.
     #[error("too many attempts: wait {seconds} s")]
