@@ -111,6 +111,18 @@ impl Place {
         Self { prefix: words.iter().map(|word| (*word).to_owned()).collect() }
     }
 
+    /// There, behind further words.
+    #[must_use]
+    pub fn then(mut self, words: &[&str]) -> Self {
+        self.prefix.extend(words.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
+    /// What is put before a command line.
+    pub fn words(&self) -> impl Iterator<Item = String> + '_ {
+        self.prefix.iter().cloned()
+    }
+
     /// Starts any program there.
     ///
     /// # Errors
