@@ -49,7 +49,9 @@ pub(crate) enum NoDisplay {
     #[error("the session at this machine's screen is a text console ({0}), which can't be shown")]
     Console(String),
     /// Somebody else's, and we aren't root.
-    #[error("the session at this machine's screen is user {0}'s; the agent has to run as that user or as root")]
+    #[error(
+        "the session at this machine's screen is user {0}'s; the agent has to run as that user or as root"
+    )]
     SomebodyElses(u32),
     /// The display's name isn't known.
     #[error("the display of the session at this machine's screen is not known; set DISPLAY for the agent")]
@@ -139,7 +141,8 @@ async fn sessions(bus: &Connection) -> zbus::Result<Vec<Session>> {
 /// The session at the machine's screen, if its display can be shown.
 fn choose(sessions: &[Session]) -> Result<&Session, NoDisplay> {
     let here = sessions.iter().filter(|s| s.active && !s.remote && s.class == "user");
-    let session = here.max_by_key(|s| (s.kind == "x11", s.seated, s.kind == "wayland")).ok_or(NoDisplay::Nobody)?;
+    let session =
+        here.max_by_key(|s| (s.kind == "x11", s.seated, s.kind == "wayland")).ok_or(NoDisplay::Nobody)?;
     match session.kind.as_str() {
         "x11" => Ok(session),
         "wayland" => Err(NoDisplay::Wayland),
@@ -155,7 +158,8 @@ fn reach(session: &Session, environments: &[Environment]) -> Result<Reach, NoDis
         environment.get(&OsString::from(name)).filter(|value| !value.is_empty()).cloned()
     };
     let named = Some(OsString::from(&session.display)).filter(|display| !display.is_empty());
-    let display = named.or_else(|| environments.iter().find_map(|e| of(e, "DISPLAY"))).ok_or(NoDisplay::Unnamed)?;
+    let display =
+        named.or_else(|| environments.iter().find_map(|e| of(e, "DISPLAY"))).ok_or(NoDisplay::Unnamed)?;
     // Programs may write the same display as `:0.0`.
     let same = |e: &&Environment| {
         of(e, "DISPLAY").is_some_and(|other| {

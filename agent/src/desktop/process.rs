@@ -157,7 +157,9 @@ async fn read(mut output: ChildStdout, messages: mpsc::Sender<FromDesktop>) {
                 }
                 Ok(None) => break,
                 Ok(Some(_)) | Err(_) => {
-                    tracing::warn!("the desktop process said something that it must not; it is ignored from now on");
+                    tracing::warn!(
+                        "the desktop process said something that it must not; it is ignored from now on"
+                    );
                     return;
                 }
             }

@@ -116,7 +116,9 @@ impl X11 {
             }
         }
         if link.conn.extension_information(XWAYLAND).map_err(ended)?.is_some() {
-            return Err(DisplayError::Lacks("a screen of its own: it belongs to Wayland, of which only a part is here".to_owned()));
+            return Err(DisplayError::Lacks(
+                "a screen of its own: it belongs to Wayland, of which only a part is here".to_owned(),
+            ));
         }
         let size = monitors::size(&link)?;
         Ok(Self {
