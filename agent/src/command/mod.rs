@@ -61,7 +61,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Serve one session's screen; started by the agent, which it talks to by its standard input and output
     #[command(hide = true)]
-    Desktop,
+    Desktop(desktop::DesktopArgs),
     /// Print completions for a shell
     #[command(hide = true)]
     Completions(pages::CompletionsArgs),
@@ -93,7 +93,7 @@ pub(crate) fn main(cli: Cli) -> ExitCode {
     let filter = EnvFilter::try_new(format!("warn,nearhand_agent={level},nearhand_shared={level}"))
         .unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    if matches!(cli.command, Command::Desktop) {
+    if matches!(&cli.command, Command::Desktop(args) if !args.check) {
         // It waits on descriptors of its own and has no use for a runtime.
         return outcome_of(desktop::run());
     }
@@ -141,7 +141,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Policy => simple::policy(&Home::open(dir)?),
         Command::Rotate => simple::rotate(&Home::open(dir)?).await,
         Command::Doctor(args) => Ok(doctor::doctor(args, dir).await),
-        Command::Desktop => desktop::run(),
+        Command::Desktop(_) => desktop::check().await,
         Command::Completions(args) => pages::completions(&args),
         Command::Man(args) => pages::man(&args),
     }

@@ -7,8 +7,8 @@
 use std::io;
 use std::time::Instant;
 
-use nearhand_screen::Rect;
-use nearhand_shared::message::screen::{FromScreen, Input, InputNotice, MonitorNumber};
+use nearhand_screen::{Point, Rect};
+use nearhand_shared::message::screen::{FromScreen, Input, InputNotice, MonitorNumber, ScreenPoint};
 
 use super::drawing::Drawing;
 use super::input::{Deed, Hands};
@@ -139,7 +139,7 @@ impl<D: Display> Child<D> {
                 self.look_anew(now, out);
             }
             ToDesktop::Painted { frame, .. } => self.view.painted(frame, now),
-            ToDesktop::Quality(quality) => self.view.set_quality(quality, now),
+            ToDesktop::Quality(quality) => self.view.set_quality(quality),
             ToDesktop::Hidden(hidden) => self.view.set_hidden(hidden),
             ToDesktop::StopView => {
                 self.view.stop();
@@ -288,7 +288,11 @@ impl<D: Display> Child<D> {
         {
             out.push(&FromDesktop::Clipboard(message));
         }
-        self.view.work(&mut self.display, now, out)
+        let focus = self.pointer.filter(|_| self.view.is_on()).and_then(|(x, y)| {
+            let area = self.area();
+            Some(Point { x: x.checked_sub(area.x)?, y: y.checked_sub(area.y)? })
+        });
+        self.view.work(&mut self.display, focus, now, out)
     }
 
     fn tell_pointer(&mut self, out: &mut Outgoing) -> Result<(), ChildError> {
@@ -299,8 +303,7 @@ impl<D: Display> Child<D> {
         self.pointer = pointer;
         let area = self.area();
         let here = pointer.filter(|(x, y)| area.contains(Rect::new(*x, *y, 1, 1)));
-        let at =
-            here.map(|(x, y)| nearhand_shared::message::screen::ScreenPoint { x: x - area.x, y: y - area.y });
+        let at = here.map(|(x, y)| ScreenPoint { x: x - area.x, y: y - area.y });
         out.push(&FromDesktop::Screen(FromScreen::CursorAt(at)));
         Ok(())
     }

@@ -8,6 +8,7 @@
 //! process. No stream, grant or consent is known here.
 
 pub(crate) mod child;
+mod coder;
 mod damage;
 mod drawing;
 pub(crate) mod find;

@@ -9,4 +9,5 @@ mod hands;
 #[path = "../../src/desktop/protocol.rs"]
 #[allow(dead_code, reason = "the program's own file; its checks are for the agent's end")]
 mod protocol;
+mod screen;
 mod talk;
