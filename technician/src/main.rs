@@ -4,12 +4,16 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use nearhand_client::command::{Cli, Context};
+use nearhand_client::command::{Cli, Command, Context};
 use nearhand_client::output::Output;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if matches!(cli.command, Command::Decode) {
+        // Nothing of the client is in that process: no directory, no runtime, no log.
+        return nearhand_client::viewer::decode::run();
+    }
     log_to_stderr(cli.verbose);
     let output = Output::new(cli.json);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

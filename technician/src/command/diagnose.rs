@@ -98,13 +98,16 @@ async fn granted(
             // while nobody here could be told.
             Some(Update::Grants(granted, why)) => {
                 let has_it = granted.iter().any(|g| g.capability == Capability::Diagnostics);
-                connect::show(ctx, session, &Update::Grants(granted, why), &mut now)?;
+                connect::show(ctx, &Update::Grants(granted, why), &mut now)?;
                 if has_it {
                     return Ok(());
                 }
                 number = session.ask(wanted, duration).await;
             }
-            Some(update) => connect::show(ctx, session, &update, &mut now)?,
+            Some(update) => {
+                connect::see(session, &update);
+                connect::show(ctx, &update, &mut now)?;
+            }
             None => return Err(Failure::new(ExitCode::Unexpected, "the session's task is gone")),
         }
     }
@@ -129,7 +132,10 @@ async fn run_while_told(
                     connect::ended(ctx, &end)?;
                     return Err(Failure::new(ExitCode::SessionLost, "the session ended before the report was there"));
                 }
-                Some(update) => connect::show(ctx, session, &update, &mut granted)?,
+                Some(update) => {
+                    connect::see(session, &update);
+                    connect::show(ctx, &update, &mut granted)?;
+                }
                 None => return Err(Failure::new(ExitCode::Unexpected, "the session's task is gone")),
             },
             () = connect::interrupted() => return Err(Failure::new(ExitCode::Unexpected, "broken off")),
@@ -224,7 +230,7 @@ fn step(ctx: &Context, bar: &ProgressBar, progress: &Progress) {
     }
 }
 
-fn write(dir: &Path, edition: &Edition) -> Result<[PathBuf; 3], Failure> {
+pub(super) fn write(dir: &Path, edition: &Edition) -> Result<[PathBuf; 3], Failure> {
     create_private_dir(dir).map_err(|e| local(dir, &e))?;
     let files = edition
         .files()

@@ -26,7 +26,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::exit::Failure;
+use crate::exit::{ExitCode, Failure};
 use crate::home::{Home, HomeError};
 use crate::output::Output;
 use crate::relay::{RelayConnection, RelayError};
@@ -90,6 +90,9 @@ pub enum Command {
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write all of them into a directory
     Man(man::ManArgs),
+    /// Decode a device's frames: the viewer starts this for itself
+    #[command(hide = true)]
+    Decode,
 }
 
 impl Command {
@@ -118,6 +121,8 @@ impl Command {
             Self::Organisation(args) => organisation::run(ctx, args),
             Self::Completions(args) => completions::run(ctx, &args),
             Self::Man(args) => man::run(ctx, &args),
+            // The program does this before it starts a runtime.
+            Self::Decode => Err(Failure::new(ExitCode::Usage, "the viewer starts this for itself")),
         }
     }
 }
