@@ -237,6 +237,11 @@ async fn a_damaged_database_is_named_at_once_with_what_to_do() {
         }
         assert_eq!(std::fs::read(&file).unwrap(), bytes, "{what}: nothing was written over it");
     }
+    // Nor is a lost database a reason to begin anew.
+    std::fs::remove_file(&file).unwrap();
+    let (ok, text) = run(&["init", "--data", &data, "--again"]);
+    assert!(!ok && text.contains("missing or empty"), "{text}");
+    assert!(!file.exists());
     // As the message says.
     std::fs::write(&file, good).unwrap();
     let relay = start(dir.path(), &claim);

@@ -155,8 +155,8 @@ fn the_person_narrows_extends_and_takes_back() -> Result<()> {
     client.end()
 }
 
-/// Catches heavy work on the agent's event loop, which would let the run come to its end before Stop is heard, and
-/// a Stop that waits for an answer of the relay or of the technician: neither hears of it before it is all over.
+/// Catches a Stop that waits for an answer of the relay or of the technician, for neither hears of it before it is all
+/// over, and one that the run in progress comes to its end before. How long it takes is no matter of a test.
 #[test]
 fn stop_works_at_once_while_the_relay_hangs() -> Result<()> {
     let site = Site::new()?;

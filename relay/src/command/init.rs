@@ -67,7 +67,7 @@ async fn first_claim(config: &Config, key: SecretKey) -> anyhow::Result<ClaimStr
 async fn again(arguments: &InitArguments, dir: &DataDir) -> anyhow::Result<()> {
     let config = Config::load(&dir.config_file())?;
     let key = super::load_key(config.data())?;
-    let store = Store::open(&data::database(&config)?, key.clone()).await?;
+    let store = Store::open(&data::existing_database(&config)?, key.clone()).await?;
     if let Some(organisation) = store.reader().organisation().await? {
         if !arguments.reset_organisation {
             bail!(
