@@ -1,6 +1,6 @@
 //! What moved: scrolled text, dragged windows.
 //!
-//! Places with some content (a colour that differs from its left neighbour, and a hash that chooses one in sixteen)
+//! Places with some content (a colour that differs from its left neighbour, and a hash that chooses one in 64)
 //! are looked up by the pixels around them: where the same pixels stood elsewhere before, that displacement gets a
 //! vote. The displacements with most votes are compared block by block, and what matches is joined to rectangles.
 
@@ -14,12 +14,17 @@ use crate::picture::Picture;
 const WINDOW: usize = 16;
 /// A second row that belongs to it, so that parts of letters aren't taken for each other.
 const BELOW: u16 = 5;
+/// One in 2^n of all places with content is looked up.
+const CHOSEN: u32 = 6;
+/// Of the new picture, only one row in so many is looked up, if much changed; in half of them otherwise.
+const ROWS: usize = 5;
+const MUCH: usize = 1 << 18;
 /// Displacements that are compared.
 const CANDIDATES: usize = 4;
 /// Votes that a displacement needs: fewer are chance.
 const VOTES: u32 = 4;
-/// Changed pixels that a copy must bring: below, it costs more than coding them.
-const WORTH: usize = 600;
+/// Changed blocks that a copy must bring: below, it costs more than coding them.
+const WORTH: usize = 3;
 /// Places remembered of the old picture, as a power of two. More than that are of no more use.
 const TABLE: u32 = 16;
 
@@ -42,8 +47,9 @@ pub(super) fn displacements(before: &Picture, now: &Picture, changed: &[Rect]) -
         }
     }
     let mut votes = HashMap::<(i32, i32), u32>::new();
+    let step = if changed.iter().map(|area| area.pixels()).sum::<usize>() > MUCH { ROWS } else { 2 };
     for area in changed {
-        for y in (area.y..u16::try_from(area.bottom()).unwrap_or(u16::MAX)).step_by(2) {
+        for y in (area.y..u16::try_from(area.bottom()).unwrap_or(u16::MAX)).step_by(step) {
             anchors(now, *area, y, |x, hash| {
                 if let Some((was_x, was_y)) = recall(&table, hash) {
                     let by = (i32::from(x) - i32::from(was_x), i32::from(y) - i32::from(was_y));
@@ -63,27 +69,38 @@ fn anchors(picture: &Picture, area: Rect, y: u16, mut found: impl FnMut(u16, u32
     let row = picture.row(area.x, y, area.width);
     let below = picture.row(area.x, y.saturating_add(BELOW), area.width);
     let below = if below.is_empty() { row } else { below };
-    for (x, three) in row.windows(3).enumerate() {
-        let [a, b, c] = three else { continue };
-        if a == b {
+    let mut left = row.first().copied().unwrap_or_default();
+    for (number, part) in row.chunks(WINDOW).enumerate() {
+        // Flat ground, which is most of a screen, is passed over sixteen pixels at a time.
+        if part.iter().fold(0, |bits, pixel| bits | (pixel ^ left)) == 0 {
             continue;
         }
-        let chosen = b.wrapping_mul(0x9e37_79b1) ^ c.wrapping_mul(0x85eb_ca6b);
-        if chosen.wrapping_mul(0xc2b2_ae35) >> 28 != 0 {
-            continue;
+        for (x, pixel) in part.iter().enumerate() {
+            if core::mem::replace(&mut left, *pixel) == *pixel {
+                continue;
+            }
+            let x = number * WINDOW + x;
+            let next = row.get(x + 1).copied().unwrap_or_default();
+            let chosen = pixel.wrapping_mul(0x9e37_79b1) ^ next.wrapping_mul(0x85eb_ca6b);
+            if chosen.wrapping_mul(0xc2b2_ae35) >> (32 - CHOSEN) != 0 {
+                continue;
+            }
+            if let (Some(here), Some(there)) = (row.get(x..x + WINDOW), below.get(x..x + WINDOW)) {
+                let column = u16::try_from(x).unwrap_or(u16::MAX);
+                found(area.x.saturating_add(column), content(here, there));
+            }
         }
-        let (Some(here), Some(there)) = (row.get(x + 1..=x + WINDOW), below.get(x + 1..=x + WINDOW)) else {
-            break;
-        };
-        let mut hash = 0_u64;
-        for (one, two) in here.iter().zip(there) {
-            hash = (hash ^ u64::from(*one) ^ u64::from(*two) << 24).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            hash ^= hash >> 29;
-        }
-        let column = u16::try_from(x + 1).unwrap_or(u16::MAX);
-        #[allow(clippy::cast_possible_truncation, reason = "the upper half of a hash")]
-        found(area.x.saturating_add(column), (hash >> 32) as u32);
     }
+}
+
+/// A hash of pixels.
+fn content(here: &[u32], there: &[u32]) -> u32 {
+    let mut hash = 0_u64;
+    for (one, two) in here.iter().zip(there) {
+        hash = (hash ^ u64::from(*one) ^ u64::from(*two) << 24).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash ^= hash >> 29;
+    }
+    u32::try_from(hash >> 32).unwrap_or_default()
 }
 
 /// A place that is dead: its content stands at more than one.
@@ -123,8 +140,8 @@ fn recall(table: &[(u32, u32)], hash: u32) -> Option<(u16, u16)> {
 /// Rectangles that a displacement explains, in an order in which none overwrites what a later one needs.
 pub(super) fn moves(before: &Picture, now: &Picture, changed: &[Rect], (dx, dy): (i32, i32)) -> Vec<Move> {
     let grid = Grid::new(now.size(), BLOCK);
-    // What of each block there is to gain, if it is as it was over there.
-    let mut gain: Vec<Option<u32>> = vec![None; grid.count()];
+    // Whether there is something to gain in each block, if it is as it was over there.
+    let mut gain: Vec<Option<bool>> = vec![None; grid.count()];
     for area in changed {
         for (column, row) in grid.touched(*area) {
             let block = grid.tile(column, row);
@@ -133,7 +150,7 @@ pub(super) fn moves(before: &Picture, now: &Picture, changed: &[Rect], (dx, dy):
                 && place.is_none()
                 && same(before, from, now, block)
             {
-                *place = Some(differing(before, now, block));
+                *place = Some(!same(before, block, now, block));
             }
         }
     }
@@ -158,21 +175,21 @@ pub(super) fn moves(before: &Picture, now: &Picture, changed: &[Rect], (dx, dy):
 }
 
 /// Takes the largest rectangle of matching blocks that begins there, if it is worth it.
-fn grown(grid: &Grid, gain: &mut [Option<u32>], column: u16, row: u16) -> Option<Rect> {
-    let at = |gain: &[Option<u32>], x: u16, y: u16| gain.get(grid.index(x, y)).copied().flatten();
+fn grown(grid: &Grid, gain: &mut [Option<bool>], column: u16, row: u16) -> Option<Rect> {
+    let at = |gain: &[Option<bool>], x: u16, y: u16| gain.get(grid.index(x, y)).copied().flatten();
     let right = (column..grid.columns).take_while(|x| at(gain, *x, row).is_some()).last()? + 1;
     let lower =
         (row..grid.rows).take_while(|y| (column..right).all(|x| at(gain, x, *y).is_some())).last()? + 1;
-    let mut pixels = 0;
+    let mut blocks = 0;
     for y in row..lower {
         for x in column..right {
             if let Some(place) = gain.get_mut(grid.index(x, y)) {
-                pixels += place.take().unwrap_or_default() as usize;
+                blocks += usize::from(place.take() == Some(true));
             }
         }
     }
     let area = grid.tile(column, row).union(grid.tile(right - 1, lower - 1));
-    (pixels >= WORTH).then_some(area)
+    (blocks >= WORTH).then_some(area)
 }
 
 /// Where a rectangle came from, if that is in the picture.
@@ -219,12 +236,16 @@ fn stretched(before: &Picture, now: &Picture, mut area: Rect, by: (i32, i32)) ->
 
 /// Whether a rectangle of one picture is one of another.
 pub(super) fn same(before: &Picture, from: Rect, now: &Picture, to: Rect) -> bool {
-    (0..to.height)
-        .all(|line| before.row(from.x, from.y + line, from.width) == now.row(to.x, to.y + line, to.width))
+    (0..to.height).all(|line| {
+        same_row(before.row(from.x, from.y + line, from.width), now.row(to.x, to.y + line, to.width))
+    })
 }
 
-fn differing(before: &Picture, now: &Picture, block: Rect) -> u32 {
-    let rows = (block.y..block.y + block.height)
-        .map(|y| (before.row(block.x, y, block.width), now.row(block.x, y, block.width)));
-    rows.map(|(a, b)| a.iter().zip(b).map(|(a, b)| u32::from(a != b)).sum::<u32>()).sum()
+/// Compares two rows; quickly, if they are a block's.
+#[inline(always)]
+pub(super) fn same_row(a: &[u32], b: &[u32]) -> bool {
+    match (<&[u32; BLOCK as usize]>::try_from(a), <&[u32; BLOCK as usize]>::try_from(b)) {
+        (Ok(a), Ok(b)) => a.iter().zip(b).fold(0, |bits, (a, b)| bits | (a ^ b)) == 0,
+        _ => a == b,
+    }
 }
