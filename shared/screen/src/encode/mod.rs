@@ -263,10 +263,13 @@ impl Encoder {
         now: &Picture,
         mut changed: Vec<Changed>,
     ) -> Vec<Changed> {
+        let mut candidates = motion::displacements(&self.shadow, now, &joined(&changed));
         let mut copied: Vec<Rect> = Vec::new();
-        for by in motion::displacements(&self.shadow, now, &joined(&changed)) {
-            let before = copied.len();
-            for found in motion::moves(&self.shadow, now, &joined(&changed), by) {
+        while area_of(&changed) >= MOTION {
+            let Some(moves) = motion::best(&self.shadow, now, &joined(&changed), &mut candidates) else {
+                break;
+            };
+            for found in moves {
                 let target = Rect { x: found.to.x, y: found.to.y, ..found.from };
                 // An earlier copy may have covered what this one would take.
                 let stale = copied.iter().any(|other| !other.intersect(found.from).is_empty());
@@ -280,22 +283,14 @@ impl Encoder {
                 self.marks.copied(found.from, found.to);
                 copied.push(target);
             }
-            if copied.len() > before {
-                changed.retain_mut(|tile| {
-                    let rect = self.model.grid.tile(tile.column, tile.row);
-                    // What was copied as a whole needn't be compared.
-                    let left = if copied.iter().any(|target| target.contains(rect)) {
-                        None
-                    } else {
-                        self.differs(now, tile.column, tile.row)
-                    };
-                    *tile = left.unwrap_or(*tile);
-                    left.is_some()
-                });
-                if area_of(&changed) < MOTION {
-                    break;
-                }
-            }
+            changed.retain_mut(|tile| {
+                let rect = self.model.grid.tile(tile.column, tile.row);
+                // What was copied as a whole needn't be compared.
+                let whole = copied.iter().any(|target| target.contains(rect));
+                let left = if whole { None } else { self.differs(now, tile.column, tile.row) };
+                *tile = left.unwrap_or(*tile);
+                left.is_some()
+            });
         }
         changed
     }
@@ -421,20 +416,16 @@ fn area_of(changed: &[Changed]) -> usize {
     changed.iter().map(|tile| tile.within.pixels()).sum()
 }
 
-/// Differences of tiles beside each other as one area.
+/// What differs in one row of tiles as one area: what is between moved along, most likely.
 fn joined(changed: &[Changed]) -> Vec<Rect> {
-    let mut areas: Vec<Rect> = Vec::new();
-    let mut last: Option<Changed> = None;
+    let mut areas: Vec<(u16, Rect)> = Vec::new();
     for tile in changed {
-        match (areas.last_mut(), last) {
-            (Some(area), Some(last)) if last.row == tile.row && last.column + 1 == tile.column => {
-                *area = area.union(tile.within);
-            }
-            _ => areas.push(tile.within),
+        match areas.last_mut() {
+            Some((row, area)) if *row == tile.row => *area = area.union(tile.within),
+            _ => areas.push((tile.row, tile.within)),
         }
-        last = Some(*tile);
     }
-    areas
+    areas.into_iter().map(|(_, area)| area).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What moved: scrolled text, dragged windows.
 //!
-//! Places with some content (a colour that differs from its left neighbour, and a hash that chooses one in 64)
+//! Places with some content (a colour that differs from its left neighbour, and a hash that chooses few of them)
 //! are looked up by the pixels around them: where the same pixels stood elsewhere before, that displacement gets a
 //! vote. The displacements with most votes are compared block by block, and what matches is joined to rectangles.
 
@@ -14,11 +14,17 @@ use crate::picture::Picture;
 const WINDOW: usize = 16;
 /// A second row that belongs to it, so that parts of letters aren't taken for each other.
 const BELOW: u16 = 5;
-/// One in 2^n of all places with content is looked up.
-const CHOSEN: u32 = 6;
-/// Of the new picture, only one row in so many is looked up, if much changed; in half of them otherwise.
-const ROWS: usize = 5;
+/// More changed pixels than that are much: then fewer places suffice.
 const MUCH: usize = 1 << 18;
+
+/// How densely places are looked up.
+#[derive(Clone, Copy)]
+struct Density {
+    /// One in 2^n of all places with content.
+    chosen: u32,
+    /// Of the new picture, one row in so many.
+    rows: usize,
+}
 /// Displacements that are compared.
 const CANDIDATES: usize = 4;
 /// Votes that a displacement needs: fewer are chance.
@@ -37,20 +43,21 @@ pub(super) struct Move {
 
 /// Displacements, likeliest first, from what changed.
 pub(super) fn displacements(before: &Picture, now: &Picture, changed: &[Rect]) -> Vec<(i32, i32)> {
+    let much = changed.iter().map(|area| area.pixels()).sum::<usize>() > MUCH;
+    let density = if much { Density { chosen: 6, rows: 5 } } else { Density { chosen: 3, rows: 2 } };
     let mut table = vec![(0_u32, u32::MAX); 1 << TABLE];
     let mut held = 0_usize;
     for area in changed {
         for y in area.y..u16::try_from(area.bottom()).unwrap_or(u16::MAX) {
-            anchors(before, *area, y, |x, hash| {
+            anchors(before, *area, y, density.chosen, |x, hash| {
                 held += usize::from(held < 3 << (TABLE - 2) && remember(&mut table, hash, x, y));
             });
         }
     }
     let mut votes = HashMap::<(i32, i32), u32>::new();
-    let step = if changed.iter().map(|area| area.pixels()).sum::<usize>() > MUCH { ROWS } else { 2 };
     for area in changed {
-        for y in (area.y..u16::try_from(area.bottom()).unwrap_or(u16::MAX)).step_by(step) {
-            anchors(now, *area, y, |x, hash| {
+        for y in (area.y..u16::try_from(area.bottom()).unwrap_or(u16::MAX)).step_by(density.rows) {
+            anchors(now, *area, y, density.chosen, |x, hash| {
                 if let Some((was_x, was_y)) = recall(&table, hash) {
                     let by = (i32::from(x) - i32::from(was_x), i32::from(y) - i32::from(was_y));
                     *votes.entry(by).or_default() += 1;
@@ -65,7 +72,7 @@ pub(super) fn displacements(before: &Picture, now: &Picture, changed: &[Rect]) -
 }
 
 /// Calls with column and hash of each place of a row that has content.
-fn anchors(picture: &Picture, area: Rect, y: u16, mut found: impl FnMut(u16, u32)) {
+fn anchors(picture: &Picture, area: Rect, y: u16, chosen: u32, mut found: impl FnMut(u16, u32)) {
     let row = picture.row(area.x, y, area.width);
     let below = picture.row(area.x, y.saturating_add(BELOW), area.width);
     let below = if below.is_empty() { row } else { below };
@@ -81,8 +88,8 @@ fn anchors(picture: &Picture, area: Rect, y: u16, mut found: impl FnMut(u16, u32
             }
             let x = number * WINDOW + x;
             let next = row.get(x + 1).copied().unwrap_or_default();
-            let chosen = pixel.wrapping_mul(0x9e37_79b1) ^ next.wrapping_mul(0x85eb_ca6b);
-            if chosen.wrapping_mul(0xc2b2_ae35) >> (32 - CHOSEN) != 0 {
+            let mixed = pixel.wrapping_mul(0x9e37_79b1) ^ next.wrapping_mul(0x85eb_ca6b);
+            if mixed.wrapping_mul(0xc2b2_ae35) >> (32 - chosen) != 0 {
                 continue;
             }
             if let (Some(here), Some(there)) = (row.get(x..x + WINDOW), below.get(x..x + WINDOW)) {
@@ -137,8 +144,33 @@ fn recall(table: &[(u32, u32)], hash: u32) -> Option<(u16, u16)> {
     }
 }
 
+/// The rectangles of the displacement that explains most; takes it from the candidates.
+pub(super) fn best(
+    before: &Picture,
+    now: &Picture,
+    changed: &[Rect],
+    candidates: &mut Vec<(i32, i32)>,
+) -> Option<Vec<Move>> {
+    let total: usize = changed.iter().map(|area| area.pixels()).sum();
+    let mut best: Option<(usize, usize, Vec<Move>)> = None;
+    for (place, by) in candidates.iter().enumerate() {
+        let found = moves(before, now, changed, *by);
+        let gained = found.iter().map(|found| found.from.pixels()).sum();
+        if gained > best.as_ref().map_or(0, |best| best.0) {
+            best = Some((gained, place, found));
+        }
+        // Nothing will be much better.
+        if gained * 5 >= total * 4 {
+            break;
+        }
+    }
+    let (_, place, found) = best?;
+    candidates.remove(place);
+    Some(found)
+}
+
 /// Rectangles that a displacement explains, in an order in which none overwrites what a later one needs.
-pub(super) fn moves(before: &Picture, now: &Picture, changed: &[Rect], (dx, dy): (i32, i32)) -> Vec<Move> {
+fn moves(before: &Picture, now: &Picture, changed: &[Rect], (dx, dy): (i32, i32)) -> Vec<Move> {
     let grid = Grid::new(now.size(), BLOCK);
     // Whether there is something to gain in each block, if it is as it was over there.
     let mut gain: Vec<Option<bool>> = vec![None; grid.count()];
