@@ -174,8 +174,12 @@ fn moves(before: &Picture, now: &Picture, changed: &[Rect], (dx, dy): (i32, i32)
     let grid = Grid::new(now.size(), BLOCK);
     // Whether there is something to gain in each block, if it is as it was over there.
     let mut gain: Vec<Option<bool>> = vec![None; grid.count()];
+    let all = changed.iter().fold(Rect::default(), |all, area| all.union(*area));
     for area in changed {
-        for (column, row) in grid.touched(*area) {
+        // Lines of text end raggedly: what is beside them moved too, if only from blank to blank.
+        let wide = area.width >= all.width / 2;
+        let area = if wide { Rect { x: all.x, width: all.width, ..*area } } else { *area };
+        for (column, row) in grid.touched(area) {
             let block = grid.tile(column, row);
             if let (Some(from), Some(place)) =
                 (shifted(block, (dx, dy), now), gain.get_mut(grid.index(column, row)))
@@ -186,17 +190,18 @@ fn moves(before: &Picture, now: &Picture, changed: &[Rect], (dx, dy): (i32, i32)
             }
         }
     }
-    let mut found = Vec::new();
+    let mut areas = Vec::new();
     for (column, row) in grid.touched(now.size().rect()) {
-        if gain.get(grid.index(column, row)).copied().flatten().is_some()
-            && let Some(area) = grown(&grid, &mut gain, column, row)
-        {
-            let area = stretched(before, now, area, (dx, dy));
-            if let Some(from) = shifted(area, (dx, dy), now) {
-                found.push(Move { from, to: Point { x: area.x, y: area.y } });
-            }
+        if gain.get(grid.index(column, row)).copied().flatten().is_some() {
+            areas.extend(grown(&grid, &mut gain, column, row));
         }
     }
+    let stretched = areas.iter().map(|area| stretched(before, now, (*area, &areas), (dx, dy)));
+    let mut found: Vec<Move> = stretched
+        .filter_map(|area| {
+            Some(Move { from: shifted(area, (dx, dy), now)?, to: Point { x: area.x, y: area.y } })
+        })
+        .collect();
     match (dx, dy) {
         (_, 1..) => found.sort_by_key(|m| core::cmp::Reverse((m.to.y, m.to.x))),
         (_, ..0) => found.sort_by_key(|m| (m.to.y, m.to.x)),
@@ -232,8 +237,13 @@ fn shifted(to: Rect, (dx, dy): (i32, i32), picture: &Picture) -> Option<Rect> {
 }
 
 /// Larger by less than a block in each direction, as far as the pixels match: nothing moves in whole blocks.
-fn stretched(before: &Picture, now: &Picture, mut area: Rect, by: (i32, i32)) -> Rect {
-    let matches = |strip: Rect| shifted(strip, by, now).is_some_and(|from| same(before, from, now, strip));
+/// Not into others, which would then find their source overwritten.
+fn stretched(before: &Picture, now: &Picture, (own, others): (Rect, &[Rect]), by: (i32, i32)) -> Rect {
+    let mut area = own;
+    let matches = |strip: Rect| {
+        others.iter().all(|other| *other == own || other.intersect(strip).is_empty())
+            && shifted(strip, by, now).is_some_and(|from| same(before, from, now, strip))
+    };
     let size = now.size();
     for _ in 1..BLOCK {
         let upper = Rect { y: area.y.wrapping_sub(1), height: 1, ..area };
