@@ -1,6 +1,6 @@
 //! What a screen shows at work, drawn in memory and coded: bytes and time of each step. `cargo bench -p
 //! nearhand-screen [NAME…]`. A table to compare one change of the coder with the last; not a test, it can't fail
-//! but where a picture comes out wrong.
+//! but where a picture comes out wrong. `workloads` is longer than 100 lines because it is a table.
 #![allow(
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
