@@ -149,7 +149,7 @@ export class Panel {
     for (const [name, { state, button }] of this.rights) {
       const until = this.granted.get(name);
       state.className = until ? 'good' : '';
-      const left = until ? `granted for ${time((until - Date.now()) / 1000)}` : 'not granted';
+      const left = until ? `granted, ${time((until - Date.now()) / 1000)} left` : 'not granted';
       if (state.textContent !== left) state.textContent = left;
       const act = until ? 'Give back' : 'Ask';
       if (button.textContent !== act) {
