@@ -25,6 +25,8 @@ async function begin(...args) {
   context = await chromium.newContext({ viewport: { width: 1280, height: 760 } });
   context.setDefaultTimeout(LIMIT);
   page = await open(stage.url);
+  // What happens at the device before is told to nobody.
+  await title('The screen is not shown');
 }
 
 async function open(url) {
@@ -213,7 +215,7 @@ test('chat goes both ways with its marks, and what the device says is only ever 
 
 test('access is asked for and given back in the page', async () => {
   await page.click('#state-do');
-  assert.equal((await stage.heard((said) => said.ask)).ask, 'view,control');
+  assert.equal((await stage.heard((said) => said.ask)).ask, 'view, control');
   stage.cue({ asking: 60 });
   await title('Waiting for consent');
   stage.cue('deny');
@@ -223,7 +225,7 @@ test('access is asked for and given back in the page', async () => {
   await page.click('[aria-label="Ask for diagnostics"]');
   await stage.heard((said) => said.ask === 'diagnostics' && said.seconds === 1800);
   stage.grant(['diagnostics']);
-  await page.click('[aria-label="Give diagnostics back"]');
+  await page.click('[aria-label="Give back diagnostics"]');
   await stage.heard((said) => said.drop === 'diagnostics');
 });
 

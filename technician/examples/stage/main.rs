@@ -4,7 +4,14 @@
 //! Each line of the standard input is a JSON document that says what happens at the device; each line of the standard
 //! output one that says what the device was told.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a program of the tests")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a program of the tests"
+)]
 
 mod device;
 mod link;
@@ -14,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nearhand_client::session::{SessionEnd, Update};
+use nearhand_client::viewer::decode;
 use nearhand_client::viewer::decoder::Program;
 use nearhand_client::viewer::{Server, Settings, serve};
 use nearhand_shared::grant::Capability;
@@ -58,7 +66,7 @@ fn main() -> std::process::ExitCode {
     let mut arguments = std::env::args().skip(1);
     let first = arguments.next();
     if first.as_deref() == Some("decode") {
-        return nearhand_client::viewer::decode::run();
+        return decode::run(decode::Product::Operations);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(play(first.as_deref() == Some("view-only")));

@@ -154,7 +154,7 @@ export class Panel {
       const act = until ? 'Give back' : 'Ask';
       if (button.textContent !== act) {
         button.textContent = act;
-        button.setAttribute('aria-label', until ? `Give ${name} back` : `Ask for ${name}`);
+        button.setAttribute('aria-label', until ? `Give back ${name}` : `Ask for ${name}`);
       }
     }
     const may = this.has('diagnostics');
