@@ -13,6 +13,10 @@ apt_programs=(
   nftables:nft         # NAT in front of simulated hosts
   tcpdump:tcpdump      # the test that looks for plain text on the wire
   gdb:gcore            # the test that looks for secrets in memory dumps
+  chromium:chromium    # the browser of the page's tests
+  nodejs:node          # runs them
+  npm:npm              # fetches what they need, which is in no program
+  procps:pgrep         # finds the decode process that they kill
 )
 
 # The cargo-deny that the checks were written for.
