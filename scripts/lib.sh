@@ -13,6 +13,11 @@ apt_programs=(
   nftables:nft         # NAT in front of simulated hosts
   tcpdump:tcpdump      # the test that looks for plain text on the wire
   gdb:gcore            # the test that looks for secrets in memory dumps
+  xvfb:Xvfb            # an X server without a screen: the desktop process is tried on it
+  xterm:xterm          # what is typed is typed into this
+  xclip:xclip          # copies and pastes
+  x11-xkb-utils:setxkbmap # changes the keyboard's layout
+  x11-xserver-utils:xrandr # changes the screen's resolution
 )
 
 # The cargo-deny that the checks were written for.

@@ -272,16 +272,15 @@ fn character_key(board: &mut Board<'_>, at: PhysicalKey, character: char, now: I
     if let Some((_, pressed)) = changed.min_by_key(|(cost, _)| *cost) {
         return pressed;
     }
-    if shortcut {
-        // Programs look for shortcuts in the layout's other groups, too.
-        let elsewhere = spots(character).next().map(|spot| spot.keycode);
-        return elsewhere.map_or_else(|| by_place(at), Pressed::plain);
-    }
     match board.spares.lend(symbol::of_character(character), now) {
         Lent::Key(keycode, remap) => {
             Pressed::Key { before: remap.into_iter().collect(), keycode, after: Vec::new() }
         }
-        Lent::NotBefore(_) | Lent::Never => by_place(at),
+        // Many programs look for shortcuts in the layout's other groups, too.
+        Lent::NotBefore(_) | Lent::Never => {
+            let elsewhere = map.characters.get(&character).and_then(|spots| spots.first());
+            elsewhere.filter(|_| shortcut).map_or_else(|| by_place(at), |spot| Pressed::plain(spot.keycode))
+        }
     }
 }
 

@@ -139,7 +139,7 @@ impl X11 {
         Ok(match event {
             Event::DamageNotify(_) => Some(Happened::Damaged),
             Event::XfixesCursorNotify(_) => Some(Happened::CursorShape),
-            Event::RandrScreenChangeNotify(_) | Event::RandrNotify(_) => {
+            Event::RandrScreenChangeNotify(_) | Event::RandrNotify(_) | Event::ConfigureNotify(_) => {
                 let size = monitors::size(&self.link)?;
                 let monitors = monitors::list(&self.link, size)?;
                 let changed = size != self.size || monitors != self.monitors;
