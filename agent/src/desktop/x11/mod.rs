@@ -59,6 +59,7 @@ struct Link {
 }
 
 /// An error of the connection ends the display.
+#[allow(clippy::needless_pass_by_value, reason = "it is what map_err passes")]
 fn ended(error: ConnectionError) -> DisplayError {
     DisplayError::Ended(error.to_string())
 }

@@ -2,6 +2,7 @@
 
 use nearhand_screen::{Rect, Size};
 use nearhand_shared::message::screen::{MAX_MONITORS, Monitor};
+use x11rb::cookie::Cookie;
 use x11rb::protocol::randr::{ConnectionExt as _, NotifyMask};
 use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask};
 
@@ -35,7 +36,7 @@ pub(super) fn watch(link: &Link, size: Size) -> Result<Vec<Monitor>, DisplayErro
 /// The monitors there are now, from 0.
 pub(super) fn list(link: &Link, size: Size) -> Result<Vec<Monitor>, DisplayError> {
     // Without RandR the request can't even be made.
-    let reply = link.conn.randr_get_monitors(link.root, true).ok().map(|cookie| cookie.reply());
+    let reply = link.conn.randr_get_monitors(link.root, true).ok().map(Cookie::reply);
     let reply = reply.map(unless_refused).transpose()?.flatten();
     let mut monitors = Vec::new();
     for info in reply.into_iter().flat_map(|reply| reply.monitors).take(MAX_MONITORS) {
