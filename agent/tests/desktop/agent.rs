@@ -37,10 +37,10 @@ fn what_is_in_the_way_is_said_in_words() {
 }
 
 /// What stands for logind, on a bus of its own: one session of user 65534 on that display.
-struct Manager;
+struct Logind;
 
 #[zbus::interface(name = "org.freedesktop.login1.Manager")]
-impl Manager {
+impl Logind {
     fn list_sessions(&self) -> Vec<(String, u32, String, String, OwnedObjectPath)> {
         let path = OwnedObjectPath::try_from(SESSION).unwrap();
         vec![("1".to_owned(), NOBODY, "nobody".to_owned(), "seat0".to_owned(), path)]
@@ -120,7 +120,7 @@ async fn root_finds_the_session_and_becomes_its_user() {
     let (_bus, address) = bus(display.dir.path());
     let logind = zbus::connection::Builder::address(address.as_str())
         .unwrap()
-        .serve_at("/org/freedesktop/login1", Manager)
+        .serve_at("/org/freedesktop/login1", Logind)
         .unwrap()
         .serve_at(SESSION, Session(display.name.clone()))
         .unwrap()
