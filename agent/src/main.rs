@@ -8,6 +8,7 @@ mod code;
 mod command;
 mod consent;
 mod control;
+mod desktop;
 mod diagnostics;
 mod home;
 mod hub;

@@ -4,6 +4,7 @@
 mod attend;
 mod audit;
 mod console;
+mod desktop;
 mod doctor;
 mod enrol;
 mod pages;
@@ -58,6 +59,9 @@ enum Command {
     Rotate,
     /// Check how this machine is doing, without any connection
     Doctor(doctor::DoctorArgs),
+    /// Serve one session's screen; started by the agent, which it talks to by its standard input and output
+    #[command(hide = true)]
+    Desktop(desktop::DesktopArgs),
     /// Print completions for a shell
     #[command(hide = true)]
     Completions(pages::CompletionsArgs),
@@ -89,6 +93,10 @@ pub(crate) fn main(cli: Cli) -> ExitCode {
     let filter = EnvFilter::try_new(format!("warn,nearhand_agent={level},nearhand_shared={level}"))
         .unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    if matches!(&cli.command, Command::Desktop(args) if !args.check) {
+        // It waits on descriptors of its own and has no use for a runtime.
+        return outcome_of(desktop::run());
+    }
     // One thread: an idle agent costs nothing, and its few sessions fit.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match runtime {
@@ -100,6 +108,10 @@ pub(crate) fn main(cli: Cli) -> ExitCode {
         }
         Err(error) => Err(error.into()),
     };
+    outcome_of(outcome)
+}
+
+fn outcome_of(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));
         ExitCode::from(code_of(&error))
@@ -129,6 +141,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Policy => simple::policy(&Home::open(dir)?),
         Command::Rotate => simple::rotate(&Home::open(dir)?).await,
         Command::Doctor(args) => Ok(doctor::doctor(args, dir).await),
+        Command::Desktop(_) => desktop::check().await,
         Command::Completions(args) => pages::completions(&args),
         Command::Man(args) => pages::man(&args),
     }

@@ -16,8 +16,18 @@ pub(crate) fn own_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+/// The first group of a user of this machine.
+pub(crate) fn primary_group(user: u32) -> Option<u32> {
+    let users = sysinfo::Users::new_with_refreshed_list().ok()?;
+    users.iter().find(|known| **known.id() == user).map(|known| *known.group_id())
+}
+
 /// Columns of the terminal that the standard output is, if it is one.
 pub(crate) fn terminal_width() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
+
+mod pipes;
+
+pub(crate) use pipes::*;

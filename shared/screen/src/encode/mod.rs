@@ -13,12 +13,12 @@ mod plan;
 mod rectangles;
 
 use crate::canvas::Canvas as _;
-use crate::format::{BESIDE, FIRST, Kind, Model, Place, VERSION, put_length};
+use crate::format::{BESIDE, FIRST, Kind, Model, Place, SEAL, VERSION, put_length};
 use crate::geometry::{Point, Rect, Size};
 use crate::jpeg::Jpeg;
 use crate::photo;
 use crate::picture::Picture;
-use crate::range::Writer;
+use crate::range::{Code as _, Writer};
 
 use kept::Kept;
 use marks::Marks;
@@ -179,6 +179,7 @@ impl Encoder {
             return None;
         }
         self.place(&mut frame, Kind::End, Rect::default());
+        frame.writer.raw(8, SEAL);
         let mut bytes = vec![VERSION];
         if self.fresh {
             let Size { width, height } = self.size();

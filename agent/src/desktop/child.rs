@@ -1,0 +1,328 @@
+//! The desktop process itself: one loop that owns the display, and a thread that codes frames.
+//!
+//! It waits on four descriptors at once: the agent's messages, the pipe to the agent while something is unwritten, the
+//! display, and the coding thread. On a still screen none of them stirs and no timer is set. Input is carried out
+//! before anything else. At the end, however it comes, keys and buttons are let go of and lent keycodes given back.
+
+use std::io;
+use std::time::Instant;
+
+use nearhand_screen::{Point, Rect};
+use nearhand_shared::message::screen::{FromScreen, Input, InputNotice, MonitorNumber, ScreenPoint};
+
+use super::drawing::Drawing;
+use super::input::{Deed, Hands};
+use super::outgoing::Outgoing;
+use super::precedence::Precedence;
+use super::protocol::{FromDesktop, Incoming, ToDesktop};
+use super::source::{Display, DisplayError, Happened};
+use super::view::View;
+use super::x11::X11;
+use crate::platform::{self, Ready};
+
+/// Why the process ends before the agent wants it to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChildError {
+    /// The display.
+    #[error(transparent)]
+    Display(#[from] DisplayError),
+    /// The agent said something that can't be understood.
+    #[error("the agent's messages can't be understood; are both of the same version?")]
+    Agent(#[from] nearhand_shared::wire::WireError),
+    /// The pipes to the agent.
+    #[error("the pipe to the agent failed")]
+    Pipe(#[from] io::Error),
+}
+
+/// Serves the agent at the other end of standard input and output until it closes them.
+///
+/// # Errors
+/// [`ChildError`]; the agent has been told.
+pub(crate) fn run() -> Result<(), ChildError> {
+    let mut out = Outgoing::default();
+    let outcome = X11::open().map_err(ChildError::from).and_then(|display| serve(display, &mut out));
+    if let Err(error) = &outcome {
+        out.push(&FromDesktop::Failed(error.to_string()));
+        platform::standard_output_waits(true)?;
+        out.write()?;
+    }
+    outcome
+}
+
+fn serve<D: Display>(display: D, out: &mut Outgoing) -> Result<(), ChildError> {
+    platform::standard_output_waits(false)?;
+    out.push(&FromDesktop::Ready { monitors: display.monitors().to_vec() });
+    let mut child = Child::new(display)?;
+    let outcome = child.run(out);
+    // The display may be what has failed.
+    let released = child.release_everything();
+    outcome?;
+    Ok(released?)
+}
+
+struct Child<D: Display> {
+    display: D,
+    view: View,
+    hands: Hands,
+    /// Input has come: the local person is listened for.
+    guarding: bool,
+    precedence: Precedence,
+    drawing: Drawing,
+    redraw: bool,
+    monitor: Option<MonitorNumber>,
+    /// Where the pointer is as far as the technician knows.
+    pointer: Option<(u16, u16)>,
+    pointer_moved: bool,
+    cursor_changed: bool,
+}
+
+impl<D: Display> Child<D> {
+    fn new(display: D) -> Result<Self, ChildError> {
+        Ok(Self {
+            display,
+            view: View::new()?,
+            hands: Hands::default(),
+            guarding: false,
+            precedence: Precedence::default(),
+            drawing: Drawing::default(),
+            redraw: false,
+            monitor: None,
+            pointer: None,
+            pointer_moved: false,
+            cursor_changed: false,
+        })
+    }
+
+    fn run(&mut self, out: &mut Outgoing) -> Result<(), ChildError> {
+        let mut incoming = Incoming::default();
+        loop {
+            let now = Instant::now();
+            while let Some(message) = incoming.next()? {
+                self.told(message, now, out)?;
+            }
+            self.work_hands(now, out)?;
+            for happened in self.display.happened(now)? {
+                self.noticed(&happened, now, out)?;
+            }
+            self.be_punctual(now, out)?;
+            self.produce(now, out)?;
+            out.write()?;
+            let at_once = self.display.settle()? || self.hands.is_busy(now);
+            let wake = if at_once { Some(now) } else { self.wake(out) };
+            let ready = self.wait(wake, out)?;
+            if ready.input && !read(&mut incoming)? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn wait(&self, wake: Option<Instant>, out: &Outgoing) -> Result<Ready, ChildError> {
+        let timeout = wake.map(|wake| wake.saturating_duration_since(Instant::now()));
+        let others = [self.display.descriptor(), self.view.descriptor()];
+        Ok(platform::wait(&others, !out.is_empty(), timeout)?)
+    }
+
+    /// When there is something to do although nothing happens.
+    fn wake(&self, out: &Outgoing) -> Option<Instant> {
+        let frames = out.has_room().then(|| self.view.wake()).flatten();
+        let all =
+            [frames, self.hands.wake(), self.precedence.wake(), self.drawing.wake(), self.display.wake()];
+        all.into_iter().flatten().min()
+    }
+
+    fn told(&mut self, message: ToDesktop, now: Instant, out: &mut Outgoing) -> Result<(), ChildError> {
+        match message {
+            ToDesktop::View { monitor, quality } => {
+                self.monitor = monitor;
+                self.display.watch(true)?;
+                self.view.start(quality, now);
+                self.look_anew(now, out);
+            }
+            ToDesktop::Painted { frame, .. } => self.view.painted(frame, now),
+            ToDesktop::Quality(quality) => self.view.set_quality(quality),
+            ToDesktop::Hidden(hidden) => self.view.set_hidden(hidden),
+            ToDesktop::StopView => {
+                self.view.stop();
+                self.display.watch(false)?;
+            }
+            ToDesktop::Input(input) => self.input(input, now, out)?,
+            ToDesktop::StopInput => self.stop_input()?,
+            ToDesktop::Clipboard(message) => self.display.told(message, now)?,
+            ToDesktop::StartClipboard => self.display.share(true, now)?,
+            ToDesktop::StopClipboard => self.display.share(false, now)?,
+            ToDesktop::Laser(at) => {
+                self.drawing.point(at, self.area(), now);
+                self.redraw = true;
+            }
+            ToDesktop::Stroke { number, points } => {
+                self.drawing.stroke(number, &points, self.area());
+                self.redraw = true;
+            }
+            ToDesktop::Wipe => {
+                self.drawing.wipe();
+                self.redraw = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// The part of the screen that is shown, and that positions count in; the whole screen if the chosen monitor is
+    /// not there.
+    fn area(&self) -> Rect {
+        self.chosen().unwrap_or_else(|| self.display.size().rect())
+    }
+
+    fn chosen(&self) -> Option<Rect> {
+        let Some(number) = self.monitor else { return Some(self.display.size().rect()) };
+        let monitor = self.display.monitors().iter().find(|monitor| monitor.number == number)?;
+        Some(Rect::new(monitor.x, monitor.y, monitor.width, monitor.height))
+    }
+
+    /// The viewer begins, or the monitors have changed.
+    fn look_anew(&mut self, now: Instant, out: &mut Outgoing) {
+        out.push(&FromDesktop::Screen(FromScreen::Monitors(self.display.monitors().to_vec())));
+        let area = self.chosen();
+        if area.is_none() {
+            let gone = "this monitor is no longer there; choose another one";
+            out.push(&FromDesktop::Screen(FromScreen::Gone(gone.to_owned())));
+        }
+        self.view.look_at(area, now);
+        self.pointer = None;
+        self.pointer_moved = true;
+        self.cursor_changed = true;
+    }
+
+    fn input(&mut self, input: Input, now: Instant, out: &mut Outgoing) -> Result<(), ChildError> {
+        if !self.guarding {
+            self.guarding = true;
+            self.display.watch_people(true)?;
+        }
+        if self.precedence.holds() {
+            return Ok(());
+        }
+        if let Some(what) = self.hands.take(input) {
+            out.push(&FromDesktop::Input(InputNotice::Untypable(what)));
+        }
+        self.work_hands(now, out)
+    }
+
+    /// Carries out what input is waiting, as far as it can be now.
+    fn work_hands(&mut self, now: Instant, out: &mut Outgoing) -> Result<(), ChildError> {
+        let area = self.area();
+        while self.hands.is_busy(now) {
+            let step = self.hands.step(&mut self.display, area, now)?;
+            self.display.perform(&step.deeds)?;
+            if let Some(Deed::Move(x, y)) = step.deeds.last() {
+                // The technician has drawn it there already.
+                self.pointer = Some((*x, *y));
+            }
+            if !step.untypable.is_empty() {
+                out.push(&FromDesktop::Input(InputNotice::Untypable(step.untypable)));
+            }
+        }
+        Ok(())
+    }
+
+    fn stop_input(&mut self) -> Result<(), DisplayError> {
+        let deeds = self.hands.stop();
+        self.display.perform(&deeds)?;
+        if std::mem::take(&mut self.guarding) {
+            self.display.watch_people(false)?;
+        }
+        self.precedence = Precedence::default();
+        Ok(())
+    }
+
+    fn noticed(&mut self, happened: &Happened, now: Instant, out: &mut Outgoing) -> Result<(), ChildError> {
+        match happened {
+            Happened::Damaged => self.view.damaged(now),
+            Happened::Monitors => {
+                if self.view.is_on() {
+                    self.look_anew(now, out);
+                }
+                self.redraw = true;
+            }
+            Happened::CursorShape => self.cursor_changed = true,
+            Happened::PointerMoved => self.pointer_moved = true,
+            Happened::UsedLocally if self.guarding => {
+                if self.precedence.used(now) {
+                    let deeds = self.hands.stop();
+                    self.display.perform(&deeds)?;
+                    out.push(&FromDesktop::Input(InputNotice::HeldBack(true)));
+                }
+            }
+            Happened::UsedLocally => {}
+        }
+        Ok(())
+    }
+
+    fn be_punctual(&mut self, now: Instant, out: &mut Outgoing) -> Result<(), ChildError> {
+        if self.precedence.over(now) {
+            out.push(&FromDesktop::Input(InputNotice::HeldBack(false)));
+        }
+        self.redraw |= self.drawing.fade(now);
+        if std::mem::take(&mut self.redraw) {
+            let rects = self.drawing.rects(self.display.size());
+            self.display.show(&rects)?;
+        }
+        if self.display.wake().is_some_and(|wake| wake <= now) {
+            self.display.overdue(now)?;
+        }
+        Ok(())
+    }
+
+    /// What can wait for room: the pointer, the clipboard's content, frames.
+    fn produce(&mut self, now: Instant, out: &mut Outgoing) -> Result<(), ChildError> {
+        if self.view.is_on() && out.has_room() {
+            if std::mem::take(&mut self.cursor_changed)
+                && let Some(cursor) = self.display.cursor()?
+            {
+                out.push(&FromDesktop::Screen(FromScreen::Cursor(cursor)));
+            }
+            if std::mem::take(&mut self.pointer_moved) {
+                self.tell_pointer(out)?;
+            }
+        }
+        while out.has_room()
+            && let Some(message) = self.display.tell()
+        {
+            out.push(&FromDesktop::Clipboard(message));
+        }
+        let focus = self.pointer.filter(|_| self.view.is_on()).and_then(|(x, y)| {
+            let area = self.area();
+            Some(Point { x: x.checked_sub(area.x)?, y: y.checked_sub(area.y)? })
+        });
+        self.view.work(&mut self.display, focus, now, out)
+    }
+
+    fn tell_pointer(&mut self, out: &mut Outgoing) -> Result<(), ChildError> {
+        let pointer = self.display.pointer()?;
+        if pointer == self.pointer {
+            return Ok(());
+        }
+        self.pointer = pointer;
+        let area = self.area();
+        let here = pointer.filter(|(x, y)| area.contains(Rect::new(*x, *y, 1, 1)));
+        let at = here.map(|(x, y)| ScreenPoint { x: x - area.x, y: y - area.y });
+        out.push(&FromDesktop::Screen(FromScreen::CursorAt(at)));
+        Ok(())
+    }
+
+    fn release_everything(&mut self) -> Result<(), DisplayError> {
+        let mut deeds = self.hands.stop();
+        deeds.extend(self.hands.give_back());
+        self.display.perform(&deeds)?;
+        self.display.share(false, Instant::now())?;
+        self.display.show(&[])?;
+        // An answer means that all of it has been done.
+        self.display.pointer().map(|_| ())
+    }
+}
+
+/// Reads what has come; `false` at the end.
+fn read(incoming: &mut Incoming) -> io::Result<bool> {
+    let mut buffer = [0; 64 * 1024];
+    let read = platform::read_standard_input(&mut buffer)?;
+    incoming.push(buffer.get(..read).unwrap_or_default());
+    Ok(read > 0)
+}

@@ -1,0 +1,247 @@
+//! Which display there is to see: the one in the agent's own environment, else that of the session which logind says
+//! is active at this machine's screen.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io::Read;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
+
+use zbus::Connection;
+use zbus::zvariant::{OwnedObjectPath, OwnedValue};
+
+use crate::platform;
+
+const LOGIND: &str = "org.freedesktop.login1";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+/// Most sessions and processes looked at.
+const MOST: usize = 20_000;
+/// Most bytes of a process's environment.
+const ENVIRONMENT: u64 = 256 * 1024;
+
+/// A display, and how to reach it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Reach {
+    /// As in `DISPLAY`.
+    pub(crate) display: OsString,
+    /// As in `XAUTHORITY`, if it is known.
+    pub(crate) authority: Option<OsString>,
+    /// The user's directory, if it is known; `.Xauthority` is there by default.
+    pub(crate) home: Option<OsString>,
+    /// Whose it is.
+    pub(crate) user: u32,
+}
+
+/// Why there is nothing to see. For the technician and the person at the device.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum NoDisplay {
+    /// Nobody's session is active at the screen.
+    #[error("nobody is logged in at this machine's screen; somebody has to log in first")]
+    Nobody,
+    /// A system that isn't supported.
+    #[error(
+        "the desktop here runs on Wayland, which can't be shown on this system yet; \
+         choose an Xorg (X11) session when logging in"
+    )]
+    Wayland,
+    /// A text console.
+    #[error("the session at this machine's screen is a text console ({0}), which can't be shown")]
+    Console(String),
+    /// Somebody else's, and we aren't root.
+    #[error(
+        "the session at this machine's screen is user {0}'s; the agent has to run as that user or as root"
+    )]
+    SomebodyElses(u32),
+    /// The display's name isn't known.
+    #[error("the display of the session at this machine's screen is not known; set DISPLAY for the agent")]
+    Unnamed,
+    /// logind isn't there or doesn't answer.
+    #[error(
+        "which display is in use can't be asked ({0}); run the agent in the desktop session, or set DISPLAY for it"
+    )]
+    NoLogind(String),
+}
+
+/// Finds the display.
+///
+/// # Errors
+/// [`NoDisplay`], in words.
+pub(crate) async fn display() -> Result<Reach, NoDisplay> {
+    if let Some(own) = of_environment(|name| std::env::var_os(name), platform::own_user()) {
+        return own;
+    }
+    let bus = Connection::system().await.map_err(|error| NoDisplay::NoLogind(error.to_string()))?;
+    let sessions = sessions(&bus).await.map_err(|error| NoDisplay::NoLogind(error.to_string()))?;
+    let session = choose(&sessions)?;
+    if !platform::is_root() && session.user != platform::own_user() {
+        return Err(NoDisplay::SomebodyElses(session.user));
+    }
+    let environments = environments(session.user);
+    reach(session, &environments)
+}
+
+/// What the agent's own environment says; `None`: nothing.
+fn of_environment(
+    variable: impl Fn(&str) -> Option<OsString>,
+    user: u32,
+) -> Option<Result<Reach, NoDisplay>> {
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+    if set("WAYLAND_DISPLAY").is_some() {
+        return Some(Err(NoDisplay::Wayland));
+    }
+    let (authority, home) = (set("XAUTHORITY"), set("HOME"));
+    set("DISPLAY").map(|display| Ok(Reach { display, authority, home, user }))
+}
+
+/// What logind knows of a session.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Session {
+    user: u32,
+    /// `x11`, `wayland`, `tty`, …
+    kind: String,
+    /// `user`, `greeter`, …
+    class: String,
+    display: String,
+    active: bool,
+    remote: bool,
+    seated: bool,
+}
+
+async fn sessions(bus: &Connection) -> zbus::Result<Vec<Session>> {
+    let path = "/org/freedesktop/login1";
+    let manager = format!("{LOGIND}.Manager");
+    let reply = bus.call_method(Some(LOGIND), path, Some(manager.as_str()), "ListSessions", &()).await?;
+    let rows: Vec<(String, u32, String, String, OwnedObjectPath)> = reply.body().deserialize()?;
+    let mut sessions = Vec::new();
+    for (_, user, _, seat, path) in rows.into_iter().take(MOST) {
+        let interface = format!("{LOGIND}.Session");
+        let asked = bus.call_method(Some(LOGIND), &path, Some(PROPERTIES), "GetAll", &(interface,)).await;
+        // It may have ended meanwhile.
+        let Ok(reply) = asked else { continue };
+        let all: HashMap<String, OwnedValue> = reply.body().deserialize()?;
+        let text = |name: &str| {
+            let value = all.get(name).and_then(|value| <&str>::try_from(value).ok());
+            value.unwrap_or_default().to_owned()
+        };
+        let flag = |name: &str| all.get(name).and_then(|value| bool::try_from(value).ok()).unwrap_or(false);
+        sessions.push(Session {
+            user,
+            kind: text("Type"),
+            class: text("Class"),
+            display: text("Display"),
+            active: flag("Active"),
+            remote: flag("Remote"),
+            seated: !seat.is_empty(),
+        });
+    }
+    Ok(sessions)
+}
+
+/// The session at the machine's screen, if its display can be shown.
+fn choose(sessions: &[Session]) -> Result<&Session, NoDisplay> {
+    let here = sessions.iter().filter(|s| s.active && !s.remote && s.class == "user");
+    let session =
+        here.max_by_key(|s| (s.kind == "x11", s.seated, s.kind == "wayland")).ok_or(NoDisplay::Nobody)?;
+    match session.kind.as_str() {
+        "x11" => Ok(session),
+        "wayland" => Err(NoDisplay::Wayland),
+        other => Err(NoDisplay::Console(other.to_owned())),
+    }
+}
+
+type Environment = HashMap<OsString, OsString>;
+
+/// The display of a session, from what logind and the session's own programs know.
+fn reach(session: &Session, environments: &[Environment]) -> Result<Reach, NoDisplay> {
+    let of = |environment: &Environment, name: &str| {
+        environment.get(&OsString::from(name)).filter(|value| !value.is_empty()).cloned()
+    };
+    let named = Some(OsString::from(&session.display)).filter(|display| !display.is_empty());
+    let display =
+        named.or_else(|| environments.iter().find_map(|e| of(e, "DISPLAY"))).ok_or(NoDisplay::Unnamed)?;
+    // Programs may write the same display as `:0.0`.
+    let same = |e: &&Environment| {
+        of(e, "DISPLAY").is_some_and(|other| {
+            let (other, display) = (other.to_string_lossy(), display.to_string_lossy());
+            other == display || other.strip_prefix(&*display).is_some_and(|rest| rest.starts_with('.'))
+        })
+    };
+    let on_it = || environments.iter().filter(same);
+    Ok(Reach {
+        authority: on_it().find_map(|e| of(e, "XAUTHORITY")),
+        home: on_it().chain(environments).find_map(|e| of(e, "HOME")),
+        display,
+        user: session.user,
+    })
+}
+
+/// The environments of a user's processes that have a display.
+fn environments(user: u32) -> Vec<Environment> {
+    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
+    let numbered = processes.flatten().filter(|entry| {
+        entry.file_name().to_str().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+    });
+    let read = numbered.take(MOST).filter_map(|entry| {
+        let file = fs::File::open(entry.path().join("environ")).ok()?;
+        file.metadata().ok().filter(|data| data.uid() == user)?;
+        let mut bytes = Vec::new();
+        file.take(ENVIRONMENT).read_to_end(&mut bytes).ok()?;
+        Some(parse(&bytes))
+    });
+    read.filter(|environment| environment.contains_key(&OsString::from("DISPLAY"))).collect()
+}
+
+fn parse(bytes: &[u8]) -> Environment {
+    let entries = bytes.split(|byte| *byte == 0).filter_map(|entry| {
+        let at = entry.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = (entry.get(..at)?, entry.get(at + 1..)?);
+        Some((OsString::from_vec(name.to_vec()), OsString::from_vec(value.to_vec())))
+    });
+    entries.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(kind: &str, active: bool) -> Session {
+        let (kind, class) = (kind.to_owned(), "user".to_owned());
+        Session { user: 1000, kind, class, display: ":0".to_owned(), active, remote: false, seated: true }
+    }
+
+    #[test]
+    fn the_active_session_at_the_screen_is_chosen() {
+        let remote = Session { remote: true, user: 7, ..session("x11", true) };
+        let greeter = Session { class: "greeter".to_owned(), user: 8, ..session("x11", true) };
+        let all = [session("tty", false), remote.clone(), greeter.clone(), session("x11", true)];
+        assert_eq!(choose(&all), Ok(&all[3]));
+        assert_eq!(choose(&[remote, greeter]), Err(NoDisplay::Nobody));
+        assert_eq!(choose(&[session("wayland", true), session("tty", true)]), Err(NoDisplay::Wayland));
+        assert_eq!(choose(&[session("tty", true)]), Err(NoDisplay::Console("tty".to_owned())));
+    }
+
+    #[test]
+    fn authority_and_home_come_from_a_program_on_that_display() {
+        let other = parse(b"DISPLAY=:9\0XAUTHORITY=/wrong\0HOME=/home/p\0");
+        let right = parse(b"A\0=\0DISPLAY=:0.0\0XAUTHORITY=/run/user/1000/x=auth\0");
+        let found = reach(&session("x11", true), &[other.clone(), right]).unwrap();
+        assert_eq!(found.authority, Some("/run/user/1000/x=auth".into()));
+        assert_eq!((found.display, found.home), (":0".into(), Some("/home/p".into())));
+        let nameless = Session { display: String::new(), ..session("x11", true) };
+        assert_eq!(reach(&nameless, &[other]).unwrap().display, OsString::from(":9"));
+        assert_eq!(reach(&nameless, &[]), Err(NoDisplay::Unnamed));
+    }
+
+    #[test]
+    fn the_own_environment_comes_first() {
+        let of = |pairs: &'static [(&str, &str)]| {
+            let find = |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| OsString::from(*v));
+            of_environment(find, 5)
+        };
+        assert_eq!(of(&[("DISPLAY", "")]), None);
+        assert_eq!(of(&[("DISPLAY", ":0"), ("WAYLAND_DISPLAY", "w")]), Some(Err(NoDisplay::Wayland)));
+        let found = of(&[("DISPLAY", ":3"), ("XAUTHORITY", "/a")]).unwrap().unwrap();
+        assert_eq!((found.display, found.authority, found.user), (":3".into(), Some("/a".into()), 5));
+    }
+}

@@ -1,0 +1,262 @@
+//! The technician's pointer and keyboard: what is held, what is still to be typed, and what to do about each message.
+//!
+//! Messages take effect in their order; a text that has to wait for spare keycodes holds up what comes after it.
+//! Whatever was pressed is remembered, so that it can be let go of. Pure: the keyboard is asked through a trait, time
+//! is an argument.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Instant;
+
+use nearhand_screen::Rect;
+use nearhand_shared::message::screen::{Button, Input, KeyMode, MAX_TEXT, PhysicalKey, ScreenPoint};
+
+use super::keys::plan::{self, Board, Pressed};
+use super::keys::spare::Spares;
+use super::keys::{KeyAct, KeyState, KeyboardMap, Keycode};
+
+/// Most messages that wait behind a text; more are dropped and told.
+const WAITING: usize = 2_000;
+/// Most keys held at the same time.
+const MOST_HELD: usize = 32;
+/// Longest name of a key, in bytes.
+const MAX_SYMBOL: usize = 32;
+/// A notch of the wheel.
+const NOTCH: i32 = 120;
+/// Most notches in one message.
+const MOST_NOTCHES: i32 = 20;
+
+/// Something done to the display.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Deed {
+    /// The pointer goes there, in pixels of all monitors.
+    Move(u16, u16),
+    /// The button, as X counts them, is pressed or let go of.
+    Button(u8, bool),
+    /// Something done to the keyboard.
+    Key(KeyAct),
+}
+
+/// The keyboard as it is now.
+pub(crate) trait Keyboard {
+    /// What can go wrong in asking.
+    type Error;
+    /// The layout; `spares` has been told if it changed.
+    fn layout(&mut self, spares: &mut Spares) -> Result<&KeyboardMap, Self::Error>;
+    /// The state.
+    fn state(&mut self) -> Result<KeyState, Self::Error>;
+}
+
+/// The technician's hands.
+#[derive(Debug, Default)]
+pub(crate) struct Hands {
+    keys: BTreeMap<PhysicalKey, Keycode>,
+    /// The keys that are down, oldest first.
+    down: Vec<Keycode>,
+    buttons: BTreeSet<Button>,
+    /// Parts of notches not yet scrolled.
+    scrolled: (i32, i32),
+    spares: Spares,
+    waiting: VecDeque<Input>,
+    text: VecDeque<char>,
+    /// The text goes on then.
+    wake: Option<Instant>,
+}
+
+/// What came of a step.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// To be done, in order.
+    pub(crate) deeds: Vec<Deed>,
+    /// What could not be typed.
+    pub(crate) untypable: String,
+}
+
+impl Hands {
+    /// Takes a message; [`Hands::step`] carries it out.
+    pub(crate) fn take(&mut self, input: Input) -> Option<String> {
+        if matches!(input, Input::ReleaseAll) {
+            // Nothing typed may come after it.
+            self.waiting.clear();
+            self.text.clear();
+        }
+        if self.waiting.len() >= WAITING {
+            return Some("too much at once: the rest was left out".to_owned());
+        }
+        match &input {
+            Input::Text(text) if text.chars().take(MAX_TEXT + 1).count() > MAX_TEXT => {
+                return Some(format!("a text of more than {MAX_TEXT} characters"));
+            }
+            Input::Key { symbol, .. } if symbol.len() > MAX_SYMBOL => {
+                return Some("a key with too long a name".to_owned());
+            }
+            _ => self.waiting.push_back(input),
+        }
+        None
+    }
+
+    /// When [`Hands::step`] has more to do; `None`: only after another message.
+    pub(crate) fn wake(&self) -> Option<Instant> {
+        self.wake
+    }
+
+    /// Whether [`Hands::step`] has something to do now.
+    pub(crate) fn is_busy(&self, now: Instant) -> bool {
+        let due = self.wake.is_none_or(|wake| wake <= now);
+        due && !(self.text.is_empty() && self.waiting.is_empty())
+    }
+
+    /// Carries out the next message, or the next piece of a text. Positions count from the upper left of `area`.
+    pub(crate) fn step<K: Keyboard>(
+        &mut self,
+        board: &mut K,
+        area: Rect,
+        now: Instant,
+    ) -> Result<Step, K::Error> {
+        self.wake = None;
+        if !self.text.is_empty() {
+            return self.type_on(board, now);
+        }
+        let mut step = Step::default();
+        match self.waiting.pop_front() {
+            Some(Input::Move(point)) => step.deeds.push(moved(point, area)),
+            Some(Input::Button { button, down }) => step.deeds.extend(self.button(button, down)),
+            Some(Input::Scroll { x, y }) => step.deeds = self.scroll(x, y),
+            Some(Input::Key { key, down: false, .. }) => step.deeds.extend(self.key_up(key)),
+            Some(Input::Key { key, symbol, mode, .. }) => {
+                return self.key_down(board, key, &symbol, mode, now);
+            }
+            Some(Input::Text(text)) => {
+                let mut last = ' ';
+                let lines =
+                    text.chars().filter(|c| !(std::mem::replace(&mut last, *c) == '\r' && *c == '\n'));
+                self.text = lines.collect();
+            }
+            Some(Input::ReleaseAll) => step.deeds = self.release(),
+            None => {}
+        }
+        Ok(step)
+    }
+
+    /// Forgets what is waiting and lets go of everything.
+    pub(crate) fn stop(&mut self) -> Vec<Deed> {
+        self.waiting.clear();
+        self.text.clear();
+        self.wake = None;
+        self.release()
+    }
+
+    /// Gives the lent keycodes back.
+    pub(crate) fn give_back(&mut self) -> Vec<Deed> {
+        self.spares.give_back().into_iter().map(Deed::Key).collect()
+    }
+
+    fn release(&mut self) -> Vec<Deed> {
+        self.keys.clear();
+        self.scrolled = (0, 0);
+        let keys = self.down.drain(..).rev().map(|keycode| Deed::Key(KeyAct::Release(keycode)));
+        let mut deeds: Vec<Deed> = keys.collect();
+        deeds.extend(
+            std::mem::take(&mut self.buttons).into_iter().map(|button| Deed::Button(number(button), false)),
+        );
+        deeds
+    }
+
+    fn button(&mut self, button: Button, down: bool) -> Option<Deed> {
+        let changed = if down { self.buttons.insert(button) } else { self.buttons.remove(&button) };
+        changed.then(|| Deed::Button(number(button), down))
+    }
+
+    fn scroll(&mut self, x: i16, y: i16) -> Vec<Deed> {
+        let mut deeds = Vec::new();
+        let mut turn = |sum: &mut i32, by: i16, towards: u8, away: u8| {
+            *sum += i32::from(by);
+            let notches = (*sum / NOTCH).clamp(-MOST_NOTCHES, MOST_NOTCHES);
+            *sum %= NOTCH;
+            let button = if notches > 0 { towards } else { away };
+            for _ in 0..notches.abs() {
+                deeds.extend([Deed::Button(button, true), Deed::Button(button, false)]);
+            }
+        };
+        turn(&mut self.scrolled.1, y, 5, 4);
+        turn(&mut self.scrolled.0, x, 7, 6);
+        deeds
+    }
+
+    fn key_up(&mut self, key: PhysicalKey) -> Option<Deed> {
+        let keycode = self.keys.remove(&key)?;
+        if self.keys.values().any(|other| *other == keycode) {
+            return None;
+        }
+        self.down.retain(|other| *other != keycode);
+        Some(Deed::Key(KeyAct::Release(keycode)))
+    }
+
+    fn key_down<K: Keyboard>(
+        &mut self,
+        board: &mut K,
+        key: PhysicalKey,
+        symbol: &str,
+        mode: KeyMode,
+        now: Instant,
+    ) -> Result<Step, K::Error> {
+        // The display repeats a held key itself.
+        if self.keys.contains_key(&key) || self.keys.len() >= MOST_HELD {
+            return Ok(Step::default());
+        }
+        let pressed = match mode {
+            KeyMode::Place => match plan::place(key) {
+                Some(keycode) => Pressed::Key { before: Vec::new(), keycode, after: Vec::new() },
+                None => Pressed::Unknown,
+            },
+            KeyMode::Symbol => {
+                let state = board.state()?;
+                let map = board.layout(&mut self.spares)?;
+                let mut board = Board { map, spares: &mut self.spares, state, held: &self.down };
+                plan::key(&mut board, key, symbol, now)
+            }
+        };
+        Ok(match pressed {
+            Pressed::Nothing => Step::default(),
+            Pressed::Unknown => Step { untypable: format!("the key {}", key.0), ..Step::default() },
+            Pressed::Key { before, keycode, after } => {
+                self.keys.insert(key, keycode);
+                if self.down.contains(&keycode) {
+                    return Ok(Step::default());
+                }
+                self.down.push(keycode);
+                let acts = before.into_iter().chain([KeyAct::Press(keycode)]).chain(after);
+                Step { deeds: acts.map(Deed::Key).collect(), ..Step::default() }
+            }
+        })
+    }
+
+    fn type_on<K: Keyboard>(&mut self, board: &mut K, now: Instant) -> Result<Step, K::Error> {
+        let state = board.state()?;
+        let map = board.layout(&mut self.spares)?;
+        let mut board = Board { map, spares: &mut self.spares, state, held: &self.down };
+        let typed = plan::text(&mut board, &mut self.text, now);
+        self.wake = typed.wait;
+        let deeds = typed.acts.into_iter().map(Deed::Key).collect();
+        Ok(Step { deeds, untypable: typed.untypable })
+    }
+}
+
+fn moved(point: ScreenPoint, area: Rect) -> Deed {
+    let within = |at: u16, start: u16, length: u16| start.saturating_add(at.min(length.saturating_sub(1)));
+    Deed::Move(within(point.x, area.x, area.width), within(point.y, area.y, area.height))
+}
+
+/// X's number of a button; 4 to 7 are the wheel.
+fn number(button: Button) -> u8 {
+    match button {
+        Button::Primary => 1,
+        Button::Middle => 2,
+        Button::Secondary => 3,
+        Button::Back => 8,
+        Button::Forward => 9,
+    }
+}
+
+#[cfg(test)]
+#[path = "input_tests.rs"]
+mod tests;

@@ -1,0 +1,2 @@
+//! What is held is let go of, whatever the messages.
+use super::*;

@@ -1,0 +1,23 @@
+//! The desktop process: seeing and using a display, in a process of its own.
+//!
+//! `nearhand-agent desktop` runs as the user who is logged in, so that the agent, which may be root, never speaks to a
+//! display; a crash of it ends the view and nothing else. [`protocol`] is what both say to each other. Inside,
+//! [`child`] is the loop, `x11` the display behind the traits of [`source`]; what is decided is decided in pure parts:
+//! [`keys`] and [`input`] (which keys to press), [`precedence`] (who has the pointer), [`damage`] (what to capture),
+//! [`drawing`]. On the agent's side, [`find`] says which display there is and [`process`] starts and ends the desktop
+//! process. No stream, grant or consent is known here.
+
+pub(crate) mod child;
+mod coder;
+mod damage;
+mod drawing;
+pub(crate) mod find;
+mod input;
+mod keys;
+mod outgoing;
+mod precedence;
+pub(crate) mod process;
+pub(crate) mod protocol;
+mod source;
+mod view;
+mod x11;

@@ -1,0 +1,108 @@
+//! What the desktop process needs of a display, whichever system shows it.
+//!
+//! X11 is the implementation there is ([`super::x11`]). A display has one descriptor to wait on; what it has to tell
+//! is taken by [`Display::happened`].
+
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use nearhand_screen::{Picture, Rect, Size};
+use nearhand_shared::message::screen::{Clipboard, Cursor, Monitor};
+
+use super::input::{Deed, Keyboard};
+
+/// Why a display can't be used, or no longer. In words for the technician.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DisplayError {
+    /// It can't be reached.
+    #[error("the display {display} can't be reached ({why}); is somebody logged in there?")]
+    Unreachable {
+        /// Its name.
+        display: String,
+        /// What the system says.
+        why: String,
+    },
+    /// It lacks something.
+    #[error("the display can't be shown or used: it lacks {0}")]
+    Lacks(String),
+    /// It has ended.
+    #[error("the display has ended ({0}); the person there has probably logged out")]
+    Ended(String),
+}
+
+/// Something that happened at the display.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Happened {
+    /// Something was drawn.
+    Damaged,
+    /// The monitors, or the size of the screen, are not what they were.
+    Monitors,
+    /// The pointer looks different.
+    CursorShape,
+    /// The pointer may be elsewhere.
+    PointerMoved,
+    /// The person at the device used pointer or keyboard.
+    UsedLocally,
+}
+
+/// What is seen.
+pub(crate) trait ScreenSource {
+    /// The monitors.
+    fn monitors(&self) -> &[Monitor];
+    /// The size of all of them together.
+    fn size(&self) -> Size;
+    /// Begins or ends telling of changes.
+    fn watch(&mut self, on: bool) -> Result<(), DisplayError>;
+    /// What changed since it was last asked.
+    fn damage(&mut self) -> Result<Vec<Rect>, DisplayError>;
+    /// Copies those rectangles of `area` (they count from its corner) into the picture. `false` if the screen was
+    /// changing its size: try again when [`Happened::Monitors`] has come.
+    fn capture(&mut self, area: Rect, rects: &[Rect], picture: &mut Picture) -> Result<bool, DisplayError>;
+    /// How the pointer looks.
+    fn cursor(&mut self) -> Result<Option<Cursor>, DisplayError>;
+    /// Where the pointer is, among all monitors.
+    fn pointer(&mut self) -> Result<Option<(u16, u16)>, DisplayError>;
+}
+
+/// What is done.
+pub(crate) trait InputSink: Keyboard<Error = DisplayError> {
+    /// Begins or ends telling of the local person's input.
+    fn watch_people(&mut self, on: bool) -> Result<(), DisplayError>;
+    /// Does it.
+    fn perform(&mut self, deeds: &[Deed]) -> Result<(), DisplayError>;
+}
+
+/// The clipboard.
+pub(crate) trait ClipboardEnd {
+    /// Begins or ends taking part.
+    fn share(&mut self, on: bool, now: Instant) -> Result<(), DisplayError>;
+    /// A message of the technician's.
+    fn told(&mut self, message: Clipboard, now: Instant) -> Result<(), DisplayError>;
+    /// The next message to the technician, if there is one.
+    fn tell(&mut self) -> Option<Clipboard>;
+    /// When [`ClipboardEnd::overdue`] is to be called.
+    fn wake(&self) -> Option<Instant>;
+    /// Gives up what has taken too long.
+    fn overdue(&mut self, now: Instant) -> Result<(), DisplayError>;
+}
+
+/// What is drawn over everything.
+pub(crate) trait Overlay {
+    /// Shows exactly these rectangles, in one strong colour; nothing if there are none.
+    fn show(&mut self, rects: &[Rect]) -> Result<(), DisplayError>;
+}
+
+/// A display.
+pub(crate) trait Display: ScreenSource + InputSink + ClipboardEnd + Overlay {
+    /// Readable when something has happened.
+    fn descriptor(&self) -> BorrowedFd<'_>;
+    /// Takes what has happened; empty if nothing has.
+    fn happened(&mut self, now: Instant) -> Result<Vec<Happened>, DisplayError>;
+    /// Sends what is still to be sent. `true`: something has happened meanwhile.
+    fn settle(&mut self) -> Result<bool, DisplayError>;
+}
+
+/// A duration in microseconds, as messages carry it.
+pub(crate) fn micros(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
+}

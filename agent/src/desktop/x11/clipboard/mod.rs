@@ -1,0 +1,177 @@
+//! The CLIPBOARD selection: told to the technician by what forms it has, its content only when somebody pastes.
+//!
+//! [`take`] fetches from the application that owns it, [`give`] answers the applications that paste while we own it
+//! for the technician. Both speak ICCCM with INCR for what is large, and wait for no one: each step is an event, and
+//! what takes too long is given up. Text and PNG pictures only.
+
+mod give;
+mod take;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use nearhand_shared::message::screen::{CLIPBOARD_PART, Clipboard, ClipboardForm};
+use x11rb::connection::Connection;
+use x11rb::protocol::Event;
+use x11rb::protocol::xfixes::{ConnectionExt as _, SelectionEventMask};
+use x11rb::protocol::xproto::{Atom, ConnectionExt as _, CreateWindowAux, EventMask, Window, WindowClass};
+
+use super::{Link, ended};
+use crate::desktop::source::DisplayError;
+
+/// How long to wait for the next sign of life of whoever has the content.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Both directions, and what is still to be said to the technician.
+pub(super) struct Selection {
+    link: Link,
+    window: Window,
+    shared: bool,
+    taker: take::Taker,
+    giver: give::Giver,
+    out: Out,
+}
+
+/// Messages to the technician, content cut into parts when they are taken.
+#[derive(Default)]
+struct Out {
+    messages: VecDeque<Clipboard>,
+    content: Option<(u32, ClipboardForm, Vec<u8>, usize)>,
+}
+
+impl Out {
+    fn say(&mut self, message: Clipboard) {
+        self.messages.push_back(message);
+    }
+
+    fn refuse(&mut self, serial: u32, why: &str) {
+        self.say(Clipboard::Refused { serial, why: why.to_owned() });
+    }
+
+    fn next(&mut self) -> Option<Clipboard> {
+        if let Some(message) = self.messages.pop_front() {
+            return Some(message);
+        }
+        let (serial, form, content, sent) = self.content.as_mut()?;
+        let rest = content.get(*sent..).unwrap_or_default();
+        let bytes = rest.get(..CLIPBOARD_PART).unwrap_or(rest).to_vec();
+        *sent += bytes.len();
+        let part = Clipboard::Part { serial: *serial, form: *form, bytes, last: *sent >= content.len() };
+        if *sent >= content.len() {
+            self.content = None;
+        }
+        Some(part)
+    }
+}
+
+impl Selection {
+    pub(super) fn new(link: Link) -> Result<Self, DisplayError> {
+        let window = link.conn.generate_id().map_err(|error| DisplayError::Ended(error.to_string()))?;
+        let aux = CreateWindowAux::new().override_redirect(1).event_mask(EventMask::PROPERTY_CHANGE);
+        let made =
+            link.conn.create_window(0, window, link.root, -1, -1, 1, 1, 0, WindowClass::INPUT_ONLY, 0, &aux);
+        made.map_err(ended)?;
+        Ok(Self {
+            taker: take::Taker::new(link.clone(), window),
+            giver: give::Giver::new(link.clone(), window),
+            link,
+            window,
+            shared: false,
+            out: Out::default(),
+        })
+    }
+
+    /// Begins or ends taking part.
+    pub(super) fn share(&mut self, on: bool, now: Instant) -> Result<(), DisplayError> {
+        let changes = SelectionEventMask::SET_SELECTION_OWNER
+            | SelectionEventMask::SELECTION_WINDOW_DESTROY
+            | SelectionEventMask::SELECTION_CLIENT_CLOSE;
+        let mask = if on { changes } else { SelectionEventMask::default() };
+        let clipboard = self.link.atoms.CLIPBOARD;
+        self.link.conn.xfixes_select_selection_input(self.window, clipboard, mask).map_err(ended)?;
+        if on && !self.shared {
+            let owner = self.link.conn.get_selection_owner(clipboard).map_err(ended)?.reply();
+            if let Some(reply) = super::unless_refused(owner)?
+                && reply.owner != x11rb::NONE
+            {
+                self.taker.changed(true, x11rb::CURRENT_TIME, now, &mut self.out)?;
+            }
+        }
+        if !on {
+            self.taker.stop();
+            self.giver.stop()?;
+            self.out = Out::default();
+        }
+        self.shared = on;
+        Ok(())
+    }
+
+    /// A message of the technician's.
+    pub(super) fn told(&mut self, message: Clipboard, now: Instant) -> Result<(), DisplayError> {
+        if !self.shared {
+            return Ok(());
+        }
+        match message {
+            Clipboard::Has { serial, forms } => {
+                let forms = forms.into_iter().map(|(form, _)| form).collect();
+                self.giver.offered(serial, forms)
+            }
+            Clipboard::Fetch { serial, form } => self.taker.fetch(serial, form, now, &mut self.out),
+            Clipboard::Part { serial, form, bytes, last } => {
+                self.giver.part(serial, form, &bytes, last, now, &mut self.out)
+            }
+            Clipboard::Refused { serial, .. } => self.giver.refused(serial),
+            Clipboard::Taken { .. } => Ok(()),
+        }
+    }
+
+    /// The next message to the technician.
+    pub(super) fn tell(&mut self) -> Option<Clipboard> {
+        self.out.next()
+    }
+
+    /// An event that may concern the clipboard.
+    pub(super) fn take(&mut self, event: &Event, now: Instant) -> Result<(), DisplayError> {
+        if !self.shared {
+            return Ok(());
+        }
+        match event {
+            Event::XfixesSelectionNotify(event) if event.owner == self.window => {
+                self.giver.owned_since(event.selection_timestamp);
+                self.taker.lost(&mut self.out);
+                Ok(())
+            }
+            Event::XfixesSelectionNotify(event) => {
+                let any = event.owner != x11rb::NONE;
+                self.taker.changed(any, event.selection_timestamp, now, &mut self.out)
+            }
+            Event::SelectionNotify(event) => self.taker.answered(event, now, &mut self.out),
+            Event::PropertyNotify(event) if event.window == self.window => {
+                self.taker.more(event, now, &mut self.out)
+            }
+            Event::PropertyNotify(event) => self.giver.taken(event, now),
+            Event::SelectionRequest(event) => self.giver.asked(event, now, &mut self.out),
+            Event::SelectionClear(_) => self.giver.lost(),
+            _ => Ok(()),
+        }
+    }
+
+    /// When to call [`Selection::overdue`].
+    pub(super) fn wake(&self) -> Option<Instant> {
+        [self.taker.wake(), self.giver.wake()].into_iter().flatten().min()
+    }
+
+    /// Gives up what has taken too long.
+    pub(super) fn overdue(&mut self, now: Instant) -> Result<(), DisplayError> {
+        self.taker.overdue(now, &mut self.out);
+        self.giver.overdue(now)
+    }
+}
+
+/// The target an application is asked for.
+fn target(link: &Link, form: ClipboardForm) -> Atom {
+    match form {
+        ClipboardForm::Text => link.atoms.UTF8_STRING,
+        ClipboardForm::Png => link.atoms.PNG,
+    }
+}

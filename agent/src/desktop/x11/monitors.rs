@@ -1,0 +1,70 @@
+//! Which monitors there are, by RandR 1.5; without it, the screen as one.
+
+use nearhand_screen::{Rect, Size};
+use nearhand_shared::message::screen::{MAX_MONITORS, Monitor};
+use x11rb::protocol::randr::{ConnectionExt as _, NotifyMask};
+use x11rb::protocol::xproto::ConnectionExt as _;
+
+use super::{Link, ended, root_size, unless_refused, unsigned};
+use crate::desktop::source::DisplayError;
+
+/// Longest name of a monitor, in characters.
+const MAX_NAME: usize = 64;
+
+/// The size of the whole screen.
+pub(super) fn size(link: &Link) -> Result<Size, DisplayError> {
+    let too_large = || DisplayError::Lacks("a screen of a size that can be shown".to_owned());
+    root_size(link)?.ok_or_else(too_large)
+}
+
+/// Asks to be told of changes, and for the monitors there are now.
+pub(super) fn watch(link: &Link, size: Size) -> Result<Vec<Monitor>, DisplayError> {
+    let version = link.conn.randr_query_version(1, 5);
+    if let Ok(version) = version
+        && unless_refused(version.reply())?.is_some()
+    {
+        let changes = NotifyMask::SCREEN_CHANGE | NotifyMask::CRTC_CHANGE | NotifyMask::OUTPUT_CHANGE;
+        link.conn.randr_select_input(link.root, changes).map_err(ended)?;
+    }
+    list(link, size)
+}
+
+/// The monitors there are now, from 0.
+pub(super) fn list(link: &Link, size: Size) -> Result<Vec<Monitor>, DisplayError> {
+    // Without RandR the request can't even be made.
+    let reply = link.conn.randr_get_monitors(link.root, true).ok().map(|cookie| cookie.reply());
+    let reply = reply.map(unless_refused).transpose()?.flatten();
+    let mut monitors = Vec::new();
+    for info in reply.into_iter().flat_map(|reply| reply.monitors).take(MAX_MONITORS) {
+        let area =
+            Rect::new(unsigned(info.x), unsigned(info.y), info.width, info.height).intersect(size.rect());
+        if area.is_empty() {
+            continue;
+        }
+        let name = unless_refused(link.conn.get_atom_name(info.name).map_err(ended)?.reply())?;
+        let name = name.map(|reply| String::from_utf8_lossy(&reply.name).chars().take(MAX_NAME).collect());
+        monitors.push(Monitor {
+            number: u8::try_from(monitors.len()).unwrap_or(u8::MAX),
+            name: name.unwrap_or_default(),
+            x: area.x,
+            y: area.y,
+            width: area.width,
+            height: area.height,
+            primary: info.primary,
+        });
+    }
+    if monitors.is_empty() {
+        monitors.push(whole(size));
+    }
+    if !monitors.iter().any(|monitor| monitor.primary)
+        && let Some(first) = monitors.first_mut()
+    {
+        first.primary = true;
+    }
+    Ok(monitors)
+}
+
+fn whole(size: Size) -> Monitor {
+    let name = "screen".to_owned();
+    Monitor { number: 0, name, x: 0, y: 0, width: size.width, height: size.height, primary: true }
+}

@@ -1,0 +1,260 @@
+//! Capture of the root window: what was damaged, and its pixels.
+//!
+//! DAMAGE reports once that something changed and then is silent until it is asked what: a flood of drawing that
+//! nobody has credit for wakes nobody. Pixels come through memory shared with the server (MIT-SHM with a descriptor,
+//! which we read as a file: no mapped memory that changes under us), or through the connection where the server is
+//! on another machine.
+
+use std::os::fd::OwnedFd;
+
+use nearhand_screen::{Picture, Rect};
+use x11rb::connection::{Connection, RequestConnection};
+use x11rb::protocol::damage::{ConnectionExt as _, Damage, ReportLevel};
+use x11rb::protocol::shm::{ConnectionExt as _, Seg};
+use x11rb::protocol::xfixes::{ConnectionExt as _, Region};
+use x11rb::protocol::xproto::{ConnectionExt as _, ImageFormat, ImageOrder, Screen, Visualtype};
+
+use super::{Link, ended, needed, signed, unless_refused, unsigned};
+use crate::desktop::source::DisplayError;
+use crate::platform;
+
+/// How a pixel of the server becomes `0x00RRGGBB`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Pixels {
+    /// It is one already but for its upper byte.
+    Rgb,
+    /// Red and blue have changed places.
+    Bgr,
+}
+
+/// Bytes of a pixel.
+const PIXEL: usize = 4;
+/// Bytes that are read from the shared memory at a time: they stay in the processor's cache until converted.
+const PIECE: usize = 128 * 1024;
+
+struct Shared {
+    segment: Seg,
+    memory: OwnedFd,
+    len: usize,
+}
+
+/// The capture's state.
+pub(super) struct Capture {
+    link: Link,
+    pixels: Pixels,
+    can_share: bool,
+    shared: Option<Shared>,
+    damage: Option<(Damage, Region)>,
+    piece: Vec<u8>,
+}
+
+impl Capture {
+    pub(super) fn new(link: Link) -> Result<Self, DisplayError> {
+        let pixels = pixels(&link)?;
+        needed("XFIXES", link.conn.xfixes_query_version(5, 0).map_err(ended)?.reply())?;
+        needed("DAMAGE", link.conn.damage_query_version(1, 1).map_err(ended)?.reply())?;
+        let can_share = can_share(&link)?;
+        Ok(Self { link, pixels, can_share, shared: None, damage: None, piece: Vec::new() })
+    }
+
+    /// Begins or ends watching for damage.
+    pub(super) fn watch(&mut self, on: bool) -> Result<(), DisplayError> {
+        let conn = &self.link.conn;
+        if let Some((damage, region)) = self.damage.take_if(|_| !on) {
+            conn.damage_destroy(damage).map_err(ended)?;
+            conn.xfixes_destroy_region(region).map_err(ended)?;
+        }
+        if on && self.damage.is_none() {
+            let damage = new_id(&self.link)?;
+            let region = new_id(&self.link)?;
+            conn.xfixes_create_region(region, &[]).map_err(ended)?;
+            conn.damage_create(damage, self.link.root, ReportLevel::NON_EMPTY).map_err(ended)?;
+            self.damage = Some((damage, region));
+        }
+        if !on {
+            self.forget()?;
+        }
+        Ok(())
+    }
+
+    /// Takes what was damaged since the last time; after it, the next change is told again.
+    pub(super) fn damage(&mut self) -> Result<Vec<Rect>, DisplayError> {
+        let Some((damage, region)) = self.damage else { return Ok(Vec::new()) };
+        let conn = &self.link.conn;
+        conn.damage_subtract(damage, x11rb::NONE, region).map_err(ended)?;
+        let reply = unless_refused(conn.xfixes_fetch_region(region).map_err(ended)?.reply())?;
+        let rects = reply.map(|reply| reply.rectangles).unwrap_or_default();
+        Ok(rects.iter().map(|r| Rect::new(unsigned(r.x), unsigned(r.y), r.width, r.height)).collect())
+    }
+
+    /// Captures. `false` if the server refused because the screen was just resized.
+    pub(super) fn capture(
+        &mut self,
+        area: Rect,
+        rects: &[Rect],
+        picture: &mut Picture,
+    ) -> Result<bool, DisplayError> {
+        let bytes: usize = rects.iter().map(|rect| rect.pixels() * PIXEL).sum();
+        if self.can_share && self.shared.as_ref().is_none_or(|shared| shared.len < bytes) {
+            self.share(bytes.max(area.pixels() * PIXEL))?;
+        }
+        match &self.shared {
+            Some(_) => self.through_memory(area, rects, picture),
+            None => self.through_connection(area, rects, picture),
+        }
+    }
+
+    /// All requests first, then all replies: one round trip.
+    fn through_memory(
+        &mut self,
+        area: Rect,
+        rects: &[Rect],
+        picture: &mut Picture,
+    ) -> Result<bool, DisplayError> {
+        let Some(shared) = &self.shared else { return Ok(false) };
+        let mut cookies = Vec::with_capacity(rects.len());
+        let mut offset = 0_usize;
+        for rect in rects {
+            let at = u32::try_from(offset).unwrap_or(u32::MAX);
+            let (x, y) = (signed(area.x.saturating_add(rect.x)), signed(area.y.saturating_add(rect.y)));
+            let format = u8::from(ImageFormat::Z_PIXMAP);
+            let conn = &self.link.conn;
+            let asked = conn.shm_get_image(
+                self.link.root,
+                x,
+                y,
+                rect.width,
+                rect.height,
+                u32::MAX,
+                format,
+                shared.segment,
+                at,
+            );
+            cookies.push((asked.map_err(ended)?, rect, offset));
+            offset += rect.pixels() * PIXEL;
+        }
+        let mut whole = true;
+        for (cookie, rect, offset) in cookies {
+            if unless_refused(cookie.reply())?.is_none() {
+                whole = false;
+                continue;
+            }
+            let row = usize::from(rect.width) * PIXEL;
+            let rows = (PIECE / row.max(1)).max(1);
+            let mut read = 0;
+            while read < usize::from(rect.height) {
+                let count = rows.min(usize::from(rect.height) - read);
+                self.piece.resize(count * row, 0);
+                platform::read_at(&shared.memory, &mut self.piece, offset + read * row).map_err(|error| {
+                    DisplayError::Ended(format!("its shared memory can't be read: {error}"))
+                })?;
+                put(picture, *rect, read, &self.piece, self.pixels);
+                read += count;
+            }
+        }
+        Ok(whole)
+    }
+
+    fn through_connection(
+        &self,
+        area: Rect,
+        rects: &[Rect],
+        picture: &mut Picture,
+    ) -> Result<bool, DisplayError> {
+        for rect in rects {
+            let (x, y) = (signed(area.x.saturating_add(rect.x)), signed(area.y.saturating_add(rect.y)));
+            let conn = &self.link.conn;
+            let asked = conn.get_image(
+                ImageFormat::Z_PIXMAP,
+                self.link.root,
+                x,
+                y,
+                rect.width,
+                rect.height,
+                u32::MAX,
+            );
+            let Some(reply) = unless_refused(asked.map_err(ended)?.reply())? else { return Ok(false) };
+            put(picture, *rect, 0, &reply.data, self.pixels);
+        }
+        Ok(true)
+    }
+
+    /// Memory of that many bytes, shared with the server; none where that fails.
+    fn share(&mut self, len: usize) -> Result<(), DisplayError> {
+        self.forget()?;
+        let Ok((memory, for_server)) = platform::anonymous_file(len) else {
+            self.can_share = false;
+            return Ok(());
+        };
+        let segment = new_id(&self.link)?;
+        let attached = self.link.conn.shm_attach_fd(segment, for_server, false).map_err(ended)?.check();
+        self.can_share = unless_refused(attached)?.is_some();
+        if self.can_share {
+            self.shared = Some(Shared { segment, memory, len });
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self) -> Result<(), DisplayError> {
+        if let Some(shared) = self.shared.take() {
+            self.link.conn.shm_detach(shared.segment).map_err(ended)?;
+        }
+        Ok(())
+    }
+}
+
+fn new_id(link: &Link) -> Result<u32, DisplayError> {
+    link.conn.generate_id().map_err(|error| DisplayError::Ended(error.to_string()))
+}
+
+/// Whether the server can share memory by descriptor: since MIT-SHM 1.2, and on the same machine only.
+fn can_share(link: &Link) -> Result<bool, DisplayError> {
+    let name = x11rb::protocol::shm::X11_EXTENSION_NAME;
+    if link.conn.extension_information(name).map_err(ended)?.is_none()
+        || !platform::is_local_socket(link.conn.stream())
+    {
+        return Ok(false);
+    }
+    let version = unless_refused(link.conn.shm_query_version().map_err(ended)?.reply())?;
+    Ok(version.is_some_and(|version| (version.major_version, version.minor_version) >= (1, 2)))
+}
+
+/// How pixels come; displays of fewer colours are not shown.
+fn pixels(link: &Link) -> Result<Pixels, DisplayError> {
+    let setup = link.conn.setup();
+    let screen = setup.roots.get(link.screen);
+    let visual = screen.and_then(root_visual);
+    let depth = screen.map(|screen| screen.root_depth);
+    let format = setup.pixmap_formats.iter().find(|format| Some(format.depth) == depth);
+    let plain = format.is_some_and(|format| format.bits_per_pixel == 32 && format.scanline_pad == 32)
+        && setup.image_byte_order == ImageOrder::LSB_FIRST;
+    match visual.map(|visual| (visual.red_mask, visual.green_mask, visual.blue_mask)) {
+        Some((0xff_0000, 0xff00, 0xff)) if plain => Ok(Pixels::Rgb),
+        Some((0xff, 0xff00, 0xff_0000)) if plain => Ok(Pixels::Bgr),
+        _ => Err(DisplayError::Lacks(format!(
+            "true colour (its depth is {}; set it to 24 bits)",
+            depth.unwrap_or_default()
+        ))),
+    }
+}
+
+fn root_visual(screen: &Screen) -> Option<Visualtype> {
+    let visuals = screen.allowed_depths.iter().flat_map(|depth| &depth.visuals);
+    visuals.copied().find(|visual| visual.visual_id == screen.root_visual)
+}
+
+/// Puts rows as the server gave them into the picture, from row `first` of the rectangle on.
+fn put(picture: &mut Picture, rect: Rect, first: usize, bytes: &[u8], pixels: Pixels) {
+    let rows = bytes.chunks_exact(usize::from(rect.width).max(1) * PIXEL);
+    for (y, row) in (first..).zip(rows) {
+        let Ok(y) = u16::try_from(y) else { return };
+        let line = picture.row_mut(rect.x, rect.y.saturating_add(y), rect.width);
+        let (from, _) = row.as_chunks::<PIXEL>();
+        match pixels {
+            Pixels::Rgb => {
+                line.iter_mut().zip(from).for_each(|(to, b)| *to = u32::from_le_bytes(*b) & 0xff_ffff)
+            }
+            Pixels::Bgr => line.iter_mut().zip(from).for_each(|(to, b)| *to = u32::from_be_bytes(*b) >> 8),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The desktop process against a real X server: what is seen, typed, pasted.
+//!
+//! Each test starts its own Xvfb on a display number that the server picks, and the program as the agent would: with
+//! the display in its environment and the protocol on its standard input and output.
+
+mod clipboard;
+mod display;
+mod hands;
+#[path = "../../src/desktop/protocol.rs"]
+#[allow(dead_code, reason = "the program's own file; its checks are for the agent's end")]
+mod protocol;
+mod screen;
+mod talk;
