@@ -74,6 +74,24 @@ pub fn database(config: &Config) -> io::Result<Database> {
     }
 }
 
+/// As [`database`], of a relay that has run `init`: an embedded database must be there already, since an
+/// empty one in its place would be a relay that has forgotten everybody.
+///
+/// # Errors
+/// [`io::ErrorKind::NotFound`] if it is missing or empty, else what the system says about the file.
+pub fn existing_database(config: &Config) -> io::Result<Database> {
+    let file = DataDir::new(config.data()).database_file();
+    if config.database_url.is_none() && std::fs::metadata(&file).map_or(0, |file| file.len()) == 0 {
+        let text = format!("{} is missing or empty: {RESTORE}", file.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, text));
+    }
+    database(config)
+}
+
+/// What to do about a database that is lost or damaged.
+pub const RESTORE: &str =
+    "put a backup of relay.db and relay.key back (docs/relay.md, \"Backup and restore\")";
+
 /// Keys for other purposes, derived from the relay's own (HKDF-SHA256, RFC 5869): the same after a restart,
 /// so that peers of before are told at once that their connection is gone.
 pub fn derived(key: &SecretKey, purpose: &str) -> Zeroizing<[u8; 32]> {

@@ -142,6 +142,127 @@ fn init_makes_private_files_and_never_two_relays_in_one_place() {
     assert!(!ok && text.contains("line 2") && text.contains("listen_on"), "{text}");
 }
 
+#[tokio::test]
+async fn init_that_was_cut_short_is_finished_by_the_same_command() {
+    let whole = tempfile::tempdir().unwrap();
+    init(whole.path());
+    let write = |file: &Path, bytes: &[u8]| {
+        std::fs::write(file, bytes).unwrap();
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    // What is there when it is killed after each of its steps; `.new` is a file in the middle of being written.
+    let steps: [&[&str]; 7] = [
+        &[],
+        &["lock"],
+        &["lock", "relay.key.new"],
+        &["lock", "relay.key"],
+        &["lock", "relay.key", "empty relay.db"],
+        &["lock", "relay.key", "relay.db"],
+        &["lock", "relay.key", "relay.db", "relay.toml.new"],
+    ];
+    for left in steps {
+        let dir = tempfile::tempdir().unwrap();
+        for name in left {
+            match *name {
+                "empty relay.db" => write(&dir.path().join("relay.db"), b""),
+                "relay.key" | "relay.db" => {
+                    write(&dir.path().join(name), &std::fs::read(whole.path().join(name)).unwrap());
+                }
+                _ => write(&dir.path().join(name), b"cut"),
+            }
+        }
+        let claim = init(dir.path());
+        if left.contains(&"relay.key") {
+            let kept = SecretKey::load(&whole.path().join("relay.key")).unwrap().public();
+            assert_eq!(claim.relay.key, kept, "{left:?}");
+        }
+        let relay = start(dir.path(), &claim);
+        relay.claim(&claim).await;
+        drop(relay);
+
+        // Now it is a relay: neither its key nor its configuration is touched again, claimed or not.
+        let key = std::fs::read(dir.path().join("relay.key")).unwrap();
+        let data = dir.path().display().to_string();
+        let (ok, said) = run(&["init", "--data", &data, "--host", "other.example"]);
+        assert!(!ok && said.contains("--again"), "{left:?}: {said}");
+        // Not even if its configuration is lost.
+        std::fs::remove_file(dir.path().join("relay.toml")).unwrap();
+        let (ok, said) = run(&["init", "--data", &data, "--host", "other.example"]);
+        assert!(!ok && said.contains("relay.toml is missing"), "{left:?}: {said}");
+        assert!(!dir.path().join("relay.toml").exists());
+        assert_eq!(std::fs::read(dir.path().join("relay.key")).unwrap(), key, "{left:?}");
+        std::fs::remove_file(dir.path().join("relay.key")).unwrap();
+        let (ok, said) = run(&["init", "--data", &data, "--host", "other.example"]);
+        assert!(!ok && said.contains("without its key"), "{left:?}: {said}");
+        assert!(!dir.path().join("relay.key").exists());
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_named_at_once_with_what_to_do() {
+    let whole = tempfile::tempdir().unwrap();
+    let claim = init(whole.path());
+    let relay = start(whole.path(), &claim);
+    relay.claim(&claim).await;
+    drop(relay);
+    // Without this the write-ahead log would still hold what the file has lost.
+    let (ok, text) = run(&["audit", "verify", "--data", whole.path().to_str().unwrap()]);
+    assert!(ok, "{text}");
+    let good = std::fs::read(whole.path().join("relay.db")).unwrap();
+    let garbage: Vec<u8> = (0..40_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+    let page_of_zeros = [&good[..4096], &[0; 4096], &good[8192..]].concat();
+    let damages: [(&str, &[u8]); 5] = [
+        ("garbage", &garbage),
+        ("cut in the middle", &good[..good.len() / 2]),
+        ("cut in the first page", &good[..1000]),
+        ("emptied", b""),
+        ("a page of zeros", &page_of_zeros),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["relay.key", "relay.toml"] {
+        std::fs::copy(whole.path().join(file), dir.path().join(file)).unwrap();
+    }
+    let (data, file) = (dir.path().display().to_string(), dir.path().join("relay.db"));
+    for (what, bytes) in damages {
+        std::fs::write(&file, bytes).unwrap();
+        for command in [["run", "--data", &data].as_slice(), &["audit", "show", "--data", &data]] {
+            let (ok, text) = run(command);
+            // A page of zeros may be one that this command doesn't read.
+            if ok && what == "a page of zeros" && command[0] == "audit" {
+                continue;
+            }
+            assert!(!ok && !text.contains("timed out"), "{what}, {command:?}: {text}");
+            assert!(text.contains(&file.display().to_string()), "{what}, {command:?}: {text}");
+            assert!(text.contains("backup"), "{what}, {command:?}: {text}");
+        }
+        assert_eq!(std::fs::read(&file).unwrap(), bytes, "{what}: nothing was written over it");
+    }
+    // Nor is a lost database a reason to begin anew.
+    std::fs::remove_file(&file).unwrap();
+    let (ok, text) = run(&["init", "--data", &data, "--again"]);
+    assert!(!ok && text.contains("missing or empty"), "{text}");
+    assert!(!file.exists());
+    // As the message says.
+    std::fs::write(&file, good).unwrap();
+    let relay = start(dir.path(), &claim);
+    relay.connect(&key()).await.newcomer().await;
+}
+
+#[test]
+fn completions_and_manual_pages_name_every_command() {
+    let (ok, script) = run(&["completions", "bash"]);
+    assert!(ok && script.contains("complete -F") && script.contains("check-config"), "{script}");
+    let (ok, page) = run(&["man"]);
+    assert!(ok && page.contains(".TH nearhand-relay"), "{page}");
+    let dir = tempfile::tempdir().unwrap();
+    let (ok, text) = run(&["man", dir.path().join("man1").to_str().unwrap()]);
+    assert!(ok, "{text}");
+    for command in ["init", "run", "check-config", "audit-verify", "backup", "status"] {
+        let file = dir.path().join(format!("man1/nearhand-relay-{command}.1"));
+        assert!(std::fs::read_to_string(file).unwrap().contains("nearhand\\-relay"), "{command}");
+    }
+}
+
 fn session_endpoint(relay: SocketAddr, bind: BindGrant, server: Option<ServerConfig>) -> Endpoint {
     let (socket, _control) = BoundSocket::open(relay, bind).unwrap();
     Endpoint::new_with_abstract_socket(tls::endpoint(), server, socket, Arc::new(quinn::TokioRuntime))
@@ -210,42 +331,4 @@ async fn a_session_outlives_kill_9_of_the_relay() {
     assert!(!ok && text.contains("--reset-organisation"), "{text}");
     let (ok, text) = run(&["init", "--data", &data, "--again", "--reset-organisation"]);
     assert!(!ok && text.contains("stop it first"), "{text}");
-}
-
-/// Run by hand: `cargo test -p nearhand-relay --test program -- --ignored --nocapture`.
-#[tokio::test]
-#[ignore = "a measurement, for an optimised build"]
-async fn memory_of_idle_agents() {
-    const AGENTS: usize = 2000;
-    let dir = tempfile::tempdir().unwrap();
-    let claim = init(dir.path());
-    let relay = start(dir.path(), &claim);
-    let org = relay.claim(&claim).await;
-    let resident = || -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", relay.child.id())).unwrap();
-        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
-    };
-    let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-    let mut online = Vec::new();
-    let mut before = 0;
-    for n in 0..AGENTS {
-        let member = relay.device(&org).await;
-        let expect = Expect::Key(relay.key);
-        let alpn = nearhand_shared::message::control::ALPN;
-        let config =
-            tls::client(&member.key, expect, alpn, Purpose::Control, Duration::from_secs(12)).unwrap();
-        let connection =
-            endpoint.connect_with(config, relay.address, tls::SERVER_NAME).unwrap().await.unwrap();
-        let client = Client { endpoint: endpoint.clone(), connection, pushes: Arc::default() };
-        assert!(matches!(client.ask(&member.hello()).await, Reply::Welcome(_)));
-        online.push(client);
-        if n == 200 {
-            tokio::time::sleep(Duration::from_secs(6)).await;
-            before = resident();
-        }
-    }
-    tokio::time::sleep(Duration::from_secs(8)).await;
-    let each = (resident() - before) * 1024 / (AGENTS - 201);
-    println!("{each} bytes for each idle agent");
 }

@@ -231,6 +231,15 @@ async fn a_foreign_device_an_unknown_one_and_an_offline_one() {
     client.ask(&Request::Hello(hello)).await;
     let foreign = Target::Device(guest.public().device_id());
     assert_eq!(grace.open(session_id(), foreign).await.err(), Some(Refusal::NoSuchDevice));
+    // One that goes away instead of answering is offline, not merely silent.
+    let leaving = member.online(&relay).await;
+    let gone = leaving.connection.clone();
+    tokio::spawn(async move {
+        let offered = gone.accept_bi().await.unwrap();
+        gone.close(0_u32.into(), b"");
+        drop(offered);
+    });
+    assert!(matches!(grace.open(session_id(), target).await, Err(Refusal::DeviceOffline { .. })));
     // A device that says no, and what becomes of the path.
     let device = member.online(&relay).await;
     device.listen(PushReply::Refused(OfferRefusal::Busy));
@@ -400,11 +409,13 @@ async fn what_breaks_the_protocol_is_closed_with_a_code() {
         send.write_all(bytes).await.unwrap();
         assert_eq!(client.closed().await, Some(CloseCode::Protocol), "{bytes:?}");
     }
-    // After the welcome the limit is higher, the answer to nonsense the same.
-    let client = org.first_admin().online(&relay).await;
-    let (mut send, _recv) = client.connection.open_bi().await.unwrap();
-    send.write_all(&[0xff; 4]).await.unwrap();
-    assert_eq!(client.closed().await, Some(CloseCode::Protocol));
+    // After the welcome the limit is higher, the answer to nonsense and to a variant it doesn't know the same.
+    for bytes in [[0xff; 7], [3, 0, 0, 0, 0xfb, 0xff, 0xff]] {
+        let client = org.first_admin().online(&relay).await;
+        let (mut send, _recv) = client.connection.open_bi().await.unwrap();
+        send.write_all(&bytes).await.unwrap();
+        assert_eq!(client.closed().await, Some(CloseCode::Protocol), "{bytes:?}");
+    }
     // The relay is none the worse for it.
     org.first_admin().online(&relay).await;
 }

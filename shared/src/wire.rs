@@ -6,7 +6,8 @@
 //! ([`unhinted`]): nothing is allocated for what has not arrived. bincode is complete but no
 //! longer maintained: it is pinned, fuzzed through [`decode`], and replaceable in this file.
 //!
-//! Messages are append-only enums: a released variant or field never changes its place.
+//! Messages are append-only enums: a released variant never changes its place, and never its fields
+//! ([`crate::message`]).
 
 mod unhinted;
 
@@ -138,5 +139,35 @@ mod tests {
     #[test]
     fn bytes_after_the_message_are_an_error() {
         assert!(matches!(decode::<u8>(&[1, 2]), Err(WireError::Trailing { left: 1 })));
+    }
+
+    /// Why messages grow by variants only.
+    #[test]
+    fn a_variant_more_changes_nothing_for_the_others_and_a_field_more_everything() {
+        #[derive(Serialize, serde::Deserialize, PartialEq, Debug)]
+        enum Released {
+            One { a: u8 },
+            Two(String),
+        }
+        #[derive(Serialize, serde::Deserialize, PartialEq, Debug)]
+        enum Grown {
+            One { a: u8 },
+            Two(String),
+            Three { a: u8, b: bool },
+        }
+        #[derive(Serialize, serde::Deserialize)]
+        enum Changed {
+            One { a: u8, b: bool },
+        }
+        let two = encode(&Grown::Two("x".to_owned())).unwrap();
+        assert_eq!(decode::<Released>(&two).unwrap(), Released::Two("x".to_owned()));
+        let one = encode(&Released::One { a: 7 }).unwrap();
+        assert_eq!(decode::<Grown>(&one).unwrap(), Grown::One { a: 7 });
+        let three = encode(&Grown::Three { a: 7, b: true }).unwrap();
+        assert!(matches!(decode::<Released>(&three), Err(WireError::Malformed(_))));
+
+        let changed = encode(&Changed::One { a: 7, b: true }).unwrap();
+        assert!(matches!(decode::<Released>(&changed), Err(WireError::Trailing { left: 1 })));
+        assert!(matches!(decode::<Changed>(&one), Err(WireError::Malformed(_))));
     }
 }

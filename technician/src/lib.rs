@@ -17,3 +17,4 @@ pub mod relay;
 pub mod session;
 pub mod standing;
 pub mod vault;
+pub mod viewer;

@@ -4,12 +4,17 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use nearhand_client::command::{Cli, Context};
+use nearhand_client::command::{Cli, Command, Context};
 use nearhand_client::output::Output;
+use nearhand_client::viewer::decode;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Command::Decode { png } = cli.command {
+        // Nothing of the client is in that process: no directory, no runtime, no log.
+        return decode::run(if png { decode::Product::Png } else { decode::Product::Operations });
+    }
     log_to_stderr(cli.verbose);
     let output = Output::new(cli.json);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

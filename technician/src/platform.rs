@@ -1,4 +1,5 @@
-//! What differs between operating systems in the client: who may enter a directory, and locks on files.
+//! What differs between operating systems in the client: who may enter a directory, locks on files, the walls around
+//! the decode process, the browser.
 //!
 //! The only place of this crate with `cfg` on the target.
 
@@ -58,4 +59,80 @@ pub(crate) fn data_dir() -> Option<PathBuf> {
 #[cfg(windows)]
 pub(crate) fn data_dir() -> Option<PathBuf> {
     std::env::var_os("LOCALAPPDATA").map(PathBuf::from)
+}
+
+/// Takes from this process what decoding doesn't need: files that whoever started the client left open, memory beyond
+/// `memory` bytes of address space, opening files, starting programs, writing files, leaving a picture of its memory
+/// behind. To be called before anything was opened.
+///
+/// # Errors
+/// What the system says.
+#[cfg(unix)]
+pub(crate) fn confine(memory: u64) -> io::Result<()> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    close_inherited()?;
+    let at_most = |most| Rlimit { current: Some(most), maximum: Some(most) };
+    // What is open stays open; nothing is opened any more.
+    for (resource, most) in [
+        (Resource::As, memory),
+        (Resource::Nofile, 0),
+        (Resource::Nproc, 0),
+        (Resource::Fsize, 0),
+        (Resource::Core, 0),
+    ] {
+        setrlimit(resource, at_most(most))?;
+    }
+    Ok(())
+}
+
+/// Closes everything but the standard streams.
+#[cfg(unix)]
+fn close_inherited() -> io::Result<()> {
+    let number = |entry: io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse::<i32>().ok();
+    // Collected first: the list itself is one of them, and closed by then.
+    let open: Vec<i32> = std::fs::read_dir("/dev/fd")?.filter_map(number).filter(|fd| *fd > 2).collect();
+    for fd in open {
+        // The list's own descriptor is closed already.
+        if std::fs::symlink_metadata(format!("/dev/fd/{fd}")).is_err() {
+            continue;
+        }
+        #[allow(
+            unsafe_code,
+            reason = "a descriptor that nobody in this process owns can't be closed otherwise"
+        )]
+        // SAFETY: nothing was opened in this process yet, so no owner of any of them exists in it.
+        unsafe {
+            rustix::io::close(fd);
+        }
+    }
+    Ok(())
+}
+
+/// No walls on this system yet beyond the process itself.
+///
+/// # Errors
+/// None here.
+#[cfg(not(unix))]
+pub(crate) fn confine(_memory: u64) -> io::Result<()> {
+    Ok(())
+}
+
+/// The command that opens an address in the person's browser; `None` where there is no screen for one.
+#[cfg(all(unix, not(target_os = "macos")))]
+pub(crate) fn browser() -> Option<(&'static str, &'static [&'static str])> {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    // Without a screen, xdg-open would start a browser of text in this terminal.
+    (is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")).then_some(("xdg-open", &[]))
+}
+
+/// The command that opens an address in the person's browser.
+#[cfg(target_os = "macos")]
+pub(crate) fn browser() -> Option<(&'static str, &'static [&'static str])> {
+    Some(("open", &[]))
+}
+
+/// The command that opens an address in the person's browser.
+#[cfg(windows)]
+pub(crate) fn browser() -> Option<(&'static str, &'static [&'static str])> {
+    Some(("rundll32", &["url.dll,FileProtocolHandler"]))
 }

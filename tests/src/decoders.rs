@@ -17,7 +17,7 @@ use nearhand_shared::grant::{Capability, DecidedBy, GrantRecord};
 use nearhand_shared::id;
 use nearhand_shared::identity::{PublicKey, Statement};
 use nearhand_shared::invitation::{ClaimString, EnrolmentString, InviteString, SiteString};
-use nearhand_shared::message::{control, local, session};
+use nearhand_shared::message::{control, local, screen, session};
 use nearhand_shared::pake::Confirmation;
 use nearhand_shared::report::model::{CheckSet, Finding, Report};
 use nearhand_shared::support_code::Routing;
@@ -147,6 +147,13 @@ pub const DECODERS: &[Decoder] = &[
     wire::<session::Ended>(Session, "session-ended"),
     entry(Session, "session-chat", entries::chat),
     wire::<session::DiagnosticsEvent>(Session, "session-diagnostics-event"),
+    wire::<screen::FromViewer>(Session, "screen-from-viewer"),
+    wire::<screen::Quality>(Session, "screen-quality"),
+    wire::<screen::FromScreen>(Session, "screen-from-screen"),
+    wire::<screen::Input>(Session, "screen-input"),
+    wire::<screen::Button>(Session, "screen-button"),
+    wire::<screen::InputNotice>(Session, "screen-input-notice"),
+    wire::<screen::Clipboard>(Session, "screen-clipboard"),
     wire::<Capability>(Session, "capability"),
     entry(Session, "capabilities", entries::capabilities),
     wire::<CheckSet>(Session, "check-set"),

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::link::{self, Badness};
 use crate::site::Place;
 
 /// All namespaces of tests begin with this, followed by the test's process id.
@@ -57,6 +58,18 @@ impl Network {
         self.plug(name, "relay", "eth0")?;
         self.run("relay", &format!("ip link set {name} master br0"))?;
         self.run(name, &format!("ip addr add {address}/16 dev eth0"))?;
+        Ok(self.place(name))
+    }
+
+    /// A machine at the end of a cable that is as bad as it is told to be; `up` is away from the machine.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub fn far_machine(&mut self, name: &str, address: &str, up: Badness, down: Badness) -> Result<Place> {
+        self.add(name)?;
+        link::lay((&self.full(name), "eth0"), (&self.full("relay"), name), up, down)?;
+        self.run(name, &format!("ip addr add {address}/16 dev eth0 && ip link set eth0 up"))?;
+        self.run("relay", &format!("ip link set {name} master br0 && ip link set {name} up"))?;
         Ok(self.place(name))
     }
 

@@ -282,3 +282,12 @@ impl Drop for Program {
         let _ = self.child.wait();
     }
 }
+
+/// Kills any process, with no chance to clean up.
+///
+/// # Errors
+/// It is gone already.
+pub fn kill(pid: i32) -> Result<()> {
+    let pid = Pid::from_raw(pid).context("no process id")?;
+    kill_process(pid, Signal::KILL).with_context(|| format!("{pid:?} can't be killed"))
+}

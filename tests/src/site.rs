@@ -111,6 +111,18 @@ impl Place {
         Self { prefix: words.iter().map(|word| (*word).to_owned()).collect() }
     }
 
+    /// There, behind further words.
+    #[must_use]
+    pub fn then(mut self, words: &[&str]) -> Self {
+        self.prefix.extend(words.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
+    /// What is put before a command line.
+    pub fn words(&self) -> impl Iterator<Item = String> + '_ {
+        self.prefix.iter().cloned()
+    }
+
     /// Starts any program there.
     ///
     /// # Errors
@@ -235,7 +247,7 @@ impl Site {
         for attempt in 0..5 {
             let own = ground.directory(&format!("relay-{attempt}"))?.join("data");
             let data = plan.data.clone().unwrap_or(own);
-            match open_relay(&ground, &plan, &data) {
+            match free_port().and_then(|port| open_relay(&ground, &plan, &data, port)) {
                 Ok((relay, port, claim)) => {
                     let admin = Technician::new(&ground, "Ada Lovelace")?.at(plan.people.clone());
                     let site = Self { relay, port, plan, data, admin, ground };
@@ -342,14 +354,34 @@ impl Site {
         Ok(())
     }
 
+    /// Kills the relay and makes another in its place, with a key and a database of its own. Returns its claim string
+    /// and the old one's directory.
+    ///
+    /// # Errors
+    /// It doesn't start.
+    pub fn replace_relay(&mut self) -> Result<(String, PathBuf)> {
+        self.relay.kill()?;
+        let data = self.ground.directory("relay-replaced")?.join("data");
+        let (relay, _, claim) = open_relay(&self.ground, &self.plan, &data, self.port)?;
+        self.relay = relay;
+        Ok((claim, std::mem::replace(&mut self.data, data)))
+    }
+
     /// Runs a command of the relay's program on its data directory.
     ///
     /// # Errors
     /// It can't be run.
     pub fn relay_command(&self, words: &[&str]) -> Result<Done> {
         let data = self.data.to_string_lossy();
-        let args = [words, &["--data", &data]].concat();
-        self.ground.run("relay", &self.plan.place, Binary::Relay, &args)
+        self.relay_program(&[words, &["--data", &data]].concat())
+    }
+
+    /// Runs the relay's program where the relay is.
+    ///
+    /// # Errors
+    /// It can't be started, or doesn't end.
+    pub fn relay_program(&self, words: &[&str]) -> Result<Done> {
+        self.ground.run("relay", &self.plan.place, Binary::Relay, words)
     }
 
     /// What all programs have said so far.
@@ -412,8 +444,7 @@ fn keep(ground: &Ground, what: &'static str, text: &str, secret: &[u8; 32]) {
 }
 
 /// Makes a relay and starts it: with its port and its claim string.
-fn open_relay(ground: &Arc<Ground>, plan: &Plan, data: &Path) -> Result<(Program, u16, String)> {
-    let port = free_port()?;
+fn open_relay(ground: &Arc<Ground>, plan: &Plan, data: &Path, port: u16) -> Result<(Program, u16, String)> {
     let directory = data.to_string_lossy();
     let args = ["init", "--data", &directory, "--host", &plan.host, "--port", &port.to_string()];
     if plan.data.is_some() {

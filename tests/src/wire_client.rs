@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nearhand_shared::credential::Credential;
 use nearhand_shared::forward::BindGrant;
 use nearhand_shared::grant::Capabilities;
@@ -346,6 +346,21 @@ impl SessionWire {
         Ok(answer)
     }
 
+    /// Opens a stream that is accepted, to talk on it.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub fn talk(&self, open: &Open) -> Result<TalkWire> {
+        let (answer, send, recv) = self.wire.wait(async {
+            let (mut send, mut recv) = self.connection.open_bi().await?;
+            framed::write(&mut send, open, session::HELLO_LIMIT).await?;
+            let answer: Answer = framed::read(&mut recv, session::HELLO_LIMIT).await?;
+            anyhow::Ok((answer, send, recv))
+        })??;
+        ensure!(answer == Answer::Accepted, "{answer:?}");
+        Ok(TalkWire { wire: self.wire.clone(), send, recv })
+    }
+
     /// Sends bytes on a stream of their own; what came back before it ended.
     ///
     /// # Errors
@@ -375,5 +390,38 @@ impl SessionWire {
     pub fn leave(self) -> Result<()> {
         self.connection.close(0_u32.into(), b"");
         self.wire.wait(self.endpoint.wait_idle())
+    }
+}
+
+/// A conversation of a session.
+pub struct TalkWire {
+    wire: Wire,
+    send: SendStream,
+    recv: RecvStream,
+}
+
+impl TalkWire {
+    /// Says something.
+    ///
+    /// # Errors
+    /// The stream is gone.
+    pub fn say<T: serde::Serialize>(&mut self, what: &T) -> Result<()> {
+        Ok(self.wire.wait(framed::write(&mut self.send, what, session::FRAME_LIMIT))??)
+    }
+
+    /// The next thing that is said.
+    ///
+    /// # Errors
+    /// The stream is gone, or nothing comes.
+    pub fn hears<T: serde::de::DeserializeOwned>(&mut self) -> Result<T> {
+        Ok(self.wire.wait(framed::read(&mut self.recv, session::FRAME_LIMIT))??)
+    }
+
+    /// Sends bytes as they are.
+    ///
+    /// # Errors
+    /// The stream is gone.
+    pub fn raw(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(self.wire.wait(self.send.write_all(bytes))??)
     }
 }

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_tests::parties::{Agent, Client, Console};
+use nearhand_tests::parties::{Agent, Client, Console, Technician};
 use nearhand_tests::program::until;
 use nearhand_tests::site::{LIMIT, Place, Plan, Site};
 use rustix::process::Signal;
@@ -212,4 +212,54 @@ fn a_full_disk_at_the_relay_leaves_sessions_alone_and_recovers() -> Result<()> {
     fs::remove_file(ballast)?;
     until(LIMIT, "the relay takes new sessions", || Ok(site.admin().run(&["connect", "pc-1"])?.code == 0))?;
     client.end()
+}
+
+/// What docs/relay.md says to do when the relay's key is stolen, step by step.
+#[test]
+fn a_relay_with_a_stolen_key_is_replaced_and_everybody_keeps_who_they_are() -> Result<()> {
+    let mut site = Site::new()?;
+    let mut agent = site.device("pc-1")?;
+    agent.allow("\"diagnostics\"", false)?;
+    let (admin, grace, bob) = (site.admin().clone(), site.technician("Grace")?, site.technician("Bob")?);
+    let ids = |technician: &Technician| -> Result<(String, String)> {
+        let devices = technician.run(&["devices"])?.ok()?;
+        let own = technician.run(&["status"])?.ok()?;
+        Ok((devices.field("/devices/0/id")?, own.field("/organisation/id")?))
+    };
+    grace.connect("pc-1", &DIAGNOSTICS)?.end()?;
+    let before = ids(&admin)?;
+    admin.run(&["revoke", "person", "Bob"])?.ok()?;
+    admin.run(&["audit", "verify"])?.ok()?;
+
+    let (claim, old) = site.replace_relay()?;
+    // Whoever has the old key can't be mistaken for the new relay, nor the other way round.
+    admin.run(&["devices"])?.fails_with(5)?;
+    let aside = |technician: &Technician, files: &[&str]| -> Result<()> {
+        let home = technician.home();
+        let to = home.join("old-relay");
+        fs::create_dir(&to)?;
+        files.iter().try_for_each(|file| Ok(fs::rename(home.join(file), to.join(file))?))
+    };
+    aside(&admin, &["relay-audit.json"])?;
+    admin.run(&["claim", &claim, "--keep-organisation", "--name", "Ada Lovelace"])?.ok()?;
+    admin.run(&["sync"])?.ok()?.says("\"handed_on\":true")?;
+    let string = site.enrolment("pc-1")?.reveal().to_string();
+    agent.run(&["enrol", "--again", &string])?.ok()?;
+    agent.restart()?;
+    agent.wait_connected()?;
+    aside(&grace, &["profile.toml", "technician.key"])?;
+    grace.run(&["join", &site.invite("Grace")?.reveal()])?.ok()?;
+
+    // The same organisation and the same device, known by its key, with its policy and its record.
+    assert_eq!(ids(&admin)?, before);
+    grace.connect("pc-1", &DIAGNOSTICS)?.end()?;
+    agent.run(&["audit", "verify"])?.ok()?;
+    admin.run(&["audit", "verify"])?.ok()?;
+    // Bob is as revoked as before, and the old relay's record can still be checked.
+    bob.run(&["devices"])?.fails_with(5)?;
+    let of_admin = admin.run(&["status"])?.ok()?;
+    assert_eq!(of_admin.json()?.get("revocation_list").and_then(serde_json::Value::as_u64), Some(1));
+    let old = old.to_string_lossy().into_owned();
+    site.relay_program(&["audit", "verify", "--data", &old])?.ok()?;
+    Ok(())
 }

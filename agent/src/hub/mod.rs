@@ -33,8 +33,11 @@ use crate::consent::{Change, Consent};
 use crate::home::{Enrolment, Home, HomeError};
 pub(crate) use sessions::{Live, Technician, ToSession};
 
-/// What this build can do for a technician.
-pub(crate) const OFFERS: Capabilities = Capabilities::NONE.with(Capability::Diagnostics);
+/// What this build can do for a technician on any device.
+pub(crate) const ALWAYS_OFFERED: Capabilities = Capabilities::NONE.with(Capability::Diagnostics);
+/// What it can do on one with a screen.
+pub(crate) const DESKTOP_OFFERS: Capabilities =
+    ALWAYS_OFFERED.with(Capability::View).with(Capability::Control).with(Capability::Clipboard);
 /// Sessions at the same time.
 pub(crate) const MAX_SESSIONS: usize = 8;
 /// Events that a slow watcher may lag behind before it is told to look at the status again.

@@ -14,7 +14,7 @@ use nearhand_shared::time::UnixMillis;
 use nearhand_shared::transport::chat::SharedChat;
 use tokio::sync::{mpsc, watch};
 
-use super::{Hub, MAX_SESSIONS, OFFERS, State};
+use super::{Hub, MAX_SESSIONS, State};
 use crate::consent::{Ask, DecideError, Decided, RequestId};
 
 /// Messages to a session's task that may wait.
@@ -59,6 +59,8 @@ pub(crate) struct Live {
     pub(crate) chat: Arc<SharedChat>,
     pub(crate) inbox: mpsc::Sender<ToSession>,
     pub(crate) granted: watch::Sender<Capabilities>,
+    /// What this device can do in this session at all.
+    pub(crate) offers: Capabilities,
 }
 
 impl Hub {
@@ -190,9 +192,10 @@ impl Hub {
         let mut state = self.state();
         let live = state.sessions.get(&session).ok_or(Refusal::NoSuchSession)?;
         let (actor, unseen) = (live.technician.actor(), live.attended && state.watchers == 0);
+        let offers = live.offers;
         let verdict = match state.consent.allows(Instant::now(), session, what) {
             Ok(()) if unseen => Err(Refusal::Unattended),
-            Ok(()) if !OFFERS.contains(what) => Err(Refusal::NotOffered(what)),
+            Ok(()) if !offers.contains(what) => Err(Refusal::NotOffered(what)),
             other => other,
         };
         if let Err(refusal) = verdict {
@@ -236,12 +239,12 @@ impl Hub {
         let now = Instant::now();
         let mut state = self.state();
         let live = state.sessions.get_mut(&session).ok_or(Refusal::NoSuchSession)?;
-        let technician = live.technician.clone();
+        let (technician, offers) = (live.technician.clone(), live.offers);
         if !reason.is_empty() {
             reason.clone_into(&mut live.reason);
         }
         state.audit(&technician.actor(), "ask", Some(session), format!("{wanted} for {seconds} s"))?;
-        if let Some(missing) = wanted.without(OFFERS).iter().next() {
+        if let Some(missing) = wanted.without(offers).iter().next() {
             state.audit("agent", "deny", Some(session), format!("{missing} is not offered"))?;
             return Err(Refusal::NotOffered(missing));
         }
@@ -270,6 +273,16 @@ impl Hub {
         }
         self.wake();
         Ok(Asked::Waiting)
+    }
+
+    /// A technician's key or click is passed on to the display.
+    pub(crate) fn injected(&self) {
+        self.state().consent.injected(Instant::now());
+    }
+
+    /// Whether what is decided at this device now is the person's own.
+    pub(crate) fn hands_off(&self) -> Result<(), DecideError> {
+        self.state().consent.hands_off(Instant::now())
     }
 
     /// The person's decision.

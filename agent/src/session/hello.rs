@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use nearhand_shared::chat::{ChatLog, Side};
 use nearhand_shared::credential::{CredentialError, Verified};
+use nearhand_shared::grant::Capabilities;
 use nearhand_shared::id::SessionId;
 use nearhand_shared::identity::PublicKey;
 use nearhand_shared::message::Program;
@@ -23,7 +24,8 @@ use quinn::{Connection, RecvStream, SendStream};
 use rand_core::OsRng;
 use tokio::sync::watch;
 
-use crate::hub::{Hub, Live, OFFERS, Technician};
+use crate::desktop::find;
+use crate::hub::{ALWAYS_OFFERED, DESKTOP_OFFERS, Hub, Live, Technician};
 
 /// A session that stands: what a new connection must prove to carry it on.
 pub(super) struct Standing {
@@ -145,10 +147,11 @@ async fn settle(
             ResumeSecret::new(secret.ok_or(refused(Refusal::Protocol))?)
         }
     };
+    let offers = offers().await;
     if standing.is_none() {
-        begin(hub, session, technician.clone(), offer.code.is_some()).map_err(refused)?;
+        begin(hub, session, technician.clone(), offer.code.is_some(), offers).map_err(refused)?;
     }
-    let ready = ready(hub, session, confirmation);
+    let ready = ready(hub, session, confirmation, offers);
     framed::write(send, &AgentHello::Ready(Box::new(ready)), HELLO_LIMIT).await?;
     Ok(Standing { session, technician, key, resume })
 }
@@ -194,7 +197,24 @@ async fn prove_code(
     Ok(keys.agent_confirmation())
 }
 
-fn begin(hub: &Arc<Hub>, session: SessionId, technician: Technician, attended: bool) -> Result<(), Refusal> {
+/// What can be done here now: what has to do with a screen needs one.
+async fn offers() -> Capabilities {
+    match find::display().await {
+        Ok(_) => DESKTOP_OFFERS,
+        Err(error) => {
+            tracing::debug!(%error, "no screen is offered");
+            ALWAYS_OFFERED
+        }
+    }
+}
+
+fn begin(
+    hub: &Arc<Hub>,
+    session: SessionId,
+    technician: Technician,
+    attended: bool,
+    offers: Capabilities,
+) -> Result<(), Refusal> {
     let inbox = hub.arriving(session).ok_or(Refusal::NoSuchSession)?;
     let live = Live {
         technician,
@@ -204,17 +224,18 @@ fn begin(hub: &Arc<Hub>, session: SessionId, technician: Technician, attended: b
         connected: true,
         chat: Arc::new(SharedChat::new(ChatLog::new(Side::Device))),
         inbox,
-        granted: watch::channel(nearhand_shared::grant::Capabilities::NONE).0,
+        granted: watch::channel(Capabilities::NONE).0,
+        offers,
     };
     hub.begin_session(session, live)
 }
 
-fn ready(hub: &Hub, session: SessionId, confirmation: Option<Confirmation>) -> Ready {
+fn ready(hub: &Hub, session: SessionId, confirmation: Option<Confirmation>, offers: Capabilities) -> Ready {
     Ready {
         program: Program::this(),
         confirmation,
         facts: hub.facts.clone(),
-        offers: OFFERS,
+        offers,
         granted: hub.granted(session),
         audit: hub.audit_head(),
         key: hub.key().public(),

@@ -5,6 +5,7 @@
 
 mod diagnostics;
 mod hello;
+mod screen;
 mod serve;
 
 use std::sync::Arc;

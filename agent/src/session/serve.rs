@@ -19,7 +19,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::hello::{Standing, Streams};
-use super::{Path, diagnostics, short};
+use super::screen::Desk;
+use super::{Path, diagnostics, screen, short};
 use crate::hub::{Hub, ToSession};
 
 /// A technician who doesn't take a message for this long has lost the connection, or stalls us.
@@ -47,9 +48,13 @@ pub(super) enum End {
 pub(super) struct Serving {
     pub(super) hub: Arc<Hub>,
     pub(super) session: SessionId,
-    actor: String,
+    pub(super) actor: String,
+    pub(super) desk: Desk,
     chatting: Semaphore,
     diagnosing: Semaphore,
+    seeing: Semaphore,
+    typing: Semaphore,
+    copying: Semaphore,
 }
 
 pub(super) async fn serve(
@@ -65,8 +70,12 @@ pub(super) async fn serve(
         hub: hub.clone(),
         session,
         actor: standing.technician.actor(),
+        desk: Desk::default(),
         chatting: Semaphore::new(1),
         diagnosing: Semaphore::new(1),
+        seeing: Semaphore::new(1),
+        typing: Semaphore::new(1),
+        copying: Semaphore::new(1),
     });
     let (to_us, mut requests) = mpsc::channel(REQUESTS);
     // Dropped at the end of this function, which ends every task in it.
@@ -255,28 +264,31 @@ async fn stream_task(
 }
 
 async fn conversation(serving: &Serving, open: Open, send: &mut SendStream, recv: &mut RecvStream) {
-    match open {
-        Open::Chat => {
-            let Ok(_only) = serving.chatting.try_acquire() else {
-                return refuse(send, Refusal::AlreadyOpen).await;
-            };
-            if accept(send).await {
-                chat(serving, send, recv).await;
-            }
-        }
-        Open::Diagnostics { set } => {
-            let Ok(_only) = serving.diagnosing.try_acquire() else {
-                return refuse(send, Refusal::AlreadyOpen).await;
-            };
-            if accept(send).await {
-                diagnostics::run(serving, set, send, recv).await;
-            }
-        }
-        Open::Control(_) => refuse(send, Refusal::Protocol).await,
-        other => {
+    let only = match &open {
+        Open::Control(_) => return refuse(send, Refusal::Protocol).await,
+        Open::Chat => &serving.chatting,
+        Open::Diagnostics { .. } => &serving.diagnosing,
+        Open::Screen => &serving.seeing,
+        Open::Input => &serving.typing,
+        Open::Clipboard => &serving.copying,
+        other @ (Open::File | Open::Terminal | Open::Action) => {
             let capability = other.needs().unwrap_or(Capability::View);
-            refuse(send, Refusal::NotOffered(capability)).await;
+            return refuse(send, Refusal::NotOffered(capability)).await;
         }
+    };
+    let Ok(_only) = only.try_acquire() else {
+        return refuse(send, Refusal::AlreadyOpen).await;
+    };
+    if !accept(send).await {
+        return;
+    }
+    match open {
+        Open::Chat => chat(serving, send, recv).await,
+        Open::Diagnostics { set } => diagnostics::run(serving, set, send, recv).await,
+        Open::Screen => screen::screen(serving, send, recv).await,
+        Open::Input => screen::input(serving, send, recv).await,
+        Open::Clipboard => screen::clipboard(serving, send, recv).await,
+        Open::Control(_) | Open::File | Open::Terminal | Open::Action => {}
     }
 }
 

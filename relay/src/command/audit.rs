@@ -11,7 +11,7 @@ use crate::store::{Reader, Store};
 const PAGE: usize = 1000;
 
 async fn reader(config: &Config) -> anyhow::Result<Reader> {
-    Ok(Store::open_for_reading(&data::database(config)?).await?)
+    Ok(Store::open_for_reading(&data::existing_database(config)?).await?)
 }
 
 pub(super) async fn show(config: &Config, json: bool) -> anyhow::Result<()> {

@@ -22,7 +22,7 @@ pub(super) async fn backup(config: &Config, file: &Path) -> anyhow::Result<()> {
     let Some(target) = file.to_str() else { bail!("the name of the copy must be valid UTF-8") };
     // Made first, so that SQLite writes into a file that only its owner can read.
     drop(platform::open_private_append(file).with_context(|| format!("can't make {}", file.display()))?);
-    let reader = Store::open_for_reading(&data::database(config)?).await?;
+    let reader = Store::open_for_reading(&data::existing_database(config)?).await?;
     reader.copy_into(target).await.context("can't copy the database")?;
     let key = std::fs::read(key_file(config)).context("can't read the relay's key")?;
     platform::write_private(key_copy, &key).context("can't copy the relay's key")?;

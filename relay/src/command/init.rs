@@ -21,29 +21,53 @@ pub(super) async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
     }
     let host = arguments.host.as_deref().unwrap_or_default();
     config::check_host(host).map_err(|problem| anyhow::anyhow!("--host {problem}"))?;
-    if dir.key_file().exists() || dir.config_file().exists() {
+    let data = arguments.data.display();
+    dir.create().with_context(|| format!("can't make {data}"))?;
+    let _lock = dir.lock().with_context(|| format!("can't take {data}: is a relay running on it?"))?;
+    if dir.config_file().exists() {
         bail!(
-            "{} already holds a relay; for a new claim string run `nearhand-relay init --data {} --again`",
-            arguments.data.display(),
-            arguments.data.display()
+            "{data} already holds a relay; for a new claim string run `nearhand-relay init --data {data} --again`"
         );
     }
-    dir.create().with_context(|| format!("can't make {}", arguments.data.display()))?;
     let text = config::template(host, arguments.port, arguments.database_url.as_deref());
     let config = Config::parse(&text, &dir.config_file())?;
-    let key =
-        SecretKey::load_or_create(&dir.key_file(), &mut OsRng).context("can't write the relay's key")?;
-    // Last, so that a run that failed half-way can be repeated.
-    let claim = new_claim(&config, key).await?;
+    let key_file = dir.key_file();
+    // The key comes before the database, so a database without one is what is left of a relay.
+    if !key_file.exists() && std::fs::metadata(dir.database_file()).is_ok_and(|file| file.len() > 0) {
+        bail!("{data} holds a database without its key: put {} back from a backup", key_file.display());
+    }
+    let key = SecretKey::load_or_create(&key_file, &mut OsRng)
+        .with_context(|| format!("can't use {} as the relay's key", key_file.display()))?;
+    let claim = first_claim(&config, key).await?;
+    // Last: the configuration says that the relay is complete. A run that ended before it is repeated, with
+    // the key that is there and a new claim string, since nobody saw the first one.
     platform::write_private(&dir.config_file(), text.as_bytes()).context("can't write the configuration")?;
     explain(arguments, &claim);
     Ok(())
 }
 
+/// The claim string of a relay without a configuration: one that is new, or was left half-way. One that has
+/// an organisation is neither, but a backup without its configuration.
+async fn first_claim(config: &Config, key: SecretKey) -> anyhow::Result<ClaimString> {
+    let store = Store::open(&data::database(config)?, key.clone()).await?;
+    let organisation = store.reader().organisation().await?;
+    store.close().await;
+    if let Some(organisation) = organisation {
+        bail!(
+            "the database there belongs to the organisation {}, so this is a relay whose {} is missing: put \
+             that file back, from a backup or written anew (docs/relay.md lists its keys; public_host is \
+             enough)",
+            organisation.organisation_id(),
+            config::FILE
+        );
+    }
+    new_claim(config, key).await
+}
+
 async fn again(arguments: &InitArguments, dir: &DataDir) -> anyhow::Result<()> {
     let config = Config::load(&dir.config_file())?;
     let key = super::load_key(config.data())?;
-    let store = Store::open(&data::database(&config)?, key.clone()).await?;
+    let store = Store::open(&data::existing_database(&config)?, key.clone()).await?;
     if let Some(organisation) = store.reader().organisation().await? {
         if !arguments.reset_organisation {
             bail!(

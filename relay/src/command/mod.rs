@@ -4,6 +4,7 @@
 mod audit;
 mod backup;
 mod init;
+mod pages;
 mod run;
 mod status;
 
@@ -11,9 +12,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::config::{Config, PORT};
-use crate::data::DataDir;
+use crate::data::{self, DataDir};
+use crate::store::StoreError;
 
 /// The program's arguments.
 #[derive(Debug, Parser)]
@@ -52,6 +55,17 @@ enum Command {
         #[command(flatten)]
         location: Location,
     },
+    /// Print what a shell needs to complete commands.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the manual page.
+    Man {
+        /// Write the pages of all commands here instead of printing the main one.
+        dir: Option<PathBuf>,
+    },
 }
 
 /// Where a relay's configuration is.
@@ -74,6 +88,12 @@ impl Location {
             (None, None) => anyhow::bail!("say where the relay is: --config FILE or --data DIR"),
         };
         Ok(Config::load(&file)?)
+    }
+
+    /// Runs a command with the configuration.
+    fn with(&self, command: impl FnOnce(&Config) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let config = self.config()?;
+        command(&config).map_err(|error| about_damage(error, config.data()))
     }
 }
 
@@ -125,26 +145,42 @@ enum AuditCommand {
 /// What went wrong, for a person.
 pub fn main(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
-        Command::Init(arguments) => block_on(init::init(&arguments)),
-        Command::Run(location) => run::run(&location.config()?),
+        Command::Init(arguments) => {
+            block_on(init::init(&arguments)).map_err(|error| about_damage(error, &arguments.data))
+        }
+        Command::Run(location) => location.with(run::run),
         Command::CheckConfig { file } => {
             Config::load(&file)?;
             println!("{} is valid.", file.display());
             Ok(())
         }
         Command::Audit(AuditCommand::Show { json, location }) => {
-            block_on(audit::show(&location.config()?, json))
+            location.with(|config| block_on(audit::show(config, json)))
         }
         Command::Audit(AuditCommand::Verify { json, location }) => {
-            block_on(audit::verify(&location.config()?, json))
+            location.with(|config| block_on(audit::verify(config, json)))
         }
-        Command::Backup { file, location } => block_on(backup::backup(&location.config()?, &file)),
-        Command::Status { json, location } => status::status(&location.config()?, json),
+        Command::Backup { file, location } => location.with(|config| block_on(backup::backup(config, &file))),
+        Command::Status { json, location } => location.with(|config| status::status(config, json)),
+        Command::Completions { shell } => pages::completions(shell),
+        Command::Man { dir } => pages::man(dir.as_deref()),
     }
 }
 
 fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}
+
+/// The error, and for a damaged database which file it is and what to do.
+fn about_damage(error: anyhow::Error, data: &Path) -> anyhow::Error {
+    let damaged = |cause: &(dyn std::error::Error + 'static)| {
+        matches!(cause.downcast_ref(), Some(StoreError::Damaged(_)))
+    };
+    if !error.chain().any(damaged) {
+        return error;
+    }
+    let file = DataDir::new(data).database_file();
+    error.context(format!("{} can't be used: keep a copy of it, then {}", file.display(), data::RESTORE))
 }
 
 fn load_key(data: &Path) -> anyhow::Result<nearhand_shared::identity::SecretKey> {

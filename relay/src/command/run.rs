@@ -24,7 +24,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let key = super::load_key(config.data())?;
     let public = key.public();
     let limits = config.control_limits();
-    let database = data::database(config).context("can't open the database's file")?;
+    let database = data::existing_database(config).context("can't open the database")?;
     // Before the port is taken: signals from now on lead to an orderly end.
     let stop = platform::stop_signal()?;
     let (forwarder, endpoint) = serve::open_port(config.listen, &key, &limits)?;

@@ -20,19 +20,15 @@ use crate::store::{Applied, StoreError, Write};
 const LIST_BYTES: usize = FRAME_LIMIT - 1024;
 
 /// As many of the first entries as one frame takes.
-fn that_fit<T: Serialize>(entries: Vec<T>) -> Vec<T> {
+fn that_fit<T: Serialize>(mut entries: Vec<T>) -> Vec<T> {
     let mut room = LIST_BYTES;
-    let fits = |entry: &T| {
+    let fitting = entries.iter().take_while(|entry| {
         let len = wire::encode(entry).map_or(usize::MAX, |bytes| bytes.len());
         room.checked_sub(len).map(|left| room = left).is_some()
-    };
+    });
+    let count = fitting.count();
+    entries.truncate(count);
     entries
-        .into_iter()
-        .map_while({
-            let mut fits = fits;
-            move |entry| fits(&entry).then_some(entry)
-        })
-        .collect()
 }
 
 impl Control {

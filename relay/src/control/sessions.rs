@@ -169,6 +169,10 @@ impl Control {
         match timeout(OFFER_TIMEOUT, device.push(&offer)).await {
             Ok(Ok(PushReply::Done)) => Ok(ours),
             Ok(Ok(PushReply::Refused(refusal))) => Err(Refusal::DeviceRefused(refusal)),
+            // A device that was killed counts as connected until its silence is noticed, perhaps by now.
+            Ok(Err(_)) | Err(_) if device.connection.close_reason().is_some() => {
+                Err(Refusal::DeviceOffline { last_seen: now_unix() })
+            }
             Ok(Err(_)) | Err(_) => Err(Refusal::DeviceSilent),
         }
     }

@@ -6,6 +6,9 @@ pub enum StoreError {
     /// The database says no: disk full, locked, unreachable.
     #[error("the database does not work")]
     Database(#[source] Box<sqlx::Error>),
+    /// The file of the embedded database isn't one, or not a whole one.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
     /// The tables can't be brought up to date.
     #[error("the database's tables can't be brought up to date")]
     Migrate(#[source] Box<sqlx::migrate::MigrateError>),
@@ -22,8 +25,29 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Database(Box::new(error))
+        match damage(&error) {
+            Some(what) => Self::Damaged(what),
+            None => Self::Database(Box::new(error)),
+        }
     }
+}
+
+impl From<sqlx::migrate::MigrateError> for StoreError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        let found = match &error {
+            sqlx::migrate::MigrateError::Execute(cause) => damage(cause),
+            _ => None,
+        };
+        found.map_or_else(|| Self::Migrate(Box::new(error)), Self::Damaged)
+    }
+}
+
+/// `SQLITE_CORRUPT` or `SQLITE_NOTADB`, which the lowest byte of SQLite's code tells
+/// (<https://sqlite.org/rescode.html>). PostgreSQL's codes have five characters, SQLite's four at most.
+fn damage(error: &sqlx::Error) -> Option<String> {
+    let error = error.as_database_error()?;
+    let code = error.code().filter(|code| code.len() < 5)?.parse::<u32>().ok()?;
+    matches!(code & 0xff, 11 | 26).then(|| error.message().to_owned())
 }
 
 impl StoreError {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use nearhand_shared::audit::Head;
 use nearhand_shared::identity::SecretKey;
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyPool, Executor};
+use sqlx::{AnyConnection, AnyPool, Connection, Executor};
 use tokio::sync::mpsc;
 
 pub use error::StoreError;
@@ -93,7 +93,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn open(database: &Database, key: SecretKey) -> Result<Self, StoreError> {
         let pool = connect(database, READERS + 1).await?;
-        sqlx::migrate!("./migrations").run(&pool).await.map_err(|e| StoreError::Migrate(Box::new(e)))?;
+        sqlx::migrate!("./migrations").run(&pool).await?;
         let head = read::audit_head(&pool).await?;
         let (writes, jobs) = mpsc::channel(QUEUE);
         let health = Arc::new(Health::default());
@@ -167,6 +167,12 @@ pub struct Reader {
 async fn connect(database: &Database, connections: u32) -> Result<AnyPool, StoreError> {
     sqlx::any::install_default_drivers();
     let sqlite = database.is_sqlite();
+    if sqlite {
+        // The pool would try again for seconds and then not say what was wrong.
+        let mut first = AnyConnection::connect(&database.url).await?;
+        first.execute(PRAGMAS).await?;
+        first.close().await?;
+    }
     AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE)

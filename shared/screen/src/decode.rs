@@ -8,7 +8,9 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::canvas::Canvas;
-use crate::format::{BESIDE, COVER, FIRST, KEPT, Kind, Model, OPERATION, Place, TILE, VERSION, take_length};
+use crate::format::{
+    BESIDE, COVER, FIRST, KEPT, Kind, Model, OPERATION, Place, SEAL, TILE, VERSION, take_length,
+};
 use crate::geometry::{MAX_PIXELS, Point, Rect, Size};
 use crate::picture::Picture;
 use crate::range::{Code, Reader};
@@ -152,6 +154,9 @@ impl State {
                     self.photo(rect, data, canvas)?;
                 }
             }
+        }
+        if reader.raw(8, 0) != SEAL || reader.spent() {
+            return Err(DecodeError::Damaged);
         }
         // Whatever follows the end wasn't written by an encoder.
         if reader.left() > 0 || !beside.is_empty() { Err(DecodeError::Damaged) } else { Ok(()) }

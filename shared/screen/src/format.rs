@@ -23,6 +23,9 @@ pub(crate) const BLOCK: u16 = 16;
 /// Tiles that the viewer keeps for when they are shown again. 16 MiB of it.
 pub(crate) const KEPT: usize = 1024;
 
+/// Eight bits after the last operation: bytes that were cut or damaged don't end with them.
+pub(crate) const SEAL: u32 = 0xa5;
+
 /// Pixels that all operations of a frame may cover, in units of the picture: a frame in honest use copies, keeps,
 /// paints and refines each place once at most.
 pub(crate) const COVER: usize = 8;

@@ -254,7 +254,7 @@ pub enum Refusal {
     #[error("the device refused: {0}")]
     DeviceRefused(OfferRefusal),
     /// The device didn't answer the offer in time.
-    #[error("the device did not answer in time")]
+    #[error("the device did not answer in time: it may just have gone offline, so try again in a minute")]
     DeviceSilent,
     /// Too many of something by this caller; try later.
     #[error("too many attempts: wait {seconds} s")]
@@ -276,7 +276,8 @@ pub enum Refusal {
     /// The list is not newer than what the relay has.
     #[error("the relay has a newer revocation list: run `nearhand sync` and try again")]
     OldList,
-    /// The peer's version can't talk with this relay.
+    /// The peer's version can't talk with this relay. No relay says so yet: another major version fails in the
+    /// handshake already (ALPN). For features that a relay comes to require of a hello.
     #[error("versions do not fit: the relay runs {relay}")]
     Version {
         /// The relay's version.

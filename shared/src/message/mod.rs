@@ -1,8 +1,19 @@
 //! The messages of the three conversations: with the relay ([`control`]), between the two ends of a session
 //! ([`session`], [`screen`]), and between the agent and the programs of the person at the device ([`local`]).
 //!
-//! Append-only: a released variant or field keeps its place; a new one goes to the end. `tests/golden` holds
-//! the bytes of every released message.
+//! **What is released grows by variants only.** Within a major version (the number in the application protocol) a
+//! new variant goes to the end of its enum, and a new message is a variant. A released struct or variant never
+//! gains, loses or moves a field: the wire form ([`crate::wire`]) has neither names nor lengths of fields, so one
+//! more makes the message unreadable for everybody else. What needs another field becomes a new variant (or a new
+//! struct in one), and the old one is still read.
+//!
+//! **A new variant is sent only to a peer whose [`Program::features`] has its bit**, or as the answer to a request
+//! that is new itself. To another it is a message that can't be read, and that has consequences: the relay closes
+//! the connection of whoever sends one ([`control::CloseCode::Protocol`]); an agent or client passes over a push of
+//! the relay; a session's control stream with one is given up, by the agent with the session; a stream of any other
+//! kind is cut. `docs/protocol.md` has the table.
+//!
+//! `tests/golden` holds the bytes of every released message.
 
 pub mod control;
 pub mod local;
@@ -16,7 +27,9 @@ use serde::{Deserialize, Serialize};
 pub struct Program {
     /// Its version, for people.
     pub version: String,
-    /// What it can do beyond the first release, one bit each; unknown bits are ignored.
+    /// Which variants it reads beyond those of the major version's first release: one bit for each addition, given
+    /// out once in this file and never used for something else. A peer sends such a variant only if the bit is set
+    /// and leaves bits that it doesn't know alone. None is given out yet.
     pub features: u64,
 }
 

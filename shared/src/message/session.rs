@@ -114,7 +114,8 @@ pub enum Refusal {
     /// Resumption: no such session, wrong secret, or too late.
     #[error("the session is over and can't be resumed")]
     NoSuchSession,
-    /// Versions don't fit.
+    /// Versions don't fit. No agent says so yet: another major version fails in the handshake already (ALPN), where the
+    /// client notices it by itself. For features that an agent comes to require of the client's hello.
     #[error("the versions of agent and client do not fit")]
     Version,
     /// The person at the device said no.
@@ -296,7 +297,9 @@ pub enum Ended {
     /// Nothing was granted for a long time.
     #[error("nothing has been granted for a long time")]
     Idle,
-    /// The device can't write its audit log.
+    /// The device can't write its audit log. No agent ends a session over it: what is granted was written down and
+    /// goes on, whatever else is asked for is refused ([`Refusal::Storage`]) until there is room again. For agents
+    /// that come to be stricter.
     #[error("the device can't write its audit log (disk full?)")]
     Storage,
     /// The relay closed the path.

@@ -6,6 +6,7 @@
 
 use serde_json::Value;
 
+use super::edition::Edition;
 use super::model::{Area, ChartKind, CheckSet, Report, SCHEMA_VERSION, Status};
 use super::{parse, sample};
 
@@ -113,10 +114,31 @@ fn unwritten(root: &Value, schema: &Value, value: &Value, path: &str) -> Vec<Str
     found
 }
 
+/// A report with what changed since one that differs in every way there is.
+fn of_compared() -> Value {
+    let (new, mut old) = (sample::full(), sample::older());
+    // One of each list in the inventory.
+    for (list, of_new) in [(&mut old.software, &new.software), (&mut old.hardware, &new.hardware)] {
+        list.clone_from(of_new);
+        list.pop_last();
+        list.insert("gone".into(), "1".into());
+        list.first_entry().unwrap().insert("another".into());
+    }
+    serde_json::to_value(Edition::new(new, Some(old), None)).unwrap()
+}
+
+#[test]
+fn a_report_with_a_comparison_fits_the_schema_and_is_read() {
+    let root = schema();
+    let value = of_compared();
+    assert_eq!(misfits(&root, &root, &value, ""), Vec::<String>::new());
+    assert_eq!(parse::parse(&serde_json::to_vec(&value).unwrap()).unwrap(), sample::full());
+}
+
 #[test]
 fn the_schema_has_no_field_that_the_model_lacks() {
     let root = schema();
-    assert_eq!(unwritten(&root, &root, &of_sample(), ""), Vec::<String>::new());
+    assert_eq!(unwritten(&root, &root, &of_compared(), ""), Vec::<String>::new());
 }
 
 /// Calls `visit` with the path of every field of every object.

@@ -1,14 +1,18 @@
-//! `nearhand connect`: help at a device, in a terminal.
+//! `nearhand connect`: help at a device, in the browser or in a terminal.
 //!
-//! What is typed is said to the person; lines that begin with `/` do something. Reads lines, so a script can
-//! drive it as well as a person.
+//! The browser shows the viewer ([`crate::viewer`]); this terminal says what happens meanwhile. In the terminal,
+//! what is typed is said to the person; lines that begin with `/` do something. Reads lines, so a script can drive it
+//! as well as a person.
 
+use std::io::IsTerminal;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nearhand_shared::grant::{Capabilities, Capability};
 use nearhand_shared::message::local::{ChatLine, Mark};
 use nearhand_shared::message::session::Granted;
+use nearhand_shared::report::edition::Edition;
 use nearhand_shared::report::model::CheckSet;
 use nearhand_shared::transport::lines;
 use tokio::sync::mpsc;
@@ -17,6 +21,8 @@ use super::Context;
 use super::diagnose::{self, Reporting};
 use crate::exit::{ExitCode, Failure};
 use crate::session::{Session, SessionEnd, Update};
+use crate::viewer::decoder::Program;
+use crate::viewer::{self, Server, Settings};
 
 /// Arguments of `nearhand connect`.
 #[derive(clap::Args)]
@@ -32,6 +38,15 @@ pub struct ConnectArgs {
     /// For how long it is asked
     #[arg(long = "for", value_name = "TIME", default_value = "15m", value_parser = super::parse::duration)]
     pub duration: Duration,
+    /// Stay in this terminal: no screen, commands are typed
+    #[arg(long, conflicts_with_all = ["no_open", "view_only"])]
+    pub terminal: bool,
+    /// Print the address of the viewer's page instead of opening it
+    #[arg(long)]
+    pub no_open: bool,
+    /// Only look: pointer and keyboard stay here
+    #[arg(long)]
+    pub view_only: bool,
 }
 
 const HELP: &str = "\
@@ -48,11 +63,103 @@ const HELP: &str = "\
 /// [`Failure`] with the exit code.
 pub async fn run(ctx: &Context, args: ConnectArgs) -> Result<(), Failure> {
     let (session, updates) = open(ctx, &args.target, args.reason.as_deref().unwrap_or_default()).await?;
-    let wanted: Capabilities = args.ask.iter().copied().collect();
+    let page = match shows_page(ctx, &args) {
+        true => page(ctx, args.no_open).await?,
+        false => None,
+    };
+    let wanted: Capabilities = match page {
+        // Whoever opens a viewer wants to see something; what the device can't do isn't asked for.
+        Some(_) if args.ask.is_empty() => {
+            let usual = Capabilities::NONE.with(Capability::View);
+            let usual = if args.view_only { usual } else { usual.with(Capability::Control) };
+            usual.iter().filter(|c| session.device().offers.contains(*c)).collect()
+        }
+        _ => args.ask.iter().copied().collect(),
+    };
     if !wanted.is_empty() {
         session.ask(wanted, args.duration).await;
     }
-    converse(ctx, session, updates, args.duration).await
+    match page {
+        Some(server) => view(ctx, session, updates, server, &args).await,
+        None => converse(ctx, session, updates, args.duration).await,
+    }
+}
+
+/// Whether the viewer is wanted: asked for by its options, or a person sits at a terminal. A script that pipes
+/// lines in, and `--json`, are served in the terminal as ever.
+fn shows_page(ctx: &Context, args: &ConnectArgs) -> bool {
+    let person = std::io::stdin().is_terminal() && !ctx.output.is_json();
+    !args.terminal && (args.no_open || args.view_only || person)
+}
+
+/// Starts the page's server and opens it. `None`: there is no browser here, so it stays in the terminal.
+async fn page(ctx: &Context, no_open: bool) -> Result<Option<Server>, Failure> {
+    let server = Server::start()
+        .await
+        .map_err(|e| Failure::new(ExitCode::Local, format!("the viewer's page can't be served: {e}")))?;
+    if !no_open && !open_browser(server.url()).await {
+        ctx.output.note(
+            "No browser could be opened here, so this stays in the terminal. \
+             With --no-open the address of the viewer's page is printed.",
+        );
+        return Ok(None);
+    }
+    if ctx.output.is_json() {
+        ctx.output.json(&serde_json::json!({"event": "viewer", "url": server.url()}))?;
+    } else if no_open {
+        ctx.output.line(server.url())?;
+        ctx.output.note("Open this address in a browser on this machine; it works once.");
+    } else {
+        ctx.output.note("The viewer was opened in your browser. Ctrl-C here ends the session.");
+    }
+    Ok(Some(server))
+}
+
+/// `true` where a browser took the address.
+async fn open_browser(url: &str) -> bool {
+    let Some((program, arguments)) = crate::platform::browser() else { return false };
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments).arg(url);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let Ok(mut child) = command.spawn() else { return false };
+    // Some openers stay as long as the browser does: they have succeeded.
+    match tokio::time::timeout(Duration::from_secs(5), child.wait()).await {
+        Ok(status) => status.is_ok_and(|status| status.success()),
+        Err(_) => true,
+    }
+}
+
+/// Serves the viewer until the session ends.
+async fn view(
+    ctx: &Context,
+    session: Session,
+    updates: mpsc::Receiver<Update>,
+    server: Server,
+    args: &ConnectArgs,
+) -> Result<(), Failure> {
+    let session = Arc::new(session);
+    let decoder = Program::this()
+        .map_err(|e| Failure::new(ExitCode::Local, format!("this program can't find itself: {e}")))?;
+    let (home, id) = (ctx.home()?, session.id());
+    let keep = move |edition: &Edition| -> Result<String, Failure> {
+        let [html, ..] = diagnose::write(&home.session_dir(id)?, edition)?;
+        Ok(html.display().to_string())
+    };
+    let settings =
+        Settings { view_only: args.view_only, duration: args.duration, decoder, keep: Box::new(keep) };
+    let (mut granted, mut broken) = (Vec::new(), None);
+    let hear = |update: &Update| {
+        // In the page, a line is seen when it is seen there.
+        if let Err(failure) = show(ctx, update, &mut granted) {
+            broken.get_or_insert(failure);
+        }
+    };
+    let end = viewer::serve(session, updates, server, settings, hear, interrupted()).await;
+    match (end, broken) {
+        (_, Some(failure)) => Err(failure),
+        (Some(end), None) => ended(ctx, &end),
+        (None, None) => Err(Failure::new(ExitCode::Unexpected, "the session's task is gone")),
+    }
 }
 
 /// Opens a session with what the technician typed as its target, and says with whom.
@@ -110,7 +217,10 @@ pub(super) async fn converse(
                     while running.join_next().await.is_some() {}
                     return ended(ctx, &end);
                 }
-                Some(update) => show(ctx, &session, &update, &mut granted)?,
+                Some(update) => {
+                    see(&session, &update);
+                    show(ctx, &update, &mut granted)?;
+                }
                 None => return Err(Failure::new(ExitCode::Unexpected, "the session's task is gone")),
             },
             line = typed.recv(), if typing => match line {
@@ -198,13 +308,17 @@ fn capabilities(list: &str) -> Result<Capabilities, String> {
     names.map(str::parse::<Capability>).collect::<Result<_, _>>().map_err(|e| e.to_string())
 }
 
+/// What is about to be shown in this terminal was seen.
+pub(super) fn see(session: &Session, update: &Update) {
+    if let Update::Chat(line) = update
+        && !line.from_technician
+    {
+        session.saw(line.number);
+    }
+}
+
 /// Shows an update, and keeps what is granted now.
-pub(super) fn show(
-    ctx: &Context,
-    session: &Session,
-    update: &Update,
-    granted: &mut Vec<Granted>,
-) -> Result<(), Failure> {
+pub(super) fn show(ctx: &Context, update: &Update, granted: &mut Vec<Granted>) -> Result<(), Failure> {
     let plain = |event: &str, text: &str| -> Result<(), Failure> {
         if ctx.output.is_json() {
             ctx.output.json(&serde_json::json!({"event": event}))?;
@@ -242,12 +356,7 @@ pub(super) fn show(
             granted.clone_from(now);
             show_granted(ctx, granted, why)
         }
-        Update::Chat(line) => {
-            if !line.from_technician {
-                session.saw(line.number);
-            }
-            show_chat(ctx, line)
-        }
+        Update::Chat(line) => show_chat(ctx, line),
         Update::Ended(_) => Ok(()),
     }
 }

@@ -55,7 +55,7 @@ pub async fn run(ctx: &Context, args: DiagnoseArgs) -> Result<(), Failure> {
     let set = if args.quick { CheckSet::Quick } else { CheckSet::Full };
     let reason = args.reason.as_deref().unwrap_or("to check how the machine is doing");
     let (session, mut updates) = connect::open(ctx, &args.target, reason).await?;
-    let granted = granted(ctx, &session, &mut updates, args.duration).await;
+    let granted = granted(ctx, &session, &mut updates, Capability::Diagnostics, args.duration).await;
     let outcome = match granted {
         Ok(()) => run_while_told(ctx, &session, &mut updates, set, &reporting).await,
         Err(failure) => Err(failure),
@@ -70,13 +70,14 @@ pub async fn run(ctx: &Context, args: DiagnoseArgs) -> Result<(), Failure> {
 }
 
 /// Asks, and waits for the decision.
-async fn granted(
+pub(super) async fn granted(
     ctx: &Context,
     session: &Session,
     updates: &mut mpsc::Receiver<Update>,
+    capability: Capability,
     duration: Duration,
 ) -> Result<(), Failure> {
-    let wanted = Capabilities::NONE.with(Capability::Diagnostics);
+    let wanted = Capabilities::NONE.with(capability);
     let mut number = session.ask(wanted, duration).await;
     let mut now = Vec::new();
     loop {
@@ -97,14 +98,17 @@ async fn granted(
             // A question that was open when the connection broke may never have arrived, or it was answered
             // while nobody here could be told.
             Some(Update::Grants(granted, why)) => {
-                let has_it = granted.iter().any(|g| g.capability == Capability::Diagnostics);
-                connect::show(ctx, session, &Update::Grants(granted, why), &mut now)?;
+                let has_it = granted.iter().any(|g| g.capability == capability);
+                connect::show(ctx, &Update::Grants(granted, why), &mut now)?;
                 if has_it {
                     return Ok(());
                 }
                 number = session.ask(wanted, duration).await;
             }
-            Some(update) => connect::show(ctx, session, &update, &mut now)?,
+            Some(update) => {
+                connect::see(session, &update);
+                connect::show(ctx, &update, &mut now)?;
+            }
             None => return Err(Failure::new(ExitCode::Unexpected, "the session's task is gone")),
         }
     }
@@ -129,7 +133,10 @@ async fn run_while_told(
                     connect::ended(ctx, &end)?;
                     return Err(Failure::new(ExitCode::SessionLost, "the session ended before the report was there"));
                 }
-                Some(update) => connect::show(ctx, session, &update, &mut granted)?,
+                Some(update) => {
+                    connect::see(session, &update);
+                    connect::show(ctx, &update, &mut granted)?;
+                }
                 None => return Err(Failure::new(ExitCode::Unexpected, "the session's task is gone")),
             },
             () = connect::interrupted() => return Err(Failure::new(ExitCode::Unexpected, "broken off")),
@@ -224,7 +231,7 @@ fn step(ctx: &Context, bar: &ProgressBar, progress: &Progress) {
     }
 }
 
-fn write(dir: &Path, edition: &Edition) -> Result<[PathBuf; 3], Failure> {
+pub(super) fn write(dir: &Path, edition: &Edition) -> Result<[PathBuf; 3], Failure> {
     create_private_dir(dir).map_err(|e| local(dir, &e))?;
     let files = edition
         .files()

@@ -18,6 +18,7 @@ pub mod parse;
 pub mod people;
 pub mod revoke;
 pub mod rotate;
+pub mod screenshot;
 pub mod sessions;
 pub mod status;
 pub mod sync;
@@ -26,7 +27,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::exit::Failure;
+use crate::exit::{ExitCode, Failure};
 use crate::home::{Home, HomeError};
 use crate::output::Output;
 use crate::relay::{RelayConnection, RelayError};
@@ -56,6 +57,8 @@ pub enum Command {
     Connect(connect::ConnectArgs),
     /// Check how a device is doing and keep the report
     Diagnose(diagnose::DiagnoseArgs),
+    /// Keep a picture of a device's screen
+    Screenshot(screenshot::ScreenshotArgs),
     /// Write with the person at a device
     Chat(chat::ChatArgs),
     /// Make a new relay yours, with the string that `nearhand-relay init` printed
@@ -90,6 +93,13 @@ pub enum Command {
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write all of them into a directory
     Man(man::ManArgs),
+    /// Decode a device's frames: the viewer starts this for itself
+    #[command(hide = true)]
+    Decode {
+        /// Make a PNG file of the first exact frame
+        #[arg(long)]
+        png: bool,
+    },
 }
 
 impl Command {
@@ -101,6 +111,7 @@ impl Command {
         match self {
             Self::Connect(args) => connect::run(ctx, args).await,
             Self::Diagnose(args) => diagnose::run(ctx, args).await,
+            Self::Screenshot(args) => screenshot::run(ctx, &args).await,
             Self::Chat(args) => chat::run(ctx, args).await,
             Self::Claim(args) => claim::run(ctx, args).await,
             Self::Join(args) => join::run(ctx, args).await,
@@ -118,6 +129,8 @@ impl Command {
             Self::Organisation(args) => organisation::run(ctx, args),
             Self::Completions(args) => completions::run(ctx, &args),
             Self::Man(args) => man::run(ctx, &args),
+            // The program does this before it starts a runtime.
+            Self::Decode { .. } => Err(Failure::new(ExitCode::Usage, "the viewer starts this for itself")),
         }
     }
 }

@@ -81,6 +81,13 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Time to the device and back on the connection that stands, as it was measured last.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.connection.borrow().as_ref().map(Connection::rtt)
+    }
+}
+
 impl Sender {
     /// Sends a message; waits while the connection is busy.
     ///

@@ -25,6 +25,7 @@ mod fixed;
 mod local;
 mod proof;
 mod report;
+mod screen;
 mod session;
 mod signed;
 mod strings;
@@ -65,6 +66,7 @@ impl Table {
     fn all() -> Self {
         let mut table = Self::default();
         control::fill(&mut table);
+        screen::fill(&mut table);
         session::fill(&mut table);
         local::fill(&mut table);
         signed::fill(&mut table);

@@ -110,6 +110,46 @@ pub(crate) const DRIVERS: &[Driver] = &[
         because: "the key of the pseudonyms is born where it is kept",
     },
     Driver { at: "technician/src/session/**", may: ALL, because: "the session's connection and its streams" },
+    Driver {
+        at: "technician/src/viewer/server.rs",
+        may: ALL,
+        because: "the web server of the viewer's page",
+    },
+    Driver {
+        at: "technician/src/viewer/desk.rs",
+        may: &[Async, Clock],
+        because: "the viewer's event loop: session, page, and what is open between them",
+    },
+    Driver {
+        at: "technician/src/viewer/screen.rs",
+        may: &[Async],
+        because: "the conversation about the screen",
+    },
+    Driver {
+        at: "technician/src/viewer/touch.rs",
+        may: &[Async],
+        because: "the conversations of pointer, keyboard and clipboard",
+    },
+    Driver {
+        at: "technician/src/viewer/conversation.rs",
+        may: &[Async],
+        because: "what those conversations have in common",
+    },
+    Driver {
+        at: "technician/src/viewer/decoder.rs",
+        may: &[Async],
+        because: "starts, feeds and ends the decode process",
+    },
+    Driver {
+        at: "technician/src/viewer/decode.rs",
+        may: &[Clock],
+        because: "the decode process, which says how long it took",
+    },
+    Driver {
+        at: "technician/examples/**",
+        may: ALL,
+        because: "the stage of the viewer's page, for its tests",
+    },
     Driver { at: "tests/**", may: ALL, because: "runs the programs from outside" },
 ];
 
@@ -140,6 +180,11 @@ pub(crate) const CORES: &[&str] = &[
     "relay/src/forward/table/**",
     "relay/src/registry/**",
     "technician/src/relay/target/**",
+    "technician/src/viewer/door/**",
+    "technician/src/viewer/ops/**",
+    "technician/src/viewer/outbox/**",
+    "technician/src/viewer/round/**",
+    "technician/src/viewer/verbs/**",
 ];
 
 /// Where `cfg(target_os)` and its kin may stand, and why.
@@ -151,6 +196,7 @@ pub(crate) const PLATFORM: &[(&str, &str)] = &[
         "which facts there are, and where they are read, differs between systems",
     ),
     ("technician/src/home/tests.rs", "rights of files are those of Unix"),
+    ("technician/tests/**", "some of what is tested exists on one system only"),
     ("tests/**", "some of what is tested exists on one system only"),
 ];
 

@@ -196,6 +196,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_area_that_is_checked_can_be_asked_for() {
+        let named: Vec<Area> = AreaName::value_variants().iter().map(|name| name.area()).collect();
+        assert!(checks().all(|check| named.contains(&check.area)));
+    }
+
+    #[test]
     fn the_documented_table_is_the_registry() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/checks.md");
         let documented = std::fs::read_to_string(path).unwrap();

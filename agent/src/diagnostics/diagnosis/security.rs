@@ -146,8 +146,8 @@ fn firewall(facts: &Facts) -> Verdict {
         Draft::warn("No firewall is active")
             .fix("Switch it on, after allowing what is needed: ufw allow OpenSSH; ufw enable (or: systemctl enable --now firewalld).")
     } else {
-        Draft::info("Whether a firewall is active can't be told without root")
-            .fix("Run as root for an answer.")
+        Draft::info("Whether a firewall is active can't be told")
+            .fix("Run as root, on a machine that has nft or iptables: only they can list the kernel's rules.")
     };
     draft
         .maybe("Switched off", (!firewall.switched_off.is_empty()).then(|| names(&firewall.switched_off, 4)))

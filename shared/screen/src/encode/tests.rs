@@ -159,3 +159,84 @@ fn the_first_frame_is_whole_and_the_next_is_none() {
     assert_eq!(pair.show(&now, &[SIZE.rect()], EXACT), None);
     assert_eq!(pair.encoder.encode(&Picture::black(Size { width: 1, height: 1 }), &[], EXACT), None);
 }
+
+/// A picture that is another one everywhere for each number.
+fn written(size: Size, number: u8) -> Picture {
+    let mut picture = Picture::black(size);
+    let pixel = |x: u32, y: u32| {
+        let letter =
+            (x / 8).wrapping_mul(0x85eb_ca6b) ^ (y / 14).wrapping_mul(0xc2b2_ae35) ^ u32::from(number);
+        let shape = (letter ^ letter >> 15).wrapping_mul(0x9e37_79b1);
+        if y % 14 < 10 && x % 8 < 6 && shape >> (x % 8 + y % 14 * 2) & 1 == 1 { 0x10_2030 } else { 0xff_fff0 }
+    };
+    let width = u32::from(size.width);
+    let pixels: Vec<u32> = (0..width * u32::from(size.height)).map(|i| pixel(i % width, i / width)).collect();
+    picture.put(size.rect(), &pixels);
+    picture
+}
+
+#[test]
+fn both_ends_forget_the_same_tiles() {
+    let size = Size { width: 640, height: 640 };
+    let mut pair = Pair::new(size);
+    let tiles = 100;
+    let shows = u8::try_from(crate::format::KEPT / tiles + 6).unwrap();
+    let mut bytes = Vec::new();
+    // Up and down: the later ones come back out of what is kept, the first ones were forgotten.
+    for number in (0..shows).chain((0..shows).rev().skip(1)) {
+        let now = written(size, number);
+        bytes.push(pair.show(&now, &[size.rect()], EXACT).unwrap().bytes.len());
+        assert!(pair.viewer == now, "{number}");
+        for _ in 0..SETTLED {
+            assert!(pair.show(&now, &[size.rect()], EXACT).is_none());
+        }
+    }
+    let (again, first_again) = (bytes[usize::from(shows)], *bytes.last().unwrap());
+    assert!(again < 300 && first_again > 2 * again, "{again} {first_again}");
+}
+
+#[test]
+fn scrolling_and_dragging_cost_little() {
+    let size = Size { width: 640, height: 480 };
+    let long = written(Size { width: 640, height: 900 }, 3);
+    let mut pair = Pair::new(size);
+    let mut now = Picture::black(size);
+    let mut bytes = Vec::new();
+    for top in (0..200).step_by(13).chain((0..200).rev().step_by(9)) {
+        for y in 0..size.height {
+            now.put(Rect::new(0, y, size.width, 1), long.row(0, top + y, size.width));
+        }
+        bytes.push(pair.show(&now, &[size.rect()], EXACT).unwrap().bytes.len());
+        assert!(pair.viewer == now);
+    }
+    assert!(bytes[1..].iter().all(|step| step * 4 < bytes[0]), "{bytes:?}");
+}
+
+#[test]
+fn a_budget_is_kept_and_the_focus_comes_first() {
+    let size = Size { width: 1280, height: 720 };
+    let mut pair = Pair::new(size);
+    pair.show(&Picture::black(size), &[], EXACT);
+    let mut now = Picture::black(size);
+    draw(&mut now, &Edit::Noise(size.rect(), 5));
+    draw(&mut now, &Edit::Text(Rect::new(0, 0, 1280, 360), 5));
+    let focus = Point { x: 1000, y: 200 };
+    let how = How { budget: 5_000, focus: Some(focus), ..LOSSY };
+    let first = pair.show(&now, &[size.rect()], how).unwrap();
+    assert!(!first.exact && first.bytes.len() < 20_000, "{}", first.bytes.len());
+    assert_eq!(pair.viewer.row(1000, 200, 8), now.row(1000, 200, 8), "what is looked at came first");
+    assert!(pair.encoder.owes().changed);
+}
+
+#[test]
+fn what_keeps_changing_is_not_refined_while_it_does() {
+    let mut pair = Pair::new(SIZE);
+    let mut now = Picture::black(SIZE);
+    let how = How { refine: true, ..LOSSY };
+    for number in 0..6 {
+        draw(&mut now, &Edit::Photo(Rect::new(64, 64, 128, 64), number));
+        let coded = pair.show(&now, &[SIZE.rect()], how).unwrap();
+        assert!(!coded.exact && pair.encoder.owes().lossy);
+    }
+    assert!(pair.show(&now, &[], how).unwrap().exact);
+}

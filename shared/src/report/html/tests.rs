@@ -176,11 +176,10 @@ fn contrast_is_enough_in_light_dark_and_print() {
     assert!((contrast([0.0; 3], [1.0; 3]) - 21.0).abs() < 0.01);
 }
 
-/// Writes the sample pages where `NEARHAND_REPORT_SAMPLES` says, for looking at them.
+/// To look at them: `NEARHAND_REPORT_SAMPLES=DIR` keeps the pages.
 #[test]
-#[ignore = "writes files to look at"]
-fn write_samples() {
-    let Some(dir) = std::env::var_os("NEARHAND_REPORT_SAMPLES").map(std::path::PathBuf::from) else { return };
+fn every_page_is_whole_and_names_nothing_outside_itself() {
+    let keep = std::env::var_os("NEARHAND_REPORT_SAMPLES").map(std::path::PathBuf::from);
     let report = sample::full();
     let since = compare(&sample::older(), &report);
     let mut healthy = sample::full();
@@ -192,6 +191,22 @@ fn write_samples() {
         ("hostile", page(&sample::hostile(), None)),
         ("comparison", comparison_page(&since)),
     ] {
-        std::fs::write(dir.join(name).with_extension("html"), page).unwrap();
+        assert!(
+            page.to_lowercase().starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"),
+            "{name}"
+        );
+        assert!(page.contains("Content-Security-Policy"), "{name}");
+        for element in ["main", "section", "footer", "style", "svg"] {
+            let (open, close) = (format!("<{element}"), format!("</{element}>"));
+            assert_eq!(page.matches(&open).count(), page.matches(&close).count(), "{name}: {element}");
+        }
+        for outside in
+            ["<script", "<link rel=\"stylesheet", "<iframe", "<img", "<object", "href=\"http", "@import"]
+        {
+            assert!(!page.contains(outside), "{name}: {outside}");
+        }
+        if let Some(dir) = &keep {
+            std::fs::write(dir.join(name).with_extension("html"), page).unwrap();
+        }
     }
 }

@@ -1,0 +1,276 @@
+//! What a technician sees and does on the screen: their streams on one side, the session's desktop process on the
+//! other.
+//!
+//! A driver. One desktop process serves one connection; it is started by the first stream that needs it and goes
+//! with the connection, which lets go of every key that was held. What is allowed was asked of the hub before a
+//! stream comes here, and the stream is dropped the moment its grant is gone. Must not live here: anything that
+//! knows a display.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use nearhand_shared::message::screen::{Clipboard, FromScreen, FromViewer, Input, InputNotice, MAX_STROKE};
+use nearhand_shared::message::session::FRAME_LIMIT;
+use nearhand_shared::text;
+use nearhand_shared::transport::framed;
+use quinn::{RecvStream, SendStream};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+
+use super::serve::Serving;
+use crate::desktop::find;
+use crate::desktop::process::{Desktop, Ended};
+use crate::desktop::protocol::{FromDesktop, ToDesktop};
+
+/// Parts of frames on their way to the technician: some 12 MB at most, which is held back in the desktop process
+/// before it is held here.
+const SCREEN_QUEUE: usize = 256;
+/// Notices and clipboard parts on their way to the technician.
+const QUEUE: usize = 32;
+/// A desktop process that was started so often within [`STARTS_WITHIN`] is not started again: it keeps failing.
+const MAX_STARTS: usize = 5;
+/// See [`MAX_STARTS`].
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
+/// A frame goes behind everything that is short: control, chat, findings. Lower is later.
+const SCREEN_PRIORITY: i32 = -10;
+/// Clipboard contents go behind frames.
+const CLIPBOARD_PRIORITY: i32 = -20;
+
+/// The desktop process of a connection.
+#[derive(Default)]
+pub(super) struct Desk {
+    running: tokio::sync::Mutex<Option<Running>>,
+    routes: Arc<Mutex<Routes>>,
+    starts: Mutex<VecDeque<Instant>>,
+}
+
+struct Running {
+    to: mpsc::Sender<ToDesktop>,
+    /// Owns the process: aborted, it closes the process's input.
+    pump: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.pump.abort();
+    }
+}
+
+/// Where the desktop's messages go now.
+#[derive(Default)]
+struct Routes {
+    screen: Option<mpsc::Sender<FromScreen>>,
+    input: Option<mpsc::Sender<InputNotice>>,
+    clipboard: Option<mpsc::Sender<Clipboard>>,
+    /// Why the last desktop process is gone.
+    gone: Option<String>,
+}
+
+impl Desk {
+    /// The way to the desktop process; started if it doesn't run. An error is for the technician's eyes.
+    async fn desktop(&self) -> Result<mpsc::Sender<ToDesktop>, String> {
+        let mut running = self.running.lock().await;
+        if let Some(there) = running.as_ref().filter(|running| !running.pump.is_finished()) {
+            return Ok(there.to.clone());
+        }
+        self.count_start(Instant::now())?;
+        let reach = find::display().await.map_err(|error| error.to_string())?;
+        let (desktop, from) = Desktop::start(&reach).map_err(|error| error.to_string())?;
+        let to = desktop.to.clone();
+        let pump = tokio::spawn(pump(desktop, from, self.routes.clone()));
+        *running = Some(Running { to: to.clone(), pump });
+        Ok(to)
+    }
+
+    fn count_start(&self, now: Instant) -> Result<(), String> {
+        let mut starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        starts.retain(|at| now.saturating_duration_since(*at) < STARTS_WITHIN);
+        if starts.len() >= MAX_STARTS {
+            let why = routes(&self.routes, |routes| routes.gone.clone()).unwrap_or_default();
+            return Err(format!("the desktop process keeps failing; try again in a minute. {why}"));
+        }
+        starts.push_back(now);
+        Ok(())
+    }
+}
+
+fn routes<T>(lock: &Mutex<Routes>, f: impl FnOnce(&mut Routes) -> T) -> T {
+    f(&mut lock.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Hands the desktop's messages to the streams that want them, until it is gone.
+async fn pump(desktop: Desktop, mut from: mpsc::Receiver<FromDesktop>, to: Arc<Mutex<Routes>>) {
+    let mut failed = None;
+    while let Some(message) = from.recv().await {
+        // A stream that is gone wants nothing more; its queue's end is no error.
+        match message {
+            FromDesktop::Screen(message) => {
+                if let Some(to) = routes(&to, |routes| routes.screen.clone()) {
+                    let _ = to.send(message).await;
+                }
+            }
+            FromDesktop::Input(message) => {
+                if let Some(to) = routes(&to, |routes| routes.input.clone()) {
+                    let _ = to.send(message).await;
+                }
+            }
+            FromDesktop::Clipboard(message) => {
+                if let Some(to) = routes(&to, |routes| routes.clipboard.clone()) {
+                    let _ = to.send(message).await;
+                }
+            }
+            FromDesktop::Failed(reason) => failed = Some(reason),
+            // Its monitors are told on the screen's stream too.
+            FromDesktop::Ready { .. } => {}
+        }
+    }
+    let ended = desktop.ended().await;
+    let why = failed.unwrap_or_else(|| match ended {
+        Ended::Told => "the desktop process has ended".to_owned(),
+        Ended::Crashed(how) => format!("the desktop process ended unexpectedly ({how})"),
+    });
+    tracing::warn!(why, "desktop process");
+    routes(&to, |routes| *routes = Routes { gone: Some(why), ..Routes::default() });
+}
+
+/// Tells the desktop that a stream is over, however it ended.
+struct Leaving {
+    desktop: mpsc::Sender<ToDesktop>,
+    last: Option<ToDesktop>,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let Some(Err(full)) = self.last.take().map(|last| self.desktop.try_send(last)) else { return };
+        // It is told when it gets there, unless it is gone.
+        let desktop = self.desktop.clone();
+        tokio::spawn(async move { desktop.send(full.into_inner()).await });
+    }
+}
+
+/// The screen, until the technician has seen enough or the grant ends.
+pub(super) async fn screen(serving: &Serving, send: &mut SendStream, recv: &mut RecvStream) {
+    let _ = send.set_priority(SCREEN_PRIORITY);
+    if !note(serving, "view.start") {
+        return;
+    }
+    let desktop = match serving.desk.desktop().await {
+        Ok(desktop) => desktop,
+        Err(why) => {
+            serving.hub.activity(serving.session, format!("the screen can't be shown: {why}"));
+            let _ = framed::write(send, &FromScreen::Gone(text::one_line(&why, 300)), FRAME_LIMIT).await;
+            return;
+        }
+    };
+    let (to, from) = mpsc::channel(SCREEN_QUEUE);
+    routes(&serving.desk.routes, |routes| routes.screen = Some(to));
+    let leaving = Leaving { desktop: desktop.clone(), last: Some(ToDesktop::StopView) };
+    serving.hub.activity(serving.session, "the technician sees the screen");
+    carry(&desktop, send, recv, from, viewer).await;
+    drop(leaving);
+    if let Some(why) = routes(&serving.desk.routes, |routes| routes.gone.take()) {
+        let _ = framed::write(send, &FromScreen::Gone(text::one_line(&why, 300)), FRAME_LIMIT).await;
+    }
+    serving.hub.activity(serving.session, "the technician no longer sees the screen");
+    note(serving, "view.end");
+}
+
+/// What the viewer says, for the desktop; `None` breaks the stream off.
+fn viewer(said: FromViewer) -> Option<ToDesktop> {
+    Some(match said {
+        FromViewer::Start { monitor, quality } => ToDesktop::View { monitor, quality },
+        FromViewer::Painted { frame, decode, paint } => ToDesktop::Painted { frame, decode, paint },
+        FromViewer::Quality(quality) => ToDesktop::Quality(quality),
+        FromViewer::Hidden(hidden) => ToDesktop::Hidden(hidden),
+        FromViewer::Laser(point) => ToDesktop::Laser(point),
+        FromViewer::Stroke { number, points } if points.len() <= MAX_STROKE => {
+            ToDesktop::Stroke { number, points }
+        }
+        FromViewer::Stroke { .. } => return None,
+        FromViewer::Wipe => ToDesktop::Wipe,
+    })
+}
+
+/// Pointer and keyboard.
+pub(super) async fn input(serving: &Serving, send: &mut SendStream, recv: &mut RecvStream) {
+    if !note(serving, "control.start") {
+        return;
+    }
+    let Ok(desktop) = serving.desk.desktop().await else { return };
+    let (to, from) = mpsc::channel(QUEUE);
+    routes(&serving.desk.routes, |routes| routes.input = Some(to));
+    let leaving = Leaving { desktop: desktop.clone(), last: Some(ToDesktop::StopInput) };
+    serving.hub.activity(serving.session, "the technician can use pointer and keyboard");
+    carry(&desktop, send, recv, from, |input: Input| {
+        if !matches!(input, Input::Move(_) | Input::ReleaseAll) {
+            serving.hub.injected();
+        }
+        Some(ToDesktop::Input(input))
+    })
+    .await;
+    drop(leaving);
+    serving.hub.activity(serving.session, "the technician no longer uses pointer and keyboard");
+    note(serving, "control.end");
+}
+
+/// The clipboard, both ways.
+pub(super) async fn clipboard(serving: &Serving, send: &mut SendStream, recv: &mut RecvStream) {
+    let _ = send.set_priority(CLIPBOARD_PRIORITY);
+    if !note(serving, "clipboard.start") {
+        return;
+    }
+    let Ok(desktop) = serving.desk.desktop().await else { return };
+    let (to, from) = mpsc::channel(QUEUE);
+    routes(&serving.desk.routes, |routes| routes.clipboard = Some(to));
+    if desktop.send(ToDesktop::StartClipboard).await.is_err() {
+        return;
+    }
+    let leaving = Leaving { desktop: desktop.clone(), last: Some(ToDesktop::StopClipboard) };
+    let (hub, session) = (&serving.hub, serving.session);
+    carry(&desktop, send, recv, from, |said: Clipboard| {
+        if let Clipboard::Fetch { form, .. } = said {
+            hub.activity(session, format!("the technician takes the clipboard ({form:?})"));
+        }
+        Some(ToDesktop::Clipboard(said))
+    })
+    .await;
+    drop(leaving);
+    note(serving, "clipboard.end");
+}
+
+/// Writes down what begins or ends. `false`: it can't be written down, so it must not begin.
+fn note(serving: &Serving, action: &str) -> bool {
+    serving.hub.audit(&serving.actor, action, Some(serving.session), String::new()).is_ok()
+}
+
+/// Carries messages both ways until one side is over.
+async fn carry<In: DeserializeOwned, Out: Serialize>(
+    desktop: &mpsc::Sender<ToDesktop>,
+    send: &mut SendStream,
+    recv: &mut RecvStream,
+    mut from: mpsc::Receiver<Out>,
+    mut map: impl FnMut(In) -> Option<ToDesktop>,
+) {
+    let outwards = async {
+        while let Some(message) = from.recv().await {
+            if framed::write(send, &message, FRAME_LIMIT).await.is_err() {
+                return;
+            }
+        }
+    };
+    let inwards = async {
+        while let Ok(said) = framed::read::<In>(recv, FRAME_LIMIT).await {
+            let Some(message) = map(said) else { return };
+            if desktop.send(message).await.is_err() {
+                return;
+            }
+        }
+    };
+    // Each alone ends the conversation.
+    tokio::select! {
+        () = outwards => {}
+        () = inwards => {}
+    }
+}

@@ -1,0 +1,67 @@
+//! What the viewer's conversations with the device have in common: how they are read, and why they end.
+
+use core::convert::Infallible;
+
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::decoder::Died;
+use super::link::{Hears, Link};
+use super::server::Outgoing;
+use super::verbs::ToPage;
+use crate::session::StreamError;
+
+/// Messages of the device that wait.
+const QUEUE: usize = 4;
+
+/// Why the conversation is over.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// The stream is.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// The device's frames can't be decoded, again and again.
+    #[error("{0}, again and again")]
+    Undecodable(Died),
+    /// The device breaks the rules.
+    #[error("the device's screen messages make no sense")]
+    Nonsense,
+    /// The page has gone.
+    #[error("the page was closed")]
+    NoPage,
+}
+
+/// What a conversation that goes on until it fails came to.
+pub fn over(outcome: Result<Infallible, Ended>) -> Ended {
+    match outcome {
+        Ok(never) => match never {},
+        Err(ended) => ended,
+    }
+}
+
+/// Tells the page.
+///
+/// # Errors
+/// [`Ended::NoPage`].
+pub async fn tell(page: &mpsc::Sender<Outgoing>, what: ToPage) -> Result<(), Ended> {
+    page.send(Outgoing::Say(what)).await.map_err(|_| Ended::NoPage)
+}
+
+/// Reads in a task of its own, which ends with the returned set: reading can't be broken off and taken up again.
+pub fn read<L: Link, T: DeserializeOwned + Send + 'static>(
+    mut hear: L::Receiver,
+) -> (mpsc::Receiver<Result<T, StreamError>>, JoinSet<()>) {
+    let (to, messages) = mpsc::channel(QUEUE);
+    let mut task = JoinSet::new();
+    task.spawn(async move {
+        loop {
+            let next = hear.next().await;
+            let over = next.is_err();
+            if to.send(next).await.is_err() || over {
+                return;
+            }
+        }
+    });
+    (messages, task)
+}

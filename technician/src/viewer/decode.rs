@@ -1,0 +1,262 @@
+//! `nearhand decode`: the process that decodes the device's frames, and nothing else.
+//!
+//! Whoever controls the device chooses these bytes. What a flaw in a decoder could give them is this process, which
+//! has no keys, no session and no files: its standard input and output are all it can reach, it can open nothing
+//! further, start nothing and take no more than [`MEMORY`]. When it fails, its parent starts another.
+//!
+//! In: pieces, each a length (4 bytes, little-endian) and a [`Piece`]. Out: a length and a piece of the page's
+//! operations ([`super::ops`]), or the length 0 after each frame. With `--png`, instead of operations, the first frame
+//! that is exact as a PNG file.
+
+use std::io::{self, BufReader, Read, Write};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use nearhand_screen::{Canvas, Decoder, Picture, Point, Rect, Size};
+use nearhand_shared::message::screen::{FrameEnd, MAX_FRAME};
+use nearhand_shared::wire;
+use serde::{Deserialize, Serialize};
+
+use super::ops::{FrameDone, Operations, PIECE};
+use crate::platform;
+
+/// Address space of the process, in bytes: the largest picture twice, the largest frame, what the decoder keeps of
+/// earlier pictures, and the program.
+pub const MEMORY: u64 = 1 << 30;
+/// Longest piece in, in bytes.
+pub const MAX_PIECE: usize = 64 * 1024;
+/// Exit status: the bytes are no frame.
+pub const NO_FRAME: u8 = 3;
+
+/// What the process is given.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Piece {
+    /// A new beginning: nothing is known of earlier pictures.
+    Begin {
+        /// Its number.
+        round: u32,
+    },
+    /// A part of a frame, in order.
+    Part {
+        /// The frame's number.
+        frame: u32,
+        /// Its bytes.
+        bytes: Vec<u8>,
+        /// Present in its last part.
+        last: Option<FrameEnd>,
+    },
+}
+
+/// Why the process ends.
+#[derive(Debug, thiserror::Error)]
+enum Stop {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("the bytes are no frame")]
+    NoFrame,
+}
+
+/// What is made of frames.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Product {
+    /// Operations for the page.
+    Operations,
+    /// One PNG file.
+    Png,
+}
+
+/// Decodes until its input ends.
+pub fn run(product: Product) -> ExitCode {
+    if let Err(error) = platform::confine(MEMORY) {
+        // Without walls there is no decoding; the parent says so.
+        let _ = writeln!(io::stderr(), "nearhand decode: can't give up rights: {error}");
+        return ExitCode::FAILURE;
+    }
+    let mut input = BufReader::with_capacity(MAX_PIECE, io::stdin().lock());
+    let mut output = io::stdout().lock();
+    let decoded = match product {
+        Product::Operations => {
+            decode(&mut input, |decoder, frame, done| operations(decoder, frame, done, &mut output))
+        }
+        Product::Png => {
+            let mut picture = Picture::black(Size { width: 1, height: 1 });
+            decode(&mut input, |decoder, frame, done| file(decoder, frame, done, &mut picture, &mut output))
+        }
+    };
+    match decoded {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Stop::NoFrame) => NO_FRAME.into(),
+        Err(Stop::Io(_)) => ExitCode::FAILURE,
+    }
+}
+
+fn decode(
+    input: &mut impl Read,
+    mut make: impl FnMut(&mut Decoder, &[u8], FrameDone) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let (mut decoder, mut round) = (Decoder::new(), 0);
+    let mut frame = Vec::new();
+    let mut began = None;
+    while let Some(piece) = next(input)? {
+        match piece {
+            Piece::Begin { round: number } => {
+                (decoder, round) = (Decoder::new(), number);
+                frame.clear();
+            }
+            Piece::Part { frame: number, bytes, last } => {
+                let began = began.get_or_insert_with(Instant::now);
+                if frame.len() + bytes.len() > MAX_FRAME {
+                    return Err(Stop::NoFrame);
+                }
+                frame.extend_from_slice(&bytes);
+                let Some(FrameEnd { waited, capture, encode, exact }) = last else { continue };
+                let bytes = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+                let arrival = micros(*began);
+                let done = FrameDone {
+                    round,
+                    frame: number,
+                    exact,
+                    waited,
+                    capture,
+                    encode,
+                    arrival,
+                    decode: 0,
+                    bytes,
+                };
+                make(&mut decoder, &frame, done)?;
+                frame.clear();
+                // One large frame must not be remembered for good.
+                frame.shrink_to(1 << 20);
+            }
+        }
+        if frame.is_empty() {
+            began = None;
+        }
+    }
+    Ok(())
+}
+
+fn operations(
+    decoder: &mut Decoder,
+    frame: &[u8],
+    done: FrameDone,
+    output: &mut impl Write,
+) -> Result<(), Stop> {
+    let started = Instant::now();
+    let mut painting = Painting { operations: Operations::default(), output, broken: None };
+    decoder.decode(frame, &mut painting).map_err(|_| Stop::NoFrame)?;
+    painting.operations.end(&FrameDone { decode: micros(started), ..done });
+    painting.pieces()?;
+    Ok(painting.finish()?)
+}
+
+fn file(
+    decoder: &mut Decoder,
+    frame: &[u8],
+    done: FrameDone,
+    picture: &mut Picture,
+    output: &mut impl Write,
+) -> Result<(), Stop> {
+    decoder.decode(frame, picture).map_err(|_| Stop::NoFrame)?;
+    if done.exact {
+        let mut bytes = Vec::new();
+        png(picture, &mut bytes).map_err(|_| Stop::NoFrame)?;
+        pieces(&bytes, output)?;
+    }
+    output.write_all(&[0; 4])?;
+    Ok(output.flush()?)
+}
+
+fn png(picture: &Picture, to: &mut Vec<u8>) -> Result<(), png::EncodingError> {
+    let mut encoder = png::Encoder::new(to, picture.size().width.into(), picture.size().height.into());
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let rgb: Vec<u8> =
+        picture.pixels().iter().flat_map(|pixel| pixel.to_be_bytes().into_iter().skip(1)).collect();
+    encoder.write_header()?.write_image_data(&rgb)
+}
+
+fn pieces(bytes: &[u8], output: &mut impl Write) -> io::Result<()> {
+    for piece in bytes.chunks(PIECE) {
+        let length = u32::try_from(piece.len()).map_err(io::Error::other)?;
+        output.write_all(&length.to_le_bytes())?;
+        output.write_all(piece)?;
+    }
+    Ok(())
+}
+
+fn micros(since: Instant) -> u32 {
+    u32::try_from(since.elapsed().as_micros()).unwrap_or(u32::MAX)
+}
+
+fn next(input: &mut impl Read) -> Result<Option<Piece>, Stop> {
+    let mut length = [0; 4];
+    match input.read_exact(&mut length) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    let length = usize::try_from(u32::from_le_bytes(length)).ok().filter(|length| *length <= MAX_PIECE);
+    let mut bytes = vec![0; length.ok_or(Stop::NoFrame)?];
+    input.read_exact(&mut bytes)?;
+    wire::decode(&bytes).map(Some).map_err(|_| Stop::NoFrame)
+}
+
+/// Writes operations out as they come, in pieces.
+struct Painting<'a, W> {
+    operations: Operations,
+    output: &'a mut W,
+    broken: Option<io::Error>,
+}
+
+impl<W: Write> Painting<'_, W> {
+    fn flow(&mut self) {
+        if self.operations.len() >= PIECE && self.broken.is_none() {
+            self.broken = self.pieces().err();
+        }
+    }
+
+    fn pieces(&mut self) -> io::Result<()> {
+        pieces(&self.operations.take(), self.output)
+    }
+
+    fn finish(self) -> io::Result<()> {
+        if let Some(error) = self.broken {
+            return Err(error);
+        }
+        self.output.write_all(&[0; 4])?;
+        self.output.flush()
+    }
+}
+
+impl<W: Write> Canvas for Painting<'_, W> {
+    fn resize(&mut self, size: Size) {
+        self.operations.resize(size);
+    }
+
+    fn copy(&mut self, from: Rect, to: Point) {
+        self.operations.copy(from, to);
+        self.flow();
+    }
+
+    fn fill(&mut self, rect: Rect, color: u32) {
+        self.operations.fill(rect, color);
+        self.flow();
+    }
+
+    fn indexed(&mut self, rect: Rect, palette: &[u32], indices: &[u8]) {
+        self.operations.indexed(rect, palette, indices);
+        self.flow();
+    }
+
+    fn pixels(&mut self, rect: Rect, pixels: &[u32]) {
+        self.operations.pixels(rect, pixels);
+        self.flow();
+    }
+
+    fn jpeg(&mut self, rect: Rect, data: &[u8]) -> bool {
+        let taken = self.operations.jpeg(rect, data);
+        self.flow();
+        taken
+    }
+}

@@ -1,0 +1,603 @@
+//! The viewer's event loop: joins the session, the page and the conversations between them.
+//!
+//! What may be open follows from three facts, looked at after every event: what is granted, whether there is a page,
+//! and whether a conversation was refused. A page that comes in is told everything anew.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nearhand_shared::grant::{Capabilities, Capability};
+use nearhand_shared::message::session::{Granted, Refusal};
+use nearhand_shared::report::edition::Edition;
+use nearhand_shared::report::model::{Report, Status};
+use nearhand_shared::text;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::conversation::Ended;
+use super::decoder::Program;
+use super::link::Link;
+use super::screen::{Wanted, Watching};
+use super::server::{Heard, Outgoing, Page, Server};
+use super::touch::{self, Content, Keyboard, Order};
+use super::verbs::{Form, FromPage, Grant, LinkState, OneFinding, Right, ScreenState, TakenState, ToPage};
+use crate::exit::Failure;
+use crate::session::{DiagnosticsError, Progress, SessionEnd, StreamError, Update};
+
+/// Verbs about the screen that wait; some of them are kept free for what gives credit.
+const ORDERS: usize = 256;
+const KEPT_FREE: usize = 64;
+/// Pause before a conversation is tried again.
+const PAUSE: Duration = Duration::from_millis(200);
+/// The agent may take a moment to notice that an earlier conversation is over.
+const TRIES: u32 = 25;
+/// A page that takes nothing for so long is gone.
+const STUCK: Duration = Duration::from_secs(10);
+/// The last word has so long to reach the page.
+const LAST_WORD: Duration = Duration::from_millis(700);
+/// Most findings told while checks run, and of a report.
+const MOST_FINDINGS: usize = 200;
+/// Longest time that can be asked for, in minutes.
+const MOST_MINUTES: u32 = 12 * 60;
+
+/// Keeps a report on this machine's disk; says where.
+pub type Keep = Box<dyn Fn(&Edition) -> Result<String, Failure> + Send + Sync>;
+
+/// How the viewer behaves.
+pub struct Settings {
+    /// Pointer and keyboard stay here.
+    pub view_only: bool,
+    /// For how long things are asked.
+    pub duration: Duration,
+    /// What decodes.
+    pub decoder: Program,
+    /// Where reports go.
+    pub keep: Keep,
+}
+
+/// A kind of conversation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Kind {
+    Screen,
+    Control,
+    Clipboard,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Screen, Self::Control, Self::Clipboard];
+
+    fn needs(self) -> Capability {
+        match self {
+            Self::Screen => Capability::View,
+            Self::Control => Capability::Control,
+            Self::Clipboard => Capability::Clipboard,
+        }
+    }
+
+    fn told(self, state: TakenState, why: String) -> ToPage {
+        match (self, state) {
+            (Self::Screen, TakenState::On) => ToPage::Screen { state: ScreenState::Opening, why, round: 0 },
+            (Self::Screen, TakenState::Off) => ToPage::Screen { state: ScreenState::Off, why, round: 0 },
+            (Self::Screen, TakenState::Failed) => {
+                ToPage::Screen { state: ScreenState::Failed, why, round: 0 }
+            }
+            (Self::Control, state) => ToPage::Control { state, why },
+            (Self::Clipboard, state) => ToPage::Clipboard { state, why },
+        }
+    }
+}
+
+enum Run {
+    Progress(Progress),
+    Over(Box<Result<Report, DiagnosticsError>>),
+}
+
+/// The loop's state.
+struct Desk<L: Link> {
+    link: Arc<L>,
+    settings: Settings,
+    server: Server,
+    began: Instant,
+    page: Option<Page>,
+    granted: Vec<Granted>,
+    granted_at: Instant,
+    state: LinkState,
+    asking: Option<Instant>,
+    ended: Option<SessionEnd>,
+    /// Why a conversation isn't tried again before something changes.
+    refused: BTreeMap<Kind, String>,
+    talks: JoinSet<(Kind, Ended)>,
+    running: BTreeMap<Kind, AbortHandle>,
+    orders: mpsc::Sender<FromPage>,
+    keyboard: Arc<Keyboard>,
+    clips: mpsc::Sender<Order>,
+    pasted: Content,
+    wanted: Wanted,
+    round: u32,
+    diagnosis: Vec<ToPage>,
+    done: u32,
+    runs: JoinSet<()>,
+    to_run: mpsc::Sender<Run>,
+}
+
+/// Serves pages until the session ends, and returns how. `hear` is told every update of the session; when `stop`
+/// is done, the session is ended.
+pub async fn serve<L: Link>(
+    link: Arc<L>,
+    mut updates: mpsc::Receiver<Update>,
+    server: Server,
+    settings: Settings,
+    mut hear: impl FnMut(&Update),
+    stop: impl Future<Output = ()>,
+) -> Option<SessionEnd> {
+    let (to_run, mut run) = mpsc::channel(ORDERS);
+    let mut desk = Desk::new(link, server, settings, to_run);
+    let mut ticks = interval(Duration::from_secs(2));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tokio::pin!(stop);
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            update = updates.recv() => {
+                let update = update?;
+                hear(&update);
+                desk.updated(update).await;
+            }
+            page = desk.server.next_page() => desk.attached(page?).await,
+            heard = next_heard(&mut desk.page) => match heard {
+                Some(Heard::Said(said)) => desk.said(said).await,
+                Some(Heard::Pasted { form, last: _, bytes }) => desk.paste(form, &bytes).await,
+                None => desk.detach(),
+            },
+            Some(over) = desk.talks.join_next() => {
+                if let Ok((kind, ended)) = over {
+                    desk.talked(kind, &ended).await;
+                }
+            }
+            Some(run) = run.recv() => desk.ran(run).await,
+            _ = ticks.tick(), if desk.page.is_some() => desk.trip().await,
+            () = &mut stop, if !stopping => {
+                stopping = true;
+                desk.link.end().await;
+            }
+        }
+        desk.settle().await;
+        if let Some(end) = desk.ended.take() {
+            desk.last_word(&end).await;
+            return Some(end);
+        }
+    }
+}
+
+async fn next_heard(page: &mut Option<Page>) -> Option<Heard> {
+    match page {
+        Some(page) => page.heard.recv().await,
+        None => core::future::pending().await,
+    }
+}
+
+impl<L: Link> Desk<L> {
+    fn new(link: Arc<L>, server: Server, settings: Settings, to_run: mpsc::Sender<Run>) -> Self {
+        Self {
+            link,
+            settings,
+            server,
+            began: Instant::now(),
+            page: None,
+            granted: Vec::new(),
+            granted_at: Instant::now(),
+            state: LinkState::Up,
+            asking: None,
+            ended: None,
+            refused: BTreeMap::new(),
+            talks: JoinSet::new(),
+            running: BTreeMap::new(),
+            orders: mpsc::channel(1).0,
+            keyboard: Arc::default(),
+            clips: mpsc::channel(1).0,
+            pasted: Content::default(),
+            wanted: Wanted::default(),
+            round: 0,
+            diagnosis: Vec::new(),
+            done: 0,
+            runs: JoinSet::new(),
+            to_run,
+        }
+    }
+
+    async fn tell(&mut self, what: ToPage) {
+        let Some(page) = &self.page else { return };
+        if !matches!(timeout(STUCK, page.to.send(Outgoing::Say(what))).await, Ok(Ok(()))) {
+            self.detach();
+        }
+    }
+
+    fn detach(&mut self) {
+        self.page = None;
+        self.pasted = Content::default();
+        self.wanted.hidden = false;
+        for kind in Kind::ALL {
+            self.close(kind);
+        }
+    }
+
+    fn close(&mut self, kind: Kind) {
+        if let Some(talk) = self.running.remove(&kind) {
+            talk.abort();
+        }
+    }
+
+    /// A page has come: it takes over, and is told everything.
+    async fn attached(&mut self, page: Page) {
+        self.tell(ToPage::Elsewhere).await;
+        self.detach();
+        self.refused.clear();
+        self.page = Some(page);
+        let device = self.link.device();
+        self.tell(ToPage::Session {
+            device: device.name,
+            os: device.os,
+            enrolled: device.enrolled,
+            id: self.link.id(),
+            offers: device.offers.iter().map(Right::from).collect(),
+            view_only: self.settings.view_only,
+            minutes: self.settings.duration.as_secs().div_ceil(60),
+            since: self.began.elapsed().as_secs(),
+        })
+        .await;
+        self.tell(ToPage::Link { state: self.state }).await;
+        self.tell_granted("").await;
+        if let Some(left) = self.asking.and_then(|until| until.checked_duration_since(Instant::now())) {
+            self.tell(ToPage::Asking { seconds: u32::try_from(left.as_secs()).unwrap_or_default() }).await;
+        }
+        for line in self.link.chat_lines() {
+            self.tell(ToPage::from(&line)).await;
+        }
+        for told in self.diagnosis.clone() {
+            self.tell(told).await;
+        }
+    }
+
+    /// What is granted now, counted down since it was said.
+    fn rights(&self) -> Vec<Granted> {
+        let passed = u32::try_from(self.granted_at.elapsed().as_secs()).unwrap_or(u32::MAX);
+        let left = |granted: &Granted| Granted {
+            seconds_left: granted.seconds_left.saturating_sub(passed),
+            ..*granted
+        };
+        self.granted.iter().map(left).collect()
+    }
+
+    async fn tell_granted(&mut self, why: &str) {
+        let granted = self.rights().iter().map(Grant::from).collect();
+        self.tell(ToPage::Granted { granted, why: why.to_owned() }).await;
+    }
+
+    async fn updated(&mut self, update: Update) {
+        match update {
+            Update::Interrupted => self.linked(LinkState::Interrupted).await,
+            Update::Resumed => {
+                self.refused.clear();
+                self.linked(LinkState::Up).await;
+            }
+            Update::Path(passes) => {
+                let state = if passes { LinkState::Up } else { LinkState::Stalled };
+                self.linked(state).await;
+            }
+            Update::Asking(seconds) => {
+                self.asking = Instant::now().checked_add(Duration::from_secs(seconds.into()));
+                self.tell(ToPage::Asking { seconds }).await;
+            }
+            Update::Decided(_, Ok(granted)) => self.grants(granted, "").await,
+            Update::Decided(_, Err(refusal)) => {
+                self.asking = None;
+                self.tell(ToPage::Denied { why: refusal.to_string() }).await;
+            }
+            Update::Grants(granted, why) => self.grants(granted, &why).await,
+            Update::Chat(line) => self.tell(ToPage::from(&line)).await,
+            Update::Ended(end) => self.ended = Some(end),
+        }
+    }
+
+    async fn linked(&mut self, state: LinkState) {
+        self.state = state;
+        self.tell(ToPage::Link { state }).await;
+    }
+
+    async fn grants(&mut self, granted: Vec<Granted>, why: &str) {
+        (self.granted, self.granted_at, self.asking) = (granted, Instant::now(), None);
+        self.refused.clear();
+        self.tell_granted(why).await;
+    }
+
+    fn may(&self, kind: Kind) -> bool {
+        let granted = self.granted.iter().any(|granted| granted.capability == kind.needs());
+        granted && !(kind == Kind::Control && self.settings.view_only)
+    }
+
+    /// Opens and closes conversations as the facts are now.
+    async fn settle(&mut self) {
+        for kind in Kind::ALL {
+            let wanted = self.page.is_some()
+                && self.may(kind)
+                && !self.refused.contains_key(&kind)
+                && self.ended.is_none();
+            if wanted && !self.running.contains_key(&kind) {
+                self.open(kind).await;
+            } else if !self.may(kind) && self.running.contains_key(&kind) {
+                self.close(kind);
+                self.tell(kind.told(TakenState::Off, String::new())).await;
+            }
+        }
+    }
+
+    async fn open(&mut self, kind: Kind) {
+        let Some(to) = self.page.as_ref().map(|page| page.to.clone()) else { return };
+        let link = self.link.clone();
+        let talk = match kind {
+            Kind::Screen => {
+                self.tell(kind.told(TakenState::On, String::new())).await;
+                let (orders, mut ordered) = mpsc::channel(ORDERS);
+                self.orders = orders;
+                let (mut wanted, program) = (self.wanted, self.settings.decoder.clone());
+                self.round = self.round.wrapping_add(1 << 16);
+                let mut round = self.round;
+                self.talks.spawn(async move {
+                    let mut tries = Tries::default();
+                    loop {
+                        let (link, program, page) = (link.clone(), program.clone(), to.clone());
+                        let watching = Watching { link, program, page, round };
+                        let ended = watching.watch(&mut ordered, &mut wanted).await;
+                        // Rounds of one stream and the next are told apart.
+                        round = round.wrapping_add(1 << 8);
+                        if !tries.again(&ended).await {
+                            return (kind, ended);
+                        }
+                    }
+                })
+            }
+            Kind::Control => {
+                self.keyboard = Arc::default();
+                let keyboard = self.keyboard.clone();
+                self.talks.spawn(async move {
+                    let mut tries = Tries::default();
+                    loop {
+                        let ended = touch::control(link.clone(), to.clone(), keyboard.clone()).await;
+                        if !tries.again(&ended).await {
+                            return (kind, ended);
+                        }
+                    }
+                })
+            }
+            Kind::Clipboard => {
+                let (clips, mut ordered) = mpsc::channel(4);
+                self.clips = clips;
+                self.talks.spawn(async move {
+                    let mut tries = Tries::default();
+                    loop {
+                        let ended = touch::clipboard(link.clone(), to.clone(), &mut ordered).await;
+                        if !tries.again(&ended).await {
+                            return (kind, ended);
+                        }
+                    }
+                })
+            }
+        };
+        self.running.insert(kind, talk);
+    }
+
+    /// A conversation is over by itself.
+    async fn talked(&mut self, kind: Kind, ended: &Ended) {
+        // One that was closed here may have had its own end at the same moment.
+        if !self.running.get(&kind).is_some_and(AbortHandle::is_finished) {
+            return;
+        }
+        self.running.remove(&kind);
+        let why = text::chain(ended);
+        self.refused.insert(kind, why.clone());
+        let state = match ended {
+            Ended::Stream(StreamError::NotGranted) => TakenState::Off,
+            _ => TakenState::Failed,
+        };
+        self.tell(kind.told(state, why)).await;
+    }
+
+    async fn said(&mut self, said: FromPage) {
+        if let Some(input) = said.input() {
+            if self.running.contains_key(&Kind::Control) {
+                self.keyboard.put(input);
+            }
+            return;
+        }
+        match said {
+            FromPage::Say(words) => {
+                if let Some(line) = self.link.say(&words) {
+                    self.tell(ToPage::from(&line)).await;
+                } else {
+                    let text = "That was not sent: it is empty, or the chat is full.".to_owned();
+                    self.tell(ToPage::Notice { text }).await;
+                }
+            }
+            FromPage::Saw(number) => self.link.saw(number),
+            FromPage::Ask { capabilities, minutes } => {
+                let minutes = minutes.clamp(1, MOST_MINUTES);
+                if let Some(what) = named(&capabilities) {
+                    self.link.ask(what, Duration::from_secs(u64::from(minutes) * 60)).await;
+                }
+            }
+            FromPage::Drop(capabilities) => {
+                if let Some(what) = named(&capabilities) {
+                    self.link.give_up(what).await;
+                }
+            }
+            FromPage::End => self.link.end().await,
+            FromPage::Diagnose(set) => self.diagnose(set.into()).await,
+            FromPage::Offer => {
+                let content = core::mem::take(&mut self.pasted);
+                self.clip(Order::Offer(content)).await;
+            }
+            FromPage::Copy { serial, form } => self.clip(Order::Copy { serial, form: form.into() }).await,
+            FromPage::Again => self.refused.clear(),
+            about_the_screen => self.order(about_the_screen),
+        }
+    }
+
+    /// Passes a verb on to the screen's conversation, and keeps what is wanted for the next one.
+    fn order(&mut self, order: FromPage) {
+        match &order {
+            FromPage::Monitor(monitor) => self.wanted.monitor = *monitor,
+            FromPage::Quality(quality) => self.wanted.quality = (*quality).into(),
+            FromPage::Hidden(hidden) => self.wanted.hidden = *hidden,
+            FromPage::Laser(_) | FromPage::Stroke { .. } if self.orders.capacity() < KEPT_FREE => return,
+            _ => {}
+        }
+        // Without a conversation there is nobody to tell; a page that floods it has itself to blame.
+        let _ = self.orders.try_send(order);
+    }
+
+    async fn paste(&mut self, form: Form, bytes: &[u8]) {
+        if !self.pasted.add(form, bytes) {
+            self.pasted = Content::default();
+            let text = "That is too large for the clipboard (16 MiB at most).".to_owned();
+            self.tell(ToPage::Notice { text }).await;
+        }
+    }
+
+    async fn clip(&mut self, order: Order) {
+        if self.clips.try_send(order).is_err() {
+            let text = "The clipboard is not connected: ask for it first.".to_owned();
+            self.tell(ToPage::Notice { text }).await;
+        }
+    }
+
+    async fn diagnose(&mut self, set: nearhand_shared::report::model::CheckSet) {
+        while self.runs.try_join_next().is_some() {}
+        if !self.runs.is_empty() {
+            return self.tell(ToPage::Notice { text: "Checks are running already.".to_owned() }).await;
+        }
+        self.done = 0;
+        self.diagnosis = vec![ToPage::Running { total: 0, done: 0, checking: String::new() }];
+        self.tell(ToPage::Running { total: 0, done: 0, checking: String::new() }).await;
+        let (link, to) = (self.link.clone(), self.to_run.clone());
+        self.runs.spawn(async move {
+            // Progress that finds no room is no loss: the report has it all.
+            let report = link.diagnose(set, |progress| drop(to.try_send(Run::Progress(progress)))).await;
+            let _ = to.send(Run::Over(Box::new(report))).await;
+        });
+    }
+
+    async fn ran(&mut self, run: Run) {
+        match run {
+            Run::Progress(progress) => self.progressed(progress).await,
+            Run::Over(outcome) => {
+                let told = match *outcome {
+                    Ok(report) => self.reported(report),
+                    Err(error) => ToPage::NoReport { why: text::chain(&error) },
+                };
+                self.diagnosis = vec![told.clone()];
+                self.tell(told).await;
+            }
+        }
+    }
+
+    async fn progressed(&mut self, progress: Progress) {
+        let Some(ToPage::Running { total, checking, .. }) = self.diagnosis.first().cloned() else { return };
+        let (total, checking) = match progress {
+            Progress::Started(total) => (total, checking),
+            Progress::Checking(id) => (total, id),
+            Progress::Again => {
+                self.done = 0;
+                self.diagnosis.truncate(1);
+                (0, "the connection was lost; the run begins anew".to_owned())
+            }
+            Progress::Finding(finding) => {
+                self.done = self.done.saturating_add(1);
+                let bad = matches!(finding.status, Status::Fail | Status::Warn);
+                if bad && self.diagnosis.len() < MOST_FINDINGS {
+                    let told = ToPage::Finding { finding: OneFinding::from(&*finding) };
+                    self.diagnosis.push(told.clone());
+                    self.tell(told).await;
+                }
+                (total, checking)
+            }
+        };
+        let running = ToPage::Running { total, done: self.done, checking };
+        if let Some(first) = self.diagnosis.first_mut() {
+            *first = running.clone();
+        }
+        self.tell(running).await;
+    }
+
+    fn reported(&mut self, report: Report) -> ToPage {
+        // The device has taken secrets out already; one that hasn't must not put them on this disk.
+        let edition = Edition::new(report, None, None);
+        let file = match (self.settings.keep)(&edition) {
+            Ok(file) => file,
+            Err(failure) => return ToPage::NoReport { why: failure.message().to_owned() },
+        };
+        let html = edition
+            .files()
+            .ok()
+            .and_then(|files| files.into_iter().find(|(name, _)| name.ends_with(".html")));
+        let number = self.server.keep_report(html.map(|(_, bytes)| bytes).unwrap_or_default());
+        let mut findings: Vec<_> = edition.report.findings.iter().collect();
+        findings.sort_by_key(|finding| finding.status);
+        let findings = findings.into_iter().take(MOST_FINDINGS).map(OneFinding::from).collect();
+        ToPage::Report { number, counts: edition.report.counts, findings, file }
+    }
+
+    async fn trip(&mut self) {
+        if let Some(trip) = self.link.round_trip() {
+            self.tell(ToPage::Trip { ms: u32::try_from(trip.as_millis()).unwrap_or(u32::MAX) }).await;
+        }
+    }
+
+    /// Says goodbye, and waits until the page has heard it.
+    async fn last_word(&mut self, end: &SessionEnd) {
+        let why = match end {
+            SessionEnd::Here => "You ended the session.".to_owned(),
+            SessionEnd::ByAgent(ended) => ended.to_string(),
+            SessionEnd::Lost(why) => format!("the connection was lost: {why}"),
+        };
+        for kind in Kind::ALL {
+            self.close(kind);
+        }
+        self.tell(ToPage::Ended { why }).await;
+        if let Some(Page { to, mut heard }) = self.page.take() {
+            drop(to);
+            let gone = async { while heard.recv().await.is_some() {} };
+            let _ = timeout(LAST_WORD, gone).await;
+        }
+    }
+}
+
+/// How often a conversation was tried.
+#[derive(Default)]
+struct Tries(u32);
+
+impl Tries {
+    /// Whether trying again can help; waits a moment before.
+    async fn again(&mut self, ended: &Ended) -> bool {
+        self.0 += 1;
+        let helps = match ended {
+            Ended::Stream(StreamError::Lost) => true,
+            // The earlier conversation's end is on its way.
+            Ended::Stream(StreamError::Refused(Refusal::AlreadyOpen)) => self.0 < TRIES,
+            // The grant may have been taken and given again meanwhile.
+            Ended::Stream(StreamError::NotGranted) => self.0 < 2,
+            _ => false,
+        };
+        if helps {
+            tokio::time::sleep(PAUSE).await;
+        }
+        helps
+    }
+}
+
+fn named(names: &[String]) -> Option<Capabilities> {
+    let all: Capabilities =
+        names.iter().map(|name| name.parse::<Capability>()).collect::<Result<_, _>>().ok()?;
+    (!all.is_empty()).then_some(all)
+}

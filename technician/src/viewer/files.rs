@@ -1,0 +1,55 @@
+//! The page's files, part of the program, and the headers that every answer has.
+
+/// A file of the page.
+#[derive(Clone, Copy, Debug)]
+pub struct File {
+    /// Its path.
+    pub path: &'static str,
+    /// Its type.
+    pub kind: &'static str,
+    /// Its content.
+    pub bytes: &'static [u8],
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+macro_rules! file {
+    ($path:literal, $kind:expr, $name:literal) => {
+        File { path: $path, kind: $kind, bytes: include_bytes!(concat!("page/", $name)) }
+    };
+}
+
+/// All of them.
+pub const FILES: &[File] = &[
+    file!("/", HTML, "index.html"),
+    file!("/style.css", CSS, "style.css"),
+    file!("/icon.svg", "image/svg+xml", "icon.svg"),
+    file!("/main.js", SCRIPT, "main.js"),
+    file!("/socket.js", SCRIPT, "socket.js"),
+    file!("/picture.js", SCRIPT, "picture.js"),
+    file!("/screen.js", SCRIPT, "screen.js"),
+    file!("/keys.js", SCRIPT, "keys.js"),
+    file!("/input.js", SCRIPT, "input.js"),
+    file!("/clipboard.js", SCRIPT, "clipboard.js"),
+    file!("/panel.js", SCRIPT, "panel.js"),
+];
+
+/// Nothing from elsewhere, nothing inline; pictures also from memory (the remote pointer).
+pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A report is a page of the device's words: it may look as it wants, in a world of its own.
+pub const REPORT_POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
+     form-action 'none'; frame-ancestors 'none'";
+
+/// The headers of every answer beside its type and policy.
+pub const HEADERS: &[(&str, &str)] = &[
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cache-control", "no-store"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("permissions-policy", "camera=(), microphone=(), geolocation=()"),
+];

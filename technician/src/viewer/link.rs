@@ -1,0 +1,133 @@
+//! What the viewer needs of a session: [`Session`] is the one link there is in the program, tests have another
+//! with a device at its end that does what it is told.
+
+use core::future::Future;
+use core::time::Duration;
+
+use nearhand_shared::grant::Capabilities;
+use nearhand_shared::message::local::ChatLine;
+use nearhand_shared::message::session::Open;
+use nearhand_shared::report::model::{CheckSet, Report};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::session::{Device, DiagnosticsError, Progress, Receiver, Sender, Session, StreamError};
+
+/// A session under way.
+pub trait Link: Send + Sync + 'static {
+    /// The sending half of a conversation.
+    type Sender: Says;
+    /// The receiving half.
+    type Receiver: Hears;
+
+    /// The session's id, in words.
+    fn id(&self) -> String;
+    /// The device.
+    fn device(&self) -> Device;
+    /// Asks for capabilities.
+    fn ask(&self, capabilities: Capabilities, duration: Duration) -> impl Future<Output = ()> + Send;
+    /// Gives them back.
+    fn give_up(&self, capabilities: Capabilities) -> impl Future<Output = ()> + Send;
+    /// Ends the session.
+    fn end(&self) -> impl Future<Output = ()> + Send;
+    /// Says something to the person. `None`: it is empty or the chat is full.
+    fn say(&self, text: &str) -> Option<ChatLine>;
+    /// Messages up to this number were seen.
+    fn saw(&self, number: u64);
+    /// The whole chat.
+    fn chat_lines(&self) -> Vec<ChatLine>;
+    /// Time to the device and back.
+    fn round_trip(&self) -> Option<Duration>;
+    /// Opens a conversation; see [`Session::open_stream`].
+    fn open_stream(
+        &self,
+        open: &Open,
+        priority: i32,
+    ) -> impl Future<Output = Result<(Self::Sender, Self::Receiver), StreamError>> + Send;
+    /// Runs diagnostics; see [`Session::diagnose`].
+    fn diagnose(
+        &self,
+        set: CheckSet,
+        progress: impl FnMut(Progress) + Send,
+    ) -> impl Future<Output = Result<Report, DiagnosticsError>> + Send;
+}
+
+/// Sends the messages of a conversation. Dropping it ends the conversation.
+pub trait Says: Send + Sync + 'static {
+    /// Sends one.
+    fn send<T: Serialize + Sync>(
+        &mut self,
+        message: &T,
+    ) -> impl Future<Output = Result<(), StreamError>> + Send;
+}
+
+/// Receives the messages of a conversation.
+pub trait Hears: Send + Sync + 'static {
+    /// The next one. Not cancel-safe.
+    fn next<T: DeserializeOwned + Send>(&mut self) -> impl Future<Output = Result<T, StreamError>> + Send;
+}
+
+impl Says for Sender {
+    async fn send<T: Serialize + Sync>(&mut self, message: &T) -> Result<(), StreamError> {
+        Self::send(self, message).await
+    }
+}
+
+impl Hears for Receiver {
+    async fn next<T: DeserializeOwned + Send>(&mut self) -> Result<T, StreamError> {
+        Self::next(self).await
+    }
+}
+
+impl Link for Session {
+    type Sender = Sender;
+    type Receiver = Receiver;
+
+    fn id(&self) -> String {
+        Self::id(self).to_string()
+    }
+
+    fn device(&self) -> Device {
+        Self::device(self).clone()
+    }
+
+    async fn ask(&self, capabilities: Capabilities, duration: Duration) {
+        Self::ask(self, capabilities, duration).await;
+    }
+
+    async fn give_up(&self, capabilities: Capabilities) {
+        Self::give_up(self, capabilities).await;
+    }
+
+    async fn end(&self) {
+        Self::end(self).await;
+    }
+
+    fn say(&self, text: &str) -> Option<ChatLine> {
+        Self::say(self, text)
+    }
+
+    fn saw(&self, number: u64) {
+        Self::saw(self, number);
+    }
+
+    fn chat_lines(&self) -> Vec<ChatLine> {
+        Self::chat_lines(self)
+    }
+
+    fn round_trip(&self) -> Option<Duration> {
+        Self::round_trip(self)
+    }
+
+    async fn open_stream(&self, open: &Open, priority: i32) -> Result<(Sender, Receiver), StreamError> {
+        Self::open_stream(self, open, priority).await
+    }
+
+    async fn diagnose(
+        &self,
+        set: CheckSet,
+        progress: impl FnMut(Progress) + Send,
+    ) -> Result<Report, DiagnosticsError> {
+        Self::diagnose(self, set, progress).await
+    }
+}

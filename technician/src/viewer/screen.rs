@@ -1,0 +1,174 @@
+//! The conversation about the screen: frames from the device to the decode process, what it makes of them to the
+//! page, the page's wishes to the device.
+//!
+//! A decode process that dies costs a new beginning and a word to the technician, nothing else.
+
+use std::sync::Arc;
+
+use nearhand_shared::message::screen::{
+    FromScreen, FromViewer, MAX_CURSOR, MAX_MONITORS, MonitorNumber, Quality,
+};
+use nearhand_shared::message::session::Open;
+use nearhand_shared::text;
+use tokio::sync::mpsc;
+
+use super::conversation::{Ended, over, read, tell};
+use super::decode::Piece;
+use super::decoder::{AsyncPieces, Decoding, Program};
+use super::link::{Link, Says};
+use super::round::Round;
+use super::server::Outgoing;
+use super::verbs::{FromPage, OneMonitor, ScreenState, ToPage};
+
+/// Before pictures, after pointer and keyboard: what is sent here gives credit for frames.
+const PRIORITY: i32 = 1;
+/// A decoder that died so often in one conversation is not started again by itself.
+const MOST_DEATHS: u32 = 5;
+
+/// What the technician wants to see.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Wanted {
+    /// One monitor, or all.
+    pub monitor: Option<MonitorNumber>,
+    /// How exactly.
+    pub quality: Quality,
+    /// Nothing for now.
+    pub hidden: bool,
+}
+
+/// What a conversation needs.
+pub struct Watching<L> {
+    /// The session.
+    pub link: Arc<L>,
+    /// What decodes.
+    pub program: Program,
+    /// The page.
+    pub page: mpsc::Sender<Outgoing>,
+    /// The first round's number.
+    pub round: u32,
+}
+
+impl<L: Link> Watching<L> {
+    /// Watches until it is over; `orders` are the page's verbs about the screen, `wanted` outlives this.
+    pub async fn watch(self, orders: &mut mpsc::Receiver<FromPage>, wanted: &mut Wanted) -> Ended {
+        over(self.until_over(orders, wanted).await)
+    }
+
+    async fn until_over(
+        self,
+        orders: &mut mpsc::Receiver<FromPage>,
+        wanted: &mut Wanted,
+    ) -> Result<core::convert::Infallible, Ended> {
+        let (mut say, hear) = self.link.open_stream(&Open::Screen, PRIORITY).await?;
+        say.send(&FromViewer::Start { monitor: wanted.monitor, quality: wanted.quality }).await?;
+        if wanted.hidden {
+            say.send(&FromViewer::Hidden(true)).await?;
+        }
+        let mut round = Round::first(self.round);
+        tell(&self.page, state(ScreenState::On, "", &round)).await?;
+        let (mut messages, _reader) = read::<L, FromScreen>(hear);
+        let mut decoding = self.decoder(&round).await?;
+        let (mut waiting, mut deaths) = (None, 0);
+        loop {
+            tokio::select! {
+                message = messages.recv(), if waiting.is_none() => {
+                    let message = message.ok_or(Ended::Nonsense)??;
+                    waiting = self.heard(message, &mut round, wanted.monitor).await?;
+                }
+                room = decoding.feed().clone().reserve_owned(), if waiting.is_some() => {
+                    // Without room there is no process: who listens to it says so.
+                    if let (Ok(room), Some(piece)) = (room, waiting.take()) {
+                        room.send(piece);
+                    }
+                }
+                order = orders.recv() => {
+                    let order = order.ok_or(Ended::NoPage)?;
+                    if let FromPage::Monitor(monitor) = order {
+                        wanted.monitor = monitor;
+                        decoding.stop().await;
+                        (decoding, waiting) = (self.begin_anew(&mut say, &mut round, *wanted).await?, None);
+                    } else if let Some(order) = order.viewing(round.number()) {
+                        match order {
+                            FromViewer::Quality(quality) => wanted.quality = quality,
+                            FromViewer::Hidden(hidden) => wanted.hidden = hidden,
+                            _ => {}
+                        }
+                        say.send(&order).await?;
+                    }
+                }
+                died = decoding.died() => {
+                    deaths += 1;
+                    if deaths >= MOST_DEATHS {
+                        return Err(Ended::Undecodable(died));
+                    }
+                    let why = format!("{died}; it begins anew");
+                    tell(&self.page, state(ScreenState::Opening, &why, &round)).await?;
+                    (decoding, waiting) = (self.begin_anew(&mut say, &mut round, *wanted).await?, None);
+                }
+            }
+        }
+    }
+
+    /// Says `Start` again, with a decoder that knows nothing.
+    async fn begin_anew(
+        &self,
+        say: &mut L::Sender,
+        round: &mut Round,
+        wanted: Wanted,
+    ) -> Result<Decoding, Ended> {
+        round.restart();
+        say.send(&FromViewer::Start { monitor: wanted.monitor, quality: wanted.quality }).await?;
+        tell(&self.page, state(ScreenState::On, "", round)).await?;
+        self.decoder(round).await
+    }
+
+    async fn decoder(&self, round: &Round) -> Result<Decoding, Ended> {
+        let decoding =
+            Decoding::start(&self.program, ToThePage(self.page.clone())).map_err(Ended::Undecodable)?;
+        // One that is gone already says so by itself.
+        let _ = decoding.feed().send(Piece::Begin { round: round.number() }).await;
+        Ok(decoding)
+    }
+
+    /// Passes on a message of the device; a frame's part is returned, to wait for the decoder.
+    async fn heard(
+        &self,
+        message: FromScreen,
+        round: &mut Round,
+        shown: Option<MonitorNumber>,
+    ) -> Result<Option<Piece>, Ended> {
+        let told = match message {
+            FromScreen::Frame { frame, part, last } => {
+                let takes = round.takes(frame, part.len(), last.is_some()).map_err(|_| Ended::Nonsense)?;
+                return Ok(takes.then_some(Piece::Part { frame, bytes: part, last }));
+            }
+            FromScreen::Monitors(monitors) if monitors.len() <= MAX_MONITORS => {
+                ToPage::Monitors { monitors: monitors.iter().map(OneMonitor::from).collect(), shown }
+            }
+            FromScreen::Cursor(cursor) => {
+                let pixels = usize::from(cursor.width) * usize::from(cursor.height);
+                if cursor.width.max(cursor.height) > MAX_CURSOR || cursor.rgba.len() != pixels * 4 {
+                    return Err(Ended::Nonsense);
+                }
+                ToPage::from(&cursor)
+            }
+            FromScreen::CursorAt(at) => ToPage::CursorAt { at: at.map(|at| (at.x, at.y)) },
+            FromScreen::Gone(why) => state(ScreenState::Gone, &text::one_line(&why, 200), round),
+            FromScreen::Monitors(_) => return Err(Ended::Nonsense),
+        };
+        tell(&self.page, told).await?;
+        Ok(None)
+    }
+}
+
+fn state(state: ScreenState, why: &str, round: &Round) -> ToPage {
+    ToPage::Screen { state, why: why.to_owned(), round: round.number() }
+}
+
+struct ToThePage(mpsc::Sender<Outgoing>);
+
+impl AsyncPieces for ToThePage {
+    async fn piece(&mut self, piece: Vec<u8>) -> bool {
+        self.0.send(Outgoing::Operations(piece)).await.is_ok()
+    }
+}

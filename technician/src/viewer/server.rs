@@ -1,0 +1,315 @@
+//! The web server of the page, on 127.0.0.1 and a port that the system chooses.
+//!
+//! A driver: what gets an answer is decided by [`super::door`]. One page at a time holds the session; the last that
+//! comes with the cookie takes over, so a closed or stuck tab locks nobody out.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use rand_core::{OsRng, RngCore};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::door::{Door, Headers, Refused, SECRET, Wish};
+use super::files::{FILES, HEADERS, POLICY, REPORT_POLICY};
+use super::verbs::{Form, FromPage, MAX_MESSAGE, ToPage};
+
+/// Messages that may wait in each direction: at 64 KiB each, a few frames.
+const QUEUE: usize = 64;
+/// Longest body of a request, in bytes: a token and room.
+const BODY: usize = 256;
+/// A page that takes nothing for so long is gone.
+const STUCK: Duration = Duration::from_secs(30);
+/// Most reports kept for the page.
+const REPORTS: usize = 20;
+
+/// To the page.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Outgoing {
+    /// In words.
+    Say(ToPage),
+    /// A 1 and operations (see [`super::ops`]).
+    Operations(Vec<u8>),
+    /// A part of the device's clipboard.
+    Copied {
+        /// As in the device's message.
+        serial: u32,
+        /// Its form.
+        form: Form,
+        /// Whether it was the last.
+        last: bool,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+/// From the page.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Heard {
+    /// A verb.
+    Said(FromPage),
+    /// A part of the technician's clipboard.
+    Pasted {
+        /// Its form.
+        form: Form,
+        /// Whether it was the last.
+        last: bool,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+/// A page that has come in. When either end is dropped, it is gone.
+#[derive(Debug)]
+pub struct Page {
+    /// To it.
+    pub to: mpsc::Sender<Outgoing>,
+    /// From it.
+    pub heard: mpsc::Receiver<Heard>,
+}
+
+/// The server; ends when it is dropped.
+#[derive(Debug)]
+pub struct Server {
+    url: String,
+    pages: mpsc::Receiver<Page>,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    door: Mutex<Door>,
+    pages: mpsc::Sender<Page>,
+    reports: Mutex<Vec<Arc<[u8]>>>,
+}
+
+impl Server {
+    /// Listens.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn start() -> io::Result<Self> {
+        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let (mut token, mut cookie) = ([0; SECRET], [0; SECRET]);
+        OsRng.fill_bytes(&mut token);
+        OsRng.fill_bytes(&mut cookie);
+        let door = Door::new(listener.local_addr()?.port(), token, cookie);
+        let url = door.url();
+        let (to, pages) = mpsc::channel(4);
+        let shared = Arc::new(Shared { door: Mutex::new(door), pages: to, reports: Mutex::default() });
+        let app = router(shared.clone());
+        let task = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, app).await {
+                tracing::warn!(%error, "the page's server has stopped");
+            }
+        });
+        Ok(Self { url, pages, shared, task })
+    }
+
+    /// The address to open, good once.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The next page that comes in. Cancel-safe.
+    pub async fn next_page(&mut self) -> Option<Page> {
+        self.pages.recv().await
+    }
+
+    /// Makes a report readable for the page; returns its number.
+    pub fn keep_report(&self, html: Vec<u8>) -> usize {
+        let mut reports = self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        if reports.len() >= REPORTS
+            && let Some(oldest) = reports.iter_mut().find(|report| !report.is_empty())
+        {
+            *oldest = Arc::default();
+        }
+        reports.push(html.into());
+        reports.len() - 1
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    let mut router = Router::new();
+    for file in FILES {
+        let answer = || async { ([(header::CONTENT_TYPE, file.kind)], file.bytes) };
+        router = router.route(file.path, get(answer));
+    }
+    router
+        .route("/enter", post(enter))
+        .route("/socket", get(socket))
+        .route("/report/{number}", get(report))
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(middleware::from_fn_with_state(shared.clone(), guard))
+        .with_state(shared)
+}
+
+/// Every request comes through here, those for nothing too.
+async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let admitted = match wish(request.method(), request.uri().path()) {
+        Some(wish) => shared.admits(wish, request.headers()),
+        None => shared.admits(Wish::Page, request.headers()),
+    };
+    let mut response = match admitted {
+        Ok(()) => next.run(request).await,
+        Err(refused) => refusal(refused),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
+    response
+}
+
+fn wish(method: &Method, path: &str) -> Option<Wish> {
+    match path {
+        "/enter" => Some(Wish::Enter),
+        "/socket" => Some(Wish::Socket),
+        _ if path.starts_with("/report/") => Some(Wish::Inside),
+        _ if method == Method::GET => Some(Wish::Page),
+        _ => None,
+    }
+}
+
+fn refusal(refused: Refused) -> Response {
+    let words = format!("Nearhand: {refused}.\n");
+    (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], words).into_response()
+}
+
+impl Shared {
+    fn admits(&self, wish: Wish, headers: &HeaderMap) -> Result<(), Refused> {
+        // A header that comes twice counts for neither.
+        let one = |name: HeaderName| {
+            let mut all = headers.get_all(name).iter();
+            let first = all.next().map(|value| value.to_str().unwrap_or("?"));
+            if all.next().is_some() { Some("?") } else { first }
+        };
+        let asked = Headers {
+            host: one(header::HOST),
+            origin: one(header::ORIGIN),
+            site: one(HeaderName::from_static("sec-fetch-site")),
+            cookie: one(header::COOKIE),
+        };
+        self.door.lock().unwrap_or_else(PoisonError::into_inner).admits(wish, &asked)
+    }
+}
+
+async fn enter(State(shared): State<Arc<Shared>>, token: String) -> Response {
+    let entered = shared.door.lock().unwrap_or_else(PoisonError::into_inner).enter(&token);
+    match entered {
+        Ok(cookie) => (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response(),
+        Err(refused) => refusal(refused),
+    }
+}
+
+async fn report(State(shared): State<Arc<Shared>>, Path(number): Path<usize>) -> Response {
+    let found = shared.reports.lock().unwrap_or_else(PoisonError::into_inner).get(number).cloned();
+    match found.filter(|report| !report.is_empty()) {
+        Some(report) => {
+            let headers = [
+                (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+                (header::CONTENT_SECURITY_POLICY, REPORT_POLICY),
+            ];
+            (headers, Body::from(report.to_vec())).into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn socket(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).on_upgrade(move |socket| async move {
+        let (sink, stream) = socket.split();
+        let (to, outgoing) = mpsc::channel(QUEUE);
+        let (heard, from) = mpsc::channel(QUEUE);
+        if shared.pages.send(Page { to, heard: from }).await.is_err() {
+            return;
+        }
+        // Whichever ends first takes the other with it: a page half gone is gone.
+        tokio::select! {
+            () = write(sink, outgoing) => {}
+            () = read(stream, heard) => {}
+        }
+    })
+}
+
+async fn write(mut sink: SplitSink<WebSocket, Message>, mut outgoing: mpsc::Receiver<Outgoing>) {
+    while let Some(next) = outgoing.recv().await {
+        let message = match next {
+            Outgoing::Say(say) => Message::Text(say.json().into()),
+            Outgoing::Operations(bytes) => Message::Binary(bytes.into()),
+            Outgoing::Copied { serial, form, last, bytes } => {
+                let mut part = vec![2, form_byte(form), u8::from(last)];
+                part.extend_from_slice(&serial.to_le_bytes());
+                part.extend_from_slice(&bytes);
+                Message::Binary(part.into())
+            }
+        };
+        if !matches!(timeout(STUCK, sink.send(message)).await, Ok(Ok(()))) {
+            return;
+        }
+    }
+    // Nobody is left who would notice that this fails.
+    let _ = timeout(Duration::from_secs(1), sink.close()).await;
+}
+
+fn form_byte(form: Form) -> u8 {
+    match form {
+        Form::Text => 0,
+        Form::Png => 1,
+    }
+}
+
+async fn read(mut stream: SplitStream<WebSocket>, heard: mpsc::Sender<Heard>) {
+    while let Some(Ok(message)) = stream.next().await {
+        let said = match message {
+            Message::Text(text) => match FromPage::read(&text) {
+                Ok(said) => Heard::Said(said),
+                Err(error) => {
+                    tracing::warn!(%error, "the page is cut off");
+                    return;
+                }
+            },
+            Message::Binary(bytes) => match pasted(&bytes) {
+                Some(pasted) => pasted,
+                None => return,
+            },
+            Message::Close(_) => return,
+            Message::Ping(_) | Message::Pong(_) => continue,
+        };
+        if heard.send(said).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn pasted(bytes: &[u8]) -> Option<Heard> {
+    let ([form, last], bytes) = bytes.split_first_chunk()?;
+    let form = match form {
+        0 => Form::Text,
+        1 => Form::Png,
+        _ => return None,
+    };
+    Some(Heard::Pasted { form, last: *last == 1, bytes: bytes.to_vec() })
+}

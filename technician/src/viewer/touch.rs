@@ -1,0 +1,245 @@
+//! The conversations beside the screen: pointer and keyboard, and the clipboard.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nearhand_shared::message::screen::{
+    CLIPBOARD_PART, Clipboard, ClipboardForm, Input, InputNotice, MAX_CLIPBOARD,
+};
+use nearhand_shared::message::session::Open;
+use nearhand_shared::text;
+use tokio::sync::{Notify, mpsc};
+
+use super::conversation::{Ended, over, read, tell};
+use super::link::{Link, Says};
+use super::outbox::Outbox;
+use super::server::Outgoing;
+use super::verbs::{Form, TakenState, ToPage};
+
+/// Before everything else: a key must not wait behind anything.
+const INPUT_PRIORITY: i32 = 2;
+/// Behind everything else: contents can be large.
+const CLIPBOARD_PRIORITY: i32 = -1;
+
+/// Input that waits, and who is told of it.
+#[derive(Debug, Default)]
+pub struct Keyboard {
+    outbox: Mutex<Outbox>,
+    put: Notify,
+}
+
+impl Keyboard {
+    /// Adds one.
+    pub fn put(&self, input: Input) {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner).put(input);
+        self.put.notify_one();
+    }
+
+    async fn next(&self) -> Input {
+        loop {
+            let next = self.outbox.lock().unwrap_or_else(PoisonError::into_inner).take();
+            match next {
+                Some(input) => return input,
+                None => self.put.notified().await,
+            }
+        }
+    }
+}
+
+/// Passes pointer and keyboard on until the conversation is over.
+pub async fn control<L: Link>(link: Arc<L>, page: mpsc::Sender<Outgoing>, keyboard: Arc<Keyboard>) -> Ended {
+    let carry = async {
+        let (mut say, hear) = link.open_stream(&Open::Input, INPUT_PRIORITY).await?;
+        tell(&page, ToPage::Control { state: TakenState::On, why: String::new() }).await?;
+        let (mut notices, _reader) = read::<L, InputNotice>(hear);
+        loop {
+            tokio::select! {
+                notice = notices.recv() => match notice.ok_or(Ended::Nonsense)?? {
+                    InputNotice::HeldBack(held) => tell(&page, ToPage::HeldBack { held }).await?,
+                    InputNotice::Untypable(what) => {
+                        let what = text::one_line(&what, 100);
+                        let words = format!("The device has no way to type: {what}");
+                        tell(&page, ToPage::Notice { text: words }).await?;
+                    }
+                },
+                input = keyboard.next() => say.send(&input).await?,
+            }
+        }
+    };
+    over(carry.await)
+}
+
+/// What the technician offers the device.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Content {
+    /// Forms and their bytes.
+    pub forms: Vec<(ClipboardForm, Vec<u8>)>,
+}
+
+impl Content {
+    /// Adds a part. `false`: it is more than may be.
+    pub fn add(&mut self, form: Form, bytes: &[u8]) -> bool {
+        let form = ClipboardForm::from(form);
+        let held: usize = self.forms.iter().map(|(_, bytes)| bytes.len()).sum();
+        if held + bytes.len() > usize::try_from(MAX_CLIPBOARD).unwrap_or(usize::MAX) {
+            return false;
+        }
+        match self.forms.iter_mut().find(|(held, _)| *held == form) {
+            Some((_, held)) => held.extend_from_slice(bytes),
+            None => self.forms.push((form, bytes.to_vec())),
+        }
+        true
+    }
+}
+
+/// What the page wants of the clipboard.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// Offer this to the device.
+    Offer(Content),
+    /// Fetch what the device has.
+    Copy {
+        /// Which.
+        serial: u32,
+        /// In which form.
+        form: ClipboardForm,
+    },
+}
+
+/// Exchanges clipboards until the conversation is over.
+pub async fn clipboard<L: Link>(
+    link: Arc<L>,
+    page: mpsc::Sender<Outgoing>,
+    orders: &mut mpsc::Receiver<Order>,
+) -> Ended {
+    let carry = async {
+        let (say, hear) = link.open_stream(&Open::Clipboard, CLIPBOARD_PRIORITY).await?;
+        tell(&page, ToPage::Clipboard { state: TakenState::On, why: String::new() }).await?;
+        let (mut said, _reader) = read::<L, Clipboard>(hear);
+        let mut exchange =
+            Exchange::<L> { say, page, serial: 0, offered: Content::default(), giving: None, fetching: None };
+        loop {
+            tokio::select! {
+                // A fetch in the other direction must not wait for the whole of this one.
+                biased;
+                said = said.recv() => exchange.said(said.ok_or(Ended::Nonsense)??).await?,
+                order = orders.recv() => exchange.ordered(order.ok_or(Ended::NoPage)?).await?,
+                () = core::future::ready(()), if exchange.giving.is_some() => exchange.give().await?,
+            }
+        }
+    };
+    over(carry.await)
+}
+
+struct Exchange<L: Link> {
+    say: L::Sender,
+    page: mpsc::Sender<Outgoing>,
+    serial: u32,
+    offered: Content,
+    giving: Option<Giving>,
+    fetching: Option<Fetching>,
+}
+
+struct Giving {
+    form: ClipboardForm,
+    at: usize,
+}
+
+struct Fetching {
+    serial: u32,
+    form: ClipboardForm,
+    bytes: u64,
+}
+
+impl<L: Link> Exchange<L> {
+    async fn ordered(&mut self, order: Order) -> Result<(), Ended> {
+        match order {
+            Order::Offer(content) => {
+                self.serial = self.serial.wrapping_add(1);
+                (self.offered, self.giving) = (content, None);
+                let size = |bytes: &Vec<u8>| u64::try_from(bytes.len()).ok();
+                let forms = self.offered.forms.iter().map(|(form, bytes)| (*form, size(bytes))).collect();
+                self.say.send(&Clipboard::Has { serial: self.serial, forms }).await?;
+                tell(&self.page, ToPage::Offered).await
+            }
+            Order::Copy { serial, form } => {
+                if self.fetching.is_some() {
+                    return self
+                        .refused(serial, "something else is being copied; try again in a moment")
+                        .await;
+                }
+                self.fetching = Some(Fetching { serial, form, bytes: 0 });
+                Ok(self.say.send(&Clipboard::Fetch { serial, form }).await?)
+            }
+        }
+    }
+
+    async fn said(&mut self, said: Clipboard) -> Result<(), Ended> {
+        match said {
+            Clipboard::Has { serial, forms } => {
+                let forms = forms.into_iter().take(4).map(|(form, bytes)| (form.into(), bytes)).collect();
+                tell(&self.page, ToPage::Copied { serial, forms }).await
+            }
+            Clipboard::Fetch { serial, form } => {
+                let has =
+                    serial == self.serial && self.offered.forms.iter().any(|(offered, _)| *offered == form);
+                if has && self.giving.is_none() {
+                    self.giving = Some(Giving { form, at: 0 });
+                    return Ok(());
+                }
+                let why = if has { "one thing at a time" } else { "that is no longer in the clipboard" };
+                Ok(self.say.send(&Clipboard::Refused { serial, why: why.to_owned() }).await?)
+            }
+            Clipboard::Part { serial, form, bytes, last } => self.part(serial, form, bytes, last).await,
+            Clipboard::Taken { serial } if serial == self.serial => tell(&self.page, ToPage::Taken).await,
+            Clipboard::Taken { .. } => Ok(()),
+            Clipboard::Refused { serial, why } => {
+                self.fetching = None;
+                self.refused(serial, &text::one_line(&why, 200)).await
+            }
+        }
+    }
+
+    async fn refused(&self, serial: u32, why: &str) -> Result<(), Ended> {
+        tell(&self.page, ToPage::NoCopy { serial, why: why.to_owned() }).await
+    }
+
+    async fn part(
+        &mut self,
+        serial: u32,
+        form: ClipboardForm,
+        bytes: Vec<u8>,
+        last: bool,
+    ) -> Result<(), Ended> {
+        // What nobody asked for is left out.
+        let Some(fetching) = self.fetching.as_mut().filter(|f| f.serial == serial && f.form == form) else {
+            return Ok(());
+        };
+        fetching.bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if bytes.len() > CLIPBOARD_PART || fetching.bytes > MAX_CLIPBOARD {
+            return Err(Ended::Nonsense);
+        }
+        let part = Outgoing::Copied { serial, form: form.into(), last, bytes };
+        self.page.send(part).await.map_err(|_| Ended::NoPage)?;
+        if last {
+            self.fetching = None;
+            self.say.send(&Clipboard::Taken { serial }).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends one part of what the device fetches.
+    async fn give(&mut self) -> Result<(), Ended> {
+        let Some(Giving { form, at }) = self.giving.take() else { return Ok(()) };
+        let Some((_, bytes)) = self.offered.forms.iter().find(|(offered, _)| *offered == form) else {
+            return Ok(());
+        };
+        let rest = bytes.get(at..).unwrap_or_default();
+        let part = rest.get(..CLIPBOARD_PART).unwrap_or(rest);
+        let last = part.len() == rest.len();
+        let next = at + part.len();
+        let message = Clipboard::Part { serial: self.serial, form, bytes: part.to_vec(), last };
+        self.say.send(&message).await?;
+        self.giving = (!last).then_some(Giving { form, at: next });
+        Ok(())
+    }
+}

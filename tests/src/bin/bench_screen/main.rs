@@ -1,0 +1,217 @@
+//! The screen beside TigerVNC (its own X server, and its scraper of another's) and x11vnc, one after the other in one
+//! run: the same applications do the same things on a display, and a viewer shows them on another display of the same
+//! size, the technician's page in Chromium or TigerVNC's viewer.
+//!
+//! Bytes are those of both directions: what our relay forwarded, with all of QUIC's own; what a proxy passed on for the
+//! others, without TCP's headers. Processor time is that of the programs on the device, with its X server, since
+//! TigerVNC's own is both in one; where the applications' drawing costs the server much, it costs all of them the same.
+//! Updates are moments at which the viewer's display was painted. Latency is from a square's being drawn on the
+//! device's display to its colour on the viewer's, so it has everything in it: capture, coding, network, decoding, the
+//! viewer's painting.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's output")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "what is measured goes on for a time, not until something happens"
+)]
+
+mod acts;
+mod links;
+mod scene;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use nearhand_tests::program::Logs;
+use nearhand_tests::rows::{self, Better, Row};
+use nearhand_tests::stage::{Marker, PaintCounter};
+
+use acts::{Act, Workload};
+use scene::{COLORS, Scene, System, latency};
+
+/// An application may take so long to stand on the display before it is measured.
+const SETTLE: Duration = Duration::from_millis(3_000);
+
+/// One workload through one system.
+#[derive(Clone, Copy, Default)]
+struct Cost {
+    bytes: f64,
+    cpu_ms: f64,
+    updates: f64,
+}
+
+/// One system's figures.
+struct Figures {
+    system: System,
+    first_bytes: f64,
+    first_ms: f64,
+    costs: Vec<(Workload, Cost)>,
+    latency: [f64; 2],
+    flooded: [f64; 2],
+}
+
+fn main() -> Result<()> {
+    let options: Vec<String> = std::env::args().skip(1).collect();
+    let has = |name: &str| options.iter().any(|option| option == name);
+    let short = has("--short");
+    let window = if short { Duration::from_secs(4) } else { Duration::from_millis(8_600) };
+    let marks = if short { 25 } else { 100 };
+    let only =
+        |all: &[&'static str]| all.iter().copied().find(|name| options.iter().any(|option| option == name));
+    let workload = only(&Workload::ALL.map(Workload::name));
+    let system = only(&System::ALL.map(System::name));
+    let mut all = Vec::new();
+    for one in System::ALL.into_iter().filter(|one| system.is_none_or(|name| name == one.name())) {
+        let plan = Plan { window, marks, workload };
+        all.push(measure(one, &plan).with_context(|| one.name())?);
+    }
+    if !has("--json") {
+        print!("{}", table(&all));
+    }
+    let mut rows = verdict(&all);
+    if workload.is_none() {
+        rows.extend(links::measure(system, marks)?);
+    }
+    rows::write(&mut std::io::stdout().lock(), &rows, has("--json"))?;
+    Ok(())
+}
+
+/// How long and what.
+struct Plan {
+    window: Duration,
+    marks: usize,
+    workload: Option<&'static str>,
+}
+
+fn measure(system: System, plan: &Plan) -> Result<Figures> {
+    eprintln!("{}:", system.name());
+    let logs = Logs::default();
+    let mut scene = Scene::set(system, &logs, None)?;
+    let marker = Marker::show(scene.device.eye()?, 1_800, 40, COLORS[0])?;
+    let outcome = (|| {
+        let (first_bytes, first_ms) = scene.open(COLORS[0])?;
+        eprintln!("  first picture: {first_bytes:.0} bytes, {first_ms:.0} ms");
+        let eye = scene.viewer.eye()?;
+        let at = eye.find(COLORS[0])?.context("the marker has gone")?;
+        let paints = PaintCounter::on(scene.viewer.eye()?)?;
+        let latency = latency(&marker, &eye, at, plan.marks)?;
+        eprintln!("  draw to painted: p50 {:.1} ms, p95 {:.1} ms", latency[0], latency[1]);
+        let mut costs = Vec::new();
+        let mut flooded = [f64::NAN; 2];
+        for workload in
+            Workload::ALL.into_iter().filter(|one| plan.workload.is_none_or(|name| name == one.name()))
+        {
+            let mut act = Act::begin(workload, &scene.device)?;
+            std::thread::sleep(SETTLE);
+            let (bytes, cpu, painted) = (scene.bytes()?, scene.cpu()?, paints.count());
+            act.perform(plan.window)?;
+            #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+            let cost = Cost {
+                bytes: scene.bytes()? - bytes,
+                cpu_ms: (scene.cpu()?.saturating_sub(cpu)).as_secs_f64() * 1e3,
+                updates: (paints.count() - painted) as f64 / plan.window.as_secs_f64(),
+            };
+            eprintln!(
+                "  {}: {:.0} bytes, {:.0} CPU-ms, {:.1} updates/s",
+                workload.name(),
+                cost.bytes,
+                cost.cpu_ms,
+                cost.updates
+            );
+            if workload == Workload::Flood {
+                flooded = self::latency(&marker, &eye, at, plan.marks.min(25))?;
+                eprintln!(
+                    "  newest state under the flood: p50 {:.1} ms, p95 {:.1} ms",
+                    flooded[0], flooded[1]
+                );
+            }
+            costs.push((workload, cost));
+            drop(act);
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        Ok(Figures { system, first_bytes, first_ms, costs, latency, flooded })
+    })();
+    if outcome.is_err() {
+        eprintln!("{}", logs.dump());
+    }
+    outcome
+}
+
+/// All figures, a block for each workload.
+fn table(all: &[Figures]) -> String {
+    let mut text =
+        format!("{:<20}{:<14}{:>14}{:>12}{:>12}\n", "workload", "system", "bytes", "CPU-ms", "updates/s");
+    let first =
+        all.iter().map(|one| (one.system, Cost { bytes: one.first_bytes, ..Cost::default() }, one.first_ms));
+    for (system, cost, ms) in first {
+        let _ =
+            writeln!(text, "{:<20}{:<14}{:>14.0}{ms:>9.0} ms", "first picture", system.name(), cost.bytes);
+    }
+    for workload in Workload::ALL {
+        for one in all {
+            let Some((_, cost)) = one.costs.iter().find(|(of, _)| *of == workload) else { continue };
+            let _ = writeln!(
+                text,
+                "{:<20}{:<14}{:>14.0}{:>12.0}{:>12.1}",
+                workload.name(),
+                one.system.name(),
+                cost.bytes,
+                cost.cpu_ms,
+                cost.updates
+            );
+        }
+    }
+    for (name, pick) in [("draw to painted", 0), ("under the flood", 1)] {
+        for one in all {
+            let [p50, p95] = if pick == 0 { one.latency } else { one.flooded };
+            let _ =
+                writeln!(text, "{name:<20}{:<14}{p50:>11.1} ms (p50){p95:>8.1} ms (p95)", one.system.name());
+        }
+    }
+    text.push('\n');
+    text
+}
+
+/// Ours against the others, each with its target.
+fn verdict(all: &[Figures]) -> Vec<Row> {
+    let of = |system| all.iter().find(|one: &&Figures| one.system == system);
+    let Some(ours) = of(System::Ours) else { return vec![] };
+    let mut rows = Vec::new();
+    let cost = |figures: &Figures, workload| {
+        figures.costs.iter().find(|(of, _)| *of == workload).map(|(_, cost)| *cost)
+    };
+    for workload in Workload::ALL {
+        let Some(own) = cost(ours, workload) else { continue };
+        if workload == Workload::Idle {
+            rows.push(Row::new("idle: bytes", own.bytes, "B", None, Better::Lower));
+            rows.push(Row::new("idle: CPU", own.cpu_ms, "ms", Some(0.0), Better::Lower));
+        }
+        let Some(theirs) = of(System::Xvnc).and_then(|peer| cost(peer, workload)) else { continue };
+        let (bytes, cpu) = workload.targets();
+        if workload != Workload::Idle {
+            let name = workload.name();
+            rows.push(ratio(&format!("{name}: bytes / Xvnc"), own.bytes, theirs.bytes, bytes));
+            rows.push(ratio(&format!("{name}: CPU / Xvnc"), own.cpu_ms, theirs.cpu_ms, cpu));
+        }
+    }
+    if let Some(peer) = of(System::Xvnc) {
+        rows.push(ratio("draw to painted p50 / Xvnc", ours.latency[0], peer.latency[0], Some(1.0)));
+        rows.push(ratio("draw to painted p95 / Xvnc", ours.latency[1], peer.latency[1], Some(1.0)));
+    }
+    if ours.flooded[1].is_finite() {
+        rows.push(Row::new(
+            "newest state under a flood, p95",
+            ours.flooded[1],
+            "ms",
+            Some(100.0),
+            Better::Lower,
+        ));
+    }
+    rows.push(Row::new("first picture: bytes", ours.first_bytes, "B", None, Better::Lower));
+    rows.push(Row::new("first picture: time", ours.first_ms, "ms", None, Better::Lower));
+    rows
+}
+
+fn ratio(name: &str, own: f64, theirs: f64, target: Option<f64>) -> Row {
+    Row::new(name, if theirs > 0.0 { own / theirs } else { f64::NAN }, "x", target, Better::Lower)
+}

@@ -1,0 +1,289 @@
+//! A device's display, what shows it elsewhere, and the display on which it is shown.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use nearhand_tests::link::Badness;
+use nearhand_tests::load::cpu_time;
+use nearhand_tests::netns::{Network, RELAY};
+use nearhand_tests::parties::{Agent, Client};
+use nearhand_tests::program::{Logs, Program, until};
+use nearhand_tests::site::{Place, Plan as SitePlan, Site};
+use nearhand_tests::stage::{Display, Echo, Eye, MARKER, Marker};
+use nearhand_tests::vnc::{self, Counter, Scraper};
+
+/// X11's code of the key that most layouts have an A on.
+const KEY_A: u8 = 38;
+/// The device's address in a network.
+const HOME: &str = "10.77.1.2";
+pub(crate) const WIDTH: u16 = 1920;
+pub(crate) const HEIGHT: u16 = 1080;
+/// Colours that no application shows.
+pub(crate) const COLORS: [u32; 2] = [0x00d1_13b7, 0x0011_c94d];
+/// A viewer may take so long to show anything.
+const FIRST: Duration = Duration::from_secs(60);
+/// Without a byte for so long, the first picture counts as whole.
+const QUIET: Duration = Duration::from_millis(1_500);
+
+/// What is compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum System {
+    Ours,
+    Xvnc,
+    X0vncserver,
+    X11vnc,
+}
+
+impl System {
+    pub(crate) const ALL: [Self; 4] = [Self::Ours, Self::Xvnc, Self::X0vncserver, Self::X11vnc];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "nearhand",
+            Self::Xvnc => "Xvnc",
+            Self::X0vncserver => "x0vncserver",
+            Self::X11vnc => "x11vnc",
+        }
+    }
+}
+
+/// A display that is watched.
+pub(crate) struct Scene {
+    pub(crate) device: Display,
+    pub(crate) viewer: Display,
+    /// Ended in this order.
+    programs: Vec<Program>,
+    watched: Watched,
+    _managers: [Program; 2],
+    /// Goes after the programs that are in it.
+    network: Option<Network>,
+}
+
+/// A device, a relay and an office on machines of their own, with a link between.
+pub(crate) struct Far {
+    /// From the office.
+    pub(crate) up: Badness,
+    /// To the office.
+    pub(crate) down: Badness,
+}
+
+/// How it is watched, and what that costs.
+pub(crate) enum Watched {
+    Ours { site: Box<Site>, agent: Box<Agent>, client: Box<Client> },
+    Vnc { counter: Option<Counter>, host: String, port: u16 },
+}
+
+impl Watched {
+    /// Counted on this machine; there is no need to where only times are measured.
+    fn vnc(host: &str, port: u16) -> Result<Self> {
+        let counter = (host == "127.0.0.1").then(|| Counter::before(port)).transpose()?;
+        let port = counter.as_ref().map_or(port, |counter| counter.port);
+        Ok(Self::Vnc { counter, host: host.to_owned(), port })
+    }
+}
+
+/// The network of a scene with a link.
+fn network(far: &Far) -> Result<Network> {
+    let mut network = Network::new()?.context("the links need network namespaces")?;
+    network.machine("home", HOME)?;
+    network.far_machine("office", "10.77.2.2", far.up, far.down)?;
+    Ok(network)
+}
+
+impl Scene {
+    /// On this machine, or with the viewer behind a link.
+    pub(crate) fn set(system: System, logs: &Logs, far: Option<&Far>) -> Result<Self> {
+        let network = far.map(network).transpose()?;
+        let place = |name: &str| network.as_ref().map_or_else(Place::default, |network| network.place(name));
+        let viewer = Display::virtual_frame_buffer(WIDTH, HEIGHT, logs)?.at(place("office"));
+        let port = vnc::free_port()?;
+        let host = if network.is_some() { HOME } else { "127.0.0.1" };
+        let device = match system {
+            System::Xvnc => vnc::xvnc(WIDTH, HEIGHT, &place("home"), port, logs)?,
+            _ => Display::virtual_frame_buffer(WIDTH, HEIGHT, logs)?.at(place("home")),
+        };
+        let managers = [device.window_manager()?, viewer.window_manager()?];
+        device.run(&["xsetroot", "-solid", "#335577"])?;
+        let mut programs = Vec::new();
+        let watched = match system {
+            System::Ours => Self::ours(&device, network.as_ref())?,
+            System::Xvnc => Watched::vnc(host, port)?,
+            System::X0vncserver => {
+                programs.push(vnc::scrape(&device, Scraper::X0vncserver, port)?);
+                Watched::vnc(host, port)?
+            }
+            System::X11vnc => {
+                programs.push(vnc::scrape(&device, Scraper::X11vnc, port)?);
+                Watched::vnc(host, port)?
+            }
+        };
+        Ok(Self { device, viewer, programs, watched, _managers: managers, network })
+    }
+
+    fn ours(device: &Display, network: Option<&Network>) -> Result<Watched> {
+        let site = match network {
+            None => Site::new()?,
+            Some(network) => Site::planned(SitePlan {
+                place: network.place("relay"),
+                host: RELAY.to_owned(),
+                people: network.place("office"),
+                ..SitePlan::default()
+            })?,
+        };
+        let place = network.map_or_else(Place::default, |network| network.place("home"));
+        let agent = site.device_at("desk", place.then(&["env", &format!("DISPLAY={}", device.name)]))?;
+        agent.allow("\"view\", \"control\"", true)?;
+        let words = ["connect", "desk", "--no-open", "--ask", "view,control"];
+        let client = site.admin().start(&words)?;
+        Ok(Watched::Ours { site: Box::new(site), agent: Box::new(agent), client: Box::new(client) })
+    }
+
+    /// Opens the viewer; how many bytes and how much time the first picture took.
+    pub(crate) fn open(&mut self, marker_color: u32) -> Result<(f64, f64)> {
+        let before = self.bytes()?;
+        let viewer = match &mut self.watched {
+            Watched::Ours { client, .. } => {
+                let event = client.event("viewer")?;
+                let url =
+                    event.get("url").and_then(serde_json::Value::as_str).context("no address")?.to_owned();
+                self.viewer.chromium(&url, &["--window-size=1920,1080"])?
+            }
+            Watched::Vnc { host, port, .. } => vnc::viewer(&self.viewer, host, *port)?,
+        };
+        self.programs.push(viewer);
+        let eye = self.viewer.eye()?;
+        let began = Instant::now();
+        let mut first_byte = None;
+        until(FIRST, "a first picture", || {
+            // A handshake and a key-alive are smaller than any picture.
+            if first_byte.is_none() && self.bytes()? > before + 4_000.0 {
+                first_byte = Some(Instant::now());
+            }
+            Ok(eye.find(marker_color)?.is_some())
+        })?;
+        let took = first_byte.unwrap_or(began).elapsed();
+        let mut last = (self.bytes()?, Instant::now());
+        until(FIRST, "a whole first picture", || {
+            let now = self.bytes()?;
+            if now > last.0 + 600.0 {
+                last = (now, Instant::now());
+            }
+            Ok(last.1.elapsed() > QUIET)
+        })?;
+        Ok((last.0 - before, took.as_secs_f64() * 1e3))
+    }
+
+    pub(crate) fn bytes(&self) -> Result<f64> {
+        match &self.watched {
+            // Behind a link, the relay's metrics are on a machine that this one can't reach.
+            Watched::Ours { site, .. } if self.network.is_none() => forwarded(site.port),
+            Watched::Ours { .. } => Ok(0.0),
+            #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+            Watched::Vnc { counter, .. } => {
+                Ok(counter.as_ref().map_or(0.0, |counter| counter.bytes() as f64))
+            }
+        }
+    }
+
+    /// Processor time so far of what runs on the device for the watching, and of its X server.
+    pub(crate) fn cpu(&self) -> Result<Duration> {
+        let mut total = cpu_time(u32::try_from(self.device.server.pid())?, None)?;
+        match &self.watched {
+            Watched::Ours { agent, .. } => {
+                for pid in with_children(agent.program.pid())? {
+                    total += cpu_time(pid, None).unwrap_or_default();
+                }
+            }
+            // The first is the scraper; a viewer follows.
+            Watched::Vnc { .. } => {
+                if let [scraper, _viewer] = self.programs.as_slice() {
+                    total += cpu_time(u32::try_from(scraper.pid())?, None)?;
+                }
+            }
+        }
+        Ok(total)
+    }
+}
+
+/// Times from a square's being drawn to its being seen, in milliseconds: the median and the 95th of 100.
+pub(crate) fn latency(marker: &Marker, eye: &Eye, at: (i16, i16), marks: usize) -> Result<[f64; 2]> {
+    let middle = i16::try_from(MARKER / 4)?;
+    let (x, y) = (at.0 + middle, at.1 + middle);
+    let mut took = Vec::with_capacity(marks);
+    for color in COLORS.into_iter().rev().cycle().take(marks + marks % 2) {
+        // Not in step with anybody's frames.
+        std::thread::sleep(Duration::from_millis(90 + 7 * (took.len() as u64 % 11)));
+        marker.paint(color)?;
+        let drawn = Instant::now();
+        while eye.pixels(x, y, 1, 1)?.first() != Some(&color) {
+            ensure!(drawn.elapsed() < FIRST, "the marker's new colour was never shown");
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        took.push(drawn.elapsed().as_secs_f64() * 1e3);
+    }
+    took.sort_by(f64::total_cmp);
+    let at = |share: usize| took.get(took.len() * share / 100).copied().unwrap_or(f64::NAN);
+    Ok([at(50), at(95)])
+}
+
+/// Times from a key's being pressed at the viewer to its being seen there what it did, in milliseconds: the median and
+/// the 95th of 100.
+pub(crate) fn echo(scene: &Scene, echo: &Echo, marks: usize) -> Result<[f64; 2]> {
+    let eye = scene.viewer.eye()?;
+    let [first, _] = echo.colors();
+    until(FIRST, "the square that echoes", || Ok(eye.find(first)?.is_some()))?;
+    let at = eye.find(first)?.context("the square has gone")?;
+    let (x, y) = (at.0 + 8, at.1 + 8);
+    // The page takes keys once it was clicked; the square takes the click, which does nothing.
+    eye.click(x, y)?;
+    let mut took = Vec::with_capacity(marks);
+    for color in echo.colors().into_iter().rev().cycle().take(marks + marks % 2) {
+        std::thread::sleep(Duration::from_millis(120 + 7 * (took.len() as u64 % 11)));
+        let pressed = Instant::now();
+        eye.press(KEY_A)?;
+        while eye.pixels(x, y, 1, 1)?.first() != Some(&color) {
+            ensure!(pressed.elapsed() < FIRST, "what the key did was never shown");
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        took.push(pressed.elapsed().as_secs_f64() * 1e3);
+    }
+    took.sort_by(f64::total_cmp);
+    let at = |share: usize| took.get(took.len() * share / 100).copied().unwrap_or(f64::NAN);
+    Ok([at(50), at(95)])
+}
+
+/// Processes below a process, and itself.
+pub(crate) fn with_children(pid: i32) -> Result<Vec<u32>> {
+    let mut all = vec![u32::try_from(pid)?];
+    let mut parents = Vec::new();
+    for entry in std::fs::read_dir("/proc")?.flatten() {
+        let Some(child) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        let after = stat.rsplit_once(')').map(|(_, after)| after).unwrap_or_default();
+        let parent = after.split_whitespace().nth(1).and_then(|parent| parent.parse::<u32>().ok());
+        parents.extend(parent.map(|parent| (child, parent)));
+    }
+    let mut seen = 0;
+    while let Some(parent) = all.get(seen).copied() {
+        all.extend(parents.iter().filter(|(_, above)| *above == parent).map(|(child, _)| *child));
+        seen += 1;
+    }
+    Ok(all)
+}
+
+/// Bytes that the relay has forwarded.
+pub(crate) fn forwarded(port: u16) -> Result<f64> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let line = text.lines().find_map(|line| line.strip_prefix("nearhand_forwarded_bytes_total "));
+    match line.and_then(|value| value.trim().parse().ok()) {
+        Some(bytes) => Ok(bytes),
+        None => bail!("the relay's metrics have no bytes forwarded"),
+    }
+}

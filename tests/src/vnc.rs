@@ -1,0 +1,153 @@
+//! Other people's remote screens, for comparison: TigerVNC's servers and x11vnc with TigerVNC's viewer, through a
+//! proxy that counts what crosses. They take no password, and end with the benchmark.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::program::{Logs, Program, until};
+use crate::site::Place;
+use crate::stage::Display;
+
+/// Limit of anything that only has to start.
+const START: Duration = Duration::from_secs(20);
+
+/// A server for a display that is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scraper {
+    /// TigerVNC's.
+    X0vncserver,
+    /// x11vnc.
+    X11vnc,
+}
+
+/// Starts a server of a display on a port of this machine.
+///
+/// # Errors
+/// It doesn't start.
+pub fn scrape(display: &Display, scraper: Scraper, port: u16) -> Result<Program> {
+    let port_text = port.to_string();
+    let option = format!("-rfbport={port_text}");
+    let words: &[&str] = match scraper {
+        Scraper::X0vncserver => &["x0vncserver", "-SecurityTypes=None", &option],
+        Scraper::X11vnc => &["x11vnc", "-rfbport", &port_text, "-nopw", "-forever", "-quiet"],
+    };
+    let server = display.start(words)?;
+    wait_listening(display.place(), port, display.logs())?;
+    Ok(server)
+}
+
+/// TigerVNC's own X server, which needs no scraping.
+///
+/// # Errors
+/// It doesn't start.
+pub fn xvnc(width: u16, height: u16, place: &Place, port: u16, logs: &Logs) -> Result<Display> {
+    let (geometry, port_text) = (format!("{width}x{height}"), port.to_string());
+    let words = [
+        "Xtigervnc",
+        "-displayfd",
+        "1",
+        "-geometry",
+        &geometry,
+        "-depth",
+        "24",
+        "-SecurityTypes",
+        "None",
+        "-rfbport",
+        &port_text,
+        "-AlwaysShared",
+    ];
+    let display = Display::started(place, &words, logs)?;
+    wait_listening(place, port, logs)?;
+    Ok(display)
+}
+
+/// Waits until somebody listens on a port there.
+fn wait_listening(place: &Place, port: u16, logs: &Logs) -> Result<()> {
+    let knock = format!("exec 3<>/dev/tcp/127.0.0.1/{port}");
+    until(START, "a VNC server that listens", || {
+        Ok(place.program("knock", &["bash", "-c", &knock], logs)?.exit(START)? == 0)
+    })?;
+    Ok(())
+}
+
+/// TigerVNC's viewer over the whole of a display.
+///
+/// # Errors
+/// It can't be started.
+pub fn viewer(display: &Display, host: &str, port: u16) -> Result<Program> {
+    let to = format!("{host}::{port}");
+    display.start(&[
+        "xtigervncviewer",
+        "-FullScreen",
+        "-Shared",
+        "-AcceptClipboard=0",
+        "-SendClipboard=0",
+        &to,
+    ])
+}
+
+/// Passes connections on and counts their bytes, both ways together.
+pub struct Counter {
+    /// Where it listens.
+    pub port: u16,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Counter {
+    /// In front of a port of this machine.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub fn before(target: u16) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port();
+        let bytes = Arc::new(AtomicU64::new(0));
+        let count = bytes.clone();
+        // Ends with the process: a benchmark has one for each server.
+        thread::spawn(move || {
+            for incoming in listener.incoming().flatten() {
+                let Ok(onward) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)) else { continue };
+                let _ = incoming.set_nodelay(true);
+                let _ = onward.set_nodelay(true);
+                let pairs = incoming.try_clone().and_then(|i| Ok((i, onward.try_clone()?)));
+                let Ok((incoming_too, onward_too)) = pairs else { continue };
+                let (up, down) = (count.clone(), count.clone());
+                thread::spawn(move || pass(incoming, onward_too, &up));
+                thread::spawn(move || pass(onward, incoming_too, &down));
+            }
+        });
+        Ok(Self { port, bytes })
+    }
+
+    /// Bytes so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, count: &AtomicU64) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        let Some(bytes) = buffer.get(..read) else { break };
+        count.fetch_add(read as u64, Ordering::Relaxed);
+        if to.write_all(bytes).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Write);
+}
+
+/// A TCP port that is free right now.
+///
+/// # Errors
+/// None is.
+pub fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
+    Ok(listener.local_addr()?.port())
+}
