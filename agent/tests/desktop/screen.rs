@@ -79,6 +79,11 @@ impl Painter {
         self.conn.flush().unwrap();
     }
 
+    /// Waits until the server has drawn everything.
+    fn sync(&self) {
+        self.conn.get_input_focus().unwrap().reply().unwrap();
+    }
+
     /// The screen, by the core protocol.
     pub(crate) fn screen(&self) -> Vec<u32> {
         let size = self.conn.get_geometry(self.root).unwrap().reply().unwrap();
@@ -237,9 +242,9 @@ fn without_credit_nothing_is_captured_and_then_the_newest() {
     viewer.until_same(&mut desktop, &painter);
     viewer.paints = false;
     let before = viewer.frames.len();
-    for round in 0..300_u32 {
+    for round in 0..3_000_u32 {
         painter.fill(i16::try_from(round % 50).unwrap(), 20, 40, 40, 0x0001_0101 * (round % 200));
-        painter.screen();
+        painter.sync();
         viewer.look(&mut desktop);
     }
     assert!(
@@ -256,8 +261,8 @@ fn without_credit_nothing_is_captured_and_then_the_newest() {
     desktop.send(&ToDesktop::Hidden(true));
     let mut seen = viewer.frames.len();
     painter.fill(300, 300, 10, 10, 0x0012_3456);
-    for _ in 0..20 {
-        painter.screen();
+    for _ in 0..500 {
+        painter.sync();
         viewer.look(&mut desktop);
         // One may have been under way.
         seen = seen.max(viewer.frames.len().min(seen + 1));
