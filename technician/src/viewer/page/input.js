@@ -107,6 +107,7 @@ export class Input {
     if (!down && !this.buttons.has(button)) return;
     if (down) this.buttons.add(button); else this.buttons.delete(button);
     this.pending = null;
+    this.screen.moved();
     this.send([{ move: this.screen.spot(event) }, ...this.keyboard.needed(), { button: { button, down } }]);
   }
 

@@ -173,8 +173,8 @@ export class Screen {
 
   cursorAt(at) { this.at = at; this.movePointer(); }
 
-  /// The technician moved it: it is where their own pointer is.
-  moved() { this.ownMove = performance.now(); this.pointer.hidden = true; }
+  /// The technician moved it: it is where their own pointer is, and no longer where the device said that it was.
+  moved() { this.ownMove = performance.now(); this.at = null; this.pointer.hidden = true; }
 
   movePointer() {
     const byOther = !this.own || performance.now() - this.ownMove > 500;
