@@ -16,6 +16,8 @@ pub mod man;
 pub mod organisation;
 pub mod parse;
 pub mod people;
+pub mod play;
+mod record;
 pub mod revoke;
 pub mod rotate;
 pub mod sessions;
@@ -56,6 +58,8 @@ pub enum Command {
     Connect(connect::ConnectArgs),
     /// Check how a device is doing and keep the report
     Diagnose(diagnose::DiagnoseArgs),
+    /// Play a recording of a device's screen, prove it, or make a video of it
+    Play(play::PlayArgs),
     /// Write with the person at a device
     Chat(chat::ChatArgs),
     /// Make a new relay yours, with the string that `nearhand-relay init` printed
@@ -93,6 +97,9 @@ pub enum Command {
     /// Decode a device's frames: the viewer starts this for itself
     #[command(hide = true)]
     Decode,
+    /// Make pictures of a recording's frames: `play` starts this for itself
+    #[command(hide = true)]
+    Paint,
 }
 
 impl Command {
@@ -104,6 +111,7 @@ impl Command {
         match self {
             Self::Connect(args) => connect::run(ctx, args).await,
             Self::Diagnose(args) => diagnose::run(ctx, args).await,
+            Self::Play(args) => play::run(ctx, args).await,
             Self::Chat(args) => chat::run(ctx, args).await,
             Self::Claim(args) => claim::run(ctx, args).await,
             Self::Join(args) => join::run(ctx, args).await,
@@ -122,6 +130,7 @@ impl Command {
             Self::Completions(args) => completions::run(ctx, &args),
             Self::Man(args) => man::run(ctx, &args),
             // The program does this before it starts a runtime.
+            Self::Paint => Err(Failure::new(ExitCode::Usage, "`play` starts this for itself")),
             Self::Decode => Err(Failure::new(ExitCode::Usage, "the viewer starts this for itself")),
         }
     }

@@ -101,6 +101,27 @@ pub(crate) const DRIVERS: &[Driver] = &[
         because: "the key of the pseudonyms is born where it is kept",
     },
     Driver { at: "technician/src/session/**", may: ALL, because: "the session's connection and its streams" },
+    Driver {
+        at: "technician/src/recording/recorder.rs",
+        may: &[Async],
+        because: "writes a recording's file in a thread, fed by the session's tasks",
+    },
+    Driver {
+        at: "technician/src/recording/link.rs",
+        may: &[Async, Clock],
+        because: "reads the screen's conversation and waits for the device's last word",
+    },
+    Driver {
+        at: "technician/src/recording/painter.rs",
+        may: &[Async],
+        because: "starts the painting process and gives it up when it hangs",
+    },
+    Driver { at: "technician/src/recording/export.rs", may: &[Async], because: "starts ffmpeg and feeds it" },
+    Driver {
+        at: "technician/src/recording/player.rs",
+        may: &[Async, Clock],
+        because: "plays by the clock, for a page",
+    },
     Driver { at: "tests/**", may: ALL, because: "runs the programs from outside" },
 ];
 
@@ -117,6 +138,7 @@ pub(crate) const CORES: &[&str] = &[
     "shared/src/support_code/**",
     "shared/src/text/**",
     "shared/src/wire/**",
+    "shared/src/witness.rs",
     "agent/src/code/**",
     "agent/src/consent/**",
     "agent/src/diagnostics/diagnosis/**",
@@ -124,6 +146,10 @@ pub(crate) const CORES: &[&str] = &[
     "relay/src/admission/**",
     "relay/src/forward/table/**",
     "relay/src/registry/**",
+    "technician/src/recording/format.rs",
+    "technician/src/recording/pointer.rs",
+    "technician/src/recording/proof.rs",
+    "technician/src/recording/timeline.rs",
     "technician/src/relay/target/**",
 ];
 
