@@ -13,6 +13,17 @@ apt_programs=(
   nftables:nft         # NAT in front of simulated hosts
   tcpdump:tcpdump      # the test that looks for plain text on the wire
   gdb:gcore            # the test that looks for secrets in memory dumps
+  chromium:chromium    # the browser of the page's tests
+  nodejs:node          # runs them
+  npm:npm              # fetches what they need, which is in no program
+  procps:pgrep         # finds the decode process that they kill
+  xvfb:Xvfb            # an X server without a screen: the desktop process is tried on it
+  openbox:openbox      # a window manager for them
+  xdotool:xdotool      # uses it as a person would
+  xterm:xterm          # what is typed is typed into this
+  xclip:xclip          # copies and pastes
+  x11-xkb-utils:setxkbmap # changes the keyboard's layout
+  x11-xserver-utils:xrandr # changes the screen's resolution
 )
 
 # The cargo-deny that the checks were written for.

@@ -21,6 +21,9 @@ pub(crate) const FIRST_CONTACT_WAIT: Duration = Duration::from_secs(3);
 /// A session in which nothing is granted and nothing is asked for ends after this long: nobody is helped any
 /// more, and a forgotten one must not stay open.
 pub(crate) const IDLE_FOR: Duration = Duration::from_secs(2 * 3600);
+/// A technician with the keyboard could answer their own request: for so long after the last thing that they typed or
+/// clicked, nothing that widens what may be done is taken from this device.
+pub(crate) const HANDS_OFF: Duration = Duration::from_secs(3);
 /// Most requests of one session that wait at once.
 const MAX_PENDING: usize = 4;
 
@@ -73,6 +76,12 @@ pub(crate) enum DecideError {
         /// Seconds to wait.
         seconds: u64,
     },
+    /// A technician types or clicks right now, so it may be theirs.
+    #[error("a technician is using this keyboard or mouse: answer when they have kept still for {seconds} s")]
+    HandsOff {
+        /// Seconds to wait.
+        seconds: u64,
+    },
     /// Nothing of what was asked for was allowed.
     #[error("nothing of what was asked for is in that choice; deny it instead")]
     Nothing,
@@ -117,9 +126,28 @@ pub(crate) struct Consent {
     last: u64,
     pending: BTreeMap<RequestId, Pending>,
     sessions: BTreeMap<SessionId, Grants>,
+    /// When a technician's input was last passed on to the display.
+    injected: Option<Instant>,
 }
 
 impl Consent {
+    /// A technician's key or click is passed on to the display.
+    pub(crate) fn injected(&mut self, now: Instant) {
+        self.injected = Some(now);
+    }
+
+    /// Whether what is decided at this device now is the person's own.
+    ///
+    /// # Errors
+    /// [`DecideError::HandsOff`].
+    pub(crate) fn hands_off(&self, now: Instant) -> Result<(), DecideError> {
+        let left = self.injected.map(|at| (at + HANDS_OFF).saturating_duration_since(now));
+        match left.filter(|left| !left.is_zero()) {
+            Some(left) => Err(DecideError::HandsOff { seconds: left.as_secs() + 1 }),
+            None => Ok(()),
+        }
+    }
+
     /// A session has begun; nothing is granted.
     pub(crate) fn begin(&mut self, now: Instant, session: SessionId) {
         let empty = Grants { until: BTreeMap::new(), used: now, over: Capabilities::NONE };
@@ -175,6 +203,7 @@ impl Consent {
         let outcome = match choice {
             Choice::Deny => Err(Refusal::Denied),
             Choice::Allow { capabilities, seconds } => {
+                self.hands_off(now)?;
                 if now < pending.allow_from {
                     let seconds = (pending.allow_from - now).as_secs() + 1;
                     return Err(DecideError::TooSoon { seconds });
@@ -345,6 +374,30 @@ mod tests {
 
     fn allow(what: &[Capability], seconds: u32) -> Choice {
         Choice::Allow { capabilities: set(what), seconds }
+    }
+
+    #[test]
+    fn a_technician_at_the_keyboard_cannot_answer_their_own_request() {
+        let now = start();
+        let mut consent = Consent::default();
+        consent.begin(now, S);
+        consent.grant(now, S, Capabilities::NONE.with(Control), Duration::from_secs(600));
+        let wanted = Capabilities::NONE.with(Clipboard);
+        let duration = Duration::from_secs(60);
+        let ask = Ask { session: S, theirs: 1, capabilities: wanted, duration, first_contact: false };
+        let request = consent.ask(now, &ask).unwrap();
+        consent.injected(now);
+        let allow = Choice::Allow { capabilities: wanted, seconds: 60 };
+        let soon = now + HANDS_OFF - Duration::from_millis(1);
+        assert_eq!(consent.decide(soon, request, allow), Err(DecideError::HandsOff { seconds: 1 }));
+        assert!(consent.hands_off(soon).is_err());
+        // What it refuses still waits for the person, and a no is taken at any time.
+        let mut other = Consent::default();
+        other.begin(now, S);
+        let theirs = other.ask(now, &ask).unwrap();
+        other.injected(now);
+        assert_eq!(other.decide(now, theirs, Choice::Deny).unwrap().outcome, Err(Refusal::Denied));
+        assert!(consent.decide(now + HANDS_OFF, request, allow).unwrap().outcome.is_ok());
     }
 
     #[test]

@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use clap::Parser;
 use nearhand_client::command::{Cli, Command, Context};
 use nearhand_client::output::Output;
+use nearhand_client::viewer::decode;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if matches!(cli.command, Command::Decode) {
+    if let Command::Decode { png } = cli.command {
         // Nothing of the client is in that process: no directory, no runtime, no log.
-        return nearhand_client::viewer::decode::run();
+        return decode::run(if png { decode::Product::Png } else { decode::Product::Operations });
     }
     if matches!(cli.command, Command::Paint) {
         return nearhand_client::recording::paint::run();

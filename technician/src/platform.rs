@@ -61,14 +61,16 @@ pub(crate) fn data_dir() -> Option<PathBuf> {
     std::env::var_os("LOCALAPPDATA").map(PathBuf::from)
 }
 
-/// Takes from this process what decoding doesn't need: memory beyond `memory` bytes of address space, opening files,
-/// starting programs, writing files, leaving a picture of its memory behind.
+/// Takes from this process what decoding doesn't need: files that whoever started the client left open, memory beyond
+/// `memory` bytes of address space, opening files, starting programs, writing files, leaving a picture of its memory
+/// behind. To be called before anything was opened.
 ///
 /// # Errors
 /// What the system says.
 #[cfg(unix)]
 pub(crate) fn confine(memory: u64) -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, setrlimit};
+    close_inherited()?;
     let at_most = |most| Rlimit { current: Some(most), maximum: Some(most) };
     // What is open stays open; nothing is opened any more.
     for (resource, most) in [
@@ -79,6 +81,29 @@ pub(crate) fn confine(memory: u64) -> io::Result<()> {
         (Resource::Core, 0),
     ] {
         setrlimit(resource, at_most(most))?;
+    }
+    Ok(())
+}
+
+/// Closes everything but the standard streams.
+#[cfg(unix)]
+fn close_inherited() -> io::Result<()> {
+    let number = |entry: io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse::<i32>().ok();
+    // Collected first: the list itself is one of them, and closed by then.
+    let open: Vec<i32> = std::fs::read_dir("/dev/fd")?.filter_map(number).filter(|fd| *fd > 2).collect();
+    for fd in open {
+        // The list's own descriptor is closed already.
+        if std::fs::symlink_metadata(format!("/dev/fd/{fd}")).is_err() {
+            continue;
+        }
+        #[allow(
+            unsafe_code,
+            reason = "a descriptor that nobody in this process owns can't be closed otherwise"
+        )]
+        // SAFETY: nothing was opened in this process yet, so no owner of any of them exists in it.
+        unsafe {
+            rustix::io::close(fd);
+        }
     }
     Ok(())
 }

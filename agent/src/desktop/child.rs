@@ -235,7 +235,11 @@ impl<D: Display> Child<D> {
 
     fn noticed(&mut self, happened: &Happened, now: Instant, out: &mut Outgoing) -> Result<(), ChildError> {
         match happened {
-            Happened::Damaged => self.view.damaged(now),
+            Happened::Damaged => {
+                self.view.damaged(now);
+                // A program that sets the pointer's place makes no event of it, but mostly draws something, too.
+                self.pointer_moved = true;
+            }
             Happened::Monitors => {
                 if self.view.is_on() {
                     self.look_anew(now, out);

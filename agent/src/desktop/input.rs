@@ -236,6 +236,8 @@ impl Hands {
         let mut board = Board { map, spares: &mut self.spares, state, held: &self.down };
         let typed = plan::text(&mut board, &mut self.text, now);
         self.wake = typed.wait;
+        self.down.retain(|keycode| !typed.freed.contains(keycode));
+        self.keys.retain(|_, keycode| !typed.freed.contains(keycode));
         let deeds = typed.acts.into_iter().map(Deed::Key).collect();
         Ok(Step { deeds, untypable: typed.untypable })
     }

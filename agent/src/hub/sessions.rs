@@ -312,6 +312,16 @@ impl Hub {
         Ok(Asked::Waiting)
     }
 
+    /// A technician's key or click is passed on to the display.
+    pub(crate) fn injected(&self) {
+        self.state().consent.injected(Instant::now());
+    }
+
+    /// Whether what is decided at this device now is the person's own.
+    pub(crate) fn hands_off(&self) -> Result<(), DecideError> {
+        self.state().consent.hands_off(Instant::now())
+    }
+
     /// The person's decision.
     pub(crate) fn decide(&self, request: u64, choice: Choice) -> Result<(), DecideError> {
         let decided = self.state().consent.decide(Instant::now(), RequestId(request), choice)?;

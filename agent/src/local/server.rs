@@ -208,6 +208,12 @@ async fn tell_events(mut watcher: Watcher, out: mpsc::Sender<Message>) {
 
 async fn answer(hub: &Arc<Hub>, caller: Caller, verb: Verb) -> Reply {
     let refused = |error: &dyn std::error::Error| Reply::Refused(error.to_string());
+    // What widens what others may do must be the person's own doing; what narrows it is taken from anybody.
+    if matches!(verb, Verb::NewCode | Verb::Extend { .. })
+        && let Err(error) = hub.hands_off()
+    {
+        return refused(&error);
+    }
     match verb {
         Verb::Status => Reply::Status(Box::new(hub.status())),
         Verb::Watch => Reply::Done,

@@ -265,7 +265,13 @@ pub(super) async fn input(serving: &Serving, send: &mut SendStream, recv: &mut R
     routes(&serving.desk.routes, |routes| routes.input = Some(to));
     let leaving = Leaving { desktop: desktop.clone(), last: Some(ToDesktop::StopInput) };
     serving.hub.activity(serving.session, "the technician can use pointer and keyboard");
-    carry(&desktop, send, recv, from, |input: Input| Some(ToDesktop::Input(input))).await;
+    carry(&desktop, send, recv, from, |input: Input| {
+        if !matches!(input, Input::Move(_) | Input::ReleaseAll) {
+            serving.hub.injected();
+        }
+        Some(ToDesktop::Input(input))
+    })
+    .await;
     drop(leaving);
     serving.hub.activity(serving.session, "the technician no longer uses pointer and keyboard");
     note(serving, "control.end");

@@ -2,8 +2,14 @@
 
 use std::fs;
 
+use nearhand_shared::message::screen::{
+    Button, FromScreen, Input, InputNotice, KeyMode, MAX_TEXT, PhysicalKey, Quality, ScreenPoint,
+};
+use x11rb::protocol::xproto::ConnectionExt as _;
+
 use crate::display::{Running, Xvfb, until};
-use crate::protocol::FromDesktop;
+use crate::protocol::{FromDesktop, ToDesktop};
+use crate::screen::Painter;
 use crate::talk::Desktop;
 
 /// A terminal emulator that writes what is typed into a file.
@@ -82,5 +88,190 @@ fn every_text_arrives_on_every_layout() {
     }
     let notices: Vec<FromDesktop> = desktop.take_all();
     assert!(notices.is_empty(), "{notices:?}");
+    desktop.close();
+}
+
+/// Which keys and buttons are down, by the server.
+fn down(painter: &Painter) -> (Vec<u8>, u16) {
+    let keys = painter.conn.query_keymap().unwrap().reply().unwrap().keys;
+    let keycodes = (0..=255_u8).filter(|code| keys[usize::from(code / 8)] & (1 << (code % 8)) != 0).collect();
+    let pointer = painter.conn.query_pointer(painter.root).unwrap().reply().unwrap();
+    (keycodes, u16::from(pointer.mask) & 0x1f00)
+}
+
+/// What every key gives, as programs see it.
+fn mapping(painter: &Painter) -> Vec<u32> {
+    painter.conn.get_keyboard_mapping(8, 248).unwrap().reply().unwrap().keysyms
+}
+
+const CONTROL: (u16, &str) = (29, "Control");
+const SHIFT: (u16, &str) = (42, "Shift");
+const ALT_GRAPH: (u16, &str) = (100, "AltGraph");
+
+#[test]
+fn text_is_itself_whatever_is_held_or_locked() {
+    let display = Xvfb::start("1280x800x24");
+    let (mut desktop, terminal) = ready(&display);
+    let painter = Painter::connect(&display);
+    for layout in ["us", "de"] {
+        display.run("setxkbmap", &["-layout", layout]);
+        for held in [SHIFT, CONTROL, ALT_GRAPH] {
+            desktop.key(held.0, held.1, true);
+            desktop.text("aBc1@ß€ж");
+            terminal.expect(&format!("{layout} with {}", held.1), "aBc1@ß€ж");
+            desktop.key(held.0, held.1, false);
+        }
+        desktop.key(58, "CapsLock", true);
+        desktop.key(58, "CapsLock", false);
+        until("Caps Lock", || {
+            let pointer = painter.conn.query_pointer(painter.root).unwrap().reply().unwrap();
+            u16::from(pointer.mask) & 2 != 0
+        });
+        desktop.text("Caps ä 12 é");
+        terminal.expect("Caps Lock", "Caps ä 12 é");
+        desktop.key(30, "A", true);
+        desktop.key(30, "A", false);
+        terminal.expect("it is on again", "A");
+        desktop.key(58, "CapsLock", true);
+        desktop.key(58, "CapsLock", false);
+    }
+    desktop.text("a\tb\r\nc\n");
+    terminal.expect("lines", "a\tb\rc\r");
+    desktop.close();
+    until("nothing held", || down(&painter) == (Vec::new(), 0));
+}
+
+#[test]
+fn a_shortcut_is_its_letter_on_every_layout() {
+    let display = Xvfb::start("1280x800x24");
+    let (mut desktop, terminal) = ready(&display);
+    // Control with C, A and Z: 3, 1 and 26. The places are those of a US keyboard.
+    for layout in ["us", "de", "fr", "dvorak", "us,ru", "ru", "gr", "jp"] {
+        let layout = if layout == "dvorak" {
+            ["-layout", "us", "-variant", "dvorak"].as_slice()
+        } else {
+            &["-layout", layout, "-variant", ""]
+        };
+        display.run("setxkbmap", layout);
+        desktop.key(CONTROL.0, CONTROL.1, true);
+        for (place, letter) in [(46, "c"), (30, "a"), (44, "z")] {
+            desktop.key(place, letter, true);
+            desktop.key(place, letter, false);
+        }
+        desktop.key(CONTROL.0, CONTROL.1, false);
+        terminal.expect(&format!("{layout:?}"), "\u{3}\u{1}\u{1a}");
+    }
+    // Characters that need other modifiers there than here.
+    display.run("setxkbmap", &["-layout", "de", "-variant", ""]);
+    desktop.key(SHIFT.0, SHIFT.1, true);
+    desktop.key(13, "+", true);
+    desktop.key(13, "+", false);
+    desktop.key(SHIFT.0, SHIFT.1, false);
+    for (place, symbol) in
+        [(53, "/"), (26, "["), (41, "`"), (28, "Enter"), (111, "Delete"), (105, "ArrowLeft")]
+    {
+        desktop.key(place, symbol, true);
+        desktop.key(place, symbol, false);
+    }
+    terminal.expect("characters", "+/[`\r\u{1b}[3~\u{1b}[D");
+    desktop.close();
+}
+
+#[test]
+fn everything_is_let_go_of_when_the_pipe_ends() {
+    let display = Xvfb::start("640x480x24");
+    let painter = Painter::connect(&display);
+    let before = mapping(&painter);
+    for end in 0..3 {
+        let mut desktop = Desktop::start(&display);
+        desktop.key(CONTROL.0, CONTROL.1, true);
+        desktop.key(30, "a", true);
+        desktop.button(Button::Primary, true);
+        desktop.text("ж€");
+        until("keys held", || down(&painter).0.len() == 2 && down(&painter).1 == 0x100);
+        until("keys lent", || mapping(&painter) != before);
+        match end {
+            0 => {
+                desktop.input(Input::ReleaseAll);
+                until("nothing held", || down(&painter) == (Vec::new(), 0));
+                desktop.close();
+            }
+            1 => {
+                desktop.send(&ToDesktop::StopInput);
+                until("nothing held", || down(&painter) == (Vec::new(), 0));
+                desktop.close();
+            }
+            _ => {
+                desktop.close();
+            }
+        }
+        assert_eq!(down(&painter), (Vec::new(), 0));
+        assert!(mapping(&painter) == before, "the layout is as it was");
+    }
+}
+
+#[test]
+fn nonsense_is_survived_and_told() {
+    let display = Xvfb::start("640x480x24");
+    let painter = Painter::connect(&display);
+    let mut desktop = Desktop::start(&display);
+    let untypable = |message| match message {
+        FromDesktop::Input(InputNotice::Untypable(what)) => Some(what),
+        _ => None,
+    };
+    desktop.text(&"x".repeat(MAX_TEXT + 1));
+    desktop.wait_for("too long a text", untypable);
+    desktop.text("\u{7}\u{1b}");
+    desktop.wait_for("control characters", untypable);
+    desktop.key(30, &"y".repeat(33), true);
+    desktop.wait_for("too long a name", untypable);
+    desktop.key(60_000, "NoSuchKey", true);
+    desktop.wait_for("an unknown key", untypable);
+    for key in [0, 1, 247, 248, 255, 65_535] {
+        let key = PhysicalKey(key);
+        for down in [true, true, false, false] {
+            desktop.input(Input::Key { key, symbol: String::new(), down, mode: KeyMode::Place });
+        }
+    }
+    desktop.input(Input::Scroll { x: i16::MIN, y: i16::MAX });
+    desktop.button(Button::Forward, false);
+    desktop.point(u16::MAX, u16::MAX);
+    desktop.send(&ToDesktop::View { monitor: Some(250), quality: Quality::Lean });
+    desktop.send(&ToDesktop::Painted { frame: u32::MAX, decode: 0, paint: 0 });
+    desktop.send(&ToDesktop::Laser(ScreenPoint { x: u16::MAX, y: u16::MAX }));
+    for number in [0, u32::MAX] {
+        desktop.send(&ToDesktop::Stroke { number, points: vec![ScreenPoint { x: u16::MAX, y: 3 }; 1_000] });
+    }
+    until("the pointer in the corner", || {
+        let at = painter.conn.query_pointer(painter.root).unwrap().reply().unwrap();
+        (at.root_x, at.root_y) == (639, 479)
+    });
+    let rest = desktop.close();
+    assert!(rest.iter().any(|m| matches!(m, FromDesktop::Screen(FromScreen::Gone(_)))), "{rest:?}");
+    assert_eq!(down(&painter), (Vec::new(), 0));
+    // What is no message at all ends it, and it says so.
+    let mut desktop = Desktop::start(&display);
+    desktop.send_bytes(&[255; 64]);
+    desktop.wait_for("its giving up", |message| matches!(message, FromDesktop::Failed(_)).then_some(()));
+}
+
+#[test]
+fn who_sits_there_comes_first() {
+    let display = Xvfb::start("640x480x24");
+    let painter = Painter::connect(&display);
+    let mut desktop = Desktop::start(&display);
+    desktop.key(30, "a", true);
+    until("a key held", || !down(&painter).0.is_empty());
+    painter.press_as_local(40);
+    desktop.wait_for("being held back", |m| {
+        (m == FromDesktop::Input(InputNotice::HeldBack(true))).then_some(())
+    });
+    until("our key's being let go", || down(&painter).0.is_empty());
+    desktop.point(5, 5);
+    desktop.key(31, "s", true);
+    desktop.wait_for("its end", |m| (m == FromDesktop::Input(InputNotice::HeldBack(false))).then_some(()));
+    assert_eq!(down(&painter), (Vec::new(), 0));
+    desktop.key(31, "s", true);
+    until("a key held", || !down(&painter).0.is_empty());
     desktop.close();
 }

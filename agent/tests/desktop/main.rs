@@ -2,6 +2,13 @@
 //!
 //! Each test starts its own Xvfb on a display number that the server picks, and the program as the agent would: with
 //! the display in its environment and the protocol on its standard input and output.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test: what goes wrong ends it"
+)]
 
 mod clipboard;
 mod display;

@@ -6,10 +6,13 @@ use nearhand_screen::{Decoder, Picture, Size};
 use nearhand_shared::message::screen::{
     Cursor, FRAMES_IN_FLIGHT, FrameEnd, FromScreen, Monitor, Quality, ScreenPoint,
 };
-use x11rb::connection::Connection;
+use x11rb::connection::{Connection, RequestConnection};
+use x11rb::protocol::xinput::{self, ConnectionExt as _};
 use x11rb::protocol::xproto::{
-    ConnectionExt, CreateGCAux, CreateWindowAux, Gcontext, ImageFormat, Rectangle, Window, WindowClass,
+    ConnectionExt, CreateGCAux, CreateWindowAux, Gcontext, ImageFormat, MOTION_NOTIFY_EVENT, Rectangle,
+    Window, WindowClass,
 };
+use x11rb::protocol::xtest::ConnectionExt as _;
 use x11rb::rust_connection::RustConnection;
 
 use crate::display::{Xvfb, until};
@@ -37,6 +40,34 @@ impl Painter {
         conn.create_gc(brush, window, &CreateGCAux::new()).unwrap();
         conn.get_input_focus().unwrap().reply().unwrap();
         Self { conn, root, window, brush }
+    }
+
+    /// One that only looks.
+    pub(crate) fn connect(display: &Xvfb) -> Self {
+        let painter = Self::start(display);
+        painter.conn.unmap_window(painter.window).unwrap();
+        painter.conn.get_input_focus().unwrap().reply().unwrap();
+        painter
+    }
+
+    /// Presses and lets go of a key of the server's own keyboard, as if somebody sat there.
+    pub(crate) fn press_as_local(&self, keycode: u8) {
+        let devices =
+            self.conn.xinput_xi_query_device(u16::from(xinput::Device::ALL)).unwrap().reply().unwrap();
+        let keyboard = devices
+            .infos
+            .iter()
+            .find(|info| {
+                info.type_ == xinput::DeviceType::SLAVE_KEYBOARD
+                    && !String::from_utf8_lossy(&info.name).contains("XTEST")
+            })
+            .unwrap();
+        let extension = self.conn.extension_information(xinput::X11_EXTENSION_NAME).unwrap().unwrap();
+        let device = u8::try_from(keyboard.deviceid).unwrap();
+        for kind in [xinput::DEVICE_KEY_PRESS_EVENT, xinput::DEVICE_KEY_RELEASE_EVENT] {
+            let kind = extension.first_event + kind;
+            self.conn.xtest_fake_input(kind, keycode, 0, 0, 0, 0, device).unwrap().check().unwrap();
+        }
     }
 
     pub(crate) fn fill(&self, x: i16, y: i16, width: u16, height: u16, colour: u32) {
@@ -253,17 +284,39 @@ fn the_pointer_is_told_apart_from_the_picture() {
     let cross = viewer.cursor.take().unwrap();
     assert!(cross.rgba.chunks(4).any(|pixel| pixel[3] == 255), "{cross:?}");
     // Where somebody else puts it, is told; where we put it, isn't.
+    let elsewhere = |x: i16, y: i16| {
+        painter.conn.xtest_fake_input(MOTION_NOTIFY_EVENT, 0, 0, painter.root, x, y, 0).unwrap();
+        painter.conn.flush().unwrap();
+    };
+    let is_at = |x, y| {
+        let at = painter.conn.query_pointer(painter.root).unwrap().reply().unwrap();
+        (at.root_x, at.root_y) == (x, y)
+    };
     desktop.point(11, 22);
-    display.run("xdotool", &["mousemove", "333", "222"]);
+    until("its being there", || is_at(11, 22));
+    elsewhere(333, 222);
     let there = Some(Some(ScreenPoint { x: 333, y: 222 }));
     viewer.until(&mut desktop, "the pointer's place", |viewer| viewer.pointer == there);
     viewer.pointer = None;
     desktop.point(44, 55);
-    display.run("xdotool", &["mousemove", "331", "222"]);
+    until("its being there", || is_at(44, 55));
+    elsewhere(331, 222);
     viewer.until(&mut desktop, "its next place", |viewer| {
         assert_ne!(viewer.pointer, Some(Some(ScreenPoint { x: 44, y: 55 })));
         viewer.pointer == Some(Some(ScreenPoint { x: 331, y: 222 }))
     });
+    // A program that sets it makes no event of it; it is noticed with what the program draws.
+    painter.conn.warp_pointer(0_u32, painter.root, 0, 0, 0, 0, 5, 6).unwrap();
+    let window = painter.conn.generate_id().unwrap();
+    let aux = CreateWindowAux::new().background_pixel(0x00aa_bbcc);
+    painter
+        .conn
+        .create_window(0, window, painter.root, 9, 9, 9, 9, 0, WindowClass::INPUT_OUTPUT, 0, &aux)
+        .unwrap();
+    painter.conn.map_window(window).unwrap();
+    painter.conn.flush().unwrap();
+    let set = Some(Some(ScreenPoint { x: 5, y: 6 }));
+    viewer.until(&mut desktop, "its being set", |viewer| viewer.pointer == set);
     desktop.close();
 }
 
@@ -274,7 +327,11 @@ fn a_new_resolution_is_told_and_shown() {
     let mut desktop = Desktop::start(&display);
     let mut viewer = Viewer::start(&mut desktop, Some(0));
     viewer.until_same(&mut desktop, &painter);
-    display.run("xrandr", &["-s", "800x600"]);
+    let mode = "800x600 38.25 800 832 912 1024 600 603 607 624";
+    let new_mode: Vec<&str> = ["--newmode"].into_iter().chain(mode.split(' ')).collect();
+    display.run("xrandr", &new_mode);
+    display.run("xrandr", &["--addmode", "screen", "800x600"]);
+    display.run("xrandr", &["--output", "screen", "--mode", "800x600"]);
     viewer.until(&mut desktop, "the new size", |viewer| {
         viewer.monitors.first().is_some_and(|monitor| (monitor.width, monitor.height) == (800, 600))
     });
@@ -315,7 +372,11 @@ fn what_the_technician_draws_is_on_the_screen_and_takes_no_clicks() {
     desktop.send(&ToDesktop::Laser(ScreenPoint { x: 400, y: 400 }));
     until("the light", || at(400, 400) == red && at(405, 400) == red && at(409, 400) != red);
     // The window under the pointer is the one below the drawing.
-    display.run("xdotool", &["mousemove", "150", "125"]);
+    desktop.point(150, 125);
+    until("the pointer there", || {
+        let at = painter.conn.query_pointer(painter.root).unwrap().reply().unwrap();
+        (at.root_x, at.root_y) == (150, 125)
+    });
     let under = painter.conn.query_pointer(painter.root).unwrap().reply().unwrap();
     assert_eq!(under.child, painter.window);
     until("the light's going out", || at(400, 400) != red);

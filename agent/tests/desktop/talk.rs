@@ -48,9 +48,12 @@ impl Desktop {
     }
 
     pub(crate) fn send(&mut self, message: &ToDesktop) {
-        let frame = wire::frame(message, MAX_DESKTOP_MESSAGE).expect("a message");
+        self.send_bytes(&wire::frame(message, MAX_DESKTOP_MESSAGE).expect("a message"));
+    }
+
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
         let input = self.input.as_mut().expect("an open pipe");
-        input.write_all(&frame).expect("the program reads");
+        input.write_all(bytes).expect("the program reads");
     }
 
     pub(crate) fn input(&mut self, input: Input) {
@@ -92,10 +95,11 @@ impl Desktop {
         self.messages.try_iter().collect()
     }
 
-    /// Closes the pipe and waits for the end.
-    pub(crate) fn close(mut self) {
+    /// Closes the pipe and waits for the end; what was said and not taken.
+    pub(crate) fn close(mut self) -> Vec<FromDesktop> {
         self.input = None;
         let status = self.process.0.wait().expect("an end");
         assert!(status.success(), "{status}");
+        self.messages.iter().collect()
     }
 }

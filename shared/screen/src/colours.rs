@@ -14,6 +14,8 @@ const NARROW: u32 = 14;
 /// Pixels beside and above the rectangle, so that each pixel has its neighbours.
 const PAD: usize = 2;
 const COLOUR: u32 = 0x00ff_ffff;
+/// A guess that was right so often in a row outlives one exception.
+const FIRM: u32 = 2;
 
 /// Guesses for one neighbourhood: the likelier colour below its history, and another below a mark of whose slot
 /// this is.
@@ -164,10 +166,9 @@ impl Colours {
             }
             // Three rows in turn: this one, the one above, the one above that.
             buffer.copy_within(stride.., 0);
-            let (above, rest) = buffer.split_at_mut(stride);
-            let (above, this) = (above, rest);
-            let (up, this) = this.split_at_mut(stride);
-            self.line(coder, line, [above, up, this], &mut again);
+            let (top, rest) = buffer.split_at_mut(stride);
+            let (up, this) = rest.split_at_mut(stride);
+            self.line(coder, line, [top, up, this], &mut again);
         }
         self.buffer = buffer;
         !coder.spent()
@@ -406,7 +407,7 @@ impl Slot {
     /// it was right the last four times (lower half).
     #[inline(always)]
     fn after(self, seen: u32, mark: u32) -> Self {
-        let (first, second) = (self.first & COLOUR, self.second & COLOUR);
+        let first = self.first & COLOUR;
         let mark = mark << 24;
         if self.second >> 24 != mark >> 24 {
             return Self { first: seen | 0x1000_0000, second: seen | mark };
@@ -418,11 +419,10 @@ impl Slot {
         }
         let history = (count / 2) << 28 | (recent << 1 & 15) << 24;
         // One that was right often is not given up for one exception.
-        if count >= 4 {
+        if count >= FIRM {
             return Self { first: first | history, second: seen | mark };
         }
-        let other = if seen == second || count < 4 { first } else { second };
-        Self { first: seen | history, second: other | mark }
+        Self { first: seen | history, second: first | mark }
     }
 }
 

@@ -55,7 +55,7 @@ pub async fn run(ctx: &Context, args: DiagnoseArgs) -> Result<(), Failure> {
     let set = if args.quick { CheckSet::Quick } else { CheckSet::Full };
     let reason = args.reason.as_deref().unwrap_or("to check how the machine is doing");
     let (session, mut updates) = connect::open(ctx, &args.target, reason).await?;
-    let granted = granted(ctx, &session, &mut updates, args.duration).await;
+    let granted = granted(ctx, &session, &mut updates, Capability::Diagnostics, args.duration).await;
     let outcome = match granted {
         Ok(()) => run_while_told(ctx, &session, &mut updates, set, &reporting).await,
         Err(failure) => Err(failure),
@@ -70,13 +70,14 @@ pub async fn run(ctx: &Context, args: DiagnoseArgs) -> Result<(), Failure> {
 }
 
 /// Asks, and waits for the decision.
-async fn granted(
+pub(super) async fn granted(
     ctx: &Context,
     session: &Session,
     updates: &mut mpsc::Receiver<Update>,
+    capability: Capability,
     duration: Duration,
 ) -> Result<(), Failure> {
-    let wanted = Capabilities::NONE.with(Capability::Diagnostics);
+    let wanted = Capabilities::NONE.with(capability);
     let mut number = session.ask(wanted, duration).await;
     let mut now = Vec::new();
     loop {
@@ -97,7 +98,7 @@ async fn granted(
             // A question that was open when the connection broke may never have arrived, or it was answered
             // while nobody here could be told.
             Some(Update::Grants(granted, why)) => {
-                let has_it = granted.iter().any(|g| g.capability == Capability::Diagnostics);
+                let has_it = granted.iter().any(|g| g.capability == capability);
                 connect::show(ctx, &Update::Grants(granted, why), &mut now)?;
                 if has_it {
                     return Ok(());

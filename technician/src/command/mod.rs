@@ -20,6 +20,7 @@ pub mod play;
 mod record;
 pub mod revoke;
 pub mod rotate;
+pub mod screenshot;
 pub mod sessions;
 pub mod status;
 pub mod sync;
@@ -58,6 +59,8 @@ pub enum Command {
     Connect(connect::ConnectArgs),
     /// Check how a device is doing and keep the report
     Diagnose(diagnose::DiagnoseArgs),
+    /// Keep a picture of a device's screen
+    Screenshot(screenshot::ScreenshotArgs),
     /// Play a recording of a device's screen, prove it, or make a video of it
     Play(play::PlayArgs),
     /// Write with the person at a device
@@ -96,7 +99,11 @@ pub enum Command {
     Man(man::ManArgs),
     /// Decode a device's frames: the viewer starts this for itself
     #[command(hide = true)]
-    Decode,
+    Decode {
+        /// Make a PNG file of the first exact frame
+        #[arg(long)]
+        png: bool,
+    },
     /// Make pictures of a recording's frames: `play` starts this for itself
     #[command(hide = true)]
     Paint,
@@ -111,6 +118,7 @@ impl Command {
         match self {
             Self::Connect(args) => connect::run(ctx, args).await,
             Self::Diagnose(args) => diagnose::run(ctx, args).await,
+            Self::Screenshot(args) => screenshot::run(ctx, &args).await,
             Self::Play(args) => play::run(ctx, args).await,
             Self::Chat(args) => chat::run(ctx, args).await,
             Self::Claim(args) => claim::run(ctx, args).await,
@@ -131,7 +139,7 @@ impl Command {
             Self::Man(args) => man::run(ctx, &args),
             // The program does this before it starts a runtime.
             Self::Paint => Err(Failure::new(ExitCode::Usage, "`play` starts this for itself")),
-            Self::Decode => Err(Failure::new(ExitCode::Usage, "the viewer starts this for itself")),
+            Self::Decode { .. } => Err(Failure::new(ExitCode::Usage, "the viewer starts this for itself")),
         }
     }
 }

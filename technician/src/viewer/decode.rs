@@ -5,13 +5,14 @@
 //! further, start nothing and take no more than [`MEMORY`]. When it fails, its parent starts another.
 //!
 //! In: pieces, each a length (4 bytes, little-endian) and a [`Piece`]. Out: a length and a piece of the page's
-//! operations ([`super::ops`]), or the length 0 after each frame.
+//! operations ([`super::ops`]), or the length 0 after each frame. With `--png`, instead of operations, the first frame
+//! that is exact as a PNG file.
 
 use std::io::{self, BufReader, Read, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use nearhand_screen::{Canvas, Decoder, Point, Rect, Size};
+use nearhand_screen::{Canvas, Decoder, Picture, Point, Rect, Size};
 use nearhand_shared::message::screen::{FrameEnd, MAX_FRAME};
 use nearhand_shared::wire;
 use serde::{Deserialize, Serialize};
@@ -55,32 +56,52 @@ enum Stop {
     NoFrame,
 }
 
+/// What is made of frames.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Product {
+    /// Operations for the page.
+    Operations,
+    /// One PNG file.
+    Png,
+}
+
 /// Decodes until its input ends.
-pub fn run() -> ExitCode {
+pub fn run(product: Product) -> ExitCode {
     if let Err(error) = platform::confine(MEMORY) {
         // Without walls there is no decoding; the parent says so.
         let _ = writeln!(io::stderr(), "nearhand decode: can't give up rights: {error}");
         return ExitCode::FAILURE;
     }
     let mut input = BufReader::with_capacity(MAX_PIECE, io::stdin().lock());
-    match decode(&mut input, &mut io::stdout().lock()) {
+    let mut output = io::stdout().lock();
+    let decoded = match product {
+        Product::Operations => {
+            decode(&mut input, |decoder, frame, done| operations(decoder, frame, done, &mut output))
+        }
+        Product::Png => {
+            let mut picture = Picture::black(Size { width: 1, height: 1 });
+            decode(&mut input, |decoder, frame, done| file(decoder, frame, done, &mut picture, &mut output))
+        }
+    };
+    match decoded {
         Ok(()) => ExitCode::SUCCESS,
         Err(Stop::NoFrame) => NO_FRAME.into(),
         Err(Stop::Io(_)) => ExitCode::FAILURE,
     }
 }
 
-fn decode(input: &mut impl Read, output: &mut impl Write) -> Result<(), Stop> {
-    let mut decoder = Decoder::new();
-    let mut done = FrameDone::default();
+fn decode(
+    input: &mut impl Read,
+    mut make: impl FnMut(&mut Decoder, &[u8], FrameDone) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let (mut decoder, mut round) = (Decoder::new(), 0);
     let mut frame = Vec::new();
     let mut began = None;
     while let Some(piece) = next(input)? {
         match piece {
-            Piece::Begin { round } => {
-                decoder = Decoder::new();
+            Piece::Begin { round: number } => {
+                (decoder, round) = (Decoder::new(), number);
                 frame.clear();
-                done.round = round;
             }
             Piece::Part { frame: number, bytes, last } => {
                 let began = began.get_or_insert_with(Instant::now);
@@ -89,24 +110,20 @@ fn decode(input: &mut impl Read, output: &mut impl Write) -> Result<(), Stop> {
                 }
                 frame.extend_from_slice(&bytes);
                 let Some(FrameEnd { waited, capture, encode, exact }) = last else { continue };
-                let (arrival, started) = (micros(*began), Instant::now());
-                let mut painting = Painting { operations: Operations::default(), output, broken: None };
-                decoder.decode(&frame, &mut painting).map_err(|_| Stop::NoFrame)?;
                 let bytes = u32::try_from(frame.len()).unwrap_or(u32::MAX);
-                let decode = micros(started);
-                done = FrameDone {
+                let arrival = micros(*began);
+                let done = FrameDone {
+                    round,
                     frame: number,
                     exact,
                     waited,
                     capture,
                     encode,
                     arrival,
-                    decode,
+                    decode: 0,
                     bytes,
-                    ..done
                 };
-                painting.operations.end(&done);
-                painting.finish()?;
+                make(&mut decoder, &frame, done)?;
                 frame.clear();
                 // One large frame must not be remembered for good.
                 frame.shrink_to(1 << 20);
@@ -115,6 +132,55 @@ fn decode(input: &mut impl Read, output: &mut impl Write) -> Result<(), Stop> {
         if frame.is_empty() {
             began = None;
         }
+    }
+    Ok(())
+}
+
+fn operations(
+    decoder: &mut Decoder,
+    frame: &[u8],
+    done: FrameDone,
+    output: &mut impl Write,
+) -> Result<(), Stop> {
+    let started = Instant::now();
+    let mut painting = Painting { operations: Operations::default(), output, broken: None };
+    decoder.decode(frame, &mut painting).map_err(|_| Stop::NoFrame)?;
+    painting.operations.end(&FrameDone { decode: micros(started), ..done });
+    painting.pieces()?;
+    Ok(painting.finish()?)
+}
+
+fn file(
+    decoder: &mut Decoder,
+    frame: &[u8],
+    done: FrameDone,
+    picture: &mut Picture,
+    output: &mut impl Write,
+) -> Result<(), Stop> {
+    decoder.decode(frame, picture).map_err(|_| Stop::NoFrame)?;
+    if done.exact {
+        let mut bytes = Vec::new();
+        png(picture, &mut bytes).map_err(|_| Stop::NoFrame)?;
+        pieces(&bytes, output)?;
+    }
+    output.write_all(&[0; 4])?;
+    Ok(output.flush()?)
+}
+
+fn png(picture: &Picture, to: &mut Vec<u8>) -> Result<(), png::EncodingError> {
+    let mut encoder = png::Encoder::new(to, picture.size().width.into(), picture.size().height.into());
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let rgb: Vec<u8> =
+        picture.pixels().iter().flat_map(|pixel| pixel.to_be_bytes().into_iter().skip(1)).collect();
+    encoder.write_header()?.write_image_data(&rgb)
+}
+
+fn pieces(bytes: &[u8], output: &mut impl Write) -> io::Result<()> {
+    for piece in bytes.chunks(PIECE) {
+        let length = u32::try_from(piece.len()).map_err(io::Error::other)?;
+        output.write_all(&length.to_le_bytes())?;
+        output.write_all(piece)?;
     }
     Ok(())
 }
@@ -151,19 +217,13 @@ impl<W: Write> Painting<'_, W> {
     }
 
     fn pieces(&mut self) -> io::Result<()> {
-        for piece in self.operations.take().chunks(PIECE) {
-            let length = u32::try_from(piece.len()).map_err(io::Error::other)?;
-            self.output.write_all(&length.to_le_bytes())?;
-            self.output.write_all(piece)?;
-        }
-        Ok(())
+        pieces(&self.operations.take(), self.output)
     }
 
-    fn finish(mut self) -> io::Result<()> {
-        if let Some(error) = self.broken.take() {
+    fn finish(self) -> io::Result<()> {
+        if let Some(error) = self.broken {
             return Err(error);
         }
-        self.pieces()?;
         self.output.write_all(&[0; 4])?;
         self.output.flush()
     }

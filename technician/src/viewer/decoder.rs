@@ -38,7 +38,20 @@ impl Program {
     /// # Errors
     /// The system doesn't say where this program is.
     pub fn this() -> io::Result<Self> {
-        Ok(Self { path: std::env::current_exe()?, arguments: vec!["decode".into()] })
+        Ok(Self::at(std::env::current_exe()?, &["decode"]))
+    }
+
+    /// `nearhand decode --png` of this program: makes a file of the first exact frame.
+    ///
+    /// # Errors
+    /// The system doesn't say where this program is.
+    pub fn for_png() -> io::Result<Self> {
+        Ok(Self::at(std::env::current_exe()?, &["decode", "--png"]))
+    }
+
+    /// Another program.
+    pub fn at(path: PathBuf, arguments: &[&str]) -> Self {
+        Self { path, arguments: arguments.iter().map(OsString::from).collect() }
     }
 }
 
@@ -134,6 +147,11 @@ impl Drop for Decoding {
 pub trait AsyncPieces: Send + 'static {
     /// One piece, with a 1 before it. `false`: nobody wants more.
     fn piece(&mut self, piece: Vec<u8>) -> impl Future<Output = bool> + Send;
+
+    /// A frame is through. `false`: nobody wants more.
+    fn done(&mut self) -> impl Future<Output = bool> + Send {
+        core::future::ready(true)
+    }
 }
 
 async fn write(mut stdin: ChildStdin, mut fed: mpsc::Receiver<Piece>, owed: Arc<AtomicU32>) {
@@ -157,7 +175,9 @@ async fn listen(stdout: ChildStdout, owed: &AtomicU32, pieces: &mut impl AsyncPi
         if piece.len() == 1 {
             // More ends than frames are nonsense.
             let one_less = |owed: u32| owed.checked_sub(1);
-            if owed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_err() {
+            if owed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_err()
+                || !pieces.done().await
+            {
                 return;
             }
         } else if !pieces.piece(piece).await {

@@ -55,6 +55,15 @@ pub(crate) const DRIVERS: &[Driver] = &[
     Driver { at: "agent/src/control/**", may: ALL, because: "the connection to the relay" },
     Driver { at: "agent/src/session/**", may: ALL, because: "the session's connection and its streams" },
     Driver { at: "agent/src/local/**", may: ALL, because: "the socket to the person at the device" },
+    Driver {
+        at: "agent/src/desktop/child.rs",
+        may: &[Clock],
+        because: "the desktop process's loop, which waits for its display and its agent",
+    },
+    Driver { at: "agent/src/desktop/view.rs", may: &[Clock], because: "measures captures and paces them" },
+    Driver { at: "agent/src/desktop/coder.rs", may: &[Clock], because: "the thread that codes frames" },
+    Driver { at: "agent/src/desktop/process.rs", may: &[Async], because: "starts the desktop process" },
+    Driver { at: "agent/src/desktop/find.rs", may: &[Async], because: "asks logind over D-Bus" },
     Driver { at: "agent/src/platform/**", may: ALL, because: "the operating system" },
     Driver {
         at: "agent/src/diagnostics/facts/**",
@@ -122,6 +131,46 @@ pub(crate) const DRIVERS: &[Driver] = &[
         may: &[Async, Clock],
         because: "plays by the clock, for a page",
     },
+    Driver {
+        at: "technician/src/viewer/server.rs",
+        may: ALL,
+        because: "the web server of the viewer's page",
+    },
+    Driver {
+        at: "technician/src/viewer/desk.rs",
+        may: &[Async, Clock],
+        because: "the viewer's event loop: session, page, and what is open between them",
+    },
+    Driver {
+        at: "technician/src/viewer/screen.rs",
+        may: &[Async],
+        because: "the conversation about the screen",
+    },
+    Driver {
+        at: "technician/src/viewer/touch.rs",
+        may: &[Async],
+        because: "the conversations of pointer, keyboard and clipboard",
+    },
+    Driver {
+        at: "technician/src/viewer/conversation.rs",
+        may: &[Async],
+        because: "what those conversations have in common",
+    },
+    Driver {
+        at: "technician/src/viewer/decoder.rs",
+        may: &[Async],
+        because: "starts, feeds and ends the decode process",
+    },
+    Driver {
+        at: "technician/src/viewer/decode.rs",
+        may: &[Clock],
+        because: "the decode process, which says how long it took",
+    },
+    Driver {
+        at: "technician/examples/**",
+        may: ALL,
+        because: "the stage of the viewer's page, for its tests",
+    },
     Driver { at: "tests/**", may: ALL, because: "runs the programs from outside" },
 ];
 
@@ -138,19 +187,30 @@ pub(crate) const CORES: &[&str] = &[
     "shared/src/support_code/**",
     "shared/src/text/**",
     "shared/src/wire/**",
-    "shared/src/witness.rs",
+    "shared/src/witness/**",
     "agent/src/code/**",
     "agent/src/consent/**",
+    "agent/src/desktop/damage/**",
+    "agent/src/desktop/drawing/**",
+    "agent/src/desktop/input/**",
+    "agent/src/desktop/keys/**",
+    "agent/src/desktop/precedence/**",
+    "agent/src/desktop/protocol/**",
     "agent/src/diagnostics/diagnosis/**",
     "agent/src/policy/**",
     "relay/src/admission/**",
     "relay/src/forward/table/**",
     "relay/src/registry/**",
-    "technician/src/recording/format.rs",
-    "technician/src/recording/pointer.rs",
-    "technician/src/recording/proof.rs",
-    "technician/src/recording/timeline.rs",
+    "technician/src/recording/format/**",
+    "technician/src/recording/pointer/**",
+    "technician/src/recording/proof/**",
+    "technician/src/recording/timeline/**",
     "technician/src/relay/target/**",
+    "technician/src/viewer/door/**",
+    "technician/src/viewer/ops/**",
+    "technician/src/viewer/outbox/**",
+    "technician/src/viewer/round/**",
+    "technician/src/viewer/verbs/**",
 ];
 
 /// Where `cfg(target_os)` and its kin may stand, and why.
@@ -162,6 +222,7 @@ pub(crate) const PLATFORM: &[(&str, &str)] = &[
         "which facts there are, and where they are read, differs between systems",
     ),
     ("technician/src/home/tests.rs", "rights of files are those of Unix"),
+    ("technician/tests/**", "some of what is tested exists on one system only"),
     ("tests/**", "some of what is tested exists on one system only"),
 ];
 

@@ -35,6 +35,8 @@ pub(crate) struct Typed {
     pub(crate) acts: Vec<KeyAct>,
     /// Characters that can't be typed at all; they are left out.
     pub(crate) untypable: String,
+    /// Keys that were held and had to be struck: they are up now.
+    pub(crate) freed: Vec<Keycode>,
     /// The next character has to wait until then.
     pub(crate) wait: Option<Instant>,
 }
@@ -85,12 +87,12 @@ pub(crate) fn text(board: &mut Board<'_>, text: &mut VecDeque<char>, now: Instan
     for _ in 0..BATCH {
         let Some(&character) = text.front() else { break };
         match way_to(board, hand.group, hand.residual, character) {
-            Some(way) => hand.strike(board.map, &way),
+            Some(way) => hand.strike(board, &way),
             None if character.is_control() => typed.untypable.push(char::REPLACEMENT_CHARACTER),
             None => match board.spares.lend(symbol::of_character(character), now) {
                 Lent::Key(keycode, remap) => {
                     remaps.extend(remap);
-                    hand.strike(board.map, &Way { keycode, group: None, mods: 0 });
+                    hand.strike(board, &Way { keycode, group: None, mods: 0 });
                 }
                 Lent::NotBefore(at) => {
                     typed.wait = Some(at);
@@ -103,6 +105,7 @@ pub(crate) fn text(board: &mut Board<'_>, text: &mut VecDeque<char>, now: Instan
     }
     // A program that learns of the new symbols reads the whole layout: let it find all of them at once.
     typed.acts = remaps;
+    typed.freed = std::mem::take(&mut hand.freed);
     if hand.struck {
         typed.acts.extend(hand.put_back(board));
     }
@@ -113,6 +116,7 @@ pub(crate) fn text(board: &mut Board<'_>, text: &mut VecDeque<char>, now: Instan
 struct Hand {
     acts: Vec<KeyAct>,
     lifted: Vec<Keycode>,
+    freed: Vec<Keycode>,
     unlocked: Mods,
     /// Modifiers that somebody else holds.
     residual: Mods,
@@ -134,6 +138,7 @@ impl Hand {
         Self {
             acts,
             lifted,
+            freed: Vec::new(),
             unlocked,
             residual: (board.state.base & !lifted_mods) | (board.state.locked & map.num_lock),
             holding: Vec::new(),
@@ -142,8 +147,14 @@ impl Hand {
         }
     }
 
-    fn strike(&mut self, map: &KeyboardMap, way: &Way) {
+    fn strike(&mut self, board: &Board<'_>, way: &Way) {
         self.struck = true;
+        let map = board.map;
+        let gone = self.lifted.contains(&way.keycode) || self.freed.contains(&way.keycode);
+        if board.held.contains(&way.keycode) && !gone {
+            self.acts.push(KeyAct::Release(way.keycode));
+            self.freed.push(way.keycode);
+        }
         let group = way.group.unwrap_or(self.group);
         if group != self.group {
             self.group = group;
@@ -272,16 +283,15 @@ fn character_key(board: &mut Board<'_>, at: PhysicalKey, character: char, now: I
     if let Some((_, pressed)) = changed.min_by_key(|(cost, _)| *cost) {
         return pressed;
     }
-    if shortcut {
-        // Programs look for shortcuts in the layout's other groups, too.
-        let elsewhere = spots(character).next().map(|spot| spot.keycode);
-        return elsewhere.map_or_else(|| by_place(at), Pressed::plain);
-    }
     match board.spares.lend(symbol::of_character(character), now) {
         Lent::Key(keycode, remap) => {
             Pressed::Key { before: remap.into_iter().collect(), keycode, after: Vec::new() }
         }
-        Lent::NotBefore(_) | Lent::Never => by_place(at),
+        // Many programs look for shortcuts in the layout's other groups, too.
+        Lent::NotBefore(_) | Lent::Never => {
+            let elsewhere = map.characters.get(&character).and_then(|spots| spots.first());
+            elsewhere.filter(|_| shortcut).map_or_else(|| by_place(at), |spot| Pressed::plain(spot.keycode))
+        }
     }
 }
 

@@ -59,6 +59,7 @@ struct Link {
 }
 
 /// An error of the connection ends the display.
+#[allow(clippy::needless_pass_by_value, reason = "it is what map_err passes")]
 fn ended(error: ConnectionError) -> DisplayError {
     DisplayError::Ended(error.to_string())
 }
@@ -139,7 +140,7 @@ impl X11 {
         Ok(match event {
             Event::DamageNotify(_) => Some(Happened::Damaged),
             Event::XfixesCursorNotify(_) => Some(Happened::CursorShape),
-            Event::RandrScreenChangeNotify(_) | Event::RandrNotify(_) => {
+            Event::RandrScreenChangeNotify(_) | Event::RandrNotify(_) | Event::ConfigureNotify(_) => {
                 let size = monitors::size(&self.link)?;
                 let monitors = monitors::list(&self.link, size)?;
                 let changed = size != self.size || monitors != self.monitors;

@@ -2,8 +2,9 @@
 
 use nearhand_screen::{Rect, Size};
 use nearhand_shared::message::screen::{MAX_MONITORS, Monitor};
+use x11rb::cookie::Cookie;
 use x11rb::protocol::randr::{ConnectionExt as _, NotifyMask};
-use x11rb::protocol::xproto::ConnectionExt as _;
+use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask};
 
 use super::{Link, ended, root_size, unless_refused, unsigned};
 use crate::desktop::source::DisplayError;
@@ -25,6 +26,9 @@ pub(super) fn watch(link: &Link, size: Size) -> Result<Vec<Monitor>, DisplayErro
     {
         let changes = NotifyMask::SCREEN_CHANGE | NotifyMask::CRTC_CHANGE | NotifyMask::OUTPUT_CHANGE;
         link.conn.randr_select_input(link.root, changes).map_err(ended)?;
+        // Monitors that are only drawn differently on the same outputs are told as the root window's change.
+        let root = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
+        link.conn.change_window_attributes(link.root, &root).map_err(ended)?;
     }
     list(link, size)
 }
@@ -32,7 +36,7 @@ pub(super) fn watch(link: &Link, size: Size) -> Result<Vec<Monitor>, DisplayErro
 /// The monitors there are now, from 0.
 pub(super) fn list(link: &Link, size: Size) -> Result<Vec<Monitor>, DisplayError> {
     // Without RandR the request can't even be made.
-    let reply = link.conn.randr_get_monitors(link.root, true).ok().map(|cookie| cookie.reply());
+    let reply = link.conn.randr_get_monitors(link.root, true).ok().map(Cookie::reply);
     let reply = reply.map(unless_refused).transpose()?.flatten();
     let mut monitors = Vec::new();
     for info in reply.into_iter().flat_map(|reply| reply.monitors).take(MAX_MONITORS) {

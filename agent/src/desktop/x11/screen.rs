@@ -250,11 +250,10 @@ fn put(picture: &mut Picture, rect: Rect, first: usize, bytes: &[u8], pixels: Pi
         let Ok(y) = u16::try_from(y) else { return };
         let line = picture.row_mut(rect.x, rect.y.saturating_add(y), rect.width);
         let (from, _) = row.as_chunks::<PIXEL>();
-        match pixels {
-            Pixels::Rgb => {
-                line.iter_mut().zip(from).for_each(|(to, b)| *to = u32::from_le_bytes(*b) & 0xff_ffff)
-            }
-            Pixels::Bgr => line.iter_mut().zip(from).for_each(|(to, b)| *to = u32::from_be_bytes(*b) >> 8),
-        }
+        let rgb = |bytes: &[u8; PIXEL]| match pixels {
+            Pixels::Rgb => u32::from_le_bytes(*bytes) & 0xff_ffff,
+            Pixels::Bgr => u32::from_be_bytes(*bytes) >> 8,
+        };
+        line.iter_mut().zip(from).for_each(|(to, bytes)| *to = rgb(bytes));
     }
 }

@@ -22,30 +22,42 @@ const GENTLE: u32 = 10;
 
 /// Tells what a block of at most 16 × 16 holds.
 pub(super) fn content(picture: &Picture, block: Rect) -> Content {
-    let (mut repeats, mut steep, mut seen) = (0_u32, 0_u32, 0_u64);
-    let mut above: &[u32] = &[];
-    for y in block.y..block.y.saturating_add(block.height) {
-        let row = picture.row(block.x, y, block.width);
-        let up = if above.is_empty() { row } else { above };
-        let mut left = row.first().copied().unwrap_or_default();
-        for (pixel, upper) in row.iter().zip(up) {
-            let first = above.is_empty() && *pixel == *upper && left != *pixel;
-            repeats += u32::from(*pixel == left || *pixel == *upper && !first);
-            steep += u32::from(distance(*pixel, left) > GENTLE);
-            seen |= 1 << (pixel.wrapping_mul(0x9e37_79b1) >> 26);
-            left = *pixel;
-        }
-        above = row;
-    }
+    let row = |y: u16| picture.row(block.x, y, block.width);
+    let lines = || block.y..block.y.saturating_add(block.height);
     let pixels = u32::from(block.width) * u32::from(block.height);
-    let colours = seen.count_ones();
-    if repeats * 5 < pixels * 2 && colours >= 24.min(pixels / 4).max(4) {
-        Content::Natural
-    } else if steep == 0 || repeats * 5 < pixels * 3 && steep * 32 < pixels {
-        Content::Soft
-    } else {
-        Content::Drawn
+    let repeats: u32 = lines().map(|y| repeated(row(y), if y == block.y { &[] } else { row(y - 1) })).sum();
+    if repeats * 5 < pixels {
+        let colour = |pixel: &u32| 1_u64 << (pixel.wrapping_mul(0x9e37_79b1) >> 26);
+        let seen = lines().flat_map(row).fold(0, |seen, pixel| seen | colour(pixel));
+        if seen.count_ones() >= 24.min(pixels / 4).max(4) {
+            return Content::Natural;
+        }
     }
+    // A place or two in a picture that hardly repeats; none in one that does.
+    let most = if repeats * 5 < pixels * 3 { pixels / 32 } else { 0 };
+    let mut steep = 0;
+    for y in lines() {
+        let row = row(y);
+        steep += row
+            .iter()
+            .zip(row.iter().skip(1))
+            .map(|(a, b)| u32::from(distance(*a, *b) > GENTLE))
+            .sum::<u32>();
+        if steep > most {
+            return Content::Drawn;
+        }
+    }
+    Content::Soft
+}
+
+/// Pixels that are like the one to the left or the one above. Without a row above: to the left.
+#[inline(always)]
+fn repeated(row: &[u32], above: &[u32]) -> u32 {
+    let left = row.iter().zip(row.iter().skip(1));
+    if above.is_empty() {
+        return left.map(|(a, b)| u32::from(a == b)).sum();
+    }
+    left.zip(above.iter().skip(1)).map(|((a, b), up)| u32::from(a == b || up == b)).sum()
 }
 
 /// The largest difference of one part.

@@ -155,11 +155,8 @@ impl Encoder {
         let mut frame = Frame { writer: Writer::new(), beside: Vec::new(), operations: 0 };
         if !self.fresh {
             self.keep(&mut frame, &changed);
-            if changed.iter().map(|tile| tile.within.pixels()).sum::<usize>() >= MOTION
-                && self.move_what_moved(&mut frame, now, &changed)
-            {
-                changed =
-                    changed.iter().filter_map(|tile| self.differs(now, tile.column, tile.row)).collect();
+            if area_of(&changed) >= MOTION {
+                changed = self.move_what_moved(&mut frame, now, changed);
             }
         }
         let at_rest = changed.is_empty();
@@ -259,17 +256,24 @@ impl Encoder {
         }
     }
 
-    /// Copies what moved; `true` if something did.
-    fn move_what_moved(&mut self, frame: &mut Frame, now: &Picture, changed: &[Changed]) -> bool {
-        let areas = joined(changed);
-        let mut moved = false;
-        for by in motion::displacements(&self.shadow, now, &areas) {
-            for found in motion::moves(&self.shadow, now, &areas, by) {
+    /// Copies what moved, and returns what differs after that.
+    fn move_what_moved(
+        &mut self,
+        frame: &mut Frame,
+        now: &Picture,
+        mut changed: Vec<Changed>,
+    ) -> Vec<Changed> {
+        let mut candidates = motion::displacements(&self.shadow, now, &joined(&changed));
+        let mut copied: Vec<Rect> = Vec::new();
+        while area_of(&changed) >= MOTION {
+            let Some(moves) = motion::best(&self.shadow, now, &joined(&changed), &mut candidates) else {
+                break;
+            };
+            for found in moves {
                 let target = Rect { x: found.to.x, y: found.to.y, ..found.from };
-                // An earlier copy may have covered what this one would take, or have brought it already.
-                if !motion::same(&self.shadow, found.from, now, target)
-                    || motion::same(&self.shadow, target, now, target)
-                {
+                // An earlier copy may have covered what this one would take.
+                let stale = copied.iter().any(|other| !other.intersect(found.from).is_empty());
+                if stale && !motion::same(&self.shadow, found.from, now, target) {
                     continue;
                 }
                 self.place(frame, Kind::Copy, target);
@@ -277,10 +281,18 @@ impl Encoder {
                 self.model.source(&mut frame.writer, target, from);
                 self.shadow.copy(found.from, found.to);
                 self.marks.copied(found.from, found.to);
-                moved = true;
+                copied.push(target);
             }
+            changed.retain_mut(|tile| {
+                let rect = self.model.grid.tile(tile.column, tile.row);
+                // What was copied as a whole needn't be compared.
+                let whole = copied.iter().any(|target| target.contains(rect));
+                let left = if whole { None } else { self.differs(now, tile.column, tile.row) };
+                *tile = left.unwrap_or(*tile);
+                left.is_some()
+            });
         }
-        moved
+        changed
     }
 
     /// Does the jobs that fit; what doesn't stays owed.
@@ -377,38 +389,43 @@ impl Encoder {
 
 /// The smallest rectangle around what differs.
 fn difference(before: &Picture, now: &Picture, tile: Rect) -> Option<Rect> {
-    let (mut upper, mut lower) = (None, 0);
+    let rows = |line: u16| {
+        let y = tile.y + line;
+        (before.row(tile.x, y, tile.width), now.row(tile.x, y, tile.width))
+    };
+    let differs = |line: &u16| {
+        let (a, b) = rows(*line);
+        !motion::same_row(a, b)
+    };
+    let upper = (0..tile.height).find(differs)?;
+    let lower = (upper..tile.height).rev().find(differs)?;
     let (mut left, mut right) = (tile.width, 0);
-    for line in 0..tile.height {
-        let (a, b) =
-            (before.row(tile.x, tile.y + line, tile.width), now.row(tile.x, tile.y + line, tile.width));
-        if a == b {
-            continue;
-        }
-        upper = upper.or(Some(line));
-        lower = line;
+    for line in upper..=lower {
+        let (a, b) = rows(line);
         let differs = |x: &u16| a.get(usize::from(*x)) != b.get(usize::from(*x));
         left = (0..left).find(differs).unwrap_or(left);
         right = (right..tile.width).rev().find(differs).map_or(right, |x| x + 1);
+        if left == 0 && right == tile.width {
+            break;
+        }
     }
-    let upper = upper?;
     Some(Rect::new(tile.x + left, tile.y + upper, right - left, lower - upper + 1))
 }
 
-/// Differences of tiles beside each other as one area.
+fn area_of(changed: &[Changed]) -> usize {
+    changed.iter().map(|tile| tile.within.pixels()).sum()
+}
+
+/// What differs in one row of tiles as one area: what is between moved along, most likely.
 fn joined(changed: &[Changed]) -> Vec<Rect> {
-    let mut areas: Vec<Rect> = Vec::new();
-    let mut last: Option<Changed> = None;
+    let mut areas: Vec<(u16, Rect)> = Vec::new();
     for tile in changed {
-        match (areas.last_mut(), last) {
-            (Some(area), Some(last)) if last.row == tile.row && last.column + 1 == tile.column => {
-                *area = area.union(tile.within);
-            }
-            _ => areas.push(tile.within),
+        match areas.last_mut() {
+            Some((row, area)) if *row == tile.row => *area = area.union(tile.within),
+            _ => areas.push((tile.row, tile.within)),
         }
-        last = Some(*tile);
     }
-    areas
+    areas.into_iter().map(|(_, area)| area).collect()
 }
 
 #[cfg(test)]

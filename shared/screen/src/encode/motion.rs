@@ -1,6 +1,6 @@
 //! What moved: scrolled text, dragged windows.
 //!
-//! Places with some content (a colour that differs from its left neighbour, and a hash that chooses one in sixteen)
+//! Places with some content (a colour that differs from its left neighbour, and a hash that chooses few of them)
 //! are looked up by the pixels around them: where the same pixels stood elsewhere before, that displacement gets a
 //! vote. The displacements with most votes are compared block by block, and what matches is joined to rectangles.
 
@@ -14,12 +14,23 @@ use crate::picture::Picture;
 const WINDOW: usize = 16;
 /// A second row that belongs to it, so that parts of letters aren't taken for each other.
 const BELOW: u16 = 5;
+/// More changed pixels than that are much: then fewer places suffice.
+const MUCH: usize = 1 << 18;
+
+/// How densely places are looked up.
+#[derive(Clone, Copy)]
+struct Density {
+    /// One in 2^n of all places with content.
+    chosen: u32,
+    /// Of the new picture, one row in so many.
+    rows: usize,
+}
 /// Displacements that are compared.
 const CANDIDATES: usize = 4;
 /// Votes that a displacement needs: fewer are chance.
 const VOTES: u32 = 4;
-/// Changed pixels that a copy must bring: below, it costs more than coding them.
-const WORTH: usize = 600;
+/// Changed blocks that a copy must bring: below, it costs more than coding them.
+const WORTH: usize = 3;
 /// Places remembered of the old picture, as a power of two. More than that are of no more use.
 const TABLE: u32 = 16;
 
@@ -32,19 +43,21 @@ pub(super) struct Move {
 
 /// Displacements, likeliest first, from what changed.
 pub(super) fn displacements(before: &Picture, now: &Picture, changed: &[Rect]) -> Vec<(i32, i32)> {
+    let much = changed.iter().map(|area| area.pixels()).sum::<usize>() > MUCH;
+    let density = if much { Density { chosen: 6, rows: 5 } } else { Density { chosen: 3, rows: 2 } };
     let mut table = vec![(0_u32, u32::MAX); 1 << TABLE];
     let mut held = 0_usize;
     for area in changed {
         for y in area.y..u16::try_from(area.bottom()).unwrap_or(u16::MAX) {
-            anchors(before, *area, y, |x, hash| {
+            anchors(before, *area, y, density.chosen, |x, hash| {
                 held += usize::from(held < 3 << (TABLE - 2) && remember(&mut table, hash, x, y));
             });
         }
     }
     let mut votes = HashMap::<(i32, i32), u32>::new();
     for area in changed {
-        for y in (area.y..u16::try_from(area.bottom()).unwrap_or(u16::MAX)).step_by(2) {
-            anchors(now, *area, y, |x, hash| {
+        for y in (area.y..u16::try_from(area.bottom()).unwrap_or(u16::MAX)).step_by(density.rows) {
+            anchors(now, *area, y, density.chosen, |x, hash| {
                 if let Some((was_x, was_y)) = recall(&table, hash) {
                     let by = (i32::from(x) - i32::from(was_x), i32::from(y) - i32::from(was_y));
                     *votes.entry(by).or_default() += 1;
@@ -59,31 +72,42 @@ pub(super) fn displacements(before: &Picture, now: &Picture, changed: &[Rect]) -
 }
 
 /// Calls with column and hash of each place of a row that has content.
-fn anchors(picture: &Picture, area: Rect, y: u16, mut found: impl FnMut(u16, u32)) {
+fn anchors(picture: &Picture, area: Rect, y: u16, chosen: u32, mut found: impl FnMut(u16, u32)) {
     let row = picture.row(area.x, y, area.width);
     let below = picture.row(area.x, y.saturating_add(BELOW), area.width);
     let below = if below.is_empty() { row } else { below };
-    for (x, three) in row.windows(3).enumerate() {
-        let [a, b, c] = three else { continue };
-        if a == b {
+    let mut left = row.first().copied().unwrap_or_default();
+    for (number, part) in row.chunks(WINDOW).enumerate() {
+        // Flat ground, which is most of a screen, is passed over sixteen pixels at a time.
+        if part.iter().fold(0, |bits, pixel| bits | (pixel ^ left)) == 0 {
             continue;
         }
-        let chosen = b.wrapping_mul(0x9e37_79b1) ^ c.wrapping_mul(0x85eb_ca6b);
-        if chosen.wrapping_mul(0xc2b2_ae35) >> 28 != 0 {
-            continue;
+        for (x, pixel) in part.iter().enumerate() {
+            if core::mem::replace(&mut left, *pixel) == *pixel {
+                continue;
+            }
+            let x = number * WINDOW + x;
+            let next = row.get(x + 1).copied().unwrap_or_default();
+            let mixed = pixel.wrapping_mul(0x9e37_79b1) ^ next.wrapping_mul(0x85eb_ca6b);
+            if mixed.wrapping_mul(0xc2b2_ae35) >> (32 - chosen) != 0 {
+                continue;
+            }
+            if let (Some(here), Some(there)) = (row.get(x..x + WINDOW), below.get(x..x + WINDOW)) {
+                let column = u16::try_from(x).unwrap_or(u16::MAX);
+                found(area.x.saturating_add(column), content(here, there));
+            }
         }
-        let (Some(here), Some(there)) = (row.get(x + 1..=x + WINDOW), below.get(x + 1..=x + WINDOW)) else {
-            break;
-        };
-        let mut hash = 0_u64;
-        for (one, two) in here.iter().zip(there) {
-            hash = (hash ^ u64::from(*one) ^ u64::from(*two) << 24).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            hash ^= hash >> 29;
-        }
-        let column = u16::try_from(x + 1).unwrap_or(u16::MAX);
-        #[allow(clippy::cast_possible_truncation, reason = "the upper half of a hash")]
-        found(area.x.saturating_add(column), (hash >> 32) as u32);
     }
+}
+
+/// A hash of pixels.
+fn content(here: &[u32], there: &[u32]) -> u32 {
+    let mut hash = 0_u64;
+    for (one, two) in here.iter().zip(there) {
+        hash = (hash ^ u64::from(*one) ^ u64::from(*two) << 24).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash ^= hash >> 29;
+    }
+    u32::try_from(hash >> 32).unwrap_or_default()
 }
 
 /// A place that is dead: its content stands at more than one.
@@ -120,34 +144,64 @@ fn recall(table: &[(u32, u32)], hash: u32) -> Option<(u16, u16)> {
     }
 }
 
+/// The rectangles of the displacement that explains most; takes it from the candidates.
+pub(super) fn best(
+    before: &Picture,
+    now: &Picture,
+    changed: &[Rect],
+    candidates: &mut Vec<(i32, i32)>,
+) -> Option<Vec<Move>> {
+    let total: usize = changed.iter().map(|area| area.pixels()).sum();
+    let mut best: Option<(usize, usize, Vec<Move>)> = None;
+    for (place, by) in candidates.iter().enumerate() {
+        let found = moves(before, now, changed, *by);
+        let gained = found.iter().map(|found| found.from.pixels()).sum();
+        if gained > best.as_ref().map_or(0, |best| best.0) {
+            best = Some((gained, place, found));
+        }
+        // Nothing will be much better.
+        if gained * 5 >= total * 4 {
+            break;
+        }
+    }
+    let (_, place, found) = best?;
+    candidates.remove(place);
+    Some(found)
+}
+
 /// Rectangles that a displacement explains, in an order in which none overwrites what a later one needs.
-pub(super) fn moves(before: &Picture, now: &Picture, changed: &[Rect], (dx, dy): (i32, i32)) -> Vec<Move> {
+fn moves(before: &Picture, now: &Picture, changed: &[Rect], (dx, dy): (i32, i32)) -> Vec<Move> {
     let grid = Grid::new(now.size(), BLOCK);
-    // What of each block there is to gain, if it is as it was over there.
-    let mut gain: Vec<Option<u32>> = vec![None; grid.count()];
+    // Whether there is something to gain in each block, if it is as it was over there.
+    let mut gain: Vec<Option<bool>> = vec![None; grid.count()];
+    let all = changed.iter().fold(Rect::default(), |all, area| all.union(*area));
     for area in changed {
-        for (column, row) in grid.touched(*area) {
+        // Lines of text end raggedly: what is beside them moved too, if only from blank to blank.
+        let wide = area.width >= all.width / 2;
+        let area = if wide { Rect { x: all.x, width: all.width, ..*area } } else { *area };
+        for (column, row) in grid.touched(area) {
             let block = grid.tile(column, row);
             if let (Some(from), Some(place)) =
                 (shifted(block, (dx, dy), now), gain.get_mut(grid.index(column, row)))
                 && place.is_none()
                 && same(before, from, now, block)
             {
-                *place = Some(differing(before, now, block));
+                *place = Some(!same(before, block, now, block));
             }
         }
     }
-    let mut found = Vec::new();
+    let mut areas = Vec::new();
     for (column, row) in grid.touched(now.size().rect()) {
-        if gain.get(grid.index(column, row)).copied().flatten().is_some()
-            && let Some(area) = grown(&grid, &mut gain, column, row)
-        {
-            let area = stretched(before, now, area, (dx, dy));
-            if let Some(from) = shifted(area, (dx, dy), now) {
-                found.push(Move { from, to: Point { x: area.x, y: area.y } });
-            }
+        if gain.get(grid.index(column, row)).copied().flatten().is_some() {
+            areas.extend(grown(&grid, &mut gain, column, row));
         }
     }
+    let stretched = areas.iter().map(|area| stretched(before, now, (*area, &areas), (dx, dy)));
+    let mut found: Vec<Move> = stretched
+        .filter_map(|area| {
+            Some(Move { from: shifted(area, (dx, dy), now)?, to: Point { x: area.x, y: area.y } })
+        })
+        .collect();
     match (dx, dy) {
         (_, 1..) => found.sort_by_key(|m| core::cmp::Reverse((m.to.y, m.to.x))),
         (_, ..0) => found.sort_by_key(|m| (m.to.y, m.to.x)),
@@ -158,21 +212,21 @@ pub(super) fn moves(before: &Picture, now: &Picture, changed: &[Rect], (dx, dy):
 }
 
 /// Takes the largest rectangle of matching blocks that begins there, if it is worth it.
-fn grown(grid: &Grid, gain: &mut [Option<u32>], column: u16, row: u16) -> Option<Rect> {
-    let at = |gain: &[Option<u32>], x: u16, y: u16| gain.get(grid.index(x, y)).copied().flatten();
+fn grown(grid: &Grid, gain: &mut [Option<bool>], column: u16, row: u16) -> Option<Rect> {
+    let at = |gain: &[Option<bool>], x: u16, y: u16| gain.get(grid.index(x, y)).copied().flatten();
     let right = (column..grid.columns).take_while(|x| at(gain, *x, row).is_some()).last()? + 1;
     let lower =
         (row..grid.rows).take_while(|y| (column..right).all(|x| at(gain, x, *y).is_some())).last()? + 1;
-    let mut pixels = 0;
+    let mut blocks = 0;
     for y in row..lower {
         for x in column..right {
             if let Some(place) = gain.get_mut(grid.index(x, y)) {
-                pixels += place.take().unwrap_or_default() as usize;
+                blocks += usize::from(place.take() == Some(true));
             }
         }
     }
     let area = grid.tile(column, row).union(grid.tile(right - 1, lower - 1));
-    (pixels >= WORTH).then_some(area)
+    (blocks >= WORTH).then_some(area)
 }
 
 /// Where a rectangle came from, if that is in the picture.
@@ -183,8 +237,13 @@ fn shifted(to: Rect, (dx, dy): (i32, i32), picture: &Picture) -> Option<Rect> {
 }
 
 /// Larger by less than a block in each direction, as far as the pixels match: nothing moves in whole blocks.
-fn stretched(before: &Picture, now: &Picture, mut area: Rect, by: (i32, i32)) -> Rect {
-    let matches = |strip: Rect| shifted(strip, by, now).is_some_and(|from| same(before, from, now, strip));
+/// Not into others, which would then find their source overwritten.
+fn stretched(before: &Picture, now: &Picture, (own, others): (Rect, &[Rect]), by: (i32, i32)) -> Rect {
+    let mut area = own;
+    let matches = |strip: Rect| {
+        others.iter().all(|other| *other == own || other.intersect(strip).is_empty())
+            && shifted(strip, by, now).is_some_and(|from| same(before, from, now, strip))
+    };
     let size = now.size();
     for _ in 1..BLOCK {
         let upper = Rect { y: area.y.wrapping_sub(1), height: 1, ..area };
@@ -219,12 +278,16 @@ fn stretched(before: &Picture, now: &Picture, mut area: Rect, by: (i32, i32)) ->
 
 /// Whether a rectangle of one picture is one of another.
 pub(super) fn same(before: &Picture, from: Rect, now: &Picture, to: Rect) -> bool {
-    (0..to.height)
-        .all(|line| before.row(from.x, from.y + line, from.width) == now.row(to.x, to.y + line, to.width))
+    (0..to.height).all(|line| {
+        same_row(before.row(from.x, from.y + line, from.width), now.row(to.x, to.y + line, to.width))
+    })
 }
 
-fn differing(before: &Picture, now: &Picture, block: Rect) -> u32 {
-    let rows = (block.y..block.y + block.height)
-        .map(|y| (before.row(block.x, y, block.width), now.row(block.x, y, block.width)));
-    rows.map(|(a, b)| a.iter().zip(b).map(|(a, b)| u32::from(a != b)).sum::<u32>()).sum()
+/// Compares two rows; quickly, if they are a block's.
+#[inline(always)]
+pub(super) fn same_row(a: &[u32], b: &[u32]) -> bool {
+    match (<&[u32; BLOCK as usize]>::try_from(a), <&[u32; BLOCK as usize]>::try_from(b)) {
+        (Ok(a), Ok(b)) => a.iter().zip(b).fold(0, |bits, (a, b)| bits | (a ^ b)) == 0,
+        _ => a == b,
+    }
 }

@@ -94,7 +94,19 @@ impl Encoder {
     fn mixed(&self, now: &Picture, how: How, contents: &[Option<Content>], jobs: &mut Vec<Job>) {
         let blocks = self.marks.grid;
         let at = |column, row| contents.get(blocks.index(column, row)).copied().flatten();
-        let natural = |column, row| at(column, row) == Some(Content::Natural);
+        // Alone, or almost, it is rather a small icon or a few crowded letters.
+        let is_natural = |column, row| at(column, row) == Some(Content::Natural);
+        let natural = |column: u16, row: u16| {
+            is_natural(column, row)
+                && (row.saturating_sub(1)..=row.saturating_add(1).min(blocks.rows - 1))
+                    .flat_map(|y| {
+                        let right = column.saturating_add(1).min(blocks.columns - 1);
+                        (column.saturating_sub(1)..=right).map(move |x| (x, y))
+                    })
+                    .filter(|(x, y)| is_natural(*x, *y))
+                    .count()
+                    > 3
+        };
         let soft = |column, row| at(column, row) == Some(Content::Soft);
         let (work, most) = match how.natural {
             Natural::Exact => (Work::Photo, PHOTO_BLOCKS),

@@ -130,7 +130,7 @@ export class Input {
       }
       const pastes = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.code === 'KeyV';
       // The browser hands over what it has to paste; what was meant is sent once the device knows of it.
-      if (pastes && !this.keyboard.place && this.wantsPaste()) return;
+      if (pastes && !this.keyboard.place && this.wantsPaste()) { this.keyboard.useUp(); return; }
       this.took(this.keyboard.down(event), event);
     });
     field.addEventListener('keyup', (event) => this.took(this.keyboard.up(event), event));

@@ -4,7 +4,7 @@
 import { Clipboard } from '/clipboard.js';
 import { Input } from '/input.js';
 import { CHORDS } from '/keys.js';
-import { Panel, element, time } from '/panel.js';
+import { Panel, element } from '/panel.js';
 import { Screen } from '/screen.js';
 import { Socket, enter } from '/socket.js';
 
@@ -74,7 +74,7 @@ const hear = {
     facts.why = why;
     if (state === 'on') screen.begin();
     if (state === 'off' || state === 'failed') { screen.clear(); facts.first = false; }
-    if (state === 'opening' && why !== '') notice(`${why}.`);
+    if (state === 'opening' && why !== '') notice(sentence(`${why}.`));
   },
   monitors({ monitors, shown }) {
     const choice = byId('monitor');
@@ -89,10 +89,11 @@ const hear = {
     input.setActive(state === 'on');
     byId('chords-label').hidden = state !== 'on';
     if (state === 'failed') notice(`No pointer and keyboard: ${why}.`);
-    if (state !== 'on') byId('held').hidden = true;
+    byId('held').hidden = true;
   },
   heldBack({ held }) { byId('held').hidden = !held; if (held) input.release(); },
   clipboard({ state, why }) {
+    clipboard.setOn(false);
     clipboard.setOn(state === 'on');
     if (state === 'failed') notice(`No clipboard: ${why}.`);
   },
@@ -135,6 +136,8 @@ function stage() {
   return null;
 }
 
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 let act = null;
 function show() {
   const shown = stage();
@@ -154,7 +157,7 @@ function show() {
     byId('state-title').textContent = title;
     byId('state').setAttribute('role', 'status');
   }
-  byId('state-text').textContent = text;
+  byId('state-text').textContent = sentence(text);
   byId('state-do').hidden = button === undefined;
   if (button) { byId('state-do').textContent = button[0]; act = button[1]; }
 }

@@ -149,12 +149,12 @@ export class Panel {
     for (const [name, { state, button }] of this.rights) {
       const until = this.granted.get(name);
       state.className = until ? 'good' : '';
-      const left = until ? `granted for ${time((until - Date.now()) / 1000)}` : 'not granted';
+      const left = until ? `granted, ${time((until - Date.now()) / 1000)} left` : 'not granted';
       if (state.textContent !== left) state.textContent = left;
       const act = until ? 'Give back' : 'Ask';
       if (button.textContent !== act) {
         button.textContent = act;
-        button.setAttribute('aria-label', until ? `Give ${name} back` : `Ask for ${name}`);
+        button.setAttribute('aria-label', until ? `Give back ${name}` : `Ask for ${name}`);
       }
     }
     const may = this.has('diagnostics');

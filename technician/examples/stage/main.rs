@@ -1,0 +1,148 @@
+//! A stage for the viewer's page, for its tests (tests/page) and for looking at it: the real server, decode process
+//! and coder, and at the other end a device that does what it is told.
+//!
+//! Each line of the standard input is a JSON document that says what happens at the device; each line of the standard
+//! output one that says what the device was told.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a program of the tests"
+)]
+
+mod device;
+mod link;
+mod pictures;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearhand_client::session::{SessionEnd, Update};
+use nearhand_client::viewer::decode;
+use nearhand_client::viewer::decoder::Program;
+use nearhand_client::viewer::{Server, Settings, serve};
+use nearhand_shared::grant::Capability;
+use nearhand_shared::message::local::{ChatLine, Mark};
+use nearhand_shared::message::session::{Ended, Granted, Refusal};
+use nearhand_shared::time::UnixMillis;
+use serde::Deserialize;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::mpsc;
+
+use device::Device;
+use link::StageLink;
+
+/// What happens.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+enum Cue {
+    Asking(u32),
+    Deny,
+    Grant { what: Vec<String>, seconds: u32, why: String },
+    Chat { number: u64, text: String },
+    Read(u64),
+    Interrupt,
+    Resume,
+    Path(bool),
+    Picture { name: String, width: u16, height: u16, step: u32 },
+    Gone(String),
+    Garbage,
+    Cursor,
+    CursorAt(Option<(u16, u16)>),
+    HeldBack(bool),
+    Untypable(String),
+    Copied(String),
+    End,
+}
+
+pub(crate) fn tell(what: &serde_json::Value) {
+    println!("{what}");
+}
+
+fn main() -> std::process::ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let first = arguments.next();
+    if first.as_deref() == Some("decode") {
+        return decode::run(decode::Product::Operations);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(play(first.as_deref() == Some("view-only")));
+    std::process::ExitCode::SUCCESS
+}
+
+async fn play(view_only: bool) {
+    let server = Server::start().await.unwrap();
+    tell(&serde_json::json!({"url": server.url()}));
+    let (updates, receiver) = mpsc::channel(64);
+    let device = Arc::new(Device::default());
+    let link = Arc::new(StageLink::new(device.clone(), updates.clone()));
+    let settings = Settings {
+        view_only,
+        duration: Duration::from_secs(900),
+        decoder: Program::this().unwrap(),
+        keep: Box::new(|edition| Ok(format!("/tmp/{} findings", edition.report.findings.len()))),
+    };
+    let cues = tokio::spawn(cues(device, updates));
+    let end = serve(link, receiver, server, settings, |_| {}, core::future::pending()).await;
+    tell(&serde_json::json!({"ended": format!("{end:?}")}));
+    cues.abort();
+}
+
+async fn cues(device: Arc<Device>, updates: mpsc::Sender<Update>) {
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let cue: Cue = serde_json::from_str(&line).unwrap();
+        let update = match cue {
+            Cue::Asking(seconds) => Some(Update::Asking(seconds)),
+            Cue::Deny => Some(Update::Decided(1, Err(Refusal::Denied))),
+            Cue::Grant { what, seconds, why } => {
+                let granted: Vec<Granted> = what
+                    .iter()
+                    .map(|name| Granted {
+                        capability: name.parse::<Capability>().unwrap(),
+                        seconds_left: seconds,
+                    })
+                    .collect();
+                device.grant(granted.iter().map(|granted| granted.capability).collect());
+                Some(Update::Grants(granted, why))
+            }
+            Cue::Chat { number, text } => Some(Update::Chat(ChatLine {
+                from_technician: false,
+                number,
+                at: UnixMillis(1_700_000_000_000),
+                text,
+                mark: Mark::Received,
+            })),
+            Cue::Read(number) => device.marked(number).map(Update::Chat),
+            Cue::Interrupt => {
+                device.interrupt();
+                Some(Update::Interrupted)
+            }
+            Cue::Resume => {
+                device.resume();
+                Some(Update::Resumed)
+            }
+            Cue::Path(passes) => Some(Update::Path(passes)),
+            Cue::End => Some(Update::Ended(SessionEnd::ByAgent(Ended::Stopped))),
+            Cue::Picture { name, width, height, step } => {
+                let hash = device.picture(&name, width, height, step);
+                tell(&serde_json::json!({"picture": hash}));
+                None
+            }
+            other => {
+                device.cue(&other);
+                None
+            }
+        };
+        if let Some(update) = update
+            && updates.send(update).await.is_err()
+        {
+            return;
+        }
+    }
+    // Whoever played is gone.
+    std::process::exit(0);
+}

@@ -1,0 +1,168 @@
+//! `nearhand screenshot`: one exact picture of a device's screen, as a PNG file.
+//!
+//! The frames are decoded, and the file is made, in the decode process; this one writes what comes out of it.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nearhand_shared::grant::Capability;
+use nearhand_shared::message::screen::{FromScreen, FromViewer, Quality};
+use nearhand_shared::message::session::Open;
+use nearhand_shared::platform::write_private;
+use nearhand_shared::text;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::{Context, connect, diagnose};
+use crate::exit::{ExitCode, Failure};
+use crate::session::{Session, Update};
+use crate::viewer::conversation::{Ended, read};
+use crate::viewer::decode::Piece;
+use crate::viewer::decoder::{AsyncPieces, Decoding, Program};
+use crate::viewer::round::Round;
+
+/// Longest wait for the picture once it is allowed.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Largest file, in bytes: the largest picture of noise, and room.
+const MOST: usize = 128 * 1024 * 1024;
+
+/// Arguments of `nearhand screenshot`.
+#[derive(clap::Args)]
+pub struct ScreenshotArgs {
+    /// Support code, or an enrolled device's label, id or the beginning of its id
+    pub target: String,
+    /// Where to put the picture
+    #[arg(long, value_name = "FILE.png")]
+    pub out: PathBuf,
+    /// Only this monitor, counted from 1 [default: all of them]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub monitor: Option<u8>,
+    /// Why you help, for the person at the device
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// Asks to see the screen, keeps one picture, ends.
+///
+/// # Errors
+/// [`Failure`] with the exit code.
+pub async fn run(ctx: &Context, args: &ScreenshotArgs) -> Result<(), Failure> {
+    let reason = args.reason.as_deref().unwrap_or("to keep a picture of the screen");
+    let (session, mut updates) = connect::open(ctx, &args.target, reason).await?;
+    let duration = LIMIT * 2;
+    let kept = match diagnose::granted(ctx, &session, &mut updates, Capability::View, duration).await {
+        Ok(()) => taken(ctx, &session, &mut updates, args.monitor.map(|number| number - 1)).await,
+        Err(failure) => Err(failure),
+    };
+    session.end().await;
+    while let Some(update) = updates.recv().await {
+        if matches!(update, Update::Ended(_)) {
+            break;
+        }
+    }
+    let bytes = kept?;
+    write_private(&args.out, &bytes)
+        .map_err(|e| Failure::new(ExitCode::Local, format!("{}: {e}", args.out.display())))?;
+    let path = std::path::absolute(&args.out).unwrap_or_else(|_| args.out.clone()).display().to_string();
+    if ctx.output.is_json() {
+        ctx.output.json(&serde_json::json!({"event": "screenshot", "file": path, "bytes": bytes.len()}))?;
+    } else {
+        ctx.output.line(&path)?;
+    }
+    Ok(())
+}
+
+/// Takes the picture while the session's other news is shown.
+async fn taken(
+    ctx: &Context,
+    session: &Session,
+    updates: &mut mpsc::Receiver<Update>,
+    monitor: Option<u8>,
+) -> Result<Vec<u8>, Failure> {
+    let picture = timeout(LIMIT, picture(session, monitor));
+    tokio::pin!(picture);
+    let mut granted = Vec::new();
+    loop {
+        tokio::select! {
+            taken = &mut picture => return match taken {
+                Ok(taken) => taken,
+                Err(_) => Err(Failure::new(ExitCode::TimedOut, "the device sent no exact picture within a minute")),
+            },
+            update = updates.recv() => match update {
+                Some(Update::Ended(end)) => {
+                    connect::ended(ctx, &end)?;
+                    return Err(Failure::new(ExitCode::SessionLost, "the session ended before the picture was there"));
+                }
+                Some(update) => {
+                    connect::see(session, &update);
+                    connect::show(ctx, &update, &mut granted)?;
+                }
+                None => return Err(Failure::new(ExitCode::Unexpected, "the session's task is gone")),
+            },
+            () = connect::interrupted() => return Err(Failure::new(ExitCode::Unexpected, "broken off")),
+        }
+    }
+}
+
+/// The first exact frame as a PNG file.
+async fn picture(session: &Session, monitor: Option<u8>) -> Result<Vec<u8>, Failure> {
+    let nonsense = || Failure::new(ExitCode::Unexpected, Ended::Nonsense.to_string());
+    let program = Program::for_png()
+        .map_err(|e| Failure::new(ExitCode::Local, format!("this program can't find itself: {e}")))?;
+    let (mut say, hear) = session.open_stream(&Open::Screen, 1).await?;
+    say.send(&FromViewer::Start { monitor, quality: Quality::Exact }).await?;
+    let (mut messages, _reader) = read::<Session, FromScreen>(hear);
+    let (to, mut made) = mpsc::channel(4);
+    let died = |died: crate::viewer::decoder::Died| Failure::new(ExitCode::Unexpected, died.to_string());
+    let mut decoding = Decoding::start(&program, Making { file: Vec::new(), to }).map_err(died)?;
+    let (mut round, mut under_way, mut waiting) = (Round::first(0), VecDeque::new(), None);
+    loop {
+        tokio::select! {
+            message = messages.recv(), if waiting.is_none() => match message.ok_or_else(nonsense)?? {
+                FromScreen::Frame { frame, part, last } => {
+                    round.takes(frame, part.len(), last.is_some()).map_err(|_| nonsense())?;
+                    if last.is_some() {
+                        under_way.push_back(frame);
+                    }
+                    waiting = Some(Piece::Part { frame, bytes: part, last });
+                }
+                FromScreen::Gone(why) => {
+                    let why = format!("there is nothing to see: {}", text::one_line(&why, 200));
+                    return Err(Failure::new(ExitCode::NotGranted, why));
+                }
+                _ => {}
+            },
+            room = decoding.feed().clone().reserve_owned(), if waiting.is_some() => {
+                if let (Ok(room), Some(piece)) = (room, waiting.take()) {
+                    room.send(piece);
+                }
+            }
+            made = made.recv() => match made {
+                Some(file) if !file.is_empty() => return Ok(file),
+                Some(_) => if let Some(frame) = under_way.pop_front() {
+                    say.send(&FromViewer::Painted { frame, decode: 0, paint: 0 }).await?;
+                },
+                None => return Err(died(decoding.died().await)),
+            },
+            gone = decoding.died() => return Err(died(gone)),
+        }
+    }
+}
+
+/// Collects the file's pieces; passes it on when a frame is through, or nothing where it wasn't exact.
+struct Making {
+    file: Vec<u8>,
+    to: mpsc::Sender<Vec<u8>>,
+}
+
+impl AsyncPieces for Making {
+    async fn piece(&mut self, piece: Vec<u8>) -> bool {
+        self.file.extend_from_slice(piece.get(1..).unwrap_or_default());
+        self.file.len() <= MOST
+    }
+
+    async fn done(&mut self) -> bool {
+        self.to.send(core::mem::take(&mut self.file)).await.is_ok()
+    }
+}

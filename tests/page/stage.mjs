@@ -1,0 +1,82 @@
+// What the page's tests have in common: the stage (technician/examples/stage) behind the page, a browser before it.
+
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const target = process.env.CARGO_TARGET_DIR ?? `${root}/target`;
+/// Longest wait for anything, in milliseconds: a loaded machine is slow, a hanging page never comes.
+export const LIMIT = 30_000;
+
+export async function browser() {
+  const path = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+  const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+  return chromium.launch({ executablePath: path, headless: true, args });
+}
+
+/// The program behind the page, whose device does what `cue` says.
+export class Stage {
+  static async start(...args) {
+    const stage = new Stage();
+    stage.said = [];
+    stage.waiting = new Set();
+    stage.child = spawn(`${target}/debug/examples/stage`, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    stage.exited = new Promise((resolve) => stage.child.on('exit', resolve));
+    createInterface({ input: stage.child.stdout }).on('line', (line) => {
+      stage.said.push(JSON.parse(line));
+      for (const wake of stage.waiting) wake();
+    });
+    stage.url = (await stage.heard((said) => said.url)).url;
+    return stage;
+  }
+
+  cue(what) { this.child.stdin.write(`${JSON.stringify(what)}\n`); }
+
+  grant(what, why = '', seconds = 900) { this.cue({ grant: { what, seconds, why } }); }
+
+  /// The first thing said from `from` on that `is` what is waited for.
+  async heard(is, from = 0) {
+    const deadline = Date.now() + LIMIT;
+    for (;;) {
+      const found = this.said.slice(from).find(is);
+      if (found !== undefined) return found;
+      const left = deadline - Date.now();
+      if (left <= 0) throw new Error(`not said in time: ${is}; last: ${JSON.stringify(this.said.slice(-5))}`);
+      await new Promise((resolve) => {
+        const wake = () => { clearTimeout(timer); this.waiting.delete(wake); resolve(); };
+        const timer = setTimeout(wake, left);
+        this.waiting.add(wake);
+      });
+    }
+  }
+
+  /// Shows a picture; its hash.
+  async picture(name, width, height, step = 0) {
+    const from = this.said.length;
+    this.cue({ picture: { name, width, height, step } });
+    return (await this.heard((said) => said.picture !== undefined, from)).picture;
+  }
+
+  inputs(from = 0) { return this.said.slice(from).filter((said) => said.input !== undefined).map((said) => said.input); }
+
+  async stop() {
+    this.child.stdin.end();
+    await this.exited;
+  }
+}
+
+/// Waits until the canvas shows exactly the picture with this hash.
+export async function shows(page, hash) {
+  await page.waitForFunction((wanted) => {
+    const canvas = document.getElementById('screen');
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    let hash = 0x811c9dc5;
+    for (let i = 0; i < data.length; i += 4) {
+      for (let c = 0; c < 3; c += 1) hash = Math.imul(hash ^ data[i + c], 0x01000193);
+    }
+    return (hash >>> 0) === wanted;
+  }, hash, { timeout: LIMIT, polling: 100 });
+}
