@@ -9,7 +9,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_tests::parties::{Agent, Client};
+use nearhand_tests::disk::{fill, small_disk};
+use nearhand_tests::parties::{Agent, Client, Technician};
 use nearhand_tests::program::{Logs, Program, until};
 use nearhand_tests::site::{LIMIT, Place, Site};
 use nearhand_tests::stage::{Display, Eye, Marker, window};
@@ -69,8 +70,13 @@ impl Scene {
 
     /// Connects, records, and shows the page.
     fn record(&mut self, file: &Path) -> Result<Client> {
+        let ada = self.site.admin().clone();
+        self.record_as(&ada, file)
+    }
+
+    fn record_as(&mut self, who: &Technician, file: &Path) -> Result<Client> {
         let words = ["--view-only", "--no-open", "--record", &file.to_string_lossy()];
-        let mut client = self.site.admin().connect("till 3", &words)?;
+        let mut client = who.connect("till 3", &words)?;
         let url = client.event("viewer")?;
         self.browse(&url)?;
         Ok(client)
@@ -241,4 +247,56 @@ fn a_recording_that_was_edited_is_refused_and_one_that_was_cut_is_named_so() -> 
     alone.fails_with(17)?.says("apt install ffmpeg")?;
     assert!(!webm.exists());
     Ok(())
+}
+
+#[test]
+fn a_recording_goes_on_after_an_interruption_and_says_what_it_lacks() -> Result<()> {
+    let mut scene = Scene::new()?;
+    let file = scene.file("three.nearhand")?;
+    let mut client = scene.record(&file)?;
+    scene.shown(RED)?;
+    scene.site.relay.signal(Signal::STOP)?;
+    client.event_within("interrupted", Duration::from_secs(60))?;
+    scene.marker.paint(GREEN)?;
+    scene.site.relay.signal(Signal::CONT)?;
+    client.event_within("resumed", Duration::from_secs(60))?;
+    scene.shown(GREEN)?;
+    end(&mut client)?;
+    let shown = file.to_string_lossy().into_owned();
+    let ada = scene.site.admin();
+    let proof = ada.run(&["play", &shown, "--verify"])?.fails_with(23)?;
+    let document = proof.text.lines().find(|line| line.contains("\"verdict\"")).context("no verdict")?;
+    let document: Value = serde_json::from_str(document)?;
+    assert_eq!((number(&document, "parts")?, number(&document, "missing_parts")?), (2, 0), "{document}");
+    assert!(document.to_string().contains("1 of 2 parts were interrupted"), "{document}");
+    // What is there is shown.
+    let pictures = scene.file("pictures")?;
+    ada.run(&["play", &shown, "--frames", &pictures.to_string_lossy()])?.ok()?;
+    assert!(fs::read_dir(&pictures)?.count() >= 2);
+    Ok(())
+}
+
+#[test]
+fn a_full_disk_ends_the_recording_and_not_the_session() -> Result<()> {
+    let mut scene = Scene::new()?;
+    let directory = scene.site.directory("small")?;
+    let Some(place) = small_disk(&directory, "1m") else { return Ok(()) };
+    let mut console = scene.agent.watch(&[])?;
+    let ada = scene.site.admin().at(place);
+    let mut client = scene.record_as(&ada, &directory.join("four.nearhand"))?;
+    scene.shown(RED)?;
+    console.sees("the technician records the screen")?;
+    fill(client.program.pid(), &directory)?;
+    // What comes now finds no room, sooner or later.
+    let mut colours = [GREEN, BLUE].into_iter().cycle();
+    until(LIMIT, "the recording stops", || {
+        scene.paint(colours.next().unwrap_or(RED))?;
+        Ok(client.program.said("The recording has stopped"))
+    })?;
+    console.sees("no longer records the screen")?;
+    scene.paint(RED)?;
+    client.program.signal(Signal::INT)?;
+    let recorded = client.event("recorded")?;
+    assert!(recorded.get("stopped").is_some_and(Value::is_string), "{recorded}");
+    client.ends_with(0)
 }

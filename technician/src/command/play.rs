@@ -177,6 +177,8 @@ fn in_words(proof: &Proof, known: Known) -> String {
         format!("Whole and unchanged, {}", clock(millis))
     } else if signed == 0 && proof.parts.iter().all(|part| part.signed == 0) {
         format!("Cut short after {}; none of it is covered by a signature", clock(millis))
+    } else if !proof.torn && proof.missing() == 0 && proof.parts.iter().all(|part| part.unsigned == 0) {
+        format!("Unchanged, and all of it is signed; cut short after {}", clock(millis))
     } else {
         let rest = uncovered.div_ceil(1000);
         let torn = if proof.torn || proof.parts.last().is_none_or(|part| !part.closed) {

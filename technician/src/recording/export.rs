@@ -12,7 +12,8 @@ use nearhand_screen::Size;
 use nearhand_shared::platform::create_private;
 use nearhand_shared::text;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, Command};
+use tokio::task::JoinHandle;
 
 use super::paint::Task;
 use super::painter::Painter;
@@ -206,6 +207,8 @@ impl Drop for Reserved {
 struct Video {
     child: Child,
     to: ChildStdin,
+    /// What it says, read all the while: it must not wait for us.
+    words: JoinHandle<Vec<u8>>,
 }
 
 impl Video {
@@ -237,19 +240,14 @@ impl Video {
                 _ => Failure::new(ExitCode::Local, format!("ffmpeg can't be started: {error}")),
             })?;
         let to = child.stdin.take().ok_or_else(missing)?;
-        Ok(Self { child, to })
+        let words = tokio::spawn(said(child.stderr.take()));
+        Ok(Self { child, to, words })
     }
 
     async fn end(self) -> Result<(), Failure> {
-        let Self { mut child, to } = self;
+        let Self { mut child, to, words } = self;
         drop(to);
-        let mut words = Vec::new();
-        if let Some(errors) = child.stderr.take() {
-            let mut errors = errors.take(WORDS);
-            // Words that can't be read are missing from the message, nothing more.
-            let _ = errors.read_to_end(&mut words).await;
-            let _ = tokio::io::copy(&mut errors.into_inner(), &mut tokio::io::sink()).await;
-        }
+        let words = words.await.unwrap_or_default();
         let failed = |how: String| {
             let words = text::multi_line(&String::from_utf8_lossy(&words), 2000);
             let message = format!("ffmpeg has made no video ({how}): {}", words.trim());
@@ -261,6 +259,18 @@ impl Video {
             Err(error) => failed(error.to_string()),
         }
     }
+}
+
+/// The beginning of what it says, once it says no more.
+async fn said(from: Option<ChildStderr>) -> Vec<u8> {
+    let mut words = Vec::new();
+    if let Some(from) = from {
+        let mut from = from.take(WORDS);
+        // Words that can't be read are missing from a message, nothing more.
+        let _ = from.read_to_end(&mut words).await;
+        let _ = tokio::io::copy(&mut from.into_inner(), &mut tokio::io::sink()).await;
+    }
+    words
 }
 
 /// A path as ffmpeg takes it.

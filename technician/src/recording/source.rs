@@ -138,9 +138,13 @@ impl Showing {
     pub fn start(file: &Path) -> Result<Self, FormatError> {
         Ok(Self { chunks: open(file)?, timeline: Timeline::default(), second: None })
     }
+}
 
-    /// The next act and when it is, in milliseconds; `None` at the end, and where nothing more makes sense.
-    pub fn next(&mut self) -> Option<(u64, Act)> {
+/// The next act and when it is, in milliseconds; nothing at the end, and where nothing more makes sense.
+impl Iterator for Showing {
+    type Item = (u64, Act);
+
+    fn next(&mut self) -> Option<(u64, Act)> {
         if let Some(second) = self.second.take() {
             return Some((self.timeline.now(), second));
         }
@@ -152,10 +156,5 @@ impl Showing {
                 return Some((self.timeline.now(), first));
             }
         }
-    }
-
-    /// Playing time so far, in milliseconds.
-    pub fn now(&self) -> u64 {
-        self.timeline.now()
     }
 }
