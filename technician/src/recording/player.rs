@@ -320,16 +320,17 @@ impl Player {
             if act == Act::Begin {
                 begun += 1;
             }
-            if at > to && begun >= before.max(1) {
+            let there = begun >= before.max(1);
+            for pointer in pointer.iter_mut().filter(|_| there).filter_map(Option::take) {
+                self.act(pointer).await;
+            }
+            if there && at > to {
                 self.next = Some((at, act));
                 break;
             }
             self.next = None;
             match act {
-                act if begun >= before.max(1) => {
-                    for pointer in pointer.iter_mut().filter_map(Option::take) {
-                        self.act(pointer).await;
-                    }
+                act if there => {
                     self.act(act).await;
                     self.room().await;
                 }
