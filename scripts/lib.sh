@@ -23,6 +23,8 @@ apt_programs=(
   xterm:xterm          # what is typed is typed into this
   xclip:xclip          # copies and pastes
   x11-xkb-utils:setxkbmap # changes the keyboard's layout
+  xauth:xauth          # who may use a display
+  dbus:dbus-daemon     # a system bus of a test's own
   x11-xserver-utils:xrandr # changes the screen's resolution
 )
 

@@ -13,7 +13,7 @@ use nearhand_shared::message::session::{self, AgentHello, Answer, FromTechnician
 use nearhand_tests::parties::Agent;
 use nearhand_tests::program::{Logs, Program, until};
 use nearhand_tests::site::{LIMIT, Place, Site};
-use nearhand_tests::stage::{Display, window};
+use nearhand_tests::stage::{Display, Marker, window};
 use nearhand_tests::wire_client::{Member, SessionWire, TalkWire, Wire};
 
 const WIDTH: u16 = 1024;
@@ -233,4 +233,137 @@ fn until_some<T>(mut attempt: impl FnMut() -> Option<T>) -> Result<T> {
 fn children(pid: i32) -> Result<Vec<i32>> {
     let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
     Ok(list.split_whitespace().filter_map(|child| child.parse().ok()).collect())
+}
+
+/// A colour that no application shows.
+const SIGN: u32 = 0x00d1_13b7;
+
+/// The technician's page in a real browser on a display of its own, with the device's whole screen on it, pixel for
+/// pixel.
+struct Office {
+    viewer: Display,
+    /// Where the device's upper left corner is on the viewer's display.
+    corner: (i16, i16),
+    _programs: Vec<Program>,
+    _client: nearhand_tests::parties::Client,
+}
+
+impl Office {
+    fn open(desk: &Desk, logs: &Logs) -> Result<Self> {
+        let viewer = Display::virtual_frame_buffer(1600, 1000, logs)?;
+        let manager = viewer.window_manager()?;
+        let mut client =
+            desk.site.admin().start(&["connect", "desk", "--no-open", "--ask", "view,control,clipboard"])?;
+        let url = client.event("viewer")?;
+        let url = url.get("url").and_then(serde_json::Value::as_str).context("no address")?.to_owned();
+        let sign = Marker::show(desk.display.eye()?, 0, 0, SIGN)?;
+        let browser = viewer.chromium(&url, &["--window-size=1600,1000"])?;
+        let eye = viewer.eye()?;
+        let mut corner = None;
+        until(LIMIT * 2, "the device's screen in the page", || {
+            corner = eye.find(SIGN)?;
+            Ok(corner.is_some())
+        })?;
+        drop(sign);
+        let corner = corner.context("no corner")?;
+        Ok(Self { viewer, corner, _programs: vec![manager, browser], _client: client })
+    }
+
+    /// A place on the device's screen, on the viewer's.
+    fn at(&self, x: i16, y: i16) -> (String, String) {
+        ((self.corner.0 + x).to_string(), (self.corner.1 + y).to_string())
+    }
+
+    fn click(&self, x: i16, y: i16) -> Result<()> {
+        let (x, y) = self.at(x, y);
+        self.viewer.run(&["xdotool", "mousemove", &x, &y, "sleep", "0.1", "click", "1"]).map(|_| ())
+    }
+
+    /// Waits until what is seen in the page is what is there, to the last pixel. Where the pointer is drawn by either
+    /// display, nothing is in the picture: a server without hardware draws none.
+    fn agrees(&self, desk: &Desk) -> Result<()> {
+        let (here, there) = (self.viewer.eye()?, desk.display.eye()?);
+        // The page's own messages lie over the lowest part for a while.
+        let height = HEIGHT - 60;
+        let mut last = String::new();
+        let agreed = until(LIMIT, "the same picture at both ends", || {
+            let seen = here.pixels(self.corner.0, self.corner.1, WIDTH, height)?;
+            let there = there.pixels(0, 0, WIDTH, height)?;
+            let width = usize::from(WIDTH);
+            let wrong = || seen.iter().zip(&there).enumerate().filter(|(_, (a, b))| a != b).map(|(at, _)| at);
+            let (left, right) = (wrong().map(|at| at % width).min(), wrong().map(|at| at % width).max());
+            let rows = (wrong().min().map(|at| at / width), wrong().max().map(|at| at / width));
+            last = format!("{} pixels differ, columns {left:?} to {right:?}, rows {rows:?}", wrong().count());
+            Ok(seen == there)
+        });
+        agreed.map(|_| ()).context(last)
+    }
+}
+
+#[test]
+fn from_the_page_a_technician_types_in_three_scripts_drags_a_window_and_scrolls() -> Result<()> {
+    let logs = Logs::default();
+    let desk = Desk::new("\"view\", \"control\", \"clipboard\"")?;
+    let typed = desk.site.directory("typed")?.join("text");
+    let editor =
+        ["xterm", "-u8", "-T", "editor", "-geometry", "70x10+200+200", "-fn", "fixed", "-e", "sh", "-c"];
+    let keep = format!("stty -echo; cat > '{}'", typed.display());
+    let _editor = desk.display.start(&[editor.as_slice(), &[keep.as_str()]].concat())?;
+    let id = window(&desk.display, "editor")?;
+    let office = Office::open(&desk, &logs)?;
+    // From here on the pointer is the technician's: until then the page shows where the device's is.
+    office.click(300, 260)?;
+    office.agrees(&desk)?;
+
+    // Each on a keyboard that has it: what types here has to put other letters on a key for a moment, and the browser
+    // may look too late.
+    let text = "Grüße @{} Привет мир Γεια σου";
+    for (layout, text) in [("de", "Grüße @{} "), ("ru", "Привет мир "), ("gr", "Γεια σου")] {
+        office.viewer.run(&["setxkbmap", layout])?;
+        office.viewer.run(&["xdotool", "sleep", "0.3", "type", "--delay", "40", text])?;
+    }
+    office.viewer.run(&["xdotool", "key", "Return"])?;
+    until(LIMIT, "what was typed", || {
+        Ok(std::fs::read_to_string(&typed).is_ok_and(|got| got == format!("{text}\n")))
+    })
+    .with_context(|| format!("typed: {:?}", std::fs::read_to_string(&typed)))?;
+    office.agrees(&desk)?;
+
+    // By its title bar, slowly enough to be a drag.
+    let place = || desk.display.run(&["xdotool", "getwindowgeometry", &id]);
+    let before = place()?;
+    let ((x, y), (to_x, to_y)) = (office.at(400, 190), office.at(460, 260));
+    let drag = [
+        "xdotool",
+        "mousemove",
+        &x,
+        &y,
+        "sleep",
+        "0.2",
+        "mousedown",
+        "1",
+        "sleep",
+        "0.2",
+        "mousemove",
+        &to_x,
+        &to_y,
+    ];
+    office.viewer.run(&[drag.as_slice(), &["sleep", "0.3", "mouseup", "1"]].concat())?;
+    until(LIMIT, "the window is elsewhere", || Ok(place()? != before))?;
+    office.agrees(&desk)?;
+
+    // A terminal with something to scroll back to.
+    let shown = "seq 1 400; exec sleep 600";
+    let scrolled = ["xterm", "-T", "pages", "-sb", "-geometry", "60x14+20+20", "-e", "sh", "-c", shown];
+    let _pages = desk.display.start(&scrolled)?;
+    window(&desk.display, "pages")?;
+    office.agrees(&desk)?;
+    let eye = desk.display.eye()?;
+    let still = eye.whole()?;
+    let (x, y) = office.at(120, 120);
+    office.viewer.run(&["xdotool", "mousemove", &x, &y, "sleep", "0.1", "click", "--repeat", "5", "4"])?;
+    until(LIMIT, "the terminal scrolls", || Ok(eye.whole()? != still))?;
+    office.agrees(&desk)?;
+    assert!(desk.agent.audited("control.start")? == 1);
+    Ok(())
 }

@@ -278,9 +278,8 @@ impl<D: Display> Child<D> {
     /// What can wait for room: the pointer, the clipboard's content, frames.
     fn produce(&mut self, now: Instant, out: &mut Outgoing) -> Result<(), ChildError> {
         if self.view.is_on() && out.has_room() {
-            if std::mem::take(&mut self.cursor_changed)
-                && let Some(cursor) = self.display.cursor()?
-            {
+            if std::mem::take(&mut self.cursor_changed) {
+                let cursor = self.display.cursor()?;
                 out.push(&FromDesktop::Screen(FromScreen::Cursor(cursor)));
             }
             if std::mem::take(&mut self.pointer_moved) {

@@ -244,4 +244,63 @@ mod tests {
         let found = of(&[("DISPLAY", ":3"), ("XAUTHORITY", "/a")]).unwrap().unwrap();
         assert_eq!((found.display, found.authority, found.user), (":3".into(), Some("/a".into()), 5));
     }
+
+    /// What stands for logind: its manager and one session.
+    struct StandIn;
+
+    #[zbus::interface(name = "org.freedesktop.login1.Manager")]
+    impl StandIn {
+        fn list_sessions(&self) -> Vec<(String, u32, String, String, OwnedObjectPath)> {
+            let row = |path: &str| {
+                let text = str::to_owned;
+                let path = OwnedObjectPath::try_from(path).unwrap();
+                (text("2"), 1000, text("pat"), text("seat0"), path)
+            };
+            vec![row("/org/freedesktop/login1/session/_32"), row("/org/freedesktop/login1/session/gone")]
+        }
+    }
+
+    struct OneSession;
+
+    #[zbus::interface(name = "org.freedesktop.login1.Session")]
+    impl OneSession {
+        #[zbus(property, name = "Type")]
+        fn kind(&self) -> &str {
+            "x11"
+        }
+        #[zbus(property)]
+        fn class(&self) -> &str {
+            "user"
+        }
+        #[zbus(property)]
+        fn display(&self) -> &str {
+            ":0"
+        }
+        #[zbus(property)]
+        fn active(&self) -> bool {
+            true
+        }
+        #[zbus(property)]
+        fn remote(&self) -> bool {
+            false
+        }
+    }
+
+    #[tokio::test]
+    async fn logind_is_asked_as_it_wants_to_be_asked() {
+        let (ours, theirs) = tokio::net::UnixStream::pair().unwrap();
+        let server = async {
+            zbus::connection::Builder::unix_stream(theirs)
+                .server(zbus::Guid::generate())?
+                .p2p()
+                .serve_at("/org/freedesktop/login1", StandIn)?
+                .serve_at("/org/freedesktop/login1/session/_32", OneSession)?
+                .build()
+                .await
+        };
+        let client = zbus::connection::Builder::unix_stream(ours).p2p().build();
+        let (server, client) = tokio::join!(server, client);
+        let (_server, client) = (server.unwrap(), client.unwrap());
+        assert_eq!(sessions(&client).await.unwrap(), [session("x11", true)]);
+    }
 }

@@ -181,3 +181,38 @@ async fn log(errors: ChildStderr) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    #[tokio::test]
+    async fn a_crash_is_told_apart_from_an_end() {
+        let (desktop, mut from) = Desktop::spawn(script("cat > /dev/null")).unwrap();
+        desktop.to.send(ToDesktop::Wipe).await.unwrap();
+        assert_eq!(desktop.ended().await, Ended::Told);
+        assert_eq!(from.recv().await, None);
+        let (desktop, mut from) = Desktop::spawn(script("kill -SEGV $$")).unwrap();
+        assert_eq!(from.recv().await, None);
+        assert!(matches!(desktop.ended().await, Ended::Crashed(how) if how.contains("signal")));
+    }
+
+    #[tokio::test]
+    async fn what_it_must_not_say_is_not_passed_on() {
+        let long = FromDesktop::Failed("x".repeat(super::super::protocol::MAX_WORDS + 1));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let good = FromDesktop::Ready { monitors: Vec::new() };
+        let said = [&good, &long, &good].map(|m| wire::frame(m, MAX_DESKTOP_MESSAGE).unwrap()).concat();
+        std::fs::write(file.path(), said).unwrap();
+        let (desktop, mut from) = Desktop::spawn(script(&format!("cat {}", file.path().display()))).unwrap();
+        assert_eq!(from.recv().await, Some(good));
+        assert_eq!(from.recv().await, None);
+        desktop.ended().await;
+    }
+}

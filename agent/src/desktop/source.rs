@@ -59,7 +59,7 @@ pub(crate) trait ScreenSource {
     /// changing its size: try again when [`Happened::Monitors`] has come.
     fn capture(&mut self, area: Rect, rects: &[Rect], picture: &mut Picture) -> Result<bool, DisplayError>;
     /// How the pointer looks.
-    fn cursor(&mut self) -> Result<Option<Cursor>, DisplayError>;
+    fn cursor(&mut self) -> Result<Cursor, DisplayError>;
     /// Where the pointer is, among all monitors.
     fn pointer(&mut self) -> Result<Option<(u16, u16)>, DisplayError>;
 }

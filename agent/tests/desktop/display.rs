@@ -1,7 +1,7 @@
 //! An X server for a test, and the programs on it.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,14 @@ pub(crate) struct Xvfb {
 impl Xvfb {
     /// Starts one and waits until it serves.
     pub(crate) fn start(screen: &str) -> Self {
+        Self::start_with(screen, |_| Vec::new())
+    }
+
+    /// With more arguments, which may name files in its directory.
+    pub(crate) fn start_with(screen: &str, more: impl FnOnce(&Path) -> Vec<String>) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
         let mut server = Command::new("Xvfb")
+            .args(more(dir.path()))
             .args(["-displayfd", "1", "-screen", "0", screen, "-nolisten", "tcp", "-noreset"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -40,7 +47,7 @@ impl Xvfb {
         BufReader::new(server.stdout.take().expect("a pipe")).read_line(&mut number).expect("a number");
         let name = format!(":{}", number.trim());
         assert!(name.len() > 1, "Xvfb served no display");
-        Self { _server: Running(server), name, dir: tempfile::tempdir().expect("a directory") }
+        Self { _server: Running(server), name, dir }
     }
 
     /// A program on this display.

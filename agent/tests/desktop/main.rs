@@ -10,6 +10,7 @@
     reason = "a test: what goes wrong ends it"
 )]
 
+mod agent;
 mod clipboard;
 mod display;
 mod hands;

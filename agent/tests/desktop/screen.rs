@@ -9,8 +9,8 @@ use nearhand_shared::message::screen::{
 use x11rb::connection::{Connection, RequestConnection};
 use x11rb::protocol::xinput::{self, ConnectionExt as _};
 use x11rb::protocol::xproto::{
-    ConnectionExt, CreateGCAux, CreateWindowAux, Gcontext, ImageFormat, MOTION_NOTIFY_EVENT, Rectangle,
-    Window, WindowClass,
+    ChangeWindowAttributesAux, ConnectionExt, CreateGCAux, CreateWindowAux, Gcontext, ImageFormat,
+    MOTION_NOTIFY_EVENT, Rectangle, Window, WindowClass,
 };
 use x11rb::protocol::xtest::ConnectionExt as _;
 use x11rb::rust_connection::RustConnection;
@@ -77,6 +77,11 @@ impl Painter {
         let rect = Rectangle { x, y, width, height };
         self.conn.poly_fill_rectangle(self.window, self.brush, &[rect]).unwrap();
         self.conn.flush().unwrap();
+    }
+
+    /// Waits until the server has drawn everything.
+    fn sync(&self) {
+        self.conn.get_input_focus().unwrap().reply().unwrap();
     }
 
     /// The screen, by the core protocol.
@@ -237,9 +242,9 @@ fn without_credit_nothing_is_captured_and_then_the_newest() {
     viewer.until_same(&mut desktop, &painter);
     viewer.paints = false;
     let before = viewer.frames.len();
-    for round in 0..300_u32 {
+    for round in 0..3_000_u32 {
         painter.fill(i16::try_from(round % 50).unwrap(), 20, 40, 40, 0x0001_0101 * (round % 200));
-        painter.screen();
+        painter.sync();
         viewer.look(&mut desktop);
     }
     assert!(
@@ -256,8 +261,8 @@ fn without_credit_nothing_is_captured_and_then_the_newest() {
     desktop.send(&ToDesktop::Hidden(true));
     let mut seen = viewer.frames.len();
     painter.fill(300, 300, 10, 10, 0x0012_3456);
-    for _ in 0..20 {
-        painter.screen();
+    for _ in 0..500 {
+        painter.sync();
         viewer.look(&mut desktop);
         // One may have been under way.
         seen = seen.max(viewer.frames.len().min(seen + 1));
@@ -276,13 +281,26 @@ fn the_pointer_is_told_apart_from_the_picture() {
     let mut viewer = Viewer::start(&mut desktop, None);
     viewer.until(&mut desktop, "a pointer", |viewer| viewer.cursor.is_some() && viewer.pointer.is_some());
     let first = viewer.cursor.take().unwrap();
-    display.run("xsetroot", &["-cursor_name", "crosshair"]);
-    painter.conn.destroy_window(painter.window).unwrap();
+    let (font, cross) = (painter.conn.generate_id().unwrap(), painter.conn.generate_id().unwrap());
+    painter.conn.open_font(font, b"cursor").unwrap();
+    // 30 is the crosshair, red on white.
+    painter
+        .conn
+        .create_glyph_cursor(cross, font, font, 30, 31, 0xffff, 0, 0, 0xffff, 0xffff, 0xffff)
+        .unwrap();
+    let with_cross = ChangeWindowAttributesAux::new().cursor(cross);
+    painter.conn.change_window_attributes(painter.window, &with_cross).unwrap();
     painter.conn.flush().unwrap();
     viewer
         .until(&mut desktop, "another pointer", |viewer| viewer.cursor.as_ref().is_some_and(|c| *c != first));
     let cross = viewer.cursor.take().unwrap();
-    assert!(cross.rgba.chunks(4).any(|pixel| pixel[3] == 255), "{cross:?}");
+    assert!(cross.rgba.chunks(4).any(|pixel| pixel == [255, 0, 0, 255]), "{cross:?}");
+    // One that a program has left behind can't be had from every server: then there is an arrow.
+    display.run("xsetroot", &["-cursor_name", "pirate"]);
+    painter.conn.destroy_window(painter.window).unwrap();
+    painter.conn.flush().unwrap();
+    viewer
+        .until(&mut desktop, "a third pointer", |viewer| viewer.cursor.as_ref().is_some_and(|c| *c != cross));
     // Where somebody else puts it, is told; where we put it, isn't.
     let elsewhere = |x: i16, y: i16| {
         painter.conn.xtest_fake_input(MOTION_NOTIFY_EVENT, 0, 0, painter.root, x, y, 0).unwrap();

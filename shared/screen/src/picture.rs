@@ -10,6 +10,15 @@ pub struct Picture {
     pixels: Vec<u32>,
 }
 
+/// The order of a pixel's bytes in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ByteOrder {
+    /// Blue, green, red.
+    Bgr,
+    /// Red, green, blue.
+    Rgb,
+}
+
 impl core::fmt::Debug for Picture {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Picture({} x {})", self.size.width, self.size.height)
@@ -44,6 +53,22 @@ impl Picture {
         let start = usize::from(y) * usize::from(self.size.width) + usize::from(x);
         let fits = u32::from(x) + u32::from(width) <= u32::from(self.size.width) && y < self.size.height;
         self.pixels.get_mut(start..start + usize::from(width)).filter(|_| fits).unwrap_or_default()
+    }
+
+    /// Writes rows of a rectangle, from its row `first` on, as a display gives them: four bytes for each pixel, the
+    /// last of which means nothing. What is outside is left out.
+    pub fn put_bytes(&mut self, rect: Rect, first: u16, bytes: &[u8], order: ByteOrder) {
+        let lines = bytes.chunks_exact(usize::from(rect.width).max(1) * 4);
+        for (y, line) in (first..rect.height).zip(lines) {
+            let pixels = self.row_mut(rect.x, rect.y.saturating_add(y), rect.width);
+            let (bytes, _) = line.as_chunks::<4>();
+            for (pixel, [a, b, c, _]) in pixels.iter_mut().zip(bytes) {
+                *pixel = match order {
+                    ByteOrder::Bgr => u32::from_le_bytes([*a, *b, *c, 0]),
+                    ByteOrder::Rgb => u32::from_le_bytes([*c, *b, *a, 0]),
+                };
+            }
+        }
     }
 
     /// Writes a rectangle of pixels, row by row; what is outside or missing is left as it was.
@@ -136,6 +161,19 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn bytes_become_pixels_in_either_order() {
+        let mut picture = counted(4, 4);
+        let rect = Rect::new(1, 1, 2, 2);
+        picture.put_bytes(rect, 1, &[1, 2, 3, 255, 4, 5, 6, 255, 9, 9, 9, 9], ByteOrder::Bgr);
+        assert_eq!(picture.row(0, 2, 4), [8, 0x0003_0201, 0x0006_0504, 11]);
+        assert_eq!((picture.row(0, 1, 4), picture.row(0, 3, 4)), (&[4, 5, 6, 7][..], &[12, 13, 14, 15][..]));
+        picture.put_bytes(rect, 0, &[1, 2, 3, 255], ByteOrder::Rgb);
+        assert_eq!(picture.row(1, 1, 1), [5]);
+        picture.put_bytes(Rect::new(3, 3, 1, 9), 0, &[1, 2, 3, 0, 1, 2, 3, 0], ByteOrder::Rgb);
+        assert_eq!(picture.row(3, 3, 1), [0x0001_0203]);
     }
 
     #[test]

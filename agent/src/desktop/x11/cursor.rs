@@ -21,10 +21,47 @@ pub(super) fn position(link: &Link) -> Result<Option<(u16, u16)>, DisplayError> 
     Ok(here.map(|reply| (unsigned(reply.root_x), unsigned(reply.root_y))))
 }
 
-/// How the pointer looks now.
-pub(super) fn shape(link: &Link) -> Result<Option<Cursor>, DisplayError> {
+/// How the pointer looks now. An arrow where the server doesn't say: it refuses (by its SECURITY extension) once the
+/// program that made the cursor has ended, as `xsetroot` does at the beginning of many sessions.
+pub(super) fn shape(link: &Link) -> Result<Cursor, DisplayError> {
     let reply = unless_refused(link.conn.xfixes_get_cursor_image().map_err(ended)?.reply())?;
-    Ok(reply.map(|image| picture(image.width, image.height, (image.xhot, image.yhot), &image.cursor_image)))
+    Ok(reply.map_or_else(arrow, |image| {
+        picture(image.width, image.height, (image.xhot, image.yhot), &image.cursor_image)
+    }))
+}
+
+/// Black in a white edge.
+fn arrow() -> Cursor {
+    const ROWS: [&str; 19] = [
+        "o",
+        "oo",
+        "oxo",
+        "oxxo",
+        "oxxxo",
+        "oxxxxo",
+        "oxxxxxo",
+        "oxxxxxxo",
+        "oxxxxxxxo",
+        "oxxxxxxxxo",
+        "oxxxxxxxxxo",
+        "oxxxxxxooooo",
+        "oxxxoxxo",
+        "oxxo oxxo",
+        "oxo  oxxo",
+        "oo    oxxo",
+        "o     oxxo",
+        "       oxxo",
+        "       ooo",
+    ];
+    const WIDTH: usize = 12;
+    let pixel = |sign: Option<u8>| match sign {
+        Some(b'o') => [0xff; 4],
+        Some(b'x') => [0, 0, 0, 0xff],
+        _ => [0; 4],
+    };
+    let rgba =
+        ROWS.iter().flat_map(|row| (0..WIDTH).flat_map(move |x| pixel(row.as_bytes().get(x).copied())));
+    Cursor { width: 12, height: 19, hot: ScreenPoint::default(), rgba: rgba.collect() }
 }
 
 /// The pointer's picture as it is sent: alpha divided out, and made smaller by a whole number where it is too large.
@@ -69,6 +106,13 @@ mod tests {
         let cursor = picture(2, 1, (1, 0), &[0x8040_2000, 0x0000_0000]);
         assert_eq!(cursor.rgba, [0x80, 0x40, 0, 0x80, 0, 0, 0, 0]);
         assert_eq!((cursor.width, cursor.height, cursor.hot), (2, 1, ScreenPoint { x: 1, y: 0 }));
+    }
+
+    #[test]
+    fn the_arrow_is_whole() {
+        let cursor = arrow();
+        assert_eq!(cursor.rgba.len(), usize::from(cursor.width) * usize::from(cursor.height) * 4);
+        assert_eq!(cursor.rgba[..8], [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
     }
 
     #[test]

@@ -197,7 +197,7 @@ impl ScreenSource for X11 {
         self.capture.capture(area, rects, picture)
     }
 
-    fn cursor(&mut self) -> Result<Option<Cursor>, DisplayError> {
+    fn cursor(&mut self) -> Result<Cursor, DisplayError> {
         cursor::shape(&self.link)
     }
 

@@ -7,6 +7,7 @@
 
 use std::os::fd::OwnedFd;
 
+use nearhand_screen::picture::ByteOrder;
 use nearhand_screen::{Picture, Rect};
 use x11rb::connection::{Connection, RequestConnection};
 use x11rb::protocol::damage::{ConnectionExt as _, Damage, ReportLevel};
@@ -17,15 +18,6 @@ use x11rb::protocol::xproto::{ConnectionExt as _, ImageFormat, ImageOrder, Scree
 use super::{Link, ended, needed, signed, unless_refused, unsigned};
 use crate::desktop::source::DisplayError;
 use crate::platform;
-
-/// How a pixel of the server becomes `0x00RRGGBB`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Pixels {
-    /// It is one already but for its upper byte.
-    Rgb,
-    /// Red and blue have changed places.
-    Bgr,
-}
 
 /// Bytes of a pixel.
 const PIXEL: usize = 4;
@@ -41,7 +33,7 @@ struct Shared {
 /// The capture's state.
 pub(super) struct Capture {
     link: Link,
-    pixels: Pixels,
+    order: ByteOrder,
     can_share: bool,
     shared: Option<Shared>,
     damage: Option<(Damage, Region)>,
@@ -50,11 +42,11 @@ pub(super) struct Capture {
 
 impl Capture {
     pub(super) fn new(link: Link) -> Result<Self, DisplayError> {
-        let pixels = pixels(&link)?;
+        let order = byte_order(&link)?;
         needed("XFIXES", link.conn.xfixes_query_version(5, 0).map_err(ended)?.reply())?;
         needed("DAMAGE", link.conn.damage_query_version(1, 1).map_err(ended)?.reply())?;
         let can_share = can_share(&link)?;
-        Ok(Self { link, pixels, can_share, shared: None, damage: None, piece: Vec::new() })
+        Ok(Self { link, order, can_share, shared: None, damage: None, piece: Vec::new() })
     }
 
     /// Begins or ends watching for damage.
@@ -148,7 +140,8 @@ impl Capture {
                 platform::read_at(&shared.memory, &mut self.piece, offset + read * row).map_err(|error| {
                     DisplayError::Ended(format!("its shared memory can't be read: {error}"))
                 })?;
-                put(picture, *rect, read, &self.piece, self.pixels);
+                let first = u16::try_from(read).unwrap_or(u16::MAX);
+                picture.put_bytes(*rect, first, &self.piece, self.order);
                 read += count;
             }
         }
@@ -174,7 +167,7 @@ impl Capture {
                 u32::MAX,
             );
             let Some(reply) = unless_refused(asked.map_err(ended)?.reply())? else { return Ok(false) };
-            put(picture, *rect, 0, &reply.data, self.pixels);
+            picture.put_bytes(*rect, 0, &reply.data, self.order);
         }
         Ok(true)
     }
@@ -220,7 +213,7 @@ fn can_share(link: &Link) -> Result<bool, DisplayError> {
 }
 
 /// How pixels come; displays of fewer colours are not shown.
-fn pixels(link: &Link) -> Result<Pixels, DisplayError> {
+fn byte_order(link: &Link) -> Result<ByteOrder, DisplayError> {
     let setup = link.conn.setup();
     let screen = setup.roots.get(link.screen);
     let visual = screen.and_then(root_visual);
@@ -229,8 +222,8 @@ fn pixels(link: &Link) -> Result<Pixels, DisplayError> {
     let plain = format.is_some_and(|format| format.bits_per_pixel == 32 && format.scanline_pad == 32)
         && setup.image_byte_order == ImageOrder::LSB_FIRST;
     match visual.map(|visual| (visual.red_mask, visual.green_mask, visual.blue_mask)) {
-        Some((0xff_0000, 0xff00, 0xff)) if plain => Ok(Pixels::Rgb),
-        Some((0xff, 0xff00, 0xff_0000)) if plain => Ok(Pixels::Bgr),
+        Some((0xff_0000, 0xff00, 0xff)) if plain => Ok(ByteOrder::Bgr),
+        Some((0xff, 0xff00, 0xff_0000)) if plain => Ok(ByteOrder::Rgb),
         _ => Err(DisplayError::Lacks(format!(
             "true colour (its depth is {}; set it to 24 bits)",
             depth.unwrap_or_default()
@@ -241,19 +234,4 @@ fn pixels(link: &Link) -> Result<Pixels, DisplayError> {
 fn root_visual(screen: &Screen) -> Option<Visualtype> {
     let visuals = screen.allowed_depths.iter().flat_map(|depth| &depth.visuals);
     visuals.copied().find(|visual| visual.visual_id == screen.root_visual)
-}
-
-/// Puts rows as the server gave them into the picture, from row `first` of the rectangle on.
-fn put(picture: &mut Picture, rect: Rect, first: usize, bytes: &[u8], pixels: Pixels) {
-    let rows = bytes.chunks_exact(usize::from(rect.width).max(1) * PIXEL);
-    for (y, row) in (first..).zip(rows) {
-        let Ok(y) = u16::try_from(y) else { return };
-        let line = picture.row_mut(rect.x, rect.y.saturating_add(y), rect.width);
-        let (from, _) = row.as_chunks::<PIXEL>();
-        let rgb = |bytes: &[u8; PIXEL]| match pixels {
-            Pixels::Rgb => u32::from_le_bytes(*bytes) & 0xff_ffff,
-            Pixels::Bgr => u32::from_be_bytes(*bytes) >> 8,
-        };
-        line.iter_mut().zip(from).for_each(|(to, bytes)| *to = rgb(bytes));
-    }
 }
