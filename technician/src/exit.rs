@@ -64,11 +64,15 @@ pub enum ExitCode {
     Full = 20,
     /// Not granted, or not offered by the device.
     NotGranted = 21,
+    /// A recording was changed, or is none.
+    RecordingChanged = 22,
+    /// A recording isn't whole.
+    RecordingCut = 23,
 }
 
 impl ExitCode {
     /// All, in order.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Ok,
         Self::Unexpected,
         Self::Usage,
@@ -91,6 +95,8 @@ impl ExitCode {
         Self::AuditBroken,
         Self::Full,
         Self::NotGranted,
+        Self::RecordingChanged,
+        Self::RecordingCut,
     ];
 
     /// The exit status.
@@ -123,6 +129,8 @@ impl ExitCode {
             Self::AuditBroken => "audit-broken",
             Self::Full => "full",
             Self::NotGranted => "not-granted",
+            Self::RecordingChanged => "recording-changed",
+            Self::RecordingCut => "recording-cut",
         }
     }
 

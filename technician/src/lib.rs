@@ -13,6 +13,7 @@ pub mod home;
 pub mod output;
 mod pick;
 mod platform;
+pub mod recording;
 pub mod relay;
 pub mod session;
 pub mod standing;

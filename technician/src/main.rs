@@ -15,6 +15,9 @@ fn main() -> ExitCode {
         // Nothing of the client is in that process: no directory, no runtime, no log.
         return decode::run(if png { decode::Product::Png } else { decode::Product::Operations });
     }
+    if matches!(cli.command, Command::Paint) {
+        return nearhand_client::recording::paint::run();
+    }
     log_to_stderr(cli.verbose);
     let output = Output::new(cli.json);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

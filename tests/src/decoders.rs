@@ -21,6 +21,7 @@ use nearhand_shared::message::{control, local, screen, session};
 use nearhand_shared::pake::Confirmation;
 use nearhand_shared::report::model::{CheckSet, Finding, Report};
 use nearhand_shared::support_code::Routing;
+use nearhand_shared::witness::ScreenHead;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -134,6 +135,7 @@ pub const DECODERS: &[Decoder] = &[
     entry(Control, "signed-revocations", entries::revocations),
     signed::<Head>("signed-head"),
     signed::<GrantRecord>("signed-grant"),
+    signed::<ScreenHead>("signed-screen-head"),
     wire::<session::Open>(Session, "session-open"),
     wire::<session::Answer>(Session, "session-answer"),
     wire::<session::Refusal>(Session, "session-refusal"),

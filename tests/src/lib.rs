@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod decoders;
+pub mod disk;
 mod false_device;
 pub mod golden;
 pub mod hostile_relay;

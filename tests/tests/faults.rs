@@ -2,18 +2,15 @@
 //!
 //! Tried with a mutant: an agent that gives a lost connection only a second to come back fails the test of the relay
 //! that is away for half a minute.
-#![allow(clippy::print_stdout, reason = "a skipped test says why")]
 
 use std::fs;
-use std::io::Write;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use nearhand_tests::disk::{fill, small_disk};
 use nearhand_tests::parties::{Agent, Client, Console, Technician};
 use nearhand_tests::program::until;
-use nearhand_tests::site::{LIMIT, Place, Plan, Site};
+use nearhand_tests::site::{LIMIT, Plan, Site};
 use rustix::process::Signal;
 
 const DIAGNOSTICS: [&str; 2] = ["--ask", "diagnostics"];
@@ -143,29 +140,6 @@ fn an_agent_that_is_stopped_says_so() -> Result<()> {
     assert!(client.program.said("the agent on the device is stopping"), "{}", client.program.text());
     assert_eq!(agent.program.exit(LIMIT)?, 0);
     Ok(())
-}
-
-/// Programs behind this run with a small file system of their own at `at`; `None` where that isn't permitted.
-fn small_disk(at: &Path, size: &str) -> Option<Place> {
-    let mount = format!("mount -t tmpfs -o size={size},mode=700 none '{}'", at.display());
-    let tried = Command::new("unshare").args(["-m", "sh", "-c", &mount]).output();
-    if !tried.is_ok_and(|output| output.status.success()) {
-        println!("skipped: a mount namespace can't be made here (needs root)");
-        return None;
-    }
-    Some(Place::behind(&["unshare", "-m", "sh", "-c", &format!("{mount} && exec \"$@\""), "sh"]))
-}
-
-/// Fills the file system that a program sees at `at`; removing the returned file empties it.
-fn fill(pid: i32, at: &Path) -> Result<std::path::PathBuf> {
-    let inside = format!("/proc/{pid}/root{}", at.display());
-    let path = Path::new(&inside).join("ballast");
-    let mut file = fs::File::create(&path).with_context(|| inside.clone())?;
-    let block = [0_u8; 4096];
-    while file.write_all(&block).is_ok() {}
-    // The last page in bytes: the next write of any length fails.
-    while file.write_all(&[0]).is_ok() {}
-    Ok(path)
 }
 
 #[test]

@@ -87,7 +87,11 @@ fn next_frame(screen: &mut TalkWire) -> Result<usize> {
                 }
             }
             FromScreen::Gone(why) => anyhow::bail!("gone: {why}"),
-            FromScreen::Monitors(_) | FromScreen::Cursor(_) | FromScreen::CursorAt(_) => {}
+            FromScreen::Monitors(_)
+            | FromScreen::Cursor(_)
+            | FromScreen::CursorAt(_)
+            | FromScreen::Clock(_)
+            | FromScreen::Witness(_) => {}
         }
     }
 }

@@ -99,6 +99,8 @@ impl FromDesktop {
             Self::Screen(FromScreen::Gone(words)) | Self::Failed(words) => words.len() <= MAX_WORDS,
             Self::Input(InputNotice::Untypable(what)) => what.len() <= MAX_WORDS,
             Self::Clipboard(Clipboard::Part { bytes, .. }) => bytes.len() <= CLIPBOARD_PART,
+            // Those are the agent's own.
+            Self::Screen(FromScreen::Clock(_) | FromScreen::Witness(_)) => false,
             Self::Screen(FromScreen::CursorAt(_)) | Self::Input(_) | Self::Clipboard(_) => true,
         }
     }
@@ -166,5 +168,6 @@ mod tests {
         };
         assert!(part(FRAME_PART) && !part(FRAME_PART + 1));
         assert!(!FromDesktop::Failed("x".repeat(MAX_WORDS + 1)).is_sound());
+        assert!(!FromDesktop::Screen(FromScreen::Clock(1)).is_sound());
     }
 }

@@ -22,6 +22,9 @@ const INBOX: usize = 32;
 /// Bytes of chat in a status: with the rest of it, well below a local frame's limit even for eight sessions.
 const CHAT_SHOWN: usize = 5_000;
 
+/// What the person at the device reads while the screen is recorded.
+const RECORDS: &str = "the technician records the screen: what they see is kept in a file";
+
 /// A technician in a session, verified.
 #[derive(Clone, Debug)]
 pub(crate) struct Technician {
@@ -61,6 +64,8 @@ pub(crate) struct Live {
     pub(crate) granted: watch::Sender<Capabilities>,
     /// What this device can do in this session at all.
     pub(crate) offers: Capabilities,
+    /// Parts of a recording that were begun, and whether one is under way.
+    pub(crate) recorded: (u32, bool),
 }
 
 impl Hub {
@@ -160,6 +165,38 @@ impl Hub {
     /// Says what is being done, where the person can see it.
     pub(crate) fn activity(&self, session: SessionId, text: impl Into<String>) {
         self.tell(Event::Activity { session, text: text.into() });
+    }
+
+    /// The technician keeps what they see of the screen from now on. The number of this part of the recording.
+    pub(crate) fn recording_begins(&self, session: SessionId, actor: &str) -> Result<u32, Refusal> {
+        let mut state = self.state();
+        let part = state.sessions.get(&session).ok_or(Refusal::NoSuchSession)?.recorded.0.saturating_add(1);
+        state.audit(actor, "record.start", Some(session), format!("part {part} of the recording"))?;
+        if let Some(live) = state.sessions.get_mut(&session) {
+            live.recorded = (part, true);
+        }
+        drop(state);
+        self.activity(session, RECORDS);
+        Ok(part)
+    }
+
+    /// They no longer do.
+    pub(crate) fn recording_ended(&self, session: SessionId, actor: &str) {
+        let mut state = self.state();
+        if let Some(live) = state.sessions.get_mut(&session) {
+            live.recorded.1 = false;
+        }
+        // It is over either way; the log's own notice has told the person if this could not be written.
+        let _ = state.audit(actor, "record.end", Some(session), String::new());
+        drop(state);
+        self.activity(session, "the technician no longer records the screen");
+    }
+
+    /// What somebody who joins the watchers has to know: who records.
+    pub(crate) fn under_way(&self) -> Vec<Event> {
+        let state = self.state();
+        let recorded = state.sessions.iter().filter(|(_, live)| live.recorded.1);
+        recorded.map(|(id, _)| Event::Activity { session: *id, text: RECORDS.to_owned() }).collect()
     }
 
     /// Ends a session from this side.

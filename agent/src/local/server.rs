@@ -178,9 +178,15 @@ async fn take_all(hub: &Arc<Hub>, caller: Caller, mut read: OwnedReadHalf, out: 
         if request.verb == Verb::Watch && watching.is_empty() {
             watching.spawn(tell_events(hub.watch(), out.clone()));
         }
+        let begins = request.verb == Verb::Watch;
         let reply = answer(hub, caller, request.verb).await;
         if out.try_send(Message::Reply { number: request.number, reply }).is_err() {
             return;
+        }
+        for event in hub.under_way().into_iter().filter(|_| begins) {
+            if out.try_send(Message::Event(event)).is_err() {
+                return;
+            }
         }
     }
 }

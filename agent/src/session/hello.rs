@@ -226,6 +226,7 @@ fn begin(
         inbox,
         granted: watch::channel(Capabilities::NONE).0,
         offers,
+        recorded: (0, false),
     };
     hub.begin_session(session, live)
 }

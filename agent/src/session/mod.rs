@@ -5,6 +5,7 @@
 
 mod diagnostics;
 mod hello;
+mod recording;
 mod screen;
 mod serve;
 

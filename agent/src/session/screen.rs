@@ -19,6 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
+use super::recording::{NotWritten, Recording};
 use super::serve::Serving;
 use crate::desktop::find;
 use crate::desktop::process::{Desktop, Ended};
@@ -168,13 +169,74 @@ pub(super) async fn screen(serving: &Serving, send: &mut SendStream, recv: &mut 
     routes(&serving.desk.routes, |routes| routes.screen = Some(to));
     let leaving = Leaving { desktop: desktop.clone(), last: Some(ToDesktop::StopView) };
     serving.hub.activity(serving.session, "the technician sees the screen");
-    carry(&desktop, send, recv, from, viewer).await;
+    show(serving, &desktop, send, recv, from).await;
     drop(leaving);
     if let Some(why) = routes(&serving.desk.routes, |routes| routes.gone.take()) {
         let _ = framed::write(send, &FromScreen::Gone(text::one_line(&why, 300)), FRAME_LIMIT).await;
     }
     serving.hub.activity(serving.session, "the technician no longer sees the screen");
     note(serving, "view.end");
+}
+
+/// Carries the screen's messages both ways until one side is over. What passes while the technician records is hashed
+/// and signed on its way.
+async fn show(
+    serving: &Serving,
+    desktop: &mpsc::Sender<ToDesktop>,
+    send: &mut SendStream,
+    recv: &mut RecvStream,
+    mut from: mpsc::Receiver<FromScreen>,
+) {
+    let (order, mut orders) = mpsc::channel(QUEUE);
+    let outwards = async {
+        let mut recording = Recording::default();
+        let mut over = false;
+        while !over {
+            let due = recording.due();
+            // An order is there before anything that was captured because of what follows it.
+            let (before, message) = tokio::select! {
+                biased;
+                Some(on) = orders.recv() => (None, recording.order(serving, on)?),
+                message = from.recv() => match message {
+                    Some(message) => (recording.passes(&message)?, Some(message)),
+                    None => {
+                        over = true;
+                        (None, recording.last()?)
+                    }
+                },
+                () = at(due) => (None, recording.head()?),
+            };
+            for message in before.iter().chain(&message) {
+                framed::write(send, message, FRAME_LIMIT).await.map_err(|_| NotWritten)?;
+            }
+        }
+        Ok::<(), NotWritten>(())
+    };
+    let inwards = async {
+        while let Ok(said) = framed::read::<FromViewer>(recv, FRAME_LIMIT).await {
+            if let FromViewer::Recording(on) = said {
+                if order.send(on).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            let Some(message) = viewer(said) else { return };
+            if desktop.send(message).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        _ = outwards => {}
+        () = inwards => {}
+    }
+}
+
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => core::future::pending().await,
+    }
 }
 
 /// What the viewer says, for the desktop; `None` breaks the stream off.
@@ -188,7 +250,7 @@ fn viewer(said: FromViewer) -> Option<ToDesktop> {
         FromViewer::Stroke { number, points } if points.len() <= MAX_STROKE => {
             ToDesktop::Stroke { number, points }
         }
-        FromViewer::Stroke { .. } => return None,
+        FromViewer::Stroke { .. } | FromViewer::Recording(_) => return None,
         FromViewer::Wipe => ToDesktop::Wipe,
     })
 }

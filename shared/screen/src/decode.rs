@@ -104,6 +104,13 @@ impl Decoder {
     }
 }
 
+/// The size that a first frame claims; `None` for any other, and for a size that no picture has.
+pub fn first_size(frame: &[u8]) -> Option<Size> {
+    let [flags, w0, w1, h0, h1] = *frame.first_chunk()?;
+    let size = Size::checked(u16::from_le_bytes([w0, w1]), u16::from_le_bytes([h0, h1]));
+    size.filter(|_| flags & FIRST != 0)
+}
+
 impl State {
     fn new(size: Size) -> Self {
         Self {

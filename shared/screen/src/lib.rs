@@ -18,7 +18,7 @@ mod photo;
 mod range;
 
 pub use canvas::Canvas;
-pub use decode::{DecodeError, Decoder};
+pub use decode::{DecodeError, Decoder, first_size};
 pub use encode::{Coded, Encoder, How, Natural, Owes};
 pub use geometry::{Point, Rect, Size};
 pub use picture::Picture;

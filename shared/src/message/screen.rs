@@ -11,6 +11,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::identity::Signed;
+use crate::witness::ScreenHead;
+
 /// Most bytes of a frame in one [`FromScreen::Frame`] part.
 pub const FRAME_PART: usize = 48 * 1024;
 /// Largest coded frame, in bytes: a 4K screen of noise fits. A larger one is a broken device.
@@ -36,7 +39,8 @@ pub type MonitorNumber = u8;
 /// Technician → device on the screen's stream.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum FromViewer {
-    /// Begin, or begin anew with nothing known at this end: a first, whole frame follows. The first message.
+    /// Begin, or begin anew with nothing known at this end: a first, whole frame follows. The first message, unless
+    /// [`FromViewer::Recording`] goes before it.
     Start {
         /// One monitor, or all of them.
         monitor: Option<MonitorNumber>,
@@ -67,6 +71,9 @@ pub enum FromViewer {
     },
     /// What was drawn is wiped.
     Wipe,
+    /// The technician keeps what they see from now on (`true`), or no longer. The person at the device is told, and it
+    /// is written down. The answer is a [`FromScreen::Witness`], whether a part of a recording begins or ends with it.
+    Recording(bool),
 }
 
 /// How natural pictures (photos, video) may be coded. Text and flat colours are always exact.
@@ -110,6 +117,11 @@ pub enum FromScreen {
     CursorAt(Option<ScreenPoint>),
     /// There is nothing to see, and why; frames may follow later.
     Gone(String),
+    /// While recording: what follows was sent so many milliseconds after the recording's part began.
+    Clock(u32),
+    /// While recording: the device's word for all messages since the part began. The first one, of no message, begins a
+    /// part, the last one ends it. Not part of what it stands for.
+    Witness(Signed<ScreenHead>),
 }
 
 /// What is known of a frame when it has been coded.

@@ -58,6 +58,14 @@ pub fn open_private_append(path: &Path) -> io::Result<File> {
     private(OpenOptions::new().create(true).append(true).read(true)).open(path)
 }
 
+/// Makes a file with rights for its owner only; one that is there already is an error.
+///
+/// # Errors
+/// What the system says; [`io::ErrorKind::AlreadyExists`].
+pub fn create_private(path: &Path) -> io::Result<File> {
+    private(OpenOptions::new().create_new(true).write(true)).open(path)
+}
+
 /// Reads a file that must belong to its owner alone.
 ///
 /// # Errors

@@ -5,6 +5,7 @@
 //! as well as a person.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,9 @@ use tokio::sync::mpsc;
 
 use super::Context;
 use super::diagnose::{self, Reporting};
+use super::record;
 use crate::exit::{ExitCode, Failure};
+use crate::recording::recorder::Place;
 use crate::session::{Session, SessionEnd, Update};
 use crate::viewer::decoder::Program;
 use crate::viewer::{self, Server, Settings};
@@ -47,6 +50,9 @@ pub struct ConnectArgs {
     /// Only look: pointer and keyboard stay here
     #[arg(long)]
     pub view_only: bool,
+    /// Keep what is seen of the screen in this file; the person at the device is told so
+    #[arg(long, value_name = "FILE", conflicts_with = "terminal")]
+    pub record: Option<PathBuf>,
 }
 
 const HELP: &str = "\
@@ -62,6 +68,7 @@ const HELP: &str = "\
 /// # Errors
 /// [`Failure`] with the exit code.
 pub async fn run(ctx: &Context, args: ConnectArgs) -> Result<(), Failure> {
+    let place = args.record.as_deref().map(Place::make).transpose()?;
     let (session, updates) = open(ctx, &args.target, args.reason.as_deref().unwrap_or_default()).await?;
     let page = match shows_page(ctx, &args) {
         true => page(ctx, args.no_open).await?,
@@ -80,7 +87,14 @@ pub async fn run(ctx: &Context, args: ConnectArgs) -> Result<(), Failure> {
         session.ask(wanted, args.duration).await;
     }
     match page {
-        Some(server) => view(ctx, session, updates, server, &args).await,
+        Some(server) => view(ctx, session, updates, server, &args, place).await,
+        None if place.is_some() => {
+            session.end().await;
+            Err(Failure::new(
+                ExitCode::Usage,
+                "only what the viewer's page shows is recorded, and there is none",
+            ))
+        }
         None => converse(ctx, session, updates, args.duration).await,
     }
 }
@@ -89,7 +103,7 @@ pub async fn run(ctx: &Context, args: ConnectArgs) -> Result<(), Failure> {
 /// lines in, and `--json`, are served in the terminal as ever.
 fn shows_page(ctx: &Context, args: &ConnectArgs) -> bool {
     let person = std::io::stdin().is_terminal() && !ctx.output.is_json();
-    !args.terminal && (args.no_open || args.view_only || person)
+    !args.terminal && (args.no_open || args.view_only || args.record.is_some() || person)
 }
 
 /// Starts the page's server and opens it. `None`: there is no browser here, so it stays in the terminal.
@@ -116,7 +130,7 @@ async fn page(ctx: &Context, no_open: bool) -> Result<Option<Server>, Failure> {
 }
 
 /// `true` where a browser took the address.
-async fn open_browser(url: &str) -> bool {
+pub(super) async fn open_browser(url: &str) -> bool {
     let Some((program, arguments)) = crate::platform::browser() else { return false };
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).arg(url);
@@ -136,7 +150,9 @@ async fn view(
     updates: mpsc::Receiver<Update>,
     server: Server,
     args: &ConnectArgs,
+    place: Option<Place>,
 ) -> Result<(), Failure> {
+    let recording = place.map(|place| record::begin(ctx, &session, place)).transpose()?;
     let session = Arc::new(session);
     let decoder = Program::this()
         .map_err(|e| Failure::new(ExitCode::Local, format!("this program can't find itself: {e}")))?;
@@ -154,7 +170,15 @@ async fn view(
             broken.get_or_insert(failure);
         }
     };
-    let end = viewer::serve(session, updates, server, settings, hear, interrupted()).await;
+    let end = match recording {
+        Some(recording) => {
+            let (link, updates, recorder) = recording.around(session, updates);
+            let end = viewer::serve(link, updates, server, settings, hear, interrupted()).await;
+            record::ended(ctx, recorder).await?;
+            end
+        }
+        None => viewer::serve(session, updates, server, settings, hear, interrupted()).await,
+    };
     match (end, broken) {
         (_, Some(failure)) => Err(failure),
         (Some(end), None) => ended(ctx, &end),
@@ -357,6 +381,14 @@ pub(super) fn show(ctx: &Context, update: &Update, granted: &mut Vec<Granted>) -
             show_granted(ctx, granted, why)
         }
         Update::Chat(line) => show_chat(ctx, line),
+        Update::Remark(text) => {
+            if ctx.output.is_json() {
+                ctx.output.json(&serde_json::json!({"event": "remark", "text": text}))?;
+            } else {
+                ctx.output.note(text);
+            }
+            Ok(())
+        }
         Update::Ended(_) => Ok(()),
     }
 }

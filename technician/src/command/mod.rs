@@ -16,6 +16,8 @@ pub mod man;
 pub mod organisation;
 pub mod parse;
 pub mod people;
+pub mod play;
+mod record;
 pub mod revoke;
 pub mod rotate;
 pub mod screenshot;
@@ -59,6 +61,8 @@ pub enum Command {
     Diagnose(diagnose::DiagnoseArgs),
     /// Keep a picture of a device's screen
     Screenshot(screenshot::ScreenshotArgs),
+    /// Play a recording of a device's screen, prove it, or make a video of it
+    Play(play::PlayArgs),
     /// Write with the person at a device
     Chat(chat::ChatArgs),
     /// Make a new relay yours, with the string that `nearhand-relay init` printed
@@ -100,6 +104,9 @@ pub enum Command {
         #[arg(long)]
         png: bool,
     },
+    /// Make pictures of a recording's frames: `play` starts this for itself
+    #[command(hide = true)]
+    Paint,
 }
 
 impl Command {
@@ -112,6 +119,7 @@ impl Command {
             Self::Connect(args) => connect::run(ctx, args).await,
             Self::Diagnose(args) => diagnose::run(ctx, args).await,
             Self::Screenshot(args) => screenshot::run(ctx, &args).await,
+            Self::Play(args) => play::run(ctx, args).await,
             Self::Chat(args) => chat::run(ctx, args).await,
             Self::Claim(args) => claim::run(ctx, args).await,
             Self::Join(args) => join::run(ctx, args).await,
@@ -130,6 +138,7 @@ impl Command {
             Self::Completions(args) => completions::run(ctx, &args),
             Self::Man(args) => man::run(ctx, &args),
             // The program does this before it starts a runtime.
+            Self::Paint => Err(Failure::new(ExitCode::Usage, "`play` starts this for itself")),
             Self::Decode { .. } => Err(Failure::new(ExitCode::Usage, "the viewer starts this for itself")),
         }
     }

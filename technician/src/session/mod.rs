@@ -14,9 +14,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nearhand_shared::chat::{Change, ChatLog, Side};
+use nearhand_shared::credential::Credential;
 use nearhand_shared::forward::BindState;
 use nearhand_shared::grant::Capabilities;
 use nearhand_shared::id::SessionId;
+use nearhand_shared::identity::PublicKey;
 use nearhand_shared::message::control::{Outcome, Push};
 use nearhand_shared::message::local::ChatLine;
 use nearhand_shared::message::session::{
@@ -67,6 +69,8 @@ pub enum Update {
     Grants(Vec<Granted>, String),
     /// A chat message of the person, or a new mark on one's own.
     Chat(ChatLine),
+    /// Something that this program has to say about the session, as a sentence.
+    Remark(String),
     /// It is over.
     Ended(SessionEnd),
 }
@@ -100,6 +104,8 @@ pub struct Device {
 pub struct Session {
     id: SessionId,
     device: Device,
+    key: PublicKey,
+    credential: Option<Credential>,
     requests: mpsc::Sender<FromTechnician>,
     chat: Arc<SharedChat>,
     connection: watch::Receiver<Option<Connection>>,
@@ -145,6 +151,7 @@ impl Session {
             offers: ready.offers,
             enrolled: verified.is_some(),
         };
+        let (key, credential) = (peer.device, opened.device.filter(|_| verified.is_some()));
         let (requests, inbox) = mpsc::channel(QUEUE);
         let (updates, receiver) = mpsc::channel(QUEUE);
         let chat = Arc::new(SharedChat::new(ChatLog::new(Side::Technician)));
@@ -155,7 +162,7 @@ impl Session {
         let keeper = Keeper { relay, id, peer, chat: chat.clone(), evidence, updates, connected };
         tokio::spawn(keeper.keep(path, Control { send: ready.send, recv: ready.recv }, inbox));
         let asked = std::sync::atomic::AtomicU32::new(0);
-        Ok((Self { id, device, requests, chat, connection, asked }, receiver))
+        Ok((Self { id, device, key, credential, requests, chat, connection, asked }, receiver))
     }
 
     /// Its id.
@@ -166,6 +173,11 @@ impl Session {
     /// The device at the other end.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// The key that the device has proved, and what the organisation says of it where it is enrolled.
+    pub fn proved(&self) -> (PublicKey, Option<Credential>) {
+        (self.key, self.credential.clone())
     }
 
     /// Asks for capabilities; the answer comes as [`Update::Decided`] with the returned number.

@@ -297,6 +297,7 @@ impl<L: Link> Desk<L> {
             }
             Update::Grants(granted, why) => self.grants(granted, &why).await,
             Update::Chat(line) => self.tell(ToPage::from(&line)).await,
+            Update::Remark(text) => self.tell(ToPage::Notice { text }).await,
             Update::Ended(end) => self.ended = Some(end),
         }
     }
@@ -440,6 +441,7 @@ impl<L: Link> Desk<L> {
             }
             FromPage::Copy { serial, form } => self.clip(Order::Copy { serial, form: form.into() }).await,
             FromPage::Again => self.refused.clear(),
+            FromPage::Play(_) => {}
             about_the_screen => self.order(about_the_screen),
         }
     }

@@ -36,6 +36,17 @@ pub const FILES: &[File] = &[
     file!("/panel.js", SCRIPT, "panel.js"),
 ];
 
+/// Those of the playback page.
+pub const PLAYER: &[File] = &[
+    file!("/", HTML, "player.html"),
+    file!("/style.css", CSS, "style.css"),
+    file!("/icon.svg", "image/svg+xml", "icon.svg"),
+    file!("/player.js", SCRIPT, "player.js"),
+    file!("/socket.js", SCRIPT, "socket.js"),
+    file!("/picture.js", SCRIPT, "picture.js"),
+    file!("/screen.js", SCRIPT, "screen.js"),
+];
+
 /// Nothing from elsewhere, nothing inline; pictures also from memory (the remote pointer).
 pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

@@ -64,7 +64,9 @@ pub trait Says: Send + Sync + 'static {
 /// Receives the messages of a conversation.
 pub trait Hears: Send + Sync + 'static {
     /// The next one. Not cancel-safe.
-    fn next<T: DeserializeOwned + Send>(&mut self) -> impl Future<Output = Result<T, StreamError>> + Send;
+    fn next<T: DeserializeOwned + Send + 'static>(
+        &mut self,
+    ) -> impl Future<Output = Result<T, StreamError>> + Send;
 }
 
 impl Says for Sender {
@@ -74,7 +76,7 @@ impl Says for Sender {
 }
 
 impl Hears for Receiver {
-    async fn next<T: DeserializeOwned + Send>(&mut self) -> Result<T, StreamError> {
+    async fn next<T: DeserializeOwned + Send + 'static>(&mut self) -> Result<T, StreamError> {
         Self::next(self).await
     }
 }

@@ -154,6 +154,8 @@ impl<L: Link> Watching<L> {
             }
             FromScreen::CursorAt(at) => ToPage::CursorAt { at: at.map(|at| (at.x, at.y)) },
             FromScreen::Gone(why) => state(ScreenState::Gone, &text::one_line(&why, 200), round),
+            // For who records; nothing of it is shown.
+            FromScreen::Clock(_) | FromScreen::Witness(_) => return Ok(None),
             FromScreen::Monitors(_) => return Err(Ended::Nonsense),
         };
         tell(&self.page, told).await?;

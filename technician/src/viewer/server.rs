@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::door::{Door, Headers, Refused, SECRET, Wish};
-use super::files::{FILES, HEADERS, POLICY, REPORT_POLICY};
+use super::files::{FILES, File, HEADERS, PLAYER, POLICY, REPORT_POLICY};
 use super::verbs::{Form, FromPage, MAX_MESSAGE, ToPage};
 
 /// Messages that may wait in each direction: at 64 KiB each, a few frames.
@@ -99,11 +99,23 @@ struct Shared {
 }
 
 impl Server {
-    /// Listens.
+    /// Listens, with the viewer's page.
     ///
     /// # Errors
     /// What the system says.
     pub async fn start() -> io::Result<Self> {
+        Self::with(FILES).await
+    }
+
+    /// Listens, with the playback page.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn player() -> io::Result<Self> {
+        Self::with(PLAYER).await
+    }
+
+    async fn with(files: &'static [File]) -> io::Result<Self> {
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let (mut token, mut cookie) = ([0; SECRET], [0; SECRET]);
         OsRng.fill_bytes(&mut token);
@@ -112,7 +124,7 @@ impl Server {
         let url = door.url();
         let (to, pages) = mpsc::channel(4);
         let shared = Arc::new(Shared { door: Mutex::new(door), pages: to, reports: Mutex::default() });
-        let app = router(shared.clone());
+        let app = router(files, shared.clone());
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, app).await {
                 tracing::warn!(%error, "the page's server has stopped");
@@ -150,9 +162,9 @@ impl Drop for Server {
     }
 }
 
-fn router(shared: Arc<Shared>) -> Router {
+fn router(files: &'static [File], shared: Arc<Shared>) -> Router {
     let mut router = Router::new();
-    for file in FILES {
+    for file in files {
         let answer = || async { ([(header::CONTENT_TYPE, file.kind)], file.bytes) };
         router = router.route(file.path, get(answer));
     }

@@ -112,6 +112,22 @@ pub enum FromPage {
         /// In which form.
         form: Form,
     },
+    /// Of the playback page.
+    Play(Playing),
+}
+
+/// What the playback page wants.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Playing {
+    /// To stand still, or no longer.
+    Pause(bool),
+    /// To be at this moment, in milliseconds.
+    Seek(u64),
+    /// To run so many times as fast.
+    Speed(u8),
+    /// That stretches in which nothing happens are cut short.
+    Skip(bool),
 }
 
 /// A point: x, then y.
@@ -453,6 +469,34 @@ pub enum ToPage {
     Notice {
         /// In words.
         text: String,
+    },
+    /// What is played.
+    Recording {
+        /// The device's name.
+        device: String,
+        /// Who recorded.
+        technician: String,
+        /// For whom.
+        organisation: String,
+        /// When, in milliseconds since 1970.
+        began: u64,
+        /// Playing time, in milliseconds.
+        millis: u64,
+        /// What is proved.
+        verdict: String,
+        /// Nothing is missing.
+        whole: bool,
+    },
+    /// Where the player is.
+    Playing {
+        /// The moment, in milliseconds.
+        at: u64,
+        /// It stands still.
+        paused: bool,
+        /// So many times as fast.
+        speed: u8,
+        /// Stretches in which nothing happens are cut short.
+        skips: bool,
     },
     /// Another tab shows this session now.
     Elsewhere,

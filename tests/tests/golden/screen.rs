@@ -5,6 +5,10 @@ use nearhand_shared::message::screen::{
     Monitor, PhysicalKey, Quality, ScreenPoint,
 };
 
+use nearhand_shared::witness::{Chain, ScreenHead};
+use nearhand_tests::golden::{AT, Whose};
+
+use super::fixed::SESSION;
 use super::{Table, variants};
 
 pub(crate) fn fill(table: &mut Table) {
@@ -12,6 +16,13 @@ pub(crate) fn fill(table: &mut Table) {
     screen(table);
     input(table);
     clipboard(table);
+}
+
+/// What a device signs of a recording.
+pub(crate) fn head() -> ScreenHead {
+    let mut chain = Chain::new(SESSION, 2, AT);
+    chain.take(&FromScreen::Clock(61_000)).unwrap();
+    chain.head(61_005, true)
 }
 
 const POINT: ScreenPoint = ScreenPoint { x: 1919, y: 251 };
@@ -31,6 +42,7 @@ fn viewer(table: &mut Table) {
             Laser: [FromViewer::Laser(POINT)],
             Stroke: [FromViewer::Stroke { number: 2, points: vec![POINT, ScreenPoint::default()] }],
             Wipe: [FromViewer::Wipe],
+            Recording: [FromViewer::Recording(true), FromViewer::Recording(false)],
         }
     );
     variants!(
@@ -65,6 +77,8 @@ fn screen(table: &mut Table) {
             Cursor: [FromScreen::Cursor(cursor)],
             CursorAt: [FromScreen::CursorAt(Some(POINT)), FromScreen::CursorAt(None)],
             Gone: [FromScreen::Gone("nobody is logged in".to_owned())],
+            Clock: [FromScreen::Clock(61_000)],
+            Witness: [FromScreen::Witness(Whose::Device.secret().sign(&head()).unwrap())],
         }
     );
 }

@@ -8,7 +8,7 @@ use nearhand_shared::wire;
 use nearhand_tests::golden::{AT, Whose};
 
 use super::fixed::{credential, endorsement, grant_record, invite, revocations, rotated_credential};
-use super::{Table, audit, variants};
+use super::{Table, audit, screen, variants};
 
 pub(crate) fn fill(table: &mut Table) {
     variants!(
@@ -31,6 +31,7 @@ pub(crate) fn fill(table: &mut Table) {
     statement(table, "signed-revocations", "empty", Whose::Organisation, &empty);
     statement(table, "signed-head", "rows", Whose::Device, &audit::head());
     statement(table, "signed-head", "empty", Whose::Device, &Head::EMPTY);
+    statement(table, "signed-screen-head", "last", Whose::Device, &screen::head());
     for by in [DecidedBy::Person, DecidedBy::Policy] {
         statement(table, "signed-grant", &format!("{by:?}"), Whose::Device, &grant_record(by));
     }

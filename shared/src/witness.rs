@@ -1,0 +1,116 @@
+//! Proof of a recorded screen: what the device signs while a technician records what they see.
+//!
+//! While recording, the agent hashes every message of the screen's stream as it sends it, and now and then signs how
+//! far it has come: a [`ScreenHead`]. Whoever has the messages can hash them again and hold the heads against them: a
+//! message that was changed, left out or put in contradicts the next head. Pure: when something is signed, and where
+//! messages are kept, is the business of others.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::audit::Hash;
+use crate::id::SessionId;
+use crate::identity::Statement;
+use crate::message::screen::FromScreen;
+use crate::time::UnixMillis;
+use crate::wire::{self, WireError};
+
+/// What the device signs: all messages of one part of a recording up to here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ScreenHead {
+    /// In which session.
+    pub session: SessionId,
+    /// Which part: counts from 1 in the session, one more with each view that is recorded. A connection that is lost
+    /// ends a part, and so does a page that is closed.
+    pub part: u32,
+    /// When the part began, by the device's clock.
+    pub began: UnixMillis,
+    /// Messages so far; 0 in the first head of a part.
+    pub messages: u64,
+    /// From the part's beginning to this head, in milliseconds.
+    pub millis: u32,
+    /// Over all messages so far.
+    pub hash: Hash,
+    /// Nothing more follows in this part.
+    pub last: bool,
+}
+
+impl Statement for ScreenHead {
+    const CONTEXT: &'static str = "screen head";
+}
+
+/// The running hash of a part.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    session: SessionId,
+    part: u32,
+    began: UnixMillis,
+    messages: u64,
+    hash: Sha256,
+}
+
+impl Chain {
+    /// Of a part that begins.
+    pub fn new(session: SessionId, part: u32, began: UnixMillis) -> Self {
+        let hash = Sha256::new()
+            .chain_update(b"nearhand recorded screen 1")
+            .chain_update(session.as_bytes())
+            .chain_update(part.to_le_bytes())
+            .chain_update(began.0.to_le_bytes());
+        Self { session, part, began, messages: 0, hash }
+    }
+
+    /// Takes the next message: its number, its length and its bytes as they are sent.
+    ///
+    /// # Errors
+    /// [`WireError`] for a message too large to send.
+    pub fn take(&mut self, message: &FromScreen) -> Result<(), WireError> {
+        let bytes = wire::encode(message)?;
+        self.messages += 1;
+        self.hash.update(self.messages.to_le_bytes());
+        self.hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
+        self.hash.update(&bytes);
+        Ok(())
+    }
+
+    /// Messages so far.
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// What is to be signed after so many milliseconds.
+    pub fn head(&self, millis: u32, last: bool) -> ScreenHead {
+        let hash = self.hash.clone().finalize().into();
+        let Self { session, part, began, messages, .. } = *self;
+        ScreenHead { session, part, began, messages, millis, hash, last }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::screen::ScreenPoint;
+
+    #[test]
+    fn a_head_stands_for_every_message_and_their_order() {
+        let session = SessionId::from_bytes([7; 16]);
+        let at = |x| FromScreen::CursorAt(Some(ScreenPoint { x, y: 0 }));
+        let hash = |part, messages: &[FromScreen]| {
+            let mut chain = Chain::new(session, part, UnixMillis(5));
+            messages.iter().for_each(|message| chain.take(message).unwrap());
+            chain.head(9, false).hash
+        };
+        let (one, two, time) = (at(1), at(2), FromScreen::Clock(3));
+        let all = hash(1, &[one.clone(), two.clone(), time.clone()]);
+        for other in [
+            hash(2, &[one.clone(), two.clone(), time.clone()]),
+            hash(1, &[two.clone(), one.clone(), time.clone()]),
+            hash(1, &[one.clone(), two.clone()]),
+            hash(1, &[one.clone(), two.clone(), FromScreen::Clock(4)]),
+            hash(1, &[one.clone(), one.clone(), two.clone(), time.clone()]),
+        ] {
+            assert_ne!(other, all);
+        }
+        assert_eq!(hash(1, &[one, two, time]), all);
+    }
+}

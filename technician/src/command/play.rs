@@ -1,0 +1,304 @@
+//! `nearhand play`: looks at a recording. It is proved first, whatever is done with it then.
+
+use std::path::{Path, PathBuf};
+
+use nearhand_shared::text;
+use nearhand_shared::time::UnixMillis;
+
+use super::{Context, connect};
+use crate::exit::{ExitCode, Failure};
+use crate::home::HomeError;
+use crate::recording::format::{FormatError, Title};
+use crate::recording::proof::Proof;
+use crate::recording::source::{self, SourceError, Survey};
+use crate::recording::{export, player};
+use crate::viewer::Server;
+use crate::viewer::decoder::Program;
+
+/// Most bytes read of what this client has written down about a session.
+const EVIDENCE: u64 = 8 << 20;
+
+/// Arguments of `nearhand play`.
+#[derive(clap::Args)]
+pub struct PlayArgs {
+    /// The recording
+    pub file: PathBuf,
+    /// Only say what it proves
+    #[arg(long, conflicts_with_all = ["export", "frames", "no_open"])]
+    pub verify: bool,
+    /// Make a WebM video of it, with the program ffmpeg
+    #[arg(long, value_name = "FILE.webm", conflicts_with_all = ["frames", "no_open"])]
+    pub export: Option<PathBuf>,
+    /// Pictures a second in the video
+    #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=60),
+        requires = "export")]
+    pub fps: u32,
+    /// Write a PNG file of each change, at most one a second, into a directory
+    #[arg(long, value_name = "DIR", conflicts_with = "no_open")]
+    pub frames: Option<PathBuf>,
+    /// Print the address of the playback page instead of opening it
+    #[arg(long)]
+    pub no_open: bool,
+}
+
+/// How the device's key is known to this client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Known {
+    /// The organisation has signed it.
+    Organisation,
+    /// A device was met that has it.
+    Met,
+    /// It is the key that this client wrote down in that session.
+    Session,
+    /// Not at all.
+    No,
+}
+
+impl Known {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Organisation => "organisation",
+            Self::Met => "met",
+            Self::Session => "session",
+            Self::No => "no",
+        }
+    }
+}
+
+/// What was proved, in words and for programs.
+struct Verdict {
+    survey: Survey,
+    known: Known,
+    /// The technician's name is what this client's organisation has signed.
+    named: bool,
+    text: String,
+}
+
+/// Proves, then shows, exports, or ends.
+///
+/// # Errors
+/// [`Failure`] with the exit code.
+pub async fn run(ctx: &Context, args: PlayArgs) -> Result<(), Failure> {
+    let verdict = verdict(ctx, &args.file)?;
+    let cut = !verdict.survey.proof.is_whole();
+    say(ctx, &verdict, args.verify)?;
+    if args.verify {
+        // A script that keeps only whole ones need not read.
+        return if cut {
+            Err(Failure::new(ExitCode::RecordingCut, "the recording is not whole"))
+        } else {
+            Ok(())
+        };
+    }
+    let Verdict { survey, text, .. } = verdict;
+    match (&args.export, &args.frames) {
+        (Some(out), _) => to_video(ctx, &args.file, &survey, out, args.fps).await,
+        (None, Some(directory)) => to_pictures(ctx, &args.file, &survey, directory).await,
+        (None, None) => show(ctx, args, survey, text).await,
+    }
+}
+
+fn verdict(ctx: &Context, file: &Path) -> Result<Verdict, Failure> {
+    let survey = source::survey(file).map_err(|error| {
+        let code = match &error {
+            SourceError::Changed(_) | SourceError::Format(FormatError::Other | FormatError::Changed) => {
+                ExitCode::RecordingChanged
+            }
+            SourceError::Format(FormatError::Torn) => ExitCode::RecordingCut,
+            SourceError::Format(FormatError::Version) => ExitCode::Version,
+            SourceError::Format(FormatError::Io(_)) => ExitCode::Local,
+        };
+        Failure::new(code, format!("{}: {}", file.display(), text::chain(&error)))
+    })?;
+    let known = known(ctx, &survey.proof.title)?;
+    let named = named(ctx, &survey.proof);
+    let text = in_words(&survey.proof, known);
+    Ok(Verdict { survey, known, named, text })
+}
+
+/// How this client knows the key that signed.
+fn known(ctx: &Context, title: &Title) -> Result<Known, Failure> {
+    let home = ctx.home()?;
+    match home.profile() {
+        Ok(profile) => {
+            // Whether it has expired since is no question of then.
+            let credential = title.credential.as_ref();
+            let verified = credential.and_then(|c| c.verify(&profile.organisation, UnixMillis(0)).ok());
+            if verified.is_some_and(|v| !v.is_person() && v.keys().contains(&title.key)) {
+                return Ok(Known::Organisation);
+            }
+        }
+        Err(HomeError::NotSetUp { .. }) => return Ok(Known::No),
+        Err(error) => return Err(error.into()),
+    }
+    if home.known_devices()?.entries().iter().any(|device| device.key == title.key) {
+        return Ok(Known::Met);
+    }
+    let evidence = home.dir().join("sessions").join(title.session.to_string()).join("evidence.jsonl");
+    let line = format!("\"device_key\":\"{}\"", title.key);
+    let mut written = String::new();
+    let read = std::fs::File::open(evidence).and_then(|file| {
+        std::io::Read::read_to_string(&mut std::io::Read::take(file, EVIDENCE), &mut written)
+    });
+    Ok(if read.is_ok() && written.contains(&line) { Known::Session } else { Known::No })
+}
+
+/// Whether the recording's technician is whom the organisation calls so.
+fn named(ctx: &Context, proof: &Proof) -> bool {
+    let profile = ctx.home().and_then(|home| home.profile());
+    // Whether it has expired since is no question of then.
+    let verified = profile.ok().and_then(|p| proof.technician.verify(&p.organisation, UnixMillis(0)).ok());
+    verified.is_some_and(|who| who.is_person() && who.invite.name == proof.title.technician)
+}
+
+fn clock(millis: u64) -> String {
+    let seconds = millis / 1000;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes:02}:{seconds:02}")
+    }
+}
+
+fn in_words(proof: &Proof, known: Known) -> String {
+    let title = &proof.title;
+    let key = match known {
+        Known::Organisation => "signed by the device's key, which belongs to your organisation",
+        Known::Met => "signed by the key of a device that this client knows",
+        Known::Session => {
+            "signed by the key that the device had in that session, as this client wrote it down then"
+        }
+        Known::No => "signed by a key that this client doesn't know: compare it with the device's",
+    };
+    let millis = proof.millis();
+    let (signed, uncovered) = (millis.saturating_sub(proof.uncovered()), proof.uncovered());
+    let mut text = if proof.is_whole() {
+        format!("Whole and unchanged, {}", clock(millis))
+    } else if signed == 0 && proof.parts.iter().all(|part| part.signed == 0) {
+        format!("Cut short after {}; none of it is covered by a signature", clock(millis))
+    } else if !proof.torn && proof.missing() == 0 && proof.parts.iter().all(|part| part.unsigned == 0) {
+        format!("Unchanged, and all of it is signed; cut short after {}", clock(millis))
+    } else {
+        let rest = uncovered.div_ceil(1000);
+        let torn = if proof.torn || proof.parts.last().is_none_or(|part| !part.closed) {
+            format!("Cut short after {}", clock(millis))
+        } else {
+            format!("Not whole, {}", clock(millis))
+        };
+        format!("{torn}; {rest} s of it are not covered by a signature, the rest is unchanged")
+    };
+    if proof.missing() > 0 {
+        text.push_str(&format!("; {} earlier parts of it are not in this file", proof.missing()));
+    }
+    let gaps = proof.parts.iter().rev().skip(1).filter(|part| !part.closed).count();
+    if gaps > 0 {
+        text.push_str(&format!("; {gaps} of {} parts were interrupted", proof.parts.len()));
+    }
+    if let Some(remark) = &proof.remark {
+        text.push_str(&format!(" ({})", text::one_line(remark, 200)));
+    }
+    text.push_str(&format!("; {key} ({})", title.key));
+    text
+}
+
+fn say(ctx: &Context, verdict: &Verdict, verify: bool) -> Result<(), Failure> {
+    let Verdict { survey, known, named, text } = verdict;
+    let (proof, title) = (&survey.proof, &survey.proof.title);
+    if ctx.output.is_json() && verify {
+        ctx.output.json(&serde_json::json!({
+            "verdict": if proof.is_whole() { "whole" } else { "cut" }, "text": text,
+            "milliseconds": survey.millis, "uncovered_milliseconds": proof.uncovered(),
+            "frames": proof.frames, "parts": proof.parts.len(), "missing_parts": proof.missing(),
+            "session": title.session.to_string(), "began": title.began.to_string(),
+            "device": {"name": title.device, "key": title.key.to_string(), "known": known.name()},
+            "technician": title.technician, "technician_known": named, "organisation": title.organisation_name,
+        }))?;
+        return Ok(());
+    }
+    let line = format!(
+        "{} of {}, recorded by {} ({}){}",
+        title.began,
+        text::one_line(&title.device, 64),
+        text::one_line(&title.technician, 64),
+        text::one_line(&title.organisation_name, 64),
+        if *named { "" } else { ", which your organisation does not vouch for" },
+    );
+    ctx.output.note(&line);
+    if verify {
+        ctx.output.line(&format!("{text}."))?;
+    } else if proof.is_whole() && *known != Known::No {
+        ctx.output.note(&format!("{text}."));
+    } else {
+        ctx.output.warn(text);
+    }
+    Ok(())
+}
+
+/// Shows how far it has come.
+fn progress(ctx: &Context, survey: &Survey) -> (indicatif::ProgressBar, impl Fn(u64)) {
+    let busy = ctx.output.busy("making pictures");
+    let (bar, whole) = (busy.clone(), survey.millis);
+    (busy, move |millis| bar.set_message(format!("{} of {}", clock(millis), clock(whole))))
+}
+
+async fn to_video(ctx: &Context, file: &Path, survey: &Survey, out: &Path, rate: u32) -> Result<(), Failure> {
+    let (busy, told) = progress(ctx, survey);
+    let made = tokio::select! {
+        made = export::webm(file, survey, out, rate, told) => made,
+        () = connect::interrupted() => Err(Failure::new(ExitCode::Unexpected, "broken off; no video was made")),
+    };
+    busy.finish_and_clear();
+    made?;
+    if ctx.output.is_json() {
+        ctx.output.json(&serde_json::json!({"event": "exported", "file": out.display().to_string()}))?;
+    } else {
+        ctx.output.line(&out.display().to_string())?;
+    }
+    Ok(())
+}
+
+async fn to_pictures(ctx: &Context, file: &Path, survey: &Survey, directory: &Path) -> Result<(), Failure> {
+    let (busy, told) = progress(ctx, survey);
+    let made = tokio::select! {
+        made = export::frames(file, survey, directory, told) => made,
+        () = connect::interrupted() => Err(Failure::new(ExitCode::Unexpected, "broken off")),
+    };
+    busy.finish_and_clear();
+    let made = made?;
+    if ctx.output.is_json() {
+        let directory = directory.display().to_string();
+        ctx.output.json(&serde_json::json!({"event": "frames", "directory": directory, "files": made}))?;
+    } else {
+        ctx.output.line(&format!("{made} pictures in {}", directory.display()))?;
+    }
+    Ok(())
+}
+
+async fn show(ctx: &Context, args: PlayArgs, survey: Survey, verdict: String) -> Result<(), Failure> {
+    let local = |what: &str, error: std::io::Error| Failure::new(ExitCode::Local, format!("{what}: {error}"));
+    let server = Server::player().await.map_err(|error| local("the playback page can't be served", error))?;
+    let decoder = Program::this().map_err(|error| local("this program can't find itself", error))?;
+    if ctx.output.is_json() {
+        ctx.output.json(&serde_json::json!({"event": "player", "url": server.url()}))?;
+    }
+    if !args.no_open && connect::open_browser(server.url()).await {
+        ctx.output.note("The recording was opened in your browser. Ctrl-C here ends it.");
+    } else if !ctx.output.is_json() {
+        ctx.output.line(server.url())?;
+        ctx.output.note("Open this address in a browser on this machine; it works once. Ctrl-C ends it.");
+    }
+    let settings = player::Settings { file: args.file, survey, verdict, decoder };
+    player::play(settings, server, connect::interrupted()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clock;
+
+    #[test]
+    fn times_are_read_as_on_a_clock() {
+        assert_eq!(clock(192_999), "03:12");
+        assert_eq!(clock(3_600_000), "1:00:00");
+    }
+}

@@ -1,0 +1,97 @@
+//! `nearhand connect --record`: the file is begun with its title, the session is put behind it, and what became of it
+//! is said.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearhand_shared::text;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::Context;
+use crate::clock;
+use crate::exit::{ExitCode, Failure};
+use crate::recording::format::{Chunk, Title};
+use crate::recording::link::Recorded;
+use crate::recording::recorder::{Place, Recorder};
+use crate::session::{Session, Update};
+
+/// Updates that may wait.
+const QUEUE: usize = 64;
+/// The file's end is waited for so long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A recording that was begun.
+pub(super) struct Recording(Recorder);
+
+/// Begins the file of a session that has just been opened.
+pub(super) fn begin(ctx: &Context, session: &Session, place: Place) -> Result<Recording, Failure> {
+    let identity = ctx.home()?.identity()?;
+    let (key, credential) = session.proved();
+    let title = Title {
+        session: session.id(),
+        began: clock::now(),
+        device: session.device().name.clone(),
+        key,
+        credential,
+        technician: identity.name().to_owned(),
+        organisation: identity.profile.organisation,
+        organisation_name: text::one_line(&identity.profile.organisation_name, 64),
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let signed = identity.key.sign(&title)?;
+    let title = Chunk::Title(signed, Box::new(identity.profile.credential));
+    Ok(Recording(place.begin(&title)?))
+}
+
+impl Recording {
+    /// The session as the viewer is to see it, and its updates with what there is to say about the recording.
+    pub(super) fn around(
+        self,
+        session: Arc<Session>,
+        mut updates: mpsc::Receiver<Update>,
+    ) -> (Arc<Recorded<Session>>, mpsc::Receiver<Update>, Recorder) {
+        let (remark, mut remarks) = mpsc::channel(QUEUE);
+        let (to, merged) = mpsc::channel(QUEUE);
+        tokio::spawn(async move {
+            loop {
+                let update = tokio::select! {
+                    biased;
+                    Some(remark) = remarks.recv() => Update::Remark(remark),
+                    update = updates.recv() => match update {
+                        Some(update) => update,
+                        None => return,
+                    },
+                };
+                if to.send(update).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let Self(recorder) = self;
+        let link = Recorded::new(session, recorder.sender(), remark);
+        (Arc::new(link), merged, recorder)
+    }
+}
+
+/// Says what became of the file.
+pub(super) async fn ended(ctx: &Context, recorder: Recorder) -> Result<(), Failure> {
+    let path = std::path::absolute(recorder.path()).unwrap_or_else(|_| recorder.path().to_owned());
+    let path = path.display().to_string();
+    let Ok(outcome) = timeout(PATIENCE, recorder.ended()).await else {
+        return Err(Failure::new(ExitCode::Local, format!("{path} is still being written")));
+    };
+    if let Some(why) = &outcome.stopped {
+        ctx.output.warn(&format!("the recording stopped before the session did: {path}: {why}"));
+    }
+    if ctx.output.is_json() {
+        let (bytes, stopped) = (outcome.bytes, outcome.stopped);
+        let event =
+            serde_json::json!({"event": "recorded", "file": path, "bytes": bytes, "stopped": stopped});
+        ctx.output.json(&event)?;
+    } else {
+        let size = outcome.bytes.div_ceil(1000);
+        ctx.output.note(&format!("Recorded in {path} ({size} kB). `nearhand play` shows and proves it."));
+    }
+    Ok(())
+}

@@ -1,0 +1,347 @@
+//! A recording as a WebM video, made by the program ffmpeg, or as PNG files.
+//!
+//! A driver. Pictures come from the painting process; what is the same for a while is painted once and handed over
+//! as often as the frame rate wants it.
+
+use std::fs::File;
+use std::io::{BufWriter, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use nearhand_screen::Size;
+use nearhand_shared::platform::create_private;
+use nearhand_shared::text;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStderr, ChildStdin, Command};
+use tokio::task::JoinHandle;
+
+use super::paint::Task;
+use super::painter::Painter;
+use super::pointer::Pointer;
+use super::source::{Showing, Survey};
+use super::timeline::Act;
+use crate::exit::{ExitCode, Failure};
+use crate::viewer::decoder::Died;
+
+/// Most bytes of ffmpeg's words that are shown.
+const WORDS: u64 = 2000;
+/// Between two PNG files, in milliseconds.
+const SECOND: u64 = 1000;
+
+/// The recording as it is seen, moment by moment, on a ground of one size.
+struct Stage {
+    showing: Showing,
+    painter: Painter,
+    pointer: Pointer,
+    size: Size,
+    ground: Vec<u8>,
+    /// A whole frame was given to the painter.
+    begun: bool,
+    /// The ground is no longer what is to be seen.
+    stale: bool,
+    next: Option<(u64, Act)>,
+}
+
+impl Stage {
+    fn new(file: &Path, size: Size) -> Result<Self, Failure> {
+        let mut showing = Showing::start(file)
+            .map_err(|error| Failure::new(ExitCode::Local, format!("{}: {error}", file.display())))?;
+        let next = showing.next();
+        Ok(Self {
+            showing,
+            painter: Painter::start().map_err(died)?,
+            pointer: Pointer::default(),
+            size,
+            ground: vec![0; size.pixels() * 3],
+            begun: false,
+            stale: false,
+            next,
+        })
+    }
+
+    /// Does all that happens up to a moment. `false`: nothing happens any more.
+    async fn until(&mut self, moment: u64) -> Result<bool, Failure> {
+        while let Some((at, act)) = self.next.take() {
+            if at > moment {
+                self.next = Some((at, act));
+                return Ok(true);
+            }
+            self.act(act).await?;
+            self.next = self.showing.next();
+        }
+        Ok(false)
+    }
+
+    async fn act(&mut self, act: Act) -> Result<(), Failure> {
+        match act {
+            Act::Begin => self.painter.give(&Task::Begin).await.map_err(died)?,
+            Act::Frame { part, last, .. } => {
+                self.painter.give(&Task::Part(part, last.is_some())).await.map_err(died)?;
+                self.begun |= last.is_some();
+                self.stale |= last.is_some();
+            }
+            Act::Cursor(cursor) => {
+                self.pointer.cursor = Some(cursor);
+                self.stale = true;
+            }
+            Act::CursorAt(at) => {
+                self.pointer.at = at;
+                self.stale = true;
+            }
+            Act::Gone(_) | Act::Nothing => {}
+        }
+        Ok(())
+    }
+
+    /// What is to be seen now; `None` before the first picture.
+    async fn seen(&mut self) -> Result<Option<&[u8]>, Failure> {
+        if !self.begun {
+            return Ok(None);
+        }
+        if core::mem::take(&mut self.stale) {
+            let mut rgb = self.painter.show().await.map_err(died)?;
+            self.pointer.paint(rgb.size.width, &mut rgb.bytes);
+            place(&mut self.ground, self.size, &rgb.bytes, rgb.size);
+        }
+        Ok(Some(&self.ground))
+    }
+}
+
+/// Puts a picture in the middle of a ground at least as large; what of it is larger is cut off.
+fn place(ground: &mut [u8], size: Size, picture: &[u8], of: Size) {
+    let row = |width: u16| usize::from(width) * 3;
+    ground.fill(0);
+    let left = row(size.width.saturating_sub(of.width) / 2);
+    let top = usize::from(size.height.saturating_sub(of.height) / 2);
+    let length = row(of.width.min(size.width));
+    let lines = ground.chunks_exact_mut(row(size.width)).skip(top);
+    for (to, from) in lines.zip(picture.chunks_exact(row(of.width))) {
+        if let (Some(to), Some(from)) = (to.get_mut(left..left + length), from.get(..length)) {
+            to.copy_from_slice(from);
+        }
+    }
+}
+
+fn died(died: Died) -> Failure {
+    Failure::new(ExitCode::Unexpected, format!("the recording's pictures can't be made: {died}"))
+}
+
+fn size(survey: &Survey) -> Result<Size, Failure> {
+    let nothing = || Failure::new(ExitCode::Unexpected, "there is no picture in this recording");
+    let size = survey.size.ok_or_else(nothing)?;
+    // Video with half as many colours as points wants even sides.
+    Size::checked(size.width.next_multiple_of(2), size.height.next_multiple_of(2)).ok_or_else(nothing)
+}
+
+/// Makes a WebM file with so many frames a second; `told` hears how many milliseconds are done.
+///
+/// # Errors
+/// [`Failure`]; what there is of the file is then removed.
+pub async fn webm(
+    file: &Path,
+    survey: &Survey,
+    out: &Path,
+    rate: u32,
+    told: impl Fn(u64),
+) -> Result<(), Failure> {
+    let reserved = Reserved::new(out)?;
+    let size = size(survey)?;
+    let mut stage = Stage::new(file, size)?;
+    let mut video = Video::start(out, size, rate)?;
+    let mut frames = 0_u64;
+    for tick in 0.. {
+        let moment = tick * 1000 / u64::from(rate.max(1));
+        let more = stage.until(moment).await?;
+        if let Some(seen) = stage.seen().await? {
+            if video.to.write_all(seen).await.is_err() {
+                // It has ended before its time, and says why.
+                break;
+            }
+            frames += 1;
+        }
+        told(moment);
+        if !more && moment >= survey.millis {
+            break;
+        }
+    }
+    if frames == 0 {
+        return Err(Failure::new(ExitCode::Unexpected, "there is no whole picture in this recording"));
+    }
+    video.end().await?;
+    reserved.keep();
+    Ok(())
+}
+
+/// A name that is taken for a file to be made; the file goes unless it is kept.
+struct Reserved(Option<PathBuf>);
+
+impl Reserved {
+    fn new(path: &Path) -> Result<Self, Failure> {
+        match create_private(path) {
+            Ok(_) => Ok(Self(Some(path.to_owned()))),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Failure::new(
+                ExitCode::Usage,
+                format!("{} exists already: name another file", path.display()),
+            )),
+            Err(error) => {
+                Err(Failure::new(ExitCode::Local, format!("{} can't be made: {error}", path.display())))
+            }
+        }
+    }
+
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // Half a video is of use to nobody.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// ffmpeg under way. Dropping it ends it.
+struct Video {
+    child: Child,
+    to: ChildStdin,
+    /// What it says, read all the while: it must not wait for us.
+    words: JoinHandle<Vec<u8>>,
+}
+
+impl Video {
+    fn start(out: &Path, size: Size, rate: u32) -> Result<Self, Failure> {
+        let missing = || {
+            Failure::new(
+                ExitCode::Local,
+                "the program ffmpeg is needed for this and was not found: install it \
+                 (on Debian and its relatives: apt install ffmpeg)",
+            )
+        };
+        let mut child = Command::new("ffmpeg")
+            .args(["-hide_banner", "-loglevel", "error", "-f", "rawvideo", "-pixel_format", "rgb24"])
+            .args(["-video_size", &format!("{}x{}", size.width, size.height)])
+            .args(["-framerate", &rate.to_string(), "-i", "pipe:0", "-an"])
+            .args(["-vf", "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p"])
+            .args(["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"])
+            .args(["-color_range", "tv", "-c:v", "libvpx-vp9", "-crf", "24", "-b:v", "0"])
+            .args(["-deadline", "realtime", "-cpu-used", "7", "-row-mt", "1", "-f", "webm", "-y"])
+            // A path is no protocol, whatever it looks like.
+            .arg(file_argument(out))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| match error.kind() {
+                ErrorKind::NotFound => missing(),
+                _ => Failure::new(ExitCode::Local, format!("ffmpeg can't be started: {error}")),
+            })?;
+        let to = child.stdin.take().ok_or_else(missing)?;
+        let words = tokio::spawn(said(child.stderr.take()));
+        Ok(Self { child, to, words })
+    }
+
+    async fn end(self) -> Result<(), Failure> {
+        let Self { mut child, to, words } = self;
+        drop(to);
+        let words = words.await.unwrap_or_default();
+        let failed = |how: String| {
+            let words = text::multi_line(&String::from_utf8_lossy(&words), 2000);
+            let message = format!("ffmpeg has made no video ({how}): {}", words.trim());
+            Err(Failure::new(ExitCode::Local, message))
+        };
+        match child.wait().await {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => failed(status.to_string()),
+            Err(error) => failed(error.to_string()),
+        }
+    }
+}
+
+/// The beginning of what it says, once it says no more.
+async fn said(from: Option<ChildStderr>) -> Vec<u8> {
+    let mut words = Vec::new();
+    if let Some(from) = from {
+        let mut from = from.take(WORDS);
+        // Words that can't be read are missing from a message, nothing more.
+        let _ = from.read_to_end(&mut words).await;
+        let _ = tokio::io::copy(&mut from.into_inner(), &mut tokio::io::sink()).await;
+    }
+    words
+}
+
+/// A path as ffmpeg takes it.
+fn file_argument(path: &Path) -> std::ffi::OsString {
+    let mut argument = std::ffi::OsString::from("file:");
+    argument.push(path);
+    argument
+}
+
+/// Writes a PNG file of each change, at most one for each second; how many there are.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn frames(
+    file: &Path,
+    survey: &Survey,
+    directory: &Path,
+    told: impl Fn(u64),
+) -> Result<u64, Failure> {
+    let size = size(survey)?;
+    std::fs::create_dir_all(directory)
+        .map_err(|e| Failure::new(ExitCode::Local, format!("{}: {e}", directory.display())))?;
+    let mut stage = Stage::new(file, size)?;
+    let (mut made, mut moment) = (0, 0);
+    loop {
+        let more = stage.until(moment).await?;
+        let changed = stage.stale;
+        if let Some(seen) = stage.seen().await?
+            && changed
+        {
+            let name = format!(
+                "{:02}-{:02}-{:02}.png",
+                moment / 3_600_000,
+                moment / 60_000 % 60,
+                moment / 1000 % 60
+            );
+            png(&directory.join(name), size, seen)?;
+            made += 1;
+        }
+        told(moment);
+        if !more {
+            return Ok(made);
+        }
+        moment += SECOND;
+    }
+}
+
+fn png(path: &Path, size: Size, rgb: &[u8]) -> Result<(), Failure> {
+    let failed = |error: String| Failure::new(ExitCode::Local, format!("{}: {error}", path.display()));
+    let file: File = create_private(path).map_err(|error| failed(error.to_string()))?;
+    let mut encoder = png::Encoder::new(BufWriter::new(file), size.width.into(), size.height.into());
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header().map_err(|error| failed(error.to_string()))?;
+    writer.write_image_data(rgb).map_err(|error| failed(error.to_string()))?;
+    writer.finish().map_err(|error| failed(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_smaller_picture_stands_in_the_middle_and_a_larger_one_is_cut() {
+        let small = Size { width: 2, height: 1 };
+        let mut ground = vec![9; 4 * 3 * 3];
+        place(&mut ground, Size { width: 4, height: 3 }, &[1, 1, 1, 2, 2, 2], small);
+        let line = [0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 0, 0];
+        assert_eq!(ground, [[0; 12], line, [0; 12]].concat());
+        let mut ground = vec![9; 3];
+        place(&mut ground, Size { width: 1, height: 1 }, &[1, 1, 1, 2, 2, 2], small);
+        assert_eq!(ground, [1, 1, 1]);
+    }
+}

@@ -1,0 +1,304 @@
+//! The session as the viewer sees it while it is recorded: the same, but what the screen's stream carries is kept.
+//!
+//! A driver. Each conversation about the screen is read by a task of its own, which says to the device that it is
+//! recorded before anything else is said, keeps what comes from the device's first head to its last, and hands on to
+//! the viewer what that is for. When the viewer is done, or the session is to end, it says that the recording is
+//! over and waits for the device's last word.
+
+use core::any::Any;
+use core::time::Duration;
+use std::sync::Arc;
+use std::time::Instant;
+
+use nearhand_shared::grant::Capabilities;
+use nearhand_shared::message::local::ChatLine;
+use nearhand_shared::message::screen::{FromScreen, FromViewer};
+use nearhand_shared::message::session::Open;
+use nearhand_shared::report::model::{CheckSet, Report};
+use nearhand_shared::text;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio::time::timeout;
+
+use super::format::{Chunk, MAX_REMARK};
+use crate::session::{Device, DiagnosticsError, Progress, StreamError};
+use crate::viewer::link::{Hears, Link, Says};
+
+/// The device is waited for so long when it is to sign for the last time.
+const LAST_WORD: Duration = Duration::from_secs(2);
+/// Messages that wait for the viewer.
+const QUEUE: usize = 4;
+
+/// A session that is recorded.
+pub struct Recorded<L: Link> {
+    link: Arc<L>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// To the file; gone once the recording is over for good.
+    file: Mutex<Option<mpsc::Sender<Chunk>>>,
+    /// What the technician is told.
+    remarks: mpsc::Sender<String>,
+    /// The recording is to end now.
+    ending: watch::Sender<bool>,
+    /// Conversations that are being recorded.
+    running: watch::Sender<usize>,
+}
+
+impl<L: Link> Recorded<L> {
+    /// Keeps what is seen in `file`; `remarks` is told what the technician has to know.
+    pub fn new(link: Arc<L>, file: mpsc::Sender<Chunk>, remarks: mpsc::Sender<String>) -> Self {
+        let shared = Shared {
+            file: Mutex::new(Some(file)),
+            remarks,
+            ending: watch::channel(false).0,
+            running: watch::channel(0).0,
+        };
+        Self { link, shared: Arc::new(shared) }
+    }
+}
+
+impl Shared {
+    async fn is_on(&self) -> bool {
+        self.file.lock().await.is_some() && !*self.ending.borrow()
+    }
+
+    /// Keeps a chunk. `false`: the file has come to its end, which the technician is told once.
+    async fn keep(&self, chunk: Chunk) -> bool {
+        let mut file = self.file.lock().await;
+        let Some(to) = file.as_ref() else { return false };
+        if to.send(chunk).await.is_ok() {
+            return true;
+        }
+        *file = None;
+        self.tell("The recording has stopped: its file can't be written any further. The session goes on.")
+            .await;
+        false
+    }
+
+    async fn tell(&self, words: &str) {
+        // Who listens goes with the session.
+        let _ = self.remarks.send(words.to_owned()).await;
+    }
+}
+
+/// One conversation about the screen, as it is read.
+struct Taking<L: Link> {
+    say: Arc<Mutex<L::Sender>>,
+    shared: Arc<Shared>,
+    to: mpsc::Sender<Result<FromScreen, StreamError>>,
+    /// Between the device's first head and its last.
+    on: bool,
+    /// The device was told that it is over; it is waited for until then.
+    over: Option<Instant>,
+    /// It is one of those that are waited for.
+    counted: bool,
+}
+
+impl<L: Link> Taking<L> {
+    async fn take(mut self, mut hear: L::Receiver) {
+        let mut ending = self.shared.ending.subscribe();
+        loop {
+            let next = hear.next::<FromScreen>();
+            tokio::pin!(next);
+            let message = loop {
+                let left_alone = self.over.filter(|_| self.to.is_closed());
+                tokio::select! {
+                    message = &mut next => break message,
+                    () = self.to.closed(), if self.over.is_none() => self.stop(),
+                    _ = ending.wait_for(|ending| *ending), if self.over.is_none() => self.stop(),
+                    () = until(left_alone), if left_alone.is_some() => return,
+                }
+            };
+            match message {
+                Ok(message) => {
+                    if !self.heard(message).await {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    if self.on {
+                        let words = text::one_line(&error.to_string(), MAX_REMARK);
+                        self.shared.keep(Chunk::Remark(words)).await;
+                    }
+                    // A viewer that is gone wants no reason.
+                    let _ = self.to.send(Err(error)).await;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// `false`: nobody wants more of it.
+    async fn heard(&mut self, message: FromScreen) -> bool {
+        let head = match &message {
+            FromScreen::Witness(head) => head.peek().ok(),
+            _ => None,
+        };
+        if let Some(head) = head
+            && head.messages == 0
+            && self.over.is_none()
+            && !self.on
+        {
+            self.on = true;
+            if head.part == 1 {
+                self.shared.tell("The screen is being recorded; the person at the device is told so.").await;
+            }
+        }
+        if self.on && !self.shared.keep(Chunk::Said(message.clone())).await {
+            self.on = false;
+            self.stop();
+        }
+        if head.is_some_and(|head| head.last) {
+            self.on = false;
+            self.uncount();
+        }
+        let own = matches!(message, FromScreen::Witness(_) | FromScreen::Clock(_));
+        if !own && !self.to.is_closed() {
+            // One that goes in this moment is noticed at the next message.
+            let _ = self.to.send(Ok(message)).await;
+        }
+        self.on || !self.to.is_closed()
+    }
+
+    /// Says that the recording is over. What comes until the device's last head still belongs to it.
+    fn stop(&mut self) {
+        if self.over.is_some() {
+            return;
+        }
+        self.over = Some(Instant::now() + LAST_WORD);
+        let say = self.say.clone();
+        // Not waited for: the device may be waiting for us to read.
+        tokio::spawn(async move { say.lock().await.send(&FromViewer::Recording(false)).await });
+    }
+
+    fn uncount(&mut self) {
+        if core::mem::take(&mut self.counted) {
+            self.shared.running.send_modify(|running| *running = running.saturating_sub(1));
+        }
+    }
+}
+
+impl<L: Link> Drop for Taking<L> {
+    fn drop(&mut self) {
+        self.uncount();
+    }
+}
+
+async fn until(when: Option<Instant>) {
+    if let Some(when) = when {
+        tokio::time::sleep_until(when.into()).await;
+    }
+}
+
+impl<L: Link> Link for Recorded<L> {
+    type Sender = Saying<L::Sender>;
+    type Receiver = Hearing<L::Receiver>;
+
+    fn id(&self) -> String {
+        self.link.id()
+    }
+
+    fn device(&self) -> Device {
+        self.link.device()
+    }
+
+    async fn ask(&self, capabilities: Capabilities, duration: Duration) {
+        self.link.ask(capabilities, duration).await;
+    }
+
+    async fn give_up(&self, capabilities: Capabilities) {
+        self.link.give_up(capabilities).await;
+    }
+
+    async fn end(&self) {
+        self.shared.ending.send_replace(true);
+        let mut running = self.shared.running.subscribe();
+        // A device that doesn't answer any more can't sign either.
+        let _ = timeout(LAST_WORD, running.wait_for(|running| *running == 0)).await;
+        self.link.end().await;
+    }
+
+    fn say(&self, text: &str) -> Option<ChatLine> {
+        self.link.say(text)
+    }
+
+    fn saw(&self, number: u64) {
+        self.link.saw(number);
+    }
+
+    fn chat_lines(&self) -> Vec<ChatLine> {
+        self.link.chat_lines()
+    }
+
+    fn round_trip(&self) -> Option<Duration> {
+        self.link.round_trip()
+    }
+
+    async fn open_stream(
+        &self,
+        open: &Open,
+        priority: i32,
+    ) -> Result<(Self::Sender, Self::Receiver), StreamError> {
+        let (mut say, hear) = self.link.open_stream(open, priority).await?;
+        if !matches!(open, Open::Screen) || !self.shared.is_on().await {
+            return Ok((Saying::Alone(say), Hearing::Alone(hear)));
+        }
+        say.send(&FromViewer::Recording(true)).await?;
+        let say = Arc::new(Mutex::new(say));
+        let (to, messages) = mpsc::channel(QUEUE);
+        let shared = self.shared.clone();
+        shared.running.send_modify(|running| *running += 1);
+        let taking = Taking::<L> { say: say.clone(), shared, to, on: false, over: None, counted: true };
+        tokio::spawn(taking.take(hear));
+        Ok((Saying::Shared(say), Hearing::Taken(messages)))
+    }
+
+    async fn diagnose(
+        &self,
+        set: CheckSet,
+        progress: impl FnMut(Progress) + Send,
+    ) -> Result<Report, DiagnosticsError> {
+        self.link.diagnose(set, progress).await
+    }
+}
+
+/// The sending half of a conversation.
+pub enum Saying<S> {
+    /// Of any.
+    Alone(S),
+    /// Of one that is recorded: it also says when the recording is over.
+    Shared(Arc<Mutex<S>>),
+}
+
+impl<S: Says> Says for Saying<S> {
+    async fn send<T: Serialize + Sync>(&mut self, message: &T) -> Result<(), StreamError> {
+        match self {
+            Self::Alone(say) => say.send(message).await,
+            Self::Shared(say) => say.lock().await.send(message).await,
+        }
+    }
+}
+
+/// The receiving half of a conversation.
+pub enum Hearing<H> {
+    /// Of any.
+    Alone(H),
+    /// Of one that is recorded.
+    Taken(mpsc::Receiver<Result<FromScreen, StreamError>>),
+}
+
+impl<H: Hears> Hears for Hearing<H> {
+    async fn next<T: DeserializeOwned + Send + 'static>(&mut self) -> Result<T, StreamError> {
+        match self {
+            Self::Alone(hear) => hear.next().await,
+            Self::Taken(messages) => {
+                let message: Box<dyn Any + Send> = Box::new(messages.recv().await.ok_or(StreamError::Lost)??);
+                // The screen's conversation has these messages and no others.
+                message.downcast::<T>().map(|message| *message).map_err(|_| StreamError::Over)
+            }
+        }
+    }
+}

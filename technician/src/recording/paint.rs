@@ -1,0 +1,113 @@
+//! `nearhand paint`: the process that makes pictures of a recording's frames, and nothing else.
+//!
+//! It has the same walls as the one that decodes for the viewer ([`crate::viewer::decode`]), for the same reason:
+//! whoever controlled the device has chosen these bytes. That one hands JPEG pictures on to the browser; here all of
+//! it becomes pixels.
+//!
+//! In: tasks, each a length (4 bytes, little-endian) and a [`Task`]. Out, for each [`Task::Show`]: width and height (2
+//! bytes each) and rows of red, green, blue.
+
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::process::ExitCode;
+
+use nearhand_screen::{Decoder, Picture, Size};
+use nearhand_shared::message::screen::MAX_FRAME;
+use nearhand_shared::wire;
+use serde::{Deserialize, Serialize};
+
+use crate::platform;
+use crate::viewer::decode::{MAX_PIECE, MEMORY, NO_FRAME};
+
+/// What the process is told.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Task {
+    /// A new beginning: nothing is known of earlier pictures.
+    Begin,
+    /// A part of a frame, in order.
+    Part(Vec<u8>, bool),
+    /// The picture is wanted as it is now.
+    Show,
+}
+
+enum Stop {
+    Io,
+    NoFrame,
+}
+
+impl From<io::Error> for Stop {
+    fn from(_: io::Error) -> Self {
+        Self::Io
+    }
+}
+
+/// Paints until its input ends.
+pub fn run() -> ExitCode {
+    if let Err(error) = platform::confine(MEMORY) {
+        // Without walls there is no decoding; the parent says so.
+        let _ = writeln!(io::stderr(), "nearhand paint: can't give up rights: {error}");
+        return ExitCode::FAILURE;
+    }
+    let mut input = BufReader::with_capacity(MAX_PIECE, io::stdin().lock());
+    match paint(&mut input, &mut BufWriter::new(io::stdout().lock())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Stop::NoFrame) => NO_FRAME.into(),
+        Err(Stop::Io) => ExitCode::FAILURE,
+    }
+}
+
+fn paint(input: &mut impl Read, output: &mut impl Write) -> Result<(), Stop> {
+    let mut decoder = Decoder::new();
+    let mut picture = Picture::black(Size { width: 1, height: 1 });
+    let mut frame = Vec::new();
+    while let Some(task) = next(input)? {
+        match task {
+            Task::Begin => {
+                decoder = Decoder::new();
+                frame.clear();
+            }
+            Task::Part(bytes, last) => {
+                if frame.len() + bytes.len() > MAX_FRAME {
+                    return Err(Stop::NoFrame);
+                }
+                frame.extend_from_slice(&bytes);
+                if last {
+                    decoder.decode(&frame, &mut picture).map_err(|_| Stop::NoFrame)?;
+                    frame.clear();
+                    // One large frame must not be remembered for good.
+                    frame.shrink_to(1 << 20);
+                }
+            }
+            Task::Show => show(&picture, output)?,
+        }
+    }
+    Ok(())
+}
+
+fn show(picture: &Picture, output: &mut impl Write) -> io::Result<()> {
+    let Size { width, height } = picture.size();
+    output.write_all(&width.to_le_bytes())?;
+    output.write_all(&height.to_le_bytes())?;
+    let mut line = Vec::new();
+    for y in 0..height {
+        line.clear();
+        line.extend(picture.row(0, y, width).iter().flat_map(|pixel| {
+            let [_, red, green, blue] = pixel.to_be_bytes();
+            [red, green, blue]
+        }));
+        output.write_all(&line)?;
+    }
+    output.flush()
+}
+
+fn next(input: &mut impl Read) -> Result<Option<Task>, Stop> {
+    let mut length = [0; 4];
+    match input.read_exact(&mut length) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    let size = wire::frame_len(length, MAX_PIECE).map_err(|_| Stop::NoFrame)?;
+    let mut bytes = vec![0; size];
+    input.read_exact(&mut bytes)?;
+    wire::decode(&bytes).map(Some).map_err(|_| Stop::NoFrame)
+}

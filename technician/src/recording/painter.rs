@@ -1,0 +1,98 @@
+//! The painting process as its parent sees it. See [`super::paint`] for what runs in it.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use nearhand_screen::Size;
+use nearhand_shared::wire;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+use super::paint::Task;
+use crate::viewer::decode::{MAX_PIECE, NO_FRAME};
+use crate::viewer::decoder::Died;
+
+/// A process that takes nothing, or shows nothing, for so long hangs.
+const HANGS: Duration = Duration::from_secs(30);
+
+/// A picture: rows of red, green, blue.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rgb {
+    /// Its size.
+    pub size: Size,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A process under way. Dropping it ends it.
+#[derive(Debug)]
+pub struct Painter {
+    child: Child,
+    to: BufWriter<ChildStdin>,
+    from: BufReader<ChildStdout>,
+}
+
+impl Painter {
+    /// Starts `nearhand paint` of this program.
+    ///
+    /// # Errors
+    /// [`Died::NotStarted`].
+    pub fn start() -> Result<Self, Died> {
+        let program = std::env::current_exe().map_err(|_| Died::NotStarted)?;
+        let mut child = Command::new(program)
+            .arg("paint")
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|_| Died::NotStarted)?;
+        let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Died::NotStarted);
+        };
+        Ok(Self { child, to: BufWriter::with_capacity(MAX_PIECE, to), from: BufReader::new(from) })
+    }
+
+    /// Gives it a task other than [`Task::Show`].
+    ///
+    /// # Errors
+    /// [`Died`].
+    pub async fn give(&mut self, task: &Task) -> Result<(), Died> {
+        let bytes = wire::frame(task, MAX_PIECE).map_err(|_| Died::NoFrame)?;
+        match timeout(HANGS, self.to.write_all(&bytes)).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(self.why().await),
+        }
+    }
+
+    /// The picture as it is now.
+    ///
+    /// # Errors
+    /// [`Died`].
+    pub async fn show(&mut self) -> Result<Rgb, Died> {
+        self.give(&Task::Show).await?;
+        match timeout(HANGS, self.shown()).await {
+            Ok(Some(rgb)) => Ok(rgb),
+            _ => Err(self.why().await),
+        }
+    }
+
+    async fn shown(&mut self) -> Option<Rgb> {
+        self.to.flush().await.ok()?;
+        let (width, height) = (self.from.read_u16_le().await.ok()?, self.from.read_u16_le().await.ok()?);
+        let size = Size::checked(width, height)?;
+        let mut bytes = vec![0; size.pixels() * 3];
+        self.from.read_exact(&mut bytes).await.ok()?;
+        Some(Rgb { size, bytes })
+    }
+
+    async fn why(&mut self) -> Died {
+        // One that still runs hangs or says nonsense; one that is gone already is not hurt.
+        match timeout(Duration::from_millis(500), self.child.wait()).await {
+            Ok(Ok(status)) if status.code() == Some(i32::from(NO_FRAME)) => Died::NoFrame,
+            _ => Died::Crashed,
+        }
+    }
+}

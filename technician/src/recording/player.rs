@@ -1,0 +1,382 @@
+//! The playback page: one recording, shown by the viewer's page server and decode process.
+//!
+//! A driver. Time runs by this machine's clock, at the speed that was chosen, over the recording's own. To go to a
+//! moment, the last whole frame before it is decoded and all that follows up to it.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nearhand_shared::text;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::source::{Showing, Survey};
+use super::timeline::Act;
+use crate::exit::{ExitCode, Failure};
+use crate::viewer::Server;
+use crate::viewer::decode::Piece;
+use crate::viewer::decoder::{AsyncPieces, Decoding, Died, Program};
+use crate::viewer::server::{Heard, Outgoing, Page};
+use crate::viewer::verbs::{FromPage, Playing, ScreenState, ToPage};
+
+/// Frames that the page may owe.
+const UNPAINTED: usize = 8;
+/// Nothing happens for longer than this: with stillness skipped, it is cut to it. In milliseconds.
+const STILL: u64 = 500;
+/// How often the page is told where it is.
+const TICK: Duration = Duration::from_millis(250);
+/// A page that takes nothing for so long is gone.
+const STUCK: Duration = Duration::from_secs(10);
+/// Speeds that can be chosen.
+const SPEEDS: [u8; 4] = [1, 2, 4, 8];
+
+/// What is played.
+pub struct Settings {
+    /// The recording.
+    pub file: PathBuf,
+    /// What was found out about it.
+    pub survey: Survey,
+    /// What it proves, in words.
+    pub verdict: String,
+    /// What decodes.
+    pub decoder: Program,
+}
+
+/// Plays for whoever opens the page, until `stop` is done.
+///
+/// # Errors
+/// [`Failure`]: the recording can't be read.
+pub async fn play(
+    settings: Settings,
+    mut server: Server,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Failure> {
+    tokio::pin!(stop);
+    let mut player = Player::new(settings)?;
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let due = player.due();
+        tokio::select! {
+            page = server.next_page() => match page {
+                Some(page) => player.attached(page).await?,
+                None => return Ok(()),
+            },
+            heard = next_heard(&mut player.page) => match heard {
+                Some(Heard::Said(said)) => player.said(said).await?,
+                Some(Heard::Pasted { .. }) => {}
+                None => player.page = None,
+            },
+            died = died(&mut player.decoding) => player.died(died).await,
+            () = at(due) => player.step().await?,
+            _ = ticks.tick(), if player.page.is_some() && !player.paused => player.tell_place().await,
+            () = &mut stop => return Ok(()),
+        }
+    }
+}
+
+async fn next_heard(page: &mut Option<Page>) -> Option<Heard> {
+    match page {
+        Some(page) => page.heard.recv().await,
+        None => core::future::pending().await,
+    }
+}
+
+async fn died(decoding: &mut Option<Decoding>) -> Died {
+    match decoding {
+        Some(decoding) => decoding.died().await,
+        None => core::future::pending().await,
+    }
+}
+
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => core::future::pending().await,
+    }
+}
+
+struct Player {
+    settings: Settings,
+    showing: Showing,
+    next: Option<(u64, Act)>,
+    page: Option<Page>,
+    decoding: Option<Decoding>,
+    round: u32,
+    /// Frames of this round that were given to the decoder and aren't painted.
+    unpainted: VecDeque<u32>,
+    /// Where it was at that time.
+    anchor: (u64, Instant),
+    paused: bool,
+    speed: u8,
+    skips: bool,
+}
+
+impl Player {
+    fn new(settings: Settings) -> Result<Self, Failure> {
+        let showing = opened(&settings)?;
+        Ok(Self {
+            settings,
+            showing,
+            next: None,
+            page: None,
+            decoding: None,
+            round: 0,
+            unpainted: VecDeque::new(),
+            anchor: (0, Instant::now()),
+            paused: true,
+            speed: 1,
+            skips: true,
+        })
+    }
+
+    /// Where it is, in milliseconds.
+    fn place(&self) -> u64 {
+        let (at, since) = self.anchor;
+        if self.paused {
+            return at;
+        }
+        let passed = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        at.saturating_add(passed.saturating_mul(self.speed.into())).min(self.settings.survey.millis)
+    }
+
+    fn anchor_at(&mut self, at: u64) {
+        self.anchor = (at, Instant::now());
+    }
+
+    /// When the next act, or the end, is to be looked after; `None`: not by itself.
+    fn due(&self) -> Option<Instant> {
+        let waits = self.page.is_none() || self.paused || self.unpainted.len() >= UNPAINTED;
+        if waits {
+            return None;
+        }
+        let moment = self.next.as_ref().map_or(self.settings.survey.millis, |(at, _)| *at);
+        let (at, since) = self.anchor;
+        let still = moment.saturating_sub(self.place());
+        if self.skips && still > STILL {
+            return Some(Instant::now());
+        }
+        let wait = Duration::from_millis(moment.saturating_sub(at)) / u32::from(self.speed);
+        since.checked_add(wait)
+    }
+
+    /// What is due now is done.
+    async fn step(&mut self) -> Result<(), Failure> {
+        let place = self.place();
+        let moment = self.next.as_ref().map_or(self.settings.survey.millis, |(at, _)| *at);
+        if self.skips && moment.saturating_sub(place) > STILL {
+            self.anchor_at(moment - STILL);
+            return Ok(());
+        }
+        match self.next.take() {
+            Some((_, act)) => {
+                self.act(act).await;
+                self.next = self.showing.next();
+            }
+            None => {
+                self.anchor_at(self.settings.survey.millis);
+                self.paused = true;
+                self.tell_place().await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn act(&mut self, act: Act) {
+        match act {
+            Act::Begin => self.begin().await,
+            Act::Frame { frame, part, last } => {
+                if last.is_some() {
+                    self.unpainted.push_back(frame);
+                }
+                if let Some(decoding) = &self.decoding {
+                    // One that is gone says so by itself.
+                    let _ = decoding.feed().send(Piece::Part { frame, bytes: part, last }).await;
+                }
+            }
+            Act::Cursor(cursor) => self.tell(ToPage::from(&cursor)).await,
+            Act::CursorAt(at) => self.tell(ToPage::CursorAt { at: at.map(|at| (at.x, at.y)) }).await,
+            Act::Gone(why) => {
+                let why = text::one_line(&why, 200);
+                self.tell(ToPage::Notice { text: format!("There was nothing to see: {why}") }).await;
+            }
+            Act::Nothing => {}
+        }
+    }
+
+    /// A decoder that knows nothing, and a page that waits for it.
+    async fn begin(&mut self) {
+        if let Some(mut decoding) = self.decoding.take() {
+            // What the page hasn't painted by then belongs to a picture that is over.
+            decoding.stop().await;
+        }
+        self.unpainted.clear();
+        self.round = self.round.wrapping_add(1);
+        let Some(page) = &self.page else { return };
+        match Decoding::start(&self.settings.decoder, ToThePage(page.to.clone())) {
+            Ok(decoding) => {
+                self.tell(ToPage::Screen { state: ScreenState::On, why: String::new(), round: self.round })
+                    .await;
+                let _ = decoding.feed().send(Piece::Begin { round: self.round }).await;
+                self.decoding = Some(decoding);
+            }
+            Err(died) => self.died(died).await,
+        }
+    }
+
+    async fn died(&mut self, died: Died) {
+        self.decoding = None;
+        self.pause(true);
+        let why = format!("{died}; go to another moment to begin anew");
+        self.tell(ToPage::Screen { state: ScreenState::Failed, why, round: self.round }).await;
+        self.tell_place().await;
+    }
+
+    async fn tell(&mut self, what: ToPage) {
+        let Some(page) = &self.page else { return };
+        if !matches!(timeout(STUCK, page.to.send(Outgoing::Say(what))).await, Ok(Ok(()))) {
+            self.page = None;
+        }
+    }
+
+    async fn tell_place(&mut self) {
+        let told =
+            ToPage::Playing { at: self.place(), paused: self.paused, speed: self.speed, skips: self.skips };
+        self.tell(told).await;
+    }
+
+    /// A page has come: it takes over.
+    async fn attached(&mut self, page: Page) -> Result<(), Failure> {
+        self.tell(ToPage::Elsewhere).await;
+        self.page = Some(page);
+        let (survey, title) = (&self.settings.survey, &self.settings.survey.proof.title);
+        self.tell(ToPage::Recording {
+            device: text::one_line(&title.device, 64),
+            technician: text::one_line(&title.technician, 64),
+            organisation: text::one_line(&title.organisation_name, 64),
+            began: title.began.0,
+            millis: survey.millis,
+            verdict: self.settings.verdict.clone(),
+            whole: survey.proof.is_whole(),
+        })
+        .await;
+        let place = self.place();
+        self.paused = false;
+        self.go(if place >= self.settings.survey.millis { 0 } else { place }).await
+    }
+
+    fn pause(&mut self, paused: bool) {
+        let place = self.place();
+        self.anchor_at(place);
+        self.paused = paused;
+    }
+
+    async fn said(&mut self, said: FromPage) -> Result<(), Failure> {
+        match said {
+            FromPage::Painted { round, frame, .. } => {
+                if round == self.round {
+                    self.unpainted.retain(|waiting| *waiting > frame);
+                }
+                return Ok(());
+            }
+            FromPage::Play(Playing::Pause(paused)) => {
+                let over = self.place() >= self.settings.survey.millis;
+                self.pause(paused);
+                if !paused && over {
+                    return self.go(0).await;
+                }
+            }
+            FromPage::Play(Playing::Seek(at)) => return self.go(at).await,
+            FromPage::Play(Playing::Speed(speed)) => {
+                let paused = self.paused;
+                self.pause(paused);
+                self.speed = SPEEDS.into_iter().find(|known| *known == speed).unwrap_or(1);
+            }
+            FromPage::Play(Playing::Skip(skips)) => {
+                let paused = self.paused;
+                self.pause(paused);
+                self.skips = skips;
+            }
+            // Operations that made no sense to the page: from the last whole frame again.
+            FromPage::Again => {
+                let place = self.place();
+                return self.go(place).await;
+            }
+            _ => return Ok(()),
+        }
+        self.tell_place().await;
+        Ok(())
+    }
+
+    /// Shows what was to be seen at a moment.
+    async fn go(&mut self, to: u64) -> Result<(), Failure> {
+        let to = to.min(self.settings.survey.millis);
+        let before = self.settings.survey.places.iter().take_while(|place| **place <= to).count();
+        self.showing = opened(&self.settings)?;
+        // What came before that frame shows no more, but for the pointer.
+        let (mut begun, mut pointer) = (0, [None, None]);
+        while let Some((at, act)) = self.showing.next() {
+            if act == Act::Begin {
+                begun += 1;
+            }
+            let there = begun >= before.max(1);
+            for pointer in pointer.iter_mut().filter(|_| there).filter_map(Option::take) {
+                self.act(pointer).await;
+            }
+            if there && at > to {
+                self.next = Some((at, act));
+                break;
+            }
+            self.next = None;
+            match act {
+                act if there => {
+                    self.act(act).await;
+                    self.room().await;
+                }
+                act @ Act::Cursor(_) => pointer = [Some(act), pointer[1].take()],
+                act @ Act::CursorAt(_) => pointer[1] = Some(act),
+                _ => {}
+            }
+        }
+        self.anchor_at(to);
+        self.tell_place().await;
+        Ok(())
+    }
+
+    /// Waits until the page has painted enough to take more.
+    async fn room(&mut self) {
+        while self.unpainted.len() >= UNPAINTED {
+            let heard = tokio::select! {
+                heard = timeout(STUCK, next_heard(&mut self.page)) => heard,
+                died = died(&mut self.decoding) => return self.died(died).await,
+            };
+            match heard {
+                Ok(Some(Heard::Said(FromPage::Painted { round, frame, .. }))) => {
+                    if round == self.round {
+                        self.unpainted.retain(|waiting| *waiting > frame);
+                    }
+                }
+                // Other wishes would come too late; the last one is what the page shows, and can be said again.
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => {
+                    self.page = None;
+                    self.unpainted.clear();
+                }
+            }
+        }
+    }
+}
+
+fn opened(settings: &Settings) -> Result<Showing, Failure> {
+    Showing::start(&settings.file)
+        .map_err(|error| Failure::new(ExitCode::Local, format!("{}: {error}", settings.file.display())))
+}
+
+struct ToThePage(mpsc::Sender<Outgoing>);
+
+impl AsyncPieces for ToThePage {
+    async fn piece(&mut self, piece: Vec<u8>) -> bool {
+        self.0.send(Outgoing::Operations(piece)).await.is_ok()
+    }
+}

@@ -1,0 +1,230 @@
+//! What a recording proves: the device's signed heads held against its messages. Pure.
+//!
+//! A part begins with a head of no message and ends with a last head. Between them each head must fit all messages
+//! before it; what follows the newest head of a part that has no last one isn't covered. What lies outside of a part
+//! was put in.
+
+use nearhand_shared::credential::Credential;
+use nearhand_shared::id::SessionId;
+use nearhand_shared::identity::{PublicKey, Signed};
+use nearhand_shared::message::screen::FromScreen;
+use nearhand_shared::time::UnixMillis;
+use nearhand_shared::witness::{Chain, ScreenHead};
+
+use super::format::{Chunk, FormatError, Title};
+
+/// Most parts of a recording: a page that is opened anew every few seconds, all day.
+const MAX_PARTS: usize = 10_000;
+
+/// One part of a recording, as far as it was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// Its number in the session.
+    pub number: u32,
+    /// When it began, by the device's clock.
+    pub began: UnixMillis,
+    /// How long it is, in milliseconds.
+    pub millis: u32,
+    /// Up to where it is signed, in milliseconds.
+    pub signed: u32,
+    /// Messages after the newest head.
+    pub unsigned: u64,
+    /// The device has signed that nothing follows in it.
+    pub closed: bool,
+}
+
+/// What is wrong with a recording, and where.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("changed at frame {frame}, {at} ms after its beginning: {why}")]
+pub struct Changed {
+    /// Frames before it in the whole recording, and this one.
+    pub frame: u64,
+    /// Playing time before it, in milliseconds.
+    pub at: u64,
+    /// What is wrong.
+    pub why: Why,
+}
+
+/// What can be wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Why {
+    /// The check doesn't fit.
+    #[error("these bytes are not those that were written")]
+    Check,
+    /// The first chunk is no title, or a later one is.
+    #[error("the title is missing, doubled, or was not signed by the technician whose credential it holds")]
+    Title,
+    /// Not the device's signature.
+    #[error("the signature is not that of the device's key")]
+    Signature,
+    /// The device has signed other messages.
+    #[error("what is here before this frame is not what the device has signed")]
+    Content,
+    /// Messages that belong to no part.
+    #[error("messages stand where the device has signed that there are none")]
+    Outside,
+    /// Parts that can't be: of another session, or out of order.
+    #[error("its parts are of another session or out of order")]
+    Order,
+}
+
+/// What was proved.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Proof {
+    /// The title.
+    pub title: Title,
+    /// Says who the technician is that signed it.
+    pub technician: Credential,
+    /// Its parts in order.
+    pub parts: Vec<Part>,
+    /// It ends in the middle of a chunk.
+    pub torn: bool,
+    /// Whole frames.
+    pub frames: u64,
+    /// The recording program's words on why it ends.
+    pub remark: Option<String>,
+}
+
+impl Proof {
+    /// Playing time, in milliseconds.
+    pub fn millis(&self) -> u64 {
+        self.parts.iter().map(|part| u64::from(part.millis)).sum()
+    }
+
+    /// Playing time that no signature covers, in milliseconds.
+    pub fn uncovered(&self) -> u64 {
+        self.parts.iter().map(|part| u64::from(part.millis.saturating_sub(part.signed))).sum()
+    }
+
+    /// Numbers of parts that the device has begun and that are not here.
+    pub fn missing(&self) -> u32 {
+        let last = self.parts.last().map_or(0, |part| part.number);
+        last.saturating_sub(u32::try_from(self.parts.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Nothing is missing: all parts that were begun before the last one are here, and each to its signed end.
+    pub fn is_whole(&self) -> bool {
+        let closed = self.parts.iter().all(|part| part.closed && part.unsigned == 0);
+        !self.torn && !self.parts.is_empty() && closed && self.missing() == 0
+    }
+}
+
+/// Checks a recording chunk by chunk.
+#[derive(Debug, Default)]
+pub struct Verifier {
+    title: Option<(Title, Credential)>,
+    parts: Vec<Part>,
+    open: Option<Chain>,
+    frames: u64,
+    remark: Option<String>,
+}
+
+impl Verifier {
+    /// Takes the next chunk, or what is there instead of one.
+    ///
+    /// # Errors
+    /// [`Changed`].
+    pub fn take(&mut self, chunk: &Chunk) -> Result<(), Changed> {
+        self.took(chunk).map_err(|why| self.changed(why))
+    }
+
+    /// All chunks were taken, up to the end or to where they can't be read.
+    ///
+    /// # Errors
+    /// [`Changed`].
+    pub fn finish(self, end: Option<&FormatError>) -> Result<Proof, Changed> {
+        let torn = match end {
+            None => false,
+            Some(FormatError::Torn) => true,
+            Some(_) => return Err(self.changed(Why::Check)),
+        };
+        let Self { title: Some((title, technician)), parts, frames, remark, .. } = self else {
+            return Err(Changed { frame: 0, at: 0, why: Why::Title });
+        };
+        Ok(Proof { title, technician, parts, torn, frames, remark })
+    }
+
+    fn changed(&self, why: Why) -> Changed {
+        let at = self.parts.iter().map(|part| u64::from(part.millis)).sum();
+        Changed { frame: self.frames.saturating_add(1), at, why }
+    }
+
+    fn took(&mut self, chunk: &Chunk) -> Result<(), Why> {
+        match (chunk, &self.title) {
+            (Chunk::Title(signed, credential), None) => {
+                // Whether the credential counts is asked of whoever shows it; that the title is its owner's, here.
+                let last = credential.links.last().and_then(|link| link.peek().ok());
+                let title = last.and_then(|last| signed.open(&last.key).ok());
+                self.title = Some((title.ok_or(Why::Title)?, Credential::clone(credential)));
+                Ok(())
+            }
+            (Chunk::Title(..), Some(_)) | (_, None) => Err(Why::Title),
+            (Chunk::Said(FromScreen::Witness(head)), Some((title, _))) => {
+                let (key, session) = (title.key, title.session);
+                self.witness(head, &key, session)
+            }
+            (Chunk::Said(message), Some(_)) => self.said(message),
+            (Chunk::Remark(words), Some(_)) => {
+                self.remark = Some(words.clone());
+                Ok(())
+            }
+        }
+    }
+
+    fn said(&mut self, message: &FromScreen) -> Result<(), Why> {
+        let (Some(chain), Some(part)) = (&mut self.open, self.parts.last_mut()) else {
+            return Err(Why::Outside);
+        };
+        chain.take(message).map_err(|_| Why::Content)?;
+        part.unsigned += 1;
+        match message {
+            FromScreen::Clock(millis) if *millis < part.millis => return Err(Why::Order),
+            FromScreen::Clock(millis) => part.millis = *millis,
+            FromScreen::Frame { last: Some(_), .. } => self.frames += 1,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn witness(
+        &mut self,
+        signed: &Signed<ScreenHead>,
+        key: &PublicKey,
+        session: SessionId,
+    ) -> Result<(), Why> {
+        let head = signed.open(key).map_err(|_| Why::Signature)?;
+        if head.session != session {
+            return Err(Why::Order);
+        }
+        let same = self.parts.last().is_some_and(|part| part.number == head.part);
+        if head.messages == 0 && !head.last && !same {
+            return self.begin(&head);
+        }
+        let (Some(chain), Some(part)) = (&self.open, self.parts.last_mut()) else {
+            return Err(Why::Outside);
+        };
+        if chain.head(head.millis, head.last) != head || head.millis < part.millis {
+            return Err(Why::Content);
+        }
+        (part.millis, part.signed, part.unsigned, part.closed) = (head.millis, head.millis, 0, head.last);
+        if head.last {
+            self.open = None;
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, head: &ScreenHead) -> Result<(), Why> {
+        let chain = Chain::new(head.session, head.part, head.began);
+        let follows = self.parts.last().is_none_or(|part| part.number < head.part);
+        if !follows || head.part == 0 || self.parts.len() >= MAX_PARTS {
+            return Err(Why::Order);
+        }
+        if chain.head(head.millis, false) != *head {
+            return Err(Why::Content);
+        }
+        let (number, began) = (head.part, head.began);
+        self.parts.push(Part { number, began, millis: 0, signed: 0, unsigned: 0, closed: false });
+        (self.open, self.remark) = (Some(chain), None);
+        Ok(())
+    }
+}

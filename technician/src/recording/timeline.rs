@@ -1,0 +1,120 @@
+//! When what of a recording is shown. Pure: chunks in, moments out.
+//!
+//! Time is the device's: each part has a clock of its own, and parts follow each other after a short pause, however
+//! long the session was interrupted. A decoder begins anew with each first frame; what comes in a part before one is
+//! of an earlier beginning, and is left out.
+
+use nearhand_shared::message::screen::{
+    Cursor, FRAME_PART, FrameEnd, FromScreen, MAX_CURSOR, MAX_MONITORS, ScreenPoint,
+};
+
+use super::format::Chunk;
+
+/// Pause between two parts, in milliseconds.
+pub const PAUSE: u64 = 1000;
+/// Longest recording that is shown, in milliseconds: twice the longest grant.
+pub const LONGEST: u64 = 24 * 3600 * 1000;
+
+/// What happens.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Act {
+    /// Nothing is known of earlier frames from here on.
+    Begin,
+    /// A part of a frame.
+    Frame {
+        /// Its number.
+        frame: u32,
+        /// Its bytes.
+        part: Vec<u8>,
+        /// Present in its last part.
+        last: Option<FrameEnd>,
+    },
+    /// The pointer's looks.
+    Cursor(Cursor),
+    /// Where the pointer is.
+    CursorAt(Option<ScreenPoint>),
+    /// There was nothing to see.
+    Gone(String),
+    /// Nothing that shows.
+    Nothing,
+}
+
+/// The device's messages break the rules of the screen's stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the device's messages in this recording make no sense")]
+pub struct Nonsense;
+
+/// Follows a recording's chunks.
+#[derive(Clone, Debug, Default)]
+pub struct Timeline {
+    /// Where the present part begins.
+    base: u64,
+    /// The part's clock.
+    clock: u32,
+    part: u32,
+    /// The frame whose parts are coming.
+    open: Option<u32>,
+    /// A first frame has come in this part.
+    began: bool,
+}
+
+impl Timeline {
+    /// Playing time so far, in milliseconds.
+    pub fn now(&self) -> u64 {
+        self.base + u64::from(self.clock)
+    }
+
+    /// Takes the next chunk of a recording that was proved; what it does, in order.
+    ///
+    /// # Errors
+    /// [`Nonsense`].
+    pub fn take(&mut self, chunk: Chunk) -> Result<[Act; 2], Nonsense> {
+        let Chunk::Said(message) = chunk else { return Ok([Act::Nothing, Act::Nothing]) };
+        let act = match message {
+            FromScreen::Witness(head) => {
+                let head = head.peek().map_err(|_| Nonsense)?;
+                if head.part != self.part {
+                    self.base = if self.part == 0 { 0 } else { self.now() + PAUSE };
+                    (self.part, self.clock, self.open, self.began) = (head.part, 0, None, false);
+                }
+                self.clock = self.clock.max(head.millis);
+                Act::Nothing
+            }
+            FromScreen::Clock(millis) => {
+                self.clock = self.clock.max(millis);
+                Act::Nothing
+            }
+            FromScreen::Frame { frame, part, last } => return self.frame(frame, part, last),
+            FromScreen::Cursor(cursor) => {
+                let pixels = usize::from(cursor.width) * usize::from(cursor.height);
+                if cursor.width.max(cursor.height) > MAX_CURSOR || cursor.rgba.len() != pixels * 4 {
+                    return Err(Nonsense);
+                }
+                Act::Cursor(cursor)
+            }
+            FromScreen::CursorAt(at) => Act::CursorAt(at),
+            FromScreen::Gone(why) => Act::Gone(why),
+            FromScreen::Monitors(monitors) if monitors.len() <= MAX_MONITORS => Act::Nothing,
+            FromScreen::Monitors(_) => return Err(Nonsense),
+        };
+        if self.now() > LONGEST {
+            return Err(Nonsense);
+        }
+        Ok([act, Act::Nothing])
+    }
+
+    fn frame(&mut self, frame: u32, part: Vec<u8>, last: Option<FrameEnd>) -> Result<[Act; 2], Nonsense> {
+        if part.len() > FRAME_PART || self.open.is_some_and(|open| open != frame) {
+            return Err(Nonsense);
+        }
+        let begins = self.open.is_none() && frame == 1;
+        self.open = last.is_none().then_some(frame);
+        self.began |= begins;
+        let act = Act::Frame { frame, part, last };
+        Ok(match (self.began, begins) {
+            (false, _) => [Act::Nothing, Act::Nothing],
+            (true, true) => [Act::Begin, act],
+            (true, false) => [act, Act::Nothing],
+        })
+    }
+}

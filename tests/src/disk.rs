@@ -1,0 +1,38 @@
+//! File systems that are small enough to fill. Lives here: making and filling them. Must not live here: what a program
+//! is to do then.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::site::Place;
+
+/// Programs behind this run with a small file system of their own at `at`; `None` where that isn't permitted.
+#[allow(clippy::print_stdout, reason = "a skipped test says why")]
+pub fn small_disk(at: &Path, size: &str) -> Option<Place> {
+    let mount = format!("mount -t tmpfs -o size={size},mode=700 none '{}'", at.display());
+    let tried = Command::new("unshare").args(["-m", "sh", "-c", &mount]).output();
+    if !tried.is_ok_and(|output| output.status.success()) {
+        println!("skipped: a mount namespace can't be made here (needs root)");
+        return None;
+    }
+    Some(Place::behind(&["unshare", "-m", "sh", "-c", &format!("{mount} && exec \"$@\""), "sh"]))
+}
+
+/// Fills the file system that a program sees at `at`; removing the returned file empties it.
+///
+/// # Errors
+/// It can't be written to at all.
+pub fn fill(pid: i32, at: &Path) -> Result<PathBuf> {
+    let inside = format!("/proc/{pid}/root{}", at.display());
+    let path = Path::new(&inside).join("ballast");
+    let mut file = fs::File::create(&path).with_context(|| inside.clone())?;
+    let block = [0_u8; 4096];
+    while file.write_all(&block).is_ok() {}
+    // The last page in bytes: the next write of any length fails.
+    while file.write_all(&[0]).is_ok() {}
+    Ok(path)
+}
