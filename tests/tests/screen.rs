@@ -301,7 +301,7 @@ impl Office {
 }
 
 #[test]
-fn from_the_page_a_technician_types_in_three_scripts_and_scrolls() -> Result<()> {
+fn from_the_page_a_technician_types_in_three_scripts_drags_a_window_and_scrolls() -> Result<()> {
     let logs = Logs::default();
     let desk = Desk::new("\"view\", \"control\", \"clipboard\"")?;
     let typed = desk.site.directory("typed")?.join("text");
@@ -309,7 +309,7 @@ fn from_the_page_a_technician_types_in_three_scripts_and_scrolls() -> Result<()>
         ["xterm", "-u8", "-T", "editor", "-geometry", "70x10+200+200", "-fn", "fixed", "-e", "sh", "-c"];
     let keep = format!("stty -echo; cat > '{}'", typed.display());
     let _editor = desk.display.start(&[editor.as_slice(), &[keep.as_str()]].concat())?;
-    window(&desk.display, "editor")?;
+    let id = window(&desk.display, "editor")?;
     let office = Office::open(&desk, &logs)?;
     // The pointer becomes the technician's once the page may use it; until then it shows where the device's is.
     until(LIMIT, "a click in the page", || {
@@ -331,6 +331,24 @@ fn from_the_page_a_technician_types_in_three_scripts_and_scrolls() -> Result<()>
         Ok(std::fs::read_to_string(&typed).is_ok_and(|got| got == format!("{text}\n")))
     })
     .with_context(|| format!("typed: {:?}", std::fs::read_to_string(&typed)))?;
+    office.agrees(&desk)?;
+
+    // By its title bar, slowly enough to be a drag.
+    let place = || desk.display.run(&["xdotool", "getwindowgeometry", &id]);
+    let before = place()?;
+    let mut drag = vec!["xdotool".to_owned()];
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    for (step, (x, y)) in [(400, 209), (412, 219), (430, 240), (450, 270), (460, 279)].into_iter().enumerate()
+    {
+        let (x, y) = office.at(x, y);
+        drag.extend(words(&format!("mousemove {x} {y} sleep 0.1")));
+        if step == 0 {
+            drag.extend(words("mousedown 1 sleep 0.1"));
+        }
+    }
+    drag.extend(words("mouseup 1"));
+    office.viewer.run(&drag.iter().map(String::as_str).collect::<Vec<_>>())?;
+    until(LIMIT, "the window is elsewhere", || Ok(place()? != before))?;
     office.agrees(&desk)?;
 
     // A terminal with something to scroll back to.
