@@ -109,6 +109,8 @@ struct Player {
     /// Where it was at that time.
     anchor: (u64, Instant),
     paused: bool,
+    /// It stands still because it has come to its end.
+    over: bool,
     speed: u8,
     skips: bool,
 }
@@ -126,6 +128,7 @@ impl Player {
             unpainted: VecDeque::new(),
             anchor: (0, Instant::now()),
             paused: true,
+            over: false,
             speed: 1,
             skips: true,
         })
@@ -176,7 +179,7 @@ impl Player {
             }
             None => {
                 self.anchor_at(self.settings.survey.millis);
-                self.paused = true;
+                (self.paused, self.over) = (true, true);
                 self.tell_place().await;
             }
         }
@@ -280,13 +283,8 @@ impl Player {
                 }
                 return Ok(());
             }
-            FromPage::Play(Playing::Pause(paused)) => {
-                let over = self.place() >= self.settings.survey.millis;
-                self.pause(paused);
-                if !paused && over {
-                    return self.go(0).await;
-                }
-            }
+            FromPage::Play(Playing::Pause(false)) if self.over => return self.go(0).await,
+            FromPage::Play(Playing::Pause(paused)) => self.pause(paused),
             FromPage::Play(Playing::Seek(at)) => return self.go(at).await,
             FromPage::Play(Playing::Speed(speed)) => {
                 let paused = self.paused;
@@ -311,7 +309,12 @@ impl Player {
 
     /// Shows what was to be seen at a moment.
     async fn go(&mut self, to: u64) -> Result<(), Failure> {
-        let to = to.min(self.settings.survey.millis);
+        // Before the first picture there is nothing to see.
+        let first = self.settings.survey.places.first().copied().unwrap_or_default();
+        let to = to.max(first).min(self.settings.survey.millis);
+        if core::mem::take(&mut self.over) {
+            self.paused = false;
+        }
         let before = self.settings.survey.places.iter().take_while(|place| **place <= to).count();
         self.showing = opened(&self.settings)?;
         // What came before that frame shows no more, but for the pointer.
