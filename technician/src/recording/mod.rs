@@ -6,10 +6,10 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`format`] | chunks as bytes (pure) |
+//! | [`mod@format`] | chunks as bytes (pure) |
 //! | [`proof`] | the device's signed heads held against the messages (pure) |
 //! | [`timeline`] | when what is shown (pure) |
-//! | [`pointer`] | the pointer on a picture (pure) |
+//! | [`mod@pointer`] | the pointer on a picture (pure) |
 //! | [`recorder`], [`link`] | drivers: the file; the session as the viewer sees it while it is recorded |
 //! | [`source`] | drivers: a recording's file, read and proved |
 //! | [`paint`], [`painter`] | the process that makes pictures of frames, from inside and from outside |
