@@ -46,8 +46,10 @@ impl Binary {
 /// Makes sure that the programs are up to date; their directory.
 fn build() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
-    // target/PROFILE/deps/TEST-HASH
-    let directory = test.parent().and_then(Path::parent).context("where is the target directory?")?;
+    // target/PROFILE/deps/TEST-HASH, or target/PROFILE/BENCHMARK, beside what scripts/bench has built.
+    let place = test.parent().context("where is the target directory?")?;
+    let is_test = place.file_name().is_some_and(|name| name == "deps");
+    let directory = if is_test { place.parent().context("where is the target directory?")? } else { place };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("where is the workspace?")?;
     let stamp = directory.join(".end-to-end-built");
     let began = SystemTime::now();
