@@ -17,7 +17,7 @@ use nearhand_shared::transport::framed;
 use quinn::{RecvStream, SendStream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::recording::{NotWritten, Recording};
 use super::serve::Serving;
@@ -65,6 +65,8 @@ struct Routes {
     screen: Option<mpsc::Sender<FromScreen>>,
     input: Option<mpsc::Sender<InputNotice>>,
     clipboard: Option<mpsc::Sender<Clipboard>>,
+    /// Whoever shows a window hears of its end.
+    closed: Option<oneshot::Sender<String>>,
     /// Why the last desktop process is gone.
     gone: Option<String>,
 }
@@ -122,9 +124,14 @@ async fn pump(desktop: Desktop, mut from: mpsc::Receiver<FromDesktop>, to: Arc<M
                     let _ = to.send(message).await;
                 }
             }
+            FromDesktop::WindowGone(why) => {
+                if let Some(to) = routes(&to, |routes| routes.closed.take()) {
+                    let _ = to.send(why);
+                }
+            }
             FromDesktop::Failed(reason) => failed = Some(reason),
             // Its monitors are told on the screen's stream too.
-            FromDesktop::Ready { .. } => {}
+            FromDesktop::Ready { .. } | FromDesktop::Windows(_) => {}
         }
     }
     let ended = desktop.ended().await;
@@ -151,37 +158,70 @@ impl Drop for Leaving {
     }
 }
 
-/// The screen, until the technician has seen enough or the grant ends.
-pub(super) async fn screen(serving: &Serving, send: &mut SendStream, recv: &mut RecvStream) {
+/// What is seen.
+pub(super) enum Sight {
+    /// The screen.
+    Screen,
+    /// One window.
+    Window {
+        /// Which, in words.
+        what: String,
+        /// Who hears that it is closed.
+        closed: oneshot::Sender<String>,
+    },
+}
+
+impl Sight {
+    /// The row in the record, its detail, and what the person reads.
+    fn words(&self) -> (&'static str, String, String) {
+        match self {
+            Self::Screen => ("view.start", String::new(), "the screen".to_owned()),
+            Self::Window { what, .. } => ("window.start", what.clone(), what.clone()),
+        }
+    }
+}
+
+/// The screen or a window of it, until the technician has seen enough or the grant ends.
+pub(super) async fn see(serving: &Serving, sight: Sight, send: &mut SendStream, recv: &mut RecvStream) {
     let _ = send.set_priority(SCREEN_PRIORITY);
-    if !note(serving, "view.start") {
+    let (start, detail, what) = sight.words();
+    if serving.hub.audit(&serving.actor, start, Some(serving.session), detail).is_err() {
         return;
     }
+    let window = matches!(sight, Sight::Window { .. });
     let desktop = match serving.desk.desktop().await {
         Ok(desktop) => desktop,
         Err(why) => {
-            serving.hub.activity(serving.session, format!("the screen can't be shown: {why}"));
+            serving.hub.activity(serving.session, format!("{what} can't be shown: {why}"));
             let _ = framed::write(send, &FromScreen::Gone(text::one_line(&why, 300)), FRAME_LIMIT).await;
             return;
         }
     };
     let (to, from) = mpsc::channel(SCREEN_QUEUE);
-    routes(&serving.desk.routes, |routes| routes.screen = Some(to));
+    routes(&serving.desk.routes, |routes| {
+        routes.screen = Some(to);
+        if let Sight::Window { closed, .. } = sight {
+            routes.closed = Some(closed);
+        }
+    });
     let leaving = Leaving { desktop: desktop.clone(), last: Some(ToDesktop::StopView) };
-    serving.hub.activity(serving.session, "the technician sees the screen");
-    show(serving, &desktop, send, recv, from).await;
+    serving.hub.activity(serving.session, format!("the technician sees {what}"));
+    show(serving, window, &desktop, send, recv, from).await;
     drop(leaving);
     if let Some(why) = routes(&serving.desk.routes, |routes| routes.gone.take()) {
         let _ = framed::write(send, &FromScreen::Gone(text::one_line(&why, 300)), FRAME_LIMIT).await;
     }
-    serving.hub.activity(serving.session, "the technician no longer sees the screen");
-    note(serving, "view.end");
+    serving.hub.activity(serving.session, format!("the technician no longer sees {what}"));
+    if !window {
+        note(serving, "view.end");
+    }
 }
 
 /// Carries the screen's messages both ways until one side is over. What passes while the technician records is hashed
 /// and signed on its way.
 async fn show(
     serving: &Serving,
+    window: bool,
     desktop: &mpsc::Sender<ToDesktop>,
     send: &mut SendStream,
     recv: &mut RecvStream,
@@ -220,7 +260,7 @@ async fn show(
                 }
                 continue;
             }
-            let Some(message) = viewer(said) else { return };
+            let Some(message) = viewer(serving, window, said) else { return };
             if desktop.send(message).await.is_err() {
                 return;
             }
@@ -240,8 +280,11 @@ async fn at(due: Option<Instant>) {
 }
 
 /// What the viewer says, for the desktop; `None` breaks the stream off.
-fn viewer(said: FromViewer) -> Option<ToDesktop> {
+fn viewer(serving: &Serving, window: bool, said: FromViewer) -> Option<ToDesktop> {
     Some(match said {
+        FromViewer::Start { quality, .. } if window => {
+            ToDesktop::ViewWindow { aim: serving.hub.aim(serving.session).ok()?, quality }
+        }
         FromViewer::Start { monitor, quality } => ToDesktop::View { monitor, quality },
         FromViewer::Painted { frame, decode, paint } => ToDesktop::Painted { frame, decode, paint },
         FromViewer::Quality(quality) => ToDesktop::Quality(quality),

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::hello::{Standing, Streams};
 use super::screen::Desk;
-use super::{Path, diagnostics, screen, short};
+use super::{Path, diagnostics, screen, short, window};
 use crate::hub::{Hub, ToSession};
 
 /// A technician who doesn't take a message for this long has lost the connection, or stalls us.
@@ -207,6 +207,13 @@ async fn watch_path(hub: Arc<Hub>, session: SessionId, mut state: watch::Receive
 }
 
 impl Serving {
+    /// Whether the technician may see a window and not the screen.
+    fn sees_window_only(&self) -> bool {
+        let granted = self.hub.watch_grants(self.session);
+        let granted = *granted.borrow();
+        granted.contains(Capability::Window) && !granted.contains(Capability::View)
+    }
+
     /// What the technician asks on the control stream; what to answer.
     fn request(&self, request: FromTechnician) -> Option<FromAgent> {
         match request {
@@ -240,6 +247,10 @@ async fn stream_task(
     let needs = open.needs();
     let answer = match needs.map_or(Ok(()), |capability| serving.hub.allows(serving.session, capability)) {
         Err(refusal) => Answer::Refused(refusal),
+        // One window can't be used: a click would hit whatever lies over it.
+        Ok(()) if matches!(open, Open::Input) && serving.sees_window_only() => {
+            Answer::Refused(Refusal::NotGranted(Capability::View))
+        }
         Ok(()) => Answer::Accepted,
     };
     if let Answer::Refused(refusal) = answer {
@@ -268,7 +279,8 @@ async fn conversation(serving: &Serving, open: Open, send: &mut SendStream, recv
         Open::Control(_) => return refuse(send, Refusal::Protocol).await,
         Open::Chat => &serving.chatting,
         Open::Diagnostics { .. } => &serving.diagnosing,
-        Open::Screen => &serving.seeing,
+        // One or the other.
+        Open::Screen | Open::Window => &serving.seeing,
         Open::Input => &serving.typing,
         Open::Clipboard => &serving.copying,
         other @ (Open::File | Open::Terminal | Open::Action) => {
@@ -285,7 +297,8 @@ async fn conversation(serving: &Serving, open: Open, send: &mut SendStream, recv
     match open {
         Open::Chat => chat(serving, send, recv).await,
         Open::Diagnostics { set } => diagnostics::run(serving, set, send, recv).await,
-        Open::Screen => screen::screen(serving, send, recv).await,
+        Open::Screen => screen::see(serving, screen::Sight::Screen, send, recv).await,
+        Open::Window => window::window(serving, send, recv).await,
         Open::Input => screen::input(serving, send, recv).await,
         Open::Clipboard => screen::clipboard(serving, send, recv).await,
         Open::Control(_) | Open::File | Open::Terminal | Open::Action => {}

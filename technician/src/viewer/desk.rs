@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::message::session::{Granted, Refusal};
+use nearhand_shared::message::session::{Granted, Open, Refusal};
 use nearhand_shared::report::edition::Edition;
 use nearhand_shared::report::model::{Report, Status};
 use nearhand_shared::text;
@@ -70,6 +70,7 @@ impl Kind {
 
     fn needs(self) -> Capability {
         match self {
+            // Or one window; see [`Desk::sight`].
             Self::Screen => Capability::View,
             Self::Control => Capability::Control,
             Self::Clipboard => Capability::Clipboard,
@@ -115,6 +116,8 @@ struct Desk<L: Link> {
     clips: mpsc::Sender<Order>,
     pasted: Content,
     wanted: Wanted,
+    /// What the conversation about the screen was opened for.
+    seen: Capability,
     round: u32,
     diagnosis: Vec<ToPage>,
     done: u32,
@@ -199,6 +202,7 @@ impl<L: Link> Desk<L> {
             clips: mpsc::channel(1).0,
             pasted: Content::default(),
             wanted: Wanted::default(),
+            seen: Capability::View,
             round: 0,
             diagnosis: Vec::new(),
             done: 0,
@@ -314,12 +318,24 @@ impl<L: Link> Desk<L> {
     }
 
     fn may(&self, kind: Kind) -> bool {
-        let granted = self.granted.iter().any(|granted| granted.capability == kind.needs());
+        let granted = self.has(kind.needs()) || (kind == Kind::Screen && self.has(Capability::Window));
         granted && !(kind == Kind::Control && self.settings.view_only)
+    }
+
+    fn has(&self, capability: Capability) -> bool {
+        self.granted.iter().any(|granted| granted.capability == capability)
+    }
+
+    /// What the conversation about the screen is about: the screen, or where that isn't granted, one window.
+    fn sight(&self) -> Capability {
+        if self.has(Capability::View) { Capability::View } else { Capability::Window }
     }
 
     /// Opens and closes conversations as the facts are now.
     async fn settle(&mut self) {
+        if self.running.contains_key(&Kind::Screen) && self.sight() != self.seen {
+            self.close(Kind::Screen);
+        }
         for kind in Kind::ALL {
             let wanted = self.page.is_some()
                 && self.may(kind)
@@ -345,11 +361,13 @@ impl<L: Link> Desk<L> {
                 let (mut wanted, program) = (self.wanted, self.settings.decoder.clone());
                 self.round = self.round.wrapping_add(1 << 16);
                 let mut round = self.round;
+                self.seen = self.sight();
+                let open = if self.seen == Capability::View { Open::Screen } else { Open::Window };
                 self.talks.spawn(async move {
                     let mut tries = Tries::default();
                     loop {
                         let (link, program, page) = (link.clone(), program.clone(), to.clone());
-                        let watching = Watching { link, program, page, round };
+                        let watching = Watching { link, program, page, open: open.clone(), round };
                         let ended = watching.watch(&mut ordered, &mut wanted).await;
                         // Rounds of one stream and the next are told apart.
                         round = round.wrapping_add(1 << 8);

@@ -63,6 +63,11 @@ pub(crate) const DRIVERS: &[Driver] = &[
     Driver { at: "agent/src/desktop/view.rs", may: &[Clock], because: "measures captures and paces them" },
     Driver { at: "agent/src/desktop/coder.rs", may: &[Clock], because: "the thread that codes frames" },
     Driver { at: "agent/src/desktop/process.rs", may: &[Async], because: "starts the desktop process" },
+    Driver {
+        at: "agent/src/desktop/windows.rs",
+        may: &[Async],
+        because: "asks a desktop process for the windows",
+    },
     Driver { at: "agent/src/desktop/find.rs", may: &[Async], because: "asks logind over D-Bus" },
     Driver { at: "agent/src/platform/**", may: ALL, because: "the operating system" },
     Driver {
