@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use nearhand_shared::grant::Capability;
 use nearhand_shared::message::screen::{Clipboard, FromScreen, FromViewer, Input, InputNotice, MAX_STROKE};
 use nearhand_shared::message::session::FRAME_LIMIT;
 use nearhand_shared::text;
@@ -18,9 +19,10 @@ use quinn::{RecvStream, SendStream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::recording::{NotWritten, Recording};
-use super::serve::Serving;
+use super::serve::{GRANT_GONE, Serving, gone};
 use crate::desktop::find;
 use crate::desktop::process::{Desktop, Ended};
 use crate::desktop::protocol::{FromDesktop, ToDesktop};
@@ -36,6 +38,9 @@ const MAX_STARTS: usize = 5;
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// A frame goes behind everything that is short: control, chat, findings. Lower is later.
 const SCREEN_PRIORITY: i32 = -10;
+/// A recording's last word has so long to reach the technician once the grant is gone. Nothing else is sent then, and
+/// whoever doesn't take it has a recording that is cut.
+pub(super) const LAST_WORD: Duration = Duration::from_millis(400);
 /// Clipboard contents go behind frames.
 const CLIPBOARD_PRIORITY: i32 = -20;
 
@@ -206,8 +211,19 @@ pub(super) async fn see(serving: &Serving, sight: Sight, send: &mut SendStream, 
     });
     let leaving = Leaving { desktop: desktop.clone(), last: Some(ToDesktop::StopView) };
     serving.hub.activity(serving.session, format!("the technician sees {what}"));
-    show(serving, window, &desktop, send, recv, from).await;
+    let cut = show(serving, window, &desktop, send, recv, from).await;
     drop(leaving);
+    match cut {
+        Some(Cut::Witnessed) => {
+            let _ = send.finish();
+            let _ = timeout(LAST_WORD, send.stopped()).await;
+        }
+        // What is on its way is not for them any more.
+        Some(Cut::Unseen) => {
+            let _ = send.reset(GRANT_GONE);
+        }
+        None => {}
+    }
     if let Some(why) = routes(&serving.desk.routes, |routes| routes.gone.take()) {
         let _ = framed::write(send, &FromScreen::Gone(text::one_line(&why, 300)), FRAME_LIMIT).await;
     }
@@ -226,8 +242,11 @@ async fn show(
     send: &mut SendStream,
     recv: &mut RecvStream,
     mut from: mpsc::Receiver<FromScreen>,
-) {
+) -> Option<Cut> {
     let (order, mut orders) = mpsc::channel(QUEUE);
+    let mut granted = serving.hub.watch_grants(serving.session);
+    let capability = if window { Capability::Window } else { Capability::View };
+    let mut cut = None;
     let outwards = async {
         let mut recording = Recording::default();
         let mut over = false;
@@ -236,6 +255,12 @@ async fn show(
             // An order is there before anything that was captured because of what follows it.
             let (before, message) = tokio::select! {
                 biased;
+                () = gone(&mut granted, capability) => {
+                    over = true;
+                    let last = recording.last()?;
+                    cut = Some(if last.is_some() { Cut::Witnessed } else { Cut::Unseen });
+                    (None, last)
+                }
                 Some(on) = orders.recv() => (None, recording.order(serving, on)?),
                 message = from.recv() => match message {
                     Some(message) => (recording.passes(&message)?, Some(message)),
@@ -270,6 +295,15 @@ async fn show(
         _ = outwards => {}
         () = inwards => {}
     }
+    cut
+}
+
+/// The grant went.
+enum Cut {
+    /// And a recording's last word was said.
+    Witnessed,
+    /// Nobody recorded.
+    Unseen,
 }
 
 async fn at(due: Option<Instant>) {

@@ -88,6 +88,8 @@ pub(super) async fn serve(
             told = inbox.recv() => match told {
                 Some(ToSession::Tell(message)) => Some(message),
                 Some(ToSession::End(ended)) => {
+                    // A recording's last word goes first: the technician closes when they have read the other one.
+                    let _ = timeout(screen::LAST_WORD * 2, serving.seeing.acquire()).await;
                     farewell(hub, &mut send, ended).await;
                     return End::Over(ended);
                 }
@@ -261,7 +263,13 @@ async fn stream_task(
     let work = conversation(&serving, open, &mut send, &mut recv);
     let cut = async {
         match needs {
-            Some(capability) => gone(&mut granted, capability).await,
+            Some(capability) => {
+                gone(&mut granted, capability).await;
+                if matches!(capability, Capability::View | Capability::Window) {
+                    // The conversation has noticed, says nothing more but a recording's last word, and ends.
+                    tokio::time::sleep(screen::LAST_WORD * 2).await;
+                }
+            }
             None => core::future::pending().await,
         }
     };
@@ -318,7 +326,7 @@ async fn refuse(send: &mut SendStream, refusal: Refusal) {
 }
 
 /// Ends when `capability` is no longer granted.
-async fn gone(granted: &mut watch::Receiver<Capabilities>, capability: Capability) {
+pub(super) async fn gone(granted: &mut watch::Receiver<Capabilities>, capability: Capability) {
     // An error means that the session itself is gone.
     let _ = granted.wait_for(|granted| !granted.contains(capability)).await;
 }

@@ -142,7 +142,7 @@ pub(crate) const DRIVERS: &[Driver] = &[
         because: "the web server of the viewer's page",
     },
     Driver {
-        at: "technician/src/viewer/desk.rs",
+        at: "technician/src/viewer/desk/**",
         may: &[Async, Clock],
         because: "the viewer's event loop: session, page, and what is open between them",
     },
