@@ -108,6 +108,14 @@ bytes_id!(
     InviteId, 16
 );
 bytes_id!(
+    /// A device's spool of alarm events, born with the spool.
+    StreamId, 16
+);
+bytes_id!(
+    /// An alarm: its device, rule and instance.
+    Fingerprint, 16
+);
+bytes_id!(
     /// One side's authorisation to bind a forwarding path at the relay.
     BindToken, 16
 );

@@ -127,6 +127,9 @@ fn kind(request: &Request) -> &'static str {
         Request::Audit { .. } => "audit",
         Request::Revoke(_) => "revoke",
         Request::Ping => "ping",
+        Request::Monitoring(_) => "monitoring",
+        Request::Alarms(_) => "alarms",
+        Request::Leaving(_) => "leaving",
     }
 }
 

@@ -9,10 +9,11 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::alarm::{Batch, Leaving, Monitoring};
 use crate::audit::{Head, Row};
 use crate::credential::{Credential, Retirement, RevocationList};
 use crate::forward::BindGrant;
-use crate::id::{DeviceId, SessionId, TechnicianId};
+use crate::id::{DeviceId, SessionId, StreamId, TechnicianId};
 use crate::identity::{PublicKey, Signed};
 use crate::invitation::OneTime;
 use crate::message::Program;
@@ -165,6 +166,13 @@ pub enum Request {
     Revoke(Signed<RevocationList>),
     /// Device, person: keeps the round trip honest; answered with [`Reply::Done`].
     Ping,
+    /// Device: what its monitoring is, once on each connection before the first [`Request::Alarms`].
+    Monitoring(Monitoring),
+    /// Device: what its rules found. Answered with [`Reply::AlarmsStored`] once it is on the relay's disk; sent again
+    /// until then, and taken once.
+    Alarms(Batch),
+    /// Device: it is about to be silent on purpose.
+    Leaving(Leaving),
 }
 
 /// With whom a session is wanted.
@@ -201,6 +209,13 @@ pub enum Reply {
         keys: Vec<PublicKey>,
         /// The rows.
         rows: Vec<Row>,
+    },
+    /// To [`Request::Alarms`]: these are stored, and may be forgotten by the device.
+    AlarmsStored {
+        /// Of which stream.
+        stream: StreamId,
+        /// All up to this number.
+        through: u64,
     },
 }
 

@@ -1,8 +1,11 @@
 //! The control plane: agents and clients with their relay.
 
+use nearhand_shared::alarm::{
+    Batch, Entry, Event, Leaving, Measured, Monitoring, Profile, Record, Severity, Transition,
+};
 use nearhand_shared::audit::Head;
 use nearhand_shared::credential::{Retirement, Role};
-use nearhand_shared::id::DeviceId;
+use nearhand_shared::id::{DeviceId, StreamId};
 use nearhand_shared::identity::Signed;
 use nearhand_shared::message::control::{
     CloseCode, DeviceEntry, Hello, Offer, OfferRefusal, Opened, Outcome, PersonEntry, Push, PushReply,
@@ -103,6 +106,12 @@ fn requests(table: &mut Table) {
             Audit: [Request::Audit { after: 0 }, Request::Audit { after: u64::MAX }],
             Revoke: [Request::Revoke(Whose::Organisation.secret().sign(&revocations()).unwrap())],
             Ping: [Request::Ping],
+            Monitoring: [
+                Request::Monitoring(Monitoring { stream: STREAM, profile: Profile::Server }),
+                Request::Monitoring(Monitoring { stream: STREAM, profile: Profile::Desktop }),
+            ],
+            Alarms: [Request::Alarms(Batch { stream: STREAM, records: alarm_records() })],
+            Leaving: [Request::Leaving(Leaving::AgentStops), Request::Leaving(Leaving::Sleep)],
         }
     );
 }
@@ -128,8 +137,41 @@ fn replies(table: &mut Table) {
                 Reply::Audit { keys: vec![Whose::Relay.public()], rows: vec![] },
                 Reply::Audit { keys: vec![Whose::Device.public()], rows: audit::rows() },
             ],
+            AlarmsStored: [Reply::AlarmsStored { stream: STREAM, through: 12 }],
         }
     );
+}
+
+const STREAM: StreamId = StreamId::from_bytes([6; 16]);
+
+fn alarm_records() -> Vec<Record> {
+    let full = Event {
+        rule: "disk-space".into(),
+        rule_version: 3,
+        instance: "/home".into(),
+        transition: Transition::Worsened,
+        severity: Severity::Critical,
+        value: Some(Measured { value: 98.5, unit: "%".into() }),
+        summary: "/home is 98.5 % full".into(),
+        observed_at: AT,
+        clock_ahead_ms: Some(-1500),
+        runbook: Some("clear-caches".into()),
+        article: Some("https://example.org/disk".into()),
+    };
+    let gap = Entry::Gap { lost: 4, from: AT, to: UnixMillis(AT.0 + 1) };
+    let plain = |(transition, severity)| Event {
+        transition,
+        severity,
+        instance: String::new(),
+        value: None,
+        clock_ahead_ms: None,
+        runbook: None,
+        article: None,
+        ..full.clone()
+    };
+    let all = Transition::ALL.into_iter().zip(Severity::ALL.into_iter().cycle()).map(plain);
+    let entries = [Entry::Event(full.clone()), gap].into_iter().chain(all.map(Entry::Event));
+    (1..).zip(entries).map(|(seq, entry)| Record { seq, entry }).collect()
 }
 
 fn device_entry() -> DeviceEntry {

@@ -80,7 +80,8 @@ impl<L: Link> Desk<L> {
 
     /// Opens and closes conversations as the facts are now.
     pub(super) async fn settle(&mut self) {
-        if self.running.contains_key(&Kind::Screen) && self.sight() != self.seen {
+        let other = self.may(Kind::Screen) && self.sight() != self.seen;
+        if other && self.running.contains_key(&Kind::Screen) {
             self.close(Kind::Screen);
         }
         for kind in Kind::ALL {

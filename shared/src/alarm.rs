@@ -1,0 +1,402 @@
+//! Alarms as a device tells them: severities, what can happen to an alarm, events and their order.
+//!
+//! Not here: when an alarm is raised (the agent's rules), what becomes of it at the relay, and who is told.
+
+use core::fmt;
+use core::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::id::{DeviceId, Fingerprint, StreamId};
+use crate::time::UnixMillis;
+
+/// Longest name of a rule, in bytes.
+pub const MAX_RULE: usize = 64;
+/// Longest instance (a mount point, a service, a certificate), in bytes.
+pub const MAX_INSTANCE: usize = 128;
+/// Longest summary, in bytes.
+pub const MAX_SUMMARY: usize = 300;
+/// Longest unit, in bytes.
+pub const MAX_UNIT: usize = 16;
+/// Longest name of a runbook or address of an article, in bytes.
+pub const MAX_REFERENCE: usize = 200;
+/// Most records in one batch; a batch of the largest fits a control frame.
+pub const MAX_BATCH: usize = 100;
+
+/// How bad it is. The order is that of urgency.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing; nobody is called.
+    Info,
+    /// Will become a problem.
+    Warning,
+    /// Something doesn't work.
+    Error,
+    /// Somebody has to act now.
+    Critical,
+}
+
+impl Severity {
+    /// All, mildest first.
+    pub const ALL: [Self; 4] = [Self::Info, Self::Warning, Self::Error, Self::Critical];
+
+    /// Its name in files, commands and what is sent to receivers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Not the name of a severity.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such severity; there are info, warning, error and critical")]
+pub struct UnknownSeverity;
+
+impl FromStr for Severity {
+    type Err = UnknownSeverity;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|s| s.name() == text).ok_or(UnknownSeverity)
+    }
+}
+
+/// What kind of machine it is: decides which rules it starts with, and when its silence is an alarm.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// Somebody sits at it, switches it off and takes it home.
+    Desktop,
+    /// Is meant to run always.
+    Server,
+}
+
+/// What happened to an alarm.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transition {
+    /// It began.
+    Raised,
+    /// It became more severe.
+    Worsened,
+    /// It became less severe and goes on.
+    Eased,
+    /// It is over.
+    Cleared,
+    /// Whether it goes on can't be told: what it is measured by is silent.
+    SensorLost,
+    /// What it is measured by speaks again; the alarm is as it was.
+    SensorBack,
+    /// Its rule is gone, so it is over without having been cleared.
+    Expired,
+    /// It came and went so often that only this is said from here on.
+    FlappingBegan,
+    /// It is steady again; the severity says how it stands, [`Transition::Cleared`] follows if it is over.
+    FlappingEnded,
+}
+
+impl Transition {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Raised,
+        Self::Worsened,
+        Self::Eased,
+        Self::Cleared,
+        Self::SensorLost,
+        Self::SensorBack,
+        Self::Expired,
+        Self::FlappingBegan,
+        Self::FlappingEnded,
+    ];
+
+    /// Its name in files and in what is sent to receivers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Raised => "raised",
+            Self::Worsened => "worsened",
+            Self::Eased => "eased",
+            Self::Cleared => "cleared",
+            Self::SensorLost => "sensor-lost",
+            Self::SensorBack => "sensor-back",
+            Self::Expired => "expired",
+            Self::FlappingBegan => "flapping-began",
+            Self::FlappingEnded => "flapping-ended",
+        }
+    }
+
+    /// Whether the alarm is over after it.
+    pub const fn ends(self) -> bool {
+        matches!(self, Self::Cleared | Self::Expired)
+    }
+}
+
+impl fmt::Display for Transition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A measured value.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Measured {
+    /// The number; finite.
+    pub value: f64,
+    /// Its unit, as it is shown: `%`, `s`, `°C`; empty for a count.
+    pub unit: String,
+}
+
+/// One thing that happened to one alarm. Never changed once it has its number.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// The rule's name: lower-case letters, digits and `-`.
+    pub rule: String,
+    /// Which version of the rule.
+    pub rule_version: u32,
+    /// Of what: a mount point, a service; empty where the rule knows only one.
+    pub instance: String,
+    /// What happened.
+    pub transition: Transition,
+    /// How bad it is from now on; at an end: how bad it was last.
+    pub severity: Severity,
+    /// What was measured.
+    pub value: Option<Measured>,
+    /// One sentence for a person. Hostile text: shown only through [`crate::text`].
+    pub summary: String,
+    /// When, by the device's clock.
+    pub observed_at: UnixMillis,
+    /// How much the device's clock is known to be ahead of true time, in milliseconds.
+    pub clock_ahead_ms: Option<i64>,
+    /// The runbook that the rule names.
+    pub runbook: Option<String>,
+    /// The article that the rule names.
+    pub article: Option<String>,
+}
+
+/// What a device's spool holds under one number.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Entry {
+    /// An event.
+    Event(Event),
+    /// Events were given up, because there was no room for them. The newest state of each alarm follows as events.
+    Gap {
+        /// How many.
+        lost: u64,
+        /// When the first of them was observed.
+        from: UnixMillis,
+        /// When the last of them was observed.
+        to: UnixMillis,
+    },
+}
+
+/// An entry and its number in its stream.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// From 1, rising, never used twice in a stream. Numbers may be missing after a gap.
+    pub seq: u64,
+    /// What it holds.
+    pub entry: Entry,
+}
+
+/// Records of one stream, by rising number.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Batch {
+    /// The spool they stand in. It is born with the spool, so that a restored or copied disk is noticed.
+    pub stream: StreamId,
+    /// At least one, at most [`MAX_BATCH`].
+    pub records: Vec<Record>,
+}
+
+/// Why a batch is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError {
+    /// None or too many records.
+    #[error("a batch holds 1 to {MAX_BATCH} records")]
+    Count,
+    /// The numbers don't rise, or one is 0.
+    #[error("the numbers of a batch's records must rise from 1")]
+    Order,
+    /// A name, a text or a number outside its limits.
+    #[error("record {seq} has a {field} outside its limits")]
+    Field {
+        /// Which record.
+        seq: u64,
+        /// Which of its fields.
+        field: &'static str,
+    },
+}
+
+impl Batch {
+    /// Whether it is within the limits that this module names.
+    pub fn check(&self) -> Result<(), BatchError> {
+        if self.records.is_empty() || self.records.len() > MAX_BATCH {
+            return Err(BatchError::Count);
+        }
+        let mut last = 0;
+        for record in &self.records {
+            if record.seq <= last {
+                return Err(BatchError::Order);
+            }
+            last = record.seq;
+            if let Entry::Event(event) = &record.entry {
+                event.check().map_err(|field| BatchError::Field { seq: record.seq, field })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Event {
+    /// Whether it is within the limits that this module names; else the first field that isn't.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let reference = |text: &Option<String>| text.as_ref().is_none_or(|t| t.len() <= MAX_REFERENCE);
+        let checks = [
+            (is_rule_name(&self.rule), "rule"),
+            (self.instance.len() <= MAX_INSTANCE, "instance"),
+            (self.summary.len() <= MAX_SUMMARY, "summary"),
+            (self.value.as_ref().is_none_or(|m| m.value.is_finite() && m.unit.len() <= MAX_UNIT), "value"),
+            (reference(&self.runbook), "runbook"),
+            (reference(&self.article), "article"),
+        ];
+        match checks.into_iter().find(|(good, _)| !good) {
+            None => Ok(()),
+            Some((_, field)) => Err(field),
+        }
+    }
+}
+
+/// Whether `name` can be a rule's: 1 to [`MAX_RULE`] lower-case letters, digits and `-`.
+pub fn is_rule_name(name: &str) -> bool {
+    (1..=MAX_RULE).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+impl Fingerprint {
+    /// The alarm of `rule` for `instance` on `device`: the same for all of its life and for the next time that
+    /// it is raised, whatever its severity or value.
+    pub fn of(device: DeviceId, rule: &str, instance: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"nearhand-alarm/1\0");
+        hash.update(device.as_bytes());
+        hash.update(rule.as_bytes());
+        hash.update([0]);
+        hash.update(instance.as_bytes());
+        let mut bytes = [0; Self::LEN];
+        for (to, from) in bytes.iter_mut().zip(hash.finalize()) {
+            *to = from;
+        }
+        Self::from_bytes(bytes)
+    }
+}
+
+/// Why a device is about to be silent, so that its silence is no alarm.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Leaving {
+    /// Its agent is stopped or replaced; it is back at once if all goes well.
+    AgentStops,
+    /// The machine restarts: expected back within ten minutes.
+    Restart,
+    /// The machine is switched off.
+    PowerOff,
+    /// The machine sleeps.
+    Sleep,
+}
+
+/// What a device says of its monitoring when it connects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Monitoring {
+    /// Its spool.
+    pub stream: StreamId,
+    /// What kind of machine it is.
+    pub profile: Profile,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> Event {
+        Event {
+            rule: "disk-space".into(),
+            rule_version: 1,
+            instance: "/".into(),
+            transition: Transition::Raised,
+            severity: Severity::Warning,
+            value: Some(Measured { value: 91.5, unit: "%".into() }),
+            summary: "/ is 91.5 % full".into(),
+            observed_at: UnixMillis(1_700_000_000_000),
+            clock_ahead_ms: Some(-3),
+            runbook: None,
+            article: None,
+        }
+    }
+
+    fn batch(records: Vec<(u64, Event)>) -> Batch {
+        let records =
+            records.into_iter().map(|(seq, event)| Record { seq, entry: Entry::Event(event) }).collect();
+        Batch { stream: StreamId::from_bytes([1; 16]), records }
+    }
+
+    #[test]
+    fn a_batch_outside_its_limits_is_named() {
+        assert_eq!(batch(vec![(1, event()), (3, event())]).check(), Ok(()));
+        assert_eq!(batch(vec![]).check(), Err(BatchError::Count));
+        assert_eq!(batch((1..=101).map(|n| (n, event())).collect()).check(), Err(BatchError::Count));
+        assert_eq!(batch(vec![(0, event())]).check(), Err(BatchError::Order));
+        assert_eq!(batch(vec![(2, event()), (2, event())]).check(), Err(BatchError::Order));
+        type Change = fn(&mut Event);
+        let wrong: [(Change, &str); 6] = [
+            (|e| e.rule = "Disk".into(), "rule"),
+            (|e| e.rule = String::new(), "rule"),
+            (|e| e.instance = "x".repeat(129), "instance"),
+            (|e| e.summary = "x".repeat(301), "summary"),
+            (|e| e.value = Some(Measured { value: f64::NAN, unit: String::new() }), "value"),
+            (|e| e.runbook = Some("x".repeat(201)), "runbook"),
+        ];
+        for (change, field) in wrong {
+            let mut event = event();
+            change(&mut event);
+            assert_eq!(batch(vec![(7, event)]).check(), Err(BatchError::Field { seq: 7, field }));
+        }
+    }
+
+    #[test]
+    fn the_largest_batch_fits_a_control_frame() {
+        let mut large = event();
+        large.rule = "r".repeat(MAX_RULE);
+        large.instance = "i".repeat(MAX_INSTANCE);
+        large.summary = "s".repeat(MAX_SUMMARY);
+        large.value = Some(Measured { value: f64::MAX, unit: "u".repeat(MAX_UNIT) });
+        large.runbook = Some("b".repeat(MAX_REFERENCE));
+        large.article = Some("a".repeat(MAX_REFERENCE));
+        let batch = batch((0..100).map(|n| (u64::MAX - 100 + n, large.clone())).collect());
+        assert_eq!(batch.check(), Ok(()));
+        assert!(crate::wire::encode(&batch).unwrap().len() < crate::message::control::FRAME_LIMIT - 100);
+    }
+
+    #[test]
+    fn a_fingerprint_tells_devices_rules_and_instances_apart() {
+        let (a, b) = (DeviceId::from_bytes([1; 16]), DeviceId::from_bytes([2; 16]));
+        let prints = [
+            Fingerprint::of(a, "disk-space", "/"),
+            Fingerprint::of(b, "disk-space", "/"),
+            Fingerprint::of(a, "disk-space", "/home"),
+            Fingerprint::of(a, "disk-spac", "e/"),
+            Fingerprint::of(a, "inodes", "/"),
+        ];
+        for (n, one) in prints.iter().enumerate() {
+            assert!(!prints.iter().take(n).any(|other| other == one));
+        }
+        assert_eq!(prints.first(), Some(&Fingerprint::of(a, "disk-space", "/")));
+    }
+}
