@@ -108,7 +108,7 @@ impl<D: Display> Child<D> {
             self.produce(now, out)?;
             out.write()?;
             let at_once = self.display.settle()? || self.hands.is_busy(now);
-            let wake = if at_once { Some(now) } else { self.wake(out) };
+            let wake = if at_once { Some(now) } else { self.wake(now, out) };
             let ready = self.wait(wake, out)?;
             if ready.input && !read(&mut incoming)? {
                 return Ok(());
@@ -122,9 +122,9 @@ impl<D: Display> Child<D> {
         Ok(platform::wait(&others, !out.is_empty(), timeout)?)
     }
 
-    /// When there is something to do although nothing happens.
-    fn wake(&self, out: &Outgoing) -> Option<Instant> {
-        let frames = out.has_room().then(|| self.view.wake()).flatten();
+    /// When there is something to do although nothing happens; `now` is the time by which it was last looked for.
+    fn wake(&self, now: Instant, out: &Outgoing) -> Option<Instant> {
+        let frames = out.has_room().then(|| self.view.wake(now)).flatten();
         let all =
             [frames, self.hands.wake(), self.precedence.wake(), self.drawing.wake(), self.display.wake()];
         all.into_iter().flatten().min()

@@ -131,10 +131,11 @@ impl View {
         }
     }
 
-    /// When [`View::work`] has something to do although nothing happens.
-    pub(super) fn wake(&self) -> Option<Instant> {
+    /// When [`View::work`] has something to do although nothing happens. `now` is the time that it was last given: by a
+    /// later one, what fell due in between would never be done.
+    pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
         let watching = self.watching.as_ref().filter(|watching| watching.wants() && !self.coding)?;
-        let now = Instant::now().saturating_duration_since(self.epoch);
+        let now = now.saturating_duration_since(self.epoch);
         let paced = watching.pace.next_wake(now).map(|at| self.epoch + at);
         watching.retry.or(paced)
     }
