@@ -63,6 +63,11 @@ pub(crate) const DRIVERS: &[Driver] = &[
     Driver { at: "agent/src/desktop/view.rs", may: &[Clock], because: "measures captures and paces them" },
     Driver { at: "agent/src/desktop/coder.rs", may: &[Clock], because: "the thread that codes frames" },
     Driver { at: "agent/src/desktop/process.rs", may: &[Async], because: "starts the desktop process" },
+    Driver {
+        at: "agent/src/desktop/windows.rs",
+        may: &[Async],
+        because: "asks a desktop process for the windows",
+    },
     Driver { at: "agent/src/desktop/find.rs", may: &[Async], because: "asks logind over D-Bus" },
     Driver { at: "agent/src/platform/**", may: ALL, because: "the operating system" },
     Driver {
@@ -137,7 +142,7 @@ pub(crate) const DRIVERS: &[Driver] = &[
         because: "the web server of the viewer's page",
     },
     Driver {
-        at: "technician/src/viewer/desk.rs",
+        at: "technician/src/viewer/desk/**",
         may: &[Async, Clock],
         because: "the viewer's event loop: session, page, and what is open between them",
     },
