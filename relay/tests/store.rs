@@ -247,6 +247,12 @@ async fn alarm_statements(store: &Store, device: DeviceId) {
         (1, Some(Leaving::Restart), Some(None), 0)
     );
 
+    alarm_reads(store, device, id).await;
+}
+
+/// Every statement that reads alarms, and those of deliveries.
+async fn alarm_reads(store: &Store, device: DeviceId, id: Fingerprint) {
+    let read = store.reader();
     let (page, cursor) = read.alarms_since(&AlarmFilter::default(), 0, 10).await.unwrap();
     assert_eq!((page.len(), page.last().unwrap().number), (10, cursor));
     let filter = AlarmFilter { closed_too: true, device: Some(device), at_least: Some(Severity::Error) };

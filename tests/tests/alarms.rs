@@ -170,24 +170,30 @@ fn hear(stream: TcpStream, count: usize, kept: &Mutex<Vec<(String, Value)>>) -> 
     Ok(stream.write_all(answer.as_bytes())?)
 }
 
+/// Events of a batch.
+const BURST: u64 = 4;
+
 /// Raises and clears an alarm in turn, and repeats what isn't acknowledged, as a spool does. Returns how many events
 /// the relay has acknowledged.
 fn spool(wire: &Wire, device: &DeviceWire, stream: StreamId, stop: &AtomicBool) -> u64 {
     let mut stored = 0_u64;
     let mut control = None;
-    // An odd number is not left half way: at the end, the alarm is over.
-    while !stop.load(Ordering::Relaxed) || stored % 2 == 1 {
+    // What was sent and not answered may be stored: it is sent again until it is known to be.
+    let mut unsure = false;
+    while !stop.load(Ordering::Relaxed) || unsure {
         let Some(connected) = control.take().or_else(|| device.connect(wire).ok()) else {
             std::thread::park_timeout(Duration::from_millis(50));
             continue;
         };
         let next = |n: u64| {
-            let transition = if (stored + n).is_multiple_of(2) { Transition::Raised } else { Transition::Cleared };
+            let transition =
+                if (stored + n).is_multiple_of(2) { Transition::Raised } else { Transition::Cleared };
             event(&format!("of {stream}"), transition, Severity::Error)
         };
-        let count = if stored % 2 == 1 { 1 } else { 4 };
-        if say(&connected, stream, stored + 1, (0..count).map(next).collect()).is_ok() {
-            stored += count;
+        unsure = true;
+        if say(&connected, stream, stored + 1, (0..BURST).map(next).collect()).is_ok() {
+            stored += BURST;
+            unsure = false;
             control = Some(connected);
         }
         std::thread::park_timeout(Duration::from_millis(20));
