@@ -91,7 +91,15 @@ pub(crate) const DRIVERS: &[Driver] = &[
     Driver { at: "relay/src/platform/**", may: &[Async], because: "the operating system" },
     Driver { at: "relay/src/http/**", may: ALL, because: "the HTTP listener" },
     Driver { at: "relay/src/serve/**", may: &[Async], because: "starts the relay's parts and stops them" },
-    Driver { at: "relay/src/store/**", may: &[Async, Clock], because: "the database" },
+    Driver {
+        at: "relay/src/store/**",
+        may: ALL,
+        because: "the database; the relay's own alarm stream is born when it is opened",
+    },
+    Driver { at: "relay/src/notify/worker.rs", may: ALL, because: "the workers that deliver notices" },
+    Driver { at: "relay/src/notify/http.rs", may: ALL, because: "requests to receivers" },
+    Driver { at: "relay/src/notify/stream.rs", may: ALL, because: "connections to receivers" },
+    Driver { at: "relay/src/notify/mail.rs", may: &[Async], because: "hands mail to its server" },
     Driver { at: "technician/src/main.rs", may: ALL, because: "starts the runtime" },
     Driver {
         at: "technician/src/command/**",
@@ -204,6 +212,7 @@ pub(crate) const CORES: &[&str] = &[
     "agent/src/diagnostics/diagnosis/**",
     "agent/src/policy/**",
     "relay/src/admission/**",
+    "relay/src/alarm/**",
     "relay/src/forward/table/**",
     "relay/src/registry/**",
     "technician/src/recording/format/**",
@@ -246,6 +255,8 @@ pub(crate) const SECRET_FILES: &[&str] = &[
     "shared/src/identity/**",
     "shared/src/resume/**",
     "agent/src/enrolment/**",
+    "relay/src/notify/secret.rs",
+    "relay/src/notify/webhook.rs",
     "technician/src/identity/**",
 ];
 
