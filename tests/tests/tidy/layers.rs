@@ -188,6 +188,7 @@ pub(crate) const CORES: &[&str] = &[
     "shared/src/text/**",
     "shared/src/wire/**",
     "shared/src/witness/**",
+    "agent/rules/**",
     "agent/src/code/**",
     "agent/src/consent/**",
     "agent/src/desktop/damage/**",
@@ -256,7 +257,8 @@ pub(crate) fn may(path: &str, ability: Ability) -> bool {
 const CRATES: &[(&str, &[&str])] = &[
     ("nearhand-shared", &[]),
     ("nearhand-screen", &[]),
-    ("nearhand-agent", &["nearhand-shared", "nearhand-screen"]),
+    ("nearhand-rules", &["nearhand-shared"]),
+    ("nearhand-agent", &["nearhand-shared", "nearhand-screen", "nearhand-rules"]),
     ("nearhand-relay", &["nearhand-shared"]),
     ("nearhand-technician", &["nearhand-shared", "nearhand-screen"]),
     (
