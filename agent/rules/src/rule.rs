@@ -138,13 +138,16 @@ pub enum LogSource {
     Journal(Option<String>),
 }
 
+/// A regular expression; matching takes time linear in the line.
+pub type Pattern = regex_lite::Regex;
+
 /// Lines that a rule waits for.
 #[derive(Clone, Debug)]
 pub struct Lines {
     /// Where they come from.
     pub source: LogSource,
     /// What they look like.
-    pub pattern: regex_lite::Regex,
+    pub pattern: Pattern,
 }
 
 impl PartialEq for Lines {
