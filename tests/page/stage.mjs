@@ -68,15 +68,18 @@ export class Stage {
   }
 }
 
+/// Whether the canvas shows exactly the picture with this hash. Runs in the page.
+export function hashOfScreen(wanted) {
+  const canvas = document.getElementById('screen');
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < data.length; i += 4) {
+    for (let c = 0; c < 3; c += 1) hash = Math.imul(hash ^ data[i + c], 0x01000193);
+  }
+  return (hash >>> 0) === wanted;
+}
+
 /// Waits until the canvas shows exactly the picture with this hash.
 export async function shows(page, hash) {
-  await page.waitForFunction((wanted) => {
-    const canvas = document.getElementById('screen');
-    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    let hash = 0x811c9dc5;
-    for (let i = 0; i < data.length; i += 4) {
-      for (let c = 0; c < 3; c += 1) hash = Math.imul(hash ^ data[i + c], 0x01000193);
-    }
-    return (hash >>> 0) === wanted;
-  }, hash, { timeout: LIMIT, polling: 100 });
+  await page.waitForFunction(hashOfScreen, hash, { timeout: LIMIT, polling: 100 });
 }

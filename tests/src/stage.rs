@@ -309,7 +309,7 @@ impl Echo {
         let aux = CreateWindowAux::new()
             .background_pixel(first)
             .override_redirect(1)
-            .event_mask(EventMask::KEY_PRESS | EventMask::EXPOSURE);
+            .event_mask(EventMask::KEY_PRESS | EventMask::BUTTON_PRESS | EventMask::EXPOSURE);
         let class = WindowClass::INPUT_OUTPUT;
         connection.create_window(0, window, eye.root, x, y, MARKER, MARKER, 0, class, 0, &aux)?;
         connection.map_window(window)?;
@@ -320,7 +320,20 @@ impl Echo {
         std::thread::spawn(move || {
             let mut pressed = 0_usize;
             while let Ok(event) = eye.connection.wait_for_event() {
-                if !matches!(event, Event::KeyPress(_)) {
+                let answered = match event {
+                    Event::KeyPress(_) => true,
+                    // No window manager gives it the focus, and a window that opens later may have taken it.
+                    Event::ButtonPress(_) => {
+                        let focused =
+                            eye.connection.set_input_focus(InputFocus::PARENT, window, x11rb::CURRENT_TIME);
+                        if focused.is_err() || eye.connection.flush().is_err() {
+                            return;
+                        }
+                        false
+                    }
+                    _ => false,
+                };
+                if !answered {
                     continue;
                 }
                 pressed += 1;

@@ -92,7 +92,12 @@ pub fn viewer(display: &Display, host: &str, port: u16) -> Result<Program> {
     ])
 }
 
-/// Passes connections on and counts their bytes, both ways together.
+/// Bytes of IPv4 and TCP with its time stamps before each segment's content, and the content of a segment on Ethernet.
+const SEGMENT_HEADERS: u64 = 52;
+const SEGMENT: u64 = 1448;
+
+/// Passes connections on and counts their bytes, both ways together, as on a wire: with the headers of the segments that
+/// the content takes at least. Acknowledgements without content are left out.
 pub struct Counter {
     /// Where it listens.
     pub port: u16,
@@ -135,7 +140,8 @@ fn pass(mut from: TcpStream, mut to: TcpStream, count: &AtomicU64) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
         let Some(bytes) = buffer.get(..read) else { break };
-        count.fetch_add(read as u64, Ordering::Relaxed);
+        let content = read as u64;
+        count.fetch_add(content + content.div_ceil(SEGMENT) * SEGMENT_HEADERS, Ordering::Relaxed);
         if to.write_all(bytes).is_err() {
             break;
         }

@@ -5,7 +5,7 @@
 //! before anything else. At the end, however it comes, keys and buttons are let go of and lent keycodes given back.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nearhand_screen::{Point, Rect};
 use nearhand_shared::message::screen::{FromScreen, Input, InputNotice, MonitorNumber, ScreenPoint};
@@ -138,7 +138,10 @@ impl<D: Display> Child<D> {
                 self.view.start(quality, now);
                 self.look_anew(now, out);
             }
-            ToDesktop::Painted { frame, .. } => self.view.painted(frame, now),
+            ToDesktop::Painted { frame, decode, paint } => {
+                let viewer = Duration::from_micros(u64::from(decode) + u64::from(paint));
+                self.view.painted(frame, viewer, now);
+            }
             ToDesktop::Quality(quality) => self.view.set_quality(quality),
             ToDesktop::Hidden(hidden) => self.view.set_hidden(hidden),
             ToDesktop::StopView => {

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use nearhand_screen::pace::{Pace, Wish};
+use nearhand_screen::pace::{Pace, Sent, Wish};
 use nearhand_screen::{How, Natural, Owes, Picture, Point, Rect, Size};
 use nearhand_shared::message::screen::{FRAME_PART, FrameEnd, FromScreen, Quality};
 
@@ -105,10 +105,11 @@ impl View {
         watching.owes = Owes::default();
     }
 
-    pub(super) fn painted(&mut self, frame: u32, now: Instant) {
+    /// `viewer` is how long the viewer had the frame before it was painted.
+    pub(super) fn painted(&mut self, frame: u32, viewer: Duration, now: Instant) {
         let now = now.saturating_duration_since(self.epoch);
         if let Some(watching) = &mut self.watching {
-            watching.pace.painted(frame, now);
+            watching.pace.painted(frame, viewer, now);
         }
     }
 
@@ -176,7 +177,8 @@ impl View {
         let natural = watching.pace.natural(watching.wish);
         watching.refining = refine;
         let refine = refine || natural == Natural::Exact;
-        let how = How { budget: watching.pace.budget(), natural, refine, focus };
+        let how =
+            How { budget: watching.pace.budget(), pixels: watching.pace.pixels(), natural, refine, focus };
         let job = Job { generation: self.generation, picture, damage, how };
         self.coding = self.coder.give(job);
         match self.coding {
@@ -201,7 +203,8 @@ impl View {
         if !watching.refining {
             watching.last_change = time;
         }
-        watching.pace.sent(frame, coded.bytes.len(), time);
+        let (bytes, pixels) = (coded.bytes.len(), coded.pixels);
+        watching.pace.sent(Sent { frame, bytes, pixels, encode: done.took, at: time });
         let end =
             FrameEnd { encode: micros(done.took), exact: coded.exact, ..std::mem::take(&mut watching.end) };
         let mut parts = coded.bytes.chunks(FRAME_PART).peekable();

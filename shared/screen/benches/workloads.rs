@@ -48,7 +48,13 @@ fn run(mut workload: Workload) {
     (workload.start)(&mut now);
     let mut viewer = Picture::black(Size { width: 1, height: 1 });
     let (mut encoder, mut decoder) = (Encoder::new(SCREEN), Decoder::new());
-    let how = How { budget: usize::MAX, natural: Natural::Lossy { quality: 80 }, refine: false, focus: None };
+    let how = How {
+        budget: usize::MAX,
+        pixels: usize::MAX,
+        natural: Natural::Lossy { quality: 80 },
+        refine: false,
+        focus: None,
+    };
     let mut turn = |now: &Picture, damage: &[Rect], how: How| {
         let begin = Instant::now();
         let coded = encoder.encode(now, damage, how);

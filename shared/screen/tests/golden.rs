@@ -56,7 +56,13 @@ fn pictures() -> Vec<Picture> {
 /// Frames of all pictures by today's encoder.
 fn coded() -> Vec<Vec<u8>> {
     let mut encoder = Encoder::new(SIZE);
-    let how = How { budget: usize::MAX, natural: Natural::Lossy { quality: 70 }, refine: true, focus: None };
+    let how = How {
+        budget: usize::MAX,
+        pixels: usize::MAX,
+        natural: Natural::Lossy { quality: 70 },
+        refine: true,
+        focus: None,
+    };
     pictures()
         .iter()
         .filter_map(|now| encoder.encode(now, &[SIZE.rect()], how))

@@ -76,6 +76,7 @@ fn coded() -> Vec<Vec<u8>> {
         }
         let how = How {
             budget: 9_000,
+            pixels: 30_000,
             natural: Natural::Lossy { quality: 50 },
             refine: step % 3 == 2,
             focus: None,

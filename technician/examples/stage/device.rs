@@ -269,7 +269,8 @@ impl Showing {
         let mut damage = vec![picture.size().rect()];
         while !self.hidden && self.frame - self.painted < FRAMES_IN_FLIGHT {
             let refine = self.frame == self.painted && self.frame > 0;
-            let how = How { budget: usize::MAX, natural: self.natural, refine, focus: None };
+            let how =
+                How { budget: usize::MAX, pixels: usize::MAX, natural: self.natural, refine, focus: None };
             let Some(coded) = self.encoder.encode(picture, &damage, how) else { return Some(()) };
             damage.clear();
             self.frame += 1;

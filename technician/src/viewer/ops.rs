@@ -11,6 +11,11 @@
 //! | 5 | raw | rectangle, colours |
 //! | 6 | JPEG | rectangle, length (4 bytes), data |
 //! | 7 | end of a frame | [`FrameDone`] |
+//! | 8 | indexed in runs | rectangle, length (4 bytes) of what follows, number of colours less one, colours, runs |
+//!
+//! A run is a byte n and then, up to 127, n + 1 indices, or, from 128, one index that stands n - 126 times; runs go on from
+//! one row to the next. Text is mostly ground, so it takes a third of its indices, where a byte each would be the most of
+//! what a browser's socket can take.
 //!
 //! A rectangle is x, y, width, height with 2 bytes each, a colour red, green, blue with 1 byte each. Large ones are
 //! cut into strips, so that the page begins before the last of it has come. Pure; no process, no socket.
@@ -21,6 +26,11 @@ use nearhand_screen::{Canvas, Point, Rect, Size};
 pub const PIECE: usize = 60 * 1024;
 /// Most bytes of pixels in one operation.
 const STRIP: usize = 48 * 1024;
+
+/// Indices of one run, or of one stretch without runs, at most; and of a run at least.
+const LONGEST_RUN: usize = 129;
+const LONGEST_SINGLE: usize = 128;
+const SHORTEST_RUN: usize = 3;
 
 /// What the page is told of a frame that it has all operations of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -95,6 +105,41 @@ impl Operations {
         self.begin(kind, &[rect.x, rect.y, rect.width, rect.height]);
     }
 
+    /// Indices as runs, unless that takes more bytes than each by itself. `false`: nothing was written.
+    fn runs(&mut self, rect: Rect, palette: &[u32], (last, indices): (u8, &[u8])) -> bool {
+        let begin = self.bytes.len();
+        self.rect(8, rect);
+        let length_at = self.bytes.len();
+        self.bytes.extend_from_slice(&[0, 0, 0, 0, last]);
+        palette.iter().for_each(|color| self.color(*color));
+        let most = self.bytes.len() + indices.len();
+        let mut rest = indices;
+        while !rest.is_empty() {
+            let (single, run) = next_run(rest);
+            let (now, later) = rest.split_at(single + run);
+            let (single, run) = now.split_at(single);
+            if let Some(more) = single.len().checked_sub(1).and_then(|more| u8::try_from(more).ok()) {
+                self.bytes.push(more);
+                self.bytes.extend_from_slice(single);
+            }
+            if let Some(index) = run.first() {
+                self.bytes.extend_from_slice(&[u8::try_from(run.len() + 126).unwrap_or(u8::MAX), *index]);
+            }
+            if self.bytes.len() >= most {
+                self.bytes.truncate(begin);
+                return false;
+            }
+            rest = later;
+        }
+        let length = self.bytes.len() - length_at - 4;
+        if let (Ok(length), Some(place)) =
+            (u32::try_from(length), self.bytes.get_mut(length_at..length_at + 4))
+        {
+            place.copy_from_slice(&length.to_le_bytes());
+        }
+        true
+    }
+
     fn color(&mut self, color: u32) {
         let [_, red, green, blue] = color.to_be_bytes();
         self.bytes.extend_from_slice(&[red, green, blue]);
@@ -128,6 +173,9 @@ impl Canvas for Operations {
         };
         let row = usize::from(rect.width).div_ceil(usize::from(8 / bits));
         for (strip, rows) in strips(rect, row, indices) {
+            if bits == 8 && self.runs(strip, palette, (last, rows)) {
+                continue;
+            }
             self.rect(4, strip);
             self.bytes.extend_from_slice(&[bits, last]);
             palette.iter().for_each(|color| self.color(*color));
@@ -156,6 +204,19 @@ impl Canvas for Operations {
         self.bytes.extend_from_slice(data);
         true
     }
+}
+
+/// How many indices stand alone, and how long the run after them is, either of which may be none.
+fn next_run(indices: &[u8]) -> (usize, usize) {
+    let mut single = 0;
+    while let Some(rest) = indices.get(single..).filter(|rest| !rest.is_empty() && single < LONGEST_SINGLE) {
+        let run = rest.iter().take(LONGEST_RUN).take_while(|index| rest.first() == Some(*index)).count();
+        if run >= SHORTEST_RUN {
+            return (single, run);
+        }
+        single += run;
+    }
+    (single.min(LONGEST_SINGLE), 0)
 }
 
 fn mask(bits: u8) -> u8 {
@@ -215,6 +276,29 @@ mod tests {
                         }
                         indices.extend_from_slice(&line[..rect.width.into()]);
                     }
+                    picture.indexed(rect, &palette, &indices);
+                }
+                8 => {
+                    let (rect, length) = (rect(b), u32::from_le_bytes(number(b)));
+                    let (mut data, rest) = b.split_at(length.try_into().unwrap());
+                    *b = rest;
+                    let [last] = number(&mut data);
+                    let palette: Vec<u32> = (0..=last).map(|_| color(&mut data)).collect();
+                    let mut indices = Vec::new();
+                    while !data.is_empty() {
+                        match number(&mut data) {
+                            [run @ 128..=255] => {
+                                let [index] = number(&mut data);
+                                indices.extend(std::iter::repeat_n(index, usize::from(run) - 126));
+                            }
+                            [single] => {
+                                let (some, rest) = data.split_at(usize::from(single) + 1);
+                                indices.extend_from_slice(some);
+                                data = rest;
+                            }
+                        }
+                    }
+                    assert_eq!(indices.len(), rect.pixels());
                     picture.indexed(rect, &palette, &indices);
                 }
                 5 => {
@@ -289,6 +373,26 @@ mod tests {
             });
             assert!(direct == read, "{colors} colours");
             assert!(bytes.len() > STRIP);
+        }
+    }
+
+    #[test]
+    fn what_repeats_takes_runs_and_reads_the_same() {
+        let palette: Vec<u32> = (0..200_u32).map(|i| i * 65_793 % 0x0100_0000).collect();
+        let rect = Rect::new(3, 5, 651, 81);
+        let patterns: [fn(usize) -> usize; 4] =
+            [|_| 7, |i| i / 3, |i| i * i / 5_000 % 3 * i, |i| usize::from(i % 640 > 130) * i];
+        for (number, pattern) in patterns.into_iter().enumerate() {
+            let indices: Vec<u8> = (0..rect.pixels()).map(|i| (pattern(i) % 200).to_le_bytes()[0]).collect();
+            let (direct, read, bytes) = on_both(|step| {
+                step(&|picture, written| {
+                    picture.indexed(rect, &palette, &indices);
+                    written.indexed(rect, &palette, &indices);
+                });
+            });
+            assert!(direct == read, "pattern {number}");
+            assert!(bytes.len() < rect.pixels(), "pattern {number}: {}", bytes.len());
+            assert_eq!(bytes.first(), Some(&8));
         }
     }
 

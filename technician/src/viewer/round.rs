@@ -1,9 +1,15 @@
-//! Which parts of the screen's stream belong to the present beginning. Pure.
+//! Which parts of the screen's stream belong to the present beginning, and when its frames arrived. Pure.
 //!
 //! After `Start` is said anew, frames of the former beginning are still under way. The device counts from 1
 //! again, so what comes is of the new one from the next first part of a frame 1 on.
 
+use std::collections::VecDeque;
+use std::time::Instant;
+
 use nearhand_shared::message::screen::FRAME_PART;
+
+/// Frames whose arrival is remembered; a device that keeps to its credit has fewer unpainted.
+const MOST_ARRIVED: usize = 16;
 
 /// Follows the stream's parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +60,27 @@ impl Round {
     }
 }
 
+/// When frames arrived that are not painted yet.
+#[derive(Debug, Default)]
+pub struct Arrivals(VecDeque<(u32, Instant)>);
+
+impl Arrivals {
+    /// A frame is there whole.
+    pub fn arrived(&mut self, frame: u32, now: Instant) {
+        if self.0.len() >= MOST_ARRIVED {
+            self.0.pop_front();
+        }
+        self.0.push_back((frame, now));
+    }
+
+    /// A frame is on the screen: for how long it was here, in microseconds. All before it are forgotten.
+    pub fn painted(&mut self, frame: u32, now: Instant) -> Option<u32> {
+        let place = self.0.iter().position(|(arrived, _)| *arrived == frame)?;
+        let (_, at) = self.0.drain(..=place).next_back()?;
+        Some(u32::try_from(now.saturating_duration_since(at).as_micros()).unwrap_or(u32::MAX))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +96,20 @@ mod tests {
         assert_eq!(round.takes(1, 9, false), Ok(true));
         assert_eq!(round.takes(1, 9, true), Ok(true));
         assert_eq!(round.takes(2, 9, true), Ok(true));
+    }
+
+    #[test]
+    fn a_frame_was_here_from_its_last_part_to_its_painting() {
+        let (mut arrivals, began) = (Arrivals::default(), Instant::now());
+        let at = |millis| began + std::time::Duration::from_millis(millis);
+        for frame in 1..=20 {
+            arrivals.arrived(frame, at(frame.into()));
+        }
+        assert_eq!(arrivals.painted(4, at(40)), None, "forgotten: too many");
+        assert_eq!(arrivals.painted(8, at(40)), Some(32_000));
+        assert_eq!(arrivals.painted(8, at(41)), None);
+        assert_eq!(arrivals.painted(6, at(41)), None);
+        assert_eq!(arrivals.painted(20, at(21)), Some(1_000));
     }
 
     #[test]

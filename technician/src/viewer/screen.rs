@@ -4,6 +4,7 @@
 //! A decode process that dies costs a new beginning and a word to the technician, nothing else.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use nearhand_shared::message::screen::{
     FromScreen, FromViewer, MAX_CURSOR, MAX_MONITORS, MonitorNumber, Quality,
@@ -16,7 +17,7 @@ use super::conversation::{Ended, over, read, tell};
 use super::decode::Piece;
 use super::decoder::{AsyncPieces, Decoding, Program};
 use super::link::{Link, Says};
-use super::round::Round;
+use super::round::{Arrivals, Round};
 use super::server::Outgoing;
 use super::verbs::{FromPage, OneMonitor, ScreenState, ToPage};
 
@@ -68,12 +69,15 @@ impl<L: Link> Watching<L> {
         tell(&self.page, state(ScreenState::On, "", &round)).await?;
         let (mut messages, _reader) = read::<L, FromScreen>(hear);
         let mut decoding = self.decoder(&round).await?;
-        let (mut waiting, mut deaths) = (None, 0);
+        let (mut waiting, mut deaths, mut arrivals) = (None, 0, Arrivals::default());
         loop {
             tokio::select! {
                 message = messages.recv(), if waiting.is_none() => {
                     let message = message.ok_or(Ended::Nonsense)??;
                     waiting = self.heard(message, &mut round, wanted.monitor).await?;
+                    if let Some(Piece::Part { frame, last: Some(_), .. }) = &waiting {
+                        arrivals.arrived(*frame, Instant::now());
+                    }
                 }
                 room = decoding.feed().clone().reserve_owned(), if waiting.is_some() => {
                     // Without room there is no process: who listens to it says so.
@@ -87,10 +91,16 @@ impl<L: Link> Watching<L> {
                         wanted.monitor = monitor;
                         decoding.stop().await;
                         (decoding, waiting) = (self.begin_anew(&mut say, &mut round, *wanted).await?, None);
-                    } else if let Some(order) = order.viewing(round.number()) {
-                        match order {
-                            FromViewer::Quality(quality) => wanted.quality = quality,
-                            FromViewer::Hidden(hidden) => wanted.hidden = hidden,
+                        arrivals = Arrivals::default();
+                    } else if let Some(mut order) = order.viewing(round.number()) {
+                        match &mut order {
+                            // The page knows its own part of it only, and not what waited before.
+                            FromViewer::Painted { frame, decode, paint } => {
+                                let here = arrivals.painted(*frame, Instant::now());
+                                *paint = here.map_or(*paint, |here| here.saturating_sub(*decode));
+                            }
+                            FromViewer::Quality(quality) => wanted.quality = *quality,
+                            FromViewer::Hidden(hidden) => wanted.hidden = *hidden,
                             _ => {}
                         }
                         say.send(&order).await?;
@@ -104,6 +114,7 @@ impl<L: Link> Watching<L> {
                     let why = format!("{died}; it begins anew");
                     tell(&self.page, state(ScreenState::Opening, &why, &round)).await?;
                     (decoding, waiting) = (self.begin_anew(&mut say, &mut round, *wanted).await?, None);
+                    arrivals = Arrivals::default();
                 }
             }
         }

@@ -47,7 +47,8 @@ fn picture() -> Picture {
 }
 
 fn coded() -> Vec<u8> {
-    let how = How { budget: usize::MAX, natural: Natural::Exact, refine: true, focus: None };
+    let how =
+        How { budget: usize::MAX, pixels: usize::MAX, natural: Natural::Exact, refine: true, focus: None };
     let frame = Encoder::new(SIZE).encode(&picture(), &[SIZE.rect()], how).unwrap();
     assert!(frame.exact);
     frame.bytes

@@ -36,6 +36,9 @@ const MOTION: usize = 3000;
 pub struct How {
     /// About how many bytes the frame may have. What doesn't fit stays owed.
     pub budget: usize,
+    /// About how many pixels may be coded, which bounds the time that both ends take for the frame. What moved, what is
+    /// of one colour and what the viewer keeps doesn't count. What doesn't fit stays owed.
+    pub pixels: usize,
     /// How natural pictures are coded. Drawn things are always exact.
     pub natural: Natural,
     /// Whether lossy regions may be sent exactly in this frame: the screen is at rest and the link is free.
@@ -72,6 +75,8 @@ pub struct Coded {
     pub bytes: Vec<u8>,
     /// The viewer now has the picture exactly, everywhere.
     pub exact: bool,
+    /// Pixels that were coded, as [`How::pixels`] counts them.
+    pub pixels: usize,
 }
 
 /// Codes the frames for one [`Decoder`](crate::Decoder), each of which must reach it, in order.
@@ -87,6 +92,8 @@ pub struct Encoder {
     touched: Vec<u32>,
     /// The frame in which it changed before that.
     settled: Vec<u32>,
+    /// The frame in which something of a tile was sent last.
+    sent: Vec<u32>,
     frame: u32,
     marks: Marks,
     kept: Kept,
@@ -107,11 +114,14 @@ struct Frame {
     writer: Writer,
     beside: Vec<u8>,
     operations: usize,
+    pixels: usize,
 }
 
 impl Frame {
-    fn len(&self) -> usize {
-        self.writer.len() + self.beside.len()
+    /// Whether it has as much as it may have; at least one operation.
+    fn is_full(&self, how: How) -> bool {
+        let bytes = self.writer.len() + self.beside.len();
+        self.operations > 0 && (bytes >= how.budget || self.pixels >= how.pixels)
     }
 }
 
@@ -127,6 +137,7 @@ impl Encoder {
             owed: vec![true; tiles],
             touched: vec![0; tiles],
             settled: vec![0; tiles],
+            sent: vec![0; tiles],
             frame: 0,
             marks: Marks::new(size),
             kept: Kept::default(),
@@ -152,7 +163,7 @@ impl Encoder {
         }
         self.frame = self.frame.wrapping_add(1);
         let mut changed = self.changed(now, damage);
-        let mut frame = Frame { writer: Writer::new(), beside: Vec::new(), operations: 0 };
+        let mut frame = Frame { writer: Writer::new(), beside: Vec::new(), operations: 0, pixels: 0 };
         if !self.fresh {
             self.keep(&mut frame, &changed);
             if area_of(&changed) >= MOTION {
@@ -194,7 +205,7 @@ impl Encoder {
         }
         bytes.extend_from_slice(&coded);
         bytes.extend_from_slice(&frame.beside);
-        Some(Coded { bytes, exact: self.owes() == Owes::default() })
+        Some(Coded { bytes, exact: self.owes() == Owes::default(), pixels: frame.pixels })
     }
 
     /// Tiles that differ, in order. Those that don't are no longer owed.
@@ -298,7 +309,7 @@ impl Encoder {
     /// Does the jobs that fit; what doesn't stays owed.
     fn work(&mut self, frame: &mut Frame, now: &Picture, jobs: Vec<Job>, how: How) {
         for job in jobs {
-            if frame.len() >= how.budget && frame.operations > 0 {
+            if frame.is_full(how) {
                 self.owe(job.rect, true);
                 continue;
             }
@@ -343,8 +354,17 @@ impl Encoder {
                 self.model.length(&mut frame.writer, frame.beside.len() - before);
             }
         }
+        if !matches!(work, Work::Fill(_) | Work::Restore(_)) {
+            frame.pixels += rect.pixels();
+        }
         for y in rect.y..rect.y.saturating_add(rect.height) {
             self.shadow.row_mut(rect.x, y, rect.width).copy_from_slice(now.row(rect.x, y, rect.width));
+        }
+        let grid = self.model.grid;
+        for (column, row) in grid.touched(rect) {
+            if let Some(sent) = self.sent.get_mut(grid.index(column, row)) {
+                *sent = self.frame;
+            }
         }
         self.marks.sent(rect, !matches!(work, Work::Lossy(_)));
     }
@@ -365,7 +385,7 @@ impl Encoder {
         let wanted = |column, row| self.marks.is_lossy(column, row) && rests(column, row);
         let rects = rectangles::cover(&blocks, plan::PHOTO_BLOCKS, wanted, |_, _| false);
         for rect in rects {
-            if frame.len() >= how.budget && frame.operations > 0 {
+            if frame.is_full(how) {
                 break;
             }
             self.send(frame, now, Job { rect, work: Work::Photo });

@@ -1,11 +1,13 @@
 //! Which rectangle is sent in which way, and in which order.
 
+use core::cmp::Reverse;
+
 use crate::format::{BLOCK, TILE};
 use crate::geometry::{Point, Rect};
 use crate::picture::Picture;
 
 use super::blocks::{self, Content};
-use super::{Changed, Encoder, How, Natural, difference, kept, rectangles};
+use super::{Changed, Encoder, How, Natural, SETTLED, difference, kept, rectangles};
 
 /// Largest lossy picture, in blocks: large enough for its parts to share what coding them costs the viewer.
 const LOSSY_BLOCKS: (u16, u16) = (64, 16);
@@ -15,6 +17,9 @@ pub(super) const PHOTO_BLOCKS: (u16, u16) = (16, 8);
 const PAINT_WIDTH: u16 = 4 * TILE;
 /// Bytes that a painted pixel takes at most, in a rough estimate, as a fraction: 1/16.
 const PAINT_SHARE: usize = 16;
+
+/// Frames that make a difference in what has waited longer.
+const WAITED: u32 = 4;
 
 /// A rectangle to send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,10 +74,10 @@ impl Encoder {
                 add(&mut jobs, painted(now, tile.within));
             }
         }
-        self.urgent_first(&mut jobs, how);
         if any_natural {
             self.mixed(now, how, &contents, &mut jobs);
         }
+        self.urgent_first(&mut jobs, how);
         jobs
     }
 
@@ -133,16 +138,21 @@ impl Encoder {
         jobs.extend(rects.into_iter().map(|rect| Job { rect, work }));
     }
 
-    /// Orders jobs if not all may fit: what changed just now, then what is near to where somebody looks.
+    /// Orders jobs if not all may fit. First what stood still until it changed: an answer to what somebody did, most likely,
+    /// while elsewhere text or pictures run through. Then what has waited longest, so that nothing waits forever; then
+    /// what is near to where somebody looks.
     fn urgent_first(&self, jobs: &mut [Job], how: How) {
-        let estimate: usize = jobs.iter().map(|job| job.rect.pixels() / PAINT_SHARE).sum();
-        if estimate <= how.budget {
+        let pixels: usize = jobs.iter().map(|job| job.rect.pixels()).sum();
+        if pixels / PAINT_SHARE <= how.budget && pixels <= how.pixels {
             return;
         }
         jobs.sort_by_key(|job| {
             let tile = self.model.grid.index(job.rect.x / TILE, job.rect.y / TILE);
-            let age = self.touched.get(tile).map_or(u32::MAX, |touched| self.frame.wrapping_sub(*touched));
-            (age > 0, how.focus.map(|focus| distance(job.rect, focus)))
+            let frame = |frames: &[u32]| frames.get(tile).copied().unwrap_or_default();
+            let (changed, before) = (frame(&self.touched), frame(&self.settled));
+            let restless = changed.wrapping_sub(before) < SETTLED;
+            let waited = self.frame.wrapping_sub(frame(&self.sent)) / WAITED;
+            (restless, Reverse(waited), how.focus.map(|focus| distance(job.rect, focus)))
         });
     }
 }

@@ -7,7 +7,8 @@ use crate::decode::Decoder;
 
 const SIZE: Size = Size { width: 300, height: 200 };
 
-pub(crate) const EXACT: How = How { budget: usize::MAX, natural: Natural::Exact, refine: false, focus: None };
+pub(crate) const EXACT: How =
+    How { budget: usize::MAX, pixels: usize::MAX, natural: Natural::Exact, refine: false, focus: None };
 const LOSSY: How = How { natural: Natural::Lossy { quality: 60 }, ..EXACT };
 
 /// Both ends.
@@ -128,13 +129,13 @@ proptest! {
 
     #[test]
     fn lossy_and_late_frames_end_exact(
-        edits in proptest::collection::vec((proptest::collection::vec(edit(), 1..4), 0..9000_usize, 1..100_u8, any::<bool>()), 1..12),
+        edits in proptest::collection::vec((proptest::collection::vec(edit(), 1..4), 0..9000_usize, 0..40_000_usize, 1..100_u8, any::<bool>()), 1..12),
     ) {
         let (mut now, mut pair) = (Picture::black(SIZE), Pair::new(SIZE));
-        for (step, budget, quality, refine) in &edits {
+        for (step, budget, pixels, quality, refine) in &edits {
             let damage: Vec<Rect> = step.iter().map(|edit| draw(&mut now, edit)).collect();
             let focus = refine.then_some(Point { x: u16::from(*quality), y: 50 });
-            pair.show(&now, &damage, How { budget: *budget, natural: Natural::Lossy { quality: *quality }, refine: *refine, focus });
+            pair.show(&now, &damage, How { budget: *budget, pixels: *pixels, natural: Natural::Lossy { quality: *quality }, refine: *refine, focus });
         }
         let mut calls = 0;
         while pair.encoder.owes() != Owes::default() {
@@ -226,6 +227,34 @@ fn a_budget_is_kept_and_the_focus_comes_first() {
     assert!(!first.exact && first.bytes.len() < 20_000, "{}", first.bytes.len());
     assert_eq!(pair.viewer.row(1000, 200, 8), now.row(1000, 200, 8), "what is looked at came first");
     assert!(pair.encoder.owes().changed);
+}
+
+#[test]
+fn while_text_runs_through_what_stood_still_comes_first_and_nothing_waits_forever() {
+    let size = Size { width: 1280, height: 720 };
+    let mut pair = Pair::new(size);
+    let mut now = Picture::black(size);
+    pair.show(&now, &[], EXACT);
+    let how = How { pixels: 100_000, ..LOSSY };
+    let corner = Rect::new(1216, 656, 32, 32);
+    let mut waiting = vec![0_u32; size.pixels() / 64 / 64 + 32];
+    for number in 0..60_u8 {
+        draw(&mut now, &Edit::Text(Rect::new(0, 0, 1280, 640), number.wrapping_mul(7) + 1));
+        let mut damage = vec![Rect::new(0, 0, 1280, 640)];
+        if number % 15 == 14 {
+            draw(&mut now, &Edit::Text(corner, number));
+            damage.push(corner);
+        }
+        let coded = pair.show(&now, &damage, how).unwrap();
+        assert!(coded.pixels < 100_000 + 4 * 64 * 64, "{}", coded.pixels);
+        assert_eq!(pair.viewer.row(1216, 660, 32), now.row(1216, 660, 32), "{number}");
+        for (place, waits) in waiting.iter_mut().take(200).enumerate() {
+            let (x, y) = (u16::try_from(place % 20).unwrap() * 64, u16::try_from(place / 20).unwrap() * 64);
+            let same = (y..y + 64).all(|y| pair.viewer.row(x, y, 64) == now.row(x, y, 64));
+            *waits = if same { 0 } else { *waits + 1 };
+            assert!(*waits < 25, "{x} {y}");
+        }
+    }
 }
 
 #[test]

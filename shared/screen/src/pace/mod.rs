@@ -1,8 +1,9 @@
 //! When the next frame is captured, how large it may be and how good: decided by what the viewer has painted.
 //!
 //! A frame is captured only on credit, so it shows the newest state when it is sent, and what queues on the way is
-//! bounded. From when frames were sent and painted follow the least delay of the path, the rate at which it
-//! delivers, and how long the last frames queued. Time is an argument: since whatever moment the caller likes.
+//! bounded. From when frames were sent, and when they arrived and were painted, follow the least delay of the path, the
+//! rate at which it delivers, and how long the last frames queued. A viewer that is slow to paint says nothing about the
+//! path: it gets fewer frames, not smaller ones. Time is an argument: since whatever moment the caller likes.
 //!
 //! Degrades in this order: frame rate, then quality of natural pictures, then refinement; drawn things stay exact.
 
@@ -21,13 +22,19 @@ const FIRST_BUDGET: usize = 64 << 10;
 
 /// How long a frame may take on the path by itself.
 const FRAME_TIME: Duration = Duration::from_millis(60);
+/// How long coding and painting a frame may take.
+const WORK_TIME: Duration = Duration::from_millis(50);
+/// Least pixels that a frame may have coded; of fewer than half of it, most of the time isn't spent on pixels.
+const LEAST_PIXELS: usize = 1 << 17;
 /// Queueing above which one frame less is under way, and two less.
 const QUEUED: Duration = Duration::from_millis(80);
 const QUEUED_LONG: Duration = Duration::from_millis(140);
 /// Bytes under way may take that long beyond the path's own delay.
 const BACKLOG: Duration = Duration::from_millis(30);
+/// A viewer may take so long for a frame before that counts as queueing.
+const PAINTING: Duration = Duration::from_millis(25);
 /// Frames don't follow each other more closely: no display shows more.
-const INTERVAL: Duration = Duration::from_millis(8);
+const INTERVAL: Duration = Duration::from_millis(15);
 /// The least delay is that of the last two of these periods: paths change.
 const PERIOD: Duration = Duration::from_secs(15);
 /// Smaller frames say nothing about the rate.
@@ -55,11 +62,19 @@ pub enum Wish {
     Lean,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Sent {
-    frame: u32,
-    bytes: usize,
-    at: Duration,
+/// What a frame was when it was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sent {
+    /// Its number.
+    pub frame: u32,
+    /// Its bytes.
+    pub bytes: usize,
+    /// Pixels that were coded: [`Coded::pixels`](crate::Coded::pixels).
+    pub pixels: usize,
+    /// How long coding them took.
+    pub encode: Duration,
+    /// When it was sent.
+    pub at: Duration,
 }
 
 /// The pacing of one viewer's frames.
@@ -67,14 +82,17 @@ struct Sent {
 pub struct Pace {
     unpainted: VecDeque<Sent>,
     last_sent: Option<Duration>,
-    last_painted: Duration,
-    /// Least delay from sending to the news of its being painted: in this period, and in the one before.
+    /// When the last frame arrived, as far as the news of it tell.
+    last_arrived: Duration,
+    /// Least delay from sending to the news of its arrival: in this period, and in the one before.
     least: Option<(Duration, usize)>,
     least_before: Option<(Duration, usize)>,
     period_began: Duration,
     /// Bytes a second.
     rate: Option<u64>,
-    /// Delay of the last frames beyond the least.
+    /// Nanoseconds that a coded pixel takes, at both ends together.
+    pixel: Option<u64>,
+    /// Delay of the last frames beyond the least, of the path and the viewer.
     queued: Duration,
     /// Place among [`QUALITIES`], and since when.
     quality: usize,
@@ -121,34 +139,38 @@ impl Pace {
         }
     }
 
-    /// A frame of so many bytes was sent.
-    pub fn sent(&mut self, frame: u32, bytes: usize, now: Duration) {
-        self.unpainted.push_back(Sent { frame, bytes, at: now });
-        self.last_sent = Some(now);
+    /// A frame was sent.
+    pub fn sent(&mut self, sent: Sent) {
+        self.unpainted.push_back(sent);
+        self.last_sent = Some(sent.at);
         self.rest_over = None;
     }
 
-    /// A frame was painted, and with it all before; one that wasn't sent is ignored.
-    pub fn painted(&mut self, frame: u32, now: Duration) {
+    /// A frame was painted, and with it all before; one that wasn't sent is ignored. `viewer` is how long the viewer had it
+    /// before it was painted.
+    pub fn painted(&mut self, frame: u32, viewer: Duration, now: Duration) {
         let Some(place) = self.unpainted.iter().position(|sent| sent.frame == frame) else { return };
-        for sent in self.unpainted.drain(..=place).collect::<Vec<_>>() {
-            self.learn(sent, now);
-        }
-        self.last_painted = now;
+        let Some(sent) = self.unpainted.drain(..=place).next_back() else { return };
+        // What a viewer claims can't be longer than it took altogether.
+        let viewer = viewer.min(now.saturating_sub(sent.at));
+        self.learn(sent, viewer, now.saturating_sub(viewer));
+        self.learn_pixel(sent, viewer);
         self.choose_quality(now);
     }
 
-    fn learn(&mut self, sent: Sent, now: Duration) {
-        let delay = now.saturating_sub(sent.at);
-        if now.saturating_sub(self.period_began) >= PERIOD {
+    fn learn(&mut self, sent: Sent, viewer: Duration, arrived: Duration) {
+        let delay = arrived.saturating_sub(sent.at);
+        let before = self.last_arrived;
+        self.last_arrived = before.max(arrived);
+        if arrived.saturating_sub(self.period_began) >= PERIOD {
             self.least_before = self.least.take();
-            self.period_began = now;
+            self.period_began = arrived;
         }
         if self.least.is_none_or(|least| delay < least.0) {
             self.least = Some((delay, sent.bytes));
         }
         let (least, least_bytes) = self.least_delay();
-        self.queued = (self.queued + delay.saturating_sub(least)) / 2;
+        self.queued = (self.queued + delay.saturating_sub(least) + viewer.saturating_sub(PAINTING)) / 2;
         if sent.bytes < TELLING {
             return;
         }
@@ -157,9 +179,9 @@ impl Pace {
             self.rate = Some(rate_of(sent.bytes, delay));
             return;
         };
-        let sample = if self.last_painted > sent.at + least {
+        let sample = if before > sent.at + least {
             // It came right behind another one.
-            rate_of(sent.bytes, now.saturating_sub(self.last_painted))
+            rate_of(sent.bytes, arrived.saturating_sub(before))
         } else if sent.bytes >= least_bytes + TELLING && delay > least {
             rate_of(sent.bytes - least_bytes, delay - least)
         } else if delay > least + 2 * time_of(sent.bytes, known) + QUEUED {
@@ -174,6 +196,24 @@ impl Pace {
         // The mean of times, not of rates: it falls faster than it rises.
         let (old, new) = (u128::from(known.max(1)), u128::from(sample.max(1)));
         self.rate = Some(u64::try_from(4 * old * new / (3 * new + old)).unwrap_or(sample));
+    }
+
+    /// A slow processor, or one that others want, takes longer for a pixel.
+    fn learn_pixel(&mut self, sent: Sent, viewer: Duration) {
+        if sent.pixels < LEAST_PIXELS / 2 {
+            return;
+        }
+        let nanos = (sent.encode + viewer).as_nanos() / (sent.pixels as u128);
+        let sample = u64::try_from(nanos).unwrap_or(u64::MAX).clamp(1, 10_000);
+        self.pixel = Some(self.pixel.map_or(sample, |known| (3 * known + sample) / 4));
+    }
+
+    /// Pixels that the next frame may have coded, so that coding and painting it don't take much longer than a look at it
+    /// would.
+    pub fn pixels(&self) -> usize {
+        let Some(pixel) = self.pixel else { return usize::MAX };
+        let nanos = u64::try_from(WORK_TIME.as_nanos()).unwrap_or_default();
+        usize::try_from(nanos / pixel.max(1)).unwrap_or(usize::MAX).max(LEAST_PIXELS)
     }
 
     /// Bytes that the next frame may have.

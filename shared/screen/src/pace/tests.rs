@@ -19,6 +19,10 @@ const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
+fn frame_of(frame: u32, bytes: usize, at: Duration) -> Sent {
+    Sent { frame, bytes, pixels: 0, encode: Duration::ZERO, at }
+}
+
 /// Frames a second, mean age, age at 95 %, last quality, over twenty seconds after two to settle.
 fn run(path: &Path) -> (u64, u64, u64, Natural) {
     let mut pace = Pace::new();
@@ -34,12 +38,12 @@ fn run(path: &Path) -> (u64, u64, u64, Natural) {
         }
         while under_way.front().is_some_and(|u| u.3 <= micros) {
             let (number, ..) = under_way.pop_front().unwrap();
-            pace.painted(number, Duration::from_micros(micros));
+            pace.painted(number, ms(0), Duration::from_micros(micros));
         }
         if pace.may_send(Duration::from_micros(micros)) {
             frame += 1;
             let bytes = path.demand.min(pace.budget());
-            pace.sent(frame, bytes, Duration::from_micros(micros));
+            pace.sent(frame_of(frame, bytes, Duration::from_micros(micros)));
             free = free.max(micros) + bytes as u64 * 1_000_000 / path.rate;
             for _ in 0..bytes / 1200 {
                 chance =
@@ -123,28 +127,66 @@ fn what_is_seen_is_recent_on_every_path() {
 }
 
 #[test]
+fn a_slow_viewer_gets_fewer_frames_and_not_smaller_ones() {
+    let mut pace = Pace::new();
+    let mut now = ms(0);
+    for frame in 1..60 {
+        now += ms(100);
+        pace.sent(frame_of(frame, 60_000, now));
+        pace.painted(frame, ms(200), now + ms(202));
+    }
+    assert!(pace.budget() > 500_000, "{}", pace.budget());
+    assert_eq!(pace.allowed(), 1);
+    // It says more than can be.
+    pace.sent(frame_of(60, 60_000, now));
+    pace.painted(60, ms(u64::MAX / 4), now + ms(5));
+    assert!(pace.may_send(now + ms(500)));
+}
+
+#[test]
+fn slow_ends_get_fewer_pixels_and_quick_ones_all() {
+    let mut pace = Pace::new();
+    assert_eq!(pace.pixels(), usize::MAX);
+    let frames = |pace: &mut Pace, pixels: usize, millis: u64| {
+        for _ in 0..20 {
+            pace.sent(Sent { pixels, encode: ms(millis), ..frame_of(1, 1_000, ms(0)) });
+            pace.painted(1, ms(millis), ms(2 * millis));
+        }
+    };
+    frames(&mut pace, 2_000_000, 10);
+    assert!(pace.pixels() > 4_000_000, "{}", pace.pixels());
+    frames(&mut pace, 2_000_000, 100);
+    let fewer = pace.pixels();
+    assert!((400_000..600_000).contains(&fewer), "{fewer}");
+    frames(&mut pace, 100, 500);
+    assert_eq!(pace.pixels(), fewer, "a small frame's time says nothing");
+    frames(&mut pace, 200_000, 5_000);
+    assert_eq!(pace.pixels(), LEAST_PIXELS);
+}
+
+#[test]
 fn credit_comes_back_with_paint_only() {
     let mut pace = Pace::new();
     assert!(pace.may_send(ms(0)));
-    pace.sent(1, 50_000, ms(0));
+    pace.sent(frame_of(1, 50_000, ms(0)));
     assert!(!pace.may_send(ms(500)), "what the path can take is not known yet");
-    pace.painted(7, ms(501));
+    pace.painted(7, ms(0), ms(501));
     assert!(!pace.may_send(ms(502)), "that frame was never sent");
-    pace.painted(1, ms(20));
+    pace.painted(1, ms(0), ms(20));
     for frame in 2..5 {
-        assert!(pace.may_send(ms(u64::from(frame) * 10 + 10)));
-        pace.sent(frame, 100, ms(u64::from(frame) * 10 + 10));
+        assert!(pace.may_send(ms(u64::from(frame) * 20 + 10)));
+        pace.sent(frame_of(frame, 100, ms(u64::from(frame) * 20 + 10)));
     }
     assert!(!pace.may_send(ms(9_000)));
     assert_eq!(pace.next_wake(ms(9_000)), None);
-    pace.painted(4, ms(9_001));
+    pace.painted(4, ms(0), ms(9_001));
     assert!(pace.may_send(ms(9_001)));
 }
 
 #[test]
 fn frames_keep_an_interval_and_say_when_it_is_over() {
     let mut pace = Pace::new();
-    pace.sent(1, 100, ms(10));
+    pace.sent(frame_of(1, 100, ms(10)));
     assert!(!pace.may_send(ms(11)));
     let wake = pace.next_wake(ms(11)).unwrap();
     assert!(pace.may_send(wake) && wake <= ms(30));
@@ -154,9 +196,9 @@ fn frames_keep_an_interval_and_say_when_it_is_over() {
 #[test]
 fn refinement_waits_for_rest_and_a_free_path() {
     let mut pace = Pace::new();
-    pace.sent(1, 100, ms(0));
+    pace.sent(frame_of(1, 100, ms(0)));
     assert!(!pace.may_refine(ms(1_000), ms(0)));
-    pace.painted(1, ms(1_000));
+    pace.painted(1, ms(0), ms(1_000));
     assert!(pace.may_refine(ms(1_001), ms(0)));
     assert!(!pace.may_refine(ms(1_001), ms(1_000)));
     let wake = pace.next_wake(ms(1_001)).unwrap();
@@ -175,8 +217,8 @@ fn quality_falls_at_once_and_rises_slowly() {
     let mut frames = |pace: &mut Pace, count: u32, delay: u64| {
         for _ in 0..count {
             now += ms(delay + 50);
-            pace.sent(1, 20_000, now - ms(delay));
-            pace.painted(1, now);
+            pace.sent(frame_of(1, 20_000, now - ms(delay)));
+            pace.painted(1, ms(0), now);
         }
     };
     frames(&mut pace, 3, 5);

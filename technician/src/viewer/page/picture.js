@@ -48,7 +48,7 @@ const u32 = (b, at) => (b[at] | b[at + 1] << 8 | b[at + 2] << 16 | b[at + 3] << 
 /// A pixel as an ImageData's memory holds it on little-endian machines, which all are that run a browser.
 const pixel = (r, g, b) => (0xff000000 | b << 16 | g << 8 | r) >>> 0;
 
-const HEADS = { 1: 5, 2: 13, 3: 12, 4: 11, 5: 9, 6: 13, 7: 34 };
+const HEADS = { 1: 5, 2: 13, 3: 12, 4: 11, 5: 9, 6: 13, 7: 34, 8: 13 };
 
 /// Cuts the stream into operations. `decodeJpeg(bytes, width, height)` gives a promise of its RGBA bytes, and is begun as
 /// soon as the bytes are there, so that several are decoded beside each other.
@@ -78,7 +78,7 @@ export class Reader {
       return (h[10] + 1) * 3 + Math.ceil(width / (8 / h[9])) * height;
     }
     if (kind === 5) return width * height * 3;
-    if (kind === 6) return u32(h, 9);
+    if (kind === 6 || kind === 8) return u32(h, 9);
     return 0;
   }
 
@@ -95,6 +95,7 @@ export class Reader {
     if (kind === 3) op.color = pixel(b[9], b[10], b[11]);
     if (kind === 4) { op.bits = b[9]; op.colors = b[10] + 1; op.data = b.slice(11); }
     if (kind === 5) op.data = b.slice(9);
+    if (kind === 8) op.data = b.slice(13);
     if (kind === 6) {
       op.rgba = this.decodeJpeg(b.slice(13), op.width, op.height);
       // Looked at later; a failure meanwhile is no unhandled one.
@@ -116,6 +117,7 @@ export class Picture {
     else if (op.kind === 3) this.fill(op);
     else if (op.kind === 4) this.indexed(op);
     else if (op.kind === 5) this.raw(op);
+    else if (op.kind === 8) this.runs(op);
     else if (op.kind === 6) return op.rgba.then((rgba) => this.put(op, rgba));
     return undefined;
   }
@@ -172,6 +174,30 @@ export class Picture {
       while (to < end) {
         let byte = data[at++];
         for (let left = 8; left > 0 && to < end; left -= bits) { pixels[to++] = palette[byte & mask]; byte >>= bits; }
+      }
+    }
+    this.touch(x, y, width, height);
+  }
+
+  runs({ x, y, width, height, data }) {
+    const palette = new Uint32Array(256).fill(0xff000000);
+    let at = 1;
+    for (let i = 0; i <= data[0]; i++, at += 3) palette[i] = pixel(data[at], data[at + 1], data[at + 2]);
+    const pixels = this.pixels, skip = this.width - width, last = (y + height) * this.width;
+    // Where the next pixel goes, and where its row ends.
+    let to = y * this.width + x, end = to + width;
+    const length = data.length;
+    while (at < length) {
+      const n = data[at++];
+      let left = n < 128 ? n + 1 : n - 126;
+      const color = n < 128 ? 0 : palette[data[at++]];
+      while (left > 0) {
+        if (to === end) { to += skip; end = to + width; }
+        if (end > last) throw new Error('more pixels than there is room for');
+        const stop = Math.min(end, to + left);
+        left -= stop - to;
+        if (n >= 128) pixels.fill(color, to, stop), to = stop;
+        else while (to < stop) pixels[to++] = palette[data[at++]];
       }
     }
     this.touch(x, y, width, height);

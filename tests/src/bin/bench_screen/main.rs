@@ -2,8 +2,9 @@
 //! run: the same applications do the same things on a display, and a viewer shows them on another display of the same
 //! size, the technician's page in Chromium or TigerVNC's viewer.
 //!
-//! Bytes are those of both directions: what our relay forwarded, with all of QUIC's own; what a proxy passed on for the
-//! others, without TCP's headers. Processor time is that of the programs on the device, with its X server, since
+//! Bytes are those of both directions on a wire: what our relay forwarded, with QUIC's, UDP's and IP's own; what a proxy
+//! passed on for the others, with the headers of the TCP segments that it takes at least, but without bare
+//! acknowledgements. Processor time is that of the programs on the device, with its X server, since
 //! TigerVNC's own is both in one; where the applications' drawing costs the server much, it costs all of them the same.
 //! Updates are moments at which the viewer's display was painted. Latency is from a square's being drawn on the
 //! device's display to its colour on the viewer's, so it has everything in it: capture, coding, network, decoding, the
@@ -60,12 +61,14 @@ fn main() -> Result<()> {
         |all: &[&'static str]| all.iter().copied().find(|name| options.iter().any(|option| option == name));
     let workload = only(&Workload::ALL.map(Workload::name));
     let system = only(&System::ALL.map(System::name));
+    let links_only = has("links");
     let mut all = Vec::new();
-    for one in System::ALL.into_iter().filter(|one| system.is_none_or(|name| name == one.name())) {
+    let wanted = |one: &System| !links_only && system.is_none_or(|name| name == one.name());
+    for one in System::ALL.into_iter().filter(wanted) {
         let plan = Plan { window, marks, workload };
         all.push(measure(one, &plan).with_context(|| one.name())?);
     }
-    if !has("--json") {
+    if !has("--json") && !links_only {
         print!("{}", table(&all));
     }
     let mut rows = verdict(&all);

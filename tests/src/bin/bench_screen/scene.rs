@@ -26,6 +26,8 @@ pub(crate) const COLORS: [u32; 2] = [0x00d1_13b7, 0x0011_c94d];
 const FIRST: Duration = Duration::from_secs(60);
 /// Without a byte for so long, the first picture counts as whole.
 const QUIET: Duration = Duration::from_millis(1_500);
+/// A key that did nothing for so long is pressed again; nothing that was pressed comes later than that.
+const AGAIN: Duration = Duration::from_millis(2_500);
 
 /// What is compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -236,10 +238,10 @@ pub(crate) fn echo(scene: &Scene, echo: &Echo, marks: usize) -> Result<[f64; 2]>
     until(FIRST, "the square that echoes", || Ok(eye.find(first)?.is_some()))?;
     let at = eye.find(first)?.context("the square has gone")?;
     let (x, y) = (at.0 + 8, at.1 + 8);
-    // The page takes keys once it was clicked; the square takes the click, which does nothing.
-    eye.click(x, y)?;
+    let started = first_answer(&eye, echo, (x, y))?;
     let mut took = Vec::with_capacity(marks);
-    for color in echo.colors().into_iter().rev().cycle().take(marks + marks % 2) {
+    let following = echo.colors().into_iter().cycle().skip_while(|color| *color != started).skip(1);
+    for color in following.take(marks + marks % 2) {
         std::thread::sleep(Duration::from_millis(120 + 7 * (took.len() as u64 % 11)));
         let pressed = Instant::now();
         eye.press(KEY_A)?;
@@ -252,6 +254,31 @@ pub(crate) fn echo(scene: &Scene, echo: &Echo, marks: usize) -> Result<[f64; 2]>
     took.sort_by(f64::total_cmp);
     let at = |share: usize| took.get(took.len() * share / 100).copied().unwrap_or(f64::NAN);
     Ok([at(50), at(95)])
+}
+
+/// Clicks and presses until a key arrives, then waits until no other is on its way; the colour that is shown then. A viewer
+/// takes keys once it was clicked, and once it may use the keyboard, which it shows in no pixel that all of them have.
+fn first_answer(eye: &Eye, echo: &Echo, (x, y): (i16, i16)) -> Result<u32> {
+    let [first, second] = echo.colors();
+    let shown = || anyhow::Ok(eye.pixels(x, y, 1, 1)?.first().copied());
+    let mut tried: Option<Instant> = None;
+    until(FIRST, "the first key's doing", || {
+        if tried.is_none_or(|at| at.elapsed() > AGAIN) {
+            eye.click(x, y)?;
+            eye.press(KEY_A)?;
+            tried = Some(Instant::now());
+        }
+        Ok(shown()? == Some(second))
+    })?;
+    let mut last = (Some(second), Instant::now());
+    until(FIRST, "the end of what the first keys did", || {
+        let now = shown()?;
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+        Ok(last.1.elapsed() > AGAIN)
+    })?;
+    last.0.filter(|color| *color == first || *color == second).context("the square has gone")
 }
 
 /// Processes below a process, and itself.
@@ -275,15 +302,22 @@ pub(crate) fn with_children(pid: i32) -> Result<Vec<u32>> {
     Ok(all)
 }
 
-/// Bytes that the relay has forwarded.
+/// Bytes of IPv4 and UDP before each datagram's content.
+const DATAGRAM_HEADERS: f64 = 28.0;
+
+/// Bytes that the relay has forwarded, as on a wire.
 pub(crate) fn forwarded(port: u16) -> Result<f64> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
-    let line = text.lines().find_map(|line| line.strip_prefix("nearhand_forwarded_bytes_total "));
-    match line.and_then(|value| value.trim().parse().ok()) {
-        Some(bytes) => Ok(bytes),
-        None => bail!("the relay's metrics have no bytes forwarded"),
-    }
+    let metric = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        match line.and_then(|value| value.trim().parse::<f64>().ok()) {
+            Some(value) => Ok(value),
+            None => bail!("the relay's metrics have no {name}"),
+        }
+    };
+    let packets = metric("nearhand_forwarded_packets_total ")?;
+    Ok(metric("nearhand_forwarded_bytes_total ")? + packets * DATAGRAM_HEADERS)
 }
