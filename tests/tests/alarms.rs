@@ -57,7 +57,7 @@ impl Bench {
 
     /// What the agent says of its alarms; nothing while it isn't there.
     fn report(&self) -> serde_json::Value {
-        let asked = self.agent.run(&["alarms", "--json"]).and_then(|done| done.ok());
+        let asked = self.agent.run(&["alarms", "--json"]).and_then(nearhand_tests::site::Done::ok);
         asked.ok().and_then(|done| serde_json::from_str(&done.text).ok()).unwrap_or_default()
     }
 }
