@@ -53,6 +53,36 @@ pub(crate) const DRIVERS: &[Driver] = &[
         because: "the device's keys are born where they are kept",
     },
     Driver { at: "agent/src/control/**", may: ALL, because: "the connection to the relay" },
+    Driver {
+        at: "agent/src/alarm/mod.rs",
+        may: &[Async],
+        because: "starts the alarms' thread and tasks, and asks them",
+    },
+    Driver {
+        at: "agent/src/alarm/keeper.rs",
+        may: &[Async, Random],
+        because: "the alarms' own thread; the spool's stream is born here",
+    },
+    Driver {
+        at: "agent/src/alarm/moment.rs",
+        may: &[Clock],
+        because: "the one place where alarms read clocks",
+    },
+    Driver {
+        at: "agent/src/alarm/outside.rs",
+        may: &[Async, Clock],
+        because: "follows systemd and the journal, asks disks and gateway",
+    },
+    Driver {
+        at: "agent/src/alarm/deliver.rs",
+        may: ALL,
+        because: "sends what waits to the relay, again after random waits",
+    },
+    Driver {
+        at: "agent/src/alarm/leaving.rs",
+        may: &[Async, Clock],
+        because: "listens to logind and tells the relay",
+    },
     Driver { at: "agent/src/session/**", may: ALL, because: "the session's connection and its streams" },
     Driver { at: "agent/src/local/**", may: ALL, because: "the socket to the person at the device" },
     Driver {
@@ -201,6 +231,9 @@ pub(crate) const CORES: &[&str] = &[
     "shared/src/text/**",
     "shared/src/wire/**",
     "shared/src/witness/**",
+    "agent/rules/**",
+    "agent/src/alarm/readings/**",
+    "agent/src/alarm/schedule/**",
     "agent/src/code/**",
     "agent/src/consent/**",
     "agent/src/desktop/damage/**",
@@ -272,7 +305,8 @@ pub(crate) fn may(path: &str, ability: Ability) -> bool {
 const CRATES: &[(&str, &[&str])] = &[
     ("nearhand-shared", &[]),
     ("nearhand-screen", &[]),
-    ("nearhand-agent", &["nearhand-shared", "nearhand-screen"]),
+    ("nearhand-rules", &["nearhand-shared"]),
+    ("nearhand-agent", &["nearhand-shared", "nearhand-screen", "nearhand-rules"]),
     ("nearhand-relay", &["nearhand-shared"]),
     ("nearhand-technician", &["nearhand-shared", "nearhand-screen"]),
     (
