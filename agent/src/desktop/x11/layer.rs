@@ -29,7 +29,7 @@ pub(super) struct Layer {
     pub(super) window: Window,
     pixmap: Pixmap,
     damage: Damage,
-    /// What was drawn since it was last looked at.
+    /// What was drawn since it was last believed.
     fresh: Region,
     /// What was drawn since the memory was taken.
     known: Region,
@@ -133,16 +133,19 @@ impl Layer {
         Ok(())
     }
 
-    /// What was drawn since the last time. It counts as known only after [`Layer::believe`], which must not be called
+    /// What was drawn since it was last believed. It counts as known only after [`Layer::believe`], which must not be called
     /// if the window has changed its memory meanwhile.
     pub(super) fn fresh(&self) -> Result<Vec<Rect>, DisplayError> {
         let conn = &self.link.conn;
-        conn.damage_subtract(self.damage, x11rb::NONE, self.fresh).map_err(ended)?;
+        conn.damage_subtract(self.damage, x11rb::NONE, self.scratch).map_err(ended)?;
+        conn.xfixes_union_region(self.fresh, self.scratch, self.fresh).map_err(ended)?;
         self.fetch(self.fresh)
     }
 
     pub(super) fn believe(&self) -> Result<(), DisplayError> {
-        self.link.conn.xfixes_union_region(self.known, self.fresh, self.known).map_err(ended)?;
+        let conn = &self.link.conn;
+        conn.xfixes_union_region(self.known, self.fresh, self.known).map_err(ended)?;
+        conn.xfixes_set_region(self.fresh, &[]).map_err(ended)?;
         Ok(())
     }
 

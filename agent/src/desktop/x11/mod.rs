@@ -256,10 +256,12 @@ impl ScreenSource for X11 {
         let fresh = aimed.fresh()?;
         // An event that goes before the reply is here now.
         self.stash()?;
-        match &self.aimed {
-            Some(aimed) => aimed.believe(fresh, &self.events),
-            None => Ok(Vec::new()),
+        let Some(aimed) = &self.aimed else { return Ok(Vec::new()) };
+        let believed = aimed.believe(fresh, &self.events)?;
+        if believed.is_none() {
+            self.news.push(Happened::Damaged);
         }
+        Ok(believed.unwrap_or_default())
     }
 
     fn capture(&mut self, area: Rect, rects: &[Rect], picture: &mut Picture) -> Result<bool, DisplayError> {

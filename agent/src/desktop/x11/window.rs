@@ -265,22 +265,23 @@ impl Shown {
         layers.map(|layer| Ok((layer.place, layer.fresh()?))).collect()
     }
 
-    /// What is fresh counts, unless one of these events says that it may be another memory's.
+    /// What is fresh counts, unless one of these events says that it may be another memory's: `None`, ask again after
+    /// it was taken.
     pub(super) fn believe(
         &self,
         fresh: Vec<(Place, Vec<Rect>)>,
         pending: &VecDeque<Event>,
-    ) -> Result<Vec<Rect>, DisplayError> {
-        let Some(layout) = &self.layout else { return Ok(Vec::new()) };
+    ) -> Result<Option<Vec<Rect>>, DisplayError> {
+        let Some(layout) = &self.layout else { return Ok(Some(Vec::new())) };
         if pending.iter().any(|event| self.is_about_memory(event)) {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         for layer in self.base.iter().chain(&self.popups) {
             layer.believe()?;
         }
         let all =
             fresh.into_iter().flat_map(|(place, rects)| rects.into_iter().map(move |rect| (place, rect)));
-        Ok(all.filter_map(|(place, rect)| place.within(rect, layout.all)).collect())
+        Ok(Some(all.filter_map(|(place, rect)| place.within(rect, layout.all)).collect()))
     }
 
     /// Copies rectangles of the picture.
