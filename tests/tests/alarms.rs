@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use nearhand_shared::alarm::{Entry, Event, Leaving, Profile, Transition};
+use nearhand_shared::alarm::{Entry, Event, Leaving, Profile, Severity, Transition};
 use nearhand_shared::identity::SecretKey;
 use nearhand_tests::hostile_relay::{HostileRelay, How, Intake};
 use nearhand_tests::parties::Agent;
@@ -201,5 +202,54 @@ fn agents_killed_at_any_moment_lose_no_alarm_and_tell_none_twice() -> Result<()>
     let numbers: Vec<u64> = intake.records.iter().map(|(_, record)| record.seq).collect();
     assert!(numbers.windows(2).all(|pair| pair[1] > pair[0]), "in order: {numbers:?}");
     println!("{} events, {} sent again", numbers.len(), intake.repeated);
+    Ok(())
+}
+
+/// A small file system of its own, unmounted at the end.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn new(at: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&at)?;
+        let done =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=20m", "tmpfs"]).arg(&at).status()?;
+        ensure!(done.success(), "a file system can't be mounted: run the tests as root");
+        Ok(Self(at))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_file_system_that_is_filled_is_an_alarm_until_there_is_room_again() -> Result<()> {
+    let rules = "profile = \"server\"\n[[rule]]\nname = \"disk-space\"\nevery = \"1s\"\nkeep = \"0s\"\n";
+    let bench = Bench::new(rules)?;
+    let disk = SmallDisk::new(bench.place()?.join("small"))?;
+    let instance = disk.0.display().to_string();
+    let came = |transition: Transition, severity: Severity| {
+        bench.until("what became of the disk", |intake| {
+            events(intake)
+                .iter()
+                .any(|e| e.instance == instance && e.transition == transition && e.severity == severity)
+        })
+    };
+    let file = disk.0.join("filler");
+    fs::write(&file, vec![1; 19 * 1024 * 1024])?;
+    println!("from full to the relay: {:?}", came(Transition::Raised, Severity::Warning)?);
+    // To the last byte: the write that doesn't fit is meant to fail.
+    let _ = fs::write(disk.0.join("more"), vec![1; 2 * 1024 * 1024]);
+    came(Transition::Worsened, Severity::Critical)?;
+    fs::remove_file(disk.0.join("more"))?;
+    fs::remove_file(&file)?;
+    came(Transition::Cleared, Severity::Critical)?;
+    let intake = bench.relay.alarms();
+    let all = events(&intake);
+    let raised = all.iter().find(|e| e.instance == instance).context("it was raised")?;
+    assert_eq!(raised.runbook.as_deref(), Some("clear-caches"));
+    assert!(raised.summary.contains("95"), "{}", raised.summary);
     Ok(())
 }
