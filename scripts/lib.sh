@@ -28,6 +28,10 @@ apt_programs=(
   xauth:xauth          # who may use a display
   dbus:dbus-daemon     # a system bus of a test's own
   x11-xserver-utils:xrandr # changes the screen's resolution
+  prometheus-alertmanager:prometheus-alertmanager # receivers of alarms
+  prometheus:prometheus
+  rsyslog:rsyslogd
+  python3-aiosmtpd:aiosmtpd
 )
 
 # The cargo-deny that the checks were written for.

@@ -85,6 +85,12 @@ pub(crate) enum DecideError {
     /// Nothing of what was asked for was allowed.
     #[error("nothing of what was asked for is in that choice; deny it instead")]
     Nothing,
+    /// One window is to be seen, and none was chosen.
+    #[error("choose which window may be seen; no other one is")]
+    WhichWindow,
+    /// The window isn't in the newest list.
+    #[error("that window is no longer in the list; look at the list again")]
+    NoSuchWindow,
 }
 
 /// What time has brought.
@@ -202,13 +208,20 @@ impl Consent {
         let pending = self.pending.get(&request).filter(|p| now < p.deadline).ok_or(DecideError::NotOpen)?;
         let outcome = match choice {
             Choice::Deny => Err(Refusal::Denied),
-            Choice::Allow { capabilities, seconds } => {
+            Choice::Allow { capabilities, seconds } | Choice::AllowWindow { capabilities, seconds, .. } => {
                 self.hands_off(now)?;
                 if now < pending.allow_from {
                     let seconds = (pending.allow_from - now).as_secs() + 1;
                     return Err(DecideError::TooSoon { seconds });
                 }
                 let allowed = capabilities.intersection(pending.ask.capabilities);
+                let window = Capabilities::from(Capability::Window);
+                let chosen = matches!(choice, Choice::AllowWindow { .. });
+                // Without a window there is nothing to be seen; the rest of the choice stands.
+                let allowed = if chosen { allowed } else { allowed.without(window) };
+                if !chosen && allowed.is_empty() && capabilities.contains(Capability::Window) {
+                    return Err(DecideError::WhichWindow);
+                }
                 if allowed.is_empty() || seconds == 0 {
                     return Err(DecideError::Nothing);
                 }
@@ -350,7 +363,7 @@ mod properties;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Capability::{Clipboard, Control, Diagnostics, View};
+    use Capability::{Clipboard, Control, Diagnostics, View, Window};
 
     const S: SessionId = SessionId::from_bytes([1; 16]);
 
@@ -398,6 +411,23 @@ mod tests {
         other.injected(now);
         assert_eq!(other.decide(now, theirs, Choice::Deny).unwrap().outcome, Err(Refusal::Denied));
         assert!(consent.decide(now + HANDS_OFF, request, allow).unwrap().outcome.is_ok());
+    }
+
+    #[test]
+    fn a_window_is_allowed_only_with_a_choice_and_is_not_the_screen() {
+        let window = Choice::AllowWindow { capabilities: set(&[Window]), seconds: 60, window: 7 };
+        let (mut consent, id, now) = asked(&[Window, Diagnostics], false);
+        assert_eq!(consent.decide(now, id, allow(&[Window], 60)), Err(DecideError::WhichWindow));
+        let decided = consent.decide(now, id, allow(&[Window, Diagnostics], 60)).unwrap();
+        assert_eq!(decided.outcome, Ok((set(&[Diagnostics]), Duration::from_secs(60))));
+        let (mut consent, id, now) = asked(&[Window], false);
+        assert!(consent.decide(now, id, window).unwrap().outcome.is_ok());
+        assert_eq!(consent.allows(now, S, Window), Ok(()));
+        assert_eq!(consent.allows(now, S, View), Err(Refusal::NotGranted(View)));
+        assert_eq!(consent.allows(now, S, Control), Err(Refusal::NotGranted(Control)));
+        // A choice doesn't allow what was not asked for.
+        let (mut consent, id, now) = asked(&[View], false);
+        assert_eq!(consent.decide(now, id, window), Err(DecideError::Nothing));
     }
 
     #[test]

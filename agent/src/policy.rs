@@ -10,6 +10,9 @@
 //! for = "1h"                          # at most 12h; s, m, h
 //! even_if_attended = false            # true: also without asking while somebody is at the device
 //! ```
+//!
+//! A policy can't choose a window. One that allows `window` names applications (`windows = ["Ledger"]`), of which the
+//! uppermost window is shown.
 
 use std::time::Duration;
 
@@ -29,8 +32,19 @@ pub(crate) struct Policy {
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, try_from = "Written")]
 struct Rule {
+    technicians: Vec<String>,
+    capabilities: Capabilities,
+    duration: Duration,
+    even_if_attended: bool,
+    windows: Vec<String>,
+}
+
+/// A rule as it stands in the file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
     technicians: Vec<String>,
     #[serde(deserialize_with = "capabilities")]
     capabilities: Capabilities,
@@ -38,6 +52,26 @@ struct Rule {
     duration: Duration,
     #[serde(default)]
     even_if_attended: bool,
+    #[serde(default)]
+    windows: Vec<String>,
+}
+
+impl TryFrom<Written> for Rule {
+    type Error = &'static str;
+
+    fn try_from(rule: Written) -> Result<Self, Self::Error> {
+        match (rule.capabilities.contains(Capability::Window), rule.windows.is_empty()) {
+            (true, true) => {
+                return Err(
+                    "a rule with window must say which: windows = [\"Ledger\"], names of applications",
+                );
+            }
+            (false, false) => return Err("windows = … means nothing in a rule without window"),
+            _ => {}
+        }
+        let Written { technicians, capabilities, duration, even_if_attended, windows } = rule;
+        Ok(Self { technicians, capabilities, duration, even_if_attended, windows })
+    }
 }
 
 /// The file is no policy; nothing is allowed until it is mended.
@@ -46,12 +80,14 @@ struct Rule {
 pub(crate) struct PolicyError(#[from] toml::de::Error);
 
 /// What a policy decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Allowed {
     /// What of the request it allows.
     pub(crate) capabilities: Capabilities,
     /// For how long.
     pub(crate) duration: Duration,
+    /// Of which applications the uppermost window may be seen; empty without [`Capability::Window`].
+    pub(crate) windows: Vec<String>,
 }
 
 impl Policy {
@@ -73,7 +109,11 @@ impl Policy {
         self.allow.iter().map(|rule| {
             let when = if rule.even_if_attended { "without asking" } else { "when nobody is at the device" };
             let who = rule.technicians.join(", ");
-            format!("{who}: {}, {} s at a time, {when}", rule.capabilities, rule.duration.as_secs())
+            let of = match rule.windows.as_slice() {
+                [] => String::new(),
+                windows => format!(" (of {})", windows.join(", ")),
+            };
+            format!("{who}: {}{of}, {} s at a time, {when}", rule.capabilities, rule.duration.as_secs())
         })
     }
 
@@ -94,12 +134,16 @@ impl Policy {
             if !fits || what.is_empty() || (attended && !rule.even_if_attended) {
                 continue;
             }
-            let before =
-                allowed.unwrap_or(Allowed { capabilities: Capabilities::NONE, duration: rule.duration });
-            allowed = Some(Allowed {
-                capabilities: what.iter().fold(before.capabilities, Capabilities::with),
-                duration: before.duration.min(rule.duration),
+            let now = allowed.get_or_insert_with(|| Allowed {
+                capabilities: Capabilities::NONE,
+                duration: rule.duration,
+                windows: Vec::new(),
             });
+            now.capabilities = what.iter().fold(now.capabilities, Capabilities::with);
+            now.duration = now.duration.min(rule.duration);
+            if what.contains(Capability::Window) {
+                now.windows.extend_from_slice(&rule.windows);
+            }
         }
         allowed
     }
@@ -179,6 +223,27 @@ mod tests {
     }
 
     #[test]
+    fn a_window_is_allowed_by_its_application_only() {
+        let text = r#"
+            [[allow]]
+            technicians = ["Ada"]
+            capabilities = ["window"]
+            windows = ["Ledger"]
+            for = "5m"
+            "#;
+        let policy = Policy::parse(text).unwrap();
+        let wanted: Capabilities = [Capability::View, Capability::Window].into_iter().collect();
+        let allowed = policy.decide(ADA, "Ada", wanted, false).unwrap();
+        assert_eq!(allowed.capabilities, Capability::Window.into(), "a window is not the screen");
+        assert_eq!(allowed.windows, ["Ledger"]);
+        let all =
+            Policy::parse(&text.replace("\"window\"", "\"view\"").replace("windows = [\"Ledger\"]", ""));
+        let allowed = all.unwrap().decide(ADA, "Ada", wanted, false).unwrap();
+        assert_eq!(allowed.capabilities, Capability::View.into(), "the screen is not a window");
+        assert!(allowed.windows.is_empty());
+    }
+
+    #[test]
     fn mistakes_are_named_with_their_line() {
         for (text, says) in [
             ("[[allow]]\ntechnician = [\"*\"]", "unknown field `technician`"),
@@ -186,6 +251,11 @@ mod tests {
             ("[[allow]]\ntechnicians=[\"*\"]\ncapabilities=[\"view\"]\nfor=\"1 day\"", "no length of time"),
             ("[[allow]]\ntechnicians=[\"*\"]\ncapabilities=[\"view\"]\nfor=\"13h\"", "out of range"),
             ("deny = 1", "unknown field"),
+            ("[[allow]]\ntechnicians=[\"*\"]\ncapabilities=[\"window\"]\nfor=\"1h\"", "must say which"),
+            (
+                "[[allow]]\ntechnicians=[\"*\"]\ncapabilities=[\"view\"]\nfor=\"1h\"\nwindows=[\"x\"]",
+                "means nothing",
+            ),
         ] {
             let error = Policy::parse(text).unwrap_err().to_string();
             assert!(error.contains(says) && error.contains("line"), "{error}");

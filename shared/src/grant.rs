@@ -36,11 +36,13 @@ pub enum Capability {
     Actions,
     /// Restart the machine.
     Reboot,
+    /// See one window, which the person at the device chooses. Says nothing about [`Self::View`], nor that about this.
+    Window,
 }
 
 impl Capability {
     /// All, in the order in which they are shown.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::View,
         Self::Control,
         Self::Clipboard,
@@ -49,6 +51,7 @@ impl Capability {
         Self::Diagnostics,
         Self::Actions,
         Self::Reboot,
+        Self::Window,
     ];
 
     /// Its name in commands and files.
@@ -62,6 +65,7 @@ impl Capability {
             Self::Diagnostics => "diagnostics",
             Self::Actions => "actions",
             Self::Reboot => "reboot",
+            Self::Window => "window",
         }
     }
 
@@ -76,6 +80,7 @@ impl Capability {
             Self::Diagnostics => "check how your machine is doing (no personal files are read)",
             Self::Actions => "run repairs from a fixed list",
             Self::Reboot => "restart your machine",
+            Self::Window => "see one window that you choose",
         }
     }
 
@@ -93,7 +98,8 @@ impl fmt::Display for Capability {
 /// Not the name of a capability.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no such capability; there are view, control, clipboard, files, terminal, diagnostics, actions and reboot"
+    "there is no such capability; there are view, control, clipboard, files, terminal, diagnostics, actions, reboot \
+     and window"
 )]
 pub struct UnknownCapability;
 
@@ -144,6 +150,12 @@ impl Capabilities {
     /// Its members in order.
     pub fn iter(self) -> impl Iterator<Item = Capability> {
         Capability::ALL.into_iter().filter(move |c| self.contains(*c))
+    }
+}
+
+impl From<Capability> for Capabilities {
+    fn from(one: Capability) -> Self {
+        Self::NONE.with(one)
     }
 }
 

@@ -298,6 +298,34 @@ test('monitor and quality are chosen in the page', async () => {
   await page.waitForFunction(() => document.getElementById('numbers').textContent.includes('640 × 400'));
 });
 
+test('nothing in a panel is wider than the panel, however narrow', async () => {
+  for (const width of [1280, 900, 700, 360]) {
+    await page.setViewportSize({ width, height: 720 });
+    for (const tab of ['chat', 'access', 'checks', 'about']) {
+      await page.click(`#tab-${tab}`);
+      const wide = await page.evaluate(() => {
+        const panel = document.querySelector('[role=tabpanel]:not([hidden])');
+        const edge = panel.getBoundingClientRect().left + panel.clientWidth;
+        const beyond = [...panel.querySelectorAll('select, button, input, textarea')].filter((e) => e.getBoundingClientRect().right > edge);
+        return [panel.scrollWidth - panel.clientWidth, ...beyond.map((e) => e.id)];
+      });
+      assert.deepEqual(wide, [0], `${tab} at ${width}`);
+    }
+  }
+});
+
+test('one window is shown where the screen is not allowed, and the screen instead of it once it is', async () => {
+  const hash = await stage.picture('text', 640, 400);
+  stage.grant(['window']);
+  await shows(page, hash);
+  const from = stage.said.length;
+  stage.grant(['view', 'window']);
+  await stage.heard((said) => said.start !== undefined, from);
+  await shows(page, hash);
+  stage.grant([], 'the window was closed; ask again to see another one');
+  await title('The screen is not shown');
+});
+
 test('the end is said with its reason, and nothing can be done any more', async () => {
   stage.cue('end');
   await title('The session is over');

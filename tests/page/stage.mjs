@@ -11,10 +11,10 @@ const target = process.env.CARGO_TARGET_DIR ?? `${root}/target`;
 /// Longest wait for anything, in milliseconds: a loaded machine is slow, a hanging page never comes.
 export const LIMIT = 30_000;
 
-export async function browser() {
+export async function browser(more = {}) {
   const path = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
   const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
-  return chromium.launch({ executablePath: path, headless: true, args });
+  return chromium.launch({ executablePath: path, headless: true, args, ...more });
 }
 
 /// The program behind the page, whose device does what `cue` says.

@@ -277,6 +277,32 @@ fn a_recording_goes_on_after_an_interruption_and_says_what_it_lacks() -> Result<
 }
 
 #[test]
+fn a_recording_that_the_person_stops_is_whole() -> Result<()> {
+    let mut scene = Scene::new()?;
+    let mut console = scene.agent.watch(&["--no-code"])?;
+    for (name, stop, code) in [("five", "/take view", 0), ("six", "/stop", 18)] {
+        let file = scene.file(&format!("{name}.nearhand"))?;
+        scene.marker.paint(RED)?;
+        let mut client = scene.record(&file)?;
+        scene.shown(RED)?;
+        scene.paint(GREEN)?;
+        console.sees("the technician records the screen")?;
+        console.types(stop)?;
+        if code == 0 {
+            console.sees("no longer records the screen")?;
+            end(&mut client)?;
+        } else {
+            client.event("recorded")?;
+            client.ends_with(code)?;
+        }
+        // The device signed it to its end before it cut the view.
+        let proof = scene.site.admin().run(&["play", &file.to_string_lossy(), "--verify"])?.ok()?;
+        assert!(proof.text.contains("\"verdict\":\"whole\""), "{}", proof.text);
+    }
+    Ok(())
+}
+
+#[test]
 fn a_full_disk_ends_the_recording_and_not_the_session() -> Result<()> {
     let mut scene = Scene::new()?;
     let directory = scene.site.directory("small")?;

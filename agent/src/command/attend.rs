@@ -60,7 +60,9 @@ async fn attend(home: &Home, no_code: bool) -> anyhow::Result<ExitCode> {
     agent.ask(Verb::Watch).await?;
     let Reply::Status(status) = agent.ask(Verb::Status).await? else { anyhow::bail!("no status") };
     let mut console = Console::default();
-    console.greet(&status);
+    if let Some(verb) = console.greet(&status) {
+        ask(&mut agent, &mut console, verb).await?;
+    }
     if !no_code {
         let code = agent.ask(Verb::NewCode).await;
         console.code(code);
@@ -98,9 +100,10 @@ async fn attend(home: &Home, no_code: bool) -> anyhow::Result<ExitCode> {
 }
 
 async fn ask(agent: &mut LocalClient, console: &mut Console, verb: Verb) -> anyhow::Result<()> {
-    let is_code = verb == Verb::NewCode;
+    let (is_code, is_list) = (verb == Verb::NewCode, verb == Verb::Windows);
     match agent.ask(verb).await {
         reply if is_code => console.code(reply),
+        reply if is_list => console.windows(reply),
         Ok(_) => {}
         Err(CallError::Refused(why)) => println!("! {why}"),
         Err(error) => return Err(error.into()),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use nearhand_shared::grant::{Capabilities, Capability};
 use nearhand_shared::id::SessionId;
 use nearhand_shared::message::local::{
-    Choice, Code, ConsentRequest, Event, Mark, Reply, Session, Status, Verb,
+    Choice, Code, ConsentRequest, Event, Mark, Reply, Session, Status, Verb, Window,
 };
 
 use crate::local::client::CallError;
@@ -21,6 +21,8 @@ pub(crate) struct Console {
     sessions: BTreeMap<SessionId, Session>,
     /// The session that was spoken to last.
     current: Option<SessionId>,
+    /// The windows as they were listed last: the person's numbers for them count from 1.
+    windows: Vec<Window>,
 }
 
 /// What to do after a line.
@@ -36,7 +38,9 @@ pub(crate) enum Next {
 
 const HELP: &str = "\
   allow [CAPABILITY,…] [15m]   allow what is asked for (or only some of it), for a time
+  allow 2                      allow what is asked for, with window 2 of the list as the one that is seen
   deny                         deny it
+  /windows                     the list of windows again
   /more 15m                    give more time for what is granted
   /take CAPABILITY[,…]         take back something that is granted
   /stop                        end the session at once
@@ -45,19 +49,42 @@ const HELP: &str = "\
   anything else                is said to the technician";
 
 impl Console {
-    /// Says where we are.
-    pub(crate) fn greet(&mut self, status: &Status) {
+    /// Says where we are; what to ask the agent next.
+    pub(crate) fn greet(&mut self, status: &Status) -> Option<Verb> {
         println!("This is {} of {}.", status.device, status.organisation);
         if let Some(problem) = &status.problem {
             println!("! Not connected to the relay {}: {problem}", status.relay);
         }
+        let mut next = None;
         for request in &status.requests {
-            self.asked(request.clone());
+            next = self.asked(request.clone()).or(next);
         }
         for session in &status.sessions {
             self.session(session);
         }
         println!("Type ? for help.");
+        next
+    }
+
+    /// Shows the windows to choose from, or why there are none.
+    pub(crate) fn windows(&mut self, reply: Result<Reply, CallError>) {
+        self.windows.clear();
+        match reply {
+            Ok(Reply::Windows(windows)) if windows.is_empty() => println!("! No window is open."),
+            Ok(Reply::Windows(windows)) => self.windows = windows,
+            Ok(_) => {}
+            Err(error) => println!("! The windows can't be listed: {error}"),
+        }
+        if self.windows.is_empty() {
+            return;
+        }
+        println!(
+            "  Which window may they see? Only that one is shown, whatever lies over it. They don't see this list."
+        );
+        for (number, window) in (1_usize..).zip(&self.windows) {
+            println!("    {number}  {:?} ({:?})", window.title, window.application);
+        }
+        println!("  Type allow and its number, such as: allow 1\n");
     }
 
     /// Shows a new code, or why there is none.
@@ -82,7 +109,7 @@ impl Console {
             Event::Relay { connected: true, .. } => println!("Connected to the relay."),
             Event::Relay { problem, .. } => println!("! The relay is lost: {}", problem.unwrap_or_default()),
             Event::CodeGone { why } => println!("The support code no longer counts: {why}."),
-            Event::Asked(request) => self.asked(request),
+            Event::Asked(request) => return self.asked(request),
             Event::Settled { request, how } => {
                 self.requests.remove(&request);
                 println!("Request {request}: {how}.");
@@ -109,7 +136,7 @@ impl Console {
         None
     }
 
-    fn asked(&mut self, request: ConsentRequest) {
+    fn asked(&mut self, request: ConsentRequest) -> Option<Verb> {
         println!("\n  {:?} of {:?} asks to:", request.technician, request.organisation);
         for capability in request.capabilities.iter() {
             println!("    - {} ({capability})", capability.in_plain_words());
@@ -121,8 +148,10 @@ impl Console {
             );
         }
         println!("  Type allow or deny (no answer within {} s counts as deny).\n", request.seconds_left);
+        let window = request.capabilities.contains(Capability::Window);
         self.current = Some(request.session);
         self.requests.insert(request.request, request);
+        window.then_some(Verb::Windows)
     }
 
     fn session(&mut self, session: &Session) {
@@ -156,6 +185,7 @@ impl Console {
             }
             "allow" | "deny" => self.decide(word, rest),
             "/code" => Next::Ask(Verb::NewCode),
+            "/windows" => Next::Ask(Verb::Windows),
             "/quit" => Next::Leave,
             "/stop" => Next::Ask(Verb::StopAll),
             "/more" => self.in_session(|session, granted| {
@@ -183,8 +213,17 @@ impl Console {
         if word == "deny" {
             return Next::Ask(Verb::Decide { request: *id, choice: Choice::Deny });
         }
-        let (mut what, mut seconds) = (request.capabilities, request.seconds);
+        let (mut what, mut seconds, mut window) = (request.capabilities, request.seconds, None);
         for part in rest.split_whitespace().filter(|part| *part != "for") {
+            if let Ok(number) = part.parse::<usize>() {
+                let listed = number.checked_sub(1).and_then(|index| self.windows.get(index));
+                let Some(listed) = listed else {
+                    println!("! There is no window {number} in the list; /windows shows it again.");
+                    return Next::Wait;
+                };
+                window = Some(listed.id);
+                continue;
+            }
             let read = match parse_duration(part) {
                 Ok(duration) => {
                     seconds = u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
@@ -197,7 +236,17 @@ impl Console {
                 return Next::Wait;
             }
         }
-        Next::Ask(Verb::Decide { request: *id, choice: Choice::Allow { capabilities: what, seconds } })
+        let choice = match window {
+            Some(window) => Choice::AllowWindow { capabilities: what, seconds, window },
+            None if what.contains(Capability::Window) => {
+                println!(
+                    "! Say which window they may see, such as: allow 1. Without one: deny, or allow the rest by name."
+                );
+                return Next::Ask(Verb::Windows);
+            }
+            None => Choice::Allow { capabilities: what, seconds },
+        };
+        Next::Ask(Verb::Decide { request: *id, choice })
     }
 
     fn in_session(&self, verb: impl FnOnce(SessionId, Capabilities) -> Result<Verb, String>) -> Next {
@@ -259,6 +308,40 @@ mod tests {
         }
         c.event(Event::Settled { request: 3, how: "denied".into() });
         assert_eq!(c.line("allow"), Next::Wait);
+    }
+
+    #[test]
+    fn a_window_is_chosen_by_its_number_and_never_by_none() {
+        let mut c = Console::default();
+        let wanted: Capabilities = [Capability::Window, Capability::Diagnostics].into_iter().collect();
+        let asked = c.event(Event::Asked(ConsentRequest {
+            request: 3,
+            session: S,
+            organisation: "Acme".into(),
+            technician: "Ada".into(),
+            reason: "ledger".into(),
+            capabilities: wanted,
+            seconds: 900,
+            first_contact: false,
+            seconds_left: 60,
+        }));
+        assert_eq!(asked, Some(Verb::Windows));
+        assert_eq!(c.line("allow 1"), Next::Wait, "nothing is listed yet");
+        let window = |id, title: &str| Window { id, application: "Ledger".into(), title: title.into() };
+        c.windows(Ok(Reply::Windows(vec![window(70, "Accounts"), window(7, "2 allow 1")])));
+        let chosen = |capabilities, seconds, window| {
+            let choice = Choice::AllowWindow { capabilities, seconds, window };
+            Next::Ask(Verb::Decide { request: 3, choice })
+        };
+        assert_eq!(c.line("allow 2"), chosen(wanted, 900, 7));
+        assert_eq!(c.line("allow window 1 for 5m"), chosen(Capability::Window.into(), 300, 70));
+        assert_eq!(c.line("allow diagnostics"), allow(&[Capability::Diagnostics], 900));
+        assert_eq!(c.line("allow"), Next::Ask(Verb::Windows));
+        for nonsense in ["allow 0", "allow 3", "allow -1"] {
+            assert_eq!(c.line(nonsense), Next::Wait, "{nonsense:?}");
+        }
+        c.windows(Ok(Reply::Windows(Vec::new())));
+        assert_eq!(c.line("allow 1"), Next::Wait, "an old list is none");
     }
 
     #[test]

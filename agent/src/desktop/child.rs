@@ -8,7 +8,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use nearhand_screen::{Point, Rect};
-use nearhand_shared::message::screen::{FromScreen, Input, InputNotice, MonitorNumber, ScreenPoint};
+use nearhand_shared::message::screen::{FromScreen, Input, InputNotice, MonitorNumber, Quality, ScreenPoint};
 
 use super::drawing::Drawing;
 use super::input::{Deed, Hands};
@@ -133,11 +133,14 @@ impl<D: Display> Child<D> {
     fn told(&mut self, message: ToDesktop, now: Instant, out: &mut Outgoing) -> Result<(), ChildError> {
         match message {
             ToDesktop::View { monitor, quality } => {
-                self.monitor = monitor;
-                self.display.watch(true)?;
-                self.view.start(quality, now);
-                self.look_anew(now, out);
+                self.display.aim(None)?;
+                self.begin(monitor, quality, now, out)?;
             }
+            ToDesktop::ViewWindow { aim, quality } => match self.display.aim(Some(&aim))? {
+                None => self.begin(Some(0), quality, now, out)?,
+                Some(why) => self.window_gone(why, out)?,
+            },
+            ToDesktop::Windows => out.push(&FromDesktop::Windows(self.display.windows()?)),
             ToDesktop::Painted { frame, decode, paint } => {
                 let viewer = Duration::from_micros(u64::from(decode) + u64::from(paint));
                 self.view.painted(frame, viewer, now);
@@ -147,25 +150,54 @@ impl<D: Display> Child<D> {
             ToDesktop::StopView => {
                 self.view.stop();
                 self.display.watch(false)?;
+                self.display.aim(None)?;
             }
+            // What is clicked there may be another window, which is not seen.
+            ToDesktop::Input(_) if self.display.is_aimed() => {}
             ToDesktop::Input(input) => self.input(input, now, out)?,
             ToDesktop::StopInput => self.stop_input()?,
             ToDesktop::Clipboard(message) => self.display.told(message, now)?,
             ToDesktop::StartClipboard => self.display.share(true, now)?,
             ToDesktop::StopClipboard => self.display.share(false, now)?,
             ToDesktop::Laser(at) => {
-                self.drawing.point(at, self.area(), now);
-                self.redraw = true;
+                if let Some(area) = self.display.on_screen(self.area()) {
+                    self.drawing.point(at, area, now);
+                    self.redraw = true;
+                }
             }
             ToDesktop::Stroke { number, points } => {
-                self.drawing.stroke(number, &points, self.area());
-                self.redraw = true;
+                if let Some(area) = self.display.on_screen(self.area()) {
+                    self.drawing.stroke(number, &points, area);
+                    self.redraw = true;
+                }
             }
             ToDesktop::Wipe => {
                 self.drawing.wipe();
                 self.redraw = true;
             }
         }
+        Ok(())
+    }
+
+    fn begin(
+        &mut self,
+        monitor: Option<MonitorNumber>,
+        quality: Quality,
+        now: Instant,
+        out: &mut Outgoing,
+    ) -> Result<(), ChildError> {
+        self.monitor = monitor;
+        self.display.watch(true)?;
+        self.view.start(quality, now);
+        self.look_anew(now, out);
+        Ok(())
+    }
+
+    fn window_gone(&mut self, why: String, out: &mut Outgoing) -> Result<(), ChildError> {
+        self.view.stop();
+        self.display.watch(false)?;
+        self.display.aim(None)?;
+        out.push(&FromDesktop::WindowGone(why));
         Ok(())
     }
 
@@ -186,8 +218,10 @@ impl<D: Display> Child<D> {
         out.push(&FromDesktop::Screen(FromScreen::Monitors(self.display.monitors().to_vec())));
         let area = self.chosen();
         if area.is_none() {
-            let gone = "this monitor is no longer there; choose another one";
-            out.push(&FromDesktop::Screen(FromScreen::Gone(gone.to_owned())));
+            let gone = self.display.out_of_sight();
+            let gone =
+                gone.unwrap_or_else(|| "this monitor is no longer there; choose another one".to_owned());
+            out.push(&FromDesktop::Screen(FromScreen::Gone(gone)));
         }
         self.view.look_at(area, now);
         self.pointer = None;
@@ -249,6 +283,7 @@ impl<D: Display> Child<D> {
                 }
                 self.redraw = true;
             }
+            Happened::WindowGone(why) => self.window_gone(why.clone(), out)?,
             Happened::CursorShape => self.cursor_changed = true,
             Happened::PointerMoved => self.pointer_moved = true,
             Happened::UsedLocally if self.guarding => {

@@ -7,6 +7,7 @@
 //! [`drawing`]. On the agent's side, [`find`] says which display there is and [`process`] starts and ends the desktop
 //! process. No stream, grant or consent is known here.
 
+mod aim;
 pub(crate) mod child;
 mod coder;
 mod damage;
@@ -20,4 +21,5 @@ pub(crate) mod process;
 pub(crate) mod protocol;
 mod source;
 mod view;
+pub(crate) mod windows;
 mod x11;

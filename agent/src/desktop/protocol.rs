@@ -5,6 +5,7 @@
 //! agent bounds what the desktop process says ([`FromDesktop::is_sound`]), since that runs with a user's rights and
 //! the agent may be root. Pure: bytes in, messages out.
 
+use nearhand_shared::message::local::{MAX_TITLE, MAX_WINDOWS};
 use nearhand_shared::message::screen::{
     CLIPBOARD_PART, Clipboard, FRAME_PART, FromScreen, Input, InputNotice, MAX_CURSOR, MAX_MONITORS, Monitor,
     MonitorNumber, Quality, ScreenPoint,
@@ -64,6 +65,38 @@ pub(crate) enum ToDesktop {
     },
     /// What was drawn is wiped.
     Wipe,
+    /// Which windows are there? Answered with [`FromDesktop::Windows`].
+    Windows,
+    /// Begin to show one window, or begin anew. Input is left undone meanwhile.
+    ViewWindow {
+        /// Which.
+        aim: Aim,
+        /// How natural pictures may be coded.
+        quality: Quality,
+    },
+}
+
+/// Which window may be seen.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Aim {
+    /// This one and no other.
+    Window(OpenWindow),
+    /// The uppermost one of these applications when the view begins.
+    Application(Vec<String>),
+}
+
+/// A window that is open. Title and application are what its program says.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct OpenWindow {
+    /// The display's name for it.
+    pub(crate) id: u32,
+    /// The process that owns it, as the display knows it; 0 where it doesn't. With the application it tells the window
+    /// from a later one of the same id.
+    pub(crate) process: u32,
+    /// What the application is called.
+    pub(crate) application: String,
+    /// Its title.
+    pub(crate) title: String,
 }
 
 /// Desktop process → agent.
@@ -80,6 +113,10 @@ pub(crate) enum FromDesktop {
     Input(InputNotice),
     /// For the clipboard's stream.
     Clipboard(Clipboard),
+    /// The windows there are, the uppermost first.
+    Windows(Vec<OpenWindow>),
+    /// The window that is shown is no longer there, and why; nothing more of it follows.
+    WindowGone(String),
     /// It can't go on; what happened and what to do. The last message.
     Failed(String),
 }
@@ -96,7 +133,14 @@ impl FromDesktop {
                 let pixels = usize::from(cursor.width) * usize::from(cursor.height);
                 cursor.width <= MAX_CURSOR && cursor.height <= MAX_CURSOR && cursor.rgba.len() == pixels * 4
             }
-            Self::Screen(FromScreen::Gone(words)) | Self::Failed(words) => words.len() <= MAX_WORDS,
+            Self::Screen(FromScreen::Gone(words)) | Self::WindowGone(words) | Self::Failed(words) => {
+                words.len() <= MAX_WORDS
+            }
+            Self::Windows(windows) => {
+                let short = |text: &str| text.chars().count() <= MAX_TITLE;
+                windows.len() <= MAX_WINDOWS
+                    && windows.iter().all(|window| short(&window.application) && short(&window.title))
+            }
             Self::Input(InputNotice::Untypable(what)) => what.len() <= MAX_WORDS,
             Self::Clipboard(Clipboard::Part { bytes, .. }) => bytes.len() <= CLIPBOARD_PART,
             // Those are the agent's own.

@@ -10,6 +10,7 @@ use nearhand_screen::{Picture, Rect, Size};
 use nearhand_shared::message::screen::{Clipboard, Cursor, Monitor};
 
 use super::input::{Deed, Keyboard};
+use super::protocol::{Aim, OpenWindow};
 
 /// Why a display can't be used, or no longer. In words for the technician.
 #[derive(Debug, thiserror::Error)]
@@ -43,12 +44,30 @@ pub(crate) enum Happened {
     PointerMoved,
     /// The person at the device used pointer or keyboard.
     UsedLocally,
+    /// The window that is shown is no longer there, and why.
+    WindowGone(String),
+}
+
+/// One window instead of the screen.
+pub(crate) trait WindowSource {
+    /// The windows that a person would know, the uppermost first.
+    fn windows(&mut self) -> Result<Vec<OpenWindow>, DisplayError>;
+    /// From now on only that window is seen, or the screen again. While it is aimed at a window, the window is the
+    /// only monitor (none while it is out of sight), and areas, damage and the pointer count from its corner.
+    /// `Some`: there is no such window, in words.
+    fn aim(&mut self, at: Option<&Aim>) -> Result<Option<String>, DisplayError>;
+    /// Whether a window is aimed at.
+    fn is_aimed(&self) -> bool;
+    /// Where that area is on the screen, as far as it is there.
+    fn on_screen(&self, area: Rect) -> Option<Rect>;
 }
 
 /// What is seen.
 pub(crate) trait ScreenSource {
     /// The monitors.
     fn monitors(&self) -> &[Monitor];
+    /// Why nothing is to be seen, where that isn't a monitor's being gone.
+    fn out_of_sight(&self) -> Option<String>;
     /// The size of all of them together.
     fn size(&self) -> Size;
     /// Begins or ends telling of changes.
@@ -93,7 +112,7 @@ pub(crate) trait Overlay {
 }
 
 /// A display.
-pub(crate) trait Display: ScreenSource + InputSink + ClipboardEnd + Overlay {
+pub(crate) trait Display: ScreenSource + WindowSource + InputSink + ClipboardEnd + Overlay {
     /// Readable when something has happened.
     fn descriptor(&self) -> BorrowedFd<'_>;
     /// Takes what has happened; empty if nothing has.

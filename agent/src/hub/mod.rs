@@ -7,6 +7,7 @@
 mod chats;
 mod codes;
 mod sessions;
+mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -31,14 +32,19 @@ use crate::alarm::Alarms;
 use crate::audit::AuditLog;
 use crate::code::CodeKeeper;
 use crate::consent::{Change, Consent};
+use crate::desktop::protocol::OpenWindow;
 use crate::home::{Enrolment, Home, HomeError};
 pub(crate) use sessions::{Live, Technician, ToSession};
+pub(crate) use windows::in_words;
 
 /// What this build can do for a technician on any device.
 pub(crate) const ALWAYS_OFFERED: Capabilities = Capabilities::NONE.with(Capability::Diagnostics);
 /// What it can do on one with a screen.
-pub(crate) const DESKTOP_OFFERS: Capabilities =
-    ALWAYS_OFFERED.with(Capability::View).with(Capability::Control).with(Capability::Clipboard);
+pub(crate) const DESKTOP_OFFERS: Capabilities = ALWAYS_OFFERED
+    .with(Capability::View)
+    .with(Capability::Control)
+    .with(Capability::Clipboard)
+    .with(Capability::Window);
 /// Sessions at the same time.
 pub(crate) const MAX_SESSIONS: usize = 8;
 /// Events that a slow watcher may lag behind before it is told to look at the status again.
@@ -76,6 +82,8 @@ struct State {
     arriving: BTreeMap<SessionId, tokio::sync::mpsc::Sender<ToSession>>,
     known: BTreeSet<TechnicianId>,
     audit: AuditLog,
+    /// What a person was last shown to choose a window from.
+    windows: Vec<OpenWindow>,
     watchers: usize,
     unwatched_since: Option<Instant>,
     problem: Option<String>,
@@ -105,6 +113,7 @@ impl Hub {
             arriving: BTreeMap::new(),
             known: home.known_technicians()?,
             audit,
+            windows: Vec::new(),
             watchers: 0,
             unwatched_since: None,
             problem: Some("not connected yet".to_owned()),

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Hub, MAX_SESSIONS, State};
 use crate::consent::{Ask, DecideError, Decided, RequestId};
+use crate::desktop::protocol::Aim;
 
 /// Messages to a session's task that may wait.
 const INBOX: usize = 32;
@@ -66,6 +67,10 @@ pub(crate) struct Live {
     pub(crate) offers: Capabilities,
     /// Parts of a recording that were begun, and whether one is under way.
     pub(crate) recorded: (u32, bool),
+    /// The window that may be seen, while that is granted.
+    pub(crate) aim: watch::Sender<Option<Aim>>,
+    /// The window that is being seen, in words.
+    pub(crate) window: Option<String>,
 }
 
 impl Hub {
@@ -170,8 +175,10 @@ impl Hub {
     /// The technician keeps what they see of the screen from now on. The number of this part of the recording.
     pub(crate) fn recording_begins(&self, session: SessionId, actor: &str) -> Result<u32, Refusal> {
         let mut state = self.state();
-        let part = state.sessions.get(&session).ok_or(Refusal::NoSuchSession)?.recorded.0.saturating_add(1);
-        state.audit(actor, "record.start", Some(session), format!("part {part} of the recording"))?;
+        let live = state.sessions.get(&session).ok_or(Refusal::NoSuchSession)?;
+        let part = live.recorded.0.saturating_add(1);
+        let of = live.window.as_ref().map(|window| format!(", of {window}")).unwrap_or_default();
+        state.audit(actor, "record.start", Some(session), format!("part {part} of the recording{of}"))?;
         if let Some(live) = state.sessions.get_mut(&session) {
             live.recorded = (part, true);
         }
@@ -293,6 +300,9 @@ impl Hub {
             .filter(|a| !attended || a.capabilities == wanted);
         if let Some(allowed) = allowed {
             let duration = duration.min(allowed.duration);
+            if !allowed.windows.is_empty() {
+                state.set_aim(session, Aim::Application(allowed.windows));
+            }
             let record = state.record(self, session, allowed.capabilities, duration, DecidedBy::Policy)?;
             state.consent.grant(now, session, allowed.capabilities, duration);
             let granted = self.publish(&state, now, session);
@@ -324,7 +334,21 @@ impl Hub {
 
     /// The person's decision.
     pub(crate) fn decide(&self, request: u64, choice: Choice) -> Result<(), DecideError> {
-        let decided = self.state().consent.decide(Instant::now(), RequestId(request), choice)?;
+        let mut state = self.state();
+        let window = match choice {
+            Choice::AllowWindow { window, .. } => {
+                let listed = state.windows.iter().find(|listed| listed.id == window);
+                Some(listed.cloned().ok_or(DecideError::NoSuchWindow)?)
+            }
+            _ => None,
+        };
+        let decided = state.consent.decide(Instant::now(), RequestId(request), choice)?;
+        if let (Some(window), Ok((allowed, _))) = (window, &decided.outcome)
+            && allowed.contains(Capability::Window)
+        {
+            state.set_aim(decided.session, Aim::Window(window));
+        }
+        drop(state);
         let how = if decided.outcome.is_ok() { "allowed" } else { "denied" };
         self.settled(RequestId(request), &decided, how);
         Ok(())
@@ -453,7 +477,8 @@ impl State {
         let technician = self.sessions.get(&session).ok_or(Refusal::NoSuchSession)?.technician.id;
         let who = if by == DecidedBy::Person { "person at the device" } else { "policy" };
         let seconds = u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
-        self.audit(who, "grant", Some(session), format!("{capabilities} for {seconds} s"))?;
+        let of = self.aim_in_words(session, capabilities);
+        self.audit(who, "grant", Some(session), format!("{capabilities} for {seconds} s{of}"))?;
         if by == DecidedBy::Person
             && self.known.insert(technician)
             && let Err(error) = hub.home.save_known_technicians(&self.known)

@@ -21,6 +21,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
+use crate::desktop::windows;
 use crate::home::Home;
 use crate::hub::{Hub, Watcher};
 use crate::{control, platform};
@@ -285,6 +286,9 @@ async fn answer(hub: &Arc<Hub>, caller: Caller, verb: Verb) -> Reply {
         Verb::Seen { session, number } => {
             hub.saw(session, number).map_or_else(|e| refused(&e), |()| Reply::Done)
         }
+        Verb::Windows => windows::open()
+            .await
+            .map_or_else(Reply::Refused, |windows| Reply::Windows(hub.keep_windows(windows))),
         Verb::RotateKey if caller == Caller::Desktop => {
             Reply::Refused("only the administrator of this machine can do that".to_owned())
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use nearhand_shared::chat::{ChatLog, Side};
 use nearhand_shared::credential::{CredentialError, Verified};
-use nearhand_shared::grant::Capabilities;
+use nearhand_shared::grant::{Capabilities, Capability};
 use nearhand_shared::id::SessionId;
 use nearhand_shared::identity::PublicKey;
 use nearhand_shared::message::Program;
@@ -122,6 +122,7 @@ async fn settle(
         return Err(refused(Refusal::Protocol));
     }
     let session = offer.session;
+    let reads_window = hello.program.reads(Program::WINDOW);
     let (channel, key) =
         channel(connection, EXPORTER_LABEL, session, hub).ok_or(refused(Refusal::Protocol))?;
     let technician = technician(hub, &hello, key).map_err(refused)?;
@@ -147,7 +148,10 @@ async fn settle(
             ResumeSecret::new(secret.ok_or(refused(Refusal::Protocol))?)
         }
     };
-    let offers = offers().await;
+    let mut offers = offers().await;
+    if !reads_window {
+        offers = offers.without(Capability::Window.into());
+    }
     if standing.is_none() {
         begin(hub, session, technician.clone(), offer.code.is_some(), offers).map_err(refused)?;
     }
@@ -227,6 +231,8 @@ fn begin(
         granted: watch::channel(Capabilities::NONE).0,
         offers,
         recorded: (0, false),
+        aim: watch::channel(None).0,
+        window: None,
     };
     hub.begin_session(session, live)
 }

@@ -8,6 +8,7 @@ mod hello;
 mod recording;
 mod screen;
 mod serve;
+mod window;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use nearhand_shared::grant::Capability;
 use nearhand_shared::message::screen::{Clipboard, FromScreen, FromViewer, Input, InputNotice, MAX_STROKE};
 use nearhand_shared::message::session::FRAME_LIMIT;
 use nearhand_shared::text;
@@ -17,10 +18,11 @@ use nearhand_shared::transport::framed;
 use quinn::{RecvStream, SendStream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::recording::{NotWritten, Recording};
-use super::serve::Serving;
+use super::serve::{GRANT_GONE, Serving, gone};
 use crate::desktop::find;
 use crate::desktop::process::{Desktop, Ended};
 use crate::desktop::protocol::{FromDesktop, ToDesktop};
@@ -36,6 +38,9 @@ const MAX_STARTS: usize = 5;
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// A frame goes behind everything that is short: control, chat, findings. Lower is later.
 const SCREEN_PRIORITY: i32 = -10;
+/// A recording's last word has so long to reach the technician once the grant is gone. Nothing else is sent then, and
+/// whoever doesn't take it has a recording that is cut.
+pub(super) const LAST_WORD: Duration = Duration::from_millis(400);
 /// Clipboard contents go behind frames.
 const CLIPBOARD_PRIORITY: i32 = -20;
 
@@ -65,6 +70,8 @@ struct Routes {
     screen: Option<mpsc::Sender<FromScreen>>,
     input: Option<mpsc::Sender<InputNotice>>,
     clipboard: Option<mpsc::Sender<Clipboard>>,
+    /// Whoever shows a window hears of its end.
+    closed: Option<oneshot::Sender<String>>,
     /// Why the last desktop process is gone.
     gone: Option<String>,
 }
@@ -122,9 +129,14 @@ async fn pump(desktop: Desktop, mut from: mpsc::Receiver<FromDesktop>, to: Arc<M
                     let _ = to.send(message).await;
                 }
             }
+            FromDesktop::WindowGone(why) => {
+                if let Some(to) = routes(&to, |routes| routes.closed.take()) {
+                    let _ = to.send(why);
+                }
+            }
             FromDesktop::Failed(reason) => failed = Some(reason),
             // Its monitors are told on the screen's stream too.
-            FromDesktop::Ready { .. } => {}
+            FromDesktop::Ready { .. } | FromDesktop::Windows(_) => {}
         }
     }
     let ended = desktop.ended().await;
@@ -151,43 +163,90 @@ impl Drop for Leaving {
     }
 }
 
-/// The screen, until the technician has seen enough or the grant ends.
-pub(super) async fn screen(serving: &Serving, send: &mut SendStream, recv: &mut RecvStream) {
+/// What is seen.
+pub(super) enum Sight {
+    /// The screen.
+    Screen,
+    /// One window.
+    Window {
+        /// Which, in words.
+        what: String,
+        /// Who hears that it is closed.
+        closed: oneshot::Sender<String>,
+    },
+}
+
+impl Sight {
+    /// The row in the record, its detail, and what the person reads.
+    fn words(&self) -> (&'static str, String, String) {
+        match self {
+            Self::Screen => ("view.start", String::new(), "the screen".to_owned()),
+            Self::Window { what, .. } => ("window.start", what.clone(), what.clone()),
+        }
+    }
+}
+
+/// The screen or a window of it, until the technician has seen enough or the grant ends.
+pub(super) async fn see(serving: &Serving, sight: Sight, send: &mut SendStream, recv: &mut RecvStream) {
     let _ = send.set_priority(SCREEN_PRIORITY);
-    if !note(serving, "view.start") {
+    let (start, detail, what) = sight.words();
+    if serving.hub.audit(&serving.actor, start, Some(serving.session), detail).is_err() {
         return;
     }
+    let window = matches!(sight, Sight::Window { .. });
     let desktop = match serving.desk.desktop().await {
         Ok(desktop) => desktop,
         Err(why) => {
-            serving.hub.activity(serving.session, format!("the screen can't be shown: {why}"));
+            serving.hub.activity(serving.session, format!("{what} can't be shown: {why}"));
             let _ = framed::write(send, &FromScreen::Gone(text::one_line(&why, 300)), FRAME_LIMIT).await;
             return;
         }
     };
     let (to, from) = mpsc::channel(SCREEN_QUEUE);
-    routes(&serving.desk.routes, |routes| routes.screen = Some(to));
+    routes(&serving.desk.routes, |routes| {
+        routes.screen = Some(to);
+        if let Sight::Window { closed, .. } = sight {
+            routes.closed = Some(closed);
+        }
+    });
     let leaving = Leaving { desktop: desktop.clone(), last: Some(ToDesktop::StopView) };
-    serving.hub.activity(serving.session, "the technician sees the screen");
-    show(serving, &desktop, send, recv, from).await;
+    serving.hub.activity(serving.session, format!("the technician sees {what}"));
+    let cut = show(serving, window, &desktop, send, recv, from).await;
     drop(leaving);
+    match cut {
+        Some(Cut::Witnessed) => {
+            let _ = send.finish();
+            let _ = timeout(LAST_WORD, send.stopped()).await;
+        }
+        // What is on its way is not for them any more.
+        Some(Cut::Unseen) => {
+            let _ = send.reset(GRANT_GONE);
+        }
+        None => {}
+    }
     if let Some(why) = routes(&serving.desk.routes, |routes| routes.gone.take()) {
         let _ = framed::write(send, &FromScreen::Gone(text::one_line(&why, 300)), FRAME_LIMIT).await;
     }
-    serving.hub.activity(serving.session, "the technician no longer sees the screen");
-    note(serving, "view.end");
+    serving.hub.activity(serving.session, format!("the technician no longer sees {what}"));
+    if !window {
+        note(serving, "view.end");
+    }
 }
 
 /// Carries the screen's messages both ways until one side is over. What passes while the technician records is hashed
 /// and signed on its way.
 async fn show(
     serving: &Serving,
+    window: bool,
     desktop: &mpsc::Sender<ToDesktop>,
     send: &mut SendStream,
     recv: &mut RecvStream,
     mut from: mpsc::Receiver<FromScreen>,
-) {
+) -> Option<Cut> {
     let (order, mut orders) = mpsc::channel(QUEUE);
+    let mut granted = serving.hub.watch_grants(serving.session);
+    let capability = if window { Capability::Window } else { Capability::View };
+    let mut cut = None;
     let outwards = async {
         let mut recording = Recording::default();
         let mut over = false;
@@ -196,6 +255,12 @@ async fn show(
             // An order is there before anything that was captured because of what follows it.
             let (before, message) = tokio::select! {
                 biased;
+                () = gone(&mut granted, capability) => {
+                    over = true;
+                    let last = recording.last()?;
+                    cut = Some(if last.is_some() { Cut::Witnessed } else { Cut::Unseen });
+                    (None, last)
+                }
                 Some(on) = orders.recv() => (None, recording.order(serving, on)?),
                 message = from.recv() => match message {
                     Some(message) => (recording.passes(&message)?, Some(message)),
@@ -220,7 +285,7 @@ async fn show(
                 }
                 continue;
             }
-            let Some(message) = viewer(said) else { return };
+            let Some(message) = viewer(serving, window, said) else { return };
             if desktop.send(message).await.is_err() {
                 return;
             }
@@ -230,6 +295,15 @@ async fn show(
         _ = outwards => {}
         () = inwards => {}
     }
+    cut
+}
+
+/// The grant went.
+enum Cut {
+    /// And a recording's last word was said.
+    Witnessed,
+    /// Nobody recorded.
+    Unseen,
 }
 
 async fn at(due: Option<Instant>) {
@@ -240,8 +314,11 @@ async fn at(due: Option<Instant>) {
 }
 
 /// What the viewer says, for the desktop; `None` breaks the stream off.
-fn viewer(said: FromViewer) -> Option<ToDesktop> {
+fn viewer(serving: &Serving, window: bool, said: FromViewer) -> Option<ToDesktop> {
     Some(match said {
+        FromViewer::Start { quality, .. } if window => {
+            ToDesktop::ViewWindow { aim: serving.hub.aim(serving.session).ok()?, quality }
+        }
         FromViewer::Start { monitor, quality } => ToDesktop::View { monitor, quality },
         FromViewer::Painted { frame, decode, paint } => ToDesktop::Painted { frame, decode, paint },
         FromViewer::Quality(quality) => ToDesktop::Quality(quality),

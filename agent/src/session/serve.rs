@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::hello::{Standing, Streams};
 use super::screen::Desk;
-use super::{Path, diagnostics, screen, short};
+use super::{Path, diagnostics, screen, short, window};
 use crate::hub::{Hub, ToSession};
 
 /// A technician who doesn't take a message for this long has lost the connection, or stalls us.
@@ -88,6 +88,8 @@ pub(super) async fn serve(
             told = inbox.recv() => match told {
                 Some(ToSession::Tell(message)) => Some(message),
                 Some(ToSession::End(ended)) => {
+                    // A recording's last word goes first: the technician closes when they have read the other one.
+                    let _ = timeout(screen::LAST_WORD * 2, serving.seeing.acquire()).await;
                     farewell(hub, &mut send, ended).await;
                     return End::Over(ended);
                 }
@@ -207,6 +209,13 @@ async fn watch_path(hub: Arc<Hub>, session: SessionId, mut state: watch::Receive
 }
 
 impl Serving {
+    /// Whether the technician may see a window and not the screen.
+    fn sees_window_only(&self) -> bool {
+        let granted = self.hub.watch_grants(self.session);
+        let granted = *granted.borrow();
+        granted.contains(Capability::Window) && !granted.contains(Capability::View)
+    }
+
     /// What the technician asks on the control stream; what to answer.
     fn request(&self, request: FromTechnician) -> Option<FromAgent> {
         match request {
@@ -240,6 +249,10 @@ async fn stream_task(
     let needs = open.needs();
     let answer = match needs.map_or(Ok(()), |capability| serving.hub.allows(serving.session, capability)) {
         Err(refusal) => Answer::Refused(refusal),
+        // One window can't be used: a click would hit whatever lies over it.
+        Ok(()) if matches!(open, Open::Input) && serving.sees_window_only() => {
+            Answer::Refused(Refusal::NotGranted(Capability::View))
+        }
         Ok(()) => Answer::Accepted,
     };
     if let Answer::Refused(refusal) = answer {
@@ -250,7 +263,13 @@ async fn stream_task(
     let work = conversation(&serving, open, &mut send, &mut recv);
     let cut = async {
         match needs {
-            Some(capability) => gone(&mut granted, capability).await,
+            Some(capability) => {
+                gone(&mut granted, capability).await;
+                if matches!(capability, Capability::View | Capability::Window) {
+                    // The conversation has noticed, says nothing more but a recording's last word, and ends.
+                    tokio::time::sleep(screen::LAST_WORD * 2).await;
+                }
+            }
             None => core::future::pending().await,
         }
     };
@@ -268,7 +287,8 @@ async fn conversation(serving: &Serving, open: Open, send: &mut SendStream, recv
         Open::Control(_) => return refuse(send, Refusal::Protocol).await,
         Open::Chat => &serving.chatting,
         Open::Diagnostics { .. } => &serving.diagnosing,
-        Open::Screen => &serving.seeing,
+        // One or the other.
+        Open::Screen | Open::Window => &serving.seeing,
         Open::Input => &serving.typing,
         Open::Clipboard => &serving.copying,
         other @ (Open::File | Open::Terminal | Open::Action) => {
@@ -285,7 +305,8 @@ async fn conversation(serving: &Serving, open: Open, send: &mut SendStream, recv
     match open {
         Open::Chat => chat(serving, send, recv).await,
         Open::Diagnostics { set } => diagnostics::run(serving, set, send, recv).await,
-        Open::Screen => screen::screen(serving, send, recv).await,
+        Open::Screen => screen::see(serving, screen::Sight::Screen, send, recv).await,
+        Open::Window => window::window(serving, send, recv).await,
         Open::Input => screen::input(serving, send, recv).await,
         Open::Clipboard => screen::clipboard(serving, send, recv).await,
         Open::Control(_) | Open::File | Open::Terminal | Open::Action => {}
@@ -305,7 +326,7 @@ async fn refuse(send: &mut SendStream, refusal: Refusal) {
 }
 
 /// Ends when `capability` is no longer granted.
-async fn gone(granted: &mut watch::Receiver<Capabilities>, capability: Capability) {
+pub(super) async fn gone(granted: &mut watch::Receiver<Capabilities>, capability: Capability) {
     // An error means that the session itself is gone.
     let _ = granted.wait_for(|granted| !granted.contains(capability)).await;
 }

@@ -19,3 +19,4 @@ mod hands;
 mod protocol;
 mod screen;
 mod talk;
+mod window;

@@ -111,6 +111,11 @@ pub(crate) struct Viewer {
 impl Viewer {
     pub(crate) fn start(desktop: &mut Desktop, monitor: Option<u8>) -> Self {
         desktop.send(&ToDesktop::View { monitor, quality: Quality::Auto });
+        Self::ready()
+    }
+
+    /// One that has seen nothing yet.
+    pub(crate) fn ready() -> Self {
         Self {
             decoder: Decoder::new(),
             picture: Picture::black(Size { width: 1, height: 1 }),

@@ -15,6 +15,10 @@ use crate::time::UnixMillis;
 
 /// Largest frame on this channel, in bytes.
 pub const FRAME_LIMIT: usize = 64 * 1024;
+/// Most windows listed.
+pub const MAX_WINDOWS: usize = 64;
+/// Longest title or application of a window, in characters.
+pub const MAX_TITLE: usize = 120;
 
 /// What a local program may ask of the agent; each is answered with one [`Reply`] of the same number.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -82,6 +86,8 @@ pub enum Verb {
     },
     /// The device's key is replaced by a new one; sessions end.
     RotateKey,
+    /// Which windows there are, for [`Choice::AllowWindow`].
+    Windows,
     /// What alarms there are, and what waits for the relay.
     Alarms,
 }
@@ -98,6 +104,27 @@ pub enum Choice {
     },
     /// Deny all.
     Deny,
+    /// Allow some of what is asked, among it to see one window.
+    AllowWindow {
+        /// What (never more than was asked for).
+        capabilities: Capabilities,
+        /// For how long.
+        seconds: u32,
+        /// Which window: its id in the newest [`Reply::Windows`].
+        window: u32,
+    },
+}
+
+/// A window of the person's, as they know it. Both texts were written by whatever program owns it; boxed, so
+/// that a list of empty ones takes little memory for its bytes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Window {
+    /// Its id.
+    pub id: u32,
+    /// What its application is called, at most [`MAX_TITLE`] characters.
+    pub application: Box<str>,
+    /// Its title, at most [`MAX_TITLE`] characters.
+    pub title: Box<str>,
 }
 
 /// The agent to a local program.
@@ -125,6 +152,8 @@ pub enum Reply {
     Code(Code),
     /// No, for this reason in words.
     Refused(String),
+    /// The windows there are now, the uppermost first, at most [`MAX_WINDOWS`].
+    Windows(Vec<Window>),
     /// What alarms there are.
     Alarms(Box<Alarms>),
 }

@@ -15,6 +15,7 @@
 //!
 //! `tests/golden` holds the bytes of every released message.
 
+pub mod alarms;
 pub mod control;
 pub mod local;
 pub mod screen;
@@ -29,13 +30,23 @@ pub struct Program {
     pub version: String,
     /// Which variants it reads beyond those of the major version's first release: one bit for each addition, given
     /// out once in this file and never used for something else. A peer sends such a variant only if the bit is set
-    /// and leaves bits that it doesn't know alone. None is given out yet.
+    /// and leaves bits that it doesn't know alone.
     pub features: u64,
 }
 
 impl Program {
+    /// Reads [`Capability::Window`] wherever a capability is named, and [`session::Open::Window`].
+    ///
+    /// [`Capability::Window`]: crate::grant::Capability::Window
+    pub const WINDOW: u64 = 1;
+
+    /// Whether it has that bit.
+    pub const fn reads(&self, bit: u64) -> bool {
+        self.features & bit != 0
+    }
+
     /// This build.
     pub fn this() -> Self {
-        Self { version: env!("CARGO_PKG_VERSION").to_owned(), features: 0 }
+        Self { version: env!("CARGO_PKG_VERSION").to_owned(), features: Self::WINDOW }
     }
 }

@@ -69,6 +69,9 @@ pub enum Open {
     Terminal,
     /// A corrective action or a reboot.
     Action,
+    /// One window: the same messages as on [`Open::Screen`], in which the window is the only monitor and a monitor's
+    /// number means nothing.
+    Window,
 }
 
 impl Open {
@@ -83,6 +86,7 @@ impl Open {
             Self::File => Some(Capability::Files),
             Self::Terminal => Some(Capability::Terminal),
             Self::Action => Some(Capability::Actions),
+            Self::Window => Some(Capability::Window),
         }
     }
 }

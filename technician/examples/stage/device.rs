@@ -125,7 +125,7 @@ impl Device {
         tokio::spawn(async move {
             let served = async {
                 match &open {
-                    Open::Screen => self.screen(read, write, cues).await,
+                    Open::Screen | Open::Window => self.screen(read, write, cues).await,
                     Open::Input => Self::input(read, write, cues).await,
                     Open::Clipboard => Self::clipboard(read, write, cues).await,
                     _ => unreachable!("the page opens no other"),

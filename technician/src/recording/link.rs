@@ -243,7 +243,7 @@ impl<L: Link> Link for Recorded<L> {
         priority: i32,
     ) -> Result<(Self::Sender, Self::Receiver), StreamError> {
         let (mut say, hear) = self.link.open_stream(open, priority).await?;
-        if !matches!(open, Open::Screen) || !self.shared.is_on().await {
+        if !matches!(open, Open::Screen | Open::Window) || !self.shared.is_on().await {
             return Ok((Saying::Alone(say), Hearing::Alone(hear)));
         }
         say.send(&FromViewer::Recording(true)).await?;

@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use nearhand_shared::message::session::{
-    Answer, DiagnosticsEvent, FRAME_LIMIT, HELLO_LIMIT, Open, REPORT_LIMIT, Refusal,
-};
+use nearhand_shared::message::session::{DiagnosticsEvent, Open, REPORT_LIMIT, Refusal};
 use nearhand_shared::report::model::{CheckSet, Finding, Report};
 use nearhand_shared::report::parse::{self, ParseError};
 use nearhand_shared::text;
-use nearhand_shared::transport::framed::{self, FrameError};
-use quinn::{Connection, RecvStream};
+use nearhand_shared::transport::framed::FrameError;
 use tokio::time::timeout;
 
-use super::Session;
+use super::{Session, StreamError};
 use crate::exit::{Exit, ExitCode};
 
 /// A run is tried again after a lost connection, this often.
@@ -84,7 +81,7 @@ impl Session {
     ) -> Result<Report, DiagnosticsError> {
         for _ in 0..TRIES {
             let connection = self.connection().await.ok_or(DiagnosticsError::CutOff)?;
-            match run(&connection, set, &mut progress).await {
+            match self.run(set, &mut progress).await {
                 Ok(report) => return Ok(report),
                 Err(Broken::Final(error)) => return Err(error),
                 Err(Broken::Connection) => progress(Progress::Again),
@@ -94,64 +91,47 @@ impl Session {
         }
         Err(DiagnosticsError::CutOff)
     }
-}
 
-async fn run(
-    connection: &Connection,
-    set: CheckSet,
-    progress: &mut impl FnMut(Progress),
-) -> Result<Report, Broken> {
-    let (mut send, mut recv) = connection.open_bi().await.map_err(|_| Broken::Connection)?;
-    framed::write(&mut send, &Open::Diagnostics { set }, HELLO_LIMIT)
-        .await
-        .map_err(|_| Broken::Connection)?;
-    if let Answer::Refused(refusal) = next(connection, &mut recv, HELLO_LIMIT).await? {
-        return Err(Broken::Final(DiagnosticsError::Refused(refusal)));
-    }
-    let mut json = Vec::new();
-    loop {
-        match next(connection, &mut recv, FRAME_LIMIT).await? {
-            DiagnosticsEvent::Started { total } => progress(Progress::Started(total)),
-            DiagnosticsEvent::Checking { id } => progress(Progress::Checking(text::one_line(&id, 64))),
-            DiagnosticsEvent::Finding(json) => {
-                // Only for the eye; the report is what counts.
-                if let Ok(finding) = serde_json::from_str(&json) {
-                    progress(Progress::Finding(Box::new(finding)));
+    async fn run(&self, set: CheckSet, progress: &mut impl FnMut(Progress)) -> Result<Report, Broken> {
+        let (_say, mut hear) = self.open_stream(&Open::Diagnostics { set }, 0).await?;
+        let mut json = Vec::new();
+        loop {
+            let event = timeout(SILENCE, hear.next()).await;
+            let silent = || Broken::Final(DiagnosticsError::Failed("it fell silent".to_owned()));
+            match event.map_err(|_| silent())?? {
+                DiagnosticsEvent::Started { total } => progress(Progress::Started(total)),
+                DiagnosticsEvent::Checking { id } => progress(Progress::Checking(text::one_line(&id, 64))),
+                DiagnosticsEvent::Finding(json) => {
+                    // Only for the eye; the report is what counts.
+                    if let Ok(finding) = serde_json::from_str(&json) {
+                        progress(Progress::Finding(Box::new(finding)));
+                    }
                 }
-            }
-            DiagnosticsEvent::Report { part, last } => {
-                if json.len() + part.len() > REPORT_LIMIT {
-                    return Err(Broken::Final(DiagnosticsError::TooLarge));
+                DiagnosticsEvent::Report { part, last } => {
+                    if json.len() + part.len() > REPORT_LIMIT {
+                        return Err(Broken::Final(DiagnosticsError::TooLarge));
+                    }
+                    json.extend_from_slice(&part);
+                    if last {
+                        return parse::parse(&json).map_err(|e| Broken::Final(e.into()));
+                    }
                 }
-                json.extend_from_slice(&part);
-                if last {
-                    return parse::parse(&json).map_err(|e| Broken::Final(e.into()));
+                DiagnosticsEvent::Failed(why) => {
+                    let why = text::one_line(&why, 200);
+                    return Err(Broken::Final(DiagnosticsError::Failed(why)));
                 }
-            }
-            DiagnosticsEvent::Failed(why) => {
-                let why = text::one_line(&why, 200);
-                return Err(Broken::Final(DiagnosticsError::Failed(why)));
             }
         }
     }
 }
 
-async fn next<T: serde::de::DeserializeOwned>(
-    connection: &Connection,
-    recv: &mut RecvStream,
-    limit: usize,
-) -> Result<T, Broken> {
-    match timeout(SILENCE, framed::read(recv, limit)).await {
-        Ok(Ok(message)) => Ok(message),
-        Ok(Err(error)) if error.is_hostile() => Err(Broken::Final(DiagnosticsError::Protocol(error))),
-        // A reset stream on a connection that stands: the grant is gone.
-        Ok(Err(_)) if connection.close_reason().is_none() => {
-            match timeout(Duration::from_millis(500), connection.closed()).await {
-                Ok(_) => Err(Broken::Connection),
-                Err(_) => Err(Broken::Final(DiagnosticsError::CutOff)),
-            }
+impl From<StreamError> for Broken {
+    fn from(error: StreamError) -> Self {
+        match error {
+            StreamError::Lost => Self::Connection,
+            StreamError::Refused(refusal) => Self::Final(DiagnosticsError::Refused(refusal)),
+            StreamError::NotGranted | StreamError::Over => Self::Final(DiagnosticsError::CutOff),
+            StreamError::Protocol(error) => Self::Final(DiagnosticsError::Protocol(error)),
         }
-        Ok(Err(_)) => Err(Broken::Connection),
-        Err(_) => Err(Broken::Final(DiagnosticsError::Failed("it fell silent".to_owned()))),
     }
 }

@@ -45,6 +45,8 @@ pub struct Watching<L> {
     pub program: Program,
     /// The page.
     pub page: mpsc::Sender<Outgoing>,
+    /// [`Open::Screen`], or [`Open::Window`].
+    pub open: Open,
     /// The first round's number.
     pub round: u32,
 }
@@ -60,7 +62,7 @@ impl<L: Link> Watching<L> {
         orders: &mut mpsc::Receiver<FromPage>,
         wanted: &mut Wanted,
     ) -> Result<core::convert::Infallible, Ended> {
-        let (mut say, hear) = self.link.open_stream(&Open::Screen, PRIORITY).await?;
+        let (mut say, hear) = self.link.open_stream(&self.open, PRIORITY).await?;
         say.send(&FromViewer::Start { monitor: wanted.monitor, quality: wanted.quality }).await?;
         if wanted.hidden {
             say.send(&FromViewer::Hidden(true)).await?;

@@ -5,7 +5,7 @@ use nearhand_shared::grant::Capability;
 use nearhand_shared::id::StreamId;
 use nearhand_shared::message::local::{
     Alarm, Alarms, ChatLine, Choice, Code, ConsentRequest, Event, Mark, Message, Reply, Request, Session,
-    Status, Verb,
+    Status, Verb, Window,
 };
 use nearhand_shared::message::session::Granted;
 use nearhand_tests::golden::AT;
@@ -22,7 +22,9 @@ pub(crate) fn fill(table: &mut Table) {
 fn requests(table: &mut Table) {
     let (session, capabilities) = (SESSION, some_capabilities());
     let allow = Choice::Allow { capabilities, seconds: 900 };
-    variants!(table, "local-choice", Choice { Allow: [allow], Deny: [Choice::Deny] });
+    let one =
+        Choice::AllowWindow { capabilities: Capability::Window.into(), seconds: 900, window: 0x0140_0007 };
+    variants!(table, "local-choice", Choice { Allow: [allow], Deny: [Choice::Deny], AllowWindow: [one] });
     variants!(
         table,
         "local-verb",
@@ -45,6 +47,7 @@ fn requests(table: &mut Table) {
             Say: [Verb::Say { session, text: "one moment".into() }],
             Seen: [Verb::Seen { session, number: 12 }],
             RotateKey: [Verb::RotateKey],
+            Windows: [Verb::Windows],
             Alarms: [Verb::Alarms],
         }
     );
@@ -108,6 +111,10 @@ fn session() -> Session {
     }
 }
 
+fn window() -> Window {
+    Window { id: 0x0140_0007, application: "Ledger".into(), title: "Accounts 2026".into() }
+}
+
 fn replies(table: &mut Table) {
     let bare = Status {
         version: "0.1.0".into(),
@@ -137,6 +144,7 @@ fn replies(table: &mut Table) {
             Status: [Reply::Status(Box::new(bare.clone())), Reply::Status(Box::new(full.clone()))],
             Code: [Reply::Code(code())],
             Refused: [Reply::Refused("that request is no longer open".into())],
+            Windows: [Reply::Windows(vec![]), Reply::Windows(vec![window()])],
             Alarms: [Reply::Alarms(Box::new(alarms()))],
         }
     );

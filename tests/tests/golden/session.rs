@@ -94,6 +94,7 @@ fn streams(table: &mut Table) {
             File: [Open::File],
             Terminal: [Open::Terminal],
             Action: [Open::Action],
+            Window: [Open::Window],
         }
     );
     variants!(
@@ -230,6 +231,7 @@ fn sets(table: &mut Table) {
             Diagnostics: [Capability::Diagnostics],
             Actions: [Capability::Actions],
             Reboot: [Capability::Reboot],
+            Window: [Capability::Window],
         }
     );
     table.wire("capabilities", "none", &Capabilities::NONE);

@@ -93,6 +93,11 @@ pub(crate) const DRIVERS: &[Driver] = &[
     Driver { at: "agent/src/desktop/view.rs", may: &[Clock], because: "measures captures and paces them" },
     Driver { at: "agent/src/desktop/coder.rs", may: &[Clock], because: "the thread that codes frames" },
     Driver { at: "agent/src/desktop/process.rs", may: &[Async], because: "starts the desktop process" },
+    Driver {
+        at: "agent/src/desktop/windows.rs",
+        may: &[Async],
+        because: "asks a desktop process for the windows",
+    },
     Driver { at: "agent/src/desktop/find.rs", may: &[Async], because: "asks logind over D-Bus" },
     Driver { at: "agent/src/platform/**", may: ALL, because: "the operating system" },
     Driver {
@@ -116,7 +121,15 @@ pub(crate) const DRIVERS: &[Driver] = &[
     Driver { at: "relay/src/platform/**", may: &[Async], because: "the operating system" },
     Driver { at: "relay/src/http/**", may: ALL, because: "the HTTP listener" },
     Driver { at: "relay/src/serve/**", may: &[Async], because: "starts the relay's parts and stops them" },
-    Driver { at: "relay/src/store/**", may: &[Async, Clock], because: "the database" },
+    Driver {
+        at: "relay/src/store/**",
+        may: ALL,
+        because: "the database; the relay's own alarm stream is born when it is opened",
+    },
+    Driver { at: "relay/src/notify/worker.rs", may: ALL, because: "the workers that deliver notices" },
+    Driver { at: "relay/src/notify/http.rs", may: ALL, because: "requests to receivers" },
+    Driver { at: "relay/src/notify/stream.rs", may: ALL, because: "connections to receivers" },
+    Driver { at: "relay/src/notify/mail.rs", may: &[Async], because: "hands mail to its server" },
     Driver { at: "technician/src/main.rs", may: ALL, because: "starts the runtime" },
     Driver {
         at: "technician/src/command/**",
@@ -167,14 +180,14 @@ pub(crate) const DRIVERS: &[Driver] = &[
         because: "the web server of the viewer's page",
     },
     Driver {
-        at: "technician/src/viewer/desk.rs",
+        at: "technician/src/viewer/desk/**",
         may: &[Async, Clock],
         because: "the viewer's event loop: session, page, and what is open between them",
     },
     Driver {
         at: "technician/src/viewer/screen.rs",
-        may: &[Async],
-        because: "the conversation about the screen",
+        may: &[Async, Clock],
+        because: "the conversation about the screen, which notes when a frame came",
     },
     Driver {
         at: "technician/src/viewer/touch.rs",
@@ -232,6 +245,7 @@ pub(crate) const CORES: &[&str] = &[
     "agent/src/diagnostics/diagnosis/**",
     "agent/src/policy/**",
     "relay/src/admission/**",
+    "relay/src/alarm/**",
     "relay/src/forward/table/**",
     "relay/src/registry/**",
     "technician/src/recording/format/**",
@@ -274,6 +288,8 @@ pub(crate) const SECRET_FILES: &[&str] = &[
     "shared/src/identity/**",
     "shared/src/resume/**",
     "agent/src/enrolment/**",
+    "relay/src/notify/secret.rs",
+    "relay/src/notify/webhook.rs",
     "technician/src/identity/**",
 ];
 

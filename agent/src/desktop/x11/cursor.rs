@@ -31,7 +31,7 @@ pub(super) fn shape(link: &Link) -> Result<Cursor, DisplayError> {
 }
 
 /// Black in a white edge.
-fn arrow() -> Cursor {
+pub(super) fn arrow() -> Cursor {
     const ROWS: [&str; 19] = [
         "o",
         "oo",

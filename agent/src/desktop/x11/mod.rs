@@ -1,15 +1,18 @@
 //! X11, through `x11rb`: one connection, one thread.
 //!
 //! Events are taken here and handed to the part they concern: [`screen`] captures, [`monitors`] and [`cursor`] tell
-//! what is where, [`keyboard`] reads the layout and injects, [`clipboard`] speaks for the CLIPBOARD selection,
+//! what is where, [`window`] shows one window of those that [`list`] finds, [`keyboard`] reads the layout and injects, [`clipboard`] speaks for the CLIPBOARD selection,
 //! [`overlay`] draws. Requests to the server wait for its reply; nothing here ever waits for another program.
 
 mod clipboard;
 mod cursor;
 mod keyboard;
+mod layer;
+mod list;
 mod monitors;
 mod overlay;
 mod screen;
+mod window;
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -21,13 +24,18 @@ use nearhand_shared::message::screen::{Clipboard, Cursor, Monitor};
 use x11rb::connection::{Connection, RequestConnection};
 use x11rb::errors::{ConnectionError, ReplyError};
 use x11rb::protocol::Event;
-use x11rb::protocol::xproto::{ConnectionExt as _, Window};
+use x11rb::protocol::composite::ConnectionExt as _;
+use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask, Window};
 use x11rb::rust_connection::RustConnection;
 
+use super::aim;
 use super::input::{Deed, Keyboard};
 use super::keys::spare::Spares;
 use super::keys::{KeyState, KeyboardMap};
-use super::source::{ClipboardEnd, Display, DisplayError, Happened, InputSink, Overlay, ScreenSource};
+use super::protocol::{Aim, OpenWindow};
+use super::source::{
+    ClipboardEnd, Display, DisplayError, Happened, InputSink, Overlay, ScreenSource, WindowSource,
+};
 
 x11rb::atom_manager! {
     /// The atoms we use.
@@ -43,9 +51,18 @@ x11rb::atom_manager! {
         TEXT_PLAIN: b"text/plain;charset=utf-8",
         PNG: b"image/png",
         NEARHAND_CLIPBOARD,
+        WM_STATE,
+        _NET_CLIENT_LIST,
+        _NET_CLIENT_LIST_STACKING,
+        _NET_WM_NAME,
+        _NET_WM_WINDOW_TYPE,
+        _NET_WM_WINDOW_TYPE_DESKTOP,
+        _NET_WM_WINDOW_TYPE_DOCK,
     }
 }
 
+/// What a technician reads when the window is no longer there.
+const CLOSED: &str = "the window was closed; ask again to see another one";
 /// Servers that only show X11 programs in a Wayland desktop have this extension.
 const XWAYLAND: &str = "XWAYLAND";
 
@@ -56,6 +73,27 @@ struct Link {
     root: Window,
     screen: usize,
     atoms: Atoms,
+}
+
+impl Link {
+    /// Asks to be told of changes of the root window, and whether also of the windows in it.
+    fn listen_to_windows(&self, also: bool) -> Result<(), DisplayError> {
+        let windows = if also { EventMask::SUBSTRUCTURE_NOTIFY } else { EventMask::NO_EVENT };
+        let aux = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY | windows);
+        self.conn.change_window_attributes(self.root, &aux).map_err(ended)?;
+        Ok(())
+    }
+}
+
+fn needed_extension(link: &Link, extension: &'static str, name: &str) -> Result<(), DisplayError> {
+    match link.conn.extension_information(extension).map_err(ended)? {
+        Some(_) => Ok(()),
+        None => Err(DisplayError::Lacks(name.to_owned())),
+    }
+}
+
+fn new_id(link: &Link) -> Result<u32, DisplayError> {
+    link.conn.generate_id().map_err(|error| DisplayError::Ended(error.to_string()))
 }
 
 /// An error of the connection ends the display.
@@ -93,6 +131,12 @@ pub(crate) struct X11 {
     overlay: overlay::Drawn,
     watching: bool,
     guarding: bool,
+    /// The window that is seen instead of the screen.
+    aimed: Option<window::Shown>,
+    /// The pointer is over that window.
+    over: bool,
+    /// What is to be told although no event says it.
+    news: Vec<Happened>,
 }
 
 impl X11 {
@@ -112,9 +156,7 @@ impl X11 {
             (x11rb::protocol::xinput::X11_EXTENSION_NAME, "the XInput extension"),
             (x11rb::protocol::xkb::X11_EXTENSION_NAME, "the XKB extension"),
         ] {
-            if link.conn.extension_information(extension).map_err(ended)?.is_none() {
-                return Err(DisplayError::Lacks(name.to_owned()));
-            }
+            needed_extension(&link, extension, name)?;
         }
         if link.conn.extension_information(XWAYLAND).map_err(ended)?.is_some() {
             return Err(DisplayError::Lacks(
@@ -133,20 +175,36 @@ impl X11 {
             size,
             watching: false,
             guarding: false,
+            aimed: None,
+            over: false,
+            news: Vec::new(),
         })
+    }
+
+    fn monitors_changed(&mut self) -> Result<Option<Happened>, DisplayError> {
+        let size = monitors::size(&self.link)?;
+        let monitors = monitors::list(&self.link, size)?;
+        let changed = size != self.size || monitors != self.monitors;
+        (self.size, self.monitors) = (size, monitors);
+        Ok(changed.then_some(Happened::Monitors).filter(|_| self.aimed.is_none()))
+    }
+
+    /// What an event means to the window that is shown.
+    fn take_for_window(&mut self, event: &Event) -> Result<Option<Happened>, DisplayError> {
+        let Some(aimed) = &mut self.aimed else { return Ok(None) };
+        let news = aimed.take(event)?;
+        if news.closed {
+            return Ok(Some(Happened::WindowGone(CLOSED.to_owned())));
+        }
+        Ok(news.changed.then_some(Happened::Monitors))
     }
 
     fn take(&mut self, event: Event, now: Instant) -> Result<Option<Happened>, DisplayError> {
         Ok(match event {
             Event::DamageNotify(_) => Some(Happened::Damaged),
             Event::XfixesCursorNotify(_) => Some(Happened::CursorShape),
-            Event::RandrScreenChangeNotify(_) | Event::RandrNotify(_) | Event::ConfigureNotify(_) => {
-                let size = monitors::size(&self.link)?;
-                let monitors = monitors::list(&self.link, size)?;
-                let changed = size != self.size || monitors != self.monitors;
-                (self.size, self.monitors) = (size, monitors);
-                changed.then_some(Happened::Monitors)
-            }
+            Event::RandrScreenChangeNotify(_) | Event::RandrNotify(_) => self.monitors_changed()?,
+            Event::ConfigureNotify(about) if about.window == self.link.root => self.monitors_changed()?,
             Event::XinputRawMotion(raw) if self.hands.is_local(raw.sourceid) => Some(Happened::UsedLocally),
             Event::XinputRawKeyPress(raw) if self.hands.is_local(raw.sourceid) => Some(Happened::UsedLocally),
             Event::XinputRawButtonPress(raw) if self.hands.is_local(raw.sourceid) => {
@@ -167,7 +225,7 @@ impl X11 {
             }
             event => {
                 self.clipboard.take(&event, now)?;
-                None
+                self.take_for_window(&event)?
             }
         })
     }
@@ -175,7 +233,11 @@ impl X11 {
 
 impl ScreenSource for X11 {
     fn monitors(&self) -> &[Monitor] {
-        &self.monitors
+        self.aimed.as_ref().map_or(&self.monitors, window::Shown::monitors)
+    }
+
+    fn out_of_sight(&self) -> Option<String> {
+        self.aimed.as_ref().and_then(window::Shown::out_of_sight)
     }
 
     fn size(&self) -> Size {
@@ -185,24 +247,85 @@ impl ScreenSource for X11 {
     fn watch(&mut self, on: bool) -> Result<(), DisplayError> {
         self.watching = on;
         cursor::watch(&self.link, on)?;
-        self.capture.watch(on)?;
+        self.capture.watch(on && self.aimed.is_none())?;
         self.hands.select(self.watching, self.guarding)
     }
 
     fn damage(&mut self) -> Result<Vec<Rect>, DisplayError> {
-        self.capture.damage()
+        let Some(aimed) = &self.aimed else { return self.capture.damage() };
+        let fresh = aimed.fresh()?;
+        // An event that goes before the reply is here now.
+        self.stash()?;
+        match &self.aimed {
+            Some(aimed) => aimed.believe(fresh, &self.events),
+            None => Ok(Vec::new()),
+        }
     }
 
     fn capture(&mut self, area: Rect, rects: &[Rect], picture: &mut Picture) -> Result<bool, DisplayError> {
-        self.capture.capture(area, rects, picture)
+        match &self.aimed {
+            Some(aimed) => aimed.copy(&mut self.capture, rects, picture),
+            None => self.capture.capture(area, rects, picture),
+        }
     }
 
     fn cursor(&mut self) -> Result<Cursor, DisplayError> {
-        cursor::shape(&self.link)
+        // What it looks like over another window is not seen.
+        if self.aimed.is_some() && !self.over { Ok(cursor::arrow()) } else { cursor::shape(&self.link) }
     }
 
     fn pointer(&mut self) -> Result<Option<(u16, u16)>, DisplayError> {
-        cursor::position(&self.link)
+        let Some(aimed) = &self.aimed else { return cursor::position(&self.link) };
+        let at = aimed.pointer()?;
+        if at.is_some() != std::mem::replace(&mut self.over, at.is_some()) {
+            self.news.push(Happened::CursorShape);
+        }
+        Ok(at)
+    }
+}
+
+impl WindowSource for X11 {
+    fn windows(&mut self) -> Result<Vec<OpenWindow>, DisplayError> {
+        list::windows(&self.link)
+    }
+
+    fn aim(&mut self, at: Option<&Aim>) -> Result<Option<String>, DisplayError> {
+        let Some(aim) = at else {
+            self.aimed = None;
+            return Ok(None);
+        };
+        needed_extension(
+            &self.link,
+            x11rb::protocol::composite::X11_EXTENSION_NAME,
+            "the Composite extension",
+        )?;
+        needed("Composite", self.link.conn.composite_query_version(0, 4).map_err(ended)?.reply())?;
+        let windows = list::windows(&self.link)?;
+        let Some(found) = aim::find(aim, &windows) else {
+            let none = match aim {
+                Aim::Window(_) => CLOSED.to_owned(),
+                Aim::Application(names) => format!("no window of {} is open", names.join(" or ")),
+            };
+            return Ok(Some(none));
+        };
+        if !self.aimed.as_ref().is_some_and(|aimed| aimed.is(found)) {
+            self.aimed = None;
+            self.capture.watch(false)?;
+            self.aimed = Some(window::Shown::open(&self.link, found.clone())?);
+        }
+        self.over = false;
+        Ok(None)
+    }
+
+    fn is_aimed(&self) -> bool {
+        self.aimed.is_some()
+    }
+
+    fn on_screen(&self, area: Rect) -> Option<Rect> {
+        match &self.aimed {
+            None => Some(area),
+            Some(aimed) => aimed.place()?.on_screen(self.size),
+        }
     }
 }
 
@@ -279,7 +402,7 @@ impl Display for X11 {
 
     fn happened(&mut self, now: Instant) -> Result<Vec<Happened>, DisplayError> {
         self.stash()?;
-        let mut all = Vec::new();
+        let mut all = std::mem::take(&mut self.news);
         while let Some(event) = self.events.pop_front() {
             if let Some(happened) = self.take(event, now)? {
                 // The person's movements move the pointer, too.
@@ -298,7 +421,7 @@ impl Display for X11 {
         self.link.conn.flush().map_err(ended)?;
         // Waiting for replies may have read events, of which the socket says nothing any more.
         self.stash()?;
-        Ok(!self.events.is_empty())
+        Ok(!self.events.is_empty() || !self.news.is_empty())
     }
 }
 

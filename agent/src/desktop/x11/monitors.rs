@@ -4,7 +4,7 @@ use nearhand_screen::{Rect, Size};
 use nearhand_shared::message::screen::{MAX_MONITORS, Monitor};
 use x11rb::cookie::Cookie;
 use x11rb::protocol::randr::{ConnectionExt as _, NotifyMask};
-use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask};
+use x11rb::protocol::xproto::ConnectionExt as _;
 
 use super::{Link, ended, root_size, unless_refused, unsigned};
 use crate::desktop::source::DisplayError;
@@ -27,8 +27,7 @@ pub(super) fn watch(link: &Link, size: Size) -> Result<Vec<Monitor>, DisplayErro
         let changes = NotifyMask::SCREEN_CHANGE | NotifyMask::CRTC_CHANGE | NotifyMask::OUTPUT_CHANGE;
         link.conn.randr_select_input(link.root, changes).map_err(ended)?;
         // Monitors that are only drawn differently on the same outputs are told as the root window's change.
-        let root = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
-        link.conn.change_window_attributes(link.root, &root).map_err(ended)?;
+        link.listen_to_windows(false)?;
     }
     list(link, size)
 }

@@ -8,14 +8,14 @@
 use std::os::fd::OwnedFd;
 
 use nearhand_screen::picture::ByteOrder;
-use nearhand_screen::{Picture, Rect};
+use nearhand_screen::{Picture, Rect, Size};
 use x11rb::connection::{Connection, RequestConnection};
 use x11rb::protocol::damage::{ConnectionExt as _, Damage, ReportLevel};
 use x11rb::protocol::shm::{ConnectionExt as _, Seg};
 use x11rb::protocol::xfixes::{ConnectionExt as _, Region};
-use x11rb::protocol::xproto::{ConnectionExt as _, ImageFormat, ImageOrder, Screen, Visualtype};
+use x11rb::protocol::xproto::{ConnectionExt as _, Drawable, ImageFormat, ImageOrder, Screen, Visualtype};
 
-use super::{Link, ended, needed, signed, unless_refused, unsigned};
+use super::{Link, ended, needed, new_id, signed, unless_refused, unsigned};
 use crate::desktop::source::DisplayError;
 use crate::platform;
 
@@ -86,19 +86,30 @@ impl Capture {
         rects: &[Rect],
         picture: &mut Picture,
     ) -> Result<bool, DisplayError> {
+        self.copy(self.link.root, area, rects, picture)
+    }
+
+    fn copy(
+        &mut self,
+        from: Drawable,
+        area: Rect,
+        rects: &[Rect],
+        picture: &mut Picture,
+    ) -> Result<bool, DisplayError> {
         let bytes: usize = rects.iter().map(|rect| rect.pixels() * PIXEL).sum();
         if self.can_share && self.shared.as_ref().is_none_or(|shared| shared.len < bytes) {
             self.share(bytes.max(area.pixels() * PIXEL))?;
         }
         match &self.shared {
-            Some(_) => self.through_memory(area, rects, picture),
-            None => self.through_connection(area, rects, picture),
+            Some(_) => self.through_memory(from, area, rects, picture),
+            None => self.through_connection(from, area, rects, picture),
         }
     }
 
     /// All requests first, then all replies: one round trip.
     fn through_memory(
         &mut self,
+        from: Drawable,
         area: Rect,
         rects: &[Rect],
         picture: &mut Picture,
@@ -111,17 +122,8 @@ impl Capture {
             let (x, y) = (signed(area.x.saturating_add(rect.x)), signed(area.y.saturating_add(rect.y)));
             let format = u8::from(ImageFormat::Z_PIXMAP);
             let conn = &self.link.conn;
-            let asked = conn.shm_get_image(
-                self.link.root,
-                x,
-                y,
-                rect.width,
-                rect.height,
-                u32::MAX,
-                format,
-                shared.segment,
-                at,
-            );
+            let asked =
+                conn.shm_get_image(from, x, y, rect.width, rect.height, u32::MAX, format, shared.segment, at);
             cookies.push((asked.map_err(ended)?, rect, offset));
             offset += rect.pixels() * PIXEL;
         }
@@ -150,6 +152,7 @@ impl Capture {
 
     fn through_connection(
         &self,
+        from: Drawable,
         area: Rect,
         rects: &[Rect],
         picture: &mut Picture,
@@ -157,19 +160,18 @@ impl Capture {
         for rect in rects {
             let (x, y) = (signed(area.x.saturating_add(rect.x)), signed(area.y.saturating_add(rect.y)));
             let conn = &self.link.conn;
-            let asked = conn.get_image(
-                ImageFormat::Z_PIXMAP,
-                self.link.root,
-                x,
-                y,
-                rect.width,
-                rect.height,
-                u32::MAX,
-            );
+            let asked = conn.get_image(ImageFormat::Z_PIXMAP, from, x, y, rect.width, rect.height, u32::MAX);
             let Some(reply) = unless_refused(asked.map_err(ended)?.reply())? else { return Ok(false) };
             picture.put_bytes(*rect, 0, &reply.data, self.order);
         }
         Ok(true)
+    }
+
+    /// A rectangle of what is kept apart from the screen; `None` if the server refused.
+    pub(super) fn read(&mut self, from: Drawable, rect: Rect) -> Result<Option<Picture>, DisplayError> {
+        let Some(size) = Size::checked(rect.width, rect.height) else { return Ok(None) };
+        let mut picture = Picture::black(size);
+        Ok(self.copy(from, rect, &[size.rect()], &mut picture)?.then_some(picture))
     }
 
     /// Memory of that many bytes, shared with the server; none where that fails.
@@ -194,10 +196,6 @@ impl Capture {
         }
         Ok(())
     }
-}
-
-fn new_id(link: &Link) -> Result<u32, DisplayError> {
-    link.conn.generate_id().map_err(|error| DisplayError::Ended(error.to_string()))
 }
 
 /// Whether the server can share memory by descriptor: since MIT-SHM 1.2, and on the same machine only.

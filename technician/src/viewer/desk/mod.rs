@@ -1,17 +1,20 @@
-//! The viewer's event loop: joins the session, the page and the conversations between them.
+//! The viewer's event loop: joins the session, the page and the conversations between them ([`talks`]), and the
+//! diagnostics that the page asks for ([`runs`]).
 //!
-//! What may be open follows from three facts, looked at after every event: what is granted, whether there is a page,
-//! and whether a conversation was refused. A page that comes in is told everything anew.
+//! What may be open is looked at after every event. A page that comes in is told everything anew.
+
+mod runs;
+mod talks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::message::session::{Granted, Refusal};
+use nearhand_shared::message::session::Granted;
 use nearhand_shared::report::edition::Edition;
-use nearhand_shared::report::model::{Report, Status};
-use nearhand_shared::text;
+use runs::Run;
+use talks::Kind;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -19,26 +22,20 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::conversation::Ended;
 use super::decoder::Program;
 use super::link::Link;
-use super::screen::{Wanted, Watching};
+use super::screen::Wanted;
 use super::server::{Heard, Outgoing, Page, Server};
-use super::touch::{self, Content, Keyboard, Order};
-use super::verbs::{Form, FromPage, Grant, LinkState, OneFinding, Right, ScreenState, TakenState, ToPage};
+use super::touch::{Content, Keyboard, Order};
+use super::verbs::{Form, FromPage, Grant, LinkState, Right, ToPage};
 use crate::exit::Failure;
-use crate::session::{DiagnosticsError, Progress, SessionEnd, StreamError, Update};
+use crate::session::{SessionEnd, Update};
 
 /// Verbs about the screen that wait; some of them are kept free for what gives credit.
 const ORDERS: usize = 256;
 const KEPT_FREE: usize = 64;
-/// Pause before a conversation is tried again.
-const PAUSE: Duration = Duration::from_millis(200);
-/// The agent may take a moment to notice that an earlier conversation is over.
-const TRIES: u32 = 25;
 /// A page that takes nothing for so long is gone.
 const STUCK: Duration = Duration::from_secs(10);
 /// The last word has so long to reach the page.
 const LAST_WORD: Duration = Duration::from_millis(700);
-/// Most findings told while checks run, and of a report.
-const MOST_FINDINGS: usize = 200;
 /// Longest time that can be asked for, in minutes.
 const MOST_MINUTES: u32 = 12 * 60;
 
@@ -55,43 +52,6 @@ pub struct Settings {
     pub decoder: Program,
     /// Where reports go.
     pub keep: Keep,
-}
-
-/// A kind of conversation.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Kind {
-    Screen,
-    Control,
-    Clipboard,
-}
-
-impl Kind {
-    const ALL: [Self; 3] = [Self::Screen, Self::Control, Self::Clipboard];
-
-    fn needs(self) -> Capability {
-        match self {
-            Self::Screen => Capability::View,
-            Self::Control => Capability::Control,
-            Self::Clipboard => Capability::Clipboard,
-        }
-    }
-
-    fn told(self, state: TakenState, why: String) -> ToPage {
-        match (self, state) {
-            (Self::Screen, TakenState::On) => ToPage::Screen { state: ScreenState::Opening, why, round: 0 },
-            (Self::Screen, TakenState::Off) => ToPage::Screen { state: ScreenState::Off, why, round: 0 },
-            (Self::Screen, TakenState::Failed) => {
-                ToPage::Screen { state: ScreenState::Failed, why, round: 0 }
-            }
-            (Self::Control, state) => ToPage::Control { state, why },
-            (Self::Clipboard, state) => ToPage::Clipboard { state, why },
-        }
-    }
-}
-
-enum Run {
-    Progress(Progress),
-    Over(Box<Result<Report, DiagnosticsError>>),
 }
 
 /// The loop's state.
@@ -115,6 +75,8 @@ struct Desk<L: Link> {
     clips: mpsc::Sender<Order>,
     pasted: Content,
     wanted: Wanted,
+    /// What the conversation about the screen was opened for.
+    seen: Capability,
     round: u32,
     diagnosis: Vec<ToPage>,
     done: u32,
@@ -199,6 +161,7 @@ impl<L: Link> Desk<L> {
             clips: mpsc::channel(1).0,
             pasted: Content::default(),
             wanted: Wanted::default(),
+            seen: Capability::View,
             round: 0,
             diagnosis: Vec::new(),
             done: 0,
@@ -220,12 +183,6 @@ impl<L: Link> Desk<L> {
         self.wanted.hidden = false;
         for kind in Kind::ALL {
             self.close(kind);
-        }
-    }
-
-    fn close(&mut self, kind: Kind) {
-        if let Some(talk) = self.running.remove(&kind) {
-            talk.abort();
         }
     }
 
@@ -313,98 +270,6 @@ impl<L: Link> Desk<L> {
         self.tell_granted(why).await;
     }
 
-    fn may(&self, kind: Kind) -> bool {
-        let granted = self.granted.iter().any(|granted| granted.capability == kind.needs());
-        granted && !(kind == Kind::Control && self.settings.view_only)
-    }
-
-    /// Opens and closes conversations as the facts are now.
-    async fn settle(&mut self) {
-        for kind in Kind::ALL {
-            let wanted = self.page.is_some()
-                && self.may(kind)
-                && !self.refused.contains_key(&kind)
-                && self.ended.is_none();
-            if wanted && !self.running.contains_key(&kind) {
-                self.open(kind).await;
-            } else if !self.may(kind) && self.running.contains_key(&kind) {
-                self.close(kind);
-                self.tell(kind.told(TakenState::Off, String::new())).await;
-            }
-        }
-    }
-
-    async fn open(&mut self, kind: Kind) {
-        let Some(to) = self.page.as_ref().map(|page| page.to.clone()) else { return };
-        let link = self.link.clone();
-        let talk = match kind {
-            Kind::Screen => {
-                self.tell(kind.told(TakenState::On, String::new())).await;
-                let (orders, mut ordered) = mpsc::channel(ORDERS);
-                self.orders = orders;
-                let (mut wanted, program) = (self.wanted, self.settings.decoder.clone());
-                self.round = self.round.wrapping_add(1 << 16);
-                let mut round = self.round;
-                self.talks.spawn(async move {
-                    let mut tries = Tries::default();
-                    loop {
-                        let (link, program, page) = (link.clone(), program.clone(), to.clone());
-                        let watching = Watching { link, program, page, round };
-                        let ended = watching.watch(&mut ordered, &mut wanted).await;
-                        // Rounds of one stream and the next are told apart.
-                        round = round.wrapping_add(1 << 8);
-                        if !tries.again(&ended).await {
-                            return (kind, ended);
-                        }
-                    }
-                })
-            }
-            Kind::Control => {
-                self.keyboard = Arc::default();
-                let keyboard = self.keyboard.clone();
-                self.talks.spawn(async move {
-                    let mut tries = Tries::default();
-                    loop {
-                        let ended = touch::control(link.clone(), to.clone(), keyboard.clone()).await;
-                        if !tries.again(&ended).await {
-                            return (kind, ended);
-                        }
-                    }
-                })
-            }
-            Kind::Clipboard => {
-                let (clips, mut ordered) = mpsc::channel(4);
-                self.clips = clips;
-                self.talks.spawn(async move {
-                    let mut tries = Tries::default();
-                    loop {
-                        let ended = touch::clipboard(link.clone(), to.clone(), &mut ordered).await;
-                        if !tries.again(&ended).await {
-                            return (kind, ended);
-                        }
-                    }
-                })
-            }
-        };
-        self.running.insert(kind, talk);
-    }
-
-    /// A conversation is over by itself.
-    async fn talked(&mut self, kind: Kind, ended: &Ended) {
-        // One that was closed here may have had its own end at the same moment.
-        if !self.running.get(&kind).is_some_and(AbortHandle::is_finished) {
-            return;
-        }
-        self.running.remove(&kind);
-        let why = text::chain(ended);
-        self.refused.insert(kind, why.clone());
-        let state = match ended {
-            Ended::Stream(StreamError::NotGranted) => TakenState::Off,
-            _ => TakenState::Failed,
-        };
-        self.tell(kind.told(state, why)).await;
-    }
-
     async fn said(&mut self, said: FromPage) {
         if let Some(input) = said.input() {
             if self.running.contains_key(&Kind::Control) {
@@ -474,82 +339,6 @@ impl<L: Link> Desk<L> {
         }
     }
 
-    async fn diagnose(&mut self, set: nearhand_shared::report::model::CheckSet) {
-        while self.runs.try_join_next().is_some() {}
-        if !self.runs.is_empty() {
-            return self.tell(ToPage::Notice { text: "Checks are running already.".to_owned() }).await;
-        }
-        self.done = 0;
-        self.diagnosis = vec![ToPage::Running { total: 0, done: 0, checking: String::new() }];
-        self.tell(ToPage::Running { total: 0, done: 0, checking: String::new() }).await;
-        let (link, to) = (self.link.clone(), self.to_run.clone());
-        self.runs.spawn(async move {
-            // Progress that finds no room is no loss: the report has it all.
-            let report = link.diagnose(set, |progress| drop(to.try_send(Run::Progress(progress)))).await;
-            let _ = to.send(Run::Over(Box::new(report))).await;
-        });
-    }
-
-    async fn ran(&mut self, run: Run) {
-        match run {
-            Run::Progress(progress) => self.progressed(progress).await,
-            Run::Over(outcome) => {
-                let told = match *outcome {
-                    Ok(report) => self.reported(report),
-                    Err(error) => ToPage::NoReport { why: text::chain(&error) },
-                };
-                self.diagnosis = vec![told.clone()];
-                self.tell(told).await;
-            }
-        }
-    }
-
-    async fn progressed(&mut self, progress: Progress) {
-        let Some(ToPage::Running { total, checking, .. }) = self.diagnosis.first().cloned() else { return };
-        let (total, checking) = match progress {
-            Progress::Started(total) => (total, checking),
-            Progress::Checking(id) => (total, id),
-            Progress::Again => {
-                self.done = 0;
-                self.diagnosis.truncate(1);
-                (0, "the connection was lost; the run begins anew".to_owned())
-            }
-            Progress::Finding(finding) => {
-                self.done = self.done.saturating_add(1);
-                let bad = matches!(finding.status, Status::Fail | Status::Warn);
-                if bad && self.diagnosis.len() < MOST_FINDINGS {
-                    let told = ToPage::Finding { finding: OneFinding::from(&*finding) };
-                    self.diagnosis.push(told.clone());
-                    self.tell(told).await;
-                }
-                (total, checking)
-            }
-        };
-        let running = ToPage::Running { total, done: self.done, checking };
-        if let Some(first) = self.diagnosis.first_mut() {
-            *first = running.clone();
-        }
-        self.tell(running).await;
-    }
-
-    fn reported(&mut self, report: Report) -> ToPage {
-        // The device has taken secrets out already; one that hasn't must not put them on this disk.
-        let edition = Edition::new(report, None, None);
-        let file = match (self.settings.keep)(&edition) {
-            Ok(file) => file,
-            Err(failure) => return ToPage::NoReport { why: failure.message().to_owned() },
-        };
-        let html = edition
-            .files()
-            .ok()
-            .and_then(|files| files.into_iter().find(|(name, _)| name.ends_with(".html")));
-        let number = self.server.keep_report(html.map(|(_, bytes)| bytes).unwrap_or_default());
-        let mut findings: Vec<_> = edition.report.findings.iter().collect();
-        findings.sort_by_key(|finding| finding.status);
-        let findings = findings.into_iter().take(MOST_FINDINGS).map(OneFinding::from).collect();
-        ToPage::Report { number, counts: edition.report.counts, findings, file }
-    }
-
     async fn trip(&mut self) {
         if let Some(trip) = self.link.round_trip() {
             self.tell(ToPage::Trip { ms: u32::try_from(trip.as_millis()).unwrap_or(u32::MAX) }).await;
@@ -572,29 +361,6 @@ impl<L: Link> Desk<L> {
             let gone = async { while heard.recv().await.is_some() {} };
             let _ = timeout(LAST_WORD, gone).await;
         }
-    }
-}
-
-/// How often a conversation was tried.
-#[derive(Default)]
-struct Tries(u32);
-
-impl Tries {
-    /// Whether trying again can help; waits a moment before.
-    async fn again(&mut self, ended: &Ended) -> bool {
-        self.0 += 1;
-        let helps = match ended {
-            Ended::Stream(StreamError::Lost) => true,
-            // The earlier conversation's end is on its way.
-            Ended::Stream(StreamError::Refused(Refusal::AlreadyOpen)) => self.0 < TRIES,
-            // The grant may have been taken and given again meanwhile.
-            Ended::Stream(StreamError::NotGranted) => self.0 < 2,
-            _ => false,
-        };
-        if helps {
-            tokio::time::sleep(PAUSE).await;
-        }
-        helps
     }
 }
 

@@ -1,0 +1,118 @@
+//! Which windows there are, by EWMH where a window manager speaks it, and whose they are, by the X-Resource extension.
+
+use nearhand_shared::message::local::{MAX_TITLE, MAX_WINDOWS};
+use nearhand_shared::text;
+use x11rb::connection::{Connection, RequestConnection};
+use x11rb::protocol::res::{ClientIdMask, ClientIdSpec, ConnectionExt as _};
+use x11rb::protocol::xproto::{Atom, AtomEnum, ConnectionExt as _, MapState, Window, WindowClass};
+
+use super::{Link, ended, unless_refused};
+use crate::desktop::protocol::OpenWindow;
+use crate::desktop::source::DisplayError;
+
+/// Most of a text or a list that is read, in units of 32 bits.
+const MOST: u32 = 1_024;
+
+/// The windows that a person would know, the uppermost first.
+pub(super) fn windows(link: &Link) -> Result<Vec<OpenWindow>, DisplayError> {
+    let mut all = Vec::new();
+    for window in ids(link)? {
+        if all.len() == MAX_WINDOWS {
+            break;
+        }
+        if let Some(window) = describe(link, window)? {
+            all.push(window);
+        }
+    }
+    Ok(all)
+}
+
+/// Their ids, the uppermost first.
+pub(super) fn ids(link: &Link) -> Result<Vec<Window>, DisplayError> {
+    for list in [link.atoms._NET_CLIENT_LIST_STACKING, link.atoms._NET_CLIENT_LIST] {
+        let listed = words(link, link.root, list, AtomEnum::WINDOW.into())?;
+        if !listed.is_empty() {
+            return Ok(listed.into_iter().rev().collect());
+        }
+    }
+    // Without a window manager: what is there and has none of the ways of a menu.
+    let tree = unless_refused(link.conn.query_tree(link.root).map_err(ended)?.reply())?;
+    let mut shown = Vec::new();
+    for window in tree.into_iter().flat_map(|tree| tree.children).rev() {
+        let attributes = unless_refused(link.conn.get_window_attributes(window).map_err(ended)?.reply())?;
+        let plain = |a: &x11rb::protocol::xproto::GetWindowAttributesReply| {
+            a.map_state == MapState::VIEWABLE && a.class == WindowClass::INPUT_OUTPUT && !a.override_redirect
+        };
+        if attributes.as_ref().is_some_and(plain) {
+            shown.push(window);
+        }
+    }
+    Ok(shown)
+}
+
+/// What is known of a window; `None` if it is gone, or part of the desktop itself.
+fn describe(link: &Link, window: Window) -> Result<Option<OpenWindow>, DisplayError> {
+    let atoms = &link.atoms;
+    if unless_refused(link.conn.get_geometry(window).map_err(ended)?.reply())?.is_none() {
+        return Ok(None);
+    }
+    let kinds = words(link, window, atoms._NET_WM_WINDOW_TYPE, AtomEnum::ATOM.into())?;
+    let desktop = [atoms._NET_WM_WINDOW_TYPE_DESKTOP, atoms._NET_WM_WINDOW_TYPE_DOCK];
+    if kinds.iter().any(|kind| desktop.contains(kind)) {
+        return Ok(None);
+    }
+    let class = bytes(link, window, AtomEnum::WM_CLASS.into(), AtomEnum::STRING.into())?;
+    // The name of the program, then of its class.
+    let application = class.split(|byte| *byte == 0).filter(|name| !name.is_empty()).nth(1);
+    Ok(Some(OpenWindow {
+        id: window,
+        process: process(link, window)?,
+        application: text::one_line(&String::from_utf8_lossy(application.unwrap_or_default()), MAX_TITLE),
+        title: title(link, window)?,
+    }))
+}
+
+/// A window's title.
+pub(super) fn title(link: &Link, window: Window) -> Result<String, DisplayError> {
+    let mut title = bytes(link, window, link.atoms._NET_WM_NAME, link.atoms.UTF8_STRING)?;
+    if title.is_empty() {
+        title = bytes(link, window, AtomEnum::WM_NAME.into(), AtomEnum::ANY.into())?;
+    }
+    Ok(text::one_line(&String::from_utf8_lossy(&title), MAX_TITLE))
+}
+
+/// The window that this one says it belongs to.
+pub(super) fn owner(link: &Link, window: Window) -> Result<Option<Window>, DisplayError> {
+    let owner = words(link, window, AtomEnum::WM_TRANSIENT_FOR.into(), AtomEnum::WINDOW.into())?;
+    Ok(owner.first().copied().filter(|owner| *owner != x11rb::NONE && *owner != link.root))
+}
+
+/// The process that made a window, as the server knows it from its socket; 0 where it doesn't.
+fn process(link: &Link, window: Window) -> Result<u32, DisplayError> {
+    let name = x11rb::protocol::res::X11_EXTENSION_NAME;
+    if link.conn.extension_information(name).map_err(ended)?.is_none() {
+        return Ok(0);
+    }
+    let spec = ClientIdSpec { client: window, mask: ClientIdMask::LOCAL_CLIENT_PID };
+    let reply = unless_refused(link.conn.res_query_client_ids(&[spec]).map_err(ended)?.reply())?;
+    let process = reply.and_then(|reply| reply.ids.first().and_then(|id| id.value.first().copied()));
+    Ok(process.unwrap_or(0))
+}
+
+/// Whether one program, that is, one connection to the display, made both windows.
+pub(super) fn same_program(link: &Link, one: Window, other: Window) -> bool {
+    let mask = !link.conn.setup().resource_id_mask;
+    one & mask == other & mask
+}
+
+fn words(link: &Link, window: Window, name: Atom, kind: Atom) -> Result<Vec<u32>, DisplayError> {
+    let asked = link.conn.get_property(false, window, name, kind, 0, MOST).map_err(ended)?;
+    let reply = unless_refused(asked.reply())?;
+    Ok(reply.and_then(|reply| Some(reply.value32()?.collect())).unwrap_or_default())
+}
+
+fn bytes(link: &Link, window: Window, name: Atom, kind: Atom) -> Result<Vec<u8>, DisplayError> {
+    let asked = link.conn.get_property(false, window, name, kind, 0, MOST).map_err(ended)?;
+    let reply = unless_refused(asked.reply())?.filter(|reply| reply.format == 8);
+    Ok(reply.map(|reply| reply.value).unwrap_or_default())
+}

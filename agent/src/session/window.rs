@@ -1,0 +1,62 @@
+//! One window that the person chose: the screen's conversation, aimed at it.
+//!
+//! A driver. The grant and the choice are looked at at every `Start`; the stream ends when another window is chosen,
+//! and the grant ends when the window is closed.
+
+use std::sync::Arc;
+
+use nearhand_shared::id::SessionId;
+use nearhand_shared::message::screen::FromScreen;
+use nearhand_shared::message::session::FRAME_LIMIT;
+use nearhand_shared::text;
+use nearhand_shared::transport::framed;
+use quinn::{RecvStream, SendStream};
+use tokio::sync::oneshot;
+
+use super::screen::{self, Sight};
+use super::serve::Serving;
+use crate::hub::{Hub, in_words};
+
+/// Shows the window until the technician has seen enough, it is closed, or another one is chosen.
+pub(super) async fn window(serving: &Serving, send: &mut SendStream, recv: &mut RecvStream) {
+    let (hub, session) = (&serving.hub, serving.session);
+    let mut chosen = hub.watch_aim(session);
+    let Some(aim) = chosen.borrow_and_update().clone() else { return };
+    let what = in_words(&aim);
+    let showing = Showing::begin(serving, what.clone());
+    let (tell, closed) = oneshot::channel();
+    let sight = Sight::Window { what, closed: tell };
+    let over = tokio::select! {
+        () = screen::see(serving, sight, send, recv) => None,
+        why = closed => why.ok(),
+        // Another window was chosen, or the session is gone.
+        _ = chosen.changed() => None,
+    };
+    drop(showing);
+    if let Some(why) = over {
+        let _ = framed::write(send, &FromScreen::Gone(text::one_line(&why, 300)), FRAME_LIMIT).await;
+        hub.window_gone(session, &why);
+    }
+}
+
+/// A window is being seen; written down when that ends, however it does.
+struct Showing {
+    hub: Arc<Hub>,
+    session: SessionId,
+    actor: String,
+}
+
+impl Showing {
+    fn begin(serving: &Serving, what: String) -> Self {
+        serving.hub.shows_window(serving.session, Some(what));
+        Self { hub: serving.hub.clone(), session: serving.session, actor: serving.actor.clone() }
+    }
+}
+
+impl Drop for Showing {
+    fn drop(&mut self) {
+        self.hub.shows_window(self.session, None);
+        // It is over either way; the log's own notice has told the person if this could not be written.
+        let _ = self.hub.audit(&self.actor, "window.end", Some(self.session), String::new());
+    }
+}

@@ -1,0 +1,97 @@
+//! Diagnostics that the page asked for: run beside everything else, told as they come, kept as a report.
+
+use nearhand_shared::report::edition::Edition;
+use nearhand_shared::report::model::{CheckSet, Report, Status};
+use nearhand_shared::text;
+
+use super::super::link::Link;
+use super::super::verbs::{OneFinding, ToPage};
+use super::Desk;
+use crate::session::{DiagnosticsError, Progress};
+
+/// Most findings told while checks run, and of a report.
+const MOST_FINDINGS: usize = 200;
+
+/// News of a run.
+pub(super) enum Run {
+    Progress(Progress),
+    Over(Box<Result<Report, DiagnosticsError>>),
+}
+
+impl<L: Link> Desk<L> {
+    pub(super) async fn diagnose(&mut self, set: CheckSet) {
+        while self.runs.try_join_next().is_some() {}
+        if !self.runs.is_empty() {
+            return self.tell(ToPage::Notice { text: "Checks are running already.".to_owned() }).await;
+        }
+        self.done = 0;
+        self.diagnosis = vec![ToPage::Running { total: 0, done: 0, checking: String::new() }];
+        self.tell(ToPage::Running { total: 0, done: 0, checking: String::new() }).await;
+        let (link, to) = (self.link.clone(), self.to_run.clone());
+        self.runs.spawn(async move {
+            // Progress that finds no room is no loss: the report has it all.
+            let report = link.diagnose(set, |progress| drop(to.try_send(Run::Progress(progress)))).await;
+            let _ = to.send(Run::Over(Box::new(report))).await;
+        });
+    }
+
+    pub(super) async fn ran(&mut self, run: Run) {
+        match run {
+            Run::Progress(progress) => self.progressed(progress).await,
+            Run::Over(outcome) => {
+                let told = match *outcome {
+                    Ok(report) => self.reported(report),
+                    Err(error) => ToPage::NoReport { why: text::chain(&error) },
+                };
+                self.diagnosis = vec![told.clone()];
+                self.tell(told).await;
+            }
+        }
+    }
+
+    pub(super) async fn progressed(&mut self, progress: Progress) {
+        let Some(ToPage::Running { total, checking, .. }) = self.diagnosis.first().cloned() else { return };
+        let (total, checking) = match progress {
+            Progress::Started(total) => (total, checking),
+            Progress::Checking(id) => (total, id),
+            Progress::Again => {
+                self.done = 0;
+                self.diagnosis.truncate(1);
+                (0, "the connection was lost; the run begins anew".to_owned())
+            }
+            Progress::Finding(finding) => {
+                self.done = self.done.saturating_add(1);
+                let bad = matches!(finding.status, Status::Fail | Status::Warn);
+                if bad && self.diagnosis.len() < MOST_FINDINGS {
+                    let told = ToPage::Finding { finding: OneFinding::from(&*finding) };
+                    self.diagnosis.push(told.clone());
+                    self.tell(told).await;
+                }
+                (total, checking)
+            }
+        };
+        let running = ToPage::Running { total, done: self.done, checking };
+        if let Some(first) = self.diagnosis.first_mut() {
+            *first = running.clone();
+        }
+        self.tell(running).await;
+    }
+
+    pub(super) fn reported(&mut self, report: Report) -> ToPage {
+        // The device has taken secrets out already; one that hasn't must not put them on this disk.
+        let edition = Edition::new(report, None, None);
+        let file = match (self.settings.keep)(&edition) {
+            Ok(file) => file,
+            Err(failure) => return ToPage::NoReport { why: failure.message().to_owned() },
+        };
+        let html = edition
+            .files()
+            .ok()
+            .and_then(|files| files.into_iter().find(|(name, _)| name.ends_with(".html")));
+        let number = self.server.keep_report(html.map(|(_, bytes)| bytes).unwrap_or_default());
+        let mut findings: Vec<_> = edition.report.findings.iter().collect();
+        findings.sort_by_key(|finding| finding.status);
+        let findings = findings.into_iter().take(MOST_FINDINGS).map(OneFinding::from).collect();
+        ToPage::Report { number, counts: edition.report.counts, findings, file }
+    }
+}

@@ -1,0 +1,196 @@
+//! The conversations that are open beside the page: the screen or a window of it, pointer and keyboard, the clipboard.
+//!
+//! Which may be open follows from what is granted, whether there is a page, and whether one was refused.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearhand_shared::grant::Capability;
+use nearhand_shared::message::session::{Open, Refusal};
+use nearhand_shared::text;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::super::conversation::Ended;
+use super::super::link::Link;
+use super::super::screen::Watching;
+use super::super::touch;
+use super::super::verbs::{ScreenState, TakenState, ToPage};
+use super::{Desk, ORDERS};
+use crate::session::StreamError;
+
+/// Pause before a conversation is tried again.
+const PAUSE: Duration = Duration::from_millis(200);
+/// The agent may take a moment to notice that an earlier conversation is over.
+const TRIES: u32 = 25;
+
+/// A kind of conversation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Kind {
+    Screen,
+    Control,
+    Clipboard,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 3] = [Self::Screen, Self::Control, Self::Clipboard];
+
+    pub(super) fn needs(self) -> Capability {
+        match self {
+            // Or one window; see [`Desk::sight`].
+            Self::Screen => Capability::View,
+            Self::Control => Capability::Control,
+            Self::Clipboard => Capability::Clipboard,
+        }
+    }
+
+    pub(super) fn told(self, state: TakenState, why: String) -> ToPage {
+        match (self, state) {
+            (Self::Screen, TakenState::On) => ToPage::Screen { state: ScreenState::Opening, why, round: 0 },
+            (Self::Screen, TakenState::Off) => ToPage::Screen { state: ScreenState::Off, why, round: 0 },
+            (Self::Screen, TakenState::Failed) => {
+                ToPage::Screen { state: ScreenState::Failed, why, round: 0 }
+            }
+            (Self::Control, state) => ToPage::Control { state, why },
+            (Self::Clipboard, state) => ToPage::Clipboard { state, why },
+        }
+    }
+}
+
+impl<L: Link> Desk<L> {
+    pub(super) fn close(&mut self, kind: Kind) {
+        if let Some(talk) = self.running.remove(&kind) {
+            talk.abort();
+        }
+    }
+
+    pub(super) fn may(&self, kind: Kind) -> bool {
+        let granted = self.has(kind.needs()) || (kind == Kind::Screen && self.has(Capability::Window));
+        granted && !(kind == Kind::Control && self.settings.view_only)
+    }
+
+    pub(super) fn has(&self, capability: Capability) -> bool {
+        self.granted.iter().any(|granted| granted.capability == capability)
+    }
+
+    /// What the conversation about the screen is about: the screen, or where that isn't granted, one window.
+    pub(super) fn sight(&self) -> Capability {
+        if self.has(Capability::View) { Capability::View } else { Capability::Window }
+    }
+
+    /// Opens and closes conversations as the facts are now.
+    pub(super) async fn settle(&mut self) {
+        let other = self.may(Kind::Screen) && self.sight() != self.seen;
+        if other && self.running.contains_key(&Kind::Screen) {
+            self.close(Kind::Screen);
+        }
+        for kind in Kind::ALL {
+            let wanted = self.page.is_some()
+                && self.may(kind)
+                && !self.refused.contains_key(&kind)
+                && self.ended.is_none();
+            if wanted && !self.running.contains_key(&kind) {
+                self.open(kind).await;
+            } else if !self.may(kind) && self.running.contains_key(&kind) {
+                self.close(kind);
+                self.tell(kind.told(TakenState::Off, String::new())).await;
+            }
+        }
+    }
+
+    pub(super) async fn open(&mut self, kind: Kind) {
+        let Some(to) = self.page.as_ref().map(|page| page.to.clone()) else { return };
+        let link = self.link.clone();
+        let talk = match kind {
+            Kind::Screen => {
+                self.tell(kind.told(TakenState::On, String::new())).await;
+                let (orders, mut ordered) = mpsc::channel(ORDERS);
+                self.orders = orders;
+                let (mut wanted, program) = (self.wanted, self.settings.decoder.clone());
+                self.round = self.round.wrapping_add(1 << 16);
+                let mut round = self.round;
+                self.seen = self.sight();
+                let open = if self.seen == Capability::View { Open::Screen } else { Open::Window };
+                self.talks.spawn(async move {
+                    let mut tries = Tries::default();
+                    loop {
+                        let (link, program, page) = (link.clone(), program.clone(), to.clone());
+                        let watching = Watching { link, program, page, open: open.clone(), round };
+                        let ended = watching.watch(&mut ordered, &mut wanted).await;
+                        // Rounds of one stream and the next are told apart.
+                        round = round.wrapping_add(1 << 8);
+                        if !tries.again(&ended).await {
+                            return (kind, ended);
+                        }
+                    }
+                })
+            }
+            Kind::Control => {
+                self.keyboard = Arc::default();
+                let keyboard = self.keyboard.clone();
+                self.talks.spawn(async move {
+                    let mut tries = Tries::default();
+                    loop {
+                        let ended = touch::control(link.clone(), to.clone(), keyboard.clone()).await;
+                        if !tries.again(&ended).await {
+                            return (kind, ended);
+                        }
+                    }
+                })
+            }
+            Kind::Clipboard => {
+                let (clips, mut ordered) = mpsc::channel(4);
+                self.clips = clips;
+                self.talks.spawn(async move {
+                    let mut tries = Tries::default();
+                    loop {
+                        let ended = touch::clipboard(link.clone(), to.clone(), &mut ordered).await;
+                        if !tries.again(&ended).await {
+                            return (kind, ended);
+                        }
+                    }
+                })
+            }
+        };
+        self.running.insert(kind, talk);
+    }
+
+    /// A conversation is over by itself.
+    pub(super) async fn talked(&mut self, kind: Kind, ended: &Ended) {
+        // One that was closed here may have had its own end at the same moment.
+        if !self.running.get(&kind).is_some_and(AbortHandle::is_finished) {
+            return;
+        }
+        self.running.remove(&kind);
+        let why = text::chain(ended);
+        self.refused.insert(kind, why.clone());
+        let state = match ended {
+            Ended::Stream(StreamError::NotGranted) => TakenState::Off,
+            _ => TakenState::Failed,
+        };
+        self.tell(kind.told(state, why)).await;
+    }
+}
+
+/// How often a conversation was tried.
+#[derive(Default)]
+struct Tries(u32);
+
+impl Tries {
+    /// Whether trying again can help; waits a moment before.
+    async fn again(&mut self, ended: &Ended) -> bool {
+        self.0 += 1;
+        let helps = match ended {
+            Ended::Stream(StreamError::Lost) => true,
+            // The earlier conversation's end is on its way.
+            Ended::Stream(StreamError::Refused(Refusal::AlreadyOpen)) => self.0 < TRIES,
+            // The grant may have been taken and given again meanwhile.
+            Ended::Stream(StreamError::NotGranted) => self.0 < 2,
+            _ => false,
+        };
+        if helps {
+            tokio::time::sleep(PAUSE).await;
+        }
+        helps
+    }
+}

@@ -1,0 +1,41 @@
+//! What the page and the program say to each other: closed lists in JSON, each with its limits. Pure.
+//!
+//! The page runs in the technician's browser and is ours, but what it says is checked as a stranger's: a browser
+//! extension, or a flaw in the page, gets no further than these verbs. [`said`] is what it says, [`told`] what it
+//! is told.
+
+mod said;
+mod told;
+
+use nearhand_shared::message::screen::ClipboardForm;
+use serde::{Deserialize, Serialize};
+
+pub use said::{FromPage, MAX_MESSAGE, PageError, PictureQuality, Playing, PointerButton, Set, Spot};
+pub use told::{Grant, LinkState, OneFinding, OneMonitor, Right, ScreenState, TakenState, ToPage};
+
+/// A form of clipboard content.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "each name says it")]
+pub enum Form {
+    Text,
+    Png,
+}
+
+impl From<Form> for ClipboardForm {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Text => Self::Text,
+            Form::Png => Self::Png,
+        }
+    }
+}
+
+impl From<ClipboardForm> for Form {
+    fn from(form: ClipboardForm) -> Self {
+        match form {
+            ClipboardForm::Text => Self::Text,
+            ClipboardForm::Png => Self::Png,
+        }
+    }
+}

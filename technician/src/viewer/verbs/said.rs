@@ -1,0 +1,331 @@
+//! What the page says: a closed list of verbs, each with its limits. Pure.
+
+use nearhand_shared::grant::Capability;
+use nearhand_shared::message::screen::{
+    Button, FromViewer, Input, KeyMode, MAX_STROKE, MAX_TEXT, PhysicalKey, Quality, ScreenPoint,
+};
+use nearhand_shared::message::session::MAX_CHAT;
+use nearhand_shared::report::model::CheckSet;
+use serde::Deserialize;
+
+use super::Form;
+
+/// Longest message of the page, in bytes.
+pub const MAX_MESSAGE: usize = 64 * 1024;
+/// Highest code of a key (`KEY_MAX` of Linux's input-event-codes.h).
+const MAX_KEY: u16 = 0x2ff;
+/// Longest name of a key, in bytes.
+const MAX_SYMBOL: usize = 32;
+
+/// What the page says.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum FromPage {
+    /// To the person at the device.
+    Say(String),
+    /// Messages up to this number were seen.
+    Saw(u64),
+    /// May I?
+    Ask {
+        /// What, by name.
+        capabilities: Vec<String>,
+        /// For how long, in minutes.
+        minutes: u32,
+    },
+    /// Gives something back.
+    Drop(Vec<String>),
+    /// Ends the session.
+    End,
+    /// Runs diagnostics.
+    Diagnose(Set),
+    /// Shows one monitor, or all of them.
+    Monitor(Option<u8>),
+    /// How natural pictures may be coded.
+    Quality(PictureQuality),
+    /// Tries the screen again.
+    Again,
+    /// A frame is on the screen.
+    Painted {
+        /// Its round.
+        round: u32,
+        /// Its number.
+        frame: u32,
+        /// Time of decoding, in microseconds.
+        decode: u32,
+        /// Time of painting, in microseconds.
+        paint: u32,
+    },
+    /// The page is hidden.
+    Hidden(bool),
+    /// The technician points.
+    Laser(Spot),
+    /// The technician draws.
+    Stroke {
+        /// The line's number.
+        number: u32,
+        /// Its new points.
+        points: Vec<Spot>,
+    },
+    /// What was drawn is wiped.
+    Wipe,
+    /// The pointer moved.
+    Move(Spot),
+    /// A button.
+    Button {
+        /// Which.
+        button: PointerButton,
+        /// Pressed.
+        down: bool,
+    },
+    /// The wheel, in 120ths of a notch.
+    Scroll {
+        /// Sideways.
+        x: i16,
+        /// Downwards.
+        y: i16,
+    },
+    /// A key.
+    Key {
+        /// Its place.
+        key: u16,
+        /// Its name.
+        symbol: String,
+        /// Pressed.
+        down: bool,
+        /// By place, not by name.
+        place: bool,
+    },
+    /// Characters.
+    Text(String),
+    /// All that is held is let go of.
+    Release,
+    /// What was sent of the clipboard (as binary messages) is to be had at the device.
+    Offer,
+    /// What the device has copied is wanted here.
+    Copy {
+        /// Which.
+        serial: u32,
+        /// In which form.
+        form: Form,
+    },
+    /// Of the playback page.
+    Play(Playing),
+}
+
+/// What the playback page wants.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Playing {
+    /// To stand still, or no longer.
+    Pause(bool),
+    /// To be at this moment, in milliseconds.
+    Seek(u64),
+    /// To run so many times as fast.
+    Speed(u8),
+    /// That stretches in which nothing happens are cut short.
+    Skip(bool),
+}
+
+/// A point: x, then y.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub struct Spot(pub u16, pub u16);
+
+impl From<Spot> for ScreenPoint {
+    fn from(Spot(x, y): Spot) -> Self {
+        Self { x, y }
+    }
+}
+
+/// Which checks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "each name says it")]
+pub enum Set {
+    Quick,
+    Full,
+}
+
+impl From<Set> for CheckSet {
+    fn from(set: Set) -> Self {
+        match set {
+            Set::Quick => Self::Quick,
+            Set::Full => Self::Full,
+        }
+    }
+}
+
+/// See [`Quality`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "as Quality's")]
+pub enum PictureQuality {
+    Auto,
+    Exact,
+    Lean,
+}
+
+impl From<PictureQuality> for Quality {
+    fn from(quality: PictureQuality) -> Self {
+        match quality {
+            PictureQuality::Auto => Self::Auto,
+            PictureQuality::Exact => Self::Exact,
+            PictureQuality::Lean => Self::Lean,
+        }
+    }
+}
+
+/// See [`Button`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "as Button's")]
+pub enum PointerButton {
+    Primary,
+    Middle,
+    Secondary,
+    Back,
+    Forward,
+}
+
+impl From<PointerButton> for Button {
+    fn from(button: PointerButton) -> Self {
+        match button {
+            PointerButton::Primary => Self::Primary,
+            PointerButton::Middle => Self::Middle,
+            PointerButton::Secondary => Self::Secondary,
+            PointerButton::Back => Self::Back,
+            PointerButton::Forward => Self::Forward,
+        }
+    }
+}
+
+/// What the page said is none of the verbs, or beyond a limit.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// No verb.
+    #[error("the page said something that isn't understood")]
+    Unknown(#[from] serde_json::Error),
+    /// Beyond a limit.
+    #[error("the page said too much at once")]
+    TooMuch,
+}
+
+impl FromPage {
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// [`PageError`].
+    pub fn read(json: &str) -> Result<Self, PageError> {
+        if json.len() > MAX_MESSAGE {
+            return Err(PageError::TooMuch);
+        }
+        let said: Self = serde_json::from_str(json)?;
+        if said.is_bounded() { Ok(said) } else { Err(PageError::TooMuch) }
+    }
+
+    fn is_bounded(&self) -> bool {
+        match self {
+            Self::Say(text) => text.chars().count() <= MAX_CHAT,
+            Self::Ask { capabilities, .. } | Self::Drop(capabilities) => {
+                capabilities.len() <= Capability::ALL.len()
+            }
+            Self::Stroke { points, .. } => points.len() <= MAX_STROKE,
+            Self::Key { key, symbol, .. } => *key <= MAX_KEY && symbol.len() <= MAX_SYMBOL,
+            Self::Text(text) => text.chars().count() <= MAX_TEXT,
+            _ => true,
+        }
+    }
+
+    /// What of it goes to the device's pointer and keyboard.
+    pub fn input(&self) -> Option<Input> {
+        Some(match self {
+            Self::Move(spot) => Input::Move((*spot).into()),
+            Self::Button { button, down } => Input::Button { button: (*button).into(), down: *down },
+            Self::Scroll { x, y } => Input::Scroll { x: *x, y: *y },
+            Self::Key { key, symbol, down, place } => Input::Key {
+                key: PhysicalKey(*key),
+                symbol: symbol.clone(),
+                down: *down,
+                mode: if *place { KeyMode::Place } else { KeyMode::Symbol },
+            },
+            Self::Text(text) => Input::Text(text.clone()),
+            Self::Release => Input::ReleaseAll,
+            _ => return None,
+        })
+    }
+
+    /// What of it goes to the device's screen, of the present round.
+    pub fn viewing(&self, present: u32) -> Option<FromViewer> {
+        Some(match self {
+            Self::Painted { round, frame, decode, paint } if *round == present => {
+                FromViewer::Painted { frame: *frame, decode: *decode, paint: *paint }
+            }
+            Self::Quality(quality) => FromViewer::Quality((*quality).into()),
+            Self::Hidden(hidden) => FromViewer::Hidden(*hidden),
+            Self::Laser(spot) => FromViewer::Laser((*spot).into()),
+            Self::Stroke { number, points } => FromViewer::Stroke {
+                number: *number,
+                points: points.iter().map(|spot| (*spot).into()).collect(),
+            },
+            Self::Wipe => FromViewer::Wipe,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verbs_are_read_and_nothing_else_is() {
+        let read = |json: &str| FromPage::read(json).ok();
+        assert_eq!(read(r#"{"say":"hello"}"#), Some(FromPage::Say("hello".to_owned())));
+        assert_eq!(read(r#""end""#), Some(FromPage::End));
+        assert_eq!(read(r#"{"monitor":null}"#), Some(FromPage::Monitor(None)));
+        assert_eq!(read(r#"{"move":[3,65535]}"#), Some(FromPage::Move(Spot(3, 65535))));
+        let key = FromPage::Key { key: 46, symbol: "c".to_owned(), down: true, place: false };
+        assert_eq!(read(r#"{"key":{"key":46,"symbol":"c","down":true,"place":false}}"#), Some(key));
+        for wrong in [
+            "",
+            "null",
+            "{}",
+            "[]",
+            r#""ende""#,
+            r#"{"end":{}}"#,
+            r#"{"say":5}"#,
+            r#"{"move":[-1,0]}"#,
+            r#"{"move":[65536,0]}"#,
+            r#"{"move":[1,2,3]}"#,
+            r#"{"say":"a","saw":1}"#,
+            r#"{"key":{"key":46,"symbol":"c","down":true,"place":false,"more":1}}"#,
+            r#"{"key":{"key":768,"symbol":"c","down":true,"place":false}}"#,
+            r#"{"button":{"button":"sixth","down":true}}"#,
+            r#"{"scroll":{"x":40000,"y":0}}"#,
+        ] {
+            assert!(read(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused() {
+        let too_long = [
+            format!(r#"{{"say":"{}"}}"#, "x".repeat(MAX_CHAT + 1)),
+            format!(r#"{{"text":"{}"}}"#, "ß".repeat(MAX_TEXT + 1)),
+            format!(r#"{{"key":{{"key":1,"symbol":"{}","down":true,"place":false}}}}"#, "x".repeat(33)),
+            format!(r#"{{"stroke":{{"number":1,"points":[{}[0,0]]}}}}"#, "[0,0],".repeat(MAX_STROKE)),
+            format!(r#"{{"drop":[{}"view"]}}"#, r#""view","#.repeat(9)),
+            format!("{}\"end\"", " ".repeat(MAX_MESSAGE)),
+        ];
+        for json in too_long {
+            assert!(matches!(FromPage::read(&json), Err(PageError::TooMuch)), "{}", &json[..40]);
+        }
+        assert!(FromPage::read(&format!(r#"{{"say":"{}"}}"#, "ß".repeat(MAX_CHAT))).is_ok());
+    }
+
+    #[test]
+    fn only_frames_of_the_present_round_give_credit() {
+        let painted = FromPage::Painted { round: 2, frame: 7, decode: 1, paint: 2 };
+        assert_eq!(painted.viewing(2), Some(FromViewer::Painted { frame: 7, decode: 1, paint: 2 }));
+        assert_eq!(painted.viewing(3), None);
+    }
+}

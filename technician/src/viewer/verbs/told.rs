@@ -1,0 +1,371 @@
+//! What the page is told. Words of the device are neutralised on their way in. Pure.
+
+use nearhand_shared::grant::Capability;
+use nearhand_shared::message::local::{ChatLine, Mark};
+use nearhand_shared::message::screen::{Cursor, Monitor};
+use nearhand_shared::message::session::{Granted, MAX_CHAT};
+use nearhand_shared::report::model::{Counts, Finding, Status};
+use nearhand_shared::text;
+use serde::Serialize;
+
+use super::Form;
+
+/// What the page is told.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(tag = "t", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum ToPage {
+    /// With whom; the first message.
+    Session {
+        /// The device's name.
+        device: String,
+        /// Its operating system.
+        os: String,
+        /// Whether its enrolled key was proved, else the support code.
+        enrolled: bool,
+        /// The session's id.
+        id: String,
+        /// What the device offers.
+        offers: Vec<Right>,
+        /// Pointer and keyboard stay here.
+        view_only: bool,
+        /// For how many minutes things are asked.
+        minutes: u64,
+        /// For how many seconds it has lasted.
+        since: u64,
+    },
+    /// All that is granted now.
+    Granted {
+        /// What, and for how long still.
+        granted: Vec<Grant>,
+        /// What happened.
+        why: String,
+    },
+    /// The person is being asked.
+    Asking {
+        /// For so many seconds at most.
+        seconds: u32,
+    },
+    /// The person's, the policy's or the device's no.
+    Denied {
+        /// In words.
+        why: String,
+    },
+    /// How the connection is.
+    Link {
+        /// How.
+        state: LinkState,
+    },
+    /// A line of the chat, new or with a new mark.
+    Chat {
+        /// From the technician.
+        mine: bool,
+        /// Its number in its direction.
+        number: u64,
+        /// When, in milliseconds since 1970.
+        at: u64,
+        /// What.
+        text: String,
+        /// How far it has come.
+        mark: &'static str,
+    },
+    /// How the screen is.
+    Screen {
+        /// How.
+        state: ScreenState,
+        /// Why, or what is being done about it.
+        why: String,
+        /// The present round.
+        round: u32,
+    },
+    /// The monitors.
+    Monitors {
+        /// All.
+        monitors: Vec<OneMonitor>,
+        /// The one that is shown; `None`: all.
+        shown: Option<u8>,
+    },
+    /// The pointer's looks.
+    Cursor {
+        /// Width in pixels.
+        width: u16,
+        /// Height in pixels.
+        height: u16,
+        /// The point that points.
+        hot: (u16, u16),
+        /// Rows of red, green, blue, alpha in base64.
+        rgba: String,
+    },
+    /// The pointer was moved at the device.
+    CursorAt {
+        /// Where; `None`: nowhere on this monitor.
+        at: Option<(u16, u16)>,
+    },
+    /// Whether pointer and keyboard are connected.
+    Control {
+        /// How.
+        state: TakenState,
+        /// Why not.
+        why: String,
+    },
+    /// The person is using pointer or keyboard: what is sent is dropped.
+    HeldBack {
+        /// Whether.
+        held: bool,
+    },
+    /// Whether the clipboard is connected.
+    Clipboard {
+        /// How.
+        state: TakenState,
+        /// Why not.
+        why: String,
+    },
+    /// The device's clipboard has something.
+    Copied {
+        /// Its number.
+        serial: u32,
+        /// Its forms and sizes in bytes.
+        forms: Vec<(Form, Option<u64>)>,
+    },
+    /// The device knows of what was offered.
+    Offered,
+    /// The device has taken what was offered.
+    Taken,
+    /// What was wanted of the clipboard can't be had.
+    NoCopy {
+        /// Which.
+        serial: u32,
+        /// Why.
+        why: String,
+    },
+    /// Diagnostics run.
+    Running {
+        /// Checks in all, once that is known.
+        total: u32,
+        /// Checks that have come out.
+        done: u32,
+        /// What is being checked.
+        checking: String,
+    },
+    /// A check has come out badly.
+    Finding {
+        /// Which and how.
+        finding: OneFinding,
+    },
+    /// The report is there.
+    Report {
+        /// Where the page finds it.
+        number: usize,
+        /// The counts.
+        counts: Counts,
+        /// Failures first.
+        findings: Vec<OneFinding>,
+        /// Where it was written to.
+        file: String,
+    },
+    /// No report.
+    NoReport {
+        /// Why.
+        why: String,
+    },
+    /// Round-trip time to the device, in milliseconds.
+    Trip {
+        /// How long.
+        ms: u32,
+    },
+    /// A remark.
+    Notice {
+        /// In words.
+        text: String,
+    },
+    /// What is played.
+    Recording {
+        /// The device's name.
+        device: String,
+        /// Who recorded.
+        technician: String,
+        /// For whom.
+        organisation: String,
+        /// When, in milliseconds since 1970.
+        began: u64,
+        /// Playing time, in milliseconds.
+        millis: u64,
+        /// What is proved.
+        verdict: String,
+        /// Nothing is missing.
+        whole: bool,
+    },
+    /// Where the player is.
+    Playing {
+        /// The moment, in milliseconds.
+        at: u64,
+        /// It stands still.
+        paused: bool,
+        /// So many times as fast.
+        speed: u8,
+        /// Stretches in which nothing happens are cut short.
+        skips: bool,
+    },
+    /// Another tab shows this session now.
+    Elsewhere,
+    /// The session is over.
+    Ended {
+        /// Why.
+        why: String,
+    },
+}
+
+/// A capability and its meaning.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Right {
+    name: &'static str,
+    meaning: &'static str,
+}
+
+impl From<Capability> for Right {
+    fn from(capability: Capability) -> Self {
+        Self { name: capability.name(), meaning: capability.in_plain_words() }
+    }
+}
+
+/// A granted capability.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Grant {
+    name: &'static str,
+    seconds: u32,
+}
+
+impl From<&Granted> for Grant {
+    fn from(granted: &Granted) -> Self {
+        Self { name: granted.capability.name(), seconds: granted.seconds_left }
+    }
+}
+
+/// How the connection is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "each name says it")]
+pub enum LinkState {
+    Up,
+    Stalled,
+    Interrupted,
+}
+
+/// How the screen is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ScreenState {
+    /// Not granted.
+    Off,
+    /// Being opened, or begun anew.
+    Opening,
+    /// Frames may come.
+    On,
+    /// The device has nothing to show; frames may come later.
+    Gone,
+    /// It can't be had.
+    Failed,
+}
+
+/// How a conversation beside the screen is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "each name says it")]
+pub enum TakenState {
+    Off,
+    On,
+    Failed,
+}
+
+/// A monitor as the page shows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[allow(missing_docs, reason = "as Monitor's")]
+pub struct OneMonitor {
+    pub number: u8,
+    pub name: String,
+    pub x: u16,
+    pub y: u16,
+    pub width: u16,
+    pub height: u16,
+    pub primary: bool,
+}
+
+impl From<&Monitor> for OneMonitor {
+    fn from(monitor: &Monitor) -> Self {
+        let Monitor { number, x, y, width, height, primary, .. } = *monitor;
+        Self { number, name: text::one_line(&monitor.name, 40), x, y, width, height, primary }
+    }
+}
+
+/// A finding as the page shows it; all of it is in the report.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[allow(missing_docs, reason = "as Finding's")]
+pub struct OneFinding {
+    pub status: Status,
+    pub title: String,
+    pub instance: String,
+    pub explanation: String,
+    pub fix: String,
+}
+
+impl From<&Finding> for OneFinding {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            status: finding.status,
+            title: text::one_line(&finding.title, 200),
+            instance: text::one_line(&finding.instance, 80),
+            explanation: text::multi_line(&finding.explanation, 1000),
+            fix: text::multi_line(&finding.fix, 1000),
+        }
+    }
+}
+
+impl From<&ChatLine> for ToPage {
+    fn from(line: &ChatLine) -> Self {
+        Self::Chat {
+            mine: line.from_technician,
+            number: line.number,
+            at: line.at.0,
+            text: text::multi_line(&line.text, MAX_CHAT),
+            mark: match line.mark {
+                Mark::Sent => "sent",
+                Mark::Received => "received",
+                Mark::Shown => "shown",
+            },
+        }
+    }
+}
+
+impl From<&Cursor> for ToPage {
+    fn from(cursor: &Cursor) -> Self {
+        Self::Cursor {
+            width: cursor.width,
+            height: cursor.height,
+            hot: (cursor.hot.x, cursor.hot.y),
+            rgba: data_encoding::BASE64.encode(&cursor.rgba),
+        }
+    }
+}
+
+impl ToPage {
+    /// As text.
+    pub fn json(&self) -> String {
+        // Every part of it is text and numbers.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_words_of_the_device_are_tamed() {
+        let monitor = Monitor { name: "a\u{202e}\n<b>".to_owned(), ..monitor() };
+        let told = ToPage::Monitors { monitors: vec![(&monitor).into()], shown: None }.json();
+        assert!(told.contains("a\u{fffd} <b>") && told.starts_with(r#"{"t":"monitors""#), "{told}");
+    }
+
+    fn monitor() -> Monitor {
+        Monitor { number: 0, name: String::new(), x: 0, y: 0, width: 1, height: 1, primary: true }
+    }
+}
