@@ -186,8 +186,8 @@ pub(crate) const DRIVERS: &[Driver] = &[
     },
     Driver {
         at: "technician/src/viewer/screen.rs",
-        may: &[Async],
-        because: "the conversation about the screen",
+        may: &[Async, Clock],
+        because: "the conversation about the screen, which notes when a frame came",
     },
     Driver {
         at: "technician/src/viewer/touch.rs",
