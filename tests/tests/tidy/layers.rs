@@ -151,8 +151,8 @@ pub(crate) const DRIVERS: &[Driver] = &[
     },
     Driver {
         at: "technician/src/viewer/screen.rs",
-        may: &[Async],
-        because: "the conversation about the screen",
+        may: &[Async, Clock],
+        because: "the conversation about the screen, which measures how a viewer keeps up",
     },
     Driver {
         at: "technician/src/viewer/touch.rs",
