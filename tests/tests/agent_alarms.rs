@@ -74,9 +74,13 @@ fn events(intake: &Intake) -> Vec<&Event> {
         .collect()
 }
 
+/// Events of one rule: the machine of the test may have alarms of its own before the test's rules are there.
+fn about<'a>(intake: &'a Intake, rule: &str) -> Vec<&'a Event> {
+    events(intake).into_iter().filter(|event| event.rule == rule).collect()
+}
+
 fn raised(intake: &Intake, rule: &str) -> usize {
-    let all = events(intake);
-    all.iter().filter(|event| event.rule == rule && event.transition == Transition::Raised).count()
+    about(intake, rule).iter().filter(|event| event.transition == Transition::Raised).count()
 }
 
 fn backups(files: &[PathBuf]) -> String {
@@ -121,7 +125,9 @@ fn a_log_line_becomes_an_alarm_at_the_relay_and_a_stop_says_goodbye() -> Result<
     assert_eq!((event.instance.as_str(), event.runbook.as_deref()), ("app", Some("restart-service")));
     assert!(event.clock_ahead_ms.is_some_and(|ms| ms.abs() < 60_000), "the relay's time is known");
     until(LIMIT, "nothing waits", || Ok(bench.report()["waiting"] == 0))?;
-    assert_eq!(bench.report()["alarms"][0]["rule"], "app");
+    let report = bench.report();
+    let open = report["alarms"].as_array().context("a list")?;
+    assert!(open.iter().any(|alarm| alarm["rule"] == "app"), "{report}");
     bench.agent.program.signal(Signal::TERM)?;
     bench.agent.program.exit(LIMIT)?;
     assert_eq!(bench.relay.alarms().leaving, [Leaving::AgentStops]);
@@ -138,7 +144,9 @@ fn a_bad_rules_file_keeps_the_old_rules_and_is_an_alarm_itself() -> Result<()> {
     assert!(problem.contains("line 3: unknown field `colour`"), "{problem}");
     bench.agent.run(&["rules", "check"])?.fails_with(10)?;
     bench.rules("[[rule]]\nname = \"rules-file\"\nevery = \"1s\"\n")?;
-    bench.until("its end", |intake| events(intake).iter().any(|e| e.transition == Transition::Cleared))?;
+    bench.until("its end", |intake| {
+        about(intake, "rules-file").iter().any(|e| e.transition == Transition::Cleared)
+    })?;
     Ok(())
 }
 
@@ -153,7 +161,8 @@ fn what_a_relay_does_not_take_is_kept_and_sent_to_the_next() -> Result<()> {
     bench.agent.restart()?;
     until(LIMIT, "they wait and it is said why", || {
         let report = bench.report();
-        Ok(report["waiting"] == 3 && report["delivery"].to_string().contains("takes no alarms"))
+        Ok(report["waiting"].as_u64() >= Some(3)
+            && report["delivery"].to_string().contains("takes no alarms"))
     })?;
     // The next relay stores them and its answer is lost: they come again, and count once.
     bench.relay.with_alarms(|intake| (intake.takes, intake.forgets_to_answer) = (true, 2));
@@ -161,7 +170,7 @@ fn what_a_relay_does_not_take_is_kept_and_sent_to_the_next() -> Result<()> {
     bench
         .until("all are here, and came twice", |intake| raised(intake, "old") == 3 && intake.repeated >= 3)?;
     until(LIMIT, "nothing waits", || Ok(bench.report()["waiting"] == 0))?;
-    assert_eq!(bench.relay.alarms().records.len(), 3);
+    assert_eq!(about(&bench.relay.alarms(), "old").len(), 3);
     Ok(())
 }
 
@@ -188,11 +197,14 @@ fn agents_killed_at_any_moment_lose_no_alarm_and_tell_none_twice() -> Result<()>
     bench.until("all", |intake| raised(intake, "old") >= files.len())?;
     files.iter().try_for_each(|file| touch(file, Duration::ZERO))?;
     bench.until("all are over", |intake| {
-        events(intake).iter().filter(|event| event.transition == Transition::Cleared).count() >= files.len()
+        about(intake, "old").iter().filter(|event| event.transition == Transition::Cleared).count()
+            >= files.len()
     })?;
     let intake = bench.relay.alarms();
     let mut by_file: BTreeMap<&str, Vec<Transition>> = BTreeMap::new();
-    events(&intake).into_iter().for_each(|e| by_file.entry(&e.instance).or_default().push(e.transition));
+    about(&intake, "old")
+        .into_iter()
+        .for_each(|e| by_file.entry(&e.instance).or_default().push(e.transition));
     ensure!(by_file.len() == files.len(), "{} files", by_file.len());
     for (file, told) in by_file {
         assert_eq!(told, [Transition::Raised, Transition::Cleared], "{file}");
