@@ -14,6 +14,7 @@ apt_programs=(
   tcpdump:tcpdump      # the test that looks for plain text on the wire
   gdb:gcore            # the test that looks for secrets in memory dumps
   chromium:chromium    # the browser of the page's tests
+  firefox-esr:firefox-esr  # the other browser of the page's tests
   ffmpeg:ffmpeg        # makes videos of recordings, and looks at them
   nodejs:node          # runs them
   npm:npm              # fetches what they need, which is in no program
@@ -27,6 +28,10 @@ apt_programs=(
   xauth:xauth          # who may use a display
   dbus:dbus-daemon     # a system bus of a test's own
   x11-xserver-utils:xrandr # changes the screen's resolution
+  prometheus-alertmanager:prometheus-alertmanager # receivers of alarms
+  prometheus:prometheus
+  rsyslog:rsyslogd
+  python3-aiosmtpd:aiosmtpd
 )
 
 # The cargo-deny that the checks were written for.

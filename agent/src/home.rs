@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nearhand_shared::credential::{Credential, Revocations};
 use nearhand_shared::id::{DeviceId, SessionId, TechnicianId};
@@ -88,6 +88,16 @@ impl Home {
         create_private_dir(&dir).map_err(|source| HomeError::Io { path: dir.clone(), source })?;
         let is_default = dir == Self::default_dir();
         Ok(Self { dir, is_default })
+    }
+
+    /// The directory itself.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The owner's rules for alarms.
+    pub(crate) fn rules_file(&self) -> PathBuf {
+        self.at("rules.toml")
     }
 
     /// Whether it is the directory used unless another is named.

@@ -3,6 +3,7 @@
 //!
 //! This file is arguments only; each command has its file in [`command`].
 
+mod alarm;
 mod audit;
 mod code;
 mod command;

@@ -8,6 +8,7 @@ use nearhand_shared::text;
 use sysinfo::System;
 use tokio::task::JoinSet;
 
+use crate::alarm::Alarms;
 use crate::home::{Enrolment, Home};
 use crate::hub::Hub;
 use crate::local::server::Door;
@@ -38,6 +39,14 @@ impl Service {
         let mut tasks = JoinSet::new();
         tasks.spawn(control::run(hub.clone()));
         tasks.spawn(hub.clone().run_timers());
+        // A machine that only asks for help is nobody's to watch.
+        if hub.enrolment().credential.is_some() {
+            match Alarms::start(&hub, &mut tasks) {
+                Ok(alarms) => drop(hub.alarms.set(alarms)),
+                // Help must still be possible.
+                Err(error) => tracing::error!(%error, "no alarms are raised until this is mended"),
+            }
+        }
         for (door, listener) in doors.iter().zip(listeners) {
             tasks.spawn(local::server::serve(hub.clone(), door.clone(), listener));
         }
@@ -46,6 +55,9 @@ impl Service {
 
     /// Ends sessions in order and stops.
     pub(crate) async fn stop(mut self) {
+        if let Some(alarms) = self.hub.alarms.get() {
+            alarms.stop(&self.hub).await;
+        }
         self.hub.stop();
         let _ =
             tokio::time::timeout(GOODBYE, async { while self.tasks.join_next().await.is_some() {} }).await;

@@ -9,7 +9,8 @@ use nearhand_shared::forward::RateLimits;
 use serde::Deserialize;
 
 use crate::admission::Rules;
-use crate::control::Limits;
+use crate::control::{Limits, Patience};
+use crate::notify::config::{self as receivers, Receiver, ReceiverError, ReceiverSection};
 
 /// The relay's UDP port when nothing else is said.
 pub const PORT: u16 = 7443;
@@ -48,6 +49,12 @@ pub struct Config {
     /// Days for which ended sessions are listed; the audit log is kept for ever.
     #[serde(default = "session_days")]
     pub keep_sessions_days: u32,
+    /// Days for which alarms are kept that are over, with their history.
+    #[serde(default = "session_days")]
+    pub keep_alarms_days: u32,
+    /// Who is told of alarms.
+    #[serde(default)]
+    pub receivers: Vec<ReceiverSection>,
     /// The log.
     #[serde(default)]
     pub log: LogSection,
@@ -248,12 +255,22 @@ impl Config {
         let mbit = usize::try_from(limits.session_mbit_per_s).unwrap_or(usize::MAX);
         range("limits.session_mbit_per_s", mbit, 1, 10_000)?;
         let days = usize::try_from(self.keep_sessions_days).unwrap_or(usize::MAX);
-        range("keep_sessions_days", days, 1, 36_500)
+        range("keep_sessions_days", days, 1, 36_500)?;
+        let days = usize::try_from(self.keep_alarms_days).unwrap_or(usize::MAX);
+        range("keep_alarms_days", days, 1, 36_500)
     }
 
     /// The data directory.
     pub fn data(&self) -> &Path {
         self.data.as_deref().unwrap_or(Path::new("."))
+    }
+
+    /// Who is told of alarms, with their secrets. Files are relative to the data directory.
+    ///
+    /// # Errors
+    /// [`ReceiverError`].
+    pub fn receivers(&self) -> Result<Vec<Receiver>, ReceiverError> {
+        receivers::receivers(&self.receivers, self.data())
     }
 
     /// What the control plane needs of it.
@@ -267,6 +284,8 @@ impl Config {
             max_handshakes_pending: self.limits.max_handshakes_pending,
             rate: RateLimits { bytes_per_s, packets_per_s: u32::try_from(packets).unwrap_or(u32::MAX) },
             session_days: self.keep_sessions_days,
+            alarm_days: self.keep_alarms_days,
+            patience: Patience::default(),
         }
     }
 }
@@ -354,6 +373,7 @@ mod tests {
             "max_handshakes_pending",
             "session_mbit_per_s",
             "keep_sessions_days",
+            "keep_alarms_days",
             "format",
             "level",
         ] {

@@ -1,6 +1,8 @@
 //! Metrics and health over HTTP, for the operator's monitoring. Nothing else is served here: no setup, no
 //! administration, no way to change anything.
 
+mod alarms;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
@@ -40,8 +42,9 @@ async fn healthz(State(shared): State<Shared>) -> Response {
 }
 
 async fn metrics(State(shared): State<Shared>) -> Response {
-    let text = render(&shared.control, shared.started);
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+    let mut text = render(&shared.control, shared.started);
+    alarms::render(&mut text, &shared.control).await;
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.0).into_response()
 }
 
 /// Builds the text exposition format, version 0.0.4.
@@ -55,8 +58,11 @@ impl Exposition {
     }
 
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
-        let labels: Vec<_> =
-            labels.iter().filter(|(k, _)| !k.is_empty()).map(|(k, v)| format!("{k}=\"{v}\"")).collect();
+        let labels: Vec<_> = labels
+            .iter()
+            .filter(|(k, _)| !k.is_empty())
+            .map(|(k, v)| format!("{k}=\"{}\"", escaped(v)))
+            .collect();
         let _ = match labels.is_empty() {
             true => writeln!(self.0, "{name} {value}"),
             false => writeln!(self.0, "{name}{{{}}} {value}", labels.join(",")),
@@ -69,7 +75,12 @@ impl Exposition {
     }
 }
 
-fn render(control: &Control, started: Instant) -> String {
+/// A label's value, as the format wants it.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+fn render(control: &Control, started: Instant) -> Exposition {
     let mut out = Exposition::default();
     out.family("nearhand_build_info", "The running version.", "gauge");
     out.sample("nearhand_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -84,7 +95,7 @@ fn render(control: &Control, started: Instant) -> String {
     gauges(&mut out, control);
     forwarding(&mut out, control);
     process(&mut out, started);
-    out.0
+    out
 }
 
 fn gauges(out: &mut Exposition, control: &Control) {

@@ -7,6 +7,7 @@
 //! [`command`].
 
 pub mod admission;
+pub mod alarm;
 pub mod command;
 pub mod config;
 pub mod control;
@@ -15,6 +16,7 @@ pub mod forward;
 pub mod http;
 pub mod logging;
 pub mod metrics;
+pub mod notify;
 pub mod path;
 mod platform;
 pub mod registry;

@@ -3,7 +3,9 @@
 //! Labels are this program's own words, never a peer's. Must not live here: how they are shown (see `http`).
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::notify::worker::Deliveries;
 
 /// A counter with up to two labels.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -56,9 +58,15 @@ type Key = (Family, &'static str, &'static str);
 #[derive(Debug, Default)]
 pub struct Metrics {
     counts: Mutex<BTreeMap<Key, u64>>,
+    deliveries: Arc<Deliveries>,
 }
 
 impl Metrics {
+    /// How deliveries to receivers went.
+    pub fn deliveries(&self) -> &Arc<Deliveries> {
+        &self.deliveries
+    }
+
     /// Counts one, under one label.
     pub fn count(&self, family: Family, label: &'static str) {
         self.count_both(family, label, "");

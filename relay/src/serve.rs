@@ -19,6 +19,7 @@ use crate::data::derived;
 use crate::forward::{self, Forwarder};
 use crate::http;
 use crate::metrics::Metrics;
+use crate::notify::worker::{self, Sender};
 use crate::path::Path;
 use crate::store::{Database, Store, StoreError};
 
@@ -123,16 +124,35 @@ impl Relay {
         endpoint: Endpoint,
         path: Arc<dyn Path>,
     ) -> Result<Self, ServeError> {
+        Self::start_notifying(key, database, limits, endpoint, path, Vec::new()).await
+    }
+
+    /// As [`Relay::start`], with receivers of notices.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub async fn start_notifying(
+        key: SecretKey,
+        database: &Database,
+        limits: Limits,
+        endpoint: Endpoint,
+        path: Arc<dyn Path>,
+        senders: Vec<Sender>,
+    ) -> Result<Self, ServeError> {
         let public = key.public();
         let store = Store::open(database, key).await?;
+        // Before the first alarm can come in.
+        store.set_outlets(senders.iter().map(Sender::outlet).collect());
         let stored = store.reader().everything().await?;
-        let control = Control::new(store, path, Arc::new(Metrics::default()), limits, public, stored);
+        let metrics = Arc::new(Metrics::default());
+        let mut tasks = worker::start(&store, senders, metrics.deliveries());
+        let control = Control::new(store, path, metrics, limits, public, stored);
         let accept = tokio::spawn({
             let (control, endpoint) = (Arc::clone(&control), endpoint.clone());
             async move { control.accept(&endpoint).await }
         });
-        let house = tokio::spawn(Arc::clone(&control).keep_house());
-        Ok(Self { control, endpoint, tasks: vec![accept, house] })
+        tasks.extend([accept, tokio::spawn(Arc::clone(&control).keep_house())]);
+        Ok(Self { control, endpoint, tasks })
     }
 
     /// Serves metrics and health. Returns the address, for a port that the system chose.

@@ -16,13 +16,22 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use harness::{Org, facts, key, now, session_id};
+use nearhand_relay::alarm::Kind;
+use nearhand_relay::alarm::absence::{Absence, Patience};
 use nearhand_relay::registry::PeerId;
 use nearhand_relay::registry::sessions::Session;
-use nearhand_relay::store::{Applied, Database, Member, NewSession, Seen, Store, Write};
+use nearhand_relay::store::{
+    AlarmWrite, Applied, Database, Member, NewSession, Outlet, Seen, Settled, Store, Waiting, Write,
+};
+use nearhand_shared::alarm::{
+    Batch, Entry, Event as AlarmEvent, Leaving, Profile, Record, Severity, Transition,
+};
 use nearhand_shared::audit::{Event, Head, Row, Verifier};
 use nearhand_shared::credential::{Credential, Retirement, Revocations, Role};
 use nearhand_shared::forward::{BindGrant, RateLimits};
+use nearhand_shared::id::{DeviceId, Fingerprint, StreamId};
 use nearhand_shared::identity::SecretKey;
+use nearhand_shared::message::alarms::{Act, Actor, AlarmFilter, NewWindow};
 use nearhand_shared::message::control::{Outcome, PushReply, Refusal, Reply, Request, Target};
 use nearhand_shared::time::UnixMillis;
 use rand_core::OsRng;
@@ -149,10 +158,148 @@ async fn all_statements(database: &Database) {
     assert_eq!(verifier.finish().unwrap().number, 4);
     store.write(Write::Prune(UnixMillis(6))).await.unwrap();
     assert_eq!(store.reader().sessions(None, 10).await.unwrap().len(), 1);
+    alarm_statements(&store, device_id).await;
     store.write(Write::ResetOrganisation).await.unwrap();
     assert_eq!(store.reader().organisation().await.unwrap(), None);
     assert_eq!(store.reader().audit(0, 100).await.unwrap().len(), 4, "the log stays");
     store.close().await;
+}
+
+fn alarm(instance: &str, transition: Transition, severity: Severity) -> AlarmEvent {
+    AlarmEvent {
+        rule: "disk-space".into(),
+        rule_version: 1,
+        instance: instance.into(),
+        transition,
+        severity,
+        value: None,
+        summary: "nul \0 and 'quotes'".into(),
+        observed_at: now(),
+        clock_ahead_ms: None,
+        runbook: None,
+        article: None,
+    }
+}
+
+/// Every statement about alarms.
+async fn alarm_statements(store: &Store, device: DeviceId) {
+    let read = store.reader();
+    store.set_outlets(vec![Outlet { name: "ops".into(), at_least: Severity::Warning }]);
+    let stream = StreamId::from_bytes([3; 16]);
+    let batch = |from: u64, events: Vec<AlarmEvent>| {
+        let records =
+            (from..).zip(events).map(|(seq, event)| Record { seq, entry: Entry::Event(event) }).collect();
+        AlarmWrite::Batch(device, Batch { stream, records }, now())
+    };
+    // More than one statement's rows.
+    let many = (0..90).map(|n| alarm(&format!("/{n}"), Transition::Raised, Severity::Error)).collect();
+    assert_eq!(store.write_alarm(batch(1, many)).await.unwrap(), Applied::Number(90));
+    let foreign = AlarmWrite::Batch(
+        DeviceId::from_bytes([8; 16]),
+        Batch {
+            stream,
+            records: vec![Record { seq: 99, entry: Entry::Gap { lost: 1, from: now(), to: now() } }],
+        },
+        now(),
+    );
+    assert_eq!(store.write_alarm(foreign).await.unwrap(), Applied::Conflict);
+    let gap = Batch {
+        stream,
+        records: vec![Record { seq: 91, entry: Entry::Gap { lost: 1, from: now(), to: now() } }],
+    };
+    assert_eq!(store.write_alarm(AlarmWrite::Batch(device, gap, now())).await.unwrap(), Applied::Number(91));
+    assert_eq!(read.stream_owner(&stream).await.unwrap(), Some(device));
+
+    let id = Fingerprint::of(device, "disk-space", "/7");
+    let by = || Actor { id: None, name: "ci".into() };
+    let snooze = Act::Snooze { until: UnixMillis(now().0 + 5) };
+    assert_eq!(store.write_alarm(AlarmWrite::Act(id, by(), snooze, now())).await.unwrap(), Applied::Done);
+    let none = AlarmWrite::Act(Fingerprint::from_bytes([1; 16]), by(), Act::Unacknowledge, now());
+    assert_eq!(store.write_alarm(none).await.unwrap(), Applied::Conflict);
+    let window = NewWindow {
+        device: Some(device),
+        rule: None,
+        begins: UnixMillis(0),
+        ends: UnixMillis(now().0 + 60_000),
+        reason: "'".into(),
+    };
+    assert_eq!(
+        store.write_alarm(AlarmWrite::OpenWindow(window, by(), now())).await.unwrap(),
+        Applied::Number(1)
+    );
+    store.write_alarm(batch(92, vec![alarm("/held", Transition::Raised, Severity::Error)])).await.unwrap();
+    assert_eq!(read.maintenance(now(), 10).await.unwrap().len(), 1);
+    assert_eq!(store.write_alarm(AlarmWrite::CloseWindow(1, now())).await.unwrap(), Applied::Done);
+    assert_eq!(store.write_alarm(AlarmWrite::CloseWindow(1, now())).await.unwrap(), Applied::Conflict);
+    store.write_alarm(AlarmWrite::Wake(UnixMillis(now().0 + 10_000))).await.unwrap();
+
+    store.write_alarm(AlarmWrite::Monitor(device, Profile::Server, "a".into())).await.unwrap();
+    store.write_alarm(AlarmWrite::Leaving(device, Leaving::Restart)).await.unwrap();
+    let mut absence =
+        Absence::new(Patience { server: 0, grace: 0, ..Patience::default() }, vec![], vec![], now());
+    absence.here(device, Profile::Server, "a", now());
+    absence.gone(&device, now());
+    let found = absence.tick(UnixMillis(now().0 + 60_000));
+    store.write_alarm(AlarmWrite::Found(found, now())).await.unwrap();
+    let (watched, outages) = read.watched().await.unwrap();
+    assert_eq!(
+        (watched.len(), watched[0].leaving, watched[0].alarm, outages.len()),
+        (1, Some(Leaving::Restart), Some(None), 0)
+    );
+
+    alarm_reads(store, device, id).await;
+}
+
+/// Every statement that reads alarms, and those of deliveries.
+async fn alarm_reads(store: &Store, device: DeviceId, id: Fingerprint) {
+    let read = store.reader();
+    let (page, cursor) = read.alarms_since(&AlarmFilter::default(), 0, 10).await.unwrap();
+    assert_eq!((page.len(), page.last().unwrap().number), (10, cursor));
+    let filter = AlarmFilter { closed_too: true, device: Some(device), at_least: Some(Severity::Error) };
+    assert_eq!(read.alarms_since(&filter, 0, 1000).await.unwrap().0.len(), 92);
+    assert_eq!(read.alarm(&id).await.unwrap().unwrap().device_name, "Name");
+    assert_eq!(read.alarm_history(&id, 0, 10).await.unwrap().len(), 4, "raised, snoozed, woken, silent");
+    assert_eq!(read.told_alarms(Severity::Info).await.unwrap().len(), 92);
+    assert_eq!(read.alarm_counts().await.unwrap().iter().map(|c| c.count).sum::<u64>(), 93);
+
+    let due = read.due("ops", UnixMillis(u64::MAX), false, 1000).await.unwrap();
+    assert!(read.due("ops", UnixMillis(u64::MAX), true, 1000).await.unwrap().now.len() < due.now.len());
+    let settled = |waiting: &Waiting, again, delivered| Settled {
+        receiver: "ops".into(),
+        number: waiting.notice.number,
+        attempts: 1,
+        again,
+        delivered,
+        answer: "'".into(),
+    };
+    let later = Some(UnixMillis(now().0 + 60_000));
+    let done = vec![
+        settled(&due.now[0], None, true),
+        settled(&due.now[1], None, false),
+        settled(&due.now[2], later, false),
+    ];
+    store.write_alarm(AlarmWrite::Settle(done, now())).await.unwrap();
+    assert_eq!(read.due("ops", now(), false, 1).await.unwrap().next, later);
+    store.write_alarm(AlarmWrite::Disable("ops".into(), "410".into(), now())).await.unwrap();
+    assert_eq!(read.disabled("ops").await.unwrap().as_deref(), Some("410"));
+    let state = read.outbox().await.unwrap().remove(0);
+    assert_eq!((state.dead, state.waiting), (1, u64::try_from(due.now.len()).unwrap() - 2));
+    assert_eq!(read.dead_letters(5).await.unwrap().len(), 1);
+    assert_eq!(read.replay("ops", Some(due.now[1].notice.number)).await.unwrap(), 1);
+    assert!(read.enable("ops").await.unwrap());
+    assert!(
+        !read
+            .notices_since(UnixMillis(0), [Kind::Raised, Kind::Resolved, Kind::Eased])
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    store.write_alarm(AlarmWrite::Forget(device)).await.unwrap();
+    let newest = read.newest_alarm_number().await.unwrap();
+    store.write_alarm(AlarmWrite::Prune(UnixMillis(now().0 + 60_000))).await.unwrap();
+    assert_eq!(read.newest_alarm_number().await.unwrap(), newest, "no number is given out twice");
+    assert!(read.alarms_since(&filter, 0, 1000).await.unwrap().0.iter().all(|a| a.state.is_open()));
+    assert!(store.trouble().is_none());
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@
 use core::fmt;
 use core::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::id::{DeviceId, Fingerprint, StreamId};
@@ -214,7 +215,32 @@ pub struct Batch {
     /// The spool they stand in. It is born with the spool, so that a restored or copied disk is noticed.
     pub stream: StreamId,
     /// At least one, at most [`MAX_BATCH`].
+    #[serde(deserialize_with = "at_most_a_batch")]
     pub records: Vec<Record>,
+}
+
+/// Reads no more than [`MAX_BATCH`] records: the smallest takes some twenty times its bytes in memory.
+fn at_most_a_batch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Record>, D::Error> {
+    struct Records;
+    impl<'de> Visitor<'de> for Records {
+        type Value = Vec<Record>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {MAX_BATCH} records")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut records = Vec::new();
+            while let Some(record) = list.next_element()? {
+                if records.len() >= MAX_BATCH {
+                    return Err(A::Error::custom("a batch has too many records"));
+                }
+                records.push(record);
+            }
+            Ok(records)
+        }
+    }
+    deserializer.deserialize_seq(Records)
 }
 
 /// Why a batch is not taken.

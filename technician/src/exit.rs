@@ -190,6 +190,10 @@ impl ExitCode {
             | R::InviteUsed
             | R::Unknown
             | R::OldList
+            | R::NoSuchAlarm
+            | R::NoSuchWindow
+            | R::ForeignStream
+            | R::Invalid { .. }
             | R::TooMany { .. } => Self::Refused,
             R::Revoked => Self::Revoked,
             R::NoSuchDevice => Self::NoSuchDevice,

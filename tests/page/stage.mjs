@@ -11,10 +11,10 @@ const target = process.env.CARGO_TARGET_DIR ?? `${root}/target`;
 /// Longest wait for anything, in milliseconds: a loaded machine is slow, a hanging page never comes.
 export const LIMIT = 30_000;
 
-export async function browser() {
+export async function browser(more = {}) {
   const path = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
   const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
-  return chromium.launch({ executablePath: path, headless: true, args });
+  return chromium.launch({ executablePath: path, headless: true, args, ...more });
 }
 
 /// The program behind the page, whose device does what `cue` says.
@@ -68,15 +68,18 @@ export class Stage {
   }
 }
 
+/// Whether the canvas shows exactly the picture with this hash. Runs in the page.
+export function hashOfScreen(wanted) {
+  const canvas = document.getElementById('screen');
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < data.length; i += 4) {
+    for (let c = 0; c < 3; c += 1) hash = Math.imul(hash ^ data[i + c], 0x01000193);
+  }
+  return (hash >>> 0) === wanted;
+}
+
 /// Waits until the canvas shows exactly the picture with this hash.
 export async function shows(page, hash) {
-  await page.waitForFunction((wanted) => {
-    const canvas = document.getElementById('screen');
-    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    let hash = 0x811c9dc5;
-    for (let i = 0; i < data.length; i += 4) {
-      for (let c = 0; c < 3; c += 1) hash = Math.imul(hash ^ data[i + c], 0x01000193);
-    }
-    return (hash >>> 0) === wanted;
-  }, hash, { timeout: LIMIT, polling: 100 });
+  await page.waitForFunction(hashOfScreen, hash, { timeout: LIMIT, polling: 100 });
 }

@@ -10,9 +10,10 @@ use anyhow::{Context, Result};
 use nearhand_relay::config::Config;
 use nearhand_relay::forward::Forwarder;
 use nearhand_relay::serve;
+use nearhand_shared::alarm::{Batch, Leaving, Monitoring, Record};
 use nearhand_shared::credential::{Credential, RevocationList};
 use nearhand_shared::forward::{BindGrant, RateLimits};
-use nearhand_shared::id::SessionId;
+use nearhand_shared::id::{SessionId, StreamId};
 use nearhand_shared::identity::{SecretKey, Signed};
 use nearhand_shared::message::Program;
 use nearhand_shared::message::control::{
@@ -73,6 +74,45 @@ struct State {
     next_routing: u16,
     heard: Vec<u8>,
     packets: Vec<Vec<u8>>,
+    alarms: Intake,
+}
+
+/// What was said to it about alarms.
+#[derive(Clone, Default)]
+pub struct Intake {
+    /// Whether it takes them; a relay of before they were invented doesn't.
+    pub takes: bool,
+    /// It stores and doesn't say so: what is lost on the way back.
+    pub forgets_to_answer: u32,
+    /// What it stored, once each.
+    pub records: Vec<(StreamId, Record)>,
+    /// How often it was sent what it had.
+    pub repeated: usize,
+    /// What devices said of their monitoring.
+    pub monitoring: Vec<Monitoring>,
+    /// Goodbyes.
+    pub leaving: Vec<Leaving>,
+}
+
+impl Intake {
+    fn take(&mut self, batch: Batch) -> Reply {
+        if !self.takes || batch.check().is_err() {
+            return Reply::Refused(Refusal::NotAllowed);
+        }
+        let stream = batch.stream;
+        let through = batch.records.last().map_or(0, |record| record.seq);
+        for record in batch.records {
+            match self.records.iter().any(|(of, had)| *of == stream && had.seq == record.seq) {
+                true => self.repeated += 1,
+                false => self.records.push((stream, record)),
+            }
+        }
+        if self.forgets_to_answer > 0 {
+            self.forgets_to_answer -= 1;
+            return Reply::Refused(Refusal::Storage);
+        }
+        Reply::AlarmsStored { stream, through }
+    }
 }
 
 impl Shared {
@@ -107,6 +147,7 @@ impl HostileRelay {
             next_routing: 1000,
             heard: Vec::new(),
             packets: Vec::new(),
+            alarms: Intake { takes: true, ..Intake::default() },
         };
         let impostor = SecretKey::generate(&mut OsRng);
         let shared = Arc::new(Shared { addr, forwarder, impostor, state: Mutex::new(state) });
@@ -117,6 +158,16 @@ impl HostileRelay {
     /// From now on it does this.
     pub fn becomes(&self, how: How) {
         self.shared.state().how = how;
+    }
+
+    /// What was said to it about alarms.
+    pub fn alarms(&self) -> Intake {
+        self.shared.state().alarms.clone()
+    }
+
+    /// Changes what it does with alarms.
+    pub fn with_alarms(&self, change: impl FnOnce(&mut Intake)) {
+        change(&mut self.shared.state().alarms);
     }
 
     /// Whether `needle` is in anything that it could decrypt.
@@ -268,6 +319,16 @@ impl Shared {
                 self.open(session, code).await.unwrap_or(Reply::Refused(Refusal::DeviceSilent))
             }
             Request::Reopen { .. } => Reply::Refused(Refusal::NoSuchSession),
+            Request::Alarms(batch) => self.state().alarms.take(batch),
+            Request::Monitoring(_) if !self.state().alarms.takes => Reply::Refused(Refusal::NotAllowed),
+            Request::Monitoring(monitoring) => {
+                self.state().alarms.monitoring.push(monitoring);
+                Reply::Done
+            }
+            Request::Leaving(leaving) => {
+                self.state().alarms.leaving.push(leaving);
+                Reply::Done
+            }
             _ => Reply::Done,
         }
     }

@@ -12,11 +12,11 @@ use anyhow::{Context, Result, bail, ensure};
 use nearhand_shared::credential::Credential;
 use nearhand_shared::forward::BindGrant;
 use nearhand_shared::grant::Capabilities;
-use nearhand_shared::id::SessionId;
+use nearhand_shared::id::{DeviceId, SessionId};
 use nearhand_shared::identity::SecretKey;
-use nearhand_shared::invitation::{InviteString, RelayAddress};
+use nearhand_shared::invitation::{EnrolmentString, InviteString, RelayAddress};
 use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{self, CloseCode, Hello, Reply, Request, Target};
+use nearhand_shared::message::control::{self, CloseCode, DeviceFacts, Hello, Reply, Request, Target};
 use nearhand_shared::message::session::{
     self, AgentHello, Answer, FromAgent, FromTechnician, Open, TechnicianHello, TechnicianProof,
 };
@@ -98,6 +98,25 @@ impl Wire {
         Ok(SessionWire { wire, session, member, connection, control: None, held, endpoint })
     }
 
+    /// A device that has enrolled with a string.
+    ///
+    /// # Errors
+    /// The relay refuses.
+    pub fn enrol(&self, string: &EnrolmentString) -> Result<DeviceWire> {
+        let key = SecretKey::generate(&mut OsRng);
+        let now = UnixMillis::from_system(std::time::SystemTime::now());
+        let credential = Credential::join(string.invite.clone(), &string.secret.key(), &key.public(), now)?;
+        let control = self.dial(&string.relay, &key)?;
+        control.ask(&Request::Hello(Hello::Newcomer { program: Program::this() }))?;
+        let facts = DeviceFacts { hostname: "wire".into(), os: "Linux".into() };
+        match control.ask(&Request::Join { credential: credential.clone(), facts: Some(facts.clone()) })? {
+            Reply::Done => {
+                Ok(DeviceWire { member: Member { key, credential, relay: string.relay.clone() }, facts })
+            }
+            other => bail!("{other:?}"),
+        }
+    }
+
     /// Somebody who has joined with an invitation.
     ///
     /// # Errors
@@ -134,6 +153,40 @@ impl Member {
     pub fn connect(&self, wire: &Wire) -> Result<Control> {
         let control = wire.dial(&self.relay, &self.key)?;
         let hello = Hello::Person { program: Program::this(), credential: self.credential.clone() };
+        match control.ask(&Request::Hello(hello))? {
+            Reply::Welcome(_) => Ok(control),
+            other => bail!("{other:?}"),
+        }
+    }
+}
+
+/// A device with a key and a credential, but no agent.
+#[derive(Clone)]
+pub struct DeviceWire {
+    member: Member,
+    facts: DeviceFacts,
+}
+
+impl DeviceWire {
+    /// Its id.
+    pub fn id(&self) -> DeviceId {
+        self.member.key.public().device_id()
+    }
+
+    /// Where its relay is, its key, and how it says hello.
+    pub fn hello(&self) -> (RelayAddress, SecretKey, Hello) {
+        let (credential, facts) = (self.member.credential.clone(), self.facts.clone());
+        let hello = Hello::Device { program: Program::this(), credential, facts };
+        (self.member.relay.clone(), self.member.key.clone(), hello)
+    }
+
+    /// A welcomed control connection.
+    ///
+    /// # Errors
+    /// The relay refuses, or can't be reached.
+    pub fn connect(&self, wire: &Wire) -> Result<Control> {
+        let (relay, key, hello) = self.hello();
+        let control = wire.dial(&relay, &key)?;
         match control.ask(&Request::Hello(hello))? {
             Reply::Welcome(_) => Ok(control),
             other => bail!("{other:?}"),

@@ -1,6 +1,7 @@
 //! The agent's commands: one file each; arguments, exit codes and logging here.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program talks to people")]
 
+mod alarms;
 mod attend;
 mod audit;
 mod console;
@@ -8,6 +9,7 @@ mod desktop;
 mod doctor;
 mod enrol;
 mod pages;
+mod rules;
 mod run;
 mod simple;
 
@@ -34,7 +36,7 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 it failed (the message says why); 2 wrong usage; \
-3 not enrolled; 4 no agent is running here; 10 doctor: something needs attention; 19 the audit log is broken.";
+3 not enrolled; 4 no agent is running here; 10 doctor: something needs attention, rules check: there are mistakes; 19 the audit log is broken.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -57,6 +59,11 @@ enum Command {
     Policy,
     /// Replace this device's key by a new one
     Rotate,
+    /// Show what alarms there are, and what waits for the relay
+    Alarms(simple::Output),
+    /// Check, show and try the rules that raise alarms
+    #[command(subcommand)]
+    Rules(rules::RulesCommand),
     /// Check how this machine is doing, without any connection
     Doctor(doctor::DoctorArgs),
     /// Serve one session's screen; started by the agent, which it talks to by its standard input and output
@@ -76,6 +83,8 @@ pub(crate) const FAILED: u8 = 1;
 const NOT_ENROLLED: u8 = 3;
 /// Exit code: no agent is running.
 const NOT_RUNNING: u8 = 4;
+/// Exit code: the rules file has mistakes.
+const MISTAKES: u8 = 10;
 /// Exit code: the audit log is broken.
 const AUDIT_BROKEN: u8 = 19;
 
@@ -140,6 +149,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Audit(command) => audit::run(&Home::open(dir)?, &command),
         Command::Policy => simple::policy(&Home::open(dir)?),
         Command::Rotate => simple::rotate(&Home::open(dir)?).await,
+        Command::Alarms(output) => alarms::run(&Home::open(dir)?, &output).await,
+        Command::Rules(command) => rules::run(&Home::open(dir)?, command).await,
         Command::Doctor(args) => Ok(doctor::doctor(args, dir).await),
         Command::Desktop(_) => desktop::check().await,
         Command::Completions(args) => pages::completions(&args),

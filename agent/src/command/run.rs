@@ -31,11 +31,24 @@ pub(crate) async fn run(home: Home, args: RunArgs) -> anyhow::Result<ExitCode> {
     if !let_in.is_empty() {
         doors.push(Door { path: Home::service_socket(), let_in });
     }
+    // From the first moment on, or the signal would end the program.
+    let mut again = signal(SignalKind::hangup())?;
     let service = Service::start(home, enrolment, doors).await?;
-    stop_signal().await?;
+    tokio::select! {
+        stopped = stop_signal() => stopped?,
+        () = async { while again.recv().await.is_some() { reload(&service) } } => {}
+    }
     tracing::info!("stopping");
     service.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// SIGHUP: files that are otherwise read when they change are read now.
+fn reload(service: &Service) {
+    tracing::info!("reading the rules again");
+    if let Some(alarms) = service.hub.alarms.get() {
+        alarms.reload();
+    }
 }
 
 /// Waits for SIGTERM or SIGINT.

@@ -13,7 +13,7 @@ use crate::local::client::LocalClient;
 pub(crate) struct Output {
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 pub(crate) async fn status(home: &Home, output: &Output) -> anyhow::Result<ExitCode> {

@@ -8,7 +8,7 @@
 //! function and gives the same findings for the same facts.
 
 mod diagnosis;
-mod facts;
+pub(crate) mod facts;
 mod runner;
 mod summary;
 

@@ -10,7 +10,7 @@ mod sessions;
 mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use nearhand_shared::audit::{Event as AuditEvent, Head};
@@ -28,6 +28,7 @@ use nearhand_shared::time::UnixMillis;
 use nearhand_shared::transport::control::RelayConnection;
 use tokio::sync::{Notify, broadcast, watch};
 
+use crate::alarm::Alarms;
 use crate::audit::AuditLog;
 use crate::code::CodeKeeper;
 use crate::consent::{Change, Consent};
@@ -65,6 +66,8 @@ pub(crate) struct Hub {
     stop: watch::Sender<bool>,
     /// The relay connection is to be made anew (the key was rotated).
     pub(crate) redial: Notify,
+    /// The alarms, on an enrolled device, once they run.
+    pub(crate) alarms: OnceLock<Arc<Alarms>>,
 }
 
 struct State {
@@ -125,6 +128,7 @@ impl Hub {
             relay: watch::channel(None).0,
             stop: watch::channel(false).0,
             redial: Notify::new(),
+            alarms: OnceLock::new(),
         }))
     }
 
@@ -223,6 +227,11 @@ impl Hub {
                     .to_owned(),
             ));
         }
+    }
+
+    /// How many milliseconds our clock is ahead of the relay's, as of the last welcome.
+    pub(crate) fn clock_ahead_ms(&self) -> i64 {
+        i64::try_from(-self.state().clock_offset).unwrap_or(0)
     }
 
     /// The relay is not connected.

@@ -10,8 +10,11 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nearhand_shared::message::local::{Event, FRAME_LIMIT, Message, Reply, Request, Verb};
+use nearhand_shared::message::local::{
+    self, Alarm, Event, FRAME_LIMIT, MAX_ALARMS, Message, Reply, Request, Verb,
+};
 use nearhand_shared::message::session::Ended;
+use nearhand_shared::text;
 use nearhand_shared::transport::framed;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -207,6 +210,39 @@ async fn tell_events(mut watcher: Watcher, out: mpsc::Sender<Message>) {
     }
 }
 
+async fn alarms(hub: &Hub) -> Reply {
+    let off =
+        || Reply::Refused("alarms are off: this device is not enrolled, or the log says why".to_owned());
+    let Some(alarms) = hub.alarms.get() else { return off() };
+    let Some(report) = alarms.report().await else { return off() };
+    let mut standing = report.standing;
+    // What is open comes first, the worst at the top.
+    standing.sort_by_key(|one| std::cmp::Reverse(one.severity));
+    let shown = standing.into_iter().take(MAX_ALARMS).map(|one| Alarm {
+        rule: one.rule,
+        instance: text::one_line(&one.instance, 128),
+        phase: one.phase.name().to_owned(),
+        severity: one.severity,
+        unknown: one.unknown,
+        flapping: one.flapping,
+        value: one
+            .value
+            .map(|m| format!("{:.1} {}", m.value, m.unit).trim_end().to_owned())
+            .unwrap_or_default(),
+        seconds: one.lasts.map(|lasts| lasts.as_secs()),
+        summary: one.summary,
+    });
+    Reply::Alarms(Box::new(local::Alarms {
+        alarms: shown.collect(),
+        rules: u32::try_from(report.rules).unwrap_or(u32::MAX),
+        waiting: report.waiting,
+        oldest: report.oldest,
+        stream: report.stream,
+        delivery: alarms.delivery_problem(),
+        problems: report.problems,
+    }))
+}
+
 async fn answer(hub: &Arc<Hub>, caller: Caller, verb: Verb) -> Reply {
     let refused = |error: &dyn std::error::Error| Reply::Refused(error.to_string());
     // What widens what others may do must be the person's own doing; what narrows it is taken from anybody.
@@ -256,6 +292,7 @@ async fn answer(hub: &Arc<Hub>, caller: Caller, verb: Verb) -> Reply {
         Verb::RotateKey if caller == Caller::Desktop => {
             Reply::Refused("only the administrator of this machine can do that".to_owned())
         }
+        Verb::Alarms => alarms(hub).await,
         Verb::RotateKey => control::rotate(hub).await.map_or_else(|e| refused(&e), |()| Reply::Done),
     }
 }

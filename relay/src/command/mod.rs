@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod init;
 mod pages;
+mod receivers;
 mod run;
 mod status;
 
@@ -55,6 +56,9 @@ enum Command {
         #[command(flatten)]
         location: Location,
     },
+    /// Who is told of alarms: how deliveries stand, tests, what was given up.
+    #[command(subcommand)]
+    Receivers(ReceiversCommand),
     /// Print what a shell needs to complete commands.
     Completions {
         /// The shell.
@@ -139,6 +143,49 @@ enum AuditCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum ReceiversCommand {
+    /// Show the receivers and how deliveries to them stand.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        location: Location,
+    },
+    /// Send a marked test alarm to one and show its answer.
+    Test {
+        /// Which.
+        name: String,
+        #[command(flatten)]
+        location: Location,
+    },
+    /// Show what was given up.
+    Dead {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        location: Location,
+    },
+    /// Send again what was given up.
+    Replay {
+        /// To which receiver.
+        name: String,
+        /// Only this notice; else all.
+        number: Option<u64>,
+        #[command(flatten)]
+        location: Location,
+    },
+    /// Send again to one that wanted no more (HTTP 410).
+    Enable {
+        /// Which.
+        name: String,
+        #[command(flatten)]
+        location: Location,
+    },
+}
+
 /// Does what the arguments say.
 ///
 /// # Errors
@@ -150,7 +197,8 @@ pub fn main(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Run(location) => location.with(run::run),
         Command::CheckConfig { file } => {
-            Config::load(&file)?;
+            let config = Config::load(&file)?;
+            receivers::senders(&config)?;
             println!("{} is valid.", file.display());
             Ok(())
         }
@@ -162,6 +210,23 @@ pub fn main(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Backup { file, location } => location.with(|config| block_on(backup::backup(config, &file))),
         Command::Status { json, location } => location.with(|config| status::status(config, json)),
+        Command::Receivers(command) => match command {
+            ReceiversCommand::List { json, location } => {
+                location.with(|config| block_on(receivers::list(config, json)))
+            }
+            ReceiversCommand::Test { name, location } => {
+                location.with(|config| block_on(receivers::test(config, &name)))
+            }
+            ReceiversCommand::Dead { json, location } => {
+                location.with(|config| block_on(receivers::dead(config, json)))
+            }
+            ReceiversCommand::Replay { name, number, location } => {
+                location.with(|config| block_on(receivers::replay(config, &name, number)))
+            }
+            ReceiversCommand::Enable { name, location } => {
+                location.with(|config| block_on(receivers::enable(config, &name)))
+            }
+        },
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { dir } => pages::man(dir.as_deref()),
     }

@@ -24,11 +24,12 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let key = super::load_key(config.data())?;
     let public = key.public();
     let limits = config.control_limits();
+    let senders = super::receivers::senders(config)?;
     let database = data::existing_database(config).context("can't open the database")?;
     // Before the port is taken: signals from now on lead to an orderly end.
     let stop = platform::stop_signal()?;
     let (forwarder, endpoint) = serve::open_port(config.listen, &key, &limits)?;
-    let mut relay = Relay::start(key, &database, limits, endpoint, forwarder).await?;
+    let mut relay = Relay::start_notifying(key, &database, limits, endpoint, forwarder, senders).await?;
     if let Listen::On(address) = config.metrics_listen {
         relay.serve_http(address).await?;
     }

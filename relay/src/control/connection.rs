@@ -134,6 +134,7 @@ async fn admit(
     if let Some(replaced) = replaced {
         replaced.close(CloseCode::Replaced);
     }
+    control.device_connected(&id);
     Ok(Welcomed { control: Arc::clone(control), peer, number: Some(number) })
 }
 
@@ -204,6 +205,7 @@ impl Drop for Welcomed {
         let control = &self.control;
         let last = control.state().registry.disconnect(&id, number, Instant::now());
         if last {
+            control.device_gone(&id);
             control.note_seen(Seen { peer: id, at: now_unix(), said: None });
         }
         tracing::debug!(caller = self.peer.caller.kind(), key = %self.peer.key, "disconnected");

@@ -11,7 +11,7 @@ use nearhand_shared::time::UnixMillis;
 use quinn::{Endpoint, VarInt};
 
 use super::{Control, now_unix};
-use crate::store::Write;
+use crate::store::{AlarmWrite, Write};
 
 /// Between two rounds.
 const ROUND: Duration = Duration::from_secs(5);
@@ -51,6 +51,7 @@ impl Control {
         self.end_lost().await;
         self.store_seen().await;
         self.store_unsaved().await;
+        self.watch_silence().await;
         if self.store.trouble().is_some() {
             // Finds out whether writing works again, with nobody having to fail for it.
             let _ = self.store.write(Write::Meta("probe", now_unix().to_string())).await;
@@ -110,6 +111,9 @@ impl Control {
         let keep = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
         let before = UnixMillis(now_unix().0.saturating_sub(keep));
         let _ = self.store.write(Write::Prune(before)).await;
+        let keep = u64::from(self.limits.alarm_days).saturating_mul(86_400_000);
+        let before = UnixMillis(now_unix().0.saturating_sub(keep));
+        let _ = self.store.write_alarm(AlarmWrite::Prune(before)).await;
     }
 
     /// Says goodbye to everybody and closes the endpoint. Sessions are forwarded until the program ends.

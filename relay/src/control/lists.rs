@@ -20,7 +20,7 @@ use crate::store::{Applied, StoreError, Write};
 const LIST_BYTES: usize = FRAME_LIMIT - 1024;
 
 /// As many of the first entries as one frame takes.
-fn that_fit<T: Serialize>(mut entries: Vec<T>) -> Vec<T> {
+pub(super) fn that_fit<T: Serialize>(mut entries: Vec<T>) -> Vec<T> {
     let mut room = LIST_BYTES;
     let fitting = entries.iter().take_while(|entry| {
         let len = wire::encode(entry).map_or(usize::MAX, |bytes| bytes.len());

@@ -63,7 +63,7 @@ impl Control {
         let write = Write::Claim(organisation, Box::new(member));
         match self.store.write_audited(write, vec![event]).await.map_err(storage)? {
             Applied::Conflict => Err(Refusal::Claimed),
-            Applied::Done => {
+            Applied::Done | Applied::Number(_) => {
                 self.state().admission.claimed(organisation, &who);
                 tracing::info!(%organisation, "the relay was claimed");
                 Ok(Reply::Done)
@@ -107,7 +107,7 @@ impl Control {
             at: now,
         };
         match self.store.write_audited(Write::Join(Box::new(member)), vec![event]).await.map_err(storage)? {
-            Applied::Done => {
+            Applied::Done | Applied::Number(_) => {
                 self.state().admission.joined(&who);
                 Ok(Reply::Done)
             }
@@ -149,7 +149,7 @@ impl Control {
         let write = Write::Revoke(number, list.clone(), now_unix());
         match self.store.write_audited(write, vec![event]).await.map_err(storage)? {
             Applied::Conflict => return Err(Refusal::OldList),
-            Applied::Done => {}
+            Applied::Done | Applied::Number(_) => {}
         }
         let (gone, sessions) = self.withdraw(&list);
         for peer in gone {
@@ -158,6 +158,7 @@ impl Control {
         for session in sessions {
             self.end_session(&session, Outcome::Revoked, "relay", None).await;
         }
+        self.forget_withdrawn().await;
         self.tell_all(Push::Revocations { list: Some(list), retirements: Vec::new() });
         Ok(Reply::Done)
     }

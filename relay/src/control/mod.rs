@@ -5,6 +5,7 @@
 //! (see `admission` and `registry`) and SQL.
 
 mod accept;
+mod alarms;
 mod audit;
 mod connection;
 pub mod doors;
@@ -27,6 +28,8 @@ use quinn::{Connection, VarInt};
 use tokio::task::AbortHandle;
 
 use crate::admission::{Admission, Caller, Rules};
+use crate::alarm::absence::Absence;
+pub use crate::alarm::absence::Patience;
 use crate::metrics::Metrics;
 use crate::path::Path;
 use crate::registry::limits::{Bucket, Pace};
@@ -53,6 +56,10 @@ pub struct Limits {
     pub rate: RateLimits,
     /// Days for which ended sessions are kept.
     pub session_days: u32,
+    /// Days for which alarms are kept that are over.
+    pub alarm_days: u32,
+    /// When silence is an alarm.
+    pub patience: Patience,
 }
 
 /// One connected peer.
@@ -105,6 +112,7 @@ pub struct Control {
     state: Mutex<State>,
     doors: Mutex<Doors<AbortHandle>>,
     newcomers: tokio::sync::Semaphore,
+    watch: alarms::Watch,
     /// Waits for the next flush to the store.
     seen: Mutex<Vec<Seen>>,
     /// Ends of sessions that could not be stored yet.
@@ -128,6 +136,8 @@ impl Control {
             admission: Admission::new(limits.rules, stored.loaded, now),
             registry: Registry::new(limits.max_guests, limits.max_sessions, now),
         };
+        let (remembered, outages) = stored.watched;
+        let absence = Absence::new(limits.patience, remembered, outages, now_unix());
         let control = Self {
             store,
             path,
@@ -136,6 +146,7 @@ impl Control {
             state: Mutex::new(state),
             doors: Mutex::new(Doors::new(limits.max_handshakes_pending)),
             newcomers: tokio::sync::Semaphore::new(connection::MAX_NEWCOMERS),
+            watch: alarms::Watch::new(absence),
             seen: Mutex::new(Vec::new()),
             unsaved: Mutex::new(Vec::new()),
             quiet: audit::Quiet::new(now),

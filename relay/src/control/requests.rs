@@ -8,6 +8,7 @@ use quinn::{RecvStream, SendStream};
 use tokio::time::timeout;
 
 use super::accept::violation;
+use super::alarms::actor;
 use super::connection::LAST_REPLY;
 use super::{Control, Peer};
 use crate::admission::Caller;
@@ -103,6 +104,23 @@ impl Control {
             (Request::Sessions, Caller::Person(who)) => self.sessions(who).await,
             (Request::Audit { after }, Caller::Person(who)) => self.audit(who, after).await,
             (Request::Revoke(list), Caller::Person(_)) => self.revoke(peer, list).await,
+            (Request::Monitoring(said), Caller::Device(_)) => self.monitoring(peer, said).await,
+            (Request::Alarms(batch), Caller::Device(_)) => self.alarms(peer, batch).await,
+            (Request::Leaving(why), Caller::Device(_)) => self.leaving(peer, why).await,
+            (Request::AlarmsSince { filter, after, wait_ms }, Caller::Person(_)) => {
+                self.alarms_since(&filter, after, wait_ms).await
+            }
+            (Request::AlarmHistory { alarm, after }, Caller::Person(_)) => {
+                self.alarm_history(alarm, after).await
+            }
+            (Request::AlarmAct { alarm, act }, Caller::Person(who)) => {
+                self.alarm_act(&actor(who), &peer.actor(), alarm, act).await
+            }
+            (Request::OpenWindow(what), Caller::Person(who)) => {
+                self.open_window(&actor(who), &peer.actor(), what).await
+            }
+            (Request::CloseWindow { window }, Caller::Person(_)) => self.close_window(peer, window).await,
+            (Request::Windows, Caller::Person(_)) => self.windows().await,
             (Request::Ping, Caller::Device(_) | Caller::Person(_) | Caller::Guest(_)) => Ok(Reply::Done),
             _ => Err(Refusal::NotAllowed),
         }
@@ -130,6 +148,12 @@ fn kind(request: &Request) -> &'static str {
         Request::Monitoring(_) => "monitoring",
         Request::Alarms(_) => "alarms",
         Request::Leaving(_) => "leaving",
+        Request::AlarmsSince { .. } => "alarms_since",
+        Request::AlarmHistory { .. } => "alarm_history",
+        Request::AlarmAct { .. } => "alarm_act",
+        Request::OpenWindow(_) => "open_window",
+        Request::CloseWindow { .. } => "close_window",
+        Request::Windows => "windows",
     }
 }
 
@@ -156,5 +180,9 @@ pub(super) fn name(refusal: &Refusal) -> &'static str {
         Refusal::OldList => "old_list",
         Refusal::Version { .. } => "version",
         Refusal::ShuttingDown => "shutting_down",
+        Refusal::NoSuchAlarm => "no_such_alarm",
+        Refusal::NoSuchWindow => "no_such_window",
+        Refusal::ForeignStream => "foreign_stream",
+        Refusal::Invalid { .. } => "invalid",
     }
 }

@@ -141,7 +141,7 @@ impl Control {
         let event = event(&peer.actor(), "session.open", Some(session.id), detail);
         let new = NewSession { session: session.clone(), grants: grants.clone() };
         match self.store.write_audited(Write::Open(Box::new(new)), vec![event]).await.map_err(storage)? {
-            Applied::Done => Ok(()),
+            Applied::Done | Applied::Number(_) => Ok(()),
             // An id that was used before.
             Applied::Conflict => Err(Refusal::NotAllowed),
         }

@@ -33,13 +33,21 @@ impl Bucket {
     /// # Errors
     /// Whole seconds (at least 1) until one is in store again.
     pub fn take(&mut self, pace: Pace, now: Instant) -> Result<(), u32> {
+        self.take_many(pace, 1, now)
+    }
+
+    /// Takes several at once, or none.
+    ///
+    /// # Errors
+    /// Whole seconds (at least 1) until so many are in store again.
+    pub fn take_many(&mut self, pace: Pace, count: u32, now: Instant) -> Result<(), u32> {
         self.refill(pace, now);
-        match self.left.checked_sub(1) {
+        match self.left.checked_sub(count) {
             Some(left) => {
                 self.left = left;
                 Ok(())
             }
-            None => Err(pace.every_ms.div_ceil(1000).max(1)),
+            None => Err(count.saturating_sub(self.left).saturating_mul(pace.every_ms).div_ceil(1000).max(1)),
         }
     }
 
@@ -74,6 +82,14 @@ impl<K: Hash + Eq> Limiter<K> {
     /// # Errors
     /// Whole seconds until it is worth trying again.
     pub fn take(&mut self, key: K, now: Instant) -> Result<(), u32> {
+        self.take_many(key, 1, now)
+    }
+
+    /// Takes several of `key`'s attempts at once, or none.
+    ///
+    /// # Errors
+    /// Whole seconds until it is worth trying again.
+    pub fn take_many(&mut self, key: K, count: u32, now: Instant) -> Result<(), u32> {
         if self.buckets.len() >= self.room && !self.buckets.contains_key(&key) {
             self.sweep(now);
             if self.buckets.len() >= self.room {
@@ -81,7 +97,7 @@ impl<K: Hash + Eq> Limiter<K> {
             }
         }
         let pace = self.pace;
-        self.buckets.entry(key).or_insert_with(|| Bucket::full(pace, now)).take(pace, now)
+        self.buckets.entry(key).or_insert_with(|| Bucket::full(pace, now)).take_many(pace, count, now)
     }
 
     /// Forgets those who have all their attempts again.
@@ -116,6 +132,15 @@ mod tests {
             bucket.take(PACE, start + Duration::from_secs(900)).unwrap();
         }
         assert!(bucket.take(PACE, start + Duration::from_secs(900)).is_err());
+    }
+
+    #[test]
+    fn several_are_taken_together_or_not_at_all() {
+        let start = Instant::now();
+        let mut bucket = Bucket::full(PACE, start);
+        bucket.take_many(PACE, 2, start).unwrap();
+        assert_eq!(bucket.take_many(PACE, 3, start), Err(4), "two are missing");
+        bucket.take_many(PACE, 1, start).unwrap();
     }
 
     #[test]

@@ -30,6 +30,8 @@ const LOOKUPS_PER_DEVICE: Pace = Pace { burst: 5, every_ms: 60_000 };
 const LOOKUPS_OF_ALL: Pace = Pace { burst: 300, every_ms: 200 };
 /// Sessions asked for by one technician, by code or not.
 const OPENS_PER_TECHNICIAN: Pace = Pace { burst: 20, every_ms: 3_000 };
+/// Alarm events of one device: a week's spool at once, then what a machine in trouble says.
+const ALARMS_PER_DEVICE: Pace = Pace { burst: 10_000, every_ms: 20 };
 /// Most keys that any of these limits is kept for at once.
 const LIMITED_KEYS: usize = 20_000;
 /// Connections one person may have: each command of the client is one, several may run at once.
@@ -119,6 +121,7 @@ pub struct Registry<H> {
     lookups_to: Limiter<PeerId>,
     lookups: Bucket,
     opens_by: Limiter<TechnicianId>,
+    alarms_by: Limiter<DeviceId>,
 }
 
 impl<H: Clone> Registry<H> {
@@ -135,6 +138,7 @@ impl<H: Clone> Registry<H> {
             lookups_to: Limiter::new(LOOKUPS_PER_DEVICE, LIMITED_KEYS),
             lookups: Bucket::full(LOOKUPS_OF_ALL, now),
             opens_by: Limiter::new(OPENS_PER_TECHNICIAN, LIMITED_KEYS),
+            alarms_by: Limiter::new(ALARMS_PER_DEVICE, LIMITED_KEYS),
         }
     }
 
@@ -210,6 +214,15 @@ impl<H: Clone> Registry<H> {
         self.opens_by.take(technician, now).map_err(|seconds| Refusal::TooMany { seconds })
     }
 
+    /// A device sends so many alarm events.
+    ///
+    /// # Errors
+    /// [`Refusal::TooMany`].
+    pub fn count_alarms(&mut self, device: DeviceId, count: usize, now: Instant) -> Result<(), Refusal> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.alarms_by.take_many(device, count, now).map_err(|seconds| Refusal::TooMany { seconds })
+    }
+
     /// Looks a support code's digits up for a technician. Counted for the technician, for all, and for the
     /// device that is found, whatever comes of it.
     ///
@@ -235,6 +248,7 @@ impl<H: Clone> Registry<H> {
         self.lookups_by.sweep(now);
         self.lookups_to.sweep(now);
         self.opens_by.sweep(now);
+        self.alarms_by.sweep(now);
     }
 }
 

@@ -4,6 +4,7 @@
 //! transaction: what is decided and the record of it are stored together or not at all. Must not live here:
 //! decisions.
 
+mod alarms;
 mod codec;
 mod error;
 mod read;
@@ -11,19 +12,24 @@ pub mod schema;
 pub mod writer;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use nearhand_shared::audit::Head;
+use nearhand_shared::id::StreamId;
 use nearhand_shared::identity::SecretKey;
+use rand_core::OsRng;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Connection, Executor};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
+pub use alarms::{
+    AlarmCounts, AlarmWrite, DeadLetter, Due, MAX_OPEN, MAX_WINDOWS, OutboxState, Outlet, Settled, Waiting,
+};
 pub use error::StoreError;
 pub use read::{DeviceRow, SessionRow, Stored};
 pub use writer::{Applied, Member, NewSession, Seen, Write};
-use writer::{Health, Job};
+use writer::{Desk, Health, Job};
 
 /// Connections for reading; each is a thread under SQLite.
 const READERS: u32 = 2;
@@ -84,6 +90,8 @@ pub struct Store {
     pool: AnyPool,
     writes: mpsc::Sender<Job>,
     health: Arc<Health>,
+    outlets: Arc<RwLock<Vec<Outlet>>>,
+    newest: watch::Receiver<u64>,
 }
 
 impl Store {
@@ -97,8 +105,19 @@ impl Store {
         let head = read::audit_head(&pool).await?;
         let (writes, jobs) = mpsc::channel(QUEUE);
         let health = Arc::new(Health::default());
-        tokio::spawn(writer::run(pool.clone(), key, head, jobs, Arc::clone(&health)));
-        Ok(Self { pool, writes, health })
+        let outlets = Arc::new(RwLock::new(Vec::new()));
+        let stored = Reader { pool: pool.clone() }.newest_alarm_number().await?;
+        let (sender, newest) = watch::channel(stored);
+        let desk = Desk {
+            pool: pool.clone(),
+            key,
+            outlets: Arc::clone(&outlets),
+            newest: sender,
+            health: Arc::clone(&health),
+        };
+        // The relay's own stream is born with each start: a database that was put back continues none.
+        tokio::spawn(writer::run(desk, head, StreamId::random(&mut OsRng), jobs));
+        Ok(Self { pool, writes, health, outlets, newest })
     }
 
     /// Opens an existing database for reading only: no tables are made, nothing is written.
@@ -129,6 +148,24 @@ impl Store {
         let (done, wait) = tokio::sync::oneshot::channel();
         self.writes.send(Job { write, events, done }).await.map_err(|_| StoreError::Stopped)?;
         wait.await.map_err(|_| StoreError::Stopped)?
+    }
+
+    /// Stores something about alarms.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing of it was stored.
+    pub async fn write_alarm(&self, write: AlarmWrite) -> Result<Applied, StoreError> {
+        self.write(Write::Alarm(Box::new(write))).await
+    }
+
+    /// Says to whom notices go from now on.
+    pub fn set_outlets(&self, outlets: Vec<Outlet>) {
+        *self.outlets.write().unwrap_or_else(PoisonError::into_inner) = outlets;
+    }
+
+    /// The newest number of the alarm log; changes after each commit that adds to it.
+    pub fn newest_alarm(&self) -> watch::Receiver<u64> {
+        self.newest.clone()
     }
 
     /// `None` while writing works, else what went wrong last.
@@ -162,6 +199,12 @@ impl Store {
 #[derive(Clone)]
 pub struct Reader {
     pool: AnyPool,
+}
+
+impl Reader {
+    fn pool(&self) -> &AnyPool {
+        &self.pool
+    }
 }
 
 async fn connect(database: &Database, connections: u32) -> Result<AnyPool, StoreError> {

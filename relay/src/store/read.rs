@@ -13,6 +13,7 @@ use sqlx::{AnyPool, Row};
 use super::codec::{from_big, from_text, millis, parse, to_big};
 use super::{EMPTY_LOG, Reader, StoreError, schema};
 use crate::admission::{Known, Loaded};
+use crate::alarm::absence::Remembered;
 use crate::registry::PeerId;
 use crate::registry::sessions::Session;
 
@@ -22,6 +23,8 @@ pub struct Stored {
     pub loaded: Loaded,
     /// Sessions that had not ended, with their grants.
     pub running: Vec<(Session, Option<[BindGrant; 2]>)>,
+    /// Devices whose silence is watched, and the places of outages whose alarm is open.
+    pub watched: (Vec<Remembered>, Vec<String>),
 }
 
 /// A stored device.
@@ -97,7 +100,7 @@ impl Reader {
         {
             loaded.retirements.push(from_text(&text(&row, "retirement")?, "retirements")?);
         }
-        Ok(Stored { loaded, running: self.running().await? })
+        Ok(Stored { loaded, running: self.running().await?, watched: self.watched().await? })
     }
 
     /// The organisation, if the relay was claimed.

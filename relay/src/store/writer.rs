@@ -4,19 +4,20 @@
 //! shared transaction fails, each of its writes is tried alone, so that one bad write fails alone.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use nearhand_shared::audit::{self, Event, Head};
 use nearhand_shared::credential::{Credential, Retirement, RevocationList, Verified};
 use nearhand_shared::forward::BindGrant;
-use nearhand_shared::id::{DeviceId, SessionId};
+use nearhand_shared::id::{DeviceId, SessionId, StreamId};
 use nearhand_shared::identity::{PublicKey, SecretKey, Signed};
 use nearhand_shared::message::control::{DeviceFacts, Outcome};
 use nearhand_shared::time::UnixMillis;
 use sqlx::{Any, AnyPool, Transaction};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
+use super::alarms::{self, AlarmWrite, Book, Outlet};
 use super::codec::{to_big, to_text};
 use super::schema::{outcome_name, role_name};
 use super::{StoreError, read};
@@ -90,6 +91,8 @@ pub enum Write {
     ResetOrganisation,
     /// Forgets sessions that ended before.
     Prune(UnixMillis),
+    /// Something about alarms.
+    Alarm(Box<AlarmWrite>),
     /// Nothing but the audit rows that come with it.
     Nothing,
 }
@@ -99,6 +102,8 @@ pub enum Write {
 pub enum Applied {
     /// It is stored.
     Done,
+    /// It is stored, and this is its number: see the write.
+    Number(u64),
     /// Something stored earlier forbids it; nothing was changed, nothing audited.
     Conflict,
 }
@@ -108,6 +113,16 @@ pub(super) struct Job {
     pub(super) write: Write,
     pub(super) events: Vec<Event>,
     pub(super) done: oneshot::Sender<Result<Applied, StoreError>>,
+}
+
+impl Job {
+    /// What it adds to the alarm log.
+    fn logged(&self) -> Option<&AlarmWrite> {
+        match &self.write {
+            Write::Alarm(write) if write.is_logged() => Some(write),
+            _ => None,
+        }
+    }
 }
 
 /// Whether writing works.
@@ -146,37 +161,54 @@ impl Health {
     }
 }
 
-/// Runs until the last sender is gone.
-pub(super) async fn run(
-    pool: AnyPool,
-    key: SecretKey,
-    mut head: Head,
-    mut jobs: mpsc::Receiver<Job>,
-    health: Arc<Health>,
-) {
+/// What the writer goes on from.
+#[derive(Clone, Copy)]
+struct Ends {
+    /// The audit log's.
+    head: Head,
+    /// The relay's own alarm stream and its last number.
+    own: (StreamId, u64),
+    /// The alarm log's, if anything was added to it.
+    newest: Option<u64>,
+}
+
+/// What writes need beside themselves.
+pub(super) struct Desk {
+    pub(super) pool: AnyPool,
+    pub(super) key: SecretKey,
+    pub(super) outlets: Arc<RwLock<Vec<Outlet>>>,
+    pub(super) newest: watch::Sender<u64>,
+    pub(super) health: Arc<Health>,
+}
+
+/// Runs until the last sender is gone. `own` is the relay's own alarm stream, new with each start.
+pub(super) async fn run(desk: Desk, head: Head, own: StreamId, mut jobs: mpsc::Receiver<Job>) {
     let mut batch = Vec::new();
+    let mut ends = Ends { head, own: (own, 0), newest: None };
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
-        match store(&pool, &key, head, &batch).await {
-            Ok((applied, new_head)) => {
-                head = new_head;
-                health.note(Ok(()));
+        match store(&desk, ends, &batch).await {
+            Ok((applied, new)) => {
+                ends = desk.go_on(new);
+                desk.health.note(Ok(()));
                 for (job, applied) in batch.drain(..).zip(applied) {
                     let _ = job.done.send(Ok(applied));
                 }
             }
             Err(error) => {
                 // The commit may have been done and only its answer lost: go on from what is stored.
-                if let Ok(stored) = read::audit_head(&pool).await {
-                    head = stored;
+                if let Ok(stored) = read::audit_head(&desk.pool).await {
+                    ends.head = stored;
                 }
+                // Numbers of the own stream that may be stored are passed over.
+                ends.own.1 = ends.own.1.saturating_add(u64::from(u32::MAX));
                 // A write that was alone has failed alone.
                 let mut error = Some(error).filter(|_| batch.len() == 1);
                 for job in batch.drain(..) {
                     let result = match error.take() {
                         Some(error) => Err(error),
-                        None => store(&pool, &key, head, std::slice::from_ref(&job)).await,
+                        None => store(&desk, ends, std::slice::from_ref(&job)).await,
                     };
-                    answer(job, result, &mut head, &health);
+                    answer(job, result, &mut ends, &desk);
                 }
             }
         }
@@ -184,33 +216,49 @@ pub(super) async fn run(
     }
 }
 
-fn answer(job: Job, result: Result<(Vec<Applied>, Head), StoreError>, head: &mut Head, health: &Health) {
-    health.note(result.as_ref().map(|_| ()));
-    let answer = result.map(|(applied, new_head)| {
-        *head = new_head;
+impl Desk {
+    /// Takes note of a commit, and lets those know who wait for alarms.
+    fn go_on(&self, new: Ends) -> Ends {
+        if let Some(newest) = new.newest {
+            self.newest.send_replace(newest);
+        }
+        Ends { newest: None, ..new }
+    }
+}
+
+fn answer(job: Job, result: Result<(Vec<Applied>, Ends), StoreError>, ends: &mut Ends, desk: &Desk) {
+    desk.health.note(result.as_ref().map(|_| ()));
+    let answer = result.map(|(applied, new)| {
+        *ends = desk.go_on(new);
         applied.first().copied().unwrap_or(Applied::Done)
     });
     let _ = job.done.send(answer);
 }
 
-/// Stores some jobs in one transaction. Returns what became of each, and the audit log's new head.
-async fn store(
-    pool: &AnyPool,
-    key: &SecretKey,
-    mut head: Head,
-    jobs: &[Job],
-) -> Result<(Vec<Applied>, Head), StoreError> {
-    let mut tx = pool.begin().await?;
+/// Stores some jobs in one transaction. Returns what became of each, and what to go on from.
+async fn store(desk: &Desk, mut ends: Ends, jobs: &[Job]) -> Result<(Vec<Applied>, Ends), StoreError> {
+    let mut tx = desk.pool.begin().await?;
     let mut applied = Vec::with_capacity(jobs.len());
     let result = async {
+        let logged: Vec<&AlarmWrite> = jobs.iter().filter_map(Job::logged).collect();
+        let mut book =
+            if logged.is_empty() { None } else { Some(Book::open(&mut tx, &logged, ends.own).await?) };
         for job in jobs {
-            let outcome = apply(&mut tx, &job.write).await?;
-            if outcome == Applied::Done {
+            let outcome = match (&mut book, job.logged()) {
+                (Some(book), Some(write)) => book.apply(&mut tx, write).await?,
+                _ => apply(&mut tx, &job.write).await?,
+            };
+            if outcome != Applied::Conflict {
                 for event in &job.events {
-                    head = append(&mut tx, key, head, event.clone()).await?;
+                    ends.head = append(&mut tx, &desk.key, ends.head, event.clone()).await?;
                 }
             }
             applied.push(outcome);
+        }
+        if let Some(book) = book {
+            (ends.own, ends.newest) = (book.own(), Some(book.newest()));
+            let outlets = desk.outlets.read().unwrap_or_else(PoisonError::into_inner).clone();
+            book.close(&mut tx, &outlets).await?;
         }
         Ok::<_, StoreError>(())
     }
@@ -223,7 +271,7 @@ async fn store(
             return Err(error);
         }
     }
-    Ok((applied, head))
+    Ok((applied, ends))
 }
 
 async fn append(
@@ -292,11 +340,15 @@ async fn apply(tx: &mut Transaction<'_, Any>, write: &Write) -> Result<Applied, 
             }
             Ok(Applied::Done)
         }
+        Write::Alarm(write) => {
+            alarms::apply(tx, write).await?;
+            Ok(Applied::Done)
+        }
         Write::Nothing => Ok(Applied::Done),
     }
 }
 
-const RESET: [&str; 9] = [
+const RESET: [&str; 16] = [
     "DELETE FROM organisation",
     "DELETE FROM used_invites",
     "DELETE FROM devices",
@@ -306,6 +358,13 @@ const RESET: [&str; 9] = [
     "DELETE FROM bindings",
     "DELETE FROM sessions WHERE ended_at = 0",
     "DELETE FROM audit_witnesses",
+    "DELETE FROM alarm_streams",
+    "DELETE FROM alarm_log",
+    "DELETE FROM alarms",
+    "DELETE FROM monitors",
+    "DELETE FROM maintenance",
+    "DELETE FROM notices",
+    "DELETE FROM outbox",
 ];
 
 type Query<'q> = sqlx::query::Query<'q, Any, sqlx::any::AnyArguments>;

@@ -15,7 +15,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use nearhand_relay::admission::{Rules, claim_hash};
-use nearhand_relay::control::{CLAIM, Limits};
+use nearhand_relay::control::{CLAIM, Limits, Patience};
+use nearhand_relay::notify::worker::Sender;
 use nearhand_relay::path::{Path, PathError, Totals, Usage};
 use nearhand_relay::serve::{Relay, endpoint_config, server_config};
 use nearhand_relay::store::{Database, Write};
@@ -78,6 +79,8 @@ pub fn limits() -> Limits {
         max_handshakes_pending: 1024,
         rate: RateLimits::default(),
         session_days: 30,
+        alarm_days: 30,
+        patience: Patience::default(),
     }
 }
 
@@ -95,6 +98,10 @@ impl TestRelay {
     }
 
     pub async fn start_with(dir: &FilePath, limits: Limits) -> Self {
+        Self::start_notifying(dir, limits, Vec::new()).await
+    }
+
+    pub async fn start_notifying(dir: &FilePath, limits: Limits, senders: Vec<Sender>) -> Self {
         let key = SecretKey::load_or_create(&dir.join("relay.key"), &mut OsRng).unwrap();
         let database = Database::file(&dir.join("relay.db")).unwrap();
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -105,7 +112,8 @@ impl TestRelay {
                 .unwrap();
         let path = Arc::new(Recorder::default());
         let public = key.public();
-        let relay = Relay::start(key, &database, limits, endpoint, path.clone()).await.unwrap();
+        let relay =
+            Relay::start_notifying(key, &database, limits, endpoint, path.clone(), senders).await.unwrap();
         Self { relay, address, key: public, path }
     }
 
@@ -174,7 +182,11 @@ impl Org {
     }
 
     pub async fn claimed_with(dir: &FilePath, limits: Limits) -> (TestRelay, Self) {
-        let relay = TestRelay::start_with(dir, limits).await;
+        Self::claim_of(TestRelay::start_with(dir, limits).await).await
+    }
+
+    /// Claims a fresh relay.
+    pub async fn claim_of(relay: TestRelay) -> (TestRelay, Self) {
         relay.open_claim().await;
         let org = Self::new();
         let client = relay.connect(&org.admin).await;

@@ -13,10 +13,11 @@ use crate::alarm::{Batch, Leaving, Monitoring};
 use crate::audit::{Head, Row};
 use crate::credential::{Credential, Retirement, RevocationList};
 use crate::forward::BindGrant;
-use crate::id::{DeviceId, SessionId, StreamId, TechnicianId};
+use crate::id::{DeviceId, Fingerprint, SessionId, StreamId, TechnicianId};
 use crate::identity::{PublicKey, Signed};
 use crate::invitation::OneTime;
 use crate::message::Program;
+use crate::message::alarms::{Act, AlarmEntry, AlarmFilter, HistoryEntry, NewWindow, Window};
 use crate::support_code::Routing;
 use crate::time::UnixMillis;
 
@@ -173,6 +174,39 @@ pub enum Request {
     Alarms(Batch),
     /// Device: it is about to be silent on purpose.
     Leaving(Leaving),
+    /// Person: alarms that changed after a number, those that changed first at the beginning, at most [`PAGE`].
+    AlarmsSince {
+        /// Which.
+        filter: AlarmFilter,
+        /// The cursor of the answer before; 0 for all.
+        after: u64,
+        /// How long to wait if there are none, in milliseconds, at most
+        /// [`MAX_FOLLOW_MS`](super::alarms::MAX_FOLLOW_MS).
+        wait_ms: u32,
+    },
+    /// Person: one alarm and what happened to it after a number, at most [`PAGE`].
+    AlarmHistory {
+        /// Which.
+        alarm: Fingerprint,
+        /// Last number already had.
+        after: u64,
+    },
+    /// Person: does something about an alarm.
+    AlarmAct {
+        /// Which.
+        alarm: Fingerprint,
+        /// What.
+        act: Act,
+    },
+    /// Person: a maintenance window.
+    OpenWindow(NewWindow),
+    /// Person: ends a maintenance window now.
+    CloseWindow {
+        /// Which.
+        window: u64,
+    },
+    /// Person: maintenance windows that have not ended, at most [`PAGE`].
+    Windows,
 }
 
 /// With whom a session is wanted.
@@ -217,6 +251,24 @@ pub enum Reply {
         /// All up to this number.
         through: u64,
     },
+    /// To [`Request::AlarmsSince`].
+    Alarms {
+        /// The alarms.
+        entries: Vec<AlarmEntry>,
+        /// What to ask after next time.
+        cursor: u64,
+    },
+    /// To [`Request::AlarmHistory`].
+    AlarmHistory {
+        /// How it stands.
+        alarm: Box<AlarmEntry>,
+        /// What happened to it.
+        entries: Vec<HistoryEntry>,
+    },
+    /// To [`Request::OpenWindow`].
+    Window(Window),
+    /// To [`Request::Windows`].
+    Windows(Vec<Window>),
 }
 
 /// Why the relay says no. Shown to a person as it is.
@@ -301,6 +353,21 @@ pub enum Refusal {
     /// The relay is about to stop.
     #[error("the relay is shutting down")]
     ShuttingDown,
+    /// No alarm with that id.
+    #[error("there is no such alarm: `nearhand alarms --all` lists them")]
+    NoSuchAlarm,
+    /// No maintenance window with that number that has not ended.
+    #[error("there is no such maintenance window, or it has ended")]
+    NoSuchWindow,
+    /// The spool's id belongs to another device.
+    #[error("this spool belongs to another device: the disk was copied, so the agent needs a new spool")]
+    ForeignStream,
+    /// Something in the request is outside its limits.
+    #[error("the request is outside its limits: {what}")]
+    Invalid {
+        /// What, in words.
+        what: String,
+    },
 }
 
 /// A session path, as the client gets it.

@@ -7,8 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::alarm::Severity;
 use crate::grant::Capabilities;
-use crate::id::SessionId;
+use crate::id::{SessionId, StreamId};
 use crate::message::session::Granted;
 use crate::time::UnixMillis;
 
@@ -87,6 +88,8 @@ pub enum Verb {
     RotateKey,
     /// Which windows there are, for [`Choice::AllowWindow`].
     Windows,
+    /// What alarms there are, and what waits for the relay.
+    Alarms,
 }
 
 /// The person's choice.
@@ -151,6 +154,8 @@ pub enum Reply {
     Refused(String),
     /// The windows there are now, the uppermost first, at most [`MAX_WINDOWS`].
     Windows(Vec<Window>),
+    /// What alarms there are.
+    Alarms(Box<Alarms>),
 }
 
 /// How things stand.
@@ -174,6 +179,51 @@ pub struct Status {
     pub requests: Vec<ConsentRequest>,
     /// Sessions under way.
     pub sessions: Vec<Session>,
+}
+
+/// Most alarms in one answer; what is open comes first.
+pub const MAX_ALARMS: usize = 64;
+
+/// What alarms there are on this device, and what waits for the relay.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Alarms {
+    /// Alarms, and what may become one; at most [`MAX_ALARMS`].
+    pub alarms: Vec<Alarm>,
+    /// How many rules are in force.
+    pub rules: u32,
+    /// Events that wait for the relay.
+    pub waiting: u64,
+    /// When the oldest of them was written.
+    pub oldest: Option<UnixMillis>,
+    /// The spool they wait in.
+    pub stream: StreamId,
+    /// Why nothing gets to the relay, if so.
+    pub delivery: Option<String>,
+    /// What is wrong with the rules file or the spool.
+    pub problems: Vec<String>,
+}
+
+/// How one rule stands on one instance.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Alarm {
+    /// The rule.
+    pub rule: String,
+    /// Of what; empty where there is only one.
+    pub instance: String,
+    /// `ok`, `pending`, `firing` or `recovering`.
+    pub phase: String,
+    /// How bad, once it is raised.
+    pub severity: Option<Severity>,
+    /// What it is measured by is silent.
+    pub unknown: bool,
+    /// It comes and goes.
+    pub flapping: bool,
+    /// What was measured, with its unit.
+    pub value: String,
+    /// For how many seconds it is raised.
+    pub seconds: Option<u64>,
+    /// One sentence.
+    pub summary: String,
 }
 
 /// A support code for the customer's eyes.

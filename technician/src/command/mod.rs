@@ -3,6 +3,7 @@
 //! A command reads its arguments, asks [`crate::home`] and [`crate::relay`], and shows the result. Must not
 //! live here: decisions that a test would want to make without a terminal and a network.
 
+pub mod alarms;
 pub mod audit;
 pub mod chat;
 pub mod claim;
@@ -81,6 +82,12 @@ pub enum Command {
     People,
     /// List sessions, the newest first
     Sessions,
+    /// List alarms, follow them, show one with its history
+    Alarms(alarms::AlarmsArgs),
+    /// Acknowledge an alarm: you have seen it and take care
+    Ack(alarms::AckArgs),
+    /// Tell nobody of an alarm, a device or a rule for a while
+    Silence(alarms::SilenceArgs),
     /// Look at the relay's audit log, or verify it
     Audit(audit::AuditArgs),
     /// Withdraw a device, a person or an invitation
@@ -129,6 +136,9 @@ impl Command {
             Self::Devices(args) => devices::run(ctx, &args).await,
             Self::People => people::run(ctx).await,
             Self::Sessions => sessions::run(ctx).await,
+            Self::Alarms(args) => alarms::run(ctx, &args).await,
+            Self::Ack(args) => alarms::ack(ctx, &args).await,
+            Self::Silence(args) => alarms::silence(ctx, &args).await,
             Self::Audit(args) => audit::run(ctx, args).await,
             Self::Revoke(args) => revoke::run(ctx, args).await,
             Self::Sync => sync::run(ctx).await,

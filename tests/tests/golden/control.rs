@@ -5,8 +5,12 @@ use nearhand_shared::alarm::{
 };
 use nearhand_shared::audit::Head;
 use nearhand_shared::credential::{Retirement, Role};
-use nearhand_shared::id::{DeviceId, StreamId};
+use nearhand_shared::id::{DeviceId, Fingerprint, StreamId};
 use nearhand_shared::identity::Signed;
+use nearhand_shared::message::alarms::{
+    Acknowledgement, Act, Actor, AlarmEntry, AlarmFilter, AlarmState, Happening, HistoryEntry, NewWindow,
+    Window,
+};
 use nearhand_shared::message::control::{
     CloseCode, DeviceEntry, Hello, Offer, OfferRefusal, Opened, Outcome, PersonEntry, Push, PushReply,
     Refusal, Reply, Request, SessionEntry, Target, Welcome,
@@ -112,6 +116,34 @@ fn requests(table: &mut Table) {
             ],
             Alarms: [Request::Alarms(Batch { stream: STREAM, records: alarm_records() })],
             Leaving: [Request::Leaving(Leaving::AgentStops), Request::Leaving(Leaving::Sleep)],
+            AlarmsSince: [
+                Request::AlarmsSince { filter: AlarmFilter::default(), after: 0, wait_ms: 0 },
+                Request::AlarmsSince {
+                    filter: AlarmFilter {
+                        closed_too: true,
+                        device: Some(device_id()),
+                        at_least: Some(Severity::Error),
+                    },
+                    after: 7,
+                    wait_ms: 10_000,
+                },
+            ],
+            AlarmHistory: [Request::AlarmHistory { alarm: ALARM, after: 3 }],
+            AlarmAct: [
+                act(Act::Acknowledge { comment: "on it".into() }),
+                act(Act::Unacknowledge),
+                act(Act::Assign(ada())),
+                act(Act::Unassign),
+                act(Act::Snooze { until: AT }),
+                act(Act::Unsnooze),
+                act(Act::Comment("a disk is ordered".into())),
+            ],
+            OpenWindow: [
+                Request::OpenWindow(window().what),
+                Request::OpenWindow(NewWindow { device: None, rule: None, ..window().what })
+            ],
+            CloseWindow: [Request::CloseWindow { window: 4 }],
+            Windows: [Request::Windows],
         }
     );
 }
@@ -138,6 +170,13 @@ fn replies(table: &mut Table) {
                 Reply::Audit { keys: vec![Whose::Device.public()], rows: audit::rows() },
             ],
             AlarmsStored: [Reply::AlarmsStored { stream: STREAM, through: 12 }],
+            Alarms: [Reply::Alarms { entries: alarm_entries(), cursor: 9 }],
+            AlarmHistory: [Reply::AlarmHistory {
+                alarm: Box::new(alarm_entries().remove(0)),
+                entries: happenings(),
+            }],
+            Window: [Reply::Window(window())],
+            Windows: [Reply::Windows(vec![]), Reply::Windows(vec![window()])],
         }
     );
 }
@@ -172,6 +211,87 @@ fn alarm_records() -> Vec<Record> {
     let all = Transition::ALL.into_iter().zip(Severity::ALL.into_iter().cycle()).map(plain);
     let entries = [Entry::Event(full.clone()), gap].into_iter().chain(all.map(Entry::Event));
     (1..).zip(entries).map(|(seq, entry)| Record { seq, entry }).collect()
+}
+
+const ALARM: Fingerprint = Fingerprint::from_bytes([7; 16]);
+
+fn ada() -> Actor {
+    Actor { id: Some(technician_id()), name: "Ada".into() }
+}
+
+fn act(act: Act) -> Request {
+    Request::AlarmAct { alarm: ALARM, act }
+}
+
+fn window() -> Window {
+    let what = NewWindow {
+        device: Some(device_id()),
+        rule: Some("disk-space".into()),
+        begins: AT,
+        ends: UnixMillis(AT.0 + 3_600_000),
+        reason: "new disk".into(),
+    };
+    Window { number: 4, what, by: Actor { id: None, name: "ci".into() }, closed: Some(AT) }
+}
+
+fn alarm_entries() -> Vec<AlarmEntry> {
+    let full = AlarmEntry {
+        id: ALARM,
+        number: 9,
+        device: device_id(),
+        device_name: "kasse-3".into(),
+        rule: "disk-space".into(),
+        instance: "/home".into(),
+        state: AlarmState::Firing,
+        severity: Severity::Critical,
+        summary: "/home is 98.5 % full".into(),
+        value: Some(Measured { value: 98.5, unit: "%".into() }),
+        count: 2,
+        opened: AT,
+        changed: AT,
+        cleared: Some(AT),
+        flapping: true,
+        acknowledged: Some(Acknowledgement { by: ada(), at: AT, comment: "on it".into() }),
+        assigned: Some(ada()),
+        snoozed_until: Some(AT),
+        suppressed_by: Some(ALARM),
+        held_by: Some(4),
+        runbook: Some("clear-caches".into()),
+        article: Some("https://example.org/disk".into()),
+    };
+    let plain = |state| AlarmEntry {
+        state,
+        value: None,
+        cleared: None,
+        acknowledged: None,
+        assigned: None,
+        snoozed_until: None,
+        suppressed_by: None,
+        held_by: None,
+        runbook: None,
+        article: None,
+        ..full.clone()
+    };
+    [full.clone()].into_iter().chain(AlarmState::ALL.map(plain)).collect()
+}
+
+fn happenings() -> Vec<HistoryEntry> {
+    let event = match alarm_records().remove(0).entry {
+        Entry::Event(event) => event,
+        Entry::Gap { .. } => unreachable!("the first is an event"),
+    };
+    let all = [
+        Happening::Event(event),
+        Happening::Gap { lost: 4, from: AT, to: AT },
+        Happening::Act { by: ada(), act: Act::Unacknowledge },
+        Happening::Suppressed { by: ALARM },
+        Happening::Released,
+        Happening::SnoozeEnded,
+        Happening::WindowEnded { window: 4 },
+        Happening::DeviceSilent,
+        Happening::DeviceBack,
+    ];
+    (1..).zip(all).map(|(number, what)| HistoryEntry { number, at: AT, what }).collect()
 }
 
 fn device_entry() -> DeviceEntry {
@@ -236,6 +356,10 @@ fn refusals(table: &mut Table) {
             OldList: [Refusal::OldList],
             Version: [Refusal::Version { relay: "0.1.0".into() }],
             ShuttingDown: [Refusal::ShuttingDown],
+            NoSuchAlarm: [Refusal::NoSuchAlarm],
+            NoSuchWindow: [Refusal::NoSuchWindow],
+            ForeignStream: [Refusal::ForeignStream],
+            Invalid: [Refusal::Invalid { what: "its end is not in the future".into() }],
         }
     );
     variants!(

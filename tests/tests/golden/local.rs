@@ -1,9 +1,11 @@
 //! The local interface: the agent with the programs of the person at the device.
 
+use nearhand_shared::alarm::Severity;
 use nearhand_shared::grant::Capability;
+use nearhand_shared::id::StreamId;
 use nearhand_shared::message::local::{
-    ChatLine, Choice, Code, ConsentRequest, Event, Mark, Message, Reply, Request, Session, Status, Verb,
-    Window,
+    Alarm, Alarms, ChatLine, Choice, Code, ConsentRequest, Event, Mark, Message, Reply, Request, Session,
+    Status, Verb, Window,
 };
 use nearhand_shared::message::session::Granted;
 use nearhand_tests::golden::AT;
@@ -46,9 +48,32 @@ fn requests(table: &mut Table) {
             Seen: [Verb::Seen { session, number: 12 }],
             RotateKey: [Verb::RotateKey],
             Windows: [Verb::Windows],
+            Alarms: [Verb::Alarms],
         }
     );
     table.wire("local-request", "Request", &Request { number: 9, verb: Verb::Stop { session } });
+}
+
+fn alarms() -> Alarms {
+    Alarms {
+        alarms: vec![Alarm {
+            rule: "disk-space".into(),
+            instance: "/".into(),
+            phase: "firing".into(),
+            severity: Some(Severity::Critical),
+            unknown: false,
+            flapping: true,
+            value: "99.1 %".into(),
+            seconds: Some(3600),
+            summary: "/ is 99.1 % full".into(),
+        }],
+        rules: 29,
+        waiting: 2,
+        oldest: Some(AT),
+        stream: StreamId::from_bytes([5; 16]),
+        delivery: Some("the relay takes no alarms".into()),
+        problems: vec!["line 3: unknown field `colour`".into()],
+    }
 }
 
 fn code() -> Code {
@@ -120,6 +145,7 @@ fn replies(table: &mut Table) {
             Code: [Reply::Code(code())],
             Refused: [Reply::Refused("that request is no longer open".into())],
             Windows: [Reply::Windows(vec![]), Reply::Windows(vec![window()])],
+            Alarms: [Reply::Alarms(Box::new(alarms()))],
         }
     );
     variants!(

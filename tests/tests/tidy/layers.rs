@@ -53,6 +53,36 @@ pub(crate) const DRIVERS: &[Driver] = &[
         because: "the device's keys are born where they are kept",
     },
     Driver { at: "agent/src/control/**", may: ALL, because: "the connection to the relay" },
+    Driver {
+        at: "agent/src/alarm/mod.rs",
+        may: &[Async],
+        because: "starts the alarms' thread and tasks, and asks them",
+    },
+    Driver {
+        at: "agent/src/alarm/keeper.rs",
+        may: &[Async, Random],
+        because: "the alarms' own thread; the spool's stream is born here",
+    },
+    Driver {
+        at: "agent/src/alarm/moment.rs",
+        may: &[Clock],
+        because: "the one place where alarms read clocks",
+    },
+    Driver {
+        at: "agent/src/alarm/outside.rs",
+        may: &[Async, Clock],
+        because: "follows systemd and the journal, asks disks and gateway",
+    },
+    Driver {
+        at: "agent/src/alarm/deliver.rs",
+        may: ALL,
+        because: "sends what waits to the relay, again after random waits",
+    },
+    Driver {
+        at: "agent/src/alarm/leaving.rs",
+        may: &[Async, Clock],
+        because: "listens to logind and tells the relay",
+    },
     Driver { at: "agent/src/session/**", may: ALL, because: "the session's connection and its streams" },
     Driver { at: "agent/src/local/**", may: ALL, because: "the socket to the person at the device" },
     Driver {
@@ -91,7 +121,15 @@ pub(crate) const DRIVERS: &[Driver] = &[
     Driver { at: "relay/src/platform/**", may: &[Async], because: "the operating system" },
     Driver { at: "relay/src/http/**", may: ALL, because: "the HTTP listener" },
     Driver { at: "relay/src/serve/**", may: &[Async], because: "starts the relay's parts and stops them" },
-    Driver { at: "relay/src/store/**", may: &[Async, Clock], because: "the database" },
+    Driver {
+        at: "relay/src/store/**",
+        may: ALL,
+        because: "the database; the relay's own alarm stream is born when it is opened",
+    },
+    Driver { at: "relay/src/notify/worker.rs", may: ALL, because: "the workers that deliver notices" },
+    Driver { at: "relay/src/notify/http.rs", may: ALL, because: "requests to receivers" },
+    Driver { at: "relay/src/notify/stream.rs", may: ALL, because: "connections to receivers" },
+    Driver { at: "relay/src/notify/mail.rs", may: &[Async], because: "hands mail to its server" },
     Driver { at: "technician/src/main.rs", may: ALL, because: "starts the runtime" },
     Driver {
         at: "technician/src/command/**",
@@ -148,8 +186,8 @@ pub(crate) const DRIVERS: &[Driver] = &[
     },
     Driver {
         at: "technician/src/viewer/screen.rs",
-        may: &[Async],
-        because: "the conversation about the screen",
+        may: &[Async, Clock],
+        because: "the conversation about the screen, which notes when a frame came",
     },
     Driver {
         at: "technician/src/viewer/touch.rs",
@@ -193,6 +231,9 @@ pub(crate) const CORES: &[&str] = &[
     "shared/src/text/**",
     "shared/src/wire/**",
     "shared/src/witness/**",
+    "agent/rules/**",
+    "agent/src/alarm/readings/**",
+    "agent/src/alarm/schedule/**",
     "agent/src/code/**",
     "agent/src/consent/**",
     "agent/src/desktop/damage/**",
@@ -204,6 +245,7 @@ pub(crate) const CORES: &[&str] = &[
     "agent/src/diagnostics/diagnosis/**",
     "agent/src/policy/**",
     "relay/src/admission/**",
+    "relay/src/alarm/**",
     "relay/src/forward/table/**",
     "relay/src/registry/**",
     "technician/src/recording/format/**",
@@ -246,6 +288,8 @@ pub(crate) const SECRET_FILES: &[&str] = &[
     "shared/src/identity/**",
     "shared/src/resume/**",
     "agent/src/enrolment/**",
+    "relay/src/notify/secret.rs",
+    "relay/src/notify/webhook.rs",
     "technician/src/identity/**",
 ];
 
@@ -261,7 +305,8 @@ pub(crate) fn may(path: &str, ability: Ability) -> bool {
 const CRATES: &[(&str, &[&str])] = &[
     ("nearhand-shared", &[]),
     ("nearhand-screen", &[]),
-    ("nearhand-agent", &["nearhand-shared", "nearhand-screen"]),
+    ("nearhand-rules", &["nearhand-shared"]),
+    ("nearhand-agent", &["nearhand-shared", "nearhand-screen", "nearhand-rules"]),
     ("nearhand-relay", &["nearhand-shared"]),
     ("nearhand-technician", &["nearhand-shared", "nearhand-screen"]),
     (

@@ -269,7 +269,7 @@ pub(crate) const SAMPLES: &[Sample] = &[
     ),
     sample("clock", "agent/src/diagnostics/diagnosis/disks.rs", "SystemTime::now()", "\"SystemTime::now\""),
     sample("random", "shared/src/pake.rs", "OsRng.fill_bytes(&mut b)", "rng.fill_bytes(&mut b)"),
-    sample("random", "relay/src/store/sqlite.rs", "rand_core::OsRng", "rng: &mut impl CryptoRng"),
+    sample("random", "relay/src/registry/routing.rs", "rand_core::OsRng", "rng: &mut impl CryptoRng"),
     sample("platform", "agent/src/consent.rs", "#[cfg(target_os = \"linux\")] fn f() {}", "fn f() {}"),
     sample("unsafe", "relay/src/store/mod.rs", "unsafe { f() }", "#![deny(unsafe_code)]"),
     sample(

@@ -81,6 +81,27 @@ impl Programs {
     }
 }
 
+/// A program that goes on until it is dropped, and its standard output.
+pub(crate) struct Running {
+    /// What it says.
+    pub(crate) output: tokio::process::ChildStdout,
+    _group: Group,
+    _child: Child,
+}
+
+impl Programs {
+    /// Starts a program that tells something again and again.
+    pub(crate) fn start(&self, name: &str, arguments: &[&str]) -> Fact<Running> {
+        let path = self.find(name)?;
+        let mut child = spawn(&path, arguments).map_err(|error| Missing::from_io(name, &error))?;
+        // Nobody reads its complaints, and it must not wait for that.
+        drop(child.stderr.take());
+        let group = Group::of(&child);
+        let output = child.stdout.take().ok_or_else(|| Missing::failed(name, "no output"))?;
+        Ok(Running { output, _group: group, _child: child })
+    }
+}
+
 fn spawn(path: &Path, arguments: &[&str]) -> std::io::Result<Child> {
     let mut command = Command::new(path);
     command

@@ -287,6 +287,15 @@ async fn platform(_: Source, _: Arc<Context>) -> Fact<Gathered> {
     Err(Missing::NotApplicable("not read on this operating system yet".to_owned()))
 }
 
+/// Asks a source that alarms read again and again: on the caller's own thread, files only.
+#[cfg(target_os = "linux")]
+pub(crate) fn glance(source: Source, context: &Context) -> Fact<Gathered> {
+    linux::glance(source, context)
+}
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{SinceLast, UnitChange, UnitWatch, shutting_down_to};
+
 /// What names this machine and its people, for taking it out of a report. Reads files: not for a runtime's own
 /// thread.
 #[cfg(target_os = "linux")]

@@ -18,9 +18,29 @@ pub(super) async fn activity(context: &Arc<Context>) -> Fact<Activity> {
     let before = Counters::read(&context.root)?;
     tokio::time::sleep(WATCH).await;
     let after = Counters::read(&context.root)?;
-    let load = context.root.line("/proc/loadavg").as_deref().and_then(load_averages);
-    let load = load.ok_or_else(|| Missing::failed("/proc/loadavg", "not three numbers"))?;
-    Ok(between(&before, &after, load, WATCH))
+    Ok(between(&before, &after, averages(&context.root)?, WATCH))
+}
+
+fn averages(root: &Root) -> Fact<[f64; 3]> {
+    let load = root.line("/proc/loadavg").as_deref().and_then(load_averages);
+    load.ok_or_else(|| Missing::failed("/proc/loadavg", "not three numbers"))
+}
+
+/// The use of the processors since the last time, for whoever comes back again and again; disks are left out.
+#[derive(Debug, Default)]
+pub(crate) struct SinceLast(Option<Counters>);
+
+impl SinceLast {
+    /// `over` is the time since then, `None` the first time.
+    pub(crate) fn activity(&mut self, root: &Root, over: Duration) -> Fact<Option<Activity>> {
+        let stat = root.text("/proc/stat")?;
+        let now = Counters::parse(&stat, BTreeMap::new());
+        let now = now.ok_or_else(|| Missing::failed("/proc/stat", "no line for all processors"))?;
+        let load = averages(root)?;
+        let activity = self.0.as_ref().map(|before| between(before, &now, load, over));
+        self.0 = Some(now);
+        Ok(activity)
+    }
 }
 
 fn load_averages(line: &str) -> Option<[f64; 3]> {
@@ -29,6 +49,7 @@ fn load_averages(line: &str) -> Option<[f64; 3]> {
 }
 
 /// Counters that only ever grow.
+#[derive(Debug)]
 struct Counters {
     processors: usize,
     total: u64,

@@ -24,7 +24,9 @@ use std::sync::Arc;
 use nearhand_shared::report::pseudonymise::Identifiers;
 
 use super::root::Root;
-use super::{Context, Fact, Gathered, Source, blocking, probe};
+use super::{Context, Fact, Gathered, Missing, Source, blocking, probe};
+pub(crate) use load::SinceLast;
+pub(crate) use systemd::{UnitChange, UnitWatch, shutting_down_to};
 
 /// Reads files with `read` on a thread for it, and wraps what came.
 async fn files<T: Send + 'static>(
@@ -39,6 +41,24 @@ async fn files<T: Send + 'static>(
 /// Reads what names this machine and its people.
 pub(super) fn identifiers(root: &Root) -> Identifiers {
     identity::identifiers(root)
+}
+
+/// Asks a source that is read again and again, on the caller's own thread: files only, nothing that waits.
+pub(super) fn glance(source: Source, context: &Context) -> Fact<Gathered> {
+    let root = &context.root;
+    match source {
+        Source::Memory => load::memory(root).map(Box::new).map(Gathered::Memory),
+        Source::Pressure => load::pressure(root).map(Box::new).map(Gathered::Pressure),
+        Source::Mounts => mount::mounts_and_memory(root).map(Box::new).map(Gathered::Mounts),
+        Source::Raid => disk::raid(root).map(Box::new).map(Gathered::Raid),
+        Source::Ecc => load::ecc(root).map(Box::new).map(Gathered::Ecc),
+        Source::Sensors => hardware::sensors(root).map(Box::new).map(Gathered::Sensors),
+        Source::Crashes => journal::crashes(root).map(Box::new).map(Gathered::Crashes),
+        Source::TimeSync => upkeep::time_sync(root, context.now).map(Box::new).map(Gathered::TimeSync),
+        Source::Upkeep => upkeep::upkeep(root).map(Box::new).map(Gathered::Upkeep),
+        Source::Routes => net::routes(root).map(Box::new).map(Gathered::Routes),
+        _ => Err(Missing::NotApplicable("is not read on the caller's thread".to_owned())),
+    }
 }
 
 /// Asks one source.

@@ -24,9 +24,18 @@ const MOUNT_LIMIT: usize = 200;
 
 /// Reads the mounted file systems and their room.
 pub(super) fn mounts(root: &Root) -> Fact<Mounts> {
+    measured(root, &[])
+}
+
+/// The same with file systems in memory, which fill up as well (`/run`, `/tmp`, `/dev/shm`).
+pub(super) fn mounts_and_memory(root: &Root) -> Fact<Mounts> {
+    measured(root, &["tmpfs"])
+}
+
+fn measured(root: &Root, besides: &[&str]) -> Fact<Mounts> {
     let table = root.text("/etc/fstab").unwrap_or_default();
     let info = root.text("/proc/self/mountinfo")?;
-    let mut mounts = parse(&info, &table);
+    let mut mounts = parse(&info, &table, besides);
     for mount in &mut mounts.local {
         measure(root, mount);
     }
@@ -45,7 +54,7 @@ fn measure(root: &Root, mount: &mut Mount) {
 }
 
 /// What is mounted, one entry a device, and what is wanted and isn't.
-fn parse(mountinfo: &str, fstab: &str) -> Mounts {
+fn parse(mountinfo: &str, fstab: &str, besides: &[&str]) -> Mounts {
     let wanted: Vec<Wanted> = fstab.lines().filter_map(wanted).collect();
     let mut mounts = Mounts::default();
     let mut seen_devices = HashSet::new();
@@ -54,7 +63,9 @@ fn parse(mountinfo: &str, fstab: &str) -> Mounts {
         seen_targets.insert(entry.mount.target.clone());
         if REMOTE.contains(&entry.mount.kind.as_str()) {
             mounts.remote.push(entry.mount.target);
-        } else if LOCAL.contains(&entry.mount.kind.as_str()) && seen_devices.insert(entry.device_number) {
+        } else if (LOCAL.contains(&entry.mount.kind.as_str()) || besides.contains(&entry.mount.kind.as_str()))
+            && seen_devices.insert(entry.device_number)
+        {
             let asked = wanted.iter().any(|w| w.target == entry.mount.target && w.read_only);
             let image =
                 entry.mount.device.starts_with("/dev/loop") || entry.mount.device.starts_with("/dev/sr");
@@ -148,7 +159,7 @@ UUID=5 /usb vfat noauto,user 0 0
 
     #[test]
     fn sorts_mounts_and_finds_what_is_not_mounted() {
-        let mounts = parse(MOUNTINFO, FSTAB);
+        let mounts = parse(MOUNTINFO, FSTAB, &[]);
         let targets: Vec<_> = mounts.local.iter().map(|m| m.target.as_str()).collect();
         assert_eq!(targets, ["/", "/media/my disk", "/archive"]);
         assert_eq!(mounts.remote, ["/home/shared"]);

@@ -1,11 +1,12 @@
 //! Units, restarts and the start's course, from systemd over D-Bus.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use nearhand_shared::time::UnixMillis;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
-use zbus::{Connection, Proxy};
+use zbus::{Connection, MessageStream, Proxy};
 
 use crate::diagnostics::facts::service::{Boot, Restarting, Unit, Units};
 use crate::diagnostics::facts::{Context, Fact, Missing};
@@ -13,6 +14,7 @@ use crate::diagnostics::facts::{Context, Fact, Missing};
 const DESTINATION: &str = "org.freedesktop.systemd1";
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+const UNITS_PATH: &str = "/org/freedesktop/systemd1/unit";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
@@ -105,6 +107,110 @@ fn failed(rows: &[Row]) -> Vec<Unit> {
 
 fn may_restart(row: &Row) -> bool {
     row.0.ends_with(".service") && matches!(row.3.as_str(), "active" | "activating" | "failed")
+}
+
+/// Follows units without asking again and again: systemd says what changes.
+pub(crate) struct UnitWatch {
+    connection: Connection,
+    changes: MessageStream,
+}
+
+/// Something of a unit changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum UnitChange {
+    /// It was started again by itself, that often so far.
+    Restarted(String, u32),
+    /// Something else: who failed is to be asked anew.
+    Other,
+}
+
+impl UnitWatch {
+    /// Asks to be told.
+    pub(crate) async fn start(context: &Context) -> Fact<Self> {
+        let from_systemd = |rule: zbus::match_rule::Builder<'static>| rule.sender(DESTINATION);
+        Self::over(connect(context).await?, from_systemd).await
+    }
+
+    async fn over(
+        connection: Connection,
+        narrow: impl FnOnce(
+            zbus::match_rule::Builder<'static>,
+        ) -> zbus::Result<zbus::match_rule::Builder<'static>>,
+    ) -> Fact<Self> {
+        of_manager(&connection, MANAGER).await?.call::<_, _, ()>("Subscribe", &()).await.map_err(refused)?;
+        let rule = zbus::MatchRule::builder()
+            .msg_type(zbus::message::Type::Signal)
+            .interface(PROPERTIES)
+            .and_then(|rule| rule.member("PropertiesChanged"))
+            .and_then(|rule| rule.path_namespace(UNITS_PATH))
+            .and_then(narrow)
+            .map_err(refused)?
+            .build();
+        let changes = MessageStream::for_match_rule(rule, &connection, Some(256)).await.map_err(refused)?;
+        Ok(Self { connection, changes })
+    }
+
+    /// The next change. Cancel-safe.
+    pub(crate) async fn changed(&mut self) -> Fact<UnitChange> {
+        use zbus::export::futures_core::Stream;
+        let next = core::future::poll_fn(|context| Pin::new(&mut self.changes).poll_next(context)).await;
+        let message = next.ok_or_else(|| Missing::failed("systemd", "the bus hung up"))?.map_err(refused)?;
+        Ok(restarted(&message).unwrap_or(UnitChange::Other))
+    }
+
+    /// Names of the units that failed.
+    pub(crate) async fn failed(&self) -> Fact<Vec<String>> {
+        let manager = of_manager(&self.connection, MANAGER).await?;
+        let rows: Vec<Row> = manager.call("ListUnitsFiltered", &(vec!["failed"],)).await.map_err(refused)?;
+        Ok(failed(&rows).into_iter().map(|unit| unit.name).take(UNIT_LIMIT).collect())
+    }
+}
+
+fn restarted(message: &zbus::Message) -> Option<UnitChange> {
+    let body = message.body();
+    let (interface, changed, _): (String, HashMap<String, OwnedValue>, Vec<String>) =
+        body.deserialize().ok()?;
+    let count = changed.get("NRestarts").filter(|_| interface == SERVICE)?;
+    let count = u32::try_from(count).ok().filter(|count| *count > 0)?;
+    let header = message.header();
+    let name = unit_name(header.path()?.as_str().strip_prefix(UNITS_PATH)?.strip_prefix('/')?);
+    Some(UnitChange::Restarted(name, count))
+}
+
+/// Paths write what isn't a letter or digit as `_` and two hexadecimal digits.
+fn unit_name(escaped: &str) -> String {
+    let mut bytes = escaped.bytes();
+    let mut name = Vec::new();
+    while let Some(byte) = bytes.next() {
+        let digit = |byte: Option<u8>| char::from(byte?).to_digit(16).and_then(|d| u8::try_from(d).ok());
+        match byte {
+            b'_' => {
+                if let (Some(high), Some(low)) = (digit(bytes.next()), digit(bytes.next())) {
+                    name.push(high * 16 + low);
+                }
+            }
+            other => name.push(other),
+        }
+    }
+    String::from_utf8_lossy(&name).into_owned()
+}
+
+/// Where the machine is on its way to, if it is: `true` for a restart, `false` for off.
+pub(crate) async fn shutting_down_to(context: &Context) -> Fact<Option<bool>> {
+    let connection = connect(context).await?;
+    let manager = of_manager(&connection, MANAGER).await?;
+    let jobs: Vec<(u32, String, String, String, OwnedObjectPath, OwnedObjectPath)> =
+        manager.call("ListJobs", &()).await.map_err(refused)?;
+    Ok(destination(jobs.iter().map(|job| (job.1.as_str(), job.2.as_str()))))
+}
+
+fn destination<'a>(jobs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<bool> {
+    let mut started = jobs.filter(|(_, kind)| *kind == "start");
+    started.find_map(|(unit, _)| match unit {
+        "reboot.target" | "kexec.target" | "soft-reboot.target" => Some(true),
+        "poweroff.target" | "halt.target" => Some(false),
+        _ => None,
+    })
 }
 
 /// Asks how long the start took, in all and by service.
@@ -206,6 +312,15 @@ mod tests {
         assert_eq!(phases(|_| 0).services_ms, None);
     }
 
+    #[test]
+    fn names_and_destinations() {
+        assert_eq!(unit_name("nginx_2eservice"), "nginx.service");
+        assert_eq!(unit_name("a_40b_2"), "a@b");
+        assert_eq!(destination([("x.service", "stop"), ("reboot.target", "start")].into_iter()), Some(true));
+        assert_eq!(destination([("poweroff.target", "start")].into_iter()), Some(false));
+        assert_eq!(destination([("reboot.target", "stop")].into_iter()), None);
+    }
+
     /// What stands for systemd: the manager at its path, and one service.
     struct StandIn;
 
@@ -214,6 +329,12 @@ mod tests {
         fn list_units(&self) -> Vec<Row> {
             vec![row("a.service", "failed", "failed"), row("c.service", "active", "running")]
         }
+        #[expect(clippy::needless_pass_by_value, reason = "the interface's macro wants values")]
+        fn list_units_filtered(&self, states: Vec<String>) -> Vec<Row> {
+            assert_eq!(states, ["failed"]);
+            vec![row("a.service", "failed", "failed")]
+        }
+        fn subscribe(&self) {}
         #[zbus(property)]
         fn system_state(&self) -> &str {
             "degraded"
@@ -273,13 +394,21 @@ mod tests {
         };
         let client = zbus::connection::Builder::unix_stream(ours).p2p().build();
         let (server, client) = tokio::join!(server, client);
-        let (_server, client) = (server.unwrap(), client.unwrap());
+        let (server, client) = (server.unwrap(), client.unwrap());
 
         let units = units_over(&client, UnixMillis(1_700_000_060_000)).await.unwrap();
         assert_eq!((units.state.as_str(), units.loaded, units.failed.len()), ("degraded", 2, 1));
         let seen: Vec<_> =
             units.restarting.iter().map(|r| (r.name.as_str(), r.restarts, r.changed_seconds)).collect();
         assert_eq!(seen, [("a.service", 4, 60), ("c.service", 4, 60)]);
+
+        let mut watch = UnitWatch::over(client.clone(), Ok).await.unwrap();
+        assert_eq!(watch.failed().await.unwrap(), ["a.service"]);
+        let changed = HashMap::from([("NRestarts", zbus::zvariant::Value::U32(5))]);
+        let path = "/org/freedesktop/systemd1/unit/a_2eservice";
+        let body = (SERVICE, changed, Vec::<String>::new());
+        server.emit_signal(None::<&str>, path, PROPERTIES, "PropertiesChanged", &body).await.unwrap();
+        assert_eq!(watch.changed().await.unwrap(), UnitChange::Restarted("a.service".into(), 5));
 
         let boot = boot_over(&client).await.unwrap();
         assert_eq!((boot.kernel_ms, boot.services_ms), (3500, Some(20_000)));

@@ -1,0 +1,151 @@
+//! A comparison with a limit, as rules write it: `> 90 %`, `<= 5 GB`.
+
+use core::fmt;
+
+use crate::sensor::Unit;
+use crate::units;
+
+/// Which side of the limit counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// `>`
+    Above,
+    /// `>=`
+    AtLeast,
+    /// `<`
+    Below,
+    /// `<=`
+    AtMost,
+}
+
+impl Side {
+    /// Towards larger values.
+    pub const fn is_up(self) -> bool {
+        matches!(self, Self::Above | Self::AtLeast)
+    }
+
+    const fn sign(self) -> &'static str {
+        match self {
+            Self::Above => ">",
+            Self::AtLeast => ">=",
+            Self::Below => "<",
+            Self::AtMost => "<=",
+        }
+    }
+
+    const fn opposite(self) -> Self {
+        match self {
+            Self::Above => Self::AtMost,
+            Self::AtLeast => Self::Below,
+            Self::Below => Self::AtLeast,
+            Self::AtMost => Self::Above,
+        }
+    }
+}
+
+/// A side and a limit.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Condition {
+    /// Which side counts.
+    pub side: Side,
+    /// The limit, in the sensor's unit; finite.
+    pub limit: f64,
+    /// What it is counted in.
+    pub unit: Unit,
+}
+
+impl Condition {
+    /// Reads a condition on values of that unit.
+    ///
+    /// # Errors
+    /// What is wrong with it and what to write instead.
+    pub fn parse(text: &str, unit: Unit) -> Result<Self, String> {
+        let text = text.trim();
+        let signs = [(">=", Side::AtLeast), ("<=", Side::AtMost), (">", Side::Above), ("<", Side::Below)];
+        let found = signs.iter().find_map(|(sign, side)| Some((text.strip_prefix(sign)?, *side)));
+        let Some((amount, side)) = found else {
+            return Err(format!(
+                "{text:?} is no condition: write >, >=, < or <= and a limit, for example \"> {}\"",
+                unit.example()
+            ));
+        };
+        Ok(Self { side, limit: amount_of(amount.trim(), unit)?, unit })
+    }
+
+    /// Whether it holds for that value.
+    pub fn holds(&self, value: f64) -> bool {
+        match self.side {
+            Side::Above => value > self.limit,
+            Side::AtLeast => value >= self.limit,
+            Side::Below => value < self.limit,
+            Side::AtMost => value <= self.limit,
+        }
+    }
+
+    /// What holds exactly where this doesn't.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        Self { side: self.side.opposite(), limit: self.limit, unit: self.unit }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.side.sign(), show(self.limit, self.unit))
+    }
+}
+
+/// A value with its unit, for people.
+pub fn show(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Bytes => units::show_bytes(value),
+        Unit::Seconds => units::show_seconds(value),
+        Unit::Count => units::number(value),
+        Unit::Percent | Unit::Celsius => format!("{} {}", units::number(value), unit.name()),
+    }
+}
+
+/// An amount of that unit.
+pub(crate) fn amount_of(text: &str, unit: Unit) -> Result<f64, String> {
+    let plain = |names: &[&str]| units::split(text).filter(|(_, name)| names.contains(name)).map(|(n, _)| n);
+    let amount = match unit {
+        Unit::Percent => plain(&["%"]),
+        Unit::Celsius => plain(&["°C", "C", "K"]),
+        Unit::Count => plain(&[""]),
+        Unit::Seconds => units::seconds(text),
+        Unit::Bytes => units::bytes(text),
+    };
+    amount.ok_or_else(|| {
+        let kind = match unit {
+            Unit::Percent => "percent",
+            Unit::Celsius => "degrees",
+            Unit::Count => "a number without a unit",
+            Unit::Seconds => "a length of time",
+            Unit::Bytes => "a size",
+        };
+        format!("{text:?} doesn't fit: this is {kind}, for example \"{}\"", unit.example())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_are_read_in_the_unit_of_what_they_judge() {
+        let full = Condition::parse("> 90 %", Unit::Percent).unwrap();
+        assert!(full.holds(90.1) && !full.holds(90.0) && full.opposite().holds(90.0));
+        assert_eq!(Condition::parse("<=5GB", Unit::Bytes).unwrap().limit, 5e9);
+        assert_eq!(Condition::parse("< 14d", Unit::Seconds).unwrap().to_string(), "< 14 days");
+        for (text, unit) in [
+            ("90 %", Unit::Percent),
+            ("> 90", Unit::Percent),
+            ("> 5 %", Unit::Bytes),
+            ("> 3 s", Unit::Count),
+            ("> nan", Unit::Count),
+            ("= 3", Unit::Count),
+        ] {
+            assert!(Condition::parse(text, unit).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! Readings in, events out.
+//!
+//! The engine has a clock of its own, in milliseconds: it follows the monotonic clock, goes on from where it was after
+//! a restart, and never goes back. The wall clock only stamps events, and tells how long the machine was off.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use nearhand_shared::alarm::{Event, MAX_INSTANCE, Measured, Severity, Transition};
+use nearhand_shared::time::UnixMillis;
+use nearhand_shared::wire;
+use serde::{Deserialize, Serialize};
+
+use crate::instance::{Instance, Phase, Told};
+use crate::rule::{Kind, MAX_INSTANCES, Rule};
+use crate::sensor::Reading;
+use crate::summary;
+
+/// A step this long after the one before means that the engine didn't run (sleep, restart), in milliseconds.
+const GAP: u64 = 120_000;
+/// Longest time that the machine is taken to have been off, in milliseconds: the wall clock may say anything.
+const LONGEST_OFF: u64 = 400 * 86_400_000;
+
+/// A point in time, on all clocks that matter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Moment {
+    /// Milliseconds of a clock that never goes back while the machine runs, sleep included.
+    pub monotonic: u64,
+    /// Which run of the machine that clock belongs to.
+    pub boot: [u8; 16],
+    /// The wall clock.
+    pub wall: UnixMillis,
+    /// How far the wall clock is known to be ahead of true time, in milliseconds.
+    pub ahead_ms: Option<i64>,
+}
+
+/// A row of the engine's state, for whoever keeps it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StateRow {
+    /// Which rule; empty for the engine's clock.
+    pub rule: String,
+    /// Which instance.
+    pub instance: String,
+    /// The state; `None`: there is none any more.
+    pub state: Option<Vec<u8>>,
+}
+
+/// How an alarm or what may become one stands, for people.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Standing {
+    /// Which rule.
+    pub rule: String,
+    /// Of what.
+    pub instance: String,
+    /// Where it stands.
+    pub phase: Phase,
+    /// The severity, once it is raised.
+    pub severity: Option<Severity>,
+    /// What it is measured by is silent.
+    pub unknown: bool,
+    /// It comes and goes.
+    pub flapping: bool,
+    /// What was judged last, with its unit.
+    pub value: Option<Measured>,
+    /// For how long it is raised.
+    pub lasts: Option<Duration>,
+    /// One sentence.
+    pub summary: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    shape: String,
+    version: u32,
+    instance: Instance,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Clock {
+    /// The engine's own time.
+    own: u64,
+    /// What the monotonic clock said then.
+    moment: Moment,
+}
+
+/// The rules and how everything stands.
+#[derive(Debug)]
+pub struct Engine {
+    rules: Vec<Rule>,
+    states: Vec<BTreeMap<String, Instance>>,
+    own: u64,
+    last: Option<Moment>,
+    /// Newest values of sensors that rules name with `also`.
+    also: BTreeMap<(String, String), (f64, u64)>,
+    dirty: BTreeMap<(String, String), ()>,
+    /// Instances that were left out for want of room.
+    left_out: u64,
+}
+
+impl Engine {
+    /// Rules without any state.
+    pub fn new(rules: Vec<Rule>) -> Self {
+        let states = rules.iter().map(|_| BTreeMap::new()).collect();
+        Self { rules, states, own: 0, last: None, also: BTreeMap::new(), dirty: BTreeMap::new(), left_out: 0 }
+    }
+
+    /// Goes on from kept rows. Alarms of rules that are gone are expired; rows that can't be read are left out.
+    pub fn restore(rules: Vec<Rule>, rows: &[StateRow], now: Moment) -> (Self, Vec<Event>) {
+        let mut engine = Self::new(rules);
+        let clock = rows.iter().find(|row| row.rule.is_empty()).and_then(|row| row.state.as_deref());
+        if let Some(clock) = clock.and_then(|bytes| wire::decode::<Clock>(bytes).ok()) {
+            (engine.own, engine.last) = (clock.own, Some(clock.moment));
+        }
+        let mut gone = Vec::new();
+        for row in rows.iter().filter(|row| !row.rule.is_empty()) {
+            let Some(kept) = row.state.as_deref().and_then(|bytes| wire::decode::<Kept>(bytes).ok()) else {
+                continue;
+            };
+            gone.extend(engine.take_over(row, kept, now));
+        }
+        (engine, gone)
+    }
+
+    /// Puts a kept instance back, or tells that it is over because its rule is gone.
+    fn take_over(&mut self, row: &StateRow, kept: Kept, now: Moment) -> Option<Event> {
+        let fits = |rule: &Rule| {
+            rule.name == row.rule && rule.shape() == kept.shape && rule.instances.takes(&row.instance)
+        };
+        let found = self.rules.iter().position(fits);
+        let place = found.and_then(|n| Some((self.rules.get(n)?, self.states.get_mut(n)?)));
+        let Some((rule, states)) = place.filter(|(_, states)| states.len() < MAX_INSTANCES) else {
+            self.dirty.insert((row.rule.clone(), row.instance.clone()), ());
+            let severity = kept.instance.told?;
+            return Some(expired(&row.rule, kept.version, &row.instance, severity, now));
+        };
+        let mut instance = kept.instance;
+        if kept.version != rule.version {
+            instance.fit(rule);
+        }
+        states.insert(row.instance.clone(), instance);
+        None
+    }
+
+    /// Other rules from now on. State is kept where a rule still watches the same thing in the same way.
+    pub fn replace(&mut self, rules: Vec<Rule>, now: Moment) -> Vec<Event> {
+        let rows = self.all_rows();
+        let (mut next, events) = Self::restore(rules, &rows, now);
+        (next.own, next.last) = (self.own, self.last);
+        next.dirty.append(&mut self.dirty);
+        *self = next;
+        events
+    }
+
+    /// The rules.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// How many instances were left out for want of room.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// Moves on to `now`, takes readings, and tells what happened.
+    pub fn step(&mut self, now: Moment, readings: &[Reading]) -> Vec<Event> {
+        self.advance(now);
+        let at = self.own;
+        for reading in readings {
+            self.remember_for_also(reading);
+        }
+        let mut events = Vec::new();
+        for reading in readings {
+            for n in 0..self.rules.len() {
+                self.read(n, reading, at);
+            }
+        }
+        for n in 0..self.rules.len() {
+            self.judge(n, readings, at, now, &mut events);
+        }
+        events
+    }
+
+    /// The engine's own clock follows the monotonic one; over a restart of the machine, the wall clock.
+    fn advance(&mut self, now: Moment) {
+        let before = self.last.replace(now).unwrap_or(now);
+        let by = match before.boot == now.boot {
+            true => now.monotonic.saturating_sub(before.monotonic),
+            false => now.wall.0.saturating_sub(before.wall.0).min(LONGEST_OFF),
+        };
+        self.own = self.own.saturating_add(by);
+        if by > GAP {
+            for (rule, states) in self.rules.iter().zip(&mut self.states) {
+                states.values_mut().for_each(|instance| instance.resume(rule, by));
+            }
+        }
+    }
+
+    fn remember_for_also(&mut self, reading: &Reading) {
+        let mut levels = self.rules.iter().flat_map(|rule| &rule.levels);
+        if !levels.any(|l| l.also.is_some_and(|(sensor, _)| sensor.name == reading.sensor)) {
+            return;
+        }
+        let at = self.own;
+        self.also.retain(|_, (_, seen)| at.saturating_sub(*seen) < 3_600_000);
+        for (instance, value) in reading.values.iter().take(MAX_INSTANCES) {
+            self.also.insert((reading.sensor.clone(), instance.clone()), (*value, at));
+        }
+    }
+
+    /// Takes a reading into the windows of one rule.
+    fn read(&mut self, n: usize, reading: &Reading, at: u64) {
+        let (Some(rule), Some(states)) = (self.rules.get(n), self.states.get_mut(n)) else { return };
+        if rule.sensor.name != reading.sensor {
+            return;
+        }
+        let usable = |(name, value): &&(String, f64)| {
+            value.is_finite() && name.len() <= MAX_INSTANCE && rule.takes(name)
+        };
+        for (name, value) in reading.values.iter().filter(usable) {
+            if !states.contains_key(name) && states.len() >= MAX_INSTANCES {
+                self.left_out = self.left_out.saturating_add(1);
+                continue;
+            }
+            let instance = states.entry(name.clone()).or_insert_with(|| Instance::new(at, rule));
+            instance.sample(rule, at, *value);
+        }
+        if rule.sensor.absent_is_zero {
+            for (name, instance) in states.iter_mut() {
+                if !reading.values.iter().any(|(seen, _)| seen == name) {
+                    instance.sample(rule, at, 0.0);
+                }
+            }
+        }
+    }
+
+    /// Judges a rule's instances: those that were just read, and those for which time alone decides.
+    fn judge(&mut self, n: usize, readings: &[Reading], at: u64, now: Moment, events: &mut Vec<Event>) {
+        let (Some(rule), Some(states)) = (self.rules.get(n), self.states.get_mut(n)) else { return };
+        if rule.kind == Kind::Absence {
+            for name in rule.expected() {
+                states.entry(name.to_owned()).or_insert_with(|| Instance::new(at, rule));
+            }
+        }
+        let mut over = Vec::new();
+        for (name, instance) in states.iter_mut() {
+            let before = instance.mark();
+            let mut told = match instance.pass(rule, at) {
+                Some(told) => told,
+                None => {
+                    over.push(name.clone());
+                    self.dirty.insert((rule.name.clone(), name.clone()), ());
+                    let severity = instance.told;
+                    events.extend(severity.map(|s| expired(&rule.name, rule.version, name, s, now)));
+                    continue;
+                }
+            };
+            if instance.is_heard(rule, at) && (rule.kind.is_timed() || rule.is_read(readings, name))
+                || rule.kind == Kind::Absence
+            {
+                let also = |level: usize| holds_also(rule, level, name, &self.also);
+                told.extend(instance.judge(rule, at, also));
+            }
+            events.extend(told_events(rule, name, instance, told, now));
+            if instance.mark() != before {
+                self.dirty.insert((rule.name.clone(), name.clone()), ());
+            }
+        }
+        for name in over {
+            states.remove(&name);
+        }
+    }
+
+    /// Rows that have to be kept before the events of the steps since the last call are told: what can't be measured
+    /// again.
+    pub fn changed_rows(&mut self) -> Vec<StateRow> {
+        let dirty = core::mem::take(&mut self.dirty);
+        if dirty.is_empty() {
+            return Vec::new();
+        }
+        let mut rows: Vec<StateRow> = dirty
+            .into_keys()
+            .map(|(rule, instance)| StateRow { state: self.state_of(&rule, &instance), rule, instance })
+            .collect();
+        rows.push(self.clock_row());
+        rows
+    }
+
+    /// Every row: what is worth keeping now and then, and at the end.
+    pub fn all_rows(&self) -> Vec<StateRow> {
+        let mut rows = vec![self.clock_row()];
+        for (rule, states) in self.rules.iter().zip(&self.states) {
+            for name in states.keys() {
+                rows.push(StateRow {
+                    rule: rule.name.clone(),
+                    instance: name.clone(),
+                    state: self.state_of(&rule.name, name),
+                });
+            }
+        }
+        rows
+    }
+
+    fn clock_row(&self) -> StateRow {
+        let clock = self.last.map(|moment| Clock { own: self.own, moment });
+        let state = clock.and_then(|clock| wire::encode(&clock).ok());
+        StateRow { rule: String::new(), instance: String::new(), state }
+    }
+
+    fn state_of(&self, rule: &str, instance: &str) -> Option<Vec<u8>> {
+        let (rule, states) = self.rules.iter().zip(&self.states).find(|(r, _)| r.name == rule)?;
+        let instance = states.get(instance)?.clone();
+        wire::encode(&Kept { shape: rule.shape(), version: rule.version, instance }).ok()
+    }
+
+    /// How everything that isn't simply well stands; with `all`, everything.
+    pub fn standing(&self, all: bool) -> Vec<Standing> {
+        let mut list = Vec::new();
+        for (rule, states) in self.rules.iter().zip(&self.states) {
+            for (name, instance) in states.iter().filter(|(_, i)| all || !i.is_idle()) {
+                let value = instance.judged;
+                let severity = instance.told.unwrap_or(Severity::Info);
+                list.push(Standing {
+                    rule: rule.name.clone(),
+                    instance: name.clone(),
+                    phase: instance.phase(),
+                    severity: instance.told,
+                    unknown: instance.lost,
+                    flapping: instance.flaps(),
+                    value: value.map(|value| measured(rule, value)),
+                    lasts: instance
+                        .told
+                        .map(|_| Duration::from_millis(self.own.saturating_sub(instance.raised_at))),
+                    summary: summary::sentence(rule, name, Transition::Raised, severity, value),
+                });
+            }
+        }
+        list
+    }
+
+    /// Alarms that are open now, as events: what a spool that had to give up events still has to say.
+    pub fn open(&self, now: Moment) -> Vec<Event> {
+        let mut events = Vec::new();
+        for (rule, states) in self.rules.iter().zip(&self.states) {
+            for (name, instance) in states {
+                let told = instance.told.map(|severity| (Transition::Raised, severity));
+                events.extend(told_events(rule, name, instance, told.into_iter().collect(), now));
+            }
+        }
+        events
+    }
+}
+
+impl Rule {
+    fn takes(&self, instance: &str) -> bool {
+        match &self.lines {
+            Some(_) => instance == self.name,
+            None => self.instances.takes(instance),
+        }
+    }
+
+    fn is_read(&self, readings: &[Reading], instance: &str) -> bool {
+        let ours = readings.iter().filter(|reading| reading.sensor == self.sensor.name);
+        ours.into_iter()
+            .any(|r| self.sensor.absent_is_zero || r.values.iter().any(|(name, _)| name == instance))
+    }
+
+    /// What an absence rule waits for before it was ever there.
+    fn expected(&self) -> impl Iterator<Item = &str> {
+        let own = self.lines.is_some().then_some(self.name.as_str());
+        own.into_iter().chain(self.instances.named())
+    }
+}
+
+fn holds_also(
+    rule: &Rule,
+    level: usize,
+    instance: &str,
+    latest: &BTreeMap<(String, String), (f64, u64)>,
+) -> bool {
+    let Some((sensor, condition)) = rule.levels.get(level).and_then(|l| l.also) else { return true };
+    let value = latest.get(&(sensor.name.to_owned(), instance.to_owned()));
+    value.is_some_and(|(value, _)| condition.holds(*value))
+}
+
+fn measured(rule: &Rule, value: f64) -> Measured {
+    Measured { value, unit: summary::unit_of(rule).name().to_owned() }
+}
+
+fn told_events(rule: &Rule, name: &str, instance: &Instance, told: Told, now: Moment) -> Vec<Event> {
+    let value = instance.judged.filter(|value| value.is_finite());
+    let event = |(transition, severity)| Event {
+        rule: rule.name.clone(),
+        rule_version: rule.version,
+        instance: name.to_owned(),
+        transition,
+        severity,
+        value: value.map(|value| measured(rule, value)),
+        summary: summary::sentence(rule, name, transition, severity, value),
+        observed_at: now.wall,
+        clock_ahead_ms: now.ahead_ms,
+        runbook: rule.runbook.clone(),
+        article: rule.article.clone(),
+    };
+    told.into_iter().map(event).collect()
+}
+
+fn expired(rule: &str, version: u32, instance: &str, severity: Severity, now: Moment) -> Event {
+    Event {
+        rule: rule.to_owned(),
+        rule_version: version,
+        instance: instance.to_owned(),
+        transition: Transition::Expired,
+        severity,
+        value: None,
+        summary: "no longer watched: the rule or what it measures is gone".to_owned(),
+        observed_at: now.wall,
+        clock_ahead_ms: now.ahead_ms,
+        runbook: None,
+        article: None,
+    }
+}

@@ -1,0 +1,171 @@
+//! A rules file as it is written: every value with its place, nothing judged yet.
+
+use core::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+/// A value and the line it stands in; line 0 is the profile's, which comes with the program.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) line: usize,
+}
+
+/// Names of all keys of a rule are here once: the file's form, the form with lines, and how one goes over another.
+macro_rules! rule_keys {
+    ($($key:ident $name:literal: $kind:ty,)*) => {
+        #[derive(Deserialize, Default)]
+        #[serde(deny_unknown_fields)]
+        struct FileRule { $(#[serde(rename = $name)] $key: Option<Spanned<$kind>>,)* }
+
+        /// A rule with the line of each value.
+        #[derive(Clone, PartialEq, Debug, Default)]
+        pub(crate) struct RawRule {
+            /// Where the rule begins.
+            pub(crate) line: usize,
+            $(pub(crate) $key: Option<At<$kind>>,)*
+        }
+
+        impl RawRule {
+            fn of(rule: FileRule, line: usize, lines: &Lines) -> Self {
+                Self { line, $($key: rule.$key.map(|v| lines.at(v)),)* }
+            }
+
+            /// What `self` says, and where it says nothing, what `under` says.
+            pub(crate) fn over(self, under: &Self) -> Self {
+                Self { line: self.line, $($key: self.$key.or_else(|| under.$key.clone()),)* }
+            }
+        }
+    };
+}
+
+rule_keys! {
+    name "name": String,
+    off "off": bool,
+    kind "kind": String,
+    title "title": String,
+    sensor "sensor": String,
+    instances "instances": Vec<String>,
+    window "window": String,
+    aggregate "aggregate": String,
+    hold "for": String,
+    keep "keep": String,
+    every "every": String,
+    severity "severity": String,
+    raise "raise": String,
+    clear "clear": String,
+    also "also": String,
+    info "info": RawLevel,
+    warning "warning": RawLevel,
+    error "error": RawLevel,
+    critical "critical": RawLevel,
+    limit "limit": String,
+    direction "direction": String,
+    file "file": String,
+    journal "journal": bool,
+    unit "unit": String,
+    pattern "match": String,
+    summary "summary": String,
+    runbook "runbook": String,
+    article "article": String,
+}
+
+/// One severity of a ladder.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawLevel {
+    pub(crate) raise: Option<String>,
+    pub(crate) clear: Option<String>,
+    pub(crate) also: Option<String>,
+    #[serde(default)]
+    pub(crate) off: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct File {
+    profile: Option<Spanned<String>>,
+    #[serde(default)]
+    watch: FileWatch,
+    #[serde(default)]
+    rule: Vec<Spanned<FileRule>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct FileWatch {
+    #[serde(default)]
+    certificates: Vec<Spanned<String>>,
+    #[serde(default)]
+    backups: Vec<Spanned<String>>,
+    #[serde(default)]
+    gateway: bool,
+}
+
+/// A whole file.
+#[derive(Debug, Default)]
+pub(crate) struct Raw {
+    pub(crate) profile: Option<At<String>>,
+    pub(crate) certificates: Vec<At<String>>,
+    pub(crate) backups: Vec<At<String>>,
+    pub(crate) gateway: bool,
+    pub(crate) rules: Vec<RawRule>,
+}
+
+/// Where lines begin; `None`: in a file that nobody sees.
+struct Lines<'a>(Option<&'a str>);
+
+impl Lines<'_> {
+    fn line(&self, span: &Range<usize>) -> usize {
+        let Some(text) = self.0 else { return 0 };
+        let before = text.as_bytes().get(..span.start).unwrap_or_default();
+        before.iter().filter(|byte| **byte == b'\n').count() + 1
+    }
+
+    fn at<T>(&self, value: Spanned<T>) -> At<T> {
+        At { line: self.line(&value.span()), value: value.into_inner() }
+    }
+}
+
+impl Raw {
+    /// Reads a file's text; else the line and what is wrong there.
+    pub(crate) fn read(text: &str) -> Result<Self, (usize, String)> {
+        Self::with_lines(text, &Lines(Some(text)))
+    }
+
+    /// Reads a file that comes with the program: its lines are 0.
+    pub(crate) fn read_own(text: &str) -> Result<Self, (usize, String)> {
+        Self::with_lines(text, &Lines(None))
+    }
+
+    fn with_lines(text: &str, lines: &Lines<'_>) -> Result<Self, (usize, String)> {
+        let file: File = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| lines.line(&span));
+            (line, plain(error.message()))
+        })?;
+        let rule = |rule: Spanned<FileRule>| {
+            let line = lines.line(&rule.span());
+            RawRule::of(rule.into_inner(), line, lines)
+        };
+        Ok(Self {
+            profile: file.profile.map(|profile| lines.at(profile)),
+            certificates: file.watch.certificates.into_iter().map(|path| lines.at(path)).collect(),
+            backups: file.watch.backups.into_iter().map(|path| lines.at(path)).collect(),
+            gateway: file.watch.gateway,
+            rules: file.rule.into_iter().map(rule).collect(),
+        })
+    }
+}
+
+/// The parser's words with what to do.
+fn plain(message: &str) -> String {
+    let hint = if message.starts_with("unknown field") {
+        ": remove it, or correct its spelling"
+    } else if message.starts_with("invalid type") {
+        ": values with a unit are written in quotes, for example \"90 %\" or \"15m\""
+    } else {
+        ""
+    };
+    format!("{}{hint}", message.trim().replace('\n', " "))
+}

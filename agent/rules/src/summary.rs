@@ -1,0 +1,88 @@
+//! The sentence of an event.
+
+use nearhand_shared::alarm::{MAX_SUMMARY, Severity, Transition};
+use nearhand_shared::text;
+
+use crate::condition::show;
+use crate::rule::{Kind, Rule};
+use crate::sensor::{Shape, Unit};
+use crate::units::show_seconds;
+
+/// Words that a rule's summary may hold.
+pub(crate) const PLACES: [&str; 4] = ["{instance}", "{value}", "{limit}", "{window}"];
+
+/// The first `{word}` of a summary that stands for nothing.
+pub(crate) fn unknown_place(summary: &str) -> Option<&str> {
+    let mut rest = summary;
+    while let Some(at) = rest.find('{') {
+        let from = rest.get(at..)?;
+        let end = from.find('}').map_or(from.len(), |end| end + 1);
+        let word = from.get(..end)?;
+        if !PLACES.contains(&word) {
+            return Some(word);
+        }
+        rest = from.get(end..)?;
+    }
+    None
+}
+
+/// What the judged value of a rule is counted in.
+pub(crate) fn unit_of(rule: &Rule) -> Unit {
+    match rule.kind {
+        Kind::Forecast(_) | Kind::Absence => Unit::Seconds,
+        Kind::Log | Kind::Service | Kind::Change(_) => Unit::Count,
+        Kind::Rate if rule.sensor.shape != Shape::Gauge => Unit::Count,
+        Kind::Threshold(crate::rule::Aggregate::Count) => Unit::Count,
+        Kind::Threshold(_) | Kind::Rate => rule.sensor.unit,
+    }
+}
+
+/// One sentence for a person.
+pub(crate) fn sentence(
+    rule: &Rule,
+    instance: &str,
+    transition: Transition,
+    severity: Severity,
+    value: Option<f64>,
+) -> String {
+    let unit = unit_of(rule);
+    let value = value.map_or_else(|| "unknown".to_owned(), |value| show(value, unit));
+    let level = rule.levels.iter().find(|level| level.severity == severity).or(rule.levels.first());
+    let limit = level.map(|level| level.raise.to_string()).unwrap_or_default();
+    let text = rule
+        .summary
+        .replace("{value}", &value)
+        .replace("{limit}", &limit)
+        .replace("{window}", &show_seconds(rule.window.as_secs_f64()))
+        // Last, since an instance may hold anything.
+        .replace("{instance}", instance);
+    let after = match transition {
+        Transition::Raised | Transition::Worsened => "",
+        Transition::Eased => " (less severe than before)",
+        Transition::Cleared => " (over)",
+        Transition::SensorLost => " (no longer measured: it may go on or be over)",
+        Transition::SensorBack => " (measured again)",
+        Transition::Expired => " (no longer watched)",
+        Transition::FlappingBegan => " (comes and goes; told again when it is steady)",
+        Transition::FlappingEnded => " (steady again)",
+    };
+    let room = MAX_SUMMARY.saturating_sub(after.len());
+    let text = text::one_line(&text, room);
+    let mut end = room.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{after}", text.get(..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_places_are_allowed() {
+        assert_eq!(unknown_place("{instance} at {value} ({limit}) in {window}"), None);
+        assert_eq!(unknown_place("{instance} {who}"), Some("{who}"));
+        assert_eq!(unknown_place("open {"), Some("{"));
+    }
+}

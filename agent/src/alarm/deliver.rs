@@ -1,0 +1,121 @@
+//! To the relay: what waits in the spool, oldest first, until the relay says that it is on its disk.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearhand_shared::alarm::{Batch, Leaving, Monitoring};
+use nearhand_shared::message::control::{Refusal, Reply, Request};
+use nearhand_shared::text::chain;
+use nearhand_shared::transport::control::{RelayConnection, RelayError, backoff};
+use rand_core::{OsRng, RngCore};
+use tokio::time::{sleep, timeout};
+
+use super::Alarms;
+use crate::hub::Hub;
+
+/// Longest wait before a batch is tried again.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+/// A relay that takes no alarms is asked again this rarely.
+const REFUSED_RETRY: Duration = Duration::from_secs(600);
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_millis(800);
+
+/// Sends whenever there is something to send and somebody to send it to; ends when the agent stops.
+pub(crate) async fn run(hub: Arc<Hub>, alarms: Arc<Alarms>) {
+    let mut relay = hub.watch_relay();
+    loop {
+        let connection = relay.borrow_and_update().clone();
+        let gone = async {
+            // An error means that the hub is gone, which is the same.
+            let _ = relay.changed().await;
+        };
+        tokio::select! {
+            () = serve(&hub, &alarms, connection) => return,
+            () = gone => {}
+            () = hub.stopped() => return,
+        }
+    }
+}
+
+/// Serves one connection; returns only when the alarms have ended.
+async fn serve(hub: &Hub, alarms: &Alarms, connection: Option<RelayConnection>) {
+    let Some(connection) = connection else { return core::future::pending().await };
+    alarms.clock_ahead(hub.clock_ahead_ms());
+    let mut progress = alarms.progress();
+    let mut introduced = None;
+    let mut attempt = 0;
+    loop {
+        let now = *progress.borrow_and_update();
+        let monitoring = Monitoring { stream: now.stream, profile: now.profile };
+        match send(alarms, &connection, monitoring, &mut introduced).await {
+            Ok(()) => {
+                attempt = 0;
+                alarms.delivered(None);
+                if progress.changed().await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "alarms wait for the relay");
+                alarms.delivered(Some(explained(&error)));
+                let refused = matches!(error, RelayError::Refused(Refusal::NotAllowed));
+                let wait = if refused { REFUSED_RETRY } else { backoff(attempt, MAX_WAIT, OsRng.next_u32()) };
+                attempt = attempt.saturating_add(1);
+                sleep(wait.max(Duration::from_secs(1))).await;
+            }
+        }
+    }
+}
+
+/// What is wrong and what to do, for people.
+fn explained(error: &RelayError) -> String {
+    match error {
+        RelayError::Refused(Refusal::NotAllowed) => {
+            "the relay takes no alarms: update it; they are kept here until then".to_owned()
+        }
+        other => chain(other),
+    }
+}
+
+/// Sends everything that waits.
+async fn send(
+    alarms: &Alarms,
+    connection: &RelayConnection,
+    monitoring: Monitoring,
+    introduced: &mut Option<Monitoring>,
+) -> Result<(), RelayError> {
+    if *introduced != Some(monitoring) {
+        connection.done(&Request::Monitoring(monitoring)).await?;
+        *introduced = Some(monitoring);
+    }
+    while let Some(batch) = alarms.batch().await {
+        if batch.stream != monitoring.stream {
+            // It has just changed: the next round says so first.
+            return Ok(());
+        }
+        confirm(alarms, connection, batch).await?;
+    }
+    Ok(())
+}
+
+async fn confirm(alarms: &Alarms, connection: &RelayConnection, batch: Batch) -> Result<(), RelayError> {
+    let (stream, first) = (batch.stream, batch.records.first().map_or(0, |record| record.seq));
+    match connection.ask(&Request::Alarms(batch)).await? {
+        Reply::AlarmsStored { stream: of, through } if of == stream && through >= first => {
+            alarms.acknowledged(stream, through);
+            Ok(())
+        }
+        Reply::AlarmsStored { .. } => Err(RelayError::Protocol("it confirmed other alarms than it was sent")),
+        _ => Err(RelayError::Protocol("it answered something else than was asked")),
+    }
+}
+
+/// Tells the relay that silence will follow; a relay that can't be told finds out by itself.
+pub(crate) async fn say_goodbye(hub: &Hub, leaving: Leaving) {
+    let Some(connection) = hub.relay() else { return };
+    match timeout(GOODBYE, connection.done(&Request::Leaving(leaving))).await {
+        Ok(Ok(())) => tracing::info!(?leaving, "the relay knows that this machine leaves"),
+        Ok(Err(error)) => tracing::debug!(error = chain(&error), "the goodbye was not taken"),
+        Err(_) => tracing::debug!("the relay did not answer the goodbye in time"),
+    }
+}

@@ -1,0 +1,388 @@
+//! The alarms' own thread: reads what is due, lets the rules judge, writes it down, and only then tells.
+//!
+//! One thread, because writing to disk takes its time and the agent's only other one must not wait for it. It sleeps
+//! until something is due or somebody asks.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use nearhand_rules::{Engine, Moment, Reading, RuleSet, Standing, StateRow};
+use nearhand_shared::alarm::{Batch, Event, Profile};
+use nearhand_shared::id::StreamId;
+use nearhand_shared::time::UnixMillis;
+use rand_core::OsRng;
+use tokio::sync::{oneshot, watch};
+
+use super::moment::Clocks;
+use super::outside::Wanted;
+use super::rules_file::{self, Seen};
+use super::sampler::{Notes, Sampler, untold};
+use super::schedule::Probe;
+use super::spool::{Owner, Spool, SpoolError};
+
+/// How often everything the rules know is written, in milliseconds: at a crash, windows are that old at most.
+const SAVE_EVERY: u64 = 300_000;
+/// Events that wait in memory while nothing can be written.
+const MAX_UNSAVED: usize = 1000;
+/// Longest sleep, for what is due by other clocks.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// Rows that hold places in logs and the like, under a name that no rule can have.
+const NOTES: &str = "note:";
+
+/// What the thread is asked.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Something was read elsewhere.
+    Readings(Vec<Reading>),
+    /// Unclean starts that are known, in seconds since 1970.
+    UncleanStarts(Vec<u64>),
+    /// Something to remember over a restart.
+    Note(String, Vec<u8>),
+    /// The relay told the time: our clock is that many milliseconds ahead.
+    ClockAhead(i64),
+    /// What is to be sent next.
+    Batch(oneshot::Sender<Option<Batch>>),
+    /// The relay has all up to this number.
+    Acknowledged(StreamId, u64),
+    /// How everything stands.
+    Report(oneshot::Sender<Report>),
+    /// Read the rules file again.
+    Reload,
+    /// Write everything and end.
+    Stop(oneshot::Sender<()>),
+}
+
+/// What others may know without asking.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Progress {
+    /// The spool's stream.
+    pub(crate) stream: StreamId,
+    /// What kind of machine it is.
+    pub(crate) profile: Profile,
+    /// Number of the newest entry on disk.
+    pub(crate) newest: u64,
+}
+
+/// How everything stands.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Report {
+    /// What isn't simply well.
+    pub(crate) standing: Vec<Standing>,
+    /// Entries that wait for the relay.
+    pub(crate) waiting: u64,
+    /// When the oldest of them was written.
+    pub(crate) oldest: Option<UnixMillis>,
+    /// The stream.
+    pub(crate) stream: StreamId,
+    /// How many rules are in force.
+    pub(crate) rules: usize,
+    /// What is wrong with the rules file or the spool.
+    pub(crate) problems: Vec<String>,
+}
+
+/// Where things are.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    /// The agent's directory.
+    pub(crate) dir: PathBuf,
+    /// The rules file.
+    pub(crate) rules: PathBuf,
+    /// Whose spool it is.
+    pub(crate) owner: Owner,
+}
+
+/// The thread's state.
+pub(crate) struct Keeper {
+    places: Places,
+    clocks: Clocks,
+    spool: Spool,
+    engine: Engine,
+    set: RuleSet,
+    sampler: Sampler,
+    notes: Notes,
+    notes_saved: Notes,
+    rules_seen: Seen,
+    rules_problem: Option<String>,
+    spool_problem: Option<String>,
+    /// What could not be written yet.
+    unsaved: (Vec<Event>, Vec<StateRow>),
+    given_up: u64,
+    saved_at: u64,
+    progress: watch::Sender<Progress>,
+    wanted: watch::Sender<Wanted>,
+}
+
+impl Keeper {
+    /// Opens the spool and goes on from where an earlier run was.
+    pub(crate) fn open(
+        places: Places,
+    ) -> Result<(Self, watch::Receiver<Progress>, watch::Receiver<Wanted>), SpoolError> {
+        let clocks = Clocks::new();
+        let now = clocks.now();
+        let spool = Spool::open(&places.dir, &places.owner, StreamId::random(&mut OsRng), now.wall)?;
+        let rules_seen = Seen::of(&places.rules);
+        let (set, rules_problem) = match rules_file::load(&places.rules) {
+            Ok(set) => (set, None),
+            Err(error) => {
+                tracing::error!(%error, "the rules that come with the program are in force");
+                (
+                    RuleSet::of_profile(rules_file::likely_profile(std::path::Path::new("/"))),
+                    Some(error.to_string()),
+                )
+            }
+        };
+        let (noted, rows): (Vec<_>, Vec<_>) = spool.rows()?.into_iter().partition(|row| row.rule == NOTES);
+        let notes: Notes = noted.into_iter().filter_map(|row| Some((row.instance, row.state?))).collect();
+        let (engine, expired) = Engine::restore(set.rules.clone(), &rows, now);
+        let sampler = Sampler::new(&set, now, &notes);
+        let progress = Progress { stream: spool.stream(), profile: set.profile, newest: spool.newest() };
+        let (progress, progress_of) = watch::channel(progress);
+        let (wanted, wanted_of) = watch::channel(Wanted::of(&set, &sampler.schedule, &notes));
+        let mut keeper = Self {
+            places,
+            clocks,
+            spool,
+            engine,
+            set,
+            sampler,
+            notes_saved: notes.clone(),
+            notes,
+            rules_seen,
+            rules_problem,
+            spool_problem: None,
+            unsaved: (Vec::new(), Vec::new()),
+            given_up: 0,
+            saved_at: now.monotonic,
+            progress,
+            wanted,
+        };
+        keeper.write(expired);
+        // Where logs are read from is known from here on.
+        keeper.save();
+        Ok((keeper, progress_of, wanted_of))
+    }
+
+    /// Works until it is told to stop, or nobody is left to tell it.
+    pub(crate) fn run(mut self, orders: &Receiver<Order>) {
+        loop {
+            let now = self.clocks.now();
+            let due = self.sampler.schedule.next().unwrap_or(u64::MAX).saturating_sub(now.monotonic);
+            match orders.recv_timeout(Duration::from_millis(due).min(LONGEST_SLEEP)) {
+                Ok(Order::Stop(done)) => {
+                    self.save();
+                    // Nobody waits any more: that is no error.
+                    let _ = done.send(());
+                    return;
+                }
+                Ok(order) => self.take(order),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.save(),
+            }
+            self.look();
+        }
+    }
+
+    fn take(&mut self, order: Order) {
+        match order {
+            Order::Readings(readings) => self.judge(&readings),
+            Order::UncleanStarts(at) => {
+                let now = self.clocks.now();
+                let count = untold("unclean.told", at.into_iter(), now, &mut self.notes);
+                self.judge(&[Reading::one("boot.unclean", count)]);
+            }
+            Order::Note(key, value) => {
+                self.notes.insert(key, value);
+            }
+            Order::ClockAhead(ms) => self.clocks.learn(ms),
+            Order::Batch(reply) => {
+                let batch = self.spool.batch();
+                let batch = batch.inspect_err(|error| tracing::error!(%error, "what waits can't be read"));
+                let _ = reply.send(batch.ok().flatten());
+            }
+            Order::Acknowledged(stream, through) => {
+                let fresh = StreamId::random(&mut OsRng);
+                if let Err(error) = self.spool.acknowledged(stream, through, fresh) {
+                    tracing::error!(%error, "what the relay has can't be removed; it is sent again, and taken once");
+                }
+                self.tell();
+            }
+            Order::Report(reply) => {
+                let _ = reply.send(self.report());
+            }
+            Order::Reload => self.reload(),
+            Order::Stop(_) => {}
+        }
+    }
+
+    /// Reads what is due.
+    fn look(&mut self) {
+        if Seen::of(&self.places.rules) != self.rules_seen {
+            self.reload();
+        }
+        let now = self.clocks.now();
+        let due = self.sampler.schedule.due(now.monotonic);
+        if due.is_empty() {
+            return;
+        }
+        let mut readings = Vec::new();
+        for probe in due {
+            match probe {
+                Probe::Own => readings.extend(self.own(now)),
+                other => readings.extend(self.sampler.read(other, now, &mut self.notes)),
+            }
+        }
+        self.judge(&readings);
+        if now.monotonic.saturating_sub(self.saved_at) >= SAVE_EVERY {
+            self.save();
+        }
+    }
+
+    fn own(&mut self, now: Moment) -> Vec<Reading> {
+        self.spool.keep_reserve();
+        let oldest = self.spool.oldest().ok().flatten();
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of years fit")]
+        let age = oldest.map_or(0.0, |oldest| now.wall.0.saturating_sub(oldest.0) as f64 / 1000.0);
+        let problem = f64::from(u8::from(self.rules_problem.is_some()));
+        vec![Reading::one("spool.age", age), Reading::one("rules.problem", problem)]
+    }
+
+    fn judge(&mut self, readings: &[Reading]) {
+        let events = self.engine.step(self.clocks.now(), readings);
+        for event in &events {
+            tracing::info!(rule = event.rule, instance = event.instance, transition = %event.transition,
+                severity = %event.severity, "{}", event.summary);
+        }
+        self.write(events);
+    }
+
+    /// Writes events with what led to them; what can't be written waits here and is tried again.
+    fn write(&mut self, events: Vec<Event>) {
+        self.unsaved.0.extend(events);
+        self.unsaved.1.extend(self.engine.changed_rows());
+        if self.unsaved.0.is_empty() && self.unsaved.1.is_empty() {
+            return;
+        }
+        if self.notes != self.notes_saved {
+            // What was read up to a place is in the state that goes with it, or it would count twice or never.
+            self.unsaved.1 = self.everything();
+        }
+        match self.spool.commit(&self.unsaved.0, &self.unsaved.1) {
+            Ok(()) => {
+                self.unsaved = (Vec::new(), Vec::new());
+                self.notes_saved = self.notes.clone();
+                self.given_up = 0;
+                if self.spool_problem.take().is_some() {
+                    tracing::info!("alarms can be written again");
+                }
+                self.tell();
+            }
+            Err(error) if error.is_damage() => self.begin_again(&error),
+            Err(error) => self.wait_for_room(&error),
+        }
+    }
+
+    fn wait_for_room(&mut self, error: &SpoolError) {
+        let words = error.to_string();
+        if self.spool_problem.as_ref() != Some(&words) {
+            tracing::error!(error = words, "alarms can't be written down; they are told once they are");
+        }
+        self.spool_problem = Some(words);
+        let many = self.unsaved.0.len().saturating_sub(MAX_UNSAVED);
+        if many > 0 {
+            self.unsaved.0.drain(..many);
+            self.given_up = self.given_up.saturating_add(u64::try_from(many).unwrap_or(u64::MAX));
+            tracing::error!(
+                given_up = self.given_up,
+                "too many alarms wait in memory: the oldest are given up"
+            );
+        }
+        // The newest state of each alarm is enough.
+        self.unsaved.1 = self.everything();
+    }
+
+    /// The spool broke while it was used: another takes its place, with all that still goes on.
+    fn begin_again(&mut self, error: &SpoolError) {
+        tracing::error!(%error, "the alarms' spool broke; another one begins with all alarms that are open");
+        let now = self.clocks.now();
+        match Spool::open(&self.places.dir, &self.places.owner, StreamId::random(&mut OsRng), now.wall) {
+            Ok(spool) => {
+                self.spool = spool;
+                self.unsaved = (Vec::new(), Vec::new());
+                match self.spool.commit(&self.engine.open(now), &self.engine.all_rows()) {
+                    Ok(()) => self.tell(),
+                    Err(error) => self.wait_for_room(&error),
+                }
+            }
+            Err(error) => self.wait_for_room(&error),
+        }
+    }
+
+    /// Writes what the rules know.
+    fn save(&mut self) {
+        self.saved_at = self.clocks.now().monotonic;
+        self.unsaved.1 = self.everything();
+        self.write(Vec::new());
+    }
+
+    /// All rows that are worth keeping.
+    fn everything(&mut self) -> Vec<StateRow> {
+        let mut rows = self.engine.changed_rows();
+        rows.extend(self.unsaved.1.drain(..).filter(|row| row.state.is_none()));
+        rows.retain(|row| row.state.is_none());
+        rows.extend(self.engine.all_rows());
+        let note = |(key, value): (&String, &Vec<u8>)| StateRow {
+            rule: NOTES.to_owned(),
+            instance: key.clone(),
+            state: Some(value.clone()),
+        };
+        rows.extend(self.notes.iter().map(note));
+        rows
+    }
+
+    fn reload(&mut self) {
+        self.rules_seen = Seen::of(&self.places.rules);
+        match rules_file::load(&self.places.rules) {
+            Ok(set) => {
+                self.rules_problem = None;
+                if set == self.set {
+                    return;
+                }
+                let now = self.clocks.now();
+                let expired = self.engine.replace(set.rules.clone(), now);
+                self.sampler = Sampler::new(&set, now, &self.notes);
+                tracing::info!(rules = set.rules.len(), "other rules from now on");
+                self.set = set;
+                self.wanted.send_replace(Wanted::of(&self.set, &self.sampler.schedule, &self.notes));
+                self.write(expired);
+                self.tell();
+            }
+            Err(error) => {
+                tracing::error!(%error, "the rules before it stay in force");
+                self.rules_problem = Some(error.to_string());
+            }
+        }
+    }
+
+    fn tell(&self) {
+        let now =
+            Progress { stream: self.spool.stream(), profile: self.set.profile, newest: self.spool.newest() };
+        self.progress.send_if_modified(|before| core::mem::replace(before, now) != now);
+    }
+
+    fn report(&self) -> Report {
+        let mut problems: Vec<String> =
+            self.rules_problem.iter().chain(&self.spool_problem).cloned().collect();
+        if self.engine.left_out() > 0 {
+            problems.push("a rule has more than 64 instances: some are not watched".to_owned());
+        }
+        Report {
+            standing: self.engine.standing(false),
+            waiting: self.spool.waiting(),
+            oldest: self.spool.oldest().ok().flatten(),
+            stream: self.spool.stream(),
+            rules: self.set.rules.len(),
+            problems,
+        }
+    }
+}

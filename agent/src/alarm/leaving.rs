@@ -1,0 +1,92 @@
+//! Sleep and shutdown, as logind announces them: the relay is told before the machine is silent.
+//!
+//! A delay lock keeps the machine awake until the goodbye is said, at most some seconds; it is let go of at once
+//! afterwards. Without logind only the end of the agent itself is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearhand_shared::alarm::Leaving;
+use zbus::zvariant::OwnedFd;
+use zbus::{Connection, Proxy};
+
+use super::deliver::say_goodbye;
+use super::moment::Clocks;
+use super::sampler::context;
+use crate::diagnostics::facts;
+use crate::hub::Hub;
+
+const DESTINATION: &str = "org.freedesktop.login1";
+const PATH: &str = "/org/freedesktop/login1";
+const MANAGER: &str = "org.freedesktop.login1.Manager";
+/// How long systemd may take to say where the machine is going.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Waits for announcements until the agent stops.
+pub(crate) async fn run(hub: Arc<Hub>) {
+    let follow = async {
+        let connection = Connection::system().await?;
+        follow(&hub, &connection).await
+    };
+    tokio::select! {
+        outcome = follow => {
+            if let Err(error) = outcome {
+                tracing::debug!(%error, "sleep and shutdown are not announced here");
+            }
+        }
+        () = hub.stopped() => {}
+    }
+}
+
+async fn follow(hub: &Hub, connection: &Connection) -> zbus::Result<()> {
+    let manager = zbus::proxy::Builder::<Proxy<'_>>::new(connection)
+        .destination(DESTINATION)?
+        .path(PATH)?
+        .interface(MANAGER)?
+        .cache_properties(zbus::proxy::CacheProperties::No)
+        .build()
+        .await?;
+    let mut sleeps = manager.receive_signal("PrepareForSleep").await?;
+    let mut shutdowns = manager.receive_signal("PrepareForShutdown").await?;
+    let mut lock = delay(&manager).await;
+    loop {
+        let (message, sleep) = tokio::select! {
+            message = next(&mut sleeps) => (message, true),
+            message = next(&mut shutdowns) => (message, false),
+        };
+        let Some(message) = message else { return Ok(()) };
+        let begins: bool = message.body().deserialize()?;
+        match (begins, sleep) {
+            (true, true) => say_goodbye(hub, Leaving::Sleep).await,
+            (true, false) => {
+                if let Some(leaving) = destination().await {
+                    say_goodbye(hub, leaving).await;
+                }
+            }
+            (false, _) => {
+                lock = delay(&manager).await;
+                continue;
+            }
+        }
+        // Said: nothing is to wait for us.
+        drop(lock.take());
+    }
+}
+
+async fn next<S: zbus::export::futures_core::Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
+    core::future::poll_fn(|context| core::pin::Pin::new(&mut *stream).poll_next(context)).await
+}
+
+/// Asks logind to wait for us. Without the right to, the goodbye may be too late.
+async fn delay(manager: &Proxy<'_>) -> Option<OwnedFd> {
+    let arguments = ("sleep:shutdown", "Nearhand", "tells its relay", "delay");
+    manager.call("Inhibit", &arguments).await.ok()
+}
+
+/// Where the machine is going, if it is: known once systemd has begun.
+pub(crate) async fn destination() -> Option<Leaving> {
+    let context = context(Clocks::new().now());
+    let asked = tokio::time::timeout(PATIENCE, facts::shutting_down_to(&context)).await;
+    let restarts = asked.ok()?.ok()??;
+    Some(if restarts { Leaving::Restart } else { Leaving::PowerOff })
+}

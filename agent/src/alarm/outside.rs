@@ -1,0 +1,384 @@
+//! What is measured by asking others: systemd, the journal, the disks' own reports, the packet filter, the gateway.
+//!
+//! Each is a task of its own, started again with other rules. Those that can tell by themselves (systemd, the journal)
+//! are listened to and cost nothing while nothing happens.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use nearhand_rules::rule::{LogSource, Pattern, Rule};
+use nearhand_rules::{Reading, RuleSet};
+use serde::Deserialize;
+use tokio::io::AsyncReadExt;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval_at, sleep, timeout};
+
+use super::keeper::Order;
+use super::readings;
+use super::sampler::{Notes, context};
+use super::schedule::{Probe, Schedule};
+use crate::alarm::moment::Clocks;
+use crate::diagnostics::facts::probe::echo;
+use crate::diagnostics::facts::{self, Context, Fact, Gathered, Missing, Source, UnitChange, UnitWatch};
+
+/// Several changes of units within this time are asked about once.
+const SETTLE: Duration = Duration::from_millis(300);
+/// Before a source that broke is asked again.
+const AGAIN: Duration = Duration::from_secs(30);
+/// Readings of logs and units without news, so that silence means something.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+/// Echoes to the gateway at each reading.
+const ECHOES: u32 = 5;
+/// Longest line of the journal that is looked at, in bytes.
+const LONGEST_ENTRY: usize = 64 * 1024;
+
+/// Lines of the journal that a rule waits for.
+#[derive(Clone, Debug)]
+pub(crate) struct Entries {
+    rule: String,
+    unit: Option<String>,
+    pattern: Pattern,
+}
+
+/// What is wanted of the outside.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    every: BTreeMap<Probe, Duration>,
+    journal: Vec<Entries>,
+    gateway: bool,
+    cursor: Option<String>,
+}
+
+impl Wanted {
+    /// By these rules.
+    pub(crate) fn of(set: &RuleSet, schedule: &Schedule, notes: &Notes) -> Self {
+        let outside =
+            [Probe::Units, Probe::Smart, Probe::Unclean, Probe::Firewall, Probe::Gateway, Probe::Journal];
+        let every = outside.into_iter().filter_map(|p| Some((p, Duration::from_millis(schedule.every(p)?))));
+        let entries = |rule: &Rule| {
+            let lines = rule.lines.as_ref()?;
+            let LogSource::Journal(unit) = &lines.source else { return None };
+            Some(Entries { rule: rule.name.clone(), unit: unit.clone(), pattern: lines.pattern.clone() })
+        };
+        Self {
+            every: every.collect(),
+            journal: set.rules.iter().filter_map(entries).collect(),
+            gateway: set.gateway,
+            cursor: notes.get("journal").and_then(|bytes| String::from_utf8(bytes.clone()).ok()),
+        }
+    }
+}
+
+/// Runs what is wanted, and anew whenever that changes; ends when the alarms do.
+pub(crate) async fn run(mut wanted: watch::Receiver<Wanted>, orders: Sender<Order>) {
+    loop {
+        let now = wanted.borrow_and_update().clone();
+        let mut tasks = JoinSet::new();
+        let context = Arc::new(context(Clocks::new().now()));
+        for (probe, every) in &now.every {
+            let (context, orders, every) = (context.clone(), orders.clone(), *every);
+            match probe {
+                Probe::Units => drop(tasks.spawn(units(context, orders))),
+                Probe::Smart => drop(tasks.spawn(again(every, context, orders, Source::Smart))),
+                Probe::Unclean => drop(tasks.spawn(unclean(context, orders))),
+                Probe::Firewall => drop(tasks.spawn(again(every, context, orders, Source::Firewall))),
+                Probe::Gateway if now.gateway => drop(tasks.spawn(gateway(every, context, orders))),
+                Probe::Journal if !now.journal.is_empty() => {
+                    drop(tasks.spawn(journal(context, orders, now.journal.clone(), now.cursor.clone())));
+                }
+                _ => {}
+            }
+        }
+        if wanted.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Asks a source again and again; a machine without it is asked rarely.
+async fn again(every: Duration, context: Arc<Context>, orders: Sender<Order>, source: Source) {
+    loop {
+        let wait = match timeout(source.limit(), facts::collect(source, context.clone())).await {
+            Ok(Ok(gathered)) => {
+                if orders.send(Order::Readings(readings::readings(&gathered))).is_err() {
+                    return;
+                }
+                every
+            }
+            Ok(Err(Missing::Absent(_) | Missing::NotApplicable(_))) => {
+                every.max(Duration::from_secs(6 * 3600))
+            }
+            Ok(Err(why)) => {
+                tracing::debug!(?source, %why, "nothing is known");
+                every
+            }
+            Err(_) => every,
+        };
+        sleep(wait).await;
+    }
+}
+
+/// Once for each run of the agent: a start is what it is.
+async fn unclean(context: Arc<Context>, orders: Sender<Order>) {
+    if let Ok(Gathered::Unclean(found)) = facts::collect(Source::Unclean, context).await {
+        // Later looks see the same: the reading is repeated so that the sensor isn't silent.
+        while orders.send(Order::UncleanStarts(found.at.clone())).is_ok() {
+            sleep(Duration::from_secs(3600)).await;
+        }
+    }
+}
+
+async fn gateway(every: Duration, context: Arc<Context>, orders: Sender<Order>) {
+    loop {
+        let routes = facts::glance(Source::Routes, &context);
+        if let Ok(Gathered::Routes(routes)) = routes
+            && let Some(address) = routes.v4.iter().find_map(|route| route.gateway.parse::<IpAddr>().ok())
+            && let Ok(times) = echo::series(address, ECHOES, echo::PATIENCE, &context.programs).await
+        {
+            let lost = ECHOES.saturating_sub(u32::try_from(times.len()).unwrap_or(ECHOES));
+            let loss = f64::from(lost) * 100.0 / f64::from(ECHOES);
+            if orders.send(Order::Readings(vec![Reading::one("gateway.loss", loss)])).is_err() {
+                return;
+            }
+        }
+        sleep(every).await;
+    }
+}
+
+/// Follows systemd; a machine without it is not asked again.
+async fn units(context: Arc<Context>, orders: Sender<Order>) {
+    loop {
+        match follow_units(&context, &orders).await {
+            Err(Missing::NotApplicable(_)) => return,
+            Err(why) => tracing::debug!(%why, "systemd can't be followed"),
+            Ok(()) => return,
+        }
+        sleep(AGAIN).await;
+    }
+}
+
+async fn follow_units(context: &Context, orders: &Sender<Order>) -> Fact<()> {
+    let mut watch = UnitWatch::start(context).await?;
+    let mut restarts: BTreeMap<String, u32> = BTreeMap::new();
+    loop {
+        let failed = watch.failed().await?.into_iter().map(|name| (name, 1.0)).collect();
+        let mut told = vec![
+            Reading { sensor: "service.failed".to_owned(), values: failed },
+            Reading { sensor: "service.restarts".to_owned(), values: counts(&restarts) },
+        ];
+        if orders.send(Order::Readings(core::mem::take(&mut told))).is_err() {
+            return Ok(());
+        }
+        let beat = Instant::now() + HEARTBEAT;
+        loop {
+            match tokio::time::timeout_at(beat, watch.changed()).await {
+                Err(_) => break,
+                Ok(change) => match change? {
+                    UnitChange::Other => {
+                        sleep(SETTLE).await;
+                        // What else came meanwhile is answered by the same question.
+                        while let Ok(more) = timeout(Duration::ZERO, watch.changed()).await {
+                            note_restart(more?, &mut restarts, orders);
+                        }
+                        break;
+                    }
+                    restarted => note_restart(restarted, &mut restarts, orders),
+                },
+            }
+        }
+    }
+}
+
+/// A unit that wasn't known had been started again one time less.
+fn note_restart(change: UnitChange, restarts: &mut BTreeMap<String, u32>, orders: &Sender<Order>) {
+    let UnitChange::Restarted(name, count) = change else { return };
+    if restarts.len() >= nearhand_rules::rule::MAX_INSTANCES && !restarts.contains_key(&name) {
+        return;
+    }
+    let reading = |value: u32| Reading {
+        sensor: "service.restarts".to_owned(),
+        values: vec![(name.clone(), f64::from(value))],
+    };
+    if !restarts.contains_key(&name) {
+        let _ = orders.send(Order::Readings(vec![reading(count.saturating_sub(1))]));
+    }
+    restarts.insert(name.clone(), count);
+    // Nobody listens any more: the next reading tells.
+    let _ = orders.send(Order::Readings(vec![reading(count)]));
+}
+
+fn counts(restarts: &BTreeMap<String, u32>) -> Vec<(String, f64)> {
+    restarts.iter().map(|(name, count)| (name.clone(), f64::from(*count))).collect()
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    #[serde(rename = "MESSAGE")]
+    message: Option<serde_json::Value>,
+    #[serde(rename = "_SYSTEMD_UNIT")]
+    unit: Option<String>,
+    #[serde(rename = "__CURSOR")]
+    cursor: Option<String>,
+}
+
+/// Follows the journal from where it was.
+async fn journal(
+    context: Arc<Context>,
+    orders: Sender<Order>,
+    entries: Vec<Entries>,
+    cursor: Option<String>,
+) {
+    let mut cursor = cursor;
+    loop {
+        match follow_journal(&context, &orders, &entries, &mut cursor).await {
+            Ok(()) => return,
+            Err(Missing::Absent(_)) => return,
+            Err(why) => tracing::debug!(%why, "the journal can't be followed"),
+        }
+        sleep(AGAIN).await;
+    }
+}
+
+async fn follow_journal(
+    context: &Context,
+    orders: &Sender<Order>,
+    entries: &[Entries],
+    cursor: &mut Option<String>,
+) -> Fact<()> {
+    let from = match &cursor {
+        Some(cursor) => format!("--after-cursor={cursor}"),
+        None => "--lines=0".to_owned(),
+    };
+    let fields = "--output-fields=MESSAGE,_SYSTEMD_UNIT";
+    let mut running = context.programs.start("journalctl", &["-f", "-q", "-o", "json", &from, fields])?;
+    let mut beat = interval_at(Instant::now(), HEARTBEAT);
+    let mut line = Vec::new();
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let read = tokio::select! {
+            read = running.output.read(&mut buffer) => read.map_err(|e| Missing::from_io("journalctl", &e))?,
+            _ = beat.tick() => {
+                let none = entries.iter().map(|e| (e.rule.clone(), 0.0)).collect();
+                let note = cursor.as_ref().map(|c| Order::Note("journal".to_owned(), c.clone().into_bytes()));
+                let beat = Order::Readings(vec![Reading { sensor: "log.lines".to_owned(), values: none }]);
+                if note.into_iter().chain([beat]).any(|order| orders.send(order).is_err()) {
+                    return Ok(());
+                }
+                continue;
+            }
+        };
+        if read == 0 {
+            return Err(Missing::failed("journalctl", "it ended"));
+        }
+        let mut found: BTreeMap<&str, f64> = BTreeMap::new();
+        for byte in buffer.get(..read).unwrap_or_default() {
+            if *byte != b'\n' {
+                if line.len() < LONGEST_ENTRY {
+                    line.push(*byte);
+                }
+                continue;
+            }
+            for rule in fitting(&core::mem::take(&mut line), entries, cursor) {
+                *found.entry(rule).or_default() += 1.0;
+            }
+        }
+        if !found.is_empty() {
+            let values = found.into_iter().map(|(rule, count)| (rule.to_owned(), count)).collect();
+            let reading = Order::Readings(vec![Reading { sensor: "log.lines".to_owned(), values }]);
+            // The place goes first: both are written together.
+            let note = cursor.as_ref().map(|c| Order::Note("journal".to_owned(), c.clone().into_bytes()));
+            if note.into_iter().chain([reading]).any(|order| orders.send(order).is_err()) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Rules that an entry fits.
+fn fitting<'a>(line: &[u8], entries: &'a [Entries], cursor: &mut Option<String>) -> Vec<&'a str> {
+    let Ok(entry) = serde_json::from_slice::<Entry>(line) else { return Vec::new() };
+    if entry.cursor.is_some() {
+        *cursor = entry.cursor;
+    }
+    let message = match entry.message {
+        Some(serde_json::Value::String(text)) => text,
+        // What isn't UTF-8 comes as numbers.
+        Some(serde_json::Value::Array(bytes)) => {
+            let bytes: Vec<u8> = bytes.iter().filter_map(|b| u8::try_from(b.as_u64()?).ok()).collect();
+            String::from_utf8_lossy(&bytes).into_owned()
+        }
+        _ => return Vec::new(),
+    };
+    let fits = |wanted: &&Entries| {
+        wanted.unit.as_ref().is_none_or(|unit| entry.unit.as_ref() == Some(unit))
+            && wanted.pattern.is_match(&message)
+    };
+    entries.iter().filter(fits).map(|wanted| wanted.rule.as_str()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::mpsc::{Receiver, channel};
+
+    use nearhand_shared::alarm::Profile;
+
+    use super::*;
+    use crate::diagnostics::facts::child::Programs;
+
+    fn wanted() -> Wanted {
+        let text = "profile = \"none\"\n[[rule]]\nname = \"io\"\nkind = \"log\"\njournal = true\nmatch = \"I/O error\"\n\
+            [[rule]]\nname = \"web\"\nkind = \"log\"\nunit = \"web.service\"\nmatch = \"5\\\\d\\\\d\"\n";
+        let set = RuleSet::read(text, Profile::Server).unwrap();
+        Wanted::of(&set, &Schedule::of(&set.rules), &Notes::new())
+    }
+
+    #[test]
+    fn entries_are_told_apart_by_unit_and_pattern() {
+        let entries = wanted().journal;
+        let mut cursor = None;
+        let mut fit = |text: &str| fitting(text.as_bytes(), &entries, &mut cursor).join(" ");
+        assert_eq!(fit(r#"{"MESSAGE":"I/O error, dev sda","__CURSOR":"c1"}"#), "io");
+        assert_eq!(fit(r#"{"MESSAGE":"GET / 503","_SYSTEMD_UNIT":"web.service"}"#), "web");
+        assert_eq!(fit(r#"{"MESSAGE":"GET / 503","_SYSTEMD_UNIT":"other.service"}"#), "");
+        assert_eq!(fit(r#"{"MESSAGE":[73,47,79,32,101,114,114,111,114]}"#), "io");
+        assert_eq!(fit("not json"), "");
+        assert_eq!(cursor.as_deref(), Some("c1"));
+    }
+
+    /// Readings of a rule, up to the one that makes it `want` lines.
+    fn lines(orders: &Receiver<Order>, rule: &str, want: f64) -> f64 {
+        let mut sum = 0.0;
+        while sum < want {
+            match orders.recv_timeout(Duration::from_secs(30)).unwrap() {
+                Order::Readings(readings) => {
+                    let values = readings.iter().flat_map(|reading| &reading.values);
+                    sum += values.filter(|(name, _)| name == rule).map(|(_, n)| n).sum::<f64>();
+                }
+                _ => continue,
+            }
+        }
+        sum
+    }
+
+    #[tokio::test]
+    async fn the_journal_is_followed_line_by_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journalctl");
+        let script = "#!/bin/sh\necho '{\"MESSAGE\":\"I/O error 1\",\"__CURSOR\":\"a\"}'\n\
+            printf '{\"MESSAGE\":\"I/O er'; printf 'ror 2\"}\\n{\"MESSAGE\":\"fine\"}\\n'\nexec sleep 1000\n";
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let mut context = context(Clocks::new().now());
+        context.programs = Programs::only_in(dir.path());
+        let (send, receive) = channel();
+        let task = tokio::spawn(journal(Arc::new(context), send, wanted().journal, None));
+        let counted = tokio::task::spawn_blocking(move || lines(&receive, "io", 2.0));
+        assert_eq!(counted.await.unwrap(), 2.0);
+        task.abort();
+    }
+}

@@ -1,0 +1,192 @@
+//! From facts about the machine to readings of sensors. Pure.
+
+use std::collections::BTreeSet;
+
+use nearhand_rules::Reading;
+
+use crate::diagnostics::facts::Gathered;
+use crate::diagnostics::facts::load::{Activity, Memory};
+use crate::diagnostics::facts::storage::{Mount, SmartDisk};
+
+#[expect(clippy::cast_precision_loss, reason = "percentages and counts need no more than 52 bits")]
+fn number(value: u64) -> f64 {
+    value as f64
+}
+
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| number(part) * 100.0 / number(whole))
+}
+
+fn truth(is: bool) -> f64 {
+    f64::from(u8::from(is))
+}
+
+fn of(sensor: &str, values: Vec<(String, f64)>) -> Reading {
+    Reading { sensor: sensor.to_owned(), values }
+}
+
+/// Processors and load.
+pub(crate) fn activity(activity: &Activity) -> Vec<Reading> {
+    let cores = u64::try_from(activity.processors.max(1)).unwrap_or(1);
+    let [_, _, quarter] = activity.load;
+    vec![
+        Reading::one("cpu.busy", activity.busy_percent),
+        Reading::one("cpu.iowait", activity.iowait_percent),
+        Reading::one("load.per-core", quarter / number(cores)),
+    ]
+}
+
+/// What a source told, as readings. Occurrences (crashes, unclean starts) need to know what was told before and are
+/// not made here.
+pub(crate) fn readings(gathered: &Gathered) -> Vec<Reading> {
+    match gathered {
+        Gathered::Memory(found) => memory(found),
+        Gathered::Pressure(found) => {
+            let [_, minute, _] = found.memory.full;
+            vec![Reading::one("memory.pressure", minute)]
+        }
+        Gathered::Mounts(found) => mounts(&found.local),
+        Gathered::Raid(found) => {
+            let missing = found.iter().map(|array| {
+                let missing = if array.active { array.wanted.saturating_sub(array.working) } else { 1 };
+                (array.name.clone(), number(missing.max(array.faulty)))
+            });
+            vec![of("raid.missing", missing.collect())]
+        }
+        Gathered::Ecc(found) => {
+            let corrected = found.iter().map(|c| (c.name.clone(), number(c.corrected))).collect();
+            let not = found.iter().map(|c| (c.name.clone(), number(c.uncorrected))).collect();
+            vec![of("ecc.corrected", corrected), of("ecc.uncorrectable", not)]
+        }
+        Gathered::Sensors(found) => {
+            let margins = found.iter().filter_map(|s| Some((s.name.clone(), s.critical? - s.celsius)));
+            vec![of("temperature.margin", margins.collect())]
+        }
+        Gathered::Smart(found) => smart(found),
+        Gathered::Upkeep(found) => vec![Reading::one("updates.reboot", truth(found.reboot_asked))],
+        Gathered::Firewall(found) => {
+            let off = found.switched_off.iter().filter(|_| found.active.is_empty());
+            vec![of("protection.off", off.map(|name| (name.clone(), 1.0)).collect())]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn memory(memory: &Memory) -> Vec<Reading> {
+    let available =
+        share(memory.available, memory.total).map(|value| Reading::one("memory.available", value));
+    let swap = share(memory.swap_total.saturating_sub(memory.swap_free), memory.swap_total)
+        .map(|value| Reading::one("swap.used", value));
+    let kills = memory.oom_kills.map(|kills| Reading::one("oom.kills", number(kills)));
+    [available, swap, kills].into_iter().flatten().collect()
+}
+
+/// Full is when users can write no more: what is kept for root counts neither as free nor as room.
+fn mounts(mounts: &[Mount]) -> Vec<Reading> {
+    // One mount may lie over another; the path leads to the upper one, and both tell the same.
+    let mut seen = BTreeSet::new();
+    let kernels = |mount: &&Mount| mount.target.starts_with("/sys/") || mount.target.starts_with("/proc/");
+    let mounts: Vec<&Mount> =
+        mounts.iter().filter(|mount| !kernels(mount) && seen.insert(mount.target.as_str())).collect();
+    let writable = || mounts.iter().filter(|mount| !mount.read_only);
+    let used = writable()
+        .filter_map(|m| Some((m.target.clone(), share(m.used, m.used.saturating_add(m.available))?)));
+    let free = writable().map(|m| (m.target.clone(), number(m.available)));
+    let inodes = writable()
+        .filter_map(|m| Some((m.target.clone(), share(m.inodes.saturating_sub(m.inodes_free), m.inodes)?)));
+    // One in memory is read-only because somebody wants it so.
+    let broken = mounts
+        .iter()
+        .filter(|m| !m.read_only_meant && m.kind != "tmpfs")
+        .map(|m| (m.target.clone(), truth(m.read_only)));
+    vec![
+        of("disk.used", used.collect()),
+        of("disk.free", free.collect()),
+        of("disk.inodes", inodes.collect()),
+        of("disk.read-only", broken.collect()),
+    ]
+}
+
+fn smart(disks: &[SmartDisk]) -> Vec<Reading> {
+    let each = |value: fn(&SmartDisk) -> Option<f64>| -> Vec<(String, f64)> {
+        disks.iter().filter_map(|disk| Some((disk.device.clone(), value(disk)?))).collect()
+    };
+    vec![
+        of("smart.failing", each(|disk| disk.passed.map(|passed| truth(!passed)))),
+        of("smart.reallocated", each(|disk| disk.reallocated.map(number))),
+        of("smart.wear", each(|disk| disk.wear_percent.map(number))),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::facts::hardware::Sensor;
+    use crate::diagnostics::facts::security::Firewall;
+    use crate::diagnostics::facts::storage::{Array, Mounts};
+
+    fn value(readings: &[Reading], sensor: &str, instance: &str) -> Option<f64> {
+        let reading = readings.iter().find(|reading| reading.sensor == sensor)?;
+        reading.values.iter().find(|(name, _)| name == instance).map(|(_, value)| *value)
+    }
+
+    #[test]
+    fn a_full_disk_is_full_for_users() {
+        let mount = Mount {
+            target: "/".into(),
+            size: 1000,
+            used: 900,
+            available: 50,
+            inodes: 100,
+            inodes_free: 25,
+            ..Mount::default()
+        };
+        let image = Mount { target: "/cd".into(), read_only: true, read_only_meant: true, ..mount.clone() };
+        let broken = Mount { target: "/data".into(), read_only: true, ..mount.clone() };
+        let found = Mounts { local: vec![mount, image, broken], ..Mounts::default() };
+        let told = readings(&Gathered::Mounts(Box::new(found)));
+        assert!((value(&told, "disk.used", "/").unwrap() - 94.736).abs() < 0.01);
+        assert_eq!(value(&told, "disk.inodes", "/"), Some(75.0));
+        assert_eq!(value(&told, "disk.used", "/cd"), None);
+        assert_eq!(value(&told, "disk.read-only", "/cd"), None);
+        assert_eq!(value(&told, "disk.read-only", "/data"), Some(1.0));
+    }
+
+    #[test]
+    fn what_is_not_there_gives_no_reading() {
+        let told = memory(&Memory { total: 200, available: 50, ..Memory::default() });
+        assert_eq!(value(&told, "memory.available", ""), Some(25.0));
+        assert_eq!(value(&told, "swap.used", ""), None);
+        let sensors = vec![
+            Sensor { name: "a".into(), celsius: 97.0, critical: Some(100.0) },
+            Sensor { name: "b".into(), celsius: 97.0, critical: None },
+        ];
+        let told = readings(&Gathered::Sensors(Box::new(sensors)));
+        assert_eq!(
+            (value(&told, "temperature.margin", "a"), value(&told, "temperature.margin", "b")),
+            (Some(3.0), None)
+        );
+    }
+
+    #[test]
+    fn degraded_arrays_and_switched_off_firewalls() {
+        let array = |wanted, working, active| Array {
+            name: "md0".into(),
+            wanted,
+            working,
+            active,
+            ..Array::default()
+        };
+        for (array, missing) in
+            [(array(2, 1, true), 1.0), (array(2, 2, true), 0.0), (array(0, 0, false), 1.0)]
+        {
+            let told = readings(&Gathered::Raid(Box::new(vec![array])));
+            assert_eq!(value(&told, "raid.missing", "md0"), Some(missing));
+        }
+        let off = Firewall { switched_off: vec!["ufw".into()], ..Firewall::default() };
+        let told = readings(&Gathered::Firewall(Box::new(off.clone())));
+        assert_eq!(value(&told, "protection.off", "ufw"), Some(1.0));
+        let other = Firewall { active: vec!["nftables".into()], ..off };
+        assert_eq!(readings(&Gathered::Firewall(Box::new(other)))[0].values, []);
+    }
+}

@@ -1,0 +1,261 @@
+//! Reads what is due, on the alarms' own thread: files of the kernel and of the machine, nothing that waits for the
+//! network or another program.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use nearhand_rules::{Moment, Reading, RuleSet};
+use x509_parser::pem::Pem;
+
+use super::readings;
+use super::schedule::{Probe, Schedule};
+use super::tail::Tail;
+use crate::diagnostics::facts::child::Programs;
+use crate::diagnostics::facts::probe::ProbeTargets;
+use crate::diagnostics::facts::root::Root;
+use crate::diagnostics::facts::{self, Context, Gathered, SinceLast, Source};
+use crate::platform;
+
+/// Most of a certificate file that is read, in bytes.
+const CERTIFICATE_LIMIT: u64 = 1024 * 1024;
+
+/// What was told of things that happen, so that each is told once: kept with the alarms.
+pub(crate) type Notes = BTreeMap<String, Vec<u8>>;
+
+/// Reads the machine for a set of rules.
+pub(crate) struct Sampler {
+    context: Context,
+    processors: SinceLast,
+    processors_at: u64,
+    /// What is due when.
+    pub(crate) schedule: Schedule,
+    certificates: Vec<String>,
+    backups: Vec<String>,
+    tails: Vec<Tail>,
+    /// Whether this machine is one whose clock may be kept from outside.
+    guest: bool,
+}
+
+/// What collectors may use, on this machine.
+pub(crate) fn context(now: Moment) -> Context {
+    Context {
+        root: Root::new("/"),
+        programs: Programs::default(),
+        targets: ProbeTargets::default(),
+        patience: Duration::from_secs(2),
+        now: now.wall,
+    }
+}
+
+impl Sampler {
+    /// For these rules.
+    pub(crate) fn new(set: &RuleSet, now: Moment, notes: &Notes) -> Self {
+        let context = context(now);
+        let guest = match facts::glance(Source::TimeSync, &context) {
+            Ok(Gathered::TimeSync(sync)) => sync.guest && sync.service.is_none(),
+            _ => false,
+        };
+        let mut tails = Tail::of(&set.rules);
+        for tail in &mut tails {
+            tail.begin(notes.get(&format!("tail.{}", tail.rule)).map(Vec::as_slice));
+        }
+        Self {
+            context,
+            processors: SinceLast::default(),
+            processors_at: 0,
+            schedule: Schedule::of(&set.rules),
+            certificates: set.certificates.clone(),
+            backups: set.backups.clone(),
+            tails,
+            guest,
+        }
+    }
+
+    /// Reads one probe. What the alarms know of themselves isn't read here.
+    pub(crate) fn read(&mut self, probe: Probe, now: Moment, notes: &mut Notes) -> Vec<Reading> {
+        self.context.now = now.wall;
+        match probe {
+            Probe::Activity => self.activity(now),
+            Probe::Memory => self.glance(Source::Memory),
+            Probe::Pressure => self.glance(Source::Pressure),
+            Probe::Mounts => self.glance(Source::Mounts),
+            Probe::Raid => self.glance(Source::Raid),
+            Probe::Ecc => self.glance(Source::Ecc),
+            Probe::Sensors => self.glance(Source::Sensors),
+            Probe::Upkeep => self.glance(Source::Upkeep),
+            Probe::Crashes => self.crashes(now, notes),
+            Probe::Clock => self.clock(now),
+            Probe::Certificates => self.certificates(now),
+            Probe::Backups => self.backups(now),
+            Probe::LogFiles => self.log_files(notes),
+            _ => Vec::new(),
+        }
+    }
+
+    fn glance(&self, source: Source) -> Vec<Reading> {
+        match facts::glance(source, &self.context) {
+            Ok(gathered) => readings::readings(&gathered),
+            Err(why) => {
+                tracing::debug!(?source, %why, "nothing is known");
+                Vec::new()
+            }
+        }
+    }
+
+    fn activity(&mut self, now: Moment) -> Vec<Reading> {
+        let over = Duration::from_millis(now.monotonic.saturating_sub(self.processors_at));
+        self.processors_at = now.monotonic;
+        match self.processors.activity(&self.context.root, over) {
+            Ok(Some(activity)) => readings::activity(&activity),
+            _ => Vec::new(),
+        }
+    }
+
+    fn crashes(&self, now: Moment, notes: &mut Notes) -> Vec<Reading> {
+        let Ok(Gathered::Crashes(crashes)) = facts::glance(Source::Crashes, &self.context) else {
+            return Vec::new();
+        };
+        let count = untold("crash.told", crashes.iter().map(|crash| crash.at), now, notes);
+        vec![Reading::one("crash.programs", count)]
+    }
+
+    fn clock(&self, now: Moment) -> Vec<Reading> {
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of centuries fit")]
+        let offset =
+            now.ahead_ms.map(|ahead| Reading::one("clock.offset", ahead.unsigned_abs() as f64 / 1000.0));
+        // A guest whose host keeps its clock looks the same as a machine that nothing keeps right.
+        let kept = platform::clock_is_synchronised().filter(|_| !self.guest);
+        let kept = kept.map(|kept| Reading::one("clock.unsynchronised", f64::from(u8::from(!kept))));
+        offset.into_iter().chain(kept).collect()
+    }
+
+    fn certificates(&self, now: Moment) -> Vec<Reading> {
+        let values = self.certificates.iter().filter_map(|path| {
+            let bytes = self.context.root.bytes(path, CERTIFICATE_LIMIT);
+            let bytes =
+                bytes.inspect_err(|why| tracing::warn!(%why, "a watched certificate can't be read")).ok()?;
+            Some((path.clone(), seconds_left(&bytes, now)?))
+        });
+        let values: Vec<_> = values.collect();
+        if values.is_empty() {
+            return Vec::new();
+        }
+        vec![Reading { sensor: "certificate.left".to_owned(), values }]
+    }
+
+    /// A backup that was never made is as old as 1970.
+    fn backups(&self, now: Moment) -> Vec<Reading> {
+        if self.backups.is_empty() {
+            return Vec::new();
+        }
+        let age = |path: &String| {
+            let at = self.context.root.changed_at(path).unwrap_or(0);
+            #[expect(clippy::cast_precision_loss, reason = "seconds fit")]
+            let age = (now.wall.0 / 1000).saturating_sub(at) as f64;
+            (path.clone(), age)
+        };
+        vec![Reading { sensor: "backup.age".to_owned(), values: self.backups.iter().map(age).collect() }]
+    }
+
+    fn log_files(&mut self, notes: &mut Notes) -> Vec<Reading> {
+        let mut values = Vec::new();
+        for tail in &mut self.tails {
+            let Some(count) = tail.look() else { continue };
+            #[expect(clippy::cast_precision_loss, reason = "lines of a look fit")]
+            values.push((tail.rule.clone(), count as f64));
+            if let Some(place) = tail.place() {
+                notes.insert(format!("tail.{}", tail.rule), place.to_vec());
+            }
+        }
+        if values.is_empty() {
+            return Vec::new();
+        }
+        vec![Reading { sensor: "log.lines".to_owned(), values }]
+    }
+}
+
+/// How many of the moments (seconds since 1970) are later than what was told before. The first time, what lies in the
+/// past is past.
+pub(crate) fn untold(key: &str, at: impl Iterator<Item = u64>, now: Moment, notes: &mut Notes) -> f64 {
+    let told = notes.get(key).and_then(|bytes| Some(u64::from_be_bytes(bytes.as_slice().try_into().ok()?)));
+    let since = told.unwrap_or(now.wall.0 / 1000);
+    let new: Vec<u64> = at.filter(|at| *at > since).collect();
+    let last = new.iter().copied().max().unwrap_or(since);
+    if told != Some(last) {
+        notes.insert(key.to_owned(), last.to_be_bytes().to_vec());
+    }
+    #[expect(clippy::cast_precision_loss, reason = "few")]
+    let count = new.len() as f64;
+    count
+}
+
+/// Seconds until the first certificate of a file (PEM or DER) ends.
+fn seconds_left(bytes: &[u8], now: Moment) -> Option<f64> {
+    let first = Pem::iter_from_buffer(bytes).flatten().find(|pem| pem.label == "CERTIFICATE");
+    let der = first.map_or_else(|| bytes.to_vec(), |pem| pem.contents);
+    let (_, certificate) = x509_parser::parse_x509_certificate(&der).ok()?;
+    let end = certificate.validity().not_after.timestamp();
+    let now = i64::try_from(now.wall.0 / 1000).ok()?;
+    #[expect(clippy::cast_precision_loss, reason = "seconds of centuries fit")]
+    Some(end.saturating_sub(now) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use nearhand_shared::alarm::Profile;
+    use nearhand_shared::time::UnixMillis;
+
+    use super::*;
+
+    fn at(wall: u64) -> Moment {
+        Moment { monotonic: wall, boot: [0; 16], wall: UnixMillis(wall), ahead_ms: Some(-2500) }
+    }
+
+    #[test]
+    fn what_happened_is_told_once_and_the_past_never() {
+        let mut notes = Notes::new();
+        assert_eq!(untold("k", [5, 90].into_iter(), at(100_000), &mut notes), 0.0);
+        assert_eq!(untold("k", [5, 90, 101, 102].into_iter(), at(103_000), &mut notes), 2.0);
+        assert_eq!(untold("k", [5, 90, 101, 102].into_iter(), at(104_000), &mut notes), 0.0);
+        assert_eq!(untold("k", [102, 103].into_iter(), at(105_000), &mut notes), 1.0);
+    }
+
+    #[test]
+    fn this_machine_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let certificate = dir.path().join("c.pem");
+        let mut params = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2030, 1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let der = params.self_signed(&key).unwrap().der().to_vec();
+        let lines = data_encoding::BASE64.encode(&der);
+        let lines: Vec<&str> =
+            lines.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"));
+        assert_eq!(seconds_left(&der, at(0)), seconds_left(pem.as_bytes(), at(0)));
+        std::fs::write(&certificate, pem).unwrap();
+        let text = format!(
+            "profile = \"server\"\n[watch]\ncertificates = [\"{}\"]\nbackups = [\"{}\", \"/nowhere\"]\n",
+            certificate.display(),
+            certificate.display()
+        );
+        let set = RuleSet::read(&text, Profile::Server).unwrap();
+        let mut notes = Notes::new();
+        let mut sampler = Sampler::new(&set, at(1), &notes);
+        let mut all = Vec::new();
+        let new_year = at(1_861_920_000_000);
+        for probe in sampler.schedule.due(1) {
+            all.extend(sampler.read(probe, new_year, &mut notes));
+        }
+        let of = |sensor: &str| all.iter().find(|reading| reading.sensor == sensor).map(|r| r.values.clone());
+        let one = |sensor: &str| of(sensor).and_then(|values| values.first().map(|(_, value)| *value));
+        assert!((1.0..=100.0).contains(&one("memory.available").unwrap()));
+        assert_eq!(one("clock.offset"), Some(2.5));
+        // 2029-01-01 to 2030-01-01.
+        assert_eq!(one("certificate.left"), Some(365.0 * 86_400.0));
+        assert!(of("backup.age").unwrap().iter().any(|(path, age)| path == "/nowhere" && *age > 1.8e9));
+        assert!(of("disk.used").unwrap().iter().all(|(_, used)| (0.0..=100.0).contains(used)));
+        assert_eq!(one("cpu.busy"), None, "the first look has nothing to compare with");
+        assert!(!sampler.read(Probe::Activity, at(1_861_920_010_000), &mut notes).is_empty());
+    }
+}

@@ -1,0 +1,163 @@
+//! What is read when: each source as often as the most impatient rule about it asks, all on one grid, so that the
+//! machine is woken once for all of them.
+
+use std::collections::BTreeMap;
+
+use nearhand_rules::Rule;
+
+/// Something that is read as one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum Probe {
+    /// Processors and load.
+    Activity,
+    /// Memory, swap, programs ended for want of it.
+    Memory,
+    /// Standing still for want of memory.
+    Pressure,
+    /// File systems.
+    Mounts,
+    /// Software RAID.
+    Raid,
+    /// Memory errors.
+    Ecc,
+    /// Temperatures.
+    Sensors,
+    /// Crashes of programs.
+    Crashes,
+    /// The clock.
+    Clock,
+    /// Certificate files.
+    Certificates,
+    /// Backup files.
+    Backups,
+    /// Restarts and automatic updates.
+    Upkeep,
+    /// The alarms themselves: spool and rules file.
+    Own,
+    /// Log files.
+    LogFiles,
+    /// systemd's units.
+    Units,
+    /// The disks' own reports.
+    Smart,
+    /// Unclean starts.
+    Unclean,
+    /// The packet filter.
+    Firewall,
+    /// The gateway.
+    Gateway,
+    /// The journal.
+    Journal,
+}
+
+/// Which sensors each probe tells.
+const TELLS: [(Probe, &[&str]); 20] = [
+    (Probe::Activity, &["cpu.busy", "cpu.iowait", "load.per-core"]),
+    (Probe::Memory, &["memory.available", "swap.used", "oom.kills"]),
+    (Probe::Pressure, &["memory.pressure"]),
+    (Probe::Mounts, &["disk.used", "disk.free", "disk.inodes", "disk.read-only"]),
+    (Probe::Raid, &["raid.missing"]),
+    (Probe::Ecc, &["ecc.corrected", "ecc.uncorrectable"]),
+    (Probe::Sensors, &["temperature.margin"]),
+    (Probe::Crashes, &["crash.programs"]),
+    (Probe::Clock, &["clock.offset", "clock.unsynchronised"]),
+    (Probe::Certificates, &["certificate.left"]),
+    (Probe::Backups, &["backup.age"]),
+    (Probe::Upkeep, &["updates.reboot"]),
+    (Probe::Own, &["spool.age", "rules.problem"]),
+    (Probe::LogFiles, &["log.lines"]),
+    (Probe::Units, &["service.failed", "service.restarts"]),
+    (Probe::Smart, &["smart.failing", "smart.reallocated", "smart.wear"]),
+    (Probe::Unclean, &["boot.unclean"]),
+    (Probe::Firewall, &["protection.off"]),
+    (Probe::Gateway, &["gateway.loss"]),
+    (Probe::Journal, &["log.lines"]),
+];
+
+impl Probe {
+    /// Read by a task, since it waits for a program, the bus or the network.
+    pub(crate) fn is_outside(self) -> bool {
+        matches!(
+            self,
+            Self::Units | Self::Smart | Self::Unclean | Self::Firewall | Self::Gateway | Self::Journal
+        )
+    }
+}
+
+/// When each probe is due.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct Schedule {
+    /// Milliseconds between two readings, and when the next is due.
+    probes: BTreeMap<Probe, (u64, u64)>,
+}
+
+impl Schedule {
+    /// What those rules need; nothing else is read.
+    pub(crate) fn of(rules: &[Rule]) -> Self {
+        let also =
+            |rule: &Rule| rule.levels.iter().filter_map(|l| l.also.map(|(s, _)| s.name)).collect::<Vec<_>>();
+        let mut probes = BTreeMap::new();
+        for (probe, sensors) in TELLS {
+            let needs = |rule: &&Rule| {
+                sensors.contains(&rule.sensor.name) || also(rule).iter().any(|name| sensors.contains(name))
+            };
+            let every = rules.iter().filter(needs).map(|rule| rule.every).min();
+            if let Some(every) = every {
+                let ms = u64::try_from(every.as_millis()).unwrap_or(u64::MAX).max(1000);
+                probes.insert(probe, (ms, 0));
+            }
+        }
+        Self { probes }
+    }
+
+    /// Milliseconds between two readings, where it is needed at all.
+    pub(crate) fn every(&self, probe: Probe) -> Option<u64> {
+        self.probes.get(&probe).map(|(every, _)| *every)
+    }
+
+    /// Those that are due, with their next time on the grid.
+    pub(crate) fn due(&mut self, now: u64) -> Vec<Probe> {
+        let mut due = Vec::new();
+        for (probe, (every, next)) in self.probes.iter_mut().filter(|(probe, _)| !probe.is_outside()) {
+            if *next <= now {
+                due.push(*probe);
+                *next = (now / *every + 1).saturating_mul(*every);
+            }
+        }
+        due
+    }
+
+    /// When something is due next.
+    pub(crate) fn next(&self) -> Option<u64> {
+        self.probes.iter().filter(|(probe, _)| !probe.is_outside()).map(|(_, (_, next))| *next).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nearhand_rules::RuleSet;
+    use nearhand_shared::alarm::Profile;
+
+    use super::*;
+
+    #[test]
+    fn only_what_rules_need_is_read_and_all_on_one_grid() {
+        let rules = RuleSet::of_profile(Profile::Server).rules;
+        let mut schedule = Schedule::of(&rules);
+        assert_eq!(schedule.every(Probe::Mounts), Some(10_000));
+        assert_eq!(schedule.every(Probe::Pressure), None, "only desktops have a rule about it");
+        let mut wakes = 0;
+        let mut now = 1_234_567;
+        schedule.due(now);
+        while let Some(next) = schedule.next().filter(|next| *next < 1_234_567 + 3_600_000) {
+            assert!(next > now && next.is_multiple_of(10_000), "{next}");
+            now = next;
+            assert!(!schedule.due(now).is_empty());
+            wakes += 1;
+        }
+        assert!((359..=361).contains(&wakes), "{wakes} wake-ups an hour");
+        let mut all = TELLS.iter().flat_map(|(_, sensors)| sensors.iter());
+        assert!(rules.iter().all(|rule| all.clone().any(|name| *name == rule.sensor.name)));
+        assert!(all.all(|name| nearhand_rules::Sensor::named(name).is_some()));
+    }
+}

@@ -1,0 +1,55 @@
+//! `nearhand-agent alarms`: what goes on here, and what waits for the relay.
+
+use std::process::ExitCode;
+
+use nearhand_rules::units::show_seconds;
+use nearhand_shared::message::local::{Alarm, Alarms, Reply, Verb};
+
+use super::simple::Output;
+use crate::home::Home;
+use crate::local::client::LocalClient;
+
+pub(crate) async fn run(home: &Home, output: &Output) -> anyhow::Result<ExitCode> {
+    let reply = LocalClient::connect(home).await?.ask(Verb::Alarms).await?;
+    let Reply::Alarms(alarms) = reply else { anyhow::bail!("the agent answered something else") };
+    if output.json {
+        println!("{}", serde_json::to_string_pretty(&alarms)?);
+    } else {
+        print(&alarms);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(alarms: &Alarms) {
+    let open = alarms.alarms.iter().filter(|alarm| alarm.severity.is_some());
+    match open.clone().count() {
+        0 => println!("No alarm ({} rules).", alarms.rules),
+        n => println!("{n} alarm(s) ({} rules):", alarms.rules),
+    }
+    open.for_each(line);
+    let coming: Vec<&Alarm> = alarms.alarms.iter().filter(|alarm| alarm.phase == "pending").collect();
+    if !coming.is_empty() {
+        println!("Not for long enough yet:");
+        coming.into_iter().for_each(line);
+    }
+    match (alarms.waiting, alarms.oldest) {
+        (0, _) => println!("The relay has everything."),
+        (n, Some(oldest)) => println!("{n} event(s) wait for the relay, the oldest since {oldest}."),
+        (n, None) => println!("{n} event(s) wait for the relay."),
+    }
+    if let Some(problem) = &alarms.delivery {
+        println!("Not delivered: {problem}");
+    }
+    for problem in &alarms.problems {
+        println!("Attention: {problem}");
+    }
+}
+
+fn line(alarm: &Alarm) {
+    let severity = alarm.severity.map_or("-", |severity| severity.name());
+    #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
+    let lasts = alarm.seconds.map(|s| format!(", for {}", show_seconds(s as f64))).unwrap_or_default();
+    let unknown = if alarm.unknown { ", no longer measured" } else { "" };
+    let flapping = if alarm.flapping { ", comes and goes" } else { "" };
+    println!("  {severity:8} {}: {} ({}{lasts}{unknown}{flapping})", alarm.rule, alarm.summary, alarm.phase);
+}

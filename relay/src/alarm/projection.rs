@@ -1,0 +1,329 @@
+//! An alarm as the sum of what happened to it, and what of that somebody has to be told.
+//!
+//! Acknowledgement, assignment, snooze, suppression, maintenance and flapping are overlays: they change who is
+//! told, never whether the alarm goes on. `told` is what the receivers have heard last; whatever happens, they are
+//! told exactly when that is no longer how it stands. So the end of a snooze or a maintenance window tells what
+//! still fires, and nothing of what came and went meanwhile.
+
+use nearhand_shared::alarm::{Event, Measured, Severity, Transition};
+use nearhand_shared::id::{DeviceId, Fingerprint};
+use nearhand_shared::message::alarms::{Acknowledgement, Act, Actor, AlarmEntry, AlarmState, Happening};
+use nearhand_shared::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+use super::LogEntry;
+
+/// How an alarm stands.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Alarm {
+    /// Which.
+    pub id: Fingerprint,
+    /// On which device; zeros for the relay's own.
+    pub device: DeviceId,
+    /// Its rule.
+    pub rule: String,
+    /// Of what. Hostile text.
+    pub instance: String,
+    /// How it stands.
+    pub state: AlarmState,
+    /// How bad it is; over: how bad it was last.
+    pub severity: Severity,
+    /// One sentence. Hostile text.
+    pub summary: String,
+    /// What was measured last.
+    pub value: Option<Measured>,
+    /// Its rule's runbook.
+    pub runbook: Option<String>,
+    /// Its rule's article.
+    pub article: Option<String>,
+    /// How often it was raised.
+    pub count: u64,
+    /// When it was raised this time, by the relay's clock.
+    pub opened: UnixMillis,
+    /// When it was observed last, by the device's clock.
+    pub observed: UnixMillis,
+    /// When it changed last, by the relay's clock.
+    pub changed: UnixMillis,
+    /// When it ended.
+    pub cleared: Option<UnixMillis>,
+    /// It comes and goes too often to be told.
+    pub flapping: bool,
+    /// Who takes care.
+    pub acknowledged: Option<Acknowledgement>,
+    /// Whose business it is.
+    pub assigned: Option<Actor>,
+    /// Nobody is told before.
+    pub snoozed: Option<UnixMillis>,
+    /// The alarm that it is a consequence of.
+    pub suppressed: Option<Fingerprint>,
+    /// The maintenance window it is held in.
+    pub held: Option<u64>,
+    /// What the receivers have heard last of this time: `None` if nothing, or its end.
+    pub told: Option<Severity>,
+    /// The worst that they have heard of this time.
+    pub told_worst: Option<Severity>,
+    /// The newest log entry that is in here.
+    pub number: u64,
+}
+
+/// What somebody is told.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// It began.
+    Raised,
+    /// It became worse.
+    Worsened,
+    /// It became less bad.
+    Eased,
+    /// Somebody takes care.
+    Acknowledged,
+    /// Nobody does any more.
+    Unacknowledged,
+    /// Whether it goes on can't be told.
+    SensorLost,
+    /// It can again.
+    SensorBack,
+    /// It comes and goes; no more is said until that ends.
+    Flapping,
+    /// It is over.
+    Resolved,
+    /// A test.
+    Test,
+}
+
+impl Kind {
+    /// Its name in what is sent.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Raised => "raised",
+            Self::Worsened => "worsened",
+            Self::Eased => "eased",
+            Self::Acknowledged => "acknowledged",
+            Self::Unacknowledged => "unacknowledged",
+            Self::SensorLost => "sensor-lost",
+            Self::SensorBack => "sensor-back",
+            Self::Flapping => "flapping",
+            Self::Resolved => "resolved",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// What one log entry did.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Step {
+    /// The alarm afterwards; `None` if there is still none.
+    pub alarm: Option<Alarm>,
+    /// What has to be told, and the severity that was told before.
+    pub notice: Option<(Kind, Option<Severity>)>,
+}
+
+impl Alarm {
+    /// What `entry` makes of an alarm. An entry that is in it already changes nothing.
+    pub fn step(before: Option<&Self>, entry: &LogEntry) -> Step {
+        if before.is_some_and(|alarm| alarm.number >= entry.number) {
+            return Step { alarm: before.cloned(), notice: None };
+        }
+        let Some(mut alarm) = changed(before.cloned(), entry) else {
+            return Step { alarm: None, notice: None };
+        };
+        alarm.number = entry.number;
+        let told_before = alarm.told;
+        let notice = alarm.tell(before, entry).map(|kind| (kind, told_before));
+        Step { alarm: Some(alarm), notice }
+    }
+
+    /// Whether it still needs somebody.
+    pub fn is_open(&self) -> bool {
+        self.state.is_open()
+    }
+
+    /// Whether nobody is told for now.
+    pub fn is_quiet(&self) -> bool {
+        self.snoozed.is_some() || self.suppressed.is_some() || self.held.is_some()
+    }
+
+    /// As people see it.
+    pub fn entry(&self, device_name: String) -> AlarmEntry {
+        AlarmEntry {
+            id: self.id,
+            number: self.number,
+            device: self.device,
+            device_name,
+            rule: self.rule.clone(),
+            instance: self.instance.clone(),
+            state: self.state,
+            severity: self.severity,
+            summary: self.summary.clone(),
+            value: self.value.clone(),
+            count: self.count,
+            opened: self.opened,
+            changed: self.changed,
+            cleared: self.cleared,
+            flapping: self.flapping,
+            acknowledged: self.acknowledged.clone(),
+            assigned: self.assigned.clone(),
+            snoozed_until: self.snoozed,
+            suppressed_by: self.suppressed,
+            held_by: self.held,
+            runbook: self.runbook.clone(),
+            article: self.article.clone(),
+        }
+    }
+
+    /// Compares what the receivers have heard with how it stands, and takes note of what they will hear now.
+    fn tell(&mut self, before: Option<&Self>, entry: &LogEntry) -> Option<Kind> {
+        let wanted = match (self.is_open(), self.is_quiet()) {
+            (false, _) => None,
+            (true, true) => self.told,
+            (true, false) => Some(self.severity),
+        };
+        let told = core::mem::replace(&mut self.told, wanted);
+        self.told_worst =
+            if told.is_none() && wanted.is_some() { wanted } else { self.told_worst.max(wanted) };
+        match (told, wanted) {
+            (None, Some(_)) if self.flapping => Some(Kind::Flapping),
+            (None, Some(_)) => Some(Kind::Raised),
+            (Some(_), None) => Some(Kind::Resolved),
+            (Some(old), Some(new)) if new > old => Some(Kind::Worsened),
+            (Some(old), Some(new)) if new < old => Some(Kind::Eased),
+            (Some(_), Some(_)) if !self.is_quiet() => self.aside(before?, &entry.what.what),
+            _ => None,
+        }
+    }
+
+    /// What is told although state and severity are as before.
+    fn aside(&self, before: &Self, what: &Happening) -> Option<Kind> {
+        match what {
+            Happening::Act { act: Act::Acknowledge { .. }, .. } => Some(Kind::Acknowledged),
+            Happening::Act { act: Act::Unacknowledge, .. } if before.acknowledged.is_some() => {
+                Some(Kind::Unacknowledged)
+            }
+            Happening::Event(event) => match event.transition {
+                Transition::SensorLost if before.state == AlarmState::Firing => Some(Kind::SensorLost),
+                Transition::SensorBack if before.state == AlarmState::Unknown => Some(Kind::SensorBack),
+                Transition::FlappingBegan if !before.flapping => Some(Kind::Flapping),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// The alarm with an entry in it, before anybody is told.
+fn changed(before: Option<Alarm>, entry: &LogEntry) -> Option<Alarm> {
+    match &entry.what.what {
+        Happening::Event(event) => with_event(before, event, entry),
+        Happening::Gap { .. } => before,
+        other => {
+            let mut alarm = before?;
+            overlay(&mut alarm, other, entry.at);
+            alarm.changed = entry.at;
+            Some(alarm)
+        }
+    }
+}
+
+fn with_event(before: Option<Alarm>, event: &Event, entry: &LogEntry) -> Option<Alarm> {
+    let was_open = before.as_ref().is_some_and(Alarm::is_open);
+    if event.transition.ends() {
+        return before.map(|alarm| if was_open { ended(alarm, event, entry) } else { alarm });
+    }
+    // Events before it were given up, or it was pruned: it goes on all the same.
+    let mut alarm = match before {
+        Some(alarm) if was_open => alarm,
+        other => opened(other, event, entry)?,
+    };
+    if was_open && event.severity > alarm.severity {
+        alarm.acknowledged = None;
+    }
+    alarm.severity = event.severity;
+    alarm.summary.clone_from(&event.summary);
+    alarm.value.clone_from(&event.value);
+    alarm.runbook.clone_from(&event.runbook);
+    alarm.article.clone_from(&event.article);
+    alarm.observed = event.observed_at;
+    alarm.changed = entry.at;
+    alarm.held = entry.what.held;
+    alarm.suppressed = entry.what.suppressed.or(alarm.suppressed);
+    match event.transition {
+        Transition::SensorLost => alarm.state = AlarmState::Unknown,
+        Transition::FlappingBegan => alarm.flapping = true,
+        Transition::FlappingEnded => alarm.flapping = false,
+        _ => alarm.state = AlarmState::Firing,
+    }
+    Some(alarm)
+}
+
+/// Raised, for the first time or again.
+fn opened(before: Option<Alarm>, event: &Event, entry: &LogEntry) -> Option<Alarm> {
+    let id = entry.alarm?;
+    let (count, assigned, snoozed) =
+        before.map_or((0, None, None), |alarm| (alarm.count, alarm.assigned, alarm.snoozed));
+    Some(Alarm {
+        id,
+        device: entry.device,
+        rule: event.rule.clone(),
+        instance: event.instance.clone(),
+        state: AlarmState::Firing,
+        severity: event.severity,
+        summary: String::new(),
+        value: None,
+        runbook: None,
+        article: None,
+        count: count.saturating_add(1),
+        opened: entry.at,
+        observed: event.observed_at,
+        changed: entry.at,
+        cleared: None,
+        flapping: false,
+        acknowledged: None,
+        assigned,
+        snoozed: snoozed.filter(|until| *until > entry.at),
+        suppressed: None,
+        held: None,
+        told: None,
+        told_worst: None,
+        number: 0,
+    })
+}
+
+fn ended(mut alarm: Alarm, event: &Event, entry: &LogEntry) -> Alarm {
+    alarm.state = match event.transition {
+        Transition::Expired => AlarmState::Expired,
+        _ => AlarmState::Resolved,
+    };
+    alarm.summary.clone_from(&event.summary);
+    alarm.value.clone_from(&event.value);
+    alarm.observed = event.observed_at;
+    alarm.changed = entry.at;
+    alarm.cleared = Some(entry.at);
+    alarm.flapping = false;
+    alarm.suppressed = None;
+    alarm.held = None;
+    alarm
+}
+
+fn overlay(alarm: &mut Alarm, what: &Happening, at: UnixMillis) {
+    match what {
+        Happening::Act { by, act } => match act {
+            Act::Acknowledge { comment } if alarm.is_open() => {
+                alarm.acknowledged = Some(Acknowledgement { by: by.clone(), at, comment: comment.clone() });
+            }
+            Act::Unacknowledge => alarm.acknowledged = None,
+            Act::Assign(to) => alarm.assigned = Some(to.clone()),
+            Act::Unassign => alarm.assigned = None,
+            Act::Snooze { until } => alarm.snoozed = Some(*until),
+            Act::Unsnooze => alarm.snoozed = None,
+            Act::Acknowledge { .. } | Act::Comment(_) => {}
+        },
+        Happening::Suppressed { by } if alarm.is_open() => alarm.suppressed = Some(*by),
+        Happening::Released => alarm.suppressed = None,
+        Happening::SnoozeEnded => alarm.snoozed = None,
+        Happening::DeviceSilent if alarm.state == AlarmState::Firing => alarm.state = AlarmState::Unknown,
+        Happening::DeviceBack if alarm.state == AlarmState::Unknown => alarm.state = AlarmState::Firing,
+        Happening::WindowEnded { window } if alarm.held == Some(*window) => alarm.held = None,
+        _ => {}
+    }
+}

@@ -1,0 +1,152 @@
+//! `nearhand-relay receivers`: who is told of alarms.
+
+use std::time::SystemTime;
+
+use anyhow::{Context, bail};
+use nearhand_shared::text;
+use nearhand_shared::time::UnixMillis;
+use rand_core::{OsRng, RngCore};
+use serde_json::json;
+
+use crate::config::Config;
+use crate::data;
+use crate::notify::schedule::Outcome;
+use crate::notify::worker::Sender;
+use crate::notify::{forms, test_notice, webhook};
+use crate::store::{Reader, Store};
+
+/// Given-up notices that are shown.
+const DEAD: usize = 200;
+/// Longest line, in characters.
+const MAX_LINE: usize = 500;
+
+/// All receivers, ready to be sent to.
+pub(super) fn senders(config: &Config) -> anyhow::Result<Vec<Sender>> {
+    let receivers = config.receivers()?;
+    Ok(receivers.into_iter().map(|r| Sender::new(r, &config.public_host)).collect::<Result<_, _>>()?)
+}
+
+async fn reader(config: &Config) -> anyhow::Result<Reader> {
+    let database = data::existing_database(config).context("can't open the database")?;
+    Store::open_for_reading(&database).await.context("can't open the database")
+}
+
+pub(super) async fn list(config: &Config, json: bool) -> anyhow::Result<()> {
+    let states = reader(config).await?.outbox().await?;
+    let senders = senders(config)?;
+    let now = UnixMillis::from_system(SystemTime::now());
+    let mut rows = Vec::new();
+    for section in &config.receivers {
+        let state = states.iter().find(|s| s.receiver == section.name).cloned().unwrap_or_default();
+        let kind = format!("{:?}", section.kind).to_lowercase();
+        let oldest = state.oldest.map(|at| now.0.saturating_sub(at.0) / 1000);
+        rows.push((section.name.clone(), kind, section.min_severity, state, oldest));
+    }
+    if json {
+        let list: Vec<_> = rows
+            .iter()
+            .map(|(name, kind, at_least, state, oldest)| {
+                json!({
+                    "name": name, "kind": kind, "min_severity": at_least.name(), "waiting": state.waiting,
+                    "oldest_seconds": oldest, "dead": state.dead, "disabled": state.disabled,
+                })
+            })
+            .collect();
+        println!("{}", json!({ "receivers": list }));
+        return Ok(());
+    }
+    if senders.is_empty() {
+        println!("No receivers. Add a [[receivers]] section to the configuration (docs/relay.md).");
+    }
+    for (name, kind, at_least, state, oldest) in rows {
+        let oldest = oldest.map(|seconds| format!(", the oldest for {seconds} s")).unwrap_or_default();
+        let disabled = match &state.disabled {
+            Some(reason) => format!("; DISABLED, since it answered: {}", text::one_line(reason, MAX_LINE)),
+            None => String::new(),
+        };
+        println!(
+            "{name} ({kind}, from {at_least} on): {} waiting{oldest}, {} given up{disabled}",
+            state.waiting, state.dead
+        );
+    }
+    let unknown = states.iter().filter(|s| config.receivers.iter().all(|r| r.name != s.receiver));
+    for state in unknown {
+        println!(
+            "{} (no longer in the configuration): {} waiting, {} given up",
+            text::one_line(&state.receiver, MAX_LINE),
+            state.waiting,
+            state.dead
+        );
+    }
+    Ok(())
+}
+
+pub(super) async fn test(config: &Config, name: &str) -> anyhow::Result<()> {
+    let senders = senders(config)?;
+    let Some(sender) = senders.into_iter().find(|sender| sender.name() == name) else {
+        bail!(
+            "there is no receiver {name:?} in the configuration: `nearhand-relay receivers list` shows them"
+        );
+    };
+    let notice = test_notice(name, UnixMillis::from_system(SystemTime::now()), OsRng.next_u64());
+    match sender.test(&notice).await {
+        Outcome::Delivered(answer) => {
+            println!("Delivered. Its answer: {}", text::one_line(&answer, MAX_LINE));
+            Ok(())
+        }
+        Outcome::Failed(answer) => bail!("not delivered (a notice would be tried again): {answer}"),
+        Outcome::Refused(answer) => bail!("refused (a notice would be given up): {answer}"),
+        Outcome::Gone(answer) => bail!("it wants no more (it would be disabled): {answer}"),
+    }
+}
+
+pub(super) async fn dead(config: &Config, json: bool) -> anyhow::Result<()> {
+    let letters = reader(config).await?.dead_letters(DEAD).await?;
+    if json {
+        let list: Vec<_> = letters
+            .iter()
+            .map(|letter| {
+                json!({
+                    "receiver": letter.receiver, "number": letter.notice.number, "attempts": letter.attempts,
+                    "given_up": letter.at.to_string(), "answer": letter.answer,
+                    "event": letter.notice.kind.name(), "alarm": webhook::data(&letter.notice),
+                })
+            })
+            .collect();
+        println!("{}", json!({ "dead": list }));
+        return Ok(());
+    }
+    if letters.is_empty() {
+        println!("Nothing was given up.");
+    }
+    for letter in letters {
+        println!(
+            "{} {} number {}, {} tries, {}: {}",
+            letter.at,
+            text::one_line(&letter.receiver, MAX_LINE),
+            letter.notice.number,
+            letter.attempts,
+            text::one_line(&letter.answer, MAX_LINE),
+            forms::title(&letter.notice)
+        );
+    }
+    Ok(())
+}
+
+pub(super) async fn replay(config: &Config, name: &str, number: Option<u64>) -> anyhow::Result<()> {
+    match reader(config).await?.replay(name, number).await? {
+        0 => bail!("nothing was given up for {name:?}: `nearhand-relay receivers dead` shows what was"),
+        count => {
+            println!("{count} will be sent again within seconds of the relay running.");
+            Ok(())
+        }
+    }
+}
+
+pub(super) async fn enable(config: &Config, name: &str) -> anyhow::Result<()> {
+    if !reader(config).await?.enable(name).await? {
+        bail!("the receiver {name:?} is not disabled");
+    }
+    println!("{name} is sent to again.");
+    Ok(())
+}

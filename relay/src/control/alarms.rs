@@ -1,0 +1,313 @@
+//! Alarms: what devices say, what people ask and do, and who has fallen silent.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use nearhand_shared::alarm::{Batch, Leaving, Monitoring};
+use nearhand_shared::credential::Verified;
+use nearhand_shared::id::Fingerprint;
+use nearhand_shared::message::alarms::{Act, Actor, AlarmFilter, MAX_FOLLOW_MS, NewWindow, Window};
+use nearhand_shared::message::control::{PAGE, Refusal, Reply};
+use nearhand_shared::text;
+
+use super::audit::event;
+use super::lists::that_fit;
+use super::{Control, Peer, now_unix, storage};
+use crate::alarm::absence::{Absence, Finding};
+use crate::registry::PeerId;
+use crate::store::{AlarmWrite, Applied, Write};
+
+/// Findings kept while they can't be stored.
+const MAX_UNSTORED: usize = 10_000;
+/// A follower hears of news at most this often.
+const NEWS: Duration = Duration::from_millis(100);
+/// Largest number of a record: the database's numbers have a sign.
+const MAX_SEQ: u64 = i64::MAX as u64;
+
+/// The relay's eye on silence.
+pub(super) struct Watch {
+    absence: Mutex<Absence>,
+    /// Found, and not stored yet.
+    unstored: Mutex<Vec<Finding>>,
+    /// One stores at a time, so that they stay in order.
+    storing: tokio::sync::Mutex<()>,
+}
+
+impl Watch {
+    pub(super) fn new(absence: Absence) -> Self {
+        Self {
+            absence: Mutex::new(absence),
+            unstored: Mutex::default(),
+            storing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    fn absence(&self) -> MutexGuard<'_, Absence> {
+        self.absence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, found: Vec<Finding>) {
+        let mut unstored = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = MAX_UNSTORED.saturating_sub(unstored.len());
+        unstored.extend(found.into_iter().take(room));
+    }
+
+    fn take(&self) -> Vec<Finding> {
+        std::mem::take(&mut *self.unstored.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A person, as alarms name them.
+pub(super) fn actor(who: &Verified) -> Actor {
+    Actor { id: Some(who.first_key().technician_id()), name: who.invite.name.clone() }
+}
+
+/// Where a device is, as far as its address tells: behind the same IPv4 address or in the same IPv6 /64.
+fn site(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+fn invalid(what: impl Into<String>) -> Refusal {
+    Refusal::Invalid { what: what.into() }
+}
+
+impl Control {
+    pub(super) async fn monitoring(
+        self: &Arc<Self>,
+        peer: &Peer,
+        said: Monitoring,
+    ) -> Result<Reply, Refusal> {
+        let Some(PeerId::Device(device)) = peer.id() else { return Err(Refusal::NotAllowed) };
+        let owner = self.store.reader().stream_owner(&said.stream).await.map_err(storage)?;
+        if owner.is_some_and(|owner| owner != device) {
+            return Err(Refusal::ForeignStream);
+        }
+        let site = site(peer.connection.remote_address().ip());
+        self.store
+            .write_alarm(AlarmWrite::Monitor(device, said.profile, site.clone()))
+            .await
+            .map_err(storage)?;
+        let found = self.watch.absence().here(device, said.profile, &site, now_unix());
+        self.watch.keep(found);
+        self.store_found().await;
+        Ok(Reply::Done)
+    }
+
+    pub(super) async fn alarms(&self, peer: &Peer, batch: Batch) -> Result<Reply, Refusal> {
+        let Some(PeerId::Device(device)) = peer.id() else { return Err(Refusal::NotAllowed) };
+        batch.check().map_err(|error| invalid(error.to_string()))?;
+        if batch.records.iter().any(|record| record.seq >= MAX_SEQ) {
+            return Err(invalid("a record's number is too large"));
+        }
+        self.state().registry.count_alarms(device, batch.records.len(), Instant::now())?;
+        let stream = batch.stream;
+        match self.store.write_alarm(AlarmWrite::Batch(device, batch, now_unix())).await.map_err(storage)? {
+            Applied::Number(through) => Ok(Reply::AlarmsStored { stream, through }),
+            Applied::Done | Applied::Conflict => {
+                let detail =
+                    format!("device {device} sent alarms of stream {stream}, which belongs to another");
+                self.audit_refusal(&peer.actor(), "alarms.refused", &detail).await;
+                Err(Refusal::ForeignStream)
+            }
+        }
+    }
+
+    pub(super) async fn leaving(&self, peer: &Peer, why: Leaving) -> Result<Reply, Refusal> {
+        let Some(PeerId::Device(device)) = peer.id() else { return Err(Refusal::NotAllowed) };
+        self.watch.absence().leaving(&device, why);
+        self.store.write_alarm(AlarmWrite::Leaving(device, why)).await.map_err(storage)?;
+        Ok(Reply::Done)
+    }
+
+    /// A connection of a device was welcomed.
+    pub(super) fn device_connected(self: &Arc<Self>, peer: &PeerId) {
+        let Some(device) = peer.device() else { return };
+        let found = self.watch.absence().connected(&device, now_unix());
+        if !found.is_empty() {
+            self.watch.keep(found);
+            let control = Arc::clone(self);
+            tokio::spawn(async move { control.store_found().await });
+        }
+    }
+
+    /// A device's last connection is gone.
+    pub(super) fn device_gone(&self, peer: &PeerId) {
+        if let Some(device) = peer.device() {
+            self.watch.absence().gone(&device, now_unix());
+        }
+    }
+
+    /// Devices that were withdrawn are not missed.
+    pub(super) async fn forget_withdrawn(&self) {
+        let withdrawn = self.state().admission.withdrawn_peers();
+        for device in withdrawn.iter().filter_map(PeerId::device) {
+            let found = self.watch.absence().forget(&device, now_unix());
+            self.watch.keep(found);
+            // A failure is known to the store's health; after a restart it is forgotten again.
+            let _ = self.store.write_alarm(AlarmWrite::Forget(device)).await;
+        }
+        self.store_found().await;
+    }
+
+    /// What the clock makes of silence, snoozes and maintenance windows.
+    pub(super) async fn watch_silence(&self) {
+        if !self.is_stopping() {
+            let found = self.watch.absence().tick(now_unix());
+            self.watch.keep(found);
+        }
+        self.store_found().await;
+        let _ = self.store.write_alarm(AlarmWrite::Wake(now_unix())).await;
+    }
+
+    async fn store_found(&self) {
+        let _one = self.watch.storing.lock().await;
+        let found = self.watch.take();
+        if found.is_empty() {
+            return;
+        }
+        if self.store.write_alarm(AlarmWrite::Found(found.clone(), now_unix())).await.is_err() {
+            // Tried again in the next round, before what is found by then.
+            let later = self.watch.take();
+            self.watch.keep(found);
+            self.watch.keep(later);
+        }
+    }
+
+    pub(crate) async fn alarms_since(
+        &self,
+        filter: &AlarmFilter,
+        after: u64,
+        wait_ms: u32,
+    ) -> Result<Reply, Refusal> {
+        let until = tokio::time::Instant::now() + Duration::from_millis(wait_ms.min(MAX_FOLLOW_MS).into());
+        let mut newest = self.store.newest_alarm();
+        loop {
+            newest.borrow_and_update();
+            let (entries, cursor) =
+                self.store.reader().alarms_since(filter, after, PAGE).await.map_err(storage)?;
+            if !entries.is_empty() || tokio::time::Instant::now() >= until {
+                let count = entries.len();
+                let entries = that_fit(entries);
+                // What doesn't fit is asked for next.
+                let cursor = match entries.last() {
+                    Some(last) if entries.len() < count => last.number,
+                    _ => cursor,
+                };
+                return Ok(Reply::Alarms { entries, cursor });
+            }
+            let _ = tokio::time::timeout_at(until, newest.changed()).await;
+            tokio::time::sleep(NEWS).await;
+        }
+    }
+
+    pub(crate) async fn alarm_history(&self, alarm: Fingerprint, after: u64) -> Result<Reply, Refusal> {
+        let reader = self.store.reader();
+        let found = reader.alarm(&alarm).await.map_err(storage)?.ok_or(Refusal::NoSuchAlarm)?;
+        let entries = reader.alarm_history(&alarm, after, PAGE).await.map_err(storage)?;
+        Ok(Reply::AlarmHistory { alarm: Box::new(found), entries: that_fit(entries) })
+    }
+
+    /// Somebody does something about an alarm; `name` is who for the audit log.
+    pub(crate) async fn alarm_act(
+        &self,
+        by: &Actor,
+        name: &str,
+        alarm: Fingerprint,
+        act: Act,
+    ) -> Result<Reply, Refusal> {
+        let now = now_unix();
+        act.check(now).map_err(invalid)?;
+        let act = self.known_assignee(act).await?;
+        let detail = match &act {
+            Act::Acknowledge { comment } | Act::Comment(comment) => format!("alarm {alarm}: {comment}"),
+            Act::Assign(to) => format!("alarm {alarm} to {}", to.name),
+            Act::Snooze { until } => format!("alarm {alarm} until {until}"),
+            Act::Unacknowledge | Act::Unassign | Act::Unsnooze => format!("alarm {alarm}"),
+        };
+        let row = event(name, action(&act), None, detail);
+        let write = Write::Alarm(Box::new(AlarmWrite::Act(alarm, by.clone(), act, now)));
+        match self.store.write_audited(write, vec![row]).await.map_err(storage)? {
+            Applied::Conflict => Err(Refusal::NoSuchAlarm),
+            Applied::Done | Applied::Number(_) => Ok(Reply::Done),
+        }
+    }
+
+    /// Whoever it is assigned to is named as the organisation names them.
+    async fn known_assignee(&self, act: Act) -> Result<Act, Refusal> {
+        let Act::Assign(Actor { id: Some(id), .. }) = act else { return Ok(act) };
+        let people = self.store.reader().people(PAGE).await.map_err(storage)?;
+        let person = people
+            .into_iter()
+            .find(|person| person.id == id)
+            .ok_or_else(|| invalid("there is no such person"))?;
+        let invite = person.credential.invite.peek().map_err(|_| Refusal::Storage)?;
+        Ok(Act::Assign(Actor { id: Some(id), name: text::one_line(&invite.name, 100) }))
+    }
+
+    pub(crate) async fn open_window(
+        &self,
+        by: &Actor,
+        name: &str,
+        what: NewWindow,
+    ) -> Result<Reply, Refusal> {
+        let now = now_unix();
+        what.check(now).map_err(invalid)?;
+        let device = what.device.map_or_else(|| "all devices".to_owned(), |id| format!("device {id}"));
+        let rule = what.rule.as_deref().unwrap_or("all rules");
+        let detail = format!("{device}, {rule}, {} to {}: {}", what.begins, what.ends, what.reason);
+        let row = event(name, "maintenance.open", None, detail);
+        let write = Write::Alarm(Box::new(AlarmWrite::OpenWindow(what.clone(), by.clone(), now)));
+        match self.store.write_audited(write, vec![row]).await.map_err(storage)? {
+            Applied::Number(number) => {
+                Ok(Reply::Window(Window { number, what, by: by.clone(), closed: None }))
+            }
+            Applied::Done | Applied::Conflict => Err(Refusal::Full { what: "maintenance windows".into() }),
+        }
+    }
+
+    pub(super) async fn close_window(&self, peer: &Peer, window: u64) -> Result<Reply, Refusal> {
+        let row = event(&peer.actor(), "maintenance.close", None, format!("window {window}"));
+        let write = Write::Alarm(Box::new(AlarmWrite::CloseWindow(window, now_unix())));
+        match self.store.write_audited(write, vec![row]).await.map_err(storage)? {
+            Applied::Conflict => Err(Refusal::NoSuchWindow),
+            Applied::Done | Applied::Number(_) => Ok(Reply::Done),
+        }
+    }
+
+    pub(super) async fn windows(&self) -> Result<Reply, Refusal> {
+        let windows = self.store.reader().maintenance(now_unix(), PAGE).await.map_err(storage)?;
+        Ok(Reply::Windows(that_fit(windows)))
+    }
+}
+
+const fn action(act: &Act) -> &'static str {
+    match act {
+        Act::Acknowledge { .. } => "alarm.acknowledge",
+        Act::Unacknowledge => "alarm.unacknowledge",
+        Act::Assign(_) => "alarm.assign",
+        Act::Unassign => "alarm.unassign",
+        Act::Snooze { .. } => "alarm.snooze",
+        Act::Unsnooze => "alarm.unsnooze",
+        Act::Comment(_) => "alarm.comment",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_is_an_address_or_a_slash_64() {
+        let of = |text: &str| site(text.parse().unwrap());
+        assert_eq!(of("203.0.113.7"), "203.0.113.7");
+        assert_eq!(of("::ffff:203.0.113.7"), "203.0.113.7");
+        assert_eq!(of("2001:db8:1:2:3::4"), "2001:db8:1:2::/64");
+    }
+}

@@ -1,0 +1,95 @@
+//! E-mail: one message for what was collected, handed to its server.
+
+use std::path::Path;
+use std::time::Duration;
+
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+
+use super::config::{Encryption, Mail};
+use super::schedule::Outcome;
+use super::{Notice, forms};
+
+/// How long the server may take for a command.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A mail server that can be sent to.
+pub struct Mailer {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    mail: Mail,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub enum MailError {
+    /// The certificates.
+    #[error("can't read certificates from the ca_file")]
+    Certificates,
+    /// TLS.
+    #[error("TLS can't be set up for the mail server")]
+    Tls(#[source] lettre::transport::smtp::Error),
+}
+
+impl Mailer {
+    /// For a server.
+    ///
+    /// # Errors
+    /// [`MailError`].
+    pub fn new(mail: &Mail, ca_file: Option<&Path>) -> Result<Self, MailError> {
+        let mut parameters = TlsParameters::builder(mail.server.clone());
+        if let Some(file) = ca_file {
+            let pem = std::fs::read(file).map_err(|_| MailError::Certificates)?;
+            parameters = parameters
+                .add_root_certificate(Certificate::from_pem(&pem).map_err(|_| MailError::Certificates)?);
+        }
+        let parameters = || parameters.clone().build_rustls().map_err(MailError::Tls);
+        let tls = match mail.encryption {
+            // Never without: a server that offers no TLS gets nothing.
+            Encryption::Starttls => Tls::Required(parameters()?),
+            Encryption::Tls => Tls::Wrapper(parameters()?),
+            Encryption::None => Tls::None,
+        };
+        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(mail.server.clone())
+            .port(mail.port)
+            .tls(tls)
+            .timeout(Some(TIMEOUT));
+        if let Some((user, password)) = &mail.login {
+            transport = transport.credentials(Credentials::new(user.clone(), password.expose().to_owned()));
+        }
+        Ok(Self { transport: transport.build(), mail: mail.clone() })
+    }
+
+    /// Sends one message about all of them.
+    pub async fn send(&self, notices: &[&Notice]) -> Outcome {
+        let message = match self.message(notices) {
+            Ok(message) => message,
+            Err(error) => return Outcome::Refused(format!("the message can't be made: {error}")),
+        };
+        match self.transport.send(message).await {
+            Ok(answer) => {
+                let said: Vec<&str> = answer.message().collect();
+                Outcome::Delivered(format!("{} {}", answer.code(), said.join(" ")))
+            }
+            Err(error) => Outcome::Failed(nearhand_shared::text::chain(&error)),
+        }
+    }
+
+    fn message(&self, notices: &[&Notice]) -> Result<Message, lettre::error::Error> {
+        let (subject, body) = forms::mail(notices);
+        // The same at every attempt, so that a reader's program can tell a repetition.
+        let first = notices.first().map(|notice| notice.id.as_str()).unwrap_or_default();
+        let auto = HeaderName::new_from_ascii_str("Auto-Submitted");
+        let mut message = Message::builder()
+            .from(self.mail.from.clone())
+            .message_id(Some(format!("<{first}.{}@{}>", notices.len(), self.mail.from.email.domain())))
+            .subject(subject)
+            .raw_header(HeaderValue::new(auto, "auto-generated".to_owned()))
+            .header(ContentType::TEXT_PLAIN);
+        for to in &self.mail.to {
+            message = message.to(to.clone());
+        }
+        message.body(body)
+    }
+}

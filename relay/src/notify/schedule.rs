@@ -1,0 +1,109 @@
+//! When a delivery that failed is tried again, and when it is given up.
+
+use std::time::Duration;
+
+use nearhand_shared::time::UnixMillis;
+
+use crate::store::{Settled, Waiting};
+
+/// Seconds after each failed try, as Standard Webhooks has them: the tenth failure is the last.
+pub const RETRIES: [u64; 9] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+/// Longest answer that is kept, in characters.
+const MAX_ANSWER: usize = 300;
+
+/// How a try ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The receiver has it.
+    Delivered(String),
+    /// It may have it later.
+    Failed(String),
+    /// It will never take this one.
+    Refused(String),
+    /// It wants no more at all.
+    Gone(String),
+}
+
+impl Outcome {
+    /// What the receiver said.
+    pub fn answer(&self) -> &str {
+        match self {
+            Self::Delivered(text) | Self::Failed(text) | Self::Refused(text) | Self::Gone(text) => text,
+        }
+    }
+
+    /// Its name in metrics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Delivered(_) => "delivered",
+            Self::Failed(_) => "failed",
+            Self::Refused(_) => "refused",
+            Self::Gone(_) => "gone",
+        }
+    }
+}
+
+/// What becomes of a delivery after a try. `random` is any number: it spreads retries by a fifth each way.
+pub fn settle(
+    receiver: &str,
+    waiting: &Waiting,
+    outcome: &Outcome,
+    retries: &[u64],
+    now: UnixMillis,
+    random: u32,
+) -> Settled {
+    let attempts = waiting.attempts.saturating_add(1);
+    let index = usize::try_from(waiting.attempts).unwrap_or(usize::MAX);
+    let again = match outcome {
+        Outcome::Failed(_) => retries.get(index).map(|seconds| now.after(spread(*seconds, random))),
+        // Kept for when the receiver is enabled again.
+        Outcome::Gone(_) => Some(now),
+        Outcome::Delivered(_) | Outcome::Refused(_) => None,
+    };
+    Settled {
+        receiver: receiver.to_owned(),
+        number: waiting.notice.number,
+        attempts: if matches!(outcome, Outcome::Gone(_)) { waiting.attempts } else { attempts },
+        again,
+        delivered: matches!(outcome, Outcome::Delivered(_)),
+        answer: nearhand_shared::text::one_line(outcome.answer(), MAX_ANSWER),
+    }
+}
+
+/// `seconds`, a fifth more or less.
+fn spread(seconds: u64, random: u32) -> Duration {
+    let ms = seconds.saturating_mul(1000);
+    let fifth = ms / 5;
+    let part = (u128::from(fifth) * 2 * u128::from(random)) >> 32;
+    Duration::from_millis(ms - fifth + u64::try_from(part).unwrap_or(fifth))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::tests::notice;
+
+    #[test]
+    fn failures_are_retried_by_the_schedule_and_given_up_after_the_tenth() {
+        let now = UnixMillis(1_000_000);
+        let after = |attempts, outcome: Outcome, random| {
+            let waiting = Waiting { notice: notice(), attempts, due: now };
+            settle("ops", &waiting, &outcome, &RETRIES, now, random)
+        };
+        let failed = || Outcome::Failed("503".into());
+        let first = after(0, failed(), 1 << 31);
+        assert_eq!(
+            (first.again, first.attempts, first.delivered),
+            (Some(UnixMillis(now.0 + 5_000)), 1, false)
+        );
+        assert_eq!(after(0, failed(), 0).again, Some(UnixMillis(now.0 + 4_000)));
+        assert_eq!(after(0, failed(), u32::MAX).again.map(|at| at.0 / 10), Some((now.0 + 5_999) / 10));
+        assert_eq!(after(8, failed(), 1 << 31).again, Some(UnixMillis(now.0 + 86_400_000)));
+        assert_eq!(after(9, failed(), 0).again, None, "given up");
+        let done = after(3, Outcome::Delivered("200".into()), 0);
+        assert_eq!((done.again, done.attempts, done.delivered), (None, 4, true));
+        assert_eq!(after(0, Outcome::Refused("400".into()), 0).again, None);
+        let gone = after(2, Outcome::Gone("410".into()), 0);
+        assert_eq!((gone.again, gone.attempts), (Some(now), 2), "kept for later");
+    }
+}

@@ -1,0 +1,192 @@
+//! The outbox: a row for each notice and receiver, written with what it tells, kept until the receiver has it.
+//!
+//! What of one alarm waits goes out in order: the next row is due only when those before it are settled.
+
+use nearhand_shared::time::UnixMillis;
+use sqlx::{Any, Row, Transaction};
+
+use super::book::to_json;
+use super::rows::{self, Value};
+use super::{Outlet, read};
+use crate::notify::Notice;
+use crate::store::codec::{from_big, to_big};
+use crate::store::{Reader, StoreError};
+
+/// A notice that waits for a receiver.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// What is told.
+    pub notice: Notice,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When to try next.
+    pub due: UnixMillis,
+}
+
+/// What waits for a receiver now.
+#[derive(Debug, Clone, Default)]
+pub struct Due {
+    /// Those whose time has come, in order.
+    pub now: Vec<Waiting>,
+    /// When the next one's time comes.
+    pub next: Option<UnixMillis>,
+}
+
+/// What became of one delivery.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// To whom.
+    pub receiver: String,
+    /// Which notice.
+    pub number: u64,
+    /// How often it was tried by now.
+    pub attempts: u32,
+    /// When to try again; `None`: not again.
+    pub again: Option<UnixMillis>,
+    /// The receiver has it.
+    pub delivered: bool,
+    /// What the receiver said, made safe.
+    pub answer: String,
+}
+
+pub(super) async fn post(
+    tx: &mut Transaction<'_, Any>,
+    notices: &[Notice],
+    outlets: &[Outlet],
+) -> Result<(), StoreError> {
+    let bodies = notices
+        .iter()
+        .map(|notice| {
+            Ok(vec![
+                Value::Big(to_big(notice.number)),
+                Value::Big(to_big(notice.at.0)),
+                Value::Text(notice.kind.name().to_owned()),
+                Value::Text(to_json(notice)?),
+            ])
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    rows::insert(tx, "INSERT INTO notices (number, at, kind, body)", 4, "", bodies).await?;
+    let mut waiting = Vec::new();
+    for outlet in outlets {
+        for notice in notices.iter().filter(|n| n.alarm.told_worst >= Some(outlet.at_least)) {
+            waiting.push(vec![
+                Value::Text(outlet.name.clone()),
+                Value::Big(to_big(notice.number)),
+                Value::Text(notice.alarm.id.to_string()),
+                Value::Text("waiting".to_owned()),
+                Value::Big(0),
+                Value::Big(to_big(notice.at.0)),
+                Value::Big(0),
+                Value::Text(String::new()),
+            ]);
+        }
+    }
+    let sql =
+        "INSERT INTO outbox (receiver, number, fingerprint, state, attempts, due_at, settled_at, answer)";
+    rows::insert(tx, sql, 8, "", waiting).await
+}
+
+/// Takes note of what became of deliveries.
+pub(in crate::store) async fn settle(
+    tx: &mut Transaction<'_, Any>,
+    settled: &[Settled],
+    at: UnixMillis,
+) -> Result<(), StoreError> {
+    for one in settled {
+        let (state, due, settled_at) = match (one.delivered, one.again) {
+            (true, _) => ("delivered", 0, to_big(at.0)),
+            (false, Some(again)) => ("waiting", to_big(again.0), 0),
+            (false, None) => ("dead", 0, to_big(at.0)),
+        };
+        // Only while it waits: `replay` may have begun it anew.
+        sqlx::query(
+            "UPDATE outbox SET state = $1, attempts = $2, due_at = $3, settled_at = $4, answer = $5 \
+             WHERE receiver = $6 AND number = $7 AND state = 'waiting'",
+        )
+        .bind(state)
+        .bind(i64::from(one.attempts))
+        .bind(due)
+        .bind(settled_at)
+        .bind(one.answer.clone())
+        .bind(one.receiver.clone())
+        .bind(to_big(one.number))
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+impl Reader {
+    /// What waits for a receiver. `in_order`: only the first of each alarm.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn due(
+        &self,
+        receiver: &str,
+        now: UnixMillis,
+        in_order: bool,
+        limit: usize,
+    ) -> Result<Due, StoreError> {
+        let all = "SELECT o.attempts, o.due_at, n.body FROM outbox o JOIN notices n ON n.number = o.number \
+                   WHERE o.receiver = $1 AND o.state = 'waiting' AND o.due_at <= $2 ORDER BY o.number LIMIT $3";
+        let first = "SELECT o.attempts, o.due_at, n.body FROM outbox o JOIN notices n ON n.number = o.number \
+                     WHERE o.receiver = $1 AND o.state = 'waiting' AND o.due_at <= $2 AND NOT EXISTS (\
+                     SELECT 1 FROM outbox e WHERE e.receiver = o.receiver AND e.state = 'waiting' \
+                     AND e.fingerprint = o.fingerprint AND e.number < o.number) ORDER BY o.number LIMIT $3";
+        let rows = sqlx::query(if in_order { first } else { all })
+            .bind(receiver.to_owned())
+            .bind(to_big(now.0))
+            .bind(read::limit_of(limit))
+            .fetch_all(self.pool())
+            .await?;
+        let now_due = rows
+            .iter()
+            .map(|row| {
+                let attempts = u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX);
+                let due = UnixMillis(from_big(row.try_get("due_at")?));
+                Ok(Waiting { notice: read::json(row, "notices")?, attempts, due })
+            })
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        let next = sqlx::query("SELECT MIN(due_at) AS next FROM outbox WHERE receiver = $1 AND state = 'waiting' AND due_at > $2")
+            .bind(receiver.to_owned())
+            .bind(to_big(now.0))
+            .fetch_one(self.pool())
+            .await?
+            .try_get::<Option<i64>, _>("next")?;
+        Ok(Due { now: now_due, next: next.map(|at| UnixMillis(from_big(at))) })
+    }
+}
+
+/// What the operator's commands change while a relay may be running on the same database: single rows of the outbox,
+/// which its workers look at again every few seconds.
+impl Reader {
+    /// Lets what was given up be sent again. Returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn replay(&self, receiver: &str, number: Option<u64>) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            "UPDATE outbox SET state = 'waiting', attempts = 0, due_at = 0 WHERE receiver = $1 AND state = 'dead' \
+             AND ($2 < 0 OR number = $3)",
+        )
+        .bind(receiver.to_owned())
+        .bind(number.map_or(-1, to_big))
+        .bind(number.map_or(-1, to_big))
+        .execute(self.pool())
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Lets a receiver that wanted no more be sent to again. `false`: it was not disabled.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn enable(&self, receiver: &str) -> Result<bool, StoreError> {
+        let done = sqlx::query("DELETE FROM disabled_receivers WHERE name = $1")
+            .bind(receiver.to_owned())
+            .execute(self.pool())
+            .await?;
+        Ok(done.rows_affected() > 0)
+    }
+}

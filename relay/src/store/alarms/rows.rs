@@ -1,0 +1,81 @@
+//! Many rows in one statement: a statement costs more than its rows.
+//!
+//! Numbers of rows are a few fixed ones, so that the prepared statements can be kept.
+
+use sqlx::any::AnyRow;
+use sqlx::{Any, AssertSqlSafe, Transaction};
+
+use crate::store::StoreError;
+
+/// Rows of one statement; what is left goes in smaller ones.
+const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+
+/// A value of a column.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    /// TEXT.
+    Text(String),
+    /// BIGINT.
+    Big(i64),
+}
+
+/// The largest chunk that fits.
+fn chunk(left: usize) -> usize {
+    CHUNKS.into_iter().find(|chunk| *chunk <= left).unwrap_or(1)
+}
+
+/// Inserts rows of `columns` columns. `before` is the statement up to VALUES, `after` what follows the rows.
+pub(super) async fn insert(
+    tx: &mut Transaction<'_, Any>,
+    before: &'static str,
+    columns: usize,
+    after: &'static str,
+    rows: Vec<Vec<Value>>,
+) -> Result<(), StoreError> {
+    let mut left = rows.len();
+    let mut rows = rows.into_iter();
+    while left > 0 {
+        let count = chunk(left);
+        left -= count;
+        let row = |n: usize| {
+            let places: Vec<String> = (1..=columns).map(|c| format!("${}", n * columns + c)).collect();
+            format!("({})", places.join(","))
+        };
+        let places: Vec<String> = (0..count).map(row).collect();
+        let sql = format!("{before} VALUES {} {after}", places.join(","));
+        // Only numbers are put in: what is stored is bound.
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for value in rows.by_ref().take(count).flatten() {
+            query = match value {
+                Value::Text(text) => query.bind(text),
+                Value::Big(number) => query.bind(number),
+            };
+        }
+        query.execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+/// Rows whose key is one of `keys`. `before` is the statement up to IN, `after` what follows.
+pub(super) async fn select(
+    tx: &mut Transaction<'_, Any>,
+    before: &'static str,
+    keys: Vec<String>,
+    after: &'static str,
+) -> Result<Vec<AnyRow>, StoreError> {
+    let mut found = Vec::new();
+    let mut left = keys.len();
+    let mut keys = keys.into_iter();
+    while left > 0 {
+        let count = chunk(left);
+        left -= count;
+        let places: Vec<String> = (1..=count).map(|n| format!("${n}")).collect();
+        let sql = format!("{before} IN ({}) {after}", places.join(","));
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for key in keys.by_ref().take(count) {
+            query = query.bind(key);
+        }
+        found.extend(query.fetch_all(&mut **tx).await?);
+    }
+    Ok(found)
+}

@@ -1,0 +1,178 @@
+//! How fast the relay takes alarms: events that are on its disk, in a second and in a second of its processor time,
+//! and how long an agent waits for the acknowledgement.
+//!
+//! The real relay with the real protocol; light agents (a key, a credential, one control connection each) keep one
+//! batch on the way each. Beside it, in the same run and on the same disk, what SQLite does alone: the same two rows
+//! for each event, in transactions of as many events as the relay's own, synced, with nobody asking. An event raises
+//! or clears one of the agent's alarms, in turn. Without receivers: the outbox costs a row for each.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's output")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Result, bail};
+use nearhand_shared::alarm::{Batch, Entry, Event, Record, Severity, Transition};
+use nearhand_shared::id::StreamId;
+use nearhand_shared::message::control::{Reply, Request};
+use nearhand_shared::time::UnixMillis;
+use nearhand_shared::transport::control::RelayConnection;
+use nearhand_tests::load::cpu_time;
+use nearhand_tests::rows::{self, Better, Row};
+use nearhand_tests::site::Site;
+use nearhand_tests::wire_client::{DeviceWire, Wire};
+use rand_core::OsRng;
+use sqlx::{Connection, Executor};
+use tokio::task::JoinSet;
+
+/// Agents at once.
+const AGENTS: usize = 48;
+/// Events of a batch.
+const BATCH: u64 = 25;
+/// Alarms of an agent.
+const ALARMS: u64 = 40;
+/// Events of a transaction of SQLite alone: what the relay's writer comes to under this load.
+const TRANSACTION: u64 = AGENTS as u64 * BATCH;
+
+fn main() -> Result<()> {
+    let options: Vec<String> = std::env::args().skip(1).collect();
+    let has = |name: &str| options.iter().any(|option| option == name);
+    let window = Duration::from_secs(if has("--short") { 5 } else { 20 });
+    let site = Site::new()?;
+    let wire = Wire::new()?;
+    eprintln!("{AGENTS} agents enrol");
+    let devices =
+        (0..AGENTS).map(|n| wire.enrol(&site.enrolment(&format!("pc {n}"))?)).collect::<Result<Vec<_>>>()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let pid = u32::try_from(site.relay.pid())?;
+    eprintln!("they send for {window:?}");
+    let before = cpu_time(pid, None)?;
+    let (events, mut waits) = runtime.block_on(load(devices, window))?;
+    let cpu = cpu_time(pid, None)?.saturating_sub(before).as_secs_f64();
+    let database = site.directory("alone")?.join("alone.db");
+    eprintln!("SQLite alone for {window:?}");
+    let alone = runtime.block_on(alone(&database, window))?;
+    waits.sort_unstable();
+    let part = |of: usize| waits.get(waits.len() * of / 100).copied().unwrap_or_default().as_secs_f64() * 1e3;
+    let per_second = events / window.as_secs_f64();
+    let rows = [
+        Row::new("durable events per second", per_second, "/s", Some(10_000.0), Better::Higher),
+        Row::new("durable events per CPU second", events / cpu, "/s", Some(10_000.0), Better::Higher),
+        Row::new("acknowledgement, median", part(50), "ms", None, Better::Lower),
+        Row::new("acknowledgement, p99", part(99), "ms", Some(100.0), Better::Lower),
+        Row::new("SQLite alone, events per second", alone, "/s", None, Better::Higher),
+        Row::new("relay beside SQLite alone", per_second / alone * 100.0, "%", None, Better::Higher),
+    ];
+    rows::write(&mut std::io::stdout().lock(), &rows, has("--json"))?;
+    Ok(())
+}
+
+/// All agents send until the time is over: how many events were acknowledged, and the waits.
+async fn load(devices: Vec<DeviceWire>, window: Duration) -> Result<(f64, Vec<Duration>)> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut agents = JoinSet::new();
+    for device in devices {
+        let (address, key, hello) = device.hello();
+        let connection = RelayConnection::dial(&address, &key).await?;
+        connection.hello(hello).await?;
+        agents.spawn(agent(connection, Arc::clone(&stop)));
+    }
+    tokio::time::sleep(window).await;
+    stop.store(true, Ordering::Relaxed);
+    let mut waits = Vec::new();
+    while let Some(agent) = agents.join_next().await {
+        waits.extend(agent??);
+    }
+    let batches = u32::try_from(waits.len())?;
+    Ok((f64::from(batches) * f64::from(u32::try_from(BATCH)?), waits))
+}
+
+async fn agent(connection: RelayConnection, stop: Arc<AtomicBool>) -> Result<Vec<Duration>> {
+    let stream = StreamId::random(&mut OsRng);
+    let (mut seq, mut waits) = (1, Vec::new());
+    while !stop.load(Ordering::Relaxed) {
+        let records = (seq..seq + BATCH).map(|seq| Record { seq, entry: Entry::Event(event(seq)) }).collect();
+        let asked = Instant::now();
+        match connection.ask(&Request::Alarms(Batch { stream, records })).await {
+            Ok(Reply::AlarmsStored { .. }) => {
+                waits.push(asked.elapsed());
+                seq += BATCH;
+            }
+            Ok(other) => bail!("{other:?}"),
+            Err(error) => match error {
+                // More than the limits of one device: the others go on.
+                nearhand_shared::transport::control::RelayError::Refused(_) => {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                other => return Err(other.into()),
+            },
+        }
+    }
+    Ok(waits)
+}
+
+fn event(seq: u64) -> Event {
+    let transition = if (seq / ALARMS).is_multiple_of(2) { Transition::Raised } else { Transition::Cleared };
+    Event {
+        rule: "disk-space".into(),
+        rule_version: 1,
+        instance: format!("/mnt/{}", seq % ALARMS),
+        transition,
+        severity: Severity::Warning,
+        value: None,
+        summary: "the file system is 91.5 % full".into(),
+        observed_at: UnixMillis::from_system(SystemTime::now()),
+        clock_ahead_ms: None,
+        runbook: None,
+        article: None,
+    }
+}
+
+/// The same rows by SQLite alone, in this process: events a second.
+async fn alone(file: &std::path::Path, window: Duration) -> Result<f64> {
+    std::fs::File::create(file)?;
+    let mut database = sqlx::SqliteConnection::connect(&format!("sqlite://{}", file.display())).await?;
+    database
+        .execute(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+             CREATE TABLE log (number BIGINT PRIMARY KEY, stream TEXT, seq BIGINT, device TEXT, fingerprint TEXT, \
+             at BIGINT, entry TEXT); CREATE UNIQUE INDEX once ON log (stream, seq); \
+             CREATE INDEX by_alarm ON log (fingerprint, number); \
+             CREATE TABLE alarms (fingerprint TEXT PRIMARY KEY, number BIGINT, body TEXT)",
+        )
+        .await?;
+    let entry = serde_json::to_string(&event(1))?;
+    let body = entry.repeat(2);
+    let started = Instant::now();
+    let mut number = 0_u64;
+    while started.elapsed() < window {
+        let mut transaction = database.begin().await?;
+        for _ in 0..TRANSACTION {
+            number += 1;
+            let agent = number % AGENTS as u64;
+            let alarm = format!("{:032x}", agent * ALARMS + number % ALARMS);
+            sqlx::query("INSERT INTO log VALUES ($1, $2, $3, $4, $5, $6, $7)")
+                .bind(i64::try_from(number)?)
+                .bind(format!("{agent:032x}"))
+                .bind(i64::try_from(number)?)
+                .bind(format!("{agent:032x}"))
+                .bind(alarm.clone())
+                .bind(1_700_000_000_000_i64)
+                .bind(entry.clone())
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::query(
+                "INSERT INTO alarms VALUES ($1, $2, $3) ON CONFLICT (fingerprint) DO UPDATE SET \
+                 number = excluded.number, body = excluded.body",
+            )
+            .bind(alarm)
+            .bind(i64::try_from(number)?)
+            .bind(body.clone())
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+    }
+    let events = f64::from(u32::try_from(number)?);
+    Ok(events / started.elapsed().as_secs_f64())
+}
