@@ -48,8 +48,12 @@ pub fn scrape(display: &Display, scraper: Scraper, port: u16) -> Result<Program>
 /// It doesn't start.
 pub fn xvnc(width: u16, height: u16, place: &Place, port: u16, logs: &Logs) -> Result<Display> {
     let (geometry, port_text) = (format!("{width}x{height}"), port.to_string());
+    // In a network of its own it would take a number for free that a server outside has, and who connects from outside
+    // would get that one.
+    let number = format!(":{}", 100 + port % 900);
     let words = [
         "Xtigervnc",
+        &number,
         "-displayfd",
         "1",
         "-geometry",

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nearhand_tests::link::Badness;
-use nearhand_tests::program::Logs;
+use nearhand_tests::program::{Logs, until};
 use nearhand_tests::rows::{Better, Row};
 use nearhand_tests::stage::{Echo, Marker};
 
 use crate::acts::{Act, Workload};
 use crate::scene::{COLORS, Far, Scene, System, echo, latency};
+
+/// What has gone on the device's display may be seen for so long, through the worst link.
+const LAST_SEEN: Duration = Duration::from_secs(30);
 
 /// A link, and what goes on on the device's display meanwhile.
 struct Link {
@@ -86,6 +89,8 @@ fn one(system: System, link: &Link, marks: usize) -> Result<[[f64; 2]; 2]> {
         let marks = marks.min(30);
         let newest = latency(&marker, &eye, at, marks)?;
         drop(marker);
+        // Until it has gone there too, it would be taken for the other square.
+        until(LAST_SEEN, "the marker's end", || Ok(eye.find(COLORS[0])?.is_none()))?;
         let echoing = Echo::show(scene.device.eye()?, 1_700, 140, COLORS)?;
         let keys = echo(&scene, &echoing, marks)?;
         drop(act);
