@@ -372,7 +372,9 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let tool = dir.path().join("tool");
-        std::fs::write(&tool, "#!/bin/sh\necho $$ > $(dirname $0)/pid.new; mv $(dirname $0)/pid.new $(dirname $0)/pid\nexec sleep 1000\n").unwrap();
+        // Several sources may run it at once, each with a file of its own until it is whole.
+        let text = "#!/bin/sh\ncd $(dirname $0)\necho $$ > pid.$$\nmv pid.$$ pid\nexec sleep 1000\n";
+        std::fs::write(&tool, text).unwrap();
         std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
         let programs = Programs::only_in(dir.path());
         let collect = move |_: Source, _: Arc<Context>| {

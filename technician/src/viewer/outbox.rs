@@ -1,17 +1,22 @@
-//! Input on its way to the device: moves that a later one makes needless are left out, everything else keeps
-//! its order. Pure.
+//! Input on its way to the device: moves that a later one makes needless are left out, those with a button held and
+//! everything else keep their order. Pure.
 
 use std::collections::VecDeque;
 
-use nearhand_shared::message::screen::Input;
+use nearhand_shared::message::screen::{Button, Input};
 
 /// Most that waits: some seconds of fast typing. More means that nothing has moved for long.
 const MOST: usize = 512;
+
+/// Up to so many waiting messages, a path that is drawn with a button held keeps each of its points.
+const PATH: usize = 256;
 
 /// What waits to be sent.
 #[derive(Debug, Default)]
 pub struct Outbox {
     waiting: VecDeque<Input>,
+    /// Which buttons are down once all that waits has been sent, a bit each.
+    held: u8,
 }
 
 impl Outbox {
@@ -19,14 +24,23 @@ impl Outbox {
     /// into a screen that has stood still for seconds would do something else than was meant.
     pub fn put(&mut self, input: Input) {
         let full = self.waiting.len() >= MOST;
+        match &input {
+            Input::Button { button, down: true } => self.held |= bit(*button),
+            Input::Button { button, down: false } => self.held &= !bit(*button),
+            Input::ReleaseAll => self.held = 0,
+            Input::Move(_) | Input::Scroll { .. } | Input::Key { .. } | Input::Text(_) => {}
+        }
+        // A window manager takes a press, one move and a release for a click; and a stroke is its points.
+        let drawn = self.held != 0 && self.waiting.len() < PATH;
         match (&input, self.waiting.back_mut()) {
-            (Input::Move(_), Some(last @ Input::Move(_))) => *last = input,
+            (Input::Move(_), Some(last @ Input::Move(_))) if !drawn => *last = input,
             (Input::Scroll { x, y }, Some(Input::Scroll { x: sum_x, y: sum_y })) => {
                 *sum_x = sum_x.saturating_add(*x);
                 *sum_y = sum_y.saturating_add(*y);
             }
             _ if full => {
                 self.waiting.clear();
+                self.held = 0;
                 self.waiting.push_back(Input::ReleaseAll);
             }
             _ => self.waiting.push_back(input),
@@ -39,16 +53,29 @@ impl Outbox {
     }
 }
 
+const fn bit(button: Button) -> u8 {
+    match button {
+        Button::Primary => 1,
+        Button::Middle => 2,
+        Button::Secondary => 4,
+        Button::Back => 8,
+        Button::Forward => 16,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use nearhand_shared::message::screen::{Button, ScreenPoint};
+    use nearhand_shared::message::screen::ScreenPoint;
 
     use super::*;
 
+    fn at(x: u16) -> Input {
+        Input::Move(ScreenPoint { x, y: 0 })
+    }
+
     #[test]
-    fn moves_melt_together_and_nothing_overtakes_a_button() {
+    fn moves_melt_together_unless_a_button_is_held_and_nothing_overtakes_it() {
         let mut outbox = Outbox::default();
-        let at = |x| Input::Move(ScreenPoint { x, y: 0 });
         let button = |down| Input::Button { button: Button::Primary, down };
         for input in [
             at(1),
@@ -57,13 +84,28 @@ mod tests {
             at(3),
             at(4),
             button(false),
+            at(5),
+            at(6),
             Input::Scroll { x: 1, y: i16::MAX },
             Input::Scroll { x: 1, y: 1 },
         ] {
             outbox.put(input);
         }
         let sent: Vec<Input> = core::iter::from_fn(|| outbox.take()).collect();
-        assert_eq!(sent, [at(2), button(true), at(4), button(false), Input::Scroll { x: 2, y: i16::MAX }]);
+        let scrolled = Input::Scroll { x: 2, y: i16::MAX };
+        assert_eq!(sent, [at(2), button(true), at(3), at(4), button(false), at(6), scrolled]);
+    }
+
+    #[test]
+    fn a_path_is_bounded_and_forgotten_with_the_button() {
+        let mut outbox = Outbox::default();
+        outbox.put(Input::Button { button: Button::Middle, down: true });
+        (0..2_000).for_each(|x| outbox.put(at(x)));
+        assert_eq!((outbox.waiting.len(), outbox.waiting.back()), (PATH, Some(&at(1_999))));
+        outbox.put(Input::ReleaseAll);
+        outbox.put(at(1));
+        outbox.put(at(2));
+        assert_eq!(outbox.waiting.len(), PATH + 2);
     }
 
     #[test]

@@ -190,12 +190,21 @@ mod tests {
 
     #[tokio::test]
     async fn dropping_ends_the_program_and_its_own_children() {
-        let (dir, programs) = script("sleep 1000 & echo $! > $(dirname $0)/pid; wait");
-        let run = programs.run("tool", &[]);
-        assert!(tokio::time::timeout(Duration::from_millis(700), run).await.is_err());
-        let pid = std::fs::read_to_string(dir.path().join("pid")).unwrap();
+        let (dir, programs) =
+            script("cd $(dirname $0); sleep 1000 & echo $! > pid.new; mv pid.new pid; wait");
+        let told = dir.path().join("pid");
+        let started = async {
+            while !told.exists() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            _ = programs.run("tool", &[]) => panic!("it ended by itself"),
+            waited = tokio::time::timeout(Duration::from_secs(30), started) => waited.unwrap(),
+        }
+        let pid = std::fs::read_to_string(told).unwrap();
         let stat = format!("/proc/{}/stat", pid.trim());
-        for _ in 0..100 {
+        for _ in 0..500 {
             // Gone, or a zombie that its new parent has not collected yet.
             match std::fs::read_to_string(&stat) {
                 Err(_) => return,

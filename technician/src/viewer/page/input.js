@@ -77,9 +77,16 @@ export class Input {
     canvas.addEventListener('wheel', (event) => this.scroll(event), { passive: false });
   }
 
-  /// At most one move a frame; a button doesn't wait for it, and goes where the pointer is.
+  /// At most one move a frame; a button doesn't wait for it, and goes where the pointer is. With a button held all of
+  /// the way counts, not where it ended: a window manager takes a press, one move and a release for a click.
   move(event) {
     const spot = this.screen.spot(event);
+    if (this.buttons.size > 0) {
+      const way = event.getCoalescedEvents?.() ?? [];
+      this.screen.moved();
+      this.send((way.length > 0 ? way : [event]).map((part) => ({ move: this.screen.spot(part) })));
+      return;
+    }
     if (this.tool === 'pen') { if (this.line !== null) this.line.push(spot); } else if (this.tool === 'control' && !this.active) return;
     this.pending = spot;
     if (this.tool === 'control') this.screen.moved();
