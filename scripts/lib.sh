@@ -31,6 +31,9 @@ apt_programs=(
   prometheus-alertmanager:prometheus-alertmanager # receivers of alarms
   prometheus:prometheus
   rsyslog:rsyslogd
+  mosquitto:mosquitto
+  mosquitto-clients:mosquitto_sub
+  openssl:openssl
   python3-aiosmtpd:aiosmtpd
 )
 

@@ -34,6 +34,9 @@ pub struct Config {
     /// Where metrics and health are served over plain HTTP, or `"off"`.
     #[serde(default = "metrics_listen")]
     pub metrics_listen: Listen,
+    /// Where the HTTP interface for programs is served, on this machine alone, or `"off"`.
+    #[serde(default = "off")]
+    pub api_listen: Listen,
     /// The data directory; the one of the file itself if it isn't given.
     #[serde(default)]
     pub data: Option<PathBuf>,
@@ -166,6 +169,10 @@ fn metrics_listen() -> Listen {
     Listen::On(SocketAddr::from(([127, 0, 0, 1], 9464)))
 }
 
+fn off() -> Listen {
+    Listen::Off
+}
+
 fn yes() -> bool {
     true
 }
@@ -235,6 +242,13 @@ impl Config {
         check_host(&self.public_host).map_err(|problem| ("public_host", problem))?;
         if self.public_port == 0 {
             return Err(("public_port", "can't be 0: agents must know the port".into()));
+        }
+        if let Listen::On(address) = self.api_listen
+            && !address.ip().is_loopback()
+        {
+            let problem = "must be a loopback address: tokens would cross the network in the clear. Put a proxy with TLS \
+                           in front of it (docs/relay.md)";
+            return Err(("api_listen", problem.into()));
         }
         if let Some(url) = &self.database_url
             && !url.starts_with("postgres://")
@@ -366,6 +380,7 @@ mod tests {
             "listen",
             "public_port",
             "metrics_listen",
+            "api_listen",
             "allow_guests",
             "max_devices",
             "max_guests",
@@ -392,6 +407,8 @@ mod tests {
         assert!(
             parse("public_host = \"a\"\ndatabase_url = \"mysql://x\"\n").unwrap_err().contains("postgres://")
         );
+        let open = parse("public_host = \"a\"\napi_listen = \"0.0.0.0:9465\"\n").unwrap_err();
+        assert!(open.contains("api_listen must be a loopback address"), "{open}");
         assert!(parse("").unwrap_err().contains("public_host"));
         assert_eq!(
             parse("public_host = \"::1\"\nmetrics_listen = \"off\"").unwrap().metrics_listen,

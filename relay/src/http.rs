@@ -1,7 +1,8 @@
-//! Metrics and health over HTTP, for the operator's monitoring. Nothing else is served here: no setup, no
-//! administration, no way to change anything.
+//! Metrics and health over HTTP, for the operator's monitoring: no setup, no administration, no way to change
+//! anything. The interface for programs is a port of its own, in [`api`].
 
 mod alarms;
+mod api;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -27,6 +28,11 @@ struct Shared {
 pub fn router(control: Arc<Control>) -> Router {
     let shared = Shared { control, started: Instant::now() };
     Router::new().route("/metrics", get(metrics)).route("/healthz", get(healthz)).with_state(shared)
+}
+
+/// The interface for programs, on its own port.
+pub fn api_router(control: Arc<Control>) -> Router {
+    api::router(control)
 }
 
 async fn healthz(State(shared): State<Shared>) -> Response {

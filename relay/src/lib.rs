@@ -2,7 +2,7 @@
 //!
 //! Pure cores: [`admission`] (who is let in) and [`registry`] (who is here, which sessions run). Drivers:
 //! [`control`] (connections and requests), [`forward`] (the sessions' datagrams), [`store`] (the database),
-//! [`http`] (metrics and health), [`serve`] (everything together). A library so that tests and benchmarks
+//! [`http`] (metrics, health, the interface for programs), [`serve`] (everything together). A library so that tests and benchmarks
 //! can run its parts, or a whole relay in their own process; the program is `main.rs`, its commands are in
 //! [`command`].
 
@@ -22,3 +22,4 @@ mod platform;
 pub mod registry;
 pub mod serve;
 pub mod store;
+pub mod token;

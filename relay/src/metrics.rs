@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::notify::worker::Deliveries;
+use crate::notify::deliveries::Deliveries;
 
 /// A counter with up to two labels.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -22,17 +22,20 @@ pub enum Family {
     SessionsEnded,
     /// Connections closed for breaking the protocol, by how.
     Violations,
+    /// Requests to the HTTP interface by class of answer.
+    ApiRequests,
 }
 
 impl Family {
     /// All families.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Handshakes,
         Self::Hellos,
         Self::Requests,
         Self::SessionsOpened,
         Self::SessionsEnded,
         Self::Violations,
+        Self::ApiRequests,
     ];
 
     /// Name, help and labels for Prometheus.
@@ -47,6 +50,9 @@ impl Family {
             Self::SessionsEnded => ("nearhand_sessions_ended_total", "Sessions ended.", ["outcome", ""]),
             Self::Violations => {
                 ("nearhand_protocol_violations_total", "Connections that broke the protocol.", ["what", ""])
+            }
+            Self::ApiRequests => {
+                ("nearhand_api_requests_total", "Requests over HTTP by class of answer.", ["class", ""])
             }
         }
     }

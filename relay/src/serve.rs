@@ -19,7 +19,8 @@ use crate::data::derived;
 use crate::forward::{self, Forwarder};
 use crate::http;
 use crate::metrics::Metrics;
-use crate::notify::worker::{self, Sender};
+use crate::notify::sender::Sender;
+use crate::notify::worker;
 use crate::path::Path;
 use crate::store::{Database, Store, StoreError};
 
@@ -160,13 +161,31 @@ impl Relay {
     /// # Errors
     /// [`ServeError::Listen`].
     pub async fn serve_http(&mut self, address: SocketAddr) -> Result<SocketAddr, ServeError> {
+        let router = http::router(Arc::clone(&self.control));
+        self.serve(address, router, "metrics").await
+    }
+
+    /// Serves the HTTP interface for programs. Returns the address, for a port that the system chose.
+    ///
+    /// # Errors
+    /// [`ServeError::Listen`].
+    pub async fn serve_api(&mut self, address: SocketAddr) -> Result<SocketAddr, ServeError> {
+        let router = http::api_router(Arc::clone(&self.control));
+        self.serve(address, router, "the HTTP interface").await
+    }
+
+    async fn serve(
+        &mut self,
+        address: SocketAddr,
+        router: axum::Router,
+        what: &'static str,
+    ) -> Result<SocketAddr, ServeError> {
         let failed = |e| ServeError::Listen(address, e);
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
-        let router = http::router(Arc::clone(&self.control));
         self.tasks.push(tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
-                tracing::error!(%error, "metrics are no longer served");
+                tracing::error!(%error, what, "no longer served");
             }
         }));
         Ok(bound)

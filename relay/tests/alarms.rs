@@ -105,7 +105,11 @@ async fn what_is_sent_again_is_taken_once_and_the_answer_comes_when_it_is_stored
     let dir = tempfile::tempdir().unwrap();
     let (relay, org, device, agent, technician) = scene(dir.path()).await;
     let monitoring = Request::Monitoring(Monitoring { stream: STREAM, profile: Profile::Server });
-    assert!(matches!(agent.ask(&monitoring).await, Reply::Done));
+    let has = async |client: &Client| match client.ask(&monitoring).await {
+        Reply::AlarmsStored { stream: STREAM, through } => through,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(has(&agent).await, 0);
     assert_eq!(stored(&agent, &raised(1, "/")).await, 1);
     assert_eq!(stored(&agent, &raised(1, "/")).await, 1);
     // Overlapping, with a hole in the numbers; then an old part alone.
@@ -120,6 +124,7 @@ async fn what_is_sent_again_is_taken_once_and_the_answer_comes_when_it_is_stored
     relay.kill();
     let relay = TestRelay::start(dir.path()).await;
     let agent = device.online(&relay).await;
+    assert_eq!(has(&agent).await, 9);
     assert_eq!(stored(&agent, &raised(9, "/home")).await, 9);
     assert_eq!(
         stored(&agent, &batch(STREAM, vec![(10, event("/", Transition::Cleared, Severity::Critical))])).await,
@@ -340,7 +345,7 @@ async fn a_silent_server_is_an_alarm_and_its_own_alarms_are_unknown_until_it_is_
     let leaver = polite.online(&relay).await;
     for (client, stream) in [(&agent, STREAM), (&leaver, StreamId::from_bytes([6; 16]))] {
         let monitoring = Request::Monitoring(Monitoring { stream, profile: Profile::Server });
-        assert!(matches!(client.ask(&monitoring).await, Reply::Done));
+        assert!(matches!(client.ask(&monitoring).await, Reply::AlarmsStored { through: 0, .. }));
     }
     stored(&agent, &raised(1, "/")).await;
     assert!(matches!(leaver.ask(&Request::Leaving(Leaving::PowerOff)).await, Reply::Done));

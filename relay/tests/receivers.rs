@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use harness::{Client, Member, Org, TestRelay, limits, now};
 use nearhand_relay::config::Config;
+use nearhand_relay::notify::sender::Sender;
 use nearhand_relay::notify::webhook::{Secret, headers};
-use nearhand_relay::notify::worker::Sender;
 use nearhand_relay::store::OutboxState;
 use nearhand_shared::alarm::{Batch, Entry, Event, Record, Severity, Transition};
 use nearhand_shared::credential::Role;
@@ -507,4 +507,134 @@ async fn the_operators_commands_test_list_and_replay() {
         .unwrap();
     let (ok, said) = run(&["receivers", "list"]);
     assert!(!ok && said.contains("chmod 600") && !said.contains("MfKQ9r8"), "{said}");
+}
+
+#[tokio::test]
+async fn a_real_broker_gets_every_notice_over_tls_and_with_a_password() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let broker = peers::mosquitto(dir.path(), port, "relay", "s3cret");
+    write_private(&dir.path().join("mqtt.secret"), b"s3cret").unwrap();
+    write_private(&dir.path().join("wrong.secret"), b"wrong").unwrap();
+    listening(port).await;
+    let section = |name: &str, password: &str| {
+        format!(
+            "[[receivers]]\nname = \"{name}\"\nkind = \"mqtt\"\nserver = \"127.0.0.1\"\nport = {port}\ntopic = \"ops\"\n\
+             username = \"relay\"\npassword_file = \"{password}.secret\"\nca_file = \"broker.pem\"\n\
+             retry_seconds = [1, 1, 1, 1, 1, 1, 1, 1]\n"
+        )
+    };
+    let both = section("bus", "mqtt") + &section("stranger", "wrong");
+    let out = dir.path().join("heard");
+    let listen = || {
+        let log = std::fs::File::options().create(true).append(true).open(&out).unwrap();
+        let ca = dir.path().join("broker.pem");
+        Command::new("mosquitto_sub")
+            .args([
+                "-h",
+                "127.0.0.1",
+                "-p",
+                &port.to_string(),
+                "-u",
+                "relay",
+                "-P",
+                "s3cret",
+                "-t",
+                "ops/#",
+                "-q",
+                "1",
+            ])
+            .args(["-i", "ears", "-c", "-F", "%t %p", "--cafile", &ca.display().to_string()])
+            .stdout(log)
+            .spawn()
+            .map(peers::Peer)
+            .unwrap()
+    };
+    let ears = listen();
+    let scene = Scene::new(dir.path(), &both).await;
+    // A subscription is there when its first message is.
+    let topic = format!("ops/{}/disk-space", scene.device.device_id());
+    let heard = || {
+        let text = std::fs::read_to_string(&out).unwrap_or_default();
+        let messages: Vec<(String, Value)> = text
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .filter_map(|(topic, body)| Some((topic.to_owned(), serde_json::from_str(body).ok()?)))
+            .collect();
+        messages
+    };
+    let mut n = 0;
+    eventually("the subscription", async || {
+        n += 1;
+        scene.say(&format!("/probe{n}"), Transition::Raised, Severity::Info).await;
+        scene.delivered("bus").await;
+        (!heard().is_empty()).then_some(())
+    })
+    .await;
+    scene.whole_life("/a").await;
+    scene.delivered("bus").await;
+    // The broker is killed and comes back without anything it knew.
+    drop(ears);
+    broker.kill();
+    scene.whole_life("/b").await;
+    let _broker = peers::mosquitto(dir.path(), port, "relay", "s3cret");
+    listening(port).await;
+    scene.delivered("bus").await;
+    let kinds: Vec<String> = heard()
+        .into_iter()
+        .filter(|(_, body)| body["data"]["instance"] == "/a")
+        .map(|(at, body)| {
+            assert_eq!(at, topic);
+            body["type"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(kinds, ["alarm.raised", "alarm.worsened", "alarm.acknowledged", "alarm.resolved"]);
+    let stranger = scene.outbox("stranger").await;
+    assert!(stranger.waiting + stranger.dead > 0, "a wrong password delivers nothing");
+}
+
+#[tokio::test]
+async fn the_second_line_hears_only_of_what_nobody_takes_care_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (Sink::start((200, "")).await, Sink::start((200, "")).await);
+    let section = |name: &str, port: u16, more: &str| {
+        format!(
+            "[[receivers]]\nname = \"{name}\"\nkind = \"webhook\"\nurl = \"http://127.0.0.1:{port}/\"\nallow_private = true\n\
+             secret_file = \"new.secret\"\n{more}"
+        )
+    };
+    let both = section("first", first.port, "")
+        + &section("second", second.port, "escalate_after_seconds = 2\nmin_severity = \"warning\"\n");
+    let scene = Scene::new(dir.path(), &both).await;
+    scene.say("/seen", Transition::Raised, Severity::Warning).await;
+    scene.say("/brief", Transition::Raised, Severity::Warning).await;
+    scene.say("/left", Transition::Raised, Severity::Warning).await;
+    scene.acknowledge("/seen").await;
+    scene.say("/brief", Transition::Cleared, Severity::Warning).await;
+    scene.delivered("second").await;
+    let told = |sink: &Sink| -> Vec<(String, String)> {
+        let said =
+            |body: &Value, at: &str| body.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let bodies = sink.hits().into_iter().map(|hit| serde_json::from_str::<Value>(&hit.body).unwrap());
+        bodies.map(|body| (said(&body, "/data/instance"), said(&body, "/type"))).collect()
+    };
+    assert_eq!(told(&second), [("/left".to_owned(), "alarm.raised".to_owned())]);
+    // From here on it hears everything of that one, at once; and of the other when it is left alone again.
+    scene.acknowledge("/left").await;
+    scene.say("/left", Transition::Cleared, Severity::Warning).await;
+    let again = Request::AlarmAct { alarm: scene.id("/seen"), act: Act::Unacknowledge };
+    assert!(matches!(scene.technician.ask(&again).await, Reply::Done));
+    scene.delivered("second").await;
+    let kinds: Vec<String> =
+        told(&second).into_iter().map(|(instance, kind)| format!("{instance} {kind}")).collect();
+    assert_eq!(
+        kinds,
+        [
+            "/left alarm.raised",
+            "/left alarm.acknowledged",
+            "/left alarm.resolved",
+            "/seen alarm.unacknowledged"
+        ]
+    );
+    assert_eq!(told(&first).len(), 8, "{:?}", told(&first));
 }

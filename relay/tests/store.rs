@@ -21,7 +21,7 @@ use nearhand_relay::alarm::absence::{Absence, Patience};
 use nearhand_relay::registry::PeerId;
 use nearhand_relay::registry::sessions::Session;
 use nearhand_relay::store::{
-    AlarmWrite, Applied, Database, Member, NewSession, Outlet, Seen, Settled, Store, Waiting, Write,
+    AlarmWrite, Applied, Database, Fate, Member, NewSession, Outlet, Seen, Settled, Store, Waiting, Write,
 };
 use nearhand_shared::alarm::{
     Batch, Entry, Event as AlarmEvent, Leaving, Profile, Record, Severity, Transition,
@@ -208,7 +208,7 @@ async fn alarm_statements(store: &Store, device: DeviceId) {
         records: vec![Record { seq: 91, entry: Entry::Gap { lost: 1, from: now(), to: now() } }],
     };
     assert_eq!(store.write_alarm(AlarmWrite::Batch(device, gap, now())).await.unwrap(), Applied::Number(91));
-    assert_eq!(read.stream_owner(&stream).await.unwrap(), Some(device));
+    assert_eq!(read.stream(&stream).await.unwrap(), Some((device, 91)));
 
     let id = Fingerprint::of(device, "disk-space", "/7");
     let by = || Actor { id: None, name: "ci".into() };
@@ -264,22 +264,22 @@ async fn alarm_reads(store: &Store, device: DeviceId, id: Fingerprint) {
 
     let due = read.due("ops", UnixMillis(u64::MAX), false, 1000).await.unwrap();
     assert!(read.due("ops", UnixMillis(u64::MAX), true, 1000).await.unwrap().now.len() < due.now.len());
-    let settled = |waiting: &Waiting, again, delivered| Settled {
+    let settled = |waiting: &Waiting, fate| Settled {
         receiver: "ops".into(),
         number: waiting.notice.number,
         attempts: 1,
-        again,
-        delivered,
+        fate,
         answer: "'".into(),
     };
-    let later = Some(UnixMillis(now().0 + 60_000));
+    let later = UnixMillis(now().0 + 60_000);
     let done = vec![
-        settled(&due.now[0], None, true),
-        settled(&due.now[1], None, false),
-        settled(&due.now[2], later, false),
+        settled(&due.now[0], Fate::Delivered),
+        settled(&due.now[1], Fate::Dead),
+        settled(&due.now[2], Fate::Again(later)),
     ];
+    assert!(!read.has_heard("ops", &due.now[0].notice).await.unwrap());
     store.write_alarm(AlarmWrite::Settle(done, now())).await.unwrap();
-    assert_eq!(read.due("ops", now(), false, 1).await.unwrap().next, later);
+    assert_eq!(read.due("ops", now(), false, 1).await.unwrap().next, Some(later));
     store.write_alarm(AlarmWrite::Disable("ops".into(), "410".into(), now())).await.unwrap();
     assert_eq!(read.disabled("ops").await.unwrap().as_deref(), Some("410"));
     let state = read.outbox().await.unwrap().remove(0);

@@ -95,6 +95,11 @@ pub struct Intake {
 }
 
 impl Intake {
+    /// How far it has a stream.
+    fn through(&self, stream: StreamId) -> u64 {
+        self.records.iter().filter(|(of, _)| *of == stream).map(|(_, record)| record.seq).max().unwrap_or(0)
+    }
+
     fn take(&mut self, batch: Batch) -> Reply {
         if !self.takes || batch.check().is_err() {
             return Reply::Refused(Refusal::NotAllowed);
@@ -322,8 +327,9 @@ impl Shared {
             Request::Alarms(batch) => self.state().alarms.take(batch),
             Request::Monitoring(_) if !self.state().alarms.takes => Reply::Refused(Refusal::NotAllowed),
             Request::Monitoring(monitoring) => {
-                self.state().alarms.monitoring.push(monitoring);
-                Reply::Done
+                let alarms = &mut self.state().alarms;
+                alarms.monitoring.push(monitoring);
+                Reply::AlarmsStored { stream: monitoring.stream, through: alarms.through(monitoring.stream) }
             }
             Request::Leaving(leaving) => {
                 self.state().alarms.leaving.push(leaving);

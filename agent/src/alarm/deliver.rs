@@ -58,12 +58,28 @@ async fn serve(hub: &Hub, alarms: &Alarms, connection: Option<RelayConnection>) 
             Err(error) => {
                 tracing::warn!(error = chain(&error), "alarms wait for the relay");
                 alarms.delivered(Some(explained(&error)));
-                let refused = matches!(error, RelayError::Refused(Refusal::NotAllowed));
-                let wait = if refused { REFUSED_RETRY } else { backoff(attempt, MAX_WAIT, OsRng.next_u32()) };
+                if let RelayError::Refused(Refusal::ForeignStream) = error {
+                    alarms.is_foreign(monitoring.stream);
+                }
+                let wait = wait(&error, attempt, OsRng.next_u32());
                 attempt = attempt.saturating_add(1);
-                sleep(wait.max(Duration::from_secs(1))).await;
+                sleep(wait).await;
             }
         }
+    }
+}
+
+/// How long to wait after the `attempt`th failure in a row (from 0).
+fn wait(error: &RelayError, attempt: u32, random: u32) -> Duration {
+    let least = Duration::from_secs(1);
+    match error {
+        RelayError::Refused(Refusal::NotAllowed) => REFUSED_RETRY,
+        RelayError::Refused(Refusal::TooMany { seconds }) => {
+            Duration::from_secs((*seconds).into()).clamp(least, REFUSED_RETRY)
+        }
+        // The next try is in another stream.
+        RelayError::Refused(Refusal::ForeignStream) if attempt == 0 => Duration::ZERO,
+        _ => backoff(attempt, MAX_WAIT, random).max(least),
     }
 }
 
@@ -85,7 +101,12 @@ async fn send(
     introduced: &mut Option<Monitoring>,
 ) -> Result<(), RelayError> {
     if *introduced != Some(monitoring) {
-        connection.done(&Request::Monitoring(monitoring)).await?;
+        match connection.ask(&Request::Monitoring(monitoring)).await? {
+            Reply::AlarmsStored { stream, through } if stream == monitoring.stream => {
+                alarms.relay_has(stream, through);
+            }
+            _ => return Err(RelayError::Protocol("it answered something else than was asked")),
+        }
         *introduced = Some(monitoring);
     }
     while let Some(batch) = alarms.batch().await {
@@ -117,5 +138,22 @@ pub(crate) async fn say_goodbye(hub: &Hub, leaving: Leaving) {
         Ok(Ok(())) => tracing::info!(?leaving, "the relay knows that this machine leaves"),
         Ok(Err(error)) => tracing::debug!(error = chain(&error), "the goodbye was not taken"),
         Err(_) => tracing::debug!("the relay did not answer the goodbye in time"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_as_long_as_the_relay_says_within_limits() {
+        let refused = |refusal| RelayError::Refused(refusal);
+        let busy = |seconds| wait(&refused(Refusal::TooMany { seconds }), 0, 7).as_secs();
+        assert_eq!((busy(0), busy(20), busy(u32::MAX)), (1, 20, 600));
+        assert_eq!(wait(&refused(Refusal::ForeignStream), 0, 7), Duration::ZERO);
+        let (again, down) =
+            (wait(&refused(Refusal::ForeignStream), 3, 7), wait(&refused(Refusal::Storage), 3, 7));
+        assert_eq!(again, down);
+        assert!(again >= Duration::from_secs(1) && again <= MAX_WAIT);
     }
 }

@@ -43,6 +43,10 @@ pub(crate) enum Order {
     ClockAhead(i64),
     /// What is to be sent next.
     Batch(oneshot::Sender<Option<Batch>>),
+    /// How far the relay has the stream, before anything is sent.
+    RelayHas(StreamId, u64),
+    /// The relay says that the stream is another device's.
+    Foreign(StreamId),
     /// The relay has all up to this number.
     Acknowledged(StreamId, u64),
     /// How everything stands.
@@ -200,6 +204,14 @@ impl Keeper {
                 let batch = batch.inspect_err(|error| tracing::error!(%error, "what waits can't be read"));
                 let _ = reply.send(batch.ok().flatten());
             }
+            Order::RelayHas(stream, through) => {
+                let done = self.spool.relay_has(stream, through, StreamId::random(&mut OsRng));
+                self.renewed(done);
+            }
+            Order::Foreign(stream) => {
+                let done = self.spool.is_foreign(stream, StreamId::random(&mut OsRng));
+                self.renewed(done);
+            }
             Order::Acknowledged(stream, through) => {
                 let fresh = StreamId::random(&mut OsRng);
                 if let Err(error) = self.spool.acknowledged(stream, through, fresh) {
@@ -213,6 +225,13 @@ impl Keeper {
             Order::Reload => self.reload(),
             Order::Stop(_) => {}
         }
+    }
+
+    fn renewed(&mut self, done: Result<(), SpoolError>) {
+        if let Err(error) = done {
+            tracing::error!(%error, "the alarms' spool can't begin another stream; it is tried again");
+        }
+        self.tell();
     }
 
     /// Reads what is due.

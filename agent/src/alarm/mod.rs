@@ -119,6 +119,14 @@ impl Alarms {
         answer.await.ok().flatten()
     }
 
+    fn relay_has(&self, stream: StreamId, through: u64) {
+        self.order(Order::RelayHas(stream, through));
+    }
+
+    fn is_foreign(&self, stream: StreamId) {
+        self.order(Order::Foreign(stream));
+    }
+
     fn acknowledged(&self, stream: StreamId, through: u64) {
         self.order(Order::Acknowledged(stream, through));
     }

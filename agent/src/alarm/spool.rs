@@ -26,6 +26,8 @@ const RESERVE: u64 = 2 * 1024 * 1024;
 const ROOM_AGAIN: u64 = 64 * 1024 * 1024;
 /// Spools set aside that are kept; the one after that is not made, so that a loop can't fill the disk.
 const MAX_ASIDE: usize = 20;
+/// Where [`Spool::sent`] is kept.
+const SENT: &str = "sent";
 /// Version of the tables.
 const SCHEMA: i64 = 1;
 
@@ -85,6 +87,9 @@ pub(crate) struct Spool {
     stream: StreamId,
     /// Number of the newest entry that ever was.
     newest: u64,
+    /// Number of the newest entry that may have been sent from this file, by this run or an earlier one. On the disk
+    /// before it is sent: a copy of the file knows what it can't have sent, whatever was written into it since.
+    sent: u64,
     waiting: u64,
     reserve: bool,
     limit: u64,
@@ -146,12 +151,16 @@ impl Spool {
         let newest = database
             .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'entry'", [], |row| row.get::<_, i64>(0))
             .optional()?;
+        let newest = newest.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(0);
+        let sent = meta(&database, SENT)?.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?)));
+        let sent = sent.unwrap_or(0);
         let waiting: i64 = database.query_row("SELECT count(*) FROM entry", [], |row| row.get(0))?;
         Ok(Some(Self {
             database,
             path: path.to_owned(),
             stream,
-            newest: newest.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(0),
+            newest,
+            sent,
             waiting: u64::try_from(waiting).unwrap_or(0),
             reserve: false,
             limit: MAX_ENTRIES,
@@ -203,26 +212,60 @@ impl Spool {
         Ok(())
     }
 
-    /// The oldest entries, as they are sent. `None`: nothing waits.
-    pub(crate) fn batch(&self) -> Result<Option<Batch>, SpoolError> {
-        let mut query = self.database.prepare("SELECT seq, body FROM entry ORDER BY seq LIMIT ?1")?;
+    /// The oldest entries, as they are sent. `None`: nothing waits. What can't be read is sent as a gap.
+    pub(crate) fn batch(&mut self) -> Result<Option<Batch>, SpoolError> {
+        let mut query = self.database.prepare("SELECT seq, at, body FROM entry ORDER BY seq LIMIT ?1")?;
         let limit = i64::try_from(MAX_BATCH).unwrap_or(i64::MAX);
-        let rows = query.query_map([limit], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        let rows = query.query_map([limit], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?))
+        })?;
         let mut records = Vec::new();
         for row in rows {
-            let (seq, body) = row?;
+            let (seq, at, body) = row?;
             let seq = u64::try_from(seq).unwrap_or(0);
-            match wire::decode(&body) {
-                Ok(entry) => records.push(Record { seq, entry }),
-                Err(error) => tracing::error!(%error, seq, "an entry of the alarms' spool can't be read"),
-            }
+            let entry = wire::decode(&body).unwrap_or_else(|error| {
+                tracing::error!(%error, seq, "an entry of the alarms' spool can't be read");
+                let at = UnixMillis(u64::try_from(at).unwrap_or(0));
+                Entry::Gap { lost: 1, from: at, to: at }
+            });
+            records.push(Record { seq, entry });
         }
-        Ok((!records.is_empty()).then_some(Batch { stream: self.stream, records }))
+        drop(query);
+        let Some(last) = records.last() else { return Ok(None) };
+        if last.seq > self.sent {
+            set_meta(&self.database, SENT, &last.seq.to_be_bytes())?;
+            self.sent = last.seq;
+        }
+        Ok(Some(Batch { stream: self.stream, records }))
     }
 
-    /// The relay has all up to this number on its disk: they may go. If it claims more than there ever was, this
-    /// file was restored from a copy, and its numbers would be taken for old ones: another stream begins, and what
-    /// waits is sent in that one.
+    /// How far the relay has this stream, before anything is sent. If that is further than this file can have sent,
+    /// the file was restored from a copy, and what is new in it would be taken for what the relay has: another
+    /// stream begins, and what waits is sent in that one.
+    pub(crate) fn relay_has(
+        &mut self,
+        stream: StreamId,
+        through: u64,
+        fresh: StreamId,
+    ) -> Result<(), SpoolError> {
+        if stream != self.stream || through <= self.sent {
+            return Ok(());
+        }
+        let sent = self.sent;
+        tracing::warn!(through, sent, "the alarms' spool is an older copy: another stream begins");
+        self.renew(fresh)
+    }
+
+    /// The relay says that the stream is another device's: this file was copied from there.
+    pub(crate) fn is_foreign(&mut self, stream: StreamId, fresh: StreamId) -> Result<(), SpoolError> {
+        if stream != self.stream {
+            return Ok(());
+        }
+        tracing::warn!("the alarms' spool is a copy of another device's: another stream begins");
+        self.renew(fresh)
+    }
+
+    /// The relay has all up to this number on its disk: they may go.
     pub(crate) fn acknowledged(
         &mut self,
         stream: StreamId,
@@ -232,13 +275,8 @@ impl Spool {
         if stream != self.stream {
             return Ok(());
         }
-        if through > self.newest {
-            tracing::warn!(
-                through,
-                newest = self.newest,
-                "the alarms' spool is an older copy: another stream begins"
-            );
-            return self.renew(fresh);
+        if through > self.sent {
+            return self.relay_has(stream, through, fresh);
         }
         let through = i64::try_from(through).unwrap_or(i64::MAX);
         let gone = self.database.execute("DELETE FROM entry WHERE seq <= ?1", [through])?;

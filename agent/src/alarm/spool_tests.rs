@@ -42,7 +42,7 @@ fn row(state: &str) -> StateRow {
     StateRow { rule: "cpu".into(), instance: String::new(), state: Some(state.as_bytes().to_vec()) }
 }
 
-fn summaries(spool: &Spool) -> Vec<(u64, String)> {
+fn summaries(spool: &mut Spool) -> Vec<(u64, String)> {
     let records = spool.batch().unwrap().map(|batch| batch.records).unwrap_or_default();
     records
         .into_iter()
@@ -58,16 +58,17 @@ fn what_was_confirmed_goes_and_numbers_are_never_used_again() {
     let dir = tempfile::tempdir().unwrap();
     let mut spool = open(dir.path());
     spool.commit(&[event(1, Transition::Raised), event(2, Transition::Raised)], &[row("a")]).unwrap();
+    assert_eq!(summaries(&mut spool).len(), 2);
     spool.acknowledged(stream(9), 2, stream(2)).unwrap();
     assert_eq!(spool.waiting(), 2, "another stream's acknowledgement means nothing");
     spool.acknowledged(stream(1), 1, stream(2)).unwrap();
-    assert_eq!(summaries(&spool), [(2, "2".into())]);
+    assert_eq!(summaries(&mut spool), [(2, "2".into())]);
     spool.acknowledged(stream(1), 2, stream(2)).unwrap();
     drop(spool);
     let mut spool = open(dir.path());
     assert_eq!((spool.newest(), spool.waiting(), spool.stream()), (2, 0, stream(1)));
     spool.commit(&[event(3, Transition::Cleared)], &[]).unwrap();
-    assert_eq!(summaries(&spool), [(3, "3".into())]);
+    assert_eq!(summaries(&mut spool), [(3, "3".into())]);
     assert_eq!(spool.rows().unwrap(), [row("a")]);
     assert_eq!(spool.oldest().unwrap(), Some(UnixMillis(1003)));
 }
@@ -77,10 +78,36 @@ fn a_restored_copy_begins_another_stream_and_sends_what_waits_in_it() {
     let dir = tempfile::tempdir().unwrap();
     let mut spool = open(dir.path());
     spool.commit(&[event(1, Transition::Raised)], &[]).unwrap();
-    spool.acknowledged(stream(1), 40, stream(2)).unwrap();
-    assert_eq!((spool.stream(), spool.waiting()), (stream(2), 1));
+    assert_eq!(summaries(&mut spool).len(), 1);
+    spool.relay_has(stream(1), 1, stream(2)).unwrap();
+    assert_eq!(spool.stream(), stream(1), "it has what was sent");
+    // Here it is copied; the original goes on to 3, and the copy, too, before it meets the relay: in another run.
+    spool.commit(&[event(2, Transition::Raised), event(3, Transition::Raised)], &[]).unwrap();
     drop(spool);
-    assert_eq!(open(dir.path()).stream(), stream(2));
+    let mut spool = open(dir.path());
+    spool.relay_has(stream(1), 3, stream(2)).unwrap();
+    assert_eq!((spool.stream(), spool.waiting()), (stream(2), 3));
+    assert_eq!(summaries(&mut spool), [(1, "1".into()), (2, "2".into()), (3, "3".into())]);
+    // The same, told by an answer.
+    spool.acknowledged(stream(2), 40, stream(3)).unwrap();
+    assert_eq!((spool.stream(), spool.waiting()), (stream(3), 3));
+    drop(spool);
+    assert_eq!(open(dir.path()).stream(), stream(3));
+}
+
+#[test]
+fn another_devices_stream_is_left_and_what_cannot_be_read_is_a_gap() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path());
+    spool.commit(&[event(1, Transition::Raised), event(2, Transition::Raised)], &[]).unwrap();
+    spool.is_foreign(stream(9), stream(2)).unwrap();
+    assert_eq!(spool.stream(), stream(1), "not this one");
+    spool.is_foreign(stream(1), stream(2)).unwrap();
+    assert_eq!((spool.stream(), spool.waiting()), (stream(2), 2));
+    spool.database.execute("UPDATE entry SET body = x'ff' WHERE seq = 1", []).unwrap();
+    assert_eq!(summaries(&mut spool), [(1, "gap 1".into()), (2, "2".into())]);
+    spool.acknowledged(stream(2), 2, stream(3)).unwrap();
+    assert_eq!(spool.waiting(), 0);
 }
 
 #[test]
@@ -112,7 +139,7 @@ fn too_many_entries_leave_a_gap_and_the_newest_state() {
             .unwrap();
     }
     spool.commit(&[event(12, Transition::FlappingBegan)], &[]).unwrap();
-    let kept = summaries(&spool);
+    let kept = summaries(&mut spool);
     let texts: Vec<&str> = kept.iter().map(|(_, text)| text.as_str()).collect();
     assert_eq!(texts, ["gap 7", "8", "10", "12", "12"]);
     assert!(kept.iter().all(|(seq, _)| *seq > 11), "numbers go on: {kept:?}");
@@ -124,8 +151,8 @@ fn too_many_entries_leave_a_gap_and_the_newest_state() {
         spool.commit(&[event(n, Transition::Raised)], &[]).unwrap();
     }
     let lost: u64 =
-        summaries(&spool).iter().filter_map(|(_, t)| t.strip_prefix("gap ")?.parse::<u64>().ok()).sum();
-    let events = summaries(&spool).iter().filter(|(_, text)| !text.starts_with("gap")).count() as u64;
+        summaries(&mut spool).iter().filter_map(|(_, t)| t.strip_prefix("gap ")?.parse::<u64>().ok()).sum();
+    let events = summaries(&mut spool).iter().filter(|(_, text)| !text.starts_with("gap")).count() as u64;
     assert!(spool.waiting() <= 10 && lost + events >= 39, "{lost} + {events}");
 }
 
@@ -180,6 +207,7 @@ fn spool_child() {
         writeln!(out, "wrote {n} {}", spool.newest()).unwrap();
         if n.is_multiple_of(7) {
             let through = spool.newest() - 3;
+            assert!(spool.batch().unwrap().is_some());
             writeln!(out, "confirms {through}").unwrap();
             spool.acknowledged(spool.stream(), through, stream(9)).unwrap();
         }
@@ -211,9 +239,9 @@ fn killed_at_any_moment_it_loses_nothing_and_repeats_no_number() {
         }
         child.wait().unwrap();
         assert!(seen >= want, "the child ended by itself");
-        let spool = open(dir.path());
+        let mut spool = open(dir.path());
         assert_eq!(spool.stream(), stream(1));
-        let waiting = summaries(&spool);
+        let waiting = summaries(&mut spool);
         for (n, seq) in said.iter().filter(|(_, seq)| *seq > confirmed).take(MAX_BATCH) {
             assert!(waiting.contains(&(*seq, n.to_string())), "{n} was said to be written: {waiting:?}");
         }

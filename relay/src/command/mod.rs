@@ -8,6 +8,7 @@ mod pages;
 mod receivers;
 mod run;
 mod status;
+mod token;
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,7 @@ use clap_complete::Shell;
 use crate::config::{Config, PORT};
 use crate::data::{self, DataDir};
 use crate::store::StoreError;
+use crate::token::May;
 
 /// The program's arguments.
 #[derive(Debug, Parser)]
@@ -59,6 +61,9 @@ enum Command {
     /// Who is told of alarms: how deliveries stand, tests, what was given up.
     #[command(subcommand)]
     Receivers(ReceiversCommand),
+    /// Who may use the HTTP interface.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Print what a shell needs to complete commands.
     Completions {
         /// The shell.
@@ -186,6 +191,38 @@ enum ReceiversCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Make a token for a program and print it, once.
+    Add {
+        /// Whose it is: stands in the audit log and beside what was done with it.
+        name: String,
+        /// See only, or also acknowledge, assign, snooze and open maintenance.
+        #[arg(long, value_enum, default_value_t = May::Read)]
+        may: May,
+        /// For how many days it is valid.
+        #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: u32,
+        #[command(flatten)]
+        location: Location,
+    },
+    /// Show the tokens there are, never what they are.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        location: Location,
+    },
+    /// Make a token worth nothing, at once.
+    Remove {
+        /// Which.
+        name: String,
+        #[command(flatten)]
+        location: Location,
+    },
+}
+
 /// Does what the arguments say.
 ///
 /// # Errors
@@ -225,6 +262,17 @@ pub fn main(arguments: Arguments) -> anyhow::Result<()> {
             }
             ReceiversCommand::Enable { name, location } => {
                 location.with(|config| block_on(receivers::enable(config, &name)))
+            }
+        },
+        Command::Token(command) => match command {
+            TokenCommand::Add { name, may, days, location } => {
+                location.with(|config| block_on(token::add(config, &name, may, days)))
+            }
+            TokenCommand::List { json, location } => {
+                location.with(|config| block_on(token::list(config, json)))
+            }
+            TokenCommand::Remove { name, location } => {
+                location.with(|config| block_on(token::remove(config, &name)))
             }
         },
         Command::Completions { shell } => pages::completions(shell),

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::config::Config;
 use crate::data;
 use crate::notify::schedule::Outcome;
-use crate::notify::worker::Sender;
+use crate::notify::sender::Sender;
 use crate::notify::{forms, test_notice, webhook};
 use crate::store::{Reader, Store};
 

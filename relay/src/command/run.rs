@@ -33,6 +33,9 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     if let Listen::On(address) = config.metrics_listen {
         relay.serve_http(address).await?;
     }
+    if let Listen::On(address) = config.api_listen {
+        relay.serve_api(address).await?;
+    }
     let claimed = relay.control().census().claimed;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %config.listen, key = %public, claimed, "the relay runs");
     stop.await;

@@ -85,10 +85,12 @@ impl Control {
         said: Monitoring,
     ) -> Result<Reply, Refusal> {
         let Some(PeerId::Device(device)) = peer.id() else { return Err(Refusal::NotAllowed) };
-        let owner = self.store.reader().stream_owner(&said.stream).await.map_err(storage)?;
-        if owner.is_some_and(|owner| owner != device) {
-            return Err(Refusal::ForeignStream);
-        }
+        let known = self.store.reader().stream(&said.stream).await.map_err(storage)?;
+        let through = match known {
+            Some((owner, _)) if owner != device => return Err(Refusal::ForeignStream),
+            Some((_, through)) => through,
+            None => 0,
+        };
         let site = site(peer.connection.remote_address().ip());
         self.store
             .write_alarm(AlarmWrite::Monitor(device, said.profile, site.clone()))
@@ -97,7 +99,7 @@ impl Control {
         let found = self.watch.absence().here(device, said.profile, &site, now_unix());
         self.watch.keep(found);
         self.store_found().await;
-        Ok(Reply::Done)
+        Ok(Reply::AlarmsStored { stream: said.stream, through })
     }
 
     pub(super) async fn alarms(&self, peer: &Peer, batch: Batch) -> Result<Reply, Refusal> {
@@ -272,8 +274,8 @@ impl Control {
         }
     }
 
-    pub(super) async fn close_window(&self, peer: &Peer, window: u64) -> Result<Reply, Refusal> {
-        let row = event(&peer.actor(), "maintenance.close", None, format!("window {window}"));
+    pub(crate) async fn close_window(&self, name: &str, window: u64) -> Result<Reply, Refusal> {
+        let row = event(name, "maintenance.close", None, format!("window {window}"));
         let write = Write::Alarm(Box::new(AlarmWrite::CloseWindow(window, now_unix())));
         match self.store.write_audited(write, vec![row]).await.map_err(storage)? {
             Applied::Conflict => Err(Refusal::NoSuchWindow),
@@ -281,7 +283,7 @@ impl Control {
         }
     }
 
-    pub(super) async fn windows(&self) -> Result<Reply, Refusal> {
+    pub(crate) async fn windows(&self) -> Result<Reply, Refusal> {
         let windows = self.store.reader().maintenance(now_unix(), PAGE).await.map_err(storage)?;
         Ok(Reply::Windows(that_fit(windows)))
     }

@@ -38,7 +38,7 @@ impl Control {
         allotted.map(Reply::Routing).ok_or(Refusal::Full { what: "support codes".into() })
     }
 
-    pub(super) async fn devices(&self, after: Option<DeviceId>) -> Result<Reply, Refusal> {
+    pub(crate) async fn devices(&self, after: Option<DeviceId>) -> Result<Reply, Refusal> {
         let rows = self.store.reader().devices(after, PAGE).await.map_err(storage)?;
         let state = self.state();
         let entries = rows

@@ -119,7 +119,9 @@ impl Control {
             (Request::OpenWindow(what), Caller::Person(who)) => {
                 self.open_window(&actor(who), &peer.actor(), what).await
             }
-            (Request::CloseWindow { window }, Caller::Person(_)) => self.close_window(peer, window).await,
+            (Request::CloseWindow { window }, Caller::Person(_)) => {
+                self.close_window(&peer.actor(), window).await
+            }
             (Request::Windows, Caller::Person(_)) => self.windows().await,
             (Request::Ping, Caller::Device(_) | Caller::Person(_) | Caller::Guest(_)) => Ok(Reply::Done),
             _ => Err(Refusal::NotAllowed),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use nearhand_shared::alarm::Severity;
 use serde::Deserialize;
 
+use super::mqtt;
 use super::schedule::RETRIES;
 use super::secret::{Hidden, SecretError};
 use super::webhook::{BadSecret, Secret};
@@ -31,6 +32,8 @@ pub enum ReceiverKind {
     Email,
     /// Syslog over TCP or TLS.
     Syslog,
+    /// An MQTT broker.
+    Mqtt,
 }
 
 /// How a connection to a mail server is protected.
@@ -56,6 +59,8 @@ pub struct ReceiverSection {
     /// It is told of alarms that are, or were, as bad as this.
     #[serde(default = "at_least")]
     pub min_severity: Severity,
+    /// It is told of an alarm only once that has stood unattended for so many seconds.
+    pub escalate_after_seconds: Option<u64>,
     /// Seconds after each failed try; when they are used up, it is given up.
     pub retry_seconds: Option<Vec<u64>>,
     /// Where to send, for those over HTTP.
@@ -80,9 +85,11 @@ pub struct ReceiverSection {
     pub port: Option<u16>,
     /// E-mail: how the connection is protected.
     pub encryption: Option<Encryption>,
-    /// Syslog: whether it is protected by TLS.
+    /// Syslog, MQTT: whether it is protected by TLS.
     pub tls: Option<bool>,
-    /// E-mail: the account.
+    /// MQTT: what topics begin with.
+    pub topic: Option<String>,
+    /// E-mail, MQTT: the account.
     pub username: Option<String>,
     /// Its password.
     pub password_file: Option<PathBuf>,
@@ -145,6 +152,21 @@ pub struct Syslog {
     pub tls: bool,
 }
 
+/// An MQTT broker.
+#[derive(Clone)]
+pub struct Broker {
+    /// Its name.
+    pub server: String,
+    /// Its port.
+    pub port: u16,
+    /// Whether by TLS.
+    pub tls: bool,
+    /// What topics begin with.
+    pub topic: String,
+    /// Name and password.
+    pub login: Option<(String, Hidden)>,
+}
+
 /// What a receiver of each kind needs.
 #[derive(Clone)]
 pub enum Target {
@@ -160,6 +182,8 @@ pub enum Target {
     Email(Box<Mail>),
     /// Syslog.
     Syslog(Syslog),
+    /// MQTT.
+    Mqtt(Box<Broker>),
 }
 
 /// A receiver, ready to be sent to.
@@ -169,6 +193,8 @@ pub struct Receiver {
     pub name: String,
     /// It is told of alarms that are, or were, as bad as this.
     pub at_least: Severity,
+    /// It is told of an alarm only once that has stood unattended for so long.
+    pub escalate_after: Option<Duration>,
     /// Seconds after each failed try.
     pub retries: Vec<u64>,
     /// Certificates to trust beside the system's.
@@ -258,6 +284,7 @@ impl ReceiverSection {
                 let port = self.port.unwrap_or(if tls { 6514 } else { 601 });
                 Target::Syslog(Syslog { server: self.server()?, port, tls })
             }
+            ReceiverKind::Mqtt => Target::Mqtt(Box::new(self.broker(dir)?)),
         };
         let retries = self.retry_seconds.clone().unwrap_or_else(|| RETRIES.to_vec());
         if retries.len() > 50 || retries.iter().any(|seconds| *seconds > 7 * 86_400) {
@@ -266,6 +293,7 @@ impl ReceiverSection {
         Ok(Receiver {
             name: self.name.clone(),
             at_least: self.min_severity,
+            escalate_after: self.escalation()?,
             retries,
             ca_file: self.ca_file.as_ref().map(|file| dir.join(file)),
             target,
@@ -282,24 +310,34 @@ impl ReceiverSection {
 
     /// A key that its kind doesn't know would be silently without effect.
     fn check_keys(&self) -> Result<(), ReceiverError> {
-        use ReceiverKind::{Alertmanager, Email, Otlp, Pagerduty, Syslog, Webhook};
+        use ReceiverKind::{Alertmanager, Email, Mqtt, Otlp, Pagerduty, Syslog, Webhook};
         const HTTP: &[ReceiverKind] = &[Webhook, Alertmanager, Pagerduty, Otlp];
-        let keys: [(&'static str, bool, &[ReceiverKind]); 17] = [
+        let keys: [(&'static str, bool, &[ReceiverKind]); 19] = [
             ("url", self.url.is_some(), HTTP),
             ("allow_private", self.allow_private.is_some(), HTTP),
-            ("ca_file", self.ca_file.is_some(), &[Webhook, Alertmanager, Pagerduty, Otlp, Email, Syslog]),
+            (
+                "ca_file",
+                self.ca_file.is_some(),
+                &[Webhook, Alertmanager, Pagerduty, Otlp, Email, Syslog, Mqtt],
+            ),
+            (
+                "escalate_after_seconds",
+                self.escalate_after_seconds.is_some(),
+                &[Webhook, Pagerduty, Otlp, Mqtt],
+            ),
             ("secret_file", self.secret_file.is_some(), &[Webhook]),
             ("previous_secret_file", self.previous_secret_file.is_some(), &[Webhook]),
             ("token_file", self.token_file.is_some(), &[Webhook, Alertmanager, Otlp]),
             ("routing_key_file", self.routing_key_file.is_some(), &[Pagerduty]),
             ("resend_seconds", self.resend_seconds.is_some(), &[Alertmanager]),
-            ("retry_seconds", self.retry_seconds.is_some(), &[Webhook, Pagerduty, Otlp, Email, Syslog]),
-            ("server", self.server.is_some(), &[Email, Syslog]),
-            ("port", self.port.is_some(), &[Email, Syslog]),
+            ("retry_seconds", self.retry_seconds.is_some(), &[Webhook, Pagerduty, Otlp, Email, Syslog, Mqtt]),
+            ("server", self.server.is_some(), &[Email, Syslog, Mqtt]),
+            ("port", self.port.is_some(), &[Email, Syslog, Mqtt]),
             ("encryption", self.encryption.is_some(), &[Email]),
-            ("tls", self.tls.is_some(), &[Syslog]),
-            ("username", self.username.is_some(), &[Email]),
-            ("password_file", self.password_file.is_some(), &[Email]),
+            ("tls", self.tls.is_some(), &[Syslog, Mqtt]),
+            ("topic", self.topic.is_some(), &[Mqtt]),
+            ("username", self.username.is_some(), &[Email, Mqtt]),
+            ("password_file", self.password_file.is_some(), &[Email, Mqtt]),
             ("from", self.from.is_some(), &[Email]),
             ("to", self.to.is_some() || self.digest_seconds.is_some(), &[Email]),
         ];
@@ -363,21 +401,46 @@ impl ReceiverSection {
         Ok(Endpoint { tls, host, port, path, allow_private: self.allow_private.unwrap_or(false), token })
     }
 
+    fn escalation(&self) -> Result<Option<Duration>, ReceiverError> {
+        let Some(seconds) = self.escalate_after_seconds else { return Ok(None) };
+        if !(1..=7 * 86_400).contains(&seconds) {
+            return Err(self.key("escalate_after_seconds", "can be 1 to 604800"));
+        }
+        Ok(Some(Duration::from_secs(seconds)))
+    }
+
+    fn login(&self, dir: &Path) -> Result<Option<(String, Hidden)>, ReceiverError> {
+        match (&self.username, &self.password_file) {
+            (Some(user), Some(file)) => Ok(Some((user.clone(), self.hidden(dir, file)?))),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(self.key("password_file", "is missing")),
+            (None, Some(_)) => Err(self.key("username", "is missing")),
+        }
+    }
+
+    fn broker(&self, dir: &Path) -> Result<Broker, ReceiverError> {
+        let tls = self.tls.unwrap_or(true);
+        let login = self.login(dir)?;
+        if login.is_some() && !tls {
+            return Err(self.key("tls", "can't be false where a password is sent"));
+        }
+        let topic = self.topic.clone().unwrap_or_else(|| "nearhand/alarms".to_owned());
+        if !mqtt::is_topic(&topic) {
+            return Err(self.key("topic", "must be a topic without wildcards, such as \"nearhand/alarms\""));
+        }
+        let port = self.port.unwrap_or(if tls { 8883 } else { 1883 });
+        Ok(Broker { server: self.server()?, port, tls, topic, login })
+    }
+
     fn mail(&self, dir: &Path) -> Result<Mail, ReceiverError> {
         let mailbox = |key: &'static str, text: &String| {
             text.parse().map_err(|_| self.key(key, format!("{text:?} is no mail address")))
         };
         let encryption = self.encryption.unwrap_or(Encryption::Starttls);
-        let login = match (&self.username, &self.password_file) {
-            (Some(user), Some(file)) if encryption == Encryption::None => {
-                let _ = (user, file);
-                return Err(self.key("encryption", "can't be \"none\" where a password is sent"));
-            }
-            (Some(user), Some(file)) => Some((user.clone(), self.hidden(dir, file)?)),
-            (None, None) => None,
-            (Some(_), None) => return Err(self.key("password_file", "is missing")),
-            (None, Some(_)) => return Err(self.key("username", "is missing")),
-        };
+        let login = self.login(dir)?;
+        if login.is_some() && encryption == Encryption::None {
+            return Err(self.key("encryption", "can't be \"none\" where a password is sent"));
+        }
         let to = self.needed("to", self.to.as_ref())?;
         if to.is_empty() || to.len() > 50 {
             return Err(self.key("to", "must name 1 to 50 addresses"));
@@ -459,6 +522,14 @@ mod tests {
             error(&format!("{mail}username = \"a\"\npassword_file = \"a.secret\"\nencryption = \"none\""))
                 .contains("password")
         );
+        let mqtt = "kind = \"mqtt\"\nserver = \"broker.example\"\n";
+        assert!(one(mqtt).is_ok());
+        assert!(error(&format!("{mqtt}topic = \"a/#\"")).contains("without wildcards"));
+        let login = "username = \"a\"\npassword_file = \"a.secret\"\n";
+        assert!(one(&format!("{mqtt}{login}")).is_ok());
+        assert!(error(&format!("{mqtt}{login}tls = false")).contains("where a password is sent"));
+        assert!(error(&format!("{mqtt}escalate_after_seconds = 0")).contains("1 to 604800"));
+        assert!(error(&format!("{mail}escalate_after_seconds = 5")).contains("no meaning"));
         assert!(error("kind = \"pagerduty\"").contains("routing_key_file is missing"));
         let twice = format!("[[receivers]]\nname = \"a\"\n{web}secret_file = \"a.secret\"\n").repeat(2);
         assert!(parse(dir.path(), &twice).err().is_some_and(|e| e.contains("two receivers")));

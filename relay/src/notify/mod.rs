@@ -2,17 +2,22 @@
 //!
 //! The relay's database is the truth; a receiver is a projection of it. Each notice lies in the outbox, written in
 //! the same transaction as what it tells, until the receiver has it; its id is the same at every attempt, so that a
-//! receiver can tell a repetition. Cores: `schedule` (when again), `guard` (where to), and the forms of each
-//! receiver. Drivers: [`worker`], [`http`], `mail`, `syslog`.
+//! receiver can tell a repetition. Cores: `schedule` (when again), `escalation` (whether yet), `guard` (where to), and the forms of each
+//! receiver. Drivers: [`worker`], [`sender`], [`http`], `mail`, `mqtt`,
+//! `stream`.
 
 pub mod alertmanager;
 pub mod config;
+pub mod deliveries;
+pub mod escalation;
 pub mod forms;
 pub mod guard;
 pub mod http;
 pub mod mail;
+pub mod mqtt;
 pub mod schedule;
 pub mod secret;
+pub mod sender;
 pub mod stream;
 pub mod webhook;
 pub mod worker;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nearhand_shared::time::UnixMillis;
 
-use crate::store::{Settled, Waiting};
+use crate::store::{Fate, Settled, Waiting};
 
 /// Seconds after each failed try, as Standard Webhooks has them: the tenth failure is the last.
 pub const RETRIES: [u64; 9] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
@@ -54,18 +54,20 @@ pub fn settle(
 ) -> Settled {
     let attempts = waiting.attempts.saturating_add(1);
     let index = usize::try_from(waiting.attempts).unwrap_or(usize::MAX);
-    let again = match outcome {
-        Outcome::Failed(_) => retries.get(index).map(|seconds| now.after(spread(*seconds, random))),
+    let fate = match outcome {
+        Outcome::Failed(_) => {
+            retries.get(index).map_or(Fate::Dead, |seconds| Fate::Again(now.after(spread(*seconds, random))))
+        }
         // Kept for when the receiver is enabled again.
-        Outcome::Gone(_) => Some(now),
-        Outcome::Delivered(_) | Outcome::Refused(_) => None,
+        Outcome::Gone(_) => Fate::Again(now),
+        Outcome::Delivered(_) => Fate::Delivered,
+        Outcome::Refused(_) => Fate::Dead,
     };
     Settled {
         receiver: receiver.to_owned(),
         number: waiting.notice.number,
         attempts: if matches!(outcome, Outcome::Gone(_)) { waiting.attempts } else { attempts },
-        again,
-        delivered: matches!(outcome, Outcome::Delivered(_)),
+        fate,
         answer: nearhand_shared::text::one_line(outcome.answer(), MAX_ANSWER),
     }
 }
@@ -92,18 +94,17 @@ mod tests {
         };
         let failed = || Outcome::Failed("503".into());
         let first = after(0, failed(), 1 << 31);
-        assert_eq!(
-            (first.again, first.attempts, first.delivered),
-            (Some(UnixMillis(now.0 + 5_000)), 1, false)
-        );
-        assert_eq!(after(0, failed(), 0).again, Some(UnixMillis(now.0 + 4_000)));
-        assert_eq!(after(0, failed(), u32::MAX).again.map(|at| at.0 / 10), Some((now.0 + 5_999) / 10));
-        assert_eq!(after(8, failed(), 1 << 31).again, Some(UnixMillis(now.0 + 86_400_000)));
-        assert_eq!(after(9, failed(), 0).again, None, "given up");
+        let again = |ms: u64| Fate::Again(UnixMillis(now.0 + ms));
+        assert_eq!((first.fate, first.attempts), (again(5_000), 1));
+        assert_eq!(after(0, failed(), 0).fate, again(4_000));
+        let Fate::Again(latest) = after(0, failed(), u32::MAX).fate else { panic!() };
+        assert_eq!(latest.0 / 10, (now.0 + 5_999) / 10);
+        assert_eq!(after(8, failed(), 1 << 31).fate, again(86_400_000));
+        assert_eq!(after(9, failed(), 0).fate, Fate::Dead, "given up");
         let done = after(3, Outcome::Delivered("200".into()), 0);
-        assert_eq!((done.again, done.attempts, done.delivered), (None, 4, true));
-        assert_eq!(after(0, Outcome::Refused("400".into()), 0).again, None);
+        assert_eq!((done.fate, done.attempts), (Fate::Delivered, 4));
+        assert_eq!(after(0, Outcome::Refused("400".into()), 0).fate, Fate::Dead);
         let gone = after(2, Outcome::Gone("410".into()), 0);
-        assert_eq!((gone.again, gone.attempts), (Some(now), 2), "kept for later");
+        assert_eq!((gone.fate, gone.attempts), (again(0), 2), "kept for later");
     }
 }

@@ -1,27 +1,25 @@
-//! A worker for each receiver: takes what is due from the outbox, sends it, writes down what became of it.
+//! A worker for each receiver: takes what is due from the outbox, has it sent, writes down what became of it.
 //!
 //! Nothing is kept here that isn't in the database: a relay that is killed sends again what it didn't write down, with
 //! the same id.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use nearhand_shared::text;
 use nearhand_shared::time::UnixMillis;
 use rand_core::{OsRng, RngCore};
-use rustls::ClientConfig;
 use serde_json::Value;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::config::{Endpoint, Receiver, Target};
-use super::mail::{MailError, Mailer};
+use super::config::{Endpoint, Target};
+use super::deliveries::Deliveries;
 use super::schedule::{self, Outcome};
-use super::stream::{self, TrustError};
-use super::{Notice, alertmanager, forms, http, webhook};
+use super::sender::{Sender, api};
+use super::{Notice, alertmanager, escalation};
 use crate::alarm::Kind;
-use crate::store::{AlarmWrite, Outlet, Settled, Store, StoreError, Waiting};
+use crate::store::{AlarmWrite, Fate, Settled, Store, StoreError, Waiting};
 
 /// Deliveries to one receiver that are under way at once.
 const ABREAST: usize = 8;
@@ -31,195 +29,6 @@ const PAGE: usize = 100;
 const LOOK: Duration = Duration::from_secs(5);
 /// Alerts of one request to Alertmanager.
 const ALERTS: usize = 500;
-/// Longest answer that is kept or shown, in characters.
-const MAX_ANSWER: usize = 300;
-
-/// How deliveries went since the start.
-#[derive(Debug, Default)]
-pub struct Deliveries {
-    counts: Mutex<BTreeMap<(String, &'static str), u64>>,
-    lags: Mutex<BTreeMap<String, (u64, u64)>>,
-}
-
-impl Deliveries {
-    fn count(&self, receiver: &str, outcome: &Outcome, lag_ms: u64) {
-        let key = (receiver.to_owned(), outcome.name());
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default() += 1;
-        if matches!(outcome, Outcome::Delivered(_)) {
-            let mut lags = self.lags.lock().unwrap_or_else(PoisonError::into_inner);
-            let lag = lags.entry(receiver.to_owned()).or_default();
-            *lag = (lag.0.saturating_add(lag_ms), lag.1.saturating_add(1));
-        }
-    }
-
-    /// Tries by receiver and result.
-    pub fn counts(&self) -> Vec<((String, &'static str), u64)> {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.iter().map(|(key, count)| (key.clone(), *count)).collect()
-    }
-
-    /// By receiver: milliseconds from what happened to its delivery, added up, and how many deliveries that were.
-    pub fn lags(&self) -> Vec<(String, (u64, u64))> {
-        let lags = self.lags.lock().unwrap_or_else(PoisonError::into_inner);
-        lags.iter().map(|(name, lag)| (name.clone(), *lag)).collect()
-    }
-}
-
-/// Why a receiver can't be sent to at all.
-#[derive(Debug, thiserror::Error)]
-pub enum SenderError {
-    /// Its certificates.
-    #[error("receiver {0:?}")]
-    Trust(String, #[source] TrustError),
-    /// Its mail server.
-    #[error("receiver {0:?}")]
-    Mail(String, #[source] MailError),
-}
-
-/// A receiver that can be sent to.
-pub struct Sender {
-    receiver: Receiver,
-    tls: Arc<ClientConfig>,
-    mailer: Option<Mailer>,
-    /// The relay's name, for syslog.
-    host: String,
-}
-
-impl Sender {
-    /// For a receiver; `host` is the relay's name.
-    ///
-    /// # Errors
-    /// [`SenderError`].
-    pub fn new(receiver: Receiver, host: &str) -> Result<Self, SenderError> {
-        let name = || receiver.name.clone();
-        let ca_file = receiver.ca_file.as_deref();
-        let tls = stream::trust(ca_file).map_err(|error| SenderError::Trust(name(), error))?;
-        let mailer = match &receiver.target {
-            Target::Email(mail) => {
-                Some(Mailer::new(mail, ca_file).map_err(|error| SenderError::Mail(name(), error))?)
-            }
-            _ => None,
-        };
-        Ok(Self { receiver, tls, mailer, host: host.to_owned() })
-    }
-
-    /// What the writer has to know of it.
-    pub fn outlet(&self) -> Outlet {
-        Outlet { name: self.receiver.name.clone(), at_least: self.receiver.at_least }
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.receiver.name
-    }
-
-    /// Sends a marked test.
-    pub async fn test(&self, notice: &Notice) -> Outcome {
-        match &self.receiver.target {
-            Target::Alertmanager(endpoint, _) => {
-                self.post(endpoint, alertmanager::test(notice, now()).to_string(), Vec::new(), api).await
-            }
-            Target::Pagerduty(endpoint, key) => {
-                let first = self.one(notice).await;
-                if matches!(first, Outcome::Delivered(_)) {
-                    // A test leaves no incident behind.
-                    let end = forms::pagerduty(notice, key.expose(), "resolve").to_string();
-                    return self.post(endpoint, end, Vec::new(), api).await;
-                }
-                first
-            }
-            _ => self.one(notice).await,
-        }
-    }
-
-    /// Sends one notice.
-    async fn one(&self, notice: &Notice) -> Outcome {
-        match &self.receiver.target {
-            Target::Webhook(endpoint, secrets) => {
-                let body = webhook::body(notice).to_string();
-                let headers = webhook::headers(&notice.id, &body, secrets, now());
-                self.post(endpoint, body, headers, hook).await
-            }
-            Target::Pagerduty(endpoint, key) => {
-                let action = forms::pagerduty_action(notice.kind);
-                let body = forms::pagerduty(notice, key.expose(), action).to_string();
-                self.post(endpoint, body, Vec::new(), api).await
-            }
-            Target::Otlp(endpoint) => {
-                self.post(endpoint, forms::otlp(notice).to_string(), Vec::new(), otlp).await
-            }
-            Target::Email(_) | Target::Syslog(_) => self.many(&[notice]).await,
-            Target::Alertmanager(..) => Outcome::Refused("Alertmanager is sent the whole state".to_owned()),
-        }
-    }
-
-    /// Sends several notices in one message or connection.
-    async fn many(&self, notices: &[&Notice]) -> Outcome {
-        match (&self.receiver.target, &self.mailer) {
-            (Target::Email(_), Some(mailer)) => mailer.send(notices).await,
-            (Target::Syslog(to), _) => {
-                let frames: Vec<u8> =
-                    notices.iter().flat_map(|notice| forms::syslog(notice, &self.host)).collect();
-                let tls = to.tls.then_some(&self.tls);
-                // A log server stands inside; what must never be connected to still isn't.
-                match stream::connect(&to.server, to.port, tls, true).await {
-                    Ok(mut stream) => match stream::send_all(&mut *stream, &frames).await {
-                        Ok(()) => Outcome::Delivered("taken".to_owned()),
-                        Err(error) => Outcome::Failed(format!("the connection broke off: {error}")),
-                    },
-                    Err(error) => Outcome::Failed(text::chain(&error)),
-                }
-            }
-            _ => Outcome::Refused("this receiver takes one notice at a time".to_owned()),
-        }
-    }
-
-    async fn post(
-        &self,
-        to: &Endpoint,
-        body: String,
-        headers: Vec<(&'static str, String)>,
-        judge: fn(u16, String) -> Outcome,
-    ) -> Outcome {
-        match http::post(to, &self.tls, headers, body).await {
-            Ok(answer) => {
-                let said = text::one_line(&format!("{} {}", answer.status, answer.body), MAX_ANSWER);
-                judge(answer.status, said)
-            }
-            Err(error) => Outcome::Failed(text::chain(&error)),
-        }
-    }
-}
-
-/// Standard Webhooks: only 2xx is success, 410 is the end, everything else may pass.
-fn hook(status: u16, said: String) -> Outcome {
-    match status {
-        200..=299 => Outcome::Delivered(said),
-        410 => Outcome::Gone(said),
-        _ => Outcome::Failed(said),
-    }
-}
-
-/// What says 400 about a message says it the next time, too.
-fn api(status: u16, said: String) -> Outcome {
-    match status {
-        200..=299 => Outcome::Delivered(said),
-        400 | 413 | 422 => Outcome::Refused(said),
-        _ => Outcome::Failed(said),
-    }
-}
-
-fn otlp(status: u16, said: String) -> Outcome {
-    let rejected = said
-        .split_once(' ')
-        .and_then(|(_, body)| serde_json::from_str::<Value>(body).ok())
-        .and_then(|body| body.pointer("/partialSuccess/rejectedLogRecords").cloned())
-        .is_some_and(|count| !(count.is_null() || count == 0 || count == "0"));
-    match api(status, said) {
-        Outcome::Delivered(said) if rejected => Outcome::Refused(said),
-        other => other,
-    }
-}
 
 /// Starts a worker for each receiver.
 pub fn start(store: &Store, senders: Vec<Sender>, deliveries: &Arc<Deliveries>) -> Vec<JoinHandle<()>> {
@@ -284,7 +93,10 @@ impl Worker {
             Target::Alertmanager(endpoint, every) => self.converge(endpoint, *every, resend).await,
             Target::Email(mail) => self.digest(mail.digest).await,
             Target::Syslog(_) => self.together().await,
-            Target::Webhook(..) | Target::Pagerduty(..) | Target::Otlp(_) => self.each().await,
+            Target::Mqtt(_) if self.sender.receiver.escalate_after.is_none() => self.together().await,
+            Target::Webhook(..) | Target::Pagerduty(..) | Target::Otlp(_) | Target::Mqtt(_) => {
+                self.each().await
+            }
         }
     }
 
@@ -294,9 +106,16 @@ impl Worker {
         if due.now.is_empty() {
             return Ok(wait_for(due.next));
         }
+        let due = match self.sender.receiver.escalate_after {
+            Some(delay) => self.unattended(due.now, delay).await?,
+            None => due.now,
+        };
+        if due.is_empty() {
+            return Ok(Next::Again);
+        }
         let mut tasks: JoinSet<(Waiting, Outcome)> = JoinSet::new();
         let mut done = Vec::new();
-        for waiting in due.now {
+        for waiting in due {
             if tasks.len() >= ABREAST {
                 done.extend(tasks.join_next().await.and_then(Result::ok));
             }
@@ -310,6 +129,33 @@ impl Worker {
             done.extend(joined.ok());
         }
         self.settle(done).await
+    }
+
+    /// Those of the due whose alarms have stood unattended for long enough; the others are put off or passed over.
+    async fn unattended(&self, due: Vec<Waiting>, delay: Duration) -> Result<Vec<Waiting>, StoreError> {
+        let (reader, name, at) = (self.store.reader(), self.sender.name(), now());
+        let (mut tell, mut settled) = (Vec::new(), Vec::new());
+        for waiting in due {
+            let notice = &waiting.notice;
+            let told = reader.has_heard(name, notice).await?;
+            let alarm = reader.alarm_itself(&notice.alarm.id).await?;
+            let (fate, answer) = match escalation::step(notice, told, alarm.as_ref(), delay, at) {
+                escalation::Step::Tell => {
+                    tell.push(waiting);
+                    continue;
+                }
+                escalation::Step::Wait(until) => {
+                    (Fate::Again(until), "not yet: somebody may take care of it")
+                }
+                escalation::Step::Pass => (Fate::Passed, "somebody took care of it in time"),
+            };
+            let (receiver, number, attempts) = (name.to_owned(), notice.number, waiting.attempts);
+            settled.push(Settled { receiver, number, attempts, fate, answer: answer.to_owned() });
+        }
+        if !settled.is_empty() {
+            self.store.write_alarm(AlarmWrite::Settle(settled, at)).await?;
+        }
+        Ok(tell)
     }
 
     /// All that wait, in order, once the first of them may be tried.
@@ -444,7 +290,7 @@ impl Worker {
         for answer in unhappy.iter().take(3) {
             tracing::info!(receiver = name, answer, "not delivered");
         }
-        let progress = settled.iter().any(|one| one.delivered);
+        let progress = settled.iter().any(|one| one.fate == Fate::Delivered);
         self.store.write_alarm(AlarmWrite::Settle(settled, at)).await?;
         if let Some(said) = gone {
             tracing::warn!(receiver = name, answer = said, "the receiver wants no more: disabled");

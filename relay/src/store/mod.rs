@@ -9,6 +9,7 @@ mod codec;
 mod error;
 mod read;
 pub mod schema;
+mod tokens;
 pub mod writer;
 
 use std::path::Path;
@@ -24,7 +25,8 @@ use sqlx::{AnyConnection, AnyPool, Connection, Executor};
 use tokio::sync::{mpsc, watch};
 
 pub use alarms::{
-    AlarmCounts, AlarmWrite, DeadLetter, Due, MAX_OPEN, MAX_WINDOWS, OutboxState, Outlet, Settled, Waiting,
+    AlarmCounts, AlarmWrite, DeadLetter, Due, Fate, MAX_OPEN, MAX_WINDOWS, OutboxState, Outlet, Settled,
+    Waiting,
 };
 pub use error::StoreError;
 pub use read::{DeviceRow, SessionRow, Stored};

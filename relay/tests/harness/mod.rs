@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nearhand_relay::admission::{Rules, claim_hash};
 use nearhand_relay::control::{CLAIM, Limits, Patience};
-use nearhand_relay::notify::worker::Sender;
+use nearhand_relay::notify::sender::Sender;
 use nearhand_relay::path::{Path, PathError, Totals, Usage};
 use nearhand_relay::serve::{Relay, endpoint_config, server_config};
 use nearhand_relay::store::{Database, Write};
@@ -242,6 +242,10 @@ impl Member {
             Role::Device => Hello::Device { program, credential, facts: facts() },
             _ => Hello::Person { program, credential },
         })
+    }
+
+    pub fn technician_id(&self) -> nearhand_shared::id::TechnicianId {
+        self.key.public().technician_id()
     }
 
     pub fn device_id(&self) -> DeviceId {

@@ -21,7 +21,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use serde_json::Value;
 
 /// A program that is killed when it is dropped.
-pub struct Peer(Child);
+pub struct Peer(pub Child);
 
 impl Drop for Peer {
     fn drop(&mut self) {
@@ -104,6 +104,56 @@ pub fn rsyslog(dir: &Path, port: u16) -> Peer {
         "rsyslogd",
         &["-n", "-f", &config.display().to_string(), "-i", &dir.join("pid").display().to_string()],
     )
+}
+
+/// A broker that takes whoever has the password.
+pub fn mosquitto(dir: &Path, port: u16, user: &str, password: &str) -> Peer {
+    let (config, passwords) = (dir.join("mosquitto.conf"), dir.join("mosquitto.passwords"));
+    let made =
+        Command::new("mosquitto_passwd").args(["-c", "-b"]).arg(&passwords).args([user, password]).status();
+    assert!(
+        made.is_ok_and(|status| status.success()),
+        "mosquitto_passwd: `scripts/setup` installs what tests need"
+    );
+    let (cert, key) = (dir.join("broker.pem"), dir.join("broker.key"));
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args([
+            "-subj",
+            "/CN=127.0.0.1",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-addext",
+            "basicConstraints=CA:FALSE",
+        ])
+        .args([
+            std::ffi::OsStr::new("-keyout"),
+            key.as_os_str(),
+            std::ffi::OsStr::new("-out"),
+            cert.as_os_str(),
+        ])
+        .stderr(Stdio::null())
+        .status();
+    assert!(made.is_ok_and(|status| status.success()), "openssl makes a certificate");
+    let text = format!(
+        "listener {port} 127.0.0.1\nallow_anonymous false\npassword_file {}\ncertfile {}\nkeyfile {}\nuser root\n\
+         log_type none\n",
+        passwords.display(),
+        cert.display(),
+        key.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    Peer::start("mosquitto", &["-c", &config.display().to_string()])
 }
 
 /// Writes each message's text into `mail`, one file for each.

@@ -167,7 +167,9 @@ pub enum Request {
     Revoke(Signed<RevocationList>),
     /// Device, person: keeps the round trip honest; answered with [`Reply::Done`].
     Ping,
-    /// Device: what its monitoring is, once on each connection before the first [`Request::Alarms`].
+    /// Device: what its monitoring is, once on each connection before the first [`Request::Alarms`]. Answered with
+    /// [`Reply::AlarmsStored`]: how far the relay has the stream (0: not at all). A spool that can't have sent that
+    /// much was restored from a copy, and begins another stream.
     Monitoring(Monitoring),
     /// Device: what its rules found. Answered with [`Reply::AlarmsStored`] once it is on the relay's disk; sent again
     /// until then, and taken once.
@@ -244,7 +246,7 @@ pub enum Reply {
         /// The rows.
         rows: Vec<Row>,
     },
-    /// To [`Request::Alarms`]: these are stored, and may be forgotten by the device.
+    /// To [`Request::Alarms`] and [`Request::Monitoring`]: these are stored, and may be forgotten by the device.
     AlarmsStored {
         /// Of which stream.
         stream: StreamId,

@@ -15,6 +15,7 @@
 //!
 //! `tests/golden` holds the bytes of every released message.
 
+pub mod alarm_json;
 pub mod alarms;
 pub mod control;
 pub mod local;

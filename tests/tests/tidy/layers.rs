@@ -127,8 +127,14 @@ pub(crate) const DRIVERS: &[Driver] = &[
         because: "the database; the relay's own alarm stream is born when it is opened",
     },
     Driver { at: "relay/src/notify/worker.rs", may: ALL, because: "the workers that deliver notices" },
+    Driver {
+        at: "relay/src/notify/sender.rs",
+        may: ALL,
+        because: "one try at a receiver, stamped with the time",
+    },
     Driver { at: "relay/src/notify/http.rs", may: ALL, because: "requests to receivers" },
     Driver { at: "relay/src/notify/stream.rs", may: ALL, because: "connections to receivers" },
+    Driver { at: "relay/src/notify/mqtt.rs", may: &[Async], because: "talks to a broker" },
     Driver { at: "relay/src/notify/mail.rs", may: &[Async], because: "hands mail to its server" },
     Driver { at: "technician/src/main.rs", may: ALL, because: "starts the runtime" },
     Driver {

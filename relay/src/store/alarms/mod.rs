@@ -14,7 +14,7 @@ use sqlx::{Any, Transaction};
 use super::StoreError;
 use super::codec::to_big;
 pub(super) use book::Book;
-pub use outbox::{Due, Settled, Waiting};
+pub use outbox::{Due, Fate, Settled, Waiting};
 pub use read::{AlarmCounts, DeadLetter, OutboxState};
 
 use crate::alarm::absence::Finding;

@@ -8,6 +8,7 @@ use sqlx::{Any, Row, Transaction};
 use super::book::to_json;
 use super::rows::{self, Value};
 use super::{Outlet, read};
+use crate::alarm::Kind;
 use crate::notify::Notice;
 use crate::store::codec::{from_big, to_big};
 use crate::store::{Reader, StoreError};
@@ -41,12 +42,23 @@ pub struct Settled {
     pub number: u64,
     /// How often it was tried by now.
     pub attempts: u32,
-    /// When to try again; `None`: not again.
-    pub again: Option<UnixMillis>,
-    /// The receiver has it.
-    pub delivered: bool,
+    /// How it goes on.
+    pub fate: Fate,
     /// What the receiver said, made safe.
     pub answer: String,
+}
+
+/// How it goes on with a notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// The receiver has it.
+    Delivered,
+    /// It is tried again then.
+    Again(UnixMillis),
+    /// It is given up, and kept for a replay.
+    Dead,
+    /// The receiver needn't hear it.
+    Passed,
 }
 
 pub(super) async fn post(
@@ -93,10 +105,11 @@ pub(in crate::store) async fn settle(
     at: UnixMillis,
 ) -> Result<(), StoreError> {
     for one in settled {
-        let (state, due, settled_at) = match (one.delivered, one.again) {
-            (true, _) => ("delivered", 0, to_big(at.0)),
-            (false, Some(again)) => ("waiting", to_big(again.0), 0),
-            (false, None) => ("dead", 0, to_big(at.0)),
+        let (state, due, settled_at) = match one.fate {
+            Fate::Delivered => ("delivered", 0, to_big(at.0)),
+            Fate::Again(again) => ("waiting", to_big(again.0), 0),
+            Fate::Dead => ("dead", 0, to_big(at.0)),
+            Fate::Passed => ("passed", 0, to_big(at.0)),
         };
         // Only while it waits: `replay` may have begun it anew.
         sqlx::query(
@@ -155,6 +168,28 @@ impl Reader {
             .await?
             .try_get::<Option<i64>, _>("next")?;
         Ok(Due { now: now_due, next: next.map(|at| UnixMillis(from_big(at))) })
+    }
+}
+
+impl Reader {
+    /// Whether a receiver has heard of an alarm since it began, before a notice of that number. What was given up
+    /// counts: it was its turn.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn has_heard(&self, receiver: &str, notice: &Notice) -> Result<bool, StoreError> {
+        let row = sqlx::query(
+            "SELECT o.state, n.kind FROM outbox o JOIN notices n ON n.number = o.number WHERE o.receiver = $1 \
+             AND o.fingerprint = $2 AND o.number < $3 ORDER BY o.number DESC LIMIT 1",
+        )
+        .bind(receiver.to_owned())
+        .bind(notice.alarm.id.to_string())
+        .bind(to_big(notice.number))
+        .fetch_optional(self.pool())
+        .await?;
+        let Some(row) = row else { return Ok(false) };
+        let (state, kind): (String, String) = (row.try_get("state")?, row.try_get("kind")?);
+        Ok(matches!(state.as_str(), "delivered" | "dead") && kind != Kind::Resolved.name())
     }
 }
 

@@ -91,16 +91,22 @@ impl Reader {
         Ok(from_big(row.try_get("newest")?))
     }
 
-    /// The device that a stream belongs to.
+    /// The device that a stream belongs to, and the number through which it is stored.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn stream_owner(&self, stream: &StreamId) -> Result<Option<DeviceId>, StoreError> {
-        let row = sqlx::query("SELECT device FROM alarm_streams WHERE stream = $1")
+    pub async fn stream(&self, stream: &StreamId) -> Result<Option<(DeviceId, u64)>, StoreError> {
+        let row = sqlx::query("SELECT device, through FROM alarm_streams WHERE stream = $1")
             .bind(stream.to_string())
             .fetch_optional(self.pool())
             .await?;
-        row.map(|row| parse(&row.try_get::<String, _>("device")?, "alarm_streams")).transpose()
+        let known = |row: AnyRow| {
+            Ok((
+                parse(&row.try_get::<String, _>("device")?, "alarm_streams")?,
+                from_big(row.try_get("through")?),
+            ))
+        };
+        row.map(known).transpose()
     }
 
     /// Alarms that changed after a number, and the number to go on after.
@@ -149,6 +155,16 @@ impl Reader {
         .fetch_optional(self.pool())
         .await?;
         row.as_ref().map(entry).transpose()
+    }
+
+    /// One alarm as the relay's rules see it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn alarm_itself(&self, id: &Fingerprint) -> Result<Option<Alarm>, StoreError> {
+        let sql = "SELECT body FROM alarms WHERE fingerprint = $1";
+        let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(self.pool()).await?;
+        row.as_ref().map(alarm).transpose()
     }
 
     /// What happened to an alarm after a number.

@@ -1,0 +1,250 @@
+//! Devices, alarms and maintenance: requests in, the control plane's answers out.
+
+use std::time::Duration;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use nearhand_shared::alarm::Severity;
+use nearhand_shared::id::{DeviceId, Fingerprint, TechnicianId};
+use nearhand_shared::message::alarm_json::{alarm_json, happening_json, window_json};
+use nearhand_shared::message::alarms::{Act, Actor, AlarmFilter, MAX_FOLLOW_MS, NewWindow};
+use nearhand_shared::message::control::{Refusal, Reply};
+use nearhand_shared::text;
+use nearhand_shared::time::UnixMillis;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::problem::Problem;
+use super::{Answer, Api, Caller, now, ok, parsed};
+
+/// Longest label of a device that is passed on, in characters.
+const MAX_LABEL: usize = 100;
+
+fn bad(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, detail)
+}
+
+/// The control plane answered something else than was asked: that can't be.
+fn unexpected() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the relay made a mistake: see its log")
+}
+
+fn queried<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
+    query.map(|Query(query)| query).map_err(|error| bad(error.body_text()))
+}
+
+fn device_id(text: &str) -> Result<DeviceId, Problem> {
+    text.parse().map_err(|_| bad(format!("{text:?} is no device's id: /api/v1/devices lists them")))
+}
+
+fn alarm_id(text: &str) -> Result<Fingerprint, Problem> {
+    text.parse().map_err(|_| Refusal::NoSuchAlarm.into())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DevicesQuery {
+    after: Option<String>,
+}
+
+pub(super) async fn devices(
+    State(api): State<Api>,
+    query: Result<Query<DevicesQuery>, QueryRejection>,
+) -> Answer {
+    let after = queried(query)?.after.as_deref().map(device_id).transpose()?;
+    let Reply::Devices(entries) = api.control.devices(after).await? else { return Err(unexpected()) };
+    let next = entries.last().map(|entry| entry.id.to_string());
+    let devices: Vec<Value> = entries
+        .into_iter()
+        .map(|entry| {
+            let label = entry.credential.invite.peek().map(|invite| invite.name).unwrap_or_default();
+            json!({
+                "id": entry.id.to_string(),
+                "name": text::one_line(&label, MAX_LABEL),
+                "hostname": text::one_line(&entry.facts.hostname, MAX_LABEL),
+                "os": text::one_line(&entry.facts.os, MAX_LABEL),
+                "version": text::one_line(&entry.version, MAX_LABEL),
+                "online": entry.online,
+                "last_seen": entry.last_seen.to_string(),
+            })
+        })
+        .collect();
+    Ok(ok(&json!({ "devices": devices, "next": next })))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Which {
+    Open,
+    All,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AlarmsQuery {
+    state: Option<Which>,
+    device: Option<String>,
+    min_severity: Option<String>,
+    #[serde(default)]
+    after: u64,
+    /// Seconds.
+    #[serde(default)]
+    wait: u32,
+}
+
+pub(super) async fn list(
+    State(api): State<Api>,
+    query: Result<Query<AlarmsQuery>, QueryRejection>,
+) -> Answer {
+    let query = queried(query)?;
+    let at_least = query.min_severity.map(|text| {
+        text.parse::<Severity>().map_err(|_| bad("min_severity is info, warning, error or critical"))
+    });
+    let filter = AlarmFilter {
+        closed_too: matches!(query.state, Some(Which::All)),
+        device: query.device.as_deref().map(device_id).transpose()?,
+        at_least: at_least.transpose()?,
+    };
+    let wait_ms = query.wait.saturating_mul(1000).min(MAX_FOLLOW_MS);
+    let Reply::Alarms { entries, cursor } = api.control.alarms_since(&filter, query.after, wait_ms).await?
+    else {
+        return Err(unexpected());
+    };
+    let alarms: Vec<Value> = entries.iter().map(alarm_json).collect();
+    Ok(ok(&json!({ "alarms": alarms, "cursor": cursor })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HistoryQuery {
+    #[serde(default)]
+    after: u64,
+}
+
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    query: Result<Query<HistoryQuery>, QueryRejection>,
+) -> Answer {
+    let after = queried(query)?.after;
+    let Reply::AlarmHistory { alarm, entries } = api.control.alarm_history(alarm_id(&id)?, after).await?
+    else {
+        return Err(unexpected());
+    };
+    let cursor = entries.last().map_or(after, |last| last.number);
+    let history: Vec<Value> = entries.iter().map(happening_json).collect();
+    Ok(ok(&json!({ "alarm": alarm_json(&alarm), "history": history, "cursor": cursor })))
+}
+
+/// What may be done about an alarm, as JSON says it.
+#[derive(Deserialize)]
+#[serde(tag = "act", rename_all = "lowercase", deny_unknown_fields)]
+enum Wanted {
+    Acknowledge {
+        #[serde(default)]
+        comment: String,
+    },
+    Unacknowledge,
+    Assign {
+        person: String,
+    },
+    Unassign,
+    Snooze {
+        seconds: u64,
+    },
+    Unsnooze,
+    Comment {
+        text: String,
+    },
+}
+
+impl Wanted {
+    fn act(self) -> Result<Act, Problem> {
+        Ok(match self {
+            Self::Acknowledge { comment } => Act::Acknowledge { comment },
+            Self::Unacknowledge => Act::Unacknowledge,
+            Self::Assign { person } => {
+                // With an id it becomes the name that the organisation knows; without, it is a team or a program.
+                let id: Option<TechnicianId> = person.parse().ok();
+                Act::Assign(Actor { id, name: person })
+            }
+            Self::Unassign => Act::Unassign,
+            Self::Snooze { seconds } => Act::Snooze { until: after(seconds)? },
+            Self::Unsnooze => Act::Unsnooze,
+            Self::Comment { text } => Act::Comment(text),
+        })
+    }
+}
+
+/// A time that many seconds from now.
+fn after(seconds: u64) -> Result<UnixMillis, Problem> {
+    // More than a hundred years is a mistake that the control plane's limits needn't tell.
+    if seconds > 100 * 366 * 86_400 {
+        return Err(bad("that is too long: at most 31 days"));
+    }
+    Ok(now().after(Duration::from_secs(seconds)))
+}
+
+pub(super) async fn act(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Answer {
+    let id = alarm_id(&id)?;
+    let act = parsed::<Wanted>(&body)?.act()?;
+    api.control.alarm_act(&caller.actor(), &caller.name(), id, act).await?;
+    let Reply::AlarmHistory { alarm, .. } = api.control.alarm_history(id, u64::MAX).await? else {
+        return Err(unexpected());
+    };
+    Ok(ok(&json!({ "alarm": alarm_json(&alarm) })))
+}
+
+pub(super) async fn windows(State(api): State<Api>) -> Answer {
+    let Reply::Windows(windows) = api.control.windows().await? else { return Err(unexpected()) };
+    let windows: Vec<Value> = windows.iter().map(window_json).collect();
+    Ok(ok(&json!({ "maintenance": windows })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedWindow {
+    device: Option<String>,
+    rule: Option<String>,
+    /// From now on.
+    seconds: u64,
+    #[serde(default)]
+    reason: String,
+}
+
+pub(super) async fn open_window(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
+    let wanted: WantedWindow = parsed(&body)?;
+    let what = NewWindow {
+        device: wanted.device.as_deref().map(device_id).transpose()?,
+        rule: wanted.rule,
+        begins: now(),
+        ends: after(wanted.seconds)?,
+        reason: wanted.reason,
+    };
+    let Reply::Window(window) = api.control.open_window(&caller.actor(), &caller.name(), what).await? else {
+        return Err(unexpected());
+    };
+    Ok(super::json(StatusCode::CREATED, window_json(&window).to_string()))
+}
+
+pub(super) async fn close_window(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(number): Path<String>,
+) -> Answer {
+    let number = number.parse().map_err(|_| Problem::from(Refusal::NoSuchWindow))?;
+    api.control.close_window(&caller.name(), number).await?;
+    Ok(ok(&json!({ "window": number, "ended": true })))
+}

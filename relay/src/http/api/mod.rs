@@ -1,0 +1,149 @@
+//! The HTTP interface for programs: devices, alarms and maintenance, behind tokens. `openapi.json` describes it.
+//!
+//! Must not live here: setup, people, sessions, anything that touches a device. What is done here goes through the
+//! same functions of the control plane as what people do, with the same limits and the same record.
+
+mod alarms;
+mod problem;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use nearhand_shared::message::alarms::Actor;
+use nearhand_shared::time::UnixMillis;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use self::problem::Problem;
+use crate::control::Control;
+use crate::metrics::Family;
+use crate::token::{Known, May, TokenHash};
+
+/// Largest body of a request, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+/// Requests that are answered at once; a wait for news counts.
+const ABREAST: usize = 128;
+/// How long a request may take, its body and a wait for news with it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The description of all this.
+const OPENAPI: &str = include_str!("openapi.json");
+
+/// What every handler needs.
+#[derive(Clone)]
+struct Api {
+    control: Arc<Control>,
+    room: Arc<Semaphore>,
+}
+
+/// Whoever calls.
+#[derive(Clone)]
+struct Caller(Known);
+
+impl Caller {
+    /// As alarms name them.
+    fn actor(&self) -> Actor {
+        Actor { id: None, name: self.name() }
+    }
+
+    /// As the audit log names them.
+    fn name(&self) -> String {
+        format!("token {}", self.0.name)
+    }
+}
+
+type Answer = Result<Response, Problem>;
+
+/// All routes, under `/api/v1`.
+pub(super) fn router(control: Arc<Control>) -> Router {
+    let api = Api { control, room: Arc::new(Semaphore::new(ABREAST)) };
+    let behind_token = Router::new()
+        .route("/api/v1/devices", get(alarms::devices))
+        .route("/api/v1/alarms", get(alarms::list))
+        .route("/api/v1/alarms/{id}", get(alarms::show))
+        .route("/api/v1/alarms/{id}/acts", post(alarms::act))
+        .route("/api/v1/maintenance", get(alarms::windows).post(alarms::open_window))
+        .route("/api/v1/maintenance/{number}", delete(alarms::close_window))
+        .layer(middleware::from_fn_with_state(api.clone(), admit));
+    Router::new()
+        .route("/api/v1/openapi.json", get(async || json(StatusCode::OK, OPENAPI.to_owned())))
+        .merge(behind_token)
+        .method_not_allowed_fallback(async || {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method")
+        })
+        .fallback(async || {
+            Problem::new(StatusCode::NOT_FOUND, "there is nothing here: see /api/v1/openapi.json")
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(api.clone(), count))
+        .with_state(api)
+}
+
+/// Lets in who has a token that allows what they want.
+async fn admit(State(api): State<Api>, mut request: Request, next: Next) -> Answer {
+    let _room = api.room.try_acquire().map_err(|_| Problem::busy())?;
+    let known = known(&api, request.headers()).await?;
+    // What only looks is a GET; the router refuses other methods.
+    let needs = if request.method().is_safe() { May::Read } else { May::Act };
+    if known.may < needs {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "this token may only read: make one with --may act"));
+    }
+    request.extensions_mut().insert(Caller(known));
+    let answer = tokio::time::timeout(PATIENCE, next.run(request)).await;
+    answer
+        .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the request did not come to its end in time"))
+}
+
+async fn known(api: &Api, headers: &HeaderMap) -> Result<Known, Problem> {
+    let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = sent.and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    let token = token.ok_or_else(|| {
+        Problem::new(StatusCode::UNAUTHORIZED, "send a token: Authorization: Bearer nearhand-token-…")
+    })?;
+    let known = api.control.store().reader().token(&TokenHash::of(token)).await?;
+    known.filter(|token| token.expires > now()).ok_or_else(|| {
+        Problem::new(StatusCode::UNAUTHORIZED, "this token is not known here, was removed, or has expired")
+    })
+}
+
+/// Counts answers by their class.
+async fn count(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let answer = next.run(request).await;
+    let class = match answer.status().as_u16() {
+        200..=299 => "2xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    };
+    api.control.metrics().count(Family::ApiRequests, class);
+    answer
+}
+
+fn now() -> UnixMillis {
+    UnixMillis::from_system(SystemTime::now())
+}
+
+fn json(status: StatusCode, body: String) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    (status, headers, body).into_response()
+}
+
+fn ok(value: &Value) -> Response {
+    json(StatusCode::OK, value.to_string())
+}
+
+/// A body of JSON; mistakes are told with their place.
+fn parsed<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, format!("the body is not what is expected: {error}"))
+    })
+}

@@ -1,0 +1,75 @@
+//! What went wrong, as RFC 9457 wants it: a status, a title, and a sentence that says what to do.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use nearhand_shared::message::control::Refusal;
+use serde_json::json;
+
+use crate::store::StoreError;
+
+/// Seconds after which a busy relay is asked again.
+const RETRY: u32 = 2;
+
+/// An error that a caller gets.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    detail: String,
+    retry: Option<u32>,
+}
+
+impl Problem {
+    /// With a sentence for whoever reads it.
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), retry: None }
+    }
+
+    /// Too much at once.
+    pub(super) fn busy() -> Self {
+        let detail = "too many requests are being answered: try again";
+        Self { retry: Some(RETRY), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let (status, retry) = match &refusal {
+            Refusal::NoSuchAlarm | Refusal::NoSuchWindow => (StatusCode::NOT_FOUND, None),
+            Refusal::Invalid { .. } => (StatusCode::BAD_REQUEST, None),
+            Refusal::Full { .. } => (StatusCode::CONFLICT, None),
+            Refusal::TooMany { seconds } => (StatusCode::TOO_MANY_REQUESTS, Some(*seconds)),
+            Refusal::Storage => (StatusCode::SERVICE_UNAVAILABLE, Some(RETRY)),
+            _ => (StatusCode::FORBIDDEN, None),
+        };
+        Self { status, detail: refusal.to_string(), retry }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::warn!(error = %error.in_full(), "a request over HTTP could not be answered");
+        Self::from(Refusal::Storage)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        let headers =
+            [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
+        let mut response = (self.status, headers, body.to_string()).into_response();
+        if let Some(seconds) = self.retry {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = axum::http::HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}

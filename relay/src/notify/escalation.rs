@@ -1,0 +1,75 @@
+//! When somebody further up is told: of what fires for a while and nobody takes care of. Pure.
+//!
+//! A receiver with a delay hears nothing of an alarm until it has stood unattended for that long; from then on it
+//! hears everything of it until it is over. What was attended to in time it never hears of.
+
+use std::time::Duration;
+
+use nearhand_shared::message::alarms::AlarmState;
+use nearhand_shared::time::UnixMillis;
+
+use super::Notice;
+use crate::alarm::{Alarm, Kind};
+
+/// What to do with a notice that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Tell it.
+    Tell,
+    /// It is too early.
+    Wait(UnixMillis),
+    /// Nobody there needs to hear it.
+    Pass,
+}
+
+/// `told`: the receiver has heard of this alarm since it began; `alarm`: how it stands now, if it is still known.
+pub fn step(notice: &Notice, told: bool, alarm: Option<&Alarm>, delay: Duration, now: UnixMillis) -> Step {
+    if told {
+        return Step::Tell;
+    }
+    let Some(alarm) = alarm else { return Step::Pass };
+    let unattended = alarm.state == AlarmState::Firing
+        && alarm.acknowledged.is_none()
+        && alarm.snoozed.is_none()
+        && alarm.held.is_none()
+        && alarm.suppressed.is_none();
+    if !unattended || matches!(notice.kind, Kind::Resolved | Kind::Acknowledged | Kind::SensorLost) {
+        return Step::Pass;
+    }
+    let due = notice.at.after(delay);
+    if now < due { Step::Wait(due) } else { Step::Tell }
+}
+
+#[cfg(test)]
+mod tests {
+    use nearhand_shared::message::alarms::{Acknowledgement, Actor};
+
+    use super::*;
+    use crate::notify::tests::notice;
+
+    #[test]
+    fn what_stands_unattended_is_told_after_its_time_and_everything_after_that() {
+        let notice = notice();
+        let delay = Duration::from_secs(900);
+        let alarm = Alarm { state: AlarmState::Firing, acknowledged: None, ..notice.alarm.clone() };
+        let at = |ms: u64| UnixMillis(notice.at.0 + ms);
+        let decide = |alarm: Option<&Alarm>, told, now| step(&notice, told, alarm, delay, now);
+        assert_eq!(decide(Some(&alarm), false, at(0)), Step::Wait(at(900_000)));
+        assert_eq!(decide(Some(&alarm), false, at(900_000)), Step::Tell);
+        let by = Actor { id: None, name: "eve".into() };
+        let seen = Acknowledgement { by, at: at(5), comment: String::new() };
+        for attended in [
+            Alarm { acknowledged: Some(seen), ..alarm.clone() },
+            Alarm { state: AlarmState::Resolved, ..alarm.clone() },
+            Alarm { snoozed: Some(at(1)), ..alarm.clone() },
+            Alarm { held: Some(1), ..alarm.clone() },
+            Alarm { suppressed: Some(alarm.id), ..alarm.clone() },
+        ] {
+            assert_eq!(decide(Some(&attended), false, at(900_000)), Step::Pass);
+            assert_eq!(decide(Some(&attended), true, at(0)), Step::Tell, "who heard of it hears the rest");
+        }
+        assert_eq!(decide(None, false, at(900_000)), Step::Pass);
+        let over = Notice { kind: Kind::Resolved, ..notice.clone() };
+        assert_eq!(step(&over, false, Some(&alarm), delay, at(900_000)), Step::Pass, "it came again since");
+    }
+}

@@ -1,0 +1,69 @@
+//! Tokens of the HTTP interface. Written by the operator's command beside a running relay, read at each request: a
+//! token that is withdrawn is worth nothing from the next request on.
+
+use nearhand_shared::time::UnixMillis;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::codec::{from_big, to_big};
+use super::{Reader, StoreError};
+use crate::token::{Known, May, TokenHash};
+
+fn known(row: &AnyRow) -> Result<Known, StoreError> {
+    let may: String = row.try_get("may")?;
+    Ok(Known {
+        name: row.try_get("name")?,
+        may: May::named(&may).ok_or(StoreError::Unreadable("api_tokens"))?,
+        created: UnixMillis(from_big(row.try_get("created_at")?)),
+        expires: UnixMillis(from_big(row.try_get("expires_at")?)),
+    })
+}
+
+impl Reader {
+    /// Keeps a new token. `false`: there is one of that name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn add_token(&self, token: &Known, hash: &TokenHash) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "INSERT INTO api_tokens (name, hash, may, created_at, expires_at) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (name) DO NOTHING",
+        )
+        .bind(token.name.clone())
+        .bind(hash.0.clone())
+        .bind(token.may.name())
+        .bind(to_big(token.created.0))
+        .bind(to_big(token.expires.0))
+        .execute(self.pool())
+        .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Forgets a token. `false`: there is none of that name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remove_token(&self, name: &str) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM api_tokens WHERE name = $1";
+        Ok(sqlx::query(sql).bind(name.to_owned()).execute(self.pool()).await?.rows_affected() > 0)
+    }
+
+    /// All tokens, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn tokens(&self) -> Result<Vec<Known>, StoreError> {
+        let sql = "SELECT name, may, created_at, expires_at FROM api_tokens ORDER BY name";
+        sqlx::query(sql).fetch_all(self.pool()).await?.iter().map(known).collect()
+    }
+
+    /// The token that a caller has.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn token(&self, hash: &TokenHash) -> Result<Option<Known>, StoreError> {
+        let sql = "SELECT name, may, created_at, expires_at FROM api_tokens WHERE hash = $1";
+        let row = sqlx::query(sql).bind(hash.0.clone()).fetch_optional(self.pool()).await?;
+        row.as_ref().map(known).transpose()
+    }
+}

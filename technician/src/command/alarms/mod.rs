@@ -1,0 +1,319 @@
+//! `nearhand alarms`, `ack` and `silence`: what is wrong on the devices, who takes care, and when nobody is told.
+
+mod show;
+mod silence;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use nearhand_shared::alarm::Severity;
+use nearhand_shared::id::{DeviceId, Fingerprint};
+use nearhand_shared::message::alarm_json::{alarm_json, happened, happening_json};
+use nearhand_shared::message::alarms::{Act, Actor, AlarmEntry, AlarmFilter, HistoryEntry, MAX_FOLLOW_MS};
+use nearhand_shared::message::control::{Refusal, Reply, Request};
+use serde_json::{Value, json};
+
+use self::show::{facts, line, row};
+pub use self::silence::{SilenceArgs, silence};
+use super::Context;
+use crate::exit::{ExitCode, Failure};
+use crate::output::Cell;
+use crate::relay::{RelayConnection, RelayError};
+
+/// Fewest digits of the beginning of an alarm's id.
+const MIN_PREFIX: usize = 4;
+/// Most pages that are fetched: 200,000 alarms.
+const MAX_PAGES: usize = 1000;
+/// How long a follower tries to come back.
+const COME_BACK: Duration = Duration::from_secs(600);
+
+/// Arguments of `nearhand alarms`.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct AlarmsArgs {
+    #[command(subcommand)]
+    command: Option<AlarmsCommand>,
+    /// Those that are over, too
+    #[arg(long)]
+    all: bool,
+    /// Only of this device: its label, its id, or the beginning of its id
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<String>,
+    /// Only as bad as this or worse: info, warning, error, critical
+    #[arg(long, value_name = "SEVERITY")]
+    min_severity: Option<Severity>,
+    /// Go on and show every change, also after the connection was lost
+    #[arg(long)]
+    follow: bool,
+}
+
+#[derive(Subcommand)]
+enum AlarmsCommand {
+    /// Show one alarm and what happened to it
+    Show {
+        /// Its id, or at least four digits of its beginning
+        #[arg(value_name = "ID")]
+        alarm: String,
+    },
+    /// Make it somebody's business
+    Assign {
+        /// Its id, or at least four digits of its beginning
+        #[arg(value_name = "ID")]
+        alarm: String,
+        /// A person's name or id; nobody's if it is left out
+        person: Option<String>,
+    },
+    /// Write something down about it
+    Comment {
+        /// Its id, or at least four digits of its beginning
+        #[arg(value_name = "ID")]
+        alarm: String,
+        /// What
+        text: String,
+    },
+}
+
+/// Arguments of `nearhand ack`.
+#[derive(Args)]
+pub struct AckArgs {
+    /// The alarm's id, or at least four digits of its beginning
+    #[arg(value_name = "ID")]
+    alarm: String,
+    /// What to say about it
+    #[arg(long, default_value = "")]
+    comment: String,
+    /// Take the acknowledgement back
+    #[arg(long, conflicts_with = "comment")]
+    undo: bool,
+}
+
+/// Lists alarms, shows one, or follows them.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn run(ctx: &Context, args: &AlarmsArgs) -> Result<(), Failure> {
+    let relay = ctx.connect().await?;
+    let done = match &args.command {
+        None => list(ctx, &relay, args).await,
+        Some(AlarmsCommand::Show { alarm }) => show(ctx, &relay, alarm).await,
+        Some(AlarmsCommand::Assign { alarm, person }) => assign(ctx, &relay, alarm, person.as_deref()).await,
+        Some(AlarmsCommand::Comment { alarm, text }) => {
+            act(ctx, &relay, alarm, Act::Comment(text.clone())).await
+        }
+    };
+    relay.finish().await;
+    done
+}
+
+/// Acknowledges an alarm.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn ack(ctx: &Context, args: &AckArgs) -> Result<(), Failure> {
+    let relay = ctx.connect().await?;
+    let what =
+        if args.undo { Act::Unacknowledge } else { Act::Acknowledge { comment: args.comment.clone() } };
+    let done = act(ctx, &relay, &args.alarm, what).await;
+    relay.finish().await;
+    done
+}
+
+async fn list(ctx: &Context, relay: &RelayConnection, args: &AlarmsArgs) -> Result<(), Failure> {
+    let device = match &args.device {
+        Some(device) => Some(device_id(relay, device).await?),
+        None => None,
+    };
+    let filter = AlarmFilter { closed_too: args.all, device, at_least: args.min_severity };
+    let (alarms, cursor) = everything(relay, &filter).await?;
+    let mut alarms: Vec<AlarmEntry> = alarms.into_values().collect();
+    alarms.sort_by_key(|a| (!a.state.is_open(), core::cmp::Reverse(a.severity), a.opened, a.id));
+    if args.follow {
+        // Changes come from here on; what was there is shown first, as lines of the same form.
+        alarms.sort_by_key(|a| a.number);
+        for alarm in &alarms {
+            line(ctx, alarm)?;
+        }
+        return follow(ctx, relay, AlarmFilter { closed_too: true, ..filter }, cursor).await;
+    }
+    if ctx.output.is_json() {
+        let alarms: Vec<Value> = alarms.iter().map(alarm_json).collect();
+        return Ok(ctx.output.json(&json!({ "alarms": alarms, "cursor": cursor }))?);
+    }
+    if alarms.is_empty() {
+        ctx.output.note(if args.all { "No alarms yet." } else { "No open alarms." });
+        return Ok(());
+    }
+    let rows: Vec<_> = alarms.iter().map(row).collect();
+    Ok(ctx.output.table(&["SEVERITY", "STATE", "SINCE", "DEVICE", "RULE", "OF", "ID", "SUMMARY"], &rows)?)
+}
+
+/// All alarms of a filter, and where news begin.
+async fn everything(
+    relay: &RelayConnection,
+    filter: &AlarmFilter,
+) -> Result<(BTreeMap<Fingerprint, AlarmEntry>, u64), Failure> {
+    let mut alarms = BTreeMap::new();
+    let mut after = 0;
+    for _ in 0..MAX_PAGES {
+        let (page, cursor) = since(relay, filter, after, 0).await?;
+        let is_last = page.is_empty();
+        // One that changes meanwhile comes again, newer.
+        alarms.extend(page.into_iter().map(|alarm| (alarm.id, alarm)));
+        after = cursor;
+        if is_last {
+            break;
+        }
+    }
+    Ok((alarms, after))
+}
+
+async fn since(
+    relay: &RelayConnection,
+    filter: &AlarmFilter,
+    after: u64,
+    wait_ms: u32,
+) -> Result<(Vec<AlarmEntry>, u64), RelayError> {
+    let request = Request::AlarmsSince { filter: filter.clone(), after, wait_ms };
+    match relay.request(&request).await? {
+        // A cursor that goes back would show everything again.
+        Reply::Alarms { entries, cursor } if cursor >= after => Ok((entries, cursor)),
+        _ => Err(RelayError::nonsense("no list of alarms")),
+    }
+}
+
+/// Shows every change until the program is ended. What happens while the connection is lost is shown afterwards.
+async fn follow(
+    ctx: &Context,
+    relay: &RelayConnection,
+    filter: AlarmFilter,
+    mut after: u64,
+) -> Result<(), Failure> {
+    loop {
+        match since(relay, &filter, after, MAX_FOLLOW_MS).await {
+            Ok((alarms, cursor)) => {
+                for alarm in &alarms {
+                    line(ctx, alarm)?;
+                }
+                after = cursor;
+            }
+            Err(error) if error.is_passing() => {
+                ctx.output.note("The connection to the relay was lost; trying again.");
+                relay.reconnect(COME_BACK).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn show(ctx: &Context, relay: &RelayConnection, alarm: &str) -> Result<(), Failure> {
+    let alarm = find(relay, alarm).await?;
+    let mut history: Vec<HistoryEntry> = Vec::new();
+    let mut entry = None;
+    for _ in 0..MAX_PAGES {
+        let after = history.last().map_or(0, |last| last.number);
+        let Reply::AlarmHistory { alarm, entries } =
+            relay.request(&Request::AlarmHistory { alarm, after }).await?
+        else {
+            return Err(RelayError::nonsense("no history").into());
+        };
+        entry = Some(alarm);
+        let is_last = entries.is_empty();
+        // In order, or paging would never end.
+        if entries.iter().any(|entry| entry.number <= after) {
+            return Err(RelayError::nonsense("its history is out of order").into());
+        }
+        history.extend(entries);
+        if is_last {
+            break;
+        }
+    }
+    let Some(entry) = entry else { return Err(RelayError::nonsense("no history").into()) };
+    if ctx.output.is_json() {
+        let history: Vec<Value> = history.iter().map(happening_json).collect();
+        return Ok(ctx.output.json(&json!({ "alarm": alarm_json(&entry), "history": history }))?);
+    }
+    facts(ctx, &entry)?;
+    ctx.output.line("")?;
+    let rows: Vec<Vec<Cell>> =
+        history.iter().map(|h| vec![h.at.to_string().into(), happened(&h.what).into()]).collect();
+    Ok(ctx.output.table(&["WHEN", "WHAT"], &rows)?)
+}
+
+async fn act(ctx: &Context, relay: &RelayConnection, alarm: &str, act: Act) -> Result<(), Failure> {
+    let alarm = find(relay, alarm).await?;
+    relay.done(&Request::AlarmAct { alarm, act: act.clone() }).await?;
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&json!({ "alarm": alarm.to_string(), "done": act.name() }))?);
+    }
+    ctx.output.note(match act {
+        Act::Acknowledge { .. } => "Acknowledged. It lapses if the alarm worsens or comes back.",
+        Act::Unacknowledge => "The acknowledgement is taken back.",
+        Act::Assign(_) => "Assigned.",
+        Act::Unassign => "It is nobody's business now.",
+        Act::Snooze { .. } => "Nobody is told of it before then; afterwards only if it still fires.",
+        Act::Unsnooze => "It is told of again.",
+        Act::Comment(_) => "Noted.",
+    });
+    Ok(())
+}
+
+async fn assign(
+    ctx: &Context,
+    relay: &RelayConnection,
+    alarm: &str,
+    person: Option<&str>,
+) -> Result<(), Failure> {
+    let Some(person) = person else { return act(ctx, relay, alarm, Act::Unassign).await };
+    let people = relay.people().await?;
+    let mut found = people.iter().filter(|entry| {
+        let name = entry.credential.invite.peek().map(|invite| invite.name).unwrap_or_default();
+        entry.id.to_string() == person || name == person
+    });
+    let (first, second) = (found.next(), found.next());
+    match (first, second) {
+        (Some(entry), None) => {
+            let actor = Actor { id: Some(entry.id), name: person.to_owned() };
+            act(ctx, relay, alarm, Act::Assign(actor)).await
+        }
+        (None, _) => Err(Failure::new(
+            ExitCode::Usage,
+            format!("there is no person {person:?}: see `nearhand people`"),
+        )),
+        (Some(_), Some(_)) => {
+            Err(Failure::new(ExitCode::Usage, format!("several people are called {person:?}: give an id")))
+        }
+    }
+}
+
+/// The alarm with that id, or the only one whose id begins so.
+async fn find(relay: &RelayConnection, text: &str) -> Result<Fingerprint, Failure> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let text = text.to_ascii_lowercase();
+    if text.len() < MIN_PREFIX || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        let problem = "an alarm's id, or at least four digits of its beginning, is expected";
+        return Err(Failure::new(ExitCode::Usage, problem));
+    }
+    let all = AlarmFilter { closed_too: true, ..AlarmFilter::default() };
+    let (alarms, _) = everything(relay, &all).await?;
+    let mut found = alarms.keys().filter(|id| id.to_string().starts_with(&text));
+    match (found.next(), found.next()) {
+        (Some(id), None) => Ok(*id),
+        (None, _) => Err(Failure::new(
+            ExitCode::of_relay_refusal(&Refusal::NoSuchAlarm),
+            Refusal::NoSuchAlarm.to_string(),
+        )),
+        (Some(_), Some(_)) => {
+            Err(Failure::new(ExitCode::Usage, format!("several alarms begin with {text}: give more digits")))
+        }
+    }
+}
+
+async fn device_id(relay: &RelayConnection, text: &str) -> Result<DeviceId, Failure> {
+    let resolved = relay.resolve_target(text).await?;
+    resolved.device.map(|device| device.id).ok_or_else(|| {
+        Failure::new(ExitCode::Usage, "a support code says nothing about alarms: name an enrolled device")
+    })
+}

@@ -1,0 +1,117 @@
+//! How alarms look in a terminal: a line, a row of a table, a page of facts. Nothing is asked of the relay here.
+
+use nearhand_shared::alarm::Severity;
+use nearhand_shared::id::Fingerprint;
+use nearhand_shared::message::alarm_json::{alarm_json, device, value};
+use nearhand_shared::message::alarms::{AlarmEntry, AlarmState};
+
+use super::super::Context;
+use crate::exit::Failure;
+use crate::output::{Cell, Tone};
+
+/// One alarm on a line of its own.
+pub(super) fn line(ctx: &Context, alarm: &AlarmEntry) -> Result<(), Failure> {
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&alarm_json(alarm))?);
+    }
+    let of = if alarm.instance.is_empty() { String::new() } else { format!(" {}", alarm.instance) };
+    let text = format!(
+        "{}  {:8} {:8} {} {}{of}: {}  [{}]{}",
+        alarm.changed,
+        alarm.severity.name(),
+        alarm.state.name(),
+        device(alarm),
+        alarm.rule,
+        alarm.summary,
+        short(&alarm.id),
+        remarks(alarm)
+    );
+    Ok(ctx.output.line(&nearhand_shared::text::one_line(&text, 1000))?)
+}
+
+pub(super) fn facts(ctx: &Context, alarm: &AlarmEntry) -> Result<(), Failure> {
+    let mut facts: Vec<(&str, Cell)> = vec![
+        ("Alarm", alarm.id.to_string().into()),
+        ("Device", format!("{} ({})", device(alarm), alarm.device).into()),
+        ("Rule", alarm.rule.clone().into()),
+        ("Of", alarm.instance.clone().into()),
+        ("State", Cell::toned(alarm.state.name(), state_tone(alarm.state))),
+        ("Severity", Cell::toned(alarm.severity.name(), tone(alarm.severity))),
+        ("Summary", alarm.summary.clone().into()),
+        ("Value", value(alarm.value.as_ref()).into()),
+        ("Raised", format!("{} time(s), last at {}", alarm.count, alarm.opened).into()),
+    ];
+    let mut more = |name, text: Option<String>| facts.extend(text.map(|text| (name, Cell::from(text))));
+    more("Over since", alarm.cleared.map(|at| at.to_string()));
+    let ack = alarm.acknowledged.as_ref();
+    more("Acknowledged", ack.map(|a| format!("by {} at {} {}", a.by.name, a.at, a.comment)));
+    more("Assigned to", alarm.assigned.as_ref().map(|to| to.name.clone()));
+    more("Snoozed until", alarm.snoozed_until.map(|at| at.to_string()));
+    more("Suppressed by", alarm.suppressed_by.map(|by| by.to_string()));
+    more("In maintenance", alarm.held_by.map(|window| format!("window {window}")));
+    more("Flapping", alarm.flapping.then(|| "it comes and goes".to_owned()));
+    more("Runbook", alarm.runbook.clone());
+    more("Article", alarm.article.clone());
+    Ok(ctx.output.facts(&facts)?)
+}
+
+fn short(id: &Fingerprint) -> String {
+    id.to_string().chars().take(8).collect()
+}
+
+pub(super) fn row(alarm: &AlarmEntry) -> Vec<Cell> {
+    vec![
+        Cell::toned(
+            alarm.severity.name(),
+            if alarm.state.is_open() { tone(alarm.severity) } else { Tone::Faint },
+        ),
+        Cell::toned(alarm.state.name(), state_tone(alarm.state)),
+        alarm.opened.to_string().into(),
+        device(alarm).into(),
+        alarm.rule.clone().into(),
+        alarm.instance.clone().into(),
+        short(&alarm.id).into(),
+        format!("{}{}", alarm.summary, remarks(alarm)).into(),
+    ]
+}
+
+/// What else is to be known, in brackets.
+fn remarks(alarm: &AlarmEntry) -> String {
+    let mut remarks = Vec::new();
+    if let Some(ack) = &alarm.acknowledged {
+        remarks.push(format!("acknowledged by {}", ack.by.name));
+    }
+    if let Some(to) = &alarm.assigned {
+        remarks.push(format!("assigned to {}", to.name));
+    }
+    if alarm.flapping {
+        remarks.push("flapping".to_owned());
+    }
+    if let Some(until) = alarm.snoozed_until {
+        remarks.push(format!("snoozed until {until}"));
+    }
+    if alarm.suppressed_by.is_some() {
+        remarks.push("suppressed".to_owned());
+    }
+    if alarm.held_by.is_some() {
+        remarks.push("maintenance".to_owned());
+    }
+    if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) }
+}
+
+const fn tone(severity: Severity) -> Tone {
+    match severity {
+        Severity::Critical | Severity::Error => Tone::Bad,
+        Severity::Warning => Tone::Warning,
+        Severity::Info => Tone::Faint,
+    }
+}
+
+const fn state_tone(state: AlarmState) -> Tone {
+    match state {
+        AlarmState::Firing => Tone::Bad,
+        AlarmState::Unknown => Tone::Warning,
+        AlarmState::Resolved => Tone::Good,
+        AlarmState::Expired => Tone::Faint,
+    }
+}

@@ -1,0 +1,139 @@
+//! `nearhand silence`: snoozes of one alarm, and maintenance windows.
+
+use std::time::Duration;
+
+use clap::Args;
+use nearhand_shared::message::alarm_json::window_json;
+use nearhand_shared::message::alarms::{Act, NewWindow};
+use nearhand_shared::message::control::{Reply, Request};
+use serde_json::{Value, json};
+
+use super::super::{Context, parse};
+use super::{act, device_id};
+use crate::clock;
+use crate::exit::{ExitCode, Failure};
+use crate::output::Cell;
+use crate::relay::{RelayConnection, RelayError};
+
+/// Arguments of `nearhand silence`.
+#[derive(Args)]
+pub struct SilenceArgs {
+    /// One alarm: its id, or at least four digits of its beginning
+    #[arg(value_name = "ID", conflicts_with_all = ["device", "all_devices", "rule", "list"])]
+    alarm: Option<String>,
+    /// Or maintenance of one device: nobody is told of its alarms
+    #[arg(long, value_name = "DEVICE", conflicts_with = "all_devices")]
+    device: Option<String>,
+    /// Or of all devices
+    #[arg(long)]
+    all_devices: bool,
+    /// With --device or --all-devices: only of this rule
+    #[arg(long)]
+    rule: Option<String>,
+    /// For how long, such as 30m or 2h; at most 31 days
+    #[arg(long = "for", value_name = "TIME", value_parser = parse::duration)]
+    time: Option<Duration>,
+    /// Why
+    #[arg(long, default_value = "")]
+    reason: String,
+    /// Show the maintenance windows that have not ended
+    #[arg(long, conflicts_with_all = ["device", "all_devices", "time", "end"])]
+    list: bool,
+    /// End a maintenance window now; with an alarm's ID: end its snooze
+    #[arg(long, value_name = "NUMBER", num_args = 0..=1, conflicts_with_all = ["device", "all_devices", "time"])]
+    end: Option<Option<u64>>,
+}
+
+/// Snoozes an alarm, or makes, lists and ends maintenance windows.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn silence(ctx: &Context, args: &SilenceArgs) -> Result<(), Failure> {
+    let usage = |text: &str| Err(Failure::new(ExitCode::Usage, text));
+    if args.alarm.is_none() && args.device.is_none() && !args.all_devices && !args.list && args.end.is_none()
+    {
+        return usage("say what to silence: an alarm's ID, --device DEVICE or --all-devices");
+    }
+    if !args.list && args.end.is_none() && args.time.is_none() {
+        return usage("say for how long: --for 2h");
+    }
+    let relay = ctx.connect().await?;
+    let done = match (&args.alarm, args.end) {
+        _ if args.list => windows(ctx, &relay).await,
+        (Some(alarm), Some(None)) => act(ctx, &relay, alarm, Act::Unsnooze).await,
+        (None, Some(Some(window))) => close(ctx, &relay, window).await,
+        (_, Some(_)) => usage("say what to end: a window's number, or an alarm's ID with --end"),
+        (Some(alarm), None) => {
+            let until = clock::now().after(args.time.unwrap_or_default());
+            act(ctx, &relay, alarm, Act::Snooze { until }).await
+        }
+        (None, None) => open(ctx, &relay, args).await,
+    };
+    relay.finish().await;
+    done
+}
+
+async fn open(ctx: &Context, relay: &RelayConnection, args: &SilenceArgs) -> Result<(), Failure> {
+    let device = match &args.device {
+        Some(device) => Some(device_id(relay, device).await?),
+        None => None,
+    };
+    let now = clock::now();
+    let what = NewWindow {
+        device,
+        rule: args.rule.clone(),
+        begins: now,
+        ends: now.after(args.time.unwrap_or_default()),
+        reason: args.reason.clone(),
+    };
+    let Reply::Window(window) = relay.request(&Request::OpenWindow(what)).await? else {
+        return Err(RelayError::nonsense("no maintenance window").into());
+    };
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&window_json(&window))?);
+    }
+    ctx.output.note(&format!(
+        "Maintenance until {}. Rules go on; at the end, only what still fires is told. `nearhand silence --end {}` \
+         ends it sooner.",
+        window.what.ends, window.number
+    ));
+    Ok(())
+}
+
+async fn close(ctx: &Context, relay: &RelayConnection, window: u64) -> Result<(), Failure> {
+    relay.done(&Request::CloseWindow { window }).await?;
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&json!({ "window": window, "done": "end" }))?);
+    }
+    ctx.output.note("The maintenance is over; what still fires is told.");
+    Ok(())
+}
+
+async fn windows(ctx: &Context, relay: &RelayConnection) -> Result<(), Failure> {
+    let Reply::Windows(windows) = relay.request(&Request::Windows).await? else {
+        return Err(RelayError::nonsense("no maintenance windows").into());
+    };
+    if ctx.output.is_json() {
+        let windows: Vec<Value> = windows.iter().map(window_json).collect();
+        return Ok(ctx.output.json(&json!({ "windows": windows }))?);
+    }
+    if windows.is_empty() {
+        ctx.output.note("No maintenance.");
+        return Ok(());
+    }
+    let rows: Vec<Vec<Cell>> = windows
+        .into_iter()
+        .map(|w| {
+            vec![
+                w.number.to_string().into(),
+                w.what.begins.to_string().into(),
+                w.what.ends.to_string().into(),
+                w.what.device.map_or_else(|| "all".to_owned(), |id| id.to_string()).into(),
+                w.what.rule.unwrap_or_else(|| "all".to_owned()).into(),
+                w.by.name.into(),
+                w.what.reason.into(),
+            ]
+        })
+        .collect();
+    Ok(ctx.output.table(&["NUMBER", "FROM", "UNTIL", "DEVICE", "RULE", "BY", "REASON"], &rows)?)
+}
