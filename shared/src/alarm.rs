@@ -22,6 +22,12 @@ pub const MAX_SUMMARY: usize = 300;
 pub const MAX_UNIT: usize = 16;
 /// Longest name of a runbook or address of an article, in bytes.
 pub const MAX_REFERENCE: usize = 200;
+/// Most lines of a [`DeviceReport`].
+pub const MAX_LINES: usize = 12;
+/// Longest line of a [`DeviceReport`], in bytes.
+pub const MAX_LINE: usize = 200;
+/// Most bytes that the entries of one batch may have as they are sent, unless it has only one.
+pub const MAX_BATCH_BYTES: usize = 160 * 1024;
 /// Most records in one batch; a batch of the largest fits a control frame.
 pub const MAX_BATCH: usize = 100;
 
@@ -198,6 +204,37 @@ pub enum Entry {
         /// When the last of them was observed.
         to: UnixMillis,
     },
+    /// What the device found out, or did, because of an alarm.
+    Report(DeviceReport),
+}
+
+/// What a device did by itself because of an alarm.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Deed {
+    /// It diagnosed itself: the lines are findings, the worst first.
+    Diagnosis,
+    /// It ran a runbook: the lines are what was seen before and after.
+    Runbook,
+}
+
+/// What a device found out, or did, because of an alarm. It neither begins nor ends one. All of it is hostile text.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DeviceReport {
+    /// The alarm's rule.
+    pub rule: String,
+    /// The alarm's instance.
+    pub instance: String,
+    /// What was done.
+    pub deed: Deed,
+    /// Whether it went as it should: nothing bad was found; the runbook did what it is for.
+    pub good: bool,
+    /// One sentence, at most [`MAX_SUMMARY`] bytes.
+    pub title: String,
+    /// At most [`MAX_LINES`], of at most [`MAX_LINE`] bytes.
+    pub lines: Vec<String>,
+    /// When it was done, by the device's clock.
+    pub at: UnixMillis,
 }
 
 /// An entry and its number in its stream.
@@ -274,9 +311,12 @@ impl Batch {
                 return Err(BatchError::Order);
             }
             last = record.seq;
-            if let Entry::Event(event) = &record.entry {
-                event.check().map_err(|field| BatchError::Field { seq: record.seq, field })?;
-            }
+            let checked = match &record.entry {
+                Entry::Event(event) => event.check(),
+                Entry::Report(report) => report.check(),
+                Entry::Gap { .. } => Ok(()),
+            };
+            checked.map_err(|field| BatchError::Field { seq: record.seq, field })?;
         }
         Ok(())
     }
@@ -293,6 +333,22 @@ impl Event {
             (self.value.as_ref().is_none_or(|m| m.value.is_finite() && m.unit.len() <= MAX_UNIT), "value"),
             (reference(&self.runbook), "runbook"),
             (reference(&self.article), "article"),
+        ];
+        match checks.into_iter().find(|(good, _)| !good) {
+            None => Ok(()),
+            Some((_, field)) => Err(field),
+        }
+    }
+}
+
+impl DeviceReport {
+    /// Whether it is within its limits; else the first field that isn't.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let checks = [
+            (is_rule_name(&self.rule), "rule"),
+            (self.instance.len() <= MAX_INSTANCE, "instance"),
+            (self.title.len() <= MAX_SUMMARY, "title"),
+            (self.lines.len() <= MAX_LINES && self.lines.iter().all(|line| line.len() <= MAX_LINE), "line"),
         ];
         match checks.into_iter().find(|(good, _)| !good) {
             None => Ok(()),
@@ -394,6 +450,30 @@ mod tests {
             change(&mut event);
             assert_eq!(batch(vec![(7, event)]).check(), Err(BatchError::Field { seq: 7, field }));
         }
+    }
+
+    #[test]
+    fn a_report_outside_its_limits_is_named() {
+        let report = || DeviceReport {
+            rule: "disk-space".into(),
+            instance: "/".into(),
+            deed: Deed::Diagnosis,
+            good: false,
+            title: "t".repeat(MAX_SUMMARY),
+            lines: vec!["l".repeat(MAX_LINE); MAX_LINES],
+            at: UnixMillis(1),
+        };
+        assert_eq!(report().check(), Ok(()));
+        assert_eq!(DeviceReport { title: "t".repeat(MAX_SUMMARY + 1), ..report() }.check(), Err("title"));
+        assert_eq!(
+            DeviceReport { lines: vec![String::new(); MAX_LINES + 1], ..report() }.check(),
+            Err("line")
+        );
+        assert_eq!(DeviceReport { lines: vec!["l".repeat(MAX_LINE + 1)], ..report() }.check(), Err("line"));
+        assert_eq!(DeviceReport { rule: "A".into(), ..report() }.check(), Err("rule"));
+        let entry = Entry::Report(DeviceReport { rule: "A".into(), ..report() });
+        let batch = Batch { stream: StreamId::from_bytes([1; 16]), records: vec![Record { seq: 3, entry }] };
+        assert_eq!(batch.check(), Err(BatchError::Field { seq: 3, field: "rule" }));
     }
 
     #[test]

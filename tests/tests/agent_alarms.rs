@@ -69,7 +69,7 @@ fn events(intake: &Intake) -> Vec<&Event> {
         .iter()
         .filter_map(|(_, record)| match &record.entry {
             Entry::Event(event) => Some(event),
-            Entry::Gap { .. } => None,
+            Entry::Gap { .. } | Entry::Report(_) => None,
         })
         .collect()
 }

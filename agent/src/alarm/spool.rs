@@ -10,7 +10,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use nearhand_rules::StateRow;
-use nearhand_shared::alarm::{Batch, Entry, Event, MAX_BATCH, Record, Transition};
+use nearhand_shared::alarm::{
+    Batch, DeviceReport, Entry, Event, MAX_BATCH, MAX_BATCH_BYTES, Record, Transition,
+};
 use nearhand_shared::id::StreamId;
 use nearhand_shared::time::UnixMillis;
 use nearhand_shared::wire;
@@ -182,6 +184,15 @@ impl Spool {
         self.waiting
     }
 
+    /// Writes down what was found out or done because of an alarm.
+    pub(crate) fn report(&mut self, report: DeviceReport) -> Result<(), SpoolError> {
+        let transaction = self.database.transaction()?;
+        let newest = insert(&transaction, &Entry::Report(report))?;
+        transaction.commit()?;
+        (self.newest, self.waiting) = (newest, self.waiting.saturating_add(1));
+        Ok(())
+    }
+
     /// Writes events and what the rules know, both or neither. On return it is on the disk.
     pub(crate) fn commit(&mut self, events: &[Event], rows: &[StateRow]) -> Result<(), SpoolError> {
         match self.commit_once(events, rows) {
@@ -220,8 +231,14 @@ impl Spool {
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?))
         })?;
         let mut records = Vec::new();
+        let mut room = MAX_BATCH_BYTES;
         for row in rows {
             let (seq, at, body) = row?;
+            room = match room.checked_sub(body.len()) {
+                Some(left) => left,
+                None if records.is_empty() => 0,
+                None => break,
+            };
             let seq = u64::try_from(seq).unwrap_or(0);
             let entry = wire::decode(&body).unwrap_or_else(|error| {
                 tracing::error!(%error, seq, "an entry of the alarms' spool can't be read");
@@ -392,7 +409,8 @@ fn set_meta(database: &Connection, key: &str, value: &[u8]) -> Result<(), rusqli
 fn insert(transaction: &Transaction<'_>, entry: &Entry) -> Result<u64, SpoolError> {
     let (at, rule, instance) = match entry {
         Entry::Event(event) => (event.observed_at, event.rule.as_str(), event.instance.as_str()),
-        Entry::Gap { to, .. } => (*to, "", ""),
+        // Not an alarm's state: it must not stand for one where only the newest is kept.
+        Entry::Gap { to: at, .. } | Entry::Report(DeviceReport { at, .. }) => (*at, "", ""),
     };
     let at = i64::try_from(at.0).unwrap_or(i64::MAX);
     transaction

@@ -49,6 +49,7 @@ fn summaries(spool: &mut Spool) -> Vec<(u64, String)> {
         .map(|record| match record.entry {
             Entry::Event(event) => (record.seq, event.summary),
             Entry::Gap { lost, .. } => (record.seq, format!("gap {lost}")),
+            Entry::Report(report) => (record.seq, format!("report {}", report.title)),
         })
         .collect()
 }
@@ -108,6 +109,38 @@ fn another_devices_stream_is_left_and_what_cannot_be_read_is_a_gap() {
     assert_eq!(summaries(&mut spool), [(1, "gap 1".into()), (2, "2".into())]);
     spool.acknowledged(stream(2), 2, stream(3)).unwrap();
     assert_eq!(spool.waiting(), 0);
+}
+
+#[test]
+fn reports_go_out_in_their_order_and_never_stand_for_an_alarms_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path());
+    spool.limit_to(4);
+    let report = |title: &str| DeviceReport {
+        rule: "cpu".into(),
+        instance: "i1".into(),
+        deed: nearhand_shared::alarm::Deed::Diagnosis,
+        good: false,
+        title: title.into(),
+        lines: vec!["x".repeat(nearhand_shared::alarm::MAX_LINE); 12],
+        at: UnixMillis(1001),
+    };
+    spool.commit(&[event(1, Transition::Raised)], &[]).unwrap();
+    spool.report(report("a")).unwrap();
+    assert_eq!(summaries(&mut spool), [(1, "1".into()), (2, "report a".into())]);
+    // No more room: the alarm's newest state stays.
+    let more: Vec<Event> = [4, 7, 10].map(|n| event(n, Transition::Worsened)).to_vec();
+    spool.commit(&more, &[]).unwrap();
+    assert_eq!(summaries(&mut spool).last().map(|(_, said)| said.clone()), Some("10".into()));
+    // As many as a frame takes, the rest in the next batch.
+    spool.limit_to(1000);
+    for n in 0..99 {
+        spool.report(report(&n.to_string())).unwrap();
+    }
+    let first = spool.batch().unwrap().unwrap();
+    assert!((20..99).contains(&first.records.len()), "{}", first.records.len());
+    let bytes = wire::encode(&nearhand_shared::message::control::Request::Alarms(first)).unwrap();
+    assert!(bytes.len() < nearhand_shared::message::control::FRAME_LIMIT);
 }
 
 #[test]

@@ -61,6 +61,7 @@ pub fn news(batch: &Batch, through: u64) -> impl Iterator<Item = (u64, Happening
         let what = match &record.entry {
             Entry::Event(event) => Happening::Event(event.clone()),
             Entry::Gap { lost, from, to } => Happening::Gap { lost: *lost, from: *from, to: *to },
+            Entry::Report(report) => Happening::Report(report.clone()),
         };
         (record.seq, what)
     })
@@ -70,6 +71,7 @@ pub fn news(batch: &Batch, through: u64) -> impl Iterator<Item = (u64, Happening
 pub fn alarm_of(device: DeviceId, what: &Happening) -> Option<Fingerprint> {
     match what {
         Happening::Event(event) => Some(Fingerprint::of(device, &event.rule, &event.instance)),
+        Happening::Report(report) => Some(Fingerprint::of(device, &report.rule, &report.instance)),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::alarms::{Act, Actor, AlarmEntry, Happening, HistoryEntry, Window};
-use crate::alarm::Measured;
+use crate::alarm::{Deed, Measured};
 use crate::time::UnixMillis;
 
 /// The name of an alarm's device, or what stands for it.
@@ -104,6 +104,15 @@ pub fn happened(what: &Happening) -> String {
         Happening::SnoozeEnded => "the snooze ended".to_owned(),
         Happening::WindowEnded { window } => format!("maintenance window {window} ended"),
         Happening::DeviceSilent => "its device fell silent".to_owned(),
+        Happening::Report(report) => {
+            let what = match (report.deed, report.good) {
+                (Deed::Diagnosis, _) => "the device diagnosed itself",
+                (Deed::Runbook, true) => "the device ran a runbook",
+                (Deed::Runbook, false) => "the device ran a runbook without success",
+            };
+            let lines: String = report.lines.iter().map(|line| format!("; {line}")).collect();
+            format!("{what}: {}{lines}", report.title)
+        }
         Happening::DeviceBack => "its device is back".to_owned(),
     }
 }

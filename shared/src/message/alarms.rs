@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::alarm::{Event, MAX_RULE, Measured, Severity, is_rule_name};
+use crate::alarm::{DeviceReport, Event, MAX_RULE, Measured, Severity, is_rule_name};
 use crate::id::{DeviceId, Fingerprint, TechnicianId};
 use crate::time::UnixMillis;
 
@@ -277,6 +277,8 @@ pub enum Happening {
     DeviceSilent,
     /// Its device is back.
     DeviceBack,
+    /// Its device found out or did something because of it.
+    Report(DeviceReport),
 }
 
 /// A line of an alarm's history.

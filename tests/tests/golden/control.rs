@@ -1,7 +1,8 @@
 //! The control plane: agents and clients with their relay.
 
 use nearhand_shared::alarm::{
-    Batch, Entry, Event, Leaving, Measured, Monitoring, Profile, Record, Severity, Transition,
+    Batch, Deed, DeviceReport, Entry, Event, Leaving, Measured, Monitoring, Profile, Record, Severity,
+    Transition,
 };
 use nearhand_shared::audit::Head;
 use nearhand_shared::credential::{Retirement, Role};
@@ -114,7 +115,16 @@ fn requests(table: &mut Table) {
                 Request::Monitoring(Monitoring { stream: STREAM, profile: Profile::Server }),
                 Request::Monitoring(Monitoring { stream: STREAM, profile: Profile::Desktop }),
             ],
-            Alarms: [Request::Alarms(Batch { stream: STREAM, records: alarm_records() })],
+            Alarms: [
+                Request::Alarms(Batch { stream: STREAM, records: alarm_records() }),
+                Request::Alarms(Batch {
+                    stream: STREAM,
+                    records: (1..)
+                        .zip(device_reports())
+                        .map(|(seq, report)| Record { seq, entry: Entry::Report(report) })
+                        .collect(),
+                }),
+            ],
             Leaving: [Request::Leaving(Leaving::AgentStops), Request::Leaving(Leaving::Sleep)],
             AlarmsSince: [
                 Request::AlarmsSince { filter: AlarmFilter::default(), after: 0, wait_ms: 0 },
@@ -171,10 +181,15 @@ fn replies(table: &mut Table) {
             ],
             AlarmsStored: [Reply::AlarmsStored { stream: STREAM, through: 12 }],
             Alarms: [Reply::Alarms { entries: alarm_entries(), cursor: 9 }],
-            AlarmHistory: [Reply::AlarmHistory {
-                alarm: Box::new(alarm_entries().remove(0)),
-                entries: happenings(),
-            }],
+            AlarmHistory: [
+                Reply::AlarmHistory { alarm: Box::new(alarm_entries().remove(0)), entries: happenings() },
+                Reply::AlarmHistory {
+                    alarm: Box::new(alarm_entries().remove(0)),
+                    entries: device_reports()
+                        .map(|report| HistoryEntry { number: 9, at: AT, what: Happening::Report(report) })
+                        .to_vec(),
+                },
+            ],
             Window: [Reply::Window(window())],
             Windows: [Reply::Windows(vec![]), Reply::Windows(vec![window()])],
         }
@@ -211,6 +226,20 @@ fn alarm_records() -> Vec<Record> {
     let all = Transition::ALL.into_iter().zip(Severity::ALL.into_iter().cycle()).map(plain);
     let entries = [Entry::Event(full.clone()), gap].into_iter().chain(all.map(Entry::Event));
     (1..).zip(entries).map(|(seq, entry)| Record { seq, entry }).collect()
+}
+
+fn device_reports() -> [DeviceReport; 2] {
+    let report = DeviceReport {
+        rule: "disk-space".into(),
+        instance: "/home".into(),
+        deed: Deed::Diagnosis,
+        good: false,
+        title: "2 problems found".into(),
+        lines: vec!["fail disk-space: /home is 98.5 % full".into(), String::new()],
+        at: AT,
+    };
+    let ran = DeviceReport { deed: Deed::Runbook, good: true, lines: Vec::new(), ..report.clone() };
+    [report, ran]
 }
 
 const ALARM: Fingerprint = Fingerprint::from_bytes([7; 16]);
@@ -278,7 +307,7 @@ fn alarm_entries() -> Vec<AlarmEntry> {
 fn happenings() -> Vec<HistoryEntry> {
     let event = match alarm_records().remove(0).entry {
         Entry::Event(event) => event,
-        Entry::Gap { .. } => unreachable!("the first is an event"),
+        Entry::Gap { .. } | Entry::Report(_) => unreachable!("the first is an event"),
     };
     let all = [
         Happening::Event(event),
