@@ -249,6 +249,10 @@ impl<D: Display> Child<D> {
         if self.precedence.holds() {
             return Ok(());
         }
+        // A pointer that moves is drawn where it is by the technician's own end.
+        if !matches!(input, Input::Move(_)) {
+            self.view.urge(now);
+        }
         if let Some(what) = self.hands.take(input) {
             out.push(&FromDesktop::Input(InputNotice::Untypable(what)));
         }
