@@ -105,13 +105,14 @@ pub(crate) fn measure(time: Duration) -> Result<Vec<Row>> {
 fn one(logs: &Logs, blinks: bool, time: Duration) -> Result<Vec<(&'static str, Used)>> {
     let mut scene = Scene::set(System::Ours, logs, None)?;
     let _marker = Marker::show(scene.device.eye()?, 1_800, 40, COLORS[0])?;
+    // First: a first picture counts as whole when nothing comes any more.
+    scene.open(COLORS[0])?;
     let cursor = if blinks { "-bc" } else { "+bc" };
     let shown = ["-T", "idle", cursor, "-e", "sh", "-c", "exec sleep 600"];
     let _terminal = scene.device.start(&[&TERMINAL, shown.as_slice()].concat())?;
     let terminal = window(&scene.device, "idle")?;
     // An unfocused cursor doesn't blink.
     scene.device.run(&["xdotool", "windowactivate", "--sync", &terminal])?;
-    scene.open(COLORS[0])?;
     std::thread::sleep(SETTLE);
     let processes = processes(&scene)?;
     let before = processes.iter().map(|one| Used::of(one.pid)).collect::<Result<Vec<_>>>()?;
