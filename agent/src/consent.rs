@@ -124,6 +124,8 @@ struct Grants {
     used: Instant,
     /// Ran out; a refusal says so.
     over: Capabilities,
+    /// Good for one act each, which is under way.
+    taken: Capabilities,
 }
 
 /// The state of consent on this device.
@@ -156,7 +158,8 @@ impl Consent {
 
     /// A session has begun; nothing is granted.
     pub(crate) fn begin(&mut self, now: Instant, session: SessionId) {
-        let empty = Grants { until: BTreeMap::new(), used: now, over: Capabilities::NONE };
+        let empty =
+            Grants { until: BTreeMap::new(), used: now, over: Capabilities::NONE, taken: Capabilities::NONE };
         self.sessions.entry(session).or_insert(empty);
     }
 
@@ -246,6 +249,7 @@ impl Consent {
             *entry = (*entry).max(until);
         }
         grants.over = grants.over.without(what);
+        grants.taken = grants.taken.without(what);
     }
 
     /// Whether an act may be done now. Asked at every request.
@@ -254,12 +258,34 @@ impl Consent {
     /// [`Refusal::NotGranted`] or [`Refusal::Expired`].
     pub(crate) fn allows(&self, now: Instant, session: SessionId, what: Capability) -> Result<(), Refusal> {
         let Some(grants) = self.sessions.get(&session) else { return Err(Refusal::NotGranted(what)) };
+        if grants.taken.contains(what) {
+            return Err(Refusal::NotGranted(what));
+        }
         match grants.until.get(&what) {
             Some(until) if now < *until => Ok(()),
             Some(_) => Err(Refusal::Expired(what)),
             None if grants.over.contains(what) => Err(Refusal::Expired(what)),
             None => Err(Refusal::NotGranted(what)),
         }
+    }
+
+    /// Takes a grant that is good for one act. Until it is granted anew, no other act is allowed by it, and once this one is
+    /// over ([`Consent::used_up`]), it is gone.
+    ///
+    /// # Errors
+    /// As [`Consent::allows`].
+    pub(crate) fn take(&mut self, now: Instant, session: SessionId, what: Capability) -> Result<(), Refusal> {
+        self.allows(now, session, what)?;
+        if let Some(grants) = self.sessions.get_mut(&session) {
+            grants.taken = grants.taken.with(what);
+        }
+        Ok(())
+    }
+
+    /// The act that a grant was taken for is over. Whether the grant goes with it: it may be gone, or granted anew.
+    pub(crate) fn used_up(&mut self, now: Instant, session: SessionId, what: Capability) -> bool {
+        let taken = self.sessions.get(&session).is_some_and(|grants| grants.taken.contains(what));
+        taken && !self.revoke(now, session, what.into()).is_empty()
     }
 
     /// Prolongs what is granted now by `more` each, at most to [`MAX_DURATION`] from now. Returns what was.
@@ -285,6 +311,7 @@ impl Consent {
     pub(crate) fn revoke(&mut self, now: Instant, session: SessionId, what: Capabilities) -> Capabilities {
         let Some(grants) = self.sessions.get_mut(&session) else { return Capabilities::NONE };
         grants.used = now;
+        grants.taken = grants.taken.without(what);
         let gone: Capabilities =
             what.iter().filter(|capability| grants.until.remove(capability).is_some()).collect();
         gone
@@ -343,6 +370,7 @@ impl Consent {
             if !gone.is_empty() {
                 grants.until.retain(|_, until| now < *until);
                 grants.over = gone.iter().fold(grants.over, Capabilities::with);
+                grants.taken = grants.taken.without(gone);
                 grants.used = now;
                 changes.push(Change::Expired { session: *session, capabilities: gone });
             }
@@ -363,7 +391,7 @@ mod properties;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Capability::{Clipboard, Control, Diagnostics, View, Window};
+    use Capability::{Clipboard, Control, Diagnostics, Screenshot, View, Window};
 
     const S: SessionId = SessionId::from_bytes([1; 16]);
 
@@ -538,5 +566,40 @@ mod tests {
         assert_eq!(consent.end(S).len(), MAX_PENDING);
         assert_eq!(consent.decide(now, first, allow(&[View], 60)), Err(DecideError::NotOpen));
         assert_eq!(consent.ask(now, &ask(9)), Err(Refusal::Protocol), "no such session");
+    }
+
+    #[test]
+    fn one_grant_is_one_picture() {
+        let (t, mut consent) = (start(), Consent::default());
+        consent.begin(t, S);
+        assert_eq!(consent.take(t, S, Screenshot), Err(Refusal::NotGranted(Screenshot)));
+        let minute = Duration::from_secs(60);
+        consent.grant(t, S, [Diagnostics, Screenshot].into_iter().collect(), minute);
+        assert_eq!(consent.take(t, S, Screenshot), Ok(()));
+        assert_eq!(
+            consent.take(t, S, Screenshot),
+            Err(Refusal::NotGranted(Screenshot)),
+            "while it is under way"
+        );
+        assert!(consent.capabilities(t, S).contains(Screenshot), "it can be taken back meanwhile");
+        assert!(consent.used_up(t, S, Screenshot));
+        assert!(!consent.used_up(t, S, Screenshot));
+        assert_eq!(consent.allows(t, S, Screenshot), Err(Refusal::NotGranted(Screenshot)));
+        assert_eq!(consent.allows(t, S, Diagnostics), Ok(()));
+        // More time is no more pictures; a new grant is, also while the first is under way.
+        consent.grant(t, S, Screenshot.into(), minute);
+        consent.take(t, S, Screenshot).unwrap();
+        consent.extend(t, S, Screenshot.into(), minute);
+        assert_eq!(consent.allows(t, S, Screenshot), Err(Refusal::NotGranted(Screenshot)));
+        consent.grant(t, S, Screenshot.into(), minute);
+        assert!(!consent.used_up(t, S, Screenshot));
+        assert_eq!(consent.allows(t, S, Screenshot), Ok(()));
+        // Taken back or run out while it is under way: the next grant is whole.
+        consent.take(t, S, Screenshot).unwrap();
+        consent.revoke(t, S, Screenshot.into());
+        consent.grant(t, S, Screenshot.into(), minute);
+        assert_eq!(consent.take(t, S, Screenshot), Ok(()));
+        consent.handle_timeout(t + 2 * minute);
+        assert_eq!(consent.allows(t + 2 * minute, S, Screenshot), Err(Refusal::Expired(Screenshot)));
     }
 }

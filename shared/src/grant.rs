@@ -38,11 +38,14 @@ pub enum Capability {
     Reboot,
     /// See one window, which the person at the device chooses. Says nothing about [`Self::View`], nor that about this.
     Window,
+    /// Take one picture of the whole screen, for a report. One grant is one picture, and says nothing about
+    /// [`Self::View`].
+    Screenshot,
 }
 
 impl Capability {
     /// All, in the order in which they are shown.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::View,
         Self::Control,
         Self::Clipboard,
@@ -52,6 +55,7 @@ impl Capability {
         Self::Actions,
         Self::Reboot,
         Self::Window,
+        Self::Screenshot,
     ];
 
     /// Its name in commands and files.
@@ -66,6 +70,7 @@ impl Capability {
             Self::Actions => "actions",
             Self::Reboot => "reboot",
             Self::Window => "window",
+            Self::Screenshot => "screenshot",
         }
     }
 
@@ -81,6 +86,10 @@ impl Capability {
             Self::Actions => "run repairs from a fixed list",
             Self::Reboot => "restart your machine",
             Self::Window => "see one window that you choose",
+            Self::Screenshot => {
+                "take ONE picture of your screen for the report (whatever is open on it then is in the picture and stays in \
+                 the report)"
+            }
         }
     }
 
@@ -98,8 +107,8 @@ impl fmt::Display for Capability {
 /// Not the name of a capability.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no such capability; there are view, control, clipboard, files, terminal, diagnostics, actions, reboot \
-     and window"
+    "there is no such capability; there are view, control, clipboard, files, terminal, diagnostics, actions, reboot, \
+     window and screenshot"
 )]
 pub struct UnknownCapability;
 

@@ -2,12 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { readFileSync } from 'node:fs';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { LIMIT, Stage, browser, shows } from './stage.mjs';
+import { LIMIT, Stage, browser, isAccessible, shows } from './stage.mjs';
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 let chromium, context, stage, page, complaints;
 
 before(async () => { chromium = await browser(); });
@@ -51,22 +48,7 @@ async function inControl() {
   return stage.said.length;
 }
 
-/// No violation of WCAG 2.2 AA that axe can find. It runs in a world of its own, which the page's policy leaves alone.
-async function accessible(what) {
-  const cdp = await context.newCDPSession(page);
-  const { frameTree } = await cdp.send('Page.getFrameTree');
-  const { executionContextId } = await cdp.send('Page.createIsolatedWorld', { frameId: frameTree.frame.id, worldName: 'axe' });
-  const evaluate = async (expression) => {
-    const { result, exceptionDetails } = await cdp.send('Runtime.evaluate', { expression, contextId: executionContextId, awaitPromise: true, returnByValue: true });
-    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
-    return result.value;
-  };
-  await evaluate(`${axe};undefined`);
-  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-  const found = await evaluate(`axe.run(document, { runOnly: ${JSON.stringify(tags)} }).then((r) => r.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.html + ' ' + n.failureSummary).join(' | ')))`);
-  assert.deepEqual(found, [], what);
-  await cdp.detach();
-}
+const accessible = (what) => isAccessible(context, page, what);
 
 test('what is painted is what the device shows, drawn things and photographs, whatever changes', async () => {
   stage.grant(['view']);

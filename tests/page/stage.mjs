@@ -1,13 +1,15 @@
 // What the page's tests have in common: the stage (technician/examples/stage) behind the page, a browser before it.
 
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const target = process.env.CARGO_TARGET_DIR ?? `${root}/target`;
+export const target = process.env.CARGO_TARGET_DIR ?? `${root}/target`;
 /// Longest wait for anything, in milliseconds: a loaded machine is slow, a hanging page never comes.
 export const LIMIT = 30_000;
 
@@ -66,6 +68,25 @@ export class Stage {
     this.child.stdin.end();
     await this.exited;
   }
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/// No violation of WCAG 2.2 AA that axe can find. It runs in a world of its own, which the page's policy leaves alone.
+export async function isAccessible(context, page, what) {
+  const cdp = await context.newCDPSession(page);
+  const { frameTree } = await cdp.send('Page.getFrameTree');
+  const { executionContextId } = await cdp.send('Page.createIsolatedWorld', { frameId: frameTree.frame.id, worldName: 'axe' });
+  const evaluate = async (expression) => {
+    const { result, exceptionDetails } = await cdp.send('Runtime.evaluate', { expression, contextId: executionContextId, awaitPromise: true, returnByValue: true });
+    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    return result.value;
+  };
+  await evaluate(`${axe};undefined`);
+  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+  const found = await evaluate(`axe.run(document, { runOnly: ${JSON.stringify(tags)} }).then((r) => r.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.html + ' ' + n.failureSummary).join(' | ')))`);
+  assert.deepEqual(found, [], what);
+  await cdp.detach();
 }
 
 /// Whether the canvas shows exactly the picture with this hash. Runs in the page.

@@ -16,6 +16,7 @@ use super::outgoing::Outgoing;
 use super::precedence::Precedence;
 use super::protocol::{FromDesktop, Incoming, ToDesktop};
 use super::source::{Display, DisplayError, Happened};
+use super::still::Still;
 use super::view::View;
 use super::x11::X11;
 use crate::platform::{self, Ready};
@@ -63,6 +64,7 @@ fn serve<D: Display>(display: D, out: &mut Outgoing) -> Result<(), ChildError> {
 struct Child<D: Display> {
     display: D,
     view: View,
+    still: Still,
     hands: Hands,
     /// Input has come: the local person is listened for.
     guarding: bool,
@@ -81,6 +83,7 @@ impl<D: Display> Child<D> {
         Ok(Self {
             display,
             view: View::new()?,
+            still: Still::default(),
             hands: Hands::default(),
             guarding: false,
             precedence: Precedence::default(),
@@ -125,8 +128,14 @@ impl<D: Display> Child<D> {
     /// When there is something to do although nothing happens; `now` is the time by which it was last looked for.
     fn wake(&self, now: Instant, out: &Outgoing) -> Option<Instant> {
         let frames = out.has_room().then(|| self.view.wake(now)).flatten();
-        let all =
-            [frames, self.hands.wake(), self.precedence.wake(), self.drawing.wake(), self.display.wake()];
+        let all = [
+            frames,
+            self.still.wake(),
+            self.hands.wake(),
+            self.precedence.wake(),
+            self.drawing.wake(),
+            self.display.wake(),
+        ];
         all.into_iter().flatten().min()
     }
 
@@ -140,6 +149,9 @@ impl<D: Display> Child<D> {
                 None => self.begin(Some(0), quality, now, out)?,
                 Some(why) => self.window_gone(why, out)?,
             },
+            // It would be of the window.
+            ToDesktop::Picture if self.display.is_aimed() => {}
+            ToDesktop::Picture => self.still.want(now),
             ToDesktop::Windows => out.push(&FromDesktop::Windows(self.display.windows()?)),
             ToDesktop::Painted { frame, decode, paint } => {
                 let viewer = Duration::from_micros(u64::from(decode) + u64::from(paint));
@@ -237,6 +249,10 @@ impl<D: Display> Child<D> {
         if self.precedence.holds() {
             return Ok(());
         }
+        // A pointer that moves is drawn where it is by the technician's own end.
+        if !matches!(input, Input::Move(_)) {
+            self.view.urge(now);
+        }
         if let Some(what) = self.hands.take(input) {
             out.push(&FromDesktop::Input(InputNotice::Untypable(what)));
         }
@@ -329,6 +345,7 @@ impl<D: Display> Child<D> {
         {
             out.push(&FromDesktop::Clipboard(message));
         }
+        self.still.work(&mut self.display, now, out)?;
         let focus = self.pointer.filter(|_| self.view.is_on()).and_then(|(x, y)| {
             let area = self.area();
             Some(Point { x: x.checked_sub(area.x)?, y: y.checked_sub(area.y)? })

@@ -74,6 +74,8 @@ pub(crate) enum ToDesktop {
         /// How natural pictures may be coded.
         quality: Quality,
     },
+    /// One exact picture of the whole screen, as frame 1; nothing where a window is shown.
+    Picture,
 }
 
 /// Which window may be seen.

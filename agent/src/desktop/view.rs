@@ -125,6 +125,14 @@ impl View {
         }
     }
 
+    /// The technician did something: what comes of it goes first.
+    pub(super) fn urge(&mut self, now: Instant) {
+        let now = now.saturating_duration_since(self.epoch);
+        if let Some(watching) = &mut self.watching {
+            watching.pace.urge(now);
+        }
+    }
+
     pub(super) fn damaged(&mut self, now: Instant) {
         if let Some(watching) = &mut self.watching {
             watching.dirty.get_or_insert(now);

@@ -6,6 +6,7 @@
 
 mod chats;
 mod codes;
+mod pictures;
 mod sessions;
 mod windows;
 
@@ -44,7 +45,8 @@ pub(crate) const DESKTOP_OFFERS: Capabilities = ALWAYS_OFFERED
     .with(Capability::View)
     .with(Capability::Control)
     .with(Capability::Clipboard)
-    .with(Capability::Window);
+    .with(Capability::Window)
+    .with(Capability::Screenshot);
 /// Sessions at the same time.
 pub(crate) const MAX_SESSIONS: usize = 8;
 /// Events that a slow watcher may lag behind before it is told to look at the status again.

@@ -122,7 +122,7 @@ async fn settle(
         return Err(refused(Refusal::Protocol));
     }
     let session = offer.session;
-    let reads_window = hello.program.reads(Program::WINDOW);
+    let program = hello.program.clone();
     let (channel, key) =
         channel(connection, EXPORTER_LABEL, session, hub).ok_or(refused(Refusal::Protocol))?;
     let technician = technician(hub, &hello, key).map_err(refused)?;
@@ -149,8 +149,9 @@ async fn settle(
         }
     };
     let mut offers = offers().await;
-    if !reads_window {
-        offers = offers.without(Capability::Window.into());
+    let later = [(Program::WINDOW, Capability::Window), (Program::SCREENSHOT, Capability::Screenshot)];
+    for (_, capability) in later.into_iter().filter(|(bit, _)| !program.reads(*bit)) {
+        offers = offers.without(capability.into());
     }
     if standing.is_none() {
         begin(hub, session, technician.clone(), offer.code.is_some(), offers).map_err(refused)?;

@@ -5,6 +5,7 @@
 
 mod diagnostics;
 mod hello;
+mod picture;
 mod recording;
 mod screen;
 mod serve;

@@ -37,7 +37,7 @@ const MAX_STARTS: usize = 5;
 /// See [`MAX_STARTS`].
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// A frame goes behind everything that is short: control, chat, findings. Lower is later.
-const SCREEN_PRIORITY: i32 = -10;
+pub(super) const SCREEN_PRIORITY: i32 = -10;
 /// A recording's last word has so long to reach the technician once the grant is gone. Nothing else is sent then, and
 /// whoever doesn't take it has a recording that is cut.
 pub(super) const LAST_WORD: Duration = Duration::from_millis(400);

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::hello::{Standing, Streams};
 use super::screen::Desk;
-use super::{Path, diagnostics, screen, short, window};
+use super::{Path, diagnostics, picture, screen, short, window};
 use crate::hub::{Hub, ToSession};
 
 /// A technician who doesn't take a message for this long has lost the connection, or stalls us.
@@ -291,6 +291,8 @@ async fn conversation(serving: &Serving, open: Open, send: &mut SendStream, recv
         Open::Screen | Open::Window => &serving.seeing,
         Open::Input => &serving.typing,
         Open::Clipboard => &serving.copying,
+        // Its grant is good for one.
+        Open::Screenshot => return picture::picture(serving, send).await,
         other @ (Open::File | Open::Terminal | Open::Action) => {
             let capability = other.needs().unwrap_or(Capability::View);
             return refuse(send, Refusal::NotOffered(capability)).await;
@@ -309,15 +311,15 @@ async fn conversation(serving: &Serving, open: Open, send: &mut SendStream, recv
         Open::Window => window::window(serving, send, recv).await,
         Open::Input => screen::input(serving, send, recv).await,
         Open::Clipboard => screen::clipboard(serving, send, recv).await,
-        Open::Control(_) | Open::File | Open::Terminal | Open::Action => {}
+        Open::Control(_) | Open::File | Open::Terminal | Open::Action | Open::Screenshot => {}
     }
 }
 
-async fn accept(send: &mut SendStream) -> bool {
+pub(super) async fn accept(send: &mut SendStream) -> bool {
     framed::write(send, &Answer::Accepted, HELLO_LIMIT).await.is_ok()
 }
 
-async fn refuse(send: &mut SendStream, refusal: Refusal) {
+pub(super) async fn refuse(send: &mut SendStream, refusal: Refusal) {
     if framed::write(send, &Answer::Refused(refusal), HELLO_LIMIT).await.is_ok() {
         let _ = send.finish();
         // Until the answer has arrived; a reset would overtake it.

@@ -40,6 +40,10 @@ impl Program {
     ///
     /// [`Capability::Window`]: crate::grant::Capability::Window
     pub const WINDOW: u64 = 1;
+    /// Reads [`Capability::Screenshot`] wherever a capability is named, and [`session::Open::Screenshot`].
+    ///
+    /// [`Capability::Screenshot`]: crate::grant::Capability::Screenshot
+    pub const SCREENSHOT: u64 = 2;
 
     /// Whether it has that bit.
     pub const fn reads(&self, bit: u64) -> bool {
@@ -48,6 +52,6 @@ impl Program {
 
     /// This build.
     pub fn this() -> Self {
-        Self { version: env!("CARGO_PKG_VERSION").to_owned(), features: Self::WINDOW }
+        Self { version: env!("CARGO_PKG_VERSION").to_owned(), features: Self::WINDOW | Self::SCREENSHOT }
     }
 }

@@ -18,7 +18,7 @@ use crate::witness::ScreenHead;
 pub const FRAME_PART: usize = 48 * 1024;
 /// Largest coded frame, in bytes: a 4K screen of noise fits. A larger one is a broken device.
 pub const MAX_FRAME: usize = 64 * 1024 * 1024;
-/// Frames that may be under way or unpainted at the same time.
+/// Frames that may be under way or unpainted at the same time on a near path; on a far one up to 14.
 pub const FRAMES_IN_FLIGHT: u32 = 3;
 /// Longest side of a cursor, in pixels: its picture fits into one message.
 pub const MAX_CURSOR: u16 = 96;

@@ -72,6 +72,13 @@ pub enum Open {
     /// One window: the same messages as on [`Open::Screen`], in which the window is the only monitor and a monitor's
     /// number means nothing.
     Window,
+    /// One picture of the whole screen, for a report. The technician says nothing on it; the device answers with the
+    /// parts of one exact [`FromScreen::Frame`] of number 1, or [`FromScreen::Gone`], and ends the stream. It uses up the
+    /// grant.
+    ///
+    /// [`FromScreen::Frame`]: super::screen::FromScreen::Frame
+    /// [`FromScreen::Gone`]: super::screen::FromScreen::Gone
+    Screenshot,
 }
 
 impl Open {
@@ -87,6 +94,7 @@ impl Open {
             Self::Terminal => Some(Capability::Terminal),
             Self::Action => Some(Capability::Actions),
             Self::Window => Some(Capability::Window),
+            Self::Screenshot => Some(Capability::Screenshot),
         }
     }
 }

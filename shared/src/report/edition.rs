@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::compare::{Comparison, compare};
 use super::model::Report;
 use super::pseudonymise::{Identifiers, pseudonymise};
+use super::screenshot::Screenshot;
 use super::{html, markdown, redact};
 
 /// Replaces names by tokens.
@@ -30,6 +31,9 @@ pub struct Edition {
     /// What changed; absent where there was nothing to compare with.
     #[serde(rename = "comparison", skip_serializing_if = "Option::is_none")]
     pub since: Option<Comparison>,
+    /// The picture of the screen that was asked for with it, or why there is none; absent where none was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub screenshot: Option<Screenshot>,
 }
 
 impl Edition {
@@ -50,7 +54,20 @@ impl Edition {
             }
         }
         let since = old.map(|old| compare(&old, &report));
-        Self { report, since }
+        Self { report, since, screenshot: None }
+    }
+
+    /// With what became of the picture that was asked for. Names can't be taken out of a picture: a pseudonymised report
+    /// goes without.
+    #[must_use]
+    pub fn with_screenshot(self, screenshot: Screenshot) -> Self {
+        let screenshot = match screenshot {
+            Screenshot::Taken(_) if self.report.pseudonymised => {
+                Screenshot::missing("names in a picture can't be replaced, and this report is pseudonymised")
+            }
+            other => other,
+        };
+        Self { screenshot: Some(screenshot), ..self }
     }
 
     /// Its three forms under their file names: a page that needs nothing else, JSON for programs, Markdown for
@@ -59,11 +76,11 @@ impl Edition {
     /// # Errors
     /// What keeps it from being put in JSON.
     pub fn files(&self) -> Result<[(&'static str, Vec<u8>); 3], serde_json::Error> {
-        let since = self.since.as_ref();
+        let (since, screenshot) = (self.since.as_ref(), self.screenshot.as_ref());
         Ok([
-            ("report.html", html::page(&self.report, since).into_bytes()),
+            ("report.html", html::page(&self.report, since, screenshot).into_bytes()),
             ("report.json", serde_json::to_vec_pretty(self)?),
-            ("report.md", markdown::document(&self.report, since).into_bytes()),
+            ("report.md", markdown::document(&self.report, since, screenshot).into_bytes()),
         ])
     }
 }
@@ -71,6 +88,7 @@ impl Edition {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::screenshot::{self, Picture};
     use crate::report::{parse, sample};
 
     #[test]
@@ -84,6 +102,44 @@ mod tests {
         assert!(html.contains("New problems") && markdown.contains("New problems"));
         let alone = Edition::new(sample::full(), None, None).files().unwrap();
         assert!(!String::from_utf8(alone[1].1.clone()).unwrap().contains("\"comparison\""));
+    }
+
+    #[test]
+    fn a_picture_is_in_the_page_and_beside_the_others() {
+        let png = screenshot::tests::png(1280, 800);
+        let picture = Picture::of(png.clone()).unwrap();
+        let edition = Edition::new(sample::full(), None, None);
+        let edition = edition.with_screenshot(Screenshot::Taken(picture.clone()));
+        let [html, json, markdown] = edition.files().unwrap().map(|(_, b)| String::from_utf8(b).unwrap());
+        let inline = format!("src=\"data:image/png;base64,{}\"", data_encoding::BASE64.encode(&png));
+        assert_eq!(html.matches("<img").count(), 1);
+        assert!(html.contains(&inline) && html.contains("width=\"1280\" height=\"800\""));
+        assert!(markdown.contains("screenshot.png") && markdown.contains(&picture.sha256()));
+        assert!(json.contains(&picture.sha256()) && !json.contains("base64"));
+        // An older program reads the report without it.
+        assert_eq!(parse::parse(json.as_bytes()).unwrap(), sample::full());
+    }
+
+    #[test]
+    fn a_picture_that_is_missing_is_told_with_the_reason() {
+        let why = "the person <b>said</b> no";
+        let edition = Edition::new(sample::full(), None, None).with_screenshot(Screenshot::missing(why));
+        let [html, json, markdown] = edition.files().unwrap().map(|(_, b)| String::from_utf8(b).unwrap());
+        assert!(html.contains("the person &lt;b&gt;said&lt;/b&gt; no") && !html.contains("<img"));
+        assert!(markdown.contains("No picture of the screen") && !markdown.contains("<b>"));
+        assert!(json.contains(why));
+    }
+
+    #[test]
+    fn a_pseudonymised_report_has_no_picture_whoever_hands_it_in() {
+        let (key, known) = ([7; 32], Identifiers::default());
+        let pseudonyms = Pseudonyms { key: &key, known: &known };
+        let picture = Picture::of(screenshot::tests::png(8, 8)).unwrap();
+        let edition = Edition::new(sample::full(), None, Some(pseudonyms));
+        let edition = edition.with_screenshot(Screenshot::Taken(picture));
+        assert!(
+            matches!(&edition.screenshot, Some(Screenshot::Missing(why)) if why.contains("pseudonymised"))
+        );
     }
 
     #[test]

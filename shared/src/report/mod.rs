@@ -3,7 +3,7 @@
 //! Lives here: the model ([`model`]) that the agent fills, the technician reads and other people's programs
 //! parse as JSON; what is derived from it alone: reading it from a stranger ([`parse`]), taking secrets and
 //! names out of it ([`redact`], [`pseudonymise`]), comparing two of them ([`compare`]) and showing it
-//! ([`html`], [`markdown`], [`text_view`]). Must not live here: how facts are collected and how they are
+//! ([`html`], [`markdown`], [`text_view`]), and the picture that may go with it ([`screenshot`]). Must not live here: how facts are collected and how they are
 //! judged (the agent's diagnostics), a clock, a file or a socket.
 //!
 //! The order for a report that leaves the device is [`redact::redact`], then [`pseudonymise`] if it was asked
@@ -18,6 +18,7 @@ pub mod model;
 pub mod parse;
 pub mod pseudonymise;
 pub mod redact;
+pub mod screenshot;
 pub mod text_view;
 mod view;
 mod visit;

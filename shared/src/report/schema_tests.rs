@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::edition::Edition;
 use super::model::{Area, ChartKind, CheckSet, Report, SCHEMA_VERSION, Status};
+use super::screenshot::{self, Picture, Screenshot};
 use super::{parse, sample};
 
 const SCHEMA: &str = include_str!("../../../docs/report.schema.json");
@@ -124,12 +125,17 @@ fn of_compared() -> Value {
         list.insert("gone".into(), "1".into());
         list.first_entry().unwrap().insert("another".into());
     }
-    serde_json::to_value(Edition::new(new, Some(old), None)).unwrap()
+    let picture = Picture::of(screenshot::tests::png(640, 480)).unwrap();
+    let edition = Edition::new(new, Some(old), None).with_screenshot(Screenshot::Taken(picture));
+    serde_json::to_value(edition).unwrap()
 }
 
 #[test]
 fn a_report_with_a_comparison_fits_the_schema_and_is_read() {
     let root = schema();
+    let missing = Edition::new(sample::full(), None, None).with_screenshot(Screenshot::missing("denied"));
+    let missing = serde_json::to_value(missing).unwrap();
+    assert_eq!(misfits(&root, &root, &missing, ""), Vec::<String>::new());
     let value = of_compared();
     assert_eq!(misfits(&root, &root, &value, ""), Vec::<String>::new());
     assert_eq!(parse::parse(&serde_json::to_vec(&value).unwrap()).unwrap(), sample::full());

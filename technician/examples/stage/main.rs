@@ -2,7 +2,7 @@
 //! and coder, and at the other end a device that does what it is told.
 //!
 //! Each line of the standard input is a JSON document that says what happens at the device; each line of the standard
-//! output one that says what the device was told.
+//! output one that says what the device was told. `stage record FILE` writes a recording instead, for the playback page.
 
 #![allow(
     clippy::print_stdout,
@@ -16,6 +16,7 @@
 mod device;
 mod link;
 mod pictures;
+mod tape;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +68,10 @@ fn main() -> std::process::ExitCode {
     let first = arguments.next();
     if first.as_deref() == Some("decode") {
         return decode::run(decode::Product::Operations);
+    }
+    if first.as_deref() == Some("record") {
+        tape::record(arguments.next().unwrap().as_ref());
+        return std::process::ExitCode::SUCCESS;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(play(first.as_deref() == Some("view-only")));

@@ -304,7 +304,7 @@ async fn act(
             let (session, ctx) = (Arc::clone(session), Context::clone(ctx));
             running.spawn(async move {
                 let reporting = Reporting { out: None, compare: None, pseudonymise: false };
-                if let Err(failure) = diagnose::report(&ctx, &session, set, &reporting).await {
+                if let Err(failure) = diagnose::report(&ctx, &session, set, &reporting, None).await {
                     ctx.output.failure(&failure);
                 }
             });

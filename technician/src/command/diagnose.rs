@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use nearhand_shared::grant::{Capabilities, Capability};
+use nearhand_shared::message::session::{Granted, Refusal};
 use nearhand_shared::platform::{create_private_dir, write_private};
 use nearhand_shared::report::edition::{Edition, Pseudonyms};
 use nearhand_shared::report::model::{CheckSet, Report, Status};
 use nearhand_shared::report::pseudonymise::Identifiers;
+use nearhand_shared::report::screenshot::{self, Picture, Screenshot};
 use nearhand_shared::report::{parse, text_view};
 use nearhand_shared::text;
 use tokio::sync::mpsc;
 
-use super::{Context, connect};
+use super::{Context, connect, screenshot as command_screenshot};
 use crate::exit::{ExitCode, Failure};
 use crate::session::{Progress, Session, Update};
 
@@ -41,6 +43,9 @@ pub struct DiagnoseArgs {
     /// Replace names and addresses in the report
     #[arg(long)]
     pub pseudonymise: bool,
+    /// Ask for one picture of the screen, too, which the person may deny by itself
+    #[arg(long)]
+    pub screenshot: bool,
     /// For how long it is asked
     #[arg(long = "for", value_name = "TIME", default_value = "15m", value_parser = super::parse::duration)]
     pub duration: Duration,
@@ -51,13 +56,30 @@ pub struct DiagnoseArgs {
 /// # Errors
 /// [`Failure`] with the exit code.
 pub async fn run(ctx: &Context, args: DiagnoseArgs) -> Result<(), Failure> {
+    if args.screenshot && args.pseudonymise {
+        let why =
+            "names in a picture of the screen can't be replaced: leave out --screenshot or --pseudonymise";
+        return Err(Failure::new(ExitCode::Usage, why));
+    }
     let reporting = Reporting::new(args.out, args.compare.as_deref(), args.pseudonymise)?;
     let set = if args.quick { CheckSet::Quick } else { CheckSet::Full };
     let reason = args.reason.as_deref().unwrap_or("to check how the machine is doing");
     let (session, mut updates) = connect::open(ctx, &args.target, reason).await?;
-    let granted = granted(ctx, &session, &mut updates, Capability::Diagnostics, args.duration).await;
-    let outcome = match granted {
-        Ok(()) => run_while_told(ctx, &session, &mut updates, set, &reporting).await,
+    let offered = session.device().offers.contains(Capability::Screenshot);
+    let mut wanted = Capabilities::from(Capability::Diagnostics);
+    if args.screenshot && offered {
+        wanted = wanted.with(Capability::Screenshot);
+    }
+    let outcome = match granted(ctx, &session, &mut updates, wanted, args.duration).await {
+        Ok(granted) => {
+            let want = match (args.screenshot, granted.contains(Capability::Screenshot)) {
+                (false, _) => Want::Nothing,
+                (true, true) => Want::Picture,
+                (true, false) if offered => Want::Denied,
+                (true, false) => Want::NotOffered,
+            };
+            run_while_told(ctx, &session, &mut updates, set, &reporting, want).await
+        }
         Err(failure) => Err(failure),
     };
     session.end().await;
@@ -69,15 +91,27 @@ pub async fn run(ctx: &Context, args: DiagnoseArgs) -> Result<(), Failure> {
     outcome
 }
 
-/// Asks, and waits for the decision.
+/// What there is to say of a picture of the screen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Want {
+    /// None was asked for.
+    Nothing,
+    /// It is granted.
+    Picture,
+    /// It was asked for and not granted.
+    Denied,
+    /// The device has none to give.
+    NotOffered,
+}
+
+/// Asks, and waits for the decision: what of it is granted, of which at least the first.
 pub(super) async fn granted(
     ctx: &Context,
     session: &Session,
     updates: &mut mpsc::Receiver<Update>,
-    capability: Capability,
+    wanted: Capabilities,
     duration: Duration,
-) -> Result<(), Failure> {
-    let wanted = Capabilities::NONE.with(capability);
+) -> Result<Capabilities, Failure> {
     let mut number = session.ask(wanted, duration).await;
     let mut now = Vec::new();
     loop {
@@ -86,7 +120,7 @@ pub(super) async fn granted(
             () = connect::interrupted() => return Err(Failure::new(ExitCode::Unexpected, "broken off")),
         };
         match update {
-            Some(Update::Decided(n, Ok(_))) if n == number => return Ok(()),
+            Some(Update::Decided(n, Ok(granted))) if n == number => return some_of(wanted, &granted),
             Some(Update::Decided(n, Err(refusal))) if n == number => return Err(refusal.into()),
             Some(Update::Ended(end)) => {
                 connect::ended(ctx, &end)?;
@@ -98,10 +132,10 @@ pub(super) async fn granted(
             // A question that was open when the connection broke may never have arrived, or it was answered
             // while nobody here could be told.
             Some(Update::Grants(granted, why)) => {
-                let has_it = granted.iter().any(|g| g.capability == capability);
+                let has_it = some_of(wanted, &granted);
                 connect::show(ctx, &Update::Grants(granted, why), &mut now)?;
-                if has_it {
-                    return Ok(());
+                if has_it.is_ok() {
+                    return has_it;
                 }
                 number = session.ask(wanted, duration).await;
             }
@@ -114,15 +148,28 @@ pub(super) async fn granted(
     }
 }
 
-/// Runs the checks while the session's other news is shown.
+/// What of `wanted` is granted; without the first of it there is nothing to be done.
+fn some_of(wanted: Capabilities, granted: &[Granted]) -> Result<Capabilities, Failure> {
+    let granted: Capabilities = granted.iter().map(|granted| granted.capability).collect();
+    match wanted.iter().next().filter(|first| !granted.contains(*first)) {
+        Some(missing) => Err(Refusal::NotGranted(missing).into()),
+        None => Ok(granted.intersection(wanted)),
+    }
+}
+
+/// Takes the picture, then runs the checks, while the session's other news is shown.
 async fn run_while_told(
     ctx: &Context,
     session: &Session,
     updates: &mut mpsc::Receiver<Update>,
     set: CheckSet,
     reporting: &Reporting,
+    want: Want,
 ) -> Result<(), Failure> {
-    let run = report(ctx, session, set, reporting);
+    let run = async {
+        let screenshot = picture(ctx, session, want).await;
+        report(ctx, session, set, reporting, screenshot).await
+    };
     tokio::pin!(run);
     let mut granted = Vec::new();
     loop {
@@ -180,12 +227,37 @@ fn local(path: &Path, error: &io::Error) -> Failure {
     Failure::new(ExitCode::Local, format!("{}: {error}", path.display()))
 }
 
+/// The picture, or why there is none; `None` where none was asked for. Without it there is still a report.
+async fn picture(ctx: &Context, session: &Session, want: Want) -> Option<Screenshot> {
+    let why = match want {
+        Want::Nothing => return None,
+        Want::Denied => "the person at the device, or its policy, did not allow it".to_owned(),
+        Want::NotOffered => {
+            "the device does not offer one: it has no screen that can be seen, or its agent is older"
+                .to_owned()
+        }
+        Want::Picture => {
+            let bar = ctx.output.busy("taking one picture of the screen");
+            let taken = command_screenshot::for_report(session).await;
+            bar.finish_and_clear();
+            match taken.map(Picture::of) {
+                Ok(Ok(picture)) => return Some(Screenshot::Taken(picture)),
+                Ok(Err(error)) => error.to_string(),
+                Err(failure) => failure.message().to_owned(),
+            }
+        }
+    };
+    ctx.output.warn(&format!("no picture of the screen: {why}"));
+    Some(Screenshot::missing(&why))
+}
+
 /// Runs the checks and writes the report.
 pub(super) async fn report(
     ctx: &Context,
     session: &Session,
     set: CheckSet,
     reporting: &Reporting,
+    screenshot: Option<Screenshot>,
 ) -> Result<(), Failure> {
     let bar = ctx.output.busy("running checks");
     let report = session.diagnose(set, |progress| step(ctx, &bar, &progress)).await;
@@ -197,6 +269,10 @@ pub(super) async fn report(
             let (key, known) = (ctx.home()?.pseudonym_key()?, Identifiers::default());
             Edition::new(report?, reporting.compare.clone(), Some(Pseudonyms { key: &key, known: &known }))
         }
+    };
+    let edition = match screenshot {
+        Some(screenshot) => edition.with_screenshot(screenshot),
+        None => edition,
     };
     let dir = match &reporting.out {
         Some(dir) => dir.clone(),
@@ -240,11 +316,16 @@ pub(super) fn write(dir: &Path, edition: &Edition) -> Result<[PathBuf; 3], Failu
         let path = dir.join(name);
         write_private(&path, bytes).map_err(|e| local(&path, &e))?;
     }
+    let picture = edition.screenshot.as_ref().and_then(Screenshot::picture);
+    if let Some(picture) = picture {
+        let path = dir.join(screenshot::FILE);
+        write_private(&path, picture.png()).map_err(|e| local(&path, &e))?;
+    }
     Ok(files.map(|(name, _)| dir.join(name)))
 }
 
 fn show(ctx: &Context, edition: &Edition, files: &[PathBuf; 3]) -> Result<(), Failure> {
-    let Edition { report, since } = edition;
+    let Edition { report, since, screenshot } = edition;
     let [html, json, markdown] = files;
     let shown =
         |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
@@ -252,7 +333,7 @@ fn show(ctx: &Context, edition: &Edition, files: &[PathBuf; 3]) -> Result<(), Fa
         ctx.output.json(&serde_json::json!({
             "event": "report", "counts": report.counts, "html": shown(html),
             "json": shown(json), "markdown": shown(markdown),
-            "comparison": since,
+            "comparison": since, "screenshot": screenshot,
         }))?;
         return Ok(());
     }
@@ -261,5 +342,9 @@ fn show(ctx: &Context, edition: &Edition, files: &[PathBuf; 3]) -> Result<(), Fa
     ctx.output.line(&format!("Report: {}", shown(html)))?;
     ctx.output.line(&format!("        {}", shown(markdown)))?;
     ctx.output.line(&format!("        {}", shown(json)))?;
+    if screenshot.as_ref().and_then(Screenshot::picture).is_some() {
+        let beside = html.with_file_name(screenshot::FILE);
+        ctx.output.line(&format!("        {}", shown(&beside)))?;
+    }
     Ok(())
 }

@@ -10,6 +10,7 @@ use nearhand_shared::grant::Capability;
 use nearhand_shared::message::screen::{FromScreen, FromViewer, Quality};
 use nearhand_shared::message::session::Open;
 use nearhand_shared::platform::write_private;
+use nearhand_shared::report::screenshot::MAX_PNG;
 use nearhand_shared::text;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -51,8 +52,8 @@ pub async fn run(ctx: &Context, args: &ScreenshotArgs) -> Result<(), Failure> {
     let reason = args.reason.as_deref().unwrap_or("to keep a picture of the screen");
     let (session, mut updates) = connect::open(ctx, &args.target, reason).await?;
     let duration = LIMIT * 2;
-    let kept = match diagnose::granted(ctx, &session, &mut updates, Capability::View, duration).await {
-        Ok(()) => taken(ctx, &session, &mut updates, args.monitor.map(|number| number - 1)).await,
+    let kept = match diagnose::granted(ctx, &session, &mut updates, Capability::View.into(), duration).await {
+        Ok(_) => taken(ctx, &session, &mut updates, args.monitor.map(|number| number - 1)).await,
         Err(failure) => Err(failure),
     };
     session.end().await;
@@ -80,7 +81,8 @@ async fn taken(
     updates: &mut mpsc::Receiver<Update>,
     monitor: Option<u8>,
 ) -> Result<Vec<u8>, Failure> {
-    let picture = timeout(LIMIT, picture(session, monitor));
+    let start = FromViewer::Start { monitor, quality: Quality::Exact };
+    let picture = timeout(LIMIT, picture(session, &Open::Screen, Some(start), MOST));
     tokio::pin!(picture);
     let mut granted = Vec::new();
     loop {
@@ -105,24 +107,42 @@ async fn taken(
     }
 }
 
-/// The first exact frame as a PNG file.
-async fn picture(session: &Session, monitor: Option<u8>) -> Result<Vec<u8>, Failure> {
+/// One picture for a report, as the device takes it: it is asked for nothing but that.
+pub(super) async fn for_report(session: &Session) -> Result<Vec<u8>, Failure> {
+    let late = || Failure::new(ExitCode::TimedOut, "the device sent no picture within a minute");
+    timeout(LIMIT, picture(session, &Open::Screenshot, None, MAX_PNG)).await.map_err(|_| late())?
+}
+
+/// The first exact frame as a PNG file of at most so many bytes. Frames that aren't exact are answered only where the
+/// conversation has such: `start` begins it.
+async fn picture(
+    session: &Session,
+    open: &Open,
+    start: Option<FromViewer>,
+    most: usize,
+) -> Result<Vec<u8>, Failure> {
     let nonsense = || Failure::new(ExitCode::Unexpected, Ended::Nonsense.to_string());
     let program = Program::for_png()
         .map_err(|e| Failure::new(ExitCode::Local, format!("this program can't find itself: {e}")))?;
-    let (mut say, hear) = session.open_stream(&Open::Screen, 1).await?;
-    say.send(&FromViewer::Start { monitor, quality: Quality::Exact }).await?;
+    let (mut say, hear) = session.open_stream(open, 1).await?;
+    let one_only = start.is_none();
+    if let Some(start) = start {
+        say.send(&start).await?;
+    }
     let (mut messages, _reader) = read::<Session, FromScreen>(hear);
     let (to, mut made) = mpsc::channel(4);
     let died = |died: crate::viewer::decoder::Died| Failure::new(ExitCode::Unexpected, died.to_string());
-    let mut decoding = Decoding::start(&program, Making { file: Vec::new(), to }).map_err(died)?;
+    let mut decoding = Decoding::start(&program, Making { file: Vec::new(), most, to }).map_err(died)?;
     let (mut round, mut under_way, mut waiting) = (Round::first(0), VecDeque::new(), None);
+    let mut arrived = false;
     loop {
         tokio::select! {
-            message = messages.recv(), if waiting.is_none() => match message.ok_or_else(nonsense)?? {
+            // Behind its one frame a stream for a report ends.
+            message = messages.recv(), if waiting.is_none() && !(one_only && arrived) => match message.ok_or_else(nonsense)?? {
                 FromScreen::Frame { frame, part, last } => {
                     round.takes(frame, part.len(), last.is_some()).map_err(|_| nonsense())?;
                     if last.is_some() {
+                        arrived = true;
                         under_way.push_back(frame);
                     }
                     waiting = Some(Piece::Part { frame, bytes: part, last });
@@ -140,6 +160,7 @@ async fn picture(session: &Session, monitor: Option<u8>) -> Result<Vec<u8>, Fail
             }
             made = made.recv() => match made {
                 Some(file) if !file.is_empty() => return Ok(file),
+                Some(_) if one_only => return Err(nonsense()),
                 Some(_) => if let Some(frame) = under_way.pop_front() {
                     say.send(&FromViewer::Painted { frame, decode: 0, paint: 0 }).await?;
                 },
@@ -153,13 +174,14 @@ async fn picture(session: &Session, monitor: Option<u8>) -> Result<Vec<u8>, Fail
 /// Collects the file's pieces; passes it on when a frame is through, or nothing where it wasn't exact.
 struct Making {
     file: Vec<u8>,
+    most: usize,
     to: mpsc::Sender<Vec<u8>>,
 }
 
 impl AsyncPieces for Making {
     async fn piece(&mut self, piece: Vec<u8>) -> bool {
         self.file.extend_from_slice(piece.get(1..).unwrap_or_default());
-        self.file.len() <= MOST
+        self.file.len() <= self.most
     }
 
     async fn done(&mut self) -> bool {

@@ -22,6 +22,8 @@ use crate::viewer::verbs::{FromPage, Playing, ScreenState, ToPage};
 
 /// Frames that the page may owe.
 const UNPAINTED: usize = 8;
+/// Wishes that wait while a moment is looked for.
+const WISHES: usize = 16;
 /// Nothing happens for longer than this: with stillness skipped, it is cut to it. In milliseconds.
 const STILL: u64 = 500;
 /// How often the page is told where it is.
@@ -57,6 +59,9 @@ pub async fn play(
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
+        while let Some(said) = player.wishes.pop_front() {
+            player.said(said).await?;
+        }
         let due = player.due();
         tokio::select! {
             page = server.next_page() => match page {
@@ -106,6 +111,8 @@ struct Player {
     round: u32,
     /// Frames of this round that were given to the decoder and aren't painted.
     unpainted: VecDeque<u32>,
+    /// Said while a moment was looked for.
+    wishes: VecDeque<FromPage>,
     /// Where it was at that time.
     anchor: (u64, Instant),
     paused: bool,
@@ -126,6 +133,7 @@ impl Player {
             decoding: None,
             round: 0,
             unpainted: VecDeque::new(),
+            wishes: VecDeque::new(),
             anchor: (0, Instant::now()),
             paused: true,
             over: false,
@@ -347,6 +355,20 @@ impl Player {
         Ok(())
     }
 
+    /// A wish for when the moment is there. Of several moments the last one counts.
+    fn later(&mut self, wish: FromPage) {
+        let moment = |wish: &FromPage| matches!(wish, FromPage::Play(Playing::Seek(_)) | FromPage::Again);
+        match wish {
+            // To go anywhere begins anew as well.
+            FromPage::Again if self.wishes.iter().any(moment) => return,
+            ref wish if moment(wish) => self.wishes.retain(|waiting| !moment(waiting)),
+            _ => {}
+        }
+        if self.wishes.len() < WISHES {
+            self.wishes.push_back(wish);
+        }
+    }
+
     /// Waits until the page has painted enough to take more.
     async fn room(&mut self) {
         while self.unpainted.len() >= UNPAINTED {
@@ -360,8 +382,8 @@ impl Player {
                         self.unpainted.retain(|waiting| *waiting > frame);
                     }
                 }
-                // Other wishes would come too late; the last one is what the page shows, and can be said again.
-                Ok(Some(_)) => {}
+                Ok(Some(Heard::Said(wish))) => self.later(wish),
+                Ok(Some(Heard::Pasted { .. })) => {}
                 Ok(None) | Err(_) => {
                     self.page = None;
                     self.unpainted.clear();

@@ -232,9 +232,9 @@ pub(super) fn report(bytes: &[u8]) {
     let json = serde_json::to_vec(&report).unwrap_or_default();
     assert_eq!(parse::parse(&json).as_ref(), Ok(&report), "what was admitted is not admitted again");
     let change = compare::compare(&report, &report);
-    let page = html::page(&report, Some(&change));
+    let page = html::page(&report, Some(&change), None);
     assert!(!page.contains("<script"), "a report put a script into its page");
-    let _document = markdown::document(&report, Some(&change));
+    let _document = markdown::document(&report, Some(&change), None);
     shows_safely(&text_view::render(&report, Some(&change), text_view::Style::default()));
 }
 

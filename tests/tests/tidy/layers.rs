@@ -98,6 +98,11 @@ pub(crate) const DRIVERS: &[Driver] = &[
         may: &[Async],
         because: "asks a desktop process for the windows",
     },
+    Driver {
+        at: "agent/src/desktop/picture.rs",
+        may: &[Async],
+        because: "asks a desktop process for one picture",
+    },
     Driver { at: "agent/src/desktop/find.rs", may: &[Async], because: "asks logind over D-Bus" },
     Driver { at: "agent/src/platform/**", may: ALL, because: "the operating system" },
     Driver {

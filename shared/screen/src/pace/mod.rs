@@ -5,6 +5,11 @@
 //! rate at which it delivers, and how long the last frames queued. A viewer that is slow to paint says nothing about the
 //! path: it gets fewer frames, not smaller ones. Time is an argument: since whatever moment the caller likes.
 //!
+//! Few frames unpainted keep a near path from queueing, and would leave a far one empty most of the time: what follows
+//! would wait for a round trip. So a far path may hold more of them, evenly spaced and no closer than the viewer paints; what
+//! keeps it from queueing is that no more bytes are under way than it delivers in its delay. What somebody did goes before
+//! that spacing, since they wait for what comes of it.
+//!
 //! Degrades in this order: frame rate, then quality of natural pictures, then refinement; drawn things stay exact.
 
 use std::collections::VecDeque;
@@ -12,8 +17,18 @@ use std::time::Duration;
 
 use crate::encode::Natural;
 
-/// Most frames that are sent and not painted yet.
+/// Most frames that are sent and not painted yet, on a near path.
 pub const MAX_UNPAINTED: usize = 3;
+/// And on any path, with those that go before the spacing.
+pub const MOST_UNPAINTED: usize = 14;
+/// A path whose delay there and back is beyond this is far: it may hold one frame more for each [`SPACING`].
+const FAR: Duration = Duration::from_millis(80);
+/// Beyond [`MAX_UNPAINTED`], frames don't follow each other more closely than this.
+const SPACING: Duration = Duration::from_millis(25);
+/// After somebody did something, so many frames go before the spacing, within that time.
+const URGENT_FRAMES: usize = 2;
+/// See [`URGENT_FRAMES`]. Programs answer a key within a few milliseconds.
+const URGENT: Duration = Duration::from_millis(100);
 /// Least and most bytes of a frame; and of the first, when nothing is known of the path.
 pub const LEAST_BUDGET: usize = 4 << 10;
 /// Most bytes of a frame, whatever the path.
@@ -90,10 +105,16 @@ pub struct Pace {
     period_began: Duration,
     /// Bytes a second.
     rate: Option<u64>,
+    /// When the rate was last raised on trial with news of it to come, and how often since.
+    trial: (Duration, usize),
     /// Nanoseconds that a coded pixel takes, at both ends together.
     pixel: Option<u64>,
     /// Delay of the last frames beyond the least, of the path and the viewer.
     queued: Duration,
+    /// How long the viewer had the last frames.
+    viewer: Duration,
+    /// Until when how many frames may go before the spacing.
+    urgent: Option<(Duration, usize)>,
     /// Place among [`QUALITIES`], and since when.
     quality: usize,
     quality_since: Duration,
@@ -108,27 +129,63 @@ impl Pace {
 
     /// Whether a frame may be captured and sent now.
     pub fn may_send(&self, now: Duration) -> bool {
-        self.has_credit() && self.last_sent.is_none_or(|last| now >= last + INTERVAL)
+        self.has_credit(now) && self.last_sent.is_none_or(|last| now >= last + self.interval(now))
     }
 
-    fn has_credit(&self) -> bool {
+    /// Somebody did something with the screen: what comes of it is waited for.
+    pub fn urge(&mut self, now: Duration) {
+        self.urgent = Some((now + URGENT, URGENT_FRAMES));
+    }
+
+    /// Frames that may go before the spacing now.
+    fn urgent_frames(&self, now: Duration) -> usize {
+        self.urgent.filter(|(until, _)| now < *until).map_or(0, |(_, frames)| frames)
+    }
+
+    /// How closely the next frame may follow the last one.
+    fn interval(&self, now: Duration) -> Duration {
+        if self.unpainted.len() < MAX_UNPAINTED || self.urgent_frames(now) > 0 {
+            INTERVAL
+        } else {
+            SPACING.max(self.viewer)
+        }
+    }
+
+    fn has_credit(&self, now: Duration) -> bool {
         let Some(newest) = self.unpainted.back() else { return true };
-        if self.unpainted.len() >= self.allowed() {
+        let (full, allowed) = (self.full(), self.allowed());
+        // Only a far path that isn't queueing has room for them: on a near one, credit is back soon.
+        let more = if full > MAX_UNPAINTED && allowed == full { self.urgent_frames(now) } else { 0 };
+        if self.unpainted.len() >= allowed + more {
             return false;
         }
         // The first frame tells what the path can take.
         let Some(rate) = self.rate else { return newest.bytes < TELLING };
         let under_way: usize = self.unpainted.iter().map(|sent| sent.bytes).sum();
-        time_of(under_way, rate) <= self.least_delay().0 + BACKLOG
+        let least = self.least_delay().0;
+        // News of a far path are old, and the rate may be less than is thought: many frames fill two thirds of it at most.
+        let room = if self.unpainted.len() < MAX_UNPAINTED { least + BACKLOG } else { least * 2 / 3 };
+        time_of(under_way, rate) <= room
     }
 
     /// Frames that may be unpainted at once.
     fn allowed(&self) -> usize {
+        let full = self.full();
         match self.queued {
-            queued if queued > QUEUED_LONG => 1,
-            queued if queued > QUEUED => MAX_UNPAINTED - 1,
-            _ => MAX_UNPAINTED,
+            queued if queued > QUEUED_LONG => full / 3,
+            queued if queued > QUEUED => full * 2 / 3,
+            _ => full,
         }
+    }
+
+    /// Frames that may be unpainted while nothing queues.
+    fn full(&self) -> usize {
+        let (least, bytes) = self.least_delay();
+        // What the frame that had the least delay took by its size is no delay of the path.
+        let path = self.rate.map_or(Duration::ZERO, |rate| least.saturating_sub(time_of(bytes, rate)));
+        let more = path.saturating_sub(FAR).as_millis() / SPACING.as_millis();
+        let more = usize::try_from(more).unwrap_or(usize::MAX);
+        MAX_UNPAINTED.saturating_add(more).min(MOST_UNPAINTED - URGENT_FRAMES)
     }
 
     /// And the bytes of the frame that took it.
@@ -143,6 +200,9 @@ impl Pace {
     pub fn sent(&mut self, sent: Sent) {
         self.unpainted.push_back(sent);
         self.last_sent = Some(sent.at);
+        if let Some((_, frames)) = &mut self.urgent {
+            *frames = frames.saturating_sub(1);
+        }
         self.rest_over = None;
     }
 
@@ -153,6 +213,7 @@ impl Pace {
         let Some(sent) = self.unpainted.drain(..=place).next_back() else { return };
         // What a viewer claims can't be longer than it took altogether.
         let viewer = viewer.min(now.saturating_sub(sent.at));
+        self.viewer = (3 * self.viewer + viewer) / 4;
         self.learn(sent, viewer, now.saturating_sub(viewer));
         self.learn_pixel(sent, viewer);
         self.choose_quality(now);
@@ -187,7 +248,10 @@ impl Pace {
         } else if delay > least + 2 * time_of(sent.bytes, known) + QUEUED {
             // The path became slower.
             rate_of(sent.bytes, delay - least)
-        } else if sent.bytes >= self.budget() / 2 && delay <= least + time_of(sent.bytes, known) / 4 {
+        } else if sent.bytes >= self.budget() / 2
+            && delay <= least + time_of(sent.bytes, known) / 4
+            && self.may_try(sent.at, arrived)
+        {
             // It was as large as it might and took no longer than a small one: the path can take more.
             known.saturating_mul(2)
         } else {
@@ -196,6 +260,14 @@ impl Pace {
         // The mean of times, not of rates: it falls faster than it rises.
         let (old, new) = (u128::from(known.max(1)), u128::from(sample.max(1)));
         self.rate = Some(u64::try_from(4 * old * new / (3 * new + old)).unwrap_or(sample));
+    }
+
+    /// Whether a higher rate may be tried because of a frame. Those that were sent before the last trial say nothing of it:
+    /// on a far path they are many.
+    fn may_try(&mut self, sent: Duration, now: Duration) -> bool {
+        let (since, times) = self.trial;
+        self.trial = if sent >= since { (now, 1) } else { (since, times + 1) };
+        self.trial.1 <= MAX_UNPAINTED
     }
 
     /// A slow processor, or one that others want, takes longer for a pixel.
@@ -262,7 +334,8 @@ impl Pace {
     /// When to ask again, if nothing happens before: a frame that waits for its interval, or a refinement for rest.
     /// `None`: only news (a change, a painted frame) makes a difference.
     pub fn next_wake(&self, now: Duration) -> Option<Duration> {
-        let interval = self.last_sent.map(|last| last + INTERVAL).filter(|at| *at > now && self.has_credit());
+        let due = self.last_sent.map(|last| last + self.interval(now));
+        let interval = due.filter(|at| *at > now && self.has_credit(now));
         let rest = self.rest_over.filter(|at| *at > now);
         match (interval, rest) {
             (Some(one), Some(other)) => Some(one.min(other)),
@@ -282,5 +355,7 @@ fn time_of(bytes: usize, rate: u64) -> Duration {
     Duration::from_micros((bytes as u64).saturating_mul(1_000_000) / rate.max(1))
 }
 
+#[cfg(test)]
+mod far_tests;
 #[cfg(test)]
 mod tests;

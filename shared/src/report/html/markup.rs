@@ -6,6 +6,8 @@
 
 use std::fmt::Write;
 
+use data_encoding::BASE64;
+
 use crate::text;
 
 /// Longest text of one field on the page, in characters.
@@ -66,6 +68,12 @@ impl Markup {
     pub(super) fn coord(&mut self, number: f64) -> &mut Self {
         let number = if number.is_finite() { number } else { 0.0 };
         let _ = write!(self.out, "{number:.2}");
+        self
+    }
+
+    /// Bytes, for a `data:` address.
+    pub(super) fn base64(&mut self, bytes: &[u8]) -> &mut Self {
+        BASE64.encode_append(bytes, &mut self.out);
         self
     }
 

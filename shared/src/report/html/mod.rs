@@ -17,6 +17,7 @@ use parts::{finding, icon, quiet, tone};
 
 use super::compare::Comparison;
 use super::model::{Report, Status};
+use super::screenshot::{Picture, Screenshot};
 use super::view;
 
 const STYLE: &str = include_str!("style.css");
@@ -24,8 +25,9 @@ const STYLE: &str = include_str!("style.css");
 /// Shapes of the marks, drawn once and used by reference within the page.
 const ICONS: &str = include_str!("icons.svg");
 
-/// The report as a page, with what changed since an older one where that is given.
-pub fn page(report: &Report, since: Option<&Comparison>) -> String {
+/// The report as a page, with what changed since an older one and what became of the picture of the screen where those are
+/// given.
+pub fn page(report: &Report, since: Option<&Comparison>, screenshot: Option<&Screenshot>) -> String {
     let mut out = Markup::default();
     open(&mut out, &report.subject.hostname, &view::verdict(&report.counts));
     hero(&mut out, report);
@@ -43,6 +45,9 @@ pub fn page(report: &Report, since: Option<&Comparison>) -> String {
         findings(&mut out, report, status, heading, anchor);
     }
     charts(&mut out, report);
+    if let Some(screenshot) = screenshot {
+        screen(&mut out, screenshot);
+    }
     folded(&mut out, report);
     foot(&mut out, report);
     out.finish()
@@ -175,6 +180,27 @@ fn charts(out: &mut Markup, report: &Report) {
     out.raw("<section><h2>Measurements</h2><div class=\"charts\">");
     shown.for_each(|one| chart::chart(out, one));
     out.raw("</div></section>");
+}
+
+fn screen(out: &mut Markup, screenshot: &Screenshot) {
+    out.raw("<section id=\"screen\"><h2>The screen</h2>");
+    match screenshot {
+        Screenshot::Taken(picture) => shown(out, picture),
+        Screenshot::Missing(why) => {
+            out.raw("<p class=\"card screen\" dir=\"auto\">No picture of the screen: ").text(why).raw("</p>");
+        }
+    }
+    out.raw("</section>");
+}
+
+fn shown(out: &mut Markup, picture: &Picture) {
+    let (width, height) = picture.size();
+    let (width, height) = (width.to_string(), height.to_string());
+    out.raw("<figure class=\"card screen\"><img alt=\"The device's screen before the checks ran\" width=\"");
+    out.text(&width).raw("\" height=\"").text(&height).raw("\" src=\"data:image/png;base64,");
+    out.base64(picture.png()).raw("\"><figcaption>").text(&width).raw(" × ").text(&height);
+    out.raw(" pixels, taken before the checks ran. SHA-256 of the file <span class=\"mono\">");
+    out.text(&picture.sha256()).raw("</span></figcaption></figure>");
 }
 
 /// What a reader rarely needs: folded, but on the page.

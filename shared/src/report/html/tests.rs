@@ -35,9 +35,9 @@ fn a_hostile_report_has_the_tags_of_a_friendly_one() {
         text.push_str(&format!(" {number:05}"));
     });
     let hostile = sample::hostile();
-    let (plain_page, hostile_page) = (page(&plain, None), page(&hostile, None));
+    let (plain_page, hostile_page) = (page(&plain, None, None), page(&hostile, None, None));
     assert_eq!(tags(&hostile_page), tags(&plain_page));
-    let all = tags(&page(&hostile, Some(&compare(&sample::full(), &hostile))));
+    let all = tags(&page(&hostile, Some(&compare(&sample::full(), &hostile)), None));
     for tag in all {
         let name = tag.split_whitespace().next().unwrap();
         assert!(!["script", "img", "iframe", "style", "base", "object"].contains(&name), "{tag}");
@@ -48,7 +48,7 @@ fn a_hostile_report_has_the_tags_of_a_friendly_one() {
 #[test]
 fn the_page_loads_nothing() {
     let report = sample::full();
-    let page = page(&report, Some(&compare(&sample::older(), &report)));
+    let page = page(&report, Some(&compare(&sample::older(), &report)), None);
     for part in page.split("href=\"").skip(1) {
         assert!(part.starts_with('#') || part.starts_with("data:,"), "{}", &part[..40]);
     }
@@ -62,7 +62,7 @@ fn the_page_loads_nothing() {
 #[test]
 fn every_link_within_the_page_has_its_target_once() {
     let report = sample::full();
-    let page = page(&report, None);
+    let page = page(&report, None, None);
     let targets: Vec<_> = page.split(" id=\"").skip(1).map(|part| part.split('"').next().unwrap()).collect();
     for (at, target) in targets.iter().enumerate() {
         assert!(!targets[at + 1..].contains(target), "{target} twice");
@@ -76,7 +76,7 @@ fn every_link_within_the_page_has_its_target_once() {
 #[test]
 fn everything_is_on_the_page_failures_first_and_the_quiet_folded() {
     let report = sample::full();
-    let page = page(&report, None);
+    let page = page(&report, None, None);
     let at = |part: &str| page.find(part).unwrap_or_else(|| panic!("{part:?} is missing"));
     assert!(at("2 problems need action now") < at("What to do first"));
     assert!(at("Needs action now") < at("Needs attention soon"));
@@ -95,7 +95,9 @@ fn everything_is_on_the_page_failures_first_and_the_quiet_folded() {
 fn elements_are_closed_in_order() {
     let report = sample::full();
     let since = compare(&sample::older(), &report);
-    for page in [page(&report, Some(&since)), page(&sample::hostile(), None), comparison_page(&since)] {
+    for page in
+        [page(&report, Some(&since), None), page(&sample::hostile(), None, None), comparison_page(&since)]
+    {
         let mut open = Vec::new();
         for tag in tags(&page) {
             let name = tag.split([' ', '/']).find(|n| !n.is_empty()).unwrap_or_default().to_owned();
@@ -119,7 +121,7 @@ fn strange_numbers_draw_nothing_strange() {
             }
         }
     }
-    let page = page(&report, None);
+    let page = page(&report, None, None);
     for part in page.split("points=\"").skip(1).chain(page.split("width=\"").skip(1)) {
         let numbers = part.split('"').next().unwrap();
         assert!(!numbers.contains("NaN") && !numbers.contains("inf"), "{numbers}");
@@ -186,9 +188,9 @@ fn every_page_is_whole_and_names_nothing_outside_itself() {
     healthy.findings.retain(|f| !f.status.is_problem());
     healthy.sort_and_count();
     for (name, page) in [
-        ("full", page(&report, Some(&since))),
-        ("healthy", page(&healthy, None)),
-        ("hostile", page(&sample::hostile(), None)),
+        ("full", page(&report, Some(&since), None)),
+        ("healthy", page(&healthy, None, None)),
+        ("hostile", page(&sample::hostile(), None, None)),
         ("comparison", comparison_page(&since)),
     ] {
         assert!(

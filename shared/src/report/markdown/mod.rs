@@ -13,10 +13,11 @@ use escape::{line, lines};
 
 use super::compare::{Change, Comparison, Inventory};
 use super::model::{Chart, ChartKind, Finding, Report, Status};
+use super::screenshot::{FILE, Screenshot};
 use super::view;
 
-/// The report, with what changed since an older one where that is given.
-pub fn document(report: &Report, since: Option<&Comparison>) -> String {
+/// The report, with what changed since an older one and what became of the picture of the screen where those are given.
+pub fn document(report: &Report, since: Option<&Comparison>, screenshot: Option<&Screenshot>) -> String {
     let mut out = String::new();
     head(&mut out, report);
     first_steps(&mut out, report);
@@ -36,6 +37,9 @@ pub fn document(report: &Report, since: Option<&Comparison>) -> String {
     }
     quiet(&mut out, report);
     report.charts.iter().for_each(|chart| numbers(&mut out, chart));
+    if let Some(screenshot) = screenshot {
+        screen(&mut out, screenshot);
+    }
     for (heading, entries) in [("Hardware", &report.hardware), ("Software", &report.software)] {
         if !entries.is_empty() {
             block(&mut out, &format!("## {heading}"));
@@ -47,6 +51,19 @@ pub fn document(report: &Report, since: Option<&Comparison>) -> String {
         }
     }
     finish(&out)
+}
+
+/// The picture is a file beside this one; a document that is pasted into a ticket goes without it.
+fn screen(out: &mut String, screenshot: &Screenshot) {
+    block(out, "## The screen");
+    match screenshot {
+        Screenshot::Taken(picture) => {
+            let ((width, height), hash) = (picture.size(), picture.sha256());
+            let file = format!("In the file `{FILE}` beside this one: {width} × {height} pixels");
+            block(out, &format!("{file}, taken before the checks ran. SHA-256 `{hash}`."));
+        }
+        Screenshot::Missing(why) => block(out, &format!("No picture of the screen: {}", line(why))),
+    }
 }
 
 /// A comparison alone.

@@ -31,8 +31,8 @@ fn a_hostile_report_has_the_constructs_of_a_friendly_one() {
         *text = format!("word {number:04}");
     });
     let hostile = sample::hostile();
-    let plain_lines = constructs(&document(&plain, None));
-    assert_eq!(constructs(&document(&hostile, None)), plain_lines);
+    let plain_lines = constructs(&document(&plain, None, None));
+    assert_eq!(constructs(&document(&hostile, None, None)), plain_lines);
     for construct in ["Link", "Image", "Html", "Code", "Rule", "Strikethrough", "Footnote", "Math"] {
         assert!(!plain_lines.iter().any(|seen| seen.contains(construct)), "{construct}");
     }
@@ -60,7 +60,7 @@ fn a_hostile_comparison_stays_text() {
 #[test]
 fn the_document_holds_everything_failures_first() {
     let since = compare(&sample::older(), &sample::full());
-    let markdown = document(&sample::full(), Some(&since));
+    let markdown = document(&sample::full(), Some(&since), None);
     let at = |part: &str| markdown.find(part).unwrap_or_else(|| panic!("{part:?} is not in\n{markdown}"));
     assert!(
         at("# Diagnostics of anna-desktop")

@@ -16,6 +16,7 @@
 )]
 
 mod acts;
+mod idle;
 mod links;
 mod scene;
 
@@ -59,21 +60,26 @@ fn main() -> Result<()> {
     let marks = if short { 25 } else { 100 };
     let only =
         |all: &[&'static str]| all.iter().copied().find(|name| options.iter().any(|option| option == name));
-    let workload = only(&Workload::ALL.map(Workload::name));
+    // What idling costs is measured closely by itself.
+    let workload = only(&Workload::ALL.map(Workload::name)).filter(|name| *name != Workload::Idle.name());
     let system = only(&System::ALL.map(System::name));
-    let links_only = has("links");
+    let (links_only, idle_only) = (has("links"), has("idle"));
     let mut all = Vec::new();
-    let wanted = |one: &System| !links_only && system.is_none_or(|name| name == one.name());
+    let wanted = |one: &System| !links_only && !idle_only && system.is_none_or(|name| name == one.name());
     for one in System::ALL.into_iter().filter(wanted) {
         let plan = Plan { window, marks, workload };
         all.push(measure(one, &plan).with_context(|| one.name())?);
     }
-    if !has("--json") && !links_only {
+    if !has("--json") && !links_only && !idle_only {
         print!("{}", table(&all));
     }
     let mut rows = verdict(&all);
-    if workload.is_none() {
+    if workload.is_none() && !idle_only {
         rows.extend(links::measure(system, marks)?);
+    }
+    let ours = system.is_none_or(|name| name == System::Ours.name());
+    if idle_only || (workload.is_none() && !links_only && ours) {
+        rows.extend(idle::measure(Duration::from_secs(if short { 10 } else { 60 }))?);
     }
     rows::write(&mut std::io::stdout().lock(), &rows, has("--json"))?;
     Ok(())

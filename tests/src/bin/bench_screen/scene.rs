@@ -57,7 +57,7 @@ pub(crate) struct Scene {
     pub(crate) viewer: Display,
     /// Ended in this order.
     programs: Vec<Program>,
-    watched: Watched,
+    pub(crate) watched: Watched,
     _managers: [Program; 2],
     /// Goes after the programs that are in it.
     network: Option<Network>,

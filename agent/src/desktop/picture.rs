@@ -1,0 +1,64 @@
+//! Has one picture of the screen taken, by a desktop process of its own: what a session sees goes on undisturbed.
+//!
+//! A driver. The process is asked for one frame and ended after it; what it says is bounded here, since it runs with a
+//! user's rights.
+
+use std::time::Duration;
+
+use nearhand_shared::message::screen::{FromScreen, MAX_FRAME};
+use nearhand_shared::text;
+use tokio::time::timeout;
+
+use super::find;
+use super::process::Desktop;
+use super::protocol::{FromDesktop, ToDesktop};
+use tokio::sync::mpsc;
+
+/// How long the process may be silent: a large screen is captured and coded in a fraction of it.
+const SILENCE: Duration = Duration::from_secs(20);
+
+/// A picture that is on its way. Dropping it ends the process.
+pub(crate) struct OnePicture {
+    _desktop: Desktop,
+    from: mpsc::Receiver<FromDesktop>,
+    bytes: usize,
+}
+
+impl OnePicture {
+    /// Asks for it. An error is in words for both people.
+    pub(crate) async fn ask() -> Result<Self, String> {
+        let reach = find::display().await.map_err(|error| error.to_string())?;
+        let (desktop, from) = Desktop::start(&reach).map_err(|error| error.to_string())?;
+        if desktop.to.send(ToDesktop::Picture).await.is_err() {
+            return Err("the desktop process has ended".to_owned());
+        }
+        Ok(Self { _desktop: desktop, from, bytes: 0 })
+    }
+
+    /// Bytes so far.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The next part of the frame, and whether it is the last one. An error is in words for both people.
+    pub(crate) async fn part(&mut self) -> Result<(FromScreen, bool), String> {
+        loop {
+            let message = timeout(SILENCE, self.from.recv()).await;
+            match message.map_err(|_| "the display did not answer in time".to_owned())? {
+                Some(FromDesktop::Screen(FromScreen::Frame { frame: 1, part, last })) => {
+                    self.bytes += part.len();
+                    if self.bytes > MAX_FRAME {
+                        return Err("the picture is larger than one may be".to_owned());
+                    }
+                    let over = last.is_some();
+                    return Ok((FromScreen::Frame { frame: 1, part, last }, over));
+                }
+                Some(FromDesktop::Screen(FromScreen::Gone(why)) | FromDesktop::Failed(why)) => {
+                    return Err(text::one_line(&why, 300));
+                }
+                Some(_) => {}
+                None => return Err("the desktop process ended without a word".to_owned()),
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! One picture of the screen for the report: used up with one, written down before it is taken.
+//!
+//! A driver. Whether it may be taken is asked of the hub here, beyond what every stream is asked: the grant is good for
+//! one. The stream is dropped the moment the grant is taken back.
+
+use std::sync::Arc;
+
+use nearhand_shared::id::SessionId;
+use nearhand_shared::message::screen::FromScreen;
+use nearhand_shared::message::session::FRAME_LIMIT;
+use nearhand_shared::transport::framed::{self, FrameError};
+use quinn::SendStream;
+
+use super::screen::SCREEN_PRIORITY;
+use super::serve::{Serving, accept, refuse};
+use crate::desktop::picture::OnePicture;
+use crate::hub::Hub;
+
+/// Takes it and sends it.
+pub(super) async fn picture(serving: &Serving, send: &mut SendStream) {
+    let _ = send.set_priority(SCREEN_PRIORITY);
+    if let Err(refusal) = serving.hub.takes_picture(serving.session, &serving.actor) {
+        return refuse(send, refusal).await;
+    }
+    let mut taking = Taking {
+        hub: serving.hub.clone(),
+        session: serving.session,
+        actor: serving.actor.clone(),
+        how: "broken off".to_owned(),
+    };
+    if !accept(send).await {
+        return;
+    }
+    match carry(send).await {
+        Ok(Ok(bytes)) => taking.how = format!("one picture was sent, {bytes} bytes"),
+        Ok(Err(why)) => {
+            let _ = framed::write(send, &FromScreen::Gone(why.clone()), FRAME_LIMIT).await;
+            taking.how = format!("no picture: {why}");
+        }
+        Err(_) => {}
+    }
+}
+
+/// The bytes that it had, or why there is none, in words. An error: the technician is gone.
+async fn carry(send: &mut SendStream) -> Result<Result<usize, String>, FrameError> {
+    let mut picture = match OnePicture::ask().await {
+        Ok(picture) => picture,
+        Err(why) => return Ok(Err(why)),
+    };
+    loop {
+        let (part, last) = match picture.part().await {
+            Ok(part) => part,
+            Err(why) => return Ok(Err(why)),
+        };
+        framed::write(send, &part, FRAME_LIMIT).await?;
+        if last {
+            return Ok(Ok(picture.bytes()));
+        }
+    }
+}
+
+/// A picture is being taken; written down when that ends, however it does.
+struct Taking {
+    hub: Arc<Hub>,
+    session: SessionId,
+    actor: String,
+    how: String,
+}
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        self.hub.picture_is_over(self.session, &self.actor, &self.how);
+    }
+}

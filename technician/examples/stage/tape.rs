@@ -1,0 +1,86 @@
+//! A recording for the playback page's tests: half a minute, each second of which has its own colour.
+
+use std::path::Path;
+
+use nearhand_client::recording::format::{Chunk, MAGIC, Title, Writer};
+use nearhand_screen::{Encoder, How, Natural, Picture, Rect, Size};
+use nearhand_shared::credential::{Credential, Invite, Role};
+use nearhand_shared::id::{InviteId, SessionId};
+use nearhand_shared::identity::SecretKey;
+use nearhand_shared::message::screen::{FrameEnd, FromScreen};
+use nearhand_shared::time::UnixMillis;
+use nearhand_shared::witness::Chain;
+
+const SESSION: SessionId = SessionId::from_bytes([5; 16]);
+const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+const SIZE: Size = Size { width: 320, height: 200 };
+/// Seconds.
+const LENGTH: u32 = 30;
+const HOW: How =
+    How { budget: usize::MAX, pixels: usize::MAX, natural: Natural::Exact, refine: true, focus: None };
+
+fn key(seed: u8) -> SecretKey {
+    SecretKey::from_seed(&[seed; 32])
+}
+
+/// The colour that the screen has in a second; the tests work it out again.
+fn colour(second: u32) -> u32 {
+    (second * 8) << 16 | (255 - second * 8) << 8 | 77
+}
+
+fn title() -> Chunk {
+    let (organisation, one_time, own) = (key(2), key(3), key(4));
+    let invite = Invite {
+        id: InviteId::from_bytes([8; 16]),
+        organisation: organisation.public().organisation_id(),
+        organisation_name: "Acme".to_owned(),
+        key: one_time.public(),
+        role: Role::Technician,
+        name: "Ada".to_owned(),
+        issued: NOW,
+        use_by: NOW,
+        valid_until: NOW,
+    };
+    let invite = organisation.sign(&invite).unwrap();
+    let credential = Credential::join(invite, &one_time, &own.public(), NOW).unwrap();
+    let title = Title {
+        session: SESSION,
+        began: NOW,
+        device: "till 3".to_owned(),
+        key: key(1).public(),
+        credential: None,
+        technician: "Ada".to_owned(),
+        organisation: organisation.public(),
+        organisation_name: "Acme".to_owned(),
+        program: "0.1.0".to_owned(),
+    };
+    Chunk::Title(own.sign(&title).unwrap(), Box::new(credential))
+}
+
+/// Writes it.
+pub(crate) fn record(file: &Path) {
+    let (mut chain, mut chunks) = (Chain::new(SESSION, 1, NOW), vec![title()]);
+    let head = |chain: &Chain, millis, last| {
+        Chunk::Said(FromScreen::Witness(key(1).sign(&chain.head(millis, last)).unwrap()))
+    };
+    chunks.push(head(&chain, 0, false));
+    let mut encoder = Encoder::new(SIZE);
+    for second in 0..LENGTH {
+        let mut picture = Picture::black(SIZE);
+        for y in 0..SIZE.height {
+            let row = vec![colour(second); usize::from(SIZE.width)];
+            picture.put(Rect::new(0, y, SIZE.width, 1), &row);
+        }
+        let coded = encoder.encode(&picture, &[SIZE.rect()], HOW).unwrap();
+        let last = Some(FrameEnd { exact: coded.exact, ..FrameEnd::default() });
+        let frame = FromScreen::Frame { frame: second + 1, part: coded.bytes, last };
+        for message in [FromScreen::Clock(second * 1_000), frame] {
+            chain.take(&message).unwrap();
+            chunks.push(Chunk::Said(message));
+        }
+    }
+    chunks.push(head(&chain, LENGTH * 1_000, true));
+    let mut writer = Writer::new();
+    let written = chunks.iter().flat_map(|chunk| writer.chunk(chunk).unwrap());
+    std::fs::write(file, MAGIC.iter().copied().chain(written).collect::<Vec<u8>>()).unwrap();
+}
