@@ -38,11 +38,13 @@ pub enum Capability {
     Reboot,
     /// See one window, which the person at the device chooses. Says nothing about [`Self::View`], nor that about this.
     Window,
+    /// Run a runbook: a repair from the list that the device's owner allows.
+    Runbook,
 }
 
 impl Capability {
     /// All, in the order in which they are shown.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::View,
         Self::Control,
         Self::Clipboard,
@@ -52,6 +54,7 @@ impl Capability {
         Self::Actions,
         Self::Reboot,
         Self::Window,
+        Self::Runbook,
     ];
 
     /// Its name in commands and files.
@@ -66,6 +69,7 @@ impl Capability {
             Self::Actions => "actions",
             Self::Reboot => "reboot",
             Self::Window => "window",
+            Self::Runbook => "runbook",
         }
     }
 
@@ -81,6 +85,9 @@ impl Capability {
             Self::Actions => "run repairs from a fixed list",
             Self::Reboot => "restart your machine",
             Self::Window => "see one window that you choose",
+            Self::Runbook => {
+                "run repairs that this machine's owner allows: they change things, such as deleting old temporary files; you see each, and Stop ends it"
+            }
         }
     }
 
@@ -98,8 +105,8 @@ impl fmt::Display for Capability {
 /// Not the name of a capability.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no such capability; there are view, control, clipboard, files, terminal, diagnostics, actions, reboot \
-     and window"
+    "there is no such capability; there are view, control, clipboard, files, terminal, diagnostics, actions, reboot, \
+     window and runbook"
 )]
 pub struct UnknownCapability;
 

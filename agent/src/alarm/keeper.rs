@@ -8,11 +8,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use nearhand_rules::{Engine, Moment, Reading, RuleSet, Standing, StateRow};
-use nearhand_shared::alarm::{Batch, Event, Profile};
+use nearhand_shared::alarm::{Batch, Event, Profile, Transition};
 use nearhand_shared::id::StreamId;
 use nearhand_shared::time::UnixMillis;
 use rand_core::OsRng;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::moment::Clocks;
 use super::outside::Wanted;
@@ -20,6 +20,7 @@ use super::rules_file::{self, Seen};
 use super::sampler::{Notes, Sampler, untold};
 use super::schedule::Probe;
 use super::spool::{Owner, Spool, SpoolError};
+use crate::runbook::{Raised, RuleRun};
 
 /// How often everything the rules know is written, in milliseconds: at a crash, windows are that old at most.
 const SAVE_EVERY: u64 = 300_000;
@@ -49,6 +50,8 @@ pub(crate) enum Order {
     Report(oneshot::Sender<Report>),
     /// Read the rules file again.
     Reload,
+    /// What came of a runbook that an alarm started.
+    RunbookRan(Box<RuleRun>),
     /// Write everything and end.
     Stop(oneshot::Sender<()>),
 }
@@ -111,12 +114,15 @@ pub(crate) struct Keeper {
     saved_at: u64,
     progress: watch::Sender<Progress>,
     wanted: watch::Sender<Wanted>,
+    /// Alarms that begin or get worse and whose rule names a runbook.
+    raised: mpsc::Sender<Raised>,
 }
 
 impl Keeper {
     /// Opens the spool and goes on from where an earlier run was.
     pub(crate) fn open(
         places: Places,
+        raised: mpsc::Sender<Raised>,
     ) -> Result<(Self, watch::Receiver<Progress>, watch::Receiver<Wanted>), SpoolError> {
         let clocks = Clocks::new();
         let now = clocks.now();
@@ -156,6 +162,7 @@ impl Keeper {
             saved_at: now.monotonic,
             progress,
             wanted,
+            raised,
         };
         keeper.write(expired);
         // Where logs are read from is known from here on.
@@ -210,6 +217,7 @@ impl Keeper {
             Order::Report(reply) => {
                 let _ = reply.send(self.report());
             }
+            Order::RunbookRan(ran) => Self::runbook_ran(&ran),
             Order::Reload => self.reload(),
             Order::Stop(_) => {}
         }
@@ -253,7 +261,20 @@ impl Keeper {
             tracing::info!(rule = event.rule, instance = event.instance, transition = %event.transition,
                 severity = %event.severity, "{}", event.summary);
         }
+        let raised: Vec<Raised> = events.iter().filter_map(starts_runbook).collect();
         self.write(events);
+        for one in raised {
+            // Whoever runs them is busy with others: the alarm stands, and is told without one.
+            if let Err(error) = self.raised.try_send(one) {
+                tracing::warn!(%error, "a runbook was not started: too many alarms at once");
+            }
+        }
+    }
+
+    /// What a runbook that an alarm started has done: the place where it is attached to that alarm.
+    fn runbook_ran(ran: &RuleRun) {
+        let RuleRun { raised, outcome } = ran;
+        tracing::info!(rule = raised.rule, instance = raised.instance, "{outcome}");
     }
 
     /// Writes events with what led to them; what can't be written waits here and is tried again.
@@ -385,4 +406,11 @@ impl Keeper {
             problems,
         }
     }
+}
+
+/// What an event asks to be run: when an alarm begins or gets worse.
+fn starts_runbook(event: &Event) -> Option<Raised> {
+    let begins = matches!(event.transition, Transition::Raised | Transition::Worsened);
+    let runbook = event.runbook.clone().filter(|_| begins)?;
+    Some(Raised { rule: event.rule.clone(), instance: event.instance.clone(), runbook })
 }

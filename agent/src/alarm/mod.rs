@@ -25,10 +25,11 @@ use std::time::Duration;
 
 use nearhand_shared::alarm::{Batch, Leaving};
 use nearhand_shared::id::StreamId;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::hub::Hub;
+use crate::runbook::{Raised, RuleRun};
 use keeper::{Keeper, Order, Places, Progress};
 pub(crate) use keeper::{Order as AlarmOrder, Report};
 pub(crate) use moment::Clocks;
@@ -38,6 +39,8 @@ pub(crate) use spool::SpoolError;
 
 /// How long the thread may take to write everything at the end.
 const ENDING: Duration = Duration::from_secs(2);
+/// Alarms that may wait for the runbook that their rule names.
+const RAISED: usize = 32;
 
 /// The running alarms, for the rest of the agent. Cheap to ask: the work is the thread's.
 pub(crate) struct Alarms {
@@ -55,7 +58,8 @@ impl Alarms {
             rules: hub.home.rules_file(),
             owner: moment::owner(hub.device()),
         };
-        let (keeper, progress, wanted) = Keeper::open(places)?;
+        let (raised, starting) = mpsc::channel(RAISED);
+        let (keeper, progress, wanted) = Keeper::open(places, raised)?;
         let (orders, ordered) = channel();
         let thread = std::thread::Builder::new().name("alarms".to_owned()).stack_size(512 * 1024);
         thread
@@ -63,6 +67,7 @@ impl Alarms {
             .map_err(|source| SpoolError::Io { path: hub.home.dir().to_owned(), source })?;
         let alarms = Arc::new(Self { orders: orders.clone(), progress, delivery: Mutex::new(None) });
         tasks.spawn(outside_until_stopped(hub.clone(), wanted, orders));
+        tasks.spawn(run_for_rules(hub.clone(), alarms.clone(), starting));
         tasks.spawn(deliver::run(hub.clone(), alarms.clone()));
         tasks.spawn(leaving::run(hub.clone()));
         Ok(alarms)
@@ -128,5 +133,17 @@ async fn outside_until_stopped(hub: Arc<Hub>, wanted: watch::Receiver<Wanted>, o
     tokio::select! {
         () = run_outside(wanted, orders) => {}
         () = hub.stopped() => {}
+    }
+}
+
+/// Runs what rules name, one after the other, as far as the owner lets rules do that.
+async fn run_for_rules(hub: Arc<Hub>, alarms: Arc<Alarms>, mut starting: mpsc::Receiver<Raised>) {
+    while let Some(raised) = starting.recv().await {
+        match hub.runbooks.raised(&hub, &raised).await {
+            Ok(outcome) => alarms.order(Order::RunbookRan(Box::new(RuleRun { raised, outcome }))),
+            Err(refused) => {
+                tracing::info!(rule = raised.rule, runbook = raised.runbook, %refused, "no runbook was run for this alarm");
+            }
+        }
     }
 }

@@ -123,6 +123,7 @@ async fn settle(
     }
     let session = offer.session;
     let reads_window = hello.program.reads(Program::WINDOW);
+    let reads_runbook = hello.program.reads(Program::RUNBOOK);
     let (channel, key) =
         channel(connection, EXPORTER_LABEL, session, hub).ok_or(refused(Refusal::Protocol))?;
     let technician = technician(hub, &hello, key).map_err(refused)?;
@@ -151,6 +152,9 @@ async fn settle(
     let mut offers = offers().await;
     if !reads_window {
         offers = offers.without(Capability::Window.into());
+    }
+    if !reads_runbook {
+        offers = offers.without(Capability::Runbook.into());
     }
     if standing.is_none() {
         begin(hub, session, technician.clone(), offer.code.is_some(), offers).map_err(refused)?;

@@ -6,6 +6,7 @@
 mod diagnostics;
 mod hello;
 mod recording;
+mod runbook;
 mod screen;
 mod serve;
 mod window;

@@ -1,5 +1,5 @@
 //! The messages of the three conversations: with the relay ([`control`]), between the two ends of a session
-//! ([`session`], [`screen`]), and between the agent and the programs of the person at the device ([`local`]).
+//! ([`session`], [`screen`], [`runbook`]), and between the agent and the programs of the person at the device ([`local`]).
 //!
 //! **What is released grows by variants only.** Within a major version (the number in the application protocol) a
 //! new variant goes to the end of its enum, and a new message is a variant. A released struct or variant never
@@ -18,6 +18,7 @@
 pub mod alarms;
 pub mod control;
 pub mod local;
+pub mod runbook;
 pub mod screen;
 pub mod session;
 
@@ -39,6 +40,10 @@ impl Program {
     ///
     /// [`Capability::Window`]: crate::grant::Capability::Window
     pub const WINDOW: u64 = 1;
+    /// Reads [`Capability::Runbook`] wherever a capability is named, and [`session::Open::Runbook`].
+    ///
+    /// [`Capability::Runbook`]: crate::grant::Capability::Runbook
+    pub const RUNBOOK: u64 = 2;
 
     /// Whether it has that bit.
     pub const fn reads(&self, bit: u64) -> bool {
@@ -47,6 +52,6 @@ impl Program {
 
     /// This build.
     pub fn this() -> Self {
-        Self { version: env!("CARGO_PKG_VERSION").to_owned(), features: Self::WINDOW }
+        Self { version: env!("CARGO_PKG_VERSION").to_owned(), features: Self::WINDOW | Self::RUNBOOK }
     }
 }

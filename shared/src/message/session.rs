@@ -72,6 +72,8 @@ pub enum Open {
     /// One window: the same messages as on [`Open::Screen`], in which the window is the only monitor and a monitor's
     /// number means nothing.
     Window,
+    /// A runbook: see [`super::runbook`].
+    Runbook,
 }
 
 impl Open {
@@ -87,6 +89,7 @@ impl Open {
             Self::Terminal => Some(Capability::Terminal),
             Self::Action => Some(Capability::Actions),
             Self::Window => Some(Capability::Window),
+            Self::Runbook => Some(Capability::Runbook),
         }
     }
 }

@@ -83,6 +83,13 @@ pub(crate) const DRIVERS: &[Driver] = &[
         may: &[Async, Clock],
         because: "listens to logind and tells the relay",
     },
+    Driver {
+        at: "agent/src/runbook/mod.rs",
+        may: &[Async, Random],
+        because: "starts runs and follows them; the ids of those that a rule starts are born here",
+    },
+    Driver { at: "agent/src/runbook/exec.rs", may: &[Async], because: "carries a run out within its time" },
+    Driver { at: "agent/src/runbook/acts/**", may: ALL, because: "does what runbooks are made of" },
     Driver { at: "agent/src/session/**", may: ALL, because: "the session's connection and its streams" },
     Driver { at: "agent/src/local/**", may: ALL, because: "the socket to the person at the device" },
     Driver {
@@ -98,7 +105,7 @@ pub(crate) const DRIVERS: &[Driver] = &[
         may: &[Async],
         because: "asks a desktop process for the windows",
     },
-    Driver { at: "agent/src/desktop/find.rs", may: &[Async], because: "asks logind over D-Bus" },
+    Driver { at: "agent/src/desktop/find.rs", may: &[Async, Clock], because: "asks logind over D-Bus" },
     Driver { at: "agent/src/platform/**", may: ALL, because: "the operating system" },
     Driver {
         at: "agent/src/diagnostics/facts/**",
@@ -227,6 +234,7 @@ pub(crate) const CORES: &[&str] = &[
     "shared/src/id/**",
     "shared/src/pake/**",
     "shared/src/report/**",
+    "shared/src/runbook/**",
     "shared/src/support_code/**",
     "shared/src/text/**",
     "shared/src/wire/**",
@@ -244,6 +252,7 @@ pub(crate) const CORES: &[&str] = &[
     "agent/src/desktop/protocol/**",
     "agent/src/diagnostics/diagnosis/**",
     "agent/src/policy/**",
+    "agent/src/runbook/gate/**",
     "relay/src/admission/**",
     "relay/src/alarm/**",
     "relay/src/forward/table/**",
