@@ -281,6 +281,24 @@ set = { service = "$service" }
         assert!(manifest.bind(&other).unwrap_err().contains("fits none of"));
     }
 
+    proptest::proptest! {
+        /// Whatever somebody writes is read, or has a mistake within the file.
+        #[test]
+        fn damaged_files_are_told_and_nothing_panics(at in 0_usize..700, put in "[\\PC\n]{0,12}", cut in 0_usize..40) {
+            let mut text: Vec<char> = GOOD.chars().collect();
+            let at = at.min(text.len());
+            let until = (at + cut).min(text.len());
+            text.splice(at..until, put.chars());
+            let text: String = text.into_iter().collect();
+            match read(&text) {
+                Ok(manifest) => proptest::prop_assert!(manifest.check().is_empty()),
+                Err(mistakes) => proptest::prop_assert!(
+                    !mistakes.is_empty() && mistakes.iter().all(|m| (1..=text.lines().count() + 1).contains(&m.line))
+                ),
+            }
+        }
+    }
+
     #[test]
     fn mistakes_are_told_by_line() {
         for (from, to, line, says) in [

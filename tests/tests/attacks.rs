@@ -225,6 +225,7 @@ fn without_a_grant_every_act_is_refused_by_name_and_written_down() -> Result<()>
         (Open::Terminal, Capability::Terminal),
         (Open::Action, Capability::Actions),
         (Open::Window, Capability::Window),
+        (Open::Runbook, Capability::Runbook),
         (Open::Diagnostics { set: CheckSet::Quick }, Capability::Diagnostics),
     ];
     for (open, capability) in &acts {

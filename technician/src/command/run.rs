@@ -24,6 +24,8 @@ use crate::session::{RunbookError, Session, Update};
 
 /// How long an order may wait until it begins.
 const BEGINS_WITHIN: Duration = Duration::from_secs(300);
+/// How long the end of a session may take to be told after its streams have broken.
+const END_IS_TOLD: Duration = Duration::from_secs(3);
 
 /// Arguments of `nearhand run`.
 #[derive(clap::Args)]
@@ -115,7 +117,10 @@ pub(super) async fn in_session(
     let mut granted = Vec::new();
     loop {
         tokio::select! {
-            outcome = &mut follow => return outcome,
+            outcome = &mut follow => return match outcome {
+                Err(failure) => Err(better_known(ctx, updates, failure, wanted).await),
+                Ok(outcome) => Ok(outcome),
+            },
             update = updates.recv() => match update {
                 Some(Update::Ended(end)) => {
                     connect::ended(ctx, &end)?;
@@ -131,6 +136,31 @@ pub(super) async fn in_session(
             },
         }
     }
+}
+
+/// A stream that broke says less than the end of its session, which is told at the same time.
+async fn better_known(
+    ctx: &Context,
+    updates: &mut mpsc::Receiver<Update>,
+    failure: Failure,
+    wanted: &Wanted,
+) -> Failure {
+    if failure.code != ExitCode::SessionLost {
+        return failure;
+    }
+    let end = async {
+        while let Some(update) = updates.recv().await {
+            if let Update::Ended(end) = update {
+                return connect::ended(ctx, &end).err();
+            }
+        }
+        None
+    };
+    let told = tokio::time::timeout(END_IS_TOLD, end).await.ok().flatten();
+    told.unwrap_or_else(|| {
+        let again = format!("`--run-id {}` asks what came of it", wanted.run);
+        Failure::new(failure.code, format!("{}; {again}", failure.message()))
+    })
 }
 
 async fn follow(ctx: &Context, session: &Session, wanted: &Wanted) -> Result<Outcome, Failure> {

@@ -95,6 +95,7 @@ fn streams(table: &mut Table) {
             Terminal: [Open::Terminal],
             Action: [Open::Action],
             Window: [Open::Window],
+            Runbook: [Open::Runbook],
         }
     );
     variants!(
@@ -232,6 +233,7 @@ fn sets(table: &mut Table) {
             Actions: [Capability::Actions],
             Reboot: [Capability::Reboot],
             Window: [Capability::Window],
+            Runbook: [Capability::Runbook],
         }
     );
     table.wire("capabilities", "none", &Capabilities::NONE);
