@@ -20,6 +20,7 @@ use nearhand_tests::program::until;
 use nearhand_tests::site::{LIMIT, Site};
 use nearhand_tests::wire_client::{Member, SessionWire, Wire};
 use rand_core::OsRng;
+use rustix::process::Signal;
 use serde_json::Value as Json;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -318,7 +319,8 @@ fn an_organisations_own_runs_where_the_owner_lists_it_and_stop_undoes_it() -> Re
     until(LIMIT, "it is undone", || Ok(hog.nice()? == before && agent.audited("runbook.end")? == 1))?;
     let runs = agent.run(&["runbooks", "runs"])?.ok()?;
     assert!(
-        runs.text.contains("cancelled") && runs.text.contains("what was done is undone"),
+        runs.text.contains("cancelled: stopped by the person")
+            && runs.text.contains("what was done is undone"),
         "{}",
         runs.text
     );
@@ -333,6 +335,51 @@ fn an_organisations_own_runs_where_the_owner_lists_it_and_stop_undoes_it() -> Re
     site.admin().run(&older)?.fails_with(25)?.says("version 2 of this runbook was here already")?;
     fs::write(place.join("own.nrhb"), b"not signed by anybody")?;
     site.admin().run(&named)?.fails_with(25)?.says("there is no runbook")?;
+    Ok(())
+}
+
+#[test]
+fn ctrl_c_stops_a_run_and_undoes_it() -> Result<()> {
+    let site = Site::new()?;
+    let agent = site.device("pc-1")?;
+    let hog = Hog::new(&site, "nh-hog-int")?;
+    let before = hog.nice()?;
+    let file = organisations(&site, 1)?;
+    policy(&agent, "allow = [\"tame-and-look\"]\nprocesses = [\"nh-hog-*\"]\n")?;
+    let (file, process) = (file.to_string_lossy(), format!("process={}", hog.1));
+    let mut client = site.admin().start(&["run", &file, "pc-1", "--set", &process])?;
+    tamed(&hog, &agent)?;
+    client.program.signal(Signal::INT)?;
+    let told = client.event("outcome")?;
+    assert_eq!(told["outcome"]["ending"], "cancelled");
+    let notes = told["outcome"]["notes"].as_array().context("notes")?;
+    let undone = notes.last().context("a note")?;
+    assert_eq!((undone["phase"].as_str(), undone["well"].as_bool()), (Some("rollback"), Some(true)));
+    client.ends_with(24)?;
+    assert_eq!(hog.nice()?, before);
+    Ok(())
+}
+
+#[test]
+fn the_person_stops_a_run_that_a_rule_has_started() -> Result<()> {
+    let site = Site::new()?;
+    let mut agent = site.device("pc-1")?;
+    let log = site.directory("watched")?.join("app.log");
+    fs::write(&log, "begins\n")?;
+    let rules = format!(
+        "profile = \"none\"\n[[rule]]\nname = \"app\"\nkind = \"log\"\nevery = \"1s\"\nfile = \"{}\"\n\
+         match = \"^failed\"\nrunbook = \"collect-diagnostics\"\n",
+        log.display()
+    );
+    fs::write(agent.data().join("rules.toml"), rules)?;
+    policy(&agent, "automatic = [\"collect-diagnostics\"]\n")?;
+    agent.restart()?;
+    agent.wait_connected()?;
+    fs::write(&log, "begins\nfailed to answer\n")?;
+    until(LIMIT, "it runs", || Ok(agent.audited("runbook.apply")? == 1))?;
+    agent.run(&["stop"])?.ok()?;
+    until(LIMIT, "it is stopped", || Ok(agent.audited("runbook.end")? == 1))?;
+    agent.run(&["runbooks", "runs"])?.ok()?.says("stopped by the person at the device")?;
     Ok(())
 }
 

@@ -1,3 +1,5 @@
+//! Tests of the gate: each of the owner's keys, times, limits, and what nobody has said.
+
 use super::*;
 
 const MINUTE: u64 = 60_000;

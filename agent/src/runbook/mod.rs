@@ -53,7 +53,12 @@ pub(crate) struct Runbooks {
     ledger: Mutex<Option<Ledger>>,
     /// One runs at a time.
     busy: Arc<tokio::sync::Mutex<()>>,
+    /// Stops the one that was begun last.
+    last: Mutex<Option<Cancel>>,
 }
+
+/// Turns into the reason to stop a run.
+type Cancel = watch::Sender<Option<String>>;
 
 /// A runbook that is here.
 #[derive(Clone, Debug)]
@@ -67,18 +72,23 @@ pub(crate) struct Known {
 pub(crate) struct Running {
     /// What happens; the last is the outcome.
     pub(crate) told: mpsc::Receiver<FromDevice>,
-    cancel: watch::Sender<Option<String>>,
+    cancel: Cancel,
 }
 
 impl Running {
     /// Stops it.
     pub(crate) fn cancel(&self, why: &str) {
-        self.cancel.send_if_modified(|now| {
-            let news = now.is_none();
-            now.get_or_insert_with(|| why.to_owned());
-            news
-        });
+        cancel(&self.cancel, why);
     }
+}
+
+/// The first reason counts.
+fn cancel(run: &Cancel, why: &str) {
+    run.send_if_modified(|now| {
+        let news = now.is_none();
+        now.get_or_insert_with(|| why.to_owned());
+        news
+    });
 }
 
 impl Drop for Running {
@@ -120,7 +130,19 @@ impl Runbooks {
     pub(crate) fn open(home: &Home) -> Self {
         let ledger = Ledger::open(home.dir())
             .inspect_err(|error| tracing::error!(%error, "no runbook runs until this is mended"));
-        Self { home: home.clone(), ledger: Mutex::new(ledger.ok()), busy: Arc::default() }
+        Self {
+            home: home.clone(),
+            ledger: Mutex::new(ledger.ok()),
+            busy: Arc::default(),
+            last: Mutex::default(),
+        }
+    }
+
+    /// Stops whatever runs, for whomever it does.
+    pub(crate) fn stop(&self, why: &str) {
+        if let Some(run) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
+            cancel(run, why);
+        }
     }
 
     fn ledger(&self) -> MutexGuard<'_, Option<Ledger>> {
@@ -344,6 +366,7 @@ impl Runbooks {
         };
         let (tell, told) = mpsc::channel(TOLD);
         let (cancel, cancelled) = watch::channel(None);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(cancel.clone());
         let carry = Carry { books: self.clone(), hub: hub.clone(), origin: origin.clone() };
         let ground = self.ground(hub, rules);
         tokio::spawn(async move {

@@ -1,3 +1,5 @@
+//! Tests of runbooks: hostile values, narrowing, classes, and the eight that come with the program.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -158,7 +158,10 @@ impl Events<'_> {
 fn safe(heard: FromDevice) -> FromDevice {
     match heard {
         FromDevice::Saw(note) => FromDevice::Saw(safe_note(&note)),
-        FromDevice::Over(outcome) => FromDevice::Over(Box::new(safe_outcome(*outcome))),
+        FromDevice::Refused(Refused::Repeated(Some(outcome))) => {
+            FromDevice::Refused(Refused::Repeated(Some(Box::new(safe_outcome(&outcome)))))
+        }
+        FromDevice::Over(outcome) => FromDevice::Over(Box::new(safe_outcome(&outcome))),
         FromDevice::Listed(list) => FromDevice::Listed(
             list.into_iter()
                 .map(|one| Listed {
@@ -172,11 +175,11 @@ fn safe(heard: FromDevice) -> FromDevice {
     }
 }
 
-fn safe_outcome(outcome: Outcome) -> Outcome {
+fn safe_outcome(outcome: &Outcome) -> Outcome {
     Outcome {
         why: text::one_line(&outcome.why, 300),
         runbook: text::one_line(&outcome.runbook, 64),
         notes: outcome.notes.iter().map(safe_note).collect(),
-        ..outcome
+        ..outcome.clone()
     }
 }
