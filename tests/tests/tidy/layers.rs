@@ -257,6 +257,7 @@ pub(crate) const CORES: &[&str] = &[
     "relay/src/alarm/**",
     "relay/src/forward/table/**",
     "relay/src/registry/**",
+    "technician/src/fleet/**",
     "technician/src/recording/format/**",
     "technician/src/recording/pointer/**",
     "technician/src/recording/proof/**",
@@ -267,6 +268,7 @@ pub(crate) const CORES: &[&str] = &[
     "technician/src/viewer/outbox/**",
     "technician/src/viewer/round/**",
     "technician/src/viewer/verbs/**",
+    "technician/src/written/**",
 ];
 
 /// Where `cfg(target_os)` and its kin may stand, and why.
