@@ -100,6 +100,33 @@ impl Home {
         self.at("rules.toml")
     }
 
+    /// Where the organisation's own runbooks are put.
+    pub(crate) fn runbooks(&self) -> PathBuf {
+        self.at("runbooks")
+    }
+
+    /// Where runbooks keep reports.
+    pub(crate) fn reports(&self) -> PathBuf {
+        self.at("reports")
+    }
+
+    /// Whether runbooks were switched off here; a switch that can't be looked at is off.
+    pub(crate) fn runbooks_are_off(&self) -> bool {
+        self.at("runbooks.off").try_exists().unwrap_or(true)
+    }
+
+    /// Switches runbooks off, or on again.
+    pub(crate) fn switch_runbooks(&self, off: bool) -> io::Result<()> {
+        let path = self.at("runbooks.off");
+        if off {
+            return write_private(&path, b"");
+        }
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether it is the directory used unless another is named.
     pub(crate) fn is_default(&self) -> bool {
         self.is_default

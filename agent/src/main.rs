@@ -16,6 +16,7 @@ mod hub;
 mod local;
 mod platform;
 mod policy;
+mod runbook;
 mod service;
 mod session;
 

@@ -11,6 +11,8 @@
 //! even_if_attended = false            # true: also without asking while somebody is at the device
 //! ```
 //!
+//! `[runbooks]` says which repairs may run here at all: see [`crate::runbook::gate::Rules`].
+//!
 //! A policy can't choose a window. One that allows `window` names applications (`windows = ["Ledger"]`), of which the
 //! uppermost window is shown.
 
@@ -19,6 +21,8 @@ use std::time::Duration;
 use nearhand_shared::grant::{Capabilities, Capability, MAX_DURATION};
 use nearhand_shared::id::TechnicianId;
 use serde::Deserialize;
+
+use crate::runbook::gate::Rules;
 
 /// Largest policy file read, in bytes.
 pub(crate) const MAX_FILE: u64 = 64 * 1024;
@@ -29,6 +33,9 @@ pub(crate) const MAX_FILE: u64 = 64 * 1024;
 pub(crate) struct Policy {
     #[serde(default)]
     allow: Vec<Rule>,
+    /// Which runbooks may run.
+    #[serde(default)]
+    pub(crate) runbooks: Rules,
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]

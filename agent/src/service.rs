@@ -39,6 +39,7 @@ impl Service {
         let mut tasks = JoinSet::new();
         tasks.spawn(control::run(hub.clone()));
         tasks.spawn(hub.clone().run_timers());
+        tasks.spawn(hub.runbooks.clone().mend(hub.clone()));
         // A machine that only asks for help is nobody's to watch.
         if hub.enrolment().credential.is_some() {
             match Alarms::start(&hub, &mut tasks) {

@@ -5,12 +5,12 @@
 use core::fmt;
 use core::str::FromStr;
 
-use serde::de::{Error as _, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::id::{DeviceId, Fingerprint, StreamId};
 use crate::time::UnixMillis;
+use crate::wire::at_most;
 
 /// Longest name of a rule, in bytes.
 pub const MAX_RULE: usize = 64;
@@ -232,6 +232,7 @@ pub struct DeviceReport {
     /// One sentence, at most [`MAX_SUMMARY`] bytes.
     pub title: String,
     /// At most [`MAX_LINES`], of at most [`MAX_LINE`] bytes.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_LINES>")]
     pub lines: Vec<String>,
     /// When it was done, by the device's clock.
     pub at: UnixMillis,
@@ -252,32 +253,8 @@ pub struct Batch {
     /// The spool they stand in. It is born with the spool, so that a restored or copied disk is noticed.
     pub stream: StreamId,
     /// At least one, at most [`MAX_BATCH`].
-    #[serde(deserialize_with = "at_most_a_batch")]
+    #[serde(deserialize_with = "at_most::<_, _, MAX_BATCH>")]
     pub records: Vec<Record>,
-}
-
-/// Reads no more than [`MAX_BATCH`] records: the smallest takes some twenty times its bytes in memory.
-fn at_most_a_batch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Record>, D::Error> {
-    struct Records;
-    impl<'de> Visitor<'de> for Records {
-        type Value = Vec<Record>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "at most {MAX_BATCH} records")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut records = Vec::new();
-            while let Some(record) = list.next_element()? {
-                if records.len() >= MAX_BATCH {
-                    return Err(A::Error::custom("a batch has too many records"));
-                }
-                records.push(record);
-            }
-            Ok(records)
-        }
-    }
-    deserializer.deserialize_seq(Records)
 }
 
 /// Why a batch is not taken.

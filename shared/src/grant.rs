@@ -41,11 +41,13 @@ pub enum Capability {
     /// Take one picture of the whole screen, for a report. One grant is one picture, and says nothing about
     /// [`Self::View`].
     Screenshot,
+    /// Run a runbook: a repair from the list that the device's owner allows.
+    Runbook,
 }
 
 impl Capability {
     /// All, in the order in which they are shown.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::View,
         Self::Control,
         Self::Clipboard,
@@ -56,6 +58,7 @@ impl Capability {
         Self::Reboot,
         Self::Window,
         Self::Screenshot,
+        Self::Runbook,
     ];
 
     /// Its name in commands and files.
@@ -71,6 +74,7 @@ impl Capability {
             Self::Reboot => "reboot",
             Self::Window => "window",
             Self::Screenshot => "screenshot",
+            Self::Runbook => "runbook",
         }
     }
 
@@ -90,6 +94,10 @@ impl Capability {
                 "take ONE picture of your screen for the report (whatever is open on it then is in the picture and stays in \
                  the report)"
             }
+            Self::Runbook => {
+                "run repairs that this machine's owner allows: they change things, such as deleting old temporary \
+                 files; you see each, and Stop ends it"
+            }
         }
     }
 
@@ -108,7 +116,7 @@ impl fmt::Display for Capability {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "there is no such capability; there are view, control, clipboard, files, terminal, diagnostics, actions, reboot, \
-     window and screenshot"
+     window, screenshot and runbook"
 )]
 pub struct UnknownCapability;
 

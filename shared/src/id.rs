@@ -116,6 +116,10 @@ bytes_id!(
     Fingerprint, 16
 );
 bytes_id!(
+    /// A run of a runbook on one device.
+    RunId, 16
+);
+bytes_id!(
     /// One side's authorisation to bind a forwarding path at the relay.
     BindToken, 16
 );

@@ -1,7 +1,7 @@
 //! What two Nearhand programs must agree on.
 //!
 //! Lives here: ids, the wire codec and its messages, identity and credentials, the support code and its
-//! proof, capabilities and grants, alarms, the audit chain, the report model with its renderings, and the QUIC
+//! proof, capabilities and grants, alarms, runbooks, the audit chain, the report model with its renderings, and the QUIC
 //! transport both ends of a connection share. Must not live here: anything only one program needs, any
 //! operating system call beyond files and sockets, any policy of the agent, the relay or the client.
 //!
@@ -20,6 +20,7 @@ pub mod message;
 pub mod pake;
 pub mod platform;
 pub mod report;
+pub mod runbook;
 pub mod support_code;
 pub mod text;
 pub mod time;

@@ -9,11 +9,14 @@
 //! Messages are append-only enums: a released variant never changes its place, and never its fields
 //! ([`crate::message`]).
 
+mod bounded;
 mod unhinted;
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+pub use self::bounded::at_most;
 
 /// Largest message, in bytes, on any channel. 1 MiB: a full report is some 300 KB and travels in parts.
 pub const MAX_MESSAGE: usize = 1 << 20;

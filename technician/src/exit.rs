@@ -68,11 +68,15 @@ pub enum ExitCode {
     RecordingChanged = 22,
     /// A recording isn't whole.
     RecordingCut = 23,
+    /// A runbook ran, or tried to, and did not do what it is for.
+    RunbookFailed = 24,
+    /// A device refuses a runbook.
+    RunbookRefused = 25,
 }
 
 impl ExitCode {
     /// All, in order.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Ok,
         Self::Unexpected,
         Self::Usage,
@@ -97,6 +101,8 @@ impl ExitCode {
         Self::NotGranted,
         Self::RecordingChanged,
         Self::RecordingCut,
+        Self::RunbookFailed,
+        Self::RunbookRefused,
     ];
 
     /// The exit status.
@@ -131,6 +137,8 @@ impl ExitCode {
             Self::NotGranted => "not-granted",
             Self::RecordingChanged => "recording-changed",
             Self::RecordingCut => "recording-cut",
+            Self::RunbookFailed => "runbook-failed",
+            Self::RunbookRefused => "runbook-refused",
         }
     }
 

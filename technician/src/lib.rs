@@ -9,6 +9,7 @@
 pub mod clock;
 pub mod command;
 pub mod exit;
+pub mod fleet;
 pub mod home;
 pub mod output;
 mod pick;
@@ -19,3 +20,4 @@ pub mod session;
 pub mod standing;
 pub mod vault;
 pub mod viewer;
+pub mod written;

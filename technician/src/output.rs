@@ -89,6 +89,8 @@ pub struct Output {
     json: bool,
     colour: bool,
     progress: bool,
+    /// Says nothing: somebody else tells the result.
+    silent: bool,
 }
 
 impl Output {
@@ -99,7 +101,13 @@ impl Output {
             json,
             colour: io::stdout().is_terminal() && io::stderr().is_terminal() && !no_colour,
             progress: io::stderr().is_terminal() && !json,
+            silent: false,
         }
+    }
+
+    /// Says nothing.
+    pub fn silent() -> Self {
+        Self { json: false, colour: false, progress: false, silent: true }
     }
 
     /// Whether the result is wanted as JSON.
@@ -112,7 +120,7 @@ impl Output {
     /// # Errors
     /// [`OutputError`].
     pub fn json(&self, value: &impl Serialize) -> Result<(), OutputError> {
-        write_line(&ascii_safe(&serde_json::to_string(value)?))
+        self.write(&ascii_safe(&serde_json::to_string(value)?))
     }
 
     /// A line of the result (or several).
@@ -120,7 +128,11 @@ impl Output {
     /// # Errors
     /// [`OutputError`].
     pub fn line(&self, line: &str) -> Result<(), OutputError> {
-        write_line(&text::multi_line(line, MAX_LINE))
+        self.write(&text::multi_line(line, MAX_LINE))
+    }
+
+    fn write(&self, line: &str) -> Result<(), OutputError> {
+        if self.silent { Ok(()) } else { write_line(line) }
     }
 
     /// The result as it is, byte for byte: only for what this program made itself, such as completions.
@@ -138,7 +150,7 @@ impl Output {
     /// # Errors
     /// [`OutputError`].
     pub fn table(&self, headings: &[&str], rows: &[Vec<Cell>]) -> Result<(), OutputError> {
-        rendered(headings, rows, self.colour).iter().try_for_each(|line| write_line(line))
+        rendered(headings, rows, self.colour).iter().try_for_each(|line| self.write(line))
     }
 
     /// Names and values, aligned.
@@ -149,12 +161,15 @@ impl Output {
         let width = facts.iter().map(|(name, _)| name.width()).max().unwrap_or_default();
         facts.iter().try_for_each(|(name, value)| {
             let value = painted(&text::one_line(&value.text, MAX_LINE), value.tone, self.colour);
-            write_line(&format!("{name:width$}  {value}"))
+            self.write(&format!("{name:width$}  {value}"))
         })
     }
 
     /// A remark beside the result.
     pub fn note(&self, note: &str) {
+        if self.silent {
+            return;
+        }
         let note = text::multi_line(note, MAX_LINE);
         // There is nobody left to tell.
         let _ = writeln!(io::stderr(), "{note}");

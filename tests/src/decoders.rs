@@ -17,9 +17,10 @@ use nearhand_shared::grant::{Capability, DecidedBy, GrantRecord};
 use nearhand_shared::id;
 use nearhand_shared::identity::{PublicKey, Statement};
 use nearhand_shared::invitation::{ClaimString, EnrolmentString, InviteString, SiteString};
-use nearhand_shared::message::{control, local, screen, session};
+use nearhand_shared::message::{self, control, local, screen, session};
 use nearhand_shared::pake::Confirmation;
 use nearhand_shared::report::model::{CheckSet, Finding, Report};
+use nearhand_shared::runbook;
 use nearhand_shared::support_code::Routing;
 use nearhand_shared::witness::ScreenHead;
 use serde::Serialize;
@@ -156,6 +157,18 @@ pub const DECODERS: &[Decoder] = &[
     wire::<screen::Button>(Session, "screen-button"),
     wire::<screen::InputNotice>(Session, "screen-input-notice"),
     wire::<screen::Clipboard>(Session, "screen-clipboard"),
+    wire::<message::runbook::FromTechnician>(Session, "runbook-from-technician"),
+    wire::<message::runbook::FromDevice>(Session, "runbook-from-device"),
+    wire::<runbook::Kind>(Session, "runbook-kind"),
+    wire::<runbook::Act>(Session, "runbook-act"),
+    wire::<runbook::Class>(Session, "runbook-class"),
+    wire::<runbook::Ending>(Session, "runbook-ending"),
+    wire::<runbook::Mode>(Session, "runbook-mode"),
+    wire::<runbook::Phase>(Session, "runbook-phase"),
+    wire::<runbook::Unit>(Session, "runbook-unit"),
+    wire::<runbook::Refused>(Session, "runbook-refused"),
+    entry(Session, "signed-runbook", entries::runbook),
+    entry(Session, "signed-order", entries::signed::<runbook::Order>),
     wire::<Capability>(Session, "capability"),
     entry(Session, "capabilities", entries::capabilities),
     wire::<CheckSet>(Session, "check-set"),

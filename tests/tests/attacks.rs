@@ -226,6 +226,7 @@ fn without_a_grant_every_act_is_refused_by_name_and_written_down() -> Result<()>
         (Open::Action, Capability::Actions),
         (Open::Window, Capability::Window),
         (Open::Screenshot, Capability::Screenshot),
+        (Open::Runbook, Capability::Runbook),
         (Open::Diagnostics { set: CheckSet::Quick }, Capability::Diagnostics),
     ];
     for (open, capability) in &acts {

@@ -32,6 +32,8 @@ pub struct RuleSet {
     pub backups: Vec<String>,
     /// Whether the gateway is asked for echoes.
     pub gateway: bool,
+    /// Whether an alarm has the machine diagnose itself.
+    pub diagnose: bool,
     /// What is allowed and probably not meant.
     pub advice: Vec<Mistake>,
 }
@@ -46,6 +48,7 @@ impl RuleSet {
             certificates: Vec::new(),
             backups: Vec::new(),
             gateway: false,
+            diagnose: true,
             advice: Vec::new(),
         })
     }
@@ -81,7 +84,15 @@ impl RuleSet {
         if !found.list.is_empty() {
             return Err(found.list);
         }
-        Ok(Self { profile, rules: made, certificates, backups, gateway: raw.gateway, advice: found.advice })
+        Ok(Self {
+            profile,
+            rules: made,
+            certificates,
+            backups,
+            gateway: raw.gateway,
+            diagnose: raw.diagnose.unwrap_or(true),
+            advice: found.advice,
+        })
     }
 }
 

@@ -101,6 +101,7 @@ struct FileWatch {
     backups: Vec<Spanned<String>>,
     #[serde(default)]
     gateway: bool,
+    diagnose: Option<bool>,
 }
 
 /// A whole file.
@@ -110,6 +111,7 @@ pub(crate) struct Raw {
     pub(crate) certificates: Vec<At<String>>,
     pub(crate) backups: Vec<At<String>>,
     pub(crate) gateway: bool,
+    pub(crate) diagnose: Option<bool>,
     pub(crate) rules: Vec<RawRule>,
 }
 
@@ -153,6 +155,7 @@ impl Raw {
             certificates: file.watch.certificates.into_iter().map(|path| lines.at(path)).collect(),
             backups: file.watch.backups.into_iter().map(|path| lines.at(path)).collect(),
             gateway: file.watch.gateway,
+            diagnose: file.watch.diagnose,
             rules: file.rule.into_iter().map(rule).collect(),
         })
     }

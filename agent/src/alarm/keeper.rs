@@ -8,14 +8,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use nearhand_rules::{Engine, Moment, Reading, RuleSet, Standing, StateRow};
-use nearhand_shared::alarm::{Batch, Event, Profile};
+use nearhand_shared::alarm::{Batch, DeviceReport, Event, Profile, Transition};
 use nearhand_shared::id::StreamId;
 use nearhand_shared::time::UnixMillis;
 use rand_core::OsRng;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::moment::Clocks;
 use super::outside::Wanted;
+use super::react::Begun;
 use super::rules_file::{self, Seen};
 use super::sampler::{Notes, Sampler, untold};
 use super::schedule::Probe;
@@ -53,6 +54,8 @@ pub(crate) enum Order {
     Report(oneshot::Sender<Report>),
     /// Read the rules file again.
     Reload,
+    /// What was found out or done because of an alarm.
+    Reported(Box<DeviceReport>),
     /// Write everything and end.
     Stop(oneshot::Sender<()>),
 }
@@ -115,12 +118,15 @@ pub(crate) struct Keeper {
     saved_at: u64,
     progress: watch::Sender<Progress>,
     wanted: watch::Sender<Wanted>,
+    /// Alarms that begin or get worse.
+    begun: mpsc::Sender<Begun>,
 }
 
 impl Keeper {
     /// Opens the spool and goes on from where an earlier run was.
     pub(crate) fn open(
         places: Places,
+        begun: mpsc::Sender<Begun>,
     ) -> Result<(Self, watch::Receiver<Progress>, watch::Receiver<Wanted>), SpoolError> {
         let clocks = Clocks::new();
         let now = clocks.now();
@@ -160,6 +166,7 @@ impl Keeper {
             saved_at: now.monotonic,
             progress,
             wanted,
+            begun,
         };
         keeper.write(expired);
         // Where logs are read from is known from here on.
@@ -222,6 +229,7 @@ impl Keeper {
             Order::Report(reply) => {
                 let _ = reply.send(self.report());
             }
+            Order::Reported(report) => self.reported(*report),
             Order::Reload => self.reload(),
             Order::Stop(_) => {}
         }
@@ -272,7 +280,35 @@ impl Keeper {
             tracing::info!(rule = event.rule, instance = event.instance, transition = %event.transition,
                 severity = %event.severity, "{}", event.summary);
         }
+        let begins = |event: &&Event| matches!(event.transition, Transition::Raised | Transition::Worsened);
+        let begun: Vec<Begun> = events
+            .iter()
+            .filter(begins)
+            .map(|event| Begun {
+                rule: event.rule.clone(),
+                instance: event.instance.clone(),
+                severity: event.severity,
+                runbook: event.runbook.clone(),
+                diagnose: self.set.diagnose,
+            })
+            .collect();
         self.write(events);
+        for one in begun {
+            // Busy with others: the alarm stands, and is told without.
+            if let Err(error) = self.begun.try_send(one) {
+                tracing::warn!(%error, "an alarm was not looked into: too many at once");
+            }
+        }
+    }
+
+    /// What came of an alarm on this machine, beside it.
+    fn reported(&mut self, report: DeviceReport) {
+        tracing::info!(rule = report.rule, instance = report.instance, deed = ?report.deed, "{}", report.title);
+        match self.spool.report(report) {
+            Ok(()) => self.tell(),
+            // The alarm itself is told; this would only have explained it.
+            Err(error) => tracing::warn!(%error, "what was found out about an alarm can't be written down"),
+        }
     }
 
     /// Writes events with what led to them; what can't be written waits here and is tried again.

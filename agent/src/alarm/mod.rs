@@ -1,7 +1,7 @@
 //! Alarms: what is measured, what the rules make of it, and how it gets to the relay without being lost.
 //!
 //! Lives here: the alarms' own thread ([`keeper`]) with its [`sampler`] and [`spool`], what is asked of others
-//! ([`outside`]), the way to the relay ([`deliver`]) and the goodbye ([`leaving`]). When something is an alarm is
+//! ([`outside`]), what follows by itself ([`react`]), the way to the relay ([`deliver`]) and the goodbye ([`leaving`]). When something is an alarm is
 //! decided in `nearhand-rules`. Must not live here: what the relay makes of it.
 //!
 //! The order that nothing is lost by: rules judge → events and state are written and synced → the relay is told → the
@@ -12,6 +12,7 @@ mod keeper;
 mod leaving;
 mod moment;
 mod outside;
+mod react;
 mod readings;
 pub(crate) mod rules_file;
 mod sampler;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use nearhand_shared::alarm::{Batch, Leaving};
 use nearhand_shared::id::StreamId;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::hub::Hub;
@@ -38,6 +39,8 @@ pub(crate) use spool::SpoolError;
 
 /// How long the thread may take to write everything at the end.
 const ENDING: Duration = Duration::from_secs(2);
+/// Alarms that may wait to be looked into.
+const BEGUN: usize = 32;
 
 /// The running alarms, for the rest of the agent. Cheap to ask: the work is the thread's.
 pub(crate) struct Alarms {
@@ -55,7 +58,8 @@ impl Alarms {
             rules: hub.home.rules_file(),
             owner: moment::owner(hub.device()),
         };
-        let (keeper, progress, wanted) = Keeper::open(places)?;
+        let (begins, begun) = mpsc::channel(BEGUN);
+        let (keeper, progress, wanted) = Keeper::open(places, begins)?;
         let (orders, ordered) = channel();
         let thread = std::thread::Builder::new().name("alarms".to_owned()).stack_size(512 * 1024);
         thread
@@ -63,6 +67,7 @@ impl Alarms {
             .map_err(|source| SpoolError::Io { path: hub.home.dir().to_owned(), source })?;
         let alarms = Arc::new(Self { orders: orders.clone(), progress, delivery: Mutex::new(None) });
         tasks.spawn(outside_until_stopped(hub.clone(), wanted, orders));
+        tasks.spawn(react::run(hub.clone(), alarms.clone(), begun));
         tasks.spawn(deliver::run(hub.clone(), alarms.clone()));
         tasks.spawn(leaving::run(hub.clone()));
         Ok(alarms)

@@ -11,6 +11,7 @@ mod enrol;
 mod pages;
 mod rules;
 mod run;
+mod runbooks;
 mod simple;
 
 use std::path::PathBuf;
@@ -64,6 +65,9 @@ enum Command {
     /// Check, show and try the rules that raise alarms
     #[command(subcommand)]
     Rules(rules::RulesCommand),
+    /// Show which repairs may run here and what ran; switch them off
+    #[command(subcommand)]
+    Runbooks(runbooks::RunbooksCommand),
     /// Check how this machine is doing, without any connection
     Doctor(doctor::DoctorArgs),
     /// Serve one session's screen; started by the agent, which it talks to by its standard input and output
@@ -151,6 +155,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Rotate => simple::rotate(&Home::open(dir)?).await,
         Command::Alarms(output) => alarms::run(&Home::open(dir)?, &output).await,
         Command::Rules(command) => rules::run(&Home::open(dir)?, command).await,
+        Command::Runbooks(command) => runbooks::run(&Home::open(dir)?, &command),
         Command::Doctor(args) => Ok(doctor::doctor(args, dir).await),
         Command::Desktop(_) => desktop::check().await,
         Command::Completions(args) => pages::completions(&args),

@@ -81,5 +81,6 @@ pub(crate) fn policy(home: &Home) -> anyhow::Result<ExitCode> {
             policy.explain().for_each(|line| println!("  {line}"));
         }
     }
+    println!("Which runbooks may run: nearhand-agent runbooks list");
     Ok(ExitCode::SUCCESS)
 }

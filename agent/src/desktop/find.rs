@@ -7,6 +7,7 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
 
 use zbus::Connection;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
@@ -79,6 +80,19 @@ pub(crate) async fn display() -> Result<Reach, NoDisplay> {
     }
     let environments = environments(session.user);
     reach(session, &environments)
+}
+
+/// For how long nobody has touched this machine, as logind says; `None` where somebody has, or it isn't known.
+pub(crate) async fn idle() -> Option<Duration> {
+    let bus = Connection::system().await.ok()?;
+    let manager = format!("{LOGIND}.Manager");
+    let path = "/org/freedesktop/login1";
+    let reply = bus.call_method(Some(LOGIND), path, Some(PROPERTIES), "GetAll", &(manager,)).await.ok()?;
+    let all: HashMap<String, OwnedValue> = reply.body().deserialize().ok()?;
+    let is_idle = all.get("IdleHint").and_then(|value| bool::try_from(value).ok())?;
+    let since = all.get("IdleSinceHint").and_then(|value| u64::try_from(value).ok())?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    is_idle.then(|| now.saturating_sub(Duration::from_micros(since)))
 }
 
 /// What the agent's own environment says; `None`: nothing.

@@ -12,6 +12,12 @@ pub(crate) mod facts;
 mod runner;
 mod summary;
 
+/// This machine's programs, for who runs some of them.
+pub(crate) mod programs {
+    pub(crate) use super::facts::Missing;
+    pub(crate) use super::facts::child::{Output, Programs};
+}
+
 pub(crate) use diagnosis::{Check, checks};
 pub(crate) use facts::identifiers;
 #[allow(unused_imports, reason = "what a session needs to forward a run")]

@@ -35,11 +35,13 @@ use crate::code::CodeKeeper;
 use crate::consent::{Change, Consent};
 use crate::desktop::protocol::OpenWindow;
 use crate::home::{Enrolment, Home, HomeError};
+use crate::runbook::Runbooks;
 pub(crate) use sessions::{Live, Technician, ToSession};
 pub(crate) use windows::in_words;
 
 /// What this build can do for a technician on any device.
-pub(crate) const ALWAYS_OFFERED: Capabilities = Capabilities::NONE.with(Capability::Diagnostics);
+pub(crate) const ALWAYS_OFFERED: Capabilities =
+    Capabilities::NONE.with(Capability::Diagnostics).with(Capability::Runbook);
 /// What it can do on one with a screen.
 pub(crate) const DESKTOP_OFFERS: Capabilities = ALWAYS_OFFERED
     .with(Capability::View)
@@ -70,6 +72,8 @@ pub(crate) struct Hub {
     pub(crate) redial: Notify,
     /// The alarms, on an enrolled device, once they run.
     pub(crate) alarms: OnceLock<Arc<Alarms>>,
+    /// Repairs, and the record of them.
+    pub(crate) runbooks: Arc<Runbooks>,
 }
 
 struct State {
@@ -121,7 +125,9 @@ impl Hub {
             problem: Some("not connected yet".to_owned()),
             clock_offset: 0,
         };
+        let runbooks = Arc::new(Runbooks::open(&home));
         Ok(Arc::new(Self {
+            runbooks,
             home,
             facts,
             state: Mutex::new(state),
@@ -291,6 +297,16 @@ impl Hub {
             self.end_session(session, Ended::Revoked, "the technician's key was revoked");
         }
         saved
+    }
+
+    /// Whether somebody at the device is told what happens.
+    pub(crate) fn is_attended(&self) -> bool {
+        self.state().watchers > 0
+    }
+
+    /// Something that everybody at the device should know.
+    pub(crate) fn notice(&self, text: &str) {
+        self.tell(Event::Notice(text.to_owned()));
     }
 
     /// Joins the watchers: told of events, and counted as somebody who can be asked.

@@ -280,6 +280,8 @@ async fn answer(hub: &Arc<Hub>, caller: Caller, verb: Verb) -> Reply {
         Verb::StopAll => {
             hub.cancel_code("everything was stopped");
             hub.end_all(Ended::Stopped, "stopped by the person at the device");
+            // Also one that a rule has started. After the sessions: theirs is told as the end of the session.
+            hub.runbooks.stop("stopped by the person at the device");
             Reply::Done
         }
         Verb::Say { session, text } => hub.say(session, &text).map_or_else(|e| refused(&e), |_| Reply::Done),

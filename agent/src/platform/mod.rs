@@ -2,10 +2,12 @@
 
 mod clock;
 mod memory;
+mod processes;
 #[cfg(unix)]
 mod unix;
 
-pub(crate) use clock::clock_is_synchronised;
+pub(crate) use clock::{clock_is_synchronised, local_offset_seconds};
 pub(crate) use memory::give_back_memory;
+pub(crate) use processes::{Held, ticks_per_second};
 #[cfg(unix)]
 pub(crate) use unix::*;

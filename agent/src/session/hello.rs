@@ -149,7 +149,11 @@ async fn settle(
         }
     };
     let mut offers = offers().await;
-    let later = [(Program::WINDOW, Capability::Window), (Program::SCREENSHOT, Capability::Screenshot)];
+    let later = [
+        (Program::WINDOW, Capability::Window),
+        (Program::SCREENSHOT, Capability::Screenshot),
+        (Program::RUNBOOK, Capability::Runbook),
+    ];
     for (_, capability) in later.into_iter().filter(|(bit, _)| !program.reads(*bit)) {
         offers = offers.without(capability.into());
     }

@@ -7,6 +7,7 @@ mod diagnostics;
 mod hello;
 mod picture;
 mod recording;
+mod runbook;
 mod screen;
 mod serve;
 mod window;

@@ -20,8 +20,8 @@ use tokio::time::timeout;
 
 use super::hello::{Standing, Streams};
 use super::screen::Desk;
-use super::{Path, diagnostics, picture, screen, short, window};
-use crate::hub::{Hub, ToSession};
+use super::{Path, diagnostics, picture, runbook, screen, short, window};
+use crate::hub::{Hub, Technician, ToSession};
 
 /// A technician who doesn't take a message for this long has lost the connection, or stalls us.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -49,12 +49,14 @@ pub(super) struct Serving {
     pub(super) hub: Arc<Hub>,
     pub(super) session: SessionId,
     pub(super) actor: String,
+    pub(super) technician: Technician,
     pub(super) desk: Desk,
     chatting: Semaphore,
     diagnosing: Semaphore,
     seeing: Semaphore,
     typing: Semaphore,
     copying: Semaphore,
+    mending: Semaphore,
 }
 
 pub(super) async fn serve(
@@ -70,12 +72,14 @@ pub(super) async fn serve(
         hub: hub.clone(),
         session,
         actor: standing.technician.actor(),
+        technician: standing.technician.clone(),
         desk: Desk::default(),
         chatting: Semaphore::new(1),
         diagnosing: Semaphore::new(1),
         seeing: Semaphore::new(1),
         typing: Semaphore::new(1),
         copying: Semaphore::new(1),
+        mending: Semaphore::new(1),
     });
     let (to_us, mut requests) = mpsc::channel(REQUESTS);
     // Dropped at the end of this function, which ends every task in it.
@@ -293,6 +297,7 @@ async fn conversation(serving: &Serving, open: Open, send: &mut SendStream, recv
         Open::Clipboard => &serving.copying,
         // Its grant is good for one.
         Open::Screenshot => return picture::picture(serving, send).await,
+        Open::Runbook => &serving.mending,
         other @ (Open::File | Open::Terminal | Open::Action) => {
             let capability = other.needs().unwrap_or(Capability::View);
             return refuse(send, Refusal::NotOffered(capability)).await;
@@ -311,6 +316,7 @@ async fn conversation(serving: &Serving, open: Open, send: &mut SendStream, recv
         Open::Window => window::window(serving, send, recv).await,
         Open::Input => screen::input(serving, send, recv).await,
         Open::Clipboard => screen::clipboard(serving, send, recv).await,
+        Open::Runbook => runbook::run(serving, send, recv).await,
         Open::Control(_) | Open::File | Open::Terminal | Open::Action | Open::Screenshot => {}
     }
 }

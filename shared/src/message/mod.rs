@@ -1,5 +1,5 @@
 //! The messages of the three conversations: with the relay ([`control`]), between the two ends of a session
-//! ([`session`], [`screen`]), and between the agent and the programs of the person at the device ([`local`]).
+//! ([`session`], [`screen`], [`runbook`]), and between the agent and the programs of the person at the device ([`local`]).
 //!
 //! **What is released grows by variants only.** Within a major version (the number in the application protocol) a
 //! new variant goes to the end of its enum, and a new message is a variant. A released struct or variant never
@@ -19,6 +19,7 @@ pub mod alarm_json;
 pub mod alarms;
 pub mod control;
 pub mod local;
+pub mod runbook;
 pub mod screen;
 pub mod session;
 
@@ -45,6 +46,11 @@ impl Program {
     /// [`Capability::Screenshot`]: crate::grant::Capability::Screenshot
     pub const SCREENSHOT: u64 = 2;
 
+    /// Reads [`Capability::Runbook`] wherever a capability is named, and [`session::Open::Runbook`].
+    ///
+    /// [`Capability::Runbook`]: crate::grant::Capability::Runbook
+    pub const RUNBOOK: u64 = 4;
+
     /// Whether it has that bit.
     pub const fn reads(&self, bit: u64) -> bool {
         self.features & bit != 0
@@ -52,6 +58,7 @@ impl Program {
 
     /// This build.
     pub fn this() -> Self {
-        Self { version: env!("CARGO_PKG_VERSION").to_owned(), features: Self::WINDOW | Self::SCREENSHOT }
+        let features = Self::WINDOW | Self::SCREENSHOT | Self::RUNBOOK;
+        Self { version: env!("CARGO_PKG_VERSION").to_owned(), features }
     }
 }

@@ -79,6 +79,8 @@ pub enum Open {
     /// [`FromScreen::Frame`]: super::screen::FromScreen::Frame
     /// [`FromScreen::Gone`]: super::screen::FromScreen::Gone
     Screenshot,
+    /// A runbook: see [`super::runbook`].
+    Runbook,
 }
 
 impl Open {
@@ -95,6 +97,7 @@ impl Open {
             Self::Action => Some(Capability::Actions),
             Self::Window => Some(Capability::Window),
             Self::Screenshot => Some(Capability::Screenshot),
+            Self::Runbook => Some(Capability::Runbook),
         }
     }
 }

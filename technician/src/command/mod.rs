@@ -11,6 +11,7 @@ pub mod completions;
 pub mod connect;
 pub mod devices;
 pub mod diagnose;
+mod fleet;
 pub mod invite;
 pub mod join;
 pub mod man;
@@ -21,6 +22,8 @@ pub mod play;
 mod record;
 pub mod revoke;
 pub mod rotate;
+pub mod run;
+pub mod runbook;
 pub mod screenshot;
 pub mod sessions;
 pub mod status;
@@ -60,6 +63,10 @@ pub enum Command {
     Connect(connect::ConnectArgs),
     /// Check how a device is doing and keep the report
     Diagnose(diagnose::DiagnoseArgs),
+    /// Run a repair on a device, or on several
+    Run(run::RunArgs),
+    /// List the repairs there are; check and sign your organisation's own
+    Runbook(runbook::RunbookArgs),
     /// Keep a picture of a device's screen
     Screenshot(screenshot::ScreenshotArgs),
     /// Play a recording of a device's screen, prove it, or make a video of it
@@ -125,6 +132,8 @@ impl Command {
         match self {
             Self::Connect(args) => connect::run(ctx, args).await,
             Self::Diagnose(args) => diagnose::run(ctx, args).await,
+            Self::Run(args) => run::run(ctx, args).await,
+            Self::Runbook(args) => runbook::run(ctx, args).await,
             Self::Screenshot(args) => screenshot::run(ctx, &args).await,
             Self::Play(args) => play::run(ctx, args).await,
             Self::Chat(args) => chat::run(ctx, args).await,

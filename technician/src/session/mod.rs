@@ -8,6 +8,7 @@ mod diagnostics;
 mod error;
 mod evidence;
 mod path;
+mod runbook;
 mod stream;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub use diagnostics::{DiagnosticsError, Progress};
 pub use error::SessionError;
 use evidence::Evidence;
 use path::{Path, Peer};
+pub use runbook::{RunbookError, RunbookStream};
 pub use stream::{Receiver, Sender, StreamError};
 
 /// Updates and requests that may wait.

@@ -18,6 +18,7 @@ use nearhand_shared::message::control::CloseCode;
 use nearhand_shared::message::session::{Chat, MAX_CHAT};
 use nearhand_shared::pake::{self, Channel, Proof};
 use nearhand_shared::report::{compare, html, markdown, parse, text_view};
+use nearhand_shared::runbook::Manifest;
 use nearhand_shared::support_code::SupportCode;
 use nearhand_shared::{audit, text, wire};
 use serde::Serialize;
@@ -55,14 +56,34 @@ pub(super) fn signed<T: Statement>(bytes: &[u8]) {
     let Ok(signed) = wire::decode::<Signed<T>>(bytes) else { return };
     let _claimed = signed.peek();
     let signer = match T::CONTEXT {
-        "invite" | "revocations" => Whose::Organisation,
+        "invite" | "revocations" | "runbook" => Whose::Organisation,
         "endorsement" => Whose::OneTime,
-        "retirement" => Whose::Technician,
+        "retirement" | "runbook order" => Whose::Technician,
         _ => Whose::Device,
     };
     if let Ok(statement) = signed.open(&signer.public()) {
         assert!(signer.secret().sign(&statement).is_ok_and(|again| again == signed), "a forgery");
     }
+}
+
+/// A signed runbook, as a device judges one: what is sound binds to what its acts take, whatever is said.
+pub(super) fn runbook(bytes: &[u8]) {
+    signed::<Manifest>(bytes);
+    let Ok(manifest) = wire::decode::<Signed<Manifest>>(bytes).map(|signed| signed.peek()) else { return };
+    let Ok(manifest) = manifest else { return };
+    if manifest.check().is_empty() {
+        binds(&manifest);
+    }
+}
+
+fn binds(manifest: &Manifest) {
+    let Ok(bound) = manifest.bind(&[]) else { return };
+    for (act, values) in &bound {
+        for argument in act.arguments() {
+            assert!(values.get(argument.name).is_none_or(|value| argument.kind.check(value).is_ok()));
+        }
+    }
+    assert!(manifest.class_of(&bound) <= manifest.class);
 }
 
 /// A key's own retirement.

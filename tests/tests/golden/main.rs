@@ -25,6 +25,7 @@ mod fixed;
 mod local;
 mod proof;
 mod report;
+mod runbook;
 mod screen;
 mod session;
 mod signed;
@@ -74,6 +75,7 @@ impl Table {
         audit::fill(&mut table);
         proof::fill(&mut table);
         report::fill(&mut table);
+        runbook::fill(&mut table);
         table
     }
 

@@ -96,6 +96,7 @@ fn streams(table: &mut Table) {
             Action: [Open::Action],
             Window: [Open::Window],
             Screenshot: [Open::Screenshot],
+            Runbook: [Open::Runbook],
         }
     );
     variants!(
@@ -234,6 +235,7 @@ fn sets(table: &mut Table) {
             Reboot: [Capability::Reboot],
             Window: [Capability::Window],
             Screenshot: [Capability::Screenshot],
+            Runbook: [Capability::Runbook],
         }
     );
     table.wire("capabilities", "none", &Capabilities::NONE);

@@ -50,7 +50,7 @@ fn known() -> Revocations {
 }
 
 /// A statement as its signer sends it; the released bytes must also open with the signer's key.
-fn statement<T>(table: &mut Table, kind: &'static str, name: &str, signer: Whose, statement: &T)
+pub(crate) fn statement<T>(table: &mut Table, kind: &'static str, name: &str, signer: Whose, statement: &T)
 where
     T: Statement + std::fmt::Debug + 'static,
 {

@@ -58,6 +58,7 @@ pub(crate) const DRIVERS: &[Driver] = &[
         may: &[Async],
         because: "starts the alarms' thread and tasks, and asks them",
     },
+    Driver { at: "agent/src/alarm/react.rs", may: ALL, because: "diagnoses and repairs after an alarm" },
     Driver {
         at: "agent/src/alarm/keeper.rs",
         may: &[Async, Random],
@@ -83,6 +84,13 @@ pub(crate) const DRIVERS: &[Driver] = &[
         may: &[Async, Clock],
         because: "listens to logind and tells the relay",
     },
+    Driver {
+        at: "agent/src/runbook/mod.rs",
+        may: &[Async, Random],
+        because: "starts runs and follows them; the ids of those that a rule starts are born here",
+    },
+    Driver { at: "agent/src/runbook/exec.rs", may: &[Async], because: "carries a run out within its time" },
+    Driver { at: "agent/src/runbook/acts/**", may: ALL, because: "does what runbooks are made of" },
     Driver { at: "agent/src/session/**", may: ALL, because: "the session's connection and its streams" },
     Driver { at: "agent/src/local/**", may: ALL, because: "the socket to the person at the device" },
     Driver {
@@ -103,7 +111,7 @@ pub(crate) const DRIVERS: &[Driver] = &[
         may: &[Async],
         because: "asks a desktop process for one picture",
     },
-    Driver { at: "agent/src/desktop/find.rs", may: &[Async], because: "asks logind over D-Bus" },
+    Driver { at: "agent/src/desktop/find.rs", may: &[Async, Clock], because: "asks logind over D-Bus" },
     Driver { at: "agent/src/platform/**", may: ALL, because: "the operating system" },
     Driver {
         at: "agent/src/diagnostics/facts/**",
@@ -238,6 +246,7 @@ pub(crate) const CORES: &[&str] = &[
     "shared/src/id/**",
     "shared/src/pake/**",
     "shared/src/report/**",
+    "shared/src/runbook/**",
     "shared/src/support_code/**",
     "shared/src/text/**",
     "shared/src/wire/**",
@@ -255,10 +264,12 @@ pub(crate) const CORES: &[&str] = &[
     "agent/src/desktop/protocol/**",
     "agent/src/diagnostics/diagnosis/**",
     "agent/src/policy/**",
+    "agent/src/runbook/gate/**",
     "relay/src/admission/**",
     "relay/src/alarm/**",
     "relay/src/forward/table/**",
     "relay/src/registry/**",
+    "technician/src/fleet/**",
     "technician/src/recording/format/**",
     "technician/src/recording/pointer/**",
     "technician/src/recording/proof/**",
@@ -269,6 +280,7 @@ pub(crate) const CORES: &[&str] = &[
     "technician/src/viewer/outbox/**",
     "technician/src/viewer/round/**",
     "technician/src/viewer/verbs/**",
+    "technician/src/written/**",
 ];
 
 /// Where `cfg(target_os)` and its kin may stand, and why.

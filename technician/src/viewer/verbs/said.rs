@@ -313,7 +313,7 @@ mod tests {
             format!(r#"{{"text":"{}"}}"#, "ß".repeat(MAX_TEXT + 1)),
             format!(r#"{{"key":{{"key":1,"symbol":"{}","down":true,"place":false}}}}"#, "x".repeat(33)),
             format!(r#"{{"stroke":{{"number":1,"points":[{}[0,0]]}}}}"#, "[0,0],".repeat(MAX_STROKE)),
-            format!(r#"{{"drop":[{}"view"]}}"#, r#""view","#.repeat(10)),
+            format!(r#"{{"drop":[{}"view"]}}"#, r#""view","#.repeat(Capability::ALL.len())),
             format!("{}\"end\"", " ".repeat(MAX_MESSAGE)),
         ];
         for json in too_long {

@@ -1,0 +1,204 @@
+//! What a device does by itself once an alarm is raised: it diagnoses itself, and runs the runbook that the rule
+//! names. What came of it goes into the spool, to the alarm, before anybody looks.
+//!
+//! One thing after the other, in a task of its own. Whether a runbook may run is decided by the owner's policy
+//! (`runbook::gate`); a diagnosis only looks, and is made at most every [`PAUSE`]: what is raised meanwhile gets the
+//! last one. Nothing of it is kept in memory for a restart: an alarm that was raised before isn't looked into again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearhand_shared::alarm::{Deed, DeviceReport, MAX_LINE, MAX_LINES, MAX_SUMMARY, Severity};
+use nearhand_shared::report::model::{CheckSet, Finding, Status};
+use nearhand_shared::report::redact;
+use nearhand_shared::runbook::{Ending, Outcome};
+use nearhand_shared::text;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::{Alarms, Order};
+use crate::diagnostics::{self, RunEvent, RunOptions};
+use crate::hub::Hub;
+use crate::runbook::Raised;
+
+/// Least time between two diagnoses.
+const PAUSE: Duration = Duration::from_secs(600);
+
+/// An alarm that began or got worse.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Begun {
+    /// Its rule.
+    pub(crate) rule: String,
+    /// Its instance.
+    pub(crate) instance: String,
+    /// How bad it is.
+    pub(crate) severity: Severity,
+    /// The runbook that the rule names.
+    pub(crate) runbook: Option<String>,
+    /// Whether the owner lets alarms start a diagnosis.
+    pub(crate) diagnose: bool,
+}
+
+/// What a diagnosis found, and when.
+struct Diagnosis {
+    good: bool,
+    title: String,
+    lines: Vec<String>,
+    made: Instant,
+}
+
+/// Works off what begins, until the agent stops.
+pub(super) async fn run(hub: Arc<Hub>, alarms: Arc<Alarms>, mut begun: mpsc::Receiver<Begun>) {
+    let mut last: Option<Diagnosis> = None;
+    loop {
+        let one = tokio::select! {
+            one = begun.recv() => one,
+            () = hub.stopped() => None,
+        };
+        let Some(one) = one else { return };
+        // Before anything is changed: afterwards the cause may not be there any more.
+        if one.diagnose && one.severity >= Severity::Warning {
+            if last.as_ref().is_none_or(|diagnosis| diagnosis.made.elapsed() >= PAUSE) {
+                last = diagnose(&hub).await.or(last);
+            }
+            if let Some(diagnosis) = &last {
+                let Diagnosis { good, title, lines, .. } = diagnosis;
+                alarms.order(Order::Reported(Box::new(report(&one, Deed::Diagnosis, *good, title, lines))));
+            }
+        }
+        if let Some(runbook) = one.runbook.clone() {
+            let raised = Raised { rule: one.rule.clone(), instance: one.instance.clone(), runbook };
+            match hub.runbooks.raised(&hub, &raised).await {
+                Ok(outcome) => {
+                    let (good, title, lines) = told(&outcome);
+                    alarms.order(Order::Reported(Box::new(report(
+                        &one,
+                        Deed::Runbook,
+                        good,
+                        &title,
+                        &lines,
+                    ))));
+                }
+                Err(refused) => {
+                    tracing::info!(rule = raised.rule, runbook = raised.runbook, %refused, "no runbook was run for this alarm");
+                }
+            }
+        }
+    }
+}
+
+async fn diagnose(hub: &Hub) -> Option<Diagnosis> {
+    let options = RunOptions { device_id: hub.device().to_string(), ..RunOptions::new(CheckSet::Quick) };
+    let (_run, mut events) = diagnostics::run(options);
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event?,
+            () = hub.stopped() => return None,
+        };
+        if let RunEvent::Finished(mut report) = event {
+            let found = tokio::task::spawn_blocking(move || {
+                redact::redact(&mut report);
+                found(&report.findings)
+            });
+            let (good, title, lines) = found.await.ok()?;
+            redact::forget_rules();
+            crate::platform::give_back_memory();
+            return Some(Diagnosis { good, title, lines, made: Instant::now() });
+        }
+    }
+}
+
+fn report(of: &Begun, deed: Deed, good: bool, title: &str, lines: &[String]) -> DeviceReport {
+    DeviceReport {
+        rule: of.rule.clone(),
+        instance: of.instance.clone(),
+        deed,
+        good,
+        title: cut(title, MAX_SUMMARY),
+        lines: lines.iter().take(MAX_LINES).map(|line| cut(line, MAX_LINE)).collect(),
+        at: nearhand_shared::time::UnixMillis::from_system(std::time::SystemTime::now()),
+    }
+}
+
+/// The findings that are not well, worst first.
+fn found(findings: &[Finding]) -> (bool, String, Vec<String>) {
+    let of = |status: Status| findings.iter().filter(move |finding| finding.status == status);
+    let (fail, warn) = (of(Status::Fail).count(), of(Status::Warn).count());
+    let title = match (fail, warn) {
+        (0, 0) => "nothing out of order was found".to_owned(),
+        _ => format!("{fail} checks failed, {warn} warn"),
+    };
+    let line = |finding: &Finding| {
+        let kind = if finding.status == Status::Fail { "fail" } else { "warn" };
+        let of = if finding.instance.is_empty() { String::new() } else { format!(" {}", finding.instance) };
+        format!("{kind} {}{of}: {}", finding.id, finding.title)
+    };
+    (fail == 0, title, of(Status::Fail).chain(of(Status::Warn)).map(line).collect())
+}
+
+fn told(outcome: &Outcome) -> (bool, String, Vec<String>) {
+    let lines = outcome.notes.iter().map(|note| {
+        let well = if note.well { "" } else { " (not well)" };
+        format!("{} {}{well}: {}", note.phase.name(), note.act.name(), note.saw)
+    });
+    (outcome.ending == Ending::Done, format!("{outcome} [run {}]", outcome.run), lines.collect())
+}
+
+/// On one line and at most so many bytes.
+fn cut(line: &str, bytes: usize) -> String {
+    let mut line = text::one_line(line, bytes);
+    while line.len() > bytes {
+        line.pop();
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use nearhand_shared::report::model::Area;
+
+    use super::*;
+
+    #[test]
+    fn a_report_is_within_its_limits_whatever_was_found() {
+        let begun = Begun {
+            rule: "disk-space".into(),
+            instance: "/".into(),
+            severity: Severity::Warning,
+            runbook: None,
+            diagnose: true,
+        };
+        let long = || "ü\n\u{1b}[2J".repeat(200);
+        let made = report(&begun, Deed::Diagnosis, false, &long(), &vec![long(); 50]);
+        assert_eq!(made.check(), Ok(()));
+        assert!(made.title.len() > MAX_SUMMARY - 8 && made.lines.len() == MAX_LINES);
+        assert!(!made.title.contains('\u{1b}') && !made.title.contains('\n'));
+    }
+
+    #[test]
+    fn findings_are_told_worst_first() {
+        let finding = |id: &str, instance: &str, status| Finding {
+            id: id.into(),
+            instance: instance.into(),
+            area: Area::Disks,
+            status,
+            title: "so it is".into(),
+            evidence: Vec::new(),
+            explanation: String::new(),
+            fix: String::new(),
+            reason: None,
+            runbook: None,
+            article: None,
+            ms: 1,
+        };
+        let all = [
+            finding("a.b", "", Status::Ok),
+            finding("c.d", "", Status::Warn),
+            finding("disks.space", "/home", Status::Fail),
+        ];
+        let (good, title, lines) = found(&all);
+        assert_eq!((good, title.as_str()), (false, "1 checks failed, 1 warn"));
+        assert_eq!(lines, ["fail disks.space /home: so it is", "warn c.d: so it is"]);
+        assert_eq!(found(&all[..1]), (true, "nothing out of order was found".to_owned(), Vec::new()));
+    }
+}

@@ -1,0 +1,327 @@
+//! Clearing: old regular files below fixed directories, and nothing else.
+//!
+//! Directories are entered one by one by descriptor, never through a symbolic link and never onto another file system;
+//! a file is looked at and removed relative to the directory that holds it, so that nobody can lead the walk elsewhere
+//! by moving things meanwhile.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Component, Path};
+use std::time::SystemTime;
+
+use nearhand_shared::runbook::Values;
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat, unlinkat};
+use rustix::io::Errno;
+
+use super::{Ground, Seen, Stop, Trouble, number, text};
+
+/// What is cleared unless the owner names something else.
+const DIRECTORIES: [&str; 3] = ["/tmp", "/var/tmp", "/var/cache/apt/archives"];
+/// Directories that hold what programs of this very moment need, by the beginning of their names.
+const NOT_ENTERED: [&str; 6] =
+    ["systemd-private-", "snap-private-tmp", ".X11-unix", ".ICE-unix", ".font-unix", ".XIM-unix"];
+/// Deepest directory below a root.
+const DEEPEST: usize = 48;
+/// Most entries that are looked at in one run.
+const MOST_ENTRIES: u64 = 2_000_000;
+
+/// What is to be removed.
+#[derive(Clone, Debug)]
+struct Wanted {
+    roots: Vec<String>,
+    /// Only on the file system that is mounted here.
+    on: Option<String>,
+    /// Used before this, in seconds since 1970.
+    before: i64,
+    /// At most so many bytes.
+    bytes: u64,
+}
+
+/// What was found, or removed.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+struct Sum {
+    files: u64,
+    bytes: u64,
+    /// Entries that were looked at.
+    seen: u64,
+    /// Could not be read or removed.
+    failed: u64,
+    /// Directories that are where they should be.
+    roots: u64,
+}
+
+impl Sum {
+    fn in_words(self) -> String {
+        let failed =
+            if self.failed > 0 { format!("; {} could not be reached", self.failed) } else { String::new() };
+        format!("{} old files of {} bytes{failed}", self.files, self.bytes)
+    }
+}
+
+fn wanted(ground: &Ground, values: &Values) -> Wanted {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let before = now.saturating_sub(number(values, "older-than").saturating_mul(3600));
+    let on = text(values, "on");
+    Wanted {
+        roots: match &ground.rules.clear {
+            Some(roots) => roots.clone(),
+            None => DIRECTORIES.iter().map(|root| (*root).to_owned()).collect(),
+        },
+        on: (!on.is_empty()).then(|| on.to_owned()),
+        before: i64::try_from(before).unwrap_or(i64::MAX),
+        bytes: number(values, "at-most").saturating_mul(1_000_000),
+    }
+}
+
+/// What there is to be removed.
+pub(super) async fn look(ground: &Ground, values: &Values) -> Seen {
+    let sum = walk(ground, values, false).await?;
+    match (sum.roots, sum.files) {
+        (0, _) => Err(Trouble::Nothing(match text(values, "on") {
+            "" => "none of the directories that may be cleared is here".to_owned(),
+            on => format!("nothing that may be cleared is on {on}"),
+        })),
+        (_, 0) => Err(Trouble::Nothing("there is no file that is old enough".to_owned())),
+        _ => Ok(sum.in_words()),
+    }
+}
+
+/// Removes it.
+pub(super) async fn clear(ground: &Ground, values: &Values) -> Seen {
+    let sum = walk(ground, values, true).await?;
+    Ok(format!("removed {}", sum.in_words()))
+}
+
+/// How much room there is afterwards.
+pub(super) async fn room(ground: &Ground, values: &Values) -> Seen {
+    let wanted = wanted(ground, values);
+    let place = wanted.on.or_else(|| wanted.roots.into_iter().find(|root| Path::new(root).is_dir()));
+    let Some(place) = place else { return Ok("the directories are gone".to_owned()) };
+    let free = tokio::task::spawn_blocking(move || {
+        let stat = rustix::fs::statvfs(&place).ok()?;
+        Some((stat.f_bavail.saturating_mul(stat.f_frsize), place))
+    });
+    match free.await.ok().flatten() {
+        Some((free, place)) => Ok(format!("{free} bytes are free on {place}")),
+        None => Ok("how much is free is not known".to_owned()),
+    }
+}
+
+/// A disk that hangs must not keep the agent: the walk is on a thread of its own, and stops when it is told to.
+async fn walk(ground: &Ground, values: &Values, remove: bool) -> Result<Sum, Trouble> {
+    let (wanted, stop) = (wanted(ground, values), ground.stop.clone());
+    let walk = tokio::task::spawn_blocking(move || walk_all(&wanted, remove, &stop));
+    walk.await.map_err(|_| Trouble::Failed("the walk through the directories broke".to_owned()))
+}
+
+fn walk_all(wanted: &Wanted, remove: bool, stop: &Stop) -> Sum {
+    let mut sum = Sum::default();
+    let device = match &wanted.on {
+        None => None,
+        Some(on) => match plain_directory(Path::new(on)).and_then(fstat) {
+            Ok(stat) => Some(stat.st_dev),
+            Err(_) => return sum,
+        },
+    };
+    for root in &wanted.roots {
+        let opened = plain_directory(Path::new(root)).and_then(|fd| Ok((fstat(&fd)?, fd)));
+        let Ok((stat, fd)) = opened else { continue };
+        if device.is_some_and(|device| device != stat.st_dev) {
+            continue;
+        }
+        sum.roots += 1;
+        let mut walk = Walk { wanted, device: stat.st_dev, remove, stop, sum };
+        walk.directory(&fd, 0);
+        sum = walk.sum;
+    }
+    sum
+}
+
+/// A directory, entered from the root without following any symbolic link.
+fn plain_directory(path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut fd = openat(CWD, "/", flags, Mode::empty())?;
+    for part in path.components() {
+        match part {
+            Component::RootDir => {}
+            Component::Normal(name) => fd = openat(&fd, name, flags, Mode::empty())?,
+            _ => return Err(Errno::INVAL),
+        }
+    }
+    Ok(fd)
+}
+
+struct Walk<'a> {
+    wanted: &'a Wanted,
+    /// The file system that it stays on.
+    device: rustix::fs::Dev,
+    remove: bool,
+    stop: &'a Stop,
+    sum: Sum,
+}
+
+impl Walk<'_> {
+    fn is_over(&self) -> bool {
+        self.stop.is_set() || self.sum.seen >= MOST_ENTRIES || self.sum.bytes >= self.wanted.bytes
+    }
+
+    fn directory(&mut self, fd: &OwnedFd, depth: usize) {
+        let Ok(entries) = Dir::read_from(fd) else {
+            self.sum.failed += 1;
+            return;
+        };
+        for entry in entries {
+            if self.is_over() {
+                return;
+            }
+            let Ok(entry) = entry else {
+                self.sum.failed += 1;
+                return;
+            };
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            self.sum.seen += 1;
+            match statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => self.entry(fd, name, &stat, depth),
+                // Gone meanwhile.
+                Err(Errno::NOENT) => {}
+                Err(_) => self.sum.failed += 1,
+            }
+        }
+    }
+
+    fn entry(&mut self, fd: &OwnedFd, name: &CStr, stat: &Stat, depth: usize) {
+        if stat.st_dev != self.device {
+            return;
+        }
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => {
+                let kept = NOT_ENTERED.iter().any(|begin| name.to_bytes().starts_with(begin.as_bytes()));
+                if depth >= DEEPEST || kept {
+                    return;
+                }
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let Ok(below) = openat(fd, name, flags, Mode::empty()) else {
+                    self.sum.failed += 1;
+                    return;
+                };
+                // What was opened, and not what was looked at, has to be on this file system.
+                if fstat(&below).is_ok_and(|stat| stat.st_dev == self.device) {
+                    self.directory(&below, depth + 1);
+                }
+            }
+            FileType::RegularFile => self.file(fd, name, stat),
+            _ => {}
+        }
+    }
+
+    fn file(&mut self, fd: &OwnedFd, name: &CStr, stat: &Stat) {
+        let used = stat.st_mtime.max(stat.st_atime);
+        // A file with another name elsewhere is wanted there, and removing it here frees nothing.
+        if used >= self.wanted.before || stat.st_nlink > 1 {
+            return;
+        }
+        let bytes = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
+        if self.sum.bytes.saturating_add(bytes) > self.wanted.bytes {
+            return;
+        }
+        if self.remove && unlinkat(fd.as_fd(), name, AtFlags::empty()).is_err() {
+            self.sum.failed += 1;
+            return;
+        }
+        self.sum.files += 1;
+        self.sum.bytes = self.sum.bytes.saturating_add(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    fn old(path: &Path, bytes: usize) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, vec![1; bytes]).unwrap();
+        let before = SystemTime::now() - 10 * DAY;
+        let times = fs::FileTimes::new().set_modified(before).set_accessed(before);
+        fs::File::options().write(true).open(path).unwrap().set_times(times).unwrap();
+    }
+
+    fn wanted(root: &Path) -> Wanted {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        Wanted {
+            roots: vec![root.display().to_string()],
+            on: None,
+            before: i64::try_from(now).unwrap() - 7 * 24 * 3600,
+            bytes: u64::MAX,
+        }
+    }
+
+    #[test]
+    fn only_old_regular_files_go_and_nothing_that_a_link_leads_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, outside) = (dir.path().join("root"), dir.path().join("outside"));
+        old(&root.join("a"), 5000);
+        old(&root.join("deep/er/b"), 10);
+        old(&outside.join("secret"), 10);
+        fs::write(root.join("new"), "x").unwrap();
+        symlink(&outside, root.join("way-out")).unwrap();
+        symlink(outside.join("secret"), root.join("file-link")).unwrap();
+        old(&root.join("systemd-private-1/x"), 10);
+        old(&root.join("linked"), 10);
+        fs::hard_link(root.join("linked"), outside.join("other-name")).unwrap();
+        let pipe = root.join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let stop = Stop::default();
+        let looked = walk_all(&wanted(&root), false, &stop);
+        assert_eq!(looked.files, 2, "{looked:?}");
+        assert!(root.join("a").exists(), "looking removes nothing");
+        let removed = walk_all(&wanted(&root), true, &stop);
+        assert_eq!((removed.files, removed.bytes), (2, looked.bytes));
+        assert!(!root.join("a").exists() && !root.join("deep/er/b").exists());
+        for kept in ["new", "way-out", "file-link", "systemd-private-1/x", "linked", "pipe", "deep/er"] {
+            assert!(fs::symlink_metadata(root.join(kept)).is_ok(), "{kept}");
+        }
+        assert!(outside.join("secret").exists());
+    }
+
+    #[test]
+    fn a_root_that_is_or_lies_behind_a_link_is_not_entered() {
+        let dir = tempfile::tempdir().unwrap();
+        let real = dir.path().join("real");
+        old(&real.join("sub/a"), 10);
+        symlink(&real, dir.path().join("link")).unwrap();
+        for root in ["link", "link/sub", "missing", "real/sub/../sub"] {
+            let sum = walk_all(&wanted(&dir.path().join(root)), true, &Stop::default());
+            assert_eq!((sum.roots, sum.files), (0, 0), "{root}");
+        }
+        assert!(real.join("sub/a").exists());
+    }
+
+    #[test]
+    fn no_more_is_removed_than_was_said_and_a_stop_is_heard() {
+        let dir = tempfile::tempdir().unwrap();
+        let root: PathBuf = dir.path().join("root");
+        for n in 0..10 {
+            old(&root.join(format!("{n}")), 8192);
+        }
+        let stop = Stop::default();
+        let few = Wanted { bytes: 3 * 8192, ..wanted(&root) };
+        assert_eq!(walk_all(&few, true, &stop).files, 3);
+        stop.now();
+        assert_eq!(walk_all(&wanted(&root), true, &stop).files, 0);
+        let elsewhere = Wanted { on: Some("/proc".into()), ..wanted(&root) };
+        assert_eq!(walk_all(&elsewhere, true, &Stop::default()).roots, 0, "another file system");
+        let here = Wanted { on: Some(root.display().to_string()), ..wanted(&root) };
+        assert_eq!(walk_all(&here, true, &Stop::default()).files, 7);
+    }
+}

@@ -1,0 +1,239 @@
+//! How each act is done: whether it can and needs to be, what would be done, doing it, whether it helped, undoing it.
+//!
+//! Drivers. Programs are run by [`Programs`]: found in fixed directories, with an argument list and no shell. Must not
+//! live here: whether a run is allowed, its order of steps, its time.
+
+mod caches;
+mod clock;
+mod logs;
+mod network;
+mod printing;
+mod processes;
+mod report;
+mod services;
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nearhand_shared::runbook::{Act, Value, Values};
+
+use super::gate::Rules;
+use super::ledger::Undo;
+use crate::diagnostics::programs::{Missing, Output, Programs};
+
+/// Why a part of a step didn't go well.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Trouble {
+    /// There is nothing to be done: no failure, and no reason to stop.
+    Nothing(String),
+    /// It can't be done on this device.
+    Cannot(String),
+    /// It was tried.
+    Failed(String),
+}
+
+/// What was seen, or why not.
+pub(super) type Seen = Result<String, Trouble>;
+
+/// Whether the relay can be reached.
+pub(super) type Reachable = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+
+/// What acts work with.
+#[derive(Clone)]
+pub(super) struct Ground {
+    /// This machine's programs.
+    pub(super) programs: Programs,
+    /// The owner's lists.
+    pub(super) rules: Rules,
+    /// Where reports are kept.
+    pub(super) reports: PathBuf,
+    /// This device's id, for reports.
+    pub(super) device: String,
+    /// Whether the relay can be reached.
+    pub(super) reachable: Reachable,
+    /// Set when the run is to stop: work that isn't waited for looks at it.
+    pub(super) stop: Stop,
+}
+
+/// Says to work on another thread that it is to stop.
+#[derive(Clone, Default)]
+pub(super) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    pub(super) fn now(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Whether it can and needs to be done.
+pub(super) async fn precheck(ground: &Ground, act: Act, values: &Values) -> Seen {
+    match act {
+        Act::RestartService => services::precheck(ground, values).await,
+        Act::ClearCaches => caches::look(ground, values).await,
+        Act::RotateLogs => logs::precheck(ground).await,
+        Act::MendNetwork => network::precheck(ground, values).await,
+        Act::SyncTime => clock::precheck(ground).await,
+        Act::ClearPrintQueue => printing::precheck(ground, values).await,
+        Act::TameProcess => processes::look(ground, values).await,
+        Act::CollectDiagnostics => Ok("the checks can run".to_owned()),
+    }
+}
+
+/// What would be done.
+pub(super) async fn dry_run(ground: &Ground, act: Act, values: &Values) -> Seen {
+    match act {
+        Act::RestartService => Ok(format!("would start {} again", text(values, "service"))),
+        Act::ClearCaches => caches::look(ground, values).await.map(|seen| format!("would remove {seen}")),
+        Act::RotateLogs => {
+            Ok(format!("would keep {} MB of the newest logs and rotate the others", number(values, "keep")))
+        }
+        Act::MendNetwork => network::dry_run(ground, values).await,
+        Act::SyncTime => Ok("would set the clock by the configured time servers".to_owned()),
+        Act::ClearPrintQueue => {
+            printing::precheck(ground, values).await.map(|seen| format!("would remove {seen}"))
+        }
+        Act::TameProcess => processes::dry_run(ground, values).await,
+        Act::CollectDiagnostics => Ok("would run all checks and keep the report".to_owned()),
+    }
+}
+
+/// What undoing it will need, known before it is done.
+pub(super) async fn prepare(ground: &Ground, act: Act, values: &Values) -> Result<Vec<Undo>, Trouble> {
+    match act {
+        Act::TameProcess => processes::prepare(ground, values).await,
+        Act::MendNetwork => network::prepare(ground, values).await,
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Does it. `undo` is what [`prepare`] found.
+pub(super) async fn apply(ground: &Ground, act: Act, values: &Values, undo: &[Undo]) -> Seen {
+    match act {
+        Act::RestartService => services::apply(ground, values).await,
+        Act::ClearCaches => caches::clear(ground, values).await,
+        Act::RotateLogs => logs::apply(ground, values).await,
+        Act::MendNetwork => network::apply(ground, values).await,
+        Act::SyncTime => clock::apply(ground).await,
+        Act::ClearPrintQueue => printing::apply(ground, values).await,
+        Act::TameProcess => processes::apply(ground, values, undo).await,
+        Act::CollectDiagnostics => report::apply(ground).await,
+    }
+}
+
+/// Whether it helped.
+pub(super) async fn verify(ground: &Ground, act: Act, values: &Values, undo: &[Undo]) -> Seen {
+    match act {
+        Act::RestartService => services::verify(ground, values).await,
+        Act::ClearCaches => caches::room(ground, values).await,
+        Act::RotateLogs => logs::verify(ground, values).await,
+        Act::MendNetwork => network::verify(ground).await,
+        Act::SyncTime => clock::verify(ground).await,
+        Act::ClearPrintQueue => printing::verify(ground, values).await,
+        Act::TameProcess => processes::verify(values, undo),
+        Act::CollectDiagnostics => report::verify(ground).await,
+    }
+}
+
+/// Undoes one thing.
+pub(super) async fn undo(ground: &Ground, undo: &Undo) -> Result<String, String> {
+    match undo {
+        Undo::Nice { pid, started, nice } => processes::undo(*pid, *started, *nice),
+        Undo::Adapter { interface } => network::undo(ground, interface).await,
+    }
+}
+
+/// A text among the values; empty if it was left out.
+fn text<'a>(values: &'a Values, name: &str) -> &'a str {
+    match values.get(name) {
+        Some(Value::Text(text)) => text,
+        _ => "",
+    }
+}
+
+/// A number among the values, none of which is negative.
+fn number(values: &Values, name: &str) -> u64 {
+    match values.get(name) {
+        Some(Value::Integer(number)) => u64::try_from(*number).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// Runs a program that has to be there and to succeed.
+async fn ran(ground: &Ground, program: &str, arguments: &[&str]) -> Result<Output, Trouble> {
+    let output = tried(ground, program, arguments).await?;
+    match output.code {
+        Some(0) => Ok(output),
+        Some(code) => Err(Trouble::Failed(format!("{program} ended with {code}: {}", output.complaint))),
+        None => Err(Trouble::Failed(format!("{program} was ended"))),
+    }
+}
+
+/// Runs a program that has to be there.
+async fn tried(ground: &Ground, program: &str, arguments: &[&str]) -> Result<Output, Trouble> {
+    ground.programs.run(program, arguments).await.map_err(|missing| match missing {
+        Missing::Absent(_) => Trouble::Cannot(format!("{program} is not on this machine")),
+        other => Trouble::Failed(format!("{program}: {other}")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use super::*;
+
+    /// A directory of stand-in programs that write down how they were called.
+    pub(super) struct Stage {
+        dir: tempfile::TempDir,
+        pub(super) ground: Ground,
+    }
+
+    impl Stage {
+        pub(super) fn write(&self, name: &str, text: &str) {
+            std::fs::write(self.dir.path().join(name), text).unwrap();
+        }
+
+        pub(super) fn program(&self, name: &str, script: &str) {
+            let path: &Path = &self.dir.path().join(name);
+            let log = self.dir.path().join("calls");
+            let text = format!("#!/bin/sh\necho {name} \"$@\" >> {}\n{script}\n", log.display());
+            std::fs::write(path, text).unwrap();
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+
+        pub(super) fn calls(&self) -> String {
+            std::fs::read_to_string(self.dir.path().join("calls")).unwrap_or_default()
+        }
+
+        pub(super) fn called(&self, how: &str) -> bool {
+            self.calls().contains(how)
+        }
+    }
+
+    /// A stage with one program.
+    pub(super) fn stand_in(name: &str, script: &str) -> Stage {
+        let dir = tempfile::tempdir().unwrap();
+        let ground = Ground {
+            programs: Programs::only_in(dir.path()),
+            rules: Rules::default(),
+            reports: dir.path().join("reports"),
+            device: "device".into(),
+            reachable: Arc::new(|| Box::pin(async { true })),
+            stop: Stop::default(),
+        };
+        let stage = Stage { dir, ground };
+        stage.program(name, script);
+        stage
+    }
+
+    pub(super) fn said(values: &[(&str, &str)]) -> Values {
+        values.iter().map(|(name, value)| ((*name).to_owned(), Value::Text((*value).to_owned()))).collect()
+    }
+}

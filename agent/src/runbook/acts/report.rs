@@ -1,0 +1,42 @@
+//! Diagnostics whose report stays on the device, for whoever looks into it later.
+
+use nearhand_shared::platform::{create_private_dir, write_private};
+use nearhand_shared::report::model::CheckSet;
+use nearhand_shared::report::redact;
+
+use super::{Ground, Seen, Trouble};
+use crate::diagnostics::{self, RunEvent, RunOptions};
+
+/// The report's file in its directory; the newest replaces the one before.
+const FILE: &str = "report.json";
+
+pub(super) async fn apply(ground: &Ground) -> Seen {
+    let options = RunOptions { device_id: ground.device.clone(), ..RunOptions::new(CheckSet::Full) };
+    let (_run, mut events) = diagnostics::run(options);
+    while let Some(event) = events.recv().await {
+        if let RunEvent::Finished(mut report) = event {
+            let counts = report.counts;
+            let dir = ground.reports.clone();
+            let kept = tokio::task::spawn_blocking(move || {
+                redact::redact(&mut report);
+                let json = serde_json::to_vec(&report).map_err(std::io::Error::other)?;
+                create_private_dir(&dir)?;
+                write_private(&dir.join(FILE), &json)
+            });
+            let kept = kept.await.map_err(|_| Trouble::Failed("the report could not be made".to_owned()))?;
+            kept.map_err(|error| Trouble::Failed(format!("the report could not be kept: {error}")))?;
+            redact::forget_rules();
+            crate::platform::give_back_memory();
+            return Ok(format!("{} checks failed, {} warn", counts.fail, counts.warn));
+        }
+    }
+    Err(Trouble::Failed("the checks ended without a report".to_owned()))
+}
+
+pub(super) async fn verify(ground: &Ground) -> Seen {
+    let path = ground.reports.join(FILE);
+    match std::fs::metadata(&path) {
+        Ok(meta) => Ok(format!("{} holds {} bytes", path.display(), meta.len())),
+        Err(error) => Err(Trouble::Failed(format!("{}: {error}", path.display()))),
+    }
+}

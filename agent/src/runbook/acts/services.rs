@@ -1,0 +1,131 @@
+//! Services that have failed are started again by systemd.
+
+use std::time::Duration;
+
+use nearhand_shared::runbook::{Values, matches};
+
+use super::{Ground, Seen, Trouble, ran, text, tried};
+
+/// Never touched, whatever a list says: without them nobody gets in, or nothing runs.
+const PROTECTED: [&str; 20] = [
+    "ssh.service",
+    "sshd*",
+    "ssh@*",
+    "dbus*",
+    "systemd-*",
+    "nearhand*",
+    "getty@*",
+    "serial-getty@*",
+    "user@*",
+    "user-runtime-dir@*",
+    "init*",
+    "emergency*",
+    "rescue*",
+    "display-manager*",
+    "gdm*",
+    "sddm*",
+    "lightdm*",
+    "polkit*",
+    "console-getty*",
+    "initrd-*",
+];
+/// How long a service has to stay up.
+const STEADY: Duration = Duration::from_secs(3);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Whether the owner lets it be touched.
+fn allowed(ground: &Ground, service: &str) -> Result<(), Trouble> {
+    if PROTECTED.iter().any(|pattern| matches(pattern, service)) {
+        return Err(Trouble::Cannot(format!("{service} is never restarted by a runbook")));
+    }
+    if !ground.rules.services.iter().any(|pattern| matches(pattern, service)) {
+        return Err(Trouble::Cannot(format!("the owner's list of services does not have {service}")));
+    }
+    Ok(())
+}
+
+/// What systemd says of it, in one word.
+async fn state(ground: &Ground, service: &str) -> Result<String, Trouble> {
+    let output =
+        tried(ground, "systemctl", &["show", "--property=ActiveState", "--value", "--", service]).await?;
+    if output.code != Some(0) {
+        return Err(Trouble::Cannot(format!("systemd is not to be asked here: {}", output.complaint)));
+    }
+    Ok(output.text.trim().to_owned())
+}
+
+pub(super) async fn precheck(ground: &Ground, values: &Values) -> Seen {
+    let service = text(values, "service");
+    allowed(ground, service)?;
+    match state(ground, service).await?.as_str() {
+        "failed" => Ok(format!("{service} has failed")),
+        other => Err(Trouble::Nothing(format!("{service} has not failed; it is {other}"))),
+    }
+}
+
+pub(super) async fn apply(ground: &Ground, values: &Values) -> Seen {
+    let service = text(values, "service");
+    allowed(ground, service)?;
+    ran(ground, "systemctl", &["restart", "--no-ask-password", "--", service]).await?;
+    Ok(format!("{service} was started again"))
+}
+
+pub(super) async fn verify(ground: &Ground, values: &Values) -> Seen {
+    let service = text(values, "service");
+    let mut looked = Duration::ZERO;
+    loop {
+        match state(ground, service).await?.as_str() {
+            "active" if looked >= STEADY => return Ok(format!("{service} runs and stays up")),
+            "active" | "activating" | "reloading" => {}
+            other => return Err(Trouble::Failed(format!("{service} is {other} again"))),
+        }
+        tokio::time::sleep(LOOK).await;
+        looked += LOOK;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{said, stand_in};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_failed_service_is_started_again_and_watched() {
+        let stage = stand_in(
+            "systemctl",
+            r#"case "$1" in show) cat "$0.state";; restart) echo active > "$0.state";; esac"#,
+        );
+        let values = said(&[("service", "web.service")]);
+        stage.write("systemctl.state", "failed\n");
+        assert_eq!(precheck(&stage.ground, &values).await, Ok("web.service has failed".into()));
+        apply(&stage.ground, &values).await.unwrap();
+        verify(&stage.ground, &values).await.unwrap();
+        assert!(stage.called("systemctl restart --no-ask-password -- web.service"), "{}", stage.calls());
+        assert!(matches!(precheck(&stage.ground, &values).await, Err(Trouble::Nothing(_))));
+    }
+
+    #[tokio::test]
+    async fn a_service_that_fails_again_is_told() {
+        let stage = stand_in("systemctl", r#"case "$1" in show) echo failed;; esac"#);
+        let values = said(&[("service", "web.service")]);
+        apply(&stage.ground, &values).await.unwrap();
+        assert!(matches!(verify(&stage.ground, &values).await, Err(Trouble::Failed(_))));
+    }
+
+    #[tokio::test]
+    async fn what_everybody_needs_is_never_touched_and_the_owners_list_counts() {
+        let mut stage = stand_in("systemctl", "echo failed");
+        for service in
+            ["sshd.service", "ssh.service", "dbus-broker.service", "nearhand-agent.service", "user@0.service"]
+        {
+            let values = said(&[("service", service)]);
+            assert!(matches!(precheck(&stage.ground, &values).await, Err(Trouble::Cannot(_))), "{service}");
+            assert!(matches!(apply(&stage.ground, &values).await, Err(Trouble::Cannot(_))), "{service}");
+        }
+        stage.ground.rules.services = vec!["app-*.service".into()];
+        assert!(precheck(&stage.ground, &said(&[("service", "app-1.service")])).await.is_ok());
+        assert!(precheck(&stage.ground, &said(&[("service", "web.service")])).await.is_err());
+        assert!(!stage.called("restart"));
+    }
+}

@@ -1,0 +1,226 @@
+//! Carries a run out: its steps in order, each looked at before and after, and undone from the last to the first when
+//! it doesn't go well, takes too long or is stopped.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use nearhand_shared::id::RunId;
+use nearhand_shared::message::runbook::FromDevice;
+use nearhand_shared::runbook::{Act, Ending, MAX_NOTES, MAX_SAW, Mode, Note, Outcome, Phase, Values};
+use nearhand_shared::text;
+use nearhand_shared::time::UnixMillis;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+use super::acts::{self, Ground, Seen, Trouble};
+use super::ledger::Undo;
+
+/// How long undoing one thing may take.
+const UNDO_WITHIN: Duration = Duration::from_secs(90);
+
+/// A run that may begin.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    pub(super) id: RunId,
+    pub(super) runbook: String,
+    pub(super) version: u32,
+    pub(super) mode: Mode,
+    pub(super) steps: Vec<(Act, Values)>,
+    pub(super) timeout: Duration,
+    pub(super) began: UnixMillis,
+}
+
+/// What has to be written down before a step is applied; `Err` and it isn't.
+pub(super) trait Keeps: Sync {
+    /// A step is about to be applied: what was seen before, what undoing it needs.
+    fn applying(&self, run: &Run, step: u32, act: Act, before: &str, undo: &[Undo]) -> Result<(), String>;
+}
+
+/// Takes note of what happens.
+pub(super) struct Notes {
+    kept: Mutex<Vec<Note>>,
+    /// To whoever follows it; a slow one misses some, the outcome has them all.
+    to: mpsc::Sender<FromDevice>,
+}
+
+impl Notes {
+    pub(super) fn new(to: mpsc::Sender<FromDevice>) -> Self {
+        Self { kept: Mutex::default(), to }
+    }
+
+    fn begins(&self, step: u32, of: u32, phase: Phase) {
+        let _ = self.to.try_send(FromDevice::Begun { step, of, phase });
+    }
+
+    fn saw(&self, step: u32, act: Act, phase: Phase, well: bool, saw: &str) {
+        let note = Note { step, act, phase, well, saw: text::one_line(saw, MAX_SAW) };
+        let _ = self.to.try_send(FromDevice::Saw(note.clone()));
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < MAX_NOTES {
+            kept.push(note);
+        }
+    }
+
+    fn take(&self) -> Vec<Note> {
+        core::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What was applied and can be undone, the first first.
+type Applied = Mutex<Vec<(u32, Act, Undo)>>;
+
+/// Carries it out to its end, whatever that is. `cancelled` turns into the reason to stop.
+pub(super) async fn carry_out(
+    ground: &Ground,
+    run: &Run,
+    keeps: &impl Keeps,
+    notes: &Notes,
+    cancelled: &mut watch::Receiver<Option<String>>,
+) -> Outcome {
+    let applied = Applied::default();
+    let end = tokio::select! {
+        done = timeout(run.timeout, steps(ground, run, keeps, notes, &applied)) => match done {
+            Ok(Ok(end)) => end,
+            Ok(Err(why)) => (Ending::Failed, why),
+            Err(_) => (Ending::TimedOut, format!("it took longer than {} s", run.timeout.as_secs())),
+        },
+        why = stopped(cancelled) => (Ending::Cancelled, why),
+    };
+    ground.stop.now();
+    let (ending, mut why) = end;
+    let left = core::mem::take(&mut *applied.lock().unwrap_or_else(PoisonError::into_inner));
+    if !matches!(ending, Ending::Done | Ending::NotDone) && !left.is_empty() {
+        why.push_str("; ");
+        why.push_str(&undo_all(ground, left, run.steps.len(), notes).await);
+    }
+    outcome(run, ending, &why, notes)
+}
+
+/// What came of it.
+pub(super) fn outcome(run: &Run, ending: Ending, why: &str, notes: &Notes) -> Outcome {
+    Outcome {
+        run: run.id,
+        runbook: run.runbook.clone(),
+        version: run.version,
+        mode: run.mode,
+        ending,
+        why: text::one_line(why, MAX_SAW),
+        notes: notes.take(),
+        began: run.began,
+        ended: crate::hub::Hub::now(),
+    }
+}
+
+async fn stopped(cancelled: &mut watch::Receiver<Option<String>>) -> String {
+    match cancelled.wait_for(Option::is_some).await {
+        Ok(why) => why.clone().unwrap_or_default(),
+        Err(_) => "nobody follows it any more".to_owned(),
+    }
+}
+
+/// Undoes the last first; says in words how that went.
+pub(super) async fn undo_all(
+    ground: &Ground,
+    left: Vec<(u32, Act, Undo)>,
+    of: usize,
+    notes: &Notes,
+) -> String {
+    let of = u32::try_from(of).unwrap_or(u32::MAX);
+    let (mut undone, mut failed) = (0, 0);
+    for (step, act, what) in left.into_iter().rev() {
+        notes.begins(step, of, Phase::Rollback);
+        let result = timeout(UNDO_WITHIN, acts::undo(ground, &what)).await;
+        match result.unwrap_or_else(|_| Err("it took too long".to_owned())) {
+            Ok(saw) => {
+                undone += 1;
+                notes.saw(step, act, Phase::Rollback, true, &saw);
+            }
+            Err(why) => {
+                failed += 1;
+                notes.saw(step, act, Phase::Rollback, false, &why);
+            }
+        }
+    }
+    match failed {
+        0 => format!("what was done is undone ({undone})"),
+        _ => format!("{undone} undone, {failed} could not be undone"),
+    }
+}
+
+async fn steps(
+    ground: &Ground,
+    run: &Run,
+    keeps: &impl Keeps,
+    notes: &Notes,
+    applied: &Applied,
+) -> Result<(Ending, String), String> {
+    let of = u32::try_from(run.steps.len()).unwrap_or(u32::MAX);
+    let numbered = || (1_u32..).zip(&run.steps);
+    let mut wanted = Vec::new();
+    let mut last = String::new();
+    // Whether all of it can be done is known before any of it is.
+    for (step, (act, values)) in numbered() {
+        notes.begins(step, of, Phase::Precheck);
+        match noted(notes, (step, *act, Phase::Precheck), acts::precheck(ground, *act, values).await) {
+            Ok(before) => wanted.push((step, *act, values, before)),
+            Err(Trouble::Nothing(why)) => last = why,
+            Err(Trouble::Cannot(why) | Trouble::Failed(why)) => return Ok((Ending::NotDone, why)),
+        }
+    }
+    if wanted.is_empty() {
+        return Ok((Ending::NotDone, format!("there is nothing to do: {last}")));
+    }
+    for (step, act, values, before) in wanted {
+        let seen = match run.mode {
+            Mode::DryRun => {
+                notes.begins(step, of, Phase::DryRun);
+                noted(notes, (step, act, Phase::DryRun), acts::dry_run(ground, act, values).await)
+            }
+            Mode::Apply => {
+                let of_step = OfStep { run, step, of, act, values, before: &before };
+                of_step.apply(ground, keeps, notes, applied).await
+            }
+        };
+        match seen {
+            Ok(saw) | Err(Trouble::Nothing(saw)) => last = saw,
+            Err(Trouble::Cannot(why) | Trouble::Failed(why)) => return Err(why),
+        }
+    }
+    Ok((Ending::Done, last))
+}
+
+struct OfStep<'a> {
+    run: &'a Run,
+    step: u32,
+    of: u32,
+    act: Act,
+    values: &'a Values,
+    before: &'a str,
+}
+
+impl OfStep<'_> {
+    async fn apply(&self, ground: &Ground, keeps: &impl Keeps, notes: &Notes, applied: &Applied) -> Seen {
+        let Self { run, step, of, act, values, before } = self;
+        let undo = acts::prepare(ground, *act, values).await?;
+        keeps.applying(run, *step, *act, before, &undo).map_err(Trouble::Failed)?;
+        // From here on it counts as done: it may be half done when it is stopped.
+        let mine = undo.iter().cloned().map(|one| (*step, *act, one));
+        applied.lock().unwrap_or_else(PoisonError::into_inner).extend(mine);
+        notes.begins(*step, *of, Phase::Apply);
+        let done = acts::apply(ground, *act, values, &undo).await;
+        noted(notes, (*step, *act, Phase::Apply), done.clone())?;
+        notes.begins(*step, *of, Phase::Verify);
+        let after =
+            noted(notes, (*step, *act, Phase::Verify), acts::verify(ground, *act, values, &undo).await)?;
+        Ok(format!("{}; {after}", done?))
+    }
+}
+
+fn noted(notes: &Notes, (step, act, phase): (u32, Act, Phase), seen: Seen) -> Seen {
+    let (well, saw) = match &seen {
+        Ok(saw) | Err(Trouble::Nothing(saw)) => (true, saw),
+        Err(Trouble::Cannot(why) | Trouble::Failed(why)) => (false, why),
+    };
+    notes.saw(step, act, phase, well, saw);
+    seen
+}

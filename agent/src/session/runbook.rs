@@ -1,0 +1,89 @@
+//! A runbook's stream: what there is, one run, its progress and its outcome.
+//!
+//! A driver. Whether a run may begin is asked of [`crate::runbook`]; a stream that ends, for whatever reason, stops its
+//! run, which then undoes what it can.
+
+use nearhand_shared::message::runbook::{FromDevice, FromTechnician};
+use nearhand_shared::message::session::FRAME_LIMIT;
+use nearhand_shared::runbook::Refused;
+use nearhand_shared::transport::framed::{self, FrameError};
+use quinn::{RecvStream, SendStream};
+use tokio::sync::mpsc;
+
+use super::serve::Serving;
+use crate::runbook::Running;
+
+/// Requests that may wait.
+const REQUESTS: usize = 4;
+
+/// Serves the stream to its end.
+pub(super) async fn run(serving: &Serving, send: &mut SendStream, recv: &mut RecvStream) {
+    let (to_us, mut requests) = mpsc::channel(REQUESTS);
+    let talk = talk(serving, send, &mut requests);
+    tokio::select! {
+        outcome = talk => {
+            if let Err(error) = outcome {
+                tracing::debug!(%error, "a runbook's stream");
+            }
+        }
+        // The technician has gone, or makes no sense: the run is dropped with the conversation, and stops.
+        () = read(recv, to_us) => {}
+    }
+}
+
+/// Reads what the technician says. Ends when they have gone; not cancel-safe, so it runs by itself.
+async fn read(recv: &mut RecvStream, to: mpsc::Sender<FromTechnician>) {
+    while let Ok(request) = framed::read(recv, FRAME_LIMIT).await {
+        if to.send(request).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn talk(
+    serving: &Serving,
+    send: &mut SendStream,
+    requests: &mut mpsc::Receiver<FromTechnician>,
+) -> Result<(), FrameError> {
+    let hub = &serving.hub;
+    while let Some(request) = requests.recv().await {
+        let answer = match request {
+            FromTechnician::List => FromDevice::Listed(hub.runbooks.list(hub, hub.is_attended())),
+            FromTechnician::Show(name) => match hub.runbooks.show(hub, &name) {
+                Ok(manifest) => FromDevice::Shown(Box::new(manifest)),
+                Err(refused) => FromDevice::Refused(refused),
+            },
+            FromTechnician::Cancel => FromDevice::Refused(Refused::Protocol),
+            FromTechnician::Run { order, manifest } => {
+                let (session, technician) = (serving.session, &serving.technician);
+                let begun = hub.runbooks.order(hub, session, technician, &order, manifest.as_deref()).await;
+                match begun {
+                    Ok(running) => return follow(running, send, requests).await,
+                    Err(refused) => FromDevice::Refused(refused),
+                }
+            }
+        };
+        framed::write(send, &answer, FRAME_LIMIT).await?;
+    }
+    Ok(())
+}
+
+/// Tells what happens until it is over.
+async fn follow(
+    mut running: Running,
+    send: &mut SendStream,
+    requests: &mut mpsc::Receiver<FromTechnician>,
+) -> Result<(), FrameError> {
+    loop {
+        tokio::select! {
+            told = running.told.recv() => {
+                let Some(told) = told else { return Ok(()) };
+                framed::write(send, &told, FRAME_LIMIT).await?;
+                if matches!(told, FromDevice::Over(_)) {
+                    return Ok(());
+                }
+            }
+            Some(_) = requests.recv() => running.cancel("cancelled by the technician"),
+        }
+    }
+}

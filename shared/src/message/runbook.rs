@@ -1,0 +1,72 @@
+//! The conversation on a runbook's stream of a session ([`super::session::Open::Runbook`]).
+//!
+//! The technician says what is wanted and takes what comes; a stream carries one run at most. Whoever closes it
+//! cancels: the device then undoes what it can.
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::Signed;
+use crate::runbook::{Manifest, Note, Order, Outcome, Phase, Refused};
+use crate::wire::at_most;
+
+/// Most runbooks in one list.
+pub const MAX_LISTED: usize = 64;
+
+/// Technician → agent.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum FromTechnician {
+    /// Which runbooks are there? Answered with [`FromDevice::Listed`].
+    List,
+    /// What is this one? Answered with [`FromDevice::Shown`] or [`FromDevice::Refused`].
+    Show(String),
+    /// Run it. Notes and an outcome follow, or [`FromDevice::Refused`].
+    Run {
+        /// The order.
+        order: Box<Signed<Order>>,
+        /// The runbook itself, where it isn't on the device.
+        manifest: Option<Box<Signed<Manifest>>>,
+    },
+    /// Stop it and undo what can be undone; the outcome follows.
+    Cancel,
+}
+
+/// Agent → technician.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum FromDevice {
+    /// The runbooks there are, at most [`MAX_LISTED`].
+    Listed(#[serde(deserialize_with = "at_most::<_, _, MAX_LISTED>")] Vec<Listed>),
+    /// The runbook that was asked for.
+    Shown(Box<Manifest>),
+    /// A part of a step has begun.
+    Begun {
+        /// Which step, counted from 1.
+        step: u32,
+        /// Of how many.
+        of: u32,
+        /// Which part.
+        phase: Phase,
+    },
+    /// A part of a step has ended.
+    Saw(Note),
+    /// It is over.
+    Over(Box<Outcome>),
+    /// It doesn't run.
+    Refused(Refused),
+}
+
+/// A runbook in a list.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
+    /// What it is.
+    pub title: String,
+    /// How much it can do, 0 to 3.
+    pub class: u8,
+    /// Whether it came with the program; otherwise the organisation signed it.
+    pub built_in: bool,
+    /// Why it doesn't run here, if so.
+    pub refused: Option<Refused>,
+}

@@ -1,0 +1,80 @@
+//! Runbooks: repairs that a device can do by itself, as data that both ends agree on.
+//!
+//! A [`Manifest`] combines and narrows [`Act`]s, a closed list of things that the agent's program knows how to do; it
+//! holds no command, no path to a program, nothing that an interpreter would read. Those that come with the program
+//! ([`built_in`]) are trusted as the program itself; an organisation's own are signed with its key. An [`Order`] says
+//! which one is to run where, how and until when, signed by the technician's key.
+//!
+//! Pure. Must not live here: whether a device lets one run (the agent's gate), and how an act is done.
+
+mod act;
+mod builtin;
+mod manifest;
+mod order;
+mod value;
+
+pub use act::{Act, Argument};
+pub use builtin::built_in;
+pub use manifest::{
+    MAX_ABOUT, MAX_FILE, MAX_NAME, MAX_PARAMETERS, MAX_STEPS, MAX_TIMEOUT, MAX_TITLE, Manifest, Mistake,
+    Parameter, Place, Source, Step, is_name,
+};
+pub use order::{
+    Ending, MAX_AHEAD, MAX_NOTES, MAX_SAW, Mode, Note, Order, Outcome, Phase, Refused, safe_note,
+};
+pub use value::{Kind, MAX_CHOICES, MAX_TEXT, Misfit, Unit, Value, Values, matches};
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// SHA-256 of a manifest's bytes on the wire: what an order is about.
+pub type ContentHash = [u8; 32];
+
+/// How much a run can do to a device. Its number is what owners write in their policy.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Class {
+    /// 0: looks only.
+    Reads,
+    /// 1: can be undone, or removes only what is made to be thrown away.
+    Reversible,
+    /// 2: somebody may be interrupted: a connection breaks, a job is lost, a program ends.
+    Disruptive,
+    /// 3: something may be gone for good. Never by itself.
+    Destructive,
+}
+
+impl Class {
+    /// All, the mildest first.
+    pub const ALL: [Self; 4] = [Self::Reads, Self::Reversible, Self::Disruptive, Self::Destructive];
+
+    /// 0 to 3.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The class of that number.
+    pub fn of_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.number() == number)
+    }
+
+    /// What it means, for people.
+    pub const fn in_plain_words(self) -> &'static str {
+        match self {
+            Self::Reads => "looks only",
+            Self::Reversible => "can be undone, or removes only what is made to be thrown away",
+            Self::Disruptive => "may interrupt somebody",
+            Self::Destructive => "may remove something for good",
+        }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.number(), self.in_plain_words())
+    }
+}
+
+#[cfg(test)]
+#[path = "runbook_tests.rs"]
+mod tests;

@@ -1,0 +1,235 @@
+//! `nearhand runbook`: which repairs there are, and making one's organisation's own.
+//!
+//! Signing needs no relay: the organisation's key is here, and devices know it from their enrolment.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use nearhand_shared::identity::Signed;
+use nearhand_shared::platform::write_private;
+use nearhand_shared::runbook::{Class, MAX_FILE, Manifest, Source, built_in};
+use nearhand_shared::wire;
+use serde_json::json;
+
+use super::{Context, connect, diagnose, run};
+use crate::exit::{ExitCode, Failure};
+use crate::output::Cell;
+use crate::session::Update;
+use crate::written;
+
+/// Arguments of `nearhand runbook`.
+#[derive(clap::Args)]
+pub struct RunbookArgs {
+    #[command(subcommand)]
+    command: RunbookCommand,
+}
+
+/// What can be done about runbooks.
+#[derive(clap::Subcommand)]
+enum RunbookCommand {
+    /// List those that come with the program, or those that a device has and what it says to them
+    List {
+        /// Support code, or an enrolled device's label, id or the beginning of its id
+        target: Option<String>,
+    },
+    /// Say what one does and what can be said about a run
+    Show {
+        /// Its name, or a file that your organisation has signed
+        runbook: String,
+    },
+    /// Look for mistakes in one that you have written
+    Check {
+        /// The TOML file
+        file: PathBuf,
+    },
+    /// Sign one that you have written, for the devices of your organisation
+    Sign {
+        /// The TOML file
+        file: PathBuf,
+        /// Where to put the signed one
+        #[arg(long, value_name = "FILE.nrhb")]
+        out: PathBuf,
+    },
+}
+
+/// Does it.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn run(ctx: &Context, args: RunbookArgs) -> Result<(), Failure> {
+    match args.command {
+        RunbookCommand::List { target: None } => list(ctx),
+        RunbookCommand::List { target: Some(target) } => list_of(ctx, &target).await,
+        RunbookCommand::Show { runbook } => show(ctx, &runbook),
+        RunbookCommand::Check { file } => check(ctx, &file),
+        RunbookCommand::Sign { file, out } => sign(ctx, &file, &out),
+    }
+}
+
+fn list(ctx: &Context) -> Result<(), Failure> {
+    let all = built_in();
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&json!({"runbooks": all}))?);
+    }
+    let row = |manifest: Manifest| {
+        vec![Cell::from(manifest.name), manifest.class.number().to_string().into(), manifest.title.into()]
+    };
+    let rows: Vec<_> = all.into_iter().map(row).collect();
+    ctx.output.table(&["NAME", "CLASS", "WHAT IT DOES"], &rows)?;
+    ctx.output
+        .note("`nearhand runbook show NAME` says more; `nearhand runbook list DEVICE` what a device has.");
+    Ok(())
+}
+
+async fn list_of(ctx: &Context, target: &str) -> Result<(), Failure> {
+    let (session, mut updates) = connect::open(ctx, target, "to see which repairs there are").await?;
+    let time = std::time::Duration::from_secs(120);
+    let capability = nearhand_shared::grant::Capability::Runbook;
+    let listed = match diagnose::granted(ctx, &session, &mut updates, capability.into(), time).await {
+        Ok(_) => async { Ok(session.runbook().await?.list().await?) }.await,
+        Err(failure) => Err(failure),
+    };
+    session.end().await;
+    while let Some(update) = updates.recv().await {
+        if matches!(update, Update::Ended(_)) {
+            break;
+        }
+    }
+    let listed: Vec<nearhand_shared::message::runbook::Listed> = listed?;
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&json!({"event": "runbooks", "runbooks": listed}))?);
+    }
+    let rows: Vec<Vec<Cell>> = listed
+        .into_iter()
+        .map(|one| {
+            let from = if one.built_in { "program" } else { "organisation" };
+            let runs = one.refused.map_or_else(|| "yes".to_owned(), |refused| format!("no: {refused}"));
+            vec![
+                one.name.into(),
+                one.version.to_string().into(),
+                one.class.to_string().into(),
+                from.into(),
+                one.title.into(),
+                runs.into(),
+            ]
+        })
+        .collect();
+    Ok(ctx.output.table(&["NAME", "VERSION", "CLASS", "FROM", "WHAT IT DOES", "RUNS"], &rows)?)
+}
+
+fn show(ctx: &Context, runbook: &str) -> Result<(), Failure> {
+    let manifest = if runbook.contains(['/', '.']) {
+        signed_file(ctx, runbook.as_ref())?.1
+    } else {
+        let found = built_in().into_iter().find(|manifest| manifest.name == runbook);
+        found.ok_or_else(|| {
+            Failure::new(
+                ExitCode::Usage,
+                format!("no runbook {runbook:?} comes with the program: `nearhand runbook list`"),
+            )
+        })?
+    };
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&json!({"runbook": manifest}))?);
+    }
+    let Manifest { name, version, title, about, class, timeout, parameters, steps } = &manifest;
+    ctx.output.line(&format!("{name} {version}: {title}"))?;
+    ctx.output.line(about)?;
+    ctx.output.line(&format!("class {class}, at most {timeout} s"))?;
+    for parameter in parameters {
+        let default = match (&parameter.default, parameter.optional) {
+            (Some(value), _) => format!(", usually {value}"),
+            (None, true) => ", can be left out".to_owned(),
+            (None, false) => ", must be said".to_owned(),
+        };
+        ctx.output.line(&format!(
+            "  --set {}=…  {} ({}{default})",
+            parameter.name, parameter.about, parameter.kind
+        ))?;
+    }
+    for (at, step) in (1..).zip(steps) {
+        let set = step.set.iter().map(|(name, source)| match source {
+            Source::Fixed(value) => format!("{name}={value}"),
+            Source::Parameter(parameter) => format!("{name}=${parameter}"),
+        });
+        let set: Vec<_> = set.collect();
+        ctx.output.line(&format!("  {at}. {} {}", step.act.name(), set.join(" ")))?;
+    }
+    Ok(())
+}
+
+fn local(path: &Path, why: &dyn core::fmt::Display) -> Failure {
+    Failure::new(ExitCode::Local, format!("{}: {why}", path.display()))
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MAX_FILE).unwrap_or(u64::MAX).saturating_add(1);
+    let file = std::fs::File::open(path).map_err(|error| local(path, &error))?;
+    file.take(limit).read_to_end(&mut bytes).map_err(|error| local(path, &error))?;
+    if bytes.len() > MAX_FILE {
+        return Err(local(path, &"larger than 32 KiB"));
+    }
+    Ok(bytes)
+}
+
+/// Reads a TOML file; tells its mistakes by line.
+fn written(ctx: &Context, path: &Path) -> Result<Manifest, Failure> {
+    let text = String::from_utf8(bytes(path)?).map_err(|_| local(path, &"not a text in UTF-8"))?;
+    written::read(&text).map_err(|mistakes| {
+        for mistake in &mistakes {
+            ctx.output.note(&format!("{}, {mistake}", path.display()));
+        }
+        Failure::new(ExitCode::Usage, format!("{} has {} mistake(s)", path.display(), mistakes.len()))
+    })
+}
+
+fn check(ctx: &Context, path: &Path) -> Result<(), Failure> {
+    let manifest = written(ctx, path)?;
+    if built_in().iter().any(|ours| ours.name == manifest.name) {
+        let what =
+            format!("{:?} is the name of one that comes with the program: choose another", manifest.name);
+        return Err(Failure::new(ExitCode::Usage, what));
+    }
+    let class: Class = manifest.class;
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&json!({"runbook": manifest}))?);
+    }
+    Ok(ctx.output.line(&format!("{} {}: no mistake; class {class}", manifest.name, manifest.version))?)
+}
+
+fn sign(ctx: &Context, path: &Path, out: &Path) -> Result<(), Failure> {
+    check(ctx, path)?;
+    let manifest = written(ctx, path)?;
+    let home = ctx.home()?;
+    let profile = home.profile()?;
+    let signed = home.organisation_key_of(&profile)?.sign(&manifest)?;
+    let bytes = wire::encode(&signed)?;
+    if bytes.len() > MAX_FILE {
+        return Err(local(path, &"larger than 32 KiB once it is signed"));
+    }
+    write_private(out, &bytes).map_err(|error| local(out, &error))?;
+    if !ctx.output.is_json() {
+        ctx.output.note(&format!(
+            "Signed for {}. Put {} into `runbooks` in the agent's directory on the devices, or run it from here: \
+             nearhand run {} DEVICE. Their owners have to allow it by name.",
+            profile.organisation_name,
+            out.display(),
+            out.display()
+        ));
+    }
+    Ok(())
+}
+
+/// A file that the organisation has signed.
+pub(super) fn signed_file(ctx: &Context, path: &Path) -> Result<(Signed<Manifest>, Manifest), Failure> {
+    let signed = run::read_signed(&bytes(path)?).map_err(|why| local(path, &why))?;
+    let organisation = ctx.home()?.profile()?.organisation;
+    let manifest = signed
+        .open(&organisation)
+        .map_err(|_| local(path, &"your organisation has not signed it (`nearhand runbook sign`)"))?;
+    match manifest.check().first() {
+        None => Ok((signed, manifest)),
+        Some(mistake) => Err(local(path, mistake)),
+    }
+}

@@ -1,0 +1,115 @@
+//! Many devices at once: how many at a time, and when to stop. Pure.
+//!
+//! A tenth at once, at least one; after a tenth has failed, at least two, no further one begins.
+
+/// Which devices are to come, are under way, and how they ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fleet {
+    waiting: std::collections::VecDeque<usize>,
+    running: usize,
+    done: usize,
+    failed: usize,
+    at_once: usize,
+    stop_at: usize,
+    stopped: bool,
+}
+
+impl Fleet {
+    /// For so many devices.
+    pub fn new(devices: usize) -> Self {
+        Self {
+            waiting: (0..devices).collect(),
+            running: 0,
+            done: 0,
+            failed: 0,
+            at_once: (devices / 10).max(1),
+            stop_at: (devices / 10).max(2),
+            stopped: false,
+        }
+    }
+
+    /// The next device to begin with; `None` while enough run, and when no further one is to begin.
+    pub fn begin(&mut self) -> Option<usize> {
+        if self.stopped || self.running >= self.at_once {
+            return None;
+        }
+        let next = self.waiting.pop_front()?;
+        self.running += 1;
+        Some(next)
+    }
+
+    /// One has ended, well or not.
+    pub fn ended(&mut self, well: bool) {
+        self.running = self.running.saturating_sub(1);
+        if well {
+            self.done += 1;
+        } else {
+            self.failed += 1;
+        }
+        self.stopped |= self.failed >= self.stop_at;
+    }
+
+    /// No further one begins.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    /// Whether nothing runs and nothing will.
+    pub fn is_over(&self) -> bool {
+        self.running == 0 && (self.stopped || self.waiting.is_empty())
+    }
+
+    /// How many at once.
+    pub fn at_once(&self) -> usize {
+        self.at_once
+    }
+
+    /// How many went well, failed, and were never begun.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        (self.done, self.failed, self.waiting.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn two_failures_of_three_stop_it_before_the_third() {
+        let mut fleet = Fleet::new(3);
+        assert_eq!(fleet.begin(), Some(0));
+        assert_eq!(fleet.begin(), None, "one at a time");
+        fleet.ended(false);
+        assert_eq!(fleet.begin(), Some(1));
+        fleet.ended(false);
+        assert_eq!(fleet.begin(), None);
+        assert!(fleet.is_over());
+        assert_eq!(fleet.counts(), (0, 2, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn never_more_than_a_tenth_at_once_and_at_most_that_many_after_the_last_allowed_failure(
+            devices in 0_usize..400, outcomes in prop::collection::vec(any::<bool>(), 400)
+        ) {
+            let mut fleet = Fleet::new(devices);
+            let (mut running, mut begun) = (0, 0);
+            let mut outcomes = outcomes.into_iter();
+            while !fleet.is_over() {
+                while fleet.begin().is_some() {
+                    running += 1;
+                    begun += 1;
+                }
+                prop_assert!(running <= (devices / 10).max(1) && running > 0);
+                fleet.ended(outcomes.next().unwrap_or(true));
+                running -= 1;
+            }
+            let (done, failed, left) = fleet.counts();
+            prop_assert_eq!(done + failed, begun);
+            prop_assert_eq!(begun + left, devices);
+            prop_assert!(failed < (devices / 10).max(2) + (devices / 10).max(1));
+            prop_assert!(left == 0 || failed >= (devices / 10).max(2));
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! A runbook on the device, as the technician follows it.
+
+use std::time::Duration;
+
+use nearhand_shared::identity::Signed;
+use nearhand_shared::message::runbook::{FromDevice, FromTechnician, Listed};
+use nearhand_shared::message::session::Open;
+use nearhand_shared::runbook::{Manifest, Order, Outcome, Refused, safe_note};
+use nearhand_shared::text;
+use tokio::time::timeout;
+
+use super::{Receiver, Sender, Session, StreamError};
+use crate::exit::{Exit, ExitCode};
+
+/// Longest silence of a run: the longest time that a runbook may take, and that of undoing it.
+const SILENCE: Duration = Duration::from_secs(4000);
+/// Longest wait for an answer that takes no work.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Why a runbook did not run, or what came of it is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum RunbookError {
+    /// The stream is not possible, or no longer.
+    #[error("{0}")]
+    Stream(#[from] StreamError),
+    /// The device doesn't run it.
+    #[error("the device refuses: {0}")]
+    Refused(Refused),
+    /// It said nothing for longer than it may.
+    #[error("the device fell silent; order the same run again to learn what came of it")]
+    Silent,
+    /// It said what makes no sense.
+    #[error("the device's answer makes no sense")]
+    Nonsense,
+}
+
+impl Exit for RunbookError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Stream(error) => error.exit_code(),
+            Self::Refused(Refused::Storage) => ExitCode::Full,
+            Self::Refused(_) => ExitCode::RunbookRefused,
+            Self::Silent => ExitCode::TimedOut,
+            Self::Nonsense => ExitCode::Unexpected,
+        }
+    }
+}
+
+/// A runbook's stream.
+#[derive(Debug)]
+pub struct RunbookStream {
+    say: Sender,
+    hear: Receiver,
+}
+
+impl Session {
+    /// Opens a runbook's stream; needs the grant.
+    ///
+    /// # Errors
+    /// [`RunbookError`].
+    pub async fn runbook(&self) -> Result<RunbookStream, RunbookError> {
+        let (say, hear) = self.open_stream(&Open::Runbook, 0).await?;
+        Ok(RunbookStream { say, hear })
+    }
+}
+
+impl RunbookStream {
+    async fn answer(&mut self, within: Duration) -> Result<FromDevice, RunbookError> {
+        let heard = timeout(within, self.hear.next()).await.map_err(|_| RunbookError::Silent)?;
+        Ok(safe(heard?))
+    }
+
+    /// The runbooks that the device has.
+    ///
+    /// # Errors
+    /// [`RunbookError`].
+    pub async fn list(&mut self) -> Result<Vec<Listed>, RunbookError> {
+        self.say.send(&FromTechnician::List).await?;
+        match self.answer(ANSWER).await? {
+            FromDevice::Listed(list) => Ok(list),
+            FromDevice::Refused(refused) => Err(RunbookError::Refused(refused)),
+            _ => Err(RunbookError::Nonsense),
+        }
+    }
+
+    /// The runbook of that name as the device has it.
+    ///
+    /// # Errors
+    /// [`RunbookError`].
+    pub async fn show(&mut self, name: &str) -> Result<Manifest, RunbookError> {
+        self.say.send(&FromTechnician::Show(name.to_owned())).await?;
+        match self.answer(ANSWER).await? {
+            FromDevice::Shown(manifest) if manifest.check().is_empty() && manifest.name == name => {
+                Ok(*manifest)
+            }
+            FromDevice::Refused(refused) => Err(RunbookError::Refused(refused)),
+            _ => Err(RunbookError::Nonsense),
+        }
+    }
+
+    /// Orders a run; what comes of it follows.
+    ///
+    /// # Errors
+    /// [`RunbookError`].
+    pub async fn order(
+        &mut self,
+        order: Signed<Order>,
+        manifest: Option<Signed<Manifest>>,
+    ) -> Result<(), RunbookError> {
+        let manifest = manifest.map(Box::new);
+        Ok(self.say.send(&FromTechnician::Run { order: Box::new(order), manifest }).await?)
+    }
+
+    /// The next thing that happens. Not cancel-safe.
+    ///
+    /// # Errors
+    /// [`RunbookError`].
+    pub async fn next(&mut self) -> Result<FromDevice, RunbookError> {
+        self.answer(SILENCE).await
+    }
+
+    /// Both halves: one may be waited for while the other is used.
+    pub fn halves(&mut self) -> (Cancel<'_>, Events<'_>) {
+        (Cancel(&mut self.say), Events(&mut self.hear))
+    }
+}
+
+/// Stops a run.
+#[derive(Debug)]
+pub struct Cancel<'a>(&'a mut Sender);
+
+impl Cancel<'_> {
+    /// Stops it; the outcome follows.
+    ///
+    /// # Errors
+    /// [`RunbookError`].
+    pub async fn cancel(&mut self) -> Result<(), RunbookError> {
+        Ok(self.0.send(&FromTechnician::Cancel).await?)
+    }
+}
+
+/// What happens in a run.
+#[derive(Debug)]
+pub struct Events<'a>(&'a mut Receiver);
+
+impl Events<'_> {
+    /// The next thing that happens. Not cancel-safe.
+    ///
+    /// # Errors
+    /// [`RunbookError`].
+    pub async fn next(&mut self) -> Result<FromDevice, RunbookError> {
+        let heard = timeout(SILENCE, self.0.next()).await.map_err(|_| RunbookError::Silent)?;
+        Ok(safe(heard?))
+    }
+}
+
+/// What the device wrote, made safe to show.
+fn safe(heard: FromDevice) -> FromDevice {
+    match heard {
+        FromDevice::Saw(note) => FromDevice::Saw(safe_note(&note)),
+        FromDevice::Refused(Refused::Repeated(Some(outcome))) => {
+            FromDevice::Refused(Refused::Repeated(Some(Box::new(safe_outcome(&outcome)))))
+        }
+        FromDevice::Over(outcome) => FromDevice::Over(Box::new(safe_outcome(&outcome))),
+        FromDevice::Listed(list) => FromDevice::Listed(
+            list.into_iter()
+                .map(|one| Listed {
+                    name: text::one_line(&one.name, 64),
+                    title: text::one_line(&one.title, 120),
+                    ..one
+                })
+                .collect(),
+        ),
+        other => other,
+    }
+}
+
+fn safe_outcome(outcome: &Outcome) -> Outcome {
+    Outcome {
+        why: text::one_line(&outcome.why, 300),
+        runbook: text::one_line(&outcome.runbook, 64),
+        notes: outcome.notes.iter().map(safe_note).collect(),
+        ..outcome.clone()
+    }
+}
