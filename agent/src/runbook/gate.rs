@@ -27,7 +27,7 @@ const RULE_PAUSE: Duration = Duration::from_secs(30 * 60);
 const RULE_DAILY: usize = 3;
 /// By technicians, this often within an hour, each: somebody is there and looks.
 const SESSION_HOURLY: usize = 6;
-/// How far back [`judge`] has to be told what ran.
+/// How far back `judge` has to be told what ran.
 pub(crate) const LOOKS_BACK: Duration = Duration::from_secs(24 * 3600);
 /// Nobody has touched the machine for so long: class 2 may run.
 const IDLE_FOR: Duration = Duration::from_secs(600);

@@ -71,7 +71,8 @@ function show() {
 const pause = () => play({ pause: !state.paused });
 const go = (at) => play({ seek: Math.max(0, Math.min(state.millis, Math.round(at))) });
 const run = (speed) => play({ speed });
-const skip = (on) => play({ skip: on });
+/// At once here: a second key may come before the program has answered the first.
+const skip = (on) => { state.skips = on; play({ skip: on }); show(); };
 
 byId('pause').addEventListener('click', pause);
 byId('place').addEventListener('input', () => { dragging = true; show(); });
