@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io::IoSliceMut;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use nearhand_shared::forward::{BindGrant, BindState};
@@ -13,6 +13,7 @@ use quinn::AsyncUdpSocket;
 use quinn::udp::{RecvMeta, Transmit};
 
 use crate::hostile_relay::Shared;
+use crate::site::LIMIT;
 
 /// A datagram with everything that offload may have put behind it.
 const BUFFER: usize = 65_536;
@@ -50,28 +51,32 @@ pub(crate) async fn pass_on(
     tokio::try_join!(there, back).map(|_| ())
 }
 
-/// Binds a path and sends packets over it; how many datagrams came back.
+/// Binds a path and sends packets over it; how many datagrams came back. Sends them again until the other end is there
+/// to answer, and then waits for [`LISTEN`] for whatever else comes.
 pub(crate) async fn replay(relay: SocketAddr, bind: BindGrant, packets: &[Vec<u8>]) -> Result<usize> {
     let (socket, control) = BoundSocket::open(relay, bind)?;
+    // The bind's own packets are read where a datagram is waited for.
+    tokio::select! {
+        bound = wait_bound(&control) => bound?,
+        _ = receive(&socket) => {}
+    }
     let mut back = 0;
-    let exchange = async {
-        // The bind's own packets are read where a datagram is waited for.
-        tokio::select! {
-            bound = wait_bound(&control) => bound?,
-            _ = receive(&socket) => {}
-        }
+    let patience = Instant::now() + LIMIT;
+    while back == 0 && Instant::now() < patience {
         for packet in packets {
             send(&socket, relay, packet);
             tokio::task::yield_now().await;
         }
-        loop {
-            back += receive(&socket).await?.len();
-        }
-        #[allow(unreachable_code, reason = "it gives the block its type")]
-        anyhow::Ok(())
-    };
-    // Whatever comes within the time counts; the loop has no other end.
-    let _ = tokio::time::timeout(LISTEN, exchange).await;
+        let heard = async {
+            loop {
+                back += receive(&socket).await?.len();
+            }
+            #[allow(unreachable_code, reason = "it gives the block its type")]
+            anyhow::Ok(())
+        };
+        // Whatever comes within the time counts; the loop has no other end.
+        let _ = tokio::time::timeout(LISTEN, heard).await;
+    }
     Ok(back)
 }
 
