@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::site::Place;
 
@@ -35,4 +35,27 @@ pub fn fill(pid: i32, at: &Path) -> Result<PathBuf> {
     // The last page in bytes: the next write of any length fails.
     while file.write_all(&[0]).is_ok() {}
     Ok(path)
+}
+
+/// A file system of 20 MB in memory that everybody sees, mounted there and unmounted at the end.
+pub struct MountedDisk(pub PathBuf);
+
+impl MountedDisk {
+    /// Mounts it.
+    ///
+    /// # Errors
+    /// The test may not mount.
+    pub fn new(at: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&at)?;
+        let done =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=20m", "tmpfs"]).arg(&at).status()?;
+        ensure!(done.success(), "a file system can't be mounted: run the tests as root");
+        Ok(Self(at))
+    }
+}
+
+impl Drop for MountedDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
 }

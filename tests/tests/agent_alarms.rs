@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use nearhand_shared::alarm::{Entry, Event, Leaving, Profile, Severity, Transition};
 use nearhand_shared::identity::SecretKey;
+use nearhand_tests::disk::MountedDisk;
 use nearhand_tests::hostile_relay::{HostileRelay, How, Intake};
 use nearhand_tests::parties::Agent;
 use nearhand_tests::program::until;
@@ -217,30 +217,11 @@ fn agents_killed_at_any_moment_lose_no_alarm_and_tell_none_twice() -> Result<()>
     Ok(())
 }
 
-/// A small file system of its own, unmounted at the end.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn new(at: PathBuf) -> Result<Self> {
-        fs::create_dir_all(&at)?;
-        let done =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=20m", "tmpfs"]).arg(&at).status()?;
-        ensure!(done.success(), "a file system can't be mounted: run the tests as root");
-        Ok(Self(at))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
-}
-
 #[test]
 fn a_file_system_that_is_filled_is_an_alarm_until_there_is_room_again() -> Result<()> {
     let rules = "profile = \"server\"\n[[rule]]\nname = \"disk-space\"\nevery = \"1s\"\nkeep = \"0s\"\n";
     let bench = Bench::new(rules)?;
-    let disk = SmallDisk::new(bench.place()?.join("small"))?;
+    let disk = MountedDisk::new(bench.place()?.join("small"))?;
     let instance = disk.0.display().to_string();
     let came = |transition: Transition, severity: Severity| {
         bench.until("what became of the disk", |intake| {

@@ -15,6 +15,7 @@ use nearhand_shared::message::runbook::{FromDevice, FromTechnician};
 use nearhand_shared::message::session::{AgentHello, Decision, FromAgent, Open, TechnicianProof};
 use nearhand_shared::runbook::{Ending, Manifest, Mode, Order, Outcome, Refused, Value, built_in};
 use nearhand_shared::time::UnixMillis;
+use nearhand_tests::disk::MountedDisk;
 use nearhand_tests::parties::Agent;
 use nearhand_tests::program::until;
 use nearhand_tests::site::{LIMIT, Site};
@@ -411,30 +412,11 @@ fn an_agent_that_is_killed_in_the_middle_undoes_it_at_its_next_start_and_runs_it
     Ok(())
 }
 
-/// A small file system of its own, unmounted at the end.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn new(at: PathBuf) -> Result<Self> {
-        fs::create_dir_all(&at)?;
-        let done =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=20m", "tmpfs"]).arg(&at).status()?;
-        ensure!(done.success(), "a file system can't be mounted: run the tests as root");
-        Ok(Self(at))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
-}
-
 #[test]
 fn a_rule_clears_caches_on_the_disk_that_is_full_and_the_alarm_is_over() -> Result<()> {
     let site = Site::new()?;
     let mut agent = site.device("pc-1")?;
-    let disk = SmallDisk::new(site.directory("watched")?.join("small"))?;
+    let disk = MountedDisk::new(site.directory("watched")?.join("small"))?;
     let elsewhere = site.directory("elsewhere")?.join("old");
     old(&elsewhere, 1000)?;
     let shown = disk.0.display().to_string();
