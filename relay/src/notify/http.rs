@@ -39,7 +39,7 @@ pub enum HttpError {
     #[error("the exchange broke off")]
     Exchange(#[source] hyper::Error),
     /// It takes too long.
-    #[error("no answer within 20 s")]
+    #[error("no answer within {} s", TIMEOUT.as_secs())]
     TimedOut,
 }
 

@@ -31,7 +31,7 @@ pub enum MqttError {
     #[error("the broker answered something else than MQTT 3.1.1 has here")]
     Protocol,
     /// It took too long.
-    #[error("the broker did not acknowledge within 20 s")]
+    #[error("the broker did not acknowledge within {} s", PATIENCE.as_secs())]
     TimedOut,
     /// What should be sent is larger than the protocol takes.
     #[error("a message is too large for MQTT")]

@@ -42,7 +42,7 @@ pub enum ConnectError {
     #[error("{0} is no name that a certificate could be for")]
     Name(String),
     /// It takes too long.
-    #[error("{0} did not answer within 10 s")]
+    #[error("{0} did not answer within {seconds} s", seconds = CONNECT.as_secs())]
     TimedOut(String),
 }
 
