@@ -1,7 +1,7 @@
 //! When silence is an alarm: devices that are gone without having said so, and sites that are gone at once.
 //!
 //! A **server** is meant to be there always; a **desktop** is switched off and taken home, so it is missed only when
-//! it left without a goodbye, and late. Many devices that are lost within a minute have one cause: one alarm for all
+//! it left without a goodbye, late, and in its usual hours (see [`super::hours`]). Many devices that are lost within a minute have one cause: one alarm for all
 //! of them, which suppresses theirs. Devices that have not been seen since the relay started may have said goodbye to
 //! nobody, so less is concluded from their silence. Pure: times are arguments. Must not live here: connections and
 //! where this is kept over a restart.
@@ -15,6 +15,7 @@ use nearhand_shared::message::control::KEEP_ALIVE;
 use nearhand_shared::time::UnixMillis;
 
 use super::NO_DEVICE;
+use super::hours::{self, Hours};
 
 /// Rule of the alarm that a device is silent.
 pub const OFFLINE: &str = "offline";
@@ -28,7 +29,7 @@ pub const EVERYWHERE: &str = "all";
 pub struct Patience {
     /// A server that left without a word.
     pub server: u64,
-    /// A desktop that did.
+    /// A desktop that did: so much of its usual hours.
     pub desktop: u64,
     /// A server whose agent was stopped or replaced.
     pub agent_stopped: u64,
@@ -96,6 +97,8 @@ pub struct Remembered {
     pub leaving: Option<Leaving>,
     /// Its alarm is open, and if so, the outage that this is a consequence of.
     pub alarm: Option<Option<Fingerprint>>,
+    /// When it is usually on.
+    pub hours: Hours,
 }
 
 #[derive(Debug)]
@@ -109,6 +112,9 @@ struct Watched {
     leaving: Option<Leaving>,
     alarmed: bool,
     outage: Option<Fingerprint>,
+    hours: Hours,
+    /// It was here in the hour that goes on.
+    here: bool,
 }
 
 /// All devices whose silence is watched, and the outages that go on.
@@ -119,6 +125,10 @@ pub struct Absence {
     devices: HashMap<DeviceId, Watched>,
     /// By the alarm: where.
     outages: BTreeMap<Fingerprint, String>,
+    /// The hour that goes on.
+    hour: u64,
+    /// Devices whose hours have changed and are to be stored.
+    learned: Vec<(DeviceId, Hours)>,
 }
 
 impl Absence {
@@ -137,10 +147,12 @@ impl Absence {
             leaving: known.leaving,
             alarmed: known.alarm.is_some(),
             outage: known.alarm.flatten(),
+            hours: known.hours,
+            here: false,
         };
         let devices = remembered.into_iter().map(|known| (known.device, watched(known))).collect();
         let outages = outages.into_iter().map(|site| (outage_id(&site), site)).collect();
-        Self { patience, started: now, devices, outages }
+        Self { patience, started: now, devices, outages, hour: hours::number(now), learned: Vec::new() }
     }
 
     /// A device is here and says what it is. What follows is for the log.
@@ -153,6 +165,8 @@ impl Absence {
             leaving: None,
             alarmed: false,
             outage: None,
+            hours: Hours::default(),
+            here: true,
         });
         (watched.profile, watched.site) = (profile, site.to_owned());
         self.connected(&device, now)
@@ -162,7 +176,7 @@ impl Absence {
     pub fn connected(&mut self, device: &DeviceId, now: UnixMillis) -> Vec<Finding> {
         let Some(watched) = self.devices.get_mut(device) else { return Vec::new() };
         let since = watched.silent.take();
-        (watched.seen, watched.leaving, watched.outage) = (true, None, None);
+        (watched.seen, watched.here, watched.leaving, watched.outage) = (true, true, None, None);
         if !core::mem::take(&mut watched.alarmed) {
             return Vec::new();
         }
@@ -201,11 +215,34 @@ impl Absence {
         if now.0.saturating_sub(self.started.0) < self.patience.grace {
             return Vec::new();
         }
+        self.learn(now);
         let mut found = Vec::new();
         self.end_outages(now, &mut found);
         self.begin_outages(now, &mut found);
         self.miss(now, &mut found);
         found
+    }
+
+    /// Once an hour is over: who was here in it. One that the relay has not seen whole says nothing of who was not.
+    fn learn(&mut self, now: UnixMillis) {
+        let (hour, over) = (hours::number(now), self.hour);
+        if hour == over {
+            return;
+        }
+        self.hour = hour;
+        let whole = hour == over + 1 && hours::number(self.started) < over;
+        for (device, watched) in self.devices.iter_mut().filter(|(_, w)| w.profile == Profile::Desktop) {
+            if watched.here || whole {
+                watched.hours.over(over, watched.here);
+                self.learned.push((*device, watched.hours.clone()));
+            }
+            watched.here = watched.silent.is_none();
+        }
+    }
+
+    /// Whose usual hours are to be stored.
+    pub fn take_learned(&mut self) -> Vec<(DeviceId, Hours)> {
+        core::mem::take(&mut self.learned)
     }
 
     fn begin_outages(&mut self, now: UnixMillis, found: &mut Vec<Finding>) {
@@ -301,7 +338,11 @@ impl Absence {
         for (device, watched) in &mut self.devices {
             let Some(since) = watched.silent else { continue };
             let Some((patience, reason)) = watched.patience(&self.patience) else { continue };
-            if watched.alarmed || now.0.saturating_sub(since.0) < patience {
+            let missed = match watched.profile {
+                Profile::Server => now.0.saturating_sub(since.0),
+                Profile::Desktop => watched.hours.missed(since, now),
+            };
+            if watched.alarmed || missed < patience {
                 continue;
             }
             watched.alarmed = true;
@@ -412,6 +453,46 @@ mod tests {
 
     fn fresh() -> Absence {
         Absence::new(Patience::default(), vec![], vec![], START)
+    }
+
+    #[test]
+    fn a_desktop_is_missed_in_its_usual_hours_and_a_server_at_any() {
+        const HOUR: u64 = 3600;
+        let hour = |n: u64| UnixMillis(n * HOUR * 1000);
+        let week = 7 * 24;
+        let mut absence = Absence::new(Patience::default(), vec![], vec![], hour(0));
+        // Two weeks of which it was here from eight to sixteen each day; a server all the time.
+        absence.here(device(2), Profile::Server, "a", hour(0));
+        let mut learned = Vec::new();
+        for n in 0..2 * week {
+            let clock = n % 24;
+            if clock == 8 {
+                absence.here(device(1), Profile::Desktop, "b", hour(n));
+            }
+            if clock == 16 {
+                absence.leaving(&device(1), Leaving::PowerOff);
+                absence.gone(&device(1), hour(n));
+            }
+            assert_eq!(words(absence.tick(hour(n))), Vec::<String>::new());
+            learned.extend(absence.take_learned());
+        }
+        assert!(learned.iter().all(|(of, _)| *of == device(1)) && learned.len() > 300);
+        // Lost without a word at half past fifteen of the next day: half an hour of it is usual, but the rest of the
+        // night is not.
+        let lost = |n: u64, seconds: u64| UnixMillis(hour(2 * week + n).0 + seconds * 1000);
+        absence.here(device(1), Profile::Desktop, "b", lost(8, 0));
+        absence.gone(&device(1), lost(15, 1900));
+        absence.gone(&device(2), lost(15, 1900));
+        assert_eq!(words(absence.tick(lost(17, 0))), ["2 offline raised"]);
+        assert_eq!(words(absence.tick(lost(32, 60))), Vec::<String>::new());
+        assert_eq!(
+            words(absence.tick(lost(32, 200))),
+            ["1 offline raised"],
+            "the missing minutes, next morning"
+        );
+        // As it is after a restart of the relay.
+        let (_, hours) = learned.pop().unwrap();
+        assert_eq!(Hours::from_text(&hours.to_text()), hours);
     }
 
     #[test]
@@ -528,7 +609,9 @@ mod tests {
 
     #[test]
     fn after_its_own_restart_the_relay_waits_and_concludes_less() {
+        let hours = Hours::default;
         let known = |n, profile, leaving, alarm| Remembered {
+            hours: hours(),
             device: device(n),
             profile,
             site: "a".into(),

@@ -5,6 +5,7 @@
 //! (`store`), who is told (`notify`), connections.
 
 pub mod absence;
+pub mod hours;
 mod projection;
 #[cfg(test)]
 mod projection_tests;

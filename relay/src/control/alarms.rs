@@ -20,6 +20,8 @@ use crate::store::{AlarmWrite, Applied, Write};
 
 /// Findings kept while they can't be stored.
 const MAX_UNSTORED: usize = 10_000;
+/// Devices whose usual hours are stored in one write, so that others need not wait long.
+const HOURS_AT_ONCE: usize = 200;
 /// A follower hears of news at most this often.
 const NEWS: Duration = Duration::from_millis(100);
 /// Largest number of a record: the database's numbers have a sign.
@@ -161,8 +163,15 @@ impl Control {
     /// What the clock makes of silence, snoozes and maintenance windows.
     pub(super) async fn watch_silence(&self) {
         if !self.is_stopping() {
-            let found = self.watch.absence().tick(now_unix());
+            let (found, learned) = {
+                let mut absence = self.watch.absence();
+                (absence.tick(now_unix()), absence.take_learned())
+            };
             self.watch.keep(found);
+            for some in learned.chunks(HOURS_AT_ONCE) {
+                // What can't be stored is learned again in a week; the store's health tells the operator.
+                let _ = self.store.write_alarm(AlarmWrite::Hours(some.to_vec())).await;
+            }
         }
         self.store_found().await;
         let _ = self.store.write_alarm(AlarmWrite::Wake(now_unix())).await;

@@ -18,6 +18,7 @@ pub use outbox::{Due, Fate, Settled, Waiting};
 pub use read::{AlarmCounts, DeadLetter, OutboxState};
 
 use crate::alarm::absence::Finding;
+use crate::alarm::hours::Hours;
 
 /// Most open alarms of a device: one more is counted, not kept.
 pub const MAX_OPEN: usize = 500;
@@ -54,6 +55,8 @@ pub enum AlarmWrite {
     Monitor(DeviceId, Profile, String),
     /// Its goodbye.
     Leaving(DeviceId, Leaving),
+    /// When desktops are usually on.
+    Hours(Vec<(DeviceId, Hours)>),
     /// A device whose silence is not watched any more.
     Forget(DeviceId),
     /// What became of deliveries.
@@ -77,6 +80,16 @@ pub(super) async fn apply(tx: &mut Transaction<'_, Any>, write: &AlarmWrite) -> 
         AlarmWrite::Leaving(device, why) => sqlx::query("UPDATE monitors SET leaving = $1 WHERE device = $2")
             .bind(leaving_name(*why))
             .bind(device.to_string()),
+        AlarmWrite::Hours(learned) => {
+            for (device, hours) in learned {
+                sqlx::query("UPDATE monitors SET hours = $1 WHERE device = $2")
+                    .bind(hours.to_text())
+                    .bind(device.to_string())
+                    .execute(&mut **tx)
+                    .await?;
+            }
+            return Ok(());
+        }
         AlarmWrite::Forget(device) => {
             sqlx::query("DELETE FROM monitors WHERE device = $1").bind(device.to_string())
         }

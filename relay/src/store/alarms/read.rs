@@ -12,6 +12,7 @@ use sqlx::any::AnyRow;
 
 use super::{leaving, profile, severity_number};
 use crate::alarm::absence::{OFFLINE, OUTAGE, Remembered};
+use crate::alarm::hours::Hours;
 use crate::alarm::{Alarm, Kind, LogEntry, Noted};
 use crate::notify::Notice;
 use crate::store::codec::{from_big, from_text, parse, to_big};
@@ -280,8 +281,9 @@ impl Reader {
                 _ => {}
             }
         }
-        let rows =
-            sqlx::query("SELECT device, profile, site, leaving FROM monitors").fetch_all(self.pool()).await?;
+        let rows = sqlx::query("SELECT device, profile, site, leaving, hours FROM monitors")
+            .fetch_all(self.pool())
+            .await?;
         let remembered = rows
             .iter()
             .map(|row| {
@@ -294,6 +296,7 @@ impl Reader {
                     site: row.try_get("site")?,
                     leaving,
                     alarm: offline.get(&device).copied(),
+                    hours: Hours::from_text(&row.try_get::<String, _>("hours")?),
                 })
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
