@@ -14,7 +14,7 @@ use nearhand_shared::transport::lines;
 use super::console::{Console, Next};
 use super::run::stop_signal;
 use crate::home::{Enrolment, Home};
-use crate::local::client::{CallError, LocalClient};
+use nearhand_shared::transport::local::{CallError, LocalClient};
 use crate::local::server::Door;
 use crate::service::Service;
 
@@ -56,7 +56,7 @@ async fn wait_for_relay(service: &Service) {
 }
 
 async fn attend(home: &Home, no_code: bool) -> anyhow::Result<ExitCode> {
-    let mut agent = LocalClient::connect(home).await?;
+    let mut agent = local::call(home).await?;
     agent.ask(Verb::Watch).await?;
     let Reply::Status(status) = agent.ask(Verb::Status).await? else { anyhow::bail!("no status") };
     let mut console = Console::default();

@@ -11,7 +11,7 @@ use nearhand_shared::message::local::{
     Choice, Code, ConsentRequest, Event, Mark, Reply, Session, Status, Verb, Window,
 };
 
-use crate::local::client::CallError;
+use nearhand_shared::transport::local::CallError;
 use crate::policy::parse_duration;
 
 /// The prompt's state.

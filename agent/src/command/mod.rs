@@ -136,7 +136,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         return NOT_ENROLLED;
     }
     match error.downcast_ref() {
-        Some(crate::local::client::CallError::NotRunning { .. }) => NOT_RUNNING,
+        Some(nearhand_shared::transport::local::CallError::NotRunning { .. }) => NOT_RUNNING,
         _ => 1,
     }
 }

@@ -1,5 +1,18 @@
-//! The local interface on this machine: the agent's side ([`server`]) and that of its own commands
-//! ([`client`]). The messages are `nearhand_shared::message::local`.
+//! The local interface on this machine: the agent's side ([`server`]), and the way of its own commands to it. The
+//! messages are `nearhand_shared::message::local`.
 
-pub(crate) mod client;
 pub(crate) mod server;
+
+use nearhand_shared::transport::local::{CallError, LocalClient};
+
+use crate::home::Home;
+
+/// Connects to the agent of this directory, or else to the one that runs as a service and lets this user in.
+///
+/// # Errors
+/// [`CallError::NotRunning`].
+pub(crate) async fn call(home: &Home) -> Result<LocalClient, CallError> {
+    let service = Home::service_socket();
+    let others: &[&std::path::Path] = if home.is_default() { &[service.as_path()] } else { &[] };
+    LocalClient::connect(&home.socket(), others).await
+}
