@@ -14,9 +14,10 @@ use nearhand_shared::transport::lines;
 use super::console::{Console, Next};
 use super::run::stop_signal;
 use crate::home::{Enrolment, Home};
-use nearhand_shared::transport::local::{CallError, LocalClient};
+use crate::local;
 use crate::local::server::Door;
 use crate::service::Service;
+use nearhand_shared::transport::local::{CallError, LocalClient};
 
 /// For one-off help.
 #[derive(Debug, Args)]

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use nearhand_shared::grant::{Capabilities, Capability};
 use nearhand_shared::id::SessionId;
 use nearhand_shared::message::local::{
-    Choice, Code, ConsentRequest, Event, Mark, Reply, Session, Status, Verb, Window,
+    Choice, Code, ConsentRequest, Event, Help, Mark, Reply, Session, Status, Verb, Window,
 };
 
-use nearhand_shared::transport::local::CallError;
 use crate::policy::parse_duration;
+use nearhand_shared::transport::local::CallError;
 
 /// The prompt's state.
 #[derive(Debug, Default)]
@@ -132,6 +132,10 @@ impl Console {
                 println!("The session is over: {why}.");
             }
             Event::Notice(text) => println!("! {text}"),
+            Event::Did { deed, .. } => println!("· {}", deed.act),
+            // Said by what was done.
+            Event::Paused { .. } | Event::Resumed { .. } => {}
+            Event::Help(help) => help_in_words(&help),
         }
         None
     }
@@ -268,6 +272,25 @@ impl Console {
 
 fn capabilities(list: &str) -> Result<Capabilities, String> {
     list.split(',').map(str::parse::<Capability>).collect::<Result<_, _>>().map_err(|e| e.to_string())
+}
+
+/// How the help that was asked for stands.
+fn help_in_words(help: &Help) {
+    match help {
+        Help::None => println!("No help is asked for."),
+        Help::Sending => println!("Your request for help is sent as soon as the relay is connected."),
+        Help::Waiting { number, ahead: 0, .. } => {
+            println!("Your request for help ({number}) is the next one.")
+        }
+        Help::Waiting { number, ahead, .. } => {
+            println!("Your request for help ({number}) waits; {ahead} before it.");
+        }
+        Help::Taken { number, technician } => {
+            println!("{technician:?} has your request for help ({number}).")
+        }
+        Help::Closed { number } => println!("Your request for help ({number}) is closed."),
+        Help::Refused(why) => println!("! Your request for help was not taken: {why}"),
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod rules;
 mod run;
 mod runbooks;
 mod simple;
+mod window;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +48,8 @@ enum Command {
     Enrol(enrol::EnrolArgs),
     /// Ask for help in this terminal: shows a support code, asks for your consent, chats
     Attend(attend::AttendArgs),
+    /// Ask for help in a window: support code, consent, chat; without an installed agent it brings its own
+    Window(window::WindowArgs),
     /// Show how things stand
     Status(simple::Output),
     /// Make a new support code
@@ -147,6 +150,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(Home::open(dir)?, args).await,
         Command::Enrol(args) => enrol::run(Home::open(dir)?, args).await,
         Command::Attend(args) => attend::run(dir, args).await,
+        Command::Window(args) => window::run(dir, args).await,
         Command::Status(output) => simple::status(&Home::open(dir)?, &output).await,
         Command::Code(output) => simple::code(&Home::open(dir)?, &output).await,
         Command::Stop => simple::stop(&Home::open(dir)?).await,
