@@ -280,13 +280,13 @@ fn help_in_words(help: &Help) {
         Help::None => println!("No help is asked for."),
         Help::Sending => println!("Your request for help is sent as soon as the relay is connected."),
         Help::Waiting { number, ahead: 0, .. } => {
-            println!("Your request for help ({number}) is the next one.")
+            println!("Your request for help ({number}) is the next one.");
         }
         Help::Waiting { number, ahead, .. } => {
             println!("Your request for help ({number}) waits; {ahead} before it.");
         }
         Help::Taken { number, technician } => {
-            println!("{technician:?} has your request for help ({number}).")
+            println!("{technician:?} has your request for help ({number}).");
         }
         Help::Closed { number } => println!("Your request for help ({number}) is closed."),
         Help::Refused(why) => println!("! Your request for help was not taken: {why}"),

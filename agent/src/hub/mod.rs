@@ -7,6 +7,7 @@
 mod chats;
 mod codes;
 mod deeds;
+mod help;
 mod pauses;
 mod pictures;
 mod presence;
@@ -40,6 +41,8 @@ use crate::desktop::protocol::OpenWindow;
 use crate::home::{Enrolment, Home, HomeError};
 use crate::runbook::Runbooks;
 use deeds::Kept;
+use help::Asked;
+pub(crate) use help::Wish;
 pub(crate) use pauses::Pause;
 use presence::{Told, Watchers};
 pub(crate) use presence::{Viewer, Watcher};
@@ -102,6 +105,7 @@ struct State {
     ended: VecDeque<Kept>,
     /// Who made the code that is shown.
     code_of: Option<u32>,
+    help: Asked,
     problem: Option<String>,
     /// The relay's clock minus ours, in milliseconds, as of the last welcome.
     clock_offset: i128,
@@ -133,6 +137,7 @@ impl Hub {
             watchers: Watchers::default(),
             ended: VecDeque::new(),
             code_of: None,
+            help: Asked::kept(home.wish()),
             problem: Some("not connected yet".to_owned()),
             clock_offset: 0,
         };

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nearhand_shared::id::SessionId;
+use nearhand_shared::message::help::Opinion;
 use nearhand_shared::message::local::{self, Alarm, Fix, MAX_ALARMS, MAX_FIXES, Reply, Verb};
 use nearhand_shared::message::session::Ended;
 use nearhand_shared::report::model::{CheckSet, Finding};
@@ -125,13 +127,22 @@ pub(super) async fn answer(hub: &Arc<Hub>, caller: Viewer, verb: Verb) -> Reply 
             |record| Reply::Record(Box::new(record)),
         ),
         Verb::Fixes => fixes(hub).await,
-        Verb::AskForHelp(_)
-        | Verb::WithdrawHelp
-        | Verb::Help
-        | Verb::Rate { .. }
-        | Verb::ReportSession { .. } => Reply::Refused("not taken yet".to_owned()),
+        Verb::AskForHelp(wanted) => {
+            hub.ask_for_help(caller, &wanted).await.map_or_else(|e| refused(&e), Reply::Help)
+        }
+        Verb::WithdrawHelp => hub.withdraw_help(caller).await.map_or_else(|e| refused(&e), |()| Reply::Done),
+        Verb::Help => Reply::Help(hub.help(caller)),
+        Verb::Rate { session, stars, comment } => {
+            opine(hub, caller, session, &Opinion::Rating { stars, comment }).await
+        }
+        Verb::ReportSession { session, text } => opine(hub, caller, session, &Opinion::Report { text }).await,
         Verb::RotateKey => control::rotate(hub).await.map_or_else(|e| refused(&e), |()| Reply::Done),
     }
+}
+
+async fn opine(hub: &Hub, caller: Viewer, session: SessionId, opinion: &Opinion) -> Reply {
+    let said = hub.opine(caller, session, opinion).await;
+    said.map_or_else(|error| Reply::Refused(error.to_string()), |()| Reply::Done)
 }
 
 /// Whether what a verb is about is the caller's own; what is somebody else's doesn't exist for them.

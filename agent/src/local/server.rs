@@ -204,7 +204,7 @@ async fn take_all(
         }
         match request.verb {
             Verb::WatchAsWindow => {
-                standing.window = call.process.and_then(|id| Start::of(id, call.caller.user))
+                standing.window = call.process.and_then(|id| Start::of(id, call.caller.user));
             }
             Verb::LeaveWindow => standing.window = None,
             _ => {}

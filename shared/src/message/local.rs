@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::alarm::Severity;
 use crate::grant::Capabilities;
 use crate::id::{SessionId, StreamId};
+pub use crate::message::help::{HelpWanted, MAX_HELP_TEXT, MAX_REACH_TEXT, Urgency};
 use crate::message::session::Granted;
 use crate::time::UnixMillis;
+use crate::wire::at_most;
 
 /// Largest frame on this channel, in bytes.
 pub const FRAME_LIMIT: usize = 64 * 1024;
@@ -142,34 +144,6 @@ pub const MAX_KEPT: usize = 8;
 pub const MAX_DEEDS: usize = 500;
 /// Most findings in one answer to [`Verb::Fixes`].
 pub const MAX_FIXES: usize = 3;
-/// Longest text of a person's about their trouble or a session, in characters.
-pub const MAX_HELP_TEXT: usize = 2_000;
-/// Longest text on how a person is reached, in characters.
-pub const MAX_REACH_TEXT: usize = 200;
-
-/// What a person asks for.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct HelpWanted {
-    /// What is the matter, at most [`MAX_HELP_TEXT`] characters.
-    pub what: String,
-    /// How urgent it is.
-    pub urgency: Urgency,
-    /// How they are reached, at most [`MAX_REACH_TEXT`] characters; may be empty.
-    pub reach: String,
-}
-
-/// How urgent help is, as its person sees it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Urgency {
-    /// It can wait.
-    CanWait,
-    /// Work goes on, badly.
-    Hampered,
-    /// Work has stopped.
-    Stopped,
-}
-
 /// How the help that was asked for stands.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Help {
@@ -227,6 +201,7 @@ pub struct Record {
     /// When and why it ended, in words; `None` while it is under way.
     pub ended: Option<(UnixMillis, String)>,
     /// The oldest first; as many of the newest as fit a frame, at most [`MAX_DEEDS`].
+    #[serde(deserialize_with = "at_most::<_, _, MAX_DEEDS>")]
     pub deeds: Vec<Deed>,
 }
 
@@ -404,7 +379,7 @@ pub enum Reply {
     /// What was done in a session.
     Record(Box<Record>),
     /// What was found, at most [`MAX_FIXES`], the worst first.
-    Fixes(Vec<Fix>),
+    Fixes(#[serde(deserialize_with = "at_most::<_, _, MAX_FIXES>")] Vec<Fix>),
     /// How the help that was asked for stands.
     Help(Help),
 }
