@@ -102,9 +102,11 @@ async fn attend(home: &Home, no_code: bool) -> anyhow::Result<ExitCode> {
 
 async fn ask(agent: &mut LocalClient, console: &mut Console, verb: Verb) -> anyhow::Result<()> {
     let (is_code, is_list) = (verb == Verb::NewCode, verb == Verb::Windows);
+    let thanks = matches!(verb, Verb::Rate { .. } | Verb::ReportSession { .. });
     match agent.ask(verb).await {
         reply if is_code => console.code(reply),
         reply if is_list => console.windows(reply),
+        Ok(_) if thanks => println!("Thank you; that was passed on."),
         Ok(_) => {}
         Err(CallError::Refused(why)) => println!("! {why}"),
         Err(error) => return Err(error.into()),

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program talks to people")]
 
 mod alarms;
+mod ask;
 mod attend;
 mod audit;
 mod console;
@@ -50,6 +51,8 @@ enum Command {
     Attend(attend::AttendArgs),
     /// Ask for help in a window: support code, consent, chat; without an installed agent it brings its own
     Window(window::WindowArgs),
+    /// Ask your organisation for help, and see how that stands
+    Ask(ask::AskArgs),
     /// Show how things stand
     Status(simple::Output),
     /// Make a new support code
@@ -151,6 +154,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Enrol(args) => enrol::run(Home::open(dir)?, args).await,
         Command::Attend(args) => attend::run(dir, args).await,
         Command::Window(args) => window::run(dir, args).await,
+        Command::Ask(args) => ask::run(&Home::open(dir)?, args).await,
         Command::Status(output) => simple::status(&Home::open(dir)?, &output).await,
         Command::Code(output) => simple::code(&Home::open(dir)?, &output).await,
         Command::Stop => simple::stop(&Home::open(dir)?).await,

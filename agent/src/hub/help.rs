@@ -21,8 +21,8 @@ pub(crate) struct Wish {
     pub(crate) id: u64,
     /// Whose; others at this machine don't see it.
     pub(crate) person: u32,
-    /// What they ask for.
-    pub(crate) wanted: HelpWanted,
+    /// What they ask for; `None`: no longer anything, and the relay is still to be told.
+    pub(crate) wanted: Option<HelpWanted>,
 }
 
 /// What is asked for, and how that stands.
@@ -35,7 +35,8 @@ pub(super) struct Asked {
 impl Asked {
     /// With what was kept from the last run.
     pub(super) fn kept(wish: Option<Wish>) -> Self {
-        let help = if wish.is_some() { Help::Sending } else { Help::None };
+        let open = wish.as_ref().is_some_and(|wish| wish.wanted.is_some());
+        let help = if open { Help::Sending } else { Help::None };
         Self { wish, help }
     }
 }
@@ -67,7 +68,7 @@ impl Hub {
     /// A person asks for help. It is sent now, or as soon as the relay is connected.
     pub(crate) async fn ask_for_help(&self, viewer: Viewer, wanted: &HelpWanted) -> Result<Help, HelpError> {
         let wanted = wanted.safe().ok_or(HelpError::Empty)?;
-        let wish = Wish { id: OsRng.next_u64(), person: viewer.user, wanted };
+        let wish = Wish { id: OsRng.next_u64(), person: viewer.user, wanted: Some(wanted) };
         self.home.save_wish(Some(&wish))?;
         {
             let mut state = self.state();
@@ -89,9 +90,12 @@ impl Hub {
     pub(crate) async fn send_wish(&self, relay: &RelayConnection) {
         let Some(wish) = self.state().help.wish.clone() else { return };
         if !relay.relay_reads(Program::HELP) {
-            return self.stands(&wish, Help::Refused(HelpError::OldRelay.to_string()));
+            // It never had it, so there is nothing to take back either.
+            let refused = Help::Refused(HelpError::OldRelay.to_string());
+            return self.stands(&wish, if wish.wanted.is_some() { refused } else { Help::None });
         }
-        match relay.ask(&Request::AskForHelp { wish: wish.id, wanted: wish.wanted.clone() }).await {
+        let Some(wanted) = wish.wanted.clone() else { return self.send_withdrawal(relay, &wish).await };
+        match relay.ask(&Request::AskForHelp { wish: wish.id, wanted }).await {
             Ok(Reply::Help(place)) => self.stands(&wish, of(place)),
             Ok(_) => {}
             Err(RelayError::Refused(refusal)) => self.stands(&wish, Help::Refused(refusal.to_string())),
@@ -100,14 +104,22 @@ impl Hub {
         }
     }
 
+    async fn send_withdrawal(&self, relay: &RelayConnection, wish: &Wish) {
+        match relay.ask(&Request::WithdrawHelp).await {
+            Ok(_) => self.stands(wish, Help::None),
+            // Sent again at the next connection.
+            Err(error) => tracing::warn!(error = chain(&error), "the relay still thinks that help is wanted"),
+        }
+    }
+
     /// The relay says where the person stands now.
     pub(crate) fn help_moved(&self, place: Place) {
-        let Some(wish) = self.state().help.wish.clone() else { return };
+        let Some(wish) = self.state().help.wish.clone().filter(|wish| wish.wanted.is_some()) else { return };
         self.stands(&wish, of(place));
     }
 
     fn stands(&self, wish: &Wish, help: Help) {
-        let over = matches!(help, Help::Closed { .. });
+        let over = matches!(help, Help::Closed { .. } | Help::None);
         let mut state = self.state();
         if state.help.wish.as_ref() != Some(wish) {
             // Another was made meanwhile; its own answer comes.
@@ -133,25 +145,25 @@ impl Hub {
         }
     }
 
-    /// They want no help any more.
+    /// They want no help any more. The relay learns it now, or as soon as it is connected.
     pub(crate) async fn withdraw_help(&self, viewer: Viewer) -> Result<(), HelpError> {
+        let Some(wish) = self.state().help.wish.clone().filter(|wish| viewer.sees(Some(wish.person))) else {
+            // What is over is no longer shown either.
+            self.state().help.help = Help::None;
+            return Ok(());
+        };
+        let wish = Wish { wanted: None, ..wish };
+        self.home.save_wish(Some(&wish))?;
         {
             let mut state = self.state();
-            if state.help.wish.as_ref().is_some_and(|wish| !viewer.sees(Some(wish.person))) {
-                return Ok(());
-            }
-            state.help = Asked::kept(None);
+            state.help.wish = Some(wish.clone());
+            state.help.help = Help::None;
         }
-        self.home.save_wish(None)?;
-        self.tell_to(Some(viewer.user), Event::Help(Help::None));
-        match self.relay() {
-            Some(relay) if relay.relay_reads(Program::HELP) => {
-                relay.ask(&Request::WithdrawHelp).await?;
-                Ok(())
-            }
-            Some(_) => Ok(()),
-            None => Err(HelpError::NoRelay),
+        self.tell_to(Some(wish.person), Event::Help(Help::None));
+        if let Some(relay) = self.relay() {
+            self.send_wish(&relay).await;
         }
+        Ok(())
     }
 
     /// What they think of a session of theirs that is over.

@@ -75,6 +75,8 @@ pub(crate) struct Live {
     pub(crate) recorded: (u32, bool),
     /// The window that may be seen, while that is granted.
     pub(crate) aim: watch::Sender<Option<Aim>>,
+    /// Why it was stopped at this device, in words.
+    pub(crate) ending: Option<String>,
     /// The window that is being seen, in words.
     pub(crate) window: Option<String>,
 }
@@ -145,6 +147,8 @@ impl Hub {
         state.arriving.remove(&session);
         let open = state.consent.end(session);
         let Some(live) = state.sessions.remove(&session) else { return };
+        // What was done here says more than how the other end was told of it.
+        let why = live.ending.as_deref().unwrap_or(why);
         // It is over either way; the log's own notice has told the person if this could not be written.
         let _ = state.audit(&live.technician.actor(), "session.end", Some(session), why.to_owned());
         state.keep_record(session, &live, Self::now(), why);
@@ -219,7 +223,10 @@ impl Hub {
     /// Ends a session from this side.
     pub(crate) fn end_session(&self, session: SessionId, ended: Ended, why: &str) {
         let mut state = self.state();
-        let Some(live) = state.sessions.get(&session) else { return };
+        let Some(live) = state.sessions.get_mut(&session) else { return };
+        if ended == Ended::Stopped {
+            live.ending.get_or_insert_with(|| why.to_owned());
+        }
         // Grants go first, at once; the task then closes the connection.
         let _ = live.granted.send_replace(Capabilities::NONE);
         let inbox = live.inbox.clone();

@@ -69,7 +69,9 @@ impl Start {
 fn language(arguments: &[OsString]) -> Option<String> {
     let mut rest = arguments.iter().skip_while(|argument| *argument != "--lang").skip(1);
     let language = rest.next()?.to_str()?;
-    let plain = language.len() <= 8 && language.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let plain = language.len() <= 8
+        && language.starts_with(|c: char| c.is_ascii_alphabetic())
+        && language.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     plain.then(|| language.to_owned())
 }
 

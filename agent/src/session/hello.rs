@@ -249,6 +249,7 @@ fn begin(
         recorded: (0, false),
         aim: watch::channel(None).0,
         window: None,
+        ending: None,
     };
     hub.begin_session(session, live)
 }

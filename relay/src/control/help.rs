@@ -14,8 +14,8 @@ use crate::admission::Caller;
 use crate::registry::PeerId;
 use crate::store::{Applied, Asking, HelpWrite, Write};
 
-/// How many who wait learn at once that they moved up.
-const MOVED_UP: usize = 50;
+/// So many of those who come next learn at once that their place has changed; others when they ask.
+const FIRST: usize = 50;
 
 fn invalid(what: &str) -> Refusal {
     Refusal::Invalid { what: what.to_owned() }
@@ -35,16 +35,13 @@ impl Control {
             Caller::Guest(name) => name.to_string(),
             caller => caller.verified().map(|who| who.invite.name.clone()).unwrap_or_default(),
         };
-        let before = self.store.reader().help_of(&id).await.map_err(storage)?;
         let event = event(&peer.actor(), "help.asked", None, wanted.urgency.in_words());
         let asking = Asking { peer: id, wish, name, wanted, at: now_unix() };
         let write = Write::Help(Box::new(HelpWrite::Ask(Box::new(asking))));
         match self.store.write_audited(write, vec![event]).await.map_err(storage)? {
             Applied::Number(number) => {
-                // The one before made room for those who wait behind it.
-                if before.is_some_and(|before| before != number) {
-                    self.moved_up().await;
-                }
+                // It may be more urgent than others, or have taken the place of one that was.
+                self.moved().await;
                 self.place(number).await.map(|(_, place)| Reply::Help(place))
             }
             Applied::Done | Applied::Conflict => Err(Refusal::Full { what: "requests for help".to_owned() }),
@@ -56,7 +53,7 @@ impl Control {
         let event = event(&peer.actor(), "help.withdrawn", None, "");
         let write = Write::Help(Box::new(HelpWrite::Withdraw(id, now_unix())));
         self.store.write_audited(write, vec![event]).await.map_err(storage)?;
-        self.moved_up().await;
+        self.moved().await;
         Ok(Reply::Done)
     }
 
@@ -96,7 +93,7 @@ impl Control {
         let (of, place) = self.place(number).await?;
         // Who asked reads it; an agent that was replaced by an older one passes it over.
         self.tell(&of, &Push::Help(place));
-        self.moved_up().await;
+        self.moved().await;
         Ok(Reply::Done)
     }
 
@@ -105,9 +102,9 @@ impl Control {
     }
 
     /// Tells those who wait where they stand now.
-    async fn moved_up(&self) {
+    async fn moved(&self) {
         // A reader that fails is known to the store's health; they learn it when they ask again.
-        let Ok(waiting) = self.store.reader().help_queue(false, MOVED_UP).await else { return };
+        let Ok(waiting) = self.store.reader().help_queue(false, FIRST).await else { return };
         for (peer, entry) in waiting.into_iter().filter(|(_, entry)| entry.taken.is_none()) {
             if self.state().registry.is_online(&peer)
                 && let Ok((_, place)) = self.place(entry.number).await

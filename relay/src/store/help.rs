@@ -267,18 +267,6 @@ impl Reader {
         Ok(Some((peer, place)))
     }
 
-    /// The number of what a peer has open.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn help_of(&self, peer: &PeerId) -> Result<Option<u64>, StoreError> {
-        let row: Option<(i64,)> = sqlx::query_as("SELECT number FROM help WHERE peer = $1 AND closed_at = 0")
-            .bind(peer.to_string())
-            .fetch_optional(self.pool())
-            .await?;
-        Ok(row.map(|(number,)| from_big(number)))
-    }
-
     async fn ahead(&self, number: u64, of: Urgency) -> Result<u32, StoreError> {
         let urgency = urgency_number(of);
         let (count,): (i64,) = sqlx::query_as(
