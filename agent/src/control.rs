@@ -72,6 +72,7 @@ async fn connect(hub: &Arc<Hub>) -> Result<RelayConnection, RelayError> {
             _ => hub.cancel_code("the relay was restarted and could not keep it; make a new one"),
         }
     }
+    hub.send_wish(&connection).await;
     Ok(connection)
 }
 
@@ -127,6 +128,7 @@ fn take(hub: &Arc<Hub>, push: Push) -> PushReply {
             hub.end_session(session, ended, "the relay closed the path");
         }
         Push::Goodbye { .. } => {}
+        Push::Help(place) => hub.help_moved(place),
     }
     PushReply::Done
 }

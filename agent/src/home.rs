@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::hub::Wish;
 use crate::policy::{self, Policy, PolicyError};
 
 /// Most technicians remembered; beyond it everybody is a first contact again.
@@ -250,6 +251,25 @@ impl Home {
             self.save("technicians", known)
         } else {
             self.save("technicians", &BTreeSet::<TechnicianId>::new())
+        }
+    }
+
+    /// What a person here asked for and is not over, if it can be read: losing it is no reason to refuse to start.
+    pub(crate) fn wish(&self) -> Option<Wish> {
+        self.load("help").unwrap_or_else(|error| {
+            tracing::warn!(%error, "the request for help is not sent again");
+            None
+        })
+    }
+
+    pub(crate) fn save_wish(&self, wish: Option<&Wish>) -> Result<(), HomeError> {
+        if let Some(wish) = wish {
+            return self.save("help", wish);
+        }
+        let path = self.at("help");
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(HomeError::Io { path, source }),
+            _ => Ok(()),
         }
     }
 

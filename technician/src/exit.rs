@@ -200,6 +200,7 @@ impl ExitCode {
             | R::OldList
             | R::NoSuchAlarm
             | R::NoSuchWindow
+            | R::NoSuchHelp
             | R::ForeignStream
             | R::Invalid { .. }
             | R::TooMany { .. } => Self::Refused,

@@ -181,6 +181,8 @@ pub const DECODERS: &[Decoder] = &[
     wire::<local::Event>(Local, "local-event"),
     wire::<local::Code>(Local, "local-code"),
     wire::<local::Mark>(Local, "local-mark"),
+    wire::<local::Act>(Local, "local-act"),
+    wire::<local::Help>(Local, "local-help"),
     entry(Strings, "string-claim", entries::invitation::<ClaimString>),
     entry(Strings, "string-invite", entries::invitation::<InviteString>),
     entry(Strings, "string-enrol", entries::invitation::<EnrolmentString>),

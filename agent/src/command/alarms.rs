@@ -7,10 +7,10 @@ use nearhand_shared::message::local::{Alarm, Alarms, Reply, Verb};
 
 use super::simple::Output;
 use crate::home::Home;
-use crate::local::client::LocalClient;
+use crate::local;
 
 pub(crate) async fn run(home: &Home, output: &Output) -> anyhow::Result<ExitCode> {
-    let reply = LocalClient::connect(home).await?.ask(Verb::Alarms).await?;
+    let reply = local::call(home).await?.ask(Verb::Alarms).await?;
     let Reply::Alarms(alarms) = reply else { anyhow::bail!("the agent answered something else") };
     if output.json {
         println!("{}", serde_json::to_string_pretty(&alarms)?);

@@ -14,9 +14,10 @@ use nearhand_shared::transport::lines;
 use super::console::{Console, Next};
 use super::run::stop_signal;
 use crate::home::{Enrolment, Home};
-use crate::local::client::{CallError, LocalClient};
+use crate::local;
 use crate::local::server::Door;
 use crate::service::Service;
+use nearhand_shared::transport::local::{CallError, LocalClient};
 
 /// For one-off help.
 #[derive(Debug, Args)]
@@ -56,7 +57,7 @@ async fn wait_for_relay(service: &Service) {
 }
 
 async fn attend(home: &Home, no_code: bool) -> anyhow::Result<ExitCode> {
-    let mut agent = LocalClient::connect(home).await?;
+    let mut agent = local::call(home).await?;
     agent.ask(Verb::Watch).await?;
     let Reply::Status(status) = agent.ask(Verb::Status).await? else { anyhow::bail!("no status") };
     let mut console = Console::default();
@@ -101,9 +102,11 @@ async fn attend(home: &Home, no_code: bool) -> anyhow::Result<ExitCode> {
 
 async fn ask(agent: &mut LocalClient, console: &mut Console, verb: Verb) -> anyhow::Result<()> {
     let (is_code, is_list) = (verb == Verb::NewCode, verb == Verb::Windows);
+    let thanks = matches!(verb, Verb::Rate { .. } | Verb::ReportSession { .. });
     match agent.ask(verb).await {
         reply if is_code => console.code(reply),
         reply if is_list => console.windows(reply),
+        Ok(_) if thanks => println!("Thank you; that was passed on."),
         Ok(_) => {}
         Err(CallError::Refused(why)) => println!("! {why}"),
         Err(error) => return Err(error.into()),

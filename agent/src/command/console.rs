@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use nearhand_shared::grant::{Capabilities, Capability};
 use nearhand_shared::id::SessionId;
 use nearhand_shared::message::local::{
-    Choice, Code, ConsentRequest, Event, Mark, Reply, Session, Status, Verb, Window,
+    Choice, Code, ConsentRequest, Event, Help, Mark, Reply, Session, Status, Verb, Window,
 };
 
-use crate::local::client::CallError;
 use crate::policy::parse_duration;
+use nearhand_shared::transport::local::CallError;
 
 /// The prompt's state.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub(crate) struct Console {
     sessions: BTreeMap<SessionId, Session>,
     /// The session that was spoken to last.
     current: Option<SessionId>,
+    /// The session that ended last.
+    ended: Option<SessionId>,
     /// The windows as they were listed last: the person's numbers for them count from 1.
     windows: Vec<Window>,
 }
@@ -43,7 +45,10 @@ const HELP: &str = "\
   /windows                     the list of windows again
   /more 15m                    give more time for what is granted
   /take CAPABILITY[,…]         take back something that is granted
+  /pause, /resume              nothing is seen or done for a while; it goes on
   /stop                        end the session at once
+  /rate 5 [WORDS]              after a session: how good it was, from 1 to 5
+  /report WORDS                after a session: tell the administrators what was wrong
   /code                        a new support code
   /quit                        end everything and leave
   anything else                is said to the technician";
@@ -130,8 +135,14 @@ impl Console {
                 self.sessions.remove(&session);
                 self.requests.retain(|_, r| r.session != session);
                 println!("The session is over: {why}.");
+                println!("How was it? /rate 1 to /rate 5; /report WORDS if something was wrong.");
+                self.ended = Some(session);
             }
             Event::Notice(text) => println!("! {text}"),
+            Event::Did { deed, .. } => println!("· {}", deed.act),
+            // Said by what was done.
+            Event::Paused { .. } | Event::Resumed { .. } => {}
+            Event::Help(help) => help_in_words(&help),
         }
         None
     }
@@ -196,11 +207,35 @@ impl Console {
             "/take" => self.in_session(|session, _| {
                 Ok(Verb::Revoke { session, capabilities: capabilities(rest.trim())? })
             }),
+            "/pause" => self.in_session(|session, _| Ok(Verb::Pause { session })),
+            "/resume" => self.in_session(|session, _| Ok(Verb::Resume { session })),
+            "/rate" | "/report" => self.opine(word, rest.trim()),
             _ if word.starts_with('/') => {
                 println!("There is no command {word}. Type ? for help.");
                 Next::Wait
             }
             _ => self.in_session(|session, _| Ok(Verb::Say { session, text: line.to_owned() })),
+        }
+    }
+
+    /// What they think of the session that ended last.
+    fn opine(&self, word: &str, rest: &str) -> Next {
+        let Some(session) = self.ended else {
+            println!("No session has ended yet.");
+            return Next::Wait;
+        };
+        if word == "/report" {
+            return Next::Ask(Verb::ReportSession { session, text: rest.to_owned() });
+        }
+        let (stars, comment) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        match stars.parse() {
+            Ok(stars) if (1..=5).contains(&stars) => {
+                Next::Ask(Verb::Rate { session, stars, comment: comment.trim().to_owned() })
+            }
+            _ => {
+                println!("Say how good it was from 1 to 5, such as: /rate 4 quick and friendly");
+                Next::Wait
+            }
         }
     }
 
@@ -268,6 +303,25 @@ impl Console {
 
 fn capabilities(list: &str) -> Result<Capabilities, String> {
     list.split(',').map(str::parse::<Capability>).collect::<Result<_, _>>().map_err(|e| e.to_string())
+}
+
+/// How the help that was asked for stands.
+pub(super) fn help_in_words(help: &Help) {
+    match help {
+        Help::None => println!("No help is asked for."),
+        Help::Sending => println!("Your request for help is sent as soon as the relay is connected."),
+        Help::Waiting { number, ahead: 0, .. } => {
+            println!("Your request for help ({number}) is the next one.");
+        }
+        Help::Waiting { number, ahead, .. } => {
+            println!("Your request for help ({number}) waits; {ahead} before it.");
+        }
+        Help::Taken { number, technician } => {
+            println!("{technician:?} has your request for help ({number}).");
+        }
+        Help::Closed { number } => println!("Your request for help ({number}) is closed."),
+        Help::Refused(why) => println!("! Your request for help was not taken: {why}"),
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program talks to people")]
 
 mod alarms;
+mod ask;
 mod attend;
 mod audit;
 mod console;
@@ -13,6 +14,7 @@ mod rules;
 mod run;
 mod runbooks;
 mod simple;
+mod window;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +49,10 @@ enum Command {
     Enrol(enrol::EnrolArgs),
     /// Ask for help in this terminal: shows a support code, asks for your consent, chats
     Attend(attend::AttendArgs),
+    /// Ask for help in a window: support code, consent, chat; without an installed agent it brings its own
+    Window(window::WindowArgs),
+    /// Ask your organisation for help, and see how that stands
+    Ask(ask::AskArgs),
     /// Show how things stand
     Status(simple::Output),
     /// Make a new support code
@@ -136,7 +142,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         return NOT_ENROLLED;
     }
     match error.downcast_ref() {
-        Some(crate::local::client::CallError::NotRunning { .. }) => NOT_RUNNING,
+        Some(nearhand_shared::transport::local::CallError::NotRunning { .. }) => NOT_RUNNING,
         _ => 1,
     }
 }
@@ -147,6 +153,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(Home::open(dir)?, args).await,
         Command::Enrol(args) => enrol::run(Home::open(dir)?, args).await,
         Command::Attend(args) => attend::run(dir, args).await,
+        Command::Window(args) => window::run(dir, args).await,
+        Command::Ask(args) => ask::run(&Home::open(dir)?, args).await,
         Command::Status(output) => simple::status(&Home::open(dir)?, &output).await,
         Command::Code(output) => simple::code(&Home::open(dir)?, &output).await,
         Command::Stop => simple::stop(&Home::open(dir)?).await,

@@ -6,7 +6,7 @@ use clap::Args;
 use nearhand_shared::message::local::{Reply, Status, Verb};
 
 use crate::home::Home;
-use crate::local::client::LocalClient;
+use crate::local;
 
 /// How the answer is printed.
 #[derive(Debug, Args)]
@@ -17,7 +17,7 @@ pub(crate) struct Output {
 }
 
 pub(crate) async fn status(home: &Home, output: &Output) -> anyhow::Result<ExitCode> {
-    let reply = LocalClient::connect(home).await?.ask(Verb::Status).await?;
+    let reply = local::call(home).await?.ask(Verb::Status).await?;
     let Reply::Status(status) = reply else { anyhow::bail!("the agent answered something else") };
     if output.json {
         println!("{}", serde_json::to_string_pretty(&status)?);
@@ -49,7 +49,7 @@ fn print_status(status: &Status) {
 }
 
 pub(crate) async fn code(home: &Home, output: &Output) -> anyhow::Result<ExitCode> {
-    let reply = LocalClient::connect(home).await?.ask(Verb::NewCode).await?;
+    let reply = local::call(home).await?.ask(Verb::NewCode).await?;
     let Reply::Code(code) = reply else { anyhow::bail!("the agent answered something else") };
     if output.json {
         println!("{}", serde_json::to_string(&code)?);
@@ -60,13 +60,13 @@ pub(crate) async fn code(home: &Home, output: &Output) -> anyhow::Result<ExitCod
 }
 
 pub(crate) async fn stop(home: &Home) -> anyhow::Result<ExitCode> {
-    LocalClient::connect(home).await?.ask(Verb::StopAll).await?;
+    local::call(home).await?.ask(Verb::StopAll).await?;
     println!("All sessions are ended.");
     Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) async fn rotate(home: &Home) -> anyhow::Result<ExitCode> {
-    LocalClient::connect(home).await?.ask(Verb::RotateKey).await?;
+    local::call(home).await?.ask(Verb::RotateKey).await?;
     println!("This device has a new key; the old one no longer counts.");
     Ok(ExitCode::SUCCESS)
 }

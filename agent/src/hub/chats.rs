@@ -43,12 +43,13 @@ impl Hub {
             // The conversation matters more than its record.
             tracing::warn!(%session, %error, "a chat message could not be kept");
         }
-        self.tell(Event::Chat { session, line: line.clone() });
+        self.tell_chat(session, line.clone());
     }
 
     /// Our own message has a new mark.
     pub(crate) fn tell_chat(&self, session: SessionId, line: ChatLine) {
-        self.tell(Event::Chat { session, line });
+        let person = self.state().person(session);
+        self.tell_to(person, Event::Chat { session, line });
     }
 
     fn keep(&self, session: SessionId, line: &ChatLine) -> std::io::Result<()> {

@@ -11,7 +11,7 @@ use nearhand_shared::transport::control::RelayError;
 use rand_core::OsRng;
 use zeroize::Zeroizing;
 
-use super::{Hub, State};
+use super::{Hub, State, Viewer};
 use crate::code::{Generation, LockedOut};
 
 /// Why there is no new support code.
@@ -29,8 +29,8 @@ pub(crate) enum NewCodeError {
 }
 
 impl Hub {
-    /// Makes and shows a new support code; the one before is void.
-    pub(crate) async fn new_code(&self) -> Result<Code, NewCodeError> {
+    /// Makes and shows a new support code; the one before is void, also if it was somebody else's.
+    pub(crate) async fn new_code(&self, viewer: Viewer) -> Result<Code, NewCodeError> {
         self.state().codes.may_make(Instant::now())?;
         let relay = self.relay().ok_or_else(|| {
             NewCodeError::NoRelay(self.state().problem.clone().unwrap_or_else(|| "try again".to_owned()))
@@ -42,7 +42,12 @@ impl Hub {
         let mut state = self.state();
         state.codes.show(now, SupportCode::generate(routing, &mut OsRng));
         let code = state.code(now);
+        let before = state.code_of.replace(viewer.user);
         drop(state);
+        if before.is_some_and(|before| before != viewer.user) {
+            let why = "somebody else at this machine made a new one".to_owned();
+            self.tell_to(before, Event::CodeGone { why });
+        }
         self.wake();
         code.ok_or_else(|| NewCodeError::NoRelay("the code has expired already".to_owned()))
     }
@@ -57,6 +62,16 @@ impl Hub {
         if self.state().codes.cancel() {
             self.code_gone(why);
         }
+    }
+
+    /// Whether the code that is shown is that person's, or there is none.
+    pub(crate) fn code_is_theirs(&self, viewer: Viewer) -> bool {
+        viewer.sees(self.state().code_of)
+    }
+
+    /// Who made the code that is shown.
+    pub(crate) fn code_of(&self) -> Option<u32> {
+        self.state().code_of
     }
 
     /// Begins a proof of the code: its password, and what to end the proof with.
@@ -97,7 +112,8 @@ impl Hub {
     }
 
     pub(super) fn code_gone(&self, why: &str) {
-        self.tell(Event::CodeGone { why: why.to_owned() });
+        let person = self.state().code_of.take();
+        self.tell_to(person, Event::CodeGone { why: why.to_owned() });
         self.wake();
         if let Some(relay) = self.relay() {
             tokio::spawn(async move {

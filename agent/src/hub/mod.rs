@@ -6,11 +6,15 @@
 
 mod chats;
 mod codes;
+mod deeds;
+mod help;
+mod pauses;
 mod pictures;
+mod presence;
 mod sessions;
 mod windows;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -22,7 +26,7 @@ use nearhand_shared::grant::{Capabilities, Capability};
 use nearhand_shared::id::{DeviceId, SessionId, TechnicianId};
 use nearhand_shared::identity::{SecretKey, Signed};
 use nearhand_shared::message::control::DeviceFacts;
-use nearhand_shared::message::local::{Event, Status};
+use nearhand_shared::message::local::{Act, Event, Status};
 use nearhand_shared::message::session::{Ended, Refusal};
 use nearhand_shared::text;
 use nearhand_shared::time::UnixMillis;
@@ -36,6 +40,12 @@ use crate::consent::{Change, Consent};
 use crate::desktop::protocol::OpenWindow;
 use crate::home::{Enrolment, Home, HomeError};
 use crate::runbook::Runbooks;
+use deeds::Kept;
+use help::Asked;
+pub(crate) use help::Wish;
+pub(crate) use pauses::Pause;
+use presence::{Told, Watchers};
+pub(crate) use presence::{Viewer, Watcher};
 pub(crate) use sessions::{Live, Technician, ToSession};
 pub(crate) use windows::in_words;
 
@@ -55,15 +65,15 @@ pub(crate) const MAX_SESSIONS: usize = 8;
 const EVENTS: usize = 256;
 /// A clock this far from the relay's is not trusted for validity, and nothing is granted unattended.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(24 * 3600);
-/// A session by support code ends when nobody at the device has watched for this long.
-const UNWATCHED_FOR: Duration = Duration::from_secs(10);
 
 /// The agent's shared state.
 pub(crate) struct Hub {
     pub(crate) home: Home,
     pub(crate) facts: DeviceFacts,
     state: Mutex<State>,
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<Told>,
+    /// One look at what a person can mend themselves at a time.
+    pub(crate) looking: tokio::sync::Semaphore,
     /// The core's timers have changed.
     wake: Notify,
     relay: watch::Sender<Option<RelayConnection>>,
@@ -90,8 +100,12 @@ struct State {
     audit: AuditLog,
     /// What a person was last shown to choose a window from.
     windows: Vec<OpenWindow>,
-    watchers: usize,
-    unwatched_since: Option<Instant>,
+    watchers: Watchers,
+    /// Sessions that are over, the oldest first.
+    ended: VecDeque<Kept>,
+    /// Who made the code that is shown.
+    code_of: Option<u32>,
+    help: Asked,
     problem: Option<String>,
     /// The relay's clock minus ours, in milliseconds, as of the last welcome.
     clock_offset: i128,
@@ -120,8 +134,10 @@ impl Hub {
             known: home.known_technicians()?,
             audit,
             windows: Vec::new(),
-            watchers: 0,
-            unwatched_since: None,
+            watchers: Watchers::default(),
+            ended: VecDeque::new(),
+            code_of: None,
+            help: Asked::kept(home.wish()),
             problem: Some("not connected yet".to_owned()),
             clock_offset: 0,
         };
@@ -132,6 +148,7 @@ impl Hub {
             facts,
             state: Mutex::new(state),
             events: broadcast::channel(EVENTS).0,
+            looking: tokio::sync::Semaphore::new(1),
             wake: Notify::new(),
             relay: watch::channel(None).0,
             stop: watch::channel(false).0,
@@ -144,9 +161,15 @@ impl Hub {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells everybody who watches.
     fn tell(&self, event: Event) {
+        self.tell_to(None, event);
+    }
+
+    /// Tells who watches for that person; `None` for everybody.
+    fn tell_to(&self, person: Option<u32>, event: Event) {
         // No watcher is no error.
-        let _ = self.events.send(event);
+        let _ = self.events.send(Told { person, event });
     }
 
     /// The device's key.
@@ -301,7 +324,7 @@ impl Hub {
 
     /// Whether somebody at the device is told what happens.
     pub(crate) fn is_attended(&self) -> bool {
-        self.state().watchers > 0
+        self.state().watchers.sees(None)
     }
 
     /// Something that everybody at the device should know.
@@ -309,16 +332,8 @@ impl Hub {
         self.tell(Event::Notice(text.to_owned()));
     }
 
-    /// Joins the watchers: told of events, and counted as somebody who can be asked.
-    pub(crate) fn watch(self: &Arc<Self>) -> Watcher {
-        let mut state = self.state();
-        state.watchers += 1;
-        state.unwatched_since = None;
-        Watcher { hub: self.clone(), events: self.events.subscribe() }
-    }
-
-    /// How things stand.
-    pub(crate) fn status(&self) -> Status {
+    /// How things stand, as far as that person may know.
+    pub(crate) fn status(&self, viewer: Viewer) -> Status {
         let now = Instant::now();
         let state = self.state();
         let label = state.enrolment.credential.as_ref().and_then(|c| c.invite.peek().ok()).map(|i| i.name);
@@ -329,9 +344,14 @@ impl Hub {
             relay: state.enrolment.relay.to_string(),
             connected: state.problem.is_none(),
             problem: state.problem.clone(),
-            code: state.code(now),
-            requests: state.requests(now),
-            sessions: state.sessions.iter().map(|(id, live)| state.session(now, *id, live)).collect(),
+            code: state.code(now).filter(|_| viewer.sees(state.code_of)),
+            requests: state.requests(now, viewer),
+            sessions: state
+                .sessions
+                .iter()
+                .filter(|(_, live)| viewer.sees(live.person))
+                .map(|(id, live)| state.session(now, *id, live))
+                .collect(),
         }
     }
 
@@ -358,12 +378,7 @@ impl Hub {
         let mut state = self.state();
         let code_gone = state.codes.handle_timeout(now);
         let changes = state.consent.handle_timeout(now);
-        let unwatched = state.unwatched_since.is_some_and(|since| since + UNWATCHED_FOR <= now);
-        if unwatched {
-            state.unwatched_since = None;
-        }
-        let by_code: Vec<_> =
-            state.sessions.iter().filter(|(_, l)| unwatched && l.attended).map(|(id, _)| *id).collect();
+        let unseen = state.unseen_too_long(now);
         drop(state);
         if code_gone {
             self.code_gone("it expired");
@@ -372,14 +387,14 @@ impl Hub {
             match change {
                 Change::TimedOut { request, decided } => self.settled(request, &decided, "nobody answered"),
                 Change::Expired { session, capabilities } => {
-                    self.grants_changed(session, format!("the time for {capabilities} is over"));
+                    self.grants_changed(session, Act::Expired(capabilities));
                 }
                 Change::Idle { session } => {
                     self.end_session(session, Ended::Idle, "nothing was granted for a long time");
                 }
             }
         }
-        for session in by_code {
+        for session in unseen {
             self.end_session(session, Ended::Stopped, "nobody at the device watched any more");
         }
     }
@@ -419,27 +434,10 @@ impl State {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let unwatched = self.unwatched_since.map(|since| since + UNWATCHED_FOR);
-        [self.consent.next_timeout(), self.codes.next_timeout(), unwatched].into_iter().flatten().min()
-    }
-}
-
-/// Somebody at the device who is told of events; leaves when dropped.
-pub(crate) struct Watcher {
-    hub: Arc<Hub>,
-    /// What happens.
-    pub(crate) events: broadcast::Receiver<Event>,
-}
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        let mut state = self.hub.state();
-        state.watchers = state.watchers.saturating_sub(1);
-        if state.watchers == 0 && state.sessions.values().any(|l| l.attended) {
-            state.unwatched_since = Some(Instant::now());
-        }
-        drop(state);
-        self.hub.wake();
+        [self.consent.next_timeout(), self.codes.next_timeout(), self.unseen_until()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 

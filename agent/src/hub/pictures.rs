@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use nearhand_shared::grant::Capability;
 use nearhand_shared::id::SessionId;
+use nearhand_shared::message::local::Act;
 use nearhand_shared::message::session::Refusal;
 
 use super::Hub;
@@ -22,7 +23,7 @@ impl Hub {
             return Err(error.into());
         }
         drop(state);
-        self.activity(session, "one picture of your screen is taken for the report");
+        self.did(session, Act::TakesPicture);
         Ok(())
     }
 
@@ -34,7 +35,7 @@ impl Hub {
         let used_up = state.consent.used_up(Instant::now(), session, Capability::Screenshot);
         drop(state);
         if used_up {
-            self.grants_changed(session, format!("screenshot: {how}; the grant is used up"));
+            self.grants_changed(session, Act::Words(format!("screenshot: {how}; the grant is used up")));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The hub's part about sessions: who is in one, what is granted, what a person decided.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,13 +9,14 @@ use nearhand_shared::grant::{Capabilities, Capability, DecidedBy, GrantRecord, M
 use nearhand_shared::id::{SessionId, TechnicianId};
 use nearhand_shared::identity::Signed;
 use nearhand_shared::message::control::{Offer, OfferRefusal};
-use nearhand_shared::message::local::{self, ChatLine, Choice, ConsentRequest, Event};
+use nearhand_shared::message::local::{self, Act, ChatLine, Choice, ConsentRequest, Deed, Event};
 use nearhand_shared::message::session::{Decision, Ended, FromAgent, Granted, Refusal};
 use nearhand_shared::time::UnixMillis;
 use nearhand_shared::transport::chat::SharedChat;
 use tokio::sync::{mpsc, watch};
 
-use super::{Hub, MAX_SESSIONS, State};
+use super::pauses::Pause;
+use super::{Hub, MAX_SESSIONS, State, Viewer};
 use crate::consent::{Ask, DecideError, Decided, RequestId};
 use crate::desktop::protocol::Aim;
 
@@ -22,9 +24,6 @@ use crate::desktop::protocol::Aim;
 const INBOX: usize = 32;
 /// Bytes of chat in a status: with the rest of it, well below a local frame's limit even for eight sessions.
 const CHAT_SHOWN: usize = 5_000;
-
-/// What the person at the device reads while the screen is recorded.
-const RECORDS: &str = "the technician records the screen: what they see is kept in a file";
 
 /// A technician in a session, verified.
 #[derive(Clone, Debug)]
@@ -57,7 +56,14 @@ pub(crate) enum ToSession {
 pub(crate) struct Live {
     pub(crate) technician: Technician,
     pub(crate) reason: String,
+    /// A person at the device should see it: it came by their code, or they granted something.
     pub(crate) attended: bool,
+    /// Whose it is; `None`: of everybody at the device.
+    pub(crate) person: Option<u32>,
+    /// Whether and why nothing is seen or done in it.
+    pub(crate) pause: Pause,
+    /// What was done in it, the oldest first.
+    pub(crate) deeds: VecDeque<Deed>,
     pub(crate) began: UnixMillis,
     pub(crate) connected: bool,
     pub(crate) chat: Arc<SharedChat>,
@@ -69,6 +75,8 @@ pub(crate) struct Live {
     pub(crate) recorded: (u32, bool),
     /// The window that may be seen, while that is granted.
     pub(crate) aim: watch::Sender<Option<Aim>>,
+    /// Why it was stopped at this device, in words.
+    pub(crate) ending: Option<String>,
     /// The window that is being seen, in words.
     pub(crate) window: Option<String>,
 }
@@ -111,6 +119,9 @@ impl Hub {
         state.consent.begin(Instant::now(), session);
         state.sessions.insert(session, live);
         self.tell_session(&state, session);
+        drop(state);
+        // Nobody may be there to see it.
+        self.presence_changed();
         Ok(())
     }
 
@@ -136,13 +147,17 @@ impl Hub {
         state.arriving.remove(&session);
         let open = state.consent.end(session);
         let Some(live) = state.sessions.remove(&session) else { return };
+        // What was done here says more than how the other end was told of it.
+        let why = live.ending.as_deref().unwrap_or(why);
         // It is over either way; the log's own notice has told the person if this could not be written.
         let _ = state.audit(&live.technician.actor(), "session.end", Some(session), why.to_owned());
+        state.keep_record(session, &live, Self::now(), why);
         drop(state);
         for request in open {
-            self.tell(Event::Settled { request: request.0, how: "the session ended".to_owned() });
+            let settled = Event::Settled { request: request.0, how: "the session ended".to_owned() };
+            self.tell_to(live.person, settled);
         }
-        self.tell(Event::Ended { session, why: why.to_owned() });
+        self.tell_to(live.person, Event::Ended { session, why: why.to_owned() });
         self.wake();
     }
 
@@ -158,18 +173,8 @@ impl Hub {
         let action = if connected { "session.resumed" } else { "session.interrupted" };
         let _ = state.audit(&actor, action, Some(session), String::new());
         self.tell_session(&state, session);
-        drop(state);
-        let text = if connected {
-            "the connection is back; the session goes on"
-        } else {
-            "the connection was lost; waiting up to a minute for it to come back"
-        };
-        self.tell(Event::Activity { session, text: text.to_owned() });
-    }
-
-    /// Says what is being done, where the person can see it.
-    pub(crate) fn activity(&self, session: SessionId, text: impl Into<String>) {
-        self.tell(Event::Activity { session, text: text.into() });
+        let act = if connected { Act::Reconnected } else { Act::Interrupted };
+        self.keep_deed(&mut state, session, act);
     }
 
     /// The technician keeps what they see of the screen from now on. The number of this part of the recording.
@@ -183,7 +188,7 @@ impl Hub {
             live.recorded = (part, true);
         }
         drop(state);
-        self.activity(session, RECORDS);
+        self.did(session, Act::Records);
         Ok(part)
     }
 
@@ -196,20 +201,32 @@ impl Hub {
         // It is over either way; the log's own notice has told the person if this could not be written.
         let _ = state.audit(actor, "record.end", Some(session), String::new());
         drop(state);
-        self.activity(session, "the technician no longer records the screen");
+        self.did(session, Act::StopsRecording);
     }
 
-    /// What somebody who joins the watchers has to know: who records.
-    pub(crate) fn under_way(&self) -> Vec<Event> {
+    /// What somebody who joins the watchers has to know: who records, and what is paused.
+    pub(crate) fn under_way(&self, viewer: Viewer) -> Vec<Event> {
+        let at = Self::now();
         let state = self.state();
-        let recorded = state.sessions.iter().filter(|(_, live)| live.recorded.1);
-        recorded.map(|(id, _)| Event::Activity { session: *id, text: RECORDS.to_owned() }).collect()
+        let mut events = Vec::new();
+        for (id, live) in state.sessions.iter().filter(|(_, live)| viewer.sees(live.person)) {
+            if live.recorded.1 {
+                events.push(Event::Did { session: *id, deed: Deed { at, act: Act::Records } });
+            }
+            if live.pause.is_on() {
+                events.push(Event::Paused { session: *id, unseen: false });
+            }
+        }
+        events
     }
 
     /// Ends a session from this side.
     pub(crate) fn end_session(&self, session: SessionId, ended: Ended, why: &str) {
         let mut state = self.state();
-        let Some(live) = state.sessions.get(&session) else { return };
+        let Some(live) = state.sessions.get_mut(&session) else { return };
+        if ended == Ended::Stopped {
+            live.ending.get_or_insert_with(|| why.to_owned());
+        }
         // Grants go first, at once; the task then closes the connection.
         let _ = live.granted.send_replace(Capabilities::NONE);
         let inbox = live.inbox.clone();
@@ -235,10 +252,10 @@ impl Hub {
     pub(crate) fn allows(&self, session: SessionId, what: Capability) -> Result<(), Refusal> {
         let mut state = self.state();
         let live = state.sessions.get(&session).ok_or(Refusal::NoSuchSession)?;
-        let (actor, unseen) = (live.technician.actor(), live.attended && state.watchers == 0);
-        let offers = live.offers;
+        let (actor, offers) = (live.technician.actor(), live.offers);
+        let paused = state.paused(live, what);
         let verdict = match state.consent.allows(Instant::now(), session, what) {
-            Ok(()) if unseen => Err(Refusal::Unattended),
+            Ok(()) if paused.is_err() => paused,
             Ok(()) if !offers.contains(what) => Err(Refusal::NotOffered(what)),
             other => other,
         };
@@ -292,7 +309,7 @@ impl Hub {
             state.audit("agent", "deny", Some(session), format!("{missing} is not offered"))?;
             return Err(Refusal::NotOffered(missing));
         }
-        let attended = state.watchers > 0;
+        let attended = state.watchers.sees(state.person(session));
         let duration = Duration::from_secs(seconds.into()).min(MAX_DURATION);
         let allowed = policy
             .decide(technician.id, &technician.name, wanted, attended)
@@ -315,8 +332,8 @@ impl Hub {
         let first_contact = !state.known.contains(&technician.id);
         let ask = Ask { session, theirs, capabilities: wanted, duration, first_contact };
         let request = state.consent.ask(now, &ask)?;
-        if let Some(asked) = state.requests(now).into_iter().find(|r| r.request == request.0) {
-            self.tell(Event::Asked(asked));
+        if let Some(asked) = state.request(now, request) {
+            self.tell_to(state.person(session), Event::Asked(asked));
         }
         self.wake();
         Ok(Asked::Waiting)
@@ -371,6 +388,15 @@ impl Hub {
                 Err(written.err().map_or(refusal, Refusal::from))
             }
         };
+        let person = state.person(session);
+        if let (Ok(_), Ok((capabilities, duration))) = (&outcome, decided.outcome) {
+            if let Some(live) = state.sessions.get_mut(&session) {
+                // They let somebody in, so they are to see what is done.
+                live.attended = true;
+            }
+            let seconds = u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+            self.keep_deed(&mut state, session, Act::Granted { capabilities, seconds });
+        }
         let granted = self.publish(&state, now, session);
         let decision = match outcome {
             Ok(record) => Decision::Granted { record, granted },
@@ -378,7 +404,7 @@ impl Hub {
         };
         state.tell_technician(session, FromAgent::Decision { request: decided.theirs, decision });
         drop(state);
-        self.tell(Event::Settled { request: request.0, how: how.to_owned() });
+        self.tell_to(person, Event::Settled { request: request.0, how: how.to_owned() });
         self.wake();
     }
 
@@ -396,7 +422,7 @@ impl Hub {
         state.audit("person at the device", "extend", Some(session), format!("{what} by {seconds} s"))?;
         let extended = state.consent.extend(Instant::now(), session, what, more);
         drop(state);
-        self.grants_changed(session, format!("{extended}: more time was given"));
+        self.grants_changed(session, Act::Extended(extended));
         Ok(extended)
     }
 
@@ -406,27 +432,28 @@ impl Hub {
         let mut state = self.state();
         let gone = state.consent.revoke(Instant::now(), session, what);
         if let Some(live) = state.sessions.get(&session) {
-            let _ = live.granted.send_replace(state.consent.capabilities(Instant::now(), session));
+            let _ = live.granted.send_replace(state.capabilities_in_force(Instant::now(), session));
         }
         let _ = state.audit(who, "revoke", Some(session), gone.to_string());
         drop(state);
-        self.grants_changed(session, format!("{gone}: taken back"));
+        self.grants_changed(session, Act::TakenBack(gone));
         gone
     }
 
-    pub(super) fn grants_changed(&self, session: SessionId, why: String) {
+    pub(super) fn grants_changed(&self, session: SessionId, act: Act) {
+        let why = act.to_string();
         let mut state = self.state();
         let granted = self.publish(&state, Instant::now(), session);
         let _ = state.audit("agent", "grants", Some(session), why.clone());
-        state.tell_technician(session, FromAgent::Grants { granted, why: why.clone() });
+        state.tell_technician(session, FromAgent::Grants { granted, why });
+        self.keep_deed(&mut state, session, act);
         drop(state);
-        self.activity(session, why);
         self.wake();
     }
 
-    /// Tells the session's streams and the watchers what is granted now.
-    fn publish(&self, state: &State, now: Instant, session: SessionId) -> Vec<Granted> {
-        let granted = state.consent.granted(now, session);
+    /// Tells the session's streams what counts now and the watchers what is granted. Returns what counts.
+    pub(super) fn publish(&self, state: &State, now: Instant, session: SessionId) -> Vec<Granted> {
+        let granted = state.in_force(now, session);
         if let Some(live) = state.sessions.get(&session) {
             let _ = live.granted.send_replace(granted.iter().map(|g| g.capability).collect());
         }
@@ -437,13 +464,13 @@ impl Hub {
 
     fn tell_session(&self, state: &State, session: SessionId) {
         if let Some(live) = state.sessions.get(&session) {
-            self.tell(Event::Session(state.session(Instant::now(), session, live)));
+            self.tell_to(live.person, Event::Session(state.session(Instant::now(), session, live)));
         }
     }
 
-    /// What is granted now.
+    /// What counts now.
     pub(crate) fn granted(&self, session: SessionId) -> Vec<Granted> {
-        self.state().consent.granted(Instant::now(), session)
+        self.state().in_force(Instant::now(), session)
     }
 
     /// A session's chat.
@@ -491,7 +518,7 @@ impl State {
         self.key.sign(&record).map_err(|_| Refusal::Storage)
     }
 
-    fn tell_technician(&self, session: SessionId, what: FromAgent) {
+    pub(super) fn tell_technician(&self, session: SessionId, what: FromAgent) {
         if let Some(live) = self.sessions.get(&session)
             && live.inbox.try_send(ToSession::Tell(what)).is_err()
         {
@@ -499,11 +526,18 @@ impl State {
         }
     }
 
-    pub(super) fn requests(&self, now: Instant) -> Vec<ConsentRequest> {
+    /// A request that waits.
+    fn request(&self, now: Instant, request: RequestId) -> Option<ConsentRequest> {
+        let everything = Viewer { user: 0, owner: true };
+        self.requests(now, everything).into_iter().find(|waiting| waiting.request == request.0)
+    }
+
+    /// The requests that wait for that person.
+    pub(super) fn requests(&self, now: Instant, viewer: Viewer) -> Vec<ConsentRequest> {
         let waiting = self.consent.pending(now);
         waiting
             .filter_map(|(id, ask, left)| {
-                let live = self.sessions.get(&ask.session)?;
+                let live = self.sessions.get(&ask.session).filter(|live| viewer.sees(live.person))?;
                 Some(ConsentRequest {
                     request: id.0,
                     session: ask.session,

@@ -10,21 +10,19 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nearhand_shared::message::local::{
-    self, Alarm, Event, FRAME_LIMIT, MAX_ALARMS, Message, Reply, Request, Verb,
-};
-use nearhand_shared::message::session::Ended;
-use nearhand_shared::text;
+use nearhand_shared::message::local::{Event, FRAME_LIMIT, Message, Request, Verb};
 use nearhand_shared::transport::framed;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
-use crate::desktop::windows;
+use super::answer;
+use super::window::{Start, Starts};
 use crate::home::Home;
-use crate::hub::{Hub, Watcher};
-use crate::{control, platform};
+use crate::hub::{Hub, Viewer, Watcher};
+use crate::platform;
 
 /// Who may call.
 #[derive(Clone, Debug)]
@@ -35,28 +33,17 @@ pub(crate) struct Door {
     pub(crate) let_in: Vec<u32>,
 }
 
-/// What a caller may do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Caller {
-    /// The agent's own user or root.
-    Owner,
-    /// A desktop user: everything but the device's key.
-    Desktop,
-}
-
 impl Door {
     /// For the agent's own user and root only.
     pub(crate) fn private(home: &Home) -> Self {
         Self { path: home.socket(), let_in: Vec::new() }
     }
 
-    fn caller(&self, user: u32) -> Option<Caller> {
-        match user {
-            0 => Some(Caller::Owner),
-            user if user == platform::own_user() => Some(Caller::Owner),
-            user if self.let_in.contains(&user) => Some(Caller::Desktop),
-            _ => None,
-        }
+    /// Who calls, if they are let in: the agent's own user and root may do everything, a desktop user what concerns
+    /// their own sessions.
+    fn caller(&self, user: u32) -> Option<Viewer> {
+        let owner = user == 0 || user == platform::own_user();
+        (owner || self.let_in.contains(&user)).then_some(Viewer { user, owner })
     }
 }
 
@@ -116,6 +103,7 @@ pub(crate) async fn listen(door: &Door) -> Result<UnixListener, ListenError> {
 /// Serves callers until the agent stops.
 pub(crate) async fn serve(hub: Arc<Hub>, door: Door, listener: UnixListener) {
     let places = Arc::new(tokio::sync::Semaphore::new(MAX_CALLERS));
+    let starts = Arc::new(Starts::default());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -129,7 +117,8 @@ pub(crate) async fn serve(hub: Arc<Hub>, door: Door, listener: UnixListener) {
                 continue;
             }
         };
-        let user = stream.peer_cred().map(|c| c.uid()).ok();
+        let peer = stream.peer_cred().ok();
+        let user = peer.map(|peer| peer.uid());
         let Some(caller) = user.and_then(|user| door.caller(user)) else {
             tracing::warn!(user, "a caller of another user was turned away from the local socket");
             continue;
@@ -138,24 +127,51 @@ pub(crate) async fn serve(hub: Arc<Hub>, door: Door, listener: UnixListener) {
             tracing::warn!("too many local programs");
             continue;
         };
-        let hub = hub.clone();
+        let call = Call { hub: hub.clone(), caller, process: peer.and_then(|peer| peer.pid()) };
+        let (socket, starts) = (door.path.clone(), starts.clone());
         tokio::spawn(async move {
-            attend(&hub, caller, stream).await;
+            let hub = call.hub.clone();
+            let lost = attend(call, stream).await;
             drop(place);
+            if let Some(start) = lost {
+                starts.again(&hub, &start, &socket, caller).await;
+            }
         });
     }
 }
 
-async fn attend(hub: &Arc<Hub>, caller: Caller, stream: UnixStream) {
+/// One program that calls.
+struct Call {
+    hub: Arc<Hub>,
+    caller: Viewer,
+    /// Its process, as the kernel says.
+    process: Option<i32>,
+}
+
+/// What a caller is to us.
+#[derive(Default)]
+struct Standing {
+    /// Held so that leaving ends the watching.
+    watching: JoinSet<()>,
+    /// It is the person's window: how to start it again.
+    window: Option<Start>,
+}
+
+/// Serves one program until it goes. Returns the window to start again, if it was one and did not say goodbye.
+async fn attend(call: Call, stream: UnixStream) -> Option<Start> {
     let (read, write) = stream.into_split();
     let (out, outbox) = mpsc::channel(OUTBOX);
     let writer = tokio::spawn(send_all(write, outbox));
+    let mut standing = Standing::default();
     tokio::select! {
-        () = take_all(hub, caller, read, &out) => {}
+        () = take_all(&call, &mut standing, read, &out) => {}
         () = out.closed() => {}
     }
     drop(out);
+    // Sessions that nobody else sees pause in here.
+    standing.watching.shutdown().await;
     let _ = writer.await;
+    standing.window
 }
 
 async fn send_all(mut write: OwnedWriteHalf, mut outbox: mpsc::Receiver<Message>) {
@@ -166,9 +182,12 @@ async fn send_all(mut write: OwnedWriteHalf, mut outbox: mpsc::Receiver<Message>
     }
 }
 
-async fn take_all(hub: &Arc<Hub>, caller: Caller, mut read: OwnedReadHalf, out: &mpsc::Sender<Message>) {
-    // Held so that leaving ends the watching.
-    let mut watching = tokio::task::JoinSet::new();
+async fn take_all(
+    call: &Call,
+    standing: &mut Standing,
+    mut read: OwnedReadHalf,
+    out: &mpsc::Sender<Message>,
+) {
     loop {
         let request: Request = match framed::read(&mut read, FRAME_LIMIT).await {
             Ok(request) => request,
@@ -179,15 +198,22 @@ async fn take_all(hub: &Arc<Hub>, caller: Caller, mut read: OwnedReadHalf, out: 
                 return;
             }
         };
-        if request.verb == Verb::Watch && watching.is_empty() {
-            watching.spawn(tell_events(hub.watch(), out.clone()));
+        let begins = matches!(request.verb, Verb::Watch | Verb::WatchAsWindow);
+        if begins && standing.watching.is_empty() {
+            standing.watching.spawn(tell_events(call.hub.watch(call.caller), out.clone()));
         }
-        let begins = request.verb == Verb::Watch;
-        let reply = answer(hub, caller, request.verb).await;
+        match request.verb {
+            Verb::WatchAsWindow => {
+                standing.window = call.process.and_then(|id| Start::of(id, call.caller.user));
+            }
+            Verb::LeaveWindow => standing.window = None,
+            _ => {}
+        }
+        let reply = answer::answer(&call.hub, call.caller, request.verb).await;
         if out.try_send(Message::Reply { number: request.number, reply }).is_err() {
             return;
         }
-        for event in hub.under_way().into_iter().filter(|_| begins) {
+        for event in call.hub.under_way(call.caller).into_iter().filter(|_| begins) {
             if out.try_send(Message::Event(event)).is_err() {
                 return;
             }
@@ -197,7 +223,7 @@ async fn take_all(hub: &Arc<Hub>, caller: Caller, mut read: OwnedReadHalf, out: 
 
 async fn tell_events(mut watcher: Watcher, out: mpsc::Sender<Message>) {
     loop {
-        let event = match watcher.events.recv().await {
+        let event = match watcher.next().await {
             Ok(event) => event,
             Err(RecvError::Lagged(missed)) => {
                 Event::Notice(format!("{missed} events were missed; the status shows how things stand"))
@@ -207,94 +233,5 @@ async fn tell_events(mut watcher: Watcher, out: mpsc::Sender<Message>) {
         if out.send(Message::Event(event)).await.is_err() {
             return;
         }
-    }
-}
-
-async fn alarms(hub: &Hub) -> Reply {
-    let off =
-        || Reply::Refused("alarms are off: this device is not enrolled, or the log says why".to_owned());
-    let Some(alarms) = hub.alarms.get() else { return off() };
-    let Some(report) = alarms.report().await else { return off() };
-    let mut standing = report.standing;
-    // What is open comes first, the worst at the top.
-    standing.sort_by_key(|one| std::cmp::Reverse(one.severity));
-    let shown = standing.into_iter().take(MAX_ALARMS).map(|one| Alarm {
-        rule: one.rule,
-        instance: text::one_line(&one.instance, 128),
-        phase: one.phase.name().to_owned(),
-        severity: one.severity,
-        unknown: one.unknown,
-        flapping: one.flapping,
-        value: one
-            .value
-            .map(|m| format!("{:.1} {}", m.value, m.unit).trim_end().to_owned())
-            .unwrap_or_default(),
-        seconds: one.lasts.map(|lasts| lasts.as_secs()),
-        summary: one.summary,
-    });
-    Reply::Alarms(Box::new(local::Alarms {
-        alarms: shown.collect(),
-        rules: u32::try_from(report.rules).unwrap_or(u32::MAX),
-        waiting: report.waiting,
-        oldest: report.oldest,
-        stream: report.stream,
-        delivery: alarms.delivery_problem(),
-        problems: report.problems,
-    }))
-}
-
-async fn answer(hub: &Arc<Hub>, caller: Caller, verb: Verb) -> Reply {
-    let refused = |error: &dyn std::error::Error| Reply::Refused(error.to_string());
-    // What widens what others may do must be the person's own doing; what narrows it is taken from anybody.
-    if matches!(verb, Verb::NewCode | Verb::Extend { .. })
-        && let Err(error) = hub.hands_off()
-    {
-        return refused(&error);
-    }
-    match verb {
-        Verb::Status => Reply::Status(Box::new(hub.status())),
-        Verb::Watch => Reply::Done,
-        Verb::NewCode => hub.new_code().await.map_or_else(|e| refused(&e), Reply::Code),
-        Verb::CancelCode => {
-            hub.cancel_code("it was cancelled");
-            Reply::Done
-        }
-        Verb::Decide { request, choice } => {
-            hub.decide(request, choice).map_or_else(|e| refused(&e), |()| Reply::Done)
-        }
-        Verb::Extend { session, capabilities, seconds } => match hub.extend(session, capabilities, seconds) {
-            Ok(extended) if extended.is_empty() => Reply::Refused("none of that is granted now".to_owned()),
-            Ok(_) => Reply::Done,
-            Err(error) => refused(&error),
-        },
-        Verb::Revoke { session, capabilities } => {
-            if hub.take_back(session, capabilities, "person at the device").is_empty() {
-                return Reply::Refused("none of that is granted now".to_owned());
-            }
-            Reply::Done
-        }
-        Verb::Stop { session } => {
-            hub.end_session(session, Ended::Stopped, "stopped by the person at the device");
-            Reply::Done
-        }
-        Verb::StopAll => {
-            hub.cancel_code("everything was stopped");
-            hub.end_all(Ended::Stopped, "stopped by the person at the device");
-            // Also one that a rule has started. After the sessions: theirs is told as the end of the session.
-            hub.runbooks.stop("stopped by the person at the device");
-            Reply::Done
-        }
-        Verb::Say { session, text } => hub.say(session, &text).map_or_else(|e| refused(&e), |_| Reply::Done),
-        Verb::Seen { session, number } => {
-            hub.saw(session, number).map_or_else(|e| refused(&e), |()| Reply::Done)
-        }
-        Verb::Windows => windows::open()
-            .await
-            .map_or_else(Reply::Refused, |windows| Reply::Windows(hub.keep_windows(windows))),
-        Verb::RotateKey if caller == Caller::Desktop => {
-            Reply::Refused("only the administrator of this machine can do that".to_owned())
-        }
-        Verb::Alarms => alarms(hub).await,
-        Verb::RotateKey => control::rotate(hub).await.map_or_else(|e| refused(&e), |()| Reply::Done),
     }
 }

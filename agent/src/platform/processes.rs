@@ -1,6 +1,10 @@
 //! Processes of others, held by a descriptor: a number that was given to another process is noticed.
 
+use std::ffi::OsString;
 use std::io;
+use std::io::Read;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
 
 /// A process that something is to be done to.
 pub(crate) struct Held {
@@ -88,4 +92,35 @@ impl Held {
 /// How many ticks of a process's time there are in a second.
 pub(crate) fn ticks_per_second() -> u64 {
     rustix::param::clock_ticks_per_second()
+}
+
+/// Most bytes of a process's environment or arguments that are looked at.
+const STARTED: u64 = 256 * 1024;
+
+/// How a process was started.
+pub(crate) struct Started {
+    /// Its environment.
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// Its arguments, the program's name first.
+    pub(crate) arguments: Vec<OsString>,
+}
+
+/// How a process of that user was started, where the system tells; `None` if there is none, or it is somebody else's.
+pub(crate) fn started(process: i32, user: u32) -> Option<Started> {
+    let words = |name: &str| -> Option<Vec<OsString>> {
+        let file = std::fs::File::open(format!("/proc/{process}/{name}")).ok()?;
+        file.metadata().ok().filter(|data| data.uid() == user)?;
+        let mut bytes = Vec::new();
+        file.take(STARTED).read_to_end(&mut bytes).ok()?;
+        let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+        Some(words.map(|word| OsString::from_vec(word.to_vec())).collect())
+    };
+    let entry = |word: OsString| {
+        let bytes = word.into_vec();
+        let at = bytes.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = (bytes.get(..at)?, bytes.get(at + 1..)?);
+        Some((OsString::from_vec(name.to_vec()), OsString::from_vec(value.to_vec())))
+    };
+    let environment = words("environ")?.into_iter().filter_map(entry).collect();
+    Some(Started { environment, arguments: words("cmdline")? })
 }

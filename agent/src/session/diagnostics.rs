@@ -1,5 +1,6 @@
 //! A diagnostics run for the technician: progress and findings as they come, then the whole report.
 
+use nearhand_shared::message::local::Act;
 use nearhand_shared::message::session::{DiagnosticsEvent, FRAME_LIMIT, REPORT_PART};
 use nearhand_shared::report::model::CheckSet;
 use nearhand_shared::report::redact;
@@ -15,18 +16,14 @@ const MAX_FINDING: usize = FRAME_LIMIT - 1024;
 /// Runs the checks; whoever asked cancels them by leaving the stream, and [`super::serve`] by dropping this.
 pub(super) async fn run(serving: &Serving, set: CheckSet, send: &mut SendStream, recv: &mut RecvStream) {
     let (hub, session) = (&serving.hub, serving.session);
-    hub.activity(session, "diagnostics are running");
+    hub.did(session, Act::Diagnoses);
     let cancelled = given_up(send.stopped(), recv);
     let outcome = tokio::select! {
         outcome = stream(serving, set, send) => outcome,
         // What drops the run here ends its child programs.
         () = cancelled => Err(FrameError::Closed),
     };
-    let text = match outcome {
-        Ok(()) => "diagnostics are done; the report was sent",
-        Err(_) => "diagnostics were broken off",
-    };
-    hub.activity(session, text);
+    hub.did(session, if outcome.is_ok() { Act::Diagnosed } else { Act::DiagnosisBroken });
     // An agent idles for days between two runs.
     redact::forget_rules();
     crate::platform::give_back_memory();

@@ -3,6 +3,7 @@
 //! Order of checks: the credential leads from the organisation to the key of this very handshake; nothing in
 //! it is revoked; then the support code, the managed right, or the resume secret.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use nearhand_shared::chat::{ChatLog, Side};
@@ -25,7 +26,8 @@ use rand_core::OsRng;
 use tokio::sync::watch;
 
 use crate::desktop::find;
-use crate::hub::{ALWAYS_OFFERED, DESKTOP_OFFERS, Hub, Live, Technician};
+use crate::hub::{ALWAYS_OFFERED, DESKTOP_OFFERS, Hub, Live, Pause, Technician};
+use crate::platform;
 
 /// A session that stands: what a new connection must prove to carry it on.
 pub(super) struct Standing {
@@ -126,6 +128,8 @@ async fn settle(
     let (channel, key) =
         channel(connection, EXPORTER_LABEL, session, hub).ok_or(refused(Refusal::Protocol))?;
     let technician = technician(hub, &hello, key).map_err(refused)?;
+    // Known before the proof uses the code up.
+    let maker = hub.code_of();
     let confirmation = match (hello.proof, offer.code, standing) {
         (TechnicianProof::Code(message), Some(routing), None) => {
             Some(prove_code(hub, routing, &message, &channel, &technician, send, recv).await?)
@@ -148,7 +152,7 @@ async fn settle(
             ResumeSecret::new(secret.ok_or(refused(Refusal::Protocol))?)
         }
     };
-    let mut offers = offers().await;
+    let (mut offers, in_front) = here().await;
     let later = [
         (Program::WINDOW, Capability::Window),
         (Program::SCREENSHOT, Capability::Screenshot),
@@ -158,7 +162,9 @@ async fn settle(
         offers = offers.without(capability.into());
     }
     if standing.is_none() {
-        begin(hub, session, technician.clone(), offer.code.is_some(), offers).map_err(refused)?;
+        let attended = offer.code.is_some();
+        let person = if attended { maker } else { in_front };
+        begin(hub, session, technician.clone(), attended, person, offers).map_err(refused)?;
     }
     let ready = ready(hub, session, confirmation, offers);
     framed::write(send, &AgentHello::Ready(Box::new(ready)), HELLO_LIMIT).await?;
@@ -206,13 +212,14 @@ async fn prove_code(
     Ok(keys.agent_confirmation())
 }
 
-/// What can be done here now: what has to do with a screen needs one.
-async fn offers() -> Capabilities {
+/// What can be done here now (what has to do with a screen needs one), and who is in front of that screen, if it isn't
+/// the agent's own user.
+async fn here() -> (Capabilities, Option<u32>) {
     match find::display().await {
-        Ok(_) => DESKTOP_OFFERS,
+        Ok(reach) => (DESKTOP_OFFERS, Some(reach.user).filter(|user| *user != platform::own_user())),
         Err(error) => {
             tracing::debug!(%error, "no screen is offered");
-            ALWAYS_OFFERED
+            (ALWAYS_OFFERED, None)
         }
     }
 }
@@ -222,6 +229,7 @@ fn begin(
     session: SessionId,
     technician: Technician,
     attended: bool,
+    person: Option<u32>,
     offers: Capabilities,
 ) -> Result<(), Refusal> {
     let inbox = hub.arriving(session).ok_or(Refusal::NoSuchSession)?;
@@ -229,6 +237,9 @@ fn begin(
         technician,
         reason: String::new(),
         attended,
+        person,
+        pause: Pause::default(),
+        deeds: VecDeque::new(),
         began: Hub::now(),
         connected: true,
         chat: Arc::new(SharedChat::new(ChatLog::new(Side::Device))),
@@ -238,6 +249,7 @@ fn begin(
         recorded: (0, false),
         aim: watch::channel(None).0,
         window: None,
+        ending: None,
     };
     hub.begin_session(session, live)
 }

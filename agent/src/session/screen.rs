@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nearhand_shared::grant::Capability;
+use nearhand_shared::message::local::Act;
 use nearhand_shared::message::screen::{Clipboard, FromScreen, FromViewer, Input, InputNotice, MAX_STROKE};
 use nearhand_shared::message::session::FRAME_LIMIT;
 use nearhand_shared::text;
@@ -194,6 +195,11 @@ pub(super) async fn see(serving: &Serving, sight: Sight, send: &mut SendStream, 
         return;
     }
     let window = matches!(sight, Sight::Window { .. });
+    let (begins, ends) = if window {
+        (Act::SeesWindow { window: what.clone() }, Act::LeavesWindow { window: what.clone() })
+    } else {
+        (Act::SeesScreen, Act::LeavesScreen)
+    };
     let desktop = match serving.desk.desktop().await {
         Ok(desktop) => desktop,
         Err(why) => {
@@ -210,7 +216,7 @@ pub(super) async fn see(serving: &Serving, sight: Sight, send: &mut SendStream, 
         }
     });
     let leaving = Leaving { desktop: desktop.clone(), last: Some(ToDesktop::StopView) };
-    serving.hub.activity(serving.session, format!("the technician sees {what}"));
+    serving.hub.did(serving.session, begins);
     let cut = show(serving, window, &desktop, send, recv, from).await;
     drop(leaving);
     match cut {
@@ -227,7 +233,7 @@ pub(super) async fn see(serving: &Serving, sight: Sight, send: &mut SendStream, 
     if let Some(why) = routes(&serving.desk.routes, |routes| routes.gone.take()) {
         let _ = framed::write(send, &FromScreen::Gone(text::one_line(&why, 300)), FRAME_LIMIT).await;
     }
-    serving.hub.activity(serving.session, format!("the technician no longer sees {what}"));
+    serving.hub.did(serving.session, ends);
     if !window {
         note(serving, "view.end");
     }
@@ -341,7 +347,7 @@ pub(super) async fn input(serving: &Serving, send: &mut SendStream, recv: &mut R
     let (to, from) = mpsc::channel(QUEUE);
     routes(&serving.desk.routes, |routes| routes.input = Some(to));
     let leaving = Leaving { desktop: desktop.clone(), last: Some(ToDesktop::StopInput) };
-    serving.hub.activity(serving.session, "the technician can use pointer and keyboard");
+    serving.hub.did(serving.session, Act::Controls);
     carry(&desktop, send, recv, from, |input: Input| {
         if !matches!(input, Input::Move(_) | Input::ReleaseAll) {
             serving.hub.injected();
@@ -350,7 +356,7 @@ pub(super) async fn input(serving: &Serving, send: &mut SendStream, recv: &mut R
     })
     .await;
     drop(leaving);
-    serving.hub.activity(serving.session, "the technician no longer uses pointer and keyboard");
+    serving.hub.did(serving.session, Act::LeavesControl);
     note(serving, "control.end");
 }
 
@@ -369,8 +375,8 @@ pub(super) async fn clipboard(serving: &Serving, send: &mut SendStream, recv: &m
     let leaving = Leaving { desktop: desktop.clone(), last: Some(ToDesktop::StopClipboard) };
     let (hub, session) = (&serving.hub, serving.session);
     carry(&desktop, send, recv, from, |said: Clipboard| {
-        if let Clipboard::Fetch { form, .. } = said {
-            hub.activity(session, format!("the technician takes the clipboard ({form:?})"));
+        if let Clipboard::Fetch { .. } = said {
+            hub.did(session, Act::TakesClipboard);
         }
         Some(ToDesktop::Clipboard(said))
     })

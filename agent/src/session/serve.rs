@@ -7,6 +7,7 @@ use nearhand_shared::chat::Change;
 use nearhand_shared::forward::BindState;
 use nearhand_shared::grant::{Capabilities, Capability};
 use nearhand_shared::id::SessionId;
+use nearhand_shared::message::local::Act;
 use nearhand_shared::message::session::{
     Answer, Ended, FRAME_LIMIT, FromAgent, FromTechnician, HELLO_LIMIT, MAX_REASON, Open, Refusal,
 };
@@ -260,7 +261,7 @@ async fn stream_task(
         Ok(()) => Answer::Accepted,
     };
     if let Answer::Refused(refusal) = answer {
-        serving.hub.activity(serving.session, format!("refused: {refusal}"));
+        serving.hub.did(serving.session, Act::Refused(refusal.to_string()));
         refuse(&mut send, refusal).await;
         return;
     }

@@ -9,6 +9,7 @@ mod alarms;
 mod audit;
 mod connection;
 pub mod doors;
+mod help;
 mod housekeeping;
 mod lists;
 mod membership;

@@ -123,6 +123,17 @@ impl Control {
                 self.close_window(&peer.actor(), window).await
             }
             (Request::Windows, Caller::Person(_)) => self.windows().await,
+            (Request::AskForHelp { wish, wanted }, Caller::Device(_) | Caller::Guest(_)) => {
+                self.ask_for_help(peer, wish, wanted).await
+            }
+            (Request::WithdrawHelp, Caller::Device(_) | Caller::Guest(_)) => self.withdraw_help(peer).await,
+            (Request::Opine { session, opinion }, Caller::Device(_) | Caller::Guest(_)) => {
+                self.opine(peer, session, opinion).await
+            }
+            (Request::HelpQueue { closed }, Caller::Person(_)) => self.help_queue(closed).await,
+            (Request::TakeHelp { number }, Caller::Person(who)) => self.take_help(peer, who, number).await,
+            (Request::CloseHelp { number }, Caller::Person(_)) => self.close_help(peer, number).await,
+            (Request::Opinions, Caller::Person(who)) => self.opinions(who).await,
             (Request::Ping, Caller::Device(_) | Caller::Person(_) | Caller::Guest(_)) => Ok(Reply::Done),
             _ => Err(Refusal::NotAllowed),
         }
@@ -156,6 +167,13 @@ fn kind(request: &Request) -> &'static str {
         Request::OpenWindow(_) => "open_window",
         Request::CloseWindow { .. } => "close_window",
         Request::Windows => "windows",
+        Request::AskForHelp { .. } => "ask_for_help",
+        Request::WithdrawHelp => "withdraw_help",
+        Request::Opine { .. } => "opine",
+        Request::HelpQueue { .. } => "help_queue",
+        Request::TakeHelp { .. } => "take_help",
+        Request::CloseHelp { .. } => "close_help",
+        Request::Opinions => "opinions",
     }
 }
 
@@ -186,5 +204,6 @@ pub(super) fn name(refusal: &Refusal) -> &'static str {
         Refusal::NoSuchWindow => "no_such_window",
         Refusal::ForeignStream => "foreign_stream",
         Refusal::Invalid { .. } => "invalid",
+        Refusal::NoSuchHelp => "no_such_help",
     }
 }

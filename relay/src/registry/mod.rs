@@ -32,6 +32,8 @@ const LOOKUPS_OF_ALL: Pace = Pace { burst: 300, every_ms: 200 };
 const OPENS_PER_TECHNICIAN: Pace = Pace { burst: 20, every_ms: 3_000 };
 /// Alarm events of one device: a week's spool at once, then what a machine in trouble says.
 const ALARMS_PER_DEVICE: Pace = Pace { burst: 10_000, every_ms: 20 };
+/// Wishes for help and opinions of one device: somebody who mends their text now and then.
+const WISHES_PER_PEER: Pace = Pace { burst: 10, every_ms: 30_000 };
 /// Most keys that any of these limits is kept for at once.
 const LIMITED_KEYS: usize = 20_000;
 /// Connections one person may have: each command of the client is one, several may run at once.
@@ -122,6 +124,7 @@ pub struct Registry<H> {
     lookups: Bucket,
     opens_by: Limiter<TechnicianId>,
     alarms_by: Limiter<DeviceId>,
+    wishes_by: Limiter<PeerId>,
 }
 
 impl<H: Clone> Registry<H> {
@@ -139,6 +142,7 @@ impl<H: Clone> Registry<H> {
             lookups: Bucket::full(LOOKUPS_OF_ALL, now),
             opens_by: Limiter::new(OPENS_PER_TECHNICIAN, LIMITED_KEYS),
             alarms_by: Limiter::new(ALARMS_PER_DEVICE, LIMITED_KEYS),
+            wishes_by: Limiter::new(WISHES_PER_PEER, LIMITED_KEYS),
         }
     }
 
@@ -223,6 +227,14 @@ impl<H: Clone> Registry<H> {
         self.alarms_by.take_many(device, count, now).map_err(|seconds| Refusal::TooMany { seconds })
     }
 
+    /// Somebody asks for help, or says what they thought of it.
+    ///
+    /// # Errors
+    /// [`Refusal::TooMany`].
+    pub fn count_wish(&mut self, peer: PeerId, now: Instant) -> Result<(), Refusal> {
+        self.wishes_by.take(peer, now).map_err(|seconds| Refusal::TooMany { seconds })
+    }
+
     /// Looks a support code's digits up for a technician. Counted for the technician, for all, and for the
     /// device that is found, whatever comes of it.
     ///
@@ -249,6 +261,7 @@ impl<H: Clone> Registry<H> {
         self.lookups_to.sweep(now);
         self.opens_by.sweep(now);
         self.alarms_by.sweep(now);
+        self.wishes_by.sweep(now);
     }
 }
 

@@ -7,6 +7,7 @@
 mod alarms;
 mod codec;
 mod error;
+mod help;
 mod read;
 pub mod schema;
 mod tokens;
@@ -29,6 +30,7 @@ pub use alarms::{
     Waiting,
 };
 pub use error::StoreError;
+pub use help::{Asking, HelpWrite};
 pub use read::{DeviceRow, SessionRow, Stored};
 pub use writer::{Applied, Member, NewSession, Seen, Write};
 use writer::{Desk, Health, Job};

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::alarms::{self, AlarmWrite, Book, Outlet};
 use super::codec::{to_big, to_text};
+use super::help::{self, HelpWrite};
 use super::schema::{outcome_name, role_name};
 use super::{StoreError, read};
 use crate::registry::PeerId;
@@ -89,8 +90,10 @@ pub enum Write {
     Meta(&'static str, String),
     /// Forgets the organisation and all that belongs to it. The audit log stays.
     ResetOrganisation,
-    /// Forgets sessions that ended before.
+    /// Forgets sessions that ended before, and what was closed and said before.
     Prune(UnixMillis),
+    /// Something about help.
+    Help(Box<HelpWrite>),
     /// Something about alarms.
     Alarm(Box<AlarmWrite>),
     /// Nothing but the audit rows that come with it.
@@ -332,6 +335,7 @@ async fn apply(tx: &mut Transaction<'_, Any>, write: &Write) -> Result<Applied, 
                 .bind(to_big(before.0))
                 .execute(&mut **tx)
                 .await?;
+            help::prune(tx, *before).await?;
             Ok(Applied::Done)
         }
         Write::ResetOrganisation => {
@@ -340,6 +344,7 @@ async fn apply(tx: &mut Transaction<'_, Any>, write: &Write) -> Result<Applied, 
             }
             Ok(Applied::Done)
         }
+        Write::Help(write) => help::apply(tx, write).await,
         Write::Alarm(write) => {
             alarms::apply(tx, write).await?;
             Ok(Applied::Done)
@@ -348,7 +353,9 @@ async fn apply(tx: &mut Transaction<'_, Any>, write: &Write) -> Result<Applied, 
     }
 }
 
-const RESET: [&str; 16] = [
+const RESET: [&str; 18] = [
+    "DELETE FROM help",
+    "DELETE FROM opinions",
     "DELETE FROM organisation",
     "DELETE FROM used_invites",
     "DELETE FROM devices",

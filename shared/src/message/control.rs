@@ -18,8 +18,10 @@ use crate::identity::{PublicKey, Signed};
 use crate::invitation::OneTime;
 use crate::message::Program;
 use crate::message::alarms::{Act, AlarmEntry, AlarmFilter, HistoryEntry, NewWindow, Window};
+use crate::message::help::{HelpEntry, HelpWanted, Opinion, OpinionEntry, Place};
 use crate::support_code::Routing;
 use crate::time::UnixMillis;
+use crate::wire::at_most;
 
 /// Application protocol of control connections (RFC 7301); the number is the major version.
 pub const ALPN: &[u8] = b"nearhand-relay/1";
@@ -209,6 +211,40 @@ pub enum Request {
     },
     /// Person: maintenance windows that have not ended, at most [`PAGE`].
     Windows,
+    /// Device or guest: its person asks for help; a new wish takes the place of the one before. Answered with
+    /// [`Reply::Help`]. To a relay with [`Program::HELP`] only, as the others of its kind.
+    AskForHelp {
+        /// Chosen by the device, at random: the same wish sent again is the same.
+        wish: u64,
+        /// What.
+        wanted: HelpWanted,
+    },
+    /// Device or guest: help is no longer wanted.
+    WithdrawHelp,
+    /// Device or guest: what its person thinks of a session of its own.
+    Opine {
+        /// Which.
+        session: SessionId,
+        /// What.
+        opinion: Opinion,
+    },
+    /// Person: who waits for help, the most urgent first, at most [`PAGE`].
+    HelpQueue {
+        /// Those that are closed too.
+        closed: bool,
+    },
+    /// Person: takes care of somebody who waits.
+    TakeHelp {
+        /// Its number.
+        number: u64,
+    },
+    /// Person: that is over.
+    CloseHelp {
+        /// Its number.
+        number: u64,
+    },
+    /// Person: what people thought of their sessions (administrators: of all), newest first, at most [`PAGE`].
+    Opinions,
 }
 
 /// With whom a session is wanted.
@@ -271,6 +307,12 @@ pub enum Reply {
     Window(Window),
     /// To [`Request::Windows`].
     Windows(Vec<Window>),
+    /// To [`Request::AskForHelp`].
+    Help(Place),
+    /// To [`Request::HelpQueue`].
+    HelpQueue(#[serde(deserialize_with = "at_most::<_, _, PAGE>")] Vec<HelpEntry>),
+    /// To [`Request::Opinions`].
+    Opinions(#[serde(deserialize_with = "at_most::<_, _, PAGE>")] Vec<OpinionEntry>),
 }
 
 /// Why the relay says no. Shown to a person as it is.
@@ -370,6 +412,9 @@ pub enum Refusal {
         /// What, in words.
         what: String,
     },
+    /// Nobody waits under that number any more.
+    #[error("nobody waits under that number: it is closed, or somebody else has it (`nearhand queue --all`)")]
+    NoSuchHelp,
 }
 
 /// A session path, as the client gets it.
@@ -488,6 +533,8 @@ pub enum Push {
         /// Milliseconds.
         within_ms: u32,
     },
+    /// To a device or guest with [`Program::HELP`] whose person asked for help: where they stand now.
+    Help(Place),
 }
 
 /// The relay's offer of a session to a device. Who is behind it is proved end to end, not by this.

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::alarm::Severity;
 use crate::grant::Capabilities;
 use crate::id::{SessionId, StreamId};
+pub use crate::message::help::{HelpWanted, MAX_HELP_TEXT, MAX_REACH_TEXT, Urgency};
 use crate::message::session::Granted;
 use crate::time::UnixMillis;
+use crate::wire::at_most;
 
 /// Largest frame on this channel, in bytes.
 pub const FRAME_LIMIT: usize = 64 * 1024;
@@ -90,6 +92,224 @@ pub enum Verb {
     Windows,
     /// What alarms there are, and what waits for the relay.
     Alarms,
+    /// As [`Verb::Watch`]; the caller is the person's window. If it goes away during a session without
+    /// [`Verb::LeaveWindow`], the agent starts it again.
+    WatchAsWindow,
+    /// The person closes the window: it is not started again.
+    LeaveWindow,
+    /// The technician sees and does nothing until [`Verb::Resume`]; the time of what is granted runs on.
+    Pause {
+        /// Which session.
+        session: SessionId,
+    },
+    /// What was granted counts again.
+    Resume {
+        /// Which session.
+        session: SessionId,
+    },
+    /// What was done in a session: one under way, or one of the last [`MAX_KEPT`] that ended since the agent started.
+    Record {
+        /// Which session.
+        session: SessionId,
+    },
+    /// What the quick set of checks found on this device that its person can mend. Takes seconds.
+    Fixes,
+    /// The person asks the organisation for help. One wish at a time: a new one takes the place of the one before.
+    AskForHelp(HelpWanted),
+    /// Help is no longer wanted.
+    WithdrawHelp,
+    /// What the person thinks of a session of theirs, once it is over.
+    Rate {
+        /// Which.
+        session: SessionId,
+        /// From 1 (bad) to 5 (good).
+        stars: u8,
+        /// In their words, at most [`MAX_HELP_TEXT`] characters; may be empty.
+        comment: String,
+    },
+    /// Something was wrong about a session: told to the organisation's administrators, not to the technician.
+    ReportSession {
+        /// Which.
+        session: SessionId,
+        /// In their words, at most [`MAX_HELP_TEXT`] characters.
+        text: String,
+    },
+    /// How the help that was asked for stands.
+    Help,
+}
+
+/// Ended sessions whose record is kept in memory.
+pub const MAX_KEPT: usize = 8;
+/// Most deeds of one session that are kept; the oldest go first.
+pub const MAX_DEEDS: usize = 500;
+/// Most findings in one answer to [`Verb::Fixes`].
+pub const MAX_FIXES: usize = 3;
+/// How the help that was asked for stands.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Help {
+    /// None was asked for.
+    None,
+    /// The relay hasn't got it yet; it is sent when the relay is connected.
+    Sending,
+    /// It waits in the queue.
+    Waiting {
+        /// Its number at the relay.
+        number: u64,
+        /// How many wait before it.
+        ahead: u32,
+        /// How long that is expected to take, in seconds, once the relay can tell.
+        wait: Option<u32>,
+    },
+    /// A technician has it.
+    Taken {
+        /// Its number at the relay.
+        number: u64,
+        /// Their name, as the relay knows it.
+        technician: String,
+    },
+    /// It is over.
+    Closed {
+        /// Its number at the relay.
+        number: u64,
+    },
+    /// It can't be taken, for this reason.
+    Refused(String),
+}
+
+/// Something that a check found and the person can do something about.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Fix {
+    /// The check, such as `disk-space`.
+    pub check: String,
+    /// One sentence.
+    pub title: String,
+    /// What to do, in plain words.
+    pub advice: String,
+}
+
+/// What was done in a session.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// Which.
+    pub session: SessionId,
+    /// The technician's organisation, verified.
+    pub organisation: String,
+    /// The technician's name, verified.
+    pub technician: String,
+    /// When it began.
+    pub began: UnixMillis,
+    /// When and why it ended, in words; `None` while it is under way.
+    pub ended: Option<(UnixMillis, String)>,
+    /// The oldest first; as many of the newest as fit a frame, at most [`MAX_DEEDS`].
+    #[serde(deserialize_with = "at_most::<_, _, MAX_DEEDS>")]
+    pub deeds: Vec<Deed>,
+}
+
+/// Something that was done.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Deed {
+    /// When.
+    pub at: UnixMillis,
+    /// What.
+    pub act: Act,
+}
+
+/// What is done in sessions: a closed list, so that a window can say it in its person's language.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Act {
+    /// In words that have no place in this list.
+    Words(String),
+    /// The technician sees the screen.
+    SeesScreen,
+    /// They no longer do.
+    LeavesScreen,
+    /// The technician sees one window.
+    SeesWindow {
+        /// Which; its program wrote that.
+        window: String,
+    },
+    /// They no longer do.
+    LeavesWindow {
+        /// Which.
+        window: String,
+    },
+    /// The technician can use pointer and keyboard.
+    Controls,
+    /// They no longer can.
+    LeavesControl,
+    /// The technician takes what is on the clipboard.
+    TakesClipboard,
+    /// One picture of the screen is taken for the report.
+    TakesPicture,
+    /// The technician records the screen.
+    Records,
+    /// They no longer do.
+    StopsRecording,
+    /// Diagnostics are running.
+    Diagnoses,
+    /// They are done, and the report was sent.
+    Diagnosed,
+    /// They were broken off.
+    DiagnosisBroken,
+    /// These were granted.
+    Granted {
+        /// What.
+        capabilities: Capabilities,
+        /// For how long.
+        seconds: u32,
+    },
+    /// These were taken back.
+    TakenBack(Capabilities),
+    /// The time for these is over.
+    Expired(Capabilities),
+    /// More time was given for these.
+    Extended(Capabilities),
+    /// The technician was refused something.
+    Refused(String),
+    /// The connection was lost and is waited for.
+    Interrupted,
+    /// It is back.
+    Reconnected,
+    /// Nothing is seen or done, at the person's wish.
+    Paused,
+    /// Nothing is seen or done, because nobody at the device sees this session.
+    PausedUnseen,
+    /// What was granted counts again.
+    Resumed,
+}
+
+impl core::fmt::Display for Act {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let text = match self {
+            Self::Words(text) => text,
+            Self::SeesScreen => "the technician sees the screen",
+            Self::LeavesScreen => "the technician no longer sees the screen",
+            Self::SeesWindow { window } => return write!(f, "the technician sees {window}"),
+            Self::LeavesWindow { window } => return write!(f, "the technician no longer sees {window}"),
+            Self::Controls => "the technician can use pointer and keyboard",
+            Self::LeavesControl => "the technician no longer uses pointer and keyboard",
+            Self::TakesClipboard => "the technician takes the clipboard",
+            Self::TakesPicture => "one picture of your screen is taken for the report",
+            Self::Records => "the technician records the screen: what they see is kept in a file",
+            Self::StopsRecording => "the technician no longer records the screen",
+            Self::Diagnoses => "diagnostics are running",
+            Self::Diagnosed => "diagnostics are done; the report was sent",
+            Self::DiagnosisBroken => "diagnostics were broken off",
+            Self::Granted { capabilities, seconds } => {
+                return write!(f, "{capabilities} granted for {} min", seconds.div_ceil(60));
+            }
+            Self::TakenBack(what) => return write!(f, "{what}: taken back"),
+            Self::Expired(what) => return write!(f, "the time for {what} is over"),
+            Self::Extended(what) => return write!(f, "{what}: more time was given"),
+            Self::Refused(why) => return write!(f, "refused: {why}"),
+            Self::Interrupted => "the connection was lost; waiting up to a minute for it to come back",
+            Self::Reconnected => "the connection is back; the session goes on",
+            Self::Paused => "paused: nothing is seen or done",
+            Self::PausedUnseen => "paused, because nobody at the device sees this session",
+            Self::Resumed => "the session goes on",
+        };
+        f.write_str(text)
+    }
 }
 
 /// The person's choice.
@@ -156,6 +376,12 @@ pub enum Reply {
     Windows(Vec<Window>),
     /// What alarms there are.
     Alarms(Box<Alarms>),
+    /// What was done in a session.
+    Record(Box<Record>),
+    /// What was found, at most [`MAX_FIXES`], the worst first.
+    Fixes(#[serde(deserialize_with = "at_most::<_, _, MAX_FIXES>")] Vec<Fix>),
+    /// How the help that was asked for stands.
+    Help(Help),
 }
 
 /// How things stand.
@@ -360,4 +586,25 @@ pub enum Event {
     },
     /// Something the person should know: attempts with wrong codes, a full disk.
     Notice(String),
+    /// Something was done in a session. What has no place in the list of [`Act`] comes as [`Event::Activity`].
+    Did {
+        /// In which session.
+        session: SessionId,
+        /// What.
+        deed: Deed,
+    },
+    /// A session is paused: nothing is seen or done in it.
+    Paused {
+        /// Which.
+        session: SessionId,
+        /// Because nobody at the device sees it; else at the person's wish.
+        unseen: bool,
+    },
+    /// It goes on.
+    Resumed {
+        /// Which.
+        session: SessionId,
+    },
+    /// How the help that was asked for stands now.
+    Help(Help),
 }

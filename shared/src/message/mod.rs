@@ -18,6 +18,7 @@
 pub mod alarm_json;
 pub mod alarms;
 pub mod control;
+pub mod help;
 pub mod local;
 pub mod runbook;
 pub mod screen;
@@ -51,6 +52,9 @@ impl Program {
     /// [`Capability::Runbook`]: crate::grant::Capability::Runbook
     pub const RUNBOOK: u64 = 4;
 
+    /// Reads the requests and answers of [`help`], and [`control::Push::Help`].
+    pub const HELP: u64 = 8;
+
     /// Whether it has that bit.
     pub const fn reads(&self, bit: u64) -> bool {
         self.features & bit != 0
@@ -58,7 +62,7 @@ impl Program {
 
     /// This build.
     pub fn this() -> Self {
-        let features = Self::WINDOW | Self::SCREENSHOT | Self::RUNBOOK;
+        let features = Self::WINDOW | Self::SCREENSHOT | Self::RUNBOOK | Self::HELP;
         Self { version: env!("CARGO_PKG_VERSION").to_owned(), features }
     }
 }

@@ -9,5 +9,6 @@ pub mod chat;
 pub mod control;
 pub mod framed;
 pub mod lines;
+pub mod local;
 mod network;
 pub mod tls;

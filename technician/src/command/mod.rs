@@ -19,6 +19,7 @@ pub mod organisation;
 pub mod parse;
 pub mod people;
 pub mod play;
+pub mod queue;
 mod record;
 pub mod revoke;
 pub mod rotate;
@@ -89,6 +90,10 @@ pub enum Command {
     People,
     /// List sessions, the newest first
     Sessions,
+    /// Show who asked for help; take care of somebody, close a request
+    Queue(queue::QueueArgs),
+    /// Show what people thought of their sessions
+    Ratings,
     /// List alarms, follow them, show one with its history
     Alarms(alarms::AlarmsArgs),
     /// Acknowledge an alarm: you have seen it and take care
@@ -145,6 +150,8 @@ impl Command {
             Self::Devices(args) => devices::run(ctx, &args).await,
             Self::People => people::run(ctx).await,
             Self::Sessions => sessions::run(ctx).await,
+            Self::Queue(args) => queue::run(ctx, &args).await,
+            Self::Ratings => queue::ratings(ctx).await,
             Self::Alarms(args) => alarms::run(ctx, &args).await,
             Self::Ack(args) => alarms::ack(ctx, &args).await,
             Self::Silence(args) => alarms::silence(ctx, &args).await,

@@ -30,7 +30,8 @@ fn take(push: &Push, home: &Home, organisation: &PublicKey) -> PushReply {
                 tracing::error!(error = %e, "can't write down what was revoked");
             }
         }
-        Push::SessionClosed { .. } | Push::Goodbye { .. } => {}
+        // What people wait for is theirs.
+        Push::SessionClosed { .. } | Push::Goodbye { .. } | Push::Help(_) => {}
     }
     PushReply::Done
 }

@@ -16,6 +16,7 @@ use nearhand_shared::message::control::{
     CloseCode, DeviceEntry, Hello, Offer, OfferRefusal, Opened, Outcome, PersonEntry, Push, PushReply,
     Refusal, Reply, Request, SessionEntry, Target, Welcome,
 };
+use nearhand_shared::message::help::{HelpEntry, HelpWanted, Opinion, OpinionEntry, Place, Urgency};
 use nearhand_shared::support_code::Routing;
 use nearhand_shared::time::UnixMillis;
 use nearhand_shared::wire;
@@ -25,6 +26,7 @@ use super::fixed::{
     SESSION, bind_grant, credential, device_id, facts, one_time, program, revocations, rotated_credential,
     routing, technician_id,
 };
+use super::local::wanted;
 use super::{Table, audit, variants};
 
 pub(crate) fn fill(table: &mut Table) {
@@ -75,6 +77,7 @@ fn head() -> Signed<Head> {
 }
 
 fn requests(table: &mut Table) {
+    let session = SESSION;
     variants!(
         table,
         "control-request",
@@ -154,6 +157,16 @@ fn requests(table: &mut Table) {
             ],
             CloseWindow: [Request::CloseWindow { window: 4 }],
             Windows: [Request::Windows],
+            AskForHelp: [Request::AskForHelp { wish: 1 << 60, wanted: wanted() }],
+            WithdrawHelp: [Request::WithdrawHelp],
+            Opine: [
+                Request::Opine { session, opinion: Opinion::Rating { stars: 5, comment: "quick".into() } },
+                Request::Opine { session, opinion: Opinion::Report { text: "asked for my bank".into() } },
+            ],
+            HelpQueue: [Request::HelpQueue { closed: true }],
+            TakeHelp: [Request::TakeHelp { number: 7 }],
+            CloseHelp: [Request::CloseHelp { number: 7 }],
+            Opinions: [Request::Opinions],
         }
     );
 }
@@ -192,8 +205,41 @@ fn replies(table: &mut Table) {
             ],
             Window: [Reply::Window(window())],
             Windows: [Reply::Windows(vec![]), Reply::Windows(vec![window()])],
+            Help: [
+                Reply::Help(Place::Waiting { number: 7, ahead: 2, wait: Some(540) }),
+                Reply::Help(Place::Taken { number: 7, technician: "Ada".into() }),
+                Reply::Help(Place::Closed { number: 7 }),
+            ],
+            HelpQueue: [Reply::HelpQueue(vec![]), Reply::HelpQueue(vec![help()])],
+            Opinions: [Reply::Opinions(vec![]), Reply::Opinions(vec![thought()])],
         }
     );
+}
+
+fn help() -> HelpEntry {
+    HelpEntry {
+        number: 7,
+        device: Some(device_id()),
+        name: "Till 3".into(),
+        online: true,
+        wanted: HelpWanted { urgency: Urgency::Hampered, ..wanted() },
+        asked: AT,
+        taken: Some(("Ada".into(), AT)),
+        closed: Some(AT),
+    }
+}
+
+fn thought() -> OpinionEntry {
+    OpinionEntry {
+        session: SESSION,
+        technician: technician_id(),
+        technician_name: "Ada".into(),
+        device_name: "Till 3".into(),
+        at: AT,
+        stars: Some(4),
+        comment: "quick".into(),
+        report: String::new(),
+    }
 }
 
 const STREAM: StreamId = StreamId::from_bytes([6; 16]);
@@ -389,6 +435,7 @@ fn refusals(table: &mut Table) {
             NoSuchWindow: [Refusal::NoSuchWindow],
             ForeignStream: [Refusal::ForeignStream],
             Invalid: [Refusal::Invalid { what: "its end is not in the future".into() }],
+            NoSuchHelp: [Refusal::NoSuchHelp],
         }
     );
     variants!(
@@ -422,6 +469,7 @@ fn pushes(table: &mut Table) {
             ],
             SessionClosed: [Push::SessionClosed { session: SESSION, outcome: Outcome::Revoked }],
             Goodbye: [Push::Goodbye { within_ms: 30_000 }],
+            Help: [Push::Help(Place::Waiting { number: 7, ahead: 0, wait: None })],
         }
     );
     variants!(

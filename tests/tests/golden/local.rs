@@ -4,8 +4,8 @@ use nearhand_shared::alarm::Severity;
 use nearhand_shared::grant::Capability;
 use nearhand_shared::id::StreamId;
 use nearhand_shared::message::local::{
-    Alarm, Alarms, ChatLine, Choice, Code, ConsentRequest, Event, Mark, Message, Reply, Request, Session,
-    Status, Verb, Window,
+    Act, Alarm, Alarms, ChatLine, Choice, Code, ConsentRequest, Deed, Event, Fix, Help, HelpWanted, Mark,
+    Message, Record, Reply, Request, Session, Status, Urgency, Verb, Window,
 };
 use nearhand_shared::message::session::Granted;
 use nearhand_tests::golden::AT;
@@ -17,6 +17,7 @@ pub(crate) fn fill(table: &mut Table) {
     requests(table);
     replies(table);
     events(table);
+    deeds(table);
 }
 
 fn requests(table: &mut Table) {
@@ -49,9 +50,90 @@ fn requests(table: &mut Table) {
             RotateKey: [Verb::RotateKey],
             Windows: [Verb::Windows],
             Alarms: [Verb::Alarms],
+            WatchAsWindow: [Verb::WatchAsWindow],
+            LeaveWindow: [Verb::LeaveWindow],
+            Pause: [Verb::Pause { session }],
+            Resume: [Verb::Resume { session }],
+            Record: [Verb::Record { session }],
+            Fixes: [Verb::Fixes],
+            AskForHelp: [Verb::AskForHelp(wanted())],
+            WithdrawHelp: [Verb::WithdrawHelp],
+            Rate: [Verb::Rate { session, stars: 5, comment: "quick".into() }],
+            ReportSession: [Verb::ReportSession { session, text: "asked for my bank".into() }],
+            Help: [Verb::Help],
         }
     );
     table.wire("local-request", "Request", &Request { number: 9, verb: Verb::Stop { session } });
+}
+
+fn record() -> Record {
+    let acts = vec![Act::SeesScreen, Act::Words("runbook clear-caches: dry run".into())];
+    Record {
+        session: SESSION,
+        organisation: "Acme Support GmbH".into(),
+        technician: "Ada".into(),
+        began: AT,
+        ended: Some((AT, "stopped".into())),
+        deeds: acts.into_iter().map(|act| Deed { at: AT, act }).collect(),
+    }
+}
+
+fn deeds(table: &mut Table) {
+    let capabilities = some_capabilities();
+    let window = || String::from("the window \"Till\" of \"Ledger\"");
+    variants!(
+        table,
+        "local-act",
+        Act {
+            Words: [Act::Words("runbook clear-caches: dry run".into())],
+            SeesScreen: [Act::SeesScreen],
+            LeavesScreen: [Act::LeavesScreen],
+            SeesWindow: [Act::SeesWindow { window: window() }],
+            LeavesWindow: [Act::LeavesWindow { window: window() }],
+            Controls: [Act::Controls],
+            LeavesControl: [Act::LeavesControl],
+            TakesClipboard: [Act::TakesClipboard],
+            TakesPicture: [Act::TakesPicture],
+            Records: [Act::Records],
+            StopsRecording: [Act::StopsRecording],
+            Diagnoses: [Act::Diagnoses],
+            Diagnosed: [Act::Diagnosed],
+            DiagnosisBroken: [Act::DiagnosisBroken],
+            Granted: [Act::Granted { capabilities, seconds: 900 }],
+            TakenBack: [Act::TakenBack(capabilities)],
+            Expired: [Act::Expired(capabilities)],
+            Extended: [Act::Extended(capabilities)],
+            Refused: [Act::Refused("not granted".into())],
+            Interrupted: [Act::Interrupted],
+            Reconnected: [Act::Reconnected],
+            Paused: [Act::Paused],
+            PausedUnseen: [Act::PausedUnseen],
+            Resumed: [Act::Resumed],
+        }
+    );
+    variants!(
+        table,
+        "local-help",
+        Help {
+            None: [Help::None],
+            Sending: [Help::Sending],
+            Waiting: [
+                Help::Waiting { number: 7, ahead: 2, wait: Some(540) },
+                Help::Waiting { number: 7, ahead: 0, wait: None },
+            ],
+            Taken: [Help::Taken { number: 7, technician: "Ada".into() }],
+            Closed: [Help::Closed { number: 7 }],
+            Refused: [Help::Refused("the relay is at its limit".into())],
+        }
+    );
+}
+
+pub(super) fn wanted() -> HelpWanted {
+    HelpWanted {
+        what: "the till does not print".into(),
+        urgency: Urgency::Stopped,
+        reach: "+49 30 1234".into(),
+    }
 }
 
 fn alarms() -> Alarms {
@@ -146,6 +228,13 @@ fn replies(table: &mut Table) {
             Refused: [Reply::Refused("that request is no longer open".into())],
             Windows: [Reply::Windows(vec![]), Reply::Windows(vec![window()])],
             Alarms: [Reply::Alarms(Box::new(alarms()))],
+            Record: [Reply::Record(Box::new(record()))],
+            Fixes: [Reply::Fixes(vec![Fix {
+                check: "disks.space".into(),
+                title: "/ is full".into(),
+                advice: "Remove what you no longer need.".into(),
+            }])],
+            Help: [Reply::Help(Help::None)],
         }
     );
     variants!(
@@ -178,6 +267,13 @@ fn events(table: &mut Table) {
             Chat: [Event::Chat { session: SESSION, line: line(Mark::Shown) }],
             Ended: [Event::Ended { session: SESSION, why: "stopped".into() }],
             Notice: [Event::Notice("three wrong codes were tried".into())],
+            Did: [Event::Did { session: SESSION, deed: Deed { at: AT, act: Act::Controls } }],
+            Paused: [
+                Event::Paused { session: SESSION, unseen: true },
+                Event::Paused { session: SESSION, unseen: false },
+            ],
+            Resumed: [Event::Resumed { session: SESSION }],
+            Help: [Event::Help(Help::Sending)],
         }
     );
 }

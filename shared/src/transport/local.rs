@@ -1,20 +1,22 @@
-//! The agent's own commands as callers of the local socket.
+//! A program of the person at the device as a caller of the agent's private local socket.
+//!
+//! Lives here: one connection, requests and events on it. Must not live here: where the socket is (the agent's home
+//! says that), what the messages mean.
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use nearhand_shared::message::local::{Event, FRAME_LIMIT, Message, Reply, Request, Verb};
-use nearhand_shared::transport::framed::{self, FrameError};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
 
-use crate::home::Home;
+use crate::message::local::{Event, FRAME_LIMIT, Message, Reply, Request, Verb};
+use crate::transport::framed::{self, FrameError};
 
 /// Why the agent can't be asked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CallError {
+pub enum CallError {
     /// It doesn't run.
     #[error("no agent is running here ({path}: {source}): start it with `nearhand-agent run`")]
     NotRunning {
@@ -32,7 +34,8 @@ pub(crate) enum CallError {
 }
 
 /// A connection to the agent.
-pub(crate) struct LocalClient {
+#[derive(Debug)]
+pub struct LocalClient {
     write: OwnedWriteHalf,
     messages: mpsc::Receiver<Result<Message, FrameError>>,
     /// Events that came while a reply was waited for.
@@ -41,17 +44,21 @@ pub(crate) struct LocalClient {
 }
 
 impl LocalClient {
-    /// Connects to the agent of this directory, or else to the one that runs as a service and lets this user
-    /// in.
-    pub(crate) async fn connect(home: &Home) -> Result<Self, CallError> {
-        let path = home.socket();
-        let stream = match UnixStream::connect(&path).await {
-            Ok(stream) => stream,
-            Err(source) if home.is_default() => UnixStream::connect(Home::service_socket())
-                .await
-                .map_err(|_| CallError::NotRunning { path, source })?,
-            Err(source) => return Err(CallError::NotRunning { path, source }),
-        };
+    /// Connects to the first of these sockets that an agent answers at.
+    ///
+    /// # Errors
+    /// [`CallError::NotRunning`], with the first path.
+    pub async fn connect(first: &Path, others: &[&Path]) -> Result<Self, CallError> {
+        let mut stream = UnixStream::connect(first).await;
+        for other in others {
+            if stream.is_ok() {
+                break;
+            }
+            if let Ok(answered) = UnixStream::connect(other).await {
+                stream = Ok(answered);
+            }
+        }
+        let stream = stream.map_err(|source| CallError::NotRunning { path: first.to_owned(), source })?;
         let (mut read, write) = stream.into_split();
         let (to, messages) = mpsc::channel(64);
         // Reading is not cancel-safe, so it has a task of its own.
@@ -68,7 +75,10 @@ impl LocalClient {
     }
 
     /// Asks, and waits for the answer. A refusal is an error.
-    pub(crate) async fn ask(&mut self, verb: Verb) -> Result<Reply, CallError> {
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn ask(&mut self, verb: Verb) -> Result<Reply, CallError> {
         self.number = self.number.wrapping_add(1);
         let request = Request { number: self.number, verb };
         framed::write(&mut self.write, &request, FRAME_LIMIT).await?;
@@ -87,7 +97,10 @@ impl LocalClient {
     }
 
     /// The next event, once [`Verb::Watch`] was asked. Cancel-safe.
-    pub(crate) async fn event(&mut self) -> Result<Event, CallError> {
+    ///
+    /// # Errors
+    /// [`CallError::Gone`].
+    pub async fn event(&mut self) -> Result<Event, CallError> {
         loop {
             if let Some(event) = self.waiting.pop_front() {
                 return Ok(event);

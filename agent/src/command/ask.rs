@@ -1,0 +1,76 @@
+//! `nearhand-agent ask`: asks the organisation for help from a terminal, and looks how that stands.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use nearhand_shared::message::help::{HelpWanted, Urgency};
+use nearhand_shared::message::local::{Help, Reply, Verb};
+
+use super::console::help_in_words;
+use crate::home::Home;
+use crate::local;
+
+/// What is asked for.
+#[derive(Debug, Args)]
+pub(crate) struct AskArgs {
+    /// What is the matter; without it, how the request stands
+    #[arg(value_name = "WORDS")]
+    what: Vec<String>,
+    /// How urgent it is
+    #[arg(long, value_enum, default_value_t = How::Hampered)]
+    urgency: How,
+    /// How to reach you
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reach: String,
+    /// No help is wanted any more
+    #[arg(long, conflicts_with_all = ["what", "reach"])]
+    withdraw: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How urgent.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum How {
+    /// It can wait
+    CanWait,
+    /// Work goes on, badly
+    Hampered,
+    /// Work has stopped
+    Stopped,
+}
+
+impl From<How> for Urgency {
+    fn from(how: How) -> Self {
+        match how {
+            How::CanWait => Self::CanWait,
+            How::Hampered => Self::Hampered,
+            How::Stopped => Self::Stopped,
+        }
+    }
+}
+
+pub(crate) async fn run(home: &Home, args: AskArgs) -> anyhow::Result<ExitCode> {
+    let mut agent = local::call(home).await?;
+    if args.withdraw {
+        agent.ask(Verb::WithdrawHelp).await?;
+        println!("Help is no longer asked for.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let verb = if args.what.is_empty() {
+        Verb::Help
+    } else {
+        let (urgency, reach) = (args.urgency.into(), args.reach);
+        Verb::AskForHelp(HelpWanted { what: args.what.join(" "), urgency, reach })
+    };
+    let Reply::Help(help) = agent.ask(verb).await? else {
+        anyhow::bail!("the agent answered something else")
+    };
+    if args.json {
+        println!("{}", serde_json::to_string(&help)?);
+    } else {
+        help_in_words(&help);
+    }
+    Ok(if matches!(help, Help::Refused(_)) { ExitCode::from(super::FAILED) } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,147 @@
+//! The person's window as a program: where it is, and how it is started again when it was killed during a session.
+//!
+//! It runs as its person, in the environment that they had started it in; nothing of that comes from its messages.
+
+use std::collections::{HashMap, VecDeque};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::process::Command;
+
+use crate::hub::{Hub, Viewer};
+use crate::platform;
+
+/// The program's name; it lies beside the agent's own, or where the path leads.
+pub(crate) const PROGRAM: &str = "nearhand-window";
+/// What a window needs of its person's environment.
+const KEPT: [&str; 21] = [
+    "DISPLAY",
+    "XAUTHORITY",
+    "WAYLAND_DISPLAY",
+    "XDG_RUNTIME_DIR",
+    "XDG_CURRENT_DESKTOP",
+    "XDG_SESSION_TYPE",
+    "XDG_DATA_DIRS",
+    "XDG_DATA_HOME",
+    "XDG_CONFIG_HOME",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "AT_SPI_BUS_ADDRESS",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "PATH",
+    "LANG",
+    "LANGUAGE",
+    "LC_ALL",
+    "LC_MESSAGES",
+    "SLINT_SCALE_FACTOR",
+    "FONTCONFIG_FILE",
+];
+/// Starts within [`WITHIN`], after which a window that keeps dying is left alone: its session ends then.
+const MOST: usize = 3;
+const WITHIN: Duration = Duration::from_secs(30);
+
+/// How a window was started.
+#[derive(Clone, Debug)]
+pub(crate) struct Start {
+    user: u32,
+    environment: HashMap<OsString, OsString>,
+    language: Option<String>,
+}
+
+impl Start {
+    /// How a process of that person was started; `None` if it is gone already, or isn't theirs.
+    pub(super) fn of(process: i32, user: u32) -> Option<Self> {
+        let known = platform::started(process, user)?;
+        let keep = |(name, _): &(OsString, OsString)| KEPT.iter().any(|kept| name == kept);
+        Some(Self {
+            user,
+            environment: known.environment.into_iter().filter(keep).collect(),
+            language: language(&known.arguments),
+        })
+    }
+}
+
+/// The language that a window was told to speak.
+fn language(arguments: &[OsString]) -> Option<String> {
+    let mut rest = arguments.iter().skip_while(|argument| *argument != "--lang").skip(1);
+    let language = rest.next()?.to_str()?;
+    let plain = language.len() <= 8
+        && language.starts_with(|c: char| c.is_ascii_alphabetic())
+        && language.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    plain.then(|| language.to_owned())
+}
+
+/// Where the window's program is.
+pub(crate) fn program() -> PathBuf {
+    let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(PROGRAM)));
+    beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from(PROGRAM))
+}
+
+/// What was started again lately.
+#[derive(Debug, Default)]
+pub(super) struct Starts {
+    lately: Mutex<VecDeque<Instant>>,
+}
+
+impl Starts {
+    /// Starts a window again that went away during a session of its person's.
+    pub(super) async fn again(&self, hub: &Hub, start: &Start, socket: &Path, viewer: Viewer) {
+        if !hub.has_session(viewer) || !self.allowed(Instant::now()) {
+            return;
+        }
+        tracing::warn!(user = start.user, "the window is gone during a session; starting it again");
+        let mut command = Command::new(program());
+        command.arg("--socket").arg(socket).env_clear().envs(&start.environment);
+        if let Some(language) = &start.language {
+            command.args(["--lang", language]);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        if platform::is_root() && start.user != platform::own_user() {
+            let Some(group) = platform::primary_group(start.user) else { return };
+            // With the user, the standard library drops root's other groups.
+            command.uid(start.user).gid(group).current_dir("/");
+        }
+        match command.spawn() {
+            // Reaped by the runtime when it ends.
+            Ok(mut child) => drop(tokio::spawn(async move { child.wait().await })),
+            Err(error) => tracing::error!(%error, "the window can't be started again; the session will end"),
+        }
+    }
+
+    fn allowed(&self, now: Instant) -> bool {
+        let mut lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner);
+        while lately.front().is_some_and(|at| now.saturating_duration_since(*at) > WITHIN) {
+            lately.pop_front();
+        }
+        if lately.len() >= MOST {
+            return false;
+        }
+        lately.push_back(now);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_that_keeps_dying_is_left_alone() {
+        let (starts, now) = (Starts::default(), Instant::now());
+        assert!((0..MOST).all(|_| starts.allowed(now)));
+        assert!(!starts.allowed(now + WITHIN));
+        assert!(starts.allowed(now + WITHIN + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn only_a_language_is_taken_from_the_arguments() {
+        let of = |words: &[&str]| language(&words.iter().map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(of(&["w", "--socket", "/x", "--lang", "ja"]), Some("ja".to_owned()));
+        assert_eq!(of(&["w", "--lang", "--socket"]), None);
+        assert_eq!(of(&["w", "--lang"]), None);
+    }
+}

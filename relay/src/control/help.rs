@@ -1,0 +1,149 @@
+//! People who ask for help, the technicians who take care of them, and what they thought of it.
+
+use std::time::Instant;
+
+use nearhand_shared::credential::{Role, Verified};
+use nearhand_shared::id::SessionId;
+use nearhand_shared::message::control::{PAGE, Push, Refusal, Reply};
+use nearhand_shared::message::help::{HelpEntry, HelpWanted, Opinion, Place};
+
+use super::audit::event;
+use super::lists::that_fit;
+use super::{Control, Peer, now_unix, storage};
+use crate::admission::Caller;
+use crate::registry::PeerId;
+use crate::store::{Applied, Asking, HelpWrite, Write};
+
+/// So many of those who come next learn at once that their place has changed; others when they ask.
+const FIRST: usize = 50;
+
+fn invalid(what: &str) -> Refusal {
+    Refusal::Invalid { what: what.to_owned() }
+}
+
+impl Control {
+    pub(super) async fn ask_for_help(
+        &self,
+        peer: &Peer,
+        wish: u64,
+        wanted: HelpWanted,
+    ) -> Result<Reply, Refusal> {
+        let id = peer.id().ok_or(Refusal::NotAllowed)?;
+        let wanted = wanted.safe().ok_or_else(|| invalid("it doesn't say what is the matter"))?;
+        self.state().registry.count_wish(id, Instant::now())?;
+        let name = match &peer.caller {
+            Caller::Guest(name) => name.to_string(),
+            caller => caller.verified().map(|who| who.invite.name.clone()).unwrap_or_default(),
+        };
+        let event = event(&peer.actor(), "help.asked", None, wanted.urgency.in_words());
+        let asking = Asking { peer: id, wish, name, wanted, at: now_unix() };
+        let write = Write::Help(Box::new(HelpWrite::Ask(Box::new(asking))));
+        match self.store.write_audited(write, vec![event]).await.map_err(storage)? {
+            Applied::Number(number) => {
+                // It may be more urgent than others, or have taken the place of one that was.
+                self.moved().await;
+                self.place(number).await.map(|(_, place)| Reply::Help(place))
+            }
+            Applied::Done | Applied::Conflict => Err(Refusal::Full { what: "requests for help".to_owned() }),
+        }
+    }
+
+    pub(super) async fn withdraw_help(&self, peer: &Peer) -> Result<Reply, Refusal> {
+        let id = peer.id().ok_or(Refusal::NotAllowed)?;
+        let event = event(&peer.actor(), "help.withdrawn", None, "");
+        let write = Write::Help(Box::new(HelpWrite::Withdraw(id, now_unix())));
+        self.store.write_audited(write, vec![event]).await.map_err(storage)?;
+        self.moved().await;
+        Ok(Reply::Done)
+    }
+
+    pub(super) async fn help_queue(&self, closed: bool) -> Result<Reply, Refusal> {
+        let rows = self.store.reader().help_queue(closed, PAGE).await.map_err(storage)?;
+        let state = self.state();
+        let entries = rows
+            .into_iter()
+            .take(PAGE)
+            .map(|(peer, entry)| HelpEntry { online: state.registry.is_online(&peer), ..entry })
+            .collect();
+        Ok(Reply::HelpQueue(that_fit(entries)))
+    }
+
+    pub(super) async fn take_help(&self, peer: &Peer, who: &Verified, number: u64) -> Result<Reply, Refusal> {
+        let (id, name) = (who.first_key().technician_id(), who.invite.name.clone());
+        let write = HelpWrite::Take(number, id, name, now_unix());
+        self.change_help(peer, "help.taken", number, write).await
+    }
+
+    pub(super) async fn close_help(&self, peer: &Peer, number: u64) -> Result<Reply, Refusal> {
+        self.change_help(peer, "help.closed", number, HelpWrite::Close(number, now_unix())).await
+    }
+
+    async fn change_help(
+        &self,
+        peer: &Peer,
+        action: &'static str,
+        number: u64,
+        write: HelpWrite,
+    ) -> Result<Reply, Refusal> {
+        let event = event(&peer.actor(), action, None, format!("request {number}"));
+        let write = Write::Help(Box::new(write));
+        if self.store.write_audited(write, vec![event]).await.map_err(storage)? == Applied::Conflict {
+            return Err(Refusal::NoSuchHelp);
+        }
+        let (of, place) = self.place(number).await?;
+        // Who asked reads it; an agent that was replaced by an older one passes it over.
+        self.tell(&of, &Push::Help(place));
+        self.moved().await;
+        Ok(Reply::Done)
+    }
+
+    async fn place(&self, number: u64) -> Result<(PeerId, Place), Refusal> {
+        self.store.reader().help_place(number).await.map_err(storage)?.ok_or(Refusal::NoSuchHelp)
+    }
+
+    /// Tells those who wait where they stand now.
+    async fn moved(&self) {
+        // A reader that fails is known to the store's health; they learn it when they ask again.
+        let Ok(waiting) = self.store.reader().help_queue(false, FIRST).await else { return };
+        for (peer, entry) in waiting.into_iter().filter(|(_, entry)| entry.taken.is_none()) {
+            if self.state().registry.is_online(&peer)
+                && let Ok((_, place)) = self.place(entry.number).await
+            {
+                self.tell(&peer, &Push::Help(place));
+            }
+        }
+    }
+
+    pub(super) async fn opine(
+        &self,
+        peer: &Peer,
+        session: SessionId,
+        opinion: Opinion,
+    ) -> Result<Reply, Refusal> {
+        let id = peer.id().ok_or(Refusal::NotAllowed)?;
+        let opinion = opinion.safe().ok_or_else(|| invalid("it says nothing, or other than 1 to 5 stars"))?;
+        self.state().registry.count_wish(id, Instant::now())?;
+        let (action, detail) = match &opinion {
+            Opinion::Rating { stars, .. } => ("session.rated", format!("{stars} of 5")),
+            Opinion::Report { .. } => ("session.reported", String::new()),
+        };
+        let event = event(&peer.actor(), action, Some(session), detail);
+        let write = Write::Help(Box::new(HelpWrite::Opine(id, session, opinion, now_unix())));
+        match self.store.write_audited(write, vec![event]).await.map_err(storage)? {
+            Applied::Conflict => Err(Refusal::NoSuchSession),
+            Applied::Done | Applied::Number(_) => Ok(Reply::Done),
+        }
+    }
+
+    pub(super) async fn opinions(&self, who: &Verified) -> Result<Reply, Refusal> {
+        let is_admin = who.invite.role == Role::Admin;
+        let of = (!is_admin).then(|| who.first_key().technician_id());
+        let mut entries = self.store.reader().opinions(of, PAGE).await.map_err(storage)?;
+        if !is_admin {
+            // What was reported of somebody is not for them.
+            entries.iter_mut().for_each(|entry| entry.report.clear());
+            entries.retain(|entry| entry.stars.is_some());
+        }
+        Ok(Reply::Opinions(that_fit(entries)))
+    }
+}

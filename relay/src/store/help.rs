@@ -1,0 +1,353 @@
+//! The queue of people who asked for help, and what they thought of it, as stored.
+
+use nearhand_shared::id::{SessionId, TechnicianId};
+use nearhand_shared::message::help::{HelpEntry, HelpWanted, Opinion, OpinionEntry, Place, Urgency};
+use nearhand_shared::time::UnixMillis;
+use sqlx::any::AnyRow;
+use sqlx::{Any, Row, Transaction};
+
+use super::codec::{from_big, millis, parse, to_big};
+use super::{Applied, Reader, StoreError};
+use crate::registry::PeerId;
+
+/// Most wishes that are open at once.
+const MAX_OPEN_HELP: i64 = 2_000;
+/// So many of those that were taken last tell how long one waits.
+const LATELY: i64 = 20;
+/// With fewer than these, nothing is told.
+const ENOUGH: usize = 3;
+
+/// A wish to be stored.
+#[derive(Debug)]
+pub struct Asking {
+    /// Whose.
+    pub peer: PeerId,
+    /// Chosen by the device: the same wish sent again is the same.
+    pub wish: u64,
+    /// The device's label or host name.
+    pub name: String,
+    /// What.
+    pub wanted: HelpWanted,
+    /// When.
+    pub at: UnixMillis,
+}
+
+/// Something to store about help.
+#[derive(Debug)]
+pub enum HelpWrite {
+    /// A wish; takes the place of what the same peer has open. Its number comes back; conflicts when too many are open.
+    Ask(Box<Asking>),
+    /// The peer wants no help any more.
+    Withdraw(PeerId, UnixMillis),
+    /// A technician takes it. Conflicts if it is not open, or another's.
+    Take(u64, TechnicianId, String, UnixMillis),
+    /// It is over. Conflicts if it is not open.
+    Close(u64, UnixMillis),
+    /// What the peer thinks of a session of its own. Conflicts if it has no such session.
+    Opine(PeerId, SessionId, Opinion, UnixMillis),
+}
+
+type Tx<'a, 'b> = &'a mut Transaction<'b, Any>;
+
+pub(super) async fn apply(tx: Tx<'_, '_>, write: &HelpWrite) -> Result<Applied, StoreError> {
+    match write {
+        HelpWrite::Ask(asking) => ask(tx, asking).await,
+        HelpWrite::Withdraw(peer, at) => {
+            close_of(tx, peer, *at).await?;
+            Ok(Applied::Done)
+        }
+        HelpWrite::Take(number, by, name, at) => {
+            let done = sqlx::query(
+                "UPDATE help SET taken_at = $1, taken_by = $2, taken_name = $3 \
+                 WHERE number = $4 AND closed_at = 0 AND (taken_by = '' OR taken_by = $5)",
+            )
+            .bind(to_big(at.0))
+            .bind(by.to_string())
+            .bind(name.clone())
+            .bind(to_big(*number))
+            .bind(by.to_string())
+            .execute(&mut **tx)
+            .await?;
+            Ok(changed(done.rows_affected()))
+        }
+        HelpWrite::Close(number, at) => {
+            let done = sqlx::query("UPDATE help SET closed_at = $1 WHERE number = $2 AND closed_at = 0")
+                .bind(to_big(at.0.max(1)))
+                .bind(to_big(*number))
+                .execute(&mut **tx)
+                .await?;
+            Ok(changed(done.rows_affected()))
+        }
+        HelpWrite::Opine(peer, session, opinion, at) => opine(tx, peer, session, opinion, *at).await,
+    }
+}
+
+fn changed(rows: u64) -> Applied {
+    if rows == 0 { Applied::Conflict } else { Applied::Done }
+}
+
+async fn ask(tx: Tx<'_, '_>, asking: &Asking) -> Result<Applied, StoreError> {
+    let Asking { peer, wish, name, wanted, at } = asking;
+    let at = *at;
+    let wish = format!("{wish:016x}");
+    let same: Option<(i64,)> = sqlx::query_as("SELECT number FROM help WHERE peer = $1 AND wish = $2")
+        .bind(peer.to_string())
+        .bind(wish.clone())
+        .fetch_optional(&mut **tx)
+        .await?;
+    if let Some((number,)) = same {
+        // Sent again: after a lost answer, or because it was closed while the device was away.
+        return Ok(Applied::Number(from_big(number)));
+    }
+    close_of(tx, peer, at).await?;
+    let (open,): (i64,) =
+        sqlx::query_as("SELECT COUNT(*) FROM help WHERE closed_at = 0").fetch_one(&mut **tx).await?;
+    if open >= MAX_OPEN_HELP {
+        return Ok(Applied::Conflict);
+    }
+    let (last,): (i64,) =
+        sqlx::query_as("SELECT COALESCE(MAX(number), 0) FROM help").fetch_one(&mut **tx).await?;
+    let number = last + 1;
+    sqlx::query(
+        "INSERT INTO help (number, peer, wish, name, what, urgency, reach, asked_at, taken_at, taken_by, \
+         taken_name, closed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, '', '', 0)",
+    )
+    .bind(number)
+    .bind(peer.to_string())
+    .bind(wish)
+    .bind(name.clone())
+    .bind(wanted.what.clone())
+    .bind(urgency_number(wanted.urgency))
+    .bind(wanted.reach.clone())
+    .bind(to_big(at.0))
+    .execute(&mut **tx)
+    .await?;
+    Ok(Applied::Number(from_big(number)))
+}
+
+async fn close_of(tx: Tx<'_, '_>, peer: &PeerId, at: UnixMillis) -> Result<(), StoreError> {
+    sqlx::query("UPDATE help SET closed_at = $1 WHERE peer = $2 AND closed_at = 0")
+        .bind(to_big(at.0.max(1)))
+        .bind(peer.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+async fn opine(
+    tx: Tx<'_, '_>,
+    peer: &PeerId,
+    session: &SessionId,
+    opinion: &Opinion,
+    at: UnixMillis,
+) -> Result<Applied, StoreError> {
+    let theirs: Option<(String,)> = sqlx::query_as("SELECT id FROM sessions WHERE id = $1 AND peer = $2")
+        .bind(session.to_string())
+        .bind(peer.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    if theirs.is_none() {
+        return Ok(Applied::Conflict);
+    }
+    let (stars, comment, report) = match opinion {
+        Opinion::Rating { stars, comment } => (i64::from(*stars), comment.as_str(), ""),
+        Opinion::Report { text } => (0, "", text.as_str()),
+    };
+    let sql = match opinion {
+        Opinion::Rating { .. } => {
+            "INSERT INTO opinions (session, at, stars, comment, report) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (session) DO UPDATE SET at = excluded.at, stars = excluded.stars, comment = excluded.comment"
+        }
+        Opinion::Report { .. } => {
+            "INSERT INTO opinions (session, at, stars, comment, report) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (session) DO UPDATE SET at = excluded.at, report = excluded.report"
+        }
+    };
+    sqlx::query(sql)
+        .bind(session.to_string())
+        .bind(to_big(at.0))
+        .bind(stars)
+        .bind(comment.to_owned())
+        .bind(report.to_owned())
+        .execute(&mut **tx)
+        .await?;
+    Ok(Applied::Done)
+}
+
+/// Forgets what was closed and what was said before.
+pub(super) async fn prune(tx: Tx<'_, '_>, before: UnixMillis) -> Result<(), StoreError> {
+    for sql in
+        ["DELETE FROM help WHERE closed_at > 0 AND closed_at < $1", "DELETE FROM opinions WHERE at < $1"]
+    {
+        sqlx::query(sql).bind(to_big(before.0)).execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+const fn urgency_number(urgency: Urgency) -> i64 {
+    match urgency {
+        Urgency::CanWait => 0,
+        Urgency::Hampered => 1,
+        Urgency::Stopped => 2,
+    }
+}
+
+fn urgency(number: i64) -> Result<Urgency, StoreError> {
+    let found = Urgency::ALL.into_iter().find(|urgency| urgency_number(*urgency) == number);
+    found.ok_or(StoreError::Unreadable("help"))
+}
+
+/// A wish as it is listed, and whose it is.
+fn entry(row: &AnyRow) -> Result<(PeerId, HelpEntry), StoreError> {
+    let peer: PeerId = parse(&row.try_get::<String, _>("peer")?, "help")?;
+    let (taken, closed): (i64, i64) = (row.try_get("taken_at")?, row.try_get("closed_at")?);
+    let by: String = row.try_get("taken_name")?;
+    let entry = HelpEntry {
+        number: from_big(row.try_get("number")?),
+        device: peer.device(),
+        name: row.try_get("name")?,
+        online: false,
+        wanted: HelpWanted {
+            what: row.try_get("what")?,
+            urgency: urgency(row.try_get("urgency")?)?,
+            reach: row.try_get("reach")?,
+        },
+        asked: millis(row.try_get("asked_at")?),
+        taken: (taken > 0).then(|| (by, millis(taken))),
+        closed: (closed > 0).then(|| millis(closed)),
+    };
+    Ok((peer, entry))
+}
+
+const COLUMNS: &str =
+    "SELECT number, peer, name, what, urgency, reach, asked_at, taken_at, taken_name, closed_at FROM help";
+
+impl Reader {
+    /// Who asked for help: those who wait first, by urgency, then those whom somebody has; with `closed` the others
+    /// after them, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn help_queue(
+        &self,
+        closed: bool,
+        limit: usize,
+    ) -> Result<Vec<(PeerId, HelpEntry)>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let open = format!(
+            "{COLUMNS} WHERE closed_at = 0 ORDER BY CASE WHEN taken_at = 0 THEN 0 ELSE 1 END, urgency DESC, number \
+             LIMIT $1"
+        );
+        let mut rows = sqlx::query(sqlx::AssertSqlSafe(open)).bind(limit).fetch_all(self.pool()).await?;
+        if closed {
+            let over = format!("{COLUMNS} WHERE closed_at > 0 ORDER BY closed_at DESC LIMIT $1");
+            rows.extend(sqlx::query(sqlx::AssertSqlSafe(over)).bind(limit).fetch_all(self.pool()).await?);
+        }
+        rows.iter().map(entry).collect()
+    }
+
+    /// Where a wish stands; `None`: there is none of that number.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn help_place(&self, number: u64) -> Result<Option<(PeerId, Place)>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE number = $1");
+        let row =
+            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(to_big(number)).fetch_optional(self.pool()).await?;
+        let Some((peer, entry)) = row.as_ref().map(entry).transpose()? else { return Ok(None) };
+        let place = match entry {
+            HelpEntry { closed: Some(_), .. } => Place::Closed { number },
+            HelpEntry { taken: Some((technician, _)), .. } => Place::Taken { number, technician },
+            HelpEntry { wanted, .. } => Place::Waiting {
+                number,
+                ahead: self.ahead(number, wanted.urgency).await?,
+                wait: usual_wait(&self.waits().await?),
+            },
+        };
+        Ok(Some((peer, place)))
+    }
+
+    async fn ahead(&self, number: u64, of: Urgency) -> Result<u32, StoreError> {
+        let urgency = urgency_number(of);
+        let (count,): (i64,) = sqlx::query_as(
+            "SELECT COUNT(*) FROM help WHERE closed_at = 0 AND taken_at = 0 \
+             AND (urgency > $1 OR (urgency = $2 AND number < $3))",
+        )
+        .bind(urgency)
+        .bind(urgency)
+        .bind(to_big(number))
+        .fetch_one(self.pool())
+        .await?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    /// How long those waited who were taken last, in milliseconds.
+    async fn waits(&self) -> Result<Vec<u64>, StoreError> {
+        let rows: Vec<(i64,)> = sqlx::query_as(
+            "SELECT taken_at - asked_at FROM help WHERE taken_at > 0 ORDER BY taken_at DESC LIMIT $1",
+        )
+        .bind(LATELY)
+        .fetch_all(self.pool())
+        .await?;
+        Ok(rows.into_iter().map(|(wait,)| from_big(wait)).collect())
+    }
+
+    /// What people thought of sessions: of one technician's, or of all, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn opinions(
+        &self,
+        of: Option<TechnicianId>,
+        limit: usize,
+    ) -> Result<Vec<OpinionEntry>, StoreError> {
+        let all = of.is_none();
+        let sql = "SELECT o.session, o.at, o.stars, o.comment, o.report, s.technician, s.technician_name, \
+                   s.device_name FROM opinions o JOIN sessions s ON s.id = o.session \
+                   WHERE $1 = 1 OR s.technician = $2 ORDER BY o.at DESC LIMIT $3";
+        let rows = sqlx::query(sql)
+            .bind(i64::from(all))
+            .bind(of.map(|id| id.to_string()).unwrap_or_default())
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(self.pool())
+            .await?;
+        rows.iter().map(opinion).collect()
+    }
+}
+
+fn opinion(row: &AnyRow) -> Result<OpinionEntry, StoreError> {
+    let text = |column: &'static str| row.try_get::<String, _>(column);
+    let stars: i64 = row.try_get("stars")?;
+    Ok(OpinionEntry {
+        session: parse(&text("session")?, "opinions")?,
+        technician: parse(&text("technician")?, "opinions")?,
+        technician_name: text("technician_name")?,
+        device_name: text("device_name")?,
+        at: millis(row.try_get("at")?),
+        stars: u8::try_from(stars).ok().filter(|stars| *stars > 0),
+        comment: text("comment")?,
+        report: text("report")?,
+    })
+}
+
+/// What half of them waited at most, in seconds.
+fn usual_wait(waits: &[u64]) -> Option<u32> {
+    if waits.len() < ENOUGH {
+        return None;
+    }
+    let mut sorted = waits.to_vec();
+    sorted.sort_unstable();
+    let middle = sorted.get(sorted.len() / 2)?;
+    u32::try_from(middle.div_ceil(1000)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_wait_is_not_bent_by_one_night() {
+        assert_eq!(usual_wait(&[60_000, 90_000]), None, "too few to tell");
+        assert_eq!(usual_wait(&[60_000, 50_000_000, 90_000]), Some(90));
+    }
+}

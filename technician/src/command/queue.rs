@@ -1,0 +1,218 @@
+//! `nearhand queue` and `nearhand ratings`: who asked for help, who takes care of whom, and what people thought of it.
+//!
+//! What people wrote comes through the relay, in their words: it is shown in quotes and proves nothing.
+
+use clap::{Args, Subcommand};
+use nearhand_shared::message::Program;
+use nearhand_shared::message::control::{Reply, Request};
+use nearhand_shared::message::help::{HelpEntry, OpinionEntry, Urgency};
+use nearhand_shared::text;
+use serde_json::{Value, json};
+
+use super::Context;
+use crate::exit::{ExitCode, Failure};
+use crate::output::{Cell, Tone};
+use crate::relay::{RelayConnection, RelayError};
+
+/// Longest text in a column, in characters.
+const COLUMN: usize = 60;
+
+/// Arguments of `nearhand queue`.
+#[derive(Args)]
+pub struct QueueArgs {
+    /// Those that are closed too
+    #[arg(long)]
+    all: bool,
+    #[command(subcommand)]
+    act: Option<QueueAct>,
+}
+
+/// What is done about one of them.
+#[derive(Subcommand)]
+enum QueueAct {
+    /// Take care of somebody: they read your name
+    Take {
+        /// The request's number
+        number: u64,
+    },
+    /// Close a request: it is done
+    Close {
+        /// The request's number
+        number: u64,
+    },
+}
+
+/// Shows the queue, or takes or closes a request.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn run(ctx: &Context, args: &QueueArgs) -> Result<(), Failure> {
+    let relay = connect(ctx).await?;
+    let done = match args.act {
+        None => show(ctx, &relay, args.all).await,
+        Some(QueueAct::Take { number }) => take(ctx, &relay, number).await,
+        Some(QueueAct::Close { number }) => {
+            relay.done(&Request::CloseHelp { number }).await?;
+            say(ctx, number, "closed")
+        }
+    };
+    relay.finish().await;
+    done
+}
+
+/// Shows what people thought of their sessions.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn ratings(ctx: &Context) -> Result<(), Failure> {
+    let relay = connect(ctx).await?;
+    let reply = relay.request(&Request::Opinions).await?;
+    relay.finish().await;
+    let Reply::Opinions(entries) = reply else {
+        return Err(RelayError::nonsense("no list of ratings").into());
+    };
+    if ctx.output.is_json() {
+        let ratings: Vec<Value> = entries.iter().map(rating_json).collect();
+        return Ok(ctx.output.json(&json!({ "ratings": ratings }))?);
+    }
+    if entries.is_empty() {
+        ctx.output.note("Nobody has rated a session yet.");
+        return Ok(());
+    }
+    let rows: Vec<_> = entries.iter().map(rating_row).collect();
+    Ok(ctx
+        .output
+        .table(&["WHEN", "TECHNICIAN", "DEVICE", "STARS", "COMMENT", "REPORTED", "SESSION"], &rows)?)
+}
+
+async fn connect(ctx: &Context) -> Result<RelayConnection, Failure> {
+    let relay = ctx.connect().await?;
+    if relay.reads(Program::HELP) {
+        return Ok(relay);
+    }
+    relay.finish().await;
+    let why = "this relay is too old to keep requests for help and ratings: ask its operator to update it";
+    Err(Failure::new(ExitCode::Version, why))
+}
+
+async fn queue(relay: &RelayConnection, closed: bool) -> Result<Vec<HelpEntry>, Failure> {
+    match relay.request(&Request::HelpQueue { closed }).await? {
+        Reply::HelpQueue(entries) => Ok(entries),
+        _ => Err(RelayError::nonsense("no list of requests for help").into()),
+    }
+}
+
+async fn show(ctx: &Context, relay: &RelayConnection, all: bool) -> Result<(), Failure> {
+    let entries = queue(relay, all).await?;
+    if ctx.output.is_json() {
+        let requests: Vec<Value> = entries.iter().map(as_json).collect();
+        return Ok(ctx.output.json(&json!({ "requests": requests }))?);
+    }
+    if entries.is_empty() {
+        ctx.output.note("Nobody waits for help.");
+        return Ok(());
+    }
+    let rows: Vec<_> = entries.iter().map(row).collect();
+    Ok(ctx.output.table(&["NO", "URGENCY", "ASKED", "DEVICE", "WHAT", "REACHED BY", "STATE"], &rows)?)
+}
+
+async fn take(ctx: &Context, relay: &RelayConnection, number: u64) -> Result<(), Failure> {
+    relay.done(&Request::TakeHelp { number }).await?;
+    let entry = queue(relay, false).await?.into_iter().find(|entry| entry.number == number);
+    if let Some(entry) = entry.filter(|_| !ctx.output.is_json()) {
+        let how = match entry.device {
+            Some(_) if entry.online => format!("connect with: nearhand connect {:?}", shown(&entry.name)),
+            Some(_) => "its agent is not connected right now".to_owned(),
+            None => "it is not enrolled: ask them for the support code in their window".to_owned(),
+        };
+        ctx.output
+            .line(&format!("Request {number} is yours: {:?}", text::multi_line(&entry.wanted.what, 2000)))?;
+        if !entry.wanted.reach.is_empty() {
+            ctx.output.line(&format!("Reached by: {:?}", shown(&entry.wanted.reach)))?;
+        }
+        return Ok(ctx.output.line(&format!("{}: {how}", shown(&entry.name)))?);
+    }
+    say(ctx, number, "taken")
+}
+
+fn say(ctx: &Context, number: u64, what: &str) -> Result<(), Failure> {
+    if ctx.output.is_json() {
+        return Ok(ctx.output.json(&json!({ "number": number, "state": what }))?);
+    }
+    Ok(ctx.output.line(&format!("Request {number} is {what}."))?)
+}
+
+fn shown(theirs: &str) -> String {
+    text::one_line(theirs, COLUMN)
+}
+
+/// The urgency's name in JSON.
+const fn word(urgency: Urgency) -> &'static str {
+    match urgency {
+        Urgency::CanWait => "can_wait",
+        Urgency::Hampered => "hampered",
+        Urgency::Stopped => "stopped",
+    }
+}
+
+fn as_json(entry: &HelpEntry) -> Value {
+    json!({
+        "number": entry.number,
+        "device": {"id": entry.device.map(|id| id.to_string()), "name": entry.name, "online": entry.online},
+        "what": entry.wanted.what,
+        "urgency": word(entry.wanted.urgency),
+        "reach": entry.wanted.reach,
+        "asked": entry.asked.to_string(),
+        "taken": entry.taken.as_ref().map(|(by, at)| json!({"by": by, "at": at.to_string()})),
+        "closed": entry.closed.map(|at| at.to_string()),
+    })
+}
+
+fn row(entry: &HelpEntry) -> Vec<Cell> {
+    let tone = match entry.wanted.urgency {
+        Urgency::Stopped => Tone::Bad,
+        Urgency::Hampered => Tone::Warning,
+        Urgency::CanWait => Tone::Faint,
+    };
+    let state = match (&entry.closed, &entry.taken) {
+        (Some(_), _) => Cell::toned("closed", Tone::Faint),
+        (None, Some((by, _))) => Cell::from(format!("taken by {}", shown(by))),
+        (None, None) if entry.online => Cell::toned("waits", Tone::Good),
+        (None, None) => Cell::toned("waits, not connected", Tone::Faint),
+    };
+    vec![
+        entry.number.to_string().into(),
+        Cell::toned(entry.wanted.urgency.in_words(), tone),
+        entry.asked.to_string().into(),
+        shown(&entry.name).into(),
+        shown(&entry.wanted.what).into(),
+        shown(&entry.wanted.reach).into(),
+        state,
+    ]
+}
+
+fn rating_json(entry: &OpinionEntry) -> Value {
+    json!({
+        "session": entry.session.to_string(),
+        "technician": {"id": entry.technician.to_string(), "name": entry.technician_name},
+        "device": entry.device_name,
+        "at": entry.at.to_string(),
+        "stars": entry.stars,
+        "comment": entry.comment,
+        "report": (!entry.report.is_empty()).then_some(entry.report.as_str()),
+    })
+}
+
+fn rating_row(entry: &OpinionEntry) -> Vec<Cell> {
+    let reported =
+        if entry.report.is_empty() { Cell::from("") } else { Cell::toned(shown(&entry.report), Tone::Bad) };
+    vec![
+        entry.at.to_string().into(),
+        shown(&entry.technician_name).into(),
+        shown(&entry.device_name).into(),
+        entry.stars.map(|stars| stars.to_string()).unwrap_or_default().into(),
+        shown(&entry.comment).into(),
+        reported,
+        entry.session.to_string().into(),
+    ]
+}
