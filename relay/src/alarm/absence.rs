@@ -157,6 +157,8 @@ impl Absence {
 
     /// A device is here and says what it is. What follows is for the log.
     pub fn here(&mut self, device: DeviceId, profile: Profile, site: &str, now: UnixMillis) -> Vec<Finding> {
+        // The hour before was without it.
+        self.learn(now);
         let watched = self.devices.entry(device).or_insert_with(|| Watched {
             profile,
             site: site.to_owned(),
@@ -174,6 +176,7 @@ impl Absence {
 
     /// A device is connected, whatever it says; nothing for one that is not watched.
     pub fn connected(&mut self, device: &DeviceId, now: UnixMillis) -> Vec<Finding> {
+        self.learn(now);
         let Some(watched) = self.devices.get_mut(device) else { return Vec::new() };
         let since = watched.silent.take();
         (watched.seen, watched.here, watched.leaving, watched.outage) = (true, true, None, None);
@@ -195,6 +198,7 @@ impl Absence {
 
     /// A device's last connection is gone.
     pub fn gone(&mut self, device: &DeviceId, now: UnixMillis) {
+        self.learn(now);
         if let Some(watched) = self.devices.get_mut(device) {
             watched.silent = Some(now);
         }
@@ -471,7 +475,7 @@ mod tests {
             }
             if clock == 16 {
                 absence.leaving(&device(1), Leaving::PowerOff);
-                absence.gone(&device(1), hour(n));
+                absence.gone(&device(1), UnixMillis(hour(n).0 - 60_000));
             }
             assert_eq!(words(absence.tick(hour(n))), Vec::<String>::new());
             learned.extend(absence.take_learned());
