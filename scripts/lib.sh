@@ -21,6 +21,10 @@ apt_programs=(
   procps:pgrep         # finds the decode process that they kill
   xvfb:Xvfb            # an X server without a screen: the desktop process is tried on it
   openbox:openbox      # a window manager for them
+  tigervnc-standalone-server:Xtigervnc # an X server whose input is a device's, for presses that must be real
+  at-spi2-core:/usr/libexec/at-spi-bus-launcher # screen readers' bus: tests use the customer's window over it
+  pkg-config:pkg-config # finds the next
+  libfontconfig-dev:/usr/include/fontconfig/fontconfig.h # the customer's window finds fonts with it
   xdotool:xdotool      # uses it as a person would
   xterm:xterm          # what is typed is typed into this
   xclip:xclip          # copies and pastes
@@ -45,7 +49,8 @@ export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH:/usr/sbin:/sbin"
 say() { printf '%s\n' "$*"; }
 notice() { printf 'notice: %s\n' "$*"; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
-have() { command -v "$1" >/dev/null 2>&1; }
+# A program, or a file by its whole path.
+have() { command -v "$1" >/dev/null 2>&1 || [ -f "$1" ]; }
 
 # at_least A B: version A is B or newer.
 at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }

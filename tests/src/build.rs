@@ -43,6 +43,56 @@ impl Binary {
     }
 }
 
+/// Makes sure that the customer's window lies beside the programs, and is up to date: a workspace of its own, which most
+/// tests don't need. Its path.
+///
+/// # Errors
+/// It can't be built.
+pub fn window() -> Result<PathBuf> {
+    static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
+    let path = Binary::Agent.path()?.with_file_name("nearhand-window");
+    let built = BUILT.get_or_init(|| build_window(&path).map_err(|error| format!("{error:#}")));
+    built.as_ref().map_err(|error| anyhow!("the window can't be built: {error}"))?;
+    Ok(path)
+}
+
+fn build_window(path: &Path) -> Result<()> {
+    let directory = path.parent().context("where is the target directory?")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("where is the workspace?")?;
+    let mut command = cargo();
+    let output = command
+        .args(["build", "--locked", "--profile", profile(directory), "--target-dir"])
+        .arg(directory.parent().context("where is the target directory?")?)
+        .current_dir(root.join("agent/window"))
+        .output()
+        .context("cargo can't be run")?;
+    ensure!(output.status.success(), "cargo build:\n{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+fn profile(directory: &Path) -> &str {
+    match directory.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(other) => other,
+    }
+}
+
+/// Cargo, with nothing of what it says of this package to its tests: that would have build scripts run again, here and
+/// the next time.
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let of_this_package = |name: &str| {
+        ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|start| name.starts_with(start))
+            || ["CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "CARGO_TARGET_TMPDIR", "OUT_DIR"].contains(&name)
+    };
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(of_this_package) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// Makes sure that the programs are up to date; their directory.
 fn build() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
@@ -56,24 +106,8 @@ fn build() -> Result<PathBuf> {
     if is_fresh(directory, root, &stamp)? {
         return Ok(directory.to_owned());
     }
-    let profile = match directory.file_name().and_then(|name| name.to_str()) {
-        Some("debug") | None => "dev",
-        Some(other) => other,
-    };
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    // What cargo says of this package to its tests would have build scripts run again, here and the next time.
-    let of_this_package = |name: &str| {
-        ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|start| name.starts_with(start))
-            || ["CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "CARGO_TARGET_TMPDIR", "OUT_DIR"].contains(&name)
-    };
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(of_this_package) {
-            command.env_remove(name);
-        }
-    }
-    let output = command
-        .args(["build", "--locked", "--workspace", "--bins", "--profile", profile, "--target-dir"])
+    let output = cargo()
+        .args(["build", "--locked", "--workspace", "--bins", "--profile", profile(directory), "--target-dir"])
         .arg(directory.parent().context("where is the target directory?")?)
         .current_dir(root)
         .output()

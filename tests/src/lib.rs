@@ -14,6 +14,7 @@ pub mod parties;
 pub mod platform;
 pub mod program;
 pub mod quic;
+pub mod reader;
 pub mod relayed;
 pub mod rows;
 pub mod seeds;

@@ -260,6 +260,17 @@ impl Agent {
         Console::start(&self.ground, &self.label, &self.place, &args)
     }
 
+    /// The person at it opens its window there.
+    ///
+    /// # Errors
+    /// The window can't be built or started.
+    pub fn window(&self, place: &Place, words: &[&str]) -> Result<Program> {
+        crate::build::window()?;
+        let shown = self.data.to_string_lossy();
+        let args = [&["--data", &shown, "window"], words].concat();
+        self.ground.start(&format!("{CONSOLE} window of {}", self.label), place, Binary::Agent, &args)
+    }
+
     /// The rows of its audit log: actor, action and detail of each.
     ///
     /// # Errors

@@ -421,6 +421,26 @@ impl Site {
         Console::start(&self.ground, name, &Place::default(), &args)
     }
 
+    /// As [`Site::guest`], with a window: the program, which is the person's own agent too.
+    ///
+    /// # Errors
+    /// Anything goes wrong.
+    pub fn guest_window(&self, name: &str, place: &Place, words: &[&str]) -> Result<Program> {
+        crate::build::window()?;
+        let data = self.directory("guests")?.join(name);
+        let data = data.to_string_lossy();
+        let args = [&["--data", &data, "window"], words].concat();
+        self.ground.start(&format!("{CONSOLE} {name}"), place, Binary::Agent, &args)
+    }
+
+    /// The string with which somebody asks for help here.
+    ///
+    /// # Errors
+    /// Anything goes wrong.
+    pub fn string(&self) -> Result<String> {
+        self.admin.run(&["site"])?.ok()?.field("/string")
+    }
+
     /// Nothing is secret any more: for a test that plants one on purpose.
     pub fn reveal_all(&self) {
         self.ground.secrets.lock().unwrap_or_else(PoisonError::into_inner).clear();

@@ -153,6 +153,70 @@ fn pass(mut from: TcpStream, mut to: TcpStream, count: &AtomicU64) {
     let _ = to.shutdown(Shutdown::Write);
 }
 
+/// Somebody's hand on the mouse and keyboard of a server that listens on a port: to the X server behind it, these are
+/// devices and no imitations (RFC 6143, 7.5.4 and 7.5.5).
+pub struct Hand {
+    wire: TcpStream,
+}
+
+impl Hand {
+    /// Takes hold of them.
+    ///
+    /// # Errors
+    /// The server doesn't let us in.
+    pub fn on(port: u16) -> Result<Self> {
+        let mut wire = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        wire.set_nodelay(true)?;
+        wire.set_read_timeout(Some(START))?;
+        let mut version = [0; 12];
+        wire.read_exact(&mut version)?;
+        wire.write_all(b"RFB 003.008\n")?;
+        let mut count = [0; 1];
+        wire.read_exact(&mut count)?;
+        let mut kinds = vec![0; usize::from(count[0])];
+        wire.read_exact(&mut kinds)?;
+        anyhow::ensure!(kinds.contains(&1), "the server wants a password");
+        wire.write_all(&[1])?;
+        let mut result = [0; 4];
+        wire.read_exact(&mut result)?;
+        anyhow::ensure!(result == [0; 4], "the server refuses");
+        wire.write_all(&[1])?;
+        let mut init = [0; 24];
+        wire.read_exact(&mut init)?;
+        let [.., a, b, c, d] = init;
+        let mut name = vec![0; usize::try_from(u32::from_be_bytes([a, b, c, d]))?.min(1024)];
+        wire.read_exact(&mut name)?;
+        Ok(Self { wire })
+    }
+
+    fn pointer(&mut self, x: u16, y: u16, buttons: u8) -> Result<()> {
+        let ([a, b], [c, d]) = (x.to_be_bytes(), y.to_be_bytes());
+        Ok(self.wire.write_all(&[5, buttons, a, b, c, d])?)
+    }
+
+    /// Clicks there.
+    ///
+    /// # Errors
+    /// The server is gone.
+    pub fn click(&mut self, x: u16, y: u16) -> Result<()> {
+        self.pointer(x, y, 0)?;
+        self.pointer(x, y, 1)?;
+        self.pointer(x, y, 0)
+    }
+
+    /// Presses a key and lets it go: an X key symbol.
+    ///
+    /// # Errors
+    /// The server is gone.
+    pub fn key(&mut self, symbol: u32) -> Result<()> {
+        for down in [1, 0] {
+            let [a, b, c, d] = symbol.to_be_bytes();
+            self.wire.write_all(&[4, down, 0, 0, a, b, c, d])?;
+        }
+        Ok(())
+    }
+}
+
 /// A TCP port that is free right now.
 ///
 /// # Errors

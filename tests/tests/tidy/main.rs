@@ -33,6 +33,19 @@ fn the_code_base_is_tidy() {
     assert!(findings.is_empty(), "{} findings:\n{}\n", findings.len(), findings.join("\n"));
 }
 
+/// The customer's window is a workspace of its own, and cargo lets none inherit from another.
+#[test]
+fn the_window_keeps_to_the_same_lints() {
+    let lints = |path: &str| {
+        let text = std::fs::read_to_string(root().join(path)).expect("the manifest can be read");
+        let lines = text.lines().skip_while(|line| !line.starts_with("[workspace.lints."));
+        let lines = lines.take_while(|line| !line.starts_with("[profile"));
+        lines.filter(|line| !line.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(lints("Cargo.toml").len() > 20);
+    assert_eq!(lints("agent/window/Cargo.toml"), lints("Cargo.toml"));
+}
+
 #[test]
 fn programs_depend_on_shared_and_never_on_each_other() {
     let output = Command::new(env!("CARGO"))

@@ -1,0 +1,8 @@
+//! Compiles the window's markup.
+
+fn main() {
+    let config = slint_build::CompilerConfiguration::new().with_style("fluent-light".into());
+    if let Err(error) = slint_build::compile_with_config("ui/window.slint", config) {
+        println!("cargo::error=ui/window.slint: {error}");
+    }
+}

@@ -1,0 +1,94 @@
+//! A session that is over: what was done, to read and to keep.
+
+use std::fmt::Write as _;
+
+use nearhand_shared::id::SessionId;
+use nearhand_shared::message::local::Record;
+
+use super::live::{Done, Live};
+use super::words;
+use crate::catalog::{Arg, Catalog};
+
+/// A session that is over.
+#[derive(Clone, Debug)]
+pub(crate) struct After {
+    live: Live,
+    why: String,
+    record: Option<Record>,
+    /// The file's name, or why there is none.
+    pub(crate) saved: Option<Result<String, String>>,
+    pub(crate) rated: bool,
+    pub(crate) reported: bool,
+}
+
+impl After {
+    pub(crate) const fn new(live: Live, why: String) -> Self {
+        Self { live, why, record: None, saved: None, rated: false, reported: false }
+    }
+
+    pub(crate) const fn session(&self) -> SessionId {
+        self.live.session.session
+    }
+
+    pub(crate) fn record(&mut self, record: Record) {
+        self.record = Some(record);
+    }
+
+    /// Who, from when to when.
+    pub(crate) fn summary(&self, catalog: &Catalog, offset: time::UtcOffset) -> String {
+        let session = &self.live.session;
+        let ended = self.record.as_ref().and_then(|record| record.ended.as_ref()).map(|(at, _)| *at);
+        catalog.with(
+            "after-summary",
+            &[
+                ("technician", Arg::Text(&words::name(&session.technician))),
+                ("organisation", Arg::Text(&words::name(&session.organisation))),
+                ("from", Arg::Text(&words::day(session.began, offset))),
+                ("to", Arg::Text(&ended.map_or_else(|| "…".to_owned(), |at| words::clock(at, offset)))),
+            ],
+        )
+    }
+
+    /// Why it ended, in the agent's words; empty where that isn't known.
+    pub(crate) fn why(&self, catalog: &Catalog) -> String {
+        let told = self.record.as_ref().and_then(|record| record.ended.as_ref()).map(|(_, why)| why);
+        let why = told.unwrap_or(&self.why);
+        if why.is_empty() {
+            return String::new();
+        }
+        catalog.with("after-why", &[("why", Arg::Text(&words::agents(why)))])
+    }
+
+    /// What was done: time and sentence of each.
+    pub(crate) fn deeds(&self, catalog: &Catalog, offset: time::UtcOffset) -> Vec<(String, String)> {
+        match &self.record {
+            Some(record) => {
+                let line = |deed: &nearhand_shared::message::local::Deed| {
+                    (words::clock(deed.at, offset), words::act(catalog, &deed.act))
+                };
+                record.deeds.iter().map(line).collect()
+            }
+            None => self.live.done.iter().map(|done| sentence(catalog, offset, done)).collect(),
+        }
+    }
+
+    /// All of it, to keep as a file.
+    pub(crate) fn text(&self, catalog: &Catalog, offset: time::UtcOffset, device: &str) -> String {
+        let mut text = format!("{}\n\n", catalog.text("record-title"));
+        let device = words::agents(device);
+        let _ = writeln!(text, "{}", catalog.with("record-device", &[("device", Arg::Text(&device))]));
+        let _ = writeln!(text, "{}\n{}\n", self.summary(catalog, offset), self.why(catalog));
+        for (at, what) in self.deeds(catalog, offset) {
+            let _ = writeln!(text, "{at}  {what}");
+        }
+        text
+    }
+}
+
+/// Something that was done: its time and what it was.
+pub(crate) fn sentence(catalog: &Catalog, offset: time::UtcOffset, done: &Done) -> (String, String) {
+    match done {
+        Done::Deed(deed) => (words::clock(deed.at, offset), words::act(catalog, &deed.act)),
+        Done::Words(words) => (String::new(), words::agents(words)),
+    }
+}

@@ -1,0 +1,277 @@
+//! The model without a screen: what is asked, shown and sent, in a time that is an argument.
+
+use nearhand_shared::message::local::{self, ChatLine, Choice, ConsentRequest, Deed, Mark, Window};
+use nearhand_shared::message::session::Granted;
+use nearhand_shared::time::UnixMillis;
+
+use super::screen::Page;
+use super::*;
+use crate::catalog::Language;
+
+const S: SessionId = SessionId::from_bytes([1; 16]);
+
+const fn at(seconds: u64) -> Now {
+    Duration::from_secs(seconds)
+}
+
+fn model() -> Model {
+    Model::new(Catalog::new(Language::English), time::UtcOffset::UTC, false)
+}
+
+fn status() -> Status {
+    Status {
+        version: "0.1.0".into(),
+        device: "desk".into(),
+        organisation: "Acme".into(),
+        relay: "relay:1".into(),
+        connected: true,
+        problem: None,
+        code: None,
+        requests: Vec::new(),
+        sessions: Vec::new(),
+    }
+}
+
+fn connected() -> Model {
+    let mut m = model();
+    m.put(Input::Connected(Box::new(status())), at(0));
+    m
+}
+
+fn request(capabilities: &[Capability]) -> ConsentRequest {
+    ConsentRequest {
+        request: 3,
+        session: S,
+        organisation: "Acme".into(),
+        technician: "Ada".into(),
+        reason: "printer".into(),
+        capabilities: capabilities.iter().copied().collect(),
+        seconds: 900,
+        first_contact: true,
+        seconds_left: 60,
+    }
+}
+
+fn session(granted: &[Capability]) -> Session {
+    Session {
+        session: S,
+        organisation: "Acme".into(),
+        technician: "Ada".into(),
+        reason: "printer".into(),
+        granted: granted.iter().map(|c| Granted { capability: *c, seconds_left: 900 }).collect(),
+        connected: true,
+        began: UnixMillis(0),
+        chat: Vec::new(),
+    }
+}
+
+fn event(m: &mut Model, event: Event, now: Now) -> Vec<Effect> {
+    m.put(Input::Event(event), now)
+}
+
+fn press(m: &mut Model, act: Act, now: Now) -> Vec<Effect> {
+    m.put(Input::Person(act, By::Person), now)
+}
+
+fn decided(effects: &[Effect]) -> Option<Choice> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Send(Verb::Decide { request: 3, choice }) => Some(*choice),
+        _ => None,
+    })
+}
+
+fn all(capabilities: &[Capability]) -> Capabilities {
+    capabilities.iter().copied().collect()
+}
+
+#[test]
+fn only_seeing_is_ticked_and_allow_waits() {
+    let mut m = connected();
+    let effects = event(&mut m, Event::Asked(request(&[Capability::View, Capability::Control])), at(10));
+    assert!(effects.contains(&Effect::Show));
+    let screen = m.screen(at(10));
+    assert_eq!(screen.page, Page::Consent);
+    assert_eq!(screen.consent.lines.iter().map(|line| line.ticked).collect::<Vec<_>>(), [true, false]);
+    assert!(!screen.consent.can_allow && screen.consent.first);
+    assert_eq!(press(&mut m, Act::Allow, at(12)), []);
+    assert!(m.screen(at(15)).consent.can_allow);
+    let choice = decided(&press(&mut m, Act::Allow, at(15)));
+    assert_eq!(choice, Some(Choice::Allow { capabilities: Capability::View.into(), seconds: 900 }));
+    // Once is enough, until it is refused.
+    assert_eq!(press(&mut m, Act::Allow, at(16)), []);
+    let verb = Verb::Decide { request: 3, choice: choice.unwrap() };
+    m.put(Input::Answer(verb, Err("first read who asks".into())), at(16));
+    assert!(m.screen(at(16)).consent.refused.contains("first read who asks"));
+    assert!(decided(&press(&mut m, Act::Allow, at(17))).is_some());
+}
+
+#[test]
+fn denying_needs_no_wait_and_no_person() {
+    let mut m = connected();
+    event(&mut m, Event::Asked(request(&[Capability::View])), at(0));
+    let effects = m.put(Input::Person(Act::Deny, By::Program), at(0));
+    assert_eq!(decided(&effects), Some(Choice::Deny));
+}
+
+#[test]
+fn what_a_program_presses_widens_nothing() {
+    let mut m = connected();
+    event(&mut m, Event::Session(session(&[Capability::View])), at(0));
+    event(&mut m, Event::Asked(request(&[Capability::View, Capability::Control])), at(0));
+    let before = m.screen(at(9)).consent;
+    for act in [
+        Act::Allow,
+        Act::Confirm,
+        Act::Tick(Capability::Control, true),
+        Act::Term(Term::Open),
+        Act::Window(1),
+        Act::NewCode,
+        Act::Extend,
+        Act::Resume,
+    ] {
+        assert_eq!(m.put(Input::Person(act.clone(), By::Program), at(9)), [], "{act:?}");
+        assert!(m.screen(at(9)).remark.contains("made by a program"), "{act:?}");
+    }
+    assert_eq!(m.screen(at(9)).consent, before);
+    // What narrows is taken from anybody.
+    m.put(Input::Person(Act::Tick(Capability::View, false), By::Program), at(9));
+    assert!(!m.screen(at(9)).consent.lines.first().unwrap().ticked);
+    let stop = m.put(Input::Person(Act::Stop, By::Program), at(9));
+    assert_eq!(stop, [Effect::Send(Verb::Stop { session: S })]);
+}
+
+#[test]
+fn what_reaches_far_is_confirmed_on_a_page_of_its_own() {
+    for far in [Act::Tick(Capability::Terminal, true), Act::Term(Term::Open)] {
+        let mut m = connected();
+        event(&mut m, Event::Asked(request(&[Capability::View, Capability::Terminal])), at(0));
+        press(&mut m, far.clone(), at(6));
+        assert_eq!(press(&mut m, Act::Allow, at(6)), [], "{far:?}");
+        assert_eq!(m.screen(at(6)).page, Page::Elevated);
+        press(&mut m, Act::Back, at(6));
+        assert_eq!(m.screen(at(6)).page, Page::Consent);
+        assert_eq!(press(&mut m, Act::Confirm, at(6)), [], "not shown");
+        press(&mut m, Act::Allow, at(6));
+        assert!(decided(&press(&mut m, Act::Confirm, at(6))).is_some());
+    }
+}
+
+#[test]
+fn a_window_is_chosen_from_the_newest_list_and_never_by_none() {
+    let mut m = connected();
+    let effects = event(&mut m, Event::Asked(request(&[Capability::Window])), at(0));
+    assert!(effects.contains(&Effect::Send(Verb::Windows)));
+    let window = |id| Window { id, application: "Ledger".into(), title: "Accounts".into() };
+    let list = |m: &mut Model, ids: &[u32]| {
+        let windows = ids.iter().map(|id| window(*id)).collect();
+        m.put(Input::Answer(Verb::Windows, Ok(Reply::Windows(windows))), at(1));
+    };
+    list(&mut m, &[70, 7]);
+    assert_eq!(press(&mut m, Act::Allow, at(9)), []);
+    press(&mut m, Act::Window(8), at(9));
+    assert_eq!(press(&mut m, Act::Allow, at(9)), []);
+    press(&mut m, Act::Window(7), at(9));
+    list(&mut m, &[70]);
+    assert_eq!(press(&mut m, Act::Allow, at(9)), [], "it is gone");
+    press(&mut m, Act::Window(70), at(9));
+    let choice = decided(&press(&mut m, Act::Allow, at(9)));
+    let wanted = Choice::AllowWindow { capabilities: all(&[Capability::Window]), seconds: 900, window: 70 };
+    assert_eq!(choice, Some(wanted));
+}
+
+#[test]
+fn a_session_is_shown_until_it_ends_and_then_what_was_done() {
+    let mut m = connected();
+    event(&mut m, Event::Session(session(&[Capability::View])), at(0));
+    event(
+        &mut m,
+        Event::Did { session: S, deed: Deed { at: UnixMillis(0), act: local::Act::SeesScreen } },
+        at(1),
+    );
+    let screen = m.screen(at(60));
+    assert_eq!(screen.page, Page::Session);
+    assert!(screen.session.left.contains("14 minutes"), "{}", screen.session.left);
+    assert_eq!(screen.session.done.first().unwrap().1, "The technician sees the screen");
+    event(&mut m, Event::Paused { session: S, unseen: true }, at(61));
+    assert!(m.screen(at(61)).session.paused);
+    let effects = event(&mut m, Event::Ended { session: S, why: "ended by the technician".into() }, at(62));
+    assert!(effects.contains(&Effect::Send(Verb::Record { session: S })));
+    let screen = m.screen(at(63));
+    assert_eq!(screen.page, Page::After);
+    assert!(screen.after.why.contains("ended by the technician"));
+    assert_eq!(screen.after.done.len(), 1);
+    press(&mut m, Act::Finish, at(64));
+    assert_eq!(m.screen(at(64)).page, Page::Help);
+}
+
+#[test]
+fn a_message_is_told_as_seen_once() {
+    let mut m = connected();
+    event(&mut m, Event::Session(session(&[])), at(0));
+    let line =
+        |number, mark| ChatLine { from_technician: true, number, at: UnixMillis(0), text: "hi".into(), mark };
+    event(&mut m, Event::Chat { session: S, line: line(4, Mark::Received) }, at(1));
+    assert_eq!(m.seen(), [Effect::Send(Verb::Seen { session: S, number: 4 })]);
+    event(&mut m, Event::Chat { session: S, line: line(4, Mark::Shown) }, at(1));
+    assert_eq!(m.seen(), []);
+    assert_eq!(m.screen(at(1)).session.chat.len(), 1);
+}
+
+#[test]
+fn a_window_is_not_closed_over_a_session() {
+    let mut m = connected();
+    assert_eq!(press(&mut m, Act::Close, at(0)), [Effect::Leave]);
+    event(&mut m, Event::Asked(request(&[Capability::View])), at(0));
+    let effects = press(&mut m, Act::Close, at(0));
+    assert_eq!(decided(&effects), Some(Choice::Deny));
+    event(&mut m, Event::Session(session(&[])), at(0));
+    assert_eq!(press(&mut m, Act::Close, at(0)), [Effect::Hide]);
+}
+
+#[test]
+fn when_the_agent_is_gone_so_is_what_only_it_can_answer_for() {
+    let mut m = connected();
+    event(&mut m, Event::Session(session(&[Capability::View])), at(0));
+    m.put(Input::Lost, at(1));
+    assert_eq!(m.screen(at(1)).page, Page::Lost);
+    // It comes back and knows nothing of the session.
+    m.put(Input::Connected(Box::new(status())), at(3));
+    assert_eq!(m.screen(at(3)).page, Page::After);
+}
+
+#[test]
+fn what_others_wrote_stands_in_quotes_and_can_not_reorder_ours() {
+    let mut m = connected();
+    let mut asks = request(&[Capability::View]);
+    asks.technician = format!("Nearhand says: press Allow\u{202e}{}", "x".repeat(500));
+    event(&mut m, Event::Asked(asks), at(0));
+    let who = m.screen(at(0)).consent.who;
+    assert!(who.starts_with("\u{2068}“Nearhand says"), "{who}");
+    assert!(who.contains("”\u{2069} of ") && !who.contains('\u{202e}'), "{who}");
+    assert!(who.chars().count() < 120, "{who}");
+}
+
+#[test]
+fn nothing_is_to_be_done_while_nothing_runs_down() {
+    let mut m = connected();
+    assert_eq!(m.next_change(at(1)), None);
+    // By the minute, and by the second in the last two.
+    event(&mut m, Event::Session(session(&[Capability::View])), at(0));
+    let wait = m.next_change(at(30)).unwrap();
+    assert!(wait > at(29) && wait < at(31), "{wait:?}");
+    let wait = m.next_change(at(850)).unwrap();
+    assert!(wait <= Duration::from_millis(1_020), "{wait:?}");
+}
+
+#[test]
+fn texts_of_a_persons_are_cut_to_what_the_agent_takes() {
+    let mut m = connected();
+    let act = Act::Ask { what: "x".repeat(9_000), urgency: Urgency::Stopped, reach: "y".repeat(9_000) };
+    let effects = press(&mut m, act, at(0));
+    let Some(Effect::Send(Verb::AskForHelp(wanted))) = effects.first() else { panic!("{effects:?}") };
+    assert_eq!((wanted.what.len(), wanted.reach.len()), (MAX_HELP_TEXT, MAX_REACH_TEXT));
+    assert_eq!(
+        press(&mut m, Act::Ask { what: "  ".into(), urgency: Urgency::Stopped, reach: String::new() }, at(0)),
+        []
+    );
+}

@@ -1,0 +1,274 @@
+//! The customer's window, driven from outside as a person does who has the screen read to them: found by what things are,
+//! never by where they are. With the real programs: a relay, an agent, a technician.
+//!
+//! Presses that must be real come through a VNC server's own devices; imitated ones come from XTEST, as the agent's
+//! remote control does.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use nearhand_tests::parties::{Agent, Client};
+use nearhand_tests::program::{Logs, Program, until};
+use nearhand_tests::reader::{Reader, Session, Thing};
+use nearhand_tests::site::{LIMIT, Place, Site};
+use nearhand_tests::stage::Display;
+use nearhand_tests::vnc::{Hand, free_port, xvnc};
+
+/// X11/keysymdef.h
+const SPACE: u32 = 0x20;
+const TAB: u32 = 0xff09;
+
+/// A person at a device, with the window open.
+struct Desk {
+    window: Program,
+    agent: Agent,
+    site: Site,
+    reader: Reader,
+    place: Place,
+    _session: Session,
+    _manager: Program,
+    display: Display,
+    port: u16,
+}
+
+impl Desk {
+    fn new() -> Result<Self> {
+        let logs = Logs::default();
+        let port = free_port()?;
+        let display = xvnc(1024, 768, &Place::default(), port, &logs)?;
+        let manager = display.window_manager()?;
+        let session = Session::new(&display)?;
+        let place = session.place(&display);
+        let reader = session.reader()?;
+        let site = Site::new()?;
+        let agent = site.device_at("desk", place.clone())?;
+        let window = agent.window(&place, &["--lang", "en"])?;
+        reader.wait("tab-code", Thing::enabled)?;
+        Ok(Self { window, agent, site, reader, place, _session: session, _manager: manager, display, port })
+    }
+
+    /// A new support code, as it is read out.
+    fn code(&self) -> Result<String> {
+        self.reader.press("tab-code")?;
+        self.reader.press("code-new")?;
+        Ok(self.reader.wait("code", |code| code.name.chars().any(|c| c.is_ascii_digit()))?.name)
+    }
+
+    /// A technician with that code, who asks for that.
+    fn technician(&self, more: &[&str]) -> Result<Client> {
+        let code = self.code()?;
+        let mut client = self.site.admin().connect(&code, more)?;
+        client.event("connected")?;
+        Ok(client)
+    }
+
+    /// Allow, as soon as it counts.
+    fn allow(&self) -> Result<()> {
+        self.reader.wait("allow", |_| true)?;
+        gone(&self.reader, "consent-hint")?;
+        self.reader.press("allow")
+    }
+
+    fn types(&self, id: &str, text: &str) -> Result<()> {
+        self.reader.focus(id)?;
+        self.reader.wait(id, Thing::focused)?;
+        self.display.run(&["xdotool", "type", text])?;
+        Ok(())
+    }
+
+    fn clicks(&self, hand: &mut Hand, id: &str) -> Result<()> {
+        let (x, y) = self.reader.place(id)?;
+        hand.click(u16::try_from(x)?, u16::try_from(y)?)
+    }
+}
+
+fn gone(reader: &Reader, id: &str) -> Result<()> {
+    until(LIMIT, &format!("{id} is gone"), || Ok(reader.look(id)?.is_none())).map(|_| ())
+}
+
+#[test]
+fn a_person_gets_help_from_code_to_thanks() -> Result<()> {
+    let desk = Desk::new()?;
+    let reader = &desk.reader;
+    let mut client = desk.technician(&["--reason", "the printer", "--ask", "view,diagnostics"])?;
+    // Who asks, why in their words, and only seeing is ticked.
+    let who = reader.wait("consent-who", |_| true)?.name;
+    ensure!(who.contains("“Ada Lovelace”") && who.contains("“Acme Support”"), "{who}");
+    assert!(reader.wait("consent-reason", |_| true)?.name.contains("the printer"));
+    assert!(reader.wait("tick-view", |_| true)?.checked());
+    assert!(!reader.wait("tick-diagnostics", |_| true)?.checked());
+    // No is what a key that was meant for something else says.
+    assert!(reader.wait("deny", Thing::focused)?.enabled());
+    reader.press("tick-diagnostics")?;
+    reader.wait("tick-diagnostics", Thing::checked)?;
+    desk.allow()?;
+    let granted = client.event("granted")?.to_string();
+    ensure!(granted.contains("view") && granted.contains("diagnostics"), "{granted}");
+    // Both ends write, and see that it was read.
+    client.say("can you hear me?")?;
+    reader.wait("chat-0", |line| line.name.contains("can you hear me?"))?;
+    client.chat("can you hear me?", "shown")?;
+    desk.types("chat-text", "loud and clear")?;
+    reader.press("chat-send")?;
+    client.chat("loud and clear", "received")?;
+    reader.wait("mark-1", |mark| mark.name.contains("read"))?;
+    // What is done is told as it is done.
+    reader.wait("done-0", |line| line.name.contains("Allowed for 15 minutes"))?;
+    client.say("/diagnose quick")?;
+    client.event_within("report", Duration::from_secs(60))?;
+    until(LIMIT, "the check is told", || {
+        let told =
+            |thing: &Thing| thing.id.starts_with("done-") && thing.name.contains("the report was sent");
+        Ok(reader.all()?.iter().any(told))
+    })?;
+    // The banner says who, what and how long, and its Stop ends it.
+    reader.wait("banner-who", |line| line.name.contains("Ada Lovelace"))?;
+    reader.wait("banner-can", |line| line.name.contains("see the screen") && line.name.contains("left"))?;
+    reader.press("banner-stop")?;
+    client.ends_with(18)?;
+    reader.wait("after", |_| true)?;
+    gone(reader, "banner-stop")?;
+    reader.wait("after-done-0", |line| line.name.contains("Allowed for 15 minutes"))?;
+    reader.press("after-save")?;
+    let saved = reader.wait("after-saved", |line| line.name.contains("nearhand-"))?.name;
+    let path = saved.chars().filter(|c| !matches!(c, '\u{2068}' | '\u{2069}')).collect::<String>();
+    let path = path.strip_prefix("Saved as ").context("no path")?.to_owned();
+    let text = std::fs::read_to_string(&path)?;
+    ensure!(text.contains("Ada Lovelace") && text.contains("Allowed for 15 minutes"), "{text}");
+    reader.press("star-5")?;
+    reader.wait("after-rated", |_| true)?;
+    reader.press("finish")?;
+    reader.wait("code-new", |_| true)?;
+    assert_eq!(desk.agent.audited("session.end")?, 1);
+    Ok(())
+}
+
+#[test]
+fn a_program_presses_nothing_that_widens() -> Result<()> {
+    let desk = Desk::new()?;
+    let reader = &desk.reader;
+    let eye = desk.display.eye()?;
+    let mut client = desk.technician(&["--ask", "view"])?;
+    reader.wait("allow", |_| true)?;
+    gone(reader, "consent-hint")?;
+    // Imitated: a click on Allow, and the space bar while it has the keyboard.
+    let (x, y) = reader.place("allow")?;
+    eye.click(x, y)?;
+    reader.wait("remark", |note| note.name.contains("made by a program"))?;
+    reader.focus("allow")?;
+    reader.wait("allow", Thing::focused)?;
+    desk.display.run(&["xdotool", "key", "space"])?;
+    desk.display.run(&["xdotool", "key", "Return"])?;
+    // Sent to the window instead of typed.
+    let main = nearhand_tests::stage::window(&desk.display, "^Nearhand$")?;
+    desk.display.run(&["xdotool", "key", "--window", &main, "space"])?;
+    assert!(reader.look("allow")?.is_some(), "the request still waits");
+    assert_eq!(desk.agent.audited("grant")?, 0);
+    // A device: what was imitated is over after a moment, and the same place is pressed again until it counts.
+    let mut hand = Hand::on(desk.port)?;
+    until(LIMIT, "a real click", || {
+        if reader.look("allow")?.is_none() {
+            return Ok(true);
+        }
+        desk.clicks(&mut hand, "allow")?;
+        std::thread::park_timeout(Duration::from_millis(1_500));
+        Ok(false)
+    })?;
+    client.event("granted")?;
+    assert_eq!(desk.agent.audited("grant")?, 1);
+    // A program may always end it.
+    let (x, y) = reader.place("banner-stop")?;
+    eye.click(x, y)?;
+    client.ends_with(18)?;
+    Ok(())
+}
+
+#[test]
+fn a_real_key_allows_and_an_imitated_one_denies() -> Result<()> {
+    let desk = Desk::new()?;
+    let reader = &desk.reader;
+    let mut client = desk.technician(&["--ask", "view"])?;
+    reader.wait("allow", |_| true)?;
+    gone(reader, "consent-hint")?;
+    reader.wait("deny", Thing::focused)?;
+    // By keyboard alone: Deny has it first, Allow is next.
+    let mut hand = Hand::on(desk.port)?;
+    hand.key(TAB)?;
+    reader.wait("allow", Thing::focused)?;
+    hand.key(SPACE)?;
+    client.event("granted")?;
+    client.say("/ask control")?;
+    reader.wait("deny", Thing::focused)?;
+    desk.display.run(&["xdotool", "key", "space"])?;
+    gone(reader, "deny")?;
+    reader.press("stop")?;
+    client.ends_with(18)?;
+    Ok(())
+}
+
+#[test]
+fn when_the_agent_is_killed_the_window_says_so_and_comes_back() -> Result<()> {
+    let mut desk = Desk::new()?;
+    desk.agent.program.kill()?;
+    desk.reader.wait("lost", |_| true)?;
+    assert!(desk.window.runs());
+    desk.agent.restart()?;
+    desk.reader.wait("tab-code", Thing::enabled)?;
+    desk.agent.wait_connected()?;
+    assert!(!desk.code()?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn another_user_does_not_reach_the_socket() -> Result<()> {
+    let desk = Desk::new()?;
+    let window = nearhand_tests::build::window()?;
+    let socket = desk.agent.data().join("run/agent.sock");
+    ensure!(socket.exists(), "{}", socket.display());
+    let mode = std::fs::metadata(desk.agent.data())?.permissions().mode();
+    assert_eq!(mode & 0o077, 0, "{mode:o}");
+    // The window of somebody else says that nobody is there; the agent's people are not told of it.
+    let other = desk.place.clone().then(&["setpriv", "--reuid", "65534", "--clear-groups"]);
+    let tried = format!("exec 3<>/dev/null; [ -r '{0}' ] || [ -w '{0}' ]", socket.display());
+    let code = other.program("another user", &["sh", "-c", &tried], desk.site.logs())?.exit(LIMIT)?;
+    assert_ne!(code, 0, "another user can open {}", socket.display());
+    ensure!(window.exists());
+    Ok(())
+}
+
+#[test]
+fn a_session_outlives_a_closed_window_and_its_banner_stays() -> Result<()> {
+    let mut desk = Desk::new()?;
+    let reader = &desk.reader;
+    let mut client = desk.technician(&["--ask", "view"])?;
+    desk.allow()?;
+    client.event("granted")?;
+    let banner = nearhand_tests::stage::window(&desk.display, "^Nearhand session$")?;
+    // Closed by the window manager, as by its button: the session goes on, and the banner with it.
+    let main = nearhand_tests::stage::window(&desk.display, "^Nearhand$")?;
+    desk.display.run(&["xdotool", "windowactivate", "--sync", &main, "key", "alt+F4"])?;
+    until(LIMIT, "the window is hidden", || {
+        let mut search =
+            desk.display.start(&["xdotool", "search", "--onlyvisible", "--name", "^Nearhand$"])?;
+        Ok(search.exit(LIMIT)? != 0)
+    })?;
+    assert!(desk.window.runs());
+    // Another program hides it, and lays itself over it.
+    desk.display.run(&["xdotool", "windowunmap", &banner])?;
+    nearhand_tests::stage::window(&desk.display, "^Nearhand session$")?;
+    reader.press("banner-open")?;
+    reader.press("pause")?;
+    reader.wait("session-state", |state| state.name.contains("Paused"))?;
+    reader.press("resume")?;
+    gone(reader, "resume")?;
+    reader.press("take-0")?;
+    gone(reader, "take-0")?;
+    reader.press("stop")?;
+    client.ends_with(18)?;
+    reader.press("finish")?;
+    let main = nearhand_tests::stage::window(&desk.display, "^Nearhand$")?;
+    desk.display.run(&["xdotool", "windowactivate", "--sync", &main, "key", "alt+F4"])?;
+    assert_eq!(desk.window.exit(LIMIT)?, 0);
+    Ok(())
+}
