@@ -17,6 +17,7 @@ pub mod quic;
 pub mod relayed;
 pub mod rows;
 pub mod seeds;
+pub mod siege;
 pub mod site;
 pub mod stage;
 mod tap;
