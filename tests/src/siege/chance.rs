@@ -56,8 +56,8 @@ impl Chance {
     }
 }
 
-/// Sleeps until then.
-pub(super) fn sleep_until(at: Instant) {
+/// Waits until then: for what is given its time, not for a condition.
+pub fn sleep_until(at: Instant) {
     while let Some(left) = at.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
         thread::park_timeout(left);
     }

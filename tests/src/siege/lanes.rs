@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -44,7 +45,6 @@ impl Watched {
 
 /// Enrols an agent that watches files of its own.
 pub(super) fn enrol(site: &Site, n: u64) -> Result<(Agent, Watched)> {
-    let mut agent = site.device(&format!("till {n}"))?;
     let place = site.directory(&format!("watched/{n}"))?;
     let lane = |k: usize| -> Result<Lane> {
         let file = place.join(format!("b{k:02}"));
@@ -58,8 +58,11 @@ pub(super) fn enrol(site: &Site, n: u64) -> Result<(Agent, Watched)> {
          severity = \"error\"\nraise = \"> 1h\"\nclear = \"< 30m\"\nkeep = \"0s\"\n",
         list.join(", ")
     );
-    fs::write(agent.data().join("rules.toml"), rules)?;
-    agent.restart()?;
+    // From its first moment: the machine of the test may have alarms of its own by the usual rules.
+    let directory = site.directory(&format!("devices/till-{n}"))?;
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;
+    fs::write(directory.join("rules.toml"), rules)?;
+    let agent = site.device(&format!("till {n}"))?;
     until(LIMIT, "the agent goes by the siege's rule", || {
         Ok(report(&agent).is_some_and(|report| report.rules == 1))
     })?;

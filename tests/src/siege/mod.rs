@@ -22,9 +22,9 @@ use anyhow::{Context, Result, anyhow, ensure};
 use nearhand_shared::platform::write_private;
 use rand_core::{OsRng, RngCore};
 
-pub use chance::Chance;
+pub use chance::{Chance, sleep_until};
 use lanes::Watched;
-use receiver::Receiver;
+pub use receiver::Receiver;
 use verdict::{Expected, Faults};
 
 use crate::parties::Agent;
@@ -36,6 +36,9 @@ use crate::wire_client::Wire;
 const SETTLES: Duration = Duration::from_secs(60);
 /// Longest siege: an alarm that changes in more minutes than this allows would count as one that comes and goes.
 pub const LONGEST: Duration = Duration::from_secs(600);
+
+/// An agent and what it watches.
+type Driven = (Agent, Watched);
 
 /// A siege.
 #[derive(Clone, Debug)]
@@ -71,8 +74,10 @@ pub struct Toll {
     pub acknowledged: u64,
     /// Batches that they had to send again.
     pub resent: u64,
-    /// What was wrong at the end: empty if every promise was kept.
+    /// What was wrong at the end, the first of it: empty if every promise was kept.
     pub faults: Vec<String>,
+    /// How much that is.
+    pub fault_count: u64,
 }
 
 /// A seed that nobody chose.
@@ -89,61 +94,59 @@ pub fn run(plan: &Plan) -> Result<Toll> {
     let mut site = Site::new()?;
     let receiver = Receiver::start(&plan.receiver, &site)?;
     tell_relay(&mut site, receiver.port())?;
-    let mut agents = (0..plan.agents).map(|n| lanes::enrol(&site, n)).collect::<Result<Vec<_>>>()?;
+    let agents = (0..plan.agents).map(|n| lanes::enrol(&site, n)).collect::<Result<Vec<_>>>()?;
     let wire = Wire::new()?;
     let devices = (0..plan.streams)
         .map(|n| wire.enrol(&site.enrolment(&format!("light {n}"))?))
         .collect::<Result<Vec<_>>>()?;
     let reader = wire.join(&site.invite("Grace")?)?;
-    agents.iter_mut().try_for_each(|(agent, _)| agent.wait_connected())?;
 
     let (over, stop) = (Instant::now() + plan.lasts, AtomicBool::new(false));
     let mut toll = Toll::default();
     let mut expected = Expected::default();
     // What a thread has started ends with the thread: everything is handed back, and begun once more from here.
-    let (site, receiver, agents) =
-        thread::scope(|scope| -> Result<(Site, Receiver, Vec<(Agent, Watched)>)> {
-            let chance = |n: u64| Chance::new(plan.seed, n);
-            let (of_relay, of_receiver) = (chance(1), chance(2));
-            let relay = scope.spawn(move || kill_relay(site, over, of_relay));
-            let hook = scope.spawn(move || receiver.kill_until(over, of_receiver));
-            let driven: Vec<_> = (10..)
-                .zip(agents)
-                .map(|(n, (agent, watched))| {
-                    let chance = chance(n);
-                    scope.spawn(move || lanes::drive(agent, watched, over, chance))
-                })
-                .collect();
-            // The light ones end with what is known to be stored, which takes a relay that stays; and they end whatever
-            // goes wrong.
-            let ends = Ends(&stop);
-            let (stop, wire) = (&stop, &wire);
-            let sent: Vec<_> = (1..)
-                .zip(&devices)
-                .map(|(n, device)| {
-                    let chance = chance(100 + u64::from(n));
-                    scope.spawn(move || streams::send(wire, device, n, stop, chance))
-                })
-                .collect();
-            let (mut site, mut receiver, mut agents) = (joined(relay)?, joined(hook)?, Vec::new());
-            site.0.restart_relay()?;
-            receiver.0.restart()?;
-            for one in driven {
-                let (mut agent, watched, kills) = joined(one)?;
-                agent.restart()?;
-                toll.agents_killed += kills;
-                agents.push((agent, watched));
-            }
-            (toll.relay_killed, toll.receiver_killed) = (site.1, receiver.1);
-            drop(ends);
-            for one in sent {
-                let sent = joined(one)?;
-                toll.acknowledged += sent.events;
-                toll.resent += sent.again;
-                expected.streams.insert(sent.instance, sent.events);
-            }
-            Ok((site.0, receiver.0, agents))
-        })?;
+    let (site, receiver, agents) = thread::scope(|scope| -> Result<(Site, Receiver, Vec<Driven>)> {
+        let chance = |n: u64| Chance::new(plan.seed, n);
+        let (of_relay, of_receiver) = (chance(1), chance(2));
+        let relay = scope.spawn(move || kill_relay(site, over, of_relay));
+        let hook = scope.spawn(move || receiver.kill_until(over, of_receiver));
+        let driven: Vec<_> = (10..)
+            .zip(agents)
+            .map(|(n, (agent, watched))| {
+                let chance = chance(n);
+                scope.spawn(move || lanes::drive(agent, watched, over, chance))
+            })
+            .collect();
+        // The light ones end with what is known to be stored, which takes a relay that stays; and they end whatever
+        // goes wrong.
+        let ends = Ends(&stop);
+        let (stop, wire) = (&stop, &wire);
+        let sent: Vec<_> = (1..)
+            .zip(&devices)
+            .map(|(n, device)| {
+                let chance = chance(100 + u64::from(n));
+                scope.spawn(move || streams::send(wire, device, n, stop, chance))
+            })
+            .collect();
+        let (mut site, mut receiver, mut agents) = (joined(relay)?, joined(hook)?, Vec::new());
+        site.0.restart_relay()?;
+        receiver.0.restart()?;
+        for one in driven {
+            let (mut agent, watched, kills) = joined(one)?;
+            agent.restart()?;
+            toll.agents_killed += kills;
+            agents.push((agent, watched));
+        }
+        (toll.relay_killed, toll.receiver_killed) = (site.1, receiver.1);
+        drop(ends);
+        for one in sent {
+            let sent = joined(one)?;
+            toll.acknowledged += sent.events;
+            toll.resent += sent.again;
+            expected.streams.insert(sent.instance, sent.events);
+        }
+        Ok((site.0, receiver.0, agents))
+    })?;
     for (_, watched) in &agents {
         expected.alarms.extend(watched.turns());
     }
@@ -158,7 +161,7 @@ pub fn run(plan: &Plan) -> Result<Toll> {
     verdict::of_receiver(&expected, &heard, &mut faults);
     verdict::of_relay(&expected, &wire, &reader, &mut faults)?;
     verdict::of_logs(site.logs(), &mut faults);
-    toll.faults = faults.into_list();
+    (toll.fault_count, toll.faults) = (faults.count(), faults.into_list());
     Ok(toll)
 }
 
@@ -176,7 +179,10 @@ fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
 }
 
 /// Names the receiver in the relay's configuration.
-fn tell_relay(site: &mut Site, port: u16) -> Result<()> {
+///
+/// # Errors
+/// The relay doesn't start with it.
+pub fn tell_relay(site: &mut Site, port: u16) -> Result<()> {
     write_private(&site.data().join("hook.secret"), b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
     let file = site.data().join("relay.toml");
     let mut text = std::fs::read_to_string(&file)?;
@@ -203,7 +209,7 @@ fn kill_relay(mut site: Site, over: Instant, mut chance: Chance) -> Result<(Site
 }
 
 /// Waits until everything has arrived.
-fn settle(agents: &[(Agent, Watched)], receiver: &Receiver, raised: u64) -> Result<()> {
+fn settle(agents: &[Driven], receiver: &Receiver, raised: u64) -> Result<()> {
     let what = format!("all {raised} notices at the receiver");
     until(SETTLES, &what, || Ok(receiver.heard()?.notices() >= raised)).with_context(|| {
         receiver.heard().map_or(String::new(), |heard| format!("{} came", heard.notices()))

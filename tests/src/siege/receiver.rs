@@ -14,7 +14,7 @@ use crate::program::{Logs, Program};
 use crate::site::{LIMIT, Place, Site};
 
 /// A process that is told of alarms.
-pub(super) struct Receiver {
+pub struct Receiver {
     program: Program,
     binary: PathBuf,
     file: PathBuf,
@@ -23,31 +23,38 @@ pub(super) struct Receiver {
 }
 
 /// What it was told, without what came again.
-pub(super) struct Heard {
+pub struct Heard {
     /// By instance, in the order in which it came: the kinds.
-    pub(super) told: BTreeMap<String, Vec<String>>,
+    pub told: BTreeMap<String, Vec<String>>,
+    /// When the first about an instance came, in milliseconds since 1970.
+    pub first: BTreeMap<String, u64>,
     /// What came again with the same id.
-    pub(super) again: u64,
+    pub again: u64,
     /// Ids under which something else came the second time.
-    pub(super) changed: Vec<String>,
+    pub changed: Vec<String>,
 }
 
 impl Heard {
     /// How many different notices.
-    pub(super) fn notices(&self) -> u64 {
+    pub fn notices(&self) -> u64 {
         self.told.values().map(|kinds| u64::try_from(kinds.len()).unwrap_or(u64::MAX)).sum()
     }
 }
 
 impl Receiver {
-    pub(super) fn start(binary: &Path, site: &Site) -> Result<Self> {
+    /// Starts it, with a directory in that site.
+    ///
+    /// # Errors
+    /// It doesn't start.
+    pub fn start(binary: &Path, site: &Site) -> Result<Self> {
         let file = site.directory("receiver")?.join("heard.jsonl");
         let logs = site.logs().clone();
         let (program, port) = start(binary, &file, 0, &logs)?;
         Ok(Self { program, binary: binary.to_owned(), file, port, logs })
     }
 
-    pub(super) fn port(&self) -> u16 {
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
         self.port
     }
 
@@ -70,10 +77,19 @@ impl Receiver {
         Ok(())
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        self.program.pid()
+    }
+
     /// What is on its disk.
-    pub(super) fn heard(&self) -> Result<Heard> {
+    ///
+    /// # Errors
+    /// A line of it is not what it writes.
+    pub fn heard(&self) -> Result<Heard> {
         let text = fs::read_to_string(&self.file).unwrap_or_default();
-        let mut heard = Heard { told: BTreeMap::new(), again: 0, changed: Vec::new() };
+        let mut heard =
+            Heard { told: BTreeMap::new(), first: BTreeMap::new(), again: 0, changed: Vec::new() };
         let mut bodies: BTreeMap<String, String> = BTreeMap::new();
         // What is being written has no end yet.
         for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
@@ -83,7 +99,10 @@ impl Receiver {
             let (id, body) = (text("/id"), line.pointer("/body").map(Value::to_string).unwrap_or_default());
             match bodies.get(&id) {
                 None => {
-                    heard.told.entry(text("/body/data/instance")).or_default().push(text("/body/type"));
+                    let (instance, at) =
+                        (text("/body/data/instance"), line.pointer("/at").and_then(Value::as_u64));
+                    heard.first.entry(instance.clone()).or_insert(at.unwrap_or_default());
+                    heard.told.entry(instance).or_default().push(text("/body/type"));
                     bodies.insert(id, body);
                 }
                 Some(before) => {

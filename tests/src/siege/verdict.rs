@@ -40,6 +40,10 @@ impl Faults {
         }
     }
 
+    pub(super) fn count(&self) -> u64 {
+        u64::try_from(self.shown.len()).unwrap_or(u64::MAX).saturating_add(self.more)
+    }
+
     pub(super) fn into_list(mut self) -> Vec<String> {
         if self.more > 0 {
             self.shown.push(format!("and {} more", self.more));
