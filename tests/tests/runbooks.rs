@@ -398,12 +398,13 @@ fn kept_report(agent: &Agent) -> Result<Report> {
 fn what_a_rule_starts_waits_for_the_run_before_it_and_diagnostics_keep_their_report() -> Result<()> {
     let site = Site::new()?;
     let (mut agent, place) = cluttered(&site, "pc-1")?;
-    let log = site.directory("watched")?.join("app.log");
-    fs::write(&log, "begins\n")?;
+    // Too mild for a diagnosis, which would take its time first; and about a path, as `clear-caches` wants it.
+    let file = site.directory("watched")?.join("backup");
+    fs::write(&file, "made")?;
     let rules = format!(
-        "profile = \"none\"\n[[rule]]\nname = \"app\"\nkind = \"log\"\nevery = \"1s\"\nfile = \"{}\"\n\
-         match = \"^failed\"\nrunbook = \"clear-caches\"\n",
-        log.display()
+        "profile = \"none\"\n[watch]\nbackups = [\"{}\"]\n[[rule]]\nname = \"old\"\nsensor = \"backup.age\"\n\
+         every = \"1s\"\nraise = \"> 1h\"\nclear = \"< 30m\"\nseverity = \"info\"\nrunbook = \"clear-caches\"\n",
+        file.display()
     );
     fs::write(agent.data().join("rules.toml"), rules)?;
     policy(&agent, &format!("clear = [\"{}\"]\nautomatic = [\"clear-caches\"]\n", place.display()))?;
@@ -412,13 +413,18 @@ fn what_a_rule_starts_waits_for_the_run_before_it_and_diagnostics_keep_their_rep
     // A technician's run that takes some seconds, and an alarm in the middle of it.
     let mut client = site.admin().start(&["run", "collect-diagnostics", "pc-1"])?;
     until(LIMIT, "it runs", || Ok(agent.audited("runbook.apply")? == 1))?;
-    fs::write(&log, "begins\nfailed to answer\n")?;
+    old(&file, 1)?;
     agent.program.wait_for("it waits until the runbook before it is over", LIMIT)?;
     assert_eq!((files(&place)?, agent.audited("runbook.end")?), (11, 0));
     // Who is there can be told to come later; it is not put into the queue.
     site.admin().run(&["run", "clear-caches", "pc-1"])?.fails_with(25)?;
     client.ends_within(0, Duration::from_secs(90))?;
-    until(LIMIT, "it had its turn", || Ok(files(&place)? == 1 && agent.audited("runbook.end")? == 2))?;
+    until(LIMIT, "it had its turn", || Ok(agent.audited("runbook.end")? == 2))?;
+    let rows = agent.audit()?;
+    let at =
+        |actor: &str, action: &str| rows.iter().position(|row| row[0].starts_with(actor) && row[1] == action);
+    let (before, begun) = (at("technician", "runbook.end"), at("rule old", "runbook.begin"));
+    ensure!(before.is_some() && before < begun, "{rows:?}");
     let refused: Vec<_> =
         agent.audit()?.into_iter().filter(|[_, action, _]| action == "runbook.refused").collect();
     ensure!(refused.len() == 1 && !refused[0][0].starts_with("rule"), "{refused:?}");
