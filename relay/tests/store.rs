@@ -338,11 +338,8 @@ async fn a_full_disk_refuses_what_is_new_and_recovers_without_a_restart() {
     grace.open(running, Target::Device(till.device_id())).await.unwrap();
 
     let store = relay.relay.control().store().clone();
-    limit_pages(&store, 1).await;
-    // Large rows, then small ones, until none fits.
-    for size in [900, 10] {
-        while store.write_audited(Write::Nothing, vec![event(&"x".repeat(size))]).await.is_ok() {}
-    }
+    fails(&store, "ROLLBACK").await;
+    assert!(store.write_audited(Write::Nothing, vec![event("x")]).await.is_err());
     assert!(store.trouble().is_some());
     let target = Target::Device(till.device_id());
     assert_eq!(grace.open(session_id(), target).await.err(), Some(Refusal::Storage));
@@ -359,7 +356,7 @@ async fn a_full_disk_refuses_what_is_new_and_recovers_without_a_restart() {
     assert!(matches!(grace.ask(&close).await, Reply::Done));
     assert!(relay.path.tokens(running).is_none());
 
-    limit_pages(&store, 1_000_000).await;
+    works(&store).await;
     let start = std::time::Instant::now();
     while store.trouble().is_some() {
         assert!(start.elapsed() < std::time::Duration::from_secs(30), "it noticed");
@@ -369,15 +366,41 @@ async fn a_full_disk_refuses_what_is_new_and_recovers_without_a_restart() {
     grace.open(session_id(), target).await.unwrap();
 }
 
-/// Lets the database grow no further than `pages`, on all connections of the pool.
-async fn limit_pages(store: &Store, pages: u32) {
-    let mut held = Vec::new();
-    for _ in 0..3 {
-        held.push(store.pool().acquire().await.unwrap());
+/// After SQLite has rolled a transaction back by itself, as it does when the disk is full, and another has failed
+/// otherwise: what is stored next is stored, for whoever looks at the file.
+#[tokio::test]
+async fn what_is_stored_after_a_failure_is_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = Database::file(&dir.path().join("relay.db")).unwrap();
+    let store = Store::open(&database, key()).await.unwrap();
+    for how in ["ROLLBACK", "ABORT"] {
+        fails(&store, how).await;
+        assert!(store.write_audited(Write::Nothing, vec![event(how)]).await.is_err(), "{how}");
+        works(&store).await;
     }
-    for connection in &mut held {
-        let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-        sqlx::query(pragma).execute(&mut **connection).await.unwrap();
+    for n in 0..3 {
+        store.write_audited(Write::Nothing, vec![event(&n.to_string())]).await.unwrap();
+    }
+    let other = Store::open_for_reading(&database).await.unwrap();
+    assert_eq!(other.audit(0, 10).await.unwrap().len(), 3, "what was confirmed is there");
+}
+
+const FAILING: [&str; 3] = ["audit", "sessions", "used_invites"];
+
+/// From now on what is inserted fails: with `ROLLBACK` as on a full disk, where SQLite rolls back by itself.
+async fn fails(store: &Store, how: &str) {
+    for table in FAILING {
+        let sql = format!(
+            "CREATE TRIGGER no_{table} BEFORE INSERT ON {table} BEGIN SELECT RAISE({how}, 'database or disk is full'); END"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(store.pool()).await.unwrap();
+    }
+}
+
+async fn works(store: &Store) {
+    for table in FAILING {
+        let sql = sqlx::AssertSqlSafe(format!("DROP TRIGGER no_{table}"));
+        sqlx::query(sql).execute(store.pool()).await.unwrap();
     }
 }
 

@@ -18,6 +18,7 @@ pub mod reader;
 pub mod relayed;
 pub mod rows;
 pub mod seeds;
+pub mod siege;
 pub mod site;
 pub mod stage;
 mod tap;

@@ -1,11 +1,12 @@
 //! A benchmark's results: rows with a target, as a table for people or as JSON for machines.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Which way is good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Better {
     /// Less is better.
@@ -15,14 +16,14 @@ pub enum Better {
 }
 
 /// One measured value.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
     /// What was measured.
     pub name: String,
     /// How much it was.
     pub value: f64,
     /// Of what.
-    pub unit: &'static str,
+    pub unit: Cow<'static, str>,
     /// What it should be at least or at most; a peer's row has none.
     pub target: Option<f64>,
     /// Which way is good.
@@ -33,12 +34,18 @@ pub struct Row {
 
 impl Row {
     /// A value with its verdict.
-    pub fn new(name: &str, value: f64, unit: &'static str, target: Option<f64>, better: Better) -> Self {
+    pub fn new(
+        name: &str,
+        value: f64,
+        unit: impl Into<Cow<'static, str>>,
+        target: Option<f64>,
+        better: Better,
+    ) -> Self {
         let met = target.map(|target| match better {
             Better::Lower => value <= target,
             Better::Higher => value >= target,
         });
-        Self { name: name.to_owned(), value, unit, target, better, met }
+        Self { name: name.to_owned(), value, unit: unit.into(), target, better, met }
     }
 }
 

@@ -2,6 +2,7 @@
 //! whatever is stopped or killed in the middle is undone, and nothing runs twice.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,6 +14,7 @@ use nearhand_shared::identity::{SecretKey, Signed};
 use nearhand_shared::message::control::Target;
 use nearhand_shared::message::runbook::{FromDevice, FromTechnician};
 use nearhand_shared::message::session::{AgentHello, Decision, FromAgent, Open, TechnicianProof};
+use nearhand_shared::report::model::{CheckSet, Report};
 use nearhand_shared::runbook::{Ending, Manifest, Mode, Order, Outcome, Refused, Value, built_in};
 use nearhand_shared::time::UnixMillis;
 use nearhand_tests::disk::MountedDisk;
@@ -381,6 +383,55 @@ fn the_person_stops_a_run_that_a_rule_has_started() -> Result<()> {
     agent.run(&["stop"])?.ok()?;
     until(LIMIT, "it is stopped", || Ok(agent.audited("runbook.end")? == 1))?;
     agent.run(&["runbooks", "runs"])?.ok()?.says("stopped by the person at the device")?;
+    Ok(())
+}
+
+/// The report that a run has kept on the device.
+fn kept_report(agent: &Agent) -> Result<Report> {
+    let file = agent.data().join("reports/report.json");
+    let mode = fs::metadata(&file)?.permissions().mode() & 0o777;
+    ensure!(mode == 0o600, "others may read it: {mode:o}");
+    Ok(serde_json::from_slice(&fs::read(file)?)?)
+}
+
+#[test]
+fn what_a_rule_starts_waits_for_the_run_before_it_and_diagnostics_keep_their_report() -> Result<()> {
+    let site = Site::new()?;
+    let (mut agent, place) = cluttered(&site, "pc-1")?;
+    // Too mild for a diagnosis, which would take its time first; and about a path, as `clear-caches` wants it.
+    let file = site.directory("watched")?.join("backup");
+    fs::write(&file, "made")?;
+    let rules = format!(
+        "profile = \"none\"\n[watch]\nbackups = [\"{}\"]\n[[rule]]\nname = \"old\"\nsensor = \"backup.age\"\n\
+         every = \"1s\"\nraise = \"> 1h\"\nclear = \"< 30m\"\nseverity = \"info\"\nrunbook = \"clear-caches\"\n",
+        file.display()
+    );
+    fs::write(agent.data().join("rules.toml"), rules)?;
+    policy(&agent, &format!("clear = [\"{}\"]\nautomatic = [\"clear-caches\"]\n", place.display()))?;
+    agent.restart()?;
+    agent.wait_connected()?;
+    // A technician's run that takes some seconds, and an alarm in the middle of it.
+    let mut client = site.admin().start(&["run", "collect-diagnostics", "pc-1"])?;
+    until(LIMIT, "it runs", || Ok(agent.audited("runbook.apply")? == 1))?;
+    old(&file, 1)?;
+    agent.program.wait_for("it waits until the runbook before it is over", LIMIT)?;
+    assert_eq!((files(&place)?, agent.audited("runbook.end")?), (11, 0));
+    // Who is there can be told to come later; it is not put into the queue.
+    site.admin().run(&["run", "clear-caches", "pc-1"])?.fails_with(25)?;
+    client.ends_within(0, Duration::from_secs(90))?;
+    until(LIMIT, "it had its turn", || Ok(agent.audited("runbook.end")? == 2))?;
+    let rows = agent.audit()?;
+    let at =
+        |actor: &str, action: &str| rows.iter().position(|row| row[0].starts_with(actor) && row[1] == action);
+    let (before, begun) = (at("technician", "runbook.end"), at("rule old", "runbook.begin"));
+    ensure!(before.is_some() && before < begun, "{rows:?}");
+    let refused: Vec<_> =
+        agent.audit()?.into_iter().filter(|[_, action, _]| action == "runbook.refused").collect();
+    ensure!(refused.len() == 1 && !refused[0][0].starts_with("rule"), "{refused:?}");
+
+    let report = kept_report(&agent)?;
+    ensure!(report.findings.len() > 20 && report.set == CheckSet::Full, "{report:?}");
+    agent.run(&["audit", "verify"])?.ok()?;
     Ok(())
 }
 

@@ -1,7 +1,8 @@
 //! What a device does by itself once an alarm is raised: it diagnoses itself, and runs the runbook that the rule
 //! names. What came of it goes into the spool, to the alarm, before anybody looks.
 //!
-//! One thing after the other, in a task of its own. Whether a runbook may run is decided by the owner's policy
+//! One diagnosis after the other, and one runbook after the other: alarms are looked into while a runbook waits for its
+//! turn, behind those of other alarms and of technicians. Whether a runbook may run is decided by the owner's policy
 //! (`runbook::gate`); a diagnosis only looks, and is made at most every [`PAUSE`]: what is raised meanwhile gets the
 //! last one. Nothing of it is kept in memory for a restart: an alarm that was raised before isn't looked into again.
 
@@ -23,6 +24,8 @@ use crate::runbook::Raised;
 
 /// Least time between two diagnoses.
 const PAUSE: Duration = Duration::from_secs(600);
+/// Runbooks that may wait for their turn. The alarms of those after them stand, and are told without.
+const RUNS: usize = 8;
 
 /// An alarm that began or got worse.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,7 +51,18 @@ struct Diagnosis {
 }
 
 /// Works off what begins, until the agent stops.
-pub(super) async fn run(hub: Arc<Hub>, alarms: Arc<Alarms>, mut begun: mpsc::Receiver<Begun>) {
+pub(super) async fn run(hub: Arc<Hub>, alarms: Arc<Alarms>, begun: mpsc::Receiver<Begun>) {
+    let (runs, queued) = mpsc::channel(RUNS);
+    tokio::join!(look_into(&hub, &alarms, begun, runs), repair(&hub, &alarms, queued));
+}
+
+/// Diagnoses, one alarm after the other, and queues the runbooks that their rules name.
+async fn look_into(
+    hub: &Arc<Hub>,
+    alarms: &Alarms,
+    mut begun: mpsc::Receiver<Begun>,
+    runs: mpsc::Sender<(Begun, Raised)>,
+) {
     let mut last: Option<Diagnosis> = None;
     loop {
         let one = tokio::select! {
@@ -59,7 +73,7 @@ pub(super) async fn run(hub: Arc<Hub>, alarms: Arc<Alarms>, mut begun: mpsc::Rec
         // Before anything is changed: afterwards the cause may not be there any more.
         if one.diagnose && one.severity >= Severity::Warning {
             if last.as_ref().is_none_or(|diagnosis| diagnosis.made.elapsed() >= PAUSE) {
-                last = diagnose(&hub).await.or(last);
+                last = diagnose(hub).await.or(last);
             }
             if let Some(diagnosis) = &last {
                 let Diagnosis { good, title, lines, .. } = diagnosis;
@@ -68,20 +82,25 @@ pub(super) async fn run(hub: Arc<Hub>, alarms: Arc<Alarms>, mut begun: mpsc::Rec
         }
         if let Some(runbook) = one.runbook.clone() {
             let raised = Raised { rule: one.rule.clone(), instance: one.instance.clone(), runbook };
-            match hub.runbooks.raised(&hub, &raised).await {
-                Ok(outcome) => {
-                    let (good, title, lines) = told(&outcome);
-                    alarms.order(Order::Reported(Box::new(report(
-                        &one,
-                        Deed::Runbook,
-                        good,
-                        &title,
-                        &lines,
-                    ))));
-                }
-                Err(refused) => {
-                    tracing::info!(rule = raised.rule, runbook = raised.runbook, %refused, "no runbook was run for this alarm");
-                }
+            if let Err(error) = runs.try_send((one, raised)) {
+                tracing::warn!(%error, "no runbook was run for an alarm: too many wait already");
+            }
+        }
+    }
+}
+
+/// Runs runbooks, one after the other.
+async fn repair(hub: &Arc<Hub>, alarms: &Alarms, mut queued: mpsc::Receiver<(Begun, Raised)>) {
+    // The other half of this task ends it.
+    while let Some((one, raised)) = queued.recv().await {
+        match hub.runbooks.raised(hub, &raised).await {
+            Ok(outcome) => {
+                let (good, title, lines) = told(&outcome);
+                let report = report(&one, Deed::Runbook, good, &title, &lines);
+                alarms.order(Order::Reported(Box::new(report)));
+            }
+            Err(refused) => {
+                tracing::info!(rule = raised.rule, runbook = raised.runbook, %refused, "no runbook was run for this alarm");
             }
         }
     }

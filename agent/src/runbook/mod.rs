@@ -1,28 +1,28 @@
 //! Runbooks on this device: which there are, whether one may run, running it, and the record of it.
 //!
-//! Lives here: the way from an order, or from an alarm, to an outcome. The [`gate`] decides (pure), the [`ledger`]
-//! remembers, [`exec`] carries out, [`acts`] do. Must not live here: streams and how anything is shown.
+//! Lives here: the way from an order, or from an alarm, to a run. What there is says [`known`], the [`gate`] decides
+//! (pure), the [`ledger`] remembers, [`exec`] carries out, [`acts`] do, and [`carry`] writes down how it ends. Must not
+//! live here: streams and how anything is shown.
 //!
 //! The order that a run happens once by: judged → written to the record and the ledger, synced → begun → its outcome
 //! written to both.
 
 mod acts;
+mod carry;
 mod exec;
 pub(crate) mod gate;
+mod known;
 pub(crate) mod ledger;
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nearhand_shared::id::{RunId, SessionId};
-use nearhand_shared::identity::{PublicKey, Signed};
+use nearhand_shared::identity::Signed;
 use nearhand_shared::message::control::Request;
-use nearhand_shared::message::runbook::{FromDevice, Listed, MAX_LISTED};
-use nearhand_shared::runbook::{
-    Act, Ending, MAX_FILE, Manifest, Mode, Order, Outcome, Refused, Value, built_in,
-};
-use nearhand_shared::wire;
+use nearhand_shared::message::runbook::FromDevice;
+use nearhand_shared::runbook::{Act, Manifest, Mode, Order, Outcome, Refused, Value};
+use nearhand_shared::time::UnixMillis;
 use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -31,20 +31,20 @@ use crate::diagnostics::programs::Programs;
 use crate::home::Home;
 use crate::hub::{Hub, Technician};
 use acts::{Ground, Stop};
-use exec::{Keeps, Notes, Run};
+use carry::{Carry, tell_person};
+use exec::Run;
 use gate::{Ask, By, Now, Rules};
-use ledger::{Begun, Ledger, LedgerError, Undo};
+use known::Known;
+use ledger::{Begun, Ledger, LedgerError};
 
 /// How long the relay may take to answer that it is there.
 const RELAY_ANSWERS: Duration = Duration::from_secs(5);
 /// How long logind may take to say whether somebody is there.
 const IDLE_ANSWERS: Duration = Duration::from_secs(2);
+/// How long a rule's run waits for the one before it: as long as one may take.
+const PATIENCE: Duration = Duration::from_secs(900);
 /// Messages to whoever follows a run that may wait.
 const TOLD: usize = 256;
-/// Most files of the organisation's that are read.
-const MAX_FILES: usize = 64;
-/// The ending of files that hold a signed manifest.
-pub(crate) const EXTENSION: &str = "nrhb";
 
 /// The device's runbooks.
 pub(crate) struct Runbooks {
@@ -59,14 +59,6 @@ pub(crate) struct Runbooks {
 
 /// Turns into the reason to stop a run.
 type Cancel = watch::Sender<Option<String>>;
-
-/// A runbook that is here.
-#[derive(Clone, Debug)]
-pub(crate) struct Known {
-    pub(crate) manifest: Manifest,
-    /// It came with the program.
-    pub(crate) built_in: bool,
-}
 
 /// A run that goes on. Dropping it stops it; what can be undone is undone.
 pub(crate) struct Running {
@@ -161,74 +153,6 @@ impl Runbooks {
         }
     }
 
-    /// All runbooks that are here: those of the program, and the organisation's in its directory.
-    fn known(&self, organisation: &PublicKey) -> Vec<Known> {
-        Self::known_in(&self.home, organisation)
-    }
-
-    /// As the agent that lives there sees them.
-    pub(crate) fn known_in(home: &Home, organisation: &PublicKey) -> Vec<Known> {
-        let built_in = built_in().into_iter().map(|manifest| Known { manifest, built_in: true });
-        let mut all: Vec<Known> = built_in.collect();
-        let entries = std::fs::read_dir(home.runbooks()).into_iter().flatten().flatten();
-        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == EXTENSION));
-        paths.sort();
-        for path in paths.into_iter().take(MAX_FILES) {
-            match from_file(&path, organisation) {
-                // A name that the program has is the program's.
-                Ok(manifest)
-                    if all.iter().any(|known| known.built_in && known.manifest.name == manifest.name) =>
-                {
-                    tracing::warn!(path = %path.display(), "this runbook has the name of a built-in one and is left out");
-                }
-                Ok(manifest) => {
-                    all.retain(|known| {
-                        known.manifest.name != manifest.name || known.manifest.version > manifest.version
-                    });
-                    if !all.iter().any(|known| known.manifest.name == manifest.name) {
-                        all.push(Known { manifest, built_in: false });
-                    }
-                }
-                Err(why) => tracing::warn!(path = %path.display(), why, "this runbook does not count"),
-            }
-        }
-        all
-    }
-
-    /// The list for a technician, with what doesn't run here.
-    pub(crate) fn list(&self, hub: &Hub, attended: bool) -> Vec<Listed> {
-        let rules = self.rules();
-        let off = self.home.runbooks_are_off();
-        let by = By::Technician { attended };
-        let listed = self.known(&hub.enrolment().organisation).into_iter().map(|known| {
-            let Known { manifest, built_in } = known;
-            // What it is with its defaults; parameters may make it more.
-            let class = manifest.bind(&[]).map_or(manifest.class, |bound| manifest.class_of(&bound));
-            let ask = Ask { name: &manifest.name, built_in, class, mode: Mode::Apply, by };
-            let refused = match &rules {
-                Ok(rules) => rules.lets(&ask, off).err(),
-                Err(refused) => Some(refused.clone()),
-            };
-            Listed {
-                class: class.number(),
-                name: manifest.name,
-                version: manifest.version,
-                title: manifest.title,
-                built_in,
-                refused,
-            }
-        });
-        listed.take(MAX_LISTED).collect()
-    }
-
-    /// The runbook of that name.
-    pub(crate) fn show(&self, hub: &Hub, name: &str) -> Result<Manifest, Refused> {
-        let known = self.known(&hub.enrolment().organisation);
-        let found = known.into_iter().find(|known| known.manifest.name == name);
-        found.map(|known| known.manifest).ok_or_else(|| Refused::Unknown(shown(name)))
-    }
-
     /// A technician's order. Refusals are in the record.
     pub(crate) async fn order(
         self: &Arc<Self>,
@@ -265,37 +189,7 @@ impl Runbooks {
         outcome
     }
 
-    /// The runbook that an order means: exactly the one it was given for.
-    fn meant(&self, hub: &Hub, order: &Order, carried: Option<&Signed<Manifest>>) -> Result<Known, Refused> {
-        let organisation = hub.enrolment().organisation;
-        let known = match carried {
-            None => {
-                let all = self.known(&organisation);
-                let found = all.into_iter().find(|known| known.manifest.name == order.runbook);
-                found.ok_or_else(|| Refused::Unknown(shown(&order.runbook)))?
-            }
-            Some(signed) => {
-                let manifest = signed.open(&organisation).map_err(|_| Refused::RunbookSignature)?;
-                if let Some(mistake) = manifest.check().first() {
-                    return Err(Refused::Mistake(shown(&mistake.to_string())));
-                }
-                if built_in().iter().any(|ours| ours.name == manifest.name) {
-                    return Err(Refused::Mistake("it has the name of a built-in one".to_owned()));
-                }
-                Known { manifest, built_in: false }
-            }
-        };
-        let Known { manifest, .. } = &known;
-        let same = manifest.name == order.runbook
-            && manifest.version == order.version
-            && manifest.hash() == order.hash;
-        if !same {
-            return Err(Refused::OtherContent(shown(&order.runbook)));
-        }
-        Ok(known)
-    }
-
-    /// Judges it, writes it down and begins it.
+    /// Judges it, writes it down and begins it. A rule's waits for its turn.
     async fn begin(
         self: &Arc<Self>,
         hub: &Arc<Hub>,
@@ -306,27 +200,20 @@ impl Runbooks {
         mode: Mode,
     ) -> Result<Running, Refused> {
         let Known { manifest, built_in } = known;
-        let rules = self.rules()?;
-        let now = Now {
-            wall: Hub::now(),
-            minute: local_minute(),
-            idle: timeout(IDLE_ANSWERS, crate::desktop::find::idle()).await.ok().flatten(),
-            switched_off: self.home.runbooks_are_off(),
-        };
-        let class = manifest.class_of(&bound);
-        let ask = Ask { name: &manifest.name, built_in: *built_in, class, mode, by: origin.by };
-        let since = nearhand_shared::time::UnixMillis(
-            now.wall.0.saturating_sub(u64::try_from(gate::LOOKS_BACK.as_millis()).unwrap_or(0)),
-        );
-        let past = self.with(|ledger| ledger.past(since))?;
-        rules.judge(&ask, &past, &now)?;
-        if !built_in {
-            let newest = self.with(|ledger| ledger.newest(&manifest.name))?;
-            if newest > manifest.version {
-                return Err(Refused::Older { newest });
+        let mut judged = self.judge(origin, known, &bound, mode).await?;
+        let busy = match (self.busy.clone().try_lock_owned(), origin.by) {
+            (Ok(busy), _) => busy,
+            (Err(_), By::Rule) => {
+                tracing::info!(runbook = manifest.name, "it waits until the runbook before it is over");
+                let turn = timeout(PATIENCE, self.busy.clone().lock_owned()).await;
+                let busy = turn.map_err(|_| Refused::Busy)?;
+                // What was allowed before the wait may not be any more.
+                judged = self.judge(origin, known, &bound, mode).await?;
+                busy
             }
-        }
-        let busy = self.busy.clone().try_lock_owned().map_err(|_| Refused::Busy)?;
+            (Err(_), _) => return Err(Refused::Busy),
+        };
+        let (rules, now) = judged;
         let begun = Begun {
             run,
             runbook: manifest.name.clone(),
@@ -334,7 +221,7 @@ impl Runbooks {
             mode,
             by_rule: origin.by == By::Rule,
             actor: origin.actor.clone(),
-            at: now.wall,
+            at: now,
         };
         let detail =
             format!("{} {} ({}), run {run}: {}", manifest.name, manifest.version, mode.name(), said(&bound));
@@ -353,7 +240,7 @@ impl Runbooks {
             mode,
             steps: bound,
             timeout: Duration::from_secs(manifest.timeout.into()),
-            began: now.wall,
+            began: now,
         };
         let (tell, told) = mpsc::channel(TOLD);
         let (cancel, cancelled) = watch::channel(None);
@@ -365,6 +252,36 @@ impl Runbooks {
             carry.out(ground, run, tell, cancelled).await;
         });
         Ok(Running { told, cancel })
+    }
+
+    /// Whether it may run now: the owner's rules, and when that is.
+    async fn judge(
+        &self,
+        origin: &Origin,
+        known: &Known,
+        bound: &[(Act, nearhand_shared::runbook::Values)],
+        mode: Mode,
+    ) -> Result<(Rules, UnixMillis), Refused> {
+        let Known { manifest, built_in } = known;
+        let rules = self.rules()?;
+        let now = Now {
+            wall: Hub::now(),
+            minute: local_minute(),
+            idle: timeout(IDLE_ANSWERS, crate::desktop::find::idle()).await.ok().flatten(),
+            switched_off: self.home.runbooks_are_off(),
+        };
+        let class = manifest.class_of(bound);
+        let ask = Ask { name: &manifest.name, built_in: *built_in, class, mode, by: origin.by };
+        let looks_back = u64::try_from(gate::LOOKS_BACK.as_millis()).unwrap_or(0);
+        let past = self.with(|ledger| ledger.past(UnixMillis(now.wall.0.saturating_sub(looks_back))))?;
+        rules.judge(&ask, &past, &now)?;
+        if !built_in {
+            let newest = self.with(|ledger| ledger.newest(&manifest.name))?;
+            if newest > manifest.version {
+                return Err(Refused::Older { newest });
+            }
+        }
+        Ok((rules, now.wall))
     }
 
     fn ground(&self, hub: &Arc<Hub>, rules: Rules) -> Ground {
@@ -423,123 +340,6 @@ impl Runbooks {
             }
         }
         Err(Refused::Storage)
-    }
-
-    /// Ends what an agent that was killed has left: undone where that is possible, and told.
-    pub(crate) async fn mend(self: Arc<Self>, hub: Arc<Hub>) {
-        let Ok(unfinished) = self.with(|ledger| ledger.unfinished()) else { return };
-        for left in unfinished {
-            let _busy = self.busy.lock().await;
-            let (tell, _told) = mpsc::channel(1);
-            let notes = Notes::new(tell);
-            let ground = self.ground(&hub, Rules::default());
-            let run = Run {
-                id: left.begun.run,
-                runbook: left.begun.runbook.clone(),
-                version: left.begun.version,
-                mode: left.begun.mode,
-                steps: Vec::new(),
-                timeout: Duration::ZERO,
-                began: left.begun.at,
-            };
-            let mut why = "the agent ended in the middle".to_owned();
-            if !left.applied {
-                why.push_str("; nothing was changed yet");
-            } else if left.undo.is_empty() {
-                why.push_str("; what was changed until then stays");
-            } else {
-                let steps = left.undo.len();
-                why.push_str("; ");
-                why.push_str(&exec::undo_all(&ground, left.undo, steps, &notes).await);
-            }
-            let outcome = exec::outcome(&run, Ending::Interrupted, &why, &notes);
-            let carry = Carry {
-                books: self.clone(),
-                hub: hub.clone(),
-                origin: Origin { actor: left.begun.actor, session: None, by: By::Rule },
-            };
-            carry.ended(&outcome);
-        }
-    }
-}
-
-/// What a run needs to be written down.
-struct Carry {
-    books: Arc<Runbooks>,
-    hub: Arc<Hub>,
-    origin: Origin,
-}
-
-impl Carry {
-    async fn out(
-        &self,
-        ground: Ground,
-        run: Run,
-        tell: mpsc::Sender<FromDevice>,
-        mut cancelled: watch::Receiver<Option<String>>,
-    ) {
-        let notes = Notes::new(tell.clone());
-        let outcome = exec::carry_out(&ground, &run, self, &notes, &mut cancelled).await;
-        self.ended(&outcome);
-        // Whoever has gone finds it in the ledger, and gets it by ordering the run again.
-        let _ = tell.send(FromDevice::Over(Box::new(outcome))).await;
-    }
-
-    fn ended(&self, outcome: &Outcome) {
-        let detail = format!(
-            "{} {}, run {}: {}: {}",
-            outcome.runbook,
-            outcome.version,
-            outcome.run,
-            outcome.ending.name(),
-            outcome.why
-        );
-        tell_person(&self.hub, self.origin.session, &format!("runbook {}: {}", outcome.runbook, outcome.why));
-        // It is over either way; the log's own notice has told the person if this could not be written.
-        let _ = self.hub.audit(&self.origin.actor, "runbook.end", self.origin.session, detail);
-        let _ = self.books.with(|ledger| ledger.end(outcome));
-    }
-}
-
-impl Keeps for Carry {
-    fn applying(&self, run: &Run, step: u32, act: Act, before: &str, undo: &[Undo]) -> Result<(), String> {
-        let detail =
-            format!("{}, run {}, step {step}: {}; before: {before}", run.runbook, run.id, act.name());
-        self.hub
-            .audit(&self.origin.actor, "runbook.apply", self.origin.session, detail)
-            .map_err(|error| error.to_string())?;
-        self.books
-            .with(|ledger| ledger.applying(run.id, step, act, undo))
-            .map_err(|refused| refused.to_string())?;
-        tell_person(
-            &self.hub,
-            self.origin.session,
-            &format!("runbook {}: {} is done now ({before})", run.runbook, act.name()),
-        );
-        Ok(())
-    }
-}
-
-/// Says it where the person at the device sees it: in the session, or to whoever watches.
-fn tell_person(hub: &Hub, session: Option<SessionId>, text: &str) {
-    match session {
-        Some(session) => hub.activity(session, text),
-        None => hub.notice(text),
-    }
-}
-
-/// A signed manifest of the organisation's in a file.
-fn from_file(path: &std::path::Path, organisation: &PublicKey) -> Result<Manifest, String> {
-    let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if length > u64::try_from(MAX_FILE).unwrap_or(u64::MAX) {
-        return Err("it is larger than 32 KiB".to_owned());
-    }
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    let signed: Signed<Manifest> = wire::decode(&bytes).map_err(|error| error.to_string())?;
-    let manifest = signed.open(organisation).map_err(|_| "the organisation has not signed it".to_owned())?;
-    match manifest.check().first() {
-        None => Ok(manifest),
-        Some(mistake) => Err(mistake.to_string()),
     }
 }
 

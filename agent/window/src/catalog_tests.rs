@@ -15,7 +15,7 @@ fn messages(language: Language) -> BTreeMap<String, BTreeSet<String>> {
             assert!(all.insert(current.clone(), BTreeSet::new()).is_none(), "{key} is there twice");
         }
         for rest in line.split('$').skip(1) {
-            let name = rest.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
+            let name = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
             all.get_mut(&current).unwrap().insert(name);
         }
     }

@@ -14,7 +14,7 @@ use nearhand_shared::id::{DeviceId, SessionId, StreamId};
 use nearhand_shared::identity::{PublicKey, SecretKey, Signed};
 use nearhand_shared::message::control::{DeviceFacts, Outcome};
 use nearhand_shared::time::UnixMillis;
-use sqlx::{Any, AnyPool, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Transaction};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::alarms::{self, AlarmWrite, Book, Outlet};
@@ -239,8 +239,27 @@ fn answer(job: Job, result: Result<(Vec<Applied>, Ends), StoreError>, ends: &mut
 }
 
 /// Stores some jobs in one transaction. Returns what became of each, and what to go on from.
-async fn store(desk: &Desk, mut ends: Ends, jobs: &[Job]) -> Result<(Vec<Applied>, Ends), StoreError> {
-    let mut tx = desk.pool.begin().await?;
+async fn store(desk: &Desk, ends: Ends, jobs: &[Job]) -> Result<(Vec<Applied>, Ends), StoreError> {
+    let mut connection = desk.pool.acquire().await?;
+    let stored = store_with(&mut connection, desk, ends, jobs).await;
+    if stored.is_err() {
+        // Where SQLite has rolled back by itself (disk full), rolling back fails, and the library counts a transaction
+        // that isn't there any more. What is stored over this connection later could end as part of a transaction that
+        // nobody commits, and be lost with the process. A fresh connection counts right.
+        if let Err(error) = connection.close().await {
+            tracing::debug!(%error, "a connection that failed was not closed in order");
+        }
+    }
+    stored
+}
+
+async fn store_with(
+    connection: &mut AnyConnection,
+    desk: &Desk,
+    mut ends: Ends,
+    jobs: &[Job],
+) -> Result<(Vec<Applied>, Ends), StoreError> {
+    let mut tx = connection.begin().await?;
     let mut applied = Vec::with_capacity(jobs.len());
     let result = async {
         let logged: Vec<&AlarmWrite> = jobs.iter().filter_map(Job::logged).collect();
@@ -269,7 +288,7 @@ async fn store(desk: &Desk, mut ends: Ends, jobs: &[Job]) -> Result<(Vec<Applied
     match result {
         Ok(()) => tx.commit().await?,
         Err(error) => {
-            // SQLite may have rolled back by itself (disk full): then this has nothing to do.
+            // SQLite may have rolled back by itself: then this has nothing to do.
             let _ = tx.rollback().await;
             return Err(error);
         }

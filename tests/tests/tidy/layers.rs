@@ -89,6 +89,11 @@ pub(crate) const DRIVERS: &[Driver] = &[
         may: &[Async, Random],
         because: "starts runs and follows them; the ids of those that a rule starts are born here",
     },
+    Driver {
+        at: "agent/src/runbook/carry.rs",
+        may: &[Async],
+        because: "a run's task, which tells whoever follows it",
+    },
     Driver { at: "agent/src/runbook/exec.rs", may: &[Async], because: "carries a run out within its time" },
     Driver { at: "agent/src/runbook/acts/**", may: ALL, because: "does what runbooks are made of" },
     Driver { at: "agent/src/session/**", may: ALL, because: "the session's connection and its streams" },

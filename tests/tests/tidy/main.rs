@@ -46,6 +46,23 @@ fn the_window_keeps_to_the_same_lints() {
     assert_eq!(lints("agent/window/Cargo.toml"), lints("Cargo.toml"));
 }
 
+/// What `scripts/mutants` breaks is still there to be broken.
+#[test]
+fn every_mutant_still_applies() {
+    let groups = std::fs::read_dir(root().join("tests/mutants")).expect("there are mutants").flatten();
+    let patches: Vec<_> = groups
+        .flat_map(|group| std::fs::read_dir(group.path()).expect("a directory").flatten())
+        .map(|file| file.path())
+        .collect();
+    assert!(patches.len() >= 5, "{patches:?}");
+    for patch in patches {
+        let tried = Command::new("git").args(["apply", "--check"]).arg(&patch).current_dir(root()).output();
+        let tried = tried.expect("git runs");
+        let said = String::from_utf8_lossy(&tried.stderr);
+        assert!(tried.status.success(), "{}: {said}: make it anew", patch.display());
+    }
+}
+
 #[test]
 fn programs_depend_on_shared_and_never_on_each_other() {
     let output = Command::new(env!("CARGO"))

@@ -46,7 +46,7 @@ impl Keeper {
         let Some(key) = self.key else { return true };
         let wanted = ModMask::CONTROL | ModMask::M1;
         let locks = [ModMask::from(0_u16), ModMask::LOCK, ModMask::M2, ModMask::LOCK | ModMask::M2];
-        let taken = locks.into_iter().any(|lock| {
+        locks.into_iter().any(|lock| {
             let grab = self.connection.grab_key(
                 false,
                 self.root,
@@ -56,8 +56,7 @@ impl Keeper {
                 GrabMode::ASYNC,
             );
             !grab.is_ok_and(|grab| grab.check().is_ok())
-        });
-        taken
+        })
     }
 
     /// Gives the key back.

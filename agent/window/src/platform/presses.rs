@@ -121,7 +121,7 @@ impl Presses {
                 | XIEventMask::RAW_TOUCH_END;
         }
         if motion {
-            what = what | XIEventMask::RAW_MOTION;
+            what |= XIEventMask::RAW_MOTION;
         }
         // Hierarchy changes are told to who asks about all devices, raw events to who asks about the masters.
         let of = |device: Device, mask: XIEventMask| Select { deviceid: device.into(), mask: vec![mask] };

@@ -2,6 +2,8 @@
 //!
 //! Numbers of rows are a few fixed ones, so that the prepared statements can be kept.
 
+use std::fmt::Write as _;
+
 use sqlx::any::AnyRow;
 use sqlx::{Any, AssertSqlSafe, Transaction};
 
@@ -37,12 +39,7 @@ pub(super) async fn insert(
     while left > 0 {
         let count = chunk(left);
         left -= count;
-        let row = |n: usize| {
-            let places: Vec<String> = (1..=columns).map(|c| format!("${}", n * columns + c)).collect();
-            format!("({})", places.join(","))
-        };
-        let places: Vec<String> = (0..count).map(row).collect();
-        let sql = format!("{before} VALUES {} {after}", places.join(","));
+        let sql = statement(before, columns, count, after);
         // Only numbers are put in: what is stored is bound.
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for value in rows.by_ref().take(count).flatten() {
@@ -54,6 +51,29 @@ pub(super) async fn insert(
         query.execute(&mut **tx).await?;
     }
     Ok(())
+}
+
+/// The statement for so many rows.
+fn statement(before: &str, columns: usize, count: usize, after: &str) -> String {
+    let mut sql = format!("{before} VALUES ");
+    for place in 1..=columns * count {
+        let (first, last) = (place % columns == 1 || columns == 1, place % columns == 0);
+        sql.push_str(if !first {
+            ","
+        } else if place == 1 {
+            "("
+        } else {
+            ",("
+        });
+        // Writing to a string doesn't fail.
+        let _ = write!(sql, "${place}");
+        if last {
+            sql.push(')');
+        }
+    }
+    sql.push(' ');
+    sql.push_str(after);
+    sql
 }
 
 /// Rows whose key is one of `keys`. `before` is the statement up to IN, `after` what follows.
@@ -78,4 +98,16 @@ pub(super) async fn select(
         found.extend(query.fetch_all(&mut **tx).await?);
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::statement;
+
+    #[test]
+    fn every_value_has_its_place() {
+        assert_eq!(statement("INSERT INTO a (b)", 1, 2, ""), "INSERT INTO a (b) VALUES ($1),($2) ");
+        let two = statement("INSERT INTO a (b, c)", 2, 2, "ON CONFLICT DO NOTHING");
+        assert_eq!(two, "INSERT INTO a (b, c) VALUES ($1,$2),($3,$4) ON CONFLICT DO NOTHING");
+    }
 }

@@ -1,0 +1,64 @@
+//! What watching costs an agent: one with all rules that a server has by default beside one without any, at the same
+//! time, on the same relay. Programs that the agent starts to look (`smartctl`, `journalctl`) count with it.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nearhand_tests::load::cpu_time;
+use nearhand_tests::parties::Agent;
+use nearhand_tests::rows::{Better, Row};
+use nearhand_tests::siege::sleep_until;
+use nearhand_tests::site::Site;
+
+/// After a start, before anything is measured: what is read once at the beginning is no running cost.
+const SETTLE: Duration = Duration::from_secs(20);
+/// Ticks of the times in `/proc/PID/stat`, on every Linux.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Measures both for so long.
+pub(super) fn measure(window: Duration) -> Result<Vec<Row>> {
+    let site = Site::new()?;
+    let with = |label: &str, rules: &str| -> Result<Agent> {
+        let mut agent = site.device(label)?;
+        fs::write(agent.data().join("rules.toml"), rules)?;
+        agent.restart()?;
+        agent.wait_connected()?;
+        Ok(agent)
+    };
+    let agents = [with("all rules", "profile = \"server\"\n")?, with("no rules", "profile = \"none\"\n")?];
+    eprintln!("two agents watch for {window:?}");
+    sleep_until(Instant::now() + SETTLE);
+    let before = [used(&agents[0])?, used(&agents[1])?];
+    sleep_until(Instant::now() + window);
+    let after = [used(&agents[0])?, used(&agents[1])?];
+    let share = |n: usize| -> Option<f64> {
+        let cpu = after.get(n)?.saturating_sub(*before.get(n)?);
+        Some(cpu.as_secs_f64() / window.as_secs_f64() * 100.0)
+    };
+    let (all, none) = (share(0).context("a share")?, share(1).context("a share")?);
+    let [all_rss, no_rss] = [resident(&agents[0])?, resident(&agents[1])?];
+    Ok(vec![
+        Row::new("agent CPU, all default rules", all, "% core", Some(0.2), Better::Lower),
+        Row::new("agent CPU, no rules", none, "% core", None, Better::Lower),
+        Row::new("agent RSS, all default rules", all_rss, "MB", None, Better::Lower),
+        Row::new("agent RSS, for the rules", all_rss - no_rss, "MB", Some(5.0), Better::Lower),
+    ])
+}
+
+/// Processor time of an agent and of the programs that it has started and seen end.
+fn used(agent: &Agent) -> Result<Duration> {
+    let pid = u32::try_from(agent.program.pid())?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // proc(5): cutime and cstime are fields 16 and 17; those after the name begin with the third.
+    let fields: Vec<&str> = stat.rsplit_once(')').context("a name")?.1.split_whitespace().collect();
+    let ticks = |at: usize| -> Result<u32> { Ok(fields.get(at).context("a time")?.parse()?) };
+    Ok(cpu_time(pid, None)? + TICK * (ticks(13)? + ticks(14)?))
+}
+
+/// In MB.
+fn resident(agent: &Agent) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", agent.program.pid()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0 / 1e6)
+}

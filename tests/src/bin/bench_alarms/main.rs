@@ -1,0 +1,33 @@
+//! Alarms, measured with the real programs: how fast the relay takes them ([`ingest`]), how long one is on its way
+//! from the condition to a receiver ([`way`]), and what watching costs an agent ([`cost`]).
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's output")]
+
+mod cost;
+mod ingest;
+mod way;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use nearhand_tests::rows;
+
+fn main() -> Result<()> {
+    let options: Vec<String> = std::env::args().skip(1).collect();
+    let has = |name: &str| options.iter().any(|option| option == name);
+    let short = has("--short");
+    let seconds = |brief: u64, usual: u64| Duration::from_secs(if short { brief } else { usual });
+    // A part alone: for whoever works on it.
+    let all = !["ingest", "way", "cost"].into_iter().any(has);
+    let mut rows = Vec::new();
+    if all || has("ingest") {
+        rows.extend(ingest::measure(seconds(5, 20))?);
+    }
+    if all || has("way") {
+        rows.extend(way::measure(if short { 12 } else { 40 }, if short { 8 } else { 20 })?);
+    }
+    if all || has("cost") {
+        rows.extend(cost::measure(seconds(40, 180))?);
+    }
+    rows::write(&mut std::io::stdout().lock(), &rows, has("--json"))?;
+    Ok(())
+}

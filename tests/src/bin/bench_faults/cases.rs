@@ -1,0 +1,110 @@
+//! The faults, one by one.
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use nearhand_tests::disk::fill;
+use nearhand_tests::program::until;
+use nearhand_tests::rows::Row;
+use nearhand_tests::siege::sleep_until;
+use nearhand_tests::site::{LIMIT, Place};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::ward::{Ward, needed};
+
+/// A program is stopped for a while, as a machine that sleeps or swaps: SIGSTOP, SIGCONT.
+pub(super) fn hang(lasts: Duration) -> Result<Vec<Row>> {
+    let mut ward = Ward::new(Place::default(), Place::default())?;
+    let mut rows = Vec::new();
+    let seconds = lasts.as_secs();
+    for who in ["relay", "agent", "receiver"] {
+        let pid = match who {
+            "relay" => ward.site.relay.pid(),
+            "agent" => ward.agent.program.pid(),
+            _ => ward.receiver.pid(),
+        };
+        eprintln!("the {who} is stopped for {lasts:?}");
+        signal(pid, Signal::STOP)?;
+        ward.raise(3)?;
+        sleep_until(Instant::now() + lasts);
+        signal(pid, Signal::CONT)?;
+        rows.extend(ward.verdict(&format!("{who} stopped {seconds} s"), 30.0)?);
+    }
+    Ok(rows)
+}
+
+fn signal(pid: i32, signal: Signal) -> Result<()> {
+    let pid = Pid::from_raw(pid).ok_or_else(|| anyhow::anyhow!("no process id"))?;
+    Ok(kill_process(pid, signal)?)
+}
+
+/// The device's disk is full, then not: alarms have room kept back for them.
+pub(super) fn full() -> Result<Vec<Row>> {
+    let Some((mut ward, disk)) = Ward::on_a_small_disk()? else { return Ok(Vec::new()) };
+    eprintln!("the device's disk is full");
+    let ballast = fill(ward.agent.program.pid(), &disk)?;
+    ward.raise(3)?;
+    let mut rows = ward.verdict("disk of the device full", 30.0)?;
+    fs::remove_file(ballast)?;
+    rows.extend(ward.verdict("room on it again", 30.0)?);
+    Ok(rows)
+}
+
+/// The relay has no file descriptor left for a while: somebody holds them all at its metrics port.
+pub(super) fn files() -> Result<Vec<Row>> {
+    let limited = Place::behind(&["prlimit", "--nofile=48:48", "--"]);
+    let mut ward = Ward::new(limited, Place::default())?;
+    let port = ward.site.port;
+    let mut held: Vec<TcpStream> = Vec::new();
+    let open = |pid: i32| fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
+    until(LIMIT, "the relay has no file left", || {
+        held.extend((0..8).filter_map(|_| TcpStream::connect(("127.0.0.1", port)).ok()));
+        Ok(open(ward.site.relay.pid()) >= 47)
+    })?;
+    eprintln!("the relay has no file left, {} connections are held", held.len());
+    ward.raise(3)?;
+    sleep_until(Instant::now() + Duration::from_secs(5));
+    drop(held);
+    ward.verdict("no files left at the relay", 30.0)
+}
+
+/// The clocks of device and relay jump while they run, a day and ten years, to either side.
+pub(super) fn clock() -> Result<Vec<Row>> {
+    let library = PathBuf::from("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1");
+    needed(&library, "faketime")?;
+    let room = tempfile::tempdir()?;
+    let mut rows = Vec::new();
+    for who in ["device", "relay"] {
+        let file = room.path().join(who);
+        fs::write(&file, "+0")?;
+        let place = shifted(&library, &file);
+        let mut ward = match who {
+            "device" => Ward::new(Place::default(), place)?,
+            _ => Ward::new(place, Place::default())?,
+        };
+        for (jump, name) in
+            [("+1d", "+1 day"), ("-1d", "-1 day"), ("+3652d", "+10 years"), ("+0", "back again")]
+        {
+            eprintln!("the {who}'s clock: {name}");
+            fs::write(&file, jump)?;
+            rows.extend(ward.verdict(&format!("clock of the {who} {name}"), 30.0)?);
+        }
+    }
+    Ok(rows)
+}
+
+/// A program whose clock is read from a file. What measures time that passes is left alone.
+fn shifted(library: &Path, file: &Path) -> Place {
+    let (library, file) = (library.display(), file.display());
+    Place::behind(&[
+        "env",
+        &format!("LD_PRELOAD={library}"),
+        &format!("FAKETIME_TIMESTAMP_FILE={file}"),
+        "FAKETIME_NO_CACHE=1",
+        "FAKETIME_DONT_FAKE_MONOTONIC=1",
+        "FAKETIME_DONT_RESET=1",
+    ])
+}
