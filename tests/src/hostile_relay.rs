@@ -301,7 +301,10 @@ impl Shared {
                 let connection = connection.clone();
                 match hello {
                     Hello::Device { credential, facts, .. } => {
-                        self.state().devices.push((credential, facts, connection));
+                        let devices = &mut self.state().devices;
+                        // It may have been killed a moment ago, and its old connection leads nowhere.
+                        devices.retain(|(known, ..)| *known != credential);
+                        devices.push((credential, facts, connection));
                     }
                     Hello::Person { credential, .. } => self.state().people.push((credential, connection)),
                     Hello::Guest { .. } | Hello::Newcomer { .. } => {}

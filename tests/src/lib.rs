@@ -1,6 +1,7 @@
 //! Shared parts of the end-to-end tests and benchmarks.
 
 pub mod build;
+pub mod crowd;
 pub mod decoders;
 pub mod disk;
 mod false_device;
