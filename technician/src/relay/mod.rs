@@ -356,7 +356,7 @@ impl RelayConnection {
         Ok(self.current().connection.ask(request).await?)
     }
 
-    /// Whether the relay has a feature bit of [`Program`](nearhand_shared::message::Program).
+    /// Whether the relay has a feature bit of [`Program`].
     pub fn reads(&self, bit: u64) -> bool {
         self.current().connection.relay_reads(bit)
     }
