@@ -270,6 +270,19 @@ impl Program {
         Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()))
     }
 
+    /// Processes of that name (its first 15 bytes count) that it has started and that still run.
+    pub fn children(&self, name: &str) -> Vec<i32> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).into_iter().flatten().flatten();
+        let started = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+        let ids: Vec<i32> =
+            started.flat_map(|ids| ids.split(' ').flat_map(str::parse).collect::<Vec<_>>()).collect();
+        let called = |id: &i32| {
+            let is = std::fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
+            is.trim_end() == name.get(..15).unwrap_or(name)
+        };
+        ids.into_iter().filter(called).collect()
+    }
+
     /// Whether it runs.
     pub fn runs(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

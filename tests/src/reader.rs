@@ -214,6 +214,17 @@ impl Reader {
         Ok(())
     }
 
+    /// The process that shows it.
+    ///
+    /// # Errors
+    /// It isn't there.
+    pub fn process(&self, id: &str) -> Result<i32> {
+        let thing = self.wait(id, |_| true)?;
+        let bus = self.proxy("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")?;
+        let process: u32 = bus.call("GetConnectionUnixProcessID", &(thing.program,))?;
+        Ok(i32::try_from(process)?)
+    }
+
     /// The middle of where it is on the screen.
     ///
     /// # Errors

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nearhand_tests::parties::{Agent, Client};
-use nearhand_tests::program::{Logs, Program, until};
+use nearhand_tests::program::{Logs, Program, kill, until};
 use nearhand_tests::reader::{Reader, Session, Thing};
 use nearhand_tests::site::{LIMIT, Place, Site};
 use nearhand_tests::stage::Display;
 use nearhand_tests::vnc::{Hand, free_port, xvnc};
+use serde_json::Value;
 
 /// X11/keysymdef.h
 const SPACE: u32 = 0x20;
@@ -270,5 +271,137 @@ fn a_session_outlives_a_closed_window_and_its_banner_stays() -> Result<()> {
     let main = nearhand_tests::stage::window(&desk.display, "^Nearhand$")?;
     desk.display.run(&["xdotool", "windowactivate", "--sync", &main, "key", "alt+F4"])?;
     assert_eq!(desk.window.exit(LIMIT)?, 0);
+    Ok(())
+}
+
+/// Waits for what is granted to be as said: `true` for something, `false` for nothing. Why it changed.
+fn granted(client: &mut Client, something: bool) -> Result<String> {
+    loop {
+        let event = client.event("granted")?;
+        let list = event.pointer("/granted").and_then(Value::as_array).context("no list")?;
+        if list.is_empty() != something {
+            return Ok(event.get("why").and_then(Value::as_str).unwrap_or_default().to_owned());
+        }
+    }
+}
+
+#[test]
+fn a_killed_window_stops_everything_until_it_is_there_again() -> Result<()> {
+    let desk = Desk::new()?;
+    let reader = &desk.reader;
+    let mut client = desk.technician(&["--ask", "view"])?;
+    desk.allow()?;
+    granted(&mut client, true)?;
+    let process = reader.process("banner-stop")?;
+    kill(process)?;
+    ensure!(granted(&mut client, false)?.contains("nobody at the device sees"));
+    // Nobody did anything: the agent started it again, in the same place and language.
+    granted(&mut client, true)?;
+    nearhand_tests::stage::window(&desk.display, "^Nearhand session$")?;
+    reader.wait("banner-who", |line| line.name.contains("Ada Lovelace"))?;
+    reader.wait("banner-can", |line| line.name.contains("see the screen"))?;
+    assert_ne!(reader.process("banner-stop")?, process);
+    assert_eq!((desk.agent.audited("session.paused")?, desk.agent.audited("session.continued")?), (1, 1));
+    reader.press("banner-stop")?;
+    client.ends_with(18)?;
+    reader.wait("after", |_| true)?;
+    Ok(())
+}
+
+#[test]
+fn a_session_ends_whose_window_can_not_come_back() -> Result<()> {
+    let desk = Desk::new()?;
+    let mut client = desk.technician(&["--ask", "view"])?;
+    desk.allow()?;
+    granted(&mut client, true)?;
+    kill(desk.reader.process("banner-stop")?)?;
+    ensure!(granted(&mut client, false)?.contains("nobody at the device sees"));
+    // Every one that the agent starts again dies too.
+    until(2 * LIMIT, "the end of the session", || {
+        for process in desk.agent.program.children("nearhand-window") {
+            // It may be gone since.
+            let _ = kill(process);
+        }
+        Ok(!client.program.runs())
+    })?;
+    client.ends_with(18)?;
+    assert_eq!(desk.agent.audited("session.end")?, 1);
+    Ok(())
+}
+
+#[test]
+fn who_asked_for_help_sees_who_takes_care_of_it() -> Result<()> {
+    let desk = Desk::new()?;
+    let (reader, admin) = (&desk.reader, desk.site.admin());
+    let waiting = || -> Result<Option<Value>> {
+        Ok(admin.run(&["queue"])?.ok()?.json()?.pointer("/requests/0").cloned())
+    };
+    reader.press("tab-help")?;
+    desk.types("help-what", "the till is down")?;
+    reader.press("urgency-2")?;
+    reader.wait("urgency-2", Thing::checked)?;
+    desk.types("help-reach", "room 7")?;
+    reader.press("help-send")?;
+    reader.wait("help-status", |line| line.name.contains("You are next"))?;
+    let mut request = None;
+    until(LIMIT, "the request in the queue", || {
+        request = waiting()?;
+        Ok(request.is_some())
+    })?;
+    let request = request.context("no request")?;
+    let field = |name: &str| request.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    assert_eq!(field("what"), "the till is down", "{request}");
+    assert_eq!(field("reach"), "room 7", "{request}");
+    assert_eq!(field("urgency"), "stopped", "{request}");
+    let number = request.get("number").and_then(Value::as_u64).context("no number")?.to_string();
+    reader.wait("help-number", |line| line.name.contains(&number))?;
+    admin.run(&["queue", "take", &number])?.ok()?;
+    reader.wait("help-status", |line| line.name.contains("“Ada Lovelace”"))?;
+    reader.press("help-withdraw")?;
+    until(LIMIT, "the withdrawal", || Ok(waiting()?.is_none()))?;
+    Ok(())
+}
+
+#[test]
+fn a_window_alone_gets_help_where_nothing_is_installed() -> Result<()> {
+    let logs = Logs::default();
+    let display = Display::virtual_frame_buffer(1024, 768, &logs)?;
+    let _manager = display.window_manager()?;
+    let session = Session::new(&display)?;
+    let reader = session.reader()?;
+    let site = Site::new()?;
+    let home = format!("HOME={}", site.directory("home")?.display());
+    let place = session.place(&display).then(&["env", "-u", "XDG_RUNTIME_DIR", &home]);
+    let mut window = site.guest_window("guest", &place, &["--lang", "en"])?;
+    let enter = |text: &str| -> Result<()> {
+        reader.focus("site-text")?;
+        reader.wait("site-text", Thing::focused)?;
+        display.run(&["xdotool", "key", "ctrl+a"])?;
+        display.run(&["xdotool", "type", text])?;
+        Ok(())
+    };
+    enter("nearhand-site-nonsense")?;
+    reader.press("site-go")?;
+    reader.wait("site-bad", |_| true)?;
+    enter(&site.string()?)?;
+    reader.press("site-go")?;
+    reader.press("tab-code")?;
+    reader.press("code-new")?;
+    let code = reader.wait("code", |code| code.name.chars().any(|c| c.is_ascii_digit()))?.name;
+    let mut client = site.admin().connect(&code, &["--ask", "view,diagnostics"])?;
+    reader.wait("consent-who", |line| line.name.contains("“Acme Support”"))?;
+    reader.press("tick-diagnostics")?;
+    gone(&reader, "consent-hint")?;
+    reader.press("allow")?;
+    granted(&mut client, true)?;
+    client.say("/diagnose quick")?;
+    client.event_within("report", Duration::from_secs(60))?;
+    reader.press("stop")?;
+    client.ends_with(18)?;
+    // Closed, the private agent is gone with it.
+    reader.press("finish")?;
+    let main = nearhand_tests::stage::window(&display, "^Nearhand$")?;
+    display.run(&["xdotool", "windowactivate", "--sync", &main, "key", "alt+F4"])?;
+    assert_eq!(window.exit(LIMIT)?, 0);
     Ok(())
 }

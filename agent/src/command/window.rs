@@ -3,7 +3,7 @@
 //! With an agent on this machine, this only starts the window. Without one, it is that agent, for as long as the
 //! window is open: nothing is installed, and nobody needs to be root.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 
 use anyhow::Context;
@@ -56,8 +56,9 @@ async fn socket(home: &Home) -> Option<PathBuf> {
     if home.enrolment().is_ok() {
         return Some(home.socket());
     }
-    // Made by the service when it starts, with rights that let anybody see that it is there.
-    service.parent().is_some_and(Path::exists).then_some(service)
+    // The service's, which anybody may see is there. Its directory alone is no sign: it may be left from a service that is
+    // no longer installed, and would be waited for in vain.
+    service.exists().then_some(service)
 }
 
 fn open(args: &WindowArgs, with: impl FnOnce(&mut Command) -> &mut Command) -> anyhow::Result<Child> {

@@ -28,6 +28,8 @@ use crate::place;
 use crate::platform::{Keeper, Kind, Presses};
 use crate::tray::{Chosen, Icon};
 
+/// The banner's width, where there is room, and its height; as in `ui/window.slint`.
+const BANNER: (f32, f32) = (720.0, 64.0);
 /// X's key numbers begin here (evdev's plus this).
 const FIRST_KEY: u32 = 8;
 
@@ -403,10 +405,14 @@ impl Face {
         let id = banner.window().with_winit_window(|window| {
             if let Some(monitor) = window.primary_monitor().or_else(|| window.available_monitors().next()) {
                 let (place, size) = (monitor.position(), monitor.size());
-                let own = window.outer_size();
-                let left = i32::try_from(size.width.saturating_sub(own.width) / 2).unwrap_or(0);
+                let room = size.to_logical::<f32>(window.scale_factor()).width;
+                banner.set_room(room);
+                let width = room.min(BANNER.0);
+                banner.window().set_size(slint::LogicalSize::new(width, BANNER.1));
+                let left = f64::from((room - width) / 2.0) * window.scale_factor();
+                let place = place.cast::<f64>();
                 window.set_outer_position(slint::winit_030::winit::dpi::PhysicalPosition::new(
-                    place.x.saturating_add(left),
+                    place.x + left,
                     place.y,
                 ));
             }

@@ -1,5 +1,5 @@
-//! What the programs weigh: their files, an idle agent's memory and processor time, and the relay's memory for
-//! each idle agent.
+//! What the programs weigh: their files, an idle agent's memory and processor time, the customer's window, and the
+//! relay's memory for each idle agent.
 //!
 //! The real programs, started from where this one lies, with the real protocol: this process claims the relay,
 //! enrols one real agent, then enrols and connects as many light ones (their key, their credential, one control
@@ -7,6 +7,8 @@
 //! until all are idle, so it holds the connection, what is known of an enrolled device, and what the handshakes
 //! left behind in the allocator. MB and KB are 10^6 and 10^3 bytes.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's output")]
+
+mod window;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -48,6 +50,11 @@ async fn measure(agents: usize, window: Duration) -> Result<Vec<Row>> {
     let organisation = relay.claim().await?;
     let agent = real_agent(&relay, &programs, scratch.path(), &organisation).await?;
     rows.extend(idle_agent(&agent, window).await?);
+    eprintln!("the window is opened, and idles");
+    let (program, socket) = (programs.join("nearhand-window"), scratch.path().join("agent/run/agent.sock"));
+    // A thread without a runtime: what looks at the window has its own.
+    let opened = std::thread::spawn(move || window::measure(&program, &socket)).join();
+    rows.extend(opened.map_err(|_| anyhow::anyhow!("the window's measurement broke off"))??);
     let before = memory(relay.process.id())?;
     eprintln!("{agents} light agents join");
     let connected = crowd(&relay.address, &organisation, 0, agents).await?;
@@ -71,7 +78,7 @@ async fn measure(agents: usize, window: Duration) -> Result<Vec<Row>> {
 /// Stripped release binaries.
 fn sizes(programs: &Path) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for name in ["nearhand-agent", "nearhand-relay", "nearhand"] {
+    for name in ["nearhand-agent", "nearhand-window", "nearhand-relay", "nearhand"] {
         let size =
             std::fs::metadata(programs.join(name)).with_context(|| format!("{name} is not built"))?.len();
         #[allow(clippy::cast_precision_loss, reason = "shown with three decimals")]

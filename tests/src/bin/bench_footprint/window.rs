@@ -1,0 +1,83 @@
+//! The customer's window: its memory, how soon it is seen, how often it wakes up while nothing changes. On a display of its
+//! own, with a session bus and accessibility switched on, beside an agent that runs.
+
+use std::fs;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use nearhand_tests::program::{Logs, Program};
+use nearhand_tests::reader::{Reader, Session};
+use nearhand_tests::rows::{Better, Row};
+use nearhand_tests::stage::{Display, Eye};
+
+/// Starts of which the median counts.
+const STARTS: usize = 7;
+const PATIENCE: Duration = Duration::from_secs(10);
+/// After it began to idle: the machine was checked, and whatever comes with the start is over.
+const SETTLE: Duration = Duration::from_secs(15);
+const IDLE: Duration = Duration::from_secs(20);
+
+/// With the agent that listens on that socket.
+pub(crate) fn measure(program: &Path, socket: &Path) -> Result<Vec<Row>> {
+    let display = Display::virtual_frame_buffer(1024, 768, &Logs::default())?;
+    let (eye, session) = (display.eye()?, Session::new(&display)?);
+    let place = session.place(&display);
+    let (program, socket) = (program.to_string_lossy(), socket.to_string_lossy());
+    let open = || place.program("window", &[&*program, "--socket", &*socket, "--lang", "en"], display.logs());
+    let mut paints = Vec::new();
+    for _ in 0..STARTS {
+        paints.push(first_paint(&eye, open)?);
+    }
+    paints.sort_unstable();
+    let paint = paints.get(STARTS / 2).context("no start")?.as_secs_f64() * 1e3;
+    let window = open()?;
+    let reader = session.reader()?;
+    reader.wait("help-send", |_| true)?;
+    // Nobody reads on.
+    drop::<Reader>(reader);
+    sleep(SETTLE);
+    let before = wakes(window.pid())?;
+    sleep(IDLE);
+    #[allow(clippy::cast_precision_loss, reason = "shown with three decimals")]
+    let woken = wakes(window.pid())?.saturating_sub(before) as f64;
+    let resident = super::memory(u32::try_from(window.pid())?)?.resident / 1e6;
+    Ok(vec![
+        Row::new("window RSS", resident, "MB", Some(30.0), Better::Lower),
+        Row::new("window, start to first paint", paint, "ms", Some(300.0), Better::Lower),
+        Row::new("window, wake-ups in 20 idle s", woken, "", Some(0.0), Better::Lower),
+    ])
+}
+
+/// From its start until the display is no longer black there.
+fn first_paint(eye: &Eye, open: impl Fn() -> Result<Program>) -> Result<Duration> {
+    let black = || -> Result<bool> { Ok(eye.pixels(300, 300, 1, 1)?.iter().all(|pixel| *pixel == 0)) };
+    wait("the last window is gone", black)?;
+    let started = Instant::now();
+    let mut window = open()?;
+    wait("a window is painted", || Ok(!black()?))?;
+    let took = started.elapsed();
+    window.kill()?;
+    Ok(took)
+}
+
+fn wait(what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
+    let until = Instant::now() + PATIENCE;
+    while !condition()? {
+        ensure!(Instant::now() < until, "waited in vain until {what}");
+        sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// How often its threads went to sleep so far: as often they were woken up.
+fn wakes(process: i32) -> Result<u64> {
+    let mut sum = 0;
+    for task in fs::read_dir(format!("/proc/{process}/task"))? {
+        let status = fs::read_to_string(task?.path().join("status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        sum += line.context("no switches in /proc")?.trim().parse::<u64>()?;
+    }
+    Ok(sum)
+}
