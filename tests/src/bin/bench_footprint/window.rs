@@ -1,5 +1,6 @@
 //! The customer's window: its memory, how soon it is seen, how often it wakes up while nothing changes. On a display of its
 //! own, with a session bus and accessibility switched on, beside an agent that runs.
+#![allow(clippy::disallowed_methods, reason = "idling is measured for a time")]
 
 use std::fs;
 use std::path::Path;
