@@ -25,6 +25,7 @@ apt_programs=(
   at-spi2-core:/usr/libexec/at-spi-bus-launcher # screen readers' bus: tests use the customer's window over it
   pkg-config:pkg-config # finds the next
   libfontconfig-dev:/usr/include/fontconfig/fontconfig.h # the customer's window finds fonts with it
+  "libxkbcommon-x11-0:/usr/lib/$(uname -m)-linux-gnu/libxkbcommon-x11.so.0" # and reads the keyboard with this
   xdotool:xdotool      # uses it as a person would
   xterm:xterm          # what is typed is typed into this
   xclip:xclip          # copies and pastes
