@@ -95,6 +95,20 @@ impl Client {
         })
     }
 
+    /// Waits for what is granted to be as said: `true` for something, `false` for nothing. Why it changed.
+    ///
+    /// # Errors
+    /// It doesn't become so.
+    pub fn granted(&mut self, something: bool) -> Result<String> {
+        loop {
+            let event = self.event("granted")?;
+            let list = event.pointer("/granted").and_then(Value::as_array).context("no list")?;
+            if list.is_empty() != something {
+                return Ok(event.get("why").and_then(Value::as_str).unwrap_or_default().to_owned());
+            }
+        }
+    }
+
     /// Waits for a chat message with this text, from this end or the other, with at least this mark.
     ///
     /// # Errors

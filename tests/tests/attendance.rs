@@ -8,21 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nearhand_tests::build::Binary;
-use nearhand_tests::parties::{Agent, Client, Technician};
+use nearhand_tests::parties::{Agent, Technician};
 use nearhand_tests::program::{Program, until};
 use nearhand_tests::site::{LIMIT, Site};
 use serde_json::Value;
-
-/// Waits for what is granted to be as said: `true` for something, `false` for nothing. Why it changed.
-fn granted(client: &mut Client, something: bool) -> Result<String> {
-    loop {
-        let event = client.event("granted")?;
-        let list = event.pointer("/granted").and_then(Value::as_array).context("no list")?;
-        if list.is_empty() != something {
-            return Ok(event.get("why").and_then(Value::as_str).unwrap_or_default().to_owned());
-        }
-    }
-}
 
 #[test]
 fn the_person_pauses_a_session_and_lets_it_go_on() -> Result<()> {
@@ -31,17 +20,17 @@ fn the_person_pauses_a_session_and_lets_it_go_on() -> Result<()> {
     let mut console = agent.attend()?;
     let mut client = site.admin().connect(&console.code, &["--ask", "diagnostics"])?;
     console.allows()?;
-    granted(&mut client, true)?;
+    client.granted(true)?;
     console.types("/pause")?;
     console.sees("· paused: nothing is seen or done")?;
-    ensure!(granted(&mut client, false)?.contains("paused"));
+    ensure!(client.granted(false)?.contains("paused"));
     client.say("/diagnose quick")?;
     console.sees("· refused: ")?;
     // What they write still arrives: only acts are paused.
     client.say("shall I wait?")?;
     console.sees("│ Ada Lovelace: shall I wait?")?;
     console.types("/resume")?;
-    granted(&mut client, true)?;
+    client.granted(true)?;
     client.say("/diagnose quick")?;
     client.event_within("report", Duration::from_secs(60))?;
     client.end()?;
@@ -56,18 +45,18 @@ fn a_session_that_nobody_sees_pauses_at_once_and_ends_soon() -> Result<()> {
     let mut console = agent.attend()?;
     let mut client = site.admin().connect(&console.code, &["--ask", "diagnostics"])?;
     console.allows()?;
-    granted(&mut client, true)?;
+    client.granted(true)?;
     console.program.kill()?;
-    ensure!(granted(&mut client, false)?.contains("nobody at the device sees"));
+    ensure!(client.granted(false)?.contains("nobody at the device sees"));
     client.say("/diagnose quick")?;
     client.program.wait_for("nobody at the device can be asked", LIMIT)?;
     // Somebody looks again in time.
     let mut console = agent.watch(&["--no-code"])?;
-    granted(&mut client, true)?;
+    client.granted(true)?;
     client.say("/diagnose quick")?;
     client.event_within("report", Duration::from_secs(60))?;
     console.program.kill()?;
-    granted(&mut client, false)?;
+    client.granted(false)?;
     client.ends_with(18)?;
     Ok(())
 }
@@ -79,9 +68,9 @@ fn a_person_who_let_somebody_in_is_to_see_it_also_on_a_managed_device() -> Resul
     let mut console = agent.watch(&["--no-code"])?;
     let mut client = site.admin().connect("pc-1", &["--ask", "diagnostics"])?;
     console.allows()?;
-    granted(&mut client, true)?;
+    client.granted(true)?;
     console.program.kill()?;
-    granted(&mut client, false)?;
+    client.granted(false)?;
     client.ends_with(18)?;
     Ok(())
 }
@@ -253,13 +242,13 @@ fn two_people_at_one_machine_see_only_what_is_theirs() -> Result<()> {
         std::thread::park_timeout(Duration::from_millis(500));
         Ok(false)
     })?;
-    granted(&mut client, true)?;
+    client.granted(true)?;
     client.say("only for Ann")?;
     ann.wait_for("only for Ann", LIMIT)?;
     assert!(!ben.said("Ada") && !ben.said("only for Ann"), "{}", ben.text());
     // Ben's presence doesn't make Ann's session seen.
     ann.kill()?;
-    granted(&mut client, false)?;
+    client.granted(false)?;
     client.ends_with(18)?;
     // A third user doesn't get in at all.
     let mut eve = shared.start("eve", SYS, &["status"])?;

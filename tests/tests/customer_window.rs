@@ -274,29 +274,18 @@ fn a_session_outlives_a_closed_window_and_its_banner_stays() -> Result<()> {
     Ok(())
 }
 
-/// Waits for what is granted to be as said: `true` for something, `false` for nothing. Why it changed.
-fn granted(client: &mut Client, something: bool) -> Result<String> {
-    loop {
-        let event = client.event("granted")?;
-        let list = event.pointer("/granted").and_then(Value::as_array).context("no list")?;
-        if list.is_empty() != something {
-            return Ok(event.get("why").and_then(Value::as_str).unwrap_or_default().to_owned());
-        }
-    }
-}
-
 #[test]
 fn a_killed_window_stops_everything_until_it_is_there_again() -> Result<()> {
     let desk = Desk::new()?;
     let reader = &desk.reader;
     let mut client = desk.technician(&["--ask", "view"])?;
     desk.allow()?;
-    granted(&mut client, true)?;
+    client.granted(true)?;
     let process = reader.process("banner-stop")?;
     kill(process)?;
-    ensure!(granted(&mut client, false)?.contains("nobody at the device sees"));
+    ensure!(client.granted(false)?.contains("nobody at the device sees"));
     // Nobody did anything: the agent started it again, in the same place and language.
-    granted(&mut client, true)?;
+    client.granted(true)?;
     nearhand_tests::stage::window(&desk.display, "^Nearhand session$")?;
     reader.wait("banner-who", |line| line.name.contains("Ada Lovelace"))?;
     reader.wait("banner-can", |line| line.name.contains("see the screen"))?;
@@ -313,9 +302,9 @@ fn a_session_ends_whose_window_can_not_come_back() -> Result<()> {
     let desk = Desk::new()?;
     let mut client = desk.technician(&["--ask", "view"])?;
     desk.allow()?;
-    granted(&mut client, true)?;
+    client.granted(true)?;
     kill(desk.reader.process("banner-stop")?)?;
-    ensure!(granted(&mut client, false)?.contains("nobody at the device sees"));
+    ensure!(client.granted(false)?.contains("nobody at the device sees"));
     // Every one that the agent starts again dies too.
     until(2 * LIMIT, "the end of the session", || {
         for process in desk.agent.program.children("nearhand-window") {
@@ -393,7 +382,7 @@ fn a_window_alone_gets_help_where_nothing_is_installed() -> Result<()> {
     reader.press("tick-diagnostics")?;
     gone(&reader, "consent-hint")?;
     reader.press("allow")?;
-    granted(&mut client, true)?;
+    client.granted(true)?;
     client.say("/diagnose quick")?;
     client.event_within("report", Duration::from_secs(60))?;
     reader.press("stop")?;

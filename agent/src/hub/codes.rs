@@ -99,15 +99,18 @@ impl Hub {
         let detail = if right { "confirmed by both ends" } else { "wrong confirmation: the code is burnt" };
         let written =
             state.audit(who, if right { "code.used" } else { "code.burnt" }, None, detail.to_owned());
+        // Whose it was: the others at this machine needn't know.
+        let person = state.code_of;
         drop(state);
         if right {
             self.code_gone("it was used");
             return Ok(written?);
         }
         self.code_gone("somebody tried a wrong code, so this one no longer counts");
-        self.tell(Event::Notice(format!(
+        let notice = format!(
             "{who} tried a wrong support code. If you did not just read one out to somebody, do not make another."
-        )));
+        );
+        self.tell_to(person, Event::Notice(notice));
         Err(Refusal::WrongCode)
     }
 
