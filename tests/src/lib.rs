@@ -1,5 +1,6 @@
 //! Shared parts of the end-to-end tests and benchmarks.
 
+pub mod bare;
 pub mod build;
 pub mod crowd;
 pub mod decoders;
@@ -17,7 +18,9 @@ pub mod program;
 pub mod quic;
 pub mod reader;
 pub mod relayed;
+pub mod remote;
 pub mod rows;
+pub mod scene;
 pub mod seeds;
 pub mod siege;
 pub mod site;

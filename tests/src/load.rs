@@ -2,14 +2,18 @@
 
 use std::io::{ErrorKind, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nearhand_shared::forward::{BindGrant, Packet, Sealed};
 use quinn::udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
+use tokio::io::Interest;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
-/// Payload of each datagram in bytes: QUIC's initial packet size.
+/// Payload of a usual datagram in bytes: QUIC's initial packet size.
 pub const PAYLOAD: usize = 1200;
 
 /// Datagrams under way in a flood: enough to keep every stage busy, few enough for default buffers.
@@ -24,10 +28,24 @@ pub struct Path {
     pub from: UdpSocket,
     /// Where it is sent to: the receiver or a relay.
     pub via: SocketAddr,
-    /// What the relay wants before each payload.
-    pub header: Vec<u8>,
+    /// What the relay wants before each payload of a length.
+    pub header: fn(usize) -> Result<Vec<u8>>,
     /// Where it arrives.
     pub into: UdpSocket,
+}
+
+impl Path {
+    fn header(&self, size: usize) -> Result<Vec<u8>> {
+        (self.header)(size)
+    }
+}
+
+/// Nothing before the payload.
+///
+/// # Errors
+/// None: see [`Path::header`].
+pub fn bare(_: usize) -> Result<Vec<u8>> {
+    Ok(Vec::new())
 }
 
 /// A socket for either end, with large buffers and a read timeout.
@@ -66,6 +84,8 @@ pub fn bind(socket: &UdpSocket, relay: SocketAddr, grant: &BindGrant) -> Result<
 pub struct Flood {
     /// Payload that arrived, in bytes.
     pub bytes: u64,
+    /// Datagrams that arrived.
+    pub packets: u64,
     /// Datagrams that didn't.
     pub lost: u64,
     /// How long it took.
@@ -79,6 +99,12 @@ impl Flood {
         self.bytes as f64 * 8.0 / 1e9 / self.took.as_secs_f64()
     }
 
+    /// Datagrams that arrived for each second of `cpu` time.
+    #[allow(clippy::cast_precision_loss, reason = "a benchmark's count is far below 2^53")]
+    pub fn per_cpu_second(&self, cpu: Duration) -> f64 {
+        self.packets as f64 / cpu.as_secs_f64()
+    }
+
     /// What `cpu` time comes to for each gigabyte that arrived, in seconds.
     #[allow(clippy::cast_precision_loss, reason = "a benchmark's byte count is far below 2^53")]
     pub fn per_gb(&self, cpu: Duration) -> f64 {
@@ -86,34 +112,67 @@ impl Flood {
     }
 }
 
-/// Sends as fast as the path takes it, `segments` datagrams with each call.
+/// What is sent in a flood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Payload of each datagram in bytes.
+    pub size: usize,
+    /// Datagrams that are given to the system with each call.
+    pub segments: usize,
+}
+
+/// Sends as fast as the paths take it, on one after the other.
 ///
 /// # Errors
 /// A socket fails.
-pub fn flood(path: &Path, time: Duration, segments: usize) -> Result<Flood> {
-    let (arrived, done) = (AtomicU64::new(0), AtomicBool::new(false));
+pub fn flood(paths: &[Path], shape: Shape, time: Duration) -> Result<Flood> {
+    for path in paths {
+        prepare(path)?;
+    }
+    let (arrived, done) = (Arc::new(AtomicU64::new(0)), Notify::new());
     let (sent, took) = std::thread::scope(|scope| {
-        let receiver = scope.spawn(|| count_arrivals(&path.into, &arrived, &done));
-        let sent = send_flood(path, time, segments, &arrived);
-        done.store(true, Ordering::Release);
+        let receiver = scope.spawn(|| count_arrivals(paths, &arrived, &done));
+        let sent = send_flood(paths, shape, time, &arrived);
+        done.notify_one();
         let counted = receiver.join().map_err(|_| anyhow::anyhow!("the receiver panicked"))?;
         counted.and(sent)
     })?;
-    let arrived = arrived.into_inner();
-    Ok(Flood { bytes: arrived * PAYLOAD as u64, lost: sent.saturating_sub(arrived), took })
+    let arrived = arrived.load(Ordering::Acquire);
+    Ok(Flood {
+        bytes: arrived * u64::try_from(shape.size)?,
+        packets: arrived,
+        lost: sent.saturating_sub(arrived),
+        took,
+    })
 }
 
-fn send_flood(path: &Path, time: Duration, segments: usize, arrived: &AtomicU64) -> Result<(u64, Duration)> {
-    let udp = UdpSocketState::new((&path.from).into())?;
-    let datagram = [path.header.as_slice(), &[0x41; PAYLOAD]].concat();
+/// Neither end waits, and nothing of before is left.
+fn prepare(path: &Path) -> Result<()> {
+    path.from.set_nonblocking(true)?;
+    path.into.set_nonblocking(true)?;
+    loop {
+        match path.into.recv(&mut [0; 2000]) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn send_flood(
+    paths: &[Path],
+    Shape { size, segments }: Shape,
+    time: Duration,
+    arrived: &AtomicU64,
+) -> Result<(u64, Duration)> {
+    let header = paths.first().context("no path")?.header(size)?;
+    let datagram = [header, vec![0x41; size]].concat();
     let contents = datagram.repeat(segments);
-    let transmit = Transmit {
-        destination: path.via,
-        ecn: None,
-        contents: &contents,
-        segment_size: (segments > 1).then_some(datagram.len()),
-        src_ip: None,
-    };
+    let sockets = paths
+        .iter()
+        .map(|path| Ok((path, UdpSocketState::new((&path.from).into())?)))
+        .collect::<Result<Vec<_>>>()?;
+    let mut next = sockets.iter().cycle();
     let each = u64::try_from(segments)?;
     let started = Instant::now();
     let (mut sent, mut lost) = (0_u64, 0_u64);
@@ -121,6 +180,14 @@ fn send_flood(path: &Path, time: Duration, segments: usize, arrived: &AtomicU64)
     while started.elapsed() < time {
         let got = arrived.load(Ordering::Acquire);
         if sent.saturating_sub(got + lost) + each <= WINDOW {
+            let (path, udp) = next.next().context("no path")?;
+            let transmit = Transmit {
+                destination: path.via,
+                ecn: None,
+                contents: &contents,
+                segment_size: (segments > 1).then_some(datagram.len()),
+                src_ip: None,
+            };
             match udp.try_send((&path.from).into(), &transmit) {
                 Ok(()) => sent += each,
                 Err(err) if err.kind() == ErrorKind::WouldBlock => std::thread::yield_now(),
@@ -139,28 +206,47 @@ fn send_flood(path: &Path, time: Duration, segments: usize, arrived: &AtomicU64)
     Ok((sent, started.elapsed()))
 }
 
-fn count_arrivals(socket: &UdpSocket, arrived: &AtomicU64, done: &AtomicBool) -> Result<(u64, Duration)> {
-    let udp = UdpSocketState::new(socket.into())?;
-    socket.set_nonblocking(false)?;
-    let mut buffers = vec![[0; 65_535]; BATCH_SIZE];
-    let mut metas = [RecvMeta::default(); BATCH_SIZE];
-    while !done.load(Ordering::Acquire) {
-        // One call waits for the first datagram; the batch takes what else is there.
-        match socket.peek_from(&mut [0]) {
-            Ok(_) => {}
-            Err(err) if err.kind() == ErrorKind::WouldBlock => continue,
-            Err(err) => return Err(err.into()),
+/// Until it is told that all is sent.
+fn count_arrivals(paths: &[Path], arrived: &Arc<AtomicU64>, done: &Notify) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    runtime.block_on(async {
+        // One for all: none waits while it is used.
+        let buffers = Arc::new(Mutex::new(vec![[0; 65_535]; BATCH_SIZE]));
+        let mut sockets = JoinSet::new();
+        for path in paths {
+            let udp = UdpSocketState::new((&path.into).into())?;
+            let socket = tokio::net::UdpSocket::from_std(path.into.try_clone()?)?;
+            sockets.spawn(count_one(socket, udp, Arc::clone(&buffers), Arc::clone(arrived)));
         }
-        socket.set_nonblocking(true)?;
+        tokio::select! {
+            Some(failed) = sockets.join_next() => failed?,
+            () = done.notified() => Ok(()),
+        }
+    })
+}
+
+async fn count_one(
+    socket: tokio::net::UdpSocket,
+    udp: UdpSocketState,
+    buffers: Arc<Mutex<Vec<[u8; 65_535]>>>,
+    arrived: Arc<AtomicU64>,
+) -> Result<()> {
+    let mut metas = [RecvMeta::default(); BATCH_SIZE];
+    loop {
+        socket.readable().await?;
+        let mut buffers = buffers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bufs: Vec<_> = buffers.iter_mut().map(|buf| IoSliceMut::new(buf)).collect();
-        let received = udp.recv(socket.into(), &mut bufs, &mut metas);
-        socket.set_nonblocking(false)?;
-        let count = received.unwrap_or_default();
-        let datagrams = |meta: &RecvMeta| meta.len.div_ceil(meta.stride.max(1));
-        let got: usize = metas.iter().take(count).map(datagrams).sum();
-        arrived.fetch_add(u64::try_from(got)?, Ordering::Release);
+        let receive = || udp.recv((&socket).into(), &mut bufs, &mut metas);
+        match socket.try_io(Interest::READABLE, receive) {
+            Ok(count) => {
+                let datagrams = |meta: &RecvMeta| meta.len.div_ceil(meta.stride.max(1));
+                let got: usize = metas.iter().take(count).map(datagrams).sum();
+                arrived.fetch_add(u64::try_from(got)?, Ordering::Release);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.into()),
+        }
     }
-    Ok((0, Duration::ZERO))
 }
 
 /// Sends single datagrams at a steady pace and sorts the times that they took.
@@ -179,14 +265,16 @@ pub fn latencies(path: &Path, datagrams: u32, every: Duration) -> Result<Vec<Dur
 }
 
 fn send_stamped(path: &Path, base: Instant, datagrams: u32, every: Duration) -> Result<()> {
+    let header = path.header(PAYLOAD)?;
+    path.from.set_nonblocking(false)?;
     for n in 0..datagrams {
         let due = base + every * n;
         while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
             std::thread::park_timeout(left);
         }
         let stamp = u64::try_from(base.elapsed().as_nanos())?.to_be_bytes();
-        let mut datagram = [path.header.as_slice(), &[0x41], &stamp].concat();
-        datagram.resize(path.header.len() + PAYLOAD, 0);
+        let mut datagram = [header.as_slice(), &[0x41], &stamp].concat();
+        datagram.resize(header.len() + PAYLOAD, 0);
         path.from.send_to(&datagram, path.via)?;
     }
     Ok(())

@@ -7,10 +7,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use nearhand_tests::netns::{Network, RELAY};
-use nearhand_tests::parties::{Agent, Client, Console, Technician};
+use nearhand_tests::netns::RELAY;
 use nearhand_tests::program::{Logs, Program, until};
-use nearhand_tests::site::{LIMIT, Place, Plan, Site};
+use nearhand_tests::remote::{Home, Remote, Trouble};
+use nearhand_tests::site::{LIMIT, Place};
 use rustix::process::Signal;
 
 /// What is said, and may be seen by nobody else.
@@ -18,53 +18,8 @@ const MARKER: &str = "swordfish-7c1f0a9e";
 /// What is sent in the open, to show that it would be seen.
 const OPEN: &str = "in-the-open-93b2d4";
 
-/// A relay, a technician and a device, each on a machine of its own.
-struct Scene {
-    // In this order: programs go before the network they are in.
-    client: Client,
-    console: Console,
-    agent: Agent,
-    technician: Technician,
-    site: Site,
-    network: Network,
-}
-
-/// An attended session in which something is granted.
-fn scene(nat: bool) -> Result<Option<Scene>> {
-    let Some(mut network) = Network::new()? else { return Ok(None) };
-    let office = network.machine("office", "10.77.2.2")?;
-    let home = match nat {
-        false => Some(network.machine("home", "10.77.1.2")?),
-        true => network.behind_nat("home", "10.77.3.2", 40_000)?,
-    };
-    let Some(home) = home else { return Ok(None) };
-    let plan =
-        Plan { place: network.place("relay"), host: RELAY.to_owned(), people: office, ..Plan::default() };
-    let site = Site::planned(plan)?;
-    let agent = site.device_at("pc-1", home)?;
-    let mut console = agent.attend()?;
-    let technician = site.admin().clone();
-    let mut client = technician.connect(&console.code, &["--ask", "diagnostics"])?;
-    console.allows()?;
-    client.event("granted")?;
-    Ok(Some(Scene { client, console, agent, technician, site, network }))
-}
-
-/// Both say something; how long it took until both had it.
-fn talk(scene: &mut Scene, word: &str) -> Result<Duration> {
-    let since = Instant::now();
-    scene.client.say(&format!("{word} there"))?;
-    scene.console.types(&format!("{word} back"))?;
-    scene.console.sees(&format!("│ Ada Lovelace: {word} there"))?;
-    scene.client.chat(&format!("{word} back"), "received")?;
-    let took = since.elapsed();
-    let twice = scene.console.program.count(&format!("│ Ada Lovelace: {word} there"));
-    ensure!(twice == 1, "it arrived {twice} times");
-    Ok(took)
-}
-
 /// One session, one consent, and it works.
-fn is_the_same_session(scene: &mut Scene) -> Result<()> {
+fn is_the_same_session(scene: &mut Remote) -> Result<()> {
     assert_eq!((scene.agent.audited("session.start")?, scene.agent.audited("grant")?), (1, 1));
     scene.client.say("/diagnose quick")?;
     scene.client.event_within("report", Duration::from_secs(60))?;
@@ -72,7 +27,7 @@ fn is_the_same_session(scene: &mut Scene) -> Result<()> {
 }
 
 /// Ends once the relay has got some datagrams that fit.
-fn witness(scene: &Scene, filter: &str) -> Result<Program> {
+fn witness(scene: &Remote, filter: &str) -> Result<Program> {
     let words =
         ["tcpdump", "--immediate-mode", "-n", "-i", "br0", "-Z", "root", "-c", "5", "udp and", filter];
     let mut program = scene.network.place("relay").program("tcpdump", &words, scene.site.logs())?;
@@ -106,11 +61,11 @@ fn capture(place: &Place, file: &Path, logs: &Logs) -> Result<Program> {
 
 #[test]
 fn neither_the_relays_network_nor_its_memory_shows_what_is_said() -> Result<()> {
-    let Some(mut scene) = scene(false)? else { return Ok(()) };
+    let Some(mut scene) = Remote::set(Home::Near, None)? else { return Ok(()) };
     let directory = scene.site.directory("evidence")?;
     let file = directory.join("relay.pcap");
     let mut tcpdump = capture(&scene.network.place("relay"), &file, scene.site.logs())?;
-    talk(&mut scene, MARKER)?;
+    scene.talk(MARKER)?;
     scene.client.say("/diagnose quick")?;
     scene.client.event_within("report", Duration::from_secs(60))?;
     // The check can fail: this is seen, in the network …
@@ -136,11 +91,11 @@ fn neither_the_relays_network_nor_its_memory_shows_what_is_said() -> Result<()> 
 
 #[test]
 fn a_session_goes_on_when_the_devices_address_is_replaced() -> Result<()> {
-    let Some(mut scene) = scene(false)? else { return Ok(()) };
-    talk(&mut scene, "before")?;
+    let Some(mut scene) = Remote::set(Home::Near, None)? else { return Ok(()) };
+    scene.talk("before")?;
     let mut moved = witness(&scene, "src host 10.77.1.3")?;
-    scene.network.run("home", "ip addr del 10.77.1.2/16 dev eth0 && ip addr add 10.77.1.3/16 dev eth0")?;
-    let took = talk(&mut scene, "after")?;
+    scene.suffer(Trouble::DeviceMoves)?;
+    let took = scene.talk("after")?;
     assert_eq!(moved.exit(LIMIT)?, 0, "its packets come from a new address");
     println!("the address was replaced: {took:?} until both had heard each other");
     assert!(took < Duration::from_secs(15), "{took:?}");
@@ -149,11 +104,11 @@ fn a_session_goes_on_when_the_devices_address_is_replaced() -> Result<()> {
 
 #[test]
 fn a_session_goes_on_when_the_technicians_address_is_replaced() -> Result<()> {
-    let Some(mut scene) = scene(false)? else { return Ok(()) };
-    talk(&mut scene, "before")?;
+    let Some(mut scene) = Remote::set(Home::Near, None)? else { return Ok(()) };
+    scene.talk("before")?;
     let mut moved = witness(&scene, "src host 10.77.2.3")?;
-    scene.network.run("office", "ip addr del 10.77.2.2/16 dev eth0 && ip addr add 10.77.2.3/16 dev eth0")?;
-    let took = talk(&mut scene, "after")?;
+    scene.suffer(Trouble::TechnicianMoves)?;
+    let took = scene.talk("after")?;
     assert_eq!(moved.exit(LIMIT)?, 0, "its packets come from a new address");
     println!("the technician's address was replaced: {took:?} until both had heard each other");
     assert!(took < Duration::from_secs(15), "{took:?}");
@@ -162,13 +117,11 @@ fn a_session_goes_on_when_the_technicians_address_is_replaced() -> Result<()> {
 
 #[test]
 fn a_session_goes_on_when_the_router_gives_it_another_port() -> Result<()> {
-    let Some(mut scene) = scene(true)? else { return Ok(()) };
-    talk(&mut scene, "before")?;
+    let Some(mut scene) = Remote::set(Home::BehindRouter, None)? else { return Ok(()) };
+    scene.talk("before")?;
     let mut moved = witness(&scene, "src portrange 50000-50999")?;
-    // New flows get other ports, and a router whose address goes forgets the flows it had.
-    scene.network.translate_to(50_000)?;
-    scene.network.run("router", "ip addr del 10.77.3.2/16 dev eth0 && ip addr add 10.77.3.2/16 dev eth0")?;
-    let took = talk(&mut scene, "after")?;
+    scene.suffer(Trouble::RouterForgets)?;
+    let took = scene.talk("after")?;
     assert_eq!(moved.exit(LIMIT)?, 0, "its packets come from a new port");
     println!("the router forgot: {took:?} until both had heard each other");
     assert!(took < Duration::from_secs(15), "{took:?}");
@@ -177,11 +130,11 @@ fn a_session_goes_on_when_the_router_gives_it_another_port() -> Result<()> {
 
 #[test]
 fn a_session_of_three_machines_lives_through_the_relays_death() -> Result<()> {
-    let Some(mut scene) = scene(false)? else { return Ok(()) };
-    talk(&mut scene, "before")?;
+    let Some(mut scene) = Remote::set(Home::Near, None)? else { return Ok(()) };
+    scene.talk("before")?;
     let since = Instant::now();
-    scene.site.restart_relay()?;
-    talk(&mut scene, "after")?;
+    scene.suffer(Trouble::RelayKilled)?;
+    scene.talk("after")?;
     println!("the relay was killed and started: {:?} until both had heard each other", since.elapsed());
     assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
     let people = scene.technician.run(&["people"])?.ok()?;

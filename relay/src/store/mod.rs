@@ -44,9 +44,10 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 /// What makes SQLite durable and small, once per connection. 512 KiB of cache: the working set is an index.
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; \
                        PRAGMA cache_size = -512; PRAGMA journal_size_limit = 16777216;";
-/// The writer's own: 4 MiB of cache, since it touches an index's page again and again, and a log of up to 16 MiB
-/// before it is copied into the file, which takes syncs that whoever waits for a commit would wait for, too.
-const WRITER_PRAGMAS: &str = "PRAGMA cache_size = -4096; PRAGMA wal_autocheckpoint = 4096;";
+/// The writer's own: up to 16 MiB of cache, since what a full transaction changes should fit (a page that does not is
+/// written and read again), and a log of up to 16 MiB before it is copied into the file, which takes syncs that whoever
+/// waits for a commit would wait for, too.
+const WRITER_PRAGMAS: &str = "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4096;";
 
 /// Which database.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Many rows in one statement: a statement costs more than its rows.
 //!
-//! Numbers of rows are a few fixed ones, so that the prepared statements can be kept.
+//! Numbers of rows are a few fixed ones, so that the prepared statements can be kept. SQLite finds a parameter with a
+//! name, which `$1` is to it, by looking through all of them: there they have none.
 
 use std::fmt::Write as _;
 
@@ -10,7 +11,7 @@ use sqlx::{Any, AssertSqlSafe, Transaction};
 use crate::store::StoreError;
 
 /// Rows of one statement; what is left goes in smaller ones.
-const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
 
 /// A value of a column.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ pub(super) async fn insert(
     while left > 0 {
         let count = chunk(left);
         left -= count;
-        let sql = statement(before, columns, count, after);
+        let sql = statement(places(tx), before, columns, count, after);
         // Only numbers are put in: what is stored is bound.
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for value in rows.by_ref().take(count).flatten() {
@@ -53,8 +54,31 @@ pub(super) async fn insert(
     Ok(())
 }
 
+/// How a statement's parameters are written.
+#[derive(Clone, Copy)]
+enum Places {
+    /// `?`, in their order.
+    Nameless,
+    /// `$1`, `$2` and so on.
+    Numbered,
+}
+
+impl Places {
+    fn write(self, sql: &mut String, number: usize) {
+        match self {
+            Self::Nameless => sql.push('?'),
+            // Writing to a string doesn't fail.
+            Self::Numbered => _ = write!(sql, "${number}"),
+        }
+    }
+}
+
+fn places(tx: &Transaction<'_, Any>) -> Places {
+    if tx.backend_name() == "SQLite" { Places::Nameless } else { Places::Numbered }
+}
+
 /// The statement for so many rows.
-fn statement(before: &str, columns: usize, count: usize, after: &str) -> String {
+fn statement(places: Places, before: &str, columns: usize, count: usize, after: &str) -> String {
     let mut sql = format!("{before} VALUES ");
     for place in 1..=columns * count {
         let (first, last) = (place % columns == 1 || columns == 1, place % columns == 0);
@@ -65,8 +89,7 @@ fn statement(before: &str, columns: usize, count: usize, after: &str) -> String 
         } else {
             ",("
         });
-        // Writing to a string doesn't fail.
-        let _ = write!(sql, "${place}");
+        places.write(&mut sql, place);
         if last {
             sql.push(')');
         }
@@ -89,8 +112,13 @@ pub(super) async fn select(
     while left > 0 {
         let count = chunk(left);
         left -= count;
-        let places: Vec<String> = (1..=count).map(|n| format!("${n}")).collect();
-        let sql = format!("{before} IN ({}) {after}", places.join(","));
+        let mut sql = format!("{before} IN (");
+        for place in 1..=count {
+            sql.push_str(if place == 1 { "" } else { "," });
+            places(tx).write(&mut sql, place);
+        }
+        sql.push_str(") ");
+        sql.push_str(after);
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for key in keys.by_ref().take(count) {
             query = query.bind(key);
@@ -102,12 +130,13 @@ pub(super) async fn select(
 
 #[cfg(test)]
 mod tests {
-    use super::statement;
+    use super::{Places, statement};
 
     #[test]
     fn every_value_has_its_place() {
-        assert_eq!(statement("INSERT INTO a (b)", 1, 2, ""), "INSERT INTO a (b) VALUES ($1),($2) ");
-        let two = statement("INSERT INTO a (b, c)", 2, 2, "ON CONFLICT DO NOTHING");
+        let one = statement(Places::Nameless, "INSERT INTO a (b)", 1, 2, "");
+        assert_eq!(one, "INSERT INTO a (b) VALUES (?),(?) ");
+        let two = statement(Places::Numbered, "INSERT INTO a (b, c)", 2, 2, "ON CONFLICT DO NOTHING");
         assert_eq!(two, "INSERT INTO a (b, c) VALUES ($1,$2),($3,$4) ON CONFLICT DO NOTHING");
     }
 }

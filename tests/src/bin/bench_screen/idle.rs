@@ -11,7 +11,7 @@ use nearhand_tests::rows::{Better, Row};
 use nearhand_tests::stage::{Marker, window};
 
 use crate::acts::TERMINAL;
-use crate::scene::{COLORS, Scene, System, Watched, with_children};
+use nearhand_tests::scene::{COLORS, Scene, System, Watched, with_children};
 
 /// The applications, and what the first picture left to do, have come to rest after this long.
 const SETTLE: Duration = Duration::from_secs(5);

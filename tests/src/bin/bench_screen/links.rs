@@ -6,11 +6,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use nearhand_tests::link::Badness;
 use nearhand_tests::program::{Logs, until};
+use nearhand_tests::remote::Far;
 use nearhand_tests::rows::{Better, Row};
 use nearhand_tests::stage::{Echo, Marker};
 
 use crate::acts::{Act, Workload};
-use crate::scene::{COLORS, Far, Scene, System, echo, latency};
+use nearhand_tests::scene::{COLORS, Scene, System, echo, latency};
 
 /// What has gone on the device's display may be seen for so long, through the worst link.
 const LAST_SEEN: Duration = Duration::from_secs(30);
@@ -28,18 +29,26 @@ fn links() -> [Link; 3] {
     [
         Link {
             name: "1 Mbit/s, 80 ms, 5 % loss",
-            far: Far { up: far(40), down: Badness { loss: 50, rate: 1_000_000, queue: 64_000, ..far(40) } },
+            far: Far {
+                up: far(40),
+                down: Badness { loss: 50, rate: 1_000_000, queue: 64_000, ..far(40) },
+                mtu: None,
+            },
             workload: Workload::Typing,
         },
         Link {
             name: "300 ms round trip",
-            far: Far { up: far(150), down: far(150) },
+            far: Far { up: far(150), down: far(150), mtu: None },
             workload: Workload::Scrolling,
         },
         Link {
             // A queue of 300 ms.
             name: "10 Mbit/s, 40 ms, deep queue",
-            far: Far { up: far(20), down: Badness { rate: 10_000_000, queue: 375_000, ..far(20) } },
+            far: Far {
+                up: far(20),
+                down: Badness { rate: 10_000_000, queue: 375_000, ..far(20) },
+                mtu: None,
+            },
             workload: Workload::Flood,
         },
     ]

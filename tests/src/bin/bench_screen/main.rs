@@ -18,7 +18,6 @@
 mod acts;
 mod idle;
 mod links;
-mod scene;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -29,7 +28,7 @@ use nearhand_tests::rows::{self, Better, Row};
 use nearhand_tests::stage::{Marker, PaintCounter};
 
 use acts::{Act, Workload};
-use scene::{COLORS, Scene, System, latency};
+use nearhand_tests::scene::{COLORS, Scene, System, latency};
 
 /// An application may take so long to stand on the display before it is measured.
 const SETTLE: Duration = Duration::from_millis(3_000);

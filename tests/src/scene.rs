@@ -1,27 +1,30 @@
 //! A device's display, what shows it elsewhere, and the display on which it is shown.
+#![allow(clippy::disallowed_methods, reason = "what a machine does is measured at moments, not waited for")]
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
+use crate::load::cpu_time;
+use crate::netns::{Network, RELAY};
+use crate::parties::{Agent, Client};
+use crate::program::{Logs, Program, until};
+use crate::remote::Far;
+use crate::site::{Place, Plan as SitePlan, Site};
+use crate::stage::{Display, Echo, Eye, MARKER, Marker};
+use crate::vnc::{self, Counter, Scraper};
 use anyhow::{Context, Result, bail, ensure};
-use nearhand_tests::link::Badness;
-use nearhand_tests::load::cpu_time;
-use nearhand_tests::netns::{Network, RELAY};
-use nearhand_tests::parties::{Agent, Client};
-use nearhand_tests::program::{Logs, Program, until};
-use nearhand_tests::site::{Place, Plan as SitePlan, Site};
-use nearhand_tests::stage::{Display, Echo, Eye, MARKER, Marker};
-use nearhand_tests::vnc::{self, Counter, Scraper};
 
 /// X11's code of the key that most layouts have an A on.
 const KEY_A: u8 = 38;
 /// The device's address in a network.
 const HOME: &str = "10.77.1.2";
-pub(crate) const WIDTH: u16 = 1920;
-pub(crate) const HEIGHT: u16 = 1080;
+/// Of the displays, in pixels.
+pub const WIDTH: u16 = 1920;
+/// Of the displays, in pixels.
+pub const HEIGHT: u16 = 1080;
 /// Colours that no application shows.
-pub(crate) const COLORS: [u32; 2] = [0x00d1_13b7, 0x0011_c94d];
+pub const COLORS: [u32; 2] = [0x00d1_13b7, 0x0011_c94d];
 /// A viewer may take so long to show anything.
 const FIRST: Duration = Duration::from_secs(60);
 /// Without a byte for so long, the first picture counts as whole.
@@ -31,17 +34,23 @@ const AGAIN: Duration = Duration::from_millis(2_500);
 
 /// What is compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum System {
+pub enum System {
+    /// Ours.
     Ours,
+    /// TigerVNC's X server.
     Xvnc,
+    /// TigerVNC's server for another X server's display.
     X0vncserver,
+    /// The oldest of that kind.
     X11vnc,
 }
 
 impl System {
-    pub(crate) const ALL: [Self; 4] = [Self::Ours, Self::Xvnc, Self::X0vncserver, Self::X11vnc];
+    /// Each.
+    pub const ALL: [Self; 4] = [Self::Ours, Self::Xvnc, Self::X0vncserver, Self::X11vnc];
 
-    pub(crate) const fn name(self) -> &'static str {
+    /// As it is called in results.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Ours => "nearhand",
             Self::Xvnc => "Xvnc",
@@ -52,29 +61,40 @@ impl System {
 }
 
 /// A display that is watched.
-pub(crate) struct Scene {
-    pub(crate) device: Display,
-    pub(crate) viewer: Display,
+pub struct Scene {
+    /// The device's.
+    pub device: Display,
+    /// Where it is shown.
+    pub viewer: Display,
     /// Ended in this order.
     programs: Vec<Program>,
-    pub(crate) watched: Watched,
+    /// By what.
+    pub watched: Watched,
     _managers: [Program; 2],
     /// Goes after the programs that are in it.
     network: Option<Network>,
 }
 
-/// A device, a relay and an office on machines of their own, with a link between.
-pub(crate) struct Far {
-    /// From the office.
-    pub(crate) up: Badness,
-    /// To the office.
-    pub(crate) down: Badness,
-}
-
 /// How it is watched, and what that costs.
-pub(crate) enum Watched {
-    Ours { site: Box<Site>, agent: Box<Agent>, client: Box<Client> },
-    Vnc { counter: Option<Counter>, host: String, port: u16 },
+pub enum Watched {
+    /// With the real programs.
+    Ours {
+        /// The relay and its people.
+        site: Box<Site>,
+        /// The device's.
+        agent: Box<Agent>,
+        /// The technician's.
+        client: Box<Client>,
+    },
+    /// By a VNC server.
+    Vnc {
+        /// Counts bytes on this machine.
+        counter: Option<Counter>,
+        /// Where it is.
+        host: String,
+        /// Where it is.
+        port: u16,
+    },
 }
 
 impl Watched {
@@ -90,13 +110,16 @@ impl Watched {
 fn network(far: &Far) -> Result<Network> {
     let mut network = Network::new()?.context("the links need network namespaces")?;
     network.machine("home", HOME)?;
-    network.far_machine("office", "10.77.2.2", far.up, far.down)?;
+    far.lay(&mut network)?;
     Ok(network)
 }
 
 impl Scene {
     /// On this machine, or with the viewer behind a link.
-    pub(crate) fn set(system: System, logs: &Logs, far: Option<&Far>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// A program is missing, or does not start.
+    pub fn set(system: System, logs: &Logs, far: Option<&Far>) -> Result<Self> {
         let network = far.map(network).transpose()?;
         let place = |name: &str| network.as_ref().map_or_else(Place::default, |network| network.place(name));
         let viewer = Display::virtual_frame_buffer(WIDTH, HEIGHT, logs)?.at(place("office"));
@@ -143,7 +166,10 @@ impl Scene {
     }
 
     /// Opens the viewer; how many bytes and how much time the first picture took.
-    pub(crate) fn open(&mut self, marker_color: u32) -> Result<(f64, f64)> {
+    ///
+    /// # Errors
+    /// Nothing is shown.
+    pub fn open(&mut self, marker_color: u32) -> Result<(f64, f64)> {
         let before = self.bytes()?;
         let viewer = match &mut self.watched {
             Watched::Ours { client, .. } => {
@@ -177,7 +203,11 @@ impl Scene {
         Ok((last.0 - before, took.as_secs_f64() * 1e3))
     }
 
-    pub(crate) fn bytes(&self) -> Result<f64> {
+    /// That were sent to the viewer so far, as on a wire.
+    ///
+    /// # Errors
+    /// Whoever counts them is gone.
+    pub fn bytes(&self) -> Result<f64> {
         match &self.watched {
             // Behind a link, the relay's metrics are on a machine that this one can't reach.
             Watched::Ours { site, .. } if self.network.is_none() => forwarded(site.port),
@@ -190,7 +220,10 @@ impl Scene {
     }
 
     /// Processor time so far of what runs on the device for the watching, and of its X server.
-    pub(crate) fn cpu(&self) -> Result<Duration> {
+    ///
+    /// # Errors
+    /// A program is gone.
+    pub fn cpu(&self) -> Result<Duration> {
         let mut total = cpu_time(u32::try_from(self.device.server.pid())?, None)?;
         match &self.watched {
             Watched::Ours { agent, .. } => {
@@ -210,7 +243,10 @@ impl Scene {
 }
 
 /// Times from a square's being drawn to its being seen, in milliseconds: the median and the 95th of 100.
-pub(crate) fn latency(marker: &Marker, eye: &Eye, at: (i16, i16), marks: usize) -> Result<[f64; 2]> {
+///
+/// # Errors
+/// It is not seen within a minute.
+pub fn latency(marker: &Marker, eye: &Eye, at: (i16, i16), marks: usize) -> Result<[f64; 2]> {
     let middle = i16::try_from(MARKER / 4)?;
     let (x, y) = (at.0 + middle, at.1 + middle);
     let mut took = Vec::with_capacity(marks);
@@ -232,7 +268,10 @@ pub(crate) fn latency(marker: &Marker, eye: &Eye, at: (i16, i16), marks: usize) 
 
 /// Times from a key's being pressed at the viewer to its being seen there what it did, in milliseconds: the median and
 /// the 95th of 100.
-pub(crate) fn echo(scene: &Scene, echo: &Echo, marks: usize) -> Result<[f64; 2]> {
+///
+/// # Errors
+/// It is not seen within a minute.
+pub fn echo(scene: &Scene, echo: &Echo, marks: usize) -> Result<[f64; 2]> {
     let eye = scene.viewer.eye()?;
     let [first, _] = echo.colors();
     until(FIRST, "the square that echoes", || Ok(eye.find(first)?.is_some()))?;
@@ -282,7 +321,10 @@ fn first_answer(eye: &Eye, echo: &Echo, (x, y): (i16, i16)) -> Result<u32> {
 }
 
 /// Processes below a process, and itself.
-pub(crate) fn with_children(pid: i32) -> Result<Vec<u32>> {
+///
+/// # Errors
+/// There is no /proc.
+pub fn with_children(pid: i32) -> Result<Vec<u32>> {
     let mut all = vec![u32::try_from(pid)?];
     let mut parents = Vec::new();
     for entry in std::fs::read_dir("/proc")?.flatten() {
@@ -306,7 +348,10 @@ pub(crate) fn with_children(pid: i32) -> Result<Vec<u32>> {
 const DATAGRAM_HEADERS: f64 = 28.0;
 
 /// Bytes that the relay has forwarded, as on a wire.
-pub(crate) fn forwarded(port: u16) -> Result<f64> {
+///
+/// # Errors
+/// The relay does not answer.
+pub fn forwarded(port: u16) -> Result<f64> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut text = String::new();

@@ -1,0 +1,183 @@
+//! What forwarding costs: our relay's forwarding thread, a forwarder that does nothing else ([`nearhand_tests::bare`]),
+//! coturn, and no forwarder at all, in one run on one machine.
+//!
+//! Datagrams of 100 and 1,200 bytes on loopback, over one, 50 and 1,000 sessions, with and without segmentation offload
+//! at the sender; and real sessions with and without the relay between their ends ([`sessions`]). The processor time is
+//! that of the forwarding threads only. Absolute numbers depend on the machine; the ratios are what to look at. coturn
+//! runs without authentication, which is its fastest way: a channel's data.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's output")]
+
+mod sessions;
+mod ways;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use nearhand_tests::load::{self, Path, Shape};
+use nearhand_tests::rows::{self, Better, Row};
+
+use ways::{Way, Ways};
+
+/// Datagrams that a sender with offload gives the system at once: quinn's own maximum.
+const OFFLOADED: usize = 10;
+/// Sessions at once.
+const SESSIONS: [usize; 3] = [1, 50, 1_000];
+/// Payloads, in bytes: a key press or an acknowledgement, and a full packet.
+const SIZES: [usize; 2] = [100, load::PAYLOAD];
+/// Between datagrams when latency is measured: about 20 Mbit/s, a busy screen.
+const PACE: Duration = Duration::from_micros(500);
+
+fn main() -> Result<()> {
+    let options: Vec<String> = std::env::args().skip(1).collect();
+    let has = |name: &str| options.iter().any(|option| option == name);
+    let (rounds, time, datagrams) = match has("--short") {
+        true => (1, Duration::from_millis(500), 1_000),
+        false => (5, Duration::from_secs(1), 6_000),
+    };
+    nearhand_tests::crowd::allow_files(8 * SESSIONS.iter().sum::<usize>())?;
+    let mut rows = Vec::new();
+    let mut flat = Vec::new();
+    for sessions in SESSIONS {
+        eprintln!("{sessions} sessions");
+        let ways = Ways::start(sessions)?;
+        for size in SIZES {
+            for (how, segments) in [("offload", OFFLOADED), ("single", 1)] {
+                let name = format!("{size} B, {sessions} sessions, {how}");
+                let costs = floods(&ways, Shape { size, segments }, rounds, time)?;
+                flat.push(((size, how, sessions), median(costs.iter().map(|cost| cost.ours.per_packet))));
+                rows.extend(report(&name, &costs));
+            }
+        }
+        if sessions == 1 {
+            rows.extend(latencies(&ways, rounds, datagrams)?);
+        }
+    }
+    rows.extend(flatness(&flat));
+    rows.extend(sessions::measure(rounds)?);
+    rows::write(&mut std::io::stdout().lock(), &rows, has("--json"))?;
+    Ok(())
+}
+
+/// What one flood came to.
+#[derive(Clone, Copy)]
+struct Cost {
+    per_gb: f64,
+    /// In nanoseconds.
+    per_packet: f64,
+    per_cpu_second: f64,
+    gbit_per_s: f64,
+    lost: f64,
+}
+
+/// One round: all one after the other, so that what else the machine does hits all.
+struct Costs {
+    ours: Cost,
+    bare: Cost,
+    coturn: Cost,
+    raw: f64,
+}
+
+fn floods(ways: &Ways, shape: Shape, rounds: usize, time: Duration) -> Result<Vec<Costs>> {
+    let cost = |way: &Way| -> Result<Cost> {
+        let before = way.cpu()?;
+        let flood = load::flood(&way.paths, shape, time)?;
+        let spent = way.cpu()?.saturating_sub(before);
+        #[allow(clippy::cast_precision_loss, reason = "a share of losses needs no precision")]
+        let lost = flood.lost as f64 / (flood.packets + flood.lost).max(1) as f64;
+        Ok(Cost {
+            per_gb: flood.per_gb(spent),
+            per_packet: 1e9 / flood.per_cpu_second(spent),
+            per_cpu_second: flood.per_cpu_second(spent),
+            gbit_per_s: flood.gbit_per_s(),
+            lost: lost * 100.0,
+        })
+    };
+    (0..rounds)
+        .map(|_| {
+            Ok(Costs {
+                ours: cost(&ways.ours)?,
+                bare: cost(&ways.bare)?,
+                coturn: cost(&ways.coturn)?,
+                raw: load::flood(&ways.raw, shape, time)?.gbit_per_s(),
+            })
+        })
+        .collect()
+}
+
+fn report(name: &str, costs: &[Costs]) -> Vec<Row> {
+    let of = |pick: fn(&Costs) -> f64| median(costs.iter().map(pick));
+    let row = |what: &str, value, unit: &'static str, target, better| {
+        Row::new(&format!("{name}: {what}"), value, unit, target, better)
+    };
+    vec![
+        row("ours", of(|c| c.ours.per_gb), "CPU s/GB", None, Better::Lower),
+        row("bare", of(|c| c.bare.per_gb), "CPU s/GB", None, Better::Lower),
+        row("coturn", of(|c| c.coturn.per_gb), "CPU s/GB", None, Better::Lower),
+        row("ours/bare CPU", of(|c| c.ours.per_gb / c.bare.per_gb), "times", Some(1.25), Better::Lower),
+        row(
+            "ours/coturn packets per CPU second",
+            of(|c| c.ours.per_cpu_second / c.coturn.per_cpu_second),
+            "times",
+            Some(5.0),
+            Better::Higher,
+        ),
+        row("ours", of(|c| c.ours.gbit_per_s), "Gbit/s", None, Better::Higher),
+        row("bare", of(|c| c.bare.gbit_per_s), "Gbit/s", None, Better::Higher),
+        row("coturn", of(|c| c.coturn.gbit_per_s), "Gbit/s", None, Better::Higher),
+        row("nothing between", of(|c| c.raw), "Gbit/s", None, Better::Higher),
+        row("lost by ours", of(|c| c.ours.lost), "%", None, Better::Lower),
+    ]
+}
+
+/// What a packet costs with many sessions, beside what it costs with fewer.
+fn flatness(costs: &[((usize, &str, usize), f64)]) -> Vec<Row> {
+    let of = |size, how, sessions| {
+        costs.iter().find(|(key, _)| *key == (size, how, sessions)).map_or(f64::NAN, |(_, cost)| *cost)
+    };
+    let mut rows = Vec::new();
+    for size in SIZES {
+        for how in ["offload", "single"] {
+            let growth = of(size, how, 1_000) / of(size, how, 50);
+            let name = format!("{size} B, {how}: 1,000 sessions beside 50, CPU a packet");
+            rows.push(Row::new(&name, growth, "times", Some(1.25), Better::Lower));
+        }
+    }
+    rows
+}
+
+/// What a relay adds for datagrams that come at a steady pace.
+fn latencies(ways: &Ways, rounds: usize, datagrams: u32) -> Result<Vec<Row>> {
+    let mut took = [const { Vec::new() }; 4];
+    for _ in 0..rounds {
+        let paths: [&[Path]; 4] = [&ways.raw, &ways.ours.paths, &ways.bare.paths, &ways.coturn.paths];
+        for (paths, took) in paths.into_iter().zip(&mut took) {
+            let sorted = load::latencies(paths.first().context("no path")?, datagrams, PACE)?;
+            took.push([0.5, 0.99].map(|part| load::quantile(&sorted, part).as_secs_f64() * 1e6));
+        }
+    }
+    let [raw, rest @ ..] = &took;
+    let mut rows = Vec::new();
+    for (n, (part, target)) in [("p50", 200.0), ("p99", 1_000.0)].into_iter().enumerate() {
+        let pick = |one: &[f64; 2]| one.get(n).copied().unwrap_or(f64::NAN);
+        let direct = median(raw.iter().map(pick));
+        rows.push(Row::new(&format!("latency, nothing between, {part}"), direct, "µs", None, Better::Lower));
+        for (name, of) in ["ours", "bare", "coturn"].into_iter().zip(rest) {
+            let added = median(of.iter().zip(raw).map(|(one, raw)| pick(one) - pick(raw)));
+            let target = (name == "ours").then_some(target);
+            rows.push(Row::new(
+                &format!("latency added by {name}, {part}"),
+                added,
+                "µs",
+                target,
+                Better::Lower,
+            ));
+        }
+    }
+    Ok(rows)
+}
+
+fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}

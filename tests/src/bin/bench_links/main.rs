@@ -1,0 +1,177 @@
+//! Sessions over links of every kind, and through what happens to networks. For each link: how soon the person is asked,
+//! how long a word takes there and back again, a diagnosis, and the screen: how long a key takes until what it did is seen.
+//! For each trouble: how long both ends hear nothing of each other.
+//!
+//! The real programs, each on a machine (a network namespace) of its own; the link is between the technician's office and
+//! the relay. All is by a clock outside of the programs. One word is sent at a time.
+//!
+//!     bench_links [--short] [--json] [talk | screen | troubles]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's output")]
+
+mod table;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nearhand_tests::load::quantile;
+use nearhand_tests::program::{Logs, until};
+use nearhand_tests::remote::{Home, Remote, Trouble};
+use nearhand_tests::rows::{self, Better, Row};
+use nearhand_tests::scene::{COLORS, Scene, System, echo};
+use nearhand_tests::stage::{Echo, Marker};
+
+use table::{LINKS, Link};
+
+/// A diagnosis may take so long over the worst link.
+const DIAGNOSIS: Duration = Duration::from_secs(120);
+/// What was on the device's display may be seen for so long.
+const LAST_SEEN: Duration = Duration::from_secs(30);
+
+fn main() -> Result<()> {
+    let options: Vec<String> = std::env::args().skip(1).collect();
+    let has = |name: &str| options.iter().any(|option| option == name);
+    let short = has("--short");
+    let all = !["talk", "screen", "troubles"].into_iter().any(has);
+    let mut rows = Vec::new();
+    for link in LINKS.iter().filter(|link| link.always || !short) {
+        eprintln!("{}", link.name);
+        // One that is too bad is a result, and the others still count.
+        if all || has("talk") {
+            rows.extend(
+                talk(link, if short { 5 } else { 20 }).unwrap_or_else(|error| failed(link, "talk", &error)),
+            );
+        }
+        if all || has("screen") {
+            let keys = screen(link, if short { 6 } else { 20 });
+            rows.extend(keys.unwrap_or_else(|error| failed(link, "screen", &error)));
+        }
+    }
+    if all || has("troubles") {
+        for trouble in TROUBLES {
+            rows.extend(troubled(&trouble, if short { 1 } else { 5 })?);
+        }
+    }
+    rows::write(&mut std::io::stdout().lock(), &rows, has("--json"))?;
+    Ok(())
+}
+
+/// A session that could not be had, as a target that was missed.
+fn failed(link: &Link, what: &str, error: &anyhow::Error) -> Vec<Row> {
+    eprintln!("  {what}: {error:#}");
+    vec![Row::new(&format!("{}: {what} failed", link.name), 1.0, "", Some(0.0), Better::Lower)]
+}
+
+fn talk(link: &Link, words: usize) -> Result<Vec<Row>> {
+    let mut remote =
+        Remote::set(Home::Near, Some(&link.far))?.context("links need network namespaces (root)")?;
+    let mut took = Vec::with_capacity(words);
+    for n in 0..words {
+        took.push(remote.talk(&format!("word-{n}"))?);
+    }
+    took.sort_unstable();
+    remote.client.say("/diagnose quick")?;
+    let since = Instant::now();
+    remote.client.event_within("report", DIAGNOSIS)?;
+    let diagnosed = since.elapsed();
+    remote.client.end()?;
+    let row = |what: &str, value, unit: &'static str, target| {
+        Row::new(&format!("{}: {what}", link.name), value, unit, target, Better::Lower)
+    };
+    let ms = |part| quantile(&took, part).as_secs_f64() * 1e3;
+    Ok(vec![
+        row("the person is asked", remote.asked.as_secs_f64(), "s", link.asked),
+        row("a word each way, p50", ms(0.5), "ms", None),
+        row("a word each way, p95", ms(0.95), "ms", link.word),
+        row("quick diagnosis", diagnosed.as_secs_f64(), "s", None),
+    ])
+}
+
+fn screen(link: &Link, marks: usize) -> Result<Vec<Row>> {
+    let logs = Logs::default();
+    let measured = (|| {
+        let mut scene = Scene::set(System::Ours, &logs, Some(&link.far))?;
+        let marker = Marker::show(scene.device.eye()?, 1_800, 40, COLORS[0])?;
+        let (_, first) = scene.open(COLORS[0])?;
+        drop(marker);
+        // Until it has gone there too, it would be taken for the square that answers keys.
+        let eye = scene.viewer.eye()?;
+        until(LAST_SEEN, "the marker's end", || Ok(eye.find(COLORS[0])?.is_none()))?;
+        let echoing = Echo::show(scene.device.eye()?, 1_700, 140, COLORS)?;
+        anyhow::Ok((first, echo(&scene, &echoing, marks)?))
+    })();
+    if measured.is_err() {
+        eprintln!("{}", logs.dump());
+    }
+    let (first, [p50, p95]) = measured?;
+    let row = |what: &str, value, target| {
+        Row::new(&format!("{}: {what}", link.name), value, "ms", target, Better::Lower)
+    };
+    Ok(vec![
+        row("first byte to first picture", first, None),
+        row("key to painted, p50", p50, None),
+        row("key to painted, p95", p95, link.key),
+    ])
+}
+
+/// What happens, to whom, and how long it may be silent then, in seconds.
+struct Case {
+    name: &'static str,
+    home: Home,
+    trouble: Trouble,
+    target: f64,
+}
+
+const TROUBLES: [Case; 5] = [
+    Case {
+        name: "the router gives other ports",
+        home: Home::BehindRouter,
+        trouble: Trouble::RouterForgets,
+        target: 2.0,
+    },
+    Case {
+        name: "the device's address is replaced",
+        home: Home::Near,
+        trouble: Trouble::DeviceMoves,
+        target: 5.0,
+    },
+    Case {
+        name: "the technician's address is replaced",
+        home: Home::Near,
+        trouble: Trouble::TechnicianMoves,
+        target: 5.0,
+    },
+    Case { name: "the relay is killed", home: Home::Near, trouble: Trouble::RelayKilled, target: 10.0 },
+    Case {
+        name: "the relay is killed, and the device's address replaced",
+        home: Home::Near,
+        trouble: Trouble::RelayKilledDeviceMoves,
+        target: 10.0,
+    },
+];
+
+/// Each time in a session of its own; the worst counts.
+fn troubled(case: &Case, times: usize) -> Result<Vec<Row>> {
+    eprintln!("{}", case.name);
+    let mut silent = Vec::with_capacity(times);
+    for _ in 0..times {
+        let Some(mut remote) = Remote::set(case.home, None)? else {
+            eprintln!("  left out: see above");
+            return Ok(Vec::new());
+        };
+        remote.talk("before")?;
+        let since = Instant::now();
+        remote.suffer(case.trouble)?;
+        remote.talk("after")?;
+        silent.push(since.elapsed().as_secs_f64());
+        remote.client.end()?;
+    }
+    silent.sort_by(f64::total_cmp);
+    let at = |n: usize| silent.get(n).copied().unwrap_or(f64::NAN);
+    let row = |what: &str, value, target| {
+        Row::new(&format!("{}: silent, {what}", case.name), value, "s", target, Better::Lower)
+    };
+    Ok(vec![
+        row("median", at(silent.len() / 2), None),
+        row("worst", at(silent.len().saturating_sub(1)), Some(case.target)),
+    ])
+}
