@@ -1,5 +1,5 @@
-//! What the programs weigh: their files, an idle agent's memory and processor time, the customer's window, and the
-//! relay's memory for each idle agent.
+//! What the programs weigh: their files, an idle agent's memory and processor time beside those of other agents
+//! ([`peers`]), an agent's whose relay is gone, the customer's window, and the relay's memory for each idle agent.
 //!
 //! The real programs, started from where this one lies, with the real protocol: this process claims the relay,
 //! enrols one real agent, then enrols and connects as many light ones (their key, their credential, one control
@@ -8,6 +8,7 @@
 //! left behind in the allocator. MB and KB are 10^6 and 10^3 bytes.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's output")]
 
+mod peers;
 mod window;
 
 use std::io::Write as _;
@@ -31,17 +32,28 @@ const SETTLE: Duration = Duration::from_secs(20);
 fn main() -> Result<()> {
     let options: Vec<String> = std::env::args().skip(1).collect();
     let has = |name: &str| options.iter().any(|option| option == name);
-    let (agents, window) = match has("--short") {
-        true => (200, Duration::from_secs(15)),
-        false => (1_000, Duration::from_secs(60)),
+    let plan = match has("--short") {
+        true => Plan { agents: 200, alone: Duration::from_secs(15), crowd: Duration::from_secs(15) },
+        false => Plan { agents: 1_000, alone: Duration::from_secs(600), crowd: Duration::from_secs(60) },
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let rows = runtime.block_on(measure(agents, window))?;
+    let rows = runtime.block_on(measure(plan))?;
     rows::write(&mut std::io::stdout().lock(), &rows, has("--json"))?;
     Ok(())
 }
 
-async fn measure(agents: usize, window: Duration) -> Result<Vec<Row>> {
+/// How many, and how long it is looked at.
+#[derive(Clone, Copy)]
+struct Plan {
+    /// Light agents on the relay.
+    agents: usize,
+    /// At agents that idle.
+    alone: Duration,
+    /// At the relay with the light ones.
+    crowd: Duration,
+}
+
+async fn measure(Plan { agents, alone, crowd: window }: Plan) -> Result<Vec<Row>> {
     let programs = std::env::current_exe()?.parent().context("no directory")?.to_owned();
     let scratch = tempfile::tempdir()?;
     allow_files(agents)?;
@@ -49,7 +61,11 @@ async fn measure(agents: usize, window: Duration) -> Result<Vec<Row>> {
     let relay = Relay::start(&programs, scratch.path(), agents)?;
     let organisation = relay.claim().await?;
     let agent = real_agent(&relay, &programs, scratch.path(), &organisation).await?;
-    rows.extend(idle_agent(&agent, window).await?);
+    let (agent, orphan) = (peers::Watched::new("agent", agent), orphan(&programs, scratch.path()).await?);
+    let mut watched = peers::start(scratch.path()).await?;
+    rows.extend(idle_agents(&agent, &orphan, &watched, alone).await?);
+    watched.clear();
+    drop(orphan);
     eprintln!("the window is opened, and idles");
     let (program, socket) = (programs.join("nearhand-window"), scratch.path().join("agent/run/agent.sock"));
     // A thread without a runtime: what looks at the window has its own.
@@ -87,18 +103,41 @@ fn sizes(programs: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-async fn idle_agent(agent: &Process, window: Duration) -> Result<Vec<Row>> {
-    eprintln!("the agent idles for {} s", window.as_secs());
-    sleep(Duration::from_secs(5)).await;
-    let before = cpu_time(agent.id(), None)?;
-    sleep(window).await;
-    let cpu = cpu_time(agent.id(), None)?.saturating_sub(before);
-    let memory = memory(agent.id())?;
-    Ok(vec![
-        Row::new("agent idle RSS", memory.resident / 1e6, "MB", Some(12.0), Better::Lower),
-        plain("agent idle RSS, not of files", memory.own / 1e6, "MB"),
+/// An agent whose relay is gone, and stays so.
+async fn orphan(programs: &Path, dir: &Path) -> Result<peers::Watched> {
+    let dir = dir.join("orphan");
+    std::fs::create_dir_all(&dir)?;
+    let relay = Relay::start(programs, &dir, 10)?;
+    let organisation = relay.claim().await?;
+    let agent = real_agent(&relay, programs, &dir, &organisation).await?;
+    drop(relay);
+    Ok(peers::Watched::new("agent without its relay", agent))
+}
+
+/// All at the same time: ours, ours without its relay, and the others.
+async fn idle_agents(
+    agent: &peers::Watched,
+    orphan: &peers::Watched,
+    others: &[peers::Watched],
+    window: Duration,
+) -> Result<Vec<Row>> {
+    eprintln!("agents idle for {} s", window.as_secs());
+    sleep(SETTLE).await;
+    let before = cpu_time(agent.process().id(), None)?;
+    let orphaned = memory(orphan.process().id())?.own;
+    let all = [agent, orphan].into_iter().chain(others).collect::<Vec<_>>();
+    let rest = peers::idle(&all, window).await?;
+    let cpu = cpu_time(agent.process().id(), None)?.saturating_sub(before);
+    let memory_now = memory(agent.process().id())?;
+    let grown = (memory(orphan.process().id())?.own - orphaned) / 1e3;
+    let mut rows = vec![
+        Row::new("agent idle RSS", memory_now.resident / 1e6, "MB", Some(12.0), Better::Lower),
+        plain("agent idle RSS, not of files", memory_now.own / 1e6, "MB"),
         Row::new("agent idle CPU", percent(cpu, window), "% core", Some(0.05), Better::Lower),
-    ])
+        Row::new("agent without its relay, RSS growth", grown, "KB", Some(100.0), Better::Lower),
+    ];
+    rows.extend(rest);
+    Ok(rows)
 }
 
 fn plain(name: &str, value: f64, unit: &'static str) -> Row {

@@ -2,7 +2,6 @@
 //! own, with a session bus and accessibility switched on, beside an agent that runs.
 #![allow(clippy::disallowed_methods, reason = "idling is measured for a time")]
 
-use std::fs;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -12,6 +11,8 @@ use nearhand_tests::program::{Logs, Program};
 use nearhand_tests::reader::{Reader, Session};
 use nearhand_tests::rows::{Better, Row};
 use nearhand_tests::stage::{Display, Eye};
+
+use crate::peers::wakes;
 
 /// Starts of which the median counts.
 const STARTS: usize = 7;
@@ -39,11 +40,12 @@ pub(crate) fn measure(program: &Path, socket: &Path) -> Result<Vec<Row>> {
     // Nobody reads on.
     drop::<Reader>(reader);
     sleep(SETTLE);
-    let before = wakes(window.pid())?;
+    let pid = u32::try_from(window.pid())?;
+    let before = wakes(pid)?;
     sleep(IDLE);
     #[allow(clippy::cast_precision_loss, reason = "shown with three decimals")]
-    let woken = wakes(window.pid())?.saturating_sub(before) as f64;
-    let resident = super::memory(u32::try_from(window.pid())?)?.resident / 1e6;
+    let woken = wakes(pid)?.saturating_sub(before) as f64;
+    let resident = super::memory(pid)?.resident / 1e6;
     Ok(vec![
         Row::new("window RSS", resident, "MB", Some(30.0), Better::Lower),
         Row::new("window, start to first paint", paint, "ms", Some(300.0), Better::Lower),
@@ -70,15 +72,4 @@ fn wait(what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
         sleep(Duration::from_millis(1));
     }
     Ok(())
-}
-
-/// How often its threads went to sleep so far: as often they were woken up.
-fn wakes(process: i32) -> Result<u64> {
-    let mut sum = 0;
-    for task in fs::read_dir(format!("/proc/{process}/task"))? {
-        let status = fs::read_to_string(task?.path().join("status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        sum += line.context("no switches in /proc")?.trim().parse::<u64>()?;
-    }
-    Ok(sum)
 }
