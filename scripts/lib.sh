@@ -39,6 +39,7 @@ apt_programs=(
   mosquitto:mosquitto
   mosquitto-clients:mosquitto_sub
   openssl:openssl
+  faketime:faketime    # clocks that jump
   python3-aiosmtpd:aiosmtpd
 )
 

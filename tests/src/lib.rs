@@ -2,6 +2,7 @@
 
 pub mod bare;
 pub mod build;
+pub mod clock;
 pub mod crowd;
 pub mod decoders;
 pub mod disk;

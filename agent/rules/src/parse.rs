@@ -32,6 +32,8 @@ pub struct RuleSet {
     pub backups: Vec<String>,
     /// Whether the gateway is asked for echoes.
     pub gateway: bool,
+    /// Whether the name servers are asked.
+    pub dns: bool,
     /// Whether an alarm has the machine diagnose itself.
     pub diagnose: bool,
     /// What is allowed and probably not meant.
@@ -48,6 +50,7 @@ impl RuleSet {
             certificates: Vec::new(),
             backups: Vec::new(),
             gateway: false,
+            dns: false,
             diagnose: true,
             advice: Vec::new(),
         })
@@ -90,6 +93,7 @@ impl RuleSet {
             certificates,
             backups,
             gateway: raw.gateway,
+            dns: raw.dns,
             diagnose: raw.diagnose.unwrap_or(true),
             advice: found.advice,
         })

@@ -101,6 +101,8 @@ struct FileWatch {
     backups: Vec<Spanned<String>>,
     #[serde(default)]
     gateway: bool,
+    #[serde(default)]
+    dns: bool,
     diagnose: Option<bool>,
 }
 
@@ -111,6 +113,7 @@ pub(crate) struct Raw {
     pub(crate) certificates: Vec<At<String>>,
     pub(crate) backups: Vec<At<String>>,
     pub(crate) gateway: bool,
+    pub(crate) dns: bool,
     pub(crate) diagnose: Option<bool>,
     pub(crate) rules: Vec<RawRule>,
 }
@@ -155,6 +158,7 @@ impl Raw {
             certificates: file.watch.certificates.into_iter().map(|path| lines.at(path)).collect(),
             backups: file.watch.backups.into_iter().map(|path| lines.at(path)).collect(),
             gateway: file.watch.gateway,
+            dns: file.watch.dns,
             diagnose: file.watch.diagnose,
             rules: file.rule.into_iter().map(rule).collect(),
         })

@@ -93,7 +93,7 @@ pub const LOG_LINES: &str = "log.lines";
 pub const SERVICE_FAILED: &str = "service.failed";
 
 /// Every sensor there is.
-pub static CATALOGUE: [Sensor; 32] = [
+pub static CATALOGUE: [Sensor; 33] = [
     gauge("cpu.busy", Percent, "", 10, "share of the time that the processors worked"),
     gauge("cpu.iowait", Percent, "", 10, "share of the time that processors waited for disks"),
     gauge("load.per-core", Count, "", 30, "load average of 15 minutes, for each processor"),
@@ -137,6 +137,13 @@ pub static CATALOGUE: [Sensor; 32] = [
     gauge("clock.offset", Seconds, "", 60, "how far the clock is off the relay's"),
     gauge("clock.unsynchronised", Count, "", 60, "1 while nothing keeps the clock right"),
     gauge("gateway.loss", Percent, "", 60, "echoes that the gateway didn't answer; only if watched"),
+    zero_if_absent(gauge(
+        "dns.silent",
+        Count,
+        "name server",
+        60,
+        "1 for one that does not answer, or can't; only if watched",
+    )),
     gauge(
         "certificate.left",
         Seconds,

@@ -1,4 +1,5 @@
-//! What is measured by asking others: systemd, the journal, the disks' own reports, the packet filter, the gateway.
+//! What is measured by asking others: systemd, the journal, the disks' own reports, the packet filter, the gateway, name
+//! servers.
 //!
 //! Each is a task of its own, started again with other rules. Those that can tell by themselves (systemd, the journal)
 //! are listened to and cost nothing while nothing happens.
@@ -50,14 +51,22 @@ pub(crate) struct Wanted {
     every: BTreeMap<Probe, Duration>,
     journal: Vec<Entries>,
     gateway: bool,
+    dns: bool,
     cursor: Option<String>,
 }
 
 impl Wanted {
     /// By these rules.
     pub(crate) fn of(set: &RuleSet, schedule: &Schedule, notes: &Notes) -> Self {
-        let outside =
-            [Probe::Units, Probe::Smart, Probe::Unclean, Probe::Firewall, Probe::Gateway, Probe::Journal];
+        let outside = [
+            Probe::Units,
+            Probe::Smart,
+            Probe::Unclean,
+            Probe::Firewall,
+            Probe::Gateway,
+            Probe::NameServers,
+            Probe::Journal,
+        ];
         let every = outside.into_iter().filter_map(|p| Some((p, Duration::from_millis(schedule.every(p)?))));
         let entries = |rule: &Rule| {
             let lines = rule.lines.as_ref()?;
@@ -68,6 +77,7 @@ impl Wanted {
             every: every.collect(),
             journal: set.rules.iter().filter_map(entries).collect(),
             gateway: set.gateway,
+            dns: set.dns,
             cursor: notes.get("journal").and_then(|bytes| String::from_utf8(bytes.clone()).ok()),
         }
     }
@@ -87,6 +97,7 @@ pub(crate) async fn run(mut wanted: watch::Receiver<Wanted>, orders: Sender<Orde
                 Probe::Unclean => drop(tasks.spawn(unclean(context, orders))),
                 Probe::Firewall => drop(tasks.spawn(again(every, context, orders, Source::Firewall))),
                 Probe::Gateway if now.gateway => drop(tasks.spawn(gateway(every, context, orders))),
+                Probe::NameServers if now.dns => drop(tasks.spawn(name_servers(every, context, orders))),
                 Probe::Journal if !now.journal.is_empty() => {
                     drop(tasks.spawn(journal(context, orders, now.journal.clone(), now.cursor.clone())));
                 }
@@ -144,6 +155,18 @@ async fn gateway(every: Duration, context: Arc<Context>, orders: Sender<Order>) 
             if orders.send(Order::Readings(vec![Reading::one("gateway.loss", loss)])).is_err() {
                 return;
             }
+        }
+        sleep(every).await;
+    }
+}
+
+/// Asks each name server. Without a way to the network nothing is said: that is not theirs.
+async fn name_servers(every: Duration, context: Arc<Context>, orders: Sender<Order>) {
+    loop {
+        if let Ok(gathered) = facts::collect(Source::Dns, context.clone()).await
+            && orders.send(Order::Readings(readings::readings(&gathered))).is_err()
+        {
+            return;
         }
         sleep(every).await;
     }

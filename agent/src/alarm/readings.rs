@@ -6,6 +6,7 @@ use nearhand_rules::Reading;
 
 use crate::diagnostics::facts::Gathered;
 use crate::diagnostics::facts::load::{Activity, Memory};
+use crate::diagnostics::facts::network::DnsServer;
 use crate::diagnostics::facts::storage::{Mount, SmartDisk};
 
 #[expect(clippy::cast_precision_loss, reason = "percentages and counts need no more than 52 bits")]
@@ -52,6 +53,12 @@ pub(crate) fn readings(gathered: &Gathered) -> Vec<Reading> {
                 (array.name.clone(), number(missing.max(array.faulty)))
             });
             vec![of("raid.missing", missing.collect())]
+        }
+        Gathered::Dns(found) => {
+            // RFC 1035, 4.1.1: it can't (2), or doesn't want to (5).
+            let can_not = |server: &DnsServer| !server.code.is_some_and(|code| code != 2 && code != 5);
+            let silent = found.iter().map(|server| (server.address.clone(), truth(can_not(server))));
+            vec![of("dns.silent", silent.collect())]
         }
         Gathered::Ecc(found) => {
             let corrected = found.iter().map(|c| (c.name.clone(), number(c.corrected))).collect();

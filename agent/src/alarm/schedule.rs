@@ -46,12 +46,14 @@ pub(crate) enum Probe {
     Firewall,
     /// The gateway.
     Gateway,
+    /// Name servers.
+    NameServers,
     /// The journal.
     Journal,
 }
 
 /// Which sensors each probe tells.
-const TELLS: [(Probe, &[&str]); 20] = [
+const TELLS: [(Probe, &[&str]); 21] = [
     (Probe::Activity, &["cpu.busy", "cpu.iowait", "load.per-core"]),
     (Probe::Memory, &["memory.available", "swap.used", "oom.kills"]),
     (Probe::Pressure, &["memory.pressure"]),
@@ -71,6 +73,7 @@ const TELLS: [(Probe, &[&str]); 20] = [
     (Probe::Unclean, &["boot.unclean"]),
     (Probe::Firewall, &["protection.off"]),
     (Probe::Gateway, &["gateway.loss"]),
+    (Probe::NameServers, &["dns.silent"]),
     (Probe::Journal, &["log.lines"]),
 ];
 
@@ -79,7 +82,13 @@ impl Probe {
     pub(crate) fn is_outside(self) -> bool {
         matches!(
             self,
-            Self::Units | Self::Smart | Self::Unclean | Self::Firewall | Self::Gateway | Self::Journal
+            Self::Units
+                | Self::Smart
+                | Self::Unclean
+                | Self::Firewall
+                | Self::Gateway
+                | Self::NameServers
+                | Self::Journal
         )
     }
 }

@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use nearhand_tests::clock::FakeClock;
 use nearhand_tests::disk::fill;
 use nearhand_tests::program::until;
 use nearhand_tests::rows::Row;
@@ -13,7 +13,7 @@ use nearhand_tests::siege::sleep_until;
 use nearhand_tests::site::{LIMIT, Place};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::ward::{Ward, needed};
+use crate::ward::Ward;
 
 /// A program is stopped for a while, as a machine that sleeps or swaps: SIGSTOP, SIGCONT.
 pub(super) fn hang(lasts: Duration) -> Result<Vec<Row>> {
@@ -73,14 +73,11 @@ pub(super) fn files() -> Result<Vec<Row>> {
 
 /// The clocks of device and relay jump while they run, a day and ten years, to either side.
 pub(super) fn clock() -> Result<Vec<Row>> {
-    let library = PathBuf::from("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1");
-    needed(&library, "faketime")?;
     let room = tempfile::tempdir()?;
     let mut rows = Vec::new();
     for who in ["device", "relay"] {
-        let file = room.path().join(who);
-        fs::write(&file, "+0")?;
-        let place = shifted(&library, &file);
+        let clock = FakeClock::new(&room.path().join(who))?;
+        let place = clock.place();
         let mut ward = match who {
             "device" => Ward::new(Place::default(), place)?,
             _ => Ward::new(place, Place::default())?,
@@ -89,22 +86,9 @@ pub(super) fn clock() -> Result<Vec<Row>> {
             [("+1d", "+1 day"), ("-1d", "-1 day"), ("+3652d", "+10 years"), ("+0", "back again")]
         {
             eprintln!("the {who}'s clock: {name}");
-            fs::write(&file, jump)?;
+            clock.jump(jump)?;
             rows.extend(ward.verdict(&format!("clock of the {who} {name}"), 30.0)?);
         }
     }
     Ok(rows)
-}
-
-/// A program whose clock is read from a file. What measures time that passes is left alone.
-fn shifted(library: &Path, file: &Path) -> Place {
-    let (library, file) = (library.display(), file.display());
-    Place::behind(&[
-        "env",
-        &format!("LD_PRELOAD={library}"),
-        &format!("FAKETIME_TIMESTAMP_FILE={file}"),
-        "FAKETIME_NO_CACHE=1",
-        "FAKETIME_DONT_FAKE_MONOTONIC=1",
-        "FAKETIME_DONT_RESET=1",
-    ])
 }

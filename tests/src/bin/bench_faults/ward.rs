@@ -131,9 +131,3 @@ fn rules(files: &[PathBuf]) -> String {
         list.join(", ")
     )
 }
-
-/// Whether a file is there, with where it comes from if not.
-pub(super) fn needed(path: &Path, package: &str) -> Result<()> {
-    anyhow::ensure!(path.exists(), "{} is not there: install {package}", path.display());
-    Ok(())
-}
