@@ -30,6 +30,8 @@ use quinn::{Connection, Endpoint, RecvStream, SendStream};
 use rand_core::OsRng;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::parties::Agent;
+use crate::site::Site;
 use crate::tap;
 use crate::wire_client::{Wire, session_connection};
 
@@ -160,6 +162,16 @@ impl HostileRelay {
         Ok(Self { wire: wire.clone(), shared })
     }
 
+    /// Takes over a site's relay: ends it, has its port and its key.
+    ///
+    /// # Errors
+    /// The port is in use.
+    pub fn steal(site: &mut Site, wire: &Wire, how: How) -> Result<Self> {
+        site.relay.kill()?;
+        let key = SecretKey::load(&site.data().join("relay.key"))?;
+        Self::start(wire, site.port, &key, how)
+    }
+
     /// From now on it does this.
     pub fn becomes(&self, how: How) {
         self.shared.state().how = how;
@@ -254,6 +266,21 @@ impl HostileRelay {
     pub fn replay(&self, bind: BindGrant, packets: &[Vec<u8>]) -> Result<usize> {
         self.wire.wait(tap::replay(self.shared.addr, bind, packets))?
     }
+}
+
+/// A site with a device whose relay was stolen, and does that.
+///
+/// # Errors
+/// Anything goes wrong.
+pub fn stolen(how: How) -> Result<(Site, Agent, Wire, HostileRelay)> {
+    let (mut site, wire) = (Site::new()?, Wire::new()?);
+    let mut agent = site.device("pc-1")?;
+    agent.allow("\"diagnostics\"", true)?;
+    let relay = HostileRelay::steal(&mut site, &wire, how)?;
+    // Sooner than it would notice by itself.
+    agent.restart()?;
+    agent.wait_connected()?;
+    Ok((site, agent, wire, relay))
 }
 
 /// Answers at a relay's address with a key and a protocol of its own, until it is dropped.

@@ -49,6 +49,15 @@ impl Technician {
         self.ground.run(&self.name, &self.place, Binary::Client, &args)
     }
 
+    /// Runs a command to its end, with output for people.
+    ///
+    /// # Errors
+    /// It can't be run.
+    pub fn run_plainly(&self, words: &[&str]) -> Result<Done> {
+        let home = self.home.to_string_lossy();
+        self.ground.run(&self.name, &self.place, Binary::Client, &[&["--home", &home], words].concat())
+    }
+
     /// Connects to a device, and stays.
     ///
     /// # Errors

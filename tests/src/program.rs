@@ -65,6 +65,16 @@ impl Logs {
         self.lock().iter().filter(|(_, output)| said(output)).map(|(name, _)| name.clone()).collect()
     }
 
+    /// Lines that `pick` takes, each behind the name of its program.
+    pub fn lines(&self, pick: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut found = Vec::new();
+        for (name, output) in self.lock().iter() {
+            let lines = output.lock();
+            found.extend(lines.said.iter().filter(|line| pick(line)).map(|line| format!("{name}: {line}")));
+        }
+        found
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<(String, Arc<Output>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

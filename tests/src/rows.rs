@@ -58,11 +58,12 @@ pub fn write(out: &mut impl Write, rows: &[Row], json: bool) -> io::Result<()> {
         serde_json::to_writer(&mut *out, rows)?;
         return writeln!(out);
     }
+    let widest = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or_default().max(34);
     for row in rows {
         let sign = if row.better == Better::Lower { '≤' } else { '≥' };
         let target = row.target.map_or(String::new(), |target| format!("{sign} {target}"));
         let met = row.met.map_or("", |met| if met { "met" } else { "MISSED" });
-        writeln!(out, "{:<34} {:>10.3} {:<8} {target:<8} {met}", row.name, row.value, row.unit)?;
+        writeln!(out, "{:<widest$} {:>10.3} {:<8} {target:<8} {met}", row.name, row.value, row.unit)?;
     }
     Ok(())
 }

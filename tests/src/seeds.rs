@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use nearhand_screen::{Encoder, How, Natural, Picture, Size};
 use nearhand_shared::forward::{BindKey, Packet};
 use nearhand_shared::id::BindToken;
 
@@ -37,6 +38,55 @@ pub fn corpus(family: Family) -> io::Result<Vec<Vector>> {
         }
     }
     Ok(corpus)
+}
+
+/// Where fuzzing of a state machine begins: short runs of each operation alone, and long ones of all. Its inputs have no
+/// form that could be wrong.
+pub fn of_machine() -> Vec<Vector> {
+    let mut seeds: Vec<Vector> = (0..16_u8)
+        .map(|operation| Vector {
+            name: format!("operation-{operation}"),
+            bytes: (0..48_u8).map(|n| if n % 6 == 0 { operation } else { n.wrapping_mul(37) }).collect(),
+        })
+        .collect();
+    for (name, length, factor) in
+        [("short", 64, 7_u32), ("middle", 256, 2_654_435_761), ("long", 2048, 40_503)]
+    {
+        let byte = |n: u32| n.wrapping_mul(factor).wrapping_add(n >> 3).to_be_bytes()[1];
+        seeds.push(Vector { name: name.to_owned(), bytes: (1..=length).map(byte).collect() });
+    }
+    seeds
+}
+
+/// Where fuzzing of a screen's frames begins: real frames, exact and not, each behind two bytes of its length.
+pub fn of_screen() -> Vec<Vector> {
+    const SIZE: Size = Size { width: 64, height: 48 };
+    let scrambled = |n: u32| n.wrapping_mul(2_654_435_761);
+    let color = |name: &str, n: u32| match name {
+        "flat" => 0x00aa_3311,
+        "text" if scrambled(n) >> 30 == 0 => 0,
+        "text" => 0x00ff_ffff,
+        _ => scrambled(n) >> 8,
+    };
+    let mut seeds = Vec::new();
+    for name in ["flat", "text", "noise"] {
+        for (how, natural) in [("exact", Natural::Exact), ("lossy", Natural::Lossy { quality: 60 })] {
+            let how_to = How { budget: usize::MAX, pixels: usize::MAX, natural, refine: true, focus: None };
+            let (mut encoder, mut bytes) = (Encoder::new(SIZE), Vec::new());
+            // A whole picture, then one that moved.
+            for shift in [0, 65] {
+                let mut picture = Picture::black(SIZE);
+                let pixels: Vec<u32> = (shift..).map(|n| color(name, n)).take(SIZE.pixels()).collect();
+                picture.put(SIZE.rect(), &pixels);
+                let Some(frame) = encoder.encode(&picture, &[SIZE.rect()], how_to) else { continue };
+                let Ok(length) = u16::try_from(frame.bytes.len()) else { continue };
+                bytes.extend(length.to_le_bytes());
+                bytes.extend(frame.bytes);
+            }
+            seeds.push(Vector { name: format!("{name}-{how}"), bytes });
+        }
+    }
+    seeds
 }
 
 /// The log of all golden rows.

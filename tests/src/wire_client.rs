@@ -78,7 +78,7 @@ impl Wire {
             let connection = endpoint.connect_with(config, to, tls::SERVER_NAME)?.await?;
             anyhow::Ok((connection, endpoint))
         })??;
-        Ok(Control { wire: self.clone(), connection: connection.0, relay: to, _endpoint: connection.1 })
+        Ok(Control { wire: self.clone(), connection: connection.0, relay: to, endpoint: connection.1 })
     }
 
     /// The technician's end of a session over a path that was offered somehow.
@@ -103,12 +103,19 @@ impl Wire {
     /// # Errors
     /// The relay refuses.
     pub fn enrol(&self, string: &EnrolmentString) -> Result<DeviceWire> {
+        self.enrol_as(string, DeviceFacts { hostname: "wire".into(), os: "Linux".into() })
+    }
+
+    /// As [`Wire::enrol`], with what it says of itself.
+    ///
+    /// # Errors
+    /// The relay refuses.
+    pub fn enrol_as(&self, string: &EnrolmentString, facts: DeviceFacts) -> Result<DeviceWire> {
         let key = SecretKey::generate(&mut OsRng);
         let now = UnixMillis::from_system(std::time::SystemTime::now());
         let credential = Credential::join(string.invite.clone(), &string.secret.key(), &key.public(), now)?;
         let control = self.dial(&string.relay, &key)?;
         control.ask(&Request::Hello(Hello::Newcomer { program: Program::this() }))?;
-        let facts = DeviceFacts { hostname: "wire".into(), os: "Linux".into() };
         match control.ask(&Request::Join { credential: credential.clone(), facts: Some(facts.clone()) })? {
             Reply::Done => {
                 Ok(DeviceWire { member: Member { key, credential, relay: string.relay.clone() }, facts })
@@ -199,7 +206,7 @@ pub struct Control {
     wire: Wire,
     connection: Connection,
     relay: SocketAddr,
-    _endpoint: Endpoint,
+    endpoint: Endpoint,
 }
 
 impl Control {
@@ -214,6 +221,11 @@ impl Control {
             let _ = send.finish();
             anyhow::Ok(framed::read(&mut recv, control::FRAME_LIMIT).await?)
         })?
+    }
+
+    /// The connection, and the endpoint that has to outlive it.
+    pub(crate) fn into_parts(self) -> (Connection, Endpoint) {
+        (self.connection, self.endpoint)
     }
 
     /// Sends bytes on a stream of their own; what came back before it ended.

@@ -1,12 +1,11 @@
-//! Every decoder against hostile bytes, on stable Rust and within seconds: no panic, and no more than
-//! 1 MiB held at once, whatever the bytes claim. The fuzz targets in `fuzz/` run the same table for longer.
+//! Every decoder against hostile bytes, and every state machine under all orders of events, on stable Rust and within
+//! seconds: no panic, and no more than 1 MiB held at once by a decoder, whatever the bytes claim. The fuzz targets in `fuzz/`
+//! run the same tables for longer (`scripts/bench fuzz`).
 #![allow(clippy::unwrap_used, reason = "all of this crate is a test")]
-#![allow(unsafe_code, reason = "a global allocator is the only way to count what a decoder allocates")]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 
 use nearhand_tests::decoders::{DECODERS, Decoder, Family, run};
+use nearhand_tests::heap::{Counting, measured};
+use nearhand_tests::machines::MACHINES;
 use nearhand_tests::seeds;
 use proptest::prelude::*;
 
@@ -16,54 +15,8 @@ const HELD_AT_ONCE: usize = 1 << 20;
 /// Longest hostile input tried here, in bytes. Short: the promise is about what bytes claim, not what they are.
 const LONGEST: usize = 4096;
 
-thread_local! {
-    /// Bytes this thread holds of the heap, and the most it held since [`measured`] began. Const and without a destructor: the allocator may touch them at any time.
-    static HELD: Cell<usize> = const { Cell::new(0) };
-    static PEAK: Cell<usize> = const { Cell::new(0) };
-}
-
-/// The system's allocator, counting.
-struct Counting;
-
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-fn count(more: usize, less: usize) {
-    let held = HELD.get().saturating_add(more).saturating_sub(less);
-    HELD.set(held);
-    PEAK.set(PEAK.get().max(held));
-}
-
-// SAFETY: every call goes to the system's allocator unchanged; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size(), 0);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(0, layout.size());
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Old and new may exist together.
-        count(size, 0);
-        count(0, layout.size());
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-/// Bytes of the heap that `work` held at most at one moment, beyond what was held before.
-fn measured(work: impl FnOnce()) -> usize {
-    let before = HELD.get();
-    PEAK.set(before);
-    work();
-    PEAK.get().saturating_sub(before)
-}
 
 /// Runs all decoders on the bytes.
 fn all_survive(bytes: &[u8]) {
@@ -234,12 +187,39 @@ fn a_list_of_the_smallest_elements_takes_a_small_multiple_of_its_bytes() {
     });
 }
 
+/// The corpora that fuzzing begins with, cut, lengthened, changed and joined, each machine so often that it takes seconds.
+#[test]
+fn machines_hold_what_they_promise_from_their_seeds() {
+    for machine in MACHINES {
+        let seeds: Vec<Vec<u8>> = seeds::of_machine().into_iter().map(|seed| seed.bytes).collect();
+        let every = usize::try_from(machine.slow).unwrap();
+        let mut inputs = seeds.clone();
+        for (n, seed) in seeds.iter().enumerate() {
+            let other = &seeds[(n * 7 + 3) % seeds.len()];
+            inputs.push([seed.as_slice(), other].concat());
+            for at in (0..seed.len().min(256)).step_by(3) {
+                let mut changed = seed.clone();
+                changed[at] = changed[at].wrapping_mul(5).wrapping_add(1);
+                inputs.push(changed);
+                inputs.push(seed[at..].to_vec());
+            }
+        }
+        inputs.iter().step_by(every).for_each(|input| (machine.run)(input));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..LONGEST)) {
         all_survive(&bytes);
+    }
+
+    /// Any order of events.
+    #[test]
+    fn machines_hold_what_they_promise(bytes in prop::collection::vec(any::<u8>(), 0..1500)) {
+        MACHINES.iter().filter(|machine| machine.slow < 10).for_each(|machine| (machine.run)(&bytes));
     }
 
     /// Small numbers and letters: what gets far into a message before it fails.

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use nearhand_tests::memory::{holds, memory_holds};
 use nearhand_tests::netns::RELAY;
 use nearhand_tests::program::{Logs, Program, until};
 use nearhand_tests::remote::{Home, Remote, Trouble};
@@ -33,22 +34,6 @@ fn witness(scene: &Remote, filter: &str) -> Result<Program> {
     let mut program = scene.network.place("relay").program("tcpdump", &words, scene.site.logs())?;
     program.wait_for("listening on", LIMIT)?;
     Ok(program)
-}
-
-fn holds(file: &Path, needle: &str) -> Result<bool> {
-    let status = Command::new("grep").args(["-aqF", "--", needle]).arg(file).status()?;
-    Ok(status.success())
-}
-
-/// A core dump of a running program, searched and removed.
-fn memory_holds(pid: i32, directory: &Path, needles: &[&str]) -> Result<Vec<bool>> {
-    let prefix = directory.join("core");
-    let output = Command::new("gcore").arg("-o").arg(&prefix).arg(pid.to_string()).output()?;
-    let file = directory.join(format!("core.{pid}"));
-    ensure!(file.exists(), "{}", String::from_utf8_lossy(&output.stderr));
-    let found = needles.iter().map(|needle| holds(&file, needle)).collect();
-    std::fs::remove_file(file)?;
-    found
 }
 
 fn capture(place: &Place, file: &Path, logs: &Logs) -> Result<Program> {

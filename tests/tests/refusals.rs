@@ -112,24 +112,6 @@ fn no_answer_is_a_no() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn each_string_works_once() -> Result<()> {
-    let site = Site::new()?;
-    let string = site.enrolment("pc-1")?.reveal();
-    let mut agent = site.enrol("pc-1", &string)?;
-    agent.wait_connected()?;
-    let again = site.enrol("pc-2", &string).err().context("a used string enrolled another machine")?;
-    assert!(format!("{again:#}").contains("used already"), "{again:#}");
-    // Which leaves the first one as it was.
-    let devices = site.admin().run(&["devices"])?.ok()?.json()?;
-    assert_eq!(devices.pointer("/devices").and_then(|d| d.as_array()).map(Vec::len), Some(1));
-    assert_eq!(devices.pointer("/devices/0/online"), Some(&serde_json::Value::Bool(true)));
-    let invite = site.invite("Bob")?.reveal();
-    site.newcomer("Bob")?.run(&["join", &invite])?.ok()?;
-    site.newcomer("Mallory")?.run(&["join", &invite])?.fails_with(6)?.says("used already")?;
-    Ok(())
-}
-
 /// The check that no log holds a secret can fail: it finds one that is there.
 #[test]
 fn the_search_for_secrets_in_logs_finds_one() -> Result<()> {

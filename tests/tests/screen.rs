@@ -5,96 +5,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::message::control::Target;
-use nearhand_shared::message::screen::{
-    FromScreen, FromViewer, Input, KeyMode, PhysicalKey, Quality, ScreenPoint,
-};
-use nearhand_shared::message::session::{self, AgentHello, Answer, FromTechnician, Open, TechnicianProof};
-use nearhand_tests::parties::Agent;
+use nearhand_shared::message::screen::{FromScreen, Input, KeyMode, PhysicalKey, ScreenPoint};
+use nearhand_shared::message::session::{self, Answer, FromTechnician, Open};
+use nearhand_tests::desk::{Desk, HEIGHT, WIDTH, eve, first_frame, next_frame};
 use nearhand_tests::program::{Logs, Program, until};
-use nearhand_tests::site::{LIMIT, Place, Site};
+use nearhand_tests::site::{LIMIT, Site};
 use nearhand_tests::stage::{Display, Marker, window};
-use nearhand_tests::wire_client::{Member, SessionWire, TalkWire, Wire};
-
-const WIDTH: u16 = 1024;
-const HEIGHT: u16 = 600;
-
-/// A device with a display, whose owner allows this much unasked.
-struct Desk {
-    site: Site,
-    agent: Agent,
-    display: Display,
-    _manager: Program,
-    _logs: Logs,
-}
-
-impl Desk {
-    fn new(capabilities: &str) -> Result<Self> {
-        let logs = Logs::default();
-        let display = Display::virtual_frame_buffer(WIDTH, HEIGHT, &logs)?;
-        let manager = display.window_manager()?;
-        let site = Site::new()?;
-        let agent = site.device_at("desk", Place::behind(&["env", &format!("DISPLAY={}", display.name)]))?;
-        agent.allow(capabilities, true)?;
-        Ok(Self { site, agent, display, _manager: manager, _logs: logs })
-    }
-
-    /// A terminal that shows something and then stays as it is.
-    fn terminal(&self) -> Result<Program> {
-        let shown = "seq 1 200; printf '\\033[31mdone\\033[0m'; exec sleep 600";
-        let terminal = self.display.start(&["xterm", "-T", "terminal", "-e", "sh", "-c", shown])?;
-        window(&self.display, "terminal")?;
-        Ok(terminal)
-    }
-
-    fn session(&self, wire: &Wire, member: &Member, wanted: &[Capability]) -> Result<SessionWire> {
-        let devices = self.site.admin().run(&["devices"])?.ok()?.json()?;
-        let id = devices.pointer("/devices/0/id").and_then(|id| id.as_str()).context("no device")?;
-        let id = id.parse().map_err(|_| anyhow::anyhow!("{id} is no id"))?;
-        let mut session = member.connect(wire)?.open(member, Target::Device(id))?;
-        let ready = session.hello(TechnicianProof::Managed)?;
-        ensure!(matches!(ready, AgentHello::Ready(_)), "{ready:?}");
-        let granted = session.ask(wanted.iter().copied().collect())?;
-        ensure!(format!("{granted:?}").contains("Granted"), "{granted:?}");
-        Ok(session)
-    }
-}
-
-/// Someone who speaks for herself.
-fn eve(site: &Site) -> Result<(Wire, Member)> {
-    let wire = Wire::new()?;
-    let eve = wire.join(&site.invite("Eve")?)?;
-    Ok((wire, eve))
-}
-
-/// Opens the screen, and waits for the first whole frame; how many bytes it had.
-fn first_frame(session: &SessionWire) -> Result<(TalkWire, usize)> {
-    let mut screen = session.talk(&Open::Screen)?;
-    screen.say(&FromViewer::Start { monitor: None, quality: Quality::Auto })?;
-    let bytes = next_frame(&mut screen)?;
-    Ok((screen, bytes))
-}
-
-fn next_frame(screen: &mut TalkWire) -> Result<usize> {
-    let mut bytes = 0;
-    loop {
-        match screen.hears::<FromScreen>()? {
-            FromScreen::Frame { part, last, frame } => {
-                bytes += part.len();
-                if last.is_some() {
-                    screen.say(&FromViewer::Painted { frame, decode: 1, paint: 1 })?;
-                    return Ok(bytes);
-                }
-            }
-            FromScreen::Gone(why) => anyhow::bail!("gone: {why}"),
-            FromScreen::Monitors(_)
-            | FromScreen::Cursor(_)
-            | FromScreen::CursorAt(_)
-            | FromScreen::Clock(_)
-            | FromScreen::Witness(_) => {}
-        }
-    }
-}
 
 /// Pixels of a PNG file `0x00RRGGBB`, with its width.
 fn picture(file: &Path) -> Result<(u32, Vec<u32>)> {

@@ -49,6 +49,9 @@ pub use stream::{Receiver, Sender, StreamError};
 const QUEUE: usize = 64;
 /// The agent is given so long to take a message before the connection counts as lost.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the agent's last word is waited for once the end was said: a recording's signature is made first. A device that
+/// is in the wrong hands says nothing, and must not keep this program.
+const FAREWELL: Duration = Duration::from_secs(15);
 /// Interruptions shorter than this are not worth a word.
 const A_MOMENT: Duration = Duration::from_secs(1);
 /// Pause between two attempts at a new path.
@@ -300,24 +303,26 @@ impl Keeper {
         tasks.spawn(carry_chat(self.chat.clone(), path.connection.clone(), self.updates.clone()));
         tasks.spawn(watch_path(path.control.watch(), self.updates.clone()));
         let mut pushes = self.relay.pushes();
-        let mut ending = false;
+        let mut ending: Option<tokio::time::Instant> = None;
         loop {
             tokio::select! {
                 said = from_agent.recv() => match said {
                     Some(FromAgent::Ended(ended)) => {
-                        return Some(if ending { SessionEnd::Here } else { SessionEnd::ByAgent(ended) });
+                        return Some(if ending.is_some() { SessionEnd::Here } else { SessionEnd::ByAgent(ended) });
                     }
                     Some(said) => self.said(said).await,
-                    None if ending => return Some(SessionEnd::Here),
+                    None if ending.is_some() => return Some(SessionEnd::Here),
                     None => return self.why_gone(&path.connection).await,
                 },
                 request = inbox.recv() => {
                     // The handle is gone: the command was broken off, so the session ends.
                     let request = request.unwrap_or(FromTechnician::End);
-                    ending |= matches!(request, FromTechnician::End);
+                    if matches!(request, FromTechnician::End) {
+                        ending.get_or_insert_with(|| tokio::time::Instant::now() + FAREWELL);
+                    }
                     match timeout(WRITE_TIMEOUT, framed::write(&mut send, &request, FRAME_LIMIT)).await {
                         Ok(Ok(())) => {}
-                        _ if ending => return Some(SessionEnd::Here),
+                        _ if ending.is_some() => return Some(SessionEnd::Here),
                         _ => return None,
                     }
                 }
@@ -330,8 +335,11 @@ impl Keeper {
                 }
                 // The relay cuts the path in the same moment, so the agent's own word can't arrive.
                 () = self.relay.revoked() => return Some(SessionEnd::ByAgent(Ended::Revoked)),
+                () = tokio::time::sleep_until(ending.unwrap_or_else(tokio::time::Instant::now)), if ending.is_some() => {
+                    return Some(SessionEnd::Here);
+                }
                 _ = path.connection.closed() => {
-                    if ending {
+                    if ending.is_some() {
                         return Some(SessionEnd::Here);
                     }
                     // What was said before it closed still counts: the reader ends after the last of it.

@@ -33,18 +33,33 @@ struct Lane {
 }
 
 /// What an agent watches.
-pub(super) struct Watched(Vec<Lane>);
+pub struct Watched(Vec<Lane>);
 
 impl Watched {
+    /// Turns the file of that number (beyond the last the first again): an alarm begins, or is over.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn turn(&mut self, number: usize) -> Result<()> {
+        let place = number % self.0.len();
+        let lane = self.0.get_mut(place).context("no such file")?;
+        set_age(&lane.file, if lane.turns % 2 == 1 { Duration::ZERO } else { OLD })?;
+        lane.turns += 1;
+        Ok(())
+    }
+
     /// How many events each instance must have.
-    pub(super) fn turns(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn turns(&self) -> BTreeMap<String, u64> {
         let turned = self.0.iter().filter(|lane| lane.turns > 0);
         turned.map(|lane| (lane.file.display().to_string(), lane.turns)).collect()
     }
 }
 
-/// Enrols an agent that watches files of its own.
-pub(super) fn enrol(site: &Site, n: u64) -> Result<(Agent, Watched)> {
+/// Enrols an agent that watches files of its own, 60 of them.
+///
+/// # Errors
+/// Anything goes wrong.
+pub fn enrol(site: &Site, n: u64) -> Result<(Agent, Watched)> {
     let place = site.directory(&format!("watched/{n}"))?;
     let lane = |k: usize| -> Result<Lane> {
         let file = place.join(format!("b{k:02}"));

@@ -23,7 +23,7 @@ use nearhand_shared::platform::write_private;
 use rand_core::{OsRng, RngCore};
 
 pub use chance::{Chance, sleep_until};
-use lanes::Watched;
+pub use lanes::{Watched, enrol};
 pub use receiver::Receiver;
 use verdict::{Expected, Faults};
 
@@ -94,7 +94,7 @@ pub fn run(plan: &Plan) -> Result<Toll> {
     let mut site = Site::new()?;
     let receiver = Receiver::start(&plan.receiver, &site)?;
     tell_relay(&mut site, receiver.port())?;
-    let agents = (0..plan.agents).map(|n| lanes::enrol(&site, n)).collect::<Result<Vec<_>>>()?;
+    let agents = (0..plan.agents).map(|n| enrol(&site, n)).collect::<Result<Vec<_>>>()?;
     let wire = Wire::new()?;
     let devices = (0..plan.streams)
         .map(|n| wire.enrol(&site.enrolment(&format!("light {n}"))?))

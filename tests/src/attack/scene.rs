@@ -1,0 +1,83 @@
+//! What most attacks begin with: a site, a technician who speaks for herself.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use nearhand_shared::id::{DeviceId, SessionId};
+use nearhand_shared::identity::SecretKey;
+use nearhand_shared::invitation::RelayAddress;
+use nearhand_shared::message::control::{Refusal, Reply, Target};
+use nearhand_shared::message::session::{AgentHello, TechnicianProof};
+use nearhand_shared::support_code::Routing;
+use serde_json::Value;
+
+use crate::parties::{Agent, Client, Technician};
+use crate::site::Site;
+use crate::wire_client::{Member, SessionWire, Wire};
+
+/// The address of a site's relay, with its key.
+pub(super) fn address(site: &Site) -> Result<RelayAddress> {
+    let key = SecretKey::load(&site.data().join("relay.key"))?.public();
+    Ok(RelayAddress { host: "127.0.0.1".to_owned(), port: site.port, key })
+}
+
+pub(super) fn refused(reply: &Reply) -> Option<&Refusal> {
+    match reply {
+        Reply::Refused(refusal) => Some(refusal),
+        _ => None,
+    }
+}
+
+pub(super) fn device_id(site: &Site, label: &str) -> Result<DeviceId> {
+    let devices = site.admin().run(&["devices"])?.ok()?.json()?;
+    let list = devices.get("devices").and_then(|list| list.as_array()).context("no list")?;
+    let entry = list.iter().find(|d| d.get("label").and_then(|l| l.as_str()) == Some(label));
+    let id = entry.and_then(|d| d.get("id")).and_then(|id| id.as_str()).context("no such device")?;
+    id.parse().map_err(|_| anyhow::anyhow!("{id} is no id"))
+}
+
+/// The session that an event is of.
+pub(super) fn session_id(event: &Value) -> Result<SessionId> {
+    let id = event.get("session").and_then(|id| id.as_str()).context("no id")?;
+    id.parse().map_err(|_| anyhow::anyhow!("{id} is no id"))
+}
+
+/// A site with a device, and a technician who speaks for herself.
+pub(super) fn with_eve(policy: bool) -> Result<(Site, Agent, Wire, Member)> {
+    let (site, wire) = (Site::new()?, Wire::new()?);
+    let agent = site.device("pc-1")?;
+    if policy {
+        agent.allow("\"diagnostics\"", true)?;
+    }
+    let eve = wire.join(&site.invite("Eve")?)?;
+    Ok((site, agent, wire, eve))
+}
+
+/// A managed session of hers.
+pub(super) fn session(site: &Site, wire: &Wire, eve: &Member) -> Result<SessionWire> {
+    let control = eve.connect(wire)?;
+    let mut session = control.open(eve, Target::Device(device_id(site, "pc-1")?))?;
+    let ready = session.hello(TechnicianProof::Managed)?;
+    ensure!(matches!(ready, AgentHello::Ready(_)), "{ready:?}");
+    Ok(session)
+}
+
+/// A session with a device that its owner's policy lets begin unasked.
+pub(super) fn managed(technician: &Technician, agent: &Agent, label: &str) -> Result<Client> {
+    agent.allow("\"diagnostics\"", true)?;
+    let mut client = technician.connect(label, &["--ask", "diagnostics"])?;
+    client.event("connected")?;
+    client.event("granted")?;
+    Ok(client)
+}
+
+pub(super) fn routing(number: u16) -> Result<Routing> {
+    Routing::new(number).context("too many digits")
+}
+
+/// Whether this runs as root and can become somebody else.
+pub(super) fn can_be_nobody() -> bool {
+    let tried =
+        Command::new("setpriv").args(["--reuid=65534", "--regid=65534", "--clear-groups", "true"]).output();
+    tried.is_ok_and(|output| output.status.success())
+}

@@ -1,0 +1,29 @@
+//! A soak: everything at once, and whether memory, open files or threads grow, anybody panics, or logs an error.
+//!
+//!     bench_soak [--short] [--json] [--minutes N]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's output")]
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use nearhand_tests::rows;
+use nearhand_tests::soak::{self, Plan};
+
+/// Real agents.
+const AGENTS: u64 = 30;
+
+fn main() -> Result<()> {
+    let options: Vec<String> = std::env::args().skip(1).collect();
+    let has = |name: &str| options.iter().any(|option| option == name);
+    let minutes = match options.iter().position(|option| option == "--minutes") {
+        Some(at) => options.get(at + 1).context("--minutes needs a number")?.parse()?,
+        None if has("--short") => 3,
+        None => 60,
+    };
+    eprintln!("{AGENTS} agents, 5 sessions, {minutes} minutes");
+    let receiver = std::env::current_exe()?.with_file_name("webhook_receiver");
+    let plan = Plan { lasts: Duration::from_secs(minutes * 60), agents: AGENTS, receiver };
+    let rows = soak::run(&plan)?;
+    rows::write(&mut std::io::stdout().lock(), &rows, has("--json"))?;
+    Ok(())
+}

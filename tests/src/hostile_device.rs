@@ -1,0 +1,198 @@
+//! A device of the organisation in the wrong hands: it has a key and a credential, speaks to the real relay and to real
+//! clients, and sends them what it likes where a report or a picture belongs.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context, Result};
+use nearhand_shared::audit::Head;
+use nearhand_shared::grant::{Capabilities, Capability, DecidedBy, GrantRecord};
+use nearhand_shared::id::TechnicianId;
+use nearhand_shared::identity::SecretKey;
+use nearhand_shared::message::Program;
+use nearhand_shared::message::control::{DeviceFacts, FRAME_LIMIT as CONTROL_LIMIT, Offer, Push, PushReply};
+use nearhand_shared::message::screen::{FrameEnd, FromScreen};
+use nearhand_shared::message::session::{
+    ALPN, AgentHello, Answer, Chat, Decision, DiagnosticsEvent, Ended, FRAME_LIMIT, FromAgent,
+    FromTechnician, Granted, HELLO_LIMIT, Open, REPORT_PART, Ready,
+};
+use nearhand_shared::transport::bound_socket::BoundSocket;
+use nearhand_shared::transport::framed;
+use nearhand_shared::transport::tls::{self, Purpose};
+use quinn::{Connection, Endpoint, RecvStream, SendStream};
+
+use crate::crowd::now;
+use crate::wire_client::{DeviceWire, Wire};
+
+/// For how long it says that things are granted, in seconds.
+const GRANTED: u32 = 600;
+
+/// What it sends.
+#[derive(Clone, Debug)]
+pub enum Sends {
+    /// This as a report.
+    Report(Vec<u8>),
+    /// A report that never ends, and no word to the session's end.
+    Endless,
+    /// This as the one exact frame of its screen.
+    Frame(Vec<u8>),
+}
+
+/// The device.
+pub struct HostileDevice {
+    sent: Arc<AtomicU64>,
+    _control: Connection,
+}
+
+struct Acts {
+    key: SecretKey,
+    relay: SocketAddr,
+    facts: DeviceFacts,
+    sends: Sends,
+    sent: Arc<AtomicU64>,
+}
+
+impl HostileDevice {
+    /// Connects to its relay and waits for technicians.
+    ///
+    /// # Errors
+    /// The relay refuses.
+    pub fn start(wire: &Wire, device: &DeviceWire, facts: DeviceFacts, sends: Sends) -> Result<Self> {
+        let control = device.connect(wire)?;
+        let (address, key, _) = device.hello();
+        let relay = format!("{}:{}", address.host, address.port).parse()?;
+        let sent = Arc::new(AtomicU64::new(0));
+        let acts = Arc::new(Acts { key, relay, facts, sends, sent: sent.clone() });
+        let (connection, endpoint) = control.into_parts();
+        let pushes = connection.clone();
+        wire.spawn(async move {
+            // Ends with the connection; the endpoint has to live as long.
+            let _endpoint = endpoint;
+            while let Ok((send, recv)) = pushes.accept_bi().await {
+                tokio::spawn(take_push(acts.clone(), send, recv));
+            }
+        });
+        Ok(Self { sent, _control: connection })
+    }
+
+    /// How many bytes of reports it has got rid of.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+}
+
+async fn take_push(acts: Arc<Acts>, mut send: SendStream, mut recv: RecvStream) -> Result<()> {
+    let push: Push = framed::read(&mut recv, CONTROL_LIMIT).await?;
+    if let Push::Offer(offer) = push {
+        tokio::spawn(session(acts, offer));
+    }
+    framed::write(&mut send, &PushReply::Done, CONTROL_LIMIT).await?;
+    let _ = send.finish();
+    Ok(())
+}
+
+async fn session(acts: Arc<Acts>, offer: Offer) -> Result<()> {
+    let (socket, _control) = BoundSocket::open(acts.relay, offer.bind.clone())?;
+    let config = tls::server(&acts.key, ALPN, Purpose::Session)?;
+    let runtime = Arc::new(quinn::TokioRuntime);
+    let endpoint = Endpoint::new_with_abstract_socket(tls::endpoint(), Some(config), socket, runtime)?;
+    let connection = endpoint.accept().await.context("nobody came")?.await?;
+    let (mut send, mut recv) = connection.accept_bi().await?;
+    let Open::Control(hello) = framed::read(&mut recv, HELLO_LIMIT).await? else { return Ok(()) };
+    let key = hello.credential.links.first().context("no key")?.peek()?.key;
+    let offers = [Capability::Diagnostics, Capability::View].into_iter().collect();
+    let ready = Ready {
+        program: Program::this(),
+        confirmation: None,
+        facts: acts.facts.clone(),
+        offers,
+        granted: Vec::new(),
+        audit: acts.key.sign(&Head::EMPTY)?,
+        key: acts.key.public(),
+    };
+    framed::write(&mut send, &AgentHello::Ready(Box::new(ready)), HELLO_LIMIT).await?;
+    let grants = answer(&acts, &offer, key.technician_id(), send, recv);
+    let streams = async {
+        while let Ok((send, recv)) = connection.accept_bi().await {
+            tokio::spawn(stream(acts.clone(), send, recv));
+        }
+        anyhow::Ok(())
+    };
+    tokio::try_join!(grants, streams).map(|_| ())
+}
+
+/// Grants whatever is asked for.
+async fn answer(
+    acts: &Acts,
+    offer: &Offer,
+    technician: TechnicianId,
+    mut send: SendStream,
+    mut recv: RecvStream,
+) -> Result<()> {
+    let granted = |capabilities: Capabilities| -> Vec<Granted> {
+        capabilities.iter().map(|capability| Granted { capability, seconds_left: GRANTED }).collect()
+    };
+    while let Ok(said) = framed::read::<FromTechnician>(&mut recv, FRAME_LIMIT).await {
+        let (request, capabilities) = match said {
+            FromTechnician::Ask { request, capabilities, .. } => (request, capabilities),
+            // One of them is silent here too.
+            FromTechnician::End if !matches!(acts.sends, Sends::Endless) => {
+                framed::write(&mut send, &FromAgent::Ended(Ended::ByTechnician), FRAME_LIMIT).await?;
+                continue;
+            }
+            _ => continue,
+        };
+        let record = acts.key.sign(&GrantRecord {
+            device: acts.key.public().device_id(),
+            session: offer.session,
+            technician,
+            capabilities,
+            seconds: GRANTED,
+            at: now(),
+            by: DecidedBy::Policy,
+        })?;
+        let decision = Decision::Granted { record, granted: granted(capabilities) };
+        framed::write(&mut send, &FromAgent::Decision { request, decision }, FRAME_LIMIT).await?;
+    }
+    Ok(())
+}
+
+async fn stream(acts: Arc<Acts>, mut send: SendStream, mut recv: RecvStream) -> Result<()> {
+    let open: Open = framed::read(&mut recv, HELLO_LIMIT).await?;
+    framed::write(&mut send, &Answer::Accepted, HELLO_LIMIT).await?;
+    match (open, &acts.sends) {
+        (Open::Diagnostics { .. }, Sends::Report(bytes)) => {
+            let mut parts = bytes.chunks(REPORT_PART).peekable();
+            while let Some(part) = parts.next() {
+                report(&acts, &mut send, part, parts.peek().is_none()).await?;
+            }
+        }
+        (Open::Diagnostics { .. }, Sends::Endless) => loop {
+            report(&acts, &mut send, &[b' '; REPORT_PART], false).await?;
+        },
+        (Open::Screen, Sends::Frame(bytes)) => frame(&mut send, bytes).await?,
+        (Open::Chat, _) => while framed::read::<Chat>(&mut recv, FRAME_LIMIT).await.is_ok() {},
+        _ => {}
+    }
+    // Until the other end has had enough.
+    let _ = recv.read_to_end(FRAME_LIMIT).await;
+    Ok(())
+}
+
+async fn report(acts: &Acts, send: &mut SendStream, part: &[u8], last: bool) -> Result<()> {
+    let event = DiagnosticsEvent::Report { part: part.to_vec(), last };
+    framed::write(send, &event, FRAME_LIMIT).await?;
+    acts.sent.fetch_add(u64::try_from(part.len())?, Ordering::Relaxed);
+    Ok(())
+}
+
+async fn frame(send: &mut SendStream, bytes: &[u8]) -> Result<()> {
+    let end = FrameEnd { exact: true, ..FrameEnd::default() };
+    let mut parts = bytes.chunks(REPORT_PART).peekable();
+    while let Some(part) = parts.next() {
+        let last = parts.peek().is_none().then_some(end);
+        framed::write(send, &FromScreen::Frame { frame: 1, part: part.to_vec(), last }, FRAME_LIMIT).await?;
+    }
+    Ok(())
+}

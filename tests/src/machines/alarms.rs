@@ -1,0 +1,102 @@
+//! An alarm at the relay, from whatever is in the log: what receivers hear begins, goes on and ends, once each.
+
+use nearhand_relay::alarm::{Alarm, Kind, LogEntry, Noted};
+use nearhand_shared::alarm::{Event, Severity, Transition};
+use nearhand_shared::id::{DeviceId, Fingerprint, StreamId};
+use nearhand_shared::message::alarms::{Act, Actor, Happening};
+use nearhand_shared::time::UnixMillis;
+
+use super::Draw;
+
+const DEVICE: DeviceId = DeviceId::from_bytes([1; 16]);
+
+fn event(draw: &mut Draw<'_>) -> Happening {
+    const TRANSITIONS: [Transition; 9] = [
+        Transition::Raised,
+        Transition::Worsened,
+        Transition::Eased,
+        Transition::Cleared,
+        Transition::Expired,
+        Transition::SensorLost,
+        Transition::SensorBack,
+        Transition::FlappingBegan,
+        Transition::FlappingEnded,
+    ];
+    const SEVERITIES: [Severity; 3] = [Severity::Info, Severity::Warning, Severity::Critical];
+    Happening::Event(Event {
+        rule: "disk-space".to_owned(),
+        rule_version: 1,
+        instance: "/".to_owned(),
+        transition: TRANSITIONS[draw.below(TRANSITIONS.len())],
+        severity: SEVERITIES[draw.below(SEVERITIES.len())],
+        value: None,
+        summary: "full".to_owned(),
+        observed_at: UnixMillis(u64::from(draw.number())),
+        clock_ahead_ms: None,
+        runbook: None,
+        article: None,
+    })
+}
+
+fn happening(draw: &mut Draw<'_>) -> Happening {
+    let act = |act| Happening::Act { by: Actor { id: None, name: "Ada".to_owned() }, act };
+    match draw.byte() % 14 {
+        0..=4 => event(draw),
+        5 => act(Act::Acknowledge { comment: "on it".to_owned() }),
+        6 => act(Act::Unacknowledge),
+        7 => act(Act::Snooze { until: UnixMillis(u64::from(draw.number()) * 1000) }),
+        8 => Happening::Suppressed { by: Fingerprint::of(DEVICE, "offline", "") },
+        9 => Happening::Released,
+        10 => Happening::SnoozeEnded,
+        11 => Happening::WindowEnded { window: u64::from(draw.byte() % 3) },
+        12 => Happening::DeviceSilent,
+        _ => Happening::DeviceBack,
+    }
+}
+
+pub(super) fn run(input: &[u8]) {
+    let mut draw = Draw::new(input);
+    let mut log: Vec<LogEntry> = Vec::new();
+    let mut alarm: Option<Alarm> = None;
+    // What a receiver believes.
+    let mut believed = false;
+    while draw.operation(1).is_some() {
+        let number = u64::try_from(log.len()).unwrap_or(0) + 1;
+        let what = happening(&mut draw);
+        let held = Some(u64::from(draw.byte())).filter(|window| *window < 3);
+        let entry = LogEntry {
+            number,
+            stream: StreamId::from_bytes([9; 16]),
+            seq: number,
+            device: DEVICE,
+            alarm: Some(Fingerprint::of(DEVICE, "disk-space", "/")),
+            at: UnixMillis(number * 1000),
+            what: Noted { what, held, suppressed: None },
+        };
+        let step = Alarm::step(alarm.as_ref(), &entry);
+        if let Some((kind, before)) = step.notice {
+            assert_eq!(before.is_some(), believed, "{kind:?}: what was told before is not what was told");
+            match kind {
+                Kind::Raised => assert!(!believed, "raised twice"),
+                Kind::Resolved => assert!(believed, "over before it began"),
+                _ => {}
+            }
+        }
+        let told = step.alarm.as_ref().is_some_and(|alarm| alarm.told.is_some());
+        if told != believed {
+            let kind = step.notice.map(|(kind, _)| kind);
+            assert!(kind.is_some(), "receivers believe something else, and nobody told them");
+        }
+        believed = told;
+        // Taken again, it changes nothing.
+        if let Some(after) = &step.alarm {
+            let again = Alarm::step(Some(after), &entry);
+            assert!(again.notice.is_none() && again.alarm.as_ref() == Some(after), "one entry counted twice");
+        }
+        alarm = step.alarm;
+        log.push(entry);
+    }
+    // Made again from its log alone, it is the same.
+    let again = log.iter().fold(None, |alarm: Option<Alarm>, entry| Alarm::step(alarm.as_ref(), entry).alarm);
+    assert_eq!(again, alarm);
+}
