@@ -3,6 +3,8 @@
 pub mod build;
 pub mod crowd;
 pub mod decoders;
+pub mod desk;
+pub mod desktop_services;
 pub mod disk;
 mod false_device;
 pub mod golden;
