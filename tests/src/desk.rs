@@ -148,7 +148,11 @@ pub fn bring(display: &Display, reader: &Reader, id: &str) -> Result<()> {
     for step in 0..STEPS {
         if reader.look(id)?.is_some() {
             display.run(&["xdotool", "mousemove", "0", "0"])?;
-            return Ok(());
+            // What was turned last may be told only now.
+            std::thread::park_timeout(std::time::Duration::from_millis(300));
+            if reader.look(id)?.is_some() {
+                return Ok(());
+            }
         }
         match step {
             0 => turn("4", "60")?,
