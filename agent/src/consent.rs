@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nearhand_shared::grant::{Capabilities, Capability, MAX_DURATION};
 use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::Choice;
+use nearhand_shared::message::local::{Choice, Said};
 use nearhand_shared::message::session::{Granted, Refusal};
 
 /// How long a person has to answer.
@@ -91,6 +91,20 @@ pub(crate) enum DecideError {
     /// The window isn't in the newest list.
     #[error("that window is no longer in the list; look at the list again")]
     NoSuchWindow,
+}
+
+impl DecideError {
+    /// As the person is told.
+    pub(crate) const fn said(self) -> Said {
+        match self {
+            Self::NotOpen => Said::RequestOver,
+            Self::TooSoon { seconds } => Said::ReadFirst { seconds },
+            Self::HandsOff { seconds } => Said::HandsOff { seconds },
+            Self::Nothing => Said::NothingChosen,
+            Self::WhichWindow => Said::WhichWindow,
+            Self::NoSuchWindow => Said::WindowUnlisted,
+        }
+    }
 }
 
 /// What time has brought.

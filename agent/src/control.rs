@@ -9,6 +9,7 @@ use std::time::Duration;
 use nearhand_shared::identity::SecretKey;
 use nearhand_shared::message::Program;
 use nearhand_shared::message::control::{Hello, Offer, Outcome, Push, PushReply, Reply, Request};
+use nearhand_shared::message::local::Said;
 use nearhand_shared::message::session::Ended;
 use nearhand_shared::text::chain;
 use nearhand_shared::transport::control::{RelayConnection, RelayError, backoff, random_part};
@@ -69,7 +70,7 @@ async fn connect(hub: &Arc<Hub>) -> Result<RelayConnection, RelayError> {
         // The code that the customer reads out right now must lead here again.
         match connection.ask(&Request::AllotRouting { wanted: Some(routing) }).await {
             Ok(Reply::Routing(same)) if same == routing => {}
-            _ => hub.cancel_code("the relay was restarted and could not keep it; make a new one"),
+            _ => hub.cancel_code(Said::CodeLost),
         }
     }
     hub.send_wish(&connection).await;
@@ -125,7 +126,7 @@ fn take(hub: &Arc<Hub>, push: Push) -> PushReply {
                 Outcome::Revoked => Ended::Revoked,
                 _ => Ended::ByRelay,
             };
-            hub.end_session(session, ended, "the relay closed the path");
+            hub.end_session(session, ended, None);
         }
         Push::Goodbye { .. } => {}
         Push::Help(place) => hub.help_moved(place),

@@ -183,6 +183,7 @@ pub const DECODERS: &[Decoder] = &[
     wire::<local::Mark>(Local, "local-mark"),
     wire::<local::Act>(Local, "local-act"),
     wire::<local::Help>(Local, "local-help"),
+    wire::<local::Said>(Local, "local-said"),
     entry(Strings, "string-claim", entries::invitation::<ClaimString>),
     entry(Strings, "string-invite", entries::invitation::<InviteString>),
     entry(Strings, "string-enrol", entries::invitation::<EnrolmentString>),

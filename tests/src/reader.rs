@@ -70,6 +70,8 @@ pub struct Thing {
     pub id: String,
     /// What it is called.
     pub name: String,
+    /// What is said of it beside its name.
+    pub description: String,
     /// What kind of thing it is: AT-SPI's number.
     pub role: u32,
     /// Its states, a bit each.
@@ -127,9 +129,10 @@ impl Reader {
         let states: Vec<u32> = seen.call("GetState", &())?;
         let word = |at: usize| u64::from(states.get(at).copied().unwrap_or(0));
         let (id, name) = (seen.get_property("AccessibleId").unwrap_or_default(), seen.get_property("Name")?);
+        let description = seen.get_property("Description").unwrap_or_default();
         let (role, states) = (seen.call("GetRole", &())?, word(0) | word(1) << 32);
         drop(seen);
-        Ok(Thing { program, path, id, name, role, states, depth })
+        Ok(Thing { program, path, id, name, description, role, states, depth })
     }
 
     /// All that is shown by all programs.

@@ -379,6 +379,18 @@ pub fn window(display: &Display, name: &str) -> Result<String> {
     }
 }
 
+/// Waits until no window of that name is to be seen.
+///
+/// # Errors
+/// One stays.
+pub fn hidden(display: &Display, name: &str) -> Result<()> {
+    until(START, &format!("the window {name} is hidden"), || {
+        let mut search = display.start(&["xdotool", "search", "--onlyvisible", "--name", name])?;
+        Ok(search.exit(START)? != 0)
+    })
+    .map(|_| ())
+}
+
 /// Counts how often a display is painted: changes within a few milliseconds are one.
 pub struct PaintCounter {
     paints: std::sync::Arc<std::sync::atomic::AtomicU64>,

@@ -4,93 +4,28 @@
 //! Presses that must be real come through a VNC server's own devices; imitated ones come from XTEST, as the agent's
 //! remote control does.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_tests::parties::{Agent, Client};
-use nearhand_tests::program::{Logs, Program, kill, until};
-use nearhand_tests::reader::{Reader, Session, Thing};
-use nearhand_tests::site::{LIMIT, Place, Site};
+use nearhand_tests::build::{self, Binary};
+use nearhand_tests::program::{Logs, kill, until};
+use nearhand_tests::reader::{Session, Thing};
+use nearhand_tests::seat::{Seat, gone};
+use nearhand_tests::site::{LIMIT, Site};
 use nearhand_tests::stage::Display;
-use nearhand_tests::vnc::{Hand, free_port, xvnc};
+use nearhand_tests::vnc::Hand;
 use serde_json::Value;
 
 /// X11/keysymdef.h
 const SPACE: u32 = 0x20;
 const TAB: u32 = 0xff09;
 
-/// A person at a device, with the window open.
-struct Desk {
-    window: Program,
-    agent: Agent,
-    site: Site,
-    reader: Reader,
-    place: Place,
-    _session: Session,
-    _manager: Program,
-    display: Display,
-    port: u16,
-}
-
-impl Desk {
-    fn new() -> Result<Self> {
-        let logs = Logs::default();
-        let port = free_port()?;
-        let display = xvnc(1024, 768, &Place::default(), port, &logs)?;
-        let manager = display.window_manager()?;
-        let session = Session::new(&display)?;
-        let place = session.place(&display);
-        let reader = session.reader()?;
-        let site = Site::new()?;
-        let agent = site.device_at("desk", place.clone())?;
-        let window = agent.window(&place, &["--lang", "en"])?;
-        reader.wait("tab-code", Thing::enabled)?;
-        Ok(Self { window, agent, site, reader, place, _session: session, _manager: manager, display, port })
-    }
-
-    /// A new support code, as it is read out.
-    fn code(&self) -> Result<String> {
-        self.reader.press("tab-code")?;
-        self.reader.press("code-new")?;
-        Ok(self.reader.wait("code", |code| code.name.chars().any(|c| c.is_ascii_digit()))?.name)
-    }
-
-    /// A technician with that code, who asks for that.
-    fn technician(&self, more: &[&str]) -> Result<Client> {
-        let code = self.code()?;
-        let mut client = self.site.admin().connect(&code, more)?;
-        client.event("connected")?;
-        Ok(client)
-    }
-
-    /// Allow, as soon as it counts.
-    fn allow(&self) -> Result<()> {
-        self.reader.wait("allow", |_| true)?;
-        gone(&self.reader, "consent-hint")?;
-        self.reader.press("allow")
-    }
-
-    fn types(&self, id: &str, text: &str) -> Result<()> {
-        self.reader.focus(id)?;
-        self.reader.wait(id, Thing::focused)?;
-        self.display.run(&["xdotool", "type", text])?;
-        Ok(())
-    }
-
-    fn clicks(&self, hand: &mut Hand, id: &str) -> Result<()> {
-        let (x, y) = self.reader.place(id)?;
-        hand.click(u16::try_from(x)?, u16::try_from(y)?)
-    }
-}
-
-fn gone(reader: &Reader, id: &str) -> Result<()> {
-    until(LIMIT, &format!("{id} is gone"), || Ok(reader.look(id)?.is_none())).map(|_| ())
-}
-
 #[test]
 fn a_person_gets_help_from_code_to_thanks() -> Result<()> {
-    let desk = Desk::new()?;
+    let desk = Seat::new()?;
     let reader = &desk.reader;
     let mut client = desk.technician(&["--reason", "the printer", "--ask", "view,diagnostics"])?;
     // Who asks, why in their words, and only seeing is ticked.
@@ -147,7 +82,7 @@ fn a_person_gets_help_from_code_to_thanks() -> Result<()> {
 
 #[test]
 fn a_program_presses_nothing_that_widens() -> Result<()> {
-    let desk = Desk::new()?;
+    let desk = Seat::new()?;
     let reader = &desk.reader;
     let eye = desk.display.eye()?;
     let mut client = desk.technician(&["--ask", "view"])?;
@@ -187,7 +122,7 @@ fn a_program_presses_nothing_that_widens() -> Result<()> {
 
 #[test]
 fn a_real_key_allows_and_an_imitated_one_denies() -> Result<()> {
-    let desk = Desk::new()?;
+    let desk = Seat::new()?;
     let reader = &desk.reader;
     let mut client = desk.technician(&["--ask", "view"])?;
     reader.wait("allow", |_| true)?;
@@ -210,7 +145,7 @@ fn a_real_key_allows_and_an_imitated_one_denies() -> Result<()> {
 
 #[test]
 fn when_the_agent_is_killed_the_window_says_so_and_comes_back() -> Result<()> {
-    let mut desk = Desk::new()?;
+    let mut desk = Seat::new()?;
     desk.agent.program.kill()?;
     desk.reader.wait("lost", |_| true)?;
     assert!(desk.window.runs());
@@ -223,8 +158,8 @@ fn when_the_agent_is_killed_the_window_says_so_and_comes_back() -> Result<()> {
 
 #[test]
 fn another_user_does_not_reach_the_socket() -> Result<()> {
-    let desk = Desk::new()?;
-    let window = nearhand_tests::build::window()?;
+    let desk = Seat::new()?;
+    let window = build::window()?;
     let socket = desk.agent.data().join("run/agent.sock");
     ensure!(socket.exists(), "{}", socket.display());
     let mode = std::fs::metadata(desk.agent.data())?.permissions().mode();
@@ -240,7 +175,7 @@ fn another_user_does_not_reach_the_socket() -> Result<()> {
 
 #[test]
 fn a_session_outlives_a_closed_window_and_its_banner_stays() -> Result<()> {
-    let mut desk = Desk::new()?;
+    let mut desk = Seat::new()?;
     let reader = &desk.reader;
     let mut client = desk.technician(&["--ask", "view"])?;
     desk.allow()?;
@@ -249,11 +184,7 @@ fn a_session_outlives_a_closed_window_and_its_banner_stays() -> Result<()> {
     // Closed by the window manager, as by its button: the session goes on, and the banner with it.
     let main = nearhand_tests::stage::window(&desk.display, "^Nearhand$")?;
     desk.display.run(&["xdotool", "windowactivate", "--sync", &main, "key", "alt+F4"])?;
-    until(LIMIT, "the window is hidden", || {
-        let mut search =
-            desk.display.start(&["xdotool", "search", "--onlyvisible", "--name", "^Nearhand$"])?;
-        Ok(search.exit(LIMIT)? != 0)
-    })?;
+    nearhand_tests::stage::hidden(&desk.display, "^Nearhand$")?;
     assert!(desk.window.runs());
     // Another program hides it, and lays itself over it.
     desk.display.run(&["xdotool", "windowunmap", &banner])?;
@@ -276,7 +207,7 @@ fn a_session_outlives_a_closed_window_and_its_banner_stays() -> Result<()> {
 
 #[test]
 fn a_killed_window_stops_everything_until_it_is_there_again() -> Result<()> {
-    let desk = Desk::new()?;
+    let desk = Seat::new()?;
     let reader = &desk.reader;
     let mut client = desk.technician(&["--ask", "view"])?;
     desk.allow()?;
@@ -299,7 +230,7 @@ fn a_killed_window_stops_everything_until_it_is_there_again() -> Result<()> {
 
 #[test]
 fn a_session_ends_whose_window_can_not_come_back() -> Result<()> {
-    let desk = Desk::new()?;
+    let desk = Seat::new()?;
     let mut client = desk.technician(&["--ask", "view"])?;
     desk.allow()?;
     client.granted(true)?;
@@ -320,7 +251,7 @@ fn a_session_ends_whose_window_can_not_come_back() -> Result<()> {
 
 #[test]
 fn who_asked_for_help_sees_who_takes_care_of_it() -> Result<()> {
-    let desk = Desk::new()?;
+    let desk = Seat::new()?;
     let (reader, admin) = (&desk.reader, desk.site.admin());
     let waiting = || -> Result<Option<Value>> {
         Ok(admin.run(&["queue"])?.ok()?.json()?.pointer("/requests/0").cloned())
@@ -392,5 +323,58 @@ fn a_window_alone_gets_help_where_nothing_is_installed() -> Result<()> {
     let main = nearhand_tests::stage::window(&display, "^Nearhand$")?;
     display.run(&["xdotool", "windowactivate", "--sync", &main, "key", "alt+F4"])?;
     assert_eq!(window.exit(LIMIT)?, 0);
+    Ok(())
+}
+
+/// Root runs the test above again as nobody in particular: relay, desktop and all. Whoever isn't root has run it as
+/// themselves.
+#[test]
+fn one_off_help_needs_no_root() -> Result<()> {
+    const NOBODY: u32 = 65_534;
+    // Who /proc/self belongs to.
+    if std::fs::metadata("/proc/self")?.uid() != 0 {
+        return Ok(());
+    }
+    let room = tempfile::Builder::new().prefix("nearhand-nobody-").tempdir()?;
+    let give = |path: &Path, mode: u32| -> Result<()> {
+        chown(path, Some(NOBODY), Some(NOBODY))?;
+        Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?)
+    };
+    give(room.path(), 0o755)?;
+    let [programs, home, runtime, temporary] =
+        ["programs", "home", "runtime", "tmp"].map(|name| room.path().join(name));
+    for directory in [&programs, &home, &runtime, &temporary] {
+        std::fs::create_dir(directory)?;
+        give(directory, 0o700)?;
+    }
+    let test = std::env::current_exe()?;
+    build::window()?;
+    let names = [Binary::Agent, Binary::Client, Binary::Relay].map(Binary::path);
+    let mut files = names.into_iter().collect::<Result<Vec<_>>>()?;
+    files.extend([build::window()?, test.clone()]);
+    for file in &files {
+        let to = programs.join(file.file_name().context("no name")?);
+        // The same file where that can be, else a copy.
+        if std::fs::hard_link(file, &to).is_err() {
+            std::fs::copy(file, &to)?;
+        }
+    }
+    let own = programs.join(test.file_name().context("no name")?);
+    let output = Command::new("setpriv")
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"])
+        .args(["env", "-i"])
+        .args(std::env::var("PATH").map(|path| format!("PATH={path}")))
+        .args(
+            [("HOME", &home), ("XDG_RUNTIME_DIR", &runtime), ("TMPDIR", &temporary)]
+                .map(|(name, path)| format!("{name}={}", path.display())),
+        )
+        .args(["LANG=C.UTF-8", "NEARHAND_TESTS_PROGRAMS=beside"])
+        .arg(&own)
+        .args(["--exact", "a_window_alone_gets_help_where_nothing_is_installed", "--nocapture"])
+        .current_dir(&home)
+        .output()?;
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success() && said.contains("1 passed"), "{said}");
     Ok(())
 }

@@ -114,6 +114,7 @@ impl Console {
             Event::Relay { connected: true, .. } => println!("Connected to the relay."),
             Event::Relay { problem, .. } => println!("! The relay is lost: {}", problem.unwrap_or_default()),
             Event::CodeGone { why } => println!("The support code no longer counts: {why}."),
+            Event::CodeOver(why) => println!("The support code no longer counts: {why}."),
             Event::Asked(request) => return self.asked(request),
             Event::Settled { request, how } => {
                 self.requests.remove(&request);
@@ -131,20 +132,24 @@ impl Console {
             }
             Event::Chat { line, .. } if line.mark == Mark::Shown => println!("  (read) {}", line.text),
             Event::Chat { .. } => {}
-            Event::Ended { session, why } => {
-                self.sessions.remove(&session);
-                self.requests.retain(|_, r| r.session != session);
-                println!("The session is over: {why}.");
-                println!("How was it? /rate 1 to /rate 5; /report WORDS if something was wrong.");
-                self.ended = Some(session);
-            }
+            Event::Ended { session, why } => self.over(session, &why),
+            Event::Over { session, why } => self.over(session, &why),
             Event::Notice(text) => println!("! {text}"),
+            Event::Told(said) => println!("! {said}"),
             Event::Did { deed, .. } => println!("· {}", deed.act),
             // Said by what was done.
             Event::Paused { .. } | Event::Resumed { .. } => {}
             Event::Help(help) => help_in_words(&help),
         }
         None
+    }
+
+    fn over(&mut self, session: SessionId, why: &dyn core::fmt::Display) {
+        self.sessions.remove(&session);
+        self.requests.retain(|_, r| r.session != session);
+        println!("The session is over: {why}.");
+        println!("How was it? /rate 1 to /rate 5; /report WORDS if something was wrong.");
+        self.ended = Some(session);
     }
 
     fn asked(&mut self, request: ConsentRequest) -> Option<Verb> {
@@ -321,6 +326,7 @@ pub(super) fn help_in_words(help: &Help) {
         }
         Help::Closed { number } => println!("Your request for help ({number}) is closed."),
         Help::Refused(why) => println!("! Your request for help was not taken: {why}"),
+        Help::No(why) => println!("! Your request for help was not taken: {why}"),
     }
 }
 

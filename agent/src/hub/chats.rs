@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::{ChatLine, Event};
+use nearhand_shared::message::local::{ChatLine, Event, Said};
 use nearhand_shared::platform::open_private_append;
 
 use super::Hub;
@@ -17,6 +17,16 @@ pub(crate) enum SayError {
     /// Empty, or the chat is full.
     #[error("the message is empty, or the chat of this session is full")]
     NotTaken,
+}
+
+impl SayError {
+    /// As the person is told.
+    pub(crate) const fn said(&self) -> Said {
+        match self {
+            Self::NoSession => Said::SessionOver,
+            Self::NotTaken => Said::ChatFull,
+        }
+    }
 }
 
 impl Hub {

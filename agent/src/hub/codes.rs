@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use nearhand_shared::message::control::{Reply, Request};
-use nearhand_shared::message::local::{Code, Event};
+use nearhand_shared::message::local::{Code, Event, Said};
 use nearhand_shared::message::session::Refusal;
 use nearhand_shared::pake::{Confirmation, Keys};
 use nearhand_shared::support_code::{Routing, SupportCode};
@@ -28,6 +28,17 @@ pub(crate) enum NewCodeError {
     Relay(#[from] RelayError),
 }
 
+impl NewCodeError {
+    /// As the person is told.
+    pub(crate) fn said(&self) -> Said {
+        match self {
+            Self::LockedOut(locked) => Said::CodesLocked { seconds: locked.seconds },
+            Self::NoRelay(_) => Said::NoRelay,
+            Self::Relay(_) => Said::Words(self.to_string()),
+        }
+    }
+}
+
 impl Hub {
     /// Makes and shows a new support code; the one before is void, also if it was somebody else's.
     pub(crate) async fn new_code(&self, viewer: Viewer) -> Result<Code, NewCodeError> {
@@ -45,8 +56,7 @@ impl Hub {
         let before = state.code_of.replace(viewer.user);
         drop(state);
         if before.is_some_and(|before| before != viewer.user) {
-            let why = "somebody else at this machine made a new one".to_owned();
-            self.tell_to(before, Event::CodeGone { why });
+            self.tell_to(before, Event::code_over(Said::CodeElsewhere));
         }
         self.wake();
         code.ok_or_else(|| NewCodeError::NoRelay("the code has expired already".to_owned()))
@@ -58,7 +68,7 @@ impl Hub {
     }
 
     /// The person, or the relay's loss of the digits, makes the code void.
-    pub(crate) fn cancel_code(&self, why: &str) {
+    pub(crate) fn cancel_code(&self, why: Said) {
         if self.state().codes.cancel() {
             self.code_gone(why);
         }
@@ -103,20 +113,17 @@ impl Hub {
         let person = state.code_of;
         drop(state);
         if right {
-            self.code_gone("it was used");
+            self.code_gone(Said::CodeUsed);
             return Ok(written?);
         }
-        self.code_gone("somebody tried a wrong code, so this one no longer counts");
-        let notice = format!(
-            "{who} tried a wrong support code. If you did not just read one out to somebody, do not make another."
-        );
-        self.tell_to(person, Event::Notice(notice));
+        self.code_gone(Said::CodeBurnt);
+        self.tell_to(person, Event::told(Said::WrongCode { who: who.to_owned() }));
         Err(Refusal::WrongCode)
     }
 
-    pub(super) fn code_gone(&self, why: &str) {
+    pub(super) fn code_gone(&self, why: Said) {
         let person = self.state().code_of.take();
-        self.tell_to(person, Event::CodeGone { why: why.to_owned() });
+        self.tell_to(person, Event::code_over(why));
         self.wake();
         if let Some(relay) = self.relay() {
             tokio::spawn(async move {

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::{Act, Deed, Event, FRAME_LIMIT, MAX_DEEDS, MAX_KEPT, Record};
+use nearhand_shared::message::local::{Act, Deed, Event, FRAME_LIMIT, MAX_DEEDS, MAX_KEPT, Record, Said};
 use nearhand_shared::time::UnixMillis;
 
 use super::{Hub, Live, State, Viewer};
@@ -28,9 +28,9 @@ impl Hub {
         self.keep_deed(&mut state, session, act);
     }
 
-    /// Words that have no place in the list of acts.
-    pub(crate) fn activity(&self, session: SessionId, text: impl Into<String>) {
-        self.did(session, Act::Words(text.into()));
+    /// Something is said of a session.
+    pub(crate) fn says(&self, session: SessionId, said: Said) {
+        self.did(session, Act::told(said));
     }
 
     pub(super) fn keep_deed(&self, state: &mut State, session: SessionId, act: Act) {
@@ -62,11 +62,11 @@ impl Hub {
 
 impl State {
     /// Keeps what was done in a session that is over.
-    pub(super) fn keep_record(&mut self, session: SessionId, live: &Live, at: UnixMillis, why: &str) {
+    pub(super) fn keep_record(&mut self, session: SessionId, live: &Live, at: UnixMillis, why: &Said) {
         if self.ended.len() >= MAX_KEPT {
             self.ended.pop_front();
         }
-        let record = record(session, live, Some((at, why.to_owned())));
+        let record = record(session, live, Some((at, why.to_string())));
         self.ended.push_back(Kept { person: live.person, record });
     }
 
@@ -92,7 +92,7 @@ fn fitting(record: &Record) -> Record {
     let mut room = SHOWN;
     let mut deeds: VecDeque<Deed> = VecDeque::new();
     for deed in record.deeds.iter().rev() {
-        let size = DEED + texts(&deed.act);
+        let size = DEED + deed.act.texts();
         if size > room {
             break;
         }
@@ -100,15 +100,6 @@ fn fitting(record: &Record) -> Record {
         deeds.push_front(deed.clone());
     }
     Record { deeds: deeds.into(), ..record.clone() }
-}
-
-/// Bytes of an act's texts.
-fn texts(act: &Act) -> usize {
-    match act {
-        Act::Words(text) | Act::Refused(text) => text.len(),
-        Act::SeesWindow { window } | Act::LeavesWindow { window } => window.len(),
-        _ => 0,
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use nearhand_shared::id::SessionId;
 use nearhand_shared::message::Program;
 use nearhand_shared::message::control::{Reply, Request};
 use nearhand_shared::message::help::{HelpWanted, Opinion, Place};
-use nearhand_shared::message::local::{Event, Help};
+use nearhand_shared::message::local::{Event, Help, Said};
 use nearhand_shared::text::chain;
 use nearhand_shared::transport::control::{RelayConnection, RelayError};
 use rand_core::{OsRng, RngCore};
@@ -64,6 +64,19 @@ pub(crate) enum HelpError {
     NotTheirs,
 }
 
+impl HelpError {
+    /// As the person is told.
+    pub(crate) fn said(&self) -> Said {
+        match self {
+            Self::Empty => Said::NoText,
+            Self::NoRelay => Said::NoRelay,
+            Self::OldRelay => Said::OldRelay,
+            Self::NotTheirs => Said::NotTheirs,
+            Self::Home(_) | Self::Relay(_) => Said::Words(self.to_string()),
+        }
+    }
+}
+
 impl Hub {
     /// A person asks for help. It is sent now, or as soon as the relay is connected.
     pub(crate) async fn ask_for_help(&self, viewer: Viewer, wanted: &HelpWanted) -> Result<Help, HelpError> {
@@ -91,7 +104,7 @@ impl Hub {
         let Some(wish) = self.state().help.wish.clone() else { return };
         if !relay.relay_reads(Program::HELP) {
             // It never had it, so there is nothing to take back either.
-            let refused = Help::Refused(HelpError::OldRelay.to_string());
+            let refused = Help::no(Said::OldRelay);
             return self.stands(&wish, if wish.wanted.is_some() { refused } else { Help::None });
         }
         let Some(wanted) = wish.wanted.clone() else { return self.send_withdrawal(relay, &wish).await };

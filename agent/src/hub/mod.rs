@@ -26,7 +26,7 @@ use nearhand_shared::grant::{Capabilities, Capability};
 use nearhand_shared::id::{DeviceId, SessionId, TechnicianId};
 use nearhand_shared::identity::{SecretKey, Signed};
 use nearhand_shared::message::control::DeviceFacts;
-use nearhand_shared::message::local::{Act, Event, Status};
+use nearhand_shared::message::local::{Act, Event, Said, Status};
 use nearhand_shared::message::session::{Ended, Refusal};
 use nearhand_shared::text;
 use nearhand_shared::time::UnixMillis;
@@ -195,7 +195,7 @@ impl Hub {
         state.key = key;
         state.enrolment = enrolment;
         drop(state);
-        self.end_all(Ended::AgentStopping, "the device's key was rotated");
+        self.end_all(Ended::AgentStopping, Some(&Said::KeyRotated));
         self.redial.notify_one();
         Ok(())
     }
@@ -234,7 +234,7 @@ impl Hub {
     ) -> Result<(), AuditError> {
         self.state().audit(actor, action, session, detail).inspect_err(|error| {
             tracing::error!(%error, action, "audit log");
-            self.tell(Event::Notice(format!("{error}; nothing more is allowed until there is room")));
+            self.tell(Event::told(Said::NoRoom { why: error.to_string() }));
         })
     }
 
@@ -253,10 +253,7 @@ impl Hub {
         self.relay.send_replace(Some(connection));
         self.tell(Event::Relay { connected: true, problem: None });
         if suspect {
-            self.tell(Event::Notice(
-                "this machine's clock is more than a day off: set it; nothing is granted unattended"
-                    .to_owned(),
-            ));
+            self.tell(Event::told(Said::ClockOff));
         }
     }
 
@@ -317,7 +314,7 @@ impl Hub {
         let saved = self.home.save_revocations(&state.revocations);
         drop(state);
         for session in hit {
-            self.end_session(session, Ended::Revoked, "the technician's key was revoked");
+            self.end_session(session, Ended::Revoked, None);
         }
         saved
     }
@@ -328,8 +325,8 @@ impl Hub {
     }
 
     /// Something that everybody at the device should know.
-    pub(crate) fn notice(&self, text: &str) {
-        self.tell(Event::Notice(text.to_owned()));
+    pub(crate) fn notice(&self, said: Said) {
+        self.tell(Event::told(said));
     }
 
     /// How things stand, as far as that person may know.
@@ -381,7 +378,7 @@ impl Hub {
         let unseen = state.unseen_too_long(now);
         drop(state);
         if code_gone {
-            self.code_gone("it expired");
+            self.code_gone(Said::CodeExpired);
         }
         for change in changes {
             match change {
@@ -390,18 +387,18 @@ impl Hub {
                     self.grants_changed(session, Act::Expired(capabilities));
                 }
                 Change::Idle { session } => {
-                    self.end_session(session, Ended::Idle, "nothing was granted for a long time");
+                    self.end_session(session, Ended::Idle, None);
                 }
             }
         }
         for session in unseen {
-            self.end_session(session, Ended::Stopped, "nobody at the device watched any more");
+            self.end_session(session, Ended::Stopped, Some(Said::Unwatched));
         }
     }
 
     /// The agent stops: sessions end, tasks return.
     pub(crate) fn stop(&self) {
-        self.end_all(Ended::AgentStopping, "the agent is stopping");
+        self.end_all(Ended::AgentStopping, None);
         self.stop.send_replace(true);
     }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use nearhand_shared::grant::Capability;
 use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::Act;
+use nearhand_shared::message::local::{Act, Said};
 use nearhand_shared::message::session::Refusal;
 
 use super::Hub;
@@ -27,15 +27,15 @@ impl Hub {
         Ok(())
     }
 
-    /// It was sent, or there will be none: `how`, in words. The grant is used up either way.
-    pub(crate) fn picture_is_over(&self, session: SessionId, actor: &str, how: &str) {
+    /// It was `sent`, or there will be none: `how`, in words. The grant is used up either way.
+    pub(crate) fn picture_is_over(&self, session: SessionId, actor: &str, sent: bool, how: &str) {
         let mut state = self.state();
         // It is over either way; the log's own notice has told the person if this could not be written.
         let _ = state.audit(actor, "screenshot.end", Some(session), how.to_owned());
         let used_up = state.consent.used_up(Instant::now(), session, Capability::Screenshot);
         drop(state);
         if used_up {
-            self.grants_changed(session, Act::Words(format!("screenshot: {how}; the grant is used up")));
+            self.grants_changed(session, Act::told(Said::PictureOver { sent, how: how.to_owned() }));
         }
     }
 }

@@ -9,7 +9,7 @@ use nearhand_shared::grant::{Capabilities, Capability, DecidedBy, GrantRecord, M
 use nearhand_shared::id::{SessionId, TechnicianId};
 use nearhand_shared::identity::Signed;
 use nearhand_shared::message::control::{Offer, OfferRefusal};
-use nearhand_shared::message::local::{self, Act, ChatLine, Choice, ConsentRequest, Deed, Event};
+use nearhand_shared::message::local::{self, Act, ChatLine, Choice, ConsentRequest, Deed, Event, Said};
 use nearhand_shared::message::session::{Decision, Ended, FromAgent, Granted, Refusal};
 use nearhand_shared::time::UnixMillis;
 use nearhand_shared::transport::chat::SharedChat;
@@ -75,8 +75,8 @@ pub(crate) struct Live {
     pub(crate) recorded: (u32, bool),
     /// The window that may be seen, while that is granted.
     pub(crate) aim: watch::Sender<Option<Aim>>,
-    /// Why it was stopped at this device, in words.
-    pub(crate) ending: Option<String>,
+    /// Why it was stopped at this device.
+    pub(crate) ending: Option<Said>,
     /// The window that is being seen, in words.
     pub(crate) window: Option<String>,
 }
@@ -142,22 +142,22 @@ impl Hub {
     }
 
     /// A session's task has returned: whatever is left of it goes.
-    pub(crate) fn forget_session(&self, session: SessionId, why: &str) {
+    pub(crate) fn forget_session(&self, session: SessionId, why: &Said) {
         let mut state = self.state();
         state.arriving.remove(&session);
         let open = state.consent.end(session);
         let Some(live) = state.sessions.remove(&session) else { return };
         // What was done here says more than how the other end was told of it.
-        let why = live.ending.as_deref().unwrap_or(why);
+        let why = live.ending.as_ref().unwrap_or(why);
         // It is over either way; the log's own notice has told the person if this could not be written.
-        let _ = state.audit(&live.technician.actor(), "session.end", Some(session), why.to_owned());
+        let _ = state.audit(&live.technician.actor(), "session.end", Some(session), why.to_string());
         state.keep_record(session, &live, Self::now(), why);
         drop(state);
         for request in open {
             let settled = Event::Settled { request: request.0, how: "the session ended".to_owned() };
             self.tell_to(live.person, settled);
         }
-        self.tell_to(live.person, Event::Ended { session, why: why.to_owned() });
+        self.tell_to(live.person, Event::over(session, why.clone()));
         self.wake();
     }
 
@@ -220,12 +220,14 @@ impl Hub {
         events
     }
 
-    /// Ends a session from this side.
-    pub(crate) fn end_session(&self, session: SessionId, ended: Ended, why: &str) {
+    /// Ends a session from this side: what its technician is told, and what the person at the device is if that says
+    /// more.
+    pub(crate) fn end_session(&self, session: SessionId, ended: Ended, here: Option<Said>) {
         let mut state = self.state();
         let Some(live) = state.sessions.get_mut(&session) else { return };
-        if ended == Ended::Stopped {
-            live.ending.get_or_insert_with(|| why.to_owned());
+        tracing::info!(%session, why = here.as_ref().map_or_else(|| ended.to_string(), Said::to_string), "ending session");
+        if live.ending.is_none() {
+            live.ending = here;
         }
         // Grants go first, at once; the task then closes the connection.
         let _ = live.granted.send_replace(Capabilities::NONE);
@@ -234,17 +236,16 @@ impl Hub {
         // The person sees at once that it worked; the connection's own end may take a moment.
         self.tell_session(&state, session);
         drop(state);
-        tracing::info!(%session, why, "ending session");
         if let Err(error) = inbox.try_send(ToSession::End(ended)) {
             // A full inbox: the task is told when it gets there.
             tokio::spawn(async move { inbox.send(error.into_inner()).await });
         }
     }
 
-    pub(crate) fn end_all(&self, ended: Ended, why: &str) {
+    pub(crate) fn end_all(&self, ended: Ended, here: Option<&Said>) {
         let all: Vec<_> = self.state().sessions.keys().copied().collect();
         for session in all {
-            self.end_session(session, ended, why);
+            self.end_session(session, ended, here.cloned());
         }
     }
 

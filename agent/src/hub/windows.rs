@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use nearhand_shared::grant::{Capabilities, Capability};
 use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::{Act, MAX_TITLE, Window};
+use nearhand_shared::message::local::{Act, MAX_TITLE, Said, Window};
 use nearhand_shared::message::session::Refusal;
 use nearhand_shared::text;
 use tokio::sync::watch;
@@ -52,7 +52,7 @@ impl Hub {
             let _ = live.aim.send_replace(None);
         }
         drop(state);
-        self.grants_changed(session, Act::Words(text::one_line(why, 200)));
+        self.grants_changed(session, Act::told(Said::WindowOver { why: text::one_line(why, 200) }));
     }
 
     /// A technician sees this of a window from now on, or no longer; what a recording of it is called.

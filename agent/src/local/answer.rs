@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use nearhand_shared::id::SessionId;
 use nearhand_shared::message::help::Opinion;
-use nearhand_shared::message::local::{self, Alarm, Fix, MAX_ALARMS, MAX_FIXES, Reply, Verb};
+use nearhand_shared::message::local::{self, Alarm, Fix, MAX_ALARMS, MAX_FIXES, Mend, Reply, Said, Verb};
 use nearhand_shared::message::session::Ended;
-use nearhand_shared::report::model::{CheckSet, Finding};
+use nearhand_shared::report::model::{CheckSet, Finding, Status};
 use nearhand_shared::text;
 
 use crate::desktop::windows;
@@ -20,6 +20,8 @@ use crate::{control, platform};
 
 /// How long the checks for [`Verb::Fixes`] may take.
 const LOOK: Duration = Duration::from_secs(60);
+/// Longest name of what a finding was made on, in characters.
+const MAX_INSTANCE: usize = 64;
 /// Longest sentence of a fix, in characters.
 const MAX_FIX: usize = 300;
 
@@ -58,12 +60,11 @@ async fn alarms(hub: &Hub) -> Reply {
 
 /// What a caller's verb comes to.
 pub(super) async fn answer(hub: &Arc<Hub>, caller: Viewer, verb: Verb) -> Reply {
-    let refused = |error: &dyn std::error::Error| Reply::Refused(error.to_string());
     // What widens what others may do must be the person's own doing; what narrows it is taken from anybody.
     if matches!(verb, Verb::NewCode | Verb::Extend { .. } | Verb::Resume { .. })
         && let Err(error) = hub.hands_off()
     {
-        return refused(&error);
+        return Reply::no(error.said());
     }
     if let Err(reply) = theirs(hub, caller, &verb) {
         return reply;
@@ -72,46 +73,46 @@ pub(super) async fn answer(hub: &Arc<Hub>, caller: Viewer, verb: Verb) -> Reply 
         Verb::Status => Reply::Status(Box::new(hub.status(caller))),
         // What these mean for the connection is the server's.
         Verb::Watch | Verb::WatchAsWindow | Verb::LeaveWindow => Reply::Done,
-        Verb::NewCode => hub.new_code(caller).await.map_or_else(|e| refused(&e), Reply::Code),
-        Verb::CancelCode if !hub.code_is_theirs(caller) => {
-            Reply::Refused("there is no code of yours".to_owned())
-        }
+        Verb::NewCode => hub.new_code(caller).await.map_or_else(|e| Reply::no(e.said()), Reply::Code),
+        Verb::CancelCode if !hub.code_is_theirs(caller) => Reply::no(Said::NoCode),
         Verb::CancelCode => {
-            hub.cancel_code("it was cancelled");
+            hub.cancel_code(Said::CodeCancelled);
             Reply::Done
         }
         Verb::Decide { request, choice } => {
-            hub.decide(request, choice).map_or_else(|e| refused(&e), |()| Reply::Done)
+            hub.decide(request, choice).map_or_else(|e| Reply::no(e.said()), |()| Reply::Done)
         }
         Verb::Extend { session, capabilities, seconds } => match hub.extend(session, capabilities, seconds) {
-            Ok(extended) if extended.is_empty() => Reply::Refused("none of that is granted now".to_owned()),
+            Ok(extended) if extended.is_empty() => Reply::no(Said::NoneGranted),
             Ok(_) => Reply::Done,
-            Err(error) => refused(&error),
+            Err(refusal) => Reply::no(refusal.into()),
         },
         Verb::Revoke { session, capabilities } => {
             if hub.take_back(session, capabilities, "person at the device").is_empty() {
-                return Reply::Refused("none of that is granted now".to_owned());
+                return Reply::no(Said::NoneGranted);
             }
             Reply::Done
         }
         Verb::Stop { session } => {
-            hub.end_session(session, Ended::Stopped, "stopped by the person at the device");
+            hub.end_session(session, Ended::Stopped, Some(Said::Stopped));
             Reply::Done
         }
         Verb::StopAll => {
             if hub.code_is_theirs(caller) {
-                hub.cancel_code("everything was stopped");
+                hub.cancel_code(Said::EverythingStopped);
             }
             for session in hub.sessions_of(caller) {
-                hub.end_session(session, Ended::Stopped, "stopped by the person at the device");
+                hub.end_session(session, Ended::Stopped, Some(Said::Stopped));
             }
             // Also one that a rule has started. After the sessions: theirs is told as the end of the session.
             hub.runbooks.stop("stopped by the person at the device");
             Reply::Done
         }
-        Verb::Say { session, text } => hub.say(session, &text).map_or_else(|e| refused(&e), |_| Reply::Done),
+        Verb::Say { session, text } => {
+            hub.say(session, &text).map_or_else(|e| Reply::no(e.said()), |_| Reply::Done)
+        }
         Verb::Seen { session, number } => {
-            hub.saw(session, number).map_or_else(|e| refused(&e), |()| Reply::Done)
+            hub.saw(session, number).map_or_else(|e| Reply::no(e.said()), |()| Reply::Done)
         }
         Verb::Windows => windows::open()
             .await
@@ -120,38 +121,41 @@ pub(super) async fn answer(hub: &Arc<Hub>, caller: Viewer, verb: Verb) -> Reply 
             Reply::Refused("only the administrator of this machine can do that".to_owned())
         }
         Verb::Alarms => alarms(hub).await,
-        Verb::Pause { session } => hub.pause(session).map_or_else(|e| refused(&e), |()| Reply::Done),
-        Verb::Resume { session } => hub.resume(session).map_or_else(|e| refused(&e), |()| Reply::Done),
+        Verb::Pause { session } => hub.pause(session).map_or_else(|e| Reply::no(e.into()), |()| Reply::Done),
+        Verb::Resume { session } => {
+            hub.resume(session).map_or_else(|e| Reply::no(e.into()), |()| Reply::Done)
+        }
         Verb::Record { session } => hub.record(caller, session).map_or_else(
             || Reply::Refused("that session is not remembered".to_owned()),
             |record| Reply::Record(Box::new(record)),
         ),
         Verb::Fixes => fixes(hub).await,
         Verb::AskForHelp(wanted) => {
-            hub.ask_for_help(caller, &wanted).await.map_or_else(|e| refused(&e), Reply::Help)
+            hub.ask_for_help(caller, &wanted).await.map_or_else(|e| Reply::no(e.said()), Reply::Help)
         }
-        Verb::WithdrawHelp => hub.withdraw_help(caller).await.map_or_else(|e| refused(&e), |()| Reply::Done),
+        Verb::WithdrawHelp => {
+            hub.withdraw_help(caller).await.map_or_else(|e| Reply::no(e.said()), |()| Reply::Done)
+        }
         Verb::Help => Reply::Help(hub.help(caller)),
         Verb::Rate { session, stars, comment } => {
             opine(hub, caller, session, &Opinion::Rating { stars, comment }).await
         }
         Verb::ReportSession { session, text } => opine(hub, caller, session, &Opinion::Report { text }).await,
-        Verb::RotateKey => control::rotate(hub).await.map_or_else(|e| refused(&e), |()| Reply::Done),
+        Verb::RotateKey => {
+            control::rotate(hub).await.map_or_else(|e| Reply::Refused(e.to_string()), |()| Reply::Done)
+        }
     }
 }
 
 async fn opine(hub: &Hub, caller: Viewer, session: SessionId, opinion: &Opinion) -> Reply {
     let said = hub.opine(caller, session, opinion).await;
-    said.map_or_else(|error| Reply::Refused(error.to_string()), |()| Reply::Done)
+    said.map_or_else(|error| Reply::no(error.said()), |()| Reply::Done)
 }
 
 /// Whether what a verb is about is the caller's own; what is somebody else's doesn't exist for them.
 fn theirs(hub: &Hub, caller: Viewer, verb: &Verb) -> Result<(), Reply> {
-    let no = |what: &str| Err(Reply::Refused(what.to_owned()));
     match verb {
-        Verb::Decide { request, .. } if !hub.asks_them(caller, *request) => {
-            no("that request is no longer open")
-        }
+        Verb::Decide { request, .. } if !hub.asks_them(caller, *request) => Err(Reply::no(Said::RequestOver)),
         Verb::Extend { session, .. }
         | Verb::Revoke { session, .. }
         | Verb::Stop { session }
@@ -161,7 +165,7 @@ fn theirs(hub: &Hub, caller: Viewer, verb: &Verb) -> Result<(), Reply> {
         | Verb::Resume { session }
             if !hub.is_theirs(caller, *session) =>
         {
-            no("that session is over")
+            Err(Reply::no(Said::SessionOver))
         }
         _ => Ok(()),
     }
@@ -195,8 +199,21 @@ async fn fixes(hub: &Hub) -> Reply {
 fn mendable(mut findings: Vec<Finding>) -> Vec<Fix> {
     findings.retain(|finding| finding.status.is_problem() && !finding.fix.is_empty());
     findings.sort_by_key(|finding| finding.status);
+    // Several checks may say the same to a person.
+    let mut known = Vec::new();
+    findings.retain(|finding| {
+        let mend = Mend::of_check(&finding.id)
+            // No answer at all is no page to log in on.
+            .filter(|mend| *mend != Mend::Portal || finding.status == Status::Fail);
+        let new = mend.is_some_and(|mend| !known.contains(&(mend, finding.instance.clone())));
+        known.extend(mend.map(|mend| (mend, finding.instance.clone())));
+        new
+    });
     let fix = |finding: Finding| Fix {
-        check: finding.id,
+        check: match finding.instance.as_str() {
+            "" => finding.id,
+            instance => format!("{}:{}", finding.id, text::one_line(instance, MAX_INSTANCE)),
+        },
         title: text::one_line(&finding.title, MAX_FIX),
         advice: text::one_line(&finding.fix, MAX_FIX),
     };
@@ -205,7 +222,7 @@ fn mendable(mut findings: Vec<Finding>) -> Vec<Fix> {
 
 #[cfg(test)]
 mod tests {
-    use nearhand_shared::report::model::{Area, Status};
+    use nearhand_shared::report::model::Area;
 
     use super::*;
 
@@ -229,16 +246,22 @@ mod tests {
     #[test]
     fn a_person_is_told_of_the_worst_that_they_can_mend() {
         let findings = vec![
-            finding("a", Status::Ok, "nothing"),
-            finding("b", Status::Warn, "do b"),
-            finding("c", Status::Fail, ""),
-            finding("d", Status::Fail, "do d"),
-            finding("e", Status::Warn, "do e\nand more"),
-            finding("f", Status::Warn, "do f"),
+            finding("disks.space", Status::Ok, "nothing"),
+            finding("cpu.load", Status::Warn, "do b"),
+            finding("memory.available", Status::Fail, ""),
+            finding("memory.available", Status::Fail, "do d"),
+            finding("network.hosts_file", Status::Fail, "an administrator's matter"),
+            finding("processes.cpu", Status::Warn, "the same as b"),
+            finding("network.captive_portal", Status::Warn, "no answer at all"),
+            Finding {
+                instance: "/home".to_owned(),
+                ..finding("disks.space", Status::Warn, "do e\nand more")
+            },
+            finding("network.wifi", Status::Warn, "do f"),
         ];
         let fixes = mendable(findings);
         let names: Vec<_> = fixes.iter().map(|fix| fix.check.as_str()).collect();
-        assert_eq!(names, ["d", "b", "e"]);
+        assert_eq!(names, ["memory.available", "cpu.load", "disks.space:/home"]);
         assert_eq!(fixes[2].advice, "do e and more");
     }
 }

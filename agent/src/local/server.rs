@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nearhand_shared::message::local::{Event, FRAME_LIMIT, Message, Request, Verb};
+use nearhand_shared::message::local::{Event, FRAME_LIMIT, Message, Request, Said, Verb};
 use nearhand_shared::transport::framed;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -225,9 +225,7 @@ async fn tell_events(mut watcher: Watcher, out: mpsc::Sender<Message>) {
     loop {
         let event = match watcher.next().await {
             Ok(event) => event,
-            Err(RecvError::Lagged(missed)) => {
-                Event::Notice(format!("{missed} events were missed; the status shows how things stand"))
-            }
+            Err(RecvError::Lagged(missed)) => Event::told(Said::Missed(missed)),
             Err(RecvError::Closed) => return,
         };
         if out.send(Message::Event(event)).await.is_err() {

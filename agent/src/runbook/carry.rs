@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nearhand_shared::id::SessionId;
+use nearhand_shared::message::local::Said;
 use nearhand_shared::message::runbook::FromDevice;
 use nearhand_shared::runbook::{Act, Ending, Outcome};
 use tokio::sync::{mpsc, watch};
@@ -46,7 +47,9 @@ impl Carry {
             outcome.ending.name(),
             outcome.why
         );
-        tell_person(&self.hub, self.origin.session, &format!("runbook {}: {}", outcome.runbook, outcome.why));
+        let (runbook, why) = (outcome.runbook.clone(), outcome.why.clone());
+        let said = Said::RunbookOver { runbook, ending: outcome.ending, why };
+        tell_person(&self.hub, self.origin.session, said);
         // It is over either way; the log's own notice has told the person if this could not be written.
         let _ = self.hub.audit(&self.origin.actor, "runbook.end", self.origin.session, detail);
         let _ = self.books.with(|ledger| ledger.end(outcome));
@@ -63,20 +66,17 @@ impl Keeps for Carry {
         self.books
             .with(|ledger| ledger.applying(run.id, step, act, undo))
             .map_err(|refused| refused.to_string())?;
-        tell_person(
-            &self.hub,
-            self.origin.session,
-            &format!("runbook {}: {} is done now ({before})", run.runbook, act.name()),
-        );
+        let said = Said::RunbookStep { runbook: run.runbook.clone(), act, before: before.to_owned() };
+        tell_person(&self.hub, self.origin.session, said);
         Ok(())
     }
 }
 
 /// Says it where the person at the device sees it: in the session, or to whoever watches.
-pub(super) fn tell_person(hub: &Hub, session: Option<SessionId>, text: &str) {
+pub(super) fn tell_person(hub: &Hub, session: Option<SessionId>, said: Said) {
     match session {
-        Some(session) => hub.activity(session, text),
-        None => hub.notice(text),
+        Some(session) => hub.says(session, said),
+        None => hub.notice(said),
     }
 }
 

@@ -20,6 +20,7 @@ use std::time::Duration;
 use nearhand_shared::id::{RunId, SessionId};
 use nearhand_shared::identity::Signed;
 use nearhand_shared::message::control::Request;
+use nearhand_shared::message::local::Said;
 use nearhand_shared::message::runbook::FromDevice;
 use nearhand_shared::runbook::{Act, Manifest, Mode, Order, Outcome, Refused, Value};
 use nearhand_shared::time::UnixMillis;
@@ -182,7 +183,7 @@ impl Runbooks {
         if let Err(refused) = &outcome {
             let name = signed.peek().map(|order| shown(&order.runbook)).unwrap_or_default();
             let detail = format!("{name}: {refused}");
-            hub.activity(session, format!("a runbook was refused: {detail}"));
+            hub.says(session, Said::RunbookRefused { why: detail.clone() });
             // It doesn't happen either way; the log's own notice has told the person if this could not be written.
             let _ = hub.audit(&origin.actor, "runbook.refused", Some(session), detail);
         }
@@ -232,7 +233,7 @@ impl Runbooks {
             }
             ledger.begin(&begun)
         })?;
-        tell_person(hub, origin.session, &format!("runbook: {} ({})", manifest.title, mode.name()));
+        tell_person(hub, origin.session, Said::RunbookBegins { title: manifest.title.clone(), mode });
         let run = Run {
             id: run,
             runbook: manifest.name.clone(),

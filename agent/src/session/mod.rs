@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use nearhand_shared::id::SessionId;
 use nearhand_shared::message::control::{Offer, Outcome, Request};
+use nearhand_shared::message::local::Said;
 use nearhand_shared::message::session::{ALPN, Ended, HELLO_TIMEOUT, RESUME_WITHIN};
 use nearhand_shared::transport::bound_socket::{BindControl, BoundSocket};
 use nearhand_shared::transport::tls::{self, Purpose};
@@ -35,13 +36,13 @@ const MAX_STRANGERS: u32 = 8;
 
 /// How a session ended, for the person, the log and the relay.
 struct Over {
-    why: String,
+    why: Said,
     outcome: Outcome,
 }
 
 impl Over {
-    fn new(outcome: Outcome, why: impl Into<String>) -> Self {
-        Self { why: why.into(), outcome }
+    const fn new(outcome: Outcome, why: Said) -> Self {
+        Self { why, outcome }
     }
 }
 
@@ -54,7 +55,7 @@ impl From<Ended> for Over {
             Ended::ByRelay => Outcome::Lost,
             Ended::AgentStopping | Ended::Idle | Ended::Storage => Outcome::Failed,
         };
-        Self::new(outcome, ended.to_string())
+        Self::new(outcome, ended.into())
     }
 }
 
@@ -81,7 +82,7 @@ impl Path {
 pub(crate) async fn run(hub: Arc<Hub>, offer: Offer, mut inbox: mpsc::Receiver<ToSession>) {
     let session = offer.session;
     let over = live(&hub, offer, &mut inbox).await;
-    tracing::info!(%session, why = over.why, "session is over");
+    tracing::info!(%session, why = %over.why, "session is over");
     hub.forget_session(session, &over.why);
     if let Some(relay) = hub.relay() {
         let request = Request::Close { session, outcome: over.outcome, audit: None };
@@ -102,7 +103,10 @@ async fn live(hub: &Arc<Hub>, mut offer: Offer, inbox: &mut mpsc::Receiver<ToSes
     loop {
         let path = match Path::open(hub, &offer) {
             Ok(path) => path,
-            Err(error) => return Over::new(Outcome::Failed, format!("no path could be opened: {error}")),
+            Err(error) => {
+                let why = Said::Words(format!("no path could be opened: {error}"));
+                return Over::new(Outcome::Failed, why);
+            }
         };
         let met = meet(hub, &offer, &path, standing.as_ref()).await;
         let end = match met {
@@ -113,7 +117,7 @@ async fn live(hub: &Arc<Hub>, mut offer: Offer, inbox: &mut mpsc::Receiver<ToSes
                 close(&connection, &path, &end).await;
                 end
             }
-            Err(why) if standing.is_none() => return Over::new(Outcome::NotGranted, why),
+            Err(why) if standing.is_none() => return Over::new(Outcome::NotGranted, Said::Words(why)),
             Err(why) => {
                 tracing::info!(%session, why, "no resumption on this path");
                 End::Lost
@@ -126,9 +130,7 @@ async fn live(hub: &Arc<Hub>, mut offer: Offer, inbox: &mut mpsc::Receiver<ToSes
         match timeout(RESUME_WITHIN, next_offer(inbox)).await {
             Ok(Ok(next)) => offer = next,
             Ok(Err(ended)) => return ended.into(),
-            Err(_) => {
-                return Over::new(Outcome::Lost, "the connection was lost and did not come back in time");
-            }
+            Err(_) => return Over::new(Outcome::Lost, Said::ConnectionLost),
         }
     }
 }

@@ -26,13 +26,16 @@ pub(super) async fn picture(serving: &Serving, send: &mut SendStream) {
         hub: serving.hub.clone(),
         session: serving.session,
         actor: serving.actor.clone(),
+        sent: false,
         how: "broken off".to_owned(),
     };
     if !accept(send).await {
         return;
     }
     match carry(send).await {
-        Ok(Ok(bytes)) => taking.how = format!("one picture was sent, {bytes} bytes"),
+        Ok(Ok(bytes)) => {
+            (taking.sent, taking.how) = (true, format!("one picture was sent, {bytes} bytes"));
+        }
         Ok(Err(why)) => {
             let _ = framed::write(send, &FromScreen::Gone(why.clone()), FRAME_LIMIT).await;
             taking.how = format!("no picture: {why}");
@@ -64,11 +67,12 @@ struct Taking {
     hub: Arc<Hub>,
     session: SessionId,
     actor: String,
+    sent: bool,
     how: String,
 }
 
 impl Drop for Taking {
     fn drop(&mut self) {
-        self.hub.picture_is_over(self.session, &self.actor, &self.how);
+        self.hub.picture_is_over(self.session, &self.actor, self.sent, &self.how);
     }
 }

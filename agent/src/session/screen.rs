@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nearhand_shared::grant::Capability;
-use nearhand_shared::message::local::Act;
+use nearhand_shared::message::local::{Act, Said};
 use nearhand_shared::message::screen::{Clipboard, FromScreen, FromViewer, Input, InputNotice, MAX_STROKE};
 use nearhand_shared::message::session::FRAME_LIMIT;
 use nearhand_shared::text;
@@ -203,7 +203,8 @@ pub(super) async fn see(serving: &Serving, sight: Sight, send: &mut SendStream, 
     let desktop = match serving.desk.desktop().await {
         Ok(desktop) => desktop,
         Err(why) => {
-            serving.hub.activity(serving.session, format!("{what} can't be shown: {why}"));
+            let said = Said::CantShow { why: format!("{what} can't be shown: {why}") };
+            serving.hub.says(serving.session, said);
             let _ = framed::write(send, &FromScreen::Gone(text::one_line(&why, 300)), FRAME_LIMIT).await;
             return;
         }

@@ -7,7 +7,7 @@ use nearhand_shared::chat::Change;
 use nearhand_shared::forward::BindState;
 use nearhand_shared::grant::{Capabilities, Capability};
 use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::Act;
+use nearhand_shared::message::local::{Act, Said};
 use nearhand_shared::message::session::{
     Answer, Ended, FRAME_LIMIT, FromAgent, FromTechnician, HELLO_LIMIT, MAX_REASON, Open, Refusal,
 };
@@ -203,9 +203,9 @@ async fn watch_path(hub: Arc<Hub>, session: SessionId, mut state: watch::Receive
             break;
         }
         if timeout(A_MOMENT, state.wait_for(is_bound)).await.is_err() {
-            hub.activity(session, "the path through the relay is interrupted; trying again");
+            hub.says(session, Said::PathLost);
             if state.wait_for(is_bound).await.is_ok() {
-                hub.activity(session, "the path through the relay stands again");
+                hub.says(session, Said::PathBack);
             }
         }
     }
@@ -261,7 +261,7 @@ async fn stream_task(
         Ok(()) => Answer::Accepted,
     };
     if let Answer::Refused(refusal) = answer {
-        serving.hub.did(serving.session, Act::Refused(refusal.to_string()));
+        serving.hub.did(serving.session, Act::not_allowed(refusal.into()));
         refuse(&mut send, refusal).await;
         return;
     }

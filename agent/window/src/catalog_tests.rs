@@ -110,7 +110,7 @@ fn the_language_is_what_the_locale_says() {
 }
 
 /// What is written on what: the palette's names, and the least contrast (WCAG 2.2, 1.4.3 and 1.4.11).
-const PAIRS: [(&str, &str, f64); 24] = [
+const PAIRS: [(&str, &str, f64); 25] = [
     ("text", "ground", 4.5),
     ("text", "surface", 4.5),
     ("text", "theirs", 4.5),
@@ -123,12 +123,13 @@ const PAIRS: [(&str, &str, f64); 24] = [
     ("on-accent", "accent-deep", 4.5),
     ("on-danger", "danger", 4.5),
     ("on-danger", "danger-deep", 4.5),
-    ("danger", "surface", 4.5),
+    ("alarm", "surface", 4.5),
     ("good", "surface", 4.5),
     ("on-warning", "warning", 4.5),
     ("on-off", "off", 4.5),
-    ("accent-deep", "surface", 4.5),
-    ("accent-deep", "soft", 4.5),
+    ("link", "surface", 4.5),
+    ("link", "ground", 4.5),
+    ("link", "soft", 4.5),
     ("on-bar", "bar", 4.5),
     ("bar-muted", "bar", 4.5),
     ("edge", "surface", 3.0),
@@ -140,12 +141,13 @@ const PAIRS: [(&str, &str, f64); 24] = [
 #[test]
 fn what_is_written_can_be_read() {
     let source = include_str!("../ui/look.slint");
-    let colour = |name: &str| {
-        let line = source
-            .lines()
-            .find_map(|line| line.trim().strip_prefix(&format!("out property <color> {name}: #")));
-        let hex = line.unwrap_or_else(|| panic!("no colour {name}")).trim_end_matches(';');
-        u32::from_str_radix(hex, 16).unwrap()
+    // Dark, and light.
+    let colours = |name: &str| {
+        let start = format!("out property <color> {name}: ");
+        let line = source.lines().find_map(|line| line.trim().strip_prefix(&start));
+        let line = line.unwrap_or_else(|| panic!("no colour {name}")).trim_end_matches(';');
+        let both = line.strip_prefix("dark ? ").map_or((line, line), |both| both.split_once(" : ").unwrap());
+        [both.0, both.1].map(|hex| u32::from_str_radix(hex.trim_start_matches('#'), 16).unwrap())
     };
     let channel = |value: u32| {
         let value = f64::from(value & 0xff) / 255.0;
@@ -153,8 +155,30 @@ fn what_is_written_can_be_read() {
     };
     let light = |c: u32| 0.2126 * channel(c >> 16) + 0.7152 * channel(c >> 8) + 0.0722 * channel(c);
     for (on, ground, least) in PAIRS {
-        let (a, b) = (light(colour(on)), light(colour(ground)));
-        let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
-        assert!(contrast >= least, "{on} on {ground}: {contrast:.2}");
+        for (on_it, it) in colours(on).into_iter().zip(colours(ground)) {
+            let (a, b) = (light(on_it), light(it));
+            let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+            assert!(contrast >= least, "{on} on {ground} (#{on_it:06x} on #{it:06x}): {contrast:.2}");
+        }
+    }
+}
+
+#[test]
+fn what_the_agent_says_has_its_messages() {
+    let english = messages(Language::English);
+    let mut known = 0;
+    for source in [include_str!("model/said.rs"), include_str!("model/words.rs")] {
+        let keys = ["\"said-", "\"act-", "\"fix-"]
+            .into_iter()
+            .flat_map(|start| source.split(start).skip(1).map(move |rest| (start, rest)));
+        for (start, rest) in keys {
+            let key = format!("{}{}", start.trim_start_matches('"'), rest.split('"').next().unwrap());
+            assert!(english.contains_key(&key), "{key}");
+            known += 1;
+        }
+    }
+    assert!(known > 80, "{known}");
+    for act in nearhand_shared::runbook::Act::ALL {
+        assert!(english.contains_key(&format!("repair-{}", act.name())), "{act:?}");
     }
 }

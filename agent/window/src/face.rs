@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use nearhand_shared::grant::Capability;
 use nearhand_shared::message::local::Urgency;
+use slint::winit_030::winit::dpi::{LogicalSize, PhysicalPosition};
 use slint::winit_030::winit::event::{ElementState, WindowEvent};
 use slint::winit_030::winit::keyboard::{Key, NamedKey};
 use slint::winit_030::winit::platform::scancode::PhysicalKeyExtScancode as _;
@@ -30,6 +31,8 @@ use crate::tray::{Chosen, Icon};
 
 /// The banner's width, where there is room, and its height; as in `ui/window.slint`.
 const BANNER: (f32, f32) = (720.0, 64.0);
+/// How long a window manager has to place a window.
+const PLACED: Duration = Duration::from_millis(150);
 /// X's key numbers begin here (evdev's plus this).
 const FIRST_KEY: u32 = 8;
 
@@ -240,6 +243,15 @@ impl Face {
             window.set_minimized(false);
             window.focus_window();
         });
+        // Its system window may be made only when this is over; where the window manager puts it is known a moment later.
+        for wait in [Duration::ZERO, PLACED] {
+            let weak = Rc::downgrade(self);
+            Timer::single_shot(wait, move || {
+                if let Some(face) = weak.upgrade() {
+                    face.fit();
+                }
+            });
+        }
     }
 
     fn pressed(self: &Rc<Self>, what: &str, number: i32, text: &str, reader: bool) {
@@ -402,24 +414,25 @@ impl Face {
     fn keep_banner(self: &Rc<Self>) {
         let held = self.banner.borrow();
         let Some(banner) = held.as_ref() else { return };
+        // The markup's, which SLINT_SCALE_FACTOR changes and the system's window doesn't know.
+        let scale = banner.window().scale_factor();
         let id = banner.window().with_winit_window(|window| {
             if let Some(monitor) = window.primary_monitor().or_else(|| window.available_monitors().next()) {
-                let (place, size) = (monitor.position(), monitor.size());
-                let room = size.to_logical::<f32>(window.scale_factor()).width;
+                let (place, room) =
+                    (monitor.position(), monitor.size().to_logical::<f32>(scale.into()).width);
                 banner.set_room(room);
                 let width = room.min(BANNER.0);
-                banner.window().set_size(slint::LogicalSize::new(width, BANNER.1));
-                let left = f64::from((room - width) / 2.0) * window.scale_factor();
+                let size = LogicalSize::new(width, BANNER.1).to_physical::<u32>(scale.into());
+                banner.window().set_size(slint::PhysicalSize::new(size.width, size.height));
+                let left = f64::from((room - width) / 2.0 * scale);
                 let place = place.cast::<f64>();
-                window.set_outer_position(slint::winit_030::winit::dpi::PhysicalPosition::new(
-                    place.x + left,
-                    place.y,
-                ));
+                window.set_outer_position(PhysicalPosition::new(place.x + left, place.y));
             }
             window.window_handle().ok().and_then(|handle| x_window(handle.as_raw()))
         });
         let Some(Some(id)) = id else { return };
         drop(held);
+        self.fit();
         if self.keeper.borrow().is_none() {
             *self.keeper.borrow_mut() = Keeper::new(|| {
                 with(|face| face.put(Input::Person(Act::StopAll, By::Person)));
@@ -433,6 +446,28 @@ impl Face {
             None => true,
         };
         self.put(Input::HotKey { taken });
+    }
+
+    /// The window is no higher than the screen has room for, and the banner covers nothing of it.
+    fn fit(&self) {
+        let main = self.main.window();
+        let scale = f64::from(main.scale_factor());
+        let live = self.banner.borrow().is_some();
+        let smaller = main.with_winit_window(|window| {
+            let (place, monitor) = (window.outer_position().ok()?, window.current_monitor()?);
+            let (outer, inner) = (window.outer_size(), window.inner_size());
+            let bar = LogicalSize::new(BANNER.0, if live { BANNER.1 } else { 0.0 }).to_physical::<u32>(scale);
+            let top = monitor.position().y.saturating_add_unsigned(bar.height);
+            let frame = outer.height.saturating_sub(inner.height);
+            let room = monitor.size().height.saturating_sub(bar.height).saturating_sub(frame);
+            if place.y < top && live {
+                window.set_outer_position(PhysicalPosition::new(place.x, top));
+            }
+            (inner.height > room).then(|| slint::PhysicalSize::new(inner.width, room))
+        });
+        if let Some(Some(size)) = smaller {
+            main.set_size(size);
+        }
     }
 
     /// Looks at devices while something is shown that only the person may press.

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nearhand_shared::message::local::{Reply, Verb};
+use nearhand_shared::message::local::{Reply, Said, Verb};
 use nearhand_shared::transport::local::{CallError, LocalClient};
 use tokio::sync::mpsc;
 
@@ -162,5 +162,9 @@ async fn aside(socket: &Path, verb: Verb, tell: impl Fn(Input)) {
         Ok(mut agent) => agent.ask(verb.clone()).await,
         Err(error) => Err(error),
     };
-    tell(Input::Answer(verb, answer.map_err(|error| error.to_string())));
+    let answer = answer.map_err(|error| match error {
+        CallError::Refused(why) => why,
+        gone => Said::Words(gone.to_string()),
+    });
+    tell(Input::Answer(verb, answer));
 }

@@ -11,6 +11,7 @@ use crate::alarm::Severity;
 use crate::grant::Capabilities;
 use crate::id::{SessionId, StreamId};
 pub use crate::message::help::{HelpWanted, MAX_HELP_TEXT, MAX_REACH_TEXT, Urgency};
+pub use crate::message::said::Said;
 use crate::message::session::Granted;
 use crate::time::UnixMillis;
 use crate::wire::at_most;
@@ -172,14 +173,93 @@ pub enum Help {
         /// Its number at the relay.
         number: u64,
     },
-    /// It can't be taken, for this reason.
+    /// It can't be taken, for this reason in words that have no place in [`Said`].
     Refused(String),
+    /// It can't be taken, for this reason.
+    No(Said),
+}
+
+impl Help {
+    /// It can't be taken.
+    pub fn no(why: Said) -> Self {
+        match why {
+            Said::Words(why) => Self::Refused(why),
+            why => Self::No(why),
+        }
+    }
+}
+
+/// What a person at a device can do something about without being an administrator: a closed list, so that whoever shows a
+/// [`Fix`] has plain words for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mend {
+    /// More is asked of the machine than it can do.
+    Busy,
+    /// It is too hot.
+    Hot,
+    /// A file system is full.
+    DiskFull,
+    /// The battery is worn.
+    Battery,
+    /// Memory is short.
+    Memory,
+    /// There is no network.
+    NoNetwork,
+    /// The network wants somebody to log in on its page.
+    Portal,
+    /// The Wi-Fi signal is weak.
+    Wifi,
+    /// A printer stands.
+    Printer,
+    /// Print jobs are stuck.
+    PrintJobs,
+    /// Updates wait for a restart.
+    Restart,
+}
+
+impl Mend {
+    /// All.
+    pub const ALL: [Self; 11] = [
+        Self::Busy,
+        Self::Hot,
+        Self::DiskFull,
+        Self::Battery,
+        Self::Memory,
+        Self::NoNetwork,
+        Self::Portal,
+        Self::Wifi,
+        Self::Printer,
+        Self::PrintJobs,
+        Self::Restart,
+    ];
+
+    /// The checks whose finding it is.
+    pub const fn checks(self) -> &'static [&'static str] {
+        match self {
+            Self::Busy => &["cpu.load", "cpu.usage", "cpu.pressure", "processes.cpu"],
+            Self::Hot => &["hardware.temperature", "cpu.throttling"],
+            Self::DiskFull => &["disks.space"],
+            Self::Battery => &["hardware.battery"],
+            Self::Memory => &["memory.available", "memory.pressure", "processes.memory"],
+            Self::NoNetwork => &["network.link", "network.default_route"],
+            Self::Portal => &["network.captive_portal"],
+            Self::Wifi => &["network.wifi"],
+            Self::Printer => &["printers.queues"],
+            Self::PrintJobs => &["printers.jobs"],
+            Self::Restart => &["updates.reboot"],
+        }
+    }
+
+    /// What the finding of a check is; `None` if it is an administrator's matter.
+    pub fn of_check(check: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mend| mend.checks().contains(&check))
+    }
 }
 
 /// Something that a check found and the person can do something about.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Fix {
-    /// The check, such as `disk-space`.
+    /// The check, one that [`Mend`] knows, and after a colon what it found it on, if that has a name: `disks.space:/home`.
     pub check: String,
     /// One sentence.
     pub title: String,
@@ -276,6 +356,38 @@ pub enum Act {
     PausedUnseen,
     /// What was granted counts again.
     Resumed,
+    /// Something that the agent says of it.
+    Told(Said),
+    /// The technician was refused something, for this reason.
+    NotAllowed(Said),
+}
+
+impl Act {
+    /// Something that the agent says.
+    pub fn told(said: Said) -> Self {
+        match said {
+            Said::Words(text) => Self::Words(text),
+            said => Self::Told(said),
+        }
+    }
+
+    /// The technician was refused something.
+    pub fn not_allowed(why: Said) -> Self {
+        match why {
+            Said::Words(why) => Self::Refused(why),
+            why => Self::NotAllowed(why),
+        }
+    }
+
+    /// Bytes of what it holds in words.
+    pub fn texts(&self) -> usize {
+        match self {
+            Self::Words(text) | Self::Refused(text) => text.len(),
+            Self::SeesWindow { window } | Self::LeavesWindow { window } => window.len(),
+            Self::Told(said) | Self::NotAllowed(said) => said.texts(),
+            _ => 0,
+        }
+    }
 }
 
 impl core::fmt::Display for Act {
@@ -307,6 +419,8 @@ impl core::fmt::Display for Act {
             Self::Paused => "paused: nothing is seen or done",
             Self::PausedUnseen => "paused, because nobody at the device sees this session",
             Self::Resumed => "the session goes on",
+            Self::Told(said) => return write!(f, "{said}"),
+            Self::NotAllowed(why) => return write!(f, "refused: {why}"),
         };
         f.write_str(text)
     }
@@ -370,7 +484,7 @@ pub enum Reply {
     Status(Box<Status>),
     /// A new code.
     Code(Code),
-    /// No, for this reason in words.
+    /// No, for this reason in words that have no place in [`Said`].
     Refused(String),
     /// The windows there are now, the uppermost first, at most [`MAX_WINDOWS`].
     Windows(Vec<Window>),
@@ -382,6 +496,18 @@ pub enum Reply {
     Fixes(#[serde(deserialize_with = "at_most::<_, _, MAX_FIXES>")] Vec<Fix>),
     /// How the help that was asked for stands.
     Help(Help),
+    /// No, for this reason.
+    No(Said),
+}
+
+impl Reply {
+    /// No.
+    pub fn no(why: Said) -> Self {
+        match why {
+            Said::Words(why) => Self::Refused(why),
+            why => Self::No(why),
+        }
+    }
 }
 
 /// How things stand.
@@ -563,7 +689,7 @@ pub enum Event {
     },
     /// A session began, or its grants or its connection changed: how it stands now.
     Session(Session),
-    /// What just happened in a session, in words.
+    /// What just happened in a session, in words that have no place in [`Act`].
     Activity {
         /// In which session.
         session: SessionId,
@@ -607,4 +733,41 @@ pub enum Event {
     },
     /// How the help that was asked for stands now.
     Help(Help),
+    /// A session ended, for a reason of the list; [`Event::Ended`] has what isn't in it.
+    Over {
+        /// Which.
+        session: SessionId,
+        /// Why.
+        why: Said,
+    },
+    /// The support code is gone, for a reason of the list; [`Event::CodeGone`] has what isn't in it.
+    CodeOver(Said),
+    /// Something of the list that the person should know; [`Event::Notice`] has what isn't in it.
+    Told(Said),
+}
+
+impl Event {
+    /// A session ended.
+    pub fn over(session: SessionId, why: Said) -> Self {
+        match why {
+            Said::Words(why) => Self::Ended { session, why },
+            why => Self::Over { session, why },
+        }
+    }
+
+    /// The support code is gone.
+    pub fn code_over(why: Said) -> Self {
+        match why {
+            Said::Words(why) => Self::CodeGone { why },
+            why => Self::CodeOver(why),
+        }
+    }
+
+    /// Something that the person should know.
+    pub fn told(said: Said) -> Self {
+        match said {
+            Said::Words(text) => Self::Notice(text),
+            said => Self::Told(said),
+        }
+    }
 }

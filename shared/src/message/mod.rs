@@ -1,5 +1,5 @@
 //! The messages of the three conversations: with the relay ([`control`]), between the two ends of a session
-//! ([`session`], [`screen`], [`runbook`]), and between the agent and the programs of the person at the device ([`local`]).
+//! ([`session`], [`screen`], [`runbook`]), and between the agent and the programs of the person at the device ([`local`], [`said`]).
 //!
 //! **What is released grows by variants only.** Within a major version (the number in the application protocol) a
 //! new variant goes to the end of its enum, and a new message is a variant. A released struct or variant never
@@ -21,6 +21,7 @@ pub mod control;
 pub mod help;
 pub mod local;
 pub mod runbook;
+pub mod said;
 pub mod screen;
 pub mod session;
 

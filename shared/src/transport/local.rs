@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
 
-use crate::message::local::{Event, FRAME_LIMIT, Message, Reply, Request, Verb};
+use crate::message::local::{Event, FRAME_LIMIT, Message, Reply, Request, Said, Verb};
 use crate::transport::framed::{self, FrameError};
 
 /// Why the agent can't be asked.
@@ -30,7 +30,7 @@ pub enum CallError {
     Gone(#[from] FrameError),
     /// It said no.
     #[error("{0}")]
-    Refused(String),
+    Refused(Said),
 }
 
 /// A connection to the agent.
@@ -87,7 +87,8 @@ impl LocalClient {
                 Message::Event(event) => self.waiting.push_back(event),
                 Message::Reply { number, reply } if number == self.number => {
                     return match reply {
-                        Reply::Refused(why) => Err(CallError::Refused(why)),
+                        Reply::Refused(why) => Err(CallError::Refused(Said::Words(why))),
+                        Reply::No(why) => Err(CallError::Refused(why)),
                         reply => Ok(reply),
                     };
                 }

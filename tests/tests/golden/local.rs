@@ -5,9 +5,10 @@ use nearhand_shared::grant::Capability;
 use nearhand_shared::id::StreamId;
 use nearhand_shared::message::local::{
     Act, Alarm, Alarms, ChatLine, Choice, Code, ConsentRequest, Deed, Event, Fix, Help, HelpWanted, Mark,
-    Message, Record, Reply, Request, Session, Status, Urgency, Verb, Window,
+    Message, Record, Reply, Request, Said, Session, Status, Urgency, Verb, Window,
 };
 use nearhand_shared::message::session::Granted;
+use nearhand_shared::runbook::{self, Ending, Mode};
 use nearhand_tests::golden::AT;
 
 use super::fixed::{SESSION, some_capabilities};
@@ -18,6 +19,7 @@ pub(crate) fn fill(table: &mut Table) {
     replies(table);
     events(table);
     deeds(table);
+    said(table);
 }
 
 fn requests(table: &mut Table) {
@@ -109,6 +111,8 @@ fn deeds(table: &mut Table) {
             Paused: [Act::Paused],
             PausedUnseen: [Act::PausedUnseen],
             Resumed: [Act::Resumed],
+            Told: [Act::Told(Said::PathLost)],
+            NotAllowed: [Act::NotAllowed(Said::NotGranted(Capability::View))],
         }
     );
     variants!(
@@ -124,6 +128,7 @@ fn deeds(table: &mut Table) {
             Taken: [Help::Taken { number: 7, technician: "Ada".into() }],
             Closed: [Help::Closed { number: 7 }],
             Refused: [Help::Refused("the relay is at its limit".into())],
+            No: [Help::No(Said::OldRelay)],
         }
     );
 }
@@ -235,6 +240,7 @@ fn replies(table: &mut Table) {
                 advice: "Remove what you no longer need.".into(),
             }])],
             Help: [Reply::Help(Help::None)],
+            No: [Reply::No(Said::SessionOver)],
         }
     );
     variants!(
@@ -274,6 +280,77 @@ fn events(table: &mut Table) {
             ],
             Resumed: [Event::Resumed { session: SESSION }],
             Help: [Event::Help(Help::Sending)],
+            Over: [Event::Over { session: SESSION, why: Said::Stopped }],
+            CodeOver: [Event::CodeOver(Said::CodeUsed)],
+            Told: [Event::Told(Said::ClockOff)],
+        }
+    );
+}
+
+fn said(table: &mut Table) {
+    let view = Capability::View;
+    let runbook = || String::from("clear-temp");
+    variants!(
+        table,
+        "local-said",
+        Said {
+            Words: [Said::Words("no path could be opened".into())],
+            Stopped: [Said::Stopped],
+            ByTechnician: [Said::ByTechnician],
+            TechnicianRevoked: [Said::TechnicianRevoked],
+            AgentStops: [Said::AgentStops],
+            KeyRotated: [Said::KeyRotated],
+            NothingGranted: [Said::NothingGranted],
+            ByRelay: [Said::ByRelay],
+            Unwatched: [Said::Unwatched],
+            ConnectionLost: [Said::ConnectionLost],
+            CodeUsed: [Said::CodeUsed],
+            CodeBurnt: [Said::CodeBurnt],
+            CodeExpired: [Said::CodeExpired],
+            CodeCancelled: [Said::CodeCancelled],
+            EverythingStopped: [Said::EverythingStopped],
+            CodeLost: [Said::CodeLost],
+            CodeElsewhere: [Said::CodeElsewhere],
+            ClockOff: [Said::ClockOff],
+            WrongCode: [Said::WrongCode { who: "technician Ada".into() }],
+            NoRoom: [Said::NoRoom { why: "the audit log can't be written".into() }],
+            Missed: [Said::Missed(300)],
+            RequestOver: [Said::RequestOver],
+            ReadFirst: [Said::ReadFirst { seconds: 3 }],
+            HandsOff: [Said::HandsOff { seconds: 2 }],
+            NothingChosen: [Said::NothingChosen],
+            WhichWindow: [Said::WhichWindow],
+            WindowUnlisted: [Said::WindowUnlisted],
+            SessionOver: [Said::SessionOver],
+            NoneGranted: [Said::NoneGranted],
+            ChatFull: [Said::ChatFull],
+            NoCode: [Said::NoCode],
+            CodesLocked: [Said::CodesLocked { seconds: 600 }],
+            NoRelay: [Said::NoRelay],
+            OldRelay: [Said::OldRelay],
+            NoText: [Said::NoText],
+            NotTheirs: [Said::NotTheirs],
+            NotGranted: [Said::NotGranted(view)],
+            GrantOver: [Said::GrantOver(view)],
+            NotOffered: [Said::NotOffered(view)],
+            NobodySees: [Said::NobodySees],
+            PathLost: [Said::PathLost],
+            PathBack: [Said::PathBack],
+            CantShow: [Said::CantShow { why: "the screen can't be shown".into() }],
+            PictureOver: [Said::PictureOver { sent: true, how: "one picture was sent".into() }],
+            WindowOver: [Said::WindowOver { why: "the window was closed".into() }],
+            RunbookBegins: [Said::RunbookBegins { title: "Clear temporary files".into(), mode: Mode::Apply }],
+            RunbookStep: [Said::RunbookStep {
+                runbook: runbook(),
+                act: runbook::Act::ClearCaches,
+                before: "4 files, 1 MB".into(),
+            }],
+            RunbookOver: [Said::RunbookOver {
+                runbook: runbook(),
+                ending: Ending::Done,
+                why: "1 MB free".into(),
+            }],
+            RunbookRefused: [Said::RunbookRefused { why: "clear-temp: too late".into() }],
         }
     );
 }

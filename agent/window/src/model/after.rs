@@ -3,17 +3,17 @@
 use std::fmt::Write as _;
 
 use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::Record;
+use nearhand_shared::message::local::{Record, Said};
 
 use super::live::{Done, Live};
-use super::words;
+use super::{said, words};
 use crate::catalog::{Arg, Catalog};
 
 /// A session that is over.
 #[derive(Clone, Debug)]
 pub(crate) struct After {
     live: Live,
-    why: String,
+    why: Option<Said>,
     record: Option<Record>,
     /// The file's name, or why there is none.
     pub(crate) saved: Option<Result<String, String>>,
@@ -22,7 +22,7 @@ pub(crate) struct After {
 }
 
 impl After {
-    pub(crate) const fn new(live: Live, why: String) -> Self {
+    pub(crate) const fn new(live: Live, why: Option<Said>) -> Self {
         Self { live, why, record: None, saved: None, rated: false, reported: false }
     }
 
@@ -49,14 +49,16 @@ impl After {
         )
     }
 
-    /// Why it ended, in the agent's words; empty where that isn't known.
+    /// Why it ended; empty where that isn't known.
     pub(crate) fn why(&self, catalog: &Catalog) -> String {
         let told = self.record.as_ref().and_then(|record| record.ended.as_ref()).map(|(_, why)| why);
-        let why = told.unwrap_or(&self.why);
-        if why.is_empty() {
-            return String::new();
-        }
-        catalog.with("after-why", &[("why", Arg::Text(&words::agents(why)))])
+        let why = match (&self.why, told) {
+            (Some(why), _) => said::said(catalog, why),
+            // The record has it in the agent's own words.
+            (None, Some(why)) => words::agents(why),
+            (None, None) => return String::new(),
+        };
+        catalog.with("after-why", &[("why", Arg::Text(&why))])
     }
 
     /// What was done: time and sentence of each.

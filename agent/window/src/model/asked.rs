@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use nearhand_shared::grant::{Capabilities, Capability, MAX_DURATION};
-use nearhand_shared::message::local::{Choice, ConsentRequest, Verb, Window};
+use nearhand_shared::message::local::{Choice, ConsentRequest, Said, Verb, Window};
 
 use super::{Act, Now};
 
@@ -72,7 +72,7 @@ pub(crate) struct Asked {
     /// The second page is shown.
     pub(crate) confirming: bool,
     /// What the agent said to the last decision.
-    pub(crate) refusal: Option<String>,
+    pub(crate) refusal: Option<Said>,
     /// A decision is on its way.
     sent: bool,
 }
@@ -109,7 +109,7 @@ impl Asked {
         self.windows = Some(windows);
     }
 
-    pub(crate) fn refused(&mut self, why: String) {
+    pub(crate) fn refused(&mut self, why: Said) {
         self.sent = false;
         self.confirming = false;
         self.refusal = Some(why);

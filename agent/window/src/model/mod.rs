@@ -7,6 +7,7 @@
 pub(crate) mod after;
 pub(crate) mod asked;
 pub(crate) mod live;
+pub(crate) mod said;
 pub(crate) mod screen;
 pub(crate) mod words;
 
@@ -17,8 +18,8 @@ use nearhand_shared::grant::{Capabilities, Capability};
 use nearhand_shared::id::SessionId;
 use nearhand_shared::invitation::SiteString;
 use nearhand_shared::message::local::{
-    Code, Event, Fix, Help, HelpWanted, MAX_FIXES, MAX_HELP_TEXT, MAX_REACH_TEXT, Reply, Session, Status,
-    Urgency, Verb,
+    Code, Event, Fix, Help, HelpWanted, MAX_FIXES, MAX_HELP_TEXT, MAX_REACH_TEXT, Reply, Said, Session,
+    Status, Urgency, Verb,
 };
 
 use crate::catalog::{Arg, Catalog};
@@ -118,7 +119,7 @@ pub(crate) enum Input {
     Lost,
     Event(Event),
     /// What came of a verb.
-    Answer(Verb, Result<Reply, String>),
+    Answer(Verb, Result<Reply, Said>),
     /// The record was written to this file, or not.
     Saved(Result<String, String>),
     Person(Act, By),
@@ -194,7 +195,7 @@ pub(crate) struct Model {
     /// Over whatever page.
     about: bool,
     code: Option<Shown>,
-    code_gone: Option<String>,
+    code_gone: Option<Said>,
     copied: bool,
     asked: VecDeque<Asked>,
     live: BTreeMap<SessionId, Live>,
@@ -275,6 +276,16 @@ impl Model {
         self.remark = Some((remark, now + REMARK));
     }
 
+    fn agent_says(&mut self, said: &Said, now: Now) {
+        let text = said::said(&self.catalog, said);
+        self.say(self.catalog.with("message-from-agent", &[("text", Arg::Text(&text))]), now);
+    }
+
+    fn code_is_gone(&mut self, why: Said) {
+        self.code = None;
+        self.code_gone = Some(why);
+    }
+
     fn connected(&mut self, status: Status, now: Now) -> Vec<Effect> {
         let first = self.status.is_none();
         self.link = Link::Up;
@@ -291,7 +302,7 @@ impl Model {
         // Sessions that the agent no longer knows ended while it was away.
         let gone: Vec<SessionId> = self.live.keys().copied().collect();
         for session in gone.into_iter().filter(|id| !status.sessions.iter().any(|s| s.session == *id)) {
-            effects.extend(self.ended(session, String::new()));
+            effects.extend(self.ended(session, None));
         }
         for session in &status.sessions {
             effects.extend(self.session(session.clone(), now));
@@ -312,10 +323,8 @@ impl Model {
                     status.problem = problem;
                 }
             }
-            Event::CodeGone { why } => {
-                self.code = None;
-                self.code_gone = Some(why);
-            }
+            Event::CodeGone { why } => self.code_is_gone(Said::Words(why)),
+            Event::CodeOver(why) => self.code_is_gone(why),
             Event::Asked(request) => return self.is_asked(request, now),
             Event::Settled { request, .. } => self.asked.retain(|asked| asked.request.request != request),
             Event::Session(session) => return self.session(session, now),
@@ -339,11 +348,10 @@ impl Model {
                     }
                 }
             }
-            Event::Ended { session, why } => return self.ended(session, why),
-            Event::Notice(text) => {
-                let said = words::agents(&text);
-                self.say(self.catalog.with("message-from-agent", &[("text", Arg::Text(&said))]), now);
-            }
+            Event::Ended { session, why } => return self.ended(session, Some(Said::Words(why))),
+            Event::Over { session, why } => return self.ended(session, Some(why)),
+            Event::Notice(text) => self.agent_says(&Said::Words(text), now),
+            Event::Told(said) => self.agent_says(&said, now),
             Event::Paused { session, unseen } => {
                 if let Some(live) = self.live.get_mut(&session) {
                     live.paused = Some(unseen);
@@ -398,7 +406,7 @@ impl Model {
         }
     }
 
-    fn ended(&mut self, session: SessionId, why: String) -> Vec<Effect> {
+    fn ended(&mut self, session: SessionId, why: Option<Said>) -> Vec<Effect> {
         self.asked.retain(|asked| asked.request.session != session);
         let Some(live) = self.live.remove(&session) else { return Vec::new() };
         if self.current == Some(session) {
@@ -408,7 +416,7 @@ impl Model {
         vec![Effect::Send(Verb::Record { session }), Effect::Show]
     }
 
-    fn answer(&mut self, verb: &Verb, answer: Result<Reply, String>, now: Now) -> Vec<Effect> {
+    fn answer(&mut self, verb: &Verb, answer: Result<Reply, Said>, now: Now) -> Vec<Effect> {
         match (verb, answer) {
             (Verb::NewCode, Ok(Reply::Code(code))) => {
                 self.code = Some(shown(&code, now));
@@ -470,10 +478,7 @@ impl Model {
                     live.paused = None;
                 }
             }
-            (_, Err(why)) => {
-                let said = words::agents(&why);
-                self.say(self.catalog.with("message-from-agent", &[("text", Arg::Text(&said))]), now);
-            }
+            (_, Err(why)) => self.agent_says(&why, now),
             (_, Ok(_)) => {}
         }
         Vec::new()

@@ -8,7 +8,7 @@ use nearhand_shared::message::local::{ChatLine, Help, Mark};
 use super::after::sentence;
 use super::asked::{Asked, Held, Term, is_elevated};
 use super::live::Live;
-use super::{Fixes, Link, Model, Now, Tab, words};
+use super::{Fixes, Link, Model, Now, Tab, said, words};
 use crate::catalog::{Arg, Catalog};
 use crate::platform::HOT_KEY;
 
@@ -240,9 +240,7 @@ impl Model {
 
     fn help_page(&self) -> HelpPage {
         let fixes = match &self.fixes {
-            Fixes::Found(fixes) => {
-                fixes.iter().map(|fix| (words::agents(&fix.title), words::agents(&fix.advice))).collect()
-            }
+            Fixes::Found(fixes) => fixes.iter().map(|fix| said::fix(&self.catalog, fix)).collect(),
             Fixes::NotAsked | Fixes::Looking => Vec::new(),
         };
         let (mut status, mut detail, mut number, mut open) = (String::new(), String::new(), None, false);
@@ -269,6 +267,10 @@ impl Model {
             Help::Refused(why) => {
                 status = self.catalog.with("help-refused", &[("why", Arg::Text(&words::agents(why)))]);
             }
+            Help::No(why) => {
+                let why = said::said(&self.catalog, why);
+                status = self.catalog.with("help-refused", &[("why", Arg::Text(&why))]);
+            }
         }
         HelpPage {
             form: self.help == Help::None || (self.form && !open),
@@ -285,7 +287,7 @@ impl Model {
 
     fn code_page(&self, now: Now) -> CodePage {
         let gone = self.code_gone.as_ref().map_or_else(String::new, |why| {
-            self.catalog.with("code-gone", &[("why", Arg::Text(&words::agents(why)))])
+            self.catalog.with("code-gone", &[("why", Arg::Text(&said::said(&self.catalog, why)))])
         });
         let Some(code) = self.code.as_ref().filter(|code| now < code.until) else {
             return CodePage { gone, ..CodePage::default() };
@@ -340,7 +342,7 @@ impl Model {
                 .catalog
                 .with("consent-left", &[("time", Arg::Text(&left(asked.until.saturating_sub(now))))]),
             refused: asked.refusal.as_ref().map_or_else(String::new, |why| {
-                self.catalog.with("consent-refused", &[("why", Arg::Text(&words::agents(why)))])
+                self.catalog.with("consent-refused", &[("why", Arg::Text(&said::said(&self.catalog, why)))])
             }),
             more: if more == 0 { String::new() } else { self.count("consent-more", more) },
             elevated: by("elevated-body"),

@@ -1,6 +1,8 @@
 //! The model without a screen: what is asked, shown and sent, in a time that is an argument.
 
-use nearhand_shared::message::local::{self, ChatLine, Choice, ConsentRequest, Deed, Mark, Window};
+use nearhand_shared::message::local::{
+    self, ChatLine, Choice, ConsentRequest, Deed, Fix, Mark, Mend, Window,
+};
 use nearhand_shared::message::session::Granted;
 use nearhand_shared::time::UnixMillis;
 
@@ -100,8 +102,8 @@ fn only_seeing_is_ticked_and_allow_waits() {
     // Once is enough, until it is refused.
     assert_eq!(press(&mut m, Act::Allow, at(16)), []);
     let verb = Verb::Decide { request: 3, choice: choice.unwrap() };
-    m.put(Input::Answer(verb, Err("first read who asks".into())), at(16));
-    assert!(m.screen(at(16)).consent.refused.contains("first read who asks"));
+    m.put(Input::Answer(verb, Err(Said::ReadFirst { seconds: 3 })), at(16));
+    assert!(m.screen(at(16)).consent.refused.contains("Allow works in 3 seconds"));
     assert!(decided(&press(&mut m, Act::Allow, at(17))).is_some());
 }
 
@@ -194,11 +196,11 @@ fn a_session_is_shown_until_it_ends_and_then_what_was_done() {
     assert_eq!(screen.session.done.first().unwrap().1, "The technician sees the screen");
     event(&mut m, Event::Paused { session: S, unseen: true }, at(61));
     assert!(m.screen(at(61)).session.paused);
-    let effects = event(&mut m, Event::Ended { session: S, why: "ended by the technician".into() }, at(62));
+    let effects = event(&mut m, Event::Over { session: S, why: Said::ByTechnician }, at(62));
     assert!(effects.contains(&Effect::Send(Verb::Record { session: S })));
     let screen = m.screen(at(63));
     assert_eq!(screen.page, Page::After);
-    assert!(screen.after.why.contains("ended by the technician"));
+    assert!(screen.after.why.contains("The technician ended it"));
     assert_eq!(screen.after.done.len(), 1);
     press(&mut m, Act::Finish, at(64));
     assert_eq!(m.screen(at(64)).page, Page::Help);
@@ -274,4 +276,51 @@ fn texts_of_a_persons_are_cut_to_what_the_agent_takes() {
         press(&mut m, Act::Ask { what: "  ".into(), urgency: Urgency::Stopped, reach: String::new() }, at(0)),
         []
     );
+}
+
+#[test]
+fn what_a_person_can_mend_is_said_in_their_language_and_without_jargon() {
+    for language in Language::ALL {
+        let catalog = Catalog::new(language);
+        let mut titles = std::collections::BTreeSet::new();
+        for mend in Mend::ALL {
+            let check = format!("{}:/home", mend.checks().first().unwrap());
+            let fix = Fix { check, title: "cpu.load".into(), advice: "see processes.cpu".into() };
+            let (title, advice) = said::fix(&catalog, &fix);
+            let plain = |text: &str| !text.contains("fix-") && !text.contains("processes.");
+            assert!(
+                plain(&title) && plain(&advice) && title != advice,
+                "{language:?} {mend:?}: {title}, {advice}"
+            );
+            assert!(titles.insert(title));
+        }
+    }
+    // What only a newer agent knows is said in its words.
+    let fix =
+        Fix { check: "disks.lost".into(), title: "A disk is lost".into(), advice: "Look for it".into() };
+    assert!(said::fix(&Catalog::new(Language::German), &fix).0.contains("A disk is lost"));
+}
+
+#[test]
+fn what_the_agent_says_is_translated_and_what_others_wrote_in_it_is_marked() {
+    let mut m = Model::new(Catalog::new(Language::German), time::UtcOffset::UTC, false);
+    m.put(Input::Connected(Box::new(status())), at(0));
+    event(&mut m, Event::Told(Said::WrongCode { who: "Drücken Sie Erlauben".into() }), at(1));
+    let remark = m.screen(at(1)).remark;
+    assert!(
+        remark.contains("falschen Hilfe-Code") && remark.contains("\u{2068}“Drücken Sie Erlauben”"),
+        "{remark}"
+    );
+    event(&mut m, Event::CodeOver(Said::CodeUsed), at(1));
+    assert!(m.screen(at(1)).code.gone.contains("Er wurde benutzt"));
+    event(&mut m, Event::Session(session(&[])), at(2));
+    let act = local::Act::NotAllowed(Said::NotGranted(Capability::Control));
+    event(&mut m, Event::Did { session: S, deed: Deed { at: UnixMillis(0), act } }, at(2));
+    let done = m.screen(at(2)).session.done;
+    assert_eq!(
+        done.first().unwrap().1,
+        "Dem Techniker wurde etwas verweigert: nicht erlaubt: Maus und Tastatur benutzen"
+    );
+    event(&mut m, Event::Over { session: S, why: Said::Stopped }, at(3));
+    assert!(m.screen(at(3)).after.why.contains("an diesem Rechner beendet"));
 }

@@ -7,6 +7,7 @@ use nearhand_shared::message::local::Act;
 use nearhand_shared::text;
 use nearhand_shared::time::UnixMillis;
 
+use super::said;
 use crate::catalog::{Arg, Catalog};
 
 /// Longest name that is shown, in characters.
@@ -116,6 +117,10 @@ pub(crate) fn act(catalog: &Catalog, act: &Act) -> String {
         Act::Extended(what) => return of("act-extended", what),
         Act::Refused(why) => {
             return catalog.with("act-refused", &[("why", Arg::Text(&agents(why)))]);
+        }
+        Act::Told(told) => return said::said(catalog, told),
+        Act::NotAllowed(why) => {
+            return catalog.with("act-refused", &[("why", Arg::Text(&said::said(catalog, why)))]);
         }
         Act::SeesScreen => "act-sees-screen",
         Act::LeavesScreen => "act-leaves-screen",

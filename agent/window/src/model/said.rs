@@ -1,0 +1,125 @@
+//! What the agent says of itself, and what it found that the person can mend, in the person's language.
+
+use core::time::Duration;
+
+use nearhand_shared::message::local::{Fix, Mend, Said};
+use nearhand_shared::runbook::{Ending, Mode};
+
+use super::words::{agents, left, line, list};
+use crate::catalog::{Arg, Catalog};
+
+/// What the agent says, as a sentence. What others wrote in it is in quotes, what the system says is set apart.
+pub(crate) fn said(catalog: &Catalog, said: &Said) -> String {
+    let given: Vec<(&'static str, String)> = match said {
+        Said::Words(words) => return agents(words),
+        Said::WrongCode { who } => vec![("who", line(who))],
+        Said::ReadFirst { seconds } | Said::HandsOff { seconds } | Said::CodesLocked { seconds } => {
+            vec![("time", left(catalog, Duration::from_secs(*seconds)))]
+        }
+        Said::NotGranted(what) | Said::GrantOver(what) | Said::NotOffered(what) => {
+            vec![("what", list(catalog, (*what).into()))]
+        }
+        Said::CantShow { why } | Said::RunbookRefused { why } => vec![("why", agents(why))],
+        Said::RunbookBegins { title, .. } => vec![("name", line(title))],
+        Said::RunbookStep { runbook, act, before } => {
+            let what = catalog.text(&format!("repair-{}", act.name()));
+            vec![("name", line(runbook)), ("what", what), ("why", agents(before))]
+        }
+        Said::RunbookOver { runbook, why, .. } => vec![("name", line(runbook)), ("why", agents(why))],
+        _ => Vec::new(),
+    };
+    let given: Vec<_> = given.iter().map(|(name, value)| (*name, Arg::Text(value))).collect();
+    catalog.with(key(said), &given)
+}
+
+/// The key of its message.
+const fn key(said: &Said) -> &'static str {
+    match said {
+        Said::Stopped => "said-stopped",
+        Said::ByTechnician => "said-by-technician",
+        Said::TechnicianRevoked => "said-technician-revoked",
+        Said::AgentStops => "said-agent-stops",
+        Said::KeyRotated => "said-key-rotated",
+        Said::NothingGranted => "said-nothing-granted",
+        Said::ByRelay => "said-by-relay",
+        Said::Unwatched => "said-unwatched",
+        Said::ConnectionLost => "said-connection-lost",
+        Said::CodeUsed => "said-code-used",
+        Said::CodeBurnt => "said-code-burnt",
+        Said::CodeExpired => "said-code-expired",
+        Said::CodeCancelled => "said-code-cancelled",
+        Said::EverythingStopped => "said-everything-stopped",
+        Said::CodeLost => "said-code-lost",
+        Said::CodeElsewhere => "said-code-elsewhere",
+        Said::ClockOff => "said-clock-off",
+        Said::NoRoom { .. } => "said-no-room",
+        Said::Missed(_) => "said-missed",
+        Said::RequestOver => "said-request-over",
+        Said::NothingChosen => "said-nothing-chosen",
+        Said::WhichWindow => "said-which-window",
+        Said::WindowUnlisted => "said-window-unlisted",
+        Said::SessionOver => "said-session-over",
+        Said::NoneGranted => "said-none-granted",
+        Said::ChatFull => "said-chat-full",
+        Said::NoCode => "said-no-code",
+        Said::NoRelay => "said-no-relay",
+        Said::OldRelay => "said-old-relay",
+        Said::NoText => "said-no-text",
+        Said::NotTheirs => "said-not-theirs",
+        Said::NobodySees => "said-nobody-sees",
+        Said::PathLost => "said-path-lost",
+        Said::PathBack => "said-path-back",
+        Said::PictureOver { sent: true, .. } => "said-picture-sent",
+        Said::PictureOver { sent: false, .. } => "said-picture-not-sent",
+        Said::WindowOver { .. } => "said-window-over",
+        // Said as they are.
+        Said::Words(_) => "",
+        Said::RunbookRefused { .. } => "said-runbook-refused",
+        Said::WrongCode { .. } => "said-wrong-code",
+        Said::ReadFirst { .. } => "said-read-first",
+        Said::HandsOff { .. } => "said-hands-off",
+        Said::CodesLocked { .. } => "said-codes-locked",
+        Said::NotGranted(_) => "said-not-granted",
+        Said::GrantOver(_) => "said-grant-over",
+        Said::NotOffered(_) => "said-not-offered",
+        Said::CantShow { .. } => "said-cant-show",
+        Said::RunbookBegins { mode: Mode::Apply, .. } => "said-runbook-begins",
+        Said::RunbookBegins { mode: Mode::DryRun, .. } => "said-runbook-looks",
+        Said::RunbookStep { .. } => "said-runbook-step",
+        Said::RunbookOver { ending, .. } => ended(*ending),
+    }
+}
+
+const fn ended(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Done => "said-runbook-done",
+        Ending::NotDone => "said-runbook-not-done",
+        Ending::Failed => "said-runbook-failed",
+        Ending::Cancelled => "said-runbook-cancelled",
+        Ending::TimedOut => "said-runbook-timed-out",
+        Ending::Interrupted => "said-runbook-interrupted",
+    }
+}
+
+/// What was found on this computer, and what its person can do about it.
+pub(crate) fn fix(catalog: &Catalog, fix: &Fix) -> (String, String) {
+    let (check, on) = fix.check.split_once(':').unwrap_or((&fix.check, ""));
+    let Some(mend) = Mend::of_check(check) else {
+        // An agent that knows more than this window.
+        return (agents(&fix.title), agents(&fix.advice));
+    };
+    let key = match mend {
+        Mend::Busy => "fix-busy",
+        Mend::Hot => "fix-hot",
+        Mend::DiskFull => "fix-disk-full",
+        Mend::Battery => "fix-battery",
+        Mend::Memory => "fix-memory",
+        Mend::NoNetwork => "fix-no-network",
+        Mend::Portal => "fix-portal",
+        Mend::Wifi => "fix-wifi",
+        Mend::Printer => "fix-printer",
+        Mend::PrintJobs => "fix-print-jobs",
+        Mend::Restart => "fix-restart",
+    };
+    (catalog.with(key, &[("what", Arg::Text(&agents(on)))]), catalog.text(&format!("{key}-do")))
+}
