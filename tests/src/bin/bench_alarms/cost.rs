@@ -5,7 +5,6 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nearhand_tests::load::cpu_time;
 use nearhand_tests::parties::Agent;
 use nearhand_tests::rows::{Better, Row};
 use nearhand_tests::siege::sleep_until;
@@ -46,14 +45,13 @@ pub(super) fn measure(window: Duration) -> Result<Vec<Row>> {
     ])
 }
 
-/// Processor time of an agent and of the programs that it has started and seen end.
+/// Processor time of an agent, also of threads that have ended, and of the programs that it has started and seen end.
 fn used(agent: &Agent) -> Result<Duration> {
-    let pid = u32::try_from(agent.program.pid())?;
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // proc(5): cutime and cstime are fields 16 and 17; those after the name begin with the third.
-    let fields: Vec<&str> = stat.rsplit_once(')').context("a name")?.1.split_whitespace().collect();
-    let ticks = |at: usize| -> Result<u32> { Ok(fields.get(at).context("a time")?.parse()?) };
-    Ok(cpu_time(pid, None)? + TICK * (ticks(13)? + ticks(14)?))
+    let stat = fs::read_to_string(format!("/proc/{}/stat", agent.program.pid()))?;
+    // proc(5): utime, stime, cutime and cstime are fields 14 to 17; those after the name begin with the third.
+    let fields = stat.rsplit_once(')').context("a name")?.1.split_whitespace().skip(11).take(4);
+    let ticks = fields.map(str::parse::<u32>).sum::<Result<u32, _>>()?;
+    Ok(TICK * ticks)
 }
 
 /// In MB.
