@@ -5,7 +5,7 @@
 //! A section says on which machine, when and by which command it was made, and of each row the median of the runs and
 //! how far they were apart. Other sections stay as they are. See `scripts/bench NAME --record`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
@@ -27,6 +27,10 @@ fn main() -> Result<()> {
     let runs: Vec<Vec<Row>> =
         serde_json::Deserializer::from_str(&text).into_iter().collect::<Result<_, _>>().context("no rows")?;
     ensure!(!runs.is_empty(), "there was no run");
+    for run in &runs {
+        let names: BTreeSet<&str> = run.iter().map(|row| row.name.as_str()).collect();
+        ensure!(names.len() == run.len(), "two rows have the same name: they would be taken for one");
+    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("where is the workspace?")?;
     let file = root.join("BENCHMARKS.md");
     let mut sections = sections(&fs::read_to_string(&file).unwrap_or_default());

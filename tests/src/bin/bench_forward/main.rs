@@ -114,9 +114,9 @@ fn report(name: &str, costs: &[Costs]) -> Vec<Row> {
         Row::new(&format!("{name}: {what}"), value, unit, target, better)
     };
     vec![
-        row("ours", of(|c| c.ours.per_gb), "CPU s/GB", None, Better::Lower),
-        row("bare", of(|c| c.bare.per_gb), "CPU s/GB", None, Better::Lower),
-        row("coturn", of(|c| c.coturn.per_gb), "CPU s/GB", None, Better::Lower),
+        row("ours, cost", of(|c| c.ours.per_gb), "CPU s/GB", None, Better::Lower),
+        row("bare, cost", of(|c| c.bare.per_gb), "CPU s/GB", None, Better::Lower),
+        row("coturn, cost", of(|c| c.coturn.per_gb), "CPU s/GB", None, Better::Lower),
         row("ours/bare CPU", of(|c| c.ours.per_gb / c.bare.per_gb), "times", Some(1.25), Better::Lower),
         row(
             "ours/coturn packets per CPU second",
@@ -125,10 +125,10 @@ fn report(name: &str, costs: &[Costs]) -> Vec<Row> {
             Some(5.0),
             Better::Higher,
         ),
-        row("ours", of(|c| c.ours.gbit_per_s), "Gbit/s", None, Better::Higher),
-        row("bare", of(|c| c.bare.gbit_per_s), "Gbit/s", None, Better::Higher),
-        row("coturn", of(|c| c.coturn.gbit_per_s), "Gbit/s", None, Better::Higher),
-        row("nothing between", of(|c| c.raw), "Gbit/s", None, Better::Higher),
+        row("ours, rate", of(|c| c.ours.gbit_per_s), "Gbit/s", None, Better::Higher),
+        row("bare, rate", of(|c| c.bare.gbit_per_s), "Gbit/s", None, Better::Higher),
+        row("coturn, rate", of(|c| c.coturn.gbit_per_s), "Gbit/s", None, Better::Higher),
+        row("nothing between, rate", of(|c| c.raw), "Gbit/s", None, Better::Higher),
         row("lost by ours", of(|c| c.ours.lost), "%", None, Better::Lower),
     ]
 }
