@@ -90,6 +90,8 @@ async fn storm(relay: &mut Relay, agents: Vec<(LightAgent, RelayConnection)>) ->
         returning.spawn(async move {
             // Nothing else comes: whatever ends this wait ends the connection.
             while connection.next_push().await.is_ok() {}
+            // With its socket and what it had room for.
+            drop(connection);
             come_back(&agent).await
         });
     }

@@ -42,6 +42,8 @@ impl Watched {
     }
 
     fn used(&self) -> Result<Use> {
+        let alive = Path::new("/proc").join(self.process.id().to_string()).join("smaps_rollup");
+        ensure!(fs::read(alive).is_ok_and(|text| !text.is_empty()), "{} has ended", self.name);
         let mut sum = Use { cpu: Duration::ZERO, wakes: 0, memory: 0.0 };
         for pid in with_children(i32::try_from(self.process.id())?)? {
             // What it started may end at any moment.
@@ -161,8 +163,11 @@ fn shared_out(process: u32) -> Result<f64> {
     Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
 }
 
+/// Below those that the system gives out by itself: Zabbix takes none above 32,767.
 fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let from = 20_000 + u16::try_from(std::process::id() % 10_000)?;
+    (from..32_000).find(free).context("no port is free")
 }
 
 /// Where the packages put it.
