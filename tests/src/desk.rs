@@ -62,7 +62,9 @@ impl Desk {
     /// It is refused.
     pub fn session(&self, wire: &Wire, member: &Member, wanted: &[Capability]) -> Result<SessionWire> {
         let devices = self.site.admin().run(&["devices"])?.ok()?.json()?;
-        let id = devices.pointer("/devices/0/id").and_then(|id| id.as_str()).context("no device")?;
+        let list = devices.get("devices").and_then(|list| list.as_array()).context("no list")?;
+        let own = list.iter().find(|one| one.get("label").and_then(|label| label.as_str()) == Some("desk"));
+        let id = own.and_then(|one| one.get("id")).and_then(|id| id.as_str()).context("no device")?;
         let id = id.parse().map_err(|_| anyhow::anyhow!("{id} is no id"))?;
         let mut session = member.connect(wire)?.open(member, Target::Device(id))?;
         let ready = session.hello(TechnicianProof::Managed)?;

@@ -138,7 +138,8 @@ pub fn gone(reader: &Reader, id: &str) -> Result<()> {
 /// # Errors
 /// It doesn't come.
 pub fn bring(display: &Display, reader: &Reader, id: &str) -> Result<()> {
-    const STEPS: usize = 40;
+    // Twice from the top: a slow window may turn further than was seen.
+    const STEPS: usize = 60;
     let (width, height) = display.eye()?.size();
     let (x, y) = ((width / 2).to_string(), (height / 2).to_string());
     let turn = |button: &str, times: &str| {
@@ -154,10 +155,11 @@ pub fn bring(display: &Display, reader: &Reader, id: &str) -> Result<()> {
                 return Ok(());
             }
         }
-        match step {
+        match step % (STEPS / 2) {
             0 => turn("4", "60")?,
             _ => turn("5", "2")?,
         }
+        std::thread::park_timeout(std::time::Duration::from_millis(50));
     }
     anyhow::bail!("{id} doesn't come into sight")
 }

@@ -17,7 +17,7 @@ fn main() -> Result<()> {
     let has = |name: &str| options.iter().any(|option| option == name);
     let minutes = match options.iter().position(|option| option == "--minutes") {
         Some(at) => options.get(at + 1).context("--minutes needs a number")?.parse()?,
-        None if has("--short") => 3,
+        None if has("--short") => 4,
         None => 60,
     };
     eprintln!("{AGENTS} agents, 5 sessions, {minutes} minutes");

@@ -129,7 +129,10 @@ pub(super) fn look(desk: &Desk, over: &AtomicBool, done: &Done) -> Result<()> {
         match looked() {
             Ok(()) => add(&done.screens),
             Err(error) if ends(over) => drop(error),
-            Err(error) => done.failed("screen", &error),
+            Err(error) => {
+                done.failed("screen", &error);
+                pause(over, Duration::from_secs(2));
+            }
         }
     }
     Ok(())

@@ -43,7 +43,7 @@ impl After {
             &[
                 ("technician", Arg::Text(&words::name(&session.technician))),
                 ("organisation", Arg::Text(&words::name(&session.organisation))),
-                ("from", Arg::Text(&words::day(session.began, offset))),
+                ("from", Arg::Text(&words::in_order(&words::day(session.began, offset)))),
                 ("to", Arg::Text(&ended.map_or_else(|| "…".to_owned(), |at| words::clock(at, offset)))),
             ],
         )

@@ -94,6 +94,11 @@ pub(crate) fn day(at: UnixMillis, offset: time::UtcOffset) -> String {
     }
 }
 
+/// Keeps figures in their order where what is around them is read from right to left (UAX #9, LRI and PDI).
+pub(crate) fn in_order(figures: &str) -> String {
+    format!("\u{2066}{figures}\u{2069}")
+}
+
 /// What was done, as a sentence.
 pub(crate) fn act(catalog: &Catalog, act: &Act) -> String {
     let of = |key: &str, capabilities: &Capabilities| {
