@@ -254,16 +254,9 @@ pub fn latency(marker: &Marker, eye: &Eye, at: (i16, i16), marks: usize) -> Resu
         // Not in step with anybody's frames.
         std::thread::sleep(Duration::from_millis(90 + 7 * (took.len() as u64 % 11)));
         marker.paint(color)?;
-        let drawn = Instant::now();
-        while eye.pixels(x, y, 1, 1)?.first() != Some(&color) {
-            ensure!(drawn.elapsed() < FIRST, "the marker's new colour was never shown");
-            std::thread::sleep(Duration::from_micros(300));
-        }
-        took.push(drawn.elapsed().as_secs_f64() * 1e3);
+        took.push(shown_after(eye, (x, y), color).context("what was drawn")?);
     }
-    took.sort_by(f64::total_cmp);
-    let at = |share: usize| took.get(took.len() * share / 100).copied().unwrap_or(f64::NAN);
-    Ok([at(50), at(95)])
+    Ok(median_and_95(took))
 }
 
 /// Times from a key's being pressed at the viewer to its being seen there what it did, in milliseconds: the median and
@@ -282,17 +275,25 @@ pub fn echo(scene: &Scene, echo: &Echo, marks: usize) -> Result<[f64; 2]> {
     let following = echo.colors().into_iter().cycle().skip_while(|color| *color != started).skip(1);
     for color in following.take(marks + marks % 2) {
         std::thread::sleep(Duration::from_millis(120 + 7 * (took.len() as u64 % 11)));
-        let pressed = Instant::now();
         eye.press(KEY_A)?;
-        while eye.pixels(x, y, 1, 1)?.first() != Some(&color) {
-            ensure!(pressed.elapsed() < FIRST, "what the key did was never shown");
-            std::thread::sleep(Duration::from_micros(300));
-        }
-        took.push(pressed.elapsed().as_secs_f64() * 1e3);
+        took.push(shown_after(&eye, (x, y), color).context("what the key did")?);
     }
+    Ok(median_and_95(took))
+}
+
+/// From now until that pixel has that colour, in milliseconds.
+fn shown_after(eye: &Eye, (x, y): (i16, i16), color: u32) -> Result<f64> {
+    let since = Instant::now();
+    while eye.pixels(x, y, 1, 1)?.first() != Some(&color) {
+        ensure!(since.elapsed() < FIRST, "it was never shown");
+        std::thread::sleep(Duration::from_micros(300));
+    }
+    Ok(since.elapsed().as_secs_f64() * 1e3)
+}
+
+fn median_and_95(mut took: Vec<f64>) -> [f64; 2] {
     took.sort_by(f64::total_cmp);
-    let at = |share: usize| took.get(took.len() * share / 100).copied().unwrap_or(f64::NAN);
-    Ok([at(50), at(95)])
+    [50, 95].map(|share| took.get(took.len() * share / 100).copied().unwrap_or(f64::NAN))
 }
 
 /// Clicks and presses until a key arrives, then waits until no other is on its way; the colour that is shown then. A viewer
