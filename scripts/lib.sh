@@ -40,6 +40,7 @@ apt_programs=(
   mosquitto-clients:mosquitto_sub
   openssl:openssl
   faketime:faketime    # clocks that jump
+  strace:strace        # disks that are slow
   python3-aiosmtpd:aiosmtpd
 )
 

@@ -1,10 +1,11 @@
-//! File systems that are small enough to fill. Lives here: making and filling them. Must not live here: what a program
-//! is to do then.
+//! File systems that are small enough to fill, and slow ones. Lives here: making and filling them. Must not live here:
+//! what a program is to do then.
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -20,6 +21,27 @@ pub fn small_disk(at: &Path, size: &str) -> Option<Place> {
         return None;
     }
     Some(Place::behind(&["unshare", "-m", "sh", "-c", &format!("{mount} && exec \"$@\""), "sh"]))
+}
+
+/// Programs behind this wait so long each time that they have something written to the disk for good, as behind a worn
+/// SD card or a busy array: `strace` holds up `fsync` and `fdatasync`. Asynchronous, so that the process that is started
+/// is the program itself.
+pub fn slow_disk(each: Duration) -> Place {
+    let delayed = format!("inject=fsync,fdatasync:delay_enter={}", each.as_micros());
+    Place::behind(&[
+        "strace",
+        "-D",
+        "-f",
+        "--seccomp-bpf",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=fsync,fdatasync",
+        "-e",
+        &delayed,
+        "--",
+    ])
 }
 
 /// Fills the file system that a program sees at `at`; removing the returned file empties it.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use nearhand_tests::clock::FakeClock;
-use nearhand_tests::disk::fill;
+use nearhand_tests::disk::{fill, slow_disk};
 use nearhand_tests::program::until;
 use nearhand_tests::rows::Row;
 use nearhand_tests::siege::sleep_until;
@@ -50,6 +50,22 @@ pub(super) fn full() -> Result<Vec<Row>> {
     let mut rows = ward.verdict("disk of the device full", 30.0)?;
     fs::remove_file(ballast)?;
     rows.extend(ward.verdict("room on it again", 30.0)?);
+    Ok(rows)
+}
+
+/// Whatever is to stay takes half a second to write, at the device, then at the relay. Alarms come late, and all come.
+pub(super) fn slow() -> Result<Vec<Row>> {
+    let each = Duration::from_millis(500);
+    let mut rows = Vec::new();
+    for who in ["device", "relay"] {
+        eprintln!("the disk of the {who} takes {each:?} to write for good");
+        let mut ward = match who {
+            "device" => Ward::new(Place::default(), slow_disk(each))?,
+            _ => Ward::new(slow_disk(each), Place::default())?,
+        };
+        ward.raise(5)?;
+        rows.extend(ward.verdict(&format!("disk of the {who} slow"), 30.0)?);
+    }
     Ok(rows)
 }
 

@@ -1,7 +1,7 @@
-//! Faults: programs killed, stopped, out of disk, out of files, with a clock that jumps; after each, from outside,
+//! Faults: programs killed, stopped, out of disk, on a slow one, out of files, with a clock that jumps; after each, from outside,
 //! whether anything was lost, whether the records still verify, and how long until all works again.
 //!
-//!     bench_faults [--short] [--json] [--minutes N] [--seed N] [siege | hang | full | files | clock]
+//!     bench_faults [--short] [--json] [--minutes N] [--seed N] [siege | hang | full | slow | files | clock]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's output")]
 
 mod cases;
@@ -27,7 +27,7 @@ fn main() -> Result<()> {
         None if short => Duration::from_secs(45),
         None => siege::LONGEST,
     };
-    let all = !["siege", "hang", "full", "files", "clock"].into_iter().any(has);
+    let all = !["siege", "hang", "full", "slow", "files", "clock"].into_iter().any(has);
     let mut rows = Vec::new();
     if all || has("siege") {
         let seed = after("--seed")?.unwrap_or_else(siege::any_seed);
@@ -39,6 +39,9 @@ fn main() -> Result<()> {
     }
     if all || has("full") {
         rows.extend(cases::full()?);
+    }
+    if all || has("slow") {
+        rows.extend(cases::slow()?);
     }
     if all || has("files") {
         rows.extend(cases::files()?);

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -62,17 +63,18 @@ pub(crate) async fn start(dir: &Path) -> Result<Vec<Watched>> {
     let dir = dir.join("peers");
     fs::create_dir_all(&dir)?;
     let place = dir.display();
+    let mut among = ports()?;
     if let Some(program) = find("zabbix_agentd") {
         let config = format!(
             "Server=127.0.0.1\nListenIP=127.0.0.1\nListenPort={}\nLogType=console\nAllowRoot=1\nPidFile={place}/zabbix.pid\n",
-            free_port()?
+            free_port(&mut among)?
         );
         fs::write(dir.join("zabbix.conf"), config)?;
         let words = ["-f", "-c", "zabbix.conf"];
         peers.push(Watched::new("zabbix-agent", Process::start(&program, &words, &dir)?));
     }
     if let Some(program) = find("prometheus-node-exporter") {
-        let address = format!("127.0.0.1:{}", free_port()?);
+        let address = format!("127.0.0.1:{}", free_port(&mut among)?);
         let words = [format!("--web.listen-address={address}"), "--log.level=error".to_owned()];
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         peers.push(Watched::new("prometheus-node-exporter", Process::start(&program, &words, &dir)?));
@@ -85,7 +87,7 @@ pub(crate) async fn start(dir: &Path) -> Result<Vec<Watched>> {
         let config = format!(
             "[global]\n  run as user = root\n[directories]\n  cache = {place}/cache\n  lib = {place}/lib\n  \
              log = {place}/log\n[web]\n  bind to = 127.0.0.1:{}\n",
-            free_port()?
+            free_port(&mut among)?
         );
         let file = dir.join("netdata.conf");
         fs::write(&file, config)?;
@@ -163,11 +165,14 @@ fn shared_out(process: u32) -> Result<f64> {
     Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
 }
 
-/// Below those that the system gives out by itself: Zabbix takes none above 32,767.
-fn free_port() -> Result<u16> {
-    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    let from = 20_000 + u16::try_from(std::process::id() % 10_000)?;
-    (from..32_000).find(free).context("no port is free")
+/// Below those that the system gives out by itself: Zabbix takes none above 32,767. Each is given out once: a program
+/// that was just started has not taken its own yet.
+fn ports() -> Result<Range<u16>> {
+    Ok(20_000 + u16::try_from(std::process::id() % 10_000)?..32_000)
+}
+
+fn free_port(among: &mut Range<u16>) -> Result<u16> {
+    among.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()).context("no port is free")
 }
 
 /// Where the packages put it.
