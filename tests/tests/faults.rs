@@ -7,7 +7,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_tests::disk::{fill, small_disk};
+use nearhand_tests::disk::{fill, slow_disk, small_disk};
 use nearhand_tests::parties::{Agent, Client, Console, Technician};
 use nearhand_tests::program::until;
 use nearhand_tests::site::{LIMIT, Plan, Site};
@@ -186,6 +186,26 @@ fn a_full_disk_at_the_relay_leaves_sessions_alone_and_recovers() -> Result<()> {
     fs::remove_file(ballast)?;
     until(LIMIT, "the relay takes new sessions", || Ok(site.admin().run(&["connect", "pc-1"])?.code == 0))?;
     client.end()
+}
+
+#[test]
+fn slow_disks_at_device_and_relay_cost_time_and_nothing_else() -> Result<()> {
+    let slow = || slow_disk(Duration::from_millis(300));
+    let site = Site::planned(Plan { place: slow(), ..Plan::default() })?;
+    let agent = site.device_at("pc-1", slow())?;
+    for pid in [site.relay.pid(), agent.program.pid()] {
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        ensure!(!status.contains("TracerPid:\t0\n"), "nobody holds up what {pid} writes");
+    }
+    let (mut console, mut client) = attended(&site, &agent)?;
+    talk(&mut console, &mut client, "slow")?;
+    client.say("/diagnose quick")?;
+    client.event_within("report", Duration::from_secs(60))?;
+    client.end()?;
+    assert_eq!((agent.audited("session.start")?, agent.audited("grant")?), (1, 1));
+    agent.run(&["audit", "verify"])?.ok()?;
+    site.admin().run(&["audit", "verify"])?.ok()?;
+    Ok(())
 }
 
 /// What docs/relay.md says to do when the relay's key is stolen, step by step.

@@ -1,6 +1,8 @@
 //! How many agents one relay carries: memory and processor time for each as their number grows, how fast they join, and how
 //! long it takes until all are back after the relay was killed.
 //!
+//!     bench_scale [--short] [--json] [--agents N]
+//!
 //! The real relay, started from where this program lies, and light agents with the real protocol: their key, their
 //! credential, their socket, one control connection each, all in this process on one thread. They come back as agents do:
 //! full-jitter waits that grow up to half a minute. What they themselves cost is taken off nothing: with two processors
@@ -29,12 +31,15 @@ const LOST: Duration = Duration::from_secs(180);
 fn main() -> Result<()> {
     let options: Vec<String> = std::env::args().skip(1).collect();
     let has = |name: &str| options.iter().any(|option| option == name);
-    let (steps, window): (&[usize], _) = match has("--short") {
-        true => (&[100, 1_000], Duration::from_secs(15)),
-        false => (&[100, 1_000, 3_000, 10_000], Duration::from_secs(60)),
+    let (mut steps, window) = match has("--short") {
+        true => (vec![100, 1_000], Duration::from_secs(15)),
+        false => (vec![100, 1_000, 3_000, 10_000], Duration::from_secs(60)),
     };
+    if let Some(at) = options.iter().position(|option| option == "--agents") {
+        steps = vec![options.get(at + 1).context("--agents needs a number")?.parse()?];
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let rows = runtime.block_on(measure(steps, window))?;
+    let rows = runtime.block_on(measure(&steps, window))?;
     rows::write(&mut std::io::stdout().lock(), &rows, has("--json"))?;
     Ok(())
 }

@@ -79,6 +79,17 @@ impl Ward {
         })
     }
 
+    /// While nothing can work: an alarm is raised, and the device says why it doesn't get through.
+    pub(super) fn refused(&mut self, name: &str, why: &str) -> Result<Row> {
+        self.raise(1)?;
+        let said = self.agent.program.wait_for(why, AGAIN);
+        if let Err(error) = &said {
+            eprintln!("{name}: {error:#}");
+        }
+        let wrong = if said.is_ok() { 0.0 } else { 1.0 };
+        Ok(Row::new(&format!("{name}: refused without a reason"), wrong, "", Some(0.0), Better::Lower))
+    }
+
     /// After a fault: all alarms arrive, the records verify, nothing came twice, nobody panicked. A row for the time
     /// and one for what was wrong.
     pub(super) fn verdict(&mut self, name: &str, within: f64) -> Result<Vec<Row>> {

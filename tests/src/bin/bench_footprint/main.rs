@@ -1,7 +1,10 @@
 //! What the programs weigh: their files, an idle agent's memory and processor time beside those of other agents
 //! ([`peers`]), an agent's whose relay is gone, the customer's window, and the relay's memory for each idle agent.
 //!
-//! The real programs, started from where this one lies, with the real protocol: this process claims the relay,
+//!     bench_footprint [--short] [--json] [--programs DIR]
+//!
+//! The real programs of that directory (as a rule those that packages are made of; else those beside this one), with the
+//! real protocol: this process claims the relay,
 //! enrols one real agent, then enrols and connects as many light ones (their key, their credential, one control
 //! connection each, one thread for all). Memory per agent is the relay's growth from before the first light agent
 //! until all are idle, so it holds the connection, what is known of an enrolled device, and what the handshakes
@@ -36,8 +39,14 @@ fn main() -> Result<()> {
         true => Plan { agents: 200, alone: Duration::from_secs(15), crowd: Duration::from_secs(15) },
         false => Plan { agents: 1_000, alone: Duration::from_secs(600), crowd: Duration::from_secs(60) },
     };
+    let programs = match options.iter().position(|option| option == "--programs") {
+        Some(at) => {
+            PathBuf::from(options.get(at + 1).context("--programs needs a directory")?).canonicalize()?
+        }
+        None => std::env::current_exe()?.parent().context("no directory")?.to_owned(),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let rows = runtime.block_on(measure(plan))?;
+    let rows = runtime.block_on(measure(plan, &programs))?;
     rows::write(&mut std::io::stdout().lock(), &rows, has("--json"))?;
     Ok(())
 }
@@ -53,15 +62,14 @@ struct Plan {
     crowd: Duration,
 }
 
-async fn measure(Plan { agents, alone, crowd: window }: Plan) -> Result<Vec<Row>> {
-    let programs = std::env::current_exe()?.parent().context("no directory")?.to_owned();
+async fn measure(Plan { agents, alone, crowd: window }: Plan, programs: &Path) -> Result<Vec<Row>> {
     let scratch = tempfile::tempdir()?;
     allow_files(agents)?;
-    let mut rows = sizes(&programs)?;
-    let relay = Relay::start(&programs, scratch.path(), agents)?;
+    let mut rows = sizes(programs)?;
+    let relay = Relay::start(programs, scratch.path(), agents)?;
     let organisation = relay.claim().await?;
-    let agent = real_agent(&relay, &programs, scratch.path(), &organisation).await?;
-    let (agent, orphan) = (peers::Watched::new("agent", agent), orphan(&programs, scratch.path()).await?);
+    let agent = real_agent(&relay, programs, scratch.path(), &organisation).await?;
+    let (agent, orphan) = (peers::Watched::new("agent", agent), orphan(programs, scratch.path()).await?);
     let mut watched = peers::start(scratch.path()).await?;
     rows.extend(idle_agents(&agent, &orphan, &watched, alone).await?);
     watched.clear();
@@ -91,7 +99,7 @@ async fn measure(Plan { agents, alone, crowd: window }: Plan) -> Result<Vec<Row>
     Ok(rows)
 }
 
-/// Stripped release binaries.
+/// Stripped binaries.
 fn sizes(programs: &Path) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for name in ["nearhand-agent", "nearhand-window", "nearhand-relay", "nearhand"] {
