@@ -13,19 +13,17 @@ pub mod alarm;
 pub mod registry;
 
 /// Who stands at the relay's door.
+#[path = "../../relay/src/control"]
 pub mod control {
-    #[path = "../../../relay/src/control/doors.rs"]
     pub mod doors;
 }
 
 /// The relay's forwarding path, without its driver.
+#[path = "../../relay/src/forward"]
 pub mod forward {
-    #[path = "../../../relay/src/forward/cid.rs"]
     #[allow(dead_code, reason = "the relay uses the rest")]
     pub mod cid;
-    #[path = "../../../relay/src/forward/limit.rs"]
     mod limit;
-    #[path = "../../../relay/src/forward/table.rs"]
     #[allow(dead_code, reason = "the relay uses the rest")]
     pub mod table;
 }
