@@ -138,8 +138,25 @@ impl Relay {
     /// # Errors
     /// It doesn't start.
     pub fn kill_and_start(&mut self) -> Result<()> {
+        self.kill()?;
+        self.start_again()
+    }
+
+    /// Kills it.
+    ///
+    /// # Errors
+    /// It can't be killed.
+    pub fn kill(&mut self) -> Result<()> {
         self.process.0.kill()?;
         self.process.0.wait()?;
+        Ok(())
+    }
+
+    /// Starts it again where it was.
+    ///
+    /// # Errors
+    /// It doesn't start.
+    pub fn start_again(&mut self) -> Result<()> {
         self.process = Process::start(&self.program, &["run", "--data", "relay"], &self.dir)?;
         Ok(())
     }

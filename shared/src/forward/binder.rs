@@ -229,10 +229,11 @@ impl Binder {
         self.silence.expect(now);
     }
 
-    /// Binds again on the current socket, at once. Also starts again after a failure.
+    /// Binds again on the current socket, at once: the path was offered again. Also starts again after a failure, and who
+    /// was never bound has the whole time of the offer again.
     pub fn rebind(&mut self, now: Instant) {
-        if matches!(self.phase, Phase::Failed(_)) {
-            self.first_bind_until = Some(now + Duration::from_secs(self.grant.bind_within_s.into()));
+        if let Some(until) = &mut self.first_bind_until {
+            *until = now + Duration::from_secs(self.grant.bind_within_s.into());
         }
         self.start(now);
     }
@@ -240,7 +241,11 @@ impl Binder {
     /// The device's network changed: binds again at once, from a fresh socket.
     pub fn network_changed(&mut self, now: Instant) {
         self.fresh_socket_wanted = true;
-        self.rebind(now);
+        match self.phase {
+            Phase::Failed(_) => self.rebind(now),
+            // Not more time: a network that comes and goes must not keep an offer alive that has run out.
+            _ => self.start(now),
+        }
     }
 
     /// The system refused to send, as it does when the address or the route is gone.

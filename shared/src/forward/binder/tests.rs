@@ -123,6 +123,21 @@ fn an_unanswered_first_bind_fails_when_the_grant_runs_out_and_can_be_started_aga
 }
 
 #[test]
+fn a_path_that_is_offered_again_can_be_bound_for_the_whole_time_of_an_offer() {
+    let mut bench = Bench::new();
+    bench.run(secs(59));
+    bench.binder.rebind(bench.now);
+    bench.run(secs(58));
+    bench.answer_bind();
+    // Another network is no other offer.
+    let mut bench = Bench::new();
+    bench.run(secs(59));
+    bench.binder.network_changed(bench.now);
+    bench.run(secs(2));
+    assert_eq!(bench.binder.state(), BindState::Failed(BindFailure::NoAnswer));
+}
+
+#[test]
 fn a_round_trip_longer_than_the_retry_still_binds() {
     let mut bench = Bench::new();
     bench.run(Duration::from_millis(700));

@@ -24,13 +24,16 @@ use nearhand_shared::credential::Role;
 use nearhand_shared::identity::SecretKey;
 use nearhand_shared::invitation::{EnrolmentString, OneTime};
 use nearhand_shared::message::control::Request;
-use nearhand_tests::crowd::{PATIENCE, Process, Relay, allow_files, crowd, invite, memory};
+use nearhand_tests::crowd::{Process, Relay, allow_files, crowd, invite, memory};
 use nearhand_tests::load::cpu_time;
 use nearhand_tests::rows::{self, Better, Row};
 use tokio::time::{Instant, sleep};
 
 /// Before memory is read: more than the handshakes' own timers, and one round of keep-alives.
 const SETTLE: Duration = Duration::from_secs(20);
+
+/// A lost relay is noticed within a connection's idle timeout, and found again within the longest wait between tries.
+const NOTICED: Duration = Duration::from_secs(90);
 
 fn main() -> Result<()> {
     let options: Vec<String> = std::env::args().skip(1).collect();
@@ -69,7 +72,9 @@ async fn measure(Plan { agents, alone, crowd: window }: Plan, programs: &Path) -
     let relay = Relay::start(programs, scratch.path(), agents)?;
     let organisation = relay.claim().await?;
     let agent = real_agent(&relay, programs, scratch.path(), &organisation).await?;
-    let (agent, orphan) = (peers::Watched::new("agent", agent), orphan(programs, scratch.path()).await?);
+    let agent = peers::Watched::new("agent", agent);
+    let (orphan, back_again) = orphan(programs, scratch.path()).await?;
+    rows.push(back_again);
     let mut watched = peers::start(scratch.path()).await?;
     rows.extend(idle_agents(&agent, &orphan, &watched, alone).await?);
     watched.clear();
@@ -111,15 +116,26 @@ fn sizes(programs: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// An agent whose relay is gone, and stays so.
-async fn orphan(programs: &Path, dir: &Path) -> Result<peers::Watched> {
+/// An agent whose relay is gone, and stays so; and what it has grown by when that relay had been gone twice before.
+async fn orphan(programs: &Path, dir: &Path) -> Result<(peers::Watched, Row)> {
     let dir = dir.join("orphan");
     std::fs::create_dir_all(&dir)?;
-    let relay = Relay::start(programs, &dir, 10)?;
+    let mut relay = Relay::start(programs, &dir, 10)?;
     let organisation = relay.claim().await?;
     let agent = real_agent(&relay, programs, &dir, &organisation).await?;
+    eprintln!("a relay goes and comes back, twice");
+    let before = memory(agent.id())?.own;
+    for _ in 0..2 {
+        relay.kill()?;
+        wait_for_status(programs, &dir, false).await?;
+        relay.start_again()?;
+        wait_for_status(programs, &dir, true).await?;
+    }
+    let grown = (memory(agent.id())?.own - before) / 1e3;
+    let row =
+        Row::new("agent, its relay gone and back twice, RSS growth", grown, "KB", Some(500.0), Better::Lower);
     drop(relay);
-    Ok(peers::Watched::new("agent without its relay", agent))
+    Ok((peers::Watched::new("agent without its relay", agent), row))
 }
 
 /// All at the same time: ours, ours without its relay, and the others.
@@ -175,15 +191,21 @@ async fn real_agent(relay: &Relay, programs: &Path, dir: &Path, organisation: &S
     enrol.stdin.take().context("no input")?.write_all(string.reveal().as_bytes())?;
     ensure!(enrol.wait()?.success(), "the agent can't be enrolled");
     let agent = Process::start(&program, &["--data", "agent", "--log", "error", "run"], dir)?;
-    let until = Instant::now() + PATIENCE;
-    while !is_connected(&program, dir)? {
-        ensure!(Instant::now() < until, "the agent doesn't connect");
-        sleep(Duration::from_millis(100)).await;
-    }
+    wait_for_status(programs, dir, true).await?;
     Ok(agent)
 }
 
-fn is_connected(program: &PathBuf, dir: &Path) -> Result<bool> {
+/// Until the agent there is connected, or knows that it is not.
+async fn wait_for_status(programs: &Path, dir: &Path, connected: bool) -> Result<()> {
+    let until = Instant::now() + NOTICED;
+    while is_connected(&programs.join("nearhand-agent"), dir)? != connected {
+        ensure!(Instant::now() < until, "the agent doesn't get to be connected: {connected}");
+        sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
+}
+
+fn is_connected(program: &Path, dir: &Path) -> Result<bool> {
     let status = Command::new(program)
         .args(["--data", "agent", "status"])
         .current_dir(dir)

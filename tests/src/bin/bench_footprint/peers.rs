@@ -9,13 +9,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_tests::crowd::Process;
+use nearhand_tests::crowd::{PATIENCE, Process};
 use nearhand_tests::load::cpu_time;
 use nearhand_tests::rows::{Better, Row};
 use nearhand_tests::scene::with_children;
 use tokio::time::{Instant, sleep};
 
-use super::{PATIENCE, percent};
+use super::percent;
 
 /// As Prometheus does by default, and somebody has to: between two times its numbers are asked for.
 const SCRAPE: Duration = Duration::from_secs(15);
