@@ -1,13 +1,13 @@
 //! The door: handshakes, bounded in number, in time, and per network.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nearhand_shared::message::control::CloseCode;
 use nearhand_shared::transport::tls;
 use quinn::{Endpoint, Incoming};
 
-use super::doors::{Network, Room, Ticket};
+use super::doors::{Network, Ticket};
 use super::{Control, Peer, close, connection};
 use crate::metrics::Family;
 
@@ -36,25 +36,14 @@ impl Control {
             let _ = incoming.retry();
             return;
         }
-        let now = Instant::now();
-        match doors.make_room(network, now) {
-            Room::Free => {}
-            Room::Of(stalled) => {
-                stalled.abort();
-                self.metrics.count(Family::Handshakes, "evicted");
-            }
-            Room::None => {
-                drop(doors);
-                // Its first packet comes again, as after a loss.
-                incoming.ignore();
-                self.metrics.count(Family::Handshakes, "put_off");
-                return;
-            }
+        if let Some(evicted) = doors.make_room(network) {
+            evicted.abort();
+            self.metrics.count(Family::Handshakes, "evicted");
         }
         let ticket = doors.next_ticket();
         let task = tokio::spawn(attend(Arc::clone(self), Box::new(incoming), ticket));
         // The task can't leave before it has entered: the doors are locked.
-        doors.enter(ticket, network, now, task.abort_handle());
+        doors.enter(ticket, network, task.abort_handle());
     }
 
     /// Handshake and hello.
@@ -81,15 +70,14 @@ impl Control {
 async fn attend(control: Arc<Control>, incoming: Box<Incoming>, ticket: Ticket) {
     let admission = Box::pin(tokio::time::timeout(ADMISSION, Arc::clone(&control).admit(*incoming)));
     let admitted = admission.await;
-    if let Ok(Some(welcomed)) = admitted {
-        control.doors().welcome(ticket);
-        drop(control);
-        welcomed.attend().await;
-        return;
-    }
     control.doors().leave(ticket);
-    if admitted.is_err() {
-        control.metrics.count(Family::Handshakes, "timed_out");
+    match admitted {
+        Ok(Some(welcomed)) => {
+            drop(control);
+            welcomed.attend().await;
+        }
+        Ok(None) => {}
+        Err(_) => control.metrics.count(Family::Handshakes, "timed_out"),
     }
 }
 

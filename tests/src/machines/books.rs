@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use nearhand_relay::control::doors::{Doors, Network, Room};
+use nearhand_relay::control::doors::{Doors, Network};
 use nearhand_relay::registry::PeerId;
 use nearhand_relay::registry::routing::RoutingBook;
 use nearhand_relay::registry::sessions::{PER_DEVICE, Session, SessionBook};
@@ -102,26 +102,18 @@ pub(super) fn run(input: &[u8]) {
             }
             10 => {
                 let network = Network::from(IpAddr::V4(Ipv4Addr::new(192, 0, 2, draw.byte() % 5)));
-                match doors.make_room(network, now) {
-                    Room::Free => {}
-                    Room::Of(evicted) => {
-                        assert!(inside.remove(&evicted), "somebody was shown out who wasn't there");
-                    }
-                    Room::None => {
-                        assert!(doors.len() >= ROOM / 4, "there was room");
-                        continue;
-                    }
+                if let Some(evicted) = doors.make_room(network) {
+                    assert!(inside.remove(&evicted), "somebody was shown out who wasn't there");
                 }
                 let ticket = doors.next_ticket();
-                doors.enter(ticket, network, now, ticket);
+                doors.enter(ticket, network, ticket);
                 assert!(inside.insert(ticket), "one ticket for two");
                 assert!(doors.len() <= ROOM, "more than there is room for");
                 assert!(doors.len() < ROOM / 4 || doors.must_prove());
             }
             _ => {
                 let ticket = u64::from(draw.byte());
-                let left = if draw.coin() { doors.welcome(ticket) } else { doors.leave(ticket) };
-                assert_eq!(left.is_some(), inside.remove(&ticket));
+                assert_eq!(doors.leave(ticket).is_some(), inside.remove(&ticket));
             }
         }
         assert_eq!((sessions.len(), doors.len()), (running.len(), inside.len()));
