@@ -14,6 +14,8 @@ use crate::stage::Display;
 
 /// Limit of anything that only has to start.
 const START: Duration = Duration::from_secs(30);
+/// Limit of an answer. A program that is just starting may never give one, and is asked again.
+const ANSWER: Duration = Duration::from_secs(5);
 /// How deep a program's tree is looked at, and how much of it.
 const DEEP: usize = 40;
 const MOST: usize = 4_000;
@@ -57,7 +59,7 @@ impl Session {
         let bus = Builder::address(self.address.as_str())?.build()?;
         let address: String =
             Proxy::new(&bus, "org.a11y.Bus", "/org/a11y/bus", "org.a11y.Bus")?.call("GetAddress", &())?;
-        Ok(Reader { bus: Builder::address(address.as_str())?.build()? })
+        Ok(Reader { bus: Builder::address(address.as_str())?.method_timeout(ANSWER).build()? })
     }
 }
 
