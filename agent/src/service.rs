@@ -27,7 +27,7 @@ pub(crate) struct Service {
 impl Service {
     /// Starts everything; fails at once if the socket is taken or the home can't be used.
     pub(crate) async fn start(home: Home, enrolment: Enrolment, doors: Vec<Door>) -> anyhow::Result<Self> {
-        crate::platform::keep_large_memory_apart();
+        crate::platform::hold_little_memory();
         let mut listeners = Vec::new();
         for door in &doors {
             listeners.push(local::server::listen(door).await?);

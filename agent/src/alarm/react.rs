@@ -121,7 +121,7 @@ async fn diagnose(hub: &Hub) -> Option<Diagnosis> {
             });
             let (good, title, lines) = found.await.ok()?;
             redact::forget_rules();
-            crate::platform::give_back_memory();
+            crate::platform::give_back_memory_soon();
             return Some(Diagnosis { good, title, lines, made: Instant::now() });
         }
     }

@@ -187,7 +187,7 @@ async fn fixes(hub: &Hub) -> Reply {
         };
         match event {
             Some(RunEvent::Finished(report)) => {
-                platform::give_back_memory();
+                platform::give_back_memory_soon();
                 return Reply::Fixes(mendable(report.findings));
             }
             Some(_) => {}

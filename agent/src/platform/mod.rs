@@ -7,7 +7,7 @@ mod processes;
 mod unix;
 
 pub(crate) use clock::{clock_is_synchronised, local_offset_seconds};
-pub(crate) use memory::{give_back_memory, keep_large_memory_apart};
+pub(crate) use memory::{give_back_memory_soon, hold_little_memory};
 pub(crate) use processes::{Held, started, ticks_per_second};
 #[cfg(unix)]
 pub(crate) use unix::*;

@@ -24,9 +24,8 @@ pub(super) async fn run(serving: &Serving, set: CheckSet, send: &mut SendStream,
         () = cancelled => Err(FrameError::Closed),
     };
     hub.did(session, if outcome.is_ok() { Act::Diagnosed } else { Act::DiagnosisBroken });
-    // An agent idles for days between two runs.
+    // An agent idles for days between two runs; memory goes back at the end of the session.
     redact::forget_rules();
-    crate::platform::give_back_memory();
 }
 
 /// Ends when the technician no longer wants the answer, which they can say in two ways: they stop reading, or

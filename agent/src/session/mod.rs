@@ -95,6 +95,7 @@ pub(crate) async fn run(hub: Arc<Hub>, offer: Offer, mut inbox: mpsc::Receiver<T
             tracing::debug!(%session, %error, "the next session's end brings the relay a newer head");
         }
     }
+    crate::platform::give_back_memory_soon();
 }
 
 async fn live(hub: &Arc<Hub>, mut offer: Offer, inbox: &mut mpsc::Receiver<ToSession>) -> Over {

@@ -18,6 +18,8 @@ use crate::stage::Marker;
 
 /// How long a session at the screen lasts: within its grant.
 const LOOKS: Duration = Duration::from_secs(45);
+/// Between two diagnoses: the relay lets a technician open a session every three seconds.
+const BETWEEN: Duration = Duration::from_secs(3);
 /// An alarm lasts so long. Its file isn't turned again for longer than alarms that come and go are counted over.
 const ALARM: Duration = Duration::from_secs(20);
 /// How long what is on its way may take to arrive at the end.
@@ -57,9 +59,11 @@ impl Done {
     }
 
     fn failed(&self, what: &str, error: &anyhow::Error) {
-        // An error may show all that programs have said; its first line says what it is.
+        // An error may show all that programs have said: its first line says what it is, its last one why.
         let text = format!("{error:#}");
-        let line = text.lines().next().unwrap_or_default().to_owned();
+        let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+        let last = rest.lines().rfind(|line| !line.is_empty()).unwrap_or_default();
+        let line = format!("{first} {last}");
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{what}: {line}"));
     }
 }
@@ -107,7 +111,7 @@ pub(super) fn diagnose(site: &Site, agents: u64, over: &AtomicBool, done: &Done)
             Ok(_) => add(&done.reports),
             Err(error) => done.failed("diagnose", &error),
         }
-        pause(over, Duration::from_secs(1));
+        pause(over, BETWEEN);
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ pub(super) async fn apply(ground: &Ground) -> Seen {
             let kept = kept.await.map_err(|_| Trouble::Failed("the report could not be made".to_owned()))?;
             kept.map_err(|error| Trouble::Failed(format!("the report could not be kept: {error}")))?;
             redact::forget_rules();
-            crate::platform::give_back_memory();
+            crate::platform::give_back_memory_soon();
             return Ok(format!("{} checks failed, {} warn", counts.fail, counts.warn));
         }
     }
