@@ -1,5 +1,6 @@
 //! First packets of QUIC handshakes that nobody goes on with.
 
+use std::collections::HashSet;
 use std::net::UdpSocket;
 use std::time::Duration;
 
@@ -23,17 +24,26 @@ pub fn captured(count: usize) -> Result<Vec<Vec<u8>>> {
     let key = SecretKey::generate(&mut OsRng);
     let endpoint = Endpoint::client(([127, 0, 0, 1], 0).into())?;
     let mut packets = Vec::with_capacity(count);
-    let mut buffer = [0; 2048];
+    let (mut seen, mut buffer) = (HashSet::new(), [0; 2048]);
     while packets.len() < count {
         let config = tls::client(&key, Expect::Any, ALPN, Purpose::Control, KEEP_ALIVE)?;
         let connecting = endpoint.connect_with(config, to, tls::SERVER_NAME)?;
-        let (len, _) = trap.recv_from(&mut buffer).context("no first packet came")?;
-        packets.push(buffer.get(..len).unwrap_or_default().to_vec());
+        loop {
+            let (len, _) = trap.recv_from(&mut buffer).context("no first packet came")?;
+            let packet = buffer.get(..len).unwrap_or_default();
+            // The end of the one before may come as well: it would end a handshake at once instead of stalling it.
+            if seen.insert(destination(packet).to_vec()) {
+                packets.push(packet.to_vec());
+                break;
+            }
+        }
         drop(connecting);
-        // What closing it sends is of no use here.
-        trap.set_nonblocking(true)?;
-        while trap.recv_from(&mut buffer).is_ok() {}
-        trap.set_nonblocking(false)?;
     }
     Ok(packets)
+}
+
+/// The destination's connection id of a packet with a long header (RFC 8999, section 5.1): a length, and that many bytes.
+fn destination(packet: &[u8]) -> &[u8] {
+    let length = packet.get(5).copied().unwrap_or_default();
+    packet.get(6..6 + usize::from(length)).unwrap_or_default()
 }

@@ -21,6 +21,7 @@ pub mod load;
 #[cfg(not(test))]
 pub mod machines;
 pub mod memory;
+pub mod metrics;
 pub mod netns;
 pub mod parties;
 pub mod platform;

@@ -1,11 +1,10 @@
 //! A device's display, what shows it elsewhere, and the display on which it is shown.
 #![allow(clippy::disallowed_methods, reason = "what a machine does is measured at moments, not waited for")]
 
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::load::cpu_time;
+use crate::metrics::Metrics;
 use crate::netns::{Network, RELAY};
 use crate::parties::{Agent, Client};
 use crate::program::{Logs, Program, until};
@@ -13,7 +12,7 @@ use crate::remote::Far;
 use crate::site::{Place, Plan as SitePlan, Site};
 use crate::stage::{Display, Echo, Eye, MARKER, Marker};
 use crate::vnc::{self, Counter, Scraper};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 /// X11's code of the key that most layouts have an A on.
 const KEY_A: u8 = 38;
@@ -353,17 +352,7 @@ const DATAGRAM_HEADERS: f64 = 28.0;
 /// # Errors
 /// The relay does not answer.
 pub fn forwarded(port: u16) -> Result<f64> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    let metric = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        match line.and_then(|value| value.trim().parse::<f64>().ok()) {
-            Some(value) => Ok(value),
-            None => bail!("the relay's metrics have no {name}"),
-        }
-    };
-    let packets = metric("nearhand_forwarded_packets_total ")?;
-    Ok(metric("nearhand_forwarded_bytes_total ")? + packets * DATAGRAM_HEADERS)
+    let metrics = Metrics::read(port)?;
+    let packets = metrics.get("nearhand_forwarded_packets_total")?;
+    Ok(metrics.get("nearhand_forwarded_bytes_total")? + packets * DATAGRAM_HEADERS)
 }

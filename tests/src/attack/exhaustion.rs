@@ -1,7 +1,6 @@
 //! Whoever only wants to use everything up.
 
 use std::net::{Ipv4Addr, UdpSocket};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -11,6 +10,9 @@ use super::scene::with_eve;
 use super::{Trial, number, seconds};
 use crate::crowd::allow_files;
 use crate::initial;
+use crate::metrics::{Metrics, all_read};
+use crate::program::until;
+use crate::site::LIMIT;
 
 /// What SECURITY.md promises an honest one, in seconds.
 const HONEST: f64 = 1.0;
@@ -34,7 +36,7 @@ pub(super) fn stalled_handshakes(trial: &Trial) -> Result<()> {
         held.push(socket);
         if held.len() % 50 == 0 {
             // Not faster than the system's buffer is emptied: what is dropped there stalls nothing.
-            thread::park_timeout(Duration::from_millis(5));
+            until(LIMIT, "the relay reads what came", || all_read(site.port))?;
         }
     }
     ensure!(held.len() > 500, "only {} sockets", held.len());
@@ -51,6 +53,10 @@ pub(super) fn stalled_handshakes(trial: &Trial) -> Result<()> {
     site.admin().run(&["devices"])?.ok()?;
     ensure!(since.elapsed() < Duration::from_secs(10), "an honest client took {:?}", since.elapsed());
     site.admin().run(&["diagnose", "pc-1", "--quick"])?.ok()?;
+    // Nobody stood at the door otherwise.
+    let asked_to_prove = Metrics::read(site.port)?.get("nearhand_handshakes_total{result=\"retry\"}")?;
+    trial.tried("of them asked to prove their address", asked_to_prove);
+    ensure!(asked_to_prove > number(held.len()) / 2.0, "{asked_to_prove} of {} came", held.len());
     drop(agent);
     Ok(())
 }
