@@ -68,7 +68,7 @@ pub(super) fn random_datagrams(trial: &Trial) -> Result<()> {
         }
     }
     trial.tried("datagrams sent", number(datagrams));
-    trial.at_most("bytes back for each byte", number(back) / number(sent), "", AMPLIFICATION)?;
+    trial.at_most("bytes back for each byte of garbage", number(back) / number(sent), "", AMPLIFICATION)?;
     client.say("still there?")?;
     client.chat("still there?", "received")?;
     client.end()?;
@@ -96,7 +96,12 @@ pub(super) fn spoofed_initials(trial: &Trial) -> Result<()> {
         anyhow::Ok((flooded?, seen?))
     })?;
     trial.tried("Initials sent, from 100 addresses", number(packets.len()));
-    trial.at_most("bytes back for each byte", number(seen.back) / number(seen.sent), "", AMPLIFICATION)?;
+    trial.at_most(
+        "bytes back for each byte of Initials",
+        number(seen.back) / number(seen.sent),
+        "",
+        AMPLIFICATION,
+    )?;
     // A quarter of the room is let in without the round trip, again when those have timed out after 10 s.
     ensure!(
         seen.retries > 0,

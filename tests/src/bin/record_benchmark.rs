@@ -28,8 +28,9 @@ fn main() -> Result<()> {
         serde_json::Deserializer::from_str(&text).into_iter().collect::<Result<_, _>>().context("no rows")?;
     ensure!(!runs.is_empty(), "there was no run");
     for run in &runs {
-        let names: BTreeSet<&str> = run.iter().map(|row| row.name.as_str()).collect();
-        ensure!(names.len() == run.len(), "two rows have the same name: they would be taken for one");
+        let mut names = BTreeSet::new();
+        let twice = run.iter().find(|row| !names.insert(row.name.as_str()));
+        ensure!(twice.is_none(), "two rows have the same name, and would be taken for one: {twice:?}");
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("where is the workspace?")?;
     let file = root.join("BENCHMARKS.md");
