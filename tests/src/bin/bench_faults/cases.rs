@@ -104,8 +104,8 @@ pub(super) fn clock() -> Result<Vec<Row>> {
             eprintln!("the {who}'s clock: {name}");
             clock.jump(jump)?;
             let named = format!("clock of the {who} {name}");
-            // By then, no credential is valid: nobody may get in, and each has to say why. What is raised meanwhile
-            // arrives with the next verdict.
+            // By then, no credential is valid: nobody new may come in, and each is told why. Who is connected stays; what is
+            // raised meanwhile has arrived by the next verdict.
             if who == "relay" && name == "+10 years" {
                 rows.push(ward.refused(&named, "it expired at")?);
                 continue;
