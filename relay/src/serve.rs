@@ -40,8 +40,8 @@ pub enum ServeError {
 }
 
 /// At least between two stateless resets. After a restart each peer needs one to come back before its idle timeout, so a
-/// library's usual 50 a second would leave most of a fleet of thousands waiting; this is no faster than they can
-/// be taken again. A reset is shorter than the packet that it answers.
+/// library's usual 50 a second would leave most of a fleet of thousands waiting; this is a little faster than two processors
+/// take them again (some 300 a second: BENCHMARKS.md, scale). A reset is shorter than the packet that it answers.
 const RESETS_EVERY: Duration = Duration::from_millis(2);
 
 /// A running relay.

@@ -1,7 +1,7 @@
 //! A device with a display that a technician may see, as far as its owner's policy says; and the screen as it comes over
 //! the wire. Must not live here: what is expected of either.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use nearhand_shared::grant::Capability;
 use nearhand_shared::message::control::Target;
 use nearhand_shared::message::screen::{FromScreen, FromViewer, Quality};
@@ -61,12 +61,7 @@ impl Desk {
     /// # Errors
     /// It is refused.
     pub fn session(&self, wire: &Wire, member: &Member, wanted: &[Capability]) -> Result<SessionWire> {
-        let devices = self.site.admin().run(&["devices"])?.ok()?.json()?;
-        let list = devices.get("devices").and_then(|list| list.as_array()).context("no list")?;
-        let own = list.iter().find(|one| one.get("label").and_then(|label| label.as_str()) == Some("desk"));
-        let id = own.and_then(|one| one.get("id")).and_then(|id| id.as_str()).context("no device")?;
-        let id = id.parse().map_err(|_| anyhow::anyhow!("{id} is no id"))?;
-        let mut session = member.connect(wire)?.open(member, Target::Device(id))?;
+        let mut session = member.connect(wire)?.open(member, Target::Device(self.site.device_id("desk")?))?;
         let ready = session.hello(TechnicianProof::Managed)?;
         ensure!(matches!(ready, AgentHello::Ready(_)), "{ready:?}");
         let granted = session.ask(wanted.iter().copied().collect())?;

@@ -49,3 +49,21 @@ pub fn all_read(port: u16) -> Result<bool> {
     }
     Ok(read)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, UdpSocket};
+
+    use super::all_read;
+
+    #[test]
+    fn what_waits_is_seen_until_it_is_read() {
+        let to = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = to.local_addr().unwrap();
+        assert!(all_read(address.port()).unwrap());
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().send_to(b"x", address).unwrap();
+        assert!(!all_read(address.port()).unwrap());
+        to.recv_from(&mut [0; 8]).unwrap();
+        assert!(all_read(address.port()).unwrap());
+    }
+}

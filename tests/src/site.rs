@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use nearhand_shared::id::DeviceId;
 use nearhand_shared::invitation::{ClaimString, EnrolmentString, InviteString};
 use rand_core::{OsRng, RngCore};
 use serde_json::Value;
@@ -265,6 +266,27 @@ impl Site {
     /// The administrator's own client.
     pub fn admin(&self) -> &Technician {
         &self.admin
+    }
+
+    /// A device as the organisation has it listed.
+    ///
+    /// # Errors
+    /// It isn't.
+    pub fn listed(&self, label: &str) -> Result<Value> {
+        let devices = self.admin.run(&["devices"])?.ok()?.json()?;
+        let list = devices.get("devices").and_then(Value::as_array).context("no list")?;
+        let entry = list.iter().find(|one| one.get("label").and_then(Value::as_str) == Some(label));
+        entry.cloned().with_context(|| format!("no device {label}"))
+    }
+
+    /// The id of a device.
+    ///
+    /// # Errors
+    /// There is none of that label.
+    pub fn device_id(&self, label: &str) -> Result<DeviceId> {
+        let entry = self.listed(label)?;
+        let id = entry.get("id").and_then(Value::as_str).context("it has no id")?;
+        id.parse().map_err(|_| anyhow::anyhow!("{id} is no id"))
     }
 
     /// The relay's data directory.

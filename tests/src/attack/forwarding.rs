@@ -12,7 +12,7 @@ use nearhand_shared::message::control::{PushReply, Reply, Request, Target};
 use nearhand_shared::message::session::{AgentHello, Refusal, TechnicianProof};
 use rand_core::OsRng;
 
-use super::scene::{device_id, session_id, with_eve};
+use super::scene::{session_id, with_eve};
 use super::{Trial, number};
 use crate::hostile_relay::{How, stolen};
 use crate::site::LIMIT;
@@ -87,7 +87,7 @@ impl End {
 pub(super) fn a_destination_in_a_bind(trial: &Trial) -> Result<()> {
     let (site, agent, wire, eve) = with_eve(true)?;
     let control = eve.connect(&wire)?;
-    let target = Target::Device(device_id(&site, "pc-1")?);
+    let target = Target::Device(site.device_id("pc-1")?);
     let mut end = End::new(site.port, opened(&control, SessionId::random(&mut OsRng), target)?)?;
     // Somebody who must never hear anything.
     let victim = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -139,7 +139,7 @@ pub(super) fn anothers_session(_trial: &Trial) -> Result<()> {
     let (site, mut agent, wire, eve) = with_eve(true)?;
     let mut client = site.admin().connect("pc-1", &[])?;
     let theirs = session_id(&client.event("connected")?)?;
-    let target = Target::Device(device_id(&site, "pc-1")?);
+    let target = Target::Device(site.device_id("pc-1")?);
     let control = eve.connect(&wire)?;
     let relay = SocketAddr::from(([127, 0, 0, 1], site.port));
     // Her own path, their session.

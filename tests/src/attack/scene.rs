@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_shared::id::{DeviceId, SessionId};
+use nearhand_shared::id::SessionId;
 use nearhand_shared::identity::SecretKey;
 use nearhand_shared::invitation::RelayAddress;
 use nearhand_shared::message::control::{Refusal, Reply, Target};
@@ -28,14 +28,6 @@ pub(super) fn refused(reply: &Reply) -> Option<&Refusal> {
     }
 }
 
-pub(super) fn device_id(site: &Site, label: &str) -> Result<DeviceId> {
-    let devices = site.admin().run(&["devices"])?.ok()?.json()?;
-    let list = devices.get("devices").and_then(|list| list.as_array()).context("no list")?;
-    let entry = list.iter().find(|d| d.get("label").and_then(|l| l.as_str()) == Some(label));
-    let id = entry.and_then(|d| d.get("id")).and_then(|id| id.as_str()).context("no such device")?;
-    id.parse().map_err(|_| anyhow::anyhow!("{id} is no id"))
-}
-
 /// The session that an event is of.
 pub(super) fn session_id(event: &Value) -> Result<SessionId> {
     let id = event.get("session").and_then(|id| id.as_str()).context("no id")?;
@@ -56,7 +48,7 @@ pub(super) fn with_eve(policy: bool) -> Result<(Site, Agent, Wire, Member)> {
 /// A managed session of hers.
 pub(super) fn session(site: &Site, wire: &Wire, eve: &Member) -> Result<SessionWire> {
     let control = eve.connect(wire)?;
-    let mut session = control.open(eve, Target::Device(device_id(site, "pc-1")?))?;
+    let mut session = control.open(eve, Target::Device(site.device_id("pc-1")?))?;
     let ready = session.hello(TechnicianProof::Managed)?;
     ensure!(matches!(ready, AgentHello::Ready(_)), "{ready:?}");
     Ok(session)

@@ -18,7 +18,7 @@ use nearhand_shared::support_code::SupportCode;
 use rand_core::OsRng;
 use rustix::process::Signal;
 
-use super::scene::{device_id, managed, routing, session, with_eve};
+use super::scene::{managed, routing, session, with_eve};
 use super::{Trial, number, seconds};
 use crate::desk::{Desk, eve, first_frame};
 use crate::hostile_relay::{HostileRelay, How};
@@ -135,7 +135,7 @@ pub(super) fn nonsense_on_streams(_trial: &Trial) -> Result<()> {
     let end = first.hears();
     ensure!(!matches!(end, Ok(FromAgent::Decision { .. })), "{end:?}");
     let control = eve.connect(&wire)?;
-    let id = Target::Device(device_id(&site, "pc-1")?);
+    let id = Target::Device(site.device_id("pc-1")?);
     // A stream before the hello; a proof that isn't the one asked for; a resumption of nothing.
     let early = control.open(&eve, id)?;
     ensure!(early.stream(&Open::Input)? == Answer::Refused(session::Refusal::Protocol));

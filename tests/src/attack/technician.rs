@@ -9,7 +9,7 @@ use rand_core::OsRng;
 use serde_json::Value;
 
 use super::Trial;
-use super::scene::{device_id, refused, session_id, with_eve};
+use super::scene::{refused, session_id, with_eve};
 use crate::program::until;
 use crate::site::{LIMIT, Site};
 
@@ -30,7 +30,7 @@ pub(super) fn what_is_others(_trial: &Trial) -> Result<()> {
         ensure!(format!("{real:?}") == format!("{unreal:?}"));
     }
     let taken =
-        control.ask(&Request::Open { session: theirs, target: Target::Device(device_id(&site, "pc-1")?) })?;
+        control.ask(&Request::Open { session: theirs, target: Target::Device(site.device_id("pc-1")?) })?;
     ensure!(refused(&taken).is_some(), "{taken:?}");
     // What only administrators may see or do.
     ensure!(refused(&control.ask(&Request::Audit { after: 0 })?) == Some(&Refusal::NotAllowed));
@@ -39,7 +39,7 @@ pub(super) fn what_is_others(_trial: &Trial) -> Result<()> {
     let other = Site::new()?;
     let _far = other.device("pc-9")?;
     let open = |id| Request::Open { session: SessionId::random(&mut OsRng), target: Target::Device(id) };
-    let far = control.ask(&open(device_id(&other, "pc-9")?))?;
+    let far = control.ask(&open(other.device_id("pc-9")?))?;
     let unreal = control.ask(&open(DeviceId::from_bytes([9; 16])))?;
     ensure!(refused(&far) == Some(&Refusal::NoSuchDevice));
     ensure!(format!("{far:?}") == format!("{unreal:?}"));

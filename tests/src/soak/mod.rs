@@ -65,10 +65,7 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
     }
     // As the relay sees it: the desk itself may not have noticed yet that its relay was started again.
     until(LIMIT, "the desk is connected again", || {
-        let devices = desk.site.admin().run(&["devices"])?.ok()?.json()?;
-        let list = devices.get("devices").and_then(|list| list.as_array()).context("no list")?;
-        let is = |device: &Value, name: &str, wanted: Value| device.get(name) == Some(&wanted);
-        Ok(list.iter().any(|one| is(one, "label", "desk".into()) && is(one, "online", true.into())))
+        Ok(desk.site.listed("desk")?.get("online") == Some(&Value::Bool(true)))
     })?;
     let mut chats = chats(&desk.site)?;
     let watch = Watch::of(&programs(&desk, &agents, &chats, &receiver)?);
