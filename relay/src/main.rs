@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use nearhand_relay::command::{self, Arguments};
+use nearhand_shared::text;
 
 fn main() -> ExitCode {
     match command::main(Arguments::parse()) {
@@ -11,7 +12,7 @@ fn main() -> ExitCode {
         Err(error) => {
             #[allow(clippy::print_stderr, reason = "the last word to the operator")]
             {
-                eprintln!("nearhand-relay: {error:#}");
+                eprintln!("nearhand-relay: {}", text::chain(error.as_ref()));
             }
             ExitCode::FAILURE
         }

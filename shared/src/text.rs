@@ -37,13 +37,16 @@ pub fn multi_line(text: &str, max_chars: usize) -> String {
     })
 }
 
-/// An error and its causes, in one line.
+/// An error and its causes, in one line; a cause that what stands before it names already is not said again.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
         cause = error.source();
     }
     text
@@ -66,6 +69,20 @@ fn cleaned(text: &str, max_chars: usize, keep: impl Fn(char) -> Option<char>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0}")]
+        struct Why(&'static str, #[source] Option<Box<Why>>);
+        let chained = |causes: &[&'static str]| {
+            let of = |under, why: &&'static str| Some(Box::new(Why(why, under)));
+            chain(&causes.iter().rev().fold(None, of).unwrap())
+        };
+        assert_eq!(chained(&["it failed", "the disk is full"]), "it failed: the disk is full");
+        assert_eq!(chained(&["no agent (no file): start it", "no file"]), "no agent (no file): start it");
+        assert_eq!(chained(&["a", "b", "c"]), "a: b: c");
+    }
 
     #[test]
     fn terminal_escapes_and_bidi_overrides_do_not_survive() {

@@ -1,13 +1,15 @@
 //! The program `nearhand`: arguments, logging, and the exit code. Everything else is in the library.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
 use nearhand_client::command::{Cli, Command, Context};
 use nearhand_client::output::Output;
 use nearhand_client::viewer::decode;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -39,15 +41,22 @@ fn main() -> ExitCode {
 
 /// Quiet unless asked: `-v` for what the client does, `-vv` for more; `NEARHAND_LOG` for particular modules.
 fn log_to_stderr(verbose: u8) {
-    let usual = match verbose {
-        0 => "error",
-        1 => "nearhand_client=info,warn",
-        _ => "nearhand_client=debug,nearhand_shared=debug,info",
+    let usual = || match verbose {
+        0 => Targets::new().with_default(LevelFilter::ERROR),
+        1 => Targets::new().with_default(LevelFilter::WARN).with_target("nearhand_client", LevelFilter::INFO),
+        _ => {
+            let own = ["nearhand_client", "nearhand_shared"].map(|name| (name, LevelFilter::DEBUG));
+            Targets::new().with_default(LevelFilter::INFO).with_targets(own)
+        }
     };
-    let filter = EnvFilter::try_from_env("NEARHAND_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    let asked = std::env::var("NEARHAND_LOG").ok().map(|filter| filter.parse::<Targets>());
+    let (asked, mistake) = match asked.transpose() {
+        Ok(asked) => (asked, None),
+        Err(mistake) => (None, Some(mistake)),
+    };
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines).with(asked.unwrap_or_else(usual)).init();
+    if let Some(mistake) = mistake {
+        tracing::error!(%mistake, "NEARHAND_LOG is no filter, and left out");
+    }
 }

@@ -9,6 +9,7 @@ mod console;
 mod desktop;
 mod doctor;
 mod enrol;
+mod logging;
 mod pages;
 mod rules;
 mod run;
@@ -20,7 +21,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+use nearhand_shared::text;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 
 use crate::home::Home;
 
@@ -32,8 +35,8 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "DIR", env = "NEARHAND_AGENT_DATA")]
     data: Option<PathBuf>,
     /// How much is logged to standard error: error, warn, info, debug
-    #[arg(long, global = true, value_name = "LEVEL", env = "NEARHAND_LOG")]
-    log: Option<String>,
+    #[arg(long, global = true, value_name = "LEVEL", env = "NEARHAND_LOG", value_parser = logging::parse)]
+    log: Option<Targets>,
     #[command(subcommand)]
     command: Command,
 }
@@ -105,13 +108,8 @@ pub(crate) fn complain(what: &str) {
 
 /// Runs the command that was given.
 pub(crate) fn main(cli: Cli) -> ExitCode {
-    let level = cli
-        .log
-        .clone()
-        .unwrap_or_else(|| if matches!(cli.command, Command::Run(_)) { "info" } else { "warn" }.to_owned());
-    let filter = EnvFilter::try_new(format!("warn,nearhand_agent={level},nearhand_shared={level}"))
-        .unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runs = matches!(cli.command, Command::Run(_));
+    logging::start(cli.log.as_ref(), if runs { LevelFilter::INFO } else { LevelFilter::WARN });
     if matches!(&cli.command, Command::Desktop(args) if !args.check) {
         // It waits on descriptors of its own and has no use for a runtime.
         return outcome_of(desktop::run());
@@ -132,7 +130,7 @@ pub(crate) fn main(cli: Cli) -> ExitCode {
 
 fn outcome_of(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| {
-        complain(&format!("{error:#}"));
+        complain(&text::chain(error.as_ref()));
         ExitCode::from(code_of(&error))
     })
 }

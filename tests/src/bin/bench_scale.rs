@@ -1,7 +1,7 @@
 //! How many agents one relay carries: memory and processor time for each as their number grows, how fast they join, and how
 //! long it takes until all are back after the relay was killed.
 //!
-//!     bench_scale [--short] [--json] [--agents N]
+//!     bench_scale [--short | --smoke] [--json] [--agents N]
 //!
 //! The real relay, started from where this program lies, and light agents with the real protocol: their key, their
 //! credential, their socket, one control connection each, all in this process on one thread. They come back as agents do:
@@ -21,8 +21,6 @@ use rand_core::{OsRng, RngCore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-/// Before memory is read: more than the handshakes' own timers, and one round of keep-alives.
-const SETTLE: Duration = Duration::from_secs(20);
 /// Longest wait between two tries, as agents have it.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 /// After this, whoever is not back is lost.
@@ -31,37 +29,51 @@ const LOST: Duration = Duration::from_secs(180);
 fn main() -> Result<()> {
     let options: Vec<String> = std::env::args().skip(1).collect();
     let has = |name: &str| options.iter().any(|option| option == name);
-    let (mut steps, window) = match has("--short") {
-        true => (vec![100, 1_000], Duration::from_secs(15)),
-        false => (vec![100, 1_000, 3_000, 10_000], Duration::from_secs(60)),
+    let seconds = Duration::from_secs;
+    // More than the handshakes' own timers, and one round of keep-alives.
+    let settle = seconds(20);
+    let mut plan = match (has("--smoke"), has("--short")) {
+        (true, _) => Plan { steps: vec![10, 20], settle: seconds(1), window: seconds(1) },
+        (_, true) => Plan { steps: vec![100, 1_000], settle, window: seconds(15) },
+        _ => Plan { steps: vec![100, 1_000, 3_000, 10_000], settle, window: seconds(60) },
     };
     if let Some(at) = options.iter().position(|option| option == "--agents") {
-        steps = vec![options.get(at + 1).context("--agents needs a number")?.parse()?];
+        plan.steps = vec![options.get(at + 1).context("--agents needs a number")?.parse()?];
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let rows = runtime.block_on(measure(&steps, window))?;
+    let rows = runtime.block_on(measure(&plan))?;
     rows::write(&mut std::io::stdout().lock(), &rows, has("--json"))?;
     Ok(())
 }
 
-async fn measure(steps: &[usize], window: Duration) -> Result<Vec<Row>> {
+/// How many, and how long it is looked at.
+struct Plan {
+    /// Agents on the relay, one step after the other.
+    steps: Vec<usize>,
+    /// Before memory is read.
+    settle: Duration,
+    /// At agents that idle.
+    window: Duration,
+}
+
+async fn measure(plan: &Plan) -> Result<Vec<Row>> {
     let programs = std::env::current_exe()?.parent().context("no directory")?.to_owned();
     let scratch = tempfile::tempdir()?;
-    let most = steps.last().copied().unwrap_or_default();
+    let most = plan.steps.last().copied().unwrap_or_default();
     allow_files(most)?;
     let mut relay = Relay::start(&programs, scratch.path(), most)?;
     let organisation = relay.claim().await?;
     // Taken after the first connection, so that what any connection needs is there.
     let alone = memory(relay.process.id())?.resident;
     let (mut rows, mut agents) = (Vec::new(), Vec::new());
-    for step in steps {
+    for step in &plan.steps {
         let more = step - agents.len();
         eprintln!("{more} light agents join, which makes {step}");
         let began = Instant::now();
         agents.extend(crowd(&relay.address, &organisation, agents.len(), more).await?);
         let rate = number(more)? / began.elapsed().as_secs_f64();
         rows.push(plain(&format!("joined and connected, to {step}"), rate, "1/s", Better::Higher));
-        rows.extend(idle(&relay, *step, alone, window).await?);
+        rows.extend(idle(&relay, *step, alone, plan).await?);
     }
     for (_, connection) in &agents {
         connection.ask(&Request::Ping).await.context("an idle agent was lost")?;
@@ -71,8 +83,13 @@ async fn measure(steps: &[usize], window: Duration) -> Result<Vec<Row>> {
 }
 
 /// What so many idle agents cost.
-async fn idle(relay: &Relay, agents: usize, alone: f64, window: Duration) -> Result<Vec<Row>> {
-    sleep(SETTLE).await;
+async fn idle(
+    relay: &Relay,
+    agents: usize,
+    alone: f64,
+    &Plan { settle, window, .. }: &Plan,
+) -> Result<Vec<Row>> {
+    sleep(settle).await;
     let before = cpu_time(relay.process.id(), None)?;
     sleep(window).await;
     let cpu = cpu_time(relay.process.id(), None)?.saturating_sub(before);

@@ -108,7 +108,7 @@ pub(crate) async fn doctor(args: DoctorArgs, data: PathBuf) -> ExitCode {
     let old = match args.compare.as_deref().map(output::load).transpose() {
         Ok(old) => old,
         Err(error) => {
-            complain(&text::one_line(&format!("{error:#}"), 500));
+            complain(&text::one_line(&text::chain(error.as_ref()), 500));
             return ExitCode::from(USAGE);
         }
     };
@@ -116,7 +116,7 @@ pub(crate) async fn doctor(args: DoctorArgs, data: PathBuf) -> ExitCode {
         Ok(counts) if counts.fail > 0 => ExitCode::from(FINDINGS_FAIL),
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("{error:#}"));
+            complain(&text::chain(error.as_ref()));
             ExitCode::from(FAILED)
         }
     }

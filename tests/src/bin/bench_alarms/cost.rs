@@ -10,13 +10,11 @@ use nearhand_tests::rows::{Better, Row};
 use nearhand_tests::siege::sleep_until;
 use nearhand_tests::site::Site;
 
-/// After a start, before anything is measured: what is read once at the beginning is no running cost.
-const SETTLE: Duration = Duration::from_secs(20);
 /// Ticks of the times in `/proc/PID/stat`, on every Linux.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Measures both for so long.
-pub(super) fn measure(window: Duration) -> Result<Vec<Row>> {
+/// Measures both for so long, a while after their start: what is read once at the beginning is no running cost.
+pub(super) fn measure(settle: Duration, window: Duration) -> Result<Vec<Row>> {
     let site = Site::new()?;
     let with = |label: &str, rules: &str| -> Result<Agent> {
         let mut agent = site.device(label)?;
@@ -27,7 +25,7 @@ pub(super) fn measure(window: Duration) -> Result<Vec<Row>> {
     };
     let agents = [with("all rules", "profile = \"server\"\n")?, with("no rules", "profile = \"none\"\n")?];
     eprintln!("two agents watch for {window:?}");
-    sleep_until(Instant::now() + SETTLE);
+    sleep_until(Instant::now() + settle);
     let before = [used(&agents[0])?, used(&agents[1])?];
     sleep_until(Instant::now() + window);
     let after = [used(&agents[0])?, used(&agents[1])?];

@@ -14,19 +14,24 @@ use nearhand_tests::rows;
 fn main() -> Result<()> {
     let options: Vec<String> = std::env::args().skip(1).collect();
     let has = |name: &str| options.iter().any(|option| option == name);
-    let short = has("--short");
-    let seconds = |brief: u64, usual: u64| Duration::from_secs(if short { brief } else { usual });
+    let (smoke, short) = (has("--smoke"), has("--short"));
+    let pick = |[smoked, brief, usual]: [u32; 3]| match (smoke, short) {
+        (true, _) => smoked,
+        (_, true) => brief,
+        _ => usual,
+    };
+    let seconds = |lengths| Duration::from_secs(pick(lengths).into());
     // A part alone: for whoever works on it.
     let all = !["ingest", "way", "cost"].into_iter().any(has);
     let mut rows = Vec::new();
     if all || has("ingest") {
-        rows.extend(ingest::measure(seconds(5, 20))?);
+        rows.extend(ingest::measure(seconds([1, 5, 20]))?);
     }
     if all || has("way") {
-        rows.extend(way::measure(if short { 12 } else { 40 }, if short { 8 } else { 20 })?);
+        rows.extend(way::measure(pick([2, 12, 40]), pick([1, 8, 20]))?);
     }
     if all || has("cost") {
-        rows.extend(cost::measure(seconds(40, 180))?);
+        rows.extend(cost::measure(seconds([1, 20, 20]), seconds([2, 40, 180]))?);
     }
     rows::write(&mut std::io::stdout().lock(), &rows, has("--json"))?;
     Ok(())

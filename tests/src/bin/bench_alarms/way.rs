@@ -23,7 +23,7 @@ const SET: Duration = Duration::from_secs(1);
 const USUAL: Duration = Duration::from_secs(10);
 
 /// So many alarms by each interval.
-pub(super) fn measure(set: usize, usual: usize) -> Result<Vec<Row>> {
+pub(super) fn measure(set: u32, usual: u32) -> Result<Vec<Row>> {
     let binary = std::env::current_exe()?.with_file_name("webhook_receiver");
     let mut site = Site::new()?;
     let receiver = Receiver::start(&binary, &site)?;

@@ -1,7 +1,7 @@
 //! What the programs weigh: their files, an idle agent's memory and processor time beside those of other agents
 //! ([`peers`]), an agent's whose relay is gone, the customer's window, and the relay's memory for each idle agent.
 //!
-//!     bench_footprint [--short] [--json] [--programs DIR]
+//!     bench_footprint [--short | --smoke] [--json] [--programs DIR]
 //!
 //! The real programs of that directory (as a rule those that packages are made of; else those beside this one), with the
 //! real protocol: this process claims the relay,
@@ -29,18 +29,22 @@ use nearhand_tests::load::cpu_time;
 use nearhand_tests::rows::{self, Better, Row};
 use tokio::time::{Instant, sleep};
 
-/// Before memory is read: more than the handshakes' own timers, and one round of keep-alives.
-const SETTLE: Duration = Duration::from_secs(20);
-
 /// A lost relay is noticed within a connection's idle timeout, and found again within the longest wait between tries.
 const NOTICED: Duration = Duration::from_secs(90);
 
 fn main() -> Result<()> {
     let options: Vec<String> = std::env::args().skip(1).collect();
     let has = |name: &str| options.iter().any(|option| option == name);
-    let plan = match has("--short") {
-        true => Plan { agents: 200, alone: Duration::from_secs(15), crowd: Duration::from_secs(15) },
-        false => Plan { agents: 1_000, alone: Duration::from_secs(600), crowd: Duration::from_secs(60) },
+    let seconds = Duration::from_secs;
+    // More than the handshakes' own timers, and one round of keep-alives.
+    let usual =
+        Plan { agents: 1_000, settle: seconds(20), alone: seconds(600), crowd: seconds(60), whole: true };
+    let plan = match (has("--smoke"), has("--short")) {
+        (true, _) => {
+            Plan { agents: 20, settle: seconds(1), alone: seconds(2), crowd: seconds(1), whole: false }
+        }
+        (_, true) => Plan { agents: 200, alone: seconds(15), crowd: seconds(15), ..usual },
+        _ => usual,
     };
     let programs = match options.iter().position(|option| option == "--programs") {
         Some(at) => {
@@ -59,35 +63,38 @@ fn main() -> Result<()> {
 struct Plan {
     /// Light agents on the relay.
     agents: usize,
+    /// Before memory is read.
+    settle: Duration,
     /// At agents that idle.
     alone: Duration,
     /// At the relay with the light ones.
     crowd: Duration,
+    /// With a relay that goes and comes back, which takes minutes, and the customer's window, which others build.
+    whole: bool,
 }
 
-async fn measure(Plan { agents, alone, crowd: window }: Plan, programs: &Path) -> Result<Vec<Row>> {
+async fn measure(plan: Plan, programs: &Path) -> Result<Vec<Row>> {
+    let Plan { agents, settle, crowd: window, whole, .. } = plan;
     let scratch = tempfile::tempdir()?;
     allow_files(agents)?;
-    let mut rows = sizes(programs)?;
+    let mut rows = sizes(programs, whole)?;
     let relay = Relay::start(programs, scratch.path(), agents)?;
     let organisation = relay.claim().await?;
     let agent = real_agent(&relay, programs, scratch.path(), &organisation).await?;
     let agent = peers::Watched::new("agent", agent);
-    let (orphan, back_again) = orphan(programs, scratch.path()).await?;
-    rows.push(back_again);
+    let (orphan, back_again) = orphan(programs, scratch.path(), if whole { 2 } else { 0 }).await?;
+    rows.extend(whole.then_some(back_again));
     let mut watched = peers::start(scratch.path()).await?;
-    rows.extend(idle_agents(&agent, &orphan, &watched, alone).await?);
+    rows.extend(idle_agents(&agent, &orphan, &watched, plan).await?);
     watched.clear();
     drop(orphan);
-    eprintln!("the window is opened, and idles");
-    let (program, socket) = (programs.join("nearhand-window"), scratch.path().join("agent/run/agent.sock"));
-    // A thread without a runtime: what looks at the window has its own.
-    let opened = std::thread::spawn(move || window::measure(&program, &socket)).join();
-    rows.extend(opened.map_err(|_| anyhow::anyhow!("the window's measurement broke off"))??);
+    if whole {
+        rows.extend(a_window(programs, scratch.path())?);
+    }
     let before = memory(relay.process.id())?;
     eprintln!("{agents} light agents join");
     let connected = crowd(&relay.address, &organisation, 0, agents).await?;
-    sleep(SETTLE).await;
+    sleep(settle).await;
     let cpu = cpu_time(relay.process.id(), None)?;
     sleep(window).await;
     let cpu = cpu_time(relay.process.id(), None)?.saturating_sub(cpu);
@@ -104,10 +111,20 @@ async fn measure(Plan { agents, alone, crowd: window }: Plan, programs: &Path) -
     Ok(rows)
 }
 
+/// The customer's window beside the first agent.
+fn a_window(programs: &Path, scratch: &Path) -> Result<Vec<Row>> {
+    eprintln!("the window is opened, and idles");
+    let (program, socket) = (programs.join("nearhand-window"), scratch.join("agent/run/agent.sock"));
+    // A thread without a runtime: what looks at the window has its own.
+    let opened = std::thread::spawn(move || window::measure(&program, &socket)).join();
+    opened.map_err(|_| anyhow::anyhow!("the window's measurement broke off"))?
+}
+
 /// Stripped binaries.
-fn sizes(programs: &Path) -> Result<Vec<Row>> {
+fn sizes(programs: &Path, with_window: bool) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for name in ["nearhand-agent", "nearhand-window", "nearhand-relay", "nearhand"] {
+    let names = ["nearhand-agent", "nearhand-window", "nearhand-relay", "nearhand"];
+    for name in names.into_iter().filter(|name| with_window || *name != "nearhand-window") {
         let size =
             std::fs::metadata(programs.join(name)).with_context(|| format!("{name} is not built"))?.len();
         #[allow(clippy::cast_precision_loss, reason = "shown with three decimals")]
@@ -117,15 +134,15 @@ fn sizes(programs: &Path) -> Result<Vec<Row>> {
 }
 
 /// An agent whose relay is gone, and stays so; and what it has grown by when that relay had been gone twice before.
-async fn orphan(programs: &Path, dir: &Path) -> Result<(peers::Watched, Row)> {
+async fn orphan(programs: &Path, dir: &Path, times: u32) -> Result<(peers::Watched, Row)> {
     let dir = dir.join("orphan");
     std::fs::create_dir_all(&dir)?;
     let mut relay = Relay::start(programs, &dir, 10)?;
     let organisation = relay.claim().await?;
     let agent = real_agent(&relay, programs, &dir, &organisation).await?;
-    eprintln!("a relay goes and comes back, twice");
+    eprintln!("a relay goes and comes back, {times} times");
     let before = memory(agent.id())?.own;
-    for _ in 0..2 {
+    for _ in 0..times {
         relay.kill()?;
         wait_for_status(programs, &dir, false).await?;
         relay.start_again()?;
@@ -143,10 +160,10 @@ async fn idle_agents(
     agent: &peers::Watched,
     orphan: &peers::Watched,
     others: &[peers::Watched],
-    window: Duration,
+    Plan { settle, alone: window, .. }: Plan,
 ) -> Result<Vec<Row>> {
     eprintln!("agents idle for {} s", window.as_secs());
-    sleep(SETTLE).await;
+    sleep(settle).await;
     let before = cpu_time(agent.process().id(), None)?;
     let orphaned = memory(orphan.process().id())?.own;
     let all = [agent, orphan].into_iter().chain(others).collect::<Vec<_>>();

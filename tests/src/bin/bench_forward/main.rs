@@ -30,33 +30,46 @@ const PACE: Duration = Duration::from_micros(500);
 fn main() -> Result<()> {
     let options: Vec<String> = std::env::args().skip(1).collect();
     let has = |name: &str| options.iter().any(|option| option == name);
-    let (rounds, time, datagrams) = match has("--short") {
-        true => (1, Duration::from_millis(500), 1_000),
-        false => (5, Duration::from_secs(1), 6_000),
+    let plan = match (has("--smoke"), has("--short")) {
+        (true, _) => Plan { rounds: 1, time: Duration::from_millis(100), datagrams: 20, coturn: false },
+        (_, true) => Plan { rounds: 1, time: Duration::from_millis(500), datagrams: 1_000, coturn: true },
+        _ => Plan { rounds: 5, time: Duration::from_secs(1), datagrams: 6_000, coturn: true },
     };
     nearhand_tests::crowd::allow_files(8 * SESSIONS.iter().sum::<usize>())?;
     let mut rows = Vec::new();
     let mut flat = Vec::new();
     for sessions in SESSIONS {
         eprintln!("{sessions} sessions");
-        let ways = Ways::start(sessions)?;
+        let ways = Ways::start(sessions, plan.coturn)?;
         for size in SIZES {
             for (how, segments) in [("offload", OFFLOADED), ("single", 1)] {
                 let name = format!("{size} B, {sessions} sessions, {how}");
-                let costs = floods(&ways, Shape { size, segments }, rounds, time)?;
+                let costs = floods(&ways, Shape { size, segments }, &plan)?;
                 let per_packet = [|cost: &Costs| cost.ours.per_packet, |cost: &Costs| cost.bare.per_packet];
                 flat.push(((size, how, sessions), per_packet.map(|of| median(costs.iter().map(of)))));
                 rows.extend(report(&name, &costs));
             }
         }
         if sessions == 1 {
-            rows.extend(latencies(&ways, rounds, datagrams)?);
+            rows.extend(latencies(&ways, &plan)?);
         }
     }
     rows.extend(flatness(&flat));
-    rows.extend(sessions::measure(rounds)?);
+    rows.extend(sessions::measure(plan.rounds)?);
     rows::write(&mut std::io::stdout().lock(), &rows, has("--json"))?;
     Ok(())
+}
+
+/// How much is sent.
+struct Plan {
+    /// Medians are of so many.
+    rounds: usize,
+    /// Of each flood.
+    time: Duration,
+    /// At a steady pace.
+    datagrams: u32,
+    /// Whether coturn is there.
+    coturn: bool,
 }
 
 /// A size, how it is given to the system, and how many sessions.
@@ -77,14 +90,14 @@ struct Cost {
 struct Costs {
     ours: Cost,
     bare: Cost,
-    coturn: Cost,
+    coturn: Option<Cost>,
     raw: f64,
 }
 
-fn floods(ways: &Ways, shape: Shape, rounds: usize, time: Duration) -> Result<Vec<Costs>> {
+fn floods(ways: &Ways, shape: Shape, plan: &Plan) -> Result<Vec<Costs>> {
     let cost = |way: &Way| -> Result<Cost> {
         let before = way.cpu()?;
-        let flood = load::flood(&way.paths, shape, time)?;
+        let flood = load::flood(&way.paths, shape, plan.time)?;
         let spent = way.cpu()?.saturating_sub(before);
         #[allow(clippy::cast_precision_loss, reason = "a share of losses needs no precision")]
         let lost = flood.lost as f64 / (flood.packets + flood.lost).max(1) as f64;
@@ -96,13 +109,13 @@ fn floods(ways: &Ways, shape: Shape, rounds: usize, time: Duration) -> Result<Ve
             lost: lost * 100.0,
         })
     };
-    (0..rounds)
+    (0..plan.rounds)
         .map(|_| {
             Ok(Costs {
                 ours: cost(&ways.ours)?,
                 bare: cost(&ways.bare)?,
-                coturn: cost(&ways.coturn)?,
-                raw: load::flood(&ways.raw, shape, time)?.gbit_per_s(),
+                coturn: ways.coturn.as_ref().map(cost).transpose()?,
+                raw: load::flood(&ways.raw, shape, plan.time)?.gbit_per_s(),
             })
         })
         .collect()
@@ -113,24 +126,27 @@ fn report(name: &str, costs: &[Costs]) -> Vec<Row> {
     let row = |what: &str, value, unit: &'static str, target, better| {
         Row::new(&format!("{name}: {what}"), value, unit, target, better)
     };
-    vec![
+    let mut rows = vec![
         row("ours, cost", of(|c| c.ours.per_gb), "CPU s/GB", None, Better::Lower),
         row("bare, cost", of(|c| c.bare.per_gb), "CPU s/GB", None, Better::Lower),
-        row("coturn, cost", of(|c| c.coturn.per_gb), "CPU s/GB", None, Better::Lower),
         row("ours/bare CPU", of(|c| c.ours.per_gb / c.bare.per_gb), "times", Some(1.25), Better::Lower),
-        row(
-            "ours/coturn packets per CPU second",
-            of(|c| c.ours.per_cpu_second / c.coturn.per_cpu_second),
-            "times",
-            Some(5.0),
-            Better::Higher,
-        ),
         row("ours, rate", of(|c| c.ours.gbit_per_s), "Gbit/s", None, Better::Higher),
         row("bare, rate", of(|c| c.bare.gbit_per_s), "Gbit/s", None, Better::Higher),
-        row("coturn, rate", of(|c| c.coturn.gbit_per_s), "Gbit/s", None, Better::Higher),
         row("nothing between, rate", of(|c| c.raw), "Gbit/s", None, Better::Higher),
         row("lost by ours", of(|c| c.ours.lost), "%", None, Better::Lower),
-    ]
+    ];
+    // With it or without it, all rounds alike.
+    let coturn: Vec<(Cost, Cost)> = costs.iter().filter_map(|c| Some((c.ours, c.coturn?))).collect();
+    if !coturn.is_empty() {
+        let of = |pick: fn(&(Cost, Cost)) -> f64| median(coturn.iter().map(pick));
+        let beside = of(|(ours, coturn)| ours.per_cpu_second / coturn.per_cpu_second);
+        rows.extend([
+            row("coturn, cost", of(|(_, coturn)| coturn.per_gb), "CPU s/GB", None, Better::Lower),
+            row("coturn, rate", of(|(_, coturn)| coturn.gbit_per_s), "Gbit/s", None, Better::Higher),
+            row("ours/coturn packets per CPU second", beside, "times", Some(5.0), Better::Higher),
+        ]);
+    }
+    rows
 }
 
 /// What a packet costs with many sessions, beside what it costs with fewer: ours, and the bare forwarder's, for which the
@@ -154,16 +170,17 @@ fn flatness(costs: &[(Case, [f64; 2])]) -> Vec<Row> {
 }
 
 /// What a relay adds for datagrams that come at a steady pace.
-fn latencies(ways: &Ways, rounds: usize, datagrams: u32) -> Result<Vec<Row>> {
-    let mut took = [const { Vec::new() }; 4];
-    for _ in 0..rounds {
-        let paths: [&[Path]; 4] = [&ways.raw, &ways.ours.paths, &ways.bare.paths, &ways.coturn.paths];
-        for (paths, took) in paths.into_iter().zip(&mut took) {
-            let sorted = load::latencies(paths.first().context("no path")?, datagrams, PACE)?;
+fn latencies(ways: &Ways, plan: &Plan) -> Result<Vec<Row>> {
+    let mut paths: Vec<&[Path]> = vec![&ways.raw, &ways.ours.paths, &ways.bare.paths];
+    paths.extend(ways.coturn.iter().map(|coturn| &*coturn.paths));
+    let mut took = vec![Vec::new(); paths.len()];
+    for _ in 0..plan.rounds {
+        for (paths, took) in paths.iter().zip(&mut took) {
+            let sorted = load::latencies(paths.first().context("no path")?, plan.datagrams, PACE)?;
             took.push([0.5, 0.99].map(|part| load::quantile(&sorted, part).as_secs_f64() * 1e6));
         }
     }
-    let [raw, rest @ ..] = &took;
+    let (raw, rest) = took.split_first().context("no way")?;
     let mut rows = Vec::new();
     for (n, (part, target)) in [("p50", 200.0), ("p99", 1_000.0)].into_iter().enumerate() {
         let pick = |one: &[f64; 2]| one.get(n).copied().unwrap_or(f64::NAN);

@@ -35,19 +35,25 @@ impl Way {
 pub(crate) struct Ways {
     pub(crate) ours: Way,
     pub(crate) bare: Way,
-    pub(crate) coturn: Way,
+    /// Where it was asked for.
+    pub(crate) coturn: Option<Way>,
     pub(crate) raw: Vec<Path>,
     _forwarder: Forwarder,
-    _server: Server,
+    _server: Option<Server>,
 }
 
 impl Ways {
-    pub(crate) fn start(sessions: usize) -> Result<Self> {
+    pub(crate) fn start(sessions: usize, with_coturn: bool) -> Result<Self> {
         let (forwarder, paths) = ours(sessions)?;
         let ours = Way { paths, process: std::process::id(), thread: Some("forward") };
         let bare = Way { paths: bare(sessions)?, process: std::process::id(), thread: Some(bare::THREAD) };
-        let (server, paths) = coturn(sessions)?;
-        let coturn = Way { paths, process: server.0.id(), thread: None };
+        let (server, coturn) = if with_coturn {
+            let (server, paths) = coturn(sessions)?;
+            let way = Way { paths, process: server.0.id(), thread: None };
+            (Some(server), Some(way))
+        } else {
+            (None, None)
+        };
         let raw = (0..sessions).map(|_| straight()).collect::<Result<_>>()?;
         Ok(Self { ours, bare, coturn, raw, _forwarder: forwarder, _server: server })
     }

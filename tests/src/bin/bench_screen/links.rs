@@ -95,7 +95,6 @@ fn one(system: System, link: &Link, marks: usize) -> Result<[[f64; 2]; 2]> {
         let eye = scene.viewer.eye()?;
         let at = eye.find(COLORS[0])?.context("the marker has gone")?;
         let act = Act::begin(link.workload, &scene.device)?;
-        let marks = marks.min(30);
         let newest = latency(&marker, &eye, at, marks)?;
         drop(marker);
         // Until it has gone there too, it would be taken for the other square.

@@ -30,9 +30,6 @@ use nearhand_tests::stage::{Marker, PaintCounter};
 use acts::{Act, Workload};
 use nearhand_tests::scene::{COLORS, Scene, System, latency};
 
-/// An application may take so long to stand on the display before it is measured.
-const SETTLE: Duration = Duration::from_millis(3_000);
-
 /// One workload through one system.
 #[derive(Clone, Copy, Default)]
 struct Cost {
@@ -55,8 +52,11 @@ fn main() -> Result<()> {
     let options: Vec<String> = std::env::args().skip(1).collect();
     let has = |name: &str| options.iter().any(|option| option == name);
     let short = has("--short");
-    let window = if short { Duration::from_secs(4) } else { Duration::from_millis(8_600) };
-    let marks = if short { 25 } else { 100 };
+    let plan = |workload| {
+        let ms = Duration::from_millis;
+        let (settle, window, marks) = if short { (1_500, 3_000, 20) } else { (3_000, 8_600, 100) };
+        Plan { settle: ms(settle), window: ms(window), marks, workload }
+    };
     let only =
         |all: &[&'static str]| all.iter().copied().find(|name| options.iter().any(|option| option == name));
     // What idling costs is measured closely by itself.
@@ -64,17 +64,23 @@ fn main() -> Result<()> {
     let system = only(&System::ALL.map(System::name));
     let (links_only, idle_only) = (has("links"), has("idle"));
     let mut all = Vec::new();
-    let wanted = |one: &System| !links_only && !idle_only && system.is_none_or(|name| name == one.name());
-    for one in System::ALL.into_iter().filter(wanted) {
-        let plan = Plan { window, marks, workload };
-        all.push(measure(one, &plan).with_context(|| one.name())?);
+    // The short form has those between whom the targets are.
+    let wanted = |one: &System| match system {
+        Some(name) => name == one.name(),
+        None => !short || matches!(one, System::Ours | System::Xvnc),
+    };
+    let plan = plan(workload);
+    if !links_only && !idle_only {
+        for one in System::ALL.into_iter().filter(wanted) {
+            all.push(measure(one, &plan).with_context(|| one.name())?);
+        }
     }
     if !has("--json") && !links_only && !idle_only {
         print!("{}", table(&all));
     }
     let mut rows = verdict(&all);
     if workload.is_none() && !idle_only {
-        rows.extend(links::measure(system, marks)?);
+        rows.extend(links::measure(system, plan.marks.min(if short { 10 } else { 30 }))?);
     }
     let ours = system.is_none_or(|name| name == System::Ours.name());
     if idle_only || (workload.is_none() && !links_only && ours) {
@@ -86,6 +92,8 @@ fn main() -> Result<()> {
 
 /// How long and what.
 struct Plan {
+    /// An application may take so long to stand on the display before it is measured.
+    settle: Duration,
     window: Duration,
     marks: usize,
     workload: Option<&'static str>,
@@ -110,7 +118,7 @@ fn measure(system: System, plan: &Plan) -> Result<Figures> {
             Workload::ALL.into_iter().filter(|one| plan.workload.is_none_or(|name| name == one.name()))
         {
             let mut act = Act::begin(workload, &scene.device)?;
-            std::thread::sleep(SETTLE);
+            std::thread::sleep(plan.settle);
             let (bytes, cpu, painted) = (scene.bytes()?, scene.cpu()?, paints.count());
             act.perform(plan.window)?;
             #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
