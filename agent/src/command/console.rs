@@ -46,7 +46,7 @@ const HELP: &str = "\
   /more 15m                    give more time for what is granted
   /take CAPABILITY[,…]         take back something that is granted
   /pause, /resume              nothing is seen or done for a while; it goes on
-  /stop                        end the session at once
+  stop, /stop                  end the session at once
   /rate 5 [WORDS]              after a session: how good it was, from 1 to 5
   /report WORDS                after a session: tell the administrators what was wrong
   /code                        a new support code
@@ -157,7 +157,11 @@ impl Console {
         for capability in request.capabilities.iter() {
             println!("    - {} ({capability})", capability.in_plain_words());
         }
-        println!("  for {} minutes. Reason: {:?}", request.seconds.div_ceil(60), request.reason);
+        let reason = match request.reason.as_str() {
+            "" => "They gave no reason.".to_owned(),
+            reason => format!("Reason: {reason:?}"),
+        };
+        println!("  for {} minutes. {reason}", request.seconds.div_ceil(60));
         if request.first_contact {
             println!(
                 "  You have not been helped by this person before. If you did not call them, type deny."
@@ -204,6 +208,8 @@ impl Console {
             "/windows" => Next::Ask(Verb::Windows),
             "/quit" => Next::Leave,
             "/stop" => Next::Ask(Verb::StopAll),
+            // Whoever is frightened doesn't think of the stroke; as a word in a talk it is hardly missed.
+            "stop" | "Stop" | "STOP" if rest.trim().is_empty() => Next::Ask(Verb::StopAll),
             "/more" => self.in_session(|session, granted| {
                 let more = parse_duration(rest.trim())?;
                 let seconds = u32::try_from(more.as_secs()).unwrap_or(u32::MAX);
@@ -408,6 +414,9 @@ mod tests {
     fn without_a_session_nothing_is_said_to_anybody() {
         assert_eq!(Console::default().line("hello?"), Next::Wait);
         assert_eq!(Console::default().line("/more 5m"), Next::Wait);
-        assert_eq!(Console::default().line("/stop"), Next::Ask(Verb::StopAll));
+        for stop in ["/stop", "stop", " STOP "] {
+            assert_eq!(Console::default().line(stop), Next::Ask(Verb::StopAll));
+        }
+        assert_eq!(Console::default().line("stop it, please"), Next::Wait, "words for a technician");
     }
 }
