@@ -209,7 +209,7 @@ impl Console {
             "/quit" => Next::Leave,
             "/stop" => Next::Ask(Verb::StopAll),
             // Whoever is frightened doesn't think of the stroke; as a word in a talk it is hardly missed.
-            "stop" | "Stop" | "STOP" if rest.trim().is_empty() => Next::Ask(Verb::StopAll),
+            _ if line.eq_ignore_ascii_case("stop") => Next::Ask(Verb::StopAll),
             "/more" => self.in_session(|session, granted| {
                 let more = parse_duration(rest.trim())?;
                 let seconds = u32::try_from(more.as_secs()).unwrap_or(u32::MAX);

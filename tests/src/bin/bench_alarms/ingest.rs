@@ -7,7 +7,7 @@
 //! Beside it, in the same run and on the same disk, what SQLite does alone: the same two rows for each event, in
 //! transactions of as many events as the relay's own, synced, with nobody asking. An event raises or clears one of the
 //! agent's alarms, in turn. Without receivers: the outbox costs a row for each. What the relay's memory has grown by at the
-//! end, behind hundreds of megabytes of events, is what it keeps of a database however large: the writer's page cache.
+//! end, behind as many events as a soak makes in a day and more, is what it keeps of a database however large.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,8 +41,8 @@ const ALARMS: u64 = 40;
 /// Events of a transaction of SQLite alone: what the relay's writer comes to under this load.
 const TRANSACTION: u64 = AGENTS as u64 * BATCH;
 
-/// What the relay may have grown by at the end, in MB: its writer's page cache (16 MiB), and as much again for batches on
-/// their way.
+/// What the relay may have grown by at the end, in MB: the limit of its writer's page cache (16 MiB), and as much again for
+/// batches on their way.
 const GROWS: f64 = 33.6;
 
 /// Measures it for so long.
