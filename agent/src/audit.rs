@@ -1,16 +1,16 @@
 //! The device's audit log on disk: `audit.jsonl`, one row a line, synced before anything it allows happens.
 //!
 //! Beside it `audit.head` witnesses the newest row, so that a log whose end was cut off shows. The chain
-//! itself is `nearhand_shared::audit`.
+//! itself is `nearhand_proto::audit`.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 
-use nearhand_shared::audit::{Broken, Event, Head, Row, Verifier, next_row};
-use nearhand_shared::identity::{PublicKey, SecretKey, Signed};
-use nearhand_shared::platform::{open_private_append, write_private};
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::{text, wire};
+use nearhand_proto::audit::{Broken, Event, Head, Row, Verifier, next_row};
+use nearhand_proto::identity::{PublicKey, SecretKey, Signed};
+use nearhand_proto::time::UnixMillis;
+use nearhand_proto::{text, wire};
+use nearhand_transport::platform::{open_private_append, write_private};
 
 use crate::home::Home;
 
@@ -58,7 +58,7 @@ impl AuditLog {
 
     /// Writes a row and syncs it. If this fails, what it would have allowed must not happen.
     pub(crate) fn append(&mut self, at: UnixMillis, event: Event, key: &SecretKey) -> io::Result<()> {
-        let detail = text::one_line(&event.detail, nearhand_shared::audit::MAX_DETAIL);
+        let detail = text::one_line(&event.detail, nearhand_proto::audit::MAX_DETAIL);
         let row = next_row(self.head, at, Event { detail, ..event }, key).map_err(io::Error::other)?;
         let mut line = serde_json::to_vec(&row).map_err(io::Error::other)?;
         line.push(b'\n');
@@ -108,7 +108,7 @@ pub(crate) enum Verdict {
 
 /// Verifies the log with the device's keys, its own witness and those that others gave.
 pub(crate) fn verify(home: &Home, keys: Vec<PublicKey>, mut witnesses: Vec<Head>) -> io::Result<Verdict> {
-    let own = nearhand_shared::platform::read_private(&home.audit_head());
+    let own = nearhand_transport::platform::read_private(&home.audit_head());
     if let Some(signed) = own.ok().and_then(|bytes| wire::decode::<Signed<Head>>(&bytes).ok()) {
         witnesses.extend(keys.iter().find_map(|key| signed.open(key).ok()));
     }
@@ -131,7 +131,7 @@ pub(crate) fn verify(home: &Home, keys: Vec<PublicKey>, mut witnesses: Vec<Head>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nearhand_shared::audit::Why;
+    use nearhand_proto::audit::Why;
     use rand_core::OsRng;
 
     fn event(detail: &str) -> Event {

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use nearhand_shared::support_code::{LIFETIME, Routing, SupportCode};
+use nearhand_proto::support_code::{LIFETIME, Routing, SupportCode};
 use zeroize::Zeroizing;
 
 /// Proofs that may be begun on one code (a begun proof reveals nothing, it only costs time).

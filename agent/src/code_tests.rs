@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use nearhand_shared::support_code::{LIFETIME, Routing, SupportCode};
+use nearhand_proto::support_code::{LIFETIME, Routing, SupportCode};
 use proptest::prelude::*;
 use rand_core::OsRng;
 

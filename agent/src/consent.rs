@@ -8,10 +8,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use nearhand_shared::grant::{Capabilities, Capability, MAX_DURATION};
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::{Choice, Said};
-use nearhand_shared::message::session::{Granted, Refusal};
+use nearhand_proto::grant::{Capabilities, Capability, MAX_DURATION};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::{Choice, Said};
+use nearhand_proto::message::session::{Granted, Refusal};
 
 /// How long a person has to answer.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(60);

@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use nearhand_shared::grant::{Capabilities, Capability, MAX_DURATION};
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::Choice;
+use nearhand_proto::grant::{Capabilities, Capability, MAX_DURATION};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::Choice;
 use proptest::prelude::*;
 
 use super::tests::start;

@@ -6,13 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{Hello, Offer, Outcome, Push, PushReply, Reply, Request};
-use nearhand_shared::message::local::Said;
-use nearhand_shared::message::session::Ended;
-use nearhand_shared::text::chain;
-use nearhand_shared::transport::control::{RelayConnection, RelayError, backoff, random_part};
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::{Hello, Offer, Outcome, Push, PushReply, Reply, Request};
+use nearhand_proto::message::local::Said;
+use nearhand_proto::message::session::Ended;
+use nearhand_proto::text::chain;
+use nearhand_transport::control::{RelayConnection, RelayError, backoff, random_part};
 use rand_core::{OsRng, RngCore};
 use tokio::time::sleep;
 
@@ -162,7 +162,7 @@ pub(crate) enum RotateError {
     Relay(#[from] RelayError),
     /// The statement could not be made.
     #[error("the key stays as it is: {0}")]
-    Wire(#[from] nearhand_shared::wire::WireError),
+    Wire(#[from] nearhand_proto::wire::WireError),
     /// The files could not be written.
     #[error(transparent)]
     Home(#[from] crate::home::HomeError),
@@ -176,7 +176,7 @@ pub(crate) async fn rotate(hub: &Arc<Hub>) -> Result<(), RotateError> {
     let (old, new): (SecretKey, SecretKey) = (hub.key(), hub.home.next_key()?);
     let now = hub.judging_time();
     let next = credential.rotated(&old, &new.public(), now)?;
-    let retirement = old.sign(&nearhand_shared::credential::Retirement { key: old.public(), issued: now })?;
+    let retirement = old.sign(&nearhand_proto::credential::Retirement { key: old.public(), issued: now })?;
     relay.ask(&Request::Rotate { credential: next.clone(), retirement }).await?;
     enrolment.credential = Some(next);
     if let Err(error) = hub.audit("agent", "key.rotated", None, new.public().to_string()) {

@@ -8,12 +8,13 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nearhand_shared::credential::{Credential, Revocations};
-use nearhand_shared::id::{DeviceId, SessionId, TechnicianId};
-use nearhand_shared::identity::{PublicKey, SecretKey};
-use nearhand_shared::invitation::RelayAddress;
-use nearhand_shared::platform::{create_private_dir, read_private, write_private};
-use nearhand_shared::wire;
+use nearhand_proto::credential::{Credential, Revocations};
+use nearhand_proto::id::{DeviceId, SessionId, TechnicianId};
+use nearhand_proto::identity::{PublicKey, SecretKey};
+use nearhand_proto::invitation::RelayAddress;
+use nearhand_proto::wire;
+use nearhand_transport::key_file;
+use nearhand_transport::platform::{create_private_dir, read_private, write_private};
 use rand_core::OsRng;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -181,7 +182,7 @@ impl Home {
     /// The device's key, born here at first use.
     pub(crate) fn key(&self) -> Result<SecretKey, HomeError> {
         let path = self.at("device.key");
-        SecretKey::load_or_create(&path, &mut OsRng).map_err(|source| HomeError::Io { path, source })
+        key_file::load_or_create_key(&path, &mut OsRng).map_err(|source| HomeError::Io { path, source })
     }
 
     /// The key of the pseudonyms in reports, born here at first use: the same names get the same tokens in
@@ -189,14 +190,14 @@ impl Home {
     pub(crate) fn pseudonym_key(&self) -> Result<Zeroizing<[u8; 32]>, HomeError> {
         let path = self.at("pseudonyms.key");
         // The file has the form of a key, which it is, only never one that signs.
-        let key = SecretKey::load_or_create(&path, &mut OsRng);
+        let key = key_file::load_or_create_key(&path, &mut OsRng);
         Ok(key.map_err(|source| HomeError::Io { path, source })?.seed())
     }
 
     /// The key's successor while it is being rotated, made now if there is none.
     pub(crate) fn next_key(&self) -> Result<SecretKey, HomeError> {
         let path = self.at("device.key.next");
-        SecretKey::load_or_create(&path, &mut OsRng).map_err(|source| HomeError::Io { path, source })
+        key_file::load_or_create_key(&path, &mut OsRng).map_err(|source| HomeError::Io { path, source })
     }
 
     /// The successor becomes the key. The enrolment is written first: a crash between the two is mended by
@@ -219,7 +220,7 @@ impl Home {
                 .map(|e| e.key)
                 == Some(key.public())
         };
-        match SecretKey::load(&next) {
+        match key_file::load_key(&next) {
             Ok(key) if names(&key) => self.switch_key(enrolment),
             _ => Ok(()),
         }

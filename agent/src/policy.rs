@@ -18,8 +18,8 @@
 
 use std::time::Duration;
 
-use nearhand_shared::grant::{Capabilities, Capability, MAX_DURATION};
-use nearhand_shared::id::TechnicianId;
+use nearhand_proto::grant::{Capabilities, Capability, MAX_DURATION};
+use nearhand_proto::id::TechnicianId;
 use serde::Deserialize;
 
 use crate::runbook::gate::Rules;

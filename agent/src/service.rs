@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_shared::message::control::DeviceFacts;
-use nearhand_shared::text;
+use nearhand_proto::message::control::DeviceFacts;
+use nearhand_proto::text;
 use sysinfo::System;
 use tokio::task::JoinSet;
 

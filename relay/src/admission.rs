@@ -8,16 +8,16 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use nearhand_shared::credential::{
+use nearhand_proto::credential::{
     Credential, CredentialError, Retirement, RevocationList, Revocations, Role, Verified,
 };
-use nearhand_shared::id::InviteId;
-use nearhand_shared::identity::{PublicKey, Signed};
-use nearhand_shared::invitation::OneTime;
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{DeviceFacts, Hello, PAGE, Refusal, Welcome};
-use nearhand_shared::text;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::id::InviteId;
+use nearhand_proto::identity::{PublicKey, Signed};
+use nearhand_proto::invitation::OneTime;
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::{DeviceFacts, Hello, PAGE, Refusal, Welcome};
+use nearhand_proto::text;
+use nearhand_proto::time::UnixMillis;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 

@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use nearhand_shared::forward::RateLimits;
+use nearhand_proto::forward::RateLimits;
 use serde::Deserialize;
 
 use crate::admission::Rules;

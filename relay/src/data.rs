@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use hkdf::Hkdf;
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::platform;
+use nearhand_proto::identity::SecretKey;
+use nearhand_transport::platform;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 

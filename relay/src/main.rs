@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use nearhand_proto::text;
 use nearhand_relay::command::{self, Arguments};
-use nearhand_shared::text;
 
 fn main() -> ExitCode {
     match command::main(Arguments::parse()) {

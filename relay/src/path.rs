@@ -5,8 +5,8 @@
 
 use std::time::Instant;
 
-use nearhand_shared::forward::BindGrant;
-use nearhand_shared::id::SessionId;
+use nearhand_proto::forward::BindGrant;
+use nearhand_proto::id::SessionId;
 
 use crate::forward::{Forwarder, OfferError, SessionCounters};
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, Mac};
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::message::control::ALPN;
-use nearhand_shared::transport::tls::{self, Purpose, TlsConfigError};
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::message::control::ALPN;
+use nearhand_transport::tls::{self, Purpose, TlsConfigError};
 use quinn::crypto::{CryptoError, HmacKey};
 use quinn::{Endpoint, EndpointConfig, ServerConfig};
 use sha2::Sha256;

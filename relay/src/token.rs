@@ -5,7 +5,7 @@
 use core::fmt;
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::time::UnixMillis;
 use rand_core::{CryptoRng, RngCore};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;

@@ -12,19 +12,19 @@ mod harness;
 use std::time::Duration;
 
 use harness::{Client, Member, Org, TestRelay, eventually, limits, now};
+use nearhand_proto::alarm::{
+    Batch, Entry, Event, Leaving, Monitoring, Profile, Record, Severity, Transition,
+};
+use nearhand_proto::credential::Role;
+use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
+use nearhand_proto::message::alarms::{
+    Act, Actor, AlarmEntry, AlarmFilter, AlarmState, Happening, NewWindow,
+};
+use nearhand_proto::message::control::{Refusal, Reply, Request};
+use nearhand_proto::time::UnixMillis;
 use nearhand_relay::alarm::Alarm;
 use nearhand_relay::control::Patience;
 use nearhand_relay::store::{AlarmWrite, MAX_OPEN, Write};
-use nearhand_shared::alarm::{
-    Batch, Entry, Event, Leaving, Monitoring, Profile, Record, Severity, Transition,
-};
-use nearhand_shared::credential::Role;
-use nearhand_shared::id::{DeviceId, Fingerprint, StreamId};
-use nearhand_shared::message::alarms::{
-    Act, Actor, AlarmEntry, AlarmFilter, AlarmState, Happening, NewWindow,
-};
-use nearhand_shared::message::control::{Refusal, Reply, Request};
-use nearhand_shared::time::UnixMillis;
 
 const STREAM: StreamId = StreamId::from_bytes([5; 16]);
 
@@ -267,7 +267,7 @@ async fn people_acknowledge_assign_snooze_and_comment_and_each_act_is_audited() 
     assert_eq!(history(&technician, id).await.len(), 6);
 
     let nobody =
-        Actor { id: Some(nearhand_shared::id::TechnicianId::from_bytes([7; 16])), name: String::new() };
+        Actor { id: Some(nearhand_proto::id::TechnicianId::from_bytes([7; 16])), name: String::new() };
     assert!(matches!(technician.refusal(&act(Act::Assign(nobody))).await, Refusal::Invalid { .. }));
     assert!(matches!(
         technician.refusal(&act(Act::Snooze { until: UnixMillis(1) })).await,

@@ -14,12 +14,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use harness::{Client, Member, Org, TestRelay, limits, now};
+use nearhand_proto::alarm::{Batch, Entry, Event, Record, Severity, Transition};
+use nearhand_proto::credential::Role;
+use nearhand_proto::id::{Fingerprint, StreamId};
+use nearhand_proto::message::control::{Reply, Request};
+use nearhand_proto::time::UnixMillis;
 use nearhand_relay::token::{Known, May, Token};
-use nearhand_shared::alarm::{Batch, Entry, Event, Record, Severity, Transition};
-use nearhand_shared::credential::Role;
-use nearhand_shared::id::{Fingerprint, StreamId};
-use nearhand_shared::message::control::{Reply, Request};
-use nearhand_shared::time::UnixMillis;
 use rand_core::OsRng;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -18,14 +18,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use harness::{Client, Member, Org, key, now, session_id};
-use nearhand_shared::credential::{Credential, Role};
-use nearhand_shared::forward::BindGrant;
-use nearhand_shared::identity::{PublicKey, SecretKey};
-use nearhand_shared::invitation::ClaimString;
-use nearhand_shared::message::control::{Push, PushReply, Reply, Request, Target};
-use nearhand_shared::message::session;
-use nearhand_shared::transport::bound_socket::BoundSocket;
-use nearhand_shared::transport::tls::{self, Expect, Purpose};
+use nearhand_proto::credential::{Credential, Role};
+use nearhand_proto::forward::BindGrant;
+use nearhand_proto::identity::{PublicKey, SecretKey};
+use nearhand_proto::invitation::ClaimString;
+use nearhand_proto::message::control::{Push, PushReply, Reply, Request, Target};
+use nearhand_proto::message::session;
+use nearhand_transport::bound_socket::BoundSocket;
+use nearhand_transport::key_file;
+use nearhand_transport::tls::{self, Expect, Purpose};
 use quinn::{Connection, Endpoint, ServerConfig};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_nearhand-relay");
@@ -173,7 +174,7 @@ async fn init_that_was_cut_short_is_finished_by_the_same_command() {
         }
         let claim = init(dir.path());
         if left.contains(&"relay.key") {
-            let kept = SecretKey::load(&whole.path().join("relay.key")).unwrap().public();
+            let kept = key_file::load_key(&whole.path().join("relay.key")).unwrap().public();
             assert_eq!(claim.relay.key, kept, "{left:?}");
         }
         let relay = start(dir.path(), &claim);

@@ -12,15 +12,15 @@ mod harness;
 use std::time::{Duration, Instant};
 
 use harness::{Client, Member, Org, TestRelay, facts, key, limits, now, session_id};
-use nearhand_shared::audit::{Head, Row, Verifier};
-use nearhand_shared::credential::{Credential, Retirement, Revocations, Role};
-use nearhand_shared::id::DeviceId;
-use nearhand_shared::invitation::OneTime;
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{
+use nearhand_proto::audit::{Head, Row, Verifier};
+use nearhand_proto::credential::{Credential, Retirement, Revocations, Role};
+use nearhand_proto::id::DeviceId;
+use nearhand_proto::invitation::OneTime;
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::{
     CloseCode, Hello, OfferRefusal, Outcome, Push, PushReply, Refusal, Reply, Request, Target,
 };
-use nearhand_shared::support_code::Routing;
+use nearhand_proto::support_code::Routing;
 use tokio::io::AsyncWriteExt;
 
 fn dir() -> tempfile::TempDir {
@@ -66,7 +66,7 @@ async fn an_invite_works_once_and_a_lost_reply_does_not_burn_it() {
     let (relay, org) = Org::claimed(dir.path()).await;
     let (invite, one_time) = org.invite(Role::Technician, "Grace");
     let (first, second) = (key(), key());
-    let join = |own: &nearhand_shared::identity::SecretKey, facts| {
+    let join = |own: &nearhand_proto::identity::SecretKey, facts| {
         let credential = Credential::join(invite.clone(), &one_time, &own.public(), now()).unwrap();
         Request::Join { credential, facts }
     };

@@ -16,17 +16,17 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use harness::{Client, Member, Org, TestRelay, limits, now};
+use nearhand_proto::alarm::{Batch, Entry, Event, Record, Severity, Transition};
+use nearhand_proto::credential::Role;
+use nearhand_proto::id::{Fingerprint, StreamId};
+use nearhand_proto::message::alarms::Act;
+use nearhand_proto::message::control::{Reply, Request};
+use nearhand_proto::time::UnixMillis;
 use nearhand_relay::config::Config;
 use nearhand_relay::notify::sender::Sender;
 use nearhand_relay::notify::webhook::{Secret, headers};
 use nearhand_relay::store::OutboxState;
-use nearhand_shared::alarm::{Batch, Entry, Event, Record, Severity, Transition};
-use nearhand_shared::credential::Role;
-use nearhand_shared::id::{Fingerprint, StreamId};
-use nearhand_shared::message::alarms::Act;
-use nearhand_shared::message::control::{Reply, Request};
-use nearhand_shared::platform::write_private;
-use nearhand_shared::time::UnixMillis;
+use nearhand_transport::platform::write_private;
 use peers::{Sink, free_port, listening};
 use serde_json::{Value, json};
 

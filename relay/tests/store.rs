@@ -16,6 +16,17 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use harness::{Org, facts, key, now, session_id};
+use nearhand_proto::alarm::{
+    Batch, Entry, Event as AlarmEvent, Leaving, Profile, Record, Severity, Transition,
+};
+use nearhand_proto::audit::{Event, Head, Row, Verifier};
+use nearhand_proto::credential::{Credential, Retirement, Revocations, Role};
+use nearhand_proto::forward::{BindGrant, RateLimits};
+use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::message::alarms::{Act, Actor, AlarmFilter, NewWindow};
+use nearhand_proto::message::control::{Outcome, PushReply, Refusal, Reply, Request, Target};
+use nearhand_proto::time::UnixMillis;
 use nearhand_relay::alarm::Kind;
 use nearhand_relay::alarm::absence::{Absence, Patience};
 use nearhand_relay::registry::PeerId;
@@ -23,17 +34,6 @@ use nearhand_relay::registry::sessions::Session;
 use nearhand_relay::store::{
     AlarmWrite, Applied, Database, Fate, Member, NewSession, Outlet, Seen, Settled, Store, Waiting, Write,
 };
-use nearhand_shared::alarm::{
-    Batch, Entry, Event as AlarmEvent, Leaving, Profile, Record, Severity, Transition,
-};
-use nearhand_shared::audit::{Event, Head, Row, Verifier};
-use nearhand_shared::credential::{Credential, Retirement, Revocations, Role};
-use nearhand_shared::forward::{BindGrant, RateLimits};
-use nearhand_shared::id::{DeviceId, Fingerprint, StreamId};
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::message::alarms::{Act, Actor, AlarmFilter, NewWindow};
-use nearhand_shared::message::control::{Outcome, PushReply, Refusal, Reply, Request, Target};
-use nearhand_shared::time::UnixMillis;
 use rand_core::OsRng;
 
 fn event(detail: &str) -> Event {

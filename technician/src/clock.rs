@@ -4,7 +4,7 @@
 
 use std::time::SystemTime;
 
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::time::UnixMillis;
 
 /// Now, by this machine's clock.
 pub fn now() -> UnixMillis {

@@ -5,13 +5,13 @@
 use core::error::Error;
 use core::fmt;
 
-use nearhand_shared::credential::CredentialError;
-use nearhand_shared::invitation::StringError;
-use nearhand_shared::message::control::CloseCode;
-use nearhand_shared::message::{control, session};
-use nearhand_shared::text;
-use nearhand_shared::transport::control::RelayError as ControlError;
-use nearhand_shared::wire::WireError;
+use nearhand_proto::credential::CredentialError;
+use nearhand_proto::invitation::StringError;
+use nearhand_proto::message::control::CloseCode;
+use nearhand_proto::message::{control, session};
+use nearhand_proto::text;
+use nearhand_proto::wire::WireError;
+use nearhand_transport::control::RelayError as ControlError;
 
 use crate::home::HomeError;
 use crate::relay::{DeviceError, RelayError, TargetError};

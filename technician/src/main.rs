@@ -45,7 +45,7 @@ fn log_to_stderr(verbose: u8) {
         0 => Targets::new().with_default(LevelFilter::ERROR),
         1 => Targets::new().with_default(LevelFilter::WARN).with_target("nearhand_client", LevelFilter::INFO),
         _ => {
-            let own = ["nearhand_client", "nearhand_shared"].map(|name| (name, LevelFilter::DEBUG));
+            let own = ["nearhand_client", "nearhand_proto"].map(|name| (name, LevelFilter::DEBUG));
             Targets::new().with_default(LevelFilter::INFO).with_targets(own)
         }
     };

@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use nearhand_shared::text;
+use nearhand_proto::text;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 

@@ -1,8 +1,8 @@
 //! How somebody in the relay's lists stands: what their credential proves, and whether it still counts. Pure.
 
-use nearhand_shared::credential::{Credential, CredentialError, Revocations, Verified};
-use nearhand_shared::identity::PublicKey;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::credential::{Credential, CredentialError, Revocations, Verified};
+use nearhand_proto::identity::PublicKey;
+use nearhand_proto::time::UnixMillis;
 use serde::Serialize;
 
 use crate::output::Tone;

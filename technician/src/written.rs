@@ -3,7 +3,7 @@
 use core::fmt;
 use core::ops::Range;
 
-use nearhand_shared::runbook::{
+use nearhand_proto::runbook::{
     Act, Class, Kind, MAX_FILE, Manifest, Parameter, Place, Source, Step, Unit, Value,
 };
 use serde::Deserialize;

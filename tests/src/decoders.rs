@@ -11,18 +11,19 @@
 
 mod entries;
 
-use nearhand_shared::audit::{Head, Row};
-use nearhand_shared::credential::{Endorsement, Invite, Revocations, Role};
-use nearhand_shared::grant::{Capability, DecidedBy, GrantRecord};
-use nearhand_shared::id;
-use nearhand_shared::identity::{PublicKey, Statement};
-use nearhand_shared::invitation::{ClaimString, EnrolmentString, InviteString, SiteString};
-use nearhand_shared::message::{self, control, local, screen, session};
-use nearhand_shared::pake::Confirmation;
-use nearhand_shared::report::model::{CheckSet, Finding, Report};
-use nearhand_shared::runbook;
-use nearhand_shared::support_code::Routing;
-use nearhand_shared::witness::ScreenHead;
+use nearhand_proto::audit::{Head, Row};
+use nearhand_proto::credential::{Endorsement, Invite, Revocations, Role};
+use nearhand_proto::grant::{Capability, DecidedBy, GrantRecord};
+use nearhand_proto::id;
+use nearhand_proto::identity::{PublicKey, Statement};
+use nearhand_proto::invitation::{ClaimString, EnrolmentString, InviteString, SiteString};
+use nearhand_proto::message::session::CheckSet;
+use nearhand_proto::message::{self, control, local, screen, session};
+use nearhand_proto::pake::Confirmation;
+use nearhand_proto::runbook;
+use nearhand_proto::support_code::Routing;
+use nearhand_proto::witness::ScreenHead;
+use nearhand_report::model::{Finding, Report};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

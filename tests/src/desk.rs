@@ -2,10 +2,10 @@
 //! the wire. Must not live here: what is expected of either.
 
 use anyhow::{Result, ensure};
-use nearhand_shared::grant::Capability;
-use nearhand_shared::message::control::Target;
-use nearhand_shared::message::screen::{FromScreen, FromViewer, Quality};
-use nearhand_shared::message::session::{AgentHello, Open, TechnicianProof};
+use nearhand_proto::grant::Capability;
+use nearhand_proto::message::control::Target;
+use nearhand_proto::message::screen::{FromScreen, FromViewer, Quality};
+use nearhand_proto::message::session::{AgentHello, Open, TechnicianProof};
 
 use crate::parties::Agent;
 use crate::program::{Logs, Program};

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use nearhand_shared::audit::Head;
-use nearhand_shared::forward::BindGrant;
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::DeviceFacts;
-use nearhand_shared::message::session::{AgentHello, HELLO_LIMIT, Open, Ready, TechnicianProof};
-use nearhand_shared::pake::{Channel, Confirmation, EXPORTER_LABEL, Proof};
-use nearhand_shared::transport::{framed, tls};
-use nearhand_shared::wire;
+use nearhand_proto::audit::Head;
+use nearhand_proto::forward::BindGrant;
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::DeviceFacts;
+use nearhand_proto::message::session::{AgentHello, HELLO_LIMIT, Open, Ready, TechnicianProof};
+use nearhand_proto::pake::{Channel, Confirmation, EXPORTER_LABEL, Proof};
+use nearhand_proto::wire;
+use nearhand_transport::{framed, tls};
 use rand_core::OsRng;
 
 use crate::hostile_relay::Shared;

@@ -11,9 +11,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
-use nearhand_shared::forward::BindKey;
-use nearhand_shared::identity::{PublicKey, SecretKey};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::forward::BindKey;
+use nearhand_proto::identity::{PublicKey, SecretKey};
+use nearhand_proto::time::UnixMillis;
 
 /// The time of every statement: 2023-11-14T22:13:20.123Z.
 pub const AT: UnixMillis = UnixMillis(1_700_000_000_123);

@@ -6,20 +6,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
-use nearhand_shared::audit::Head;
-use nearhand_shared::grant::{Capabilities, Capability, DecidedBy, GrantRecord};
-use nearhand_shared::id::TechnicianId;
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{DeviceFacts, FRAME_LIMIT as CONTROL_LIMIT, Offer, Push, PushReply};
-use nearhand_shared::message::screen::{FrameEnd, FromScreen};
-use nearhand_shared::message::session::{
+use nearhand_proto::audit::Head;
+use nearhand_proto::grant::{Capabilities, Capability, DecidedBy, GrantRecord};
+use nearhand_proto::id::TechnicianId;
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::{DeviceFacts, FRAME_LIMIT as CONTROL_LIMIT, Offer, Push, PushReply};
+use nearhand_proto::message::screen::{FrameEnd, FromScreen};
+use nearhand_proto::message::session::{
     ALPN, AgentHello, Answer, Chat, Decision, DiagnosticsEvent, Ended, FRAME_LIMIT, FromAgent,
     FromTechnician, Granted, HELLO_LIMIT, Open, REPORT_PART, Ready,
 };
-use nearhand_shared::transport::bound_socket::BoundSocket;
-use nearhand_shared::transport::framed;
-use nearhand_shared::transport::tls::{self, Purpose};
+use nearhand_transport::bound_socket::BoundSocket;
+use nearhand_transport::framed;
+use nearhand_transport::tls::{self, Purpose};
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
 
 use crate::crowd::now;

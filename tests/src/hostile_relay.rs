@@ -7,25 +7,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nearhand_relay::config::Config;
-use nearhand_relay::forward::Forwarder;
-use nearhand_relay::serve;
-use nearhand_shared::alarm::{Batch, Leaving, Monitoring, Record};
-use nearhand_shared::credential::{Credential, RevocationList};
-use nearhand_shared::forward::{BindGrant, RateLimits};
-use nearhand_shared::id::{SessionId, StreamId};
-use nearhand_shared::identity::{SecretKey, Signed};
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{
+use nearhand_proto::alarm::{Batch, Leaving, Monitoring, Record};
+use nearhand_proto::credential::{Credential, RevocationList};
+use nearhand_proto::forward::{BindGrant, RateLimits};
+use nearhand_proto::id::{SessionId, StreamId};
+use nearhand_proto::identity::{SecretKey, Signed};
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::{
     DeviceEntry, DeviceFacts, FRAME_LIMIT, Hello, Offer, Opened, Push, PushReply, Refusal, Reply, Request,
     Welcome,
 };
-use nearhand_shared::message::session::ALPN;
-use nearhand_shared::support_code::Routing;
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::transport::bound_socket::BoundSocket;
-use nearhand_shared::transport::framed;
-use nearhand_shared::transport::tls::{self, Purpose};
+use nearhand_proto::message::session::ALPN;
+use nearhand_proto::support_code::Routing;
+use nearhand_proto::time::UnixMillis;
+use nearhand_relay::config::Config;
+use nearhand_relay::forward::Forwarder;
+use nearhand_relay::serve;
+use nearhand_transport::bound_socket::BoundSocket;
+use nearhand_transport::framed;
+use nearhand_transport::key_file;
+use nearhand_transport::tls::{self, Purpose};
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
 use rand_core::OsRng;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -168,7 +169,7 @@ impl HostileRelay {
     /// The port is in use.
     pub fn steal(site: &mut Site, wire: &Wire, how: How) -> Result<Self> {
         site.relay.kill()?;
-        let key = SecretKey::load(&site.data().join("relay.key"))?;
+        let key = key_file::load_key(&site.data().join("relay.key"))?;
         Self::start(wire, site.port, &key, how)
     }
 
@@ -348,8 +349,8 @@ impl Shared {
             Request::Devices { .. } => Reply::Devices(Vec::new()),
             Request::Open { session, target } => {
                 let code = match target {
-                    nearhand_shared::message::control::Target::Code(routing) => Some(routing),
-                    nearhand_shared::message::control::Target::Device(_) => None,
+                    nearhand_proto::message::control::Target::Code(routing) => Some(routing),
+                    nearhand_proto::message::control::Target::Device(_) => None,
                 };
                 self.open(session, code).await.unwrap_or(Reply::Refused(Refusal::DeviceSilent))
             }

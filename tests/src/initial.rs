@@ -5,9 +5,9 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::message::control::{ALPN, KEEP_ALIVE};
-use nearhand_shared::transport::tls::{self, Expect, Purpose};
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::message::control::{ALPN, KEEP_ALIVE};
+use nearhand_transport::tls::{self, Expect, Purpose};
 use quinn::Endpoint;
 use rand_core::OsRng;
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use nearhand_shared::forward::{BindGrant, Packet, Sealed};
+use nearhand_proto::forward::{BindGrant, Packet, Sealed};
 use quinn::udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use tokio::io::Interest;
 use tokio::sync::Notify;

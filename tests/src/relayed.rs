@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use nearhand_proto::forward::{BindGrant, RateLimits};
+use nearhand_proto::id::SessionId;
 use nearhand_relay::forward::{Config, Forwarder};
-use nearhand_shared::forward::{BindGrant, RateLimits};
-use nearhand_shared::id::SessionId;
-use nearhand_shared::transport::bound_socket::{BindControl, BoundSocket};
+use nearhand_transport::bound_socket::{BindControl, BoundSocket};
 use quinn::{Connection, Endpoint, EndpointConfig, ServerConfig, TokioRuntime};
 use rand_core::OsRng;
 
@@ -138,7 +138,7 @@ pub async fn session(relay: SocketAddr, offer: &Offer) -> Result<[End; 2]> {
     let bound = |bind: &BindControl| {
         let mut state = bind.watch();
         async move {
-            let is_bound = |s: &_| matches!(s, nearhand_shared::forward::BindState::Bound { .. });
+            let is_bound = |s: &_| matches!(s, nearhand_proto::forward::BindState::Bound { .. });
             tokio::time::timeout(Duration::from_secs(10), state.wait_for(is_bound)).await??;
             anyhow::Ok(())
         }

@@ -3,9 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 
+use nearhand_proto::forward::{BindKey, Packet};
+use nearhand_proto::id::BindToken;
 use nearhand_screen::{Encoder, How, Natural, Picture, Size};
-use nearhand_shared::forward::{BindKey, Packet};
-use nearhand_shared::id::BindToken;
 
 use crate::decoders::{Decoder, Family};
 use crate::golden::{self, BIND_KEY, Vector};
@@ -95,7 +95,7 @@ fn log() -> io::Result<Vec<u8>> {
     Ok(rows.join(&b'\n'))
 }
 
-/// One packet of each kind. Their golden bytes are beside their codec, `shared/src/forward/packet.rs`.
+/// One packet of each kind. Their golden bytes are beside their codec, `shared/proto/src/forward/packet.rs`.
 fn packets() -> Vec<Vector> {
     let v4 = SocketAddr::from(([192, 0, 2, 7], 4433));
     let v6 = SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 7], 4433));

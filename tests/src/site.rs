@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use nearhand_shared::id::DeviceId;
-use nearhand_shared::invitation::{ClaimString, EnrolmentString, InviteString};
+use nearhand_proto::id::DeviceId;
+use nearhand_proto::invitation::{ClaimString, EnrolmentString, InviteString};
 use rand_core::{OsRng, RngCore};
 use serde_json::Value;
 use tempfile::TempDir;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use nearhand_shared::forward::{BindGrant, BindState};
-use nearhand_shared::transport::bound_socket::{BindControl, BoundSocket};
+use nearhand_proto::forward::{BindGrant, BindState};
+use nearhand_transport::bound_socket::{BindControl, BoundSocket};
 use quinn::AsyncUdpSocket;
 use quinn::udp::{RecvMeta, Transmit};
 

@@ -9,23 +9,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use nearhand_shared::credential::Credential;
-use nearhand_shared::forward::BindGrant;
-use nearhand_shared::grant::Capabilities;
-use nearhand_shared::id::{DeviceId, SessionId};
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::invitation::{EnrolmentString, InviteString, RelayAddress};
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{self, CloseCode, DeviceFacts, Hello, Reply, Request, Target};
-use nearhand_shared::message::session::{
+use nearhand_proto::credential::Credential;
+use nearhand_proto::forward::BindGrant;
+use nearhand_proto::grant::Capabilities;
+use nearhand_proto::id::{DeviceId, SessionId};
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::invitation::{EnrolmentString, InviteString, RelayAddress};
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::{self, CloseCode, DeviceFacts, Hello, Reply, Request, Target};
+use nearhand_proto::message::session::{
     self, AgentHello, Answer, FromAgent, FromTechnician, Open, TechnicianHello, TechnicianProof,
 };
-use nearhand_shared::pake::{Channel, EXPORTER_LABEL, Proof};
-use nearhand_shared::support_code::SupportCode;
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::transport::bound_socket::BoundSocket;
-use nearhand_shared::transport::framed;
-use nearhand_shared::transport::tls::{self, Expect, Purpose};
+use nearhand_proto::pake::{Channel, EXPORTER_LABEL, Proof};
+use nearhand_proto::support_code::SupportCode;
+use nearhand_proto::time::UnixMillis;
+use nearhand_transport::bound_socket::BoundSocket;
+use nearhand_transport::framed;
+use nearhand_transport::tls::{self, Expect, Purpose};
 use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream};
 use rand_core::OsRng;
 use tokio::runtime::Runtime;

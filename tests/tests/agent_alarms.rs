@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use nearhand_shared::alarm::{Entry, Event, Leaving, Profile, Severity, Transition};
-use nearhand_shared::identity::SecretKey;
+use nearhand_proto::alarm::{Entry, Event, Leaving, Profile, Severity, Transition};
 use nearhand_tests::disk::MountedDisk;
 use nearhand_tests::hostile_relay::{HostileRelay, How, Intake};
 use nearhand_tests::parties::Agent;
 use nearhand_tests::program::until;
 use nearhand_tests::site::{LIMIT, Site};
 use nearhand_tests::wire_client::Wire;
+use nearhand_transport::key_file;
 use rustix::process::Signal;
 
 /// A device whose alarms come here.
@@ -30,7 +30,7 @@ impl Bench {
         let (mut site, wire) = (Site::new()?, Wire::new()?);
         let agent = site.device("pc-1")?;
         site.relay.kill()?;
-        let key = SecretKey::load(&site.data().join("relay.key"))?;
+        let key = key_file::load_key(&site.data().join("relay.key"))?;
         let relay = HostileRelay::start(&wire, site.port, &key, How::Honestly)?;
         let mut bench = Self { agent, relay, site, _wire: wire };
         bench.rules(rules)?;

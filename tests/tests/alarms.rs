@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
-use nearhand_shared::alarm::{Batch, Entry, Event, Record, Severity, Transition};
-use nearhand_shared::id::{Fingerprint, StreamId};
-use nearhand_shared::message::control::{Reply, Request};
-use nearhand_shared::platform::write_private;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::alarm::{Batch, Entry, Event, Record, Severity, Transition};
+use nearhand_proto::id::{Fingerprint, StreamId};
+use nearhand_proto::message::control::{Reply, Request};
+use nearhand_proto::time::UnixMillis;
 use nearhand_tests::program::until;
 use nearhand_tests::site::{LIMIT, Site};
 use nearhand_tests::wire_client::{Control, DeviceWire, Wire};
+use nearhand_transport::platform::write_private;
 use rustix::process::Signal;
 use serde_json::Value;
 

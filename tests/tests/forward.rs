@@ -6,7 +6,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use nearhand_shared::forward::BindState;
+use nearhand_proto::forward::BindState;
 use nearhand_tests::relayed::{End, Offer, Relay, round_trip, session};
 
 async fn within<T>(what: &str, seconds: u64, work: impl Future<Output = anyhow::Result<T>>) -> T {

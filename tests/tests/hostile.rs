@@ -5,15 +5,16 @@
 //! Tried with mutants: see `mutants/attacks`.
 
 use anyhow::{Context, Result};
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::message::control::{self, Target};
-use nearhand_shared::message::session::{AgentHello, FromTechnician, TechnicianProof};
-use nearhand_shared::support_code::Routing;
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::message::control::{self, Target};
+use nearhand_proto::message::session::{AgentHello, FromTechnician, TechnicianProof};
+use nearhand_proto::support_code::Routing;
 use nearhand_tests::attack;
 use nearhand_tests::hostile_relay::{HostileRelay, How, stand_in, stolen};
 use nearhand_tests::program::until;
 use nearhand_tests::site::{LIMIT, Site};
 use nearhand_tests::wire_client::Wire;
+use nearhand_transport::key_file;
 use rand_core::OsRng;
 
 /// A test of each case of this group.
@@ -77,7 +78,7 @@ fn another_version_and_another_key_are_told_apart() -> Result<()> {
     let (mut site, wire) = (Site::new()?, Wire::new()?);
     let mut agent = site.device("pc-1")?;
     site.relay.kill()?;
-    let key = SecretKey::load(&site.data().join("relay.key"))?;
+    let key = key_file::load_key(&site.data().join("relay.key"))?;
     let newer = stand_in(&wire, site.port, &key, b"nearhand-relay/2")?;
     site.admin().run(&["devices"])?.fails_with(16)?.says("does not speak this version")?;
     agent.restart()?;

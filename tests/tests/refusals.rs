@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use nearhand_shared::support_code::SupportCode;
+use nearhand_proto::support_code::SupportCode;
 use nearhand_tests::site::Site;
 use rand_core::OsRng;
 use rustix::process::Signal;

@@ -8,15 +8,16 @@ use std::process::{Child, Command};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
-use nearhand_shared::grant::Capability;
-use nearhand_shared::id::RunId;
-use nearhand_shared::identity::{SecretKey, Signed};
-use nearhand_shared::message::control::Target;
-use nearhand_shared::message::runbook::{FromDevice, FromTechnician};
-use nearhand_shared::message::session::{AgentHello, Decision, FromAgent, Open, TechnicianProof};
-use nearhand_shared::report::model::{CheckSet, Report};
-use nearhand_shared::runbook::{Ending, Manifest, Mode, Order, Outcome, Refused, Value, built_in};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::grant::Capability;
+use nearhand_proto::id::RunId;
+use nearhand_proto::identity::{SecretKey, Signed};
+use nearhand_proto::message::control::Target;
+use nearhand_proto::message::runbook::{FromDevice, FromTechnician};
+use nearhand_proto::message::session::CheckSet;
+use nearhand_proto::message::session::{AgentHello, Decision, FromAgent, Open, TechnicianProof};
+use nearhand_proto::runbook::{Ending, Manifest, Mode, Order, Outcome, Refused, Value, built_in};
+use nearhand_proto::time::UnixMillis;
+use nearhand_report::model::Report;
 use nearhand_tests::disk::MountedDisk;
 use nearhand_tests::parties::Agent;
 use nearhand_tests::program::until;
@@ -200,7 +201,7 @@ impl Bench {
     }
 }
 
-fn agent_id(site: &Site) -> Result<nearhand_shared::id::DeviceId> {
+fn agent_id(site: &Site) -> Result<nearhand_proto::id::DeviceId> {
     Ok(site.admin().run(&["devices"])?.ok()?.field("/devices/0/id")?.parse()?)
 }
 
@@ -230,7 +231,7 @@ fn what_must_not_run_is_refused_written_down_and_told_why() -> Result<()> {
     let how = vec![("how".to_owned(), Value::Text("reset-adapter".into()))];
     bench.refuses(&Order { parameters: how, ..disruptive }, &Refused::Class { class: 2, most: 1 })?;
     // Another device, another content, none at all.
-    let device = nearhand_shared::id::DeviceId::from_bytes([1; 16]);
+    let device = nearhand_proto::id::DeviceId::from_bytes([1; 16]);
     bench.refuses(&Order { device, ..good.clone() }, &Refused::OtherDevice)?;
     bench.refuses(&Order { hash: [0; 32], ..good.clone() }, &Refused::OtherContent("clear-caches".into()))?;
     let unknown = Order { runbook: "format-disk".into(), ..good.clone() };

@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::message::screen::{FromScreen, Input, KeyMode, PhysicalKey, ScreenPoint};
-use nearhand_shared::message::session::{self, Answer, FromTechnician, Open};
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::message::screen::{FromScreen, Input, KeyMode, PhysicalKey, ScreenPoint};
+use nearhand_proto::message::session::{self, Answer, FromTechnician, Open};
 use nearhand_tests::desk::{Desk, HEIGHT, WIDTH, eve, first_frame, next_frame};
 use nearhand_tests::program::{Logs, Program, until};
 use nearhand_tests::site::{LIMIT, Site};

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use data_encoding::BASE64;
-use nearhand_screen::{Decoder, Picture, Size};
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::message::control::Target;
-use nearhand_shared::message::screen::FromScreen;
-use nearhand_shared::message::session::{
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::message::control::Target;
+use nearhand_proto::message::screen::FromScreen;
+use nearhand_proto::message::session::{
     AgentHello, Answer, Decision, FromAgent, Open, Refusal, TechnicianProof,
 };
+use nearhand_screen::{Decoder, Picture, Size};
 use nearhand_tests::parties::Agent;
 use nearhand_tests::program::{Logs, Program, until};
 use nearhand_tests::site::{LIMIT, Place, Site};

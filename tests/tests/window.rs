@@ -2,13 +2,13 @@
 //! screen, and it ends with the window.
 
 use anyhow::{Context, Result, bail, ensure};
-use nearhand_screen::{Decoder, Picture, Size};
-use nearhand_shared::grant::Capability;
-use nearhand_shared::message::control::Target;
-use nearhand_shared::message::screen::{FromScreen, FromViewer, Quality};
-use nearhand_shared::message::session::{
+use nearhand_proto::grant::Capability;
+use nearhand_proto::message::control::Target;
+use nearhand_proto::message::screen::{FromScreen, FromViewer, Quality};
+use nearhand_proto::message::session::{
     AgentHello, Answer, Decision, FromAgent, Open, Refusal, TechnicianProof,
 };
+use nearhand_screen::{Decoder, Picture, Size};
 use nearhand_tests::parties::{Agent, Console};
 use nearhand_tests::program::{Logs, Program, until};
 use nearhand_tests::site::{LIMIT, Place, Site};

@@ -6,9 +6,9 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use nearhand_shared::alarm::{Event, MAX_INSTANCE, Measured, Severity, Transition};
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::wire;
+use nearhand_proto::alarm::{Event, MAX_INSTANCE, Measured, Severity, Transition};
+use nearhand_proto::time::UnixMillis;
+use nearhand_proto::wire;
 use serde::{Deserialize, Serialize};
 
 use crate::instance::{Instance, Phase, Told};

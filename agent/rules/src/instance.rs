@@ -3,7 +3,7 @@
 //!
 //! Each severity has its own raise and clear; the alarm is as bad as the worst that is active.
 
-use nearhand_shared::alarm::{Severity, Transition};
+use nearhand_proto::alarm::{Severity, Transition};
 use serde::{Deserialize, Serialize};
 
 use crate::flap::Flap;

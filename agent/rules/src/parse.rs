@@ -4,7 +4,7 @@ mod limits;
 mod mistake;
 mod rules;
 
-use nearhand_shared::alarm::Profile;
+use nearhand_proto::alarm::Profile;
 
 use crate::profile;
 use crate::raw::{At, Raw, RawRule};
@@ -160,7 +160,7 @@ fn paths(list: Vec<At<String>>, what: &str, found: &mut Mistakes) -> Vec<String>
     for path in list.iter().filter(|path| !path.value.starts_with('/')) {
         found.add(path.line, format!("{:?} doesn't begin with /: write the whole path", path.value));
     }
-    for path in list.iter().filter(|path| path.value.len() > nearhand_shared::alarm::MAX_INSTANCE) {
+    for path in list.iter().filter(|path| path.value.len() > nearhand_proto::alarm::MAX_INSTANCE) {
         found.add(path.line, "the path is longer than 128 bytes: watch a link to it".to_owned());
     }
     list.into_iter().take(MAX_WATCHED).map(|path| path.value).collect()

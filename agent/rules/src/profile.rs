@@ -1,6 +1,6 @@
 //! The rules that a machine starts with, by what kind of machine it is.
 
-use nearhand_shared::alarm::Profile;
+use nearhand_proto::alarm::Profile;
 
 /// For every machine.
 const BOTH: &str = include_str!("../profiles/both.toml");

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use nearhand_shared::alarm::Severity;
+use nearhand_proto::alarm::Severity;
 
 use crate::condition::Condition;
 use crate::sensor::Sensor;

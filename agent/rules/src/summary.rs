@@ -1,7 +1,7 @@
 //! The sentence of an event.
 
-use nearhand_shared::alarm::{MAX_SUMMARY, Severity, Transition};
-use nearhand_shared::text;
+use nearhand_proto::alarm::{MAX_SUMMARY, Severity, Transition};
+use nearhand_proto::text;
 
 use crate::condition::show;
 use crate::rule::{Kind, Rule};

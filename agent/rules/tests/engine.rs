@@ -1,9 +1,9 @@
 //! The engine: states, ladders, silence, clocks, restarts, flapping, a day of noise.
 #![allow(clippy::unwrap_used, reason = "a test that can't read its own rules must end")]
 
+use nearhand_proto::alarm::{Event, Profile, Severity, Transition};
+use nearhand_proto::time::UnixMillis;
 use nearhand_rules::{Engine, Moment, Reading, RuleSet, StateRow};
-use nearhand_shared::alarm::{Event, Profile, Severity, Transition};
-use nearhand_shared::time::UnixMillis;
 use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
 
 use Transition::{

@@ -1,7 +1,7 @@
 //! Mistakes in rules files are named with their line and what to write instead.
 
+use nearhand_proto::alarm::{Profile, Severity};
 use nearhand_rules::RuleSet;
-use nearhand_shared::alarm::{Profile, Severity};
 
 fn rule(keys: &str) -> String {
     format!("[[rule]]\nname = \"mine\"\n{keys}\n")

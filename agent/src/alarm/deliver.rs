@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_shared::alarm::{Batch, Leaving, Monitoring};
-use nearhand_shared::message::control::{Refusal, Reply, Request};
-use nearhand_shared::text::chain;
-use nearhand_shared::transport::control::{RelayConnection, RelayError, backoff};
+use nearhand_proto::alarm::{Batch, Leaving, Monitoring};
+use nearhand_proto::message::control::{Refusal, Reply, Request};
+use nearhand_proto::text::chain;
+use nearhand_transport::control::{RelayConnection, RelayError, backoff};
 use rand_core::{OsRng, RngCore};
 use tokio::time::{sleep, timeout};
 

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use nearhand_proto::alarm::{Batch, DeviceReport, Event, Profile, Transition};
+use nearhand_proto::id::StreamId;
+use nearhand_proto::time::UnixMillis;
 use nearhand_rules::{Engine, Moment, Reading, RuleSet, Standing, StateRow};
-use nearhand_shared::alarm::{Batch, DeviceReport, Event, Profile, Transition};
-use nearhand_shared::id::StreamId;
-use nearhand_shared::time::UnixMillis;
 use rand_core::OsRng;
 use tokio::sync::{mpsc, oneshot, watch};
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_shared::alarm::Leaving;
+use nearhand_proto::alarm::Leaving;
 use zbus::zvariant::OwnedFd;
 use zbus::{Connection, Proxy};
 

@@ -24,8 +24,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use nearhand_shared::alarm::{Batch, Leaving};
-use nearhand_shared::id::StreamId;
+use nearhand_proto::alarm::{Batch, Leaving};
+use nearhand_proto::id::StreamId;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 

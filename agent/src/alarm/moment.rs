@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
+use nearhand_proto::time::UnixMillis;
 use nearhand_rules::Moment;
-use nearhand_shared::time::UnixMillis;
 use sha2::{Digest, Sha256};
 
 use super::spool::Owner;
@@ -62,7 +62,7 @@ fn id_bytes(text: &str) -> [u8; 16] {
 
 /// Whose spool it is: this device on this machine. A copied disk comes with another machine id or, where root reads
 /// it, another mainboard.
-pub(crate) fn owner(device: nearhand_shared::id::DeviceId) -> Owner {
+pub(crate) fn owner(device: nearhand_proto::id::DeviceId) -> Owner {
     let read = |path: &str| std::fs::read(path).unwrap_or_default();
     let mut hash = Sha256::new();
     hash.update(device.as_bytes());

@@ -348,7 +348,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::sync::mpsc::{Receiver, channel};
 
-    use nearhand_shared::alarm::Profile;
+    use nearhand_proto::alarm::Profile;
 
     use super::*;
     use crate::diagnostics::facts::child::Programs;

@@ -9,11 +9,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_shared::alarm::{Deed, DeviceReport, MAX_LINE, MAX_LINES, MAX_SUMMARY, Severity};
-use nearhand_shared::report::model::{CheckSet, Finding, Status};
-use nearhand_shared::report::redact;
-use nearhand_shared::runbook::{Ending, Outcome};
-use nearhand_shared::text;
+use nearhand_proto::alarm::{Deed, DeviceReport, MAX_LINE, MAX_LINES, MAX_SUMMARY, Severity};
+use nearhand_proto::message::session::CheckSet;
+use nearhand_proto::runbook::{Ending, Outcome};
+use nearhand_proto::text;
+use nearhand_report::model::{Finding, Status};
+use nearhand_report::redact;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -135,7 +136,7 @@ fn report(of: &Begun, deed: Deed, good: bool, title: &str, lines: &[String]) -> 
         good,
         title: cut(title, MAX_SUMMARY),
         lines: lines.iter().take(MAX_LINES).map(|line| cut(line, MAX_LINE)).collect(),
-        at: nearhand_shared::time::UnixMillis::from_system(std::time::SystemTime::now()),
+        at: nearhand_proto::time::UnixMillis::from_system(std::time::SystemTime::now()),
     }
 }
 
@@ -174,7 +175,7 @@ fn cut(line: &str, bytes: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use nearhand_shared::report::model::Area;
+    use nearhand_report::model::Area;
 
     use super::*;
 

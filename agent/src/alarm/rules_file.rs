@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use nearhand_proto::alarm::Profile;
 use nearhand_rules::{Mistake, RuleSet, parse};
-use nearhand_shared::alarm::Profile;
 
 /// Why the rules can't be used.
 #[derive(Debug, thiserror::Error)]

@@ -202,8 +202,8 @@ fn seconds_left(bytes: &[u8], now: Moment) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use nearhand_shared::alarm::Profile;
-    use nearhand_shared::time::UnixMillis;
+    use nearhand_proto::alarm::Profile;
+    use nearhand_proto::time::UnixMillis;
 
     use super::*;
 

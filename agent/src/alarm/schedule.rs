@@ -144,8 +144,8 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
+    use nearhand_proto::alarm::Profile;
     use nearhand_rules::RuleSet;
-    use nearhand_shared::alarm::Profile;
 
     use super::*;
 

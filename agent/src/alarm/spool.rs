@@ -9,13 +9,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nearhand_rules::StateRow;
-use nearhand_shared::alarm::{
+use nearhand_proto::alarm::{
     Batch, DeviceReport, Entry, Event, MAX_BATCH, MAX_BATCH_BYTES, Record, Transition,
 };
-use nearhand_shared::id::StreamId;
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::wire;
+use nearhand_proto::id::StreamId;
+use nearhand_proto::time::UnixMillis;
+use nearhand_proto::wire;
+use nearhand_rules::StateRow;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
 
 /// Most entries that wait. A day without the relay is some hundred on a bad machine.

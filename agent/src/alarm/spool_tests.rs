@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use nearhand_shared::alarm::{Measured, Severity};
+use nearhand_proto::alarm::{Measured, Severity};
 
 use super::*;
 
@@ -119,10 +119,10 @@ fn reports_go_out_in_their_order_and_never_stand_for_an_alarms_state() {
     let report = |title: &str| DeviceReport {
         rule: "cpu".into(),
         instance: "i1".into(),
-        deed: nearhand_shared::alarm::Deed::Diagnosis,
+        deed: nearhand_proto::alarm::Deed::Diagnosis,
         good: false,
         title: title.into(),
-        lines: vec!["x".repeat(nearhand_shared::alarm::MAX_LINE); 12],
+        lines: vec!["x".repeat(nearhand_proto::alarm::MAX_LINE); 12],
         at: UnixMillis(1001),
     };
     spool.commit(&[event(1, Transition::Raised)], &[]).unwrap();
@@ -139,8 +139,8 @@ fn reports_go_out_in_their_order_and_never_stand_for_an_alarms_state() {
     }
     let first = spool.batch().unwrap().unwrap();
     assert!((20..99).contains(&first.records.len()), "{}", first.records.len());
-    let bytes = wire::encode(&nearhand_shared::message::control::Request::Alarms(first)).unwrap();
-    assert!(bytes.len() < nearhand_shared::message::control::FRAME_LIMIT);
+    let bytes = wire::encode(&nearhand_proto::message::control::Request::Alarms(first)).unwrap();
+    assert!(bytes.len() < nearhand_proto::message::control::FRAME_LIMIT);
 }
 
 #[test]

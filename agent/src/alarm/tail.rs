@@ -141,8 +141,8 @@ fn regular(path: &str) -> io::Result<Option<(File, u64, u64)>> {
 mod tests {
     use std::io::Write;
 
+    use nearhand_proto::alarm::Profile;
     use nearhand_rules::RuleSet;
-    use nearhand_shared::alarm::Profile;
 
     use super::*;
 

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
+use nearhand_proto::message::local::{Alarm, Alarms, Reply, Verb};
 use nearhand_rules::units::show_seconds;
-use nearhand_shared::message::local::{Alarm, Alarms, Reply, Verb};
 
 use super::simple::Output;
 use crate::home::Home;

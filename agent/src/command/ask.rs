@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use nearhand_shared::message::help::{HelpWanted, Urgency};
-use nearhand_shared::message::local::{Help, Reply, Verb};
+use nearhand_proto::message::help::{HelpWanted, Urgency};
+use nearhand_proto::message::local::{Help, Reply, Verb};
 
 use super::console::help_in_words;
 use crate::home::Home;

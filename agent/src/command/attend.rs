@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use nearhand_shared::invitation::SiteString;
-use nearhand_shared::message::local::{Reply, Verb};
-use nearhand_shared::transport::lines;
+use nearhand_proto::invitation::SiteString;
+use nearhand_proto::message::local::{Reply, Verb};
+use nearhand_transport::lines;
 
 use super::console::{Console, Next};
 use super::run::stop_signal;
@@ -17,7 +17,7 @@ use crate::home::{Enrolment, Home};
 use crate::local;
 use crate::local::server::Door;
 use crate::service::Service;
-use nearhand_shared::transport::local::{CallError, LocalClient};
+use nearhand_transport::local::{CallError, LocalClient};
 
 /// For one-off help.
 #[derive(Debug, Args)]

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use nearhand_shared::audit::{Head, Row};
-use nearhand_shared::identity::PublicKey;
-use nearhand_shared::text;
+use nearhand_proto::audit::{Head, Row};
+use nearhand_proto::identity::PublicKey;
+use nearhand_proto::text;
 
 use crate::audit::{self, Verdict};
 use crate::home::{Home, HomeError};

@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::{
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::{
     Choice, Code, ConsentRequest, Event, Help, Mark, Reply, Session, Status, Verb, Window,
 };
 
 use crate::policy::parse_duration;
-use nearhand_shared::transport::local::CallError;
+use nearhand_transport::local::CallError;
 
 /// The prompt's state.
 #[derive(Debug, Default)]

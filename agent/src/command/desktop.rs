@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use nearhand_shared::text;
+use nearhand_proto::text;
 
 use crate::desktop::child;
 use crate::desktop::find;

@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use nearhand_shared::credential::{Credential, Role};
-use nearhand_shared::invitation::EnrolmentString;
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{Hello, Request};
-use nearhand_shared::text;
-use nearhand_shared::transport::control::RelayConnection;
+use nearhand_proto::credential::{Credential, Role};
+use nearhand_proto::invitation::EnrolmentString;
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::{Hello, Request};
+use nearhand_proto::text;
+use nearhand_transport::control::RelayConnection;
 
 use crate::home::{Enrolment, Home, HomeError};
 use crate::hub::Hub;

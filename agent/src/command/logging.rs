@@ -26,7 +26,7 @@ pub(super) fn parse(text: &str) -> Result<Targets, String> {
 
 /// What other libraries say is only let through from `warn` on.
 fn of_level(level: LevelFilter) -> Targets {
-    let own = [("nearhand_agent", level), ("nearhand_shared", level)];
+    let own = [("nearhand_agent", level), ("nearhand_proto", level)];
     Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(own)
 }
 

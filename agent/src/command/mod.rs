@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use nearhand_shared::text;
+use nearhand_proto::text;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
@@ -140,7 +140,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         return NOT_ENROLLED;
     }
     match error.downcast_ref() {
-        Some(nearhand_shared::transport::local::CallError::NotRunning { .. }) => NOT_RUNNING,
+        Some(nearhand_transport::local::CallError::NotRunning { .. }) => NOT_RUNNING,
         _ => 1,
     }
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use nearhand_proto::alarm::Event;
+use nearhand_proto::time::UnixMillis;
 use nearhand_rules::units;
 use nearhand_rules::{Engine, Moment, Reading, Rule, RuleSet, sensor};
-use nearhand_shared::alarm::Event;
-use nearhand_shared::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 use super::{MISTAKES, complain};

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use nearhand_shared::runbook::{Class, Mode};
+use nearhand_proto::runbook::{Class, Mode};
 
 use super::simple::Output;
 use crate::home::Home;
@@ -87,7 +87,7 @@ fn list(home: &Home, output: &Output) -> anyhow::Result<ExitCode> {
             most(manifest.class),
             manifest.title
         );
-        let say = |result: &Result<(), nearhand_shared::runbook::Refused>| match result {
+        let say = |result: &Result<(), nearhand_proto::runbook::Refused>| match result {
             Ok(()) => "yes".to_owned(),
             Err(refused) => format!("no: {refused}"),
         };

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use nearhand_shared::message::local::{Reply, Status, Verb};
+use nearhand_proto::message::local::{Reply, Status, Verb};
 
 use crate::home::Home;
 use crate::local;

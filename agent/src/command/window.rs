@@ -8,7 +8,7 @@ use std::process::{ExitCode, Stdio};
 
 use anyhow::Context;
 use clap::Args;
-use nearhand_shared::invitation::SiteString;
+use nearhand_proto::invitation::SiteString;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 

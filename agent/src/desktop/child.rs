@@ -7,8 +7,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use nearhand_proto::message::screen::{FromScreen, Input, InputNotice, MonitorNumber, Quality, ScreenPoint};
 use nearhand_screen::{Point, Rect};
-use nearhand_shared::message::screen::{FromScreen, Input, InputNotice, MonitorNumber, Quality, ScreenPoint};
 
 use super::drawing::Drawing;
 use super::input::{Deed, Hands};
@@ -29,7 +29,7 @@ pub(crate) enum ChildError {
     Display(#[from] DisplayError),
     /// The agent said something that can't be understood.
     #[error("the agent's messages can't be understood; are both of the same version?")]
-    Agent(#[from] nearhand_shared::wire::WireError),
+    Agent(#[from] nearhand_proto::wire::WireError),
     /// The pipes to the agent.
     #[error("the pipe to the agent failed")]
     Pipe(#[from] io::Error),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use nearhand_proto::message::screen::{MAX_STROKE, ScreenPoint};
 use nearhand_screen::{Rect, Size};
-use nearhand_shared::message::screen::{MAX_STROKE, ScreenPoint};
 
 /// How long the pointer of light stays after it was last moved.
 const LASER: Duration = Duration::from_secs(1);

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
+use nearhand_proto::message::screen::{Button, Input, KeyMode, MAX_TEXT, PhysicalKey, ScreenPoint};
 use nearhand_screen::Rect;
-use nearhand_shared::message::screen::{Button, Input, KeyMode, MAX_TEXT, PhysicalKey, ScreenPoint};
 
 use super::keys::plan::{self, Board, Pressed};
 use super::keys::spare::Spares;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use nearhand_shared::wire;
+use nearhand_proto::wire;
 
 use super::protocol::{FromDesktop, MAX_DESKTOP_MESSAGE};
 use crate::platform;

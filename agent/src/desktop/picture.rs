@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use nearhand_shared::message::screen::{FromScreen, MAX_FRAME};
-use nearhand_shared::text;
+use nearhand_proto::message::screen::{FromScreen, MAX_FRAME};
+use nearhand_proto::text;
 use tokio::time::timeout;
 
 use super::find;

@@ -7,8 +7,8 @@ use std::io;
 use std::process::Stdio;
 use std::time::Duration;
 
-use nearhand_shared::text;
-use nearhand_shared::wire;
+use nearhand_proto::text;
+use nearhand_proto::wire;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;

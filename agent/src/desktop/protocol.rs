@@ -1,16 +1,16 @@
 //! What the agent and its desktop process say to each other, over the process's standard input and output.
 //!
-//! Frames as in [`nearhand_shared::wire`]: a length and one message. What the messages carry is the session's own
-//! vocabulary ([`nearhand_shared::message::screen`]); the desktop process bounds what a technician sent, and the
+//! Frames as in [`nearhand_proto::wire`]: a length and one message. What the messages carry is the session's own
+//! vocabulary ([`nearhand_proto::message::screen`]); the desktop process bounds what a technician sent, and the
 //! agent bounds what the desktop process says ([`FromDesktop::is_sound`]), since that runs with a user's rights and
 //! the agent may be root. Pure: bytes in, messages out.
 
-use nearhand_shared::message::local::{MAX_TITLE, MAX_WINDOWS};
-use nearhand_shared::message::screen::{
+use nearhand_proto::message::local::{MAX_TITLE, MAX_WINDOWS};
+use nearhand_proto::message::screen::{
     CLIPBOARD_PART, Clipboard, FRAME_PART, FromScreen, Input, InputNotice, MAX_CURSOR, MAX_MONITORS, Monitor,
     MonitorNumber, Quality, ScreenPoint,
 };
-use nearhand_shared::wire::{self, PREFIX, WireError};
+use nearhand_proto::wire::{self, PREFIX, WireError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 

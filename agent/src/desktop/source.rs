@@ -6,8 +6,8 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use nearhand_proto::message::screen::{Clipboard, Cursor, Monitor};
 use nearhand_screen::{Picture, Rect, Size};
-use nearhand_shared::message::screen::{Clipboard, Cursor, Monitor};
 
 use super::input::{Deed, Keyboard};
 use super::protocol::{Aim, OpenWindow};

@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use nearhand_proto::message::screen::{FRAME_PART, FrameEnd, FromScreen};
 use nearhand_screen::{Encoder, How, Natural, Picture, Size};
-use nearhand_shared::message::screen::{FRAME_PART, FrameEnd, FromScreen};
 
 use super::outgoing::Outgoing;
 use super::protocol::FromDesktop;

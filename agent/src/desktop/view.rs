@@ -7,9 +7,9 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use nearhand_proto::message::screen::{FRAME_PART, FrameEnd, FromScreen, Quality};
 use nearhand_screen::pace::{Pace, Sent, Wish};
 use nearhand_screen::{How, Natural, Owes, Picture, Point, Rect, Size};
-use nearhand_shared::message::screen::{FRAME_PART, FrameEnd, FromScreen, Quality};
 
 use super::child::ChildError;
 use super::coder::{Coder, Done, Job};

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use nearhand_shared::text;
+use nearhand_proto::text;
 use tokio::time::timeout;
 
 use super::find;

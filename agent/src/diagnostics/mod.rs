@@ -2,7 +2,7 @@
 //!
 //! Lives here: collecting [`facts`], judging them ([`diagnosis`]), running both with limits and progress
 //! ([`runner`]), and putting the report together ([`summary`]). Must not live here: the report's model and its
-//! renderings (`nearhand_shared::report`), and who may ask for a run (the session).
+//! renderings (`nearhand_proto::report`), and who may ask for a run (the session).
 //!
 //! Facts and diagnosis are strictly apart: collecting does all reading and no judging, diagnosis is a pure
 //! function and gives the same findings for the same facts.

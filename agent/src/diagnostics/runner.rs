@@ -8,8 +8,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use nearhand_shared::report::model::{Area, CheckSet, Finding, Report};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::message::session::CheckSet;
+use nearhand_proto::time::UnixMillis;
+use nearhand_report::model::{Area, Finding, Report};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -272,7 +273,7 @@ fn milliseconds(time: Duration) -> u64 {
 mod tests {
     use super::*;
     use crate::diagnostics::facts::load::Memory;
-    use nearhand_shared::report::model::Status;
+    use nearhand_report::model::Status;
 
     fn context() -> Context {
         Context {

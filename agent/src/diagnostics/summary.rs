@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use nearhand_shared::report::model::{
-    Chart, ChartKind, ChartPoint, CheckSet, Counts, Finding, Report, SCHEMA_VERSION, Status, Subject,
+use nearhand_proto::message::session::CheckSet;
+use nearhand_proto::text;
+use nearhand_report::model::{
+    Chart, ChartKind, ChartPoint, Counts, Finding, Report, SCHEMA_VERSION, Status, Subject,
 };
-use nearhand_shared::text;
 
 use super::diagnosis::bytes;
 use super::facts::Facts;
@@ -213,7 +214,7 @@ mod tests {
     use crate::diagnostics::facts::load::Memory;
     use crate::diagnostics::facts::storage::{Mount, Mounts};
     use crate::diagnostics::facts::update::Packages;
-    use nearhand_shared::time::UnixMillis;
+    use nearhand_proto::time::UnixMillis;
 
     #[test]
     fn the_report_is_counted_sorted_charted_and_clean() {

@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::{ChatLine, Event, Said};
-use nearhand_shared::platform::open_private_append;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::{ChatLine, Event, Said};
+use nearhand_transport::platform::open_private_append;
 
 use super::Hub;
 

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use nearhand_shared::message::control::{Reply, Request};
-use nearhand_shared::message::local::{Code, Event, Said};
-use nearhand_shared::message::session::Refusal;
-use nearhand_shared::pake::{Confirmation, Keys};
-use nearhand_shared::support_code::{Routing, SupportCode};
-use nearhand_shared::transport::control::RelayError;
+use nearhand_proto::message::control::{Reply, Request};
+use nearhand_proto::message::local::{Code, Event, Said};
+use nearhand_proto::message::session::Refusal;
+use nearhand_proto::pake::{Confirmation, Keys};
+use nearhand_proto::support_code::{Routing, SupportCode};
+use nearhand_transport::control::RelayError;
 use rand_core::OsRng;
 use zeroize::Zeroizing;
 

@@ -3,9 +3,9 @@
 
 use std::collections::VecDeque;
 
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::{Act, Deed, Event, FRAME_LIMIT, MAX_DEEDS, MAX_KEPT, Record, Said};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::{Act, Deed, Event, FRAME_LIMIT, MAX_DEEDS, MAX_KEPT, Record, Said};
+use nearhand_proto::time::UnixMillis;
 
 use super::{Hub, Live, State, Viewer};
 
@@ -120,7 +120,7 @@ mod tests {
         let shown = fitting(&record);
         assert_eq!(shown.deeds.last(), record.deeds.last());
         assert!(shown.deeds.len() > 50);
-        let bytes = nearhand_shared::wire::encode(&shown).unwrap();
+        let bytes = nearhand_proto::wire::encode(&shown).unwrap();
         assert!(bytes.len() < FRAME_LIMIT, "{}", bytes.len());
     }
 }

@@ -1,13 +1,13 @@
 //! The hub's part about asking for help: one wish at a time, kept in the agent's directory until it is over, and told to
 //! the relay at each connection.
 
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{Reply, Request};
-use nearhand_shared::message::help::{HelpWanted, Opinion, Place};
-use nearhand_shared::message::local::{Event, Help, Said};
-use nearhand_shared::text::chain;
-use nearhand_shared::transport::control::{RelayConnection, RelayError};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::{Reply, Request};
+use nearhand_proto::message::help::{HelpWanted, Opinion, Place};
+use nearhand_proto::message::local::{Event, Help, Said};
+use nearhand_proto::text::chain;
+use nearhand_transport::control::{RelayConnection, RelayError};
 use rand_core::{OsRng, RngCore};
 use serde::{Deserialize, Serialize};
 
@@ -203,7 +203,7 @@ fn of(place: Place) -> Help {
     match place {
         Place::Waiting { number, ahead, wait } => Help::Waiting { number, ahead, wait },
         Place::Taken { number, technician } => {
-            Help::Taken { number, technician: nearhand_shared::text::one_line(&technician, 64) }
+            Help::Taken { number, technician: nearhand_proto::text::one_line(&technician, 64) }
         }
         Place::Closed { number } => Help::Closed { number },
     }

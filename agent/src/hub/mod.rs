@@ -18,19 +18,19 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use nearhand_shared::audit::{Event as AuditEvent, Head};
-use nearhand_shared::credential::{
+use nearhand_proto::audit::{Event as AuditEvent, Head};
+use nearhand_proto::credential::{
     Credential, CredentialError, Retirement, RevocationList, Revocations, Verified,
 };
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::id::{DeviceId, SessionId, TechnicianId};
-use nearhand_shared::identity::{SecretKey, Signed};
-use nearhand_shared::message::control::DeviceFacts;
-use nearhand_shared::message::local::{Act, Event, Said, Status};
-use nearhand_shared::message::session::{Ended, Refusal};
-use nearhand_shared::text;
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::transport::control::RelayConnection;
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::id::{DeviceId, SessionId, TechnicianId};
+use nearhand_proto::identity::{SecretKey, Signed};
+use nearhand_proto::message::control::DeviceFacts;
+use nearhand_proto::message::local::{Act, Event, Said, Status};
+use nearhand_proto::message::session::{Ended, Refusal};
+use nearhand_proto::text;
+use nearhand_proto::time::UnixMillis;
+use nearhand_transport::control::RelayConnection;
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::alarm::Alarms;

@@ -5,10 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::{Act, Event};
-use nearhand_shared::message::session::{FromAgent, Granted, Refusal};
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::{Act, Event};
+use nearhand_proto::message::session::{FromAgent, Granted, Refusal};
 
 use super::{Hub, Live, State};
 

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use nearhand_shared::grant::Capability;
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::{Act, Said};
-use nearhand_shared::message::session::Refusal;
+use nearhand_proto::grant::Capability;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::{Act, Said};
+use nearhand_proto::message::session::Refusal;
 
 use super::Hub;
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::Event;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::Event;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 

@@ -4,15 +4,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nearhand_shared::credential::Verified;
-use nearhand_shared::grant::{Capabilities, Capability, DecidedBy, GrantRecord, MAX_DURATION};
-use nearhand_shared::id::{SessionId, TechnicianId};
-use nearhand_shared::identity::Signed;
-use nearhand_shared::message::control::{Offer, OfferRefusal};
-use nearhand_shared::message::local::{self, Act, ChatLine, Choice, ConsentRequest, Deed, Event, Said};
-use nearhand_shared::message::session::{Decision, Ended, FromAgent, Granted, Refusal};
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::transport::chat::SharedChat;
+use nearhand_proto::credential::Verified;
+use nearhand_proto::grant::{Capabilities, Capability, DecidedBy, GrantRecord, MAX_DURATION};
+use nearhand_proto::id::{SessionId, TechnicianId};
+use nearhand_proto::identity::Signed;
+use nearhand_proto::message::control::{Offer, OfferRefusal};
+use nearhand_proto::message::local::{self, Act, ChatLine, Choice, ConsentRequest, Deed, Event, Said};
+use nearhand_proto::message::session::{Decision, Ended, FromAgent, Granted, Refusal};
+use nearhand_proto::time::UnixMillis;
+use nearhand_transport::chat::SharedChat;
 use tokio::sync::{mpsc, watch};
 
 use super::pauses::Pause;

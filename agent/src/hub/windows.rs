@@ -5,11 +5,11 @@
 
 use std::time::Instant;
 
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::{Act, MAX_TITLE, Said, Window};
-use nearhand_shared::message::session::Refusal;
-use nearhand_shared::text;
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::{Act, MAX_TITLE, Said, Window};
+use nearhand_proto::message::session::Refusal;
+use nearhand_proto::text;
 use tokio::sync::watch;
 
 use super::{Hub, State};

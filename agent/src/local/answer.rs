@@ -6,12 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::help::Opinion;
-use nearhand_shared::message::local::{self, Alarm, Fix, MAX_ALARMS, MAX_FIXES, Mend, Reply, Said, Verb};
-use nearhand_shared::message::session::Ended;
-use nearhand_shared::report::model::{CheckSet, Finding, Status};
-use nearhand_shared::text;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::help::Opinion;
+use nearhand_proto::message::local::{self, Alarm, Fix, MAX_ALARMS, MAX_FIXES, Mend, Reply, Said, Verb};
+use nearhand_proto::message::session::CheckSet;
+use nearhand_proto::message::session::Ended;
+use nearhand_proto::text;
+use nearhand_report::model::{Finding, Status};
 
 use crate::desktop::windows;
 use crate::diagnostics::{self, RunEvent, RunOptions};
@@ -222,7 +223,7 @@ fn mendable(mut findings: Vec<Finding>) -> Vec<Fix> {
 
 #[cfg(test)]
 mod tests {
-    use nearhand_shared::report::model::Area;
+    use nearhand_report::model::Area;
 
     use super::*;
 

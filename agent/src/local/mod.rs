@@ -1,12 +1,12 @@
 //! The local interface on this machine: the agent's side ([`server`], [`answer`]), the person's window as a program that
 //! is started ([`window`]), and the way of the agent's own commands to it. The messages are
-//! `nearhand_shared::message::local`.
+//! `nearhand_proto::message::local`.
 
 mod answer;
 pub(crate) mod server;
 pub(crate) mod window;
 
-use nearhand_shared::transport::local::{CallError, LocalClient};
+use nearhand_transport::local::{CallError, LocalClient};
 
 use crate::home::Home;
 

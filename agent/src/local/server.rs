@@ -10,8 +10,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nearhand_shared::message::local::{Event, FRAME_LIMIT, Message, Request, Said, Verb};
-use nearhand_shared::transport::framed;
+use nearhand_proto::message::local::{Event, FRAME_LIMIT, Message, Request, Said, Verb};
+use nearhand_transport::framed;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::error::RecvError;

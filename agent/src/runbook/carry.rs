@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::Said;
-use nearhand_shared::message::runbook::FromDevice;
-use nearhand_shared::runbook::{Act, Ending, Outcome};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::Said;
+use nearhand_proto::message::runbook::FromDevice;
+use nearhand_proto::runbook::{Act, Ending, Outcome};
 use tokio::sync::{mpsc, watch};
 
 use super::acts::Ground;

@@ -4,11 +4,11 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use nearhand_shared::id::RunId;
-use nearhand_shared::message::runbook::FromDevice;
-use nearhand_shared::runbook::{Act, Ending, MAX_NOTES, MAX_SAW, Mode, Note, Outcome, Phase, Values};
-use nearhand_shared::text;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::id::RunId;
+use nearhand_proto::message::runbook::FromDevice;
+use nearhand_proto::runbook::{Act, Ending, MAX_NOTES, MAX_SAW, Mode, Note, Outcome, Phase, Values};
+use nearhand_proto::text;
+use nearhand_proto::time::UnixMillis;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 

@@ -17,8 +17,8 @@
 use std::path::{Component, Path};
 use std::time::Duration;
 
-use nearhand_shared::runbook::{Class, Kind, MAX_AHEAD, Mode, Refused, is_name};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::runbook::{Class, Kind, MAX_AHEAD, Mode, Refused, is_name};
+use nearhand_proto::time::UnixMillis;
 use serde::Deserialize;
 
 /// By a rule, the same runbook runs again after this long at the soonest.

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use nearhand_shared::identity::{PublicKey, Signed};
-use nearhand_shared::message::runbook::{Listed, MAX_LISTED};
-use nearhand_shared::runbook::{MAX_FILE, Manifest, Mode, Order, Refused, built_in};
-use nearhand_shared::wire;
+use nearhand_proto::identity::{PublicKey, Signed};
+use nearhand_proto::message::runbook::{Listed, MAX_LISTED};
+use nearhand_proto::runbook::{MAX_FILE, Manifest, Mode, Order, Refused, built_in};
+use nearhand_proto::wire;
 
 use super::gate::{Ask, By};
 use super::{Runbooks, shown};

@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
-use nearhand_shared::id::RunId;
-use nearhand_shared::runbook::{Act, Mode, Outcome};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::id::RunId;
+use nearhand_proto::runbook::{Act, Mode, Outcome};
+use nearhand_proto::time::UnixMillis;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
@@ -313,7 +313,7 @@ fn private(path: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use nearhand_shared::runbook::Ending;
+    use nearhand_proto::runbook::Ending;
 
     use super::*;
 

@@ -17,13 +17,13 @@ pub(crate) mod ledger;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nearhand_shared::id::{RunId, SessionId};
-use nearhand_shared::identity::Signed;
-use nearhand_shared::message::control::Request;
-use nearhand_shared::message::local::Said;
-use nearhand_shared::message::runbook::FromDevice;
-use nearhand_shared::runbook::{Act, Manifest, Mode, Order, Outcome, Refused, Value};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::id::{RunId, SessionId};
+use nearhand_proto::identity::Signed;
+use nearhand_proto::message::control::Request;
+use nearhand_proto::message::local::Said;
+use nearhand_proto::message::runbook::FromDevice;
+use nearhand_proto::runbook::{Act, Manifest, Mode, Order, Outcome, Refused, Value};
+use nearhand_proto::time::UnixMillis;
 use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -197,7 +197,7 @@ impl Runbooks {
         origin: &Origin,
         run: RunId,
         known: &Known,
-        bound: Vec<(Act, nearhand_shared::runbook::Values)>,
+        bound: Vec<(Act, nearhand_proto::runbook::Values)>,
         mode: Mode,
     ) -> Result<Running, Refused> {
         let Known { manifest, built_in } = known;
@@ -260,7 +260,7 @@ impl Runbooks {
         &self,
         origin: &Origin,
         known: &Known,
-        bound: &[(Act, nearhand_shared::runbook::Values)],
+        bound: &[(Act, nearhand_proto::runbook::Values)],
         mode: Mode,
     ) -> Result<(Rules, UnixMillis), Refused> {
         let Known { manifest, built_in } = known;
@@ -345,8 +345,8 @@ impl Runbooks {
 }
 
 /// The values of a run, for the record.
-fn said(bound: &[(Act, nearhand_shared::runbook::Values)]) -> String {
-    let step = |(act, values): &(Act, nearhand_shared::runbook::Values)| {
+fn said(bound: &[(Act, nearhand_proto::runbook::Values)]) -> String {
+    let step = |(act, values): &(Act, nearhand_proto::runbook::Values)| {
         let values: Vec<String> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
         format!("{}({})", act.name(), values.join(", "))
     };
@@ -355,7 +355,7 @@ fn said(bound: &[(Act, nearhand_shared::runbook::Values)]) -> String {
 
 /// A stranger's name for something, for the record and for people.
 fn shown(name: &str) -> String {
-    nearhand_shared::text::one_line(name, 120)
+    nearhand_proto::text::one_line(name, 120)
 }
 
 fn local_minute() -> Option<u16> {
@@ -371,6 +371,6 @@ async fn relay_answers(hub: &Hub) -> bool {
     // A refusal is an answer, too.
     matches!(
         timeout(RELAY_ANSWERS, relay.ask(&request)).await,
-        Ok(Ok(_) | Err(nearhand_shared::transport::control::RelayError::Refused(_)))
+        Ok(Ok(_) | Err(nearhand_transport::control::RelayError::Refused(_)))
     )
 }

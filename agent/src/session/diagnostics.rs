@@ -1,10 +1,10 @@
 //! A diagnostics run for the technician: progress and findings as they come, then the whole report.
 
-use nearhand_shared::message::local::Act;
-use nearhand_shared::message::session::{DiagnosticsEvent, FRAME_LIMIT, REPORT_PART};
-use nearhand_shared::report::model::CheckSet;
-use nearhand_shared::report::redact;
-use nearhand_shared::transport::framed::{self, FrameError};
+use nearhand_proto::message::local::Act;
+use nearhand_proto::message::session::CheckSet;
+use nearhand_proto::message::session::{DiagnosticsEvent, FRAME_LIMIT, REPORT_PART};
+use nearhand_report::redact;
+use nearhand_transport::framed::{self, FrameError};
 use quinn::{RecvStream, SendStream, StoppedError, VarInt};
 
 use super::serve::Serving;
@@ -85,7 +85,7 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> Option<T> + Send + 'sta
 async fn finish(
     serving: &Serving,
     send: &mut SendStream,
-    mut report: nearhand_shared::report::model::Report,
+    mut report: nearhand_report::model::Report,
 ) -> Result<(), FrameError> {
     let (counts, findings) = (report.counts, report.findings.len());
     let json = aside(move || {
@@ -109,8 +109,8 @@ async fn finish(
 mod tests {
     use core::time::Duration;
 
-    use nearhand_shared::identity::SecretKey;
-    use nearhand_shared::transport::tls::{self, Expect, Purpose, SERVER_NAME};
+    use nearhand_proto::identity::SecretKey;
+    use nearhand_transport::tls::{self, Expect, Purpose, SERVER_NAME};
     use quinn::{Connection, Endpoint};
     use rand_core::OsRng;
     use tokio::time::timeout;

@@ -6,21 +6,21 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use nearhand_shared::chat::{ChatLog, Side};
-use nearhand_shared::credential::{CredentialError, Verified};
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::id::SessionId;
-use nearhand_shared::identity::PublicKey;
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::Offer;
-use nearhand_shared::message::session::{
+use nearhand_proto::chat::{ChatLog, Side};
+use nearhand_proto::credential::{CredentialError, Verified};
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::identity::PublicKey;
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::Offer;
+use nearhand_proto::message::session::{
     AgentHello, Answer, HELLO_LIMIT, Open, Ready, Refusal, TechnicianHello, TechnicianProof,
 };
-use nearhand_shared::pake::{Channel, Confirmation, EXPORTER_LABEL, Proof, RESUME_LABEL, ResumeSecret};
-use nearhand_shared::support_code::Routing;
-use nearhand_shared::transport::chat::SharedChat;
-use nearhand_shared::transport::framed::{self, FrameError};
-use nearhand_shared::transport::tls;
+use nearhand_proto::pake::{Channel, Confirmation, EXPORTER_LABEL, Proof, RESUME_LABEL, ResumeSecret};
+use nearhand_proto::support_code::Routing;
+use nearhand_transport::chat::SharedChat;
+use nearhand_transport::framed::{self, FrameError};
+use nearhand_transport::tls;
 use quinn::{Connection, RecvStream, SendStream};
 use rand_core::OsRng;
 use tokio::sync::watch;

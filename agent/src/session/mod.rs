@@ -15,12 +15,12 @@ mod window;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::control::{Offer, Outcome, Request};
-use nearhand_shared::message::local::Said;
-use nearhand_shared::message::session::{ALPN, Ended, HELLO_TIMEOUT, RESUME_WITHIN};
-use nearhand_shared::transport::bound_socket::{BindControl, BoundSocket};
-use nearhand_shared::transport::tls::{self, Purpose};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::control::{Offer, Outcome, Request};
+use nearhand_proto::message::local::Said;
+use nearhand_proto::message::session::{ALPN, Ended, HELLO_TIMEOUT, RESUME_WITHIN};
+use nearhand_transport::bound_socket::{BindControl, BoundSocket};
+use nearhand_transport::tls::{self, Purpose};
 use quinn::{Connection, Endpoint, VarInt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;

@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::screen::FromScreen;
-use nearhand_shared::message::session::FRAME_LIMIT;
-use nearhand_shared::transport::framed::{self, FrameError};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::screen::FromScreen;
+use nearhand_proto::message::session::FRAME_LIMIT;
+use nearhand_transport::framed::{self, FrameError};
 use quinn::SendStream;
 
 use super::screen::SCREEN_PRIORITY;

@@ -4,14 +4,14 @@
 //! the first frame that it keeps. The agent hashes and signs, not the desktop process, which runs with a user's
 //! rights and has no key.
 //!
-//! [`FromViewer::Recording`]: nearhand_shared::message::screen::FromViewer::Recording
+//! [`FromViewer::Recording`]: nearhand_proto::message::screen::FromViewer::Recording
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::screen::FromScreen;
-use nearhand_shared::witness::Chain;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::screen::FromScreen;
+use nearhand_proto::witness::Chain;
 
 use super::serve::Serving;
 use crate::hub::Hub;

@@ -3,10 +3,10 @@
 //! A driver. Whether a run may begin is asked of [`crate::runbook`]; a stream that ends, for whatever reason, stops its
 //! run, which then undoes what it can.
 
-use nearhand_shared::message::runbook::{FromDevice, FromTechnician};
-use nearhand_shared::message::session::FRAME_LIMIT;
-use nearhand_shared::runbook::Refused;
-use nearhand_shared::transport::framed::{self, FrameError};
+use nearhand_proto::message::runbook::{FromDevice, FromTechnician};
+use nearhand_proto::message::session::FRAME_LIMIT;
+use nearhand_proto::runbook::Refused;
+use nearhand_transport::framed::{self, FrameError};
 use quinn::{RecvStream, SendStream};
 use tokio::sync::mpsc;
 

@@ -10,12 +10,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use nearhand_shared::grant::Capability;
-use nearhand_shared::message::local::{Act, Said};
-use nearhand_shared::message::screen::{Clipboard, FromScreen, FromViewer, Input, InputNotice, MAX_STROKE};
-use nearhand_shared::message::session::FRAME_LIMIT;
-use nearhand_shared::text;
-use nearhand_shared::transport::framed;
+use nearhand_proto::grant::Capability;
+use nearhand_proto::message::local::{Act, Said};
+use nearhand_proto::message::screen::{Clipboard, FromScreen, FromViewer, Input, InputNotice, MAX_STROKE};
+use nearhand_proto::message::session::FRAME_LIMIT;
+use nearhand_proto::text;
+use nearhand_transport::framed;
 use quinn::{RecvStream, SendStream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

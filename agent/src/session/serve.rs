@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_shared::chat::Change;
-use nearhand_shared::forward::BindState;
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::{Act, Said};
-use nearhand_shared::message::session::{
+use nearhand_proto::chat::Change;
+use nearhand_proto::forward::BindState;
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::{Act, Said};
+use nearhand_proto::message::session::{
     Answer, Ended, FRAME_LIMIT, FromAgent, FromTechnician, HELLO_LIMIT, MAX_REASON, Open, Refusal,
 };
-use nearhand_shared::text;
-use nearhand_shared::transport::bound_socket::BindControl;
-use nearhand_shared::transport::framed;
+use nearhand_proto::text;
+use nearhand_transport::bound_socket::BindControl;
+use nearhand_transport::framed;
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
@@ -145,7 +145,7 @@ fn lost(error: &quinn::ConnectionError) -> End {
 }
 
 /// Puts an offer back for the session's life to find once the old connection is closed.
-fn requeue(hub: &Arc<Hub>, offer: nearhand_shared::message::control::Offer) {
+fn requeue(hub: &Arc<Hub>, offer: nearhand_proto::message::control::Offer) {
     let hub = hub.clone();
     tokio::spawn(async move {
         if hub.offered(offer).is_err() {

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::screen::FromScreen;
-use nearhand_shared::message::session::FRAME_LIMIT;
-use nearhand_shared::text;
-use nearhand_shared::transport::framed;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::screen::FromScreen;
+use nearhand_proto::message::session::FRAME_LIMIT;
+use nearhand_proto::text;
+use nearhand_transport::framed;
 use quinn::{RecvStream, SendStream};
 use tokio::sync::oneshot;
 

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use nearhand_shared::message::screen::{CLIPBOARD_PART, Clipboard, ClipboardForm, MAX_CLIPBOARD};
+use nearhand_proto::message::screen::{CLIPBOARD_PART, Clipboard, ClipboardForm, MAX_CLIPBOARD};
 
 use crate::display::{Running, Xvfb, until};
 use crate::protocol::{FromDesktop, ToDesktop};

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use nearhand_shared::message::screen::{
+use nearhand_proto::message::screen::{
     Button, FromScreen, Input, InputNotice, KeyMode, MAX_TEXT, PhysicalKey, Quality, ScreenPoint,
 };
 use x11rb::protocol::xproto::ConnectionExt as _;

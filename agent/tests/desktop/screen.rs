@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use nearhand_screen::{Decoder, Picture, Size};
-use nearhand_shared::message::screen::{
+use nearhand_proto::message::screen::{
     Cursor, FRAMES_IN_FLIGHT, FrameEnd, FromScreen, Monitor, Quality, ScreenPoint,
 };
+use nearhand_screen::{Decoder, Picture, Size};
 use x11rb::connection::{Connection, RequestConnection};
 use x11rb::protocol::xinput::{self, ConnectionExt as _};
 use x11rb::protocol::xproto::{

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
-use nearhand_shared::message::screen::{Button, Input, KeyMode, PhysicalKey, ScreenPoint};
-use nearhand_shared::wire;
+use nearhand_proto::message::screen::{Button, Input, KeyMode, PhysicalKey, ScreenPoint};
+use nearhand_proto::wire;
 
 use crate::display::{LIMIT, Running, Xvfb};
 use crate::protocol::{FromDesktop, Incoming, MAX_DESKTOP_MESSAGE, ToDesktop};

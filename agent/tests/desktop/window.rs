@@ -1,6 +1,6 @@
 //! One window: its own pixels and nobody else's, wherever it is and whatever lies over it.
 
-use nearhand_shared::message::screen::Quality;
+use nearhand_proto::message::screen::Quality;
 use x11rb::COPY_DEPTH_FROM_PARENT;
 use x11rb::connection::Connection;
 use x11rb::protocol::Event;
@@ -287,7 +287,7 @@ fn the_pointer_is_seen_over_the_window_alone_and_nothing_is_typed() {
         program.sync();
     };
     put(150, 100);
-    let at = |x, y| Some(Some(nearhand_shared::message::screen::ScreenPoint { x, y }));
+    let at = |x, y| Some(Some(nearhand_proto::message::screen::ScreenPoint { x, y }));
     watch(&mut desktop, &mut viewer, "the pointer", |viewer| viewer.pointer == at(50, 20));
     put(20, 20);
     watch(&mut desktop, &mut viewer, "its leaving", |viewer| viewer.pointer == Some(None));
@@ -300,7 +300,7 @@ fn the_pointer_is_seen_over_the_window_alone_and_nothing_is_typed() {
     watch(&mut desktop, &mut viewer, "its being over another one", |viewer| viewer.pointer == Some(None));
     // Whoever sees a window uses nothing.
     desktop.point(5, 5);
-    desktop.button(nearhand_shared::message::screen::Button::Primary, true);
+    desktop.button(nearhand_proto::message::screen::Button::Primary, true);
     program.fill(window, 0, 0, 7, 1, LATER);
     watch(&mut desktop, &mut viewer, "what came after it", |viewer| count(viewer, LATER) == 7);
     let pointer = program.conn.query_pointer(program.root).unwrap().reply().unwrap();

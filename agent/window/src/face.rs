@@ -7,8 +7,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use nearhand_shared::grant::Capability;
-use nearhand_shared::message::local::Urgency;
+use nearhand_proto::grant::Capability;
+use nearhand_proto::message::local::Urgency;
 use slint::winit_030::winit::dpi::{LogicalSize, PhysicalPosition};
 use slint::winit_030::winit::event::{ElementState, WindowEvent};
 use slint::winit_030::winit::keyboard::{Key, NamedKey};

@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nearhand_shared::message::local::{Reply, Said, Verb};
-use nearhand_shared::transport::local::{CallError, LocalClient};
+use nearhand_proto::message::local::{Reply, Said, Verb};
+use nearhand_transport::local::{CallError, LocalClient};
 use tokio::sync::mpsc;
 
 use crate::model::Input;

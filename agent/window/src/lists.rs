@@ -113,7 +113,7 @@ impl Lists {
         seen.set_session_left((&page.left).into());
         seen.set_key((&page.key).into());
         seen.set_sessions_more((&page.more).into());
-        let granted = |(capability, words): &(nearhand_shared::grant::Capability, String)| Granted {
+        let granted = |(capability, words): &(nearhand_proto::grant::Capability, String)| Granted {
             capability: *capability as i32,
             words: words.into(),
         };

@@ -45,8 +45,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::transport::lines;
+use nearhand_proto::time::UnixMillis;
+use nearhand_transport::lines;
 use tokio::sync::mpsc;
 
 use catalog::{Catalog, Language};

@@ -1,8 +1,8 @@
 //! The decisions in virtual time, with made-up organisations.
 
-use nearhand_shared::credential::{Invite, invite};
-use nearhand_shared::id::OrganisationId;
-use nearhand_shared::identity::SecretKey;
+use nearhand_proto::credential::{Invite, invite};
+use nearhand_proto::id::OrganisationId;
+use nearhand_proto::identity::SecretKey;
 use rand_core::OsRng;
 
 use super::*;

@@ -9,10 +9,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use nearhand_shared::alarm::{Event, Leaving, Profile, Severity, Transition};
-use nearhand_shared::id::{DeviceId, Fingerprint};
-use nearhand_shared::message::control::KEEP_ALIVE;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::alarm::{Event, Leaving, Profile, Severity, Transition};
+use nearhand_proto::id::{DeviceId, Fingerprint};
+use nearhand_proto::message::control::KEEP_ALIVE;
+use nearhand_proto::time::UnixMillis;
 
 use super::NO_DEVICE;
 use super::hours::{self, Hours};

@@ -3,7 +3,7 @@
 //! Learned by the hour, in UTC, and forgotten within two weeks. A machine that has not been watched for a whole week yet is
 //! expected at any hour. Pure: times are arguments.
 
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::time::UnixMillis;
 
 /// Hours in a week.
 const WEEK: usize = 7 * 24;

@@ -10,10 +10,10 @@ mod projection;
 #[cfg(test)]
 mod projection_tests;
 
-use nearhand_shared::alarm::{Batch, Entry};
-use nearhand_shared::id::{DeviceId, Fingerprint, StreamId};
-use nearhand_shared::message::alarms::{Happening, Window};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::alarm::{Batch, Entry};
+use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
+use nearhand_proto::message::alarms::{Happening, Window};
+use nearhand_proto::time::UnixMillis;
 
 pub use projection::{Alarm, Kind, Step};
 

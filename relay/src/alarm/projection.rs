@@ -5,10 +5,10 @@
 //! told exactly when that is no longer how it stands. So the end of a snooze or a maintenance window tells what
 //! still fires, and nothing of what came and went meanwhile.
 
-use nearhand_shared::alarm::{Event, Measured, Severity, Transition};
-use nearhand_shared::id::{DeviceId, Fingerprint};
-use nearhand_shared::message::alarms::{Acknowledgement, Act, Actor, AlarmEntry, AlarmState, Happening};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::alarm::{Event, Measured, Severity, Transition};
+use nearhand_proto::id::{DeviceId, Fingerprint};
+use nearhand_proto::message::alarms::{Acknowledgement, Act, Actor, AlarmEntry, AlarmState, Happening};
+use nearhand_proto::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 use super::LogEntry;

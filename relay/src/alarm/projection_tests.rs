@@ -1,9 +1,9 @@
 //! The projection: tables of what happens and what is told, and properties of every history.
 
-use nearhand_shared::alarm::{Event, Severity, Transition};
-use nearhand_shared::id::{DeviceId, Fingerprint, StreamId};
-use nearhand_shared::message::alarms::{Act, Actor, AlarmState, Happening};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::alarm::{Event, Severity, Transition};
+use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
+use nearhand_proto::message::alarms::{Act, Actor, AlarmState, Happening};
+use nearhand_proto::time::UnixMillis;
 use proptest::prelude::*;
 
 use super::{Alarm, Kind, LogEntry, Noted};

@@ -1,7 +1,7 @@
 //! `nearhand-relay audit`: the log, read and verified on the database itself, without the relay.
 
-use nearhand_shared::audit::{Row, Verifier};
-use nearhand_shared::text;
+use nearhand_proto::audit::{Row, Verifier};
+use nearhand_proto::text;
 
 use crate::config::Config;
 use crate::data;

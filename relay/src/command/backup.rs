@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use nearhand_shared::platform;
+use nearhand_transport::platform;
 
 use crate::config::Config;
 use crate::data::{self, DataDir};

@@ -2,9 +2,10 @@
 
 use anyhow::{Context, bail};
 use data_encoding::HEXLOWER;
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::invitation::{ClaimString, OneTime, RelayAddress};
-use nearhand_shared::platform;
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::invitation::{ClaimString, OneTime, RelayAddress};
+use nearhand_transport::key_file;
+use nearhand_transport::platform;
 use rand_core::{OsRng, RngCore};
 
 use super::InitArguments;
@@ -36,7 +37,7 @@ pub(super) async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
     if !key_file.exists() && std::fs::metadata(dir.database_file()).is_ok_and(|file| file.len() > 0) {
         bail!("{data} holds a database without its key: put {} back from a backup", key_file.display());
     }
-    let key = SecretKey::load_or_create(&key_file, &mut OsRng)
+    let key = key_file::load_or_create_key(&key_file, &mut OsRng)
         .with_context(|| format!("can't use {} as the relay's key", key_file.display()))?;
     let claim = first_claim(&config, key).await?;
     // Last: the configuration says that the relay is complete. A run that ended before it is repeated, with
@@ -88,8 +89,8 @@ async fn again(arguments: &InitArguments, dir: &DataDir) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn reset_event(organisation: &str) -> nearhand_shared::audit::Event {
-    nearhand_shared::audit::Event {
+fn reset_event(organisation: &str) -> nearhand_proto::audit::Event {
+    nearhand_proto::audit::Event {
         actor: "operator on the relay's host".to_owned(),
         action: "organisation.reset".to_owned(),
         session: None,

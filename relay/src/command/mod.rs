@@ -10,6 +10,7 @@ mod run;
 mod status;
 mod token;
 
+use nearhand_transport::key_file;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -296,9 +297,9 @@ fn about_damage(error: anyhow::Error, data: &Path) -> anyhow::Error {
     error.context(format!("{} can't be used: keep a copy of it, then {}", file.display(), data::RESTORE))
 }
 
-fn load_key(data: &Path) -> anyhow::Result<nearhand_shared::identity::SecretKey> {
+fn load_key(data: &Path) -> anyhow::Result<nearhand_proto::identity::SecretKey> {
     let file = DataDir::new(data).key_file();
-    nearhand_shared::identity::SecretKey::load(&file).with_context(|| {
+    key_file::load_key(&file).with_context(|| {
         format!("can't load the relay's key {} (was `nearhand-relay init` run?)", file.display())
     })
 }

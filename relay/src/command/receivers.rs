@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
-use nearhand_shared::text;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::text;
+use nearhand_proto::time::UnixMillis;
 use rand_core::{OsRng, RngCore};
 use serde_json::json;
 

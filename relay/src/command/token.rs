@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail, ensure};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::time::UnixMillis;
 use rand_core::OsRng;
 use serde_json::json;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_shared::message::control::CloseCode;
-use nearhand_shared::transport::tls;
+use nearhand_proto::message::control::CloseCode;
+use nearhand_transport::tls;
 use quinn::{Endpoint, Incoming};
 
 use super::doors::{Network, Ticket};

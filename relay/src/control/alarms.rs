@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use nearhand_shared::alarm::{Batch, Leaving, Monitoring};
-use nearhand_shared::credential::Verified;
-use nearhand_shared::id::Fingerprint;
-use nearhand_shared::message::alarms::{Act, Actor, AlarmFilter, MAX_FOLLOW_MS, NewWindow, Window};
-use nearhand_shared::message::control::{PAGE, Refusal, Reply};
-use nearhand_shared::text;
+use nearhand_proto::alarm::{Batch, Leaving, Monitoring};
+use nearhand_proto::credential::Verified;
+use nearhand_proto::id::Fingerprint;
+use nearhand_proto::message::alarms::{Act, Actor, AlarmFilter, MAX_FOLLOW_MS, NewWindow, Window};
+use nearhand_proto::message::control::{PAGE, Refusal, Reply};
+use nearhand_proto::text;
 
 use super::audit::event;
 use super::lists::that_fit;

@@ -3,9 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use nearhand_shared::audit::{Event, MAX_DETAIL};
-use nearhand_shared::id::SessionId;
-use nearhand_shared::text;
+use nearhand_proto::audit::{Event, MAX_DETAIL};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::text;
 
 use super::Control;
 use crate::registry::limits::{Bucket, Pace};

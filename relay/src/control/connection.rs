@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nearhand_shared::identity::PublicKey;
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{
-    CloseCode, DeviceFacts, HELLO_LIMIT, Hello, Refusal, Reply, Request,
-};
-use nearhand_shared::text;
-use nearhand_shared::transport::framed;
+use nearhand_proto::identity::PublicKey;
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::{CloseCode, DeviceFacts, HELLO_LIMIT, Hello, Refusal, Reply, Request};
+use nearhand_proto::text;
+use nearhand_transport::framed;
 use quinn::{Connection, SendStream};
 
 use super::accept::violation;

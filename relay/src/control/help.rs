@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use nearhand_shared::credential::{Role, Verified};
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::control::{PAGE, Push, Refusal, Reply};
-use nearhand_shared::message::help::{HelpEntry, HelpWanted, Opinion, Place};
+use nearhand_proto::credential::{Role, Verified};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::control::{PAGE, Push, Refusal, Reply};
+use nearhand_proto::message::help::{HelpEntry, HelpWanted, Opinion, Place};
 
 use super::audit::event;
 use super::lists::that_fit;

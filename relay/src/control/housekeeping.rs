@@ -5,9 +5,9 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::control::{CloseCode, Outcome, Push};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::control::{CloseCode, Outcome, Push};
+use nearhand_proto::time::UnixMillis;
 use quinn::{Endpoint, VarInt};
 
 use super::{Control, now_unix};

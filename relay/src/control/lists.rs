@@ -1,12 +1,12 @@
 //! Lists that people ask for, witnesses that devices leave, and routing digits.
 
-use nearhand_shared::audit::{Head, Row};
-use nearhand_shared::credential::{Role, Verified};
-use nearhand_shared::id::DeviceId;
-use nearhand_shared::identity::Signed;
-use nearhand_shared::message::control::{DeviceEntry, FRAME_LIMIT, PAGE, PersonEntry, Refusal, Reply};
-use nearhand_shared::support_code::Routing;
-use nearhand_shared::wire;
+use nearhand_proto::audit::{Head, Row};
+use nearhand_proto::credential::{Role, Verified};
+use nearhand_proto::id::DeviceId;
+use nearhand_proto::identity::Signed;
+use nearhand_proto::message::control::{DeviceEntry, FRAME_LIMIT, PAGE, PersonEntry, Refusal, Reply};
+use nearhand_proto::support_code::Routing;
+use nearhand_proto::wire;
 use rand_core::OsRng;
 use serde::Serialize;
 use std::time::Instant;

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use nearhand_shared::credential::{Credential, Retirement, RevocationList, Verified};
-use nearhand_shared::identity::{PublicKey, Signed};
-use nearhand_shared::invitation::OneTime;
-use nearhand_shared::message::control::{CloseCode, DeviceFacts, Outcome, Push, Refusal, Reply};
+use nearhand_proto::credential::{Credential, Retirement, RevocationList, Verified};
+use nearhand_proto::identity::{PublicKey, Signed};
+use nearhand_proto::invitation::OneTime;
+use nearhand_proto::message::control::{CloseCode, DeviceFacts, Outcome, Push, Refusal, Reply};
 
 use super::audit::event;
 use super::{Control, Peer, now_unix, requests, storage};
@@ -167,7 +167,7 @@ impl Control {
     fn withdraw(
         &self,
         list: &Signed<RevocationList>,
-    ) -> (Vec<Arc<Peer>>, Vec<nearhand_shared::id::SessionId>) {
+    ) -> (Vec<Arc<Peer>>, Vec<nearhand_proto::id::SessionId>) {
         let mut state = self.state();
         state.admission.revoked(list);
         let gone: Vec<Arc<Peer>> = state

@@ -21,10 +21,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
-use nearhand_shared::forward::RateLimits;
-use nearhand_shared::identity::PublicKey;
-use nearhand_shared::message::control::{CloseCode, Refusal};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::forward::RateLimits;
+use nearhand_proto::identity::PublicKey;
+use nearhand_proto::message::control::{CloseCode, Refusal};
+use nearhand_proto::time::UnixMillis;
 use quinn::{Connection, VarInt};
 use tokio::task::AbortHandle;
 

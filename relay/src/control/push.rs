@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_shared::message::control::{FRAME_LIMIT, Push, PushReply};
-use nearhand_shared::transport::framed::{self, FrameError};
+use nearhand_proto::message::control::{FRAME_LIMIT, Push, PushReply};
+use nearhand_transport::framed::{self, FrameError};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use nearhand_shared::message::control::{CloseCode, FRAME_LIMIT, REQUEST_TIMEOUT, Refusal, Reply, Request};
-use nearhand_shared::transport::framed::{self, FrameError};
+use nearhand_proto::message::control::{CloseCode, FRAME_LIMIT, REQUEST_TIMEOUT, Refusal, Reply, Request};
+use nearhand_transport::framed::{self, FrameError};
 use quinn::{RecvStream, SendStream};
 use tokio::time::timeout;
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nearhand_shared::audit::Head;
-use nearhand_shared::credential::{Credential, Verified};
-use nearhand_shared::forward::BindGrant;
-use nearhand_shared::id::SessionId;
-use nearhand_shared::identity::Signed;
-use nearhand_shared::message::control::{Offer, Opened, Outcome, Push, PushReply, Refusal, Reply, Target};
-use nearhand_shared::support_code::Routing;
+use nearhand_proto::audit::Head;
+use nearhand_proto::credential::{Credential, Verified};
+use nearhand_proto::forward::BindGrant;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::identity::Signed;
+use nearhand_proto::message::control::{Offer, Opened, Outcome, Push, PushReply, Refusal, Reply, Target};
+use nearhand_proto::support_code::Routing;
 use rand_core::OsRng;
 use tokio::time::timeout;
 

@@ -9,7 +9,7 @@
 use core::fmt;
 
 use hmac::Mac;
-use nearhand_shared::forward::packet;
+use nearhand_proto::forward::packet;
 
 /// Random bytes of an id.
 pub(crate) const NONCE_LEN: usize = 8;

@@ -19,8 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use nearhand_shared::forward::BindGrant;
-use nearhand_shared::id::SessionId;
+use nearhand_proto::forward::BindGrant;
+use nearhand_proto::id::SessionId;
 use quinn::udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use rand_core::{OsRng, RngCore};
 

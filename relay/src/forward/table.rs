@@ -19,9 +19,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Instant;
 
 use hmac::Mac;
-use nearhand_shared::forward::packet::{self, COOKIE_LEN, PACKET_LEN, Packet, Sealed, ip16};
-use nearhand_shared::forward::{BindGrant, BindKey};
-use nearhand_shared::id::{BindToken, SessionId};
+use nearhand_proto::forward::packet::{self, COOKIE_LEN, PACKET_LEN, Packet, Sealed, ip16};
+use nearhand_proto::forward::{BindGrant, BindKey};
+use nearhand_proto::id::{BindToken, SessionId};
 
 use super::cid::ControlCids;
 use super::limit::{HintLimiter, TokenBucket};

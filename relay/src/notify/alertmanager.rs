@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use nearhand_shared::alarm::Severity;
-use nearhand_shared::message::alarms::AlarmState;
-use nearhand_shared::text;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::alarm::Severity;
+use nearhand_proto::message::alarms::AlarmState;
+use nearhand_proto::text;
+use nearhand_proto::time::UnixMillis;
 use serde_json::{Value, json};
 
 use super::Notice;

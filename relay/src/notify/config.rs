@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nearhand_shared::alarm::Severity;
+use nearhand_proto::alarm::Severity;
 use serde::Deserialize;
 
 use super::mqtt;
@@ -477,14 +477,14 @@ mod tests {
 
     fn parse(dir: &Path, text: &str) -> Result<Vec<Receiver>, String> {
         let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
-        receivers(&file.receivers, dir).map_err(|error| nearhand_shared::text::chain(&error))
+        receivers(&file.receivers, dir).map_err(|error| nearhand_proto::text::chain(&error))
     }
 
     #[test]
     fn each_kind_takes_its_keys_and_no_other_and_secrets_are_private() {
         let dir = tempfile::tempdir().unwrap();
         let secret = dir.path().join("a.secret");
-        nearhand_shared::platform::write_private(&secret, b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")
+        nearhand_transport::platform::write_private(&secret, b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")
             .unwrap();
         let open = dir.path().join("open.secret");
         std::fs::write(&open, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use nearhand_shared::message::alarms::AlarmState;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::message::alarms::AlarmState;
+use nearhand_proto::time::UnixMillis;
 
 use super::Notice;
 use crate::alarm::{Alarm, Kind};
@@ -42,7 +42,7 @@ pub fn step(notice: &Notice, told: bool, alarm: Option<&Alarm>, delay: Duration,
 
 #[cfg(test)]
 mod tests {
-    use nearhand_shared::message::alarms::{Acknowledgement, Actor};
+    use nearhand_proto::message::alarms::{Acknowledgement, Actor};
 
     use super::*;
     use crate::notify::tests::notice;

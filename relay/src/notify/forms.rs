@@ -1,7 +1,7 @@
 //! The forms of PagerDuty, OpenTelemetry, syslog and e-mail.
 
-use nearhand_shared::alarm::Severity;
-use nearhand_shared::text;
+use nearhand_proto::alarm::Severity;
+use nearhand_proto::text;
 use serde_json::{Value, json};
 
 use super::Notice;

@@ -72,7 +72,7 @@ impl Mailer {
                 let said: Vec<&str> = answer.message().collect();
                 Outcome::Delivered(format!("{} {}", answer.code(), said.join(" ")))
             }
-            Err(error) => Outcome::Failed(nearhand_shared::text::chain(&error)),
+            Err(error) => Outcome::Failed(nearhand_proto::text::chain(&error)),
         }
     }
 

@@ -22,10 +22,10 @@ pub mod stream;
 pub mod webhook;
 pub mod worker;
 
-use nearhand_shared::alarm::Severity;
-use nearhand_shared::id::StreamId;
-use nearhand_shared::text;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::alarm::Severity;
+use nearhand_proto::id::StreamId;
+use nearhand_proto::text;
+use nearhand_proto::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 use crate::alarm::{Alarm, Kind};
@@ -78,8 +78,8 @@ impl Notice {
 
 /// The notice of a test, which no log entry stands behind.
 pub fn test_notice(receiver: &str, now: UnixMillis, random: u64) -> Notice {
-    use nearhand_shared::id::Fingerprint;
-    use nearhand_shared::message::alarms::AlarmState;
+    use nearhand_proto::id::Fingerprint;
+    use nearhand_proto::message::alarms::AlarmState;
 
     use crate::alarm::NO_DEVICE;
 
@@ -129,7 +129,7 @@ pub(crate) mod tests {
         let mut notice = test_notice("ops", UnixMillis(1_700_000_000_123), 7);
         notice.kind = Kind::Raised;
         notice.device_name = "till 3".into();
-        notice.alarm.device = nearhand_shared::id::DeviceId::from_bytes([1; 16]);
+        notice.alarm.device = nearhand_proto::id::DeviceId::from_bytes([1; 16]);
         notice.alarm.rule = "disk-space".into();
         notice.alarm.instance = "/home".into();
         notice.alarm.summary = "/home is 91 % full".into();

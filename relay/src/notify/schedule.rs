@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::time::UnixMillis;
 
 use crate::store::{Fate, Settled, Waiting};
 
@@ -68,7 +68,7 @@ pub fn settle(
         number: waiting.notice.number,
         attempts: if matches!(outcome, Outcome::Gone(_)) { waiting.attempts } else { attempts },
         fate,
-        answer: nearhand_shared::text::one_line(outcome.answer(), MAX_ANSWER),
+        answer: nearhand_proto::text::one_line(outcome.answer(), MAX_ANSWER),
     }
 }
 

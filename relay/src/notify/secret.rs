@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use nearhand_shared::platform;
+use nearhand_transport::platform;
 use zeroize::Zeroizing;
 
 /// Longest secret, in bytes.

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use nearhand_shared::text;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::text;
+use nearhand_proto::time::UnixMillis;
 use rustls::ClientConfig;
 use serde_json::Value;
 

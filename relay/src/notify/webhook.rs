@@ -3,8 +3,8 @@
 
 use data_encoding::BASE64;
 use hmac::{Hmac, Mac};
-use nearhand_shared::alarm::Measured;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::alarm::Measured;
+use nearhand_proto::time::UnixMillis;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -86,7 +86,7 @@ pub fn data(notice: &Notice) -> Value {
         "instance": notice.instance(),
         "state": alarm.state.name(),
         "severity": alarm.severity.name(),
-        "previous_severity": notice.before.map(nearhand_shared::alarm::Severity::name),
+        "previous_severity": notice.before.map(nearhand_proto::alarm::Severity::name),
         "summary": notice.summary(),
         "value": value(alarm),
         "opened": rfc3339(alarm.opened),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::time::UnixMillis;
 use rand_core::{OsRng, RngCore};
 use serde_json::Value;
 use tokio::task::{JoinHandle, JoinSet};
@@ -184,7 +184,7 @@ impl Worker {
         let queue = self.queue().await?;
         let Some(first) = queue.first() else { return Ok(wait_for(None)) };
         let urgent = |waiting: &Waiting| {
-            waiting.notice.alarm.severity == nearhand_shared::alarm::Severity::Critical
+            waiting.notice.alarm.severity == nearhand_proto::alarm::Severity::Critical
                 && matches!(waiting.notice.kind, Kind::Raised | Kind::Worsened)
         };
         let at_once = queue.len() >= PAGE || queue.iter().any(urgent);

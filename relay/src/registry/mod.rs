@@ -12,10 +12,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Instant;
 
-use nearhand_shared::id::{DeviceId, TechnicianId};
-use nearhand_shared::identity::PublicKey;
-use nearhand_shared::message::control::Refusal;
-use nearhand_shared::support_code::Routing;
+use nearhand_proto::id::{DeviceId, TechnicianId};
+use nearhand_proto::identity::PublicKey;
+use nearhand_proto::message::control::Refusal;
+use nearhand_proto::support_code::Routing;
 
 use crate::admission::Caller;
 use limits::{Bucket, Limiter, Pace};
@@ -86,14 +86,14 @@ impl fmt::Display for PeerId {
 }
 
 impl FromStr for PeerId {
-    type Err = nearhand_shared::id::ParseIdError;
+    type Err = nearhand_proto::id::ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(':') {
             Some(("device", id)) => Ok(Self::Device(id.parse()?)),
             Some(("guest", key)) => Ok(Self::Guest(key.parse()?)),
             Some(("person", id)) => Ok(Self::Person(id.parse()?)),
-            _ => Err(nearhand_shared::id::ParseIdError { expected: 32 }),
+            _ => Err(nearhand_proto::id::ParseIdError { expected: 32 }),
         }
     }
 }

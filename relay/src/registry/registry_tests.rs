@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use nearhand_shared::id::{DeviceId, TechnicianId};
-use nearhand_shared::identity::PublicKey;
-use nearhand_shared::support_code::Routing;
+use nearhand_proto::id::{DeviceId, TechnicianId};
+use nearhand_proto::identity::PublicKey;
+use nearhand_proto::support_code::Routing;
 use proptest::prelude::*;
 use rand_core::RngCore;
 

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use nearhand_shared::support_code::{ROUTINGS, Routing};
+use nearhand_proto::support_code::{ROUTINGS, Routing};
 use rand_core::RngCore;
 
 use super::PeerId;
@@ -118,7 +118,7 @@ impl RoutingBook {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nearhand_shared::id::DeviceId;
+    use nearhand_proto::id::DeviceId;
     use rand_core::OsRng;
 
     fn peer(n: u16) -> PeerId {

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use nearhand_shared::id::{SessionId, TechnicianId};
-use nearhand_shared::message::control::Refusal;
-use nearhand_shared::message::session::RESUME_WITHIN;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::id::{SessionId, TechnicianId};
+use nearhand_proto::message::control::Refusal;
+use nearhand_proto::message::session::RESUME_WITHIN;
+use nearhand_proto::time::UnixMillis;
 
 use super::PeerId;
 
@@ -168,7 +168,7 @@ fn is_end(session: &Session, who: &PeerId) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nearhand_shared::id::DeviceId;
+    use nearhand_proto::id::DeviceId;
 
     const DEVICE: PeerId = PeerId::Device(DeviceId::from_bytes([1; 16]));
     const ADA: TechnicianId = TechnicianId::from_bytes([2; 16]);

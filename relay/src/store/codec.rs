@@ -1,8 +1,8 @@
 //! Values as the tables hold them: numbers as BIGINT, messages in wire form as base64.
 
 use data_encoding::BASE64;
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::wire;
+use nearhand_proto::time::UnixMillis;
+use nearhand_proto::wire;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

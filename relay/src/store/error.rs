@@ -17,7 +17,7 @@ pub enum StoreError {
     Unreadable(&'static str),
     /// Something can't be encoded.
     #[error("a record can't be encoded")]
-    Encode(#[from] nearhand_shared::wire::WireError),
+    Encode(#[from] nearhand_proto::wire::WireError),
     /// The writer has ended.
     #[error("the database is closed")]
     Stopped,

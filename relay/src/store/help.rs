@@ -1,8 +1,8 @@
 //! The queue of people who asked for help, and what they thought of it, as stored.
 
-use nearhand_shared::id::{SessionId, TechnicianId};
-use nearhand_shared::message::help::{HelpEntry, HelpWanted, Opinion, OpinionEntry, Place, Urgency};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::id::{SessionId, TechnicianId};
+use nearhand_proto::message::help::{HelpEntry, HelpWanted, Opinion, OpinionEntry, Place, Urgency};
+use nearhand_proto::time::UnixMillis;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
 

@@ -17,9 +17,9 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use nearhand_shared::audit::Head;
-use nearhand_shared::id::StreamId;
-use nearhand_shared::identity::SecretKey;
+use nearhand_proto::audit::Head;
+use nearhand_proto::id::StreamId;
+use nearhand_proto::identity::SecretKey;
 use rand_core::OsRng;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Connection, Executor};
@@ -62,7 +62,7 @@ impl Database {
     /// What the system says.
     pub fn file(path: &Path) -> std::io::Result<Self> {
         // SQLite takes over the rights of the file for its journals.
-        drop(nearhand_shared::platform::open_private_append(path)?);
+        drop(nearhand_transport::platform::open_private_append(path)?);
         let mut url = String::from("sqlite://");
         for byte in path.as_os_str().as_encoded_bytes() {
             match byte {
@@ -154,7 +154,7 @@ impl Store {
     pub async fn write_audited(
         &self,
         write: Write,
-        events: Vec<nearhand_shared::audit::Event>,
+        events: Vec<nearhand_proto::audit::Event>,
     ) -> Result<Applied, StoreError> {
         let (done, wait) = tokio::sync::oneshot::channel();
         self.writes.send(Job { write, events, done }).await.map_err(|_| StoreError::Stopped)?;

@@ -1,12 +1,12 @@
 //! What is read from the store: all of it at the start, single things and pages later.
 
-use nearhand_shared::audit::{Head, Row as AuditRow};
-use nearhand_shared::credential::Credential;
-use nearhand_shared::forward::BindGrant;
-use nearhand_shared::id::{DeviceId, SessionId, TechnicianId};
-use nearhand_shared::identity::{PublicKey, Signed};
-use nearhand_shared::message::control::{DeviceFacts, Outcome, SessionEntry};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::audit::{Head, Row as AuditRow};
+use nearhand_proto::credential::Credential;
+use nearhand_proto::forward::BindGrant;
+use nearhand_proto::id::{DeviceId, SessionId, TechnicianId};
+use nearhand_proto::identity::{PublicKey, Signed};
+use nearhand_proto::message::control::{DeviceFacts, Outcome, SessionEntry};
+use nearhand_proto::time::UnixMillis;
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row};
 

@@ -1,7 +1,7 @@
 //! Names that rows hold for roles and outcomes. Released names never change.
 
-use nearhand_shared::credential::Role;
-use nearhand_shared::message::control::Outcome;
+use nearhand_proto::credential::Role;
+use nearhand_proto::message::control::Outcome;
 
 pub(super) const fn role_name(role: Role) -> &'static str {
     match role {

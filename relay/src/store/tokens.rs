@@ -1,7 +1,7 @@
 //! Tokens of the HTTP interface. Written by the operator's command beside a running relay, read at each request: a
 //! token that is withdrawn is worth nothing from the next request on.
 
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::time::UnixMillis;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 

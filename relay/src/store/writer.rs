@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use nearhand_shared::audit::{self, Event, Head};
-use nearhand_shared::credential::{Credential, Retirement, RevocationList, Verified};
-use nearhand_shared::forward::BindGrant;
-use nearhand_shared::id::{DeviceId, SessionId, StreamId};
-use nearhand_shared::identity::{PublicKey, SecretKey, Signed};
-use nearhand_shared::message::control::{DeviceFacts, Outcome};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::audit::{self, Event, Head};
+use nearhand_proto::credential::{Credential, Retirement, RevocationList, Verified};
+use nearhand_proto::forward::BindGrant;
+use nearhand_proto::id::{DeviceId, SessionId, StreamId};
+use nearhand_proto::identity::{PublicKey, SecretKey, Signed};
+use nearhand_proto::message::control::{DeviceFacts, Outcome};
+use nearhand_proto::time::UnixMillis;
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Transaction};
 use tokio::sync::{mpsc, oneshot, watch};
 

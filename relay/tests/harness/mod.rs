@@ -14,25 +14,26 @@ use std::path::Path as FilePath;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use nearhand_proto::credential::{Credential, Invite, Role, invite};
+use nearhand_proto::forward::{BindGrant, RateLimits};
+use nearhand_proto::id::{DeviceId, SessionId};
+use nearhand_proto::identity::{PublicKey, SecretKey, Signed};
+use nearhand_proto::invitation::OneTime;
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::{
+    ALPN, CloseCode, DeviceFacts, FRAME_LIMIT, Hello, Opened, Push, PushReply, Refusal, Reply, Request,
+    Target, Welcome,
+};
+use nearhand_proto::time::UnixMillis;
 use nearhand_relay::admission::{Rules, claim_hash};
 use nearhand_relay::control::{CLAIM, Limits, Patience};
 use nearhand_relay::notify::sender::Sender;
 use nearhand_relay::path::{Path, PathError, Totals, Usage};
 use nearhand_relay::serve::{Relay, endpoint_config, server_config};
 use nearhand_relay::store::{Database, Write};
-use nearhand_shared::credential::{Credential, Invite, Role, invite};
-use nearhand_shared::forward::{BindGrant, RateLimits};
-use nearhand_shared::id::{DeviceId, SessionId};
-use nearhand_shared::identity::{PublicKey, SecretKey, Signed};
-use nearhand_shared::invitation::OneTime;
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{
-    ALPN, CloseCode, DeviceFacts, FRAME_LIMIT, Hello, Opened, Push, PushReply, Refusal, Reply, Request,
-    Target, Welcome,
-};
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::transport::framed;
-use nearhand_shared::transport::tls::{self, Expect, Purpose};
+use nearhand_transport::framed;
+use nearhand_transport::key_file;
+use nearhand_transport::tls::{self, Expect, Purpose};
 use quinn::{Connection, ConnectionError, Endpoint};
 use rand_core::OsRng;
 
@@ -46,7 +47,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    pub fn tokens(&self, id: SessionId) -> Option<[nearhand_shared::id::BindToken; 2]> {
+    pub fn tokens(&self, id: SessionId) -> Option<[nearhand_proto::id::BindToken; 2]> {
         self.sessions.lock().unwrap().get(&id).map(|(grants, _)| [grants[0].token, grants[1].token])
     }
 }
@@ -102,7 +103,7 @@ impl TestRelay {
     }
 
     pub async fn start_notifying(dir: &FilePath, limits: Limits, senders: Vec<Sender>) -> Self {
-        let key = SecretKey::load_or_create(&dir.join("relay.key"), &mut OsRng).unwrap();
+        let key = key_file::load_or_create_key(&dir.join("relay.key"), &mut OsRng).unwrap();
         let database = Database::file(&dir.join("relay.db")).unwrap();
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
@@ -244,7 +245,7 @@ impl Member {
         })
     }
 
-    pub fn technician_id(&self) -> nearhand_shared::id::TechnicianId {
+    pub fn technician_id(&self) -> nearhand_proto::id::TechnicianId {
         self.key.public().technician_id()
     }
 

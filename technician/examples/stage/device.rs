@@ -3,16 +3,16 @@
 
 use std::sync::{Arc, Mutex};
 
-use nearhand_screen::{Encoder, Picture, Size};
-use nearhand_screen::{How, Natural};
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::message::local::{ChatLine, Mark};
-use nearhand_shared::message::screen::{
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::message::local::{ChatLine, Mark};
+use nearhand_proto::message::screen::{
     Clipboard, ClipboardForm, Cursor, FRAME_PART, FRAMES_IN_FLIGHT, FrameEnd, FromScreen, FromViewer, Input,
     InputNotice, Monitor, Quality, ScreenPoint,
 };
-use nearhand_shared::message::session::{FRAME_LIMIT, Open};
-use nearhand_shared::transport::framed;
+use nearhand_proto::message::session::{FRAME_LIMIT, Open};
+use nearhand_screen::{Encoder, Picture, Size};
+use nearhand_screen::{How, Natural};
+use nearhand_transport::framed;
 use tokio::io::{DuplexStream, ReadHalf, WriteHalf, split};
 use tokio::sync::{Notify, broadcast, mpsc};
 use tokio::task::JoinSet;

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use nearhand_client::recording::format::{Chunk, MAGIC, Title, Writer};
+use nearhand_proto::credential::{Credential, Invite, Role};
+use nearhand_proto::id::{InviteId, SessionId};
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::message::screen::{FrameEnd, FromScreen};
+use nearhand_proto::time::UnixMillis;
+use nearhand_proto::witness::Chain;
 use nearhand_screen::{Encoder, How, Natural, Picture, Rect, Size};
-use nearhand_shared::credential::{Credential, Invite, Role};
-use nearhand_shared::id::{InviteId, SessionId};
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::message::screen::{FrameEnd, FromScreen};
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::witness::Chain;
 
 const SESSION: SessionId = SessionId::from_bytes([5; 16]);
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);

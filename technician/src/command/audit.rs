@@ -3,8 +3,8 @@
 //! The log is verified under the pinned key of the relay, not under keys it names itself, and against every
 //! head of it that was verified here before.
 
-use nearhand_shared::audit::{Broken, Head, Row, Verifier, Why};
-use nearhand_shared::identity::PublicKey;
+use nearhand_proto::audit::{Broken, Head, Row, Verifier, Why};
+use nearhand_proto::identity::PublicKey;
 use serde_json::json;
 
 use super::Context;

@@ -20,5 +20,5 @@ pub struct ChatArgs {
 pub async fn run(ctx: &Context, args: ChatArgs) -> Result<(), Failure> {
     let reason = args.reason.as_deref().unwrap_or_default();
     let (session, updates) = connect::open(ctx, &args.target, reason).await?;
-    connect::converse(ctx, session, updates, nearhand_shared::grant::DEFAULT_DURATION).await
+    connect::converse(ctx, session, updates, nearhand_proto::grant::DEFAULT_DURATION).await
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use nearhand_shared::credential::{Credential, Role};
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::invitation::ClaimString;
-use nearhand_shared::message::control::Request;
+use nearhand_proto::credential::{Credential, Role};
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::invitation::ClaimString;
+use nearhand_proto::message::control::Request;
 use rand_core::OsRng;
 use serde_json::json;
 

@@ -10,12 +10,12 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::message::local::{ChatLine, Mark};
-use nearhand_shared::message::session::Granted;
-use nearhand_shared::report::edition::Edition;
-use nearhand_shared::report::model::CheckSet;
-use nearhand_shared::transport::lines;
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::message::local::{ChatLine, Mark};
+use nearhand_proto::message::session::CheckSet;
+use nearhand_proto::message::session::Granted;
+use nearhand_report::edition::Edition;
+use nearhand_transport::lines;
 use tokio::sync::mpsc;
 
 use super::Context;

@@ -1,10 +1,10 @@
 //! `nearhand devices`: the organisation's devices, with what the organisation signed of them told apart from
 //! what they and the relay say.
 
-use nearhand_shared::credential::Revocations;
-use nearhand_shared::identity::PublicKey;
-use nearhand_shared::message::control::DeviceEntry;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::credential::Revocations;
+use nearhand_proto::identity::PublicKey;
+use nearhand_proto::message::control::DeviceEntry;
+use nearhand_proto::time::UnixMillis;
 use serde::Serialize;
 
 use super::Context;

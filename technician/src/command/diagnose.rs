@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::message::session::{Granted, Refusal};
-use nearhand_shared::platform::{create_private_dir, write_private};
-use nearhand_shared::report::edition::{Edition, Pseudonyms};
-use nearhand_shared::report::model::{CheckSet, Report, Status};
-use nearhand_shared::report::pseudonymise::Identifiers;
-use nearhand_shared::report::screenshot::{self, Picture, Screenshot};
-use nearhand_shared::report::{parse, text_view};
-use nearhand_shared::text;
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::message::session::CheckSet;
+use nearhand_proto::message::session::{Granted, Refusal};
+use nearhand_proto::text;
+use nearhand_report::edition::{Edition, Pseudonyms};
+use nearhand_report::model::{Report, Status};
+use nearhand_report::pseudonymise::Identifiers;
+use nearhand_report::screenshot::{self, Picture, Screenshot};
+use nearhand_report::{parse, text_view};
+use nearhand_transport::platform::{create_private_dir, write_private};
 use tokio::sync::mpsc;
 
 use super::{Context, connect, screenshot as command_screenshot};

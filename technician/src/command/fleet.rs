@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use nearhand_shared::platform::write_private;
-use nearhand_shared::runbook::{Ending, matches};
+use nearhand_proto::runbook::{Ending, matches};
+use nearhand_transport::platform::write_private;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::task::JoinSet;

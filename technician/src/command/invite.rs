@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use nearhand_shared::credential::{self, Invite, Role};
-use nearhand_shared::identity::{SecretKey, Signed};
-use nearhand_shared::invitation::{EnrolmentString, InviteString, OneTime, SiteString};
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::wire::WireError;
+use nearhand_proto::credential::{self, Invite, Role};
+use nearhand_proto::identity::{SecretKey, Signed};
+use nearhand_proto::invitation::{EnrolmentString, InviteString, OneTime, SiteString};
+use nearhand_proto::time::UnixMillis;
+use nearhand_proto::wire::WireError;
 use rand_core::OsRng;
 use serde_json::json;
 

@@ -1,9 +1,9 @@
 //! `nearhand join`: an invitation becomes a membership.
 
-use nearhand_shared::credential::{Credential, Role};
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::invitation::InviteString;
-use nearhand_shared::message::control::Request;
+use nearhand_proto::credential::{Credential, Role};
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::invitation::InviteString;
+use nearhand_proto::message::control::Request;
 use rand_core::OsRng;
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
-use nearhand_shared::platform;
+use nearhand_transport::platform;
 use rand_core::OsRng;
 use serde_json::json;
 use zeroize::Zeroizing;

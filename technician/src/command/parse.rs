@@ -3,8 +3,8 @@
 use std::io::{self, IsTerminal, Read, Write};
 use std::time::Duration;
 
-use nearhand_shared::credential::MAX_NAME;
-use nearhand_shared::text;
+use nearhand_proto::credential::MAX_NAME;
+use nearhand_proto::text;
 use zeroize::Zeroizing;
 
 use crate::exit::{ExitCode, Failure};

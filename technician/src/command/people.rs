@@ -1,6 +1,6 @@
 //! `nearhand people`: who belongs to the organisation.
 
-use nearhand_shared::message::control::PersonEntry;
+use nearhand_proto::message::control::PersonEntry;
 use serde::Serialize;
 
 use super::Context;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use nearhand_shared::text;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::text;
+use nearhand_proto::time::UnixMillis;
 
 use super::{Context, connect};
 use crate::exit::{ExitCode, Failure};

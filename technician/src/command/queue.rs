@@ -3,10 +3,10 @@
 //! What people wrote comes through the relay, in their words: it is shown in quotes and proves nothing.
 
 use clap::{Args, Subcommand};
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{Reply, Request};
-use nearhand_shared::message::help::{HelpEntry, OpinionEntry, Urgency};
-use nearhand_shared::text;
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::{Reply, Request};
+use nearhand_proto::message::help::{HelpEntry, OpinionEntry, Urgency};
+use nearhand_proto::text;
 use serde_json::{Value, json};
 
 use super::Context;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_shared::text;
+use nearhand_proto::text;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 

@@ -3,10 +3,10 @@
 //! The organisation's key signs the next list here; the relay only hands it on. A device or a person is
 //! revoked with all keys of their chain, so that no older one comes back.
 
-use nearhand_shared::credential::{MAX_REVOKED, RevocationList};
-use nearhand_shared::id::InviteId;
-use nearhand_shared::identity::PublicKey;
-use nearhand_shared::message::control::Request;
+use nearhand_proto::credential::{MAX_REVOKED, RevocationList};
+use nearhand_proto::id::InviteId;
+use nearhand_proto::identity::PublicKey;
+use nearhand_proto::message::control::Request;
 use serde_json::json;
 
 use super::Context;

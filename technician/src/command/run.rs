@@ -5,13 +5,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nearhand_shared::grant::Capability;
-use nearhand_shared::id::{DeviceId, RunId};
-use nearhand_shared::identity::Signed;
-use nearhand_shared::message::runbook::FromDevice;
-use nearhand_shared::runbook::{Ending, Manifest, Mode, Order, Outcome, Phase, Refused, Value};
-use nearhand_shared::text;
-use nearhand_shared::wire;
+use nearhand_proto::grant::Capability;
+use nearhand_proto::id::{DeviceId, RunId};
+use nearhand_proto::identity::Signed;
+use nearhand_proto::message::runbook::FromDevice;
+use nearhand_proto::runbook::{Ending, Manifest, Mode, Order, Outcome, Phase, Refused, Value};
+use nearhand_proto::text;
+use nearhand_proto::wire;
 use rand_core::OsRng;
 use serde_json::json;
 use tokio::sync::mpsc;

@@ -5,10 +5,10 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use nearhand_shared::identity::Signed;
-use nearhand_shared::platform::write_private;
-use nearhand_shared::runbook::{Class, MAX_FILE, Manifest, Source, built_in};
-use nearhand_shared::wire;
+use nearhand_proto::identity::Signed;
+use nearhand_proto::runbook::{Class, MAX_FILE, Manifest, Source, built_in};
+use nearhand_proto::wire;
+use nearhand_transport::platform::write_private;
 use serde_json::json;
 
 use super::{Context, connect, diagnose, run};
@@ -84,7 +84,7 @@ fn list(ctx: &Context) -> Result<(), Failure> {
 async fn list_of(ctx: &Context, target: &str) -> Result<(), Failure> {
     let (session, mut updates) = connect::open(ctx, target, "to see which repairs there are").await?;
     let time = std::time::Duration::from_secs(120);
-    let capability = nearhand_shared::grant::Capability::Runbook;
+    let capability = nearhand_proto::grant::Capability::Runbook;
     let listed = match diagnose::granted(ctx, &session, &mut updates, capability.into(), time).await {
         Ok(_) => async { Ok(session.runbook().await?.list().await?) }.await,
         Err(failure) => Err(failure),
@@ -95,7 +95,7 @@ async fn list_of(ctx: &Context, target: &str) -> Result<(), Failure> {
             break;
         }
     }
-    let listed: Vec<nearhand_shared::message::runbook::Listed> = listed?;
+    let listed: Vec<nearhand_proto::message::runbook::Listed> = listed?;
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&json!({"event": "runbooks", "runbooks": listed}))?);
     }

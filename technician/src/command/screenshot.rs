@@ -6,12 +6,12 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nearhand_shared::grant::Capability;
-use nearhand_shared::message::screen::{FromScreen, FromViewer, Quality};
-use nearhand_shared::message::session::Open;
-use nearhand_shared::platform::write_private;
-use nearhand_shared::report::screenshot::MAX_PNG;
-use nearhand_shared::text;
+use nearhand_proto::grant::Capability;
+use nearhand_proto::message::screen::{FromScreen, FromViewer, Quality};
+use nearhand_proto::message::session::Open;
+use nearhand_proto::text;
+use nearhand_report::screenshot::MAX_PNG;
+use nearhand_transport::platform::write_private;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 

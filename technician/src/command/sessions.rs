@@ -1,6 +1,6 @@
 //! `nearhand sessions`: who helped where, as the relay remembers it.
 
-use nearhand_shared::message::control::{Outcome, SessionEntry};
+use nearhand_proto::message::control::{Outcome, SessionEntry};
 use serde_json::{Value, json};
 
 use super::Context;

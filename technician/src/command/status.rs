@@ -1,6 +1,6 @@
 //! `nearhand status`: who you are, with whom, whether the relay can be reached, and what needs care.
 
-use nearhand_shared::credential::MAX_LINKS;
+use nearhand_proto::credential::MAX_LINKS;
 use serde_json::json;
 
 use super::Context;

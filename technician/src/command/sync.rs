@@ -1,6 +1,6 @@
 //! `nearhand sync`: what was revoked, fetched, and handed on where less is known.
 
-use nearhand_shared::message::control::Request;
+use nearhand_proto::message::control::Request;
 use serde_json::json;
 
 use super::Context;
@@ -38,7 +38,7 @@ pub async fn run(ctx: &Context) -> Result<(), Failure> {
     Ok(ctx.output.line(&line)?)
 }
 
-fn number(known: &nearhand_shared::credential::Revocations) -> u64 {
+fn number(known: &nearhand_proto::credential::Revocations) -> u64 {
     known.list().and_then(|list| list.peek().ok()).map_or(0, |list| list.number)
 }
 

@@ -3,10 +3,10 @@
 //! Pure: a key that changed without the old one's word for it ends the attempt; there is no way to say
 //! "continue". Must not live here: files, and whether the organisation signed what is shown.
 
-use nearhand_shared::credential::Verified;
-use nearhand_shared::id::DeviceId;
-use nearhand_shared::identity::PublicKey;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::credential::Verified;
+use nearhand_proto::id::DeviceId;
+use nearhand_proto::identity::PublicKey;
+use nearhand_proto::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 /// A device that was met.

@@ -13,11 +13,13 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nearhand_shared::audit::Head;
-use nearhand_shared::credential::{CredentialError, Revocations};
-use nearhand_shared::id::SessionId;
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::{platform, wire};
+use nearhand_proto::audit::Head;
+use nearhand_proto::credential::{CredentialError, Revocations};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::wire;
+use nearhand_transport::key_file;
+use nearhand_transport::platform;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -243,7 +245,7 @@ impl Home {
         if path.symlink_metadata().is_ok() {
             return Err(HomeError::OrganisationKeyExists { path });
         }
-        key.save(&path).map_err(HomeError::io("write", &path))
+        key_file::save_key(key, &path).map_err(HomeError::io("write", &path))
     }
 
     /// `true` if there is an organisation key here, readable or not.
@@ -355,7 +357,7 @@ impl Home {
     pub fn pseudonym_key(&self) -> Result<zeroize::Zeroizing<[u8; 32]>, HomeError> {
         let path = self.path(PSEUDONYMS);
         // The file has the form of a key, which it is, only never one that signs.
-        let key = SecretKey::load_or_create(&path, &mut rand_core::OsRng);
+        let key = key_file::load_or_create_key(&path, &mut rand_core::OsRng);
         Ok(key.map_err(HomeError::io("use", &path))?.seed())
     }
 
@@ -368,7 +370,7 @@ impl Home {
     }
 
     fn key_file(&self, path: &Path) -> Result<Option<SecretKey>, HomeError> {
-        match SecretKey::load(path) {
+        match key_file::load_key(path) {
             Ok(key) => Ok(Some(key)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) if e.kind() == io::ErrorKind::InvalidData => Err(HomeError::Damaged {

@@ -7,8 +7,9 @@
 
 use core::fmt;
 
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::platform;
+use nearhand_proto::identity::SecretKey;
+use nearhand_transport::key_file;
+use nearhand_transport::platform;
 
 use super::{Home, HomeError, Identity, ORGANISATION_KEY, PROFILE, Profile, TECHNICIAN_KEY};
 
@@ -129,7 +130,7 @@ impl Home {
     fn put(&self, dir: &std::path::Path, pending: &Pending) -> Result<(), HomeError> {
         let save = |key: &SecretKey, name: &str| {
             let path = dir.join(name);
-            key.save(&path).map_err(HomeError::io("write", &path))
+            key_file::save_key(key, &path).map_err(HomeError::io("write", &path))
         };
         if let Some(key) = &pending.organisation_key {
             save(key, ORGANISATION_KEY)?;

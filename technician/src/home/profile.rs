@@ -5,12 +5,12 @@
 use std::path::Path;
 
 use data_encoding::BASE64URL_NOPAD;
-use nearhand_shared::credential::{Credential, MAX_NAME, Role, Verified};
-use nearhand_shared::id::TechnicianId;
-use nearhand_shared::identity::{PublicKey, SecretKey};
-use nearhand_shared::invitation::RelayAddress;
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::{text, wire};
+use nearhand_proto::credential::{Credential, MAX_NAME, Role, Verified};
+use nearhand_proto::id::TechnicianId;
+use nearhand_proto::identity::{PublicKey, SecretKey};
+use nearhand_proto::invitation::RelayAddress;
+use nearhand_proto::time::UnixMillis;
+use nearhand_proto::{text, wire};
 use serde::{Deserialize, Serialize};
 
 use super::HomeError;

@@ -1,10 +1,11 @@
 //! Changes of identity survive a crash at any step; what is damaged or open to others is not used.
 
 use super::*;
-use nearhand_shared::credential::{self, Credential, Invite, Role};
-use nearhand_shared::identity::PublicKey;
-use nearhand_shared::invitation::RelayAddress;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::credential::{self, Credential, Invite, Role};
+use nearhand_proto::identity::PublicKey;
+use nearhand_proto::invitation::RelayAddress;
+use nearhand_proto::time::UnixMillis;
+use nearhand_transport::key_file;
 use rand_core::OsRng;
 
 const NOW: UnixMillis = UnixMillis(1_000);
@@ -81,7 +82,7 @@ fn a_commit_that_was_cut_short_is_told_and_can_be_repeated() {
     };
     home.begin(&next).unwrap();
     // The machine stops after the key is in its place, before the profile is.
-    next.identity.key.save(&home.path(TECHNICIAN_KEY)).unwrap();
+    key_file::save_key(&next.identity.key, &home.path(TECHNICIAN_KEY)).unwrap();
     assert!(matches!(home.identity(), Err(HomeError::Unsettled(Step::Rotation))));
     home.commit(&home.pending().unwrap().unwrap()).unwrap();
     assert_eq!(home.identity().unwrap().key.public(), next.identity.key.public());

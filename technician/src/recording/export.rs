@@ -8,9 +8,9 @@ use std::io::{BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use nearhand_proto::text;
 use nearhand_screen::Size;
-use nearhand_shared::platform::create_private;
-use nearhand_shared::text;
+use nearhand_transport::platform::create_private;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, Command};
 use tokio::task::JoinHandle;

@@ -13,12 +13,12 @@
 
 use std::io::{self, Read};
 
-use nearhand_shared::credential::Credential;
-use nearhand_shared::id::SessionId;
-use nearhand_shared::identity::{PublicKey, Signed, Statement};
-use nearhand_shared::message::screen::FromScreen;
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::wire::{self, WireError};
+use nearhand_proto::credential::Credential;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::identity::{PublicKey, Signed, Statement};
+use nearhand_proto::message::screen::FromScreen;
+use nearhand_proto::time::UnixMillis;
+use nearhand_proto::wire::{self, WireError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 

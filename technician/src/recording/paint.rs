@@ -10,9 +10,9 @@
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::process::ExitCode;
 
+use nearhand_proto::message::screen::MAX_FRAME;
+use nearhand_proto::wire;
 use nearhand_screen::{Decoder, Picture, Size};
-use nearhand_shared::message::screen::MAX_FRAME;
-use nearhand_shared::wire;
 use serde::{Deserialize, Serialize};
 
 use crate::platform;

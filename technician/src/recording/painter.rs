@@ -3,8 +3,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use nearhand_proto::wire;
 use nearhand_screen::Size;
-use nearhand_shared::wire;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;

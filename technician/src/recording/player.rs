@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nearhand_shared::text;
+use nearhand_proto::text;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 

@@ -1,6 +1,6 @@
 //! The pointer, which the device tells apart from the picture, painted onto one. Pure.
 
-use nearhand_shared::message::screen::{Cursor, ScreenPoint};
+use nearhand_proto::message::screen::{Cursor, ScreenPoint};
 
 /// How the pointer looks and where it is.
 #[derive(Clone, PartialEq, Debug, Default)]

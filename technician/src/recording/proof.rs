@@ -4,12 +4,12 @@
 //! before it; what follows the newest head of a part that has no last one isn't covered. What lies outside of a part
 //! was put in.
 
-use nearhand_shared::credential::Credential;
-use nearhand_shared::id::SessionId;
-use nearhand_shared::identity::{PublicKey, Signed};
-use nearhand_shared::message::screen::FromScreen;
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::witness::{Chain, ScreenHead};
+use nearhand_proto::credential::Credential;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::identity::{PublicKey, Signed};
+use nearhand_proto::message::screen::FromScreen;
+use nearhand_proto::time::UnixMillis;
+use nearhand_proto::witness::{Chain, ScreenHead};
 
 use super::format::{Chunk, FormatError, Title};
 

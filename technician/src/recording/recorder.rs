@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use nearhand_shared::message::screen::FromScreen;
-use nearhand_shared::platform::create_private;
+use nearhand_proto::message::screen::FromScreen;
+use nearhand_transport::platform::create_private;
 use tokio::sync::{mpsc, oneshot};
 
 use super::format::{Chunk, MAGIC, MAX_FILE, Writer};

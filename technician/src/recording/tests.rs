@@ -1,11 +1,11 @@
 //! The file's format and what it proves, against cuts, flips and forgeries.
 
-use nearhand_shared::credential::{Credential, Invite, Role};
-use nearhand_shared::id::{InviteId, SessionId};
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::message::screen::{FrameEnd, FromScreen, ScreenPoint};
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::witness::Chain;
+use nearhand_proto::credential::{Credential, Invite, Role};
+use nearhand_proto::id::{InviteId, SessionId};
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::message::screen::{FrameEnd, FromScreen, ScreenPoint};
+use nearhand_proto::time::UnixMillis;
+use nearhand_proto::witness::Chain;
 use proptest::prelude::*;
 
 use super::format::{Chunk, FormatError, MAGIC, Reader, Title, Writer};

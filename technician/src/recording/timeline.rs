@@ -4,7 +4,7 @@
 //! long the session was interrupted. A decoder begins anew with each first frame; what comes in a part before one is
 //! of an earlier beginning, and is left out.
 
-use nearhand_shared::message::screen::{
+use nearhand_proto::message::screen::{
     Cursor, FRAME_PART, FrameEnd, FromScreen, MAX_CURSOR, MAX_MONITORS, ScreenPoint,
 };
 

@@ -3,11 +3,11 @@
 //! The order is always the same: written down whole, asked, put in its place. An answer that was lost leaves
 //! the change written down; [`RelayConnection::connect`] settles it.
 
-use nearhand_shared::credential::{MAX_LINKS, Retirement};
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{Hello, Request};
-use nearhand_shared::transport::control;
+use nearhand_proto::credential::{MAX_LINKS, Retirement};
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::{Hello, Request};
+use nearhand_transport::control;
 use rand_core::CryptoRngCore;
 
 use super::{RelayConnection, RelayError};

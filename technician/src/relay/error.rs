@@ -1,7 +1,7 @@
 //! What can go wrong between the client and its relay: on the way to it, or in the technician's directory.
 
-use nearhand_shared::message::control::Refusal;
-use nearhand_shared::transport::control::RelayError as ControlError;
+use nearhand_proto::message::control::Refusal;
+use nearhand_transport::control::RelayError as ControlError;
 
 use crate::home::HomeError;
 

@@ -16,16 +16,16 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nearhand_shared::audit::{Head, Row};
-use nearhand_shared::credential::{Credential, Retirement, RevocationList};
-use nearhand_shared::id::SessionId;
-use nearhand_shared::identity::{PublicKey, Signed};
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{
+use nearhand_proto::audit::{Head, Row};
+use nearhand_proto::credential::{Credential, Retirement, RevocationList};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::identity::{PublicKey, Signed};
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::{
     CloseCode, DeviceEntry, Hello, Opened, Outcome, PAGE, PersonEntry, Push, Refusal, Reply, Request,
     SessionEntry, Target, Welcome,
 };
-use nearhand_shared::transport::control::{self, backoff, random_part};
+use nearhand_transport::control::{self, backoff, random_part};
 use rand_core::{OsRng, RngCore};
 use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep};
@@ -378,7 +378,7 @@ fn is_unknown(error: &RelayError) -> bool {
 
 /// The relay no longer takes this key.
 fn is_revoked(error: &RelayError) -> bool {
-    use nearhand_shared::message::control::CloseCode;
+    use nearhand_proto::message::control::CloseCode;
     let closed = matches!(
         error,
         RelayError::Control(control::RelayError::Closed(CloseCode::Revoked | CloseCode::Rotated))

@@ -1,8 +1,8 @@
 //! What the relay says unasked: taken in, acknowledged, and passed on to whoever listens.
 
-use nearhand_shared::identity::PublicKey;
-use nearhand_shared::message::control::{OfferRefusal, Push, PushReply};
-use nearhand_shared::transport::control::RelayConnection;
+use nearhand_proto::identity::PublicKey;
+use nearhand_proto::message::control::{OfferRefusal, Push, PushReply};
+use nearhand_transport::control::RelayConnection;
 use tokio::sync::broadcast;
 
 use crate::home::Home;

@@ -4,12 +4,12 @@
 //! out. Labels count only as the organisation signed them, never as the relay tells them. Must not live here:
 //! asking the relay, files, the session's handshake.
 
-use nearhand_shared::credential::{Credential, CredentialError, Revocations, Verified};
-use nearhand_shared::id::DeviceId;
-use nearhand_shared::identity::PublicKey;
-use nearhand_shared::message::control::{DeviceEntry, Target};
-use nearhand_shared::support_code::{SupportCode, SupportCodeError};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::credential::{Credential, CredentialError, Revocations, Verified};
+use nearhand_proto::id::DeviceId;
+use nearhand_proto::identity::PublicKey;
+use nearhand_proto::message::control::{DeviceEntry, Target};
+use nearhand_proto::support_code::{SupportCode, SupportCodeError};
+use nearhand_proto::time::UnixMillis;
 
 use super::RelayError;
 use crate::home::{Familiarity, HomeError, KeyChanged, KnownDevice, KnownDevices, same_label};

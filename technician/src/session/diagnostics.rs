@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use nearhand_shared::message::session::{DiagnosticsEvent, Open, REPORT_LIMIT, Refusal};
-use nearhand_shared::report::model::{CheckSet, Finding, Report};
-use nearhand_shared::report::parse::{self, ParseError};
-use nearhand_shared::text;
-use nearhand_shared::transport::framed::FrameError;
+use nearhand_proto::message::session::CheckSet;
+use nearhand_proto::message::session::{DiagnosticsEvent, Open, REPORT_LIMIT, Refusal};
+use nearhand_proto::text;
+use nearhand_report::model::{Finding, Report};
+use nearhand_report::parse::{self, ParseError};
+use nearhand_transport::framed::FrameError;
 use tokio::time::timeout;
 
 use super::{Session, StreamError};

@@ -1,8 +1,8 @@
 //! Why there is no session.
 
-use nearhand_shared::message::session::{Ended, Refusal};
-use nearhand_shared::transport::framed::FrameError;
-use nearhand_shared::transport::tls::TlsConfigError;
+use nearhand_proto::message::session::{Ended, Refusal};
+use nearhand_transport::framed::FrameError;
+use nearhand_transport::tls::TlsConfigError;
 
 use super::SessionEnd;
 use crate::exit::{Exit, ExitCode};
@@ -68,7 +68,7 @@ impl SessionError {
         match self {
             Self::Relay(error) => match error.refusal() {
                 Some(refusal) => {
-                    use nearhand_shared::message::control::{OfferRefusal, Refusal as R};
+                    use nearhand_proto::message::control::{OfferRefusal, Refusal as R};
                     matches!(
                         refusal,
                         R::NoSuchSession
@@ -86,7 +86,7 @@ impl SessionError {
 
     /// What it means for a session that was to be resumed.
     pub(super) fn into_end(self) -> SessionEnd {
-        use nearhand_shared::message::control::Refusal as R;
+        use nearhand_proto::message::control::Refusal as R;
         // The relay had cut the connection before it could say so.
         let by_relay = matches!(&self, Self::Relay(error) if error.refusal() == Some(&R::Revoked));
         if by_relay || matches!(self, Self::Refused(Refusal::Revoked)) {

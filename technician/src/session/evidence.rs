@@ -6,12 +6,12 @@ use std::fs::File;
 use std::io::Write;
 
 use data_encoding::HEXLOWER;
-use nearhand_shared::audit::Head;
-use nearhand_shared::grant::GrantRecord;
-use nearhand_shared::id::SessionId;
-use nearhand_shared::identity::{PublicKey, Signed};
-use nearhand_shared::platform::open_private_append;
-use nearhand_shared::wire;
+use nearhand_proto::audit::Head;
+use nearhand_proto::grant::GrantRecord;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::identity::{PublicKey, Signed};
+use nearhand_proto::wire;
+use nearhand_transport::platform::open_private_append;
 
 use crate::home::{Home, HomeError};
 

@@ -14,21 +14,21 @@ mod stream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nearhand_shared::chat::{Change, ChatLog, Side};
-use nearhand_shared::credential::Credential;
-use nearhand_shared::forward::BindState;
-use nearhand_shared::grant::Capabilities;
-use nearhand_shared::id::SessionId;
-use nearhand_shared::identity::PublicKey;
-use nearhand_shared::message::control::{Outcome, Push};
-use nearhand_shared::message::local::ChatLine;
-use nearhand_shared::message::session::{
+use nearhand_proto::chat::{Change, ChatLog, Side};
+use nearhand_proto::credential::Credential;
+use nearhand_proto::forward::BindState;
+use nearhand_proto::grant::Capabilities;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::identity::PublicKey;
+use nearhand_proto::message::control::{Outcome, Push};
+use nearhand_proto::message::local::ChatLine;
+use nearhand_proto::message::session::{
     Answer, Decision, Ended, FRAME_LIMIT, FromAgent, FromTechnician, Granted, HELLO_LIMIT, Open,
     RESUME_WITHIN, Refusal,
 };
-use nearhand_shared::text;
-use nearhand_shared::transport::chat::SharedChat;
-use nearhand_shared::transport::framed;
+use nearhand_proto::text;
+use nearhand_transport::chat::SharedChat;
+use nearhand_transport::framed;
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};

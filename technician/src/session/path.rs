@@ -3,22 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_shared::audit::Head;
-use nearhand_shared::grant::Capabilities;
-use nearhand_shared::id::SessionId;
-use nearhand_shared::identity::PublicKey;
-use nearhand_shared::identity::Signed;
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{DeviceFacts, Opened};
-use nearhand_shared::message::session::{
+use nearhand_proto::audit::Head;
+use nearhand_proto::grant::Capabilities;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::identity::PublicKey;
+use nearhand_proto::identity::Signed;
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::{DeviceFacts, Opened};
+use nearhand_proto::message::session::{
     ALPN, AgentHello, Granted, HELLO_LIMIT, HELLO_TIMEOUT, KEEP_ALIVE, Open, Ready, Refusal, TechnicianHello,
     TechnicianProof,
 };
-use nearhand_shared::pake::{Channel, EXPORTER_LABEL, Keys, Proof, RESUME_LABEL, ResumeSecret};
-use nearhand_shared::support_code::SupportCode;
-use nearhand_shared::transport::bound_socket::{BindControl, BoundSocket};
-use nearhand_shared::transport::framed;
-use nearhand_shared::transport::tls::{self, Expect, Purpose};
+use nearhand_proto::pake::{Channel, EXPORTER_LABEL, Keys, Proof, RESUME_LABEL, ResumeSecret};
+use nearhand_proto::support_code::SupportCode;
+use nearhand_transport::bound_socket::{BindControl, BoundSocket};
+use nearhand_transport::framed;
+use nearhand_transport::tls::{self, Expect, Purpose};
 use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream, VarInt};
 use rand_core::OsRng;
 use tokio::time::timeout;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use nearhand_shared::identity::Signed;
-use nearhand_shared::message::runbook::{FromDevice, FromTechnician, Listed};
-use nearhand_shared::message::session::Open;
-use nearhand_shared::runbook::{Manifest, Order, Outcome, Refused, safe_note};
-use nearhand_shared::text;
+use nearhand_proto::identity::Signed;
+use nearhand_proto::message::runbook::{FromDevice, FromTechnician, Listed};
+use nearhand_proto::message::session::Open;
+use nearhand_proto::runbook::{Manifest, Order, Outcome, Refused, safe_note};
+use nearhand_proto::text;
 use tokio::time::timeout;
 
 use super::{Receiver, Sender, Session, StreamError};

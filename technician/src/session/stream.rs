@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use nearhand_shared::message::session::{Answer, FRAME_LIMIT, HELLO_LIMIT, Open, Refusal};
-use nearhand_shared::transport::framed::{self, FrameError};
+use nearhand_proto::message::session::{Answer, FRAME_LIMIT, HELLO_LIMIT, Open, Refusal};
+use nearhand_transport::framed::{self, FrameError};
 use quinn::{Connection, RecvStream, SendStream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

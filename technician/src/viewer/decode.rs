@@ -12,9 +12,9 @@ use std::io::{self, BufReader, Read, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use nearhand_proto::message::screen::{FrameEnd, MAX_FRAME};
+use nearhand_proto::wire;
 use nearhand_screen::{Canvas, Decoder, Picture, Point, Rect, Size};
-use nearhand_shared::message::screen::{FrameEnd, MAX_FRAME};
-use nearhand_shared::wire;
 use serde::{Deserialize, Serialize};
 
 use super::ops::{FrameDone, Operations, PIECE};

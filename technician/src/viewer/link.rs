@@ -4,10 +4,11 @@
 use core::future::Future;
 use core::time::Duration;
 
-use nearhand_shared::grant::Capabilities;
-use nearhand_shared::message::local::ChatLine;
-use nearhand_shared::message::session::Open;
-use nearhand_shared::report::model::{CheckSet, Report};
+use nearhand_proto::grant::Capabilities;
+use nearhand_proto::message::local::ChatLine;
+use nearhand_proto::message::session::CheckSet;
+use nearhand_proto::message::session::Open;
+use nearhand_report::model::Report;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use nearhand_shared::message::screen::{Button, Input};
+use nearhand_proto::message::screen::{Button, Input};
 
 /// Most that waits: some seconds of fast typing. More means that nothing has moved for long.
 const MOST: usize = 512;
@@ -65,7 +65,7 @@ const fn bit(button: Button) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use nearhand_shared::message::screen::ScreenPoint;
+    use nearhand_proto::message::screen::ScreenPoint;
 
     use super::*;
 

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use nearhand_shared::message::screen::FRAME_PART;
+use nearhand_proto::message::screen::FRAME_PART;
 
 /// Frames whose arrival is remembered; a device that keeps to its credit has fewer unpainted.
 const MOST_ARRIVED: usize = 16;

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use nearhand_shared::message::screen::{
+use nearhand_proto::message::screen::{
     FromScreen, FromViewer, MAX_CURSOR, MAX_MONITORS, MonitorNumber, Quality,
 };
-use nearhand_shared::message::session::Open;
-use nearhand_shared::text;
+use nearhand_proto::message::session::Open;
+use nearhand_proto::text;
 use tokio::sync::mpsc;
 
 use super::conversation::{Ended, over, read, tell};

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nearhand_shared::message::screen::{
+use nearhand_proto::message::screen::{
     CLIPBOARD_PART, Clipboard, ClipboardForm, Input, InputNotice, MAX_CLIPBOARD,
 };
-use nearhand_shared::message::session::Open;
-use nearhand_shared::text;
+use nearhand_proto::message::session::Open;
+use nearhand_proto::text;
 use tokio::sync::{Notify, mpsc};
 
 use super::conversation::{Ended, over, read, tell};

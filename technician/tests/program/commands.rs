@@ -3,10 +3,11 @@
 use crate::fake::{FakeRelay, Person, claimed, device, now};
 use nearhand_client::home::Home;
 use nearhand_client::relay::{DeviceError, RelayConnection};
-use nearhand_shared::credential::RevocationList;
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::invitation::{ClaimString, EnrolmentString, InviteString, OneTime, SiteString};
-use nearhand_shared::message::control::{Push, PushReply, Refusal};
+use nearhand_proto::credential::RevocationList;
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::invitation::{ClaimString, EnrolmentString, InviteString, OneTime, SiteString};
+use nearhand_proto::message::control::{Push, PushReply, Refusal};
+use nearhand_transport::key_file;
 use rand_core::OsRng;
 
 #[tokio::test]
@@ -142,7 +143,7 @@ async fn refusals_have_their_codes() {
 #[tokio::test]
 async fn hostile_devices_are_listed_tamed_and_foreign_ones_told() {
     let (relay, admin) = claimed().await;
-    let organisation = SecretKey::load(&admin.home().join("organisation.key")).unwrap();
+    let organisation = key_file::load_key(&admin.home().join("organisation.key")).unwrap();
     let mut devices = vec![
         device(&organisation, "till\u{202e}3", "host\u{1b}]0;owned\u{7}\nnext"),
         device(&organisation, "till 4", "four"),
@@ -167,7 +168,7 @@ async fn hostile_devices_are_listed_tamed_and_foreign_ones_told() {
 #[tokio::test]
 async fn revoking_signs_the_next_list_and_hands_it_on() {
     let (relay, admin) = claimed().await;
-    let organisation = SecretKey::load(&admin.home().join("organisation.key")).unwrap();
+    let organisation = key_file::load_key(&admin.home().join("organisation.key")).unwrap();
     let (till, other) = (device(&organisation, "till 3", "h"), device(&organisation, "till 4", "h"));
     relay.state.lock().unwrap().devices = vec![till.clone(), other];
     relay.state.lock().unwrap().devices.sort_by_key(|d| d.id);
@@ -198,7 +199,7 @@ async fn revoking_signs_the_next_list_and_hands_it_on() {
 #[tokio::test]
 async fn a_list_of_another_organisation_is_ignored_and_pushes_are_taken_in() {
     let (relay, admin) = claimed().await;
-    let organisation = SecretKey::load(&admin.home().join("organisation.key")).unwrap();
+    let organisation = key_file::load_key(&admin.home().join("organisation.key")).unwrap();
     let stranger = SecretKey::generate(&mut OsRng);
     let home = Home::open(admin.home()).unwrap();
     let own = home.identity().unwrap().key.public();
@@ -232,7 +233,7 @@ async fn a_list_of_another_organisation_is_ignored_and_pushes_are_taken_in() {
 #[tokio::test]
 async fn a_changed_device_key_ends_the_attempt() {
     let (relay, admin) = claimed().await;
-    let organisation = SecretKey::load(&admin.home().join("organisation.key")).unwrap();
+    let organisation = key_file::load_key(&admin.home().join("organisation.key")).unwrap();
     let till = device(&organisation, "till 3", "h");
     relay.state.lock().unwrap().devices = vec![till.clone()];
     let home = Home::open(admin.home()).unwrap();
@@ -272,8 +273,8 @@ async fn the_first_bad_row_of_the_relays_log_is_named() {
     assert!(cut.code == 19 && cut.err.contains("row 5"), "{cut:?}");
     // Written anew with another key that the relay calls its own.
     let forger = SecretKey::generate(&mut OsRng);
-    let head = nearhand_shared::audit::Head::EMPTY;
-    let row = nearhand_shared::audit::next_row(head, now(), whole[0].event.clone(), &forger).unwrap();
+    let head = nearhand_proto::audit::Head::EMPTY;
+    let row = nearhand_proto::audit::next_row(head, now(), whole[0].event.clone(), &forger).unwrap();
     {
         let mut state = relay.state.lock().unwrap();
         (state.rows, state.audit_keys) = (vec![row], vec![forger.public()]);

@@ -4,19 +4,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use nearhand_shared::audit::{self, Event, Head, Row};
-use nearhand_shared::credential::{self, Credential, Invite, Retirement, RevocationList, Role};
-use nearhand_shared::id::OrganisationId;
-use nearhand_shared::identity::{PublicKey, SecretKey, Signed};
-use nearhand_shared::invitation::{ClaimString, OneTime, RelayAddress};
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{
+use nearhand_proto::audit::{self, Event, Head, Row};
+use nearhand_proto::credential::{self, Credential, Invite, Retirement, RevocationList, Role};
+use nearhand_proto::id::OrganisationId;
+use nearhand_proto::identity::{PublicKey, SecretKey, Signed};
+use nearhand_proto::invitation::{ClaimString, OneTime, RelayAddress};
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::{
     ALPN, DeviceEntry, DeviceFacts, FRAME_LIMIT, Hello, PersonEntry, Push, PushReply, Refusal, Reply,
     Request, Welcome,
 };
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::transport::framed;
-use nearhand_shared::transport::tls::{self, Purpose};
+use nearhand_proto::time::UnixMillis;
+use nearhand_transport::framed;
+use nearhand_transport::tls::{self, Purpose};
 use quinn::{Connection, Endpoint};
 use rand_core::OsRng;
 use serde_json::Value;

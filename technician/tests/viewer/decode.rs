@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use nearhand_client::viewer::decode::Piece;
 use nearhand_client::viewer::decoder::{AsyncPieces, Decoding, Died, Program};
+use nearhand_proto::message::screen::FrameEnd;
 use nearhand_screen::{Encoder, How, Natural, Picture, Size};
-use nearhand_shared::message::screen::FrameEnd;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 

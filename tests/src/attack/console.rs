@@ -7,8 +7,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use nearhand_shared::message::control::DeviceFacts;
-use nearhand_shared::report::parse;
+use nearhand_proto::message::control::DeviceFacts;
+use nearhand_report::parse;
 use serde_json::Value;
 
 use super::{Trial, number};

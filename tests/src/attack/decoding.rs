@@ -1,8 +1,8 @@
 //! Bytes that claim to be more than they are.
 
 use anyhow::{Result, ensure};
+use nearhand_proto::message::control::{CloseCode, DeviceFacts};
 use nearhand_screen::{Decoder, Picture, Size};
-use nearhand_shared::message::control::{CloseCode, DeviceFacts};
 
 use super::scene::with_eve;
 use super::{Trial, number};

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use nearhand_shared::credential::Role;
-use nearhand_shared::invitation::InviteString;
+use nearhand_proto::credential::Role;
+use nearhand_proto::invitation::InviteString;
 use serde_json::Value;
 
 use super::scene::managed;

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use nearhand_shared::message::control::{Reply, Request};
+use nearhand_proto::message::control::{Reply, Request};
 
 use super::scene::with_eve;
 use super::{Trial, number, seconds};

@@ -2,9 +2,9 @@
 //! client keeps, and names, which end up on terminals.
 
 use anyhow::{Result, ensure};
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::message::control::DeviceFacts;
-use nearhand_shared::message::session::{self, Answer, Chat, FromTechnician, Open, REPORT_LIMIT};
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::message::control::DeviceFacts;
+use nearhand_proto::message::session::{self, Answer, Chat, FromTechnician, Open, REPORT_LIMIT};
 
 use super::scene::{session, with_eve};
 use super::{Trial, number};

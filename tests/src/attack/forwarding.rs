@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use hmac::Mac as _;
-use nearhand_shared::forward::packet::{self, MAC_LEN, ip16};
-use nearhand_shared::forward::{BindGrant, BindKey, PACKET_LEN, Packet, Sealed};
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::control::{PushReply, Reply, Request, Target};
-use nearhand_shared::message::session::{AgentHello, Refusal, TechnicianProof};
+use nearhand_proto::forward::packet::{self, MAC_LEN, ip16};
+use nearhand_proto::forward::{BindGrant, BindKey, PACKET_LEN, Packet, Sealed};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::control::{PushReply, Reply, Request, Target};
+use nearhand_proto::message::session::{AgentHello, Refusal, TechnicianProof};
 use rand_core::OsRng;
 
 use super::scene::{session_id, with_eve};

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use nearhand_shared::message::local::{Request, Verb};
-use nearhand_shared::wire;
+use nearhand_proto::message::local::{Request, Verb};
+use nearhand_proto::wire;
 
 use super::scene::can_be_nobody;
 use super::{Trial, number};

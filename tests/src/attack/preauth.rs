@@ -7,11 +7,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::invitation::OneTime;
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{CloseCode, Hello, Refusal, Request};
-use nearhand_shared::message::session::{self, Chat, Open};
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::invitation::OneTime;
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::{CloseCode, Hello, Refusal, Request};
+use nearhand_proto::message::session::{self, Chat, Open};
 use rand_core::{OsRng, RngCore};
 
 use super::scene::{self, address, refused, with_eve};

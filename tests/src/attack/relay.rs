@@ -2,12 +2,12 @@
 //! never have seen; `tests/hostile.rs` shows that the search can fail.
 
 use anyhow::{Context, Result, ensure};
-use nearhand_shared::credential::RevocationList;
-use nearhand_shared::id::SessionId;
-use nearhand_shared::invitation::RelayAddress;
-use nearhand_shared::message::control::{OfferRefusal, Push, PushReply};
-use nearhand_shared::message::session::{AgentHello, Refusal, TechnicianProof};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::credential::RevocationList;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::invitation::RelayAddress;
+use nearhand_proto::message::control::{OfferRefusal, Push, PushReply};
+use nearhand_proto::message::session::{AgentHello, Refusal, TechnicianProof};
+use nearhand_proto::time::UnixMillis;
 use rand_core::OsRng;
 
 use super::Trial;

@@ -3,12 +3,12 @@
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_shared::id::SessionId;
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::invitation::RelayAddress;
-use nearhand_shared::message::control::{Refusal, Reply, Target};
-use nearhand_shared::message::session::{AgentHello, TechnicianProof};
-use nearhand_shared::support_code::Routing;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::invitation::RelayAddress;
+use nearhand_proto::message::control::{Refusal, Reply, Target};
+use nearhand_proto::message::session::{AgentHello, TechnicianProof};
+use nearhand_proto::support_code::Routing;
+use nearhand_transport::key_file;
 use serde_json::Value;
 
 use crate::parties::{Agent, Client, Technician};
@@ -17,7 +17,7 @@ use crate::wire_client::{Member, SessionWire, Wire};
 
 /// The address of a site's relay, with its key.
 pub(super) fn address(site: &Site) -> Result<RelayAddress> {
-    let key = SecretKey::load(&site.data().join("relay.key"))?.public();
+    let key = key_file::load_key(&site.data().join("relay.key"))?.public();
     Ok(RelayAddress { host: "127.0.0.1".to_owned(), port: site.port, key })
 }
 

@@ -5,16 +5,16 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::{OfferRefusal, PushReply, Target};
-use nearhand_shared::message::screen::{Button, Input, ScreenPoint};
-use nearhand_shared::message::session::{
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::{OfferRefusal, PushReply, Target};
+use nearhand_proto::message::screen::{Button, Input, ScreenPoint};
+use nearhand_proto::message::session::CheckSet;
+use nearhand_proto::message::session::{
     self, AgentHello, Answer, FromAgent, FromTechnician, Open, TechnicianProof,
 };
-use nearhand_shared::report::model::CheckSet;
-use nearhand_shared::support_code::SupportCode;
+use nearhand_proto::support_code::SupportCode;
 use rand_core::OsRng;
 use rustix::process::Signal;
 
@@ -93,10 +93,10 @@ pub(super) fn input_under_view_only(_trial: &Trial) -> Result<()> {
         ensure!(answer == Answer::Refused(session::Refusal::NotGranted(Capability::Control)), "{answer:?}");
         // Whoever doesn't take the no and sends on: the move, a click, a text.
         let stream = [
-            nearhand_shared::wire::encode(&Open::Input)?,
-            nearhand_shared::wire::encode(&Input::Move(ScreenPoint { x: 1, y: 1 }))?,
-            nearhand_shared::wire::encode(&Input::Button { button: Button::Primary, down: true })?,
-            nearhand_shared::wire::encode(&Input::Text("rm -rf".to_owned()))?,
+            nearhand_proto::wire::encode(&Open::Input)?,
+            nearhand_proto::wire::encode(&Input::Move(ScreenPoint { x: 1, y: 1 }))?,
+            nearhand_proto::wire::encode(&Input::Button { button: Button::Primary, down: true })?,
+            nearhand_proto::wire::encode(&Input::Text("rm -rf".to_owned()))?,
         ];
         let frames: Vec<u8> = stream
             .iter()

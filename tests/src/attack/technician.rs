@@ -3,8 +3,8 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_shared::id::{DeviceId, SessionId};
-use nearhand_shared::message::control::{Outcome, Refusal, Request, Target};
+use nearhand_proto::id::{DeviceId, SessionId};
+use nearhand_proto::message::control::{Outcome, Refusal, Request, Target};
 use rand_core::OsRng;
 use serde_json::Value;
 

@@ -12,11 +12,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_shared::message::control::Request;
-use nearhand_shared::transport::control::{RelayConnection, backoff};
+use nearhand_proto::message::control::Request;
 use nearhand_tests::crowd::{LightAgent, Relay, allow_files, crowd, memory};
 use nearhand_tests::load::{cpu_time, quantile};
 use nearhand_tests::rows::{self, Better, Row};
+use nearhand_transport::control::{RelayConnection, backoff};
 use rand_core::{OsRng, RngCore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};

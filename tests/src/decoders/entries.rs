@@ -6,21 +6,22 @@ use std::borrow::Cow;
 use std::fs;
 
 use data_encoding::BASE64URL_NOPAD;
-use nearhand_shared::audit::{Row, Verifier};
-use nearhand_shared::chat::{Change, ChatLog, Link, Side};
-use nearhand_shared::credential::{Credential, MAX_LINKS, Retirement, RevocationList, Revocations};
-use nearhand_shared::forward::BindKey;
-use nearhand_shared::forward::packet::{PACKET_LEN, Sealed, is_bind_family, is_unbound, unbound};
-use nearhand_shared::grant::Capabilities;
-use nearhand_shared::id::SessionId;
-use nearhand_shared::identity::{PublicKey, SecretKey, Signed, Statement};
-use nearhand_shared::message::control::CloseCode;
-use nearhand_shared::message::session::{Chat, MAX_CHAT};
-use nearhand_shared::pake::{self, Channel, Proof};
-use nearhand_shared::report::{compare, html, markdown, parse, text_view};
-use nearhand_shared::runbook::Manifest;
-use nearhand_shared::support_code::SupportCode;
-use nearhand_shared::{audit, text, wire};
+use nearhand_proto::audit::{Row, Verifier};
+use nearhand_proto::chat::{Change, ChatLog, Link, Side};
+use nearhand_proto::credential::{Credential, MAX_LINKS, Retirement, RevocationList, Revocations};
+use nearhand_proto::forward::BindKey;
+use nearhand_proto::forward::packet::{PACKET_LEN, Sealed, is_bind_family, is_unbound, unbound};
+use nearhand_proto::grant::Capabilities;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::identity::{PublicKey, Signed, Statement};
+use nearhand_proto::message::control::CloseCode;
+use nearhand_proto::message::session::{Chat, MAX_CHAT};
+use nearhand_proto::pake::{self, Channel, Proof};
+use nearhand_proto::runbook::Manifest;
+use nearhand_proto::support_code::SupportCode;
+use nearhand_proto::{audit, text, wire};
+use nearhand_report::{compare, html, markdown, parse, text_view};
+use nearhand_transport::key_file;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -217,7 +218,7 @@ pub(super) fn key_file(bytes: &[u8]) {
     FILE.with(|file| {
         let Some(path) = file.as_ref().map(tempfile::NamedTempFile::path) else { return };
         if fs::write(path, bytes).is_ok()
-            && let Ok(key) = SecretKey::load(path)
+            && let Ok(key) = key_file::load_key(path)
         {
             assert!(bytes.len() >= 64, "{key:?} out of {} bytes", bytes.len());
         }

@@ -1,10 +1,10 @@
 //! An alarm at the relay, from whatever is in the log: what receivers hear begins, goes on and ends, once each.
 
+use nearhand_proto::alarm::{Event, Severity, Transition};
+use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
+use nearhand_proto::message::alarms::{Act, Actor, Happening};
+use nearhand_proto::time::UnixMillis;
 use nearhand_relay::alarm::{Alarm, Kind, LogEntry, Noted};
-use nearhand_shared::alarm::{Event, Severity, Transition};
-use nearhand_shared::id::{DeviceId, Fingerprint, StreamId};
-use nearhand_shared::message::alarms::{Act, Actor, Happening};
-use nearhand_shared::time::UnixMillis;
 
 use super::Draw;
 

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
+use nearhand_proto::id::{DeviceId, SessionId, TechnicianId};
+use nearhand_proto::support_code::Routing;
+use nearhand_proto::time::UnixMillis;
 use nearhand_relay::control::doors::{Doors, Network};
 use nearhand_relay::registry::PeerId;
 use nearhand_relay::registry::routing::RoutingBook;
 use nearhand_relay::registry::sessions::{PER_DEVICE, Session, SessionBook};
-use nearhand_shared::id::{DeviceId, SessionId, TechnicianId};
-use nearhand_shared::support_code::Routing;
-use nearhand_shared::time::UnixMillis;
 
 use super::{Draw, Scrambled, beginning};
 

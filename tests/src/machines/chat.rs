@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use nearhand_shared::chat::{ChatLog, Link, Side};
-use nearhand_shared::message::local::Mark;
-use nearhand_shared::message::session::Chat;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::chat::{ChatLog, Link, Side};
+use nearhand_proto::message::local::Mark;
+use nearhand_proto::message::session::Chat;
+use nearhand_proto::time::UnixMillis;
 
 use super::Draw;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nearhand_shared::support_code::{Routing, SupportCode};
+use nearhand_proto::support_code::{Routing, SupportCode};
 
 use super::agent_code::{CodeKeeper, Generation};
 use super::{Draw, Scrambled, beginning};

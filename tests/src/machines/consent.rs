@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use nearhand_shared::grant::{Capabilities, Capability, MAX_DURATION};
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::Choice;
-use nearhand_shared::message::session::Refusal;
+use nearhand_proto::grant::{Capabilities, Capability, MAX_DURATION};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::Choice;
+use nearhand_proto::message::session::Refusal;
 
 use super::agent_consent::{
     ANSWER_WITHIN, Ask, Change, Consent, DecideError, FIRST_CONTACT_WAIT, HANDS_OFF, RequestId,

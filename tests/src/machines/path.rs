@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use nearhand_proto::forward::{BindGrant, BindKey, BindState, Binder, Command, RateLimits};
+use nearhand_proto::id::{BindToken, SessionId};
 use nearhand_relay::forward::cid::ControlCids;
 use nearhand_relay::forward::table::{Table, Verdict};
-use nearhand_shared::forward::{BindGrant, BindKey, BindState, Binder, Command, RateLimits};
-use nearhand_shared::id::{BindToken, SessionId};
 
 use super::{Draw, beginning};
 

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use nearhand_proto::alarm::{Event, Profile, Transition};
+use nearhand_proto::time::UnixMillis;
 use nearhand_rules::{Engine, Moment, Reading, Rule, RuleSet, StateRow};
-use nearhand_shared::alarm::{Event, Profile, Transition};
-use nearhand_shared::time::UnixMillis;
 
 use super::Draw;
 

@@ -3,10 +3,10 @@
 
 use std::collections::VecDeque;
 
+use nearhand_proto::alarm::{Entry, Event, Severity, Transition};
+use nearhand_proto::id::StreamId;
+use nearhand_proto::time::UnixMillis;
 use nearhand_rules::StateRow;
-use nearhand_shared::alarm::{Entry, Event, Severity, Transition};
-use nearhand_shared::id::StreamId;
-use nearhand_shared::time::UnixMillis;
 
 use super::Draw;
 use super::agent_spool::{Owner, Spool};

@@ -19,7 +19,7 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use nearhand_shared::platform::write_private;
+use nearhand_transport::platform::write_private;
 use rand_core::{OsRng, RngCore};
 
 pub use chance::{Chance, sleep_until};

@@ -6,10 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail, ensure};
-use nearhand_shared::alarm::{Batch, Entry, Event, Record, Severity, Transition};
-use nearhand_shared::id::StreamId;
-use nearhand_shared::message::control::{Refusal, Reply, Request};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::alarm::{Batch, Entry, Event, Record, Severity, Transition};
+use nearhand_proto::id::StreamId;
+use nearhand_proto::message::control::{Refusal, Reply, Request};
+use nearhand_proto::time::UnixMillis;
 
 use super::Chance;
 use crate::site::LIMIT;

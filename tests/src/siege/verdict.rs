@@ -5,9 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use nearhand_shared::alarm::Transition;
-use nearhand_shared::message::alarms::{AlarmEntry, AlarmFilter, Happening};
-use nearhand_shared::message::control::{Refusal, Reply, Request};
+use nearhand_proto::alarm::Transition;
+use nearhand_proto::message::alarms::{AlarmEntry, AlarmFilter, Happening};
+use nearhand_proto::message::control::{Refusal, Reply, Request};
 
 use super::receiver::Heard;
 use crate::program::Logs;

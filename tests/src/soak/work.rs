@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nearhand_shared::grant::Capability;
+use nearhand_proto::grant::Capability;
 
 use crate::desk::{Desk, eve, first_frame, next_frame};
 use crate::parties::{Agent, Client};

@@ -1,7 +1,7 @@
 //! The audit log, on the wire and in files.
 
-use nearhand_shared::audit::{Event, Head, Row, Verifier, next_row};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::audit::{Event, Head, Row, Verifier, next_row};
+use nearhand_proto::time::UnixMillis;
 use nearhand_tests::golden::{AT, Whose};
 
 use super::Table;
@@ -41,7 +41,7 @@ pub(crate) fn fill(table: &mut Table) {
 fn the_released_rows_are_a_log_that_verifies() {
     let mut verifier = Verifier::new(vec![Whose::Device.public()], vec![head()]);
     for vector in nearhand_tests::golden::read("audit-row").unwrap() {
-        verifier.row(Some(&nearhand_shared::wire::decode(&vector.bytes).unwrap())).unwrap();
+        verifier.row(Some(&nearhand_proto::wire::decode(&vector.bytes).unwrap())).unwrap();
     }
     assert_eq!(verifier.finish().unwrap(), head());
 }

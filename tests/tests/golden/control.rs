@@ -1,25 +1,25 @@
 //! The control plane: agents and clients with their relay.
 
-use nearhand_shared::alarm::{
+use nearhand_proto::alarm::{
     Batch, Deed, DeviceReport, Entry, Event, Leaving, Measured, Monitoring, Profile, Record, Severity,
     Transition,
 };
-use nearhand_shared::audit::Head;
-use nearhand_shared::credential::{Retirement, Role};
-use nearhand_shared::id::{DeviceId, Fingerprint, StreamId};
-use nearhand_shared::identity::Signed;
-use nearhand_shared::message::alarms::{
+use nearhand_proto::audit::Head;
+use nearhand_proto::credential::{Retirement, Role};
+use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
+use nearhand_proto::identity::Signed;
+use nearhand_proto::message::alarms::{
     Acknowledgement, Act, Actor, AlarmEntry, AlarmFilter, AlarmState, Happening, HistoryEntry, NewWindow,
     Window,
 };
-use nearhand_shared::message::control::{
+use nearhand_proto::message::control::{
     CloseCode, DeviceEntry, Hello, Offer, OfferRefusal, Opened, Outcome, PersonEntry, Push, PushReply,
     Refusal, Reply, Request, SessionEntry, Target, Welcome,
 };
-use nearhand_shared::message::help::{HelpEntry, HelpWanted, Opinion, OpinionEntry, Place, Urgency};
-use nearhand_shared::support_code::Routing;
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::wire;
+use nearhand_proto::message::help::{HelpEntry, HelpWanted, Opinion, OpinionEntry, Place, Urgency};
+use nearhand_proto::support_code::Routing;
+use nearhand_proto::time::UnixMillis;
+use nearhand_proto::wire;
 use nearhand_tests::golden::{AT, Whose};
 
 use super::fixed::{

@@ -1,15 +1,15 @@
 //! Values that many messages hold, always the same.
 
-use nearhand_shared::credential::{Credential, Endorsement, Invite, RevocationList, Role};
-use nearhand_shared::forward::{BindGrant, BindKey, RateLimits};
-use nearhand_shared::grant::{Capabilities, Capability, DecidedBy, GrantRecord};
-use nearhand_shared::id::{BindToken, DeviceId, InviteId, OrganisationId, SessionId, TechnicianId};
-use nearhand_shared::identity::Signed;
-use nearhand_shared::invitation::{OneTime, RelayAddress};
-use nearhand_shared::message::Program;
-use nearhand_shared::message::control::DeviceFacts;
-use nearhand_shared::support_code::Routing;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::credential::{Credential, Endorsement, Invite, RevocationList, Role};
+use nearhand_proto::forward::{BindGrant, BindKey, RateLimits};
+use nearhand_proto::grant::{Capabilities, Capability, DecidedBy, GrantRecord};
+use nearhand_proto::id::{BindToken, DeviceId, InviteId, OrganisationId, SessionId, TechnicianId};
+use nearhand_proto::identity::Signed;
+use nearhand_proto::invitation::{OneTime, RelayAddress};
+use nearhand_proto::message::Program;
+use nearhand_proto::message::control::DeviceFacts;
+use nearhand_proto::support_code::Routing;
+use nearhand_proto::time::UnixMillis;
 use nearhand_tests::golden::{AT, BIND_KEY, Whose};
 
 pub(crate) const SESSION: SessionId = SessionId::from_bytes(*b"session id 16 b.");

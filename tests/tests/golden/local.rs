@@ -1,14 +1,14 @@
 //! The local interface: the agent with the programs of the person at the device.
 
-use nearhand_shared::alarm::Severity;
-use nearhand_shared::grant::Capability;
-use nearhand_shared::id::StreamId;
-use nearhand_shared::message::local::{
+use nearhand_proto::alarm::Severity;
+use nearhand_proto::grant::Capability;
+use nearhand_proto::id::StreamId;
+use nearhand_proto::message::local::{
     Act, Alarm, Alarms, ChatLine, Choice, Code, ConsentRequest, Deed, Event, Fix, Help, HelpWanted, Mark,
     Message, Record, Reply, Request, Said, Session, Status, Urgency, Verb, Window,
 };
-use nearhand_shared::message::session::Granted;
-use nearhand_shared::runbook::{self, Ending, Mode};
+use nearhand_proto::message::session::Granted;
+use nearhand_proto::runbook::{self, Ending, Mode};
 use nearhand_tests::golden::AT;
 
 use super::fixed::{SESSION, some_capabilities};

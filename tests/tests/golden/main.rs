@@ -11,7 +11,7 @@
 //!
 //! This adds what is new to the files and nothing else: bytes that differ from released ones fail as before.
 //! Look at what was added, and commit it with the message. BIND packets have their vectors beside their codec,
-//! `shared/src/forward/packet.rs`; the whole of the report's form is `docs/report.schema.json`.
+//! `shared/proto/src/forward/packet.rs`; the whole of the report's form is `docs/report.schema.json`.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -35,7 +35,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::fs;
 
-use nearhand_shared::{text, wire};
+use nearhand_proto::{text, wire};
 use nearhand_tests::golden::{self, Vector};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -2,7 +2,7 @@
 //!
 //! Not messages but their contents; two releases that compute them differently never get past a hello.
 
-use nearhand_shared::pake::{Channel, Keys, Proof, ResumeSecret};
+use nearhand_proto::pake::{Channel, Keys, Proof, ResumeSecret};
 use nearhand_tests::golden::Whose;
 use rand_core::{CryptoRng, RngCore};
 

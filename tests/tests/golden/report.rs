@@ -1,9 +1,10 @@
 //! The report's JSON form: small, with every status, part of the machine and kind of chart.
 
-use nearhand_shared::report::model::{
-    Area, Chart, ChartKind, ChartPoint, CheckSet, Evidence, Finding, Report, Status, Subject,
+use nearhand_proto::message::session::CheckSet;
+use nearhand_report::model::{
+    Area, Chart, ChartKind, ChartPoint, Evidence, Finding, Report, Status, Subject,
 };
-use nearhand_shared::report::parse;
+use nearhand_report::parse;
 
 use super::{Table, variants};
 

@@ -1,8 +1,8 @@
 //! Runbooks: what is signed, and the conversation about a run.
 
-use nearhand_shared::id::RunId;
-use nearhand_shared::message::runbook::{FromDevice, FromTechnician, Listed};
-use nearhand_shared::runbook::{
+use nearhand_proto::id::RunId;
+use nearhand_proto::message::runbook::{FromDevice, FromTechnician, Listed};
+use nearhand_proto::runbook::{
     Act, Class, Ending, Kind, Manifest, Mode, Note, Order, Outcome, Parameter, Phase, Refused, Source, Step,
     Unit, Value,
 };

@@ -1,11 +1,11 @@
 //! The session's screen, input and clipboard streams.
 
-use nearhand_shared::message::screen::{
+use nearhand_proto::message::screen::{
     Button, Clipboard, ClipboardForm, Cursor, FrameEnd, FromScreen, FromViewer, Input, InputNotice, KeyMode,
     Monitor, PhysicalKey, Quality, ScreenPoint,
 };
 
-use nearhand_shared::witness::{Chain, ScreenHead};
+use nearhand_proto::witness::{Chain, ScreenHead};
 use nearhand_tests::golden::{AT, Whose};
 
 use super::fixed::SESSION;

@@ -1,14 +1,14 @@
 //! The session plane: technician and agent, end to end.
 
-use nearhand_shared::audit::Head;
-use nearhand_shared::credential::Role;
-use nearhand_shared::grant::{Capabilities, Capability, DecidedBy};
-use nearhand_shared::message::session::{
+use nearhand_proto::audit::Head;
+use nearhand_proto::credential::Role;
+use nearhand_proto::grant::{Capabilities, Capability, DecidedBy};
+use nearhand_proto::message::session::CheckSet;
+use nearhand_proto::message::session::{
     AgentHello, Answer, Chat, Decision, DiagnosticsEvent, Ended, FromAgent, FromTechnician, Granted, Open,
     Ready, Refusal, TechnicianHello, TechnicianProof,
 };
-use nearhand_shared::report::model::CheckSet;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::time::UnixMillis;
 use nearhand_tests::golden::{AT, Whose};
 
 use super::fixed::{

@@ -2,14 +2,15 @@
 
 use std::str::FromStr;
 
-use nearhand_shared::credential::Role;
-use nearhand_shared::grant::Capability;
-use nearhand_shared::id::{BindToken, DeviceId, InviteId, OrganisationId, SessionId, TechnicianId};
-use nearhand_shared::identity::{PublicKey, SecretKey};
-use nearhand_shared::invitation::{ClaimString, EnrolmentString, InviteString, RelayAddress, SiteString};
-use nearhand_shared::support_code::{Routing, SupportCode};
-use nearhand_shared::wire;
+use nearhand_proto::credential::Role;
+use nearhand_proto::grant::Capability;
+use nearhand_proto::id::{BindToken, DeviceId, InviteId, OrganisationId, SessionId, TechnicianId};
+use nearhand_proto::identity::{PublicKey, SecretKey};
+use nearhand_proto::invitation::{ClaimString, EnrolmentString, InviteString, RelayAddress, SiteString};
+use nearhand_proto::support_code::{Routing, SupportCode};
+use nearhand_proto::wire;
 use nearhand_tests::golden::Whose;
+use nearhand_transport::key_file;
 
 use super::fixed::{
     INVITE, SESSION, TOKEN, device_id, one_time, organisation_id, relay, signed_invite, technician_id,
@@ -130,15 +131,15 @@ fn keys(table: &mut Table) {
     let file = |key: &SecretKey| {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
-        key.save(&path).unwrap();
+        key_file::save_key(key, &path).unwrap();
         std::fs::read(path).unwrap()
     };
     let secret = Whose::Device.secret();
     table.add("key-file", "key", file(&secret), format!("{secret:?}"), move |bytes| {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
-        nearhand_shared::platform::write_private(&path, bytes).unwrap();
-        let key = SecretKey::load(&path).map_err(|e| e.to_string())?;
+        nearhand_transport::platform::write_private(&path, bytes).unwrap();
+        let key = key_file::load_key(&path).map_err(|e| e.to_string())?;
         Ok((file(&key), format!("{key:?}")))
     });
 }

@@ -30,7 +30,7 @@ const ALL: &[Ability] = &[Async, Clock, Random];
 
 /// The edges. A module that isn't here takes time and randomness as arguments and opens nothing.
 pub(crate) const DRIVERS: &[Driver] = &[
-    Driver { at: "shared/src/transport/**", may: ALL, because: "the QUIC transport both ends share" },
+    Driver { at: "shared/transport/src/**", may: ALL, because: "the QUIC transport both ends share" },
     Driver { at: "agent/src/main.rs", may: ALL, because: "starts the runtime" },
     Driver {
         at: "agent/src/command/**",
@@ -257,19 +257,9 @@ pub(crate) const DRIVERS: &[Driver] = &[
 
 /// What must stay pure, whatever is added to [`DRIVERS`].
 pub(crate) const CORES: &[&str] = &[
+    "shared/proto/**",
+    "shared/report/**",
     "shared/screen/**",
-    "shared/src/audit/**",
-    "shared/src/credential/**",
-    "shared/src/forward/**",
-    "shared/src/grant/**",
-    "shared/src/id/**",
-    "shared/src/pake/**",
-    "shared/src/report/**",
-    "shared/src/runbook/**",
-    "shared/src/support_code/**",
-    "shared/src/text/**",
-    "shared/src/wire/**",
-    "shared/src/witness/**",
     "agent/rules/**",
     "agent/window/src/catalog/**",
     "agent/window/src/model/**",
@@ -307,7 +297,7 @@ pub(crate) const CORES: &[&str] = &[
 /// Where `cfg(target_os)` and its kin may stand, and why.
 pub(crate) const PLATFORM: &[(&str, &str)] = &[
     ("**/platform/**", "the one home of what differs between systems"),
-    ("shared/src/transport/**", "socket options and segmentation offload differ between systems"),
+    ("shared/transport/src/**", "socket options and segmentation offload differ between systems"),
     (
         "agent/src/diagnostics/facts/**",
         "which facts there are, and where they are read, differs between systems",
@@ -320,17 +310,16 @@ pub(crate) const PLATFORM: &[(&str, &str)] = &[
 /// Where `unsafe` may stand, and why.
 pub(crate) const UNSAFE: &[(&str, &str)] = &[
     ("**/platform/**", "calls the operating system"),
-    ("shared/src/transport/**", "sends and receives batches of datagrams"),
+    ("shared/transport/src/**", "sends and receives batches of datagrams"),
     ("tests/src/heap.rs", "counts allocations, which takes a global allocator"),
 ];
 
 /// Where a type that holds a secret may be declared: those types must not print themselves.
 pub(crate) const SECRET_FILES: &[&str] = &[
-    "shared/src/credential/**",
-    "shared/src/pake/**",
-    "shared/src/support_code/**",
-    "shared/src/identity/**",
-    "shared/src/resume/**",
+    "shared/proto/src/credential/**",
+    "shared/proto/src/pake/**",
+    "shared/proto/src/support_code/**",
+    "shared/proto/src/identity/**",
     "agent/src/enrolment/**",
     "relay/src/notify/secret.rs",
     "relay/src/notify/webhook.rs",
@@ -338,7 +327,7 @@ pub(crate) const SECRET_FILES: &[&str] = &[
 ];
 
 /// The only file that knows bincode.
-pub(crate) const CODEC: &str = "shared/src/wire.rs";
+pub(crate) const CODEC: &str = "shared/proto/src/wire.rs";
 
 /// `true` where the file may do that.
 pub(crate) fn may(path: &str, ability: Ability) -> bool {
@@ -347,16 +336,23 @@ pub(crate) fn may(path: &str, ability: Ability) -> bool {
 
 /// What a crate of the workspace may depend on of the others.
 const CRATES: &[(&str, &[&str])] = &[
-    ("nearhand-shared", &[]),
+    ("nearhand-proto", &[]),
+    ("nearhand-transport", &["nearhand-proto"]),
+    ("nearhand-report", &["nearhand-proto"]),
     ("nearhand-screen", &[]),
-    ("nearhand-rules", &["nearhand-shared"]),
-    ("nearhand-agent", &["nearhand-shared", "nearhand-screen", "nearhand-rules"]),
-    ("nearhand-relay", &["nearhand-shared"]),
-    ("nearhand-technician", &["nearhand-shared", "nearhand-screen"]),
+    ("nearhand-rules", &["nearhand-proto"]),
+    (
+        "nearhand-agent",
+        &["nearhand-proto", "nearhand-transport", "nearhand-report", "nearhand-screen", "nearhand-rules"],
+    ),
+    ("nearhand-relay", &["nearhand-proto", "nearhand-transport"]),
+    ("nearhand-technician", &["nearhand-proto", "nearhand-transport", "nearhand-report", "nearhand-screen"]),
     (
         "nearhand-tests",
         &[
-            "nearhand-shared",
+            "nearhand-proto",
+            "nearhand-transport",
+            "nearhand-report",
             "nearhand-screen",
             "nearhand-rules",
             "nearhand-agent",

@@ -80,8 +80,8 @@ fn programs_depend_on_shared_and_never_on_each_other() {
 #[test]
 fn a_program_that_depends_on_another_is_found() {
     let metadata = serde_json::json!({ "packages": [
-        { "name": "nearhand-agent", "dependencies": [{ "name": "nearhand-shared" }, { "name": "nearhand-relay" }] },
-        { "name": "nearhand-newcomer", "dependencies": [{ "name": "nearhand-shared" }, { "name": "serde" }] },
+        { "name": "nearhand-agent", "dependencies": [{ "name": "nearhand-proto" }, { "name": "nearhand-relay" }] },
+        { "name": "nearhand-newcomer", "dependencies": [{ "name": "nearhand-proto" }, { "name": "serde" }] },
     ]});
     let forbidden = layers::forbidden_edges(&layers::edges(&metadata));
     assert_eq!(forbidden.len(), 2, "{forbidden:?}");

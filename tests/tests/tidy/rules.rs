@@ -108,7 +108,7 @@ fn leaves_encoding_to_the_codec(source: &Source) -> Vec<(usize, String)> {
     if source.path == CODEC {
         return Vec::new();
     }
-    words(&source.code, &["bincode"], "is known to shared/src/wire.rs alone")
+    words(&source.code, &["bincode"], "is known to shared/proto/src/wire.rs alone")
 }
 
 fn is_short(source: &Source) -> Vec<(usize, String)> {
@@ -248,11 +248,11 @@ const fn sample(rule: &'static str, path: &'static str, bad: &'static str, good:
 }
 
 const fn sized(rule: &'static str, filler: usize, bad: &'static str, good: &'static str) -> Sample {
-    Sample { rule, path: "shared/src/grant.rs", bad, good, filler }
+    Sample { rule, path: "shared/proto/src/grant.rs", bad, good, filler }
 }
 
 pub(crate) const SAMPLES: &[Sample] = &[
-    sample("async", "shared/src/grant.rs", "use quinn::Connection;", "// quinn::Connection"),
+    sample("async", "shared/proto/src/grant.rs", "use quinn::Connection;", "// quinn::Connection"),
     sample(
         "async",
         "agent/src/consent/mod.rs",
@@ -260,7 +260,7 @@ pub(crate) const SAMPLES: &[Sample] = &[
         "#[cfg(test)] mod t { use tokio::x; }",
     ),
     sample("async", "relay/src/forward/table.rs", "use tokio::net::UdpSocket;", "use std::net::SocketAddr;"),
-    sample("clock", "shared/src/grant.rs", "let t = Instant::now();", "let t = now;"),
+    sample("clock", "shared/proto/src/grant.rs", "let t = Instant::now();", "let t = now;"),
     sample(
         "clock",
         "relay/src/registry/mod.rs",
@@ -268,7 +268,7 @@ pub(crate) const SAMPLES: &[Sample] = &[
         "if now - start > LIMIT {}",
     ),
     sample("clock", "agent/src/diagnostics/diagnosis/disks.rs", "SystemTime::now()", "\"SystemTime::now\""),
-    sample("random", "shared/src/pake.rs", "OsRng.fill_bytes(&mut b)", "rng.fill_bytes(&mut b)"),
+    sample("random", "shared/proto/src/pake.rs", "OsRng.fill_bytes(&mut b)", "rng.fill_bytes(&mut b)"),
     sample("random", "relay/src/registry/routing.rs", "rand_core::OsRng", "rng: &mut impl CryptoRng"),
     sample("platform", "agent/src/consent.rs", "#[cfg(target_os = \"linux\")] fn f() {}", "fn f() {}"),
     sample("unsafe", "relay/src/store/mod.rs", "unsafe { f() }", "#![deny(unsafe_code)]"),
@@ -280,7 +280,7 @@ pub(crate) const SAMPLES: &[Sample] = &[
     ),
     sample(
         "codec",
-        "shared/src/report/mod.rs",
+        "shared/report/src/mod.rs",
         "bincode::serde::encode_to_vec(x, c)",
         "/// not bincode\nwire::encode(x)",
     ),
@@ -291,26 +291,26 @@ pub(crate) const SAMPLES: &[Sample] = &[
         "//! Grants.\nfn check(a: [u8; 4]) -> bool {\n…}",
         "//! `check` is longer than 100 lines because it is a table.\nfn check(a: [u8; 4]) -> bool {\n…}",
     ),
-    sample("header", "shared/src/grant.rs", "use core::fmt;", "//! Grants.\nuse core::fmt;"),
+    sample("header", "shared/proto/src/grant.rs", "use core::fmt;", "//! Grants.\nuse core::fmt;"),
     sample(
         "unfinished",
-        "shared/src/grant.rs",
+        "shared/proto/src/grant.rs",
         concat!("// TO", "DO: later"),
         "// Expiry is checked by the caller.",
     ),
-    sample("unfinished", "shared/src/grant.rs", concat!("// FIX", "ME"), "// Fixed."),
-    sample("names", "shared/src/grant.rs", "pub struct GrantManager;", "pub struct GrantLedger;"),
-    sample("names", "shared/src/grant.rs", "enum CommonError {}", "enum Commoner {}"),
-    sample("names", "shared/src/grant.rs", "trait PathHelper {}", "fn manager() {}"),
+    sample("unfinished", "shared/proto/src/grant.rs", concat!("// FIX", "ME"), "// Fixed."),
+    sample("names", "shared/proto/src/grant.rs", "pub struct GrantManager;", "pub struct GrantLedger;"),
+    sample("names", "shared/proto/src/grant.rs", "enum CommonError {}", "enum Commoner {}"),
+    sample("names", "shared/proto/src/grant.rs", "trait PathHelper {}", "fn manager() {}"),
     sample(
         "ignored-test",
-        "shared/src/grant.rs",
+        "shared/proto/src/grant.rs",
         concat!("#[", "ignore]\nfn f() {}"),
         "#[ignore = \"needs a screen\"]\nfn f() {}",
     ),
     sample(
         "secrets",
-        "shared/src/credential.rs",
+        "shared/proto/src/credential.rs",
         "#[derive(Clone, Debug)]\n/// The seed.\npub struct DeviceKey([u8; 32]);",
         "#[derive(Debug)]\npub struct PublicKey([u8; 32]);\n#[derive(Clone)]\npub struct DeviceKey([u8; 32]);",
     ),
@@ -327,8 +327,10 @@ fn a_file_name_that_says_nothing_is_found() {
 #[test]
 fn findings_name_the_line() {
     let clock = RULES.iter().find(|rule| rule.name == "clock").expect("the rule");
-    let found = clock
-        .findings(&Source::new("shared/src/a.rs", "//! A.\n\nfn f() {\n    Instant::now();\n}\n".to_owned()));
+    let found = clock.findings(&Source::new(
+        "shared/proto/src/a.rs",
+        "//! A.\n\nfn f() {\n    Instant::now();\n}\n".to_owned(),
+    ));
     assert_eq!(found.len(), 1);
-    assert!(found[0].to_string().starts_with("shared/src/a.rs:4: clock: "), "{}", found[0]);
+    assert!(found[0].to_string().starts_with("shared/proto/src/a.rs:4: clock: "), "{}", found[0]);
 }

@@ -238,7 +238,7 @@ fn is_char_literal(rest: &str) -> bool {
 fn comments_literals_and_tests_are_not_code() {
     let raw =
         "a /* x /* y */ z */ b // c\n\"q\\\"{\" r#\"s\"s\"# '{' '\\'' &'life t\n#[cfg(test)]\nmod m { u }\nv";
-    let source = Source::new("shared/src/a.rs", raw.to_owned());
+    let source = Source::new("shared/proto/src/a.rs", raw.to_owned());
     assert_eq!(source.code.len(), raw.len());
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(words(&source.code), words("a b \" \" r#\" \"# ' ' ' ' &'life t #[cfg(test)] mod m { u } v"));
@@ -250,9 +250,9 @@ fn comments_literals_and_tests_are_not_code() {
 #[test]
 fn patterns_match_what_they_say() {
     for (pattern, path, expected) in [
-        ("shared/src/transport/**", "shared/src/transport/mod.rs", true),
-        ("shared/src/transport/**", "shared/src/transport.rs", true),
-        ("shared/src/transport/**", "shared/src/transports.rs", false),
+        ("relay/src/store/**", "relay/src/store/mod.rs", true),
+        ("relay/src/store/**", "relay/src/store.rs", true),
+        ("relay/src/store/**", "relay/src/stores.rs", false),
         ("**/platform/**", "agent/src/platform/linux.rs", true),
         ("**/platform/**", "agent/src/platform.rs", true),
         ("**/platform/**", "agent/src/my_platform.rs", false),

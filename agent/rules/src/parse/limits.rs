@@ -1,6 +1,6 @@
 //! The severities of a rule and their limits: each with a clear on the right side of its raise, and all in order.
 
-use nearhand_shared::alarm::Severity;
+use nearhand_proto::alarm::Severity;
 
 use super::mistake::Mistakes;
 use crate::condition::Condition;

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use nearhand_shared::alarm::{MAX_INSTANCE, MAX_REFERENCE, MAX_SUMMARY, is_rule_name};
+use nearhand_proto::alarm::{MAX_INSTANCE, MAX_REFERENCE, MAX_SUMMARY, is_rule_name};
 
 use super::limits::ladder;
 use super::mistake::Mistakes;

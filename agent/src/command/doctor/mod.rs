@@ -15,9 +15,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use nearhand_shared::report::edition::{Edition, Pseudonyms};
-use nearhand_shared::report::model::{Area, CheckSet, Counts, Report};
-use nearhand_shared::text;
+use nearhand_proto::message::session::CheckSet;
+use nearhand_proto::text;
+use nearhand_report::edition::{Edition, Pseudonyms};
+use nearhand_report::model::{Area, Counts, Report};
 
 use super::{FAILED, complain};
 use crate::diagnostics::{Check, RunEvent, RunOptions, checks, identifiers, run};

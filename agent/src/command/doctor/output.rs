@@ -1,17 +1,17 @@
 //! The report of `doctor` on the terminal and in files.
 //!
 //! Lives here: asking the terminal what it can, reading the older report, writing the three forms. Must not live
-//! here: how a report looks (`nearhand_shared::report`).
+//! here: how a report looks (`nearhand_proto::report`).
 
 use std::fs::File;
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use nearhand_shared::platform::{create_private_dir, write_private};
-use nearhand_shared::report::edition::Edition;
-use nearhand_shared::report::model::Report;
-use nearhand_shared::report::{parse, text_view};
+use nearhand_report::edition::Edition;
+use nearhand_report::model::Report;
+use nearhand_report::{parse, text_view};
+use nearhand_transport::platform::{create_private_dir, write_private};
 use rand_core::{OsRng, RngCore};
 use zeroize::Zeroizing;
 
@@ -89,7 +89,8 @@ pub(super) fn save(edition: &Edition, directory: &Path) -> anyhow::Result<Vec<Pa
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use nearhand_shared::report::model::{CheckSet, Subject};
+    use nearhand_proto::message::session::CheckSet;
+    use nearhand_report::model::Subject;
 
     use super::*;
 

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use nearhand_shared::message::screen::PhysicalKey;
+use nearhand_proto::message::screen::PhysicalKey;
 
 use super::spare::{Lent, Spares};
 use super::{KeyAct, KeyState, KeyboardMap, Keycode, Mods, Spot, Symbol, each, symbol};

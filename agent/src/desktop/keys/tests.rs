@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use nearhand_shared::message::screen::PhysicalKey;
+use nearhand_proto::message::screen::PhysicalKey;
 use proptest::prelude::*;
 use xkeysym::{Keysym, key};
 

@@ -1,6 +1,6 @@
 //! How the pointer looks, and where it is.
 
-use nearhand_shared::message::screen::{Cursor, MAX_CURSOR, ScreenPoint};
+use nearhand_proto::message::screen::{Cursor, MAX_CURSOR, ScreenPoint};
 use x11rb::protocol::xfixes::{ConnectionExt as _, CursorNotifyMask};
 use x11rb::protocol::xproto::ConnectionExt as _;
 

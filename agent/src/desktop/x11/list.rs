@@ -1,7 +1,7 @@
 //! Which windows there are, by EWMH where a window manager speaks it, and whose they are, by the X-Resource extension.
 
-use nearhand_shared::message::local::{MAX_TITLE, MAX_WINDOWS};
-use nearhand_shared::text;
+use nearhand_proto::message::local::{MAX_TITLE, MAX_WINDOWS};
+use nearhand_proto::text;
 use x11rb::connection::{Connection, RequestConnection};
 use x11rb::protocol::res::{ClientIdMask, ClientIdSpec, ConnectionExt as _};
 use x11rb::protocol::xproto::{Atom, AtomEnum, ConnectionExt as _, MapState, Window, WindowClass};

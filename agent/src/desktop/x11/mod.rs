@@ -19,8 +19,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::time::Instant;
 
+use nearhand_proto::message::screen::{Clipboard, Cursor, Monitor};
 use nearhand_screen::{Picture, Rect, Size};
-use nearhand_shared::message::screen::{Clipboard, Cursor, Monitor};
 use x11rb::connection::{Connection, RequestConnection};
 use x11rb::errors::{ConnectionError, ReplyError};
 use x11rb::protocol::Event;

@@ -1,7 +1,7 @@
 //! Which monitors there are, by RandR 1.5; without it, the screen as one.
 
+use nearhand_proto::message::screen::{MAX_MONITORS, Monitor};
 use nearhand_screen::{Rect, Size};
-use nearhand_shared::message::screen::{MAX_MONITORS, Monitor};
 use x11rb::cookie::Cookie;
 use x11rb::protocol::randr::{ConnectionExt as _, NotifyMask};
 use x11rb::protocol::xproto::ConnectionExt as _;

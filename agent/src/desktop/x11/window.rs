@@ -4,8 +4,8 @@
 
 use std::collections::VecDeque;
 
+use nearhand_proto::message::screen::Monitor;
 use nearhand_screen::{Picture, Rect};
-use nearhand_shared::message::screen::Monitor;
 use x11rb::protocol::Event;
 use x11rb::protocol::xproto::{
     ChangeWindowAttributesAux, ConfigureNotifyEvent, ConnectionExt as _, EventMask, MapState, Window,

@@ -1,6 +1,7 @@
 //! Rules about the machine and its operating system.
 
-use nearhand_shared::report::model::{Area, CheckSet, Status};
+use nearhand_proto::message::session::CheckSet;
+use nearhand_report::model::{Area, Status};
 
 use super::release_table::{is_rolling, last_day};
 use super::show::{bytes, day_number, duration, share, today};

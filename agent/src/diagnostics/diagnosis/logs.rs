@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use nearhand_shared::report::model::{Area, CheckSet, Status};
+use nearhand_proto::message::session::CheckSet;
+use nearhand_report::model::{Area, Status};
 
 use super::show::{count, duration};
 use super::{Check, Draft, Verdict};

@@ -19,8 +19,9 @@ mod updates;
 
 use core::fmt::Display;
 
-use nearhand_shared::report::model::{Area, CheckSet, Evidence, Finding, Status};
-use nearhand_shared::text;
+use nearhand_proto::message::session::CheckSet;
+use nearhand_proto::text;
+use nearhand_report::model::{Area, Evidence, Finding, Status};
 
 use super::facts::{Facts, Missing, Source};
 

@@ -1,6 +1,7 @@
 //! Rules about running programs.
 
-use nearhand_shared::report::model::{Area, CheckSet, Status};
+use nearhand_proto::message::session::CheckSet;
+use nearhand_report::model::{Area, Status};
 
 use super::show::{bytes, count, names, percent, share};
 use super::{Check, Draft, Verdict};

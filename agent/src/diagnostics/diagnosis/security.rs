@@ -1,6 +1,7 @@
 //! Rules about protection.
 
-use nearhand_shared::report::model::{Area, CheckSet, Status};
+use nearhand_proto::message::session::CheckSet;
+use nearhand_report::model::{Area, Status};
 
 use super::show::{count, names};
 use super::{Check, Draft, Verdict};

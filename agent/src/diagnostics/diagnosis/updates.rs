@@ -1,6 +1,7 @@
 //! Rules about updates and the clock.
 
-use nearhand_shared::report::model::{Area, CheckSet, Status};
+use nearhand_proto::message::session::CheckSet;
+use nearhand_report::model::{Area, Status};
 
 use super::show::{count, duration, milliseconds, names};
 use super::{Check, Draft, Verdict, ladder};

@@ -27,8 +27,8 @@ use core::future::Future;
 use core::time::Duration;
 use std::sync::Arc;
 
-use nearhand_shared::report::pseudonymise::Identifiers;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::time::UnixMillis;
+use nearhand_report::pseudonymise::Identifiers;
 use serde::{Deserialize, Serialize};
 
 use child::Programs;

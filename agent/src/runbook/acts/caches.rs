@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path};
 use std::time::SystemTime;
 
-use nearhand_shared::runbook::Values;
+use nearhand_proto::runbook::Values;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat, unlinkat};
 use rustix::io::Errno;
 

@@ -1,6 +1,6 @@
 //! The system's logs: the journal is made smaller, the files that logrotate knows are rotated.
 
-use nearhand_shared::runbook::Values;
+use nearhand_proto::runbook::Values;
 
 use super::{Ground, Seen, Trouble, number, ran};
 
@@ -52,7 +52,7 @@ pub(super) async fn verify(ground: &Ground, _values: &Values) -> Seen {
 mod tests {
     use super::super::tests::{said, stand_in};
     use super::*;
-    use nearhand_shared::runbook::Value;
+    use nearhand_proto::runbook::Value;
 
     #[tokio::test]
     async fn the_journal_is_cut_to_what_was_said() {

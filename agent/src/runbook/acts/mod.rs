@@ -17,7 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nearhand_shared::runbook::{Act, Value, Values};
+use nearhand_proto::runbook::{Act, Value, Values};
 
 use super::gate::Rules;
 use super::ledger::Undo;

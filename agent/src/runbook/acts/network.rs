@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use nearhand_shared::runbook::Values;
+use nearhand_proto::runbook::Values;
 
 use super::{Ground, Seen, Trouble, ran, text};
 use crate::runbook::ledger::Undo;
@@ -34,7 +34,7 @@ async fn interface(ground: &Ground, values: &Values) -> Result<String, Trouble> 
         ["dev", name] => Some((*name).to_owned()),
         _ => None,
     });
-    let found = found.filter(|name| nearhand_shared::runbook::Kind::Interface.read(name).is_ok());
+    let found = found.filter(|name| nearhand_proto::runbook::Kind::Interface.read(name).is_ok());
     found
         .ok_or_else(|| Trouble::Cannot("no adapter leads to the internet; say which one is meant".to_owned()))
 }

@@ -1,6 +1,6 @@
 //! Print jobs that wait too long are taken out of CUPS' queues.
 
-use nearhand_shared::runbook::Values;
+use nearhand_proto::runbook::Values;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
@@ -73,7 +73,7 @@ pub(super) async fn verify(ground: &Ground, values: &Values) -> Seen {
 mod tests {
     use super::super::tests::{said, stand_in};
     use super::*;
-    use nearhand_shared::runbook::Value;
+    use nearhand_proto::runbook::Value;
 
     #[tokio::test]
     async fn only_old_jobs_with_plain_names_are_taken_out() {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use nearhand_shared::runbook::{Values, matches};
+use nearhand_proto::runbook::{Values, matches};
 
 use super::{Ground, Seen, Trouble, number, text};
 use crate::platform::Held;
@@ -204,7 +204,7 @@ mod tests {
 
     use super::super::tests::{said, stand_in};
     use super::*;
-    use nearhand_shared::runbook::Value;
+    use nearhand_proto::runbook::Value;
 
     /// A program that does nothing but take a processor, under a name of its own.
     struct Hog(Child, String, #[expect(dead_code, reason = "holds the program")] tempfile::TempDir);

@@ -1,8 +1,8 @@
 //! Diagnostics whose report stays on the device, for whoever looks into it later.
 
-use nearhand_shared::platform::{create_private_dir, write_private};
-use nearhand_shared::report::model::CheckSet;
-use nearhand_shared::report::redact;
+use nearhand_proto::message::session::CheckSet;
+use nearhand_report::redact;
+use nearhand_transport::platform::{create_private_dir, write_private};
 
 use super::{Ground, Seen, Trouble};
 use crate::diagnostics::{self, RunEvent, RunOptions};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nearhand_shared::runbook::{Values, matches};
+use nearhand_proto::runbook::{Values, matches};
 
 use super::{Ground, Seen, Trouble, ran, text, tried};
 

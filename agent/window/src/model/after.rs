@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use nearhand_shared::id::SessionId;
-use nearhand_shared::message::local::{Record, Said};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::{Record, Said};
 
 use super::live::{Done, Live};
 use super::{said, words};
@@ -65,7 +65,7 @@ impl After {
     pub(crate) fn deeds(&self, catalog: &Catalog, offset: time::UtcOffset) -> Vec<(String, String)> {
         match &self.record {
             Some(record) => {
-                let line = |deed: &nearhand_shared::message::local::Deed| {
+                let line = |deed: &nearhand_proto::message::local::Deed| {
                     (words::clock(deed.at, offset), words::act(catalog, &deed.act))
                 };
                 record.deeds.iter().map(line).collect()

@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use nearhand_shared::grant::{Capabilities, Capability, MAX_DURATION};
-use nearhand_shared::message::local::{Choice, ConsentRequest, Said, Verb, Window};
+use nearhand_proto::grant::{Capabilities, Capability, MAX_DURATION};
+use nearhand_proto::message::local::{Choice, ConsentRequest, Said, Verb, Window};
 
 use super::{Act, Now};
 

@@ -3,8 +3,8 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::message::local::{ChatLine, Deed, MAX_DEEDS, Record, Session};
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::message::local::{ChatLine, Deed, MAX_DEEDS, Record, Session};
 
 use super::Now;
 

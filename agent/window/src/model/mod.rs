@@ -14,10 +14,10 @@ pub(crate) mod words;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::id::SessionId;
-use nearhand_shared::invitation::SiteString;
-use nearhand_shared::message::local::{
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::invitation::SiteString;
+use nearhand_proto::message::local::{
     Code, Event, Fix, Help, HelpWanted, MAX_FIXES, MAX_HELP_TEXT, MAX_REACH_TEXT, Reply, Said, Session,
     Status, Urgency, Verb,
 };
@@ -369,7 +369,7 @@ impl Model {
 
     fn is_asked(
         &mut self,
-        request: nearhand_shared::message::local::ConsentRequest,
+        request: nearhand_proto::message::local::ConsentRequest,
         now: Now,
     ) -> Vec<Effect> {
         let technician = words::name(&request.technician);

@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use nearhand_shared::message::local::{Fix, Mend, Said};
-use nearhand_shared::runbook::{Ending, Mode};
+use nearhand_proto::message::local::{Fix, Mend, Said};
+use nearhand_proto::runbook::{Ending, Mode};
 
 use super::words::{agents, left, line, list};
 use crate::catalog::{Arg, Catalog};

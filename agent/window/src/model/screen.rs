@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::message::local::{ChatLine, Help, Mark};
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::message::local::{ChatLine, Help, Mark};
 
 use super::after::sentence;
 use super::asked::{Asked, Held, Term, is_elevated};

@@ -1,10 +1,10 @@
 //! The model without a screen: what is asked, shown and sent, in a time that is an argument.
 
-use nearhand_shared::message::local::{
+use nearhand_proto::message::local::{
     self, ChatLine, Choice, ConsentRequest, Deed, Fix, Mark, Mend, Window,
 };
-use nearhand_shared::message::session::Granted;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::message::session::Granted;
+use nearhand_proto::time::UnixMillis;
 
 use super::screen::Page;
 use super::*;

@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::message::local::Act;
-use nearhand_shared::text;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::message::local::Act;
+use nearhand_proto::text;
+use nearhand_proto::time::UnixMillis;
 
 use super::said;
 use crate::catalog::{Arg, Catalog};

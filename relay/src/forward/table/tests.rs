@@ -1,6 +1,6 @@
 //! The table in virtual time, honest and hostile.
 
-use nearhand_shared::forward::RateLimits;
+use nearhand_proto::forward::RateLimits;
 use rand_core::{OsRng, RngCore};
 
 use super::*;

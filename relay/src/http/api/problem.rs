@@ -2,7 +2,7 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use nearhand_shared::message::control::Refusal;
+use nearhand_proto::message::control::Refusal;
 use serde_json::json;
 
 use crate::store::StoreError;

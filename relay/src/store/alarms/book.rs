@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use nearhand_shared::alarm::{Batch, Event, Severity, Transition};
-use nearhand_shared::credential::Credential;
-use nearhand_shared::id::{DeviceId, Fingerprint, StreamId};
-use nearhand_shared::message::alarms::{Act, Actor, Happening, NewWindow, Window};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::alarm::{Batch, Event, Severity, Transition};
+use nearhand_proto::credential::Credential;
+use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
+use nearhand_proto::message::alarms::{Act, Actor, Happening, NewWindow, Window};
+use nearhand_proto::time::UnixMillis;
 use sqlx::{Any, Row, Transaction};
 
 use super::read;

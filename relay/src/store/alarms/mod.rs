@@ -5,10 +5,10 @@ mod outbox;
 mod read;
 mod rows;
 
-use nearhand_shared::alarm::{Batch, Leaving, Profile, Severity};
-use nearhand_shared::id::{DeviceId, Fingerprint};
-use nearhand_shared::message::alarms::{Act, Actor, NewWindow};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::alarm::{Batch, Leaving, Profile, Severity};
+use nearhand_proto::id::{DeviceId, Fingerprint};
+use nearhand_proto::message::alarms::{Act, Actor, NewWindow};
+use nearhand_proto::time::UnixMillis;
 use sqlx::{Any, Transaction};
 
 use super::StoreError;

@@ -2,7 +2,7 @@
 //!
 //! What of one alarm waits goes out in order: the next row is due only when those before it are settled.
 
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::time::UnixMillis;
 use sqlx::{Any, Row, Transaction};
 
 use super::book::to_json;

@@ -1,11 +1,11 @@
 //! What is read of alarms: pages for people, what the cores start with, counts for metrics.
 
-use nearhand_shared::alarm::{Leaving, Profile, Severity};
-use nearhand_shared::credential::Credential;
-use nearhand_shared::id::{DeviceId, Fingerprint, StreamId};
-use nearhand_shared::message::alarms::{AlarmEntry, AlarmFilter, HistoryEntry, Window};
-use nearhand_shared::text;
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::alarm::{Leaving, Profile, Severity};
+use nearhand_proto::credential::Credential;
+use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
+use nearhand_proto::message::alarms::{AlarmEntry, AlarmFilter, HistoryEntry, Window};
+use nearhand_proto::text;
+use nearhand_proto::time::UnixMillis;
 use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::any::AnyRow;

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use nearhand_shared::alarm::Severity;
-use nearhand_shared::id::{DeviceId, Fingerprint};
-use nearhand_shared::message::alarm_json::{alarm_json, happened, happening_json};
-use nearhand_shared::message::alarms::{Act, Actor, AlarmEntry, AlarmFilter, HistoryEntry, MAX_FOLLOW_MS};
-use nearhand_shared::message::control::{Refusal, Reply, Request};
+use nearhand_proto::alarm::Severity;
+use nearhand_proto::id::{DeviceId, Fingerprint};
+use nearhand_proto::message::alarm_json::{alarm_json, happened, happening_json};
+use nearhand_proto::message::alarms::{Act, Actor, AlarmEntry, AlarmFilter, HistoryEntry, MAX_FOLLOW_MS};
+use nearhand_proto::message::control::{Refusal, Reply, Request};
 use serde_json::{Value, json};
 
 use self::show::{facts, line, row};

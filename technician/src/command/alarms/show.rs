@@ -1,9 +1,9 @@
 //! How alarms look in a terminal: a line, a row of a table, a page of facts. Nothing is asked of the relay here.
 
-use nearhand_shared::alarm::Severity;
-use nearhand_shared::id::Fingerprint;
-use nearhand_shared::message::alarm_json::{alarm_json, device, value};
-use nearhand_shared::message::alarms::{AlarmEntry, AlarmState};
+use nearhand_proto::alarm::Severity;
+use nearhand_proto::id::Fingerprint;
+use nearhand_proto::message::alarm_json::{alarm_json, device, value};
+use nearhand_proto::message::alarms::{AlarmEntry, AlarmState};
 
 use super::super::Context;
 use crate::exit::Failure;
@@ -26,7 +26,7 @@ pub(super) fn line(ctx: &Context, alarm: &AlarmEntry) -> Result<(), Failure> {
         short(&alarm.id),
         remarks(alarm)
     );
-    Ok(ctx.output.line(&nearhand_shared::text::one_line(&text, 1000))?)
+    Ok(ctx.output.line(&nearhand_proto::text::one_line(&text, 1000))?)
 }
 
 pub(super) fn facts(ctx: &Context, alarm: &AlarmEntry) -> Result<(), Failure> {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use clap::Args;
-use nearhand_shared::message::alarm_json::window_json;
-use nearhand_shared::message::alarms::{Act, NewWindow};
-use nearhand_shared::message::control::{Reply, Request};
+use nearhand_proto::message::alarm_json::window_json;
+use nearhand_proto::message::alarms::{Act, NewWindow};
+use nearhand_proto::message::control::{Reply, Request};
 use serde_json::{Value, json};
 
 use super::super::{Context, parse};

@@ -1,7 +1,7 @@
 use super::*;
-use nearhand_shared::credential::{self, Invite, Role};
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::message::control::DeviceFacts;
+use nearhand_proto::credential::{self, Invite, Role};
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::message::control::DeviceFacts;
 use rand_core::OsRng;
 
 const NOW: UnixMillis = UnixMillis(1_000);

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nearhand_shared::grant::{Capabilities, Capability};
-use nearhand_shared::message::session::Granted;
-use nearhand_shared::report::edition::Edition;
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::message::session::Granted;
+use nearhand_report::edition::Edition;
 use runs::Run;
 use talks::Kind;
 use tokio::sync::mpsc;

@@ -1,8 +1,9 @@
 //! Diagnostics that the page asked for: run beside everything else, told as they come, kept as a report.
 
-use nearhand_shared::report::edition::Edition;
-use nearhand_shared::report::model::{CheckSet, Report, Status};
-use nearhand_shared::text;
+use nearhand_proto::message::session::CheckSet;
+use nearhand_proto::text;
+use nearhand_report::edition::Edition;
+use nearhand_report::model::{Report, Status};
 
 use super::super::link::Link;
 use super::super::verbs::{OneFinding, ToPage};

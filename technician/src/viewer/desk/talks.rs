@@ -5,9 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_shared::grant::Capability;
-use nearhand_shared::message::session::{Open, Refusal};
-use nearhand_shared::text;
+use nearhand_proto::grant::Capability;
+use nearhand_proto::message::session::{Open, Refusal};
+use nearhand_proto::text;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 

@@ -7,7 +7,7 @@
 mod said;
 mod told;
 
-use nearhand_shared::message::screen::ClipboardForm;
+use nearhand_proto::message::screen::ClipboardForm;
 use serde::{Deserialize, Serialize};
 
 pub use said::{FromPage, MAX_MESSAGE, PageError, PictureQuality, Playing, PointerButton, Set, Spot};

@@ -1,11 +1,11 @@
 //! What the page says: a closed list of verbs, each with its limits. Pure.
 
-use nearhand_shared::grant::Capability;
-use nearhand_shared::message::screen::{
+use nearhand_proto::grant::Capability;
+use nearhand_proto::message::screen::{
     Button, FromViewer, Input, KeyMode, MAX_STROKE, MAX_TEXT, PhysicalKey, Quality, ScreenPoint,
 };
-use nearhand_shared::message::session::MAX_CHAT;
-use nearhand_shared::report::model::CheckSet;
+use nearhand_proto::message::session::CheckSet;
+use nearhand_proto::message::session::MAX_CHAT;
 use serde::Deserialize;
 
 use super::Form;

@@ -1,11 +1,11 @@
 //! What the page is told. Words of the device are neutralised on their way in. Pure.
 
-use nearhand_shared::grant::Capability;
-use nearhand_shared::message::local::{ChatLine, Mark};
-use nearhand_shared::message::screen::{Cursor, Monitor};
-use nearhand_shared::message::session::{Granted, MAX_CHAT};
-use nearhand_shared::report::model::{Counts, Finding, Status};
-use nearhand_shared::text;
+use nearhand_proto::grant::Capability;
+use nearhand_proto::message::local::{ChatLine, Mark};
+use nearhand_proto::message::screen::{Cursor, Monitor};
+use nearhand_proto::message::session::{Granted, MAX_CHAT};
+use nearhand_proto::text;
+use nearhand_report::model::{Counts, Finding, Status};
 use serde::Serialize;
 
 use super::Form;

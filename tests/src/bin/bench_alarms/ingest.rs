@@ -14,16 +14,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
-use nearhand_shared::alarm::{Batch, Entry, Event, Record, Severity, Transition};
-use nearhand_shared::id::StreamId;
-use nearhand_shared::message::control::{Reply, Request};
-use nearhand_shared::time::UnixMillis;
-use nearhand_shared::transport::control::RelayConnection;
+use nearhand_proto::alarm::{Batch, Entry, Event, Record, Severity, Transition};
+use nearhand_proto::id::StreamId;
+use nearhand_proto::message::control::{Reply, Request};
+use nearhand_proto::time::UnixMillis;
 use nearhand_tests::crowd::memory;
 use nearhand_tests::load::{cpu_time, quantile};
 use nearhand_tests::rows::{Better, Row};
 use nearhand_tests::site::Site;
 use nearhand_tests::wire_client::{DeviceWire, Wire};
+use nearhand_transport::control::RelayConnection;
 use rand_core::{OsRng, RngCore};
 use sqlx::{Connection, Executor};
 use tokio::task::JoinSet;
@@ -147,7 +147,7 @@ async fn agent(
             Ok(other) => bail!("{other:?}"),
             Err(error) => match error {
                 // More than the limits of one device: the others go on.
-                nearhand_shared::transport::control::RelayError::Refused(_) => {
+                nearhand_transport::control::RelayError::Refused(_) => {
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
                 other => return Err(other.into()),

@@ -20,10 +20,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_shared::credential::Role;
-use nearhand_shared::identity::SecretKey;
-use nearhand_shared::invitation::{EnrolmentString, OneTime};
-use nearhand_shared::message::control::Request;
+use nearhand_proto::credential::Role;
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::invitation::{EnrolmentString, OneTime};
+use nearhand_proto::message::control::Request;
 use nearhand_tests::crowd::{Process, Relay, allow_files, crowd, invite, memory};
 use nearhand_tests::load::cpu_time;
 use nearhand_tests::rows::{self, Better, Row};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Instant;
 
-use nearhand_shared::message::screen::{CLIPBOARD_PART, Clipboard, ClipboardForm, MAX_CLIPBOARD};
+use nearhand_proto::message::screen::{CLIPBOARD_PART, Clipboard, ClipboardForm, MAX_CLIPBOARD};
 use x11rb::connection::RequestConnection as _;
 use x11rb::protocol::xproto::{
     Atom, AtomEnum, ChangeWindowAttributesAux, ConnectionExt as _, EventMask, PropMode, Property,

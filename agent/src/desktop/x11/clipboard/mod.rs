@@ -10,7 +10,7 @@ mod take;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use nearhand_shared::message::screen::{CLIPBOARD_PART, Clipboard, ClipboardForm};
+use nearhand_proto::message::screen::{CLIPBOARD_PART, Clipboard, ClipboardForm};
 use x11rb::connection::Connection;
 use x11rb::protocol::Event;
 use x11rb::protocol::xfixes::{ConnectionExt as _, SelectionEventMask};

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use nearhand_shared::message::screen::{Clipboard, ClipboardForm, MAX_CLIPBOARD};
+use nearhand_proto::message::screen::{Clipboard, ClipboardForm, MAX_CLIPBOARD};
 use x11rb::protocol::xproto::{
     Atom, ConnectionExt as _, GetPropertyReply, Property, PropertyNotifyEvent, SelectionNotifyEvent,
     Timestamp, Window,

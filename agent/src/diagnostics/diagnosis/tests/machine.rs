@@ -1,6 +1,6 @@
 //! Hardware, system, disks, processor, memory.
 
-use nearhand_shared::report::model::Status::{Fail, Info, Ok as Good, Skipped, Warn};
+use nearhand_report::model::Status::{Fail, Info, Ok as Good, Skipped, Warn};
 
 use super::{findings, worst};
 use crate::diagnostics::facts::hardware::{Battery, Graphics, Machine, Release, Sensor};

@@ -6,8 +6,8 @@ mod system;
 
 use std::collections::BTreeSet;
 
-use nearhand_shared::report::model::Status::{self, Skipped};
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::time::UnixMillis;
+use nearhand_report::model::Status::{self, Skipped};
 
 use super::*;
 

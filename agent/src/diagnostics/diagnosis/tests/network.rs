@@ -1,6 +1,6 @@
 //! Network.
 
-use nearhand_shared::report::model::Status::{self, Fail, Info, Ok as Good, Skipped, Warn};
+use nearhand_report::model::Status::{self, Fail, Info, Ok as Good, Skipped, Warn};
 
 use super::worst;
 use crate::diagnostics::facts::network::{

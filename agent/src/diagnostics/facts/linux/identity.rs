@@ -2,7 +2,7 @@
 //!
 //! Only for taking these names out of a report. They are no facts: none of them is ever put into one.
 
-use nearhand_shared::report::pseudonymise::Identifiers;
+use nearhand_report::pseudonymise::Identifiers;
 
 use super::account;
 use crate::diagnostics::facts::root::Root;

@@ -21,7 +21,7 @@ mod upkeep;
 
 use std::sync::Arc;
 
-use nearhand_shared::report::pseudonymise::Identifiers;
+use nearhand_report::pseudonymise::Identifiers;
 
 use super::root::Root;
 use super::{Context, Fact, Gathered, Missing, Source, blocking, probe};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::time::UnixMillis;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 use zbus::{Connection, MessageStream, Proxy};
 

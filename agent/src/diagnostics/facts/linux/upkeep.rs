@@ -1,6 +1,6 @@
 //! What is waiting for a restart, age of package lists, time service.
 
-use nearhand_shared::time::UnixMillis;
+use nearhand_proto::time::UnixMillis;
 
 use crate::diagnostics::facts::Fact;
 use crate::diagnostics::facts::root::Root;

@@ -1,0 +1,118 @@
+//! A program of the person at the device as a caller of the agent's private local socket.
+//!
+//! Lives here: one connection, requests and events on it. Must not live here: where the socket is (the agent's home
+//! says that), what the messages mean.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tokio::net::UnixStream;
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::sync::mpsc;
+
+use crate::framed::{self, FrameError};
+use nearhand_proto::message::local::{Event, FRAME_LIMIT, Message, Reply, Request, Said, Verb};
+
+/// Why the agent can't be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// It doesn't run.
+    #[error("no agent is running here ({path}: {source}): start it with `nearhand-agent run`")]
+    NotRunning {
+        /// The socket.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It went away.
+    #[error("the agent went away, or does not let this user in (see `nearhand-agent run --attended-by`)")]
+    Gone(#[from] FrameError),
+    /// It said no.
+    #[error("{0}")]
+    Refused(Said),
+}
+
+/// A connection to the agent.
+#[derive(Debug)]
+pub struct LocalClient {
+    write: OwnedWriteHalf,
+    messages: mpsc::Receiver<Result<Message, FrameError>>,
+    /// Events that came while a reply was waited for.
+    waiting: VecDeque<Event>,
+    number: u32,
+}
+
+impl LocalClient {
+    /// Connects to the first of these sockets that an agent answers at.
+    ///
+    /// # Errors
+    /// [`CallError::NotRunning`], with the first path.
+    pub async fn connect(first: &Path, others: &[&Path]) -> Result<Self, CallError> {
+        let mut stream = UnixStream::connect(first).await;
+        for other in others {
+            if stream.is_ok() {
+                break;
+            }
+            if let Ok(answered) = UnixStream::connect(other).await {
+                stream = Ok(answered);
+            }
+        }
+        let stream = stream.map_err(|source| CallError::NotRunning { path: first.to_owned(), source })?;
+        let (mut read, write) = stream.into_split();
+        let (to, messages) = mpsc::channel(64);
+        // Reading is not cancel-safe, so it has a task of its own.
+        tokio::spawn(async move {
+            loop {
+                let message = framed::read(&mut read, FRAME_LIMIT).await;
+                let over = message.is_err();
+                if to.send(message).await.is_err() || over {
+                    return;
+                }
+            }
+        });
+        Ok(Self { write, messages, waiting: VecDeque::new(), number: 0 })
+    }
+
+    /// Asks, and waits for the answer. A refusal is an error.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn ask(&mut self, verb: Verb) -> Result<Reply, CallError> {
+        self.number = self.number.wrapping_add(1);
+        let request = Request { number: self.number, verb };
+        framed::write(&mut self.write, &request, FRAME_LIMIT).await?;
+        loop {
+            match self.message().await? {
+                Message::Event(event) => self.waiting.push_back(event),
+                Message::Reply { number, reply } if number == self.number => {
+                    return match reply {
+                        Reply::Refused(why) => Err(CallError::Refused(Said::Words(why))),
+                        Reply::No(why) => Err(CallError::Refused(why)),
+                        reply => Ok(reply),
+                    };
+                }
+                Message::Reply { .. } => {}
+            }
+        }
+    }
+
+    /// The next event, once [`Verb::Watch`] was asked. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`CallError::Gone`].
+    pub async fn event(&mut self) -> Result<Event, CallError> {
+        loop {
+            if let Some(event) = self.waiting.pop_front() {
+                return Ok(event);
+            }
+            if let Message::Event(event) = self.message().await? {
+                return Ok(event);
+            }
+        }
+    }
+
+    async fn message(&mut self) -> Result<Message, CallError> {
+        Ok(self.messages.recv().await.unwrap_or(Err(FrameError::Closed))?)
+    }
+}
