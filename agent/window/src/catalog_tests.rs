@@ -82,7 +82,7 @@ fn the_markup_asks_for_messages_that_are_there() {
     let english = messages(Language::English);
     let mut asked = 0;
     for source in [
-        include_str!("../ui/parts.slint"),
+        include_str!("../ui/controls.slint"),
         include_str!("../ui/pages.slint"),
         include_str!("../ui/window.slint"),
     ] {
@@ -140,7 +140,7 @@ const PAIRS: [(&str, &str, f64); 25] = [
 
 #[test]
 fn what_is_written_can_be_read() {
-    let source = include_str!("../ui/look.slint");
+    let source = include_str!("../ui/theme.slint");
     // Dark, and light.
     let colours = |name: &str| {
         let start = format!("out property <color> {name}: ");
@@ -167,7 +167,7 @@ fn what_is_written_can_be_read() {
 fn what_the_agent_says_has_its_messages() {
     let english = messages(Language::English);
     let mut known = 0;
-    for source in [include_str!("model/said.rs"), include_str!("model/words.rs")] {
+    for source in [include_str!("model/messages.rs"), include_str!("model/phrases.rs")] {
         let keys = ["\"said-", "\"act-", "\"fix-"]
             .into_iter()
             .flat_map(|start| source.split(start).skip(1).map(move |rest| (start, rest)));

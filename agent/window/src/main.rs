@@ -3,15 +3,15 @@
 //! A process of its own beside the agent, so that the agent stays small and a fault here can't end the enforcement of
 //! consent: the agent decides, this shows and asks. `nearhand-agent window` starts it.
 
+mod agent_client;
+mod bindings;
 mod catalog;
-mod face;
-mod link;
-mod lists;
 mod model;
-mod notice;
-mod place;
+mod notification;
 mod platform;
+mod record_file;
 mod tray;
+mod ui;
 
 /// What the markup in `ui/` is compiled to.
 #[allow(
@@ -87,18 +87,18 @@ fn main() -> anyhow::Result<ExitCode> {
         help: catalog.text("tray-help"),
         open: catalog.text("tray-open"),
         stop: catalog.text("tray-stop"),
-        chosen: Box::new(face::chosen),
+        chosen: Box::new(ui::chosen),
     };
     let socket = args.socket.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let link = move || {
         std::thread::spawn(move || {
-            runtime.block_on(link::run(the_socket(socket), taken, face::tell, labels, face::over));
+            runtime.block_on(agent_client::run(the_socket(socket), taken, ui::tell, labels, ui::over));
             runtime.shutdown_background();
         });
     };
-    let start = face::Start { catalog, offset, ask_site: args.ask_site, tray: args.tray, orders };
-    face::run(start, link)
+    let start = ui::Start { catalog, offset, ask_site: args.ask_site, tray: args.tray, orders };
+    ui::run(start, link)
         .context("the window can't be opened: is there a desktop (DISPLAY or WAYLAND_DISPLAY)?")?;
     Ok(ExitCode::SUCCESS)
 }
@@ -126,5 +126,5 @@ fn say(line: &str) {
 /// A name for a file made now: day and time where the person is.
 fn stamp(offset: time::UtcOffset) -> String {
     let now = UnixMillis::from_system(std::time::SystemTime::now());
-    model::words::day(now, offset).replace(' ', "-").replace(':', "")
+    model::phrases::day(now, offset).replace(' ', "-").replace(':', "")
 }

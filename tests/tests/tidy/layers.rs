@@ -130,14 +130,18 @@ pub(crate) const DRIVERS: &[Driver] = &[
     },
     Driver { at: "agent/window/src/main.rs", may: ALL, because: "starts the window's threads; names a file" },
     Driver {
-        at: "agent/window/src/link.rs",
+        at: "agent/window/src/agent_client.rs",
         may: &[Async],
         because: "the agent's socket and the desktop's bus",
     },
     Driver { at: "agent/window/src/tray.rs", may: &[Async], because: "the icon on the desktop's bus" },
-    Driver { at: "agent/window/src/notice.rs", may: &[Async], because: "notifications on the desktop's bus" },
     Driver {
-        at: "agent/window/src/face.rs",
+        at: "agent/window/src/notification.rs",
+        may: &[Async],
+        because: "notifications on the desktop's bus",
+    },
+    Driver {
+        at: "agent/window/src/ui/**",
         may: &[Async, Clock],
         because: "the toolkit's loop and its timer; orders to the link",
     },

@@ -4,12 +4,12 @@
 //! Lives here: what the agent told, what the person chose, which page that makes. Must not live here: how it is drawn
 //! (`face`), how the agent is asked (`link`), what a press came from (`platform`).
 
-pub(crate) mod after;
-pub(crate) mod asked;
-pub(crate) mod live;
-pub(crate) mod said;
-pub(crate) mod screen;
-pub(crate) mod words;
+pub(crate) mod consent_prompt;
+pub(crate) mod ended_session;
+pub(crate) mod live_session;
+pub(crate) mod messages;
+pub(crate) mod phrases;
+pub(crate) mod view;
 
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
@@ -23,9 +23,9 @@ use nearhand_proto::message::local::{
 };
 
 use crate::catalog::{Arg, Catalog};
-use after::After;
-use asked::{Asked, Term};
-use live::Live;
+use consent_prompt::{Asked, Term};
+use ended_session::After;
+use live_session::Live;
 
 /// How long a remark stays.
 const REMARK: Duration = Duration::from_secs(12);
@@ -277,7 +277,7 @@ impl Model {
     }
 
     fn agent_says(&mut self, said: &Said, now: Now) {
-        let text = said::said(&self.catalog, said);
+        let text = messages::said(&self.catalog, said);
         self.say(self.catalog.with("message-from-agent", &[("text", Arg::Text(&text))]), now);
     }
 
@@ -367,13 +367,9 @@ impl Model {
         Vec::new()
     }
 
-    fn is_asked(
-        &mut self,
-        request: nearhand_proto::message::local::ConsentRequest,
-        now: Now,
-    ) -> Vec<Effect> {
-        let technician = words::name(&request.technician);
-        let organisation = words::name(&request.organisation);
+    fn is_asked(&mut self, request: nearhand_proto::message::local::ConsentRequest, now: Now) -> Vec<Effect> {
+        let technician = phrases::name(&request.technician);
+        let organisation = phrases::name(&request.organisation);
         let wants_window = request.capabilities.contains(Capability::Window);
         self.asked.push_back(Asked::new(request, now));
         let body = self.catalog.with(
@@ -516,7 +512,7 @@ impl Model {
                 if matches!(act, Act::Allow | Act::Confirm)
                     && let Some(held) = asked.held(now)
                 {
-                    let why = screen::held(&self.catalog, held);
+                    let why = view::held(&self.catalog, held);
                     self.say(why, now);
                     return Vec::new();
                 }
@@ -570,7 +566,7 @@ impl Model {
                 Verb::Revoke { session, capabilities: Capabilities::from(capability) }
             }
             Act::Say(text) => {
-                let text = cut(text.trim(), words::PASSAGE);
+                let text = cut(text.trim(), phrases::PASSAGE);
                 if text.is_empty() {
                     return Vec::new();
                 }

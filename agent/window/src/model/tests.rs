@@ -1,12 +1,10 @@
 //! The model without a screen: what is asked, shown and sent, in a time that is an argument.
 
-use nearhand_proto::message::local::{
-    self, ChatLine, Choice, ConsentRequest, Deed, Fix, Mark, Mend, Window,
-};
+use nearhand_proto::message::local::{self, ChatLine, Choice, ConsentRequest, Deed, Fix, Mark, Mend, Window};
 use nearhand_proto::message::session::Granted;
 use nearhand_proto::time::UnixMillis;
 
-use super::screen::Page;
+use super::view::Page;
 use super::*;
 use crate::catalog::Language;
 
@@ -286,7 +284,7 @@ fn what_a_person_can_mend_is_said_in_their_language_and_without_jargon() {
         for mend in Mend::ALL {
             let check = format!("{}:/home", mend.checks().first().unwrap());
             let fix = Fix { check, title: "cpu.load".into(), advice: "see processes.cpu".into() };
-            let (title, advice) = said::fix(&catalog, &fix);
+            let (title, advice) = messages::fix(&catalog, &fix);
             let plain = |text: &str| !text.contains("fix-") && !text.contains("processes.");
             assert!(
                 plain(&title) && plain(&advice) && title != advice,
@@ -298,7 +296,7 @@ fn what_a_person_can_mend_is_said_in_their_language_and_without_jargon() {
     // What only a newer agent knows is said in its words.
     let fix =
         Fix { check: "disks.lost".into(), title: "A disk is lost".into(), advice: "Look for it".into() };
-    assert!(said::fix(&Catalog::new(Language::German), &fix).0.contains("A disk is lost"));
+    assert!(messages::fix(&Catalog::new(Language::German), &fix).0.contains("A disk is lost"));
 }
 
 #[test]

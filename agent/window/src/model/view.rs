@@ -5,10 +5,10 @@ use core::time::Duration;
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::message::local::{ChatLine, Help, Mark};
 
-use super::after::sentence;
-use super::asked::{Asked, Held, Term, is_elevated};
-use super::live::Live;
-use super::{Fixes, Link, Model, Now, Tab, said, words};
+use super::consent_prompt::{Asked, Held, Term, is_elevated};
+use super::ended_session::sentence;
+use super::live_session::Live;
+use super::{Fixes, Link, Model, Now, Tab, messages, phrases};
 use crate::catalog::{Arg, Catalog};
 use crate::platform::HOT_KEY;
 
@@ -174,7 +174,7 @@ impl Model {
         let page = self.page();
         Screen {
             page,
-            organisation: status.map_or_else(String::new, |s| words::agents(&s.organisation)),
+            organisation: status.map_or_else(String::new, |s| phrases::agents(&s.organisation)),
             connection: match (status, connected) {
                 (None, _) => String::new(),
                 (_, true) => text("connected"),
@@ -200,10 +200,10 @@ impl Model {
             about: [
                 self.catalog.with("about-version", &[("version", Arg::Text(env!("CARGO_PKG_VERSION")))]),
                 status.map_or_else(String::new, |s| {
-                    self.catalog.with("about-device", &[("device", Arg::Text(&words::agents(&s.device)))])
+                    self.catalog.with("about-device", &[("device", Arg::Text(&phrases::agents(&s.device)))])
                 }),
                 status.map_or_else(String::new, |s| {
-                    self.catalog.with("about-relay", &[("relay", Arg::Text(&words::agents(&s.relay)))])
+                    self.catalog.with("about-relay", &[("relay", Arg::Text(&phrases::agents(&s.relay)))])
                 }),
             ],
             tray: self.tray(),
@@ -240,7 +240,7 @@ impl Model {
 
     fn help_page(&self) -> HelpPage {
         let fixes = match &self.fixes {
-            Fixes::Found(fixes) => fixes.iter().map(|fix| said::fix(&self.catalog, fix)).collect(),
+            Fixes::Found(fixes) => fixes.iter().map(|fix| messages::fix(&self.catalog, fix)).collect(),
             Fixes::NotAsked | Fixes::Looking => Vec::new(),
         };
         let (mut status, mut detail, mut number, mut open) = (String::new(), String::new(), None, false);
@@ -250,13 +250,13 @@ impl Model {
             Help::Waiting { number: n, ahead, wait } => {
                 status = self.catalog.with("help-ahead", &[("n", Arg::Number(u64::from(*ahead)))]);
                 if let Some(seconds) = wait {
-                    let time = words::span(&self.catalog, u64::from(*seconds).max(60));
+                    let time = phrases::span(&self.catalog, u64::from(*seconds).max(60));
                     detail = self.catalog.with("help-wait", &[("time", Arg::Text(&time))]);
                 }
                 (number, open) = (Some(*n), true);
             }
             Help::Taken { number: n, technician } => {
-                status = self.catalog.with("help-taken", &[("name", Arg::Text(&words::name(technician)))]);
+                status = self.catalog.with("help-taken", &[("name", Arg::Text(&phrases::name(technician)))]);
                 detail = self.catalog.text("help-taken-body");
                 (number, open) = (Some(*n), true);
             }
@@ -265,10 +265,10 @@ impl Model {
                 number = Some(*n);
             }
             Help::Refused(why) => {
-                status = self.catalog.with("help-refused", &[("why", Arg::Text(&words::agents(why)))]);
+                status = self.catalog.with("help-refused", &[("why", Arg::Text(&phrases::agents(why)))]);
             }
             Help::No(why) => {
-                let why = said::said(&self.catalog, why);
+                let why = messages::said(&self.catalog, why);
                 status = self.catalog.with("help-refused", &[("why", Arg::Text(&why))]);
             }
         }
@@ -287,12 +287,12 @@ impl Model {
 
     fn code_page(&self, now: Now) -> CodePage {
         let gone = self.code_gone.as_ref().map_or_else(String::new, |why| {
-            self.catalog.with("code-gone", &[("why", Arg::Text(&said::said(&self.catalog, why)))])
+            self.catalog.with("code-gone", &[("why", Arg::Text(&messages::said(&self.catalog, why)))])
         });
         let Some(code) = self.code.as_ref().filter(|code| now < code.until) else {
             return CodePage { gone, ..CodePage::default() };
         };
-        let left = words::left(&self.catalog, code.until.saturating_sub(now));
+        let left = phrases::left(&self.catalog, code.until.saturating_sub(now));
         CodePage {
             spoken: code.spoken.clone(),
             left: self.catalog.with("code-left", &[("time", Arg::Text(&left))]),
@@ -305,11 +305,11 @@ impl Model {
         let request = &asked.request;
         let by = |key: &str| {
             let (technician, organisation) =
-                (words::name(&request.technician), words::name(&request.organisation));
+                (phrases::name(&request.technician), phrases::name(&request.organisation));
             let both = [("technician", Arg::Text(&technician)), ("organisation", Arg::Text(&organisation))];
             self.catalog.with(key, &both)
         };
-        let left = |left: Duration| words::left(&self.catalog, ceil(left));
+        let left = |left: Duration| phrases::left(&self.catalog, ceil(left));
         let held = asked.held(now);
         let more = self.asked.len().saturating_sub(1);
         ConsentPage {
@@ -318,7 +318,7 @@ impl Model {
             reason: if request.reason.trim().is_empty() {
                 String::new()
             } else {
-                words::passage(&request.reason)
+                phrases::passage(&request.reason)
             },
             first: request.first_contact,
             lines: self.lines(request.capabilities, asked.ticked),
@@ -330,8 +330,8 @@ impl Model {
                 .flatten()
                 .map(|window| Offer {
                     id: window.id,
-                    title: words::line(&window.title),
-                    application: words::line(&window.application),
+                    title: phrases::line(&window.title),
+                    application: phrases::line(&window.application),
                     chosen: asked.window == Some(window.id),
                 })
                 .collect(),
@@ -342,7 +342,8 @@ impl Model {
                 .catalog
                 .with("consent-left", &[("time", Arg::Text(&left(asked.until.saturating_sub(now))))]),
             refused: asked.refusal.as_ref().map_or_else(String::new, |why| {
-                self.catalog.with("consent-refused", &[("why", Arg::Text(&said::said(&self.catalog, why)))])
+                self.catalog
+                    .with("consent-refused", &[("why", Arg::Text(&messages::said(&self.catalog, why)))])
             }),
             more: if more == 0 { String::new() } else { self.count("consent-more", more) },
             elevated: by("elevated-body"),
@@ -358,8 +359,8 @@ impl Model {
     fn lines(&self, shown: Capabilities, ticked: Capabilities) -> Vec<Asks> {
         let line = |capability: Capability| Asks {
             capability,
-            does: self.catalog.text(&format!("does-{}", words::key(capability))),
-            risk: self.catalog.text(&format!("risk-{}", words::key(capability))),
+            does: self.catalog.text(&format!("does-{}", phrases::key(capability))),
+            risk: self.catalog.text(&format!("risk-{}", phrases::key(capability))),
             ticked: ticked.contains(capability),
             far: is_elevated(capability),
         };
@@ -369,12 +370,12 @@ impl Model {
     fn session_page(&self, live: &Live, now: Now) -> SessionPage {
         let session = &live.session;
         let (technician, organisation) =
-            (words::name(&session.technician), words::name(&session.organisation));
+            (phrases::name(&session.technician), phrases::name(&session.organisation));
         let both = [("technician", Arg::Text(&technician)), ("organisation", Arg::Text(&organisation))];
         let who = self.catalog.with("session-who", &both);
         let granted = live.granted();
         let left = live.ends().filter(|_| !granted.is_empty()).map_or_else(String::new, |ends| {
-            let left = words::left(&self.catalog, ends.saturating_sub(now));
+            let left = phrases::left(&self.catalog, ends.saturating_sub(now));
             self.catalog.with("session-left", &[("time", Arg::Text(&left))])
         });
         let state = match (live.paused, session.connected) {
@@ -388,20 +389,20 @@ impl Model {
             _ if live.paused.is_some() => self.catalog.text("session-paused"),
             true => self.catalog.text("banner-none"),
             false => {
-                let what = words::list(&self.catalog, granted);
+                let what = phrases::list(&self.catalog, granted);
                 self.catalog.with("banner-can", &[("what", Arg::Text(&what))])
             }
         };
         let key = if self.key_taken { "banner-key-taken" } else { "banner-key" };
         let more = self.live.len().saturating_sub(1);
-        let since = words::clock(session.began, self.offset);
+        let since = phrases::clock(session.began, self.offset);
         SessionPage {
             banner_who: self.catalog.with("banner-sees", &[("who", Arg::Text(&who))]),
             who,
             reason: if session.reason.trim().is_empty() {
                 String::new()
             } else {
-                words::passage(&session.reason)
+                phrases::passage(&session.reason)
             },
             since: self.catalog.with("session-since", &[("time", Arg::Text(&since))]),
             state,
@@ -409,7 +410,9 @@ impl Model {
             left,
             granted: granted
                 .iter()
-                .map(|capability| (capability, self.catalog.text(&format!("cap-{}", words::key(capability)))))
+                .map(|capability| {
+                    (capability, self.catalog.text(&format!("cap-{}", phrases::key(capability))))
+                })
                 .collect(),
             done: live
                 .done
@@ -435,8 +438,8 @@ impl Model {
         Said {
             mine,
             who: if mine { self.catalog.text("chat-you") } else { technician.to_owned() },
-            text: words::passage(&line.text),
-            at: words::clock(line.at, self.offset),
+            text: phrases::passage(&line.text),
+            at: phrases::clock(line.at, self.offset),
             mark: if mine { self.catalog.text(mark) } else { String::new() },
         }
     }
@@ -450,10 +453,10 @@ impl Model {
             saved: match &after.saved {
                 None => String::new(),
                 Some(Ok(file)) => {
-                    self.catalog.with("after-saved", &[("file", Arg::Text(&words::agents(file)))])
+                    self.catalog.with("after-saved", &[("file", Arg::Text(&phrases::agents(file)))])
                 }
                 Some(Err(why)) => {
-                    self.catalog.with("after-not-saved", &[("why", Arg::Text(&words::agents(why)))])
+                    self.catalog.with("after-not-saved", &[("why", Arg::Text(&phrases::agents(why)))])
                 }
             },
             rated: after.rated,
@@ -494,7 +497,7 @@ impl Model {
 pub(super) fn held(catalog: &Catalog, held: Held) -> String {
     match held {
         Held::Wait(wait) => {
-            let time = words::left(catalog, ceil(wait));
+            let time = phrases::left(catalog, ceil(wait));
             catalog.with("consent-wait", &[("time", Arg::Text(&time))])
         }
         Held::NothingTicked => catalog.text("consent-pick"),

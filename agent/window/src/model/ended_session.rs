@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::{Record, Said};
 
-use super::live::{Done, Live};
-use super::{said, words};
+use super::live_session::{Done, Live};
+use super::{messages, phrases};
 use crate::catalog::{Arg, Catalog};
 
 /// A session that is over.
@@ -41,10 +41,10 @@ impl After {
         catalog.with(
             "after-summary",
             &[
-                ("technician", Arg::Text(&words::name(&session.technician))),
-                ("organisation", Arg::Text(&words::name(&session.organisation))),
-                ("from", Arg::Text(&words::in_order(&words::day(session.began, offset)))),
-                ("to", Arg::Text(&ended.map_or_else(|| "…".to_owned(), |at| words::clock(at, offset)))),
+                ("technician", Arg::Text(&phrases::name(&session.technician))),
+                ("organisation", Arg::Text(&phrases::name(&session.organisation))),
+                ("from", Arg::Text(&phrases::in_order(&phrases::day(session.began, offset)))),
+                ("to", Arg::Text(&ended.map_or_else(|| "…".to_owned(), |at| phrases::clock(at, offset)))),
             ],
         )
     }
@@ -53,9 +53,9 @@ impl After {
     pub(crate) fn why(&self, catalog: &Catalog) -> String {
         let told = self.record.as_ref().and_then(|record| record.ended.as_ref()).map(|(_, why)| why);
         let why = match (&self.why, told) {
-            (Some(why), _) => said::said(catalog, why),
+            (Some(why), _) => messages::said(catalog, why),
             // The record has it in the agent's own words.
-            (None, Some(why)) => words::agents(why),
+            (None, Some(why)) => phrases::agents(why),
             (None, None) => return String::new(),
         };
         catalog.with("after-why", &[("why", Arg::Text(&why))])
@@ -66,7 +66,7 @@ impl After {
         match &self.record {
             Some(record) => {
                 let line = |deed: &nearhand_proto::message::local::Deed| {
-                    (words::clock(deed.at, offset), words::act(catalog, &deed.act))
+                    (phrases::clock(deed.at, offset), phrases::act(catalog, &deed.act))
                 };
                 record.deeds.iter().map(line).collect()
             }
@@ -77,7 +77,7 @@ impl After {
     /// All of it, to keep as a file.
     pub(crate) fn text(&self, catalog: &Catalog, offset: time::UtcOffset, device: &str) -> String {
         let mut text = format!("{}\n\n", catalog.text("record-title"));
-        let device = words::agents(device);
+        let device = phrases::agents(device);
         let _ = writeln!(text, "{}", catalog.with("record-device", &[("device", Arg::Text(&device))]));
         let _ = writeln!(text, "{}\n{}\n", self.summary(catalog, offset), self.why(catalog));
         for (at, what) in self.deeds(catalog, offset) {
@@ -90,7 +90,7 @@ impl After {
 /// Something that was done: its time and what it was.
 pub(crate) fn sentence(catalog: &Catalog, offset: time::UtcOffset, done: &Done) -> (String, String) {
     match done {
-        Done::Deed(deed) => (words::clock(deed.at, offset), words::act(catalog, &deed.act)),
-        Done::Words(words) => (String::new(), words::agents(words)),
+        Done::Deed(deed) => (phrases::clock(deed.at, offset), phrases::act(catalog, &deed.act)),
+        Done::Words(words) => (String::new(), phrases::agents(words)),
     }
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use nearhand_proto::message::local::{Fix, Mend, Said};
 use nearhand_proto::runbook::{Ending, Mode};
 
-use super::words::{agents, left, line, list};
+use super::phrases::{agents, left, line, list};
 use crate::catalog::{Arg, Catalog};
 
 /// What the agent says, as a sentence. What others wrote in it is in quotes, what the system says is set apart.

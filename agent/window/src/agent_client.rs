@@ -11,7 +11,7 @@ use nearhand_transport::local::{CallError, LocalClient};
 use tokio::sync::mpsc;
 
 use crate::model::Input;
-use crate::notice;
+use crate::notification;
 use crate::tray::{self, Icon};
 
 /// How long is waited before the agent is looked for again: the first time, and at most.
@@ -66,7 +66,7 @@ struct Desk {
 impl Desk {
     async fn order(&mut self, order: Order) {
         match order {
-            Order::Notify { title, body } => notice::show(&title, &body).await,
+            Order::Notify { title, body } => notification::show(&title, &body).await,
             Order::Tray(icon) => {
                 if let Some(shown) = &self.icon {
                     tray::change(shown, icon).await;

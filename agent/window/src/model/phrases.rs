@@ -7,7 +7,7 @@ use nearhand_proto::message::local::Act;
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
 
-use super::said;
+use super::messages;
 use crate::catalog::{Arg, Catalog};
 
 /// Longest name that is shown, in characters.
@@ -123,9 +123,9 @@ pub(crate) fn act(catalog: &Catalog, act: &Act) -> String {
         Act::Refused(why) => {
             return catalog.with("act-refused", &[("why", Arg::Text(&agents(why)))]);
         }
-        Act::Told(told) => return said::said(catalog, told),
+        Act::Told(told) => return messages::said(catalog, told),
         Act::NotAllowed(why) => {
-            return catalog.with("act-refused", &[("why", Arg::Text(&said::said(catalog, why)))]);
+            return catalog.with("act-refused", &[("why", Arg::Text(&messages::said(catalog, why)))]);
         }
         Act::SeesScreen => "act-sees-screen",
         Act::LeavesScreen => "act-leaves-screen",

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use slint::{Global as _, Model as _, ModelRc, SharedString, VecModel};
 
 use crate::markup::{Asks, Granted, Main, Offer, Pair, Said, Seen};
-use crate::model::screen::{self, Screen};
+use crate::model::view::{self, Screen};
 
 /// The lists on the pages.
 pub(crate) struct Lists {
@@ -79,7 +79,7 @@ impl Lists {
         sync(&self.about, screen.about.iter().map(SharedString::from).collect());
     }
 
-    fn asked(&self, seen: &Seen<'_>, page: &screen::ConsentPage) {
+    fn asked(&self, seen: &Seen<'_>, page: &view::ConsentPage) {
         seen.set_who((&page.who).into());
         seen.set_reason((&page.reason).into());
         seen.set_first(page.first);
@@ -95,7 +95,7 @@ impl Lists {
         seen.set_elevated_open(page.elevated_open);
         sync(&self.asks, page.lines.iter().map(asks).collect());
         sync(&self.elevated, page.elevated_lines.iter().map(asks).collect());
-        let offer = |offer: &screen::Offer| Offer {
+        let offer = |offer: &view::Offer| Offer {
             id: offer.id.cast_signed(),
             title: (&offer.title).into(),
             application: (&offer.application).into(),
@@ -104,7 +104,7 @@ impl Lists {
         sync(&self.windows, page.windows.iter().map(offer).collect());
     }
 
-    fn session(&self, seen: &Seen<'_>, page: &screen::SessionPage) {
+    fn session(&self, seen: &Seen<'_>, page: &view::SessionPage) {
         seen.set_session_who((&page.who).into());
         seen.set_session_reason((&page.reason).into());
         seen.set_since((&page.since).into());
@@ -119,7 +119,7 @@ impl Lists {
         };
         sync(&self.granted, page.granted.iter().map(granted).collect());
         sync(&self.done, pairs(&page.done));
-        let said = |said: &screen::Said| Said {
+        let said = |said: &view::Said| Said {
             mine: said.mine,
             who: (&said.who).into(),
             text: (&said.text).into(),
@@ -130,7 +130,7 @@ impl Lists {
     }
 }
 
-fn asks(line: &screen::Asks) -> Asks {
+fn asks(line: &view::Asks) -> Asks {
     Asks {
         capability: line.capability as i32,
         does: (&line.does).into(),

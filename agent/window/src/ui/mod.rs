@@ -18,15 +18,15 @@ use slint::winit_030::{EventResult, WinitWindowAccessor as _};
 use slint::{CloseRequestResponse, ComponentHandle as _, Global as _, Timer, TimerMode};
 use tokio::sync::mpsc;
 
+use crate::agent_client::Order;
+use crate::bindings::Lists;
 use crate::catalog::Catalog;
-use crate::link::Order;
-use crate::lists::Lists;
 use crate::markup::{Banner, Do, Main, Seen, Tr};
-use crate::model::asked::Term;
-use crate::model::screen::{Page, Screen};
+use crate::model::consent_prompt::Term;
+use crate::model::view::{Page, Screen};
 use crate::model::{Act, By, Effect, Input, Model, Tab};
-use crate::place;
 use crate::platform::{Keeper, Kind, Presses};
+use crate::record_file;
 use crate::tray::{Chosen, Icon};
 
 /// The banner's width, where there is room, and its height; as in `ui/window.slint`.
@@ -216,7 +216,7 @@ impl Face {
             Effect::Site(string) => crate::say(&format!("site {string}")),
             Effect::Save(text) => {
                 let stamp = crate::stamp(self.offset);
-                let kept = place::keep(&text, &stamp);
+                let kept = record_file::keep(&text, &stamp);
                 let kept = kept.map(|path| path.display().to_string()).map_err(|error| error.to_string());
                 let _ = self.model.borrow_mut().put(Input::Saved(kept), self.now());
             }
