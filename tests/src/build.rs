@@ -126,28 +126,53 @@ fn build() -> Result<PathBuf> {
     Ok(directory.to_owned())
 }
 
-/// Whether all programs are there and no source has changed since cargo last found them up to date.
+/// Whether all programs are there, and neither their sources nor a manifest has changed since cargo built them or last found
+/// them up to date. Where all tests of the workspace are built, cargo has built the programs too, for the tests of their own
+/// packages; building them again here would give their dependencies other features, and so build almost everything twice.
 fn is_fresh(directory: &Path, root: &Path, stamp: &Path) -> Result<bool> {
-    let Ok(built) = fs::metadata(stamp).and_then(|meta| meta.modified()) else { return Ok(false) };
-    if !Binary::ALL.iter().all(|binary| directory.join(binary.name()).exists()) {
-        return Ok(false);
+    let checked = modified(stamp).ok();
+    let mut manifests = modified(&root.join("Cargo.lock"))?;
+    for folder in ["shared", "agent", "relay", "technician"] {
+        manifests = manifests.max(newest_manifest(&root.join(folder))?);
     }
-    let mut newest = fs::metadata(root.join("Cargo.lock"))?.modified()?;
-    for package in ["shared", "agent", "relay", "technician"] {
-        newest = newest.max(newest_in(&root.join(package))?);
+    for binary in Binary::ALL {
+        let program = directory.join(binary.name());
+        let Ok(built) = modified(&program) else { return Ok(false) };
+        let Ok(sources) = newest_source(&program) else { return Ok(false) };
+        let current = checked.map_or(built, |checked| checked.max(built));
+        if manifests.max(sources) > current {
+            return Ok(false);
+        }
     }
-    Ok(newest <= built)
+    Ok(true)
 }
 
-fn newest_in(directory: &Path) -> Result<SystemTime> {
-    let mut newest = fs::metadata(directory)?.modified()?;
+fn modified(file: &Path) -> Result<SystemTime> {
+    Ok(fs::metadata(file)?.modified()?)
+}
+
+/// When a source of `program` last changed: cargo lists them in a file beside it, `program: source source …`, with spaces
+/// in a path escaped.
+fn newest_source(program: &Path) -> Result<SystemTime> {
+    let list = fs::read_to_string(program.with_extension("d"))?;
+    let (_, sources) = list.split_once(": ").context("this is not a list of sources")?;
+    let mut newest = SystemTime::UNIX_EPOCH;
+    for source in sources.trim_end().replace("\\ ", "\0").split(' ') {
+        newest = newest.max(modified(Path::new(&source.replace('\0', " ")))?);
+    }
+    Ok(newest)
+}
+
+/// When a `Cargo.toml` in or below `directory` last changed.
+fn newest_manifest(directory: &Path) -> Result<SystemTime> {
+    let mut newest = SystemTime::UNIX_EPOCH;
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        let changed = match entry.file_type()?.is_dir() {
-            true => newest_in(&entry.path())?,
-            false => entry.metadata()?.modified()?,
-        };
-        newest = newest.max(changed);
+        if entry.file_type()?.is_dir() {
+            newest = newest.max(newest_manifest(&entry.path())?);
+        } else if entry.file_name() == "Cargo.toml" {
+            newest = newest.max(modified(&entry.path())?);
+        }
     }
     Ok(newest)
 }

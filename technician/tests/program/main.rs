@@ -6,3 +6,5 @@ mod commands;
 mod fake;
 #[cfg(test)]
 mod offline;
+#[cfg(test)]
+mod viewer;

@@ -1,6 +1,6 @@
 //! The open attack suite: what an attacker sends, and what must come of it, against the real programs.
 //!
-//! One list of [`Case`]s for the tests (`tests/attacks.rs`: small numbers, each case a test of its own) and for
+//! One list of [`Case`]s for the tests (`tests/end_to_end/attacks.rs`: small numbers, each case a test of its own) and for
 //! `scripts/bench attacks` (the numbers of the promise, a row for each case). A case is a function that fails where what it
 //! expects doesn't come; what it measures on the way goes into its [`Trial`]. Must not live here: how the programs
 //! keep their promises.

@@ -1,5 +1,5 @@
 //! A relay in the wrong hands: it can cause an outage, nothing else. What it could decrypt is searched for what it should
-//! never have seen; `tests/hostile.rs` shows that the search can fail.
+//! never have seen; `tests/end_to_end/hostile.rs` shows that the search can fail.
 
 use anyhow::{Context, Result, ensure};
 use nearhand_proto::credential::RevocationList;

@@ -1,21 +1,12 @@
 //! Notices against real receivers: Alertmanager, Prometheus, rsyslog, an SMTP server, HTTP endpoints. Each is told
 //! that an alarm began, became worse, was acknowledged and ended.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code"
-)]
-
-mod harness;
-mod peers;
 
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use harness::{Client, Member, Org, TestRelay, limits, now};
+use crate::harness::{Client, Member, Org, TestRelay, limits, now};
+use crate::peers::{Sink, free_port, listening};
 use nearhand_proto::alarm::{Batch, Entry, Event, Record, Severity, Transition};
 use nearhand_proto::credential::Role;
 use nearhand_proto::id::{Fingerprint, StreamId};
@@ -27,7 +18,6 @@ use nearhand_relay::notify::sender::Sender;
 use nearhand_relay::notify::webhook::{Secret, headers};
 use nearhand_relay::store::OutboxState;
 use nearhand_transport::platform::write_private;
-use peers::{Sink, free_port, listening};
 use serde_json::{Value, json};
 
 const STREAM: StreamId = StreamId::from_bytes([5; 16]);
@@ -134,7 +124,7 @@ fn event(seq: u64, instance: &str, transition: Transition, severity: Severity) -
 const LIFE: [&str; 4] = ["alarm.raised", "alarm.worsened", "alarm.acknowledged", "alarm.resolved"];
 
 fn types(sink: &Sink, instance: &str) -> Vec<String> {
-    let hits: Vec<Value> = sink.hits().iter().map(peers::Hit::json).collect();
+    let hits: Vec<Value> = sink.hits().iter().map(crate::peers::Hit::json).collect();
     let of = hits.iter().filter(|body| body["data"]["instance"] == instance);
     of.map(|body| body["type"].as_str().unwrap().to_owned()).collect()
 }
@@ -251,7 +241,7 @@ async fn pagerduty_and_opentelemetry_are_told_in_their_own_words() {
     scene.whole_life("/").await;
     scene.delivered("pager").await;
     scene.delivered("otlp").await;
-    let events: Vec<Value> = pager.hits().iter().map(peers::Hit::json).collect();
+    let events: Vec<Value> = pager.hits().iter().map(crate::peers::Hit::json).collect();
     let brief: Vec<_> = events
         .iter()
         .map(|e| (e["event_action"].as_str().unwrap(), e["payload"]["severity"].as_str().unwrap()))
@@ -288,8 +278,8 @@ async fn pagerduty_and_opentelemetry_are_told_in_their_own_words() {
 async fn rsyslog_gets_every_notice_in_order_and_mail_comes_as_a_digest() {
     let dir = tempfile::tempdir().unwrap();
     let (log_port, mail_port) = (free_port(), free_port());
-    let _rsyslog = peers::rsyslog(dir.path(), log_port);
-    let smtp = peers::smtp(dir.path(), mail_port);
+    let _rsyslog = crate::peers::rsyslog(dir.path(), log_port);
+    let smtp = crate::peers::smtp(dir.path(), mail_port);
     listening(log_port).await;
     listening(mail_port).await;
     let receivers = format!(
@@ -327,7 +317,7 @@ async fn rsyslog_gets_every_notice_in_order_and_mail_comes_as_a_digest() {
         log.lines().last().unwrap().contains("instance=\"/\" severity=\"critical\" state=\"resolved\""),
         "{log}"
     );
-    let _smtp = peers::smtp(dir.path(), mail_port);
+    let _smtp = crate::peers::smtp(dir.path(), mail_port);
     scene.delivered("mail").await;
     let mail: String = std::fs::read_to_string(dir.path().join("mail.1")).unwrap();
     for what in ["CRITICAL (was warning) till 3", "ACKNOWLEDGED till 3", "on it", "RESOLVED till 3"] {
@@ -337,7 +327,7 @@ async fn rsyslog_gets_every_notice_in_order_and_mail_comes_as_a_digest() {
 
 /// What Alertmanager says fires: severity by instance, and whether it is acknowledged.
 async fn firing(port: u16) -> Option<Vec<(String, String, bool)>> {
-    let alerts = peers::get(port, "/api/v2/alerts").await?;
+    let alerts = crate::peers::get(port, "/api/v2/alerts").await?;
     let mut found: Vec<_> = alerts
         .as_array()?
         .iter()
@@ -362,7 +352,7 @@ async fn fires(port: u16, expected: &[(&str, &str, bool)]) {
 async fn alertmanager_converges_again_after_it_lost_everything() {
     let dir = tempfile::tempdir().unwrap();
     let port = free_port();
-    let alertmanager = peers::alertmanager(dir.path(), port);
+    let alertmanager = crate::peers::alertmanager(dir.path(), port);
     listening(port).await;
     let receivers = format!(
         "[[receivers]]\nname = \"am\"\nkind = \"alertmanager\"\nurl = \"http://127.0.0.1:{port}\"\nallow_private = true\n\
@@ -380,7 +370,7 @@ async fn alertmanager_converges_again_after_it_lost_everything() {
     alertmanager.kill();
     scene.say("/home", Transition::Cleared, Severity::Error).await;
     scene.say("/var", Transition::Raised, Severity::Info).await;
-    let _alertmanager = peers::alertmanager(dir.path(), port);
+    let _alertmanager = crate::peers::alertmanager(dir.path(), port);
     listening(port).await;
     let restarted = Instant::now();
     fires(port, &[("/", "critical", true), ("/var", "info", false)]).await;
@@ -440,10 +430,10 @@ async fn prometheus_sees_alarms_and_how_deliveries_stand() {
     let mut scene = Scene::new(dir.path(), &webhook(&sink, "")).await;
     let metrics = scene.relay.relay.serve_http("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let port = free_port();
-    let _prometheus = peers::prometheus(dir.path(), port, &metrics.to_string());
+    let _prometheus = crate::peers::prometheus(dir.path(), port, &metrics.to_string());
     listening(port).await;
     let value = async |query: &str| {
-        let answer = peers::get(port, &format!("/api/v1/query?query={query}")).await?;
+        let answer = crate::peers::get(port, &format!("/api/v1/query?query={query}")).await?;
         answer["data"]["result"][0]["value"][1].as_str().map(str::to_owned)
     };
     let is = async |query: &str, expected: Option<&str>| {
@@ -513,7 +503,7 @@ async fn the_operators_commands_test_list_and_replay() {
 async fn a_real_broker_gets_every_notice_over_tls_and_with_a_password() {
     let dir = tempfile::tempdir().unwrap();
     let port = free_port();
-    let broker = peers::mosquitto(dir.path(), port, "relay", "s3cret");
+    let broker = crate::peers::mosquitto(dir.path(), port, "relay", "s3cret");
     write_private(&dir.path().join("mqtt.secret"), b"s3cret").unwrap();
     write_private(&dir.path().join("wrong.secret"), b"wrong").unwrap();
     listening(port).await;
@@ -547,7 +537,7 @@ async fn a_real_broker_gets_every_notice_over_tls_and_with_a_password() {
             .args(["-i", "ears", "-c", "-F", "%t %p", "--cafile", &ca.display().to_string()])
             .stdout(log)
             .spawn()
-            .map(peers::Peer)
+            .map(crate::peers::Peer)
             .unwrap()
     };
     let ears = listen();
@@ -577,7 +567,7 @@ async fn a_real_broker_gets_every_notice_over_tls_and_with_a_password() {
     drop(ears);
     broker.kill();
     scene.whole_life("/b").await;
-    let _broker = peers::mosquitto(dir.path(), port, "relay", "s3cret");
+    let _broker = crate::peers::mosquitto(dir.path(), port, "relay", "s3cret");
     listening(port).await;
     scene.delivered("bus").await;
     let kinds: Vec<String> = heard()

@@ -1,17 +1,8 @@
 //! Alarms against a whole relay: taken once, answered when stored, seen and handled by people.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code"
-)]
-
-mod harness;
 
 use std::time::Duration;
 
-use harness::{Client, Member, Org, TestRelay, eventually, limits, now};
+use crate::harness::{Client, Member, Org, TestRelay, eventually, limits, now};
 use nearhand_proto::alarm::{
     Batch, Entry, Event, Leaving, Monitoring, Profile, Record, Severity, Transition,
 };

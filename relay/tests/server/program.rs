@@ -1,14 +1,5 @@
 //! The program itself: from `init` to a session that outlives kill -9.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code"
-)]
 #![allow(clippy::print_stdout, reason = "a measurement says what it found")]
-
-mod harness;
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use harness::{Client, Member, Org, key, now, session_id};
+use crate::harness::{Client, Member, Org, key, now, session_id};
 use nearhand_proto::credential::{Credential, Role};
 use nearhand_proto::forward::BindGrant;
 use nearhand_proto::identity::{PublicKey, SecretKey};
@@ -110,7 +101,7 @@ impl Program {
         let credential = Credential::join(invite, &one_time, &own.public(), now()).unwrap();
         let client = self.connect(&own).await;
         client.newcomer().await;
-        let facts = Some(harness::facts());
+        let facts = Some(crate::harness::facts());
         let reply = client.ask(&Request::Join { credential: credential.clone(), facts }).await;
         assert!(matches!(reply, Reply::Done), "{reply:?}");
         Member { key: own, credential, role: Role::Device }

@@ -1,17 +1,8 @@
 //! The control protocol against a whole relay: who is let in, what they may ask, what is refused.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code"
-)]
-
-mod harness;
 
 use std::time::{Duration, Instant};
 
-use harness::{Client, Member, Org, TestRelay, facts, key, limits, now, session_id};
+use crate::harness::{Client, Member, Org, TestRelay, facts, key, limits, now, session_id};
 use nearhand_proto::audit::{Head, Row, Verifier};
 use nearhand_proto::credential::{Credential, Retirement, Revocations, Role};
 use nearhand_proto::id::DeviceId;

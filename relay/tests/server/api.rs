@@ -1,19 +1,9 @@
 //! The HTTP interface: a real relay, real sockets, and every answer held against its own description.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code"
-)]
-
-mod harness;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use harness::{Client, Member, Org, TestRelay, limits, now};
+use crate::harness::{Client, Member, Org, TestRelay, limits, now};
 use nearhand_proto::alarm::{Batch, Entry, Event, Record, Severity, Transition};
 use nearhand_proto::credential::Role;
 use nearhand_proto::id::{Fingerprint, StreamId};

@@ -1,21 +1,12 @@
 //! The store: survives crashes, full disks, and runs on PostgreSQL as it does on SQLite.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code"
-)]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
-
-mod harness;
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use harness::{Org, facts, key, now, session_id};
+use crate::harness::{Org, facts, key, now, session_id};
 use nearhand_proto::alarm::{
     Batch, Entry, Event as AlarmEvent, Leaving, Profile, Record, Severity, Transition,
 };
