@@ -1,10 +1,10 @@
 //! Which code may do what. Every line is a decision with its reason; everything not listed here may do nothing.
 
-use super::source::matches;
+use crate::source::matches;
 
 /// What a driver may do and a core may not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Ability {
+pub enum Ability {
     /// Know quinn and tokio: sockets, tasks, timers.
     Async,
     /// Read a clock.
@@ -17,19 +17,19 @@ use Ability::{Async, Clock, Random};
 
 /// Code at an edge of the program.
 #[derive(Debug)]
-pub(crate) struct Driver {
+pub struct Driver {
     /// Which files: see [`matches`].
-    pub(crate) at: &'static str,
+    pub at: &'static str,
     /// What they may do.
-    pub(crate) may: &'static [Ability],
+    pub may: &'static [Ability],
     /// Why that is their business.
-    pub(crate) because: &'static str,
+    pub because: &'static str,
 }
 
 const ALL: &[Ability] = &[Async, Clock, Random];
 
 /// The edges. A module that isn't here takes time and randomness as arguments and opens nothing.
-pub(crate) const DRIVERS: &[Driver] = &[
+pub const DRIVERS: &[Driver] = &[
     Driver { at: "shared/transport/src/**", may: ALL, because: "the QUIC transport both ends share" },
     Driver { at: "agent/src/main.rs", may: ALL, because: "starts the runtime" },
     Driver {
@@ -260,7 +260,7 @@ pub(crate) const DRIVERS: &[Driver] = &[
 ];
 
 /// What must stay pure, whatever is added to [`DRIVERS`].
-pub(crate) const CORES: &[&str] = &[
+pub const CORES: &[&str] = &[
     "shared/proto/**",
     "shared/report/**",
     "shared/screen/**",
@@ -299,7 +299,7 @@ pub(crate) const CORES: &[&str] = &[
 ];
 
 /// Where `cfg(target_os)` and its kin may stand, and why.
-pub(crate) const PLATFORM: &[(&str, &str)] = &[
+pub const PLATFORM: &[(&str, &str)] = &[
     ("**/platform/**", "the one home of what differs between systems"),
     ("shared/transport/src/**", "socket options and segmentation offload differ between systems"),
     (
@@ -312,14 +312,14 @@ pub(crate) const PLATFORM: &[(&str, &str)] = &[
 ];
 
 /// Where `unsafe` may stand, and why.
-pub(crate) const UNSAFE: &[(&str, &str)] = &[
+pub const UNSAFE: &[(&str, &str)] = &[
     ("**/platform/**", "calls the operating system"),
     ("shared/transport/src/**", "sends and receives batches of datagrams"),
     ("tests/src/heap.rs", "counts allocations, which takes a global allocator"),
 ];
 
 /// Where a type that holds a secret may be declared: those types must not print themselves.
-pub(crate) const SECRET_FILES: &[&str] = &[
+pub const SECRET_FILES: &[&str] = &[
     "shared/proto/src/credential/**",
     "shared/proto/src/pake/**",
     "shared/proto/src/support_code/**",
@@ -331,10 +331,10 @@ pub(crate) const SECRET_FILES: &[&str] = &[
 ];
 
 /// The only file that knows bincode.
-pub(crate) const CODEC: &str = "shared/proto/src/wire.rs";
+pub const CODEC: &str = "shared/proto/src/wire.rs";
 
 /// `true` where the file may do that.
-pub(crate) fn may(path: &str, ability: Ability) -> bool {
+pub fn may(path: &str, ability: Ability) -> bool {
     DRIVERS.iter().any(|driver| driver.may.contains(&ability) && matches(driver.at, path))
 }
 
@@ -367,7 +367,7 @@ const CRATES: &[(&str, &[&str])] = &[
 ];
 
 /// Crate and dependency, for each dependency of one crate of ours on another, of any kind.
-pub(crate) fn edges(metadata: &serde_json::Value) -> Vec<(String, String)> {
+pub fn edges(metadata: &serde_json::Value) -> Vec<(String, String)> {
     let name = |value: &serde_json::Value| value["name"].as_str().unwrap_or_default().to_owned();
     let list = |value: &serde_json::Value| value.as_array().cloned().unwrap_or_default();
     list(&metadata["packages"])
@@ -383,12 +383,14 @@ pub(crate) fn edges(metadata: &serde_json::Value) -> Vec<(String, String)> {
 }
 
 /// Those of the edges that [`CRATES`] doesn't allow, in words.
-pub(crate) fn forbidden_edges(edges: &[(String, String)]) -> Vec<String> {
+pub fn forbidden_edges(edges: &[(String, String)]) -> Vec<String> {
     let allowed = |from: &str, to: &str| CRATES.iter().any(|(name, may)| *name == from && may.contains(&to));
     edges
         .iter()
         .filter(|(from, to)| !allowed(from, to))
-        .map(|(from, to)| format!("{from} must not depend on {to} (or add it to CRATES in tidy/layers.rs)"))
+        .map(|(from, to)| {
+            format!("{from} must not depend on {to} (or add it to CRATES in tests/tidy/src/layers.rs)")
+        })
         .collect()
 }
 

@@ -1,9 +1,10 @@
-//! The rules, and for each a sample that breaks it and one that doesn't.
+//! The rules that look at one file at a time. Each has samples in `tests/tidy/samples.rs`: code that breaks it, and the same
+//! code put right.
 
 use std::fmt;
 
-use super::layers::{Ability, CODEC, PLATFORM, SECRET_FILES, UNSAFE, may};
-use super::source::{Source, block_end, line_of, matches, positions};
+use crate::layers::{Ability, CODEC, PLATFORM, SECRET_FILES, UNSAFE, may};
+use crate::source::{Source, block_end, line_of, matches, positions};
 
 /// Lines a file may have before its header must say why it has more.
 const FILE_LINES: usize = 800;
@@ -12,7 +13,7 @@ const FUNCTION_LINES: usize = 100;
 
 /// Something to put right.
 #[derive(Debug)]
-pub(crate) struct Finding {
+pub struct Finding {
     path: String,
     line: usize,
     rule: &'static str,
@@ -26,19 +27,22 @@ impl fmt::Display for Finding {
 }
 
 /// A rule: looks at a file, returns lines and what is wrong there.
-pub(crate) struct Rule {
-    pub(crate) name: &'static str,
+pub struct Rule {
+    /// The name it is reported and allowed by.
+    pub name: &'static str,
     check: fn(&Source) -> Vec<(usize, String)>,
 }
 
 impl Rule {
-    pub(crate) fn findings(&self, source: &Source) -> Vec<Finding> {
+    /// What it has to say about `source`.
+    pub fn findings(&self, source: &Source) -> Vec<Finding> {
         let found = (self.check)(source).into_iter();
         found.map(|(line, what)| Finding { path: source.path.clone(), line, rule: self.name, what }).collect()
     }
 }
 
-pub(crate) const RULES: &[Rule] = &[
+/// All of them.
+pub const RULES: &[Rule] = &[
     Rule { name: "async", check: knows_no_runtime },
     Rule { name: "clock", check: reads_no_clock },
     Rule { name: "random", check: draws_no_randomness },
@@ -221,116 +225,4 @@ fn prints_no_secrets(source: &Source) -> Vec<(usize, String)> {
             (line_of(code, at), format!("`{name}` must not derive Debug: write one that hides it"))
         })
         .collect()
-}
-
-/// A file that breaks a rule, and what it becomes when put right.
-pub(crate) struct Sample {
-    pub(crate) rule: &'static str,
-    pub(crate) path: &'static str,
-    bad: &'static str,
-    good: &'static str,
-    /// Lines put into the place of `…`, for rules about size.
-    filler: usize,
-}
-
-impl Sample {
-    pub(crate) fn bad(&self) -> String {
-        self.bad.replace('…', &"f();\n".repeat(self.filler))
-    }
-
-    pub(crate) fn good(&self) -> String {
-        self.good.replace('…', &"f();\n".repeat(self.filler))
-    }
-}
-
-const fn sample(rule: &'static str, path: &'static str, bad: &'static str, good: &'static str) -> Sample {
-    Sample { rule, path, bad, good, filler: 0 }
-}
-
-const fn sized(rule: &'static str, filler: usize, bad: &'static str, good: &'static str) -> Sample {
-    Sample { rule, path: "shared/proto/src/grant.rs", bad, good, filler }
-}
-
-pub(crate) const SAMPLES: &[Sample] = &[
-    sample("async", "shared/proto/src/grant.rs", "use quinn::Connection;", "// quinn::Connection"),
-    sample(
-        "async",
-        "agent/src/consent/mod.rs",
-        "async fn f() { tokio::spawn(g()) }",
-        "#[cfg(test)] mod t { use tokio::x; }",
-    ),
-    sample("async", "relay/src/forward/table.rs", "use tokio::net::UdpSocket;", "use std::net::SocketAddr;"),
-    sample("clock", "shared/proto/src/grant.rs", "let t = Instant::now();", "let t = now;"),
-    sample(
-        "clock",
-        "relay/src/registry/mod.rs",
-        "if start.elapsed() > LIMIT {}",
-        "if now - start > LIMIT {}",
-    ),
-    sample("clock", "agent/src/diagnostics/diagnosis/disks.rs", "SystemTime::now()", "\"SystemTime::now\""),
-    sample("random", "shared/proto/src/pake.rs", "OsRng.fill_bytes(&mut b)", "rng.fill_bytes(&mut b)"),
-    sample("random", "relay/src/registry/routing.rs", "rand_core::OsRng", "rng: &mut impl CryptoRng"),
-    sample("platform", "agent/src/consent.rs", "#[cfg(target_os = \"linux\")] fn f() {}", "fn f() {}"),
-    sample("unsafe", "relay/src/store/mod.rs", "unsafe { f() }", "#![deny(unsafe_code)]"),
-    sample(
-        "platform",
-        "technician/src/main.rs",
-        "if cfg!(target_os = \"windows\") {}",
-        "if platform::has_tray() {}",
-    ),
-    sample(
-        "codec",
-        "shared/report/src/mod.rs",
-        "bincode::serde::encode_to_vec(x, c)",
-        "/// not bincode\nwire::encode(x)",
-    ),
-    sized("file-size", 900, "//! Grants.\n…", "//! Grants. Longer than 800 lines because it is a table.\n…"),
-    sized(
-        "function-size",
-        101,
-        "//! Grants.\nfn check(a: [u8; 4]) -> bool {\n…}",
-        "//! `check` is longer than 100 lines because it is a table.\nfn check(a: [u8; 4]) -> bool {\n…}",
-    ),
-    sample("header", "shared/proto/src/grant.rs", "use core::fmt;", "//! Grants.\nuse core::fmt;"),
-    sample(
-        "unfinished",
-        "shared/proto/src/grant.rs",
-        concat!("// TO", "DO: later"),
-        "// Expiry is checked by the caller.",
-    ),
-    sample("unfinished", "shared/proto/src/grant.rs", concat!("// FIX", "ME"), "// Fixed."),
-    sample("names", "shared/proto/src/grant.rs", "pub struct GrantManager;", "pub struct GrantLedger;"),
-    sample("names", "shared/proto/src/grant.rs", "enum CommonError {}", "enum Commoner {}"),
-    sample("names", "shared/proto/src/grant.rs", "trait PathHelper {}", "fn manager() {}"),
-    sample(
-        "ignored-test",
-        "shared/proto/src/grant.rs",
-        concat!("#[", "ignore]\nfn f() {}"),
-        "#[ignore = \"needs a screen\"]\nfn f() {}",
-    ),
-    sample(
-        "secrets",
-        "shared/proto/src/credential.rs",
-        "#[derive(Clone, Debug)]\n/// The seed.\npub struct DeviceKey([u8; 32]);",
-        "#[derive(Debug)]\npub struct PublicKey([u8; 32]);\n#[derive(Clone)]\npub struct DeviceKey([u8; 32]);",
-    ),
-];
-
-#[test]
-fn a_file_name_that_says_nothing_is_found() {
-    let names = RULES.iter().find(|rule| rule.name == "names").expect("the rule");
-    assert_eq!(names.findings(&Source::new("agent/src/utils.rs", String::new())).len(), 1);
-    assert_eq!(names.findings(&Source::new("agent/src/common/mod.rs", String::new())).len(), 1);
-    assert!(names.findings(&Source::new("agent/src/command/mod.rs", String::new())).is_empty());
-}
-
-#[test]
-fn findings_name_the_line() {
-    let clock = RULES.iter().find(|rule| rule.name == "clock").expect("the rule");
-    let found = clock.findings(&Source::new(
-        "shared/proto/src/a.rs",
-        "//! A.\n\nfn f() {\n    Instant::now();\n}\n".to_owned(),
-    ));
-    assert_eq!(found.len(), 1);
-    assert!(found[0].to_string().starts_with("shared/proto/src/a.rs:4: clock: "), "{}", found[0]);
 }

@@ -8,26 +8,27 @@ use std::io;
 use std::path::Path;
 
 /// One Rust file.
-pub(crate) struct Source {
+pub struct Source {
     /// Its path from the repository's root, with `/` on every system.
-    pub(crate) path: String,
+    pub path: String,
     /// All of it.
-    pub(crate) raw: String,
+    pub raw: String,
     /// Without comments and the insides of literals.
-    pub(crate) code: String,
+    pub code: String,
     /// `code` without `#[cfg(test)]` items; nothing at all of a file that is a test.
-    pub(crate) production: String,
+    pub production: String,
 }
 
 impl Source {
-    pub(crate) fn new(path: &str, raw: String) -> Self {
+    /// The file at `path`, counted from the root, with this text.
+    pub fn new(path: &str, raw: String) -> Self {
         let code = without_comments_and_literals(&raw);
         let production = if is_test_file(path) { String::new() } else { without_tests(&code) };
         Self { path: path.to_owned(), raw, code, production }
     }
 
     /// Every Rust file below `root`, in order of path, leaving out what is built, fetched or hidden.
-    pub(crate) fn all_under(root: &Path) -> io::Result<Vec<Self>> {
+    pub fn all_under(root: &Path) -> io::Result<Vec<Self>> {
         let mut sources = Vec::new();
         let mut pending = vec![root.to_path_buf()];
         while let Some(directory) = pending.pop() {
@@ -50,18 +51,19 @@ impl Source {
     }
 
     /// The module header: the `//!` lines at the head of the file.
-    pub(crate) fn header(&self) -> String {
+    pub fn header(&self) -> String {
         self.raw.lines().take_while(|line| line.starts_with("//!")).collect::<Vec<_>>().join("\n")
     }
 
-    pub(crate) fn lines(&self) -> usize {
+    /// How many lines it has.
+    pub fn lines(&self) -> usize {
         self.raw.lines().count()
     }
 }
 
 /// `true` where `path` fits `pattern`. `a/b/**` stands for all below `a/b` and for `a/b.rs`; `**/x/**` for all
 /// below any directory `x` and for any `x.rs`; anything else is a whole path.
-pub(crate) fn matches(pattern: &str, path: &str) -> bool {
+pub fn matches(pattern: &str, path: &str) -> bool {
     let Some(stem) = pattern.strip_suffix("/**") else { return pattern == path };
     match stem.strip_prefix("**/") {
         Some(name) => {
@@ -79,12 +81,12 @@ fn is_test_file(path: &str) -> bool {
 }
 
 /// The line, counted from 1, of a position in `text`.
-pub(crate) fn line_of(text: &str, position: usize) -> usize {
+pub fn line_of(text: &str, position: usize) -> usize {
     text.bytes().take(position).filter(|b| *b == b'\n').count() + 1
 }
 
 /// Where `word` stands in `text` with no letter, digit or underscore at either of its ends that is one itself.
-pub(crate) fn positions<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
+pub fn positions<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let is_word = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
     let (first, last) = (is_word(word.as_bytes().first()), is_word(word.as_bytes().last()));
     text.match_indices(word).map(|(at, _)| at).filter(move |at| {
@@ -97,7 +99,7 @@ pub(crate) fn positions<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item 
 
 /// The position just behind the brace that closes the first one opened at or after `from`; `None` where a
 /// semicolon comes first, or the braces don't match.
-pub(crate) fn block_end(code: &str, from: usize) -> Option<usize> {
+pub fn block_end(code: &str, from: usize) -> Option<usize> {
     let mut depth = 0_usize;
     // Brackets count too, so that the `;` of an array type ends nothing.
     let mut brackets = 0_usize;

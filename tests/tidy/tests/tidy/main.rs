@@ -1,24 +1,21 @@
-//! The tidy test: what the code base must keep to and no compiler lint can see.
+//! The tidy test: what the code base must keep to and no compiler lint can see. Every rule is applied to every Rust file of
+//! the repository, and all that is found is reported at once, as `path:line: rule: what`.
 //!
-//! `rules.rs` has the rules and, beside each, a sample that breaks it; `layers.rs` says which code may do what;
-//! `source.rs` reads files and takes comments, strings and test modules out of them. This file applies the
-//! rules to every Rust file of the repository and reports all that it finds at once, as `path:line: rule: what`.
-//!
-//! To allow something new, add a line with its reason to a table in `layers.rs`.
+//! To allow something new, add a line with its reason to a table in `src/layers.rs`.
 
-mod layers;
-mod rules;
-mod source;
+mod samples;
 
 use std::path::Path;
 use std::process::Command;
 
-use rules::{RULES, SAMPLES};
-use source::Source;
+use nearhand_tidy::rules::RULES;
+use nearhand_tidy::source::Source;
+use nearhand_tidy::{layers, source};
+use samples::SAMPLES;
 
 /// The repository's root.
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."))
 }
 
 #[test]
@@ -59,7 +56,7 @@ fn every_mutant_still_applies() {
         let tried = Command::new("git").args(["apply", "--check"]).arg(&patch).current_dir(root()).output();
         let tried = tried.expect("git runs");
         let said = String::from_utf8_lossy(&tried.stderr);
-        assert!(tried.status.success(), "{}: {said}: make it anew", patch.display());
+        assert!(tried.status.success(), "{}: {said}: make it again", patch.display());
     }
 }
 
