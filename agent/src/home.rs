@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::hub::Wish;
-use crate::policy::{self, Policy, PolicyError};
+use nearhand_agent_core::policy::{self, Policy, PolicyError};
 
 /// Most technicians remembered; beyond it everybody is a first contact again.
 const MAX_KNOWN: usize = 4096;

@@ -21,14 +21,14 @@ const LOCKED_FOR: Duration = Duration::from_secs(600);
 /// No codes for now: too many wrong ones were tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many wrong support codes were tried on this device: a new one can be made in {seconds} s")]
-pub(crate) struct LockedOut {
+pub struct LockedOut {
     /// Seconds until it is over.
-    pub(crate) seconds: u64,
+    pub seconds: u64,
 }
 
 /// Which code a proof was begun on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Generation(u64);
+pub struct Generation(u64);
 
 #[derive(Debug)]
 struct Shown {
@@ -39,7 +39,7 @@ struct Shown {
 
 /// Keeps the device's support code.
 #[derive(Debug, Default)]
-pub(crate) struct CodeKeeper {
+pub struct CodeKeeper {
     shown: Option<Shown>,
     generation: u64,
     burnt: Vec<Instant>,
@@ -50,7 +50,7 @@ impl CodeKeeper {
     ///
     /// # Errors
     /// [`LockedOut`].
-    pub(crate) fn may_make(&mut self, now: Instant) -> Result<(), LockedOut> {
+    pub fn may_make(&mut self, now: Instant) -> Result<(), LockedOut> {
         self.burnt.retain(|at| now < *at + BURNT_WITHIN);
         match self.burnt.last() {
             Some(last) if self.burnt.len() >= MAX_BURNT && now < *last + LOCKED_FOR => {
@@ -61,28 +61,24 @@ impl CodeKeeper {
     }
 
     /// Shows a new code; the one before is void.
-    pub(crate) fn show(&mut self, now: Instant, code: SupportCode) {
+    pub fn show(&mut self, now: Instant, code: SupportCode) {
         self.generation += 1;
         self.shown = Some(Shown { code, expires: now + LIFETIME, begun: 0 });
     }
 
     /// The code shown now and the seconds it is still good.
-    pub(crate) fn shown(&self, now: Instant) -> Option<(&SupportCode, u64)> {
+    pub fn shown(&self, now: Instant) -> Option<(&SupportCode, u64)> {
         let shown = self.shown.as_ref().filter(|s| now < s.expires)?;
         Some((&shown.code, (shown.expires - now).as_secs()))
     }
 
     /// Whether the code with these digits is shown now.
-    pub(crate) fn is_shown(&self, now: Instant, routing: Routing) -> bool {
+    pub fn is_shown(&self, now: Instant, routing: Routing) -> bool {
         self.shown(now).is_some_and(|(code, _)| code.routing() == routing)
     }
 
     /// A proof begins: its password, and what to check its end against. `None`: no such code.
-    pub(crate) fn begin(
-        &mut self,
-        now: Instant,
-        routing: Routing,
-    ) -> Option<(Zeroizing<String>, Generation)> {
+    pub fn begin(&mut self, now: Instant, routing: Routing) -> Option<(Zeroizing<String>, Generation)> {
         let shown = self.shown.as_mut()?;
         if now >= shown.expires || shown.code.routing() != routing || shown.begun >= MAX_BEGUN {
             return None;
@@ -93,7 +89,7 @@ impl CodeKeeper {
 
     /// A confirmation has come: the code is used up, right or wrong. `None`: the code was void before, so
     /// the confirmation must not even be looked at.
-    pub(crate) fn settle(&mut self, now: Instant, generation: Generation) -> Option<Settling<'_>> {
+    pub fn settle(&mut self, now: Instant, generation: Generation) -> Option<Settling<'_>> {
         let current = self.shown.as_ref().is_some_and(|s| now < s.expires);
         if !current || generation != Generation(self.generation) {
             return None;
@@ -103,36 +99,36 @@ impl CodeKeeper {
     }
 
     /// The code is void. Returns `true` if one was shown.
-    pub(crate) fn cancel(&mut self) -> bool {
+    pub fn cancel(&mut self) -> bool {
         self.shown.take().is_some()
     }
 
     /// When the code runs out.
-    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+    pub fn next_timeout(&self) -> Option<Instant> {
         self.shown.as_ref().map(|s| s.expires)
     }
 
     /// Returns `true` if the code has run out by now.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) -> bool {
+    pub fn handle_timeout(&mut self, now: Instant) -> bool {
         self.shown.take_if(|s| s.expires <= now).is_some()
     }
 }
 
 /// A code that is used up; tell whether the confirmation was right.
 #[derive(Debug)]
-pub(crate) struct Settling<'a> {
+pub struct Settling<'a> {
     keeper: &'a mut CodeKeeper,
     now: Instant,
 }
 
 impl Settling<'_> {
     /// It was wrong: counts towards the lock.
-    pub(crate) fn wrong(self) {
+    pub fn wrong(self) {
         self.keeper.burnt.push(self.now);
     }
 
     /// It was right: wrong ones before are forgotten.
-    pub(crate) fn right(self) {
+    pub fn right(self) {
         self.keeper.burnt.clear();
     }
 }

@@ -14,36 +14,36 @@ use nearhand_proto::message::local::{Choice, Said};
 use nearhand_proto::message::session::{Granted, Refusal};
 
 /// How long a person has to answer.
-pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// At first contact, Allow counts only this long after the request appeared: time to read the warning, and
 /// too long for a click that was meant for something else.
-pub(crate) const FIRST_CONTACT_WAIT: Duration = Duration::from_secs(3);
+pub const FIRST_CONTACT_WAIT: Duration = Duration::from_secs(3);
 /// A session in which nothing is granted and nothing is asked for ends after this long: nobody is helped any
 /// more, and a forgotten one must not stay open.
-pub(crate) const IDLE_FOR: Duration = Duration::from_secs(2 * 3600);
+pub const IDLE_FOR: Duration = Duration::from_secs(2 * 3600);
 /// A technician with the keyboard could answer their own request: for so long after the last thing that they typed or
 /// clicked, nothing that widens what may be done is taken from this device.
-pub(crate) const HANDS_OFF: Duration = Duration::from_secs(3);
+pub const HANDS_OFF: Duration = Duration::from_secs(3);
 /// Most requests of one session that wait at once.
 const MAX_PENDING: usize = 4;
 
 /// Number of a request at this device.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct RequestId(pub(crate) u64);
+pub struct RequestId(pub u64);
 
 /// A technician's request that a person has to decide.
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
+pub struct Ask {
     /// In which session.
-    pub(crate) session: SessionId,
+    pub session: SessionId,
     /// The technician's own number for it.
-    pub(crate) theirs: u32,
+    pub theirs: u32,
     /// What.
-    pub(crate) capabilities: Capabilities,
+    pub capabilities: Capabilities,
     /// For how long.
-    pub(crate) duration: Duration,
+    pub duration: Duration,
     /// Whether this technician asks on this device for the first time.
-    pub(crate) first_contact: bool,
+    pub first_contact: bool,
 }
 
 #[derive(Debug)]
@@ -55,18 +55,18 @@ struct Pending {
 
 /// What came of a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Decided {
+pub struct Decided {
     /// In which session.
-    pub(crate) session: SessionId,
+    pub session: SessionId,
     /// The technician's number of the request.
-    pub(crate) theirs: u32,
+    pub theirs: u32,
     /// What was granted and for how long, or why nothing.
-    pub(crate) outcome: Result<(Capabilities, Duration), Refusal>,
+    pub outcome: Result<(Capabilities, Duration), Refusal>,
 }
 
 /// Why a person's decision was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum DecideError {
+pub enum DecideError {
     /// It was decided already, or withdrawn, or its time is over.
     #[error("that request is no longer open")]
     NotOpen,
@@ -95,7 +95,7 @@ pub(crate) enum DecideError {
 
 impl DecideError {
     /// As the person is told.
-    pub(crate) const fn said(self) -> Said {
+    pub const fn said(self) -> Said {
         match self {
             Self::NotOpen => Said::RequestOver,
             Self::TooSoon { seconds } => Said::ReadFirst { seconds },
@@ -109,7 +109,7 @@ impl DecideError {
 
 /// What time has brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
+pub enum Change {
     /// Nobody answered: refused.
     TimedOut {
         /// Which request.
@@ -144,7 +144,7 @@ struct Grants {
 
 /// The state of consent on this device.
 #[derive(Debug, Default)]
-pub(crate) struct Consent {
+pub struct Consent {
     last: u64,
     pending: BTreeMap<RequestId, Pending>,
     sessions: BTreeMap<SessionId, Grants>,
@@ -154,7 +154,7 @@ pub(crate) struct Consent {
 
 impl Consent {
     /// A technician's key or click is passed on to the display.
-    pub(crate) fn injected(&mut self, now: Instant) {
+    pub fn injected(&mut self, now: Instant) {
         self.injected = Some(now);
     }
 
@@ -162,7 +162,7 @@ impl Consent {
     ///
     /// # Errors
     /// [`DecideError::HandsOff`].
-    pub(crate) fn hands_off(&self, now: Instant) -> Result<(), DecideError> {
+    pub fn hands_off(&self, now: Instant) -> Result<(), DecideError> {
         let left = self.injected.map(|at| (at + HANDS_OFF).saturating_duration_since(now));
         match left.filter(|left| !left.is_zero()) {
             Some(left) => Err(DecideError::HandsOff { seconds: left.as_secs() + 1 }),
@@ -171,14 +171,14 @@ impl Consent {
     }
 
     /// A session has begun; nothing is granted.
-    pub(crate) fn begin(&mut self, now: Instant, session: SessionId) {
+    pub fn begin(&mut self, now: Instant, session: SessionId) {
         let empty =
             Grants { until: BTreeMap::new(), used: now, over: Capabilities::NONE, taken: Capabilities::NONE };
         self.sessions.entry(session).or_insert(empty);
     }
 
     /// A session has ended: its grants and requests go. Returns the requests that were open.
-    pub(crate) fn end(&mut self, session: SessionId) -> Vec<RequestId> {
+    pub fn end(&mut self, session: SessionId) -> Vec<RequestId> {
         self.sessions.remove(&session);
         let open: Vec<_> =
             self.pending.iter().filter(|(_, p)| p.ask.session == session).map(|(id, _)| *id).collect();
@@ -193,7 +193,7 @@ impl Consent {
     /// # Errors
     /// [`Refusal::TooMany`] beyond the requests that may wait; [`Refusal::Protocol`] for an empty request or
     /// a session that isn't there.
-    pub(crate) fn ask(&mut self, now: Instant, ask: &Ask) -> Result<RequestId, Refusal> {
+    pub fn ask(&mut self, now: Instant, ask: &Ask) -> Result<RequestId, Refusal> {
         if ask.capabilities.is_empty() || ask.duration.is_zero() || !self.sessions.contains_key(&ask.session)
         {
             return Err(Refusal::Protocol);
@@ -216,7 +216,7 @@ impl Consent {
     ///
     /// # Errors
     /// [`DecideError`]; the request then still waits (unless it is [`DecideError::NotOpen`]).
-    pub(crate) fn decide(
+    pub fn decide(
         &mut self,
         now: Instant,
         request: RequestId,
@@ -254,7 +254,7 @@ impl Consent {
     }
 
     /// Grants without a question: the owner's policy, or a decision. Never shortens what is granted already.
-    pub(crate) fn grant(&mut self, now: Instant, session: SessionId, what: Capabilities, duration: Duration) {
+    pub fn grant(&mut self, now: Instant, session: SessionId, what: Capabilities, duration: Duration) {
         let Some(grants) = self.sessions.get_mut(&session) else { return };
         let until = now + duration.min(MAX_DURATION);
         grants.used = now;
@@ -270,7 +270,7 @@ impl Consent {
     ///
     /// # Errors
     /// [`Refusal::NotGranted`] or [`Refusal::Expired`].
-    pub(crate) fn allows(&self, now: Instant, session: SessionId, what: Capability) -> Result<(), Refusal> {
+    pub fn allows(&self, now: Instant, session: SessionId, what: Capability) -> Result<(), Refusal> {
         let Some(grants) = self.sessions.get(&session) else { return Err(Refusal::NotGranted(what)) };
         if grants.taken.contains(what) {
             return Err(Refusal::NotGranted(what));
@@ -288,7 +288,7 @@ impl Consent {
     ///
     /// # Errors
     /// As [`Consent::allows`].
-    pub(crate) fn take(&mut self, now: Instant, session: SessionId, what: Capability) -> Result<(), Refusal> {
+    pub fn take(&mut self, now: Instant, session: SessionId, what: Capability) -> Result<(), Refusal> {
         self.allows(now, session, what)?;
         if let Some(grants) = self.sessions.get_mut(&session) {
             grants.taken = grants.taken.with(what);
@@ -297,13 +297,13 @@ impl Consent {
     }
 
     /// The act that a grant was taken for is over. Whether the grant goes with it: it may be gone, or granted anew.
-    pub(crate) fn used_up(&mut self, now: Instant, session: SessionId, what: Capability) -> bool {
+    pub fn used_up(&mut self, now: Instant, session: SessionId, what: Capability) -> bool {
         let taken = self.sessions.get(&session).is_some_and(|grants| grants.taken.contains(what));
         taken && !self.revoke(now, session, what.into()).is_empty()
     }
 
     /// Prolongs what is granted now by `more` each, at most to [`MAX_DURATION`] from now. Returns what was.
-    pub(crate) fn extend(
+    pub fn extend(
         &mut self,
         now: Instant,
         session: SessionId,
@@ -322,7 +322,7 @@ impl Consent {
     }
 
     /// Takes capabilities back at once. Returns those that were granted.
-    pub(crate) fn revoke(&mut self, now: Instant, session: SessionId, what: Capabilities) -> Capabilities {
+    pub fn revoke(&mut self, now: Instant, session: SessionId, what: Capabilities) -> Capabilities {
         let Some(grants) = self.sessions.get_mut(&session) else { return Capabilities::NONE };
         grants.used = now;
         grants.taken = grants.taken.without(what);
@@ -332,7 +332,7 @@ impl Consent {
     }
 
     /// What is granted now, with the time left.
-    pub(crate) fn granted(&self, now: Instant, session: SessionId) -> Vec<Granted> {
+    pub fn granted(&self, now: Instant, session: SessionId) -> Vec<Granted> {
         let Some(grants) = self.sessions.get(&session) else { return Vec::new() };
         let left = |until: &Instant| {
             let left = until.saturating_duration_since(now);
@@ -347,19 +347,19 @@ impl Consent {
     }
 
     /// What is granted now, as a set.
-    pub(crate) fn capabilities(&self, now: Instant, session: SessionId) -> Capabilities {
+    pub fn capabilities(&self, now: Instant, session: SessionId) -> Capabilities {
         self.granted(now, session).into_iter().map(|g| g.capability).collect()
     }
 
     /// The requests that wait, with the seconds left to answer.
-    pub(crate) fn pending(&self, now: Instant) -> impl Iterator<Item = (RequestId, &Ask, u64)> {
+    pub fn pending(&self, now: Instant) -> impl Iterator<Item = (RequestId, &Ask, u64)> {
         self.pending
             .iter()
             .map(move |(id, p)| (*id, &p.ask, p.deadline.saturating_duration_since(now).as_secs()))
     }
 
     /// When [`Consent::handle_timeout`] next has something to do.
-    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+    pub fn next_timeout(&self) -> Option<Instant> {
         let deadlines = self.pending.values().map(|p| p.deadline);
         let expiries = self.sessions.values().flat_map(|g| g.until.values().copied());
         let idle = self.sessions.values().filter(|g| g.until.is_empty()).map(|g| g.used + IDLE_FOR);
@@ -367,7 +367,7 @@ impl Consent {
     }
 
     /// What has run out by now.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Vec<Change> {
+    pub fn handle_timeout(&mut self, now: Instant) -> Vec<Change> {
         let mut changes = Vec::new();
         let late: Vec<_> =
             self.pending.iter().filter(|(_, p)| p.deadline <= now).map(|(id, _)| *id).collect();

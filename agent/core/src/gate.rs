@@ -28,7 +28,7 @@ const RULE_DAILY: usize = 3;
 /// By technicians, this often within an hour, each: somebody is there and looks.
 const SESSION_HOURLY: usize = 6;
 /// How far back `judge` has to be told what ran.
-pub(crate) const LOOKS_BACK: Duration = Duration::from_secs(24 * 3600);
+pub const LOOKS_BACK: Duration = Duration::from_secs(24 * 3600);
 /// Nobody has touched the machine for so long: class 2 may run.
 const IDLE_FOR: Duration = Duration::from_secs(600);
 /// Clocks of two machines that are kept right may differ by this much.
@@ -39,9 +39,9 @@ const MAX_LIST: usize = 64;
 /// The owner's rules.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, try_from = "Written")]
-pub(crate) struct Rules {
+pub struct Rules {
     /// None runs.
-    pub(crate) off: bool,
+    pub off: bool,
     /// Only these.
     allow: Option<Vec<String>>,
     /// Nothing above.
@@ -51,11 +51,11 @@ pub(crate) struct Rules {
     /// From and until when it is quiet, in minutes of the local day.
     quiet: Option<(u16, u16)>,
     /// Which services may be started again.
-    pub(crate) services: Vec<String>,
+    pub services: Vec<String>,
     /// Which processes may be tamed.
-    pub(crate) processes: Vec<String>,
+    pub processes: Vec<String>,
     /// What is cleared instead of the system's directories.
-    pub(crate) clear: Option<Vec<String>>,
+    pub clear: Option<Vec<String>>,
 }
 
 impl Default for Rules {
@@ -156,7 +156,7 @@ fn hours(text: &str) -> Result<(u16, u16), String> {
 
 /// Who wants it to run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum By {
+pub enum By {
     /// A technician in a session in which it is granted; whether a person is at the device.
     Technician {
         /// Somebody watches.
@@ -168,47 +168,47 @@ pub(crate) enum By {
 
 /// What is to run.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ask<'a> {
+pub struct Ask<'a> {
     /// Its name.
-    pub(crate) name: &'a str,
+    pub name: &'a str,
     /// It came with the program; otherwise the organisation signed it.
-    pub(crate) built_in: bool,
+    pub built_in: bool,
     /// How much it can do with these parameters.
-    pub(crate) class: Class,
+    pub class: Class,
     /// Whether something is to be changed.
-    pub(crate) mode: Mode,
+    pub mode: Mode,
     /// For whom.
-    pub(crate) by: By,
+    pub by: By,
 }
 
 /// A run that was.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Past {
+pub struct Past {
     /// Of what.
-    pub(crate) runbook: String,
+    pub runbook: String,
     /// When it began.
-    pub(crate) began: UnixMillis,
+    pub began: UnixMillis,
     /// It was started by a rule.
-    pub(crate) by_rule: bool,
+    pub by_rule: bool,
     /// It was to change something.
-    pub(crate) applied: bool,
+    pub applied: bool,
 }
 
 /// How things are.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Now {
+pub struct Now {
     /// Our clock.
-    pub(crate) wall: UnixMillis,
+    pub wall: UnixMillis,
     /// The local minute of the day; `None` where it isn't known.
-    pub(crate) minute: Option<u16>,
+    pub minute: Option<u16>,
     /// For how long nobody has touched the machine; `None` where that isn't known.
-    pub(crate) idle: Option<Duration>,
+    pub idle: Option<Duration>,
     /// The switch of `nearhand-agent runbooks off`.
-    pub(crate) switched_off: bool,
+    pub switched_off: bool,
 }
 
 /// Whether an order's times are such that it may begin now.
-pub(crate) fn in_time(issued: UnixMillis, deadline: UnixMillis, now: UnixMillis) -> Result<(), Refused> {
+pub fn in_time(issued: UnixMillis, deadline: UnixMillis, now: UnixMillis) -> Result<(), Refused> {
     if deadline < now {
         return Err(Refused::Late(deadline));
     }
@@ -221,7 +221,7 @@ pub(crate) fn in_time(issued: UnixMillis, deadline: UnixMillis, now: UnixMillis)
 
 impl Rules {
     /// Whether it may run now.
-    pub(crate) fn judge(&self, ask: &Ask<'_>, past: &[Past], now: &Now) -> Result<(), Refused> {
+    pub fn judge(&self, ask: &Ask<'_>, past: &[Past], now: &Now) -> Result<(), Refused> {
         self.lets(ask, now.switched_off)?;
         if ask.mode == Mode::DryRun {
             return Ok(());
@@ -231,12 +231,12 @@ impl Rules {
     }
 
     /// Whether a rule may start it.
-    pub(crate) fn is_automatic(&self, name: &str) -> bool {
+    pub fn is_automatic(&self, name: &str) -> bool {
         self.automatic.iter().any(|listed| listed == name)
     }
 
     /// Whether it is on the owner's lists.
-    pub(crate) fn lets(&self, ask: &Ask<'_>, switched_off: bool) -> Result<(), Refused> {
+    pub fn lets(&self, ask: &Ask<'_>, switched_off: bool) -> Result<(), Refused> {
         if self.off || switched_off {
             return Err(Refused::Off);
         }

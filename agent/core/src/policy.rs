@@ -11,7 +11,7 @@
 //! even_if_attended = false            # true: also without asking while somebody is at the device
 //! ```
 //!
-//! `[runbooks]` says which repairs may run here at all: see [`crate::runbook::gate::Rules`].
+//! `[runbooks]` says which repairs may run here at all: see [`crate::gate::Rules`].
 //!
 //! A policy can't choose a window. One that allows `window` names applications (`windows = ["Ledger"]`), of which the
 //! uppermost window is shown.
@@ -22,20 +22,20 @@ use nearhand_proto::grant::{Capabilities, Capability, MAX_DURATION};
 use nearhand_proto::id::TechnicianId;
 use serde::Deserialize;
 
-use crate::runbook::gate::Rules;
+use crate::gate::Rules;
 
 /// Largest policy file read, in bytes.
-pub(crate) const MAX_FILE: u64 = 64 * 1024;
+pub const MAX_FILE: u64 = 64 * 1024;
 
 /// The whole policy.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Policy {
+pub struct Policy {
     #[serde(default)]
     allow: Vec<Rule>,
     /// Which runbooks may run.
     #[serde(default)]
-    pub(crate) runbooks: Rules,
+    pub runbooks: Rules,
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -84,17 +84,17 @@ impl TryFrom<Written> for Rule {
 /// The file is no policy; nothing is allowed until it is mended.
 #[derive(Debug, thiserror::Error)]
 #[error("the policy can't be read: {0}")]
-pub(crate) struct PolicyError(#[from] toml::de::Error);
+pub struct PolicyError(#[from] toml::de::Error);
 
 /// What a policy decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Allowed {
+pub struct Allowed {
     /// What of the request it allows.
-    pub(crate) capabilities: Capabilities,
+    pub capabilities: Capabilities,
     /// For how long.
-    pub(crate) duration: Duration,
+    pub duration: Duration,
     /// Of which applications the uppermost window may be seen; empty without [`Capability::Window`].
-    pub(crate) windows: Vec<String>,
+    pub windows: Vec<String>,
 }
 
 impl Policy {
@@ -102,17 +102,17 @@ impl Policy {
     ///
     /// # Errors
     /// [`PolicyError`], with the line.
-    pub(crate) fn parse(text: &str) -> Result<Self, PolicyError> {
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
         Ok(toml::from_str(text)?)
     }
 
     /// Number of rules.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.allow.len()
     }
 
     /// The rules in words, one a line.
-    pub(crate) fn explain(&self) -> impl Iterator<Item = String> {
+    pub fn explain(&self) -> impl Iterator<Item = String> {
         self.allow.iter().map(|rule| {
             let when = if rule.even_if_attended { "without asking" } else { "when nobody is at the device" };
             let who = rule.technicians.join(", ");
@@ -126,7 +126,7 @@ impl Policy {
 
     /// What of `wanted` this technician is allowed without a person's consent; `attended` says that somebody
     /// could be asked. Rules add up; the shortest time of those used counts.
-    pub(crate) fn decide(
+    pub fn decide(
         &self,
         id: TechnicianId,
         name: &str,
@@ -160,7 +160,7 @@ impl Policy {
 ///
 /// # Errors
 /// What is wrong with it, in words.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let bad = || format!("{text:?} is no length of time: write 90s, 15m or 1h");
     let unit = text.chars().last().ok_or_else(bad)?;
     let seconds = match unit {

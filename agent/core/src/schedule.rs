@@ -7,7 +7,7 @@ use nearhand_rules::Rule;
 
 /// Something that is read as one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(crate) enum Probe {
+pub enum Probe {
     /// Processors and load.
     Activity,
     /// Memory, swap, programs ended for want of it.
@@ -79,7 +79,7 @@ const TELLS: [(Probe, &[&str]); 21] = [
 
 impl Probe {
     /// Read by a task, since it waits for a program, the bus or the network.
-    pub(crate) fn is_outside(self) -> bool {
+    pub fn is_outside(self) -> bool {
         matches!(
             self,
             Self::Units
@@ -95,14 +95,14 @@ impl Probe {
 
 /// When each probe is due.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub(crate) struct Schedule {
+pub struct Schedule {
     /// Milliseconds between two readings, and when the next is due.
     probes: BTreeMap<Probe, (u64, u64)>,
 }
 
 impl Schedule {
     /// What those rules need; nothing else is read.
-    pub(crate) fn of(rules: &[Rule]) -> Self {
+    pub fn of(rules: &[Rule]) -> Self {
         let also =
             |rule: &Rule| rule.levels.iter().filter_map(|l| l.also.map(|(s, _)| s.name)).collect::<Vec<_>>();
         let mut probes = BTreeMap::new();
@@ -120,12 +120,12 @@ impl Schedule {
     }
 
     /// Milliseconds between two readings, where it is needed at all.
-    pub(crate) fn every(&self, probe: Probe) -> Option<u64> {
+    pub fn every(&self, probe: Probe) -> Option<u64> {
         self.probes.get(&probe).map(|(every, _)| *every)
     }
 
     /// Those that are due, with their next time on the grid.
-    pub(crate) fn due(&mut self, now: u64) -> Vec<Probe> {
+    pub fn due(&mut self, now: u64) -> Vec<Probe> {
         let mut due = Vec::new();
         for (probe, (every, next)) in self.probes.iter_mut().filter(|(probe, _)| !probe.is_outside()) {
             if *next <= now {
@@ -137,7 +137,7 @@ impl Schedule {
     }
 
     /// When something is due next.
-    pub(crate) fn next(&self) -> Option<u64> {
+    pub fn next(&self) -> Option<u64> {
         self.probes.iter().filter(|(probe, _)| !probe.is_outside()).map(|(_, (_, next))| *next).min()
     }
 }

@@ -21,9 +21,9 @@ fn is_same(chosen: &OpenWindow, now: &OpenWindow) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Popup {
     /// It was made by the program to which the chosen window belongs, as the display knows it.
-    pub(crate) same_program: bool,
+    pub same_program: bool,
     /// The window that it says it belongs to.
-    pub(crate) owner: Option<u32>,
+    pub owner: Option<u32>,
 }
 
 /// Whether it is shown with the window. The display vouches for the program; to which of a program's windows a menu
@@ -37,13 +37,13 @@ pub(crate) fn belongs(popup: &Popup, window: u32, shown: &[u32], only_window: bo
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Place {
     /// Left edge.
-    pub(crate) x: i32,
+    pub x: i32,
     /// Upper edge.
-    pub(crate) y: i32,
+    pub y: i32,
     /// Width.
-    pub(crate) width: u16,
+    pub width: u16,
     /// Height.
-    pub(crate) height: u16,
+    pub height: u16,
 }
 
 impl Place {
@@ -95,9 +95,9 @@ impl Place {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Layout {
     /// The picture's place on the screen.
-    pub(crate) all: Place,
+    pub all: Place,
     /// The window, then the rest in the order in which they lie over one another.
-    pub(crate) layers: Vec<Place>,
+    pub layers: Vec<Place>,
 }
 
 impl Layout {

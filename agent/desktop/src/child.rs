@@ -23,7 +23,7 @@ use crate::platform::{self, Ready};
 
 /// Why the process ends before the agent wants it to.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ChildError {
+pub enum ChildError {
     /// The display.
     #[error(transparent)]
     Display(#[from] DisplayError),
@@ -39,7 +39,7 @@ pub(crate) enum ChildError {
 ///
 /// # Errors
 /// [`ChildError`]; the agent has been told.
-pub(crate) fn run() -> Result<(), ChildError> {
+pub fn run() -> Result<(), ChildError> {
     let mut out = Outgoing::default();
     let outcome = X11::open().map_err(ChildError::from).and_then(|display| serve(display, &mut out));
     if let Err(error) = &outcome {

@@ -23,20 +23,20 @@ const ENVIRONMENT: u64 = 256 * 1024;
 
 /// A display, and how to reach it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Reach {
+pub struct Reach {
     /// As in `DISPLAY`.
-    pub(crate) display: OsString,
+    pub display: OsString,
     /// As in `XAUTHORITY`, if it is known.
-    pub(crate) authority: Option<OsString>,
+    pub authority: Option<OsString>,
     /// The user's directory, if it is known; `.Xauthority` is there by default.
-    pub(crate) home: Option<OsString>,
+    pub home: Option<OsString>,
     /// Whose it is.
-    pub(crate) user: u32,
+    pub user: u32,
 }
 
 /// Why there is nothing to see. For the technician and the person at the device.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub(crate) enum NoDisplay {
+pub enum NoDisplay {
     /// Nobody's session is active at the screen.
     #[error("nobody is logged in at this machine's screen; somebody has to log in first")]
     Nobody,
@@ -68,7 +68,7 @@ pub(crate) enum NoDisplay {
 ///
 /// # Errors
 /// [`NoDisplay`], in words.
-pub(crate) async fn display() -> Result<Reach, NoDisplay> {
+pub async fn display() -> Result<Reach, NoDisplay> {
     if let Some(own) = of_environment(|name| std::env::var_os(name), platform::own_user()) {
         return own;
     }
@@ -83,7 +83,7 @@ pub(crate) async fn display() -> Result<Reach, NoDisplay> {
 }
 
 /// For how long nobody has touched this machine, as logind says; `None` where somebody has, or it isn't known.
-pub(crate) async fn idle() -> Option<Duration> {
+pub async fn idle() -> Option<Duration> {
     let bus = Connection::system().await.ok()?;
     let manager = format!("{LOGIND}.Manager");
     let path = "/org/freedesktop/login1";

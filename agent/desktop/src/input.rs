@@ -66,9 +66,9 @@ pub(crate) struct Hands {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Step {
     /// To be done, in order.
-    pub(crate) deeds: Vec<Deed>,
+    pub deeds: Vec<Deed>,
     /// What could not be typed.
-    pub(crate) untypable: String,
+    pub untypable: String,
 }
 
 impl Hands {

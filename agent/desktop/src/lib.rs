@@ -8,20 +8,21 @@
 //! process. No stream, grant or consent is known here.
 
 mod aim;
-pub(crate) mod child;
+pub mod child;
 mod coder;
 mod damage;
 mod drawing;
-pub(crate) mod find;
+pub mod find;
 mod input;
 mod keys;
 mod outgoing;
-pub(crate) mod picture;
+pub mod picture;
+pub mod platform;
 mod precedence;
-pub(crate) mod process;
-pub(crate) mod protocol;
+pub mod process;
+pub mod protocol;
 mod source;
 mod still;
 mod view;
-pub(crate) mod windows;
+pub mod windows;
 mod x11;

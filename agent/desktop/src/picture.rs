@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 const SILENCE: Duration = Duration::from_secs(20);
 
 /// A picture that is on its way. Dropping it ends the process.
-pub(crate) struct OnePicture {
+pub struct OnePicture {
     _desktop: Desktop,
     from: mpsc::Receiver<FromDesktop>,
     bytes: usize,
@@ -26,7 +26,7 @@ pub(crate) struct OnePicture {
 
 impl OnePicture {
     /// Asks for it. An error is in words for both people.
-    pub(crate) async fn ask() -> Result<Self, String> {
+    pub async fn ask() -> Result<Self, String> {
         let reach = find::display().await.map_err(|error| error.to_string())?;
         let (desktop, from) = Desktop::start(&reach).map_err(|error| error.to_string())?;
         if desktop.to.send(ToDesktop::Picture).await.is_err() {
@@ -36,12 +36,12 @@ impl OnePicture {
     }
 
     /// Bytes so far.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// The next part of the frame, and whether it is the last one. An error is in words for both people.
-    pub(crate) async fn part(&mut self) -> Result<(FromScreen, bool), String> {
+    pub async fn part(&mut self) -> Result<(FromScreen, bool), String> {
         loop {
             let message = timeout(SILENCE, self.from.recv()).await;
             match message.map_err(|_| "the display did not answer in time".to_owned())? {

@@ -27,7 +27,7 @@ const LOG_LINE: u64 = 4 * 1024;
 
 /// Why the process could not be started.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum DesktopError {
+pub enum DesktopError {
     /// The program.
     #[error("the desktop process can't be started; is the agent's program file still where it was?")]
     Start(#[source] io::Error),
@@ -38,7 +38,7 @@ pub(crate) enum DesktopError {
 
 /// How the process ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Ended {
+pub enum Ended {
     /// As it was told.
     Told,
     /// By a signal or an error, in words. What it said itself came before as [`FromDesktop::Failed`].
@@ -47,9 +47,9 @@ pub(crate) enum Ended {
 
 /// A running desktop process. Dropping it closes the process's input: it lets go of keys and buttons, and ends.
 #[derive(Debug)]
-pub(crate) struct Desktop {
+pub struct Desktop {
     /// What is sent to it. Full when the process is behind.
-    pub(crate) to: mpsc::Sender<ToDesktop>,
+    pub to: mpsc::Sender<ToDesktop>,
     end: JoinHandle<Ended>,
 }
 
@@ -59,7 +59,7 @@ impl Desktop {
     ///
     /// # Errors
     /// [`DesktopError`].
-    pub(crate) fn start(reach: &Reach) -> Result<(Self, mpsc::Receiver<FromDesktop>), DesktopError> {
+    pub fn start(reach: &Reach) -> Result<(Self, mpsc::Receiver<FromDesktop>), DesktopError> {
         let mut command = Command::new(std::env::current_exe().map_err(DesktopError::Start)?);
         command.arg("desktop").env_clear().env("DISPLAY", &reach.display);
         let kept = ["PATH", "LANG", "LC_ALL", "NEARHAND_LOG"];
@@ -102,7 +102,7 @@ impl Desktop {
     }
 
     /// Closes the process's input, and waits for its end: seconds at most.
-    pub(crate) async fn ended(self) -> Ended {
+    pub async fn ended(self) -> Ended {
         drop(self.to);
         self.end.await.unwrap_or_else(|error| Ended::Crashed(error.to_string()))
     }
@@ -175,7 +175,7 @@ async fn log(errors: ChildStderr) {
         match (&mut errors).take(LOG_LINE).read_until(b'\n', &mut line).await {
             Ok(1..) => {
                 let line = text::one_line(&String::from_utf8_lossy(&line), 1_000);
-                tracing::info!(target: "nearhand_agent::desktop", "{line}");
+                tracing::info!("{line}");
             }
             _ => return,
         }

@@ -15,13 +15,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Largest message either way, in bytes: a part of a frame or of the clipboard, a cursor, a long text, and room.
-pub(crate) const MAX_DESKTOP_MESSAGE: usize = 64 * 1024;
+pub const MAX_DESKTOP_MESSAGE: usize = 64 * 1024;
 /// Longest explanation, in bytes.
-pub(crate) const MAX_WORDS: usize = 4 * 1024;
+pub const MAX_WORDS: usize = 4 * 1024;
 
 /// Agent → desktop process.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(crate) enum ToDesktop {
+pub enum ToDesktop {
     /// Begin to show the screen, or begin anew: a whole frame with number 1 follows.
     View {
         /// One monitor, or all of them.
@@ -80,7 +80,7 @@ pub(crate) enum ToDesktop {
 
 /// Which window may be seen.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(crate) enum Aim {
+pub enum Aim {
     /// This one and no other.
     Window(OpenWindow),
     /// The uppermost one of these applications when the view begins.
@@ -89,21 +89,21 @@ pub(crate) enum Aim {
 
 /// A window that is open. Title and application are what its program says.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(crate) struct OpenWindow {
+pub struct OpenWindow {
     /// The display's name for it.
-    pub(crate) id: u32,
+    pub id: u32,
     /// The process that owns it, as the display knows it; 0 where it doesn't. With the application it tells the window
     /// from a later one of the same id.
-    pub(crate) process: u32,
+    pub process: u32,
     /// What the application is called.
-    pub(crate) application: String,
+    pub application: String,
     /// Its title.
-    pub(crate) title: String,
+    pub title: String,
 }
 
 /// Desktop process → agent.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(crate) enum FromDesktop {
+pub enum FromDesktop {
     /// The display is there. The first message, unless it is `Failed`.
     Ready {
         /// Its monitors.
@@ -125,7 +125,7 @@ pub(crate) enum FromDesktop {
 
 impl FromDesktop {
     /// Whether this keeps to the limits that the other end of the session holds us to.
-    pub(crate) fn is_sound(&self) -> bool {
+    pub fn is_sound(&self) -> bool {
         match self {
             Self::Ready { monitors } | Self::Screen(FromScreen::Monitors(monitors)) => {
                 monitors.len() <= MAX_MONITORS
@@ -154,21 +154,21 @@ impl FromDesktop {
 
 /// Bytes that have arrived and are not yet taken as messages.
 #[derive(Debug, Default)]
-pub(crate) struct Incoming {
+pub struct Incoming {
     bytes: Vec<u8>,
     taken: usize,
 }
 
 impl Incoming {
     /// Adds what was read.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.taken);
         self.taken = 0;
         self.bytes.extend_from_slice(bytes);
     }
 
     /// The next whole message, if it is there. After an error the stream can't be understood any more.
-    pub(crate) fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, WireError> {
+    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, WireError> {
         let rest = self.bytes.get(self.taken..).unwrap_or_default();
         let Some((prefix, rest)) = rest.split_first_chunk::<PREFIX>() else { return Ok(None) };
         let len = wire::frame_len(*prefix, MAX_DESKTOP_MESSAGE)?;

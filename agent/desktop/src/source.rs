@@ -14,7 +14,7 @@ use super::protocol::{Aim, OpenWindow};
 
 /// Why a display can't be used, or no longer. In words for the technician.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum DisplayError {
+pub enum DisplayError {
     /// It can't be reached.
     #[error("the display {display} can't be reached ({why}); is somebody logged in there?")]
     Unreachable {

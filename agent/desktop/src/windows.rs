@@ -15,7 +15,7 @@ use super::protocol::{FromDesktop, OpenWindow, ToDesktop};
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// The windows there are now, the uppermost first. An error is in words for the person.
-pub(crate) async fn open() -> Result<Vec<OpenWindow>, String> {
+pub async fn open() -> Result<Vec<OpenWindow>, String> {
     let reach = find::display().await.map_err(|error| error.to_string())?;
     let (desktop, mut from) = Desktop::start(&reach).map_err(|error| error.to_string())?;
     let asked = async {

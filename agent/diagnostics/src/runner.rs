@@ -34,27 +34,27 @@ const EVENTS: usize = 64;
 
 /// What to run.
 #[derive(Clone, Debug)]
-pub(crate) struct RunOptions {
+pub struct RunOptions {
     /// Which checks.
-    pub(crate) set: CheckSet,
+    pub set: CheckSet,
     /// Only these parts of the machine; empty for all.
-    pub(crate) areas: Vec<Area>,
+    pub areas: Vec<Area>,
     /// This device's id in hexadecimal; empty without enrolment.
-    pub(crate) device_id: String,
+    pub device_id: String,
     /// Whom the network probes ask.
-    pub(crate) targets: ProbeTargets,
+    pub targets: ProbeTargets,
 }
 
 impl RunOptions {
     /// A run of `set` over all areas with the default targets.
-    pub(crate) fn new(set: CheckSet) -> Self {
+    pub fn new(set: CheckSet) -> Self {
         Self { set, areas: Vec::new(), device_id: String::new(), targets: ProbeTargets::default() }
     }
 }
 
 /// What happens in a run, in this order: one `Started`, then `Checking` and `Finding`, at last one `Finished`.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) enum RunEvent {
+pub enum RunEvent {
     /// The run begins, with so many checks.
     Started {
         /// Number of checks.
@@ -73,12 +73,12 @@ pub(crate) enum RunEvent {
 
 /// A run under way. Dropping it cancels the run and ends its child programs.
 #[derive(Debug)]
-pub(crate) struct RunHandle(JoinHandle<()>);
+pub struct RunHandle(JoinHandle<()>);
 
 impl RunHandle {
     /// Stops the run; no more events come.
     #[allow(dead_code, reason = "for the session's stop button; dropping does the same")]
-    pub(crate) fn cancel(&self) {
+    pub fn cancel(&self) {
         self.0.abort();
     }
 }
@@ -91,7 +91,7 @@ impl Drop for RunHandle {
 
 /// Begins a run on the current tokio runtime (its time, network and process drivers are needed). It ends by
 /// itself when the receiver is dropped.
-pub(crate) fn run(options: RunOptions) -> (RunHandle, mpsc::Receiver<RunEvent>) {
+pub fn run(options: RunOptions) -> (RunHandle, mpsc::Receiver<RunEvent>) {
     let (patience, limit) = match options.set {
         CheckSet::Quick => (QUICK_PATIENCE, QUICK_LIMIT),
         CheckSet::Full => (FULL_PATIENCE, FULL_LIMIT),
@@ -272,7 +272,7 @@ fn milliseconds(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostics::facts::load::Memory;
+    use crate::facts::load::Memory;
     use nearhand_report::model::Status;
 
     fn context() -> Context {

@@ -211,9 +211,9 @@ fn boot(facts: &Facts) -> Option<Chart> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostics::facts::load::Memory;
-    use crate::diagnostics::facts::storage::{Mount, Mounts};
-    use crate::diagnostics::facts::update::Packages;
+    use crate::facts::load::Memory;
+    use crate::facts::storage::{Mount, Mounts};
+    use crate::facts::update::Packages;
     use nearhand_proto::time::UnixMillis;
 
     #[test]

@@ -19,7 +19,7 @@ use nearhand_rules::StateRow;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
 
 /// Most entries that wait. A day without the relay is some hundred on a bad machine.
-pub(crate) const MAX_ENTRIES: u64 = 20_000;
+pub const MAX_ENTRIES: u64 = 20_000;
 /// Most alarms whose newest state survives when there is no more room.
 const MAX_KEPT: usize = 2_000;
 /// Room kept back for alarms on a full disk, in bytes.
@@ -35,7 +35,7 @@ const SCHEMA: i64 = 1;
 
 /// Why the spool can't be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SpoolError {
+pub enum SpoolError {
     /// The database refused.
     #[error("the alarms' spool: {0}")]
     Database(#[from] rusqlite::Error),
@@ -57,7 +57,7 @@ pub(crate) enum SpoolError {
 
 impl SpoolError {
     /// There is no room on the disk.
-    pub(crate) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         match self {
             Self::Database(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
             Self::Io { source, .. } => source.kind() == io::ErrorKind::StorageFull,
@@ -66,7 +66,7 @@ impl SpoolError {
     }
 
     /// The file itself is broken; nothing can be read or written any more.
-    pub(crate) fn is_damage(&self) -> bool {
+    pub fn is_damage(&self) -> bool {
         let code = match self {
             Self::Database(error) => error.sqlite_error_code(),
             _ => None,
@@ -77,13 +77,13 @@ impl SpoolError {
 
 /// Whose spool it is: a copied disk has another machine under it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Owner {
+pub struct Owner {
     /// The device's id and what is known of the machine, hashed.
-    pub(crate) mark: [u8; 32],
+    pub mark: [u8; 32],
 }
 
 /// The open spool.
-pub(crate) struct Spool {
+pub struct Spool {
     database: Connection,
     path: PathBuf,
     stream: StreamId,
@@ -100,12 +100,7 @@ pub(crate) struct Spool {
 impl Spool {
     /// Opens the spool in `dir`, or makes one. `fresh` is the id of a stream that is born now, `now` names files that
     /// are set aside.
-    pub(crate) fn open(
-        dir: &Path,
-        owner: &Owner,
-        fresh: StreamId,
-        now: UnixMillis,
-    ) -> Result<Self, SpoolError> {
+    pub fn open(dir: &Path, owner: &Owner, fresh: StreamId, now: UnixMillis) -> Result<Self, SpoolError> {
         let path = dir.join("alarms.db");
         let opened = match Self::open_as_is(&path, owner, fresh) {
             Err(error) if error.is_damage() => {
@@ -170,22 +165,22 @@ impl Spool {
     }
 
     /// Its stream.
-    pub(crate) fn stream(&self) -> StreamId {
+    pub fn stream(&self) -> StreamId {
         self.stream
     }
 
     /// Number of the newest entry that ever was; 0 before the first.
-    pub(crate) fn newest(&self) -> u64 {
+    pub fn newest(&self) -> u64 {
         self.newest
     }
 
     /// How many entries wait.
-    pub(crate) fn waiting(&self) -> u64 {
+    pub fn waiting(&self) -> u64 {
         self.waiting
     }
 
     /// Writes down what was found out or done because of an alarm.
-    pub(crate) fn report(&mut self, report: DeviceReport) -> Result<(), SpoolError> {
+    pub fn report(&mut self, report: DeviceReport) -> Result<(), SpoolError> {
         let transaction = self.database.transaction()?;
         let newest = insert(&transaction, &Entry::Report(report))?;
         transaction.commit()?;
@@ -194,7 +189,7 @@ impl Spool {
     }
 
     /// Writes events and what the rules know, both or neither. On return it is on the disk.
-    pub(crate) fn commit(&mut self, events: &[Event], rows: &[StateRow]) -> Result<(), SpoolError> {
+    pub fn commit(&mut self, events: &[Event], rows: &[StateRow]) -> Result<(), SpoolError> {
         match self.commit_once(events, rows) {
             Err(error) if error.is_full() && self.reserve => {
                 tracing::warn!("the disk is full: alarms use the room that was kept back for them");
@@ -224,7 +219,7 @@ impl Spool {
     }
 
     /// The oldest entries, as they are sent. `None`: nothing waits. What can't be read is sent as a gap.
-    pub(crate) fn batch(&mut self) -> Result<Option<Batch>, SpoolError> {
+    pub fn batch(&mut self) -> Result<Option<Batch>, SpoolError> {
         let mut query = self.database.prepare("SELECT seq, at, body FROM entry ORDER BY seq LIMIT ?1")?;
         let limit = i64::try_from(MAX_BATCH).unwrap_or(i64::MAX);
         let rows = query.query_map([limit], |row| {
@@ -259,12 +254,7 @@ impl Spool {
     /// How far the relay has this stream, before anything is sent. If that is further than this file can have sent,
     /// the file was restored from a copy, and what is new in it would be taken for what the relay has: another
     /// stream begins, and what waits is sent in that one.
-    pub(crate) fn relay_has(
-        &mut self,
-        stream: StreamId,
-        through: u64,
-        fresh: StreamId,
-    ) -> Result<(), SpoolError> {
+    pub fn relay_has(&mut self, stream: StreamId, through: u64, fresh: StreamId) -> Result<(), SpoolError> {
         if stream != self.stream || through <= self.sent {
             return Ok(());
         }
@@ -274,7 +264,7 @@ impl Spool {
     }
 
     /// The relay says that the stream is another device's: this file was copied from there.
-    pub(crate) fn is_foreign(&mut self, stream: StreamId, fresh: StreamId) -> Result<(), SpoolError> {
+    pub fn is_foreign(&mut self, stream: StreamId, fresh: StreamId) -> Result<(), SpoolError> {
         if stream != self.stream {
             return Ok(());
         }
@@ -283,7 +273,7 @@ impl Spool {
     }
 
     /// The relay has all up to this number on its disk: they may go.
-    pub(crate) fn acknowledged(
+    pub fn acknowledged(
         &mut self,
         stream: StreamId,
         through: u64,
@@ -309,7 +299,7 @@ impl Spool {
     }
 
     /// What the rules knew.
-    pub(crate) fn rows(&self) -> Result<Vec<StateRow>, SpoolError> {
+    pub fn rows(&self) -> Result<Vec<StateRow>, SpoolError> {
         let mut query = self.database.prepare("SELECT rule, instance, state FROM state")?;
         let rows = query.query_map([], |row| {
             Ok(StateRow { rule: row.get(0)?, instance: row.get(1)?, state: Some(row.get(2)?) })
@@ -318,7 +308,7 @@ impl Spool {
     }
 
     /// When the oldest entry that waits was written.
-    pub(crate) fn oldest(&self) -> Result<Option<UnixMillis>, SpoolError> {
+    pub fn oldest(&self) -> Result<Option<UnixMillis>, SpoolError> {
         let at: Option<i64> = self.database.query_row("SELECT min(at) FROM entry", [], |row| row.get(0))?;
         Ok(at.and_then(|at| u64::try_from(at).ok()).map(UnixMillis))
     }
@@ -328,7 +318,7 @@ impl Spool {
     }
 
     /// Holds room back for alarms, once there is plenty.
-    pub(crate) fn keep_reserve(&mut self) {
+    pub fn keep_reserve(&mut self) {
         let path = self.reserve_path();
         if fs::metadata(&path).is_ok_and(|meta| meta.len() >= RESERVE) {
             self.reserve = true;
@@ -354,7 +344,7 @@ impl Spool {
     }
 
     #[cfg(test)]
-    pub(crate) fn limit_to(&mut self, entries: u64) {
+    fn limit_to(&mut self, entries: u64) {
         self.limit = entries;
     }
 }
@@ -522,5 +512,4 @@ fn private_io(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[path = "spool_tests.rs"]
 mod tests;

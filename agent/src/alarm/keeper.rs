@@ -19,8 +19,8 @@ use super::outside::Wanted;
 use super::react::Begun;
 use super::rules_file::{self, Seen};
 use super::sampler::{Notes, Sampler, untold};
-use super::schedule::Probe;
-use super::spool::{Owner, Spool, SpoolError};
+use nearhand_agent_core::schedule::Probe;
+use nearhand_spool::{Owner, Spool, SpoolError};
 
 /// How often everything the rules know is written, in milliseconds: at a crash, windows are that old at most.
 const SAVE_EVERY: u64 = 300_000;

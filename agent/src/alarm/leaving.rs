@@ -13,8 +13,8 @@ use zbus::{Connection, Proxy};
 use super::deliver::say_goodbye;
 use super::moment::Clocks;
 use super::sampler::context;
-use crate::diagnostics::facts;
 use crate::hub::Hub;
+use nearhand_diagnostics::facts;
 
 const DESTINATION: &str = "org.freedesktop.login1";
 const PATH: &str = "/org/freedesktop/login1";

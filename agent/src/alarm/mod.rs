@@ -1,6 +1,6 @@
 //! Alarms: what is measured, what the rules make of it, and how it gets to the relay without being lost.
 //!
-//! Lives here: the alarms' own thread ([`keeper`]) with its [`sampler`] and [`spool`], what is asked of others
+//! Lives here: the alarms' own thread ([`keeper`]) with its [`sampler`] and `nearhand_spool`, what is asked of others
 //! ([`outside`]), what follows by itself ([`react`]), the way to the relay ([`deliver`]) and the goodbye ([`leaving`]). When something is an alarm is
 //! decided in `nearhand-rules`. Must not live here: what the relay makes of it.
 //!
@@ -16,8 +16,6 @@ mod react;
 mod readings;
 pub(crate) mod rules_file;
 mod sampler;
-mod schedule;
-mod spool;
 mod tail;
 
 use std::sync::mpsc::{Sender, channel};
@@ -33,9 +31,9 @@ use crate::hub::Hub;
 use keeper::{Keeper, Order, Places, Progress};
 pub(crate) use keeper::{Order as AlarmOrder, Report};
 pub(crate) use moment::Clocks;
+pub(crate) use nearhand_spool::SpoolError;
 pub(crate) use outside::{Wanted, run as run_outside};
 pub(crate) use sampler::{Notes, Sampler};
-pub(crate) use spool::SpoolError;
 
 /// How long the thread may take to write everything at the end.
 const ENDING: Duration = Duration::from_secs(2);

@@ -6,7 +6,7 @@ use nearhand_proto::time::UnixMillis;
 use nearhand_rules::Moment;
 use sha2::{Digest, Sha256};
 
-use super::spool::Owner;
+use nearhand_spool::Owner;
 
 /// Clocks of this run of the machine, and how far the wall clock is known to be off.
 #[derive(Clone, Debug)]

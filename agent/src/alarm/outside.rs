@@ -21,10 +21,10 @@ use tokio::time::{Instant, interval_at, sleep, timeout};
 use super::keeper::Order;
 use super::readings;
 use super::sampler::{Notes, context};
-use super::schedule::{Probe, Schedule};
 use crate::alarm::moment::Clocks;
-use crate::diagnostics::facts::probe::echo;
-use crate::diagnostics::facts::{self, Context, Fact, Gathered, Missing, Source, UnitChange, UnitWatch};
+use nearhand_agent_core::schedule::{Probe, Schedule};
+use nearhand_diagnostics::facts::probe::echo;
+use nearhand_diagnostics::facts::{self, Context, Fact, Gathered, Missing, Source, UnitChange, UnitWatch};
 
 /// Several changes of units within this time are asked about once.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -351,7 +351,7 @@ mod tests {
     use nearhand_proto::alarm::Profile;
 
     use super::*;
-    use crate::diagnostics::facts::child::Programs;
+    use nearhand_diagnostics::facts::child::Programs;
 
     fn wanted() -> Wanted {
         let text = "profile = \"none\"\n[[rule]]\nname = \"io\"\nkind = \"log\"\njournal = true\nmatch = \"I/O error\"\n\

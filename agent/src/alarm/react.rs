@@ -19,9 +19,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{Alarms, Order};
-use crate::diagnostics::{self, RunEvent, RunOptions};
 use crate::hub::Hub;
 use crate::runbook::Raised;
+use nearhand_diagnostics::{self as diagnostics, RunEvent, RunOptions};
 
 /// Least time between two diagnoses.
 const PAUSE: Duration = Duration::from_secs(600);

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use nearhand_rules::Reading;
 
-use crate::diagnostics::facts::Gathered;
-use crate::diagnostics::facts::load::{Activity, Memory};
-use crate::diagnostics::facts::network::DnsServer;
-use crate::diagnostics::facts::storage::{Mount, SmartDisk};
+use nearhand_diagnostics::facts::Gathered;
+use nearhand_diagnostics::facts::load::{Activity, Memory};
+use nearhand_diagnostics::facts::network::DnsServer;
+use nearhand_diagnostics::facts::storage::{Mount, SmartDisk};
 
 #[expect(clippy::cast_precision_loss, reason = "percentages and counts need no more than 52 bits")]
 fn number(value: u64) -> f64 {
@@ -128,9 +128,9 @@ fn smart(disks: &[SmartDisk]) -> Vec<Reading> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostics::facts::hardware::Sensor;
-    use crate::diagnostics::facts::security::Firewall;
-    use crate::diagnostics::facts::storage::{Array, Mounts};
+    use nearhand_diagnostics::facts::hardware::Sensor;
+    use nearhand_diagnostics::facts::security::Firewall;
+    use nearhand_diagnostics::facts::storage::{Array, Mounts};
 
     fn value(readings: &[Reading], sensor: &str, instance: &str) -> Option<f64> {
         let reading = readings.iter().find(|reading| reading.sensor == sensor)?;

@@ -8,13 +8,13 @@ use nearhand_rules::{Moment, Reading, RuleSet};
 use x509_parser::pem::Pem;
 
 use super::readings;
-use super::schedule::{Probe, Schedule};
 use super::tail::Tail;
-use crate::diagnostics::facts::child::Programs;
-use crate::diagnostics::facts::probe::ProbeTargets;
-use crate::diagnostics::facts::root::Root;
-use crate::diagnostics::facts::{self, Context, Gathered, SinceLast, Source};
 use crate::platform;
+use nearhand_agent_core::schedule::{Probe, Schedule};
+use nearhand_diagnostics::facts::child::Programs;
+use nearhand_diagnostics::facts::probe::ProbeTargets;
+use nearhand_diagnostics::facts::root::Root;
+use nearhand_diagnostics::facts::{self, Context, Gathered, SinceLast, Source};
 
 /// Most of a certificate file that is read, in bytes.
 const CERTIFICATE_LIMIT: u64 = 1024 * 1024;

@@ -11,7 +11,7 @@ use nearhand_proto::message::local::{
     Choice, Code, ConsentRequest, Event, Help, Mark, Reply, Session, Status, Verb, Window,
 };
 
-use crate::policy::parse_duration;
+use nearhand_agent_core::policy::parse_duration;
 use nearhand_transport::local::CallError;
 
 /// The prompt's state.

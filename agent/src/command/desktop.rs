@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use clap::Args;
 use nearhand_proto::text;
 
-use crate::desktop::child;
-use crate::desktop::find;
-use crate::desktop::process::{Desktop, Ended};
-use crate::desktop::protocol::FromDesktop;
+use nearhand_desktop::child;
+use nearhand_desktop::find;
+use nearhand_desktop::process::{Desktop, Ended};
+use nearhand_desktop::protocol::FromDesktop;
 
 /// What to do.
 #[derive(Debug, Args)]

@@ -26,8 +26,8 @@ pub(super) fn parse(text: &str) -> Result<Targets, String> {
 
 /// What other libraries say is only let through from `warn` on.
 fn of_level(level: LevelFilter) -> Targets {
-    let own = [("nearhand_agent", level), ("nearhand_proto", level)];
-    Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(own)
+    // A target is a prefix: all crates of this project begin with it.
+    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("nearhand", level)
 }
 
 /// Starts logging: as it was asked for, else from `usual` on.

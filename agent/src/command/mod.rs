@@ -30,7 +30,7 @@ use crate::home::Home;
 /// Nearhand's agent: lets technicians help on this machine, as far as you allow.
 #[derive(Debug, Parser)]
 #[command(name = "nearhand-agent", version, after_help = EXIT_CODES)]
-pub(crate) struct Cli {
+pub struct Cli {
     /// The agent's directory. Default: /var/lib/nearhand-agent for root, else ~/.local/share/nearhand-agent
     #[arg(long, global = true, value_name = "DIR", env = "NEARHAND_AGENT_DATA")]
     data: Option<PathBuf>,
@@ -107,7 +107,7 @@ pub(crate) fn complain(what: &str) {
 }
 
 /// Runs the command that was given.
-pub(crate) fn main(cli: Cli) -> ExitCode {
+pub fn main(cli: Cli) -> ExitCode {
     let runs = matches!(cli.command, Command::Run(_));
     logging::start(cli.log.as_ref(), if runs { LevelFilter::INFO } else { LevelFilter::WARN });
     if matches!(&cli.command, Command::Desktop(args) if !args.check) {

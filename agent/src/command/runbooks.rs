@@ -8,8 +8,8 @@ use nearhand_proto::runbook::{Class, Mode};
 use super::simple::Output;
 use crate::home::Home;
 use crate::runbook::Runbooks;
-use crate::runbook::gate::{Ask, By};
 use crate::runbook::ledger::Ledger;
+use nearhand_agent_core::gate::{Ask, By};
 
 /// Most runs shown.
 const SHOWN: u32 = 200;

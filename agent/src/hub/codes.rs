@@ -12,7 +12,7 @@ use rand_core::OsRng;
 use zeroize::Zeroizing;
 
 use super::{Hub, State, Viewer};
-use crate::code::{Generation, LockedOut};
+use nearhand_agent_core::code::{Generation, LockedOut};
 
 /// Why there is no new support code.
 #[derive(Debug, thiserror::Error)]

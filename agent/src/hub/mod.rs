@@ -35,14 +35,14 @@ use tokio::sync::{Notify, broadcast, watch};
 
 use crate::alarm::Alarms;
 use crate::audit::AuditLog;
-use crate::code::CodeKeeper;
-use crate::consent::{Change, Consent};
-use crate::desktop::protocol::OpenWindow;
 use crate::home::{Enrolment, Home, HomeError};
 use crate::runbook::Runbooks;
 use deeds::Kept;
 use help::Asked;
 pub(crate) use help::Wish;
+use nearhand_agent_core::code::CodeKeeper;
+use nearhand_agent_core::consent::{Change, Consent};
+use nearhand_desktop::protocol::OpenWindow;
 pub(crate) use pauses::Pause;
 use presence::{Told, Watchers};
 pub(crate) use presence::{Viewer, Watcher};

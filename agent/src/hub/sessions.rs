@@ -17,8 +17,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::pauses::Pause;
 use super::{Hub, MAX_SESSIONS, State, Viewer};
-use crate::consent::{Ask, DecideError, Decided, RequestId};
-use crate::desktop::protocol::Aim;
+use nearhand_agent_core::consent::{Ask, DecideError, Decided, RequestId};
+use nearhand_desktop::protocol::Aim;
 
 /// Messages to a session's task that may wait.
 const INBOX: usize = 32;
@@ -279,7 +279,8 @@ impl Hub {
         match self.try_ask(session, theirs, wanted, seconds, reason) {
             Ok(Asked::Waiting) => FromAgent::Asking {
                 request: theirs,
-                seconds: u32::try_from(crate::consent::ANSWER_WITHIN.as_secs()).unwrap_or(u32::MAX),
+                seconds: u32::try_from(nearhand_agent_core::consent::ANSWER_WITHIN.as_secs())
+                    .unwrap_or(u32::MAX),
             },
             Ok(Asked::Granted(record, granted)) => decision(Decision::Granted { record, granted }),
             Err(refusal) => decision(Decision::Refused(refusal)),
@@ -296,7 +297,7 @@ impl Hub {
     ) -> Result<Asked, Refusal> {
         let policy = self.home.policy().unwrap_or_else(|error| {
             tracing::error!(%error, "the policy allows nothing until it is mended");
-            crate::policy::Policy::default()
+            nearhand_agent_core::policy::Policy::default()
         });
         let now = Instant::now();
         let mut state = self.state();

@@ -13,7 +13,7 @@ use nearhand_proto::text;
 use tokio::sync::watch;
 
 use super::{Hub, State};
-use crate::desktop::protocol::{Aim, OpenWindow};
+use nearhand_desktop::protocol::{Aim, OpenWindow};
 
 impl Hub {
     /// Keeps what the person is going to choose from; the list for their eyes.

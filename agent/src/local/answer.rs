@@ -14,10 +14,10 @@ use nearhand_proto::message::session::Ended;
 use nearhand_proto::text;
 use nearhand_report::model::{Finding, Status};
 
-use crate::desktop::windows;
-use crate::diagnostics::{self, RunEvent, RunOptions};
 use crate::hub::{Hub, Viewer};
 use crate::{control, platform};
+use nearhand_desktop::windows;
+use nearhand_diagnostics::{self as diagnostics, RunEvent, RunOptions};
 
 /// How long the checks for [`Verb::Fixes`] may take.
 const LOOK: Duration = Duration::from_secs(60);

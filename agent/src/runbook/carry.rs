@@ -11,10 +11,10 @@ use tokio::sync::{mpsc, watch};
 
 use super::acts::Ground;
 use super::exec::{self, Keeps, Notes, Run};
-use super::gate::{By, Rules};
 use super::ledger::Undo;
 use super::{Origin, Runbooks};
 use crate::hub::Hub;
+use nearhand_agent_core::gate::{By, Rules};
 
 /// What a run needs to be written down.
 pub(super) struct Carry {

@@ -7,10 +7,10 @@ use nearhand_proto::message::runbook::{Listed, MAX_LISTED};
 use nearhand_proto::runbook::{MAX_FILE, Manifest, Mode, Order, Refused, built_in};
 use nearhand_proto::wire;
 
-use super::gate::{Ask, By};
 use super::{Runbooks, shown};
 use crate::home::Home;
 use crate::hub::Hub;
+use nearhand_agent_core::gate::{Ask, By};
 
 /// Most files of the organisation's that are read.
 const MAX_FILES: usize = 64;

@@ -11,7 +11,7 @@ use nearhand_proto::time::UnixMillis;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use super::gate::Past;
+use nearhand_agent_core::gate::Past;
 
 /// Runs that are kept; older ones are forgotten, long after their deadline.
 const MAX_RUNS: i64 = 10_000;

@@ -1,7 +1,6 @@
 //! Runbooks on this device: which there are, whether one may run, running it, and the record of it.
 //!
-//! Lives here: the way from an order, or from an alarm, to a run. What there is says [`known`], the [`gate`] decides
-//! (pure), the [`ledger`] remembers, [`exec`] carries out, [`acts`] do, and [`carry`] writes down how it ends. Must not
+//! Lives here: the way from an order, or from an alarm, to a run. What there is says [`known`], `nearhand_agent_core::gate` decides, the [`ledger`] remembers, [`exec`] carries out, [`acts`] do, and [`carry`] writes down how it ends. Must not
 //! live here: streams and how anything is shown.
 //!
 //! The order that a run happens once by: judged → written to the record and the ledger, synced → begun → its outcome
@@ -10,7 +9,6 @@
 mod acts;
 mod carry;
 mod exec;
-pub(crate) mod gate;
 mod known;
 pub(crate) mod ledger;
 
@@ -28,15 +26,15 @@ use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use crate::diagnostics::programs::Programs;
 use crate::home::Home;
 use crate::hub::{Hub, Technician};
 use acts::{Ground, Stop};
 use carry::{Carry, tell_person};
 use exec::Run;
-use gate::{Ask, By, Now, Rules};
 use known::Known;
 use ledger::{Begun, Ledger, LedgerError};
+use nearhand_agent_core::gate::{self, Ask, By, Now, Rules};
+use nearhand_diagnostics::programs::Programs;
 
 /// How long the relay may take to answer that it is there.
 const RELAY_ANSWERS: Duration = Duration::from_secs(5);
@@ -268,7 +266,7 @@ impl Runbooks {
         let now = Now {
             wall: Hub::now(),
             minute: local_minute(),
-            idle: timeout(IDLE_ANSWERS, crate::desktop::find::idle()).await.ok().flatten(),
+            idle: timeout(IDLE_ANSWERS, nearhand_desktop::find::idle()).await.ok().flatten(),
             switched_off: self.home.runbooks_are_off(),
         };
         let class = manifest.class_of(bound);

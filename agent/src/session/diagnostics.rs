@@ -8,7 +8,7 @@ use nearhand_transport::framed::{self, FrameError};
 use quinn::{RecvStream, SendStream, StoppedError, VarInt};
 
 use super::serve::Serving;
-use crate::diagnostics::{self, RunEvent, RunOptions};
+use nearhand_diagnostics::{self as diagnostics, RunEvent, RunOptions};
 
 /// Longest finding sent as it comes, in bytes; a longer one is in the report only.
 const MAX_FINDING: usize = FRAME_LIMIT - 1024;

@@ -25,9 +25,9 @@ use quinn::{Connection, RecvStream, SendStream};
 use rand_core::OsRng;
 use tokio::sync::watch;
 
-use crate::desktop::find;
 use crate::hub::{ALWAYS_OFFERED, DESKTOP_OFFERS, Hub, Live, Pause, Technician};
 use crate::platform;
+use nearhand_desktop::find;
 
 /// A session that stands: what a new connection must prove to carry it on.
 pub(super) struct Standing {

@@ -13,8 +13,8 @@ use quinn::SendStream;
 
 use super::screen::SCREEN_PRIORITY;
 use super::serve::{Serving, accept, refuse};
-use crate::desktop::picture::OnePicture;
 use crate::hub::Hub;
+use nearhand_desktop::picture::OnePicture;
 
 /// Takes it and sends it.
 pub(super) async fn picture(serving: &Serving, send: &mut SendStream) {

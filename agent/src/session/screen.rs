@@ -24,9 +24,9 @@ use tokio::time::timeout;
 
 use super::recording::{NotWritten, Recording};
 use super::serve::{GRANT_GONE, Serving, gone};
-use crate::desktop::find;
-use crate::desktop::process::{Desktop, Ended};
-use crate::desktop::protocol::{FromDesktop, ToDesktop};
+use nearhand_desktop::find;
+use nearhand_desktop::process::{Desktop, Ended};
+use nearhand_desktop::protocol::{FromDesktop, ToDesktop};
 
 /// Parts of frames on their way to the technician: some 12 MB at most, which is held back in the desktop process
 /// before it is held here.

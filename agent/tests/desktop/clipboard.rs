@@ -5,8 +5,8 @@ use std::process::Stdio;
 use nearhand_proto::message::screen::{CLIPBOARD_PART, Clipboard, ClipboardForm, MAX_CLIPBOARD};
 
 use crate::display::{Running, Xvfb, until};
-use crate::protocol::{FromDesktop, ToDesktop};
 use crate::talk::Desktop;
+use nearhand_desktop::protocol::{FromDesktop, ToDesktop};
 
 /// A program that owns the clipboard until it is stopped.
 fn copy(display: &Xvfb, target: &str, content: &[u8]) -> Running {

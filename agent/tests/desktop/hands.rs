@@ -8,9 +8,9 @@ use nearhand_proto::message::screen::{
 use x11rb::protocol::xproto::ConnectionExt as _;
 
 use crate::display::{Running, Xvfb, until};
-use crate::protocol::{FromDesktop, ToDesktop};
 use crate::screen::Painter;
 use crate::talk::Desktop;
+use nearhand_desktop::protocol::{FromDesktop, ToDesktop};
 
 /// A terminal emulator that writes what is typed into a file.
 struct Terminal {

@@ -14,9 +14,6 @@ mod agent;
 mod clipboard;
 mod display;
 mod hands;
-#[path = "../../src/desktop/protocol.rs"]
-#[allow(dead_code, reason = "the program's own file; its checks are for the agent's end")]
-mod protocol;
 mod screen;
 mod talk;
 mod window;

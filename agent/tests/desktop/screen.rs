@@ -16,8 +16,8 @@ use x11rb::protocol::xtest::ConnectionExt as _;
 use x11rb::rust_connection::RustConnection;
 
 use crate::display::{Xvfb, until};
-use crate::protocol::{FromDesktop, ToDesktop};
 use crate::talk::Desktop;
+use nearhand_desktop::protocol::{FromDesktop, ToDesktop};
 
 /// A program that draws, and looks at the screen in another way than ours does.
 pub(crate) struct Painter {

@@ -8,7 +8,7 @@ use nearhand_proto::message::screen::{Button, Input, KeyMode, PhysicalKey, Scree
 use nearhand_proto::wire;
 
 use crate::display::{LIMIT, Running, Xvfb};
-use crate::protocol::{FromDesktop, Incoming, MAX_DESKTOP_MESSAGE, ToDesktop};
+use nearhand_desktop::protocol::{FromDesktop, Incoming, MAX_DESKTOP_MESSAGE, ToDesktop};
 
 /// A running desktop process.
 pub(crate) struct Desktop {

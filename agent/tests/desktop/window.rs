@@ -13,9 +13,9 @@ use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
 use crate::display::{Xvfb, until};
-use crate::protocol::{Aim, FromDesktop, OpenWindow, ToDesktop};
 use crate::screen::Viewer;
 use crate::talk::Desktop;
+use nearhand_desktop::protocol::{Aim, FromDesktop, OpenWindow, ToDesktop};
 
 /// What must never be seen.
 const SECRET: u32 = 0x00ff_00ff;

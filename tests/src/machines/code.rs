@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use nearhand_proto::support_code::{Routing, SupportCode};
 
-use super::agent_code::{CodeKeeper, Generation};
 use super::{Draw, Scrambled, beginning};
+use nearhand_agent_core::code::{CodeKeeper, Generation};
 
 /// After three wrong ones no code is made for so long.
 const LOCKED_FOR: Duration = Duration::from_secs(600);

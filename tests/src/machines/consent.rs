@@ -8,10 +8,10 @@ use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::Choice;
 use nearhand_proto::message::session::Refusal;
 
-use super::agent_consent::{
+use super::{Draw, beginning};
+use nearhand_agent_core::consent::{
     ANSWER_WITHIN, Ask, Change, Consent, DecideError, FIRST_CONTACT_WAIT, HANDS_OFF, RequestId,
 };
-use super::{Draw, beginning};
 
 const SESSIONS: usize = 3;
 

@@ -4,24 +4,12 @@
 //! Like [`crate::decoders`], one table for the fuzz targets (`fuzz/`, one for each machine) and for the bounded test on stable
 //! Rust (`tests/decoders.rs`). A machine reads operations from its input, carries them out in virtual time, and checks after
 //! each what must hold, mostly against a model of a few lines. It must not panic otherwise.
-//!
-//! The agent is a program without a library: its cores are taken from their files.
 #![allow(
     clippy::indexing_slicing,
     clippy::expect_used,
     clippy::panic,
     reason = "a model that is wrong ends the run, as a machine that is wrong does"
 )]
-
-#[allow(dead_code, reason = "the agent uses the rest")]
-#[path = "../../../agent/src/code.rs"]
-mod agent_code;
-#[allow(dead_code, reason = "the agent uses the rest")]
-#[path = "../../../agent/src/consent.rs"]
-mod agent_consent;
-#[allow(dead_code, reason = "the agent uses the rest")]
-#[path = "../../../agent/src/alarm/spool.rs"]
-mod agent_spool;
 
 mod alarms;
 mod books;

@@ -9,7 +9,7 @@ use nearhand_proto::time::UnixMillis;
 use nearhand_rules::StateRow;
 
 use super::Draw;
-use super::agent_spool::{Owner, Spool};
+use nearhand_spool::{Owner, Spool};
 
 /// It is on a disk, and syncs: so many operations take long enough.
 const MOST: usize = 40;

@@ -49,9 +49,9 @@ pub(crate) enum KeyAct {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct KeyType {
     /// The modifiers that matter.
-    pub(crate) mods: Mods,
+    pub mods: Mods,
     /// Exactly which of them choose which level. Anything else is level 0.
-    pub(crate) levels: Vec<(Mods, u8)>,
+    pub levels: Vec<(Mods, u8)>,
 }
 
 impl KeyType {
@@ -73,9 +73,9 @@ impl KeyType {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Row {
     /// Index of its [`KeyType`].
-    pub(crate) kind: usize,
+    pub kind: usize,
     /// Its symbol at each level; 0 where there is none.
-    pub(crate) symbols: Vec<Symbol>,
+    pub symbols: Vec<Symbol>,
 }
 
 /// What happens in a group that a key hasn't.
@@ -94,9 +94,9 @@ pub(crate) enum Beyond {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Key {
     /// One for each group; none if the key does nothing.
-    pub(crate) rows: Vec<Row>,
+    pub rows: Vec<Row>,
     /// For other groups.
-    pub(crate) beyond: Beyond,
+    pub beyond: Beyond,
 }
 
 impl Key {
@@ -119,13 +119,13 @@ impl Key {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct KeyState {
     /// Modifiers of keys that are down.
-    pub(crate) base: Mods,
+    pub base: Mods,
     /// Modifiers for the next key.
-    pub(crate) latched: Mods,
+    pub latched: Mods,
     /// Modifiers until they are unlocked.
-    pub(crate) locked: Mods,
+    pub locked: Mods,
     /// The layout's group that is in force.
-    pub(crate) group: u8,
+    pub group: u8,
 }
 
 impl KeyState {

@@ -19,26 +19,26 @@ const BATCH: usize = 64;
 /// What is known of the keyboard when something is to be typed.
 pub(crate) struct Board<'a> {
     /// The layout.
-    pub(crate) map: &'a KeyboardMap,
+    pub map: &'a KeyboardMap,
     /// Keycodes to lend.
-    pub(crate) spares: &'a mut Spares,
+    pub spares: &'a mut Spares,
     /// The state.
-    pub(crate) state: KeyState,
+    pub state: KeyState,
     /// The keys that we hold, oldest first.
-    pub(crate) held: &'a [Keycode],
+    pub held: &'a [Keycode],
 }
 
 /// A piece of a text, planned.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Typed {
     /// What to do now.
-    pub(crate) acts: Vec<KeyAct>,
+    pub acts: Vec<KeyAct>,
     /// Characters that can't be typed at all; they are left out.
-    pub(crate) untypable: String,
+    pub untypable: String,
     /// Keys that were held and had to be struck: they are up now.
-    pub(crate) freed: Vec<Keycode>,
+    pub freed: Vec<Keycode>,
     /// The next character has to wait until then.
-    pub(crate) wait: Option<Instant>,
+    pub wait: Option<Instant>,
 }
 
 /// How one key press is made.

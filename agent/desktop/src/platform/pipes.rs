@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ready {
     /// Standard input can be read, or is at its end.
-    pub(crate) input: bool,
+    pub input: bool,
 }
 
 /// Waits until standard input or one of `others` can be read, standard output can be written (if `writing`), or the
@@ -68,7 +68,7 @@ pub(crate) fn anonymous_file(len: usize) -> io::Result<(OwnedFd, OwnedFd)> {
 
 /// Not on this system.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn anonymous_file(_len: usize) -> io::Result<(OwnedFd, OwnedFd)> {
+pub fn anonymous_file(_len: usize) -> io::Result<(OwnedFd, OwnedFd)> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

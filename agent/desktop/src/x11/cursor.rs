@@ -5,7 +5,7 @@ use x11rb::protocol::xfixes::{ConnectionExt as _, CursorNotifyMask};
 use x11rb::protocol::xproto::ConnectionExt as _;
 
 use super::{Link, ended, unless_refused, unsigned};
-use crate::desktop::source::DisplayError;
+use crate::source::DisplayError;
 
 /// Begins or ends telling of new shapes.
 pub(super) fn watch(link: &Link, on: bool) -> Result<(), DisplayError> {

@@ -12,10 +12,10 @@ use x11rb::protocol::xproto::{
 use x11rb::protocol::xtest::ConnectionExt as _;
 
 use super::{Link, ended, needed, signed};
-use crate::desktop::input::Deed;
-use crate::desktop::keys::spare::Spares;
-use crate::desktop::keys::{Beyond, Key, KeyAct, KeyState, KeyType, KeyboardMap, Keycode, Row};
-use crate::desktop::source::DisplayError;
+use crate::input::Deed;
+use crate::keys::spare::Spares;
+use crate::keys::{Beyond, Key, KeyAct, KeyState, KeyType, KeyboardMap, Keycode, Row};
+use crate::source::DisplayError;
 
 /// The device that XTEST's events come from and the server's own name for all of its kind.
 const INJECTED: &str = "XTEST";

@@ -17,8 +17,8 @@ use x11rb::protocol::xproto::{
 
 use super::screen::Capture;
 use super::{Link, ended, new_id, signed, unless_refused};
-use crate::desktop::aim::Place;
-use crate::desktop::source::DisplayError;
+use crate::aim::Place;
+use crate::source::DisplayError;
 
 /// Most windows inside a window that are asked to draw.
 const MOST_INSIDE: usize = 512;

@@ -7,8 +7,8 @@ use x11rb::protocol::res::{ClientIdMask, ClientIdSpec, ConnectionExt as _};
 use x11rb::protocol::xproto::{Atom, AtomEnum, ConnectionExt as _, MapState, Window, WindowClass};
 
 use super::{Link, ended, unless_refused};
-use crate::desktop::protocol::OpenWindow;
-use crate::desktop::source::DisplayError;
+use crate::protocol::OpenWindow;
+use crate::source::DisplayError;
 
 /// Most of a text or a list that is read, in units of 32 bits.
 const MOST: u32 = 1_024;

@@ -7,7 +7,7 @@ use x11rb::protocol::randr::{ConnectionExt as _, NotifyMask};
 use x11rb::protocol::xproto::ConnectionExt as _;
 
 use super::{Link, ended, root_size, unless_refused, unsigned};
-use crate::desktop::source::DisplayError;
+use crate::source::DisplayError;
 
 /// Longest name of a monitor, in characters.
 const MAX_NAME: usize = 64;

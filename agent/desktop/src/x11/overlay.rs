@@ -10,7 +10,7 @@ use x11rb::protocol::xproto::{
 };
 
 use super::{Link, ended, signed};
-use crate::desktop::source::DisplayError;
+use crate::source::DisplayError;
 
 /// A red that stands out on light and on dark.
 const COLOUR: u32 = 0x00f0_2040;

@@ -16,8 +16,8 @@ use x11rb::protocol::xfixes::{ConnectionExt as _, Region};
 use x11rb::protocol::xproto::{ConnectionExt as _, Drawable, ImageFormat, ImageOrder, Screen, Visualtype};
 
 use super::{Link, ended, needed, new_id, signed, unless_refused, unsigned};
-use crate::desktop::source::DisplayError;
 use crate::platform;
+use crate::source::DisplayError;
 
 /// Bytes of a pixel.
 const PIXEL: usize = 4;

@@ -1,6 +1,6 @@
 //! One window instead of the screen: followed as it moves, changes its size, is minimised and closed, with its menus.
 //!
-//! What of it may be shown is decided in [`crate::desktop::aim`]; its pixels come from [`super::layer`].
+//! What of it may be shown is decided in [`crate::aim`]; its pixels come from [`super::layer`].
 
 use std::collections::VecDeque;
 
@@ -15,9 +15,9 @@ use x11rb::protocol::xproto::{
 use super::layer::{Absent, Layer};
 use super::screen::Capture;
 use super::{Link, ended, list, unless_refused};
-use crate::desktop::aim::{Layout, Place, Popup, belongs};
-use crate::desktop::protocol::OpenWindow;
-use crate::desktop::source::DisplayError;
+use crate::aim::{Layout, Place, Popup, belongs};
+use crate::protocol::OpenWindow;
+use crate::source::DisplayError;
 
 /// Most menus shown at once.
 const MOST_POPUPS: usize = 16;

@@ -5,7 +5,7 @@ use nearhand_report::model::{Area, Status};
 
 use super::show::{count, share};
 use super::{Check, Draft, Verdict, ladder};
-use crate::diagnostics::facts::{Facts, Source};
+use crate::facts::{Facts, Source};
 
 /// 15-minute load average per processor (alarm rules: warning 2).
 const LOAD_WARN: f64 = 2.0;

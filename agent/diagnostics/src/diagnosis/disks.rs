@@ -5,8 +5,8 @@ use nearhand_report::model::{Area, Status};
 
 use super::show::{bytes, milliseconds, names, percent, share};
 use super::{Check, Draft, Verdict, ladder};
-use crate::diagnostics::facts::storage::{Mount, SmartDisk};
-use crate::diagnostics::facts::{Facts, Source};
+use crate::facts::storage::{Mount, SmartDisk};
+use crate::facts::{Facts, Source};
 
 /// Percent in use (alarm rules: warning 90, critical 98).
 const SPACE_WARN_PERCENT: f64 = 90.0;

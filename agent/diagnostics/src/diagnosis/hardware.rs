@@ -6,7 +6,7 @@ use nearhand_report::model::{Area, Status};
 use super::release_table::{is_rolling, last_day};
 use super::show::{bytes, day_number, duration, share, today};
 use super::{Check, Draft, Verdict};
-use crate::diagnostics::facts::{Facts, Missing, Source};
+use crate::facts::{Facts, Missing, Source};
 
 /// Years after which firmware is worth a look: makers mend security flaws for about five.
 const FIRMWARE_OLD_YEARS: i64 = 5;
@@ -210,7 +210,7 @@ fn graphics(facts: &Facts) -> Verdict {
 
 fn temperature(facts: &Facts) -> Verdict {
     let sensors = facts.sensors.as_ref()?;
-    let near = |sensor: &&crate::diagnostics::facts::hardware::Sensor| match sensor.critical {
+    let near = |sensor: &&crate::facts::hardware::Sensor| match sensor.critical {
         Some(critical) => sensor.celsius >= critical - HEAT_MARGIN_CELSIUS,
         None => sensor.celsius >= HEAT_UNKNOWN_CELSIUS,
     };

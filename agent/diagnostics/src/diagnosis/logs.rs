@@ -7,8 +7,8 @@ use nearhand_report::model::{Area, Status};
 
 use super::show::{count, duration};
 use super::{Check, Draft, Verdict};
-use crate::diagnostics::facts::log::Crash;
-use crate::diagnostics::facts::{Facts, Source};
+use crate::facts::log::Crash;
+use crate::facts::{Facts, Source};
 
 /// Seconds that crashes are looked back on, and within which 3 of them are a failure (alarm rules: 3 in 24 h).
 const CRASH_WINDOW_SECONDS: u64 = 7 * 86_400;

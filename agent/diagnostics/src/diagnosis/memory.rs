@@ -5,7 +5,7 @@ use nearhand_report::model::{Area, Status};
 
 use super::show::{bytes, percent, share};
 use super::{Check, Draft, Verdict, ladder};
-use crate::diagnostics::facts::{Facts, Missing, Source};
+use crate::facts::{Facts, Missing, Source};
 
 /// Percent that is still available (alarm rules: warning below 10, critical below 5).
 const AVAILABLE_WARN_PERCENT: f64 = 10.0;

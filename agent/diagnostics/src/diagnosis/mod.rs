@@ -38,23 +38,23 @@ const FINDING_LIMIT: usize = 60;
 
 /// One thing that is checked.
 #[derive(Debug)]
-pub(crate) struct Check {
+pub struct Check {
     /// Stable name, `area.check`.
-    pub(crate) id: &'static str,
+    pub id: &'static str,
     /// The part of the machine.
-    pub(crate) area: Area,
+    pub area: Area,
     /// The smallest set that it is part of.
-    pub(crate) set: CheckSet,
+    pub set: CheckSet,
     /// The sources that must have been asked.
-    pub(crate) needs: &'static [Source],
+    pub needs: &'static [Source],
     /// What is checked, as a sentence for the person who reads the report.
-    pub(crate) what: &'static str,
+    pub what: &'static str,
     /// Where the facts come from, for the documentation.
-    pub(crate) source: &'static str,
+    pub source: &'static str,
     /// From when on it is a warning or a failure, for the documentation.
-    pub(crate) thresholds: &'static str,
+    pub thresholds: &'static str,
     /// The rule.
-    pub(crate) judge: fn(&Facts) -> Verdict,
+    pub judge: fn(&Facts) -> Verdict,
 }
 
 /// What a rule found, or which fact it lacks.
@@ -62,7 +62,7 @@ pub(crate) type Verdict = Result<Vec<Draft>, Missing>;
 
 /// A finding as its rule words it.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Draft {
+pub struct Draft {
     instance: String,
     status: Status,
     title: String,
@@ -183,7 +183,7 @@ fn ladder(value: f64, warn: f64, fail: f64) -> Status {
 }
 
 /// Every check, in the order of the report's areas.
-pub(crate) fn checks() -> impl Iterator<Item = &'static Check> {
+pub fn checks() -> impl Iterator<Item = &'static Check> {
     [
         hardware::CHECKS,
         disks::CHECKS,

@@ -5,8 +5,8 @@ use nearhand_report::model::{Area, Status};
 
 use super::show::{milliseconds, names, percent, share};
 use super::{Check, Draft, Verdict, ladder};
-use crate::diagnostics::facts::network::{DnsServer, EchoRun, Link, TlsPeer};
-use crate::diagnostics::facts::{Facts, Missing, Source};
+use crate::facts::network::{DnsServer, EchoRun, Link, TlsPeer};
+use crate::facts::{Facts, Missing, Source};
 
 /// Percent of packets that were broken or dropped. Above 0.1 a connection is slowed noticeably, above 1 badly.
 const ERRORS_WARN_PERCENT: f64 = 0.1;

@@ -5,8 +5,8 @@ use nearhand_report::model::{Area, Status};
 
 use super::show::{bytes, count, names, percent, share};
 use super::{Check, Draft, Verdict};
-use crate::diagnostics::facts::process::Process;
-use crate::diagnostics::facts::{Facts, Source};
+use crate::facts::process::Process;
+use crate::facts::{Facts, Source};
 
 /// Percent of one processor that is worth naming.
 const CPU_INFO_PERCENT: f64 = 50.0;

@@ -5,8 +5,8 @@ use nearhand_report::model::{Area, Status};
 
 use super::show::{count, names};
 use super::{Check, Draft, Verdict};
-use crate::diagnostics::facts::security::Port;
-use crate::diagnostics::facts::{Facts, Missing, Source};
+use crate::facts::security::Port;
+use crate::facts::{Facts, Missing, Source};
 
 /// Ports that should never be open to others: unencrypted logins, databases and control interfaces that trust
 /// whoever asks.

@@ -5,7 +5,7 @@ use nearhand_report::model::{Area, Status};
 
 use super::show::{count, duration, milliseconds, names};
 use super::{Check, Draft, Verdict};
-use crate::diagnostics::facts::{Facts, Source};
+use crate::facts::{Facts, Source};
 
 /// Automatic restarts that are a loop (alarm rules: 3 in 10 minutes).
 const RESTARTS_FAIL: u32 = 3;
@@ -96,7 +96,7 @@ fn failed(facts: &Facts) -> Verdict {
             .fact("State", &units.state)
             .alone();
     }
-    let one = |unit: &crate::diagnostics::facts::service::Unit| {
+    let one = |unit: &crate::facts::service::Unit| {
         Draft::fail(format!("{} has failed", unit.name))
             .on(&unit.name)
             .fact("What it is", &unit.description)

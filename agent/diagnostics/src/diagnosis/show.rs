@@ -15,7 +15,7 @@ pub(crate) fn bytes(count: u64) -> String {
 
 /// `part` of `whole` in percent; 0 of nothing.
 #[expect(clippy::cast_precision_loss, reason = "percentages need no more than 52 bits")]
-pub(crate) fn percent(part: u64, whole: u64) -> f64 {
+pub(super) fn percent(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }
 }
 
@@ -72,7 +72,7 @@ pub(super) fn day_number(date: &str) -> Option<i64> {
 const UNIX_EPOCH_JULIAN: i64 = 2_440_588;
 
 /// Days since 1970 of the facts' time.
-pub(super) fn today(facts: &crate::diagnostics::facts::Facts) -> i64 {
+pub(super) fn today(facts: &crate::facts::Facts) -> i64 {
     i64::try_from(facts.taken_at.0 / 86_400_000).unwrap_or(i64::MAX)
 }
 

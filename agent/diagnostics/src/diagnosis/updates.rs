@@ -5,7 +5,7 @@ use nearhand_report::model::{Area, Status};
 
 use super::show::{count, duration, milliseconds, names};
 use super::{Check, Draft, Verdict, ladder};
-use crate::diagnostics::facts::{Facts, Missing, Source};
+use crate::facts::{Facts, Missing, Source};
 
 /// Seconds after which package lists say nothing about today.
 const LISTS_WARN_SECONDS: u64 = 14 * 86_400;

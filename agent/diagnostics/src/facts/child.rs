@@ -20,20 +20,20 @@ const OUTPUT_LIMIT: u64 = 4 * 1024 * 1024;
 
 /// What a program said.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Output {
+pub struct Output {
     /// Exit code; `None` if a signal or our limit ended it.
-    pub(crate) code: Option<i32>,
+    pub code: Option<i32>,
     /// Standard output, at most [`OUTPUT_LIMIT`] bytes; invalid UTF-8 replaced.
-    pub(crate) text: String,
+    pub text: String,
     /// First line of the standard error.
-    pub(crate) complaint: String,
+    pub complaint: String,
     /// `true` where the output was longer than the limit.
-    pub(crate) cut: bool,
+    pub cut: bool,
 }
 
 /// The programs of this machine.
 #[derive(Clone, Debug)]
-pub(crate) struct Programs {
+pub struct Programs {
     directories: Vec<PathBuf>,
 }
 
@@ -44,14 +44,13 @@ impl Default for Programs {
 }
 
 impl Programs {
-    /// Programs of one directory, for tests.
-    #[cfg(test)]
-    pub(crate) fn only_in(directory: &Path) -> Self {
+    /// Programs of one directory instead of the system's, for tests.
+    pub fn only_in(directory: &Path) -> Self {
         Self { directories: vec![directory.to_owned()] }
     }
 
     /// Absolute path of a program.
-    pub(crate) fn find(&self, name: &str) -> Fact<PathBuf> {
+    pub fn find(&self, name: &str) -> Fact<PathBuf> {
         self.directories
             .iter()
             .map(|directory| directory.join(name))
@@ -60,7 +59,7 @@ impl Programs {
     }
 
     /// Runs a program to its end. There is no deadline here: drop the future, and the program ends too.
-    pub(crate) async fn run(&self, name: &str, arguments: &[&str]) -> Fact<Output> {
+    pub async fn run(&self, name: &str, arguments: &[&str]) -> Fact<Output> {
         let path = self.find(name)?;
         let mut child = spawn(&path, arguments).map_err(|error| Missing::from_io(name, &error))?;
         let _group = Group::of(&child);
@@ -82,16 +81,16 @@ impl Programs {
 }
 
 /// A program that goes on until it is dropped, and its standard output.
-pub(crate) struct Running {
+pub struct Running {
     /// What it says.
-    pub(crate) output: tokio::process::ChildStdout,
+    pub output: tokio::process::ChildStdout,
     _group: Group,
     _child: Child,
 }
 
 impl Programs {
     /// Starts a program that tells something again and again.
-    pub(crate) fn start(&self, name: &str, arguments: &[&str]) -> Fact<Running> {
+    pub fn start(&self, name: &str, arguments: &[&str]) -> Fact<Running> {
         let path = self.find(name)?;
         let mut child = spawn(&path, arguments).map_err(|error| Missing::from_io(name, &error))?;
         // Nobody reads its complaints, and it must not wait for that.

@@ -6,22 +6,22 @@
 //! `diagnosis`. Only allow-listed fields are ever taken: no file contents, no environment values, no command
 //! lines beyond the program's name.
 
-pub(crate) mod child;
-pub(crate) mod hardware;
+pub mod child;
+pub mod hardware;
 #[cfg(target_os = "linux")]
 mod linux;
-pub(crate) mod load;
-pub(crate) mod log;
-pub(crate) mod network;
+pub mod load;
+pub mod log;
+pub mod network;
 mod portable;
-pub(crate) mod printer;
-pub(crate) mod probe;
-pub(crate) mod process;
-pub(crate) mod root;
-pub(crate) mod security;
-pub(crate) mod service;
-pub(crate) mod storage;
-pub(crate) mod update;
+pub mod printer;
+pub mod probe;
+pub mod process;
+pub mod root;
+pub mod security;
+pub mod service;
+pub mod storage;
+pub mod update;
 
 use core::future::Future;
 use core::time::Duration;
@@ -37,7 +37,7 @@ use root::Root;
 
 /// Why a fact isn't known. Shown to a person as a skipped finding's reason.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
-pub(crate) enum Missing {
+pub enum Missing {
     /// The file, program or device that would tell isn't on this system.
     #[error("{0} is not on this system")]
     Absent(String),
@@ -62,7 +62,7 @@ pub(crate) enum Missing {
 
 impl Missing {
     /// The source `what` failed with an input/output error.
-    pub(crate) fn from_io(what: &str, error: &std::io::Error) -> Self {
+    pub fn from_io(what: &str, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::NotFound => Self::Absent(what.to_owned()),
             std::io::ErrorKind::PermissionDenied => Self::Denied(what.to_owned()),
@@ -71,7 +71,7 @@ impl Missing {
     }
 
     /// The source `what` gave something that can't be used.
-    pub(crate) fn failed(what: &str, why: impl core::fmt::Display) -> Self {
+    pub fn failed(what: &str, why: impl core::fmt::Display) -> Self {
         Self::Failed { what: what.to_owned(), why: why.to_string() }
     }
 }
@@ -83,46 +83,46 @@ impl From<&Missing> for Missing {
 }
 
 /// A fact, or why it isn't known.
-pub(crate) type Fact<T> = Result<T, Missing>;
+pub type Fact<T> = Result<T, Missing>;
 
 /// One place for the list of sources: the enum, the set of facts and what a collector hands back.
 macro_rules! sources {
     ($($(#[doc = $doc:literal])* $field:ident: $source:ident($kind:ty);)*) => {
         /// Something that is asked once for a group of facts.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-        pub(crate) enum Source { $($(#[doc = $doc])* $source),* }
+        pub enum Source { $($(#[doc = $doc])* $source),* }
 
         impl Source {
             /// Every source there is.
-            pub(crate) const ALL: &'static [Source] = &[$(Source::$source),*];
+            pub const ALL: &'static [Source] = &[$(Source::$source),*];
         }
 
         /// All facts of one run.
         #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-        pub(crate) struct Facts {
+        pub struct Facts {
             /// When the run began.
-            pub(crate) taken_at: UnixMillis,
-            $($(#[doc = $doc])* pub(crate) $field: Fact<$kind>,)*
+            pub taken_at: UnixMillis,
+            $($(#[doc = $doc])* pub $field: Fact<$kind>,)*
         }
 
         /// What one source told.
         #[derive(Debug)]
-        pub(crate) enum Gathered { $($source(Box<$kind>)),* }
+        pub enum Gathered { $($(#[doc = $doc])* $source(Box<$kind>)),* }
 
         impl Facts {
             /// No facts yet.
-            pub(crate) fn none(taken_at: UnixMillis) -> Self {
+            pub fn none(taken_at: UnixMillis) -> Self {
                 let unasked = || Missing::NotApplicable("was not asked for in this run".to_owned());
                 Self { taken_at, $($field: Err(unasked())),* }
             }
 
             /// Keeps what a source told.
-            pub(crate) fn keep(&mut self, gathered: Gathered) {
+            pub fn keep(&mut self, gathered: Gathered) {
                 match gathered { $(Gathered::$source(value) => self.$field = Ok(*value)),* }
             }
 
             /// Keeps why a source told nothing.
-            pub(crate) fn miss(&mut self, source: Source, why: Missing) {
+            pub fn miss(&mut self, source: Source, why: Missing) {
                 match source { $(Source::$source => self.$field = Err(why)),* }
             }
         }
@@ -230,22 +230,22 @@ sources! {
 
 /// What a collector may use. One for a run, shared by all its collectors.
 #[derive(Clone, Debug)]
-pub(crate) struct Context {
+pub struct Context {
     /// Where `/proc`, `/sys`, `/etc` are: `/` but in tests.
-    pub(crate) root: Root,
+    pub root: Root,
     /// Child programs that may be started.
-    pub(crate) programs: Programs,
+    pub programs: Programs,
     /// Whom the network probes ask.
-    pub(crate) targets: ProbeTargets,
+    pub targets: ProbeTargets,
     /// Time for one network probe's answer.
-    pub(crate) patience: Duration,
+    pub patience: Duration,
     /// When the run began.
-    pub(crate) now: UnixMillis,
+    pub now: UnixMillis,
 }
 
 impl Source {
     /// The longest this source may take.
-    pub(crate) fn limit(self) -> Duration {
+    pub fn limit(self) -> Duration {
         let ms = match self {
             Self::Pending | Self::Journal => 15_000,
             Self::Smart | Self::Echo | Self::Packages | Self::Boot | Self::Unclean => 10_000,
@@ -256,7 +256,7 @@ impl Source {
     }
 
     /// `true` for sources that load the machine: they wait until [`Source::measures`] have looked.
-    pub(crate) fn is_heavy(self) -> bool {
+    pub fn is_heavy(self) -> bool {
         matches!(
             self,
             Self::Pending | Self::Journal | Self::Packages | Self::Boot | Self::Unclean | Self::Smart
@@ -264,13 +264,13 @@ impl Source {
     }
 
     /// `true` for sources that measure how busy the machine is, which our own work would falsify.
-    pub(crate) fn measures(self) -> bool {
+    pub fn measures(self) -> bool {
         matches!(self, Self::Activity | Self::Processes)
     }
 }
 
 /// Asks one source. Takes as long as it takes: the runner limits it.
-pub(crate) async fn collect(source: Source, context: Arc<Context>) -> Fact<Gathered> {
+pub async fn collect(source: Source, context: Arc<Context>) -> Fact<Gathered> {
     if let Some(gathered) = portable::collect(source, &context).await {
         return gathered;
     }
@@ -289,28 +289,28 @@ async fn platform(_: Source, _: Arc<Context>) -> Fact<Gathered> {
 
 /// Asks a source that alarms read again and again: on the caller's own thread, files only.
 #[cfg(target_os = "linux")]
-pub(crate) fn glance(source: Source, context: &Context) -> Fact<Gathered> {
+pub fn glance(source: Source, context: &Context) -> Fact<Gathered> {
     linux::glance(source, context)
 }
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{SinceLast, UnitChange, UnitWatch, shutting_down_to};
+pub use linux::{SinceLast, UnitChange, UnitWatch, shutting_down_to};
 
 /// What names this machine and its people, for taking it out of a report. Reads files: not for a runtime's own
 /// thread.
 #[cfg(target_os = "linux")]
-pub(crate) fn identifiers() -> Identifiers {
+pub fn identifiers() -> Identifiers {
     linux::identifiers(&Root::new("/"))
 }
 
 /// Nothing but what the report itself tells is known on this operating system yet.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn identifiers() -> Identifiers {
+pub fn identifiers() -> Identifiers {
     Identifiers::default()
 }
 
 /// Runs a blocking reader on the threads meant for it.
-pub(crate) fn blocking<T: Send + 'static>(
+pub fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> Fact<T> + Send + 'static,
 ) -> impl Future<Output = Fact<T>> {
     let task = tokio::task::spawn_blocking(read);

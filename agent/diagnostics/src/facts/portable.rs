@@ -110,10 +110,10 @@ mod elsewhere {
 
     use sysinfo::{CpuRefreshKind, Disks, MemoryRefreshKind, System};
 
-    use crate::diagnostics::facts::hardware::{Machine, Release};
-    use crate::diagnostics::facts::load::Memory;
-    use crate::diagnostics::facts::storage::{Mount, Mounts};
-    use crate::diagnostics::facts::{Context, Fact, Gathered, Missing, Source, blocking, probe};
+    use crate::facts::hardware::{Machine, Release};
+    use crate::facts::load::Memory;
+    use crate::facts::storage::{Mount, Mounts};
+    use crate::facts::{Context, Fact, Gathered, Missing, Source, blocking, probe};
 
     pub(super) async fn collect(source: Source, context: &Arc<Context>) -> Option<Fact<Gathered>> {
         Some(match source {

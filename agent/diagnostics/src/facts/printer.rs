@@ -4,20 +4,20 @@ use serde::{Deserialize, Serialize};
 
 /// Print queues.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub(crate) struct Printers {
+pub struct Printers {
     /// The queues.
-    pub(crate) queues: Vec<Queue>,
+    pub queues: Vec<Queue>,
 }
 
 /// One print queue.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub(crate) struct Queue {
+pub struct Queue {
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// `true` where it prints.
-    pub(crate) enabled: bool,
+    pub enabled: bool,
     /// What it says about its state.
-    pub(crate) message: String,
+    pub message: String,
     /// Jobs that wait.
-    pub(crate) jobs: usize,
+    pub jobs: usize,
 }

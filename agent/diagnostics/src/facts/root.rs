@@ -17,36 +17,36 @@ const LIST_LIMIT: usize = 10_000;
 
 /// The directory that stands for `/`.
 #[derive(Clone, Debug)]
-pub(crate) struct Root(PathBuf);
+pub struct Root(PathBuf);
 
 impl Root {
     /// Reads below `path`.
-    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
+    pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }
 
     /// The real place of an absolute `path`.
-    pub(crate) fn place(&self, path: &str) -> PathBuf {
+    pub fn place(&self, path: &str) -> PathBuf {
         self.0.join(path.trim_start_matches('/'))
     }
 
     /// `true` where `path` exists and may be seen.
-    pub(crate) fn has(&self, path: &str) -> bool {
+    pub fn has(&self, path: &str) -> bool {
         self.place(path).exists()
     }
 
     /// A text file, at most [`TEXT_LIMIT`] bytes; bytes that aren't UTF-8 become U+FFFD.
-    pub(crate) fn text(&self, path: &str) -> Fact<String> {
+    pub fn text(&self, path: &str) -> Fact<String> {
         self.text_up_to(path, TEXT_LIMIT)
     }
 
     /// A text file, at most `limit` bytes; bytes that aren't UTF-8 become U+FFFD.
-    pub(crate) fn text_up_to(&self, path: &str, limit: u64) -> Fact<String> {
+    pub fn text_up_to(&self, path: &str, limit: u64) -> Fact<String> {
         self.bytes(path, limit).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// The first `limit` bytes of a regular or virtual file. Never opens pipes and devices: they could hang.
-    pub(crate) fn bytes(&self, path: &str, limit: u64) -> Fact<Vec<u8>> {
+    pub fn bytes(&self, path: &str, limit: u64) -> Fact<Vec<u8>> {
         let place = self.place(path);
         let kind = fs::metadata(&place).map_err(|error| Missing::from_io(path, &error))?;
         if !kind.is_file() {
@@ -59,19 +59,19 @@ impl Root {
     }
 
     /// A file of one line, trimmed; `None` where it is missing, unreadable or empty.
-    pub(crate) fn line(&self, path: &str) -> Option<String> {
+    pub fn line(&self, path: &str) -> Option<String> {
         let text = self.text_up_to(path, 4096).ok()?;
         let line = text.lines().next()?.trim().to_owned();
         (!line.is_empty()).then_some(line)
     }
 
     /// A file that holds one number; `None` where it doesn't.
-    pub(crate) fn number<T: std::str::FromStr>(&self, path: &str) -> Option<T> {
+    pub fn number<T: std::str::FromStr>(&self, path: &str) -> Option<T> {
         self.line(path)?.parse().ok()
     }
 
     /// Names in a directory, sorted; bounded.
-    pub(crate) fn names(&self, path: &str) -> Fact<Vec<String>> {
+    pub fn names(&self, path: &str) -> Fact<Vec<String>> {
         let entries = fs::read_dir(self.place(path)).map_err(|error| Missing::from_io(path, &error))?;
         let mut names: Vec<String> = entries
             .take(LIST_LIMIT)
@@ -83,13 +83,13 @@ impl Root {
     }
 
     /// Last part of where a symbolic link points.
-    pub(crate) fn link_name(&self, path: &str) -> Option<String> {
+    pub fn link_name(&self, path: &str) -> Option<String> {
         let target = fs::read_link(self.place(path)).ok()?;
         Some(target.file_name()?.to_string_lossy().into_owned())
     }
 
     /// Seconds since 1970 of the last change of `path`.
-    pub(crate) fn changed_at(&self, path: &str) -> Option<u64> {
+    pub fn changed_at(&self, path: &str) -> Option<u64> {
         let changed = fs::metadata(self.place(path)).ok()?.modified().ok()?;
         Some(changed.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs())
     }
@@ -103,7 +103,7 @@ impl AsRef<Path> for Root {
 
 /// A directory tree for tests: pairs of path and content below a temporary directory.
 #[cfg(test)]
-pub(crate) fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
+pub fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
     let dir = tempfile::tempdir().unwrap();
     let root = Root::new(dir.path());
     for (path, content) in files {

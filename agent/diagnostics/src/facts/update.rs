@@ -6,65 +6,65 @@ use serde::{Deserialize, Serialize};
 
 /// Installed packages.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub(crate) struct Packages {
+pub struct Packages {
     /// Name and version, bounded.
-    pub(crate) installed: BTreeMap<String, String>,
+    pub installed: BTreeMap<String, String>,
     /// Packages in all, whether kept above or not.
-    pub(crate) count: usize,
+    pub count: usize,
     /// Packages left half installed, and their state.
-    pub(crate) broken: Vec<(String, String)>,
+    pub broken: Vec<(String, String)>,
     /// Packages that are held at their version.
-    pub(crate) held: Vec<String>,
+    pub held: Vec<String>,
 }
 
 /// Packages that could be updated.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub(crate) struct Pending {
+pub struct Pending {
     /// All.
-    pub(crate) all: Vec<String>,
+    pub all: Vec<String>,
     /// Those that mend a security flaw.
-    pub(crate) security: Vec<String>,
+    pub security: Vec<String>,
 }
 
 /// What is waiting for a restart, how old the package lists are.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub(crate) struct Upkeep {
+pub struct Upkeep {
     /// `true` where the system asks for a restart.
-    pub(crate) reboot_asked: bool,
+    pub reboot_asked: bool,
     /// Packages that ask for it.
-    pub(crate) reboot_packages: Vec<String>,
+    pub reboot_packages: Vec<String>,
     /// Version of the newest installed kernel, where it can be told.
-    pub(crate) newest_kernel: Option<String>,
+    pub newest_kernel: Option<String>,
     /// Version of the running kernel.
-    pub(crate) running_kernel: String,
+    pub running_kernel: String,
     /// Seconds since 1970 of the last renewal of the package lists.
-    pub(crate) lists_at: Option<u64>,
+    pub lists_at: Option<u64>,
     /// Whether updates install themselves; `None` where not known.
-    pub(crate) automatic: Option<bool>,
+    pub automatic: Option<bool>,
 }
 
 /// Offset of the clock from network time.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub(crate) struct ClockOffset {
+pub struct ClockOffset {
     /// The server asked.
-    pub(crate) server: String,
+    pub server: String,
     /// Seconds that network time is ahead of this machine's.
-    pub(crate) offset_seconds: f64,
+    pub offset_seconds: f64,
     /// Milliseconds there and back: the offset is no more precise than half of it.
-    pub(crate) round_trip_ms: f64,
+    pub round_trip_ms: f64,
     /// The server's distance from a reference clock.
-    pub(crate) stratum: u8,
+    pub stratum: u8,
 }
 
 /// What keeps the clock right.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub(crate) struct TimeSync {
+pub struct TimeSync {
     /// The running service, for example `chronyd`.
-    pub(crate) service: Option<String>,
+    pub service: Option<String>,
     /// Seconds since the last success; `None` where not known.
-    pub(crate) synchronised_seconds: Option<u64>,
+    pub synchronised_seconds: Option<u64>,
     /// The time zone, for example `Europe/Berlin`.
-    pub(crate) zone: Option<String>,
+    pub zone: Option<String>,
     /// `true` for a guest whose hypervisor may keep its clock.
-    pub(crate) guest: bool,
+    pub guest: bool,
 }

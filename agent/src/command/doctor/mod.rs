@@ -21,8 +21,8 @@ use nearhand_report::edition::{Edition, Pseudonyms};
 use nearhand_report::model::{Area, Counts, Report};
 
 use super::{FAILED, complain};
-use crate::diagnostics::{Check, RunEvent, RunOptions, checks, identifiers, run};
 use crate::home::Home;
+use nearhand_diagnostics::{Check, RunEvent, RunOptions, checks, identifiers, run};
 
 /// Exit code of a run in which at least one check fails.
 const FINDINGS_FAIL: u8 = 10;

@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nearhand_proto::runbook::{Act, Value, Values};
 
-use super::gate::Rules;
 use super::ledger::Undo;
-use crate::diagnostics::programs::{Missing, Output, Programs};
+use nearhand_agent_core::gate::Rules;
+use nearhand_diagnostics::programs::{Missing, Output, Programs};
 
 /// Why a part of a step didn't go well.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -5,7 +5,7 @@ use nearhand_report::redact;
 use nearhand_transport::platform::{create_private_dir, write_private};
 
 use super::{Ground, Seen, Trouble};
-use crate::diagnostics::{self, RunEvent, RunOptions};
+use nearhand_diagnostics::{self as diagnostics, RunEvent, RunOptions};
 
 /// The report's file in its directory; the newest replaces the one before.
 const FILE: &str = "report.json";

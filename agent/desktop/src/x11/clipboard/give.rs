@@ -15,7 +15,7 @@ use x11rb::wrapper::ConnectionExt as _;
 
 use super::super::{Link, ended};
 use super::{Out, PATIENCE, target};
-use crate::desktop::source::DisplayError;
+use crate::source::DisplayError;
 
 /// Content above this goes to an application in pieces of this many bytes.
 const PIECE: usize = 256 * 1024;

@@ -17,7 +17,7 @@ use x11rb::protocol::xfixes::{ConnectionExt as _, SelectionEventMask};
 use x11rb::protocol::xproto::{Atom, ConnectionExt as _, CreateWindowAux, EventMask, Window, WindowClass};
 
 use super::{Link, ended};
-use crate::desktop::source::DisplayError;
+use crate::source::DisplayError;
 
 /// How long to wait for the next sign of life of whoever has the content.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -10,7 +10,7 @@ use x11rb::protocol::xproto::{
 
 use super::super::{Link, ended, unless_refused};
 use super::{Out, PATIENCE, target};
-use crate::desktop::source::DisplayError;
+use crate::source::DisplayError;
 
 const CHANGED: &str = "the device's clipboard has changed meanwhile";
 const TOO_LARGE: &str = "it is larger than 16 MiB";

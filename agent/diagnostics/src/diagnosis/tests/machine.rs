@@ -3,11 +3,9 @@
 use nearhand_report::model::Status::{Fail, Info, Ok as Good, Skipped, Warn};
 
 use super::{findings, worst};
-use crate::diagnostics::facts::hardware::{Battery, Graphics, Machine, Release, Sensor};
-use crate::diagnostics::facts::load::{
-    Activity, DiskUse, EccController, Memory, Pressure, Stall, Throttling,
-};
-use crate::diagnostics::facts::storage::{Array, ErrorCount, Mount, Mounts, SmartDisk};
+use crate::facts::hardware::{Battery, Graphics, Machine, Release, Sensor};
+use crate::facts::load::{Activity, DiskUse, EccController, Memory, Pressure, Stall, Throttling};
+use crate::facts::storage::{Array, ErrorCount, Mount, Mounts, SmartDisk};
 
 #[test]
 fn firmware_is_old_from_five_years_on_metal() {

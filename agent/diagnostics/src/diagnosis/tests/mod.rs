@@ -119,12 +119,12 @@ fn what_fails_or_warns_says_what_to_do() {
 #[test]
 fn too_many_findings_keep_the_worst() {
     let found = findings("services.failed", |facts| {
-        let unit = |number| crate::diagnostics::facts::service::Unit {
+        let unit = |number| crate::facts::service::Unit {
             name: format!("u{number}.service"),
             description: String::new(),
         };
         let failed = (0..500).map(unit).collect();
-        facts.units = Ok(crate::diagnostics::facts::service::Units { failed, ..Default::default() });
+        facts.units = Ok(crate::facts::service::Units { failed, ..Default::default() });
     });
     assert_eq!(found.len(), FINDING_LIMIT);
 }

@@ -3,7 +3,7 @@
 use nearhand_report::model::Status::{self, Fail, Info, Ok as Good, Skipped, Warn};
 
 use super::worst;
-use crate::diagnostics::facts::network::{
+use crate::facts::network::{
     DnsServer, EchoRun, Gateway, Ipv6, Link, Portal, Proxy, Resolver, Route, Routes, TcpCounters, TlsPeer,
     UdpTarget,
 };

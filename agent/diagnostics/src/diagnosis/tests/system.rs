@@ -5,22 +5,20 @@ use std::collections::BTreeMap;
 use nearhand_report::model::Status::{Fail, Info, Ok as Good, Skipped, Warn};
 
 use super::{NOW, findings, nothing, worst};
-use crate::diagnostics::facts::hardware::{Battery, Graphics, Machine, Release, Sensor};
-use crate::diagnostics::facts::load::{Activity, DiskUse, EccController, Memory, Pressure, Throttling};
-use crate::diagnostics::facts::log::{Crash, Group, Journal, UncleanBoots};
-use crate::diagnostics::facts::network::{
+use crate::facts::hardware::{Battery, Graphics, Machine, Release, Sensor};
+use crate::facts::load::{Activity, DiskUse, EccController, Memory, Pressure, Throttling};
+use crate::facts::log::{Crash, Group, Journal, UncleanBoots};
+use crate::facts::network::{
     DnsServer, EchoRun, Gateway, Ipv6, Link, Portal, Proxy, Resolver, Route, Routes, TcpCounters, TlsPeer,
     UdpTarget,
 };
-use crate::diagnostics::facts::printer::{Printers, Queue};
-use crate::diagnostics::facts::process::{Descriptors, Process, Processes};
-use crate::diagnostics::facts::security::{
-    Accounts, Encryption, FileModes, Firewall, Passwords, Platform, Port, Sshd,
-};
-use crate::diagnostics::facts::service::{Autostart, Boot, Restarting, Unit, Units};
-use crate::diagnostics::facts::storage::{Array, ErrorCount, Mount, Mounts, SmartDisk};
-use crate::diagnostics::facts::update::{ClockOffset, Packages, Pending, TimeSync, Upkeep};
-use crate::diagnostics::facts::{Facts, Missing};
+use crate::facts::printer::{Printers, Queue};
+use crate::facts::process::{Descriptors, Process, Processes};
+use crate::facts::security::{Accounts, Encryption, FileModes, Firewall, Passwords, Platform, Port, Sshd};
+use crate::facts::service::{Autostart, Boot, Restarting, Unit, Units};
+use crate::facts::storage::{Array, ErrorCount, Mount, Mounts, SmartDisk};
+use crate::facts::update::{ClockOffset, Packages, Pending, TimeSync, Upkeep};
+use crate::facts::{Facts, Missing};
 
 #[test]
 fn services_fail_loop_and_start_slowly() {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::diagnostics::facts::root::Root;
-use crate::diagnostics::facts::security::{Accounts, FileModes, Passwords};
-use crate::diagnostics::facts::service::Autostart;
-use crate::diagnostics::facts::{Fact, Missing};
+use crate::facts::root::Root;
+use crate::facts::security::{Accounts, FileModes, Passwords};
+use crate::facts::service::Autostart;
+use crate::facts::{Fact, Missing};
 
 /// Groups whose members may become root on common distributions.
 const ADMIN_GROUPS: [&str; 3] = ["sudo", "wheel", "admin"];
@@ -170,7 +170,7 @@ pub(super) fn file_modes(root: &Root) -> Fact<FileModes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostics::facts::root::tree;
+    use crate::facts::root::tree;
 
     const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\ntoor:x:0:0::/root:/bin/sh\n\
         anna:x:1000:1000:Anna,,,:/home/anna:/bin/bash\nben:x:1001:27::/home/ben:/bin/bash\n\

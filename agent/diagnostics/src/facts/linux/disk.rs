@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::diagnostics::facts::root::Root;
-use crate::diagnostics::facts::storage::{Array, ErrorCount, SmartDisk};
-use crate::diagnostics::facts::{Context, Fact, Missing};
+use crate::facts::root::Root;
+use crate::facts::storage::{Array, ErrorCount, SmartDisk};
+use crate::facts::{Context, Fact, Missing};
 
 /// Most disks that are asked.
 const DISK_LIMIT: usize = 24;
@@ -234,7 +234,7 @@ fn sum_of_words(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostics::facts::root::tree;
+    use crate::facts::root::tree;
 
     #[test]
     fn reads_an_ata_report() {

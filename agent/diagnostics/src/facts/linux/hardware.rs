@@ -1,8 +1,8 @@
 //! Machine, batteries, graphics, sensors, operating system: from `/sys` and `/proc`.
 
-use crate::diagnostics::facts::hardware::{Battery, Graphics, Machine, Release, Sensor};
-use crate::diagnostics::facts::root::Root;
-use crate::diagnostics::facts::{Fact, Missing};
+use crate::facts::hardware::{Battery, Graphics, Machine, Release, Sensor};
+use crate::facts::root::Root;
+use crate::facts::{Fact, Missing};
 
 /// What makers write where they had nothing to write.
 const PLACEHOLDERS: [&str; 6] = [
@@ -224,7 +224,7 @@ fn os_release(text: &str, key: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostics::facts::root::tree;
+    use crate::facts::root::tree;
 
     const CPUINFO: &str = "processor\t: 0\nmodel name\t: Intel(R) Core(TM) i5-8250U CPU @ 1.60GHz\n\
         flags\t\t: fpu vme sse2\n\nprocessor\t: 1\nmodel name\t: Intel(R) Core(TM) i5-8250U CPU @ 1.60GHz\n";

@@ -5,7 +5,7 @@
 use nearhand_report::pseudonymise::Identifiers;
 
 use super::account;
-use crate::diagnostics::facts::root::Root;
+use crate::facts::root::Root;
 
 /// Most networks, disks and devices whose names are read.
 const LIMIT: usize = 500;
@@ -99,7 +99,7 @@ fn ssids(root: &Root) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostics::facts::root::tree;
+    use crate::facts::root::tree;
 
     #[test]
     fn names_are_read_from_where_systems_keep_them() {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::diagnostics::facts::log::{Crash, Group, Journal, UncleanBoots};
-use crate::diagnostics::facts::root::Root;
-use crate::diagnostics::facts::{Context, Fact, Missing};
+use crate::facts::log::{Crash, Group, Journal, UncleanBoots};
+use crate::facts::root::Root;
+use crate::facts::{Context, Fact, Missing};
 
 /// Most entries that are asked for.
 const ENTRY_LIMIT: usize = 3_000;
@@ -239,7 +239,7 @@ fn parse_unclean(text: &str) -> UncleanBoots {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostics::facts::root::tree;
+    use crate::facts::root::tree;
 
     #[test]
     fn groups_what_says_the_same() {

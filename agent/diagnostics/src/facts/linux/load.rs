@@ -4,11 +4,9 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::diagnostics::facts::load::{
-    Activity, DiskUse, EccController, Memory, Pressure, Stall, Throttling,
-};
-use crate::diagnostics::facts::root::Root;
-use crate::diagnostics::facts::{Context, Fact, Missing};
+use crate::facts::load::{Activity, DiskUse, EccController, Memory, Pressure, Stall, Throttling};
+use crate::facts::root::Root;
+use crate::facts::{Context, Fact, Missing};
 
 /// How long processor and disks are watched. Long enough for 100 Hz counters to tell percents.
 const WATCH: Duration = Duration::from_millis(1000);
@@ -28,11 +26,11 @@ fn averages(root: &Root) -> Fact<[f64; 3]> {
 
 /// The use of the processors since the last time, for whoever comes back again and again; disks are left out.
 #[derive(Debug, Default)]
-pub(crate) struct SinceLast(Option<Counters>);
+pub struct SinceLast(Option<Counters>);
 
 impl SinceLast {
     /// `over` is the time since then, `None` the first time.
-    pub(crate) fn activity(&mut self, root: &Root, over: Duration) -> Fact<Option<Activity>> {
+    pub fn activity(&mut self, root: &Root, over: Duration) -> Fact<Option<Activity>> {
         let stat = root.text("/proc/stat")?;
         let now = Counters::parse(&stat, BTreeMap::new());
         let now = now.ok_or_else(|| Missing::failed("/proc/stat", "no line for all processors"))?;
@@ -227,7 +225,7 @@ pub(super) fn ecc(root: &Root) -> Fact<Vec<EccController>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostics::facts::root::tree;
+    use crate::facts::root::tree;
 
     const DISKSTATS: &str = "\
    8       0 sda 100 5 2000 300 50 1 900 700 0 400 1000 0 0 0 0 0 0

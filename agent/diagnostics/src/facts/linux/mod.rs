@@ -25,8 +25,8 @@ use nearhand_report::pseudonymise::Identifiers;
 
 use super::root::Root;
 use super::{Context, Fact, Gathered, Missing, Source, blocking, probe};
-pub(crate) use load::SinceLast;
-pub(crate) use systemd::{UnitChange, UnitWatch, shutting_down_to};
+pub use load::SinceLast;
+pub use systemd::{UnitChange, UnitWatch, shutting_down_to};
 
 /// Reads files with `read` on a thread for it, and wraps what came.
 async fn files<T: Send + 'static>(

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::diagnostics::facts::Fact;
-use crate::diagnostics::facts::root::Root;
-use crate::diagnostics::facts::storage::{Mount, Mounts};
+use crate::facts::Fact;
+use crate::facts::root::Root;
+use crate::facts::storage::{Mount, Mounts};
 
 /// File systems on a local disk whose room can run out.
 const LOCAL: [&str; 14] = [
@@ -135,7 +135,7 @@ fn wanted(line: &str) -> Option<Wanted> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostics::facts::root::tree;
+    use crate::facts::root::tree;
 
     const MOUNTINFO: &str = "\
 22 28 0:21 / /proc rw,nosuid,nodev,noexec,relatime shared:13 - proc proc rw

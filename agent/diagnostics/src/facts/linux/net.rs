@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use crate::diagnostics::facts::network::{
-    DnsServer, Gateway, Ipv6, Link, Proxy, Resolver, Route, Routes, TcpCounters,
-};
-use crate::diagnostics::facts::probe::{self, dns, echo};
-use crate::diagnostics::facts::root::Root;
-use crate::diagnostics::facts::security::Port;
-use crate::diagnostics::facts::{Context, Fact, Missing};
+use crate::facts::network::{DnsServer, Gateway, Ipv6, Link, Proxy, Resolver, Route, Routes, TcpCounters};
+use crate::facts::probe::{self, dns, echo};
+use crate::facts::root::Root;
+use crate::facts::security::Port;
+use crate::facts::{Context, Fact, Missing};
 
 use super::process;
 
@@ -405,7 +403,7 @@ fn has_global_address(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostics::facts::root::tree;
+    use crate::facts::root::tree;
 
     const ROUTE: &str = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n\
         wlan0\t00000000\t0100A8C0\t0003\t0\t0\t600\t00000000\t0\t0\t0\n\

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::diagnostics::facts::root::Root;
-use crate::diagnostics::facts::update::{Packages, Pending};
-use crate::diagnostics::facts::{Context, Fact, Missing, blocking};
+use crate::facts::root::Root;
+use crate::facts::update::{Packages, Pending};
+use crate::facts::{Context, Fact, Missing, blocking};
 
 /// Most packages that the inventory keeps.
 const INVENTORY_LIMIT: usize = 5_000;

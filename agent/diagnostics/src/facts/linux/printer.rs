@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::diagnostics::facts::printer::{Printers, Queue};
-use crate::diagnostics::facts::{Context, Fact, Missing};
+use crate::facts::printer::{Printers, Queue};
+use crate::facts::{Context, Fact, Missing};
 
 /// Asks CUPS for its queues and jobs.
 pub(super) async fn printers(context: &Arc<Context>) -> Fact<Printers> {

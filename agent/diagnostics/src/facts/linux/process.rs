@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use crate::diagnostics::facts::process::Descriptors;
-use crate::diagnostics::facts::root::Root;
-use crate::diagnostics::facts::{Fact, Missing};
+use crate::facts::process::Descriptors;
+use crate::facts::root::Root;
+use crate::facts::{Fact, Missing};
 
 /// A process that has this share of its limit open, in percent, is named.
 const NEAR_PERCENT: u64 = 80;
@@ -88,7 +88,7 @@ pub(super) fn socket_owners(root: &Root, inodes: &BTreeSet<u64>) -> BTreeMap<u64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostics::facts::root::tree;
+    use crate::facts::root::tree;
 
     #[test]
     fn names_who_is_near_the_limit() {

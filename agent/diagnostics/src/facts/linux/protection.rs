@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::diagnostics::facts::root::Root;
-use crate::diagnostics::facts::security::{Encryption, Firewall, Platform, Sshd};
-use crate::diagnostics::facts::{Context, Fact, Missing};
+use crate::facts::root::Root;
+use crate::facts::security::{Encryption, Firewall, Platform, Sshd};
+use crate::facts::{Context, Fact, Missing};
 
 use super::process;
 
@@ -168,7 +168,7 @@ fn apply_sshd(text: &str, settings: &mut Sshd) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostics::facts::root::tree;
+    use crate::facts::root::tree;
 
     #[test]
     fn nftables_filter_where_input_has_rules_or_drops() {

@@ -8,8 +8,8 @@ use nearhand_proto::time::UnixMillis;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 use zbus::{Connection, MessageStream, Proxy};
 
-use crate::diagnostics::facts::service::{Boot, Restarting, Unit, Units};
-use crate::diagnostics::facts::{Context, Fact, Missing};
+use crate::facts::service::{Boot, Restarting, Unit, Units};
+use crate::facts::{Context, Fact, Missing};
 
 const DESTINATION: &str = "org.freedesktop.systemd1";
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
@@ -110,14 +110,14 @@ fn may_restart(row: &Row) -> bool {
 }
 
 /// Follows units without asking again and again: systemd says what changes.
-pub(crate) struct UnitWatch {
+pub struct UnitWatch {
     connection: Connection,
     changes: MessageStream,
 }
 
 /// Something of a unit changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum UnitChange {
+pub enum UnitChange {
     /// It was started again by itself, that often so far.
     Restarted(String, u32),
     /// Something else: who failed is to be asked anew.
@@ -126,7 +126,7 @@ pub(crate) enum UnitChange {
 
 impl UnitWatch {
     /// Asks to be told.
-    pub(crate) async fn start(context: &Context) -> Fact<Self> {
+    pub async fn start(context: &Context) -> Fact<Self> {
         let from_systemd = |rule: zbus::match_rule::Builder<'static>| rule.sender(DESTINATION);
         Self::over(connect(context).await?, from_systemd).await
     }
@@ -151,7 +151,7 @@ impl UnitWatch {
     }
 
     /// The next change. Cancel-safe.
-    pub(crate) async fn changed(&mut self) -> Fact<UnitChange> {
+    pub async fn changed(&mut self) -> Fact<UnitChange> {
         use zbus::export::futures_core::Stream;
         let next = core::future::poll_fn(|context| Pin::new(&mut self.changes).poll_next(context)).await;
         let message = next.ok_or_else(|| Missing::failed("systemd", "the bus hung up"))?.map_err(refused)?;
@@ -159,7 +159,7 @@ impl UnitWatch {
     }
 
     /// Names of the units that failed.
-    pub(crate) async fn failed(&self) -> Fact<Vec<String>> {
+    pub async fn failed(&self) -> Fact<Vec<String>> {
         let manager = of_manager(&self.connection, MANAGER).await?;
         let rows: Vec<Row> = manager.call("ListUnitsFiltered", &(vec!["failed"],)).await.map_err(refused)?;
         Ok(failed(&rows).into_iter().map(|unit| unit.name).take(UNIT_LIMIT).collect())
@@ -196,7 +196,7 @@ fn unit_name(escaped: &str) -> String {
 }
 
 /// Where the machine is on its way to, if it is: `true` for a restart, `false` for off.
-pub(crate) async fn shutting_down_to(context: &Context) -> Fact<Option<bool>> {
+pub async fn shutting_down_to(context: &Context) -> Fact<Option<bool>> {
     let connection = connect(context).await?;
     let manager = of_manager(&connection, MANAGER).await?;
     let jobs: Vec<(u32, String, String, String, OwnedObjectPath, OwnedObjectPath)> =

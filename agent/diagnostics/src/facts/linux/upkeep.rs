@@ -2,9 +2,9 @@
 
 use nearhand_proto::time::UnixMillis;
 
-use crate::diagnostics::facts::Fact;
-use crate::diagnostics::facts::root::Root;
-use crate::diagnostics::facts::update::{TimeSync, Upkeep};
+use crate::facts::Fact;
+use crate::facts::root::Root;
+use crate::facts::update::{TimeSync, Upkeep};
 
 use super::process;
 
@@ -104,7 +104,7 @@ fn zone(root: &Root) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostics::facts::root::tree;
+    use crate::facts::root::tree;
 
     #[test]
     fn finds_the_newest_kernel_of_the_running_flavour() {

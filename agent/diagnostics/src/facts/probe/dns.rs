@@ -10,13 +10,13 @@ use std::time::Instant;
 use tokio::net::UdpSocket;
 
 use super::{milliseconds, random, within};
-use crate::diagnostics::facts::network::DnsServer;
+use crate::facts::network::DnsServer;
 
 /// Tries before a server counts as silent: one lost packet is not an outage.
 const TRIES: u32 = 2;
 
 /// Asks `server` for the IPv4 addresses of `name`.
-pub(crate) async fn ask(server: SocketAddr, name: &str, patience: Duration) -> DnsServer {
+pub async fn ask(server: SocketAddr, name: &str, patience: Duration) -> DnsServer {
     let mut found = DnsServer { address: server.ip().to_string(), ..DnsServer::default() };
     for _ in 0..TRIES {
         let begin = Instant::now();

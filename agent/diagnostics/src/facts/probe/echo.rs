@@ -8,12 +8,12 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use super::milliseconds;
-use crate::diagnostics::facts::child::Programs;
-use crate::diagnostics::facts::network::EchoRun;
-use crate::diagnostics::facts::{Fact, Missing};
+use crate::facts::child::Programs;
+use crate::facts::network::EchoRun;
+use crate::facts::{Fact, Missing};
 
 /// Time for the answer to one request; what takes longer is as good as lost.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(1000);
+pub const PATIENCE: Duration = Duration::from_millis(1000);
 
 /// Requests of a series: one lost in 20 is 5 %, where the warning starts.
 const REQUESTS: u32 = 20;
@@ -38,12 +38,7 @@ pub(super) async fn runs(targets: &[String], patience: Duration, programs: &Prog
 }
 
 /// Sends `count` requests, returns the milliseconds of those that were answered.
-pub(crate) async fn series(
-    address: IpAddr,
-    count: u32,
-    patience: Duration,
-    programs: &Programs,
-) -> Fact<Vec<f64>> {
+pub async fn series(address: IpAddr, count: u32, patience: Duration, programs: &Programs) -> Fact<Vec<f64>> {
     match datagrams(address, count, patience).await {
         Ok(times) => Ok(times),
         Err(_) => program(address, count, patience, programs).await,

@@ -7,8 +7,8 @@ use core::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{connected, within};
-use crate::diagnostics::facts::network::Portal;
-use crate::diagnostics::facts::{Fact, Missing};
+use crate::facts::network::Portal;
+use crate::facts::{Fact, Missing};
 
 /// Most of the answer that is read: status line and headers.
 const HEAD_LIMIT: u64 = 16 * 1024;

@@ -4,8 +4,8 @@
 //! and its patience as arguments, so tests ask servers on loopback. Must not live here: what Linux knows about
 //! its own network, and what an answer means.
 
-pub(crate) mod dns;
-pub(crate) mod echo;
+pub mod dns;
+pub mod echo;
 mod http;
 mod ntp;
 mod stun;
@@ -23,21 +23,21 @@ use super::{Context, Fact, Gathered, Missing, Source};
 /// Whom the network probes ask. The defaults are public services that answer anybody and are meant for it; a
 /// company without a way to the internet sets its own.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct ProbeTargets {
+pub struct ProbeTargets {
     /// Name that each DNS server is asked for: reserved for examples (RFC 2606), and it exists.
-    pub(crate) dns_name: String,
+    pub dns_name: String,
     /// Hosts that get echo requests, as addresses: loss must not depend on DNS.
-    pub(crate) echo: Vec<String>,
+    pub echo: Vec<String>,
     /// Page over plain HTTP, and the status that it gives where nothing stands in between.
-    pub(crate) portal: (String, u16),
+    pub portal: (String, u16),
     /// Hosts (with port) whose certificates are looked at.
-    pub(crate) tls: Vec<String>,
+    pub tls: Vec<String>,
     /// Address and port that a connection over IPv6 goes to.
-    pub(crate) ipv6: String,
+    pub ipv6: String,
     /// STUN servers (RFC 8489), host and port: UDP on other ports than DNS.
-    pub(crate) stun: Vec<String>,
+    pub stun: Vec<String>,
     /// NTP servers, host and port.
-    pub(crate) ntp: Vec<String>,
+    pub ntp: Vec<String>,
 }
 
 impl Default for ProbeTargets {
@@ -98,12 +98,12 @@ async fn connected(target: &str) -> Result<TcpStream, String> {
 }
 
 /// Whether `host:port` accepts a connection.
-pub(crate) async fn connects(target: &str, patience: Duration) -> bool {
+pub async fn connects(target: &str, patience: Duration) -> bool {
     within(patience, connected(target)).await.is_ok()
 }
 
 /// Milliseconds to a connection with `address:port`.
-pub(crate) async fn connect_time(target: &str, patience: Duration) -> Result<f64, String> {
+pub async fn connect_time(target: &str, patience: Duration) -> Result<f64, String> {
     let begin = Instant::now();
     within(patience, async { TcpStream::connect(target).await.map_err(|error| error.to_string()) }).await?;
     Ok(milliseconds(begin))

@@ -7,8 +7,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::UdpSocket;
 
 use super::{random, resolve, within};
-use crate::diagnostics::facts::update::ClockOffset;
-use crate::diagnostics::facts::{Fact, Missing};
+use crate::facts::update::ClockOffset;
+use crate::facts::{Fact, Missing};
 
 /// Seconds from 1900 (NTP's start) to 1970.
 const TO_UNIX: f64 = 2_208_988_800.0;

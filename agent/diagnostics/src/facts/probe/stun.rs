@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::net::UdpSocket;
 
 use super::{milliseconds, random, resolve, within};
-use crate::diagnostics::facts::network::UdpTarget;
+use crate::facts::network::UdpTarget;
 
 /// Marks STUN, RFC 8489 section 5.
 const MAGIC: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];

@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{connected, milliseconds, within};
-use crate::diagnostics::facts::network::TlsPeer;
+use crate::facts::network::TlsPeer;
 
 /// Looks at the certificates of all `targets` (`host:port`), side by side.
 pub(super) async fn peers(targets: &[String], patience: Duration, now: UnixMillis) -> Vec<TlsPeer> {

@@ -1,0 +1,10 @@
+//! What the desktop process asks of the operating system.
+
+mod pipes;
+mod users;
+
+pub(crate) use pipes::{
+    Ready, anonymous_file, is_local_socket, read_at, read_standard_input, standard_output_waits, wait,
+    write_to_standard_output,
+};
+pub use users::{is_root, own_user, primary_group};
