@@ -35,7 +35,7 @@ pub(crate) const SAMPLES: &[Sample] = &[
     sample("async", "shared/proto/src/grant.rs", "use quinn::Connection;", "// quinn::Connection"),
     sample(
         "async",
-        "agent/src/consent/mod.rs",
+        "agent/core/src/consent/mod.rs",
         "async fn f() { tokio::spawn(g()) }",
         "#[cfg(test)] mod t { use tokio::x; }",
     ),
@@ -47,10 +47,10 @@ pub(crate) const SAMPLES: &[Sample] = &[
         "if start.elapsed() > LIMIT {}",
         "if now - start > LIMIT {}",
     ),
-    sample("clock", "agent/src/diagnostics/diagnosis/disks.rs", "SystemTime::now()", "\"SystemTime::now\""),
+    sample("clock", "agent/diagnostics/src/diagnosis/disks.rs", "SystemTime::now()", "\"SystemTime::now\""),
     sample("random", "shared/proto/src/pake.rs", "OsRng.fill_bytes(&mut b)", "rng.fill_bytes(&mut b)"),
     sample("random", "relay/src/registry/routing.rs", "rand_core::OsRng", "rng: &mut impl CryptoRng"),
-    sample("platform", "agent/src/consent.rs", "#[cfg(target_os = \"linux\")] fn f() {}", "fn f() {}"),
+    sample("platform", "agent/core/src/consent.rs", "#[cfg(target_os = \"linux\")] fn f() {}", "fn f() {}"),
     sample("unsafe", "relay/src/store/mod.rs", "unsafe { f() }", "#![deny(unsafe_code)]"),
     sample(
         "platform",
