@@ -1,22 +1,22 @@
 //! Alarms: what is measured, what the rules make of it, and how it gets to the relay without being lost.
 //!
-//! Lives here: the alarms' own thread ([`keeper`]) with its [`sampler`] and `nearhand_spool`, what is asked of others
-//! ([`outside`]), what follows by itself ([`react`]), the way to the relay ([`deliver`]) and the goodbye ([`leaving`]). When something is an alarm is
+//! Lives here: the alarms' own thread ([`worker`]) with its [`sampler`] and `nearhand_spool`, what is asked of others
+//! ([`probes`]), what follows by itself ([`response`]), the way to the relay ([`deliver`]) and the goodbye ([`shutdown`]). When something is an alarm is
 //! decided in `nearhand-rules`. Must not live here: what the relay makes of it.
 //!
 //! The order that nothing is lost by: rules judge → events and state are written and synced → the relay is told → the
 //! relay says that it has them on its disk → they are deleted.
 
+mod clock;
 mod deliver;
-mod keeper;
-mod leaving;
-mod moment;
-mod outside;
-mod react;
+mod probes;
 mod readings;
+mod response;
 pub(crate) mod rules_file;
 mod sampler;
+mod shutdown;
 mod tail;
+mod worker;
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,12 +28,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::hub::Hub;
-use keeper::{Keeper, Order, Places, Progress};
-pub(crate) use keeper::{Order as AlarmOrder, Report};
-pub(crate) use moment::Clocks;
+pub(crate) use clock::Clocks;
 pub(crate) use nearhand_spool::SpoolError;
-pub(crate) use outside::{Wanted, run as run_outside};
+pub(crate) use probes::{Wanted, run as run_outside};
 pub(crate) use sampler::{Notes, Sampler};
+use worker::{Keeper, Order, Places, Progress};
+pub(crate) use worker::{Order as AlarmOrder, Report};
 
 /// How long the thread may take to write everything at the end.
 const ENDING: Duration = Duration::from_secs(2);
@@ -54,7 +54,7 @@ impl Alarms {
         let places = Places {
             dir: hub.home.dir().to_owned(),
             rules: hub.home.rules_file(),
-            owner: moment::owner(hub.device()),
+            owner: clock::owner(hub.device()),
         };
         let (begins, begun) = mpsc::channel(BEGUN);
         let (keeper, progress, wanted) = Keeper::open(places, begins)?;
@@ -65,15 +65,15 @@ impl Alarms {
             .map_err(|source| SpoolError::Io { path: hub.home.dir().to_owned(), source })?;
         let alarms = Arc::new(Self { orders: orders.clone(), progress, delivery: Mutex::new(None) });
         tasks.spawn(outside_until_stopped(hub.clone(), wanted, orders));
-        tasks.spawn(react::run(hub.clone(), alarms.clone(), begun));
+        tasks.spawn(response::run(hub.clone(), alarms.clone(), begun));
         tasks.spawn(deliver::run(hub.clone(), alarms.clone()));
-        tasks.spawn(leaving::run(hub.clone()));
+        tasks.spawn(shutdown::run(hub.clone()));
         Ok(alarms)
     }
 
     /// Says goodbye to the relay and writes everything down.
     pub(crate) async fn stop(&self, hub: &Hub) {
-        let leaving = leaving::destination().await.unwrap_or(Leaving::AgentStops);
+        let leaving = shutdown::destination().await.unwrap_or(Leaving::AgentStops);
         deliver::say_goodbye(hub, leaving).await;
         let (done, ended) = oneshot::channel();
         self.order(Order::Stop(done));

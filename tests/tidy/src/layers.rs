@@ -58,19 +58,19 @@ pub const DRIVERS: &[Driver] = &[
         may: &[Async],
         because: "starts the alarms' thread and tasks, and asks them",
     },
-    Driver { at: "agent/src/alarm/react.rs", may: ALL, because: "diagnoses and repairs after an alarm" },
+    Driver { at: "agent/src/alarm/response.rs", may: ALL, because: "diagnoses and repairs after an alarm" },
     Driver {
-        at: "agent/src/alarm/keeper.rs",
+        at: "agent/src/alarm/worker.rs",
         may: &[Async, Random],
         because: "the alarms' own thread; the spool's stream is born here",
     },
     Driver {
-        at: "agent/src/alarm/moment.rs",
+        at: "agent/src/alarm/clock.rs",
         may: &[Clock],
         because: "the one place where alarms read clocks",
     },
     Driver {
-        at: "agent/src/alarm/outside.rs",
+        at: "agent/src/alarm/probes.rs",
         may: &[Async, Clock],
         because: "follows systemd and the journal, asks disks and gateway",
     },
@@ -80,7 +80,7 @@ pub const DRIVERS: &[Driver] = &[
         because: "sends what waits to the relay, again after random waits",
     },
     Driver {
-        at: "agent/src/alarm/leaving.rs",
+        at: "agent/src/alarm/shutdown.rs",
         may: &[Async, Clock],
         because: "listens to logind and tells the relay",
     },

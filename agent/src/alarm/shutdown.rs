@@ -10,8 +10,8 @@ use nearhand_proto::alarm::Leaving;
 use zbus::zvariant::OwnedFd;
 use zbus::{Connection, Proxy};
 
+use super::clock::Clocks;
 use super::deliver::say_goodbye;
-use super::moment::Clocks;
 use super::sampler::context;
 use crate::hub::Hub;
 use nearhand_diagnostics::facts;

@@ -18,10 +18,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval_at, sleep, timeout};
 
-use super::keeper::Order;
 use super::readings;
 use super::sampler::{Notes, context};
-use crate::alarm::moment::Clocks;
+use super::worker::Order;
+use crate::alarm::clock::Clocks;
 use nearhand_agent_core::schedule::{Probe, Schedule};
 use nearhand_diagnostics::facts::probe::echo;
 use nearhand_diagnostics::facts::{self, Context, Fact, Gathered, Missing, Source, UnitChange, UnitWatch};

@@ -14,9 +14,9 @@ use nearhand_rules::{Engine, Moment, Reading, RuleSet, Standing, StateRow};
 use rand_core::OsRng;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::moment::Clocks;
-use super::outside::Wanted;
-use super::react::Begun;
+use super::clock::Clocks;
+use super::probes::Wanted;
+use super::response::Begun;
 use super::rules_file::{self, Seen};
 use super::sampler::{Notes, Sampler, untold};
 use nearhand_agent_core::schedule::Probe;
