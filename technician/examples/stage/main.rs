@@ -14,16 +14,16 @@
 )]
 
 mod device;
-mod link;
 mod pictures;
-mod tape;
+mod recording;
+mod session_link;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use nearhand_client::session::{SessionEnd, Update};
 use nearhand_client::viewer::decode;
-use nearhand_client::viewer::decoder::Program;
+use nearhand_client::viewer::decoder_process::Program;
 use nearhand_client::viewer::{Server, Settings, serve};
 use nearhand_proto::grant::Capability;
 use nearhand_proto::message::local::{ChatLine, Mark};
@@ -34,7 +34,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::mpsc;
 
 use device::Device;
-use link::StageLink;
+use session_link::StageLink;
 
 /// What happens.
 #[derive(Debug, Deserialize)]
@@ -70,7 +70,7 @@ fn main() -> std::process::ExitCode {
         return decode::run(decode::Product::Operations);
     }
     if first.as_deref() == Some("record") {
-        tape::record(arguments.next().unwrap().as_ref());
+        recording::record(arguments.next().unwrap().as_ref());
         return std::process::ExitCode::SUCCESS;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

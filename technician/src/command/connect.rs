@@ -24,7 +24,7 @@ use super::record;
 use crate::exit::{ExitCode, Failure};
 use crate::recording::recorder::Place;
 use crate::session::{Session, SessionEnd, Update};
-use crate::viewer::decoder::Program;
+use crate::viewer::decoder_process::Program;
 use crate::viewer::{self, Server, Settings};
 
 /// Arguments of `nearhand connect`.

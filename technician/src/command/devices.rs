@@ -11,8 +11,8 @@ use super::Context;
 use crate::clock;
 use crate::exit::Failure;
 use crate::home::KnownDevices;
+use crate::membership::Standing;
 use crate::output::{Cell, Tone};
-use crate::standing::Standing;
 
 /// Arguments of `nearhand devices`.
 #[derive(clap::Args)]

@@ -11,7 +11,6 @@ pub mod completions;
 pub mod connect;
 pub mod devices;
 pub mod diagnose;
-mod fleet;
 pub mod invite;
 pub mod join;
 pub mod man;

@@ -6,9 +6,9 @@ use serde::Serialize;
 use super::Context;
 use crate::clock;
 use crate::exit::Failure;
+use crate::membership::Standing;
 use crate::output::{Cell, Tone};
 use crate::relay::RelayConnection;
-use crate::standing::Standing;
 
 #[derive(Serialize)]
 struct Listing {

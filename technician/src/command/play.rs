@@ -13,7 +13,7 @@ use crate::recording::proof::Proof;
 use crate::recording::source::{self, SourceError, Survey};
 use crate::recording::{export, player};
 use crate::viewer::Server;
-use crate::viewer::decoder::Program;
+use crate::viewer::decoder_process::Program;
 
 /// Most bytes read of what this client has written down about a session.
 const EVIDENCE: u64 = 8 << 20;

@@ -12,7 +12,7 @@ use super::Context;
 use crate::clock;
 use crate::exit::{ExitCode, Failure};
 use crate::recording::format::{Chunk, Title};
-use crate::recording::link::Recorded;
+use crate::recording::recorded_session::Recorded;
 use crate::recording::recorder::{Place, Recorder};
 use crate::session::{Session, Update};
 

@@ -12,9 +12,9 @@ use serde_json::json;
 use super::Context;
 use crate::clock;
 use crate::exit::{ExitCode, Failure};
-use crate::pick::{Picked, pick};
+use crate::membership::Standing;
 use crate::relay::RelayConnection;
-use crate::standing::Standing;
+use crate::selection::{Picked, pick};
 
 /// Arguments of `nearhand revoke`.
 #[derive(clap::Args)]

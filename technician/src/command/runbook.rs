@@ -14,8 +14,8 @@ use serde_json::json;
 use super::{Context, connect, diagnose, run};
 use crate::exit::{ExitCode, Failure};
 use crate::output::Cell;
+use crate::runbook_toml;
 use crate::session::Update;
-use crate::written;
 
 /// Arguments of `nearhand runbook`.
 #[derive(clap::Args)]
@@ -176,7 +176,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
 /// Reads a TOML file; tells its mistakes by line.
 fn written(ctx: &Context, path: &Path) -> Result<Manifest, Failure> {
     let text = String::from_utf8(bytes(path)?).map_err(|_| local(path, &"not a text in UTF-8"))?;
-    written::read(&text).map_err(|mistakes| {
+    runbook_toml::read(&text).map_err(|mistakes| {
         for mistake in &mistakes {
             ctx.output.note(&format!("{}, {mistake}", path.display()));
         }

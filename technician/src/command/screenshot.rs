@@ -18,10 +18,10 @@ use tokio::time::timeout;
 use super::{Context, connect, diagnose};
 use crate::exit::{ExitCode, Failure};
 use crate::session::{Session, Update};
-use crate::viewer::conversation::{Ended, read};
 use crate::viewer::decode::Piece;
-use crate::viewer::decoder::{AsyncPieces, Decoding, Program};
-use crate::viewer::round::Round;
+use crate::viewer::decoder_process::{AsyncPieces, Decoding, Program};
+use crate::viewer::device_stream::{Ended, read};
+use crate::viewer::epoch::Round;
 
 /// Longest wait for the picture once it is allowed.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -131,7 +131,8 @@ async fn picture(
     }
     let (mut messages, _reader) = read::<Session, FromScreen>(hear);
     let (to, mut made) = mpsc::channel(4);
-    let died = |died: crate::viewer::decoder::Died| Failure::new(ExitCode::Unexpected, died.to_string());
+    let died =
+        |died: crate::viewer::decoder_process::Died| Failure::new(ExitCode::Unexpected, died.to_string());
     let mut decoding = Decoding::start(&program, Making { file: Vec::new(), most, to }).map_err(died)?;
     let (mut round, mut under_way, mut waiting) = (Round::first(0), VecDeque::new(), None);
     let mut arrived = false;

@@ -7,9 +7,9 @@ use super::Context;
 use crate::clock;
 use crate::exit::{ExitCode, Failure};
 use crate::home::{Home, Identity};
+use crate::membership::Standing;
 use crate::output::{Cell, Tone};
 use crate::relay::{RelayConnection, RelayError};
-use crate::standing::Standing;
 
 /// Milliseconds before the end of a membership from which on it is pointed out: two weeks.
 const WARN_MS: u64 = 14 * 86_400_000;

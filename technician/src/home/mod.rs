@@ -5,8 +5,8 @@
 //! writing one file happens under one lock, so that two programs can't undo each other's work. Must not live
 //! here: the network, printing, and what a credential or a list means (see `shared::credential`).
 
-mod known;
-mod pending;
+mod known_devices;
+mod pending_change;
 mod profile;
 
 use std::fs::File;
@@ -23,9 +23,9 @@ use nearhand_transport::platform;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) use known::same_label;
-pub use known::{Familiarity, KeyChanged, KnownDevice, KnownDevices};
-pub use pending::{Pending, Step};
+pub(crate) use known_devices::same_label;
+pub use known_devices::{Familiarity, KeyChanged, KnownDevice, KnownDevices};
+pub use pending_change::{Pending, Step};
 pub use profile::{Identity, Profile};
 
 const TECHNICIAN_KEY: &str = "technician.key";

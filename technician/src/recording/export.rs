@@ -16,12 +16,12 @@ use tokio::process::{Child, ChildStderr, ChildStdin, Command};
 use tokio::task::JoinHandle;
 
 use super::paint::Task;
-use super::painter::Painter;
+use super::paint_process::Painter;
 use super::pointer::Pointer;
 use super::source::{Showing, Survey};
 use super::timeline::Act;
 use crate::exit::{ExitCode, Failure};
-use crate::viewer::decoder::Died;
+use crate::viewer::decoder_process::Died;
 
 /// Most bytes of ffmpeg's words that are shown.
 const WORDS: u64 = 2000;

@@ -10,9 +10,9 @@
 //! | [`proof`] | the device's signed heads held against the messages (pure) |
 //! | [`timeline`] | when what is shown (pure) |
 //! | [`mod@pointer`] | the pointer on a picture (pure) |
-//! | [`recorder`], [`link`] | drivers: the file; the session as the viewer sees it while it is recorded |
+//! | [`recorder`], [`recorded_session`] | drivers: the file; the session as the viewer sees it while it is recorded |
 //! | [`source`] | drivers: a recording's file, read and proved |
-//! | [`paint`], [`painter`] | the process that makes pictures of frames, from inside and from outside |
+//! | [`paint`], [`paint_process`] | the process that makes pictures of frames, from inside and from outside |
 //! | [`export`] | drivers: WebM by ffmpeg, PNG files |
 //! | [`player`] | driver: the playback page |
 //!
@@ -20,12 +20,12 @@
 
 pub mod export;
 pub mod format;
-pub mod link;
 pub mod paint;
-pub mod painter;
+pub mod paint_process;
 pub mod player;
 pub mod pointer;
 pub mod proof;
+pub mod recorded_session;
 pub mod recorder;
 pub mod source;
 pub mod timeline;

@@ -16,9 +16,9 @@ use super::timeline::Act;
 use crate::exit::{ExitCode, Failure};
 use crate::viewer::Server;
 use crate::viewer::decode::Piece;
-use crate::viewer::decoder::{AsyncPieces, Decoding, Died, Program};
+use crate::viewer::decoder_process::{AsyncPieces, Decoding, Died, Program};
+use crate::viewer::page_messages::{FromPage, Playing, ScreenState, ToPage};
 use crate::viewer::server::{Heard, Outgoing, Page};
-use crate::viewer::verbs::{FromPage, Playing, ScreenState, ToPage};
 
 /// Frames that the page may owe.
 const UNPAINTED: usize = 8;

@@ -13,7 +13,7 @@ use nearhand_proto::time::UnixMillis;
 
 use super::RelayError;
 use crate::home::{Familiarity, HomeError, KeyChanged, KnownDevice, KnownDevices, same_label};
-use crate::pick::{By, Picked, pick};
+use crate::selection::{By, Picked, pick};
 
 /// Most devices named when several fit.
 const MAX_NAMED: usize = 5;

@@ -5,7 +5,7 @@
 //! further, start nothing and take no more than [`MEMORY`]. When it fails, its parent starts another.
 //!
 //! In: pieces, each a length (4 bytes, little-endian) and a [`Piece`]. Out: a length and a piece of the page's
-//! operations ([`super::ops`]), or the length 0 after each frame. With `--png`, instead of operations, the first frame
+//! operations ([`super::operations`]), or the length 0 after each frame. With `--png`, instead of operations, the first frame
 //! that is exact as a PNG file.
 
 use std::io::{self, BufReader, Read, Write};
@@ -17,7 +17,7 @@ use nearhand_proto::wire;
 use nearhand_screen::{Canvas, Decoder, Picture, Point, Rect, Size};
 use serde::{Deserialize, Serialize};
 
-use super::ops::{FrameDone, Operations, PIECE};
+use super::operations::{FrameDone, Operations, PIECE};
 use crate::platform;
 
 /// Address space of the process, in bytes: the largest picture twice, the largest frame, what the decoder keeps of

@@ -7,31 +7,31 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`door`] | who may come in: token, cookie, `Host`, `Origin` (pure) |
-//! | [`verbs`], [`ops`] | what page and program say to each other, in words and in pictures (pure) |
-//! | [`round`], [`outbox`] | frames of a former beginning; input that waits (pure) |
-//! | [`files`] | the page itself |
-//! | [`server`], [`desk`] | drivers: the web server; the event loop |
-//! | [`screen`], [`touch`], [`conversation`] | drivers: the conversations with the device |
-//! | [`decode`], [`decoder`] | the process that decodes, from inside and from outside |
-//! | [`link`] | what all this needs of a session |
+//! | [`request_guard`] | who may come in: token, cookie, `Host`, `Origin` (pure) |
+//! | [`page_messages`], [`operations`] | what page and program say to each other, in words and in pictures (pure) |
+//! | [`epoch`], [`outbox`] | frames of a former beginning; input that waits (pure) |
+//! | [`page_files`] | the page itself |
+//! | [`server`], [`event_loop`] | drivers: the web server; the event loop |
+//! | [`screen_stream`], [`input_streams`], [`device_stream`] | drivers: the conversations with the device |
+//! | [`decode`], [`decoder_process`] | the process that decodes, from inside and from outside |
+//! | [`session_link`] | what all this needs of a session |
 //!
 //! Must not live here: command-line arguments, and what the terminal shows.
 
-pub mod conversation;
 pub mod decode;
-pub mod decoder;
-pub mod desk;
-pub mod door;
-pub mod files;
-pub mod link;
-pub mod ops;
+pub mod decoder_process;
+pub mod device_stream;
+pub mod epoch;
+pub mod event_loop;
+pub mod input_streams;
+pub mod operations;
 pub mod outbox;
-pub mod round;
-pub mod screen;
+pub mod page_files;
+pub mod page_messages;
+pub mod request_guard;
+pub mod screen_stream;
 pub mod server;
-pub mod touch;
-pub mod verbs;
+pub mod session_link;
 
-pub use desk::{Keep, Settings, serve};
+pub use event_loop::{Keep, Settings, serve};
 pub use server::Server;

@@ -1,6 +1,6 @@
 //! The web server of the page, on 127.0.0.1 and a port that the system chooses.
 //!
-//! A driver: what gets an answer is decided by [`super::door`]. One page at a time holds the session; the last that
+//! A driver: what gets an answer is decided by [`super::request_guard`]. One page at a time holds the session; the last that
 //! comes with the cookie takes over, so a closed or stuck tab locks nobody out.
 
 use std::io;
@@ -24,9 +24,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::door::{Door, Headers, Refused, SECRET, Wish};
-use super::files::{FILES, File, HEADERS, PLAYER, POLICY, REPORT_POLICY};
-use super::verbs::{Form, FromPage, MAX_MESSAGE, ToPage};
+use super::page_files::{FILES, File, HEADERS, PLAYER, POLICY, REPORT_POLICY};
+use super::page_messages::{Form, FromPage, MAX_MESSAGE, ToPage};
+use super::request_guard::{Door, Headers, Refused, SECRET, Wish};
 
 /// Messages that may wait in each direction: at 64 KiB each, a few frames.
 const QUEUE: usize = 64;
@@ -42,7 +42,7 @@ const REPORTS: usize = 20;
 pub enum Outgoing {
     /// In words.
     Say(ToPage),
-    /// A 1 and operations (see [`super::ops`]).
+    /// A 1 and operations (see [`super::operations`]).
     Operations(Vec<u8>),
     /// A part of the device's clipboard.
     Copied {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use nearhand_client::viewer::decode::Piece;
-use nearhand_client::viewer::decoder::{AsyncPieces, Decoding, Died, Program};
+use nearhand_client::viewer::decoder_process::{AsyncPieces, Decoding, Died, Program};
 use nearhand_proto::message::screen::FrameEnd;
 use nearhand_screen::{Encoder, How, Natural, Picture, Size};
 use tokio::sync::mpsc;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use nearhand_client::viewer::Server;
+use nearhand_client::viewer::page_messages::{FromPage, ToPage};
 use nearhand_client::viewer::server::{Heard, Outgoing, Page};
-use nearhand_client::viewer::verbs::{FromPage, ToPage};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;

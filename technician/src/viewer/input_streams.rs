@@ -9,11 +9,11 @@ use nearhand_proto::message::session::Open;
 use nearhand_proto::text;
 use tokio::sync::{Notify, mpsc};
 
-use super::conversation::{Ended, over, read, tell};
-use super::link::{Link, Says};
+use super::device_stream::{Ended, over, read, tell};
 use super::outbox::Outbox;
+use super::page_messages::{Form, TakenState, ToPage};
 use super::server::Outgoing;
-use super::verbs::{Form, TakenState, ToPage};
+use super::session_link::{Link, Says};
 
 /// Before everything else: a key must not wait behind anything.
 const INPUT_PRIORITY: i32 = 2;

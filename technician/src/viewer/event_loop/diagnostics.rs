@@ -5,8 +5,8 @@ use nearhand_proto::text;
 use nearhand_report::edition::Edition;
 use nearhand_report::model::{Report, Status};
 
-use super::super::link::Link;
-use super::super::verbs::{OneFinding, ToPage};
+use super::super::page_messages::{OneFinding, ToPage};
+use super::super::session_link::Link;
 use super::Desk;
 use crate::session::{DiagnosticsError, Progress};
 

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::decode::{MAX_PIECE, NO_FRAME, Piece};
-use super::ops::PIECE;
+use super::operations::PIECE;
 
 /// Pieces that wait for the process.
 const QUEUE: usize = 4;

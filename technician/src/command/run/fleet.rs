@@ -10,15 +10,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::run::{Wanted, in_session};
-use super::{Context, connect};
+use super::super::{Context, connect};
+use super::{Wanted, in_session};
 use crate::clock;
 use crate::exit::{ExitCode, Failure};
-use crate::fleet::Fleet;
+use crate::fleet_schedule::Fleet;
+use crate::membership::Standing;
 use crate::output::Output;
 use crate::relay::RelayConnection;
 use crate::session::{Session, Update};
-use crate::standing::Standing;
 
 /// What came of one device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

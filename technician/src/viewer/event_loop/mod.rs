@@ -1,31 +1,31 @@
-//! The viewer's event loop: joins the session, the page and the conversations between them ([`talks`]), and the
-//! diagnostics that the page asks for ([`runs`]).
+//! The viewer's event loop: joins the session, the page and the conversations between them ([`open_streams`]), and the
+//! diagnostics that the page asks for ([`diagnostics`]).
 //!
 //! What may be open is looked at after every event. A page that comes in is told everything anew.
 
-mod runs;
-mod talks;
+mod diagnostics;
+mod open_streams;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use diagnostics::Run;
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::message::session::Granted;
 use nearhand_report::edition::Edition;
-use runs::Run;
-use talks::Kind;
+use open_streams::Kind;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::conversation::Ended;
-use super::decoder::Program;
-use super::link::Link;
-use super::screen::Wanted;
+use super::decoder_process::Program;
+use super::device_stream::Ended;
+use super::input_streams::{Content, Keyboard, Order};
+use super::page_messages::{Form, FromPage, Grant, LinkState, Right, ToPage};
+use super::screen_stream::Wanted;
 use super::server::{Heard, Outgoing, Page, Server};
-use super::touch::{Content, Keyboard, Order};
-use super::verbs::{Form, FromPage, Grant, LinkState, Right, ToPage};
+use super::session_link::Link;
 use crate::exit::Failure;
 use crate::session::{SessionEnd, Update};
 

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::paint::Task;
 use crate::viewer::decode::{MAX_PIECE, NO_FRAME};
-use crate::viewer::decoder::Died;
+use crate::viewer::decoder_process::Died;
 
 /// A process that takes nothing, or shows nothing, for so long hangs.
 const HANGS: Duration = Duration::from_secs(30);

@@ -13,13 +13,13 @@ use nearhand_proto::message::session::Open;
 use nearhand_proto::text;
 use tokio::sync::mpsc;
 
-use super::conversation::{Ended, over, read, tell};
 use super::decode::Piece;
-use super::decoder::{AsyncPieces, Decoding, Program};
-use super::link::{Link, Says};
-use super::round::{Arrivals, Round};
+use super::decoder_process::{AsyncPieces, Decoding, Program};
+use super::device_stream::{Ended, over, read, tell};
+use super::epoch::{Arrivals, Round};
+use super::page_messages::{FromPage, OneMonitor, ScreenState, ToPage};
 use super::server::Outgoing;
-use super::verbs::{FromPage, OneMonitor, ScreenState, ToPage};
+use super::session_link::{Link, Says};
 
 /// Before pictures, after pointer and keyboard: what is sent here gives credit for frames.
 const PRIORITY: i32 = 1;

@@ -6,10 +6,10 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::decoder::Died;
-use super::link::{Hears, Link};
+use super::decoder_process::Died;
+use super::page_messages::ToPage;
 use super::server::Outgoing;
-use super::verbs::ToPage;
+use super::session_link::{Hears, Link};
 use crate::session::StreamError;
 
 /// Messages of the device that wait.

@@ -1,17 +1,17 @@
 //! What the page and the program say to each other: closed lists in JSON, each with its limits. Pure.
 //!
 //! The page runs in the technician's browser and is ours, but what it says is checked as a stranger's: a browser
-//! extension, or a flaw in the page, gets no further than these verbs. [`said`] is what it says, [`told`] what it
+//! extension, or a flaw in the page, gets no further than these verbs. [`from_page`] is what it says, [`to_page`] what it
 //! is told.
 
-mod said;
-mod told;
+mod from_page;
+mod to_page;
 
 use nearhand_proto::message::screen::ClipboardForm;
 use serde::{Deserialize, Serialize};
 
-pub use said::{FromPage, MAX_MESSAGE, PageError, PictureQuality, Playing, PointerButton, Set, Spot};
-pub use told::{Grant, LinkState, OneFinding, OneMonitor, Right, ScreenState, TakenState, ToPage};
+pub use from_page::{FromPage, MAX_MESSAGE, PageError, PictureQuality, Playing, PointerButton, Set, Spot};
+pub use to_page::{Grant, LinkState, OneFinding, OneMonitor, Right, ScreenState, TakenState, ToPage};
 
 /// A form of clipboard content.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use nearhand_client::session::{Device as Facts, DiagnosticsError, Progress, StreamError, Update};
-use nearhand_client::viewer::link::{Hears, Link, Says};
+use nearhand_client::viewer::session_link::{Hears, Link, Says};
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::message::local::{ChatLine, Mark};
 use nearhand_proto::message::session::CheckSet;

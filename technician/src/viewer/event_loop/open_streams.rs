@@ -11,11 +11,11 @@ use nearhand_proto::text;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::super::conversation::Ended;
-use super::super::link::Link;
-use super::super::screen::Watching;
-use super::super::touch;
-use super::super::verbs::{ScreenState, TakenState, ToPage};
+use super::super::device_stream::Ended;
+use super::super::input_streams;
+use super::super::page_messages::{ScreenState, TakenState, ToPage};
+use super::super::screen_stream::Watching;
+use super::super::session_link::Link;
 use super::{Desk, ORDERS};
 use crate::session::StreamError;
 
@@ -131,7 +131,7 @@ impl<L: Link> Desk<L> {
                 self.talks.spawn(async move {
                     let mut tries = Tries::default();
                     loop {
-                        let ended = touch::control(link.clone(), to.clone(), keyboard.clone()).await;
+                        let ended = input_streams::control(link.clone(), to.clone(), keyboard.clone()).await;
                         if !tries.again(&ended).await {
                             return (kind, ended);
                         }
@@ -144,7 +144,7 @@ impl<L: Link> Desk<L> {
                 self.talks.spawn(async move {
                     let mut tries = Tries::default();
                     loop {
-                        let ended = touch::clipboard(link.clone(), to.clone(), &mut ordered).await;
+                        let ended = input_streams::clipboard(link.clone(), to.clone(), &mut ordered).await;
                         if !tries.again(&ended).await {
                             return (kind, ended);
                         }

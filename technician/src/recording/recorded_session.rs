@@ -24,7 +24,7 @@ use tokio::time::timeout;
 
 use super::format::{Chunk, MAX_REMARK};
 use crate::session::{Device, DiagnosticsError, Progress, StreamError};
-use crate::viewer::link::{Hears, Link, Says};
+use crate::viewer::session_link::{Hears, Link, Says};
 
 /// The device is waited for so long when it is to sign for the last time.
 const LAST_WORD: Duration = Duration::from_secs(2);

@@ -2,6 +2,8 @@
 //!
 //! The order is made and signed here, for exactly the runbook that the device has (or the file that goes with it).
 
+mod fleet;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,7 +18,7 @@ use rand_core::OsRng;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{Context, connect, diagnose, fleet};
+use super::{Context, connect, diagnose};
 use crate::clock;
 use crate::exit::{ExitCode, Failure};
 use crate::output::Output;

@@ -35,7 +35,7 @@ const SHORTEST_RUN: usize = 3;
 /// What the page is told of a frame that it has all operations of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FrameDone {
-    /// Of which beginning of the screen's stream (see [`super::round`]).
+    /// Of which beginning of the screen's stream (see [`super::epoch`]).
     pub round: u32,
     /// The frame's number.
     pub frame: u32,
