@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::layers::{Ability, CODEC, PLATFORM, SECRET_FILES, UNSAFE, may};
-use crate::source::{Source, block_end, line_of, matches, positions};
+use crate::source::{SourceFile, block_end, line_of, matches, positions};
 
 /// Lines a file may have before its header must say why it has more.
 const FILE_LINES: usize = 800;
@@ -13,49 +13,51 @@ const FUNCTION_LINES: usize = 100;
 
 /// Something to put right.
 #[derive(Debug)]
-pub struct Finding {
+pub struct TidyFinding {
     path: String,
     line: usize,
     rule: &'static str,
     what: String,
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for TidyFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: {}: {}", self.path, self.line, self.rule, self.what)
     }
 }
 
 /// A rule: looks at a file, returns lines and what is wrong there.
-pub struct Rule {
+pub struct TidyRule {
     /// The name it is reported and allowed by.
     pub name: &'static str,
-    check: fn(&Source) -> Vec<(usize, String)>,
+    check: fn(&SourceFile) -> Vec<(usize, String)>,
 }
 
-impl Rule {
+impl TidyRule {
     /// What it has to say about `source`.
-    pub fn findings(&self, source: &Source) -> Vec<Finding> {
+    pub fn findings(&self, source: &SourceFile) -> Vec<TidyFinding> {
         let found = (self.check)(source).into_iter();
-        found.map(|(line, what)| Finding { path: source.path.clone(), line, rule: self.name, what }).collect()
+        found
+            .map(|(line, what)| TidyFinding { path: source.path.clone(), line, rule: self.name, what })
+            .collect()
     }
 }
 
 /// All of them.
-pub const RULES: &[Rule] = &[
-    Rule { name: "async", check: knows_no_runtime },
-    Rule { name: "clock", check: reads_no_clock },
-    Rule { name: "random", check: draws_no_randomness },
-    Rule { name: "platform", check: is_portable },
-    Rule { name: "unsafe", check: is_safe },
-    Rule { name: "codec", check: leaves_encoding_to_the_codec },
-    Rule { name: "file-size", check: is_short },
-    Rule { name: "function-size", check: has_short_functions },
-    Rule { name: "header", check: has_a_header },
-    Rule { name: "unfinished", check: is_finished },
-    Rule { name: "names", check: names_say_something },
-    Rule { name: "ignored-test", check: ignores_tests_with_a_reason },
-    Rule { name: "secrets", check: prints_no_secrets },
+pub const RULES: &[TidyRule] = &[
+    TidyRule { name: "async", check: knows_no_runtime },
+    TidyRule { name: "clock", check: reads_no_clock },
+    TidyRule { name: "random", check: draws_no_randomness },
+    TidyRule { name: "platform", check: is_portable },
+    TidyRule { name: "unsafe", check: is_safe },
+    TidyRule { name: "codec", check: leaves_encoding_to_the_codec },
+    TidyRule { name: "file-size", check: is_short },
+    TidyRule { name: "function-size", check: has_short_functions },
+    TidyRule { name: "header", check: has_a_header },
+    TidyRule { name: "unfinished", check: is_finished },
+    TidyRule { name: "names", check: names_say_something },
+    TidyRule { name: "ignored-test", check: ignores_tests_with_a_reason },
+    TidyRule { name: "secrets", check: prints_no_secrets },
 ];
 
 /// Lines of `text` where one of the words stands.
@@ -64,7 +66,7 @@ fn words(text: &str, words: &[&str], what: &str) -> Vec<(usize, String)> {
     found.map(|(at, word)| (line_of(text, at), format!("`{word}` {what}"))).collect()
 }
 
-fn knows_no_runtime(source: &Source) -> Vec<(usize, String)> {
+fn knows_no_runtime(source: &SourceFile) -> Vec<(usize, String)> {
     if may(&source.path, Ability::Async) {
         return Vec::new();
     }
@@ -75,7 +77,7 @@ fn knows_no_runtime(source: &Source) -> Vec<(usize, String)> {
     )
 }
 
-fn reads_no_clock(source: &Source) -> Vec<(usize, String)> {
+fn reads_no_clock(source: &SourceFile) -> Vec<(usize, String)> {
     if may(&source.path, Ability::Clock) {
         return Vec::new();
     }
@@ -84,7 +86,7 @@ fn reads_no_clock(source: &Source) -> Vec<(usize, String)> {
     words(&source.production, CLOCKS, "reads a clock; take `now` as an argument")
 }
 
-fn draws_no_randomness(source: &Source) -> Vec<(usize, String)> {
+fn draws_no_randomness(source: &SourceFile) -> Vec<(usize, String)> {
     if may(&source.path, Ability::Random) {
         return Vec::new();
     }
@@ -93,7 +95,7 @@ fn draws_no_randomness(source: &Source) -> Vec<(usize, String)> {
     words(&source.production, SOURCES, "draws randomness; take the generator as an argument")
 }
 
-fn is_portable(source: &Source) -> Vec<(usize, String)> {
+fn is_portable(source: &SourceFile) -> Vec<(usize, String)> {
     if PLATFORM.iter().any(|(at, _)| matches(at, &source.path)) {
         return Vec::new();
     }
@@ -101,21 +103,21 @@ fn is_portable(source: &Source) -> Vec<(usize, String)> {
     words(&source.code, WORDS, "belongs to a platform module")
 }
 
-fn is_safe(source: &Source) -> Vec<(usize, String)> {
+fn is_safe(source: &SourceFile) -> Vec<(usize, String)> {
     if UNSAFE.iter().any(|(at, _)| matches(at, &source.path)) {
         return Vec::new();
     }
     words(&source.code, &["unsafe"], "belongs to a platform module")
 }
 
-fn leaves_encoding_to_the_codec(source: &Source) -> Vec<(usize, String)> {
+fn leaves_encoding_to_the_codec(source: &SourceFile) -> Vec<(usize, String)> {
     if source.path == CODEC {
         return Vec::new();
     }
     words(&source.code, &["bincode"], "is known to shared/proto/src/wire.rs alone")
 }
 
-fn is_short(source: &Source) -> Vec<(usize, String)> {
+fn is_short(source: &SourceFile) -> Vec<(usize, String)> {
     let reason = format!("Longer than {FILE_LINES} lines because");
     if source.lines() <= FILE_LINES || source.header().contains(&reason) {
         return Vec::new();
@@ -123,7 +125,7 @@ fn is_short(source: &Source) -> Vec<(usize, String)> {
     vec![(1, format!("{} lines: split it, or write in its header \"{reason} …\"", source.lines()))]
 }
 
-fn has_short_functions(source: &Source) -> Vec<(usize, String)> {
+fn has_short_functions(source: &SourceFile) -> Vec<(usize, String)> {
     let header = source.header();
     let long = positions(&source.code, "fn").filter_map(|at| {
         let lines = source.code.get(at..block_end(&source.code, at)?)?.lines().count();
@@ -145,7 +147,7 @@ fn has_short_functions(source: &Source) -> Vec<(usize, String)> {
     long.collect()
 }
 
-fn has_a_header(source: &Source) -> Vec<(usize, String)> {
+fn has_a_header(source: &SourceFile) -> Vec<(usize, String)> {
     if source.raw.starts_with("//! ") {
         return Vec::new();
     }
@@ -155,14 +157,14 @@ fn has_a_header(source: &Source) -> Vec<(usize, String)> {
 /// Written apart, so that this file holds none of them.
 const UNFINISHED: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
 
-fn is_finished(source: &Source) -> Vec<(usize, String)> {
+fn is_finished(source: &SourceFile) -> Vec<(usize, String)> {
     words(&source.raw, UNFINISHED, "is no plan: finish it, or write an issue")
 }
 
 /// Words in a name that say nothing about the thing.
 const EMPTY_WORDS: &[&str] = &["Manager", "Helper", "Helpers", "Util", "Utils", "Common"];
 
-fn names_say_something(source: &Source) -> Vec<(usize, String)> {
+fn names_say_something(source: &SourceFile) -> Vec<(usize, String)> {
     let mut found: Vec<(usize, String)> = type_names(&source.code)
         .filter(|(_, name)| camel_words(name).any(|word| EMPTY_WORDS.contains(&word)))
         .map(|(at, name)| (line_of(&source.code, at), format!("`{name}`: name it after what it does")))
@@ -195,12 +197,12 @@ fn camel_words(name: &str) -> impl Iterator<Item = &str> {
     starts.into_iter().zip(ends).filter_map(|(start, end)| name.get(start..end))
 }
 
-fn ignores_tests_with_a_reason(source: &Source) -> Vec<(usize, String)> {
+fn ignores_tests_with_a_reason(source: &SourceFile) -> Vec<(usize, String)> {
     let ignore = concat!("#[", "ignore]");
     words(&source.code, &[ignore], "needs a reason: `#[ignore = \"…\"]`")
 }
 
-fn prints_no_secrets(source: &Source) -> Vec<(usize, String)> {
+fn prints_no_secrets(source: &SourceFile) -> Vec<(usize, String)> {
     if !SECRET_FILES.iter().any(|at| matches(at, &source.path)) {
         return Vec::new();
     }

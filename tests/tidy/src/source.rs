@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 
 /// One Rust file.
-pub struct Source {
+pub struct SourceFile {
     /// Its path from the repository's root, with `/` on every system.
     pub path: String,
     /// All of it.
@@ -19,7 +19,7 @@ pub struct Source {
     pub production: String,
 }
 
-impl Source {
+impl SourceFile {
     /// The file at `path`, counted from the root, with this text.
     pub fn new(path: &str, raw: String) -> Self {
         let code = without_comments_and_literals(&raw);
@@ -240,13 +240,13 @@ fn is_char_literal(rest: &str) -> bool {
 fn comments_literals_and_tests_are_not_code() {
     let raw =
         "a /* x /* y */ z */ b // c\n\"q\\\"{\" r#\"s\"s\"# '{' '\\'' &'life t\n#[cfg(test)]\nmod m { u }\nv";
-    let source = Source::new("shared/proto/src/a.rs", raw.to_owned());
+    let source = SourceFile::new("shared/proto/src/a.rs", raw.to_owned());
     assert_eq!(source.code.len(), raw.len());
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(words(&source.code), words("a b \" \" r#\" \"# ' ' ' ' &'life t #[cfg(test)] mod m { u } v"));
     assert_eq!(words(&source.production), words("a b \" \" r#\" \"# ' ' ' ' &'life t v"));
     assert_eq!(line_of(raw, raw.len() - 1), 5);
-    assert_eq!(Source::new("tests/src/a.rs", "unsafe".to_owned()).production, "");
+    assert_eq!(SourceFile::new("tests/src/a.rs", "unsafe".to_owned()).production, "");
 }
 
 #[test]

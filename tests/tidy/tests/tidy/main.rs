@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use nearhand_tidy::rules::RULES;
-use nearhand_tidy::source::Source;
+use nearhand_tidy::source::SourceFile;
 use nearhand_tidy::{layers, source};
 use samples::SAMPLES;
 
@@ -20,7 +20,7 @@ fn root() -> &'static Path {
 
 #[test]
 fn the_code_base_is_tidy() {
-    let sources = Source::all_under(root()).expect("the repository can be read");
+    let sources = SourceFile::all_under(root()).expect("the repository can be read");
     assert!(sources.len() > 10, "only {} files found under {}", sources.len(), root().display());
     let findings: Vec<String> = sources
         .iter()
@@ -101,9 +101,9 @@ fn each_rule_finds_its_sample_and_spares_the_good_one() {
         let samples: Vec<_> = SAMPLES.iter().filter(|sample| sample.rule == rule.name).collect();
         assert!(!samples.is_empty(), "the rule {:?} has no sample: who says that it can fail?", rule.name);
         for sample in samples {
-            let bad = rule.findings(&Source::new(sample.path, sample.bad()));
+            let bad = rule.findings(&SourceFile::new(sample.path, sample.bad()));
             assert!(!bad.is_empty(), "{:?} finds nothing in {:?}", rule.name, sample.bad());
-            let good = rule.findings(&Source::new(sample.path, sample.good()));
+            let good = rule.findings(&SourceFile::new(sample.path, sample.good()));
             assert!(good.is_empty(), "{:?} finds {good:?} in {:?}", rule.name, sample.good());
         }
     }

@@ -1,10 +1,10 @@
 //! For each rule, code that breaks it and the same code put right: what shows that a rule can fail.
 
 use nearhand_tidy::rules::RULES;
-use nearhand_tidy::source::Source;
+use nearhand_tidy::source::SourceFile;
 
 /// A file that breaks a rule, and what it becomes when put right.
-pub(crate) struct Sample {
+pub(crate) struct RuleSample {
     pub(crate) rule: &'static str,
     pub(crate) path: &'static str,
     bad: &'static str,
@@ -13,7 +13,7 @@ pub(crate) struct Sample {
     filler: usize,
 }
 
-impl Sample {
+impl RuleSample {
     pub(crate) fn bad(&self) -> String {
         self.bad.replace('…', &"f();\n".repeat(self.filler))
     }
@@ -23,15 +23,15 @@ impl Sample {
     }
 }
 
-const fn sample(rule: &'static str, path: &'static str, bad: &'static str, good: &'static str) -> Sample {
-    Sample { rule, path, bad, good, filler: 0 }
+const fn sample(rule: &'static str, path: &'static str, bad: &'static str, good: &'static str) -> RuleSample {
+    RuleSample { rule, path, bad, good, filler: 0 }
 }
 
-const fn sized(rule: &'static str, filler: usize, bad: &'static str, good: &'static str) -> Sample {
-    Sample { rule, path: "shared/proto/src/grant.rs", bad, good, filler }
+const fn sized(rule: &'static str, filler: usize, bad: &'static str, good: &'static str) -> RuleSample {
+    RuleSample { rule, path: "shared/proto/src/grant.rs", bad, good, filler }
 }
 
-pub(crate) const SAMPLES: &[Sample] = &[
+pub(crate) const SAMPLES: &[RuleSample] = &[
     sample("async", "shared/proto/src/grant.rs", "use quinn::Connection;", "// quinn::Connection"),
     sample(
         "async",
@@ -104,15 +104,15 @@ pub(crate) const SAMPLES: &[Sample] = &[
 #[test]
 fn a_file_name_that_says_nothing_is_found() {
     let names = RULES.iter().find(|rule| rule.name == "names").expect("the rule");
-    assert_eq!(names.findings(&Source::new("agent/src/utils.rs", String::new())).len(), 1);
-    assert_eq!(names.findings(&Source::new("agent/src/common/mod.rs", String::new())).len(), 1);
-    assert!(names.findings(&Source::new("agent/src/command/mod.rs", String::new())).is_empty());
+    assert_eq!(names.findings(&SourceFile::new("agent/src/utils.rs", String::new())).len(), 1);
+    assert_eq!(names.findings(&SourceFile::new("agent/src/common/mod.rs", String::new())).len(), 1);
+    assert!(names.findings(&SourceFile::new("agent/src/command/mod.rs", String::new())).is_empty());
 }
 
 #[test]
 fn findings_name_the_line() {
     let clock = RULES.iter().find(|rule| rule.name == "clock").expect("the rule");
-    let found = clock.findings(&Source::new(
+    let found = clock.findings(&SourceFile::new(
         "shared/proto/src/a.rs",
         "//! A.\n\nfn f() {\n    Instant::now();\n}\n".to_owned(),
     ));
