@@ -4,6 +4,12 @@
 //! test modules out of them. `tests/tidy` applies the rules to every Rust file of the repository, and shows with a sample of
 //! each that it can fail.
 
+pub mod checkout;
+pub mod circles;
+pub mod declarations;
+pub mod figures;
 pub mod layers;
+pub mod paths;
 pub mod rules;
 pub mod source;
+pub mod words;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::declarations::{camel_words, declared};
 use crate::layers::{Ability, CODEC, PLATFORM, SECRET_FILES, UNSAFE, may};
 use crate::source::{SourceFile, block_end, line_of, matches, positions};
 
@@ -176,25 +177,10 @@ fn names_say_something(source: &SourceFile) -> Vec<(usize, String)> {
     found
 }
 
-/// Every declared type with its position.
+/// Every declared type with its position, aliases too.
 fn type_names(code: &str) -> impl Iterator<Item = (usize, &str)> {
-    ["struct", "enum", "trait", "type", "union"].into_iter().flat_map(move |keyword| {
-        positions(code, keyword).filter_map(move |at| {
-            let rest = code.get(at + keyword.len()..)?.trim_start();
-            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-            let name = rest.get(..end)?;
-            name.starts_with(char::is_uppercase).then_some((at, name))
-        })
-    })
-}
-
-/// `AudioInput` as `Audio`, `Input`.
-fn camel_words(name: &str) -> impl Iterator<Item = &str> {
-    let mut starts: Vec<usize> =
-        name.char_indices().filter(|(_, c)| c.is_uppercase()).map(|(i, _)| i).collect();
-    starts.push(name.len());
-    let ends: Vec<usize> = starts.iter().skip(1).copied().collect();
-    starts.into_iter().zip(ends).filter_map(|(start, end)| name.get(start..end))
+    declared(code, &["struct", "enum", "trait", "type", "union"])
+        .filter(|(_, name)| name.starts_with(char::is_uppercase))
 }
 
 fn ignores_tests_with_a_reason(source: &SourceFile) -> Vec<(usize, String)> {

@@ -17,37 +17,33 @@ pub struct SourceFile {
     pub code: String,
     /// `code` without `#[cfg(test)]` items; nothing at all of a file that is a test.
     pub production: String,
+    /// The comments alone.
+    pub comments: String,
+    /// `comments` without those of `#[cfg(test)]` items; nothing at all of a file that is a test.
+    pub production_comments: String,
 }
 
 impl SourceFile {
     /// The file at `path`, counted from the root, with this text.
     pub fn new(path: &str, raw: String) -> Self {
-        let code = without_comments_and_literals(&raw);
-        let production = if is_test_file(path) { String::new() } else { without_tests(&code) };
-        Self { path: path.to_owned(), raw, code, production }
+        let (code, comments) = code_and_comments(&raw);
+        let (production, production_comments) = match is_test_file(path) {
+            true => (String::new(), String::new()),
+            false => {
+                let tests = test_items(&code);
+                (without(&code, &tests), without(&comments, &tests))
+            }
+        };
+        Self { path: path.to_owned(), raw, code, production, comments, production_comments }
     }
 
     /// Every Rust file below `root`, in order of path, leaving out what is built, fetched or hidden.
+    ///
+    /// # Errors
+    /// A directory or a file can't be read.
     pub fn all_under(root: &Path) -> io::Result<Vec<Self>> {
-        let mut sources = Vec::new();
-        let mut pending = vec![root.to_path_buf()];
-        while let Some(directory) = pending.pop() {
-            for entry in fs::read_dir(&directory)? {
-                let path = entry?.path();
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                if path.is_dir() {
-                    if !name.starts_with('.') && name != "target" {
-                        pending.push(path);
-                    }
-                } else if name.ends_with(".rs") {
-                    let raw = fs::read_to_string(&path)?;
-                    let path = path.strip_prefix(root).unwrap_or(&path);
-                    sources.push(Self::new(&path.to_string_lossy().replace('\\', "/"), raw));
-                }
-            }
-        }
-        sources.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(sources)
+        let rust = files_under(root)?.into_iter().filter(|path| path.ends_with(".rs"));
+        rust.map(|path| fs::read_to_string(root.join(&path)).map(|raw| Self::new(&path, raw))).collect()
     }
 
     /// The module header: the `//!` lines at the head of the file.
@@ -59,6 +55,32 @@ impl SourceFile {
     pub fn lines(&self) -> usize {
         self.raw.lines().count()
     }
+}
+
+/// Every file below `root` by its path from there, in order, leaving out what is built, fetched or hidden.
+///
+/// # Errors
+/// A directory can't be read.
+pub fn files_under(root: &Path) -> io::Result<Vec<String>> {
+    let mut files = Vec::new();
+    let mut pending = vec![root.to_path_buf()];
+    while let Some(directory) = pending.pop() {
+        for entry in fs::read_dir(&directory)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = entry.path();
+            if entry.file_type()?.is_dir() {
+                if !name.starts_with('.') && name != "target" && name != "node_modules" {
+                    pending.push(path);
+                }
+            } else {
+                let path = path.strip_prefix(root).unwrap_or(&path);
+                files.push(path.to_string_lossy().replace('\\', "/"));
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// `true` where `path` fits `pattern`. `a/b/**` stands for all below `a/b` and for `a/b.rs`; `**/x/**` for all
@@ -121,35 +143,47 @@ pub fn block_end(code: &str, from: usize) -> Option<usize> {
     None
 }
 
-fn without_tests(code: &str) -> String {
-    let mut out = code.to_owned();
+/// Where the items with `#[cfg(test)]` stand.
+fn test_items(code: &str) -> Vec<(usize, usize)> {
     let marker = "#[cfg(test)]";
-    for (start, _) in code.match_indices(marker) {
+    let items = code.match_indices(marker).map(|(start, _)| {
         let end = block_end(code, start + marker.len())
-            .or_else(|| code[start..].find(';').map(|offset| start + offset + 1))
+            .or_else(|| code.get(start..)?.find(';').map(|offset| start + offset + 1))
             .unwrap_or(code.len());
-        blank(&mut out, start, end);
+        (start, end)
+    });
+    items.collect()
+}
+
+/// `text` with those parts of it blanked: replaced by spaces byte for byte, except for line breaks.
+fn without(text: &str, parts: &[(usize, usize)]) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for (start, end) in parts {
+        for byte in bytes.get_mut(*start..*end).unwrap_or_default() {
+            if *byte != b'\n' {
+                *byte = b' ';
+            }
+        }
     }
-    out
+    // Parts begin and end between characters.
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Replaces all but line breaks by spaces, byte for byte.
-fn blank(text: &mut String, start: usize, end: usize) {
-    let blanked: String = text[start..end].bytes().map(|b| if b == b'\n' { '\n' } else { ' ' }).collect();
-    text.replace_range(start..end, &blanked);
-}
-
-fn without_comments_and_literals(raw: &str) -> String {
-    let mut out = raw.to_owned();
-    let mut at = 0;
+/// The text without comments and the insides of literals, and the comments alone.
+fn code_and_comments(raw: &str) -> (String, String) {
+    let (mut hidden, mut code_parts) = (Vec::new(), Vec::new());
+    let (mut at, mut code_from) = (0, 0);
     while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
-        let (end, hidden) = token(raw, at, rest);
-        if let Some((from, to)) = hidden {
-            blank(&mut out, from, to);
+        let (end, blanked) = token(raw, at, rest);
+        hidden.extend(blanked);
+        if rest.starts_with("//") || rest.starts_with("/*") {
+            code_parts.push((code_from, at));
+            code_from = end;
         }
         at = end;
     }
-    out
+    code_parts.push((code_from, raw.len()));
+    (without(raw, &hidden), without(raw, &code_parts))
 }
 
 /// The end of what begins at `at`, and the part of it to blank.
@@ -245,6 +279,7 @@ fn comments_literals_and_tests_are_not_code() {
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(words(&source.code), words("a b \" \" r#\" \"# ' ' ' ' &'life t #[cfg(test)] mod m { u } v"));
     assert_eq!(words(&source.production), words("a b \" \" r#\" \"# ' ' ' ' &'life t v"));
+    assert_eq!(words(&source.comments), words("/* x /* y */ z */ // c"));
     assert_eq!(line_of(raw, raw.len() - 1), 5);
     assert_eq!(SourceFile::new("tests/src/a.rs", "unsafe".to_owned()).production, "");
 }
