@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::checkout::{Checkout, foreign_paths};
 use crate::circles::{circles, rings, uses};
 use crate::declarations::{functions, is_one_camel_word, is_one_snake_word, types, types_by_name};
+use crate::documents::{known_words, unknown};
 use crate::source::{SourceFile, line_of, positions};
 use crate::words::{
     code_and_plain_comments, doc_blocks, has_empty_errors, long_sentences, private_words, says_nothing,
@@ -67,6 +68,7 @@ pub fn figures(checkout: &Checkout) -> Vec<CountedPlaces> {
         foreign_paths(source, &packages)
     }));
     figures.push(long_document_sentences(checkout));
+    figures.push(unknown_words(checkout));
     figures.extend(structure(checkout, &production));
     figures
 }
@@ -232,6 +234,15 @@ fn long_document_sentences(checkout: &Checkout) -> CountedPlaces {
         long.map(|(line, sentence)| format!("{}:{line}: {sentence}", document.path)).collect::<Vec<_>>()
     });
     count("long-sentences", "sentences of documents with more than 35 words", places.collect())
+}
+
+fn unknown_words(checkout: &Checkout) -> CountedPlaces {
+    let known = known_words(checkout);
+    let places = checkout.documents.iter().flat_map(|document| {
+        let unknown = unknown(document, &checkout.files, &known, &[]).into_iter();
+        unknown.map(|(line, word)| format!("{}:{line}: {word}", document.path)).collect::<Vec<_>>()
+    });
+    count("unknown-words", "paths and identifiers in documents that are not in the code", places.collect())
 }
 
 fn structure(checkout: &Checkout, production: &[&SourceFile]) -> Vec<CountedPlaces> {

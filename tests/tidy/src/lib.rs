@@ -7,9 +7,13 @@
 pub mod checkout;
 pub mod circles;
 pub mod declarations;
+pub mod documents;
+pub mod exceptions;
 pub mod figures;
 pub mod layers;
 pub mod paths;
+pub mod purity;
 pub mod rules;
 pub mod source;
 pub mod words;
+pub mod workspace;

@@ -7,10 +7,13 @@ mod samples;
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
+use nearhand_tidy::checkout::Checkout;
+use nearhand_tidy::purity::{PURE_CRATES, impure_dependencies};
 use nearhand_tidy::rules::RULES;
 use nearhand_tidy::source::SourceFile;
-use nearhand_tidy::{layers, source};
+use nearhand_tidy::{layers, source, workspace};
 use samples::SAMPLES;
 
 /// The repository's root.
@@ -20,7 +23,7 @@ fn root() -> &'static Path {
 
 #[test]
 fn the_code_base_is_tidy() {
-    let sources = SourceFile::all_under(root()).expect("the repository can be read");
+    let sources = &checkout().sources;
     assert!(sources.len() > 10, "only {} files found under {}", sources.len(), root().display());
     let findings: Vec<String> = sources
         .iter()
@@ -30,7 +33,61 @@ fn the_code_base_is_tidy() {
     assert!(findings.is_empty(), "{} findings:\n{}\n", findings.len(), findings.join("\n"));
 }
 
-/// The customer's window is a workspace of its own, and cargo lets none inherit from another.
+fn assert_none(findings: &[String]) {
+    assert!(findings.is_empty(), "{} findings:\n{}\n", findings.len(), findings.join("\n"));
+}
+
+/// All of it, read once.
+fn checkout() -> &'static Checkout {
+    static CHECKOUT: OnceLock<Checkout> = OnceLock::new();
+    CHECKOUT.get_or_init(|| Checkout::read(root()).expect("the repository can be read"))
+}
+
+#[test]
+fn no_two_modules_use_each_other() {
+    assert_none(&workspace::circle_findings(checkout()));
+}
+
+#[test]
+fn a_type_name_is_declared_once() {
+    assert_none(&workspace::name_findings(checkout()));
+}
+
+#[test]
+fn no_crate_compiles_files_of_another() {
+    assert_none(&workspace::path_findings(checkout()));
+}
+
+#[test]
+fn what_documents_name_exists() {
+    assert_none(&workspace::document_findings(checkout()));
+}
+
+#[test]
+fn pure_crates_depend_on_nothing_that_acts() {
+    for (package, _) in PURE_CRATES {
+        let output = Command::new(env!("CARGO"))
+            .args([
+                "tree",
+                "--package",
+                package,
+                "--edges",
+                "normal",
+                "--prefix",
+                "none",
+                "--locked",
+                "--offline",
+            ])
+            .current_dir(root())
+            .output()
+            .expect("cargo runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let tree = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(impure_dependencies(&tree), Vec::<&str>::new(), "{package} is no longer pure");
+    }
+}
+
+/// The customer's window is a separate workspace, and cargo lets none inherit from another.
 #[test]
 fn the_window_keeps_to_the_same_lints() {
     let lints = |path: &str| {
