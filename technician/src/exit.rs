@@ -13,8 +13,8 @@ use nearhand_proto::text;
 use nearhand_proto::wire::WireError;
 use nearhand_transport::control::RelayError as ControlError;
 
-use crate::home::HomeError;
-use crate::relay::{DeviceError, RelayError, TargetError};
+use crate::home::ClientHomeError;
+use crate::relay::{DeviceError, RelayClientError, TargetError};
 
 /// What the program's exit status says. Released numbers keep their meaning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -234,12 +234,12 @@ impl From<ExitCode> for std::process::ExitCode {
 }
 
 /// An error that has an exit code.
-pub trait Exit: Error {
+pub trait HasExitCode: Error {
     /// The code.
     fn exit_code(&self) -> ExitCode;
 }
 
-impl Exit for HomeError {
+impl HasExitCode for ClientHomeError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::NotSetUp { .. } | Self::NoOrganisationKey { .. } | Self::NoPlace => ExitCode::NotSetUp,
@@ -253,7 +253,7 @@ impl Exit for HomeError {
     }
 }
 
-impl Exit for RelayError {
+impl HasExitCode for RelayClientError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Control(e) => e.exit_code(),
@@ -262,7 +262,7 @@ impl Exit for RelayError {
     }
 }
 
-impl Exit for ControlError {
+impl HasExitCode for ControlError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::NoAddress { .. } | Self::Unreachable { .. } | Self::Lost(_) | Self::Silent => {
@@ -282,7 +282,7 @@ impl Exit for ControlError {
     }
 }
 
-impl Exit for TargetError {
+impl HasExitCode for TargetError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Code(_) => ExitCode::WrongCode,
@@ -293,7 +293,7 @@ impl Exit for TargetError {
     }
 }
 
-impl Exit for DeviceError {
+impl HasExitCode for DeviceError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Credential(e) => ExitCode::of_credential(e),
@@ -303,44 +303,44 @@ impl Exit for DeviceError {
     }
 }
 
-impl Exit for session::Refusal {
+impl HasExitCode for session::Refusal {
     fn exit_code(&self) -> ExitCode {
         ExitCode::of_refusal(self)
     }
 }
 
-impl Exit for session::Ended {
+impl HasExitCode for session::Ended {
     fn exit_code(&self) -> ExitCode {
         ExitCode::of_ended(self)
     }
 }
 
-impl Exit for WireError {
+impl HasExitCode for WireError {
     fn exit_code(&self) -> ExitCode {
         ExitCode::Unexpected
     }
 }
 
-impl Exit for CredentialError {
+impl HasExitCode for CredentialError {
     fn exit_code(&self) -> ExitCode {
         ExitCode::of_credential(self)
     }
 }
 
-impl Exit for StringError {
+impl HasExitCode for StringError {
     fn exit_code(&self) -> ExitCode {
         ExitCode::Usage
     }
 }
 
-/// How a command failed: its code and what to tell the person. Any error that is [`Exit`] becomes one by `?`.
-pub struct Failure {
+/// How a command failed: its code and what to tell the person. Any error that is [`HasExitCode`] becomes one by `?`.
+pub struct CommandFailure {
     /// The exit code.
     pub code: ExitCode,
     message: String,
 }
 
-impl Failure {
+impl CommandFailure {
     /// With its own words.
     pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
@@ -353,14 +353,14 @@ impl Failure {
     }
 }
 
-impl<E: Exit + 'static> From<E> for Failure {
+impl<E: HasExitCode + 'static> From<E> for CommandFailure {
     fn from(error: E) -> Self {
         Self { code: error.exit_code(), message: text::chain(&error) }
     }
 }
 
-impl fmt::Debug for Failure {
+impl fmt::Debug for CommandFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Failure({}, {:?})", self.code.name(), self.message)
+        write!(f, "CommandFailure({}, {:?})", self.code.name(), self.message)
     }
 }

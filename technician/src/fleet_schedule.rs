@@ -4,7 +4,7 @@
 
 /// Which devices are to come, are under way, and how they ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fleet {
+pub struct FleetSchedule {
     waiting: std::collections::VecDeque<usize>,
     running: usize,
     done: usize,
@@ -14,7 +14,7 @@ pub struct Fleet {
     stopped: bool,
 }
 
-impl Fleet {
+impl FleetSchedule {
     /// For so many devices.
     pub fn new(devices: usize) -> Self {
         Self {
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn two_failures_of_three_stop_it_before_the_third() {
-        let mut fleet = Fleet::new(3);
+        let mut fleet = FleetSchedule::new(3);
         assert_eq!(fleet.begin(), Some(0));
         assert_eq!(fleet.begin(), None, "one at a time");
         fleet.ended(false);
@@ -93,7 +93,7 @@ mod tests {
         fn never_more_than_a_tenth_at_once_and_at_most_that_many_after_the_last_allowed_failure(
             devices in 0_usize..400, outcomes in prop::collection::vec(any::<bool>(), 400)
         ) {
-            let mut fleet = Fleet::new(devices);
+            let mut fleet = FleetSchedule::new(devices);
             let (mut running, mut begun) = (0, 0);
             let mut outcomes = outcomes.into_iter();
             while !fleet.is_over() {

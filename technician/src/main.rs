@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use nearhand_client::command::{Cli, Command, Context};
-use nearhand_client::output::Output;
+use nearhand_client::command::{ClientCli, ClientCommand, CommandContext};
+use nearhand_client::output::TerminalOutput;
 use nearhand_client::viewer::decode;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -12,16 +12,16 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    if let Command::Decode { png } = cli.command {
+    let cli = ClientCli::parse();
+    if let ClientCommand::Decode { png } = cli.command {
         // Nothing of the client is in that process: no directory, no runtime, no log.
-        return decode::run(if png { decode::Product::Png } else { decode::Product::Operations });
+        return decode::run(if png { decode::DecoderOutput::Png } else { decode::DecoderOutput::Operations });
     }
-    if matches!(cli.command, Command::Paint) {
+    if matches!(cli.command, ClientCommand::Paint) {
         return nearhand_client::recording::paint::run();
     }
     log_to_stderr(cli.verbose);
-    let output = Output::new(cli.json);
+    let output = TerminalOutput::new(cli.json);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let context = Context::new(cli.home, output);
+    let context = CommandContext::new(cli.home, output);
     match runtime.block_on(cli.command.run(&context)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

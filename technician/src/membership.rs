@@ -5,12 +5,12 @@ use nearhand_proto::identity::PublicKey;
 use nearhand_proto::time::UnixMillis;
 use serde::Serialize;
 
-use crate::output::Tone;
+use crate::output::TextTone;
 
 /// Whether a credential counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Standing {
+pub enum Membership {
     /// It counts.
     Valid,
     /// The organisation, or its holder, withdrew it.
@@ -21,7 +21,7 @@ pub enum Standing {
     Unsigned,
 }
 
-impl Standing {
+impl Membership {
     /// How a credential stands; what it proves, if the organisation signed it.
     pub fn of(
         credential: &Credential,
@@ -54,12 +54,12 @@ impl Standing {
     }
 
     /// Its colour.
-    pub const fn tone(self) -> Tone {
+    pub const fn tone(self) -> TextTone {
         match self {
-            Self::Valid => Tone::Good,
-            Self::Revoked => Tone::Faint,
-            Self::Expired => Tone::Warning,
-            Self::Unsigned => Tone::Bad,
+            Self::Valid => TextTone::Good,
+            Self::Revoked => TextTone::Faint,
+            Self::Expired => TextTone::Warning,
+            Self::Unsigned => TextTone::Bad,
         }
     }
 }

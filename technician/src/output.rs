@@ -12,7 +12,7 @@ use nearhand_proto::text;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-use crate::exit::{Exit, ExitCode, Failure};
+use crate::exit::{CommandFailure, ExitCode, HasExitCode};
 
 /// Longest cell of a table, in characters; the last one of a row can be longer.
 const MAX_CELL: usize = 80;
@@ -32,7 +32,7 @@ pub enum OutputError {
     Json(#[from] serde_json::Error),
 }
 
-impl Exit for OutputError {
+impl HasExitCode for OutputError {
     fn exit_code(&self) -> ExitCode {
         ExitCode::Local
     }
@@ -40,7 +40,7 @@ impl Exit for OutputError {
 
 /// What a word is about, for its colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Tone {
+pub enum TextTone {
     /// All is well.
     Good,
     /// Look at it.
@@ -51,7 +51,7 @@ pub enum Tone {
     Faint,
 }
 
-impl Tone {
+impl TextTone {
     /// ECMA-48 "select graphic rendition" parameters.
     const fn sgr(self) -> &'static str {
         match self {
@@ -65,19 +65,19 @@ impl Tone {
 
 /// A cell of a table.
 #[derive(Clone, Debug)]
-pub struct Cell {
+pub struct TableCell {
     text: String,
-    tone: Option<Tone>,
+    tone: Option<TextTone>,
 }
 
-impl Cell {
+impl TableCell {
     /// With a colour.
-    pub fn toned(text: impl Into<String>, tone: Tone) -> Self {
+    pub fn toned(text: impl Into<String>, tone: TextTone) -> Self {
         Self { text: text.into(), tone: Some(tone) }
     }
 }
 
-impl<T: Into<String>> From<T> for Cell {
+impl<T: Into<String>> From<T> for TableCell {
     fn from(text: T) -> Self {
         Self { text: text.into(), tone: None }
     }
@@ -85,7 +85,7 @@ impl<T: Into<String>> From<T> for Cell {
 
 /// Where results and notes go, and in which form.
 #[derive(Clone, Copy, Debug)]
-pub struct Output {
+pub struct TerminalOutput {
     json: bool,
     colour: bool,
     progress: bool,
@@ -93,7 +93,7 @@ pub struct Output {
     silent: bool,
 }
 
-impl Output {
+impl TerminalOutput {
     /// As the standard outputs are and the environment says.
     pub fn new(json: bool) -> Self {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
@@ -149,7 +149,7 @@ impl Output {
     ///
     /// # Errors
     /// [`OutputError`].
-    pub fn table(&self, headings: &[&str], rows: &[Vec<Cell>]) -> Result<(), OutputError> {
+    pub fn table(&self, headings: &[&str], rows: &[Vec<TableCell>]) -> Result<(), OutputError> {
         rendered(headings, rows, self.colour).iter().try_for_each(|line| self.write(line))
     }
 
@@ -157,7 +157,7 @@ impl Output {
     ///
     /// # Errors
     /// [`OutputError`].
-    pub fn facts(&self, facts: &[(&str, Cell)]) -> Result<(), OutputError> {
+    pub fn facts(&self, facts: &[(&str, TableCell)]) -> Result<(), OutputError> {
         let width = facts.iter().map(|(name, _)| name.width()).max().unwrap_or_default();
         facts.iter().try_for_each(|(name, value)| {
             let value = painted(&text::one_line(&value.text, MAX_LINE), value.tone, self.colour);
@@ -181,7 +181,7 @@ impl Output {
     }
 
     /// Says how the command failed.
-    pub fn failure(&self, failure: &Failure) {
+    pub fn failure(&self, failure: &CommandFailure) {
         let message = text::multi_line(failure.message(), MAX_LINE);
         let line = if self.json {
             let error = serde_json::json!({"error": {
@@ -189,7 +189,7 @@ impl Output {
             }});
             ascii_safe(&error.to_string())
         } else {
-            format!("{} {message}", painted("nearhand:", Some(Tone::Bad), self.colour))
+            format!("{} {message}", painted("nearhand:", Some(TextTone::Bad), self.colour))
         };
         let _ = writeln!(io::stderr(), "{line}");
     }
@@ -215,21 +215,24 @@ fn write_line(line: &str) -> Result<(), OutputError> {
     Ok(out.flush()?)
 }
 
-fn rendered(headings: &[&str], rows: &[Vec<Cell>], colour: bool) -> Vec<String> {
-    let head = headings.iter().map(|h| Cell::toned(*h, Tone::Faint)).collect::<Vec<_>>();
-    let safe: Vec<Vec<Cell>> = core::iter::once(&head)
+fn rendered(headings: &[&str], rows: &[Vec<TableCell>], colour: bool) -> Vec<String> {
+    let head = headings.iter().map(|h| TableCell::toned(*h, TextTone::Faint)).collect::<Vec<_>>();
+    let safe: Vec<Vec<TableCell>> = core::iter::once(&head)
         .chain(rows)
         .map(|row| {
             let last = row.len().saturating_sub(1);
             let most = |i| if i == last { MAX_LAST_CELL } else { MAX_CELL };
-            let safe = |(i, c): (usize, &Cell)| Cell { text: text::one_line(&c.text, most(i)), tone: c.tone };
+            let safe = |(i, c): (usize, &TableCell)| TableCell {
+                text: text::one_line(&c.text, most(i)),
+                tone: c.tone,
+            };
             row.iter().enumerate().map(safe).collect()
         })
         .collect();
     let widths: Vec<usize> = (0..headings.len())
         .map(|i| safe.iter().filter_map(|row| row.get(i)).map(|c| c.text.width()).max().unwrap_or_default())
         .collect();
-    let line = |row: &Vec<Cell>| {
+    let line = |row: &Vec<TableCell>| {
         let cells: Vec<String> = row
             .iter()
             .zip(&widths)
@@ -243,7 +246,7 @@ fn rendered(headings: &[&str], rows: &[Vec<Cell>], colour: bool) -> Vec<String> 
     safe.iter().map(line).collect()
 }
 
-fn painted(text: &str, tone: Option<Tone>, colour: bool) -> String {
+fn painted(text: &str, tone: Option<TextTone>, colour: bool) -> String {
     match tone.filter(|_| colour) {
         Some(tone) => format!("\u{1b}[{}m{text}\u{1b}[0m", tone.sgr()),
         None => text.to_owned(),
@@ -276,8 +279,8 @@ mod tests {
     #[test]
     fn columns_line_up_and_hostile_cells_are_tamed() {
         let rows = vec![
-            vec![Cell::from("日本"), Cell::from("a")],
-            vec![Cell::from("x\u{1b}[2J\n\u{202e}y"), Cell::toned("b", Tone::Bad)],
+            vec![TableCell::from("日本"), TableCell::from("a")],
+            vec![TableCell::from("x\u{1b}[2J\n\u{202e}y"), TableCell::toned("b", TextTone::Bad)],
         ];
         let lines = rendered(&["NAME", "STATE"], &rows, false);
         assert_eq!(lines, ["NAME      STATE", "日本      a", "x\u{fffd}[2J \u{fffd}y  b"]);

@@ -11,14 +11,14 @@ use toml::Spanned;
 
 /// What is wrong with a file, and where.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Mistake {
+pub struct RunbookTomlMistake {
     /// The line, from 1.
     pub line: usize,
     /// What is wrong and what to write instead.
     pub what: String,
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for RunbookTomlMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}: {}", self.line, self.what)
     }
@@ -27,7 +27,7 @@ impl fmt::Display for Mistake {
 /// The file as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct RunbookToml {
     name: Spanned<String>,
     version: Spanned<u32>,
     title: Spanned<String>,
@@ -35,14 +35,14 @@ struct Written {
     class: Spanned<u8>,
     timeout: Spanned<u32>,
     #[serde(default)]
-    parameter: Vec<Spanned<WrittenParameter>>,
+    parameter: Vec<Spanned<ParameterToml>>,
     #[serde(default)]
-    step: Vec<Spanned<WrittenStep>>,
+    step: Vec<Spanned<StepToml>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenParameter {
+struct ParameterToml {
     name: String,
     #[serde(default)]
     about: String,
@@ -61,7 +61,7 @@ struct WrittenParameter {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenStep {
+struct StepToml {
     act: String,
     #[serde(default)]
     set: toml::Table,
@@ -71,16 +71,16 @@ struct WrittenStep {
 ///
 /// # Errors
 /// All mistakes that were found, by line.
-pub fn read(text: &str) -> Result<Manifest, Vec<Mistake>> {
-    let at = |line, what: String| vec![Mistake { line, what }];
+pub fn read(text: &str) -> Result<Manifest, Vec<RunbookTomlMistake>> {
+    let at = |line, what: String| vec![RunbookTomlMistake { line, what }];
     if text.len() > MAX_FILE {
         return Err(at(1, "the file is larger than 32 KiB".to_owned()));
     }
-    let written: Written = toml::from_str(text).map_err(|error| {
+    let written: RunbookToml = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line(text, &span));
         at(line, error.message().to_owned())
     })?;
-    let lines = Lines {
+    let lines = LineNumbers {
         fields: [
             ("name", line(text, &written.name.span())),
             ("version", line(text, &written.version.span())),
@@ -98,7 +98,7 @@ pub fn read(text: &str) -> Result<Manifest, Vec<Mistake>> {
         let found = manifest.check();
         mistakes = found
             .into_iter()
-            .map(|mistake| Mistake { line: lines.of(mistake.place), what: mistake.to_string() })
+            .map(|mistake| RunbookTomlMistake { line: lines.of(mistake.place), what: mistake.to_string() })
             .collect();
     }
     if mistakes.is_empty() {
@@ -113,13 +113,13 @@ fn line(text: &str, span: &Range<usize>) -> usize {
     before.iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
-struct Lines {
+struct LineNumbers {
     fields: [(&'static str, usize); 6],
     parameters: Vec<usize>,
     steps: Vec<usize>,
 }
 
-impl Lines {
+impl LineNumbers {
     fn of(&self, place: Place) -> usize {
         let found = match place {
             Place::Field(name) => self.fields.iter().find(|(field, _)| *field == name).map(|(_, line)| *line),
@@ -130,9 +130,9 @@ impl Lines {
     }
 }
 
-impl Written {
-    fn made(self, lines: &Lines, mistakes: &mut Vec<Mistake>) -> Manifest {
-        let mut add = |place, what| mistakes.push(Mistake { line: lines.of(place), what });
+impl RunbookToml {
+    fn made(self, lines: &LineNumbers, mistakes: &mut Vec<RunbookTomlMistake>) -> Manifest {
+        let mut add = |place, what| mistakes.push(RunbookTomlMistake { line: lines.of(place), what });
         let class = Class::of_number(*self.class.get_ref()).unwrap_or_else(|| {
             add(Place::Field("class"), "class: 0, 1, 2 or 3".to_owned());
             Class::Destructive
@@ -164,7 +164,7 @@ impl Written {
     }
 }
 
-impl WrittenParameter {
+impl ParameterToml {
     fn made(self) -> Result<Parameter, String> {
         let kind = self.kind()?;
         let default = self.default.as_ref().map(value).transpose()?;
@@ -212,7 +212,7 @@ impl WrittenParameter {
     }
 }
 
-impl WrittenStep {
+impl StepToml {
     fn made(self) -> Result<Step, String> {
         let act = Act::of_name(&self.act).ok_or_else(|| {
             format!("there is no act {:?}: {}", self.act, Act::ALL.map(Act::name).join(", "))

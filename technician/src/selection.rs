@@ -7,7 +7,7 @@ const MIN_PREFIX: usize = 4;
 
 /// What the one was picked by, the surest first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum By {
+pub(crate) enum MatchedBy {
     Id,
     Name,
     Prefix,
@@ -15,8 +15,8 @@ pub(crate) enum By {
 
 /// What came of it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Picked<'a, T> {
-    One(&'a T, By),
+pub(crate) enum SelectionResult<'a, T> {
+    One(&'a T, MatchedBy),
     None,
     Several(Vec<&'a T>),
 }
@@ -26,25 +26,25 @@ pub(crate) fn pick<'a, T>(
     from: &'a [T],
     id: impl Fn(&T) -> String,
     name: impl Fn(&T) -> &str,
-) -> Picked<'a, T> {
+) -> SelectionResult<'a, T> {
     let hex = asked.trim().to_lowercase();
-    for by in [By::Id, By::Name, By::Prefix] {
+    for by in [MatchedBy::Id, MatchedBy::Name, MatchedBy::Prefix] {
         let fits = |one: &&T| match by {
-            By::Id => id(one) == hex,
-            By::Name => same_label(name(one), asked),
-            By::Prefix => hex.len() >= MIN_PREFIX && id(one).starts_with(&hex),
+            MatchedBy::Id => id(one) == hex,
+            MatchedBy::Name => same_label(name(one), asked),
+            MatchedBy::Prefix => hex.len() >= MIN_PREFIX && id(one).starts_with(&hex),
         };
         let mut found: Vec<&T> = from.iter().filter(fits).collect();
         match (found.pop(), found.is_empty()) {
             (None, _) => {}
-            (Some(one), true) => return Picked::One(one, by),
+            (Some(one), true) => return SelectionResult::One(one, by),
             (Some(last), false) => {
                 found.push(last);
-                return Picked::Several(found);
+                return SelectionResult::Several(found);
             }
         }
     }
-    Picked::None
+    SelectionResult::None
 }
 
 #[cfg(test)]
@@ -55,11 +55,11 @@ mod tests {
     fn the_surest_way_wins_and_doubt_is_told() {
         let from = [("abcd1234", "Till"), ("abcd9999", "abcd1234"), ("ffff0000", "till")];
         let pick = |asked| pick(asked, &from, |t| t.0.to_owned(), |t| t.1);
-        assert_eq!(pick("ABCD1234"), Picked::One(&from[0], By::Id));
-        assert_eq!(pick("abcd12"), Picked::One(&from[0], By::Prefix));
-        assert_eq!(pick("abcd"), Picked::Several(vec![&from[0], &from[1]]));
-        assert_eq!(pick("Till"), Picked::Several(vec![&from[0], &from[2]]));
-        assert_eq!(pick("fff"), Picked::None);
-        assert_eq!(pick(""), Picked::None);
+        assert_eq!(pick("ABCD1234"), SelectionResult::One(&from[0], MatchedBy::Id));
+        assert_eq!(pick("abcd12"), SelectionResult::One(&from[0], MatchedBy::Prefix));
+        assert_eq!(pick("abcd"), SelectionResult::Several(vec![&from[0], &from[1]]));
+        assert_eq!(pick("Till"), SelectionResult::Several(vec![&from[0], &from[2]]));
+        assert_eq!(pick("fff"), SelectionResult::None);
+        assert_eq!(pick(""), SelectionResult::None);
     }
 }

@@ -14,7 +14,7 @@ use rand_core::CryptoRngCore;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::exit::{Exit, ExitCode};
+use crate::exit::{ExitCode, HasExitCode};
 
 const HEAD: &str = "nearhand-vault-1 ";
 /// Shortest passphrase taken, in characters.
@@ -24,14 +24,14 @@ pub const MAX_FILE: u64 = 4096;
 
 /// How much work opening takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Cost {
+pub struct VaultCost {
     /// Memory, in KiB.
     pub memory_kib: u32,
     /// Passes.
     pub passes: u32,
 }
 
-impl Cost {
+impl VaultCost {
     /// RFC 9106 §4, second recommended option: 64 MiB, 3 passes.
     pub const USUAL: Self = Self { memory_kib: 64 * 1024, passes: 3 };
     /// A forged file must not take all memory or forever: 1 GiB, 16 passes.
@@ -55,7 +55,7 @@ pub enum VaultError {
     Work,
 }
 
-impl Exit for VaultError {
+impl HasExitCode for VaultError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Weak => ExitCode::Usage,
@@ -67,14 +67,14 @@ impl Exit for VaultError {
 
 /// What is sealed.
 #[derive(Serialize, Deserialize)]
-struct Body {
+struct VaultBody {
     seed: Zeroizing<[u8; 32]>,
     organisation_name: String,
 }
 
 #[derive(Serialize, Deserialize)]
-struct File {
-    cost: Cost,
+struct VaultFile {
+    cost: VaultCost,
     salt: [u8; 16],
     nonce: [u8; 24],
     sealed: Vec<u8>,
@@ -88,7 +88,7 @@ pub fn seal(
     key: &SecretKey,
     organisation_name: &str,
     passphrase: &str,
-    cost: Cost,
+    cost: VaultCost,
     rng: &mut impl CryptoRngCore,
 ) -> Result<String, VaultError> {
     if passphrase.chars().count() < MIN_PASSPHRASE {
@@ -97,12 +97,12 @@ pub fn seal(
     let (mut salt, mut nonce) = ([0; 16], [0; 24]);
     rng.fill_bytes(&mut salt);
     rng.fill_bytes(&mut nonce);
-    let body = Body { seed: key.seed(), organisation_name: organisation_name.to_owned() };
+    let body = VaultBody { seed: key.seed(), organisation_name: organisation_name.to_owned() };
     let plain = Zeroizing::new(wire::encode(&body).map_err(|_| VaultError::Work)?);
     let sealed = cipher(passphrase, cost, &salt)?
         .encrypt(XNonce::from_slice(&nonce), payload(&plain))
         .map_err(|_| VaultError::Work)?;
-    let file = wire::encode(&File { cost, salt, nonce, sealed }).map_err(|_| VaultError::Work)?;
+    let file = wire::encode(&VaultFile { cost, salt, nonce, sealed }).map_err(|_| VaultError::Work)?;
     Ok(format!("{HEAD}{}\n", BASE64URL_NOPAD.encode(&file)))
 }
 
@@ -114,15 +114,15 @@ pub fn open(backup: &str, passphrase: &str) -> Result<(SecretKey, String), Vault
     let text: String =
         backup.trim().strip_prefix(HEAD).ok_or(VaultError::Damaged)?.split_whitespace().collect();
     let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| VaultError::Damaged)?;
-    let file: File = wire::decode(&bytes).map_err(|_| VaultError::Damaged)?;
-    if file.cost.memory_kib > Cost::MOST.memory_kib || file.cost.passes > Cost::MOST.passes {
+    let file: VaultFile = wire::decode(&bytes).map_err(|_| VaultError::Damaged)?;
+    if file.cost.memory_kib > VaultCost::MOST.memory_kib || file.cost.passes > VaultCost::MOST.passes {
         return Err(VaultError::Damaged);
     }
     let plain = cipher(passphrase, file.cost, &file.salt)?
         .decrypt(XNonce::from_slice(&file.nonce), payload(&file.sealed))
         .map_err(|_| VaultError::Passphrase)?;
     let plain = Zeroizing::new(plain);
-    let body: Body = wire::decode(&plain).map_err(|_| VaultError::Damaged)?;
+    let body: VaultBody = wire::decode(&plain).map_err(|_| VaultError::Damaged)?;
     Ok((SecretKey::from_seed(&body.seed), body.organisation_name))
 }
 
@@ -131,7 +131,7 @@ fn payload(message: &[u8]) -> Payload<'_, '_> {
     Payload { msg: message, aad: HEAD.as_bytes() }
 }
 
-fn cipher(passphrase: &str, cost: Cost, salt: &[u8]) -> Result<XChaCha20Poly1305, VaultError> {
+fn cipher(passphrase: &str, cost: VaultCost, salt: &[u8]) -> Result<XChaCha20Poly1305, VaultError> {
     let params = Params::new(cost.memory_kib, cost.passes, 1, Some(32)).map_err(|_| VaultError::Damaged)?;
     let mut key = Zeroizing::new([0; 32]);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
     use rand_core::OsRng;
 
-    const CHEAP: Cost = Cost { memory_kib: 64, passes: 1 };
+    const CHEAP: VaultCost = VaultCost { memory_kib: 64, passes: 1 };
 
     #[test]
     fn only_the_passphrase_opens_it() {
@@ -164,8 +164,8 @@ mod tests {
         for bad in ["", HEAD, "nearhand-vault-2 AAAA", &backup[..backup.len() - 20]] {
             assert!(open(bad, "correct horse").is_err(), "{bad:?}");
         }
-        let forged = File {
-            cost: Cost { memory_kib: u32::MAX, passes: 1 },
+        let forged = VaultFile {
+            cost: VaultCost { memory_kib: u32::MAX, passes: 1 },
             salt: [0; 16],
             nonce: [0; 24],
             sealed: vec![0; 64],

@@ -17,24 +17,24 @@ use tokio::io::{DuplexStream, ReadHalf, WriteHalf, split};
 use tokio::sync::{Notify, broadcast, mpsc};
 use tokio::task::JoinSet;
 
-use crate::{Cue, pictures, tell};
+use crate::{DeviceCue, pictures, tell};
 
 /// Whether a conversation may be.
-pub(crate) enum State {
+pub(crate) enum GrantState {
     Granted,
     NotGranted,
     Interrupted,
 }
 
 /// The device.
-pub(crate) struct Device {
-    scene: Mutex<Scene>,
+pub(crate) struct ScriptedDevice {
+    scene: Mutex<ScriptedScreen>,
     changed: Notify,
     cut: broadcast::Sender<Capabilities>,
-    cues: broadcast::Sender<Event>,
+    cues: broadcast::Sender<StreamCue>,
 }
 
-struct Scene {
+struct ScriptedScreen {
     granted: Capabilities,
     interrupted: bool,
     picture: Picture,
@@ -42,16 +42,16 @@ struct Scene {
 }
 
 #[derive(Clone)]
-enum Event {
+enum StreamCue {
     Screen(FromScreen),
     Garbage,
     Notice(InputNotice),
     Copied(String),
 }
 
-impl Default for Device {
+impl Default for ScriptedDevice {
     fn default() -> Self {
-        let scene = Scene {
+        let scene = ScriptedScreen {
             granted: Capabilities::NONE,
             interrupted: false,
             picture: pictures::draw("text", Size { width: 640, height: 400 }, 0),
@@ -62,13 +62,13 @@ impl Default for Device {
     }
 }
 
-impl Device {
-    pub(crate) fn state(&self, capability: Capability) -> State {
+impl ScriptedDevice {
+    pub(crate) fn state(&self, capability: Capability) -> GrantState {
         let scene = self.scene.lock().unwrap();
         match (scene.interrupted, scene.granted.contains(capability)) {
-            (true, _) => State::Interrupted,
-            (false, true) => State::Granted,
-            (false, false) => State::NotGranted,
+            (true, _) => GrantState::Interrupted,
+            (false, true) => GrantState::Granted,
+            (false, false) => GrantState::NotGranted,
         }
     }
 
@@ -104,15 +104,17 @@ impl Device {
         hash
     }
 
-    pub(crate) fn cue(&self, cue: &Cue) {
+    pub(crate) fn cue(&self, cue: &DeviceCue) {
         let event = match cue {
-            Cue::Gone(why) => Event::Screen(FromScreen::Gone(why.clone())),
-            Cue::Garbage => Event::Garbage,
-            Cue::Cursor => Event::Screen(FromScreen::Cursor(cursor())),
-            Cue::CursorAt(at) => Event::Screen(FromScreen::CursorAt(at.map(|(x, y)| ScreenPoint { x, y }))),
-            Cue::HeldBack(held) => Event::Notice(InputNotice::HeldBack(*held)),
-            Cue::Untypable(what) => Event::Notice(InputNotice::Untypable(what.clone())),
-            Cue::Copied(text) => Event::Copied(text.clone()),
+            DeviceCue::Gone(why) => StreamCue::Screen(FromScreen::Gone(why.clone())),
+            DeviceCue::Garbage => StreamCue::Garbage,
+            DeviceCue::Cursor => StreamCue::Screen(FromScreen::Cursor(cursor())),
+            DeviceCue::CursorAt(at) => {
+                StreamCue::Screen(FromScreen::CursorAt(at.map(|(x, y)| ScreenPoint { x, y })))
+            }
+            DeviceCue::HeldBack(held) => StreamCue::Notice(InputNotice::HeldBack(*held)),
+            DeviceCue::Untypable(what) => StreamCue::Notice(InputNotice::Untypable(what.clone())),
+            DeviceCue::Copied(text) => StreamCue::Copied(text.clone()),
             _ => unreachable!("is an update"),
         };
         let _ = self.cues.send(event);
@@ -150,10 +152,10 @@ impl Device {
         &self,
         read: ReadHalf<DuplexStream>,
         mut write: WriteHalf<DuplexStream>,
-        mut cues: broadcast::Receiver<Event>,
+        mut cues: broadcast::Receiver<StreamCue>,
     ) -> Option<()> {
         let (mut heard, _task) = reader::<FromViewer>(read);
-        let mut show: Option<Showing> = None;
+        let mut show: Option<FrameSource> = None;
         loop {
             let changed = self.changed.notified();
             if let Some(showing) = &mut show {
@@ -166,7 +168,7 @@ impl Device {
                         tell(&serde_json::json!({"start": monitor, "quality": format!("{quality:?}")}));
                         let picture = self.scene.lock().unwrap().picture.clone();
                         say(&mut write, &FromScreen::Monitors(monitors(picture.size()))).await?;
-                        show = Some(Showing::new(picture.size(), quality));
+                        show = Some(FrameSource::new(picture.size(), quality));
                     }
                     FromViewer::Painted { frame, .. } => if let Some(showing) = &mut show { showing.painted(frame) },
                     FromViewer::Hidden(hidden) => {
@@ -176,13 +178,13 @@ impl Device {
                     other => tell(&serde_json::json!({"viewer": format!("{other:?}")})),
                 },
                 event = cues.recv() => match event.ok()? {
-                    Event::Screen(message) => say(&mut write, &message).await?,
-                    Event::Garbage => {
+                    StreamCue::Screen(message) => say(&mut write, &message).await?,
+                    StreamCue::Garbage => {
                         let frame = show.as_mut().map(|showing| { showing.frame += 1; showing.frame })?;
                         let part = (0..5000_u32).map(|i| (i * 31 % 251) as u8).collect();
                         say(&mut write, &FromScreen::Frame { frame, part, last: Some(FrameEnd::default()) }).await?;
                     }
-                    Event::Notice(_) | Event::Copied(_) => {}
+                    StreamCue::Notice(_) | StreamCue::Copied(_) => {}
                 },
                 () = changed => {}
             }
@@ -192,13 +194,13 @@ impl Device {
     async fn input(
         read: ReadHalf<DuplexStream>,
         mut write: WriteHalf<DuplexStream>,
-        mut cues: broadcast::Receiver<Event>,
+        mut cues: broadcast::Receiver<StreamCue>,
     ) -> Option<()> {
         let (mut heard, _task) = reader::<Input>(read);
         loop {
             tokio::select! {
                 input = heard.recv() => tell(&serde_json::json!({"input": format!("{:?}", input?)})),
-                event = cues.recv() => if let Event::Notice(notice) = event.ok()? { say(&mut write, &notice).await? },
+                event = cues.recv() => if let StreamCue::Notice(notice) = event.ok()? { say(&mut write, &notice).await? },
             }
         }
     }
@@ -206,7 +208,7 @@ impl Device {
     async fn clipboard(
         read: ReadHalf<DuplexStream>,
         mut write: WriteHalf<DuplexStream>,
-        mut cues: broadcast::Receiver<Event>,
+        mut cues: broadcast::Receiver<StreamCue>,
     ) -> Option<()> {
         let (mut heard, _task) = reader::<Clipboard>(read);
         let (mut copied, mut taken) = (String::new(), Vec::new());
@@ -232,7 +234,7 @@ impl Device {
                     }
                     other => tell(&serde_json::json!({"clipboard": format!("{other:?}")})),
                 },
-                event = cues.recv() => if let Event::Copied(text) = event.ok()? {
+                event = cues.recv() => if let StreamCue::Copied(text) = event.ok()? {
                     let forms = vec![(ClipboardForm::Text, u64::try_from(text.len()).ok())];
                     copied = text;
                     say(&mut write, &Clipboard::Has { serial: 7, forms }).await?;
@@ -242,7 +244,7 @@ impl Device {
     }
 }
 
-struct Showing {
+struct FrameSource {
     encoder: Encoder,
     frame: u32,
     painted: u32,
@@ -250,7 +252,7 @@ struct Showing {
     hidden: bool,
 }
 
-impl Showing {
+impl FrameSource {
     fn new(size: Size, quality: Quality) -> Self {
         let natural = if quality == Quality::Exact { Natural::Exact } else { Natural::Lossy { quality: 80 } };
         Self { encoder: Encoder::new(size), frame: 0, painted: 0, natural, hidden: false }

@@ -21,10 +21,10 @@ mod session_link;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_client::session::{SessionEnd, Update};
+use nearhand_client::session::{SessionEnd, SessionUpdate};
 use nearhand_client::viewer::decode;
-use nearhand_client::viewer::decoder_process::Program;
-use nearhand_client::viewer::{Server, Settings, serve};
+use nearhand_client::viewer::decoder_process::DecoderProgram;
+use nearhand_client::viewer::{PageServer, ViewerSettings, serve};
 use nearhand_proto::grant::Capability;
 use nearhand_proto::message::local::{ChatLine, Mark};
 use nearhand_proto::message::session::{Ended, Granted, Refusal};
@@ -33,13 +33,13 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::mpsc;
 
-use device::Device;
-use session_link::StageLink;
+use device::ScriptedDevice;
+use session_link::ScriptedSession;
 
 /// What happens.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-enum Cue {
+enum DeviceCue {
     Asking(u32),
     Deny,
     Grant { what: Vec<String>, seconds: u32, why: String },
@@ -67,7 +67,7 @@ fn main() -> std::process::ExitCode {
     let mut arguments = std::env::args().skip(1);
     let first = arguments.next();
     if first.as_deref() == Some("decode") {
-        return decode::run(decode::Product::Operations);
+        return decode::run(decode::DecoderOutput::Operations);
     }
     if first.as_deref() == Some("record") {
         recording::record(arguments.next().unwrap().as_ref());
@@ -79,15 +79,15 @@ fn main() -> std::process::ExitCode {
 }
 
 async fn play(view_only: bool) {
-    let server = Server::start().await.unwrap();
+    let server = PageServer::start().await.unwrap();
     tell(&serde_json::json!({"url": server.url()}));
     let (updates, receiver) = mpsc::channel(64);
-    let device = Arc::new(Device::default());
-    let link = Arc::new(StageLink::new(device.clone(), updates.clone()));
-    let settings = Settings {
+    let device = Arc::new(ScriptedDevice::default());
+    let link = Arc::new(ScriptedSession::new(device.clone(), updates.clone()));
+    let settings = ViewerSettings {
         view_only,
         duration: Duration::from_secs(900),
-        decoder: Program::this().unwrap(),
+        decoder: DecoderProgram::this().unwrap(),
         keep: Box::new(|edition| Ok(format!("/tmp/{} findings", edition.report.findings.len()))),
     };
     let cues = tokio::spawn(cues(device, updates));
@@ -96,14 +96,14 @@ async fn play(view_only: bool) {
     cues.abort();
 }
 
-async fn cues(device: Arc<Device>, updates: mpsc::Sender<Update>) {
+async fn cues(device: Arc<ScriptedDevice>, updates: mpsc::Sender<SessionUpdate>) {
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        let cue: Cue = serde_json::from_str(&line).unwrap();
+        let cue: DeviceCue = serde_json::from_str(&line).unwrap();
         let update = match cue {
-            Cue::Asking(seconds) => Some(Update::Asking(seconds)),
-            Cue::Deny => Some(Update::Decided(1, Err(Refusal::Denied))),
-            Cue::Grant { what, seconds, why } => {
+            DeviceCue::Asking(seconds) => Some(SessionUpdate::Asking(seconds)),
+            DeviceCue::Deny => Some(SessionUpdate::Decided(1, Err(Refusal::Denied))),
+            DeviceCue::Grant { what, seconds, why } => {
                 let granted: Vec<Granted> = what
                     .iter()
                     .map(|name| Granted {
@@ -112,27 +112,27 @@ async fn cues(device: Arc<Device>, updates: mpsc::Sender<Update>) {
                     })
                     .collect();
                 device.grant(granted.iter().map(|granted| granted.capability).collect());
-                Some(Update::Grants(granted, why))
+                Some(SessionUpdate::Grants(granted, why))
             }
-            Cue::Chat { number, text } => Some(Update::Chat(ChatLine {
+            DeviceCue::Chat { number, text } => Some(SessionUpdate::Chat(ChatLine {
                 from_technician: false,
                 number,
                 at: UnixMillis(1_700_000_000_000),
                 text,
                 mark: Mark::Received,
             })),
-            Cue::Read(number) => device.marked(number).map(Update::Chat),
-            Cue::Interrupt => {
+            DeviceCue::Read(number) => device.marked(number).map(SessionUpdate::Chat),
+            DeviceCue::Interrupt => {
                 device.interrupt();
-                Some(Update::Interrupted)
+                Some(SessionUpdate::Interrupted)
             }
-            Cue::Resume => {
+            DeviceCue::Resume => {
                 device.resume();
-                Some(Update::Resumed)
+                Some(SessionUpdate::Resumed)
             }
-            Cue::Path(passes) => Some(Update::Path(passes)),
-            Cue::End => Some(Update::Ended(SessionEnd::ByAgent(Ended::Stopped))),
-            Cue::Picture { name, width, height, step } => {
+            DeviceCue::Path(passes) => Some(SessionUpdate::Path(passes)),
+            DeviceCue::End => Some(SessionUpdate::Ended(SessionEnd::ByAgent(Ended::Stopped))),
+            DeviceCue::Picture { name, width, height, step } => {
                 let hash = device.picture(&name, width, height, step);
                 tell(&serde_json::json!({"picture": hash}));
                 None

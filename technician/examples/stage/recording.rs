@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nearhand_client::recording::format::{Chunk, MAGIC, Title, Writer};
+use nearhand_client::recording::format::{ChunkWriter, MAGIC, RecordingChunk, RecordingTitle};
 use nearhand_proto::credential::{Credential, Invite, Role};
 use nearhand_proto::id::{InviteId, SessionId};
 use nearhand_proto::identity::SecretKey;
@@ -28,7 +28,7 @@ fn colour(second: u32) -> u32 {
     (second * 8) << 16 | (255 - second * 8) << 8 | 77
 }
 
-fn title() -> Chunk {
+fn title() -> RecordingChunk {
     let (organisation, one_time, own) = (key(2), key(3), key(4));
     let invite = Invite {
         id: InviteId::from_bytes([8; 16]),
@@ -43,7 +43,7 @@ fn title() -> Chunk {
     };
     let invite = organisation.sign(&invite).unwrap();
     let credential = Credential::join(invite, &one_time, &own.public(), NOW).unwrap();
-    let title = Title {
+    let title = RecordingTitle {
         session: SESSION,
         began: NOW,
         device: "till 3".to_owned(),
@@ -54,14 +54,14 @@ fn title() -> Chunk {
         organisation_name: "Acme".to_owned(),
         program: "0.1.0".to_owned(),
     };
-    Chunk::Title(own.sign(&title).unwrap(), Box::new(credential))
+    RecordingChunk::Title(own.sign(&title).unwrap(), Box::new(credential))
 }
 
 /// Writes it.
 pub(crate) fn record(file: &Path) {
     let (mut chain, mut chunks) = (Chain::new(SESSION, 1, NOW), vec![title()]);
     let head = |chain: &Chain, millis, last| {
-        Chunk::Said(FromScreen::Witness(key(1).sign(&chain.head(millis, last)).unwrap()))
+        RecordingChunk::Said(FromScreen::Witness(key(1).sign(&chain.head(millis, last)).unwrap()))
     };
     chunks.push(head(&chain, 0, false));
     let mut encoder = Encoder::new(SIZE);
@@ -76,11 +76,11 @@ pub(crate) fn record(file: &Path) {
         let frame = FromScreen::Frame { frame: second + 1, part: coded.bytes, last };
         for message in [FromScreen::Clock(second * 1_000), frame] {
             chain.take(&message).unwrap();
-            chunks.push(Chunk::Said(message));
+            chunks.push(RecordingChunk::Said(message));
         }
     }
     chunks.push(head(&chain, LENGTH * 1_000, true));
-    let mut writer = Writer::new();
+    let mut writer = ChunkWriter::new();
     let written = chunks.iter().flat_map(|chunk| writer.chunk(chunk).unwrap());
     std::fs::write(file, MAGIC.iter().copied().chain(written).collect::<Vec<u8>>()).unwrap();
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use nearhand_client::session::{Device as Facts, DiagnosticsError, Progress, StreamError, Update};
-use nearhand_client::viewer::session_link::{Hears, Link, Says};
+use nearhand_client::session::{
+    DiagnosticsError, DiagnosticsProgress, SessionDevice, SessionUpdate, StreamError,
+};
+use nearhand_client::viewer::session_link::{MessageReceiver, MessageSender, SessionLink};
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::message::local::{ChatLine, Mark};
 use nearhand_proto::message::session::CheckSet;
@@ -18,53 +20,53 @@ use serde::de::DeserializeOwned;
 use tokio::io::{DuplexStream, ReadHalf, WriteHalf, duplex, split};
 use tokio::sync::mpsc;
 
-use crate::device::{Device, State};
+use crate::device::{GrantState, ScriptedDevice};
 use crate::tell;
 
-pub(crate) struct StageLink {
-    device: Arc<Device>,
-    updates: mpsc::Sender<Update>,
+pub(crate) struct ScriptedSession {
+    device: Arc<ScriptedDevice>,
+    updates: mpsc::Sender<SessionUpdate>,
     chat: Mutex<Vec<ChatLine>>,
 }
 
-impl StageLink {
-    pub(crate) fn new(device: Arc<Device>, updates: mpsc::Sender<Update>) -> Self {
+impl ScriptedSession {
+    pub(crate) fn new(device: Arc<ScriptedDevice>, updates: mpsc::Sender<SessionUpdate>) -> Self {
         Self { device, updates, chat: Mutex::default() }
     }
 }
 
-pub(crate) struct Sender(WriteHalf<DuplexStream>, Arc<Device>, Capability);
-pub(crate) struct Receiver(ReadHalf<DuplexStream>, Arc<Device>, Capability);
+pub(crate) struct ScriptedSender(WriteHalf<DuplexStream>, Arc<ScriptedDevice>, Capability);
+pub(crate) struct ScriptedReceiver(ReadHalf<DuplexStream>, Arc<ScriptedDevice>, Capability);
 
-fn broken(device: &Device, capability: Capability) -> StreamError {
+fn broken(device: &ScriptedDevice, capability: Capability) -> StreamError {
     match device.state(capability) {
-        State::Granted | State::Interrupted => StreamError::Lost,
-        State::NotGranted => StreamError::NotGranted,
+        GrantState::Granted | GrantState::Interrupted => StreamError::Lost,
+        GrantState::NotGranted => StreamError::NotGranted,
     }
 }
 
-impl Says for Sender {
+impl MessageSender for ScriptedSender {
     async fn send<T: Serialize + Sync>(&mut self, message: &T) -> Result<(), StreamError> {
         framed::write(&mut self.0, message, FRAME_LIMIT).await.map_err(|_| broken(&self.1, self.2))
     }
 }
 
-impl Hears for Receiver {
+impl MessageReceiver for ScriptedReceiver {
     async fn next<T: DeserializeOwned + Send>(&mut self) -> Result<T, StreamError> {
         framed::read(&mut self.0, FRAME_LIMIT).await.map_err(|_| broken(&self.1, self.2))
     }
 }
 
-impl Link for StageLink {
-    type Sender = Sender;
-    type Receiver = Receiver;
+impl SessionLink for ScriptedSession {
+    type Sender = ScriptedSender;
+    type Receiver = ScriptedReceiver;
 
     fn id(&self) -> String {
         "00112233445566778899aabbccddeeff".to_owned()
     }
 
-    fn device(&self) -> Facts {
-        Facts {
+    fn device(&self) -> SessionDevice {
+        SessionDevice {
             name: "till 3 <b>bold</b>".to_owned(),
             os: "Debian GNU/Linux 13".to_owned(),
             offers: Capability::ALL.into_iter().collect(),
@@ -82,7 +84,7 @@ impl Link for StageLink {
 
     async fn end(&self) {
         tell(&serde_json::json!({"end": true}));
-        let _ = self.updates.send(Update::Ended(nearhand_client::session::SessionEnd::Here)).await;
+        let _ = self.updates.send(SessionUpdate::Ended(nearhand_client::session::SessionEnd::Here)).await;
     }
 
     fn say(&self, text: &str) -> Option<ChatLine> {
@@ -108,26 +110,30 @@ impl Link for StageLink {
         Some(Duration::from_millis(23))
     }
 
-    async fn open_stream(&self, open: &Open, _: i32) -> Result<(Sender, Receiver), StreamError> {
+    async fn open_stream(
+        &self,
+        open: &Open,
+        _: i32,
+    ) -> Result<(ScriptedSender, ScriptedReceiver), StreamError> {
         let capability = open.needs().unwrap();
         match self.device.state(capability) {
-            State::Granted => {}
-            State::Interrupted => return Err(StreamError::Lost),
-            State::NotGranted => return Err(StreamError::Refused(Refusal::NotGranted(capability))),
+            GrantState::Granted => {}
+            GrantState::Interrupted => return Err(StreamError::Lost),
+            GrantState::NotGranted => return Err(StreamError::Refused(Refusal::NotGranted(capability))),
         }
         let (here, there) = duplex(256 * 1024);
         self.device.clone().open(open, there);
         let (read, write) = split(here);
         let device = || self.device.clone();
-        Ok((Sender(write, device(), capability), Receiver(read, device(), capability)))
+        Ok((ScriptedSender(write, device(), capability), ScriptedReceiver(read, device(), capability)))
     }
 
     async fn diagnose(
         &self,
         set: CheckSet,
-        mut progress: impl FnMut(Progress) + Send,
+        mut progress: impl FnMut(DiagnosticsProgress) + Send,
     ) -> Result<Report, DiagnosticsError> {
-        progress(Progress::Started(3));
+        progress(DiagnosticsProgress::Started(3));
         let subject = Subject {
             device: String::new(),
             hostname: "till-3".into(),
@@ -142,10 +148,10 @@ impl Link for StageLink {
             ("time.sync", Status::Warn, "The clock is 40 s off"),
             ("memory.free", Status::Ok, "Enough memory is free"),
         ] {
-            progress(Progress::Checking(id.to_owned()));
+            progress(DiagnosticsProgress::Checking(id.to_owned()));
             tokio::time::sleep(Duration::from_millis(300)).await;
             let finding = finding(id, status, title);
-            progress(Progress::Finding(Box::new(finding.clone())));
+            progress(DiagnosticsProgress::Finding(Box::new(finding.clone())));
             report.findings.push(finding);
         }
         report.sort_and_count();

@@ -7,22 +7,22 @@ use nearhand_proto::audit::{Broken, Head, Row, Verifier, Why};
 use nearhand_proto::identity::PublicKey;
 use serde_json::json;
 
-use super::Context;
-use crate::exit::{ExitCode, Failure};
-use crate::output::{Cell, Tone};
-use crate::relay::{RelayConnection, RelayError};
+use super::CommandContext;
+use crate::exit::{CommandFailure, ExitCode};
+use crate::output::{TableCell, TextTone};
+use crate::relay::{RelayClient, RelayClientError};
 
 /// Arguments of `nearhand audit`.
 #[derive(clap::Args)]
 pub struct AuditArgs {
     /// What to do with it.
     #[command(subcommand)]
-    what: Option<What>,
+    what: Option<AuditAction>,
 }
 
 /// What to do with the log.
 #[derive(clap::Subcommand)]
-enum What {
+enum AuditAction {
     /// Show the rows (the default); with --json one row per line
     Show {
         /// Only rows after this number
@@ -40,23 +40,23 @@ enum What {
 /// Shows or verifies.
 ///
 /// # Errors
-/// [`Failure`]; [`ExitCode::AuditBroken`].
-pub async fn run(ctx: &Context, args: AuditArgs) -> Result<(), Failure> {
+/// [`CommandFailure`]; [`ExitCode::AuditBroken`].
+pub async fn run(ctx: &CommandContext, args: AuditArgs) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
-    let outcome = match args.what.unwrap_or(What::Show { after: 0 }) {
-        What::Show { after } => show(ctx, &relay, after).await,
-        What::Verify { accept_key } => verify(ctx, &relay, accept_key).await,
+    let outcome = match args.what.unwrap_or(AuditAction::Show { after: 0 }) {
+        AuditAction::Show { after } => show(ctx, &relay, after).await,
+        AuditAction::Verify { accept_key } => verify(ctx, &relay, accept_key).await,
     };
     relay.finish().await;
     outcome
 }
 
-async fn show(ctx: &Context, relay: &RelayConnection, mut after: u64) -> Result<(), Failure> {
+async fn show(ctx: &CommandContext, relay: &RelayClient, mut after: u64) -> Result<(), CommandFailure> {
     loop {
         let (_, rows) = relay.audit(after).await?;
         let Some(last) = rows.last() else { return Ok(()) };
         if last.number <= after {
-            return Err(RelayError::nonsense("its audit rows go backwards").into());
+            return Err(RelayClientError::nonsense("its audit rows go backwards").into());
         }
         after = last.number;
         if ctx.output.is_json() {
@@ -68,19 +68,23 @@ async fn show(ctx: &Context, relay: &RelayConnection, mut after: u64) -> Result<
     }
 }
 
-fn cells(row: Row) -> Vec<Cell> {
+fn cells(row: Row) -> Vec<TableCell> {
     let session = row.event.session.map(|s| s.to_string()).unwrap_or_default();
     vec![
         row.number.to_string().into(),
         row.at.to_string().into(),
         row.event.actor.into(),
         row.event.action.into(),
-        Cell::toned(session, Tone::Faint),
+        TableCell::toned(session, TextTone::Faint),
         row.event.detail.into(),
     ]
 }
 
-async fn verify(ctx: &Context, relay: &RelayConnection, accepted: Vec<PublicKey>) -> Result<(), Failure> {
+async fn verify(
+    ctx: &CommandContext,
+    relay: &RelayClient,
+    accepted: Vec<PublicKey>,
+) -> Result<(), CommandFailure> {
     let pinned = relay.identity().profile.relay.key;
     let trusted: Vec<PublicKey> = core::iter::once(pinned).chain(accepted).collect();
     let busy = ctx.output.busy("verifying the relay's audit log");
@@ -96,12 +100,15 @@ async fn verify(ctx: &Context, relay: &RelayConnection, accepted: Vec<PublicKey>
 }
 
 /// The first bad row, and keys that the relay names and nobody here trusts.
-struct Bad {
+struct BrokenAudit {
     broken: Broken,
     strangers: Vec<PublicKey>,
 }
 
-async fn verified(relay: &RelayConnection, trusted: &[PublicKey]) -> Result<Result<Head, Bad>, Failure> {
+async fn verified(
+    relay: &RelayClient,
+    trusted: &[PublicKey],
+) -> Result<Result<Head, BrokenAudit>, CommandFailure> {
     let mut verifier = Verifier::new(trusted.to_vec(), relay.home().witnessed_heads()?);
     let mut taken = 0;
     let mut strangers = Vec::new();
@@ -112,11 +119,11 @@ async fn verified(relay: &RelayConnection, trusted: &[PublicKey]) -> Result<Resu
         strangers.dedup();
         strangers.truncate(MAX_STRANGERS);
         if rows.is_empty() {
-            return Ok(verifier.finish().map_err(|broken| Bad { broken, strangers }));
+            return Ok(verifier.finish().map_err(|broken| BrokenAudit { broken, strangers }));
         }
         for row in &rows {
             if let Err(broken) = verifier.row(Some(row)) {
-                return Ok(Err(Bad { broken, strangers }));
+                return Ok(Err(BrokenAudit { broken, strangers }));
             }
             taken = row.number;
         }
@@ -126,7 +133,7 @@ async fn verified(relay: &RelayConnection, trusted: &[PublicKey]) -> Result<Resu
 /// Most unknown keys that are named.
 const MAX_STRANGERS: usize = 8;
 
-fn good(ctx: &Context, head: Head) -> Result<(), Failure> {
+fn good(ctx: &CommandContext, head: Head) -> Result<(), CommandFailure> {
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&json!({"verified": true, "rows": head.number, "head": head}))?);
     }
@@ -134,7 +141,7 @@ fn good(ctx: &Context, head: Head) -> Result<(), Failure> {
     Ok(ctx.output.line(&format!("{} rows verified: {note}.", head.number))?)
 }
 
-fn broken(ctx: &Context, bad: &Bad) -> Result<Failure, Failure> {
+fn broken(ctx: &CommandContext, bad: &BrokenAudit) -> Result<CommandFailure, CommandFailure> {
     if ctx.output.is_json() {
         ctx.output.json(&json!({
             "verified": false,
@@ -152,5 +159,5 @@ fn broken(ctx: &Context, bad: &Bad) -> Result<Failure, Failure> {
             keys.join(" ")
         );
     }
-    Ok(Failure::new(ExitCode::AuditBroken, message))
+    Ok(CommandFailure::new(ExitCode::AuditBroken, message))
 }

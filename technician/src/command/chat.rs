@@ -1,7 +1,7 @@
 //! `nearhand chat`: write with the person at a device. Asks for nothing.
 
-use super::{Context, connect};
-use crate::exit::Failure;
+use super::{CommandContext, connect};
+use crate::exit::CommandFailure;
 
 /// Arguments of `nearhand chat`.
 #[derive(clap::Args)]
@@ -16,8 +16,8 @@ pub struct ChatArgs {
 /// Connects, and talks until the session ends.
 ///
 /// # Errors
-/// [`Failure`] with the exit code.
-pub async fn run(ctx: &Context, args: ChatArgs) -> Result<(), Failure> {
+/// [`CommandFailure`] with the exit code.
+pub async fn run(ctx: &CommandContext, args: ChatArgs) -> Result<(), CommandFailure> {
     let reason = args.reason.as_deref().unwrap_or_default();
     let (session, updates) = connect::open(ctx, &args.target, reason).await?;
     connect::converse(ctx, session, updates, nearhand_proto::grant::DEFAULT_DURATION).await

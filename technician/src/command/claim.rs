@@ -9,12 +9,14 @@ use nearhand_proto::message::control::Request;
 use rand_core::OsRng;
 use serde_json::json;
 
-use super::invite::{Issue, issue};
+use super::invite::{InviteTerms, issue};
 use super::join::{admitted, settle_earlier};
-use super::{Context, parse};
+use super::{CommandContext, parse};
 use crate::clock;
-use crate::exit::Failure;
-use crate::home::{Home, HomeError, Identity, Pending, Profile, Step};
+use crate::exit::CommandFailure;
+use crate::home::{
+    ClientHome, ClientHomeError, IdentityChange, PendingChange, TechnicianIdentity, TechnicianProfile,
+};
 use crate::relay;
 
 /// How long the claimer's own credential is good: who has the organisation's key can renew it any day.
@@ -42,8 +44,8 @@ pub struct ClaimArgs {
 /// Claims the relay.
 ///
 /// # Errors
-/// [`Failure`].
-pub async fn run(ctx: &Context, args: ClaimArgs) -> Result<(), Failure> {
+/// [`CommandFailure`].
+pub async fn run(ctx: &CommandContext, args: ClaimArgs) -> Result<(), CommandFailure> {
     let home = ctx.home()?;
     let text = parse::string_or_stdin(args.string)?;
     let string: ClaimString = text.parse()?;
@@ -62,15 +64,15 @@ pub async fn run(ctx: &Context, args: ClaimArgs) -> Result<(), Failure> {
     let busy = ctx.output.busy("claiming the relay");
     let outcome = relay::admit(&home, &pending, &request).await;
     busy.finish_and_clear();
-    admitted(ctx, Step::Claim, outcome)?;
+    admitted(ctx, IdentityChange::Claim, outcome)?;
     report(ctx, &home, &pending.identity)
 }
 
 /// A new key, or the one that is here; never one over the other.
-fn organisation_key(home: &Home, keep: bool) -> Result<(SecretKey, Option<String>), Failure> {
+fn organisation_key(home: &ClientHome, keep: bool) -> Result<(SecretKey, Option<String>), CommandFailure> {
     let profile = match home.profile() {
         Ok(profile) => Some(profile),
-        Err(HomeError::NotSetUp { .. }) => None,
+        Err(ClientHomeError::NotSetUp { .. }) => None,
         Err(e) => return Err(e.into()),
     };
     if keep {
@@ -80,7 +82,7 @@ fn organisation_key(home: &Home, keep: bool) -> Result<(SecretKey, Option<String
     }
     if home.has_organisation_key() {
         let path = home.dir().join("organisation.key");
-        return Err(HomeError::OrganisationKeyExists { path }.into());
+        return Err(ClientHomeError::OrganisationKeyExists { path }.into());
     }
     super::join::must_be_new(home)?;
     Ok((SecretKey::generate(&mut OsRng), None))
@@ -91,12 +93,12 @@ fn prepare(
     organisation: SecretKey,
     organisation_name: &str,
     name: &str,
-) -> Result<(Pending, Request), Failure> {
+) -> Result<(PendingChange, Request), CommandFailure> {
     let now = clock::now();
     let own = SecretKey::generate(&mut OsRng);
     let (invite, one_time) = issue(
         &organisation,
-        &Issue {
+        &InviteTerms {
             organisation_name,
             role: Role::Admin,
             name,
@@ -106,7 +108,7 @@ fn prepare(
         },
     )?;
     let credential = Credential::join(invite, &one_time.key(), &own.public(), now)?;
-    let profile = Profile {
+    let profile = TechnicianProfile {
         relay: string.relay.clone(),
         organisation: organisation.public(),
         organisation_name: organisation_name.to_owned(),
@@ -114,12 +116,19 @@ fn prepare(
     };
     let request =
         Request::Claim { secret: string.secret.clone(), organisation: organisation.public(), credential };
-    let identity =
-        Identity::new(profile, own).map_err(|why| Failure::new(crate::exit::ExitCode::Unexpected, why))?;
-    Ok((Pending { step: Step::Claim, identity, organisation_key: Some(organisation) }, request))
+    let identity = TechnicianIdentity::new(profile, own)
+        .map_err(|why| CommandFailure::new(crate::exit::ExitCode::Unexpected, why))?;
+    Ok((
+        PendingChange { step: IdentityChange::Claim, identity, organisation_key: Some(organisation) },
+        request,
+    ))
 }
 
-fn report(ctx: &Context, home: &Home, identity: &Identity) -> Result<(), Failure> {
+fn report(
+    ctx: &CommandContext,
+    home: &ClientHome,
+    identity: &TechnicianIdentity,
+) -> Result<(), CommandFailure> {
     let out = &ctx.output;
     let profile = &identity.profile;
     if out.is_json() {

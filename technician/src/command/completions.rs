@@ -3,12 +3,12 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{Cli, Context};
-use crate::exit::Failure;
+use super::{ClientCli, CommandContext};
+use crate::exit::CommandFailure;
 
 /// Arguments of `nearhand completions`.
 #[derive(clap::Args)]
-pub struct CompletionsArgs {
+pub struct ShellCompletionsArgs {
     /// For which shell
     #[arg(value_enum)]
     shell: Shell,
@@ -17,9 +17,9 @@ pub struct CompletionsArgs {
 /// Prints the completions.
 ///
 /// # Errors
-/// [`Failure`] if they can't be written.
-pub fn run(ctx: &Context, args: &CompletionsArgs) -> Result<(), Failure> {
+/// [`CommandFailure`] if they can't be written.
+pub fn run(ctx: &CommandContext, args: &ShellCompletionsArgs) -> Result<(), CommandFailure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "nearhand", &mut script);
+    clap_complete::generate(args.shell, &mut ClientCli::command(), "nearhand", &mut script);
     Ok(ctx.output.bytes(&script)?)
 }

@@ -18,14 +18,14 @@ use nearhand_report::edition::Edition;
 use nearhand_transport::lines;
 use tokio::sync::mpsc;
 
-use super::Context;
-use super::diagnose::{self, Reporting};
+use super::CommandContext;
+use super::diagnose::{self, ReportOptions};
 use super::record;
-use crate::exit::{ExitCode, Failure};
-use crate::recording::recorder::Place;
-use crate::session::{Session, SessionEnd, Update};
-use crate::viewer::decoder_process::Program;
-use crate::viewer::{self, Server, Settings};
+use crate::exit::{CommandFailure, ExitCode};
+use crate::recording::recorder::RecordingFile;
+use crate::session::{SessionEnd, SessionHandle, SessionUpdate};
+use crate::viewer::decoder_process::DecoderProgram;
+use crate::viewer::{self, PageServer, ViewerSettings};
 
 /// Arguments of `nearhand connect`.
 #[derive(clap::Args)]
@@ -66,9 +66,9 @@ const HELP: &str = "\
 /// Connects, and talks until the session ends.
 ///
 /// # Errors
-/// [`Failure`] with the exit code.
-pub async fn run(ctx: &Context, args: ConnectArgs) -> Result<(), Failure> {
-    let place = args.record.as_deref().map(Place::make).transpose()?;
+/// [`CommandFailure`] with the exit code.
+pub async fn run(ctx: &CommandContext, args: ConnectArgs) -> Result<(), CommandFailure> {
+    let place = args.record.as_deref().map(RecordingFile::make).transpose()?;
     let (session, updates) = open(ctx, &args.target, args.reason.as_deref().unwrap_or_default()).await?;
     let page = match shows_page(ctx, &args) {
         true => page(ctx, args.no_open).await?,
@@ -90,7 +90,7 @@ pub async fn run(ctx: &Context, args: ConnectArgs) -> Result<(), Failure> {
         Some(server) => view(ctx, session, updates, server, &args, place).await,
         None if place.is_some() => {
             session.end().await;
-            Err(Failure::new(
+            Err(CommandFailure::new(
                 ExitCode::Usage,
                 "only what the viewer's page shows is recorded, and there is none",
             ))
@@ -101,16 +101,16 @@ pub async fn run(ctx: &Context, args: ConnectArgs) -> Result<(), Failure> {
 
 /// Whether the viewer is wanted: asked for by its options, or a person sits at a terminal. A script that pipes
 /// lines in, and `--json`, are served in the terminal as ever.
-fn shows_page(ctx: &Context, args: &ConnectArgs) -> bool {
+fn shows_page(ctx: &CommandContext, args: &ConnectArgs) -> bool {
     let person = std::io::stdin().is_terminal() && !ctx.output.is_json();
     !args.terminal && (args.no_open || args.view_only || args.record.is_some() || person)
 }
 
 /// Starts the page's server and opens it. `None`: there is no browser here, so it stays in the terminal.
-async fn page(ctx: &Context, no_open: bool) -> Result<Option<Server>, Failure> {
-    let server = Server::start()
-        .await
-        .map_err(|e| Failure::new(ExitCode::Local, format!("the viewer's page can't be served: {e}")))?;
+async fn page(ctx: &CommandContext, no_open: bool) -> Result<Option<PageServer>, CommandFailure> {
+    let server = PageServer::start().await.map_err(|e| {
+        CommandFailure::new(ExitCode::Local, format!("the viewer's page can't be served: {e}"))
+    })?;
     if !no_open && !open_browser(server.url()).await {
         ctx.output.note(
             "No browser could be opened here, so this stays in the terminal. \
@@ -145,26 +145,26 @@ pub(super) async fn open_browser(url: &str) -> bool {
 
 /// Serves the viewer until the session ends.
 async fn view(
-    ctx: &Context,
-    session: Session,
-    updates: mpsc::Receiver<Update>,
-    server: Server,
+    ctx: &CommandContext,
+    session: SessionHandle,
+    updates: mpsc::Receiver<SessionUpdate>,
+    server: PageServer,
     args: &ConnectArgs,
-    place: Option<Place>,
-) -> Result<(), Failure> {
+    place: Option<RecordingFile>,
+) -> Result<(), CommandFailure> {
     let recording = place.map(|place| record::begin(ctx, &session, place)).transpose()?;
     let session = Arc::new(session);
-    let decoder = Program::this()
-        .map_err(|e| Failure::new(ExitCode::Local, format!("this program can't find itself: {e}")))?;
+    let decoder = DecoderProgram::this()
+        .map_err(|e| CommandFailure::new(ExitCode::Local, format!("this program can't find itself: {e}")))?;
     let (home, id) = (ctx.home()?, session.id());
-    let keep = move |edition: &Edition| -> Result<String, Failure> {
+    let keep = move |edition: &Edition| -> Result<String, CommandFailure> {
         let [html, ..] = diagnose::write(&home.session_dir(id)?, edition)?;
         Ok(html.display().to_string())
     };
     let settings =
-        Settings { view_only: args.view_only, duration: args.duration, decoder, keep: Box::new(keep) };
+        ViewerSettings { view_only: args.view_only, duration: args.duration, decoder, keep: Box::new(keep) };
     let (mut granted, mut broken) = (Vec::new(), None);
-    let hear = |update: &Update| {
+    let hear = |update: &SessionUpdate| {
         // In the page, a line is seen when it is seen there.
         if let Err(failure) = show(ctx, update, &mut granted) {
             broken.get_or_insert(failure);
@@ -182,23 +182,23 @@ async fn view(
     match (end, broken) {
         (_, Some(failure)) => Err(failure),
         (Some(end), None) => ended(ctx, &end),
-        (None, None) => Err(Failure::new(ExitCode::Unexpected, "the session's task is gone")),
+        (None, None) => Err(CommandFailure::new(ExitCode::Unexpected, "the session's task is gone")),
     }
 }
 
 /// Opens a session with what the technician typed as its target, and says with whom.
 ///
 /// # Errors
-/// [`Failure`] with the exit code.
+/// [`CommandFailure`] with the exit code.
 pub async fn open(
-    ctx: &Context,
+    ctx: &CommandContext,
     target: &str,
     reason: &str,
-) -> Result<(Session, mpsc::Receiver<Update>), Failure> {
+) -> Result<(SessionHandle, mpsc::Receiver<SessionUpdate>), CommandFailure> {
     let relay = Arc::new(ctx.connect().await?);
     let resolved = relay.resolve_target(target).await?;
     let busy = ctx.output.busy("connecting to the device");
-    let opened = Session::open(relay, resolved, reason).await;
+    let opened = SessionHandle::open(relay, resolved, reason).await;
     busy.finish_and_clear();
     let (session, updates) = opened?;
     let device = session.device();
@@ -220,11 +220,11 @@ pub(super) fn names(capabilities: Capabilities) -> Vec<&'static str> {
 
 /// Talks until the session ends.
 pub(super) async fn converse(
-    ctx: &Context,
-    session: Session,
-    mut updates: mpsc::Receiver<Update>,
+    ctx: &CommandContext,
+    session: SessionHandle,
+    mut updates: mpsc::Receiver<SessionUpdate>,
     duration: Duration,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     if !ctx.output.is_json() {
         ctx.output.note("Type to talk; ? for help; /end to leave.");
     }
@@ -236,7 +236,7 @@ pub(super) async fn converse(
     loop {
         tokio::select! {
             update = updates.recv() => match update {
-                Some(Update::Ended(end)) => {
+                Some(SessionUpdate::Ended(end)) => {
                     // What it had found is kept; a run that was cut off says so itself.
                     while running.join_next().await.is_some() {}
                     return ended(ctx, &end);
@@ -245,7 +245,7 @@ pub(super) async fn converse(
                     see(&session, &update);
                     show(ctx, &update, &mut granted)?;
                 }
-                None => return Err(Failure::new(ExitCode::Unexpected, "the session's task is gone")),
+                None => return Err(CommandFailure::new(ExitCode::Unexpected, "the session's task is gone")),
             },
             line = typed.recv(), if typing => match line {
                 Some(line) => act(ctx, &session, &line, duration, &granted, &mut running).await?,
@@ -275,13 +275,13 @@ pub(super) async fn interrupted() {
 }
 
 async fn act(
-    ctx: &Context,
-    session: &Arc<Session>,
+    ctx: &CommandContext,
+    session: &Arc<SessionHandle>,
     line: &str,
     duration: Duration,
     granted: &[Granted],
     running: &mut tokio::task::JoinSet<()>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let line = line.trim();
     let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     match word {
@@ -301,9 +301,9 @@ async fn act(
         },
         "/diagnose" => {
             let set = if rest.trim() == "quick" { CheckSet::Quick } else { CheckSet::Full };
-            let (session, ctx) = (Arc::clone(session), Context::clone(ctx));
+            let (session, ctx) = (Arc::clone(session), CommandContext::clone(ctx));
             running.spawn(async move {
-                let reporting = Reporting { out: None, compare: None, pseudonymise: false };
+                let reporting = ReportOptions { out: None, compare: None, pseudonymise: false };
                 if let Err(failure) = diagnose::report(&ctx, &session, set, &reporting, None).await {
                     ctx.output.failure(&failure);
                 }
@@ -333,8 +333,8 @@ fn capabilities(list: &str) -> Result<Capabilities, String> {
 }
 
 /// What is about to be shown in this terminal was seen.
-pub(super) fn see(session: &Session, update: &Update) {
-    if let Update::Chat(line) = update
+pub(super) fn see(session: &SessionHandle, update: &SessionUpdate) {
+    if let SessionUpdate::Chat(line) = update
         && !line.from_technician
     {
         session.saw(line.number);
@@ -342,8 +342,12 @@ pub(super) fn see(session: &Session, update: &Update) {
 }
 
 /// Shows an update, and keeps what is granted now.
-pub(super) fn show(ctx: &Context, update: &Update, granted: &mut Vec<Granted>) -> Result<(), Failure> {
-    let plain = |event: &str, text: &str| -> Result<(), Failure> {
+pub(super) fn show(
+    ctx: &CommandContext,
+    update: &SessionUpdate,
+    granted: &mut Vec<Granted>,
+) -> Result<(), CommandFailure> {
+    let plain = |event: &str, text: &str| -> Result<(), CommandFailure> {
         if ctx.output.is_json() {
             ctx.output.json(&serde_json::json!({"event": event}))?;
         } else {
@@ -352,20 +356,20 @@ pub(super) fn show(ctx: &Context, update: &Update, granted: &mut Vec<Granted>) -
         Ok(())
     };
     match update {
-        Update::Interrupted => {
+        SessionUpdate::Interrupted => {
             plain("interrupted", "The connection was lost; trying again for up to a minute …")
         }
-        Update::Resumed => plain("resumed", "The connection is back; the session goes on."),
-        Update::Path(false) => plain("path-lost", "The path through the relay is interrupted …"),
-        Update::Path(true) => plain("path-back", "The path through the relay stands again."),
-        Update::Asking(seconds) => {
+        SessionUpdate::Resumed => plain("resumed", "The connection is back; the session goes on."),
+        SessionUpdate::Path(false) => plain("path-lost", "The path through the relay is interrupted …"),
+        SessionUpdate::Path(true) => plain("path-back", "The path through the relay stands again."),
+        SessionUpdate::Asking(seconds) => {
             plain("asking", &format!("The person at the device is being asked (up to {seconds} s) …"))
         }
-        Update::Decided(_, Ok(now)) => {
+        SessionUpdate::Decided(_, Ok(now)) => {
             granted.clone_from(now);
             show_granted(ctx, granted, "granted")
         }
-        Update::Decided(_, Err(refusal)) => {
+        SessionUpdate::Decided(_, Err(refusal)) => {
             if ctx.output.is_json() {
                 let kind = ExitCode::of_refusal(refusal).name();
                 ctx.output.json(
@@ -376,12 +380,12 @@ pub(super) fn show(ctx: &Context, update: &Update, granted: &mut Vec<Granted>) -
             }
             Ok(())
         }
-        Update::Grants(now, why) => {
+        SessionUpdate::Grants(now, why) => {
             granted.clone_from(now);
             show_granted(ctx, granted, why)
         }
-        Update::Chat(line) => show_chat(ctx, line),
-        Update::Remark(text) => {
+        SessionUpdate::Chat(line) => show_chat(ctx, line),
+        SessionUpdate::Remark(text) => {
             if ctx.output.is_json() {
                 ctx.output.json(&serde_json::json!({"event": "remark", "text": text}))?;
             } else {
@@ -389,11 +393,11 @@ pub(super) fn show(ctx: &Context, update: &Update, granted: &mut Vec<Granted>) -
             }
             Ok(())
         }
-        Update::Ended(_) => Ok(()),
+        SessionUpdate::Ended(_) => Ok(()),
     }
 }
 
-fn show_granted(ctx: &Context, granted: &[Granted], why: &str) -> Result<(), Failure> {
+fn show_granted(ctx: &CommandContext, granted: &[Granted], why: &str) -> Result<(), CommandFailure> {
     if ctx.output.is_json() {
         let list: Vec<_> = granted
             .iter()
@@ -412,7 +416,7 @@ fn show_granted(ctx: &Context, granted: &[Granted], why: &str) -> Result<(), Fai
     Ok(())
 }
 
-fn show_chat(ctx: &Context, line: &ChatLine) -> Result<(), Failure> {
+fn show_chat(ctx: &CommandContext, line: &ChatLine) -> Result<(), CommandFailure> {
     if ctx.output.is_json() {
         let mark = match line.mark {
             Mark::Sent => "sent",
@@ -435,7 +439,7 @@ fn show_chat(ctx: &Context, line: &ChatLine) -> Result<(), Failure> {
 }
 
 /// Says how the session ended; an end that nobody here wanted is a failure with its own exit code.
-pub(super) fn ended(ctx: &Context, end: &SessionEnd) -> Result<(), Failure> {
+pub(super) fn ended(ctx: &CommandContext, end: &SessionEnd) -> Result<(), CommandFailure> {
     let (code, why) = match end {
         SessionEnd::Here => (ExitCode::Ok, "ended here".to_owned()),
         SessionEnd::ByAgent(ended) => (ExitCode::of_ended(ended), ended.to_string()),
@@ -450,5 +454,5 @@ pub(super) fn ended(ctx: &Context, end: &SessionEnd) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    Err(Failure::new(code, why))
+    Err(CommandFailure::new(code, why))
 }

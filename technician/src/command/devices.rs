@@ -7,12 +7,12 @@ use nearhand_proto::message::control::DeviceEntry;
 use nearhand_proto::time::UnixMillis;
 use serde::Serialize;
 
-use super::Context;
+use super::CommandContext;
 use crate::clock;
-use crate::exit::Failure;
+use crate::exit::CommandFailure;
 use crate::home::KnownDevices;
-use crate::membership::Standing;
-use crate::output::{Cell, Tone};
+use crate::membership::Membership;
+use crate::output::{TableCell, TextTone};
 
 /// Arguments of `nearhand devices`.
 #[derive(clap::Args)]
@@ -23,17 +23,17 @@ pub struct DevicesArgs {
 }
 
 #[derive(Serialize)]
-struct Listing {
-    devices: Vec<Device>,
+struct DeviceListing {
+    devices: Vec<ListedDevice>,
 }
 
 /// A device as it is shown.
 #[derive(Serialize)]
-struct Device {
+struct ListedDevice {
     id: String,
     /// Signed by the organisation; empty if it isn't.
     label: String,
-    standing: Standing,
+    standing: Membership,
     online: bool,
     last_seen: String,
     valid_until: Option<String>,
@@ -47,8 +47,8 @@ struct Device {
 /// Lists devices.
 ///
 /// # Errors
-/// [`Failure`].
-pub async fn run(ctx: &Context, args: &DevicesArgs) -> Result<(), Failure> {
+/// [`CommandFailure`].
+pub async fn run(ctx: &CommandContext, args: &DevicesArgs) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
     let entries = relay.devices().await?;
     let (revocations, known) = (relay.home().revocations()?, relay.home().known_devices()?);
@@ -61,7 +61,7 @@ pub async fn run(ctx: &Context, args: &DevicesArgs) -> Result<(), Failure> {
         .map(|entry| device(entry, &organisation, &revocations, &known, now))
         .collect::<Vec<_>>();
     if ctx.output.is_json() {
-        return Ok(ctx.output.json(&Listing { devices })?);
+        return Ok(ctx.output.json(&DeviceListing { devices })?);
     }
     if devices.is_empty() {
         ctx.output.note("No devices. `nearhand enrol NAME` adds one.");
@@ -77,14 +77,14 @@ fn device(
     revocations: &Revocations,
     known: &KnownDevices,
     now: UnixMillis,
-) -> Device {
-    let (standing, who) = Standing::of(&entry.credential, organisation, revocations, now);
+) -> ListedDevice {
+    let (standing, who) = Membership::of(&entry.credential, organisation, revocations, now);
     // An entry under another id than its credential's is the relay's invention.
     let who = who.filter(|who| who.device_id() == Some(entry.id));
-    Device {
+    ListedDevice {
         id: entry.id.to_string(),
         label: who.as_ref().map(|w| w.invite.name.clone()).unwrap_or_default(),
-        standing: if who.is_some() { standing } else { Standing::Unsigned },
+        standing: if who.is_some() { standing } else { Membership::Unsigned },
         online: entry.online,
         last_seen: entry.last_seen.to_string(),
         valid_until: who.map(|w| w.invite.valid_until.to_string()),
@@ -95,14 +95,14 @@ fn device(
     }
 }
 
-fn row(device: Device) -> Vec<Cell> {
+fn row(device: ListedDevice) -> Vec<TableCell> {
     let connected = if device.online {
-        Cell::toned("now", Tone::Good)
+        TableCell::toned("now", TextTone::Good)
     } else {
-        Cell::toned(device.last_seen, Tone::Faint)
+        TableCell::toned(device.last_seen, TextTone::Faint)
     };
     let label = if device.label.is_empty() { "?".to_owned() } else { device.label };
-    let standing = Cell::toned(device.standing.word(), device.standing.tone());
+    let standing = TableCell::toned(device.standing.word(), device.standing.tone());
     vec![
         label.into(),
         connected,

@@ -17,9 +17,9 @@ use nearhand_report::{parse, text_view};
 use nearhand_transport::platform::{create_private_dir, write_private};
 use tokio::sync::mpsc;
 
-use super::{Context, connect, screenshot as command_screenshot};
-use crate::exit::{ExitCode, Failure};
-use crate::session::{Progress, Session, Update};
+use super::{CommandContext, connect, screenshot as command_screenshot};
+use crate::exit::{CommandFailure, ExitCode};
+use crate::session::{DiagnosticsProgress, SessionHandle, SessionUpdate};
 
 /// Arguments of `nearhand diagnose`.
 #[derive(clap::Args)]
@@ -55,14 +55,14 @@ pub struct DiagnoseArgs {
 /// Asks for diagnostics, runs them, keeps the report.
 ///
 /// # Errors
-/// [`Failure`] with the exit code.
-pub async fn run(ctx: &Context, args: DiagnoseArgs) -> Result<(), Failure> {
+/// [`CommandFailure`] with the exit code.
+pub async fn run(ctx: &CommandContext, args: DiagnoseArgs) -> Result<(), CommandFailure> {
     if args.screenshot && args.pseudonymise {
         let why =
             "names in a picture of the screen can't be replaced: leave out --screenshot or --pseudonymise";
-        return Err(Failure::new(ExitCode::Usage, why));
+        return Err(CommandFailure::new(ExitCode::Usage, why));
     }
-    let reporting = Reporting::new(args.out, args.compare.as_deref(), args.pseudonymise)?;
+    let reporting = ReportOptions::new(args.out, args.compare.as_deref(), args.pseudonymise)?;
     let set = if args.quick { CheckSet::Quick } else { CheckSet::Full };
     let reason = args.reason.as_deref().unwrap_or("to check how the machine is doing");
     let (session, mut updates) = connect::open(ctx, &args.target, reason).await?;
@@ -74,10 +74,10 @@ pub async fn run(ctx: &Context, args: DiagnoseArgs) -> Result<(), Failure> {
     let outcome = match granted(ctx, &session, &mut updates, wanted, args.duration).await {
         Ok(granted) => {
             let want = match (args.screenshot, granted.contains(Capability::Screenshot)) {
-                (false, _) => Want::Nothing,
-                (true, true) => Want::Picture,
-                (true, false) if offered => Want::Denied,
-                (true, false) => Want::NotOffered,
+                (false, _) => ScreenshotAvailability::Nothing,
+                (true, true) => ScreenshotAvailability::Picture,
+                (true, false) if offered => ScreenshotAvailability::Denied,
+                (true, false) => ScreenshotAvailability::NotOffered,
             };
             run_while_told(ctx, &session, &mut updates, set, &reporting, want).await
         }
@@ -85,7 +85,7 @@ pub async fn run(ctx: &Context, args: DiagnoseArgs) -> Result<(), Failure> {
     };
     session.end().await;
     while let Some(update) = updates.recv().await {
-        if matches!(update, Update::Ended(_)) {
+        if matches!(update, SessionUpdate::Ended(_)) {
             break;
         }
     }
@@ -94,7 +94,7 @@ pub async fn run(ctx: &Context, args: DiagnoseArgs) -> Result<(), Failure> {
 
 /// What there is to say of a picture of the screen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Want {
+pub(super) enum ScreenshotAvailability {
     /// None was asked for.
     Nothing,
     /// It is granted.
@@ -107,34 +107,34 @@ pub(super) enum Want {
 
 /// Asks, and waits for the decision: what of it is granted, of which at least the first.
 pub(super) async fn granted(
-    ctx: &Context,
-    session: &Session,
-    updates: &mut mpsc::Receiver<Update>,
+    ctx: &CommandContext,
+    session: &SessionHandle,
+    updates: &mut mpsc::Receiver<SessionUpdate>,
     wanted: Capabilities,
     duration: Duration,
-) -> Result<Capabilities, Failure> {
+) -> Result<Capabilities, CommandFailure> {
     let mut number = session.ask(wanted, duration).await;
     let mut now = Vec::new();
     loop {
         let update = tokio::select! {
             update = updates.recv() => update,
-            () = connect::interrupted() => return Err(Failure::new(ExitCode::Unexpected, "broken off")),
+            () = connect::interrupted() => return Err(CommandFailure::new(ExitCode::Unexpected, "broken off")),
         };
         match update {
-            Some(Update::Decided(n, Ok(granted))) if n == number => return some_of(wanted, &granted),
-            Some(Update::Decided(n, Err(refusal))) if n == number => return Err(refusal.into()),
-            Some(Update::Ended(end)) => {
+            Some(SessionUpdate::Decided(n, Ok(granted))) if n == number => return some_of(wanted, &granted),
+            Some(SessionUpdate::Decided(n, Err(refusal))) if n == number => return Err(refusal.into()),
+            Some(SessionUpdate::Ended(end)) => {
                 connect::ended(ctx, &end)?;
-                return Err(Failure::new(
+                return Err(CommandFailure::new(
                     ExitCode::SessionLost,
                     "the session ended before anything was granted",
                 ));
             }
             // A question that was open when the connection broke may never have arrived, or it was answered
             // while nobody here could be told.
-            Some(Update::Grants(granted, why)) => {
+            Some(SessionUpdate::Grants(granted, why)) => {
                 let has_it = some_of(wanted, &granted);
-                connect::show(ctx, &Update::Grants(granted, why), &mut now)?;
+                connect::show(ctx, &SessionUpdate::Grants(granted, why), &mut now)?;
                 if has_it.is_ok() {
                     return has_it;
                 }
@@ -144,13 +144,13 @@ pub(super) async fn granted(
                 connect::see(session, &update);
                 connect::show(ctx, &update, &mut now)?;
             }
-            None => return Err(Failure::new(ExitCode::Unexpected, "the session's task is gone")),
+            None => return Err(CommandFailure::new(ExitCode::Unexpected, "the session's task is gone")),
         }
     }
 }
 
 /// What of `wanted` is granted; without the first of it there is nothing to be done.
-fn some_of(wanted: Capabilities, granted: &[Granted]) -> Result<Capabilities, Failure> {
+fn some_of(wanted: Capabilities, granted: &[Granted]) -> Result<Capabilities, CommandFailure> {
     let granted: Capabilities = granted.iter().map(|granted| granted.capability).collect();
     match wanted.iter().next().filter(|first| !granted.contains(*first)) {
         Some(missing) => Err(Refusal::NotGranted(missing).into()),
@@ -160,13 +160,13 @@ fn some_of(wanted: Capabilities, granted: &[Granted]) -> Result<Capabilities, Fa
 
 /// Takes the picture, then runs the checks, while the session's other news is shown.
 async fn run_while_told(
-    ctx: &Context,
-    session: &Session,
-    updates: &mut mpsc::Receiver<Update>,
+    ctx: &CommandContext,
+    session: &SessionHandle,
+    updates: &mut mpsc::Receiver<SessionUpdate>,
     set: CheckSet,
-    reporting: &Reporting,
-    want: Want,
-) -> Result<(), Failure> {
+    reporting: &ReportOptions,
+    want: ScreenshotAvailability,
+) -> Result<(), CommandFailure> {
     let run = async {
         let screenshot = picture(ctx, session, want).await;
         report(ctx, session, set, reporting, screenshot).await
@@ -177,38 +177,38 @@ async fn run_while_told(
         tokio::select! {
             outcome = &mut run => return outcome,
             update = updates.recv() => match update {
-                Some(Update::Ended(end)) => {
+                Some(SessionUpdate::Ended(end)) => {
                     connect::ended(ctx, &end)?;
-                    return Err(Failure::new(ExitCode::SessionLost, "the session ended before the report was there"));
+                    return Err(CommandFailure::new(ExitCode::SessionLost, "the session ended before the report was there"));
                 }
                 Some(update) => {
                     connect::see(session, &update);
                     connect::show(ctx, &update, &mut granted)?;
                 }
-                None => return Err(Failure::new(ExitCode::Unexpected, "the session's task is gone")),
+                None => return Err(CommandFailure::new(ExitCode::Unexpected, "the session's task is gone")),
             },
-            () = connect::interrupted() => return Err(Failure::new(ExitCode::Unexpected, "broken off")),
+            () = connect::interrupted() => return Err(CommandFailure::new(ExitCode::Unexpected, "broken off")),
         }
     }
 }
 
 /// What is made of a report.
-pub(super) struct Reporting {
+pub(super) struct ReportOptions {
     pub(super) out: Option<PathBuf>,
     pub(super) compare: Option<Report>,
     pub(super) pseudonymise: bool,
 }
 
-impl Reporting {
+impl ReportOptions {
     /// Reads the earlier report before anybody is asked for anything.
-    fn new(out: Option<PathBuf>, compare: Option<&Path>, pseudonymise: bool) -> Result<Self, Failure> {
+    fn new(out: Option<PathBuf>, compare: Option<&Path>, pseudonymise: bool) -> Result<Self, CommandFailure> {
         let compare = match compare {
             None => None,
             Some(path) => {
                 let bytes = bounded(path)
-                    .map_err(|e| Failure::new(ExitCode::Usage, format!("{}: {e}", path.display())))?;
+                    .map_err(|e| CommandFailure::new(ExitCode::Usage, format!("{}: {e}", path.display())))?;
                 let old = parse::parse(&bytes)
-                    .map_err(|e| Failure::new(ExitCode::Usage, format!("{}: {e}", path.display())))?;
+                    .map_err(|e| CommandFailure::new(ExitCode::Usage, format!("{}: {e}", path.display())))?;
                 Some(old)
             }
         };
@@ -224,20 +224,26 @@ fn bounded(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn local(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(ExitCode::Local, format!("{}: {error}", path.display()))
+fn local(path: &Path, error: &io::Error) -> CommandFailure {
+    CommandFailure::new(ExitCode::Local, format!("{}: {error}", path.display()))
 }
 
 /// The picture, or why there is none; `None` where none was asked for. Without it there is still a report.
-async fn picture(ctx: &Context, session: &Session, want: Want) -> Option<Screenshot> {
+async fn picture(
+    ctx: &CommandContext,
+    session: &SessionHandle,
+    want: ScreenshotAvailability,
+) -> Option<Screenshot> {
     let why = match want {
-        Want::Nothing => return None,
-        Want::Denied => "the person at the device, or its policy, did not allow it".to_owned(),
-        Want::NotOffered => {
+        ScreenshotAvailability::Nothing => return None,
+        ScreenshotAvailability::Denied => {
+            "the person at the device, or its policy, did not allow it".to_owned()
+        }
+        ScreenshotAvailability::NotOffered => {
             "the device does not offer one: it has no screen that can be seen, or its agent is older"
                 .to_owned()
         }
-        Want::Picture => {
+        ScreenshotAvailability::Picture => {
             let bar = ctx.output.busy("taking one picture of the screen");
             let taken = command_screenshot::for_report(session).await;
             bar.finish_and_clear();
@@ -254,12 +260,12 @@ async fn picture(ctx: &Context, session: &Session, want: Want) -> Option<Screens
 
 /// Runs the checks and writes the report.
 pub(super) async fn report(
-    ctx: &Context,
-    session: &Session,
+    ctx: &CommandContext,
+    session: &SessionHandle,
     set: CheckSet,
-    reporting: &Reporting,
+    reporting: &ReportOptions,
     screenshot: Option<Screenshot>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let bar = ctx.output.busy("running checks");
     let report = session.diagnose(set, |progress| step(ctx, &bar, &progress)).await;
     bar.finish_and_clear();
@@ -283,17 +289,17 @@ pub(super) async fn report(
     show(ctx, &edition, &files)
 }
 
-fn step(ctx: &Context, bar: &ProgressBar, progress: &Progress) {
+fn step(ctx: &CommandContext, bar: &ProgressBar, progress: &DiagnosticsProgress) {
     match progress {
-        Progress::Started(total) => {
+        DiagnosticsProgress::Started(total) => {
             bar.set_length((*total).into());
             bar.set_position(0);
             if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
                 bar.set_style(style);
             }
         }
-        Progress::Checking(id) => bar.set_message(id.clone()),
-        Progress::Finding(finding) => {
+        DiagnosticsProgress::Checking(id) => bar.set_message(id.clone()),
+        DiagnosticsProgress::Finding(finding) => {
             bar.inc(1);
             if matches!(finding.status, Status::Fail | Status::Warn) && !ctx.output.is_json() {
                 let (title, instance) =
@@ -304,15 +310,15 @@ fn step(ctx: &Context, bar: &ProgressBar, progress: &Progress) {
                 ));
             }
         }
-        Progress::Again => bar.set_message("the connection was lost; the run begins anew"),
+        DiagnosticsProgress::Again => bar.set_message("the connection was lost; the run begins anew"),
     }
 }
 
-pub(super) fn write(dir: &Path, edition: &Edition) -> Result<[PathBuf; 3], Failure> {
+pub(super) fn write(dir: &Path, edition: &Edition) -> Result<[PathBuf; 3], CommandFailure> {
     create_private_dir(dir).map_err(|e| local(dir, &e))?;
-    let files = edition
-        .files()
-        .map_err(|e| Failure::new(ExitCode::Unexpected, format!("the report can't be put in JSON: {e}")))?;
+    let files = edition.files().map_err(|e| {
+        CommandFailure::new(ExitCode::Unexpected, format!("the report can't be put in JSON: {e}"))
+    })?;
     for (name, bytes) in &files {
         let path = dir.join(name);
         write_private(&path, bytes).map_err(|e| local(&path, &e))?;
@@ -325,7 +331,7 @@ pub(super) fn write(dir: &Path, edition: &Edition) -> Result<[PathBuf; 3], Failu
     Ok(files.map(|(name, _)| dir.join(name)))
 }
 
-fn show(ctx: &Context, edition: &Edition, files: &[PathBuf; 3]) -> Result<(), Failure> {
+fn show(ctx: &CommandContext, edition: &Edition, files: &[PathBuf; 3]) -> Result<(), CommandFailure> {
     let Edition { report, since, screenshot } = edition;
     let [html, json, markdown] = files;
     let shown =

@@ -13,10 +13,10 @@ use nearhand_proto::wire::WireError;
 use rand_core::OsRng;
 use serde_json::json;
 
-use super::{Context, parse};
+use super::{CommandContext, parse};
 use crate::clock;
-use crate::exit::Failure;
-use crate::home::Profile;
+use crate::exit::CommandFailure;
+use crate::home::TechnicianProfile;
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// Most days a credential can be valid: ten years.
@@ -41,7 +41,7 @@ pub struct InviteArgs {
 
 /// Arguments of `nearhand enrol`.
 #[derive(clap::Args)]
-pub struct EnrolArgs {
+pub struct EnrolDeviceArgs {
     /// The device's label
     #[arg(value_parser = parse::name)]
     name: String,
@@ -54,7 +54,7 @@ pub struct EnrolArgs {
 }
 
 /// What an invitation says.
-pub(super) struct Issue<'a> {
+pub(super) struct InviteTerms<'a> {
     pub(super) organisation_name: &'a str,
     pub(super) role: Role,
     pub(super) name: &'a str,
@@ -66,7 +66,7 @@ pub(super) struct Issue<'a> {
 /// The organisation's signed word, and the one-time key that goes with it.
 pub(super) fn issue(
     organisation: &SecretKey,
-    what: &Issue<'_>,
+    what: &InviteTerms<'_>,
 ) -> Result<(Signed<Invite>, OneTime), WireError> {
     let (invite, key) = credential::invite(organisation, &mut OsRng, |id, organisation, key| Invite {
         id,
@@ -85,10 +85,10 @@ pub(super) fn issue(
 /// Invites a person.
 ///
 /// # Errors
-/// [`Failure`].
-pub fn run(ctx: &Context, args: &InviteArgs) -> Result<(), Failure> {
+/// [`CommandFailure`].
+pub fn run(ctx: &CommandContext, args: &InviteArgs) -> Result<(), CommandFailure> {
     let role = if args.admin { Role::Admin } else { Role::Technician };
-    let wanted = Wanted { name: &args.name, role, days: args.valid_days, use_within: args.use_within };
+    let wanted = InviteRequest { name: &args.name, role, days: args.valid_days, use_within: args.use_within };
     let (profile, invite, secret) = signed(ctx, &wanted)?;
     let string = InviteString {
         relay: profile.relay,
@@ -102,10 +102,14 @@ pub fn run(ctx: &Context, args: &InviteArgs) -> Result<(), Failure> {
 /// Enrols a device.
 ///
 /// # Errors
-/// [`Failure`].
-pub fn enrol(ctx: &Context, args: &EnrolArgs) -> Result<(), Failure> {
-    let wanted =
-        Wanted { name: &args.name, role: Role::Device, days: args.valid_days, use_within: args.use_within };
+/// [`CommandFailure`].
+pub fn enrol(ctx: &CommandContext, args: &EnrolDeviceArgs) -> Result<(), CommandFailure> {
+    let wanted = InviteRequest {
+        name: &args.name,
+        role: Role::Device,
+        days: args.valid_days,
+        use_within: args.use_within,
+    };
     let (profile, invite, secret) = signed(ctx, &wanted)?;
     let string = EnrolmentString {
         relay: profile.relay,
@@ -119,8 +123,8 @@ pub fn enrol(ctx: &Context, args: &EnrolArgs) -> Result<(), Failure> {
 /// Prints the string for help without enrolment.
 ///
 /// # Errors
-/// [`Failure`].
-pub fn site(ctx: &Context) -> Result<(), Failure> {
+/// [`CommandFailure`].
+pub fn site(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let profile = ctx.home()?.profile()?;
     let string = SiteString {
         relay: profile.relay,
@@ -143,18 +147,21 @@ pub fn site(ctx: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-struct Wanted<'a> {
+struct InviteRequest<'a> {
     name: &'a str,
     role: Role,
     days: u32,
     use_within: Duration,
 }
 
-fn signed(ctx: &Context, wanted: &Wanted<'_>) -> Result<(Profile, Signed<Invite>, OneTime), Failure> {
+fn signed(
+    ctx: &CommandContext,
+    wanted: &InviteRequest<'_>,
+) -> Result<(TechnicianProfile, Signed<Invite>, OneTime), CommandFailure> {
     let home = ctx.home()?;
     let profile = home.profile()?;
     let organisation = home.organisation_key_of(&profile)?;
-    let what = Issue {
+    let what = InviteTerms {
         organisation_name: &profile.organisation_name,
         role: wanted.role,
         name: wanted.name,
@@ -167,8 +174,14 @@ fn signed(ctx: &Context, wanted: &Wanted<'_>) -> Result<(Profile, Signed<Invite>
 }
 
 /// The string alone on the standard output, so that it can be piped; the rest beside it.
-fn show(ctx: &Context, invite: &Signed<Invite>, string: &str, how: &str) -> Result<(), Failure> {
-    let invite = invite.peek().map_err(|e| Failure::new(crate::exit::ExitCode::Unexpected, e.to_string()))?;
+fn show(
+    ctx: &CommandContext,
+    invite: &Signed<Invite>,
+    string: &str,
+    how: &str,
+) -> Result<(), CommandFailure> {
+    let invite =
+        invite.peek().map_err(|e| CommandFailure::new(crate::exit::ExitCode::Unexpected, e.to_string()))?;
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&json!({
             "string": string,

@@ -7,11 +7,13 @@ use nearhand_proto::message::control::Request;
 use rand_core::OsRng;
 use serde_json::json;
 
-use super::{Context, parse};
+use super::{CommandContext, parse};
 use crate::clock;
-use crate::exit::{Exit, ExitCode, Failure};
-use crate::home::{Home, HomeError, Identity, Pending, Profile, Step};
-use crate::relay::{self, RelayConnection, RelayError};
+use crate::exit::{CommandFailure, ExitCode, HasExitCode};
+use crate::home::{
+    ClientHome, ClientHomeError, IdentityChange, PendingChange, TechnicianIdentity, TechnicianProfile,
+};
+use crate::relay::{self, RelayClient, RelayClientError};
 
 /// Arguments of `nearhand join`.
 #[derive(clap::Args)]
@@ -24,8 +26,8 @@ pub struct JoinArgs {
 /// Joins.
 ///
 /// # Errors
-/// [`Failure`].
-pub async fn run(ctx: &Context, args: JoinArgs) -> Result<(), Failure> {
+/// [`CommandFailure`].
+pub async fn run(ctx: &CommandContext, args: JoinArgs) -> Result<(), CommandFailure> {
     let home = ctx.home()?;
     let text = parse::string_or_stdin(args.string)?;
     let string: InviteString = text.parse()?;
@@ -37,28 +39,28 @@ pub async fn run(ctx: &Context, args: JoinArgs) -> Result<(), Failure> {
     let busy = ctx.output.busy("joining");
     let outcome = relay::admit(&home, &pending, &request).await;
     busy.finish_and_clear();
-    admitted(ctx, Step::Join, outcome)?;
+    admitted(ctx, IdentityChange::Join, outcome)?;
     report(ctx, &pending.identity)
 }
 
 /// # Errors
-/// [`HomeError::AlreadySetUp`].
-pub(super) fn must_be_new(home: &Home) -> Result<(), HomeError> {
+/// [`ClientHomeError::AlreadySetUp`].
+pub(super) fn must_be_new(home: &ClientHome) -> Result<(), ClientHomeError> {
     match home.identity() {
-        Ok(identity) => Err(HomeError::AlreadySetUp {
+        Ok(identity) => Err(ClientHomeError::AlreadySetUp {
             dir: home.dir().to_owned(),
             name: identity.name().to_owned(),
             organisation: identity.profile.organisation_name,
         }),
-        Err(HomeError::NotSetUp { .. }) => Ok(()),
+        Err(ClientHomeError::NotSetUp { .. }) => Ok(()),
         Err(e) => Err(e),
     }
 }
 
 /// A claim or a join that was begun before: asks the relay what came of it. `true` if it had succeeded.
-pub(super) async fn settle_earlier(ctx: &Context, home: &Home) -> Result<bool, Failure> {
+pub(super) async fn settle_earlier(ctx: &CommandContext, home: &ClientHome) -> Result<bool, CommandFailure> {
     let Some(pending) = home.pending()? else { return Ok(false) };
-    match RelayConnection::connect(home).await {
+    match RelayClient::connect(home).await {
         Ok(connection) if connection.identity().key.public() == pending.identity.key.public() => {
             ctx.output.note(&format!(
                 "The {} that was begun earlier had succeeded; it is finished now.",
@@ -68,14 +70,18 @@ pub(super) async fn settle_earlier(ctx: &Context, home: &Home) -> Result<bool, F
             connection.finish().await;
             Ok(true)
         }
-        Ok(_) | Err(RelayError::Home(HomeError::NotSetUp { .. })) => Ok(false),
+        Ok(_) | Err(RelayClientError::Home(ClientHomeError::NotSetUp { .. })) => Ok(false),
         Err(e) => Err(e.into()),
     }
 }
 
 /// The outcome of asking the relay, with what to do if it isn't known.
-pub(super) fn admitted(ctx: &Context, step: Step, outcome: Result<(), RelayError>) -> Result<(), Failure> {
-    if outcome.as_ref().is_err_and(RelayError::leaves_open) {
+pub(super) fn admitted(
+    ctx: &CommandContext,
+    step: IdentityChange,
+    outcome: Result<(), RelayClientError>,
+) -> Result<(), CommandFailure> {
+    if outcome.as_ref().is_err_and(RelayClientError::leaves_open) {
         ctx.output.warn(&format!(
             "whether the relay agreed to the {step} is not known; nothing is lost. `nearhand status` finds out."
         ));
@@ -83,28 +89,29 @@ pub(super) fn admitted(ctx: &Context, step: Step, outcome: Result<(), RelayError
     Ok(outcome?)
 }
 
-fn prepare(string: &InviteString) -> Result<(Pending, Request), Failure> {
+fn prepare(string: &InviteString) -> Result<(PendingChange, Request), CommandFailure> {
     let now = clock::now();
     let own = SecretKey::generate(&mut OsRng);
     let credential = Credential::join(string.invite.clone(), &string.secret.key(), &own.public(), now)?;
     let who = credential
         .verify(&string.organisation, now)
-        .map_err(|e| Failure::new(e.exit_code(), format!("this invitation does not count: {e}")))?;
+        .map_err(|e| CommandFailure::new(e.exit_code(), format!("this invitation does not count: {e}")))?;
     if who.invite.role == Role::Device {
-        return Err(Failure::new(ExitCode::Usage, "this string is for a device, not for a person"));
+        return Err(CommandFailure::new(ExitCode::Usage, "this string is for a device, not for a person"));
     }
-    let profile = Profile {
+    let profile = TechnicianProfile {
         relay: string.relay.clone(),
         organisation: string.organisation,
         organisation_name: who.invite.organisation_name,
         credential: credential.clone(),
     };
-    let identity = Identity::new(profile, own).map_err(|why| Failure::new(ExitCode::Usage, why))?;
-    let pending = Pending { step: Step::Join, identity, organisation_key: None };
+    let identity =
+        TechnicianIdentity::new(profile, own).map_err(|why| CommandFailure::new(ExitCode::Usage, why))?;
+    let pending = PendingChange { step: IdentityChange::Join, identity, organisation_key: None };
     Ok((pending, Request::Join { credential, facts: None }))
 }
 
-fn report(ctx: &Context, identity: &Identity) -> Result<(), Failure> {
+fn report(ctx: &CommandContext, identity: &TechnicianIdentity) -> Result<(), CommandFailure> {
     let (profile, invite) = (&identity.profile, &identity.who.invite);
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&json!({

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::CommandFactory;
 
-use super::{Cli, Context};
-use crate::exit::{ExitCode, Failure};
+use super::{ClientCli, CommandContext};
+use crate::exit::{CommandFailure, ExitCode};
 
 /// Arguments of `nearhand man`.
 #[derive(clap::Args)]
-pub struct ManArgs {
+pub struct ManualPageArgs {
     /// Write the pages of all commands here instead of printing the main one
     dir: Option<PathBuf>,
 }
@@ -17,14 +17,15 @@ pub struct ManArgs {
 /// Prints or writes the pages.
 ///
 /// # Errors
-/// [`Failure`] if they can't be written.
-pub fn run(ctx: &Context, args: &ManArgs) -> Result<(), Failure> {
-    let unwritten = |e: std::io::Error| Failure::new(ExitCode::Local, format!("can't write the pages: {e}"));
+/// [`CommandFailure`] if they can't be written.
+pub fn run(ctx: &CommandContext, args: &ManualPageArgs) -> Result<(), CommandFailure> {
+    let unwritten =
+        |e: std::io::Error| CommandFailure::new(ExitCode::Local, format!("can't write the pages: {e}"));
     if let Some(dir) = &args.dir {
         std::fs::create_dir_all(dir).map_err(unwritten)?;
-        return clap_mangen::generate_to(Cli::command(), dir).map_err(unwritten);
+        return clap_mangen::generate_to(ClientCli::command(), dir).map_err(unwritten);
     }
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(unwritten)?;
+    clap_mangen::Man::new(ClientCli::command()).render(&mut page).map_err(unwritten)?;
     Ok(ctx.output.bytes(&page)?)
 }

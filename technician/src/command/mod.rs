@@ -33,15 +33,15 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::exit::{ExitCode, Failure};
-use crate::home::{Home, HomeError};
-use crate::output::Output;
-use crate::relay::{RelayConnection, RelayError};
+use crate::exit::{CommandFailure, ExitCode};
+use crate::home::{ClientHome, ClientHomeError};
+use crate::output::TerminalOutput;
+use crate::relay::{RelayClient, RelayClientError};
 
 /// Help somebody at their machine, through a relay that can't look inside.
 #[derive(Parser)]
 #[command(name = "nearhand", version, propagate_version = true, arg_required_else_help = true)]
-pub struct Cli {
+pub struct ClientCli {
     /// Directory of keys, profile and known devices [default: nearhand in your data directory]
     #[arg(long, global = true, env = "NEARHAND_HOME", value_name = "DIR")]
     pub home: Option<PathBuf>,
@@ -53,18 +53,18 @@ pub struct Cli {
     pub verbose: u8,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: ClientCommand,
 }
 
 /// What can be done.
 #[derive(Subcommand)]
-pub enum Command {
+pub enum ClientCommand {
     /// Help at a device: see its screen, use it, exchange files, as far as the person there allows
     Connect(connect::ConnectArgs),
     /// Check how a device is doing and keep the report
     Diagnose(diagnose::DiagnoseArgs),
     /// Run a repair on a device, or on several
-    Run(run::RunArgs),
+    Run(run::RunbookRunArgs),
     /// List the repairs there are; check and sign your organisation's own
     Runbook(runbook::RunbookArgs),
     /// Keep a picture of a device's screen
@@ -80,7 +80,7 @@ pub enum Command {
     /// Invite a person: prints the string that they join with
     Invite(invite::InviteArgs),
     /// Enrol a device: prints the string that its agent is set up with
-    Enrol(invite::EnrolArgs),
+    Enrol(invite::EnrolDeviceArgs),
     /// Print the string with which any machine can ask for help once, without being enrolled
     Site,
     /// List the organisation's devices
@@ -112,9 +112,9 @@ pub enum Command {
     /// Back up or restore the organisation's key
     Organisation(organisation::OrganisationArgs),
     /// Print completions for a shell
-    Completions(completions::CompletionsArgs),
+    Completions(completions::ShellCompletionsArgs),
     /// Print the manual page, or write all of them into a directory
-    Man(man::ManArgs),
+    Man(man::ManualPageArgs),
     /// Decode a device's frames: the viewer starts this for itself
     #[command(hide = true)]
     Decode {
@@ -127,12 +127,12 @@ pub enum Command {
     Paint,
 }
 
-impl Command {
+impl ClientCommand {
     /// Does it.
     ///
     /// # Errors
-    /// [`Failure`] with the exit code.
-    pub async fn run(self, ctx: &Context) -> Result<(), Failure> {
+    /// [`CommandFailure`] with the exit code.
+    pub async fn run(self, ctx: &CommandContext) -> Result<(), CommandFailure> {
         match self {
             Self::Connect(args) => connect::run(ctx, args).await,
             Self::Diagnose(args) => diagnose::run(ctx, args).await,
@@ -163,45 +163,47 @@ impl Command {
             Self::Completions(args) => completions::run(ctx, &args),
             Self::Man(args) => man::run(ctx, &args),
             // The program does this before it starts a runtime.
-            Self::Paint => Err(Failure::new(ExitCode::Usage, "`play` starts this for itself")),
-            Self::Decode { .. } => Err(Failure::new(ExitCode::Usage, "the viewer starts this for itself")),
+            Self::Paint => Err(CommandFailure::new(ExitCode::Usage, "`play` starts this for itself")),
+            Self::Decode { .. } => {
+                Err(CommandFailure::new(ExitCode::Usage, "the viewer starts this for itself"))
+            }
         }
     }
 }
 
 /// What every command needs.
 #[derive(Clone, Debug)]
-pub struct Context {
+pub struct CommandContext {
     home: Option<PathBuf>,
     /// Where results go.
-    pub output: Output,
+    pub output: TerminalOutput,
 }
 
-impl Context {
+impl CommandContext {
     /// With the directory that was asked for, if one was.
-    pub fn new(home: Option<PathBuf>, output: Output) -> Self {
+    pub fn new(home: Option<PathBuf>, output: TerminalOutput) -> Self {
         Self { home, output }
     }
 
     /// The technician's directory.
     ///
     /// # Errors
-    /// [`HomeError`].
-    pub fn home(&self) -> Result<Home, HomeError> {
-        Home::open(match &self.home {
+    /// [`ClientHomeError`].
+    pub fn home(&self) -> Result<ClientHome, ClientHomeError> {
+        ClientHome::open(match &self.home {
             Some(dir) => dir.clone(),
-            None => Home::default_dir()?,
+            None => ClientHome::default_dir()?,
         })
     }
 
     /// Connects to the technician's relay, and shows meanwhile that it does.
     ///
     /// # Errors
-    /// [`RelayError`].
-    pub async fn connect(&self) -> Result<RelayConnection, RelayError> {
+    /// [`RelayClientError`].
+    pub async fn connect(&self) -> Result<RelayClient, RelayClientError> {
         let home = self.home()?;
         let busy = self.output.busy("connecting to the relay");
-        let connection = RelayConnection::connect(&home).await;
+        let connection = RelayClient::connect(&home).await;
         busy.finish_and_clear();
         connection
     }

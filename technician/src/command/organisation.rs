@@ -8,9 +8,9 @@ use rand_core::OsRng;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::Context;
-use crate::exit::{ExitCode, Failure};
-use crate::vault::{self, Cost};
+use super::CommandContext;
+use crate::exit::{CommandFailure, ExitCode};
+use crate::vault::{self, VaultCost};
 
 /// Longest passphrase file taken, in bytes.
 const MAX_PASSPHRASE_FILE: u64 = 4096;
@@ -20,12 +20,12 @@ const MAX_PASSPHRASE_FILE: u64 = 4096;
 pub struct OrganisationArgs {
     /// What to do.
     #[command(subcommand)]
-    what: What,
+    what: OrganisationAction,
 }
 
 /// What to do with the key.
 #[derive(clap::Subcommand)]
-enum What {
+enum OrganisationAction {
     /// Write the organisation's key to a file that only a passphrase opens
     Backup(FileArgs),
     /// Bring the organisation's key back from such a file
@@ -45,25 +45,25 @@ struct FileArgs {
 /// Backs up or restores.
 ///
 /// # Errors
-/// [`Failure`].
-pub fn run(ctx: &Context, args: OrganisationArgs) -> Result<(), Failure> {
+/// [`CommandFailure`].
+pub fn run(ctx: &CommandContext, args: OrganisationArgs) -> Result<(), CommandFailure> {
     match args.what {
-        What::Backup(args) => backup(ctx, &args),
-        What::Restore(args) => restore(ctx, &args),
+        OrganisationAction::Backup(args) => backup(ctx, &args),
+        OrganisationAction::Restore(args) => restore(ctx, &args),
     }
 }
 
-fn backup(ctx: &Context, args: &FileArgs) -> Result<(), Failure> {
+fn backup(ctx: &CommandContext, args: &FileArgs) -> Result<(), CommandFailure> {
     let home = ctx.home()?;
     let profile = home.profile()?;
     let key = home.organisation_key_of(&profile)?;
     if args.file.symlink_metadata().is_ok() {
         let message = format!("{} exists: a backup never replaces a file", args.file.display());
-        return Err(Failure::new(ExitCode::Usage, message));
+        return Err(CommandFailure::new(ExitCode::Usage, message));
     }
     let passphrase = passphrase(args, true)?;
     let busy = ctx.output.busy("sealing");
-    let sealed = vault::seal(&key, &profile.organisation_name, &passphrase, Cost::USUAL, &mut OsRng);
+    let sealed = vault::seal(&key, &profile.organisation_name, &passphrase, VaultCost::USUAL, &mut OsRng);
     busy.finish_and_clear();
     platform::write_private(&args.file, sealed?.as_bytes()).map_err(|e| unusable("write", &args.file, &e))?;
     if ctx.output.is_json() {
@@ -79,7 +79,7 @@ fn backup(ctx: &Context, args: &FileArgs) -> Result<(), Failure> {
     ))?)
 }
 
-fn restore(ctx: &Context, args: &FileArgs) -> Result<(), Failure> {
+fn restore(ctx: &CommandContext, args: &FileArgs) -> Result<(), CommandFailure> {
     let home = ctx.home()?;
     let text = read_short(&args.file, vault::MAX_FILE)?;
     let passphrase = passphrase(args, false)?;
@@ -96,35 +96,35 @@ fn restore(ctx: &Context, args: &FileArgs) -> Result<(), Failure> {
     Ok(ctx.output.line(&format!("The key of {organisation} is in {}.", home.dir().display()))?)
 }
 
-fn passphrase(args: &FileArgs, twice: bool) -> Result<Zeroizing<String>, Failure> {
+fn passphrase(args: &FileArgs, twice: bool) -> Result<Zeroizing<String>, CommandFailure> {
     if let Some(file) = &args.passphrase_file {
         let text = read_short(file, MAX_PASSPHRASE_FILE)?;
         return Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()));
     }
     if !io::stdin().is_terminal() {
         let message = "there is no terminal to ask for the passphrase on: use --passphrase-file FILE";
-        return Err(Failure::new(ExitCode::Usage, message));
+        return Err(CommandFailure::new(ExitCode::Usage, message));
     }
     let passphrase = ask("Passphrase: ")?;
     if twice && *ask("Once more: ")? != *passphrase {
-        return Err(Failure::new(ExitCode::Usage, "the two passphrases differ"));
+        return Err(CommandFailure::new(ExitCode::Usage, "the two passphrases differ"));
     }
     Ok(passphrase)
 }
 
-fn ask(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+fn ask(prompt: &str) -> Result<Zeroizing<String>, CommandFailure> {
     rpassword::prompt_password(prompt)
         .map(Zeroizing::new)
-        .map_err(|e| Failure::new(ExitCode::Local, format!("can't ask for the passphrase: {e}")))
+        .map_err(|e| CommandFailure::new(ExitCode::Local, format!("can't ask for the passphrase: {e}")))
 }
 
-fn read_short(path: &Path, limit: u64) -> Result<Zeroizing<String>, Failure> {
+fn read_short(path: &Path, limit: u64) -> Result<Zeroizing<String>, CommandFailure> {
     let file = std::fs::File::open(path).map_err(|e| unusable("read", path, &e))?;
     let mut text = Zeroizing::new(String::new());
     file.take(limit).read_to_string(&mut text).map_err(|e| unusable("read", path, &e))?;
     Ok(text)
 }
 
-fn unusable(act: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::new(ExitCode::Local, format!("can't {act} {}: {error}", path.display()))
+fn unusable(act: &str, path: &Path, error: &io::Error) -> CommandFailure {
+    CommandFailure::new(ExitCode::Local, format!("can't {act} {}: {error}", path.display()))
 }

@@ -7,7 +7,7 @@ use nearhand_proto::credential::MAX_NAME;
 use nearhand_proto::text;
 use zeroize::Zeroizing;
 
-use crate::exit::{ExitCode, Failure};
+use crate::exit::{CommandFailure, ExitCode};
 
 /// Longest input taken from the standard input, in bytes.
 const MAX_INPUT: u64 = 16 * 1024;
@@ -59,8 +59,8 @@ pub fn name(text: &str) -> Result<String, String> {
 /// history of commands shows it.
 ///
 /// # Errors
-/// [`Failure`] if the standard input can't be read.
-pub fn string_or_stdin(argument: String) -> Result<Zeroizing<String>, Failure> {
+/// [`CommandFailure`] if the standard input can't be read.
+pub fn string_or_stdin(argument: String) -> Result<Zeroizing<String>, CommandFailure> {
     if argument != "-" {
         return Ok(Zeroizing::new(argument));
     }
@@ -68,31 +68,35 @@ pub fn string_or_stdin(argument: String) -> Result<Zeroizing<String>, Failure> {
     io::stdin()
         .take(MAX_INPUT)
         .read_to_string(&mut text)
-        .map_err(|e| Failure::new(ExitCode::Local, format!("can't read the standard input: {e}")))?;
+        .map_err(|e| CommandFailure::new(ExitCode::Local, format!("can't read the standard input: {e}")))?;
     Ok(text)
 }
 
 /// A name that wasn't given: asked for on a terminal, else `otherwise`.
 ///
 /// # Errors
-/// [`Failure`] if nobody can be asked and there is no other.
-pub fn name_or_ask(given: Option<String>, what: &str, otherwise: Option<String>) -> Result<String, Failure> {
+/// [`CommandFailure`] if nobody can be asked and there is no other.
+pub fn name_or_ask(
+    given: Option<String>,
+    what: &str,
+    otherwise: Option<String>,
+) -> Result<String, CommandFailure> {
     if let Some(name) = given {
         return Ok(name);
     }
     let otherwise = otherwise.and_then(|text| name(&text).ok());
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return otherwise.ok_or_else(|| Failure::new(ExitCode::Usage, format!("say {what}")));
+        return otherwise.ok_or_else(|| CommandFailure::new(ExitCode::Usage, format!("say {what}")));
     }
     let hint = otherwise.as_ref().map(|o| format!(" [{o}]")).unwrap_or_default();
     let _ = write!(io::stderr(), "{what}{hint}: ");
     let mut line = String::new();
     io::stdin()
         .read_line(&mut line)
-        .map_err(|e| Failure::new(ExitCode::Local, format!("can't read the answer: {e}")))?;
+        .map_err(|e| CommandFailure::new(ExitCode::Local, format!("can't read the answer: {e}")))?;
     match (line.trim().is_empty(), otherwise) {
         (true, Some(otherwise)) => Ok(otherwise),
-        _ => name(&line).map_err(|why| Failure::new(ExitCode::Usage, format!("{what}: {why}"))),
+        _ => name(&line).map_err(|why| CommandFailure::new(ExitCode::Usage, format!("{what}: {why}"))),
     }
 }
 

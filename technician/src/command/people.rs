@@ -3,26 +3,26 @@
 use nearhand_proto::message::control::PersonEntry;
 use serde::Serialize;
 
-use super::Context;
+use super::CommandContext;
 use crate::clock;
-use crate::exit::Failure;
-use crate::membership::Standing;
-use crate::output::{Cell, Tone};
-use crate::relay::RelayConnection;
+use crate::exit::CommandFailure;
+use crate::membership::Membership;
+use crate::output::{TableCell, TextTone};
+use crate::relay::RelayClient;
 
 #[derive(Serialize)]
-struct Listing {
-    people: Vec<Person>,
+struct PeopleListing {
+    people: Vec<ListedPerson>,
 }
 
 /// A person as they are shown.
 #[derive(Serialize)]
-struct Person {
+struct ListedPerson {
     id: String,
     /// Signed by the organisation; empty if it isn't.
     name: String,
     role: Option<String>,
-    standing: Standing,
+    standing: Membership,
     online: bool,
     last_seen: String,
     valid_until: Option<String>,
@@ -32,31 +32,33 @@ struct Person {
 /// Lists people.
 ///
 /// # Errors
-/// [`Failure`].
-pub async fn run(ctx: &Context) -> Result<(), Failure> {
+/// [`CommandFailure`].
+pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
     let entries = relay.people().await?;
-    let people =
-        entries.into_iter().map(|entry| person(&relay, &entry)).collect::<Result<Vec<_>, Failure>>()?;
+    let people = entries
+        .into_iter()
+        .map(|entry| person(&relay, &entry))
+        .collect::<Result<Vec<_>, CommandFailure>>()?;
     relay.finish().await;
     if ctx.output.is_json() {
-        return Ok(ctx.output.json(&Listing { people })?);
+        return Ok(ctx.output.json(&PeopleListing { people })?);
     }
     let rows: Vec<_> = people.into_iter().map(row).collect();
     Ok(ctx.output.table(&["NAME", "ROLE", "CONNECTED", "STANDING", "UNTIL", "ID"], &rows)?)
 }
 
-fn person(relay: &RelayConnection, entry: &PersonEntry) -> Result<Person, Failure> {
+fn person(relay: &RelayClient, entry: &PersonEntry) -> Result<ListedPerson, CommandFailure> {
     let identity = relay.identity();
     let revocations = relay.home().revocations()?;
     let (standing, who) =
-        Standing::of(&entry.credential, &identity.profile.organisation, &revocations, clock::now());
+        Membership::of(&entry.credential, &identity.profile.organisation, &revocations, clock::now());
     let who = who.filter(|who| who.technician_id() == Some(entry.id));
-    Ok(Person {
+    Ok(ListedPerson {
         id: entry.id.to_string(),
         name: who.as_ref().map(|w| w.invite.name.clone()).unwrap_or_default(),
         role: who.as_ref().map(|w| w.invite.role.to_string()),
-        standing: if who.is_some() { standing } else { Standing::Unsigned },
+        standing: if who.is_some() { standing } else { Membership::Unsigned },
         online: entry.online,
         last_seen: entry.last_seen.to_string(),
         valid_until: who.map(|w| w.invite.valid_until.to_string()),
@@ -64,18 +66,18 @@ fn person(relay: &RelayConnection, entry: &PersonEntry) -> Result<Person, Failur
     })
 }
 
-fn row(person: Person) -> Vec<Cell> {
+fn row(person: ListedPerson) -> Vec<TableCell> {
     let name = if person.name.is_empty() { "?".to_owned() } else { person.name };
     let connected = if person.online {
-        Cell::toned("now", Tone::Good)
+        TableCell::toned("now", TextTone::Good)
     } else {
-        Cell::toned(person.last_seen, Tone::Faint)
+        TableCell::toned(person.last_seen, TextTone::Faint)
     };
     vec![
         (if person.you { format!("{name} (you)") } else { name }).into(),
         person.role.unwrap_or_default().into(),
         connected,
-        Cell::toned(person.standing.word(), person.standing.tone()),
+        TableCell::toned(person.standing.word(), person.standing.tone()),
         person.valid_until.unwrap_or_default().into(),
         person.id.into(),
     ]

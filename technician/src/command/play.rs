@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
 
-use super::{Context, connect};
-use crate::exit::{ExitCode, Failure};
-use crate::home::HomeError;
-use crate::recording::format::{FormatError, Title};
-use crate::recording::proof::Proof;
-use crate::recording::source::{self, SourceError, Survey};
+use super::{CommandContext, connect};
+use crate::exit::{CommandFailure, ExitCode};
+use crate::home::ClientHomeError;
+use crate::recording::format::{FormatError, RecordingTitle};
+use crate::recording::proof::RecordingProof;
+use crate::recording::source::{self, RecordingSurvey, SourceError};
 use crate::recording::{export, player};
-use crate::viewer::Server;
-use crate::viewer::decoder_process::Program;
+use crate::viewer::PageServer;
+use crate::viewer::decoder_process::DecoderProgram;
 
 /// Most bytes read of what this client has written down about a session.
 const EVIDENCE: u64 = 8 << 20;
@@ -43,7 +43,7 @@ pub struct PlayArgs {
 
 /// How the device's key is known to this client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Known {
+enum DeviceKeyTrust {
     /// The organisation has signed it.
     Organisation,
     /// A device was met that has it.
@@ -54,7 +54,7 @@ enum Known {
     No,
 }
 
-impl Known {
+impl DeviceKeyTrust {
     fn name(self) -> &'static str {
         match self {
             Self::Organisation => "organisation",
@@ -66,9 +66,9 @@ impl Known {
 }
 
 /// What was proved, in words and for programs.
-struct Verdict {
-    survey: Survey,
-    known: Known,
+struct RecordingVerdict {
+    survey: RecordingSurvey,
+    known: DeviceKeyTrust,
     /// The technician's name is what this client's organisation has signed.
     named: bool,
     text: String,
@@ -77,20 +77,20 @@ struct Verdict {
 /// Proves, then shows, exports, or ends.
 ///
 /// # Errors
-/// [`Failure`] with the exit code.
-pub async fn run(ctx: &Context, args: PlayArgs) -> Result<(), Failure> {
+/// [`CommandFailure`] with the exit code.
+pub async fn run(ctx: &CommandContext, args: PlayArgs) -> Result<(), CommandFailure> {
     let verdict = verdict(ctx, &args.file)?;
     let cut = !verdict.survey.proof.is_whole();
     say(ctx, &verdict, args.verify)?;
     if args.verify {
         // A script that keeps only whole ones need not read.
         return if cut {
-            Err(Failure::new(ExitCode::RecordingCut, "the recording is not whole"))
+            Err(CommandFailure::new(ExitCode::RecordingCut, "the recording is not whole"))
         } else {
             Ok(())
         };
     }
-    let Verdict { survey, text, .. } = verdict;
+    let RecordingVerdict { survey, text, .. } = verdict;
     match (&args.export, &args.frames) {
         (Some(out), _) => to_video(ctx, &args.file, &survey, out, args.fps).await,
         (None, Some(directory)) => to_pictures(ctx, &args.file, &survey, directory).await,
@@ -98,7 +98,7 @@ pub async fn run(ctx: &Context, args: PlayArgs) -> Result<(), Failure> {
     }
 }
 
-fn verdict(ctx: &Context, file: &Path) -> Result<Verdict, Failure> {
+fn verdict(ctx: &CommandContext, file: &Path) -> Result<RecordingVerdict, CommandFailure> {
     let survey = source::survey(file).map_err(|error| {
         let code = match &error {
             SourceError::Changed(_) | SourceError::Format(FormatError::Other | FormatError::Changed) => {
@@ -108,16 +108,16 @@ fn verdict(ctx: &Context, file: &Path) -> Result<Verdict, Failure> {
             SourceError::Format(FormatError::Version) => ExitCode::Version,
             SourceError::Format(FormatError::Io(_)) => ExitCode::Local,
         };
-        Failure::new(code, format!("{}: {}", file.display(), text::chain(&error)))
+        CommandFailure::new(code, format!("{}: {}", file.display(), text::chain(&error)))
     })?;
     let known = known(ctx, &survey.proof.title)?;
     let named = named(ctx, &survey.proof);
     let text = in_words(&survey.proof, known);
-    Ok(Verdict { survey, known, named, text })
+    Ok(RecordingVerdict { survey, known, named, text })
 }
 
 /// How this client knows the key that signed.
-fn known(ctx: &Context, title: &Title) -> Result<Known, Failure> {
+fn known(ctx: &CommandContext, title: &RecordingTitle) -> Result<DeviceKeyTrust, CommandFailure> {
     let home = ctx.home()?;
     match home.profile() {
         Ok(profile) => {
@@ -125,14 +125,14 @@ fn known(ctx: &Context, title: &Title) -> Result<Known, Failure> {
             let credential = title.credential.as_ref();
             let verified = credential.and_then(|c| c.verify(&profile.organisation, UnixMillis(0)).ok());
             if verified.is_some_and(|v| !v.is_person() && v.keys().contains(&title.key)) {
-                return Ok(Known::Organisation);
+                return Ok(DeviceKeyTrust::Organisation);
             }
         }
-        Err(HomeError::NotSetUp { .. }) => return Ok(Known::No),
+        Err(ClientHomeError::NotSetUp { .. }) => return Ok(DeviceKeyTrust::No),
         Err(error) => return Err(error.into()),
     }
     if home.known_devices()?.entries().iter().any(|device| device.key == title.key) {
-        return Ok(Known::Met);
+        return Ok(DeviceKeyTrust::Met);
     }
     let evidence = home.dir().join("sessions").join(title.session.to_string()).join("evidence.jsonl");
     let line = format!("\"device_key\":\"{}\"", title.key);
@@ -140,11 +140,11 @@ fn known(ctx: &Context, title: &Title) -> Result<Known, Failure> {
     let read = std::fs::File::open(evidence).and_then(|file| {
         std::io::Read::read_to_string(&mut std::io::Read::take(file, EVIDENCE), &mut written)
     });
-    Ok(if read.is_ok() && written.contains(&line) { Known::Session } else { Known::No })
+    Ok(if read.is_ok() && written.contains(&line) { DeviceKeyTrust::Session } else { DeviceKeyTrust::No })
 }
 
 /// Whether the recording's technician is whom the organisation calls so.
-fn named(ctx: &Context, proof: &Proof) -> bool {
+fn named(ctx: &CommandContext, proof: &RecordingProof) -> bool {
     let profile = ctx.home().and_then(|home| home.profile());
     // Whether it has expired since is no question of then.
     let verified = profile.ok().and_then(|p| proof.technician.verify(&p.organisation, UnixMillis(0)).ok());
@@ -161,15 +161,15 @@ fn clock(millis: u64) -> String {
     }
 }
 
-fn in_words(proof: &Proof, known: Known) -> String {
+fn in_words(proof: &RecordingProof, known: DeviceKeyTrust) -> String {
     let title = &proof.title;
     let key = match known {
-        Known::Organisation => "signed by the device's key, which belongs to your organisation",
-        Known::Met => "signed by the key of a device that this client knows",
-        Known::Session => {
+        DeviceKeyTrust::Organisation => "signed by the device's key, which belongs to your organisation",
+        DeviceKeyTrust::Met => "signed by the key of a device that this client knows",
+        DeviceKeyTrust::Session => {
             "signed by the key that the device had in that session, as this client wrote it down then"
         }
-        Known::No => "signed by a key that this client doesn't know: compare it with the device's",
+        DeviceKeyTrust::No => "signed by a key that this client doesn't know: compare it with the device's",
     };
     let millis = proof.millis();
     let (signed, uncovered) = (millis.saturating_sub(proof.uncovered()), proof.uncovered());
@@ -202,8 +202,8 @@ fn in_words(proof: &Proof, known: Known) -> String {
     text
 }
 
-fn say(ctx: &Context, verdict: &Verdict, verify: bool) -> Result<(), Failure> {
-    let Verdict { survey, known, named, text } = verdict;
+fn say(ctx: &CommandContext, verdict: &RecordingVerdict, verify: bool) -> Result<(), CommandFailure> {
+    let RecordingVerdict { survey, known, named, text } = verdict;
     let (proof, title) = (&survey.proof, &survey.proof.title);
     if ctx.output.is_json() && verify {
         ctx.output.json(&serde_json::json!({
@@ -227,7 +227,7 @@ fn say(ctx: &Context, verdict: &Verdict, verify: bool) -> Result<(), Failure> {
     ctx.output.note(&line);
     if verify {
         ctx.output.line(&format!("{text}."))?;
-    } else if proof.is_whole() && *known != Known::No {
+    } else if proof.is_whole() && *known != DeviceKeyTrust::No {
         ctx.output.note(&format!("{text}."));
     } else {
         ctx.output.warn(text);
@@ -236,17 +236,23 @@ fn say(ctx: &Context, verdict: &Verdict, verify: bool) -> Result<(), Failure> {
 }
 
 /// Shows how far it has come.
-fn progress(ctx: &Context, survey: &Survey) -> (indicatif::ProgressBar, impl Fn(u64)) {
+fn progress(ctx: &CommandContext, survey: &RecordingSurvey) -> (indicatif::ProgressBar, impl Fn(u64)) {
     let busy = ctx.output.busy("making pictures");
     let (bar, whole) = (busy.clone(), survey.millis);
     (busy, move |millis| bar.set_message(format!("{} of {}", clock(millis), clock(whole))))
 }
 
-async fn to_video(ctx: &Context, file: &Path, survey: &Survey, out: &Path, rate: u32) -> Result<(), Failure> {
+async fn to_video(
+    ctx: &CommandContext,
+    file: &Path,
+    survey: &RecordingSurvey,
+    out: &Path,
+    rate: u32,
+) -> Result<(), CommandFailure> {
     let (busy, told) = progress(ctx, survey);
     let made = tokio::select! {
         made = export::webm(file, survey, out, rate, told) => made,
-        () = connect::interrupted() => Err(Failure::new(ExitCode::Unexpected, "broken off; no video was made")),
+        () = connect::interrupted() => Err(CommandFailure::new(ExitCode::Unexpected, "broken off; no video was made")),
     };
     busy.finish_and_clear();
     made?;
@@ -258,11 +264,16 @@ async fn to_video(ctx: &Context, file: &Path, survey: &Survey, out: &Path, rate:
     Ok(())
 }
 
-async fn to_pictures(ctx: &Context, file: &Path, survey: &Survey, directory: &Path) -> Result<(), Failure> {
+async fn to_pictures(
+    ctx: &CommandContext,
+    file: &Path,
+    survey: &RecordingSurvey,
+    directory: &Path,
+) -> Result<(), CommandFailure> {
     let (busy, told) = progress(ctx, survey);
     let made = tokio::select! {
         made = export::frames(file, survey, directory, told) => made,
-        () = connect::interrupted() => Err(Failure::new(ExitCode::Unexpected, "broken off")),
+        () = connect::interrupted() => Err(CommandFailure::new(ExitCode::Unexpected, "broken off")),
     };
     busy.finish_and_clear();
     let made = made?;
@@ -275,10 +286,17 @@ async fn to_pictures(ctx: &Context, file: &Path, survey: &Survey, directory: &Pa
     Ok(())
 }
 
-async fn show(ctx: &Context, args: PlayArgs, survey: Survey, verdict: String) -> Result<(), Failure> {
-    let local = |what: &str, error: std::io::Error| Failure::new(ExitCode::Local, format!("{what}: {error}"));
-    let server = Server::player().await.map_err(|error| local("the playback page can't be served", error))?;
-    let decoder = Program::this().map_err(|error| local("this program can't find itself", error))?;
+async fn show(
+    ctx: &CommandContext,
+    args: PlayArgs,
+    survey: RecordingSurvey,
+    verdict: String,
+) -> Result<(), CommandFailure> {
+    let local =
+        |what: &str, error: std::io::Error| CommandFailure::new(ExitCode::Local, format!("{what}: {error}"));
+    let server =
+        PageServer::player().await.map_err(|error| local("the playback page can't be served", error))?;
+    let decoder = DecoderProgram::this().map_err(|error| local("this program can't find itself", error))?;
     if ctx.output.is_json() {
         ctx.output.json(&serde_json::json!({"event": "player", "url": server.url()}))?;
     }
@@ -288,7 +306,7 @@ async fn show(ctx: &Context, args: PlayArgs, survey: Survey, verdict: String) ->
         ctx.output.line(server.url())?;
         ctx.output.note("Open this address in a browser on this machine; it works once. Ctrl-C ends it.");
     }
-    let settings = player::Settings { file: args.file, survey, verdict, decoder };
+    let settings = player::PlayerSettings { file: args.file, survey, verdict, decoder };
     player::play(settings, server, connect::interrupted()).await
 }
 

@@ -9,10 +9,10 @@ use nearhand_proto::message::help::{HelpEntry, OpinionEntry, Urgency};
 use nearhand_proto::text;
 use serde_json::{Value, json};
 
-use super::Context;
-use crate::exit::{ExitCode, Failure};
-use crate::output::{Cell, Tone};
-use crate::relay::{RelayConnection, RelayError};
+use super::CommandContext;
+use crate::exit::{CommandFailure, ExitCode};
+use crate::output::{TableCell, TextTone};
+use crate::relay::{RelayClient, RelayClientError};
 
 /// Longest text in a column, in characters.
 const COLUMN: usize = 60;
@@ -45,8 +45,8 @@ enum QueueAct {
 /// Shows the queue, or takes or closes a request.
 ///
 /// # Errors
-/// [`Failure`].
-pub async fn run(ctx: &Context, args: &QueueArgs) -> Result<(), Failure> {
+/// [`CommandFailure`].
+pub async fn run(ctx: &CommandContext, args: &QueueArgs) -> Result<(), CommandFailure> {
     let relay = connect(ctx).await?;
     let done = match args.act {
         None => show(ctx, &relay, args.all).await,
@@ -63,13 +63,13 @@ pub async fn run(ctx: &Context, args: &QueueArgs) -> Result<(), Failure> {
 /// Shows what people thought of their sessions.
 ///
 /// # Errors
-/// [`Failure`].
-pub async fn ratings(ctx: &Context) -> Result<(), Failure> {
+/// [`CommandFailure`].
+pub async fn ratings(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let relay = connect(ctx).await?;
     let reply = relay.request(&Request::Opinions).await?;
     relay.finish().await;
     let Reply::Opinions(entries) = reply else {
-        return Err(RelayError::nonsense("no list of ratings").into());
+        return Err(RelayClientError::nonsense("no list of ratings").into());
     };
     if ctx.output.is_json() {
         let ratings: Vec<Value> = entries.iter().map(rating_json).collect();
@@ -85,24 +85,24 @@ pub async fn ratings(ctx: &Context) -> Result<(), Failure> {
         .table(&["WHEN", "TECHNICIAN", "DEVICE", "STARS", "COMMENT", "REPORTED", "SESSION"], &rows)?)
 }
 
-async fn connect(ctx: &Context) -> Result<RelayConnection, Failure> {
+async fn connect(ctx: &CommandContext) -> Result<RelayClient, CommandFailure> {
     let relay = ctx.connect().await?;
     if relay.reads(Program::HELP) {
         return Ok(relay);
     }
     relay.finish().await;
     let why = "this relay is too old to keep requests for help and ratings: ask its operator to update it";
-    Err(Failure::new(ExitCode::Version, why))
+    Err(CommandFailure::new(ExitCode::Version, why))
 }
 
-async fn queue(relay: &RelayConnection, closed: bool) -> Result<Vec<HelpEntry>, Failure> {
+async fn queue(relay: &RelayClient, closed: bool) -> Result<Vec<HelpEntry>, CommandFailure> {
     match relay.request(&Request::HelpQueue { closed }).await? {
         Reply::HelpQueue(entries) => Ok(entries),
-        _ => Err(RelayError::nonsense("no list of requests for help").into()),
+        _ => Err(RelayClientError::nonsense("no list of requests for help").into()),
     }
 }
 
-async fn show(ctx: &Context, relay: &RelayConnection, all: bool) -> Result<(), Failure> {
+async fn show(ctx: &CommandContext, relay: &RelayClient, all: bool) -> Result<(), CommandFailure> {
     let entries = queue(relay, all).await?;
     if ctx.output.is_json() {
         let requests: Vec<Value> = entries.iter().map(as_json).collect();
@@ -116,7 +116,7 @@ async fn show(ctx: &Context, relay: &RelayConnection, all: bool) -> Result<(), F
     Ok(ctx.output.table(&["NO", "URGENCY", "ASKED", "DEVICE", "WHAT", "REACHED BY", "STATE"], &rows)?)
 }
 
-async fn take(ctx: &Context, relay: &RelayConnection, number: u64) -> Result<(), Failure> {
+async fn take(ctx: &CommandContext, relay: &RelayClient, number: u64) -> Result<(), CommandFailure> {
     relay.done(&Request::TakeHelp { number }).await?;
     let entry = queue(relay, false).await?.into_iter().find(|entry| entry.number == number);
     if let Some(entry) = entry.filter(|_| !ctx.output.is_json()) {
@@ -135,7 +135,7 @@ async fn take(ctx: &Context, relay: &RelayConnection, number: u64) -> Result<(),
     say(ctx, number, "taken")
 }
 
-fn say(ctx: &Context, number: u64, what: &str) -> Result<(), Failure> {
+fn say(ctx: &CommandContext, number: u64, what: &str) -> Result<(), CommandFailure> {
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&json!({ "number": number, "state": what }))?);
     }
@@ -168,21 +168,21 @@ fn as_json(entry: &HelpEntry) -> Value {
     })
 }
 
-fn row(entry: &HelpEntry) -> Vec<Cell> {
+fn row(entry: &HelpEntry) -> Vec<TableCell> {
     let tone = match entry.wanted.urgency {
-        Urgency::Stopped => Tone::Bad,
-        Urgency::Hampered => Tone::Warning,
-        Urgency::CanWait => Tone::Faint,
+        Urgency::Stopped => TextTone::Bad,
+        Urgency::Hampered => TextTone::Warning,
+        Urgency::CanWait => TextTone::Faint,
     };
     let state = match (&entry.closed, &entry.taken) {
-        (Some(_), _) => Cell::toned("closed", Tone::Faint),
-        (None, Some((by, _))) => Cell::from(format!("taken by {}", shown(by))),
-        (None, None) if entry.online => Cell::toned("waits", Tone::Good),
-        (None, None) => Cell::toned("waits, not connected", Tone::Faint),
+        (Some(_), _) => TableCell::toned("closed", TextTone::Faint),
+        (None, Some((by, _))) => TableCell::from(format!("taken by {}", shown(by))),
+        (None, None) if entry.online => TableCell::toned("waits", TextTone::Good),
+        (None, None) => TableCell::toned("waits, not connected", TextTone::Faint),
     };
     vec![
         entry.number.to_string().into(),
-        Cell::toned(entry.wanted.urgency.in_words(), tone),
+        TableCell::toned(entry.wanted.urgency.in_words(), tone),
         entry.asked.to_string().into(),
         shown(&entry.name).into(),
         shown(&entry.wanted.what).into(),
@@ -203,9 +203,12 @@ fn rating_json(entry: &OpinionEntry) -> Value {
     })
 }
 
-fn rating_row(entry: &OpinionEntry) -> Vec<Cell> {
-    let reported =
-        if entry.report.is_empty() { Cell::from("") } else { Cell::toned(shown(&entry.report), Tone::Bad) };
+fn rating_row(entry: &OpinionEntry) -> Vec<TableCell> {
+    let reported = if entry.report.is_empty() {
+        TableCell::from("")
+    } else {
+        TableCell::toned(shown(&entry.report), TextTone::Bad)
+    };
     vec![
         entry.at.to_string().into(),
         shown(&entry.technician_name).into(),

@@ -8,13 +8,13 @@ use nearhand_proto::text;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::Context;
+use super::CommandContext;
 use crate::clock;
-use crate::exit::{ExitCode, Failure};
-use crate::recording::format::{Chunk, Title};
-use crate::recording::recorded_session::Recorded;
-use crate::recording::recorder::{Place, Recorder};
-use crate::session::{Session, Update};
+use crate::exit::{CommandFailure, ExitCode};
+use crate::recording::format::{RecordingChunk, RecordingTitle};
+use crate::recording::recorded_session::RecordedSession;
+use crate::recording::recorder::{RecordingFile, ScreenRecorder};
+use crate::session::{SessionHandle, SessionUpdate};
 
 /// Updates that may wait.
 const QUEUE: usize = 64;
@@ -22,13 +22,17 @@ const QUEUE: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A recording that was begun.
-pub(super) struct Recording(Recorder);
+pub(super) struct BegunRecording(ScreenRecorder);
 
 /// Begins the file of a session that has just been opened.
-pub(super) fn begin(ctx: &Context, session: &Session, place: Place) -> Result<Recording, Failure> {
+pub(super) fn begin(
+    ctx: &CommandContext,
+    session: &SessionHandle,
+    place: RecordingFile,
+) -> Result<BegunRecording, CommandFailure> {
     let identity = ctx.home()?.identity()?;
     let (key, credential) = session.proved();
-    let title = Title {
+    let title = RecordingTitle {
         session: session.id(),
         began: clock::now(),
         device: session.device().name.clone(),
@@ -40,24 +44,24 @@ pub(super) fn begin(ctx: &Context, session: &Session, place: Place) -> Result<Re
         program: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let signed = identity.key.sign(&title)?;
-    let title = Chunk::Title(signed, Box::new(identity.profile.credential));
-    Ok(Recording(place.begin(&title)?))
+    let title = RecordingChunk::Title(signed, Box::new(identity.profile.credential));
+    Ok(BegunRecording(place.begin(&title)?))
 }
 
-impl Recording {
+impl BegunRecording {
     /// The session as the viewer is to see it, and its updates with what there is to say about the recording.
     pub(super) fn around(
         self,
-        session: Arc<Session>,
-        mut updates: mpsc::Receiver<Update>,
-    ) -> (Arc<Recorded<Session>>, mpsc::Receiver<Update>, Recorder) {
+        session: Arc<SessionHandle>,
+        mut updates: mpsc::Receiver<SessionUpdate>,
+    ) -> (Arc<RecordedSession<SessionHandle>>, mpsc::Receiver<SessionUpdate>, ScreenRecorder) {
         let (remark, mut remarks) = mpsc::channel(QUEUE);
         let (to, merged) = mpsc::channel(QUEUE);
         tokio::spawn(async move {
             loop {
                 let update = tokio::select! {
                     biased;
-                    Some(remark) = remarks.recv() => Update::Remark(remark),
+                    Some(remark) = remarks.recv() => SessionUpdate::Remark(remark),
                     update = updates.recv() => match update {
                         Some(update) => update,
                         None => return,
@@ -69,17 +73,17 @@ impl Recording {
             }
         });
         let Self(recorder) = self;
-        let link = Recorded::new(session, recorder.sender(), remark);
+        let link = RecordedSession::new(session, recorder.sender(), remark);
         (Arc::new(link), merged, recorder)
     }
 }
 
 /// Says what became of the file.
-pub(super) async fn ended(ctx: &Context, recorder: Recorder) -> Result<(), Failure> {
+pub(super) async fn ended(ctx: &CommandContext, recorder: ScreenRecorder) -> Result<(), CommandFailure> {
     let path = std::path::absolute(recorder.path()).unwrap_or_else(|_| recorder.path().to_owned());
     let path = path.display().to_string();
     let Ok(outcome) = timeout(PATIENCE, recorder.ended()).await else {
-        return Err(Failure::new(ExitCode::Local, format!("{path} is still being written")));
+        return Err(CommandFailure::new(ExitCode::Local, format!("{path} is still being written")));
     };
     if let Some(why) = &outcome.stopped {
         ctx.output.warn(&format!("the recording stopped before the session did: {path}: {why}"));

@@ -9,24 +9,24 @@ use nearhand_proto::identity::PublicKey;
 use nearhand_proto::message::control::Request;
 use serde_json::json;
 
-use super::Context;
+use super::CommandContext;
 use crate::clock;
-use crate::exit::{ExitCode, Failure};
-use crate::membership::Standing;
-use crate::relay::RelayConnection;
-use crate::selection::{Picked, pick};
+use crate::exit::{CommandFailure, ExitCode};
+use crate::membership::Membership;
+use crate::relay::RelayClient;
+use crate::selection::{SelectionResult, pick};
 
 /// Arguments of `nearhand revoke`.
 #[derive(clap::Args)]
 pub struct RevokeArgs {
     /// What to withdraw.
     #[command(subcommand)]
-    what: What,
+    what: RevokeTarget,
 }
 
 /// What is withdrawn.
 #[derive(clap::Subcommand)]
-enum What {
+enum RevokeTarget {
     /// A device, by its label, its id or the beginning of it
     Device {
         /// Which
@@ -48,7 +48,7 @@ enum What {
 }
 
 /// Somebody who can be revoked.
-struct Candidate {
+struct RevocationCandidate {
     id: String,
     name: String,
     keys: Vec<PublicKey>,
@@ -57,27 +57,27 @@ struct Candidate {
 /// Revokes.
 ///
 /// # Errors
-/// [`Failure`].
-pub async fn run(ctx: &Context, args: RevokeArgs) -> Result<(), Failure> {
+/// [`CommandFailure`].
+pub async fn run(ctx: &CommandContext, args: RevokeArgs) -> Result<(), CommandFailure> {
     let home = ctx.home()?;
     let organisation = home.organisation_key_of(&home.profile()?)?;
     let relay = ctx.connect().await?;
     let (what, keys, invites) = match args.what {
-        What::Device { which } => {
+        RevokeTarget::Device { which } => {
             let found = one(&which, devices(&relay).await?, "device")?;
             (format!("device {} ({})", found.name, found.id), found.keys, vec![])
         }
-        What::Person { which } => {
+        RevokeTarget::Person { which } => {
             let found = one(&which, people(&relay).await?, "person")?;
             if found.keys.contains(&relay.identity().key.public()) {
-                return Err(Failure::new(
+                return Err(CommandFailure::new(
                     ExitCode::Usage,
                     "that is you: another administrator's organisation key must revoke you",
                 ));
             }
             (format!("{} ({})", found.name, found.id), found.keys, vec![])
         }
-        What::Invite { id } => (format!("invitation {id}"), vec![], vec![id]),
+        RevokeTarget::Invite { id } => (format!("invitation {id}"), vec![], vec![id]),
     };
     let known = home.revocations()?;
     let list = known.next_list(organisation.public().organisation_id(), clock::now(), keys, invites);
@@ -95,11 +95,11 @@ pub async fn run(ctx: &Context, args: RevokeArgs) -> Result<(), Failure> {
         .line(&format!("Revoked: {what}. It is on list {}, which the relay hands on.", list.number))?)
 }
 
-fn check_room(list: &RevocationList) -> Result<(), Failure> {
+fn check_room(list: &RevocationList) -> Result<(), CommandFailure> {
     if list.keys.len() + list.invites.len() <= MAX_REVOKED {
         return Ok(());
     }
-    Err(Failure::new(
+    Err(CommandFailure::new(
         ExitCode::Full,
         format!(
             "the organisation's revocation list is full ({MAX_REVOKED} entries): claim a new organisation"
@@ -109,45 +109,57 @@ fn check_room(list: &RevocationList) -> Result<(), Failure> {
 
 /// The devices that the relay lists, and those met here that it doesn't list: one that the relay hides can be
 /// revoked too.
-async fn devices(relay: &RelayConnection) -> Result<Vec<Candidate>, Failure> {
+async fn devices(relay: &RelayClient) -> Result<Vec<RevocationCandidate>, CommandFailure> {
     let organisation = relay.identity().profile.organisation;
     let revocations = relay.home().revocations()?;
-    let mut all: Vec<Candidate> = Vec::new();
+    let mut all: Vec<RevocationCandidate> = Vec::new();
     for entry in relay.devices().await? {
-        let (_, who) = Standing::of(&entry.credential, &organisation, &revocations, clock::now());
+        let (_, who) = Membership::of(&entry.credential, &organisation, &revocations, clock::now());
         let Some((id, who)) = who.and_then(|who| Some((who.device_id()?, who))) else { continue };
-        all.push(Candidate { id: id.to_string(), keys: who.keys().to_vec(), name: who.invite.name });
+        all.push(RevocationCandidate {
+            id: id.to_string(),
+            keys: who.keys().to_vec(),
+            name: who.invite.name,
+        });
     }
     for known in relay.home().known_devices()?.entries() {
         let id = known.id.to_string();
         if all.iter().all(|listed| listed.id != id) {
-            all.push(Candidate { id, name: known.label.clone(), keys: vec![known.key] });
+            all.push(RevocationCandidate { id, name: known.label.clone(), keys: vec![known.key] });
         }
     }
     Ok(all)
 }
 
-async fn people(relay: &RelayConnection) -> Result<Vec<Candidate>, Failure> {
+async fn people(relay: &RelayClient) -> Result<Vec<RevocationCandidate>, CommandFailure> {
     let organisation = relay.identity().profile.organisation;
     let revocations = relay.home().revocations()?;
     let mut all = Vec::new();
     for entry in relay.people().await? {
-        let (_, who) = Standing::of(&entry.credential, &organisation, &revocations, clock::now());
+        let (_, who) = Membership::of(&entry.credential, &organisation, &revocations, clock::now());
         let Some((id, who)) = who.and_then(|who| Some((who.technician_id()?, who))) else { continue };
-        all.push(Candidate { id: id.to_string(), keys: who.keys().to_vec(), name: who.invite.name });
+        all.push(RevocationCandidate {
+            id: id.to_string(),
+            keys: who.keys().to_vec(),
+            name: who.invite.name,
+        });
     }
     Ok(all)
 }
 
-fn one(asked: &str, all: Vec<Candidate>, kind: &str) -> Result<Candidate, Failure> {
+fn one(
+    asked: &str,
+    all: Vec<RevocationCandidate>,
+    kind: &str,
+) -> Result<RevocationCandidate, CommandFailure> {
     let id = match pick(asked, &all, |c| c.id.clone(), |c| &c.name) {
-        Picked::One(found, _) => found.id.clone(),
-        Picked::None => {
-            return Err(Failure::new(ExitCode::NoSuchDevice, format!("there is no {kind} {asked:?}")));
+        SelectionResult::One(found, _) => found.id.clone(),
+        SelectionResult::None => {
+            return Err(CommandFailure::new(ExitCode::NoSuchDevice, format!("there is no {kind} {asked:?}")));
         }
-        Picked::Several(several) => {
+        SelectionResult::Several(several) => {
             let named: Vec<_> = several.iter().take(5).map(|c| format!("{} ({})", c.name, c.id)).collect();
-            return Err(Failure::new(
+            return Err(CommandFailure::new(
                 ExitCode::Usage,
                 format!("{asked:?} fits several: {}: give the id", named.join(", ")),
             ));
@@ -155,5 +167,5 @@ fn one(asked: &str, all: Vec<Candidate>, kind: &str) -> Result<Candidate, Failur
     };
     all.into_iter()
         .find(|c| c.id == id)
-        .ok_or_else(|| Failure::new(ExitCode::Unexpected, "the list changed while it was read"))
+        .ok_or_else(|| CommandFailure::new(ExitCode::Unexpected, "the list changed while it was read"))
 }

@@ -3,19 +3,19 @@
 use rand_core::OsRng;
 use serde_json::json;
 
-use super::Context;
+use super::CommandContext;
 use super::join::admitted;
-use crate::exit::{ExitCode, Failure};
-use crate::home::Step;
+use crate::exit::{CommandFailure, ExitCode};
+use crate::home::IdentityChange;
 
 /// Rotates.
 ///
 /// # Errors
-/// [`Failure`].
-pub async fn run(ctx: &Context) -> Result<(), Failure> {
+/// [`CommandFailure`].
+pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
     if relay.rotations_left() == 0 {
-        return Err(Failure::new(
+        return Err(CommandFailure::new(
             ExitCode::Usage,
             "this key has been rotated as often as is possible: ask the administrator for a new invitation",
         ));
@@ -25,7 +25,7 @@ pub async fn run(ctx: &Context) -> Result<(), Failure> {
     busy.finish_and_clear();
     let relay = match outcome {
         Ok(relay) => relay,
-        Err(e) => return admitted(ctx, Step::Rotation, Err(e)),
+        Err(e) => return admitted(ctx, IdentityChange::Rotation, Err(e)),
     };
     let (key, left) = (relay.identity().key.public(), relay.rotations_left());
     relay.finish().await;

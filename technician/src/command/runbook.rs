@@ -11,11 +11,11 @@ use nearhand_proto::wire;
 use nearhand_transport::platform::write_private;
 use serde_json::json;
 
-use super::{Context, connect, diagnose, run};
-use crate::exit::{ExitCode, Failure};
-use crate::output::Cell;
+use super::{CommandContext, connect, diagnose, run};
+use crate::exit::{CommandFailure, ExitCode};
+use crate::output::TableCell;
 use crate::runbook_toml;
-use crate::session::Update;
+use crate::session::SessionUpdate;
 
 /// Arguments of `nearhand runbook`.
 #[derive(clap::Args)]
@@ -55,8 +55,8 @@ enum RunbookCommand {
 /// Does it.
 ///
 /// # Errors
-/// [`Failure`].
-pub async fn run(ctx: &Context, args: RunbookArgs) -> Result<(), Failure> {
+/// [`CommandFailure`].
+pub async fn run(ctx: &CommandContext, args: RunbookArgs) -> Result<(), CommandFailure> {
     match args.command {
         RunbookCommand::List { target: None } => list(ctx),
         RunbookCommand::List { target: Some(target) } => list_of(ctx, &target).await,
@@ -66,13 +66,17 @@ pub async fn run(ctx: &Context, args: RunbookArgs) -> Result<(), Failure> {
     }
 }
 
-fn list(ctx: &Context) -> Result<(), Failure> {
+fn list(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let all = built_in();
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&json!({"runbooks": all}))?);
     }
     let row = |manifest: Manifest| {
-        vec![Cell::from(manifest.name), manifest.class.number().to_string().into(), manifest.title.into()]
+        vec![
+            TableCell::from(manifest.name),
+            manifest.class.number().to_string().into(),
+            manifest.title.into(),
+        ]
     };
     let rows: Vec<_> = all.into_iter().map(row).collect();
     ctx.output.table(&["NAME", "CLASS", "WHAT IT DOES"], &rows)?;
@@ -81,7 +85,7 @@ fn list(ctx: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn list_of(ctx: &Context, target: &str) -> Result<(), Failure> {
+async fn list_of(ctx: &CommandContext, target: &str) -> Result<(), CommandFailure> {
     let (session, mut updates) = connect::open(ctx, target, "to see which repairs there are").await?;
     let time = std::time::Duration::from_secs(120);
     let capability = nearhand_proto::grant::Capability::Runbook;
@@ -91,7 +95,7 @@ async fn list_of(ctx: &Context, target: &str) -> Result<(), Failure> {
     };
     session.end().await;
     while let Some(update) = updates.recv().await {
-        if matches!(update, Update::Ended(_)) {
+        if matches!(update, SessionUpdate::Ended(_)) {
             break;
         }
     }
@@ -99,7 +103,7 @@ async fn list_of(ctx: &Context, target: &str) -> Result<(), Failure> {
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&json!({"event": "runbooks", "runbooks": listed}))?);
     }
-    let rows: Vec<Vec<Cell>> = listed
+    let rows: Vec<Vec<TableCell>> = listed
         .into_iter()
         .map(|one| {
             let from = if one.built_in { "program" } else { "organisation" };
@@ -117,13 +121,13 @@ async fn list_of(ctx: &Context, target: &str) -> Result<(), Failure> {
     Ok(ctx.output.table(&["NAME", "VERSION", "CLASS", "FROM", "WHAT IT DOES", "RUNS"], &rows)?)
 }
 
-fn show(ctx: &Context, runbook: &str) -> Result<(), Failure> {
+fn show(ctx: &CommandContext, runbook: &str) -> Result<(), CommandFailure> {
     let manifest = if runbook.contains(['/', '.']) {
         signed_file(ctx, runbook.as_ref())?.1
     } else {
         let found = built_in().into_iter().find(|manifest| manifest.name == runbook);
         found.ok_or_else(|| {
-            Failure::new(
+            CommandFailure::new(
                 ExitCode::Usage,
                 format!("no runbook {runbook:?} comes with the program: `nearhand runbook list`"),
             )
@@ -158,11 +162,11 @@ fn show(ctx: &Context, runbook: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn local(path: &Path, why: &dyn core::fmt::Display) -> Failure {
-    Failure::new(ExitCode::Local, format!("{}: {why}", path.display()))
+fn local(path: &Path, why: &dyn core::fmt::Display) -> CommandFailure {
+    CommandFailure::new(ExitCode::Local, format!("{}: {why}", path.display()))
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+fn bytes(path: &Path) -> Result<Vec<u8>, CommandFailure> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(MAX_FILE).unwrap_or(u64::MAX).saturating_add(1);
     let file = std::fs::File::open(path).map_err(|error| local(path, &error))?;
@@ -174,22 +178,22 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Reads a TOML file; tells its mistakes by line.
-fn written(ctx: &Context, path: &Path) -> Result<Manifest, Failure> {
+fn written(ctx: &CommandContext, path: &Path) -> Result<Manifest, CommandFailure> {
     let text = String::from_utf8(bytes(path)?).map_err(|_| local(path, &"not a text in UTF-8"))?;
     runbook_toml::read(&text).map_err(|mistakes| {
         for mistake in &mistakes {
             ctx.output.note(&format!("{}, {mistake}", path.display()));
         }
-        Failure::new(ExitCode::Usage, format!("{} has {} mistake(s)", path.display(), mistakes.len()))
+        CommandFailure::new(ExitCode::Usage, format!("{} has {} mistake(s)", path.display(), mistakes.len()))
     })
 }
 
-fn check(ctx: &Context, path: &Path) -> Result<(), Failure> {
+fn check(ctx: &CommandContext, path: &Path) -> Result<(), CommandFailure> {
     let manifest = written(ctx, path)?;
     if built_in().iter().any(|ours| ours.name == manifest.name) {
         let what =
             format!("{:?} is the name of one that comes with the program: choose another", manifest.name);
-        return Err(Failure::new(ExitCode::Usage, what));
+        return Err(CommandFailure::new(ExitCode::Usage, what));
     }
     let class: Class = manifest.class;
     if ctx.output.is_json() {
@@ -198,7 +202,7 @@ fn check(ctx: &Context, path: &Path) -> Result<(), Failure> {
     Ok(ctx.output.line(&format!("{} {}: no mistake; class {class}", manifest.name, manifest.version))?)
 }
 
-fn sign(ctx: &Context, path: &Path, out: &Path) -> Result<(), Failure> {
+fn sign(ctx: &CommandContext, path: &Path, out: &Path) -> Result<(), CommandFailure> {
     check(ctx, path)?;
     let manifest = written(ctx, path)?;
     let home = ctx.home()?;
@@ -222,7 +226,10 @@ fn sign(ctx: &Context, path: &Path, out: &Path) -> Result<(), Failure> {
 }
 
 /// A file that the organisation has signed.
-pub(super) fn signed_file(ctx: &Context, path: &Path) -> Result<(Signed<Manifest>, Manifest), Failure> {
+pub(super) fn signed_file(
+    ctx: &CommandContext,
+    path: &Path,
+) -> Result<(Signed<Manifest>, Manifest), CommandFailure> {
     let signed = run::read_signed(&bytes(path)?).map_err(|why| local(path, &why))?;
     let organisation = ctx.home()?.profile()?.organisation;
     let manifest = signed

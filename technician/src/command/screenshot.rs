@@ -15,13 +15,13 @@ use nearhand_transport::platform::write_private;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::{Context, connect, diagnose};
-use crate::exit::{ExitCode, Failure};
-use crate::session::{Session, Update};
-use crate::viewer::decode::Piece;
-use crate::viewer::decoder_process::{AsyncPieces, Decoding, Program};
-use crate::viewer::device_stream::{Ended, read};
-use crate::viewer::epoch::Round;
+use super::{CommandContext, connect, diagnose};
+use crate::exit::{CommandFailure, ExitCode};
+use crate::session::{SessionHandle, SessionUpdate};
+use crate::viewer::decode::DecoderInput;
+use crate::viewer::decoder_process::{DecodedPieces, DecoderProcess, DecoderProgram};
+use crate::viewer::device_stream::{DeviceStreamEnd, read};
+use crate::viewer::epoch::StreamEpoch;
 
 /// Longest wait for the picture once it is allowed.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -47,8 +47,8 @@ pub struct ScreenshotArgs {
 /// Asks to see the screen, keeps one picture, ends.
 ///
 /// # Errors
-/// [`Failure`] with the exit code.
-pub async fn run(ctx: &Context, args: &ScreenshotArgs) -> Result<(), Failure> {
+/// [`CommandFailure`] with the exit code.
+pub async fn run(ctx: &CommandContext, args: &ScreenshotArgs) -> Result<(), CommandFailure> {
     let reason = args.reason.as_deref().unwrap_or("to keep a picture of the screen");
     let (session, mut updates) = connect::open(ctx, &args.target, reason).await?;
     let duration = LIMIT * 2;
@@ -58,13 +58,13 @@ pub async fn run(ctx: &Context, args: &ScreenshotArgs) -> Result<(), Failure> {
     };
     session.end().await;
     while let Some(update) = updates.recv().await {
-        if matches!(update, Update::Ended(_)) {
+        if matches!(update, SessionUpdate::Ended(_)) {
             break;
         }
     }
     let bytes = kept?;
     write_private(&args.out, &bytes)
-        .map_err(|e| Failure::new(ExitCode::Local, format!("{}: {e}", args.out.display())))?;
+        .map_err(|e| CommandFailure::new(ExitCode::Local, format!("{}: {e}", args.out.display())))?;
     let path = std::path::absolute(&args.out).unwrap_or_else(|_| args.out.clone()).display().to_string();
     if ctx.output.is_json() {
         ctx.output.json(&serde_json::json!({"event": "screenshot", "file": path, "bytes": bytes.len()}))?;
@@ -76,11 +76,11 @@ pub async fn run(ctx: &Context, args: &ScreenshotArgs) -> Result<(), Failure> {
 
 /// Takes the picture while the session's other news is shown.
 async fn taken(
-    ctx: &Context,
-    session: &Session,
-    updates: &mut mpsc::Receiver<Update>,
+    ctx: &CommandContext,
+    session: &SessionHandle,
+    updates: &mut mpsc::Receiver<SessionUpdate>,
     monitor: Option<u8>,
-) -> Result<Vec<u8>, Failure> {
+) -> Result<Vec<u8>, CommandFailure> {
     let start = FromViewer::Start { monitor, quality: Quality::Exact };
     let picture = timeout(LIMIT, picture(session, &Open::Screen, Some(start), MOST));
     tokio::pin!(picture);
@@ -89,52 +89,54 @@ async fn taken(
         tokio::select! {
             taken = &mut picture => return match taken {
                 Ok(taken) => taken,
-                Err(_) => Err(Failure::new(ExitCode::TimedOut, "the device sent no exact picture within a minute")),
+                Err(_) => Err(CommandFailure::new(ExitCode::TimedOut, "the device sent no exact picture within a minute")),
             },
             update = updates.recv() => match update {
-                Some(Update::Ended(end)) => {
+                Some(SessionUpdate::Ended(end)) => {
                     connect::ended(ctx, &end)?;
-                    return Err(Failure::new(ExitCode::SessionLost, "the session ended before the picture was there"));
+                    return Err(CommandFailure::new(ExitCode::SessionLost, "the session ended before the picture was there"));
                 }
                 Some(update) => {
                     connect::see(session, &update);
                     connect::show(ctx, &update, &mut granted)?;
                 }
-                None => return Err(Failure::new(ExitCode::Unexpected, "the session's task is gone")),
+                None => return Err(CommandFailure::new(ExitCode::Unexpected, "the session's task is gone")),
             },
-            () = connect::interrupted() => return Err(Failure::new(ExitCode::Unexpected, "broken off")),
+            () = connect::interrupted() => return Err(CommandFailure::new(ExitCode::Unexpected, "broken off")),
         }
     }
 }
 
 /// One picture for a report, as the device takes it: it is asked for nothing but that.
-pub(super) async fn for_report(session: &Session) -> Result<Vec<u8>, Failure> {
-    let late = || Failure::new(ExitCode::TimedOut, "the device sent no picture within a minute");
+pub(super) async fn for_report(session: &SessionHandle) -> Result<Vec<u8>, CommandFailure> {
+    let late = || CommandFailure::new(ExitCode::TimedOut, "the device sent no picture within a minute");
     timeout(LIMIT, picture(session, &Open::Screenshot, None, MAX_PNG)).await.map_err(|_| late())?
 }
 
 /// The first exact frame as a PNG file of at most so many bytes. Frames that aren't exact are answered only where the
 /// conversation has such: `start` begins it.
 async fn picture(
-    session: &Session,
+    session: &SessionHandle,
     open: &Open,
     start: Option<FromViewer>,
     most: usize,
-) -> Result<Vec<u8>, Failure> {
-    let nonsense = || Failure::new(ExitCode::Unexpected, Ended::Nonsense.to_string());
-    let program = Program::for_png()
-        .map_err(|e| Failure::new(ExitCode::Local, format!("this program can't find itself: {e}")))?;
+) -> Result<Vec<u8>, CommandFailure> {
+    let nonsense = || CommandFailure::new(ExitCode::Unexpected, DeviceStreamEnd::Nonsense.to_string());
+    let program = DecoderProgram::for_png()
+        .map_err(|e| CommandFailure::new(ExitCode::Local, format!("this program can't find itself: {e}")))?;
     let (mut say, hear) = session.open_stream(open, 1).await?;
     let one_only = start.is_none();
     if let Some(start) = start {
         say.send(&start).await?;
     }
-    let (mut messages, _reader) = read::<Session, FromScreen>(hear);
+    let (mut messages, _reader) = read::<SessionHandle, FromScreen>(hear);
     let (to, mut made) = mpsc::channel(4);
-    let died =
-        |died: crate::viewer::decoder_process::Died| Failure::new(ExitCode::Unexpected, died.to_string());
-    let mut decoding = Decoding::start(&program, Making { file: Vec::new(), most, to }).map_err(died)?;
-    let (mut round, mut under_way, mut waiting) = (Round::first(0), VecDeque::new(), None);
+    let died = |died: crate::viewer::decoder_process::DecoderFailure| {
+        CommandFailure::new(ExitCode::Unexpected, died.to_string())
+    };
+    let mut decoding =
+        DecoderProcess::start(&program, PngCollector { file: Vec::new(), most, to }).map_err(died)?;
+    let (mut round, mut under_way, mut waiting) = (StreamEpoch::first(0), VecDeque::new(), None);
     let mut arrived = false;
     loop {
         tokio::select! {
@@ -146,11 +148,11 @@ async fn picture(
                         arrived = true;
                         under_way.push_back(frame);
                     }
-                    waiting = Some(Piece::Part { frame, bytes: part, last });
+                    waiting = Some(DecoderInput::Part { frame, bytes: part, last });
                 }
                 FromScreen::Gone(why) => {
                     let why = format!("there is nothing to see: {}", text::one_line(&why, 200));
-                    return Err(Failure::new(ExitCode::NotGranted, why));
+                    return Err(CommandFailure::new(ExitCode::NotGranted, why));
                 }
                 _ => {}
             },
@@ -173,13 +175,13 @@ async fn picture(
 }
 
 /// Collects the file's pieces; passes it on when a frame is through, or nothing where it wasn't exact.
-struct Making {
+struct PngCollector {
     file: Vec<u8>,
     most: usize,
     to: mpsc::Sender<Vec<u8>>,
 }
 
-impl AsyncPieces for Making {
+impl DecodedPieces for PngCollector {
     async fn piece(&mut self, piece: Vec<u8>) -> bool {
         self.file.extend_from_slice(piece.get(1..).unwrap_or_default());
         self.file.len() <= self.most

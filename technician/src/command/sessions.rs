@@ -3,15 +3,15 @@
 use nearhand_proto::message::control::{Outcome, SessionEntry};
 use serde_json::{Value, json};
 
-use super::Context;
-use crate::exit::Failure;
-use crate::output::{Cell, Tone};
+use super::CommandContext;
+use crate::exit::CommandFailure;
+use crate::output::{TableCell, TextTone};
 
 /// Lists sessions.
 ///
 /// # Errors
-/// [`Failure`].
-pub async fn run(ctx: &Context) -> Result<(), Failure> {
+/// [`CommandFailure`].
+pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
     let sessions = relay.sessions().await?;
     relay.finish().await;
@@ -52,10 +52,10 @@ fn as_json(entry: &SessionEntry) -> Value {
     })
 }
 
-fn row(entry: SessionEntry) -> Vec<Cell> {
+fn row(entry: SessionEntry) -> Vec<TableCell> {
     let (ended, how) = match entry.ended {
         Some((at, outcome)) => (at.to_string().into(), outcome.to_string().into()),
-        None => (Cell::toned("going on", Tone::Good), Cell::from("")),
+        None => (TableCell::toned("going on", TextTone::Good), TableCell::from("")),
     };
     vec![
         entry.opened.to_string().into(),

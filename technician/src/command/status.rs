@@ -3,13 +3,13 @@
 use nearhand_proto::credential::MAX_LINKS;
 use serde_json::json;
 
-use super::Context;
+use super::CommandContext;
 use crate::clock;
-use crate::exit::{ExitCode, Failure};
-use crate::home::{Home, Identity};
-use crate::membership::Standing;
-use crate::output::{Cell, Tone};
-use crate::relay::{RelayConnection, RelayError};
+use crate::exit::{CommandFailure, ExitCode};
+use crate::home::{ClientHome, TechnicianIdentity};
+use crate::membership::Membership;
+use crate::output::{TableCell, TextTone};
+use crate::relay::{RelayClient, RelayClientError};
 
 /// Milliseconds before the end of a membership from which on it is pointed out: two weeks.
 const WARN_MS: u64 = 14 * 86_400_000;
@@ -17,20 +17,20 @@ const WARN_MS: u64 = 14 * 86_400_000;
 /// Shows the status. If the relay can't be reached, fails with its error after the rest has been shown.
 ///
 /// # Errors
-/// [`Failure`].
-pub async fn run(ctx: &Context) -> Result<(), Failure> {
+/// [`CommandFailure`].
+pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let home = ctx.home()?;
     // First: it settles a change that was begun, after which this may be somebody else.
     let relay = ctx.connect().await;
     let identity = match &relay {
         Ok(relay) => relay.identity().clone(),
         // A join that isn't settled has no identity yet; then the relay's error is all there is to say.
-        Err(RelayError::Home(_)) => home.identity()?,
-        Err(e) => {
-            home.identity().map_err(|_| Failure::new(crate::exit::Exit::exit_code(e), e.to_string()))?
-        }
+        Err(RelayClientError::Home(_)) => home.identity()?,
+        Err(e) => home
+            .identity()
+            .map_err(|_| CommandFailure::new(crate::exit::HasExitCode::exit_code(e), e.to_string()))?,
     };
-    let status = Status::gather(&home, &identity)?;
+    let status = ClientStatus::gather(&home, &identity)?;
     if ctx.output.is_json() {
         ctx.output.json(&status.as_json(&home, &identity, relay.as_ref()))?;
     } else {
@@ -38,28 +38,28 @@ pub async fn run(ctx: &Context) -> Result<(), Failure> {
         status.warn(ctx, &identity);
     }
     match relay {
-        Ok(relay) if status.standing == Standing::Valid => {
+        Ok(relay) if status.standing == Membership::Valid => {
             relay.finish().await;
             Ok(())
         }
-        Ok(_) => Err(Failure::new(ExitCode::Revoked, "your membership no longer counts")),
+        Ok(_) => Err(CommandFailure::new(ExitCode::Revoked, "your membership no longer counts")),
         Err(e) => Err(e.into()),
     }
 }
 
-struct Status {
-    standing: Standing,
+struct ClientStatus {
+    standing: Membership,
     expires_soon: bool,
     organisation_key: bool,
     list: u64,
     known_devices: usize,
 }
 
-impl Status {
-    fn gather(home: &Home, identity: &Identity) -> Result<Self, Failure> {
+impl ClientStatus {
+    fn gather(home: &ClientHome, identity: &TechnicianIdentity) -> Result<Self, CommandFailure> {
         let revocations = home.revocations()?;
         let (now, profile) = (clock::now(), &identity.profile);
-        let (standing, _) = Standing::of(&profile.credential, &profile.organisation, &revocations, now);
+        let (standing, _) = Membership::of(&profile.credential, &profile.organisation, &revocations, now);
         Ok(Self {
             standing,
             expires_soon: identity.who.invite.valid_until.0.saturating_sub(now.0) < WARN_MS,
@@ -71,9 +71,9 @@ impl Status {
 
     fn as_json(
         &self,
-        home: &Home,
-        identity: &Identity,
-        relay: Result<&RelayConnection, &RelayError>,
+        home: &ClientHome,
+        identity: &TechnicianIdentity,
+        relay: Result<&RelayClient, &RelayClientError>,
     ) -> serde_json::Value {
         let (profile, invite) = (&identity.profile, &identity.who.invite);
         json!({
@@ -104,25 +104,25 @@ impl Status {
 
     fn facts(
         &self,
-        home: &Home,
-        identity: &Identity,
-        relay: Result<&RelayConnection, &RelayError>,
-    ) -> Vec<(&'static str, Cell)> {
+        home: &ClientHome,
+        identity: &TechnicianIdentity,
+        relay: Result<&RelayClient, &RelayClientError>,
+    ) -> Vec<(&'static str, TableCell)> {
         let (profile, invite) = (&identity.profile, &identity.who.invite);
         let reached = match relay {
-            Ok(r) => Cell::toned(
+            Ok(r) => TableCell::toned(
                 format!(
                     "{}, reached at {}, version {}",
                     profile.relay,
                     r.relay_addr(),
                     r.welcome().program.version
                 ),
-                Tone::Good,
+                TextTone::Good,
             ),
             Err(_) if refused(relay) => {
-                Cell::toned(format!("{}, reached, but it said no", profile.relay), Tone::Bad)
+                TableCell::toned(format!("{}, reached, but it said no", profile.relay), TextTone::Bad)
             }
-            Err(_) => Cell::toned(format!("{}, not reached", profile.relay), Tone::Bad),
+            Err(_) => TableCell::toned(format!("{}, not reached", profile.relay), TextTone::Bad),
         };
         let key = if self.organisation_key { "here (keep a backup of it)" } else { "not here" };
         vec![
@@ -130,7 +130,7 @@ impl Status {
             ("Organisation", profile.organisation_name.clone().into()),
             (
                 "Membership",
-                Cell::toned(
+                TableCell::toned(
                     format!("{}, until {}", self.standing.word(), invite.valid_until),
                     self.standing.tone(),
                 ),
@@ -143,8 +143,8 @@ impl Status {
         ]
     }
 
-    fn warn(&self, ctx: &Context, identity: &Identity) {
-        if self.standing == Standing::Valid && self.expires_soon {
+    fn warn(&self, ctx: &CommandContext, identity: &TechnicianIdentity) {
+        if self.standing == Membership::Valid && self.expires_soon {
             ctx.output.warn(&format!(
                 "your membership ends at {}: ask the administrator for a new invitation",
                 identity.who.invite.valid_until
@@ -154,6 +154,6 @@ impl Status {
 }
 
 /// A relay that says no was reached.
-fn refused(relay: Result<&RelayConnection, &RelayError>) -> bool {
+fn refused(relay: Result<&RelayClient, &RelayClientError>) -> bool {
     relay.is_err_and(|error| error.refusal().is_some())
 }

@@ -3,15 +3,15 @@
 use nearhand_proto::message::control::Request;
 use serde_json::json;
 
-use super::Context;
-use crate::exit::Failure;
-use crate::relay::RelayConnection;
+use super::CommandContext;
+use crate::exit::CommandFailure;
+use crate::relay::RelayClient;
 
 /// Synchronises.
 ///
 /// # Errors
-/// [`Failure`].
-pub async fn run(ctx: &Context) -> Result<(), Failure> {
+/// [`CommandFailure`].
+pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let before = number(&ctx.home()?.revocations()?);
     let relay = ctx.connect().await?;
     let handed_on = hand_on(&relay).await?;
@@ -43,7 +43,7 @@ fn number(known: &nearhand_proto::credential::Revocations) -> u64 {
 }
 
 /// A relay that was set back (restored from a backup, or by somebody) gets the newer list from an administrator.
-async fn hand_on(relay: &RelayConnection) -> Result<bool, Failure> {
+async fn hand_on(relay: &RelayClient) -> Result<bool, CommandFailure> {
     if !relay.identity().is_admin() {
         return Ok(false);
     }

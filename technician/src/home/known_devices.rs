@@ -26,7 +26,7 @@ pub struct KnownDevice {
 
 /// What is known of a device that shows itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Familiarity {
+pub enum DeviceFamiliarity {
     /// Never met before; it is known by this key from now on.
     New,
     /// Met before, with this key.
@@ -93,13 +93,13 @@ impl KnownDevices {
     ///
     /// # Errors
     /// [`KeyChanged`]: end the attempt.
-    pub fn judge(&self, id: DeviceId, shown: &Verified) -> Result<Familiarity, KeyChanged> {
-        let Some(known) = self.find(id) else { return Ok(Familiarity::New) };
+    pub fn judge(&self, id: DeviceId, shown: &Verified) -> Result<DeviceFamiliarity, KeyChanged> {
+        let Some(known) = self.find(id) else { return Ok(DeviceFamiliarity::New) };
         if known.key == shown.key() {
-            return Ok(Familiarity::Known);
+            return Ok(DeviceFamiliarity::Known);
         }
         if shown.keys().contains(&known.key) {
-            return Ok(Familiarity::Rotated);
+            return Ok(DeviceFamiliarity::Rotated);
         }
         Err(KeyChanged::Key { id, label: known.label.clone(), since: known.first_seen })
     }

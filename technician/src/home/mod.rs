@@ -24,9 +24,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use known_devices::same_label;
-pub use known_devices::{Familiarity, KeyChanged, KnownDevice, KnownDevices};
-pub use pending_change::{Pending, Step};
-pub use profile::{Identity, Profile};
+pub use known_devices::{DeviceFamiliarity, KeyChanged, KnownDevice, KnownDevices};
+pub use pending_change::{IdentityChange, PendingChange};
+pub use profile::{TechnicianIdentity, TechnicianProfile};
 
 const TECHNICIAN_KEY: &str = "technician.key";
 const ORGANISATION_KEY: &str = "organisation.key";
@@ -40,7 +40,7 @@ const LOCK: &str = "lock";
 
 /// Why something in the directory can't be used.
 #[derive(Debug, thiserror::Error)]
-pub enum HomeError {
+pub enum ClientHomeError {
     /// Nobody has claimed or joined from this directory.
     #[error(
         "no profile in {dir}: join with the string you were given (`nearhand join STRING`), \
@@ -92,7 +92,7 @@ pub enum HomeError {
     #[error(
         "a {0} that was begun here is not settled yet: run `nearhand status` when the relay can be reached"
     )]
-    Unsettled(Step),
+    Unsettled(IdentityChange),
     /// Others than the owner can get at it.
     #[error(
         "others can get at {path}: run `chmod {mode} {path}`, and if they may have read it, `nearhand rotate`"
@@ -129,7 +129,7 @@ pub enum HomeError {
     NoPlace,
 }
 
-impl HomeError {
+impl ClientHomeError {
     pub(crate) fn io(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { act, path: path.to_owned(), source }
     }
@@ -137,27 +137,27 @@ impl HomeError {
 
 /// The technician's directory.
 #[derive(Clone, Debug)]
-pub struct Home {
+pub struct ClientHome {
     dir: PathBuf,
 }
 
-impl Home {
+impl ClientHome {
     /// Where the directory is when nobody says otherwise.
     ///
     /// # Errors
-    /// [`HomeError::NoPlace`].
-    pub fn default_dir() -> Result<PathBuf, HomeError> {
-        crate::platform::data_dir().map(|dir| dir.join("nearhand")).ok_or(HomeError::NoPlace)
+    /// [`ClientHomeError::NoPlace`].
+    pub fn default_dir() -> Result<PathBuf, ClientHomeError> {
+        crate::platform::data_dir().map(|dir| dir.join("nearhand")).ok_or(ClientHomeError::NoPlace)
     }
 
     /// Opens the directory, making it if there is none.
     ///
     /// # Errors
-    /// [`HomeError::Exposed`], [`HomeError::Io`].
-    pub fn open(dir: PathBuf) -> Result<Self, HomeError> {
-        platform::create_private_dir(&dir).map_err(HomeError::io("make", &dir))?;
-        if crate::platform::is_open_to_others(&dir).map_err(HomeError::io("look at", &dir))? {
-            return Err(HomeError::Exposed { path: dir, mode: "700" });
+    /// [`ClientHomeError::Exposed`], [`ClientHomeError::Io`].
+    pub fn open(dir: PathBuf) -> Result<Self, ClientHomeError> {
+        platform::create_private_dir(&dir).map_err(ClientHomeError::io("make", &dir))?;
+        if crate::platform::is_open_to_others(&dir).map_err(ClientHomeError::io("look at", &dir))? {
+            return Err(ClientHomeError::Exposed { path: dir, mode: "700" });
         }
         Ok(Self { dir })
     }
@@ -174,29 +174,29 @@ impl Home {
     /// Who the technician is, with whom.
     ///
     /// # Errors
-    /// [`HomeError`]; [`HomeError::NotSetUp`] before a claim or a join.
-    pub fn profile(&self) -> Result<Profile, HomeError> {
+    /// [`ClientHomeError`]; [`ClientHomeError::NotSetUp`] before a claim or a join.
+    pub fn profile(&self) -> Result<TechnicianProfile, ClientHomeError> {
         let path = self.path(PROFILE);
         match self.read(&path)? {
-            Some(bytes) => Profile::parse(&path, &bytes),
-            None => Err(HomeError::NotSetUp { dir: self.dir.clone() }),
+            Some(bytes) => TechnicianProfile::parse(&path, &bytes),
+            None => Err(ClientHomeError::NotSetUp { dir: self.dir.clone() }),
         }
     }
 
     /// The profile, the key, and what both prove.
     ///
     /// # Errors
-    /// [`HomeError`]; [`HomeError::Damaged`] if key and credential don't belong together.
-    pub fn identity(&self) -> Result<Identity, HomeError> {
+    /// [`ClientHomeError`]; [`ClientHomeError::Damaged`] if key and credential don't belong together.
+    pub fn identity(&self) -> Result<TechnicianIdentity, ClientHomeError> {
         let profile = self.profile()?;
         let key = self
             .key_file(&self.path(TECHNICIAN_KEY))?
-            .ok_or_else(|| HomeError::NotSetUp { dir: self.dir.clone() })?;
-        match (Identity::new(profile, key), self.pending()?) {
+            .ok_or_else(|| ClientHomeError::NotSetUp { dir: self.dir.clone() })?;
+        match (TechnicianIdentity::new(profile, key), self.pending()?) {
             (Ok(identity), _) => Ok(identity),
             // A change was being put in its place when the program or the machine stopped.
-            (Err(_), Some(pending)) => Err(HomeError::Unsettled(pending.step)),
-            (Err(why), None) => Err(HomeError::Damaged {
+            (Err(_), Some(pending)) => Err(ClientHomeError::Unsettled(pending.step)),
+            (Err(why), None) => Err(ClientHomeError::Damaged {
                 path: self.path(PROFILE),
                 why,
                 remedy: "ask the administrator for a new invitation and join from a new directory",
@@ -207,45 +207,45 @@ impl Home {
     /// The organisation's key.
     ///
     /// # Errors
-    /// [`HomeError`]; [`HomeError::NoOrganisationKey`] where there is none.
-    pub fn organisation_key(&self) -> Result<SecretKey, HomeError> {
+    /// [`ClientHomeError`]; [`ClientHomeError::NoOrganisationKey`] where there is none.
+    pub fn organisation_key(&self) -> Result<SecretKey, ClientHomeError> {
         self.key_file(&self.path(ORGANISATION_KEY))?
-            .ok_or_else(|| HomeError::NoOrganisationKey { dir: self.dir.clone() })
+            .ok_or_else(|| ClientHomeError::NoOrganisationKey { dir: self.dir.clone() })
     }
 
     /// The organisation's key, which must be the profile's organisation's.
     ///
     /// # Errors
-    /// [`HomeError`].
-    pub fn organisation_key_of(&self, profile: &Profile) -> Result<SecretKey, HomeError> {
+    /// [`ClientHomeError`].
+    pub fn organisation_key_of(&self, profile: &TechnicianProfile) -> Result<SecretKey, ClientHomeError> {
         let key = self.organisation_key()?;
         if key.public() == profile.organisation {
             return Ok(key);
         }
         let remedy = "restore the right one, or use the directory that belongs to it (--home DIR)";
-        Err(HomeError::OtherOrganisationKey { path: self.path(ORGANISATION_KEY), remedy })
+        Err(ClientHomeError::OtherOrganisationKey { path: self.path(ORGANISATION_KEY), remedy })
     }
 
     /// Puts the organisation's key here.
     ///
     /// # Errors
-    /// [`HomeError::OrganisationKeyExists`] if one is here, [`HomeError::OtherOrganisationKey`] if the profile is
-    /// another organisation's, [`HomeError::Io`].
-    pub fn put_organisation_key(&self, key: &SecretKey) -> Result<(), HomeError> {
+    /// [`ClientHomeError::OrganisationKeyExists`] if one is here, [`ClientHomeError::OtherOrganisationKey`] if the profile is
+    /// another organisation's, [`ClientHomeError::Io`].
+    pub fn put_organisation_key(&self, key: &SecretKey) -> Result<(), ClientHomeError> {
         let _lock = self.lock()?;
         let path = self.path(ORGANISATION_KEY);
         match self.profile() {
             Ok(profile) if profile.organisation != key.public() => {
                 let remedy = "restore it into another directory (--home DIR)";
-                return Err(HomeError::OtherOrganisationKey { path, remedy });
+                return Err(ClientHomeError::OtherOrganisationKey { path, remedy });
             }
-            Ok(_) | Err(HomeError::NotSetUp { .. }) => {}
+            Ok(_) | Err(ClientHomeError::NotSetUp { .. }) => {}
             Err(e) => return Err(e),
         }
         if path.symlink_metadata().is_ok() {
-            return Err(HomeError::OrganisationKeyExists { path });
+            return Err(ClientHomeError::OrganisationKeyExists { path });
         }
-        key_file::save_key(key, &path).map_err(HomeError::io("write", &path))
+        key_file::save_key(key, &path).map_err(ClientHomeError::io("write", &path))
     }
 
     /// `true` if there is an organisation key here, readable or not.
@@ -256,11 +256,11 @@ impl Home {
     /// What is known to be withdrawn.
     ///
     /// # Errors
-    /// [`HomeError`].
-    pub fn revocations(&self) -> Result<Revocations, HomeError> {
+    /// [`ClientHomeError`].
+    pub fn revocations(&self) -> Result<Revocations, ClientHomeError> {
         let path = self.path(REVOCATIONS);
         let Some(bytes) = self.read(&path)? else { return Ok(Revocations::default()) };
-        wire::decode(&bytes).map_err(|e| HomeError::Damaged {
+        wire::decode(&bytes).map_err(|e| ClientHomeError::Damaged {
             path,
             why: e.to_string(),
             remedy: "delete it and run `nearhand sync`, which fetches the organisation's list again",
@@ -270,17 +270,17 @@ impl Home {
     /// Changes what is known to be withdrawn; written only if `change` says that there was news.
     ///
     /// # Errors
-    /// [`HomeError`].
+    /// [`ClientHomeError`].
     pub fn update_revocations(
         &self,
         change: impl FnOnce(&mut Revocations) -> Result<bool, CredentialError>,
-    ) -> Result<Result<bool, CredentialError>, HomeError> {
+    ) -> Result<Result<bool, CredentialError>, ClientHomeError> {
         let _lock = self.lock()?;
         let mut revocations = self.revocations()?;
         let news = change(&mut revocations);
         if matches!(news, Ok(true)) {
             let path = self.path(REVOCATIONS);
-            let bytes = wire::encode(&revocations).map_err(|e| HomeError::Damaged {
+            let bytes = wire::encode(&revocations).map_err(|e| ClientHomeError::Damaged {
                 path: path.clone(),
                 why: e.to_string(),
                 remedy: "tell the developers",
@@ -293,8 +293,8 @@ impl Home {
     /// The devices met so far.
     ///
     /// # Errors
-    /// [`HomeError`].
-    pub fn known_devices(&self) -> Result<KnownDevices, HomeError> {
+    /// [`ClientHomeError`].
+    pub fn known_devices(&self) -> Result<KnownDevices, ClientHomeError> {
         Ok(KnownDevices::new(self.read_json(
             &self.path(KNOWN_DEVICES),
             "restore it from a backup; without it no changed key is noticed",
@@ -304,8 +304,11 @@ impl Home {
     /// Changes the devices met so far; written if something changed.
     ///
     /// # Errors
-    /// [`HomeError`].
-    pub fn update_known_devices(&self, change: impl FnOnce(&mut KnownDevices)) -> Result<(), HomeError> {
+    /// [`ClientHomeError`].
+    pub fn update_known_devices(
+        &self,
+        change: impl FnOnce(&mut KnownDevices),
+    ) -> Result<(), ClientHomeError> {
         let _lock = self.lock()?;
         let before = self.known_devices()?;
         let mut after = before.clone();
@@ -316,16 +319,16 @@ impl Home {
     /// The heads of the relay's audit log that were seen and verified here.
     ///
     /// # Errors
-    /// [`HomeError`].
-    pub fn witnessed_heads(&self) -> Result<Vec<Head>, HomeError> {
+    /// [`ClientHomeError`].
+    pub fn witnessed_heads(&self) -> Result<Vec<Head>, ClientHomeError> {
         self.read_json(&self.path(WITNESSED), "delete it: what was witnessed of the relay's log is lost then")
     }
 
     /// Remembers a head of the relay's audit log.
     ///
     /// # Errors
-    /// [`HomeError`].
-    pub fn witness(&self, head: Head) -> Result<(), HomeError> {
+    /// [`ClientHomeError`].
+    pub fn witness(&self, head: Head) -> Result<(), ClientHomeError> {
         /// So many are kept, the newest: each covers all rows before it.
         const KEEP: usize = 100;
         let _lock = self.lock()?;
@@ -342,10 +345,10 @@ impl Home {
     /// The directory of a session's evidence (log, grants, report), made if there is none.
     ///
     /// # Errors
-    /// [`HomeError::Io`].
-    pub fn session_dir(&self, session: SessionId) -> Result<PathBuf, HomeError> {
+    /// [`ClientHomeError::Io`].
+    pub fn session_dir(&self, session: SessionId) -> Result<PathBuf, ClientHomeError> {
         let dir = self.path(SESSIONS).join(session.to_string());
-        platform::create_private_dir(&dir).map_err(HomeError::io("make", &dir))?;
+        platform::create_private_dir(&dir).map_err(ClientHomeError::io("make", &dir))?;
         Ok(dir)
     }
 
@@ -353,27 +356,27 @@ impl Home {
     /// report of this technician, so that reports can be compared.
     ///
     /// # Errors
-    /// [`HomeError`].
-    pub fn pseudonym_key(&self) -> Result<zeroize::Zeroizing<[u8; 32]>, HomeError> {
+    /// [`ClientHomeError`].
+    pub fn pseudonym_key(&self) -> Result<zeroize::Zeroizing<[u8; 32]>, ClientHomeError> {
         let path = self.path(PSEUDONYMS);
         // The file has the form of a key, which it is, only never one that signs.
         let key = key_file::load_or_create_key(&path, &mut rand_core::OsRng);
-        Ok(key.map_err(HomeError::io("use", &path))?.seed())
+        Ok(key.map_err(ClientHomeError::io("use", &path))?.seed())
     }
 
     /// Held while a file is read, changed and written; released when dropped.
-    fn lock(&self) -> Result<File, HomeError> {
+    fn lock(&self) -> Result<File, ClientHomeError> {
         let path = self.path(LOCK);
-        let file = platform::open_private_append(&path).map_err(HomeError::io("open", &path))?;
-        crate::platform::lock(&file).map_err(HomeError::io("lock", &path))?;
+        let file = platform::open_private_append(&path).map_err(ClientHomeError::io("open", &path))?;
+        crate::platform::lock(&file).map_err(ClientHomeError::io("lock", &path))?;
         Ok(file)
     }
 
-    fn key_file(&self, path: &Path) -> Result<Option<SecretKey>, HomeError> {
+    fn key_file(&self, path: &Path) -> Result<Option<SecretKey>, ClientHomeError> {
         match key_file::load_key(path) {
             Ok(key) => Ok(Some(key)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) if e.kind() == io::ErrorKind::InvalidData => Err(HomeError::Damaged {
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => Err(ClientHomeError::Damaged {
                 path: path.to_owned(),
                 why: "it is no key file".into(),
                 remedy: "restore it from a backup",
@@ -382,7 +385,7 @@ impl Home {
         }
     }
 
-    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, HomeError> {
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, ClientHomeError> {
         match platform::read_private(path) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -390,36 +393,36 @@ impl Home {
         }
     }
 
-    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
-        platform::write_private(path, bytes).map_err(HomeError::io("write", path))
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), ClientHomeError> {
+        platform::write_private(path, bytes).map_err(ClientHomeError::io("write", path))
     }
 
     fn read_json<T: DeserializeOwned + Default>(
         &self,
         path: &Path,
         remedy: &'static str,
-    ) -> Result<T, HomeError> {
+    ) -> Result<T, ClientHomeError> {
         let Some(bytes) = self.read(path)? else { return Ok(T::default()) };
-        serde_json::from_slice(&bytes).map_err(|e| HomeError::Damaged {
+        serde_json::from_slice(&bytes).map_err(|e| ClientHomeError::Damaged {
             path: path.to_owned(),
             why: e.to_string(),
             remedy,
         })
     }
 
-    fn write_json(&self, path: &Path, value: &(impl Serialize + ?Sized)) -> Result<(), HomeError> {
+    fn write_json(&self, path: &Path, value: &(impl Serialize + ?Sized)) -> Result<(), ClientHomeError> {
         let bytes = serde_json::to_vec_pretty(value)
-            .map_err(|e| HomeError::io("write", path)(io::Error::new(io::ErrorKind::InvalidData, e)))?;
+            .map_err(|e| ClientHomeError::io("write", path)(io::Error::new(io::ErrorKind::InvalidData, e)))?;
         self.write(path, &bytes)
     }
 }
 
 /// A file that others can read is told apart from one that its owner can't.
-fn unreadable(path: &Path, e: io::Error) -> HomeError {
+fn unreadable(path: &Path, e: io::Error) -> ClientHomeError {
     if e.kind() == io::ErrorKind::PermissionDenied && e.raw_os_error().is_none() {
-        HomeError::Exposed { path: path.to_owned(), mode: "600" }
+        ClientHomeError::Exposed { path: path.to_owned(), mode: "600" }
     } else {
-        HomeError::io("read", path)(e)
+        ClientHomeError::io("read", path)(e)
     }
 }
 

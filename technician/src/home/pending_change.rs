@@ -11,14 +11,17 @@ use nearhand_proto::identity::SecretKey;
 use nearhand_transport::key_file;
 use nearhand_transport::platform;
 
-use super::{Home, HomeError, Identity, ORGANISATION_KEY, PROFILE, Profile, TECHNICIAN_KEY};
+use super::{
+    ClientHome, ClientHomeError, ORGANISATION_KEY, PROFILE, TECHNICIAN_KEY, TechnicianIdentity,
+    TechnicianProfile,
+};
 
 const DIR: &str = "pending";
 const STEP: &str = "step";
 
 /// What was begun.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Step {
+pub enum IdentityChange {
     /// The relay is claimed for a new organisation.
     Claim,
     /// An invitation is used.
@@ -27,11 +30,11 @@ pub enum Step {
     Rotation,
 }
 
-impl Step {
+impl IdentityChange {
     const ALL: [Self; 3] = [Self::Claim, Self::Join, Self::Rotation];
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for IdentityChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Claim => "claim",
@@ -43,27 +46,27 @@ impl fmt::Display for Step {
 
 /// A change that was begun and isn't settled.
 #[derive(Clone, Debug)]
-pub struct Pending {
+pub struct PendingChange {
     /// What was begun.
-    pub step: Step,
+    pub step: IdentityChange,
     /// Who the technician is once the relay has agreed.
-    pub identity: Identity,
+    pub identity: TechnicianIdentity,
     /// The new organisation's key, in a claim.
     pub organisation_key: Option<SecretKey>,
 }
 
-impl Home {
+impl ClientHome {
     /// What was begun and isn't settled. Files of a change that was never written whole don't count: the
     /// relay is asked only once all are there.
     ///
     /// # Errors
-    /// [`HomeError`].
-    pub fn pending(&self) -> Result<Option<Pending>, HomeError> {
+    /// [`ClientHomeError`].
+    pub fn pending(&self) -> Result<Option<PendingChange>, ClientHomeError> {
         let dir = self.path(DIR);
         let Some(step) = self.read(&dir.join(STEP))? else { return Ok(None) };
-        let step = Step::ALL.into_iter().find(|s| s.to_string().as_bytes() == step);
+        let step = IdentityChange::ALL.into_iter().find(|s| s.to_string().as_bytes() == step);
         let path = dir.join(PROFILE);
-        let damaged = |why: String| HomeError::Damaged {
+        let damaged = |why: String| ClientHomeError::Damaged {
             path: dir.clone(),
             why,
             remedy: "if `nearhand status` works without it, delete that directory; it may hold the only copy of a key",
@@ -73,26 +76,27 @@ impl Home {
         else {
             return Err(damaged("files are missing".into()));
         };
-        let identity = Identity::new(Profile::parse(&path, &profile)?, key).map_err(damaged)?;
+        let identity =
+            TechnicianIdentity::new(TechnicianProfile::parse(&path, &profile)?, key).map_err(damaged)?;
         let organisation_key = self.key_file(&dir.join(ORGANISATION_KEY))?;
-        if (step == Step::Claim) != organisation_key.is_some() {
+        if (step == IdentityChange::Claim) != organisation_key.is_some() {
             return Err(damaged("the organisation key is missing".into()));
         }
-        Ok(Some(Pending { step, identity, organisation_key }))
+        Ok(Some(PendingChange { step, identity, organisation_key }))
     }
 
     /// Writes down a change before the relay is asked for it.
     ///
     /// # Errors
-    /// [`HomeError::Unsettled`] while there is another one; [`HomeError::Io`].
-    pub fn begin(&self, pending: &Pending) -> Result<(), HomeError> {
+    /// [`ClientHomeError::Unsettled`] while there is another one; [`ClientHomeError::Io`].
+    pub fn begin(&self, pending: &PendingChange) -> Result<(), ClientHomeError> {
         let _lock = self.lock()?;
         let dir = self.path(DIR);
         if let Some(earlier) = self.pending()? {
-            return Err(HomeError::Unsettled(earlier.step));
+            return Err(ClientHomeError::Unsettled(earlier.step));
         }
         self.remove_pending()?;
-        platform::create_private_dir(&dir).map_err(HomeError::io("make", &dir))?;
+        platform::create_private_dir(&dir).map_err(ClientHomeError::io("make", &dir))?;
         self.put(&dir, pending)?;
         self.write(&dir.join(STEP), pending.step.to_string().as_bytes())
     }
@@ -100,8 +104,8 @@ impl Home {
     /// The relay agreed: puts the change in its place. Can be repeated until it has succeeded once.
     ///
     /// # Errors
-    /// [`HomeError`]; `pending/` then still holds everything.
-    pub fn commit(&self, pending: &Pending) -> Result<(), HomeError> {
+    /// [`ClientHomeError`]; `pending/` then still holds everything.
+    pub fn commit(&self, pending: &PendingChange) -> Result<(), ClientHomeError> {
         let _lock = self.lock()?;
         let existing = if pending.organisation_key.is_some() {
             self.key_file(&self.path(ORGANISATION_KEY))?
@@ -111,7 +115,7 @@ impl Home {
         if let (Some(existing), Some(new)) = (existing, &pending.organisation_key)
             && existing.public() != new.public()
         {
-            return Err(HomeError::OrganisationKeyExists { path: self.path(ORGANISATION_KEY) });
+            return Err(ClientHomeError::OrganisationKeyExists { path: self.path(ORGANISATION_KEY) });
         }
         self.put(self.dir(), pending)?;
         self.remove_pending()
@@ -120,24 +124,24 @@ impl Home {
     /// The relay doesn't know of the change: forgets it.
     ///
     /// # Errors
-    /// [`HomeError::Io`].
-    pub fn abandon(&self) -> Result<(), HomeError> {
+    /// [`ClientHomeError::Io`].
+    pub fn abandon(&self) -> Result<(), ClientHomeError> {
         let _lock = self.lock()?;
         self.remove_pending()
     }
 
     /// The profile last: it is what says that the directory is set up.
-    fn put(&self, dir: &std::path::Path, pending: &Pending) -> Result<(), HomeError> {
+    fn put(&self, dir: &std::path::Path, pending: &PendingChange) -> Result<(), ClientHomeError> {
         let save = |key: &SecretKey, name: &str| {
             let path = dir.join(name);
-            key_file::save_key(key, &path).map_err(HomeError::io("write", &path))
+            key_file::save_key(key, &path).map_err(ClientHomeError::io("write", &path))
         };
         if let Some(key) = &pending.organisation_key {
             save(key, ORGANISATION_KEY)?;
         }
         save(&pending.identity.key, TECHNICIAN_KEY)?;
         let path = dir.join(PROFILE);
-        let text = pending.identity.profile.to_text().map_err(|why| HomeError::Damaged {
+        let text = pending.identity.profile.to_text().map_err(|why| ClientHomeError::Damaged {
             path: path.clone(),
             why,
             remedy: "tell the developers",
@@ -145,13 +149,13 @@ impl Home {
         self.write(&path, text.as_bytes())
     }
 
-    fn remove_pending(&self) -> Result<(), HomeError> {
+    fn remove_pending(&self) -> Result<(), ClientHomeError> {
         let dir = self.path(DIR);
         // The mark first: without it the rest doesn't count.
         for gone in [std::fs::remove_file(dir.join(STEP)), std::fs::remove_dir_all(&dir)] {
             match gone {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(HomeError::io("remove", &dir)(e));
+                    return Err(ClientHomeError::io("remove", &dir)(e));
                 }
                 _ => {}
             }

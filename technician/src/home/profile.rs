@@ -13,13 +13,13 @@ use nearhand_proto::time::UnixMillis;
 use nearhand_proto::{text, wire};
 use serde::{Deserialize, Serialize};
 
-use super::HomeError;
+use super::ClientHomeError;
 
 const REMEDY: &str = "restore it from a backup, or ask the administrator for a new invitation";
 
 /// The relay, the organisation, and the credential that both know the technician by.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Profile {
+pub struct TechnicianProfile {
     /// The relay that is used.
     pub relay: RelayAddress,
     /// The organisation's key, pinned when joining.
@@ -58,9 +58,9 @@ struct OrganisationTable {
 
 const FORMAT: u32 = 1;
 
-impl Profile {
-    pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, HomeError> {
-        Self::from_text(bytes).map_err(|why| HomeError::Damaged {
+impl TechnicianProfile {
+    pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ClientHomeError> {
+        Self::from_text(bytes).map_err(|why| ClientHomeError::Damaged {
             path: path.to_owned(),
             why,
             remedy: REMEDY,
@@ -105,18 +105,18 @@ impl Profile {
 
 /// The technician as others know them: profile, private key, and what the credential proves.
 #[derive(Clone, Debug)]
-pub struct Identity {
+pub struct TechnicianIdentity {
     /// The profile.
-    pub profile: Profile,
+    pub profile: TechnicianProfile,
     /// The technician's own key.
     pub key: SecretKey,
     /// What the credential proves, apart from whether it still counts today.
     pub who: Verified,
 }
 
-impl Identity {
+impl TechnicianIdentity {
     /// Checks that credential and key belong together.
-    pub(crate) fn new(profile: Profile, key: SecretKey) -> Result<Self, String> {
+    pub(crate) fn new(profile: TechnicianProfile, key: SecretKey) -> Result<Self, String> {
         // Whether it has expired is the relay's and the devices' question: an expired profile must still
         // say who it was.
         let who = profile

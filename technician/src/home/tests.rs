@@ -10,9 +10,9 @@ use rand_core::OsRng;
 
 const NOW: UnixMillis = UnixMillis(1_000);
 
-fn home() -> (tempfile::TempDir, Home) {
+fn home() -> (tempfile::TempDir, ClientHome) {
     let dir = tempfile::tempdir().unwrap();
-    let home = Home::open(dir.path().join("nearhand")).unwrap();
+    let home = ClientHome::open(dir.path().join("nearhand")).unwrap();
     (dir, home)
 }
 
@@ -33,26 +33,30 @@ fn invited(org: &SecretKey, role: Role, name: &str) -> (Credential, SecretKey) {
     (Credential::join(invite, &one_time, &own.public(), NOW).unwrap(), own)
 }
 
-fn claim() -> Pending {
+fn claim() -> PendingChange {
     let org = SecretKey::generate(&mut OsRng);
     let (credential, own) = invited(&org, Role::Admin, "Ada");
-    let profile = Profile {
+    let profile = TechnicianProfile {
         relay: RelayAddress { host: "relay.example".into(), port: 7443, key: PublicKey::from_bytes([7; 32]) },
         organisation: org.public(),
         organisation_name: "Acme".into(),
         credential,
     };
-    Pending { step: Step::Claim, identity: Identity::new(profile, own).unwrap(), organisation_key: Some(org) }
+    PendingChange {
+        step: IdentityChange::Claim,
+        identity: TechnicianIdentity::new(profile, own).unwrap(),
+        organisation_key: Some(org),
+    }
 }
 
 #[test]
 fn what_was_begun_survives_until_it_is_settled() {
     let (_dir, home) = home();
-    assert!(matches!(home.profile(), Err(HomeError::NotSetUp { .. })));
+    assert!(matches!(home.profile(), Err(ClientHomeError::NotSetUp { .. })));
     let pending = claim();
     home.begin(&pending).unwrap();
-    assert!(matches!(home.profile(), Err(HomeError::NotSetUp { .. })), "not before the relay agreed");
-    assert!(matches!(home.begin(&claim()), Err(HomeError::Unsettled(Step::Claim))));
+    assert!(matches!(home.profile(), Err(ClientHomeError::NotSetUp { .. })), "not before the relay agreed");
+    assert!(matches!(home.begin(&claim()), Err(ClientHomeError::Unsettled(IdentityChange::Claim))));
     let back = home.pending().unwrap().unwrap();
     assert_eq!(back.identity.profile, pending.identity.profile);
     home.commit(&back).unwrap();
@@ -61,7 +65,7 @@ fn what_was_begun_survives_until_it_is_settled() {
     assert_eq!((identity.name(), identity.is_admin()), ("Ada", true));
     home.organisation_key_of(&identity.profile).unwrap();
     // Another claim never gets over the organisation key that is here.
-    assert!(matches!(home.commit(&claim()), Err(HomeError::OrganisationKeyExists { .. })));
+    assert!(matches!(home.commit(&claim()), Err(ClientHomeError::OrganisationKeyExists { .. })));
     assert_eq!(home.identity().unwrap().id(), identity.id());
 }
 
@@ -74,16 +78,16 @@ fn a_commit_that_was_cut_short_is_told_and_can_be_repeated() {
     let old = &pending.identity;
     let key = SecretKey::generate(&mut OsRng);
     let credential = old.profile.credential.rotated(&old.key, &key.public(), NOW).unwrap();
-    let profile = Profile { credential, ..old.profile.clone() };
-    let next = Pending {
-        step: Step::Rotation,
-        identity: Identity::new(profile, key).unwrap(),
+    let profile = TechnicianProfile { credential, ..old.profile.clone() };
+    let next = PendingChange {
+        step: IdentityChange::Rotation,
+        identity: TechnicianIdentity::new(profile, key).unwrap(),
         organisation_key: None,
     };
     home.begin(&next).unwrap();
     // The machine stops after the key is in its place, before the profile is.
     key_file::save_key(&next.identity.key, &home.path(TECHNICIAN_KEY)).unwrap();
-    assert!(matches!(home.identity(), Err(HomeError::Unsettled(Step::Rotation))));
+    assert!(matches!(home.identity(), Err(ClientHomeError::Unsettled(IdentityChange::Rotation))));
     home.commit(&home.pending().unwrap().unwrap()).unwrap();
     assert_eq!(home.identity().unwrap().key.public(), next.identity.key.public());
     assert_eq!(home.identity().unwrap().id(), old.id(), "the identity stays");
@@ -118,7 +122,7 @@ fn damaged_and_exposed_files_say_so() {
             _ => home.identity().map(|_| ()),
         };
         assert!(
-            matches!(&outcome, Err(HomeError::Damaged { path: p, .. }) if *p == path),
+            matches!(&outcome, Err(ClientHomeError::Damaged { path: p, .. }) if *p == path),
             "{name}: {outcome:?}"
         );
         match before {
@@ -139,9 +143,12 @@ fn what_others_can_read_is_not_used() {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
     mode(&home.path(TECHNICIAN_KEY), 0o644);
-    assert!(matches!(home.identity(), Err(HomeError::Exposed { mode: "600", .. })));
+    assert!(matches!(home.identity(), Err(ClientHomeError::Exposed { mode: "600", .. })));
     mode(home.dir(), 0o755);
-    assert!(matches!(Home::open(home.dir().to_owned()), Err(HomeError::Exposed { mode: "700", .. })));
+    assert!(matches!(
+        ClientHome::open(home.dir().to_owned()),
+        Err(ClientHomeError::Exposed { mode: "700", .. })
+    ));
 }
 
 #[test]
@@ -151,15 +158,15 @@ fn a_device_is_known_by_its_key_from_the_first_meeting_on() {
     let (credential, old) = invited(&org, Role::Device, "till 3");
     let who = credential.verify(&org.public(), NOW).unwrap();
     let id = who.device_id().unwrap();
-    assert_eq!(home.known_devices().unwrap().judge(id, &who), Ok(Familiarity::New));
+    assert_eq!(home.known_devices().unwrap().judge(id, &who), Ok(DeviceFamiliarity::New));
     home.update_known_devices(|known| known.remember(id, who.key(), "till 3", NOW)).unwrap();
     let known = home.known_devices().unwrap();
-    assert_eq!(known.judge(id, &who), Ok(Familiarity::Known));
+    assert_eq!(known.judge(id, &who), Ok(DeviceFamiliarity::Known));
 
     let next = SecretKey::generate(&mut OsRng);
     let rotated = credential.rotated(&old, &next.public(), NOW).unwrap();
     let rotated = rotated.verify(&org.public(), NOW).unwrap();
-    assert_eq!(known.judge(id, &rotated), Ok(Familiarity::Rotated));
+    assert_eq!(known.judge(id, &rotated), Ok(DeviceFamiliarity::Rotated));
     home.update_known_devices(|known| known.remember(id, rotated.key(), "till 3", NOW)).unwrap();
     let known = home.known_devices().unwrap();
     // Back to the old key, or to another successor of it: somebody has the old key.

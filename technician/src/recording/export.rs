@@ -15,13 +15,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, Command};
 use tokio::task::JoinHandle;
 
-use super::paint::Task;
-use super::paint_process::Painter;
-use super::pointer::Pointer;
-use super::source::{Showing, Survey};
-use super::timeline::Act;
-use crate::exit::{ExitCode, Failure};
-use crate::viewer::decoder_process::Died;
+use super::paint::PaintTask;
+use super::paint_process::PaintProcess;
+use super::pointer::PointerOverlay;
+use super::source::{RecordingPlayback, RecordingSurvey};
+use super::timeline::PlaybackStep;
+use crate::exit::{CommandFailure, ExitCode};
+use crate::viewer::decoder_process::DecoderFailure;
 
 /// Most bytes of ffmpeg's words that are shown.
 const WORDS: u64 = 2000;
@@ -29,28 +29,28 @@ const WORDS: u64 = 2000;
 const SECOND: u64 = 1000;
 
 /// The recording as it is seen, moment by moment, on a ground of one size.
-struct Stage {
-    showing: Showing,
-    painter: Painter,
-    pointer: Pointer,
+struct FrameRenderer {
+    showing: RecordingPlayback,
+    painter: PaintProcess,
+    pointer: PointerOverlay,
     size: Size,
     ground: Vec<u8>,
     /// A whole frame was given to the painter.
     begun: bool,
     /// The ground is no longer what is to be seen.
     stale: bool,
-    next: Option<(u64, Act)>,
+    next: Option<(u64, PlaybackStep)>,
 }
 
-impl Stage {
-    fn new(file: &Path, size: Size) -> Result<Self, Failure> {
-        let mut showing = Showing::start(file)
-            .map_err(|error| Failure::new(ExitCode::Local, format!("{}: {error}", file.display())))?;
+impl FrameRenderer {
+    fn new(file: &Path, size: Size) -> Result<Self, CommandFailure> {
+        let mut showing = RecordingPlayback::start(file)
+            .map_err(|error| CommandFailure::new(ExitCode::Local, format!("{}: {error}", file.display())))?;
         let next = showing.next();
         Ok(Self {
             showing,
-            painter: Painter::start().map_err(died)?,
-            pointer: Pointer::default(),
+            painter: PaintProcess::start().map_err(died)?,
+            pointer: PointerOverlay::default(),
             size,
             ground: vec![0; size.pixels() * 3],
             begun: false,
@@ -60,7 +60,7 @@ impl Stage {
     }
 
     /// Does all that happens up to a moment. `false`: nothing happens any more.
-    async fn until(&mut self, moment: u64) -> Result<bool, Failure> {
+    async fn until(&mut self, moment: u64) -> Result<bool, CommandFailure> {
         while let Some((at, act)) = self.next.take() {
             if at > moment {
                 self.next = Some((at, act));
@@ -72,29 +72,29 @@ impl Stage {
         Ok(false)
     }
 
-    async fn act(&mut self, act: Act) -> Result<(), Failure> {
+    async fn act(&mut self, act: PlaybackStep) -> Result<(), CommandFailure> {
         match act {
-            Act::Begin => self.painter.give(&Task::Begin).await.map_err(died)?,
-            Act::Frame { part, last, .. } => {
-                self.painter.give(&Task::Part(part, last.is_some())).await.map_err(died)?;
+            PlaybackStep::Begin => self.painter.give(&PaintTask::Begin).await.map_err(died)?,
+            PlaybackStep::Frame { part, last, .. } => {
+                self.painter.give(&PaintTask::Part(part, last.is_some())).await.map_err(died)?;
                 self.begun |= last.is_some();
                 self.stale |= last.is_some();
             }
-            Act::Cursor(cursor) => {
+            PlaybackStep::Cursor(cursor) => {
                 self.pointer.cursor = Some(cursor);
                 self.stale = true;
             }
-            Act::CursorAt(at) => {
+            PlaybackStep::CursorAt(at) => {
                 self.pointer.at = at;
                 self.stale = true;
             }
-            Act::Gone(_) | Act::Nothing => {}
+            PlaybackStep::Gone(_) | PlaybackStep::Nothing => {}
         }
         Ok(())
     }
 
     /// What is to be seen now; `None` before the first picture.
-    async fn seen(&mut self) -> Result<Option<&[u8]>, Failure> {
+    async fn seen(&mut self) -> Result<Option<&[u8]>, CommandFailure> {
         if !self.begun {
             return Ok(None);
         }
@@ -122,12 +122,12 @@ fn place(ground: &mut [u8], size: Size, picture: &[u8], of: Size) {
     }
 }
 
-fn died(died: Died) -> Failure {
-    Failure::new(ExitCode::Unexpected, format!("the recording's pictures can't be made: {died}"))
+fn died(died: DecoderFailure) -> CommandFailure {
+    CommandFailure::new(ExitCode::Unexpected, format!("the recording's pictures can't be made: {died}"))
 }
 
-fn size(survey: &Survey) -> Result<Size, Failure> {
-    let nothing = || Failure::new(ExitCode::Unexpected, "there is no picture in this recording");
+fn size(survey: &RecordingSurvey) -> Result<Size, CommandFailure> {
+    let nothing = || CommandFailure::new(ExitCode::Unexpected, "there is no picture in this recording");
     let size = survey.size.ok_or_else(nothing)?;
     // Video with half as many colours as points wants even sides.
     Size::checked(size.width.next_multiple_of(2), size.height.next_multiple_of(2)).ok_or_else(nothing)
@@ -136,18 +136,18 @@ fn size(survey: &Survey) -> Result<Size, Failure> {
 /// Makes a WebM file with so many frames a second; `told` hears how many milliseconds are done.
 ///
 /// # Errors
-/// [`Failure`]; what there is of the file is then removed.
+/// [`CommandFailure`]; what there is of the file is then removed.
 pub async fn webm(
     file: &Path,
-    survey: &Survey,
+    survey: &RecordingSurvey,
     out: &Path,
     rate: u32,
     told: impl Fn(u64),
-) -> Result<(), Failure> {
-    let reserved = Reserved::new(out)?;
+) -> Result<(), CommandFailure> {
+    let reserved = ReservedFile::new(out)?;
     let size = size(survey)?;
-    let mut stage = Stage::new(file, size)?;
-    let mut video = Video::start(out, size, rate)?;
+    let mut stage = FrameRenderer::new(file, size)?;
+    let mut video = FfmpegVideo::start(out, size, rate)?;
     let mut frames = 0_u64;
     for tick in 0.. {
         let moment = tick * 1000 / u64::from(rate.max(1));
@@ -165,7 +165,7 @@ pub async fn webm(
         }
     }
     if frames == 0 {
-        return Err(Failure::new(ExitCode::Unexpected, "there is no whole picture in this recording"));
+        return Err(CommandFailure::new(ExitCode::Unexpected, "there is no whole picture in this recording"));
     }
     video.end().await?;
     reserved.keep();
@@ -173,19 +173,20 @@ pub async fn webm(
 }
 
 /// A name that is taken for a file to be made; the file goes unless it is kept.
-struct Reserved(Option<PathBuf>);
+struct ReservedFile(Option<PathBuf>);
 
-impl Reserved {
-    fn new(path: &Path) -> Result<Self, Failure> {
+impl ReservedFile {
+    fn new(path: &Path) -> Result<Self, CommandFailure> {
         match create_private(path) {
             Ok(_) => Ok(Self(Some(path.to_owned()))),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Failure::new(
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(CommandFailure::new(
                 ExitCode::Usage,
                 format!("{} exists already: name another file", path.display()),
             )),
-            Err(error) => {
-                Err(Failure::new(ExitCode::Local, format!("{} can't be made: {error}", path.display())))
-            }
+            Err(error) => Err(CommandFailure::new(
+                ExitCode::Local,
+                format!("{} can't be made: {error}", path.display()),
+            )),
         }
     }
 
@@ -194,7 +195,7 @@ impl Reserved {
     }
 }
 
-impl Drop for Reserved {
+impl Drop for ReservedFile {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
             // Half a video is of use to nobody.
@@ -204,17 +205,17 @@ impl Drop for Reserved {
 }
 
 /// ffmpeg under way. Dropping it ends it.
-struct Video {
+struct FfmpegVideo {
     child: Child,
     to: ChildStdin,
     /// What it says, read all the while: it must not wait for us.
     words: JoinHandle<Vec<u8>>,
 }
 
-impl Video {
-    fn start(out: &Path, size: Size, rate: u32) -> Result<Self, Failure> {
+impl FfmpegVideo {
+    fn start(out: &Path, size: Size, rate: u32) -> Result<Self, CommandFailure> {
         let missing = || {
-            Failure::new(
+            CommandFailure::new(
                 ExitCode::Local,
                 "the program ffmpeg is needed for this and was not found: install it \
                  (on Debian and its relatives: apt install ffmpeg)",
@@ -237,21 +238,21 @@ impl Video {
             .spawn()
             .map_err(|error| match error.kind() {
                 ErrorKind::NotFound => missing(),
-                _ => Failure::new(ExitCode::Local, format!("ffmpeg can't be started: {error}")),
+                _ => CommandFailure::new(ExitCode::Local, format!("ffmpeg can't be started: {error}")),
             })?;
         let to = child.stdin.take().ok_or_else(missing)?;
         let words = tokio::spawn(said(child.stderr.take()));
         Ok(Self { child, to, words })
     }
 
-    async fn end(self) -> Result<(), Failure> {
+    async fn end(self) -> Result<(), CommandFailure> {
         let Self { mut child, to, words } = self;
         drop(to);
         let words = words.await.unwrap_or_default();
         let failed = |how: String| {
             let words = text::multi_line(&String::from_utf8_lossy(&words), 2000);
             let message = format!("ffmpeg has made no video ({how}): {}", words.trim());
-            Err(Failure::new(ExitCode::Local, message))
+            Err(CommandFailure::new(ExitCode::Local, message))
         };
         match child.wait().await {
             Ok(status) if status.success() => Ok(()),
@@ -283,17 +284,17 @@ fn file_argument(path: &Path) -> std::ffi::OsString {
 /// Writes a PNG file of each change, at most one for each second; how many there are.
 ///
 /// # Errors
-/// [`Failure`].
+/// [`CommandFailure`].
 pub async fn frames(
     file: &Path,
-    survey: &Survey,
+    survey: &RecordingSurvey,
     directory: &Path,
     told: impl Fn(u64),
-) -> Result<u64, Failure> {
+) -> Result<u64, CommandFailure> {
     let size = size(survey)?;
     std::fs::create_dir_all(directory)
-        .map_err(|e| Failure::new(ExitCode::Local, format!("{}: {e}", directory.display())))?;
-    let mut stage = Stage::new(file, size)?;
+        .map_err(|e| CommandFailure::new(ExitCode::Local, format!("{}: {e}", directory.display())))?;
+    let mut stage = FrameRenderer::new(file, size)?;
     let (mut made, mut moment) = (0, 0);
     loop {
         let more = stage.until(moment).await?;
@@ -318,8 +319,8 @@ pub async fn frames(
     }
 }
 
-fn png(path: &Path, size: Size, rgb: &[u8]) -> Result<(), Failure> {
-    let failed = |error: String| Failure::new(ExitCode::Local, format!("{}: {error}", path.display()));
+fn png(path: &Path, size: Size, rgb: &[u8]) -> Result<(), CommandFailure> {
+    let failed = |error: String| CommandFailure::new(ExitCode::Local, format!("{}: {error}", path.display()));
     let file: File = create_private(path).map_err(|error| failed(error.to_string()))?;
     let mut encoder = png::Encoder::new(BufWriter::new(file), size.width.into(), size.height.into());
     encoder.set_color(png::ColorType::Rgb);

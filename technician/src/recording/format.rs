@@ -37,7 +37,7 @@ pub const MAX_REMARK: usize = 300;
 
 /// Who recorded what, when: signed by the technician's key.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Title {
+pub struct RecordingTitle {
     /// The session.
     pub session: SessionId,
     /// When the recording was begun, by the technician's clock.
@@ -58,15 +58,15 @@ pub struct Title {
     pub program: String,
 }
 
-impl Statement for Title {
+impl Statement for RecordingTitle {
     const CONTEXT: &'static str = "recording title";
 }
 
 /// A chunk. Grows by variants at its end, as messages do.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub enum Chunk {
+pub enum RecordingChunk {
     /// The first one, and no other: the title, and the credential of the technician who signed it.
-    Title(Signed<Title>, Box<Credential>),
+    Title(Signed<RecordingTitle>, Box<Credential>),
     /// A message of the screen's stream.
     Said(FromScreen),
     /// Why it is cut here, in the recording program's words.
@@ -95,9 +95,9 @@ pub enum FormatError {
 
 /// The running hash behind the checks.
 #[derive(Clone, Debug)]
-struct Checks([u8; 32]);
+struct ChunkChecks([u8; 32]);
 
-impl Checks {
+impl ChunkChecks {
     fn new() -> Self {
         Self(Sha256::digest(MAGIC).into())
     }
@@ -112,20 +112,20 @@ impl Checks {
 
 /// Makes bytes of chunks.
 #[derive(Debug)]
-pub struct Writer(Checks);
+pub struct ChunkWriter(ChunkChecks);
 
-impl Writer {
+impl ChunkWriter {
     /// A recording's beginning.
     #[allow(clippy::new_without_default, reason = "what it makes must go behind the magic bytes")]
     pub fn new() -> Self {
-        Self(Checks::new())
+        Self(ChunkChecks::new())
     }
 
     /// The bytes to append.
     ///
     /// # Errors
     /// [`WireError::TooLong`].
-    pub fn chunk(&mut self, chunk: &Chunk) -> Result<Vec<u8>, WireError> {
+    pub fn chunk(&mut self, chunk: &RecordingChunk) -> Result<Vec<u8>, WireError> {
         let mut bytes = wire::frame(chunk, MAX_CHUNK)?;
         if let Some((length, message)) = bytes.split_first_chunk() {
             let check = self.0.next(*length, message);
@@ -137,13 +137,13 @@ impl Writer {
 
 /// Reads chunks.
 #[derive(Debug)]
-pub struct Reader<R> {
+pub struct RecordingReader<R> {
     input: R,
-    checks: Checks,
+    checks: ChunkChecks,
     message: Vec<u8>,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: Read> RecordingReader<R> {
     /// Reads the first bytes.
     ///
     /// # Errors
@@ -160,7 +160,7 @@ impl<R: Read> Reader<R> {
                 _ => FormatError::Other,
             });
         }
-        Ok(Self { input, checks: Checks::new(), message: Vec::new() })
+        Ok(Self { input, checks: ChunkChecks::new(), message: Vec::new() })
     }
 
     /// The next chunk; `None` at the end.
@@ -168,7 +168,7 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// [`FormatError`].
     #[allow(clippy::should_implement_trait, reason = "after an error nothing follows")]
-    pub fn next(&mut self) -> Result<Option<Chunk>, FormatError> {
+    pub fn next(&mut self) -> Result<Option<RecordingChunk>, FormatError> {
         let mut length = [0; 4];
         match fill(&mut self.input, &mut length)? {
             0 => return Ok(None),

@@ -4,7 +4,7 @@
 //! whoever controlled the device has chosen these bytes. That one hands JPEG pictures on to the browser; here all of
 //! it becomes pixels.
 //!
-//! In: tasks, each a length (4 bytes, little-endian) and a [`Task`]. Out, for each [`Task::Show`]: width and height (2
+//! In: tasks, each a length (4 bytes, little-endian) and a [`PaintTask`]. Out, for each [`PaintTask::Show`]: width and height (2
 //! bytes each) and rows of red, green, blue.
 
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -20,7 +20,7 @@ use crate::viewer::decode::{MAX_PIECE, MEMORY, NO_FRAME};
 
 /// What the process is told.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub enum Task {
+pub enum PaintTask {
     /// A new beginning: nothing is known of earlier pictures.
     Begin,
     /// A part of a frame, in order.
@@ -29,12 +29,12 @@ pub enum Task {
     Show,
 }
 
-enum Stop {
+enum PaintStop {
     Io,
     NoFrame,
 }
 
-impl From<io::Error> for Stop {
+impl From<io::Error> for PaintStop {
     fn from(_: io::Error) -> Self {
         Self::Io
     }
@@ -50,34 +50,34 @@ pub fn run() -> ExitCode {
     let mut input = BufReader::with_capacity(MAX_PIECE, io::stdin().lock());
     match paint(&mut input, &mut BufWriter::new(io::stdout().lock())) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Stop::NoFrame) => NO_FRAME.into(),
-        Err(Stop::Io) => ExitCode::FAILURE,
+        Err(PaintStop::NoFrame) => NO_FRAME.into(),
+        Err(PaintStop::Io) => ExitCode::FAILURE,
     }
 }
 
-fn paint(input: &mut impl Read, output: &mut impl Write) -> Result<(), Stop> {
+fn paint(input: &mut impl Read, output: &mut impl Write) -> Result<(), PaintStop> {
     let mut decoder = Decoder::new();
     let mut picture = Picture::black(Size { width: 1, height: 1 });
     let mut frame = Vec::new();
     while let Some(task) = next(input)? {
         match task {
-            Task::Begin => {
+            PaintTask::Begin => {
                 decoder = Decoder::new();
                 frame.clear();
             }
-            Task::Part(bytes, last) => {
+            PaintTask::Part(bytes, last) => {
                 if frame.len() + bytes.len() > MAX_FRAME {
-                    return Err(Stop::NoFrame);
+                    return Err(PaintStop::NoFrame);
                 }
                 frame.extend_from_slice(&bytes);
                 if last {
-                    decoder.decode(&frame, &mut picture).map_err(|_| Stop::NoFrame)?;
+                    decoder.decode(&frame, &mut picture).map_err(|_| PaintStop::NoFrame)?;
                     frame.clear();
                     // One large frame must not be remembered for good.
                     frame.shrink_to(1 << 20);
                 }
             }
-            Task::Show => show(&picture, output)?,
+            PaintTask::Show => show(&picture, output)?,
         }
     }
     Ok(())
@@ -99,15 +99,15 @@ fn show(picture: &Picture, output: &mut impl Write) -> io::Result<()> {
     output.flush()
 }
 
-fn next(input: &mut impl Read) -> Result<Option<Task>, Stop> {
+fn next(input: &mut impl Read) -> Result<Option<PaintTask>, PaintStop> {
     let mut length = [0; 4];
     match input.read_exact(&mut length) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(error.into()),
     }
-    let size = wire::frame_len(length, MAX_PIECE).map_err(|_| Stop::NoFrame)?;
+    let size = wire::frame_len(length, MAX_PIECE).map_err(|_| PaintStop::NoFrame)?;
     let mut bytes = vec![0; size];
     input.read_exact(&mut bytes)?;
-    wire::decode(&bytes).map(Some).map_err(|_| Stop::NoFrame)
+    wire::decode(&bytes).map(Some).map_err(|_| PaintStop::NoFrame)
 }

@@ -9,16 +9,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::paint::Task;
+use super::paint::PaintTask;
 use crate::viewer::decode::{MAX_PIECE, NO_FRAME};
-use crate::viewer::decoder_process::Died;
+use crate::viewer::decoder_process::DecoderFailure;
 
 /// A process that takes nothing, or shows nothing, for so long hangs.
 const HANGS: Duration = Duration::from_secs(30);
 
 /// A picture: rows of red, green, blue.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Rgb {
+pub struct RgbPicture {
     /// Its size.
     pub size: Size,
     /// Its bytes.
@@ -27,19 +27,19 @@ pub struct Rgb {
 
 /// A process under way. Dropping it ends it.
 #[derive(Debug)]
-pub struct Painter {
+pub struct PaintProcess {
     child: Child,
     to: BufWriter<ChildStdin>,
     from: BufReader<ChildStdout>,
 }
 
-impl Painter {
+impl PaintProcess {
     /// Starts `nearhand paint` of this program.
     ///
     /// # Errors
-    /// [`Died::NotStarted`].
-    pub fn start() -> Result<Self, Died> {
-        let program = std::env::current_exe().map_err(|_| Died::NotStarted)?;
+    /// [`DecoderFailure::NotStarted`].
+    pub fn start() -> Result<Self, DecoderFailure> {
+        let program = std::env::current_exe().map_err(|_| DecoderFailure::NotStarted)?;
         let mut child = Command::new(program)
             .arg("paint")
             .env_clear()
@@ -48,19 +48,19 @@ impl Painter {
             .stderr(Stdio::inherit())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|_| Died::NotStarted)?;
+            .map_err(|_| DecoderFailure::NotStarted)?;
         let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Died::NotStarted);
+            return Err(DecoderFailure::NotStarted);
         };
         Ok(Self { child, to: BufWriter::with_capacity(MAX_PIECE, to), from: BufReader::new(from) })
     }
 
-    /// Gives it a task other than [`Task::Show`].
+    /// Gives it a task other than [`PaintTask::Show`].
     ///
     /// # Errors
-    /// [`Died`].
-    pub async fn give(&mut self, task: &Task) -> Result<(), Died> {
-        let bytes = wire::frame(task, MAX_PIECE).map_err(|_| Died::NoFrame)?;
+    /// [`DecoderFailure`].
+    pub async fn give(&mut self, task: &PaintTask) -> Result<(), DecoderFailure> {
+        let bytes = wire::frame(task, MAX_PIECE).map_err(|_| DecoderFailure::NoFrame)?;
         match timeout(HANGS, self.to.write_all(&bytes)).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(self.why().await),
@@ -70,29 +70,29 @@ impl Painter {
     /// The picture as it is now.
     ///
     /// # Errors
-    /// [`Died`].
-    pub async fn show(&mut self) -> Result<Rgb, Died> {
-        self.give(&Task::Show).await?;
+    /// [`DecoderFailure`].
+    pub async fn show(&mut self) -> Result<RgbPicture, DecoderFailure> {
+        self.give(&PaintTask::Show).await?;
         match timeout(HANGS, self.shown()).await {
             Ok(Some(rgb)) => Ok(rgb),
             _ => Err(self.why().await),
         }
     }
 
-    async fn shown(&mut self) -> Option<Rgb> {
+    async fn shown(&mut self) -> Option<RgbPicture> {
         self.to.flush().await.ok()?;
         let (width, height) = (self.from.read_u16_le().await.ok()?, self.from.read_u16_le().await.ok()?);
         let size = Size::checked(width, height)?;
         let mut bytes = vec![0; size.pixels() * 3];
         self.from.read_exact(&mut bytes).await.ok()?;
-        Some(Rgb { size, bytes })
+        Some(RgbPicture { size, bytes })
     }
 
-    async fn why(&mut self) -> Died {
+    async fn why(&mut self) -> DecoderFailure {
         // One that still runs hangs or says nonsense; one that is gone already is not hurt.
         match timeout(Duration::from_millis(500), self.child.wait()).await {
-            Ok(Ok(status)) if status.code() == Some(i32::from(NO_FRAME)) => Died::NoFrame,
-            _ => Died::Crashed,
+            Ok(Ok(status)) if status.code() == Some(i32::from(NO_FRAME)) => DecoderFailure::NoFrame,
+            _ => DecoderFailure::Crashed,
         }
     }
 }

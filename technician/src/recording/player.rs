@@ -8,17 +8,17 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nearhand_proto::text;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::source::{Showing, Survey};
-use super::timeline::Act;
-use crate::exit::{ExitCode, Failure};
-use crate::viewer::Server;
-use crate::viewer::decode::Piece;
-use crate::viewer::decoder_process::{AsyncPieces, Decoding, Died, Program};
-use crate::viewer::page_messages::{FromPage, Playing, ScreenState, ToPage};
-use crate::viewer::server::{Heard, Outgoing, Page};
+use super::source::{RecordingPlayback, RecordingSurvey};
+use super::timeline::PlaybackStep;
+use crate::exit::{CommandFailure, ExitCode};
+use crate::viewer::PageServer;
+use crate::viewer::decode::DecoderInput;
+use crate::viewer::decoder_process::{DecoderFailure, DecoderProcess, DecoderProgram};
+use crate::viewer::device_stream::OperationsToPage;
+use crate::viewer::page_messages::{FromPage, PlaybackRequest, ScreenState, ToPage};
+use crate::viewer::server::{PageConnection, PageMessage, PageOutput};
 
 /// Frames that the page may owe.
 const UNPAINTED: usize = 8;
@@ -34,28 +34,28 @@ const STUCK: Duration = Duration::from_secs(10);
 const SPEEDS: [u8; 4] = [1, 2, 4, 8];
 
 /// What is played.
-pub struct Settings {
+pub struct PlayerSettings {
     /// The recording.
     pub file: PathBuf,
     /// What was found out about it.
-    pub survey: Survey,
+    pub survey: RecordingSurvey,
     /// What it proves, in words.
     pub verdict: String,
     /// What decodes.
-    pub decoder: Program,
+    pub decoder: DecoderProgram,
 }
 
 /// Plays for whoever opens the page, until `stop` is done.
 ///
 /// # Errors
-/// [`Failure`]: the recording can't be read.
+/// [`CommandFailure`]: the recording can't be read.
 pub async fn play(
-    settings: Settings,
-    mut server: Server,
+    settings: PlayerSettings,
+    mut server: PageServer,
     stop: impl Future<Output = ()>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     tokio::pin!(stop);
-    let mut player = Player::new(settings)?;
+    let mut player = RecordingPlayer::new(settings)?;
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -69,8 +69,8 @@ pub async fn play(
                 None => return Ok(()),
             },
             heard = next_heard(&mut player.page) => match heard {
-                Some(Heard::Said(said)) => player.said(said).await?,
-                Some(Heard::Pasted { .. }) => {}
+                Some(PageMessage::Said(said)) => player.said(said).await?,
+                Some(PageMessage::Pasted { .. }) => {}
                 None => player.page = None,
             },
             died = died(&mut player.decoding) => player.died(died).await,
@@ -81,14 +81,14 @@ pub async fn play(
     }
 }
 
-async fn next_heard(page: &mut Option<Page>) -> Option<Heard> {
+async fn next_heard(page: &mut Option<PageConnection>) -> Option<PageMessage> {
     match page {
         Some(page) => page.heard.recv().await,
         None => core::future::pending().await,
     }
 }
 
-async fn died(decoding: &mut Option<Decoding>) -> Died {
+async fn died(decoding: &mut Option<DecoderProcess>) -> DecoderFailure {
     match decoding {
         Some(decoding) => decoding.died().await,
         None => core::future::pending().await,
@@ -102,12 +102,12 @@ async fn at(due: Option<Instant>) {
     }
 }
 
-struct Player {
-    settings: Settings,
-    showing: Showing,
-    next: Option<(u64, Act)>,
-    page: Option<Page>,
-    decoding: Option<Decoding>,
+struct RecordingPlayer {
+    settings: PlayerSettings,
+    showing: RecordingPlayback,
+    next: Option<(u64, PlaybackStep)>,
+    page: Option<PageConnection>,
+    decoding: Option<DecoderProcess>,
     round: u32,
     /// Frames of this round that were given to the decoder and aren't painted.
     unpainted: VecDeque<u32>,
@@ -122,8 +122,8 @@ struct Player {
     skips: bool,
 }
 
-impl Player {
-    fn new(settings: Settings) -> Result<Self, Failure> {
+impl RecordingPlayer {
+    fn new(settings: PlayerSettings) -> Result<Self, CommandFailure> {
         let showing = opened(&settings)?;
         Ok(Self {
             settings,
@@ -173,7 +173,7 @@ impl Player {
     }
 
     /// What is due now is done.
-    async fn step(&mut self) -> Result<(), Failure> {
+    async fn step(&mut self) -> Result<(), CommandFailure> {
         let place = self.place();
         let moment = self.next.as_ref().map_or(self.settings.survey.millis, |(at, _)| *at);
         if self.skips && moment.saturating_sub(place) > STILL {
@@ -194,25 +194,25 @@ impl Player {
         Ok(())
     }
 
-    async fn act(&mut self, act: Act) {
+    async fn act(&mut self, act: PlaybackStep) {
         match act {
-            Act::Begin => self.begin().await,
-            Act::Frame { frame, part, last } => {
+            PlaybackStep::Begin => self.begin().await,
+            PlaybackStep::Frame { frame, part, last } => {
                 if last.is_some() {
                     self.unpainted.push_back(frame);
                 }
                 if let Some(decoding) = &self.decoding {
                     // One that is gone says so by itself.
-                    let _ = decoding.feed().send(Piece::Part { frame, bytes: part, last }).await;
+                    let _ = decoding.feed().send(DecoderInput::Part { frame, bytes: part, last }).await;
                 }
             }
-            Act::Cursor(cursor) => self.tell(ToPage::from(&cursor)).await,
-            Act::CursorAt(at) => self.tell(ToPage::CursorAt { at: at.map(|at| (at.x, at.y)) }).await,
-            Act::Gone(why) => {
+            PlaybackStep::Cursor(cursor) => self.tell(ToPage::from(&cursor)).await,
+            PlaybackStep::CursorAt(at) => self.tell(ToPage::CursorAt { at: at.map(|at| (at.x, at.y)) }).await,
+            PlaybackStep::Gone(why) => {
                 let why = text::one_line(&why, 200);
                 self.tell(ToPage::Notice { text: format!("There was nothing to see: {why}") }).await;
             }
-            Act::Nothing => {}
+            PlaybackStep::Nothing => {}
         }
     }
 
@@ -225,18 +225,18 @@ impl Player {
         self.unpainted.clear();
         self.round = self.round.wrapping_add(1);
         let Some(page) = &self.page else { return };
-        match Decoding::start(&self.settings.decoder, ToThePage(page.to.clone())) {
+        match DecoderProcess::start(&self.settings.decoder, OperationsToPage(page.to.clone())) {
             Ok(decoding) => {
                 self.tell(ToPage::Screen { state: ScreenState::On, why: String::new(), round: self.round })
                     .await;
-                let _ = decoding.feed().send(Piece::Begin { round: self.round }).await;
+                let _ = decoding.feed().send(DecoderInput::Begin { round: self.round }).await;
                 self.decoding = Some(decoding);
             }
             Err(died) => self.died(died).await,
         }
     }
 
-    async fn died(&mut self, died: Died) {
+    async fn died(&mut self, died: DecoderFailure) {
         self.decoding = None;
         self.pause(true);
         let why = format!("{died}; go to another moment to begin anew");
@@ -246,7 +246,7 @@ impl Player {
 
     async fn tell(&mut self, what: ToPage) {
         let Some(page) = &self.page else { return };
-        if !matches!(timeout(STUCK, page.to.send(Outgoing::Say(what))).await, Ok(Ok(()))) {
+        if !matches!(timeout(STUCK, page.to.send(PageOutput::Say(what))).await, Ok(Ok(()))) {
             self.page = None;
         }
     }
@@ -258,7 +258,7 @@ impl Player {
     }
 
     /// A page has come: it takes over.
-    async fn attached(&mut self, page: Page) -> Result<(), Failure> {
+    async fn attached(&mut self, page: PageConnection) -> Result<(), CommandFailure> {
         self.tell(ToPage::Elsewhere).await;
         self.page = Some(page);
         let (survey, title) = (&self.settings.survey, &self.settings.survey.proof.title);
@@ -283,7 +283,7 @@ impl Player {
         self.paused = paused;
     }
 
-    async fn said(&mut self, said: FromPage) -> Result<(), Failure> {
+    async fn said(&mut self, said: FromPage) -> Result<(), CommandFailure> {
         match said {
             FromPage::Painted { round, frame, .. } => {
                 if round == self.round {
@@ -291,15 +291,15 @@ impl Player {
                 }
                 return Ok(());
             }
-            FromPage::Play(Playing::Pause(false)) if self.over => return self.go(0).await,
-            FromPage::Play(Playing::Pause(paused)) => self.pause(paused),
-            FromPage::Play(Playing::Seek(at)) => return self.go(at).await,
-            FromPage::Play(Playing::Speed(speed)) => {
+            FromPage::Play(PlaybackRequest::Pause(false)) if self.over => return self.go(0).await,
+            FromPage::Play(PlaybackRequest::Pause(paused)) => self.pause(paused),
+            FromPage::Play(PlaybackRequest::Seek(at)) => return self.go(at).await,
+            FromPage::Play(PlaybackRequest::Speed(speed)) => {
                 let paused = self.paused;
                 self.pause(paused);
                 self.speed = SPEEDS.into_iter().find(|known| *known == speed).unwrap_or(1);
             }
-            FromPage::Play(Playing::Skip(skips)) => {
+            FromPage::Play(PlaybackRequest::Skip(skips)) => {
                 let paused = self.paused;
                 self.pause(paused);
                 self.skips = skips;
@@ -316,7 +316,7 @@ impl Player {
     }
 
     /// Shows what was to be seen at a moment.
-    async fn go(&mut self, to: u64) -> Result<(), Failure> {
+    async fn go(&mut self, to: u64) -> Result<(), CommandFailure> {
         // Before the first picture there is nothing to see.
         let first = self.settings.survey.places.first().copied().unwrap_or_default();
         let to = to.max(first).min(self.settings.survey.millis);
@@ -328,7 +328,7 @@ impl Player {
         // What came before that frame shows no more, but for the pointer.
         let (mut begun, mut pointer) = (0, [None, None]);
         while let Some((at, act)) = self.showing.next() {
-            if act == Act::Begin {
+            if act == PlaybackStep::Begin {
                 begun += 1;
             }
             let there = begun >= before.max(1);
@@ -345,8 +345,8 @@ impl Player {
                     self.act(act).await;
                     self.room().await;
                 }
-                act @ Act::Cursor(_) => pointer = [Some(act), pointer[1].take()],
-                act @ Act::CursorAt(_) => pointer[1] = Some(act),
+                act @ PlaybackStep::Cursor(_) => pointer = [Some(act), pointer[1].take()],
+                act @ PlaybackStep::CursorAt(_) => pointer[1] = Some(act),
                 _ => {}
             }
         }
@@ -357,7 +357,8 @@ impl Player {
 
     /// A wish for when the moment is there. Of several moments the last one counts.
     fn later(&mut self, wish: FromPage) {
-        let moment = |wish: &FromPage| matches!(wish, FromPage::Play(Playing::Seek(_)) | FromPage::Again);
+        let moment =
+            |wish: &FromPage| matches!(wish, FromPage::Play(PlaybackRequest::Seek(_)) | FromPage::Again);
         match wish {
             // To go anywhere begins anew as well.
             FromPage::Again if self.wishes.iter().any(moment) => return,
@@ -377,13 +378,13 @@ impl Player {
                 died = died(&mut self.decoding) => return self.died(died).await,
             };
             match heard {
-                Ok(Some(Heard::Said(FromPage::Painted { round, frame, .. }))) => {
+                Ok(Some(PageMessage::Said(FromPage::Painted { round, frame, .. }))) => {
                     if round == self.round {
                         self.unpainted.retain(|waiting| *waiting > frame);
                     }
                 }
-                Ok(Some(Heard::Said(wish))) => self.later(wish),
-                Ok(Some(Heard::Pasted { .. })) => {}
+                Ok(Some(PageMessage::Said(wish))) => self.later(wish),
+                Ok(Some(PageMessage::Pasted { .. })) => {}
                 Ok(None) | Err(_) => {
                     self.page = None;
                     self.unpainted.clear();
@@ -393,15 +394,8 @@ impl Player {
     }
 }
 
-fn opened(settings: &Settings) -> Result<Showing, Failure> {
-    Showing::start(&settings.file)
-        .map_err(|error| Failure::new(ExitCode::Local, format!("{}: {error}", settings.file.display())))
-}
-
-struct ToThePage(mpsc::Sender<Outgoing>);
-
-impl AsyncPieces for ToThePage {
-    async fn piece(&mut self, piece: Vec<u8>) -> bool {
-        self.0.send(Outgoing::Operations(piece)).await.is_ok()
-    }
+fn opened(settings: &PlayerSettings) -> Result<RecordingPlayback, CommandFailure> {
+    RecordingPlayback::start(&settings.file).map_err(|error| {
+        CommandFailure::new(ExitCode::Local, format!("{}: {error}", settings.file.display()))
+    })
 }

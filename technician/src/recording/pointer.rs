@@ -4,14 +4,14 @@ use nearhand_proto::message::screen::{Cursor, ScreenPoint};
 
 /// How the pointer looks and where it is.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct Pointer {
+pub struct PointerOverlay {
     /// Its looks.
     pub cursor: Option<Cursor>,
     /// Its place; `None`: nowhere.
     pub at: Option<ScreenPoint>,
 }
 
-impl Pointer {
+impl PointerOverlay {
     /// Paints it onto rows of red, green, blue, where it lies on the picture.
     pub fn paint(&self, width: u16, rgb: &mut [u8]) {
         let (Some(cursor), Some(at)) = (&self.cursor, self.at) else { return };
@@ -48,8 +48,8 @@ mod tests {
     fn it_is_painted_where_it_points_and_cut_at_the_edges() {
         let rgba = [[200, 100, 0, 255], [0, 0, 0, 0], [0, 0, 0, 0], [255, 255, 255, 128]].concat();
         let cursor = Cursor { width: 2, height: 2, hot: ScreenPoint { x: 1, y: 1 }, rgba };
-        let mut pointer = Pointer { cursor: Some(cursor), at: Some(ScreenPoint { x: 1, y: 1 }) };
-        let painted = |pointer: &Pointer| {
+        let mut pointer = PointerOverlay { cursor: Some(cursor), at: Some(ScreenPoint { x: 1, y: 1 }) };
+        let painted = |pointer: &PointerOverlay| {
             let mut rgb = vec![10; 3 * 3 * 3];
             pointer.paint(3, &mut rgb);
             rgb

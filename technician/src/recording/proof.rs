@@ -11,14 +11,14 @@ use nearhand_proto::message::screen::FromScreen;
 use nearhand_proto::time::UnixMillis;
 use nearhand_proto::witness::{Chain, ScreenHead};
 
-use super::format::{Chunk, FormatError, Title};
+use super::format::{FormatError, RecordingChunk, RecordingTitle};
 
 /// Most parts of a recording: a page that is opened anew every few seconds, all day.
 const MAX_PARTS: usize = 10_000;
 
 /// One part of a recording, as far as it was read.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Part {
+pub struct RecordingPart {
     /// Its number in the session.
     pub number: u32,
     /// When it began, by the device's clock.
@@ -36,18 +36,18 @@ pub struct Part {
 /// What is wrong with a recording, and where.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("changed at frame {frame}, {at} ms after its beginning: {why}")]
-pub struct Changed {
+pub struct TamperError {
     /// Frames before it in the whole recording, and this one.
     pub frame: u64,
     /// Playing time before it, in milliseconds.
     pub at: u64,
     /// What is wrong.
-    pub why: Why,
+    pub why: TamperReason,
 }
 
 /// What can be wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Why {
+pub enum TamperReason {
     /// The check doesn't fit.
     #[error("these bytes are not those that were written")]
     Check,
@@ -70,13 +70,13 @@ pub enum Why {
 
 /// What was proved.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Proof {
+pub struct RecordingProof {
     /// The title.
-    pub title: Title,
+    pub title: RecordingTitle,
     /// Says who the technician is that signed it.
     pub technician: Credential,
     /// Its parts in order.
-    pub parts: Vec<Part>,
+    pub parts: Vec<RecordingPart>,
     /// It ends in the middle of a chunk.
     pub torn: bool,
     /// Whole frames.
@@ -85,7 +85,7 @@ pub struct Proof {
     pub remark: Option<String>,
 }
 
-impl Proof {
+impl RecordingProof {
     /// Playing time, in milliseconds.
     pub fn millis(&self) -> u64 {
         self.parts.iter().map(|part| u64::from(part.millis)).sum()
@@ -111,74 +111,74 @@ impl Proof {
 
 /// Checks a recording chunk by chunk.
 #[derive(Debug, Default)]
-pub struct Verifier {
-    title: Option<(Title, Credential)>,
-    parts: Vec<Part>,
+pub struct RecordingVerifier {
+    title: Option<(RecordingTitle, Credential)>,
+    parts: Vec<RecordingPart>,
     open: Option<Chain>,
     frames: u64,
     remark: Option<String>,
 }
 
-impl Verifier {
+impl RecordingVerifier {
     /// Takes the next chunk, or what is there instead of one.
     ///
     /// # Errors
-    /// [`Changed`].
-    pub fn take(&mut self, chunk: &Chunk) -> Result<(), Changed> {
+    /// [`TamperError`].
+    pub fn take(&mut self, chunk: &RecordingChunk) -> Result<(), TamperError> {
         self.took(chunk).map_err(|why| self.changed(why))
     }
 
     /// All chunks were taken, up to the end or to where they can't be read.
     ///
     /// # Errors
-    /// [`Changed`].
-    pub fn finish(self, end: Option<&FormatError>) -> Result<Proof, Changed> {
+    /// [`TamperError`].
+    pub fn finish(self, end: Option<&FormatError>) -> Result<RecordingProof, TamperError> {
         let torn = match end {
             None => false,
             Some(FormatError::Torn) => true,
-            Some(_) => return Err(self.changed(Why::Check)),
+            Some(_) => return Err(self.changed(TamperReason::Check)),
         };
         let Self { title: Some((title, technician)), parts, frames, remark, .. } = self else {
-            return Err(Changed { frame: 0, at: 0, why: Why::Title });
+            return Err(TamperError { frame: 0, at: 0, why: TamperReason::Title });
         };
-        Ok(Proof { title, technician, parts, torn, frames, remark })
+        Ok(RecordingProof { title, technician, parts, torn, frames, remark })
     }
 
-    fn changed(&self, why: Why) -> Changed {
+    fn changed(&self, why: TamperReason) -> TamperError {
         let at = self.parts.iter().map(|part| u64::from(part.millis)).sum();
-        Changed { frame: self.frames.saturating_add(1), at, why }
+        TamperError { frame: self.frames.saturating_add(1), at, why }
     }
 
-    fn took(&mut self, chunk: &Chunk) -> Result<(), Why> {
+    fn took(&mut self, chunk: &RecordingChunk) -> Result<(), TamperReason> {
         match (chunk, &self.title) {
-            (Chunk::Title(signed, credential), None) => {
+            (RecordingChunk::Title(signed, credential), None) => {
                 // Whether the credential counts is asked of whoever shows it; that the title is its owner's, here.
                 let last = credential.links.last().and_then(|link| link.peek().ok());
                 let title = last.and_then(|last| signed.open(&last.key).ok());
-                self.title = Some((title.ok_or(Why::Title)?, Credential::clone(credential)));
+                self.title = Some((title.ok_or(TamperReason::Title)?, Credential::clone(credential)));
                 Ok(())
             }
-            (Chunk::Title(..), Some(_)) | (_, None) => Err(Why::Title),
-            (Chunk::Said(FromScreen::Witness(head)), Some((title, _))) => {
+            (RecordingChunk::Title(..), Some(_)) | (_, None) => Err(TamperReason::Title),
+            (RecordingChunk::Said(FromScreen::Witness(head)), Some((title, _))) => {
                 let (key, session) = (title.key, title.session);
                 self.witness(head, &key, session)
             }
-            (Chunk::Said(message), Some(_)) => self.said(message),
-            (Chunk::Remark(words), Some(_)) => {
+            (RecordingChunk::Said(message), Some(_)) => self.said(message),
+            (RecordingChunk::Remark(words), Some(_)) => {
                 self.remark = Some(words.clone());
                 Ok(())
             }
         }
     }
 
-    fn said(&mut self, message: &FromScreen) -> Result<(), Why> {
+    fn said(&mut self, message: &FromScreen) -> Result<(), TamperReason> {
         let (Some(chain), Some(part)) = (&mut self.open, self.parts.last_mut()) else {
-            return Err(Why::Outside);
+            return Err(TamperReason::Outside);
         };
-        chain.take(message).map_err(|_| Why::Content)?;
+        chain.take(message).map_err(|_| TamperReason::Content)?;
         part.unsigned += 1;
         match message {
-            FromScreen::Clock(millis) if *millis < part.millis => return Err(Why::Order),
+            FromScreen::Clock(millis) if *millis < part.millis => return Err(TamperReason::Order),
             FromScreen::Clock(millis) => part.millis = *millis,
             FromScreen::Frame { last: Some(_), .. } => self.frames += 1,
             _ => {}
@@ -191,20 +191,20 @@ impl Verifier {
         signed: &Signed<ScreenHead>,
         key: &PublicKey,
         session: SessionId,
-    ) -> Result<(), Why> {
-        let head = signed.open(key).map_err(|_| Why::Signature)?;
+    ) -> Result<(), TamperReason> {
+        let head = signed.open(key).map_err(|_| TamperReason::Signature)?;
         if head.session != session {
-            return Err(Why::Order);
+            return Err(TamperReason::Order);
         }
         let same = self.parts.last().is_some_and(|part| part.number == head.part);
         if head.messages == 0 && !head.last && !same {
             return self.begin(&head);
         }
         let (Some(chain), Some(part)) = (&self.open, self.parts.last_mut()) else {
-            return Err(Why::Outside);
+            return Err(TamperReason::Outside);
         };
         if chain.head(head.millis, head.last) != head || head.millis < part.millis {
-            return Err(Why::Content);
+            return Err(TamperReason::Content);
         }
         (part.millis, part.signed, part.unsigned, part.closed) = (head.millis, head.millis, 0, head.last);
         if head.last {
@@ -213,17 +213,17 @@ impl Verifier {
         Ok(())
     }
 
-    fn begin(&mut self, head: &ScreenHead) -> Result<(), Why> {
+    fn begin(&mut self, head: &ScreenHead) -> Result<(), TamperReason> {
         let chain = Chain::new(head.session, head.part, head.began);
         let follows = self.parts.last().is_none_or(|part| part.number < head.part);
         if !follows || head.part == 0 || self.parts.len() >= MAX_PARTS {
-            return Err(Why::Order);
+            return Err(TamperReason::Order);
         }
         if chain.head(head.millis, false) != *head {
-            return Err(Why::Content);
+            return Err(TamperReason::Content);
         }
         let (number, began) = (head.part, head.began);
-        self.parts.push(Part { number, began, millis: 0, signed: 0, unsigned: 0, closed: false });
+        self.parts.push(RecordingPart { number, began, millis: 0, signed: 0, unsigned: 0, closed: false });
         (self.open, self.remark) = (Some(chain), None);
         Ok(())
     }

@@ -22,9 +22,9 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::timeout;
 
-use super::format::{Chunk, MAX_REMARK};
-use crate::session::{Device, DiagnosticsError, Progress, StreamError};
-use crate::viewer::session_link::{Hears, Link, Says};
+use super::format::{MAX_REMARK, RecordingChunk};
+use crate::session::{DiagnosticsError, DiagnosticsProgress, SessionDevice, StreamError};
+use crate::viewer::session_link::{MessageReceiver, MessageSender, SessionLink};
 
 /// The device is waited for so long when it is to sign for the last time.
 const LAST_WORD: Duration = Duration::from_secs(2);
@@ -32,14 +32,14 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 const QUEUE: usize = 4;
 
 /// A session that is recorded.
-pub struct Recorded<L: Link> {
+pub struct RecordedSession<L: SessionLink> {
     link: Arc<L>,
-    shared: Arc<Shared>,
+    shared: Arc<RecordingState>,
 }
 
-struct Shared {
+struct RecordingState {
     /// To the file; gone once the recording is over for good.
-    file: Mutex<Option<mpsc::Sender<Chunk>>>,
+    file: Mutex<Option<mpsc::Sender<RecordingChunk>>>,
     /// What the technician is told.
     remarks: mpsc::Sender<String>,
     /// The recording is to end now.
@@ -48,10 +48,10 @@ struct Shared {
     running: watch::Sender<usize>,
 }
 
-impl<L: Link> Recorded<L> {
+impl<L: SessionLink> RecordedSession<L> {
     /// Keeps what is seen in `file`; `remarks` is told what the technician has to know.
-    pub fn new(link: Arc<L>, file: mpsc::Sender<Chunk>, remarks: mpsc::Sender<String>) -> Self {
-        let shared = Shared {
+    pub fn new(link: Arc<L>, file: mpsc::Sender<RecordingChunk>, remarks: mpsc::Sender<String>) -> Self {
+        let shared = RecordingState {
             file: Mutex::new(Some(file)),
             remarks,
             ending: watch::channel(false).0,
@@ -61,13 +61,13 @@ impl<L: Link> Recorded<L> {
     }
 }
 
-impl Shared {
+impl RecordingState {
     async fn is_on(&self) -> bool {
         self.file.lock().await.is_some() && !*self.ending.borrow()
     }
 
     /// Keeps a chunk. `false`: the file has come to its end, which the technician is told once.
-    async fn keep(&self, chunk: Chunk) -> bool {
+    async fn keep(&self, chunk: RecordingChunk) -> bool {
         let mut file = self.file.lock().await;
         let Some(to) = file.as_ref() else { return false };
         if to.send(chunk).await.is_ok() {
@@ -86,9 +86,9 @@ impl Shared {
 }
 
 /// One conversation about the screen, as it is read.
-struct Taking<L: Link> {
+struct RecordedStream<L: SessionLink> {
     say: Arc<Mutex<L::Sender>>,
-    shared: Arc<Shared>,
+    shared: Arc<RecordingState>,
     to: mpsc::Sender<Result<FromScreen, StreamError>>,
     /// Between the device's first head and its last.
     on: bool,
@@ -98,7 +98,7 @@ struct Taking<L: Link> {
     counted: bool,
 }
 
-impl<L: Link> Taking<L> {
+impl<L: SessionLink> RecordedStream<L> {
     async fn take(mut self, mut hear: L::Receiver) {
         let mut ending = self.shared.ending.subscribe();
         loop {
@@ -122,7 +122,7 @@ impl<L: Link> Taking<L> {
                 Err(error) => {
                     if self.on {
                         let words = text::one_line(&error.to_string(), MAX_REMARK);
-                        self.shared.keep(Chunk::Remark(words)).await;
+                        self.shared.keep(RecordingChunk::Remark(words)).await;
                     }
                     // A viewer that is gone wants no reason.
                     let _ = self.to.send(Err(error)).await;
@@ -148,7 +148,7 @@ impl<L: Link> Taking<L> {
                 self.shared.tell("The screen is being recorded; the person at the device is told so.").await;
             }
         }
-        if self.on && !self.shared.keep(Chunk::Said(message.clone())).await {
+        if self.on && !self.shared.keep(RecordingChunk::Said(message.clone())).await {
             self.on = false;
             self.stop();
         }
@@ -182,7 +182,7 @@ impl<L: Link> Taking<L> {
     }
 }
 
-impl<L: Link> Drop for Taking<L> {
+impl<L: SessionLink> Drop for RecordedStream<L> {
     fn drop(&mut self) {
         self.uncount();
     }
@@ -194,15 +194,15 @@ async fn until(when: Option<Instant>) {
     }
 }
 
-impl<L: Link> Link for Recorded<L> {
-    type Sender = Saying<L::Sender>;
-    type Receiver = Hearing<L::Receiver>;
+impl<L: SessionLink> SessionLink for RecordedSession<L> {
+    type Sender = RecordedSender<L::Sender>;
+    type Receiver = RecordedReceiver<L::Receiver>;
 
     fn id(&self) -> String {
         self.link.id()
     }
 
-    fn device(&self) -> Device {
+    fn device(&self) -> SessionDevice {
         self.link.device()
     }
 
@@ -245,36 +245,37 @@ impl<L: Link> Link for Recorded<L> {
     ) -> Result<(Self::Sender, Self::Receiver), StreamError> {
         let (mut say, hear) = self.link.open_stream(open, priority).await?;
         if !matches!(open, Open::Screen | Open::Window) || !self.shared.is_on().await {
-            return Ok((Saying::Alone(say), Hearing::Alone(hear)));
+            return Ok((RecordedSender::Alone(say), RecordedReceiver::Alone(hear)));
         }
         say.send(&FromViewer::Recording(true)).await?;
         let say = Arc::new(Mutex::new(say));
         let (to, messages) = mpsc::channel(QUEUE);
         let shared = self.shared.clone();
         shared.running.send_modify(|running| *running += 1);
-        let taking = Taking::<L> { say: say.clone(), shared, to, on: false, over: None, counted: true };
+        let taking =
+            RecordedStream::<L> { say: say.clone(), shared, to, on: false, over: None, counted: true };
         tokio::spawn(taking.take(hear));
-        Ok((Saying::Shared(say), Hearing::Taken(messages)))
+        Ok((RecordedSender::Shared(say), RecordedReceiver::Taken(messages)))
     }
 
     async fn diagnose(
         &self,
         set: CheckSet,
-        progress: impl FnMut(Progress) + Send,
+        progress: impl FnMut(DiagnosticsProgress) + Send,
     ) -> Result<Report, DiagnosticsError> {
         self.link.diagnose(set, progress).await
     }
 }
 
 /// The sending half of a conversation.
-pub enum Saying<S> {
+pub enum RecordedSender<S> {
     /// Of any.
     Alone(S),
     /// Of one that is recorded: it also says when the recording is over.
     Shared(Arc<Mutex<S>>),
 }
 
-impl<S: Says> Says for Saying<S> {
+impl<S: MessageSender> MessageSender for RecordedSender<S> {
     async fn send<T: Serialize + Sync>(&mut self, message: &T) -> Result<(), StreamError> {
         match self {
             Self::Alone(say) => say.send(message).await,
@@ -284,14 +285,14 @@ impl<S: Says> Says for Saying<S> {
 }
 
 /// The receiving half of a conversation.
-pub enum Hearing<H> {
+pub enum RecordedReceiver<H> {
     /// Of any.
     Alone(H),
     /// Of one that is recorded.
     Taken(mpsc::Receiver<Result<FromScreen, StreamError>>),
 }
 
-impl<H: Hears> Hears for Hearing<H> {
+impl<H: MessageReceiver> MessageReceiver for RecordedReceiver<H> {
     async fn next<T: DeserializeOwned + Send + 'static>(&mut self) -> Result<T, StreamError> {
         match self {
             Self::Alone(hear) => hear.next().await,

@@ -12,34 +12,34 @@ use nearhand_proto::message::screen::FromScreen;
 use nearhand_transport::platform::create_private;
 use tokio::sync::{mpsc, oneshot};
 
-use super::format::{Chunk, MAGIC, MAX_FILE, Writer};
-use crate::exit::{ExitCode, Failure};
+use super::format::{ChunkWriter, MAGIC, MAX_FILE, RecordingChunk};
+use crate::exit::{CommandFailure, ExitCode};
 
 /// Chunks that may wait for the disk: at 48 KiB each, some 3 MB.
 const QUEUE: usize = 64;
 
 /// A file that waits for its recording: made before anything else, so that a name that is taken is noticed first.
 #[derive(Debug)]
-pub struct Place {
+pub struct RecordingFile {
     file: Option<File>,
     path: PathBuf,
 }
 
-impl Place {
+impl RecordingFile {
     /// Makes a file that only its owner can read.
     ///
     /// # Errors
-    /// [`Failure`]: there is one already, or none can be made.
-    pub fn make(path: &Path) -> Result<Self, Failure> {
+    /// [`CommandFailure`]: there is one already, or none can be made.
+    pub fn make(path: &Path) -> Result<Self, CommandFailure> {
         let file = create_private(path).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Failure::new(
+            io::ErrorKind::AlreadyExists => CommandFailure::new(
                 ExitCode::Usage,
                 format!(
                     "{} exists already, and a recording replaces nothing: name another file",
                     path.display()
                 ),
             ),
-            _ => Failure::new(ExitCode::Local, format!("{} can't be made: {error}", path.display())),
+            _ => CommandFailure::new(ExitCode::Local, format!("{} can't be made: {error}", path.display())),
         })?;
         Ok(Self { file: Some(file), path: path.to_owned() })
     }
@@ -47,30 +47,30 @@ impl Place {
     /// Begins the recording with its title.
     ///
     /// # Errors
-    /// [`Failure`]: it can't be written.
-    pub fn begin(mut self, title: &Chunk) -> Result<Recorder, Failure> {
+    /// [`CommandFailure`]: it can't be written.
+    pub fn begin(mut self, title: &RecordingChunk) -> Result<ScreenRecorder, CommandFailure> {
         let path = self.path.clone();
         let failed = |error: io::Error| {
-            Failure::new(ExitCode::Local, format!("{} can't be written: {error}", path.display()))
+            CommandFailure::new(ExitCode::Local, format!("{} can't be written: {error}", path.display()))
         };
         let Some(file) = &mut self.file else { return Err(failed(io::ErrorKind::NotFound.into())) };
-        let mut written = Written { file, writer: Writer::new(), bytes: 0 };
+        let mut written = RecordingWriter { file, writer: ChunkWriter::new(), bytes: 0 };
         written.append(MAGIC).and_then(|()| written.chunk(title)).map_err(failed)?;
-        let Written { writer, bytes, .. } = written;
+        let RecordingWriter { writer, bytes, .. } = written;
         let file = self.file.take().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
         let (to, chunks) = mpsc::channel(QUEUE);
         let (ended, outcome) = oneshot::channel();
-        let written = Written { file, writer, bytes };
+        let written = RecordingWriter { file, writer, bytes };
         std::thread::Builder::new()
             .name("recorder".to_owned())
             // Who waits for the outcome may have gone.
             .spawn(move || drop(ended.send(written.write(chunks))))
             .map_err(failed)?;
-        Ok(Recorder { to, outcome, path: path.clone() })
+        Ok(ScreenRecorder { to, outcome, path: path.clone() })
     }
 }
 
-impl Drop for Place {
+impl Drop for RecordingFile {
     fn drop(&mut self) {
         // No recording was begun: an empty file is of use to nobody.
         if self.file.is_some() {
@@ -81,24 +81,24 @@ impl Drop for Place {
 
 /// A recording under way.
 #[derive(Debug)]
-pub struct Recorder {
-    to: mpsc::Sender<Chunk>,
-    outcome: oneshot::Receiver<Outcome>,
+pub struct ScreenRecorder {
+    to: mpsc::Sender<RecordingChunk>,
+    outcome: oneshot::Receiver<RecordingOutcome>,
     path: PathBuf,
 }
 
 /// What became of a file.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct RecordingOutcome {
     /// Its size in bytes.
     pub bytes: u64,
     /// Why it ended before the session did.
     pub stopped: Option<String>,
 }
 
-impl Recorder {
+impl ScreenRecorder {
     /// Where chunks go. Closed once the file has come to its end.
-    pub fn sender(&self) -> mpsc::Sender<Chunk> {
+    pub fn sender(&self) -> mpsc::Sender<RecordingChunk> {
         self.to.clone()
     }
 
@@ -108,49 +108,50 @@ impl Recorder {
     }
 
     /// Waits until the file has ended, by itself or because all senders are gone.
-    pub async fn ended(self) -> Outcome {
+    pub async fn ended(self) -> RecordingOutcome {
         let Self { to, outcome, .. } = self;
         drop(to);
-        let lost = || Outcome { bytes: 0, stopped: Some("the thread that writes it is gone".to_owned()) };
+        let lost =
+            || RecordingOutcome { bytes: 0, stopped: Some("the thread that writes it is gone".to_owned()) };
         outcome.await.unwrap_or_else(|_| lost())
     }
 }
 
 /// The file's end that is written.
-struct Written<W> {
+struct RecordingWriter<W> {
     file: W,
-    writer: Writer,
+    writer: ChunkWriter,
     bytes: u64,
 }
 
 /// What is written to.
-trait Sync {
+trait SyncToDisk {
     /// Makes what was written last.
     fn sync(&self) -> io::Result<()>;
 }
 
-impl Sync for File {
+impl SyncToDisk for File {
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
     }
 }
 
-impl<W: Write + Sync> Written<W> {
-    fn write(mut self, mut chunks: mpsc::Receiver<Chunk>) -> Outcome {
+impl<W: Write + SyncToDisk> RecordingWriter<W> {
+    fn write(mut self, mut chunks: mpsc::Receiver<RecordingChunk>) -> RecordingOutcome {
         while let Some(chunk) = chunks.blocking_recv() {
-            let signed = matches!(chunk, Chunk::Said(FromScreen::Witness(_)));
+            let signed = matches!(chunk, RecordingChunk::Said(FromScreen::Witness(_)));
             let kept = self.chunk(&chunk);
             if let Err(error) = kept.and_then(|()| if signed { self.file.sync() } else { Ok(()) }) {
-                return Outcome { bytes: self.bytes, stopped: Some(error.to_string()) };
+                return RecordingOutcome { bytes: self.bytes, stopped: Some(error.to_string()) };
             }
         }
         let stopped = self.file.sync().err().map(|error| error.to_string());
-        Outcome { bytes: self.bytes, stopped }
+        RecordingOutcome { bytes: self.bytes, stopped }
     }
 }
 
-impl<W: Write> Written<W> {
-    fn chunk(&mut self, chunk: &Chunk) -> io::Result<()> {
+impl<W: Write> RecordingWriter<W> {
+    fn chunk(&mut self, chunk: &RecordingChunk) -> io::Result<()> {
         let bytes = self.writer.chunk(chunk).map_err(io::Error::other)?;
         self.append(&bytes)
     }
@@ -170,12 +171,12 @@ impl<W: Write> Written<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::format::Reader;
+    use crate::recording::format::RecordingReader;
 
     /// A disk with room for so many bytes.
-    struct Disk(usize, Vec<u8>);
+    struct FullDisk(usize, Vec<u8>);
 
-    impl Write for Disk {
+    impl Write for FullDisk {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let room = self.0 - self.1.len();
             if room == 0 {
@@ -193,13 +194,14 @@ mod tests {
 
     #[test]
     fn a_full_disk_ends_the_file_and_what_was_written_stays_readable() {
-        let mut written = Written { file: Disk(300, Vec::new()), writer: Writer::new(), bytes: 0 };
+        let mut written =
+            RecordingWriter { file: FullDisk(300, Vec::new()), writer: ChunkWriter::new(), bytes: 0 };
         written.append(MAGIC).unwrap();
-        let remark = Chunk::Remark("x".repeat(80));
+        let remark = RecordingChunk::Remark("x".repeat(80));
         let kept = (0..).take_while(|_| written.chunk(&remark).is_ok()).count();
         assert_eq!(kept, 2);
         let bytes = written.file.1;
-        let mut reader = Reader::new(bytes.as_slice()).unwrap();
+        let mut reader = RecordingReader::new(bytes.as_slice()).unwrap();
         assert_eq!(reader.next().unwrap().unwrap(), remark);
         assert_eq!(reader.next().unwrap().unwrap(), remark);
         assert!(reader.next().is_err());
@@ -207,7 +209,8 @@ mod tests {
 
     #[test]
     fn the_largest_size_is_kept_to() {
-        let mut written = Written { file: Vec::new(), writer: Writer::new(), bytes: MAX_FILE - 5 };
+        let mut written =
+            RecordingWriter { file: Vec::new(), writer: ChunkWriter::new(), bytes: MAX_FILE - 5 };
         assert!(written.append(b"12345").is_ok());
         assert!(written.append(b"6").unwrap_err().to_string().contains("4 GB"));
     }
@@ -216,10 +219,10 @@ mod tests {
     fn a_name_that_is_taken_is_refused_and_a_file_without_recording_goes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r");
-        drop(Place::make(&path).unwrap());
+        drop(RecordingFile::make(&path).unwrap());
         assert!(!path.exists());
         std::fs::write(&path, "mine").unwrap();
-        let failure = Place::make(&path).unwrap_err();
+        let failure = RecordingFile::make(&path).unwrap_err();
         assert_eq!(failure.code, ExitCode::Usage);
         assert!(failure.message().contains(&path.display().to_string()));
         assert_eq!(std::fs::read(&path).unwrap(), b"mine");

@@ -8,9 +8,9 @@ use std::path::Path;
 
 use nearhand_screen::{Size, first_size};
 
-use super::format::{Chunk, FormatError, Reader};
-use super::proof::{Changed, Proof, Verifier};
-use super::timeline::{Act, Nonsense, Timeline};
+use super::format::{FormatError, RecordingChunk, RecordingReader};
+use super::proof::{RecordingProof, RecordingVerifier, TamperError};
+use super::timeline::{PlaybackStep, PlaybackTimeline, TimelineError};
 
 /// Most places kept from which playing can begin.
 const MOST_PLACES: usize = 4096;
@@ -18,7 +18,7 @@ const MOST_PLACES: usize = 4096;
 const BUFFER: usize = 256 * 1024;
 
 /// A recording's chunks.
-pub type Chunks = Reader<BufReader<File>>;
+pub type Chunks = RecordingReader<BufReader<File>>;
 
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
@@ -28,14 +28,14 @@ pub enum SourceError {
     Format(#[from] FormatError),
     /// It was changed.
     #[error("the recording was {0}")]
-    Changed(#[from] Changed),
+    Changed(#[from] TamperError),
 }
 
 /// What was found out about a recording when it was read once.
 #[derive(Debug)]
-pub struct Survey {
+pub struct RecordingSurvey {
     /// What it proves.
-    pub proof: Proof,
+    pub proof: RecordingProof,
     /// Whether its messages keep to the rules of the screen's stream; where they don't, nothing more is shown.
     pub sound: bool,
     /// Playing time, in milliseconds.
@@ -52,16 +52,17 @@ pub struct Survey {
 /// [`FormatError`].
 pub fn open(file: &Path) -> Result<Chunks, FormatError> {
     let file = File::open(file).map_err(FormatError::Io)?;
-    Reader::new(BufReader::with_capacity(BUFFER, file))
+    RecordingReader::new(BufReader::with_capacity(BUFFER, file))
 }
 
 /// Reads a whole recording and holds it against the device's word.
 ///
 /// # Errors
 /// [`SourceError`].
-pub fn survey(file: &Path) -> Result<Survey, SourceError> {
+pub fn survey(file: &Path) -> Result<RecordingSurvey, SourceError> {
     let mut chunks = open(file)?;
-    let (mut verifier, mut looking, mut any) = (Verifier::default(), Looking::default(), false);
+    let (mut verifier, mut looking, mut any) =
+        (RecordingVerifier::default(), SurveyBuilder::default(), false);
     let end = loop {
         match chunks.next() {
             Ok(Some(chunk)) => {
@@ -76,8 +77,8 @@ pub fn survey(file: &Path) -> Result<Survey, SourceError> {
         }
     };
     let proof = verifier.finish(end.as_ref())?;
-    let Looking { timeline, sound, width, height, places } = looking;
-    Ok(Survey {
+    let SurveyBuilder { timeline, sound, width, height, places } = looking;
+    Ok(RecordingSurvey {
         proof,
         sound: sound.is_ok(),
         millis: timeline.now(),
@@ -87,27 +88,27 @@ pub fn survey(file: &Path) -> Result<Survey, SourceError> {
 }
 
 /// What is to be known before anything is shown.
-struct Looking {
-    timeline: Timeline,
-    sound: Result<(), Nonsense>,
+struct SurveyBuilder {
+    timeline: PlaybackTimeline,
+    sound: Result<(), TimelineError>,
     width: u16,
     height: u16,
     places: Vec<u64>,
 }
 
-impl Default for Looking {
+impl Default for SurveyBuilder {
     fn default() -> Self {
-        Self { timeline: Timeline::default(), sound: Ok(()), width: 0, height: 0, places: Vec::new() }
+        Self { timeline: PlaybackTimeline::default(), sound: Ok(()), width: 0, height: 0, places: Vec::new() }
     }
 }
 
-impl Looking {
-    fn look(&mut self, chunk: Chunk) {
+impl SurveyBuilder {
+    fn look(&mut self, chunk: RecordingChunk) {
         if self.sound.is_err() {
             return;
         }
         match self.timeline.take(chunk) {
-            Ok([Act::Begin, Act::Frame { part, .. }]) => {
+            Ok([PlaybackStep::Begin, PlaybackStep::Frame { part, .. }]) => {
                 if self.places.len() < MOST_PLACES {
                     self.places.push(self.timeline.now());
                 }
@@ -124,35 +125,35 @@ impl Looking {
 
 /// What a recording shows, moment by moment.
 #[derive(Debug)]
-pub struct Showing {
+pub struct RecordingPlayback {
     chunks: Chunks,
-    timeline: Timeline,
-    second: Option<Act>,
+    timeline: PlaybackTimeline,
+    second: Option<PlaybackStep>,
 }
 
-impl Showing {
+impl RecordingPlayback {
     /// From the beginning.
     ///
     /// # Errors
     /// [`FormatError`].
     pub fn start(file: &Path) -> Result<Self, FormatError> {
-        Ok(Self { chunks: open(file)?, timeline: Timeline::default(), second: None })
+        Ok(Self { chunks: open(file)?, timeline: PlaybackTimeline::default(), second: None })
     }
 }
 
 /// The next act and when it is, in milliseconds; nothing at the end, and where nothing more makes sense.
-impl Iterator for Showing {
-    type Item = (u64, Act);
+impl Iterator for RecordingPlayback {
+    type Item = (u64, PlaybackStep);
 
-    fn next(&mut self) -> Option<(u64, Act)> {
+    fn next(&mut self) -> Option<(u64, PlaybackStep)> {
         if let Some(second) = self.second.take() {
             return Some((self.timeline.now(), second));
         }
         loop {
             let chunk = self.chunks.next().ok()??;
             let [first, second] = self.timeline.take(chunk).ok()?;
-            self.second = Some(second).filter(|second| *second != Act::Nothing);
-            if first != Act::Nothing {
+            self.second = Some(second).filter(|second| *second != PlaybackStep::Nothing);
+            if first != PlaybackStep::Nothing {
                 return Some((self.timeline.now(), first));
             }
         }

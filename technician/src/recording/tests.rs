@@ -8,9 +8,9 @@ use nearhand_proto::time::UnixMillis;
 use nearhand_proto::witness::Chain;
 use proptest::prelude::*;
 
-use super::format::{Chunk, FormatError, MAGIC, Reader, Title, Writer};
-use super::proof::{Changed, Proof, Verifier, Why};
-use super::timeline::{Act, PAUSE, Timeline};
+use super::format::{ChunkWriter, FormatError, MAGIC, RecordingChunk, RecordingReader, RecordingTitle};
+use super::proof::{RecordingProof, RecordingVerifier, TamperError, TamperReason};
+use super::timeline::{PAUSE, PlaybackStep, PlaybackTimeline};
 
 const SESSION: SessionId = SessionId::from_bytes([5; 16]);
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -41,9 +41,9 @@ fn technician() -> (SecretKey, Credential) {
     (own, credential)
 }
 
-fn title() -> Chunk {
+fn title() -> RecordingChunk {
     let (own, credential) = technician();
-    let title = Title {
+    let title = RecordingTitle {
         session: SESSION,
         began: NOW,
         device: "till 3".to_owned(),
@@ -54,17 +54,17 @@ fn title() -> Chunk {
         organisation_name: "Acme".to_owned(),
         program: "0.1.0".to_owned(),
     };
-    Chunk::Title(own.sign(&title).unwrap(), Box::new(credential))
+    RecordingChunk::Title(own.sign(&title).unwrap(), Box::new(credential))
 }
 
 /// A part of a recording as a device sends it.
-struct Device {
+struct SigningDevice {
     chain: Chain,
     key: SecretKey,
-    said: Vec<Chunk>,
+    said: Vec<RecordingChunk>,
 }
 
-impl Device {
+impl SigningDevice {
     fn begin(part: u32) -> Self {
         let chain = Chain::new(SESSION, part, NOW);
         let mut device = Self { chain, key: device(), said: Vec::new() };
@@ -74,12 +74,12 @@ impl Device {
 
     fn head(&mut self, millis: u32, last: bool) {
         let head = self.key.sign(&self.chain.head(millis, last)).unwrap();
-        self.said.push(Chunk::Said(FromScreen::Witness(head)));
+        self.said.push(RecordingChunk::Said(FromScreen::Witness(head)));
     }
 
     fn say(&mut self, message: FromScreen) {
         self.chain.take(&message).unwrap();
-        self.said.push(Chunk::Said(message));
+        self.said.push(RecordingChunk::Said(message));
     }
 
     fn frame(&mut self, millis: u32, frame: u32) {
@@ -91,43 +91,43 @@ impl Device {
 }
 
 /// Two parts, the first with a head in the middle.
-fn whole() -> Vec<Chunk> {
-    let mut one = Device::begin(1);
+fn whole() -> Vec<RecordingChunk> {
+    let mut one = SigningDevice::begin(1);
     one.frame(10, 1);
     one.frame(900, 2);
     one.head(2_000, false);
     one.frame(3_000, 3);
     one.head(4_000, true);
-    let mut two = Device::begin(2);
+    let mut two = SigningDevice::begin(2);
     two.frame(50, 1);
     two.head(1_000, true);
     [vec![title()], one.said, two.said].concat()
 }
 
-fn bytes(chunks: &[Chunk]) -> Vec<u8> {
-    let mut writer = Writer::new();
+fn bytes(chunks: &[RecordingChunk]) -> Vec<u8> {
+    let mut writer = ChunkWriter::new();
     let written = chunks.iter().flat_map(|chunk| writer.chunk(chunk).unwrap());
     MAGIC.iter().copied().chain(written).collect()
 }
 
 #[derive(Debug)]
-enum Outcome {
-    Proved(Box<Proof>),
-    Changed(Changed),
+enum ProofOutcome {
+    Proved(Box<RecordingProof>),
+    Changed(TamperError),
     None(FormatError),
 }
 
-fn prove(bytes: &[u8]) -> Outcome {
-    let mut reader = match Reader::new(bytes) {
+fn prove(bytes: &[u8]) -> ProofOutcome {
+    let mut reader = match RecordingReader::new(bytes) {
         Ok(reader) => reader,
-        Err(error) => return Outcome::None(error),
+        Err(error) => return ProofOutcome::None(error),
     };
-    let mut verifier = Verifier::default();
+    let mut verifier = RecordingVerifier::default();
     let end = loop {
         match reader.next() {
             Ok(Some(chunk)) => {
                 if let Err(changed) = verifier.take(&chunk) {
-                    return Outcome::Changed(changed);
+                    return ProofOutcome::Changed(changed);
                 }
             }
             Ok(None) => break None,
@@ -135,21 +135,21 @@ fn prove(bytes: &[u8]) -> Outcome {
         }
     };
     match verifier.finish(end.as_ref()) {
-        Ok(proof) => Outcome::Proved(Box::new(proof)),
-        Err(changed) => Outcome::Changed(changed),
+        Ok(proof) => ProofOutcome::Proved(Box::new(proof)),
+        Err(changed) => ProofOutcome::Changed(changed),
     }
 }
 
-fn proved(chunks: &[Chunk]) -> Proof {
+fn proved(chunks: &[RecordingChunk]) -> RecordingProof {
     match prove(&bytes(chunks)) {
-        Outcome::Proved(proof) => *proof,
+        ProofOutcome::Proved(proof) => *proof,
         other => panic!("{other:?}"),
     }
 }
 
-fn why(chunks: &[Chunk]) -> (u64, Why) {
+fn why(chunks: &[RecordingChunk]) -> (u64, TamperReason) {
     match prove(&bytes(chunks)) {
-        Outcome::Changed(changed) => (changed.frame, changed.why),
+        ProofOutcome::Changed(changed) => (changed.frame, changed.why),
         other => panic!("{other:?}"),
     }
 }
@@ -169,15 +169,17 @@ fn a_cut_anywhere_is_found_and_what_is_left_counts() {
     let mut last = 0;
     for length in 0..all.len() {
         match prove(&all[..length]) {
-            Outcome::Proved(proof) => {
+            ProofOutcome::Proved(proof) => {
                 // The first part alone is what its device has signed to the end.
                 let ended = proof.parts.len() == 1 && !proof.torn && proof.millis() == 4_000;
                 assert_eq!(proof.is_whole(), ended, "{length}");
                 assert!(proof.frames >= last);
                 last = proof.frames;
             }
-            Outcome::None(FormatError::Torn | FormatError::Other) => assert!(length < MAGIC.len()),
-            Outcome::Changed(changed) => assert_eq!((changed.frame, changed.why), (0, Why::Title)),
+            ProofOutcome::None(FormatError::Torn | FormatError::Other) => assert!(length < MAGIC.len()),
+            ProofOutcome::Changed(changed) => {
+                assert_eq!((changed.frame, changed.why), (0, TamperReason::Title))
+            }
             other => panic!("{length}: {other:?}"),
         }
     }
@@ -190,7 +192,7 @@ fn a_byte_that_is_flipped_anywhere_is_found() {
     for place in 0..all.len() {
         let mut flipped = all.clone();
         flipped[place] ^= 0x40;
-        if let Outcome::Proved(proof) = prove(&flipped) {
+        if let ProofOutcome::Proved(proof) = prove(&flipped) {
             // A length that reaches past the end looks like a cut.
             assert!(proof.torn && !proof.is_whole(), "{place}");
         }
@@ -202,60 +204,60 @@ fn a_byte_that_is_flipped_anywhere_is_found() {
 fn a_forgery_is_found_by_the_signatures_and_named_by_its_frame() {
     let good = whole();
     let at = |wanted: &dyn Fn(&FromScreen) -> bool| {
-        good.iter().position(|chunk| matches!(chunk, Chunk::Said(said) if wanted(said))).unwrap()
+        good.iter().position(|chunk| matches!(chunk, RecordingChunk::Said(said) if wanted(said))).unwrap()
     };
     let third = at(&|said| matches!(said, FromScreen::Frame { frame: 3, .. }));
     let mut edited = good.clone();
-    edited[third] = Chunk::Said(FromScreen::Frame { frame: 3, part: vec![9; 40], last: None });
-    assert_eq!(why(&edited), (4, Why::Content), "noticed at the next head, after the third frame");
+    edited[third] = RecordingChunk::Said(FromScreen::Frame { frame: 3, part: vec![9; 40], last: None });
+    assert_eq!(why(&edited), (4, TamperReason::Content), "noticed at the next head, after the third frame");
     let mut slower = good.clone();
     let clock = at(&|said| matches!(said, FromScreen::Clock(3_000)));
-    slower[clock] = Chunk::Said(FromScreen::Clock(3_500));
-    assert_eq!(why(&slower).1, Why::Content);
+    slower[clock] = RecordingChunk::Said(FromScreen::Clock(3_500));
+    assert_eq!(why(&slower).1, TamperReason::Content);
     let mut fewer = good.clone();
     fewer.remove(third + 2);
-    assert_eq!(why(&fewer).1, Why::Content);
+    assert_eq!(why(&fewer).1, TamperReason::Content);
     let mut forged = good.clone();
     let head = Chain::new(SESSION, 1, NOW).head(0, false);
-    forged[1] = Chunk::Said(FromScreen::Witness(key(9).sign(&head).unwrap()));
-    assert_eq!(why(&forged), (1, Why::Signature));
+    forged[1] = RecordingChunk::Said(FromScreen::Witness(key(9).sign(&head).unwrap()));
+    assert_eq!(why(&forged), (1, TamperReason::Signature));
     let mut other = good.clone();
     let head = Chain::new(SessionId::from_bytes([6; 16]), 1, NOW).head(0, false);
-    other[1] = Chunk::Said(FromScreen::Witness(device().sign(&head).unwrap()));
-    assert_eq!(why(&other).1, Why::Order);
-    let outside = [good.clone(), vec![Chunk::Said(FromScreen::CursorAt(None))]].concat();
-    assert_eq!(why(&outside), (5, Why::Outside));
+    other[1] = RecordingChunk::Said(FromScreen::Witness(device().sign(&head).unwrap()));
+    assert_eq!(why(&other).1, TamperReason::Order);
+    let outside = [good.clone(), vec![RecordingChunk::Said(FromScreen::CursorAt(None))]].concat();
+    assert_eq!(why(&outside), (5, TamperReason::Outside));
     let (_, credential) = technician();
-    let Chunk::Title(title, _) = title() else { panic!() };
+    let RecordingChunk::Title(title, _) = title() else { panic!() };
     let mut renamed = title.peek().unwrap();
     renamed.technician = "Grace".to_owned();
-    let renamed = Chunk::Title(key(9).sign(&renamed).unwrap(), Box::new(credential));
-    assert_eq!(why(&[vec![renamed], good[1..].to_vec()].concat()), (1, Why::Title));
-    assert_eq!(why(&good[1..]).1, Why::Title);
+    let renamed = RecordingChunk::Title(key(9).sign(&renamed).unwrap(), Box::new(credential));
+    assert_eq!(why(&[vec![renamed], good[1..].to_vec()].concat()), (1, TamperReason::Title));
+    assert_eq!(why(&good[1..]).1, TamperReason::Title);
 }
 
 #[test]
 fn parts_that_are_left_out_or_swapped_are_noticed() {
     let good = whole();
     let second = good.iter().rposition(
-        |chunk| matches!(chunk, Chunk::Said(FromScreen::Witness(head)) if head.peek().unwrap().messages == 0),
+        |chunk| matches!(chunk, RecordingChunk::Said(FromScreen::Witness(head)) if head.peek().unwrap().messages == 0),
     );
     let second = second.unwrap();
     let late = proved(&[vec![good[0].clone()], good[second..].to_vec()].concat());
     assert_eq!((late.is_whole(), late.missing()), (false, 1));
     let swapped = [vec![good[0].clone()], good[second..].to_vec(), good[1..second].to_vec()].concat();
-    assert_eq!(why(&swapped).1, Why::Order);
+    assert_eq!(why(&swapped).1, TamperReason::Order);
     let doubled = [good.clone(), good[second..].to_vec()].concat();
-    assert_eq!(why(&doubled).1, Why::Outside);
+    assert_eq!(why(&doubled).1, TamperReason::Outside);
 }
 
 #[test]
 fn an_interruption_leaves_a_tail_without_signature() {
-    let mut one = Device::begin(1);
+    let mut one = SigningDevice::begin(1);
     one.frame(10, 1);
     one.head(1_000, false);
     one.frame(5_000, 2);
-    let mut two = Device::begin(2);
+    let mut two = SigningDevice::begin(2);
     two.frame(20, 1);
     two.head(700, true);
     let proof = proved(&[vec![title()], one.said, two.said].concat());
@@ -267,33 +269,36 @@ fn an_interruption_leaves_a_tail_without_signature() {
 fn zeros_at_the_end_are_a_cut_and_anything_else_is_not() {
     let good = bytes(&whole());
     let after = |more: &[u8]| prove(&[&good[..], more].concat());
-    assert!(matches!(after(&[0; 9000]), Outcome::Proved(proof) if proof.torn));
-    assert!(matches!(after(&[0, 0, 0, 0, 1]), Outcome::Changed(Changed { why: Why::Check, .. })));
-    assert!(matches!(after(&[0xff; 9]), Outcome::Changed(_)), "a length beyond the limit");
-    assert!(matches!(prove(b"nearhand-recording-2\nxx"), Outcome::None(FormatError::Version)));
-    assert!(matches!(prove(b"\x1a\x45\xdf\xa3"), Outcome::None(FormatError::Other)));
+    assert!(matches!(after(&[0; 9000]), ProofOutcome::Proved(proof) if proof.torn));
+    assert!(matches!(
+        after(&[0, 0, 0, 0, 1]),
+        ProofOutcome::Changed(TamperError { why: TamperReason::Check, .. })
+    ));
+    assert!(matches!(after(&[0xff; 9]), ProofOutcome::Changed(_)), "a length beyond the limit");
+    assert!(matches!(prove(b"nearhand-recording-2\nxx"), ProofOutcome::None(FormatError::Version)));
+    assert!(matches!(prove(b"\x1a\x45\xdf\xa3"), ProofOutcome::None(FormatError::Other)));
 }
 
 #[test]
 fn time_goes_on_over_parts_and_a_decoder_begins_with_each_first_frame() {
-    let mut timeline = Timeline::default();
+    let mut timeline = PlaybackTimeline::default();
     let mut begins = Vec::new();
     for chunk in whole() {
         let [first, _] = timeline.take(chunk).unwrap();
-        if first == Act::Begin {
+        if first == PlaybackStep::Begin {
             begins.push(timeline.now());
         }
     }
     assert_eq!(begins, [10, 4_000 + PAUSE + 50]);
     assert_eq!(timeline.now(), 4_000 + PAUSE + 1_000);
     // The rest of an earlier beginning, before the part's own.
-    let mut timeline = Timeline::default();
+    let mut timeline = PlaybackTimeline::default();
     let end = Some(FrameEnd::default());
-    let frame = |frame| Chunk::Said(FromScreen::Frame { frame, part: vec![1], last: end });
-    assert_eq!(timeline.take(frame(7)).unwrap(), [Act::Nothing, Act::Nothing]);
-    assert_eq!(timeline.take(frame(1)).unwrap()[0], Act::Begin);
-    assert!(matches!(timeline.take(frame(2)).unwrap(), [Act::Frame { .. }, Act::Nothing]));
-    let open = Chunk::Said(FromScreen::Frame { frame: 3, part: vec![1], last: None });
+    let frame = |frame| RecordingChunk::Said(FromScreen::Frame { frame, part: vec![1], last: end });
+    assert_eq!(timeline.take(frame(7)).unwrap(), [PlaybackStep::Nothing, PlaybackStep::Nothing]);
+    assert_eq!(timeline.take(frame(1)).unwrap()[0], PlaybackStep::Begin);
+    assert!(matches!(timeline.take(frame(2)).unwrap(), [PlaybackStep::Frame { .. }, PlaybackStep::Nothing]));
+    let open = RecordingChunk::Said(FromScreen::Frame { frame: 3, part: vec![1], last: None });
     timeline.take(open).unwrap();
     assert!(timeline.take(frame(4)).is_err(), "parts of two frames mixed");
 }
@@ -308,7 +313,7 @@ fn the_bytes_of_a_recording_stay_as_they_were_released() {
     }
     let released = std::fs::read(path).unwrap();
     assert!(released == now, "the recording's bytes have changed");
-    let Outcome::Proved(proof) = prove(&released) else { panic!() };
+    let ProofOutcome::Proved(proof) = prove(&released) else { panic!() };
     assert!(proof.is_whole());
 }
 
@@ -320,7 +325,7 @@ proptest! {
         behind in prop::bool::ANY,
     ) {
         let file = if behind { [&MAGIC[..], &bytes].concat() } else { bytes };
-        if let Outcome::Proved(proof) = prove(&file) {
+        if let ProofOutcome::Proved(proof) = prove(&file) {
             prop_assert!(!proof.is_whole());
         }
     }
@@ -331,14 +336,14 @@ proptest! {
         let good = whole();
         let mut swapped = good.clone();
         swapped.swap(one, other);
-        let mut timeline = Timeline::default();
+        let mut timeline = PlaybackTimeline::default();
         for chunk in swapped.clone() {
             if timeline.take(chunk).is_err() {
                 break;
             }
         }
         let same = swapped == good;
-        let whole = matches!(prove(&bytes(&swapped)), Outcome::Proved(proof) if proof.is_whole());
+        let whole = matches!(prove(&bytes(&swapped)), ProofOutcome::Proved(proof) if proof.is_whole());
         prop_assert_eq!(whole, same);
     }
 }

@@ -8,7 +8,7 @@ use nearhand_proto::message::screen::{
     Cursor, FRAME_PART, FrameEnd, FromScreen, MAX_CURSOR, MAX_MONITORS, ScreenPoint,
 };
 
-use super::format::Chunk;
+use super::format::RecordingChunk;
 
 /// Pause between two parts, in milliseconds.
 pub const PAUSE: u64 = 1000;
@@ -17,7 +17,7 @@ pub const LONGEST: u64 = 24 * 3600 * 1000;
 
 /// What happens.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Act {
+pub enum PlaybackStep {
     /// Nothing is known of earlier frames from here on.
     Begin,
     /// A part of a frame.
@@ -42,11 +42,11 @@ pub enum Act {
 /// The device's messages break the rules of the screen's stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the device's messages in this recording make no sense")]
-pub struct Nonsense;
+pub struct TimelineError;
 
 /// Follows a recording's chunks.
 #[derive(Clone, Debug, Default)]
-pub struct Timeline {
+pub struct PlaybackTimeline {
     /// Where the present part begins.
     base: u64,
     /// The part's clock.
@@ -58,7 +58,7 @@ pub struct Timeline {
     began: bool,
 }
 
-impl Timeline {
+impl PlaybackTimeline {
     /// Playing time so far, in milliseconds.
     pub fn now(&self) -> u64 {
         self.base + u64::from(self.clock)
@@ -67,54 +67,61 @@ impl Timeline {
     /// Takes the next chunk of a recording that was proved; what it does, in order.
     ///
     /// # Errors
-    /// [`Nonsense`].
-    pub fn take(&mut self, chunk: Chunk) -> Result<[Act; 2], Nonsense> {
-        let Chunk::Said(message) = chunk else { return Ok([Act::Nothing, Act::Nothing]) };
+    /// [`TimelineError`].
+    pub fn take(&mut self, chunk: RecordingChunk) -> Result<[PlaybackStep; 2], TimelineError> {
+        let RecordingChunk::Said(message) = chunk else {
+            return Ok([PlaybackStep::Nothing, PlaybackStep::Nothing]);
+        };
         let act = match message {
             FromScreen::Witness(head) => {
-                let head = head.peek().map_err(|_| Nonsense)?;
+                let head = head.peek().map_err(|_| TimelineError)?;
                 if head.part != self.part {
                     self.base = if self.part == 0 { 0 } else { self.now() + PAUSE };
                     (self.part, self.clock, self.open, self.began) = (head.part, 0, None, false);
                 }
                 self.clock = self.clock.max(head.millis);
-                Act::Nothing
+                PlaybackStep::Nothing
             }
             FromScreen::Clock(millis) => {
                 self.clock = self.clock.max(millis);
-                Act::Nothing
+                PlaybackStep::Nothing
             }
             FromScreen::Frame { frame, part, last } => return self.frame(frame, part, last),
             FromScreen::Cursor(cursor) => {
                 let pixels = usize::from(cursor.width) * usize::from(cursor.height);
                 if cursor.width.max(cursor.height) > MAX_CURSOR || cursor.rgba.len() != pixels * 4 {
-                    return Err(Nonsense);
+                    return Err(TimelineError);
                 }
-                Act::Cursor(cursor)
+                PlaybackStep::Cursor(cursor)
             }
-            FromScreen::CursorAt(at) => Act::CursorAt(at),
-            FromScreen::Gone(why) => Act::Gone(why),
-            FromScreen::Monitors(monitors) if monitors.len() <= MAX_MONITORS => Act::Nothing,
-            FromScreen::Monitors(_) => return Err(Nonsense),
+            FromScreen::CursorAt(at) => PlaybackStep::CursorAt(at),
+            FromScreen::Gone(why) => PlaybackStep::Gone(why),
+            FromScreen::Monitors(monitors) if monitors.len() <= MAX_MONITORS => PlaybackStep::Nothing,
+            FromScreen::Monitors(_) => return Err(TimelineError),
         };
         if self.now() > LONGEST {
-            return Err(Nonsense);
+            return Err(TimelineError);
         }
-        Ok([act, Act::Nothing])
+        Ok([act, PlaybackStep::Nothing])
     }
 
-    fn frame(&mut self, frame: u32, part: Vec<u8>, last: Option<FrameEnd>) -> Result<[Act; 2], Nonsense> {
+    fn frame(
+        &mut self,
+        frame: u32,
+        part: Vec<u8>,
+        last: Option<FrameEnd>,
+    ) -> Result<[PlaybackStep; 2], TimelineError> {
         if part.len() > FRAME_PART || self.open.is_some_and(|open| open != frame) {
-            return Err(Nonsense);
+            return Err(TimelineError);
         }
         let begins = self.open.is_none() && frame == 1;
         self.open = last.is_none().then_some(frame);
         self.began |= begins;
-        let act = Act::Frame { frame, part, last };
+        let act = PlaybackStep::Frame { frame, part, last };
         Ok(match (self.began, begins) {
-            (false, _) => [Act::Nothing, Act::Nothing],
-            (true, true) => [Act::Begin, act],
-            (true, false) => [act, Act::Nothing],
+            (false, _) => [PlaybackStep::Nothing, PlaybackStep::Nothing],
+            (true, true) => [PlaybackStep::Begin, act],
+            (true, false) => [act, PlaybackStep::Nothing],
         })
     }
 }

@@ -3,20 +3,20 @@
 use nearhand_proto::message::control::Refusal;
 use nearhand_transport::control::RelayError as ControlError;
 
-use crate::home::HomeError;
+use crate::home::ClientHomeError;
 
 /// Why the relay could not be asked, or what it said.
 #[derive(Debug, thiserror::Error)]
-pub enum RelayError {
+pub enum RelayClientError {
     /// The relay can't be reached, said no, or makes no sense.
     #[error(transparent)]
     Control(#[from] ControlError),
     /// The technician's directory can't be used.
     #[error(transparent)]
-    Home(#[from] HomeError),
+    Home(#[from] ClientHomeError),
 }
 
-impl RelayError {
+impl RelayClientError {
     /// It says what makes no sense.
     pub(crate) fn nonsense(what: &'static str) -> Self {
         Self::Control(ControlError::Protocol(what))

@@ -31,11 +31,11 @@ use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep};
 
 pub use change::admit;
-pub use error::RelayError;
-pub use target::{DeviceError, ExpectedDevice, Resolved, TargetError, VerifiedDevice};
+pub use error::RelayClientError;
+pub use target::{DeviceError, ExpectedDevice, ResolvedTarget, TargetError, VerifiedDevice};
 
 use crate::clock;
-use crate::home::{Home, HomeError, Identity, Pending, Step};
+use crate::home::{ClientHome, ClientHomeError, IdentityChange, PendingChange, TechnicianIdentity};
 
 /// Longest wait between two tries: a session outlives its connection by a minute, and several must fit.
 const MAX_WAIT: Duration = Duration::from_secs(10);
@@ -46,36 +46,36 @@ const MAX_PAGES: usize = 100;
 
 /// A connection to the technician's relay that can be renewed.
 #[derive(Debug)]
-pub struct RelayConnection {
-    home: Home,
-    identity: Identity,
-    link: Mutex<Link>,
+pub struct RelayClient {
+    home: ClientHome,
+    identity: TechnicianIdentity,
+    link: Mutex<LiveConnection>,
     pushes: broadcast::Sender<Push>,
 }
 
 /// What is replaced by a reconnect.
 #[derive(Debug, Clone)]
-struct Link {
+struct LiveConnection {
     connection: control::RelayConnection,
     welcome: Arc<Welcome>,
 }
 
-impl RelayConnection {
+impl RelayClient {
     /// Connects with the profile in `home`. If a claim, a join or a rotation was begun there and its end isn't
     /// known, the relay is asked which identity it knows, and `home` follows.
     ///
     /// # Errors
-    /// [`RelayError`].
-    pub async fn connect(home: &Home) -> Result<Self, RelayError> {
+    /// [`RelayClientError`].
+    pub async fn connect(home: &ClientHome) -> Result<Self, RelayClientError> {
         let Some(pending) = home.pending()? else { return Self::connect_as(home, home.identity()?).await };
         match pending.step {
-            Step::Rotation => Self::settle_rotation(home, &pending).await,
-            Step::Claim | Step::Join => Self::settle_admission(home, &pending).await,
+            IdentityChange::Rotation => Self::settle_rotation(home, &pending).await,
+            IdentityChange::Claim | IdentityChange::Join => Self::settle_admission(home, &pending).await,
         }
     }
 
     /// The new identity first: there may be no old one.
-    async fn settle_admission(home: &Home, pending: &Pending) -> Result<Self, RelayError> {
+    async fn settle_admission(home: &ClientHome, pending: &PendingChange) -> Result<Self, RelayClientError> {
         match Self::connect_as(home, pending.identity.clone()).await {
             Ok(connection) => {
                 home.commit(pending)?;
@@ -95,11 +95,11 @@ impl RelayConnection {
 
     /// The old key first: a relay that has agreed doesn't take it any more. The other way round it might take
     /// the new one from its chain alone, and the old one's retirement would never be told.
-    async fn settle_rotation(home: &Home, pending: &Pending) -> Result<Self, RelayError> {
+    async fn settle_rotation(home: &ClientHome, pending: &PendingChange) -> Result<Self, RelayClientError> {
         let old = match home.identity() {
             Ok(old) => Self::connect_as(home, old).await,
             // It was being put in its place, so the relay had agreed.
-            Err(HomeError::Unsettled(_)) => Err(control::RelayError::Refused(Refusal::Revoked).into()),
+            Err(ClientHomeError::Unsettled(_)) => Err(control::RelayError::Refused(Refusal::Revoked).into()),
             Err(e) => return Err(e.into()),
         };
         match old {
@@ -121,7 +121,7 @@ impl RelayConnection {
         }
     }
 
-    async fn connect_as(home: &Home, identity: Identity) -> Result<Self, RelayError> {
+    async fn connect_as(home: &ClientHome, identity: TechnicianIdentity) -> Result<Self, RelayClientError> {
         let (pushes, _) = broadcast::channel(PUSHES);
         let link = link(home, &identity, &pushes).await?;
         Ok(Self { home: home.clone(), identity, link: Mutex::new(link), pushes })
@@ -130,8 +130,8 @@ impl RelayConnection {
     /// Connects anew after a loss, with growing random waits between the tries, for as long as `within`.
     ///
     /// # Errors
-    /// The last try's [`RelayError`]; at once one that won't go away by itself.
-    pub async fn reconnect(&self, within: Duration) -> Result<(), RelayError> {
+    /// The last try's [`RelayClientError`]; at once one that won't go away by itself.
+    pub async fn reconnect(&self, within: Duration) -> Result<(), RelayClientError> {
         let until = Instant::now() + within;
         self.current().connection.close();
         let mut last = control::RelayError::Silent.into();
@@ -168,12 +168,12 @@ impl RelayConnection {
     }
 
     /// Who the technician is: profile, key, credential.
-    pub fn identity(&self) -> &Identity {
+    pub fn identity(&self) -> &TechnicianIdentity {
         &self.identity
     }
 
     /// The technician's directory.
-    pub fn home(&self) -> &Home {
+    pub fn home(&self) -> &ClientHome {
         &self.home
     }
 
@@ -208,55 +208,55 @@ impl RelayConnection {
     /// Asks for a session.
     ///
     /// # Errors
-    /// [`RelayError`].
-    pub async fn open(&self, session: SessionId, target: Target) -> Result<Opened, RelayError> {
+    /// [`RelayClientError`].
+    pub async fn open(&self, session: SessionId, target: Target) -> Result<Opened, RelayClientError> {
         match self.request(&Request::Open { session, target }).await? {
             Reply::Opened(opened) => Ok(opened),
-            _ => Err(RelayError::nonsense("no path was offered")),
+            _ => Err(RelayClientError::nonsense("no path was offered")),
         }
     }
 
     /// Asks for a new path for a session that lost its connection.
     ///
     /// # Errors
-    /// [`RelayError`].
-    pub async fn reopen(&self, session: SessionId) -> Result<Opened, RelayError> {
+    /// [`RelayClientError`].
+    pub async fn reopen(&self, session: SessionId) -> Result<Opened, RelayClientError> {
         match self.request(&Request::Reopen { session }).await? {
             Reply::Opened(opened) => Ok(opened),
-            _ => Err(RelayError::nonsense("no path was offered")),
+            _ => Err(RelayClientError::nonsense("no path was offered")),
         }
     }
 
     /// Says that a session is over, with the head of this end's log as evidence.
     ///
     /// # Errors
-    /// [`RelayError`].
+    /// [`RelayClientError`].
     pub async fn close(
         &self,
         session: SessionId,
         outcome: Outcome,
         audit: Option<Signed<Head>>,
-    ) -> Result<(), RelayError> {
+    ) -> Result<(), RelayClientError> {
         self.done(&Request::Close { session, outcome, audit }).await
     }
 
     /// All devices of the organisation, page by page.
     ///
     /// # Errors
-    /// [`RelayError`].
-    pub async fn devices(&self) -> Result<Vec<DeviceEntry>, RelayError> {
+    /// [`RelayClientError`].
+    pub async fn devices(&self) -> Result<Vec<DeviceEntry>, RelayClientError> {
         let mut all: Vec<DeviceEntry> = Vec::new();
         for _ in 0..MAX_PAGES {
             let after = all.last().map(|d| d.id);
             let Reply::Devices(page) = self.request(&Request::Devices { after }).await? else {
-                return Err(RelayError::nonsense("no list of devices"));
+                return Err(RelayClientError::nonsense("no list of devices"));
             };
             if page.is_empty() {
                 break;
             }
             // In order, or paging would never end. A page may be short: what counts is what a frame takes.
             if page.iter().any(|d| after.is_some_and(|after| d.id <= after)) {
-                return Err(RelayError::nonsense("its list of devices is out of order"));
+                return Err(RelayClientError::nonsense("its list of devices is out of order"));
             }
             all.extend(page);
         }
@@ -266,33 +266,33 @@ impl RelayConnection {
     /// The organisation's people, at most [`PAGE`].
     ///
     /// # Errors
-    /// [`RelayError`].
-    pub async fn people(&self) -> Result<Vec<PersonEntry>, RelayError> {
+    /// [`RelayClientError`].
+    pub async fn people(&self) -> Result<Vec<PersonEntry>, RelayClientError> {
         match self.request(&Request::People).await? {
             Reply::People(people) => Ok(people),
-            _ => Err(RelayError::nonsense("no list of people")),
+            _ => Err(RelayClientError::nonsense("no list of people")),
         }
     }
 
     /// The caller's sessions, an administrator's all, newest first, at most [`PAGE`].
     ///
     /// # Errors
-    /// [`RelayError`].
-    pub async fn sessions(&self) -> Result<Vec<SessionEntry>, RelayError> {
+    /// [`RelayClientError`].
+    pub async fn sessions(&self) -> Result<Vec<SessionEntry>, RelayClientError> {
         match self.request(&Request::Sessions).await? {
             Reply::Sessions(sessions) => Ok(sessions),
-            _ => Err(RelayError::nonsense("no list of sessions")),
+            _ => Err(RelayClientError::nonsense("no list of sessions")),
         }
     }
 
     /// The relay's audit rows after a number, and the keys that it says signed its log. Not verified.
     ///
     /// # Errors
-    /// [`RelayError`].
-    pub async fn audit(&self, after: u64) -> Result<(Vec<PublicKey>, Vec<Row>), RelayError> {
+    /// [`RelayClientError`].
+    pub async fn audit(&self, after: u64) -> Result<(Vec<PublicKey>, Vec<Row>), RelayClientError> {
         match self.request(&Request::Audit { after }).await? {
             Reply::Audit { keys, rows } => Ok((keys, rows)),
-            _ => Err(RelayError::nonsense("no audit rows")),
+            _ => Err(RelayClientError::nonsense("no audit rows")),
         }
     }
 
@@ -301,13 +301,13 @@ impl RelayConnection {
     ///
     /// # Errors
     /// [`TargetError`].
-    pub async fn resolve_target(&self, text: &str) -> Result<Resolved, TargetError> {
+    pub async fn resolve_target(&self, text: &str) -> Result<ResolvedTarget, TargetError> {
         match target::parse(text)? {
-            target::Asked::Code(code) => Ok(Resolved::by_code(code)),
-            target::Asked::Device(asked) => {
+            target::TypedTarget::Code(code) => Ok(ResolvedTarget::by_code(code)),
+            target::TypedTarget::Device(asked) => {
                 let devices = self.devices().await?;
                 let organisation = &self.identity.profile.organisation;
-                let revocations = self.home.revocations().map_err(RelayError::Home)?;
+                let revocations = self.home.revocations().map_err(RelayClientError::Home)?;
                 target::resolve(&asked, &devices, organisation, &revocations, clock::now())
             }
         }
@@ -315,14 +315,14 @@ impl RelayConnection {
 
     /// Checks the credential that the relay handed over for a device: signed by the organisation, not revoked,
     /// the device that was meant, and with a key that the one it is known by vouches for. Changes nothing:
-    /// see [`RelayConnection::remember_device`].
+    /// see [`RelayClient::remember_device`].
     ///
     /// # Errors
     /// [`DeviceError`]: end the attempt, whatever anybody says.
     pub fn verify_device(
         &self,
         credential: &Credential,
-        target: &Resolved,
+        target: &ResolvedTarget,
     ) -> Result<VerifiedDevice, DeviceError> {
         let organisation = &self.identity.profile.organisation;
         let (revocations, known) = (self.home.revocations()?, self.home.known_devices()?);
@@ -332,8 +332,8 @@ impl RelayConnection {
     /// Remembers a device once it has proved its key in the session's handshake.
     ///
     /// # Errors
-    /// [`RelayError::Home`].
-    pub fn remember_device(&self, device: &VerifiedDevice) -> Result<(), RelayError> {
+    /// [`RelayClientError::Home`].
+    pub fn remember_device(&self, device: &VerifiedDevice) -> Result<(), RelayClientError> {
         let now = clock::now();
         Ok(self
             .home
@@ -343,16 +343,16 @@ impl RelayConnection {
     /// A request that is answered with [`Reply::Done`].
     ///
     /// # Errors
-    /// [`RelayError`].
-    pub async fn done(&self, request: &Request) -> Result<(), RelayError> {
+    /// [`RelayClientError`].
+    pub async fn done(&self, request: &Request) -> Result<(), RelayClientError> {
         Ok(self.current().connection.done(request).await?)
     }
 
     /// One request and its answer.
     ///
     /// # Errors
-    /// [`RelayError`]; a refusal among them.
-    pub async fn request(&self, request: &Request) -> Result<Reply, RelayError> {
+    /// [`RelayClientError`]; a refusal among them.
+    pub async fn request(&self, request: &Request) -> Result<Reply, RelayClientError> {
         Ok(self.current().connection.ask(request).await?)
     }
 
@@ -361,52 +361,52 @@ impl RelayConnection {
         self.current().connection.relay_reads(bit)
     }
 
-    fn current(&self) -> Link {
+    fn current(&self) -> LiveConnection {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Link> {
+    fn lock(&self) -> MutexGuard<'_, LiveConnection> {
         // A link is replaced whole: there is no half-changed one behind a poisoned lock.
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The relay doesn't know this identity.
-fn is_unknown(error: &RelayError) -> bool {
+fn is_unknown(error: &RelayClientError) -> bool {
     matches!(error.refusal(), Some(Refusal::Unknown | Refusal::Credential(_)))
 }
 
 /// The relay no longer takes this key.
-fn is_revoked(error: &RelayError) -> bool {
+fn is_revoked(error: &RelayClientError) -> bool {
     use nearhand_proto::message::control::CloseCode;
     let closed = matches!(
         error,
-        RelayError::Control(control::RelayError::Closed(CloseCode::Revoked | CloseCode::Rotated))
+        RelayClientError::Control(control::RelayError::Closed(CloseCode::Revoked | CloseCode::Rotated))
     );
     closed || matches!(error.refusal(), Some(Refusal::Revoked))
 }
 
 async fn link(
-    home: &Home,
-    identity: &Identity,
+    home: &ClientHome,
+    identity: &TechnicianIdentity,
     pushes: &broadcast::Sender<Push>,
-) -> Result<Link, RelayError> {
+) -> Result<LiveConnection, RelayClientError> {
     let profile = &identity.profile;
     let connection = control::RelayConnection::dial(&profile.relay, &identity.key).await?;
     let person = Hello::Person { program: Program::this(), credential: profile.credential.clone() };
     let welcome = connection.hello(person).await?;
     apply(home, &profile.organisation, welcome.revocations.as_ref(), &welcome.retirements)?;
     tokio::spawn(pushes::receive(connection.clone(), home.clone(), profile.organisation, pushes.clone()));
-    Ok(Link { connection, welcome: Arc::new(welcome) })
+    Ok(LiveConnection { connection, welcome: Arc::new(welcome) })
 }
 
 /// Takes in what is withdrawn, as far as the organisation or the key itself has signed it.
 fn apply(
-    home: &Home,
+    home: &ClientHome,
     organisation: &PublicKey,
     list: Option<&Signed<RevocationList>>,
     retirements: &[Signed<Retirement>],
-) -> Result<(), RelayError> {
+) -> Result<(), RelayClientError> {
     let _ = home.update_revocations(|known| {
         let mut news = false;
         for retirement in retirements.iter().take(PAGE) {

@@ -5,12 +5,12 @@ use nearhand_proto::message::control::{OfferRefusal, Push, PushReply};
 use nearhand_transport::control::RelayConnection;
 use tokio::sync::broadcast;
 
-use crate::home::Home;
+use crate::home::ClientHome;
 
 /// Runs until the connection ends. In order: a push is taken in before the next is read.
 pub(super) async fn receive(
     connection: RelayConnection,
-    home: Home,
+    home: ClientHome,
     organisation: PublicKey,
     listeners: broadcast::Sender<Push>,
 ) {
@@ -21,7 +21,7 @@ pub(super) async fn receive(
     }
 }
 
-fn take(push: &Push, home: &Home, organisation: &PublicKey) -> PushReply {
+fn take(push: &Push, home: &ClientHome, organisation: &PublicKey) -> PushReply {
     match push {
         // Offers are for devices.
         Push::Offer(_) => return PushReply::Refused(OfferRefusal::NoPath),

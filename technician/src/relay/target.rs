@@ -11,16 +11,16 @@ use nearhand_proto::message::control::{DeviceEntry, Target};
 use nearhand_proto::support_code::{SupportCode, SupportCodeError};
 use nearhand_proto::time::UnixMillis;
 
-use super::RelayError;
-use crate::home::{Familiarity, HomeError, KeyChanged, KnownDevice, KnownDevices, same_label};
-use crate::selection::{By, Picked, pick};
+use super::RelayClientError;
+use crate::home::{ClientHomeError, DeviceFamiliarity, KeyChanged, KnownDevice, KnownDevices, same_label};
+use crate::selection::{MatchedBy, SelectionResult, pick};
 
 /// Most devices named when several fit.
 const MAX_NAMED: usize = 5;
 
 /// What the technician asked for, found.
 #[derive(Clone, Debug)]
-pub struct Resolved {
+pub struct ResolvedTarget {
     /// What the relay is asked for.
     pub target: Target,
     /// The support code, whose secret half is proved to the device end to end.
@@ -40,7 +40,7 @@ pub struct ExpectedDevice {
     pub by_label: bool,
 }
 
-impl Resolved {
+impl ResolvedTarget {
     pub(super) fn by_code(code: SupportCode) -> Self {
         Self { target: Target::Code(code.routing()), code: Some(code), device: None }
     }
@@ -65,7 +65,7 @@ pub enum TargetError {
     },
     /// The relay can't be asked.
     #[error(transparent)]
-    Relay(#[from] RelayError),
+    Relay(#[from] RelayClientError),
 }
 
 /// Why the device that turned up isn't taken.
@@ -87,7 +87,7 @@ pub enum DeviceError {
     Changed(#[from] KeyChanged),
     /// The technician's directory can't be read.
     #[error(transparent)]
-    Home(#[from] HomeError),
+    Home(#[from] ClientHomeError),
 }
 
 /// A device whose credential counts; the session's handshake must show `key`.
@@ -102,24 +102,24 @@ pub struct VerifiedDevice {
     /// Its label, as the organisation signed it, safe to show.
     pub label: String,
     /// Whether it has been met before.
-    pub familiarity: Familiarity,
+    pub familiarity: DeviceFamiliarity,
 }
 
 /// What was typed, before anybody is asked.
 #[derive(Debug)]
-pub(super) enum Asked {
+pub(super) enum TypedTarget {
     Code(SupportCode),
     Device(String),
 }
 
-pub(super) fn parse(typed: &str) -> Result<Asked, TargetError> {
+pub(super) fn parse(typed: &str) -> Result<TypedTarget, TargetError> {
     let typed = typed.trim();
     let looks_like_a_code = typed.chars().all(|c| c.is_ascii_digit() || matches!(c, ' ' | '-' | '\u{a0}'))
         && typed.chars().filter(char::is_ascii_digit).count() == 12;
     if looks_like_a_code {
-        return Ok(Asked::Code(typed.parse()?));
+        return Ok(TypedTarget::Code(typed.parse()?));
     }
-    Ok(Asked::Device(typed.to_owned()))
+    Ok(TypedTarget::Device(typed.to_owned()))
 }
 
 /// Finds the device among those that the relay lists: by whole id, else by label, else by the beginning of
@@ -130,7 +130,7 @@ pub(super) fn resolve(
     organisation: &PublicKey,
     revocations: &Revocations,
     now: UnixMillis,
-) -> Result<Resolved, TargetError> {
+) -> Result<ResolvedTarget, TargetError> {
     let valid: Vec<(DeviceId, String)> = listed
         .iter()
         .filter_map(|entry| {
@@ -141,12 +141,12 @@ pub(super) fn resolve(
         })
         .collect();
     match pick(asked, &valid, |(id, _)| id.to_string(), |(_, label)| label) {
-        Picked::One((id, label), by) => {
-            let device = ExpectedDevice { id: *id, label: label.clone(), by_label: by == By::Name };
-            Ok(Resolved { target: Target::Device(*id), code: None, device: Some(device) })
+        SelectionResult::One((id, label), by) => {
+            let device = ExpectedDevice { id: *id, label: label.clone(), by_label: by == MatchedBy::Name };
+            Ok(ResolvedTarget { target: Target::Device(*id), code: None, device: Some(device) })
         }
-        Picked::None => Err(TargetError::NoSuchDevice(asked.to_owned())),
-        Picked::Several(several) => {
+        SelectionResult::None => Err(TargetError::NoSuchDevice(asked.to_owned())),
+        SelectionResult::Several(several) => {
             let named = several.iter().take(MAX_NAMED).map(|(id, label)| format!("{label} ({id})"));
             Err(TargetError::Ambiguous { asked: asked.to_owned(), named: named.collect() })
         }
@@ -155,7 +155,7 @@ pub(super) fn resolve(
 
 pub(super) fn verify(
     credential: &Credential,
-    target: &Resolved,
+    target: &ResolvedTarget,
     organisation: &PublicKey,
     revocations: &Revocations,
     known: &KnownDevices,
@@ -178,7 +178,7 @@ pub(super) fn verify(
     Ok(verified(id, who, familiarity))
 }
 
-fn verified(id: DeviceId, who: Verified, familiarity: Familiarity) -> VerifiedDevice {
+fn verified(id: DeviceId, who: Verified, familiarity: DeviceFamiliarity) -> VerifiedDevice {
     VerifiedDevice { id, key: who.key(), keys: who.keys().to_vec(), label: who.invite.name, familiarity }
 }
 

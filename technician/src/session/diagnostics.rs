@@ -10,8 +10,8 @@ use nearhand_report::parse::{self, ParseError};
 use nearhand_transport::framed::FrameError;
 use tokio::time::timeout;
 
-use super::{Session, StreamError};
-use crate::exit::{Exit, ExitCode};
+use super::{SessionHandle, StreamError};
+use crate::exit::{ExitCode, HasExitCode};
 
 /// A run is tried again after a lost connection, this often.
 const TRIES: u32 = 3;
@@ -20,7 +20,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// How a run goes on.
 #[derive(Clone, Debug)]
-pub enum Progress {
+pub enum DiagnosticsProgress {
     /// So many checks will run.
     Started(u32),
     /// A check is under way.
@@ -54,7 +54,7 @@ pub enum DiagnosticsError {
     Protocol(#[source] FrameError),
 }
 
-impl Exit for DiagnosticsError {
+impl HasExitCode for DiagnosticsError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Refused(refusal) => ExitCode::of_refusal(refusal),
@@ -64,13 +64,13 @@ impl Exit for DiagnosticsError {
     }
 }
 
-enum Broken {
+enum DiagnosticsAttemptError {
     /// Worth another try on another connection.
     Connection,
     Final(DiagnosticsError),
 }
 
-impl Session {
+impl SessionHandle {
     /// Runs diagnostics; needs the grant. A lost connection begins the run anew.
     ///
     /// # Errors
@@ -78,14 +78,14 @@ impl Session {
     pub async fn diagnose(
         &self,
         set: CheckSet,
-        mut progress: impl FnMut(Progress),
+        mut progress: impl FnMut(DiagnosticsProgress),
     ) -> Result<Report, DiagnosticsError> {
         for _ in 0..TRIES {
             let connection = self.connection().await.ok_or(DiagnosticsError::CutOff)?;
             match self.run(set, &mut progress).await {
                 Ok(report) => return Ok(report),
-                Err(Broken::Final(error)) => return Err(error),
-                Err(Broken::Connection) => progress(Progress::Again),
+                Err(DiagnosticsAttemptError::Final(error)) => return Err(error),
+                Err(DiagnosticsAttemptError::Connection) => progress(DiagnosticsProgress::Again),
             }
             // Until the loss is noticed everywhere, the old connection still seems to stand.
             connection.closed().await;
@@ -93,40 +93,47 @@ impl Session {
         Err(DiagnosticsError::CutOff)
     }
 
-    async fn run(&self, set: CheckSet, progress: &mut impl FnMut(Progress)) -> Result<Report, Broken> {
+    async fn run(
+        &self,
+        set: CheckSet,
+        progress: &mut impl FnMut(DiagnosticsProgress),
+    ) -> Result<Report, DiagnosticsAttemptError> {
         let (_say, mut hear) = self.open_stream(&Open::Diagnostics { set }, 0).await?;
         let mut json = Vec::new();
         loop {
             let event = timeout(SILENCE, hear.next()).await;
-            let silent = || Broken::Final(DiagnosticsError::Failed("it fell silent".to_owned()));
+            let silent =
+                || DiagnosticsAttemptError::Final(DiagnosticsError::Failed("it fell silent".to_owned()));
             match event.map_err(|_| silent())?? {
-                DiagnosticsEvent::Started { total } => progress(Progress::Started(total)),
-                DiagnosticsEvent::Checking { id } => progress(Progress::Checking(text::one_line(&id, 64))),
+                DiagnosticsEvent::Started { total } => progress(DiagnosticsProgress::Started(total)),
+                DiagnosticsEvent::Checking { id } => {
+                    progress(DiagnosticsProgress::Checking(text::one_line(&id, 64)))
+                }
                 DiagnosticsEvent::Finding(json) => {
                     // Only for the eye; the report is what counts.
                     if let Ok(finding) = serde_json::from_str(&json) {
-                        progress(Progress::Finding(Box::new(finding)));
+                        progress(DiagnosticsProgress::Finding(Box::new(finding)));
                     }
                 }
                 DiagnosticsEvent::Report { part, last } => {
                     if json.len() + part.len() > REPORT_LIMIT {
-                        return Err(Broken::Final(DiagnosticsError::TooLarge));
+                        return Err(DiagnosticsAttemptError::Final(DiagnosticsError::TooLarge));
                     }
                     json.extend_from_slice(&part);
                     if last {
-                        return parse::parse(&json).map_err(|e| Broken::Final(e.into()));
+                        return parse::parse(&json).map_err(|e| DiagnosticsAttemptError::Final(e.into()));
                     }
                 }
                 DiagnosticsEvent::Failed(why) => {
                     let why = text::one_line(&why, 200);
-                    return Err(Broken::Final(DiagnosticsError::Failed(why)));
+                    return Err(DiagnosticsAttemptError::Final(DiagnosticsError::Failed(why)));
                 }
             }
         }
     }
 }
 
-impl From<StreamError> for Broken {
+impl From<StreamError> for DiagnosticsAttemptError {
     fn from(error: StreamError) -> Self {
         match error {
             StreamError::Lost => Self::Connection,

@@ -5,16 +5,16 @@ use nearhand_transport::framed::FrameError;
 use nearhand_transport::tls::TlsConfigError;
 
 use super::SessionEnd;
-use crate::exit::{Exit, ExitCode};
-use crate::home::HomeError;
-use crate::relay::{DeviceError, RelayError};
+use crate::exit::{ExitCode, HasExitCode};
+use crate::home::ClientHomeError;
+use crate::relay::{DeviceError, RelayClientError};
 
 /// Why a session could not be opened or resumed.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// The relay could not help.
     #[error(transparent)]
-    Relay(#[from] RelayError),
+    Relay(#[from] RelayClientError),
     /// Another device than the one that was meant.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -53,7 +53,7 @@ pub enum SessionError {
     Tls(#[from] TlsConfigError),
     /// Evidence can't be kept.
     #[error(transparent)]
-    Home(#[from] HomeError),
+    Home(#[from] ClientHomeError),
 }
 
 impl From<FrameError> for SessionError {
@@ -96,7 +96,7 @@ impl SessionError {
     }
 }
 
-impl Exit for SessionError {
+impl HasExitCode for SessionError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Relay(error) => error.exit_code(),

@@ -13,18 +13,18 @@ use nearhand_proto::identity::{PublicKey, Signed};
 use nearhand_proto::wire;
 use nearhand_transport::platform::open_private_append;
 
-use crate::home::{Home, HomeError};
+use crate::home::{ClientHome, ClientHomeError};
 
 /// The evidence of one session.
-pub(super) struct Evidence {
+pub(super) struct SessionEvidence {
     file: File,
     last: Option<Signed<Head>>,
 }
 
-impl Evidence {
-    pub(super) fn open(home: &Home, session: SessionId) -> Result<Self, HomeError> {
+impl SessionEvidence {
+    pub(super) fn open(home: &ClientHome, session: SessionId) -> Result<Self, ClientHomeError> {
         let path = home.session_dir(session)?.join("evidence.jsonl");
-        let file = open_private_append(&path).map_err(HomeError::io("open", &path))?;
+        let file = open_private_append(&path).map_err(ClientHomeError::io("open", &path))?;
         Ok(Self { file, last: None })
     }
 

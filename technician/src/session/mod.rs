@@ -1,7 +1,7 @@
 //! A session with a device, end to end: opened, served, resumed, ended.
 //!
-//! A driver. [`Session`] is the handle that commands hold; behind it one task keeps the connection, finds a
-//! new one when it is lost, and passes on what the agent says as [`Update`]s. What came from the device is
+//! A driver. [`SessionHandle`] is the handle that commands hold; behind it one task keeps the connection, finds a
+//! new one when it is lost, and passes on what the agent says as [`SessionUpdate`]s. What came from the device is
 //! checked and neutralised before it leaves this module.
 
 mod diagnostics;
@@ -36,14 +36,14 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::clock;
-use crate::relay::{RelayConnection, Resolved};
+use crate::relay::{RelayClient, ResolvedTarget};
 
-pub use diagnostics::{DiagnosticsError, Progress};
+pub use diagnostics::{DiagnosticsError, DiagnosticsProgress};
 pub use error::SessionError;
-use evidence::Evidence;
-use path::{Path, Peer};
+use evidence::SessionEvidence;
+use path::{ProvedDevice, SessionPath};
 pub use runbook::{RunbookError, RunbookStream};
-pub use stream::{Receiver, Sender, StreamError};
+pub use stream::{StreamError, StreamReceiver, StreamSender};
 
 /// Updates and requests that may wait.
 const QUEUE: usize = 64;
@@ -59,7 +59,7 @@ const RETRY: Duration = Duration::from_millis(700);
 
 /// What happens in a session.
 #[derive(Clone, Debug)]
-pub enum Update {
+pub enum SessionUpdate {
     /// The connection was lost; a new one is being made.
     Interrupted,
     /// The session goes on.
@@ -93,7 +93,7 @@ pub enum SessionEnd {
 
 /// The device at the other end, verified.
 #[derive(Clone, Debug)]
-pub struct Device {
+pub struct SessionDevice {
     /// Its label as the organisation signed it, or what it calls itself.
     pub name: String,
     /// Its operating system, as it says.
@@ -106,9 +106,9 @@ pub struct Device {
 
 /// A session under way.
 #[derive(Debug)]
-pub struct Session {
+pub struct SessionHandle {
     id: SessionId,
-    device: Device,
+    device: SessionDevice,
     key: PublicKey,
     credential: Option<Credential>,
     requests: mpsc::Sender<FromTechnician>,
@@ -117,17 +117,17 @@ pub struct Session {
     asked: std::sync::atomic::AtomicU32,
 }
 
-impl Session {
+impl SessionHandle {
     /// Opens a session: a path through the relay, proof of who is who at both ends, then nothing until the
     /// device grants it.
     ///
     /// # Errors
     /// [`SessionError`]; nothing but this end's credential was sent to an end that did not prove itself.
     pub async fn open(
-        relay: Arc<RelayConnection>,
-        resolved: Resolved,
+        relay: Arc<RelayClient>,
+        resolved: ResolvedTarget,
         reason: &str,
-    ) -> Result<(Self, mpsc::Receiver<Update>), SessionError> {
+    ) -> Result<(Self, mpsc::Receiver<SessionUpdate>), SessionError> {
         let id = SessionId::random(&mut OsRng);
         let opened = relay.open(id, resolved.target).await?;
         let verified = match (&resolved.device, &opened.device) {
@@ -147,10 +147,10 @@ impl Session {
         if let Some(device) = &verified {
             relay.remember_device(device)?;
         }
-        let mut evidence = Evidence::open(relay.home(), id)?;
+        let mut evidence = SessionEvidence::open(relay.home(), id)?;
         evidence.head(&ready.audit, &peer.device)?;
         let name = verified.as_ref().map_or_else(|| ready.facts.hostname.clone(), |d| d.label.clone());
-        let device = Device {
+        let device = SessionDevice {
             name: text::one_line(&name, 64),
             os: text::one_line(&ready.facts.os, 64),
             offers: ready.offers,
@@ -164,8 +164,8 @@ impl Session {
         if !reason.is_empty() {
             framed::write(&mut ready.send, &FromTechnician::Reason(reason.to_owned()), FRAME_LIMIT).await?;
         }
-        let keeper = Keeper { relay, id, peer, chat: chat.clone(), evidence, updates, connected };
-        tokio::spawn(keeper.keep(path, Control { send: ready.send, recv: ready.recv }, inbox));
+        let keeper = SessionTask { relay, id, peer, chat: chat.clone(), evidence, updates, connected };
+        tokio::spawn(keeper.keep(path, ControlStream { send: ready.send, recv: ready.recv }, inbox));
         let asked = std::sync::atomic::AtomicU32::new(0);
         Ok((Self { id, device, key, credential, requests, chat, connection, asked }, receiver))
     }
@@ -176,7 +176,7 @@ impl Session {
     }
 
     /// The device at the other end.
-    pub fn device(&self) -> &Device {
+    pub fn device(&self) -> &SessionDevice {
         &self.device
     }
 
@@ -185,7 +185,7 @@ impl Session {
         (self.key, self.credential.clone())
     }
 
-    /// Asks for capabilities; the answer comes as [`Update::Decided`] with the returned number.
+    /// Asks for capabilities; the answer comes as [`SessionUpdate::Decided`] with the returned number.
     pub async fn ask(&self, capabilities: Capabilities, duration: Duration) -> u32 {
         let request = self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
         let seconds = u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
@@ -216,7 +216,7 @@ impl Session {
         self.chat.with(|log| log.lines().to_vec())
     }
 
-    /// Ends the session; [`Update::Ended`] follows.
+    /// Ends the session; [`SessionUpdate::Ended`] follows.
     pub async fn end(&self) {
         self.send(FromTechnician::End).await;
     }
@@ -234,24 +234,29 @@ impl Session {
     }
 }
 
-struct Control {
+struct ControlStream {
     send: SendStream,
     recv: RecvStream,
 }
 
 /// Keeps one session.
-struct Keeper {
-    relay: Arc<RelayConnection>,
+struct SessionTask {
+    relay: Arc<RelayClient>,
     id: SessionId,
-    peer: Peer,
+    peer: ProvedDevice,
     chat: Arc<SharedChat>,
-    evidence: Evidence,
-    updates: mpsc::Sender<Update>,
+    evidence: SessionEvidence,
+    updates: mpsc::Sender<SessionUpdate>,
     connected: watch::Sender<Option<Connection>>,
 }
 
-impl Keeper {
-    async fn keep(mut self, mut path: Path, mut control: Control, mut inbox: mpsc::Receiver<FromTechnician>) {
+impl SessionTask {
+    async fn keep(
+        mut self,
+        mut path: SessionPath,
+        mut control: ControlStream,
+        mut inbox: mpsc::Receiver<FromTechnician>,
+    ) {
         let end = loop {
             let end = self.serve(&path, control, &mut inbox).await;
             self.connected.send_replace(None);
@@ -259,13 +264,13 @@ impl Keeper {
             if let Some(end) = end {
                 break end;
             }
-            self.tell(Update::Interrupted).await;
+            self.tell(SessionUpdate::Interrupted).await;
             match self.resume(&mut inbox).await {
                 Ok((next, streams, granted)) => {
                     self.connected.send_replace(Some(next.connection.clone()));
-                    self.tell(Update::Resumed).await;
+                    self.tell(SessionUpdate::Resumed).await;
                     // A decision may have been made while nobody here could be told.
-                    self.tell(Update::Grants(granted, "after the interruption".to_owned())).await;
+                    self.tell(SessionUpdate::Grants(granted, "after the interruption".to_owned())).await;
                     (path, control) = (next, streams);
                 }
                 Err(end) => break end,
@@ -281,10 +286,10 @@ impl Keeper {
         if let Err(error) = self.relay.close(self.id, outcome, self.evidence.last_head()).await {
             tracing::debug!(%error, "the relay finds out by itself");
         }
-        self.tell(Update::Ended(end)).await;
+        self.tell(SessionUpdate::Ended(end)).await;
     }
 
-    async fn tell(&self, update: Update) {
+    async fn tell(&self, update: SessionUpdate) {
         // A command that has gone no longer listens.
         let _ = self.updates.send(update).await;
     }
@@ -292,8 +297,8 @@ impl Keeper {
     /// Serves one connection. `None`: it was lost; otherwise how the session ended.
     async fn serve(
         &mut self,
-        path: &Path,
-        Control { mut send, recv }: Control,
+        path: &SessionPath,
+        ControlStream { mut send, recv }: ControlStream,
         inbox: &mut mpsc::Receiver<FromTechnician>,
     ) -> Option<SessionEnd> {
         // Ends all of its tasks when this function returns.
@@ -369,18 +374,18 @@ impl Keeper {
 
     async fn said(&mut self, said: FromAgent) {
         match said {
-            FromAgent::Asking { seconds, .. } => self.tell(Update::Asking(seconds)).await,
+            FromAgent::Asking { seconds, .. } => self.tell(SessionUpdate::Asking(seconds)).await,
             FromAgent::Decision { request, decision: Decision::Granted { record, granted } } => {
                 if let Err(error) = self.evidence.grant(&record, &self.peer.device) {
                     tracing::warn!(%error, "the signed grant could not be kept as evidence");
                 }
-                self.tell(Update::Decided(request, Ok(granted))).await;
+                self.tell(SessionUpdate::Decided(request, Ok(granted))).await;
             }
             FromAgent::Decision { request, decision: Decision::Refused(refusal) } => {
-                self.tell(Update::Decided(request, Err(refusal))).await;
+                self.tell(SessionUpdate::Decided(request, Err(refusal))).await;
             }
             FromAgent::Grants { granted, why } => {
-                self.tell(Update::Grants(granted, text::one_line(&why, 200))).await;
+                self.tell(SessionUpdate::Grants(granted, text::one_line(&why, 200))).await;
             }
             FromAgent::AuditHead(head) => {
                 if let Err(error) = self.evidence.head(&head, &self.peer.device) {
@@ -395,7 +400,7 @@ impl Keeper {
     async fn resume(
         &self,
         inbox: &mut mpsc::Receiver<FromTechnician>,
-    ) -> Result<(Path, Control, Vec<Granted>), SessionEnd> {
+    ) -> Result<(SessionPath, ControlStream, Vec<Granted>), SessionEnd> {
         let until = Instant::now() + RESUME_WITHIN;
         let mut last = "the device did not come back".to_owned();
         loop {
@@ -411,7 +416,7 @@ impl Keeper {
             tokio::select! {
                 outcome = timeout(left, attempt) => match outcome {
                     Ok(Ok((path, ready))) => {
-                        let control = Control { send: ready.send, recv: ready.recv };
+                        let control = ControlStream { send: ready.send, recv: ready.recv };
                         return Ok((path, control, ready.granted));
                     }
                     Ok(Err(error)) if error.is_final() => return Err(error.into_end()),
@@ -439,7 +444,7 @@ async fn read_control(mut recv: RecvStream, to: mpsc::Sender<FromAgent>) {
 }
 
 /// Keeps the chat's stream open on this connection.
-async fn carry_chat(chat: Arc<SharedChat>, connection: Connection, updates: mpsc::Sender<Update>) {
+async fn carry_chat(chat: Arc<SharedChat>, connection: Connection, updates: mpsc::Sender<SessionUpdate>) {
     let Ok((mut send, mut recv)) = connection.open_bi().await else { return };
     if framed::write(&mut send, &Open::Chat, HELLO_LIMIT).await.is_err() {
         return;
@@ -465,7 +470,7 @@ async fn carry_chat(chat: Arc<SharedChat>, connection: Connection, updates: mpsc
                 Change::Nothing => vec![],
             };
             for line in lines {
-                let _ = updates.send(Update::Chat(line)).await;
+                let _ = updates.send(SessionUpdate::Chat(line)).await;
             }
         }
     };
@@ -476,7 +481,7 @@ async fn carry_chat(chat: Arc<SharedChat>, connection: Connection, updates: mpsc
 }
 
 /// Says when packets stop passing for longer than a moment, and when they pass again.
-async fn watch_path(mut state: watch::Receiver<BindState>, updates: mpsc::Sender<Update>) {
+async fn watch_path(mut state: watch::Receiver<BindState>, updates: mpsc::Sender<SessionUpdate>) {
     let is_bound = |state: &BindState| matches!(state, BindState::Bound { .. });
     while state.wait_for(is_bound).await.is_ok() {
         if state.wait_for(|state| !is_bound(state)).await.is_err() {
@@ -485,9 +490,9 @@ async fn watch_path(mut state: watch::Receiver<BindState>, updates: mpsc::Sender
         if timeout(A_MOMENT, state.wait_for(is_bound)).await.is_ok() {
             continue;
         }
-        if updates.send(Update::Path(false)).await.is_err()
+        if updates.send(SessionUpdate::Path(false)).await.is_err()
             || state.wait_for(is_bound).await.is_err()
-            || updates.send(Update::Path(true)).await.is_err()
+            || updates.send(SessionUpdate::Path(true)).await.is_err()
         {
             return;
         }

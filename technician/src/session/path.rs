@@ -24,19 +24,19 @@ use rand_core::OsRng;
 use tokio::time::timeout;
 
 use super::SessionError;
-use crate::relay::{RelayConnection, VerifiedDevice};
+use crate::relay::{RelayClient, VerifiedDevice};
 
 /// Time for the last words to arrive before the endpoint goes.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// An open path.
-pub(super) struct Path {
+pub(super) struct SessionPath {
     endpoint: Endpoint,
     pub(super) control: BindControl,
     pub(super) connection: Connection,
 }
 
-impl Path {
+impl SessionPath {
     /// Closes the connection, in order or to make room for another.
     pub(super) async fn close(&self, over: bool) {
         self.connection.close(VarInt::from_u32(if over { 0 } else { 2 }), b"");
@@ -45,13 +45,13 @@ impl Path {
 }
 
 /// Who is at the other end, and how to prove that we are still the same.
-pub(super) struct Peer {
+pub(super) struct ProvedDevice {
     pub(super) device: PublicKey,
     resume: ResumeSecret,
 }
 
 /// The control stream and what the agent said first.
-pub(super) struct Talk {
+pub(super) struct SessionStart {
     pub(super) send: SendStream,
     pub(super) recv: RecvStream,
     pub(super) facts: DeviceFacts,
@@ -61,7 +61,7 @@ pub(super) struct Talk {
     pub(super) granted: Vec<Granted>,
 }
 
-async fn connect(relay: &RelayConnection, opened: &Opened, expect: Expect) -> Result<Path, SessionError> {
+async fn connect(relay: &RelayClient, opened: &Opened, expect: Expect) -> Result<SessionPath, SessionError> {
     let (socket, control) = BoundSocket::open(relay.relay_addr(), opened.bind.clone())?;
     let config = tls::client(&relay.identity().key, expect, ALPN, Purpose::Session, KEEP_ALIVE)?;
     let runtime = quinn::default_runtime().ok_or_else(|| SessionError::Broken("no runtime".to_owned()))?;
@@ -70,7 +70,7 @@ async fn connect(relay: &RelayConnection, opened: &Opened, expect: Expect) -> Re
         .connect_with(config, relay.relay_addr(), tls::SERVER_NAME)
         .map_err(|e| SessionError::Broken(e.to_string()))?;
     match timeout(HELLO_TIMEOUT, connecting).await {
-        Ok(Ok(connection)) => Ok(Path { endpoint, control, connection }),
+        Ok(Ok(connection)) => Ok(SessionPath { endpoint, control, connection }),
         Ok(Err(ConnectionError::TransportError(e))) if u64::from(e.code) & 0xff00 == 0x100 => {
             Err(SessionError::WrongKey)
         }
@@ -82,12 +82,12 @@ async fn connect(relay: &RelayConnection, opened: &Opened, expect: Expect) -> Re
 
 /// The first connection of a session.
 pub(super) async fn first(
-    relay: &Arc<RelayConnection>,
+    relay: &Arc<RelayClient>,
     session: SessionId,
     opened: &Opened,
     device: Option<&VerifiedDevice>,
     code: Option<&SupportCode>,
-) -> Result<(Path, Peer, Talk), SessionError> {
+) -> Result<(SessionPath, ProvedDevice, SessionStart), SessionError> {
     let expect = device.map_or(Expect::Any, |d| Expect::Key(d.key));
     let path = connect(relay, opened, expect).await?;
     let hello = timeout(HELLO_TIMEOUT, say_hello(relay, session, &path, code)).await;
@@ -101,11 +101,11 @@ pub(super) async fn first(
 }
 
 async fn say_hello(
-    relay: &RelayConnection,
+    relay: &RelayClient,
     session: SessionId,
-    path: &Path,
+    path: &SessionPath,
     code: Option<&SupportCode>,
-) -> Result<(Peer, Talk), SessionError> {
+) -> Result<(ProvedDevice, SessionStart), SessionError> {
     let channel = channel(relay, &path.connection, session)?;
     let (proof, own) = match code {
         Some(code) => {
@@ -139,16 +139,16 @@ async fn say_hello(
     }
     let secret = tls::exporter(&path.connection, RESUME_LABEL, session.as_bytes())
         .ok_or_else(|| SessionError::Broken("the connection is gone".to_owned()))?;
-    Ok((Peer { device: channel.device, resume: ResumeSecret::new(secret) }, talk(send, recv, *ready)))
+    Ok((ProvedDevice { device: channel.device, resume: ResumeSecret::new(secret) }, talk(send, recv, *ready)))
 }
 
 /// A further connection of a session whose first was lost.
 pub(super) async fn again(
-    relay: &RelayConnection,
+    relay: &RelayClient,
     session: SessionId,
     opened: &Opened,
-    peer: &Peer,
-) -> Result<(Path, Talk), SessionError> {
+    peer: &ProvedDevice,
+) -> Result<(SessionPath, SessionStart), SessionError> {
     let path = connect(relay, opened, Expect::Key(peer.device)).await?;
     match timeout(HELLO_TIMEOUT, carry_on(relay, session, &path, peer)).await {
         Ok(Ok(talk)) => Ok((path, talk)),
@@ -164,11 +164,11 @@ pub(super) async fn again(
 }
 
 async fn carry_on(
-    relay: &RelayConnection,
+    relay: &RelayClient,
     session: SessionId,
-    path: &Path,
-    peer: &Peer,
-) -> Result<Talk, SessionError> {
+    path: &SessionPath,
+    peer: &ProvedDevice,
+) -> Result<SessionStart, SessionError> {
     let channel = channel(relay, &path.connection, session)?;
     let proof = TechnicianProof::Resume(peer.resume.technician_proof(&channel));
     let (send, mut recv) = open_control(relay, session, path, proof).await?;
@@ -186,9 +186,9 @@ async fn carry_on(
 }
 
 async fn open_control(
-    relay: &RelayConnection,
+    relay: &RelayClient,
     session: SessionId,
-    path: &Path,
+    path: &SessionPath,
     proof: TechnicianProof,
 ) -> Result<(SendStream, RecvStream), SessionError> {
     let hello = TechnicianHello {
@@ -204,7 +204,7 @@ async fn open_control(
 }
 
 fn channel(
-    relay: &RelayConnection,
+    relay: &RelayClient,
     connection: &Connection,
     session: SessionId,
 ) -> Result<Channel, SessionError> {
@@ -214,6 +214,13 @@ fn channel(
     Ok(Channel { session, exporter, technician: relay.identity().key.public(), device })
 }
 
-fn talk(send: SendStream, recv: RecvStream, ready: Ready) -> Talk {
-    Talk { send, recv, facts: ready.facts, offers: ready.offers, audit: ready.audit, granted: ready.granted }
+fn talk(send: SendStream, recv: RecvStream, ready: Ready) -> SessionStart {
+    SessionStart {
+        send,
+        recv,
+        facts: ready.facts,
+        offers: ready.offers,
+        audit: ready.audit,
+        granted: ready.granted,
+    }
 }

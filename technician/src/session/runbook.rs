@@ -9,8 +9,8 @@ use nearhand_proto::runbook::{Manifest, Order, Outcome, Refused, safe_note};
 use nearhand_proto::text;
 use tokio::time::timeout;
 
-use super::{Receiver, Sender, Session, StreamError};
-use crate::exit::{Exit, ExitCode};
+use super::{SessionHandle, StreamError, StreamReceiver, StreamSender};
+use crate::exit::{ExitCode, HasExitCode};
 
 /// Longest silence of a run: the longest time that a runbook may take, and that of undoing it.
 const SILENCE: Duration = Duration::from_secs(4000);
@@ -34,7 +34,7 @@ pub enum RunbookError {
     Nonsense,
 }
 
-impl Exit for RunbookError {
+impl HasExitCode for RunbookError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Stream(error) => error.exit_code(),
@@ -49,11 +49,11 @@ impl Exit for RunbookError {
 /// A runbook's stream.
 #[derive(Debug)]
 pub struct RunbookStream {
-    say: Sender,
-    hear: Receiver,
+    say: StreamSender,
+    hear: StreamReceiver,
 }
 
-impl Session {
+impl SessionHandle {
     /// Opens a runbook's stream; needs the grant.
     ///
     /// # Errors
@@ -120,16 +120,16 @@ impl RunbookStream {
     }
 
     /// Both halves: one may be waited for while the other is used.
-    pub fn halves(&mut self) -> (Cancel<'_>, Events<'_>) {
-        (Cancel(&mut self.say), Events(&mut self.hear))
+    pub fn halves(&mut self) -> (RunbookCancel<'_>, RunbookEvents<'_>) {
+        (RunbookCancel(&mut self.say), RunbookEvents(&mut self.hear))
     }
 }
 
 /// Stops a run.
 #[derive(Debug)]
-pub struct Cancel<'a>(&'a mut Sender);
+pub struct RunbookCancel<'a>(&'a mut StreamSender);
 
-impl Cancel<'_> {
+impl RunbookCancel<'_> {
     /// Stops it; the outcome follows.
     ///
     /// # Errors
@@ -141,9 +141,9 @@ impl Cancel<'_> {
 
 /// What happens in a run.
 #[derive(Debug)]
-pub struct Events<'a>(&'a mut Receiver);
+pub struct RunbookEvents<'a>(&'a mut StreamReceiver);
 
-impl Events<'_> {
+impl RunbookEvents<'_> {
     /// The next thing that happens. Not cancel-safe.
     ///
     /// # Errors

@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::{Session, WRITE_TIMEOUT};
-use crate::exit::{Exit, ExitCode};
+use super::{SessionHandle, WRITE_TIMEOUT};
+use crate::exit::{ExitCode, HasExitCode};
 
 /// Why a conversation is not possible, or no longer.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,7 @@ pub enum StreamError {
     Protocol(#[source] FrameError),
 }
 
-impl Exit for StreamError {
+impl HasExitCode for StreamError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Refused(refusal) => ExitCode::of_refusal(refusal),
@@ -44,25 +44,29 @@ impl Exit for StreamError {
 
 /// The sending half. Dropping it ends the conversation.
 #[derive(Debug)]
-pub struct Sender {
+pub struct StreamSender {
     connection: Connection,
     send: SendStream,
 }
 
 /// The receiving half.
 #[derive(Debug)]
-pub struct Receiver {
+pub struct StreamReceiver {
     connection: Connection,
     recv: RecvStream,
 }
 
-impl Session {
+impl SessionHandle {
     /// Opens a conversation on the connection that stands, or the next one. A higher `priority` is sent before a
     /// lower one; chat and control have 0.
     ///
     /// # Errors
     /// [`StreamError`].
-    pub async fn open_stream(&self, open: &Open, priority: i32) -> Result<(Sender, Receiver), StreamError> {
+    pub async fn open_stream(
+        &self,
+        open: &Open,
+        priority: i32,
+    ) -> Result<(StreamSender, StreamReceiver), StreamError> {
         let connection = self.connection().await.ok_or(StreamError::Over)?;
         let (mut send, mut recv) = connection.open_bi().await.map_err(|_| StreamError::Lost)?;
         // Only a stream that is closed already has no priority; writing to it says so.
@@ -77,18 +81,18 @@ impl Session {
             Ok(Err(error)) => return Err(broken(&connection, error).await),
             Err(_) => return Err(StreamError::Lost),
         }
-        Ok((Sender { connection: connection.clone(), send }, Receiver { connection, recv }))
+        Ok((StreamSender { connection: connection.clone(), send }, StreamReceiver { connection, recv }))
     }
 }
 
-impl Session {
+impl SessionHandle {
     /// Time to the device and back on the connection that stands, as it was measured last.
     pub fn round_trip(&self) -> Option<Duration> {
         self.connection.borrow().as_ref().map(Connection::rtt)
     }
 }
 
-impl Sender {
+impl StreamSender {
     /// Sends a message; waits while the connection is busy.
     ///
     /// # Errors
@@ -101,7 +105,7 @@ impl Sender {
     }
 }
 
-impl Receiver {
+impl StreamReceiver {
     /// The next message. Not cancel-safe: whoever stops waiting must drop the receiver.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! has no keys, no session and no files: its standard input and output are all it can reach, it can open nothing
 //! further, start nothing and take no more than [`MEMORY`]. When it fails, its parent starts another.
 //!
-//! In: pieces, each a length (4 bytes, little-endian) and a [`Piece`]. Out: a length and a piece of the page's
+//! In: pieces, each a length (4 bytes, little-endian) and a [`DecoderInput`]. Out: a length and a piece of the page's
 //! operations ([`super::operations`]), or the length 0 after each frame. With `--png`, instead of operations, the first frame
 //! that is exact as a PNG file.
 
@@ -17,7 +17,7 @@ use nearhand_proto::wire;
 use nearhand_screen::{Canvas, Decoder, Picture, Point, Rect, Size};
 use serde::{Deserialize, Serialize};
 
-use super::operations::{FrameDone, Operations, PIECE};
+use super::operations::{FrameDone, PIECE, PageOperations};
 use crate::platform;
 
 /// Address space of the process, in bytes: the largest picture twice, the largest frame, what the decoder keeps of
@@ -30,7 +30,7 @@ pub const NO_FRAME: u8 = 3;
 
 /// What the process is given.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub enum Piece {
+pub enum DecoderInput {
     /// A new beginning: nothing is known of earlier pictures.
     Begin {
         /// Its number.
@@ -49,7 +49,7 @@ pub enum Piece {
 
 /// Why the process ends.
 #[derive(Debug, thiserror::Error)]
-enum Stop {
+enum DecodeStop {
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error("the bytes are no frame")]
@@ -58,7 +58,7 @@ enum Stop {
 
 /// What is made of frames.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Product {
+pub enum DecoderOutput {
     /// Operations for the page.
     Operations,
     /// One PNG file.
@@ -66,7 +66,7 @@ pub enum Product {
 }
 
 /// Decodes until its input ends.
-pub fn run(product: Product) -> ExitCode {
+pub fn run(product: DecoderOutput) -> ExitCode {
     if let Err(error) = platform::confine(MEMORY) {
         // Without walls there is no decoding; the parent says so.
         let _ = writeln!(io::stderr(), "nearhand decode: can't give up rights: {error}");
@@ -75,38 +75,38 @@ pub fn run(product: Product) -> ExitCode {
     let mut input = BufReader::with_capacity(MAX_PIECE, io::stdin().lock());
     let mut output = io::stdout().lock();
     let decoded = match product {
-        Product::Operations => {
+        DecoderOutput::Operations => {
             decode(&mut input, |decoder, frame, done| operations(decoder, frame, done, &mut output))
         }
-        Product::Png => {
+        DecoderOutput::Png => {
             let mut picture = Picture::black(Size { width: 1, height: 1 });
             decode(&mut input, |decoder, frame, done| file(decoder, frame, done, &mut picture, &mut output))
         }
     };
     match decoded {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Stop::NoFrame) => NO_FRAME.into(),
-        Err(Stop::Io(_)) => ExitCode::FAILURE,
+        Err(DecodeStop::NoFrame) => NO_FRAME.into(),
+        Err(DecodeStop::Io(_)) => ExitCode::FAILURE,
     }
 }
 
 fn decode(
     input: &mut impl Read,
-    mut make: impl FnMut(&mut Decoder, &[u8], FrameDone) -> Result<(), Stop>,
-) -> Result<(), Stop> {
+    mut make: impl FnMut(&mut Decoder, &[u8], FrameDone) -> Result<(), DecodeStop>,
+) -> Result<(), DecodeStop> {
     let (mut decoder, mut round) = (Decoder::new(), 0);
     let mut frame = Vec::new();
     let mut began = None;
     while let Some(piece) = next(input)? {
         match piece {
-            Piece::Begin { round: number } => {
+            DecoderInput::Begin { round: number } => {
                 (decoder, round) = (Decoder::new(), number);
                 frame.clear();
             }
-            Piece::Part { frame: number, bytes, last } => {
+            DecoderInput::Part { frame: number, bytes, last } => {
                 let began = began.get_or_insert_with(Instant::now);
                 if frame.len() + bytes.len() > MAX_FRAME {
-                    return Err(Stop::NoFrame);
+                    return Err(DecodeStop::NoFrame);
                 }
                 frame.extend_from_slice(&bytes);
                 let Some(FrameEnd { waited, capture, encode, exact }) = last else { continue };
@@ -141,10 +141,10 @@ fn operations(
     frame: &[u8],
     done: FrameDone,
     output: &mut impl Write,
-) -> Result<(), Stop> {
+) -> Result<(), DecodeStop> {
     let started = Instant::now();
-    let mut painting = Painting { operations: Operations::default(), output, broken: None };
-    decoder.decode(frame, &mut painting).map_err(|_| Stop::NoFrame)?;
+    let mut painting = OperationWriter { operations: PageOperations::default(), output, broken: None };
+    decoder.decode(frame, &mut painting).map_err(|_| DecodeStop::NoFrame)?;
     painting.operations.end(&FrameDone { decode: micros(started), ..done });
     painting.pieces()?;
     Ok(painting.finish()?)
@@ -156,11 +156,11 @@ fn file(
     done: FrameDone,
     picture: &mut Picture,
     output: &mut impl Write,
-) -> Result<(), Stop> {
-    decoder.decode(frame, picture).map_err(|_| Stop::NoFrame)?;
+) -> Result<(), DecodeStop> {
+    decoder.decode(frame, picture).map_err(|_| DecodeStop::NoFrame)?;
     if done.exact {
         let mut bytes = Vec::new();
-        png(picture, &mut bytes).map_err(|_| Stop::NoFrame)?;
+        png(picture, &mut bytes).map_err(|_| DecodeStop::NoFrame)?;
         pieces(&bytes, output)?;
     }
     output.write_all(&[0; 4])?;
@@ -189,7 +189,7 @@ fn micros(since: Instant) -> u32 {
     u32::try_from(since.elapsed().as_micros()).unwrap_or(u32::MAX)
 }
 
-fn next(input: &mut impl Read) -> Result<Option<Piece>, Stop> {
+fn next(input: &mut impl Read) -> Result<Option<DecoderInput>, DecodeStop> {
     let mut length = [0; 4];
     match input.read_exact(&mut length) {
         Ok(()) => {}
@@ -197,19 +197,19 @@ fn next(input: &mut impl Read) -> Result<Option<Piece>, Stop> {
         Err(error) => return Err(error.into()),
     }
     let length = usize::try_from(u32::from_le_bytes(length)).ok().filter(|length| *length <= MAX_PIECE);
-    let mut bytes = vec![0; length.ok_or(Stop::NoFrame)?];
+    let mut bytes = vec![0; length.ok_or(DecodeStop::NoFrame)?];
     input.read_exact(&mut bytes)?;
-    wire::decode(&bytes).map(Some).map_err(|_| Stop::NoFrame)
+    wire::decode(&bytes).map(Some).map_err(|_| DecodeStop::NoFrame)
 }
 
 /// Writes operations out as they come, in pieces.
-struct Painting<'a, W> {
-    operations: Operations,
+struct OperationWriter<'a, W> {
+    operations: PageOperations,
     output: &'a mut W,
     broken: Option<io::Error>,
 }
 
-impl<W: Write> Painting<'_, W> {
+impl<W: Write> OperationWriter<'_, W> {
     fn flow(&mut self) {
         if self.operations.len() >= PIECE && self.broken.is_none() {
             self.broken = self.pieces().err();
@@ -229,7 +229,7 @@ impl<W: Write> Painting<'_, W> {
     }
 }
 
-impl<W: Write> Canvas for Painting<'_, W> {
+impl<W: Write> Canvas for OperationWriter<'_, W> {
     fn resize(&mut self, size: Size) {
         self.operations.resize(size);
     }

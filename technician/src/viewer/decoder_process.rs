@@ -15,7 +15,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::decode::{MAX_PIECE, NO_FRAME, Piece};
+use super::decode::{DecoderInput, MAX_PIECE, NO_FRAME};
 use super::operations::PIECE;
 
 /// Pieces that wait for the process.
@@ -27,12 +27,12 @@ const STEPS: u32 = 4;
 
 /// The program that decodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Program {
+pub struct DecoderProgram {
     path: PathBuf,
     arguments: Vec<OsString>,
 }
 
-impl Program {
+impl DecoderProgram {
     /// `nearhand decode` of this program.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl Program {
 
 /// Why a process is no longer there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Died {
+pub enum DecoderFailure {
     /// The bytes were no frame.
     #[error("the device sent a picture that makes no sense")]
     NoFrame,
@@ -71,21 +71,21 @@ pub enum Died {
 
 /// A process under way. Dropping it ends it.
 #[derive(Debug)]
-pub struct Decoding {
-    feed: mpsc::Sender<Piece>,
+pub struct DecoderProcess {
+    feed: mpsc::Sender<DecoderInput>,
     tasks: JoinSet<()>,
-    died: mpsc::Receiver<Died>,
+    died: mpsc::Receiver<DecoderFailure>,
     id: Option<u32>,
 }
 
-impl Decoding {
+impl DecoderProcess {
     /// Starts one. What it makes of frames goes to `pieces`, each with a 1 before it.
     ///
     /// # Errors
-    /// [`Died::NotStarted`].
-    pub fn start<F>(program: &Program, mut pieces: F) -> Result<Self, Died>
+    /// [`DecoderFailure::NotStarted`].
+    pub fn start<F>(program: &DecoderProgram, mut pieces: F) -> Result<Self, DecoderFailure>
     where
-        F: AsyncPieces,
+        F: DecodedPieces,
     {
         let mut child = Command::new(&program.path)
             .args(&program.arguments)
@@ -97,10 +97,10 @@ impl Decoding {
             .spawn()
             .map_err(|error| {
                 tracing::error!(%error, "the decode process can't be started");
-                Died::NotStarted
+                DecoderFailure::NotStarted
             })?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Died::NotStarted);
+            return Err(DecoderFailure::NotStarted);
         };
         let id = child.id();
         let (feed, fed) = mpsc::channel(QUEUE);
@@ -117,7 +117,7 @@ impl Decoding {
     }
 
     /// Where pieces for it go.
-    pub fn feed(&self) -> &mpsc::Sender<Piece> {
+    pub fn feed(&self) -> &mpsc::Sender<DecoderInput> {
         &self.feed
     }
 
@@ -132,19 +132,19 @@ impl Decoding {
     }
 
     /// Waits until it is no longer there. Cancel-safe.
-    pub async fn died(&mut self) -> Died {
-        self.died.recv().await.unwrap_or(Died::Crashed)
+    pub async fn died(&mut self) -> DecoderFailure {
+        self.died.recv().await.unwrap_or(DecoderFailure::Crashed)
     }
 }
 
-impl Drop for Decoding {
+impl Drop for DecoderProcess {
     fn drop(&mut self) {
         self.tasks.abort_all();
     }
 }
 
 /// Takes what the process says.
-pub trait AsyncPieces: Send + 'static {
+pub trait DecodedPieces: Send + 'static {
     /// One piece, with a 1 before it. `false`: nobody wants more.
     fn piece(&mut self, piece: Vec<u8>) -> impl Future<Output = bool> + Send;
 
@@ -154,10 +154,10 @@ pub trait AsyncPieces: Send + 'static {
     }
 }
 
-async fn write(mut stdin: ChildStdin, mut fed: mpsc::Receiver<Piece>, owed: Arc<AtomicU32>) {
+async fn write(mut stdin: ChildStdin, mut fed: mpsc::Receiver<DecoderInput>, owed: Arc<AtomicU32>) {
     while let Some(piece) = fed.recv().await {
         let Ok(bytes) = wire::frame(&piece, MAX_PIECE) else { return };
-        if matches!(piece, Piece::Part { last: Some(_), .. }) {
+        if matches!(piece, DecoderInput::Part { last: Some(_), .. }) {
             owed.fetch_add(1, Ordering::Relaxed);
         }
         // A process that is gone is noticed by who listens to it.
@@ -168,7 +168,7 @@ async fn write(mut stdin: ChildStdin, mut fed: mpsc::Receiver<Piece>, owed: Arc<
 }
 
 /// Passes on what the process says, until it says no more, nonsense, or nothing for too long.
-async fn listen(stdout: ChildStdout, owed: &AtomicU32, pieces: &mut impl AsyncPieces) {
+async fn listen(stdout: ChildStdout, owed: &AtomicU32, pieces: &mut impl DecodedPieces) {
     let mut stdout = BufReader::with_capacity(MAX_PIECE, stdout);
     loop {
         let Some(piece) = in_time(&mut stdout, owed).await else { return };
@@ -214,7 +214,7 @@ async fn read(stdout: &mut BufReader<ChildStdout>) -> Option<Vec<u8>> {
     Some(piece)
 }
 
-async fn why(mut child: Child) -> Died {
+async fn why(mut child: Child) -> DecoderFailure {
     // One that still runs has said nonsense or hangs; one that is gone already is not hurt.
     let patience = tokio::time::timeout(Duration::from_millis(200), child.wait()).await;
     let status = match patience {
@@ -225,7 +225,7 @@ async fn why(mut child: Child) -> Died {
         }
     };
     match status.and_then(|status| status.code()) {
-        Some(code) if code == i32::from(NO_FRAME) => Died::NoFrame,
-        _ => Died::Crashed,
+        Some(code) if code == i32::from(NO_FRAME) => DecoderFailure::NoFrame,
+        _ => DecoderFailure::Crashed,
     }
 }

@@ -6,10 +6,10 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::decoder_process::Died;
+use super::decoder_process::{DecodedPieces, DecoderFailure};
 use super::page_messages::ToPage;
-use super::server::Outgoing;
-use super::session_link::{Hears, Link};
+use super::server::PageOutput;
+use super::session_link::{MessageReceiver, SessionLink};
 use crate::session::StreamError;
 
 /// Messages of the device that wait.
@@ -17,13 +17,13 @@ const QUEUE: usize = 4;
 
 /// Why the conversation is over.
 #[derive(Debug, thiserror::Error)]
-pub enum Ended {
+pub enum DeviceStreamEnd {
     /// The stream is.
     #[error(transparent)]
     Stream(#[from] StreamError),
     /// The device's frames can't be decoded, again and again.
     #[error("{0}, again and again")]
-    Undecodable(Died),
+    Undecodable(DecoderFailure),
     /// The device breaks the rules.
     #[error("the device's screen messages make no sense")]
     Nonsense,
@@ -33,7 +33,7 @@ pub enum Ended {
 }
 
 /// What a conversation that goes on until it fails came to.
-pub fn over(outcome: Result<Infallible, Ended>) -> Ended {
+pub fn over(outcome: Result<Infallible, DeviceStreamEnd>) -> DeviceStreamEnd {
     match outcome {
         Ok(never) => match never {},
         Err(ended) => ended,
@@ -43,13 +43,13 @@ pub fn over(outcome: Result<Infallible, Ended>) -> Ended {
 /// Tells the page.
 ///
 /// # Errors
-/// [`Ended::NoPage`].
-pub async fn tell(page: &mpsc::Sender<Outgoing>, what: ToPage) -> Result<(), Ended> {
-    page.send(Outgoing::Say(what)).await.map_err(|_| Ended::NoPage)
+/// [`DeviceStreamEnd::NoPage`].
+pub async fn tell(page: &mpsc::Sender<PageOutput>, what: ToPage) -> Result<(), DeviceStreamEnd> {
+    page.send(PageOutput::Say(what)).await.map_err(|_| DeviceStreamEnd::NoPage)
 }
 
 /// Reads in a task of its own, which ends with the returned set: reading can't be broken off and taken up again.
-pub fn read<L: Link, T: DeserializeOwned + Send + 'static>(
+pub fn read<L: SessionLink, T: DeserializeOwned + Send + 'static>(
     mut hear: L::Receiver,
 ) -> (mpsc::Receiver<Result<T, StreamError>>, JoinSet<()>) {
     let (to, messages) = mpsc::channel(QUEUE);
@@ -64,4 +64,13 @@ pub fn read<L: Link, T: DeserializeOwned + Send + 'static>(
         }
     });
     (messages, task)
+}
+
+/// Hands on to the page what the decode process made of frames.
+pub struct OperationsToPage(pub mpsc::Sender<PageOutput>);
+
+impl DecodedPieces for OperationsToPage {
+    async fn piece(&mut self, piece: Vec<u8>) -> bool {
+        self.0.send(PageOutput::Operations(piece)).await.is_ok()
+    }
 }

@@ -13,7 +13,7 @@ const MOST_ARRIVED: usize = 16;
 
 /// Follows the stream's parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Round {
+pub struct StreamEpoch {
     number: u32,
     /// The frame whose parts are coming, until its last; `None` between two frames.
     open: Option<u32>,
@@ -24,9 +24,9 @@ pub struct Round {
 /// A part that can't be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the device's frames are out of order or too large")]
-pub struct Misplaced;
+pub struct MisplacedPart;
 
-impl Round {
+impl StreamEpoch {
     /// The first beginning of a stream.
     pub fn first(number: u32) -> Self {
         Self { number, open: None, waiting: true }
@@ -46,10 +46,10 @@ impl Round {
     /// Whether a part is of this beginning; if not, it is left out.
     ///
     /// # Errors
-    /// [`Misplaced`] for parts of two frames mixed, or larger than they may be.
-    pub fn takes(&mut self, frame: u32, length: usize, last: bool) -> Result<bool, Misplaced> {
+    /// [`MisplacedPart`] for parts of two frames mixed, or larger than they may be.
+    pub fn takes(&mut self, frame: u32, length: usize, last: bool) -> Result<bool, MisplacedPart> {
         if length > FRAME_PART || self.open.is_some_and(|open| open != frame) {
-            return Err(Misplaced);
+            return Err(MisplacedPart);
         }
         let begins = self.open.is_none();
         self.open = (!last).then_some(frame);
@@ -62,9 +62,9 @@ impl Round {
 
 /// When frames arrived that are not painted yet.
 #[derive(Debug, Default)]
-pub struct Arrivals(VecDeque<(u32, Instant)>);
+pub struct FrameArrivals(VecDeque<(u32, Instant)>);
 
-impl Arrivals {
+impl FrameArrivals {
     /// A frame is there whole.
     pub fn arrived(&mut self, frame: u32, now: Instant) {
         if self.0.len() >= MOST_ARRIVED {
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn after_a_restart_the_rest_of_the_former_beginning_is_left_out() {
-        let mut round = Round::first(1);
+        let mut round = StreamEpoch::first(1);
         assert_eq!(round.takes(1, 9, false), Ok(true));
         round.restart();
         assert_eq!(round.number(), 2);
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_frame_was_here_from_its_last_part_to_its_painting() {
-        let (mut arrivals, began) = (Arrivals::default(), Instant::now());
+        let (mut arrivals, began) = (FrameArrivals::default(), Instant::now());
         let at = |millis| began + std::time::Duration::from_millis(millis);
         for frame in 1..=20 {
             arrivals.arrived(frame, at(frame.into()));
@@ -114,9 +114,9 @@ mod tests {
 
     #[test]
     fn parts_of_two_frames_are_not_mixed_and_none_is_too_large() {
-        let mut round = Round::first(0);
+        let mut round = StreamEpoch::first(0);
         assert_eq!(round.takes(1, 9, false), Ok(true));
-        assert_eq!(round.takes(2, 9, false), Err(Misplaced));
-        assert_eq!(round.takes(1, FRAME_PART + 1, true), Err(Misplaced));
+        assert_eq!(round.takes(2, 9, false), Err(MisplacedPart));
+        assert_eq!(round.takes(1, FRAME_PART + 1, true), Err(MisplacedPart));
     }
 }

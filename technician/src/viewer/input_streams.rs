@@ -9,11 +9,11 @@ use nearhand_proto::message::session::Open;
 use nearhand_proto::text;
 use tokio::sync::{Notify, mpsc};
 
-use super::device_stream::{Ended, over, read, tell};
-use super::outbox::Outbox;
-use super::page_messages::{Form, TakenState, ToPage};
-use super::server::Outgoing;
-use super::session_link::{Link, Says};
+use super::device_stream::{DeviceStreamEnd, over, read, tell};
+use super::outbox::InputOutbox;
+use super::page_messages::{PageClipboardForm, StreamState, ToPage};
+use super::server::PageOutput;
+use super::session_link::{MessageSender, SessionLink};
 
 /// Before everything else: a key must not wait behind anything.
 const INPUT_PRIORITY: i32 = 2;
@@ -22,12 +22,12 @@ const CLIPBOARD_PRIORITY: i32 = -1;
 
 /// Input that waits, and who is told of it.
 #[derive(Debug, Default)]
-pub struct Keyboard {
-    outbox: Mutex<Outbox>,
+pub struct InputQueue {
+    outbox: Mutex<InputOutbox>,
     put: Notify,
 }
 
-impl Keyboard {
+impl InputQueue {
     /// Adds one.
     pub fn put(&self, input: Input) {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner).put(input);
@@ -46,14 +46,18 @@ impl Keyboard {
 }
 
 /// Passes pointer and keyboard on until the conversation is over.
-pub async fn control<L: Link>(link: Arc<L>, page: mpsc::Sender<Outgoing>, keyboard: Arc<Keyboard>) -> Ended {
+pub async fn control<L: SessionLink>(
+    link: Arc<L>,
+    page: mpsc::Sender<PageOutput>,
+    keyboard: Arc<InputQueue>,
+) -> DeviceStreamEnd {
     let carry = async {
         let (mut say, hear) = link.open_stream(&Open::Input, INPUT_PRIORITY).await?;
-        tell(&page, ToPage::Control { state: TakenState::On, why: String::new() }).await?;
+        tell(&page, ToPage::Control { state: StreamState::On, why: String::new() }).await?;
         let (mut notices, _reader) = read::<L, InputNotice>(hear);
         loop {
             tokio::select! {
-                notice = notices.recv() => match notice.ok_or(Ended::Nonsense)?? {
+                notice = notices.recv() => match notice.ok_or(DeviceStreamEnd::Nonsense)?? {
                     InputNotice::HeldBack(held) => tell(&page, ToPage::HeldBack { held }).await?,
                     InputNotice::Untypable(what) => {
                         let what = text::one_line(&what, 100);
@@ -70,14 +74,14 @@ pub async fn control<L: Link>(link: Arc<L>, page: mpsc::Sender<Outgoing>, keyboa
 
 /// What the technician offers the device.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Content {
+pub struct ClipboardContent {
     /// Forms and their bytes.
     pub forms: Vec<(ClipboardForm, Vec<u8>)>,
 }
 
-impl Content {
+impl ClipboardContent {
     /// Adds a part. `false`: it is more than may be.
-    pub fn add(&mut self, form: Form, bytes: &[u8]) -> bool {
+    pub fn add(&mut self, form: PageClipboardForm, bytes: &[u8]) -> bool {
         let form = ClipboardForm::from(form);
         let held: usize = self.forms.iter().map(|(_, bytes)| bytes.len()).sum();
         if held + bytes.len() > usize::try_from(MAX_CLIPBOARD).unwrap_or(usize::MAX) {
@@ -93,9 +97,9 @@ impl Content {
 
 /// What the page wants of the clipboard.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Order {
+pub enum ClipboardOrder {
     /// Offer this to the device.
-    Offer(Content),
+    Offer(ClipboardContent),
     /// Fetch what the device has.
     Copy {
         /// Which.
@@ -106,23 +110,29 @@ pub enum Order {
 }
 
 /// Exchanges clipboards until the conversation is over.
-pub async fn clipboard<L: Link>(
+pub async fn clipboard<L: SessionLink>(
     link: Arc<L>,
-    page: mpsc::Sender<Outgoing>,
-    orders: &mut mpsc::Receiver<Order>,
-) -> Ended {
+    page: mpsc::Sender<PageOutput>,
+    orders: &mut mpsc::Receiver<ClipboardOrder>,
+) -> DeviceStreamEnd {
     let carry = async {
         let (say, hear) = link.open_stream(&Open::Clipboard, CLIPBOARD_PRIORITY).await?;
-        tell(&page, ToPage::Clipboard { state: TakenState::On, why: String::new() }).await?;
+        tell(&page, ToPage::Clipboard { state: StreamState::On, why: String::new() }).await?;
         let (mut said, _reader) = read::<L, Clipboard>(hear);
-        let mut exchange =
-            Exchange::<L> { say, page, serial: 0, offered: Content::default(), giving: None, fetching: None };
+        let mut exchange = ClipboardExchange::<L> {
+            say,
+            page,
+            serial: 0,
+            offered: ClipboardContent::default(),
+            giving: None,
+            fetching: None,
+        };
         loop {
             tokio::select! {
                 // A fetch in the other direction must not wait for the whole of this one.
                 biased;
-                said = said.recv() => exchange.said(said.ok_or(Ended::Nonsense)??).await?,
-                order = orders.recv() => exchange.ordered(order.ok_or(Ended::NoPage)?).await?,
+                said = said.recv() => exchange.said(said.ok_or(DeviceStreamEnd::Nonsense)??).await?,
+                order = orders.recv() => exchange.ordered(order.ok_or(DeviceStreamEnd::NoPage)?).await?,
                 () = core::future::ready(()), if exchange.giving.is_some() => exchange.give().await?,
             }
         }
@@ -130,30 +140,30 @@ pub async fn clipboard<L: Link>(
     over(carry.await)
 }
 
-struct Exchange<L: Link> {
+struct ClipboardExchange<L: SessionLink> {
     say: L::Sender,
-    page: mpsc::Sender<Outgoing>,
+    page: mpsc::Sender<PageOutput>,
     serial: u32,
-    offered: Content,
-    giving: Option<Giving>,
-    fetching: Option<Fetching>,
+    offered: ClipboardContent,
+    giving: Option<ClipboardSend>,
+    fetching: Option<ClipboardFetch>,
 }
 
-struct Giving {
+struct ClipboardSend {
     form: ClipboardForm,
     at: usize,
 }
 
-struct Fetching {
+struct ClipboardFetch {
     serial: u32,
     form: ClipboardForm,
     bytes: u64,
 }
 
-impl<L: Link> Exchange<L> {
-    async fn ordered(&mut self, order: Order) -> Result<(), Ended> {
+impl<L: SessionLink> ClipboardExchange<L> {
+    async fn ordered(&mut self, order: ClipboardOrder) -> Result<(), DeviceStreamEnd> {
         match order {
-            Order::Offer(content) => {
+            ClipboardOrder::Offer(content) => {
                 self.serial = self.serial.wrapping_add(1);
                 (self.offered, self.giving) = (content, None);
                 let size = |bytes: &Vec<u8>| u64::try_from(bytes.len()).ok();
@@ -161,19 +171,19 @@ impl<L: Link> Exchange<L> {
                 self.say.send(&Clipboard::Has { serial: self.serial, forms }).await?;
                 tell(&self.page, ToPage::Offered).await
             }
-            Order::Copy { serial, form } => {
+            ClipboardOrder::Copy { serial, form } => {
                 if self.fetching.is_some() {
                     return self
                         .refused(serial, "something else is being copied; try again in a moment")
                         .await;
                 }
-                self.fetching = Some(Fetching { serial, form, bytes: 0 });
+                self.fetching = Some(ClipboardFetch { serial, form, bytes: 0 });
                 Ok(self.say.send(&Clipboard::Fetch { serial, form }).await?)
             }
         }
     }
 
-    async fn said(&mut self, said: Clipboard) -> Result<(), Ended> {
+    async fn said(&mut self, said: Clipboard) -> Result<(), DeviceStreamEnd> {
         match said {
             Clipboard::Has { serial, forms } => {
                 let forms = forms.into_iter().take(4).map(|(form, bytes)| (form.into(), bytes)).collect();
@@ -183,7 +193,7 @@ impl<L: Link> Exchange<L> {
                 let has =
                     serial == self.serial && self.offered.forms.iter().any(|(offered, _)| *offered == form);
                 if has && self.giving.is_none() {
-                    self.giving = Some(Giving { form, at: 0 });
+                    self.giving = Some(ClipboardSend { form, at: 0 });
                     return Ok(());
                 }
                 let why = if has { "one thing at a time" } else { "that is no longer in the clipboard" };
@@ -199,7 +209,7 @@ impl<L: Link> Exchange<L> {
         }
     }
 
-    async fn refused(&self, serial: u32, why: &str) -> Result<(), Ended> {
+    async fn refused(&self, serial: u32, why: &str) -> Result<(), DeviceStreamEnd> {
         tell(&self.page, ToPage::NoCopy { serial, why: why.to_owned() }).await
     }
 
@@ -209,17 +219,17 @@ impl<L: Link> Exchange<L> {
         form: ClipboardForm,
         bytes: Vec<u8>,
         last: bool,
-    ) -> Result<(), Ended> {
+    ) -> Result<(), DeviceStreamEnd> {
         // What nobody asked for is left out.
         let Some(fetching) = self.fetching.as_mut().filter(|f| f.serial == serial && f.form == form) else {
             return Ok(());
         };
         fetching.bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         if bytes.len() > CLIPBOARD_PART || fetching.bytes > MAX_CLIPBOARD {
-            return Err(Ended::Nonsense);
+            return Err(DeviceStreamEnd::Nonsense);
         }
-        let part = Outgoing::Copied { serial, form: form.into(), last, bytes };
-        self.page.send(part).await.map_err(|_| Ended::NoPage)?;
+        let part = PageOutput::Copied { serial, form: form.into(), last, bytes };
+        self.page.send(part).await.map_err(|_| DeviceStreamEnd::NoPage)?;
         if last {
             self.fetching = None;
             self.say.send(&Clipboard::Taken { serial }).await?;
@@ -228,8 +238,8 @@ impl<L: Link> Exchange<L> {
     }
 
     /// Sends one part of what the device fetches.
-    async fn give(&mut self) -> Result<(), Ended> {
-        let Some(Giving { form, at }) = self.giving.take() else { return Ok(()) };
+    async fn give(&mut self) -> Result<(), DeviceStreamEnd> {
+        let Some(ClipboardSend { form, at }) = self.giving.take() else { return Ok(()) };
         let Some((_, bytes)) = self.offered.forms.iter().find(|(offered, _)| *offered == form) else {
             return Ok(());
         };
@@ -239,7 +249,7 @@ impl<L: Link> Exchange<L> {
         let next = at + part.len();
         let message = Clipboard::Part { serial: self.serial, form, bytes: part.to_vec(), last };
         self.say.send(&message).await?;
-        self.giving = (!last).then_some(Giving { form, at: next });
+        self.giving = (!last).then_some(ClipboardSend { form, at: next });
         Ok(())
     }
 }

@@ -33,5 +33,5 @@ pub mod screen_stream;
 pub mod server;
 pub mod session_link;
 
-pub use event_loop::{Keep, Settings, serve};
-pub use server::Server;
+pub use event_loop::{KeepReport, ViewerSettings, serve};
+pub use server::PageServer;

@@ -65,11 +65,11 @@ impl FrameDone {
 
 /// Writes operations as bytes.
 #[derive(Debug, Default)]
-pub struct Operations {
+pub struct PageOperations {
     bytes: Vec<u8>,
 }
 
-impl Operations {
+impl PageOperations {
     /// The bytes so far, which are then no longer here.
     pub fn take(&mut self) -> Vec<u8> {
         core::mem::take(&mut self.bytes)
@@ -146,7 +146,7 @@ impl Operations {
     }
 }
 
-impl Canvas for Operations {
+impl Canvas for PageOperations {
     fn resize(&mut self, size: Size) {
         self.begin(1, &[size.width, size.height]);
     }
@@ -328,10 +328,10 @@ mod tests {
     }
 
     fn on_both(
-        paint: impl Fn(&mut dyn FnMut(&dyn Fn(&mut Picture, &mut Operations))),
+        paint: impl Fn(&mut dyn FnMut(&dyn Fn(&mut Picture, &mut PageOperations))),
     ) -> (Picture, Picture, Vec<u8>) {
         let size = Size { width: 700, height: 90 };
-        let (mut direct, mut written) = (Picture::black(size), Operations::default());
+        let (mut direct, mut written) = (Picture::black(size), PageOperations::default());
         paint(&mut |step| step(&mut direct, &mut written));
         let bytes = written.take();
         let mut read = Picture::black(size);
@@ -398,7 +398,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_frame_carries_its_numbers() {
-        let mut written = Operations::default();
+        let mut written = PageOperations::default();
         let done = FrameDone {
             round: 1,
             frame: 2,
@@ -417,7 +417,7 @@ mod tests {
 
     #[test]
     fn a_jpeg_goes_along_as_it_is() {
-        let mut written = Operations::default();
+        let mut written = PageOperations::default();
         assert!(written.jpeg(Rect::new(1, 2, 3, 4), b"jpeg"));
         assert_eq!(written.take(), [6, 1, 0, 2, 0, 3, 0, 4, 0, 4, 0, 0, 0, b'j', b'p', b'e', b'g']);
     }

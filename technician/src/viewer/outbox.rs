@@ -13,13 +13,13 @@ const PATH: usize = 256;
 
 /// What waits to be sent.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub struct InputOutbox {
     waiting: VecDeque<Input>,
     /// Which buttons are down once all that waits has been sent, a bit each.
     held: u8,
 }
 
-impl Outbox {
+impl InputOutbox {
     /// Adds one. When too much waits, all of it is dropped and everything that is held let go of: keys pressed
     /// into a screen that has stood still for seconds would do something else than was meant.
     pub fn put(&mut self, input: Input) {
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn moves_melt_together_unless_a_button_is_held_and_nothing_overtakes_it() {
-        let mut outbox = Outbox::default();
+        let mut outbox = InputOutbox::default();
         let button = |down| Input::Button { button: Button::Primary, down };
         for input in [
             at(1),
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_path_is_bounded_and_forgotten_with_the_button() {
-        let mut outbox = Outbox::default();
+        let mut outbox = InputOutbox::default();
         outbox.put(Input::Button { button: Button::Middle, down: true });
         (0..2_000).for_each(|x| outbox.put(at(x)));
         assert_eq!((outbox.waiting.len(), outbox.waiting.back()), (PATH, Some(&at(1_999))));
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn too_much_is_dropped_and_let_go_of() {
-        let mut outbox = Outbox::default();
+        let mut outbox = InputOutbox::default();
         for _ in 0..=MOST {
             outbox.put(Input::Text("x".to_owned()));
         }

@@ -2,7 +2,7 @@
 
 /// A file of the page.
 #[derive(Clone, Copy, Debug)]
-pub struct File {
+pub struct PageFile {
     /// Its path.
     pub path: &'static str,
     /// Its type.
@@ -17,12 +17,12 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 macro_rules! file {
     ($path:literal, $kind:expr, $name:literal) => {
-        File { path: $path, kind: $kind, bytes: include_bytes!(concat!("page/", $name)) }
+        PageFile { path: $path, kind: $kind, bytes: include_bytes!(concat!("page/", $name)) }
     };
 }
 
 /// All of them.
-pub const FILES: &[File] = &[
+pub const FILES: &[PageFile] = &[
     file!("/", HTML, "index.html"),
     file!("/style.css", CSS, "style.css"),
     file!("/icon.svg", "image/svg+xml", "icon.svg"),
@@ -37,7 +37,7 @@ pub const FILES: &[File] = &[
 ];
 
 /// Those of the playback page.
-pub const PLAYER: &[File] = &[
+pub const PLAYER: &[PageFile] = &[
     file!("/", HTML, "player.html"),
     file!("/style.css", CSS, "style.css"),
     file!("/icon.svg", "image/svg+xml", "icon.svg"),

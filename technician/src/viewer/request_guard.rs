@@ -14,7 +14,7 @@ pub const SECRET: usize = 32;
 
 /// What a request wants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Wish {
+pub enum RequestPurpose {
     /// The page's files, which are no secret.
     Page,
     /// To exchange the token for the cookie.
@@ -27,7 +27,7 @@ pub enum Wish {
 
 /// The headers that count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Headers<'a> {
+pub struct RequestHeaders<'a> {
     /// `Host`.
     pub host: Option<&'a str>,
     /// `Origin`.
@@ -40,7 +40,7 @@ pub struct Headers<'a> {
 
 /// Why there is no answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Refused {
+pub enum RequestRefused {
     /// Asked under another name.
     #[error("this page has one address only, and it is another")]
     Host,
@@ -56,7 +56,7 @@ pub enum Refused {
 }
 
 /// The way in to one viewer.
-pub struct Door {
+pub struct RequestGuard {
     host: String,
     origin: String,
     cookie_name: String,
@@ -64,13 +64,13 @@ pub struct Door {
     cookie: String,
 }
 
-impl core::fmt::Debug for Door {
+impl core::fmt::Debug for RequestGuard {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Door({})", self.host)
+        write!(f, "RequestGuard({})", self.host)
     }
 }
 
-impl Door {
+impl RequestGuard {
     /// For a server on 127.0.0.1, with its secrets drawn at random.
     pub fn new(port: u16, token: [u8; SECRET], cookie: [u8; SECRET]) -> Self {
         Self {
@@ -91,37 +91,43 @@ impl Door {
     /// Whether a request gets an answer.
     ///
     /// # Errors
-    /// [`Refused`].
-    pub fn admits(&self, wish: Wish, headers: &Headers<'_>) -> Result<(), Refused> {
+    /// [`RequestRefused`].
+    pub fn admits(
+        &self,
+        purpose: RequestPurpose,
+        headers: &RequestHeaders<'_>,
+    ) -> Result<(), RequestRefused> {
         if headers.host != Some(self.host.as_str()) {
-            return Err(Refused::Host);
+            return Err(RequestRefused::Host);
         }
-        let origin_needed = matches!(wish, Wish::Enter | Wish::Socket);
+        let origin_needed = matches!(purpose, RequestPurpose::Enter | RequestPurpose::Socket);
         match headers.origin {
             Some(origin) if origin == self.origin => {}
             None if !origin_needed => {}
-            _ => return Err(Refused::Origin),
+            _ => return Err(RequestRefused::Origin),
         }
         // `none`: typed, or opened by the terminal. The link itself may stand in another page, whose browser then
         // says `cross-site`: it gets the files and no further.
         let same_site = matches!(headers.site, None | Some("same-origin" | "none"));
-        if wish != Wish::Page && !same_site {
-            return Err(Refused::Origin);
+        if purpose != RequestPurpose::Page && !same_site {
+            return Err(RequestRefused::Origin);
         }
-        if matches!(wish, Wish::Inside | Wish::Socket) && !self.has_cookie(headers.cookie) {
-            return Err(Refused::Cookie);
+        if matches!(purpose, RequestPurpose::Inside | RequestPurpose::Socket)
+            && !self.has_cookie(headers.cookie)
+        {
+            return Err(RequestRefused::Cookie);
         }
         Ok(())
     }
 
-    /// Exchanges the token, once, for the value of `Set-Cookie`.
+    /// Exchanges the token, once, for the value of `PageCheckSet-Cookie`.
     ///
     /// # Errors
-    /// [`Refused::Token`].
-    pub fn enter(&mut self, token: &str) -> Result<String, Refused> {
+    /// [`RequestRefused::Token`].
+    pub fn enter(&mut self, token: &str) -> Result<String, RequestRefused> {
         let right = self.token.as_deref().is_some_and(|mine| same(mine, token));
         if !right {
-            return Err(Refused::Token);
+            return Err(RequestRefused::Token);
         }
         self.token = None;
         Ok(format!("{}={}; Path=/; HttpOnly; SameSite=Strict", self.cookie_name, self.cookie))
@@ -141,15 +147,15 @@ fn same(a: &str, b: &str) -> bool {
 mod tests {
     use super::*;
 
-    const OURS: Headers<'_> = Headers {
+    const OURS: RequestHeaders<'_> = RequestHeaders {
         host: Some("127.0.0.1:4000"),
         origin: Some("http://127.0.0.1:4000"),
         site: Some("same-origin"),
         cookie: None,
     };
 
-    fn door() -> Door {
-        Door::new(4000, [7; SECRET], [9; SECRET])
+    fn door() -> RequestGuard {
+        RequestGuard::new(4000, [7; SECRET], [9; SECRET])
     }
 
     #[test]
@@ -158,23 +164,31 @@ mod tests {
         let url = door.url();
         let token = url.strip_prefix("http://127.0.0.1:4000/#").unwrap();
         assert_eq!(token.len(), 2 * SECRET);
-        assert_eq!(door.enter(""), Err(Refused::Token));
-        assert_eq!(door.enter(&token[1..]), Err(Refused::Token));
+        assert_eq!(door.enter(""), Err(RequestRefused::Token));
+        assert_eq!(door.enter(&token[1..]), Err(RequestRefused::Token));
         let set = door.enter(token).unwrap();
         assert!(set.ends_with("; Path=/; HttpOnly; SameSite=Strict"));
-        assert_eq!(door.enter(token), Err(Refused::Token));
-        assert_eq!(door.enter(""), Err(Refused::Token), "a used token is not an empty one");
+        assert_eq!(door.enter(token), Err(RequestRefused::Token));
+        assert_eq!(door.enter(""), Err(RequestRefused::Token), "a used token is not an empty one");
 
         let cookie = set.split(';').next().unwrap();
-        let with = |cookie| Headers { cookie, ..OURS };
-        assert_eq!(door.admits(Wish::Socket, &with(Some(cookie))), Ok(()));
+        let with = |cookie| RequestHeaders { cookie, ..OURS };
+        assert_eq!(door.admits(RequestPurpose::Socket, &with(Some(cookie))), Ok(()));
         let among_others = format!("a=b; {cookie};c=d");
-        assert_eq!(door.admits(Wish::Inside, &with(Some(&among_others))), Ok(()));
+        assert_eq!(door.admits(RequestPurpose::Inside, &with(Some(&among_others))), Ok(()));
         for wrong in
             [None, Some(""), Some("nearhand-4000="), Some("nearhand-4000=00"), Some("nearhand-4001=00")]
         {
-            assert_eq!(door.admits(Wish::Socket, &with(wrong)), Err(Refused::Cookie), "{wrong:?}");
-            assert_eq!(door.admits(Wish::Inside, &with(wrong)), Err(Refused::Cookie), "{wrong:?}");
+            assert_eq!(
+                door.admits(RequestPurpose::Socket, &with(wrong)),
+                Err(RequestRefused::Cookie),
+                "{wrong:?}"
+            );
+            assert_eq!(
+                door.admits(RequestPurpose::Inside, &with(wrong)),
+                Err(RequestRefused::Cookie),
+                "{wrong:?}"
+            );
         }
     }
 
@@ -189,8 +203,14 @@ mod tests {
             Some("evil.example:4000"),
             Some("127.0.0.1:4001"),
         ] {
-            for wish in [Wish::Page, Wish::Enter, Wish::Inside, Wish::Socket] {
-                assert_eq!(door.admits(wish, &Headers { host, ..OURS }), Err(Refused::Host), "{host:?}");
+            for purpose in
+                [RequestPurpose::Page, RequestPurpose::Enter, RequestPurpose::Inside, RequestPurpose::Socket]
+            {
+                assert_eq!(
+                    door.admits(purpose, &RequestHeaders { host, ..OURS }),
+                    Err(RequestRefused::Host),
+                    "{host:?}"
+                );
             }
         }
         for origin in [
@@ -199,24 +219,26 @@ mod tests {
             Some("http://127.0.0.1:4001"),
             Some("https://127.0.0.1:4000"),
         ] {
-            for wish in [Wish::Page, Wish::Enter, Wish::Inside, Wish::Socket] {
+            for purpose in
+                [RequestPurpose::Page, RequestPurpose::Enter, RequestPurpose::Inside, RequestPurpose::Socket]
+            {
                 assert_eq!(
-                    door.admits(wish, &Headers { origin, ..OURS }),
-                    Err(Refused::Origin),
+                    door.admits(purpose, &RequestHeaders { origin, ..OURS }),
+                    Err(RequestRefused::Origin),
                     "{origin:?}"
                 );
             }
         }
-        let without = Headers { origin: None, ..OURS };
-        assert_eq!(door.admits(Wish::Page, &without), Ok(()));
-        assert_eq!(door.admits(Wish::Enter, &without), Err(Refused::Origin));
-        assert_eq!(door.admits(Wish::Socket, &without), Err(Refused::Origin));
-        let elsewhere = Headers { site: Some("cross-site"), origin: None, ..OURS };
-        assert_eq!(door.admits(Wish::Page, &elsewhere), Ok(()), "a link may stand anywhere");
-        assert_eq!(door.admits(Wish::Inside, &elsewhere), Err(Refused::Origin));
+        let without = RequestHeaders { origin: None, ..OURS };
+        assert_eq!(door.admits(RequestPurpose::Page, &without), Ok(()));
+        assert_eq!(door.admits(RequestPurpose::Enter, &without), Err(RequestRefused::Origin));
+        assert_eq!(door.admits(RequestPurpose::Socket, &without), Err(RequestRefused::Origin));
+        let elsewhere = RequestHeaders { site: Some("cross-site"), origin: None, ..OURS };
+        assert_eq!(door.admits(RequestPurpose::Page, &elsewhere), Ok(()), "a link may stand anywhere");
+        assert_eq!(door.admits(RequestPurpose::Inside, &elsewhere), Err(RequestRefused::Origin));
         assert_eq!(
-            door.admits(Wish::Enter, &Headers { site: Some("same-site"), ..OURS }),
-            Err(Refused::Origin)
+            door.admits(RequestPurpose::Enter, &RequestHeaders { site: Some("same-site"), ..OURS }),
+            Err(RequestRefused::Origin)
         );
     }
 }

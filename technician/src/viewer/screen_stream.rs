@@ -13,13 +13,13 @@ use nearhand_proto::message::session::Open;
 use nearhand_proto::text;
 use tokio::sync::mpsc;
 
-use super::decode::Piece;
-use super::decoder_process::{AsyncPieces, Decoding, Program};
-use super::device_stream::{Ended, over, read, tell};
-use super::epoch::{Arrivals, Round};
-use super::page_messages::{FromPage, OneMonitor, ScreenState, ToPage};
-use super::server::Outgoing;
-use super::session_link::{Link, Says};
+use super::decode::DecoderInput;
+use super::decoder_process::{DecoderProcess, DecoderProgram};
+use super::device_stream::{DeviceStreamEnd, OperationsToPage, over, read, tell};
+use super::epoch::{FrameArrivals, StreamEpoch};
+use super::page_messages::{FromPage, PageMonitor, ScreenState, ToPage};
+use super::server::PageOutput;
+use super::session_link::{MessageSender, SessionLink};
 
 /// Before pictures, after pointer and keyboard: what is sent here gives credit for frames.
 const PRIORITY: i32 = 1;
@@ -28,7 +28,7 @@ const MOST_DEATHS: u32 = 5;
 
 /// What the technician wants to see.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Wanted {
+pub struct ScreenChoice {
     /// One monitor, or all.
     pub monitor: Option<MonitorNumber>,
     /// How exactly.
@@ -38,46 +38,50 @@ pub struct Wanted {
 }
 
 /// What a conversation needs.
-pub struct Watching<L> {
+pub struct ScreenStream<L> {
     /// The session.
     pub link: Arc<L>,
     /// What decodes.
-    pub program: Program,
+    pub program: DecoderProgram,
     /// The page.
-    pub page: mpsc::Sender<Outgoing>,
+    pub page: mpsc::Sender<PageOutput>,
     /// [`Open::Screen`], or [`Open::Window`].
     pub open: Open,
     /// The first round's number.
     pub round: u32,
 }
 
-impl<L: Link> Watching<L> {
+impl<L: SessionLink> ScreenStream<L> {
     /// Watches until it is over; `orders` are the page's verbs about the screen, `wanted` outlives this.
-    pub async fn watch(self, orders: &mut mpsc::Receiver<FromPage>, wanted: &mut Wanted) -> Ended {
+    pub async fn watch(
+        self,
+        orders: &mut mpsc::Receiver<FromPage>,
+        wanted: &mut ScreenChoice,
+    ) -> DeviceStreamEnd {
         over(self.until_over(orders, wanted).await)
     }
 
     async fn until_over(
         self,
         orders: &mut mpsc::Receiver<FromPage>,
-        wanted: &mut Wanted,
-    ) -> Result<core::convert::Infallible, Ended> {
+        wanted: &mut ScreenChoice,
+    ) -> Result<core::convert::Infallible, DeviceStreamEnd> {
         let (mut say, hear) = self.link.open_stream(&self.open, PRIORITY).await?;
         say.send(&FromViewer::Start { monitor: wanted.monitor, quality: wanted.quality }).await?;
         if wanted.hidden {
             say.send(&FromViewer::Hidden(true)).await?;
         }
-        let mut round = Round::first(self.round);
+        let mut round = StreamEpoch::first(self.round);
         tell(&self.page, state(ScreenState::On, "", &round)).await?;
         let (mut messages, _reader) = read::<L, FromScreen>(hear);
         let mut decoding = self.decoder(&round).await?;
-        let (mut waiting, mut deaths, mut arrivals) = (None, 0, Arrivals::default());
+        let (mut waiting, mut deaths, mut arrivals) = (None, 0, FrameArrivals::default());
         loop {
             tokio::select! {
                 message = messages.recv(), if waiting.is_none() => {
-                    let message = message.ok_or(Ended::Nonsense)??;
+                    let message = message.ok_or(DeviceStreamEnd::Nonsense)??;
                     waiting = self.heard(message, &mut round, wanted.monitor).await?;
-                    if let Some(Piece::Part { frame, last: Some(_), .. }) = &waiting {
+                    if let Some(DecoderInput::Part { frame, last: Some(_), .. }) = &waiting {
                         arrivals.arrived(*frame, Instant::now());
                     }
                 }
@@ -88,12 +92,12 @@ impl<L: Link> Watching<L> {
                     }
                 }
                 order = orders.recv() => {
-                    let order = order.ok_or(Ended::NoPage)?;
+                    let order = order.ok_or(DeviceStreamEnd::NoPage)?;
                     if let FromPage::Monitor(monitor) = order {
                         wanted.monitor = monitor;
                         decoding.stop().await;
                         (decoding, waiting) = (self.begin_anew(&mut say, &mut round, *wanted).await?, None);
-                        arrivals = Arrivals::default();
+                        arrivals = FrameArrivals::default();
                     } else if let Some(mut order) = order.viewing(round.number()) {
                         match &mut order {
                             // The page knows its own part of it only, and not what waited before.
@@ -111,12 +115,12 @@ impl<L: Link> Watching<L> {
                 died = decoding.died() => {
                     deaths += 1;
                     if deaths >= MOST_DEATHS {
-                        return Err(Ended::Undecodable(died));
+                        return Err(DeviceStreamEnd::Undecodable(died));
                     }
                     let why = format!("{died}; it begins anew");
                     tell(&self.page, state(ScreenState::Opening, &why, &round)).await?;
                     (decoding, waiting) = (self.begin_anew(&mut say, &mut round, *wanted).await?, None);
-                    arrivals = Arrivals::default();
+                    arrivals = FrameArrivals::default();
                 }
             }
         }
@@ -126,20 +130,20 @@ impl<L: Link> Watching<L> {
     async fn begin_anew(
         &self,
         say: &mut L::Sender,
-        round: &mut Round,
-        wanted: Wanted,
-    ) -> Result<Decoding, Ended> {
+        round: &mut StreamEpoch,
+        wanted: ScreenChoice,
+    ) -> Result<DecoderProcess, DeviceStreamEnd> {
         round.restart();
         say.send(&FromViewer::Start { monitor: wanted.monitor, quality: wanted.quality }).await?;
         tell(&self.page, state(ScreenState::On, "", round)).await?;
         self.decoder(round).await
     }
 
-    async fn decoder(&self, round: &Round) -> Result<Decoding, Ended> {
-        let decoding =
-            Decoding::start(&self.program, ToThePage(self.page.clone())).map_err(Ended::Undecodable)?;
+    async fn decoder(&self, round: &StreamEpoch) -> Result<DecoderProcess, DeviceStreamEnd> {
+        let decoding = DecoderProcess::start(&self.program, OperationsToPage(self.page.clone()))
+            .map_err(DeviceStreamEnd::Undecodable)?;
         // One that is gone already says so by itself.
-        let _ = decoding.feed().send(Piece::Begin { round: round.number() }).await;
+        let _ = decoding.feed().send(DecoderInput::Begin { round: round.number() }).await;
         Ok(decoding)
     }
 
@@ -147,21 +151,22 @@ impl<L: Link> Watching<L> {
     async fn heard(
         &self,
         message: FromScreen,
-        round: &mut Round,
+        round: &mut StreamEpoch,
         shown: Option<MonitorNumber>,
-    ) -> Result<Option<Piece>, Ended> {
+    ) -> Result<Option<DecoderInput>, DeviceStreamEnd> {
         let told = match message {
             FromScreen::Frame { frame, part, last } => {
-                let takes = round.takes(frame, part.len(), last.is_some()).map_err(|_| Ended::Nonsense)?;
-                return Ok(takes.then_some(Piece::Part { frame, bytes: part, last }));
+                let takes =
+                    round.takes(frame, part.len(), last.is_some()).map_err(|_| DeviceStreamEnd::Nonsense)?;
+                return Ok(takes.then_some(DecoderInput::Part { frame, bytes: part, last }));
             }
             FromScreen::Monitors(monitors) if monitors.len() <= MAX_MONITORS => {
-                ToPage::Monitors { monitors: monitors.iter().map(OneMonitor::from).collect(), shown }
+                ToPage::Monitors { monitors: monitors.iter().map(PageMonitor::from).collect(), shown }
             }
             FromScreen::Cursor(cursor) => {
                 let pixels = usize::from(cursor.width) * usize::from(cursor.height);
                 if cursor.width.max(cursor.height) > MAX_CURSOR || cursor.rgba.len() != pixels * 4 {
-                    return Err(Ended::Nonsense);
+                    return Err(DeviceStreamEnd::Nonsense);
                 }
                 ToPage::from(&cursor)
             }
@@ -169,21 +174,13 @@ impl<L: Link> Watching<L> {
             FromScreen::Gone(why) => state(ScreenState::Gone, &text::one_line(&why, 200), round),
             // For who records; nothing of it is shown.
             FromScreen::Clock(_) | FromScreen::Witness(_) => return Ok(None),
-            FromScreen::Monitors(_) => return Err(Ended::Nonsense),
+            FromScreen::Monitors(_) => return Err(DeviceStreamEnd::Nonsense),
         };
         tell(&self.page, told).await?;
         Ok(None)
     }
 }
 
-fn state(state: ScreenState, why: &str, round: &Round) -> ToPage {
+fn state(state: ScreenState, why: &str, round: &StreamEpoch) -> ToPage {
     ToPage::Screen { state, why: why.to_owned(), round: round.number() }
-}
-
-struct ToThePage(mpsc::Sender<Outgoing>);
-
-impl AsyncPieces for ToThePage {
-    async fn piece(&mut self, piece: Vec<u8>) -> bool {
-        self.0.send(Outgoing::Operations(piece)).await.is_ok()
-    }
 }

@@ -24,9 +24,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::page_files::{FILES, File, HEADERS, PLAYER, POLICY, REPORT_POLICY};
-use super::page_messages::{Form, FromPage, MAX_MESSAGE, ToPage};
-use super::request_guard::{Door, Headers, Refused, SECRET, Wish};
+use super::page_files::{FILES, HEADERS, PLAYER, POLICY, PageFile, REPORT_POLICY};
+use super::page_messages::{FromPage, MAX_MESSAGE, PageClipboardForm, ToPage};
+use super::request_guard::{RequestGuard, RequestHeaders, RequestPurpose, RequestRefused, SECRET};
 
 /// Messages that may wait in each direction: at 64 KiB each, a few frames.
 const QUEUE: usize = 64;
@@ -39,7 +39,7 @@ const REPORTS: usize = 20;
 
 /// To the page.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Outgoing {
+pub enum PageOutput {
     /// In words.
     Say(ToPage),
     /// A 1 and operations (see [`super::operations`]).
@@ -49,7 +49,7 @@ pub enum Outgoing {
         /// As in the device's message.
         serial: u32,
         /// Its form.
-        form: Form,
+        form: PageClipboardForm,
         /// Whether it was the last.
         last: bool,
         /// Its bytes.
@@ -59,13 +59,13 @@ pub enum Outgoing {
 
 /// From the page.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Heard {
+pub enum PageMessage {
     /// A verb.
     Said(FromPage),
     /// A part of the technician's clipboard.
     Pasted {
         /// Its form.
-        form: Form,
+        form: PageClipboardForm,
         /// Whether it was the last.
         last: bool,
         /// Its bytes.
@@ -75,30 +75,30 @@ pub enum Heard {
 
 /// A page that has come in. When either end is dropped, it is gone.
 #[derive(Debug)]
-pub struct Page {
+pub struct PageConnection {
     /// To it.
-    pub to: mpsc::Sender<Outgoing>,
+    pub to: mpsc::Sender<PageOutput>,
     /// From it.
-    pub heard: mpsc::Receiver<Heard>,
+    pub heard: mpsc::Receiver<PageMessage>,
 }
 
 /// The server; ends when it is dropped.
 #[derive(Debug)]
-pub struct Server {
+pub struct PageServer {
     url: String,
-    pages: mpsc::Receiver<Page>,
-    shared: Arc<Shared>,
+    pages: mpsc::Receiver<PageConnection>,
+    shared: Arc<PageServerState>,
     task: JoinHandle<()>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    door: Mutex<Door>,
-    pages: mpsc::Sender<Page>,
+struct PageServerState {
+    door: Mutex<RequestGuard>,
+    pages: mpsc::Sender<PageConnection>,
     reports: Mutex<Vec<Arc<[u8]>>>,
 }
 
-impl Server {
+impl PageServer {
     /// Listens, with the viewer's page.
     ///
     /// # Errors
@@ -115,15 +115,16 @@ impl Server {
         Self::with(PLAYER).await
     }
 
-    async fn with(files: &'static [File]) -> io::Result<Self> {
+    async fn with(files: &'static [PageFile]) -> io::Result<Self> {
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let (mut token, mut cookie) = ([0; SECRET], [0; SECRET]);
         OsRng.fill_bytes(&mut token);
         OsRng.fill_bytes(&mut cookie);
-        let door = Door::new(listener.local_addr()?.port(), token, cookie);
+        let door = RequestGuard::new(listener.local_addr()?.port(), token, cookie);
         let url = door.url();
         let (to, pages) = mpsc::channel(4);
-        let shared = Arc::new(Shared { door: Mutex::new(door), pages: to, reports: Mutex::default() });
+        let shared =
+            Arc::new(PageServerState { door: Mutex::new(door), pages: to, reports: Mutex::default() });
         let app = router(files, shared.clone());
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, app).await {
@@ -139,7 +140,7 @@ impl Server {
     }
 
     /// The next page that comes in. Cancel-safe.
-    pub async fn next_page(&mut self) -> Option<Page> {
+    pub async fn next_page(&mut self) -> Option<PageConnection> {
         self.pages.recv().await
     }
 
@@ -156,13 +157,13 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for PageServer {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-fn router(files: &'static [File], shared: Arc<Shared>) -> Router {
+fn router(files: &'static [PageFile], shared: Arc<PageServerState>) -> Router {
     let mut router = Router::new();
     for file in files {
         let answer = || async { ([(header::CONTENT_TYPE, file.kind)], file.bytes) };
@@ -178,10 +179,10 @@ fn router(files: &'static [File], shared: Arc<Shared>) -> Router {
 }
 
 /// Every request comes through here, those for nothing too.
-async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let admitted = match wish(request.method(), request.uri().path()) {
-        Some(wish) => shared.admits(wish, request.headers()),
-        None => shared.admits(Wish::Page, request.headers()),
+async fn guard(State(shared): State<Arc<PageServerState>>, request: Request, next: Next) -> Response {
+    let admitted = match purpose_of(request.method(), request.uri().path()) {
+        Some(purpose) => shared.admits(purpose, request.headers()),
+        None => shared.admits(RequestPurpose::Page, request.headers()),
     };
     let mut response = match admitted {
         Ok(()) => next.run(request).await,
@@ -195,40 +196,40 @@ async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
     response
 }
 
-fn wish(method: &Method, path: &str) -> Option<Wish> {
+fn purpose_of(method: &Method, path: &str) -> Option<RequestPurpose> {
     match path {
-        "/enter" => Some(Wish::Enter),
-        "/socket" => Some(Wish::Socket),
-        _ if path.starts_with("/report/") => Some(Wish::Inside),
-        _ if method == Method::GET => Some(Wish::Page),
+        "/enter" => Some(RequestPurpose::Enter),
+        "/socket" => Some(RequestPurpose::Socket),
+        _ if path.starts_with("/report/") => Some(RequestPurpose::Inside),
+        _ if method == Method::GET => Some(RequestPurpose::Page),
         _ => None,
     }
 }
 
-fn refusal(refused: Refused) -> Response {
+fn refusal(refused: RequestRefused) -> Response {
     let words = format!("Nearhand: {refused}.\n");
     (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], words).into_response()
 }
 
-impl Shared {
-    fn admits(&self, wish: Wish, headers: &HeaderMap) -> Result<(), Refused> {
+impl PageServerState {
+    fn admits(&self, purpose: RequestPurpose, headers: &HeaderMap) -> Result<(), RequestRefused> {
         // A header that comes twice counts for neither.
         let one = |name: HeaderName| {
             let mut all = headers.get_all(name).iter();
             let first = all.next().map(|value| value.to_str().unwrap_or("?"));
             if all.next().is_some() { Some("?") } else { first }
         };
-        let asked = Headers {
+        let asked = RequestHeaders {
             host: one(header::HOST),
             origin: one(header::ORIGIN),
             site: one(HeaderName::from_static("sec-fetch-site")),
             cookie: one(header::COOKIE),
         };
-        self.door.lock().unwrap_or_else(PoisonError::into_inner).admits(wish, &asked)
+        self.door.lock().unwrap_or_else(PoisonError::into_inner).admits(purpose, &asked)
     }
 }
 
-async fn enter(State(shared): State<Arc<Shared>>, token: String) -> Response {
+async fn enter(State(shared): State<Arc<PageServerState>>, token: String) -> Response {
     let entered = shared.door.lock().unwrap_or_else(PoisonError::into_inner).enter(&token);
     match entered {
         Ok(cookie) => (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response(),
@@ -236,7 +237,7 @@ async fn enter(State(shared): State<Arc<Shared>>, token: String) -> Response {
     }
 }
 
-async fn report(State(shared): State<Arc<Shared>>, Path(number): Path<usize>) -> Response {
+async fn report(State(shared): State<Arc<PageServerState>>, Path(number): Path<usize>) -> Response {
     let found = shared.reports.lock().unwrap_or_else(PoisonError::into_inner).get(number).cloned();
     match found.filter(|report| !report.is_empty()) {
         Some(report) => {
@@ -250,12 +251,12 @@ async fn report(State(shared): State<Arc<Shared>>, Path(number): Path<usize>) ->
     }
 }
 
-async fn socket(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
+async fn socket(State(shared): State<Arc<PageServerState>>, upgrade: WebSocketUpgrade) -> Response {
     upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).on_upgrade(move |socket| async move {
         let (sink, stream) = socket.split();
         let (to, outgoing) = mpsc::channel(QUEUE);
         let (heard, from) = mpsc::channel(QUEUE);
-        if shared.pages.send(Page { to, heard: from }).await.is_err() {
+        if shared.pages.send(PageConnection { to, heard: from }).await.is_err() {
             return;
         }
         // Whichever ends first takes the other with it: a page half gone is gone.
@@ -266,12 +267,12 @@ async fn socket(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) ->
     })
 }
 
-async fn write(mut sink: SplitSink<WebSocket, Message>, mut outgoing: mpsc::Receiver<Outgoing>) {
+async fn write(mut sink: SplitSink<WebSocket, Message>, mut outgoing: mpsc::Receiver<PageOutput>) {
     while let Some(next) = outgoing.recv().await {
         let message = match next {
-            Outgoing::Say(say) => Message::Text(say.json().into()),
-            Outgoing::Operations(bytes) => Message::Binary(bytes.into()),
-            Outgoing::Copied { serial, form, last, bytes } => {
+            PageOutput::Say(say) => Message::Text(say.json().into()),
+            PageOutput::Operations(bytes) => Message::Binary(bytes.into()),
+            PageOutput::Copied { serial, form, last, bytes } => {
                 let mut part = vec![2, form_byte(form), u8::from(last)];
                 part.extend_from_slice(&serial.to_le_bytes());
                 part.extend_from_slice(&bytes);
@@ -286,18 +287,18 @@ async fn write(mut sink: SplitSink<WebSocket, Message>, mut outgoing: mpsc::Rece
     let _ = timeout(Duration::from_secs(1), sink.close()).await;
 }
 
-fn form_byte(form: Form) -> u8 {
+fn form_byte(form: PageClipboardForm) -> u8 {
     match form {
-        Form::Text => 0,
-        Form::Png => 1,
+        PageClipboardForm::Text => 0,
+        PageClipboardForm::Png => 1,
     }
 }
 
-async fn read(mut stream: SplitStream<WebSocket>, heard: mpsc::Sender<Heard>) {
+async fn read(mut stream: SplitStream<WebSocket>, heard: mpsc::Sender<PageMessage>) {
     while let Some(Ok(message)) = stream.next().await {
         let said = match message {
             Message::Text(text) => match FromPage::read(&text) {
-                Ok(said) => Heard::Said(said),
+                Ok(said) => PageMessage::Said(said),
                 Err(error) => {
                     tracing::warn!(%error, "the page is cut off");
                     return;
@@ -316,12 +317,12 @@ async fn read(mut stream: SplitStream<WebSocket>, heard: mpsc::Sender<Heard>) {
     }
 }
 
-fn pasted(bytes: &[u8]) -> Option<Heard> {
+fn pasted(bytes: &[u8]) -> Option<PageMessage> {
     let ([form, last], bytes) = bytes.split_first_chunk()?;
     let form = match form {
-        0 => Form::Text,
-        1 => Form::Png,
+        0 => PageClipboardForm::Text,
+        1 => PageClipboardForm::Png,
         _ => return None,
     };
-    Some(Heard::Pasted { form, last: *last == 1, bytes: bytes.to_vec() })
+    Some(PageMessage::Pasted { form, last: *last == 1, bytes: bytes.to_vec() })
 }

@@ -1,4 +1,4 @@
-//! What the viewer needs of a session: [`Session`] is the one link there is in the program, tests have another
+//! What the viewer needs of a session: [`SessionHandle`] is the one link there is in the program, tests have another
 //! with a device at its end that does what it is told.
 
 use core::future::Future;
@@ -12,19 +12,22 @@ use nearhand_report::model::Report;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::session::{Device, DiagnosticsError, Progress, Receiver, Sender, Session, StreamError};
+use crate::session::{
+    DiagnosticsError, DiagnosticsProgress, SessionDevice, SessionHandle, StreamError, StreamReceiver,
+    StreamSender,
+};
 
 /// A session under way.
-pub trait Link: Send + Sync + 'static {
+pub trait SessionLink: Send + Sync + 'static {
     /// The sending half of a conversation.
-    type Sender: Says;
+    type Sender: MessageSender;
     /// The receiving half.
-    type Receiver: Hears;
+    type Receiver: MessageReceiver;
 
     /// The session's id, in words.
     fn id(&self) -> String;
     /// The device.
-    fn device(&self) -> Device;
+    fn device(&self) -> SessionDevice;
     /// Asks for capabilities.
     fn ask(&self, capabilities: Capabilities, duration: Duration) -> impl Future<Output = ()> + Send;
     /// Gives them back.
@@ -39,22 +42,22 @@ pub trait Link: Send + Sync + 'static {
     fn chat_lines(&self) -> Vec<ChatLine>;
     /// Time to the device and back.
     fn round_trip(&self) -> Option<Duration>;
-    /// Opens a conversation; see [`Session::open_stream`].
+    /// Opens a conversation; see [`SessionHandle::open_stream`].
     fn open_stream(
         &self,
         open: &Open,
         priority: i32,
     ) -> impl Future<Output = Result<(Self::Sender, Self::Receiver), StreamError>> + Send;
-    /// Runs diagnostics; see [`Session::diagnose`].
+    /// Runs diagnostics; see [`SessionHandle::diagnose`].
     fn diagnose(
         &self,
         set: CheckSet,
-        progress: impl FnMut(Progress) + Send,
+        progress: impl FnMut(DiagnosticsProgress) + Send,
     ) -> impl Future<Output = Result<Report, DiagnosticsError>> + Send;
 }
 
 /// Sends the messages of a conversation. Dropping it ends the conversation.
-pub trait Says: Send + Sync + 'static {
+pub trait MessageSender: Send + Sync + 'static {
     /// Sends one.
     fn send<T: Serialize + Sync>(
         &mut self,
@@ -63,34 +66,34 @@ pub trait Says: Send + Sync + 'static {
 }
 
 /// Receives the messages of a conversation.
-pub trait Hears: Send + Sync + 'static {
+pub trait MessageReceiver: Send + Sync + 'static {
     /// The next one. Not cancel-safe.
     fn next<T: DeserializeOwned + Send + 'static>(
         &mut self,
     ) -> impl Future<Output = Result<T, StreamError>> + Send;
 }
 
-impl Says for Sender {
+impl MessageSender for StreamSender {
     async fn send<T: Serialize + Sync>(&mut self, message: &T) -> Result<(), StreamError> {
         Self::send(self, message).await
     }
 }
 
-impl Hears for Receiver {
+impl MessageReceiver for StreamReceiver {
     async fn next<T: DeserializeOwned + Send + 'static>(&mut self) -> Result<T, StreamError> {
         Self::next(self).await
     }
 }
 
-impl Link for Session {
-    type Sender = Sender;
-    type Receiver = Receiver;
+impl SessionLink for SessionHandle {
+    type Sender = StreamSender;
+    type Receiver = StreamReceiver;
 
     fn id(&self) -> String {
         Self::id(self).to_string()
     }
 
-    fn device(&self) -> Device {
+    fn device(&self) -> SessionDevice {
         Self::device(self).clone()
     }
 
@@ -122,14 +125,18 @@ impl Link for Session {
         Self::round_trip(self)
     }
 
-    async fn open_stream(&self, open: &Open, priority: i32) -> Result<(Sender, Receiver), StreamError> {
+    async fn open_stream(
+        &self,
+        open: &Open,
+        priority: i32,
+    ) -> Result<(StreamSender, StreamReceiver), StreamError> {
         Self::open_stream(self, open, priority).await
     }
 
     async fn diagnose(
         &self,
         set: CheckSet,
-        progress: impl FnMut(Progress) + Send,
+        progress: impl FnMut(DiagnosticsProgress) + Send,
     ) -> Result<Report, DiagnosticsError> {
         Self::diagnose(self, set, progress).await
     }

@@ -1,8 +1,8 @@
 //! The program's commands against a relay that says what it is told to.
 
-use crate::fake::{FakeRelay, Person, claimed, device, now};
-use nearhand_client::home::Home;
-use nearhand_client::relay::{DeviceError, RelayConnection};
+use crate::fake::{FakeRelay, Workstation, claimed, device, now};
+use nearhand_client::home::ClientHome;
+use nearhand_client::relay::{DeviceError, RelayClient};
 use nearhand_proto::credential::RevocationList;
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::invitation::{ClaimString, EnrolmentString, InviteString, OneTime, SiteString};
@@ -18,11 +18,11 @@ async fn an_organisation_is_founded_joined_and_listed() {
     let string = invited["string"].as_str().unwrap().to_owned();
     assert_eq!(string.parse::<InviteString>().unwrap().invite.peek().unwrap().name, "Grace");
 
-    let grace = Person::new();
+    let grace = Workstation::new();
     let joined = grace.ok(&["--json", "join", &string]).await.json();
     assert_eq!((joined["role"].as_str(), joined["name"].as_str()), (Some("technician"), Some("Grace")));
     // The string works once, and a profile is never overwritten.
-    assert_eq!(Person::new().run(&["join", &string]).await.code, 6);
+    assert_eq!(Workstation::new().run(&["join", &string]).await.code, 6);
     assert_eq!(grace.run(&["join", &string]).await.code, 2);
     // Only the administrator's machine can invite.
     assert_eq!(grace.run(&["invite", "Eve"]).await.code, 3);
@@ -47,7 +47,7 @@ async fn an_organisation_is_founded_joined_and_listed() {
 #[tokio::test]
 async fn a_refused_claim_leaves_nothing_and_an_organisation_key_is_never_overwritten() {
     let relay = FakeRelay::start();
-    let person = Person::new();
+    let person = Workstation::new();
     let claim = ["--organisation", "Acme", "--name", "Ada"];
     let wrong = ClaimString { relay: relay.address.clone(), secret: OneTime::new([1; 32]) };
     let wrong = person.run(&[&["claim", &wrong.reveal()], claim.as_slice()].concat()).await;
@@ -75,7 +75,7 @@ async fn a_refused_claim_leaves_nothing_and_an_organisation_key_is_never_overwri
 #[tokio::test]
 async fn an_answer_that_was_lost_is_found_out_later() {
     let relay = FakeRelay::start();
-    let admin = Person::new();
+    let admin = Workstation::new();
     let string = relay.claim_string();
     let claim = ["claim", &string, "--organisation", "Acme", "--name", "Ada"];
     relay.state.lock().unwrap().drop_answer = true;
@@ -201,7 +201,7 @@ async fn a_list_of_another_organisation_is_ignored_and_pushes_are_taken_in() {
     let (relay, admin) = claimed().await;
     let organisation = key_file::load_key(&admin.home().join("organisation.key")).unwrap();
     let stranger = SecretKey::generate(&mut OsRng);
-    let home = Home::open(admin.home()).unwrap();
+    let home = ClientHome::open(admin.home()).unwrap();
     let own = home.identity().unwrap().key.public();
     let list = |number| RevocationList {
         organisation: organisation.public().organisation_id(),
@@ -216,7 +216,7 @@ async fn a_list_of_another_organisation_is_ignored_and_pushes_are_taken_in() {
 
     let push = Push::Revocations { list: Some(organisation.sign(&list(8)).unwrap()), retirements: vec![] };
     relay.state.lock().unwrap().push = Some(push);
-    let connection = RelayConnection::connect(&home).await.unwrap();
+    let connection = RelayClient::connect(&home).await.unwrap();
     let heard = tokio::time::timeout(std::time::Duration::from_secs(5), connection.pushes().recv()).await;
     // The listener may have come after the push; what was revoked is known in any case.
     drop(heard);
@@ -236,8 +236,8 @@ async fn a_changed_device_key_ends_the_attempt() {
     let organisation = key_file::load_key(&admin.home().join("organisation.key")).unwrap();
     let till = device(&organisation, "till 3", "h");
     relay.state.lock().unwrap().devices = vec![till.clone()];
-    let home = Home::open(admin.home()).unwrap();
-    let connection = RelayConnection::connect(&home).await.unwrap();
+    let home = ClientHome::open(admin.home()).unwrap();
+    let connection = RelayClient::connect(&home).await.unwrap();
     let target = connection.resolve_target("till 3").await.unwrap();
     let met = connection.verify_device(&till.credential, &target).unwrap();
     connection.remember_device(&met).unwrap();
@@ -287,16 +287,16 @@ async fn the_first_bad_row_of_the_relays_log_is_named() {
 #[tokio::test]
 async fn secrets_stay_out_of_logs() {
     let relay = FakeRelay::start();
-    let admin = Person::new();
+    let admin = Workstation::new();
     let claim = relay.claim_string();
     let logged = ["-vv", "claim", &claim, "--organisation", "Acme", "--name", "Ada"];
     let mut err = admin.ok_logged(&logged).await;
     let invite = admin.ok(&["invite", "Grace"]).await.out;
-    let grace = Person::new();
+    let grace = Workstation::new();
     err += &grace.ok_logged(&["-vv", "join", invite.trim()]).await;
     err += &grace.ok_logged(&["-vv", "rotate"]).await;
     assert!(err.contains("TRACE"), "the log must be there to prove anything");
-    let seed = |person: &Person, name: &str| {
+    let seed = |person: &Workstation, name: &str| {
         let text = std::fs::read_to_string(person.home().join(name)).unwrap();
         text.trim().rsplit(' ').next().unwrap().to_owned()
     };

@@ -29,7 +29,7 @@ pub(crate) fn now() -> UnixMillis {
 
 /// What the relay knows, and what it is to do wrong.
 #[derive(Default)]
-pub(crate) struct State {
+pub(crate) struct FakeRelayState {
     pub(crate) organisation: Option<PublicKey>,
     pub(crate) members: Vec<Credential>,
     pub(crate) devices: Vec<DeviceEntry>,
@@ -52,7 +52,7 @@ pub(crate) struct State {
 pub(crate) struct FakeRelay {
     pub(crate) address: RelayAddress,
     pub(crate) key: SecretKey,
-    pub(crate) state: Arc<Mutex<State>>,
+    pub(crate) state: Arc<Mutex<FakeRelayState>>,
     _endpoint: Endpoint,
 }
 
@@ -66,7 +66,7 @@ impl FakeRelay {
             port: endpoint.local_addr().unwrap().port(),
             key: key.public(),
         };
-        let state = Arc::new(Mutex::new(State::default()));
+        let state = Arc::new(Mutex::new(FakeRelayState::default()));
         let (accepting, shared) = (endpoint.clone(), state.clone());
         tokio::spawn(async move {
             while let Some(incoming) = accepting.accept().await {
@@ -94,7 +94,7 @@ impl FakeRelay {
     }
 }
 
-async fn serve(incoming: quinn::Incoming, state: Arc<Mutex<State>>) {
+async fn serve(incoming: quinn::Incoming, state: Arc<Mutex<FakeRelayState>>) {
     let Ok(connection) = incoming.await else { return };
     let Some(key) = tls::peer_key(&connection) else { return };
     while let Ok((mut to, mut from)) = connection.accept_bi().await {
@@ -130,7 +130,7 @@ async fn say(connection: &Connection, push: &Push) -> Option<PushReply> {
     framed::read(&mut from, FRAME_LIMIT).await.ok()
 }
 
-impl State {
+impl FakeRelayState {
     fn answer(&mut self, key: &PublicKey, request: Request) -> Reply {
         match request {
             Request::Hello(Hello::Newcomer { .. }) => self.welcome(),
@@ -254,13 +254,13 @@ pub(crate) fn device(organisation: &SecretKey, label: &str, hostname: &str) -> D
 
 /// A run of the program that has ended.
 #[derive(Debug)]
-pub(crate) struct Ran {
+pub(crate) struct ProgramRun {
     pub(crate) code: i32,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl Ran {
+impl ProgramRun {
     pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, 0, "{self:?}");
         self
@@ -272,11 +272,11 @@ impl Ran {
 }
 
 /// Somebody at their workstation.
-pub(crate) struct Person {
+pub(crate) struct Workstation {
     dir: tempfile::TempDir,
 }
 
-impl Person {
+impl Workstation {
     pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
     }
@@ -290,7 +290,7 @@ impl Person {
     }
 
     /// Runs the program, with its terminal far away.
-    pub(crate) async fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) async fn run(&self, args: &[&str]) -> ProgramRun {
         let home = self.home();
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
         tokio::task::spawn_blocking(move || run(&home, &args, "error")).await.unwrap()
@@ -303,12 +303,12 @@ impl Person {
         tokio::task::spawn_blocking(move || run(&home, &args, "trace")).await.unwrap().ok().err
     }
 
-    pub(crate) async fn ok(&self, args: &[&str]) -> Ran {
+    pub(crate) async fn ok(&self, args: &[&str]) -> ProgramRun {
         self.run(args).await.ok()
     }
 }
 
-fn run(home: &Path, args: &[String], log: &str) -> Ran {
+fn run(home: &Path, args: &[String], log: &str) -> ProgramRun {
     let output = Command::new(env!("CARGO_BIN_EXE_nearhand"))
         .args(args)
         .env("NEARHAND_HOME", home)
@@ -316,7 +316,7 @@ fn run(home: &Path, args: &[String], log: &str) -> Ran {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    Ran {
+    ProgramRun {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
@@ -324,9 +324,9 @@ fn run(home: &Path, args: &[String], log: &str) -> Ran {
 }
 
 /// A claimed relay and its first administrator.
-pub(crate) async fn claimed() -> (FakeRelay, Person) {
+pub(crate) async fn claimed() -> (FakeRelay, Workstation) {
     let relay = FakeRelay::start();
-    let admin = Person::new();
+    let admin = Workstation::new();
     admin.ok(&["claim", &relay.claim_string(), "--organisation", "Acme", "--name", "Ada"]).await;
     (relay, admin)
 }

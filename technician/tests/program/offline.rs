@@ -1,13 +1,13 @@
 //! What works, and fails properly, without any relay.
 
-use crate::fake::{Person, claimed};
+use crate::fake::{Workstation, claimed};
 use clap::CommandFactory;
-use nearhand_client::command::Cli;
+use nearhand_client::command::ClientCli;
 use nearhand_client::exit::ExitCode;
 
 #[tokio::test]
 async fn what_is_missing_is_said_with_its_code() {
-    let person = Person::new();
+    let person = Workstation::new();
     for args in [["devices"], ["site"], ["sync"], ["rotate"], ["status"], ["people"]] {
         let ran = person.run(&args).await;
         assert_eq!(ran.code, 3, "{ran:?}");
@@ -66,15 +66,15 @@ async fn the_organisation_key_comes_back_from_its_backup() {
 
 #[tokio::test]
 async fn completions_and_manual_pages_cover_all_commands() {
-    let person = Person::new();
+    let person = Workstation::new();
     assert!(person.ok(&["completions", "bash"]).await.out.contains("nearhand"));
     assert!(person.ok(&["man"]).await.out.contains(".TH nearhand 1"));
     let dir = person.path("man");
     person.ok(&["man", dir.to_str().unwrap()]).await;
-    for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+    for command in ClientCli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
         assert!(dir.join(format!("nearhand-{}.1", command.get_name())).exists(), "{}", command.get_name());
     }
-    Cli::command().debug_assert();
+    ClientCli::command().debug_assert();
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn the_documentation_knows_every_exit_code_and_command() {
         let row = format!("| {number} | `{}` |", code.name());
         assert!(docs.contains(&row), "docs/client.md lacks {row:?}");
     }
-    for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+    for command in ClientCli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
         let name = format!("nearhand {}", command.get_name());
         assert!(docs.contains(&name), "docs/client.md lacks {name:?}");
     }

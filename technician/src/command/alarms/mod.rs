@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 
 use self::show::{facts, line, row};
 pub use self::silence::{SilenceArgs, silence};
-use super::Context;
-use crate::exit::{ExitCode, Failure};
-use crate::output::Cell;
-use crate::relay::{RelayConnection, RelayError};
+use super::CommandContext;
+use crate::exit::{CommandFailure, ExitCode};
+use crate::output::TableCell;
+use crate::relay::{RelayClient, RelayClientError};
 
 /// Fewest digits of the beginning of an alarm's id.
 const MIN_PREFIX: usize = 4;
@@ -91,8 +91,8 @@ pub struct AckArgs {
 /// Lists alarms, shows one, or follows them.
 ///
 /// # Errors
-/// [`Failure`].
-pub async fn run(ctx: &Context, args: &AlarmsArgs) -> Result<(), Failure> {
+/// [`CommandFailure`].
+pub async fn run(ctx: &CommandContext, args: &AlarmsArgs) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
     let done = match &args.command {
         None => list(ctx, &relay, args).await,
@@ -109,8 +109,8 @@ pub async fn run(ctx: &Context, args: &AlarmsArgs) -> Result<(), Failure> {
 /// Acknowledges an alarm.
 ///
 /// # Errors
-/// [`Failure`].
-pub async fn ack(ctx: &Context, args: &AckArgs) -> Result<(), Failure> {
+/// [`CommandFailure`].
+pub async fn ack(ctx: &CommandContext, args: &AckArgs) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
     let what =
         if args.undo { Act::Unacknowledge } else { Act::Acknowledge { comment: args.comment.clone() } };
@@ -119,7 +119,7 @@ pub async fn ack(ctx: &Context, args: &AckArgs) -> Result<(), Failure> {
     done
 }
 
-async fn list(ctx: &Context, relay: &RelayConnection, args: &AlarmsArgs) -> Result<(), Failure> {
+async fn list(ctx: &CommandContext, relay: &RelayClient, args: &AlarmsArgs) -> Result<(), CommandFailure> {
     let device = match &args.device {
         Some(device) => Some(device_id(relay, device).await?),
         None => None,
@@ -150,9 +150,9 @@ async fn list(ctx: &Context, relay: &RelayConnection, args: &AlarmsArgs) -> Resu
 
 /// All alarms of a filter, and where news begin.
 async fn everything(
-    relay: &RelayConnection,
+    relay: &RelayClient,
     filter: &AlarmFilter,
-) -> Result<(BTreeMap<Fingerprint, AlarmEntry>, u64), Failure> {
+) -> Result<(BTreeMap<Fingerprint, AlarmEntry>, u64), CommandFailure> {
     let mut alarms = BTreeMap::new();
     let mut after = 0;
     for _ in 0..MAX_PAGES {
@@ -169,26 +169,26 @@ async fn everything(
 }
 
 async fn since(
-    relay: &RelayConnection,
+    relay: &RelayClient,
     filter: &AlarmFilter,
     after: u64,
     wait_ms: u32,
-) -> Result<(Vec<AlarmEntry>, u64), RelayError> {
+) -> Result<(Vec<AlarmEntry>, u64), RelayClientError> {
     let request = Request::AlarmsSince { filter: filter.clone(), after, wait_ms };
     match relay.request(&request).await? {
         // A cursor that goes back would show everything again.
         Reply::Alarms { entries, cursor } if cursor >= after => Ok((entries, cursor)),
-        _ => Err(RelayError::nonsense("no list of alarms")),
+        _ => Err(RelayClientError::nonsense("no list of alarms")),
     }
 }
 
 /// Shows every change until the program is ended. What happens while the connection is lost is shown afterwards.
 async fn follow(
-    ctx: &Context,
-    relay: &RelayConnection,
+    ctx: &CommandContext,
+    relay: &RelayClient,
     filter: AlarmFilter,
     mut after: u64,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     loop {
         match since(relay, &filter, after, MAX_FOLLOW_MS).await {
             Ok((alarms, cursor)) => {
@@ -206,7 +206,7 @@ async fn follow(
     }
 }
 
-async fn show(ctx: &Context, relay: &RelayConnection, alarm: &str) -> Result<(), Failure> {
+async fn show(ctx: &CommandContext, relay: &RelayClient, alarm: &str) -> Result<(), CommandFailure> {
     let alarm = find(relay, alarm).await?;
     let mut history: Vec<HistoryEntry> = Vec::new();
     let mut entry = None;
@@ -215,32 +215,32 @@ async fn show(ctx: &Context, relay: &RelayConnection, alarm: &str) -> Result<(),
         let Reply::AlarmHistory { alarm, entries } =
             relay.request(&Request::AlarmHistory { alarm, after }).await?
         else {
-            return Err(RelayError::nonsense("no history").into());
+            return Err(RelayClientError::nonsense("no history").into());
         };
         entry = Some(alarm);
         let is_last = entries.is_empty();
         // In order, or paging would never end.
         if entries.iter().any(|entry| entry.number <= after) {
-            return Err(RelayError::nonsense("its history is out of order").into());
+            return Err(RelayClientError::nonsense("its history is out of order").into());
         }
         history.extend(entries);
         if is_last {
             break;
         }
     }
-    let Some(entry) = entry else { return Err(RelayError::nonsense("no history").into()) };
+    let Some(entry) = entry else { return Err(RelayClientError::nonsense("no history").into()) };
     if ctx.output.is_json() {
         let history: Vec<Value> = history.iter().map(happening_json).collect();
         return Ok(ctx.output.json(&json!({ "alarm": alarm_json(&entry), "history": history }))?);
     }
     facts(ctx, &entry)?;
     ctx.output.line("")?;
-    let rows: Vec<Vec<Cell>> =
+    let rows: Vec<Vec<TableCell>> =
         history.iter().map(|h| vec![h.at.to_string().into(), happened(&h.what).into()]).collect();
     Ok(ctx.output.table(&["WHEN", "WHAT"], &rows)?)
 }
 
-async fn act(ctx: &Context, relay: &RelayConnection, alarm: &str, act: Act) -> Result<(), Failure> {
+async fn act(ctx: &CommandContext, relay: &RelayClient, alarm: &str, act: Act) -> Result<(), CommandFailure> {
     let alarm = find(relay, alarm).await?;
     relay.done(&Request::AlarmAct { alarm, act: act.clone() }).await?;
     if ctx.output.is_json() {
@@ -259,11 +259,11 @@ async fn act(ctx: &Context, relay: &RelayConnection, alarm: &str, act: Act) -> R
 }
 
 async fn assign(
-    ctx: &Context,
-    relay: &RelayConnection,
+    ctx: &CommandContext,
+    relay: &RelayClient,
     alarm: &str,
     person: Option<&str>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let Some(person) = person else { return act(ctx, relay, alarm, Act::Unassign).await };
     let people = relay.people().await?;
     let mut found = people.iter().filter(|entry| {
@@ -276,44 +276,49 @@ async fn assign(
             let actor = Actor { id: Some(entry.id), name: person.to_owned() };
             act(ctx, relay, alarm, Act::Assign(actor)).await
         }
-        (None, _) => Err(Failure::new(
+        (None, _) => Err(CommandFailure::new(
             ExitCode::Usage,
             format!("there is no person {person:?}: see `nearhand people`"),
         )),
-        (Some(_), Some(_)) => {
-            Err(Failure::new(ExitCode::Usage, format!("several people are called {person:?}: give an id")))
-        }
+        (Some(_), Some(_)) => Err(CommandFailure::new(
+            ExitCode::Usage,
+            format!("several people are called {person:?}: give an id"),
+        )),
     }
 }
 
 /// The alarm with that id, or the only one whose id begins so.
-async fn find(relay: &RelayConnection, text: &str) -> Result<Fingerprint, Failure> {
+async fn find(relay: &RelayClient, text: &str) -> Result<Fingerprint, CommandFailure> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
     let text = text.to_ascii_lowercase();
     if text.len() < MIN_PREFIX || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         let problem = "an alarm's id, or at least four digits of its beginning, is expected";
-        return Err(Failure::new(ExitCode::Usage, problem));
+        return Err(CommandFailure::new(ExitCode::Usage, problem));
     }
     let all = AlarmFilter { closed_too: true, ..AlarmFilter::default() };
     let (alarms, _) = everything(relay, &all).await?;
     let mut found = alarms.keys().filter(|id| id.to_string().starts_with(&text));
     match (found.next(), found.next()) {
         (Some(id), None) => Ok(*id),
-        (None, _) => Err(Failure::new(
+        (None, _) => Err(CommandFailure::new(
             ExitCode::of_relay_refusal(&Refusal::NoSuchAlarm),
             Refusal::NoSuchAlarm.to_string(),
         )),
-        (Some(_), Some(_)) => {
-            Err(Failure::new(ExitCode::Usage, format!("several alarms begin with {text}: give more digits")))
-        }
+        (Some(_), Some(_)) => Err(CommandFailure::new(
+            ExitCode::Usage,
+            format!("several alarms begin with {text}: give more digits"),
+        )),
     }
 }
 
-async fn device_id(relay: &RelayConnection, text: &str) -> Result<DeviceId, Failure> {
+async fn device_id(relay: &RelayClient, text: &str) -> Result<DeviceId, CommandFailure> {
     let resolved = relay.resolve_target(text).await?;
     resolved.device.map(|device| device.id).ok_or_else(|| {
-        Failure::new(ExitCode::Usage, "a support code says nothing about alarms: name an enrolled device")
+        CommandFailure::new(
+            ExitCode::Usage,
+            "a support code says nothing about alarms: name an enrolled device",
+        )
     })
 }

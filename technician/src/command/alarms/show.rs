@@ -5,12 +5,12 @@ use nearhand_proto::id::Fingerprint;
 use nearhand_proto::message::alarm_json::{alarm_json, device, value};
 use nearhand_proto::message::alarms::{AlarmEntry, AlarmState};
 
-use super::super::Context;
-use crate::exit::Failure;
-use crate::output::{Cell, Tone};
+use super::super::CommandContext;
+use crate::exit::CommandFailure;
+use crate::output::{TableCell, TextTone};
 
 /// One alarm on a line of its own.
-pub(super) fn line(ctx: &Context, alarm: &AlarmEntry) -> Result<(), Failure> {
+pub(super) fn line(ctx: &CommandContext, alarm: &AlarmEntry) -> Result<(), CommandFailure> {
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&alarm_json(alarm))?);
     }
@@ -29,19 +29,19 @@ pub(super) fn line(ctx: &Context, alarm: &AlarmEntry) -> Result<(), Failure> {
     Ok(ctx.output.line(&nearhand_proto::text::one_line(&text, 1000))?)
 }
 
-pub(super) fn facts(ctx: &Context, alarm: &AlarmEntry) -> Result<(), Failure> {
-    let mut facts: Vec<(&str, Cell)> = vec![
+pub(super) fn facts(ctx: &CommandContext, alarm: &AlarmEntry) -> Result<(), CommandFailure> {
+    let mut facts: Vec<(&str, TableCell)> = vec![
         ("Alarm", alarm.id.to_string().into()),
         ("Device", format!("{} ({})", device(alarm), alarm.device).into()),
         ("Rule", alarm.rule.clone().into()),
         ("Of", alarm.instance.clone().into()),
-        ("State", Cell::toned(alarm.state.name(), state_tone(alarm.state))),
-        ("Severity", Cell::toned(alarm.severity.name(), tone(alarm.severity))),
+        ("State", TableCell::toned(alarm.state.name(), state_tone(alarm.state))),
+        ("Severity", TableCell::toned(alarm.severity.name(), tone(alarm.severity))),
         ("Summary", alarm.summary.clone().into()),
         ("Value", value(alarm.value.as_ref()).into()),
         ("Raised", format!("{} time(s), last at {}", alarm.count, alarm.opened).into()),
     ];
-    let mut more = |name, text: Option<String>| facts.extend(text.map(|text| (name, Cell::from(text))));
+    let mut more = |name, text: Option<String>| facts.extend(text.map(|text| (name, TableCell::from(text))));
     more("Over since", alarm.cleared.map(|at| at.to_string()));
     let ack = alarm.acknowledged.as_ref();
     more("Acknowledged", ack.map(|a| format!("by {} at {} {}", a.by.name, a.at, a.comment)));
@@ -59,13 +59,13 @@ fn short(id: &Fingerprint) -> String {
     id.to_string().chars().take(8).collect()
 }
 
-pub(super) fn row(alarm: &AlarmEntry) -> Vec<Cell> {
+pub(super) fn row(alarm: &AlarmEntry) -> Vec<TableCell> {
     vec![
-        Cell::toned(
+        TableCell::toned(
             alarm.severity.name(),
-            if alarm.state.is_open() { tone(alarm.severity) } else { Tone::Faint },
+            if alarm.state.is_open() { tone(alarm.severity) } else { TextTone::Faint },
         ),
-        Cell::toned(alarm.state.name(), state_tone(alarm.state)),
+        TableCell::toned(alarm.state.name(), state_tone(alarm.state)),
         alarm.opened.to_string().into(),
         device(alarm).into(),
         alarm.rule.clone().into(),
@@ -99,19 +99,19 @@ fn remarks(alarm: &AlarmEntry) -> String {
     if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) }
 }
 
-const fn tone(severity: Severity) -> Tone {
+const fn tone(severity: Severity) -> TextTone {
     match severity {
-        Severity::Critical | Severity::Error => Tone::Bad,
-        Severity::Warning => Tone::Warning,
-        Severity::Info => Tone::Faint,
+        Severity::Critical | Severity::Error => TextTone::Bad,
+        Severity::Warning => TextTone::Warning,
+        Severity::Info => TextTone::Faint,
     }
 }
 
-const fn state_tone(state: AlarmState) -> Tone {
+const fn state_tone(state: AlarmState) -> TextTone {
     match state {
-        AlarmState::Firing => Tone::Bad,
-        AlarmState::Unknown => Tone::Warning,
-        AlarmState::Resolved => Tone::Good,
-        AlarmState::Expired => Tone::Faint,
+        AlarmState::Firing => TextTone::Bad,
+        AlarmState::Unknown => TextTone::Warning,
+        AlarmState::Resolved => TextTone::Good,
+        AlarmState::Expired => TextTone::Faint,
     }
 }

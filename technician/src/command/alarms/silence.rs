@@ -8,12 +8,12 @@ use nearhand_proto::message::alarms::{Act, NewWindow};
 use nearhand_proto::message::control::{Reply, Request};
 use serde_json::{Value, json};
 
-use super::super::{Context, parse};
+use super::super::{CommandContext, parse};
 use super::{act, device_id};
 use crate::clock;
-use crate::exit::{ExitCode, Failure};
-use crate::output::Cell;
-use crate::relay::{RelayConnection, RelayError};
+use crate::exit::{CommandFailure, ExitCode};
+use crate::output::TableCell;
+use crate::relay::{RelayClient, RelayClientError};
 
 /// Arguments of `nearhand silence`.
 #[derive(Args)]
@@ -47,9 +47,9 @@ pub struct SilenceArgs {
 /// Snoozes an alarm, or makes, lists and ends maintenance windows.
 ///
 /// # Errors
-/// [`Failure`].
-pub async fn silence(ctx: &Context, args: &SilenceArgs) -> Result<(), Failure> {
-    let usage = |text: &str| Err(Failure::new(ExitCode::Usage, text));
+/// [`CommandFailure`].
+pub async fn silence(ctx: &CommandContext, args: &SilenceArgs) -> Result<(), CommandFailure> {
+    let usage = |text: &str| Err(CommandFailure::new(ExitCode::Usage, text));
     if args.alarm.is_none() && args.device.is_none() && !args.all_devices && !args.list && args.end.is_none()
     {
         return usage("say what to silence: an alarm's ID, --device DEVICE or --all-devices");
@@ -73,7 +73,7 @@ pub async fn silence(ctx: &Context, args: &SilenceArgs) -> Result<(), Failure> {
     done
 }
 
-async fn open(ctx: &Context, relay: &RelayConnection, args: &SilenceArgs) -> Result<(), Failure> {
+async fn open(ctx: &CommandContext, relay: &RelayClient, args: &SilenceArgs) -> Result<(), CommandFailure> {
     let device = match &args.device {
         Some(device) => Some(device_id(relay, device).await?),
         None => None,
@@ -87,7 +87,7 @@ async fn open(ctx: &Context, relay: &RelayConnection, args: &SilenceArgs) -> Res
         reason: args.reason.clone(),
     };
     let Reply::Window(window) = relay.request(&Request::OpenWindow(what)).await? else {
-        return Err(RelayError::nonsense("no maintenance window").into());
+        return Err(RelayClientError::nonsense("no maintenance window").into());
     };
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&window_json(&window))?);
@@ -100,7 +100,7 @@ async fn open(ctx: &Context, relay: &RelayConnection, args: &SilenceArgs) -> Res
     Ok(())
 }
 
-async fn close(ctx: &Context, relay: &RelayConnection, window: u64) -> Result<(), Failure> {
+async fn close(ctx: &CommandContext, relay: &RelayClient, window: u64) -> Result<(), CommandFailure> {
     relay.done(&Request::CloseWindow { window }).await?;
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&json!({ "window": window, "done": "end" }))?);
@@ -109,9 +109,9 @@ async fn close(ctx: &Context, relay: &RelayConnection, window: u64) -> Result<()
     Ok(())
 }
 
-async fn windows(ctx: &Context, relay: &RelayConnection) -> Result<(), Failure> {
+async fn windows(ctx: &CommandContext, relay: &RelayClient) -> Result<(), CommandFailure> {
     let Reply::Windows(windows) = relay.request(&Request::Windows).await? else {
-        return Err(RelayError::nonsense("no maintenance windows").into());
+        return Err(RelayClientError::nonsense("no maintenance windows").into());
     };
     if ctx.output.is_json() {
         let windows: Vec<Value> = windows.iter().map(window_json).collect();
@@ -121,7 +121,7 @@ async fn windows(ctx: &Context, relay: &RelayConnection) -> Result<(), Failure> 
         ctx.output.note("No maintenance.");
         return Ok(());
     }
-    let rows: Vec<Vec<Cell>> = windows
+    let rows: Vec<Vec<TableCell>> = windows
         .into_iter()
         .map(|w| {
             vec![

@@ -10,19 +10,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::super::{Context, connect};
-use super::{Wanted, in_session};
+use super::super::{CommandContext, connect};
+use super::{RunRequest, in_session};
 use crate::clock;
-use crate::exit::{ExitCode, Failure};
-use crate::fleet_schedule::Fleet;
-use crate::membership::Standing;
-use crate::output::Output;
-use crate::relay::RelayConnection;
-use crate::session::{Session, Update};
+use crate::exit::{CommandFailure, ExitCode};
+use crate::fleet_schedule::FleetSchedule;
+use crate::membership::Membership;
+use crate::output::TerminalOutput;
+use crate::relay::RelayClient;
+use crate::session::{SessionHandle, SessionUpdate};
 
 /// What came of one device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Came {
+struct DeviceResult {
     device: String,
     label: String,
     /// How the run ended, or `refused`, `not-reached`.
@@ -33,15 +33,15 @@ struct Came {
 /// What is kept in the file of `--resume`.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Progress {
+struct FleetProgress {
     runbook: String,
     run: String,
-    results: BTreeMap<String, Came>,
+    results: BTreeMap<String, DeviceResult>,
 }
 
 /// A device that is meant.
 #[derive(Clone, Debug)]
-struct Meant {
+struct FleetDevice {
     id: String,
     label: String,
 }
@@ -49,13 +49,13 @@ struct Meant {
 /// Runs it on all of them.
 ///
 /// # Errors
-/// [`Failure`] with the exit code.
+/// [`CommandFailure`] with the exit code.
 pub(super) async fn run(
-    ctx: &Context,
-    wanted: &Wanted,
+    ctx: &CommandContext,
+    wanted: &RunRequest,
     on: &[String],
     resume: Option<&Path>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let relay = Arc::new(ctx.connect().await?);
     let mut wanted = wanted.clone();
     let mut progress = load(resume, &mut wanted)?;
@@ -63,7 +63,7 @@ pub(super) async fn run(
     meant.retain(|device| {
         progress.results.get(&device.id).is_none_or(|result| result.ending != Ending::Done.name())
     });
-    let mut fleet = Fleet::new(meant.len());
+    let mut fleet = FleetSchedule::new(meant.len());
     ctx.output.note(&format!(
         "{} on {} devices, {} at once, run {}",
         wanted.runbook,
@@ -105,19 +105,19 @@ pub(super) async fn run(
 }
 
 /// A context whose sessions say nothing: results of many devices would run into each other.
-fn quiet(ctx: &Context) -> Context {
-    Context { output: Output::silent(), ..ctx.clone() }
+fn quiet(ctx: &CommandContext) -> CommandContext {
+    CommandContext { output: TerminalOutput::silent(), ..ctx.clone() }
 }
 
-fn is_well(result: &Came) -> bool {
+fn is_well(result: &DeviceResult) -> bool {
     // Nothing to do on a device is no failure of the fleet.
     [Ending::Done.name(), Ending::NotDone.name()].contains(&result.ending.as_str())
 }
 
 /// The devices that are meant, each once, in the order of the list.
-async fn devices(relay: &RelayConnection, on: &[String]) -> Result<Vec<Meant>, Failure> {
+async fn devices(relay: &RelayClient, on: &[String]) -> Result<Vec<FleetDevice>, CommandFailure> {
     let known = signed(relay).await?;
-    let mut meant: Vec<Meant> = Vec::new();
+    let mut meant: Vec<FleetDevice> = Vec::new();
     for wanted in on {
         let fits = known.iter().filter(|(id, label)| {
             matches(wanted, label) || (wanted.len() >= 4 && id.starts_with(wanted.as_str()))
@@ -127,33 +127,41 @@ async fn devices(relay: &RelayConnection, on: &[String]) -> Result<Vec<Meant>, F
         for (id, label) in fits {
             any = true;
             if !meant.iter().any(|device| device.id == *id) {
-                meant.push(Meant { id: id.clone(), label: label.clone() });
+                meant.push(FleetDevice { id: id.clone(), label: label.clone() });
             }
         }
         if !any && meant.len() == before {
-            return Err(Failure::new(ExitCode::NoSuchDevice, format!("no device is called {wanted:?}")));
+            return Err(CommandFailure::new(
+                ExitCode::NoSuchDevice,
+                format!("no device is called {wanted:?}"),
+            ));
         }
     }
     Ok(meant)
 }
 
 /// Ids and labels of the organisation's devices, as it has signed them and still stands by them.
-async fn signed(relay: &RelayConnection) -> Result<Vec<(String, String)>, Failure> {
+async fn signed(relay: &RelayClient) -> Result<Vec<(String, String)>, CommandFailure> {
     let (entries, revocations) = (relay.devices().await?, relay.home().revocations()?);
     let organisation = relay.identity().profile.organisation;
     let now = clock::now();
     let known = entries.into_iter().filter_map(|entry| {
-        let (standing, who) = Standing::of(&entry.credential, &organisation, &revocations, now);
+        let (standing, who) = Membership::of(&entry.credential, &organisation, &revocations, now);
         // An entry under another id than its credential's is the relay's invention.
-        let who = who.filter(|who| standing == Standing::Valid && who.device_id() == Some(entry.id))?;
+        let who = who.filter(|who| standing == Membership::Valid && who.device_id() == Some(entry.id))?;
         Some((entry.id.to_string(), who.invite.name))
     });
     Ok(known.collect())
 }
 
 /// One device, from its session to its result.
-async fn one(ctx: &Context, relay: Arc<RelayConnection>, device: Meant, wanted: &Wanted) -> Came {
-    let result = |ending: &str, why: String| Came {
+async fn one(
+    ctx: &CommandContext,
+    relay: Arc<RelayClient>,
+    device: FleetDevice,
+    wanted: &RunRequest,
+) -> DeviceResult {
+    let result = |ending: &str, why: String| DeviceResult {
         device: device.id.clone(),
         label: device.label.clone(),
         ending: ending.to_owned(),
@@ -161,7 +169,7 @@ async fn one(ctx: &Context, relay: Arc<RelayConnection>, device: Meant, wanted: 
     };
     let opened = async {
         let resolved = relay.resolve_target(&device.id).await?;
-        Ok::<_, Failure>(Session::open(relay.clone(), resolved, &wanted.reason).await?)
+        Ok::<_, CommandFailure>(SessionHandle::open(relay.clone(), resolved, &wanted.reason).await?)
     };
     let (session, mut updates) = match opened.await {
         Ok(opened) => opened,
@@ -170,7 +178,7 @@ async fn one(ctx: &Context, relay: Arc<RelayConnection>, device: Meant, wanted: 
     let outcome = in_session(ctx, &session, &mut updates, wanted).await;
     session.end().await;
     while let Some(update) = updates.recv().await {
-        if matches!(update, Update::Ended(_)) {
+        if matches!(update, SessionUpdate::Ended(_)) {
             break;
         }
     }
@@ -180,14 +188,19 @@ async fn one(ctx: &Context, relay: Arc<RelayConnection>, device: Meant, wanted: 
     }
 }
 
-fn show(output: &Output, result: &Came) -> Result<(), Failure> {
+fn show(output: &TerminalOutput, result: &DeviceResult) -> Result<(), CommandFailure> {
     if output.is_json() {
         return Ok(output.json(&json!({"event": "device", "result": result}))?);
     }
     Ok(output.line(&format!("{}: {}: {}", result.label, result.ending, result.why))?)
 }
 
-fn summary(ctx: &Context, fleet: &Fleet, meant: &[Meant], results: &[Came]) -> Result<(), Failure> {
+fn summary(
+    ctx: &CommandContext,
+    fleet: &FleetSchedule,
+    meant: &[FleetDevice],
+    results: &[DeviceResult],
+) -> Result<(), CommandFailure> {
     let (done, failed, left) = fleet.counts();
     if ctx.output.is_json() {
         let missing = meant.iter().filter(|device| !results.iter().any(|result| result.device == device.id));
@@ -204,28 +217,28 @@ fn summary(ctx: &Context, fleet: &Fleet, meant: &[Meant], results: &[Came]) -> R
     } else {
         "not all went well"
     };
-    Err(Failure::new(
+    Err(CommandFailure::new(
         ExitCode::RunbookFailed,
         format!("{failed} devices failed, {left} were not begun: {why}"),
     ))
 }
 
 /// What an earlier try noted; its run goes on under the same id, so that no device does it twice.
-fn load(path: Option<&Path>, wanted: &mut Wanted) -> Result<Progress, Failure> {
-    let fresh = |wanted: &Wanted| Progress {
+fn load(path: Option<&Path>, wanted: &mut RunRequest) -> Result<FleetProgress, CommandFailure> {
+    let fresh = |wanted: &RunRequest| FleetProgress {
         runbook: wanted.runbook.clone(),
         run: wanted.run.to_string(),
         results: BTreeMap::new(),
     };
     let Some(path) = path else { return Ok(fresh(wanted)) };
-    let local = |why: String| Failure::new(ExitCode::Local, format!("{}: {why}", path.display()));
+    let local = |why: String| CommandFailure::new(ExitCode::Local, format!("{}: {why}", path.display()));
     let text = match std::fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(fresh(wanted)),
         other => other.map_err(|error| local(error.to_string()))?,
     };
-    let progress: Progress = serde_json::from_str(&text).map_err(|error| local(error.to_string()))?;
+    let progress: FleetProgress = serde_json::from_str(&text).map_err(|error| local(error.to_string()))?;
     if progress.runbook != wanted.runbook {
-        return Err(Failure::new(
+        return Err(CommandFailure::new(
             ExitCode::Usage,
             format!("{} is about {}, not {}", path.display(), progress.runbook, wanted.runbook),
         ));
@@ -234,9 +247,9 @@ fn load(path: Option<&Path>, wanted: &mut Wanted) -> Result<Progress, Failure> {
     Ok(progress)
 }
 
-fn save(path: Option<&Path>, progress: &Progress) -> Result<(), Failure> {
+fn save(path: Option<&Path>, progress: &FleetProgress) -> Result<(), CommandFailure> {
     let Some(path) = path else { return Ok(()) };
-    let local = |why: String| Failure::new(ExitCode::Local, format!("{}: {why}", path.display()));
+    let local = |why: String| CommandFailure::new(ExitCode::Local, format!("{}: {why}", path.display()));
     let json = serde_json::to_vec_pretty(progress).map_err(|error| local(error.to_string()))?;
     write_private(path, &json).map_err(|error| local(error.to_string()))
 }

@@ -18,11 +18,11 @@ use rand_core::OsRng;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{Context, connect, diagnose};
+use super::{CommandContext, connect, diagnose};
 use crate::clock;
-use crate::exit::{ExitCode, Failure};
-use crate::output::Output;
-use crate::session::{RunbookError, Session, Update};
+use crate::exit::{CommandFailure, ExitCode};
+use crate::output::TerminalOutput;
+use crate::session::{RunbookError, SessionHandle, SessionUpdate};
 
 /// How long an order may wait until it begins.
 const BEGINS_WITHIN: Duration = Duration::from_secs(300);
@@ -31,7 +31,7 @@ const END_IS_TOLD: Duration = Duration::from_secs(3);
 
 /// Arguments of `nearhand run`.
 #[derive(clap::Args)]
-pub struct RunArgs {
+pub struct RunbookRunArgs {
     /// The runbook's name (`nearhand runbook list`), or the file of one that your organisation has signed
     pub runbook: String,
     /// Support code, or an enrolled device's label, id or the beginning of its id
@@ -64,7 +64,7 @@ fn setting(text: &str) -> Result<(String, String), String> {
 
 /// What is to run.
 #[derive(Clone)]
-pub(super) struct Wanted {
+pub(super) struct RunRequest {
     pub(super) runbook: String,
     /// The file that goes with the order.
     pub(super) file: Option<(Signed<Manifest>, Manifest)>,
@@ -77,8 +77,8 @@ pub(super) struct Wanted {
 /// Runs it.
 ///
 /// # Errors
-/// [`Failure`] with the exit code.
-pub async fn run(ctx: &Context, args: RunArgs) -> Result<(), Failure> {
+/// [`CommandFailure`] with the exit code.
+pub async fn run(ctx: &CommandContext, args: RunbookRunArgs) -> Result<(), CommandFailure> {
     let wanted = wanted(ctx, &args)?;
     let Some(target) = &args.target else {
         return fleet::run(ctx, &wanted, &args.on, args.resume.as_deref()).await;
@@ -87,30 +87,30 @@ pub async fn run(ctx: &Context, args: RunArgs) -> Result<(), Failure> {
     let outcome = in_session(ctx, &session, &mut updates, &wanted).await;
     session.end().await;
     while let Some(update) = updates.recv().await {
-        if matches!(update, Update::Ended(_)) {
+        if matches!(update, SessionUpdate::Ended(_)) {
             break;
         }
     }
     judge(&outcome?)
 }
 
-fn wanted(ctx: &Context, args: &RunArgs) -> Result<Wanted, Failure> {
+fn wanted(ctx: &CommandContext, args: &RunbookRunArgs) -> Result<RunRequest, CommandFailure> {
     let is_file = args.runbook.contains(['/', '.']);
     let file = if is_file { Some(super::runbook::signed_file(ctx, args.runbook.as_ref())?) } else { None };
     let name = file.as_ref().map_or_else(|| args.runbook.clone(), |(_, manifest)| manifest.name.clone());
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Apply };
     let reason = args.reason.clone().unwrap_or_else(|| format!("to run the repair {name}"));
     let run = args.run_id.unwrap_or_else(|| RunId::random(&mut OsRng));
-    Ok(Wanted { runbook: name, file, set: args.set.clone(), mode, reason, run })
+    Ok(RunRequest { runbook: name, file, set: args.set.clone(), mode, reason, run })
 }
 
 /// Asks for the capability, orders, follows.
 pub(super) async fn in_session(
-    ctx: &Context,
-    session: &Session,
-    updates: &mut mpsc::Receiver<Update>,
-    wanted: &Wanted,
-) -> Result<Outcome, Failure> {
+    ctx: &CommandContext,
+    session: &SessionHandle,
+    updates: &mut mpsc::Receiver<SessionUpdate>,
+    wanted: &RunRequest,
+) -> Result<Outcome, CommandFailure> {
     // Time for the longest run, and for undoing it.
     let time = Duration::from_secs(3600);
     diagnose::granted(ctx, session, updates, Capability::Runbook.into(), time).await?;
@@ -124,9 +124,9 @@ pub(super) async fn in_session(
                 Ok(outcome) => Ok(outcome),
             },
             update = updates.recv() => match update {
-                Some(Update::Ended(end)) => {
+                Some(SessionUpdate::Ended(end)) => {
                     connect::ended(ctx, &end)?;
-                    return Err(Failure::new(ExitCode::SessionLost, format!(
+                    return Err(CommandFailure::new(ExitCode::SessionLost, format!(
                         "the session ended before the outcome was there; `--run-id {}` asks for it again", wanted.run
                     )));
                 }
@@ -134,7 +134,7 @@ pub(super) async fn in_session(
                     connect::see(session, &update);
                     connect::show(ctx, &update, &mut granted)?;
                 }
-                None => return Err(Failure::new(ExitCode::Unexpected, "the session's task is gone")),
+                None => return Err(CommandFailure::new(ExitCode::Unexpected, "the session's task is gone")),
             },
         }
     }
@@ -142,17 +142,17 @@ pub(super) async fn in_session(
 
 /// A stream that broke says less than the end of its session, which is told at the same time.
 async fn better_known(
-    ctx: &Context,
-    updates: &mut mpsc::Receiver<Update>,
-    failure: Failure,
-    wanted: &Wanted,
-) -> Failure {
+    ctx: &CommandContext,
+    updates: &mut mpsc::Receiver<SessionUpdate>,
+    failure: CommandFailure,
+    wanted: &RunRequest,
+) -> CommandFailure {
     if failure.code != ExitCode::SessionLost {
         return failure;
     }
     let end = async {
         while let Some(update) = updates.recv().await {
-            if let Update::Ended(end) = update {
+            if let SessionUpdate::Ended(end) = update {
                 return connect::ended(ctx, &end).err();
             }
         }
@@ -161,11 +161,15 @@ async fn better_known(
     let told = tokio::time::timeout(END_IS_TOLD, end).await.ok().flatten();
     told.unwrap_or_else(|| {
         let again = format!("`--run-id {}` asks what came of it", wanted.run);
-        Failure::new(failure.code, format!("{}; {again}", failure.message()))
+        CommandFailure::new(failure.code, format!("{}; {again}", failure.message()))
     })
 }
 
-async fn follow(ctx: &Context, session: &Session, wanted: &Wanted) -> Result<Outcome, Failure> {
+async fn follow(
+    ctx: &CommandContext,
+    session: &SessionHandle,
+    wanted: &RunRequest,
+) -> Result<Outcome, CommandFailure> {
     let mut stream = session.runbook().await?;
     let manifest = match &wanted.file {
         Some((_, manifest)) => manifest.clone(),
@@ -211,8 +215,8 @@ async fn follow(ctx: &Context, session: &Session, wanted: &Wanted) -> Result<Out
     }
 }
 
-fn parameters(manifest: &Manifest, set: &[(String, String)]) -> Result<Vec<(String, Value)>, Failure> {
-    let usage = |what: String| Failure::new(ExitCode::Usage, what);
+fn parameters(manifest: &Manifest, set: &[(String, String)]) -> Result<Vec<(String, Value)>, CommandFailure> {
+    let usage = |what: String| CommandFailure::new(ExitCode::Usage, what);
     let mut said = Vec::new();
     for (name, value) in set {
         let names = || {
@@ -230,7 +234,12 @@ fn parameters(manifest: &Manifest, set: &[(String, String)]) -> Result<Vec<(Stri
     Ok(said)
 }
 
-fn order(session: &Session, manifest: &Manifest, parameters: Vec<(String, Value)>, wanted: &Wanted) -> Order {
+fn order(
+    session: &SessionHandle,
+    manifest: &Manifest,
+    parameters: Vec<(String, Value)>,
+    wanted: &RunRequest,
+) -> Order {
     let now = clock::now();
     Order {
         run: wanted.run,
@@ -246,14 +255,14 @@ fn order(session: &Session, manifest: &Manifest, parameters: Vec<(String, Value)
 }
 
 /// Which device it is: by its first key where the organisation says which that was, else by the one it has proved.
-fn device_id(session: &Session) -> DeviceId {
+fn device_id(session: &SessionHandle) -> DeviceId {
     let (key, credential) = session.proved();
     let first = credential.as_ref().and_then(|credential| credential.links.first()?.peek().ok());
     first.map_or_else(|| key.device_id(), |link| link.key.device_id())
 }
 
 /// Says what happens.
-fn show(output: &Output, event: &FromDevice) -> Result<(), Failure> {
+fn show(output: &TerminalOutput, event: &FromDevice) -> Result<(), CommandFailure> {
     if output.is_json() {
         match event {
             FromDevice::Begun { step, of, phase } => {
@@ -284,10 +293,12 @@ fn show(output: &Output, event: &FromDevice) -> Result<(), Failure> {
 }
 
 /// The exit code of an outcome.
-pub(super) fn judge(outcome: &Outcome) -> Result<(), Failure> {
+pub(super) fn judge(outcome: &Outcome) -> Result<(), CommandFailure> {
     match outcome.ending {
         Ending::Done => Ok(()),
-        ending => Err(Failure::new(ExitCode::RunbookFailed, format!("{}: {}", ending.name(), outcome.why))),
+        ending => {
+            Err(CommandFailure::new(ExitCode::RunbookFailed, format!("{}: {}", ending.name(), outcome.why)))
+        }
     }
 }
 

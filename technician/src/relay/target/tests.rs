@@ -32,10 +32,10 @@ fn device(org: &SecretKey, role: Role, label: &str) -> DeviceEntry {
 
 #[test]
 fn codes_and_slips_are_told_from_devices() {
-    assert!(matches!(parse("till 3"), Ok(Asked::Device(d)) if d == "till 3"));
-    assert!(matches!(parse("0000 0000 0000"), Ok(Asked::Code(_))));
+    assert!(matches!(parse("till 3"), Ok(TypedTarget::Device(d)) if d == "till 3"));
+    assert!(matches!(parse("0000 0000 0000"), Ok(TypedTarget::Code(_))));
     assert!(matches!(parse("0000-0000-0001"), Err(TargetError::Code(SupportCodeError::Check))));
-    assert!(matches!(parse("00000000000a"), Ok(Asked::Device(_))));
+    assert!(matches!(parse("00000000000a"), Ok(TypedTarget::Device(_))));
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn the_device_that_turns_up_must_be_the_one_that_was_meant() {
         verify(credential, &target, &org.public(), revocations, known, NOW)
     };
     let met = check(&listed[0].credential, &revocations, &known).unwrap();
-    assert_eq!((met.id, met.familiarity), (listed[0].id, Familiarity::New));
+    assert_eq!((met.id, met.familiarity), (listed[0].id, DeviceFamiliarity::New));
     assert!(matches!(check(&listed[1].credential, &revocations, &known), Err(DeviceError::Other { .. })));
     let foreign = device(&other, Role::Device, "till 3");
     assert!(matches!(check(&foreign.credential, &revocations, &known), Err(DeviceError::Credential(_))));

@@ -5,21 +5,21 @@ use nearhand_proto::text;
 use nearhand_report::edition::Edition;
 use nearhand_report::model::{Report, Status};
 
-use super::super::page_messages::{OneFinding, ToPage};
-use super::super::session_link::Link;
-use super::Desk;
-use crate::session::{DiagnosticsError, Progress};
+use super::super::page_messages::{PageFinding, ToPage};
+use super::super::session_link::SessionLink;
+use super::ViewerLoop;
+use crate::session::{DiagnosticsError, DiagnosticsProgress};
 
 /// Most findings told while checks run, and of a report.
 const MOST_FINDINGS: usize = 200;
 
 /// News of a run.
-pub(super) enum Run {
-    Progress(Progress),
+pub(super) enum DiagnosticsNews {
+    Progress(DiagnosticsProgress),
     Over(Box<Result<Report, DiagnosticsError>>),
 }
 
-impl<L: Link> Desk<L> {
+impl<L: SessionLink> ViewerLoop<L> {
     pub(super) async fn diagnose(&mut self, set: CheckSet) {
         while self.runs.try_join_next().is_some() {}
         if !self.runs.is_empty() {
@@ -31,15 +31,16 @@ impl<L: Link> Desk<L> {
         let (link, to) = (self.link.clone(), self.to_run.clone());
         self.runs.spawn(async move {
             // Progress that finds no room is no loss: the report has it all.
-            let report = link.diagnose(set, |progress| drop(to.try_send(Run::Progress(progress)))).await;
-            let _ = to.send(Run::Over(Box::new(report))).await;
+            let report =
+                link.diagnose(set, |progress| drop(to.try_send(DiagnosticsNews::Progress(progress)))).await;
+            let _ = to.send(DiagnosticsNews::Over(Box::new(report))).await;
         });
     }
 
-    pub(super) async fn ran(&mut self, run: Run) {
+    pub(super) async fn ran(&mut self, run: DiagnosticsNews) {
         match run {
-            Run::Progress(progress) => self.progressed(progress).await,
-            Run::Over(outcome) => {
+            DiagnosticsNews::Progress(progress) => self.progressed(progress).await,
+            DiagnosticsNews::Over(outcome) => {
                 let told = match *outcome {
                     Ok(report) => self.reported(report),
                     Err(error) => ToPage::NoReport { why: text::chain(&error) },
@@ -50,21 +51,21 @@ impl<L: Link> Desk<L> {
         }
     }
 
-    pub(super) async fn progressed(&mut self, progress: Progress) {
+    pub(super) async fn progressed(&mut self, progress: DiagnosticsProgress) {
         let Some(ToPage::Running { total, checking, .. }) = self.diagnosis.first().cloned() else { return };
         let (total, checking) = match progress {
-            Progress::Started(total) => (total, checking),
-            Progress::Checking(id) => (total, id),
-            Progress::Again => {
+            DiagnosticsProgress::Started(total) => (total, checking),
+            DiagnosticsProgress::Checking(id) => (total, id),
+            DiagnosticsProgress::Again => {
                 self.done = 0;
                 self.diagnosis.truncate(1);
                 (0, "the connection was lost; the run begins anew".to_owned())
             }
-            Progress::Finding(finding) => {
+            DiagnosticsProgress::Finding(finding) => {
                 self.done = self.done.saturating_add(1);
                 let bad = matches!(finding.status, Status::Fail | Status::Warn);
                 if bad && self.diagnosis.len() < MOST_FINDINGS {
-                    let told = ToPage::Finding { finding: OneFinding::from(&*finding) };
+                    let told = ToPage::Finding { finding: PageFinding::from(&*finding) };
                     self.diagnosis.push(told.clone());
                     self.tell(told).await;
                 }
@@ -92,7 +93,7 @@ impl<L: Link> Desk<L> {
         let number = self.server.keep_report(html.map(|(_, bytes)| bytes).unwrap_or_default());
         let mut findings: Vec<_> = edition.report.findings.iter().collect();
         findings.sort_by_key(|finding| finding.status);
-        let findings = findings.into_iter().take(MOST_FINDINGS).map(OneFinding::from).collect();
+        let findings = findings.into_iter().take(MOST_FINDINGS).map(PageFinding::from).collect();
         ToPage::Report { number, counts: edition.report.counts, findings, file }
     }
 }

@@ -10,24 +10,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use diagnostics::Run;
+use diagnostics::DiagnosticsNews;
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::message::session::Granted;
 use nearhand_report::edition::Edition;
-use open_streams::Kind;
+use open_streams::ViewerStreamKind;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::decoder_process::Program;
-use super::device_stream::Ended;
-use super::input_streams::{Content, Keyboard, Order};
-use super::page_messages::{Form, FromPage, Grant, LinkState, Right, ToPage};
-use super::screen_stream::Wanted;
-use super::server::{Heard, Outgoing, Page, Server};
-use super::session_link::Link;
-use crate::exit::Failure;
-use crate::session::{SessionEnd, Update};
+use super::decoder_process::DecoderProgram;
+use super::device_stream::DeviceStreamEnd;
+use super::input_streams::{ClipboardContent, ClipboardOrder, InputQueue};
+use super::page_messages::{FromPage, LinkState, PageCapability, PageClipboardForm, PageGrant, ToPage};
+use super::screen_stream::ScreenChoice;
+use super::server::{PageConnection, PageMessage, PageOutput, PageServer};
+use super::session_link::SessionLink;
+use crate::exit::CommandFailure;
+use crate::session::{SessionEnd, SessionUpdate};
 
 /// Verbs about the screen that wait; some of them are kept free for what gives credit.
 const ORDERS: usize = 256;
@@ -40,62 +40,62 @@ const LAST_WORD: Duration = Duration::from_millis(700);
 const MOST_MINUTES: u32 = 12 * 60;
 
 /// Keeps a report on this machine's disk; says where.
-pub type Keep = Box<dyn Fn(&Edition) -> Result<String, Failure> + Send + Sync>;
+pub type KeepReport = Box<dyn Fn(&Edition) -> Result<String, CommandFailure> + Send + Sync>;
 
 /// How the viewer behaves.
-pub struct Settings {
+pub struct ViewerSettings {
     /// Pointer and keyboard stay here.
     pub view_only: bool,
     /// For how long things are asked.
     pub duration: Duration,
     /// What decodes.
-    pub decoder: Program,
+    pub decoder: DecoderProgram,
     /// Where reports go.
-    pub keep: Keep,
+    pub keep: KeepReport,
 }
 
 /// The loop's state.
-struct Desk<L: Link> {
+struct ViewerLoop<L: SessionLink> {
     link: Arc<L>,
-    settings: Settings,
-    server: Server,
+    settings: ViewerSettings,
+    server: PageServer,
     began: Instant,
-    page: Option<Page>,
+    page: Option<PageConnection>,
     granted: Vec<Granted>,
     granted_at: Instant,
     state: LinkState,
     asking: Option<Instant>,
     ended: Option<SessionEnd>,
     /// Why a conversation isn't tried again before something changes.
-    refused: BTreeMap<Kind, String>,
-    talks: JoinSet<(Kind, Ended)>,
-    running: BTreeMap<Kind, AbortHandle>,
+    refused: BTreeMap<ViewerStreamKind, String>,
+    talks: JoinSet<(ViewerStreamKind, DeviceStreamEnd)>,
+    running: BTreeMap<ViewerStreamKind, AbortHandle>,
     orders: mpsc::Sender<FromPage>,
-    keyboard: Arc<Keyboard>,
-    clips: mpsc::Sender<Order>,
-    pasted: Content,
-    wanted: Wanted,
+    keyboard: Arc<InputQueue>,
+    clips: mpsc::Sender<ClipboardOrder>,
+    pasted: ClipboardContent,
+    wanted: ScreenChoice,
     /// What the conversation about the screen was opened for.
     seen: Capability,
     round: u32,
     diagnosis: Vec<ToPage>,
     done: u32,
     runs: JoinSet<()>,
-    to_run: mpsc::Sender<Run>,
+    to_run: mpsc::Sender<DiagnosticsNews>,
 }
 
 /// Serves pages until the session ends, and returns how. `hear` is told every update of the session; when `stop`
 /// is done, the session is ended.
-pub async fn serve<L: Link>(
+pub async fn serve<L: SessionLink>(
     link: Arc<L>,
-    mut updates: mpsc::Receiver<Update>,
-    server: Server,
-    settings: Settings,
-    mut hear: impl FnMut(&Update),
+    mut updates: mpsc::Receiver<SessionUpdate>,
+    server: PageServer,
+    settings: ViewerSettings,
+    mut hear: impl FnMut(&SessionUpdate),
     stop: impl Future<Output = ()>,
 ) -> Option<SessionEnd> {
     let (to_run, mut run) = mpsc::channel(ORDERS);
-    let mut desk = Desk::new(link, server, settings, to_run);
+    let mut desk = ViewerLoop::new(link, server, settings, to_run);
     let mut ticks = interval(Duration::from_secs(2));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tokio::pin!(stop);
@@ -109,8 +109,8 @@ pub async fn serve<L: Link>(
             }
             page = desk.server.next_page() => desk.attached(page?).await,
             heard = next_heard(&mut desk.page) => match heard {
-                Some(Heard::Said(said)) => desk.said(said).await,
-                Some(Heard::Pasted { form, last: _, bytes }) => desk.paste(form, &bytes).await,
+                Some(PageMessage::Said(said)) => desk.said(said).await,
+                Some(PageMessage::Pasted { form, last: _, bytes }) => desk.paste(form, &bytes).await,
                 None => desk.detach(),
             },
             Some(over) = desk.talks.join_next() => {
@@ -133,15 +133,20 @@ pub async fn serve<L: Link>(
     }
 }
 
-async fn next_heard(page: &mut Option<Page>) -> Option<Heard> {
+async fn next_heard(page: &mut Option<PageConnection>) -> Option<PageMessage> {
     match page {
         Some(page) => page.heard.recv().await,
         None => core::future::pending().await,
     }
 }
 
-impl<L: Link> Desk<L> {
-    fn new(link: Arc<L>, server: Server, settings: Settings, to_run: mpsc::Sender<Run>) -> Self {
+impl<L: SessionLink> ViewerLoop<L> {
+    fn new(
+        link: Arc<L>,
+        server: PageServer,
+        settings: ViewerSettings,
+        to_run: mpsc::Sender<DiagnosticsNews>,
+    ) -> Self {
         Self {
             link,
             settings,
@@ -159,8 +164,8 @@ impl<L: Link> Desk<L> {
             orders: mpsc::channel(1).0,
             keyboard: Arc::default(),
             clips: mpsc::channel(1).0,
-            pasted: Content::default(),
-            wanted: Wanted::default(),
+            pasted: ClipboardContent::default(),
+            wanted: ScreenChoice::default(),
             seen: Capability::View,
             round: 0,
             diagnosis: Vec::new(),
@@ -172,22 +177,22 @@ impl<L: Link> Desk<L> {
 
     async fn tell(&mut self, what: ToPage) {
         let Some(page) = &self.page else { return };
-        if !matches!(timeout(STUCK, page.to.send(Outgoing::Say(what))).await, Ok(Ok(()))) {
+        if !matches!(timeout(STUCK, page.to.send(PageOutput::Say(what))).await, Ok(Ok(()))) {
             self.detach();
         }
     }
 
     fn detach(&mut self) {
         self.page = None;
-        self.pasted = Content::default();
+        self.pasted = ClipboardContent::default();
         self.wanted.hidden = false;
-        for kind in Kind::ALL {
+        for kind in ViewerStreamKind::ALL {
             self.close(kind);
         }
     }
 
     /// A page has come: it takes over, and is told everything.
-    async fn attached(&mut self, page: Page) {
+    async fn attached(&mut self, page: PageConnection) {
         self.tell(ToPage::Elsewhere).await;
         self.detach();
         self.refused.clear();
@@ -198,7 +203,7 @@ impl<L: Link> Desk<L> {
             os: device.os,
             enrolled: device.enrolled,
             id: self.link.id(),
-            offers: device.offers.iter().map(Right::from).collect(),
+            offers: device.offers.iter().map(PageCapability::from).collect(),
             view_only: self.settings.view_only,
             minutes: self.settings.duration.as_secs().div_ceil(60),
             since: self.began.elapsed().as_secs(),
@@ -228,34 +233,34 @@ impl<L: Link> Desk<L> {
     }
 
     async fn tell_granted(&mut self, why: &str) {
-        let granted = self.rights().iter().map(Grant::from).collect();
+        let granted = self.rights().iter().map(PageGrant::from).collect();
         self.tell(ToPage::Granted { granted, why: why.to_owned() }).await;
     }
 
-    async fn updated(&mut self, update: Update) {
+    async fn updated(&mut self, update: SessionUpdate) {
         match update {
-            Update::Interrupted => self.linked(LinkState::Interrupted).await,
-            Update::Resumed => {
+            SessionUpdate::Interrupted => self.linked(LinkState::Interrupted).await,
+            SessionUpdate::Resumed => {
                 self.refused.clear();
                 self.linked(LinkState::Up).await;
             }
-            Update::Path(passes) => {
+            SessionUpdate::Path(passes) => {
                 let state = if passes { LinkState::Up } else { LinkState::Stalled };
                 self.linked(state).await;
             }
-            Update::Asking(seconds) => {
+            SessionUpdate::Asking(seconds) => {
                 self.asking = Instant::now().checked_add(Duration::from_secs(seconds.into()));
                 self.tell(ToPage::Asking { seconds }).await;
             }
-            Update::Decided(_, Ok(granted)) => self.grants(granted, "").await,
-            Update::Decided(_, Err(refusal)) => {
+            SessionUpdate::Decided(_, Ok(granted)) => self.grants(granted, "").await,
+            SessionUpdate::Decided(_, Err(refusal)) => {
                 self.asking = None;
                 self.tell(ToPage::Denied { why: refusal.to_string() }).await;
             }
-            Update::Grants(granted, why) => self.grants(granted, &why).await,
-            Update::Chat(line) => self.tell(ToPage::from(&line)).await,
-            Update::Remark(text) => self.tell(ToPage::Notice { text }).await,
-            Update::Ended(end) => self.ended = Some(end),
+            SessionUpdate::Grants(granted, why) => self.grants(granted, &why).await,
+            SessionUpdate::Chat(line) => self.tell(ToPage::from(&line)).await,
+            SessionUpdate::Remark(text) => self.tell(ToPage::Notice { text }).await,
+            SessionUpdate::Ended(end) => self.ended = Some(end),
         }
     }
 
@@ -272,7 +277,7 @@ impl<L: Link> Desk<L> {
 
     async fn said(&mut self, said: FromPage) {
         if let Some(input) = said.input() {
-            if self.running.contains_key(&Kind::Control) {
+            if self.running.contains_key(&ViewerStreamKind::Control) {
                 self.keyboard.put(input);
             }
             return;
@@ -302,9 +307,11 @@ impl<L: Link> Desk<L> {
             FromPage::Diagnose(set) => self.diagnose(set.into()).await,
             FromPage::Offer => {
                 let content = core::mem::take(&mut self.pasted);
-                self.clip(Order::Offer(content)).await;
+                self.clip(ClipboardOrder::Offer(content)).await;
             }
-            FromPage::Copy { serial, form } => self.clip(Order::Copy { serial, form: form.into() }).await,
+            FromPage::Copy { serial, form } => {
+                self.clip(ClipboardOrder::Copy { serial, form: form.into() }).await
+            }
             FromPage::Again => self.refused.clear(),
             FromPage::Play(_) => {}
             about_the_screen => self.order(about_the_screen),
@@ -324,15 +331,15 @@ impl<L: Link> Desk<L> {
         let _ = self.orders.try_send(order);
     }
 
-    async fn paste(&mut self, form: Form, bytes: &[u8]) {
+    async fn paste(&mut self, form: PageClipboardForm, bytes: &[u8]) {
         if !self.pasted.add(form, bytes) {
-            self.pasted = Content::default();
+            self.pasted = ClipboardContent::default();
             let text = "That is too large for the clipboard (16 MiB at most).".to_owned();
             self.tell(ToPage::Notice { text }).await;
         }
     }
 
-    async fn clip(&mut self, order: Order) {
+    async fn clip(&mut self, order: ClipboardOrder) {
         if self.clips.try_send(order).is_err() {
             let text = "The clipboard is not connected: ask for it first.".to_owned();
             self.tell(ToPage::Notice { text }).await;
@@ -352,11 +359,11 @@ impl<L: Link> Desk<L> {
             SessionEnd::ByAgent(ended) => ended.to_string(),
             SessionEnd::Lost(why) => format!("the connection was lost: {why}"),
         };
-        for kind in Kind::ALL {
+        for kind in ViewerStreamKind::ALL {
             self.close(kind);
         }
         self.tell(ToPage::Ended { why }).await;
-        if let Some(Page { to, mut heard }) = self.page.take() {
+        if let Some(PageConnection { to, mut heard }) = self.page.take() {
             drop(to);
             let gone = async { while heard.recv().await.is_some() {} };
             let _ = timeout(LAST_WORD, gone).await;

@@ -11,12 +11,12 @@ use nearhand_proto::text;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::super::device_stream::Ended;
+use super::super::device_stream::DeviceStreamEnd;
 use super::super::input_streams;
-use super::super::page_messages::{ScreenState, TakenState, ToPage};
-use super::super::screen_stream::Watching;
-use super::super::session_link::Link;
-use super::{Desk, ORDERS};
+use super::super::page_messages::{ScreenState, StreamState, ToPage};
+use super::super::screen_stream::ScreenStream;
+use super::super::session_link::SessionLink;
+use super::{ORDERS, ViewerLoop};
 use crate::session::StreamError;
 
 /// Pause before a conversation is tried again.
@@ -26,29 +26,29 @@ const TRIES: u32 = 25;
 
 /// A kind of conversation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Kind {
+pub(super) enum ViewerStreamKind {
     Screen,
     Control,
     Clipboard,
 }
 
-impl Kind {
+impl ViewerStreamKind {
     pub(super) const ALL: [Self; 3] = [Self::Screen, Self::Control, Self::Clipboard];
 
     pub(super) fn needs(self) -> Capability {
         match self {
-            // Or one window; see [`Desk::sight`].
+            // Or one window; see [`ViewerLoop::sight`].
             Self::Screen => Capability::View,
             Self::Control => Capability::Control,
             Self::Clipboard => Capability::Clipboard,
         }
     }
 
-    pub(super) fn told(self, state: TakenState, why: String) -> ToPage {
+    pub(super) fn told(self, state: StreamState, why: String) -> ToPage {
         match (self, state) {
-            (Self::Screen, TakenState::On) => ToPage::Screen { state: ScreenState::Opening, why, round: 0 },
-            (Self::Screen, TakenState::Off) => ToPage::Screen { state: ScreenState::Off, why, round: 0 },
-            (Self::Screen, TakenState::Failed) => {
+            (Self::Screen, StreamState::On) => ToPage::Screen { state: ScreenState::Opening, why, round: 0 },
+            (Self::Screen, StreamState::Off) => ToPage::Screen { state: ScreenState::Off, why, round: 0 },
+            (Self::Screen, StreamState::Failed) => {
                 ToPage::Screen { state: ScreenState::Failed, why, round: 0 }
             }
             (Self::Control, state) => ToPage::Control { state, why },
@@ -57,16 +57,17 @@ impl Kind {
     }
 }
 
-impl<L: Link> Desk<L> {
-    pub(super) fn close(&mut self, kind: Kind) {
+impl<L: SessionLink> ViewerLoop<L> {
+    pub(super) fn close(&mut self, kind: ViewerStreamKind) {
         if let Some(talk) = self.running.remove(&kind) {
             talk.abort();
         }
     }
 
-    pub(super) fn may(&self, kind: Kind) -> bool {
-        let granted = self.has(kind.needs()) || (kind == Kind::Screen && self.has(Capability::Window));
-        granted && !(kind == Kind::Control && self.settings.view_only)
+    pub(super) fn may(&self, kind: ViewerStreamKind) -> bool {
+        let granted =
+            self.has(kind.needs()) || (kind == ViewerStreamKind::Screen && self.has(Capability::Window));
+        granted && !(kind == ViewerStreamKind::Control && self.settings.view_only)
     }
 
     pub(super) fn has(&self, capability: Capability) -> bool {
@@ -80,11 +81,11 @@ impl<L: Link> Desk<L> {
 
     /// Opens and closes conversations as the facts are now.
     pub(super) async fn settle(&mut self) {
-        let other = self.may(Kind::Screen) && self.sight() != self.seen;
-        if other && self.running.contains_key(&Kind::Screen) {
-            self.close(Kind::Screen);
+        let other = self.may(ViewerStreamKind::Screen) && self.sight() != self.seen;
+        if other && self.running.contains_key(&ViewerStreamKind::Screen) {
+            self.close(ViewerStreamKind::Screen);
         }
-        for kind in Kind::ALL {
+        for kind in ViewerStreamKind::ALL {
             let wanted = self.page.is_some()
                 && self.may(kind)
                 && !self.refused.contains_key(&kind)
@@ -93,17 +94,17 @@ impl<L: Link> Desk<L> {
                 self.open(kind).await;
             } else if !self.may(kind) && self.running.contains_key(&kind) {
                 self.close(kind);
-                self.tell(kind.told(TakenState::Off, String::new())).await;
+                self.tell(kind.told(StreamState::Off, String::new())).await;
             }
         }
     }
 
-    pub(super) async fn open(&mut self, kind: Kind) {
+    pub(super) async fn open(&mut self, kind: ViewerStreamKind) {
         let Some(to) = self.page.as_ref().map(|page| page.to.clone()) else { return };
         let link = self.link.clone();
         let talk = match kind {
-            Kind::Screen => {
-                self.tell(kind.told(TakenState::On, String::new())).await;
+            ViewerStreamKind::Screen => {
+                self.tell(kind.told(StreamState::On, String::new())).await;
                 let (orders, mut ordered) = mpsc::channel(ORDERS);
                 self.orders = orders;
                 let (mut wanted, program) = (self.wanted, self.settings.decoder.clone());
@@ -112,10 +113,10 @@ impl<L: Link> Desk<L> {
                 self.seen = self.sight();
                 let open = if self.seen == Capability::View { Open::Screen } else { Open::Window };
                 self.talks.spawn(async move {
-                    let mut tries = Tries::default();
+                    let mut tries = StreamRetries::default();
                     loop {
                         let (link, program, page) = (link.clone(), program.clone(), to.clone());
-                        let watching = Watching { link, program, page, open: open.clone(), round };
+                        let watching = ScreenStream { link, program, page, open: open.clone(), round };
                         let ended = watching.watch(&mut ordered, &mut wanted).await;
                         // Rounds of one stream and the next are told apart.
                         round = round.wrapping_add(1 << 8);
@@ -125,11 +126,11 @@ impl<L: Link> Desk<L> {
                     }
                 })
             }
-            Kind::Control => {
+            ViewerStreamKind::Control => {
                 self.keyboard = Arc::default();
                 let keyboard = self.keyboard.clone();
                 self.talks.spawn(async move {
-                    let mut tries = Tries::default();
+                    let mut tries = StreamRetries::default();
                     loop {
                         let ended = input_streams::control(link.clone(), to.clone(), keyboard.clone()).await;
                         if !tries.again(&ended).await {
@@ -138,11 +139,11 @@ impl<L: Link> Desk<L> {
                     }
                 })
             }
-            Kind::Clipboard => {
+            ViewerStreamKind::Clipboard => {
                 let (clips, mut ordered) = mpsc::channel(4);
                 self.clips = clips;
                 self.talks.spawn(async move {
-                    let mut tries = Tries::default();
+                    let mut tries = StreamRetries::default();
                     loop {
                         let ended = input_streams::clipboard(link.clone(), to.clone(), &mut ordered).await;
                         if !tries.again(&ended).await {
@@ -156,7 +157,7 @@ impl<L: Link> Desk<L> {
     }
 
     /// A conversation is over by itself.
-    pub(super) async fn talked(&mut self, kind: Kind, ended: &Ended) {
+    pub(super) async fn talked(&mut self, kind: ViewerStreamKind, ended: &DeviceStreamEnd) {
         // One that was closed here may have had its own end at the same moment.
         if !self.running.get(&kind).is_some_and(AbortHandle::is_finished) {
             return;
@@ -165,8 +166,8 @@ impl<L: Link> Desk<L> {
         let why = text::chain(ended);
         self.refused.insert(kind, why.clone());
         let state = match ended {
-            Ended::Stream(StreamError::NotGranted) => TakenState::Off,
-            _ => TakenState::Failed,
+            DeviceStreamEnd::Stream(StreamError::NotGranted) => StreamState::Off,
+            _ => StreamState::Failed,
         };
         self.tell(kind.told(state, why)).await;
     }
@@ -174,18 +175,18 @@ impl<L: Link> Desk<L> {
 
 /// How often a conversation was tried.
 #[derive(Default)]
-struct Tries(u32);
+struct StreamRetries(u32);
 
-impl Tries {
+impl StreamRetries {
     /// Whether trying again can help; waits a moment before.
-    async fn again(&mut self, ended: &Ended) -> bool {
+    async fn again(&mut self, ended: &DeviceStreamEnd) -> bool {
         self.0 += 1;
         let helps = match ended {
-            Ended::Stream(StreamError::Lost) => true,
+            DeviceStreamEnd::Stream(StreamError::Lost) => true,
             // The earlier conversation's end is on its way.
-            Ended::Stream(StreamError::Refused(Refusal::AlreadyOpen)) => self.0 < TRIES,
+            DeviceStreamEnd::Stream(StreamError::Refused(Refusal::AlreadyOpen)) => self.0 < TRIES,
             // The grant may have been taken and given again meanwhile.
-            Ended::Stream(StreamError::NotGranted) => self.0 < 2,
+            DeviceStreamEnd::Stream(StreamError::NotGranted) => self.0 < 2,
             _ => false,
         };
         if helps {

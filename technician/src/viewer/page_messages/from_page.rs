@@ -8,7 +8,7 @@ use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::message::session::MAX_CHAT;
 use serde::Deserialize;
 
-use super::Form;
+use super::PageClipboardForm;
 
 /// Longest message of the page, in bytes.
 pub const MAX_MESSAGE: usize = 64 * 1024;
@@ -37,7 +37,7 @@ pub enum FromPage {
     /// Ends the session.
     End,
     /// Runs diagnostics.
-    Diagnose(Set),
+    Diagnose(PageCheckSet),
     /// Shows one monitor, or all of them.
     Monitor(Option<u8>),
     /// How natural pictures may be coded.
@@ -58,18 +58,18 @@ pub enum FromPage {
     /// The page is hidden.
     Hidden(bool),
     /// The technician points.
-    Laser(Spot),
+    Laser(PagePoint),
     /// The technician draws.
     Stroke {
         /// The line's number.
         number: u32,
         /// Its new points.
-        points: Vec<Spot>,
+        points: Vec<PagePoint>,
     },
     /// What was drawn is wiped.
     Wipe,
     /// The pointer moved.
-    Move(Spot),
+    Move(PagePoint),
     /// A button.
     Button {
         /// Which.
@@ -106,16 +106,16 @@ pub enum FromPage {
         /// Which.
         serial: u32,
         /// In which form.
-        form: Form,
+        form: PageClipboardForm,
     },
     /// Of the playback page.
-    Play(Playing),
+    Play(PlaybackRequest),
 }
 
 /// What the playback page wants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Playing {
+pub enum PlaybackRequest {
     /// To stand still, or no longer.
     Pause(bool),
     /// To be at this moment, in milliseconds.
@@ -128,10 +128,10 @@ pub enum Playing {
 
 /// A point: x, then y.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-pub struct Spot(pub u16, pub u16);
+pub struct PagePoint(pub u16, pub u16);
 
-impl From<Spot> for ScreenPoint {
-    fn from(Spot(x, y): Spot) -> Self {
+impl From<PagePoint> for ScreenPoint {
+    fn from(PagePoint(x, y): PagePoint) -> Self {
         Self { x, y }
     }
 }
@@ -140,16 +140,16 @@ impl From<Spot> for ScreenPoint {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "each name says it")]
-pub enum Set {
+pub enum PageCheckSet {
     Quick,
     Full,
 }
 
-impl From<Set> for CheckSet {
-    fn from(set: Set) -> Self {
+impl From<PageCheckSet> for CheckSet {
+    fn from(set: PageCheckSet) -> Self {
         match set {
-            Set::Quick => Self::Quick,
-            Set::Full => Self::Full,
+            PageCheckSet::Quick => Self::Quick,
+            PageCheckSet::Full => Self::Full,
         }
     }
 }
@@ -282,7 +282,7 @@ mod tests {
         assert_eq!(read(r#"{"say":"hello"}"#), Some(FromPage::Say("hello".to_owned())));
         assert_eq!(read(r#""end""#), Some(FromPage::End));
         assert_eq!(read(r#"{"monitor":null}"#), Some(FromPage::Monitor(None)));
-        assert_eq!(read(r#"{"move":[3,65535]}"#), Some(FromPage::Move(Spot(3, 65535))));
+        assert_eq!(read(r#"{"move":[3,65535]}"#), Some(FromPage::Move(PagePoint(3, 65535))));
         let key = FromPage::Key { key: 46, symbol: "c".to_owned(), down: true, place: false };
         assert_eq!(read(r#"{"key":{"key":46,"symbol":"c","down":true,"place":false}}"#), Some(key));
         for wrong in [

@@ -10,28 +10,32 @@ mod to_page;
 use nearhand_proto::message::screen::ClipboardForm;
 use serde::{Deserialize, Serialize};
 
-pub use from_page::{FromPage, MAX_MESSAGE, PageError, PictureQuality, Playing, PointerButton, Set, Spot};
-pub use to_page::{Grant, LinkState, OneFinding, OneMonitor, Right, ScreenState, TakenState, ToPage};
+pub use from_page::{
+    FromPage, MAX_MESSAGE, PageCheckSet, PageError, PagePoint, PictureQuality, PlaybackRequest, PointerButton,
+};
+pub use to_page::{
+    LinkState, PageCapability, PageFinding, PageGrant, PageMonitor, ScreenState, StreamState, ToPage,
+};
 
 /// A form of clipboard content.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "each name says it")]
-pub enum Form {
+pub enum PageClipboardForm {
     Text,
     Png,
 }
 
-impl From<Form> for ClipboardForm {
-    fn from(form: Form) -> Self {
+impl From<PageClipboardForm> for ClipboardForm {
+    fn from(form: PageClipboardForm) -> Self {
         match form {
-            Form::Text => Self::Text,
-            Form::Png => Self::Png,
+            PageClipboardForm::Text => Self::Text,
+            PageClipboardForm::Png => Self::Png,
         }
     }
 }
 
-impl From<ClipboardForm> for Form {
+impl From<ClipboardForm> for PageClipboardForm {
     fn from(form: ClipboardForm) -> Self {
         match form {
             ClipboardForm::Text => Self::Text,

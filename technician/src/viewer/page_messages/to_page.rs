@@ -8,7 +8,7 @@ use nearhand_proto::text;
 use nearhand_report::model::{Counts, Finding, Status};
 use serde::Serialize;
 
-use super::Form;
+use super::PageClipboardForm;
 
 /// What the page is told.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -25,7 +25,7 @@ pub enum ToPage {
         /// The session's id.
         id: String,
         /// What the device offers.
-        offers: Vec<Right>,
+        offers: Vec<PageCapability>,
         /// Pointer and keyboard stay here.
         view_only: bool,
         /// For how many minutes things are asked.
@@ -36,7 +36,7 @@ pub enum ToPage {
     /// All that is granted now.
     Granted {
         /// What, and for how long still.
-        granted: Vec<Grant>,
+        granted: Vec<PageGrant>,
         /// What happened.
         why: String,
     },
@@ -80,7 +80,7 @@ pub enum ToPage {
     /// The monitors.
     Monitors {
         /// All.
-        monitors: Vec<OneMonitor>,
+        monitors: Vec<PageMonitor>,
         /// The one that is shown; `None`: all.
         shown: Option<u8>,
     },
@@ -103,7 +103,7 @@ pub enum ToPage {
     /// Whether pointer and keyboard are connected.
     Control {
         /// How.
-        state: TakenState,
+        state: StreamState,
         /// Why not.
         why: String,
     },
@@ -115,7 +115,7 @@ pub enum ToPage {
     /// Whether the clipboard is connected.
     Clipboard {
         /// How.
-        state: TakenState,
+        state: StreamState,
         /// Why not.
         why: String,
     },
@@ -124,7 +124,7 @@ pub enum ToPage {
         /// Its number.
         serial: u32,
         /// Its forms and sizes in bytes.
-        forms: Vec<(Form, Option<u64>)>,
+        forms: Vec<(PageClipboardForm, Option<u64>)>,
     },
     /// The device knows of what was offered.
     Offered,
@@ -149,7 +149,7 @@ pub enum ToPage {
     /// A check has come out badly.
     Finding {
         /// Which and how.
-        finding: OneFinding,
+        finding: PageFinding,
     },
     /// The report is there.
     Report {
@@ -158,7 +158,7 @@ pub enum ToPage {
         /// The counts.
         counts: Counts,
         /// Failures first.
-        findings: Vec<OneFinding>,
+        findings: Vec<PageFinding>,
         /// Where it was written to.
         file: String,
     },
@@ -216,12 +216,12 @@ pub enum ToPage {
 
 /// A capability and its meaning.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Right {
+pub struct PageCapability {
     name: &'static str,
     meaning: &'static str,
 }
 
-impl From<Capability> for Right {
+impl From<Capability> for PageCapability {
     fn from(capability: Capability) -> Self {
         Self { name: capability.name(), meaning: capability.in_plain_words() }
     }
@@ -229,12 +229,12 @@ impl From<Capability> for Right {
 
 /// A granted capability.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Grant {
+pub struct PageGrant {
     name: &'static str,
     seconds: u32,
 }
 
-impl From<&Granted> for Grant {
+impl From<&Granted> for PageGrant {
     fn from(granted: &Granted) -> Self {
         Self { name: granted.capability.name(), seconds: granted.seconds_left }
     }
@@ -270,7 +270,7 @@ pub enum ScreenState {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "each name says it")]
-pub enum TakenState {
+pub enum StreamState {
     Off,
     On,
     Failed,
@@ -279,7 +279,7 @@ pub enum TakenState {
 /// A monitor as the page shows it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[allow(missing_docs, reason = "as Monitor's")]
-pub struct OneMonitor {
+pub struct PageMonitor {
     pub number: u8,
     pub name: String,
     pub x: u16,
@@ -289,7 +289,7 @@ pub struct OneMonitor {
     pub primary: bool,
 }
 
-impl From<&Monitor> for OneMonitor {
+impl From<&Monitor> for PageMonitor {
     fn from(monitor: &Monitor) -> Self {
         let Monitor { number, x, y, width, height, primary, .. } = *monitor;
         Self { number, name: text::one_line(&monitor.name, 40), x, y, width, height, primary }
@@ -299,7 +299,7 @@ impl From<&Monitor> for OneMonitor {
 /// A finding as the page shows it; all of it is in the report.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[allow(missing_docs, reason = "as Finding's")]
-pub struct OneFinding {
+pub struct PageFinding {
     pub status: Status,
     pub title: String,
     pub instance: String,
@@ -307,7 +307,7 @@ pub struct OneFinding {
     pub fix: String,
 }
 
-impl From<&Finding> for OneFinding {
+impl From<&Finding> for PageFinding {
     fn from(finding: &Finding) -> Self {
         Self {
             status: finding.status,

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nearhand_client::viewer::decode::Piece;
-use nearhand_client::viewer::decoder_process::{AsyncPieces, Decoding, Died, Program};
+use nearhand_client::viewer::decode::DecoderInput;
+use nearhand_client::viewer::decoder_process::{
+    DecodedPieces, DecoderFailure, DecoderProcess, DecoderProgram,
+};
 use nearhand_proto::message::screen::FrameEnd;
 use nearhand_screen::{Encoder, How, Natural, Picture, Size};
 use tokio::sync::mpsc;
@@ -14,12 +16,12 @@ const LIMIT: Duration = Duration::from_secs(30);
 const SIZE: Size = Size { width: 320, height: 200 };
 
 /// All pieces of a frame, or what there is when the process is gone.
-struct Collected {
+struct CollectedPieces {
     bytes: Vec<u8>,
     to: mpsc::Sender<Vec<u8>>,
 }
 
-impl AsyncPieces for Collected {
+impl DecodedPieces for CollectedPieces {
     async fn piece(&mut self, piece: Vec<u8>) -> bool {
         assert_eq!(piece[0], 1);
         self.bytes.extend_from_slice(&piece[1..]);
@@ -31,10 +33,10 @@ impl AsyncPieces for Collected {
     }
 }
 
-fn start(arguments: &[&str]) -> (Decoding, mpsc::Receiver<Vec<u8>>) {
-    let program = Program::at(PathBuf::from(env!("CARGO_BIN_EXE_nearhand")), arguments);
+fn start(arguments: &[&str]) -> (DecoderProcess, mpsc::Receiver<Vec<u8>>) {
+    let program = DecoderProgram::at(PathBuf::from(env!("CARGO_BIN_EXE_nearhand")), arguments);
     let (to, made) = mpsc::channel(8);
-    let decoding = Decoding::start(&program, Collected { bytes: Vec::new(), to }).unwrap();
+    let decoding = DecoderProcess::start(&program, CollectedPieces { bytes: Vec::new(), to }).unwrap();
     (decoding, made)
 }
 
@@ -54,21 +56,21 @@ fn coded() -> Vec<u8> {
     frame.bytes
 }
 
-async fn give(decoding: &Decoding, bytes: &[u8]) {
+async fn give(decoding: &DecoderProcess, bytes: &[u8]) {
     let feed = decoding.feed();
     let end = FrameEnd { exact: true, ..FrameEnd::default() };
     let mut parts = bytes.chunks(10_000).peekable();
     while let Some(part) = parts.next() {
         let last = parts.peek().is_none().then_some(end);
         // One that died is what some of these tests are about.
-        let _ = feed.send(Piece::Part { frame: 1, bytes: part.to_vec(), last }).await;
+        let _ = feed.send(DecoderInput::Part { frame: 1, bytes: part.to_vec(), last }).await;
     }
 }
 
 #[tokio::test]
 async fn a_frame_becomes_operations_and_ends_with_its_numbers() {
     let (decoding, mut made) = start(&["decode"]);
-    decoding.feed().send(Piece::Begin { round: 9 }).await.unwrap();
+    decoding.feed().send(DecoderInput::Begin { round: 9 }).await.unwrap();
     give(&decoding, &coded()).await;
     let operations = timeout(LIMIT, made.recv()).await.unwrap().unwrap();
     assert_eq!(operations[..5], [1, 64, 1, 200, 0], "the size comes first");
@@ -98,7 +100,7 @@ async fn hostile_bytes_end_the_process_and_are_called_what_they_are() {
     for bytes in [vec![0xff; 20_000], noise, damaged, vec![0]] {
         let (mut decoding, _made) = start(&["decode"]);
         give(&decoding, &bytes).await;
-        assert_eq!(timeout(LIMIT, decoding.died()).await.unwrap(), Died::NoFrame);
+        assert_eq!(timeout(LIMIT, decoding.died()).await.unwrap(), DecoderFailure::NoFrame);
     }
 }
 
@@ -107,7 +109,7 @@ async fn a_killed_process_is_noticed_and_another_one_works() {
     let (mut decoding, _made) = start(&["decode"]);
     let id = rustix::process::Pid::from_raw(i32::try_from(decoding.id().unwrap()).unwrap()).unwrap();
     rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
-    assert_eq!(timeout(LIMIT, decoding.died()).await.unwrap(), Died::Crashed);
+    assert_eq!(timeout(LIMIT, decoding.died()).await.unwrap(), DecoderFailure::Crashed);
     drop(decoding);
     let (decoding, mut made) = start(&["decode"]);
     give(&decoding, &coded()).await;
@@ -117,11 +119,11 @@ async fn a_killed_process_is_noticed_and_another_one_works() {
 #[tokio::test]
 async fn a_program_that_is_not_there_or_says_nonsense_is_no_decoder() {
     let (to, _made) = mpsc::channel(1);
-    let missing = Program::at(PathBuf::from("/nowhere/nearhand"), &[]);
-    let pieces = Collected { bytes: Vec::new(), to };
-    assert_eq!(Decoding::start(&missing, pieces).unwrap_err(), Died::NotStarted);
+    let missing = DecoderProgram::at(PathBuf::from("/nowhere/nearhand"), &[]);
+    let pieces = CollectedPieces { bytes: Vec::new(), to };
+    assert_eq!(DecoderProcess::start(&missing, pieces).unwrap_err(), DecoderFailure::NotStarted);
     let (mut decoding, _made) = start(&["--version"]);
-    assert_eq!(timeout(LIMIT, decoding.died()).await.unwrap(), Died::Crashed);
+    assert_eq!(timeout(LIMIT, decoding.died()).await.unwrap(), DecoderFailure::Crashed);
 }
 
 #[cfg(target_os = "linux")]

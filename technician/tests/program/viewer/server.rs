@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use nearhand_client::viewer::Server;
+use nearhand_client::viewer::PageServer;
 use nearhand_client::viewer::page_messages::{FromPage, ToPage};
-use nearhand_client::viewer::server::{Heard, Outgoing, Page};
+use nearhand_client::viewer::server::{PageConnection, PageMessage, PageOutput};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-struct Site {
-    server: Server,
+struct TestPageServer {
+    server: PageServer,
     host: String,
     token: String,
 }
 
-impl Site {
+impl TestPageServer {
     async fn start() -> Self {
-        let server = Server::start().await.unwrap();
+        let server = PageServer::start().await.unwrap();
         let url = server.url().strip_prefix("http://").unwrap().to_owned();
         let (host, token) = url.split_once("/#").unwrap();
         Self { host: host.to_owned(), token: token.to_owned(), server }
@@ -73,7 +73,7 @@ impl Site {
         (stream, String::from_utf8(head).unwrap())
     }
 
-    async fn page(&mut self) -> Page {
+    async fn page(&mut self) -> PageConnection {
         timeout(LIMIT, self.server.next_page()).await.unwrap().unwrap()
     }
 }
@@ -94,7 +94,7 @@ fn text_frame(length: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn every_answer_has_the_headers_that_confine_the_page() {
-    let site = Site::start().await;
+    let site = TestPageServer::start().await;
     let host = ("Host", site.host.as_str());
     for path in ["/", "/main.js", "/style.css", "/nothing", "/report/0", "/socket", "/../Cargo.toml"] {
         let answer = site.answer("GET", path, &[host], "").await;
@@ -119,7 +119,7 @@ async fn every_answer_has_the_headers_that_confine_the_page() {
 
 #[tokio::test]
 async fn other_hosts_and_origins_get_nothing_whatever_they_ask_for() {
-    let site = Site::start().await;
+    let site = TestPageServer::start().await;
     let (origin, cookie) = (site.origin(), site.enter().await);
     for path in ["/", "/main.js", "/socket", "/report/0", "/enter"] {
         for host in ["localhost", "evil.example", "127.0.0.1", "[::1]"] {
@@ -143,7 +143,7 @@ async fn other_hosts_and_origins_get_nothing_whatever_they_ask_for() {
 
 #[tokio::test]
 async fn the_token_opens_once_and_the_socket_needs_the_cookie() {
-    let mut site = Site::start().await;
+    let mut site = TestPageServer::start().await;
     let origin = site.origin();
     let asked = [("Host", site.host.as_str()), ("Origin", origin.as_str())];
     for wrong in ["", "0", &"0".repeat(64), &"0".repeat(300)] {
@@ -162,15 +162,15 @@ async fn the_token_opens_once_and_the_socket_needs_the_cookie() {
 
 #[tokio::test]
 async fn what_the_page_may_not_say_cuts_it_off() {
-    let mut site = Site::start().await;
+    let mut site = TestPageServer::start().await;
     let (origin, cookie) = (site.origin(), site.enter().await);
     let (mut good, _) = site.socket(&origin, &cookie).await;
     let mut page = site.page().await;
     let said = br#"{"say":"hi"}"#;
     good.write_all(&[text_frame(said.len()).as_slice(), said].concat()).await.unwrap();
     let heard = timeout(LIMIT, page.heard.recv()).await.unwrap();
-    assert_eq!(heard, Some(Heard::Said(FromPage::Say("hi".to_owned()))));
-    page.to.send(Outgoing::Say(ToPage::Elsewhere)).await.unwrap();
+    assert_eq!(heard, Some(PageMessage::Said(FromPage::Say("hi".to_owned()))));
+    page.to.send(PageOutput::Say(ToPage::Elsewhere)).await.unwrap();
     let mut answer = [0; 4];
     timeout(LIMIT, good.read_exact(&mut answer)).await.unwrap().unwrap();
     assert_eq!(answer[0], 0x81);
@@ -187,7 +187,7 @@ async fn what_the_page_may_not_say_cuts_it_off() {
 
 #[tokio::test]
 async fn a_report_is_for_the_cookie_alone_and_sandboxed() {
-    let site = Site::start().await;
+    let site = TestPageServer::start().await;
     let number = site.server.keep_report(b"<h1>report</h1>".to_vec());
     let path = format!("/report/{number}");
     let cookie = site.enter().await;
@@ -204,7 +204,7 @@ async fn a_report_is_for_the_cookie_alone_and_sandboxed() {
 
 #[tokio::test]
 async fn the_server_ends_with_its_owner() {
-    let site = Site::start().await;
+    let site = TestPageServer::start().await;
     let host = site.host.clone();
     drop(site);
     let gone = async {
