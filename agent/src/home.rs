@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::hub::Wish;
+use crate::help_request::StoredHelpRequest;
 use nearhand_agent_core::policy::{self, Policy, PolicyError};
 
 /// Most technicians remembered; beyond it everybody is a first contact again.
@@ -256,14 +256,14 @@ impl Home {
     }
 
     /// What a person here asked for and is not over, if it can be read: losing it is no reason to refuse to start.
-    pub(crate) fn wish(&self) -> Option<Wish> {
+    pub(crate) fn wish(&self) -> Option<StoredHelpRequest> {
         self.load("help").unwrap_or_else(|error| {
             tracing::warn!(%error, "the request for help is not sent again");
             None
         })
     }
 
-    pub(crate) fn save_wish(&self, wish: Option<&Wish>) -> Result<(), HomeError> {
+    pub(crate) fn save_wish(&self, wish: Option<&StoredHelpRequest>) -> Result<(), HomeError> {
         if let Some(wish) = wish {
             return self.save("help", wish);
         }

@@ -8,6 +8,7 @@ mod alarm;
 mod audit;
 mod command;
 mod control;
+mod help_request;
 mod home;
 mod hub;
 mod local;

@@ -11,6 +11,7 @@ use nearhand_proto::message::screen::{FromScreen, Input, InputNotice, MonitorNum
 use nearhand_screen::{Point, Rect};
 
 use super::drawing::Drawing;
+use super::error::ChildError;
 use super::input::{Deed, Hands};
 use super::outgoing::Outgoing;
 use super::precedence::Precedence;
@@ -20,20 +21,6 @@ use super::source::{Display, DisplayError, Happened};
 use super::view::View;
 use super::x11::X11;
 use crate::platform::{self, Ready};
-
-/// Why the process ends before the agent wants it to.
-#[derive(Debug, thiserror::Error)]
-pub enum ChildError {
-    /// The display.
-    #[error(transparent)]
-    Display(#[from] DisplayError),
-    /// The agent said something that can't be understood.
-    #[error("the agent's messages can't be understood; are both of the same version?")]
-    Agent(#[from] nearhand_proto::wire::WireError),
-    /// The pipes to the agent.
-    #[error("the pipe to the agent failed")]
-    Pipe(#[from] io::Error),
-}
 
 /// Serves the agent at the other end of standard input and output until it closes them.
 ///

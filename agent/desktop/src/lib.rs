@@ -12,6 +12,7 @@ pub mod child;
 mod coder;
 mod damage;
 mod drawing;
+mod error;
 pub mod find;
 mod input;
 mod keys;

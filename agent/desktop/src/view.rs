@@ -11,9 +11,9 @@ use nearhand_proto::message::screen::{FRAME_PART, FrameEnd, FromScreen, Quality}
 use nearhand_screen::pace::{Pace, Sent, Wish};
 use nearhand_screen::{How, Natural, Owes, Picture, Point, Rect, Size};
 
-use super::child::ChildError;
 use super::coder::{Coder, Done, Job};
 use super::damage;
+use super::error::ChildError;
 use super::outgoing::Outgoing;
 use super::protocol::FromDesktop;
 use super::source::{ScreenSource, micros};

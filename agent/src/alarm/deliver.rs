@@ -10,7 +10,7 @@ use nearhand_transport::control::{RelayConnection, RelayError, backoff};
 use rand_core::{OsRng, RngCore};
 use tokio::time::{sleep, timeout};
 
-use super::Alarms;
+use super::handle::Alarms;
 use crate::hub::Hub;
 
 /// Longest wait before a batch is tried again.

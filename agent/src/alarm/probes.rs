@@ -18,9 +18,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval_at, sleep, timeout};
 
+use super::orders::AlarmOrder;
 use super::readings;
 use super::sampler::{Notes, context};
-use super::worker::Order;
 use crate::alarm::clock::Clocks;
 use nearhand_agent_core::schedule::{Probe, Schedule};
 use nearhand_diagnostics::facts::probe::echo;
@@ -47,7 +47,7 @@ pub(crate) struct Entries {
 
 /// What is wanted of the outside.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wanted {
+pub(crate) struct ProbePlan {
     every: BTreeMap<Probe, Duration>,
     journal: Vec<Entries>,
     gateway: bool,
@@ -55,7 +55,7 @@ pub(crate) struct Wanted {
     cursor: Option<String>,
 }
 
-impl Wanted {
+impl ProbePlan {
     /// By these rules.
     pub(crate) fn of(set: &RuleSet, schedule: &Schedule, notes: &Notes) -> Self {
         let outside = [
@@ -84,7 +84,7 @@ impl Wanted {
 }
 
 /// Runs what is wanted, and anew whenever that changes; ends when the alarms do.
-pub(crate) async fn run(mut wanted: watch::Receiver<Wanted>, orders: Sender<Order>) {
+pub(crate) async fn run(mut wanted: watch::Receiver<ProbePlan>, orders: Sender<AlarmOrder>) {
     loop {
         let now = wanted.borrow_and_update().clone();
         let mut tasks = JoinSet::new();
@@ -111,11 +111,11 @@ pub(crate) async fn run(mut wanted: watch::Receiver<Wanted>, orders: Sender<Orde
 }
 
 /// Asks a source again and again; a machine without it is asked rarely.
-async fn again(every: Duration, context: Arc<Context>, orders: Sender<Order>, source: Source) {
+async fn again(every: Duration, context: Arc<Context>, orders: Sender<AlarmOrder>, source: Source) {
     loop {
         let wait = match timeout(source.limit(), facts::collect(source, context.clone())).await {
             Ok(Ok(gathered)) => {
-                if orders.send(Order::Readings(readings::readings(&gathered))).is_err() {
+                if orders.send(AlarmOrder::Readings(readings::readings(&gathered))).is_err() {
                     return;
                 }
                 every
@@ -134,16 +134,16 @@ async fn again(every: Duration, context: Arc<Context>, orders: Sender<Order>, so
 }
 
 /// Once for each run of the agent: a start is what it is.
-async fn unclean(context: Arc<Context>, orders: Sender<Order>) {
+async fn unclean(context: Arc<Context>, orders: Sender<AlarmOrder>) {
     if let Ok(Gathered::Unclean(found)) = facts::collect(Source::Unclean, context).await {
         // Later looks see the same: the reading is repeated so that the sensor isn't silent.
-        while orders.send(Order::UncleanStarts(found.at.clone())).is_ok() {
+        while orders.send(AlarmOrder::UncleanStarts(found.at.clone())).is_ok() {
             sleep(Duration::from_secs(3600)).await;
         }
     }
 }
 
-async fn gateway(every: Duration, context: Arc<Context>, orders: Sender<Order>) {
+async fn gateway(every: Duration, context: Arc<Context>, orders: Sender<AlarmOrder>) {
     loop {
         let routes = facts::glance(Source::Routes, &context);
         if let Ok(Gathered::Routes(routes)) = routes
@@ -152,7 +152,7 @@ async fn gateway(every: Duration, context: Arc<Context>, orders: Sender<Order>) 
         {
             let lost = ECHOES.saturating_sub(u32::try_from(times.len()).unwrap_or(ECHOES));
             let loss = f64::from(lost) * 100.0 / f64::from(ECHOES);
-            if orders.send(Order::Readings(vec![Reading::one("gateway.loss", loss)])).is_err() {
+            if orders.send(AlarmOrder::Readings(vec![Reading::one("gateway.loss", loss)])).is_err() {
                 return;
             }
         }
@@ -161,10 +161,10 @@ async fn gateway(every: Duration, context: Arc<Context>, orders: Sender<Order>) 
 }
 
 /// Asks each name server. Without a way to the network nothing is said: that is not theirs.
-async fn name_servers(every: Duration, context: Arc<Context>, orders: Sender<Order>) {
+async fn name_servers(every: Duration, context: Arc<Context>, orders: Sender<AlarmOrder>) {
     loop {
         if let Ok(gathered) = facts::collect(Source::Dns, context.clone()).await
-            && orders.send(Order::Readings(readings::readings(&gathered))).is_err()
+            && orders.send(AlarmOrder::Readings(readings::readings(&gathered))).is_err()
         {
             return;
         }
@@ -173,7 +173,7 @@ async fn name_servers(every: Duration, context: Arc<Context>, orders: Sender<Ord
 }
 
 /// Follows systemd; a machine without it is not asked again.
-async fn units(context: Arc<Context>, orders: Sender<Order>) {
+async fn units(context: Arc<Context>, orders: Sender<AlarmOrder>) {
     loop {
         match follow_units(&context, &orders).await {
             Err(Missing::NotApplicable(_)) => return,
@@ -184,7 +184,7 @@ async fn units(context: Arc<Context>, orders: Sender<Order>) {
     }
 }
 
-async fn follow_units(context: &Context, orders: &Sender<Order>) -> Fact<()> {
+async fn follow_units(context: &Context, orders: &Sender<AlarmOrder>) -> Fact<()> {
     let mut watch = UnitWatch::start(context).await?;
     let mut restarts: BTreeMap<String, u32> = BTreeMap::new();
     loop {
@@ -193,7 +193,7 @@ async fn follow_units(context: &Context, orders: &Sender<Order>) -> Fact<()> {
             Reading { sensor: "service.failed".to_owned(), values: failed },
             Reading { sensor: "service.restarts".to_owned(), values: counts(&restarts) },
         ];
-        if orders.send(Order::Readings(core::mem::take(&mut told))).is_err() {
+        if orders.send(AlarmOrder::Readings(core::mem::take(&mut told))).is_err() {
             return Ok(());
         }
         let beat = Instant::now() + HEARTBEAT;
@@ -217,7 +217,7 @@ async fn follow_units(context: &Context, orders: &Sender<Order>) -> Fact<()> {
 }
 
 /// A unit that wasn't known had been started again one time less.
-fn note_restart(change: UnitChange, restarts: &mut BTreeMap<String, u32>, orders: &Sender<Order>) {
+fn note_restart(change: UnitChange, restarts: &mut BTreeMap<String, u32>, orders: &Sender<AlarmOrder>) {
     let UnitChange::Restarted(name, count) = change else { return };
     if restarts.len() >= nearhand_rules::rule::MAX_INSTANCES && !restarts.contains_key(&name) {
         return;
@@ -227,11 +227,11 @@ fn note_restart(change: UnitChange, restarts: &mut BTreeMap<String, u32>, orders
         values: vec![(name.clone(), f64::from(value))],
     };
     if !restarts.contains_key(&name) {
-        let _ = orders.send(Order::Readings(vec![reading(count.saturating_sub(1))]));
+        let _ = orders.send(AlarmOrder::Readings(vec![reading(count.saturating_sub(1))]));
     }
     restarts.insert(name.clone(), count);
     // Nobody listens any more: the next reading tells.
-    let _ = orders.send(Order::Readings(vec![reading(count)]));
+    let _ = orders.send(AlarmOrder::Readings(vec![reading(count)]));
 }
 
 fn counts(restarts: &BTreeMap<String, u32>) -> Vec<(String, f64)> {
@@ -251,7 +251,7 @@ struct Entry {
 /// Follows the journal from where it was.
 async fn journal(
     context: Arc<Context>,
-    orders: Sender<Order>,
+    orders: Sender<AlarmOrder>,
     entries: Vec<Entries>,
     cursor: Option<String>,
 ) {
@@ -268,7 +268,7 @@ async fn journal(
 
 async fn follow_journal(
     context: &Context,
-    orders: &Sender<Order>,
+    orders: &Sender<AlarmOrder>,
     entries: &[Entries],
     cursor: &mut Option<String>,
 ) -> Fact<()> {
@@ -286,8 +286,8 @@ async fn follow_journal(
             read = running.output.read(&mut buffer) => read.map_err(|e| Missing::from_io("journalctl", &e))?,
             _ = beat.tick() => {
                 let none = entries.iter().map(|e| (e.rule.clone(), 0.0)).collect();
-                let note = cursor.as_ref().map(|c| Order::Note("journal".to_owned(), c.clone().into_bytes()));
-                let beat = Order::Readings(vec![Reading { sensor: "log.lines".to_owned(), values: none }]);
+                let note = cursor.as_ref().map(|c| AlarmOrder::Note("journal".to_owned(), c.clone().into_bytes()));
+                let beat = AlarmOrder::Readings(vec![Reading { sensor: "log.lines".to_owned(), values: none }]);
                 if note.into_iter().chain([beat]).any(|order| orders.send(order).is_err()) {
                     return Ok(());
                 }
@@ -311,9 +311,10 @@ async fn follow_journal(
         }
         if !found.is_empty() {
             let values = found.into_iter().map(|(rule, count)| (rule.to_owned(), count)).collect();
-            let reading = Order::Readings(vec![Reading { sensor: "log.lines".to_owned(), values }]);
+            let reading = AlarmOrder::Readings(vec![Reading { sensor: "log.lines".to_owned(), values }]);
             // The place goes first: both are written together.
-            let note = cursor.as_ref().map(|c| Order::Note("journal".to_owned(), c.clone().into_bytes()));
+            let note =
+                cursor.as_ref().map(|c| AlarmOrder::Note("journal".to_owned(), c.clone().into_bytes()));
             if note.into_iter().chain([reading]).any(|order| orders.send(order).is_err()) {
                 return Ok(());
             }
@@ -353,11 +354,11 @@ mod tests {
     use super::*;
     use nearhand_diagnostics::facts::child::Programs;
 
-    fn wanted() -> Wanted {
+    fn wanted() -> ProbePlan {
         let text = "profile = \"none\"\n[[rule]]\nname = \"io\"\nkind = \"log\"\njournal = true\nmatch = \"I/O error\"\n\
             [[rule]]\nname = \"web\"\nkind = \"log\"\nunit = \"web.service\"\nmatch = \"5\\\\d\\\\d\"\n";
         let set = RuleSet::read(text, Profile::Server).unwrap();
-        Wanted::of(&set, &Schedule::of(&set.rules), &Notes::new())
+        ProbePlan::of(&set, &Schedule::of(&set.rules), &Notes::new())
     }
 
     #[test]
@@ -374,11 +375,11 @@ mod tests {
     }
 
     /// Readings of a rule, up to the one that makes it `want` lines.
-    fn lines(orders: &Receiver<Order>, rule: &str, want: f64) -> f64 {
+    fn lines(orders: &Receiver<AlarmOrder>, rule: &str, want: f64) -> f64 {
         let mut sum = 0.0;
         while sum < want {
             match orders.recv_timeout(Duration::from_secs(30)).unwrap() {
-                Order::Readings(readings) => {
+                AlarmOrder::Readings(readings) => {
                     let values = readings.iter().flat_map(|reading| &reading.values);
                     sum += values.filter(|(name, _)| name == rule).map(|(_, n)| n).sum::<f64>();
                 }

@@ -18,30 +18,16 @@ use nearhand_report::redact;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{Alarms, Order};
+use super::handle::Alarms;
+use super::orders::{AlarmOrder, RaisedAlarm};
 use crate::hub::Hub;
-use crate::runbook::Raised;
+use crate::runbook::RunbookTrigger;
 use nearhand_diagnostics::{self as diagnostics, RunEvent, RunOptions};
 
 /// Least time between two diagnoses.
 const PAUSE: Duration = Duration::from_secs(600);
 /// Runbooks that may wait for their turn. The alarms of those after them stand, and are told without.
 const RUNS: usize = 8;
-
-/// An alarm that began or got worse.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Begun {
-    /// Its rule.
-    pub(crate) rule: String,
-    /// Its instance.
-    pub(crate) instance: String,
-    /// How bad it is.
-    pub(crate) severity: Severity,
-    /// The runbook that the rule names.
-    pub(crate) runbook: Option<String>,
-    /// Whether the owner lets alarms start a diagnosis.
-    pub(crate) diagnose: bool,
-}
 
 /// What a diagnosis found, and when.
 struct Diagnosis {
@@ -52,7 +38,7 @@ struct Diagnosis {
 }
 
 /// Works off what begins, until the agent stops.
-pub(super) async fn run(hub: Arc<Hub>, alarms: Arc<Alarms>, begun: mpsc::Receiver<Begun>) {
+pub(super) async fn run(hub: Arc<Hub>, alarms: Arc<Alarms>, begun: mpsc::Receiver<RaisedAlarm>) {
     let (runs, queued) = mpsc::channel(RUNS);
     tokio::join!(look_into(&hub, &alarms, begun, runs), repair(&hub, &alarms, queued));
 }
@@ -61,8 +47,8 @@ pub(super) async fn run(hub: Arc<Hub>, alarms: Arc<Alarms>, begun: mpsc::Receive
 async fn look_into(
     hub: &Arc<Hub>,
     alarms: &Alarms,
-    mut begun: mpsc::Receiver<Begun>,
-    runs: mpsc::Sender<(Begun, Raised)>,
+    mut begun: mpsc::Receiver<RaisedAlarm>,
+    runs: mpsc::Sender<(RaisedAlarm, RunbookTrigger)>,
 ) {
     let mut last: Option<Diagnosis> = None;
     loop {
@@ -78,11 +64,17 @@ async fn look_into(
             }
             if let Some(diagnosis) = &last {
                 let Diagnosis { good, title, lines, .. } = diagnosis;
-                alarms.order(Order::Reported(Box::new(report(&one, Deed::Diagnosis, *good, title, lines))));
+                alarms.order(AlarmOrder::Reported(Box::new(report(
+                    &one,
+                    Deed::Diagnosis,
+                    *good,
+                    title,
+                    lines,
+                ))));
             }
         }
         if let Some(runbook) = one.runbook.clone() {
-            let raised = Raised { rule: one.rule.clone(), instance: one.instance.clone(), runbook };
+            let raised = RunbookTrigger { rule: one.rule.clone(), instance: one.instance.clone(), runbook };
             if let Err(error) = runs.try_send((one, raised)) {
                 tracing::warn!(%error, "no runbook was run for an alarm: too many wait already");
             }
@@ -91,14 +83,14 @@ async fn look_into(
 }
 
 /// Runs runbooks, one after the other.
-async fn repair(hub: &Arc<Hub>, alarms: &Alarms, mut queued: mpsc::Receiver<(Begun, Raised)>) {
+async fn repair(hub: &Arc<Hub>, alarms: &Alarms, mut queued: mpsc::Receiver<(RaisedAlarm, RunbookTrigger)>) {
     // The other half of this task ends it.
     while let Some((one, raised)) = queued.recv().await {
         match hub.runbooks.raised(hub, &raised).await {
             Ok(outcome) => {
                 let (good, title, lines) = told(&outcome);
                 let report = report(&one, Deed::Runbook, good, &title, &lines);
-                alarms.order(Order::Reported(Box::new(report)));
+                alarms.order(AlarmOrder::Reported(Box::new(report)));
             }
             Err(refused) => {
                 tracing::info!(rule = raised.rule, runbook = raised.runbook, %refused, "no runbook was run for this alarm");
@@ -128,7 +120,7 @@ async fn diagnose(hub: &Hub) -> Option<Diagnosis> {
     }
 }
 
-fn report(of: &Begun, deed: Deed, good: bool, title: &str, lines: &[String]) -> DeviceReport {
+fn report(of: &RaisedAlarm, deed: Deed, good: bool, title: &str, lines: &[String]) -> DeviceReport {
     DeviceReport {
         rule: of.rule.clone(),
         instance: of.instance.clone(),
@@ -181,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_report_is_within_its_limits_whatever_was_found() {
-        let begun = Begun {
+        let begun = RaisedAlarm {
             rule: "disk-space".into(),
             instance: "/".into(),
             severity: Severity::Warning,

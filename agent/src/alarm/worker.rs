@@ -7,16 +7,15 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use nearhand_proto::alarm::{Batch, DeviceReport, Event, Profile, Transition};
+use nearhand_proto::alarm::{DeviceReport, Event, Transition};
 use nearhand_proto::id::StreamId;
-use nearhand_proto::time::UnixMillis;
-use nearhand_rules::{Engine, Moment, Reading, RuleSet, Standing, StateRow};
+use nearhand_rules::{Engine, Moment, Reading, RuleSet, StateRow};
 use rand_core::OsRng;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::clock::Clocks;
-use super::probes::Wanted;
-use super::response::Begun;
+use super::orders::{AlarmOrder, AlarmProgress, AlarmStatus, RaisedAlarm};
+use super::probes::ProbePlan;
 use super::rules_file::{self, Seen};
 use super::sampler::{Notes, Sampler, untold};
 use nearhand_agent_core::schedule::Probe;
@@ -28,69 +27,12 @@ const SAVE_EVERY: u64 = 300_000;
 const MAX_UNSAVED: usize = 1000;
 /// Longest sleep, for what is due by other clocks.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
-/// Rows that hold places in logs and the like, under a name that no rule can have.
+/// Rows that hold paths in logs and the like, under a name that no rule can have.
 const NOTES: &str = "note:";
 
-/// What the thread is asked.
-#[derive(Debug)]
-pub(crate) enum Order {
-    /// Something was read elsewhere.
-    Readings(Vec<Reading>),
-    /// Unclean starts that are known, in seconds since 1970.
-    UncleanStarts(Vec<u64>),
-    /// Something to remember over a restart.
-    Note(String, Vec<u8>),
-    /// The relay told the time: our clock is that many milliseconds ahead.
-    ClockAhead(i64),
-    /// What is to be sent next.
-    Batch(oneshot::Sender<Option<Batch>>),
-    /// How far the relay has the stream, before anything is sent.
-    RelayHas(StreamId, u64),
-    /// The relay says that the stream is another device's.
-    Foreign(StreamId),
-    /// The relay has all up to this number.
-    Acknowledged(StreamId, u64),
-    /// How everything stands.
-    Report(oneshot::Sender<Report>),
-    /// Read the rules file again.
-    Reload,
-    /// What was found out or done because of an alarm.
-    Reported(Box<DeviceReport>),
-    /// Write everything and end.
-    Stop(oneshot::Sender<()>),
-}
-
-/// What others may know without asking.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Progress {
-    /// The spool's stream.
-    pub(crate) stream: StreamId,
-    /// What kind of machine it is.
-    pub(crate) profile: Profile,
-    /// Number of the newest entry on disk.
-    pub(crate) newest: u64,
-}
-
-/// How everything stands.
-#[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Report {
-    /// What isn't simply well.
-    pub(crate) standing: Vec<Standing>,
-    /// Entries that wait for the relay.
-    pub(crate) waiting: u64,
-    /// When the oldest of them was written.
-    pub(crate) oldest: Option<UnixMillis>,
-    /// The stream.
-    pub(crate) stream: StreamId,
-    /// How many rules are in force.
-    pub(crate) rules: usize,
-    /// What is wrong with the rules file or the spool.
-    pub(crate) problems: Vec<String>,
-}
-
-/// Where things are.
+/// The files of the alarms.
 #[derive(Clone, Debug)]
-pub(crate) struct Places {
+pub(crate) struct AlarmPaths {
     /// The agent's directory.
     pub(crate) dir: PathBuf,
     /// The rules file.
@@ -100,8 +42,8 @@ pub(crate) struct Places {
 }
 
 /// The thread's state.
-pub(crate) struct Keeper {
-    places: Places,
+pub(crate) struct AlarmWorker {
+    paths: AlarmPaths,
     clocks: Clocks,
     spool: Spool,
     engine: Engine,
@@ -116,23 +58,23 @@ pub(crate) struct Keeper {
     unsaved: (Vec<Event>, Vec<StateRow>),
     given_up: u64,
     saved_at: u64,
-    progress: watch::Sender<Progress>,
-    wanted: watch::Sender<Wanted>,
+    progress: watch::Sender<AlarmProgress>,
+    wanted: watch::Sender<ProbePlan>,
     /// Alarms that begin or get worse.
-    begun: mpsc::Sender<Begun>,
+    begun: mpsc::Sender<RaisedAlarm>,
 }
 
-impl Keeper {
+impl AlarmWorker {
     /// Opens the spool and goes on from where an earlier run was.
     pub(crate) fn open(
-        places: Places,
-        begun: mpsc::Sender<Begun>,
-    ) -> Result<(Self, watch::Receiver<Progress>, watch::Receiver<Wanted>), SpoolError> {
+        paths: AlarmPaths,
+        begun: mpsc::Sender<RaisedAlarm>,
+    ) -> Result<(Self, watch::Receiver<AlarmProgress>, watch::Receiver<ProbePlan>), SpoolError> {
         let clocks = Clocks::new();
         let now = clocks.now();
-        let spool = Spool::open(&places.dir, &places.owner, StreamId::random(&mut OsRng), now.wall)?;
-        let rules_seen = Seen::of(&places.rules);
-        let (set, rules_problem) = match rules_file::load(&places.rules) {
+        let spool = Spool::open(&paths.dir, &paths.owner, StreamId::random(&mut OsRng), now.wall)?;
+        let rules_seen = Seen::of(&paths.rules);
+        let (set, rules_problem) = match rules_file::load(&paths.rules) {
             Ok(set) => (set, None),
             Err(error) => {
                 tracing::error!(%error, "the rules that come with the program are in force");
@@ -146,11 +88,11 @@ impl Keeper {
         let notes: Notes = noted.into_iter().filter_map(|row| Some((row.instance, row.state?))).collect();
         let (engine, expired) = Engine::restore(set.rules.clone(), &rows, now);
         let sampler = Sampler::new(&set, now, &notes);
-        let progress = Progress { stream: spool.stream(), profile: set.profile, newest: spool.newest() };
+        let progress = AlarmProgress { stream: spool.stream(), profile: set.profile, newest: spool.newest() };
         let (progress, progress_of) = watch::channel(progress);
-        let (wanted, wanted_of) = watch::channel(Wanted::of(&set, &sampler.schedule, &notes));
+        let (wanted, wanted_of) = watch::channel(ProbePlan::of(&set, &sampler.schedule, &notes));
         let mut keeper = Self {
-            places,
+            paths,
             clocks,
             spool,
             engine,
@@ -175,18 +117,18 @@ impl Keeper {
     }
 
     /// Works until it is told to stop, or nobody is left to tell it.
-    pub(crate) fn run(mut self, orders: &Receiver<Order>) {
+    pub(crate) fn run(mut self, orders: &Receiver<AlarmOrder>) {
         loop {
             let now = self.clocks.now();
             let due = self.sampler.schedule.next().unwrap_or(u64::MAX).saturating_sub(now.monotonic);
             match orders.recv_timeout(Duration::from_millis(due).min(LONGEST_SLEEP)) {
-                Ok(Order::Stop(done)) => {
+                Ok(AlarmOrder::Stop(done)) => {
                     self.save();
                     // Nobody waits any more: that is no error.
                     let _ = done.send(());
                     return;
                 }
-                Ok(order) => self.take(order),
+                Ok(order) => self.handle(order),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.save(),
             }
@@ -194,44 +136,44 @@ impl Keeper {
         }
     }
 
-    fn take(&mut self, order: Order) {
+    fn handle(&mut self, order: AlarmOrder) {
         match order {
-            Order::Readings(readings) => self.judge(&readings),
-            Order::UncleanStarts(at) => {
+            AlarmOrder::Readings(readings) => self.judge(&readings),
+            AlarmOrder::UncleanStarts(at) => {
                 let now = self.clocks.now();
                 let count = untold("unclean.told", at.into_iter(), now, &mut self.notes);
                 self.judge(&[Reading::one("boot.unclean", count)]);
             }
-            Order::Note(key, value) => {
+            AlarmOrder::Note(key, value) => {
                 self.notes.insert(key, value);
             }
-            Order::ClockAhead(ms) => self.clocks.learn(ms),
-            Order::Batch(reply) => {
+            AlarmOrder::ClockAhead(ms) => self.clocks.learn(ms),
+            AlarmOrder::Batch(reply) => {
                 let batch = self.spool.batch();
                 let batch = batch.inspect_err(|error| tracing::error!(%error, "what waits can't be read"));
                 let _ = reply.send(batch.ok().flatten());
             }
-            Order::RelayHas(stream, through) => {
+            AlarmOrder::RelayHas(stream, through) => {
                 let done = self.spool.relay_has(stream, through, StreamId::random(&mut OsRng));
                 self.renewed(done);
             }
-            Order::Foreign(stream) => {
+            AlarmOrder::Foreign(stream) => {
                 let done = self.spool.is_foreign(stream, StreamId::random(&mut OsRng));
                 self.renewed(done);
             }
-            Order::Acknowledged(stream, through) => {
+            AlarmOrder::Acknowledged(stream, through) => {
                 let fresh = StreamId::random(&mut OsRng);
                 if let Err(error) = self.spool.acknowledged(stream, through, fresh) {
                     tracing::error!(%error, "what the relay has can't be removed; it is sent again, and taken once");
                 }
                 self.tell();
             }
-            Order::Report(reply) => {
-                let _ = reply.send(self.report());
+            AlarmOrder::Status(reply) => {
+                let _ = reply.send(self.status());
             }
-            Order::Reported(report) => self.reported(*report),
-            Order::Reload => self.reload(),
-            Order::Stop(_) => {}
+            AlarmOrder::Reported(report) => self.reported(*report),
+            AlarmOrder::Reload => self.reload(),
+            AlarmOrder::Stop(_) => {}
         }
     }
 
@@ -244,7 +186,7 @@ impl Keeper {
 
     /// Reads what is due.
     fn look(&mut self) {
-        if Seen::of(&self.places.rules) != self.rules_seen {
+        if Seen::of(&self.paths.rules) != self.rules_seen {
             self.reload();
         }
         let now = self.clocks.now();
@@ -281,10 +223,10 @@ impl Keeper {
                 severity = %event.severity, "{}", event.summary);
         }
         let begins = |event: &&Event| matches!(event.transition, Transition::Raised | Transition::Worsened);
-        let begun: Vec<Begun> = events
+        let begun: Vec<RaisedAlarm> = events
             .iter()
             .filter(begins)
-            .map(|event| Begun {
+            .map(|event| RaisedAlarm {
                 rule: event.rule.clone(),
                 instance: event.instance.clone(),
                 severity: event.severity,
@@ -360,7 +302,7 @@ impl Keeper {
     fn begin_again(&mut self, error: &SpoolError) {
         tracing::error!(%error, "the alarms' spool broke; another one begins with all alarms that are open");
         let now = self.clocks.now();
-        match Spool::open(&self.places.dir, &self.places.owner, StreamId::random(&mut OsRng), now.wall) {
+        match Spool::open(&self.paths.dir, &self.paths.owner, StreamId::random(&mut OsRng), now.wall) {
             Ok(spool) => {
                 self.spool = spool;
                 self.unsaved = (Vec::new(), Vec::new());
@@ -396,8 +338,8 @@ impl Keeper {
     }
 
     fn reload(&mut self) {
-        self.rules_seen = Seen::of(&self.places.rules);
-        match rules_file::load(&self.places.rules) {
+        self.rules_seen = Seen::of(&self.paths.rules);
+        match rules_file::load(&self.paths.rules) {
             Ok(set) => {
                 self.rules_problem = None;
                 if set == self.set {
@@ -408,7 +350,7 @@ impl Keeper {
                 self.sampler = Sampler::new(&set, now, &self.notes);
                 tracing::info!(rules = set.rules.len(), "other rules from now on");
                 self.set = set;
-                self.wanted.send_replace(Wanted::of(&self.set, &self.sampler.schedule, &self.notes));
+                self.wanted.send_replace(ProbePlan::of(&self.set, &self.sampler.schedule, &self.notes));
                 self.write(expired);
                 self.tell();
             }
@@ -420,18 +362,21 @@ impl Keeper {
     }
 
     fn tell(&self) {
-        let now =
-            Progress { stream: self.spool.stream(), profile: self.set.profile, newest: self.spool.newest() };
+        let now = AlarmProgress {
+            stream: self.spool.stream(),
+            profile: self.set.profile,
+            newest: self.spool.newest(),
+        };
         self.progress.send_if_modified(|before| core::mem::replace(before, now) != now);
     }
 
-    fn report(&self) -> Report {
+    fn status(&self) -> AlarmStatus {
         let mut problems: Vec<String> =
             self.rules_problem.iter().chain(&self.spool_problem).cloned().collect();
         if self.engine.left_out() > 0 {
             problems.push("a rule has more than 64 instances: some are not watched".to_owned());
         }
-        Report {
+        AlarmStatus {
             standing: self.engine.standing(false),
             waiting: self.spool.waiting(),
             oldest: self.spool.oldest().ok().flatten(),

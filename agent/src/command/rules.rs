@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MISTAKES, complain};
 use crate::alarm::rules_file::{self, RulesError};
-use crate::alarm::{AlarmOrder, Clocks, Notes, Sampler, Wanted, run_outside};
+use crate::alarm::{AlarmOrder, Clocks, Notes, ProbePlan, Sampler, run_probes};
 use crate::home::Home;
 
 /// Longest line of a recording, in bytes.
@@ -225,8 +225,8 @@ async fn record(home: &Home, args: RecordArgs) -> anyhow::Result<ExitCode> {
     let mut notes = Notes::new();
     let mut sampler = Sampler::new(&set, clocks.now(), &notes);
     let (orders, ordered) = std::sync::mpsc::channel();
-    let (_wanted, wanted_of) = tokio::sync::watch::channel(Wanted::of(&set, &sampler.schedule, &notes));
-    let outside = tokio::spawn(run_outside(wanted_of, orders));
+    let (_plan, plan_of) = tokio::sync::watch::channel(ProbePlan::of(&set, &sampler.schedule, &notes));
+    let probes = tokio::spawn(run_probes(plan_of, orders));
     let end = Instant::now() + args.length;
     eprintln!("Recording for {} …", units::show_seconds(args.length.as_secs_f64()));
     let mut lines = 0_u64;
@@ -251,7 +251,7 @@ async fn record(home: &Home, args: RecordArgs) -> anyhow::Result<ExitCode> {
         let wait = Duration::from_millis(due).min(Duration::from_secs(1));
         tokio::time::sleep(wait.min(end.saturating_duration_since(Instant::now()))).await;
     }
-    outside.abort();
+    probes.abort();
     println!("{lines} lines in {}.", args.out.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ use nearhand_proto::runbook::{Class, Mode};
 
 use super::simple::Output;
 use crate::home::Home;
-use crate::runbook::Runbooks;
+use crate::runbook::known::known_runbooks;
 use crate::runbook::ledger::Ledger;
 use nearhand_agent_core::gate::{Ask, By};
 
@@ -53,7 +53,7 @@ fn list(home: &Home, output: &Output) -> anyhow::Result<ExitCode> {
     let rules = home.policy()?.runbooks;
     let off = home.runbooks_are_off();
     let mut all = Vec::new();
-    for known in Runbooks::known_in(home, &home.enrolment()?.organisation) {
+    for known in known_runbooks(home, &home.enrolment()?.organisation) {
         let manifest = &known.manifest;
         let class = manifest.bind(&[]).map_or(manifest.class, |bound| manifest.class_of(&bound));
         let ask =

@@ -9,32 +9,21 @@ use nearhand_proto::message::local::{Event, Help, Said};
 use nearhand_proto::text::chain;
 use nearhand_transport::control::{RelayConnection, RelayError};
 use rand_core::{OsRng, RngCore};
-use serde::{Deserialize, Serialize};
 
 use super::{Hub, Viewer};
+use crate::help_request::StoredHelpRequest;
 use crate::home::HomeError;
-
-/// A wish as it is kept.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(crate) struct Wish {
-    /// Its id, made at random: sent again, it is the same wish.
-    pub(crate) id: u64,
-    /// Whose; others at this machine don't see it.
-    pub(crate) person: u32,
-    /// What they ask for; `None`: no longer anything, and the relay is still to be told.
-    pub(crate) wanted: Option<HelpWanted>,
-}
 
 /// What is asked for, and how that stands.
 #[derive(Debug)]
 pub(super) struct Asked {
-    wish: Option<Wish>,
+    wish: Option<StoredHelpRequest>,
     help: Help,
 }
 
 impl Asked {
     /// With what was kept from the last run.
-    pub(super) fn kept(wish: Option<Wish>) -> Self {
+    pub(super) fn kept(wish: Option<StoredHelpRequest>) -> Self {
         let open = wish.as_ref().is_some_and(|wish| wish.wanted.is_some());
         let help = if open { Help::Sending } else { Help::None };
         Self { wish, help }
@@ -81,7 +70,7 @@ impl Hub {
     /// A person asks for help. It is sent now, or as soon as the relay is connected.
     pub(crate) async fn ask_for_help(&self, viewer: Viewer, wanted: &HelpWanted) -> Result<Help, HelpError> {
         let wanted = wanted.safe().ok_or(HelpError::Empty)?;
-        let wish = Wish { id: OsRng.next_u64(), person: viewer.user, wanted: Some(wanted) };
+        let wish = StoredHelpRequest { id: OsRng.next_u64(), person: viewer.user, wanted: Some(wanted) };
         self.home.save_wish(Some(&wish))?;
         {
             let mut state = self.state();
@@ -117,7 +106,7 @@ impl Hub {
         }
     }
 
-    async fn send_withdrawal(&self, relay: &RelayConnection, wish: &Wish) {
+    async fn send_withdrawal(&self, relay: &RelayConnection, wish: &StoredHelpRequest) {
         match relay.ask(&Request::WithdrawHelp).await {
             Ok(_) => self.stands(wish, Help::None),
             // Sent again at the next connection.
@@ -131,7 +120,7 @@ impl Hub {
         self.stands(&wish, of(place));
     }
 
-    fn stands(&self, wish: &Wish, help: Help) {
+    fn stands(&self, wish: &StoredHelpRequest, help: Help) {
         let over = matches!(help, Help::Closed { .. } | Help::None);
         let mut state = self.state();
         if state.help.wish.as_ref() != Some(wish) {
@@ -165,7 +154,7 @@ impl Hub {
             self.state().help.help = Help::None;
             return Ok(());
         };
-        let wish = Wish { wanted: None, ..wish };
+        let wish = StoredHelpRequest { wanted: None, ..wish };
         self.home.save_wish(Some(&wish))?;
         {
             let mut state = self.state();

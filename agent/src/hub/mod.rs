@@ -33,13 +33,12 @@ use nearhand_proto::time::UnixMillis;
 use nearhand_transport::control::RelayConnection;
 use tokio::sync::{Notify, broadcast, watch};
 
-use crate::alarm::Alarms;
+use crate::alarm::handle::Alarms;
 use crate::audit::AuditLog;
 use crate::home::{Enrolment, Home, HomeError};
 use crate::runbook::Runbooks;
 use deeds::Kept;
 use help::Asked;
-pub(crate) use help::Wish;
 use nearhand_agent_core::code::CodeKeeper;
 use nearhand_agent_core::consent::{Change, Consent};
 use nearhand_desktop::protocol::OpenWindow;

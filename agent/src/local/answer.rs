@@ -30,7 +30,7 @@ async fn alarms(hub: &Hub) -> Reply {
     let off =
         || Reply::Refused("alarms are off: this device is not enrolled, or the log says why".to_owned());
     let Some(alarms) = hub.alarms.get() else { return off() };
-    let Some(report) = alarms.report().await else { return off() };
+    let Some(report) = alarms.status().await else { return off() };
     let mut standing = report.standing;
     // What is open comes first, the worst at the top.
     standing.sort_by_key(|one| std::cmp::Reverse(one.severity));

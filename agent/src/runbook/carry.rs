@@ -1,30 +1,37 @@
 //! A run and its end, as they are written down and told; and the end of those that a killed agent has left.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::Said;
 use nearhand_proto::message::runbook::FromDevice;
-use nearhand_proto::runbook::{Act, Ending, Outcome};
+use nearhand_proto::runbook::{Act, Outcome};
 use tokio::sync::{mpsc, watch};
 
 use super::acts::Ground;
 use super::exec::{self, Keeps, Notes, Run};
-use super::ledger::Undo;
-use super::{Origin, Runbooks};
+use super::ledger::{SharedLedger, Undo};
 use crate::hub::Hub;
-use nearhand_agent_core::gate::{By, Rules};
+use nearhand_agent_core::gate::By;
 
-/// What a run needs to be written down.
-pub(super) struct Carry {
-    pub(super) books: Arc<Runbooks>,
-    pub(super) hub: Arc<Hub>,
-    pub(super) origin: Origin,
+/// Who or what started a run.
+#[derive(Clone, Debug)]
+pub(super) struct RunOrigin {
+    pub(super) actor: String,
+    pub(super) session: Option<SessionId>,
+    pub(super) by: By,
 }
 
-impl Carry {
-    pub(super) async fn out(
+/// A run on its way: where its steps and its end are written down and told.
+pub(super) struct RunTask {
+    pub(super) ledger: Arc<SharedLedger>,
+    pub(super) hub: Arc<Hub>,
+    pub(super) origin: RunOrigin,
+}
+
+impl RunTask {
+    /// Carries the run out and tells its outcome.
+    pub(super) async fn carry_out(
         &self,
         ground: Ground,
         run: Run,
@@ -38,7 +45,8 @@ impl Carry {
         let _ = tell.send(FromDevice::Over(Box::new(outcome))).await;
     }
 
-    fn ended(&self, outcome: &Outcome) {
+    /// Writes down and tells how the run ended.
+    pub(super) fn ended(&self, outcome: &Outcome) {
         let detail = format!(
             "{} {}, run {}: {}: {}",
             outcome.runbook,
@@ -52,18 +60,18 @@ impl Carry {
         tell_person(&self.hub, self.origin.session, said);
         // It is over either way; the log's own notice has told the person if this could not be written.
         let _ = self.hub.audit(&self.origin.actor, "runbook.end", self.origin.session, detail);
-        let _ = self.books.with(|ledger| ledger.end(outcome));
+        let _ = self.ledger.with(|ledger| ledger.end(outcome));
     }
 }
 
-impl Keeps for Carry {
+impl Keeps for RunTask {
     fn applying(&self, run: &Run, step: u32, act: Act, before: &str, undo: &[Undo]) -> Result<(), String> {
         let detail =
             format!("{}, run {}, step {step}: {}; before: {before}", run.runbook, run.id, act.name());
         self.hub
             .audit(&self.origin.actor, "runbook.apply", self.origin.session, detail)
             .map_err(|error| error.to_string())?;
-        self.books
+        self.ledger
             .with(|ledger| ledger.applying(run.id, step, act, undo))
             .map_err(|refused| refused.to_string())?;
         let said = Said::RunbookStep { runbook: run.runbook.clone(), act, before: before.to_owned() };
@@ -77,44 +85,5 @@ pub(super) fn tell_person(hub: &Hub, session: Option<SessionId>, said: Said) {
     match session {
         Some(session) => hub.says(session, said),
         None => hub.notice(said),
-    }
-}
-
-impl Runbooks {
-    /// Ends what an agent that was killed has left: undone where that is possible, and told.
-    pub(crate) async fn mend(self: Arc<Self>, hub: Arc<Hub>) {
-        let Ok(unfinished) = self.with(|ledger| ledger.unfinished()) else { return };
-        for left in unfinished {
-            let _busy = self.busy.lock().await;
-            let (tell, _told) = mpsc::channel(1);
-            let notes = Notes::new(tell);
-            let ground = self.ground(&hub, Rules::default());
-            let run = Run {
-                id: left.begun.run,
-                runbook: left.begun.runbook.clone(),
-                version: left.begun.version,
-                mode: left.begun.mode,
-                steps: Vec::new(),
-                timeout: Duration::ZERO,
-                began: left.begun.at,
-            };
-            let mut why = "the agent ended in the middle".to_owned();
-            if !left.applied {
-                why.push_str("; nothing was changed yet");
-            } else if left.undo.is_empty() {
-                why.push_str("; what was changed until then stays");
-            } else {
-                let steps = left.undo.len();
-                why.push_str("; ");
-                why.push_str(&exec::undo_all(&ground, left.undo, steps, &notes).await);
-            }
-            let outcome = exec::outcome(&run, Ending::Interrupted, &why, &notes);
-            let carry = Carry {
-                books: self.clone(),
-                hub: hub.clone(),
-                origin: Origin { actor: left.begun.actor, session: None, by: By::Rule },
-            };
-            carry.ended(&outcome);
-        }
     }
 }

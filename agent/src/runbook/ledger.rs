@@ -4,9 +4,10 @@
 //! SQLite file, `runbooks.db`, synced at each commit.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use nearhand_proto::id::RunId;
-use nearhand_proto::runbook::{Act, Mode, Outcome};
+use nearhand_proto::runbook::{Act, Mode, Outcome, Refused};
 use nearhand_proto::time::UnixMillis;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -89,6 +90,31 @@ pub(crate) struct Listed {
     pub(crate) began: String,
     /// `None` while it is under way.
     pub(crate) outcome: Option<Outcome>,
+}
+
+/// The ledger as all runs share it. One that can't be opened refuses every run.
+pub(crate) struct SharedLedger(Mutex<Option<Ledger>>);
+
+impl SharedLedger {
+    /// Opens the agent's ledger; says in the log why if it can't.
+    pub(crate) fn open(dir: &Path) -> Self {
+        let ledger = Ledger::open(dir)
+            .inspect_err(|error| tracing::error!(%error, "no runbook runs until this is mended"));
+        Self(Mutex::new(ledger.ok()))
+    }
+
+    /// Does something with the ledger. A failure is in the log, and refuses the run.
+    pub(crate) fn with<T>(
+        &self,
+        act: impl FnOnce(&mut Ledger) -> Result<T, LedgerError>,
+    ) -> Result<T, Refused> {
+        let mut ledger = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ledger = ledger.as_mut().ok_or(Refused::Storage)?;
+        act(ledger).map_err(|error| {
+            tracing::error!(%error, "a runbook could not be written down");
+            Refused::Storage
+        })
+    }
 }
 
 /// The open ledger.

@@ -9,18 +9,18 @@
 mod acts;
 mod carry;
 mod exec;
-mod known;
+pub(crate) mod known;
 pub(crate) mod ledger;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nearhand_proto::id::{RunId, SessionId};
 use nearhand_proto::identity::Signed;
 use nearhand_proto::message::control::Request;
 use nearhand_proto::message::local::Said;
-use nearhand_proto::message::runbook::FromDevice;
-use nearhand_proto::runbook::{Act, Manifest, Mode, Order, Outcome, Refused, Value};
+use nearhand_proto::message::runbook::{FromDevice, Listed, MAX_LISTED};
+use nearhand_proto::runbook::{Act, Ending, Manifest, Mode, Order, Outcome, Refused, Value};
 use nearhand_proto::time::UnixMillis;
 use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
@@ -29,10 +29,10 @@ use tokio::time::timeout;
 use crate::home::Home;
 use crate::hub::{Hub, Technician};
 use acts::{Ground, Stop};
-use carry::{Carry, tell_person};
-use exec::Run;
-use known::Known;
-use ledger::{Begun, Ledger, LedgerError};
+use carry::{RunOrigin, RunTask, tell_person};
+use exec::{Notes, Run};
+use known::{KnownRunbook, known_runbooks, ordered_runbook, shown};
+use ledger::{Begun, SharedLedger};
 use nearhand_agent_core::gate::{self, Ask, By, Now, Rules};
 use nearhand_diagnostics::programs::Programs;
 
@@ -48,8 +48,7 @@ const TOLD: usize = 256;
 /// The device's runbooks.
 pub(crate) struct Runbooks {
     home: Home,
-    /// `None` if it can't be used; then nothing runs.
-    ledger: Mutex<Option<Ledger>>,
+    ledger: Arc<SharedLedger>,
     /// One runs at a time.
     busy: Arc<tokio::sync::Mutex<()>>,
     /// Stops the one that was begun last.
@@ -88,17 +87,9 @@ impl Drop for Running {
     }
 }
 
-/// Who wants a run.
-#[derive(Clone, Debug)]
-struct Origin {
-    actor: String,
-    session: Option<SessionId>,
-    by: By,
-}
-
 /// What a rule has raised.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Raised {
+pub(crate) struct RunbookTrigger {
     /// The rule.
     pub(crate) rule: String,
     /// What it is about: a mount point, a unit; empty where there is only one.
@@ -110,11 +101,9 @@ pub(crate) struct Raised {
 impl Runbooks {
     /// Opens the ledger.
     pub(crate) fn open(home: &Home) -> Self {
-        let ledger = Ledger::open(home.dir())
-            .inspect_err(|error| tracing::error!(%error, "no runbook runs until this is mended"));
         Self {
             home: home.clone(),
-            ledger: Mutex::new(ledger.ok()),
+            ledger: Arc::new(SharedLedger::open(home.dir())),
             busy: Arc::default(),
             last: Mutex::default(),
         }
@@ -127,20 +116,6 @@ impl Runbooks {
         }
     }
 
-    fn ledger(&self) -> MutexGuard<'_, Option<Ledger>> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Does something with the ledger; what fails is told in the log.
-    fn with<T>(&self, act: impl FnOnce(&mut Ledger) -> Result<T, LedgerError>) -> Result<T, Refused> {
-        let mut ledger = self.ledger();
-        let ledger = ledger.as_mut().ok_or(Refused::Storage)?;
-        act(ledger).map_err(|error| {
-            tracing::error!(%error, "a runbook could not be written down");
-            Refused::Storage
-        })
-    }
-
     /// The owner's rules.
     fn rules(&self) -> Result<Rules, Refused> {
         match self.home.policy() {
@@ -149,6 +124,76 @@ impl Runbooks {
                 tracing::error!(%error, "no runbook runs until the policy is mended");
                 Err(Refused::NoPolicy)
             }
+        }
+    }
+
+    /// The list for a technician, with what doesn't run here.
+    pub(crate) fn list(&self, hub: &Hub, attended: bool) -> Vec<Listed> {
+        let rules = self.rules();
+        let off = self.home.runbooks_are_off();
+        let by = By::Technician { attended };
+        let listed = known_runbooks(&self.home, &hub.enrolment().organisation).into_iter().map(|known| {
+            let KnownRunbook { manifest, built_in } = known;
+            // What it is with its defaults; parameters may make it more.
+            let class = manifest.bind(&[]).map_or(manifest.class, |bound| manifest.class_of(&bound));
+            let ask = Ask { name: &manifest.name, built_in, class, mode: Mode::Apply, by };
+            let refused = match &rules {
+                Ok(rules) => rules.lets(&ask, off).err(),
+                Err(refused) => Some(refused.clone()),
+            };
+            Listed {
+                class: class.number(),
+                name: manifest.name,
+                version: manifest.version,
+                title: manifest.title,
+                built_in,
+                refused,
+            }
+        });
+        listed.take(MAX_LISTED).collect()
+    }
+
+    /// The runbook of that name.
+    pub(crate) fn show(&self, hub: &Hub, name: &str) -> Result<Manifest, Refused> {
+        let known = known_runbooks(&self.home, &hub.enrolment().organisation);
+        let found = known.into_iter().find(|known| known.manifest.name == name);
+        found.map(|known| known.manifest).ok_or_else(|| Refused::Unknown(shown(name)))
+    }
+
+    /// Ends what an agent that was killed has left: undone where that is possible, and told.
+    pub(crate) async fn mend(self: Arc<Self>, hub: Arc<Hub>) {
+        let Ok(unfinished) = self.ledger.with(|ledger| ledger.unfinished()) else { return };
+        for left in unfinished {
+            let _busy = self.busy.lock().await;
+            let (tell, _told) = mpsc::channel(1);
+            let notes = Notes::new(tell);
+            let ground = self.ground(&hub, Rules::default());
+            let run = Run {
+                id: left.begun.run,
+                runbook: left.begun.runbook.clone(),
+                version: left.begun.version,
+                mode: left.begun.mode,
+                steps: Vec::new(),
+                timeout: Duration::ZERO,
+                began: left.begun.at,
+            };
+            let mut why = "the agent ended in the middle".to_owned();
+            if !left.applied {
+                why.push_str("; nothing was changed yet");
+            } else if left.undo.is_empty() {
+                why.push_str("; what was changed until then stays");
+            } else {
+                let steps = left.undo.len();
+                why.push_str("; ");
+                why.push_str(&exec::undo_all(&ground, left.undo, steps, &notes).await);
+            }
+            let outcome = exec::outcome(&run, Ending::Interrupted, &why, &notes);
+            let task = RunTask {
+                ledger: self.ledger.clone(),
+                hub: hub.clone(),
+                origin: RunOrigin { actor: left.begun.actor, session: None, by: By::Rule },
+            };
+            task.ended(&outcome);
         }
     }
 
@@ -163,17 +208,17 @@ impl Runbooks {
     ) -> Result<Running, Refused> {
         let attended = hub.is_attended();
         let origin =
-            Origin { actor: technician.actor(), session: Some(session), by: By::Technician { attended } };
+            RunOrigin { actor: technician.actor(), session: Some(session), by: By::Technician { attended } };
         let begun = async {
             let order = signed.open(&technician.verified.key()).map_err(|_| Refused::OrderSignature)?;
             if order.device != hub.device() && order.device != hub.key().public().device_id() {
                 return Err(Refused::OtherDevice);
             }
-            if let Some(outcome) = self.with(|ledger| ledger.find(order.run))? {
+            if let Some(outcome) = self.ledger.with(|ledger| ledger.find(order.run))? {
                 return Err(Refused::Repeated(outcome.map(Box::new)));
             }
             gate::in_time(order.issued, order.deadline, hub.judging_time())?;
-            let known = self.meant(hub, &order, carried)?;
+            let known = ordered_runbook(&self.home, &hub.enrolment().organisation, &order, carried)?;
             let bound = known.manifest.bind(&order.parameters).map_err(Refused::Parameter)?;
             self.begin(hub, &origin, order.run, &known, bound, order.mode).await
         };
@@ -192,13 +237,13 @@ impl Runbooks {
     async fn begin(
         self: &Arc<Self>,
         hub: &Arc<Hub>,
-        origin: &Origin,
+        origin: &RunOrigin,
         run: RunId,
-        known: &Known,
+        known: &KnownRunbook,
         bound: Vec<(Act, nearhand_proto::runbook::Values)>,
         mode: Mode,
     ) -> Result<Running, Refused> {
-        let Known { manifest, built_in } = known;
+        let KnownRunbook { manifest, built_in } = known;
         let mut judged = self.judge(origin, known, &bound, mode).await?;
         let busy = match (self.busy.clone().try_lock_owned(), origin.by) {
             (Ok(busy), _) => busy,
@@ -225,7 +270,7 @@ impl Runbooks {
         let detail =
             format!("{} {} ({}), run {run}: {}", manifest.name, manifest.version, mode.name(), said(&bound));
         hub.audit(&origin.actor, "runbook.begin", origin.session, detail).map_err(|_| Refused::Storage)?;
-        self.with(|ledger| {
+        self.ledger.with(|ledger| {
             if !built_in {
                 ledger.seen(&manifest.name, manifest.version)?;
             }
@@ -244,11 +289,11 @@ impl Runbooks {
         let (tell, told) = mpsc::channel(TOLD);
         let (cancel, cancelled) = watch::channel(None);
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(cancel.clone());
-        let carry = Carry { books: self.clone(), hub: hub.clone(), origin: origin.clone() };
+        let task = RunTask { ledger: self.ledger.clone(), hub: hub.clone(), origin: origin.clone() };
         let ground = self.ground(hub, rules);
         tokio::spawn(async move {
             let _busy = busy;
-            carry.out(ground, run, tell, cancelled).await;
+            task.carry_out(ground, run, tell, cancelled).await;
         });
         Ok(Running { told, cancel })
     }
@@ -256,12 +301,12 @@ impl Runbooks {
     /// Whether it may run now: the owner's rules, and when that is.
     async fn judge(
         &self,
-        origin: &Origin,
-        known: &Known,
+        origin: &RunOrigin,
+        known: &KnownRunbook,
         bound: &[(Act, nearhand_proto::runbook::Values)],
         mode: Mode,
     ) -> Result<(Rules, UnixMillis), Refused> {
-        let Known { manifest, built_in } = known;
+        let KnownRunbook { manifest, built_in } = known;
         let rules = self.rules()?;
         let now = Now {
             wall: Hub::now(),
@@ -272,10 +317,11 @@ impl Runbooks {
         let class = manifest.class_of(bound);
         let ask = Ask { name: &manifest.name, built_in: *built_in, class, mode, by: origin.by };
         let looks_back = u64::try_from(gate::LOOKS_BACK.as_millis()).unwrap_or(0);
-        let past = self.with(|ledger| ledger.past(UnixMillis(now.wall.0.saturating_sub(looks_back))))?;
+        let past =
+            self.ledger.with(|ledger| ledger.past(UnixMillis(now.wall.0.saturating_sub(looks_back))))?;
         rules.judge(&ask, &past, &now)?;
         if !built_in {
-            let newest = self.with(|ledger| ledger.newest(&manifest.name))?;
+            let newest = self.ledger.with(|ledger| ledger.newest(&manifest.name))?;
             if newest > manifest.version {
                 return Err(Refused::Older { newest });
             }
@@ -305,15 +351,15 @@ impl Runbooks {
     pub(crate) async fn raised(
         self: &Arc<Self>,
         hub: &Arc<Hub>,
-        raised: &Raised,
+        raised: &RunbookTrigger,
     ) -> Result<Outcome, Refused> {
-        let origin = Origin { actor: format!("rule {}", raised.rule), session: None, by: By::Rule };
+        let origin = RunOrigin { actor: format!("rule {}", raised.rule), session: None, by: By::Rule };
         let rules = self.rules()?;
         if !rules.is_automatic(&raised.runbook) {
             return Err(Refused::NotAllowed(raised.runbook.clone()));
         }
         let begun = async {
-            let all = self.known(&hub.enrolment().organisation);
+            let all = known_runbooks(&self.home, &hub.enrolment().organisation);
             let known = all.into_iter().find(|known| known.manifest.name == raised.runbook);
             let known = known.ok_or_else(|| Refused::Unknown(shown(&raised.runbook)))?;
             let of_alarm = known.manifest.parameters.iter().filter(|parameter| parameter.from_alarm);
@@ -349,11 +395,6 @@ fn said(bound: &[(Act, nearhand_proto::runbook::Values)]) -> String {
         format!("{}({})", act.name(), values.join(", "))
     };
     bound.iter().map(step).collect::<Vec<_>>().join("; ")
-}
-
-/// A stranger's name for something, for the record and for people.
-fn shown(name: &str) -> String {
-    nearhand_proto::text::one_line(name, 120)
 }
 
 fn local_minute() -> Option<u16> {

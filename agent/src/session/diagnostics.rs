@@ -7,14 +7,19 @@ use nearhand_report::redact;
 use nearhand_transport::framed::{self, FrameError};
 use quinn::{RecvStream, SendStream, StoppedError, VarInt};
 
-use super::serve::Serving;
+use super::stream::ServedSession;
 use nearhand_diagnostics::{self as diagnostics, RunEvent, RunOptions};
 
 /// Longest finding sent as it comes, in bytes; a longer one is in the report only.
 const MAX_FINDING: usize = FRAME_LIMIT - 1024;
 
 /// Runs the checks; whoever asked cancels them by leaving the stream, and [`super::serve`] by dropping this.
-pub(super) async fn run(serving: &Serving, set: CheckSet, send: &mut SendStream, recv: &mut RecvStream) {
+pub(super) async fn run(
+    serving: &ServedSession,
+    set: CheckSet,
+    send: &mut SendStream,
+    recv: &mut RecvStream,
+) {
     let (hub, session) = (&serving.hub, serving.session);
     hub.did(session, Act::Diagnoses);
     let cancelled = given_up(send.stopped(), recv);
@@ -50,7 +55,7 @@ async fn given_up(
     }
 }
 
-async fn stream(serving: &Serving, set: CheckSet, send: &mut SendStream) -> Result<(), FrameError> {
+async fn stream(serving: &ServedSession, set: CheckSet, send: &mut SendStream) -> Result<(), FrameError> {
     let options = RunOptions { device_id: serving.hub.device().to_string(), ..RunOptions::new(set) };
     let (_run, mut events) = diagnostics::run(options);
     while let Some(event) = events.recv().await {
@@ -83,7 +88,7 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> Option<T> + Send + 'sta
 }
 
 async fn finish(
-    serving: &Serving,
+    serving: &ServedSession,
     send: &mut SendStream,
     mut report: nearhand_report::model::Report,
 ) -> Result<(), FrameError> {

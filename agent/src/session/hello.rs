@@ -30,7 +30,7 @@ use crate::platform;
 use nearhand_desktop::find;
 
 /// A session that stands: what a new connection must prove to carry it on.
-pub(super) struct Standing {
+pub(super) struct ResumableSession {
     pub(super) session: SessionId,
     pub(super) technician: Technician,
     key: PublicKey,
@@ -38,15 +38,15 @@ pub(super) struct Standing {
 }
 
 /// The control stream, once both know each other.
-pub(super) struct Streams {
+pub(super) struct ControlStream {
     pub(super) send: SendStream,
     pub(super) recv: RecvStream,
 }
 
 /// A hello that went well.
-pub(super) struct Talk {
-    pub(super) standing: Standing,
-    pub(super) streams: Streams,
+pub(super) struct AcceptedHello {
+    pub(super) standing: ResumableSession,
+    pub(super) streams: ControlStream,
 }
 
 /// Why it didn't.
@@ -91,8 +91,8 @@ pub(super) async fn exchange(
     hub: &Arc<Hub>,
     offer: &Offer,
     connection: &Connection,
-    standing: Option<&Standing>,
-) -> Result<Talk, HelloError> {
+    standing: Option<&ResumableSession>,
+) -> Result<AcceptedHello, HelloError> {
     let (mut send, mut recv) = connection.accept_bi().await?;
     let Open::Control(hello) = framed::read(&mut recv, HELLO_LIMIT).await? else {
         // Answered in the form that the opener of such a stream expects.
@@ -106,7 +106,7 @@ pub(super) async fn exchange(
             Err(HelloError::Refused(refusal))
         }
         Err(error) => Err(error),
-        Ok(standing) => Ok(Talk { standing, streams: Streams { send, recv } }),
+        Ok(standing) => Ok(AcceptedHello { standing, streams: ControlStream { send, recv } }),
     }
 }
 
@@ -114,11 +114,11 @@ async fn settle(
     hub: &Arc<Hub>,
     offer: &Offer,
     connection: &Connection,
-    standing: Option<&Standing>,
+    standing: Option<&ResumableSession>,
     hello: TechnicianHello,
     send: &mut SendStream,
     recv: &mut RecvStream,
-) -> Result<Standing, HelloError> {
+) -> Result<ResumableSession, HelloError> {
     let refused = HelloError::Refused;
     if hello.session != offer.session {
         return Err(refused(Refusal::Protocol));
@@ -168,7 +168,7 @@ async fn settle(
     }
     let ready = ready(hub, session, confirmation, offers);
     framed::write(send, &AgentHello::Ready(Box::new(ready)), HELLO_LIMIT).await?;
-    Ok(Standing { session, technician, key, resume })
+    Ok(ResumableSession { session, technician, key, resume })
 }
 
 /// The technician that the hello claims, if the organisation vouches for them and the key is this

@@ -3,31 +3,32 @@
 //!
 //! A driver: sockets, streams and timers live here. What is allowed is asked of the hub at every request.
 
+mod desktop;
 mod diagnostics;
 mod hello;
+mod path;
 mod picture;
 mod recording;
 mod runbook;
 mod screen;
 mod serve;
+mod stream;
 mod window;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_proto::id::SessionId;
 use nearhand_proto::message::control::{Offer, Outcome, Request};
 use nearhand_proto::message::local::Said;
-use nearhand_proto::message::session::{ALPN, Ended, HELLO_TIMEOUT, RESUME_WITHIN};
-use nearhand_transport::bound_socket::{BindControl, BoundSocket};
-use nearhand_transport::tls::{self, Purpose};
-use quinn::{Connection, Endpoint, VarInt};
+use nearhand_proto::message::session::{Ended, HELLO_TIMEOUT, RESUME_WITHIN};
+use quinn::{Connection, VarInt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::hub::{Hub, ToSession};
-use hello::Standing;
-use serve::End;
+use hello::ResumableSession;
+use path::SessionPath;
+use serve::ServeEnd;
 
 /// Time for a last message to reach the technician before the endpoint goes.
 const LINGER: Duration = Duration::from_secs(1);
@@ -35,18 +36,18 @@ const LINGER: Duration = Duration::from_secs(1);
 const MAX_STRANGERS: u32 = 8;
 
 /// How a session ended, for the person, the log and the relay.
-struct Over {
+struct SessionOutcome {
     why: Said,
     outcome: Outcome,
 }
 
-impl Over {
+impl SessionOutcome {
     const fn new(outcome: Outcome, why: Said) -> Self {
         Self { why, outcome }
     }
 }
 
-impl From<Ended> for Over {
+impl From<Ended> for SessionOutcome {
     fn from(ended: Ended) -> Self {
         let outcome = match ended {
             Ended::Stopped => Outcome::Stopped,
@@ -56,25 +57,6 @@ impl From<Ended> for Over {
             Ended::AgentStopping | Ended::Idle | Ended::Storage => Outcome::Failed,
         };
         Self::new(outcome, ended.into())
-    }
-}
-
-/// An open path: a QUIC endpoint whose only peer is the technician, through the relay.
-pub(super) struct Path {
-    endpoint: Endpoint,
-    control: BindControl,
-}
-
-impl Path {
-    fn open(hub: &Hub, offer: &Offer) -> Result<Self, String> {
-        let relay = hub.relay().ok_or("the relay is not connected")?;
-        let (socket, control) =
-            BoundSocket::open(relay.relay_addr(), offer.bind.clone()).map_err(|e| e.to_string())?;
-        let config = tls::server(&hub.key(), ALPN, Purpose::Session).map_err(|e| e.to_string())?;
-        let runtime = quinn::default_runtime().ok_or("no runtime")?;
-        let endpoint = Endpoint::new_with_abstract_socket(tls::endpoint(), Some(config), socket, runtime)
-            .map_err(|e| e.to_string())?;
-        Ok(Self { endpoint, control })
     }
 }
 
@@ -98,15 +80,15 @@ pub(crate) async fn run(hub: Arc<Hub>, offer: Offer, mut inbox: mpsc::Receiver<T
     crate::platform::give_back_memory_soon();
 }
 
-async fn live(hub: &Arc<Hub>, mut offer: Offer, inbox: &mut mpsc::Receiver<ToSession>) -> Over {
+async fn live(hub: &Arc<Hub>, mut offer: Offer, inbox: &mut mpsc::Receiver<ToSession>) -> SessionOutcome {
     let session = offer.session;
-    let mut standing: Option<Standing> = None;
+    let mut standing: Option<ResumableSession> = None;
     loop {
-        let path = match Path::open(hub, &offer) {
+        let path = match SessionPath::open(hub, &offer) {
             Ok(path) => path,
             Err(error) => {
                 let why = Said::Words(format!("no path could be opened: {error}"));
-                return Over::new(Outcome::Failed, why);
+                return SessionOutcome::new(Outcome::Failed, why);
             }
         };
         let met = meet(hub, &offer, &path, standing.as_ref()).await;
@@ -118,20 +100,22 @@ async fn live(hub: &Arc<Hub>, mut offer: Offer, inbox: &mut mpsc::Receiver<ToSes
                 close(&connection, &path, &end).await;
                 end
             }
-            Err(why) if standing.is_none() => return Over::new(Outcome::NotGranted, Said::Words(why)),
+            Err(why) if standing.is_none() => {
+                return SessionOutcome::new(Outcome::NotGranted, Said::Words(why));
+            }
             Err(why) => {
                 tracing::info!(%session, why, "no resumption on this path");
-                End::Lost
+                ServeEnd::Lost
             }
         };
         match end {
-            End::Over(ended) => return ended.into(),
-            End::Lost => hub.set_connected(session, false),
+            ServeEnd::Over(ended) => return ended.into(),
+            ServeEnd::Lost => hub.set_connected(session, false),
         }
         match timeout(RESUME_WITHIN, next_offer(inbox)).await {
             Ok(Ok(next)) => offer = next,
             Ok(Err(ended)) => return ended.into(),
-            Err(_) => return Over::new(Outcome::Lost, Said::ConnectionLost),
+            Err(_) => return SessionOutcome::new(Outcome::Lost, Said::ConnectionLost),
         }
     }
 }
@@ -141,9 +125,9 @@ async fn live(hub: &Arc<Hub>, mut offer: Offer, inbox: &mut mpsc::Receiver<ToSes
 async fn meet(
     hub: &Arc<Hub>,
     offer: &Offer,
-    path: &Path,
-    standing: Option<&Standing>,
-) -> Result<(Connection, hello::Talk), String> {
+    path: &SessionPath,
+    standing: Option<&ResumableSession>,
+) -> Result<(Connection, hello::AcceptedHello), String> {
     let attempt = async {
         for _ in 0..MAX_STRANGERS {
             let incoming = path.endpoint.accept().await.ok_or("the path was closed")?;
@@ -182,17 +166,12 @@ async fn next_offer(inbox: &mut mpsc::Receiver<ToSession>) -> Result<Offer, Ende
 }
 
 /// Closes the connection so that the other end learns why.
-async fn close(connection: &Connection, path: &Path, end: &End) {
-    if let End::Over(_) = end {
+async fn close(connection: &Connection, path: &SessionPath, end: &ServeEnd) {
+    if let ServeEnd::Over(_) = end {
         let _ = timeout(LINGER, connection.closed()).await;
         connection.close(VarInt::from_u32(0), b"over");
     } else {
         connection.close(VarInt::from_u32(2), b"lost");
     }
     let _ = timeout(LINGER, path.endpoint.wait_idle()).await;
-}
-
-/// What a session's log lines begin with.
-fn short(session: SessionId) -> String {
-    session.to_string().chars().take(8).collect()
 }

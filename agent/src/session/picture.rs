@@ -11,18 +11,17 @@ use nearhand_proto::message::session::FRAME_LIMIT;
 use nearhand_transport::framed::{self, FrameError};
 use quinn::SendStream;
 
-use super::screen::SCREEN_PRIORITY;
-use super::serve::{Serving, accept, refuse};
+use super::stream::{SCREEN_PRIORITY, ServedSession, accept, refuse};
 use crate::hub::Hub;
 use nearhand_desktop::picture::OnePicture;
 
 /// Takes it and sends it.
-pub(super) async fn picture(serving: &Serving, send: &mut SendStream) {
+pub(super) async fn picture(serving: &ServedSession, send: &mut SendStream) {
     let _ = send.set_priority(SCREEN_PRIORITY);
     if let Err(refusal) = serving.hub.takes_picture(serving.session, &serving.actor) {
         return refuse(send, refusal).await;
     }
-    let mut taking = Taking {
+    let mut taking = ScreenshotAttempt {
         hub: serving.hub.clone(),
         session: serving.session,
         actor: serving.actor.clone(),
@@ -63,7 +62,7 @@ async fn carry(send: &mut SendStream) -> Result<Result<usize, String>, FrameErro
 }
 
 /// A picture is being taken; written down when that ends, however it does.
-struct Taking {
+struct ScreenshotAttempt {
     hub: Arc<Hub>,
     session: SessionId,
     actor: String,
@@ -71,7 +70,7 @@ struct Taking {
     how: String,
 }
 
-impl Drop for Taking {
+impl Drop for ScreenshotAttempt {
     fn drop(&mut self) {
         self.hub.picture_is_over(self.session, &self.actor, self.sent, &self.how);
     }

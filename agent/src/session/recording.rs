@@ -13,7 +13,7 @@ use nearhand_proto::id::SessionId;
 use nearhand_proto::message::screen::FromScreen;
 use nearhand_proto::witness::Chain;
 
-use super::serve::Serving;
+use super::stream::ServedSession;
 use crate::hub::Hub;
 
 /// What passed is signed this long after it at the latest.
@@ -23,10 +23,10 @@ const AT_REST: Duration = Duration::from_secs(1);
 
 /// Whether the technician records.
 #[derive(Default)]
-pub(super) struct Recording(Option<Part>);
+pub(super) struct SignedRecording(Option<RecordedPart>);
 
 /// One part of a recording.
-struct Part {
+struct RecordedPart {
     chain: Chain,
     began: Instant,
     /// Time told last.
@@ -35,17 +35,17 @@ struct Part {
     in_frame: bool,
     /// Since when something has passed that isn't signed, and when something passed last.
     unsigned: Option<(Instant, Instant)>,
-    told: Told,
+    told: RecordingNotice,
 }
 
 /// Says that it is over, however it ends.
-struct Told {
+struct RecordingNotice {
     hub: Arc<Hub>,
     session: SessionId,
     actor: String,
 }
 
-impl Drop for Told {
+impl Drop for RecordingNotice {
     fn drop(&mut self) {
         self.hub.recording_ended(self.session, &self.actor);
     }
@@ -54,9 +54,13 @@ impl Drop for Told {
 /// It could not be written down, or the key can't sign: the stream has to end.
 pub(super) struct NotWritten;
 
-impl Recording {
+impl SignedRecording {
     /// The technician's word that they record from now on, or no longer. What is to be sent at once.
-    pub(super) fn order(&mut self, serving: &Serving, on: bool) -> Result<Option<FromScreen>, NotWritten> {
+    pub(super) fn order(
+        &mut self,
+        serving: &ServedSession,
+        on: bool,
+    ) -> Result<Option<FromScreen>, NotWritten> {
         if on == self.0.is_some() {
             return Ok(None);
         }
@@ -65,10 +69,10 @@ impl Recording {
         }
         let (hub, session) = (serving.hub.clone(), serving.session);
         let part = hub.recording_begins(session, &serving.actor).map_err(|_| NotWritten)?;
-        let told = Told { hub, session, actor: serving.actor.clone() };
+        let told = RecordingNotice { hub, session, actor: serving.actor.clone() };
         let chain = Chain::new(session, part, Hub::now());
         let began = Instant::now();
-        let part = Part { chain, began, clock: 0, in_frame: false, unsigned: None, told };
+        let part = RecordedPart { chain, began, clock: 0, in_frame: false, unsigned: None, told };
         let first = part.sign(false)?;
         self.0 = Some(part);
         Ok(Some(first))
@@ -92,7 +96,7 @@ impl Recording {
         Ok(clock)
     }
 
-    /// When [`Recording::head`] is due.
+    /// When [`SignedRecording::head`] is due.
     pub(super) fn due(&self) -> Option<Instant> {
         let part = self.0.as_ref().filter(|part| !part.in_frame)?;
         part.unsigned.map(|(since, last)| (since + SIGNED_WITHIN).min(last + AT_REST))
@@ -111,7 +115,7 @@ impl Recording {
     }
 }
 
-impl Part {
+impl RecordedPart {
     fn millis(&self) -> u32 {
         u32::try_from(self.began.elapsed().as_millis()).unwrap_or(u32::MAX)
     }

@@ -10,14 +10,14 @@ use nearhand_transport::framed::{self, FrameError};
 use quinn::{RecvStream, SendStream};
 use tokio::sync::mpsc;
 
-use super::serve::Serving;
+use super::stream::ServedSession;
 use crate::runbook::Running;
 
 /// Requests that may wait.
 const REQUESTS: usize = 4;
 
 /// Serves the stream to its end.
-pub(super) async fn run(serving: &Serving, send: &mut SendStream, recv: &mut RecvStream) {
+pub(super) async fn run(serving: &ServedSession, send: &mut SendStream, recv: &mut RecvStream) {
     let (to_us, mut requests) = mpsc::channel(REQUESTS);
     let talk = talk(serving, send, &mut requests);
     tokio::select! {
@@ -41,7 +41,7 @@ async fn read(recv: &mut RecvStream, to: mpsc::Sender<FromTechnician>) {
 }
 
 async fn talk(
-    serving: &Serving,
+    serving: &ServedSession,
     send: &mut SendStream,
     requests: &mut mpsc::Receiver<FromTechnician>,
 ) -> Result<(), FrameError> {

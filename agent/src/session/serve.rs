@@ -19,13 +19,13 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::hello::{Standing, Streams};
-use super::screen::Desk;
-use super::{Path, diagnostics, picture, runbook, screen, short, window};
-use crate::hub::{Hub, Technician, ToSession};
+use super::desktop::SessionDesktop;
+use super::hello::{ControlStream, ResumableSession};
+use super::path::SessionPath;
+use super::stream::{GRANT_GONE, LAST_WORD, ServedSession, WRITE_TIMEOUT, accept, refuse, revoked, short_id};
+use super::{diagnostics, picture, runbook, screen, window};
+use crate::hub::{Hub, ToSession};
 
-/// A technician who doesn't take a message for this long has lost the connection, or stalls us.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Between two looks at whether something came.
 const LISTEN: Duration = Duration::from_secs(1);
 /// Looks without anything new after which the path is bound again: a keep-alive and a second's delay.
@@ -34,54 +34,56 @@ const SILENT: u32 = 4;
 const A_MOMENT: Duration = Duration::from_secs(1);
 /// Messages of the technician that may wait.
 const REQUESTS: usize = 16;
-/// Reset code of a stream whose grant is gone.
-pub(super) const GRANT_GONE: VarInt = VarInt::from_u32(3);
-
 /// How serving ended.
-pub(super) enum End {
+pub(super) enum ServeEnd {
     /// The connection is gone; the session isn't.
     Lost,
     /// The session is over.
     Over(Ended),
 }
 
-/// What all streams of one connection share.
-pub(super) struct Serving {
-    pub(super) hub: Arc<Hub>,
-    pub(super) session: SessionId,
-    pub(super) actor: String,
-    pub(super) technician: Technician,
-    pub(super) desk: Desk,
-    chatting: Semaphore,
-    diagnosing: Semaphore,
-    seeing: Semaphore,
-    typing: Semaphore,
-    copying: Semaphore,
-    mending: Semaphore,
+/// Which kinds of stream may be open once at a time.
+struct StreamSlots {
+    chat: Semaphore,
+    diagnostics: Semaphore,
+    screen: Semaphore,
+    input: Semaphore,
+    clipboard: Semaphore,
+    runbook: Semaphore,
 }
 
+impl StreamSlots {
+    fn new() -> Self {
+        let one = || Semaphore::new(1);
+        Self {
+            chat: one(),
+            diagnostics: one(),
+            screen: one(),
+            input: one(),
+            clipboard: one(),
+            runbook: one(),
+        }
+    }
+}
+
+/// Serves the streams of one connection.
 pub(super) async fn serve(
     hub: &Arc<Hub>,
-    standing: &Standing,
-    path: &Path,
+    standing: &ResumableSession,
+    path: &SessionPath,
     connection: &Connection,
-    Streams { mut send, recv }: Streams,
+    ControlStream { mut send, recv }: ControlStream,
     inbox: &mut mpsc::Receiver<ToSession>,
-) -> End {
+) -> ServeEnd {
     let session = standing.session;
-    let serving = Arc::new(Serving {
+    let serving = Arc::new(ServedSession {
         hub: hub.clone(),
         session,
         actor: standing.technician.actor(),
         technician: standing.technician.clone(),
-        desk: Desk::default(),
-        chatting: Semaphore::new(1),
-        diagnosing: Semaphore::new(1),
-        seeing: Semaphore::new(1),
-        typing: Semaphore::new(1),
-        copying: Semaphore::new(1),
-        mending: Semaphore::new(1),
+        desktop: SessionDesktop::default(),
     });
+    let slots = Arc::new(StreamSlots::new());
     let (to_us, mut requests) = mpsc::channel(REQUESTS);
     // Dropped at the end of this function, which ends every task in it.
     let mut tasks = JoinSet::new();
@@ -94,32 +96,32 @@ pub(super) async fn serve(
                 Some(ToSession::Tell(message)) => Some(message),
                 Some(ToSession::End(ended)) => {
                     // A recording's last word goes first: the technician closes when they have read the other one.
-                    let _ = timeout(screen::LAST_WORD * 2, serving.seeing.acquire()).await;
+                    let _ = timeout(LAST_WORD * 2, slots.screen.acquire()).await;
                     farewell(hub, &mut send, ended).await;
-                    return End::Over(ended);
+                    return ServeEnd::Over(ended);
                 }
                 // The technician lost a connection that we still hold: theirs counts.
                 Some(ToSession::Offer(offer)) => {
                     requeue(hub, offer);
-                    return End::Lost;
+                    return ServeEnd::Lost;
                 }
-                None => return End::Over(Ended::AgentStopping),
+                None => return ServeEnd::Over(Ended::AgentStopping),
             },
             request = requests.recv() => match request {
                 Some(Ok(FromTechnician::End)) => {
                     farewell(hub, &mut send, Ended::ByTechnician).await;
-                    return End::Over(Ended::ByTechnician);
+                    return ServeEnd::Over(Ended::ByTechnician);
                 }
                 Some(Ok(request)) => serving.request(request),
                 Some(Err(hostile)) => {
-                    tracing::warn!(session = short(session), hostile, "control stream ended");
-                    return if hostile { End::Over(Ended::ByTechnician) } else { End::Lost };
+                    tracing::warn!(session = short_id(session), hostile, "control stream ended");
+                    return if hostile { ServeEnd::Over(Ended::ByTechnician) } else { ServeEnd::Lost };
                 }
-                None => return End::Lost,
+                None => return ServeEnd::Lost,
             },
             stream = connection.accept_bi() => match stream {
                 Ok((send, recv)) => {
-                    tasks.spawn(stream_task(serving.clone(), send, recv, hub.watch_grants(session)));
+                    tasks.spawn(stream_task(serving.clone(), slots.clone(), send, recv, hub.watch_grants(session)));
                     None
                 }
                 Err(error) => return lost(&error),
@@ -129,18 +131,18 @@ pub(super) async fn serve(
         if let Some(message) = told
             && tell(&mut send, &message).await.is_err()
         {
-            return End::Lost;
+            return ServeEnd::Lost;
         }
     }
 }
 
 /// A connection's end: closed by the technician's program in order, or lost.
-fn lost(error: &quinn::ConnectionError) -> End {
+fn lost(error: &quinn::ConnectionError) -> ServeEnd {
     match error {
         quinn::ConnectionError::ApplicationClosed(close) if close.error_code == VarInt::from_u32(0) => {
-            End::Over(Ended::ByTechnician)
+            ServeEnd::Over(Ended::ByTechnician)
         }
-        _ => End::Lost,
+        _ => ServeEnd::Lost,
     }
 }
 
@@ -213,7 +215,7 @@ async fn watch_path(hub: Arc<Hub>, session: SessionId, mut state: watch::Receive
     core::future::pending::<()>().await;
 }
 
-impl Serving {
+impl ServedSession {
     /// Whether the technician may see a window and not the screen.
     fn sees_window_only(&self) -> bool {
         let granted = self.hub.watch_grants(self.session);
@@ -243,7 +245,8 @@ impl Serving {
 
 /// One stream of the technician, from what it is for to its end. Cut the moment its grant is gone.
 async fn stream_task(
-    serving: Arc<Serving>,
+    serving: Arc<ServedSession>,
+    slots: Arc<StreamSlots>,
     mut send: SendStream,
     mut recv: RecvStream,
     mut granted: watch::Receiver<Capabilities>,
@@ -265,14 +268,14 @@ async fn stream_task(
         refuse(&mut send, refusal).await;
         return;
     }
-    let work = conversation(&serving, open, &mut send, &mut recv);
+    let work = conversation(&serving, &slots, open, &mut send, &mut recv);
     let cut = async {
         match needs {
             Some(capability) => {
-                gone(&mut granted, capability).await;
+                revoked(&mut granted, capability).await;
                 if matches!(capability, Capability::View | Capability::Window) {
                     // The conversation has noticed, says nothing more but a recording's last word, and ends.
-                    tokio::time::sleep(screen::LAST_WORD * 2).await;
+                    tokio::time::sleep(LAST_WORD * 2).await;
                 }
             }
             None => core::future::pending().await,
@@ -287,18 +290,24 @@ async fn stream_task(
     }
 }
 
-async fn conversation(serving: &Serving, open: Open, send: &mut SendStream, recv: &mut RecvStream) {
+async fn conversation(
+    serving: &ServedSession,
+    slots: &StreamSlots,
+    open: Open,
+    send: &mut SendStream,
+    recv: &mut RecvStream,
+) {
     let only = match &open {
         Open::Control(_) => return refuse(send, Refusal::Protocol).await,
-        Open::Chat => &serving.chatting,
-        Open::Diagnostics { .. } => &serving.diagnosing,
+        Open::Chat => &slots.chat,
+        Open::Diagnostics { .. } => &slots.diagnostics,
         // One or the other.
-        Open::Screen | Open::Window => &serving.seeing,
-        Open::Input => &serving.typing,
-        Open::Clipboard => &serving.copying,
+        Open::Screen | Open::Window => &slots.screen,
+        Open::Input => &slots.input,
+        Open::Clipboard => &slots.clipboard,
         // Its grant is good for one.
         Open::Screenshot => return picture::picture(serving, send).await,
-        Open::Runbook => &serving.mending,
+        Open::Runbook => &slots.runbook,
         other @ (Open::File | Open::Terminal | Open::Action) => {
             let capability = other.needs().unwrap_or(Capability::View);
             return refuse(send, Refusal::NotOffered(capability)).await;
@@ -313,7 +322,7 @@ async fn conversation(serving: &Serving, open: Open, send: &mut SendStream, recv
     match open {
         Open::Chat => chat(serving, send, recv).await,
         Open::Diagnostics { set } => diagnostics::run(serving, set, send, recv).await,
-        Open::Screen => screen::see(serving, screen::Sight::Screen, send, recv).await,
+        Open::Screen => screen::see(serving, screen::ViewTarget::Screen, send, recv).await,
         Open::Window => window::window(serving, send, recv).await,
         Open::Input => screen::input(serving, send, recv).await,
         Open::Clipboard => screen::clipboard(serving, send, recv).await,
@@ -322,25 +331,7 @@ async fn conversation(serving: &Serving, open: Open, send: &mut SendStream, recv
     }
 }
 
-pub(super) async fn accept(send: &mut SendStream) -> bool {
-    framed::write(send, &Answer::Accepted, HELLO_LIMIT).await.is_ok()
-}
-
-pub(super) async fn refuse(send: &mut SendStream, refusal: Refusal) {
-    if framed::write(send, &Answer::Refused(refusal), HELLO_LIMIT).await.is_ok() {
-        let _ = send.finish();
-        // Until the answer has arrived; a reset would overtake it.
-        let _ = timeout(WRITE_TIMEOUT, send.stopped()).await;
-    }
-}
-
-/// Ends when `capability` is no longer granted.
-pub(super) async fn gone(granted: &mut watch::Receiver<Capabilities>, capability: Capability) {
-    // An error means that the session itself is gone.
-    let _ = granted.wait_for(|granted| !granted.contains(capability)).await;
-}
-
-async fn chat(serving: &Serving, send: &mut SendStream, recv: &mut RecvStream) {
+async fn chat(serving: &ServedSession, send: &mut SendStream, recv: &mut RecvStream) {
     let (hub, session) = (&serving.hub, serving.session);
     let Some(chat) = hub.chat(session) else { return };
     let end = chat
@@ -351,5 +342,5 @@ async fn chat(serving: &Serving, send: &mut SendStream, recv: &mut RecvStream) {
         })
         .await;
     let Err(error) = end;
-    tracing::debug!(session = short(session), %error, "chat stream");
+    tracing::debug!(session = short_id(session), %error, "chat stream");
 }

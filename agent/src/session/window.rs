@@ -13,21 +13,21 @@ use nearhand_transport::framed;
 use quinn::{RecvStream, SendStream};
 use tokio::sync::oneshot;
 
-use super::screen::{self, Sight};
-use super::serve::Serving;
+use super::screen::{self, ViewTarget};
+use super::stream::ServedSession;
 use crate::hub::{Hub, in_words};
 
 /// Shows the window until the technician has seen enough, it is closed, or another one is chosen.
-pub(super) async fn window(serving: &Serving, send: &mut SendStream, recv: &mut RecvStream) {
+pub(super) async fn window(serving: &ServedSession, send: &mut SendStream, recv: &mut RecvStream) {
     let (hub, session) = (&serving.hub, serving.session);
     let mut chosen = hub.watch_aim(session);
     let Some(aim) = chosen.borrow_and_update().clone() else { return };
     let what = in_words(&aim);
-    let showing = Showing::begin(serving, what.clone());
+    let showing = WindowView::begin(serving, what.clone());
     let (tell, closed) = oneshot::channel();
-    let sight = Sight::Window { what, closed: tell };
+    let target = ViewTarget::Window { what, closed: tell };
     let over = tokio::select! {
-        () = screen::see(serving, sight, send, recv) => None,
+        () = screen::see(serving, target, send, recv) => None,
         why = closed => why.ok(),
         // Another window was chosen, or the session is gone.
         _ = chosen.changed() => None,
@@ -40,20 +40,20 @@ pub(super) async fn window(serving: &Serving, send: &mut SendStream, recv: &mut 
 }
 
 /// A window is being seen; written down when that ends, however it does.
-struct Showing {
+struct WindowView {
     hub: Arc<Hub>,
     session: SessionId,
     actor: String,
 }
 
-impl Showing {
-    fn begin(serving: &Serving, what: String) -> Self {
+impl WindowView {
+    fn begin(serving: &ServedSession, what: String) -> Self {
         serving.hub.shows_window(serving.session, Some(what));
         Self { hub: serving.hub.clone(), session: serving.session, actor: serving.actor.clone() }
     }
 }
 
-impl Drop for Showing {
+impl Drop for WindowView {
     fn drop(&mut self) {
         self.hub.shows_window(self.session, None);
         // It is over either way; the log's own notice has told the person if this could not be written.

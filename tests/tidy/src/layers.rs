@@ -59,6 +59,12 @@ pub const DRIVERS: &[Driver] = &[
         because: "starts the alarms' thread and tasks, and asks them",
     },
     Driver { at: "agent/src/alarm/response.rs", may: ALL, because: "diagnoses and repairs after an alarm" },
+    Driver { at: "agent/src/alarm/handle.rs", may: &[Async], because: "asks the alarms' thread" },
+    Driver {
+        at: "agent/src/alarm/orders.rs",
+        may: &[Async],
+        because: "the questions to the alarms' thread carry the way of their answers",
+    },
     Driver {
         at: "agent/src/alarm/worker.rs",
         may: &[Async, Random],

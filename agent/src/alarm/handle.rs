@@ -1,0 +1,72 @@
+//! The running alarms, for the rest of the agent: the ways to their thread.
+
+use std::sync::mpsc::Sender;
+use std::sync::{Mutex, PoisonError};
+
+use nearhand_proto::alarm::Batch;
+use nearhand_proto::id::StreamId;
+use tokio::sync::{oneshot, watch};
+
+use super::orders::{AlarmOrder, AlarmProgress, AlarmStatus};
+
+/// The running alarms, for the rest of the agent. Cheap to ask: the work is the thread's.
+pub(crate) struct Alarms {
+    pub(super) orders: Sender<AlarmOrder>,
+    pub(super) progress: watch::Receiver<AlarmProgress>,
+    /// Why nothing reaches the relay.
+    pub(super) delivery: Mutex<Option<String>>,
+}
+
+impl Alarms {
+    pub(super) fn order(&self, order: AlarmOrder) {
+        // A thread that is gone has said why, or the agent ends.
+        let _ = self.orders.send(order);
+    }
+
+    /// Reads the rules file again.
+    pub(crate) fn reload(&self) {
+        self.order(AlarmOrder::Reload);
+    }
+
+    /// The state of all alarms; `None` if the thread is gone.
+    pub(crate) async fn status(&self) -> Option<AlarmStatus> {
+        let (reply, answer) = oneshot::channel();
+        self.order(AlarmOrder::Status(reply));
+        answer.await.ok()
+    }
+
+    /// Why nothing reaches the relay, if that is so.
+    pub(crate) fn delivery_problem(&self) -> Option<String> {
+        self.delivery.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn delivered(&self, problem: Option<String>) {
+        *self.delivery.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+
+    pub(super) fn progress(&self) -> watch::Receiver<AlarmProgress> {
+        self.progress.clone()
+    }
+
+    pub(super) fn clock_ahead(&self, ms: i64) {
+        self.order(AlarmOrder::ClockAhead(ms));
+    }
+
+    pub(super) async fn batch(&self) -> Option<Batch> {
+        let (reply, answer) = oneshot::channel();
+        self.order(AlarmOrder::Batch(reply));
+        answer.await.ok().flatten()
+    }
+
+    pub(super) fn relay_has(&self, stream: StreamId, through: u64) {
+        self.order(AlarmOrder::RelayHas(stream, through));
+    }
+
+    pub(super) fn is_foreign(&self, stream: StreamId) {
+        self.order(AlarmOrder::Foreign(stream));
+    }
+
+    pub(super) fn acknowledged(&self, stream: StreamId, through: u64) {
+        self.order(AlarmOrder::Acknowledged(stream, through));
+    }
+}

@@ -1,0 +1,60 @@
+//! What every stream of a session's connection uses: the session it belongs to, its acceptance and refusal, the end of its
+//! grant.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::session::{Answer, HELLO_LIMIT, Refusal};
+use nearhand_transport::framed;
+use quinn::{SendStream, VarInt};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::desktop::SessionDesktop;
+use crate::hub::{Hub, Technician};
+
+/// A technician who doesn't take a message for this long has lost the connection, or stalls us.
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Reset code of a stream whose grant is gone.
+pub(super) const GRANT_GONE: VarInt = VarInt::from_u32(3);
+/// A frame goes behind everything that is short: control, chat, findings. Lower is later.
+pub(super) const SCREEN_PRIORITY: i32 = -10;
+/// A recording's last word has so long to reach the technician once the grant is gone. Nothing else is sent then, and
+/// whoever doesn't take it has a recording that is cut.
+pub(super) const LAST_WORD: Duration = Duration::from_millis(400);
+
+/// What all streams of one connection share.
+pub(super) struct ServedSession {
+    pub(super) hub: Arc<Hub>,
+    pub(super) session: SessionId,
+    pub(super) actor: String,
+    pub(super) technician: Technician,
+    pub(super) desktop: SessionDesktop,
+}
+
+/// Accepts a stream; `false`: the technician is gone.
+pub(super) async fn accept(send: &mut SendStream) -> bool {
+    framed::write(send, &Answer::Accepted, HELLO_LIMIT).await.is_ok()
+}
+
+/// Refuses a stream with the reason.
+pub(super) async fn refuse(send: &mut SendStream, refusal: Refusal) {
+    if framed::write(send, &Answer::Refused(refusal), HELLO_LIMIT).await.is_ok() {
+        let _ = send.finish();
+        // Until the answer has arrived; a reset would overtake it.
+        let _ = timeout(WRITE_TIMEOUT, send.stopped()).await;
+    }
+}
+
+/// Ends when `capability` is no longer granted.
+pub(super) async fn revoked(granted: &mut watch::Receiver<Capabilities>, capability: Capability) {
+    // An error means that the session itself is gone.
+    let _ = granted.wait_for(|granted| !granted.contains(capability)).await;
+}
+
+/// The beginning of a session's id, for log lines.
+pub(super) fn short_id(session: SessionId) -> String {
+    session.to_string().chars().take(8).collect()
+}
