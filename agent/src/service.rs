@@ -8,7 +8,7 @@ use nearhand_proto::text;
 use sysinfo::System;
 use tokio::task::JoinSet;
 
-use crate::alarm::Alarms;
+use crate::alarm::handle::Alarms;
 use crate::home::{Enrolment, Home};
 use crate::hub::Hub;
 use crate::local::server::Door;
