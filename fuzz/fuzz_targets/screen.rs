@@ -2,10 +2,10 @@
 //! 255 × 255 here, so that the fuzzer spends its time on decoding.
 #![no_main]
 
-use nearhand_screen::{Decoder, Picture, Size};
+use nearhand_screen::{Picture, ScreenDecoder, Size};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    let (mut decoder, mut viewer) = (Decoder::new(), Picture::black(Size { width: 1, height: 1 }));
+    let (mut decoder, mut viewer) = (ScreenDecoder::new(), Picture::black(Size { width: 1, height: 1 }));
     let mut rest = input;
     while let Some((length, frames)) = rest.split_first_chunk::<2>() {
         let length = usize::from(u16::from_le_bytes(*length)).min(frames.len());

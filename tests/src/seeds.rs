@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use nearhand_proto::forward::{BindKey, Packet};
 use nearhand_proto::id::BindToken;
-use nearhand_screen::{Encoder, How, Natural, Picture, Size};
+use nearhand_screen::{FrameSettings, PhotoQuality, Picture, ScreenEncoder, Size};
 
 use crate::decoders::{Decoder, Family};
 use crate::golden::{self, BIND_KEY, Vector};
@@ -70,15 +70,17 @@ pub fn of_screen() -> Vec<Vector> {
     };
     let mut seeds = Vec::new();
     for name in ["flat", "text", "noise"] {
-        for (how, natural) in [("exact", Natural::Exact), ("lossy", Natural::Lossy { quality: 60 })] {
-            let how_to = How { budget: usize::MAX, pixels: usize::MAX, natural, refine: true, focus: None };
-            let (mut encoder, mut bytes) = (Encoder::new(SIZE), Vec::new());
+        for (how, photos) in [("exact", PhotoQuality::Exact), ("lossy", PhotoQuality::Lossy { quality: 60 })]
+        {
+            let settings =
+                FrameSettings { budget: usize::MAX, pixels: usize::MAX, photos, refine: true, focus: None };
+            let (mut encoder, mut bytes) = (ScreenEncoder::new(SIZE), Vec::new());
             // A whole picture, then one that moved.
             for shift in [0, 65] {
                 let mut picture = Picture::black(SIZE);
                 let pixels: Vec<u32> = (shift..).map(|n| color(name, n)).take(SIZE.pixels()).collect();
                 picture.put(SIZE.rect(), &pixels);
-                let Some(frame) = encoder.encode(&picture, &[SIZE.rect()], how_to) else { continue };
+                let Some(frame) = encoder.encode(&picture, &[SIZE.rect()], settings) else { continue };
                 let Ok(length) = u16::try_from(frame.bytes.len()) else { continue };
                 bytes.extend(length.to_le_bytes());
                 bytes.extend(frame.bytes);

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use nearhand_screen::{Coded, Encoder, How, Owes, Picture, Rect};
+use nearhand_screen::{EncodedFrame, FrameSettings, PendingUpdates, Picture, Rect, ScreenEncoder};
 
 /// What to code.
 pub(super) struct Job {
@@ -19,7 +19,7 @@ pub(super) struct Job {
     /// Where it may differ from the last one.
     pub(super) damage: Vec<Rect>,
     /// How.
-    pub(super) how: How,
+    pub(super) settings: FrameSettings,
 }
 
 /// What came of it.
@@ -29,9 +29,9 @@ pub(super) struct Done {
     /// The job's.
     pub(super) picture: Picture,
     /// The frame, if there was anything to send.
-    pub(super) coded: Option<Coded>,
+    pub(super) coded: Option<EncodedFrame>,
     /// What the viewer lacks after it.
-    pub(super) owes: Owes,
+    pub(super) pending: PendingUpdates,
     /// How long it took.
     pub(super) took: Duration,
 }
@@ -72,15 +72,15 @@ impl Coder {
 }
 
 fn work(to_do: &Receiver<Job>, finished: &Sender<Done>, mut bell: PipeWriter) {
-    let mut current: Option<(u64, Encoder)> = None;
-    while let Ok(Job { generation, picture, damage, how }) = to_do.recv() {
+    let mut current: Option<(u64, ScreenEncoder)> = None;
+    while let Ok(Job { generation, picture, damage, settings }) = to_do.recv() {
         let (_, encoder) = match current.take() {
             Some(same) if same.0 == generation => current.insert(same),
-            _ => current.insert((generation, Encoder::new(picture.size()))),
+            _ => current.insert((generation, ScreenEncoder::new(picture.size()))),
         };
         let began = Instant::now();
-        let coded = encoder.encode(&picture, &damage, how);
-        let done = Done { generation, picture, coded, owes: encoder.owes(), took: began.elapsed() };
+        let coded = encoder.encode(&picture, &damage, settings);
+        let done = Done { generation, picture, coded, pending: encoder.pending(), took: began.elapsed() };
         if finished.send(done).is_err() || bell.write_all(&[0]).is_err() {
             return;
         }

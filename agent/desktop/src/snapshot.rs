@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use nearhand_proto::message::screen::{FRAME_PART, FrameEnd, FromScreen};
-use nearhand_screen::{Encoder, How, Natural, Picture, Size};
+use nearhand_screen::{FrameSettings, PhotoQuality, Picture, ScreenEncoder, Size};
 
 use super::outgoing::Outgoing;
 use super::protocol::FromDesktop;
@@ -14,8 +14,13 @@ use super::source::{DisplayError, ScreenSource};
 /// A screen that refuses to be captured is being resized: how long until it is tried again.
 const RESIZING: Duration = Duration::from_millis(200);
 /// All of it, exactly, whatever it takes.
-const WHOLE: How =
-    How { budget: usize::MAX, pixels: usize::MAX, natural: Natural::Exact, refine: true, focus: None };
+const WHOLE: FrameSettings = FrameSettings {
+    budget: usize::MAX,
+    pixels: usize::MAX,
+    photos: PhotoQuality::Exact,
+    refine: true,
+    focus: None,
+};
 
 /// Whether a picture is wanted.
 #[derive(Debug, Default)]
@@ -69,7 +74,7 @@ fn gone(why: &str) -> FromDesktop {
 
 /// The picture as the parts of frame 1.
 fn frame(picture: &Picture) -> Vec<FromDesktop> {
-    let coded = Encoder::new(picture.size()).encode(picture, &[picture.size().rect()], WHOLE);
+    let coded = ScreenEncoder::new(picture.size()).encode(picture, &[picture.size().rect()], WHOLE);
     let Some(coded) = coded else { return vec![gone("the picture could not be coded")] };
     let end = FrameEnd { exact: coded.exact, ..FrameEnd::default() };
     let mut parts = coded.bytes.chunks(FRAME_PART).peekable();
@@ -84,7 +89,7 @@ fn frame(picture: &Picture) -> Vec<FromDesktop> {
 
 #[cfg(test)]
 mod tests {
-    use nearhand_screen::{Decoder, Rect};
+    use nearhand_screen::{Rect, ScreenDecoder};
 
     use super::*;
 
@@ -119,7 +124,7 @@ mod tests {
         assert!(bytes.len() > 2 * FRAME_PART);
         assert!(ended.unwrap().exact);
         let mut seen = Picture::black(Size { width: 1, height: 1 });
-        Decoder::new().decode(&bytes, &mut seen).unwrap();
+        ScreenDecoder::new().decode(&bytes, &mut seen).unwrap();
         assert_eq!(seen.pixels(), picture.pixels());
     }
 }

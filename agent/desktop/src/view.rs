@@ -8,8 +8,8 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nearhand_proto::message::screen::{FRAME_PART, FrameEnd, FromScreen, Quality};
-use nearhand_screen::pace::{Pace, Sent, Wish};
-use nearhand_screen::{How, Natural, Owes, Picture, Point, Rect, Size};
+use nearhand_screen::pace::{FramePacer, QualityMode, SentFrame};
+use nearhand_screen::{FrameSettings, PendingUpdates, PhotoQuality, Picture, Point, Rect, Size};
 
 use super::coder::{Coder, Done, Job};
 use super::damage;
@@ -33,7 +33,7 @@ pub(super) struct View {
 }
 
 struct Watching {
-    wish: Wish,
+    quality_mode: QualityMode,
     hidden: bool,
     /// What of the screen is shown; `None`: nothing that could be.
     area: Option<Rect>,
@@ -45,9 +45,9 @@ struct Watching {
     dirty: Option<Instant>,
     last_change: Duration,
     retry: Option<Instant>,
-    pace: Pace,
+    pace: FramePacer,
     frame: u32,
-    owes: Owes,
+    pending: PendingUpdates,
     end: FrameEnd,
     /// The job that the coder has refines what was lossy.
     refining: bool,
@@ -71,7 +71,7 @@ impl View {
     /// Begins, or begins anew; [`View::look_at`] says at what.
     pub(super) fn start(&mut self, quality: Quality, now: Instant) {
         self.watching = Some(Watching {
-            wish: wish(quality),
+            quality_mode: quality_mode(quality),
             hidden: false,
             area: None,
             picture: None,
@@ -79,9 +79,9 @@ impl View {
             dirty: None,
             last_change: now.saturating_duration_since(self.epoch),
             retry: None,
-            pace: Pace::new(),
+            pace: FramePacer::new(),
             frame: 0,
-            owes: Owes::default(),
+            pending: PendingUpdates::default(),
             end: FrameEnd::default(),
             refining: false,
         });
@@ -102,7 +102,7 @@ impl View {
         watching.whole = true;
         watching.retry = None;
         watching.dirty = Some(now);
-        watching.owes = Owes::default();
+        watching.pending = PendingUpdates::default();
     }
 
     /// `viewer` is how long the viewer had the frame before it was painted.
@@ -115,7 +115,7 @@ impl View {
 
     pub(super) fn set_quality(&mut self, quality: Quality) {
         if let Some(watching) = &mut self.watching {
-            watching.wish = wish(quality);
+            watching.quality_mode = quality_mode(quality);
         }
     }
 
@@ -177,18 +177,23 @@ impl View {
             Some(Vec::new())
         };
         let Some(damage) = damage else { return Ok(()) };
-        let still = damage.is_empty() && !watching.owes.changed;
+        let still = damage.is_empty() && !watching.pending.changed;
         let refine = still && watching.pace.may_refine(time, watching.last_change);
         if still && !refine {
             return Ok(());
         }
         let Some(picture) = watching.picture.take() else { return Ok(()) };
-        let natural = watching.pace.natural(watching.wish);
+        let photos = watching.pace.photo_quality(watching.quality_mode);
         watching.refining = refine;
-        let refine = refine || natural == Natural::Exact;
-        let how =
-            How { budget: watching.pace.budget(), pixels: watching.pace.pixels(), natural, refine, focus };
-        let job = Job { generation: self.generation, picture, damage, how };
+        let refine = refine || photos == PhotoQuality::Exact;
+        let settings = FrameSettings {
+            budget: watching.pace.budget(),
+            pixels: watching.pace.pixels(),
+            photos,
+            refine,
+            focus,
+        };
+        let job = Job { generation: self.generation, picture, damage, settings };
         self.coding = self.coder.give(job);
         match self.coding {
             true => Ok(()),
@@ -199,11 +204,11 @@ impl View {
     fn send(&mut self, done: Done, now: Instant, out: &mut Outgoing) {
         let Some(watching) = &mut self.watching else { return };
         watching.picture = Some(done.picture);
-        watching.owes = done.owes;
+        watching.pending = done.pending;
         let Some(coded) = done.coded else {
             // Nothing more can be sent of what is owed before something changes.
-            watching.owes.changed = false;
-            watching.owes.lossy &= !watching.refining;
+            watching.pending.changed = false;
+            watching.pending.lossy &= !watching.refining;
             return;
         };
         watching.frame = watching.frame.wrapping_add(1);
@@ -213,7 +218,7 @@ impl View {
             watching.last_change = time;
         }
         let (bytes, pixels) = (coded.bytes.len(), coded.pixels);
-        watching.pace.sent(Sent { frame, bytes, pixels, encode: done.took, at: time });
+        watching.pace.sent(SentFrame { frame, bytes, pixels, encode: done.took, at: time });
         let end =
             FrameEnd { encode: micros(done.took), exact: coded.exact, ..std::mem::take(&mut watching.end) };
         let mut parts = coded.bytes.chunks(FRAME_PART).peekable();
@@ -227,7 +232,7 @@ impl View {
 impl Watching {
     /// Whether there is anything to be sent that the viewer wants.
     fn wants(&self) -> bool {
-        let any = self.whole || self.dirty.is_some() || self.owes.changed || self.owes.lossy;
+        let any = self.whole || self.dirty.is_some() || self.pending.changed || self.pending.lossy;
         any && !self.hidden && self.area.is_some()
     }
 
@@ -264,10 +269,10 @@ impl Watching {
     }
 }
 
-fn wish(quality: Quality) -> Wish {
+fn quality_mode(quality: Quality) -> QualityMode {
     match quality {
-        Quality::Auto => Wish::Auto,
-        Quality::Exact => Wish::Exact,
-        Quality::Lean => Wish::Lean,
+        Quality::Auto => QualityMode::Auto,
+        Quality::Exact => QualityMode::Exact,
+        Quality::Lean => QualityMode::Lean,
     }
 }

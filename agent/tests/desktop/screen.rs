@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use nearhand_proto::message::screen::{
     Cursor, FRAMES_IN_FLIGHT, FrameEnd, FromScreen, Monitor, Quality, ScreenPoint,
 };
-use nearhand_screen::{Decoder, Picture, Size};
+use nearhand_screen::{Picture, ScreenDecoder, Size};
 use x11rb::connection::{Connection, RequestConnection};
 use x11rb::protocol::xinput::{self, ConnectionExt as _};
 use x11rb::protocol::xproto::{
@@ -96,7 +96,7 @@ impl Painter {
 
 /// The viewer's end.
 pub(crate) struct Viewer {
-    decoder: Decoder,
+    decoder: ScreenDecoder,
     pub(crate) picture: Picture,
     part: Vec<u8>,
     pub(crate) frames: Vec<(u32, usize, FrameEnd)>,
@@ -117,7 +117,7 @@ impl Viewer {
     /// One that has seen nothing yet.
     pub(crate) fn ready() -> Self {
         Self {
-            decoder: Decoder::new(),
+            decoder: ScreenDecoder::new(),
             picture: Picture::black(Size { width: 1, height: 1 }),
             part: Vec::new(),
             frames: Vec::new(),

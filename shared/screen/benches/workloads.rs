@@ -12,22 +12,24 @@
 
 use std::time::{Duration, Instant};
 
-use nearhand_screen::{Canvas as _, Decoder, Encoder, How, Natural, Picture, Point, Rect, Size};
+use nearhand_screen::{
+    Canvas as _, FrameSettings, PhotoQuality, Picture, Point, Rect, ScreenDecoder, ScreenEncoder, Size,
+};
 
 mod draw;
 
-use draw::{Drawing, TEXT};
+use draw::{DrawText, TEXT};
 
 const SCREEN: Size = Size { width: 1920, height: 1080 };
 
 /// Draws one step and says what it damaged.
-type Step = Box<dyn FnMut(&mut Picture, usize) -> Vec<Rect>>;
+type DrawStep = Box<dyn FnMut(&mut Picture, usize) -> Vec<Rect>>;
 
-struct Workload {
+struct BenchWorkload {
     name: &'static str,
     steps: usize,
     start: fn(&mut Picture),
-    step: Step,
+    step: DrawStep,
 }
 
 fn main() {
@@ -43,34 +45,34 @@ fn main() {
     }
 }
 
-fn run(mut workload: Workload) {
+fn run(mut workload: BenchWorkload) {
     let mut now = Picture::black(SCREEN);
     (workload.start)(&mut now);
     let mut viewer = Picture::black(Size { width: 1, height: 1 });
-    let (mut encoder, mut decoder) = (Encoder::new(SCREEN), Decoder::new());
-    let how = How {
+    let (mut encoder, mut decoder) = (ScreenEncoder::new(SCREEN), ScreenDecoder::new());
+    let settings = FrameSettings {
         budget: usize::MAX,
         pixels: usize::MAX,
-        natural: Natural::Lossy { quality: 80 },
+        photos: PhotoQuality::Lossy { quality: 80 },
         refine: false,
         focus: None,
     };
-    let mut turn = |now: &Picture, damage: &[Rect], how: How| {
+    let mut turn = |now: &Picture, damage: &[Rect], settings: FrameSettings| {
         let begin = Instant::now();
-        let coded = encoder.encode(now, damage, how);
+        let coded = encoder.encode(now, damage, settings);
         let encode = begin.elapsed();
         let begin = Instant::now();
         let bytes = coded.as_ref().map_or(0, |coded| {
             decoder.decode(&coded.bytes, &mut viewer).unwrap_or_else(|error| panic!("{error}"));
             coded.bytes.len()
         });
-        (bytes, encode, begin.elapsed(), encoder.owes())
+        (bytes, encode, begin.elapsed(), encoder.pending())
     };
-    let (first, first_encode, first_decode, _) = turn(&now, &[], how);
+    let (first, first_encode, first_decode, _) = turn(&now, &[], settings);
     let (mut total, mut encode, mut decode) = (0, Vec::new(), Vec::new());
     for number in 0..workload.steps {
         let damage = (workload.step)(&mut now, number);
-        let (bytes, one, other, _) = turn(&now, &damage, how);
+        let (bytes, one, other, _) = turn(&now, &damage, settings);
         total += bytes;
         encode.push(one);
         decode.push(other);
@@ -88,7 +90,7 @@ fn run(mut workload: Workload) {
         millis(first_encode),
         millis(first_decode),
     );
-    let (bytes, one, other, owes) = turn(&now, &[], How { refine: true, ..how });
+    let (bytes, one, other, owes) = turn(&now, &[], FrameSettings { refine: true, ..settings });
     if bytes > 0 {
         println!(
             "{:<10} {:>5} {:>12} {:>12} {:>10.3} {:>10.3}",
@@ -109,8 +111,8 @@ fn median(times: &mut [Duration]) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-fn workloads() -> Vec<Workload> {
-    let list = |name, steps, start, step: Step| Workload { name, steps, start, step };
+fn workloads() -> Vec<BenchWorkload> {
+    let list = |name, steps, start, step: DrawStep| BenchWorkload { name, steps, start, step };
     vec![
         list("desktop", 0, draw::desktop, Box::new(|_, _| Vec::new())),
         list("typing", 96, |now| draw::editor(now, 0), Box::new(typing)),

@@ -9,16 +9,17 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::canvas::Canvas;
 use crate::format::{
-    BESIDE, COVER, FIRST, KEPT, Kind, Model, OPERATION, Place, SEAL, TILE, VERSION, take_length,
+    CACHED_TILES, COVER, FrameModel, HAS_SIDE_DATA, IS_FIRST, OPERATION, Operation, OperationHead, SEAL,
+    TILE, VERSION, take_length,
 };
 use crate::geometry::{MAX_PIXELS, Point, Rect, Size};
 use crate::picture::Picture;
-use crate::range::{Code, Reader};
+use crate::range_coder::{RangeCoder, RangeDecoder};
 use crate::{jpeg, photo};
 
 /// Most bytes of memory that a decoder holds: the picture, kept tiles, the model of colours, and while it works one
 /// rectangle and one JPEG picture, each at most as large as the picture.
-pub const MAX_MEMORY: usize = 4 * MAX_PIXELS + KEPT * 4 * 64 * 64 + (4 << 20) + 12 * MAX_PIXELS;
+pub const MAX_MEMORY: usize = 4 * MAX_PIXELS + CACHED_TILES * 4 * 64 * 64 + (4 << 20) + 12 * MAX_PIXELS;
 
 /// Why a frame wasn't decoded. What the canvas shows is then no longer what the device shows: begin anew.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -44,25 +45,25 @@ pub enum DecodeError {
     Work,
 }
 
-/// Decodes the frames of one [`Encoder`](crate::Encoder), in order and none left out. A first frame of another
+/// Decodes the frames of one [`ScreenEncoder`](crate::ScreenEncoder), in order and none left out. A first frame of another
 /// encoder begins anew.
 #[derive(Debug, Default)]
-pub struct Decoder {
-    state: Option<State>,
+pub struct ScreenDecoder {
+    state: Option<DecoderState>,
 }
 
 #[derive(Debug)]
-struct State {
-    model: Model,
+struct DecoderState {
+    model: FrameModel,
     /// What the canvas shows, except where it is a lossy picture.
     shown: Picture,
     kept: Vec<Box<[u32]>>,
     next_kept: usize,
     pixels: Vec<u32>,
-    palette: Palette,
+    palette: PaletteBuilder,
 }
 
-impl Decoder {
+impl ScreenDecoder {
     /// One that waits for a first frame.
     pub fn new() -> Self {
         Self::default()
@@ -83,22 +84,22 @@ impl Decoder {
         if flags & 0xf0 != VERSION || flags & 0x0c != 0 {
             return Err(DecodeError::Version);
         }
-        let (mut state, rest) = if flags & FIRST == 0 {
+        let (mut state, rest) = if flags & IS_FIRST == 0 {
             (state.ok_or(DecodeError::Missing)?, rest)
         } else {
             let ([w0, w1, h0, h1], rest) = rest.split_first_chunk().ok_or(DecodeError::Short)?;
             let (width, height) = (u16::from_le_bytes([*w0, *w1]), u16::from_le_bytes([*h0, *h1]));
             let size = Size::checked(width, height).ok_or(DecodeError::Size(width, height))?;
             canvas.resize(size);
-            (State::new(size), rest)
+            (DecoderState::new(size), rest)
         };
-        let (coded, beside) = if flags & BESIDE == 0 {
+        let (coded, side_data) = if flags & HAS_SIDE_DATA == 0 {
             (rest, &[][..])
         } else {
             let (length, rest) = take_length(rest).ok_or(DecodeError::Short)?;
             rest.split_at_checked(length).ok_or(DecodeError::Short)?
         };
-        state.frame(coded, beside, canvas)?;
+        state.frame(coded, side_data, canvas)?;
         self.state = Some(state);
         Ok(())
     }
@@ -108,31 +109,31 @@ impl Decoder {
 pub fn first_size(frame: &[u8]) -> Option<Size> {
     let [flags, w0, w1, h0, h1] = *frame.first_chunk()?;
     let size = Size::checked(u16::from_le_bytes([w0, w1]), u16::from_le_bytes([h0, h1]));
-    size.filter(|_| flags & FIRST != 0)
+    size.filter(|_| flags & IS_FIRST != 0)
 }
 
-impl State {
+impl DecoderState {
     fn new(size: Size) -> Self {
         Self {
-            model: Model::new(size),
+            model: FrameModel::new(size),
             shown: Picture::black(size),
             kept: Vec::new(),
             next_kept: 0,
             pixels: Vec::new(),
-            palette: Palette::new(),
+            palette: PaletteBuilder::new(),
         }
     }
 
     fn frame(
         &mut self,
         coded: &[u8],
-        mut beside: &[u8],
+        mut side_data: &[u8],
         canvas: &mut impl Canvas,
     ) -> Result<(), DecodeError> {
-        let mut reader = Reader::new(coded);
+        let mut reader = RangeDecoder::new(coded);
         let mut work = self.shown.size().pixels().saturating_add(1 << 16) * COVER;
         loop {
-            let none = Place { kind: Kind::End, rect: Rect::default() };
+            let none = OperationHead { kind: Operation::End, rect: Rect::default() };
             let place = self.model.place(&mut reader, none);
             if reader.spent() {
                 return Err(DecodeError::Short);
@@ -141,23 +142,23 @@ impl State {
             work = work.checked_sub(place.rect.pixels() + OPERATION).ok_or(DecodeError::Work)?;
             let rect = place.rect;
             match place.kind {
-                Kind::End => break,
-                Kind::Copy => self.copy(&mut reader, rect, canvas)?,
-                Kind::Keep => self.keep(rect),
-                Kind::Restore => self.restore(&mut reader, rect, canvas)?,
-                Kind::Fill => {
+                Operation::End => break,
+                Operation::Copy => self.copy(&mut reader, rect, canvas)?,
+                Operation::Keep => self.keep(rect),
+                Operation::Restore => self.restore(&mut reader, rect, canvas)?,
+                Operation::Fill => {
                     let colour = self.model.colours.colour(&mut reader, 0);
                     self.shown.fill(rect, colour);
                     canvas.fill(rect, colour);
                 }
-                Kind::Paint => self.paint(&mut reader, rect, canvas)?,
-                Kind::Jpeg => {
+                Operation::Paint => self.paint(&mut reader, rect, canvas)?,
+                Operation::Jpeg => {
                     let quality = self.model.quality(&mut reader, 0);
-                    let data = self.beside(&mut reader, &mut beside)?;
+                    let data = self.side_data(&mut reader, &mut side_data)?;
                     lossy(rect, quality, data, canvas)?;
                 }
-                Kind::Photo => {
-                    let data = self.beside(&mut reader, &mut beside)?;
+                Operation::Photo => {
+                    let data = self.side_data(&mut reader, &mut side_data)?;
                     self.photo(rect, data, canvas)?;
                 }
             }
@@ -166,12 +167,12 @@ impl State {
             return Err(DecodeError::Damaged);
         }
         // Whatever follows the end wasn't written by an encoder.
-        if reader.left() > 0 || !beside.is_empty() { Err(DecodeError::Damaged) } else { Ok(()) }
+        if reader.left() > 0 || !side_data.is_empty() { Err(DecodeError::Damaged) } else { Ok(()) }
     }
 
     fn copy(
         &mut self,
-        reader: &mut Reader<'_>,
+        reader: &mut RangeDecoder<'_>,
         target: Rect,
         canvas: &mut impl Canvas,
     ) -> Result<(), DecodeError> {
@@ -192,12 +193,12 @@ impl State {
             Some(place) => *place = pixels,
             None => self.kept.push(pixels),
         }
-        self.next_kept = (self.next_kept + 1) % KEPT;
+        self.next_kept = (self.next_kept + 1) % CACHED_TILES;
     }
 
     fn restore(
         &mut self,
-        reader: &mut Reader<'_>,
+        reader: &mut RangeDecoder<'_>,
         rect: Rect,
         canvas: &mut impl Canvas,
     ) -> Result<(), DecodeError> {
@@ -219,7 +220,7 @@ impl State {
 
     fn paint(
         &mut self,
-        reader: &mut Reader<'_>,
+        reader: &mut RangeDecoder<'_>,
         rect: Rect,
         canvas: &mut impl Canvas,
     ) -> Result<(), DecodeError> {
@@ -239,7 +240,7 @@ impl State {
         self.pixels.clear();
         self.pixels.resize(rect.pixels(), 0);
         photo::decode(rect.width.into(), &mut self.pixels, data)
-            .map_err(|photo::Short| DecodeError::Short)?;
+            .map_err(|photo::TruncatedPhoto| DecodeError::Short)?;
         self.shown.put(rect, &self.pixels);
         canvas.pixels(rect, &self.pixels);
         Ok(())
@@ -255,14 +256,14 @@ impl State {
         }
     }
 
-    fn beside<'a>(
+    fn side_data<'a>(
         &mut self,
-        reader: &mut Reader<'_>,
-        beside: &mut &'a [u8],
+        reader: &mut RangeDecoder<'_>,
+        side_data: &mut &'a [u8],
     ) -> Result<&'a [u8], DecodeError> {
         let length = self.model.length(reader, 0);
-        let (data, rest) = beside.split_at_checked(length).ok_or(DecodeError::Short)?;
-        *beside = rest;
+        let (data, rest) = side_data.split_at_checked(length).ok_or(DecodeError::Short)?;
+        *side_data = rest;
         Ok(data)
     }
 }
@@ -298,7 +299,7 @@ pub(crate) fn jpeg_pixels(file: &[u8], width: u16, height: u16) -> Option<Vec<u3
 }
 
 /// Finds the colours of a picture.
-struct Palette {
+struct PaletteBuilder {
     /// Colour and index by hash; a colour's generation in the upper byte says whether it belongs to this picture.
     table: Vec<(u32, u32)>,
     round: u32,
@@ -306,13 +307,13 @@ struct Palette {
     indices: Vec<u8>,
 }
 
-impl core::fmt::Debug for Palette {
+impl core::fmt::Debug for PaletteBuilder {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Palette({})", self.colours.len())
+        write!(f, "PaletteBuilder({})", self.colours.len())
     }
 }
 
-impl Palette {
+impl PaletteBuilder {
     fn new() -> Self {
         Self { table: vec![(0, 0); 1024], round: 0, colours: Vec::new(), indices: Vec::new() }
     }

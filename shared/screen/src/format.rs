@@ -5,23 +5,23 @@
 //! then the data beside, in order of the operations it belongs to. Nothing of a frame is understood without all
 //! frames before it, from a first one on.
 
-use crate::colours::Colours;
+use crate::colour_model::ColourModel;
 use crate::geometry::{Point, Rect, Size};
-use crate::range::{Code, Number, Prob, Signed, Tree};
+use crate::range_coder::{BitModel, BitTree, NumberModel, RangeCoder, SignedModel};
 
 /// In the upper half of the first byte.
 pub(crate) const VERSION: u8 = 1 << 4;
 /// The first frame of an encoder: a size follows, and what was before is forgotten.
-pub(crate) const FIRST: u8 = 1;
+pub(crate) const IS_FIRST: u8 = 1;
 /// The coded part's length follows, and data after it.
-pub(crate) const BESIDE: u8 = 2;
+pub(crate) const HAS_SIDE_DATA: u8 = 2;
 
 /// Side of a tile in pixels.
 pub(crate) const TILE: u16 = 64;
 /// Side of a block in pixels: what is natural and what is drawn are told apart so finely. Blocks of JPEG at 4:2:0.
 pub(crate) const BLOCK: u16 = 16;
 /// Tiles that the viewer keeps for when they are shown again. 16 MiB of it.
-pub(crate) const KEPT: usize = 1024;
+pub(crate) const CACHED_TILES: usize = 1024;
 
 /// Eight bits after the last operation: bytes that were cut or damaged don't end with them.
 pub(crate) const SEAL: u32 = 0xa5;
@@ -35,7 +35,7 @@ pub(crate) const OPERATION: usize = 64;
 /// Kinds of operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub(crate) enum Kind {
+pub(crate) enum Operation {
     /// No more.
     End,
     /// A rectangle moves.
@@ -46,7 +46,7 @@ pub(crate) enum Kind {
     Restore,
     /// One colour.
     Fill,
-    /// Drawn things: [`Colours`].
+    /// Drawn things: [`ColourModel`].
     Paint,
     /// A lossy picture, beside.
     Jpeg,
@@ -54,28 +54,28 @@ pub(crate) enum Kind {
     Photo,
 }
 
-impl Kind {
+impl Operation {
     const ALL: [Self; 8] =
         [Self::End, Self::Copy, Self::Keep, Self::Restore, Self::Fill, Self::Paint, Self::Jpeg, Self::Photo];
 }
 
 /// An operation's arguments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Place {
-    pub(crate) kind: Kind,
+pub(crate) struct OperationHead {
+    pub(crate) kind: Operation,
     pub(crate) rect: Rect,
 }
 
 /// The tiles of a picture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Grid {
+pub(crate) struct TileGrid {
     pub(crate) size: Size,
     pub(crate) columns: u16,
     pub(crate) rows: u16,
     side: u16,
 }
 
-impl Grid {
+impl TileGrid {
     pub(crate) fn new(size: Size, side: u16) -> Self {
         Self { size, columns: size.width.div_ceil(side), rows: size.height.div_ceil(side), side }
     }
@@ -107,25 +107,25 @@ impl Grid {
 
 /// How one kind of rectangle tends to lie.
 #[derive(Clone, Debug)]
-struct Lies {
-    tile: Signed,
-    at_edge: [Prob; 2],
-    inside: [Tree<64>; 2],
-    to_edge: [Prob; 2],
-    length: [Number; 2],
+struct RectModel {
+    tile: SignedModel,
+    at_edge: [BitModel; 2],
+    inside: [BitTree<64>; 2],
+    to_edge: [BitModel; 2],
+    length: [NumberModel; 2],
 }
 
-impl Lies {
+impl RectModel {
     const NEW: Self = Self {
-        tile: Signed::NEW,
-        at_edge: [Prob::EVEN; 2],
-        inside: [const { Tree::NEW }; 2],
-        to_edge: [Prob::EVEN; 2],
-        length: [const { Number::NEW }; 2],
+        tile: SignedModel::NEW,
+        at_edge: [BitModel::EVEN; 2],
+        inside: [const { BitTree::NEW }; 2],
+        to_edge: [BitModel::EVEN; 2],
+        length: [const { NumberModel::NEW }; 2],
     };
 
     /// One axis: where it begins in its tile, and how long it is.
-    fn axis<C: Code>(
+    fn axis<C: RangeCoder>(
         &mut self,
         coder: &mut C,
         axis: usize,
@@ -149,57 +149,61 @@ impl Lies {
 
 /// The state that both ends have in common.
 #[derive(Debug)]
-pub(crate) struct Model {
-    pub(crate) grid: Grid,
-    kinds: [Tree<8>; 8],
+pub(crate) struct FrameModel {
+    pub(crate) grid: TileGrid,
+    kinds: [BitTree<8>; 8],
     last_kind: u8,
     last_tile: i32,
-    lies: [Lies; 8],
-    moved: [Signed; 2],
+    rect_models: [RectModel; 8],
+    moved: [SignedModel; 2],
     last_move: (i32, i32),
-    move_again: Prob,
-    slots: Tree<KEPT>,
-    quality: Tree<128>,
-    beside: Number,
-    beside_upper: Number,
-    pub(crate) colours: Colours,
+    move_again: BitModel,
+    slots: BitTree<CACHED_TILES>,
+    quality: BitTree<128>,
+    side_data: NumberModel,
+    beside_upper: NumberModel,
+    pub(crate) colours: ColourModel,
 }
 
-impl Model {
+impl FrameModel {
     pub(crate) fn new(size: Size) -> Self {
         Self {
-            grid: Grid::new(size, TILE),
-            kinds: [const { Tree::NEW }; 8],
+            grid: TileGrid::new(size, TILE),
+            kinds: [const { BitTree::NEW }; 8],
             last_kind: 0,
             last_tile: 0,
-            lies: [const { Lies::NEW }; 8],
-            moved: [Signed::NEW, Signed::NEW],
+            rect_models: [const { RectModel::NEW }; 8],
+            moved: [SignedModel::NEW, SignedModel::NEW],
             last_move: (0, 0),
-            move_again: Prob::EVEN,
-            slots: Tree::NEW,
-            quality: Tree::NEW,
-            beside: Number::NEW,
-            beside_upper: Number::NEW,
-            colours: Colours::new(),
+            move_again: BitModel::EVEN,
+            slots: BitTree::NEW,
+            quality: BitTree::NEW,
+            side_data: NumberModel::NEW,
+            beside_upper: NumberModel::NEW,
+            colours: ColourModel::new(),
         }
     }
 
     /// The next operation: its kind and, but for the end, a rectangle. `None`: the bytes say no rectangle of
     /// the picture.
-    pub(crate) fn place<C: Code>(&mut self, coder: &mut C, place: Place) -> Option<Place> {
+    pub(crate) fn place<C: RangeCoder>(
+        &mut self,
+        coder: &mut C,
+        place: OperationHead,
+    ) -> Option<OperationHead> {
         let kinds = self.kinds.get_mut(usize::from(self.last_kind))?;
         let kind = kinds.code(coder, place.kind as u32);
         self.last_kind = u8::try_from(kind).ok()?;
-        let kind = *Kind::ALL.get(usize::from(self.last_kind))?;
-        let rect = if kind == Kind::End { Rect::default() } else { self.rect(coder, kind, place.rect)? };
-        Some(Place { kind, rect })
+        let kind = *Operation::ALL.get(usize::from(self.last_kind))?;
+        let rect = if kind == Operation::End { Rect::default() } else { self.rect(coder, kind, place.rect)? };
+        Some(OperationHead { kind, rect })
     }
 
-    fn rect<C: Code>(&mut self, coder: &mut C, kind: Kind, rect: Rect) -> Option<Rect> {
+    fn rect<C: RangeCoder>(&mut self, coder: &mut C, kind: Operation, rect: Rect) -> Option<Rect> {
         let (columns, size) = (i32::from(self.grid.columns), self.grid.size);
-        let lies = self.lies.get_mut(kind as usize)?;
+        let rect_models = self.rect_models.get_mut(kind as usize)?;
         let tile = i32::from(rect.y / TILE) * columns + i32::from(rect.x / TILE);
-        let tile = self.last_tile + lies.tile.code(coder, tile - self.last_tile);
+        let tile = self.last_tile + rect_models.tile.code(coder, tile - self.last_tile);
         if tile < 0 || tile >= columns * i32::from(self.grid.rows) {
             return None;
         }
@@ -207,18 +211,18 @@ impl Model {
         let column = u16::try_from(tile % columns).ok()?;
         let row = u16::try_from(tile / columns).ok()?;
         let own = self.grid.tile(column, row);
-        if kind == Kind::Keep {
+        if kind == Operation::Keep {
             return Some(own);
         }
-        let (x, width) = lies.axis(coder, 0, (rect.x % TILE, rect.width, u32::from(own.width)));
-        let (y, height) = lies.axis(coder, 1, (rect.y % TILE, rect.height, u32::from(own.height)));
+        let (x, width) = rect_models.axis(coder, 0, (rect.x % TILE, rect.width, u32::from(own.width)));
+        let (y, height) = rect_models.axis(coder, 1, (rect.y % TILE, rect.height, u32::from(own.height)));
         let fit = |value: u32| u16::try_from(value).ok();
         Rect::new(fit(u32::from(own.x) + x)?, fit(u32::from(own.y) + y)?, fit(width)?, fit(height)?)
             .within(size)
     }
 
     /// Where a copy's source is. `None`: not in the picture.
-    pub(crate) fn source<C: Code>(&mut self, coder: &mut C, target: Rect, from: Point) -> Option<Rect> {
+    pub(crate) fn source<C: RangeCoder>(&mut self, coder: &mut C, target: Rect, from: Point) -> Option<Rect> {
         let by = (i32::from(from.x) - i32::from(target.x), i32::from(from.y) - i32::from(target.y));
         if !coder.bit(&mut self.move_again, by == self.last_move) {
             let [x, y] = &mut self.moved;
@@ -230,20 +234,20 @@ impl Model {
     }
 
     /// The place where a kept tile is.
-    pub(crate) fn slot<C: Code>(&mut self, coder: &mut C, slot: usize) -> usize {
+    pub(crate) fn slot<C: RangeCoder>(&mut self, coder: &mut C, slot: usize) -> usize {
         self.slots.code(coder, u32::try_from(slot).unwrap_or_default()) as usize
     }
 
     /// A JPEG's quality.
-    pub(crate) fn quality<C: Code>(&mut self, coder: &mut C, quality: u8) -> u8 {
+    pub(crate) fn quality<C: RangeCoder>(&mut self, coder: &mut C, quality: u8) -> u8 {
         u8::try_from(self.quality.code(coder, quality.into())).unwrap_or_default()
     }
 
     /// Length of the data beside that an operation has.
-    pub(crate) fn length<C: Code>(&mut self, coder: &mut C, length: usize) -> usize {
+    pub(crate) fn length<C: RangeCoder>(&mut self, coder: &mut C, length: usize) -> usize {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         let upper = self.beside_upper.code(coder, length >> 15);
-        let lower = self.beside.code(coder, length & 0x7fff);
+        let lower = self.side_data.code(coder, length & 0x7fff);
         (upper as usize) << 15 | lower as usize
     }
 }
@@ -290,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_grid_covers_its_picture() {
-        let grid = Grid::new(Size { width: 130, height: 64 }, TILE);
+        let grid = TileGrid::new(Size { width: 130, height: 64 }, TILE);
         assert_eq!((grid.columns, grid.rows), (3, 1));
         assert_eq!(grid.tile(2, 0), Rect::new(128, 0, 2, 64));
         let touched = |x, y, w, h| grid.touched(Rect::new(x, y, w, h)).collect::<Vec<_>>();

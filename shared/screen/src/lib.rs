@@ -11,14 +11,14 @@ pub mod geometry;
 pub mod pace;
 pub mod picture;
 
-mod colours;
+mod colour_model;
 mod format;
 mod jpeg;
 mod photo;
-mod range;
+mod range_coder;
 
 pub use canvas::Canvas;
-pub use decode::{DecodeError, Decoder, first_size};
-pub use encode::{Coded, Encoder, How, Natural, Owes};
+pub use decode::{DecodeError, ScreenDecoder, first_size};
+pub use encode::{EncodedFrame, FrameSettings, PendingUpdates, PhotoQuality, ScreenEncoder};
 pub use geometry::{Point, Rect, Size};
 pub use picture::Picture;

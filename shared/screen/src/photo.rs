@@ -16,17 +16,17 @@ pub(crate) fn least_bytes(pixels: usize) -> usize {
 
 /// The pictures that don't fill what was promised.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Short;
+pub(crate) struct TruncatedPhoto;
 
 #[derive(Clone, Copy)]
-struct Errors {
+struct PredictionErrors {
     sum: u32,
     bias: i32,
     correction: i32,
     count: u32,
 }
 
-impl Errors {
+impl PredictionErrors {
     const NEW: Self = Self { sum: 4, bias: 0, correction: 0, count: 1 };
 
     #[inline(always)]
@@ -58,8 +58,8 @@ impl Errors {
 
 /// Writes a picture's bytes to the end of `out`.
 pub(crate) fn encode<'a>(width: usize, rows: impl Iterator<Item = &'a [u32]>, out: &mut Vec<u8>) {
-    let mut model = Model::new(width);
-    let mut bits = Bits { out, held: 0, count: 0 };
+    let mut model = PhotoModel::new(width);
+    let mut bits = BitWriter { out, held: 0, count: 0 };
     for row in rows {
         model
             .row(|x, plane, guess, k| {
@@ -78,16 +78,16 @@ pub(crate) fn encode<'a>(width: usize, rows: impl Iterator<Item = &'a [u32]>, ou
 ///
 /// # Errors
 /// The bytes end before it does.
-pub(crate) fn decode(width: usize, pixels: &mut [u32], bytes: &[u8]) -> Result<(), Short> {
-    let mut model = Model::new(width);
-    let mut bits = Source { bytes: bytes.iter(), held: 0, count: 0, missing: 0 };
+pub(crate) fn decode(width: usize, pixels: &mut [u32], bytes: &[u8]) -> Result<(), TruncatedPhoto> {
+    let mut model = PhotoModel::new(width);
+    let mut bits = BitReader { bytes: bytes.iter(), held: 0, count: 0, missing: 0 };
     for row in pixels.chunks_exact_mut(width) {
         model.row(|_, _, _, k| {
             let folded = bits.code(k);
             Ok((folded >> 1).cast_signed() ^ -(folded & 1).cast_signed())
         })?;
         if bits.missing > 8 {
-            return Err(Short);
+            return Err(TruncatedPhoto);
         }
         for (pixel, values) in row.iter_mut().zip(model.done()) {
             *pixel = join(*values);
@@ -116,17 +116,17 @@ fn wrap(value: i32) -> i32 {
     i32::from(value as i8)
 }
 
-struct Model {
+struct PhotoModel {
     above: Vec<[i32; 3]>,
     this: Vec<[i32; 3]>,
     width: usize,
-    errors: [[Errors; CONTEXTS]; 3],
+    errors: [[PredictionErrors; CONTEXTS]; 3],
 }
 
-impl Model {
+impl PhotoModel {
     fn new(width: usize) -> Self {
         let row = || vec![[128, 0, 0]; width + 2];
-        Self { above: row(), this: row(), width, errors: [[Errors::NEW; CONTEXTS]; 3] }
+        Self { above: row(), this: row(), width, errors: [[PredictionErrors::NEW; CONTEXTS]; 3] }
     }
 
     /// The last row.
@@ -140,8 +140,8 @@ impl Model {
     #[allow(clippy::indexing_slicing, reason = "arrays of three, counted to three")]
     fn row(
         &mut self,
-        mut error: impl FnMut(usize, usize, i32, u32) -> Result<i32, Short>,
-    ) -> Result<(), Short> {
+        mut error: impl FnMut(usize, usize, i32, u32) -> Result<i32, TruncatedPhoto>,
+    ) -> Result<(), TruncatedPhoto> {
         let first = self.above.get(1).copied().unwrap_or_default();
         let (mut west, mut corner) = (first, first);
         let rows = self.above.windows(3).zip(self.this.iter_mut().skip(1));
@@ -176,13 +176,13 @@ impl Model {
     }
 }
 
-struct Bits<'a> {
+struct BitWriter<'a> {
     out: &'a mut Vec<u8>,
     held: u64,
     count: u32,
 }
 
-impl Bits<'_> {
+impl BitWriter<'_> {
     #[inline(always)]
     fn put(&mut self, bits: u32, count: u32) {
         self.held = self.held << count | u64::from(bits);
@@ -217,14 +217,14 @@ impl Bits<'_> {
     }
 }
 
-struct Source<'a> {
+struct BitReader<'a> {
     bytes: core::slice::Iter<'a, u8>,
     held: u64,
     count: u32,
     missing: usize,
 }
 
-impl Source<'_> {
+impl BitReader<'_> {
     /// So that there are at least 32 bits; ones after the end, so that no code is endless.
     #[inline(always)]
     fn fill(&mut self) {
@@ -269,7 +269,7 @@ mod tests {
         assert!(bytes.len() >= least_bytes(pixels.len()));
         for end in 0..bytes.len().saturating_sub(17) {
             if end % 37 == 0 {
-                assert_eq!(decode(width, &mut read, &bytes[..end]), Err(Short));
+                assert_eq!(decode(width, &mut read, &bytes[..end]), Err(TruncatedPhoto));
             }
         }
         bytes.len()

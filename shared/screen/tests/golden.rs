@@ -5,7 +5,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use nearhand_screen::{Canvas as _, Decoder, Encoder, How, Natural, Picture, Rect, Size};
+use nearhand_screen::{
+    Canvas as _, FrameSettings, PhotoQuality, Picture, Rect, ScreenDecoder, ScreenEncoder, Size,
+};
 
 fn path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden.hex")
@@ -55,17 +57,17 @@ fn pictures() -> Vec<Picture> {
 
 /// Frames of all pictures by today's encoder.
 fn coded() -> Vec<Vec<u8>> {
-    let mut encoder = Encoder::new(SIZE);
-    let how = How {
+    let mut encoder = ScreenEncoder::new(SIZE);
+    let settings = FrameSettings {
         budget: usize::MAX,
         pixels: usize::MAX,
-        natural: Natural::Lossy { quality: 70 },
+        photos: PhotoQuality::Lossy { quality: 70 },
         refine: true,
         focus: None,
     };
     pictures()
         .iter()
-        .filter_map(|now| encoder.encode(now, &[SIZE.rect()], how))
+        .filter_map(|now| encoder.encode(now, &[SIZE.rect()], settings))
         .map(|coded| coded.bytes)
         .collect()
 }
@@ -92,7 +94,7 @@ fn released_frames_show_what_they_did() {
     if std::env::var_os("NEARHAND_REGENERATE_GOLDEN").is_some() {
         write_anew();
     }
-    let (mut decoder, mut viewer) = (Decoder::new(), Picture::black(Size { width: 1, height: 1 }));
+    let (mut decoder, mut viewer) = (ScreenDecoder::new(), Picture::black(Size { width: 1, height: 1 }));
     let (frames, pictures) = (golden(), pictures());
     assert_eq!(frames.len(), pictures.len());
     for (number, (frame, picture)) in frames.iter().zip(&pictures).enumerate() {

@@ -1,18 +1,21 @@
 //! Bytes from anybody: no panic, no success by chance, no work or memory beyond what the bytes can pay for.
 #![allow(clippy::unwrap_used, reason = "all of this file is a test")]
 
-use nearhand_screen::{Canvas, DecodeError, Decoder, Encoder, How, Natural, Picture, Point, Rect, Size};
+use nearhand_screen::{
+    Canvas, DecodeError, FrameSettings, PhotoQuality, Picture, Point, Rect, ScreenDecoder, ScreenEncoder,
+    Size,
+};
 use proptest::prelude::*;
 
 /// Checks what it is told, and counts the pixels.
 #[derive(Default)]
-struct Checking {
+struct CheckingCanvas {
     size: Option<Size>,
     pixels: usize,
     operations: usize,
 }
 
-impl Checking {
+impl CheckingCanvas {
     fn take(&mut self, rect: Rect, count: usize) {
         assert!(rect.within(self.size.unwrap()).is_some(), "{rect:?}");
         assert_eq!(rect.pixels(), count);
@@ -21,7 +24,7 @@ impl Checking {
     }
 }
 
-impl Canvas for Checking {
+impl Canvas for CheckingCanvas {
     fn resize(&mut self, size: Size) {
         assert_eq!(Size::checked(size.width, size.height), Some(size));
         self.size = Some(size);
@@ -56,7 +59,7 @@ fn frames() -> Vec<Vec<u8>> {
 
 fn coded() -> Vec<Vec<u8>> {
     let size = Size { width: 200, height: 150 };
-    let (mut now, mut encoder, mut frames) = (Picture::black(size), Encoder::new(size), Vec::new());
+    let (mut now, mut encoder, mut frames) = (Picture::black(size), ScreenEncoder::new(size), Vec::new());
     let grain = |x: u32, y: u32, seed: u32| {
         ((x * 3 + seed) << 16) | ((y * 5 + (x * y) % 7) << 8) | ((x * y * seed) % 200)
     };
@@ -74,23 +77,23 @@ fn coded() -> Vec<Vec<u8>> {
         if step % 4 == 3 {
             now.fill(size.rect(), step);
         }
-        let how = How {
+        let settings = FrameSettings {
             budget: 9_000,
             pixels: 30_000,
-            natural: Natural::Lossy { quality: 50 },
+            photos: PhotoQuality::Lossy { quality: 50 },
             refine: step % 3 == 2,
             focus: None,
         };
         for _ in 0..1 + step % 4 * 2 {
-            frames.extend(encoder.encode(&now, &[size.rect()], how).map(|coded| coded.bytes));
+            frames.extend(encoder.encode(&now, &[size.rect()], settings).map(|coded| coded.bytes));
         }
     }
     frames
 }
 
 /// Decodes frames up to the first that isn't taken.
-fn decode(frames: &[Vec<u8>]) -> (Checking, Result<(), DecodeError>) {
-    let (mut decoder, mut canvas) = (Decoder::new(), Checking::default());
+fn decode(frames: &[Vec<u8>]) -> (CheckingCanvas, Result<(), DecodeError>) {
+    let (mut decoder, mut canvas) = (ScreenDecoder::new(), CheckingCanvas::default());
     let result = frames.iter().try_for_each(|frame| decoder.decode(frame, &mut canvas));
     if result.is_err() {
         // Nothing but a first frame is taken after a failure.
@@ -139,25 +142,25 @@ fn a_changed_bit_is_survived() {
 #[test]
 fn a_frame_without_a_first_one_is_refused() {
     let frames = frames();
-    let mut canvas = Checking::default();
-    assert_eq!(Decoder::new().decode(&frames[1], &mut canvas), Err(DecodeError::Missing));
-    assert_eq!(Decoder::new().decode(&[], &mut canvas), Err(DecodeError::Short));
-    assert_eq!(Decoder::new().decode(&[0x21], &mut canvas), Err(DecodeError::Version));
+    let mut canvas = CheckingCanvas::default();
+    assert_eq!(ScreenDecoder::new().decode(&frames[1], &mut canvas), Err(DecodeError::Missing));
+    assert_eq!(ScreenDecoder::new().decode(&[], &mut canvas), Err(DecodeError::Short));
+    assert_eq!(ScreenDecoder::new().decode(&[0x21], &mut canvas), Err(DecodeError::Version));
     for [width, height] in [[0, 9], [9, 0], [0xffff, 0xffff], [16_385, 1], [16_384, 16_384]] {
         let bytes = [&[0x11][..], &u16::to_le_bytes(width), &u16::to_le_bytes(height)].concat();
-        assert_eq!(Decoder::new().decode(&bytes, &mut canvas), Err(DecodeError::Size(width, height)));
+        assert_eq!(ScreenDecoder::new().decode(&bytes, &mut canvas), Err(DecodeError::Size(width, height)));
     }
 }
 
 #[test]
 fn a_first_frame_begins_anew() {
     let frames = frames();
-    let (mut decoder, mut viewer) = (Decoder::new(), Picture::black(Size { width: 1, height: 1 }));
+    let (mut decoder, mut viewer) = (ScreenDecoder::new(), Picture::black(Size { width: 1, height: 1 }));
     for frame in frames.iter().chain(&frames) {
         decoder.decode(frame, &mut viewer).unwrap();
     }
     let mut once = Picture::black(Size { width: 1, height: 1 });
-    let mut decoder = Decoder::new();
+    let mut decoder = ScreenDecoder::new();
     frames.iter().for_each(|frame| decoder.decode(frame, &mut once).unwrap());
     assert!(viewer == once);
 }

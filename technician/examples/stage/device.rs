@@ -10,8 +10,8 @@ use nearhand_proto::message::screen::{
     InputNotice, Monitor, Quality, ScreenPoint,
 };
 use nearhand_proto::message::session::{FRAME_LIMIT, Open};
-use nearhand_screen::{Encoder, Picture, Size};
-use nearhand_screen::{How, Natural};
+use nearhand_screen::{FrameSettings, PhotoQuality};
+use nearhand_screen::{Picture, ScreenEncoder, Size};
 use nearhand_transport::framed;
 use tokio::io::{DuplexStream, ReadHalf, WriteHalf, split};
 use tokio::sync::{Notify, broadcast, mpsc};
@@ -245,17 +245,18 @@ impl ScriptedDevice {
 }
 
 struct FrameSource {
-    encoder: Encoder,
+    encoder: ScreenEncoder,
     frame: u32,
     painted: u32,
-    natural: Natural,
+    photos: PhotoQuality,
     hidden: bool,
 }
 
 impl FrameSource {
     fn new(size: Size, quality: Quality) -> Self {
-        let natural = if quality == Quality::Exact { Natural::Exact } else { Natural::Lossy { quality: 80 } };
-        Self { encoder: Encoder::new(size), frame: 0, painted: 0, natural, hidden: false }
+        let photos =
+            if quality == Quality::Exact { PhotoQuality::Exact } else { PhotoQuality::Lossy { quality: 80 } };
+        Self { encoder: ScreenEncoder::new(size), frame: 0, painted: 0, photos, hidden: false }
     }
 
     fn painted(&mut self, frame: u32) {
@@ -266,13 +267,18 @@ impl FrameSource {
     /// Sends what changed while there is credit; refines once all is painted.
     async fn frames(&mut self, picture: &Picture, write: &mut WriteHalf<DuplexStream>) -> Option<()> {
         if picture.size() != self.encoder.size() {
-            self.encoder = Encoder::new(picture.size());
+            self.encoder = ScreenEncoder::new(picture.size());
         }
         let mut damage = vec![picture.size().rect()];
         while !self.hidden && self.frame - self.painted < FRAMES_IN_FLIGHT {
             let refine = self.frame == self.painted && self.frame > 0;
-            let how =
-                How { budget: usize::MAX, pixels: usize::MAX, natural: self.natural, refine, focus: None };
+            let how = FrameSettings {
+                budget: usize::MAX,
+                pixels: usize::MAX,
+                photos: self.photos,
+                refine,
+                focus: None,
+            };
             let Some(coded) = self.encoder.encode(picture, &damage, how) else { return Some(()) };
             damage.clear();
             self.frame += 1;

@@ -9,15 +9,20 @@ use nearhand_proto::identity::SecretKey;
 use nearhand_proto::message::screen::{FrameEnd, FromScreen};
 use nearhand_proto::time::UnixMillis;
 use nearhand_proto::witness::Chain;
-use nearhand_screen::{Encoder, How, Natural, Picture, Rect, Size};
+use nearhand_screen::{FrameSettings, PhotoQuality, Picture, Rect, ScreenEncoder, Size};
 
 const SESSION: SessionId = SessionId::from_bytes([5; 16]);
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 const SIZE: Size = Size { width: 320, height: 200 };
 /// Seconds.
 const LENGTH: u32 = 30;
-const HOW: How =
-    How { budget: usize::MAX, pixels: usize::MAX, natural: Natural::Exact, refine: true, focus: None };
+const SETTINGS: FrameSettings = FrameSettings {
+    budget: usize::MAX,
+    pixels: usize::MAX,
+    photos: PhotoQuality::Exact,
+    refine: true,
+    focus: None,
+};
 
 fn key(seed: u8) -> SecretKey {
     SecretKey::from_seed(&[seed; 32])
@@ -64,14 +69,14 @@ pub(crate) fn record(file: &Path) {
         RecordingChunk::Said(FromScreen::Witness(key(1).sign(&chain.head(millis, last)).unwrap()))
     };
     chunks.push(head(&chain, 0, false));
-    let mut encoder = Encoder::new(SIZE);
+    let mut encoder = ScreenEncoder::new(SIZE);
     for second in 0..LENGTH {
         let mut picture = Picture::black(SIZE);
         for y in 0..SIZE.height {
             let row = vec![colour(second); usize::from(SIZE.width)];
             picture.put(Rect::new(0, y, SIZE.width, 1), &row);
         }
-        let coded = encoder.encode(&picture, &[SIZE.rect()], HOW).unwrap();
+        let coded = encoder.encode(&picture, &[SIZE.rect()], SETTINGS).unwrap();
         let last = Some(FrameEnd { exact: coded.exact, ..FrameEnd::default() });
         let frame = FromScreen::Frame { frame: second + 1, part: coded.bytes, last };
         for message in [FromScreen::Clock(second * 1_000), frame] {

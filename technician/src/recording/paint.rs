@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use nearhand_proto::message::screen::MAX_FRAME;
 use nearhand_proto::wire;
-use nearhand_screen::{Decoder, Picture, Size};
+use nearhand_screen::{Picture, ScreenDecoder, Size};
 use serde::{Deserialize, Serialize};
 
 use crate::platform;
@@ -56,13 +56,13 @@ pub fn run() -> ExitCode {
 }
 
 fn paint(input: &mut impl Read, output: &mut impl Write) -> Result<(), PaintStop> {
-    let mut decoder = Decoder::new();
+    let mut decoder = ScreenDecoder::new();
     let mut picture = Picture::black(Size { width: 1, height: 1 });
     let mut frame = Vec::new();
     while let Some(task) = next(input)? {
         match task {
             PaintTask::Begin => {
-                decoder = Decoder::new();
+                decoder = ScreenDecoder::new();
                 frame.clear();
             }
             PaintTask::Part(bytes, last) => {

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use nearhand_proto::message::screen::{FrameEnd, MAX_FRAME};
 use nearhand_proto::wire;
-use nearhand_screen::{Canvas, Decoder, Picture, Point, Rect, Size};
+use nearhand_screen::{Canvas, Picture, Point, Rect, ScreenDecoder, Size};
 use serde::{Deserialize, Serialize};
 
 use super::operations::{FrameDone, PIECE, PageOperations};
@@ -92,15 +92,15 @@ pub fn run(product: DecoderOutput) -> ExitCode {
 
 fn decode(
     input: &mut impl Read,
-    mut make: impl FnMut(&mut Decoder, &[u8], FrameDone) -> Result<(), DecodeStop>,
+    mut make: impl FnMut(&mut ScreenDecoder, &[u8], FrameDone) -> Result<(), DecodeStop>,
 ) -> Result<(), DecodeStop> {
-    let (mut decoder, mut round) = (Decoder::new(), 0);
+    let (mut decoder, mut round) = (ScreenDecoder::new(), 0);
     let mut frame = Vec::new();
     let mut began = None;
     while let Some(piece) = next(input)? {
         match piece {
             DecoderInput::Begin { round: number } => {
-                (decoder, round) = (Decoder::new(), number);
+                (decoder, round) = (ScreenDecoder::new(), number);
                 frame.clear();
             }
             DecoderInput::Part { frame: number, bytes, last } => {
@@ -137,7 +137,7 @@ fn decode(
 }
 
 fn operations(
-    decoder: &mut Decoder,
+    decoder: &mut ScreenDecoder,
     frame: &[u8],
     done: FrameDone,
     output: &mut impl Write,
@@ -151,7 +151,7 @@ fn operations(
 }
 
 fn file(
-    decoder: &mut Decoder,
+    decoder: &mut ScreenDecoder,
     frame: &[u8],
     done: FrameDone,
     picture: &mut Picture,

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use nearhand_proto::message::control::{CloseCode, DeviceFacts};
-use nearhand_screen::{Decoder, Picture, Size};
+use nearhand_screen::{Picture, ScreenDecoder, Size};
 
 use super::scene::with_eve;
 use super::{Trial, number};
@@ -77,7 +77,7 @@ pub(super) fn hostile_pictures(trial: &Trial) -> Result<()> {
         .collect();
     let held = heap::measured(|| {
         let mut viewer = Picture::black(Size { width: 1, height: 1 });
-        let _refused = Decoder::new().decode(&huge, &mut viewer).is_err();
+        let _refused = ScreenDecoder::new().decode(&huge, &mut viewer).is_err();
     });
     trial.at_most("held for a 65535² frame", number(held), "bytes", HELD_AT_ONCE)?;
     let (site, wire) = (Site::new()?, Wire::new()?);

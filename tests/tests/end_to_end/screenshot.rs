@@ -12,7 +12,7 @@ use nearhand_proto::message::screen::FromScreen;
 use nearhand_proto::message::session::{
     AgentHello, Answer, Decision, FromAgent, Open, Refusal, TechnicianProof,
 };
-use nearhand_screen::{Decoder, Picture, Size};
+use nearhand_screen::{Picture, ScreenDecoder, Size};
 use nearhand_tests::parties::Agent;
 use nearhand_tests::program::{Logs, Program, until};
 use nearhand_tests::site::{LIMIT, Place, Site};
@@ -194,7 +194,7 @@ fn seen(session: &SessionWire) -> Result<Picture> {
     }
     ensure!(stream.hears::<FromScreen>().is_err(), "something follows the picture");
     let mut picture = Picture::black(Size { width: 1, height: 1 });
-    Decoder::new().decode(&coded, &mut picture)?;
+    ScreenDecoder::new().decode(&coded, &mut picture)?;
     Ok(picture)
 }
 

@@ -8,7 +8,7 @@ use nearhand_proto::message::screen::{FromScreen, FromViewer, Quality};
 use nearhand_proto::message::session::{
     AgentHello, Answer, Decision, FromAgent, Open, Refusal, TechnicianProof,
 };
-use nearhand_screen::{Decoder, Picture, Size};
+use nearhand_screen::{Picture, ScreenDecoder, Size};
 use nearhand_tests::parties::{Agent, Console};
 use nearhand_tests::program::{Logs, Program, until};
 use nearhand_tests::site::{LIMIT, Place, Site};
@@ -79,7 +79,7 @@ fn decision(session: &mut SessionWire) -> Result<Decision> {
 /// What a technician's program makes of the window's stream.
 struct Eye {
     stream: TalkWire,
-    decoder: Decoder,
+    decoder: ScreenDecoder,
     picture: Picture,
     coded: Vec<u8>,
     titles: Vec<String>,
@@ -90,7 +90,7 @@ impl Eye {
         let mut stream = session.talk(&Open::Window)?;
         stream.say(&FromViewer::Start { monitor: Some(3), quality: Quality::Auto })?;
         let picture = Picture::black(Size { width: 1, height: 1 });
-        Ok(Self { stream, decoder: Decoder::new(), picture, coded: Vec::new(), titles: Vec::new() })
+        Ok(Self { stream, decoder: ScreenDecoder::new(), picture, coded: Vec::new(), titles: Vec::new() })
     }
 
     /// The next picture; nothing of another window is in it. An error says why there is none.

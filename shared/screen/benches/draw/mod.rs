@@ -54,13 +54,13 @@ fn shapes() -> &'static [[[u32; 3]; 162]; 128] {
     })
 }
 
-pub(crate) trait Drawing {
+pub(crate) trait DrawText {
     /// A smoothed letter; with colours at its edges as on flat screens if so wished.
     fn letter(&mut self, at: Point, letter: u8, front: u32, back: u32, coloured: bool);
     fn text(&mut self, at: Point, text: &str, front: u32, back: u32, coloured: bool);
 }
 
-impl Drawing for Picture {
+impl DrawText for Picture {
     fn letter(&mut self, at: Point, letter: u8, front: u32, back: u32, coloured: bool) {
         if letter <= b' ' {
             return;

@@ -5,24 +5,26 @@
 //! sent exactly. Each step changes the shadow, which is what the viewer has (where a lossy picture was sent: what
 //! it stands for), so that the next compares with the truth.
 
-mod blocks;
-mod kept;
-mod marks;
+mod block_content;
+mod lossy_blocks;
 mod motion;
 mod plan;
 mod rectangles;
+mod tile_cache;
 
 use crate::canvas::Canvas as _;
-use crate::format::{BESIDE, FIRST, Kind, Model, Place, SEAL, VERSION, put_length};
+use crate::format::{
+    FrameModel, HAS_SIDE_DATA, IS_FIRST, Operation, OperationHead, SEAL, VERSION, put_length,
+};
 use crate::geometry::{Point, Rect, Size};
-use crate::jpeg::Jpeg;
+use crate::jpeg::JpegEncoder;
 use crate::photo;
 use crate::picture::Picture;
-use crate::range::{Code as _, Writer};
+use crate::range_coder::{RangeCoder as _, RangeEncoder};
 
-use kept::Kept;
-use marks::Marks;
-use plan::{Job, Work};
+use lossy_blocks::LossyBlocks;
+use plan::{SendJob, SendMethod};
+use tile_cache::TileCache;
 
 /// Frames that a tile must not have changed in before the viewer keeps it: what scrolls by isn't worth it.
 const SETTLED: u32 = 4;
@@ -33,14 +35,14 @@ const MOTION: usize = 3000;
 
 /// How to code a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct How {
+pub struct FrameSettings {
     /// About how many bytes the frame may have. What doesn't fit stays owed.
     pub budget: usize,
     /// About how many pixels may be coded, which bounds the time that both ends take for the frame. What moved, what is
     /// of one colour and what the viewer keeps doesn't count. What doesn't fit stays owed.
     pub pixels: usize,
     /// How natural pictures are coded. Drawn things are always exact.
-    pub natural: Natural,
+    pub photos: PhotoQuality,
     /// Whether lossy regions may be sent exactly in this frame: the screen is at rest and the link is free.
     pub refine: bool,
     /// Where somebody looks, most likely: coded first.
@@ -49,7 +51,7 @@ pub struct How {
 
 /// How natural pictures (photographs, video) are coded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Natural {
+pub enum PhotoQuality {
     /// Exactly, at once.
     Exact,
     /// Lossy, until they rest.
@@ -61,7 +63,7 @@ pub enum Natural {
 
 /// What the viewer doesn't have yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Owes {
+pub struct PendingUpdates {
     /// Something changed that wasn't sent at all.
     pub changed: bool,
     /// Something was sent lossy and is to be sent exactly.
@@ -70,20 +72,20 @@ pub struct Owes {
 
 /// A coded frame.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Coded {
-    /// For a [`Decoder`](crate::Decoder).
+pub struct EncodedFrame {
+    /// For a [`ScreenDecoder`](crate::ScreenDecoder).
     pub bytes: Vec<u8>,
     /// The viewer now has the picture exactly, everywhere.
     pub exact: bool,
-    /// Pixels that were coded, as [`How::pixels`] counts them.
+    /// Pixels that were coded, as [`FrameSettings::pixels`] counts them.
     pub pixels: usize,
 }
 
-/// Codes the frames for one [`Decoder`](crate::Decoder), each of which must reach it, in order.
+/// Codes the frames for one [`ScreenDecoder`](crate::ScreenDecoder), each of which must reach it, in order.
 #[derive(Debug)]
-pub struct Encoder {
+pub struct ScreenEncoder {
     shadow: Picture,
-    model: Model,
+    model: FrameModel,
     /// Nothing was coded yet.
     fresh: bool,
     /// Tiles that differ from the shadow, or may.
@@ -95,14 +97,14 @@ pub struct Encoder {
     /// The frame in which something of a tile was sent last.
     sent: Vec<u32>,
     frame: u32,
-    marks: Marks,
-    kept: Kept,
-    jpeg: Jpeg,
+    lossy_blocks: LossyBlocks,
+    tile_cache: TileCache,
+    jpeg: JpegEncoder,
 }
 
 /// A tile that differs.
 #[derive(Clone, Copy, Debug)]
-struct Changed {
+struct ChangedTile {
     column: u16,
     row: u16,
     /// The smallest rectangle around all that differs, in pixels of the picture.
@@ -110,25 +112,25 @@ struct Changed {
 }
 
 /// A frame as it grows.
-struct Frame {
-    writer: Writer,
-    beside: Vec<u8>,
+struct FrameBuilder {
+    writer: RangeEncoder,
+    side_data: Vec<u8>,
     operations: usize,
     pixels: usize,
 }
 
-impl Frame {
+impl FrameBuilder {
     /// Whether it has as much as it may have; at least one operation.
-    fn is_full(&self, how: How) -> bool {
-        let bytes = self.writer.len() + self.beside.len();
-        self.operations > 0 && (bytes >= how.budget || self.pixels >= how.pixels)
+    fn is_full(&self, settings: FrameSettings) -> bool {
+        let bytes = self.writer.len() + self.side_data.len();
+        self.operations > 0 && (bytes >= settings.budget || self.pixels >= settings.pixels)
     }
 }
 
-impl Encoder {
+impl ScreenEncoder {
     /// For pictures of that size. Its first frame is whole.
     pub fn new(size: Size) -> Self {
-        let model = Model::new(size);
+        let model = FrameModel::new(size);
         let tiles = model.grid.count();
         Self {
             shadow: Picture::black(size),
@@ -139,9 +141,9 @@ impl Encoder {
             settled: vec![0; tiles],
             sent: vec![0; tiles],
             frame: 0,
-            marks: Marks::new(size),
-            kept: Kept::default(),
-            jpeg: Jpeg::new(80),
+            lossy_blocks: LossyBlocks::new(size),
+            tile_cache: TileCache::default(),
+            jpeg: JpegEncoder::new(80),
         }
     }
 
@@ -151,19 +153,25 @@ impl Encoder {
     }
 
     /// What the viewer doesn't have yet, as far as was told.
-    pub fn owes(&self) -> Owes {
-        Owes { changed: self.owed.contains(&true), lossy: self.marks.any() }
+    pub fn pending(&self) -> PendingUpdates {
+        PendingUpdates { changed: self.owed.contains(&true), lossy: self.lossy_blocks.any() }
     }
 
     /// Codes what differs between the picture and the viewer's, as far as it lies in tiles that are damaged or still
     /// owed. `None`: there is nothing to send, or the picture has another size (which takes a new encoder).
-    pub fn encode(&mut self, now: &Picture, damage: &[Rect], how: How) -> Option<Coded> {
+    pub fn encode(
+        &mut self,
+        now: &Picture,
+        damage: &[Rect],
+        settings: FrameSettings,
+    ) -> Option<EncodedFrame> {
         if now.size() != self.size() {
             return None;
         }
         self.frame = self.frame.wrapping_add(1);
         let mut changed = self.changed(now, damage);
-        let mut frame = Frame { writer: Writer::new(), beside: Vec::new(), operations: 0, pixels: 0 };
+        let mut frame =
+            FrameBuilder { writer: RangeEncoder::new(), side_data: Vec::new(), operations: 0, pixels: 0 };
         if !self.fresh {
             self.keep(&mut frame, &changed);
             if area_of(&changed) >= MOTION {
@@ -171,45 +179,45 @@ impl Encoder {
             }
         }
         let at_rest = changed.is_empty();
-        let jobs = self.plan(now, &changed, how);
+        let jobs = self.plan(now, &changed, settings);
         for tile in &changed {
             self.owe(tile.within, false);
         }
-        self.work(&mut frame, now, jobs, how);
-        if how.refine || how.natural == Natural::Exact {
-            self.refine(&mut frame, now, how, at_rest);
+        self.send_jobs(&mut frame, now, jobs, settings);
+        if settings.refine || settings.photos == PhotoQuality::Exact {
+            self.refine(&mut frame, now, settings, at_rest);
         }
         self.finish(frame)
     }
 
-    fn finish(&mut self, mut frame: Frame) -> Option<Coded> {
+    fn finish(&mut self, mut frame: FrameBuilder) -> Option<EncodedFrame> {
         if frame.operations == 0 && !self.fresh {
             return None;
         }
-        self.place(&mut frame, Kind::End, Rect::default());
+        self.place(&mut frame, Operation::End, Rect::default());
         frame.writer.raw(8, SEAL);
         let mut bytes = vec![VERSION];
         if self.fresh {
             let Size { width, height } = self.size();
-            bytes = vec![VERSION | FIRST];
+            bytes = vec![VERSION | IS_FIRST];
             bytes.extend_from_slice(&width.to_le_bytes());
             bytes.extend_from_slice(&height.to_le_bytes());
             self.fresh = false;
         }
         let coded = frame.writer.finish();
-        if !frame.beside.is_empty()
+        if !frame.side_data.is_empty()
             && let Some(flags) = bytes.first_mut()
         {
-            *flags |= BESIDE;
+            *flags |= HAS_SIDE_DATA;
             put_length(&mut bytes, coded.len());
         }
         bytes.extend_from_slice(&coded);
-        bytes.extend_from_slice(&frame.beside);
-        Some(Coded { bytes, exact: self.owes() == Owes::default(), pixels: frame.pixels })
+        bytes.extend_from_slice(&frame.side_data);
+        Some(EncodedFrame { bytes, exact: self.pending() == PendingUpdates::default(), pixels: frame.pixels })
     }
 
     /// Tiles that differ, in order. Those that don't are no longer owed.
-    fn changed(&mut self, now: &Picture, damage: &[Rect]) -> Vec<Changed> {
+    fn changed(&mut self, now: &Picture, damage: &[Rect]) -> Vec<ChangedTile> {
         let grid = self.model.grid;
         let mut new = vec![false; grid.count()];
         for rect in damage {
@@ -241,13 +249,13 @@ impl Encoder {
     }
 
     /// Where a tile differs from the shadow.
-    fn differs(&self, now: &Picture, column: u16, row: u16) -> Option<Changed> {
+    fn differs(&self, now: &Picture, column: u16, row: u16) -> Option<ChangedTile> {
         let within = difference(&self.shadow, now, self.model.grid.tile(column, row))?;
-        Some(Changed { column, row, within })
+        Some(ChangedTile { column, row, within })
     }
 
     /// Lets the viewer keep what has stood for a while and is about to be covered.
-    fn keep(&mut self, frame: &mut Frame, changed: &[Changed]) {
+    fn keep(&mut self, frame: &mut FrameBuilder, changed: &[ChangedTile]) {
         for tile in changed {
             let index = self.model.grid.index(tile.column, tile.row);
             let rect = self.model.grid.tile(tile.column, tile.row);
@@ -255,14 +263,14 @@ impl Encoder {
             if tile.within.pixels() * 4 < rect.pixels() || self.frame.wrapping_sub(last) < SETTLED {
                 continue;
             }
-            if self.marks.any_in(rect) {
+            if self.lossy_blocks.any_in(rect) {
                 continue;
             }
-            if let Some(content) = kept::content(&self.shadow, rect)
-                && self.kept.slot(content).is_none()
+            if let Some(content) = tile_cache::hash(&self.shadow, rect)
+                && self.tile_cache.slot(content).is_none()
             {
-                self.kept.keep(content);
-                self.place(frame, Kind::Keep, rect);
+                self.tile_cache.keep(content);
+                self.place(frame, Operation::Keep, rect);
             }
         }
     }
@@ -270,10 +278,10 @@ impl Encoder {
     /// Copies what moved, and returns what differs after that.
     fn move_what_moved(
         &mut self,
-        frame: &mut Frame,
+        frame: &mut FrameBuilder,
         now: &Picture,
-        mut changed: Vec<Changed>,
-    ) -> Vec<Changed> {
+        mut changed: Vec<ChangedTile>,
+    ) -> Vec<ChangedTile> {
         let mut candidates = motion::displacements(&self.shadow, now, &joined(&changed));
         let mut copied: Vec<Rect> = Vec::new();
         while area_of(&changed) >= MOTION {
@@ -287,11 +295,11 @@ impl Encoder {
                 if stale && !motion::same(&self.shadow, found.from, now, target) {
                     continue;
                 }
-                self.place(frame, Kind::Copy, target);
+                self.place(frame, Operation::Copy, target);
                 let from = Point { x: found.from.x, y: found.from.y };
                 self.model.source(&mut frame.writer, target, from);
                 self.shadow.copy(found.from, found.to);
-                self.marks.copied(found.from, found.to);
+                self.lossy_blocks.copied(found.from, found.to);
                 copied.push(target);
             }
             changed.retain_mut(|tile| {
@@ -307,9 +315,15 @@ impl Encoder {
     }
 
     /// Does the jobs that fit; what doesn't stays owed.
-    fn work(&mut self, frame: &mut Frame, now: &Picture, jobs: Vec<Job>, how: How) {
+    fn send_jobs(
+        &mut self,
+        frame: &mut FrameBuilder,
+        now: &Picture,
+        jobs: Vec<SendJob>,
+        settings: FrameSettings,
+    ) {
         for job in jobs {
-            if frame.is_full(how) {
+            if frame.is_full(settings) {
                 self.owe(job.rect, true);
                 continue;
             }
@@ -318,43 +332,43 @@ impl Encoder {
     }
 
     /// Sends one rectangle.
-    fn send(&mut self, frame: &mut Frame, now: &Picture, job: Job) {
-        let Job { rect, work } = job;
+    fn send(&mut self, frame: &mut FrameBuilder, now: &Picture, job: SendJob) {
+        let SendJob { rect, method } = job;
         let lines = || (rect.y..rect.y.saturating_add(rect.height)).map(|y| now.row(rect.x, y, rect.width));
-        match work {
-            Work::Fill(colour) => {
-                self.place(frame, Kind::Fill, rect);
+        match method {
+            SendMethod::Fill(colour) => {
+                self.place(frame, Operation::Fill, rect);
                 self.model.colours.colour(&mut frame.writer, colour);
             }
-            Work::Restore(slot) => {
-                self.place(frame, Kind::Restore, rect);
+            SendMethod::Restore(slot) => {
+                self.place(frame, Operation::Restore, rect);
                 self.model.slot(&mut frame.writer, slot);
             }
-            Work::Paint(ground) => {
-                self.place(frame, Kind::Paint, rect);
+            SendMethod::Paint(ground) => {
+                self.place(frame, Operation::Paint, rect);
                 let mut pixels = Vec::with_capacity(rect.pixels());
                 lines().for_each(|line| pixels.extend_from_slice(line));
                 self.model.colours.rectangle(&mut frame.writer, rect.width.into(), &mut pixels, ground);
             }
-            Work::Lossy(quality) => {
+            SendMethod::Lossy(quality) => {
                 if self.jpeg.quality() != quality {
-                    self.jpeg = Jpeg::new(quality);
+                    self.jpeg = JpegEncoder::new(quality);
                 }
-                let before = frame.beside.len();
+                let before = frame.side_data.len();
                 let row = |y: u16| now.row(rect.x, rect.y + y, rect.width);
-                self.jpeg.encode(rect.width, rect.height, row, &mut frame.beside);
-                self.place(frame, Kind::Jpeg, rect);
+                self.jpeg.encode(rect.width, rect.height, row, &mut frame.side_data);
+                self.place(frame, Operation::Jpeg, rect);
                 self.model.quality(&mut frame.writer, quality);
-                self.model.length(&mut frame.writer, frame.beside.len() - before);
+                self.model.length(&mut frame.writer, frame.side_data.len() - before);
             }
-            Work::Photo => {
-                let before = frame.beside.len();
-                photo::encode(rect.width.into(), lines(), &mut frame.beside);
-                self.place(frame, Kind::Photo, rect);
-                self.model.length(&mut frame.writer, frame.beside.len() - before);
+            SendMethod::Photo => {
+                let before = frame.side_data.len();
+                photo::encode(rect.width.into(), lines(), &mut frame.side_data);
+                self.place(frame, Operation::Photo, rect);
+                self.model.length(&mut frame.writer, frame.side_data.len() - before);
             }
         }
-        if !matches!(work, Work::Fill(_) | Work::Restore(_)) {
+        if !matches!(method, SendMethod::Fill(_) | SendMethod::Restore(_)) {
             frame.pixels += rect.pixels();
         }
         for y in rect.y..rect.y.saturating_add(rect.height) {
@@ -366,35 +380,35 @@ impl Encoder {
                 *sent = self.frame;
             }
         }
-        self.marks.sent(rect, !matches!(work, Work::Lossy(_)));
+        self.lossy_blocks.sent(rect, !matches!(method, SendMethod::Lossy(_)));
     }
 
     /// Sends lossy regions exactly, as far as the budget goes.
-    fn refine(&mut self, frame: &mut Frame, now: &Picture, how: How, at_rest: bool) {
-        if !self.marks.any() {
+    fn refine(&mut self, frame: &mut FrameBuilder, now: &Picture, settings: FrameSettings, at_rest: bool) {
+        if !self.lossy_blocks.any() {
             return;
         }
         let tiles = self.model.grid;
-        let rest = if at_rest || how.natural == Natural::Exact { 1 } else { RESTED };
+        let rest = if at_rest || settings.photos == PhotoQuality::Exact { 1 } else { RESTED };
         let rests = |column: u16, row: u16| {
             let tile = tiles.index(column / 4, row / 4);
             self.owed.get(tile) == Some(&false)
                 && self.touched.get(tile).is_some_and(|touched| self.frame.wrapping_sub(*touched) >= rest)
         };
-        let blocks = self.marks.grid;
-        let wanted = |column, row| self.marks.is_lossy(column, row) && rests(column, row);
+        let blocks = self.lossy_blocks.grid;
+        let wanted = |column, row| self.lossy_blocks.is_lossy(column, row) && rests(column, row);
         let rects = rectangles::cover(&blocks, plan::PHOTO_BLOCKS, wanted, |_, _| false);
         for rect in rects {
-            if frame.is_full(how) {
+            if frame.is_full(settings) {
                 break;
             }
-            self.send(frame, now, Job { rect, work: Work::Photo });
+            self.send(frame, now, SendJob { rect, method: SendMethod::Photo });
         }
     }
 
-    fn place(&mut self, frame: &mut Frame, kind: Kind, rect: Rect) {
-        frame.operations += usize::from(kind != Kind::End);
-        self.model.place(&mut frame.writer, Place { kind, rect });
+    fn place(&mut self, frame: &mut FrameBuilder, kind: Operation, rect: Rect) {
+        frame.operations += usize::from(kind != Operation::End);
+        self.model.place(&mut frame.writer, OperationHead { kind, rect });
     }
 
     fn owe(&mut self, rect: Rect, owed: bool) {
@@ -432,12 +446,12 @@ fn difference(before: &Picture, now: &Picture, tile: Rect) -> Option<Rect> {
     Some(Rect::new(tile.x + left, tile.y + upper, right - left, lower - upper + 1))
 }
 
-fn area_of(changed: &[Changed]) -> usize {
+fn area_of(changed: &[ChangedTile]) -> usize {
     changed.iter().map(|tile| tile.within.pixels()).sum()
 }
 
 /// What differs in one row of tiles as one area: what is between moved along, most likely.
-fn joined(changed: &[Changed]) -> Vec<Rect> {
+fn joined(changed: &[ChangedTile]) -> Vec<Rect> {
     let mut areas: Vec<(u16, Rect)> = Vec::new();
     for tile in changed {
         match areas.last_mut() {

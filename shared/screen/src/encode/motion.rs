@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::format::{BLOCK, Grid};
+use crate::format::{BLOCK, TileGrid};
 use crate::geometry::{Point, Rect};
 use crate::picture::Picture;
 
@@ -19,7 +19,7 @@ const MUCH: usize = 1 << 18;
 
 /// How densely places are looked up.
 #[derive(Clone, Copy)]
-struct Density {
+struct SearchDensity {
     /// One in 2^n of all places with content.
     chosen: u32,
     /// Of the new picture, one row in so many.
@@ -36,7 +36,7 @@ const TABLE: u32 = 16;
 
 /// A rectangle that was elsewhere before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Move {
+pub(super) struct MovedRect {
     pub(super) from: Rect,
     pub(super) to: Point,
 }
@@ -44,7 +44,8 @@ pub(super) struct Move {
 /// Displacements, likeliest first, from what changed.
 pub(super) fn displacements(before: &Picture, now: &Picture, changed: &[Rect]) -> Vec<(i32, i32)> {
     let much = changed.iter().map(|area| area.pixels()).sum::<usize>() > MUCH;
-    let density = if much { Density { chosen: 6, rows: 5 } } else { Density { chosen: 3, rows: 2 } };
+    let density =
+        if much { SearchDensity { chosen: 6, rows: 5 } } else { SearchDensity { chosen: 3, rows: 2 } };
     let mut table = vec![(0_u32, u32::MAX); 1 << TABLE];
     let mut held = 0_usize;
     for area in changed {
@@ -150,9 +151,9 @@ pub(super) fn best(
     now: &Picture,
     changed: &[Rect],
     candidates: &mut Vec<(i32, i32)>,
-) -> Option<Vec<Move>> {
+) -> Option<Vec<MovedRect>> {
     let total: usize = changed.iter().map(|area| area.pixels()).sum();
-    let mut best: Option<(usize, usize, Vec<Move>)> = None;
+    let mut best: Option<(usize, usize, Vec<MovedRect>)> = None;
     for (place, by) in candidates.iter().enumerate() {
         let found = moves(before, now, changed, *by);
         let gained = found.iter().map(|found| found.from.pixels()).sum();
@@ -170,8 +171,8 @@ pub(super) fn best(
 }
 
 /// Rectangles that a displacement explains, in an order in which none overwrites what a later one needs.
-fn moves(before: &Picture, now: &Picture, changed: &[Rect], (dx, dy): (i32, i32)) -> Vec<Move> {
-    let grid = Grid::new(now.size(), BLOCK);
+fn moves(before: &Picture, now: &Picture, changed: &[Rect], (dx, dy): (i32, i32)) -> Vec<MovedRect> {
+    let grid = TileGrid::new(now.size(), BLOCK);
     // Whether there is something to gain in each block, if it is as it was over there.
     let mut gain: Vec<Option<bool>> = vec![None; grid.count()];
     let all = changed.iter().fold(Rect::default(), |all, area| all.union(*area));
@@ -197,9 +198,9 @@ fn moves(before: &Picture, now: &Picture, changed: &[Rect], (dx, dy): (i32, i32)
         }
     }
     let stretched = areas.iter().map(|area| stretched(before, now, (*area, &areas), (dx, dy)));
-    let mut found: Vec<Move> = stretched
+    let mut found: Vec<MovedRect> = stretched
         .filter_map(|area| {
-            Some(Move { from: shifted(area, (dx, dy), now)?, to: Point { x: area.x, y: area.y } })
+            Some(MovedRect { from: shifted(area, (dx, dy), now)?, to: Point { x: area.x, y: area.y } })
         })
         .collect();
     match (dx, dy) {
@@ -212,7 +213,7 @@ fn moves(before: &Picture, now: &Picture, changed: &[Rect], (dx, dy): (i32, i32)
 }
 
 /// Takes the largest rectangle of matching blocks that begins there, if it is worth it.
-fn grown(grid: &Grid, gain: &mut [Option<bool>], column: u16, row: u16) -> Option<Rect> {
+fn grown(grid: &TileGrid, gain: &mut [Option<bool>], column: u16, row: u16) -> Option<Rect> {
     let at = |gain: &[Option<bool>], x: u16, y: u16| gain.get(grid.index(x, y)).copied().flatten();
     let right = (column..grid.columns).take_while(|x| at(gain, *x, row).is_some()).last()? + 1;
     let lower =

@@ -6,8 +6,10 @@ use crate::format::{BLOCK, TILE};
 use crate::geometry::{Point, Rect};
 use crate::picture::Picture;
 
-use super::blocks::{self, Content};
-use super::{Changed, Encoder, How, Natural, SETTLED, difference, kept, rectangles};
+use super::block_content::{self, BlockContent};
+use super::{
+    ChangedTile, FrameSettings, PhotoQuality, SETTLED, ScreenEncoder, difference, rectangles, tile_cache,
+};
 
 /// Largest lossy picture, in blocks: large enough for its parts to share what coding them costs the viewer.
 const LOSSY_BLOCKS: (u16, u16) = (64, 16);
@@ -23,14 +25,14 @@ const WAITED: u32 = 4;
 
 /// A rectangle to send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Job {
+pub(super) struct SendJob {
     pub(super) rect: Rect,
-    pub(super) work: Work,
+    pub(super) method: SendMethod,
 }
 
 /// How to send it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Work {
+pub(super) enum SendMethod {
     Fill(u32),
     Restore(usize),
     /// With the colour that there is most of.
@@ -40,10 +42,15 @@ pub(super) enum Work {
     Photo,
 }
 
-impl Encoder {
+impl ScreenEncoder {
     /// Jobs for all that differs, the most urgent first.
-    pub(super) fn plan(&self, now: &Picture, changed: &[Changed], how: How) -> Vec<Job> {
-        let blocks = self.marks.grid;
+    pub(super) fn plan(
+        &self,
+        now: &Picture,
+        changed: &[ChangedTile],
+        settings: FrameSettings,
+    ) -> Vec<SendJob> {
+        let blocks = self.lossy_blocks.grid;
         let mut contents = vec![None; blocks.count()];
         let (mut jobs, mut any_natural) = (Vec::new(), false);
         for tile in changed {
@@ -58,8 +65,8 @@ impl Encoder {
                 if difference(&self.shadow, now, block).is_some()
                     && let Some(place) = contents.get_mut(blocks.index(column, row))
                 {
-                    let content = blocks::content(now, block);
-                    natural |= content == Content::Natural;
+                    let content = block_content::of(now, block);
+                    natural |= content == BlockContent::Natural;
                     *place = Some(content);
                 }
             }
@@ -75,32 +82,38 @@ impl Encoder {
             }
         }
         if any_natural {
-            self.mixed(now, how, &contents, &mut jobs);
+            self.mixed(now, settings, &contents, &mut jobs);
         }
-        self.urgent_first(&mut jobs, how);
+        self.urgent_first(&mut jobs, settings);
         jobs
     }
 
     /// A job for a tile that needs no closer look.
-    fn whole(&self, now: &Picture, tile: &Changed, rect: Rect) -> Option<Job> {
+    fn whole(&self, now: &Picture, tile: &ChangedTile, rect: Rect) -> Option<SendJob> {
         if let Some(colour) = one_colour(now, tile.within) {
-            return Some(Job { rect: tile.within, work: Work::Fill(colour) });
+            return Some(SendJob { rect: tile.within, method: SendMethod::Fill(colour) });
         }
-        if self.kept.is_empty() || tile.within.pixels() < 64 {
+        if self.tile_cache.is_empty() || tile.within.pixels() < 64 {
             return None;
         }
-        let slot = self.kept.slot(kept::content(now, rect)?)?;
+        let slot = self.tile_cache.slot(tile_cache::hash(now, rect)?)?;
         // What is around the difference may be lossy: then all of it is restored.
-        let area = if self.marks.any_in(rect) { rect } else { tile.within };
-        Some(Job { rect: area, work: Work::Restore(slot) })
+        let area = if self.lossy_blocks.any_in(rect) { rect } else { tile.within };
+        Some(SendJob { rect: area, method: SendMethod::Restore(slot) })
     }
 
     /// Jobs for tiles in which something is natural.
-    fn mixed(&self, now: &Picture, how: How, contents: &[Option<Content>], jobs: &mut Vec<Job>) {
-        let blocks = self.marks.grid;
+    fn mixed(
+        &self,
+        now: &Picture,
+        settings: FrameSettings,
+        contents: &[Option<BlockContent>],
+        jobs: &mut Vec<SendJob>,
+    ) {
+        let blocks = self.lossy_blocks.grid;
         let at = |column, row| contents.get(blocks.index(column, row)).copied().flatten();
         // Alone, or almost, it is rather a small icon or a few crowded letters.
-        let is_natural = |column, row| at(column, row) == Some(Content::Natural);
+        let is_natural = |column, row| at(column, row) == Some(BlockContent::Natural);
         let natural = |column: u16, row: u16| {
             is_natural(column, row)
                 && (row.saturating_sub(1)..=row.saturating_add(1).min(blocks.rows - 1))
@@ -112,12 +125,12 @@ impl Encoder {
                     .count()
                     > 3
         };
-        let soft = |column, row| at(column, row) == Some(Content::Soft);
-        let (work, most) = match how.natural {
-            Natural::Exact => (Work::Photo, PHOTO_BLOCKS),
-            Natural::Lossy { quality } => {
-                let most = if how.budget < 64 << 10 { PHOTO_BLOCKS } else { LOSSY_BLOCKS };
-                (Work::Lossy(quality.clamp(1, 100)), most)
+        let soft = |column, row| at(column, row) == Some(BlockContent::Soft);
+        let (method, most) = match settings.photos {
+            PhotoQuality::Exact => (SendMethod::Photo, PHOTO_BLOCKS),
+            PhotoQuality::Lossy { quality } => {
+                let most = if settings.budget < 64 << 10 { PHOTO_BLOCKS } else { LOSSY_BLOCKS };
+                (SendMethod::Lossy(quality.clamp(1, 100)), most)
             }
         };
         let mut rects = rectangles::cover(&blocks, most, natural, soft);
@@ -134,16 +147,16 @@ impl Encoder {
                 jobs.push(painted(now, within));
             }
         }
-        rects.sort_by_key(|rect| how.focus.map(|focus| distance(*rect, focus)));
-        jobs.extend(rects.into_iter().map(|rect| Job { rect, work }));
+        rects.sort_by_key(|rect| settings.focus.map(|focus| distance(*rect, focus)));
+        jobs.extend(rects.into_iter().map(|rect| SendJob { rect, method }));
     }
 
     /// Orders jobs if not all may fit. First what stood still until it changed: an answer to what somebody did, most likely,
     /// while elsewhere text or pictures run through. Then what has waited longest, so that nothing waits forever; then
     /// what is near to where somebody looks.
-    fn urgent_first(&self, jobs: &mut [Job], how: How) {
+    fn urgent_first(&self, jobs: &mut [SendJob], settings: FrameSettings) {
         let pixels: usize = jobs.iter().map(|job| job.rect.pixels()).sum();
-        if pixels / PAINT_SHARE <= how.budget && pixels <= how.pixels {
+        if pixels / PAINT_SHARE <= settings.budget && pixels <= settings.pixels {
             return;
         }
         jobs.sort_by_key(|job| {
@@ -152,24 +165,24 @@ impl Encoder {
             let (changed, before) = (frame(&self.touched), frame(&self.settled));
             let restless = changed.wrapping_sub(before) < SETTLED;
             let waited = self.frame.wrapping_sub(frame(&self.sent)) / WAITED;
-            (restless, Reverse(waited), how.focus.map(|focus| distance(job.rect, focus)))
+            (restless, Reverse(waited), settings.focus.map(|focus| distance(job.rect, focus)))
         });
     }
 }
 
 /// Adds a job, joined with the last one if they lie side by side and are alike.
-fn add(jobs: &mut Vec<Job>, job: Job) {
+fn add(jobs: &mut Vec<SendJob>, job: SendJob) {
     if let Some(last) = jobs.last_mut()
         && last.rect.right() == u32::from(job.rect.x)
         && (last.rect.y, last.rect.height) == (job.rect.y, job.rect.height)
     {
         let together = last.rect.union(job.rect);
-        match (last.work, job.work) {
-            (Work::Fill(one), Work::Fill(other)) if one == other => {
+        match (last.method, job.method) {
+            (SendMethod::Fill(one), SendMethod::Fill(other)) if one == other => {
                 last.rect = together;
                 return;
             }
-            (Work::Paint(_), Work::Paint(_)) if together.width <= PAINT_WIDTH => {
+            (SendMethod::Paint(_), SendMethod::Paint(_)) if together.width <= PAINT_WIDTH => {
                 last.rect = together;
                 return;
             }
@@ -179,9 +192,9 @@ fn add(jobs: &mut Vec<Job>, job: Job) {
     jobs.push(job);
 }
 
-fn painted(now: &Picture, rect: Rect) -> Job {
-    let work = one_colour(now, rect).map_or_else(|| Work::Paint(ground(now, rect)), Work::Fill);
-    Job { rect, work }
+fn painted(now: &Picture, rect: Rect) -> SendJob {
+    let method = one_colour(now, rect).map_or_else(|| SendMethod::Paint(ground(now, rect)), SendMethod::Fill);
+    SendJob { rect, method }
 }
 
 fn one_colour(picture: &Picture, rect: Rect) -> Option<u32> {

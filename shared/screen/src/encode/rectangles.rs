@@ -1,12 +1,12 @@
 //! Blocks joined to rectangles.
 
-use crate::format::Grid;
+use crate::format::TileGrid;
 use crate::geometry::Rect;
 
 /// Rectangles, disjoint and of at most so many pixels in each direction, that cover all blocks which are `wanted`
 /// and none that isn't `allowed`; every wanted block counts as allowed.
 pub(super) fn cover(
-    grid: &Grid,
+    grid: &TileGrid,
     (most_wide, most_high): (u16, u16),
     wanted: impl Fn(u16, u16) -> bool,
     allowed: impl Fn(u16, u16) -> bool,
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn everything_wanted_is_covered_once() {
-        let grid = Grid::new(Size { width: 330, height: 200 }, 16);
+        let grid = TileGrid::new(Size { width: 330, height: 200 }, 16);
         let wanted = |x: u16, y: u16| (x * 7 + y * 13) % 5 < 3;
         let allowed = |x: u16, y: u16| (x + y).is_multiple_of(2);
         let mut seen = vec![0; grid.count()];

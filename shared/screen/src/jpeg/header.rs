@@ -1,21 +1,21 @@
 //! The tables of the standard (annex K), and the header that says them.
 
 /// A Huffman table: how many codes of each length, and what they stand for.
-pub(super) struct Huffman {
+pub(super) struct HuffmanTable {
     lengths: [u8; 16],
     values: &'static [u8],
 }
 
-pub(super) const LUMA_DC: Huffman = Huffman {
+pub(super) const LUMA_DC: HuffmanTable = HuffmanTable {
     lengths: [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0],
     values: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
 };
-pub(super) const CHROMA_DC: Huffman = Huffman {
+pub(super) const CHROMA_DC: HuffmanTable = HuffmanTable {
     lengths: [0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0],
     values: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
 };
 #[rustfmt::skip]
-pub(super) const LUMA_AC: Huffman = Huffman {
+pub(super) const LUMA_AC: HuffmanTable = HuffmanTable {
     lengths: [0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 125],
     values: &[
         0x01, 0x02, 0x03, 0x00, 0x04, 0x11, 0x05, 0x12, 0x21, 0x31, 0x41, 0x06, 0x13, 0x51, 0x61, 0x07,
@@ -32,7 +32,7 @@ pub(super) const LUMA_AC: Huffman = Huffman {
     ],
 };
 #[rustfmt::skip]
-pub(super) const CHROMA_AC: Huffman = Huffman {
+pub(super) const CHROMA_AC: HuffmanTable = HuffmanTable {
     lengths: [0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 119],
     values: &[
         0x00, 0x01, 0x02, 0x03, 0x11, 0x04, 0x05, 0x21, 0x31, 0x06, 0x12, 0x41, 0x51, 0x07, 0x61, 0x71,
@@ -74,10 +74,10 @@ pub(super) const ZIGZAG: [u8; 64] = [
 
 /// The code and its length for each value.
 #[derive(Debug)]
-pub(super) struct Codes([(u32, u32); 256]);
+pub(super) struct HuffmanCodes([(u32, u32); 256]);
 
-impl Codes {
-    pub(super) fn new(table: &Huffman) -> Self {
+impl HuffmanCodes {
+    pub(super) fn new(table: &HuffmanTable) -> Self {
         let (mut codes, mut values, mut code) = ([(0, 0); 256], table.values.iter(), 0);
         for (count, length) in table.lengths.into_iter().zip(1..) {
             for value in values.by_ref().take(count.into()) {

@@ -8,9 +8,9 @@ mod transform;
 
 pub(crate) use header::with_header;
 
-use transform::{Block, forward};
+use transform::{DctBlock, forward};
 
-use header::{CHROMA_AC, CHROMA_DC, Codes, LUMA_AC, LUMA_DC, ZIGZAG, quantisation};
+use header::{CHROMA_AC, CHROMA_DC, HuffmanCodes, LUMA_AC, LUMA_DC, ZIGZAG, quantisation};
 
 /// Fewest bytes of a picture: each block takes at least its two shortest codes.
 pub(crate) fn least_bytes(width: u16, height: u16) -> usize {
@@ -19,21 +19,21 @@ pub(crate) fn least_bytes(width: u16, height: u16) -> usize {
 
 /// Codes at one quality; keeps the tables.
 #[derive(Debug)]
-pub(crate) struct Jpeg {
+pub(crate) struct JpegEncoder {
     quality: u8,
     luma: [f32; 64],
     chroma: [f32; 64],
-    codes: [Codes; 4],
+    codes: [HuffmanCodes; 4],
 }
 
 /// Bits that become bytes, with the zero byte after each 0xff.
-struct Bits<'a> {
+struct StuffedBits<'a> {
     out: &'a mut Vec<u8>,
     held: u64,
     count: u32,
 }
 
-impl Bits<'_> {
+impl StuffedBits<'_> {
     #[inline(always)]
     fn put(&mut self, bits: u32, count: u32) {
         self.held = self.held << count | u64::from(bits);
@@ -72,7 +72,7 @@ impl Bits<'_> {
     }
 }
 
-impl Jpeg {
+impl JpegEncoder {
     pub(crate) fn new(quality: u8) -> Self {
         let (luma, chroma) = quantisation(quality);
         Self {
@@ -80,10 +80,10 @@ impl Jpeg {
             luma: transform::divisors(&luma),
             chroma: transform::divisors(&chroma),
             codes: [
-                Codes::new(&LUMA_DC),
-                Codes::new(&LUMA_AC),
-                Codes::new(&CHROMA_DC),
-                Codes::new(&CHROMA_AC),
+                HuffmanCodes::new(&LUMA_DC),
+                HuffmanCodes::new(&LUMA_AC),
+                HuffmanCodes::new(&CHROMA_DC),
+                HuffmanCodes::new(&CHROMA_AC),
             ],
         }
     }
@@ -100,10 +100,10 @@ impl Jpeg {
         row: impl Fn(u16) -> &'a [u32],
         out: &mut Vec<u8>,
     ) {
-        let mut bits = Bits { out, held: 0, count: 0 };
+        let mut bits = StuffedBits { out, held: 0, count: 0 };
         let mut last = [0_i32; 3];
         let padded = usize::from(width.div_ceil(16)) * 16;
-        let mut planes = Planes::new(padded);
+        let mut planes = ColourPlanes::new(padded);
         for top in (0..height).step_by(16) {
             for line in 0..16_u16 {
                 planes.take(line.into(), row((top + line).min(height - 1)));
@@ -125,7 +125,14 @@ impl Jpeg {
 
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "coefficients are below 2^11")]
-    fn block(&self, bits: &mut Bits<'_>, block: &Block, divisors: &[f32; 64], table: usize, last: &mut i32) {
+    fn block(
+        &self,
+        bits: &mut StuffedBits<'_>,
+        block: &DctBlock,
+        divisors: &[f32; 64],
+        table: usize,
+        last: &mut i32,
+    ) {
         let (Some(dc), Some(ac)) = (self.codes.get(table), self.codes.get(table + 1)) else { return };
         let mut values = [0_i32; 64];
         for ((value, coefficient), divisor) in values.iter_mut().zip(block).zip(divisors) {
@@ -177,7 +184,7 @@ fn magnitude(value: i32) -> (u32, u32) {
 }
 
 /// Sixteen rows as luma and halved chroma.
-struct Planes {
+struct ColourPlanes {
     width: usize,
     luma: Vec<f32>,
     full_blue: Vec<f32>,
@@ -186,7 +193,7 @@ struct Planes {
     red: Vec<f32>,
 }
 
-impl Planes {
+impl ColourPlanes {
     fn new(width: usize) -> Self {
         let full = || vec![0.0; width * 16];
         let half = || vec![0.0; width / 2 * 8];

@@ -20,7 +20,7 @@ fn a_picture_is_recognised_at_every_size_and_quality() {
             let pixels = picture(width, height);
             let mut data = Vec::new();
             let row = |y: u16| &pixels[usize::from(y) * usize::from(width)..][..usize::from(width)];
-            Jpeg::new(quality).encode(width, height, row, &mut data);
+            JpegEncoder::new(quality).encode(width, height, row, &mut data);
             assert!(data.len() >= least_bytes(width, height), "{width}x{height}");
             let read = jpeg_pixels(&with_header(quality, width, height, &data), width, height).unwrap();
             let error: i64 = pixels
@@ -39,6 +39,6 @@ fn a_picture_is_recognised_at_every_size_and_quality() {
 fn a_flat_picture_takes_the_fewest_bytes() {
     let mut data = Vec::new();
     let row = [0x80_8080; 64];
-    Jpeg::new(80).encode(64, 64, |_| &row, &mut data);
+    JpegEncoder::new(80).encode(64, 64, |_| &row, &mut data);
     assert_eq!(data.len(), least_bytes(64, 64));
 }

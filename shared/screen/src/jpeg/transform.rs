@@ -6,11 +6,11 @@
 )]
 
 /// Eight rows of eight.
-pub(super) type Block = [f32; 64];
+pub(super) type DctBlock = [f32; 64];
 
 /// The block at that place of a plane.
 #[inline]
-pub(super) fn forward(plane: &[f32], stride: usize, left: usize, top: usize) -> Block {
+pub(super) fn forward(plane: &[f32], stride: usize, left: usize, top: usize) -> DctBlock {
     let mut rows = [[0.0_f32; 8]; 8];
     for (row, line) in rows.iter_mut().zip(top..) {
         let start = line * stride + left;

@@ -15,7 +15,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::encode::Natural;
+use crate::encode::PhotoQuality;
 
 /// Most frames that are sent and not painted yet, on a near path.
 pub const MAX_UNPAINTED: usize = 3;
@@ -67,7 +67,7 @@ const QUALITIES: [(u8, u64); 5] = [(85, 1_500_000), (75, 500_000), (60, 180_000)
 
 /// What the technician wishes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Wish {
+pub enum QualityMode {
     /// Lossy while it moves or the link is slow, exact once at rest.
     #[default]
     Auto,
@@ -79,12 +79,12 @@ pub enum Wish {
 
 /// What a frame was when it was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Sent {
+pub struct SentFrame {
     /// Its number.
     pub frame: u32,
     /// Its bytes.
     pub bytes: usize,
-    /// Pixels that were coded: [`Coded::pixels`](crate::Coded::pixels).
+    /// Pixels that were coded: [`EncodedFrame::pixels`](crate::EncodedFrame::pixels).
     pub pixels: usize,
     /// How long coding them took.
     pub encode: Duration,
@@ -94,8 +94,8 @@ pub struct Sent {
 
 /// The pacing of one viewer's frames.
 #[derive(Debug, Default)]
-pub struct Pace {
-    unpainted: VecDeque<Sent>,
+pub struct FramePacer {
+    unpainted: VecDeque<SentFrame>,
     last_sent: Option<Duration>,
     /// When the last frame arrived, as far as the news of it tell.
     last_arrived: Duration,
@@ -121,7 +121,7 @@ pub struct Pace {
     rest_over: Option<Duration>,
 }
 
-impl Pace {
+impl FramePacer {
     /// One that knows nothing of the path.
     pub fn new() -> Self {
         Self { quality: 1, ..Self::default() }
@@ -197,7 +197,7 @@ impl Pace {
     }
 
     /// A frame was sent.
-    pub fn sent(&mut self, sent: Sent) {
+    pub fn sent(&mut self, sent: SentFrame) {
         self.unpainted.push_back(sent);
         self.last_sent = Some(sent.at);
         if let Some((_, frames)) = &mut self.urgent {
@@ -219,7 +219,7 @@ impl Pace {
         self.choose_quality(now);
     }
 
-    fn learn(&mut self, sent: Sent, viewer: Duration, arrived: Duration) {
+    fn learn(&mut self, sent: SentFrame, viewer: Duration, arrived: Duration) {
         let delay = arrived.saturating_sub(sent.at);
         let before = self.last_arrived;
         self.last_arrived = before.max(arrived);
@@ -271,7 +271,7 @@ impl Pace {
     }
 
     /// A slow processor, or one that others want, takes longer for a pixel.
-    fn learn_pixel(&mut self, sent: Sent, viewer: Duration) {
+    fn learn_pixel(&mut self, sent: SentFrame, viewer: Duration) {
         if sent.pixels < LEAST_PIXELS / 2 {
             return;
         }
@@ -298,13 +298,13 @@ impl Pace {
     }
 
     /// How natural pictures are coded.
-    pub fn natural(&self, wish: Wish) -> Natural {
+    pub fn photo_quality(&self, wish: QualityMode) -> PhotoQuality {
         let at =
             |place: usize| QUALITIES.get(place.min(QUALITIES.len() - 1)).map_or(30, |(quality, _)| *quality);
         match wish {
-            Wish::Exact => Natural::Exact,
-            Wish::Auto => Natural::Lossy { quality: at(self.quality) },
-            Wish::Lean => Natural::Lossy { quality: at((self.quality + 2).max(3)) },
+            QualityMode::Exact => PhotoQuality::Exact,
+            QualityMode::Auto => PhotoQuality::Lossy { quality: at(self.quality) },
+            QualityMode::Lean => PhotoQuality::Lossy { quality: at((self.quality + 2).max(3)) },
         }
     }
 
@@ -323,7 +323,7 @@ impl Pace {
     }
 
     /// Whether lossy regions may be sent exactly now: nothing changed for a while and nothing is under way.
-    /// Remembers when to ask again: see [`Pace::next_wake`].
+    /// Remembers when to ask again: see [`FramePacer::next_wake`].
     pub fn may_refine(&mut self, now: Duration, last_change: Duration) -> bool {
         let slow = self.rate.is_some_and(|rate| rate < 180_000);
         let over = last_change + if slow { REST_SLOW } else { REST };

@@ -4,7 +4,7 @@ use super::*;
 
 /// A path: bytes a second, delay there and back, and how many in a thousand packets are lost (each holds up all
 /// behind it for a round trip).
-struct Path {
+struct SimulatedPath {
     name: &'static str,
     rate: u64,
     round_trip: u64,
@@ -19,13 +19,13 @@ const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-fn frame_of(frame: u32, bytes: usize, at: Duration) -> Sent {
-    Sent { frame, bytes, pixels: 0, encode: Duration::ZERO, at }
+fn frame_of(frame: u32, bytes: usize, at: Duration) -> SentFrame {
+    SentFrame { frame, bytes, pixels: 0, encode: Duration::ZERO, at }
 }
 
 /// Frames a second, mean age, age at 95 %, last quality, over twenty seconds after two to settle.
-fn run(path: &Path) -> (u64, u64, u64, Natural) {
-    let mut pace = Pace::new();
+fn run(path: &SimulatedPath) -> (u64, u64, u64, PhotoQuality) {
+    let mut pace = FramePacer::new();
     let (mut free, mut shown, mut frame, mut frames) = (0_u64, 0_u64, 0_u32, 0_u64);
     let mut under_way: VecDeque<(u32, u64, u64, u64)> = VecDeque::new();
     let mut ages = Vec::new();
@@ -59,13 +59,13 @@ fn run(path: &Path) -> (u64, u64, u64, Natural) {
     }
     ages.sort_unstable();
     let mean = ages.iter().sum::<u64>() / ages.len() as u64;
-    (frames / 20, mean, ages[ages.len() * 95 / 100], pace.natural(Wish::Auto))
+    (frames / 20, mean, ages[ages.len() * 95 / 100], pace.photo_quality(QualityMode::Auto))
 }
 
 #[test]
 fn what_is_seen_is_recent_on_every_path() {
     let paths = [
-        Path {
+        SimulatedPath {
             name: "LAN",
             rate: 100_000_000,
             round_trip: 1,
@@ -73,7 +73,7 @@ fn what_is_seen_is_recent_on_every_path() {
             demand: 200_000,
             expected: (60, 25, 40),
         },
-        Path {
+        SimulatedPath {
             name: "10 Mbit/s, 40 ms, deep queue",
             rate: 1_250_000,
             round_trip: 40,
@@ -81,7 +81,7 @@ fn what_is_seen_is_recent_on_every_path() {
             demand: 90_000,
             expected: (12, 170, 240),
         },
-        Path {
+        SimulatedPath {
             name: "10 Mbit/s, 40 ms, text",
             rate: 1_250_000,
             round_trip: 40,
@@ -89,7 +89,7 @@ fn what_is_seen_is_recent_on_every_path() {
             demand: 5_000,
             expected: (40, 60, 80),
         },
-        Path {
+        SimulatedPath {
             name: "1 Mbit/s, 60 ms, 5 % lost",
             rate: 125_000,
             round_trip: 60,
@@ -97,7 +97,7 @@ fn what_is_seen_is_recent_on_every_path() {
             demand: 90_000,
             expected: (6, 350, 500),
         },
-        Path {
+        SimulatedPath {
             name: "1 Mbit/s, 60 ms, 5 % lost, typing",
             rate: 125_000,
             round_trip: 60,
@@ -105,7 +105,7 @@ fn what_is_seen_is_recent_on_every_path() {
             demand: 100,
             expected: (30, 70, 100),
         },
-        Path {
+        SimulatedPath {
             name: "50 Mbit/s, 300 ms",
             rate: 6_250_000,
             round_trip: 300,
@@ -128,7 +128,7 @@ fn what_is_seen_is_recent_on_every_path() {
 
 #[test]
 fn a_slow_viewer_gets_fewer_frames_and_not_smaller_ones() {
-    let mut pace = Pace::new();
+    let mut pace = FramePacer::new();
     let mut now = ms(0);
     for frame in 1..60 {
         now += ms(100);
@@ -145,11 +145,11 @@ fn a_slow_viewer_gets_fewer_frames_and_not_smaller_ones() {
 
 #[test]
 fn slow_ends_get_fewer_pixels_and_quick_ones_all() {
-    let mut pace = Pace::new();
+    let mut pace = FramePacer::new();
     assert_eq!(pace.pixels(), usize::MAX);
-    let frames = |pace: &mut Pace, pixels: usize, millis: u64| {
+    let frames = |pace: &mut FramePacer, pixels: usize, millis: u64| {
         for _ in 0..20 {
-            pace.sent(Sent { pixels, encode: ms(millis), ..frame_of(1, 1_000, ms(0)) });
+            pace.sent(SentFrame { pixels, encode: ms(millis), ..frame_of(1, 1_000, ms(0)) });
             pace.painted(1, ms(millis), ms(2 * millis));
         }
     };
@@ -166,7 +166,7 @@ fn slow_ends_get_fewer_pixels_and_quick_ones_all() {
 
 #[test]
 fn credit_comes_back_with_paint_only() {
-    let mut pace = Pace::new();
+    let mut pace = FramePacer::new();
     assert!(pace.may_send(ms(0)));
     pace.sent(frame_of(1, 50_000, ms(0)));
     assert!(!pace.may_send(ms(500)), "what the path can take is not known yet");
@@ -185,7 +185,7 @@ fn credit_comes_back_with_paint_only() {
 
 #[test]
 fn frames_keep_an_interval_and_say_when_it_is_over() {
-    let mut pace = Pace::new();
+    let mut pace = FramePacer::new();
     pace.sent(frame_of(1, 100, ms(10)));
     assert!(!pace.may_send(ms(11)));
     let wake = pace.next_wake(ms(11)).unwrap();
@@ -195,7 +195,7 @@ fn frames_keep_an_interval_and_say_when_it_is_over() {
 
 #[test]
 fn refinement_waits_for_rest_and_a_free_path() {
-    let mut pace = Pace::new();
+    let mut pace = FramePacer::new();
     pace.sent(frame_of(1, 100, ms(0)));
     assert!(!pace.may_refine(ms(1_000), ms(0)));
     pace.painted(1, ms(0), ms(1_000));
@@ -207,14 +207,14 @@ fn refinement_waits_for_rest_and_a_free_path() {
 
 #[test]
 fn quality_falls_at_once_and_rises_slowly() {
-    let mut pace = Pace::new();
-    let quality = |pace: &Pace| match pace.natural(Wish::Auto) {
-        Natural::Lossy { quality } => quality,
-        Natural::Exact => 100,
+    let mut pace = FramePacer::new();
+    let quality = |pace: &FramePacer| match pace.photo_quality(QualityMode::Auto) {
+        PhotoQuality::Lossy { quality } => quality,
+        PhotoQuality::Exact => 100,
     };
-    assert_eq!(pace.natural(Wish::Exact), Natural::Exact);
+    assert_eq!(pace.photo_quality(QualityMode::Exact), PhotoQuality::Exact);
     let mut now = ms(0);
-    let mut frames = |pace: &mut Pace, count: u32, delay: u64| {
+    let mut frames = |pace: &mut FramePacer, count: u32, delay: u64| {
         for _ in 0..count {
             now += ms(delay + 50);
             pace.sent(frame_of(1, 20_000, now - ms(delay)));
@@ -231,5 +231,7 @@ fn quality_falls_at_once_and_rises_slowly() {
     assert!(quality(&pace) < good);
     frames(&mut pace, 500, 5);
     assert!(quality(&pace) >= good);
-    assert!(matches!(pace.natural(Wish::Lean), Natural::Lossy { quality } if quality < good));
+    assert!(
+        matches!(pace.photo_quality(QualityMode::Lean), PhotoQuality::Lossy { quality } if quality < good)
+    );
 }

@@ -8,7 +8,7 @@ use nearhand_client::viewer::decoder_process::{
     DecodedPieces, DecoderFailure, DecoderProcess, DecoderProgram,
 };
 use nearhand_proto::message::screen::FrameEnd;
-use nearhand_screen::{Encoder, How, Natural, Picture, Size};
+use nearhand_screen::{FrameSettings, PhotoQuality, Picture, ScreenEncoder, Size};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -49,9 +49,14 @@ fn picture() -> Picture {
 }
 
 fn coded() -> Vec<u8> {
-    let how =
-        How { budget: usize::MAX, pixels: usize::MAX, natural: Natural::Exact, refine: true, focus: None };
-    let frame = Encoder::new(SIZE).encode(&picture(), &[SIZE.rect()], how).unwrap();
+    let how = FrameSettings {
+        budget: usize::MAX,
+        pixels: usize::MAX,
+        photos: PhotoQuality::Exact,
+        refine: true,
+        focus: None,
+    };
+    let frame = ScreenEncoder::new(SIZE).encode(&picture(), &[SIZE.rect()], how).unwrap();
     assert!(frame.exact);
     frame.bytes
 }

@@ -8,7 +8,7 @@ use crate::picture::Picture;
 
 /// What a block holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Content {
+pub(super) enum BlockContent {
     /// Text, lines, icons: always exact.
     Drawn,
     /// One colour or a gentle slope: looks the same either way.
@@ -21,7 +21,7 @@ pub(super) enum Content {
 const GENTLE: u32 = 10;
 
 /// Tells what a block of at most 16 × 16 holds.
-pub(super) fn content(picture: &Picture, block: Rect) -> Content {
+pub(super) fn of(picture: &Picture, block: Rect) -> BlockContent {
     let row = |y: u16| picture.row(block.x, y, block.width);
     let lines = || block.y..block.y.saturating_add(block.height);
     let pixels = u32::from(block.width) * u32::from(block.height);
@@ -30,7 +30,7 @@ pub(super) fn content(picture: &Picture, block: Rect) -> Content {
         let colour = |pixel: &u32| 1_u64 << (pixel.wrapping_mul(0x9e37_79b1) >> 26);
         let seen = lines().flat_map(row).fold(0, |seen, pixel| seen | colour(pixel));
         if seen.count_ones() >= 24.min(pixels / 4).max(4) {
-            return Content::Natural;
+            return BlockContent::Natural;
         }
     }
     // A place or two in a picture that hardly repeats; none in one that does.
@@ -44,10 +44,10 @@ pub(super) fn content(picture: &Picture, block: Rect) -> Content {
             .map(|(a, b)| u32::from(distance(*a, *b) > GENTLE))
             .sum::<u32>();
         if steep > most {
-            return Content::Drawn;
+            return BlockContent::Drawn;
         }
     }
-    Content::Soft
+    BlockContent::Soft
 }
 
 /// Pixels that are like the one to the left or the one above. Without a row above: to the left.

@@ -1,6 +1,6 @@
 //! A binary range coder with adaptive probabilities: the bytes under everything but photographs.
 //!
-//! Coding and decoding are one trait, [`Code`], so that a model is written once and can't differ between the ends:
+//! Coding and decoding are one trait, [`RangeCoder`], so that a model is written once and can't differ between the ends:
 //! a call takes the bit to code and returns the bit that was coded; a decoder ignores what it is given.
 //! As in LZMA (carry into what was written already), with probabilities that are the mean of a fast and a slow
 //! estimate, and without LZMA's first byte, which is always zero.
@@ -17,12 +17,12 @@ const TRIMMED: usize = 4;
 
 /// The adaptive probability that a bit is set.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Prob {
+pub(crate) struct BitModel {
     fast: u16,
     slow: u16,
 }
 
-impl Prob {
+impl BitModel {
     /// One half.
     pub(crate) const EVEN: Self = Self { fast: 0x8000, slow: 0x8000 };
 
@@ -45,11 +45,11 @@ impl Prob {
 }
 
 /// One direction of coding.
-pub(crate) trait Code {
+pub(crate) trait RangeCoder {
     /// Whether values come from the bytes rather than from the caller.
     const READS: bool;
     /// A bit with that probability, which learns it.
-    fn bit(&mut self, prob: &mut Prob, bit: bool) -> bool;
+    fn bit(&mut self, prob: &mut BitModel, bit: bool) -> bool;
     /// Up to 16 bits without a model.
     fn raw(&mut self, count: u32, value: u32) -> u32;
     /// Whether more was read than was there: what is returned from then on means nothing.
@@ -58,7 +58,7 @@ pub(crate) trait Code {
 
 /// Writes.
 #[derive(Debug)]
-pub(crate) struct Writer {
+pub(crate) struct RangeEncoder {
     low: u64,
     range: u32,
     cache: u8,
@@ -67,7 +67,7 @@ pub(crate) struct Writer {
     first: bool,
 }
 
-impl Writer {
+impl RangeEncoder {
     pub(crate) fn new() -> Self {
         Self { low: 0, range: u32::MAX, cache: 0, pending: 0, bytes: Vec::new(), first: true }
     }
@@ -121,11 +121,11 @@ impl Writer {
     }
 }
 
-impl Code for Writer {
+impl RangeCoder for RangeEncoder {
     const READS: bool = false;
 
     #[inline(always)]
-    fn bit(&mut self, prob: &mut Prob, bit: bool) -> bool {
+    fn bit(&mut self, prob: &mut BitModel, bit: bool) -> bool {
         let bound = (self.range >> PRECISION) * prob.scaled();
         if bit {
             self.range = bound;
@@ -160,16 +160,16 @@ impl Code for Writer {
     }
 }
 
-/// Reads, and gives arbitrary bits after the end: see [`Code::spent`].
+/// Reads, and gives arbitrary bits after the end: see [`RangeCoder::spent`].
 #[derive(Debug)]
-pub(crate) struct Reader<'a> {
+pub(crate) struct RangeDecoder<'a> {
     bytes: core::slice::Iter<'a, u8>,
     code: u32,
     range: u32,
     missing: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> RangeDecoder<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         let mut reader = Self { bytes: bytes.iter(), code: 0, range: u32::MAX, missing: 0 };
         for _ in 0..4 {
@@ -193,11 +193,11 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl Code for Reader<'_> {
+impl RangeCoder for RangeDecoder<'_> {
     const READS: bool = true;
 
     #[inline(always)]
-    fn bit(&mut self, prob: &mut Prob, _: bool) -> bool {
+    fn bit(&mut self, prob: &mut BitModel, _: bool) -> bool {
         let bound = (self.range >> PRECISION) * prob.scaled();
         let bit = self.code < bound;
         if bit {
@@ -238,19 +238,19 @@ impl Code for Reader<'_> {
 
 /// A binary tree of probabilities for values of some bits.
 #[derive(Clone, Debug)]
-pub(crate) struct Tree<const LEAVES: usize>([Prob; LEAVES]);
+pub(crate) struct BitTree<const LEAVES: usize>([BitModel; LEAVES]);
 
-impl<const LEAVES: usize> Tree<LEAVES> {
-    pub(crate) const NEW: Self = Self([Prob::EVEN; LEAVES]);
+impl<const LEAVES: usize> BitTree<LEAVES> {
+    pub(crate) const NEW: Self = Self([BitModel::EVEN; LEAVES]);
 
     /// A value below `LEAVES`, a power of two.
     #[inline]
-    pub(crate) fn code<C: Code>(&mut self, coder: &mut C, value: u32) -> u32 {
+    pub(crate) fn code<C: RangeCoder>(&mut self, coder: &mut C, value: u32) -> u32 {
         self.upper(coder, LEAVES.trailing_zeros(), value)
     }
 
     /// A value of that many bits, of which those that don't fit into the tree are coded without a model.
-    pub(crate) fn upper<C: Code>(&mut self, coder: &mut C, bits: u32, value: u32) -> u32 {
+    pub(crate) fn upper<C: RangeCoder>(&mut self, coder: &mut C, bits: u32, value: u32) -> u32 {
         let modelled = bits.min(LEAVES.trailing_zeros());
         let mut node = 1_usize;
         for place in (bits - modelled..bits).rev() {
@@ -266,16 +266,16 @@ impl<const LEAVES: usize> Tree<LEAVES> {
 
 /// Numbers that are mostly small: how many bits, then the bits.
 #[derive(Clone, Debug)]
-pub(crate) struct Number {
-    length: [Prob; 17],
-    bits: [Tree<8>; 17],
+pub(crate) struct NumberModel {
+    length: [BitModel; 17],
+    bits: [BitTree<8>; 17],
 }
 
-impl Number {
-    pub(crate) const NEW: Self = Self { length: [Prob::EVEN; 17], bits: [Tree::NEW; 17] };
+impl NumberModel {
+    pub(crate) const NEW: Self = Self { length: [BitModel::EVEN; 17], bits: [BitTree::NEW; 17] };
 
     /// A number below 65,535 (a larger one from hostile bytes is cut).
-    pub(crate) fn code<C: Code>(&mut self, coder: &mut C, value: u32) -> u32 {
+    pub(crate) fn code<C: RangeCoder>(&mut self, coder: &mut C, value: u32) -> u32 {
         let value = value.min(0xfffe) + 1;
         let length = value.ilog2();
         let mut coded = 0;
@@ -296,16 +296,16 @@ impl Number {
 
 /// Numbers of either sign, mostly near zero.
 #[derive(Clone, Debug)]
-pub(crate) struct Signed {
-    negative: Prob,
-    magnitude: Number,
+pub(crate) struct SignedModel {
+    negative: BitModel,
+    magnitude: NumberModel,
 }
 
-impl Signed {
-    pub(crate) const NEW: Self = Self { negative: Prob::EVEN, magnitude: Number::NEW };
+impl SignedModel {
+    pub(crate) const NEW: Self = Self { negative: BitModel::EVEN, magnitude: NumberModel::NEW };
 
     /// A number between -65,534 and 65,534.
-    pub(crate) fn code<C: Code>(&mut self, coder: &mut C, value: i32) -> i32 {
+    pub(crate) fn code<C: RangeCoder>(&mut self, coder: &mut C, value: i32) -> i32 {
         let magnitude = self.magnitude.code(coder, value.unsigned_abs());
         let magnitude = i32::try_from(magnitude).unwrap_or_default();
         if magnitude != 0 && coder.bit(&mut self.negative, value < 0) { -magnitude } else { magnitude }
@@ -321,14 +321,15 @@ mod tests {
         let values: Vec<u32> =
             (0..20_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> (16 + n % 16)) % 0xffff).collect();
         let all = |coder: &mut dyn FnMut(u32) -> u32| values.iter().map(|v| coder(*v)).collect::<Vec<_>>();
-        let (mut writer, mut number, mut signed) = (Writer::new(), Number::NEW, Signed::NEW);
+        let (mut writer, mut number, mut signed) = (RangeEncoder::new(), NumberModel::NEW, SignedModel::NEW);
         all(&mut |v| {
             signed.code(&mut writer, 77 - i32::try_from(v).unwrap());
             writer.raw(7, v & 127);
             number.code(&mut writer, v)
         });
         let bytes = writer.finish();
-        let (mut reader, mut number, mut signed) = (Reader::new(&bytes), Number::NEW, Signed::NEW);
+        let (mut reader, mut number, mut signed) =
+            (RangeDecoder::new(&bytes), NumberModel::NEW, SignedModel::NEW);
         let read = all(&mut |v| {
             assert_eq!(signed.code(&mut reader, 0), 77 - i32::try_from(v).unwrap());
             assert_eq!(reader.raw(7, 0), v & 127);
@@ -344,12 +345,12 @@ mod tests {
         for seed in 0..5_000_u32 {
             let bits: Vec<bool> =
                 (0..seed % 60).map(|n| seed.wrapping_mul(n * n + 7) >> 13 & 3 == 0).collect();
-            let (mut writer, mut prob) = (Writer::new(), Prob::EVEN);
+            let (mut writer, mut prob) = (RangeEncoder::new(), BitModel::EVEN);
             for bit in &bits {
                 writer.bit(&mut prob, *bit);
             }
             let bytes = writer.finish();
-            let (mut reader, mut prob) = (Reader::new(&bytes), Prob::EVEN);
+            let (mut reader, mut prob) = (RangeDecoder::new(&bytes), BitModel::EVEN);
             assert!(bits.iter().all(|bit| reader.bit(&mut prob, false) == *bit), "{seed}");
             assert!(!reader.spent() && reader.left() == 0, "{seed} {}", reader.left());
         }
@@ -357,7 +358,7 @@ mod tests {
 
     #[test]
     fn reading_past_the_end_is_noticed() {
-        let (mut reader, mut prob) = (Reader::new(&[1, 2, 3]), Prob::EVEN);
+        let (mut reader, mut prob) = (RangeDecoder::new(&[1, 2, 3]), BitModel::EVEN);
         for _ in 0..100_000 {
             reader.bit(&mut prob, false);
         }

@@ -1,19 +1,19 @@
 //! Where the viewer has only a lossy picture.
 
-use crate::format::{BLOCK, Grid};
+use crate::format::{BLOCK, TileGrid};
 use crate::geometry::{Point, Rect, Size};
 
 /// One mark for each block. A block that is marked may be exact; one that isn't is.
 #[derive(Debug)]
-pub(super) struct Marks {
-    pub(super) grid: Grid,
+pub(super) struct LossyBlocks {
+    pub(super) grid: TileGrid,
     lossy: Vec<bool>,
     count: usize,
 }
 
-impl Marks {
+impl LossyBlocks {
     pub(super) fn new(size: Size) -> Self {
-        let grid = Grid::new(size, BLOCK);
+        let grid = TileGrid::new(size, BLOCK);
         Self { grid, lossy: vec![false; grid.count()], count: 0 }
     }
 
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn marks_move_with_the_pixels_and_go_only_when_all_is_exact() {
-        let mut marks = Marks::new(Size { width: 70, height: 70 });
+        let mut marks = LossyBlocks::new(Size { width: 70, height: 70 });
         marks.sent(Rect::new(0, 0, 16, 16), false);
         marks.sent(Rect::new(0, 0, 15, 16), true);
         assert!(marks.any_in(Rect::new(3, 3, 1, 1)) && !marks.any_in(Rect::new(16, 0, 9, 9)));

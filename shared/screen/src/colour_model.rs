@@ -6,7 +6,7 @@
 //! looked for only in the rectangle itself, so nothing depends on what is around it.
 //! Flat ground and repeated rows cost one bit a run.
 
-use crate::range::{Code, Prob, Tree};
+use crate::range_coder::{BitModel, BitTree, RangeCoder};
 
 /// Slots for neighbourhoods of six and of three pixels, as powers of two: 1 MiB and 128 KiB.
 const WIDE: u32 = 17;
@@ -20,51 +20,51 @@ const FIRM: u32 = 2;
 /// Guesses for one neighbourhood: the likelier colour below its history, and another below a mark of whose slot
 /// this is.
 #[derive(Clone, Copy, Default)]
-struct Slot {
+struct ColourSlot {
     first: u32,
     second: u32,
 }
 
 /// How guesses of one table did, by history.
-struct Trust {
-    first: Vec<Prob>,
-    second: [Prob; 256],
+struct GuessTrust {
+    first: Vec<BitModel>,
+    second: [BitModel; 256],
 }
 
-impl Trust {
+impl GuessTrust {
     fn new() -> Self {
-        Self { first: vec![Prob::EVEN; 1024], second: [Prob::EVEN; 256] }
+        Self { first: vec![BitModel::EVEN; 1024], second: [BitModel::EVEN; 256] }
     }
 }
 
 /// The model of colours; the same at both ends after the same calls.
-pub(crate) struct Colours {
-    wide: Vec<Slot>,
-    narrow: Vec<Slot>,
-    wide_trust: Trust,
-    narrow_trust: Trust,
-    neighbours: [Prob; 4],
+pub(crate) struct ColourModel {
+    wide: Vec<ColourSlot>,
+    narrow: Vec<ColourSlot>,
+    wide_trust: GuessTrust,
+    narrow_trust: GuessTrust,
+    neighbours: [BitModel; 4],
     palette: Vec<u32>,
-    places: [Tree<256>; 16],
-    known: Prob,
-    literal: [Tree<256>; 3],
-    row_again: [Prob; 4],
-    run_whole: [Prob; 32],
-    run_length: [Tree<8>; 16],
+    places: [BitTree<256>; 16],
+    known: BitModel,
+    literal: [BitTree<256>; 3],
+    row_again: [BitModel; 4],
+    run_whole: [BitModel; 32],
+    run_length: [BitTree<8>; 16],
     ground: u32,
-    ground_again: Prob,
+    ground_again: BitModel,
     buffer: Vec<u32>,
 }
 
-impl core::fmt::Debug for Colours {
+impl core::fmt::Debug for ColourModel {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Colours")
+        f.write_str("ColourModel")
     }
 }
 
 /// Neighbours of a pixel.
 #[derive(Clone, Copy)]
-struct Around {
+struct Neighbours {
     w: u32,
     n: u32,
     nw: u32,
@@ -73,7 +73,7 @@ struct Around {
     nn: u32,
 }
 
-impl Around {
+impl Neighbours {
     #[inline(always)]
     fn wide(self) -> u32 {
         let a = self.w.wrapping_mul(0x9e37_79b1) ^ self.n.wrapping_mul(0x85eb_ca6b).rotate_left(7);
@@ -97,12 +97,12 @@ fn mix(hash: u32) -> u32 {
 }
 
 /// Colours that it is known not to be.
-struct Excluded {
+struct ExcludedColours {
     colours: [u32; 10],
     count: usize,
 }
 
-impl Excluded {
+impl ExcludedColours {
     #[inline(always)]
     fn has(&self, colour: u32) -> bool {
         self.colours.iter().take(self.count).any(|other| *other == colour)
@@ -117,35 +117,35 @@ impl Excluded {
     }
 }
 
-impl Colours {
+impl ColourModel {
     pub(crate) fn new() -> Self {
         Self {
-            wide: vec![Slot::default(); 1 << WIDE],
-            narrow: vec![Slot::default(); 1 << NARROW],
-            wide_trust: Trust::new(),
-            narrow_trust: Trust::new(),
-            neighbours: [Prob::EVEN; 4],
+            wide: vec![ColourSlot::default(); 1 << WIDE],
+            narrow: vec![ColourSlot::default(); 1 << NARROW],
+            wide_trust: GuessTrust::new(),
+            narrow_trust: GuessTrust::new(),
+            neighbours: [BitModel::EVEN; 4],
             palette: vec![0; 256],
-            places: [const { Tree::NEW }; 16],
-            known: Prob::EVEN,
-            literal: [const { Tree::NEW }; 3],
-            row_again: [Prob::EVEN; 4],
-            run_whole: [Prob::EVEN; 32],
-            run_length: [const { Tree::NEW }; 16],
+            places: [const { BitTree::NEW }; 16],
+            known: BitModel::EVEN,
+            literal: [const { BitTree::NEW }; 3],
+            row_again: [BitModel::EVEN; 4],
+            run_whole: [BitModel::EVEN; 32],
+            run_length: [const { BitTree::NEW }; 16],
             ground: 0,
-            ground_again: Prob::EVEN,
+            ground_again: BitModel::EVEN,
             buffer: Vec::new(),
         }
     }
 
     /// A colour by itself.
-    pub(crate) fn colour<C: Code>(&mut self, coder: &mut C, colour: u32) -> u32 {
+    pub(crate) fn colour<C: RangeCoder>(&mut self, coder: &mut C, colour: u32) -> u32 {
         self.palette_colour(coder, colour, self.ground)
     }
 
     /// A rectangle's pixels, row by row. `ground` is the colour that there is most of, roughly. Decoded pixels are
     /// put into `pixels`, which has the rectangle's size. `false`: the bytes ended.
-    pub(crate) fn rectangle<C: Code>(
+    pub(crate) fn rectangle<C: RangeCoder>(
         &mut self,
         coder: &mut C,
         width: usize,
@@ -175,7 +175,13 @@ impl Colours {
     }
 
     /// One row. `rows`: two above, one above, this; each with its margins.
-    fn line<C: Code>(&mut self, coder: &mut C, line: &mut [u32], rows: [&mut [u32]; 3], again: &mut usize) {
+    fn line<C: RangeCoder>(
+        &mut self,
+        coder: &mut C,
+        line: &mut [u32],
+        rows: [&mut [u32]; 3],
+        again: &mut usize,
+    ) {
         let [top, up, this] = rows;
         let width = line.len();
         let above = up.get(PAD..PAD + width).unwrap_or_default();
@@ -201,12 +207,19 @@ impl Colours {
         this.iter_mut().skip(PAD + width).for_each(|pixel| *pixel = last);
     }
 
-    fn pixels<C: Code>(&mut self, coder: &mut C, width: usize, top: &[u32], up: &[u32], this: &mut [u32]) {
+    fn pixels<C: RangeCoder>(
+        &mut self,
+        coder: &mut C,
+        width: usize,
+        top: &[u32],
+        up: &[u32],
+        this: &mut [u32],
+    ) {
         let at = |row: &[u32], index: usize| row.get(index).copied().unwrap_or_default();
         let end = PAD + width;
         let mut x = PAD;
         while x < end {
-            let around = Around {
+            let around = Neighbours {
                 w: at(this, x - 1),
                 n: at(up, x),
                 nw: at(up, x - 1),
@@ -236,7 +249,7 @@ impl Colours {
             x = stop;
             if x < end && at(up, x) == flat {
                 let around =
-                    Around { ne: at(up, x + 1), nn: at(top, x), n: flat, nw: flat, w: flat, ww: flat };
+                    Neighbours { ne: at(up, x + 1), nn: at(top, x), n: flat, nw: flat, w: flat, ww: flat };
                 let pixel = self.pixel(coder, at(this, x), around, Some(flat));
                 if let Some(place) = this.get_mut(x) {
                     *place = pixel;
@@ -247,7 +260,7 @@ impl Colours {
     }
 
     /// How many pixels go on in the colour around them. At most as many as the row above does.
-    fn run<C: Code>(&mut self, coder: &mut C, flat: u32, up: &[u32], this: &[u32]) -> usize {
+    fn run<C: RangeCoder>(&mut self, coder: &mut C, flat: u32, up: &[u32], this: &[u32]) -> usize {
         let longest = same(up, flat);
         let length = if C::READS { 0 } else { same(this, flat).min(longest) };
         let bucket = longest.max(1).ilog2() as usize;
@@ -267,8 +280,14 @@ impl Colours {
 
     /// One pixel, which isn't `not`.
     #[inline]
-    fn pixel<C: Code>(&mut self, coder: &mut C, pixel: u32, around: Around, not: Option<u32>) -> u32 {
-        let mut excluded = Excluded { colours: [u32::MAX; 10], count: 0 };
+    fn pixel<C: RangeCoder>(
+        &mut self,
+        coder: &mut C,
+        pixel: u32,
+        around: Neighbours,
+        not: Option<u32>,
+    ) -> u32 {
+        let mut excluded = ExcludedColours { colours: [u32::MAX; 10], count: 0 };
         if let Some(not) = not {
             excluded.add(not);
         }
@@ -293,13 +312,13 @@ impl Colours {
     }
 
     /// One pixel of which the six neighbours knew nothing.
-    fn fallback<C: Code>(
+    fn fallback<C: RangeCoder>(
         &mut self,
         coder: &mut C,
         pixel: u32,
-        around: Around,
+        around: Neighbours,
         (place, mark): (usize, u32),
-        excluded: &mut Excluded,
+        excluded: &mut ExcludedColours,
     ) -> u32 {
         let old = self.narrow.get(place).copied().unwrap_or_default();
         let mut found = None;
@@ -328,7 +347,7 @@ impl Colours {
     }
 
     /// A colour by its place among 256 that were seen lately, or in full, as the difference from one near it.
-    fn palette_colour<C: Code>(&mut self, coder: &mut C, colour: u32, near: u32) -> u32 {
+    fn palette_colour<C: RangeCoder>(&mut self, coder: &mut C, colour: u32, near: u32) -> u32 {
         let place = mix(colour.wrapping_mul(0x9e37_79b1)) >> 24;
         let known = self.palette.get(place as usize) == Some(&colour);
         if coder.bit(&mut self.known, known) {
@@ -345,12 +364,12 @@ impl Colours {
         colour
     }
 
-    fn literal<C: Code>(&mut self, coder: &mut C, colour: u32, near: u32) -> u32 {
+    fn literal<C: RangeCoder>(&mut self, coder: &mut C, colour: u32, near: u32) -> u32 {
         let part = |colour: u32, shift: u32| colour >> shift & 0xff;
         let [green, red, blue] = &mut self.literal;
         let dg = green.code(coder, part(colour, 8).wrapping_sub(part(near, 8)) & 0xff);
         let g = part(near, 8).wrapping_add(dg) & 0xff;
-        let mut other = |tree: &mut Tree<256>, shift: u32| {
+        let mut other = |tree: &mut BitTree<256>, shift: u32| {
             let base = part(near, shift).wrapping_add(dg);
             let difference = tree.code(coder, part(colour, shift).wrapping_sub(base) & 0xff);
             base.wrapping_add(difference) & 0xff
@@ -376,13 +395,13 @@ fn same(row: &[u32], colour: u32) -> usize {
 
 /// Whether it is one of a slot's colours.
 #[inline(always)]
-fn guess<C: Code>(
+fn guess<C: RangeCoder>(
     coder: &mut C,
     pixel: u32,
-    around: Around,
-    slot: Slot,
-    trust: &mut Trust,
-    excluded: &mut Excluded,
+    around: Neighbours,
+    slot: ColourSlot,
+    trust: &mut GuessTrust,
+    excluded: &mut ExcludedColours,
 ) -> Option<u32> {
     let history = (slot.first >> 24) as usize;
     let (first, second) = (slot.first & COLOUR, slot.second & COLOUR);
@@ -402,7 +421,7 @@ fn guess<C: Code>(
     None
 }
 
-impl Slot {
+impl ColourSlot {
     /// As it is when that colour was seen. The history: how often it was guessed in a row (upper half), and whether
     /// it was right the last four times (lower half).
     #[inline(always)]
@@ -429,17 +448,17 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::range::{Reader, Writer};
+    use crate::range_coder::{RangeDecoder, RangeEncoder};
 
     fn there_and_back(rectangles: &[(usize, Vec<u32>)]) -> usize {
-        let (mut writer, mut model) = (Writer::new(), Colours::new());
+        let (mut writer, mut model) = (RangeEncoder::new(), ColourModel::new());
         for (width, pixels) in rectangles {
             let mut copy = pixels.clone();
             assert!(model.rectangle(&mut writer, *width, &mut copy, pixels[0]));
             assert_eq!(&copy, pixels);
         }
         let bytes = writer.finish();
-        let (mut reader, mut model) = (Reader::new(&bytes), Colours::new());
+        let (mut reader, mut model) = (RangeDecoder::new(&bytes), ColourModel::new());
         for (width, pixels) in rectangles {
             let mut read = vec![0; pixels.len()];
             assert!(model.rectangle(&mut reader, *width, &mut read, 0));

@@ -2,38 +2,38 @@
 
 use std::collections::HashMap;
 
-use crate::format::KEPT;
+use crate::format::CACHED_TILES;
 use crate::geometry::Rect;
 use crate::picture::Picture;
 
 /// A tile's content, in 128 bits: two tiles never have the same by chance.
-pub(super) type Content = u128;
+pub(super) type TileHash = u128;
 
 /// Mirrors what a decoder keeps.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
-    slots: HashMap<Content, usize>,
-    order: Vec<Content>,
+pub(super) struct TileCache {
+    slots: HashMap<TileHash, usize>,
+    order: Vec<TileHash>,
     next: usize,
 }
 
-impl Kept {
+impl TileCache {
     /// Where a tile is kept.
-    pub(super) fn slot(&self, content: Content) -> Option<usize> {
-        self.slots.get(&content).copied()
+    pub(super) fn slot(&self, hash: TileHash) -> Option<usize> {
+        self.slots.get(&hash).copied()
     }
 
     /// The viewer keeps this one from now on, and forgets the oldest.
-    pub(super) fn keep(&mut self, content: Content) {
+    pub(super) fn keep(&mut self, hash: TileHash) {
         match self.order.get_mut(self.next) {
             Some(old) => {
                 self.slots.remove(old);
-                *old = content;
+                *old = hash;
             }
-            None => self.order.push(content),
+            None => self.order.push(hash),
         }
-        self.slots.insert(content, self.next);
-        self.next = (self.next + 1) % KEPT;
+        self.slots.insert(hash, self.next);
+        self.next = (self.next + 1) % CACHED_TILES;
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -42,7 +42,7 @@ impl Kept {
 }
 
 /// Hashes a tile, its size included. `None`: it is of one colour, which costs nothing to draw anew.
-pub(super) fn content(picture: &Picture, tile: Rect) -> Option<Content> {
+pub(super) fn hash(picture: &Picture, tile: Rect) -> Option<TileHash> {
     const A: u64 = 0x9e37_79b9_7f4a_7c15;
     const B: u64 = 0xd6e8_feb8_6659_fd93;
     let (mut one, mut two) = (u64::from(tile.width) ^ A, u64::from(tile.height) ^ B);
@@ -77,12 +77,12 @@ mod tests {
 
     #[test]
     fn the_oldest_is_forgotten() {
-        let mut kept = Kept::default();
-        for content in 0..KEPT as u128 + 3 {
-            kept.keep(content);
+        let mut kept = TileCache::default();
+        for hash in 0..CACHED_TILES as u128 + 3 {
+            kept.keep(hash);
         }
         assert_eq!([0, 2, 3].map(|c| kept.slot(c)), [None, None, Some(3)]);
-        assert_eq!(kept.slot(KEPT as u128 + 2), Some(2));
+        assert_eq!(kept.slot(CACHED_TILES as u128 + 2), Some(2));
     }
 
     #[test]
@@ -90,11 +90,11 @@ mod tests {
         let size = crate::Size { width: 70, height: 64 };
         let mut picture = Picture::black(size);
         let tile = Rect::new(3, 0, 64, 64);
-        assert_eq!(content(&picture, tile), None);
+        assert_eq!(hash(&picture, tile), None);
         let mut seen = std::collections::HashSet::new();
         for place in 0..64_u16 {
             picture.put(Rect::new(3 + place, place, 1, 1), &[1]);
-            assert!(seen.insert(content(&picture, tile).unwrap()));
+            assert!(seen.insert(hash(&picture, tile).unwrap()));
         }
     }
 }
