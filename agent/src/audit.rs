@@ -1,83 +1,252 @@
-//! The device's audit log on disk: `audit.jsonl`, one row a line, synced before anything it allows happens.
+//! The device's audit log on disk: `audit.jsonl`, one row a line, and the thread that writes it.
 //!
-//! Beside it `audit.head` witnesses the newest row, so that a log whose end was cut off shows. The chain
-//! itself is `nearhand_proto::audit`.
+//! The thread owns the file. Rows that wait are written together and synced once; whoever waits for one is told by a
+//! channel, so that no task of the agent ever waits for the disk itself. Beside the log `audit.head` witnesses the newest
+//! row. The order of a change, its row and its being in force is `nearhand_agent_core::record`'s; the chain is
+//! `nearhand_proto::audit`'s.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use nearhand_proto::audit::{Broken, Event, Head, Row, Verifier, next_row};
+use nearhand_agent_core::record::{RecordEntry, RecordError, RecordLog, RowStore};
+use nearhand_proto::audit::{Broken, Event, Head, Row, Verifier};
 use nearhand_proto::identity::{PublicKey, SecretKey, Signed};
 use nearhand_proto::time::UnixMillis;
-use nearhand_proto::{text, wire};
+use nearhand_proto::wire;
 use nearhand_transport::platform::{open_private_append, write_private};
 
 use crate::home::Home;
 
 /// Longest line read back, in bytes: a row of the longest detail fits several times.
 const MAX_LINE: u64 = 64 * 1024;
+/// Rows that may wait for the disk. A disk that hangs for a minute while a technician is refused at every try fills a part
+/// of it; at some 500 bytes each they are 2 MB.
+const MAX_WAITING: usize = 4096;
+/// Rows that are written and synced together at most.
+const MAX_COMMIT: usize = 256;
 
-/// The log, open for appending.
+/// The log's file, open for appending.
 #[derive(Debug)]
-pub(crate) struct AuditLog {
+pub(crate) struct RecordFile {
     file: File,
     home: Home,
-    head: Head,
-    signed: Signed<Head>,
+    /// Bytes of whole rows.
     length: u64,
+    /// The last write failed, and what it left behind could not be cut off.
+    is_torn: bool,
 }
 
-impl AuditLog {
-    /// Opens the log and finds its end. A last line that a crash cut short is removed: its act was not
-    /// allowed yet.
-    pub(crate) fn open(home: &Home, key: &SecretKey) -> io::Result<Self> {
-        let mut file = open_private_append(&home.audit_log())?;
-        let (mut head, mut length) = (Head::EMPTY, 0_u64);
-        let mut signed = key.sign(&Head::EMPTY).map_err(io::Error::other)?;
-        let mut reader = BufReader::new(&file);
-        let mut line = Vec::new();
-        while read_line(&mut reader, &mut line)? {
-            let whole = line.last() == Some(&b'\n');
-            match serde_json::from_slice::<Row>(&line) {
-                Ok(row) if whole => {
-                    head = Head { number: row.number, hash: row.hash };
-                    signed = row.head;
-                }
-                _ if !whole => break,
-                // A damaged row in the middle stays for `audit verify` to name; appending goes on after it.
-                _ => {}
+/// Opens the log and finds its end. A last line that a crash cut short is removed: its act was not allowed yet.
+///
+/// # Errors
+/// The system's error: the directory is not ours, or its disk can't be written.
+pub(crate) fn open(home: &Home, key: SecretKey) -> io::Result<RecordLog<RecordFile>> {
+    let mut file = open_private_append(&home.audit_log())?;
+    let (mut head, mut length) = (Head::EMPTY, 0_u64);
+    let mut signed = key.sign(&Head::EMPTY).map_err(io::Error::other)?;
+    let mut reader = BufReader::new(&file);
+    let mut line = Vec::new();
+    while read_line(&mut reader, &mut line)? {
+        let whole = line.last() == Some(&b'\n');
+        match serde_json::from_slice::<Row>(&line) {
+            Ok(row) if whole => {
+                head = Head { number: row.number, hash: row.hash };
+                signed = row.head;
             }
-            length += line.len() as u64;
+            _ if !whole => break,
+            // A damaged row in the middle stays for `audit verify` to name; appending goes on after it.
+            _ => {}
         }
-        if file.metadata()?.len() > length {
-            file.set_len(length)?;
-        }
-        file.seek(SeekFrom::End(0))?;
-        Ok(Self { file, home: home.clone(), head, signed, length })
+        length += line.len() as u64;
     }
+    if file.metadata()?.len() > length {
+        file.set_len(length)?;
+    }
+    file.seek(SeekFrom::End(0))?;
+    let file = RecordFile { file, home: home.clone(), length, is_torn: false };
+    Ok(RecordLog::new(file, key, head, signed))
+}
 
-    /// Writes a row and syncs it. If this fails, what it would have allowed must not happen.
-    pub(crate) fn append(&mut self, at: UnixMillis, event: Event, key: &SecretKey) -> io::Result<()> {
-        let detail = text::one_line(&event.detail, nearhand_proto::audit::MAX_DETAIL);
-        let row = next_row(self.head, at, Event { detail, ..event }, key).map_err(io::Error::other)?;
-        let mut line = serde_json::to_vec(&row).map_err(io::Error::other)?;
-        line.push(b'\n');
-        if let Err(error) = self.file.write_all(&line).and_then(|()| self.file.sync_data()) {
+impl RowStore for RecordFile {
+    fn append(&mut self, rows: &[Row]) -> io::Result<()> {
+        if self.is_torn {
+            self.file.set_len(self.length)?;
+            self.is_torn = false;
+        }
+        let mut lines = Vec::new();
+        for row in rows {
+            serde_json::to_writer(&mut lines, row).map_err(io::Error::other)?;
+            lines.push(b'\n');
+        }
+        if let Err(error) = self.file.write_all(&lines).and_then(|()| self.file.sync_data()) {
             // Half a row must not stand before the next one.
-            let _ = self.file.set_len(self.length);
+            self.is_torn = self.file.set_len(self.length).is_err();
             return Err(error);
         }
-        self.length += line.len() as u64;
-        self.head = Head { number: row.number, hash: row.hash };
-        self.signed = row.head;
-        // The witness may lag behind by a crash; it never claims a row that isn't synced.
-        write_private(&self.home.audit_head(), &wire::encode(&self.signed).map_err(io::Error::other)?)
+        self.length += lines.len() as u64;
+        Ok(())
     }
 
-    /// Witness of all rows so far.
-    pub(crate) fn head(&self) -> Signed<Head> {
-        self.signed.clone()
+    fn keep_head(&mut self, head: &Signed<Head>) {
+        let written = wire::encode(head).map_err(io::Error::other);
+        if let Err(error) = written.and_then(|bytes| write_private(&self.home.audit_head(), &bytes)) {
+            tracing::warn!(%error, "the newest row's witness could not be written; the row itself is in the log");
+        }
     }
+}
+
+/// What the writer's thread has to do, in order.
+enum WriterTask {
+    Row(RecordEntry),
+    /// Rows from here on are signed with this key.
+    Key(SecretKey),
+    /// Another file that must not hold up the agent's tasks.
+    File(Box<dyn FnOnce() + Send>),
+}
+
+#[derive(Default)]
+struct WriterQueue {
+    tasks: VecDeque<WriterTask>,
+    rows: usize,
+    /// Rows for which there was no room since the last that was written.
+    lost: u64,
+    is_closed: bool,
+}
+
+struct SharedQueue {
+    queue: Mutex<WriterQueue>,
+    has_work: Condvar,
+    head: Mutex<Signed<Head>>,
+}
+
+impl SharedQueue {
+    fn lock(&self) -> MutexGuard<'_, WriterQueue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn head(&self) -> MutexGuard<'_, Signed<Head>> {
+        self.head.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, task: WriterTask) {
+        self.lock().tasks.push_back(task);
+        self.has_work.notify_one();
+    }
+
+    /// What is to be done next; `None` once nobody can ask for more.
+    fn next(&self) -> Option<NextWork> {
+        let mut queue = self.lock();
+        loop {
+            let mut rows = Vec::new();
+            while rows.len() < MAX_COMMIT
+                && let Some(WriterTask::Row(_)) = queue.tasks.front()
+                && let Some(WriterTask::Row(row)) = queue.tasks.pop_front()
+            {
+                rows.push(row);
+            }
+            if !rows.is_empty() {
+                queue.rows = queue.rows.saturating_sub(rows.len());
+                let lost = core::mem::take(&mut queue.lost);
+                return Some(NextWork::Rows { rows, lost });
+            }
+            match queue.tasks.pop_front() {
+                Some(WriterTask::Row(row)) => return Some(NextWork::Rows { rows: vec![row], lost: 0 }),
+                Some(WriterTask::Key(key)) => return Some(NextWork::Key(key)),
+                Some(WriterTask::File(write)) => return Some(NextWork::File(write)),
+                None if queue.is_closed => return None,
+                None => queue = self.has_work.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
+
+enum NextWork {
+    Rows { rows: Vec<RecordEntry>, lost: u64 },
+    Key(SecretKey),
+    File(Box<dyn FnOnce() + Send>),
+}
+
+/// The way to the thread that writes the record. Nothing here waits for the disk.
+pub(crate) struct RecordWriter {
+    shared: Arc<SharedQueue>,
+}
+
+impl RecordWriter {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system's error: no thread can be started.
+    pub(crate) fn start<S: RowStore + Send + 'static>(log: RecordLog<S>) -> io::Result<Self> {
+        let head = Mutex::new(log.head().clone());
+        let shared =
+            Arc::new(SharedQueue { queue: Mutex::default(), has_work: Condvar::new(), head });
+        let of_thread = shared.clone();
+        let thread = std::thread::Builder::new().name("record".to_owned()).stack_size(512 * 1024);
+        thread.spawn(move || write_until_closed(log, &of_thread))?;
+        Ok(Self { shared })
+    }
+
+    /// Hands a row over. Whoever waits for it is told by its own answer.
+    pub(crate) fn write(&self, row: RecordEntry) {
+        let mut queue = self.shared.lock();
+        if queue.rows >= MAX_WAITING {
+            queue.lost += 1;
+            drop(queue);
+            return row.refuse(RecordError::QueueFull);
+        }
+        queue.rows += 1;
+        queue.tasks.push_back(WriterTask::Row(row));
+        self.shared.has_work.notify_one();
+    }
+
+    /// Writes another file behind the rows that wait, on the same thread.
+    pub(crate) fn write_file(&self, write: impl FnOnce() + Send + 'static) {
+        self.shared.push(WriterTask::File(Box::new(write)));
+    }
+
+    /// Rows from now on are signed with this key.
+    pub(crate) fn set_key(&self, key: SecretKey) {
+        self.shared.push(WriterTask::Key(key));
+    }
+
+    /// Witness of all rows that are on the disk.
+    pub(crate) fn head(&self) -> Signed<Head> {
+        self.shared.head().clone()
+    }
+}
+
+impl Drop for RecordWriter {
+    fn drop(&mut self) {
+        self.shared.lock().is_closed = true;
+        self.shared.has_work.notify_one();
+    }
+}
+
+fn write_until_closed<S: RowStore>(mut log: RecordLog<S>, shared: &SharedQueue) {
+    while let Some(work) = shared.next() {
+        match work {
+            NextWork::Rows { mut rows, lost } => {
+                if lost > 0 {
+                    rows.insert(0, lost_rows(lost));
+                }
+                let committed = log.commit(rows);
+                *shared.head() = log.head().clone();
+                committed.acknowledge();
+                log.keep_head();
+            }
+            NextWork::Key(key) => log.set_key(key),
+            NextWork::File(write) => write(),
+        }
+    }
+}
+
+/// The record says where it has a gap.
+fn lost_rows(rows: u64) -> RecordEntry {
+    let detail = format!("{rows} rows are missing here: the disk did not answer, and too many waited for it");
+    let event = Event { actor: "agent".into(), action: "record.lost".into(), session: None, detail };
+    RecordEntry::new(UnixMillis::from_system(std::time::SystemTime::now()), event, (), |_| {})
 }
 
 fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
@@ -130,7 +299,10 @@ pub(crate) fn verify(home: &Home, keys: Vec<PublicKey>, mut witnesses: Vec<Head>
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
+    use nearhand_agent_core::record::Recorded;
     use nearhand_proto::audit::Why;
     use rand_core::OsRng;
 
@@ -142,11 +314,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::open(dir.path().join("home")).unwrap();
         let key = SecretKey::generate(&mut OsRng);
-        let mut log = AuditLog::open(&home, &key).unwrap();
+        let mut log = open(&home, key.clone()).unwrap();
         for i in 0..rows {
-            log.append(UnixMillis(i), event(&format!("row {i}")), &key).unwrap();
+            append(&mut log, UnixMillis(i), &format!("row {i}"));
         }
         (dir, home, key)
+    }
+
+    fn append(log: &mut RecordLog<RecordFile>, at: UnixMillis, detail: &str) {
+        let (tell, told) = mpsc::channel();
+        let row = RecordEntry::new(at, event(detail), (), move |outcome| tell.send(outcome.is_ok()).unwrap());
+        log.commit(vec![row]).acknowledge();
+        log.keep_head();
+        assert!(told.recv().unwrap());
     }
 
     fn verdict(home: &Home, key: &SecretKey) -> Result<u64, (u64, Why)> {
@@ -161,7 +341,7 @@ mod tests {
         let (_dir, home, key) = filled(3);
         let mut log = std::fs::OpenOptions::new().append(true).open(home.audit_log()).unwrap();
         log.write_all(b"{\"number\":4,\"at\":").unwrap();
-        AuditLog::open(&home, &key).unwrap().append(UnixMillis(9), event("after"), &key).unwrap();
+        append(&mut open(&home, key.clone()).unwrap(), UnixMillis(9), "after");
         assert_eq!(verdict(&home, &key), Ok(4));
     }
 
@@ -178,5 +358,46 @@ mod tests {
         assert_eq!(verdict(&home, &key), Err((4, Why::Witness)));
         std::fs::remove_file(home.audit_log()).unwrap();
         assert_eq!(verdict(&home, &key), Err((1, Why::Witness)));
+    }
+
+    /// A disk that hangs until it is let go on.
+    struct HangingDisk {
+        goes_on: mpsc::Receiver<()>,
+        commits: mpsc::Sender<usize>,
+    }
+
+    impl RowStore for HangingDisk {
+        fn append(&mut self, rows: &[Row]) -> io::Result<()> {
+            let _ = self.goes_on.recv();
+            let _ = self.commits.send(rows.len());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_hanging_disk_holds_up_nobody_and_what_waits_is_written_in_one_go() {
+        let (go_on, goes_on) = mpsc::channel();
+        let (commits, committed) = mpsc::channel();
+        let key = SecretKey::generate(&mut OsRng);
+        let signed = key.sign(&Head::EMPTY).unwrap();
+        let disk = HangingDisk { goes_on, commits };
+        let writer = RecordWriter::start(RecordLog::new(disk, key, Head::EMPTY, signed)).unwrap();
+        let (tell, told) = mpsc::channel();
+        let row = |number: usize| {
+            let tell = tell.clone();
+            RecordEntry::new(UnixMillis(0), event("x"), number, move |outcome| {
+                tell.send(outcome.map(Recorded::into_subject).ok()).unwrap();
+            })
+        };
+        // None of these waits, however many the disk leaves waiting.
+        (0..MAX_WAITING + 300).for_each(|number| writer.write(row(number)));
+        let refused = told.try_iter().collect::<Vec<_>>();
+        assert!(!refused.is_empty() && refused.iter().all(Option::is_none), "no room, so no row");
+        drop(go_on);
+        let kept = MAX_WAITING + 300 - refused.len();
+        let answers: Vec<_> = (0..kept).map(|_| told.recv().unwrap()).collect();
+        assert_eq!(answers, (0..kept).map(Some).collect::<Vec<_>>());
+        let commits: Vec<_> = (0..kept.div_ceil(MAX_COMMIT)).map_while(|_| committed.recv().ok()).collect();
+        assert!(commits.iter().any(|rows| *rows >= MAX_COMMIT), "{commits:?}");
     }
 }

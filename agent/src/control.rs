@@ -18,6 +18,8 @@ use tokio::time::sleep;
 
 use crate::home::Enrolment;
 use crate::hub::Hub;
+use crate::off_loop::off_loop;
+use crate::runbook::Runbooks;
 use crate::session;
 
 /// Longest wait between two tries, so that a restarted relay has everybody back within a minute.
@@ -28,13 +30,13 @@ const MAX_AWAY: Duration = Duration::from_secs(60);
 const REFUSED_RETRY: Duration = Duration::from_secs(300);
 
 /// Keeps the connection to the relay until the agent stops.
-pub(crate) async fn run(hub: Arc<Hub>) {
+pub(crate) async fn run(hub: Arc<Hub>, runbooks: Arc<Runbooks>) {
     let mut attempt = 0;
     loop {
         let wait = match connect(&hub).await {
             Ok(connection) => {
                 attempt = 0;
-                follow(&hub, &connection).await
+                follow(&hub, &runbooks, &connection).await
             }
             Err(error) => {
                 hub.relay_down(chain(&error));
@@ -46,44 +48,42 @@ pub(crate) async fn run(hub: Arc<Hub>) {
         attempt = attempt.saturating_add(1);
         tokio::select! {
             () = sleep(wait) => {}
-            () = hub.redial.notified() => attempt = 0,
+            () = hub.relay.redial_wanted() => attempt = 0,
             () = hub.stopped() => return,
         }
     }
 }
 
 async fn connect(hub: &Arc<Hub>) -> Result<RelayConnection, RelayError> {
-    let Enrolment { relay, credential, .. } = hub.enrolment();
-    let connection = RelayConnection::dial(&relay, &hub.key()).await?;
+    let Enrolment { relay, credential, .. } = hub.identity.enrolment();
+    let connection = RelayConnection::dial(&relay, &hub.identity.key()).await?;
     let (program, facts) = (Program::this(), hub.facts.clone());
     let hello = match credential {
         Some(credential) => Hello::Device { program, credential, facts },
         None => Hello::Guest { program, facts },
     };
     let welcome = connection.hello(hello).await?;
-    if let Err(error) = hub.take_revocations(welcome.revocations.as_ref(), &welcome.retirements) {
-        tracing::error!(%error, "revocations count now but would be forgotten at a restart");
-    }
+    hub.take_revocations(welcome.revocations.as_ref(), &welcome.retirements);
     hub.relay_up(connection.clone(), welcome.now);
     tracing::info!(relay = %relay, "connected");
-    if let Some(routing) = hub.routing_wanted() {
+    if let Some(routing) = hub.read(|sessions, now| sessions.shown_routing(now.instant)) {
         // The code that the customer reads out right now must lead here again.
         match connection.ask(&Request::AllotRouting { wanted: Some(routing) }).await {
             Ok(Reply::Routing(same)) if same == routing => {}
-            _ => hub.cancel_code(Said::CodeLost),
+            _ => hub.update(|sessions, _| sessions.cancel_code(Said::CodeLost)),
         }
     }
-    hub.send_wish(&connection).await;
+    hub.help.send(&connection).await;
     Ok(connection)
 }
 
 /// Takes what the relay says until the connection is gone. Returns how long to stay away, if the relay said.
-async fn follow(hub: &Arc<Hub>, connection: &RelayConnection) -> Option<Duration> {
+async fn follow(hub: &Arc<Hub>, runbooks: &Arc<Runbooks>, connection: &RelayConnection) -> Option<Duration> {
     let mut away = None;
     loop {
         let push = tokio::select! {
             push = connection.next_push() => push,
-            () = hub.redial.notified() => {
+            () = hub.relay.redial_wanted() => {
                 connection.close();
                 hub.relay_down("connecting with a new key".to_owned());
                 return Some(Duration::ZERO);
@@ -100,7 +100,7 @@ async fn follow(hub: &Arc<Hub>, connection: &RelayConnection) -> Option<Duration
                 away = Some(random_part(within, OsRng.next_u32()));
             }
             Ok((push, answer)) => {
-                let reply = take(hub, push);
+                let reply = take(hub, runbooks, push).await;
                 tokio::spawn(answer.send(reply));
             }
             Err(error) => {
@@ -112,13 +112,11 @@ async fn follow(hub: &Arc<Hub>, connection: &RelayConnection) -> Option<Duration
     }
 }
 
-fn take(hub: &Arc<Hub>, push: Push) -> PushReply {
+async fn take(hub: &Arc<Hub>, runbooks: &Arc<Runbooks>, push: Push) -> PushReply {
     match push {
-        Push::Offer(offer) => return offered(hub, offer),
+        Push::Offer(offer) => return offered(hub, runbooks, offer),
         Push::Revocations { list, retirements } => {
-            if let Err(error) = hub.take_revocations(list.as_ref(), &retirements) {
-                tracing::error!(%error, "revocations count now but would be forgotten at a restart");
-            }
+            hub.take_revocations(list.as_ref(), &retirements);
         }
         Push::SessionClosed { session, outcome } => {
             let ended = match outcome {
@@ -126,18 +124,18 @@ fn take(hub: &Arc<Hub>, push: Push) -> PushReply {
                 Outcome::Revoked => Ended::Revoked,
                 _ => Ended::ByRelay,
             };
-            hub.end_session(session, ended, None);
+            hub.update(|sessions, now| sessions.end(now, session, ended, None));
         }
         Push::Goodbye { .. } => {}
-        Push::Help(place) => hub.help_moved(place),
+        Push::Help(place) => hub.help.moved(place).await,
     }
     PushReply::Done
 }
 
-fn offered(hub: &Arc<Hub>, offer: Offer) -> PushReply {
+fn offered(hub: &Arc<Hub>, runbooks: &Arc<Runbooks>, offer: Offer) -> PushReply {
     match hub.offered(offer.clone()) {
         Ok(Some(inbox)) => {
-            tokio::spawn(session::run(hub.clone(), offer, inbox));
+            tokio::spawn(session::run(hub.clone(), runbooks.clone(), offer, inbox));
             PushReply::Done
         }
         Ok(None) => PushReply::Done,
@@ -170,18 +168,17 @@ pub(crate) enum RotateError {
 
 /// Replaces the device's key by a new one that the old one endorses; sessions under the old one end.
 pub(crate) async fn rotate(hub: &Arc<Hub>) -> Result<(), RotateError> {
-    let mut enrolment = hub.enrolment();
+    let mut enrolment = hub.identity.enrolment();
     let credential = enrolment.credential.take().ok_or(RotateError::Guest)?;
-    let relay = hub.relay().ok_or(RotateError::NoRelay)?;
-    let (old, new): (SecretKey, SecretKey) = (hub.key(), hub.home.next_key()?);
-    let now = hub.judging_time();
+    let relay = hub.relay.connection().ok_or(RotateError::NoRelay)?;
+    let home = hub.home.clone();
+    let (old, new): (SecretKey, SecretKey) = (hub.identity.key(), off_loop(move || home.next_key()).await?);
+    let now = hub.identity.judging_time();
     let next = credential.rotated(&old, &new.public(), now)?;
     let retirement = old.sign(&nearhand_proto::credential::Retirement { key: old.public(), issued: now })?;
     relay.ask(&Request::Rotate { credential: next.clone(), retirement }).await?;
     enrolment.credential = Some(next);
-    if let Err(error) = hub.audit("agent", "key.rotated", None, new.public().to_string()) {
-        tracing::error!(%error, "the rotation is not in the audit log");
-    }
-    hub.rotated(enrolment)?;
+    hub.note("agent", "key.rotated", None, new.public().to_string());
+    hub.rotated(enrolment).await?;
     Ok(())
 }

@@ -256,16 +256,16 @@ impl Home {
     }
 
     /// What a person here asked for and is not over, if it can be read: losing it is no reason to refuse to start.
-    pub(crate) fn wish(&self) -> Option<StoredHelpRequest> {
+    pub(crate) fn help_request(&self) -> Option<StoredHelpRequest> {
         self.load("help").unwrap_or_else(|error| {
             tracing::warn!(%error, "the request for help is not sent again");
             None
         })
     }
 
-    pub(crate) fn save_wish(&self, wish: Option<&StoredHelpRequest>) -> Result<(), HomeError> {
-        if let Some(wish) = wish {
-            return self.save("help", wish);
+    pub(crate) fn save_help_request(&self, request: Option<&StoredHelpRequest>) -> Result<(), HomeError> {
+        if let Some(request) = request {
+            return self.save("help", request);
         }
         let path = self.at("help");
         match std::fs::remove_file(&path) {

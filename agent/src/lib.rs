@@ -12,6 +12,7 @@ mod help_request;
 mod home;
 mod hub;
 mod local;
+mod off_loop;
 mod platform;
 mod runbook;
 mod service;

@@ -11,7 +11,9 @@ use tokio::task::JoinSet;
 use crate::alarm::handle::Alarms;
 use crate::home::{Enrolment, Home};
 use crate::hub::Hub;
+use crate::local::LocalService;
 use crate::local::server::Door;
+use crate::runbook::Runbooks;
 use crate::{control, local};
 
 /// Time for sessions to say goodbye at the end.
@@ -20,6 +22,8 @@ const GOODBYE: Duration = Duration::from_millis(1500);
 /// A running agent.
 pub(crate) struct Service {
     pub(crate) hub: Arc<Hub>,
+    /// The alarms, on an enrolled device, once they run.
+    pub(crate) alarms: Option<Arc<Alarms>>,
     doors: Vec<Door>,
     tasks: JoinSet<()>,
 }
@@ -33,31 +37,34 @@ impl Service {
             listeners.push(local::server::listen(door).await?);
         }
         let hub = Hub::open(home, enrolment, facts())?;
-        hub.audit("agent", "agent.start", None, format!("version {}", env!("CARGO_PKG_VERSION")))?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(hub.clone().run());
+        hub.record("agent", "agent.start", None, format!("version {}", env!("CARGO_PKG_VERSION"))).await?;
         if let Err(error) = hub.home.policy() {
             tracing::error!(%error, "the policy allows nothing until it is mended");
         }
-        let mut tasks = JoinSet::new();
-        tasks.spawn(control::run(hub.clone()));
-        tasks.spawn(hub.clone().run_timers());
-        tasks.spawn(hub.runbooks.clone().mend(hub.clone()));
+        let runbooks = Arc::new(Runbooks::open(&hub.home));
+        tasks.spawn(control::run(hub.clone(), runbooks.clone()));
+        tasks.spawn(runbooks.clone().mend(hub.clone()));
+        let mut alarms = None;
         // A machine that only asks for help is nobody's to watch.
-        if hub.enrolment().credential.is_some() {
-            match Alarms::start(&hub, &mut tasks) {
-                Ok(alarms) => drop(hub.alarms.set(alarms)),
+        if hub.identity.is_enrolled() {
+            match Alarms::start(&hub, &runbooks, &mut tasks) {
+                Ok(started) => alarms = Some(started),
                 // Help must still be possible.
                 Err(error) => tracing::error!(%error, "no alarms are raised until this is mended"),
             }
         }
+        let local = Arc::new(LocalService::new(hub.clone(), runbooks, alarms.clone()));
         for (door, listener) in doors.iter().zip(listeners) {
-            tasks.spawn(local::server::serve(hub.clone(), door.clone(), listener));
+            tasks.spawn(local::server::serve(local.clone(), door.clone(), listener));
         }
-        Ok(Self { hub, doors, tasks })
+        Ok(Self { hub, alarms, doors, tasks })
     }
 
     /// Ends sessions in order and stops.
     pub(crate) async fn stop(mut self) {
-        if let Some(alarms) = self.hub.alarms.get() {
+        if let Some(alarms) = &self.alarms {
             alarms.stop(&self.hub).await;
         }
         self.hub.stop();
@@ -65,7 +72,8 @@ impl Service {
             tokio::time::timeout(GOODBYE, async { while self.tasks.join_next().await.is_some() {} }).await;
         // Sessions close their connections on their own tasks.
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let _ = self.hub.audit("agent", "agent.stop", None, String::new());
+        self.hub.note("agent", "agent.stop", None, String::new());
+        let _ = self.hub.newest_audit_head().await;
         for door in &self.doors {
             let _ = std::fs::remove_file(&door.path);
         }

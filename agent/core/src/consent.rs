@@ -2,8 +2,8 @@
 //!
 //! A pure core: time comes in as an argument, decisions come out as values. The agent asks it at every
 //! request, whatever the relay or the client says; expiry runs on the monotonic clock, so setting the wall
-//! clock changes nothing. No answer is a no. Must not live here: who is shown a request and how, the audit
-//! log, the owner's policy (see `policy`).
+//! clock changes nothing. No answer is a no. What widens what is allowed takes a [`Recorded`]: the proof that its row is on
+//! the disk. Must not live here: who is shown a request and how, the audit log, the owner's policy (see `policy`).
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,6 +12,8 @@ use nearhand_proto::grant::{Capabilities, Capability, MAX_DURATION};
 use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::{Choice, Said};
 use nearhand_proto::message::session::{Granted, Refusal};
+
+use crate::record::Recorded;
 
 /// How long a person has to answer.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -26,6 +28,29 @@ pub const IDLE_FOR: Duration = Duration::from_secs(2 * 3600);
 pub const HANDS_OFF: Duration = Duration::from_secs(3);
 /// Most requests of one session that wait at once.
 const MAX_PENDING: usize = 4;
+
+/// What is granted or prolonged, for how long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct GrantTerms {
+    /// In which session.
+    pub session: SessionId,
+    /// What.
+    pub capabilities: Capabilities,
+    /// For how long, or for how much longer.
+    pub duration: Duration,
+}
+
+/// What a row can be written for so that consent takes it: it says what it grants or prolongs, if it does.
+pub trait StatesTerms {
+    /// What it grants or prolongs.
+    fn terms(&self) -> Option<&GrantTerms>;
+}
+
+impl StatesTerms for GrantTerms {
+    fn terms(&self) -> Option<&GrantTerms> {
+        Some(self)
+    }
+}
 
 /// Number of a request at this device.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -60,7 +85,7 @@ pub struct Decided {
     pub session: SessionId,
     /// The technician's number of the request.
     pub theirs: u32,
-    /// What was granted and for how long, or why nothing.
+    /// What is to be granted and for how long, or why nothing.
     pub outcome: Result<(Capabilities, Duration), Refusal>,
 }
 
@@ -212,7 +237,7 @@ impl Consent {
         Ok(id)
     }
 
-    /// The person's decision.
+    /// The person's decision. It grants nothing yet: [`Consent::grant`] does, once it is written down.
     ///
     /// # Errors
     /// [`DecideError`]; the request then still waits (unless it is [`DecideError::NotOpen`]).
@@ -247,14 +272,14 @@ impl Consent {
         };
         let decided = Decided { session: pending.ask.session, theirs: pending.ask.theirs, outcome };
         self.pending.remove(&request);
-        if let Ok((capabilities, duration)) = decided.outcome {
-            self.grant(now, decided.session, capabilities, duration);
-        }
         Ok(decided)
     }
 
-    /// Grants without a question: the owner's policy, or a decision. Never shortens what is granted already.
-    pub fn grant(&mut self, now: Instant, session: SessionId, what: Capabilities, duration: Duration) {
+    /// Puts a grant in force that is decided and written down. Never shortens what is granted already.
+    pub fn grant(&mut self, now: Instant, recorded: &Recorded<impl StatesTerms>) {
+        let Some(GrantTerms { session, capabilities: what, duration }) = recorded.subject().terms().copied() else {
+            return;
+        };
         let Some(grants) = self.sessions.get_mut(&session) else { return };
         let until = now + duration.min(MAX_DURATION);
         grants.used = now;
@@ -302,14 +327,13 @@ impl Consent {
         taken && !self.revoke(now, session, what.into()).is_empty()
     }
 
-    /// Prolongs what is granted now by `more` each, at most to [`MAX_DURATION`] from now. Returns what was.
-    pub fn extend(
-        &mut self,
-        now: Instant,
-        session: SessionId,
-        what: Capabilities,
-        more: Duration,
-    ) -> Capabilities {
+    /// Prolongs what is granted now by the duration of the terms each, at most to [`MAX_DURATION`] from now. Returns what
+    /// was.
+    pub fn extend(&mut self, now: Instant, recorded: &Recorded<impl StatesTerms>) -> Capabilities {
+        let terms = recorded.subject().terms().copied();
+        let Some(GrantTerms { session, capabilities: what, duration: more }) = terms else {
+            return Capabilities::NONE;
+        };
         let Some(grants) = self.sessions.get_mut(&session) else { return Capabilities::NONE };
         let mut extended = Capabilities::NONE;
         for (capability, until) in &mut grants.until {
@@ -405,6 +429,7 @@ mod properties;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::tests::recorded;
     use Capability::{Clipboard, Control, Diagnostics, Screenshot, View, Window};
 
     const S: SessionId = SessionId::from_bytes([1; 16]);
@@ -416,6 +441,23 @@ mod tests {
 
     fn set(what: &[Capability]) -> Capabilities {
         what.iter().copied().collect()
+    }
+
+    fn grant(consent: &mut Consent, now: Instant, session: SessionId, capabilities: Capabilities, duration: Duration) {
+        consent.grant(now, &recorded(GrantTerms { session, capabilities, duration }));
+    }
+
+    fn extend(consent: &mut Consent, now: Instant, capabilities: Capabilities, duration: Duration) -> Capabilities {
+        consent.extend(now, &recorded(GrantTerms { session: S, capabilities, duration }))
+    }
+
+    /// A decision that is written down and in force.
+    fn decide(consent: &mut Consent, now: Instant, id: RequestId, choice: Choice) -> Result<Decided, DecideError> {
+        let decided = consent.decide(now, id, choice)?;
+        if let Ok((capabilities, duration)) = decided.outcome {
+            grant(consent, now, decided.session, capabilities, duration);
+        }
+        Ok(decided)
     }
 
     fn asked(what: &[Capability], first_contact: bool) -> (Consent, RequestId, Instant) {
@@ -436,7 +478,7 @@ mod tests {
         let now = start();
         let mut consent = Consent::default();
         consent.begin(now, S);
-        consent.grant(now, S, Capabilities::NONE.with(Control), Duration::from_secs(600));
+        grant(&mut consent, now, S, Capabilities::NONE.with(Control), Duration::from_secs(600));
         let wanted = Capabilities::NONE.with(Clipboard);
         let duration = Duration::from_secs(60);
         let ask = Ask { session: S, theirs: 1, capabilities: wanted, duration, first_contact: false };
@@ -444,32 +486,32 @@ mod tests {
         consent.injected(now);
         let allow = Choice::Allow { capabilities: wanted, seconds: 60 };
         let soon = now + HANDS_OFF - Duration::from_millis(1);
-        assert_eq!(consent.decide(soon, request, allow), Err(DecideError::HandsOff { seconds: 1 }));
+        assert_eq!(decide(&mut consent, soon, request, allow), Err(DecideError::HandsOff { seconds: 1 }));
         assert!(consent.hands_off(soon).is_err());
         // What it refuses still waits for the person, and a no is taken at any time.
         let mut other = Consent::default();
         other.begin(now, S);
         let theirs = other.ask(now, &ask).unwrap();
         other.injected(now);
-        assert_eq!(other.decide(now, theirs, Choice::Deny).unwrap().outcome, Err(Refusal::Denied));
-        assert!(consent.decide(now + HANDS_OFF, request, allow).unwrap().outcome.is_ok());
+        assert_eq!(decide(&mut other, now, theirs, Choice::Deny).unwrap().outcome, Err(Refusal::Denied));
+        assert!(decide(&mut consent, now + HANDS_OFF, request, allow).unwrap().outcome.is_ok());
     }
 
     #[test]
     fn a_window_is_allowed_only_with_a_choice_and_is_not_the_screen() {
         let window = Choice::AllowWindow { capabilities: set(&[Window]), seconds: 60, window: 7 };
         let (mut consent, id, now) = asked(&[Window, Diagnostics], false);
-        assert_eq!(consent.decide(now, id, allow(&[Window], 60)), Err(DecideError::WhichWindow));
-        let decided = consent.decide(now, id, allow(&[Window, Diagnostics], 60)).unwrap();
+        assert_eq!(decide(&mut consent, now, id, allow(&[Window], 60)), Err(DecideError::WhichWindow));
+        let decided = decide(&mut consent, now, id, allow(&[Window, Diagnostics], 60)).unwrap();
         assert_eq!(decided.outcome, Ok((set(&[Diagnostics]), Duration::from_secs(60))));
         let (mut consent, id, now) = asked(&[Window], false);
-        assert!(consent.decide(now, id, window).unwrap().outcome.is_ok());
+        assert!(decide(&mut consent, now, id, window).unwrap().outcome.is_ok());
         assert_eq!(consent.allows(now, S, Window), Ok(()));
         assert_eq!(consent.allows(now, S, View), Err(Refusal::NotGranted(View)));
         assert_eq!(consent.allows(now, S, Control), Err(Refusal::NotGranted(Control)));
         // A choice doesn't allow what was not asked for.
         let (mut consent, id, now) = asked(&[View], false);
-        assert_eq!(consent.decide(now, id, window), Err(DecideError::Nothing));
+        assert_eq!(decide(&mut consent, now, id, window), Err(DecideError::Nothing));
     }
 
     #[test]
@@ -477,7 +519,7 @@ mod tests {
         let (mut consent, id, now) = asked(&[View, Control], false);
         assert_eq!(consent.allows(now, S, View), Err(Refusal::NotGranted(View)));
         // More than was asked for can't be allowed.
-        let decided = consent.decide(now, id, allow(&[View, Clipboard], 60)).unwrap();
+        let decided = decide(&mut consent, now, id, allow(&[View, Clipboard], 60)).unwrap();
         assert_eq!(decided.outcome, Ok((set(&[View]), Duration::from_secs(60))));
         assert_eq!(consent.allows(now, S, View), Ok(()));
         for other in [Control, Clipboard] {
@@ -485,14 +527,14 @@ mod tests {
         }
         let other_session = SessionId::from_bytes([2; 16]);
         assert_eq!(consent.allows(now, other_session, View), Err(Refusal::NotGranted(View)));
-        assert_eq!(consent.decide(now, id, Choice::Deny), Err(DecideError::NotOpen), "decided once");
+        assert_eq!(decide(&mut consent, now, id, Choice::Deny), Err(DecideError::NotOpen), "decided once");
     }
 
     #[test]
     fn each_capability_has_its_own_expiry() {
         let (mut consent, _, now) = asked(&[View], false);
-        consent.grant(now, S, set(&[View]), Duration::from_secs(10));
-        consent.grant(now, S, set(&[Control]), Duration::from_secs(20));
+        grant(&mut consent, now, S, set(&[View]), Duration::from_secs(10));
+        grant(&mut consent, now, S, set(&[Control]), Duration::from_secs(20));
         assert_eq!(consent.next_timeout(), Some(now + Duration::from_secs(10)));
         let later = now + Duration::from_secs(10);
         // Enforced by the clock alone, even before the timeout was handled.
@@ -507,7 +549,7 @@ mod tests {
     fn no_answer_is_a_no_and_a_late_one_does_not_count() {
         let (mut consent, id, now) = asked(&[View], false);
         let late = now + ANSWER_WITHIN;
-        assert_eq!(consent.decide(late, id, allow(&[View], 60)), Err(DecideError::NotOpen));
+        assert_eq!(decide(&mut consent, late, id, allow(&[View], 60)), Err(DecideError::NotOpen));
         let changes = consent.handle_timeout(late);
         let decided = Decided { session: S, theirs: 7, outcome: Err(Refusal::TimedOut) };
         assert_eq!(changes, [Change::TimedOut { request: id, decided }]);
@@ -517,17 +559,17 @@ mod tests {
     #[test]
     fn first_contact_has_a_wait_before_allow_but_not_before_deny() {
         let (mut consent, id, now) = asked(&[View], true);
-        assert_eq!(consent.decide(now, id, allow(&[View], 60)), Err(DecideError::TooSoon { seconds: 4 }));
-        consent.decide(now + FIRST_CONTACT_WAIT, id, allow(&[View], 60)).unwrap();
+        assert_eq!(decide(&mut consent, now, id, allow(&[View], 60)), Err(DecideError::TooSoon { seconds: 4 }));
+        decide(&mut consent, now + FIRST_CONTACT_WAIT, id, allow(&[View], 60)).unwrap();
         let (mut consent, id, now) = asked(&[View], true);
-        assert_eq!(consent.decide(now, id, Choice::Deny).unwrap().outcome, Err(Refusal::Denied));
+        assert_eq!(decide(&mut consent, now, id, Choice::Deny).unwrap().outcome, Err(Refusal::Denied));
     }
 
     #[test]
     fn extend_narrow_and_end_take_effect_at_once() {
         let (mut consent, id, now) = asked(&[View, Diagnostics], false);
-        consent.decide(now, id, allow(&[View, Diagnostics], 60)).unwrap();
-        let extended = consent.extend(now, S, set(&[View, Control]), Duration::from_secs(30));
+        decide(&mut consent, now, id, allow(&[View, Diagnostics], 60)).unwrap();
+        let extended = extend(&mut consent, now, set(&[View, Control]), Duration::from_secs(30));
         assert_eq!(extended, set(&[View]), "what isn't granted can't be extended");
         assert_eq!(
             consent.granted(now, S),
@@ -547,7 +589,7 @@ mod tests {
     #[test]
     fn a_forgotten_session_is_told_of() {
         let (mut consent, id, now) = asked(&[View], false);
-        consent.decide(now, id, allow(&[View], 60)).unwrap();
+        decide(&mut consent, now, id, allow(&[View], 60)).unwrap();
         let expired = now + Duration::from_secs(60);
         consent.handle_timeout(expired);
         assert_eq!(consent.next_timeout(), Some(expired + IDLE_FOR));
@@ -558,8 +600,8 @@ mod tests {
     #[test]
     fn nothing_outlasts_the_longest_duration() {
         let (mut consent, id, now) = asked(&[View], false);
-        consent.decide(now, id, allow(&[View], u32::MAX)).unwrap();
-        consent.extend(now, S, set(&[View]), Duration::from_secs(u64::from(u32::MAX)));
+        decide(&mut consent, now, id, allow(&[View], u32::MAX)).unwrap();
+        extend(&mut consent, now, set(&[View]), Duration::from_secs(u64::from(u32::MAX)));
         assert_eq!(consent.allows(now + MAX_DURATION, S, View), Err(Refusal::Expired(View)));
     }
 
@@ -578,7 +620,7 @@ mod tests {
         }
         assert_eq!(consent.ask(now, &ask(9)), Err(Refusal::TooMany));
         assert_eq!(consent.end(S).len(), MAX_PENDING);
-        assert_eq!(consent.decide(now, first, allow(&[View], 60)), Err(DecideError::NotOpen));
+        assert_eq!(decide(&mut consent, now, first, allow(&[View], 60)), Err(DecideError::NotOpen));
         assert_eq!(consent.ask(now, &ask(9)), Err(Refusal::Protocol), "no such session");
     }
 
@@ -588,7 +630,7 @@ mod tests {
         consent.begin(t, S);
         assert_eq!(consent.take(t, S, Screenshot), Err(Refusal::NotGranted(Screenshot)));
         let minute = Duration::from_secs(60);
-        consent.grant(t, S, [Diagnostics, Screenshot].into_iter().collect(), minute);
+        grant(&mut consent, t, S, [Diagnostics, Screenshot].into_iter().collect(), minute);
         assert_eq!(consent.take(t, S, Screenshot), Ok(()));
         assert_eq!(
             consent.take(t, S, Screenshot),
@@ -601,17 +643,17 @@ mod tests {
         assert_eq!(consent.allows(t, S, Screenshot), Err(Refusal::NotGranted(Screenshot)));
         assert_eq!(consent.allows(t, S, Diagnostics), Ok(()));
         // More time is no more pictures; a new grant is, also while the first is under way.
-        consent.grant(t, S, Screenshot.into(), minute);
+        grant(&mut consent, t, S, Screenshot.into(), minute);
         consent.take(t, S, Screenshot).unwrap();
-        consent.extend(t, S, Screenshot.into(), minute);
+        extend(&mut consent, t, Screenshot.into(), minute);
         assert_eq!(consent.allows(t, S, Screenshot), Err(Refusal::NotGranted(Screenshot)));
-        consent.grant(t, S, Screenshot.into(), minute);
+        grant(&mut consent, t, S, Screenshot.into(), minute);
         assert!(!consent.used_up(t, S, Screenshot));
         assert_eq!(consent.allows(t, S, Screenshot), Ok(()));
         // Taken back or run out while it is under way: the next grant is whole.
         consent.take(t, S, Screenshot).unwrap();
         consent.revoke(t, S, Screenshot.into());
-        consent.grant(t, S, Screenshot.into(), minute);
+        grant(&mut consent, t, S, Screenshot.into(), minute);
         assert_eq!(consent.take(t, S, Screenshot), Ok(()));
         consent.handle_timeout(t + 2 * minute);
         assert_eq!(consent.allows(t + 2 * minute, S, Screenshot), Err(Refusal::Expired(Screenshot)));

@@ -13,7 +13,9 @@ use nearhand_proto::message::local::Choice;
 use proptest::prelude::*;
 
 use super::tests::start;
-use super::{ANSWER_WITHIN, Ask, Change, Consent, FIRST_CONTACT_WAIT, IDLE_FOR, RequestId};
+use super::{ANSWER_WITHIN, Ask, Change, Consent, FIRST_CONTACT_WAIT, GrantTerms, IDLE_FOR, RequestId};
+use crate::record::Recorded;
+use crate::record::tests::recorded;
 
 /// Something that happens. Sessions and requests are named by small numbers, so that they meet.
 #[derive(Clone, Copy, Debug)]
@@ -159,6 +161,11 @@ fn id(session: u8) -> SessionId {
     SessionId::from_bytes([session; 16])
 }
 
+/// Terms whose row is on the disk.
+fn terms(session: u8, capabilities: Capabilities, duration: Duration) -> Recorded<GrantTerms> {
+    recorded(GrantTerms { session: id(session), capabilities, duration })
+}
+
 fn secs(seconds: u32) -> Duration {
     Duration::from_secs(seconds.into())
 }
@@ -197,16 +204,20 @@ impl Both {
                 }
             }
             Step::Decide { request, choice } => {
-                if self.consent.decide(now, RequestId(request), choice).is_ok() {
+                if let Ok(decided) = self.consent.decide(now, RequestId(request), choice) {
+                    if let Ok((capabilities, duration)) = decided.outcome {
+                        let session = decided.session;
+                        self.consent.grant(now, &recorded(GrantTerms { session, capabilities, duration }));
+                    }
                     self.model.decided(now, request, choice)?;
                 }
             }
             Step::Grant { session, what, seconds } => {
-                self.consent.grant(now, id(session), what, secs(seconds));
+                self.consent.grant(now, &terms(session, what, secs(seconds)));
                 self.model.grant(now, session, what, seconds);
             }
             Step::Extend { session, what, seconds } => {
-                self.consent.extend(now, id(session), what, secs(seconds));
+                self.consent.extend(now, &terms(session, what, secs(seconds)));
                 self.model.extend(now, session, what, seconds);
             }
             Step::Revoke { session, what } => {
@@ -317,7 +328,7 @@ fn a_session_whose_long_grant_is_taken_back_is_not_forgotten_at_once() {
     let (mut consent, began) = (Consent::default(), start());
     consent.begin(began, id(0));
     let what = Capabilities::NONE.with(Capability::View);
-    consent.grant(began, id(0), what, MAX_DURATION);
+    consent.grant(began, &terms(0, what, MAX_DURATION));
     let now = began + IDLE_FOR + Duration::from_secs(1);
     assert_eq!(consent.handle_timeout(now), []);
     consent.revoke(now, id(0), what);

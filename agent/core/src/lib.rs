@@ -7,4 +7,7 @@ pub mod code;
 pub mod consent;
 pub mod gate;
 pub mod policy;
+pub mod record;
 pub mod schedule;
+pub mod sessions;
+pub mod window_target;

@@ -11,6 +11,7 @@ use nearhand_proto::message::screen::{
     MonitorNumber, Quality, ScreenPoint,
 };
 use nearhand_proto::wire::{self, PREFIX, WireError};
+pub use nearhand_agent_core::window_target::{OpenWindow, WindowTarget as Aim};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -76,29 +77,6 @@ pub enum ToDesktop {
     },
     /// One exact picture of the whole screen, as frame 1; nothing where a window is shown.
     Picture,
-}
-
-/// Which window may be seen.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Aim {
-    /// This one and no other.
-    Window(OpenWindow),
-    /// The uppermost one of these applications when the view begins.
-    Application(Vec<String>),
-}
-
-/// A window that is open. Title and application are what its program says.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct OpenWindow {
-    /// The display's name for it.
-    pub id: u32,
-    /// The process that owns it, as the display knows it; 0 where it doesn't. With the application it tells the window
-    /// from a later one of the same id.
-    pub process: u32,
-    /// What the application is called.
-    pub application: String,
-    /// Its title.
-    pub title: String,
 }
 
 /// Desktop process → agent.

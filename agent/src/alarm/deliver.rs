@@ -22,7 +22,7 @@ const GOODBYE: Duration = Duration::from_millis(800);
 
 /// Sends whenever there is something to send and somebody to send it to; ends when the agent stops.
 pub(crate) async fn run(hub: Arc<Hub>, alarms: Arc<Alarms>) {
-    let mut relay = hub.watch_relay();
+    let mut relay = hub.relay.watch();
     loop {
         let connection = relay.borrow_and_update().clone();
         let gone = async {
@@ -40,7 +40,7 @@ pub(crate) async fn run(hub: Arc<Hub>, alarms: Arc<Alarms>) {
 /// Serves one connection; returns only when the alarms have ended.
 async fn serve(hub: &Hub, alarms: &Alarms, connection: Option<RelayConnection>) {
     let Some(connection) = connection else { return core::future::pending().await };
-    alarms.clock_ahead(hub.clock_ahead_ms());
+    alarms.clock_ahead(hub.identity.clock_ahead_ms());
     let mut progress = alarms.progress();
     let mut introduced = None;
     let mut attempt = 0;
@@ -133,7 +133,7 @@ async fn confirm(alarms: &Alarms, connection: &RelayConnection, batch: Batch) ->
 
 /// Tells the relay that silence will follow; a relay that can't be told finds out by itself.
 pub(crate) async fn say_goodbye(hub: &Hub, leaving: Leaving) {
-    let Some(connection) = hub.relay() else { return };
+    let Some(connection) = hub.relay.connection() else { return };
     match timeout(GOODBYE, connection.done(&Request::Leaving(leaving))).await {
         Ok(Ok(())) => tracing::info!(?leaving, "the relay knows that this machine leaves"),
         Ok(Err(error)) => tracing::debug!(error = chain(&error), "the goodbye was not taken"),

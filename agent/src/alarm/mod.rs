@@ -29,6 +29,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::hub::Hub;
+use crate::runbook::Runbooks;
 pub(crate) use clock::Clocks;
 use handle::Alarms;
 pub(crate) use nearhand_spool::SpoolError;
@@ -44,11 +45,15 @@ const BEGUN: usize = 32;
 
 impl Alarms {
     /// Starts the thread and the tasks around it.
-    pub(crate) fn start(hub: &Arc<Hub>, tasks: &mut JoinSet<()>) -> Result<Arc<Self>, SpoolError> {
+    pub(crate) fn start(
+        hub: &Arc<Hub>,
+        runbooks: &Arc<Runbooks>,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<Arc<Self>, SpoolError> {
         let paths = AlarmPaths {
             dir: hub.home.dir().to_owned(),
             rules: hub.home.rules_file(),
-            owner: clock::owner(hub.device()),
+            owner: clock::owner(hub.identity.device()),
         };
         let (begins, begun) = mpsc::channel(BEGUN);
         let (worker, progress, plan) = AlarmWorker::open(paths, begins)?;
@@ -59,7 +64,7 @@ impl Alarms {
             .map_err(|source| SpoolError::Io { path: hub.home.dir().to_owned(), source })?;
         let alarms = Arc::new(Self { orders: orders.clone(), progress, delivery: Mutex::new(None) });
         tasks.spawn(probes_until_stopped(hub.clone(), plan, orders));
-        tasks.spawn(response::run(hub.clone(), alarms.clone(), begun));
+        tasks.spawn(response::run(hub.clone(), runbooks.clone(), alarms.clone(), begun));
         tasks.spawn(deliver::run(hub.clone(), alarms.clone()));
         tasks.spawn(shutdown::run(hub.clone()));
         Ok(alarms)

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::handle::Alarms;
 use super::orders::{AlarmOrder, RaisedAlarm};
 use crate::hub::Hub;
-use crate::runbook::RunbookTrigger;
+use crate::runbook::{RunbookTrigger, Runbooks};
 use nearhand_diagnostics::{self as diagnostics, RunEvent, RunOptions};
 
 /// Least time between two diagnoses.
@@ -38,9 +38,14 @@ struct Diagnosis {
 }
 
 /// Works off what begins, until the agent stops.
-pub(super) async fn run(hub: Arc<Hub>, alarms: Arc<Alarms>, begun: mpsc::Receiver<RaisedAlarm>) {
+pub(super) async fn run(
+    hub: Arc<Hub>,
+    runbooks: Arc<Runbooks>,
+    alarms: Arc<Alarms>,
+    begun: mpsc::Receiver<RaisedAlarm>,
+) {
     let (runs, queued) = mpsc::channel(RUNS);
-    tokio::join!(look_into(&hub, &alarms, begun, runs), repair(&hub, &alarms, queued));
+    tokio::join!(look_into(&hub, &alarms, begun, runs), repair(&hub, &runbooks, &alarms, queued));
 }
 
 /// Diagnoses, one alarm after the other, and queues the runbooks that their rules name.
@@ -83,10 +88,15 @@ async fn look_into(
 }
 
 /// Runs runbooks, one after the other.
-async fn repair(hub: &Arc<Hub>, alarms: &Alarms, mut queued: mpsc::Receiver<(RaisedAlarm, RunbookTrigger)>) {
+async fn repair(
+    hub: &Arc<Hub>,
+    runbooks: &Arc<Runbooks>,
+    alarms: &Alarms,
+    mut queued: mpsc::Receiver<(RaisedAlarm, RunbookTrigger)>,
+) {
     // The other half of this task ends it.
     while let Some((one, raised)) = queued.recv().await {
-        match hub.runbooks.raised(hub, &raised).await {
+        match runbooks.raised(hub, &raised).await {
             Ok(outcome) => {
                 let (good, title, lines) = told(&outcome);
                 let report = report(&one, Deed::Runbook, good, &title, &lines);
@@ -100,7 +110,7 @@ async fn repair(hub: &Arc<Hub>, alarms: &Alarms, mut queued: mpsc::Receiver<(Rai
 }
 
 async fn diagnose(hub: &Hub) -> Option<Diagnosis> {
-    let options = RunOptions { device_id: hub.device().to_string(), ..RunOptions::new(CheckSet::Quick) };
+    let options = RunOptions { device_id: hub.identity.device().to_string(), ..RunOptions::new(CheckSet::Quick) };
     let (_run, mut events) = diagnostics::run(options);
     loop {
         let event = tokio::select! {

@@ -51,7 +51,7 @@ pub(crate) async fn run(dir: PathBuf, args: AttendArgs) -> anyhow::Result<ExitCo
 
 /// Gives the connection a moment, so that the first thing shown is a code and not an error.
 async fn wait_for_relay(service: &Service) {
-    let mut relay = service.hub.watch_relay();
+    let mut relay = service.hub.relay.watch();
     let limit = std::time::Duration::from_secs(12);
     let _ = tokio::time::timeout(limit, relay.wait_for(Option::is_some)).await;
 }

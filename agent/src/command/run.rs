@@ -46,7 +46,7 @@ pub(crate) async fn run(home: Home, args: RunArgs) -> anyhow::Result<ExitCode> {
 /// SIGHUP: files that are otherwise read when they change are read now.
 fn reload(service: &Service) {
     tracing::info!("reading the rules again");
-    if let Some(alarms) = service.hub.alarms.get() {
+    if let Some(alarms) = &service.alarms {
         alarms.reload();
     }
 }

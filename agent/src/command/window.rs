@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
@@ -14,6 +15,7 @@ use tokio::process::{Child, Command};
 
 use super::run::stop_signal;
 use crate::home::{Enrolment, Home};
+use crate::hub::Hub;
 use crate::local;
 use crate::local::server::Door;
 use crate::local::window;
@@ -21,6 +23,8 @@ use crate::service::Service;
 
 /// Longest line that the window says, in bytes.
 const LINE: u64 = 4 * 1024;
+/// Nobody has watched for this long, longer than a window needs to be started again: nobody comes back.
+const NOBODY_COMES_BACK: Duration = Duration::from_secs(12);
 
 /// How the window is opened.
 #[derive(Debug, Args)]
@@ -117,12 +121,25 @@ async fn one_off(home: &Home, args: &WindowArgs, site: Option<SiteString>) -> an
     if status.is_some_and(|status| !status.success()) {
         // Killed during a session, perhaps: then another one was started, and we stay for that.
         tokio::select! {
-            () = service.hub.forsaken() => {}
+            () = nobody_watches(&service.hub) => {}
             stopped = stop_signal() => stopped?,
         }
     }
     service.stop().await;
     Ok(status.map_or(ExitCode::SUCCESS, ended))
+}
+
+/// Ends once no local program has watched for a while.
+async fn nobody_watches(hub: &Hub) {
+    let mut programs = hub.watch_watchers();
+    loop {
+        // The sender is the hub's: it can't be gone.
+        let _ = programs.wait_for(|programs| *programs == 0).await;
+        let again = programs.wait_for(|programs| *programs > 0);
+        if tokio::time::timeout(NOBODY_COMES_BACK, again).await.is_err() {
+            return;
+        }
+    }
 }
 
 async fn start(home: &Home, site: SiteString) -> anyhow::Result<Service> {

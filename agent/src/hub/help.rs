@@ -1,6 +1,9 @@
-//! The hub's part about asking for help: one wish at a time, kept in the agent's directory until it is over, and told to
-//! the relay at each connection.
+//! A person at the device asks the organisation for help: one request at a time, kept in the agent's directory until it is
+//! over, and told to the relay at each connection.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nearhand_agent_core::sessions::LocalUser;
 use nearhand_proto::id::SessionId;
 use nearhand_proto::message::Program;
 use nearhand_proto::message::control::{Reply, Request};
@@ -10,27 +13,30 @@ use nearhand_proto::text::chain;
 use nearhand_transport::control::{RelayConnection, RelayError};
 use rand_core::{OsRng, RngCore};
 
-use super::{Hub, Viewer};
+use super::local_events::LocalEvents;
+use super::relay_link::RelayLink;
 use crate::help_request::StoredHelpRequest;
-use crate::home::HomeError;
+use crate::home::{Home, HomeError};
+use crate::off_loop::off_loop;
 
 /// What is asked for, and how that stands.
 #[derive(Debug)]
-pub(super) struct Asked {
-    wish: Option<StoredHelpRequest>,
+struct HelpState {
+    request: Option<StoredHelpRequest>,
     help: Help,
 }
 
-impl Asked {
-    /// With what was kept from the last run.
-    pub(super) fn kept(wish: Option<StoredHelpRequest>) -> Self {
-        let open = wish.as_ref().is_some_and(|wish| wish.wanted.is_some());
-        let help = if open { Help::Sending } else { Help::None };
-        Self { wish, help }
-    }
+/// What a person at the device asks the organisation for.
+pub(crate) struct HelpDesk {
+    home: Home,
+    events: Arc<LocalEvents>,
+    relay: Arc<RelayLink>,
+    state: Mutex<HelpState>,
+    /// One write at a time, so that the file ends as the state does.
+    writing: tokio::sync::Mutex<()>,
 }
 
-/// Why a wish or an opinion was not taken.
+/// Why a request for help or an opinion was not taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HelpError {
     /// It says nothing.
@@ -48,9 +54,6 @@ pub(crate) enum HelpError {
     /// The relay said no.
     #[error("{0}")]
     Relay(#[from] RelayError),
-    /// It isn't over, or isn't theirs.
-    #[error("that session is not one of yours that is over")]
-    NotTheirs,
 }
 
 impl HelpError {
@@ -60,126 +63,154 @@ impl HelpError {
             Self::Empty => Said::NoText,
             Self::NoRelay => Said::NoRelay,
             Self::OldRelay => Said::OldRelay,
-            Self::NotTheirs => Said::NotTheirs,
             Self::Home(_) | Self::Relay(_) => Said::Words(self.to_string()),
         }
     }
 }
 
-impl Hub {
+impl HelpDesk {
+    /// With what was kept from the last run.
+    pub(super) fn new(home: Home, events: Arc<LocalEvents>, relay: Arc<RelayLink>) -> Self {
+        let request = home.help_request();
+        let is_open = request.as_ref().is_some_and(|request| request.wanted.is_some());
+        let help = if is_open { Help::Sending } else { Help::None };
+        Self { home, events, relay, state: Mutex::new(HelpState { request, help }), writing: tokio::sync::Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, HelpState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn save(&self, request: Option<StoredHelpRequest>) -> Result<(), HomeError> {
+        let _turn = self.writing.lock().await;
+        if request.is_none() && self.state().request.is_some() {
+            // Another was made meanwhile, and is kept.
+            return Ok(());
+        }
+        let home = self.home.clone();
+        off_loop(move || home.save_help_request(request.as_ref())).await
+    }
+
     /// A person asks for help. It is sent now, or as soon as the relay is connected.
-    pub(crate) async fn ask_for_help(&self, viewer: Viewer, wanted: &HelpWanted) -> Result<Help, HelpError> {
+    ///
+    /// # Errors
+    /// [`HelpError::Empty`]; [`HelpError::Home`] if it can't be kept.
+    pub(crate) async fn ask(&self, user: LocalUser, wanted: &HelpWanted) -> Result<Help, HelpError> {
         let wanted = wanted.safe().ok_or(HelpError::Empty)?;
-        let wish = StoredHelpRequest { id: OsRng.next_u64(), person: viewer.user, wanted: Some(wanted) };
-        self.home.save_wish(Some(&wish))?;
-        {
+        let request = StoredHelpRequest { id: OsRng.next_u64(), person: user.user, wanted: Some(wanted) };
+        self.save(Some(request.clone())).await?;
+        let before = {
             let mut state = self.state();
-            let before = state.help.wish.replace(wish).map(|before| before.person);
-            state.help.help = Help::Sending;
-            drop(state);
-            if before.is_some_and(|before| before != viewer.user) {
-                self.tell_to(before, Event::Help(Help::None));
-            }
+            state.help = Help::Sending;
+            state.request.replace(request).map(|before| before.person)
+        };
+        if before.is_some_and(|before| before != user.user) {
+            self.events.tell_to(before, Event::Help(Help::None));
         }
-        self.tell_to(Some(viewer.user), Event::Help(Help::Sending));
-        if let Some(relay) = self.relay() {
-            self.send_wish(&relay).await;
+        self.events.tell_to(Some(user.user), Event::Help(Help::Sending));
+        if let Some(relay) = self.relay.connection() {
+            self.send(&relay).await;
         }
-        Ok(self.help(viewer))
+        Ok(self.standing(user))
     }
 
     /// Tells the relay what is asked for, if something is.
-    pub(crate) async fn send_wish(&self, relay: &RelayConnection) {
-        let Some(wish) = self.state().help.wish.clone() else { return };
+    pub(crate) async fn send(&self, relay: &RelayConnection) {
+        let Some(request) = self.state().request.clone() else { return };
         if !relay.relay_reads(Program::HELP) {
             // It never had it, so there is nothing to take back either.
             let refused = Help::no(Said::OldRelay);
-            return self.stands(&wish, if wish.wanted.is_some() { refused } else { Help::None });
+            let help = if request.wanted.is_some() { refused } else { Help::None };
+            return self.stands(&request, help).await;
         }
-        let Some(wanted) = wish.wanted.clone() else { return self.send_withdrawal(relay, &wish).await };
-        match relay.ask(&Request::AskForHelp { wish: wish.id, wanted }).await {
-            Ok(Reply::Help(place)) => self.stands(&wish, of(place)),
+        let Some(wanted) = request.wanted.clone() else { return self.send_withdrawal(relay, &request).await };
+        match relay.ask(&Request::AskForHelp { wish: request.id, wanted }).await {
+            Ok(Reply::Help(place)) => self.stands(&request, of(place)).await,
             Ok(_) => {}
-            Err(RelayError::Refused(refusal)) => self.stands(&wish, Help::Refused(refusal.to_string())),
+            Err(RelayError::Refused(refusal)) => {
+                self.stands(&request, Help::Refused(refusal.to_string())).await;
+            }
             // Sent again at the next connection.
-            Err(error) => tracing::warn!(error = chain(&error), "the wish for help is not at the relay yet"),
+            Err(error) => tracing::warn!(error = chain(&error), "the request for help is not at the relay yet"),
         }
     }
 
-    async fn send_withdrawal(&self, relay: &RelayConnection, wish: &StoredHelpRequest) {
+    async fn send_withdrawal(&self, relay: &RelayConnection, request: &StoredHelpRequest) {
         match relay.ask(&Request::WithdrawHelp).await {
-            Ok(_) => self.stands(wish, Help::None),
+            Ok(_) => self.stands(request, Help::None).await,
             // Sent again at the next connection.
             Err(error) => tracing::warn!(error = chain(&error), "the relay still thinks that help is wanted"),
         }
     }
 
     /// The relay says where the person stands now.
-    pub(crate) fn help_moved(&self, place: Place) {
-        let Some(wish) = self.state().help.wish.clone().filter(|wish| wish.wanted.is_some()) else { return };
-        self.stands(&wish, of(place));
+    pub(crate) async fn moved(&self, place: Place) {
+        let request = self.state().request.clone().filter(|request| request.wanted.is_some());
+        if let Some(request) = request {
+            self.stands(&request, of(place)).await;
+        }
     }
 
-    fn stands(&self, wish: &StoredHelpRequest, help: Help) {
-        let over = matches!(help, Help::Closed { .. } | Help::None);
-        let mut state = self.state();
-        if state.help.wish.as_ref() != Some(wish) {
-            // Another was made meanwhile; its own answer comes.
-            return;
+    async fn stands(&self, request: &StoredHelpRequest, help: Help) {
+        let is_over = matches!(help, Help::Closed { .. } | Help::None);
+        {
+            let mut state = self.state();
+            if state.request.as_ref() != Some(request) {
+                // Another was made meanwhile; its own answer comes.
+                return;
+            }
+            state.help = help.clone();
+            if is_over {
+                state.request = None;
+            }
         }
-        state.help.help = help.clone();
-        if over {
-            state.help.wish = None;
+        self.events.tell_to(Some(request.person), Event::Help(help));
+        if is_over && let Err(error) = self.save(None).await {
+            tracing::warn!(%error, "a request for help that is over may be sent again after a restart");
         }
-        drop(state);
-        if over && let Err(error) = self.home.save_wish(None) {
-            tracing::warn!(%error, "a wish that is over may be sent again after a restart");
-        }
-        self.tell_to(Some(wish.person), Event::Help(help));
     }
 
     /// How what they asked for stands.
-    pub(crate) fn help(&self, viewer: Viewer) -> Help {
+    pub(crate) fn standing(&self, user: LocalUser) -> Help {
         let state = self.state();
-        match &state.help.wish {
-            Some(wish) if !viewer.sees(Some(wish.person)) => Help::None,
-            _ => state.help.help.clone(),
+        match &state.request {
+            Some(request) if !user.sees(Some(request.person)) => Help::None,
+            _ => state.help.clone(),
         }
     }
 
     /// They want no help any more. The relay learns it now, or as soon as it is connected.
-    pub(crate) async fn withdraw_help(&self, viewer: Viewer) -> Result<(), HelpError> {
-        let Some(wish) = self.state().help.wish.clone().filter(|wish| viewer.sees(Some(wish.person))) else {
+    ///
+    /// # Errors
+    /// [`HelpError::Home`] if it can't be kept.
+    pub(crate) async fn withdraw(&self, user: LocalUser) -> Result<(), HelpError> {
+        let request = self.state().request.clone().filter(|request| user.sees(Some(request.person)));
+        let Some(request) = request else {
             // What is over is no longer shown either.
-            self.state().help.help = Help::None;
+            self.state().help = Help::None;
             return Ok(());
         };
-        let wish = StoredHelpRequest { wanted: None, ..wish };
-        self.home.save_wish(Some(&wish))?;
+        let request = StoredHelpRequest { wanted: None, ..request };
+        self.save(Some(request.clone())).await?;
         {
             let mut state = self.state();
-            state.help.wish = Some(wish.clone());
-            state.help.help = Help::None;
+            state.request = Some(request.clone());
+            state.help = Help::None;
         }
-        self.tell_to(Some(wish.person), Event::Help(Help::None));
-        if let Some(relay) = self.relay() {
-            self.send_wish(&relay).await;
+        self.events.tell_to(Some(request.person), Event::Help(Help::None));
+        if let Some(relay) = self.relay.connection() {
+            self.send(&relay).await;
         }
         Ok(())
     }
 
-    /// What they think of a session of theirs that is over.
-    pub(crate) async fn opine(
-        &self,
-        viewer: Viewer,
-        session: SessionId,
-        opinion: &Opinion,
-    ) -> Result<(), HelpError> {
-        if !self.state().was_theirs(viewer, session) {
-            return Err(HelpError::NotTheirs);
-        }
+    /// What a person thinks of a session of theirs that is over.
+    ///
+    /// # Errors
+    /// [`HelpError`]: it says nothing, or it can't be sent now.
+    pub(crate) async fn give_opinion(&self, session: SessionId, opinion: &Opinion) -> Result<(), HelpError> {
         let opinion = opinion.safe().ok_or(HelpError::Empty)?;
-        let relay = self.relay().ok_or(HelpError::NoRelay)?;
+        let relay = self.relay.connection().ok_or(HelpError::NoRelay)?;
         if !relay.relay_reads(Program::HELP) {
             return Err(HelpError::OldRelay);
         }

@@ -1,52 +1,51 @@
-//! What all tasks of the agent share: consent, the support code, sessions, revocations, the audit log, and who
-//! watches. Each change goes through here: it is decided by a core, audited, and told to those it concerns.
+//! Drives the state of all sessions: feeds it what happens, and carries out what follows.
 //!
-//! Lives here: the state behind one lock, held for moments and never across an await; telling the local
-//! programs. Must not live here: sockets, streams and how anything is shown.
+//! What is decided is `nearhand_agent_core::sessions`'s. Here is the lock around it, held for moments and never across an
+//! await or a write: rows for the record go to the thread that writes it ([`crate::audit`]), and its acknowledgements come
+//! back to [`Hub::run`], which puts what waited for them in force. Must not live here: sockets, streams, alarms and
+//! runbooks.
 
-mod chats;
 mod codes;
-mod deeds;
+mod effects;
 mod help;
-mod pauses;
-mod pictures;
-mod presence;
-mod sessions;
-mod windows;
+mod identity;
+mod local_events;
+mod relay_link;
+#[cfg(test)]
+mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use nearhand_proto::audit::{Event as AuditEvent, Head};
-use nearhand_proto::credential::{
-    Credential, CredentialError, Retirement, RevocationList, Revocations, Verified,
+use nearhand_agent_core::record::{RecordError, Recorded};
+use nearhand_agent_core::sessions::{
+    LocalUser, PendingChange, PendingChangeId, ProposesChange, Sessions, Timestamp,
 };
+use nearhand_proto::audit::Head;
+use nearhand_proto::chat::{ChatLog, Side};
+use nearhand_proto::credential::{Retirement, RevocationList};
 use nearhand_proto::grant::{Capabilities, Capability};
-use nearhand_proto::id::{DeviceId, SessionId, TechnicianId};
-use nearhand_proto::identity::{SecretKey, Signed};
-use nearhand_proto::message::control::DeviceFacts;
-use nearhand_proto::message::local::{Act, Event, Said, Status};
-use nearhand_proto::message::session::{Ended, Refusal};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::identity::Signed;
+use nearhand_proto::message::control::{DeviceFacts, Offer, OfferRefusal};
+use nearhand_proto::message::local::{Event, Said, Status};
+use nearhand_proto::message::session::{Ended, FromAgent, Refusal};
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
+use nearhand_transport::chat::SharedChat;
 use nearhand_transport::control::RelayConnection;
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use crate::alarm::handle::Alarms;
-use crate::audit::AuditLog;
+use crate::audit::{self, RecordWriter};
 use crate::home::{Enrolment, Home, HomeError};
-use crate::runbook::Runbooks;
-use deeds::Kept;
-use help::Asked;
-use nearhand_agent_core::code::CodeKeeper;
-use nearhand_agent_core::consent::{Change, Consent};
-use nearhand_desktop::protocol::OpenWindow;
-pub(crate) use pauses::Pause;
-use presence::{Told, Watchers};
-pub(crate) use presence::{Viewer, Watcher};
-pub(crate) use sessions::{Live, Technician, ToSession};
-pub(crate) use windows::in_words;
+use crate::off_loop::off_loop;
+use help::HelpDesk;
+use identity::DeviceIdentity;
+pub(crate) use local_events::LocalWatcher;
+use local_events::LocalEvents;
+use nearhand_agent_core::window_target::WindowTarget;
+use relay_link::RelayLink;
 
 /// What this build can do for a technician on any device.
 pub(crate) const ALWAYS_OFFERED: Capabilities =
@@ -58,145 +57,152 @@ pub(crate) const DESKTOP_OFFERS: Capabilities = ALWAYS_OFFERED
     .with(Capability::Clipboard)
     .with(Capability::Window)
     .with(Capability::Screenshot);
-/// Sessions at the same time.
-pub(crate) const MAX_SESSIONS: usize = 8;
-/// Events that a slow watcher may lag behind before it is told to look at the status again.
-const EVENTS: usize = 256;
-/// A clock this far from the relay's is not trusted for validity, and nothing is granted unattended.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(24 * 3600);
+/// Messages to a session's task that may wait.
+const INBOX: usize = 32;
+/// Bytes of chat in a status: with the rest of it, well below a local frame's limit even for eight sessions.
+const CHAT_SHOWN: usize = 5_000;
+/// How long the end of a session or of the agent waits for its last rows.
+const LAST_ROWS: Duration = Duration::from_secs(2);
+
+/// What a session's task is told.
+#[derive(Debug)]
+pub(crate) enum ToSession {
+    /// A new path after the connection was lost.
+    Offer(Offer),
+    /// For the technician, on the control stream.
+    Tell(FromAgent),
+    /// It is over.
+    End(Ended),
+}
+
+/// The way to a session's task and to its streams.
+#[derive(Clone)]
+pub(crate) struct SessionHandle {
+    inbox: mpsc::Sender<ToSession>,
+    granted: Arc<watch::Sender<Capabilities>>,
+    target: Arc<watch::Sender<Option<WindowTarget>>>,
+    /// The session's chat.
+    pub(crate) chat: Arc<SharedChat>,
+}
+
+impl SessionHandle {
+    fn new(inbox: mpsc::Sender<ToSession>) -> Self {
+        Self {
+            inbox,
+            granted: Arc::new(watch::channel(Capabilities::NONE).0),
+            target: Arc::new(watch::channel(None).0),
+            chat: Arc::new(SharedChat::new(ChatLog::new(Side::Device))),
+        }
+    }
+
+    /// Follows what may be done in the session.
+    pub(crate) fn watch_grants(&self) -> watch::Receiver<Capabilities> {
+        self.granted.subscribe()
+    }
+
+    /// Follows which window may be seen in it.
+    pub(crate) fn watch_target(&self) -> watch::Receiver<Option<WindowTarget>> {
+        self.target.subscribe()
+    }
+}
+
+/// What the record's writer says of a row.
+enum Acknowledgement {
+    /// Nothing waited for it.
+    Note(Result<(), RecordError>),
+    Change(PendingChangeId, Result<Recorded<PendingChange>, RecordError>),
+}
+
+/// Until a change is in force. Dropping it changes nothing about that.
+#[must_use = "nothing has happened yet"]
+pub(crate) struct UntilInForce(Option<oneshot::Receiver<Result<(), Refusal>>>);
+
+impl UntilInForce {
+    /// Waits for the change, if there is one.
+    ///
+    /// # Errors
+    /// The [`Refusal`] for which it isn't in force: [`Refusal::Storage`] if its row can't be written.
+    pub(crate) async fn wait(self) -> Result<(), Refusal> {
+        match self.0 {
+            None => Ok(()),
+            Some(answer) => answer.await.unwrap_or(Err(Refusal::Storage)),
+        }
+    }
+}
+
+struct HubState {
+    sessions: Sessions,
+    handles: BTreeMap<SessionId, SessionHandle>,
+    /// Who waits for a change.
+    answers: BTreeMap<PendingChangeId, oneshot::Sender<Result<(), Refusal>>>,
+}
 
 /// The agent's shared state.
 pub(crate) struct Hub {
     pub(crate) home: Home,
     pub(crate) facts: DeviceFacts,
-    state: Mutex<State>,
-    events: broadcast::Sender<Told>,
-    /// One look at what a person can mend themselves at a time.
-    pub(crate) looking: tokio::sync::Semaphore,
-    /// The core's timers have changed.
+    /// The device's key and whom it trusts.
+    pub(crate) identity: DeviceIdentity,
+    /// The connection to the relay.
+    pub(crate) relay: Arc<RelayLink>,
+    /// What a person at the device asks the organisation for.
+    pub(crate) help: HelpDesk,
+    events: Arc<LocalEvents>,
+    record: RecordWriter,
+    acknowledge: mpsc::UnboundedSender<Acknowledgement>,
+    /// Taken by [`Hub::run`].
+    acknowledged: Mutex<Option<mpsc::UnboundedReceiver<Acknowledgement>>>,
+    state: Mutex<HubState>,
+    /// Deadlines have changed.
     wake: Notify,
-    relay: watch::Sender<Option<RelayConnection>>,
+    watching: watch::Sender<usize>,
     stop: watch::Sender<bool>,
-    /// The relay connection is to be made anew (the key was rotated).
-    pub(crate) redial: Notify,
-    /// The alarms, on an enrolled device, once they run.
-    pub(crate) alarms: OnceLock<Arc<Alarms>>,
-    /// Repairs, and the record of them.
-    pub(crate) runbooks: Arc<Runbooks>,
 }
-
-struct State {
-    key: SecretKey,
-    enrolment: Enrolment,
-    revocations: Revocations,
-    consent: Consent,
-    codes: CodeKeeper,
-    /// The code was shown before the relay connection was made: its digits are wanted again.
-    sessions: BTreeMap<SessionId, Live>,
-    /// Sessions whose technician isn't known yet, with the way to hand them a new offer.
-    arriving: BTreeMap<SessionId, tokio::sync::mpsc::Sender<ToSession>>,
-    known: BTreeSet<TechnicianId>,
-    audit: AuditLog,
-    /// What a person was last shown to choose a window from.
-    windows: Vec<OpenWindow>,
-    watchers: Watchers,
-    /// Sessions that are over, the oldest first.
-    ended: VecDeque<Kept>,
-    /// Who made the code that is shown.
-    code_of: Option<u32>,
-    help: Asked,
-    problem: Option<String>,
-    /// The relay's clock minus ours, in milliseconds, as of the last welcome.
-    clock_offset: i128,
-}
-
-/// Nothing may happen that can't be written down.
-#[derive(Debug, thiserror::Error)]
-#[error("the audit log can't be written: {0}")]
-pub(crate) struct AuditError(#[from] std::io::Error);
 
 impl Hub {
-    /// Reads the agent's home and makes the shared state.
+    /// Reads the agent's home, starts the record's writer and makes the shared state.
+    ///
+    /// # Errors
+    /// [`HomeError`]: a file of the home can't be read, or the record can't be opened.
     pub(crate) fn open(home: Home, enrolment: Enrolment, facts: DeviceFacts) -> Result<Arc<Self>, HomeError> {
         home.mend_rotation(&enrolment)?;
-        let key = home.key()?;
         let path = home.audit_log();
-        let audit = AuditLog::open(&home, &key).map_err(|source| HomeError::Io { path, source })?;
-        let state = State {
-            key,
-            enrolment,
-            revocations: home.revocations()?,
-            consent: Consent::default(),
-            codes: CodeKeeper::default(),
-            sessions: BTreeMap::new(),
-            arriving: BTreeMap::new(),
-            known: home.known_technicians()?,
-            audit,
-            windows: Vec::new(),
-            watchers: Watchers::default(),
-            ended: VecDeque::new(),
-            code_of: None,
-            help: Asked::kept(home.wish()),
-            problem: Some("not connected yet".to_owned()),
-            clock_offset: 0,
-        };
-        let runbooks = Arc::new(Runbooks::open(&home));
+        let writer = audit::open(&home, home.key()?).and_then(RecordWriter::start);
+        let writer = writer.map_err(|source| HomeError::Io { path, source })?;
+        Self::with_writer(home, enrolment, facts, writer)
+    }
+
+    fn with_writer(
+        home: Home,
+        enrolment: Enrolment,
+        facts: DeviceFacts,
+        record: RecordWriter,
+    ) -> Result<Arc<Self>, HomeError> {
+        let identity = DeviceIdentity::new(home.key()?, enrolment, home.revocations()?);
+        let sessions = Sessions::new(home.known_technicians()?);
+        let events = Arc::new(LocalEvents::new());
+        let relay = Arc::new(RelayLink::new());
+        let help = HelpDesk::new(home.clone(), events.clone(), relay.clone());
+        let (acknowledge, acknowledged) = mpsc::unbounded_channel();
         Ok(Arc::new(Self {
-            runbooks,
             home,
             facts,
-            state: Mutex::new(state),
-            events: broadcast::channel(EVENTS).0,
-            looking: tokio::sync::Semaphore::new(1),
+            identity,
+            relay,
+            help,
+            events,
+            record,
+            acknowledge,
+            acknowledged: Mutex::new(Some(acknowledged)),
+            state: Mutex::new(HubState { sessions, handles: BTreeMap::new(), answers: BTreeMap::new() }),
             wake: Notify::new(),
-            relay: watch::channel(None).0,
+            watching: watch::channel(0).0,
             stop: watch::channel(false).0,
-            redial: Notify::new(),
-            alarms: OnceLock::new(),
         }))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, HubState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Tells everybody who watches.
-    fn tell(&self, event: Event) {
-        self.tell_to(None, event);
-    }
-
-    /// Tells who watches for that person; `None` for everybody.
-    fn tell_to(&self, person: Option<u32>, event: Event) {
-        // No watcher is no error.
-        let _ = self.events.send(Told { person, event });
-    }
-
-    /// The device's key.
-    pub(crate) fn key(&self) -> SecretKey {
-        self.state().key.clone()
-    }
-
-    /// This device's id.
-    pub(crate) fn device(&self) -> DeviceId {
-        let state = self.state();
-        state.enrolment.device().unwrap_or_else(|| state.key.public().device_id())
-    }
-
-    pub(crate) fn enrolment(&self) -> Enrolment {
-        self.state().enrolment.clone()
-    }
-
-    /// The key was rotated: everything from now on is under the new one; sessions under the old one end.
-    pub(crate) fn rotated(&self, enrolment: Enrolment) -> Result<(), HomeError> {
-        self.home.switch_key(&enrolment)?;
-        let key = self.home.key()?;
-        let mut state = self.state();
-        state.key = key;
-        state.enrolment = enrolment;
-        drop(state);
-        self.end_all(Ended::AgentStopping, Some(&Said::KeyRotated));
-        self.redial.notify_one();
-        Ok(())
     }
 
     /// Our wall clock.
@@ -204,158 +210,198 @@ impl Hub {
         UnixMillis::from_system(SystemTime::now())
     }
 
-    /// The time by which credentials are judged: ours, unless it is so far off that it can't be.
-    pub(crate) fn judging_time(&self) -> UnixMillis {
-        let state = self.state();
-        if !state.clock_is_suspect() {
-            return Self::now();
-        }
-        let ms = i128::from(Self::now().0) + state.clock_offset;
-        UnixMillis(u64::try_from(ms.max(0)).unwrap_or(u64::MAX))
+    fn timestamp() -> Timestamp {
+        Timestamp { instant: Instant::now(), wall: Self::now() }
     }
 
-    /// Who a credential is, if the organisation still vouches for it.
-    pub(crate) fn verify(&self, credential: &Credential) -> Result<Verified, CredentialError> {
-        let now = self.judging_time();
-        let state = self.state();
-        let who = credential.verify(&state.enrolment.organisation, now)?;
-        state.revocations.check(&who)?;
-        Ok(who)
+    /// Looks at the sessions.
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&Sessions, Timestamp) -> T) -> T {
+        look(&self.state().sessions, Self::timestamp())
     }
 
-    /// Writes down what happened.
-    pub(crate) fn audit(
+    /// Something happens: what follows is carried out before this returns, but for what waits for the record.
+    pub(crate) fn update<T>(&self, happens: impl FnOnce(&mut Sessions, Timestamp) -> T) -> T {
+        let now = Self::timestamp();
+        let mut state = self.state();
+        let value = happens(&mut state.sessions, now);
+        self.carry_out(&mut state, now);
+        value
+    }
+
+    /// As [`Hub::update`], with the way to wait until what was proposed is in force.
+    pub(crate) fn propose<T: ProposesChange>(
+        &self,
+        happens: impl FnOnce(&mut Sessions, Timestamp) -> T,
+    ) -> (T, UntilInForce) {
+        let now = Self::timestamp();
+        let mut state = self.state();
+        let value = happens(&mut state.sessions, now);
+        let waits = value.proposed().map(|id| {
+            let (tell, told) = oneshot::channel();
+            state.answers.insert(id, tell);
+            told
+        });
+        self.carry_out(&mut state, now);
+        (value, UntilInForce(waits))
+    }
+
+    /// Writes a row for something that its caller then does.
+    ///
+    /// # Errors
+    /// [`Refusal::Storage`]: it isn't on the disk, so it must not be done.
+    pub(crate) async fn record(
         &self,
         actor: &str,
         action: &str,
         session: Option<SessionId>,
         detail: String,
-    ) -> Result<(), AuditError> {
-        self.state().audit(actor, action, session, detail).inspect_err(|error| {
-            tracing::error!(%error, action, "audit log");
-            self.tell(Event::told(Said::NoRoom { why: error.to_string() }));
-        })
+    ) -> Result<(), Refusal> {
+        self.propose(|sessions, _| sessions.begin_act(actor, action, session, detail)).1.wait().await
     }
 
-    /// Witness of the audit log so far.
+    /// Writes a row for something that has happened; nothing waits for it.
+    pub(crate) fn note(&self, actor: &str, action: &str, session: Option<SessionId>, detail: String) {
+        self.update(|sessions, _| sessions.note(actor, action, session, detail));
+    }
+
+    /// Witness of the rows that are on the disk, once those handed over before are, or it has taken too long.
+    pub(crate) async fn newest_audit_head(&self) -> Signed<Head> {
+        let (tell, told) = oneshot::channel::<()>();
+        self.record.write_file(move || drop(tell));
+        let _ = tokio::time::timeout(LAST_ROWS, told).await;
+        self.audit_head()
+    }
+
+    /// Witness of the rows that are on the disk now.
     pub(crate) fn audit_head(&self) -> Signed<Head> {
-        self.state().audit.head()
+        self.record.head()
     }
 
-    /// The relay is connected.
-    pub(crate) fn relay_up(&self, connection: RelayConnection, relay_now: UnixMillis) {
-        let mut state = self.state();
-        state.problem = None;
-        state.clock_offset = i128::from(relay_now.0) - i128::from(Self::now().0);
-        let suspect = state.clock_is_suspect();
-        drop(state);
-        self.relay.send_replace(Some(connection));
-        self.tell(Event::Relay { connected: true, problem: None });
-        if suspect {
-            self.tell(Event::told(Said::ClockOff));
+    /// The way to a session's task; `None` once it is gone.
+    pub(crate) fn session(&self, session: SessionId) -> Option<SessionHandle> {
+        self.state().handles.get(&session).cloned()
+    }
+
+    /// The relay offers a session. Returns the inbox of a new session's task; an offer for a session that is there goes to
+    /// its task.
+    ///
+    /// # Errors
+    /// The [`OfferRefusal`] for the relay.
+    pub(crate) fn offered(&self, offer: Offer) -> Result<Option<mpsc::Receiver<ToSession>>, OfferRefusal> {
+        if offer.resume {
+            let handle = self.session(offer.session);
+            let live = self.read(|sessions, _| sessions.is_live(offer.session));
+            let handle = handle.filter(|_| live).ok_or(OfferRefusal::NoSuchSession)?;
+            return handle.inbox.try_send(ToSession::Offer(offer)).map(|()| None).map_err(|_| OfferRefusal::Busy);
         }
+        let is_enrolled = self.identity.is_enrolled();
+        self.update(|sessions, now| sessions.offered(now.instant, &offer, is_enrolled))?;
+        let (inbox, receiver) = mpsc::channel(INBOX);
+        self.state().handles.insert(offer.session, SessionHandle::new(inbox));
+        Ok(Some(receiver))
     }
 
-    /// How many milliseconds our clock is ahead of the relay's, as of the last welcome.
-    pub(crate) fn clock_ahead_ms(&self) -> i64 {
-        i64::try_from(-self.state().clock_offset).unwrap_or(0)
+    /// A session's task has returned: what is left of the session goes.
+    pub(crate) fn forget_session(&self, session: SessionId, why: &Said) {
+        self.update(|sessions, now| sessions.forget(now, session, why));
+        self.state().handles.remove(&session);
     }
 
-    /// The relay is not connected.
-    pub(crate) fn relay_down(&self, problem: String) {
-        self.relay.send_replace(None);
-        let mut state = self.state();
-        if state.problem.as_ref() != Some(&problem) {
-            state.problem = Some(problem.clone());
-            drop(state);
-            self.tell(Event::Relay { connected: false, problem: Some(problem) });
-        }
+    /// A local program watches from now on: told of events, and counted as somebody who can be asked.
+    pub(crate) fn watch(self: &Arc<Self>, user: LocalUser) -> LocalWatcher {
+        let events = self.events.subscribe();
+        let number = self.update(|sessions, now| sessions.join(now, user));
+        LocalWatcher::new(self.clone(), number, user, events)
     }
 
-    /// The connection to the relay, if there is one.
-    pub(crate) fn relay(&self) -> Option<RelayConnection> {
-        self.relay.borrow().clone()
-    }
-
-    /// Follows the connection to the relay.
-    pub(crate) fn watch_relay(&self) -> watch::Receiver<Option<RelayConnection>> {
-        self.relay.subscribe()
-    }
-
-    /// Takes in what is withdrawn; sessions of whom it hits end at once.
-    pub(crate) fn take_revocations(
-        &self,
-        list: Option<&Signed<RevocationList>>,
-        retirements: &[Signed<Retirement>],
-    ) -> Result<(), HomeError> {
-        let mut state = self.state();
-        let organisation = state.enrolment.organisation;
-        let mut news = false;
-        let mut take = |outcome: Result<bool, CredentialError>| match outcome {
-            Ok(new) => news |= new,
-            Err(error) => tracing::warn!(%error, "the relay passed on a revocation that does not count"),
-        };
-        if let Some(list) = list {
-            take(state.revocations.apply(list, &organisation));
-        }
-        for retirement in retirements {
-            take(state.revocations.retire(retirement));
-        }
-        if !news {
-            return Ok(());
-        }
-        let hit: Vec<_> = state
-            .sessions
-            .iter()
-            .filter(|(_, live)| state.revocations.check(&live.technician.verified).is_err())
-            .map(|(id, _)| *id)
-            .collect();
-        let saved = self.home.save_revocations(&state.revocations);
-        drop(state);
-        for session in hit {
-            self.end_session(session, Ended::Revoked, None);
-        }
-        saved
-    }
-
-    /// Whether somebody at the device is told what happens.
-    pub(crate) fn is_attended(&self) -> bool {
-        self.state().watchers.sees(None)
+    /// Follows how many local programs watch.
+    pub(crate) fn watch_watchers(&self) -> watch::Receiver<usize> {
+        self.watching.subscribe()
     }
 
     /// Something that everybody at the device should know.
     pub(crate) fn notice(&self, said: Said) {
-        self.tell(Event::told(said));
+        self.events.tell(Event::told(said));
     }
 
     /// How things stand, as far as that person may know.
-    pub(crate) fn status(&self, viewer: Viewer) -> Status {
+    pub(crate) fn status(&self, user: LocalUser) -> Status {
+        let (identity, problem) = (self.identity.enrolment(), self.relay.problem());
+        let label = identity.credential.as_ref().and_then(|c| c.invite.peek().ok()).map(|i| i.name);
         let now = Instant::now();
         let state = self.state();
-        let label = state.enrolment.credential.as_ref().and_then(|c| c.invite.peek().ok()).map(|i| i.name);
+        let chat = |session| state.handles.get(&session).map(newest_chat).unwrap_or_default();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             device: text::one_line(&label.unwrap_or_else(|| self.facts.hostname.clone()), 64),
-            organisation: text::one_line(&state.enrolment.organisation_name, 64),
-            relay: state.enrolment.relay.to_string(),
-            connected: state.problem.is_none(),
-            problem: state.problem.clone(),
-            code: state.code(now).filter(|_| viewer.sees(state.code_of)),
-            requests: state.requests(now, viewer),
-            sessions: state
-                .sessions
-                .iter()
-                .filter(|(_, live)| viewer.sees(live.person))
-                .map(|(id, live)| state.session(now, *id, live))
-                .collect(),
+            organisation: text::one_line(&identity.organisation_name, 64),
+            relay: identity.relay.to_string(),
+            connected: problem.is_none(),
+            problem,
+            code: state.sessions.shown_code(now, user),
+            requests: state.sessions.requests(now, user),
+            sessions: state.sessions.shown(now, user, chat),
         }
     }
 
-    /// Carries out what time brings; ends when the agent stops.
-    pub(crate) async fn run_timers(self: Arc<Self>) {
+    /// The relay is connected.
+    pub(crate) fn relay_up(&self, connection: RelayConnection, relay_now: UnixMillis) {
+        self.identity.set_relay_clock(Self::now(), relay_now);
+        self.relay.connected(connection);
+        self.events.tell(Event::Relay { connected: true, problem: None });
+        if self.identity.clock_is_suspect() {
+            self.notice(Said::ClockOff);
+        }
+    }
+
+    /// The relay is not connected.
+    pub(crate) fn relay_down(&self, problem: String) {
+        if self.relay.lost(problem.clone()) {
+            self.events.tell(Event::Relay { connected: false, problem: Some(problem) });
+        }
+    }
+
+    /// Takes in what is withdrawn; sessions of technicians whom it hits end at once.
+    pub(crate) fn take_revocations(&self, list: Option<&Signed<RevocationList>>, retirements: &[Signed<Retirement>]) {
+        let Some(revocations) = self.identity.take_revocations(list, retirements) else { return };
+        self.update(|sessions, now| {
+            sessions.end_where(now, Ended::Revoked, None, |technician| {
+                revocations.check(&technician.verified).is_err()
+            });
+        });
+        let home = self.home.clone();
+        self.record.write_file(move || {
+            if let Err(error) = home.save_revocations(&revocations) {
+                tracing::error!(%error, "revocations count now but would be forgotten at a restart");
+            }
+        });
+    }
+
+    /// The key was rotated: everything from now on is under the new one; sessions under the old one end.
+    ///
+    /// # Errors
+    /// [`HomeError`]: the key's files can't be replaced.
+    pub(crate) async fn rotated(&self, enrolment: Enrolment) -> Result<(), HomeError> {
+        let (home, of_home) = (self.home.clone(), enrolment.clone());
+        let key = off_loop(move || {
+            home.switch_key(&of_home)?;
+            home.key()
+        });
+        let key = key.await?;
+        self.record.set_key(key.clone());
+        self.identity.rotated(key, enrolment);
+        self.update(|sessions, now| sessions.end_all(now, Ended::AgentStopping, Some(&Said::KeyRotated)));
+        self.relay.redial();
+        Ok(())
+    }
+
+    /// Puts in force what waited for the record, and does what time brings; ends when the agent stops.
+    pub(crate) async fn run(self: Arc<Self>) {
+        let taken = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut acknowledged) = taken else { return };
         let mut stop = self.stop.subscribe();
         loop {
-            let next = self.state().next_timeout();
+            let next = self.read(|sessions, _| sessions.next_timeout());
             let due = async {
                 match next {
                     Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -363,41 +409,25 @@ impl Hub {
                 }
             };
             tokio::select! {
-                () = due => self.handle_timeout(Instant::now()),
+                Some(acknowledgement) = acknowledged.recv() => self.acknowledge(acknowledgement),
+                () = due => self.update(Sessions::handle_timeout),
                 () = self.wake.notified() => {}
                 _ = stop.wait_for(|stopping| *stopping) => return,
             }
         }
     }
 
-    fn handle_timeout(&self, now: Instant) {
-        let mut state = self.state();
-        let code_gone = state.codes.handle_timeout(now);
-        let changes = state.consent.handle_timeout(now);
-        let unseen = state.unseen_too_long(now);
-        drop(state);
-        if code_gone {
-            self.code_gone(Said::CodeExpired);
-        }
-        for change in changes {
-            match change {
-                Change::TimedOut { request, decided } => self.settled(request, &decided, "nobody answered"),
-                Change::Expired { session, capabilities } => {
-                    self.grants_changed(session, Act::Expired(capabilities));
-                }
-                Change::Idle { session } => {
-                    self.end_session(session, Ended::Idle, None);
-                }
-            }
-        }
-        for session in unseen {
-            self.end_session(session, Ended::Stopped, Some(Said::Unwatched));
-        }
+    fn acknowledge(&self, acknowledgement: Acknowledgement) {
+        self.update(|sessions, now| match acknowledgement {
+            Acknowledgement::Note(outcome) => sessions.noted(now, outcome),
+            Acknowledgement::Change(_, Ok(recorded)) => sessions.put_in_force(now, recorded),
+            Acknowledgement::Change(id, Err(error)) => sessions.not_recorded(id, &error),
+        });
     }
 
     /// The agent stops: sessions end, tasks return.
     pub(crate) fn stop(&self) {
-        self.end_all(Ended::AgentStopping, None);
+        self.update(|sessions, now| sessions.end_all(now, Ended::AgentStopping, None));
         self.stop.send_replace(true);
     }
 
@@ -406,40 +436,18 @@ impl Hub {
         // An error means that the hub is gone, which is the same.
         let _ = self.stop.subscribe().wait_for(|stopping| *stopping).await;
     }
-
-    fn wake(&self) {
-        self.wake.notify_one();
-    }
 }
 
-impl State {
-    fn clock_is_suspect(&self) -> bool {
-        self.clock_offset.unsigned_abs() > CLOCK_TOLERANCE.as_millis()
-    }
-
-    fn audit(
-        &mut self,
-        actor: &str,
-        action: &str,
-        session: Option<SessionId>,
-        detail: String,
-    ) -> Result<(), AuditError> {
-        tracing::info!(actor, action, session = session.map(|s| s.to_string()), detail);
-        let event = AuditEvent { actor: actor.to_owned(), action: action.to_owned(), session, detail };
-        Ok(self.audit.append(Hub::now(), event, &self.key)?)
-    }
-
-    fn next_timeout(&self) -> Option<Instant> {
-        [self.consent.next_timeout(), self.codes.next_timeout(), self.unseen_until()]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-}
-
-/// Refusal to a technician when something can't be written down.
-impl From<AuditError> for Refusal {
-    fn from(_: AuditError) -> Self {
-        Self::Storage
-    }
+/// The newest of a session's chat that fits a status.
+fn newest_chat(handle: &SessionHandle) -> Vec<nearhand_proto::message::local::ChatLine> {
+    handle.chat.with(|log| {
+        let mut budget = CHAT_SHOWN;
+        let fits = |line: &&nearhand_proto::message::local::ChatLine| {
+            budget = budget.saturating_sub(line.text.len() + 16);
+            budget > 0
+        };
+        let mut newest: Vec<_> = log.lines().iter().rev().take_while(fits).cloned().collect();
+        newest.reverse();
+        newest
+    })
 }

@@ -3,18 +3,23 @@
 //! Lives here: from a verb of a known person to its answer. Must not live here: sockets and who is let in (see
 //! [`super::server`]); what is decided (the hub).
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use nearhand_agent_core::sessions::LocalUser;
+use nearhand_agent_core::window_target::OpenWindow;
+use nearhand_proto::grant::Capabilities;
 use nearhand_proto::id::SessionId;
 use nearhand_proto::message::help::Opinion;
-use nearhand_proto::message::local::{self, Alarm, Fix, MAX_ALARMS, MAX_FIXES, Mend, Reply, Said, Verb};
+use nearhand_proto::message::local::{
+    self, Alarm, Choice, Fix, MAX_ALARMS, MAX_FIXES, MAX_TITLE, Mend, Reply, Said, Verb, Window,
+};
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::message::session::Ended;
 use nearhand_proto::text;
 use nearhand_report::model::{Finding, Status};
 
-use crate::hub::{Hub, Viewer};
+use super::LocalService;
+use crate::hub::Hub;
 use crate::{control, platform};
 use nearhand_desktop::windows;
 use nearhand_diagnostics::{self as diagnostics, RunEvent, RunOptions};
@@ -26,10 +31,10 @@ const MAX_INSTANCE: usize = 64;
 /// Longest sentence of a fix, in characters.
 const MAX_FIX: usize = 300;
 
-async fn alarms(hub: &Hub) -> Reply {
+async fn alarms(service: &LocalService) -> Reply {
     let off =
         || Reply::Refused("alarms are off: this device is not enrolled, or the log says why".to_owned());
-    let Some(alarms) = hub.alarms.get() else { return off() };
+    let Some(alarms) = &service.alarms else { return off() };
     let Some(report) = alarms.status().await else { return off() };
     let mut standing = report.standing;
     // What is open comes first, the worst at the top.
@@ -59,11 +64,31 @@ async fn alarms(hub: &Hub) -> Reply {
     }))
 }
 
+/// Whether answering a verb may take a while: a disk, the relay or another program is waited for.
+pub(super) fn may_take_long(verb: &Verb) -> bool {
+    matches!(
+        verb,
+        Verb::NewCode
+            | Verb::Decide { .. }
+            | Verb::Extend { .. }
+            | Verb::Resume { .. }
+            | Verb::Windows
+            | Verb::Alarms
+            | Verb::Fixes
+            | Verb::AskForHelp(_)
+            | Verb::WithdrawHelp
+            | Verb::Rate { .. }
+            | Verb::ReportSession { .. }
+            | Verb::RotateKey
+    )
+}
+
 /// What a caller's verb comes to.
-pub(super) async fn answer(hub: &Arc<Hub>, caller: Viewer, verb: Verb) -> Reply {
+pub(super) async fn answer(service: &LocalService, caller: LocalUser, verb: Verb) -> Reply {
+    let hub = &service.hub;
     // What widens what others may do must be the person's own doing; what narrows it is taken from anybody.
     if matches!(verb, Verb::NewCode | Verb::Extend { .. } | Verb::Resume { .. })
-        && let Err(error) = hub.hands_off()
+        && let Err(error) = hub.read(|sessions, now| sessions.hands_off(now.instant))
     {
         return Reply::no(error.said());
     }
@@ -75,88 +100,153 @@ pub(super) async fn answer(hub: &Arc<Hub>, caller: Viewer, verb: Verb) -> Reply 
         // What these mean for the connection is the server's.
         Verb::Watch | Verb::WatchAsWindow | Verb::LeaveWindow => Reply::Done,
         Verb::NewCode => hub.new_code(caller).await.map_or_else(|e| Reply::no(e.said()), Reply::Code),
-        Verb::CancelCode if !hub.code_is_theirs(caller) => Reply::no(Said::NoCode),
-        Verb::CancelCode => {
-            hub.cancel_code(Said::CodeCancelled);
-            Reply::Done
+        Verb::CancelCode => cancel_code(hub, caller),
+        Verb::Decide { request, choice } => decide(hub, request, choice).await,
+        Verb::Extend { session, capabilities, seconds } => {
+            extend(hub, session, capabilities, seconds).await
         }
-        Verb::Decide { request, choice } => {
-            hub.decide(request, choice).map_or_else(|e| Reply::no(e.said()), |()| Reply::Done)
-        }
-        Verb::Extend { session, capabilities, seconds } => match hub.extend(session, capabilities, seconds) {
-            Ok(extended) if extended.is_empty() => Reply::no(Said::NoneGranted),
-            Ok(_) => Reply::Done,
-            Err(refusal) => Reply::no(refusal.into()),
-        },
         Verb::Revoke { session, capabilities } => {
-            if hub.take_back(session, capabilities, "person at the device").is_empty() {
-                return Reply::no(Said::NoneGranted);
-            }
-            Reply::Done
+            let gone = hub.update(|sessions, now| sessions.take_back_by_person(now, session, capabilities));
+            if gone.is_empty() { Reply::no(Said::NoneGranted) } else { Reply::Done }
         }
         Verb::Stop { session } => {
-            hub.end_session(session, Ended::Stopped, Some(Said::Stopped));
+            hub.update(|sessions, now| sessions.end(now, session, Ended::Stopped, Some(Said::Stopped)));
             Reply::Done
         }
-        Verb::StopAll => {
-            if hub.code_is_theirs(caller) {
-                hub.cancel_code(Said::EverythingStopped);
-            }
-            for session in hub.sessions_of(caller) {
-                hub.end_session(session, Ended::Stopped, Some(Said::Stopped));
-            }
-            // Also one that a rule has started. After the sessions: theirs is told as the end of the session.
-            hub.runbooks.stop("stopped by the person at the device");
-            Reply::Done
-        }
-        Verb::Say { session, text } => {
-            hub.say(session, &text).map_or_else(|e| Reply::no(e.said()), |_| Reply::Done)
-        }
-        Verb::Seen { session, number } => {
-            hub.saw(session, number).map_or_else(|e| Reply::no(e.said()), |()| Reply::Done)
-        }
-        Verb::Windows => windows::open()
-            .await
-            .map_or_else(Reply::Refused, |windows| Reply::Windows(hub.keep_windows(windows))),
+        Verb::StopAll => stop_all(service, caller),
+        Verb::Say { session, text } => say(hub, session, &text),
+        Verb::Seen { session, number } => seen(hub, session, number),
+        Verb::Windows => windows::open().await.map_or_else(Reply::Refused, |open| {
+            let shown = shown(&open);
+            hub.update(|sessions, _| sessions.keep_windows(open));
+            Reply::Windows(shown)
+        }),
         Verb::RotateKey if !caller.owner => {
             Reply::Refused("only the administrator of this machine can do that".to_owned())
         }
-        Verb::Alarms => alarms(hub).await,
-        Verb::Pause { session } => hub.pause(session).map_or_else(|e| Reply::no(e.into()), |()| Reply::Done),
-        Verb::Resume { session } => {
-            hub.resume(session).map_or_else(|e| Reply::no(e.into()), |()| Reply::Done)
+        Verb::Alarms => alarms(service).await,
+        Verb::Pause { session } => {
+            let paused = hub.update(|sessions, now| sessions.pause(now, session));
+            paused.map_or_else(|e| Reply::no(e.into()), |()| Reply::Done)
         }
-        Verb::Record { session } => hub.record(caller, session).map_or_else(
+        Verb::Resume { session } => resume(hub, session).await,
+        Verb::Record { session } => hub.read(|sessions, _| sessions.activity_record(caller, session)).map_or_else(
             || Reply::Refused("that session is not remembered".to_owned()),
             |record| Reply::Record(Box::new(record)),
         ),
-        Verb::Fixes => fixes(hub).await,
+        Verb::Fixes => fixes(service).await,
         Verb::AskForHelp(wanted) => {
-            hub.ask_for_help(caller, &wanted).await.map_or_else(|e| Reply::no(e.said()), Reply::Help)
+            hub.help.ask(caller, &wanted).await.map_or_else(|e| Reply::no(e.said()), Reply::Help)
         }
         Verb::WithdrawHelp => {
-            hub.withdraw_help(caller).await.map_or_else(|e| Reply::no(e.said()), |()| Reply::Done)
+            hub.help.withdraw(caller).await.map_or_else(|e| Reply::no(e.said()), |()| Reply::Done)
         }
-        Verb::Help => Reply::Help(hub.help(caller)),
+        Verb::Help => Reply::Help(hub.help.standing(caller)),
         Verb::Rate { session, stars, comment } => {
-            opine(hub, caller, session, &Opinion::Rating { stars, comment }).await
+            give_opinion(hub, caller, session, &Opinion::Rating { stars, comment }).await
         }
-        Verb::ReportSession { session, text } => opine(hub, caller, session, &Opinion::Report { text }).await,
+        Verb::ReportSession { session, text } => {
+            give_opinion(hub, caller, session, &Opinion::Report { text }).await
+        }
         Verb::RotateKey => {
             control::rotate(hub).await.map_or_else(|e| Reply::Refused(e.to_string()), |()| Reply::Done)
         }
     }
 }
 
-async fn opine(hub: &Hub, caller: Viewer, session: SessionId, opinion: &Opinion) -> Reply {
-    let said = hub.opine(caller, session, opinion).await;
-    said.map_or_else(|error| Reply::no(error.said()), |()| Reply::Done)
+fn cancel_code(hub: &Hub, caller: LocalUser) -> Reply {
+    hub.update(|sessions, _| {
+        if !sessions.code_is_theirs(caller) {
+            return Reply::no(Said::NoCode);
+        }
+        sessions.cancel_code(Said::CodeCancelled);
+        Reply::Done
+    })
+}
+
+/// The person's decision. What they allow is answered once it is in force: the record comes first.
+async fn decide(hub: &Hub, request: u64, choice: Choice) -> Reply {
+    let (decided, in_force) = hub.propose(|sessions, now| sessions.decide(now, request, choice));
+    match decided {
+        Ok(_) => in_force.wait().await.map_or_else(|refusal| Reply::no(refusal.into()), |()| Reply::Done),
+        Err(error) => Reply::no(error.said()),
+    }
+}
+
+async fn extend(hub: &Hub, session: SessionId, capabilities: Capabilities, seconds: u32) -> Reply {
+    let (extended, in_force) =
+        hub.propose(|sessions, now| sessions.extend(now.instant, session, capabilities, seconds));
+    match extended {
+        Some(_) => in_force.wait().await.map_or_else(|refusal| Reply::no(refusal.into()), |()| Reply::Done),
+        None => Reply::no(Said::NoneGranted),
+    }
+}
+
+async fn resume(hub: &Hub, session: SessionId) -> Reply {
+    let (resumed, in_force) = hub.propose(|sessions, _| sessions.resume(session));
+    match resumed {
+        Ok(_) => in_force.wait().await.map_or_else(|refusal| Reply::no(refusal.into()), |()| Reply::Done),
+        Err(refusal) => Reply::no(refusal.into()),
+    }
+}
+
+/// Everything of a person's ends at once.
+fn stop_all(service: &LocalService, caller: LocalUser) -> Reply {
+    service.hub.update(|sessions, now| {
+        if sessions.code_is_theirs(caller) {
+            sessions.cancel_code(Said::EverythingStopped);
+        }
+        sessions.stop_all(now, caller);
+    });
+    // Also one that a rule has started. After the sessions: theirs is told as the end of the session.
+    service.runbooks.stop("stopped by the person at the device");
+    Reply::Done
+}
+
+/// The person says something.
+fn say(hub: &Hub, session: SessionId, text: &str) -> Reply {
+    let Some(handle) = hub.session(session) else { return Reply::no(Said::SessionOver) };
+    let Some(line) = handle.chat.with(|log| log.say(text, Hub::now())) else {
+        // It is empty, or the chat of this session is full.
+        return Reply::no(Said::ChatFull);
+    };
+    handle.chat.changed();
+    hub.update(|sessions, _| sessions.chat_line(session, line));
+    Reply::Done
+}
+
+/// The person has seen the technician's messages up to `number`.
+fn seen(hub: &Hub, session: SessionId, number: u64) -> Reply {
+    let Some(handle) = hub.session(session) else { return Reply::no(Said::SessionOver) };
+    handle.chat.with(|log| log.saw(number));
+    handle.chat.changed();
+    Reply::Done
+}
+
+/// Windows for the person's eyes, with what their programs say neutralised.
+fn shown(windows: &[OpenWindow]) -> Vec<Window> {
+    let shown = windows.iter().map(|window| Window {
+        id: window.id,
+        application: text::one_line(&window.application, MAX_TITLE).into(),
+        title: text::one_line(&window.title, MAX_TITLE).into(),
+    });
+    shown.collect()
+}
+
+async fn give_opinion(hub: &Hub, caller: LocalUser, session: SessionId, opinion: &Opinion) -> Reply {
+    if !hub.read(|sessions, _| sessions.was_theirs(caller, session)) {
+        return Reply::no(Said::NotTheirs);
+    }
+    let given = hub.help.give_opinion(session, opinion).await;
+    given.map_or_else(|error| Reply::no(error.said()), |()| Reply::Done)
 }
 
 /// Whether what a verb is about is the caller's own; what is somebody else's doesn't exist for them.
-fn theirs(hub: &Hub, caller: Viewer, verb: &Verb) -> Result<(), Reply> {
-    match verb {
-        Verb::Decide { request, .. } if !hub.asks_them(caller, *request) => Err(Reply::no(Said::RequestOver)),
+fn theirs(hub: &Hub, caller: LocalUser, verb: &Verb) -> Result<(), Reply> {
+    hub.read(|sessions, now| match verb {
+        Verb::Decide { request, .. } if !sessions.asks_them(now.instant, caller, *request) => {
+            Err(Reply::no(Said::RequestOver))
+        }
         Verb::Extend { session, .. }
         | Verb::Revoke { session, .. }
         | Verb::Stop { session }
@@ -164,20 +254,20 @@ fn theirs(hub: &Hub, caller: Viewer, verb: &Verb) -> Result<(), Reply> {
         | Verb::Seen { session, .. }
         | Verb::Pause { session }
         | Verb::Resume { session }
-            if !hub.is_theirs(caller, *session) =>
+            if !sessions.is_theirs(caller, *session) =>
         {
             Err(Reply::no(Said::SessionOver))
         }
         _ => Ok(()),
-    }
+    })
 }
 
 /// What the quick set of checks found that a person can do something about, the worst first.
-async fn fixes(hub: &Hub) -> Reply {
-    let Ok(_one) = hub.looking.try_acquire() else {
+async fn fixes(service: &LocalService) -> Reply {
+    let Ok(_one) = service.looking.try_acquire() else {
         return Reply::Refused("this machine is being looked at already".to_owned());
     };
-    let options = RunOptions { device_id: hub.device().to_string(), ..RunOptions::new(CheckSet::Quick) };
+    let options = RunOptions { device_id: service.hub.identity.device().to_string(), ..RunOptions::new(CheckSet::Quick) };
     let (_run, mut events) = diagnostics::run(options);
     let limit = tokio::time::sleep(LOOK);
     tokio::pin!(limit);

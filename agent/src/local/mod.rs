@@ -6,9 +6,32 @@ mod answer;
 pub(crate) mod server;
 pub(crate) mod window;
 
-use nearhand_transport::local::{CallError, LocalClient};
+use std::sync::Arc;
 
+use nearhand_transport::local::{CallError, LocalClient};
+use tokio::sync::Semaphore;
+
+use crate::alarm::handle::Alarms;
 use crate::home::Home;
+use crate::hub::Hub;
+use crate::runbook::Runbooks;
+
+/// What the local programs' requests are answered with.
+pub(crate) struct LocalService {
+    hub: Arc<Hub>,
+    runbooks: Arc<Runbooks>,
+    /// On an enrolled device, once they run.
+    alarms: Option<Arc<Alarms>>,
+    /// One look at a time at what a person can mend themselves.
+    looking: Semaphore,
+}
+
+impl LocalService {
+    /// On top of what the agent consists of.
+    pub(crate) fn new(hub: Arc<Hub>, runbooks: Arc<Runbooks>, alarms: Option<Arc<Alarms>>) -> Self {
+        Self { hub, runbooks, alarms, looking: Semaphore::new(1) }
+    }
+}
 
 /// Connects to the agent of this directory, or else to the one that runs as a service and lets this user in.
 ///

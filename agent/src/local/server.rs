@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nearhand_proto::message::local::{Event, FRAME_LIMIT, Message, Request, Said, Verb};
+use nearhand_proto::message::local::{Event, FRAME_LIMIT, Message, Reply, Request, Said, Verb};
 use nearhand_transport::framed;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -21,7 +21,9 @@ use tokio::task::JoinSet;
 use super::answer;
 use super::window::{Start, Starts};
 use crate::home::Home;
-use crate::hub::{Hub, Viewer, Watcher};
+use crate::hub::LocalWatcher;
+use super::LocalService;
+use nearhand_agent_core::sessions::LocalUser;
 use crate::platform;
 
 /// Who may call.
@@ -41,9 +43,9 @@ impl Door {
 
     /// Who calls, if they are let in: the agent's own user and root may do everything, a desktop user what concerns
     /// their own sessions.
-    fn caller(&self, user: u32) -> Option<Viewer> {
+    fn caller(&self, user: u32) -> Option<LocalUser> {
         let owner = user == 0 || user == platform::own_user();
-        (owner || self.let_in.contains(&user)).then_some(Viewer { user, owner })
+        (owner || self.let_in.contains(&user)).then_some(LocalUser { user, owner })
     }
 }
 
@@ -51,6 +53,9 @@ impl Door {
 const MAX_CALLERS: usize = 16;
 /// Messages to one program that may wait; one that doesn't read is cut off.
 const OUTBOX: usize = 64;
+
+/// Verbs of one program that take a while at the same time; one more is refused.
+const MAX_ANSWERING: usize = 8;
 
 /// The socket can't be served.
 #[derive(Debug, thiserror::Error)]
@@ -101,13 +106,13 @@ pub(crate) async fn listen(door: &Door) -> Result<UnixListener, ListenError> {
 }
 
 /// Serves callers until the agent stops.
-pub(crate) async fn serve(hub: Arc<Hub>, door: Door, listener: UnixListener) {
+pub(crate) async fn serve(service: Arc<LocalService>, door: Door, listener: UnixListener) {
     let places = Arc::new(tokio::sync::Semaphore::new(MAX_CALLERS));
     let starts = Arc::new(Starts::default());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = hub.stopped() => return,
+            () = service.hub.stopped() => return,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
@@ -127,10 +132,10 @@ pub(crate) async fn serve(hub: Arc<Hub>, door: Door, listener: UnixListener) {
             tracing::warn!("too many local programs");
             continue;
         };
-        let call = Call { hub: hub.clone(), caller, process: peer.and_then(|peer| peer.pid()) };
+        let call = Call { service: service.clone(), caller, process: peer.and_then(|peer| peer.pid()) };
         let (socket, starts) = (door.path.clone(), starts.clone());
         tokio::spawn(async move {
-            let hub = call.hub.clone();
+            let hub = call.service.hub.clone();
             let lost = attend(call, stream).await;
             drop(place);
             if let Some(start) = lost {
@@ -142,8 +147,8 @@ pub(crate) async fn serve(hub: Arc<Hub>, door: Door, listener: UnixListener) {
 
 /// One program that calls.
 struct Call {
-    hub: Arc<Hub>,
-    caller: Viewer,
+    service: Arc<LocalService>,
+    caller: LocalUser,
     /// Its process, as the kernel says.
     process: Option<i32>,
 }
@@ -153,6 +158,8 @@ struct Call {
 struct Standing {
     /// Held so that leaving ends the watching.
     watching: JoinSet<()>,
+    /// Verbs whose answers take a while.
+    answering: JoinSet<()>,
     /// It is the person's window: how to start it again.
     window: Option<Start>,
 }
@@ -200,7 +207,7 @@ async fn take_all(
         };
         let begins = matches!(request.verb, Verb::Watch | Verb::WatchAsWindow);
         if begins && standing.watching.is_empty() {
-            standing.watching.spawn(tell_events(call.hub.watch(call.caller), out.clone()));
+            standing.watching.spawn(tell_events(call.service.hub.watch(call.caller), out.clone()));
         }
         match request.verb {
             Verb::WatchAsWindow => {
@@ -209,11 +216,33 @@ async fn take_all(
             Verb::LeaveWindow => standing.window = None,
             _ => {}
         }
-        let reply = answer::answer(&call.hub, call.caller, request.verb).await;
-        if out.try_send(Message::Reply { number: request.number, reply }).is_err() {
+        let (number, verb) = (request.number, request.verb);
+        if answer::may_take_long(&verb) {
+            while standing.answering.try_join_next().is_some() {}
+            if standing.answering.len() >= MAX_ANSWERING {
+                let reply = Reply::Refused("too many requests at once".to_owned());
+                if out.try_send(Message::Reply { number, reply }).is_err() {
+                    return;
+                }
+                continue;
+            }
+            // What comes after it may be Stop, which waits for nothing.
+            let (service, caller, out) = (call.service.clone(), call.caller, out.clone());
+            standing.answering.spawn(async move {
+                let reply = answer::answer(&service, caller, verb).await;
+                // A program that has left needs no answer.
+                let _ = out.send(Message::Reply { number, reply }).await;
+            });
+            continue;
+        }
+        let reply = answer::answer(&call.service, call.caller, verb).await;
+        if out.try_send(Message::Reply { number, reply }).is_err() {
             return;
         }
-        for event in call.hub.under_way(call.caller).into_iter().filter(|_| begins) {
+        if !begins {
+            continue;
+        }
+        for event in call.service.hub.read(|sessions, now| sessions.under_way(now, call.caller)) {
             if out.try_send(Message::Event(event)).is_err() {
                 return;
             }
@@ -221,7 +250,7 @@ async fn take_all(
     }
 }
 
-async fn tell_events(mut watcher: Watcher, out: mpsc::Sender<Message>) {
+async fn tell_events(mut watcher: LocalWatcher, out: mpsc::Sender<Message>) {
     loop {
         let event = match watcher.next().await {
             Ok(event) => event,

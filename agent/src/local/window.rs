@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use tokio::process::Command;
 
-use crate::hub::{Hub, Viewer};
+use crate::hub::Hub;
+use nearhand_agent_core::sessions::LocalUser;
 use crate::platform;
 
 /// The program's name; it lies beside the agent's own, or where the path leads.
@@ -89,8 +90,8 @@ pub(super) struct Starts {
 
 impl Starts {
     /// Starts a window again that went away during a session of its person's.
-    pub(super) async fn again(&self, hub: &Hub, start: &Start, socket: &Path, viewer: Viewer) {
-        if !hub.has_session(viewer) || !self.allowed(Instant::now()) {
+    pub(super) async fn again(&self, hub: &Hub, start: &Start, socket: &Path, user: LocalUser) {
+        if hub.read(|sessions, _| sessions.sessions_of(user)).is_empty() || !self.allowed(Instant::now()) {
             return;
         }
         tracing::warn!(user = start.user, "the window is gone during a session; starting it again");

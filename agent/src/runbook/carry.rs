@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::local::Said;
+use nearhand_proto::message::local::{self, Said};
 use nearhand_proto::message::runbook::FromDevice;
 use nearhand_proto::runbook::{Act, Outcome};
 use tokio::sync::{mpsc, watch};
@@ -24,7 +24,7 @@ pub(super) struct RunOrigin {
 
 /// A run on its way: where its steps and its end are written down and told.
 pub(super) struct RunTask {
-    pub(super) ledger: Arc<SharedLedger>,
+    pub(super) ledger: SharedLedger,
     pub(super) hub: Arc<Hub>,
     pub(super) origin: RunOrigin,
 }
@@ -40,13 +40,13 @@ impl RunTask {
     ) {
         let notes = Notes::new(tell.clone());
         let outcome = exec::carry_out(&ground, &run, self, &notes, &mut cancelled).await;
-        self.ended(&outcome);
+        self.ended(&outcome).await;
         // Whoever has gone finds it in the ledger, and gets it by ordering the run again.
         let _ = tell.send(FromDevice::Over(Box::new(outcome))).await;
     }
 
     /// Writes down and tells how the run ended.
-    pub(super) fn ended(&self, outcome: &Outcome) {
+    pub(super) async fn ended(&self, outcome: &Outcome) {
         let detail = format!(
             "{} {}, run {}: {}: {}",
             outcome.runbook,
@@ -58,21 +58,31 @@ impl RunTask {
         let (runbook, why) = (outcome.runbook.clone(), outcome.why.clone());
         let said = Said::RunbookOver { runbook, ending: outcome.ending, why };
         tell_person(&self.hub, self.origin.session, said);
-        // It is over either way; the log's own notice has told the person if this could not be written.
-        let _ = self.hub.audit(&self.origin.actor, "runbook.end", self.origin.session, detail);
-        let _ = self.ledger.with(|ledger| ledger.end(outcome));
+        self.hub.note(&self.origin.actor, "runbook.end", self.origin.session, detail);
+        let outcome = outcome.clone();
+        let _ = self.ledger.with(move |ledger| ledger.end(&outcome)).await;
     }
 }
 
 impl Keeps for RunTask {
-    fn applying(&self, run: &Run, step: u32, act: Act, before: &str, undo: &[Undo]) -> Result<(), String> {
+    async fn applying(
+        &self,
+        run: &Run,
+        step: u32,
+        act: Act,
+        before: &str,
+        undo: &[Undo],
+    ) -> Result<(), String> {
         let detail =
             format!("{}, run {}, step {step}: {}; before: {before}", run.runbook, run.id, act.name());
         self.hub
-            .audit(&self.origin.actor, "runbook.apply", self.origin.session, detail)
-            .map_err(|error| error.to_string())?;
+            .record(&self.origin.actor, "runbook.apply", self.origin.session, detail)
+            .await
+            .map_err(|refusal| refusal.to_string())?;
+        let (id, undo) = (run.id, undo.to_vec());
         self.ledger
-            .with(|ledger| ledger.applying(run.id, step, act, undo))
+            .with(move |ledger| ledger.applying(id, step, act, &undo))
+            .await
             .map_err(|refused| refused.to_string())?;
         let said = Said::RunbookStep { runbook: run.runbook.clone(), act, before: before.to_owned() };
         tell_person(&self.hub, self.origin.session, said);
@@ -83,7 +93,7 @@ impl Keeps for RunTask {
 /// Says it where the person at the device sees it: in the session, or to whoever watches.
 pub(super) fn tell_person(hub: &Hub, session: Option<SessionId>, said: Said) {
     match session {
-        Some(session) => hub.says(session, said),
+        Some(session) => hub.update(|sessions, now| sessions.did(now, session, local::Act::told(said))),
         None => hub.notice(said),
     }
 }

@@ -33,7 +33,14 @@ pub(super) struct Run {
 /// What has to be written down before a step is applied; `Err` and it isn't.
 pub(super) trait Keeps: Sync {
     /// A step is about to be applied: what was seen before, what undoing it needs.
-    fn applying(&self, run: &Run, step: u32, act: Act, before: &str, undo: &[Undo]) -> Result<(), String>;
+    fn applying(
+        &self,
+        run: &Run,
+        step: u32,
+        act: Act,
+        before: &str,
+        undo: &[Undo],
+    ) -> impl Future<Output = Result<(), String>> + Send;
 }
 
 /// Takes note of what happens.
@@ -202,7 +209,7 @@ impl OfStep<'_> {
     async fn apply(&self, ground: &Ground, keeps: &impl Keeps, notes: &Notes, applied: &Applied) -> Seen {
         let Self { run, step, of, act, values, before } = self;
         let undo = acts::prepare(ground, *act, values).await?;
-        keeps.applying(run, *step, *act, before, &undo).map_err(Trouble::Failed)?;
+        keeps.applying(run, *step, *act, before, &undo).await.map_err(Trouble::Failed)?;
         // From here on it counts as done: it may be half done when it is stopped.
         let mine = undo.iter().cloned().map(|one| (*step, *act, one));
         applied.lock().unwrap_or_else(PoisonError::into_inner).extend(mine);

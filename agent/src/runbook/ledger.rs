@@ -4,13 +4,15 @@
 //! SQLite file, `runbooks.db`, synced at each commit.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nearhand_proto::id::RunId;
 use nearhand_proto::runbook::{Act, Mode, Outcome, Refused};
 use nearhand_proto::time::UnixMillis;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
+
+use crate::off_loop::off_loop;
 
 use nearhand_agent_core::gate::Past;
 
@@ -93,24 +95,28 @@ pub(crate) struct Listed {
 }
 
 /// The ledger as all runs share it. One that can't be opened refuses every run.
-pub(crate) struct SharedLedger(Mutex<Option<Ledger>>);
+#[derive(Clone)]
+pub(crate) struct SharedLedger(Arc<Mutex<Option<Ledger>>>);
 
 impl SharedLedger {
     /// Opens the agent's ledger; says in the log why if it can't.
     pub(crate) fn open(dir: &Path) -> Self {
         let ledger = Ledger::open(dir)
             .inspect_err(|error| tracing::error!(%error, "no runbook runs until this is mended"));
-        Self(Mutex::new(ledger.ok()))
+        Self(Arc::new(Mutex::new(ledger.ok())))
     }
 
-    /// Does something with the ledger. A failure is in the log, and refuses the run.
-    pub(crate) fn with<T>(
+    /// Does something with the ledger, off the event loop, since it syncs. A failure is in the log, and refuses the run.
+    pub(crate) async fn with<T: Send + 'static>(
         &self,
-        act: impl FnOnce(&mut Ledger) -> Result<T, LedgerError>,
+        act: impl FnOnce(&mut Ledger) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Refused> {
-        let mut ledger = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let ledger = ledger.as_mut().ok_or(Refused::Storage)?;
-        act(ledger).map_err(|error| {
+        let shared = self.0.clone();
+        let acted = off_loop(move || {
+            let mut ledger = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            ledger.as_mut().map(act)
+        });
+        acted.await.ok_or(Refused::Storage)?.map_err(|error| {
             tracing::error!(%error, "a runbook could not be written down");
             Refused::Storage
         })

@@ -27,12 +27,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use crate::home::Home;
-use crate::hub::{Hub, Technician};
+use crate::hub::Hub;
 use acts::{Ground, Stop};
 use carry::{RunOrigin, RunTask, tell_person};
 use exec::{Notes, Run};
 use known::{KnownRunbook, known_runbooks, ordered_runbook, shown};
 use ledger::{Begun, SharedLedger};
+use nearhand_agent_core::sessions::SessionTechnician;
 use nearhand_agent_core::gate::{self, Ask, By, Now, Rules};
 use nearhand_diagnostics::programs::Programs;
 
@@ -48,7 +49,7 @@ const TOLD: usize = 256;
 /// The device's runbooks.
 pub(crate) struct Runbooks {
     home: Home,
-    ledger: Arc<SharedLedger>,
+    ledger: SharedLedger,
     /// One runs at a time.
     busy: Arc<tokio::sync::Mutex<()>>,
     /// Stops the one that was begun last.
@@ -103,7 +104,7 @@ impl Runbooks {
     pub(crate) fn open(home: &Home) -> Self {
         Self {
             home: home.clone(),
-            ledger: Arc::new(SharedLedger::open(home.dir())),
+            ledger: SharedLedger::open(home.dir()),
             busy: Arc::default(),
             last: Mutex::default(),
         }
@@ -132,7 +133,7 @@ impl Runbooks {
         let rules = self.rules();
         let off = self.home.runbooks_are_off();
         let by = By::Technician { attended };
-        let listed = known_runbooks(&self.home, &hub.enrolment().organisation).into_iter().map(|known| {
+        let listed = known_runbooks(&self.home, &hub.identity.enrolment().organisation).into_iter().map(|known| {
             let KnownRunbook { manifest, built_in } = known;
             // What it is with its defaults; parameters may make it more.
             let class = manifest.bind(&[]).map_or(manifest.class, |bound| manifest.class_of(&bound));
@@ -155,14 +156,14 @@ impl Runbooks {
 
     /// The runbook of that name.
     pub(crate) fn show(&self, hub: &Hub, name: &str) -> Result<Manifest, Refused> {
-        let known = known_runbooks(&self.home, &hub.enrolment().organisation);
+        let known = known_runbooks(&self.home, &hub.identity.enrolment().organisation);
         let found = known.into_iter().find(|known| known.manifest.name == name);
         found.map(|known| known.manifest).ok_or_else(|| Refused::Unknown(shown(name)))
     }
 
     /// Ends what an agent that was killed has left: undone where that is possible, and told.
     pub(crate) async fn mend(self: Arc<Self>, hub: Arc<Hub>) {
-        let Ok(unfinished) = self.ledger.with(|ledger| ledger.unfinished()) else { return };
+        let Ok(unfinished) = self.ledger.with(|ledger| ledger.unfinished()).await else { return };
         for left in unfinished {
             let _busy = self.busy.lock().await;
             let (tell, _told) = mpsc::channel(1);
@@ -193,7 +194,7 @@ impl Runbooks {
                 hub: hub.clone(),
                 origin: RunOrigin { actor: left.begun.actor, session: None, by: By::Rule },
             };
-            task.ended(&outcome);
+            task.ended(&outcome).await;
         }
     }
 
@@ -202,23 +203,23 @@ impl Runbooks {
         self: &Arc<Self>,
         hub: &Arc<Hub>,
         session: SessionId,
-        technician: &Technician,
+        technician: &SessionTechnician,
         signed: &Signed<Order>,
         carried: Option<&Signed<Manifest>>,
     ) -> Result<Running, Refused> {
-        let attended = hub.is_attended();
+        let attended = hub.read(|sessions, _| sessions.is_attended());
         let origin =
             RunOrigin { actor: technician.actor(), session: Some(session), by: By::Technician { attended } };
         let begun = async {
             let order = signed.open(&technician.verified.key()).map_err(|_| Refused::OrderSignature)?;
-            if order.device != hub.device() && order.device != hub.key().public().device_id() {
+            if order.device != hub.identity.device() && order.device != hub.identity.key().public().device_id() {
                 return Err(Refused::OtherDevice);
             }
-            if let Some(outcome) = self.ledger.with(|ledger| ledger.find(order.run))? {
+            if let Some(outcome) = self.ledger.with(move |ledger| ledger.find(order.run)).await? {
                 return Err(Refused::Repeated(outcome.map(Box::new)));
             }
-            gate::in_time(order.issued, order.deadline, hub.judging_time())?;
-            let known = ordered_runbook(&self.home, &hub.enrolment().organisation, &order, carried)?;
+            gate::in_time(order.issued, order.deadline, hub.identity.judging_time())?;
+            let known = ordered_runbook(&self.home, &hub.identity.enrolment().organisation, &order, carried)?;
             let bound = known.manifest.bind(&order.parameters).map_err(Refused::Parameter)?;
             self.begin(hub, &origin, order.run, &known, bound, order.mode).await
         };
@@ -226,9 +227,8 @@ impl Runbooks {
         if let Err(refused) = &outcome {
             let name = signed.peek().map(|order| shown(&order.runbook)).unwrap_or_default();
             let detail = format!("{name}: {refused}");
-            hub.says(session, Said::RunbookRefused { why: detail.clone() });
-            // It doesn't happen either way; the log's own notice has told the person if this could not be written.
-            let _ = hub.audit(&origin.actor, "runbook.refused", Some(session), detail);
+            tell_person(hub, Some(session), Said::RunbookRefused { why: detail.clone() });
+            hub.note(&origin.actor, "runbook.refused", Some(session), detail);
         }
         outcome
     }
@@ -269,13 +269,17 @@ impl Runbooks {
         };
         let detail =
             format!("{} {} ({}), run {run}: {}", manifest.name, manifest.version, mode.name(), said(&bound));
-        hub.audit(&origin.actor, "runbook.begin", origin.session, detail).map_err(|_| Refused::Storage)?;
-        self.ledger.with(|ledger| {
-            if !built_in {
-                ledger.seen(&manifest.name, manifest.version)?;
+        hub.record(&origin.actor, "runbook.begin", origin.session, detail)
+            .await
+            .map_err(|_| Refused::Storage)?;
+        let seen = (!built_in).then(|| (manifest.name.clone(), manifest.version));
+        let begins = self.ledger.with(move |ledger| {
+            if let Some((name, version)) = &seen {
+                ledger.seen(name, *version)?;
             }
             ledger.begin(&begun)
-        })?;
+        });
+        begins.await?;
         tell_person(hub, origin.session, Said::RunbookBegins { title: manifest.title.clone(), mode });
         let run = Run {
             id: run,
@@ -317,11 +321,12 @@ impl Runbooks {
         let class = manifest.class_of(bound);
         let ask = Ask { name: &manifest.name, built_in: *built_in, class, mode, by: origin.by };
         let looks_back = u64::try_from(gate::LOOKS_BACK.as_millis()).unwrap_or(0);
-        let past =
-            self.ledger.with(|ledger| ledger.past(UnixMillis(now.wall.0.saturating_sub(looks_back))))?;
+        let since = UnixMillis(now.wall.0.saturating_sub(looks_back));
+        let past = self.ledger.with(move |ledger| ledger.past(since)).await?;
         rules.judge(&ask, &past, &now)?;
         if !built_in {
-            let newest = self.ledger.with(|ledger| ledger.newest(&manifest.name))?;
+            let name = manifest.name.clone();
+            let newest = self.ledger.with(move |ledger| ledger.newest(&name)).await?;
             if newest > manifest.version {
                 return Err(Refused::Older { newest });
             }
@@ -341,7 +346,7 @@ impl Runbooks {
             programs: Programs::default(),
             rules,
             reports: self.home.reports(),
-            device: hub.device().to_string(),
+            device: hub.identity.device().to_string(),
             reachable: Arc::new(reachable),
             stop: Stop::default(),
         }
@@ -359,7 +364,7 @@ impl Runbooks {
             return Err(Refused::NotAllowed(raised.runbook.clone()));
         }
         let begun = async {
-            let all = known_runbooks(&self.home, &hub.enrolment().organisation);
+            let all = known_runbooks(&self.home, &hub.identity.enrolment().organisation);
             let known = all.into_iter().find(|known| known.manifest.name == raised.runbook);
             let known = known.ok_or_else(|| Refused::Unknown(shown(&raised.runbook)))?;
             let of_alarm = known.manifest.parameters.iter().filter(|parameter| parameter.from_alarm);
@@ -374,8 +379,7 @@ impl Runbooks {
             Ok(running) => running,
             Err(refused) => {
                 let detail = format!("{}: {refused}", shown(&raised.runbook));
-                // It doesn't happen either way; the log's own notice has told the person if this could not be written.
-                let _ = hub.audit(&origin.actor, "runbook.refused", None, detail);
+                hub.note(&origin.actor, "runbook.refused", None, detail);
                 return Err(refused);
             }
         };
@@ -405,7 +409,7 @@ fn local_minute() -> Option<u16> {
 
 /// Whether the relay answers now. A connection that seems to stand says nothing: it may be broken and nobody knows.
 async fn relay_answers(hub: &Hub) -> bool {
-    let Some(relay) = hub.relay() else { return false };
+    let Some(relay) = hub.relay.connection() else { return false };
     let request = Request::AuditHead(hub.audit_head());
     // A refusal is an answer, too.
     matches!(

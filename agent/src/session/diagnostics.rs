@@ -8,6 +8,7 @@ use nearhand_transport::framed::{self, FrameError};
 use quinn::{RecvStream, SendStream, StoppedError, VarInt};
 
 use super::stream::ServedSession;
+use crate::off_loop::off_loop;
 use nearhand_diagnostics::{self as diagnostics, RunEvent, RunOptions};
 
 /// Longest finding sent as it comes, in bytes; a longer one is in the report only.
@@ -20,15 +21,14 @@ pub(super) async fn run(
     send: &mut SendStream,
     recv: &mut RecvStream,
 ) {
-    let (hub, session) = (&serving.hub, serving.session);
-    hub.did(session, Act::Diagnoses);
+    serving.did(Act::Diagnoses);
     let cancelled = given_up(send.stopped(), recv);
     let outcome = tokio::select! {
         outcome = stream(serving, set, send) => outcome,
         // What drops the run here ends its child programs.
         () = cancelled => Err(FrameError::Closed),
     };
-    hub.did(session, if outcome.is_ok() { Act::Diagnosed } else { Act::DiagnosisBroken });
+    serving.did(if outcome.is_ok() { Act::Diagnosed } else { Act::DiagnosisBroken });
     // An agent idles for days between two runs; memory goes back at the end of the session.
     redact::forget_rules();
 }
@@ -56,7 +56,7 @@ async fn given_up(
 }
 
 async fn stream(serving: &ServedSession, set: CheckSet, send: &mut SendStream) -> Result<(), FrameError> {
-    let options = RunOptions { device_id: serving.hub.device().to_string(), ..RunOptions::new(set) };
+    let options = RunOptions { device_id: serving.hub.identity.device().to_string(), ..RunOptions::new(set) };
     let (_run, mut events) = diagnostics::run(options);
     while let Some(event) = events.recv().await {
         let message = match event {
@@ -65,7 +65,7 @@ async fn stream(serving: &ServedSession, set: CheckSet, send: &mut SendStream) -
             }
             RunEvent::Checking { id } => DiagnosticsEvent::Checking { id: id.to_string() },
             RunEvent::Finding(mut finding) => {
-                let json = aside(move || {
+                let json = off_loop(move || {
                     redact::finding(&mut finding);
                     serde_json::to_string(&finding).ok()
                 });
@@ -82,26 +82,20 @@ async fn stream(serving: &ServedSession, set: CheckSet, send: &mut SendStream) -
     framed::write(send, &failed, FRAME_LIMIT).await
 }
 
-/// Does heavy work off the event loop: Stop, chat and every other session wait for nothing here.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> Option<T> + Send + 'static) -> Option<T> {
-    tokio::task::spawn_blocking(work).await.ok().flatten()
-}
-
 async fn finish(
     serving: &ServedSession,
     send: &mut SendStream,
     mut report: nearhand_report::model::Report,
 ) -> Result<(), FrameError> {
     let (counts, findings) = (report.counts, report.findings.len());
-    let json = aside(move || {
+    let json = off_loop(move || {
         redact::redact(&mut report);
         serde_json::to_vec(&report).ok()
     });
     let json = json.await.unwrap_or_default();
     let detail =
         format!("{findings} findings: {} fail, {} warn; {} bytes", counts.fail, counts.warn, json.len());
-    // The run was allowed and is over; a log that is full now refuses the next one.
-    let _ = serving.hub.audit("agent", "diagnostics", Some(serving.session), detail);
+    serving.hub.note("agent", "diagnostics", Some(serving.session), detail);
     let parts = json.chunks(REPORT_PART).count();
     for (i, part) in json.chunks(REPORT_PART).enumerate() {
         let message = DiagnosticsEvent::Report { part: part.to_vec(), last: i + 1 == parts };

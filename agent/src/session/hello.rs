@@ -3,10 +3,8 @@
 //! Order of checks: the credential leads from the organisation to the key of this very handshake; nothing in
 //! it is revoked; then the support code, the managed right, or the resume secret.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use nearhand_proto::chat::{ChatLog, Side};
 use nearhand_proto::credential::{CredentialError, Verified};
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::id::SessionId;
@@ -18,21 +16,20 @@ use nearhand_proto::message::session::{
 };
 use nearhand_proto::pake::{Channel, Confirmation, EXPORTER_LABEL, Proof, RESUME_LABEL, ResumeSecret};
 use nearhand_proto::support_code::Routing;
-use nearhand_transport::chat::SharedChat;
 use nearhand_transport::framed::{self, FrameError};
 use nearhand_transport::tls;
 use quinn::{Connection, RecvStream, SendStream};
 use rand_core::OsRng;
-use tokio::sync::watch;
 
-use crate::hub::{ALWAYS_OFFERED, DESKTOP_OFFERS, Hub, Live, Pause, Technician};
+use crate::hub::{ALWAYS_OFFERED, DESKTOP_OFFERS, Hub};
 use crate::platform;
+use nearhand_agent_core::sessions::{SessionStart, SessionTechnician};
 use nearhand_desktop::find;
 
 /// A session that stands: what a new connection must prove to carry it on.
 pub(super) struct ResumableSession {
     pub(super) session: SessionId,
-    pub(super) technician: Technician,
+    pub(super) technician: SessionTechnician,
     key: PublicKey,
     resume: ResumeSecret,
 }
@@ -83,7 +80,7 @@ fn channel(
 ) -> Option<(Channel, PublicKey)> {
     let technician = tls::peer_key(connection)?;
     let exporter = tls::exporter(connection, label, session.as_bytes())?;
-    Some((Channel { session, exporter, technician, device: hub.key().public() }, technician))
+    Some((Channel { session, exporter, technician, device: hub.identity.key().public() }, technician))
 }
 
 /// Exchanges hellos on a fresh connection.
@@ -129,7 +126,7 @@ async fn settle(
         channel(connection, EXPORTER_LABEL, session, hub).ok_or(refused(Refusal::Protocol))?;
     let technician = technician(hub, &hello, key).map_err(refused)?;
     // Known before the proof uses the code up.
-    let maker = hub.code_of();
+    let maker = hub.read(|sessions, _| sessions.code_maker());
     let confirmation = match (hello.proof, offer.code, standing) {
         (TechnicianProof::Code(message), Some(routing), None) => {
             Some(prove_code(hub, routing, &message, &channel, &technician, send, recv).await?)
@@ -164,7 +161,8 @@ async fn settle(
     if standing.is_none() {
         let attended = offer.code.is_some();
         let person = if attended { maker } else { in_front };
-        begin(hub, session, technician.clone(), attended, person, offers).map_err(refused)?;
+        let start = SessionStart { session, technician: technician.clone(), attended, person, offers };
+        hub.propose(|sessions, _| sessions.begin(start)).1.wait().await.map_err(refused)?;
     }
     let ready = ready(hub, session, confirmation, offers);
     framed::write(send, &AgentHello::Ready(Box::new(ready)), HELLO_LIMIT).await?;
@@ -173,13 +171,13 @@ async fn settle(
 
 /// The technician that the hello claims, if the organisation vouches for them and the key is this
 /// handshake's.
-fn technician(hub: &Hub, hello: &TechnicianHello, key: PublicKey) -> Result<Technician, Refusal> {
-    let verified: Verified = hub.verify(&hello.credential).map_err(|error| {
+fn technician(hub: &Hub, hello: &TechnicianHello, key: PublicKey) -> Result<SessionTechnician, Refusal> {
+    let verified: Verified = hub.identity.verify(&hello.credential).map_err(|error| {
         tracing::info!(%error, "credential refused");
         if matches!(error, CredentialError::Revoked) { Refusal::Revoked } else { Refusal::NotTrusted }
     })?;
     let id = verified.technician_id().filter(|_| verified.key() == key).ok_or(Refusal::NotTrusted)?;
-    Ok(Technician {
+    Ok(SessionTechnician {
         id,
         name: verified.invite.name.clone(),
         organisation: verified.invite.organisation_name.clone(),
@@ -192,23 +190,27 @@ async fn prove_code(
     routing: Routing,
     message: &[u8],
     channel: &Channel,
-    technician: &Technician,
+    technician: &SessionTechnician,
     send: &mut SendStream,
     recv: &mut RecvStream,
 ) -> Result<Confirmation, HelloError> {
-    let (secret, generation) = hub.begin_proof(routing).map_err(HelloError::Refused)?;
+    let (secret, generation) = hub
+        .update(|sessions, now| sessions.begin_proof(now.instant, routing))
+        .map_err(HelloError::Refused)?;
     let who = technician.actor();
     let (proof, own) = Proof::agent(&secret, &mut OsRng);
     let Ok(keys) = proof.finish(message, channel) else {
         // Not a message of the proof at all: counts as a wrong guess.
-        return match hub.end_proof(generation, None, &who) {
+        return match hub.update(|sessions, now| sessions.end_proof(now, generation, &who, || false)) {
             Err(refusal) => Err(HelloError::Refused(refusal)),
             Ok(()) => Err(HelloError::Refused(Refusal::WrongCode)),
         };
     };
     framed::write(send, &AgentHello::Code(own), HELLO_LIMIT).await?;
     let received: Confirmation = framed::read(recv, HELLO_LIMIT).await?;
-    hub.end_proof(generation, Some((&keys, &received)), &who).map_err(HelloError::Refused)?;
+    let is_right = || keys.check_technician(&received).is_ok();
+    hub.update(|sessions, now| sessions.end_proof(now, generation, &who, is_right))
+        .map_err(HelloError::Refused)?;
     Ok(keys.agent_confirmation())
 }
 
@@ -224,44 +226,14 @@ async fn here() -> (Capabilities, Option<u32>) {
     }
 }
 
-fn begin(
-    hub: &Arc<Hub>,
-    session: SessionId,
-    technician: Technician,
-    attended: bool,
-    person: Option<u32>,
-    offers: Capabilities,
-) -> Result<(), Refusal> {
-    let inbox = hub.arriving(session).ok_or(Refusal::NoSuchSession)?;
-    let live = Live {
-        technician,
-        reason: String::new(),
-        attended,
-        person,
-        pause: Pause::default(),
-        deeds: VecDeque::new(),
-        began: Hub::now(),
-        connected: true,
-        chat: Arc::new(SharedChat::new(ChatLog::new(Side::Device))),
-        inbox,
-        granted: watch::channel(Capabilities::NONE).0,
-        offers,
-        recorded: (0, false),
-        aim: watch::channel(None).0,
-        window: None,
-        ending: None,
-    };
-    hub.begin_session(session, live)
-}
-
 fn ready(hub: &Hub, session: SessionId, confirmation: Option<Confirmation>, offers: Capabilities) -> Ready {
     Ready {
         program: Program::this(),
         confirmation,
         facts: hub.facts.clone(),
         offers,
-        granted: hub.granted(session),
+        granted: hub.read(|sessions, now| sessions.granted(now.instant, session)),
         audit: hub.audit_head(),
-        key: hub.key().public(),
+        key: hub.identity.key().public(),
     }
 }

@@ -18,6 +18,7 @@ mod window;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nearhand_proto::id::SessionId;
 use nearhand_proto::message::control::{Offer, Outcome, Request};
 use nearhand_proto::message::local::Said;
 use nearhand_proto::message::session::{Ended, HELLO_TIMEOUT, RESUME_WITHIN};
@@ -26,6 +27,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::hub::{Hub, ToSession};
+use crate::runbook::Runbooks;
 use hello::ResumableSession;
 use path::SessionPath;
 use serve::ServeEnd;
@@ -61,18 +63,23 @@ impl From<Ended> for SessionOutcome {
 }
 
 /// Runs a session from its offer to its end.
-pub(crate) async fn run(hub: Arc<Hub>, offer: Offer, mut inbox: mpsc::Receiver<ToSession>) {
+pub(crate) async fn run(
+    hub: Arc<Hub>,
+    runbooks: Arc<Runbooks>,
+    offer: Offer,
+    mut inbox: mpsc::Receiver<ToSession>,
+) {
     let session = offer.session;
-    let over = live(&hub, offer, &mut inbox).await;
+    let over = live(&hub, &runbooks, offer, &mut inbox).await;
     tracing::info!(%session, why = %over.why, "session is over");
     hub.forget_session(session, &over.why);
-    if let Some(relay) = hub.relay() {
+    if let Some(relay) = hub.relay.connection() {
         let request = Request::Close { session, outcome: over.outcome, audit: None };
         if let Err(error) = relay.ask(&request).await {
             tracing::debug!(%session, %error, "the technician closed it first, or the relay finds out by itself");
         }
-        if hub.enrolment().credential.is_some()
-            && let Err(error) = relay.ask(&Request::AuditHead(hub.audit_head())).await
+        if hub.identity.is_enrolled()
+            && let Err(error) = relay.ask(&Request::AuditHead(hub.newest_audit_head().await)).await
         {
             tracing::debug!(%session, %error, "the next session's end brings the relay a newer head");
         }
@@ -80,7 +87,12 @@ pub(crate) async fn run(hub: Arc<Hub>, offer: Offer, mut inbox: mpsc::Receiver<T
     crate::platform::give_back_memory_soon();
 }
 
-async fn live(hub: &Arc<Hub>, mut offer: Offer, inbox: &mut mpsc::Receiver<ToSession>) -> SessionOutcome {
+async fn live(
+    hub: &Arc<Hub>,
+    runbooks: &Arc<Runbooks>,
+    mut offer: Offer,
+    inbox: &mut mpsc::Receiver<ToSession>,
+) -> SessionOutcome {
     let session = offer.session;
     let mut standing: Option<ResumableSession> = None;
     loop {
@@ -94,9 +106,9 @@ async fn live(hub: &Arc<Hub>, mut offer: Offer, inbox: &mut mpsc::Receiver<ToSes
         let met = meet(hub, &offer, &path, standing.as_ref()).await;
         let end = match met {
             Ok((connection, talk)) => {
-                hub.set_connected(session, true);
+                set_connected(hub, session, true);
                 let standing = standing.get_or_insert(talk.standing);
-                let end = serve::serve(hub, standing, &path, &connection, talk.streams, inbox).await;
+                let end = serve::serve(hub, runbooks, standing, &path, &connection, talk.streams, inbox).await;
                 close(&connection, &path, &end).await;
                 end
             }
@@ -110,7 +122,7 @@ async fn live(hub: &Arc<Hub>, mut offer: Offer, inbox: &mut mpsc::Receiver<ToSes
         };
         match end {
             ServeEnd::Over(ended) => return ended.into(),
-            ServeEnd::Lost => hub.set_connected(session, false),
+            ServeEnd::Lost => set_connected(hub, session, false),
         }
         match timeout(RESUME_WITHIN, next_offer(inbox)).await {
             Ok(Ok(next)) => offer = next,
@@ -118,6 +130,10 @@ async fn live(hub: &Arc<Hub>, mut offer: Offer, inbox: &mut mpsc::Receiver<ToSes
             Err(_) => return SessionOutcome::new(Outcome::Lost, Said::ConnectionLost),
         }
     }
+}
+
+fn set_connected(hub: &Hub, session: SessionId, connected: bool) {
+    hub.update(|sessions, now| sessions.set_connected(now, session, connected));
 }
 
 /// Waits for the technician to connect on this path and to prove who they are. Strangers cost nothing but

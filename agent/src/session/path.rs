@@ -17,10 +17,10 @@ pub(super) struct SessionPath {
 impl SessionPath {
     /// Opens the path that the relay offers.
     pub(super) fn open(hub: &Hub, offer: &Offer) -> Result<Self, String> {
-        let relay = hub.relay().ok_or("the relay is not connected")?;
+        let relay = hub.relay.connection().ok_or("the relay is not connected")?;
         let (socket, control) =
             BoundSocket::open(relay.relay_addr(), offer.bind.clone()).map_err(|e| e.to_string())?;
-        let config = tls::server(&hub.key(), ALPN, Purpose::Session).map_err(|e| e.to_string())?;
+        let config = tls::server(&hub.identity.key(), ALPN, Purpose::Session).map_err(|e| e.to_string())?;
         let runtime = quinn::default_runtime().ok_or("no runtime")?;
         let endpoint = Endpoint::new_with_abstract_socket(tls::endpoint(), Some(config), socket, runtime)
             .map_err(|e| e.to_string())?;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::Act;
 use nearhand_proto::message::screen::FromScreen;
 use nearhand_proto::message::session::FRAME_LIMIT;
 use nearhand_transport::framed::{self, FrameError};
@@ -18,7 +19,9 @@ use nearhand_desktop::picture::OnePicture;
 /// Takes it and sends it.
 pub(super) async fn picture(serving: &ServedSession, send: &mut SendStream) {
     let _ = send.set_priority(SCREEN_PRIORITY);
-    if let Err(refusal) = serving.hub.takes_picture(serving.session, &serving.actor) {
+    let (hub, session) = (&serving.hub, serving.session);
+    let (taken, in_force) = hub.propose(|sessions, now| sessions.take_picture(now, session, &serving.actor));
+    if let Err(refusal) = taken {
         return refuse(send, refusal).await;
     }
     let mut taking = ScreenshotAttempt {
@@ -28,6 +31,11 @@ pub(super) async fn picture(serving: &ServedSession, send: &mut SendStream) {
         sent: false,
         how: "broken off".to_owned(),
     };
+    if let Err(refusal) = in_force.wait().await {
+        taking.how = refusal.to_string();
+        return refuse(send, refusal).await;
+    }
+    serving.did(Act::TakesPicture);
     if !accept(send).await {
         return;
     }
@@ -72,6 +80,7 @@ struct ScreenshotAttempt {
 
 impl Drop for ScreenshotAttempt {
     fn drop(&mut self) {
-        self.hub.picture_is_over(self.session, &self.actor, self.sent, &self.how);
+        let Self { hub, session, actor, sent, how } = self;
+        hub.update(|sessions, now| sessions.picture_is_over(now, *session, actor, *sent, how));
     }
 }

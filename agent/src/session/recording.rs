@@ -47,7 +47,7 @@ struct RecordingNotice {
 
 impl Drop for RecordingNotice {
     fn drop(&mut self) {
-        self.hub.recording_ended(self.session, &self.actor);
+        self.hub.update(|sessions, now| sessions.recording_ended(now, self.session, &self.actor));
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) struct NotWritten;
 
 impl SignedRecording {
     /// The technician's word that they record from now on, or no longer. What is to be sent at once.
-    pub(super) fn order(
+    pub(super) async fn order(
         &mut self,
         serving: &ServedSession,
         on: bool,
@@ -68,8 +68,10 @@ impl SignedRecording {
             return self.last();
         }
         let (hub, session) = (serving.hub.clone(), serving.session);
-        let part = hub.recording_begins(session, &serving.actor).map_err(|_| NotWritten)?;
+        let (begun, in_force) = hub.propose(|sessions, _| sessions.begin_recording(session, &serving.actor));
+        let (_, part) = begun.map_err(|_| NotWritten)?;
         let told = RecordingNotice { hub, session, actor: serving.actor.clone() };
+        in_force.wait().await.map_err(|_| NotWritten)?;
         let chain = Chain::new(session, part, Hub::now());
         let began = Instant::now();
         let part = RecordedPart { chain, began, clock: 0, in_frame: false, unsigned: None, told };
@@ -122,6 +124,6 @@ impl RecordedPart {
 
     fn sign(&self, last: bool) -> Result<FromScreen, NotWritten> {
         let head = self.chain.head(self.millis(), last);
-        self.told.hub.key().sign(&head).map(FromScreen::Witness).map_err(|_| NotWritten)
+        self.told.hub.identity.key().sign(&head).map(FromScreen::Witness).map_err(|_| NotWritten)
     }
 }

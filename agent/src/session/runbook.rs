@@ -45,18 +45,21 @@ async fn talk(
     send: &mut SendStream,
     requests: &mut mpsc::Receiver<FromTechnician>,
 ) -> Result<(), FrameError> {
-    let hub = &serving.hub;
+    let (hub, runbooks) = (&serving.hub, &serving.runbooks);
     while let Some(request) = requests.recv().await {
         let answer = match request {
-            FromTechnician::List => FromDevice::Listed(hub.runbooks.list(hub, hub.is_attended())),
-            FromTechnician::Show(name) => match hub.runbooks.show(hub, &name) {
+            FromTechnician::List => {
+                let attended = hub.read(|sessions, _| sessions.is_attended());
+                FromDevice::Listed(runbooks.list(hub, attended))
+            },
+            FromTechnician::Show(name) => match runbooks.show(hub, &name) {
                 Ok(manifest) => FromDevice::Shown(Box::new(manifest)),
                 Err(refused) => FromDevice::Refused(refused),
             },
             FromTechnician::Cancel => FromDevice::Refused(Refused::Protocol),
             FromTechnician::Run { order, manifest } => {
                 let (session, technician) = (serving.session, &serving.technician);
-                let begun = hub.runbooks.order(hub, session, technician, &order, manifest.as_deref()).await;
+                let begun = runbooks.order(hub, session, technician, &order, manifest.as_deref()).await;
                 match begun {
                     Ok(running) => return follow(running, send, requests).await,
                     Err(refused) => FromDevice::Refused(refused),

@@ -65,7 +65,9 @@ pub(super) async fn see(
 ) {
     let _ = send.set_priority(SCREEN_PRIORITY);
     let (start, detail, what) = target.words();
-    if serving.hub.audit(&serving.actor, start, Some(serving.session), detail).is_err() {
+    let recorded = serving.hub.record(&serving.actor, start, Some(serving.session), detail).await;
+    if let Err(refusal) = recorded {
+        let _ = framed::write(send, &FromScreen::Gone(refusal.to_string()), FRAME_LIMIT).await;
         return;
     }
     let window = matches!(target, ViewTarget::Window { .. });
@@ -78,7 +80,7 @@ pub(super) async fn see(
         Ok(desktop) => desktop,
         Err(why) => {
             let said = Said::CantShow { why: format!("{what} can't be shown: {why}") };
-            serving.hub.says(serving.session, said);
+            serving.did(Act::told(said));
             let _ = framed::write(send, &FromScreen::Gone(text::one_line(&why, 300)), FRAME_LIMIT).await;
             return;
         }
@@ -91,7 +93,7 @@ pub(super) async fn see(
         }
     });
     let leaving = StopOnDrop { desktop: desktop.clone(), last: Some(ToDesktop::StopView) };
-    serving.hub.did(serving.session, begins);
+    serving.did(begins);
     let cut = show(serving, window, &desktop, send, recv, from).await;
     drop(leaving);
     match cut {
@@ -108,9 +110,9 @@ pub(super) async fn see(
     if let Some(why) = serving.desktop.route(|routes| routes.gone.take()) {
         let _ = framed::write(send, &FromScreen::Gone(text::one_line(&why, 300)), FRAME_LIMIT).await;
     }
-    serving.hub.did(serving.session, ends);
+    serving.did(ends);
     if !window {
-        note(serving, "view.end");
+        ends_now(serving, "view.end");
     }
 }
 
@@ -125,7 +127,7 @@ async fn show(
     mut from: mpsc::Receiver<FromScreen>,
 ) -> Option<RevokedView> {
     let (order, mut orders) = mpsc::channel(QUEUE);
-    let mut granted = serving.hub.watch_grants(serving.session);
+    let mut granted = serving.hub.session(serving.session)?.watch_grants();
     let capability = if window { Capability::Window } else { Capability::View };
     let mut cut = None;
     let outwards = async {
@@ -142,7 +144,14 @@ async fn show(
                     cut = Some(if last.is_some() { RevokedView::Witnessed } else { RevokedView::Unseen });
                     (None, last)
                 }
-                Some(on) = orders.recv() => (None, recording.order(serving, on)?),
+                Some(on) = orders.recv() => {
+                    // That a recording begins waits for the record; the end of the grant waits for nothing.
+                    tokio::select! {
+                        biased;
+                        () = revoked(&mut granted, capability) => continue,
+                        first = recording.order(serving, on) => (None, first?),
+                    }
+                }
                 message = from.recv() => match message {
                     Some(message) => (recording.passes(&message)?, Some(message)),
                     None => {
@@ -198,7 +207,8 @@ async fn at(due: Option<Instant>) {
 fn viewer(serving: &ServedSession, window: bool, said: FromViewer) -> Option<ToDesktop> {
     Some(match said {
         FromViewer::Start { quality, .. } if window => {
-            ToDesktop::ViewWindow { aim: serving.hub.aim(serving.session).ok()?, quality }
+            let target = serving.hub.update(|sessions, now| sessions.target(now.instant, serving.session));
+            ToDesktop::ViewWindow { aim: target.ok()?, quality }
         }
         FromViewer::Start { monitor, quality } => ToDesktop::View { monitor, quality },
         FromViewer::Painted { frame, decode, paint } => ToDesktop::Painted { frame, decode, paint },
@@ -215,30 +225,30 @@ fn viewer(serving: &ServedSession, window: bool, said: FromViewer) -> Option<ToD
 
 /// Pointer and keyboard.
 pub(super) async fn input(serving: &ServedSession, send: &mut SendStream, recv: &mut RecvStream) {
-    if !note(serving, "control.start") {
+    if !begins_now(serving, "control.start").await {
         return;
     }
     let Ok(desktop) = serving.desktop.connect().await else { return };
     let (to, from) = mpsc::channel(QUEUE);
     serving.desktop.route(|routes| routes.input = Some(to));
     let leaving = StopOnDrop { desktop: desktop.clone(), last: Some(ToDesktop::StopInput) };
-    serving.hub.did(serving.session, Act::Controls);
+    serving.did(Act::Controls);
     carry(&desktop, send, recv, from, |input: Input| {
         if !matches!(input, Input::Move(_) | Input::ReleaseAll) {
-            serving.hub.injected();
+            serving.hub.update(|sessions, now| sessions.injected(now.instant));
         }
         Some(ToDesktop::Input(input))
     })
     .await;
     drop(leaving);
-    serving.hub.did(serving.session, Act::LeavesControl);
-    note(serving, "control.end");
+    serving.did(Act::LeavesControl);
+    ends_now(serving, "control.end");
 }
 
 /// The clipboard, both ways.
 pub(super) async fn clipboard(serving: &ServedSession, send: &mut SendStream, recv: &mut RecvStream) {
     let _ = send.set_priority(CLIPBOARD_PRIORITY);
-    if !note(serving, "clipboard.start") {
+    if !begins_now(serving, "clipboard.start").await {
         return;
     }
     let Ok(desktop) = serving.desktop.connect().await else { return };
@@ -248,21 +258,25 @@ pub(super) async fn clipboard(serving: &ServedSession, send: &mut SendStream, re
         return;
     }
     let leaving = StopOnDrop { desktop: desktop.clone(), last: Some(ToDesktop::StopClipboard) };
-    let (hub, session) = (&serving.hub, serving.session);
     carry(&desktop, send, recv, from, |said: Clipboard| {
         if let Clipboard::Fetch { .. } = said {
-            hub.did(session, Act::TakesClipboard);
+            serving.did(Act::TakesClipboard);
         }
         Some(ToDesktop::Clipboard(said))
     })
     .await;
     drop(leaving);
-    note(serving, "clipboard.end");
+    ends_now(serving, "clipboard.end");
 }
 
-/// Writes down what begins or ends. `false`: it can't be written down, so it must not begin.
-fn note(serving: &ServedSession, action: &str) -> bool {
-    serving.hub.audit(&serving.actor, action, Some(serving.session), String::new()).is_ok()
+/// Writes down what begins. `false`: it can't be written down, so it must not begin.
+async fn begins_now(serving: &ServedSession, action: &str) -> bool {
+    serving.hub.record(&serving.actor, action, Some(serving.session), String::new()).await.is_ok()
+}
+
+/// Writes down what has ended.
+fn ends_now(serving: &ServedSession, action: &str) {
+    serving.hub.note(&serving.actor, action, Some(serving.session), String::new());
 }
 
 /// Carries messages both ways until one side is over.

@@ -25,6 +25,10 @@ use super::path::SessionPath;
 use super::stream::{GRANT_GONE, LAST_WORD, ServedSession, WRITE_TIMEOUT, accept, refuse, revoked, short_id};
 use super::{diagnostics, picture, runbook, screen, window};
 use crate::hub::{Hub, ToSession};
+use crate::off_loop::off_loop;
+use crate::runbook::Runbooks;
+use nearhand_agent_core::policy::Policy;
+use nearhand_agent_core::sessions::CapabilityRequest;
 
 /// Between two looks at whether something came.
 const LISTEN: Duration = Duration::from_secs(1);
@@ -69,6 +73,7 @@ impl StreamSlots {
 /// Serves the streams of one connection.
 pub(super) async fn serve(
     hub: &Arc<Hub>,
+    runbooks: &Arc<Runbooks>,
     standing: &ResumableSession,
     path: &SessionPath,
     connection: &Connection,
@@ -78,17 +83,21 @@ pub(super) async fn serve(
     let session = standing.session;
     let serving = Arc::new(ServedSession {
         hub: hub.clone(),
+        runbooks: runbooks.clone(),
         session,
         actor: standing.technician.actor(),
         technician: standing.technician.clone(),
         desktop: SessionDesktop::default(),
     });
     let slots = Arc::new(StreamSlots::new());
+    let Some(handle) = hub.session(session) else { return ServeEnd::Over(Ended::AgentStopping) };
     let (to_us, mut requests) = mpsc::channel(REQUESTS);
+    let (ask, asked) = mpsc::channel(REQUESTS);
     // Dropped at the end of this function, which ends every task in it.
     let mut tasks = JoinSet::new();
     tasks.spawn(read_control(recv, to_us));
     tasks.spawn(watch_path(hub.clone(), session, path.control.watch()));
+    tasks.spawn(answer_requests(serving.clone(), asked));
     tasks.spawn(rebind_when_silent(connection.clone(), path.control.clone()));
     loop {
         let told = tokio::select! {
@@ -112,7 +121,13 @@ pub(super) async fn serve(
                     farewell(hub, &mut send, Ended::ByTechnician).await;
                     return ServeEnd::Over(Ended::ByTechnician);
                 }
-                Some(Ok(request)) => serving.request(request),
+                Some(Ok(request)) => {
+                    if ask.try_send(request).is_err() {
+                        tracing::warn!(session = short_id(session), "more requests than can be answered");
+                        return ServeEnd::Lost;
+                    }
+                    None
+                }
                 Some(Err(hostile)) => {
                     tracing::warn!(session = short_id(session), hostile, "control stream ended");
                     return if hostile { ServeEnd::Over(Ended::ByTechnician) } else { ServeEnd::Lost };
@@ -121,7 +136,7 @@ pub(super) async fn serve(
             },
             stream = connection.accept_bi() => match stream {
                 Ok((send, recv)) => {
-                    tasks.spawn(stream_task(serving.clone(), slots.clone(), send, recv, hub.watch_grants(session)));
+                    tasks.spawn(stream_task(serving.clone(), slots.clone(), send, recv, handle.watch_grants()));
                     None
                 }
                 Err(error) => return lost(&error),
@@ -205,9 +220,9 @@ async fn watch_path(hub: Arc<Hub>, session: SessionId, mut state: watch::Receive
             break;
         }
         if timeout(A_MOMENT, state.wait_for(is_bound)).await.is_err() {
-            hub.says(session, Said::PathLost);
+            says(&hub, session, Said::PathLost);
             if state.wait_for(is_bound).await.is_ok() {
-                hub.says(session, Said::PathBack);
+                says(&hub, session, Said::PathBack);
             }
         }
     }
@@ -218,29 +233,52 @@ async fn watch_path(hub: Arc<Hub>, session: SessionId, mut state: watch::Receive
 impl ServedSession {
     /// Whether the technician may see a window and not the screen.
     fn sees_window_only(&self) -> bool {
-        let granted = self.hub.watch_grants(self.session);
-        let granted = *granted.borrow();
+        let Some(handle) = self.hub.session(self.session) else { return false };
+        let granted = *handle.watch_grants().borrow();
         granted.contains(Capability::Window) && !granted.contains(Capability::View)
     }
 
-    /// What the technician asks on the control stream; what to answer.
-    fn request(&self, request: FromTechnician) -> Option<FromAgent> {
+    /// What the technician asks on the control stream. The answer comes by the session's inbox.
+    async fn request(&self, request: FromTechnician) {
+        let session = self.session;
         match request {
             FromTechnician::Ask { request, capabilities, seconds, reason } => {
                 let reason = text::one_line(&reason, MAX_REASON);
-                Some(self.hub.ask(self.session, request, capabilities, seconds, &reason))
+                let asked = CapabilityRequest { request, capabilities, seconds, reason };
+                let home = self.hub.home.clone();
+                let policy = off_loop(move || home.policy()).await.unwrap_or_else(|error| {
+                    tracing::error!(%error, "the policy allows nothing until it is mended");
+                    Policy::default()
+                });
+                let policy = Some(policy).filter(|_| !self.hub.identity.clock_is_suspect());
+                self.hub.update(|sessions, _| sessions.ask(session, asked, policy.as_ref()));
             }
             FromTechnician::GiveUp(what) => {
-                self.hub.take_back(self.session, what, &self.actor);
-                None
+                self.hub.update(|sessions, now| sessions.take_back(now, session, what, &self.actor));
             }
             FromTechnician::Reason(reason) => {
-                self.hub.set_reason(self.session, &text::one_line(&reason, MAX_REASON));
-                None
+                let reason = text::one_line(&reason, MAX_REASON);
+                self.hub.update(|sessions, _| sessions.set_reason(session, &reason));
             }
-            FromTechnician::End => None,
+            // The connection's own task ends with it.
+            FromTechnician::End => {}
         }
     }
+}
+
+/// Answers the technician's requests in their order. By itself, because it reads the owner's policy from a disk, and the
+/// connection's own task carries Stop.
+async fn answer_requests(serving: Arc<ServedSession>, mut asked: mpsc::Receiver<FromTechnician>) {
+    while let Some(request) = asked.recv().await {
+        serving.request(request).await;
+    }
+    // The connection's own task says when it is over.
+    core::future::pending().await
+}
+
+/// Something is said of a session.
+fn says(hub: &Hub, session: SessionId, said: Said) {
+    hub.update(|sessions, now| sessions.did(now, session, Act::told(said)));
 }
 
 /// One stream of the technician, from what it is for to its end. Cut the moment its grant is gone.
@@ -255,7 +293,7 @@ async fn stream_task(
         return;
     };
     let needs = open.needs();
-    let answer = match needs.map_or(Ok(()), |capability| serving.hub.allows(serving.session, capability)) {
+    let answer = match needs.map_or(Ok(()), |capability| serving.allows(capability)) {
         Err(refusal) => Answer::Refused(refusal),
         // One window can't be used: a click would hit whatever lies over it.
         Ok(()) if matches!(open, Open::Input) && serving.sees_window_only() => {
@@ -264,7 +302,7 @@ async fn stream_task(
         Ok(()) => Answer::Accepted,
     };
     if let Answer::Refused(refusal) = answer {
-        serving.hub.did(serving.session, Act::not_allowed(refusal.into()));
+        serving.did(Act::not_allowed(refusal.into()));
         refuse(&mut send, refusal).await;
         return;
     }
@@ -333,11 +371,14 @@ async fn conversation(
 
 async fn chat(serving: &ServedSession, send: &mut SendStream, recv: &mut RecvStream) {
     let (hub, session) = (&serving.hub, serving.session);
-    let Some(chat) = hub.chat(session) else { return };
-    let end = chat
+    let Some(handle) = hub.session(session) else { return };
+    let end = handle
+        .chat
         .carry(&mut *send, &mut *recv, |change| match change {
-            Change::New(line) => hub.chat_line(session, &line),
-            Change::Marked(lines) => lines.into_iter().for_each(|line| hub.tell_chat(session, line)),
+            Change::New(line) => hub.update(|sessions, _| sessions.chat_line(session, line)),
+            Change::Marked(lines) => hub.update(|sessions, _| {
+                lines.into_iter().for_each(|line| sessions.chat_mark(session, line));
+            }),
             Change::Nothing => {}
         })
         .await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::Act;
 use nearhand_proto::message::session::{Answer, HELLO_LIMIT, Refusal};
 use nearhand_transport::framed;
 use quinn::{SendStream, VarInt};
@@ -13,7 +14,9 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::desktop::SessionDesktop;
-use crate::hub::{Hub, Technician};
+use crate::hub::Hub;
+use crate::runbook::Runbooks;
+use nearhand_agent_core::sessions::SessionTechnician;
 
 /// A technician who doesn't take a message for this long has lost the connection, or stalls us.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -28,10 +31,23 @@ pub(super) const LAST_WORD: Duration = Duration::from_millis(400);
 /// What all streams of one connection share.
 pub(super) struct ServedSession {
     pub(super) hub: Arc<Hub>,
+    pub(super) runbooks: Arc<Runbooks>,
     pub(super) session: SessionId,
     pub(super) actor: String,
-    pub(super) technician: Technician,
+    pub(super) technician: SessionTechnician,
     pub(super) desktop: SessionDesktop,
+}
+
+impl ServedSession {
+    /// Whether an act may be done now.
+    pub(super) fn allows(&self, what: Capability) -> Result<(), Refusal> {
+        self.hub.update(|sessions, now| sessions.allows(now.instant, self.session, what))
+    }
+
+    /// Something is done: told to the person and kept.
+    pub(super) fn did(&self, act: Act) {
+        self.hub.update(|sessions, now| sessions.did(now, self.session, act));
+    }
 }
 
 /// Accepts a stream; `false`: the technician is gone.

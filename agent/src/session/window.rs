@@ -15,12 +15,14 @@ use tokio::sync::oneshot;
 
 use super::screen::{self, ViewTarget};
 use super::stream::ServedSession;
-use crate::hub::{Hub, in_words};
+use crate::hub::Hub;
+use nearhand_agent_core::window_target::in_words;
 
 /// Shows the window until the technician has seen enough, it is closed, or another one is chosen.
 pub(super) async fn window(serving: &ServedSession, send: &mut SendStream, recv: &mut RecvStream) {
     let (hub, session) = (&serving.hub, serving.session);
-    let mut chosen = hub.watch_aim(session);
+    let Some(handle) = hub.session(session) else { return };
+    let mut chosen = handle.watch_target();
     let Some(aim) = chosen.borrow_and_update().clone() else { return };
     let what = in_words(&aim);
     let showing = WindowView::begin(serving, what.clone());
@@ -35,7 +37,7 @@ pub(super) async fn window(serving: &ServedSession, send: &mut SendStream, recv:
     drop(showing);
     if let Some(why) = over {
         let _ = framed::write(send, &FromScreen::Gone(text::one_line(&why, 300)), FRAME_LIMIT).await;
-        hub.window_gone(session, &why);
+        hub.update(|sessions, now| sessions.window_gone(now, session, &why));
     }
 }
 
@@ -48,15 +50,14 @@ struct WindowView {
 
 impl WindowView {
     fn begin(serving: &ServedSession, what: String) -> Self {
-        serving.hub.shows_window(serving.session, Some(what));
+        serving.hub.update(|sessions, _| sessions.shows_window(serving.session, Some(what)));
         Self { hub: serving.hub.clone(), session: serving.session, actor: serving.actor.clone() }
     }
 }
 
 impl Drop for WindowView {
     fn drop(&mut self) {
-        self.hub.shows_window(self.session, None);
-        // It is over either way; the log's own notice has told the person if this could not be written.
-        let _ = self.hub.audit(&self.actor, "window.end", Some(self.session), String::new());
+        self.hub.update(|sessions, _| sessions.shows_window(self.session, None));
+        self.hub.note(&self.actor, "window.end", Some(self.session), String::new());
     }
 }

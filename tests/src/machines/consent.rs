@@ -1,16 +1,21 @@
 //! Grants of sessions, against a model that keeps for each capability until when it was allowed, and by what.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use nearhand_agent_core::record::{RecordEntry, RecordLog, Recorded, RowStore};
+use nearhand_proto::audit::{Event, Head, Row};
 use nearhand_proto::grant::{Capabilities, Capability, MAX_DURATION};
 use nearhand_proto::id::SessionId;
+use nearhand_proto::identity::SecretKey;
 use nearhand_proto::message::local::Choice;
 use nearhand_proto::message::session::Refusal;
+use nearhand_proto::time::UnixMillis;
 
 use super::{Draw, beginning};
 use nearhand_agent_core::consent::{
-    ANSWER_WITHIN, Ask, Change, Consent, DecideError, FIRST_CONTACT_WAIT, HANDS_OFF, RequestId,
+    ANSWER_WITHIN, Ask, Change, Consent, DecideError, FIRST_CONTACT_WAIT, GrantTerms, HANDS_OFF, RequestId,
 };
 
 const SESSIONS: usize = 3;
@@ -51,12 +56,12 @@ pub(super) fn run(input: &[u8]) {
             6 => {
                 let (session, what) = (session(&mut draw), some(&mut draw));
                 let lasts = draw.while_passes() * 20;
-                consent.grant(now, session, what, lasts);
+                grant(&mut consent, now, session, what, lasts);
                 model.grant(now, session, what, lasts);
             }
             7 => {
                 let (session, what, more) = (session(&mut draw), some(&mut draw), draw.while_passes());
-                let extended = consent.extend(now, session, what, more);
+                let extended = consent.extend(now, &written(session, what, more));
                 assert!(extended.without(what).is_empty());
                 for (_, until) in model.live(now, session).filter(|(c, _)| extended.contains(**c)) {
                     *until = (*until + more).min(now + MAX_DURATION);
@@ -103,6 +108,11 @@ impl Model {
         self.taken.retain(|(of, c)| *of != session || !what.contains(*c));
     }
 
+    fn allows(&self, now: Instant, session: SessionId, what: Capability) -> bool {
+        let until = self.granted.get(&session).and_then(|granted| granted.get(&what));
+        until.is_some_and(|until| now < *until) && !self.taken.contains(&(session, what))
+    }
+
     fn live(
         &mut self,
         now: Instant,
@@ -117,6 +127,31 @@ impl Model {
         }
         self.taken.retain(|(of, c)| *of != session || !what.contains(*c));
     }
+}
+
+/// A disk that keeps nothing and always answers.
+struct AnyDisk;
+
+impl RowStore for AnyDisk {
+    fn append(&mut self, _: &[Row]) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Terms whose row was written.
+fn written(session: SessionId, capabilities: Capabilities, duration: Duration) -> Recorded<GrantTerms> {
+    let key = SecretKey::from_seed(&[1; 32]);
+    let head = key.sign(&Head::EMPTY).expect("a head is small");
+    let event = Event { actor: String::new(), action: String::new(), session: None, detail: String::new() };
+    let (tell, told) = mpsc::channel();
+    let terms = GrantTerms { session, capabilities, duration };
+    let row = RecordEntry::new(UnixMillis(0), event, terms, move |recorded| drop(tell.send(recorded)));
+    RecordLog::new(AnyDisk, key, Head::EMPTY, head).commit(vec![row]).acknowledge();
+    told.recv().expect("it is told").expect("the disk always answers")
+}
+
+fn grant(consent: &mut Consent, now: Instant, session: SessionId, what: Capabilities, lasts: Duration) {
+    consent.grant(now, &written(session, what, lasts));
 }
 
 fn end(consent: &mut Consent, model: &mut Model, session: SessionId) {
@@ -159,6 +194,10 @@ fn decide(consent: &mut Consent, model: &mut Model, now: Instant, draw: &mut Dra
     let asked = model.asked.get(&id).copied();
     match consent.decide(now, id, choice) {
         Ok(decided) => {
+            if let Ok((allowed, lasts)) = decided.outcome {
+                assert_eq!(consent.allows(now, decided.session, Capability::View).is_ok(), model.allows(now, decided.session, Capability::View), "a decision is in force before its row");
+                grant(consent, now, decided.session, allowed, lasts);
+            }
             let (session, wanted, from, deadline) = asked.expect("a request that was never made was decided");
             model.asked.remove(&id);
             assert!(decided.session == session && now < deadline);

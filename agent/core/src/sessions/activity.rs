@@ -1,0 +1,141 @@
+//! What was done in a session, for the person's eyes: told as it is done, kept until a while after the end.
+//!
+//! The audit log is the record that counts; this is what a window shows of it.
+
+use std::collections::VecDeque;
+
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::{Act, ChatLine, Deed, Event, FRAME_LIMIT, MAX_DEEDS, MAX_KEPT, Record, Said};
+use nearhand_proto::time::UnixMillis;
+
+use super::{LiveSession, LocalUser, RecordingState, SessionEffect, Sessions, Timestamp};
+
+/// Bytes of a record's entries in one answer.
+const SHOWN: usize = FRAME_LIMIT - 4 * 1024;
+/// Bytes of an entry besides its texts, at most.
+const ENTRY_OVERHEAD: usize = 32;
+
+/// A session that is over.
+#[derive(Debug)]
+pub(super) struct EndedSession {
+    person: Option<u32>,
+    record: Record,
+}
+
+impl Sessions {
+    /// Something is done in a session: told to its person and kept.
+    pub fn did(&mut self, now: Timestamp, session: SessionId, act: Act) {
+        let deed = Deed { at: now.wall, act };
+        let person = self.person(session);
+        if let Some(live) = self.live.get_mut(&session) {
+            if live.activity.len() >= MAX_DEEDS {
+                live.activity.pop_front();
+            }
+            live.activity.push_back(deed.clone());
+        }
+        let event = match deed.act {
+            Act::Words(text) => Event::Activity { session, text },
+            act => Event::Did { session, deed: Deed { at: deed.at, act } },
+        };
+        self.tell(person, event);
+    }
+
+    /// A new chat message, from either side: kept, then shown.
+    pub fn chat_line(&mut self, session: SessionId, line: ChatLine) {
+        self.push(SessionEffect::KeepChat(session, line.clone()));
+        self.chat_mark(session, line);
+    }
+
+    /// Our own message has a new mark.
+    pub fn chat_mark(&mut self, session: SessionId, line: ChatLine) {
+        let person = self.person(session);
+        self.tell(person, Event::Chat { session, line });
+    }
+
+    /// What was done in a session of theirs.
+    pub fn activity_record(&self, user: LocalUser, session: SessionId) -> Option<Record> {
+        if let Some(live) = self.live.get(&session).filter(|live| user.sees(live.person)) {
+            return Some(fitting(&record(session, live, None)));
+        }
+        let kept = self.ended.iter().find(|kept| kept.record.session == session);
+        kept.filter(|kept| user.sees(kept.person)).map(|kept| fitting(&kept.record))
+    }
+
+    /// What somebody who joins the watchers has to know: who records, what is paused, and whether anything new can be
+    /// allowed.
+    pub fn under_way(&self, now: Timestamp, user: LocalUser) -> Vec<Event> {
+        let mut events: Vec<_> = self.record.notice().into_iter().map(Event::told).collect();
+        for (id, live) in self.live.iter().filter(|(_, live)| user.sees(live.person)) {
+            if let RecordingState::Running { .. } = live.recording {
+                events.push(Event::Did { session: *id, deed: Deed { at: now.wall, act: Act::Records } });
+            }
+            if live.pause.is_on() {
+                events.push(Event::Paused { session: *id, unseen: false });
+            }
+        }
+        events
+    }
+
+    /// Keeps what was done in a session that is over.
+    pub(super) fn keep_record(&mut self, session: SessionId, live: &LiveSession, at: UnixMillis, why: &Said) {
+        if self.ended.len() >= MAX_KEPT {
+            self.ended.pop_front();
+        }
+        let record = record(session, live, Some((at, why.to_string())));
+        self.ended.push_back(EndedSession { person: live.person, record });
+    }
+
+    /// Whether that person's session is over and remembered.
+    pub fn was_theirs(&self, user: LocalUser, session: SessionId) -> bool {
+        self.ended.iter().any(|kept| kept.record.session == session && user.sees(kept.person))
+    }
+}
+
+fn record(session: SessionId, live: &LiveSession, ended: Option<(UnixMillis, String)>) -> Record {
+    Record {
+        session,
+        organisation: live.technician.organisation.clone(),
+        technician: live.technician.name.clone(),
+        began: live.began,
+        ended,
+        deeds: live.activity.iter().cloned().collect(),
+    }
+}
+
+/// With as many of the newest entries as fit a frame.
+fn fitting(record: &Record) -> Record {
+    let mut room = SHOWN;
+    let mut deeds: VecDeque<Deed> = VecDeque::new();
+    for deed in record.deeds.iter().rev() {
+        let size = ENTRY_OVERHEAD + deed.act.texts();
+        if size > room {
+            break;
+        }
+        room -= size;
+        deeds.push_front(deed.clone());
+    }
+    Record { deeds: deeds.into(), ..record.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_fits_its_frame_with_the_newest() {
+        let deed = |n: usize| Deed { at: UnixMillis(n as u64), act: Act::Words("\u{e9}".repeat(400)) };
+        let record = Record {
+            session: SessionId::from_bytes([1; 16]),
+            organisation: "Acme".to_owned(),
+            technician: "Ada".to_owned(),
+            began: UnixMillis(0),
+            ended: None,
+            deeds: (0..MAX_DEEDS).map(deed).collect(),
+        };
+        let shown = fitting(&record);
+        assert_eq!(shown.deeds.last(), record.deeds.last());
+        assert!(shown.deeds.len() > 50);
+        let bytes = nearhand_proto::wire::encode(&shown).unwrap();
+        assert!(bytes.len() < FRAME_LIMIT, "{}", bytes.len());
+    }
+}

@@ -1,0 +1,104 @@
+//! The support code: whose it is, and what follows when it is used, burnt or over. How it is kept is [`crate::code`]'s.
+
+use std::time::Instant;
+
+use nearhand_proto::message::local::{Code, Event, Said};
+use nearhand_proto::message::session::Refusal;
+use nearhand_proto::support_code::{Routing, SupportCode};
+use zeroize::Zeroizing;
+
+use super::{LocalUser, SessionEffect, Sessions, Timestamp};
+use crate::code::{Generation, LockedOut};
+
+impl Sessions {
+    /// Whether a new code may be made now.
+    ///
+    /// # Errors
+    /// [`LockedOut`] after too many wrong ones.
+    pub fn may_make_code(&mut self, now: Instant) -> Result<(), LockedOut> {
+        self.codes.may_make(now)
+    }
+
+    /// Shows a new code of this person; the one before is void, also if it was somebody else's.
+    pub fn show_code(&mut self, now: Instant, user: LocalUser, code: SupportCode) -> Option<Code> {
+        self.codes.show(now, code);
+        let before = self.code_maker.replace(user.user);
+        if before.is_some_and(|before| before != user.user) {
+            self.tell(before, Event::code_over(Said::CodeElsewhere));
+        }
+        self.shown_code(now, user)
+    }
+
+    /// The code that is shown, if it is for that person's eyes.
+    pub fn shown_code(&self, now: Instant, user: LocalUser) -> Option<Code> {
+        let (code, left) = self.codes.shown(now).filter(|_| user.sees(self.code_maker))?;
+        Some(Code { spoken: code.spoken(), seconds_left: u32::try_from(left).unwrap_or(u32::MAX) })
+    }
+
+    /// The digits of the code that is still shown, for a relay that was connected anew. `None`: no code is shown.
+    pub fn shown_routing(&self, now: Instant) -> Option<Routing> {
+        self.codes.shown(now).map(|(code, _)| code.routing())
+    }
+
+    /// The person, or the relay's loss of the digits, makes the code void.
+    pub fn cancel_code(&mut self, why: Said) {
+        if self.codes.cancel() {
+            self.code_gone(why);
+        }
+    }
+
+    /// Whether the code that is shown is that person's, or there is none.
+    pub fn code_is_theirs(&self, user: LocalUser) -> bool {
+        user.sees(self.code_maker)
+    }
+
+    /// Who made the code that is shown.
+    pub fn code_maker(&self) -> Option<u32> {
+        self.code_maker
+    }
+
+    /// Begins a proof of the code: its password, and what to end the proof with.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchCode`].
+    pub fn begin_proof(
+        &mut self,
+        now: Instant,
+        routing: Routing,
+    ) -> Result<(Zeroizing<String>, Generation), Refusal> {
+        self.codes.begin(now, routing).ok_or(Refusal::NoSuchCode)
+    }
+
+    /// The end of a proof: right or wrong, the code is used up. `is_right` is not asked if the code was void before.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchCode`] or [`Refusal::WrongCode`].
+    pub fn end_proof(
+        &mut self,
+        now: Timestamp,
+        generation: Generation,
+        who: &str,
+        is_right: impl FnOnce() -> bool,
+    ) -> Result<(), Refusal> {
+        let settling = self.codes.settle(now.instant, generation).ok_or(Refusal::NoSuchCode)?;
+        if is_right() {
+            settling.right();
+            self.note(who, "code.used", None, "confirmed by both ends".to_owned());
+            self.code_gone(Said::CodeUsed);
+            return Ok(());
+        }
+        settling.wrong();
+        self.note(who, "code.burnt", None, "wrong confirmation: the code is burnt".to_owned());
+        // The others at this machine needn't know.
+        let person = self.code_maker;
+        self.code_gone(Said::CodeBurnt);
+        self.tell(person, Event::told(Said::WrongCode { who: who.to_owned() }));
+        Err(Refusal::WrongCode)
+    }
+
+    pub(super) fn code_gone(&mut self, why: Said) {
+        let person = self.code_maker.take();
+        self.tell(person, Event::code_over(why));
+        self.push(SessionEffect::FreeRouting);
+    }
+}

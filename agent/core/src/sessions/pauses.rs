@@ -1,0 +1,152 @@
+//! Pauses: a session in which nothing is seen or done for a while, because its person wants that or because nobody at the
+//! device sees it.
+//!
+//! What was granted stays granted and its time runs on; what the streams of the session are told is that nothing is. A pause
+//! counts at once. Its end widens what may be done, so it waits for its row.
+
+use std::time::{Duration, Instant};
+
+use nearhand_proto::grant::Capability;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::{Act, Event};
+use nearhand_proto::message::session::{FromAgent, Refusal};
+
+use super::pending::{PendingChangeId, SessionChange};
+use super::record_health::row;
+use super::{LiveSession, Sessions, Timestamp};
+
+/// A session that its person should see ends when nobody at the device has seen it for this long.
+const UNSEEN_FOR: Duration = Duration::from_secs(10);
+
+/// Why nothing is seen or done in a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Pause {
+    /// The person wants it.
+    wished: bool,
+    /// Nobody at the device has seen it since.
+    unseen: Option<Instant>,
+}
+
+impl Pause {
+    /// Whether there is a reason.
+    pub(super) fn is_on(self) -> bool {
+        self.wished || self.unseen.is_some()
+    }
+}
+
+impl Sessions {
+    /// The person wants nothing to be seen or done for a while.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchSession`].
+    pub fn pause(&mut self, now: Timestamp, session: SessionId) -> Result<(), Refusal> {
+        self.void_resumption(session);
+        let live = self.live.get_mut(&session).ok_or(Refusal::NoSuchSession)?;
+        if live.pause.wished {
+            return Ok(());
+        }
+        live.pause.wished = true;
+        self.note("person at the device", "session.paused", Some(session), String::new());
+        self.tell_pause(now, session, Act::Paused);
+        Ok(())
+    }
+
+    /// The person wants it to go on. `None`: it does already.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchSession`].
+    pub fn resume(&mut self, session: SessionId) -> Result<Option<PendingChangeId>, Refusal> {
+        let live = self.live.get(&session).ok_or(Refusal::NoSuchSession)?;
+        if !live.pause.wished {
+            return Ok(None);
+        }
+        let row = row("person at the device", "session.continued", Some(session), String::new());
+        Ok(Some(self.propose(row, SessionChange::Resume(session))))
+    }
+
+    pub(super) fn resumed(&mut self, now: Timestamp, session: SessionId) -> Result<(), Refusal> {
+        let live = self.live.get_mut(&session).ok_or(Refusal::NoSuchSession)?;
+        live.pause.wished = false;
+        self.tell_pause(now, session, Act::Resumed);
+        Ok(())
+    }
+
+    /// Somebody joined or left: sessions that nobody sees any more pause at once; those that are seen again go on once that
+    /// is written down.
+    pub(super) fn presence_changed(&mut self, now: Timestamp) {
+        let state = |(id, live): (&SessionId, &LiveSession)| (*id, self.is_unseen(live), live.pause.unseen.is_some());
+        let all: Vec<_> = self.live.iter().map(state).collect();
+        for (session, is_unseen, was_unseen) in all {
+            match (is_unseen, was_unseen) {
+                (true, false) => {
+                    if let Some(live) = self.live.get_mut(&session) {
+                        live.pause.unseen = Some(now.instant);
+                    }
+                    let act = Act::PausedUnseen;
+                    self.note("agent", "session.paused", Some(session), act.to_string());
+                    self.tell_pause(now, session, act);
+                }
+                (true, true) => self.void_seen_again(session),
+                (false, true) if !self.is_resuming_unseen(session) => {
+                    let row = row("agent", "session.continued", Some(session), Act::Resumed.to_string());
+                    self.propose(row, SessionChange::SeenAgain(session));
+                }
+                (false, _) => {}
+            }
+        }
+    }
+
+    pub(super) fn seen_again(&mut self, now: Timestamp, session: SessionId) -> Result<(), Refusal> {
+        let live = self.live.get_mut(&session).ok_or(Refusal::NoSuchSession)?;
+        live.pause.unseen = None;
+        self.tell_pause(now, session, Act::Resumed);
+        Ok(())
+    }
+
+    /// Both ends learn that a pause began or is over.
+    fn tell_pause(&mut self, now: Timestamp, session: SessionId, act: Act) {
+        let Some(live) = self.live.get(&session) else { return };
+        let (person, pause) = (live.person, live.pause);
+        let granted = self.publish(now.instant, session);
+        self.tell_technician(session, FromAgent::Grants { granted, why: act.to_string() });
+        self.did(now, session, act);
+        let event = if pause.is_on() {
+            Event::Paused { session, unseen: pause.unseen.is_some() }
+        } else {
+            Event::Resumed { session }
+        };
+        self.tell(person, event);
+    }
+
+    /// Whether its person should see a session and doesn't.
+    fn is_unseen(&self, live: &LiveSession) -> bool {
+        live.attended && !self.watchers.sees(live.person)
+    }
+
+    /// When a session ends because nobody sees it.
+    pub(super) fn unseen_until(&self) -> Option<Instant> {
+        let unseen = self.live.values().filter(|live| self.is_unseen(live)).filter_map(|live| live.pause.unseen);
+        unseen.min().map(|since| since + UNSEEN_FOR)
+    }
+
+    /// Sessions that nobody has seen for too long.
+    pub(super) fn unseen_too_long(&mut self, now: Instant) -> Vec<SessionId> {
+        let is_late = |live: &LiveSession| live.pause.unseen.is_some_and(|since| since + UNSEEN_FOR <= now);
+        let late: Vec<_> = self.live.iter().filter(|(_, live)| self.is_unseen(live) && is_late(live)).map(|(id, _)| *id).collect();
+        for session in &late {
+            if let Some(live) = self.live.get_mut(session) {
+                // Once; it ends on its own task. It stays paused by the wish.
+                live.pause = Pause { wished: true, unseen: None };
+            }
+        }
+        late
+    }
+
+    /// Why an act may not be done in a paused session.
+    pub(super) fn not_paused(&self, live: &LiveSession, what: Capability) -> Result<(), Refusal> {
+        if self.is_unseen(live) || live.pause.unseen.is_some() {
+            return Err(Refusal::Unattended);
+        }
+        if live.pause.wished { Err(Refusal::NotGranted(what)) } else { Ok(()) }
+    }
+}

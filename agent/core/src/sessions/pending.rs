@@ -1,0 +1,359 @@
+//! Changes that widen what may be done, on their way: decided, then recorded, then in force.
+//!
+//! A [`PendingChange`] leaves with its row and comes back as `Recorded<PendingChange>`. Meanwhile a [`WaitingChange`] stands
+//! for it here, so that whatever narrows in between (Stop, taking back, a silent disk) can void it: a change that nobody
+//! waits for any more stays without effect when its row arrives, and the record says so.
+
+use std::time::Duration;
+
+use nearhand_proto::audit::Event as AuditEvent;
+use nearhand_proto::grant::{Capabilities, DecidedBy};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::{Act, Event};
+use nearhand_proto::message::session::{Decision, FromAgent, Refusal};
+
+use super::{RecordingState, SessionEffect, SessionPhase, SessionStart, Sessions, SignedGrant, Timestamp};
+use crate::consent::{ANSWER_WITHIN, Ask, GrantTerms, RequestId, StatesTerms};
+use crate::record::{RecordError, Recorded};
+use crate::window_target::WindowTarget;
+
+/// Changes of one session whose rows are on their way at once.
+const MAX_WAITING: usize = 16;
+
+/// Number of a change on its way to the record.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct PendingChangeId(u64);
+
+/// What a call of [`Sessions`] may have put on its way, for whoever waits until it is in force.
+pub trait ProposesChange {
+    /// The change, if there is one.
+    fn proposed(&self) -> Option<PendingChangeId>;
+}
+
+impl ProposesChange for PendingChangeId {
+    fn proposed(&self) -> Option<PendingChangeId> {
+        Some(*self)
+    }
+}
+
+impl ProposesChange for Option<PendingChangeId> {
+    fn proposed(&self) -> Option<PendingChangeId> {
+        *self
+    }
+}
+
+impl ProposesChange for (PendingChangeId, u32) {
+    fn proposed(&self) -> Option<PendingChangeId> {
+        Some(self.0)
+    }
+}
+
+impl<T: ProposesChange, E> ProposesChange for Result<T, E> {
+    fn proposed(&self) -> Option<PendingChangeId> {
+        self.as_ref().ok().and_then(T::proposed)
+    }
+}
+
+/// A change that is decided and not in force. Only [`Sessions`] makes one.
+#[derive(Debug)]
+pub struct PendingChange {
+    id: PendingChangeId,
+    change: SessionChange,
+}
+
+impl PendingChange {
+    /// Its number.
+    pub fn id(&self) -> PendingChangeId {
+        self.id
+    }
+}
+
+impl StatesTerms for PendingChange {
+    fn terms(&self) -> Option<&GrantTerms> {
+        match &self.change {
+            SessionChange::Grant(grant) => Some(&grant.terms),
+            SessionChange::Extend(terms) => Some(terms),
+            _ => None,
+        }
+    }
+}
+
+/// What comes into force with its row.
+#[derive(Debug)]
+pub(super) enum SessionChange {
+    /// A session stands.
+    Begin(Box<SessionStart>),
+    /// The person is asked.
+    Question(Ask),
+    /// Capabilities are granted.
+    Grant(DecidedGrant),
+    /// What is granted lasts longer.
+    Extend(GrantTerms),
+    /// A session that the person paused goes on.
+    Resume(SessionId),
+    /// A session that nobody saw is seen again and goes on.
+    SeenAgain(SessionId),
+    /// The technician keeps what they see.
+    Recording { session: SessionId, part: u32 },
+    /// Something that its caller does once the row is written.
+    CallersAct(Option<SessionId>),
+}
+
+/// A grant, with what is needed to tell both sides.
+#[derive(Debug)]
+pub(super) struct DecidedGrant {
+    pub(super) terms: GrantTerms,
+    /// The technician's number of the request.
+    pub(super) theirs: u32,
+    /// The person's, if they decided.
+    pub(super) request: Option<RequestId>,
+    pub(super) by: DecidedBy,
+    /// Which window may be seen, if that is granted.
+    pub(super) target: Option<WindowTarget>,
+}
+
+impl SessionChange {
+    fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Begin(start) => Some(start.session),
+            Self::Question(ask) => Some(ask.session),
+            Self::Grant(DecidedGrant { terms, .. }) | Self::Extend(terms) => Some(terms.session),
+            Self::Resume(session) | Self::SeenAgain(session) | Self::Recording { session, .. } => Some(*session),
+            Self::CallersAct(session) => *session,
+        }
+    }
+
+    /// In words, for the record.
+    fn in_words(&self) -> String {
+        match self {
+            Self::Begin(_) => "the session did not begin".to_owned(),
+            Self::Question(_) => "nobody was asked".to_owned(),
+            Self::Grant(grant) => format!("{} was not granted", grant.terms.capabilities),
+            Self::Extend(terms) => format!("{} was not extended", terms.capabilities),
+            Self::Resume(_) | Self::SeenAgain(_) => "the session stayed paused".to_owned(),
+            Self::Recording { part, .. } => format!("part {part} of the recording did not begin"),
+            Self::CallersAct(_) => "it did not begin".to_owned(),
+        }
+    }
+}
+
+/// What narrowing needs to know of a change that waits for its row.
+#[derive(Debug)]
+pub(super) struct WaitingChange {
+    session: Option<SessionId>,
+    /// What it would widen.
+    widens: Widening,
+    /// The technician's number of the request that is answered with it.
+    asked: Option<u32>,
+    /// The person's number of the request, to be settled with it.
+    request: Option<RequestId>,
+}
+
+/// What a waiting change would widen, as far as narrowing can void it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Widening {
+    Grants(Capabilities),
+    Resumes,
+    SeenAgain,
+    Other,
+}
+
+impl WaitingChange {
+    fn of(change: &SessionChange) -> Self {
+        let (mut asked, mut request) = (None, None);
+        let widens = match change {
+            SessionChange::Grant(grant) => {
+                (asked, request) = (Some(grant.theirs), grant.request);
+                Widening::Grants(grant.terms.capabilities)
+            }
+            SessionChange::Extend(terms) => Widening::Grants(terms.capabilities),
+            SessionChange::Question(ask) => {
+                asked = Some(ask.theirs);
+                Widening::Other
+            }
+            SessionChange::Resume(_) => Widening::Resumes,
+            SessionChange::SeenAgain(_) => Widening::SeenAgain,
+            _ => Widening::Other,
+        };
+        Self { session: change.session(), widens, asked, request }
+    }
+}
+
+impl Sessions {
+    /// Hands a change to the record. It is in force once its row is on the disk.
+    pub(super) fn propose(&mut self, row: AuditEvent, change: SessionChange) -> PendingChangeId {
+        self.last_change += 1;
+        let id = PendingChangeId(self.last_change);
+        let waiting = WaitingChange::of(&change);
+        let session = waiting.session;
+        let many = self.waiting.values().filter(|other| other.session == session).count() >= MAX_WAITING;
+        self.waiting.insert(id, waiting);
+        if self.record.is_silent() || many {
+            // Another row behind those that wait would not be written any sooner.
+            let refusal = if many { Refusal::TooMany } else { Refusal::Storage };
+            self.refuse_change(id, refusal);
+        } else {
+            self.push(SessionEffect::Record(row, PendingChange { id, change }));
+        }
+        id
+    }
+
+    /// Something that its caller does once the row is on the disk ([`SessionEffect::Answer`]).
+    pub fn begin_act(
+        &mut self,
+        actor: &str,
+        action: &str,
+        session: Option<SessionId>,
+        detail: String,
+    ) -> PendingChangeId {
+        let row = super::record_health::row(actor, action, session, detail);
+        self.propose(row, SessionChange::CallersAct(session))
+    }
+
+    /// A change whose row is on the disk comes into force, unless something voided it meanwhile.
+    pub fn put_in_force(&mut self, now: Timestamp, recorded: Recorded<PendingChange>) {
+        self.row_is_written(now);
+        let id = recorded.subject().id;
+        if !self.waiting.contains_key(&id) {
+            let change = &recorded.subject().change;
+            let detail = format!("the row before came too late: {}", change.in_words());
+            return self.note("agent", "void", change.session(), detail);
+        }
+        let terms_in_force = match &recorded.subject().change {
+            SessionChange::Grant(_) => {
+                self.consent.grant(now.instant, &recorded);
+                Capabilities::NONE
+            }
+            SessionChange::Extend(_) => self.consent.extend(now.instant, &recorded),
+            _ => Capabilities::NONE,
+        };
+        let outcome = match recorded.into_subject().change {
+            SessionChange::Begin(start) => self.begun(now, *start),
+            SessionChange::Question(ask) => self.ask_person(now, &ask),
+            SessionChange::Grant(grant) => self.granted_now(now, grant),
+            SessionChange::Extend(terms) => {
+                self.grants_changed(now, terms.session, Act::Extended(terms_in_force));
+                Ok(())
+            }
+            SessionChange::Resume(session) => self.resumed(now, session),
+            SessionChange::SeenAgain(session) => self.seen_again(now, session),
+            SessionChange::Recording { session, part } => self.recording_runs(now, session, part),
+            SessionChange::CallersAct(_) => Ok(()),
+        };
+        match outcome {
+            Ok(()) => {
+                self.waiting.remove(&id);
+                self.push(SessionEffect::Answer(id, Ok(())));
+            }
+            Err(refusal) => self.refuse_change(id, refusal),
+        }
+    }
+
+    /// The row of a change is not on the disk: it doesn't come into force.
+    pub fn not_recorded(&mut self, id: PendingChangeId, error: &RecordError) {
+        self.row_is_lost(error);
+        self.refuse_change(id, Refusal::Storage);
+    }
+
+    /// A change doesn't come into force: whoever waits for it is told.
+    pub(super) fn refuse_change(&mut self, id: PendingChangeId, refusal: Refusal) {
+        let Some(waiting) = self.waiting.remove(&id) else { return };
+        if let (Some(session), Some(request)) = (waiting.session, waiting.asked) {
+            self.tell_technician(session, FromAgent::Decision { request, decision: Decision::Refused(refusal) });
+        }
+        if let Some(request) = waiting.request {
+            let person = waiting.session.and_then(|session| self.person(session));
+            let how = format!("not allowed: {refusal}");
+            self.tell(person, Event::Settled { request: request.0, how });
+        }
+        self.push(SessionEffect::Answer(id, Err(refusal)));
+    }
+
+    /// Voids what waits of a session and would widen what is narrowed now.
+    fn void(&mut self, session: SessionId, refusal: Refusal, is_hit: impl Fn(Widening) -> bool) {
+        let of_session = self.waiting.iter().filter(|(_, waiting)| waiting.session == Some(session));
+        let hit: Vec<_> = of_session.filter(|(_, waiting)| is_hit(waiting.widens)).map(|(id, _)| *id).collect();
+        for id in hit {
+            self.refuse_change(id, refusal);
+        }
+    }
+
+    /// The session is stopped: nothing of what waits comes into force.
+    pub(super) fn void_all(&mut self, session: SessionId) {
+        self.void(session, Refusal::NoSuchSession, |_| true);
+    }
+
+    /// Capabilities are taken back: a grant of them that waits doesn't come into force.
+    pub(super) fn void_grants(&mut self, session: SessionId, what: Capabilities) {
+        let hit = |widens| matches!(widens, Widening::Grants(of) if !of.intersection(what).is_empty());
+        self.void(session, Refusal::Denied, hit);
+    }
+
+    /// The session is paused: a resumption that waits doesn't come into force.
+    pub(super) fn void_resumption(&mut self, session: SessionId) {
+        self.void(session, Refusal::Denied, |widens| widens == Widening::Resumes);
+    }
+
+    /// Nobody sees the session: that somebody does, which waits to be written down, is no longer so.
+    pub(super) fn void_seen_again(&mut self, session: SessionId) {
+        self.void(session, Refusal::Unattended, |widens| widens == Widening::SeenAgain);
+    }
+
+    /// Whether a row that says that the session is seen again is on its way.
+    pub(super) fn is_resuming_unseen(&self, session: SessionId) -> bool {
+        let mut waiting = self.waiting.values();
+        waiting.any(|change| change.session == Some(session) && change.widens == Widening::SeenAgain)
+    }
+
+    fn ask_person(&mut self, now: Timestamp, ask: &Ask) -> Result<(), Refusal> {
+        let request = self.consent.ask(now.instant, ask)?;
+        if let Some(asked) = self.request(now.instant, request) {
+            self.tell(self.person(ask.session), Event::Asked(asked));
+        }
+        let seconds = u32::try_from(ANSWER_WITHIN.as_secs()).unwrap_or(u32::MAX);
+        self.tell_technician(ask.session, FromAgent::Asking { request: ask.theirs, seconds });
+        Ok(())
+    }
+
+    /// Both sides learn of a grant that is in force.
+    fn granted_now(&mut self, now: Timestamp, grant: DecidedGrant) -> Result<(), Refusal> {
+        let DecidedGrant { terms, theirs, request, by, target } = grant;
+        let GrantTerms { session, capabilities, duration } = terms;
+        let live = self.live.get_mut(&session).ok_or(Refusal::NoSuchSession)?;
+        let (technician, person) = (live.technician.id, live.person);
+        if let Some(target) = target {
+            live.target = Some(target.clone());
+            self.effects.push(SessionEffect::SetTarget(session, Some(target)));
+        }
+        let seconds = whole_seconds(duration);
+        if by == DecidedBy::Person {
+            // They let somebody in, so they are to see what is done.
+            live.attended = true;
+            if self.known.insert(technician) {
+                self.effects.push(SessionEffect::SaveKnown(self.known.clone()));
+            }
+            self.did(now, session, Act::Granted { capabilities, seconds });
+        }
+        let granted = self.publish(now.instant, session);
+        let signed = SignedGrant { session, technician, request: theirs, capabilities, seconds, at: now.wall, by, granted };
+        self.push(SessionEffect::TellGranted(signed));
+        if let Some(request) = request {
+            self.tell(person, Event::Settled { request: request.0, how: "allowed".to_owned() });
+        }
+        Ok(())
+    }
+
+    fn recording_runs(&mut self, now: Timestamp, session: SessionId, part: u32) -> Result<(), Refusal> {
+        let live = self.live.get_mut(&session).ok_or(Refusal::NoSuchSession)?;
+        if let SessionPhase::Ending(_) = live.phase {
+            return Err(Refusal::NoSuchSession);
+        }
+        live.recording = RecordingState::Running { part };
+        self.did(now, session, Act::Records);
+        Ok(())
+    }
+}
+
+pub(super) fn whole_seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
