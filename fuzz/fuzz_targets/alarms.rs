@@ -1,4 +1,4 @@
-//! A state machine: see `tests/src/machines`, where a new one is one line.
+//! A state machine: see `tests/machines/src/machines`, where a new one is one line.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| nearhand_fuzz::machine("alarms", input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| nearhand_machines::machines::run("alarms", input));

@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use nearhand_proto::forward::RateLimits;
+use nearhand_relay_core::admission::Rules;
 use serde::Deserialize;
 
-use crate::admission::Rules;
 use crate::control::{Limits, Patience};
 use crate::notify::config::{self as receivers, Receiver, ReceiverError, ReceiverSection};
 

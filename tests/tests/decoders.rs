@@ -3,10 +3,10 @@
 //! run the same tables for longer (`scripts/bench fuzz`).
 #![allow(clippy::unwrap_used, reason = "all of this crate is a test")]
 
-use nearhand_tests::decoders::{DECODERS, Decoder, Family, run};
+use nearhand_machines::decoders::{DECODERS, Decoder, Family, run};
+use nearhand_machines::machines::MACHINES;
+use nearhand_machines::seeds;
 use nearhand_tests::heap::{Counting, measured};
-use nearhand_tests::machines::MACHINES;
-use nearhand_tests::seeds;
 use proptest::prelude::*;
 
 /// Most that a decoder may hold of the heap at one moment, in bytes: SECURITY.md's "allocation < 1 MB".

@@ -21,7 +21,7 @@ use nearhand_proto::time::UnixMillis;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::registry::PeerId;
+use crate::caller::{Caller, PeerId};
 use crate::registry::limits::{Bucket, Pace};
 
 /// How often a claim may be tried, over all callers: the secret has 256 bits, so this only bounds the work.
@@ -36,51 +36,6 @@ pub struct Rules {
     pub allow_guests: bool,
     /// Most enrolled devices.
     pub max_devices: usize,
-}
-
-/// Who is at the other end of a connection.
-#[derive(Clone, Debug)]
-pub enum Caller {
-    /// An enrolled device.
-    Device(Arc<Verified>),
-    /// A machine that isn't enrolled, with its host name made safe.
-    Guest(Box<str>),
-    /// A technician or administrator.
-    Person(Arc<Verified>),
-    /// Somebody about to claim or join.
-    Newcomer,
-}
-
-impl Caller {
-    /// Its kind, for metrics and logs.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Device(_) => "device",
-            Self::Guest(_) => "guest",
-            Self::Person(_) => "person",
-            Self::Newcomer => "newcomer",
-        }
-    }
-
-    /// What its credential proved; `None` for those who have none.
-    pub fn verified(&self) -> Option<&Arc<Verified>> {
-        match self {
-            Self::Device(v) | Self::Person(v) => Some(v),
-            Self::Guest(_) | Self::Newcomer => None,
-        }
-    }
-
-    /// Who, in words, for the audit log.
-    pub fn actor(&self, key: &PublicKey) -> String {
-        match self {
-            Self::Device(v) => format!("device {} ({})", v.invite.name, v.first_key().device_id()),
-            Self::Person(v) => {
-                format!("{} {} ({})", v.invite.role, v.invite.name, v.first_key().technician_id())
-            }
-            Self::Guest(name) => format!("guest {name} (key {key})"),
-            Self::Newcomer => format!("newcomer (key {key})"),
-        }
-    }
 }
 
 /// A used invite: by whom, and with which key they speak today.

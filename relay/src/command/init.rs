@@ -4,12 +4,12 @@ use anyhow::{Context, bail};
 use data_encoding::HEXLOWER;
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::invitation::{ClaimString, OneTime, RelayAddress};
+use nearhand_relay_core::admission::claim_hash;
 use nearhand_transport::key_file;
 use nearhand_transport::platform;
 use rand_core::{OsRng, RngCore};
 
 use super::InitArguments;
-use crate::admission::claim_hash;
 use crate::config::{self, Config};
 use crate::control::CLAIM;
 use crate::data::{self, DataDir};

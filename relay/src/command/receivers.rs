@@ -5,14 +5,15 @@ use std::time::SystemTime;
 use anyhow::{Context, bail};
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
+use nearhand_relay_core::alarm::test_notice;
+use nearhand_relay_core::notify::schedule::Outcome;
+use nearhand_relay_core::notify::{forms, webhook};
 use rand_core::{OsRng, RngCore};
 use serde_json::json;
 
 use crate::config::Config;
 use crate::data;
-use crate::notify::schedule::Outcome;
 use crate::notify::sender::Sender;
-use crate::notify::{forms, test_notice, webhook};
 use crate::store::{Reader, Store};
 
 /// Given-up notices that are shown.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nearhand_proto::message::control::CloseCode;
+use nearhand_relay_core::handshakes::{Network, Ticket};
 use nearhand_transport::tls;
 use quinn::{Endpoint, Incoming};
 
-use super::doors::{Network, Ticket};
 use super::{Control, Peer, close, connection};
 use crate::metrics::Family;
 

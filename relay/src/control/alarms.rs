@@ -10,12 +10,12 @@ use nearhand_proto::id::Fingerprint;
 use nearhand_proto::message::alarms::{Act, Actor, AlarmFilter, MAX_FOLLOW_MS, NewWindow, Window};
 use nearhand_proto::message::control::{PAGE, Refusal, Reply};
 use nearhand_proto::text;
+use nearhand_relay_core::alarm::absence::{Absence, Finding};
+use nearhand_relay_core::caller::PeerId;
 
 use super::audit::event;
 use super::lists::that_fit;
 use super::{Control, Peer, now_unix, storage};
-use crate::alarm::absence::{Absence, Finding};
-use crate::registry::PeerId;
 use crate::store::{AlarmWrite, Applied, Write};
 
 /// Findings kept while they can't be stored.

@@ -6,9 +6,9 @@ use std::time::Instant;
 use nearhand_proto::audit::{Event, MAX_DETAIL};
 use nearhand_proto::id::SessionId;
 use nearhand_proto::text;
+use nearhand_relay_core::registry::limits::{Bucket, Pace};
 
 use super::Control;
-use crate::registry::limits::{Bucket, Pace};
 use crate::store::Write;
 
 /// Rows about refusals: more would let anybody fill the disk.

@@ -7,14 +7,15 @@ use nearhand_proto::identity::PublicKey;
 use nearhand_proto::message::Program;
 use nearhand_proto::message::control::{CloseCode, DeviceFacts, HELLO_LIMIT, Hello, Refusal, Reply, Request};
 use nearhand_proto::text;
+use nearhand_relay_core::admission::{Admitted, neutral};
+use nearhand_relay_core::caller::Caller;
+use nearhand_relay_core::registry::ConnectionNo;
 use nearhand_transport::framed;
 use quinn::{Connection, SendStream};
 
 use super::accept::violation;
 use super::{Control, Peer, now_unix, requests};
-use crate::admission::{Admitted, Caller, neutral};
 use crate::metrics::Family;
-use crate::registry::ConnectionNo;
 use crate::store::{Member, Seen, Write};
 
 /// Newcomers at once; they claim or join and are gone.

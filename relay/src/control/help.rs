@@ -6,12 +6,12 @@ use nearhand_proto::credential::{Role, Verified};
 use nearhand_proto::id::SessionId;
 use nearhand_proto::message::control::{PAGE, Push, Refusal, Reply};
 use nearhand_proto::message::help::{HelpEntry, HelpWanted, Opinion, Place};
+use nearhand_relay_core::caller::Caller;
+use nearhand_relay_core::caller::PeerId;
 
 use super::audit::event;
 use super::lists::that_fit;
 use super::{Control, Peer, now_unix, storage};
-use crate::admission::Caller;
-use crate::registry::PeerId;
 use crate::store::{Applied, Asking, HelpWrite, Write};
 
 /// So many of those who come next learn at once that their place has changed; others when they ask.

@@ -7,13 +7,13 @@ use nearhand_proto::identity::Signed;
 use nearhand_proto::message::control::{DeviceEntry, FRAME_LIMIT, PAGE, PersonEntry, Refusal, Reply};
 use nearhand_proto::support_code::Routing;
 use nearhand_proto::wire;
+use nearhand_relay_core::caller::PeerId;
 use rand_core::OsRng;
 use serde::Serialize;
 use std::time::Instant;
 
 use super::audit::event;
 use super::{Control, Peer, now_unix, storage};
-use crate::registry::PeerId;
 use crate::store::{Applied, StoreError, Write};
 
 /// Bytes of a list in one reply: what a frame takes, without its own few.

@@ -8,11 +8,11 @@ use nearhand_proto::credential::{Credential, Retirement, RevocationList, Verifie
 use nearhand_proto::identity::{PublicKey, Signed};
 use nearhand_proto::invitation::OneTime;
 use nearhand_proto::message::control::{CloseCode, DeviceFacts, Outcome, Push, Refusal, Reply};
+use nearhand_relay_core::admission::{Join, neutral};
+use nearhand_relay_core::caller::PeerId;
 
 use super::audit::event;
 use super::{Control, Peer, now_unix, requests, storage};
-use crate::admission::{Join, neutral};
-use crate::registry::PeerId;
 use crate::store::{Applied, Member, Write};
 
 /// The database's name for the hash of the newest claim secret.

@@ -8,8 +8,7 @@ mod accept;
 mod alarms;
 mod audit;
 mod connection;
-pub mod doors;
-mod help;
+pub mod help;
 mod housekeeping;
 mod lists;
 mod membership;
@@ -25,19 +24,20 @@ use nearhand_proto::forward::RateLimits;
 use nearhand_proto::identity::PublicKey;
 use nearhand_proto::message::control::{CloseCode, Refusal};
 use nearhand_proto::time::UnixMillis;
+use nearhand_relay_core::admission::{Admission, Rules};
+use nearhand_relay_core::alarm::absence::Absence;
+use nearhand_relay_core::caller::{Caller, PeerId};
+use nearhand_relay_core::handshakes::Doors;
+use nearhand_relay_core::registry::Registry;
+use nearhand_relay_core::registry::limits::{Bucket, Pace};
 use quinn::{Connection, VarInt};
 use tokio::task::AbortHandle;
 
-use crate::admission::{Admission, Caller, Rules};
-use crate::alarm::absence::Absence;
-pub use crate::alarm::absence::Patience;
 use crate::metrics::Metrics;
 use crate::path::Path;
-use crate::registry::limits::{Bucket, Pace};
-use crate::registry::{PeerId, Registry};
 use crate::store::{Seen, Store, StoreError, Stored, Write};
-use doors::Doors;
 pub use membership::CLAIM;
+pub use nearhand_relay_core::alarm::absence::Patience;
 
 /// Requests of one connection: a client that lists a whole fleet stays well below.
 const REQUESTS: Pace = Pace { burst: 100, every_ms: 50 };

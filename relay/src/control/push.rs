@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nearhand_proto::message::control::{FRAME_LIMIT, Push, PushReply};
+use nearhand_relay_core::caller::PeerId;
 use nearhand_transport::framed::{self, FrameError};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::{Control, Peer};
-use crate::registry::PeerId;
 
 /// How long a device has for an answer to an offer: it opens a socket and binds it.
 pub(super) const OFFER_TIMEOUT: Duration = Duration::from_secs(10);

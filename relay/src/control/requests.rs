@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use nearhand_proto::message::control::{CloseCode, FRAME_LIMIT, REQUEST_TIMEOUT, Refusal, Reply, Request};
+use nearhand_relay_core::caller::Caller;
 use nearhand_transport::framed::{self, FrameError};
 use quinn::{RecvStream, SendStream};
 use tokio::time::timeout;
@@ -11,7 +12,6 @@ use super::accept::violation;
 use super::alarms::actor;
 use super::connection::LAST_REPLY;
 use super::{Control, Peer};
-use crate::admission::Caller;
 use crate::metrics::Family;
 
 /// Reads one request and answers it.

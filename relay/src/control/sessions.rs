@@ -10,16 +10,16 @@ use nearhand_proto::id::SessionId;
 use nearhand_proto::identity::Signed;
 use nearhand_proto::message::control::{Offer, Opened, Outcome, Push, PushReply, Refusal, Reply, Target};
 use nearhand_proto::support_code::Routing;
+use nearhand_relay_core::caller::Caller;
+use nearhand_relay_core::caller::PeerId;
+use nearhand_relay_core::registry::sessions::Session;
 use rand_core::OsRng;
 use tokio::time::timeout;
 
 use super::audit::event;
 use super::push::OFFER_TIMEOUT;
 use super::{Control, Peer, now_unix, storage};
-use crate::admission::Caller;
 use crate::metrics::Family;
-use crate::registry::PeerId;
-use crate::registry::sessions::Session;
 use crate::store::schema::outcome_name;
 use crate::store::{Applied, NewSession, Write};
 

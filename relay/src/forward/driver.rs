@@ -21,12 +21,12 @@ use std::time::Instant;
 
 use nearhand_proto::forward::BindGrant;
 use nearhand_proto::id::SessionId;
+use nearhand_relay_core::forward::batch::{Batch, Target};
+use nearhand_relay_core::forward::cid::ControlCids;
+use nearhand_relay_core::forward::table::{Metrics, OfferError, Reply, SessionCounters, Table, Verdict};
 use quinn::udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use rand_core::{OsRng, RngCore};
 
-use super::batch::{Batch, Target};
-use super::cid::ControlCids;
-use super::table::{Metrics, OfferError, Reply, SessionCounters, Table, Verdict};
 use crate::platform::{BatchSender, Signal};
 
 pub use control::ControlSocket;

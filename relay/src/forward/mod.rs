@@ -6,20 +6,15 @@
 //!                                └──► else          ──► queue ──► quinn            (control)
 //! ```
 //!
-//! [`table`] decides and is pure; [`driver`] owns the socket and the thread. A datagram from an address that
+//! [`table`](nearhand_relay_core::forward::table) decides and is pure; [`driver`] owns the socket and the thread. A datagram from an address that
 //! isn't bound is quinn's if it opens a connection (long header) or carries a connection id that our control
-//! endpoint made ([`cid`]); any other gets a hint to bind, and quinn, which would answer it with a stateless
+//! endpoint made ([`cid`](nearhand_relay_core::forward::cid)); any other gets a hint to bind, and quinn, which would answer it with a stateless
 //! reset, never sees it. So a control connection whose address changes still works, and a session whose
 //! address changes is told at once.
 //!
 //! Not here: who may have a session (admission), what travels in the control connections.
 
-pub mod cid;
 pub mod driver;
-pub mod table;
-
-pub(crate) mod batch;
-mod limit;
 
 pub use driver::{Config, ControlSocket, Forwarder};
-pub use table::{Metrics, OfferError, SessionCounters};
+pub use nearhand_relay_core::forward::table::{Metrics, OfferError, SessionCounters};

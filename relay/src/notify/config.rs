@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nearhand_proto::alarm::Severity;
+use nearhand_relay_core::notify::schedule::RETRIES;
+use nearhand_relay_core::notify::webhook::{BadSecret, Secret};
 use serde::Deserialize;
 
 use super::mqtt;
-use super::schedule::RETRIES;
 use super::secret::{Hidden, SecretError};
-use super::webhook::{BadSecret, Secret};
 
 /// PagerDuty's own address.
 const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";

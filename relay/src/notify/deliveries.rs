@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::schedule::Outcome;
+use nearhand_relay_core::notify::schedule::Outcome;
 
 /// How deliveries went since the start.
 #[derive(Debug, Default)]

@@ -7,10 +7,11 @@ use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use nearhand_relay_core::alarm::Notice;
+use nearhand_relay_core::notify::forms;
+use nearhand_relay_core::notify::schedule::Outcome;
 
 use super::config::{Encryption, Mail};
-use super::schedule::Outcome;
-use super::{Notice, forms};
 
 /// How long the server may take for a command.
 const TIMEOUT: Duration = Duration::from_secs(20);

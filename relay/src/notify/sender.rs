@@ -6,14 +6,16 @@ use std::time::SystemTime;
 
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
+use nearhand_relay_core::alarm::Notice;
+use nearhand_relay_core::notify::schedule::Outcome;
+use nearhand_relay_core::notify::{alertmanager, forms, webhook};
 use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::config::{Endpoint, Receiver, Target};
 use super::mail::{MailError, Mailer};
-use super::schedule::Outcome;
 use super::stream::{self, TrustError};
-use super::{Notice, alertmanager, forms, http, mqtt, webhook};
+use super::{http, mqtt};
 use crate::store::Outlet;
 
 /// Longest answer that is kept or shown, in characters.

@@ -8,6 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use nearhand_proto::time::UnixMillis;
+use nearhand_relay_core::alarm::Kind;
+use nearhand_relay_core::alarm::Notice;
+use nearhand_relay_core::notify::schedule::{self, Outcome};
+use nearhand_relay_core::notify::schedule::{Fate, Settled, Waiting};
+use nearhand_relay_core::notify::{alertmanager, escalation};
 use rand_core::{OsRng, RngCore};
 use serde_json::Value;
 use tokio::task::{JoinHandle, JoinSet};
@@ -15,11 +20,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::config::{Endpoint, Target};
 use super::deliveries::Deliveries;
-use super::schedule::{self, Outcome};
 use super::sender::{Sender, api};
-use super::{Notice, alertmanager, escalation};
-use crate::alarm::Kind;
-use crate::store::{AlarmWrite, Fate, Settled, Store, StoreError, Waiting};
+use crate::store::{AlarmWrite, Store, StoreError};
 
 /// Deliveries to one receiver that are under way at once.
 const ABREAST: usize = 8;

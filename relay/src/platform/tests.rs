@@ -3,10 +3,10 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
+use nearhand_relay_core::forward::batch::{Batch, Group, Target};
 use quinn::udp::{EcnCodepoint, RecvMeta, UdpSocketState};
 
 use super::SendReport;
-use crate::forward::batch::{Batch, Group, Target};
 use crate::forward::driver::Port;
 
 pub(crate) fn port(addr: &str) -> Port {

@@ -10,10 +10,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use nearhand_relay_core::forward::batch::{Group, Piece, Target};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 
 use super::{SendReport, for_socket, ip_for_socket};
-use crate::forward::batch::{Group, Piece, Target};
 use crate::forward::driver::Port;
 
 /// Lets another thread end a wait.

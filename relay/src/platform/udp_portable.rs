@@ -5,10 +5,10 @@ use core::time::Duration;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nearhand_relay_core::forward::batch::{Group, Piece};
 use quinn::udp::{EcnCodepoint, Transmit};
 
 use super::{SendReport, for_socket, ip_for_socket};
-use crate::forward::batch::{Group, Piece};
 use crate::forward::driver::Port;
 
 /// How late a call from another thread may be noticed.

@@ -3,12 +3,12 @@
 use nearhand_proto::id::{SessionId, TechnicianId};
 use nearhand_proto::message::help::{HelpEntry, HelpWanted, Opinion, OpinionEntry, Place, Urgency};
 use nearhand_proto::time::UnixMillis;
+use nearhand_relay_core::caller::PeerId;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
 
 use super::codec::{from_big, millis, parse, to_big};
 use super::{Applied, Reader, StoreError};
-use crate::registry::PeerId;
 
 /// Most wishes that are open at once.
 const MAX_OPEN_HELP: i64 = 2_000;

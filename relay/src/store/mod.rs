@@ -25,10 +25,7 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Connection, Executor};
 use tokio::sync::{mpsc, watch};
 
-pub use alarms::{
-    AlarmCounts, AlarmWrite, DeadLetter, Due, Fate, MAX_OPEN, MAX_WINDOWS, OutboxState, Outlet, Settled,
-    Waiting,
-};
+pub use alarms::{AlarmCounts, AlarmWrite, DeadLetter, Due, MAX_OPEN, MAX_WINDOWS, OutboxState, Outlet};
 pub use error::StoreError;
 pub use help::{Asking, HelpWrite};
 pub use read::{DeviceRow, SessionRow, Stored};

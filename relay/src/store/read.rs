@@ -7,15 +7,15 @@ use nearhand_proto::id::{DeviceId, SessionId, TechnicianId};
 use nearhand_proto::identity::{PublicKey, Signed};
 use nearhand_proto::message::control::{DeviceFacts, Outcome, SessionEntry};
 use nearhand_proto::time::UnixMillis;
+use nearhand_relay_core::admission::{Known, Loaded};
+use nearhand_relay_core::alarm::absence::Remembered;
+use nearhand_relay_core::caller::PeerId;
+use nearhand_relay_core::registry::sessions::Session;
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row};
 
 use super::codec::{from_big, from_text, millis, parse, to_big};
 use super::{EMPTY_LOG, Reader, StoreError, schema};
-use crate::admission::{Known, Loaded};
-use crate::alarm::absence::Remembered;
-use crate::registry::PeerId;
-use crate::registry::sessions::Session;
 
 /// What was stored when the relay started.
 pub struct Stored {

@@ -14,6 +14,8 @@ use nearhand_proto::id::{DeviceId, SessionId, StreamId};
 use nearhand_proto::identity::{PublicKey, SecretKey, Signed};
 use nearhand_proto::message::control::{DeviceFacts, Outcome};
 use nearhand_proto::time::UnixMillis;
+use nearhand_relay_core::caller::PeerId;
+use nearhand_relay_core::registry::sessions::Session;
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Transaction};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -22,8 +24,6 @@ use super::codec::{to_big, to_text};
 use super::help::{self, HelpWrite};
 use super::schema::{outcome_name, role_name};
 use super::{StoreError, read};
-use crate::registry::PeerId;
-use crate::registry::sessions::Session;
 
 /// Most writes in one transaction: bounds how long the first waits for the last.
 const BATCH: usize = 128;

@@ -13,9 +13,9 @@ use nearhand_proto::message::alarms::{
 };
 use nearhand_proto::message::control::{Refusal, Reply, Request};
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay::alarm::Alarm;
 use nearhand_relay::control::Patience;
 use nearhand_relay::store::{AlarmWrite, MAX_OPEN, Write};
+use nearhand_relay_core::alarm::Alarm;
 
 const STREAM: StreamId = StreamId::from_bytes([5; 16]);
 

@@ -15,8 +15,8 @@ use nearhand_proto::message::control::{Reply, Request};
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay::config::Config;
 use nearhand_relay::notify::sender::Sender;
-use nearhand_relay::notify::webhook::{Secret, headers};
 use nearhand_relay::store::OutboxState;
+use nearhand_relay_core::notify::webhook::{Secret, headers};
 use nearhand_transport::platform::write_private;
 use serde_json::{Value, json};
 

@@ -18,13 +18,12 @@ use nearhand_proto::identity::SecretKey;
 use nearhand_proto::message::alarms::{Act, Actor, AlarmFilter, NewWindow};
 use nearhand_proto::message::control::{Outcome, PushReply, Refusal, Reply, Request, Target};
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay::alarm::Kind;
-use nearhand_relay::alarm::absence::{Absence, Patience};
-use nearhand_relay::registry::PeerId;
-use nearhand_relay::registry::sessions::Session;
-use nearhand_relay::store::{
-    AlarmWrite, Applied, Database, Fate, Member, NewSession, Outlet, Seen, Settled, Store, Waiting, Write,
-};
+use nearhand_relay::store::{AlarmWrite, Applied, Database, Member, NewSession, Outlet, Seen, Store, Write};
+use nearhand_relay_core::alarm::Kind;
+use nearhand_relay_core::alarm::absence::{Absence, Patience};
+use nearhand_relay_core::caller::PeerId;
+use nearhand_relay_core::notify::schedule::{Fate, Settled, Waiting};
+use nearhand_relay_core::registry::sessions::Session;
 use rand_core::OsRng;
 
 fn event(detail: &str) -> Event {

@@ -61,7 +61,7 @@ pub struct Vector {
 
 /// Where the files are.
 pub fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden")
 }
 
 /// The file of one kind of message.

@@ -12,10 +12,10 @@ use nearhand_report::parse;
 use serde_json::Value;
 
 use super::{Trial, number};
-use crate::golden;
 use crate::hostile_device::{HostileDevice, Sends};
 use crate::site::Site;
 use crate::wire_client::Wire;
+use nearhand_machines::golden;
 
 /// Markup for every place that text could stand in: between tags, in an attribute, in Markdown.
 const MARKUP: &str = "x\"'><script>alert(1)</script><img src=x onerror=alert(1)><svg/onload=alert(1)>\

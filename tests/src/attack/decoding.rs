@@ -6,12 +6,12 @@ use nearhand_screen::{Picture, ScreenDecoder, Size};
 
 use super::scene::with_eve;
 use super::{Trial, number};
-use crate::decoders::DECODERS;
 use crate::heap;
 use crate::hostile_device::{HostileDevice, Sends};
-use crate::seeds;
 use crate::site::Site;
 use crate::wire_client::Wire;
+use nearhand_machines::decoders::DECODERS;
+use nearhand_machines::seeds;
 
 /// Most that a decoder may hold of the heap at one moment, in bytes.
 const HELD_AT_ONCE: f64 = 1_048_576.0;

@@ -10,8 +10,8 @@ use nearhand_proto::wire;
 
 use super::scene::can_be_nobody;
 use super::{Trial, number};
-use crate::golden;
 use crate::site::{LIMIT, Site};
+use nearhand_machines::golden;
 
 /// Why a case isn't tried.
 const NEEDS_ROOT: &str = "can't act as another user here (needs root)";

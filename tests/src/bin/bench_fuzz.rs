@@ -13,8 +13,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_tests::decoders::Family;
-use nearhand_tests::machines::MACHINES;
+use nearhand_machines::decoders::Family;
+use nearhand_machines::machines::MACHINES;
 use nearhand_tests::rows::{self, Better, Row};
 
 /// Most memory that a target may take, in MB: SECURITY.md's "frame-sized", many times over, and the fuzzer itself.

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use nearhand_tests::decoders::Family;
-use nearhand_tests::golden::Vector;
-use nearhand_tests::machines::MACHINES;
-use nearhand_tests::seeds;
+use nearhand_machines::decoders::Family;
+use nearhand_machines::golden::Vector;
+use nearhand_machines::machines::MACHINES;
+use nearhand_machines::seeds;
 
 fn main() -> anyhow::Result<()> {
     let directory = PathBuf::from(std::env::args_os().nth(1).context("name the directory to write to")?);

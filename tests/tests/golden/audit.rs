@@ -1,8 +1,8 @@
 //! The audit log, on the wire and in files.
 
+use nearhand_machines::golden::{AT, Whose};
 use nearhand_proto::audit::{Event, Head, Row, Verifier, next_row};
 use nearhand_proto::time::UnixMillis;
-use nearhand_tests::golden::{AT, Whose};
 
 use super::Table;
 use super::fixed::SESSION;
@@ -40,7 +40,7 @@ pub(crate) fn fill(table: &mut Table) {
 #[test]
 fn the_released_rows_are_a_log_that_verifies() {
     let mut verifier = Verifier::new(vec![Whose::Device.public()], vec![head()]);
-    for vector in nearhand_tests::golden::read("audit-row").unwrap() {
+    for vector in nearhand_machines::golden::read("audit-row").unwrap() {
         verifier.row(Some(&nearhand_proto::wire::decode(&vector.bytes).unwrap())).unwrap();
     }
     assert_eq!(verifier.finish().unwrap(), head());

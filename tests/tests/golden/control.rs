@@ -1,5 +1,6 @@
 //! The control plane: agents and clients with their relay.
 
+use nearhand_machines::golden::{AT, Whose};
 use nearhand_proto::alarm::{
     Batch, Deed, DeviceReport, Entry, Event, Leaving, Measured, Monitoring, Profile, Record, Severity,
     Transition,
@@ -20,7 +21,6 @@ use nearhand_proto::message::help::{HelpEntry, HelpWanted, Opinion, OpinionEntry
 use nearhand_proto::support_code::Routing;
 use nearhand_proto::time::UnixMillis;
 use nearhand_proto::wire;
-use nearhand_tests::golden::{AT, Whose};
 
 use super::fixed::{
     SESSION, bind_grant, credential, device_id, facts, one_time, program, revocations, rotated_credential,

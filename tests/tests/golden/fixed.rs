@@ -1,5 +1,6 @@
 //! Values that many messages hold, always the same.
 
+use nearhand_machines::golden::{AT, BIND_KEY, Whose};
 use nearhand_proto::credential::{Credential, Endorsement, Invite, RevocationList, Role};
 use nearhand_proto::forward::{BindGrant, BindKey, RateLimits};
 use nearhand_proto::grant::{Capabilities, Capability, DecidedBy, GrantRecord};
@@ -10,7 +11,6 @@ use nearhand_proto::message::Program;
 use nearhand_proto::message::control::DeviceFacts;
 use nearhand_proto::support_code::Routing;
 use nearhand_proto::time::UnixMillis;
-use nearhand_tests::golden::{AT, BIND_KEY, Whose};
 
 pub(crate) const SESSION: SessionId = SessionId::from_bytes(*b"session id 16 b.");
 pub(crate) const INVITE: InviteId = InviteId::from_bytes(*b"invite id 16 b..");

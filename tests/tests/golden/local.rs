@@ -1,5 +1,6 @@
 //! The local interface: the agent with the programs of the person at the device.
 
+use nearhand_machines::golden::AT;
 use nearhand_proto::alarm::Severity;
 use nearhand_proto::grant::Capability;
 use nearhand_proto::id::StreamId;
@@ -9,7 +10,6 @@ use nearhand_proto::message::local::{
 };
 use nearhand_proto::message::session::Granted;
 use nearhand_proto::runbook::{self, Ending, Mode};
-use nearhand_tests::golden::AT;
 
 use super::fixed::{SESSION, some_capabilities};
 use super::{Table, variants};

@@ -35,8 +35,8 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::fs;
 
+use nearhand_machines::golden::{self, Vector};
 use nearhand_proto::{text, wire};
-use nearhand_tests::golden::{self, Vector};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -242,12 +242,12 @@ fn no_name_is_given_twice_and_no_file_is_left_over() {
 
 #[test]
 fn every_released_message_has_a_decoder_that_is_fuzzed() {
-    use nearhand_tests::decoders::DECODERS;
+    use nearhand_machines::decoders::DECODERS;
     // What is only ever a part of a report, and fuzzed as one.
     let parts = ["report-status", "report-area", "report-chart-kind", "report-set"];
     let kinds = golden::kinds().unwrap().into_iter();
     let missing: Vec<_> = kinds
         .filter(|kind| !parts.contains(&kind.as_str()) && DECODERS.iter().all(|d| d.name != kind))
         .collect();
-    assert!(missing.is_empty(), "add them to tests/src/decoders.rs: {missing:?}");
+    assert!(missing.is_empty(), "add them to tests/machines/src/decoders.rs: {missing:?}");
 }

@@ -2,8 +2,8 @@
 //!
 //! Not messages but their contents; two releases that compute them differently never get past a hello.
 
+use nearhand_machines::golden::Whose;
 use nearhand_proto::pake::{Channel, Keys, Proof, ResumeSecret};
-use nearhand_tests::golden::Whose;
 use rand_core::{CryptoRng, RngCore};
 
 use super::Table;
@@ -91,7 +91,7 @@ pub(crate) fn fill(table: &mut Table) {
 #[test]
 fn the_released_proof_convinces_both_ends() {
     let (_, _, technician, agent) = proven();
-    let released = nearhand_tests::golden::read("proof").unwrap();
+    let released = nearhand_machines::golden::read("proof").unwrap();
     let of = |name: &str| -> [u8; 32] {
         released.iter().find(|v| v.name == name).unwrap().bytes.clone().try_into().unwrap()
     };

@@ -1,12 +1,12 @@
 //! Runbooks: what is signed, and the conversation about a run.
 
+use nearhand_machines::golden::{AT, Whose};
 use nearhand_proto::id::RunId;
 use nearhand_proto::message::runbook::{FromDevice, FromTechnician, Listed};
 use nearhand_proto::runbook::{
     Act, Class, Ending, Kind, Manifest, Mode, Note, Order, Outcome, Parameter, Phase, Refused, Source, Step,
     Unit, Value,
 };
-use nearhand_tests::golden::{AT, Whose};
 
 use super::fixed::device_id;
 use super::{Table, signed, variants};

@@ -5,8 +5,8 @@ use nearhand_proto::message::screen::{
     Monitor, PhysicalKey, Quality, ScreenPoint,
 };
 
+use nearhand_machines::golden::{AT, Whose};
 use nearhand_proto::witness::{Chain, ScreenHead};
-use nearhand_tests::golden::{AT, Whose};
 
 use super::fixed::SESSION;
 use super::{Table, variants};

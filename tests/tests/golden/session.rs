@@ -1,5 +1,6 @@
 //! The session plane: technician and agent, end to end.
 
+use nearhand_machines::golden::{AT, Whose};
 use nearhand_proto::audit::Head;
 use nearhand_proto::credential::Role;
 use nearhand_proto::grant::{Capabilities, Capability, DecidedBy};
@@ -9,7 +10,6 @@ use nearhand_proto::message::session::{
     Ready, Refusal, TechnicianHello, TechnicianProof,
 };
 use nearhand_proto::time::UnixMillis;
-use nearhand_tests::golden::{AT, Whose};
 
 use super::fixed::{
     SESSION, all_capabilities, credential, facts, grant_record, program, rotated_credential,

@@ -1,11 +1,11 @@
 //! Signed statements, and the chains made of them.
 
+use nearhand_machines::golden::{AT, Whose};
 use nearhand_proto::audit::Head;
 use nearhand_proto::credential::{Retirement, Revocations, Role};
 use nearhand_proto::grant::DecidedBy;
 use nearhand_proto::identity::{Signed, Statement};
 use nearhand_proto::wire;
-use nearhand_tests::golden::{AT, Whose};
 
 use super::fixed::{credential, endorsement, grant_record, invite, revocations, rotated_credential};
 use super::{Table, audit, screen, variants};

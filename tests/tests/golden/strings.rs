@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use nearhand_machines::golden::Whose;
 use nearhand_proto::credential::Role;
 use nearhand_proto::grant::Capability;
 use nearhand_proto::id::{BindToken, DeviceId, InviteId, OrganisationId, SessionId, TechnicianId};
@@ -9,7 +10,6 @@ use nearhand_proto::identity::{PublicKey, SecretKey};
 use nearhand_proto::invitation::{ClaimString, EnrolmentString, InviteString, RelayAddress, SiteString};
 use nearhand_proto::support_code::{Routing, SupportCode};
 use nearhand_proto::wire;
-use nearhand_tests::golden::Whose;
 use nearhand_transport::key_file;
 
 use super::fixed::{

@@ -282,10 +282,7 @@ pub const CORES: &[&str] = &[
     "agent/desktop/src/precedence/**",
     "agent/desktop/src/protocol/**",
     "agent/diagnostics/src/diagnosis/**",
-    "relay/src/admission/**",
-    "relay/src/alarm/**",
-    "relay/src/forward/table/**",
-    "relay/src/registry/**",
+    "relay/core/**",
     "technician/src/fleet_schedule/**",
     "technician/src/recording/format/**",
     "technician/src/recording/pointer/**",
@@ -327,8 +324,8 @@ pub const SECRET_FILES: &[&str] = &[
     "shared/proto/src/support_code/**",
     "shared/proto/src/identity/**",
     "agent/src/enrolment/**",
+    "relay/core/src/notify/webhook.rs",
     "relay/src/notify/secret.rs",
-    "relay/src/notify/webhook.rs",
     "technician/src/identity/**",
 ];
 
@@ -365,8 +362,22 @@ const CRATES: &[(&str, &[&str])] = &[
             "nearhand-desktop",
         ],
     ),
-    ("nearhand-relay", &["nearhand-proto", "nearhand-transport"]),
+    ("nearhand-relay-core", &["nearhand-proto"]),
+    ("nearhand-relay", &["nearhand-proto", "nearhand-transport", "nearhand-relay-core"]),
     ("nearhand-technician", &["nearhand-proto", "nearhand-transport", "nearhand-report", "nearhand-screen"]),
+    (
+        "nearhand-machines",
+        &[
+            "nearhand-proto",
+            "nearhand-transport",
+            "nearhand-report",
+            "nearhand-screen",
+            "nearhand-rules",
+            "nearhand-agent-core",
+            "nearhand-spool",
+            "nearhand-relay-core",
+        ],
+    ),
     (
         "nearhand-tests",
         &[
@@ -378,6 +389,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "nearhand-agent",
             "nearhand-agent-core",
             "nearhand-spool",
+            "nearhand-machines",
             "nearhand-relay",
             "nearhand-technician",
         ],

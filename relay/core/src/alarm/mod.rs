@@ -6,6 +6,7 @@
 
 pub mod absence;
 pub mod hours;
+mod notice;
 mod projection;
 #[cfg(test)]
 mod projection_tests;
@@ -15,6 +16,9 @@ use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
 use nearhand_proto::message::alarms::{Happening, Window};
 use nearhand_proto::time::UnixMillis;
 
+#[cfg(test)]
+pub(crate) use notice::tests::notice as sample_notice;
+pub use notice::{Notice, test_notice};
 pub use projection::{Alarm, Kind, Step};
 
 /// In place of a device: what concerns the relay itself, or several devices.

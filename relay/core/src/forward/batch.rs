@@ -15,27 +15,35 @@ const MAX_BYTES: usize = 65_507;
 
 /// Where a forwarded datagram goes and how it is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Target {
-    pub(crate) to: SocketAddr,
-    pub(crate) src_ip: Option<IpAddr>,
+pub struct Target {
+    /// The destination.
+    pub to: SocketAddr,
+    /// The relay's own address to send from; `None`: the system chooses.
+    pub src_ip: Option<IpAddr>,
     /// The two bits of RFC 3168.
-    pub(crate) ecn: u8,
+    pub ecn: u8,
 }
 
 /// Bytes of one receive buffer: datagrams that lie one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Piece {
-    pub(crate) buffer: usize,
-    pub(crate) range: Range<usize>,
+pub struct Piece {
+    /// Which receive buffer, by its index.
+    pub buffer: usize,
+    /// Where in that buffer, in bytes.
+    pub range: Range<usize>,
 }
 
 /// Datagrams for one send: all of `segment` bytes, the last may be shorter.
 #[derive(Debug)]
-pub(crate) struct Group {
-    pub(crate) target: Target,
-    pub(crate) segment: usize,
-    pub(crate) pieces: Vec<Piece>,
-    pub(crate) packets: usize,
+pub struct Group {
+    /// Their common destination.
+    pub target: Target,
+    /// Length of each datagram but the last, in bytes.
+    pub segment: usize,
+    /// Where their bytes lie, in the order to send them.
+    pub pieces: Vec<Piece>,
+    /// How many datagrams there are.
+    pub packets: usize,
     bytes: usize,
     /// A shorter datagram ended it.
     closed: bool,
@@ -76,23 +84,24 @@ impl Group {
 
 /// The groups of one batch; keeps its memory from batch to batch.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
+pub struct Batch {
     groups: Vec<Group>,
     used: usize,
 }
 
 impl Batch {
-    pub(crate) fn clear(&mut self) {
+    /// Empties the batch for the next round and keeps its memory.
+    pub fn clear(&mut self) {
         self.used = 0;
     }
 
     /// In the order to send them.
-    pub(crate) fn groups(&self) -> &[Group] {
+    pub fn groups(&self) -> &[Group] {
         self.groups.get(..self.used).unwrap_or_default()
     }
 
     /// Adds the datagrams that lie in `range` of a buffer, `stride` bytes each, the last maybe shorter.
-    pub(crate) fn push(&mut self, target: Target, buffer: usize, range: Range<usize>, stride: usize) {
+    pub fn push(&mut self, target: Target, buffer: usize, range: Range<usize>, stride: usize) {
         let mut at = range.start;
         while at < range.end {
             let left = range.end - at;

@@ -12,11 +12,11 @@ use hmac::Mac;
 use nearhand_proto::forward::packet;
 
 /// Random bytes of an id.
-pub(crate) const NONCE_LEN: usize = 8;
+pub const NONCE_LEN: usize = 8;
 /// 1 in 4 billion foreign ids passes, and then quinn answers it with a reset that nobody believes.
 const TAG_LEN: usize = 4;
 /// Length of an id in bytes.
-pub(crate) const CID_LEN: usize = NONCE_LEN + TAG_LEN;
+pub const CID_LEN: usize = NONCE_LEN + TAG_LEN;
 
 /// Makes and recognises the control endpoint's connection ids.
 #[derive(Clone)]
@@ -37,7 +37,7 @@ impl ControlCids {
     }
 
     /// The connection id made of fresh random bytes.
-    pub(crate) fn cid(&self, nonce: [u8; NONCE_LEN]) -> [u8; CID_LEN] {
+    pub fn cid(&self, nonce: [u8; NONCE_LEN]) -> [u8; CID_LEN] {
         let tag = packet::hmac(&self.key, &[&nonce]).finalize().into_bytes();
         let mut cid = [0; CID_LEN];
         cid.iter_mut().zip(nonce.into_iter().chain(tag)).for_each(|(to, from)| *to = from);

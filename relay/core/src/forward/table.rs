@@ -383,7 +383,8 @@ impl Table {
         }
     }
 
-    pub(crate) fn metrics_mut(&mut self) -> &mut Metrics {
+    /// The counters of what the driver alone sees: datagrams that the system did not take.
+    pub fn metrics_mut(&mut self) -> &mut Metrics {
         &mut self.metrics
     }
 

@@ -12,9 +12,8 @@ use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
 use serde_json::{Value, json};
 
-use super::Notice;
 use super::webhook::rfc3339;
-use crate::alarm::{Alarm, Kind};
+use crate::alarm::{Alarm, Kind, Notice};
 
 /// How long what has ended is repeated, in milliseconds.
 pub const ENDED_FOR: u64 = 15 * 60_000;
@@ -121,7 +120,7 @@ pub fn test(notice: &Notice, now: UnixMillis) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notify::tests::notice;
+    use crate::alarm::sample_notice as notice;
 
     const MINUTE: core::time::Duration = core::time::Duration::from_secs(60);
 

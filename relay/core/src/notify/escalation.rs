@@ -8,8 +8,7 @@ use std::time::Duration;
 use nearhand_proto::message::alarms::AlarmState;
 use nearhand_proto::time::UnixMillis;
 
-use super::Notice;
-use crate::alarm::{Alarm, Kind};
+use crate::alarm::{Alarm, Kind, Notice};
 
 /// What to do with a notice that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +44,7 @@ mod tests {
     use nearhand_proto::message::alarms::{Acknowledgement, Actor};
 
     use super::*;
-    use crate::notify::tests::notice;
+    use crate::alarm::sample_notice as notice;
 
     #[test]
     fn what_stands_unattended_is_told_after_its_time_and_everything_after_that() {

@@ -4,9 +4,8 @@ use nearhand_proto::alarm::Severity;
 use nearhand_proto::text;
 use serde_json::{Value, json};
 
-use super::Notice;
 use super::webhook::{data, rfc3339};
-use crate::alarm::Kind;
+use crate::alarm::{Kind, Notice};
 
 /// Syslog's facility local0 (RFC 5424, section 6.2.1).
 const LOCAL0: u8 = 16;
@@ -191,7 +190,7 @@ pub fn mail(notices: &[&Notice]) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notify::tests::notice;
+    use crate::alarm::sample_notice as notice;
 
     #[test]
     fn a_syslog_frame_counts_its_octets_and_escapes_what_a_device_says() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nearhand_proto::time::UnixMillis;
 
-use crate::store::{Fate, Settled, Waiting};
+use crate::alarm::Notice;
 
 /// Seconds after each failed try, as Standard Webhooks has them: the tenth failure is the last.
 pub const RETRIES: [u64; 9] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
@@ -41,6 +41,45 @@ impl Outcome {
             Self::Gone(_) => "gone",
         }
     }
+}
+
+/// A notice that waits for a receiver.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// What is told.
+    pub notice: Notice,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When to try next.
+    pub due: UnixMillis,
+}
+
+/// What became of one delivery.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// To whom.
+    pub receiver: String,
+    /// Which notice.
+    pub number: u64,
+    /// How often it was tried by now.
+    pub attempts: u32,
+    /// How it goes on.
+    pub fate: Fate,
+    /// What the receiver said, made safe.
+    pub answer: String,
+}
+
+/// How it goes on with a notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// The receiver has it.
+    Delivered,
+    /// It is tried again then.
+    Again(UnixMillis),
+    /// It is given up, and kept for a replay.
+    Dead,
+    /// The receiver needn't hear it.
+    Passed,
 }
 
 /// What becomes of a delivery after a try. `random` is any number: it spreads retries by a fifth each way.
@@ -83,7 +122,7 @@ fn spread(seconds: u64, random: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notify::tests::notice;
+    use crate::alarm::sample_notice as notice;
 
     #[test]
     fn failures_are_retried_by_the_schedule_and_given_up_after_the_tenth() {

@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::Notice;
-use crate::alarm::Alarm;
+use crate::alarm::{Alarm, Notice};
 
 /// Before a secret's base64.
 const PREFIX: &str = "whsec_";
@@ -122,7 +121,7 @@ pub fn rfc3339(at: UnixMillis) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notify::tests::notice;
+    use crate::alarm::sample_notice as notice;
 
     /// The specification's own example.
     #[test]

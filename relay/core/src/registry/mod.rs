@@ -8,16 +8,13 @@ pub mod routing;
 pub mod sessions;
 
 use std::collections::HashMap;
-use std::fmt;
-use std::str::FromStr;
 use std::time::Instant;
 
 use nearhand_proto::id::{DeviceId, TechnicianId};
-use nearhand_proto::identity::PublicKey;
 use nearhand_proto::message::control::Refusal;
 use nearhand_proto::support_code::Routing;
 
-use crate::admission::Caller;
+use crate::caller::PeerId;
 use limits::{Bucket, Limiter, Pace};
 use routing::RoutingBook;
 use sessions::SessionBook;
@@ -39,63 +36,9 @@ const LIMITED_KEYS: usize = 20_000;
 /// Connections one person may have: each command of the client is one, several may run at once.
 pub const PER_PERSON: usize = 8;
 
-/// Somebody who can be connected: stays the same when a key is rotated.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub enum PeerId {
-    /// An enrolled device.
-    Device(DeviceId),
-    /// A guest, by its key.
-    Guest(PublicKey),
-    /// A technician or administrator.
-    Person(TechnicianId),
-}
-
-impl PeerId {
-    /// The id of a caller with this key; `None` for newcomers, who are nobody yet.
-    pub fn of(caller: &Caller, key: &PublicKey) -> Option<Self> {
-        match caller {
-            Caller::Device(v) => Some(Self::Device(v.first_key().device_id())),
-            Caller::Person(v) => Some(Self::Person(v.first_key().technician_id())),
-            Caller::Guest(_) => Some(Self::Guest(*key)),
-            Caller::Newcomer => None,
-        }
-    }
-
-    /// The device's id, if it is an enrolled device.
-    pub fn device(&self) -> Option<DeviceId> {
-        match self {
-            Self::Device(id) => Some(*id),
-            _ => None,
-        }
-    }
-
-    fn limit(&self) -> usize {
-        if matches!(self, Self::Person(_)) { PER_PERSON } else { 1 }
-    }
-}
-
-impl fmt::Display for PeerId {
-    /// `device:`, `guest:` or `person:` and the id or key, as it is stored.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Device(id) => write!(f, "device:{id}"),
-            Self::Guest(key) => write!(f, "guest:{key}"),
-            Self::Person(id) => write!(f, "person:{id}"),
-        }
-    }
-}
-
-impl FromStr for PeerId {
-    type Err = nearhand_proto::id::ParseIdError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once(':') {
-            Some(("device", id)) => Ok(Self::Device(id.parse()?)),
-            Some(("guest", key)) => Ok(Self::Guest(key.parse()?)),
-            Some(("person", id)) => Ok(Self::Person(id.parse()?)),
-            _ => Err(nearhand_proto::id::ParseIdError { expected: 32 }),
-        }
-    }
+/// How many connections a peer may have at once.
+fn connections_of(peer: &PeerId) -> usize {
+    if matches!(peer, PeerId::Person(_)) { PER_PERSON } else { 1 }
 }
 
 /// The number of a connection, never used twice in a run.
@@ -162,7 +105,7 @@ impl<H: Clone> Registry<H> {
         let number = ConnectionNo(self.next);
         // Most peers have one line: no room for more is taken.
         let lines = self.lines.entry(peer).or_insert_with(|| Vec::with_capacity(1));
-        let replaced = if lines.len() >= peer.limit() { Some(lines.remove(0).handle) } else { None };
+        let replaced = if lines.len() >= connections_of(&peer) { Some(lines.remove(0).handle) } else { None };
         lines.push(Line { number, handle });
         self.routing.back(&peer);
         Ok((number, replaced))
@@ -271,6 +214,7 @@ mod registry_tests;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nearhand_proto::identity::PublicKey;
     use rand_core::OsRng;
     use std::time::Duration;
 

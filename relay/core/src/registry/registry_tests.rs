@@ -12,7 +12,8 @@ use rand_core::RngCore;
 
 use super::routing::GRACE;
 use super::tests::start;
-use super::{ConnectionNo, PER_PERSON, PeerId, Registry};
+use super::{ConnectionNo, PER_PERSON, Registry};
+use crate::caller::PeerId;
 
 /// Guests that fit: fewer than there are.
 const MAX_GUESTS: usize = 2;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nearhand_proto::support_code::{ROUTINGS, Routing};
 use rand_core::RngCore;
 
-use super::PeerId;
+use crate::caller::PeerId;
 
 /// How long digits are kept for a holder who lost the connection: as long as a session may be resumed.
 pub const GRACE: Duration = Duration::from_secs(60);

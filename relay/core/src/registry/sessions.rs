@@ -8,7 +8,7 @@ use nearhand_proto::message::control::Refusal;
 use nearhand_proto::message::session::RESUME_WITHIN;
 use nearhand_proto::time::UnixMillis;
 
-use super::PeerId;
+use crate::caller::PeerId;
 
 /// Most sessions that run with one device at once.
 pub const PER_DEVICE: usize = 8;

@@ -21,7 +21,7 @@ use quinn::udp::{RecvMeta, Transmit, UdpSocketState};
 use quinn::{AsyncUdpSocket, ConnectionId, ConnectionIdGenerator, EndpointConfig, UdpPoller};
 use rand_core::{OsRng, RngCore};
 
-use crate::forward::cid::{CID_LEN, ControlCids, NONCE_LEN};
+use nearhand_relay_core::forward::cid::{CID_LEN, ControlCids, NONCE_LEN};
 
 /// Wait before a send is tried again that found the send buffer full: 1 ms empties 125 KB at a gigabit.
 const SEND_RETRY: Duration = Duration::from_millis(1);

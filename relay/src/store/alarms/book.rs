@@ -7,14 +7,14 @@ use nearhand_proto::credential::Credential;
 use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
 use nearhand_proto::message::alarms::{Act, Actor, Happening, NewWindow, Window};
 use nearhand_proto::time::UnixMillis;
+use nearhand_relay_core::alarm::Notice;
+use nearhand_relay_core::alarm::absence::{Finding, OFFLINE};
+use nearhand_relay_core::alarm::{self, Alarm, GAP, Kind, LogEntry, Noted, TOO_MANY};
 use sqlx::{Any, Row, Transaction};
 
 use super::read;
 use super::rows::{self, Value};
 use super::{AlarmWrite, MAX_OPEN, MAX_WINDOWS, Outlet, outbox, severity_number};
-use crate::alarm::absence::{Finding, OFFLINE};
-use crate::alarm::{self, Alarm, GAP, Kind, LogEntry, Noted, TOO_MANY};
-use crate::notify::Notice;
 use crate::store::StoreError;
 use crate::store::codec::{from_big, from_text, parse, to_big};
 use crate::store::writer::Applied;

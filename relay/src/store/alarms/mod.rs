@@ -9,16 +9,16 @@ use nearhand_proto::alarm::{Batch, Leaving, Profile, Severity};
 use nearhand_proto::id::{DeviceId, Fingerprint};
 use nearhand_proto::message::alarms::{Act, Actor, NewWindow};
 use nearhand_proto::time::UnixMillis;
+use nearhand_relay_core::alarm::absence::Finding;
+use nearhand_relay_core::alarm::hours::Hours;
+use nearhand_relay_core::notify::schedule::Settled;
 use sqlx::{Any, Transaction};
 
 use super::StoreError;
 use super::codec::to_big;
 pub(super) use book::Book;
-pub use outbox::{Due, Fate, Settled, Waiting};
+pub use outbox::Due;
 pub use read::{AlarmCounts, DeadLetter, OutboxState};
-
-use crate::alarm::absence::Finding;
-use crate::alarm::hours::Hours;
 
 /// Most open alarms of a device: one more is counted, not kept.
 pub const MAX_OPEN: usize = 500;

@@ -3,26 +3,15 @@
 //! What of one alarm waits goes out in order: the next row is due only when those before it are settled.
 
 use nearhand_proto::time::UnixMillis;
+use nearhand_relay_core::alarm::{Kind, Notice};
+use nearhand_relay_core::notify::schedule::{Fate, Settled, Waiting};
 use sqlx::{Any, Row, Transaction};
 
 use super::book::to_json;
 use super::rows::{self, Value};
 use super::{Outlet, read};
-use crate::alarm::Kind;
-use crate::notify::Notice;
 use crate::store::codec::{from_big, to_big};
 use crate::store::{Reader, StoreError};
-
-/// A notice that waits for a receiver.
-#[derive(Debug, Clone)]
-pub struct Waiting {
-    /// What is told.
-    pub notice: Notice,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// When to try next.
-    pub due: UnixMillis,
-}
 
 /// What waits for a receiver now.
 #[derive(Debug, Clone, Default)]
@@ -31,34 +20,6 @@ pub struct Due {
     pub now: Vec<Waiting>,
     /// When the next one's time comes.
     pub next: Option<UnixMillis>,
-}
-
-/// What became of one delivery.
-#[derive(Debug, Clone)]
-pub struct Settled {
-    /// To whom.
-    pub receiver: String,
-    /// Which notice.
-    pub number: u64,
-    /// How often it was tried by now.
-    pub attempts: u32,
-    /// How it goes on.
-    pub fate: Fate,
-    /// What the receiver said, made safe.
-    pub answer: String,
-}
-
-/// How it goes on with a notice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// The receiver has it.
-    Delivered,
-    /// It is tried again then.
-    Again(UnixMillis),
-    /// It is given up, and kept for a replay.
-    Dead,
-    /// The receiver needn't hear it.
-    Passed,
 }
 
 pub(super) async fn post(

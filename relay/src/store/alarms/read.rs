@@ -6,15 +6,15 @@ use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
 use nearhand_proto::message::alarms::{AlarmEntry, AlarmFilter, HistoryEntry, Window};
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
+use nearhand_relay_core::alarm::Notice;
+use nearhand_relay_core::alarm::absence::{OFFLINE, OUTAGE, Remembered};
+use nearhand_relay_core::alarm::hours::Hours;
+use nearhand_relay_core::alarm::{Alarm, Kind, LogEntry, Noted};
 use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::{leaving, profile, severity_number};
-use crate::alarm::absence::{OFFLINE, OUTAGE, Remembered};
-use crate::alarm::hours::Hours;
-use crate::alarm::{Alarm, Kind, LogEntry, Noted};
-use crate::notify::Notice;
 use crate::store::codec::{from_big, from_text, parse, to_big};
 use crate::store::{Reader, StoreError};
 
@@ -276,7 +276,9 @@ impl Reader {
         for row in &rows {
             let alarm = alarm(row)?;
             match alarm.rule.as_str() {
-                OUTAGE if alarm.device == crate::alarm::NO_DEVICE => outages.push(alarm.instance),
+                OUTAGE if alarm.device == nearhand_relay_core::alarm::NO_DEVICE => {
+                    outages.push(alarm.instance)
+                }
                 OFFLINE => _ = offline.insert(alarm.device, alarm.suppressed),
                 _ => {}
             }

@@ -25,12 +25,12 @@ use nearhand_proto::message::control::{
     Target, Welcome,
 };
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay::admission::{Rules, claim_hash};
 use nearhand_relay::control::{CLAIM, Limits, Patience};
 use nearhand_relay::notify::sender::Sender;
 use nearhand_relay::path::{Path, PathError, Totals, Usage};
 use nearhand_relay::serve::{Relay, endpoint_config, server_config};
 use nearhand_relay::store::{Database, Write};
+use nearhand_relay_core::admission::{Rules, claim_hash};
 use nearhand_transport::framed;
 use nearhand_transport::key_file;
 use nearhand_transport::tls::{self, Expect, Purpose};

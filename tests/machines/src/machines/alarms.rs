@@ -4,7 +4,7 @@ use nearhand_proto::alarm::{Event, Severity, Transition};
 use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
 use nearhand_proto::message::alarms::{Act, Actor, Happening};
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay::alarm::{Alarm, Kind, LogEntry, Noted};
+use nearhand_relay_core::alarm::{Alarm, Kind, LogEntry, Noted};
 
 use super::Draw;
 

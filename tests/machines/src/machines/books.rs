@@ -6,10 +6,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use nearhand_proto::id::{DeviceId, SessionId, TechnicianId};
 use nearhand_proto::support_code::Routing;
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay::control::doors::{Doors, Network};
-use nearhand_relay::registry::PeerId;
-use nearhand_relay::registry::routing::RoutingBook;
-use nearhand_relay::registry::sessions::{PER_DEVICE, Session, SessionBook};
+use nearhand_relay_core::caller::PeerId;
+use nearhand_relay_core::handshakes::{Doors, Network};
+use nearhand_relay_core::registry::routing::RoutingBook;
+use nearhand_relay_core::registry::sessions::{PER_DEVICE, Session, SessionBook};
 
 use super::{Draw, Scrambled, beginning};
 

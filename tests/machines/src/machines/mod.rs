@@ -45,6 +45,13 @@ pub const MACHINES: &[Machine] = &[
     Machine { name: "spool", run: spool::run, slow: 50 },
 ];
 
+/// Runs the state machine of that name on a fuzzer's input.
+pub fn run(name: &str, input: &[u8]) {
+    if let Some(machine) = MACHINES.iter().find(|machine| machine.name == name) {
+        (machine.run)(input);
+    }
+}
+
 /// Longest run of one input, in operations: a longer one finds nothing else, only later.
 const MOST: usize = 600;
 

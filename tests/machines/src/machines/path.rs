@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use nearhand_proto::forward::{BindGrant, BindKey, BindState, Binder, Command, RateLimits};
 use nearhand_proto::id::{BindToken, SessionId};
-use nearhand_relay::forward::cid::ControlCids;
-use nearhand_relay::forward::table::{Table, Verdict};
+use nearhand_relay_core::forward::cid::ControlCids;
+use nearhand_relay_core::forward::table::{Table, Verdict};
 
 use super::{Draw, beginning};
 
