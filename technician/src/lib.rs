@@ -8,12 +8,14 @@
 
 pub mod clock;
 pub mod command;
+pub mod context;
 pub mod exit;
 pub mod fleet_schedule;
 pub mod home;
 pub mod membership;
 pub mod output;
 mod platform;
+pub mod program;
 pub mod recording;
 pub mod relay;
 pub mod runbook_toml;

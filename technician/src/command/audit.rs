@@ -7,7 +7,7 @@ use nearhand_proto::audit::{Broken, Head, Row, Verifier, Why};
 use nearhand_proto::identity::PublicKey;
 use serde_json::json;
 
-use super::CommandContext;
+use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
 use crate::output::{TableCell, TextTone};
 use crate::relay::{RelayClient, RelayClientError};

@@ -1,6 +1,7 @@
 //! `nearhand chat`: write with the person at a device. Asks for nothing.
 
-use super::{CommandContext, connect};
+use super::{connect, in_session};
+use crate::context::CommandContext;
 use crate::exit::CommandFailure;
 
 /// Arguments of `nearhand chat`.
@@ -19,6 +20,6 @@ pub struct ChatArgs {
 /// [`CommandFailure`] with the exit code.
 pub async fn run(ctx: &CommandContext, args: ChatArgs) -> Result<(), CommandFailure> {
     let reason = args.reason.as_deref().unwrap_or_default();
-    let (session, updates) = connect::open(ctx, &args.target, reason).await?;
+    let (session, updates) = in_session::open(ctx, &args.target, reason).await?;
     connect::converse(ctx, session, updates, nearhand_proto::grant::DEFAULT_DURATION).await
 }

@@ -11,8 +11,9 @@ use serde_json::json;
 
 use super::invite::{InviteTerms, issue};
 use super::join::{admitted, settle_earlier};
-use super::{CommandContext, parse};
+use super::parse;
 use crate::clock;
+use crate::context::CommandContext;
 use crate::exit::CommandFailure;
 use crate::home::{
     ClientHome, ClientHomeError, IdentityChange, PendingChange, TechnicianIdentity, TechnicianProfile,

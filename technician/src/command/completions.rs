@@ -1,9 +1,8 @@
 //! `nearhand completions`: what a shell needs to complete commands.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{ClientCli, CommandContext};
+use crate::context::CommandContext;
 use crate::exit::CommandFailure;
 
 /// Arguments of `nearhand completions`.
@@ -18,8 +17,12 @@ pub struct ShellCompletionsArgs {
 ///
 /// # Errors
 /// [`CommandFailure`] if they can't be written.
-pub fn run(ctx: &CommandContext, args: &ShellCompletionsArgs) -> Result<(), CommandFailure> {
+pub fn run(
+    ctx: &CommandContext,
+    args: &ShellCompletionsArgs,
+    cli: &mut clap::Command,
+) -> Result<(), CommandFailure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut ClientCli::command(), "nearhand", &mut script);
+    clap_complete::generate(args.shell, cli, "nearhand", &mut script);
     Ok(ctx.output.bytes(&script)?)
 }

@@ -6,24 +6,23 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nearhand_proto::grant::{Capabilities, Capability};
-use nearhand_proto::message::local::{ChatLine, Mark};
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::message::session::Granted;
 use nearhand_report::edition::Edition;
 use nearhand_transport::lines;
 use tokio::sync::mpsc;
 
-use super::CommandContext;
 use super::diagnose::{self, ReportOptions};
-use super::record;
+use super::in_session::{ended, interrupted, open, see, show, show_chat, show_granted, task_gone};
+use super::{browser, record};
+use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
 use crate::recording::recorder::RecordingFile;
-use crate::session::{SessionEnd, SessionHandle, SessionUpdate};
+use crate::session::{SessionHandle, SessionUpdate};
 use crate::viewer::decoder_process::DecoderProgram;
 use crate::viewer::{self, PageServer, ViewerSettings};
 
@@ -111,7 +110,7 @@ async fn page(ctx: &CommandContext, no_open: bool) -> Result<Option<PageServer>,
     let server = PageServer::start().await.map_err(|e| {
         CommandFailure::new(ExitCode::Local, format!("the viewer's page can't be served: {e}"))
     })?;
-    if !no_open && !open_browser(server.url()).await {
+    if !no_open && !browser::open(server.url()).await {
         ctx.output.note(
             "No browser could be opened here, so this stays in the terminal. \
              With --no-open the address of the viewer's page is printed.",
@@ -127,20 +126,6 @@ async fn page(ctx: &CommandContext, no_open: bool) -> Result<Option<PageServer>,
         ctx.output.note("The viewer was opened in your browser. Ctrl-C here ends the session.");
     }
     Ok(Some(server))
-}
-
-/// `true` where a browser took the address.
-pub(super) async fn open_browser(url: &str) -> bool {
-    let Some((program, arguments)) = crate::platform::browser() else { return false };
-    let mut command = tokio::process::Command::new(program);
-    command.args(arguments).arg(url);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let Ok(mut child) = command.spawn() else { return false };
-    // Some openers stay as long as the browser does: they have succeeded.
-    match tokio::time::timeout(Duration::from_secs(5), child.wait()).await {
-        Ok(status) => status.is_ok_and(|status| status.success()),
-        Err(_) => true,
-    }
 }
 
 /// Serves the viewer until the session ends.
@@ -182,40 +167,8 @@ async fn view(
     match (end, broken) {
         (_, Some(failure)) => Err(failure),
         (Some(end), None) => ended(ctx, &end),
-        (None, None) => Err(CommandFailure::new(ExitCode::Unexpected, "the session's task is gone")),
+        (None, None) => Err(task_gone()),
     }
-}
-
-/// Opens a session with what the technician typed as its target, and says with whom.
-///
-/// # Errors
-/// [`CommandFailure`] with the exit code.
-pub async fn open(
-    ctx: &CommandContext,
-    target: &str,
-    reason: &str,
-) -> Result<(SessionHandle, mpsc::Receiver<SessionUpdate>), CommandFailure> {
-    let relay = Arc::new(ctx.connect().await?);
-    let resolved = relay.resolve_target(target).await?;
-    let busy = ctx.output.busy("connecting to the device");
-    let opened = SessionHandle::open(relay, resolved, reason).await;
-    busy.finish_and_clear();
-    let (session, updates) = opened?;
-    let device = session.device();
-    if ctx.output.is_json() {
-        ctx.output.json(&serde_json::json!({
-            "event": "connected", "session": session.id().to_string(), "device": device.name,
-            "os": device.os, "offers": names(device.offers), "enrolled": device.enrolled,
-        }))?;
-    } else {
-        let how = if device.enrolled { "its enrolled key" } else { "the support code" };
-        ctx.output.note(&format!("Connected to {} ({}), proved by {how}.", device.name, device.os));
-    }
-    Ok((session, updates))
-}
-
-pub(super) fn names(capabilities: Capabilities) -> Vec<&'static str> {
-    capabilities.iter().map(Capability::name).collect()
 }
 
 /// Talks until the session ends.
@@ -245,7 +198,7 @@ pub(super) async fn converse(
                     see(&session, &update);
                     show(ctx, &update, &mut granted)?;
                 }
-                None => return Err(CommandFailure::new(ExitCode::Unexpected, "the session's task is gone")),
+                None => return Err(task_gone()),
             },
             line = typed.recv(), if typing => match line {
                 Some(line) => act(ctx, &session, &line, duration, &granted, &mut running).await?,
@@ -264,13 +217,6 @@ pub(super) async fn converse(
             }
             () = interrupted() => session.end().await,
         }
-    }
-}
-
-/// Ctrl-C: leave in order.
-pub(super) async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        core::future::pending::<()>().await;
     }
 }
 
@@ -330,129 +276,4 @@ fn asked(rest: &str, duration: Duration) -> Result<(Capabilities, Duration), Str
 fn capabilities(list: &str) -> Result<Capabilities, String> {
     let names = list.trim().split(',');
     names.map(str::parse::<Capability>).collect::<Result<_, _>>().map_err(|e| e.to_string())
-}
-
-/// What is about to be shown in this terminal was seen.
-pub(super) fn see(session: &SessionHandle, update: &SessionUpdate) {
-    if let SessionUpdate::Chat(line) = update
-        && !line.from_technician
-    {
-        session.saw(line.number);
-    }
-}
-
-/// Shows an update, and keeps what is granted now.
-pub(super) fn show(
-    ctx: &CommandContext,
-    update: &SessionUpdate,
-    granted: &mut Vec<Granted>,
-) -> Result<(), CommandFailure> {
-    let plain = |event: &str, text: &str| -> Result<(), CommandFailure> {
-        if ctx.output.is_json() {
-            ctx.output.json(&serde_json::json!({"event": event}))?;
-        } else {
-            ctx.output.note(text);
-        }
-        Ok(())
-    };
-    match update {
-        SessionUpdate::Interrupted => {
-            plain("interrupted", "The connection was lost; trying again for up to a minute …")
-        }
-        SessionUpdate::Resumed => plain("resumed", "The connection is back; the session goes on."),
-        SessionUpdate::Path(false) => plain("path-lost", "The path through the relay is interrupted …"),
-        SessionUpdate::Path(true) => plain("path-back", "The path through the relay stands again."),
-        SessionUpdate::Asking(seconds) => {
-            plain("asking", &format!("The person at the device is being asked (up to {seconds} s) …"))
-        }
-        SessionUpdate::Decided(_, Ok(now)) => {
-            granted.clone_from(now);
-            show_granted(ctx, granted, "granted")
-        }
-        SessionUpdate::Decided(_, Err(refusal)) => {
-            if ctx.output.is_json() {
-                let kind = ExitCode::of_refusal(refusal).name();
-                ctx.output.json(
-                    &serde_json::json!({"event": "refused", "kind": kind, "why": refusal.to_string()}),
-                )?;
-            } else {
-                ctx.output.warn(&format!("not granted: {refusal}"));
-            }
-            Ok(())
-        }
-        SessionUpdate::Grants(now, why) => {
-            granted.clone_from(now);
-            show_granted(ctx, granted, why)
-        }
-        SessionUpdate::Chat(line) => show_chat(ctx, line),
-        SessionUpdate::Remark(text) => {
-            if ctx.output.is_json() {
-                ctx.output.json(&serde_json::json!({"event": "remark", "text": text}))?;
-            } else {
-                ctx.output.note(text);
-            }
-            Ok(())
-        }
-        SessionUpdate::Ended(_) => Ok(()),
-    }
-}
-
-fn show_granted(ctx: &CommandContext, granted: &[Granted], why: &str) -> Result<(), CommandFailure> {
-    if ctx.output.is_json() {
-        let list: Vec<_> = granted
-            .iter()
-            .map(|g| serde_json::json!({"capability": g.capability.name(), "seconds": g.seconds_left}))
-            .collect();
-        ctx.output.json(&serde_json::json!({"event": "granted", "granted": list, "why": why}))?;
-        return Ok(());
-    }
-    let list: Vec<_> =
-        granted.iter().map(|g| format!("{} ({} min)", g.capability, g.seconds_left.div_ceil(60))).collect();
-    let list = if list.is_empty() { "nothing".to_owned() } else { list.join(", ") };
-    ctx.output.note(&format!(
-        "Granted now: {list}{}",
-        if why.is_empty() { String::new() } else { format!(" ({why})") }
-    ));
-    Ok(())
-}
-
-fn show_chat(ctx: &CommandContext, line: &ChatLine) -> Result<(), CommandFailure> {
-    if ctx.output.is_json() {
-        let mark = match line.mark {
-            Mark::Sent => "sent",
-            Mark::Received => "received",
-            Mark::Shown => "shown",
-        };
-        ctx.output.json(&serde_json::json!({
-            "event": "chat", "from": if line.from_technician { "technician" } else { "device" },
-            "number": line.number, "at": line.at.to_string(), "text": line.text, "mark": mark,
-        }))?;
-        return Ok(());
-    }
-    match (line.from_technician, line.mark) {
-        (false, _) => line.text.lines().try_for_each(|text| ctx.output.line(&format!("│ {text}")))?,
-        (true, Mark::Sent) => {}
-        (true, Mark::Received) => ctx.output.note(&format!("  (arrived) {}", line.text)),
-        (true, Mark::Shown) => ctx.output.note(&format!("  (read) {}", line.text)),
-    }
-    Ok(())
-}
-
-/// Says how the session ended; an end that nobody here wanted is a failure with its own exit code.
-pub(super) fn ended(ctx: &CommandContext, end: &SessionEnd) -> Result<(), CommandFailure> {
-    let (code, why) = match end {
-        SessionEnd::Here => (ExitCode::Ok, "ended here".to_owned()),
-        SessionEnd::ByAgent(ended) => (ExitCode::of_ended(ended), ended.to_string()),
-        SessionEnd::Lost(why) => (ExitCode::SessionLost, format!("the session was lost: {why}")),
-    };
-    if ctx.output.is_json() {
-        ctx.output.json(&serde_json::json!({"event": "ended", "kind": code.name(), "why": why}))?;
-    }
-    if code == ExitCode::Ok {
-        if !ctx.output.is_json() {
-            ctx.output.note("The session is over.");
-        }
-        return Ok(());
-    }
-    Err(CommandFailure::new(code, why))
 }

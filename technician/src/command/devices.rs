@@ -7,8 +7,8 @@ use nearhand_proto::message::control::DeviceEntry;
 use nearhand_proto::time::UnixMillis;
 use serde::Serialize;
 
-use super::CommandContext;
 use crate::clock;
+use crate::context::CommandContext;
 use crate::exit::CommandFailure;
 use crate::home::KnownDevices;
 use crate::membership::Membership;

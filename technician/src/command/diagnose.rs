@@ -7,7 +7,6 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::message::session::CheckSet;
-use nearhand_proto::message::session::{Granted, Refusal};
 use nearhand_proto::text;
 use nearhand_report::edition::{Edition, Pseudonyms};
 use nearhand_report::model::{Report, Status};
@@ -15,11 +14,11 @@ use nearhand_report::pseudonymise::Identifiers;
 use nearhand_report::screenshot::{self, Picture, Screenshot};
 use nearhand_report::{parse, text_view};
 use nearhand_transport::platform::{create_private_dir, write_private};
-use tokio::sync::mpsc;
 
-use super::{CommandContext, connect, screenshot as command_screenshot};
+use super::{in_session, screenshot as command_screenshot};
+use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
-use crate::session::{DiagnosticsProgress, SessionHandle, SessionUpdate};
+use crate::session::{DiagnosticsProgress, SessionHandle};
 
 /// Arguments of `nearhand diagnose`.
 #[derive(clap::Args)]
@@ -65,13 +64,13 @@ pub async fn run(ctx: &CommandContext, args: DiagnoseArgs) -> Result<(), Command
     let reporting = ReportOptions::new(args.out, args.compare.as_deref(), args.pseudonymise)?;
     let set = if args.quick { CheckSet::Quick } else { CheckSet::Full };
     let reason = args.reason.as_deref().unwrap_or("to check how the machine is doing");
-    let (session, mut updates) = connect::open(ctx, &args.target, reason).await?;
+    let (session, mut updates) = in_session::open(ctx, &args.target, reason).await?;
     let offered = session.device().offers.contains(Capability::Screenshot);
     let mut wanted = Capabilities::from(Capability::Diagnostics);
     if args.screenshot && offered {
         wanted = wanted.with(Capability::Screenshot);
     }
-    let outcome = match granted(ctx, &session, &mut updates, wanted, args.duration).await {
+    let outcome = match in_session::granted(ctx, &session, &mut updates, wanted, args.duration).await {
         Ok(granted) => {
             let want = match (args.screenshot, granted.contains(Capability::Screenshot)) {
                 (false, _) => ScreenshotAvailability::Nothing,
@@ -79,16 +78,17 @@ pub async fn run(ctx: &CommandContext, args: DiagnoseArgs) -> Result<(), Command
                 (true, false) if offered => ScreenshotAvailability::Denied,
                 (true, false) => ScreenshotAvailability::NotOffered,
             };
-            run_while_told(ctx, &session, &mut updates, set, &reporting, want).await
+            let work = async {
+                let screenshot = picture(ctx, &session, want).await;
+                report(ctx, &session, set, &reporting, screenshot).await
+            };
+            let interruption = in_session::interrupted();
+            in_session::while_updated(ctx, &session, &mut updates, "the report was there", interruption, work)
+                .await
         }
         Err(failure) => Err(failure),
     };
-    session.end().await;
-    while let Some(update) = updates.recv().await {
-        if matches!(update, SessionUpdate::Ended(_)) {
-            break;
-        }
-    }
+    in_session::end(&session, &mut updates).await;
     outcome
 }
 
@@ -103,93 +103,6 @@ pub(super) enum ScreenshotAvailability {
     Denied,
     /// The device has none to give.
     NotOffered,
-}
-
-/// Asks, and waits for the decision: what of it is granted, of which at least the first.
-pub(super) async fn granted(
-    ctx: &CommandContext,
-    session: &SessionHandle,
-    updates: &mut mpsc::Receiver<SessionUpdate>,
-    wanted: Capabilities,
-    duration: Duration,
-) -> Result<Capabilities, CommandFailure> {
-    let mut number = session.ask(wanted, duration).await;
-    let mut now = Vec::new();
-    loop {
-        let update = tokio::select! {
-            update = updates.recv() => update,
-            () = connect::interrupted() => return Err(CommandFailure::new(ExitCode::Unexpected, "broken off")),
-        };
-        match update {
-            Some(SessionUpdate::Decided(n, Ok(granted))) if n == number => return some_of(wanted, &granted),
-            Some(SessionUpdate::Decided(n, Err(refusal))) if n == number => return Err(refusal.into()),
-            Some(SessionUpdate::Ended(end)) => {
-                connect::ended(ctx, &end)?;
-                return Err(CommandFailure::new(
-                    ExitCode::SessionLost,
-                    "the session ended before anything was granted",
-                ));
-            }
-            // A question that was open when the connection broke may never have arrived, or it was answered
-            // while nobody here could be told.
-            Some(SessionUpdate::Grants(granted, why)) => {
-                let has_it = some_of(wanted, &granted);
-                connect::show(ctx, &SessionUpdate::Grants(granted, why), &mut now)?;
-                if has_it.is_ok() {
-                    return has_it;
-                }
-                number = session.ask(wanted, duration).await;
-            }
-            Some(update) => {
-                connect::see(session, &update);
-                connect::show(ctx, &update, &mut now)?;
-            }
-            None => return Err(CommandFailure::new(ExitCode::Unexpected, "the session's task is gone")),
-        }
-    }
-}
-
-/// What of `wanted` is granted; without the first of it there is nothing to be done.
-fn some_of(wanted: Capabilities, granted: &[Granted]) -> Result<Capabilities, CommandFailure> {
-    let granted: Capabilities = granted.iter().map(|granted| granted.capability).collect();
-    match wanted.iter().next().filter(|first| !granted.contains(*first)) {
-        Some(missing) => Err(Refusal::NotGranted(missing).into()),
-        None => Ok(granted.intersection(wanted)),
-    }
-}
-
-/// Takes the picture, then runs the checks, while the session's other news is shown.
-async fn run_while_told(
-    ctx: &CommandContext,
-    session: &SessionHandle,
-    updates: &mut mpsc::Receiver<SessionUpdate>,
-    set: CheckSet,
-    reporting: &ReportOptions,
-    want: ScreenshotAvailability,
-) -> Result<(), CommandFailure> {
-    let run = async {
-        let screenshot = picture(ctx, session, want).await;
-        report(ctx, session, set, reporting, screenshot).await
-    };
-    tokio::pin!(run);
-    let mut granted = Vec::new();
-    loop {
-        tokio::select! {
-            outcome = &mut run => return outcome,
-            update = updates.recv() => match update {
-                Some(SessionUpdate::Ended(end)) => {
-                    connect::ended(ctx, &end)?;
-                    return Err(CommandFailure::new(ExitCode::SessionLost, "the session ended before the report was there"));
-                }
-                Some(update) => {
-                    connect::see(session, &update);
-                    connect::show(ctx, &update, &mut granted)?;
-                }
-                None => return Err(CommandFailure::new(ExitCode::Unexpected, "the session's task is gone")),
-            },
-            () = connect::interrupted() => return Err(CommandFailure::new(ExitCode::Unexpected, "broken off")),
-        }
-    }
 }
 
 /// What is made of a report.

@@ -13,8 +13,9 @@ use nearhand_proto::wire::WireError;
 use rand_core::OsRng;
 use serde_json::json;
 
-use super::{CommandContext, parse};
+use super::parse;
 use crate::clock;
+use crate::context::CommandContext;
 use crate::exit::CommandFailure;
 use crate::home::TechnicianProfile;
 

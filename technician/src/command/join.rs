@@ -7,8 +7,9 @@ use nearhand_proto::message::control::Request;
 use rand_core::OsRng;
 use serde_json::json;
 
-use super::{CommandContext, parse};
+use super::parse;
 use crate::clock;
+use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode, HasExitCode};
 use crate::home::{
     ClientHome, ClientHomeError, IdentityChange, PendingChange, TechnicianIdentity, TechnicianProfile,

@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::CommandFactory;
-
-use super::{ClientCli, CommandContext};
+use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
 
 /// Arguments of `nearhand man`.
@@ -18,14 +16,14 @@ pub struct ManualPageArgs {
 ///
 /// # Errors
 /// [`CommandFailure`] if they can't be written.
-pub fn run(ctx: &CommandContext, args: &ManualPageArgs) -> Result<(), CommandFailure> {
+pub fn run(ctx: &CommandContext, args: &ManualPageArgs, cli: clap::Command) -> Result<(), CommandFailure> {
     let unwritten =
         |e: std::io::Error| CommandFailure::new(ExitCode::Local, format!("can't write the pages: {e}"));
     if let Some(dir) = &args.dir {
         std::fs::create_dir_all(dir).map_err(unwritten)?;
-        return clap_mangen::generate_to(ClientCli::command(), dir).map_err(unwritten);
+        return clap_mangen::generate_to(cli, dir).map_err(unwritten);
     }
     let mut page = Vec::new();
-    clap_mangen::Man::new(ClientCli::command()).render(&mut page).map_err(unwritten)?;
+    clap_mangen::Man::new(cli).render(&mut page).map_err(unwritten)?;
     Ok(ctx.output.bytes(&page)?)
 }

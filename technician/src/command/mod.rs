@@ -5,12 +5,14 @@
 
 pub mod alarms;
 pub mod audit;
+mod browser;
 pub mod chat;
 pub mod claim;
 pub mod completions;
 pub mod connect;
 pub mod devices;
 pub mod diagnose;
+mod in_session;
 pub mod invite;
 pub mod join;
 pub mod man;
@@ -24,6 +26,7 @@ pub mod revoke;
 pub mod rotate;
 pub mod run;
 pub mod runbook;
+mod runbook_file;
 pub mod screenshot;
 pub mod sessions;
 pub mod status;
@@ -31,12 +34,10 @@ pub mod sync;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
-use crate::home::{ClientHome, ClientHomeError};
-use crate::output::TerminalOutput;
-use crate::relay::{RelayClient, RelayClientError};
 
 /// Help somebody at their machine, through a relay that can't look inside.
 #[derive(Parser)]
@@ -160,51 +161,13 @@ impl ClientCommand {
             Self::Rotate => rotate::run(ctx).await,
             Self::Status => status::run(ctx).await,
             Self::Organisation(args) => organisation::run(ctx, args),
-            Self::Completions(args) => completions::run(ctx, &args),
-            Self::Man(args) => man::run(ctx, &args),
+            Self::Completions(args) => completions::run(ctx, &args, &mut ClientCli::command()),
+            Self::Man(args) => man::run(ctx, &args, ClientCli::command()),
             // The program does this before it starts a runtime.
             Self::Paint => Err(CommandFailure::new(ExitCode::Usage, "`play` starts this for itself")),
             Self::Decode { .. } => {
                 Err(CommandFailure::new(ExitCode::Usage, "the viewer starts this for itself"))
             }
         }
-    }
-}
-
-/// What every command needs.
-#[derive(Clone, Debug)]
-pub struct CommandContext {
-    home: Option<PathBuf>,
-    /// Where results go.
-    pub output: TerminalOutput,
-}
-
-impl CommandContext {
-    /// With the directory that was asked for, if one was.
-    pub fn new(home: Option<PathBuf>, output: TerminalOutput) -> Self {
-        Self { home, output }
-    }
-
-    /// The technician's directory.
-    ///
-    /// # Errors
-    /// [`ClientHomeError`].
-    pub fn home(&self) -> Result<ClientHome, ClientHomeError> {
-        ClientHome::open(match &self.home {
-            Some(dir) => dir.clone(),
-            None => ClientHome::default_dir()?,
-        })
-    }
-
-    /// Connects to the technician's relay, and shows meanwhile that it does.
-    ///
-    /// # Errors
-    /// [`RelayClientError`].
-    pub async fn connect(&self) -> Result<RelayClient, RelayClientError> {
-        let home = self.home()?;
-        let busy = self.output.busy("connecting to the relay");
-        let connection = RelayClient::connect(&home).await;
-        busy.finish_and_clear();
-        connection
     }
 }

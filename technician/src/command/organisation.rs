@@ -8,7 +8,7 @@ use rand_core::OsRng;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::CommandContext;
+use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
 use crate::vault::{self, VaultCost};
 

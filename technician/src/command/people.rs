@@ -3,8 +3,8 @@
 use nearhand_proto::message::control::PersonEntry;
 use serde::Serialize;
 
-use super::CommandContext;
 use crate::clock;
+use crate::context::CommandContext;
 use crate::exit::CommandFailure;
 use crate::membership::Membership;
 use crate::output::{TableCell, TextTone};

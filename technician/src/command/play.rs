@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
 
-use super::{CommandContext, connect};
+use super::{browser, in_session};
+use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
 use crate::home::ClientHomeError;
 use crate::recording::format::{FormatError, RecordingTitle};
@@ -252,7 +253,7 @@ async fn to_video(
     let (busy, told) = progress(ctx, survey);
     let made = tokio::select! {
         made = export::webm(file, survey, out, rate, told) => made,
-        () = connect::interrupted() => Err(CommandFailure::new(ExitCode::Unexpected, "broken off; no video was made")),
+        () = in_session::interrupted() => Err(CommandFailure::new(ExitCode::Unexpected, "broken off; no video was made")),
     };
     busy.finish_and_clear();
     made?;
@@ -273,7 +274,7 @@ async fn to_pictures(
     let (busy, told) = progress(ctx, survey);
     let made = tokio::select! {
         made = export::frames(file, survey, directory, told) => made,
-        () = connect::interrupted() => Err(CommandFailure::new(ExitCode::Unexpected, "broken off")),
+        () = in_session::interrupted() => Err(CommandFailure::new(ExitCode::Unexpected, "broken off")),
     };
     busy.finish_and_clear();
     let made = made?;
@@ -300,14 +301,14 @@ async fn show(
     if ctx.output.is_json() {
         ctx.output.json(&serde_json::json!({"event": "player", "url": server.url()}))?;
     }
-    if !args.no_open && connect::open_browser(server.url()).await {
+    if !args.no_open && browser::open(server.url()).await {
         ctx.output.note("The recording was opened in your browser. Ctrl-C here ends it.");
     } else if !ctx.output.is_json() {
         ctx.output.line(server.url())?;
         ctx.output.note("Open this address in a browser on this machine; it works once. Ctrl-C ends it.");
     }
     let settings = player::PlayerSettings { file: args.file, survey, verdict, decoder };
-    player::play(settings, server, connect::interrupted()).await
+    player::play(settings, server, in_session::interrupted()).await
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use nearhand_proto::message::help::{HelpEntry, OpinionEntry, Urgency};
 use nearhand_proto::text;
 use serde_json::{Value, json};
 
-use super::CommandContext;
+use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
 use crate::output::{TableCell, TextTone};
 use crate::relay::{RelayClient, RelayClientError};

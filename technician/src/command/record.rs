@@ -8,8 +8,8 @@ use nearhand_proto::text;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::CommandContext;
 use crate::clock;
+use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
 use crate::recording::format::{RecordingChunk, RecordingTitle};
 use crate::recording::recorded_session::RecordedSession;

@@ -9,8 +9,8 @@ use nearhand_proto::identity::PublicKey;
 use nearhand_proto::message::control::Request;
 use serde_json::json;
 
-use super::CommandContext;
 use crate::clock;
+use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
 use crate::membership::Membership;
 use crate::relay::RelayClient;

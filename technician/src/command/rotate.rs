@@ -3,8 +3,8 @@
 use rand_core::OsRng;
 use serde_json::json;
 
-use super::CommandContext;
 use super::join::admitted;
+use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
 use crate::home::IdentityChange;
 

@@ -2,20 +2,19 @@
 //!
 //! Signing needs no relay: the organisation's key is here, and devices know it from their enrolment.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use nearhand_proto::identity::Signed;
 use nearhand_proto::runbook::{Class, MAX_FILE, Manifest, Source, built_in};
 use nearhand_proto::wire;
 use nearhand_transport::platform::write_private;
 use serde_json::json;
 
-use super::{CommandContext, connect, diagnose, run};
+use super::in_session;
+use super::runbook_file::{local, read, signed};
+use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
 use crate::output::TableCell;
 use crate::runbook_toml;
-use crate::session::SessionUpdate;
 
 /// Arguments of `nearhand runbook`.
 #[derive(clap::Args)]
@@ -86,19 +85,14 @@ fn list(ctx: &CommandContext) -> Result<(), CommandFailure> {
 }
 
 async fn list_of(ctx: &CommandContext, target: &str) -> Result<(), CommandFailure> {
-    let (session, mut updates) = connect::open(ctx, target, "to see which repairs there are").await?;
+    let (session, mut updates) = in_session::open(ctx, target, "to see which repairs there are").await?;
     let time = std::time::Duration::from_secs(120);
     let capability = nearhand_proto::grant::Capability::Runbook;
-    let listed = match diagnose::granted(ctx, &session, &mut updates, capability.into(), time).await {
+    let listed = match in_session::granted(ctx, &session, &mut updates, capability.into(), time).await {
         Ok(_) => async { Ok(session.runbook().await?.list().await?) }.await,
         Err(failure) => Err(failure),
     };
-    session.end().await;
-    while let Some(update) = updates.recv().await {
-        if matches!(update, SessionUpdate::Ended(_)) {
-            break;
-        }
-    }
+    in_session::end(&session, &mut updates).await;
     let listed: Vec<nearhand_proto::message::runbook::Listed> = listed?;
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&json!({"event": "runbooks", "runbooks": listed}))?);
@@ -123,7 +117,7 @@ async fn list_of(ctx: &CommandContext, target: &str) -> Result<(), CommandFailur
 
 fn show(ctx: &CommandContext, runbook: &str) -> Result<(), CommandFailure> {
     let manifest = if runbook.contains(['/', '.']) {
-        signed_file(ctx, runbook.as_ref())?.1
+        signed(ctx, runbook.as_ref())?.1
     } else {
         let found = built_in().into_iter().find(|manifest| manifest.name == runbook);
         found.ok_or_else(|| {
@@ -162,24 +156,9 @@ fn show(ctx: &CommandContext, runbook: &str) -> Result<(), CommandFailure> {
     Ok(())
 }
 
-fn local(path: &Path, why: &dyn core::fmt::Display) -> CommandFailure {
-    CommandFailure::new(ExitCode::Local, format!("{}: {why}", path.display()))
-}
-
-fn bytes(path: &Path) -> Result<Vec<u8>, CommandFailure> {
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(MAX_FILE).unwrap_or(u64::MAX).saturating_add(1);
-    let file = std::fs::File::open(path).map_err(|error| local(path, &error))?;
-    file.take(limit).read_to_end(&mut bytes).map_err(|error| local(path, &error))?;
-    if bytes.len() > MAX_FILE {
-        return Err(local(path, &"larger than 32 KiB"));
-    }
-    Ok(bytes)
-}
-
 /// Reads a TOML file; tells its mistakes by line.
 fn written(ctx: &CommandContext, path: &Path) -> Result<Manifest, CommandFailure> {
-    let text = String::from_utf8(bytes(path)?).map_err(|_| local(path, &"not a text in UTF-8"))?;
+    let text = String::from_utf8(read(path)?).map_err(|_| local(path, &"not a text in UTF-8"))?;
     runbook_toml::read(&text).map_err(|mistakes| {
         for mistake in &mistakes {
             ctx.output.note(&format!("{}, {mistake}", path.display()));
@@ -207,8 +186,7 @@ fn sign(ctx: &CommandContext, path: &Path, out: &Path) -> Result<(), CommandFail
     let manifest = written(ctx, path)?;
     let home = ctx.home()?;
     let profile = home.profile()?;
-    let signed = home.organisation_key_of(&profile)?.sign(&manifest)?;
-    let bytes = wire::encode(&signed)?;
+    let bytes = wire::encode(&home.organisation_key_of(&profile)?.sign(&manifest)?)?;
     if bytes.len() > MAX_FILE {
         return Err(local(path, &"larger than 32 KiB once it is signed"));
     }
@@ -223,20 +201,4 @@ fn sign(ctx: &CommandContext, path: &Path, out: &Path) -> Result<(), CommandFail
         ));
     }
     Ok(())
-}
-
-/// A file that the organisation has signed.
-pub(super) fn signed_file(
-    ctx: &CommandContext,
-    path: &Path,
-) -> Result<(Signed<Manifest>, Manifest), CommandFailure> {
-    let signed = run::read_signed(&bytes(path)?).map_err(|why| local(path, &why))?;
-    let organisation = ctx.home()?.profile()?.organisation;
-    let manifest = signed
-        .open(&organisation)
-        .map_err(|_| local(path, &"your organisation has not signed it (`nearhand runbook sign`)"))?;
-    match manifest.check().first() {
-        None => Ok((signed, manifest)),
-        Some(mistake) => Err(local(path, mistake)),
-    }
 }

@@ -15,9 +15,10 @@ use nearhand_transport::platform::write_private;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::{CommandContext, connect, diagnose};
+use super::in_session;
+use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
-use crate::session::{SessionHandle, SessionUpdate};
+use crate::session::SessionHandle;
 use crate::viewer::decode::DecoderInput;
 use crate::viewer::decoder_process::{DecodedPieces, DecoderProcess, DecoderProgram};
 use crate::viewer::device_stream::{DeviceStreamEnd, read};
@@ -50,18 +51,26 @@ pub struct ScreenshotArgs {
 /// [`CommandFailure`] with the exit code.
 pub async fn run(ctx: &CommandContext, args: &ScreenshotArgs) -> Result<(), CommandFailure> {
     let reason = args.reason.as_deref().unwrap_or("to keep a picture of the screen");
-    let (session, mut updates) = connect::open(ctx, &args.target, reason).await?;
+    let (session, mut updates) = in_session::open(ctx, &args.target, reason).await?;
     let duration = LIMIT * 2;
-    let kept = match diagnose::granted(ctx, &session, &mut updates, Capability::View.into(), duration).await {
-        Ok(_) => taken(ctx, &session, &mut updates, args.monitor.map(|number| number - 1)).await,
+    let kept = match in_session::granted(ctx, &session, &mut updates, Capability::View.into(), duration).await
+    {
+        Ok(_) => {
+            let work = exact_picture(&session, args.monitor.map(|number| number - 1));
+            let interruption = in_session::interrupted();
+            in_session::while_updated(
+                ctx,
+                &session,
+                &mut updates,
+                "the picture was there",
+                interruption,
+                work,
+            )
+            .await
+        }
         Err(failure) => Err(failure),
     };
-    session.end().await;
-    while let Some(update) = updates.recv().await {
-        if matches!(update, SessionUpdate::Ended(_)) {
-            break;
-        }
-    }
+    in_session::end(&session, &mut updates).await;
     let bytes = kept?;
     write_private(&args.out, &bytes)
         .map_err(|e| CommandFailure::new(ExitCode::Local, format!("{}: {e}", args.out.display())))?;
@@ -74,37 +83,11 @@ pub async fn run(ctx: &CommandContext, args: &ScreenshotArgs) -> Result<(), Comm
     Ok(())
 }
 
-/// Takes the picture while the session's other news is shown.
-async fn taken(
-    ctx: &CommandContext,
-    session: &SessionHandle,
-    updates: &mut mpsc::Receiver<SessionUpdate>,
-    monitor: Option<u8>,
-) -> Result<Vec<u8>, CommandFailure> {
+/// The screen, or one monitor, as it is exactly.
+async fn exact_picture(session: &SessionHandle, monitor: Option<u8>) -> Result<Vec<u8>, CommandFailure> {
+    let late = || CommandFailure::new(ExitCode::TimedOut, "the device sent no exact picture within a minute");
     let start = FromViewer::Start { monitor, quality: Quality::Exact };
-    let picture = timeout(LIMIT, picture(session, &Open::Screen, Some(start), MOST));
-    tokio::pin!(picture);
-    let mut granted = Vec::new();
-    loop {
-        tokio::select! {
-            taken = &mut picture => return match taken {
-                Ok(taken) => taken,
-                Err(_) => Err(CommandFailure::new(ExitCode::TimedOut, "the device sent no exact picture within a minute")),
-            },
-            update = updates.recv() => match update {
-                Some(SessionUpdate::Ended(end)) => {
-                    connect::ended(ctx, &end)?;
-                    return Err(CommandFailure::new(ExitCode::SessionLost, "the session ended before the picture was there"));
-                }
-                Some(update) => {
-                    connect::see(session, &update);
-                    connect::show(ctx, &update, &mut granted)?;
-                }
-                None => return Err(CommandFailure::new(ExitCode::Unexpected, "the session's task is gone")),
-            },
-            () = connect::interrupted() => return Err(CommandFailure::new(ExitCode::Unexpected, "broken off")),
-        }
-    }
+    timeout(LIMIT, picture(session, &Open::Screen, Some(start), MOST)).await.map_err(|_| late())?
 }
 
 /// One picture for a report, as the device takes it: it is asked for nothing but that.

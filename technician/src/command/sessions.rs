@@ -3,7 +3,7 @@
 use nearhand_proto::message::control::{Outcome, SessionEntry};
 use serde_json::{Value, json};
 
-use super::CommandContext;
+use crate::context::CommandContext;
 use crate::exit::CommandFailure;
 use crate::output::{TableCell, TextTone};
 

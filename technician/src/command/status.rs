@@ -3,8 +3,8 @@
 use nearhand_proto::credential::MAX_LINKS;
 use serde_json::json;
 
-use super::CommandContext;
 use crate::clock;
+use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
 use crate::home::{ClientHome, TechnicianIdentity};
 use crate::membership::Membership;

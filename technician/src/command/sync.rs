@@ -3,7 +3,7 @@
 use nearhand_proto::message::control::Request;
 use serde_json::json;
 
-use super::CommandContext;
+use crate::context::CommandContext;
 use crate::exit::CommandFailure;
 use crate::relay::RelayClient;
 

@@ -10,6 +10,7 @@
 mod change;
 mod error;
 mod pushes;
+mod revocations;
 pub mod target;
 
 use std::net::SocketAddr;
@@ -17,13 +18,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nearhand_proto::audit::{Head, Row};
-use nearhand_proto::credential::{Credential, Retirement, RevocationList};
+use nearhand_proto::credential::Credential;
 use nearhand_proto::id::SessionId;
 use nearhand_proto::identity::{PublicKey, Signed};
 use nearhand_proto::message::Program;
 use nearhand_proto::message::control::{
-    CloseCode, DeviceEntry, Hello, Opened, Outcome, PAGE, PersonEntry, Push, Refusal, Reply, Request,
-    SessionEntry, Target, Welcome,
+    CloseCode, DeviceEntry, Hello, Opened, Outcome, PersonEntry, Push, Refusal, Reply, Request, SessionEntry,
+    Target, Welcome,
 };
 use nearhand_transport::control::{self, backoff, random_part};
 use rand_core::{OsRng, RngCore};
@@ -263,7 +264,7 @@ impl RelayClient {
         Ok(all)
     }
 
-    /// The organisation's people, at most [`PAGE`].
+    /// The organisation's people, at most a page of them.
     ///
     /// # Errors
     /// [`RelayClientError`].
@@ -274,7 +275,7 @@ impl RelayClient {
         }
     }
 
-    /// The caller's sessions, an administrator's all, newest first, at most [`PAGE`].
+    /// The caller's sessions, an administrator's all, newest first, at most a page of them.
     ///
     /// # Errors
     /// [`RelayClientError`].
@@ -395,34 +396,7 @@ async fn link(
     let connection = control::RelayConnection::dial(&profile.relay, &identity.key).await?;
     let person = Hello::Person { program: Program::this(), credential: profile.credential.clone() };
     let welcome = connection.hello(person).await?;
-    apply(home, &profile.organisation, welcome.revocations.as_ref(), &welcome.retirements)?;
+    revocations::apply(home, &profile.organisation, welcome.revocations.as_ref(), &welcome.retirements)?;
     tokio::spawn(pushes::receive(connection.clone(), home.clone(), profile.organisation, pushes.clone()));
     Ok(LiveConnection { connection, welcome: Arc::new(welcome) })
-}
-
-/// Takes in what is withdrawn, as far as the organisation or the key itself has signed it.
-fn apply(
-    home: &ClientHome,
-    organisation: &PublicKey,
-    list: Option<&Signed<RevocationList>>,
-    retirements: &[Signed<Retirement>],
-) -> Result<(), RelayClientError> {
-    let _ = home.update_revocations(|known| {
-        let mut news = false;
-        for retirement in retirements.iter().take(PAGE) {
-            match known.retire(retirement) {
-                Ok(new) => news |= new,
-                Err(e) => tracing::warn!(error = %e, "ignored a retirement that the key itself did not sign"),
-            }
-        }
-        match list.map(|list| known.apply(list, organisation)) {
-            Some(Ok(new)) => news |= new,
-            Some(Err(e)) => {
-                tracing::warn!(error = %e, "ignored a revocation list that is not the organisation's");
-            }
-            None => {}
-        }
-        Ok(news)
-    })?;
-    Ok(())
 }

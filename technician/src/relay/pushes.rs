@@ -26,7 +26,7 @@ fn take(push: &Push, home: &ClientHome, organisation: &PublicKey) -> PushReply {
         // Offers are for devices.
         Push::Offer(_) => return PushReply::Refused(OfferRefusal::NoPath),
         Push::Revocations { list, retirements } => {
-            if let Err(e) = super::apply(home, organisation, list.as_ref(), retirements) {
+            if let Err(e) = super::revocations::apply(home, organisation, list.as_ref(), retirements) {
                 tracing::error!(error = %e, "can't write down what was revoked");
             }
         }

@@ -10,7 +10,8 @@ use nearhand_report::parse::{self, ParseError};
 use nearhand_transport::framed::FrameError;
 use tokio::time::timeout;
 
-use super::{SessionHandle, StreamError};
+use super::handle::SessionHandle;
+use super::stream::StreamError;
 use crate::exit::{ExitCode, HasExitCode};
 
 /// A run is tried again after a lost connection, this often.

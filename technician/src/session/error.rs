@@ -4,7 +4,7 @@ use nearhand_proto::message::session::{Ended, Refusal};
 use nearhand_transport::framed::FrameError;
 use nearhand_transport::tls::TlsConfigError;
 
-use super::SessionEnd;
+use super::update::SessionEnd;
 use crate::exit::{ExitCode, HasExitCode};
 use crate::home::ClientHomeError;
 use crate::relay::{DeviceError, RelayClientError};

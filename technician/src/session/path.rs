@@ -23,7 +23,7 @@ use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream, VarIn
 use rand_core::OsRng;
 use tokio::time::timeout;
 
-use super::SessionError;
+use super::error::SessionError;
 use crate::relay::{RelayClient, VerifiedDevice};
 
 /// Time for the last words to arrive before the endpoint goes.

@@ -9,7 +9,8 @@ use nearhand_proto::runbook::{Manifest, Order, Outcome, Refused, safe_note};
 use nearhand_proto::text;
 use tokio::time::timeout;
 
-use super::{SessionHandle, StreamError, StreamReceiver, StreamSender};
+use super::handle::SessionHandle;
+use super::stream::{StreamError, StreamReceiver, StreamSender};
 use crate::exit::{ExitCode, HasExitCode};
 
 /// Longest silence of a run: the longest time that a runbook may take, and that of undoing it.

@@ -9,8 +9,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::{SessionHandle, WRITE_TIMEOUT};
+use super::handle::SessionHandle;
 use crate::exit::{ExitCode, HasExitCode};
+
+/// The agent is given so long to take a message before the connection counts as lost.
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Why a conversation is not possible, or no longer.
 #[derive(Debug, thiserror::Error)]
@@ -82,13 +85,6 @@ impl SessionHandle {
             Err(_) => return Err(StreamError::Lost),
         }
         Ok((StreamSender { connection: connection.clone(), send }, StreamReceiver { connection, recv }))
-    }
-}
-
-impl SessionHandle {
-    /// Time to the device and back on the connection that stands, as it was measured last.
-    pub fn round_trip(&self) -> Option<Duration> {
-        self.connection.borrow().as_ref().map(Connection::rtt)
     }
 }
 

@@ -178,7 +178,7 @@ pub const DRIVERS: &[Driver] = &[
     Driver { at: "relay/src/notify/stream.rs", may: ALL, because: "connections to receivers" },
     Driver { at: "relay/src/notify/mqtt.rs", may: &[Async], because: "talks to a broker" },
     Driver { at: "relay/src/notify/mail.rs", may: &[Async], because: "hands mail to its server" },
-    Driver { at: "technician/src/main.rs", may: ALL, because: "starts the runtime" },
+    Driver { at: "technician/src/program.rs", may: ALL, because: "starts the runtime" },
     Driver {
         at: "technician/src/command/**",
         may: ALL,

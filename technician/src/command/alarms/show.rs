@@ -5,7 +5,7 @@ use nearhand_proto::id::Fingerprint;
 use nearhand_proto::message::alarm_json::{alarm_json, device, value};
 use nearhand_proto::message::alarms::{AlarmEntry, AlarmState};
 
-use super::super::CommandContext;
+use crate::context::CommandContext;
 use crate::exit::CommandFailure;
 use crate::output::{TableCell, TextTone};
 

@@ -8,9 +8,10 @@ use nearhand_proto::message::alarms::{Act, NewWindow};
 use nearhand_proto::message::control::{Reply, Request};
 use serde_json::{Value, json};
 
-use super::super::{CommandContext, parse};
-use super::{act, device_id};
+use super::super::parse;
+use super::requests::{act, device_id};
 use crate::clock;
+use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
 use crate::output::TableCell;
 use crate::relay::{RelayClient, RelayClientError};

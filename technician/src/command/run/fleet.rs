@@ -10,15 +10,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::super::{CommandContext, connect};
-use super::{RunRequest, in_session};
+use super::super::in_session;
+use super::order::{RunRequest, run_in};
 use crate::clock;
+use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
 use crate::fleet_schedule::FleetSchedule;
 use crate::membership::Membership;
 use crate::output::TerminalOutput;
 use crate::relay::RelayClient;
-use crate::session::{SessionHandle, SessionUpdate};
+use crate::session::SessionHandle;
 
 /// What came of one device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,13 +73,13 @@ pub(super) async fn run(
         wanted.run
     ));
     let mut tasks = JoinSet::new();
-    let mut interrupted = Box::pin(connect::interrupted());
+    let mut interrupted = Box::pin(in_session::interrupted());
     let mut asked_to_stop = false;
     let mut results = Vec::new();
     while !fleet.is_over() {
         while let Some(index) = fleet.begin() {
             let Some(device) = meant.get(index).cloned() else { continue };
-            let (ctx, relay, wanted) = (quiet(ctx), relay.clone(), wanted.clone());
+            let (ctx, relay, wanted) = (ctx.silenced(), relay.clone(), wanted.clone());
             tasks.spawn(async move { one(&ctx, relay, device, &wanted).await });
         }
         tokio::select! {
@@ -102,11 +103,6 @@ pub(super) async fn run(
         }
     }
     summary(ctx, &fleet, &meant, &results)
-}
-
-/// A context whose sessions say nothing: results of many devices would run into each other.
-fn quiet(ctx: &CommandContext) -> CommandContext {
-    CommandContext { output: TerminalOutput::silent(), ..ctx.clone() }
 }
 
 fn is_well(result: &DeviceResult) -> bool {
@@ -175,13 +171,8 @@ async fn one(
         Ok(opened) => opened,
         Err(failure) => return result("not-reached", failure.message().to_owned()),
     };
-    let outcome = in_session(ctx, &session, &mut updates, wanted).await;
-    session.end().await;
-    while let Some(update) = updates.recv().await {
-        if matches!(update, SessionUpdate::Ended(_)) {
-            break;
-        }
-    }
+    let outcome = run_in(ctx, &session, &mut updates, wanted).await;
+    in_session::end(&session, &mut updates).await;
     match outcome {
         Ok(outcome) => result(outcome.ending.name(), outcome.why),
         Err(failure) => result("refused", failure.message().to_owned()),

@@ -7,29 +7,23 @@ use nearhand_report::model::{Report, Status};
 
 use super::super::page_messages::{PageFinding, ToPage};
 use super::super::session_link::SessionLink;
-use super::ViewerLoop;
-use crate::session::{DiagnosticsError, DiagnosticsProgress};
+use super::state::{DiagnosticsNews, ViewerLoop};
+use crate::session::DiagnosticsProgress;
 
 /// Most findings told while checks run, and of a report.
 const MOST_FINDINGS: usize = 200;
 
-/// News of a run.
-pub(super) enum DiagnosticsNews {
-    Progress(DiagnosticsProgress),
-    Over(Box<Result<Report, DiagnosticsError>>),
-}
-
 impl<L: SessionLink> ViewerLoop<L> {
     pub(super) async fn diagnose(&mut self, set: CheckSet) {
-        while self.runs.try_join_next().is_some() {}
-        if !self.runs.is_empty() {
+        while self.diagnostics_tasks.try_join_next().is_some() {}
+        if !self.diagnostics_tasks.is_empty() {
             return self.tell(ToPage::Notice { text: "Checks are running already.".to_owned() }).await;
         }
-        self.done = 0;
-        self.diagnosis = vec![ToPage::Running { total: 0, done: 0, checking: String::new() }];
+        self.checks_done = 0;
+        self.diagnostics_shown = vec![ToPage::Running { total: 0, done: 0, checking: String::new() }];
         self.tell(ToPage::Running { total: 0, done: 0, checking: String::new() }).await;
-        let (link, to) = (self.link.clone(), self.to_run.clone());
-        self.runs.spawn(async move {
+        let (link, to) = (self.link.clone(), self.diagnostics_news.clone());
+        self.diagnostics_tasks.spawn(async move {
             // Progress that finds no room is no loss: the report has it all.
             let report =
                 link.diagnose(set, |progress| drop(to.try_send(DiagnosticsNews::Progress(progress)))).await;
@@ -37,49 +31,51 @@ impl<L: SessionLink> ViewerLoop<L> {
         });
     }
 
-    pub(super) async fn ran(&mut self, run: DiagnosticsNews) {
+    pub(super) async fn handle_diagnostics(&mut self, run: DiagnosticsNews) {
         match run {
-            DiagnosticsNews::Progress(progress) => self.progressed(progress).await,
+            DiagnosticsNews::Progress(progress) => self.show_progress(progress).await,
             DiagnosticsNews::Over(outcome) => {
                 let told = match *outcome {
-                    Ok(report) => self.reported(report),
+                    Ok(report) => self.keep_report(report),
                     Err(error) => ToPage::NoReport { why: text::chain(&error) },
                 };
-                self.diagnosis = vec![told.clone()];
+                self.diagnostics_shown = vec![told.clone()];
                 self.tell(told).await;
             }
         }
     }
 
-    pub(super) async fn progressed(&mut self, progress: DiagnosticsProgress) {
-        let Some(ToPage::Running { total, checking, .. }) = self.diagnosis.first().cloned() else { return };
+    pub(super) async fn show_progress(&mut self, progress: DiagnosticsProgress) {
+        let Some(ToPage::Running { total, checking, .. }) = self.diagnostics_shown.first().cloned() else {
+            return;
+        };
         let (total, checking) = match progress {
             DiagnosticsProgress::Started(total) => (total, checking),
             DiagnosticsProgress::Checking(id) => (total, id),
             DiagnosticsProgress::Again => {
-                self.done = 0;
-                self.diagnosis.truncate(1);
+                self.checks_done = 0;
+                self.diagnostics_shown.truncate(1);
                 (0, "the connection was lost; the run begins anew".to_owned())
             }
             DiagnosticsProgress::Finding(finding) => {
-                self.done = self.done.saturating_add(1);
+                self.checks_done = self.checks_done.saturating_add(1);
                 let bad = matches!(finding.status, Status::Fail | Status::Warn);
-                if bad && self.diagnosis.len() < MOST_FINDINGS {
+                if bad && self.diagnostics_shown.len() < MOST_FINDINGS {
                     let told = ToPage::Finding { finding: PageFinding::from(&*finding) };
-                    self.diagnosis.push(told.clone());
+                    self.diagnostics_shown.push(told.clone());
                     self.tell(told).await;
                 }
                 (total, checking)
             }
         };
-        let running = ToPage::Running { total, done: self.done, checking };
-        if let Some(first) = self.diagnosis.first_mut() {
+        let running = ToPage::Running { total, done: self.checks_done, checking };
+        if let Some(first) = self.diagnostics_shown.first_mut() {
             *first = running.clone();
         }
         self.tell(running).await;
     }
 
-    pub(super) fn reported(&mut self, report: Report) -> ToPage {
+    pub(super) fn keep_report(&mut self, report: Report) -> ToPage {
         // The device has taken secrets out already; one that hasn't must not put them on this disk.
         let edition = Edition::new(report, None, None);
         let file = match (self.settings.keep)(&edition) {

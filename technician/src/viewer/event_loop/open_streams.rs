@@ -13,10 +13,11 @@ use tokio::task::AbortHandle;
 
 use super::super::device_stream::DeviceStreamEnd;
 use super::super::input_streams;
-use super::super::page_messages::{ScreenState, StreamState, ToPage};
+use super::super::page_messages::StreamState;
 use super::super::screen_stream::ScreenStream;
 use super::super::session_link::SessionLink;
-use super::{ORDERS, ViewerLoop};
+use super::state::{ORDERS, ViewerLoop};
+use super::stream_kind::ViewerStreamKind;
 use crate::session::StreamError;
 
 /// Pause before a conversation is tried again.
@@ -24,77 +25,39 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// The agent may take a moment to notice that an earlier conversation is over.
 const TRIES: u32 = 25;
 
-/// A kind of conversation.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum ViewerStreamKind {
-    Screen,
-    Control,
-    Clipboard,
-}
-
-impl ViewerStreamKind {
-    pub(super) const ALL: [Self; 3] = [Self::Screen, Self::Control, Self::Clipboard];
-
-    pub(super) fn needs(self) -> Capability {
-        match self {
-            // Or one window; see [`ViewerLoop::sight`].
-            Self::Screen => Capability::View,
-            Self::Control => Capability::Control,
-            Self::Clipboard => Capability::Clipboard,
-        }
-    }
-
-    pub(super) fn told(self, state: StreamState, why: String) -> ToPage {
-        match (self, state) {
-            (Self::Screen, StreamState::On) => ToPage::Screen { state: ScreenState::Opening, why, round: 0 },
-            (Self::Screen, StreamState::Off) => ToPage::Screen { state: ScreenState::Off, why, round: 0 },
-            (Self::Screen, StreamState::Failed) => {
-                ToPage::Screen { state: ScreenState::Failed, why, round: 0 }
-            }
-            (Self::Control, state) => ToPage::Control { state, why },
-            (Self::Clipboard, state) => ToPage::Clipboard { state, why },
-        }
-    }
-}
-
 impl<L: SessionLink> ViewerLoop<L> {
-    pub(super) fn close(&mut self, kind: ViewerStreamKind) {
-        if let Some(talk) = self.running.remove(&kind) {
-            talk.abort();
-        }
-    }
-
-    pub(super) fn may(&self, kind: ViewerStreamKind) -> bool {
-        let granted =
-            self.has(kind.needs()) || (kind == ViewerStreamKind::Screen && self.has(Capability::Window));
+    pub(super) fn may_open(&self, kind: ViewerStreamKind) -> bool {
+        let granted = self.is_granted(kind.needs())
+            || (kind == ViewerStreamKind::Screen && self.is_granted(Capability::Window));
         granted && !(kind == ViewerStreamKind::Control && self.settings.view_only)
     }
 
-    pub(super) fn has(&self, capability: Capability) -> bool {
+    pub(super) fn is_granted(&self, capability: Capability) -> bool {
         self.granted.iter().any(|granted| granted.capability == capability)
     }
 
     /// What the conversation about the screen is about: the screen, or where that isn't granted, one window.
-    pub(super) fn sight(&self) -> Capability {
-        if self.has(Capability::View) { Capability::View } else { Capability::Window }
+    pub(super) fn screen_capability(&self) -> Capability {
+        if self.is_granted(Capability::View) { Capability::View } else { Capability::Window }
     }
 
     /// Opens and closes conversations as the facts are now.
-    pub(super) async fn settle(&mut self) {
-        let other = self.may(ViewerStreamKind::Screen) && self.sight() != self.seen;
+    pub(super) async fn open_and_close(&mut self) {
+        let other =
+            self.may_open(ViewerStreamKind::Screen) && self.screen_capability() != self.screen_shown_by;
         if other && self.running.contains_key(&ViewerStreamKind::Screen) {
             self.close(ViewerStreamKind::Screen);
         }
         for kind in ViewerStreamKind::ALL {
             let wanted = self.page.is_some()
-                && self.may(kind)
+                && self.may_open(kind)
                 && !self.refused.contains_key(&kind)
                 && self.ended.is_none();
             if wanted && !self.running.contains_key(&kind) {
                 self.open(kind).await;
-            } else if !self.may(kind) && self.running.contains_key(&kind) {
+            } else if !self.may_open(kind) && self.running.contains_key(&kind) {
                 self.close(kind);
-                self.tell(kind.told(StreamState::Off, String::new())).await;
+                self.tell(kind.state_message(StreamState::Off, String::new())).await;
             }
         }
     }
@@ -104,15 +67,15 @@ impl<L: SessionLink> ViewerLoop<L> {
         let link = self.link.clone();
         let talk = match kind {
             ViewerStreamKind::Screen => {
-                self.tell(kind.told(StreamState::On, String::new())).await;
+                self.tell(kind.state_message(StreamState::On, String::new())).await;
                 let (orders, mut ordered) = mpsc::channel(ORDERS);
                 self.orders = orders;
-                let (mut wanted, program) = (self.wanted, self.settings.decoder.clone());
+                let (mut wanted, program) = (self.choice, self.settings.decoder.clone());
                 self.round = self.round.wrapping_add(1 << 16);
                 let mut round = self.round;
-                self.seen = self.sight();
-                let open = if self.seen == Capability::View { Open::Screen } else { Open::Window };
-                self.talks.spawn(async move {
+                self.screen_shown_by = self.screen_capability();
+                let open = if self.screen_shown_by == Capability::View { Open::Screen } else { Open::Window };
+                self.streams.spawn(async move {
                     let mut tries = StreamRetries::default();
                     loop {
                         let (link, program, page) = (link.clone(), program.clone(), to.clone());
@@ -129,7 +92,7 @@ impl<L: SessionLink> ViewerLoop<L> {
             ViewerStreamKind::Control => {
                 self.keyboard = Arc::default();
                 let keyboard = self.keyboard.clone();
-                self.talks.spawn(async move {
+                self.streams.spawn(async move {
                     let mut tries = StreamRetries::default();
                     loop {
                         let ended = input_streams::control(link.clone(), to.clone(), keyboard.clone()).await;
@@ -142,7 +105,7 @@ impl<L: SessionLink> ViewerLoop<L> {
             ViewerStreamKind::Clipboard => {
                 let (clips, mut ordered) = mpsc::channel(4);
                 self.clips = clips;
-                self.talks.spawn(async move {
+                self.streams.spawn(async move {
                     let mut tries = StreamRetries::default();
                     loop {
                         let ended = input_streams::clipboard(link.clone(), to.clone(), &mut ordered).await;
@@ -157,7 +120,7 @@ impl<L: SessionLink> ViewerLoop<L> {
     }
 
     /// A conversation is over by itself.
-    pub(super) async fn talked(&mut self, kind: ViewerStreamKind, ended: &DeviceStreamEnd) {
+    pub(super) async fn stream_ended(&mut self, kind: ViewerStreamKind, ended: &DeviceStreamEnd) {
         // One that was closed here may have had its own end at the same moment.
         if !self.running.get(&kind).is_some_and(AbortHandle::is_finished) {
             return;
@@ -169,7 +132,7 @@ impl<L: SessionLink> ViewerLoop<L> {
             DeviceStreamEnd::Stream(StreamError::NotGranted) => StreamState::Off,
             _ => StreamState::Failed,
         };
-        self.tell(kind.told(state, why)).await;
+        self.tell(kind.state_message(state, why)).await;
     }
 }
 

@@ -1,0 +1,304 @@
+//! The task behind a session: keeps its connection, finds a new one when it is lost, and says what happens.
+//!
+//! A driver. What came from the device is checked and neutralised before it is passed on.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nearhand_proto::chat::Change;
+use nearhand_proto::forward::BindState;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::control::{Outcome, Push};
+use nearhand_proto::message::session::{
+    Answer, Decision, Ended, FRAME_LIMIT, FromAgent, FromTechnician, Granted, HELLO_LIMIT, Open,
+    RESUME_WITHIN,
+};
+use nearhand_proto::text;
+use nearhand_transport::chat::SharedChat;
+use nearhand_transport::framed;
+use quinn::{Connection, RecvStream, SendStream, VarInt};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::evidence::SessionEvidence;
+use super::path::{self, ProvedDevice, SessionPath};
+use super::stream::WRITE_TIMEOUT;
+use super::update::{SessionEnd, SessionUpdate};
+use crate::relay::RelayClient;
+
+/// Updates and requests that may wait.
+pub(super) const QUEUE: usize = 64;
+/// How long the agent's last word is waited for once the end was said: a recording's signature is made first. A device that
+/// is in the wrong hands says nothing, and must not keep this program.
+const FAREWELL: Duration = Duration::from_secs(15);
+/// Interruptions shorter than this are not worth a word.
+const A_MOMENT: Duration = Duration::from_secs(1);
+/// Pause between two attempts at a new path.
+const RETRY: Duration = Duration::from_millis(700);
+
+/// The stream on which requests, decisions and the end are said.
+pub(super) struct ControlStream {
+    pub(super) send: SendStream,
+    pub(super) recv: RecvStream,
+}
+
+/// One session as long as it lasts.
+pub(super) struct SessionTask {
+    pub(super) relay: Arc<RelayClient>,
+    pub(super) id: SessionId,
+    pub(super) peer: ProvedDevice,
+    pub(super) chat: Arc<SharedChat>,
+    pub(super) evidence: SessionEvidence,
+    pub(super) updates: mpsc::Sender<SessionUpdate>,
+    pub(super) connected: watch::Sender<Option<Connection>>,
+}
+
+impl SessionTask {
+    pub(super) async fn run(
+        mut self,
+        mut path: SessionPath,
+        mut control: ControlStream,
+        mut inbox: mpsc::Receiver<FromTechnician>,
+    ) {
+        let end = loop {
+            let end = self.serve(&path, control, &mut inbox).await;
+            self.connected.send_replace(None);
+            path.close(end.is_some()).await;
+            if let Some(end) = end {
+                break end;
+            }
+            self.tell(SessionUpdate::Interrupted).await;
+            match self.resume(&mut inbox).await {
+                Ok((next, streams, granted)) => {
+                    self.connected.send_replace(Some(next.connection.clone()));
+                    self.tell(SessionUpdate::Resumed).await;
+                    // A decision may have been made while nobody here could be told.
+                    self.tell(SessionUpdate::Grants(granted, "after the interruption".to_owned())).await;
+                    (path, control) = (next, streams);
+                }
+                Err(end) => break end,
+            }
+        };
+        let outcome = match &end {
+            SessionEnd::Here | SessionEnd::ByAgent(Ended::ByTechnician) => Outcome::Technician,
+            SessionEnd::ByAgent(Ended::Stopped) => Outcome::Stopped,
+            SessionEnd::ByAgent(Ended::Revoked) => Outcome::Revoked,
+            SessionEnd::ByAgent(_) => Outcome::Failed,
+            SessionEnd::Lost(_) => Outcome::Lost,
+        };
+        if let Err(error) = self.relay.close(self.id, outcome, self.evidence.last_head()).await {
+            tracing::debug!(%error, "the relay finds out by itself");
+        }
+        self.tell(SessionUpdate::Ended(end)).await;
+    }
+
+    async fn tell(&self, update: SessionUpdate) {
+        // A command that has gone no longer listens.
+        let _ = self.updates.send(update).await;
+    }
+
+    /// Serves one connection. `None`: it was lost; otherwise how the session ended.
+    async fn serve(
+        &mut self,
+        path: &SessionPath,
+        ControlStream { mut send, recv }: ControlStream,
+        inbox: &mut mpsc::Receiver<FromTechnician>,
+    ) -> Option<SessionEnd> {
+        // Ends all of its tasks when this function returns.
+        let mut tasks = JoinSet::new();
+        let (to_us, mut from_agent) = mpsc::channel(QUEUE);
+        tasks.spawn(read_control(recv, to_us));
+        tasks.spawn(carry_chat(self.chat.clone(), path.connection.clone(), self.updates.clone()));
+        tasks.spawn(watch_path(path.control.watch(), self.updates.clone()));
+        let mut pushes = self.relay.pushes();
+        let mut ending: Option<tokio::time::Instant> = None;
+        loop {
+            tokio::select! {
+                said = from_agent.recv() => match said {
+                    Some(FromAgent::Ended(ended)) => {
+                        return Some(if ending.is_some() { SessionEnd::Here } else { SessionEnd::ByAgent(ended) });
+                    }
+                    Some(said) => self.said(said).await,
+                    None if ending.is_some() => return Some(SessionEnd::Here),
+                    None => return self.why_gone(&path.connection).await,
+                },
+                request = inbox.recv() => {
+                    // The handle is gone: the command was broken off, so the session ends.
+                    let request = request.unwrap_or(FromTechnician::End);
+                    if matches!(request, FromTechnician::End) {
+                        ending.get_or_insert_with(|| tokio::time::Instant::now() + FAREWELL);
+                    }
+                    match timeout(WRITE_TIMEOUT, framed::write(&mut send, &request, FRAME_LIMIT)).await {
+                        Ok(Ok(())) => {}
+                        _ if ending.is_some() => return Some(SessionEnd::Here),
+                        _ => return None,
+                    }
+                }
+                push = pushes.recv() => {
+                    if let Ok(Push::SessionClosed { session, outcome: Outcome::Revoked }) = push
+                        && session == self.id
+                    {
+                        return Some(SessionEnd::ByAgent(Ended::Revoked));
+                    }
+                }
+                // The relay cuts the path in the same moment, so the agent's own word can't arrive.
+                () = self.relay.revoked() => return Some(SessionEnd::ByAgent(Ended::Revoked)),
+                () = tokio::time::sleep_until(ending.unwrap_or_else(tokio::time::Instant::now)), if ending.is_some() => {
+                    return Some(SessionEnd::Here);
+                }
+                _ = path.connection.closed() => {
+                    if ending.is_some() {
+                        return Some(SessionEnd::Here);
+                    }
+                    // What was said before it closed still counts: the reader ends after the last of it.
+                    while let Some(said) = from_agent.recv().await {
+                        if let FromAgent::Ended(ended) = said {
+                            return Some(SessionEnd::ByAgent(ended));
+                        }
+                        self.said(said).await;
+                    }
+                    return self.why_gone(&path.connection).await;
+                }
+            }
+        }
+    }
+
+    /// Whether a connection that is gone was closed in order.
+    async fn why_gone(&self, connection: &Connection) -> Option<SessionEnd> {
+        match timeout(Duration::from_secs(1), connection.closed()).await {
+            Ok(quinn::ConnectionError::ApplicationClosed(close))
+                if close.error_code == VarInt::from_u32(0) =>
+            {
+                Some(SessionEnd::ByAgent(Ended::AgentStopping))
+            }
+            _ => None,
+        }
+    }
+
+    async fn said(&mut self, said: FromAgent) {
+        match said {
+            FromAgent::Asking { seconds, .. } => self.tell(SessionUpdate::Asking(seconds)).await,
+            FromAgent::Decision { request, decision: Decision::Granted { record, granted } } => {
+                if let Err(error) = self.evidence.grant(&record, &self.peer.device) {
+                    tracing::warn!(%error, "the signed grant could not be kept as evidence");
+                }
+                self.tell(SessionUpdate::Decided(request, Ok(granted))).await;
+            }
+            FromAgent::Decision { request, decision: Decision::Refused(refusal) } => {
+                self.tell(SessionUpdate::Decided(request, Err(refusal))).await;
+            }
+            FromAgent::Grants { granted, why } => {
+                self.tell(SessionUpdate::Grants(granted, text::one_line(&why, 200))).await;
+            }
+            FromAgent::AuditHead(head) => {
+                if let Err(error) = self.evidence.head(&head, &self.peer.device) {
+                    tracing::warn!(%error, "the device's audit head could not be kept as evidence");
+                }
+            }
+            FromAgent::Ended(_) => {}
+        }
+    }
+
+    /// Finds a new path within the time that the session outlives its connection.
+    async fn resume(
+        &self,
+        inbox: &mut mpsc::Receiver<FromTechnician>,
+    ) -> Result<(SessionPath, ControlStream, Vec<Granted>), SessionEnd> {
+        let until = Instant::now() + RESUME_WITHIN;
+        let mut last = "the device did not come back".to_owned();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(SessionEnd::Lost(last));
+            }
+            let attempt = async {
+                self.relay.reconnect(left).await?;
+                let opened = self.relay.reopen(self.id).await?;
+                path::again(&self.relay, self.id, &opened, &self.peer).await
+            };
+            tokio::select! {
+                outcome = timeout(left, attempt) => match outcome {
+                    Ok(Ok((path, ready))) => {
+                        let control = ControlStream { send: ready.send, recv: ready.recv };
+                        return Ok((path, control, ready.granted));
+                    }
+                    Ok(Err(error)) if error.is_final() => return Err(error.into_end()),
+                    Ok(Err(error)) => last = error.to_string(),
+                    Err(_) => {}
+                },
+                request = inbox.recv() => {
+                    // Requests made meanwhile are answered by nobody; only an end counts.
+                    if matches!(request, Some(FromTechnician::End) | None) {
+                        return Err(SessionEnd::Here);
+                    }
+                }
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+}
+
+async fn read_control(mut recv: RecvStream, to: mpsc::Sender<FromAgent>) {
+    while let Ok(said) = framed::read(&mut recv, FRAME_LIMIT).await {
+        if to.send(said).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Keeps the chat's stream open on this connection.
+async fn carry_chat(chat: Arc<SharedChat>, connection: Connection, updates: mpsc::Sender<SessionUpdate>) {
+    let Ok((mut send, mut recv)) = connection.open_bi().await else { return };
+    if framed::write(&mut send, &Open::Chat, HELLO_LIMIT).await.is_err() {
+        return;
+    }
+    match framed::read(&mut recv, HELLO_LIMIT).await {
+        Ok(Answer::Accepted) => {}
+        Ok(Answer::Refused(refusal)) => {
+            tracing::warn!(%refusal, "no chat");
+            return;
+        }
+        Err(_) => return,
+    }
+    let (to, mut changes) = mpsc::unbounded_channel();
+    let carry = chat.carry(send, recv, |change| {
+        // The receiver lives as long as this function.
+        let _ = to.send(change);
+    });
+    let pass = async {
+        while let Some(change) = changes.recv().await {
+            let lines = match change {
+                Change::New(line) => vec![line],
+                Change::Marked(lines) => lines,
+                Change::Nothing => vec![],
+            };
+            for line in lines {
+                let _ = updates.send(SessionUpdate::Chat(line)).await;
+            }
+        }
+    };
+    tokio::select! {
+        Err(error) = carry => tracing::debug!(%error, "chat stream"),
+        () = pass => {}
+    }
+}
+
+/// Says when packets stop passing for longer than a moment, and when they pass again.
+async fn watch_path(mut state: watch::Receiver<BindState>, updates: mpsc::Sender<SessionUpdate>) {
+    let is_bound = |state: &BindState| matches!(state, BindState::Bound { .. });
+    while state.wait_for(is_bound).await.is_ok() {
+        if state.wait_for(|state| !is_bound(state)).await.is_err() {
+            return;
+        }
+        if timeout(A_MOMENT, state.wait_for(is_bound)).await.is_ok() {
+            continue;
+        }
+        if updates.send(SessionUpdate::Path(false)).await.is_err()
+            || state.wait_for(is_bound).await.is_err()
+            || updates.send(SessionUpdate::Path(true)).await.is_err()
+        {
+            return;
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What a session tells the command that opened it: who is at the other end, what happens, and how it ended.
+
+use nearhand_proto::grant::Capabilities;
+use nearhand_proto::message::local::ChatLine;
+use nearhand_proto::message::session::{Ended, Granted, Refusal};
+
+/// What happens in a session.
+#[derive(Clone, Debug)]
+pub enum SessionUpdate {
+    /// The connection was lost; a new one is being made.
+    Interrupted,
+    /// The session goes on.
+    Resumed,
+    /// Packets don't pass right now (`false`), or pass again (`true`); the connection still stands.
+    Path(bool),
+    /// The person at the device is being asked, for so many seconds at most.
+    Asking(u32),
+    /// A request was decided.
+    Decided(u32, Result<Vec<Granted>, Refusal>),
+    /// What is granted changed, and why.
+    Grants(Vec<Granted>, String),
+    /// A chat message of the person, or a new mark on one's own.
+    Chat(ChatLine),
+    /// Something that this program has to say about the session, as a sentence.
+    Remark(String),
+    /// It is over.
+    Ended(SessionEnd),
+}
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// The agent said so.
+    ByAgent(Ended),
+    /// This end said so.
+    Here,
+    /// The connection was lost and could not be resumed; why.
+    Lost(String),
+}
+
+/// The device at the other end, verified.
+#[derive(Clone, Debug)]
+pub struct SessionDevice {
+    /// Its label as the organisation signed it, or what it calls itself.
+    pub name: String,
+    /// Its operating system, as it says.
+    pub os: String,
+    /// What it can do.
+    pub offers: Capabilities,
+    /// Whether it proved an enrolled device's key (else the support code).
+    pub enrolled: bool,
+}
