@@ -10,10 +10,8 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::handle::SessionHandle;
+use super::task::WRITE_TIMEOUT;
 use crate::exit::{ExitCode, HasExitCode};
-
-/// The agent is given so long to take a message before the connection counts as lost.
-pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Why a conversation is not possible, or no longer.
 #[derive(Debug, thiserror::Error)]

@@ -23,12 +23,13 @@ use tokio::time::timeout;
 
 use super::evidence::SessionEvidence;
 use super::path::{self, ProvedDevice, SessionPath};
-use super::stream::WRITE_TIMEOUT;
 use super::update::{SessionEnd, SessionUpdate};
 use crate::relay::RelayClient;
 
 /// Updates and requests that may wait.
 pub(super) const QUEUE: usize = 64;
+/// The agent is given so long to take a message before the connection counts as lost.
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the agent's last word is waited for once the end was said: a recording's signature is made first. A device that
 /// is in the wrong hands says nothing, and must not keep this program.
 const FAREWELL: Duration = Duration::from_secs(15);
