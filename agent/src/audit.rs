@@ -180,8 +180,7 @@ impl RecordWriter {
     /// The system's error: no thread can be started.
     pub(crate) fn start<S: RowStore + Send + 'static>(log: RecordLog<S>) -> io::Result<Self> {
         let head = Mutex::new(log.head().clone());
-        let shared =
-            Arc::new(SharedQueue { queue: Mutex::default(), has_work: Condvar::new(), head });
+        let shared = Arc::new(SharedQueue { queue: Mutex::default(), has_work: Condvar::new(), head });
         let of_thread = shared.clone();
         let thread = std::thread::Builder::new().name("record".to_owned()).stack_size(512 * 1024);
         thread.spawn(move || write_until_closed(log, &of_thread))?;

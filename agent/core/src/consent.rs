@@ -250,18 +250,17 @@ impl Consent {
         let pending = self.pending.get(&request).filter(|p| now < p.deadline).ok_or(DecideError::NotOpen)?;
         let outcome = match choice {
             Choice::Deny => Err(Refusal::Denied),
-            Choice::Allow { capabilities, seconds } | Choice::AllowWindow { capabilities, seconds, .. } => {
+            Choice::Allow { capabilities, seconds, window } => {
                 self.hands_off(now)?;
                 if now < pending.allow_from {
                     let seconds = (pending.allow_from - now).as_secs() + 1;
                     return Err(DecideError::TooSoon { seconds });
                 }
                 let allowed = capabilities.intersection(pending.ask.capabilities);
-                let window = Capabilities::from(Capability::Window);
-                let chosen = matches!(choice, Choice::AllowWindow { .. });
                 // Without a window there is nothing to be seen; the rest of the choice stands.
-                let allowed = if chosen { allowed } else { allowed.without(window) };
-                if !chosen && allowed.is_empty() && capabilities.contains(Capability::Window) {
+                let allowed =
+                    if window.is_some() { allowed } else { allowed.without(Capability::Window.into()) };
+                if window.is_none() && allowed.is_empty() && capabilities.contains(Capability::Window) {
                     return Err(DecideError::WhichWindow);
                 }
                 if allowed.is_empty() || seconds == 0 {
@@ -277,7 +276,8 @@ impl Consent {
 
     /// Puts a grant in force that is decided and written down. Never shortens what is granted already.
     pub fn grant(&mut self, now: Instant, recorded: &Recorded<impl StatesTerms>) {
-        let Some(GrantTerms { session, capabilities: what, duration }) = recorded.subject().terms().copied() else {
+        let Some(GrantTerms { session, capabilities: what, duration }) = recorded.subject().terms().copied()
+        else {
             return;
         };
         let Some(grants) = self.sessions.get_mut(&session) else { return };
@@ -443,16 +443,32 @@ mod tests {
         what.iter().copied().collect()
     }
 
-    fn grant(consent: &mut Consent, now: Instant, session: SessionId, capabilities: Capabilities, duration: Duration) {
+    fn grant(
+        consent: &mut Consent,
+        now: Instant,
+        session: SessionId,
+        capabilities: Capabilities,
+        duration: Duration,
+    ) {
         consent.grant(now, &recorded(GrantTerms { session, capabilities, duration }));
     }
 
-    fn extend(consent: &mut Consent, now: Instant, capabilities: Capabilities, duration: Duration) -> Capabilities {
+    fn extend(
+        consent: &mut Consent,
+        now: Instant,
+        capabilities: Capabilities,
+        duration: Duration,
+    ) -> Capabilities {
         consent.extend(now, &recorded(GrantTerms { session: S, capabilities, duration }))
     }
 
     /// A decision that is written down and in force.
-    fn decide(consent: &mut Consent, now: Instant, id: RequestId, choice: Choice) -> Result<Decided, DecideError> {
+    fn decide(
+        consent: &mut Consent,
+        now: Instant,
+        id: RequestId,
+        choice: Choice,
+    ) -> Result<Decided, DecideError> {
         let decided = consent.decide(now, id, choice)?;
         if let Ok((capabilities, duration)) = decided.outcome {
             grant(consent, now, decided.session, capabilities, duration);
@@ -470,7 +486,7 @@ mod tests {
     }
 
     fn allow(what: &[Capability], seconds: u32) -> Choice {
-        Choice::Allow { capabilities: set(what), seconds }
+        Choice::Allow { capabilities: set(what), seconds, window: None }
     }
 
     #[test]
@@ -484,7 +500,7 @@ mod tests {
         let ask = Ask { session: S, theirs: 1, capabilities: wanted, duration, first_contact: false };
         let request = consent.ask(now, &ask).unwrap();
         consent.injected(now);
-        let allow = Choice::Allow { capabilities: wanted, seconds: 60 };
+        let allow = Choice::Allow { capabilities: wanted, seconds: 60, window: None };
         let soon = now + HANDS_OFF - Duration::from_millis(1);
         assert_eq!(decide(&mut consent, soon, request, allow), Err(DecideError::HandsOff { seconds: 1 }));
         assert!(consent.hands_off(soon).is_err());
@@ -499,7 +515,7 @@ mod tests {
 
     #[test]
     fn a_window_is_allowed_only_with_a_choice_and_is_not_the_screen() {
-        let window = Choice::AllowWindow { capabilities: set(&[Window]), seconds: 60, window: 7 };
+        let window = Choice::Allow { capabilities: set(&[Window]), seconds: 60, window: Some(7) };
         let (mut consent, id, now) = asked(&[Window, Diagnostics], false);
         assert_eq!(decide(&mut consent, now, id, allow(&[Window], 60)), Err(DecideError::WhichWindow));
         let decided = decide(&mut consent, now, id, allow(&[Window, Diagnostics], 60)).unwrap();
@@ -559,7 +575,10 @@ mod tests {
     #[test]
     fn first_contact_has_a_wait_before_allow_but_not_before_deny() {
         let (mut consent, id, now) = asked(&[View], true);
-        assert_eq!(decide(&mut consent, now, id, allow(&[View], 60)), Err(DecideError::TooSoon { seconds: 4 }));
+        assert_eq!(
+            decide(&mut consent, now, id, allow(&[View], 60)),
+            Err(DecideError::TooSoon { seconds: 4 })
+        );
         decide(&mut consent, now + FIRST_CONTACT_WAIT, id, allow(&[View], 60)).unwrap();
         let (mut consent, id, now) = asked(&[View], true);
         assert_eq!(decide(&mut consent, now, id, Choice::Deny).unwrap().outcome, Err(Refusal::Denied));

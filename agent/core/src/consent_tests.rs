@@ -64,14 +64,14 @@ fn seconds() -> impl Strategy<Value = u32> {
 }
 
 fn choices() -> impl Strategy<Value = Choice> {
-    let allow =
-        (sets(), seconds()).prop_map(|(capabilities, seconds)| Choice::Allow { capabilities, seconds });
-    let window = (sets(), seconds()).prop_map(|(capabilities, seconds)| Choice::AllowWindow {
-        capabilities,
-        seconds,
-        window: 7,
-    });
-    prop_oneof![5 => allow, 2 => window, 1 => Just(Choice::Deny)]
+    let allow = |window| {
+        (sets(), seconds()).prop_map(move |(capabilities, seconds)| Choice::Allow {
+            capabilities,
+            seconds,
+            window,
+        })
+    };
+    prop_oneof![5 => allow(None), 2 => allow(Some(7)), 1 => Just(Choice::Deny)]
 }
 
 fn steps() -> impl Strategy<Value = Step> {
@@ -129,16 +129,13 @@ impl Model {
         let open = self.open.remove(&request);
         let open = open.ok_or_else(|| TestCaseError::fail("a decision on a request that was not open"))?;
         prop_assert!(now < open.asked + ANSWER_WITHIN, "a late decision was taken");
-        if let Choice::Allow { capabilities, seconds } | Choice::AllowWindow { capabilities, seconds, .. } =
-            choice
-        {
+        if let Choice::Allow { capabilities, seconds, window } = choice {
             prop_assert!(
                 !open.first_contact || now >= open.asked + FIRST_CONTACT_WAIT,
                 "Allow was taken before the warning could be read"
             );
             // Nobody sees a window that nobody chose.
-            let chosen = matches!(choice, Choice::AllowWindow { .. });
-            let without = if chosen { Capabilities::NONE } else { Capability::Window.into() };
+            let without = if window.is_some() { Capabilities::NONE } else { Capability::Window.into() };
             self.grant(now, open.session, capabilities.intersection(open.what).without(without), seconds);
         }
         Ok(())

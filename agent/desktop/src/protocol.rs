@@ -5,13 +5,13 @@
 //! agent bounds what the desktop process says ([`FromDesktop::is_sound`]), since that runs with a user's rights and
 //! the agent may be root. Pure: bytes in, messages out.
 
+pub use nearhand_agent_core::window_target::{OpenWindow, WindowTarget as Aim};
 use nearhand_proto::message::local::{MAX_TITLE, MAX_WINDOWS};
 use nearhand_proto::message::screen::{
     CLIPBOARD_PART, Clipboard, FRAME_PART, FromScreen, Input, InputNotice, MAX_CURSOR, MAX_MONITORS, Monitor,
     MonitorNumber, Quality, ScreenPoint,
 };
 use nearhand_proto::wire::{self, PREFIX, WireError};
-pub use nearhand_agent_core::window_target::{OpenWindow, WindowTarget as Aim};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 

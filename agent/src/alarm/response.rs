@@ -110,7 +110,8 @@ async fn repair(
 }
 
 async fn diagnose(hub: &Hub) -> Option<Diagnosis> {
-    let options = RunOptions { device_id: hub.identity.device().to_string(), ..RunOptions::new(CheckSet::Quick) };
+    let options =
+        RunOptions { device_id: hub.identity.device().to_string(), ..RunOptions::new(CheckSet::Quick) };
     let (_run, mut events) = diagnostics::run(options);
     loop {
         let event = tokio::select! {

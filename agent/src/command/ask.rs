@@ -72,9 +72,5 @@ pub(crate) async fn run(home: &Home, args: AskArgs) -> anyhow::Result<ExitCode> 
     } else {
         help_in_words(&help);
     }
-    Ok(if matches!(help, Help::Refused(_) | Help::No(_)) {
-        ExitCode::from(super::FAILED)
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(if matches!(help, Help::Refused(_)) { ExitCode::from(super::FAILED) } else { ExitCode::SUCCESS })
 }

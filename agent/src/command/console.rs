@@ -113,15 +113,14 @@ impl Console {
         match event {
             Event::Relay { connected: true, .. } => println!("Connected to the relay."),
             Event::Relay { problem, .. } => println!("! The relay is lost: {}", problem.unwrap_or_default()),
-            Event::CodeGone { why } => println!("The support code no longer counts: {why}."),
-            Event::CodeOver(why) => println!("The support code no longer counts: {why}."),
+            Event::CodeGone(why) => println!("The support code no longer counts: {why}."),
             Event::Asked(request) => return self.asked(request),
             Event::Settled { request, how } => {
                 self.requests.remove(&request);
                 println!("Request {request}: {how}.");
             }
             Event::Session(session) => self.session(&session),
-            Event::Activity { text, .. } => println!("· {text}"),
+            Event::Activity { entry, .. } => println!("· {}", entry.act),
             Event::Chat { session, line } if line.from_technician => {
                 self.current = Some(session);
                 let name = self.sessions.get(&session).map_or("technician", |s| s.technician.as_str());
@@ -133,10 +132,7 @@ impl Console {
             Event::Chat { line, .. } if line.mark == Mark::Shown => println!("  (read) {}", line.text),
             Event::Chat { .. } => {}
             Event::Ended { session, why } => self.over(session, &why),
-            Event::Over { session, why } => self.over(session, &why),
-            Event::Notice(text) => println!("! {text}"),
-            Event::Told(said) => println!("! {said}"),
-            Event::Did { deed, .. } => println!("· {}", deed.act),
+            Event::Notice(said) => println!("! {said}"),
             // Said by what was done.
             Event::Paused { .. } | Event::Resumed { .. } => {}
             Event::Help(help) => help_in_words(&help),
@@ -283,14 +279,14 @@ impl Console {
             }
         }
         let choice = match window {
-            Some(window) => Choice::AllowWindow { capabilities: what, seconds, window },
+            Some(window) => Choice::Allow { capabilities: what, seconds, window: Some(window) },
             None if what.contains(Capability::Window) => {
                 println!(
                     "! Say which window they may see, such as: allow 1. Without one: deny, or allow the rest by name."
                 );
                 return Next::Ask(Verb::Windows);
             }
-            None => Choice::Allow { capabilities: what, seconds },
+            None => Choice::Allow { capabilities: what, seconds, window: None },
         };
         Next::Ask(Verb::Decide { request: *id, choice })
     }
@@ -332,7 +328,6 @@ pub(super) fn help_in_words(help: &Help) {
         }
         Help::Closed { number } => println!("Your request for help ({number}) is closed."),
         Help::Refused(why) => println!("! Your request for help was not taken: {why}"),
-        Help::No(why) => println!("! Your request for help was not taken: {why}"),
     }
 }
 
@@ -360,7 +355,7 @@ mod tests {
 
     fn allow(capabilities: &[Capability], seconds: u32) -> Next {
         let capabilities = capabilities.iter().copied().collect();
-        Next::Ask(Verb::Decide { request: 3, choice: Choice::Allow { capabilities, seconds } })
+        Next::Ask(Verb::Decide { request: 3, choice: Choice::Allow { capabilities, seconds, window: None } })
     }
 
     #[test]
@@ -396,7 +391,7 @@ mod tests {
         let window = |id, title: &str| Window { id, application: "Ledger".into(), title: title.into() };
         c.windows(Ok(Reply::Windows(vec![window(70, "Accounts"), window(7, "2 allow 1")])));
         let chosen = |capabilities, seconds, window| {
-            let choice = Choice::AllowWindow { capabilities, seconds, window };
+            let choice = Choice::Allow { capabilities, seconds, window: Some(window) };
             Next::Ask(Verb::Decide { request: 3, choice })
         };
         assert_eq!(c.line("allow 2"), chosen(wanted, 900, 7));

@@ -71,7 +71,9 @@ impl Hub {
         now: Timestamp,
         row: AuditEvent,
         subject: T,
-        acknowledgement: impl FnOnce(Result<Recorded<T>, nearhand_agent_core::record::RecordError>) -> Acknowledgement
+        acknowledgement: impl FnOnce(
+            Result<Recorded<T>, nearhand_agent_core::record::RecordError>,
+        ) -> Acknowledgement
         + Send
         + 'static,
     ) {

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nearhand_agent_core::sessions::LocalUser;
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::Program;
 use nearhand_proto::message::control::{Reply, Request};
 use nearhand_proto::message::help::{HelpWanted, Opinion, Place};
 use nearhand_proto::message::local::{Event, Help, Said};
@@ -48,9 +47,6 @@ pub(crate) enum HelpError {
     /// Not connected.
     #[error("the relay is not connected; try again in a moment")]
     NoRelay,
-    /// The relay is older than this.
-    #[error("this relay is too old to take that; tell its operator")]
-    OldRelay,
     /// The relay said no.
     #[error("{0}")]
     Relay(#[from] RelayError),
@@ -62,7 +58,6 @@ impl HelpError {
         match self {
             Self::Empty => Said::NoText,
             Self::NoRelay => Said::NoRelay,
-            Self::OldRelay => Said::OldRelay,
             Self::Home(_) | Self::Relay(_) => Said::Words(self.to_string()),
         }
     }
@@ -74,7 +69,13 @@ impl HelpDesk {
         let request = home.help_request();
         let is_open = request.as_ref().is_some_and(|request| request.wanted.is_some());
         let help = if is_open { Help::Sending } else { Help::None };
-        Self { home, events, relay, state: Mutex::new(HelpState { request, help }), writing: tokio::sync::Mutex::default() }
+        Self {
+            home,
+            events,
+            relay,
+            state: Mutex::new(HelpState { request, help }),
+            writing: tokio::sync::Mutex::default(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, HelpState> {
@@ -117,21 +118,17 @@ impl HelpDesk {
     /// Tells the relay what is asked for, if something is.
     pub(crate) async fn send(&self, relay: &RelayConnection) {
         let Some(request) = self.state().request.clone() else { return };
-        if !relay.relay_reads(Program::HELP) {
-            // It never had it, so there is nothing to take back either.
-            let refused = Help::no(Said::OldRelay);
-            let help = if request.wanted.is_some() { refused } else { Help::None };
-            return self.stands(&request, help).await;
-        }
         let Some(wanted) = request.wanted.clone() else { return self.send_withdrawal(relay, &request).await };
         match relay.ask(&Request::AskForHelp { wish: request.id, wanted }).await {
             Ok(Reply::Help(place)) => self.stands(&request, of(place)).await,
             Ok(_) => {}
             Err(RelayError::Refused(refusal)) => {
-                self.stands(&request, Help::Refused(refusal.to_string())).await;
+                self.stands(&request, Help::Refused(Said::Words(refusal.to_string()))).await;
             }
             // Sent again at the next connection.
-            Err(error) => tracing::warn!(error = chain(&error), "the request for help is not at the relay yet"),
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "the request for help is not at the relay yet")
+            }
         }
     }
 
@@ -211,9 +208,6 @@ impl HelpDesk {
     pub(crate) async fn give_opinion(&self, session: SessionId, opinion: &Opinion) -> Result<(), HelpError> {
         let opinion = opinion.safe().ok_or(HelpError::Empty)?;
         let relay = self.relay.connection().ok_or(HelpError::NoRelay)?;
-        if !relay.relay_reads(Program::HELP) {
-            return Err(HelpError::OldRelay);
-        }
         relay.ask(&Request::Opine { session, opinion }).await?;
         Ok(())
     }

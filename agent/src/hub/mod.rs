@@ -42,8 +42,8 @@ use crate::home::{Enrolment, Home, HomeError};
 use crate::off_loop::off_loop;
 use help::HelpDesk;
 use identity::DeviceIdentity;
-pub(crate) use local_events::LocalWatcher;
 use local_events::LocalEvents;
+pub(crate) use local_events::LocalWatcher;
 use nearhand_agent_core::window_target::WindowTarget;
 use relay_link::RelayLink;
 
@@ -292,7 +292,11 @@ impl Hub {
             let handle = self.session(offer.session);
             let live = self.read(|sessions, _| sessions.is_live(offer.session));
             let handle = handle.filter(|_| live).ok_or(OfferRefusal::NoSuchSession)?;
-            return handle.inbox.try_send(ToSession::Offer(offer)).map(|()| None).map_err(|_| OfferRefusal::Busy);
+            return handle
+                .inbox
+                .try_send(ToSession::Offer(offer))
+                .map(|()| None)
+                .map_err(|_| OfferRefusal::Busy);
         }
         let is_enrolled = self.identity.is_enrolled();
         self.update(|sessions, now| sessions.offered(now.instant, &offer, is_enrolled))?;
@@ -321,7 +325,7 @@ impl Hub {
 
     /// Something that everybody at the device should know.
     pub(crate) fn notice(&self, said: Said) {
-        self.events.tell(Event::told(said));
+        self.events.tell(Event::Notice(said));
     }
 
     /// How things stand, as far as that person may know.
@@ -362,7 +366,11 @@ impl Hub {
     }
 
     /// Takes in what is withdrawn; sessions of technicians whom it hits end at once.
-    pub(crate) fn take_revocations(&self, list: Option<&Signed<RevocationList>>, retirements: &[Signed<Retirement>]) {
+    pub(crate) fn take_revocations(
+        &self,
+        list: Option<&Signed<RevocationList>>,
+        retirements: &[Signed<Retirement>],
+    ) {
         let Some(revocations) = self.identity.take_revocations(list, retirements) else { return };
         self.update(|sessions, now| {
             sessions.end_where(now, Ended::Revoked, None, |technician| {

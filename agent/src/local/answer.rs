@@ -32,8 +32,11 @@ const MAX_INSTANCE: usize = 64;
 const MAX_FIX: usize = 300;
 
 async fn alarms(service: &LocalService) -> Reply {
-    let off =
-        || Reply::Refused("alarms are off: this device is not enrolled, or the log says why".to_owned());
+    let off = || {
+        Reply::Refused(Said::Words(
+            "alarms are off: this device is not enrolled, or the log says why".to_owned(),
+        ))
+    };
     let Some(alarms) = &service.alarms else { return off() };
     let Some(report) = alarms.status().await else { return off() };
     let mut standing = report.standing;
@@ -90,7 +93,7 @@ pub(super) async fn answer(service: &LocalService, caller: LocalUser, verb: Verb
     if matches!(verb, Verb::NewCode | Verb::Extend { .. } | Verb::Resume { .. })
         && let Err(error) = hub.read(|sessions, now| sessions.hands_off(now.instant))
     {
-        return Reply::no(error.said());
+        return Reply::Refused(error.said());
     }
     if let Err(reply) = theirs(hub, caller, &verb) {
         return reply;
@@ -99,15 +102,13 @@ pub(super) async fn answer(service: &LocalService, caller: LocalUser, verb: Verb
         Verb::Status => Reply::Status(Box::new(hub.status(caller))),
         // What these mean for the connection is the server's.
         Verb::Watch | Verb::WatchAsWindow | Verb::LeaveWindow => Reply::Done,
-        Verb::NewCode => hub.new_code(caller).await.map_or_else(|e| Reply::no(e.said()), Reply::Code),
+        Verb::NewCode => hub.new_code(caller).await.map_or_else(|e| Reply::Refused(e.said()), Reply::Code),
         Verb::CancelCode => cancel_code(hub, caller),
         Verb::Decide { request, choice } => decide(hub, request, choice).await,
-        Verb::Extend { session, capabilities, seconds } => {
-            extend(hub, session, capabilities, seconds).await
-        }
+        Verb::Extend { session, capabilities, seconds } => extend(hub, session, capabilities, seconds).await,
         Verb::Revoke { session, capabilities } => {
             let gone = hub.update(|sessions, now| sessions.take_back_by_person(now, session, capabilities));
-            if gone.is_empty() { Reply::no(Said::NoneGranted) } else { Reply::Done }
+            if gone.is_empty() { Reply::Refused(Said::NoneGranted) } else { Reply::Done }
         }
         Verb::Stop { session } => {
             hub.update(|sessions, now| sessions.end(now, session, Ended::Stopped, Some(Said::Stopped)));
@@ -116,30 +117,35 @@ pub(super) async fn answer(service: &LocalService, caller: LocalUser, verb: Verb
         Verb::StopAll => stop_all(service, caller),
         Verb::Say { session, text } => say(hub, session, &text),
         Verb::Seen { session, number } => seen(hub, session, number),
-        Verb::Windows => windows::open().await.map_or_else(Reply::Refused, |open| {
-            let shown = shown(&open);
-            hub.update(|sessions, _| sessions.keep_windows(open));
-            Reply::Windows(shown)
-        }),
+        Verb::Windows => windows::open().await.map_or_else(
+            |why| Reply::Refused(Said::Words(why)),
+            |open| {
+                let shown = shown(&open);
+                hub.update(|sessions, _| sessions.keep_windows(open));
+                Reply::Windows(shown)
+            },
+        ),
         Verb::RotateKey if !caller.owner => {
-            Reply::Refused("only the administrator of this machine can do that".to_owned())
+            Reply::Refused(Said::Words("only the administrator of this machine can do that".to_owned()))
         }
         Verb::Alarms => alarms(service).await,
         Verb::Pause { session } => {
             let paused = hub.update(|sessions, now| sessions.pause(now, session));
-            paused.map_or_else(|e| Reply::no(e.into()), |()| Reply::Done)
+            paused.map_or_else(|e| Reply::Refused(e.into()), |()| Reply::Done)
         }
         Verb::Resume { session } => resume(hub, session).await,
-        Verb::Record { session } => hub.read(|sessions, _| sessions.activity_record(caller, session)).map_or_else(
-            || Reply::Refused("that session is not remembered".to_owned()),
-            |record| Reply::Record(Box::new(record)),
-        ),
+        Verb::Record { session } => {
+            hub.read(|sessions, _| sessions.activity_record(caller, session)).map_or_else(
+                || Reply::Refused(Said::Words("that session is not remembered".to_owned())),
+                |record| Reply::Record(Box::new(record)),
+            )
+        }
         Verb::Fixes => fixes(service).await,
         Verb::AskForHelp(wanted) => {
-            hub.help.ask(caller, &wanted).await.map_or_else(|e| Reply::no(e.said()), Reply::Help)
+            hub.help.ask(caller, &wanted).await.map_or_else(|e| Reply::Refused(e.said()), Reply::Help)
         }
         Verb::WithdrawHelp => {
-            hub.help.withdraw(caller).await.map_or_else(|e| Reply::no(e.said()), |()| Reply::Done)
+            hub.help.withdraw(caller).await.map_or_else(|e| Reply::Refused(e.said()), |()| Reply::Done)
         }
         Verb::Help => Reply::Help(hub.help.standing(caller)),
         Verb::Rate { session, stars, comment } => {
@@ -148,16 +154,16 @@ pub(super) async fn answer(service: &LocalService, caller: LocalUser, verb: Verb
         Verb::ReportSession { session, text } => {
             give_opinion(hub, caller, session, &Opinion::Report { text }).await
         }
-        Verb::RotateKey => {
-            control::rotate(hub).await.map_or_else(|e| Reply::Refused(e.to_string()), |()| Reply::Done)
-        }
+        Verb::RotateKey => control::rotate(hub)
+            .await
+            .map_or_else(|e| Reply::Refused(Said::Words(e.to_string())), |()| Reply::Done),
     }
 }
 
 fn cancel_code(hub: &Hub, caller: LocalUser) -> Reply {
     hub.update(|sessions, _| {
         if !sessions.code_is_theirs(caller) {
-            return Reply::no(Said::NoCode);
+            return Reply::Refused(Said::NoCode);
         }
         sessions.cancel_code(Said::CodeCancelled);
         Reply::Done
@@ -168,8 +174,10 @@ fn cancel_code(hub: &Hub, caller: LocalUser) -> Reply {
 async fn decide(hub: &Hub, request: u64, choice: Choice) -> Reply {
     let (decided, in_force) = hub.propose(|sessions, now| sessions.decide(now, request, choice));
     match decided {
-        Ok(_) => in_force.wait().await.map_or_else(|refusal| Reply::no(refusal.into()), |()| Reply::Done),
-        Err(error) => Reply::no(error.said()),
+        Ok(_) => {
+            in_force.wait().await.map_or_else(|refusal| Reply::Refused(refusal.into()), |()| Reply::Done)
+        }
+        Err(error) => Reply::Refused(error.said()),
     }
 }
 
@@ -177,16 +185,20 @@ async fn extend(hub: &Hub, session: SessionId, capabilities: Capabilities, secon
     let (extended, in_force) =
         hub.propose(|sessions, now| sessions.extend(now.instant, session, capabilities, seconds));
     match extended {
-        Some(_) => in_force.wait().await.map_or_else(|refusal| Reply::no(refusal.into()), |()| Reply::Done),
-        None => Reply::no(Said::NoneGranted),
+        Some(_) => {
+            in_force.wait().await.map_or_else(|refusal| Reply::Refused(refusal.into()), |()| Reply::Done)
+        }
+        None => Reply::Refused(Said::NoneGranted),
     }
 }
 
 async fn resume(hub: &Hub, session: SessionId) -> Reply {
     let (resumed, in_force) = hub.propose(|sessions, _| sessions.resume(session));
     match resumed {
-        Ok(_) => in_force.wait().await.map_or_else(|refusal| Reply::no(refusal.into()), |()| Reply::Done),
-        Err(refusal) => Reply::no(refusal.into()),
+        Ok(_) => {
+            in_force.wait().await.map_or_else(|refusal| Reply::Refused(refusal.into()), |()| Reply::Done)
+        }
+        Err(refusal) => Reply::Refused(refusal.into()),
     }
 }
 
@@ -205,10 +217,10 @@ fn stop_all(service: &LocalService, caller: LocalUser) -> Reply {
 
 /// The person says something.
 fn say(hub: &Hub, session: SessionId, text: &str) -> Reply {
-    let Some(handle) = hub.session(session) else { return Reply::no(Said::SessionOver) };
+    let Some(handle) = hub.session(session) else { return Reply::Refused(Said::SessionOver) };
     let Some(line) = handle.chat.with(|log| log.say(text, Hub::now())) else {
         // It is empty, or the chat of this session is full.
-        return Reply::no(Said::ChatFull);
+        return Reply::Refused(Said::ChatFull);
     };
     handle.chat.changed();
     hub.update(|sessions, _| sessions.chat_line(session, line));
@@ -217,7 +229,7 @@ fn say(hub: &Hub, session: SessionId, text: &str) -> Reply {
 
 /// The person has seen the technician's messages up to `number`.
 fn seen(hub: &Hub, session: SessionId, number: u64) -> Reply {
-    let Some(handle) = hub.session(session) else { return Reply::no(Said::SessionOver) };
+    let Some(handle) = hub.session(session) else { return Reply::Refused(Said::SessionOver) };
     handle.chat.with(|log| log.saw(number));
     handle.chat.changed();
     Reply::Done
@@ -235,17 +247,17 @@ fn shown(windows: &[OpenWindow]) -> Vec<Window> {
 
 async fn give_opinion(hub: &Hub, caller: LocalUser, session: SessionId, opinion: &Opinion) -> Reply {
     if !hub.read(|sessions, _| sessions.was_theirs(caller, session)) {
-        return Reply::no(Said::NotTheirs);
+        return Reply::Refused(Said::NotTheirs);
     }
     let given = hub.help.give_opinion(session, opinion).await;
-    given.map_or_else(|error| Reply::no(error.said()), |()| Reply::Done)
+    given.map_or_else(|error| Reply::Refused(error.said()), |()| Reply::Done)
 }
 
 /// Whether what a verb is about is the caller's own; what is somebody else's doesn't exist for them.
 fn theirs(hub: &Hub, caller: LocalUser, verb: &Verb) -> Result<(), Reply> {
     hub.read(|sessions, now| match verb {
         Verb::Decide { request, .. } if !sessions.asks_them(now.instant, caller, *request) => {
-            Err(Reply::no(Said::RequestOver))
+            Err(Reply::Refused(Said::RequestOver))
         }
         Verb::Extend { session, .. }
         | Verb::Revoke { session, .. }
@@ -256,7 +268,7 @@ fn theirs(hub: &Hub, caller: LocalUser, verb: &Verb) -> Result<(), Reply> {
         | Verb::Resume { session }
             if !sessions.is_theirs(caller, *session) =>
         {
-            Err(Reply::no(Said::SessionOver))
+            Err(Reply::Refused(Said::SessionOver))
         }
         _ => Ok(()),
     })
@@ -265,16 +277,19 @@ fn theirs(hub: &Hub, caller: LocalUser, verb: &Verb) -> Result<(), Reply> {
 /// What the quick set of checks found that a person can do something about, the worst first.
 async fn fixes(service: &LocalService) -> Reply {
     let Ok(_one) = service.looking.try_acquire() else {
-        return Reply::Refused("this machine is being looked at already".to_owned());
+        return Reply::Refused(Said::Words("this machine is being looked at already".to_owned()));
     };
-    let options = RunOptions { device_id: service.hub.identity.device().to_string(), ..RunOptions::new(CheckSet::Quick) };
+    let options = RunOptions {
+        device_id: service.hub.identity.device().to_string(),
+        ..RunOptions::new(CheckSet::Quick)
+    };
     let (_run, mut events) = diagnostics::run(options);
     let limit = tokio::time::sleep(LOOK);
     tokio::pin!(limit);
     loop {
         let event = tokio::select! {
             event = events.recv() => event,
-            () = &mut limit => return Reply::Refused("the checks took too long".to_owned()),
+            () = &mut limit => return Reply::Refused(Said::Words("the checks took too long".to_owned())),
         };
         match event {
             Some(RunEvent::Finished(report)) => {
@@ -282,7 +297,7 @@ async fn fixes(service: &LocalService) -> Reply {
                 return Reply::Fixes(mendable(report.findings));
             }
             Some(_) => {}
-            None => return Reply::Refused("the checks could not be run".to_owned()),
+            None => return Reply::Refused(Said::Words("the checks could not be run".to_owned())),
         }
     }
 }

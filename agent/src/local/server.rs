@@ -18,13 +18,13 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::LocalService;
 use super::answer;
 use super::window::{Start, Starts};
 use crate::home::Home;
 use crate::hub::LocalWatcher;
-use super::LocalService;
-use nearhand_agent_core::sessions::LocalUser;
 use crate::platform;
+use nearhand_agent_core::sessions::LocalUser;
 
 /// Who may call.
 #[derive(Clone, Debug)]
@@ -254,7 +254,7 @@ async fn tell_events(mut watcher: LocalWatcher, out: mpsc::Sender<Message>) {
     loop {
         let event = match watcher.next().await {
             Ok(event) => event,
-            Err(RecvError::Lagged(missed)) => Event::told(Said::Missed(missed)),
+            Err(RecvError::Lagged(missed)) => Event::Notice(Said::Missed(missed)),
             Err(RecvError::Closed) => return,
         };
         if out.send(Message::Event(event)).await.is_err() {

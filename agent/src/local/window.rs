@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use tokio::process::Command;
 
 use crate::hub::Hub;
-use nearhand_agent_core::sessions::LocalUser;
 use crate::platform;
+use nearhand_agent_core::sessions::LocalUser;
 
 /// The program's name; it lies beside the agent's own, or where the path leads.
 pub(crate) const PROGRAM: &str = "nearhand-window";

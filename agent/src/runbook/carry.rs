@@ -93,7 +93,7 @@ impl Keeps for RunTask {
 /// Says it where the person at the device sees it: in the session, or to whoever watches.
 pub(super) fn tell_person(hub: &Hub, session: Option<SessionId>, said: Said) {
     match session {
-        Some(session) => hub.update(|sessions, now| sessions.did(now, session, local::Act::told(said))),
+        Some(session) => hub.update(|sessions, now| sessions.did(now, session, local::Act::Told(said))),
         None => hub.notice(said),
     }
 }

@@ -33,8 +33,8 @@ use carry::{RunOrigin, RunTask, tell_person};
 use exec::{Notes, Run};
 use known::{KnownRunbook, known_runbooks, ordered_runbook, shown};
 use ledger::{Begun, SharedLedger};
-use nearhand_agent_core::sessions::SessionTechnician;
 use nearhand_agent_core::gate::{self, Ask, By, Now, Rules};
+use nearhand_agent_core::sessions::SessionTechnician;
 use nearhand_diagnostics::programs::Programs;
 
 /// How long the relay may take to answer that it is there.
@@ -133,24 +133,25 @@ impl Runbooks {
         let rules = self.rules();
         let off = self.home.runbooks_are_off();
         let by = By::Technician { attended };
-        let listed = known_runbooks(&self.home, &hub.identity.enrolment().organisation).into_iter().map(|known| {
-            let KnownRunbook { manifest, built_in } = known;
-            // What it is with its defaults; parameters may make it more.
-            let class = manifest.bind(&[]).map_or(manifest.class, |bound| manifest.class_of(&bound));
-            let ask = Ask { name: &manifest.name, built_in, class, mode: Mode::Apply, by };
-            let refused = match &rules {
-                Ok(rules) => rules.lets(&ask, off).err(),
-                Err(refused) => Some(refused.clone()),
-            };
-            Listed {
-                class: class.number(),
-                name: manifest.name,
-                version: manifest.version,
-                title: manifest.title,
-                built_in,
-                refused,
-            }
-        });
+        let listed =
+            known_runbooks(&self.home, &hub.identity.enrolment().organisation).into_iter().map(|known| {
+                let KnownRunbook { manifest, built_in } = known;
+                // What it is with its defaults; parameters may make it more.
+                let class = manifest.bind(&[]).map_or(manifest.class, |bound| manifest.class_of(&bound));
+                let ask = Ask { name: &manifest.name, built_in, class, mode: Mode::Apply, by };
+                let refused = match &rules {
+                    Ok(rules) => rules.lets(&ask, off).err(),
+                    Err(refused) => Some(refused.clone()),
+                };
+                Listed {
+                    class: class.number(),
+                    name: manifest.name,
+                    version: manifest.version,
+                    title: manifest.title,
+                    built_in,
+                    refused,
+                }
+            });
         listed.take(MAX_LISTED).collect()
     }
 
@@ -212,7 +213,9 @@ impl Runbooks {
             RunOrigin { actor: technician.actor(), session: Some(session), by: By::Technician { attended } };
         let begun = async {
             let order = signed.open(&technician.verified.key()).map_err(|_| Refused::OrderSignature)?;
-            if order.device != hub.identity.device() && order.device != hub.identity.key().public().device_id() {
+            if order.device != hub.identity.device()
+                && order.device != hub.identity.key().public().device_id()
+            {
                 return Err(Refused::OtherDevice);
             }
             if let Some(outcome) = self.ledger.with(move |ledger| ledger.find(order.run)).await? {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use nearhand_proto::credential::{CredentialError, Verified};
-use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::grant::Capabilities;
 use nearhand_proto::id::SessionId;
 use nearhand_proto::identity::PublicKey;
 use nearhand_proto::message::Program;
@@ -121,7 +121,6 @@ async fn settle(
         return Err(refused(Refusal::Protocol));
     }
     let session = offer.session;
-    let program = hello.program.clone();
     let (channel, key) =
         channel(connection, EXPORTER_LABEL, session, hub).ok_or(refused(Refusal::Protocol))?;
     let technician = technician(hub, &hello, key).map_err(refused)?;
@@ -149,15 +148,7 @@ async fn settle(
             ResumeSecret::new(secret.ok_or(refused(Refusal::Protocol))?)
         }
     };
-    let (mut offers, in_front) = here().await;
-    let later = [
-        (Program::WINDOW, Capability::Window),
-        (Program::SCREENSHOT, Capability::Screenshot),
-        (Program::RUNBOOK, Capability::Runbook),
-    ];
-    for (_, capability) in later.into_iter().filter(|(bit, _)| !program.reads(*bit)) {
-        offers = offers.without(capability.into());
-    }
+    let (offers, in_front) = here().await;
     if standing.is_none() {
         let attended = offer.code.is_some();
         let person = if attended { maker } else { in_front };

@@ -108,7 +108,8 @@ async fn live(
             Ok((connection, talk)) => {
                 set_connected(hub, session, true);
                 let standing = standing.get_or_insert(talk.standing);
-                let end = serve::serve(hub, runbooks, standing, &path, &connection, talk.streams, inbox).await;
+                let end =
+                    serve::serve(hub, runbooks, standing, &path, &connection, talk.streams, inbox).await;
                 close(&connection, &path, &end).await;
                 end
             }

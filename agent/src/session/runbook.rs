@@ -51,7 +51,7 @@ async fn talk(
             FromTechnician::List => {
                 let attended = hub.read(|sessions, _| sessions.is_attended());
                 FromDevice::Listed(runbooks.list(hub, attended))
-            },
+            }
             FromTechnician::Show(name) => match runbooks.show(hub, &name) {
                 Ok(manifest) => FromDevice::Shown(Box::new(manifest)),
                 Err(refused) => FromDevice::Refused(refused),

@@ -80,7 +80,7 @@ pub(super) async fn see(
         Ok(desktop) => desktop,
         Err(why) => {
             let said = Said::CantShow { why: format!("{what} can't be shown: {why}") };
-            serving.did(Act::told(said));
+            serving.did(Act::Told(said));
             let _ = framed::write(send, &FromScreen::Gone(text::one_line(&why, 300)), FRAME_LIMIT).await;
             return;
         }

@@ -278,7 +278,7 @@ async fn answer_requests(serving: Arc<ServedSession>, mut asked: mpsc::Receiver<
 
 /// Something is said of a session.
 fn says(hub: &Hub, session: SessionId, said: Said) {
-    hub.update(|sessions, now| sessions.did(now, session, Act::told(said)));
+    hub.update(|sessions, now| sessions.did(now, session, Act::Told(said)));
 }
 
 /// One stream of the technician, from what it is for to its end. Cut the moment its grant is gone.
@@ -302,7 +302,7 @@ async fn stream_task(
         Ok(()) => Answer::Accepted,
     };
     if let Answer::Refused(refusal) = answer {
-        serving.did(Act::not_allowed(refusal.into()));
+        serving.did(Act::Refused(refusal.into()));
         refuse(&mut send, refusal).await;
         return;
     }

@@ -279,7 +279,6 @@ said-chat-full = Die Nachricht ist leer, oder es sind schon zu viele.
 said-no-code = Sie haben keinen Code.
 said-codes-locked = Zu viele falsche Codes wurden versucht. Ein neuer geht in { $time }.
 said-no-relay = Das Support-Team ist gerade nicht erreichbar. Versuchen Sie es gleich noch einmal.
-said-old-relay = Der Server des Support-Teams ist dafür zu alt. Bitte sagen Sie es ihm.
 said-no-text = Bitte schreiben Sie ein paar Worte.
 said-not-theirs = Das ist keine Ihrer Sitzungen, die vorbei sind.
 said-not-granted = nicht erlaubt: { $what }

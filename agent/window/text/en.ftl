@@ -279,7 +279,6 @@ said-chat-full = The message is empty, or there are too many already.
 said-no-code = There is no code of yours.
 said-codes-locked = Too many wrong codes were tried. You can make a new one in { $time }.
 said-no-relay = The support team can't be reached right now. Try again in a moment.
-said-old-relay = The support team's server is too old for that. Please tell them.
 said-no-text = Please write a few words.
 said-not-theirs = That session is not one of yours that is over.
 said-not-granted = not allowed: { $what }

@@ -279,7 +279,6 @@ said-chat-full = El mensaje está vacío o ya hay demasiados.
 said-no-code = No hay ningún código suyo.
 said-codes-locked = Se probaron demasiados códigos equivocados. Podrá pedir uno nuevo en { $time }.
 said-no-relay = Ahora no se puede contactar con el equipo de soporte. Inténtelo enseguida.
-said-old-relay = El servidor del equipo de soporte es demasiado antiguo para eso. Dígaselo.
 said-no-text = Escriba unas palabras.
 said-not-theirs = Esa no es una sesión suya que haya terminado.
 said-not-granted = no permitido: { $what }

@@ -263,7 +263,6 @@ said-chat-full = メッセージが空か、多すぎます。
 said-no-code = あなたのコードはありません。
 said-codes-locked = 間違ったコードが多すぎました。{ $time }後に新しいコードを作れます。
 said-no-relay = 今はサポート担当に連絡できません。しばらくしてからお試しください。
-said-old-relay = サポート担当のサーバーが古いため対応していません。担当者にお伝えください。
 said-no-text = 何か書いてください。
 said-not-theirs = それはあなたの終了したセッションではありません。
 said-not-granted = 許可されていません：{ $what }

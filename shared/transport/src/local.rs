@@ -87,8 +87,7 @@ impl LocalClient {
                 Message::Event(event) => self.waiting.push_back(event),
                 Message::Reply { number, reply } if number == self.number => {
                     return match reply {
-                        Reply::Refused(why) => Err(CallError::Refused(Said::Words(why))),
-                        Reply::No(why) => Err(CallError::Refused(why)),
+                        Reply::Refused(why) => Err(CallError::Refused(why)),
                         reply => Ok(reply),
                     };
                 }

@@ -3,14 +3,13 @@
 //! What people wrote comes through the relay, in their words: it is shown in quotes and proves nothing.
 
 use clap::{Args, Subcommand};
-use nearhand_proto::message::Program;
 use nearhand_proto::message::control::{Reply, Request};
 use nearhand_proto::message::help::{HelpEntry, OpinionEntry, Urgency};
 use nearhand_proto::text;
 use serde_json::{Value, json};
 
 use crate::context::CommandContext;
-use crate::exit::{CommandFailure, ExitCode};
+use crate::exit::CommandFailure;
 use crate::output::{TableCell, TextTone};
 use crate::relay::{RelayClient, RelayClientError};
 
@@ -47,7 +46,7 @@ enum QueueAct {
 /// # Errors
 /// [`CommandFailure`].
 pub async fn run(ctx: &CommandContext, args: &QueueArgs) -> Result<(), CommandFailure> {
-    let relay = connect(ctx).await?;
+    let relay = ctx.connect().await?;
     let done = match args.act {
         None => show(ctx, &relay, args.all).await,
         Some(QueueAct::Take { number }) => take(ctx, &relay, number).await,
@@ -65,7 +64,7 @@ pub async fn run(ctx: &CommandContext, args: &QueueArgs) -> Result<(), CommandFa
 /// # Errors
 /// [`CommandFailure`].
 pub async fn ratings(ctx: &CommandContext) -> Result<(), CommandFailure> {
-    let relay = connect(ctx).await?;
+    let relay = ctx.connect().await?;
     let reply = relay.request(&Request::Opinions).await?;
     relay.finish().await;
     let Reply::Opinions(entries) = reply else {
@@ -83,16 +82,6 @@ pub async fn ratings(ctx: &CommandContext) -> Result<(), CommandFailure> {
     Ok(ctx
         .output
         .table(&["WHEN", "TECHNICIAN", "DEVICE", "STARS", "COMMENT", "REPORTED", "SESSION"], &rows)?)
-}
-
-async fn connect(ctx: &CommandContext) -> Result<RelayClient, CommandFailure> {
-    let relay = ctx.connect().await?;
-    if relay.reads(Program::HELP) {
-        return Ok(relay);
-    }
-    relay.finish().await;
-    let why = "this relay is too old to keep requests for help and ratings: ask its operator to update it";
-    Err(CommandFailure::new(ExitCode::Version, why))
 }
 
 async fn queue(relay: &RelayClient, closed: bool) -> Result<Vec<HelpEntry>, CommandFailure> {

@@ -357,11 +357,6 @@ impl RelayClient {
         Ok(self.current().connection.ask(request).await?)
     }
 
-    /// Whether the relay has a feature bit of [`Program`].
-    pub fn reads(&self, bit: u64) -> bool {
-        self.current().connection.relay_reads(bit)
-    }
-
     fn current(&self) -> LiveConnection {
         self.lock().clone()
     }

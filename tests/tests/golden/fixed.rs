@@ -107,9 +107,8 @@ pub(crate) fn some_capabilities() -> Capabilities {
     [Capability::View, Capability::Diagnostics].into_iter().collect()
 }
 
-/// Those of the first release.
 pub(crate) fn all_capabilities() -> Capabilities {
-    Capability::ALL.into_iter().take(8).collect()
+    Capability::ALL.into_iter().collect()
 }
 
 pub(crate) fn routing() -> Routing {

@@ -6,7 +6,7 @@ use nearhand_proto::grant::Capability;
 use nearhand_proto::id::StreamId;
 use nearhand_proto::message::local::{
     Act, Alarm, Alarms, ChatLine, Choice, Code, ConsentRequest, Deed, Event, Fix, Help, HelpWanted, Mark,
-    Message, Record, Reply, Request, Said, Session, Status, Urgency, Verb, Window,
+    Message, Record, Reply, Request, Said, Session, SessionEnded, Status, Urgency, Verb, Window,
 };
 use nearhand_proto::message::session::Granted;
 use nearhand_proto::runbook::{self, Ending, Mode};
@@ -24,10 +24,10 @@ pub(crate) fn fill(table: &mut Table) {
 
 fn requests(table: &mut Table) {
     let (session, capabilities) = (SESSION, some_capabilities());
-    let allow = Choice::Allow { capabilities, seconds: 900 };
+    let allow = Choice::Allow { capabilities, seconds: 900, window: None };
     let one =
-        Choice::AllowWindow { capabilities: Capability::Window.into(), seconds: 900, window: 0x0140_0007 };
-    variants!(table, "local-choice", Choice { Allow: [allow], Deny: [Choice::Deny], AllowWindow: [one] });
+        Choice::Allow { capabilities: Capability::Window.into(), seconds: 900, window: Some(0x0140_0007) };
+    variants!(table, "local-choice", Choice { Allow: [allow, one], Deny: [Choice::Deny] });
     variants!(
         table,
         "local-verb",
@@ -38,10 +38,7 @@ fn requests(table: &mut Table) {
             CancelCode: [Verb::CancelCode],
             Decide: [
                 Verb::Decide { request: 3, choice: Choice::Deny },
-                Verb::Decide {
-                    request: 1 << 40,
-                    choice: Choice::Allow { capabilities: some_capabilities(), seconds: 900 },
-                },
+                Verb::Decide { request: 1 << 40, choice: allow },
             ],
             Extend: [Verb::Extend { session, capabilities, seconds: 600 }],
             Revoke: [Verb::Revoke { session, capabilities }],
@@ -69,13 +66,13 @@ fn requests(table: &mut Table) {
 }
 
 fn record() -> Record {
-    let acts = vec![Act::SeesScreen, Act::Words("runbook clear-caches: dry run".into())];
+    let acts = vec![Act::SeesScreen, Act::Told(Said::PathLost)];
     Record {
         session: SESSION,
         organisation: "Acme Support GmbH".into(),
         technician: "Ada".into(),
         began: AT,
-        ended: Some((AT, "stopped".into())),
+        ended: Some(SessionEnded { at: AT, why: Said::Stopped }),
         deeds: acts.into_iter().map(|act| Deed { at: AT, act }).collect(),
     }
 }
@@ -87,7 +84,6 @@ fn deeds(table: &mut Table) {
         table,
         "local-act",
         Act {
-            Words: [Act::Words("runbook clear-caches: dry run".into())],
             SeesScreen: [Act::SeesScreen],
             LeavesScreen: [Act::LeavesScreen],
             SeesWindow: [Act::SeesWindow { window: window() }],
@@ -105,14 +101,13 @@ fn deeds(table: &mut Table) {
             TakenBack: [Act::TakenBack(capabilities)],
             Expired: [Act::Expired(capabilities)],
             Extended: [Act::Extended(capabilities)],
-            Refused: [Act::Refused("not granted".into())],
+            Refused: [Act::Refused(Said::NotGranted(Capability::View))],
             Interrupted: [Act::Interrupted],
             Reconnected: [Act::Reconnected],
             Paused: [Act::Paused],
             PausedUnseen: [Act::PausedUnseen],
             Resumed: [Act::Resumed],
             Told: [Act::Told(Said::PathLost)],
-            NotAllowed: [Act::NotAllowed(Said::NotGranted(Capability::View))],
         }
     );
     variants!(
@@ -127,8 +122,7 @@ fn deeds(table: &mut Table) {
             ],
             Taken: [Help::Taken { number: 7, technician: "Ada".into() }],
             Closed: [Help::Closed { number: 7 }],
-            Refused: [Help::Refused("the relay is at its limit".into())],
-            No: [Help::No(Said::OldRelay)],
+            Refused: [Help::Refused(Said::Words("the relay is at its limit".into()))],
         }
     );
 }
@@ -230,7 +224,7 @@ fn replies(table: &mut Table) {
             Done: [Reply::Done],
             Status: [Reply::Status(Box::new(bare.clone())), Reply::Status(Box::new(full.clone()))],
             Code: [Reply::Code(code())],
-            Refused: [Reply::Refused("that request is no longer open".into())],
+            Refused: [Reply::Refused(Said::RequestOver)],
             Windows: [Reply::Windows(vec![]), Reply::Windows(vec![window()])],
             Alarms: [Reply::Alarms(Box::new(alarms()))],
             Record: [Reply::Record(Box::new(record()))],
@@ -240,7 +234,6 @@ fn replies(table: &mut Table) {
                 advice: "Remove what you no longer need.".into(),
             }])],
             Help: [Reply::Help(Help::None)],
-            No: [Reply::No(Said::SessionOver)],
         }
     );
     variants!(
@@ -248,7 +241,7 @@ fn replies(table: &mut Table) {
         "local-message",
         Message {
             Reply: [Message::Reply { number: 9, reply: Reply::Done }],
-            Event: [Message::Event(Event::Notice("the disk is full".into()))],
+            Event: [Message::Event(Event::Notice(Said::ClockOff))],
         }
     );
 }
@@ -265,24 +258,20 @@ fn events(table: &mut Table) {
         "local-event",
         Event {
             Relay: [relay(true, None), relay(false, Some("no answer".to_owned()))],
-            CodeGone: [Event::CodeGone { why: "it was used".into() }],
+            CodeGone: [Event::CodeGone(Said::CodeUsed)],
             Asked: [Event::Asked(asked())],
             Settled: [Event::Settled { request: 3, how: "denied".into() }],
             Session: [Event::Session(session())],
-            Activity: [Event::Activity { session: SESSION, text: "diagnostics began".into() }],
+            Activity: [Event::Activity { session: SESSION, entry: Deed { at: AT, act: Act::Controls } }],
             Chat: [Event::Chat { session: SESSION, line: line(Mark::Shown) }],
-            Ended: [Event::Ended { session: SESSION, why: "stopped".into() }],
-            Notice: [Event::Notice("three wrong codes were tried".into())],
-            Did: [Event::Did { session: SESSION, deed: Deed { at: AT, act: Act::Controls } }],
+            Ended: [Event::Ended { session: SESSION, why: Said::Stopped }],
+            Notice: [Event::Notice(Said::WrongCode { who: "technician Ada".into() })],
             Paused: [
                 Event::Paused { session: SESSION, unseen: true },
                 Event::Paused { session: SESSION, unseen: false },
             ],
             Resumed: [Event::Resumed { session: SESSION }],
             Help: [Event::Help(Help::Sending)],
-            Over: [Event::Over { session: SESSION, why: Said::Stopped }],
-            CodeOver: [Event::CodeOver(Said::CodeUsed)],
-            Told: [Event::Told(Said::ClockOff)],
         }
     );
 }
@@ -327,7 +316,6 @@ fn said(table: &mut Table) {
             NoCode: [Said::NoCode],
             CodesLocked: [Said::CodesLocked { seconds: 600 }],
             NoRelay: [Said::NoRelay],
-            OldRelay: [Said::OldRelay],
             NoText: [Said::NoText],
             NotTheirs: [Said::NotTheirs],
             NotGranted: [Said::NotGranted(view)],

@@ -5,7 +5,9 @@
 use std::collections::VecDeque;
 
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::local::{Act, ChatLine, Deed, Event, FRAME_LIMIT, MAX_DEEDS, MAX_KEPT, Record, Said};
+use nearhand_proto::message::local::{
+    Act, ChatLine, Deed, Event, FRAME_LIMIT, MAX_DEEDS, MAX_KEPT, Record, Said, SessionEnded,
+};
 use nearhand_proto::time::UnixMillis;
 
 use super::{LiveSession, LocalUser, RecordingState, SessionEffect, Sessions, Timestamp};
@@ -33,11 +35,7 @@ impl Sessions {
             }
             live.activity.push_back(deed.clone());
         }
-        let event = match deed.act {
-            Act::Words(text) => Event::Activity { session, text },
-            act => Event::Did { session, deed: Deed { at: deed.at, act } },
-        };
-        self.tell(person, event);
+        self.tell(person, Event::Activity { session, entry: deed });
     }
 
     /// A new chat message, from either side: kept, then shown.
@@ -64,10 +62,11 @@ impl Sessions {
     /// What somebody who joins the watchers has to know: who records, what is paused, and whether anything new can be
     /// allowed.
     pub fn under_way(&self, now: Timestamp, user: LocalUser) -> Vec<Event> {
-        let mut events: Vec<_> = self.record.notice().into_iter().map(Event::told).collect();
+        let mut events: Vec<_> = self.record.notice().into_iter().map(Event::Notice).collect();
         for (id, live) in self.live.iter().filter(|(_, live)| user.sees(live.person)) {
             if let RecordingState::Running { .. } = live.recording {
-                events.push(Event::Did { session: *id, deed: Deed { at: now.wall, act: Act::Records } });
+                events
+                    .push(Event::Activity { session: *id, entry: Deed { at: now.wall, act: Act::Records } });
             }
             if live.pause.is_on() {
                 events.push(Event::Paused { session: *id, unseen: false });
@@ -81,7 +80,7 @@ impl Sessions {
         if self.ended.len() >= MAX_KEPT {
             self.ended.pop_front();
         }
-        let record = record(session, live, Some((at, why.to_string())));
+        let record = record(session, live, Some(SessionEnded { at, why: why.clone() }));
         self.ended.push_back(EndedSession { person: live.person, record });
     }
 
@@ -91,7 +90,7 @@ impl Sessions {
     }
 }
 
-fn record(session: SessionId, live: &LiveSession, ended: Option<(UnixMillis, String)>) -> Record {
+fn record(session: SessionId, live: &LiveSession, ended: Option<SessionEnded>) -> Record {
     Record {
         session,
         organisation: live.technician.organisation.clone(),
@@ -123,7 +122,8 @@ mod tests {
 
     #[test]
     fn an_answer_fits_its_frame_with_the_newest() {
-        let deed = |n: usize| Deed { at: UnixMillis(n as u64), act: Act::Words("\u{e9}".repeat(400)) };
+        let deed =
+            |n: usize| Deed { at: UnixMillis(n as u64), act: Act::Told(Said::Words("\u{e9}".repeat(400))) };
         let record = Record {
             session: SessionId::from_bytes([1; 16]),
             organisation: "Acme".to_owned(),

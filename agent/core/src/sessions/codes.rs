@@ -24,7 +24,7 @@ impl Sessions {
         self.codes.show(now, code);
         let before = self.code_maker.replace(user.user);
         if before.is_some_and(|before| before != user.user) {
-            self.tell(before, Event::code_over(Said::CodeElsewhere));
+            self.tell(before, Event::CodeGone(Said::CodeElsewhere));
         }
         self.shown_code(now, user)
     }
@@ -92,13 +92,13 @@ impl Sessions {
         // The others at this machine needn't know.
         let person = self.code_maker;
         self.code_gone(Said::CodeBurnt);
-        self.tell(person, Event::told(Said::WrongCode { who: who.to_owned() }));
+        self.tell(person, Event::Notice(Said::WrongCode { who: who.to_owned() }));
         Err(Refusal::WrongCode)
     }
 
     pub(super) fn code_gone(&mut self, why: Said) {
         let person = self.code_maker.take();
-        self.tell(person, Event::code_over(why));
+        self.tell(person, Event::CodeGone(why));
         self.push(SessionEffect::FreeRouting);
     }
 }

@@ -55,7 +55,10 @@ impl Sessions {
     pub fn ask(&mut self, session: SessionId, asked: CapabilityRequest, policy: Option<&Policy>) {
         let request = asked.request;
         if let Err(refusal) = self.try_ask(session, asked, policy) {
-            self.tell_technician(session, FromAgent::Decision { request, decision: Decision::Refused(refusal) });
+            self.tell_technician(
+                session,
+                FromAgent::Decision { request, decision: Decision::Refused(refusal) },
+            );
         }
     }
 
@@ -91,7 +94,10 @@ impl Sessions {
             let terms = GrantTerms { session, capabilities, duration };
             let windows = allowed.windows;
             let target = (!windows.is_empty()).then_some(WindowTarget::Application(windows));
-            self.grant("policy", DecidedGrant { terms, theirs, request: None, by: DecidedBy::Policy, target });
+            self.grant(
+                "policy",
+                DecidedGrant { terms, theirs, request: None, by: DecidedBy::Policy, target },
+            );
             return Ok(());
         }
         if !attended {
@@ -124,7 +130,7 @@ impl Sessions {
         choice: Choice,
     ) -> Result<Option<PendingChangeId>, DecideError> {
         let window = match choice {
-            Choice::AllowWindow { window, .. } => {
+            Choice::Allow { window: Some(window), .. } => {
                 let listed = self.windows.iter().find(|listed| listed.id == window);
                 Some(listed.cloned().ok_or(DecideError::NoSuchWindow)?)
             }
@@ -187,7 +193,12 @@ impl Sessions {
     }
 
     /// [`Sessions::take_back`], by the person.
-    pub fn take_back_by_person(&mut self, now: Timestamp, session: SessionId, what: Capabilities) -> Capabilities {
+    pub fn take_back_by_person(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        what: Capabilities,
+    ) -> Capabilities {
         self.take_back(now, session, what, PERSON)
     }
 
@@ -247,10 +258,17 @@ impl Sessions {
     }
 
     /// The picture was `sent`, or there will be none: `how`, in words. The grant is used up either way.
-    pub fn picture_is_over(&mut self, now: Timestamp, session: SessionId, actor: &str, sent: bool, how: &str) {
+    pub fn picture_is_over(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        actor: &str,
+        sent: bool,
+        how: &str,
+    ) {
         self.note(actor, "screenshot.end", Some(session), how.to_owned());
         if self.consent.used_up(now.instant, session, Capability::Screenshot) {
-            self.grants_changed(now, session, Act::told(Said::PictureOver { sent, how: how.to_owned() }));
+            self.grants_changed(now, session, Act::Told(Said::PictureOver { sent, how: how.to_owned() }));
         }
     }
 
@@ -280,7 +298,7 @@ impl Sessions {
             self.push(SessionEffect::SetTarget(session, None));
         }
         let why = nearhand_proto::text::one_line(why, 200);
-        self.grants_changed(now, session, Act::told(Said::WindowOver { why }));
+        self.grants_changed(now, session, Act::Told(Said::WindowOver { why }));
     }
 
     /// A technician sees this window from now on, or no longer; a recording of it is named by it.

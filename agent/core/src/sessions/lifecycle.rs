@@ -85,7 +85,9 @@ impl Sessions {
 
     /// The connection of a session was lost or came back.
     pub fn set_connected(&mut self, now: Timestamp, session: SessionId, connected: bool) {
-        let Some(live) = self.live.get_mut(&session).filter(|live| live.connected != connected) else { return };
+        let Some(live) = self.live.get_mut(&session).filter(|live| live.connected != connected) else {
+            return;
+        };
         live.connected = connected;
         let actor = live.technician.actor();
         let (action, act) = if connected {
@@ -185,7 +187,7 @@ impl Sessions {
             let how = "the session ended".to_owned();
             self.tell(live.person, Event::Settled { request: request.0, how });
         }
-        self.tell(live.person, Event::over(session, why.clone()));
+        self.tell(live.person, Event::Ended { session, why: why.clone() });
     }
 
     /// The sessions of a person, as they are shown; the driver adds the chat of each.
@@ -210,7 +212,13 @@ impl Sessions {
         Some((live.person, self.show(now, session, live, chat)))
     }
 
-    fn show(&self, now: Instant, session: SessionId, live: &LiveSession, chat: Vec<ChatLine>) -> local::Session {
+    fn show(
+        &self,
+        now: Instant,
+        session: SessionId,
+        live: &LiveSession,
+        chat: Vec<ChatLine>,
+    ) -> local::Session {
         local::Session {
             session,
             organisation: live.technician.organisation.clone(),

@@ -33,10 +33,10 @@ use crate::code::CodeKeeper;
 use crate::consent::{Change, Consent};
 use crate::window_target::{OpenWindow, WindowTarget};
 use activity::EndedSession;
-use pauses::Pause;
 pub use grants::CapabilityRequest;
-pub use pending::{PendingChange, PendingChangeId, ProposesChange};
+use pauses::Pause;
 use pending::WaitingChange;
+pub use pending::{PendingChange, PendingChangeId, ProposesChange};
 pub use presence::LocalUser;
 use presence::Watchers;
 use record_health::RecordHealth;
@@ -256,7 +256,11 @@ impl Sessions {
                     self.refused(request, &decided, Refusal::TimedOut, "nobody answered");
                 }
                 Change::Expired { session, capabilities } => {
-                    self.grants_changed(now, session, nearhand_proto::message::local::Act::Expired(capabilities));
+                    self.grants_changed(
+                        now,
+                        session,
+                        nearhand_proto::message::local::Act::Expired(capabilities),
+                    );
                 }
                 Change::Idle { session } => self.end(now, session, Ended::Idle, None),
             }

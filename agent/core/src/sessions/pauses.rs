@@ -74,7 +74,8 @@ impl Sessions {
     /// Somebody joined or left: sessions that nobody sees any more pause at once; those that are seen again go on once that
     /// is written down.
     pub(super) fn presence_changed(&mut self, now: Timestamp) {
-        let state = |(id, live): (&SessionId, &LiveSession)| (*id, self.is_unseen(live), live.pause.unseen.is_some());
+        let state =
+            |(id, live): (&SessionId, &LiveSession)| (*id, self.is_unseen(live), live.pause.unseen.is_some());
         let all: Vec<_> = self.live.iter().map(state).collect();
         for (session, is_unseen, was_unseen) in all {
             match (is_unseen, was_unseen) {
@@ -125,14 +126,20 @@ impl Sessions {
 
     /// When a session ends because nobody sees it.
     pub(super) fn unseen_until(&self) -> Option<Instant> {
-        let unseen = self.live.values().filter(|live| self.is_unseen(live)).filter_map(|live| live.pause.unseen);
+        let unseen =
+            self.live.values().filter(|live| self.is_unseen(live)).filter_map(|live| live.pause.unseen);
         unseen.min().map(|since| since + UNSEEN_FOR)
     }
 
     /// Sessions that nobody has seen for too long.
     pub(super) fn unseen_too_long(&mut self, now: Instant) -> Vec<SessionId> {
         let is_late = |live: &LiveSession| live.pause.unseen.is_some_and(|since| since + UNSEEN_FOR <= now);
-        let late: Vec<_> = self.live.iter().filter(|(_, live)| self.is_unseen(live) && is_late(live)).map(|(id, _)| *id).collect();
+        let late: Vec<_> = self
+            .live
+            .iter()
+            .filter(|(_, live)| self.is_unseen(live) && is_late(live))
+            .map(|(id, _)| *id)
+            .collect();
         for session in &late {
             if let Some(live) = self.live.get_mut(session) {
                 // Once; it ends on its own task. It stays paused by the wish.

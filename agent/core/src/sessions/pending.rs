@@ -118,7 +118,9 @@ impl SessionChange {
             Self::Begin(start) => Some(start.session),
             Self::Question(ask) => Some(ask.session),
             Self::Grant(DecidedGrant { terms, .. }) | Self::Extend(terms) => Some(terms.session),
-            Self::Resume(session) | Self::SeenAgain(session) | Self::Recording { session, .. } => Some(*session),
+            Self::Resume(session) | Self::SeenAgain(session) | Self::Recording { session, .. } => {
+                Some(*session)
+            }
             Self::CallersAct(session) => *session,
         }
     }
@@ -259,7 +261,10 @@ impl Sessions {
     pub(super) fn refuse_change(&mut self, id: PendingChangeId, refusal: Refusal) {
         let Some(waiting) = self.waiting.remove(&id) else { return };
         if let (Some(session), Some(request)) = (waiting.session, waiting.asked) {
-            self.tell_technician(session, FromAgent::Decision { request, decision: Decision::Refused(refusal) });
+            self.tell_technician(
+                session,
+                FromAgent::Decision { request, decision: Decision::Refused(refusal) },
+            );
         }
         if let Some(request) = waiting.request {
             let person = waiting.session.and_then(|session| self.person(session));
@@ -272,7 +277,8 @@ impl Sessions {
     /// Voids what waits of a session and would widen what is narrowed now.
     fn void(&mut self, session: SessionId, refusal: Refusal, is_hit: impl Fn(Widening) -> bool) {
         let of_session = self.waiting.iter().filter(|(_, waiting)| waiting.session == Some(session));
-        let hit: Vec<_> = of_session.filter(|(_, waiting)| is_hit(waiting.widens)).map(|(id, _)| *id).collect();
+        let hit: Vec<_> =
+            of_session.filter(|(_, waiting)| is_hit(waiting.widens)).map(|(id, _)| *id).collect();
         for id in hit {
             self.refuse_change(id, refusal);
         }
@@ -335,7 +341,16 @@ impl Sessions {
             self.did(now, session, Act::Granted { capabilities, seconds });
         }
         let granted = self.publish(now.instant, session);
-        let signed = SignedGrant { session, technician, request: theirs, capabilities, seconds, at: now.wall, by, granted };
+        let signed = SignedGrant {
+            session,
+            technician,
+            request: theirs,
+            capabilities,
+            seconds,
+            at: now.wall,
+            by,
+            granted,
+        };
         self.push(SessionEffect::TellGranted(signed));
         if let Some(request) = request {
             self.tell(person, Event::Settled { request: request.0, how: "allowed".to_owned() });

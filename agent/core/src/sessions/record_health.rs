@@ -88,7 +88,7 @@ impl Sessions {
     pub(super) fn row_is_written(&mut self, now: Timestamp) {
         self.record.rows.pop_front();
         if self.record.problem.take().is_some() {
-            self.tell(None, Event::told(Said::Words(RECORD_IS_BACK.to_owned())));
+            self.tell(None, Event::Notice(Said::Words(RECORD_IS_BACK.to_owned())));
             // Sessions that could not go on because that could not be written down.
             self.presence_changed(now);
         }
@@ -123,7 +123,7 @@ impl Sessions {
         }
         self.record.problem = Some(problem);
         if let Some(said) = self.record.notice() {
-            self.tell(None, Event::told(said));
+            self.tell(None, Event::Notice(said));
         }
     }
 }

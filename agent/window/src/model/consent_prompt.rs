@@ -177,12 +177,8 @@ impl Asked {
             return None;
         }
         let (capabilities, seconds) = (self.ticked, self.term.seconds());
-        let choice = match self.window {
-            Some(window) if capabilities.contains(Capability::Window) => {
-                Choice::AllowWindow { capabilities, seconds, window }
-            }
-            _ => Choice::Allow { capabilities, seconds },
-        };
+        let window = self.window.filter(|_| capabilities.contains(Capability::Window));
+        let choice = Choice::Allow { capabilities, seconds, window };
         self.sent = true;
         self.refusal = None;
         Some(Verb::Decide { request: self.request.request, choice })

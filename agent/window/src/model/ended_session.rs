@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::local::{Record, Said};
+use nearhand_proto::message::local::{Deed, Record, Said};
 
-use super::live_session::{Done, Live};
+use super::live_session::Live;
 use super::{messages, phrases};
 use crate::catalog::{Arg, Catalog};
 
@@ -37,7 +37,7 @@ impl After {
     /// Who, from when to when.
     pub(crate) fn summary(&self, catalog: &Catalog, offset: time::UtcOffset) -> String {
         let session = &self.live.session;
-        let ended = self.record.as_ref().and_then(|record| record.ended.as_ref()).map(|(at, _)| *at);
+        let ended = self.record.as_ref().and_then(|record| record.ended.as_ref()).map(|end| end.at);
         catalog.with(
             "after-summary",
             &[
@@ -51,26 +51,18 @@ impl After {
 
     /// Why it ended; empty where that isn't known.
     pub(crate) fn why(&self, catalog: &Catalog) -> String {
-        let told = self.record.as_ref().and_then(|record| record.ended.as_ref()).map(|(_, why)| why);
-        let why = match (&self.why, told) {
-            (Some(why), _) => messages::said(catalog, why),
-            // The record has it in the agent's own words.
-            (None, Some(why)) => phrases::agents(why),
-            (None, None) => return String::new(),
-        };
+        let recorded = self.record.as_ref().and_then(|record| record.ended.as_ref()).map(|end| &end.why);
+        let Some(why) = self.why.as_ref().or(recorded) else { return String::new() };
+        let why = messages::said(catalog, why);
         catalog.with("after-why", &[("why", Arg::Text(&why))])
     }
 
     /// What was done: time and sentence of each.
     pub(crate) fn deeds(&self, catalog: &Catalog, offset: time::UtcOffset) -> Vec<(String, String)> {
+        let line = |deed: &Deed| sentence(catalog, offset, deed);
         match &self.record {
-            Some(record) => {
-                let line = |deed: &nearhand_proto::message::local::Deed| {
-                    (phrases::clock(deed.at, offset), phrases::act(catalog, &deed.act))
-                };
-                record.deeds.iter().map(line).collect()
-            }
-            None => self.live.done.iter().map(|done| sentence(catalog, offset, done)).collect(),
+            Some(record) => record.deeds.iter().map(line).collect(),
+            None => self.live.done.iter().map(line).collect(),
         }
     }
 
@@ -88,9 +80,6 @@ impl After {
 }
 
 /// Something that was done: its time and what it was.
-pub(crate) fn sentence(catalog: &Catalog, offset: time::UtcOffset, done: &Done) -> (String, String) {
-    match done {
-        Done::Deed(deed) => (phrases::clock(deed.at, offset), phrases::act(catalog, &deed.act)),
-        Done::Words(words) => (String::new(), phrases::agents(words)),
-    }
+pub(crate) fn sentence(catalog: &Catalog, offset: time::UtcOffset, deed: &Deed) -> (String, String) {
+    (phrases::clock(deed.at, offset), phrases::act(catalog, &deed.act))
 }

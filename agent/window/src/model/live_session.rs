@@ -11,22 +11,13 @@ use super::Now;
 /// Most chat messages that are kept, as many as the agent keeps.
 const CHAT: usize = 100;
 
-/// Something that was done, as this window knows it.
-#[derive(Clone, PartialEq, Debug)]
-pub(crate) enum Done {
-    /// From the closed list, with its time.
-    Deed(Deed),
-    /// In the agent's words.
-    Words(String),
-}
-
 /// A session.
 #[derive(Clone, Debug)]
 pub(crate) struct Live {
     pub(crate) session: Session,
     /// What is granted, and until when.
     pub(crate) until: Vec<(Capability, Now)>,
-    pub(crate) done: VecDeque<Done>,
+    pub(crate) done: VecDeque<Deed>,
     /// Paused, and whether because nobody saw it.
     pub(crate) paused: Option<bool>,
     /// Number of the technician's last message that was shown, and of one that wasn't yet.
@@ -59,26 +50,18 @@ impl Live {
     /// What the agent says was done so far takes the place of what this window saw.
     pub(crate) fn record(&mut self, record: Record) {
         if record.deeds.len() >= self.done.len() {
-            self.done = record.deeds.into_iter().map(Done::Deed).collect();
+            self.done = record.deeds.into();
         }
     }
 
     pub(crate) fn did(&mut self, deed: Deed) {
-        self.push(Done::Deed(deed));
-    }
-
-    pub(crate) fn activity(&mut self, words: String) {
-        self.push(Done::Words(words));
-    }
-
-    fn push(&mut self, done: Done) {
-        if self.done.back() == Some(&done) {
+        if self.done.back() == Some(&deed) {
             return;
         }
         if self.done.len() >= MAX_DEEDS {
             self.done.pop_front();
         }
-        self.done.push_back(done);
+        self.done.push_back(deed);
     }
 
     /// A new message, or a new mark on one.

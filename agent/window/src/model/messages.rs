@@ -63,7 +63,6 @@ const fn key(said: &Said) -> &'static str {
         Said::ChatFull => "said-chat-full",
         Said::NoCode => "said-no-code",
         Said::NoRelay => "said-no-relay",
-        Said::OldRelay => "said-old-relay",
         Said::NoText => "said-no-text",
         Said::NotTheirs => "said-not-theirs",
         Said::NobodySees => "said-nobody-sees",

@@ -323,19 +323,13 @@ impl Model {
                     status.problem = problem;
                 }
             }
-            Event::CodeGone { why } => self.code_is_gone(Said::Words(why)),
-            Event::CodeOver(why) => self.code_is_gone(why),
+            Event::CodeGone(why) => self.code_is_gone(why),
             Event::Asked(request) => return self.is_asked(request, now),
             Event::Settled { request, .. } => self.asked.retain(|asked| asked.request.request != request),
             Event::Session(session) => return self.session(session, now),
-            Event::Activity { session, text } => {
+            Event::Activity { session, entry } => {
                 if let Some(live) = self.live.get_mut(&session) {
-                    live.activity(text);
-                }
-            }
-            Event::Did { session, deed } => {
-                if let Some(live) = self.live.get_mut(&session) {
-                    live.did(deed);
+                    live.did(entry);
                 }
             }
             Event::Chat { session, line } => {
@@ -348,10 +342,8 @@ impl Model {
                     }
                 }
             }
-            Event::Ended { session, why } => return self.ended(session, Some(Said::Words(why))),
-            Event::Over { session, why } => return self.ended(session, Some(why)),
-            Event::Notice(text) => self.agent_says(&Said::Words(text), now),
-            Event::Told(said) => self.agent_says(&said, now),
+            Event::Ended { session, why } => return self.ended(session, Some(why)),
+            Event::Notice(said) => self.agent_says(&said, now),
             Event::Paused { session, unseen } => {
                 if let Some(live) = self.live.get_mut(&session) {
                     live.paused = Some(unseen);

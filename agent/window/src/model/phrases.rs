@@ -105,7 +105,6 @@ pub(crate) fn act(catalog: &Catalog, act: &Act) -> String {
         catalog.with(key, &[("what", Arg::Text(&list(catalog, *capabilities)))])
     };
     let plain = match act {
-        Act::Words(words) => return agents(words),
         Act::SeesWindow { window } => {
             return catalog.with("act-sees-window", &[("window", Arg::Text(&line(window)))]);
         }
@@ -120,11 +119,8 @@ pub(crate) fn act(catalog: &Catalog, act: &Act) -> String {
         Act::TakenBack(what) => return of("act-taken-back", what),
         Act::Expired(what) => return of("act-expired", what),
         Act::Extended(what) => return of("act-extended", what),
-        Act::Refused(why) => {
-            return catalog.with("act-refused", &[("why", Arg::Text(&agents(why)))]);
-        }
         Act::Told(told) => return messages::said(catalog, told),
-        Act::NotAllowed(why) => {
+        Act::Refused(why) => {
             return catalog.with("act-refused", &[("why", Arg::Text(&messages::said(catalog, why)))]);
         }
         Act::SeesScreen => "act-sees-screen",

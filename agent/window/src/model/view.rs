@@ -265,9 +265,6 @@ impl Model {
                 number = Some(*n);
             }
             Help::Refused(why) => {
-                status = self.catalog.with("help-refused", &[("why", Arg::Text(&phrases::agents(why)))]);
-            }
-            Help::No(why) => {
                 let why = messages::said(&self.catalog, why);
                 status = self.catalog.with("help-refused", &[("why", Arg::Text(&why))]);
             }

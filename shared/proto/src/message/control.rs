@@ -212,7 +212,7 @@ pub enum Request {
     /// Person: maintenance windows that have not ended, at most [`PAGE`].
     Windows,
     /// Device or guest: its person asks for help; a new wish takes the place of the one before. Answered with
-    /// [`Reply::Help`]. To a relay with [`Program::HELP`] only, as the others of its kind.
+    /// [`Reply::Help`].
     AskForHelp {
         /// Chosen by the device, at random: the same wish sent again is the same.
         wish: u64,
@@ -533,7 +533,7 @@ pub enum Push {
         /// Milliseconds.
         within_ms: u32,
     },
-    /// To a device or guest with [`Program::HELP`] whose person asked for help: where they stand now.
+    /// To a device or guest whose person asked for help: where they stand now.
     Help(Place),
 }
 

@@ -39,6 +39,11 @@ pub enum Verb {
     Status,
     /// From now on this connection is told of events; it counts as somebody who can be asked for consent.
     Watch,
+    /// As [`Verb::Watch`]; the caller is the person's window. If it goes away during a session without
+    /// [`Verb::LeaveWindow`], the agent starts it again.
+    WatchAsWindow,
+    /// The person closes the window: it is not started again.
+    LeaveWindow,
     /// A new support code; the old one is void.
     NewCode,
     /// The support code is void.
@@ -50,6 +55,8 @@ pub enum Verb {
         /// The decision.
         choice: Choice,
     },
+    /// Which windows there are, for [`Choice::Allow`].
+    Windows,
     /// More time for what is granted.
     Extend {
         /// In which session.
@@ -65,6 +72,16 @@ pub enum Verb {
         session: SessionId,
         /// What.
         capabilities: Capabilities,
+    },
+    /// The technician sees and does nothing until [`Verb::Resume`]; the time of what is granted runs on.
+    Pause {
+        /// Which session.
+        session: SessionId,
+    },
+    /// What was granted counts again.
+    Resume {
+        /// Which session.
+        session: SessionId,
     },
     /// Ends a session.
     Stop {
@@ -87,38 +104,17 @@ pub enum Verb {
         /// Number of the last one.
         number: u64,
     },
-    /// The device's key is replaced by a new one; sessions end.
-    RotateKey,
-    /// Which windows there are, for [`Choice::AllowWindow`].
-    Windows,
-    /// What alarms there are, and what waits for the relay.
-    Alarms,
-    /// As [`Verb::Watch`]; the caller is the person's window. If it goes away during a session without
-    /// [`Verb::LeaveWindow`], the agent starts it again.
-    WatchAsWindow,
-    /// The person closes the window: it is not started again.
-    LeaveWindow,
-    /// The technician sees and does nothing until [`Verb::Resume`]; the time of what is granted runs on.
-    Pause {
-        /// Which session.
-        session: SessionId,
-    },
-    /// What was granted counts again.
-    Resume {
-        /// Which session.
-        session: SessionId,
-    },
     /// What was done in a session: one under way, or one of the last [`MAX_KEPT`] that ended since the agent started.
     Record {
         /// Which session.
         session: SessionId,
     },
-    /// What the quick set of checks found on this device that its person can mend. Takes seconds.
-    Fixes,
     /// The person asks the organisation for help. One wish at a time: a new one takes the place of the one before.
     AskForHelp(HelpWanted),
     /// Help is no longer wanted.
     WithdrawHelp,
+    /// How the help that was asked for stands.
+    Help,
     /// What the person thinks of a session of theirs, once it is over.
     Rate {
         /// Which.
@@ -135,8 +131,12 @@ pub enum Verb {
         /// In their words, at most [`MAX_HELP_TEXT`] characters.
         text: String,
     },
-    /// How the help that was asked for stands.
-    Help,
+    /// What the quick set of checks found on this device that its person can mend. Takes seconds.
+    Fixes,
+    /// What alarms there are, and what waits for the relay.
+    Alarms,
+    /// The device's key is replaced by a new one; sessions end.
+    RotateKey,
 }
 
 /// Ended sessions whose record is kept in memory.
@@ -173,20 +173,8 @@ pub enum Help {
         /// Its number at the relay.
         number: u64,
     },
-    /// It can't be taken, for this reason in words that have no place in [`Said`].
-    Refused(String),
-    /// It can't be taken, for this reason.
-    No(Said),
-}
-
-impl Help {
-    /// It can't be taken.
-    pub fn no(why: Said) -> Self {
-        match why {
-            Said::Words(why) => Self::Refused(why),
-            why => Self::No(why),
-        }
-    }
+    /// The relay or this device does not take it.
+    Refused(Said),
 }
 
 /// What a person at a device can do something about without being an administrator: a closed list, so that whoever shows a
@@ -278,11 +266,20 @@ pub struct Record {
     pub technician: String,
     /// When it began.
     pub began: UnixMillis,
-    /// When and why it ended, in words; `None` while it is under way.
-    pub ended: Option<(UnixMillis, String)>,
+    /// When and why it ended; `None` while it is under way.
+    pub ended: Option<SessionEnded>,
     /// The oldest first; as many of the newest as fit a frame, at most [`MAX_DEEDS`].
     #[serde(deserialize_with = "at_most::<_, _, MAX_DEEDS>")]
     pub deeds: Vec<Deed>,
+}
+
+/// The end of a session.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SessionEnded {
+    /// When.
+    pub at: UnixMillis,
+    /// Why.
+    pub why: Said,
 }
 
 /// Something that was done.
@@ -297,8 +294,6 @@ pub struct Deed {
 /// What is done in sessions: a closed list, so that a window can say it in its person's language.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Act {
-    /// In words that have no place in this list.
-    Words(String),
     /// The technician sees the screen.
     SeesScreen,
     /// They no longer do.
@@ -345,7 +340,7 @@ pub enum Act {
     /// More time was given for these.
     Extended(Capabilities),
     /// The technician was refused something.
-    Refused(String),
+    Refused(Said),
     /// The connection was lost and is waited for.
     Interrupted,
     /// It is back.
@@ -358,33 +353,14 @@ pub enum Act {
     Resumed,
     /// Something that the agent says of it.
     Told(Said),
-    /// The technician was refused something, for this reason.
-    NotAllowed(Said),
 }
 
 impl Act {
-    /// Something that the agent says.
-    pub fn told(said: Said) -> Self {
-        match said {
-            Said::Words(text) => Self::Words(text),
-            said => Self::Told(said),
-        }
-    }
-
-    /// The technician was refused something.
-    pub fn not_allowed(why: Said) -> Self {
-        match why {
-            Said::Words(why) => Self::Refused(why),
-            why => Self::NotAllowed(why),
-        }
-    }
-
     /// Bytes of what it holds in words.
     pub fn texts(&self) -> usize {
         match self {
-            Self::Words(text) | Self::Refused(text) => text.len(),
             Self::SeesWindow { window } | Self::LeavesWindow { window } => window.len(),
-            Self::Told(said) | Self::NotAllowed(said) => said.texts(),
+            Self::Told(said) | Self::Refused(said) => said.texts(),
             _ => 0,
         }
     }
@@ -393,7 +369,6 @@ impl Act {
 impl core::fmt::Display for Act {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let text = match self {
-            Self::Words(text) => text,
             Self::SeesScreen => "the technician sees the screen",
             Self::LeavesScreen => "the technician no longer sees the screen",
             Self::SeesWindow { window } => return write!(f, "the technician sees {window}"),
@@ -420,13 +395,12 @@ impl core::fmt::Display for Act {
             Self::PausedUnseen => "paused, because nobody at the device sees this session",
             Self::Resumed => "the session goes on",
             Self::Told(said) => return write!(f, "{said}"),
-            Self::NotAllowed(why) => return write!(f, "refused: {why}"),
         };
         f.write_str(text)
     }
 }
 
-/// The person's choice.
+/// The person's decision on a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Choice {
     /// Allow some of what is asked.
@@ -435,18 +409,12 @@ pub enum Choice {
         capabilities: Capabilities,
         /// For how long.
         seconds: u32,
+        /// The window that may be seen: its id in the newest [`Reply::Windows`]. Without one, the capability
+        /// [`Window`](crate::grant::Capability::Window) is not granted.
+        window: Option<u32>,
     },
     /// Deny all.
     Deny,
-    /// Allow some of what is asked, among it to see one window.
-    AllowWindow {
-        /// What (never more than was asked for).
-        capabilities: Capabilities,
-        /// For how long.
-        seconds: u32,
-        /// Which window: its id in the newest [`Reply::Windows`].
-        window: u32,
-    },
 }
 
 /// A window of the person's, as they know it. Both texts were written by whatever program owns it; boxed, so
@@ -480,34 +448,22 @@ pub enum Message {
 pub enum Reply {
     /// It is done.
     Done,
+    /// It isn't done, and why.
+    Refused(Said),
     /// How things stand.
     Status(Box<Status>),
     /// A new code.
     Code(Code),
-    /// No, for this reason in words that have no place in [`Said`].
-    Refused(String),
     /// The windows there are now, the uppermost first, at most [`MAX_WINDOWS`].
     Windows(Vec<Window>),
-    /// What alarms there are.
-    Alarms(Box<Alarms>),
     /// What was done in a session.
     Record(Box<Record>),
-    /// What was found, at most [`MAX_FIXES`], the worst first.
-    Fixes(#[serde(deserialize_with = "at_most::<_, _, MAX_FIXES>")] Vec<Fix>),
     /// How the help that was asked for stands.
     Help(Help),
-    /// No, for this reason.
-    No(Said),
-}
-
-impl Reply {
-    /// No.
-    pub fn no(why: Said) -> Self {
-        match why {
-            Said::Words(why) => Self::Refused(why),
-            why => Self::No(why),
-        }
-    }
+    /// What was found, at most [`MAX_FIXES`], the worst first.
+    Fixes(#[serde(deserialize_with = "at_most::<_, _, MAX_FIXES>")] Vec<Fix>),
+    /// What alarms there are.
+    Alarms(Box<Alarms>),
 }
 
 /// How things stand.
@@ -673,11 +629,8 @@ pub enum Event {
         /// What went wrong.
         problem: Option<String>,
     },
-    /// The support code was used, burnt, cancelled or expired; in words.
-    CodeGone {
-        /// Why.
-        why: String,
-    },
+    /// The support code was used, burnt, cancelled or has expired.
+    CodeGone(Said),
     /// A decision is wanted.
     Asked(ConsentRequest),
     /// A request was decided (here or elsewhere) or withdrawn.
@@ -689,12 +642,12 @@ pub enum Event {
     },
     /// A session began, or its grants or its connection changed: how it stands now.
     Session(Session),
-    /// What just happened in a session, in words that have no place in [`Act`].
+    /// Something was done in a session.
     Activity {
         /// In which session.
         session: SessionId,
-        /// What.
-        text: String,
+        /// What, and when.
+        entry: Deed,
     },
     /// A chat message, or a new mark on one.
     Chat {
@@ -702,22 +655,6 @@ pub enum Event {
         session: SessionId,
         /// The message.
         line: ChatLine,
-    },
-    /// A session ended.
-    Ended {
-        /// Which.
-        session: SessionId,
-        /// Why, in words.
-        why: String,
-    },
-    /// Something the person should know: attempts with wrong codes, a full disk.
-    Notice(String),
-    /// Something was done in a session. What has no place in the list of [`Act`] comes as [`Event::Activity`].
-    Did {
-        /// In which session.
-        session: SessionId,
-        /// What.
-        deed: Deed,
     },
     /// A session is paused: nothing is seen or done in it.
     Paused {
@@ -731,43 +668,15 @@ pub enum Event {
         /// Which.
         session: SessionId,
     },
-    /// How the help that was asked for stands now.
-    Help(Help),
-    /// A session ended, for a reason of the list; [`Event::Ended`] has what isn't in it.
-    Over {
+    /// A session ended.
+    Ended {
         /// Which.
         session: SessionId,
         /// Why.
         why: Said,
     },
-    /// The support code is gone, for a reason of the list; [`Event::CodeGone`] has what isn't in it.
-    CodeOver(Said),
-    /// Something of the list that the person should know; [`Event::Notice`] has what isn't in it.
-    Told(Said),
-}
-
-impl Event {
-    /// A session ended.
-    pub fn over(session: SessionId, why: Said) -> Self {
-        match why {
-            Said::Words(why) => Self::Ended { session, why },
-            why => Self::Over { session, why },
-        }
-    }
-
-    /// The support code is gone.
-    pub fn code_over(why: Said) -> Self {
-        match why {
-            Said::Words(why) => Self::CodeGone { why },
-            why => Self::CodeOver(why),
-        }
-    }
-
-    /// Something that the person should know.
-    pub fn told(said: Said) -> Self {
-        match said {
-            Said::Words(text) => Self::Notice(text),
-            said => Self::Told(said),
-        }
-    }
+    /// How the help that was asked for stands now.
+    Help(Help),
+    /// Something the person should know: attempts with wrong codes, a full disk.
+    Notice(Said),
 }

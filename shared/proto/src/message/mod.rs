@@ -1,19 +1,19 @@
 //! The messages of the three conversations: with the relay ([`control`]), between the two ends of a session
 //! ([`session`], [`screen`], [`runbook`]), and between the agent and the programs of the person at the device ([`local`], [`said`]).
 //!
-//! **What is released grows by variants only.** Within a major version (the number in the application protocol) a
-//! new variant goes to the end of its enum, and a new message is a variant. A released struct or variant never
-//! gains, loses or moves a field: the wire form ([`crate::wire`]) has neither names nor lengths of fields, so one
-//! more makes the message unreadable for everybody else. What needs another field becomes a new variant (or a new
-//! struct in one), and the old one is still read.
+//! **Messages grow by variants only.** The first release is the base. After it, within a major version (the number in
+//! the application protocol), a new variant goes to the end of its enum, and a new message is a variant. A struct or
+//! variant never gains, loses or moves a field: the wire form ([`crate::wire`]) has neither names nor lengths of fields,
+//! so another field makes the message unreadable for every earlier program. What needs another field becomes a new variant
+//! (or a new struct in one), and the earlier one is still read.
 //!
 //! **A new variant is sent only to a peer whose [`Program::features`] has its bit**, or as the answer to a request
-//! that is new itself. To another it is a message that can't be read, and that has consequences: the relay closes
-//! the connection of whoever sends one ([`control::CloseCode::Protocol`]); an agent or client passes over a push of
-//! the relay; a session's control stream with one is given up, by the agent with the session; a stream of any other
-//! kind is cut. `docs/protocol.md` has the table.
+//! that is new itself. A peer without the bit can't read it, and that has consequences: the relay closes the connection
+//! of the sender ([`control::CloseCode::Protocol`]); an agent or client passes over a push of the relay; a session's
+//! control stream is given up, by the agent with the session; a stream of any other kind is cut. `docs/protocol.md` has
+//! the table.
 //!
-//! `tests/golden` holds the bytes of every released message.
+//! `tests/golden` holds the bytes of every message.
 
 pub mod alarm_json;
 pub mod alarms;
@@ -32,38 +32,68 @@ use serde::{Deserialize, Serialize};
 pub struct Program {
     /// Its version, for people.
     pub version: String,
-    /// Which variants it reads beyond those of the major version's first release: one bit for each addition, given
-    /// out once in this file and never used for something else. A peer sends such a variant only if the bit is set
-    /// and leaves bits that it doesn't know alone.
+    /// Which variants it reads beyond those of the first release: one bit for each addition, given out once, as a
+    /// constant of this type, and never used for something else. No bit is given out yet. A peer sends such a variant
+    /// only if the bit is set, and ignores bits that it doesn't know.
     pub features: u64,
 }
 
 impl Program {
-    /// Reads [`Capability::Window`] wherever a capability is named, and [`session::Open::Window`].
-    ///
-    /// [`Capability::Window`]: crate::grant::Capability::Window
-    pub const WINDOW: u64 = 1;
-    /// Reads [`Capability::Screenshot`] wherever a capability is named, and [`session::Open::Screenshot`].
-    ///
-    /// [`Capability::Screenshot`]: crate::grant::Capability::Screenshot
-    pub const SCREENSHOT: u64 = 2;
-
-    /// Reads [`Capability::Runbook`] wherever a capability is named, and [`session::Open::Runbook`].
-    ///
-    /// [`Capability::Runbook`]: crate::grant::Capability::Runbook
-    pub const RUNBOOK: u64 = 4;
-
-    /// Reads the requests and answers of [`help`], and [`control::Push::Help`].
-    pub const HELP: u64 = 8;
-
-    /// Whether it has that bit.
+    /// Whether this program reads the addition with that bit.
     pub const fn reads(&self, bit: u64) -> bool {
         self.features & bit != 0
     }
 
     /// This build.
     pub fn this() -> Self {
-        let features = Self::WINDOW | Self::SCREENSHOT | Self::RUNBOOK | Self::HELP;
-        Self { version: env!("CARGO_PKG_VERSION").to_owned(), features }
+        Self { version: env!("CARGO_PKG_VERSION").to_owned(), features: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{WireError, decode, encode};
+
+    /// A message as the first release has it.
+    #[derive(PartialEq, Debug, Serialize, Deserialize)]
+    enum FirstRelease {
+        Hello(Program),
+        Ask { what: String },
+    }
+
+    /// The same message in a later release: a variant more, at the end.
+    #[derive(PartialEq, Debug, Serialize, Deserialize)]
+    enum LaterRelease {
+        Hello(Program),
+        Ask { what: String },
+        AskFor { what: String, seconds: u32 },
+    }
+
+    /// The bit that the later release gives out for its addition.
+    const ASK_FOR: u64 = 1;
+
+    fn program(features: u64) -> Program {
+        Program { version: "0.0.0".to_owned(), features }
+    }
+
+    #[test]
+    fn an_addition_is_announced_by_its_bit_and_changes_nothing_else() {
+        // The later release reads what the first one sends, and sees that its addition would not be read there.
+        let hello = encode(&FirstRelease::Hello(Program::this())).unwrap();
+        let LaterRelease::Hello(first) = decode(&hello).unwrap() else { panic!("no hello") };
+        assert!(!first.reads(ASK_FOR));
+        let ask = encode(&FirstRelease::Ask { what: "view".to_owned() }).unwrap();
+        assert_eq!(decode::<LaterRelease>(&ask).unwrap(), LaterRelease::Ask { what: "view".to_owned() });
+
+        // The first release reads what the later one sends it, and ignores the bit that it doesn't know.
+        let hello = encode(&LaterRelease::Hello(program(ASK_FOR | 1 << 63))).unwrap();
+        assert_eq!(decode::<FirstRelease>(&hello).unwrap(), FirstRelease::Hello(program(ASK_FOR | 1 << 63)));
+        let LaterRelease::Hello(later) = decode(&hello).unwrap() else { panic!("no hello") };
+        assert!(later.reads(ASK_FOR) && !later.reads(2));
+
+        // Sent without the bit, the addition is an error of that one message, not a misreading.
+        let addition = encode(&LaterRelease::AskFor { what: "view".to_owned(), seconds: 60 }).unwrap();
+        assert!(matches!(decode::<FirstRelease>(&addition), Err(WireError::Malformed(_))));
     }
 }

@@ -2,7 +2,7 @@
 //! closed list, so that a window can say it in its person's language; [`core::fmt::Display`] is English.
 //!
 //! What somebody else wrote stands in fields of its own, and whoever shows it marks it as theirs. What has no place in
-//! the list is [`Said::Words`], which is sent as the older messages that hold words.
+//! the list is [`Said::Words`].
 
 use core::fmt;
 
@@ -100,8 +100,6 @@ pub enum Said {
     },
     /// The relay isn't connected.
     NoRelay,
-    /// The relay is too old for that.
-    OldRelay,
     /// The text is empty.
     NoText,
     /// That session isn't one of theirs that is over.
@@ -202,7 +200,6 @@ impl fmt::Display for Said {
             Self::ChatFull => "the message is empty, or the chat of this session is full",
             Self::NoCode => "there is no code of yours",
             Self::NoRelay => "the relay is not connected; try again in a moment",
-            Self::OldRelay => "this relay is too old to take that; tell its operator",
             Self::NoText => "say in a few words what is the matter",
             Self::NotTheirs => "that session is not one of yours that is over",
             Self::NobodySees => {

@@ -7,8 +7,6 @@ mod dial;
 mod error;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use quinn::{Connection, VarInt};
@@ -33,8 +31,6 @@ const GOODBYE: Duration = Duration::from_millis(20);
 pub struct RelayConnection {
     connection: Connection,
     addr: SocketAddr,
-    /// What the relay reads, once it has welcomed us.
-    features: Arc<AtomicU64>,
 }
 
 impl RelayConnection {
@@ -44,7 +40,7 @@ impl RelayConnection {
     /// [`RelayError`], with what came of each address.
     pub async fn dial(relay: &RelayAddress, key: &SecretKey) -> Result<Self, RelayError> {
         let (connection, addr) = dial::dial(relay, key).await?;
-        Ok(Self { connection, addr, features: Arc::default() })
+        Ok(Self { connection, addr })
     }
 
     /// Says hello; the connection can then be used.
@@ -53,17 +49,9 @@ impl RelayConnection {
     /// [`RelayError`].
     pub async fn hello(&self, hello: Hello) -> Result<Welcome, RelayError> {
         match self.ask(&Request::Hello(hello)).await? {
-            Reply::Welcome(welcome) => {
-                self.features.store(welcome.program.features, Ordering::Relaxed);
-                Ok(welcome)
-            }
+            Reply::Welcome(welcome) => Ok(welcome),
             _ => Err(RelayError::Protocol("no welcome")),
         }
-    }
-
-    /// Whether the relay has a feature bit of [`Program`](nearhand_proto::message::Program); no before it has welcomed us.
-    pub fn relay_reads(&self, bit: u64) -> bool {
-        self.features.load(Ordering::Relaxed) & bit != 0
     }
 
     /// One request and its answer; a refusal is [`RelayError::Refused`].

@@ -187,15 +187,19 @@ fn decide(consent: &mut Consent, model: &mut Model, now: Instant, draw: &mut Dra
     let (capabilities, seconds) = (some(draw), u32::from(draw.number()));
     let choice = match draw.byte() % 3 {
         0 => Choice::Deny,
-        1 => Choice::Allow { capabilities, seconds },
-        _ => Choice::AllowWindow { capabilities, seconds, window: 1 },
+        1 => Choice::Allow { capabilities, seconds, window: None },
+        _ => Choice::Allow { capabilities, seconds, window: Some(1) },
     };
-    let chosen = matches!(choice, Choice::AllowWindow { .. });
+    let chosen = matches!(choice, Choice::Allow { window: Some(_), .. });
     let asked = model.asked.get(&id).copied();
     match consent.decide(now, id, choice) {
         Ok(decided) => {
             if let Ok((allowed, lasts)) = decided.outcome {
-                assert_eq!(consent.allows(now, decided.session, Capability::View).is_ok(), model.allows(now, decided.session, Capability::View), "a decision is in force before its row");
+                assert_eq!(
+                    consent.allows(now, decided.session, Capability::View).is_ok(),
+                    model.allows(now, decided.session, Capability::View),
+                    "a decision is in force before its row"
+                );
                 grant(consent, now, decided.session, allowed, lasts);
             }
             let (session, wanted, from, deadline) = asked.expect("a request that was never made was decided");
