@@ -3,6 +3,8 @@
 //!
 //! To allow something new, add a line with its reason to a table in `src/layers.rs`.
 
+#![allow(clippy::expect_used, reason = "all of this crate is a test")]
+
 mod samples;
 
 use std::path::Path;
