@@ -14,7 +14,7 @@ const BESIDE: &str = "NEARHAND_TESTS_PROGRAMS";
 
 /// A program under test.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Binary {
+pub enum ProgramBinary {
     /// `nearhand-agent`.
     Agent,
     /// `nearhand`.
@@ -23,7 +23,7 @@ pub enum Binary {
     Relay,
 }
 
-impl Binary {
+impl ProgramBinary {
     const ALL: [Self; 3] = [Self::Agent, Self::Client, Self::Relay];
 
     const fn name(self) -> &'static str {
@@ -53,7 +53,7 @@ impl Binary {
 /// It can't be built.
 pub fn window() -> Result<PathBuf> {
     static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
-    let path = Binary::Agent.path()?.with_file_name("nearhand-window");
+    let path = ProgramBinary::Agent.path()?.with_file_name("nearhand-window");
     let built = BUILT.get_or_init(|| build_window(&path).map_err(|error| format!("{error:#}")));
     built.as_ref().map_err(|error| anyhow!("the window can't be built: {error}"))?;
     Ok(path)
@@ -135,7 +135,7 @@ fn is_fresh(directory: &Path, root: &Path, stamp: &Path) -> Result<bool> {
     for folder in ["shared", "agent", "relay", "technician"] {
         manifests = manifests.max(newest_manifest(&root.join(folder))?);
     }
-    for binary in Binary::ALL {
+    for binary in ProgramBinary::ALL {
         let program = directory.join(binary.name());
         let Ok(built) = modified(&program) else { return Ok(false) };
         let Ok(sources) = newest_source(&program) else { return Ok(false) };

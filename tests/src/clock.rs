@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::site::Place;
+use crate::deployment::ProgramPlace;
 
 /// A clock that is set from outside.
 pub struct FakeClock {
@@ -38,9 +38,9 @@ impl FakeClock {
     }
 
     /// Where programs have this clock.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> ProgramPlace {
         let (library, file) = (self.library.display(), self.file.display());
-        Place::behind(&[
+        ProgramPlace::behind(&[
             "env",
             &format!("LD_PRELOAD={library}"),
             &format!("FAKETIME_TIMESTAMP_FILE={file}"),

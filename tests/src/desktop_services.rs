@@ -12,13 +12,13 @@ use zbus::interface;
 use zbus::message::Header;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue, Structure, Value};
 
+use crate::deployment::LIMIT;
 use crate::program::until;
-use crate::reader::Session;
-use crate::site::LIMIT;
+use crate::screen_reader::DesktopSession;
 
 /// What a notification said.
 #[derive(Clone, Debug)]
-pub struct Notified {
+pub struct ShownNotification {
     /// Which program says that it is from it.
     pub program: String,
     /// Its title.
@@ -29,20 +29,20 @@ pub struct Notified {
     pub urgency: Option<u8>,
 }
 
-type Told = Arc<Mutex<Vec<Notified>>>;
+type Told = Arc<Mutex<Vec<ShownNotification>>>;
 
 /// What shows notifications (Desktop Notifications Specification 1.2).
-pub struct Notifications {
+pub struct NotificationService {
     told: Told,
     _bus: Connection,
 }
 
-struct Notifier {
+struct NotificationInterface {
     told: Told,
 }
 
 #[interface(name = "org.freedesktop.Notifications")]
-impl Notifier {
+impl NotificationInterface {
     #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value, reason = "the specification's own")]
     fn notify(
         &self,
@@ -57,7 +57,7 @@ impl Notifier {
     ) -> u32 {
         let urgency = hints.get("urgency").and_then(|value| u8::try_from(value).ok());
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.push(Notified { program: app_name, title: summary, body, urgency });
+        told.push(ShownNotification { program: app_name, title: summary, body, urgency });
         u32::try_from(told.len()).unwrap_or(u32::MAX)
     }
 
@@ -67,15 +67,15 @@ impl Notifier {
     }
 }
 
-impl Notifications {
+impl NotificationService {
     /// On that desktop.
     ///
     /// # Errors
     /// Another program does it already.
-    pub fn on(session: &Session) -> Result<Self> {
+    pub fn on(session: &DesktopSession) -> Result<Self> {
         let told = Told::default();
         let bus = Builder::address(session.address.as_str())?
-            .serve_at("/org/freedesktop/Notifications", Notifier { told: told.clone() })?
+            .serve_at("/org/freedesktop/Notifications", NotificationInterface { told: told.clone() })?
             .name("org.freedesktop.Notifications")?
             .build()?;
         Ok(Self { told, _bus: bus })
@@ -83,7 +83,7 @@ impl Notifications {
 
     /// All that were shown so far.
     #[must_use]
-    pub fn all(&self) -> Vec<Notified> {
+    pub fn all(&self) -> Vec<ShownNotification> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -91,7 +91,7 @@ impl Notifications {
     ///
     /// # Errors
     /// None comes.
-    pub fn first(&self) -> Result<Notified> {
+    pub fn first(&self) -> Result<ShownNotification> {
         until(LIMIT, "a notification", || Ok(!self.all().is_empty()))?;
         self.all().into_iter().next().context("none")
     }
@@ -100,17 +100,17 @@ impl Notifications {
 type Items = Arc<Mutex<Vec<String>>>;
 
 /// What keeps the tray's icons (StatusNotifierWatcher), and a tray that shows them.
-pub struct Tray {
+pub struct TrayService {
     items: Items,
     bus: Connection,
 }
 
-struct Watcher {
+struct TrayWatcher {
     items: Items,
 }
 
 #[interface(name = "org.kde.StatusNotifierWatcher")]
-impl Watcher {
+impl TrayWatcher {
     #[allow(clippy::needless_pass_by_value, reason = "the interface's form")]
     fn register_status_notifier_item(&self, service: String, #[zbus(header)] header: Header<'_>) {
         // A name on the bus, or a path of whoever calls.
@@ -144,7 +144,7 @@ impl Watcher {
 
 /// One line of an icon's menu.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct MenuLine {
     number: i32,
     /// What it says; empty for a separator.
     pub label: String,
@@ -155,15 +155,15 @@ pub struct Line {
 /// The answer of `com.canonical.dbusmenu.GetLayout`: revision, and number, properties and children of the root.
 type Layout = (u32, (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>));
 
-impl Tray {
+impl TrayService {
     /// On that desktop.
     ///
     /// # Errors
     /// Another program does it already.
-    pub fn on(session: &Session) -> Result<Self> {
+    pub fn on(session: &DesktopSession) -> Result<Self> {
         let items = Items::default();
         let bus = Builder::address(session.address.as_str())?
-            .serve_at("/StatusNotifierWatcher", Watcher { items: items.clone() })?
+            .serve_at("/StatusNotifierWatcher", TrayWatcher { items: items.clone() })?
             .name("org.kde.StatusNotifierWatcher")?
             .build()?;
         Ok(Self { items, bus })
@@ -193,7 +193,7 @@ impl Tray {
     ///
     /// # Errors
     /// It has none.
-    pub fn menu(&self) -> Result<Vec<Line>> {
+    pub fn menu(&self) -> Result<Vec<MenuLine>> {
         let item = self.item().context("no icon")?;
         let (_, (_, _, children)): Layout =
             self.of_menu(&item)?.call("GetLayout", &(0_i32, -1_i32, Vec::<String>::new()))?;
@@ -233,7 +233,7 @@ impl Tray {
 }
 
 /// A child of a layout: its number, its properties, and more that has no place here.
-fn line(child: OwnedValue) -> Result<Line> {
+fn line(child: OwnedValue) -> Result<MenuLine> {
     let child = Structure::try_from(child)?;
     let (Some(Value::I32(number)), Some(Value::Dict(properties))) =
         (child.fields().first(), child.fields().get(1))
@@ -242,19 +242,19 @@ fn line(child: OwnedValue) -> Result<Line> {
     };
     let label: Option<String> = properties.get(&"label").ok().flatten();
     let enabled: Option<bool> = properties.get(&"enabled").ok().flatten();
-    Ok(Line { number: *number, label: label.unwrap_or_default(), enabled: enabled.unwrap_or(true) })
+    Ok(MenuLine { number: *number, label: label.unwrap_or_default(), enabled: enabled.unwrap_or(true) })
 }
 
-/// What knows how people want their programs to look (XDG portal `Settings`, version 2).
-pub struct Portal {
+/// What knows how people want their programs to look (XDG portal `PortalInterface`, version 2).
+pub struct SettingsPortal {
     _bus: Connection,
 }
 
-struct Settings {
+struct PortalInterface {
     dark: bool,
 }
 
-impl Settings {
+impl PortalInterface {
     /// Of `org.freedesktop.appearance`, `color-scheme`: 0 no preference, 1 dark.
     fn scheme(&self) -> u32 {
         u32::from(self.dark)
@@ -262,7 +262,7 @@ impl Settings {
 }
 
 #[interface(name = "org.freedesktop.portal.Settings")]
-impl Settings {
+impl PortalInterface {
     fn read_one(&self, namespace: &str, key: &str) -> zbus::fdo::Result<Value<'static>> {
         match (namespace, key) {
             ("org.freedesktop.appearance", "color-scheme") => Ok(Value::from(self.scheme())),
@@ -287,14 +287,14 @@ impl Settings {
     }
 }
 
-impl Portal {
+impl SettingsPortal {
     /// On that desktop, for somebody who likes it dark or doesn't mind.
     ///
     /// # Errors
     /// Another program does it already.
-    pub fn on(session: &Session, dark: bool) -> Result<Self> {
+    pub fn on(session: &DesktopSession, dark: bool) -> Result<Self> {
         let bus = Builder::address(session.address.as_str())?
-            .serve_at("/org/freedesktop/portal/desktop", Settings { dark })?
+            .serve_at("/org/freedesktop/portal/desktop", PortalInterface { dark })?
             .name("org.freedesktop.portal.Desktop")?
             .build()?;
         Ok(Self { _bus: bus })

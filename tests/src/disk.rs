@@ -9,26 +9,26 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::site::Place;
+use crate::deployment::ProgramPlace;
 
 /// Programs behind this run with a small file system of their own at `at`; `None` where that isn't permitted.
 #[allow(clippy::print_stdout, reason = "a skipped test says why")]
-pub fn small_disk(at: &Path, size: &str) -> Option<Place> {
+pub fn small_disk(at: &Path, size: &str) -> Option<ProgramPlace> {
     let mount = format!("mount -t tmpfs -o size={size},mode=700 none '{}'", at.display());
     let tried = Command::new("unshare").args(["-m", "sh", "-c", &mount]).output();
     if !tried.is_ok_and(|output| output.status.success()) {
         println!("skipped: a mount namespace can't be made here (needs root)");
         return None;
     }
-    Some(Place::behind(&["unshare", "-m", "sh", "-c", &format!("{mount} && exec \"$@\""), "sh"]))
+    Some(ProgramPlace::behind(&["unshare", "-m", "sh", "-c", &format!("{mount} && exec \"$@\""), "sh"]))
 }
 
 /// Programs behind this wait so long each time that they have something written to the disk for good, as behind a worn
 /// SD card or a busy array: `strace` holds up `fsync` and `fdatasync`. Asynchronous, so that the process that is started
 /// is the program itself.
-pub fn slow_disk(each: Duration) -> Place {
+pub fn slow_disk(each: Duration) -> ProgramPlace {
     let delayed = format!("inject=fsync,fdatasync:delay_enter={}", each.as_micros());
-    Place::behind(&[
+    ProgramPlace::behind(&[
         "strace",
         "-D",
         "-f",

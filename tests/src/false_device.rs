@@ -14,11 +14,11 @@ use nearhand_proto::wire;
 use nearhand_transport::{framed, tls};
 use rand_core::OsRng;
 
-use crate::hostile_relay::Shared;
+use crate::hostile_relay::HostileContext;
 
 /// Answers as an agent would that has another code, or (`skip`) as if nothing had to be proved. Everything that is
 /// said to it is kept.
-pub(crate) async fn play(shared: Arc<Shared>, bind: BindGrant, skip: bool) -> Result<()> {
+pub(crate) async fn play(shared: Arc<HostileContext>, bind: BindGrant, skip: bool) -> Result<()> {
     let (connection, _endpoint) = shared.take_technician(bind).await?;
     let (mut send, mut recv) = connection.accept_bi().await?;
     let first: Open = framed::read(&mut recv, HELLO_LIMIT).await?;

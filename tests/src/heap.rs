@@ -1,4 +1,4 @@
-//! Counts what a thread holds of the heap. A program that measures makes [`Counting`] its allocator.
+//! Counts what a thread holds of the heap. A program that measures makes [`CountingAllocator`] its allocator.
 #![allow(unsafe_code, reason = "a global allocator is the only way to count what a decoder allocates")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -13,7 +13,7 @@ thread_local! {
 
 /// The system's allocator, counting.
 #[derive(Debug)]
-pub struct Counting;
+pub struct CountingAllocator;
 
 fn count(more: usize, less: usize) {
     let held = HELD.get().saturating_add(more).saturating_sub(less);
@@ -22,7 +22,7 @@ fn count(more: usize, less: usize) {
 }
 
 // SAFETY: every call goes to the system's allocator unchanged; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 0);
         // SAFETY: the caller's promises are passed on.
@@ -44,7 +44,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Bytes of the heap that `work` held at most at one moment, beyond what was held before. Nothing where [`Counting`] isn't
+/// Bytes of the heap that `work` held at most at one moment, beyond what was held before. Nothing where [`CountingAllocator`] isn't
 /// the allocator.
 pub fn measured(work: impl FnOnce()) -> usize {
     let before = HELD.get();

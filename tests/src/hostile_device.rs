@@ -22,15 +22,15 @@ use nearhand_transport::framed;
 use nearhand_transport::tls::{self, Purpose};
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
 
-use crate::crowd::now;
-use crate::wire_client::{DeviceWire, Wire};
+use crate::light_agents::now;
+use crate::wire_client::{DeviceWire, WireEndpoint};
 
 /// For how long it says that things are granted, in seconds.
 const GRANTED: u32 = 600;
 
 /// What it sends.
 #[derive(Clone, Debug)]
-pub enum Sends {
+pub enum HostilePayload {
     /// This as a report.
     Report(Vec<u8>),
     /// A report that never ends, and no word to the session's end.
@@ -45,11 +45,11 @@ pub struct HostileDevice {
     _control: Connection,
 }
 
-struct Acts {
+struct DeviceSession {
     key: SecretKey,
     relay: SocketAddr,
     facts: DeviceFacts,
-    sends: Sends,
+    sends: HostilePayload,
     sent: Arc<AtomicU64>,
 }
 
@@ -58,12 +58,17 @@ impl HostileDevice {
     ///
     /// # Errors
     /// The relay refuses.
-    pub fn start(wire: &Wire, device: &DeviceWire, facts: DeviceFacts, sends: Sends) -> Result<Self> {
+    pub fn start(
+        wire: &WireEndpoint,
+        device: &DeviceWire,
+        facts: DeviceFacts,
+        sends: HostilePayload,
+    ) -> Result<Self> {
         let control = device.connect(wire)?;
         let (address, key, _) = device.hello();
         let relay = format!("{}:{}", address.host, address.port).parse()?;
         let sent = Arc::new(AtomicU64::new(0));
-        let acts = Arc::new(Acts { key, relay, facts, sends, sent: sent.clone() });
+        let acts = Arc::new(DeviceSession { key, relay, facts, sends, sent: sent.clone() });
         let (connection, endpoint) = control.into_parts();
         let pushes = connection.clone();
         wire.spawn(async move {
@@ -82,7 +87,7 @@ impl HostileDevice {
     }
 }
 
-async fn take_push(acts: Arc<Acts>, mut send: SendStream, mut recv: RecvStream) -> Result<()> {
+async fn take_push(acts: Arc<DeviceSession>, mut send: SendStream, mut recv: RecvStream) -> Result<()> {
     let push: Push = framed::read(&mut recv, CONTROL_LIMIT).await?;
     if let Push::Offer(offer) = push {
         tokio::spawn(session(acts, offer));
@@ -92,7 +97,7 @@ async fn take_push(acts: Arc<Acts>, mut send: SendStream, mut recv: RecvStream) 
     Ok(())
 }
 
-async fn session(acts: Arc<Acts>, offer: Offer) -> Result<()> {
+async fn session(acts: Arc<DeviceSession>, offer: Offer) -> Result<()> {
     let (socket, _control) = BoundSocket::open(acts.relay, offer.bind.clone())?;
     let config = tls::server(&acts.key, ALPN, Purpose::Session)?;
     let runtime = Arc::new(quinn::TokioRuntime);
@@ -124,7 +129,7 @@ async fn session(acts: Arc<Acts>, offer: Offer) -> Result<()> {
 
 /// Grants whatever is asked for.
 async fn answer(
-    acts: &Acts,
+    acts: &DeviceSession,
     offer: &Offer,
     technician: TechnicianId,
     mut send: SendStream,
@@ -137,7 +142,7 @@ async fn answer(
         let (request, capabilities) = match said {
             FromTechnician::Ask { request, capabilities, .. } => (request, capabilities),
             // One of them is silent here too.
-            FromTechnician::End if !matches!(acts.sends, Sends::Endless) => {
+            FromTechnician::End if !matches!(acts.sends, HostilePayload::Endless) => {
                 framed::write(&mut send, &FromAgent::Ended(Ended::ByTechnician), FRAME_LIMIT).await?;
                 continue;
             }
@@ -158,20 +163,20 @@ async fn answer(
     Ok(())
 }
 
-async fn stream(acts: Arc<Acts>, mut send: SendStream, mut recv: RecvStream) -> Result<()> {
+async fn stream(acts: Arc<DeviceSession>, mut send: SendStream, mut recv: RecvStream) -> Result<()> {
     let open: Open = framed::read(&mut recv, HELLO_LIMIT).await?;
     framed::write(&mut send, &Answer::Accepted, HELLO_LIMIT).await?;
     match (open, &acts.sends) {
-        (Open::Diagnostics { .. }, Sends::Report(bytes)) => {
+        (Open::Diagnostics { .. }, HostilePayload::Report(bytes)) => {
             let mut parts = bytes.chunks(REPORT_PART).peekable();
             while let Some(part) = parts.next() {
                 report(&acts, &mut send, part, parts.peek().is_none()).await?;
             }
         }
-        (Open::Diagnostics { .. }, Sends::Endless) => loop {
+        (Open::Diagnostics { .. }, HostilePayload::Endless) => loop {
             report(&acts, &mut send, &[b' '; REPORT_PART], false).await?;
         },
-        (Open::Screen, Sends::Frame(bytes)) => frame(&mut send, bytes).await?,
+        (Open::Screen, HostilePayload::Frame(bytes)) => frame(&mut send, bytes).await?,
         (Open::Chat, _) => while framed::read::<Chat>(&mut recv, FRAME_LIMIT).await.is_ok() {},
         _ => {}
     }
@@ -180,7 +185,7 @@ async fn stream(acts: Arc<Acts>, mut send: SendStream, mut recv: RecvStream) -> 
     Ok(())
 }
 
-async fn report(acts: &Acts, send: &mut SendStream, part: &[u8], last: bool) -> Result<()> {
+async fn report(acts: &DeviceSession, send: &mut SendStream, part: &[u8], last: bool) -> Result<()> {
     let event = DiagnosticsEvent::Report { part: part.to_vec(), last };
     framed::write(send, &event, FRAME_LIMIT).await?;
     acts.sent.fetch_add(u64::try_from(part.len())?, Ordering::Relaxed);

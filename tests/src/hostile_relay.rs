@@ -31,17 +31,17 @@ use quinn::{Connection, Endpoint, RecvStream, SendStream};
 use rand_core::OsRng;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::parties::Agent;
-use crate::site::Site;
-use crate::tap;
-use crate::wire_client::{Wire, session_connection};
+use crate::datagram_tap;
+use crate::deployment::TestDeployment;
+use crate::parties::TestAgent;
+use crate::wire_client::{WireEndpoint, session_connection};
 
 /// How long an offered path may be bound.
 const BIND_WITHIN: Duration = Duration::from_secs(60);
 
 /// What it does when a technician asks for a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum How {
+pub enum RelayBehaviour {
     /// What a relay should: passes packets on.
     Honestly,
     /// Passes packets on and keeps them.
@@ -50,7 +50,7 @@ pub enum How {
     SwappingKeys,
     /// Plays the device towards the technician, with a guessed code; the device hears of nothing.
     PlayingTheDevice,
-    /// As [`How::PlayingTheDevice`], and says at once that the proof went well.
+    /// As [`RelayBehaviour::PlayingTheDevice`], and says at once that the proof went well.
     SkippingTheProof,
     /// Leads to another of the organisation's devices than was asked for.
     MisleadingToAnotherDevice,
@@ -58,31 +58,31 @@ pub enum How {
 
 /// The relay.
 pub struct HostileRelay {
-    wire: Wire,
-    shared: Arc<Shared>,
+    wire: WireEndpoint,
+    shared: Arc<HostileContext>,
 }
 
-pub(crate) struct Shared {
+pub(crate) struct HostileContext {
     addr: SocketAddr,
     forwarder: Arc<Forwarder>,
     pub(crate) impostor: SecretKey,
-    state: Mutex<State>,
+    state: Mutex<HostileState>,
 }
 
-struct State {
-    how: How,
+struct HostileState {
+    how: RelayBehaviour,
     devices: Vec<(Credential, DeviceFacts, Connection)>,
     people: Vec<(Credential, Connection)>,
     list: Option<Signed<RevocationList>>,
     next_routing: u16,
     heard: Vec<u8>,
     packets: Vec<Vec<u8>>,
-    alarms: Intake,
+    alarms: AlarmIntake,
 }
 
 /// What was said to it about alarms.
 #[derive(Clone, Default)]
-pub struct Intake {
+pub struct AlarmIntake {
     /// Whether it takes them; a relay of before they were invented doesn't.
     pub takes: bool,
     /// It stores and doesn't say so: what is lost on the way back.
@@ -97,7 +97,7 @@ pub struct Intake {
     pub leaving: Vec<Leaving>,
 }
 
-impl Intake {
+impl AlarmIntake {
     /// How far it has a stream.
     fn through(&self, stream: StreamId) -> u64 {
         self.records.iter().filter(|(of, _)| *of == stream).map(|(_, record)| record.seq).max().unwrap_or(0)
@@ -123,8 +123,8 @@ impl Intake {
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl HostileContext {
+    fn state(&self) -> MutexGuard<'_, HostileState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -142,12 +142,12 @@ impl HostileRelay {
     ///
     /// # Errors
     /// The port is in use.
-    pub fn start(wire: &Wire, port: u16, key: &SecretKey, how: How) -> Result<Self> {
+    pub fn start(wire: &WireEndpoint, port: u16, key: &SecretKey, how: RelayBehaviour) -> Result<Self> {
         let limits =
             Config::parse("public_host = \"localhost\"", std::path::Path::new("none"))?.control_limits();
         let addr = SocketAddr::from(([127, 0, 0, 1], port));
         let (forwarder, endpoint) = wire.wait(async { serve::open_port(addr, key, &limits) })??;
-        let state = State {
+        let state = HostileState {
             how,
             devices: Vec::new(),
             people: Vec::new(),
@@ -155,10 +155,10 @@ impl HostileRelay {
             next_routing: 1000,
             heard: Vec::new(),
             packets: Vec::new(),
-            alarms: Intake { takes: true, ..Intake::default() },
+            alarms: AlarmIntake { takes: true, ..AlarmIntake::default() },
         };
         let impostor = SecretKey::generate(&mut OsRng);
-        let shared = Arc::new(Shared { addr, forwarder, impostor, state: Mutex::new(state) });
+        let shared = Arc::new(HostileContext { addr, forwarder, impostor, state: Mutex::new(state) });
         wire.spawn(accept(shared.clone(), endpoint));
         Ok(Self { wire: wire.clone(), shared })
     }
@@ -167,24 +167,24 @@ impl HostileRelay {
     ///
     /// # Errors
     /// The port is in use.
-    pub fn steal(site: &mut Site, wire: &Wire, how: How) -> Result<Self> {
+    pub fn steal(site: &mut TestDeployment, wire: &WireEndpoint, how: RelayBehaviour) -> Result<Self> {
         site.relay.kill()?;
         let key = key_file::load_key(&site.data().join("relay.key"))?;
         Self::start(wire, site.port, &key, how)
     }
 
     /// From now on it does this.
-    pub fn becomes(&self, how: How) {
+    pub fn becomes(&self, how: RelayBehaviour) {
         self.shared.state().how = how;
     }
 
     /// What was said to it about alarms.
-    pub fn alarms(&self) -> Intake {
+    pub fn alarms(&self) -> AlarmIntake {
         self.shared.state().alarms.clone()
     }
 
     /// Changes what it does with alarms.
-    pub fn with_alarms(&self, change: impl FnOnce(&mut Intake)) {
+    pub fn with_alarms(&self, change: impl FnOnce(&mut AlarmIntake)) {
         change(&mut self.shared.state().alarms);
     }
 
@@ -265,7 +265,7 @@ impl HostileRelay {
     /// # Errors
     /// The path can't be bound.
     pub fn replay(&self, bind: BindGrant, packets: &[Vec<u8>]) -> Result<usize> {
-        self.wire.wait(tap::replay(self.shared.addr, bind, packets))?
+        self.wire.wait(datagram_tap::replay(self.shared.addr, bind, packets))?
     }
 }
 
@@ -273,8 +273,8 @@ impl HostileRelay {
 ///
 /// # Errors
 /// Anything goes wrong.
-pub fn stolen(how: How) -> Result<(Site, Agent, Wire, HostileRelay)> {
-    let (mut site, wire) = (Site::new()?, Wire::new()?);
+pub fn stolen(how: RelayBehaviour) -> Result<(TestDeployment, TestAgent, WireEndpoint, HostileRelay)> {
+    let (mut site, wire) = (TestDeployment::new()?, WireEndpoint::new()?);
     let mut agent = site.device("pc-1")?;
     agent.allow("\"diagnostics\"", true)?;
     let relay = HostileRelay::steal(&mut site, &wire, how)?;
@@ -288,7 +288,7 @@ pub fn stolen(how: How) -> Result<(Site, Agent, Wire, HostileRelay)> {
 ///
 /// # Errors
 /// The port is in use.
-pub fn stand_in(wire: &Wire, port: u16, key: &SecretKey, alpn: &[u8]) -> Result<Endpoint> {
+pub fn stand_in(wire: &WireEndpoint, port: u16, key: &SecretKey, alpn: &[u8]) -> Result<Endpoint> {
     let config = tls::server(key, alpn, Purpose::Control)?;
     let at = SocketAddr::from(([127, 0, 0, 1], port));
     let endpoint = wire.wait(async { Endpoint::server(config, at) })??;
@@ -305,7 +305,7 @@ pub fn stand_in(wire: &Wire, port: u16, key: &SecretKey, alpn: &[u8]) -> Result<
     Ok(endpoint)
 }
 
-impl Shared {
+impl HostileContext {
     fn device(&self) -> Result<(Credential, DeviceFacts, Connection)> {
         Ok(self.state().devices.last().context("no device is connected")?.clone())
     }
@@ -396,7 +396,9 @@ impl Shared {
     async fn open(self: &Arc<Self>, session: SessionId, code: Option<Routing>) -> Result<Reply> {
         let how = self.state().how;
         let (credential, _, device) = match how {
-            How::MisleadingToAnotherDevice => self.state().devices.first().context("no device")?.clone(),
+            RelayBehaviour::MisleadingToAnotherDevice => {
+                self.state().devices.first().context("no device")?.clone()
+            }
             _ => self.device()?,
         };
         let enrolled = code.is_none().then_some(credential);
@@ -404,21 +406,22 @@ impl Shared {
         let opened = Reply::Opened(Opened { bind: technicians, device: enrolled });
         let offer = |bind| Push::Offer(Offer { session, code, resume: false, bind });
         match how {
-            How::Honestly | How::MisleadingToAnotherDevice => {
+            RelayBehaviour::Honestly | RelayBehaviour::MisleadingToAnotherDevice => {
                 tell(&device, &offer(other)).await?;
             }
-            How::Tapping => {
+            RelayBehaviour::Tapping => {
                 let [ours, theirs] = self.path(SessionId::random(&mut OsRng))?;
                 tell(&device, &offer(theirs)).await?;
-                tokio::spawn(tap::pass_on(self.clone(), self.addr, other, ours));
+                tokio::spawn(datagram_tap::pass_on(self.clone(), self.addr, other, ours));
             }
-            How::SwappingKeys => {
+            RelayBehaviour::SwappingKeys => {
                 let [ours, theirs] = self.path(SessionId::random(&mut OsRng))?;
                 tell(&device, &offer(theirs)).await?;
                 tokio::spawn(self.clone().stand_between(other, ours));
             }
-            How::PlayingTheDevice | How::SkippingTheProof => {
-                let device = crate::false_device::play(self.clone(), other, how == How::SkippingTheProof);
+            RelayBehaviour::PlayingTheDevice | RelayBehaviour::SkippingTheProof => {
+                let device =
+                    crate::false_device::play(self.clone(), other, how == RelayBehaviour::SkippingTheProof);
                 tokio::spawn(device);
             }
         }
@@ -461,7 +464,7 @@ impl Shared {
     }
 }
 
-async fn copy(shared: Arc<Shared>, mut from: RecvStream, mut to: SendStream) {
+async fn copy(shared: Arc<HostileContext>, mut from: RecvStream, mut to: SendStream) {
     let mut bytes = [0; 4096];
     while let Ok(len @ 1..) = AsyncReadExt::read(&mut from, &mut bytes).await {
         let part = bytes.get(..len).unwrap_or_default();
@@ -480,7 +483,7 @@ async fn tell(connection: &Connection, push: &Push) -> Result<PushReply> {
     Ok(framed::read(&mut recv, FRAME_LIMIT).await?)
 }
 
-async fn accept(shared: Arc<Shared>, endpoint: Endpoint) {
+async fn accept(shared: Arc<HostileContext>, endpoint: Endpoint) {
     while let Some(incoming) = endpoint.accept().await {
         let shared = shared.clone();
         tokio::spawn(async move {

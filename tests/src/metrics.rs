@@ -7,9 +7,9 @@ use std::net::{Ipv4Addr, TcpStream};
 use anyhow::{Context as _, Result};
 
 /// A relay's metrics at one moment.
-pub struct Metrics(String);
+pub struct ScrapedMetrics(String);
 
-impl Metrics {
+impl ScrapedMetrics {
     /// Of the relay whose metrics are at that port.
     ///
     /// # Errors

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::link::{self, Badness};
-use crate::site::Place;
+use crate::deployment::ProgramPlace;
+use crate::impaired_link::{self, LinkImpairment};
 
 /// All namespaces of tests begin with this, followed by the test's process id.
 const PREFIX: &str = "nearhand-";
@@ -18,12 +18,12 @@ const PREFIX: &str = "nearhand-";
 pub const RELAY: &str = "10.77.0.1";
 
 /// A network.
-pub struct Network {
+pub struct NamespaceNetwork {
     prefix: String,
     made: Vec<String>,
 }
 
-impl Network {
+impl NamespaceNetwork {
     /// With a relay's namespace; `None`, with a printed reason, where namespaces can't be made.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl Network {
     ///
     /// # Errors
     /// It can't be made.
-    pub fn machine(&mut self, name: &str, address: &str) -> Result<Place> {
+    pub fn machine(&mut self, name: &str, address: &str) -> Result<ProgramPlace> {
         self.add(name)?;
         self.plug(name, "relay", "eth0")?;
         self.run("relay", &format!("ip link set {name} master br0"))?;
@@ -65,9 +65,15 @@ impl Network {
     ///
     /// # Errors
     /// It can't be made.
-    pub fn far_machine(&mut self, name: &str, address: &str, up: Badness, down: Badness) -> Result<Place> {
+    pub fn far_machine(
+        &mut self,
+        name: &str,
+        address: &str,
+        up: LinkImpairment,
+        down: LinkImpairment,
+    ) -> Result<ProgramPlace> {
         self.add(name)?;
-        link::lay((&self.full(name), "eth0"), (&self.full("relay"), name), up, down)?;
+        impaired_link::lay((&self.full(name), "eth0"), (&self.full("relay"), name), up, down)?;
         self.run(name, &format!("ip addr add {address}/16 dev eth0 && ip link set eth0 up"))?;
         self.run("relay", &format!("ip link set {name} master br0 && ip link set {name} up"))?;
         Ok(self.place(name))
@@ -79,7 +85,7 @@ impl Network {
     /// # Errors
     /// It can't be made.
     #[allow(clippy::print_stdout, reason = "a skipped test says why")]
-    pub fn behind_nat(&mut self, name: &str, outside: &str, port: u16) -> Result<Option<Place>> {
+    pub fn behind_nat(&mut self, name: &str, outside: &str, port: u16) -> Result<Option<ProgramPlace>> {
         self.machine("router", outside)?;
         self.run("router", "sysctl -qw net.ipv4.ip_forward=1")?;
         self.add(name)?;
@@ -107,8 +113,8 @@ impl Network {
     }
 
     /// Where programs run in a namespace.
-    pub fn place(&self, name: &str) -> Place {
-        Place::behind(&["ip", "netns", "exec", &self.full(name)])
+    pub fn place(&self, name: &str) -> ProgramPlace {
+        ProgramPlace::behind(&["ip", "netns", "exec", &self.full(name)])
     }
 
     /// Runs a shell command in a namespace.
@@ -141,7 +147,7 @@ impl Network {
     }
 }
 
-impl Drop for Network {
+impl Drop for NamespaceNetwork {
     fn drop(&mut self) {
         for name in &self.made {
             let _ = run(&["ip", "netns", "del", name]);

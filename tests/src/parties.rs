@@ -9,28 +9,28 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::build::Binary;
-use crate::program::{Program, until};
-use crate::site::{CONSOLE, Done, Ground, LIMIT, Place};
+use crate::build::ProgramBinary;
+use crate::deployment::{CONSOLE, CommandResult, DeploymentContext, LIMIT, ProgramPlace};
+use crate::program::{TestProgram, until};
 
 /// A technician's home.
 #[derive(Clone)]
-pub struct Technician {
+pub struct TestTechnician {
     home: PathBuf,
     name: String,
-    place: Place,
-    ground: Arc<Ground>,
+    place: ProgramPlace,
+    ground: Arc<DeploymentContext>,
 }
 
-impl Technician {
-    pub(crate) fn new(ground: &Arc<Ground>, name: &str) -> Result<Self> {
+impl TestTechnician {
+    pub(crate) fn new(ground: &Arc<DeploymentContext>, name: &str) -> Result<Self> {
         let home = ground.directory("people")?.join(name.replace(' ', "-"));
-        Ok(Self { home, name: name.to_owned(), place: Place::default(), ground: ground.clone() })
+        Ok(Self { home, name: name.to_owned(), place: ProgramPlace::default(), ground: ground.clone() })
     }
 
     /// The same one, working elsewhere.
     #[must_use]
-    pub fn at(&self, place: Place) -> Self {
+    pub fn at(&self, place: ProgramPlace) -> Self {
         Self { place, ..self.clone() }
     }
 
@@ -43,26 +43,26 @@ impl Technician {
     ///
     /// # Errors
     /// It can't be run.
-    pub fn run(&self, words: &[&str]) -> Result<Done> {
+    pub fn run(&self, words: &[&str]) -> Result<CommandResult> {
         let home = self.home.to_string_lossy();
         let args = [&["--home", &home, "--json"], words].concat();
-        self.ground.run(&self.name, &self.place, Binary::Client, &args)
+        self.ground.run(&self.name, &self.place, ProgramBinary::Client, &args)
     }
 
     /// Runs a command to its end, with output for people.
     ///
     /// # Errors
     /// It can't be run.
-    pub fn run_plainly(&self, words: &[&str]) -> Result<Done> {
+    pub fn run_plainly(&self, words: &[&str]) -> Result<CommandResult> {
         let home = self.home.to_string_lossy();
-        self.ground.run(&self.name, &self.place, Binary::Client, &[&["--home", &home], words].concat())
+        self.ground.run(&self.name, &self.place, ProgramBinary::Client, &[&["--home", &home], words].concat())
     }
 
     /// Connects to a device, and stays.
     ///
     /// # Errors
     /// The program can't be started.
-    pub fn connect(&self, target: &str, more: &[&str]) -> Result<Client> {
+    pub fn connect(&self, target: &str, more: &[&str]) -> Result<TestClient> {
         self.start(&[&["connect", target], more].concat())
     }
 
@@ -70,21 +70,21 @@ impl Technician {
     ///
     /// # Errors
     /// The program can't be started.
-    pub fn start(&self, words: &[&str]) -> Result<Client> {
+    pub fn start(&self, words: &[&str]) -> Result<TestClient> {
         let home = self.home.to_string_lossy();
         let args = [&["--home", &home, "--json"], words].concat();
         let name = format!("client of {}", self.name);
-        Ok(Client { program: self.ground.start(&name, &self.place, Binary::Client, &args)? })
+        Ok(TestClient { program: self.ground.start(&name, &self.place, ProgramBinary::Client, &args)? })
     }
 }
 
 /// A technician's client in a session.
-pub struct Client {
+pub struct TestClient {
     /// The program.
-    pub program: Program,
+    pub program: TestProgram,
 }
 
-impl Client {
+impl TestClient {
     /// Waits for the next event of this name.
     ///
     /// # Errors
@@ -167,46 +167,55 @@ impl Client {
 }
 
 /// A device with its agent.
-pub struct Agent {
+pub struct TestAgent {
     /// The running agent.
-    pub program: Program,
+    pub program: TestProgram,
     label: String,
     data: PathBuf,
-    place: Place,
-    ground: Arc<Ground>,
+    place: ProgramPlace,
+    ground: Arc<DeploymentContext>,
 }
 
-impl Agent {
-    pub(crate) fn enrolled(ground: &Arc<Ground>, label: &str, place: Place, string: &str) -> Result<Self> {
+impl TestAgent {
+    pub(crate) fn enrolled(
+        ground: &Arc<DeploymentContext>,
+        label: &str,
+        place: ProgramPlace,
+        string: &str,
+    ) -> Result<Self> {
         let data = ground.directory("devices")?.join(label.replace(' ', "-"));
         let name = format!("agent {label}");
         let shown = data.to_string_lossy().into_owned();
-        ground.run(&name, &place, Binary::Agent, &["--data", &shown, "enrol", string])?.ok()?;
-        let program = ground.start(&name, &place, Binary::Agent, &["--data", &shown, "run"])?;
+        ground.run(&name, &place, ProgramBinary::Agent, &["--data", &shown, "enrol", string])?.ok()?;
+        let program = ground.start(&name, &place, ProgramBinary::Agent, &["--data", &shown, "run"])?;
         Ok(Self { program, label: label.to_owned(), data, place, ground: ground.clone() })
     }
 
     /// Enrols and runs in one process tree, which later commands join.
     pub(crate) fn enrolled_in_one(
-        ground: &Arc<Ground>,
+        ground: &Arc<DeploymentContext>,
         label: &str,
-        place: &Place,
+        place: &ProgramPlace,
         string: &str,
     ) -> Result<Self> {
         let data = ground.directory("devices")?.join(label.replace(' ', "-"));
-        let (binary, shown) = (Binary::Agent.path()?, data.display());
+        let (binary, shown) = (ProgramBinary::Agent.path()?, data.display());
         let script = format!(
             "'{0}' --data '{shown}' enrol {string} && exec '{0}' --data '{shown}' run",
             binary.display()
         );
         let words = [place.prefix.as_slice(), &["sh".to_owned(), "-c".to_owned(), script]].concat();
-        let program =
-            Program::start(&format!("agent {label}"), &words, data.parent().unwrap_or(&data), &ground.logs)?;
-        let place = Place::behind(&["nsenter", "-m", "-t", &program.pid().to_string()]);
+        let program = TestProgram::start(
+            &format!("agent {label}"),
+            &words,
+            data.parent().unwrap_or(&data),
+            &ground.logs,
+        )?;
+        let place = ProgramPlace::behind(&["nsenter", "-m", "-t", &program.pid().to_string()]);
         Ok(Self { program, label: label.to_owned(), data, place, ground: ground.clone() })
     }
 
-    /// As [`Agent::allow`], where only the agent sees its directory.
+    /// As [`TestAgent::allow`], where only the agent sees its directory.
     ///
     /// # Errors
     /// The file can't be written.
@@ -236,12 +245,13 @@ impl Agent {
         self.program.kill()?;
         let shown = self.data.to_string_lossy().into_owned();
         let name = format!("agent {}", self.label);
-        self.program = self.ground.start(&name, &self.place, Binary::Agent, &["--data", &shown, "run"])?;
+        self.program =
+            self.ground.start(&name, &self.place, ProgramBinary::Agent, &["--data", &shown, "run"])?;
         Ok(())
     }
 
     /// Its other commands run elsewhere from now on.
-    pub fn move_to(&mut self, place: Place) {
+    pub fn move_to(&mut self, place: ProgramPlace) {
         self.place = place;
     }
 
@@ -249,10 +259,10 @@ impl Agent {
     ///
     /// # Errors
     /// It can't be run.
-    pub fn run(&self, words: &[&str]) -> Result<Done> {
+    pub fn run(&self, words: &[&str]) -> Result<CommandResult> {
         let shown = self.data.to_string_lossy();
         let args = [&["--data", &shown], words].concat();
-        self.ground.run(&self.label, &self.place, Binary::Agent, &args)
+        self.ground.run(&self.label, &self.place, ProgramBinary::Agent, &args)
     }
 
     /// Its owner allows this much to every technician, even unasked.
@@ -267,7 +277,7 @@ impl Agent {
     ///
     /// # Errors
     /// There is no code.
-    pub fn attend(&self) -> Result<Console> {
+    pub fn attend(&self) -> Result<TestConsole> {
         let mut console = self.watch(&[])?;
         console.next_code()?;
         Ok(console)
@@ -277,21 +287,21 @@ impl Agent {
     ///
     /// # Errors
     /// The program can't be started.
-    pub fn watch(&self, words: &[&str]) -> Result<Console> {
+    pub fn watch(&self, words: &[&str]) -> Result<TestConsole> {
         let shown = self.data.to_string_lossy();
         let args = [&["--data", &shown, "attend"], words].concat();
-        Console::start(&self.ground, &self.label, &self.place, &args)
+        TestConsole::start(&self.ground, &self.label, &self.place, &args)
     }
 
     /// The person at it opens its window there.
     ///
     /// # Errors
     /// The window can't be built or started.
-    pub fn window(&self, place: &Place, words: &[&str]) -> Result<Program> {
+    pub fn window(&self, place: &ProgramPlace, words: &[&str]) -> Result<TestProgram> {
         crate::build::window()?;
         let shown = self.data.to_string_lossy();
         let args = [&["--data", &shown, "window"], words].concat();
-        self.ground.start(&format!("{CONSOLE} window of {}", self.label), place, Binary::Agent, &args)
+        self.ground.start(&format!("{CONSOLE} window of {}", self.label), place, ProgramBinary::Agent, &args)
     }
 
     /// The rows of its audit log: actor, action and detail of each.
@@ -325,17 +335,22 @@ fn write_policy(directory: &Path, capabilities: &str, even_if_attended: bool) ->
 }
 
 /// A person at a device's console.
-pub struct Console {
+pub struct TestConsole {
     /// The program.
-    pub program: Program,
+    pub program: TestProgram,
     /// The support code shown last.
     pub code: String,
-    ground: Arc<Ground>,
+    ground: Arc<DeploymentContext>,
 }
 
-impl Console {
-    pub(crate) fn start(ground: &Arc<Ground>, label: &str, place: &Place, args: &[&str]) -> Result<Self> {
-        let program = ground.start(&format!("{CONSOLE} {label}"), place, Binary::Agent, args)?;
+impl TestConsole {
+    pub(crate) fn start(
+        ground: &Arc<DeploymentContext>,
+        label: &str,
+        place: &ProgramPlace,
+        args: &[&str],
+    ) -> Result<Self> {
+        let program = ground.start(&format!("{CONSOLE} {label}"), place, ProgramBinary::Agent, args)?;
         Ok(Self { program, code: String::new(), ground: ground.clone() })
     }
 
@@ -404,7 +419,7 @@ impl Console {
     /// It doesn't count.
     pub fn tries(&mut self, answer: &str) -> Result<()> {
         let too_soon = "first read who asks";
-        let decided = |program: &Program| program.count(": allowed.") + program.count(": denied.");
+        let decided = |program: &TestProgram| program.count(": allowed.") + program.count(": denied.");
         let (before, mut refused) = (decided(&self.program), self.program.count(too_soon));
         self.types(answer)?;
         // At first contact an answer counts only after a while.

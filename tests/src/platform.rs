@@ -16,7 +16,7 @@ const TAP: u16 = 0x0002 | 0x1000;
 
 /// `struct ifreq` as `TUNSETIFF` reads it.
 #[repr(C)]
-struct Interface {
+struct TunInterface {
     name: [u8; 16],
     flags: u16,
     rest: [u8; 22],
@@ -38,9 +38,9 @@ pub fn tap(namespace: &str, device: &str) -> io::Result<File> {
         let namespace = File::open(path)?;
         move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
         let file = OpenOptions::new().read(true).write(true).open("/dev/net/tun")?;
-        let interface = Interface { name, flags: TAP, rest: [0; 22] };
-        // SAFETY: `TUNSETIFF` reads a `struct ifreq`, whose size and layout `Interface` has, and writes within it.
-        unsafe { ioctl(&file, Setter::<SET_INTERFACE, Interface>::new(interface))? };
+        let interface = TunInterface { name, flags: TAP, rest: [0; 22] };
+        // SAFETY: `TUNSETIFF` reads a `struct ifreq`, whose size and layout `TunInterface` has, and writes within it.
+        unsafe { ioctl(&file, Setter::<SET_INTERFACE, TunInterface>::new(interface))? };
         io::Result::Ok(file)
     });
     made.join().map_err(|_| io::Error::other("the thread that makes the device panicked"))?

@@ -2,7 +2,7 @@
 //! dropped, or when the test's thread ends by whatever way.
 //!
 //! Waiting is always for a condition and always with a limit; what all programs of the test have said goes into
-//! the error when it doesn't come. Must not live here: what the programs are for (see [`crate::site`]).
+//! the error when it doesn't come. Must not live here: what the programs are for (see [`crate::deployment`]).
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -39,12 +39,12 @@ pub fn until(limit: Duration, what: &str, mut condition: impl FnMut() -> Result<
 
 /// What all programs of a test have said.
 #[derive(Clone, Default)]
-pub struct Logs(Arc<Mutex<Vec<Log>>>);
+pub struct ProgramLogs(Arc<Mutex<Vec<Log>>>);
 
 /// A program's name and what it printed.
-type Log = (String, Arc<Output>);
+type Log = (String, Arc<ProgramOutput>);
 
-impl Logs {
+impl ProgramLogs {
     /// The last lines of each program.
     pub fn dump(&self) -> String {
         let mut text = String::new();
@@ -61,7 +61,7 @@ impl Logs {
 
     /// Programs whose output has a line with `needle`.
     pub fn with(&self, needle: &str) -> Vec<String> {
-        let said = |output: &Output| output.lock().said.iter().any(|line| line.contains(needle));
+        let said = |output: &ProgramOutput| output.lock().said.iter().any(|line| line.contains(needle));
         self.lock().iter().filter(|(_, output)| said(output)).map(|(name, _)| name.clone()).collect()
     }
 
@@ -75,27 +75,27 @@ impl Logs {
         found
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(String, Arc<Output>)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(String, Arc<ProgramOutput>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What one program has said.
 #[derive(Default)]
-pub struct Output {
-    lines: Mutex<Lines>,
+pub struct ProgramOutput {
+    lines: Mutex<OutputLines>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Lines {
+struct OutputLines {
     said: Vec<String>,
     /// Streams that are still open.
     open: usize,
 }
 
-impl Output {
-    fn lock(&self) -> MutexGuard<'_, Lines> {
+impl ProgramOutput {
+    fn lock(&self) -> MutexGuard<'_, OutputLines> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -118,23 +118,23 @@ impl Output {
 }
 
 /// A running program.
-pub struct Program {
+pub struct TestProgram {
     name: String,
     child: Child,
     pid: Pid,
     stdin: Option<ChildStdin>,
-    output: Arc<Output>,
-    logs: Logs,
+    output: Arc<ProgramOutput>,
+    logs: ProgramLogs,
     /// Lines before this one have been waited for.
     next: usize,
 }
 
-impl Program {
+impl TestProgram {
     /// Starts `words` (a program and its arguments), in an environment of its own with `home` as its home.
     ///
     /// # Errors
     /// It can't be started.
-    pub fn start(name: &str, words: &[String], home: &std::path::Path, logs: &Logs) -> Result<Self> {
+    pub fn start(name: &str, words: &[String], home: &std::path::Path, logs: &ProgramLogs) -> Result<Self> {
         // The kernel ends it if this thread is gone before it could.
         let guard = ["setpriv", "--pdeathsig", "KILL", "--"].map(str::to_owned);
         let words = [guard.as_slice(), words].concat();
@@ -152,7 +152,7 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("{name} can't be started: {words:?}"))?;
-        let output = Arc::new(Output::default());
+        let output = Arc::new(ProgramOutput::default());
         if let Some(from) = child.stdout.take() {
             output.follow(from);
         }
@@ -183,7 +183,7 @@ impl Program {
     /// Waits for the next line that `pick` takes; later waits begin after it.
     ///
     /// # Errors
-    /// As [`Program::wait_for`].
+    /// As [`TestProgram::wait_for`].
     pub fn wait_map<T>(
         &mut self,
         what: &str,
@@ -299,7 +299,7 @@ impl Program {
     }
 }
 
-impl Drop for Program {
+impl Drop for TestProgram {
     fn drop(&mut self) {
         let _ = kill_process_group(self.pid, Signal::KILL);
         let _ = self.child.wait();

@@ -18,14 +18,14 @@ const CONTROL: &[u8] = b"nearhand-relay/1";
 const SESSION: &[u8] = b"nearhand-session/1";
 
 /// A running forwarder and its control endpoint, which accepts connections and echoes their streams.
-pub struct Relay {
+pub struct ForwardingRelay {
     /// The forwarder.
     pub forwarder: Forwarder,
     /// The control endpoint on the same port.
     pub control: Endpoint,
 }
 
-impl Relay {
+impl ForwardingRelay {
     /// Starts on an address. The connection-id key is always the same, as a relay keeps it.
     ///
     /// # Errors
@@ -92,14 +92,14 @@ async fn echo_all(endpoint: Endpoint) {
 
 /// A session's two grants, and where it is offered.
 #[derive(Clone)]
-pub struct Offer {
+pub struct SessionOffer {
     /// The session.
     pub id: SessionId,
     /// The technician's and the agent's side.
     pub grants: [BindGrant; 2],
 }
 
-impl Offer {
+impl SessionOffer {
     /// Fresh, with limits that a benchmark doesn't meet.
     pub fn random() -> Self {
         let limits = RateLimits { bytes_per_s: 1 << 40, packets_per_s: u32::MAX };
@@ -111,14 +111,14 @@ impl Offer {
     ///
     /// # Errors
     /// The relay refuses it.
-    pub fn at(&self, relay: &Relay) -> Result<()> {
+    pub fn at(&self, relay: &ForwardingRelay) -> Result<()> {
         let until = Instant::now() + Duration::from_secs(60);
         Ok(relay.forwarder.offer(self.id, self.grants.clone(), until)?)
     }
 }
 
 /// One end of a session.
-pub struct End {
+pub struct RelayedEnd {
     /// Its QUIC endpoint.
     pub endpoint: Endpoint,
     /// Its binding.
@@ -131,7 +131,7 @@ pub struct End {
 ///
 /// # Errors
 /// A bind or the handshake fails.
-pub async fn session(relay: SocketAddr, offer: &Offer) -> Result<[End; 2]> {
+pub async fn session(relay: SocketAddr, offer: &SessionOffer) -> Result<[RelayedEnd; 2]> {
     let [technician, agent] = offer.grants.clone();
     let (agent, agent_bind) = endpoint(relay, agent, Some(quic::server(SESSION)?))?;
     let (technician, technician_bind) = endpoint(relay, technician, None)?;
@@ -148,8 +148,8 @@ pub async fn session(relay: SocketAddr, offer: &Offer) -> Result<[End; 2]> {
     let accept = async { anyhow::Ok(agent.accept().await.context("the endpoint closed")?.await?) };
     let (dialled, accepted) = tokio::try_join!(async { anyhow::Ok(dial.await?) }, accept)?;
     Ok([
-        End { endpoint: technician, bind: technician_bind, connection: dialled },
-        End { endpoint: agent, bind: agent_bind, connection: accepted },
+        RelayedEnd { endpoint: technician, bind: technician_bind, connection: dialled },
+        RelayedEnd { endpoint: agent, bind: agent_bind, connection: accepted },
     ])
 }
 

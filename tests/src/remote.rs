@@ -5,28 +5,28 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use crate::link::Badness;
-use crate::netns::{Network, RELAY};
-use crate::parties::{Agent, Client, Console, Technician};
-use crate::site::{Plan, Site};
+use crate::deployment::{DeploymentPlan, TestDeployment};
+use crate::impaired_link::LinkImpairment;
+use crate::netns::{NamespaceNetwork, RELAY};
+use crate::parties::{TestAgent, TestClient, TestConsole, TestTechnician};
 
 /// How the technician's office hangs on the network.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Far {
+pub struct OfficeLink {
     /// From the office.
-    pub up: Badness,
+    pub up: LinkImpairment,
     /// To the office.
-    pub down: Badness,
+    pub down: LinkImpairment,
     /// Largest packet, in bytes with its IP header; as Ethernet has it where nothing is said.
     pub mtu: Option<u16>,
 }
 
-impl Far {
+impl OfficeLink {
     /// Puts an office at the end of that link.
     ///
     /// # Errors
     /// It can't be made.
-    pub fn lay(&self, network: &mut Network) -> Result<()> {
+    pub fn lay(&self, network: &mut NamespaceNetwork) -> Result<()> {
         network.far_machine("office", "10.77.2.2", self.up, self.down)?;
         if let Some(mtu) = self.mtu {
             network.run("office", &format!("ip link set eth0 mtu {mtu}"))?;
@@ -38,7 +38,7 @@ impl Far {
 
 /// Where the device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Home {
+pub enum DeviceHome {
     /// On the relay's network.
     Near,
     /// Behind a router that translates addresses, to ports from 40,000 on.
@@ -47,7 +47,7 @@ pub enum Home {
 
 /// What happens to a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum NetworkTrouble {
     /// The device gets another address.
     DeviceMoves,
     /// The technician does.
@@ -61,45 +61,45 @@ pub enum Trouble {
 }
 
 /// An attended session in which something is granted.
-pub struct Remote {
+pub struct RemoteSession {
     // In this order: programs go before the network they are in.
     /// The technician's client.
-    pub client: Client,
+    pub client: TestClient,
     /// The person's console.
-    pub console: Console,
+    pub console: TestConsole,
     /// The device.
-    pub agent: Agent,
+    pub agent: TestAgent,
     /// The technician.
-    pub technician: Technician,
+    pub technician: TestTechnician,
     /// All else.
-    pub site: Site,
+    pub site: TestDeployment,
     /// Where it is.
-    pub network: Network,
+    pub network: NamespaceNetwork,
     /// From the client's start until the person was asked.
     pub asked: Duration,
 }
 
-impl Remote {
+impl RemoteSession {
     /// Sets it up; `None`, with a printed reason, where this can't be had.
     ///
     /// # Errors
     /// Something else goes wrong, as no session over such a link.
-    pub fn set(home: Home, office: Option<&Far>) -> Result<Option<Self>> {
-        let Some(mut network) = Network::new()? else { return Ok(None) };
+    pub fn set(home: DeviceHome, office: Option<&OfficeLink>) -> Result<Option<Self>> {
+        let Some(mut network) = NamespaceNetwork::new()? else { return Ok(None) };
         match office {
             Some(far) => far.lay(&mut network)?,
             None => _ = network.machine("office", "10.77.2.2")?,
         }
         let home = match home {
-            Home::Near => Some(network.machine("home", "10.77.1.2")?),
-            Home::BehindRouter => network.behind_nat("home", "10.77.3.2", 40_000)?,
+            DeviceHome::Near => Some(network.machine("home", "10.77.1.2")?),
+            DeviceHome::BehindRouter => network.behind_nat("home", "10.77.3.2", 40_000)?,
         };
         let Some(home) = home else { return Ok(None) };
-        let site = Site::planned(Plan {
+        let site = TestDeployment::planned(DeploymentPlan {
             place: network.place("relay"),
             host: RELAY.to_owned(),
             people: network.place("office"),
-            ..Plan::default()
+            ..DeploymentPlan::default()
         })?;
         let agent = site.device_at("pc-1", home)?;
         let mut console = agent.attend()?;
@@ -133,22 +133,22 @@ impl Remote {
     ///
     /// # Errors
     /// It can't be done.
-    pub fn suffer(&mut self, trouble: Trouble) -> Result<()> {
-        let moves = |network: &Network, name: &str, net: &str| {
+    pub fn suffer(&mut self, trouble: NetworkTrouble) -> Result<()> {
+        let moves = |network: &NamespaceNetwork, name: &str, net: &str| {
             let say = format!("ip addr del {net}.2/16 dev eth0 && ip addr add {net}.3/16 dev eth0");
             network.run(name, &say).map(|_| ())
         };
         match trouble {
-            Trouble::DeviceMoves => moves(&self.network, "home", "10.77.1"),
-            Trouble::TechnicianMoves => moves(&self.network, "office", "10.77.2"),
-            Trouble::RouterForgets => {
+            NetworkTrouble::DeviceMoves => moves(&self.network, "home", "10.77.1"),
+            NetworkTrouble::TechnicianMoves => moves(&self.network, "office", "10.77.2"),
+            NetworkTrouble::RouterForgets => {
                 // New flows get other ports, and a router whose address goes forgets the flows it had.
                 self.network.translate_to(50_000)?;
                 let say = "ip addr del 10.77.3.2/16 dev eth0 && ip addr add 10.77.3.2/16 dev eth0";
                 self.network.run("router", say).map(|_| ())
             }
-            Trouble::RelayKilled => self.site.restart_relay(),
-            Trouble::RelayKilledDeviceMoves => {
+            NetworkTrouble::RelayKilled => self.site.restart_relay(),
+            NetworkTrouble::RelayKilledDeviceMoves => {
                 self.site.relay.kill()?;
                 moves(&self.network, "home", "10.77.1")?;
                 self.site.restart_relay()

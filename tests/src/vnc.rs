@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::program::{Logs, Program, until};
-use crate::site::Place;
-use crate::stage::Display;
+use crate::deployment::ProgramPlace;
+use crate::program::{ProgramLogs, TestProgram, until};
+use crate::x_display::XDisplay;
 
 /// Limit of anything that only has to start.
 const START: Duration = Duration::from_secs(20);
 
 /// A server for a display that is there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Scraper {
+pub enum VncScraper {
     /// TigerVNC's.
     X0vncserver,
     /// x11vnc.
@@ -30,12 +30,12 @@ pub enum Scraper {
 ///
 /// # Errors
 /// It doesn't start.
-pub fn scrape(display: &Display, scraper: Scraper, port: u16) -> Result<Program> {
+pub fn scrape(display: &XDisplay, scraper: VncScraper, port: u16) -> Result<TestProgram> {
     let port_text = port.to_string();
     let option = format!("-rfbport={port_text}");
     let words: &[&str] = match scraper {
-        Scraper::X0vncserver => &["x0vncserver", "-SecurityTypes=None", &option],
-        Scraper::X11vnc => &["x11vnc", "-rfbport", &port_text, "-nopw", "-forever", "-quiet"],
+        VncScraper::X0vncserver => &["x0vncserver", "-SecurityTypes=None", &option],
+        VncScraper::X11vnc => &["x11vnc", "-rfbport", &port_text, "-nopw", "-forever", "-quiet"],
     };
     let server = display.start(words)?;
     wait_listening(display.place(), port, display.logs())?;
@@ -46,7 +46,13 @@ pub fn scrape(display: &Display, scraper: Scraper, port: u16) -> Result<Program>
 ///
 /// # Errors
 /// It doesn't start.
-pub fn xvnc(width: u16, height: u16, place: &Place, port: u16, logs: &Logs) -> Result<Display> {
+pub fn xvnc(
+    width: u16,
+    height: u16,
+    place: &ProgramPlace,
+    port: u16,
+    logs: &ProgramLogs,
+) -> Result<XDisplay> {
     let (geometry, port_text) = (format!("{width}x{height}"), port.to_string());
     // In a network of its own it would take a number for free that a server outside has, and who connects from outside
     // would get that one.
@@ -66,13 +72,13 @@ pub fn xvnc(width: u16, height: u16, place: &Place, port: u16, logs: &Logs) -> R
         &port_text,
         "-AlwaysShared",
     ];
-    let display = Display::started(place, &words, logs)?;
+    let display = XDisplay::started(place, &words, logs)?;
     wait_listening(place, port, logs)?;
     Ok(display)
 }
 
 /// Waits until somebody listens on a port there.
-fn wait_listening(place: &Place, port: u16, logs: &Logs) -> Result<()> {
+fn wait_listening(place: &ProgramPlace, port: u16, logs: &ProgramLogs) -> Result<()> {
     let knock = format!("exec 3<>/dev/tcp/127.0.0.1/{port}");
     until(START, "a VNC server that listens", || {
         Ok(place.program("knock", &["bash", "-c", &knock], logs)?.exit(START)? == 0)
@@ -84,7 +90,7 @@ fn wait_listening(place: &Place, port: u16, logs: &Logs) -> Result<()> {
 ///
 /// # Errors
 /// It can't be started.
-pub fn viewer(display: &Display, host: &str, port: u16) -> Result<Program> {
+pub fn viewer(display: &XDisplay, host: &str, port: u16) -> Result<TestProgram> {
     let to = format!("{host}::{port}");
     display.start(&[
         "xtigervncviewer",
@@ -102,13 +108,13 @@ const SEGMENT: u64 = 1448;
 
 /// Passes connections on and counts their bytes, both ways together, as on a wire: with the headers of the segments that
 /// the content takes at least. Acknowledgements without content are left out.
-pub struct Counter {
+pub struct TrafficCounter {
     /// Where it listens.
     pub port: u16,
     bytes: Arc<AtomicU64>,
 }
 
-impl Counter {
+impl TrafficCounter {
     /// In front of a port of this machine.
     ///
     /// # Errors
@@ -155,11 +161,11 @@ fn pass(mut from: TcpStream, mut to: TcpStream, count: &AtomicU64) {
 
 /// Somebody's hand on the mouse and keyboard of a server that listens on a port: to the X server behind it, these are
 /// devices and no imitations (RFC 6143, 7.5.4 and 7.5.5).
-pub struct Hand {
+pub struct VncInput {
     wire: TcpStream,
 }
 
-impl Hand {
+impl VncInput {
     /// Takes hold of them.
     ///
     /// # Errors

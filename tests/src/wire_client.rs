@@ -38,9 +38,9 @@ const MAX_RAW: usize = 1 << 20;
 
 /// Where connections live.
 #[derive(Clone)]
-pub struct Wire(Arc<Runtime>);
+pub struct WireEndpoint(Arc<Runtime>);
 
-impl Wire {
+impl WireEndpoint {
     /// A fresh runtime.
     ///
     /// # Errors
@@ -62,15 +62,15 @@ impl Wire {
     ///
     /// # Errors
     /// The handshake fails.
-    pub fn dial(&self, relay: &RelayAddress, key: &SecretKey) -> Result<Control> {
+    pub fn dial(&self, relay: &RelayAddress, key: &SecretKey) -> Result<ControlWire> {
         self.dial_as(relay, key, control::ALPN)
     }
 
-    /// As [`Wire::dial`], with another application protocol.
+    /// As [`WireEndpoint::dial`], with another application protocol.
     ///
     /// # Errors
     /// The handshake fails.
-    pub fn dial_as(&self, relay: &RelayAddress, key: &SecretKey, alpn: &[u8]) -> Result<Control> {
+    pub fn dial_as(&self, relay: &RelayAddress, key: &SecretKey, alpn: &[u8]) -> Result<ControlWire> {
         let config = tls::client(key, Expect::Key(relay.key), alpn, Purpose::Control, control::KEEP_ALIVE)?;
         let to: SocketAddr = format!("{}:{}", relay.host, relay.port).parse()?;
         let connection = self.wait(async {
@@ -78,7 +78,7 @@ impl Wire {
             let connection = endpoint.connect_with(config, to, tls::SERVER_NAME)?.await?;
             anyhow::Ok((connection, endpoint))
         })??;
-        Ok(Control { wire: self.clone(), connection: connection.0, relay: to, endpoint: connection.1 })
+        Ok(ControlWire { wire: self.clone(), connection: connection.0, relay: to, endpoint: connection.1 })
     }
 
     /// The technician's end of a session over a path that was offered somehow.
@@ -88,7 +88,7 @@ impl Wire {
     pub fn path(
         &self,
         relay: SocketAddr,
-        member: &Member,
+        member: &WireMember,
         session: SessionId,
         bind: BindGrant,
     ) -> Result<SessionWire> {
@@ -106,7 +106,7 @@ impl Wire {
         self.enrol_as(string, DeviceFacts { hostname: "wire".into(), os: "Linux".into() })
     }
 
-    /// As [`Wire::enrol`], with what it says of itself.
+    /// As [`WireEndpoint::enrol`], with what it says of itself.
     ///
     /// # Errors
     /// The relay refuses.
@@ -118,7 +118,7 @@ impl Wire {
         control.ask(&Request::Hello(Hello::Newcomer { program: Program::this() }))?;
         match control.ask(&Request::Join { credential: credential.clone(), facts: Some(facts.clone()) })? {
             Reply::Done => {
-                Ok(DeviceWire { member: Member { key, credential, relay: string.relay.clone() }, facts })
+                Ok(DeviceWire { member: WireMember { key, credential, relay: string.relay.clone() }, facts })
             }
             other => bail!("{other:?}"),
         }
@@ -128,14 +128,14 @@ impl Wire {
     ///
     /// # Errors
     /// The relay refuses.
-    pub fn join(&self, string: &InviteString) -> Result<Member> {
+    pub fn join(&self, string: &InviteString) -> Result<WireMember> {
         let key = SecretKey::generate(&mut OsRng);
         let now = UnixMillis::from_system(std::time::SystemTime::now());
         let credential = Credential::join(string.invite.clone(), &string.secret.key(), &key.public(), now)?;
         let control = self.dial(&string.relay, &key)?;
         control.ask(&Request::Hello(Hello::Newcomer { program: Program::this() }))?;
         match control.ask(&Request::Join { credential: credential.clone(), facts: None })? {
-            Reply::Done => Ok(Member { key, credential, relay: string.relay.clone() }),
+            Reply::Done => Ok(WireMember { key, credential, relay: string.relay.clone() }),
             other => bail!("{other:?}"),
         }
     }
@@ -143,7 +143,7 @@ impl Wire {
 
 /// Somebody with a key and a credential.
 #[derive(Clone)]
-pub struct Member {
+pub struct WireMember {
     /// Their key.
     pub key: SecretKey,
     /// Their credential.
@@ -152,12 +152,12 @@ pub struct Member {
     pub relay: RelayAddress,
 }
 
-impl Member {
+impl WireMember {
     /// A welcomed control connection.
     ///
     /// # Errors
     /// The relay refuses.
-    pub fn connect(&self, wire: &Wire) -> Result<Control> {
+    pub fn connect(&self, wire: &WireEndpoint) -> Result<ControlWire> {
         let control = wire.dial(&self.relay, &self.key)?;
         let hello = Hello::Person { program: Program::this(), credential: self.credential.clone() };
         match control.ask(&Request::Hello(hello))? {
@@ -170,7 +170,7 @@ impl Member {
 /// A device with a key and a credential, but no agent.
 #[derive(Clone)]
 pub struct DeviceWire {
-    member: Member,
+    member: WireMember,
     facts: DeviceFacts,
 }
 
@@ -191,7 +191,7 @@ impl DeviceWire {
     ///
     /// # Errors
     /// The relay refuses, or can't be reached.
-    pub fn connect(&self, wire: &Wire) -> Result<Control> {
+    pub fn connect(&self, wire: &WireEndpoint) -> Result<ControlWire> {
         let (relay, key, hello) = self.hello();
         let control = wire.dial(&relay, &key)?;
         match control.ask(&Request::Hello(hello))? {
@@ -202,14 +202,14 @@ impl DeviceWire {
 }
 
 /// A control connection.
-pub struct Control {
-    wire: Wire,
+pub struct ControlWire {
+    wire: WireEndpoint,
     connection: Connection,
     relay: SocketAddr,
     endpoint: Endpoint,
 }
 
-impl Control {
+impl ControlWire {
     /// One request and its answer, whatever it is.
     ///
     /// # Errors
@@ -270,7 +270,7 @@ impl Control {
     ///
     /// # Errors
     /// The relay refuses, or nobody answers on the path.
-    pub fn open(&self, member: &Member, target: Target) -> Result<SessionWire> {
+    pub fn open(&self, member: &WireMember, target: Target) -> Result<SessionWire> {
         let session = SessionId::random(&mut OsRng);
         match self.ask(&Request::Open { session, target })? {
             Reply::Opened(opened) => self.wire.path(self.relay, member, session, opened.bind),
@@ -306,9 +306,9 @@ async fn raw(connection: &Connection, bytes: &[u8]) -> Vec<u8> {
 
 /// A technician's end of a session.
 pub struct SessionWire {
-    wire: Wire,
+    wire: WireEndpoint,
     session: SessionId,
-    member: Member,
+    member: WireMember,
     connection: Connection,
     control: Option<(SendStream, RecvStream)>,
     /// Streams that were opened: one that is dropped is closed.
@@ -460,7 +460,7 @@ impl SessionWire {
 
 /// A conversation of a session.
 pub struct TalkWire {
-    wire: Wire,
+    wire: WireEndpoint,
     send: SendStream,
     recv: RecvStream,
 }

@@ -3,10 +3,10 @@
 //! run the same tables for longer (`scripts/bench fuzz`).
 #![allow(clippy::unwrap_used, reason = "all of this crate is a test")]
 
-use nearhand_machines::decoders::{DECODERS, Decoder, Family, run};
+use nearhand_machines::decoders::{DECODERS, DecoderFamily, HostileDecoder, run};
 use nearhand_machines::machines::MACHINES;
 use nearhand_machines::seeds;
-use nearhand_tests::heap::{Counting, measured};
+use nearhand_tests::heap::{CountingAllocator, measured};
 use proptest::prelude::*;
 
 /// Most that a decoder may hold of the heap at one moment, in bytes: SECURITY.md's "allocation < 1 MB".
@@ -16,7 +16,7 @@ const HELD_AT_ONCE: usize = 1 << 20;
 const LONGEST: usize = 4096;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// Runs all decoders on the bytes.
 fn all_survive(bytes: &[u8]) {
@@ -26,7 +26,7 @@ fn all_survive(bytes: &[u8]) {
 }
 
 /// Runs one decoder on the bytes.
-fn survives(decoder: &Decoder, bytes: &[u8]) {
+fn survives(decoder: &HostileDecoder, bytes: &[u8]) {
     let held = measured(|| (decoder.decode)(bytes));
     let (name, input) = (decoder.name, bytes.len());
     assert!(held <= HELD_AT_ONCE, "{name} held {held} bytes at once for an input of {input}");
@@ -84,7 +84,7 @@ fn json_nested_without_end_is_an_error() {
 
 #[test]
 fn every_decoder_is_reached_by_its_first_byte() {
-    for family in Family::ALL {
+    for family in DecoderFamily::ALL {
         let count = family.decoders().count();
         assert!(
             (1..=256).contains(&count),
@@ -102,7 +102,7 @@ fn every_decoder_is_reached_by_its_first_byte() {
 
 /// Runs `check` on each decoder with each input that it takes.
 #[allow(clippy::unwrap_used, reason = "only tests call it")]
-fn with_each_seed(check: impl Fn(&Decoder, &[u8])) {
+fn with_each_seed(check: impl Fn(&HostileDecoder, &[u8])) {
     for decoder in DECODERS {
         for seed in seeds::of(decoder).unwrap() {
             check(decoder, &seed.bytes);
@@ -176,7 +176,10 @@ const HELD_PER_BYTE: usize = 32;
 fn a_list_of_the_smallest_elements_takes_a_small_multiple_of_its_bytes() {
     // So a first frame, from a stranger (8 KiB), stays below 256 KiB.
     with_each_seed(|decoder, bytes| {
-        if matches!(decoder.family, Family::Control | Family::Session | Family::Local | Family::Audit) {
+        if matches!(
+            decoder.family,
+            DecoderFamily::Control | DecoderFamily::Session | DecoderFamily::Local | DecoderFamily::Audit
+        ) {
             for at in 0..bytes.len().min(96) {
                 // A list of 2,048 elements of zeros.
                 let list = [&bytes[..at], &[251, 0, 8], &[0; 2048]].concat();

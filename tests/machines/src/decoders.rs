@@ -1,6 +1,6 @@
 //! Everything that reads bytes somebody else wrote, as one table.
 //!
-//! The fuzz targets (`fuzz/`, one for each [`Family`]) and the bounded test on stable Rust (`tests/decoders.rs`)
+//! The fuzz targets (`fuzz/`, one for each [`DecoderFamily`]) and the bounded test on stable Rust (`tests/decoders.rs`)
 //! both take their entry points from [`DECODERS`]: a new message or parser is one line there. A decoder with
 //! the name of a file in `golden` gets that file's vectors, whole and damaged. An entry must not panic,
 //! whatever it is given, and checks what must hold of a success; how much it may allocate is checked by the
@@ -27,11 +27,11 @@ use nearhand_report::model::{Finding, Report};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use Family::{Audit, Bind, Control, Local, Session, Strings, Wire};
+use DecoderFamily::{Audit, Bind, Control, Local, Session, Strings, Wire};
 
 /// Decoders that are fuzzed together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Family {
+pub enum DecoderFamily {
     /// The codec itself.
     Wire,
     /// Messages with the relay, and the credentials and statements in them.
@@ -50,7 +50,7 @@ pub enum Family {
     Audit,
 }
 
-impl Family {
+impl DecoderFamily {
     /// All of them.
     pub const ALL: [Self; 8] = [
         Self::Wire,
@@ -78,36 +78,36 @@ impl Family {
     }
 
     /// Its decoders in order: the first byte of a fuzzer's input counts through them.
-    pub fn decoders(self) -> impl Iterator<Item = &'static Decoder> {
+    pub fn decoders(self) -> impl Iterator<Item = &'static HostileDecoder> {
         DECODERS.iter().filter(move |decoder| decoder.family == self)
     }
 }
 
 /// Something that takes hostile bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct Decoder {
+pub struct HostileDecoder {
     /// Its name to report; also that of the file in `golden` with bytes that it takes, if there is one.
     pub name: &'static str,
     /// With whom it is fuzzed.
-    pub family: Family,
+    pub family: DecoderFamily,
     /// Runs it.
     pub decode: fn(&[u8]),
 }
 
-const fn entry(family: Family, name: &'static str, decode: fn(&[u8])) -> Decoder {
-    Decoder { name, family, decode }
+const fn entry(family: DecoderFamily, name: &'static str, decode: fn(&[u8])) -> HostileDecoder {
+    HostileDecoder { name, family, decode }
 }
 
-const fn wire<T: DeserializeOwned + Serialize>(family: Family, name: &'static str) -> Decoder {
+const fn wire<T: DeserializeOwned + Serialize>(family: DecoderFamily, name: &'static str) -> HostileDecoder {
     entry(family, name, entries::message::<T>)
 }
 
-const fn signed<T: Statement + 'static>(name: &'static str) -> Decoder {
+const fn signed<T: Statement + 'static>(name: &'static str) -> HostileDecoder {
     entry(Control, name, entries::signed::<T>)
 }
 
 /// All of them.
-pub const DECODERS: &[Decoder] = &[
+pub const DECODERS: &[HostileDecoder] = &[
     entry(Wire, "frame", entries::frame),
     wire::<u64>(Wire, "u64"),
     wire::<String>(Wire, "string"),
@@ -202,10 +202,10 @@ pub const DECODERS: &[Decoder] = &[
     entry(Strings, "key-file", entries::key_file),
     entry(Strings, "text::one_line", entries::one_line),
     entry(Strings, "text::multi_line", entries::multi_line),
-    entry(Family::Report, "report", entries::report),
-    entry(Family::Report, "finding", entries::json::<Finding>),
-    wire::<Finding>(Family::Report, "wire: finding"),
-    wire::<Report>(Family::Report, "wire: report"),
+    entry(DecoderFamily::Report, "report", entries::report),
+    entry(DecoderFamily::Report, "finding", entries::json::<Finding>),
+    wire::<Finding>(DecoderFamily::Report, "wire: finding"),
+    wire::<Report>(DecoderFamily::Report, "wire: report"),
     entry(Bind, "bind-packet", entries::bind_packet),
     wire::<Row>(Audit, "audit-row"),
     entry(Audit, "audit-row-json", entries::json::<Row>),
@@ -214,7 +214,7 @@ pub const DECODERS: &[Decoder] = &[
 
 /// Runs the decoder of a family that the first byte chooses on the rest: how a fuzzer, which knows only bytes,
 /// reaches them all.
-pub fn run(family: Family, input: &[u8]) {
+pub fn run(family: DecoderFamily, input: &[u8]) {
     let count = family.decoders().count().max(1);
     if let Some((choice, rest)) = input.split_first()
         && let Some(decoder) = family.decoders().nth(usize::from(*choice) % count)

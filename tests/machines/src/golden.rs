@@ -23,7 +23,7 @@ pub const BIND_KEY: [u8; BindKey::LEN] = [7; BindKey::LEN];
 
 /// Whose keys there are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Whose {
+pub enum KeyOwner {
     /// The organisation's.
     Organisation = 1,
     /// The one-time key of an invite.
@@ -38,7 +38,7 @@ pub enum Whose {
     Successor,
 }
 
-impl Whose {
+impl KeyOwner {
     /// The fixed private key.
     pub fn secret(self) -> SecretKey {
         SecretKey::from_seed(&[self as u8; 32])
@@ -52,7 +52,7 @@ impl Whose {
 
 /// One released message.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Vector {
+pub struct GoldenVector {
     /// Its name within its file.
     pub name: String,
     /// Its bytes.
@@ -87,7 +87,7 @@ pub fn kinds() -> io::Result<Vec<String>> {
 ///
 /// # Errors
 /// What the system says; [`io::ErrorKind::InvalidData`] for a line that is no vector.
-pub fn read(kind: &str) -> io::Result<Vec<Vector>> {
+pub fn read(kind: &str) -> io::Result<Vec<GoldenVector>> {
     let text = match fs::read_to_string(path(kind)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         text => text?,
@@ -96,9 +96,9 @@ pub fn read(kind: &str) -> io::Result<Vec<Vector>> {
     lines.map(|line| parse(line).ok_or_else(|| bad(kind, line))).collect()
 }
 
-fn parse(line: &str) -> Option<Vector> {
+fn parse(line: &str) -> Option<GoldenVector> {
     let (name, hex) = line.split_once(' ')?;
-    Some(Vector { name: name.to_owned(), bytes: HEXLOWER.decode(hex.as_bytes()).ok()? })
+    Some(GoldenVector { name: name.to_owned(), bytes: HEXLOWER.decode(hex.as_bytes()).ok()? })
 }
 
 fn bad(kind: &str, line: &str) -> io::Error {

@@ -7,17 +7,17 @@ use nearhand_proto::forward::{BindKey, Packet};
 use nearhand_proto::id::BindToken;
 use nearhand_screen::{FrameSettings, PhotoQuality, Picture, ScreenEncoder, Size};
 
-use crate::decoders::{Decoder, Family};
-use crate::golden::{self, BIND_KEY, Vector};
+use crate::decoders::{DecoderFamily, HostileDecoder};
+use crate::golden::{self, BIND_KEY, GoldenVector};
 
 /// The inputs of one decoder.
 ///
 /// # Errors
 /// As [`golden::read`].
-pub fn of(decoder: &Decoder) -> io::Result<Vec<Vector>> {
+pub fn of(decoder: &HostileDecoder) -> io::Result<Vec<GoldenVector>> {
     match decoder.name {
         "bind-packet" => Ok(packets()),
-        "audit-log" => Ok(vec![Vector { name: "log".into(), bytes: log()? }]),
+        "audit-log" => Ok(vec![GoldenVector { name: "log".into(), bytes: log()? }]),
         kind => golden::read(kind),
     }
 }
@@ -26,15 +26,15 @@ pub fn of(decoder: &Decoder) -> io::Result<Vec<Vector>> {
 ///
 /// # Errors
 /// As [`golden::read`].
-pub fn corpus(family: Family) -> io::Result<Vec<Vector>> {
+pub fn corpus(family: DecoderFamily) -> io::Result<Vec<GoldenVector>> {
     let mut corpus = Vec::new();
     for (choice, decoder) in (0_u8..).zip(family.decoders()) {
         let seeds = of(decoder)?;
         // One that has no seed is at least chosen.
-        let none = seeds.is_empty().then(|| Vector { name: "empty".into(), bytes: Vec::new() });
+        let none = seeds.is_empty().then(|| GoldenVector { name: "empty".into(), bytes: Vec::new() });
         for seed in seeds.into_iter().chain(none) {
             let name = format!("{}-{}", decoder.name, seed.name).replace(|c: char| !c.is_alphanumeric(), "-");
-            corpus.push(Vector { name, bytes: [&[choice], seed.bytes.as_slice()].concat() });
+            corpus.push(GoldenVector { name, bytes: [&[choice], seed.bytes.as_slice()].concat() });
         }
     }
     Ok(corpus)
@@ -42,9 +42,9 @@ pub fn corpus(family: Family) -> io::Result<Vec<Vector>> {
 
 /// Where fuzzing of a state machine begins: short runs of each operation alone, and long ones of all. Its inputs have no
 /// form that could be wrong.
-pub fn of_machine() -> Vec<Vector> {
-    let mut seeds: Vec<Vector> = (0..16_u8)
-        .map(|operation| Vector {
+pub fn of_machine() -> Vec<GoldenVector> {
+    let mut seeds: Vec<GoldenVector> = (0..16_u8)
+        .map(|operation| GoldenVector {
             name: format!("operation-{operation}"),
             bytes: (0..48_u8).map(|n| if n % 6 == 0 { operation } else { n.wrapping_mul(37) }).collect(),
         })
@@ -53,13 +53,13 @@ pub fn of_machine() -> Vec<Vector> {
         [("short", 64, 7_u32), ("middle", 256, 2_654_435_761), ("long", 2048, 40_503)]
     {
         let byte = |n: u32| n.wrapping_mul(factor).wrapping_add(n >> 3).to_be_bytes()[1];
-        seeds.push(Vector { name: name.to_owned(), bytes: (1..=length).map(byte).collect() });
+        seeds.push(GoldenVector { name: name.to_owned(), bytes: (1..=length).map(byte).collect() });
     }
     seeds
 }
 
 /// Where fuzzing of a screen's frames begins: real frames, exact and not, each behind two bytes of its length.
-pub fn of_screen() -> Vec<Vector> {
+pub fn of_screen() -> Vec<GoldenVector> {
     const SIZE: Size = Size { width: 64, height: 48 };
     let scrambled = |n: u32| n.wrapping_mul(2_654_435_761);
     let color = |name: &str, n: u32| match name {
@@ -85,7 +85,7 @@ pub fn of_screen() -> Vec<Vector> {
                 bytes.extend(length.to_le_bytes());
                 bytes.extend(frame.bytes);
             }
-            seeds.push(Vector { name: format!("{name}-{how}"), bytes });
+            seeds.push(GoldenVector { name: format!("{name}-{how}"), bytes });
         }
     }
     seeds
@@ -98,7 +98,7 @@ fn log() -> io::Result<Vec<u8>> {
 }
 
 /// One packet of each kind. Their golden bytes are beside their codec, `shared/proto/src/forward/packet.rs`.
-fn packets() -> Vec<Vector> {
+fn packets() -> Vec<GoldenVector> {
     let v4 = SocketAddr::from(([192, 0, 2, 7], 4433));
     let v6 = SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 7], 4433));
     let packets = [
@@ -113,5 +113,7 @@ fn packets() -> Vec<Vector> {
     let (token, key) = (BindToken::from_bytes(*b"0123456789abcdef"), BindKey::from_bytes(BIND_KEY));
     let seal = |packet: &Packet| packet.seal(token, 0x0102_0304_0506_0708, &key).to_vec();
     let named = packets.iter().enumerate();
-    named.map(|(number, packet)| Vector { name: format!("packet-{number}"), bytes: seal(packet) }).collect()
+    named
+        .map(|(number, packet)| GoldenVector { name: format!("packet-{number}"), bytes: seal(packet) })
+        .collect()
 }

@@ -11,10 +11,10 @@ use nearhand_proto::message::control::DeviceFacts;
 use nearhand_report::parse;
 use serde_json::Value;
 
-use super::{Trial, number};
-use crate::hostile_device::{HostileDevice, Sends};
-use crate::site::Site;
-use crate::wire_client::Wire;
+use super::{AttackTrial, number};
+use crate::deployment::TestDeployment;
+use crate::hostile_device::{HostileDevice, HostilePayload};
+use crate::wire_client::WireEndpoint;
 use nearhand_machines::golden;
 
 /// Markup for every place that text could stand in: between tags, in an attribute, in Markdown.
@@ -41,8 +41,8 @@ fn ask(host: &str, request: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&head).into_owned())
 }
 
-pub(super) fn other_origins(trial: &Trial) -> Result<()> {
-    let site = Site::new()?;
+pub(super) fn other_origins(trial: &AttackTrial) -> Result<()> {
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     agent.allow("\"diagnostics\"", true)?;
     let mut client = site.admin().start(&["connect", "pc-1", "--no-open", "--ask", "diagnostics"])?;
@@ -103,7 +103,7 @@ pub(super) fn other_origins(trial: &Trial) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn markup_in_every_field(trial: &Trial) -> Result<()> {
+pub(super) fn markup_in_every_field(trial: &AttackTrial) -> Result<()> {
     let reports = golden::read("report")?;
     let report = reports.iter().find_map(|vector| serde_json::from_slice::<Value>(&vector.bytes).ok());
     let report = report.context("no golden report is JSON")?;
@@ -111,11 +111,15 @@ pub(super) fn markup_in_every_field(trial: &Trial) -> Result<()> {
     trial.tried("texts of the report that take markup", number(whole.replaced));
     ensure!(whole.replaced > 10, "markup was taken in {} places only", whole.replaced);
     // To a real client, from a device of the organisation.
-    let (site, wire) = (Site::new()?, Wire::new()?);
+    let (site, wire) = (TestDeployment::new()?, WireEndpoint::new()?);
     let facts = DeviceFacts { hostname: MARKUP.to_owned(), os: MARKUP.to_owned() };
     let device = wire.enrol_as(&site.enrolment("marked")?, facts.clone())?;
-    let _hostile =
-        HostileDevice::start(&wire, &device, facts, Sends::Report(serde_json::to_vec(&whole.report)?))?;
+    let _hostile = HostileDevice::start(
+        &wire,
+        &device,
+        facts,
+        HostilePayload::Report(serde_json::to_vec(&whole.report)?),
+    )?;
     let out = site.directory("report")?;
     site.admin().run(&["diagnose", "marked", "--quick", "--out", &out.to_string_lossy()])?.ok()?;
     let page = fs::read_to_string(out.join("report.html"))?;
@@ -134,20 +138,20 @@ pub(super) fn markup_in_every_field(trial: &Trial) -> Result<()> {
 }
 
 /// A report with markup in every text that may be one.
-struct Marked {
+struct MarkupReport {
     report: Value,
     replaced: usize,
 }
 
 /// Puts the markup into each text in turn; where a client still reads the report, it stays.
-fn everywhere(report: &Value) -> Result<Marked> {
-    let mut marked = Marked { report: report.clone(), replaced: 0 };
+fn everywhere(report: &Value) -> Result<MarkupReport> {
+    let mut marked = MarkupReport { report: report.clone(), replaced: 0 };
     for pointer in texts(report) {
         let mut tried = marked.report.clone();
         let Some(place) = tried.pointer_mut(&pointer) else { bail!("{pointer} is gone") };
         *place = Value::from(MARKUP);
         if parse::parse(&serde_json::to_vec(&tried)?).is_ok() {
-            marked = Marked { report: tried, replaced: marked.replaced + 1 };
+            marked = MarkupReport { report: tried, replaced: marked.replaced + 1 };
         }
     }
     Ok(marked)

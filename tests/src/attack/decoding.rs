@@ -4,12 +4,12 @@ use anyhow::{Result, ensure};
 use nearhand_proto::message::control::{CloseCode, DeviceFacts};
 use nearhand_screen::{Picture, ScreenDecoder, Size};
 
-use super::scene::with_eve;
-use super::{Trial, number};
+use super::fixtures::with_eve;
+use super::{AttackTrial, number};
+use crate::deployment::TestDeployment;
 use crate::heap;
-use crate::hostile_device::{HostileDevice, Sends};
-use crate::site::Site;
-use crate::wire_client::Wire;
+use crate::hostile_device::{HostileDevice, HostilePayload};
+use crate::wire_client::WireEndpoint;
 use nearhand_machines::decoders::DECODERS;
 use nearhand_machines::seeds;
 
@@ -27,7 +27,7 @@ fn claim(length: u64) -> Vec<u8> {
 
 /// Every decoder, with lies about lengths in all places of all that was ever released, and with documents nested without
 /// end. How much it holds is counted where this runs in a program that counts (see [`heap`]).
-pub(super) fn lengths_that_lie(trial: &Trial) -> Result<()> {
+pub(super) fn lengths_that_lie(trial: &AttackTrial) -> Result<()> {
     let claims = [claim(u64::from(u32::MAX)), claim(u64::MAX), claim(1 << 19)];
     let deep = ["[".repeat(DEEP), "{\"findings\":".repeat(DEEP)];
     let (mut most, mut whose, mut inputs) = (0, "", 0);
@@ -54,7 +54,7 @@ pub(super) fn lengths_that_lie(trial: &Trial) -> Result<()> {
     trial.at_most(&format!("held at once at most ({whose})"), number(most), "bytes", HELD_AT_ONCE)
 }
 
-pub(super) fn frames_that_are_none(_trial: &Trial) -> Result<()> {
+pub(super) fn frames_that_are_none(_trial: &AttackTrial) -> Result<()> {
     let (_site, _agent, wire, eve) = with_eve(false)?;
     for bytes in [&[0xff; 4][..], &[0, 0, 16, 0], &[9, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff, 0xff, 1, 1, 1, 1]] {
         let control = eve.connect(&wire)?;
@@ -66,7 +66,7 @@ pub(super) fn frames_that_are_none(_trial: &Trial) -> Result<()> {
 }
 
 /// Pictures as a hostile device sends them to a real client, which decodes them in a process of its own.
-pub(super) fn hostile_pictures(trial: &Trial) -> Result<()> {
+pub(super) fn hostile_pictures(trial: &AttackTrial) -> Result<()> {
     // The first byte says that a size follows: 65,535 × 65,535 pixels would be 17 GB.
     let huge = [&[1, 0xff, 0xff, 0xff, 0xff][..], &[0; 64]].concat();
     // A small picture, cut off behind its size, and one whose units are noise.
@@ -80,11 +80,11 @@ pub(super) fn hostile_pictures(trial: &Trial) -> Result<()> {
         let _refused = ScreenDecoder::new().decode(&huge, &mut viewer).is_err();
     });
     trial.at_most("held for a 65535² frame", number(held), "bytes", HELD_AT_ONCE)?;
-    let (site, wire) = (Site::new()?, Wire::new()?);
+    let (site, wire) = (TestDeployment::new()?, WireEndpoint::new()?);
     for (name, frame) in [("huge", huge), ("cut", cut), ("noise", noise), ("ones", vec![0xff; 20_000])] {
         let facts = DeviceFacts { hostname: name.to_owned(), os: "none".to_owned() };
         let device = wire.enrol_as(&site.enrolment(name)?, facts.clone())?;
-        let _hostile = HostileDevice::start(&wire, &device, facts, Sends::Frame(frame))?;
+        let _hostile = HostileDevice::start(&wire, &device, facts, HostilePayload::Frame(frame))?;
         let out = site.directory("pictures")?.join(format!("{name}.png"));
         let done = site.admin().run(&["screenshot", name, "--out", &out.to_string_lossy()])?;
         ensure!(done.code == 1 && done.text.contains("makes no sense"), "{name}: {done:?}");

@@ -7,16 +7,16 @@ use nearhand_proto::credential::Role;
 use nearhand_proto::invitation::InviteString;
 use serde_json::Value;
 
-use super::scene::managed;
-use super::{Trial, seconds};
-use crate::site::Site;
-use crate::wire_client::Wire;
+use super::fixtures::managed;
+use super::{AttackTrial, seconds};
+use crate::deployment::TestDeployment;
+use crate::wire_client::WireEndpoint;
 
 /// What SECURITY.md promises for a revocation, in seconds.
 const REVOKED_WITHIN: f64 = 5.0;
 
-pub(super) fn a_used_string(_trial: &Trial) -> Result<()> {
-    let site = Site::new()?;
+pub(super) fn a_used_string(_trial: &AttackTrial) -> Result<()> {
+    let site = TestDeployment::new()?;
     let string = site.enrolment("pc-1")?.reveal();
     let mut agent = site.enrol("pc-1", &string)?;
     agent.wait_connected()?;
@@ -33,8 +33,8 @@ pub(super) fn a_used_string(_trial: &Trial) -> Result<()> {
 }
 
 /// The invitation says what somebody becomes; a device's string makes no technician.
-pub(super) fn a_devices_string_for_a_person(_trial: &Trial) -> Result<()> {
-    let (site, wire) = (Site::new()?, Wire::new()?);
+pub(super) fn a_devices_string_for_a_person(_trial: &AttackTrial) -> Result<()> {
+    let (site, wire) = (TestDeployment::new()?, WireEndpoint::new()?);
     let string = site.enrolment("pc-1")?;
     ensure!(string.invite.peek()?.role == Role::Device);
     let invite = InviteString {
@@ -51,8 +51,8 @@ pub(super) fn a_devices_string_for_a_person(_trial: &Trial) -> Result<()> {
 }
 
 /// Catches a client that waits for the connection that the relay has cut: it ended after 23 s, with code 15.
-pub(super) fn a_revoked_technician(trial: &Trial) -> Result<()> {
-    let site = Site::new()?;
+pub(super) fn a_revoked_technician(trial: &AttackTrial) -> Result<()> {
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let bob = site.technician("Bob")?;
     let mut console = agent.watch(&["--no-code"])?;
@@ -68,8 +68,8 @@ pub(super) fn a_revoked_technician(trial: &Trial) -> Result<()> {
     managed(site.admin(), &agent, "pc-1")?.end()
 }
 
-pub(super) fn a_revoked_device(trial: &Trial) -> Result<()> {
-    let site = Site::new()?;
+pub(super) fn a_revoked_device(trial: &AttackTrial) -> Result<()> {
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let mut client = managed(site.admin(), &agent, "pc-1")?;
     let since = Instant::now();

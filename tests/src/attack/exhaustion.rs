@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use nearhand_proto::message::control::{Reply, Request};
 
-use super::scene::with_eve;
-use super::{Trial, number, seconds};
-use crate::crowd::allow_files;
+use super::fixtures::with_eve;
+use super::{AttackTrial, number, seconds};
+use crate::deployment::LIMIT;
 use crate::initial;
-use crate::metrics::{Metrics, all_read};
+use crate::light_agents::allow_files;
+use crate::metrics::{ScrapedMetrics, all_read};
 use crate::program::until;
-use crate::site::LIMIT;
 
 /// What SECURITY.md promises an honest one, in seconds.
 const HONEST: f64 = 1.0;
@@ -21,7 +21,7 @@ const TRIES: usize = 20;
 
 /// First packets of real handshakes, each from a socket of its own that never answers: some from one address, some from a
 /// hundred. They stay for 10 s, within which the honest ones come.
-pub(super) fn stalled_handshakes(trial: &Trial) -> Result<()> {
+pub(super) fn stalled_handshakes(trial: &AttackTrial) -> Result<()> {
     let (site, agent, wire, eve) = with_eve(true)?;
     let stalled = trial.many(2_000, 10_000);
     // Where the system gives a process few files, fewer are stalled: that is checked below.
@@ -54,14 +54,15 @@ pub(super) fn stalled_handshakes(trial: &Trial) -> Result<()> {
     ensure!(since.elapsed() < Duration::from_secs(10), "an honest client took {:?}", since.elapsed());
     site.admin().run(&["diagnose", "pc-1", "--quick"])?.ok()?;
     // Nobody stood at the door otherwise.
-    let asked_to_prove = Metrics::read(site.port)?.get("nearhand_handshakes_total{result=\"retry\"}")?;
+    let asked_to_prove =
+        ScrapedMetrics::read(site.port)?.get("nearhand_handshakes_total{result=\"retry\"}")?;
     trial.tried("of them asked to prove their address", asked_to_prove);
     ensure!(asked_to_prove > number(held.len()) / 2.0, "{asked_to_prove} of {} came", held.len());
     drop(agent);
     Ok(())
 }
 
-pub(super) fn stalled_streams(trial: &Trial) -> Result<()> {
+pub(super) fn stalled_streams(trial: &AttackTrial) -> Result<()> {
     let (_site, _agent, wire, eve) = with_eve(false)?;
     // Streams that never say anything are few, and don't keep others out.
     let control = eve.connect(&wire)?;

@@ -6,17 +6,17 @@ use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::message::control::DeviceFacts;
 use nearhand_proto::message::session::{self, Answer, Chat, FromTechnician, Open, REPORT_LIMIT};
 
-use super::scene::{session, with_eve};
-use super::{Trial, number};
-use crate::crowd::now;
-use crate::hostile_device::{HostileDevice, Sends};
-use crate::site::Site;
-use crate::wire_client::Wire;
+use super::fixtures::{session, with_eve};
+use super::{AttackTrial, number};
+use crate::deployment::TestDeployment;
+use crate::hostile_device::{HostileDevice, HostilePayload};
+use crate::light_agents::now;
+use crate::wire_client::WireEndpoint;
 
 /// Steers a terminal, turns a text around, ends a string.
 const STEERING: &str = "a\u{1b}]0;owned\u{7}\u{1b}[2Jb\u{202e}cod.exe\u{2066}\u{0}\u{9b}31m\r\n\u{200b}z";
 
-pub(super) fn a_file_stream(_trial: &Trial) -> Result<()> {
+pub(super) fn a_file_stream(_trial: &AttackTrial) -> Result<()> {
     let (site, agent, wire, eve) = with_eve(false)?;
     // Even where the owner's policy names it.
     agent.allow("\"files\", \"terminal\"", true)?;
@@ -32,11 +32,11 @@ pub(super) fn a_file_stream(_trial: &Trial) -> Result<()> {
 }
 
 /// A device that sends without end where a report belongs.
-pub(super) fn a_report_without_end(trial: &Trial) -> Result<()> {
-    let (site, wire) = (Site::new()?, Wire::new()?);
+pub(super) fn a_report_without_end(trial: &AttackTrial) -> Result<()> {
+    let (site, wire) = (TestDeployment::new()?, WireEndpoint::new()?);
     let facts = DeviceFacts { hostname: "endless".to_owned(), os: "none".to_owned() };
     let device = wire.enrol_as(&site.enrolment("endless")?, facts.clone())?;
-    let hostile = HostileDevice::start(&wire, &device, facts, Sends::Endless)?;
+    let hostile = HostileDevice::start(&wire, &device, facts, HostilePayload::Endless)?;
     let out = site.directory("report")?;
     let done = site.admin().run(&["diagnose", "endless", "--quick", "--out", &out.to_string_lossy()])?;
     ensure!(done.code != 0 && done.text.contains("more than a report may have"), "{done:?}");
@@ -47,11 +47,11 @@ pub(super) fn a_report_without_end(trial: &Trial) -> Result<()> {
     trial.at_most("of a report's limit sent before it was cut", sent, "×", 3.0)
 }
 
-pub(super) fn names_that_steer(_trial: &Trial) -> Result<()> {
+pub(super) fn names_that_steer(_trial: &AttackTrial) -> Result<()> {
     let (site, agent, wire, eve) = with_eve(false)?;
     let facts = DeviceFacts { hostname: STEERING.to_owned(), os: STEERING.to_owned() };
     let device = wire.enrol_as(&site.enrolment("named")?, facts.clone())?;
-    let _hostile = HostileDevice::start(&wire, &device, facts, Sends::Report(b"{}".to_vec()))?;
+    let _hostile = HostileDevice::start(&wire, &device, facts, HostilePayload::Report(b"{}".to_vec()))?;
     let mut console = agent.watch(&["--no-code"])?;
     let mut session = session(&site, &wire, &eve)?;
     session.say(&FromTechnician::Reason(STEERING.to_owned()))?;

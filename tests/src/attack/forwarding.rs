@@ -12,11 +12,11 @@ use nearhand_proto::message::control::{PushReply, Reply, Request, Target};
 use nearhand_proto::message::session::{AgentHello, Refusal, TechnicianProof};
 use rand_core::OsRng;
 
-use super::scene::{session_id, with_eve};
-use super::{Trial, number};
-use crate::hostile_relay::{How, stolen};
-use crate::site::LIMIT;
-use crate::wire_client::Control;
+use super::fixtures::{session_id, with_eve};
+use super::{AttackTrial, number};
+use crate::deployment::LIMIT;
+use crate::hostile_relay::{RelayBehaviour, stolen};
+use crate::wire_client::ControlWire;
 
 /// What no relay may ever read.
 const MARKER: &str = "my bank's password is swordfish";
@@ -29,7 +29,7 @@ const REFRESH: u8 = 0x14;
 const BODY: core::ops::Range<usize> = 25..45;
 
 /// The right to bind that goes with a session of hers.
-fn opened(control: &Control, session: SessionId, target: Target) -> Result<BindGrant> {
+fn opened(control: &ControlWire, session: SessionId, target: Target) -> Result<BindGrant> {
     match control.ask(&Request::Open { session, target })? {
         Reply::Opened(opened) => Ok(opened.bind),
         other => anyhow::bail!("{other:?}"),
@@ -37,14 +37,14 @@ fn opened(control: &Control, session: SessionId, target: Target) -> Result<BindG
 }
 
 /// An end that says on its path what it likes.
-struct End {
+struct RogueEnd {
     socket: UdpSocket,
     relay: SocketAddr,
     grant: BindGrant,
     nonce: u64,
 }
 
-impl End {
+impl RogueEnd {
     fn new(port: u16, grant: BindGrant) -> Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.set_read_timeout(Some(ANSWER))?;
@@ -84,11 +84,11 @@ impl End {
     }
 }
 
-pub(super) fn a_destination_in_a_bind(trial: &Trial) -> Result<()> {
+pub(super) fn a_destination_in_a_bind(trial: &AttackTrial) -> Result<()> {
     let (site, agent, wire, eve) = with_eve(true)?;
     let control = eve.connect(&wire)?;
     let target = Target::Device(site.device_id("pc-1")?);
-    let mut end = End::new(site.port, opened(&control, SessionId::random(&mut OsRng), target)?)?;
+    let mut end = RogueEnd::new(site.port, opened(&control, SessionId::random(&mut OsRng), target)?)?;
     // Somebody who must never hear anything.
     let victim = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     victim.set_nonblocking(true)?;
@@ -135,7 +135,7 @@ pub(super) fn a_destination_in_a_bind(trial: &Trial) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn anothers_session(_trial: &Trial) -> Result<()> {
+pub(super) fn anothers_session(_trial: &AttackTrial) -> Result<()> {
     let (site, mut agent, wire, eve) = with_eve(true)?;
     let mut client = site.admin().connect("pc-1", &[])?;
     let theirs = session_id(&client.event("connected")?)?;
@@ -149,7 +149,7 @@ pub(super) fn anothers_session(_trial: &Trial) -> Result<()> {
     agent.program.wait_for("hello failed", LIMIT)?;
     // A token without its key, and every packet of an end under it.
     let other = BindKey::random(&mut OsRng);
-    let mut end = End::new(site.port, opened(&control, SessionId::random(&mut OsRng), target)?)?;
+    let mut end = RogueEnd::new(site.port, opened(&control, SessionId::random(&mut OsRng), target)?)?;
     for packet in [Packet::Bind1, Packet::Bind2 { cookie: [7; 16] }, Packet::Refresh, Packet::Ack] {
         end.nonce += 1;
         let answer = end.send(&packet.seal(end.grant.token, end.nonce, &other))?;
@@ -162,8 +162,8 @@ pub(super) fn anothers_session(_trial: &Trial) -> Result<()> {
     client.end()
 }
 
-pub(super) fn a_recorded_session(_trial: &Trial) -> Result<()> {
-    let (site, agent, _wire, relay) = stolen(How::Tapping)?;
+pub(super) fn a_recorded_session(_trial: &AttackTrial) -> Result<()> {
+    let (site, agent, _wire, relay) = stolen(RelayBehaviour::Tapping)?;
     let mut console = agent.watch(&["--no-code"])?;
     let mut client = site.admin().connect("pc-1", &["--ask", "diagnostics"])?;
     let event = client.event("connected")?;
@@ -188,7 +188,7 @@ pub(super) fn a_recorded_session(_trial: &Trial) -> Result<()> {
     ensure!(console.program.count(MARKER) == 1);
     // And the agent is as before.
     let out = Duration::from_secs(60);
-    relay.becomes(How::Honestly);
+    relay.becomes(RelayBehaviour::Honestly);
     let mut client = site.admin().start(&["diagnose", "pc-1", "--quick"])?;
     client.event_within("report", out).context("the agent is not as before")?;
     client.ends_with(0)

@@ -8,9 +8,9 @@ use anyhow::{Result, ensure};
 use nearhand_proto::message::local::{Request, Verb};
 use nearhand_proto::wire;
 
-use super::scene::can_be_nobody;
-use super::{Trial, number};
-use crate::site::{LIMIT, Site};
+use super::fixtures::can_be_nobody;
+use super::{AttackTrial, number};
+use crate::deployment::{LIMIT, TestDeployment};
 use nearhand_machines::golden;
 
 /// Why a case isn't tried.
@@ -42,12 +42,12 @@ fn requests() -> Result<Vec<(String, String)>> {
     Ok(frames)
 }
 
-pub(super) fn every_verb_as_another_user(trial: &Trial) -> Result<()> {
+pub(super) fn every_verb_as_another_user(trial: &AttackTrial) -> Result<()> {
     if !can_be_nobody() {
         trial.leave_out(NEEDS_ROOT);
         return Ok(());
     }
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let socket = agent.data().join("run/agent.sock");
     let requests = requests()?;
@@ -89,8 +89,8 @@ fn open_to_all(path: &Path) -> Result<()> {
     Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))?)
 }
 
-pub(super) fn a_directory_made_before(_trial: &Trial) -> Result<()> {
-    let site = Site::new()?;
+pub(super) fn a_directory_made_before(_trial: &AttackTrial) -> Result<()> {
+    let site = TestDeployment::new()?;
     let mut agent = site.device("pc-1")?;
     agent.program.kill()?;
     let run = agent.data().join("run");

@@ -1,8 +1,8 @@
 //! The open attack suite: what an attacker sends, and what must come of it, against the real programs.
 //!
-//! One list of [`Case`]s for the tests (`tests/end_to_end/attacks.rs`: small numbers, each case a test of its own) and for
+//! One list of [`AttackCase`]s for the tests (`tests/end_to_end/attacks.rs`: small numbers, each case a test of its own) and for
 //! `scripts/bench attacks` (the numbers of the promise, a row for each case). A case is a function that fails where what it
-//! expects doesn't come; what it measures on the way goes into its [`Trial`]. Must not live here: how the programs
+//! expects doesn't come; what it measures on the way goes into its [`AttackTrial`]. Must not live here: how the programs
 //! keep their promises.
 
 mod console;
@@ -10,11 +10,11 @@ mod decoding;
 mod enrolment;
 mod exhaustion;
 mod files;
+mod fixtures;
 mod forwarding;
 mod ipc;
 mod preauth;
 mod relay;
-mod scene;
 mod session;
 mod technician;
 
@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
 
-use crate::rows::{Better, Row};
+use crate::rows::{BenchmarkRow, BetterWhen};
 
 /// Every case: its group, the function in the group's module, and what is sent → what is expected. Calls a macro with
 /// the list, so that the tests can make one test of each.
@@ -105,21 +105,21 @@ pub const NO_SUCH_PART: &[&str] = &[
 
 /// An attack and what must come of it.
 #[derive(Clone, Copy)]
-pub struct Case {
+pub struct AttackCase {
     /// Its group.
     pub group: &'static str,
     /// Its name among the tests.
     pub name: &'static str,
     /// What is sent, and what is expected.
     pub what: &'static str,
-    run: fn(&Trial) -> Result<()>,
+    run: fn(&AttackTrial) -> Result<()>,
 }
 
 macro_rules! table {
     ($($group:ident { $($name:ident = $what:literal;)* })*) => {
         /// All of them, in the suite's order.
-        pub fn cases() -> Vec<Case> {
-            vec![$($(Case {
+        pub fn cases() -> Vec<AttackCase> {
+            vec![$($(AttackCase {
                 group: stringify!($group),
                 name: stringify!($name),
                 what: $what,
@@ -133,13 +133,13 @@ attack_cases!(table);
 
 /// One time that a case is carried out.
 #[derive(Default)]
-pub struct Trial {
+pub struct AttackTrial {
     full: bool,
-    rows: RefCell<Vec<Row>>,
+    rows: RefCell<Vec<BenchmarkRow>>,
     left_out: Cell<Option<&'static str>>,
 }
 
-impl Trial {
+impl AttackTrial {
     /// With small numbers, or with those of the promise.
     pub fn new(full: bool) -> Self {
         Self { full, ..Self::default() }
@@ -152,19 +152,19 @@ impl Trial {
 
     /// A number that doesn't depend on how busy the machine is; more than `most` fails the case.
     fn at_most(&self, name: &str, value: f64, unit: &'static str, most: f64) -> Result<()> {
-        self.rows.borrow_mut().push(Row::new(name, value, unit, Some(most), Better::Lower));
+        self.rows.borrow_mut().push(BenchmarkRow::new(name, value, unit, Some(most), BetterWhen::Lower));
         ensure!(value <= most, "{name}: {value} {unit}, at most {most} were expected");
         Ok(())
     }
 
     /// A measured time or ratio of times: a row's business, not a test's.
     fn timed(&self, name: &str, value: f64, unit: &'static str, most: f64) {
-        self.rows.borrow_mut().push(Row::new(name, value, unit, Some(most), Better::Lower));
+        self.rows.borrow_mut().push(BenchmarkRow::new(name, value, unit, Some(most), BetterWhen::Lower));
     }
 
     /// A number that says how much was tried.
     fn tried(&self, name: &str, value: f64) {
-        self.rows.borrow_mut().push(Row::new(name, value, "", None, Better::Higher));
+        self.rows.borrow_mut().push(BenchmarkRow::new(name, value, "", None, BetterWhen::Higher));
     }
 
     /// Nothing was tried, because this machine or user can't.
@@ -174,29 +174,29 @@ impl Trial {
 }
 
 /// What came of a case.
-pub struct Outcome {
+pub struct AttackOutcome {
     /// Whether what was expected came, and a row for each thing measured.
-    pub rows: Vec<Row>,
+    pub rows: Vec<BenchmarkRow>,
     /// What came instead, in words.
     pub wrong: Option<String>,
     /// Why nothing was tried.
     pub left_out: Option<&'static str>,
 }
 
-impl Case {
+impl AttackCase {
     /// Carries it out with small numbers, as a test.
     ///
     /// # Errors
     /// Something else came than was expected.
     pub fn test(&self) -> Result<Option<&'static str>> {
-        let trial = Trial::new(false);
+        let trial = AttackTrial::new(false);
         (self.run)(&trial)?;
         Ok(trial.left_out.get())
     }
 
     /// Carries it out, and counts what is wrong. A secret in a log is found when the case's site ends, which panics.
-    pub fn carry_out(&self, full: bool) -> Outcome {
-        let trial = Trial::new(full);
+    pub fn carry_out(&self, full: bool) -> AttackOutcome {
+        let trial = AttackTrial::new(full);
         let ended = catch_unwind(AssertUnwindSafe(|| (self.run)(&trial)));
         let ended = ended.unwrap_or_else(|cause| {
             let said = cause.downcast_ref::<String>().map(String::as_str);
@@ -207,16 +207,20 @@ impl Case {
         let left_out = trial.left_out.get();
         let name = format!("{}: {}", self.group, self.what);
         let verdict = match left_out {
-            Some(_) => Row::new(&name, 0.0, "not run", None, Better::Lower),
-            None => {
-                Row::new(&name, if wrong.is_some() { 1.0 } else { 0.0 }, "wrong", Some(0.0), Better::Lower)
-            }
+            Some(_) => BenchmarkRow::new(&name, 0.0, "not run", None, BetterWhen::Lower),
+            None => BenchmarkRow::new(
+                &name,
+                if wrong.is_some() { 1.0 } else { 0.0 },
+                "wrong",
+                Some(0.0),
+                BetterWhen::Lower,
+            ),
         };
         let measured = trial.rows.into_inner().into_iter().map(|row| {
             let name = format!("{}: · {}", self.group, row.name);
-            Row { name, ..row }
+            BenchmarkRow { name, ..row }
         });
-        Outcome { rows: std::iter::once(verdict).chain(measured).collect(), wrong, left_out }
+        AttackOutcome { rows: std::iter::once(verdict).chain(measured).collect(), wrong, left_out }
     }
 }
 
@@ -224,7 +228,7 @@ impl Case {
 ///
 /// # Errors
 /// There is none.
-pub fn case(group: &str, name: &str) -> Result<Case> {
+pub fn case(group: &str, name: &str) -> Result<AttackCase> {
     let found = cases().into_iter().find(|case| case.group == group && case.name == name);
     found.ok_or_else(|| anyhow!("no case {group} {name}"))
 }

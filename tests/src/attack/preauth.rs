@@ -14,12 +14,12 @@ use nearhand_proto::message::control::{CloseCode, Hello, Refusal, Request};
 use nearhand_proto::message::session::{self, Chat, Open};
 use rand_core::{OsRng, RngCore};
 
-use super::scene::{self, address, refused, with_eve};
-use super::{Trial, number};
+use super::fixtures::{self, address, refused, with_eve};
+use super::{AttackTrial, number};
+use crate::deployment::TestDeployment;
 use crate::initial;
-use crate::load::quantile;
-use crate::site::Site;
-use crate::wire_client::{TalkWire, Wire};
+use crate::udp_load::quantile;
+use crate::wire_client::{TalkWire, WireEndpoint};
 
 /// Most bytes that may come back for each that was sent.
 const AMPLIFICATION: f64 = 3.0;
@@ -34,8 +34,8 @@ const QUIET: Duration = Duration::from_millis(800);
 /// How often the live session is asked whether it has what was said.
 const PINGS: usize = 600;
 
-pub(super) fn random_datagrams(trial: &Trial) -> Result<()> {
-    let site = Site::new()?;
+pub(super) fn random_datagrams(trial: &AttackTrial) -> Result<()> {
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     agent.allow("\"diagnostics\"", true)?;
     let mut client = site.admin().connect("pc-1", &[])?;
@@ -76,9 +76,9 @@ pub(super) fn random_datagrams(trial: &Trial) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn spoofed_initials(trial: &Trial) -> Result<()> {
+pub(super) fn spoofed_initials(trial: &AttackTrial) -> Result<()> {
     let (site, _agent, wire, eve) = with_eve(true)?;
-    let live = scene::session(&site, &wire, &eve)?;
+    let live = fixtures::session(&site, &wire, &eve)?;
     let mut chat = live.talk(&Open::Chat)?;
     let mut said = 0;
     let packets = initial::captured(trial.many(3_000, 100_000))?;
@@ -122,7 +122,7 @@ pub(super) fn spoofed_initials(trial: &Trial) -> Result<()> {
 }
 
 /// What came of a flood.
-struct Seen {
+struct FloodEffect {
     sent: usize,
     back: usize,
     datagrams: usize,
@@ -132,16 +132,16 @@ struct Seen {
 }
 
 /// Sends each packet once, from addresses that don't go on with it.
-fn flood(packets: &[Vec<u8>], port: u16) -> Result<Seen> {
+fn flood(packets: &[Vec<u8>], port: u16) -> Result<FloodEffect> {
     let mut sockets = Vec::new();
     for host in 1..=SOURCES {
         let socket = UdpSocket::bind((Ipv4Addr::new(127, 9, host, 7), 0))?;
         socket.set_nonblocking(true)?;
         sockets.push(socket);
     }
-    let mut seen = Seen { sent: 0, back: 0, datagrams: 0, retries: 0, lost: 0 };
+    let mut seen = FloodEffect { sent: 0, back: 0, datagrams: 0, retries: 0, lost: 0 };
     let mut buffer = [0; 2048];
-    let mut listen = |seen: &mut Seen, sockets: &[UdpSocket]| {
+    let mut listen = |seen: &mut FloodEffect, sockets: &[UdpSocket]| {
         for socket in sockets {
             while let Ok(len) = socket.recv(&mut buffer) {
                 seen.back += len;
@@ -183,7 +183,7 @@ fn pings(chat: &mut TalkWire, said: &mut u64, most: usize, over: &dyn Fn() -> bo
         *said += 1;
         let number = *said;
         let began = Instant::now();
-        chat.say(&Chat::Message { number, text: "ping".to_owned(), at: crate::crowd::now() })?;
+        chat.say(&Chat::Message { number, text: "ping".to_owned(), at: crate::light_agents::now() })?;
         while !matches!(chat.hears::<Chat>()?, Chat::Received(up_to) if up_to >= number) {}
         took.push(began.elapsed());
         thread::park_timeout(Duration::from_millis(5));
@@ -192,8 +192,8 @@ fn pings(chat: &mut TalkWire, said: &mut u64, most: usize, over: &dyn Fn() -> bo
     Ok(took)
 }
 
-pub(super) fn no_setup_route(_trial: &Trial) -> Result<()> {
-    let site = Site::new()?;
+pub(super) fn no_setup_route(_trial: &AttackTrial) -> Result<()> {
+    let site = TestDeployment::new()?;
     for (request, status) in [
         ("GET /setup", "404"),
         ("POST /setup", "404"),
@@ -210,8 +210,8 @@ pub(super) fn no_setup_route(_trial: &Trial) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn strangers_at_the_door(_trial: &Trial) -> Result<()> {
-    let (site, wire) = (Site::new()?, Wire::new()?);
+pub(super) fn strangers_at_the_door(_trial: &AttackTrial) -> Result<()> {
+    let (site, wire) = (TestDeployment::new()?, WireEndpoint::new()?);
     let relay = address(&site)?;
     let stranger = SecretKey::generate(&mut OsRng);
     // Another protocol's version.
@@ -228,7 +228,7 @@ pub(super) fn strangers_at_the_door(_trial: &Trial) -> Result<()> {
         ensure!(control.closed()? == CloseCode::Protocol, "{bytes:?}");
     }
     // A credential that somebody else signed, and one's own key for it.
-    let other = Site::new()?;
+    let other = TestDeployment::new()?;
     let foreign = wire.join(&other.invite("Eve")?)?;
     let control = wire.dial(&relay, &foreign.key)?;
     let hello = Hello::Person { program: Program::this(), credential: foreign.credential };

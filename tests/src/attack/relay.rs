@@ -10,20 +10,20 @@ use nearhand_proto::message::session::{AgentHello, Refusal, TechnicianProof};
 use nearhand_proto::time::UnixMillis;
 use rand_core::OsRng;
 
-use super::Trial;
-use super::scene::routing;
-use crate::hostile_relay::{HostileRelay, How, stolen};
+use super::AttackTrial;
+use super::fixtures::routing;
+use crate::deployment::{LIMIT, TestDeployment};
+use crate::hostile_relay::{HostileRelay, RelayBehaviour, stolen};
 use crate::program::until;
-use crate::site::{LIMIT, Site};
-use crate::wire_client::{Member, Wire};
+use crate::wire_client::{WireEndpoint, WireMember};
 
 /// What no relay may ever read.
 const MARKER: &str = "my bank's password is swordfish";
 
 /// Catches a client that says more than its credential before the code is confirmed by the other end, and one that
 /// takes an agent's Ready without its proof: then the marker is heard, as it is from the careless client below.
-pub(super) fn between_the_ends(_trial: &Trial) -> Result<()> {
-    let (site, agent, _wire, relay) = stolen(How::SwappingKeys)?;
+pub(super) fn between_the_ends(_trial: &AttackTrial) -> Result<()> {
+    let (site, agent, _wire, relay) = stolen(RelayBehaviour::SwappingKeys)?;
     let console = agent.attend()?;
     let connect = |how, code| -> Result<()> {
         relay.becomes(how);
@@ -37,25 +37,29 @@ pub(super) fn between_the_ends(_trial: &Trial) -> Result<()> {
         Ok(())
     };
     // The agent refuses a technician's credential from another key, the client a device that can't prove the code.
-    connect(How::SwappingKeys, 11)?;
-    connect(How::PlayingTheDevice, 9)?;
-    connect(How::SkippingTheProof, 9)?;
+    connect(RelayBehaviour::SwappingKeys, 11)?;
+    connect(RelayBehaviour::PlayingTheDevice, 9)?;
+    connect(RelayBehaviour::SkippingTheProof, 9)?;
     ensure!((agent.audited("session.start")?, agent.audited("code.used")?) == (0, 0));
     Ok(())
 }
 
-pub(super) fn a_devices_place(_trial: &Trial) -> Result<()> {
-    let (mut site, wire) = (Site::new()?, Wire::new()?);
+pub(super) fn a_devices_place(_trial: &AttackTrial) -> Result<()> {
+    let (mut site, wire) = (TestDeployment::new()?, WireEndpoint::new()?);
     let (mut first, mut second) = (site.device("pc-1")?, site.device("pc-2")?);
     second.allow("\"diagnostics\"", true)?;
     // Once met: the key is known.
     site.admin().run(&["diagnose", "pc-2", "--quick"])?.ok()?;
-    let relay = HostileRelay::steal(&mut site, &wire, How::SwappingKeys)?;
+    let relay = HostileRelay::steal(&mut site, &wire, RelayBehaviour::SwappingKeys)?;
     for agent in [&mut first, &mut second] {
         agent.restart()?;
         agent.wait_connected()?;
     }
-    for how in [How::SwappingKeys, How::PlayingTheDevice, How::MisleadingToAnotherDevice] {
+    for how in [
+        RelayBehaviour::SwappingKeys,
+        RelayBehaviour::PlayingTheDevice,
+        RelayBehaviour::MisleadingToAnotherDevice,
+    ] {
         relay.becomes(how);
         let done = site.admin().run(&["connect", "pc-2", "--reason", MARKER])?;
         done.fails_with(14)?.says("nothing was sent").with_context(|| format!("{how:?}"))?;
@@ -65,11 +69,11 @@ pub(super) fn a_devices_place(_trial: &Trial) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn offers_of_its_own(_trial: &Trial) -> Result<()> {
-    let (site, agent, wire, relay) = stolen(How::Honestly)?;
+pub(super) fn offers_of_its_own(_trial: &AttackTrial) -> Result<()> {
+    let (site, agent, wire, relay) = stolen(RelayBehaviour::Honestly)?;
     // It has seen her credential, and has not her key.
     site.admin().run(&["devices"])?.ok()?;
-    let forger = Member {
+    let forger = WireMember {
         key: relay.impostor(),
         credential: relay.stolen_credential()?,
         relay: RelayAddress { host: "127.0.0.1".to_owned(), port: site.port, key: relay.impostor().public() },
@@ -93,8 +97,8 @@ pub(super) fn offers_of_its_own(_trial: &Trial) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn revocations_of_its_own(_trial: &Trial) -> Result<()> {
-    let (site, agent, wire, relay) = stolen(How::Honestly)?;
+pub(super) fn revocations_of_its_own(_trial: &AttackTrial) -> Result<()> {
+    let (site, agent, wire, relay) = stolen(RelayBehaviour::Honestly)?;
     drop(wire);
     let mut client = site.admin().connect("pc-1", &["--ask", "diagnostics"])?;
     client.event("granted")?;
@@ -119,8 +123,8 @@ pub(super) fn revocations_of_its_own(_trial: &Trial) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn nonsense_from_the_relay(_trial: &Trial) -> Result<()> {
-    let (site, agent, _wire, relay) = stolen(How::Honestly)?;
+pub(super) fn nonsense_from_the_relay(_trial: &AttackTrial) -> Result<()> {
+    let (site, agent, _wire, relay) = stolen(RelayBehaviour::Honestly)?;
     for bytes in [
         &[0xff; 4][..],
         &[0, 0, 16, 0],

@@ -18,16 +18,16 @@ use nearhand_proto::support_code::SupportCode;
 use rand_core::OsRng;
 use rustix::process::Signal;
 
-use super::scene::{managed, routing, session, with_eve};
-use super::{Trial, number, seconds};
-use crate::desk::{Desk, eve, first_frame};
-use crate::hostile_relay::{HostileRelay, How};
+use super::fixtures::{managed, routing, session, with_eve};
+use super::{AttackTrial, number, seconds};
+use crate::deployment::{LIMIT, TestDeployment};
+use crate::hostile_relay::{HostileRelay, RelayBehaviour};
 use crate::memory::{holds, memory_holds};
 use crate::program::until;
-use crate::site::{LIMIT, Site};
-use crate::wire_client::Wire;
+use crate::screen_device::{ScreenDevice, eve, first_frame};
+use crate::wire_client::WireEndpoint;
 
-pub(super) fn no_grant(_trial: &Trial) -> Result<()> {
+pub(super) fn no_grant(_trial: &AttackTrial) -> Result<()> {
     let (site, agent, wire, eve) = with_eve(false)?;
     let mut console = agent.watch(&["--no-code"])?;
     let mut session = session(&site, &wire, &eve)?;
@@ -59,7 +59,7 @@ pub(super) fn no_grant(_trial: &Trial) -> Result<()> {
     session.leave()
 }
 
-pub(super) fn a_grant_for_something_else(_trial: &Trial) -> Result<()> {
+pub(super) fn a_grant_for_something_else(_trial: &AttackTrial) -> Result<()> {
     let (site, agent, wire, eve) = with_eve(true)?;
     let mut session = session(&site, &wire, &eve)?;
     let granted = session.ask(Capabilities::NONE.with(Capability::Diagnostics))?;
@@ -80,8 +80,8 @@ pub(super) fn a_grant_for_something_else(_trial: &Trial) -> Result<()> {
     session.leave()
 }
 
-pub(super) fn input_under_view_only(_trial: &Trial) -> Result<()> {
-    let desk = Desk::new("\"view\"")?;
+pub(super) fn input_under_view_only(_trial: &AttackTrial) -> Result<()> {
+    let desk = ScreenDevice::new("\"view\"")?;
     let (wire, eve) = eve(&desk.site)?;
     let mut session = desk.session(&wire, &eve, &[Capability::View])?;
     let (_screen, bytes) = first_frame(&session)?;
@@ -114,7 +114,7 @@ pub(super) fn input_under_view_only(_trial: &Trial) -> Result<()> {
     session.leave()
 }
 
-pub(super) fn nonsense_on_streams(_trial: &Trial) -> Result<()> {
+pub(super) fn nonsense_on_streams(_trial: &AttackTrial) -> Result<()> {
     let (site, agent, wire, eve) = with_eve(true)?;
     let mut first = session(&site, &wire, &eve)?;
     for bytes in [&[0xff; 4][..], &[0, 0, 1, 0], &[2, 0, 0, 0, 0xfd, 0xff], &[0, 0, 0, 0], &[1]] {
@@ -154,8 +154,8 @@ pub(super) fn nonsense_on_streams(_trial: &Trial) -> Result<()> {
 
 /// Catches a Stop that waits for an answer of the relay or of the technician, for neither hears of it before it is all
 /// over, one that the run in progress comes to its end before, and one that leaves what captures the screen running.
-pub(super) fn stop_while_the_relay_hangs(trial: &Trial) -> Result<()> {
-    let desk = Desk::new("\"view\", \"control\", \"diagnostics\"")?;
+pub(super) fn stop_while_the_relay_hangs(trial: &AttackTrial) -> Result<()> {
+    let desk = ScreenDevice::new("\"view\", \"control\", \"diagnostics\"")?;
     let mut console = desk.agent.watch(&["--no-code"])?;
     let mut client = managed(desk.site.admin(), &desk.agent, "desk")?;
     client.say("/diagnose full")?;
@@ -188,7 +188,7 @@ pub(super) fn stop_while_the_relay_hangs(trial: &Trial) -> Result<()> {
     client.ends_with(18)
 }
 
-pub(super) fn a_wrong_code(_trial: &Trial) -> Result<()> {
+pub(super) fn a_wrong_code(_trial: &AttackTrial) -> Result<()> {
     let (_site, agent, wire, eve) = with_eve(false)?;
     let mut console = agent.attend()?;
     let code: SupportCode = console.code.parse()?;
@@ -214,13 +214,13 @@ pub(super) fn a_wrong_code(_trial: &Trial) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn a_thousand_guesses(trial: &Trial) -> Result<()> {
+pub(super) fn a_thousand_guesses(trial: &AttackTrial) -> Result<()> {
     const GUESSES: usize = 1_000;
-    let (mut site, wire) = (Site::new()?, Wire::new()?);
+    let (mut site, wire) = (TestDeployment::new()?, WireEndpoint::new()?);
     // The worst case: a technician of the organisation is in it too.
     let mallory = wire.join(&site.invite("Mallory")?)?;
     let mut agent = site.device("pc-1")?;
-    let relay = HostileRelay::steal(&mut site, &wire, How::Honestly)?;
+    let relay = HostileRelay::steal(&mut site, &wire, RelayBehaviour::Honestly)?;
     agent.restart()?;
     agent.wait_connected()?;
     let mut console = agent.attend()?;
@@ -254,11 +254,11 @@ pub(super) fn a_thousand_guesses(trial: &Trial) -> Result<()> {
 
 /// What was said, shown and proved in a session, searched for where it must not be. Every other case's logs are
 /// searched for the secrets that it handed out, when its site ends.
-pub(super) fn canaries(trial: &Trial) -> Result<()> {
+pub(super) fn canaries(trial: &AttackTrial) -> Result<()> {
     const SAID: &str = "canary-7f3a-my-bank-password";
     // The reason is part of the device's record, which is the device's alone.
     const REASON: &str = "canary-51c0-because-of-the-divorce";
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let mut console = agent.attend()?;
     let code = console.code.clone();

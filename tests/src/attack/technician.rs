@@ -8,12 +8,12 @@ use nearhand_proto::message::control::{Outcome, Refusal, Request, Target};
 use rand_core::OsRng;
 use serde_json::Value;
 
-use super::Trial;
-use super::scene::{refused, session_id, with_eve};
+use super::AttackTrial;
+use super::fixtures::{refused, session_id, with_eve};
+use crate::deployment::{LIMIT, TestDeployment};
 use crate::program::until;
-use crate::site::{LIMIT, Site};
 
-pub(super) fn what_is_others(_trial: &Trial) -> Result<()> {
+pub(super) fn what_is_others(_trial: &AttackTrial) -> Result<()> {
     let (site, agent, wire, eve) = with_eve(true)?;
     let mut client = site.admin().connect("pc-1", &[])?;
     let theirs = session_id(&client.event("connected")?)?;
@@ -36,7 +36,7 @@ pub(super) fn what_is_others(_trial: &Trial) -> Result<()> {
     ensure!(refused(&control.ask(&Request::Audit { after: 0 })?) == Some(&Refusal::NotAllowed));
     ensure!(refused(&control.ask(&Request::AllotRouting { wanted: None })?) == Some(&Refusal::NotAllowed));
     // A device of another organisation and one that doesn't exist.
-    let other = Site::new()?;
+    let other = TestDeployment::new()?;
     let _far = other.device("pc-9")?;
     let open = |id| Request::Open { session: SessionId::random(&mut OsRng), target: Target::Device(id) };
     let far = control.ask(&open(other.device_id("pc-9")?))?;
@@ -49,8 +49,8 @@ pub(super) fn what_is_others(_trial: &Trial) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn an_edited_record(_trial: &Trial) -> Result<()> {
-    let site = Site::new()?;
+pub(super) fn an_edited_record(_trial: &AttackTrial) -> Result<()> {
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     agent.allow("\"diagnostics\"", false)?;
     let out = site.directory("report")?;

@@ -8,12 +8,12 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use nearhand_tests::attack::{NO_SUCH_PART, cases, groups};
-use nearhand_tests::heap::Counting;
-use nearhand_tests::rows::{self, Better, Row};
+use nearhand_tests::heap::CountingAllocator;
+use nearhand_tests::rows::{self, BenchmarkRow, BetterWhen};
 
 /// Decoders are asked how much they hold.
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn main() -> Result<()> {
     let options: Vec<String> = std::env::args().skip(1).collect();
@@ -42,8 +42,14 @@ fn main() -> Result<()> {
         wrong += u32::from(outcome.wrong.is_some());
         rows.extend(outcome.rows);
     }
-    rows.push(Row::new("attacks tried", tried.into(), "cases", None, Better::Higher));
-    rows.push(Row::new("attacks that got through", wrong.into(), "cases", Some(0.0), Better::Lower));
+    rows.push(BenchmarkRow::new("attacks tried", tried.into(), "cases", None, BetterWhen::Higher));
+    rows.push(BenchmarkRow::new(
+        "attacks that got through",
+        wrong.into(),
+        "cases",
+        Some(0.0),
+        BetterWhen::Lower,
+    ));
     rows::write(&mut std::io::stdout().lock(), &rows, has("--json"))?;
     if !has("--json") {
         println!("\nNot tried, as there is no such part in this product:");

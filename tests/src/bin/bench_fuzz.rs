@@ -13,9 +13,9 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_machines::decoders::Family;
+use nearhand_machines::decoders::DecoderFamily;
 use nearhand_machines::machines::MACHINES;
-use nearhand_tests::rows::{self, Better, Row};
+use nearhand_tests::rows::{self, BenchmarkRow, BetterWhen};
 
 /// Most memory that a target may take, in MB: SECURITY.md's "frame-sized", many times over, and the fuzzer itself.
 const MEMORY: f64 = 512.0;
@@ -40,7 +40,7 @@ fn main() -> Result<()> {
         .map(|(_, option)| option)
         .collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("where is the workspace?")?;
-    let targets: Vec<&str> = Family::ALL
+    let targets: Vec<&str> = DecoderFamily::ALL
         .iter()
         .map(|family| family.name())
         .chain(["screen"])
@@ -59,24 +59,36 @@ fn main() -> Result<()> {
         runs += ran.executions;
         findings += ran.findings;
         let plain = |what: &str, value: f64, unit: &'static str| {
-            Row::new(&format!("{name}: {what}"), value, unit, None, Better::Higher)
+            BenchmarkRow::new(&format!("{name}: {what}"), value, unit, None, BetterWhen::Higher)
         };
         rows.push(plain("executions", ran.executions, ""));
         rows.push(plain("executions a second", ran.executions / ran.seconds, "/s"));
         rows.push(plain("edges reached by the corpus it began with", ran.edges_before, ""));
         rows.push(plain("edges reached", ran.edges, ""));
-        rows.push(Row::new(&format!("{name}: findings"), ran.findings, "", Some(0.0), Better::Lower));
-        rows.push(Row::new(&format!("{name}: memory"), ran.memory, "MB", Some(MEMORY), Better::Lower));
+        rows.push(BenchmarkRow::new(
+            &format!("{name}: findings"),
+            ran.findings,
+            "",
+            Some(0.0),
+            BetterWhen::Lower,
+        ));
+        rows.push(BenchmarkRow::new(
+            &format!("{name}: memory"),
+            ran.memory,
+            "MB",
+            Some(MEMORY),
+            BetterWhen::Lower,
+        ));
     }
-    rows.push(Row::new("executions in all", runs, "", None, Better::Higher));
-    rows.push(Row::new("findings in all", findings, "", Some(0.0), Better::Lower));
+    rows.push(BenchmarkRow::new("executions in all", runs, "", None, BetterWhen::Higher));
+    rows.push(BenchmarkRow::new("findings in all", findings, "", Some(0.0), BetterWhen::Lower));
     rows::write(&mut std::io::stdout().lock(), &rows, has("--json"))?;
     Ok(())
 }
 
 /// What came of one target.
 #[derive(Default)]
-struct Ran {
+struct FuzzResult {
     executions: f64,
     seconds: f64,
     edges_before: f64,
@@ -85,7 +97,7 @@ struct Ran {
     findings: f64,
 }
 
-fn run(root: &Path, name: &str, seconds: u64) -> Result<Ran> {
+fn run(root: &Path, name: &str, seconds: u64) -> Result<FuzzResult> {
     let place = root.join("fuzz");
     let (corpus, artifacts) = (place.join("corpus").join(name), place.join("artifacts").join(name));
     for directory in [&corpus, &artifacts] {
@@ -133,8 +145,8 @@ fn built(root: &Path) -> Result<PathBuf> {
 }
 
 /// libFuzzer's words: lines of its progress (`#123 INITED cov: 17 ft: …`), and statistics at its end.
-fn read(said: &str) -> Ran {
-    let mut ran = Ran::default();
+fn read(said: &str) -> FuzzResult {
+    let mut ran = FuzzResult::default();
     let number = |text: Option<&str>| text.and_then(|text| text.parse().ok()).unwrap_or(0.0);
     for line in said.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nearhand_proto::message::control::Request;
-use nearhand_tests::crowd::{LightAgent, Relay, allow_files, crowd, memory};
-use nearhand_tests::load::{cpu_time, quantile};
-use nearhand_tests::rows::{self, Better, Row};
+use nearhand_tests::light_agents::{BenchmarkRelay, LightAgent, allow_files, crowd, memory};
+use nearhand_tests::rows::{self, BenchmarkRow, BetterWhen};
+use nearhand_tests::udp_load::{cpu_time, quantile};
 use nearhand_transport::control::{RelayConnection, backoff};
 use rand_core::{OsRng, RngCore};
 use tokio::task::JoinSet;
@@ -33,9 +33,9 @@ fn main() -> Result<()> {
     // More than the handshakes' own timers, and one round of keep-alives.
     let settle = seconds(20);
     let mut plan = match (has("--smoke"), has("--short")) {
-        (true, _) => Plan { steps: vec![10, 20], settle: seconds(1), window: seconds(1) },
-        (_, true) => Plan { steps: vec![100, 1_000], settle, window: seconds(15) },
-        _ => Plan { steps: vec![100, 1_000, 3_000, 10_000], settle, window: seconds(60) },
+        (true, _) => ScalePlan { steps: vec![10, 20], settle: seconds(1), window: seconds(1) },
+        (_, true) => ScalePlan { steps: vec![100, 1_000], settle, window: seconds(15) },
+        _ => ScalePlan { steps: vec![100, 1_000, 3_000, 10_000], settle, window: seconds(60) },
     };
     if let Some(at) = options.iter().position(|option| option == "--agents") {
         plan.steps = vec![options.get(at + 1).context("--agents needs a number")?.parse()?];
@@ -47,7 +47,7 @@ fn main() -> Result<()> {
 }
 
 /// How many, and how long it is looked at.
-struct Plan {
+struct ScalePlan {
     /// Agents on the relay, one step after the other.
     steps: Vec<usize>,
     /// Before memory is read.
@@ -56,12 +56,12 @@ struct Plan {
     window: Duration,
 }
 
-async fn measure(plan: &Plan) -> Result<Vec<Row>> {
+async fn measure(plan: &ScalePlan) -> Result<Vec<BenchmarkRow>> {
     let programs = std::env::current_exe()?.parent().context("no directory")?.to_owned();
     let scratch = tempfile::tempdir()?;
     let most = plan.steps.last().copied().unwrap_or_default();
     allow_files(most)?;
-    let mut relay = Relay::start(&programs, scratch.path(), most)?;
+    let mut relay = BenchmarkRelay::start(&programs, scratch.path(), most)?;
     let organisation = relay.claim().await?;
     // Taken after the first connection, so that what any connection needs is there.
     let alone = memory(relay.process.id())?.resident;
@@ -72,7 +72,7 @@ async fn measure(plan: &Plan) -> Result<Vec<Row>> {
         let began = Instant::now();
         agents.extend(crowd(&relay.address, &organisation, agents.len(), more).await?);
         let rate = number(more)? / began.elapsed().as_secs_f64();
-        rows.push(plain(&format!("joined and connected, to {step}"), rate, "1/s", Better::Higher));
+        rows.push(plain(&format!("joined and connected, to {step}"), rate, "1/s", BetterWhen::Higher));
         rows.extend(idle(&relay, *step, alone, plan).await?);
     }
     for (_, connection) in &agents {
@@ -84,11 +84,11 @@ async fn measure(plan: &Plan) -> Result<Vec<Row>> {
 
 /// What so many idle agents cost.
 async fn idle(
-    relay: &Relay,
+    relay: &BenchmarkRelay,
     agents: usize,
     alone: f64,
-    &Plan { settle, window, .. }: &Plan,
-) -> Result<Vec<Row>> {
+    &ScalePlan { settle, window, .. }: &ScalePlan,
+) -> Result<Vec<BenchmarkRow>> {
     sleep(settle).await;
     let before = cpu_time(relay.process.id(), None)?;
     sleep(window).await;
@@ -97,14 +97,23 @@ async fn idle(
     let each = (resident - alone) / number(agents)? / 1e3;
     let share = cpu.as_secs_f64() / window.as_secs_f64() * 100.0;
     Ok(vec![
-        plain(&format!("relay RSS, {agents} agents"), resident / 1e6, "MB", Better::Lower),
-        Row::new(&format!("RSS per idle agent, {agents}"), each, "KB", Some(30.0), Better::Lower),
-        plain(&format!("relay CPU, {agents} idle agents"), share, "% core", Better::Lower),
+        plain(&format!("relay RSS, {agents} agents"), resident / 1e6, "MB", BetterWhen::Lower),
+        BenchmarkRow::new(
+            &format!("RSS per idle agent, {agents}"),
+            each,
+            "KB",
+            Some(30.0),
+            BetterWhen::Lower,
+        ),
+        plain(&format!("relay CPU, {agents} idle agents"), share, "% core", BetterWhen::Lower),
     ])
 }
 
 /// The relay is killed and started again: when everybody is back.
-async fn storm(relay: &mut Relay, agents: Vec<(LightAgent, RelayConnection)>) -> Result<Vec<Row>> {
+async fn storm(
+    relay: &mut BenchmarkRelay,
+    agents: Vec<(LightAgent, RelayConnection)>,
+) -> Result<Vec<BenchmarkRow>> {
     let many = agents.len();
     eprintln!("the relay is killed; {many} agents come back");
     let mut returning = JoinSet::new();
@@ -132,8 +141,13 @@ async fn storm(relay: &mut Relay, agents: Vec<(LightAgent, RelayConnection)>) ->
     let target = (many >= 1_000).then_some(60.0);
     let all = quantile(&back, 1.0).as_secs_f64();
     Ok(vec![
-        plain(&format!("half of {many} are back"), quantile(&back, 0.5).as_secs_f64(), "s", Better::Lower),
-        Row::new(&format!("all {many} are back"), all, "s", target, Better::Lower),
+        plain(
+            &format!("half of {many} are back"),
+            quantile(&back, 0.5).as_secs_f64(),
+            "s",
+            BetterWhen::Lower,
+        ),
+        BenchmarkRow::new(&format!("all {many} are back"), all, "s", target, BetterWhen::Lower),
     ])
 }
 
@@ -155,6 +169,6 @@ fn number(of: usize) -> Result<f64> {
     Ok(f64::from(u32::try_from(of)?))
 }
 
-fn plain(name: &str, value: f64, unit: &'static str, better: Better) -> Row {
-    Row::new(name, value, unit, None, better)
+fn plain(name: &str, value: f64, unit: &'static str, better: BetterWhen) -> BenchmarkRow {
+    BenchmarkRow::new(name, value, unit, None, better)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nearhand_tests::rows;
-use nearhand_tests::soak::{self, Plan};
+use nearhand_tests::soak::{self, SoakPlan};
 
 /// Real agents.
 const AGENTS: u64 = 30;
@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     };
     eprintln!("{agents} agents, 5 sessions, {seconds} seconds");
     let receiver = std::env::current_exe()?.with_file_name("webhook_receiver");
-    let plan = Plan { lasts: Duration::from_secs(seconds), agents, receiver };
+    let plan = SoakPlan { lasts: Duration::from_secs(seconds), agents, receiver };
     let rows = soak::run(&plan)?;
     rows::write(&mut std::io::stdout().lock(), &rows, has("--json"))?;
     Ok(())

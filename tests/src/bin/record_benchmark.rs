@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use nearhand_tests::rows::{Better, Row};
+use nearhand_tests::rows::{BenchmarkRow, BetterWhen};
 
 /// The file's own beginning.
 const HEAD: &str = "# Measurements\n\nWritten by `scripts/bench NAME --record`, never by hand: each section by its own run, on the machine that \
@@ -24,7 +24,7 @@ fn main() -> Result<()> {
     let [name, command] = words.as_slice() else { bail!("record_benchmark NAME COMMAND < runs") };
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text)?;
-    let runs: Vec<Vec<Row>> =
+    let runs: Vec<Vec<BenchmarkRow>> =
         serde_json::Deserializer::from_str(&text).into_iter().collect::<Result<_, _>>().context("no rows")?;
     ensure!(!runs.is_empty(), "there was no run");
     for run in &runs {
@@ -49,7 +49,7 @@ fn sections(text: &str) -> BTreeMap<String, String> {
     parts.filter_map(|part| part.split_once('\n')).map(|(name, body)| (name.into(), body.into())).collect()
 }
 
-fn section(command: &str, runs: &[Vec<Row>]) -> Result<String> {
+fn section(command: &str, runs: &[Vec<BenchmarkRow>]) -> Result<String> {
     let mut text = format!(
         "`{command}`, {}, {} run(s); {}; commit {}, {}.\n\n| what | median | from – to | target | |\n|---|--:|--:|--:|---|\n",
         said("date", &["-u", "+%Y-%m-%d"])?,
@@ -66,8 +66,8 @@ fn section(command: &str, runs: &[Vec<Row>]) -> Result<String> {
         let middle = values.get(values.len() / 2).copied().context("a value")?;
         let spread =
             first.zip(last).filter(|(a, b)| a < b).map(|(a, b)| format!("{} – {}", shown(a), shown(b)));
-        let judged = Row::new(&row.name, middle, row.unit.clone(), row.target, row.better);
-        let sign = if row.better == Better::Lower { '≤' } else { '≥' };
+        let judged = BenchmarkRow::new(&row.name, middle, row.unit.clone(), row.target, row.better);
+        let sign = if row.better == BetterWhen::Lower { '≤' } else { '≥' };
         let target = row.target.map(|target| format!("{sign} {}", shown(target)));
         let met = judged.met.map_or("", |met| if met { "met" } else { "missed" });
         writeln!(

@@ -5,14 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use nearhand_machines::decoders::Family;
-use nearhand_machines::golden::Vector;
+use nearhand_machines::decoders::DecoderFamily;
+use nearhand_machines::golden::GoldenVector;
 use nearhand_machines::machines::MACHINES;
 use nearhand_machines::seeds;
 
 fn main() -> anyhow::Result<()> {
     let directory = PathBuf::from(std::env::args_os().nth(1).context("name the directory to write to")?);
-    for family in Family::ALL {
+    for family in DecoderFamily::ALL {
         write(&directory.join(family.name()), seeds::corpus(family)?)?;
     }
     for machine in MACHINES {
@@ -21,7 +21,7 @@ fn main() -> anyhow::Result<()> {
     write(&directory.join("screen"), seeds::of_screen())
 }
 
-fn write(to: &Path, seeds: Vec<Vector>) -> anyhow::Result<()> {
+fn write(to: &Path, seeds: Vec<GoldenVector>) -> anyhow::Result<()> {
     fs::create_dir_all(to).with_context(|| format!("{} can't be made", to.display()))?;
     for seed in seeds {
         let file = to.join(seed.name);

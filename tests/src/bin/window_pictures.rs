@@ -11,13 +11,13 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use nearhand_tests::desktop_services::Portal;
-use nearhand_tests::parties::Client;
-use nearhand_tests::program::{Logs, Program, until};
-use nearhand_tests::reader::{Reader, Session, Thing};
-use nearhand_tests::seat::bring;
-use nearhand_tests::site::{LIMIT, Place, Site};
-use nearhand_tests::stage::Display;
+use nearhand_tests::deployment::{LIMIT, ProgramPlace, TestDeployment};
+use nearhand_tests::desktop_services::SettingsPortal;
+use nearhand_tests::parties::TestClient;
+use nearhand_tests::program::{ProgramLogs, TestProgram, until};
+use nearhand_tests::screen_reader::{DesktopSession, ScreenReader, ShownElement};
+use nearhand_tests::window_harness::bring;
+use nearhand_tests::x_display::XDisplay;
 
 /// What is written in a language: the matter, how to be reached, what technician and person say, the comment.
 type Said = [&'static str; 5];
@@ -77,19 +77,19 @@ const LANGUAGES: [(&str, Said); 5] = [
 
 /// A desktop that pictures are taken on.
 #[derive(Clone, Copy)]
-struct Desktop {
+struct PictureDesktop {
     name: &'static str,
     size: (u16, u16),
     scale: &'static str,
     dark: bool,
 }
 
-const USUAL: Desktop = Desktop { name: "", size: (1024, 768), scale: "1", dark: false };
-const SMALL: [Desktop; 2] = [
-    Desktop { name: "-1024x600", size: (1024, 600), scale: "1", dark: false },
-    Desktop { name: "-200", size: (1280, 1024), scale: "2", dark: false },
+const USUAL: PictureDesktop = PictureDesktop { name: "", size: (1024, 768), scale: "1", dark: false };
+const SMALL: [PictureDesktop; 2] = [
+    PictureDesktop { name: "-1024x600", size: (1024, 600), scale: "1", dark: false },
+    PictureDesktop { name: "-200", size: (1280, 1024), scale: "2", dark: false },
 ];
-const DARK: Desktop = Desktop { name: "-dark", dark: true, ..USUAL };
+const DARK: PictureDesktop = PictureDesktop { name: "-dark", dark: true, ..USUAL };
 
 fn main() -> Result<()> {
     let mut words = std::env::args().skip(1);
@@ -106,7 +106,7 @@ fn main() -> Result<()> {
         site_page(language, &directory)?;
         let dark = (language == "en").then_some(DARK);
         for desktop in [USUAL].into_iter().chain(SMALL).chain(dark) {
-            Tour::new(language, desktop, &directory)?.walk(&said)?;
+            WindowTour::new(language, desktop, &directory)?.walk(&said)?;
         }
         println!("{directory}/{language}-*.png");
     }
@@ -115,16 +115,16 @@ fn main() -> Result<()> {
 
 /// The page that is there before a support team is known.
 fn site_page(language: &str, directory: &str) -> Result<()> {
-    let logs = Logs::default();
-    let display = Display::virtual_frame_buffer(1024, 768, &logs)?;
+    let logs = ProgramLogs::default();
+    let display = XDisplay::virtual_frame_buffer(1024, 768, &logs)?;
     let manager = display.window_manager()?;
-    let session = Session::new(&display)?;
+    let session = DesktopSession::new(&display)?;
     let reader = session.reader()?;
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let home = format!("HOME={}", site.directory("home")?.display());
     let place = session.place(&display).then(&["env", "-u", "XDG_RUNTIME_DIR", &home]);
     let window = site.guest_window("guest", &place, &["--lang", language])?;
-    let at = Tour::on(display, reader, format!("{directory}/{language}"), Everything::default());
+    let at = WindowTour::on(display, reader, format!("{directory}/{language}"), PictureSetup::default());
     at.reader.wait("site-text", |_| true)?;
     at.picture("00-site")?;
     at.reader.focus("site-text")?;
@@ -138,44 +138,44 @@ fn site_page(language: &str, directory: &str) -> Result<()> {
 
 /// What has to stay while pictures are taken.
 #[derive(Default)]
-struct Everything {
-    site: Option<Site>,
-    agent: Option<nearhand_tests::parties::Agent>,
-    _programs: Vec<Program>,
-    session: Option<Session>,
-    portal: Option<Portal>,
+struct PictureSetup {
+    site: Option<TestDeployment>,
+    agent: Option<nearhand_tests::parties::TestAgent>,
+    _programs: Vec<TestProgram>,
+    session: Option<DesktopSession>,
+    portal: Option<SettingsPortal>,
 }
 
 /// A walk through the pages.
-struct Tour {
-    reader: Reader,
-    all: Everything,
-    display: Display,
+struct WindowTour {
+    reader: ScreenReader,
+    all: PictureSetup,
+    display: XDisplay,
     /// What the names of the pictures begin with.
     to: String,
     whole: bool,
 }
 
-impl Tour {
-    const fn on(display: Display, reader: Reader, to: String, all: Everything) -> Self {
+impl WindowTour {
+    const fn on(display: XDisplay, reader: ScreenReader, to: String, all: PictureSetup) -> Self {
         Self { reader, all, display, to, whole: true }
     }
 
-    fn new(language: &str, desktop: Desktop, directory: &str) -> Result<Self> {
-        let logs = Logs::default();
+    fn new(language: &str, desktop: PictureDesktop, directory: &str) -> Result<Self> {
+        let logs = ProgramLogs::default();
         let (width, height) = desktop.size;
-        let display = Display::virtual_frame_buffer(width, height, &logs)?;
+        let display = XDisplay::virtual_frame_buffer(width, height, &logs)?;
         let manager = display.window_manager()?;
-        let session = Session::new(&display)?;
-        let portal = Portal::on(&session, desktop.dark)?;
+        let session = DesktopSession::new(&display)?;
+        let portal = SettingsPortal::on(&session, desktop.dark)?;
         let reader = session.reader()?;
         let scale = format!("SLINT_SCALE_FACTOR={}", desktop.scale);
-        let place: Place = session.place(&display).then(&["env", &scale]);
-        let site = Site::new()?;
+        let place: ProgramPlace = session.place(&display).then(&["env", &scale]);
+        let site = TestDeployment::new()?;
         let agent = site.device_at("desk", place.clone())?;
         let window = agent.window(&place, &["--lang", language])?;
         let to = format!("{directory}/{language}{}", desktop.name);
-        let all = Everything {
+        let all = PictureSetup {
             site: Some(site),
             agent: Some(agent),
             _programs: vec![window, manager],
@@ -213,7 +213,7 @@ impl Tour {
         self.picture("12-waiting")
     }
 
-    fn consent(&self, reason: &str) -> Result<Client> {
+    fn consent(&self, reason: &str) -> Result<TestClient> {
         let reader = &self.reader;
         reader.press("tab-code")?;
         if self.whole {
@@ -232,11 +232,11 @@ impl Tour {
         for id in ["tick-control", "tick-diagnostics", "tick-runbook"] {
             self.bring(id)?;
             reader.press(id)?;
-            reader.wait(id, Thing::checked)?;
+            reader.wait(id, ShownElement::checked)?;
         }
         self.bring("term-2")?;
         reader.press("term-2")?;
-        reader.wait("term-2", Thing::checked)?;
+        reader.wait("term-2", ShownElement::checked)?;
         self.picture("31-consent-ticked")?;
         reader.press("allow")?;
         reader.wait("confirm", |_| true)?;
@@ -245,7 +245,7 @@ impl Tour {
         Ok(client)
     }
 
-    fn session(&self, client: &mut Client, theirs: &str, mine: &str) -> Result<()> {
+    fn session(&self, client: &mut TestClient, theirs: &str, mine: &str) -> Result<()> {
         let reader = &self.reader;
         client.granted(true)?;
         client.say("/diagnose quick")?;
@@ -330,7 +330,7 @@ impl Tour {
     fn types(&self, id: &str, text: &str) -> Result<()> {
         self.bring(id)?;
         self.reader.focus(id)?;
-        self.reader.wait(id, Thing::focused)?;
+        self.reader.wait(id, ShownElement::focused)?;
         // Letters that the keyboard doesn't have are put on it one after another, which takes programs a moment to see.
         let delay = if text.is_ascii() { "20" } else { "150" };
         self.display.run(&["xdotool", "type", "--delay", delay, text])?;

@@ -2,7 +2,7 @@
 //!
 //! Thirty real agents on one relay, of which one has a display; alarms that begin and end on all of them and are told to a
 //! receiver; five sessions at a time: two chats that last, a diagnosis after the other, two technicians who watch the screen.
-//! From outside, every few seconds, each program's memory, open files and threads ([`Watch`]). Must not live here: how the
+//! From outside, every few seconds, each program's memory, open files and threads ([`UsageWatch`]). Must not live here: how the
 //! programs keep their promises.
 
 mod watch;
@@ -16,18 +16,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
 
-use crate::desk::Desk;
-use crate::parties::{Agent, Client};
+use crate::crash_test::{AgentWorkload, ReceiverProcess, enrol, sleep_until, tell_relay};
+use crate::deployment::{LIMIT, TestDeployment};
+use crate::parties::{TestAgent, TestClient};
 use crate::program::until;
-use crate::rows::{Better, Row};
-use crate::siege::{Receiver, Watched, enrol, sleep_until, tell_relay};
-use crate::site::{LIMIT, Site};
-use watch::{Kind, Watch};
-use work::Done;
+use crate::rows::{BenchmarkRow, BetterWhen};
+use crate::screen_device::ScreenDevice;
+use watch::{ProgramKind, UsageWatch};
+use work::WorkDone;
 
 /// What is run.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct SoakPlan {
     /// For how long, after everything has started.
     pub lasts: Duration,
     /// Real agents, of which one has a display.
@@ -53,11 +53,11 @@ const FILES_GROW: f64 = 0.1;
 ///
 /// # Errors
 /// A program doesn't start, or what is done all the time fails.
-pub fn run(plan: &Plan) -> Result<Vec<Row>> {
-    let mut desk = Desk::new("\"view\", \"control\", \"diagnostics\"")?;
-    let receiver = Receiver::start(&plan.receiver, &desk.site)?;
+pub fn run(plan: &SoakPlan) -> Result<Vec<BenchmarkRow>> {
+    let mut desk = ScreenDevice::new("\"view\", \"control\", \"diagnostics\"")?;
+    let receiver = ReceiverProcess::start(&plan.receiver, &desk.site)?;
     tell_relay(&mut desk.site, receiver.port())?;
-    let mut agents: Vec<(Agent, Watched)> = Vec::new();
+    let mut agents: Vec<(TestAgent, AgentWorkload)> = Vec::new();
     for number in 1..plan.agents {
         let (agent, watched) = enrol(&desk.site, number)?;
         agent.allow("\"diagnostics\"", true)?;
@@ -68,35 +68,35 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
         Ok(desk.site.listed("desk")?.get("online") == Some(&Value::Bool(true)))
     })?;
     let mut chats = chats(&desk.site)?;
-    let watch = Watch::of(&programs(&desk, &agents, &chats, &receiver)?);
-    let (done, began) = (Done::default(), Instant::now());
+    let watch = UsageWatch::of(&programs(&desk, &agents, &chats, &receiver)?);
+    let (done, began) = (WorkDone::default(), Instant::now());
     let over = AtomicBool::new(false);
-    let watched = thread::scope(|scope| -> Result<Watch> {
-        let ends = Ends(&over);
-        let mut lanes = Vec::new();
+    let watched = thread::scope(|scope| -> Result<UsageWatch> {
+        let ends = SoakStopper(&over);
+        let mut tasks = Vec::new();
         let (over, done, desk) = (&over, &done, &desk);
         for client in &mut chats {
-            lanes.push(scope.spawn(move || work::talk(client, over, done)));
+            tasks.push(scope.spawn(move || work::talk(client, over, done)));
         }
-        lanes.push(scope.spawn(move || work::diagnose(&desk.site, plan.agents, over, done)));
+        tasks.push(scope.spawn(move || work::diagnose(&desk.site, plan.agents, over, done)));
         for _ in 0..2 {
-            lanes.push(scope.spawn(move || work::look(desk, over, done)));
+            tasks.push(scope.spawn(move || work::look(desk, over, done)));
         }
-        lanes.push(scope.spawn(move || work::paint(desk, over)));
-        lanes.push(scope.spawn(|| work::alarm(&mut agents, over, done)));
+        tasks.push(scope.spawn(move || work::paint(desk, over)));
+        tasks.push(scope.spawn(|| work::alarm(&mut agents, over, done)));
         let mut watch = watch;
         while began.elapsed() < plan.lasts {
             watch.look(began.elapsed())?;
-            if let Some(lane) = lanes.iter().position(thread::ScopedJoinHandle::is_finished) {
-                let ended = lanes.swap_remove(lane).join().map_err(|_| anyhow!("a part of it panicked"))?;
+            if let Some(task) = tasks.iter().position(thread::ScopedJoinHandle::is_finished) {
+                let ended = tasks.swap_remove(task).join().map_err(|_| anyhow!("a part of it panicked"))?;
                 ended.context("a part of it gave up")?;
                 return Err(anyhow!("a part of it ended before its time"));
             }
             sleep_until(Instant::now() + LOOK);
         }
         drop(ends);
-        for lane in lanes {
-            lane.join().map_err(|_| anyhow!("a part of it panicked"))?.context("a part of it gave up")?;
+        for task in tasks {
+            task.join().map_err(|_| anyhow!("a part of it panicked"))?.context("a part of it gave up")?;
         }
         Ok(watch)
     })?;
@@ -108,16 +108,16 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>> {
 }
 
 /// Ends all that is done all the time, whatever goes wrong.
-struct Ends<'a>(&'a AtomicBool);
+struct SoakStopper<'a>(&'a AtomicBool);
 
-impl Drop for Ends<'_> {
+impl Drop for SoakStopper<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
 /// Two sessions that last.
-fn chats(site: &Site) -> Result<Vec<Client>> {
+fn chats(site: &TestDeployment) -> Result<Vec<TestClient>> {
     ["till 1", "till 2"]
         .into_iter()
         .map(|label| {
@@ -130,15 +130,17 @@ fn chats(site: &Site) -> Result<Vec<Client>> {
 
 /// Who is looked at: kind and process id.
 fn programs(
-    desk: &Desk,
-    agents: &[(Agent, Watched)],
-    chats: &[Client],
-    receiver: &Receiver,
-) -> Result<Vec<(Kind, i32)>> {
-    let mut programs =
-        vec![(Kind::Relay, desk.site.relay.pid()), (Kind::AgentWithADisplay, desk.agent.program.pid())];
-    programs.extend(agents.iter().map(|(agent, _)| (Kind::Agent, agent.program.pid())));
-    programs.extend(chats.iter().map(|client| (Kind::Client, client.program.pid())));
+    desk: &ScreenDevice,
+    agents: &[(TestAgent, AgentWorkload)],
+    chats: &[TestClient],
+    receiver: &ReceiverProcess,
+) -> Result<Vec<(ProgramKind, i32)>> {
+    let mut programs = vec![
+        (ProgramKind::Relay, desk.site.relay.pid()),
+        (ProgramKind::AgentWithADisplay, desk.agent.program.pid()),
+    ];
+    programs.extend(agents.iter().map(|(agent, _)| (ProgramKind::Agent, agent.program.pid())));
+    programs.extend(chats.iter().map(|client| (ProgramKind::Client, client.program.pid())));
     // Behind `env` and its kin a place may put a shell: what is looked at is the program itself.
     for (kind, pid) in &programs {
         let name = std::fs::read_to_string(format!("/proc/{pid}/comm"))?;
@@ -148,31 +150,37 @@ fn programs(
     Ok(programs)
 }
 
-fn verdict(plan: &Plan, site: &Site, watch: &Watch, done: &Done, told: Result<u64>) -> Result<Vec<Row>> {
+fn verdict(
+    plan: &SoakPlan,
+    site: &TestDeployment,
+    watch: &UsageWatch,
+    done: &WorkDone,
+    told: Result<u64>,
+) -> Result<Vec<BenchmarkRow>> {
     let warm = plan.lasts / WARM_UP;
     let mut rows = Vec::new();
-    let plain = |name: &str, value: f64| Row::new(name, value, "", None, Better::Higher);
+    let plain = |name: &str, value: f64| BenchmarkRow::new(name, value, "", None, BetterWhen::Higher);
     let bounded = |name: &str, value: f64, unit: &'static str, most: f64| {
-        Row::new(name, value, unit, Some(most), Better::Lower)
+        BenchmarkRow::new(name, value, unit, Some(most), BetterWhen::Lower)
     };
-    rows.push(Row::new("lasted", plan.lasts.as_secs_f64() / 60.0, "min", None, Better::Higher));
+    rows.push(BenchmarkRow::new("lasted", plan.lasts.as_secs_f64() / 60.0, "min", None, BetterWhen::Higher));
     for (kind, most) in [
-        (Kind::Relay, RELAY_GROWS),
-        (Kind::Agent, AGENT_GROWS),
-        (Kind::AgentWithADisplay, AGENT_GROWS),
-        (Kind::Client, CLIENT_GROWS),
+        (ProgramKind::Relay, RELAY_GROWS),
+        (ProgramKind::Agent, AGENT_GROWS),
+        (ProgramKind::AgentWithADisplay, AGENT_GROWS),
+        (ProgramKind::Client, CLIENT_GROWS),
     ] {
         let name = kind.name();
         let growth = watch.growth(kind, warm);
         rows.push(bounded(&format!("{name}: memory grows"), growth.memory / 1000.0, "KB/min", most));
         rows.push(bounded(&format!("{name}: open files grow"), growth.files, "/min", FILES_GROW));
         rows.push(bounded(&format!("{name}: threads grow"), growth.threads, "/min", FILES_GROW));
-        rows.push(Row::new(
+        rows.push(BenchmarkRow::new(
             &format!("{name}: memory at the end"),
             watch.last_memory(kind) / 1e6,
             "MB",
             None,
-            Better::Lower,
+            BetterWhen::Lower,
         ));
     }
     let panics = site.logs().lines(|line| line.contains("panicked at"));

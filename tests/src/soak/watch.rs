@@ -7,14 +7,14 @@ use anyhow::{Context, Result};
 
 /// A kind of program; those of one kind are judged together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Kind {
+pub(super) enum ProgramKind {
     Relay,
     Agent,
     AgentWithADisplay,
     Client,
 }
 
-impl Kind {
+impl ProgramKind {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Relay => "relay",
@@ -27,7 +27,7 @@ impl Kind {
 
 /// What a program uses at one moment.
 #[derive(Clone, Copy, Default, Debug)]
-struct Use {
+struct ProgramUsage {
     /// Seconds since it began.
     at: f64,
     /// Resident memory, in bytes.
@@ -38,7 +38,7 @@ struct Use {
 
 /// Growth a minute.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Growth {
+pub(super) struct GrowthRate {
     /// Bytes.
     pub(super) memory: f64,
     pub(super) files: f64,
@@ -46,14 +46,14 @@ pub(super) struct Growth {
 }
 
 /// All samples.
-pub(super) struct Watch {
-    programs: Vec<(Kind, i32)>,
-    samples: BTreeMap<i32, Vec<Use>>,
+pub(super) struct UsageWatch {
+    programs: Vec<(ProgramKind, i32)>,
+    samples: BTreeMap<i32, Vec<ProgramUsage>>,
     gone: Vec<i32>,
 }
 
-impl Watch {
-    pub(super) fn of(programs: &[(Kind, i32)]) -> Self {
+impl UsageWatch {
+    pub(super) fn of(programs: &[(ProgramKind, i32)]) -> Self {
         Self { programs: programs.to_vec(), samples: BTreeMap::new(), gone: Vec::new() }
     }
 
@@ -62,7 +62,10 @@ impl Watch {
         for (_, pid) in &self.programs {
             match used(*pid) {
                 Ok(used) => {
-                    self.samples.entry(*pid).or_default().push(Use { at: since.as_secs_f64(), ..used });
+                    self.samples
+                        .entry(*pid)
+                        .or_default()
+                        .push(ProgramUsage { at: since.as_secs_f64(), ..used });
                 }
                 Err(_) if !self.gone.contains(pid) => self.gone.push(*pid),
                 Err(_) => {}
@@ -82,9 +85,9 @@ impl Watch {
     }
 
     /// The mean growth of those of a kind, behind the warm-up.
-    pub(super) fn growth(&self, kind: Kind, warm_up: Duration) -> Growth {
+    pub(super) fn growth(&self, kind: ProgramKind, warm_up: Duration) -> GrowthRate {
         let of_kind = self.of_kind(kind);
-        let mean = |value: fn(&Use) -> f64| -> f64 {
+        let mean = |value: fn(&ProgramUsage) -> f64| -> f64 {
             let slopes: Vec<f64> = of_kind
                 .iter()
                 .map(|samples| {
@@ -94,7 +97,7 @@ impl Watch {
                 .collect();
             slopes.iter().sum::<f64>() / number(slopes.len())
         };
-        Growth {
+        GrowthRate {
             memory: mean(|used| used.memory),
             files: mean(|used| used.files),
             threads: mean(|used| used.threads),
@@ -102,13 +105,13 @@ impl Watch {
     }
 
     /// The mean of what those of a kind had last, in bytes.
-    pub(super) fn last_memory(&self, kind: Kind) -> f64 {
+    pub(super) fn last_memory(&self, kind: ProgramKind) -> f64 {
         let last: Vec<f64> =
             self.of_kind(kind).iter().filter_map(|samples| samples.last()).map(|used| used.memory).collect();
         last.iter().sum::<f64>() / number(last.len())
     }
 
-    fn of_kind(&self, kind: Kind) -> Vec<&Vec<Use>> {
+    fn of_kind(&self, kind: ProgramKind) -> Vec<&Vec<ProgramUsage>> {
         let pids = self.programs.iter().filter(|(of, _)| *of == kind).map(|(_, pid)| pid);
         pids.filter_map(|pid| self.samples.get(pid)).collect()
     }
@@ -128,11 +131,11 @@ fn slope(points: &[(f64, f64)]) -> f64 {
     if along > 0.0 { across / along } else { 0.0 }
 }
 
-fn used(pid: i32) -> Result<Use> {
-    let memory = crate::crowd::memory(u32::try_from(pid)?)?.resident;
+fn used(pid: i32) -> Result<ProgramUsage> {
+    let memory = crate::light_agents::memory(u32::try_from(pid)?)?.resident;
     let files = std::fs::read_dir(format!("/proc/{pid}/fd"))?.count();
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).context("it is gone")?.count();
-    Ok(Use { at: 0.0, memory, files: number(files), threads: number(threads) })
+    Ok(ProgramUsage { at: 0.0, memory, files: number(files), threads: number(threads) })
 }
 
 /// The first lines of a kind, for whoever wants to know why.

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use nearhand_proto::grant::Capability;
 
-use crate::desk::{Desk, eve, first_frame, next_frame};
-use crate::parties::{Agent, Client};
+use crate::crash_test::{AgentWorkload, ReceiverProcess, sleep_until};
+use crate::deployment::TestDeployment;
+use crate::parties::{TestAgent, TestClient};
 use crate::program::until;
-use crate::siege::{Receiver, Watched, sleep_until};
-use crate::site::Site;
-use crate::stage::Marker;
+use crate::screen_device::{ScreenDevice, eve, first_frame, next_frame};
+use crate::x_display::ColorMarker;
 
 /// How long a session at the screen lasts: within its grant.
 const LOOKS: Duration = Duration::from_secs(45);
@@ -27,7 +27,7 @@ const SETTLES: Duration = Duration::from_secs(120);
 
 /// How much was done.
 #[derive(Default)]
-pub(super) struct Done {
+pub(super) struct WorkDone {
     messages: AtomicU64,
     reports: AtomicU64,
     frames: AtomicU64,
@@ -36,7 +36,7 @@ pub(super) struct Done {
     failures: Mutex<Vec<String>>,
 }
 
-impl Done {
+impl WorkDone {
     pub(super) fn alarms(&self) -> u64 {
         self.alarms.load(Ordering::Relaxed)
     }
@@ -85,7 +85,7 @@ fn pause(over: &AtomicBool, how_long: Duration) {
 }
 
 /// A conversation: a line every two seconds, each waited for.
-pub(super) fn talk(client: &mut Client, over: &AtomicBool, done: &Done) -> Result<()> {
+pub(super) fn talk(client: &mut TestClient, over: &AtomicBool, done: &WorkDone) -> Result<()> {
     let mut number = 0_u64;
     while !ends(over) {
         number += 1;
@@ -100,14 +100,14 @@ pub(super) fn talk(client: &mut Client, over: &AtomicBool, done: &Done) -> Resul
 }
 
 /// A session for a report after the other, on one device after the other.
-pub(super) fn diagnose(site: &Site, agents: u64, over: &AtomicBool, done: &Done) -> Result<()> {
+pub(super) fn diagnose(site: &TestDeployment, agents: u64, over: &AtomicBool, done: &WorkDone) -> Result<()> {
     let out = site.directory("reports")?;
     for number in (3..agents).cycle() {
         if ends(over) {
             break;
         }
         let words = ["diagnose", &format!("till {number}"), "--quick", "--out", &out.to_string_lossy()];
-        match site.admin().run(&words).and_then(crate::site::Done::ok) {
+        match site.admin().run(&words).and_then(crate::deployment::CommandResult::ok) {
             Ok(_) => add(&done.reports),
             Err(error) => done.failed("diagnose", &error),
         }
@@ -117,7 +117,7 @@ pub(super) fn diagnose(site: &Site, agents: u64, over: &AtomicBool, done: &Done)
 }
 
 /// A technician at the screen, again and again.
-pub(super) fn look(desk: &Desk, over: &AtomicBool, done: &Done) -> Result<()> {
+pub(super) fn look(desk: &ScreenDevice, over: &AtomicBool, done: &WorkDone) -> Result<()> {
     let (wire, member) = eve(&desk.site)?;
     while !ends(over) {
         let looked = || -> Result<()> {
@@ -143,8 +143,8 @@ pub(super) fn look(desk: &Desk, over: &AtomicBool, done: &Done) -> Result<()> {
 }
 
 /// Something on the display that changes.
-pub(super) fn paint(desk: &Desk, over: &AtomicBool) -> Result<()> {
-    let marker = Marker::show(desk.display.eye()?, 100, 100, 0x00ff_0000)?;
+pub(super) fn paint(desk: &ScreenDevice, over: &AtomicBool) -> Result<()> {
+    let marker = ColorMarker::show(desk.display.eye()?, 100, 100, 0x00ff_0000)?;
     for color in [0x0000_ff00, 0x0000_00ff, 0x00ff_0000].into_iter().cycle() {
         // A little longer than it all lasts: who looks waits for a frame.
         if ends(over) {
@@ -157,7 +157,11 @@ pub(super) fn paint(desk: &Desk, over: &AtomicBool) -> Result<()> {
 }
 
 /// Alarms: on one device after the other one begins, and ends a while later.
-pub(super) fn alarm(agents: &mut [(Agent, Watched)], over: &AtomicBool, done: &Done) -> Result<()> {
+pub(super) fn alarm(
+    agents: &mut [(TestAgent, AgentWorkload)],
+    over: &AtomicBool,
+    done: &WorkDone,
+) -> Result<()> {
     let mut file = 0;
     while !ends(over) {
         for (_, watched) in agents.iter_mut() {
@@ -177,7 +181,7 @@ pub(super) fn alarm(agents: &mut [(Agent, Watched)], over: &AtomicBool, done: &D
 }
 
 /// Waits until the receiver has heard of all changes of alarms; how many it has heard of, each instance once in order.
-pub(super) fn settle(agents: &[(Agent, Watched)], receiver: &Receiver) -> Result<u64> {
+pub(super) fn settle(agents: &[(TestAgent, AgentWorkload)], receiver: &ReceiverProcess) -> Result<u64> {
     let mut expected = std::collections::BTreeMap::new();
     for (_, watched) in agents {
         expected.extend(watched.turns());

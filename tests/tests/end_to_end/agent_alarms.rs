@@ -8,30 +8,30 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use nearhand_proto::alarm::{Entry, Event, Leaving, Profile, Severity, Transition};
+use nearhand_tests::deployment::{LIMIT, TestDeployment};
 use nearhand_tests::disk::MountedDisk;
-use nearhand_tests::hostile_relay::{HostileRelay, How, Intake};
-use nearhand_tests::parties::Agent;
+use nearhand_tests::hostile_relay::{AlarmIntake, HostileRelay, RelayBehaviour};
+use nearhand_tests::parties::TestAgent;
 use nearhand_tests::program::until;
-use nearhand_tests::site::{LIMIT, Site};
-use nearhand_tests::wire_client::Wire;
+use nearhand_tests::wire_client::WireEndpoint;
 use nearhand_transport::key_file;
 use rustix::process::Signal;
 
 /// A device whose alarms come here.
-struct Bench {
-    agent: Agent,
+struct AlarmDevice {
+    agent: TestAgent,
     relay: HostileRelay,
-    site: Site,
-    _wire: Wire,
+    site: TestDeployment,
+    _wire: WireEndpoint,
 }
 
-impl Bench {
+impl AlarmDevice {
     fn new(rules: &str) -> Result<Self> {
-        let (mut site, wire) = (Site::new()?, Wire::new()?);
+        let (mut site, wire) = (TestDeployment::new()?, WireEndpoint::new()?);
         let agent = site.device("pc-1")?;
         site.relay.kill()?;
         let key = key_file::load_key(&site.data().join("relay.key"))?;
-        let relay = HostileRelay::start(&wire, site.port, &key, How::Honestly)?;
+        let relay = HostileRelay::start(&wire, site.port, &key, RelayBehaviour::Honestly)?;
         let mut bench = Self { agent, relay, site, _wire: wire };
         bench.rules(rules)?;
         bench.agent.restart()?;
@@ -51,19 +51,20 @@ impl Bench {
     }
 
     /// Waits until what came fits.
-    fn until(&self, what: &str, fits: impl Fn(&Intake) -> bool) -> Result<Duration> {
+    fn until(&self, what: &str, fits: impl Fn(&AlarmIntake) -> bool) -> Result<Duration> {
         let said = || format!("{:#?}\n{}", self.report(), self.agent.program.text());
         until(LIMIT, what, || Ok(fits(&self.relay.alarms()))).with_context(said)
     }
 
     /// What the agent says of its alarms; nothing while it isn't there.
     fn report(&self) -> serde_json::Value {
-        let asked = self.agent.run(&["alarms", "--json"]).and_then(nearhand_tests::site::Done::ok);
+        let asked =
+            self.agent.run(&["alarms", "--json"]).and_then(nearhand_tests::deployment::CommandResult::ok);
         asked.ok().and_then(|done| serde_json::from_str(&done.text).ok()).unwrap_or_default()
     }
 }
 
-fn events(intake: &Intake) -> Vec<&Event> {
+fn events(intake: &AlarmIntake) -> Vec<&Event> {
     intake
         .records
         .iter()
@@ -75,11 +76,11 @@ fn events(intake: &Intake) -> Vec<&Event> {
 }
 
 /// Events of one rule: the machine of the test may have alarms of its own before the test's rules are there.
-fn about<'a>(intake: &'a Intake, rule: &str) -> Vec<&'a Event> {
+fn about<'a>(intake: &'a AlarmIntake, rule: &str) -> Vec<&'a Event> {
     events(intake).into_iter().filter(|event| event.rule == rule).collect()
 }
 
-fn raised(intake: &Intake, rule: &str) -> usize {
+fn raised(intake: &AlarmIntake, rule: &str) -> usize {
     about(intake, rule).iter().filter(|event| event.transition == Transition::Raised).count()
 }
 
@@ -102,7 +103,7 @@ const OLD: Duration = Duration::from_secs(7200);
 
 #[test]
 fn a_log_line_becomes_an_alarm_at_the_relay_and_a_stop_says_goodbye() -> Result<()> {
-    let mut bench = Bench::new("profile = \"server\"\n")?;
+    let mut bench = AlarmDevice::new("profile = \"server\"\n")?;
     let log = bench.place()?.join("app.log");
     fs::write(&log, "failed before anybody looked\n")?;
     bench.rules(&format!(
@@ -136,7 +137,7 @@ fn a_log_line_becomes_an_alarm_at_the_relay_and_a_stop_says_goodbye() -> Result<
 
 #[test]
 fn a_bad_rules_file_keeps_the_old_rules_and_is_an_alarm_itself() -> Result<()> {
-    let bench = Bench::new("[[rule]]\nname = \"rules-file\"\nevery = \"1s\"\n")?;
+    let bench = AlarmDevice::new("[[rule]]\nname = \"rules-file\"\nevery = \"1s\"\n")?;
     bench.until("the relay knows what is watched", |intake| !intake.monitoring.is_empty())?;
     bench.rules("[[rule]]\nname = \"rules-file\"\ncolour = \"red\"\n")?;
     bench.until("the alarm", |intake| raised(intake, "rules-file") == 1)?;
@@ -152,7 +153,7 @@ fn a_bad_rules_file_keeps_the_old_rules_and_is_an_alarm_itself() -> Result<()> {
 
 #[test]
 fn what_a_relay_does_not_take_is_kept_and_sent_to_the_next() -> Result<()> {
-    let mut bench = Bench::new("profile = \"none\"\n")?;
+    let mut bench = AlarmDevice::new("profile = \"none\"\n")?;
     bench.relay.with_alarms(|intake| intake.takes = false);
     let files: Vec<PathBuf> =
         (0..3).map(|n| Ok(bench.place()?.join(format!("b{n}")))).collect::<Result<_>>()?;
@@ -176,7 +177,7 @@ fn what_a_relay_does_not_take_is_kept_and_sent_to_the_next() -> Result<()> {
 
 #[test]
 fn agents_killed_at_any_moment_lose_no_alarm_and_tell_none_twice() -> Result<()> {
-    let mut bench = Bench::new("profile = \"none\"\n")?;
+    let mut bench = AlarmDevice::new("profile = \"none\"\n")?;
     let place = bench.place()?;
     let files: Vec<PathBuf> = (0..48).map(|n| place.join(format!("b{n:02}"))).collect();
     files.iter().try_for_each(|file| touch(file, Duration::ZERO))?;
@@ -220,7 +221,7 @@ fn agents_killed_at_any_moment_lose_no_alarm_and_tell_none_twice() -> Result<()>
 #[test]
 fn a_file_system_that_is_filled_is_an_alarm_until_there_is_room_again() -> Result<()> {
     let rules = "profile = \"server\"\n[[rule]]\nname = \"disk-space\"\nevery = \"1s\"\nkeep = \"0s\"\n";
-    let bench = Bench::new(rules)?;
+    let bench = AlarmDevice::new(rules)?;
     let disk = MountedDisk::new(bench.place()?.join("small"))?;
     let instance = disk.0.display().to_string();
     let came = |transition: Transition, severity: Severity| {

@@ -13,9 +13,9 @@ use nearhand_proto::alarm::{Batch, Entry, Event, Record, Severity, Transition};
 use nearhand_proto::id::{Fingerprint, StreamId};
 use nearhand_proto::message::control::{Reply, Request};
 use nearhand_proto::time::UnixMillis;
+use nearhand_tests::deployment::{LIMIT, TestDeployment};
 use nearhand_tests::program::until;
-use nearhand_tests::site::{LIMIT, Site};
-use nearhand_tests::wire_client::{Control, DeviceWire, Wire};
+use nearhand_tests::wire_client::{ControlWire, DeviceWire, WireEndpoint};
 use nearhand_transport::platform::write_private;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -36,7 +36,7 @@ fn event(instance: &str, transition: Transition, severity: Severity) -> Event {
     }
 }
 
-fn say(control: &Control, stream: StreamId, seq: u64, events: Vec<Event>) -> Result<()> {
+fn say(control: &ControlWire, stream: StreamId, seq: u64, events: Vec<Event>) -> Result<()> {
     let records =
         (seq..).zip(events).map(|(seq, event)| Record { seq, entry: Entry::Event(event) }).collect();
     match control.ask(&Request::Alarms(Batch { stream, records }))? {
@@ -47,8 +47,8 @@ fn say(control: &Control, stream: StreamId, seq: u64, events: Vec<Event>) -> Res
 
 #[test]
 fn the_client_lists_follows_acknowledges_and_silences() -> Result<()> {
-    let mut site = Site::new()?;
-    let wire = Wire::new()?;
+    let mut site = TestDeployment::new()?;
+    let wire = WireEndpoint::new()?;
     let device = wire.enrol(&site.enrolment("till 3")?)?;
     let stream = StreamId::from_bytes([1; 16]);
     let admin = site.admin().clone();
@@ -66,14 +66,17 @@ fn the_client_lists_follows_acknowledges_and_silences() -> Result<()> {
     let brief = id.get(..6).context("no id")?;
 
     let mut follower = admin.start(&["alarms", "--follow"])?;
-    let shows =
-        |follower: &mut nearhand_tests::parties::Client, what: &str, pointer: &str, is: &str| -> Result<()> {
-            follower.program.wait_map(what, LIMIT, |line| {
-                let alarm: Value = serde_json::from_str(line).ok()?;
-                let right = alarm.get("id")?.as_str()? == id && alarm.pointer(pointer)?.as_str()? == is;
-                right.then_some(())
-            })
-        };
+    let shows = |follower: &mut nearhand_tests::parties::TestClient,
+                 what: &str,
+                 pointer: &str,
+                 is: &str|
+     -> Result<()> {
+        follower.program.wait_map(what, LIMIT, |line| {
+            let alarm: Value = serde_json::from_str(line).ok()?;
+            let right = alarm.get("id")?.as_str()? == id && alarm.pointer(pointer)?.as_str()? == is;
+            right.then_some(())
+        })
+    };
     shows(&mut follower, "what is there", "/state", "firing")?;
     admin.run(&["ack", brief, "--comment", "on it"])?.ok()?;
     shows(&mut follower, "the acknowledgement", "/acknowledged/comment", "on it")?;
@@ -117,12 +120,12 @@ fn the_client_lists_follows_acknowledges_and_silences() -> Result<()> {
 }
 
 /// An endpoint that keeps what it is sent, and now and then takes it without saying so.
-struct Hook {
+struct WebhookEndpoint {
     port: u16,
     heard: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
-impl Hook {
+impl WebhookEndpoint {
     fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let port = listener.local_addr()?.port();
@@ -181,7 +184,7 @@ const BURST: u64 = 4;
 
 /// Raises and clears an alarm in turn, and repeats what isn't acknowledged, as a spool does. Returns how many events
 /// the relay has acknowledged.
-fn spool(wire: &Wire, device: &DeviceWire, stream: StreamId, stop: &AtomicBool) -> u64 {
+fn spool(wire: &WireEndpoint, device: &DeviceWire, stream: StreamId, stop: &AtomicBool) -> u64 {
     let mut stored = 0_u64;
     let mut control = None;
     // What was sent and not answered may be stored: it is sent again until it is known to be.
@@ -212,8 +215,8 @@ const KILLING: Duration = Duration::from_secs(25);
 
 #[test]
 fn a_relay_that_is_killed_at_random_loses_no_alarm_and_tells_none_twice() -> Result<()> {
-    let mut site = Site::new()?;
-    let hook = Hook::start()?;
+    let mut site = TestDeployment::new()?;
+    let hook = WebhookEndpoint::start()?;
     write_private(&site.data().join("hook.secret"), b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
     let file = site.data().join("relay.toml");
     let mut text = std::fs::read_to_string(&file)?;
@@ -224,7 +227,7 @@ fn a_relay_that_is_killed_at_random_loses_no_alarm_and_tells_none_twice() -> Res
     ));
     std::fs::write(&file, text)?;
     site.restart_relay()?;
-    let wire = Wire::new()?;
+    let wire = WireEndpoint::new()?;
     let devices =
         (0..4).map(|n| wire.enrol(&site.enrolment(&format!("till {n}"))?)).collect::<Result<Vec<_>>>()?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -232,7 +235,9 @@ fn a_relay_that_is_killed_at_random_loses_no_alarm_and_tells_none_twice() -> Res
         .zip(devices)
         .map(|(n, device)| {
             let (stop, stream) = (stop.clone(), StreamId::from_bytes([n; 16]));
-            std::thread::spawn(move || Wire::new().map(|wire| (stream, spool(&wire, &device, stream, &stop))))
+            std::thread::spawn(move || {
+                WireEndpoint::new().map(|wire| (stream, spool(&wire, &device, stream, &stop)))
+            })
         })
         .collect();
     let started = std::time::Instant::now();

@@ -4,11 +4,11 @@
 #![allow(clippy::print_stdout, reason = "a case that can't be tried says why")]
 
 use nearhand_tests::attack;
-use nearhand_tests::heap::Counting;
+use nearhand_tests::heap::CountingAllocator;
 
 /// Decoders are asked how much they hold.
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// A test of each case of each group.
 macro_rules! tests {

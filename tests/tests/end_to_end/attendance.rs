@@ -7,15 +7,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_tests::build::Binary;
-use nearhand_tests::parties::{Agent, Technician};
-use nearhand_tests::program::{Program, until};
-use nearhand_tests::site::{LIMIT, Site};
+use nearhand_tests::build::ProgramBinary;
+use nearhand_tests::deployment::{LIMIT, TestDeployment};
+use nearhand_tests::parties::{TestAgent, TestTechnician};
+use nearhand_tests::program::{TestProgram, until};
 use serde_json::Value;
 
 #[test]
 fn the_person_pauses_a_session_and_lets_it_go_on() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let mut console = agent.attend()?;
     let mut client = site.admin().connect(&console.code, &["--ask", "diagnostics"])?;
@@ -40,7 +40,7 @@ fn the_person_pauses_a_session_and_lets_it_go_on() -> Result<()> {
 
 #[test]
 fn a_session_that_nobody_sees_pauses_at_once_and_ends_soon() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let mut console = agent.attend()?;
     let mut client = site.admin().connect(&console.code, &["--ask", "diagnostics"])?;
@@ -63,7 +63,7 @@ fn a_session_that_nobody_sees_pauses_at_once_and_ends_soon() -> Result<()> {
 
 #[test]
 fn a_person_who_let_somebody_in_is_to_see_it_also_on_a_managed_device() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let mut console = agent.watch(&["--no-code"])?;
     let mut client = site.admin().connect("pc-1", &["--ask", "diagnostics"])?;
@@ -75,7 +75,7 @@ fn a_person_who_let_somebody_in_is_to_see_it_also_on_a_managed_device() -> Resul
     Ok(())
 }
 
-fn queue(technician: &Technician, more: &[&str]) -> Result<Vec<Value>> {
+fn queue(technician: &TestTechnician, more: &[&str]) -> Result<Vec<Value>> {
     let listed = technician.run(&[&["queue"], more].concat())?.ok()?.json()?;
     listed.get("requests").and_then(Value::as_array).cloned().context("no list")
 }
@@ -85,14 +85,14 @@ fn numbers(requests: &[Value]) -> Vec<u64> {
 }
 
 /// Waits until the agent says this of its request for help.
-fn stands(agent: &Agent, needle: &str) -> Result<()> {
+fn stands(agent: &TestAgent, needle: &str) -> Result<()> {
     until(LIMIT, &format!("{needle:?} of a request"), || Ok(agent.run(&["ask"])?.ok()?.text.contains(needle)))
         .map(|_| ())
 }
 
 #[test]
 fn people_queue_by_urgency_and_learn_who_takes_care_of_them() -> Result<()> {
-    let mut site = Site::new()?;
+    let mut site = TestDeployment::new()?;
     let (mut first, second) = (site.device("pc-1")?, site.device("pc-2")?);
     let bob = site.technician("Bob")?;
     first
@@ -133,7 +133,7 @@ fn people_queue_by_urgency_and_learn_who_takes_care_of_them() -> Result<()> {
 
 #[test]
 fn what_was_thought_of_a_session_is_kept_and_reports_are_for_administrators() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let bob = site.technician("Bob")?;
     let mut console = agent.attend()?;
@@ -148,7 +148,7 @@ fn what_was_thought_of_a_session_is_kept_and_reports_are_for_administrators() ->
     console.sees("Thank you")?;
     console.types("/report asked me for my bank login")?;
     console.sees("Thank you")?;
-    let ratings = |who: &Technician| -> Result<Value> {
+    let ratings = |who: &TestTechnician| -> Result<Value> {
         let listed = who.run(&["ratings"])?.ok()?.json()?;
         listed.pointer("/ratings/0").cloned().context("no rating")
     };
@@ -164,16 +164,16 @@ fn what_was_thought_of_a_session_is_kept_and_reports_are_for_administrators() ->
 }
 
 /// Two people at one machine whose agent runs as a service.
-struct Shared<'a> {
-    site: &'a Site,
-    agent: Program,
+struct SharedMachine<'a> {
+    site: &'a TestDeployment,
+    agent: TestProgram,
     homes: tempfile::TempDir,
 }
 
-impl<'a> Shared<'a> {
+impl<'a> SharedMachine<'a> {
     /// In a mount namespace with a /run of its own, where the programs can be reached by any user.
-    fn new(site: &'a Site, people: &[&str]) -> Result<Self> {
-        let binary = Binary::Agent.path()?;
+    fn new(site: &'a TestDeployment, people: &[&str]) -> Result<Self> {
+        let binary = ProgramBinary::Agent.path()?;
         let programs = binary.parent().context("no directory")?;
         let data = site.directory("service")?;
         let string = site.enrolment("till")?.reveal();
@@ -188,14 +188,14 @@ impl<'a> Shared<'a> {
             data = data.display(),
         );
         let words = ["unshare", "-m", "sh", "-c", &script].map(str::to_owned);
-        let mut agent = Program::start("agent till", &words, site.data(), site.logs())?;
+        let mut agent = TestProgram::start("agent till", &words, site.data(), site.logs())?;
         agent.wait_for("control: connected", LIMIT)?;
         let homes = tempfile::tempdir()?;
         fs::set_permissions(homes.path(), fs::Permissions::from_mode(0o755))?;
         Ok(Self { site, agent, homes })
     }
 
-    fn start(&self, name: &str, user: u32, args: &[&str]) -> Result<Program> {
+    fn start(&self, name: &str, user: u32, args: &[&str]) -> Result<TestProgram> {
         let home = self.homes.path().join(name);
         if !home.exists() {
             fs::create_dir(&home)?;
@@ -208,7 +208,7 @@ impl<'a> Shared<'a> {
         let words =
             [&enter[..], &["env", "-u", "XDG_DATA_HOME", &home, "/run/bin/nearhand-agent"], args].concat();
         let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
-        Program::start(name, &words, Path::new("/"), self.site.logs())
+        TestProgram::start(name, &words, Path::new("/"), self.site.logs())
     }
 }
 
@@ -217,8 +217,8 @@ fn two_people_at_one_machine_see_only_what_is_theirs() -> Result<()> {
     const DAEMON: u32 = 1;
     const BIN: u32 = 2;
     const SYS: u32 = 3;
-    let site = Site::new()?;
-    let shared = Shared::new(&site, &["daemon", "bin"])?;
+    let site = TestDeployment::new()?;
+    let shared = SharedMachine::new(&site, &["daemon", "bin"])?;
     let mut ann = shared.start("ann", DAEMON, &["attend"])?;
     let line = ann.wait_for("Your support code:", LIMIT)?;
     let digits: String = line.chars().filter(char::is_ascii_digit).take(12).collect();

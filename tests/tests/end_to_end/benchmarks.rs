@@ -5,31 +5,32 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_tests::rows::Row;
+use nearhand_tests::rows::BenchmarkRow;
 
 /// Longer than any of them takes, in seconds.
 const LIMIT: &str = "300";
 
 /// Its rows: one array, every value a number, no name twice.
-fn rows(program: &str, words: &[&str]) -> Result<Vec<Row>> {
+fn rows(program: &str, words: &[&str]) -> Result<Vec<BenchmarkRow>> {
     let output = Command::new("timeout").args([LIMIT, program, "--json"]).args(words).output()?;
     let complaint = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{program} {words:?}: {}\n{complaint}", output.status);
     let text = String::from_utf8(output.stdout)?;
-    let rows: Vec<Row> = serde_json::from_str(&text).with_context(|| format!("{program}: {text}"))?;
+    let rows: Vec<BenchmarkRow> =
+        serde_json::from_str(&text).with_context(|| format!("{program}: {text}"))?;
     let names: BTreeSet<_> = rows.iter().map(|row| &row.name).collect();
     ensure!(names.len() == rows.len(), "{program}: a name twice: {text}");
     ensure!(rows.iter().all(|row| row.met.is_some() == row.target.is_some()), "{program}: a target unjudged");
     Ok(rows)
 }
 
-fn value(rows: &[Row], name: &str) -> Result<f64> {
+fn value(rows: &[BenchmarkRow], name: &str) -> Result<f64> {
     let row = rows.iter().find(|row| row.name == name);
     Ok(row.with_context(|| format!("no row {name:?} in {rows:#?}"))?.value)
 }
 
 /// All of these are there, and more than nothing.
-fn measured(rows: &[Row], names: &[&str]) -> Result<()> {
+fn measured(rows: &[BenchmarkRow], names: &[&str]) -> Result<()> {
     for name in names {
         ensure!(value(rows, name)? > 0.0, "{name}: {rows:#?}");
     }

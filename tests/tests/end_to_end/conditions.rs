@@ -9,9 +9,9 @@ use std::{fs, thread};
 
 use anyhow::{Context, Result, ensure};
 use nearhand_tests::clock::FakeClock;
-use nearhand_tests::parties::Agent;
+use nearhand_tests::deployment::{ProgramPlace, TestDeployment};
+use nearhand_tests::parties::TestAgent;
 use nearhand_tests::program::until;
-use nearhand_tests::site::{Place, Site};
 use rand_core::{OsRng, RngCore};
 use serde_json::Value;
 
@@ -19,14 +19,14 @@ use serde_json::Value;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// An enrolled device with rules, and its relay.
-struct Watched {
-    agent: Agent,
-    site: Site,
+struct WatchedDevice {
+    agent: TestAgent,
+    site: TestDeployment,
 }
 
-impl Watched {
-    fn new(place: impl FnOnce(&Site) -> Result<Place>, rules: &str) -> Result<Self> {
-        let site = Site::new()?;
+impl WatchedDevice {
+    fn new(place: impl FnOnce(&TestDeployment) -> Result<ProgramPlace>, rules: &str) -> Result<Self> {
+        let site = TestDeployment::new()?;
         let mut agent = site.device_at("pc-1", place(&site)?)?;
         fs::write(agent.data().join("rules.toml"), format!("profile = \"server\"\n{rules}"))?;
         agent.restart()?;
@@ -63,7 +63,7 @@ impl Watched {
 fn busy_processors_are_an_alarm() -> Result<()> {
     let rule = "[[rule]]\nname = \"busy\"\nsensor = \"cpu.busy\"\nevery = \"1s\"\nraise = \"> 90 %\"\nclear = \"< 20 %\"\n\
                 severity = \"warning\"\n";
-    let watched = Watched::new(|_| Ok(Place::default()), rule)?;
+    let watched = WatchedDevice::new(|_| Ok(ProgramPlace::default()), rule)?;
     let stop = Arc::new(AtomicBool::new(false));
     let burners: Vec<_> = (0..thread::available_parallelism()?.get())
         .map(|_| {
@@ -89,7 +89,7 @@ fn a_clock_that_jumps_is_an_alarm_until_it_is_right_again() -> Result<()> {
     let room = tempfile::tempdir()?;
     let clock = FakeClock::new(&room.path().join("clock"))?;
     let rule = "[[rule]]\nname = \"clock\"\nevery = \"1s\"\nkeep = \"0s\"\n";
-    let watched = Watched::new(|_| Ok(clock.place()), rule)?;
+    let watched = WatchedDevice::new(|_| Ok(clock.place()), rule)?;
     ensure!(watched.state("clock", None)?.is_none(), "nothing is wrong yet");
     clock.jump("+90s")?;
     let said = watched.becomes("clock", None, "firing")?;
@@ -140,13 +140,13 @@ fn a_name_server_that_falls_silent_is_an_alarm_until_it_answers() -> Result<()> 
     let server = NameServer::start((address, 53).into())?;
     let rule = "[watch]\ndns = true\n[[rule]]\nname = \"dns\"\nevery = \"1s\"\nfor = \"0s\"\nkeep = \"0s\"\n";
     // Of its own: the machine's own servers are none of this test's business.
-    let place = |site: &Site| {
+    let place = |site: &TestDeployment| {
         let file = site.directory("etc")?.join("resolv.conf");
         fs::write(&file, format!("nameserver {address}\n"))?;
         let mount = format!("mount --bind {} /etc/resolv.conf && exec \"$@\"", file.display());
-        Ok(Place::behind(&["unshare", "--mount", "sh", "-c", &mount, "sh"]))
+        Ok(ProgramPlace::behind(&["unshare", "--mount", "sh", "-c", &mount, "sh"]))
     };
-    let watched = Watched::new(place, rule)?;
+    let watched = WatchedDevice::new(place, rule)?;
     let instance = address.to_string();
     let address = server.stop()?;
     let said = watched.becomes("dns", Some(&instance), "firing")?;

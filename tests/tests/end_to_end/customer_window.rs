@@ -10,13 +10,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_tests::build::{self, Binary};
-use nearhand_tests::program::{Logs, kill, until};
-use nearhand_tests::reader::{Session, Thing};
-use nearhand_tests::seat::{Seat, gone};
-use nearhand_tests::site::{LIMIT, Site};
-use nearhand_tests::stage::Display;
-use nearhand_tests::vnc::Hand;
+use nearhand_tests::build::{self, ProgramBinary};
+use nearhand_tests::deployment::{LIMIT, TestDeployment};
+use nearhand_tests::program::{ProgramLogs, kill, until};
+use nearhand_tests::screen_reader::{DesktopSession, ShownElement};
+use nearhand_tests::vnc::VncInput;
+use nearhand_tests::window_harness::{WindowHarness, gone};
+use nearhand_tests::x_display::XDisplay;
 use serde_json::Value;
 
 /// X11/keysymdef.h
@@ -25,7 +25,7 @@ const TAB: u32 = 0xff09;
 
 #[test]
 fn a_person_gets_help_from_code_to_thanks() -> Result<()> {
-    let desk = Seat::new()?;
+    let desk = WindowHarness::new()?;
     let reader = &desk.reader;
     let mut client = desk.technician(&["--reason", "the printer", "--ask", "view,diagnostics"])?;
     // Who asks, why in their words, and only seeing is ticked.
@@ -35,9 +35,9 @@ fn a_person_gets_help_from_code_to_thanks() -> Result<()> {
     assert!(reader.wait("tick-view", |_| true)?.checked());
     assert!(!reader.wait("tick-diagnostics", |_| true)?.checked());
     // No is what a key that was meant for something else says.
-    assert!(reader.wait("deny", Thing::focused)?.enabled());
+    assert!(reader.wait("deny", ShownElement::focused)?.enabled());
     reader.press("tick-diagnostics")?;
-    reader.wait("tick-diagnostics", Thing::checked)?;
+    reader.wait("tick-diagnostics", ShownElement::checked)?;
     desk.allow()?;
     let granted = client.event("granted")?.to_string();
     ensure!(granted.contains("view") && granted.contains("diagnostics"), "{granted}");
@@ -54,8 +54,9 @@ fn a_person_gets_help_from_code_to_thanks() -> Result<()> {
     client.say("/diagnose quick")?;
     client.event_within("report", Duration::from_secs(60))?;
     until(LIMIT, "the check is told", || {
-        let told =
-            |thing: &Thing| thing.id.starts_with("done-") && thing.name.contains("the report was sent");
+        let told = |thing: &ShownElement| {
+            thing.id.starts_with("done-") && thing.name.contains("the report was sent")
+        };
         Ok(reader.all()?.iter().any(told))
     })?;
     // The banner says who, what and how long, and its Stop ends it.
@@ -82,7 +83,7 @@ fn a_person_gets_help_from_code_to_thanks() -> Result<()> {
 
 #[test]
 fn a_program_presses_nothing_that_widens() -> Result<()> {
-    let desk = Seat::new()?;
+    let desk = WindowHarness::new()?;
     let reader = &desk.reader;
     let eye = desk.display.eye()?;
     let mut client = desk.technician(&["--ask", "view"])?;
@@ -93,16 +94,16 @@ fn a_program_presses_nothing_that_widens() -> Result<()> {
     eye.click(x, y)?;
     reader.wait("remark", |note| note.name.contains("made by a program"))?;
     reader.focus("allow")?;
-    reader.wait("allow", Thing::focused)?;
+    reader.wait("allow", ShownElement::focused)?;
     desk.display.run(&["xdotool", "key", "space"])?;
     desk.display.run(&["xdotool", "key", "Return"])?;
     // Sent to the window instead of typed.
-    let main = nearhand_tests::stage::window(&desk.display, "^Nearhand$")?;
+    let main = nearhand_tests::x_display::window(&desk.display, "^Nearhand$")?;
     desk.display.run(&["xdotool", "key", "--window", &main, "space"])?;
     assert!(reader.look("allow")?.is_some(), "the request still waits");
     assert_eq!(desk.agent.audited("grant")?, 0);
     // A device: what was imitated is over after a moment, and the same place is pressed again until it counts.
-    let mut hand = Hand::on(desk.port)?;
+    let mut hand = VncInput::on(desk.port)?;
     until(LIMIT, "a real click", || {
         if reader.look("allow")?.is_none() {
             return Ok(true);
@@ -122,20 +123,20 @@ fn a_program_presses_nothing_that_widens() -> Result<()> {
 
 #[test]
 fn a_real_key_allows_and_an_imitated_one_denies() -> Result<()> {
-    let desk = Seat::new()?;
+    let desk = WindowHarness::new()?;
     let reader = &desk.reader;
     let mut client = desk.technician(&["--ask", "view"])?;
     reader.wait("allow", |_| true)?;
     gone(reader, "consent-hint")?;
-    reader.wait("deny", Thing::focused)?;
+    reader.wait("deny", ShownElement::focused)?;
     // By keyboard alone: Deny has it first, Allow is next.
-    let mut hand = Hand::on(desk.port)?;
+    let mut hand = VncInput::on(desk.port)?;
     hand.key(TAB)?;
-    reader.wait("allow", Thing::focused)?;
+    reader.wait("allow", ShownElement::focused)?;
     hand.key(SPACE)?;
     client.event("granted")?;
     client.say("/ask control")?;
-    reader.wait("deny", Thing::focused)?;
+    reader.wait("deny", ShownElement::focused)?;
     desk.display.run(&["xdotool", "key", "space"])?;
     gone(reader, "deny")?;
     reader.press("stop")?;
@@ -145,12 +146,12 @@ fn a_real_key_allows_and_an_imitated_one_denies() -> Result<()> {
 
 #[test]
 fn when_the_agent_is_killed_the_window_says_so_and_comes_back() -> Result<()> {
-    let mut desk = Seat::new()?;
+    let mut desk = WindowHarness::new()?;
     desk.agent.program.kill()?;
     desk.reader.wait("lost", |_| true)?;
     assert!(desk.window.runs());
     desk.agent.restart()?;
-    desk.reader.wait("tab-code", Thing::enabled)?;
+    desk.reader.wait("tab-code", ShownElement::enabled)?;
     desk.agent.wait_connected()?;
     assert!(!desk.code()?.is_empty());
     Ok(())
@@ -158,7 +159,7 @@ fn when_the_agent_is_killed_the_window_says_so_and_comes_back() -> Result<()> {
 
 #[test]
 fn another_user_does_not_reach_the_socket() -> Result<()> {
-    let desk = Seat::new()?;
+    let desk = WindowHarness::new()?;
     let window = build::window()?;
     let socket = desk.agent.data().join("run/agent.sock");
     ensure!(socket.exists(), "{}", socket.display());
@@ -175,20 +176,20 @@ fn another_user_does_not_reach_the_socket() -> Result<()> {
 
 #[test]
 fn a_session_outlives_a_closed_window_and_its_banner_stays() -> Result<()> {
-    let mut desk = Seat::new()?;
+    let mut desk = WindowHarness::new()?;
     let reader = &desk.reader;
     let mut client = desk.technician(&["--ask", "view"])?;
     desk.allow()?;
     client.event("granted")?;
-    let banner = nearhand_tests::stage::window(&desk.display, "^Nearhand session$")?;
+    let banner = nearhand_tests::x_display::window(&desk.display, "^Nearhand session$")?;
     // Closed by the window manager, as by its button: the session goes on, and the banner with it.
-    let main = nearhand_tests::stage::window(&desk.display, "^Nearhand$")?;
+    let main = nearhand_tests::x_display::window(&desk.display, "^Nearhand$")?;
     desk.display.run(&["xdotool", "windowactivate", "--sync", &main, "key", "alt+F4"])?;
-    nearhand_tests::stage::hidden(&desk.display, "^Nearhand$")?;
+    nearhand_tests::x_display::hidden(&desk.display, "^Nearhand$")?;
     assert!(desk.window.runs());
     // Another program hides it, and lays itself over it.
     desk.display.run(&["xdotool", "windowunmap", &banner])?;
-    nearhand_tests::stage::window(&desk.display, "^Nearhand session$")?;
+    nearhand_tests::x_display::window(&desk.display, "^Nearhand session$")?;
     reader.press("banner-open")?;
     reader.press("pause")?;
     reader.wait("session-state", |state| state.name.contains("Paused"))?;
@@ -199,7 +200,7 @@ fn a_session_outlives_a_closed_window_and_its_banner_stays() -> Result<()> {
     reader.press("stop")?;
     client.ends_with(18)?;
     reader.press("finish")?;
-    let main = nearhand_tests::stage::window(&desk.display, "^Nearhand$")?;
+    let main = nearhand_tests::x_display::window(&desk.display, "^Nearhand$")?;
     desk.display.run(&["xdotool", "windowactivate", "--sync", &main, "key", "alt+F4"])?;
     assert_eq!(desk.window.exit(LIMIT)?, 0);
     Ok(())
@@ -207,7 +208,7 @@ fn a_session_outlives_a_closed_window_and_its_banner_stays() -> Result<()> {
 
 #[test]
 fn a_killed_window_stops_everything_until_it_is_there_again() -> Result<()> {
-    let desk = Seat::new()?;
+    let desk = WindowHarness::new()?;
     let reader = &desk.reader;
     let mut client = desk.technician(&["--ask", "view"])?;
     desk.allow()?;
@@ -217,7 +218,7 @@ fn a_killed_window_stops_everything_until_it_is_there_again() -> Result<()> {
     ensure!(client.granted(false)?.contains("nobody at the device sees"));
     // Nobody did anything: the agent started it again, in the same place and language.
     client.granted(true)?;
-    nearhand_tests::stage::window(&desk.display, "^Nearhand session$")?;
+    nearhand_tests::x_display::window(&desk.display, "^Nearhand session$")?;
     reader.wait("banner-who", |line| line.name.contains("Ada Lovelace"))?;
     reader.wait("banner-can", |line| line.name.contains("see the screen"))?;
     assert_ne!(reader.process("banner-stop")?, process);
@@ -230,7 +231,7 @@ fn a_killed_window_stops_everything_until_it_is_there_again() -> Result<()> {
 
 #[test]
 fn a_session_ends_whose_window_can_not_come_back() -> Result<()> {
-    let desk = Seat::new()?;
+    let desk = WindowHarness::new()?;
     let mut client = desk.technician(&["--ask", "view"])?;
     desk.allow()?;
     client.granted(true)?;
@@ -252,7 +253,7 @@ fn a_session_ends_whose_window_can_not_come_back() -> Result<()> {
 
 #[test]
 fn who_asked_for_help_sees_who_takes_care_of_it() -> Result<()> {
-    let desk = Seat::new()?;
+    let desk = WindowHarness::new()?;
     let (reader, admin) = (&desk.reader, desk.site.admin());
     let waiting = || -> Result<Option<Value>> {
         Ok(admin.run(&["queue"])?.ok()?.json()?.pointer("/requests/0").cloned())
@@ -260,7 +261,7 @@ fn who_asked_for_help_sees_who_takes_care_of_it() -> Result<()> {
     reader.press("tab-help")?;
     desk.types("help-what", "the till is down")?;
     reader.press("urgency-2")?;
-    reader.wait("urgency-2", Thing::checked)?;
+    reader.wait("urgency-2", ShownElement::checked)?;
     desk.types("help-reach", "room 7")?;
     reader.press("help-send")?;
     reader.wait("help-status", |line| line.name.contains("You are next"))?;
@@ -285,18 +286,18 @@ fn who_asked_for_help_sees_who_takes_care_of_it() -> Result<()> {
 
 #[test]
 fn a_window_alone_gets_help_where_nothing_is_installed() -> Result<()> {
-    let logs = Logs::default();
-    let display = Display::virtual_frame_buffer(1024, 768, &logs)?;
+    let logs = ProgramLogs::default();
+    let display = XDisplay::virtual_frame_buffer(1024, 768, &logs)?;
     let _manager = display.window_manager()?;
-    let session = Session::new(&display)?;
+    let session = DesktopSession::new(&display)?;
     let reader = session.reader()?;
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let home = format!("HOME={}", site.directory("home")?.display());
     let place = session.place(&display).then(&["env", "-u", "XDG_RUNTIME_DIR", &home]);
     let mut window = site.guest_window("guest", &place, &["--lang", "en"])?;
     let enter = |text: &str| -> Result<()> {
         reader.focus("site-text")?;
-        reader.wait("site-text", Thing::focused)?;
+        reader.wait("site-text", ShownElement::focused)?;
         display.run(&["xdotool", "key", "ctrl+a"])?;
         display.run(&["xdotool", "type", text])?;
         Ok(())
@@ -321,7 +322,7 @@ fn a_window_alone_gets_help_where_nothing_is_installed() -> Result<()> {
     client.ends_with(18)?;
     // Closed, the private agent is gone with it.
     reader.press("finish")?;
-    let main = nearhand_tests::stage::window(&display, "^Nearhand$")?;
+    let main = nearhand_tests::x_display::window(&display, "^Nearhand$")?;
     display.run(&["xdotool", "windowactivate", "--sync", &main, "key", "alt+F4"])?;
     assert_eq!(window.exit(LIMIT)?, 0);
     Ok(())
@@ -350,7 +351,7 @@ fn one_off_help_needs_no_root() -> Result<()> {
     }
     let test = std::env::current_exe()?;
     build::window()?;
-    let names = [Binary::Agent, Binary::Client, Binary::Relay].map(Binary::path);
+    let names = [ProgramBinary::Agent, ProgramBinary::Client, ProgramBinary::Relay].map(ProgramBinary::path);
     let mut files = names.into_iter().collect::<Result<Vec<_>>>()?;
     files.extend([build::window()?, test.clone()]);
     for file in &files {

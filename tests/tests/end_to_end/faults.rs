@@ -7,16 +7,16 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use nearhand_tests::deployment::{DeploymentPlan, LIMIT, TestDeployment};
 use nearhand_tests::disk::{fill, slow_disk, small_disk};
-use nearhand_tests::parties::{Agent, Client, Console, Technician};
+use nearhand_tests::parties::{TestAgent, TestClient, TestConsole, TestTechnician};
 use nearhand_tests::program::until;
-use nearhand_tests::site::{LIMIT, Plan, Site};
 use rustix::process::Signal;
 
 const DIAGNOSTICS: [&str; 2] = ["--ask", "diagnostics"];
 
 /// An attended session in which something is granted.
-fn attended(site: &Site, agent: &Agent) -> Result<(Console, Client)> {
+fn attended(site: &TestDeployment, agent: &TestAgent) -> Result<(TestConsole, TestClient)> {
     let mut console = agent.attend()?;
     let mut client = site.admin().connect(&console.code, &DIAGNOSTICS)?;
     console.allows()?;
@@ -25,7 +25,7 @@ fn attended(site: &Site, agent: &Agent) -> Result<(Console, Client)> {
 }
 
 /// Both say something, and each arrives at the other end exactly once.
-fn talk(console: &mut Console, client: &mut Client, word: &str) -> Result<()> {
+fn talk(console: &mut TestConsole, client: &mut TestClient, word: &str) -> Result<()> {
     let (there, back) = (format!("{word} there"), format!("{word} back"));
     client.say(&there)?;
     console.types(&back)?;
@@ -34,7 +34,7 @@ fn talk(console: &mut Console, client: &mut Client, word: &str) -> Result<()> {
     arrived_once(console, client, word)
 }
 
-fn arrived_once(console: &Console, client: &Client, word: &str) -> Result<()> {
+fn arrived_once(console: &TestConsole, client: &TestClient, word: &str) -> Result<()> {
     ensure!(console.program.count(&format!("│ Ada Lovelace: {word} there")) == 1, "at the device");
     let text = client.program.text();
     let back = format!("\"text\":\"{word} back\"");
@@ -45,7 +45,7 @@ fn arrived_once(console: &Console, client: &Client, word: &str) -> Result<()> {
 
 #[test]
 fn a_killed_relay_costs_no_session_no_consent_and_no_message() -> Result<()> {
-    let mut site = Site::new()?;
+    let mut site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let (mut console, mut client) = attended(&site, &agent)?;
     talk(&mut console, &mut client, "before")?;
@@ -75,7 +75,7 @@ fn a_killed_relay_costs_no_session_no_consent_and_no_message() -> Result<()> {
 
 #[test]
 fn a_relay_that_is_away_for_half_a_minute_costs_no_session_and_no_code() -> Result<()> {
-    let mut site = Site::new()?;
+    let mut site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let (mut console, mut client) = attended(&site, &agent)?;
     console.types("/code")?;
@@ -101,7 +101,7 @@ fn a_relay_that_is_away_for_half_a_minute_costs_no_session_and_no_code() -> Resu
 
 #[test]
 fn a_killed_client_is_waited_for_and_then_its_session_is_over() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let (mut console, mut client) = attended(&site, &agent)?;
     client.program.kill()?;
@@ -118,7 +118,7 @@ fn a_killed_client_is_waited_for_and_then_its_session_is_over() -> Result<()> {
 
 #[test]
 fn a_killed_agent_ends_the_session_for_the_technician() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let mut agent = site.device("pc-1")?;
     let (_console, mut client) = attended(&site, &agent)?;
     agent.program.kill()?;
@@ -132,7 +132,7 @@ fn a_killed_agent_ends_the_session_for_the_technician() -> Result<()> {
 
 #[test]
 fn an_agent_that_is_stopped_says_so() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let mut agent = site.device("pc-1")?;
     let (_console, mut client) = attended(&site, &agent)?;
     agent.program.signal(Signal::TERM)?;
@@ -144,7 +144,7 @@ fn an_agent_that_is_stopped_says_so() -> Result<()> {
 
 #[test]
 fn a_full_disk_at_the_device_grants_nothing_and_recovers() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let devices = site.directory("devices/pc-1")?;
     let Some(place) = small_disk(&devices, "1m") else { return Ok(()) };
     // Enrolment and agent have to see the same file system: the first process that is there keeps it.
@@ -171,7 +171,11 @@ fn a_full_disk_at_the_device_grants_nothing_and_recovers() -> Result<()> {
 fn a_full_disk_at_the_relay_leaves_sessions_alone_and_recovers() -> Result<()> {
     let room = tempfile::tempdir()?;
     let Some(place) = small_disk(room.path(), "4m") else { return Ok(()) };
-    let site = Site::planned(Plan { place, data: Some(room.path().join("data")), ..Plan::default() })?;
+    let site = TestDeployment::planned(DeploymentPlan {
+        place,
+        data: Some(room.path().join("data")),
+        ..DeploymentPlan::default()
+    })?;
     let agent = site.device("pc-1")?;
     let (mut console, mut client) = attended(&site, &agent)?;
     let ballast = fill(site.relay.pid(), room.path())?;
@@ -191,7 +195,7 @@ fn a_full_disk_at_the_relay_leaves_sessions_alone_and_recovers() -> Result<()> {
 #[test]
 fn slow_disks_at_device_and_relay_cost_time_and_nothing_else() -> Result<()> {
     let slow = || slow_disk(Duration::from_millis(300));
-    let site = Site::planned(Plan { place: slow(), ..Plan::default() })?;
+    let site = TestDeployment::planned(DeploymentPlan { place: slow(), ..DeploymentPlan::default() })?;
     let agent = site.device_at("pc-1", slow())?;
     for pid in [site.relay.pid(), agent.program.pid()] {
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
@@ -211,11 +215,11 @@ fn slow_disks_at_device_and_relay_cost_time_and_nothing_else() -> Result<()> {
 /// What docs/relay.md says to do when the relay's key is stolen, step by step.
 #[test]
 fn a_relay_with_a_stolen_key_is_replaced_and_everybody_keeps_who_they_are() -> Result<()> {
-    let mut site = Site::new()?;
+    let mut site = TestDeployment::new()?;
     let mut agent = site.device("pc-1")?;
     agent.allow("\"diagnostics\"", false)?;
     let (admin, grace, bob) = (site.admin().clone(), site.technician("Grace")?, site.technician("Bob")?);
-    let ids = |technician: &Technician| -> Result<(String, String)> {
+    let ids = |technician: &TestTechnician| -> Result<(String, String)> {
         let devices = technician.run(&["devices"])?.ok()?;
         let own = technician.run(&["status"])?.ok()?;
         Ok((devices.field("/devices/0/id")?, own.field("/organisation/id")?))
@@ -228,7 +232,7 @@ fn a_relay_with_a_stolen_key_is_replaced_and_everybody_keeps_who_they_are() -> R
     let (claim, old) = site.replace_relay()?;
     // Whoever has the old key can't be mistaken for the new relay, nor the other way round.
     admin.run(&["devices"])?.fails_with(5)?;
-    let aside = |technician: &Technician, files: &[&str]| -> Result<()> {
+    let aside = |technician: &TestTechnician, files: &[&str]| -> Result<()> {
         let home = technician.home();
         let to = home.join("old-relay");
         fs::create_dir(&to)?;

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nearhand_proto::forward::BindState;
-use nearhand_tests::relayed::{End, Offer, Relay, round_trip, session};
+use nearhand_tests::relayed::{ForwardingRelay, RelayedEnd, SessionOffer, round_trip, session};
 
 async fn within<T>(what: &str, seconds: u64, work: impl Future<Output = anyhow::Result<T>>) -> T {
     match tokio::time::timeout(Duration::from_secs(seconds), work).await {
@@ -24,16 +24,16 @@ async fn echo(connection: &quinn::Connection) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn exchange(ends: &[End; 2], len: usize) -> anyhow::Result<Duration> {
+async fn exchange(ends: &[RelayedEnd; 2], len: usize) -> anyhow::Result<Duration> {
     round_trip(&ends[0].connection, &ends[1].connection, len).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_and_control_share_the_port() {
     for addr in ["127.0.0.1:0", "[::1]:0"] {
-        let relay = Relay::start(addr.parse().unwrap()).unwrap();
+        let relay = ForwardingRelay::start(addr.parse().unwrap()).unwrap();
         let control = within("control", 10, relay.dial_control()).await;
-        let offer = Offer::random();
+        let offer = SessionOffer::random();
         offer.at(&relay).unwrap();
         let ends = within("session", 10, session(relay.forwarder.local_addr(), &offer)).await;
         within("5 MB both ways", 30, exchange(&ends, 5_000_000)).await;
@@ -57,9 +57,9 @@ async fn a_session_and_control_share_the_port() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ipv6_relay_serves_ipv4_too() {
-    let relay = Relay::start("[::]:0".parse().unwrap()).unwrap();
+    let relay = ForwardingRelay::start("[::]:0".parse().unwrap()).unwrap();
     let port = relay.forwarder.local_addr().port();
-    let offer = Offer::random();
+    let offer = SessionOffer::random();
     offer.at(&relay).unwrap();
     let ends = within("session", 10, session(SocketAddr::from(([127, 0, 0, 1], port)), &offer)).await;
     within("exchange", 10, exchange(&ends, 1_000_000)).await;
@@ -69,8 +69,8 @@ async fn an_ipv6_relay_serves_ipv4_too() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_connection_outlives_a_killed_relay() {
-    let relay = Relay::start("127.0.0.1:0".parse().unwrap()).unwrap();
-    let offer = Offer::random();
+    let relay = ForwardingRelay::start("127.0.0.1:0".parse().unwrap()).unwrap();
+    let offer = SessionOffer::random();
     offer.at(&relay).unwrap();
     let ends = within("session", 10, session(relay.forwarder.local_addr(), &offer)).await;
     within("exchange", 10, exchange(&ends, 100_000)).await;
@@ -78,7 +78,7 @@ async fn the_connection_outlives_a_killed_relay() {
     for pause in [0, 300, 2500] {
         let addr = within("kill", 10, relay.kill()).await;
         tokio::time::sleep(Duration::from_millis(pause)).await;
-        relay = Relay::start(addr).unwrap();
+        relay = ForwardingRelay::start(addr).unwrap();
         offer.at(&relay).unwrap();
         let restarted = Instant::now();
         within("exchange after the restart", 10, exchange(&ends, 100_000)).await;
@@ -89,8 +89,8 @@ async fn the_connection_outlives_a_killed_relay() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_connection_outlives_a_change_of_either_ends_address() {
-    let relay = Relay::start("127.0.0.1:0".parse().unwrap()).unwrap();
-    let offer = Offer::random();
+    let relay = ForwardingRelay::start("127.0.0.1:0".parse().unwrap()).unwrap();
+    let offer = SessionOffer::random();
     offer.at(&relay).unwrap();
     let ends = within("session", 10, session(relay.forwarder.local_addr(), &offer)).await;
     for which in [0, 1, 0] {
@@ -111,10 +111,10 @@ async fn the_connection_outlives_a_change_of_either_ends_address() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_datagrams_and_forged_hints_disturb_nothing() {
-    let relay = Relay::start("127.0.0.1:0".parse().unwrap()).unwrap();
+    let relay = ForwardingRelay::start("127.0.0.1:0".parse().unwrap()).unwrap();
     let addr = relay.forwarder.local_addr();
     let control = within("control", 10, relay.dial_control()).await;
-    let offer = Offer::random();
+    let offer = SessionOffer::random();
     offer.at(&relay).unwrap();
     let ends = within("session", 10, session(addr, &offer)).await;
     let target = ends[0].bind.local_addr().unwrap();
@@ -184,12 +184,12 @@ async fn address_lost_and_replaced() {
     ] {
         ip(command);
     }
-    let relay = Relay::start("10.250.0.1:0".parse().unwrap()).unwrap();
-    let offer = Offer::random();
+    let relay = ForwardingRelay::start("10.250.0.1:0".parse().unwrap()).unwrap();
+    let offer = SessionOffer::random();
     offer.at(&relay).unwrap();
     let ends = within("session", 10, session(relay.forwarder.local_addr(), &offer)).await;
     within("exchange", 10, exchange(&ends, 100_000)).await;
-    let bound = |relay: &Relay| {
+    let bound = |relay: &ForwardingRelay| {
         let counters = relay.forwarder.session_counters(offer.id).unwrap();
         counters.map(|side| side.bound.map(|addr| addr.ip().to_string()))
     };

@@ -10,10 +10,10 @@ use nearhand_proto::message::control::{self, Target};
 use nearhand_proto::message::session::{AgentHello, FromTechnician, TechnicianProof};
 use nearhand_proto::support_code::Routing;
 use nearhand_tests::attack;
-use nearhand_tests::hostile_relay::{HostileRelay, How, stand_in, stolen};
+use nearhand_tests::deployment::{LIMIT, TestDeployment};
+use nearhand_tests::hostile_relay::{HostileRelay, RelayBehaviour, stand_in, stolen};
 use nearhand_tests::program::until;
-use nearhand_tests::site::{LIMIT, Site};
-use nearhand_tests::wire_client::Wire;
+use nearhand_tests::wire_client::WireEndpoint;
 use nearhand_transport::key_file;
 use rand_core::OsRng;
 
@@ -45,7 +45,7 @@ fn routing(number: u16) -> Result<Routing> {
 
 #[test]
 fn an_honest_relay_of_ours_works_so_the_failures_below_are_its_misdeeds() -> Result<()> {
-    let (site, agent, _wire, relay) = stolen(How::Honestly)?;
+    let (site, agent, _wire, relay) = stolen(RelayBehaviour::Honestly)?;
     site.admin().run(&["diagnose", "pc-1", "--quick", "--reason", MARKER])?.ok()?;
     let mut console = agent.attend()?;
     let mut client = site.admin().connect(&console.code, &["--reason", MARKER])?;
@@ -58,10 +58,10 @@ fn an_honest_relay_of_ours_works_so_the_failures_below_are_its_misdeeds() -> Res
 
 #[test]
 fn a_client_that_does_not_check_is_overheard() -> Result<()> {
-    let (mut site, wire) = (Site::new()?, Wire::new()?);
+    let (mut site, wire) = (TestDeployment::new()?, WireEndpoint::new()?);
     let careless = wire.join(&site.invite("Careless")?)?;
     let mut agent = site.device("pc-1")?;
-    let relay = HostileRelay::steal(&mut site, &wire, How::SkippingTheProof)?;
+    let relay = HostileRelay::steal(&mut site, &wire, RelayBehaviour::SkippingTheProof)?;
     agent.restart()?;
     agent.wait_connected()?;
     let control = careless.connect(&wire)?;
@@ -75,7 +75,7 @@ fn a_client_that_does_not_check_is_overheard() -> Result<()> {
 
 #[test]
 fn another_version_and_another_key_are_told_apart() -> Result<()> {
-    let (mut site, wire) = (Site::new()?, Wire::new()?);
+    let (mut site, wire) = (TestDeployment::new()?, WireEndpoint::new()?);
     let mut agent = site.device("pc-1")?;
     site.relay.kill()?;
     let key = key_file::load_key(&site.data().join("relay.key"))?;

@@ -7,11 +7,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use nearhand_tests::deployment::{LIMIT, ProgramPlace};
 use nearhand_tests::memory::{holds, memory_holds};
 use nearhand_tests::netns::RELAY;
-use nearhand_tests::program::{Logs, Program, until};
-use nearhand_tests::remote::{Home, Remote, Trouble};
-use nearhand_tests::site::{LIMIT, Place};
+use nearhand_tests::program::{ProgramLogs, TestProgram, until};
+use nearhand_tests::remote::{DeviceHome, NetworkTrouble, RemoteSession};
 use rustix::process::Signal;
 
 /// What is said, and may be seen by nobody else.
@@ -20,7 +20,7 @@ const MARKER: &str = "swordfish-7c1f0a9e";
 const OPEN: &str = "in-the-open-93b2d4";
 
 /// One session, one consent, and it works.
-fn is_the_same_session(scene: &mut Remote) -> Result<()> {
+fn is_the_same_session(scene: &mut RemoteSession) -> Result<()> {
     assert_eq!((scene.agent.audited("session.start")?, scene.agent.audited("grant")?), (1, 1));
     scene.client.say("/diagnose quick")?;
     scene.client.event_within("report", Duration::from_secs(60))?;
@@ -28,7 +28,7 @@ fn is_the_same_session(scene: &mut Remote) -> Result<()> {
 }
 
 /// Ends once the relay has got some datagrams that fit.
-fn witness(scene: &Remote, filter: &str) -> Result<Program> {
+fn witness(scene: &RemoteSession, filter: &str) -> Result<TestProgram> {
     let words =
         ["tcpdump", "--immediate-mode", "-n", "-i", "br0", "-Z", "root", "-c", "5", "udp and", filter];
     let mut program = scene.network.place("relay").program("tcpdump", &words, scene.site.logs())?;
@@ -36,7 +36,7 @@ fn witness(scene: &Remote, filter: &str) -> Result<Program> {
     Ok(program)
 }
 
-fn capture(place: &Place, file: &Path, logs: &Logs) -> Result<Program> {
+fn capture(place: &ProgramPlace, file: &Path, logs: &ProgramLogs) -> Result<TestProgram> {
     let file = file.to_string_lossy();
     let words = ["tcpdump", "--immediate-mode", "-U", "-n", "-i", "any", "-Z", "root", "-w", &*file];
     let mut program = place.program("tcpdump", &words, logs)?;
@@ -46,7 +46,7 @@ fn capture(place: &Place, file: &Path, logs: &Logs) -> Result<Program> {
 
 #[test]
 fn neither_the_relays_network_nor_its_memory_shows_what_is_said() -> Result<()> {
-    let Some(mut scene) = Remote::set(Home::Near, None)? else { return Ok(()) };
+    let Some(mut scene) = RemoteSession::set(DeviceHome::Near, None)? else { return Ok(()) };
     let directory = scene.site.directory("evidence")?;
     let file = directory.join("relay.pcap");
     let mut tcpdump = capture(&scene.network.place("relay"), &file, scene.site.logs())?;
@@ -76,10 +76,10 @@ fn neither_the_relays_network_nor_its_memory_shows_what_is_said() -> Result<()> 
 
 #[test]
 fn a_session_goes_on_when_the_devices_address_is_replaced() -> Result<()> {
-    let Some(mut scene) = Remote::set(Home::Near, None)? else { return Ok(()) };
+    let Some(mut scene) = RemoteSession::set(DeviceHome::Near, None)? else { return Ok(()) };
     scene.talk("before")?;
     let mut moved = witness(&scene, "src host 10.77.1.3")?;
-    scene.suffer(Trouble::DeviceMoves)?;
+    scene.suffer(NetworkTrouble::DeviceMoves)?;
     let took = scene.talk("after")?;
     assert_eq!(moved.exit(LIMIT)?, 0, "its packets come from a new address");
     println!("the address was replaced: {took:?} until both had heard each other");
@@ -89,10 +89,10 @@ fn a_session_goes_on_when_the_devices_address_is_replaced() -> Result<()> {
 
 #[test]
 fn a_session_goes_on_when_the_technicians_address_is_replaced() -> Result<()> {
-    let Some(mut scene) = Remote::set(Home::Near, None)? else { return Ok(()) };
+    let Some(mut scene) = RemoteSession::set(DeviceHome::Near, None)? else { return Ok(()) };
     scene.talk("before")?;
     let mut moved = witness(&scene, "src host 10.77.2.3")?;
-    scene.suffer(Trouble::TechnicianMoves)?;
+    scene.suffer(NetworkTrouble::TechnicianMoves)?;
     let took = scene.talk("after")?;
     assert_eq!(moved.exit(LIMIT)?, 0, "its packets come from a new address");
     println!("the technician's address was replaced: {took:?} until both had heard each other");
@@ -102,10 +102,10 @@ fn a_session_goes_on_when_the_technicians_address_is_replaced() -> Result<()> {
 
 #[test]
 fn a_session_goes_on_when_the_router_gives_it_another_port() -> Result<()> {
-    let Some(mut scene) = Remote::set(Home::BehindRouter, None)? else { return Ok(()) };
+    let Some(mut scene) = RemoteSession::set(DeviceHome::BehindRouter, None)? else { return Ok(()) };
     scene.talk("before")?;
     let mut moved = witness(&scene, "src portrange 50000-50999")?;
-    scene.suffer(Trouble::RouterForgets)?;
+    scene.suffer(NetworkTrouble::RouterForgets)?;
     let took = scene.talk("after")?;
     assert_eq!(moved.exit(LIMIT)?, 0, "its packets come from a new port");
     println!("the router forgot: {took:?} until both had heard each other");
@@ -115,10 +115,10 @@ fn a_session_goes_on_when_the_router_gives_it_another_port() -> Result<()> {
 
 #[test]
 fn a_session_of_three_machines_lives_through_the_relays_death() -> Result<()> {
-    let Some(mut scene) = Remote::set(Home::Near, None)? else { return Ok(()) };
+    let Some(mut scene) = RemoteSession::set(DeviceHome::Near, None)? else { return Ok(()) };
     scene.talk("before")?;
     let since = Instant::now();
-    scene.suffer(Trouble::RelayKilled)?;
+    scene.suffer(NetworkTrouble::RelayKilled)?;
     scene.talk("after")?;
     println!("the relay was killed and started: {:?} until both had heard each other", since.elapsed());
     assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());

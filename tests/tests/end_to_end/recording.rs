@@ -9,11 +9,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use nearhand_tests::deployment::{LIMIT, ProgramPlace, TestDeployment};
 use nearhand_tests::disk::{fill, small_disk};
-use nearhand_tests::parties::{Agent, Client, Technician};
-use nearhand_tests::program::{Logs, Program, until};
-use nearhand_tests::site::{LIMIT, Place, Site};
-use nearhand_tests::stage::{Display, Eye, Marker, window};
+use nearhand_tests::parties::{TestAgent, TestClient, TestTechnician};
+use nearhand_tests::program::{ProgramLogs, TestProgram, until};
+use nearhand_tests::x_display::{ColorMarker, PixelReader, XDisplay, window};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -27,29 +27,29 @@ const BLUE: u32 = 0x30_60e0;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A device with a terminal and a square on its screen, and a technician's workstation.
-struct Scene {
-    site: Site,
-    agent: Agent,
-    device: Display,
-    marker: Marker,
-    work: Display,
-    browser: Option<Program>,
-    _programs: [Program; 2],
-    _logs: Logs,
+struct RecordingSetup {
+    site: TestDeployment,
+    agent: TestAgent,
+    device: XDisplay,
+    marker: ColorMarker,
+    work: XDisplay,
+    browser: Option<TestProgram>,
+    _programs: [TestProgram; 2],
+    _logs: ProgramLogs,
 }
 
-impl Scene {
+impl RecordingSetup {
     fn new() -> Result<Self> {
-        let logs = Logs::default();
-        let device = Display::virtual_frame_buffer(WIDTH, HEIGHT, &logs)?;
-        let work = Display::virtual_frame_buffer(1400, 700, &logs)?;
+        let logs = ProgramLogs::default();
+        let device = XDisplay::virtual_frame_buffer(WIDTH, HEIGHT, &logs)?;
+        let work = XDisplay::virtual_frame_buffer(1400, 700, &logs)?;
         let manager = device.window_manager()?;
         let shown = "seq 1 40; printf '\\033[31mrecorded\\033[0m'; exec sleep 600";
         let terminal = device.start(&["xterm", "-T", "terminal", "-e", "sh", "-c", shown])?;
         window(&device, "terminal")?;
-        let marker = Marker::show(device.eye()?, 700, 380, RED)?;
-        let site = Site::new()?;
-        let place = Place::behind(&["env", &format!("DISPLAY={}", device.name)]);
+        let marker = ColorMarker::show(device.eye()?, 700, 380, RED)?;
+        let site = TestDeployment::new()?;
+        let place = ProgramPlace::behind(&["env", &format!("DISPLAY={}", device.name)]);
         let agent = site.device_at("till 3", place)?;
         agent.allow("\"view\"", true)?;
         Ok(Self {
@@ -69,12 +69,12 @@ impl Scene {
     }
 
     /// Connects, records, and shows the page.
-    fn record(&mut self, file: &Path) -> Result<Client> {
+    fn record(&mut self, file: &Path) -> Result<TestClient> {
         let ada = self.site.admin().clone();
         self.record_as(&ada, file)
     }
 
-    fn record_as(&mut self, who: &Technician, file: &Path) -> Result<Client> {
+    fn record_as(&mut self, who: &TestTechnician, file: &Path) -> Result<TestClient> {
         let words = ["--view-only", "--no-open", "--record", &file.to_string_lossy()];
         let mut client = who.connect("till 3", &words)?;
         let url = client.event("viewer")?;
@@ -89,7 +89,7 @@ impl Scene {
         Ok(())
     }
 
-    fn eye(&self) -> Result<Eye> {
+    fn eye(&self) -> Result<PixelReader> {
         self.work.eye()
     }
 
@@ -107,7 +107,7 @@ impl Scene {
 }
 
 /// Ends as Ctrl-C does.
-fn end(client: &mut Client) -> Result<Value> {
+fn end(client: &mut TestClient) -> Result<Value> {
     client.program.signal(Signal::INT)?;
     let recorded = client.event("recorded")?;
     client.ends_with(0)?;
@@ -143,7 +143,7 @@ fn apart(rgb: &[u8], pixels: &[u32]) -> f64 {
 
 #[test]
 fn a_session_is_recorded_proved_played_and_made_a_video() -> Result<()> {
-    let mut scene = Scene::new()?;
+    let mut scene = RecordingSetup::new()?;
     let mut console = scene.agent.watch(&[])?;
     let file = scene.file("one.nearhand")?;
     let mut client = scene.record(&file)?;
@@ -219,7 +219,7 @@ fn a_session_is_recorded_proved_played_and_made_a_video() -> Result<()> {
 
 #[test]
 fn a_recording_that_was_edited_is_refused_and_one_that_was_cut_is_named_so() -> Result<()> {
-    let mut scene = Scene::new()?;
+    let mut scene = RecordingSetup::new()?;
     let file = scene.file("two.nearhand")?;
     let mut client = scene.record(&file)?;
     scene.shown(RED)?;
@@ -241,7 +241,7 @@ fn a_recording_that_was_edited_is_refused_and_one_that_was_cut_is_named_so() -> 
     }
     assert!(!webm.exists());
     // Without ffmpeg there is no video, nor a part of one.
-    let nowhere = Place::behind(&["env", "PATH=/nowhere"]);
+    let nowhere = ProgramPlace::behind(&["env", "PATH=/nowhere"]);
     let alone =
         ada.at(nowhere).run(&["play", &file.to_string_lossy(), "--export", &webm.to_string_lossy()])?;
     alone.fails_with(17)?.says("apt install ffmpeg")?;
@@ -251,7 +251,7 @@ fn a_recording_that_was_edited_is_refused_and_one_that_was_cut_is_named_so() -> 
 
 #[test]
 fn a_recording_goes_on_after_an_interruption_and_says_what_it_lacks() -> Result<()> {
-    let mut scene = Scene::new()?;
+    let mut scene = RecordingSetup::new()?;
     let file = scene.file("three.nearhand")?;
     let mut client = scene.record(&file)?;
     scene.shown(RED)?;
@@ -278,7 +278,7 @@ fn a_recording_goes_on_after_an_interruption_and_says_what_it_lacks() -> Result<
 
 #[test]
 fn a_recording_that_the_person_stops_is_whole() -> Result<()> {
-    let mut scene = Scene::new()?;
+    let mut scene = RecordingSetup::new()?;
     let mut console = scene.agent.watch(&["--no-code"])?;
     for (name, stop, code) in [("five", "/take view", 0), ("six", "/stop", 18)] {
         let file = scene.file(&format!("{name}.nearhand"))?;
@@ -304,7 +304,7 @@ fn a_recording_that_the_person_stops_is_whole() -> Result<()> {
 
 #[test]
 fn a_full_disk_ends_the_recording_and_not_the_session() -> Result<()> {
-    let mut scene = Scene::new()?;
+    let mut scene = RecordingSetup::new()?;
     let directory = scene.site.directory("small")?;
     let Some(place) = small_disk(&directory, "1m") else { return Ok(()) };
     let mut console = scene.agent.watch(&[])?;

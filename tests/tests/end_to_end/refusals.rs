@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nearhand_proto::support_code::SupportCode;
-use nearhand_tests::site::Site;
+use nearhand_tests::deployment::TestDeployment;
 use rand_core::OsRng;
 use rustix::process::Signal;
 
@@ -29,7 +29,7 @@ fn slip(code: &str) -> Result<String> {
 
 #[test]
 fn a_wrong_code_burns_it_and_a_slip_of_the_finger_does_not() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let mut console = agent.attend()?;
     let connect = |code: &str| site.admin().run(&["connect", code]);
@@ -51,7 +51,7 @@ fn a_wrong_code_burns_it_and_a_slip_of_the_finger_does_not() -> Result<()> {
 
 #[test]
 fn nobody_and_nothing_has_its_own_exit_code() -> Result<()> {
-    let mut site = Site::new()?;
+    let mut site = TestDeployment::new()?;
     let mut agent = site.device("pc-1")?;
     let admin = site.admin().clone();
     let connect = |target: &str| admin.run(&["connect", target, "--ask", "diagnostics"]);
@@ -86,7 +86,7 @@ fn nobody_and_nothing_has_its_own_exit_code() -> Result<()> {
 
 #[test]
 fn the_person_can_deny_and_the_code_is_gone() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let mut console = agent.attend()?;
     let mut client = site.admin().start(&["diagnose", &console.code, "--quick"])?;
@@ -101,7 +101,7 @@ fn the_person_can_deny_and_the_code_is_gone() -> Result<()> {
 /// Takes the whole minute that a person has.
 #[test]
 fn no_answer_is_a_no() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let mut console = agent.attend()?;
     let mut client = site.admin().start(&["diagnose", &console.code, "--quick"])?;
@@ -115,7 +115,7 @@ fn no_answer_is_a_no() -> Result<()> {
 /// The check that no log holds a secret can fail: it finds one that is there.
 #[test]
 fn the_search_for_secrets_in_logs_finds_one() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     assert_eq!(site.leaks(), Vec::<String>::new());
     let logged = site.relay.text();
     let word = logged.split_whitespace().find_map(|w| w.strip_prefix("key=")).context("no word")?.to_owned();

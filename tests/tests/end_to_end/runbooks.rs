@@ -18,11 +18,11 @@ use nearhand_proto::message::session::{AgentHello, Decision, FromAgent, Open, Te
 use nearhand_proto::runbook::{Ending, Manifest, Mode, Order, Outcome, Refused, Value, built_in};
 use nearhand_proto::time::UnixMillis;
 use nearhand_report::model::Report;
+use nearhand_tests::deployment::{LIMIT, TestDeployment};
 use nearhand_tests::disk::MountedDisk;
-use nearhand_tests::parties::Agent;
+use nearhand_tests::parties::TestAgent;
 use nearhand_tests::program::until;
-use nearhand_tests::site::{LIMIT, Site};
-use nearhand_tests::wire_client::{Member, SessionWire, Wire};
+use nearhand_tests::wire_client::{SessionWire, WireEndpoint, WireMember};
 use rand_core::OsRng;
 use rustix::process::Signal;
 use serde_json::Value as Json;
@@ -31,7 +31,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const ASKED: &str =
     "[[allow]]\ntechnicians = [\"*\"]\ncapabilities = [\"runbook\"]\nfor = \"1h\"\neven_if_attended = true\n";
 
-fn policy(agent: &Agent, runbooks: &str) -> Result<()> {
+fn policy(agent: &TestAgent, runbooks: &str) -> Result<()> {
     Ok(fs::write(agent.data().join("policy.toml"), format!("{ASKED}[runbooks]\n{runbooks}"))?)
 }
 
@@ -44,7 +44,7 @@ fn old(path: &Path, bytes: usize) -> Result<()> {
 }
 
 /// A device with a directory that may be cleared, and ten old files and a new one in it.
-fn cluttered(site: &Site, label: &str) -> Result<(Agent, PathBuf)> {
+fn cluttered(site: &TestDeployment, label: &str) -> Result<(TestAgent, PathBuf)> {
     let agent = site.device(label)?;
     let place = site.directory(&format!("cache-{label}"))?.join("deep");
     for n in 0..10 {
@@ -59,7 +59,7 @@ fn files(place: &Path) -> Result<usize> {
     Ok(fs::read_dir(place)?.count())
 }
 
-fn outcome(done: &nearhand_tests::site::Done) -> Result<Json> {
+fn outcome(done: &nearhand_tests::deployment::CommandResult) -> Result<Json> {
     let mut events = done.text.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
     let found = events.find_map(|event| event.get("outcome").filter(|outcome| !outcome.is_null()).cloned());
     found.with_context(|| format!("no outcome in {}", done.text))
@@ -67,7 +67,7 @@ fn outcome(done: &nearhand_tests::site::Done) -> Result<Json> {
 
 #[test]
 fn what_is_allowed_is_tried_then_done_and_written_down_and_the_person_sees_it() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let (agent, place) = cluttered(&site, "pc-1")?;
     let mut console = agent.watch(&["--no-code"])?;
     let run = ["run", "clear-caches", "pc-1", "--set", "older-than=24"];
@@ -99,7 +99,7 @@ fn what_is_allowed_is_tried_then_done_and_written_down_and_the_person_sees_it() 
 
 #[test]
 fn the_person_is_asked_in_plain_words_and_a_no_is_a_no() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let mut console = agent.attend()?;
     let mut client = site.admin().start(&["run", "clear-caches", &console.code])?;
@@ -112,7 +112,7 @@ fn the_person_is_asked_in_plain_words_and_a_no_is_a_no() -> Result<()> {
 
 #[test]
 fn the_owners_switch_and_lists_win() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let (agent, place) = cluttered(&site, "pc-1")?;
     agent.run(&["runbooks", "off"])?.ok()?;
     site.admin().run(&["run", "clear-caches", "pc-1"])?.fails_with(25)?.says("switched runbooks off")?;
@@ -130,20 +130,20 @@ fn the_owners_switch_and_lists_win() -> Result<()> {
 }
 
 /// A technician who may send anything.
-struct Bench {
-    site: Site,
-    agent: Agent,
+struct RunbookSender {
+    site: TestDeployment,
+    agent: TestAgent,
     place: PathBuf,
-    member: Member,
+    member: WireMember,
     session: SessionWire,
-    _wire: Wire,
+    _wire: WireEndpoint,
 }
 
-impl Bench {
+impl RunbookSender {
     fn new() -> Result<Self> {
-        let site = Site::new()?;
+        let site = TestDeployment::new()?;
         let (agent, place) = cluttered(&site, "pc-1")?;
-        let wire = Wire::new()?;
+        let wire = WireEndpoint::new()?;
         let member = wire.join(&site.invite("Mallory")?)?;
         let device = agent_id(&site)?;
         let mut session = member.connect(&wire)?.open(&member, Target::Device(device))?;
@@ -201,13 +201,13 @@ impl Bench {
     }
 }
 
-fn agent_id(site: &Site) -> Result<nearhand_proto::id::DeviceId> {
+fn agent_id(site: &TestDeployment) -> Result<nearhand_proto::id::DeviceId> {
     Ok(site.admin().run(&["devices"])?.ok()?.field("/devices/0/id")?.parse()?)
 }
 
 #[test]
 fn what_must_not_run_is_refused_written_down_and_told_why() -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = RunbookSender::new()?;
     let good = bench.order("clear-caches")?;
     // A broken signature: another key's, and bytes that were changed.
     let thief = SecretKey::generate(&mut OsRng);
@@ -259,10 +259,10 @@ fn what_must_not_run_is_refused_written_down_and_told_why() -> Result<()> {
 }
 
 /// A program of its own name that takes a processor, until it is dropped.
-struct Hog(Child, String);
+struct ProcessorHog(Child, String);
 
-impl Hog {
-    fn new(site: &Site, name: &str) -> Result<Self> {
+impl ProcessorHog {
+    fn new(site: &TestDeployment, name: &str) -> Result<Self> {
         let path = site.directory("hogs")?.join(name);
         fs::copy("/bin/sh", &path)?;
         Ok(Self(Command::new(&path).args(["-c", "while :; do :; done"]).spawn()?, name.to_owned()))
@@ -275,7 +275,7 @@ impl Hog {
     }
 }
 
-impl Drop for Hog {
+impl Drop for ProcessorHog {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -283,7 +283,7 @@ impl Drop for Hog {
 }
 
 /// An organisation's own runbook: tames a process, then looks at the machine, which takes its time.
-fn organisations(site: &Site, version: u32) -> Result<PathBuf> {
+fn organisations(site: &TestDeployment, version: u32) -> Result<PathBuf> {
     let place = site.directory("runbooks")?;
     let text = format!(
         "name = \"tame-and-look\"\nversion = {version}\ntitle = \"Tame a program and look\"\nabout = \"Has it wait, and \
@@ -299,16 +299,16 @@ fn organisations(site: &Site, version: u32) -> Result<PathBuf> {
     Ok(signed)
 }
 
-fn tamed(hog: &Hog, agent: &Agent) -> Result<()> {
+fn tamed(hog: &ProcessorHog, agent: &TestAgent) -> Result<()> {
     until(LIMIT, "the second step runs", || Ok(hog.nice()? == 19 && agent.audited("runbook.apply")? == 2))?;
     Ok(())
 }
 
 #[test]
 fn an_organisations_own_runs_where_the_owner_lists_it_and_stop_undoes_it() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
-    let hog = Hog::new(&site, "nh-hog-stop")?;
+    let hog = ProcessorHog::new(&site, "nh-hog-stop")?;
     let before = hog.nice()?;
     let file = organisations(&site, 2)?;
     let (file, process) = (file.to_string_lossy(), format!("process={}", hog.1));
@@ -344,9 +344,9 @@ fn an_organisations_own_runs_where_the_owner_lists_it_and_stop_undoes_it() -> Re
 
 #[test]
 fn ctrl_c_stops_a_run_and_undoes_it() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
-    let hog = Hog::new(&site, "nh-hog-int")?;
+    let hog = ProcessorHog::new(&site, "nh-hog-int")?;
     let before = hog.nice()?;
     let file = organisations(&site, 1)?;
     policy(&agent, "allow = [\"tame-and-look\"]\nprocesses = [\"nh-hog-*\"]\n")?;
@@ -366,7 +366,7 @@ fn ctrl_c_stops_a_run_and_undoes_it() -> Result<()> {
 
 #[test]
 fn the_person_stops_a_run_that_a_rule_has_started() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let mut agent = site.device("pc-1")?;
     let log = site.directory("watched")?.join("app.log");
     fs::write(&log, "begins\n")?;
@@ -388,7 +388,7 @@ fn the_person_stops_a_run_that_a_rule_has_started() -> Result<()> {
 }
 
 /// The report that a run has kept on the device.
-fn kept_report(agent: &Agent) -> Result<Report> {
+fn kept_report(agent: &TestAgent) -> Result<Report> {
     let file = agent.data().join("reports/report.json");
     let mode = fs::metadata(&file)?.permissions().mode() & 0o777;
     ensure!(mode == 0o600, "others may read it: {mode:o}");
@@ -397,7 +397,7 @@ fn kept_report(agent: &Agent) -> Result<Report> {
 
 #[test]
 fn what_a_rule_starts_waits_for_the_run_before_it_and_diagnostics_keep_their_report() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let (mut agent, place) = cluttered(&site, "pc-1")?;
     // Too mild for a diagnosis, which would take its time first; and about a path, as `clear-caches` wants it.
     let file = site.directory("watched")?.join("backup");
@@ -438,9 +438,9 @@ fn what_a_rule_starts_waits_for_the_run_before_it_and_diagnostics_keep_their_rep
 
 #[test]
 fn an_agent_that_is_killed_in_the_middle_undoes_it_at_its_next_start_and_runs_it_never_again() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let mut agent = site.device("pc-1")?;
-    let hog = Hog::new(&site, "nh-hog-kill")?;
+    let hog = ProcessorHog::new(&site, "nh-hog-kill")?;
     let before = hog.nice()?;
     let file = organisations(&site, 1)?;
     policy(&agent, "allow = [\"tame-and-look\"]\nprocesses = [\"nh-hog-*\"]\n")?;
@@ -466,7 +466,7 @@ fn an_agent_that_is_killed_in_the_middle_undoes_it_at_its_next_start_and_runs_it
 
 #[test]
 fn a_rule_clears_caches_on_the_disk_that_is_full_and_the_alarm_is_over() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let mut agent = site.device("pc-1")?;
     let disk = MountedDisk::new(site.directory("watched")?.join("small"))?;
     let elsewhere = site.directory("elsewhere")?.join("old");
@@ -482,7 +482,7 @@ fn a_rule_clears_caches_on_the_disk_that_is_full_and_the_alarm_is_over() -> Resu
     fs::write(agent.data().join("rules.toml"), rules)?;
     agent.restart()?;
     agent.wait_connected()?;
-    let alarm = |agent: &Agent| -> Result<bool> {
+    let alarm = |agent: &TestAgent| -> Result<bool> {
         let asked = agent.run(&["alarms", "--json"])?;
         let report: Json = serde_json::from_str(&asked.text).unwrap_or_default();
         let alarms = report["alarms"].as_array().cloned().unwrap_or_default();
@@ -539,8 +539,8 @@ fn a_rule_clears_caches_on_the_disk_that_is_full_and_the_alarm_is_over() -> Resu
 
 #[test]
 fn a_fleet_says_which_one_failed_and_goes_on_with_it_later() -> Result<()> {
-    let site = Site::new()?;
-    let three: Vec<(Agent, PathBuf)> =
+    let site = TestDeployment::new()?;
+    let three: Vec<(TestAgent, PathBuf)> =
         ["till-1", "till-2", "till-3"].iter().map(|label| cluttered(&site, label)).collect::<Result<_>>()?;
     three[1].0.run(&["runbooks", "off"])?.ok()?;
     let notes = site.directory("fleet")?.join("progress.json");

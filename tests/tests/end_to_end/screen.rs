@@ -7,10 +7,10 @@ use anyhow::{Context, Result, ensure};
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::message::screen::{FromScreen, Input, KeyMode, PhysicalKey, ScreenPoint};
 use nearhand_proto::message::session::{self, Answer, FromTechnician, Open};
-use nearhand_tests::desk::{Desk, HEIGHT, WIDTH, eve, first_frame, next_frame};
-use nearhand_tests::program::{Logs, Program, until};
-use nearhand_tests::site::{LIMIT, Site};
-use nearhand_tests::stage::{Display, Marker, window};
+use nearhand_tests::deployment::{LIMIT, TestDeployment};
+use nearhand_tests::program::{ProgramLogs, TestProgram, until};
+use nearhand_tests::screen_device::{HEIGHT, ScreenDevice, WIDTH, eve, first_frame, next_frame};
+use nearhand_tests::x_display::{ColorMarker, XDisplay, window};
 
 /// Pixels of a PNG file `0x00RRGGBB`, with its width.
 fn picture(file: &Path) -> Result<(u32, Vec<u32>)> {
@@ -28,7 +28,7 @@ fn picture(file: &Path) -> Result<(u32, Vec<u32>)> {
 
 #[test]
 fn a_screenshot_is_the_screen_to_the_last_pixel() -> Result<()> {
-    let desk = Desk::new("\"view\"")?;
+    let desk = ScreenDevice::new("\"view\"")?;
     let _terminal = desk.terminal()?;
     let eye = desk.display.eye()?;
     let file = desk.site.directory("shots")?.join("desk.png");
@@ -48,7 +48,7 @@ fn a_screenshot_is_the_screen_to_the_last_pixel() -> Result<()> {
 
 #[test]
 fn a_device_without_a_display_says_so() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("server")?;
     agent.allow("\"view\"", true)?;
     let done = site.admin().run(&["screenshot", "server", "--out", "/dev/null"])?;
@@ -59,7 +59,7 @@ fn a_device_without_a_display_says_so() -> Result<()> {
 
 #[test]
 fn input_needs_its_own_grant_and_nonsense_ends_only_its_stream() -> Result<()> {
-    let desk = Desk::new("\"view\", \"control\"")?;
+    let desk = ScreenDevice::new("\"view\", \"control\"")?;
     let terminal = desk.terminal()?;
     let (wire, eve) = eve(&desk.site)?;
     let mut session = desk.session(&wire, &eve, &[Capability::View])?;
@@ -98,7 +98,7 @@ fn input_needs_its_own_grant_and_nonsense_ends_only_its_stream() -> Result<()> {
 
 #[test]
 fn a_view_that_is_taken_back_ends_at_once_and_its_process_with_the_session() -> Result<()> {
-    let desk = Desk::new("\"view\"")?;
+    let desk = ScreenDevice::new("\"view\"")?;
     let (wire, eve) = eve(&desk.site)?;
     let mut session = desk.session(&wire, &eve, &[Capability::View])?;
     let (mut screen, _) = first_frame(&session)?;
@@ -115,7 +115,7 @@ fn a_view_that_is_taken_back_ends_at_once_and_its_process_with_the_session() -> 
 
 #[test]
 fn a_desktop_process_that_dies_takes_nothing_with_it() -> Result<()> {
-    let desk = Desk::new("\"view\"")?;
+    let desk = ScreenDevice::new("\"view\"")?;
     let (wire, eve) = eve(&desk.site)?;
     let session = desk.session(&wire, &eve, &[Capability::View])?;
     let (mut screen, _) = first_frame(&session)?;
@@ -156,23 +156,23 @@ const SIGN: u32 = 0x00d1_13b7;
 
 /// The technician's page in a real browser on a display of its own, with the device's whole screen on it, pixel for
 /// pixel.
-struct Office {
-    viewer: Display,
+struct BrowserOffice {
+    viewer: XDisplay,
     /// Where the device's upper left corner is on the viewer's display.
     corner: (i16, i16),
-    _programs: Vec<Program>,
-    _client: nearhand_tests::parties::Client,
+    _programs: Vec<TestProgram>,
+    _client: nearhand_tests::parties::TestClient,
 }
 
-impl Office {
-    fn open(desk: &Desk, logs: &Logs) -> Result<Self> {
-        let viewer = Display::virtual_frame_buffer(1600, 1000, logs)?;
+impl BrowserOffice {
+    fn open(desk: &ScreenDevice, logs: &ProgramLogs) -> Result<Self> {
+        let viewer = XDisplay::virtual_frame_buffer(1600, 1000, logs)?;
         let manager = viewer.window_manager()?;
         let mut client =
             desk.site.admin().start(&["connect", "desk", "--no-open", "--ask", "view,control,clipboard"])?;
         let url = client.event("viewer")?;
         let url = url.get("url").and_then(serde_json::Value::as_str).context("no address")?.to_owned();
-        let sign = Marker::show(desk.display.eye()?, 0, 0, SIGN)?;
+        let sign = ColorMarker::show(desk.display.eye()?, 0, 0, SIGN)?;
         let browser = viewer.chromium(&url, &["--window-size=1600,1000"])?;
         let eye = viewer.eye()?;
         let mut corner = None;
@@ -197,7 +197,7 @@ impl Office {
 
     /// Waits until what is seen in the page is what is there, to the last pixel. Where the pointer is drawn by either
     /// display, nothing is in the picture: a server without hardware draws none.
-    fn agrees(&self, desk: &Desk) -> Result<()> {
+    fn agrees(&self, desk: &ScreenDevice) -> Result<()> {
         let (here, there) = (self.viewer.eye()?, desk.display.eye()?);
         // The page's own messages lie over the lowest part for a while.
         let height = HEIGHT - 60;
@@ -218,15 +218,15 @@ impl Office {
 
 #[test]
 fn from_the_page_a_technician_types_in_three_scripts_drags_a_window_and_scrolls() -> Result<()> {
-    let logs = Logs::default();
-    let desk = Desk::new("\"view\", \"control\", \"clipboard\"")?;
+    let logs = ProgramLogs::default();
+    let desk = ScreenDevice::new("\"view\", \"control\", \"clipboard\"")?;
     let typed = desk.site.directory("typed")?.join("text");
     let editor =
         ["xterm", "-u8", "-T", "editor", "-geometry", "70x10+200+200", "-fn", "fixed", "-e", "sh", "-c"];
     let keep = format!("stty -echo -icanon; cat > '{}'", typed.display());
     let _editor = desk.display.start(&[editor.as_slice(), &[keep.as_str()]].concat())?;
     let id = window(&desk.display, "editor")?;
-    let office = Office::open(&desk, &logs)?;
+    let office = BrowserOffice::open(&desk, &logs)?;
     // The pointer becomes the technician's once the page may use it; until then it shows where the device's is.
     until(LIMIT, "a click in the page", || {
         office.click(300, 260)?;

@@ -13,30 +13,31 @@ use nearhand_proto::message::session::{
     AgentHello, Answer, Decision, FromAgent, Open, Refusal, TechnicianProof,
 };
 use nearhand_screen::{Picture, ScreenDecoder, Size};
-use nearhand_tests::parties::Agent;
-use nearhand_tests::program::{Logs, Program, until};
-use nearhand_tests::site::{LIMIT, Place, Site};
-use nearhand_tests::stage::{Display, window};
-use nearhand_tests::wire_client::{SessionWire, Wire};
+use nearhand_tests::deployment::{LIMIT, ProgramPlace, TestDeployment};
+use nearhand_tests::parties::TestAgent;
+use nearhand_tests::program::{ProgramLogs, TestProgram, until};
+use nearhand_tests::wire_client::{SessionWire, WireEndpoint};
+use nearhand_tests::x_display::{XDisplay, window};
 use serde_json::Value;
 
 const WIDTH: u16 = 900;
 const HEIGHT: u16 = 500;
 
 /// A device with a display on which something stands still.
-struct Desk {
-    site: Site,
-    agent: Agent,
-    display: Display,
-    _terminal: Program,
+struct ScreenshotDevice {
+    site: TestDeployment,
+    agent: TestAgent,
+    display: XDisplay,
+    _terminal: TestProgram,
 }
 
-impl Desk {
+impl ScreenshotDevice {
     fn new() -> Result<Self> {
-        let logs = Logs::default();
-        let display = Display::virtual_frame_buffer(WIDTH, HEIGHT, &logs)?;
-        let site = Site::new()?;
-        let agent = site.device_at("desk", Place::behind(&["env", &format!("DISPLAY={}", display.name)]))?;
+        let logs = ProgramLogs::default();
+        let display = XDisplay::virtual_frame_buffer(WIDTH, HEIGHT, &logs)?;
+        let site = TestDeployment::new()?;
+        let agent =
+            site.device_at("desk", ProgramPlace::behind(&["env", &format!("DISPLAY={}", display.name)]))?;
         let shown = "seq 1 200; printf '\\033[31mdone\\033[0m'; exec sleep 600";
         let terminal = display.start(&["xterm", "-T", "terminal", "-e", "sh", "-c", shown])?;
         window(&display, "terminal")?;
@@ -51,7 +52,7 @@ impl Desk {
         Ok(Self { site, agent, display, _terminal: terminal })
     }
 
-    fn session(&self, wire: &Wire) -> Result<SessionWire> {
+    fn session(&self, wire: &WireEndpoint) -> Result<SessionWire> {
         let eve = wire.join(&self.site.invite("Eve")?)?;
         let devices = self.site.admin().run(&["devices"])?.ok()?.json()?;
         let id = devices.pointer("/devices/0/id").and_then(|id| id.as_str()).context("no device")?;
@@ -68,12 +69,12 @@ impl Desk {
 }
 
 /// What a report in a directory says.
-struct Kept {
+struct SavedReport {
     directory: PathBuf,
     json: Value,
 }
 
-impl Kept {
+impl SavedReport {
     fn of(directory: &Path) -> Result<Self> {
         let json = serde_json::from_slice(&fs::read(directory.join("report.json"))?)?;
         Ok(Self { directory: directory.to_owned(), json })
@@ -113,7 +114,7 @@ fn picture(file: &[u8]) -> Result<(u32, Vec<u32>)> {
 
 #[test]
 fn the_person_allows_one_picture_and_it_is_the_screen_to_the_last_pixel() -> Result<()> {
-    let desk = Desk::new()?;
+    let desk = ScreenshotDevice::new()?;
     let mut console = desk.agent.attend()?;
     let out = desk.site.directory("reports")?.join("allowed");
     let shown = out.to_string_lossy();
@@ -122,7 +123,7 @@ fn the_person_allows_one_picture_and_it_is_the_screen_to_the_last_pixel() -> Res
     console.sees("take ONE picture of your screen for the report (whatever is open on it")?;
     console.allows()?;
     client.ends_with(0)?;
-    let kept = Kept::of(&out)?;
+    let kept = SavedReport::of(&out)?;
     let png = fs::read(out.join("screenshot.png")).with_context(|| format!("{:?}", kept.field("missing")))?;
     let (width, pixels) = picture(&png)?;
     assert_eq!(width, u32::from(WIDTH));
@@ -146,7 +147,7 @@ fn the_person_allows_one_picture_and_it_is_the_screen_to_the_last_pixel() -> Res
 
 #[test]
 fn the_person_denies_the_picture_alone_and_there_is_a_report_without_it() -> Result<()> {
-    let desk = Desk::new()?;
+    let desk = ScreenshotDevice::new()?;
     let mut console = desk.agent.attend()?;
     let out = desk.site.directory("reports")?.join("denied");
     let shown = out.to_string_lossy();
@@ -155,21 +156,21 @@ fn the_person_denies_the_picture_alone_and_there_is_a_report_without_it() -> Res
     console.sees("(screenshot)")?;
     console.answers("allow diagnostics")?;
     client.ends_with(0)?;
-    Kept::of(&out)?.lacks_it("did not allow it")?;
+    SavedReport::of(&out)?.lacks_it("did not allow it")?;
     assert!(!desk.actions()?.iter().any(|action| action.starts_with("screenshot")));
     Ok(())
 }
 
 #[test]
 fn a_device_without_a_display_gives_a_report_without_a_picture() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("server")?;
     agent.allow("\"diagnostics\", \"screenshot\"", true)?;
     let out = site.directory("reports")?.join("headless");
     let shown = out.to_string_lossy();
     let asked = ["diagnose", "server", "--quick", "--screenshot", "--out", &shown];
     site.admin().run(&asked)?.ok()?;
-    Kept::of(&out)?.lacks_it("it has no screen that can be seen")?;
+    SavedReport::of(&out)?.lacks_it("it has no screen that can be seen")?;
     // Nobody is asked for what can't be.
     let pseudonymised = site.admin().run(&[&asked[..], &["--pseudonymise"]].concat())?;
     pseudonymised.fails_with(2)?.says("names in a picture of the screen can't be replaced")?;
@@ -200,9 +201,9 @@ fn seen(session: &SessionWire) -> Result<Picture> {
 
 #[test]
 fn one_grant_is_one_picture_and_nothing_else_of_the_screen() -> Result<()> {
-    let desk = Desk::new()?;
+    let desk = ScreenshotDevice::new()?;
     desk.agent.allow("\"screenshot\"", false)?;
-    let wire = Wire::new()?;
+    let wire = WireEndpoint::new()?;
     let mut session = desk.session(&wire)?;
     let granted = |asked: &FromAgent| {
         matches!(asked, FromAgent::Decision { decision: Decision::Granted { granted, .. }, .. }

@@ -5,14 +5,14 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::Result;
-use nearhand_tests::parties::{Agent, Client, Technician};
-use nearhand_tests::site::Site;
+use nearhand_tests::deployment::TestDeployment;
+use nearhand_tests::parties::{TestAgent, TestClient, TestTechnician};
 use serde_json::Value;
 
 const DIAGNOSTICS: [&str; 2] = ["--ask", "diagnostics"];
 
 /// A session with a device that its owner's policy lets begin unasked.
-fn managed(technician: &Technician, agent: &Agent, label: &str) -> Result<Client> {
+fn managed(technician: &TestTechnician, agent: &TestAgent, label: &str) -> Result<TestClient> {
     agent.allow("\"diagnostics\"", true)?;
     let mut client = technician.connect(label, &DIAGNOSTICS)?;
     client.event("connected")?;
@@ -22,7 +22,7 @@ fn managed(technician: &Technician, agent: &Agent, label: &str) -> Result<Client
 
 #[test]
 fn a_spoken_code_leads_to_consent_chat_and_a_report() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let mut console = agent.attend()?;
     let mut client =
@@ -54,7 +54,7 @@ fn a_spoken_code_leads_to_consent_chat_and_a_report() -> Result<()> {
 
 #[test]
 fn the_person_narrows_extends_and_takes_back() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let mut console = agent.attend()?;
     let mut client = site.admin().connect(&console.code, &["--ask", "diagnostics", "--for", "15m"])?;
@@ -84,7 +84,7 @@ fn the_person_narrows_extends_and_takes_back() -> Result<()> {
 
 #[test]
 fn a_first_contact_waits_and_a_second_one_does_not() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let mut console = agent.attend()?;
     let mut client = site.admin().connect(&console.code, &DIAGNOSTICS)?;
@@ -109,7 +109,7 @@ fn a_first_contact_waits_and_a_second_one_does_not() -> Result<()> {
 
 #[test]
 fn one_technicians_grant_is_not_anothers() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let agent = site.device("pc-1")?;
     let bob = site.technician("Bob")?;
     let mut console = agent.attend()?;
@@ -132,7 +132,7 @@ fn one_technicians_grant_is_not_anothers() -> Result<()> {
 
 #[test]
 fn rotated_keys_end_sessions_and_the_next_one_follows_them() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let mut agent = site.device("pc-1")?;
     let bob = site.technician("Bob")?;
     let mut client = managed(&bob, &agent, "pc-1")?;
@@ -153,7 +153,7 @@ fn rotated_keys_end_sessions_and_the_next_one_follows_them() -> Result<()> {
 
 #[test]
 fn a_machine_that_is_not_enrolled_is_helped_by_code_only() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let mut console = site.guest("laptop")?;
     console.next_code()?;
     let out = site.directory("report")?;

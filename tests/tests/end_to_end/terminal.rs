@@ -6,13 +6,13 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, ensure};
-use nearhand_tests::build::Binary;
-use nearhand_tests::site::Site;
+use nearhand_tests::build::ProgramBinary;
+use nearhand_tests::deployment::TestDeployment;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// What a terminal shows of a program, and the program's exit code.
-fn on_a_terminal(program: Binary, words: &[&str]) -> Result<(String, Option<i32>)> {
+fn on_a_terminal(program: ProgramBinary, words: &[&str]) -> Result<(String, Option<i32>)> {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
     grantpt(&terminal)?;
     unlockpt(&terminal)?;
@@ -35,16 +35,21 @@ fn on_a_terminal(program: Binary, words: &[&str]) -> Result<(String, Option<i32>
 
 #[test]
 fn each_program_speaks_there_as_it_does_behind_a_pipe() -> Result<()> {
-    let site = Site::new()?;
+    let site = TestDeployment::new()?;
     let nowhere = site.data().join("../nobody").display().to_string();
     let organisation = site.data().display().to_string();
     for (program, words, code, says) in [
-        (Binary::Client, &["--home", &nowhere, "devices"][..], Some(3), "nearhand join"),
-        (Binary::Client, &["--home", &nowhere, "-vv", "devices"], Some(3), "nearhand join"),
-        (Binary::Agent, &["--data", &nowhere, "status"], Some(4), "nearhand-agent run"),
+        (ProgramBinary::Client, &["--home", &nowhere, "devices"][..], Some(3), "nearhand join"),
+        (ProgramBinary::Client, &["--home", &nowhere, "-vv", "devices"], Some(3), "nearhand join"),
+        (ProgramBinary::Agent, &["--data", &nowhere, "status"], Some(4), "nearhand-agent run"),
         // What it finds here is its own affair.
-        (Binary::Agent, &["--data", &nowhere, "--log", "debug", "doctor", "--quick"], None, "disks.space"),
-        (Binary::Relay, &["status", "--data", &organisation], Some(0), "devices enrolled"),
+        (
+            ProgramBinary::Agent,
+            &["--data", &nowhere, "--log", "debug", "doctor", "--quick"],
+            None,
+            "disks.space",
+        ),
+        (ProgramBinary::Relay, &["status", "--data", &organisation], Some(0), "devices enrolled"),
     ] {
         let (text, ended) = on_a_terminal(program, words)?;
         ensure!(text.contains(says), "{program:?} {words:?}: {text}");

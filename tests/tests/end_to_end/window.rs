@@ -9,11 +9,11 @@ use nearhand_proto::message::session::{
     AgentHello, Answer, Decision, FromAgent, Open, Refusal, TechnicianProof,
 };
 use nearhand_screen::{Picture, ScreenDecoder, Size};
-use nearhand_tests::parties::{Agent, Console};
-use nearhand_tests::program::{Logs, Program, until};
-use nearhand_tests::site::{LIMIT, Place, Site};
-use nearhand_tests::stage::{Display, window};
-use nearhand_tests::wire_client::{SessionWire, TalkWire, Wire};
+use nearhand_tests::deployment::{LIMIT, ProgramPlace, TestDeployment};
+use nearhand_tests::parties::{TestAgent, TestConsole};
+use nearhand_tests::program::{ProgramLogs, TestProgram, until};
+use nearhand_tests::wire_client::{SessionWire, TalkWire, WireEndpoint};
+use nearhand_tests::x_display::{XDisplay, window};
 
 /// The ground of the window that is shown.
 const LEDGER: u32 = 0x0020_4080;
@@ -21,22 +21,23 @@ const LEDGER: u32 = 0x0020_4080;
 const SECRET: u32 = 0x00ff_00ff;
 
 /// A device at which somebody sits with two windows, one over the other.
-struct Desk {
-    site: Site,
-    agent: Agent,
-    display: Display,
-    ledger: Program,
-    _secret: Program,
-    _manager: Program,
+struct WindowDevice {
+    site: TestDeployment,
+    agent: TestAgent,
+    display: XDisplay,
+    ledger: TestProgram,
+    _secret: TestProgram,
+    _manager: TestProgram,
 }
 
-impl Desk {
+impl WindowDevice {
     fn new() -> Result<Self> {
-        let logs = Logs::default();
-        let display = Display::virtual_frame_buffer(800, 600, &logs)?;
+        let logs = ProgramLogs::default();
+        let display = XDisplay::virtual_frame_buffer(800, 600, &logs)?;
         let manager = display.window_manager()?;
-        let site = Site::new()?;
-        let agent = site.device_at("desk", Place::behind(&["env", &format!("DISPLAY={}", display.name)]))?;
+        let site = TestDeployment::new()?;
+        let agent =
+            site.device_at("desk", ProgramPlace::behind(&["env", &format!("DISPLAY={}", display.name)]))?;
         let terminal = |title: &str, ground: &str, place: &str| {
             let shown = "exec sleep 600";
             let words = ["xterm", "-T", title, "-bg", ground, "-geometry", place, "-e", "sh", "-c", shown];
@@ -49,7 +50,7 @@ impl Desk {
         Ok(Self { site, agent, display, ledger, _secret: secret, _manager: manager })
     }
 
-    fn session(&self, wire: &Wire) -> Result<SessionWire> {
+    fn session(&self, wire: &WireEndpoint) -> Result<SessionWire> {
         let eve = wire.join(&self.site.invite("Eve")?)?;
         let devices = self.site.admin().run(&["devices"])?.ok()?.json()?;
         let id = devices.pointer("/devices/0/id").and_then(|id| id.as_str()).context("no device")?;
@@ -62,7 +63,7 @@ impl Desk {
 }
 
 /// The person allows it, with the window of that title.
-fn choose(console: &mut Console, title: &str) -> Result<()> {
+fn choose(console: &mut TestConsole, title: &str) -> Result<()> {
     let line = console.sees(&format!("\"{title}\""))?;
     let number = line.split_whitespace().next().context("no number")?.to_owned();
     console.tries(&format!("allow {number}"))
@@ -77,7 +78,7 @@ fn decision(session: &mut SessionWire) -> Result<Decision> {
 }
 
 /// What a technician's program makes of the window's stream.
-struct Eye {
+struct StreamPicture {
     stream: TalkWire,
     decoder: ScreenDecoder,
     picture: Picture,
@@ -85,7 +86,7 @@ struct Eye {
     titles: Vec<String>,
 }
 
-impl Eye {
+impl StreamPicture {
     fn open(session: &SessionWire) -> Result<Self> {
         let mut stream = session.talk(&Open::Window)?;
         stream.say(&FromViewer::Start { monitor: Some(3), quality: Quality::Auto })?;
@@ -123,9 +124,9 @@ impl Eye {
 
 #[test]
 fn a_person_shows_one_window_and_nothing_else_of_the_screen() -> Result<()> {
-    let mut desk = Desk::new()?;
+    let mut desk = WindowDevice::new()?;
     let mut console = desk.agent.attend()?;
-    let wire = Wire::new()?;
+    let wire = WireEndpoint::new()?;
     let mut session = desk.session(&wire)?;
     let asked = session.ask(Capability::Window.into())?;
     assert!(matches!(asked, FromAgent::Asking { .. }), "{asked:?}");
@@ -140,9 +141,9 @@ fn a_person_shows_one_window_and_nothing_else_of_the_screen() -> Result<()> {
     for (open, missing) in [(Open::Screen, Capability::View), (Open::Input, Capability::Control)] {
         assert_eq!(session.stream(&open)?, Answer::Refused(Refusal::NotGranted(missing)));
     }
-    let mut eye = Eye::open(&session)?;
+    let mut eye = StreamPicture::open(&session)?;
     // Its terminal draws all of it, although the other one lies over most of it.
-    let all = |eye: &Eye| {
+    let all = |eye: &StreamPicture| {
         eye.picture.pixels().len() > 50_000 && eye.count(LEDGER) * 10 > eye.picture.pixels().len() * 9
     };
     until(LIMIT, "the window", || eye.looks().map(|()| all(&eye)))?;
@@ -182,11 +183,11 @@ fn a_person_shows_one_window_and_nothing_else_of_the_screen() -> Result<()> {
 
 #[test]
 fn a_policy_names_an_application_and_its_uppermost_window_is_seen() -> Result<()> {
-    let desk = Desk::new()?;
+    let desk = WindowDevice::new()?;
     let rule = "[[allow]]\ntechnicians = [\"*\"]\ncapabilities = [\"window\"]\nfor = \"1h\"\n";
     let policy =
         |windows: &str| std::fs::write(desk.agent.data().join("policy.toml"), [rule, windows].concat());
-    let wire = Wire::new()?;
+    let wire = WireEndpoint::new()?;
     let mut session = desk.session(&wire)?;
     // A rule that doesn't say which is none.
     policy("")?;
@@ -198,7 +199,7 @@ fn a_policy_names_an_application_and_its_uppermost_window_is_seen() -> Result<()
     policy("windows = [\"Mail\", \"Ledger\"]\n")?;
     let granted = session.ask(Capability::Window.into())?;
     assert!(matches!(granted, FromAgent::Decision { decision: Decision::Granted { .. }, .. }), "{granted:?}");
-    let none = Eye::open(&session)?.looks().unwrap_err().to_string();
+    let none = StreamPicture::open(&session)?.looks().unwrap_err().to_string();
     assert!(none.contains("no window of Mail or Ledger is open"), "{none}");
     session.leave()
 }

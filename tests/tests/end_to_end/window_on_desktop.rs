@@ -3,18 +3,18 @@
 
 use anyhow::{Context, Result, ensure};
 use nearhand_tests::build;
-use nearhand_tests::desktop_services::{Notifications, Portal, Tray};
+use nearhand_tests::deployment::LIMIT;
+use nearhand_tests::desktop_services::{NotificationService, SettingsPortal, TrayService};
 use nearhand_tests::program::until;
-use nearhand_tests::reader::Thing;
-use nearhand_tests::seat::{Seat, bring, gone};
-use nearhand_tests::site::LIMIT;
-use nearhand_tests::stage;
+use nearhand_tests::screen_reader::ShownElement;
+use nearhand_tests::window_harness::{WindowHarness, bring, gone};
+use nearhand_tests::x_display;
 use serde_json::Value;
 use x11rb::protocol::xproto::{ConnectionExt as _, GrabMode, ModMask};
 
 #[test]
 fn the_key_for_stop_ends_a_session_whatever_has_the_keyboard() -> Result<()> {
-    let desk = Seat::new()?;
+    let desk = WindowHarness::new()?;
     let reader = &desk.reader;
     let mut client = desk.technician(&["--ask", "view"])?;
     desk.allow()?;
@@ -22,7 +22,7 @@ fn the_key_for_stop_ends_a_session_whatever_has_the_keyboard() -> Result<()> {
     reader.wait("banner-key", |line| line.name.contains("Ctrl+Alt+End"))?;
     // Something else has the keyboard.
     let eye = desk.display.eye()?;
-    let echo = stage::Echo::show(desk.display.eye()?, 900, 600, [0x0011_2233, 0x0044_5566])?;
+    let echo = x_display::KeyEcho::show(desk.display.eye()?, 900, 600, [0x0011_2233, 0x0044_5566])?;
     let [_, typed] = echo.colors();
     desk.display.run(&["xdotool", "key", "a"])?;
     until(LIMIT, "the keyboard is another's", || {
@@ -39,7 +39,7 @@ fn the_key_for_stop_ends_a_session_whatever_has_the_keyboard() -> Result<()> {
 
 #[test]
 fn the_banner_says_so_when_another_program_has_the_key() -> Result<()> {
-    let desk = Seat::new()?;
+    let desk = WindowHarness::new()?;
     let _taken = take_key(&desk.display.name)?.context("who has the key?")?;
     let mut client = desk.technician(&["--ask", "view"])?;
     desk.allow()?;
@@ -67,11 +67,11 @@ fn take_key(display: &str) -> Result<Option<x11rb::rust_connection::RustConnecti
 
 #[test]
 fn the_tray_says_how_things_stand_and_opens_the_window() -> Result<()> {
-    let (desk, tray) = Seat::with(Tray::on)?;
+    let (desk, tray) = WindowHarness::with(TrayService::on)?;
     let reader = &desk.reader;
     tray.says(|title| title == "Nearhand: nobody is connected")?;
     // Another one, as it is started at login: an icon and nothing else.
-    let main = stage::window(&desk.display, "^Nearhand$")?;
+    let main = x_display::window(&desk.display, "^Nearhand$")?;
     desk.display.run(&["xdotool", "windowactivate", "--sync", &main, "key", "alt+F4"])?;
     let mut window = desk.window;
     assert_eq!(window.exit(LIMIT)?, 0);
@@ -80,12 +80,12 @@ fn the_tray_says_how_things_stand_and_opens_the_window() -> Result<()> {
     let words = [&program, "--tray", "--lang", "en", "--socket", &socket];
     let mut icon = desk.place.program("icon", &words, desk.site.logs())?;
     tray.says(|title| title == "Nearhand: nobody is connected")?;
-    stage::hidden(&desk.display, "^Nearhand$")?;
+    x_display::hidden(&desk.display, "^Nearhand$")?;
     let stop = tray.menu()?.into_iter().find(|line| line.label == "Stop the session").context("no stop")?;
     assert!(!stop.enabled, "there is nothing to stop");
     tray.choose("I need help")?;
-    reader.wait("help-send", Thing::enabled)?;
-    stage::window(&desk.display, "^Nearhand$")?;
+    reader.wait("help-send", ShownElement::enabled)?;
+    x_display::window(&desk.display, "^Nearhand$")?;
     // Somebody is connected: the icon says so, and stops it.
     reader.press("tab-code")?;
     reader.press("code-new")?;
@@ -102,16 +102,16 @@ fn the_tray_says_how_things_stand_and_opens_the_window() -> Result<()> {
     tray.says(|title| title == "Nearhand: nobody is connected")?;
     // Closed, the icon stays.
     reader.press("finish")?;
-    let main = stage::window(&desk.display, "^Nearhand$")?;
+    let main = x_display::window(&desk.display, "^Nearhand$")?;
     desk.display.run(&["xdotool", "windowactivate", "--sync", &main, "key", "alt+F4"])?;
-    stage::hidden(&desk.display, "^Nearhand$")?;
+    x_display::hidden(&desk.display, "^Nearhand$")?;
     assert!(icon.runs());
     Ok(())
 }
 
 #[test]
 fn a_request_is_told_by_the_desktop_and_what_a_peer_wrote_is_no_markup() -> Result<()> {
-    let (desk, notifications) = Seat::with(Notifications::on)?;
+    let (desk, notifications) = WindowHarness::with(NotificationService::on)?;
     let name = "<b>Eve</b> & Sons";
     let eve = desk.site.technician(name)?;
     let code = desk.code()?;
@@ -135,7 +135,7 @@ fn a_request_is_told_by_the_desktop_and_what_a_peer_wrote_is_no_markup() -> Resu
 
 #[test]
 fn a_report_from_the_window_reaches_the_administrators_alone() -> Result<()> {
-    let desk = Seat::new()?;
+    let desk = WindowHarness::new()?;
     let reader = &desk.reader;
     let bob = desk.site.technician("Bob")?;
     let code = desk.code()?;
@@ -153,7 +153,7 @@ fn a_report_from_the_window_reaches_the_administrators_alone() -> Result<()> {
     bring(&desk.display, reader, "report-send")?;
     reader.press("report-send")?;
     reader.wait("after-reported", |_| true)?;
-    let rating = |who: &nearhand_tests::parties::Technician| -> Result<Value> {
+    let rating = |who: &nearhand_tests::parties::TestTechnician| -> Result<Value> {
         let listed = who.run(&["ratings"])?.ok()?.json()?;
         listed.pointer("/ratings/0").cloned().context("no rating")
     };
@@ -166,7 +166,7 @@ fn a_report_from_the_window_reaches_the_administrators_alone() -> Result<()> {
 
 #[test]
 fn what_reaches_far_needs_the_second_page() -> Result<()> {
-    let desk = Seat::new()?;
+    let desk = WindowHarness::new()?;
     let reader = &desk.reader;
     let mut client = desk.technician(&["--ask", "view,runbook"])?;
     reader.wait("tick-runbook", |tick| !tick.checked())?;
@@ -198,7 +198,7 @@ fn what_reaches_far_needs_the_second_page() -> Result<()> {
     reader.press("tick-control")?;
     bring(&desk.display, reader, "term-2")?;
     reader.press("term-2")?;
-    reader.wait("term-2", Thing::checked)?;
+    reader.wait("term-2", ShownElement::checked)?;
     desk.allow()?;
     reader.wait("elevated-who", |_| true)?;
     assert_eq!(desk.agent.audited("grant")?, 2);
@@ -212,7 +212,7 @@ fn what_reaches_far_needs_the_second_page() -> Result<()> {
 
 #[test]
 fn what_can_not_be_pressed_yet_says_why() -> Result<()> {
-    let desk = Seat::new()?;
+    let desk = WindowHarness::new()?;
     let _client = desk.technician(&["--ask", "view"])?;
     desk.reader.wait("allow", |allow| allow.description.contains("Please read first"))?;
     desk.reader.wait("allow", |allow| allow.description.is_empty())?;
@@ -222,14 +222,14 @@ fn what_can_not_be_pressed_yet_says_why() -> Result<()> {
 #[test]
 fn the_window_is_dark_where_the_desktop_is() -> Result<()> {
     // A corner of the page below its bar.
-    let brightness = |desk: &Seat| -> Result<u32> {
+    let brightness = |desk: &WindowHarness| -> Result<u32> {
         desk.reader.wait("help-send", |_| true)?;
         let (x, y) = desk.reader.place("help-send")?;
         let pixel = desk.display.eye()?.pixels(x + 200, y, 1, 1)?;
         Ok(pixel.first().context("no pixel")? & 0xff)
     };
     for dark in [true, false] {
-        let (desk, _portal) = Seat::with(|session| Portal::on(session, dark))?;
+        let (desk, _portal) = WindowHarness::with(|session| SettingsPortal::on(session, dark))?;
         let mut seen = 0;
         until(LIMIT, &format!("dark: {dark}"), || {
             seen = brightness(&desk)?;

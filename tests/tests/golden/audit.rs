@@ -1,6 +1,6 @@
 //! The audit log, on the wire and in files.
 
-use nearhand_machines::golden::{AT, Whose};
+use nearhand_machines::golden::{AT, KeyOwner};
 use nearhand_proto::audit::{Event, Head, Row, Verifier, next_row};
 use nearhand_proto::time::UnixMillis;
 
@@ -15,7 +15,7 @@ pub(crate) fn rows() -> Vec<Row> {
     let rows = events.into_iter().enumerate().map(|(number, (actor, action, session, detail))| {
         let event = Event { actor: actor.into(), action: action.into(), session, detail: detail.into() };
         let at = UnixMillis(AT.0 + u64::try_from(number).unwrap());
-        let row = next_row(head, at, event, &Whose::Device.secret()).unwrap();
+        let row = next_row(head, at, event, &KeyOwner::Device.secret()).unwrap();
         head = Head { number: row.number, hash: row.hash };
         row
     });
@@ -24,7 +24,7 @@ pub(crate) fn rows() -> Vec<Row> {
 
 /// The witness of both.
 pub(crate) fn head() -> Head {
-    let mut verifier = Verifier::new(vec![Whose::Device.public()], vec![]);
+    let mut verifier = Verifier::new(vec![KeyOwner::Device.public()], vec![]);
     rows().iter().try_for_each(|row| verifier.row(Some(row))).unwrap();
     verifier.finish().unwrap()
 }
@@ -39,7 +39,7 @@ pub(crate) fn fill(table: &mut Table) {
 
 #[test]
 fn the_released_rows_are_a_log_that_verifies() {
-    let mut verifier = Verifier::new(vec![Whose::Device.public()], vec![head()]);
+    let mut verifier = Verifier::new(vec![KeyOwner::Device.public()], vec![head()]);
     for vector in nearhand_machines::golden::read("audit-row").unwrap() {
         verifier.row(Some(&nearhand_proto::wire::decode(&vector.bytes).unwrap())).unwrap();
     }

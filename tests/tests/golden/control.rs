@@ -1,6 +1,6 @@
 //! The control plane: agents and clients with their relay.
 
-use nearhand_machines::golden::{AT, Whose};
+use nearhand_machines::golden::{AT, KeyOwner};
 use nearhand_proto::alarm::{
     Batch, Deed, DeviceReport, Entry, Event, Leaving, Measured, Monitoring, Profile, Record, Severity,
     Transition,
@@ -59,7 +59,7 @@ fn hello(table: &mut Table) {
     );
     let empty = Welcome { program: program(), now: AT, revocations: None, retirements: vec![] };
     let full = Welcome {
-        revocations: Some(Whose::Organisation.secret().sign(&revocations()).unwrap()),
+        revocations: Some(KeyOwner::Organisation.secret().sign(&revocations()).unwrap()),
         retirements: vec![retirement()],
         ..empty.clone()
     };
@@ -68,12 +68,12 @@ fn hello(table: &mut Table) {
 }
 
 fn retirement() -> Signed<Retirement> {
-    let key = Whose::Technician.secret();
+    let key = KeyOwner::Technician.secret();
     key.sign(&Retirement { key: key.public(), issued: AT }).unwrap()
 }
 
 fn head() -> Signed<Head> {
-    Whose::Device.secret().sign(&audit::head()).unwrap()
+    KeyOwner::Device.secret().sign(&audit::head()).unwrap()
 }
 
 fn requests(table: &mut Table) {
@@ -85,7 +85,7 @@ fn requests(table: &mut Table) {
             Hello: [Request::Hello(Hello::Newcomer { program: program() })],
             Claim: [Request::Claim {
                 secret: one_time(),
-                organisation: Whose::Organisation.public(),
+                organisation: KeyOwner::Organisation.public(),
                 credential: credential(Role::Admin),
             }],
             Join: [
@@ -112,7 +112,7 @@ fn requests(table: &mut Table) {
             ],
             Sessions: [Request::Sessions],
             Audit: [Request::Audit { after: 0 }, Request::Audit { after: u64::MAX }],
-            Revoke: [Request::Revoke(Whose::Organisation.secret().sign(&revocations()).unwrap())],
+            Revoke: [Request::Revoke(KeyOwner::Organisation.secret().sign(&revocations()).unwrap())],
             Ping: [Request::Ping],
             Monitoring: [
                 Request::Monitoring(Monitoring { stream: STREAM, profile: Profile::Server }),
@@ -189,8 +189,8 @@ fn replies(table: &mut Table) {
             ],
             Sessions: [Reply::Sessions(vec![]), Reply::Sessions(session_entries())],
             Audit: [
-                Reply::Audit { keys: vec![Whose::Relay.public()], rows: vec![] },
-                Reply::Audit { keys: vec![Whose::Device.public()], rows: audit::rows() },
+                Reply::Audit { keys: vec![KeyOwner::Relay.public()], rows: vec![] },
+                Reply::Audit { keys: vec![KeyOwner::Device.public()], rows: audit::rows() },
             ],
             AlarmsStored: [Reply::AlarmsStored { stream: STREAM, through: 12 }],
             Alarms: [Reply::Alarms { entries: alarm_entries(), cursor: 9 }],
@@ -454,7 +454,7 @@ fn refusals(table: &mut Table) {
 
 fn pushes(table: &mut Table) {
     let offer = Offer { session: SESSION, code: None, resume: true, bind: bind_grant() };
-    let list = Whose::Organisation.secret().sign(&revocations()).unwrap();
+    let list = KeyOwner::Organisation.secret().sign(&revocations()).unwrap();
     variants!(
         table,
         "control-push",

@@ -1,6 +1,6 @@
 //! Values that many messages hold, always the same.
 
-use nearhand_machines::golden::{AT, BIND_KEY, Whose};
+use nearhand_machines::golden::{AT, BIND_KEY, KeyOwner};
 use nearhand_proto::credential::{Credential, Endorsement, Invite, RevocationList, Role};
 use nearhand_proto::forward::{BindGrant, BindKey, RateLimits};
 use nearhand_proto::grant::{Capabilities, Capability, DecidedBy, GrantRecord};
@@ -17,15 +17,15 @@ pub(crate) const INVITE: InviteId = InviteId::from_bytes(*b"invite id 16 b..");
 pub(crate) const TOKEN: BindToken = BindToken::from_bytes(*b"0123456789abcdef");
 
 pub(crate) fn device_id() -> DeviceId {
-    Whose::Device.public().device_id()
+    KeyOwner::Device.public().device_id()
 }
 
 pub(crate) fn technician_id() -> TechnicianId {
-    Whose::Technician.public().technician_id()
+    KeyOwner::Technician.public().technician_id()
 }
 
 pub(crate) fn organisation_id() -> OrganisationId {
-    Whose::Organisation.public().organisation_id()
+    KeyOwner::Organisation.public().organisation_id()
 }
 
 /// A version of its own: this build's changes with every release.
@@ -43,7 +43,7 @@ pub(crate) fn invite(role: Role) -> Invite {
         id: INVITE,
         organisation: organisation_id(),
         organisation_name: "Acme Support GmbH".into(),
-        key: Whose::OneTime.public(),
+        key: KeyOwner::OneTime.public(),
         role,
         name: name.into(),
         issued: AT,
@@ -53,22 +53,22 @@ pub(crate) fn invite(role: Role) -> Invite {
 }
 
 pub(crate) fn signed_invite(role: Role) -> Signed<Invite> {
-    Whose::Organisation.secret().sign(&invite(role)).unwrap()
+    KeyOwner::Organisation.secret().sign(&invite(role)).unwrap()
 }
 
 pub(crate) fn credential(role: Role) -> Credential {
-    let own = if role == Role::Device { Whose::Device } else { Whose::Technician };
-    Credential::join(signed_invite(role), &Whose::OneTime.secret(), &own.public(), AT).unwrap()
+    let own = if role == Role::Device { KeyOwner::Device } else { KeyOwner::Technician };
+    Credential::join(signed_invite(role), &KeyOwner::OneTime.secret(), &own.public(), AT).unwrap()
 }
 
 /// The technician's, with their key replaced.
 pub(crate) fn rotated_credential() -> Credential {
-    let own = Whose::Technician.secret();
-    credential(Role::Technician).rotated(&own, &Whose::Successor.public(), AT).unwrap()
+    let own = KeyOwner::Technician.secret();
+    credential(Role::Technician).rotated(&own, &KeyOwner::Successor.public(), AT).unwrap()
 }
 
 pub(crate) fn endorsement() -> Endorsement {
-    Endorsement { key: Whose::Technician.public(), issued: AT }
+    Endorsement { key: KeyOwner::Technician.public(), issued: AT }
 }
 
 pub(crate) fn revocations() -> RevocationList {
@@ -76,7 +76,7 @@ pub(crate) fn revocations() -> RevocationList {
         organisation: organisation_id(),
         number: 300,
         issued: AT,
-        keys: [Whose::Technician.public(), Whose::Device.public()].into(),
+        keys: [KeyOwner::Technician.public(), KeyOwner::Device.public()].into(),
         invites: [INVITE].into(),
     }
 }
@@ -116,10 +116,10 @@ pub(crate) fn routing() -> Routing {
 }
 
 pub(crate) fn relay() -> RelayAddress {
-    RelayAddress { host: "relay.example".into(), port: 7443, key: Whose::Relay.public() }
+    RelayAddress { host: "relay.example".into(), port: 7443, key: KeyOwner::Relay.public() }
 }
 
 /// The one-time key's seed.
 pub(crate) fn one_time() -> OneTime {
-    OneTime::new(*Whose::OneTime.secret().seed())
+    OneTime::new(*KeyOwner::OneTime.secret().seed())
 }

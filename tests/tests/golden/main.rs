@@ -35,7 +35,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::fs;
 
-use nearhand_machines::golden::{self, Vector};
+use nearhand_machines::golden::{self, GoldenVector};
 use nearhand_proto::{text, wire};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -52,7 +52,7 @@ type Again = dyn Fn(&[u8]) -> Decoded;
 /// A value, its bytes today, and what today's decoder makes of other bytes.
 struct Case {
     kind: &'static str,
-    vector: Vector,
+    vector: GoldenVector,
     /// The value for a reader.
     shown: String,
     /// Decodes bytes.
@@ -115,7 +115,7 @@ impl Table {
         shown: String,
         again: impl Fn(&[u8]) -> Decoded + 'static,
     ) {
-        let vector = Vector { name: name.into(), bytes };
+        let vector = GoldenVector { name: name.into(), bytes };
         self.0.push(Case { kind, vector, shown, again: Box::new(again) });
     }
 
@@ -216,7 +216,7 @@ fn append(kind: &str, new: &[&Case]) {
 #[test]
 fn what_was_released_decodes_to_its_value() {
     for case in Table::all().0 {
-        let (kind, Vector { name, .. }) = (case.kind, &case.vector);
+        let (kind, GoldenVector { name, .. }) = (case.kind, &case.vector);
         let released = golden::read(kind).unwrap();
         // One without released bytes is the other test's finding.
         let Some(vector) = released.iter().find(|vector| vector.name == *name) else { continue };

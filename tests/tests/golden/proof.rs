@@ -2,7 +2,7 @@
 //!
 //! Not messages but their contents; two releases that compute them differently never get past a hello.
 
-use nearhand_machines::golden::Whose;
+use nearhand_machines::golden::KeyOwner;
 use nearhand_proto::pake::{Channel, Keys, Proof, ResumeSecret};
 use rand_core::{CryptoRng, RngCore};
 
@@ -57,8 +57,8 @@ fn channel() -> Channel {
     Channel {
         session: SESSION,
         exporter: [9; 32],
-        technician: Whose::Technician.public(),
-        device: Whose::Device.public(),
+        technician: KeyOwner::Technician.public(),
+        device: KeyOwner::Device.public(),
     }
 }
 

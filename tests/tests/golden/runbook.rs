@@ -1,6 +1,6 @@
 //! Runbooks: what is signed, and the conversation about a run.
 
-use nearhand_machines::golden::{AT, Whose};
+use nearhand_machines::golden::{AT, KeyOwner};
 use nearhand_proto::id::RunId;
 use nearhand_proto::message::runbook::{FromDevice, FromTechnician, Listed};
 use nearhand_proto::runbook::{
@@ -14,8 +14,8 @@ use super::{Table, signed, variants};
 const RUN: RunId = RunId::from_bytes(*b"run id 16 bytes.");
 
 pub(crate) fn fill(table: &mut Table) {
-    signed::statement(table, "signed-runbook", "full", Whose::Organisation, &manifest());
-    signed::statement(table, "signed-order", "full", Whose::Technician, &order());
+    signed::statement(table, "signed-runbook", "full", KeyOwner::Organisation, &manifest());
+    signed::statement(table, "signed-order", "full", KeyOwner::Technician, &order());
     parts(table);
     kinds(table);
     refusals(table);
@@ -192,8 +192,8 @@ fn refusals(table: &mut Table) {
 }
 
 fn conversation(table: &mut Table) {
-    let order = Box::new(Whose::Technician.secret().sign(&order()).unwrap());
-    let signed = Box::new(Whose::Organisation.secret().sign(&manifest()).unwrap());
+    let order = Box::new(KeyOwner::Technician.secret().sign(&order()).unwrap());
+    let signed = Box::new(KeyOwner::Organisation.secret().sign(&manifest()).unwrap());
     variants!(
         table,
         "runbook-from-technician",

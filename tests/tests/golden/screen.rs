@@ -5,7 +5,7 @@ use nearhand_proto::message::screen::{
     Monitor, PhysicalKey, Quality, ScreenPoint,
 };
 
-use nearhand_machines::golden::{AT, Whose};
+use nearhand_machines::golden::{AT, KeyOwner};
 use nearhand_proto::witness::{Chain, ScreenHead};
 
 use super::fixed::SESSION;
@@ -78,7 +78,7 @@ fn screen(table: &mut Table) {
             CursorAt: [FromScreen::CursorAt(Some(POINT)), FromScreen::CursorAt(None)],
             Gone: [FromScreen::Gone("nobody is logged in".to_owned())],
             Clock: [FromScreen::Clock(61_000)],
-            Witness: [FromScreen::Witness(Whose::Device.secret().sign(&head()).unwrap())],
+            Witness: [FromScreen::Witness(KeyOwner::Device.secret().sign(&head()).unwrap())],
         }
     );
 }

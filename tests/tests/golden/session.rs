@@ -1,6 +1,6 @@
 //! The session plane: technician and agent, end to end.
 
-use nearhand_machines::golden::{AT, Whose};
+use nearhand_machines::golden::{AT, KeyOwner};
 use nearhand_proto::audit::Head;
 use nearhand_proto::credential::Role;
 use nearhand_proto::grant::{Capabilities, Capability, DecidedBy};
@@ -55,14 +55,14 @@ fn hellos(table: &mut Table) {
         facts: facts(),
         offers: all_capabilities(),
         granted: granted(),
-        audit: Whose::Device.secret().sign(&audit::head()).unwrap(),
-        key: Whose::Device.public(),
+        audit: KeyOwner::Device.secret().sign(&audit::head()).unwrap(),
+        key: KeyOwner::Device.public(),
     };
     let bare = Ready {
         confirmation: None,
         offers: Capabilities::NONE,
         granted: vec![],
-        audit: Whose::Device.secret().sign(&Head::EMPTY).unwrap(),
+        audit: KeyOwner::Device.secret().sign(&Head::EMPTY).unwrap(),
         ..full.clone()
     };
     variants!(
@@ -165,7 +165,7 @@ fn control_stream(table: &mut Table) {
             End: [FromTechnician::End],
         }
     );
-    let record = Whose::Device.secret().sign(&grant_record(DecidedBy::Person)).unwrap();
+    let record = KeyOwner::Device.secret().sign(&grant_record(DecidedBy::Person)).unwrap();
     variants!(
         table,
         "session-decision",
@@ -174,7 +174,7 @@ fn control_stream(table: &mut Table) {
             Refused: [Decision::Refused(Refusal::Denied)],
         }
     );
-    let head = Whose::Device.secret().sign(&audit::head()).unwrap();
+    let head = KeyOwner::Device.secret().sign(&audit::head()).unwrap();
     let grants = |granted, why: &str| FromAgent::Grants { granted, why: why.into() };
     variants!(
         table,

@@ -1,6 +1,6 @@
 //! Signed statements, and the chains made of them.
 
-use nearhand_machines::golden::{AT, Whose};
+use nearhand_machines::golden::{AT, KeyOwner};
 use nearhand_proto::audit::Head;
 use nearhand_proto::credential::{Retirement, Revocations, Role};
 use nearhand_proto::grant::DecidedBy;
@@ -18,22 +18,22 @@ pub(crate) fn fill(table: &mut Table) {
     );
     variants!(table, "decided-by", DecidedBy { Person: [DecidedBy::Person], Policy: [DecidedBy::Policy] });
     for role in [Role::Device, Role::Technician, Role::Admin] {
-        statement(table, "signed-invite", &format!("{role:?}"), Whose::Organisation, &invite(role));
+        statement(table, "signed-invite", &format!("{role:?}"), KeyOwner::Organisation, &invite(role));
         table.wire("credential", format!("{role:?}"), &credential(role));
     }
     table.wire("credential", "rotated", &rotated_credential());
-    statement(table, "signed-endorsement", "joining", Whose::OneTime, &endorsement());
-    let retirement = Retirement { key: Whose::Technician.public(), issued: AT };
-    statement(table, "signed-retirement", "own", Whose::Technician, &retirement);
-    statement(table, "signed-revocations", "full", Whose::Organisation, &revocations());
+    statement(table, "signed-endorsement", "joining", KeyOwner::OneTime, &endorsement());
+    let retirement = Retirement { key: KeyOwner::Technician.public(), issued: AT };
+    statement(table, "signed-retirement", "own", KeyOwner::Technician, &retirement);
+    statement(table, "signed-revocations", "full", KeyOwner::Organisation, &revocations());
     let mut empty = revocations();
     (empty.keys, empty.invites) = Default::default();
-    statement(table, "signed-revocations", "empty", Whose::Organisation, &empty);
-    statement(table, "signed-head", "rows", Whose::Device, &audit::head());
-    statement(table, "signed-head", "empty", Whose::Device, &Head::EMPTY);
-    statement(table, "signed-screen-head", "last", Whose::Device, &screen::head());
+    statement(table, "signed-revocations", "empty", KeyOwner::Organisation, &empty);
+    statement(table, "signed-head", "rows", KeyOwner::Device, &audit::head());
+    statement(table, "signed-head", "empty", KeyOwner::Device, &Head::EMPTY);
+    statement(table, "signed-screen-head", "last", KeyOwner::Device, &screen::head());
     for by in [DecidedBy::Person, DecidedBy::Policy] {
-        statement(table, "signed-grant", &format!("{by:?}"), Whose::Device, &grant_record(by));
+        statement(table, "signed-grant", &format!("{by:?}"), KeyOwner::Device, &grant_record(by));
     }
     table.wire("known-revocations", "none", &Revocations::default());
     table.wire("known-revocations", "some", &known());
@@ -42,15 +42,15 @@ pub(crate) fn fill(table: &mut Table) {
 /// What is known to be withdrawn, as programs keep it in a file.
 fn known() -> Revocations {
     let mut known = Revocations::default();
-    let list = Whose::Organisation.secret().sign(&revocations()).unwrap();
-    assert!(known.apply(&list, &Whose::Organisation.public()).unwrap());
-    let key = Whose::Successor.secret();
+    let list = KeyOwner::Organisation.secret().sign(&revocations()).unwrap();
+    assert!(known.apply(&list, &KeyOwner::Organisation.public()).unwrap());
+    let key = KeyOwner::Successor.secret();
     assert!(known.retire(&key.sign(&Retirement { key: key.public(), issued: AT }).unwrap()).unwrap());
     known
 }
 
 /// A statement as its signer sends it; the released bytes must also open with the signer's key.
-pub(crate) fn statement<T>(table: &mut Table, kind: &'static str, name: &str, signer: Whose, statement: &T)
+pub(crate) fn statement<T>(table: &mut Table, kind: &'static str, name: &str, signer: KeyOwner, statement: &T)
 where
     T: Statement + std::fmt::Debug + 'static,
 {

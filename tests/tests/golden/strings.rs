@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use nearhand_machines::golden::Whose;
+use nearhand_machines::golden::KeyOwner;
 use nearhand_proto::credential::Role;
 use nearhand_proto::grant::Capability;
 use nearhand_proto::id::{BindToken, DeviceId, InviteId, OrganisationId, SessionId, TechnicianId};
@@ -75,7 +75,7 @@ fn string<T: Textual + FromStr + std::fmt::Debug + 'static>(
 }
 
 fn invitations(table: &mut Table) {
-    let organisation = Whose::Organisation.public();
+    let organisation = KeyOwner::Organisation.public();
     let claim = ClaimString { relay: relay(), secret: one_time() };
     string(table, "string-claim", "name", &claim);
     let host = "2001:db8::7".to_owned();
@@ -121,7 +121,7 @@ fn ids(table: &mut Table) {
 }
 
 fn keys(table: &mut Table) {
-    let key = Whose::Device.public();
+    let key = KeyOwner::Device.public();
     string(table, "text-public-key", "key", &key);
     table.wire("public-key", "key", &key);
     table.add("spki", "key", key.to_spki(), format!("{key:?}"), |bytes| {
@@ -134,7 +134,7 @@ fn keys(table: &mut Table) {
         key_file::save_key(key, &path).unwrap();
         std::fs::read(path).unwrap()
     };
-    let secret = Whose::Device.secret();
+    let secret = KeyOwner::Device.secret();
     table.add("key-file", "key", file(&secret), format!("{secret:?}"), move |bytes| {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");

@@ -25,7 +25,7 @@ use nearhand_transport::key_file;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::golden::{AT, BIND_KEY, Whose};
+use crate::golden::{AT, BIND_KEY, KeyOwner};
 
 /// Length of a valid message of the support code's proof.
 const PROOF_LEN: usize = 33;
@@ -57,10 +57,10 @@ pub(super) fn signed<T: Statement>(bytes: &[u8]) {
     let Ok(signed) = wire::decode::<Signed<T>>(bytes) else { return };
     let _claimed = signed.peek();
     let signer = match T::CONTEXT {
-        "invite" | "revocations" | "runbook" => Whose::Organisation,
-        "endorsement" => Whose::OneTime,
-        "retirement" | "runbook order" => Whose::Technician,
-        _ => Whose::Device,
+        "invite" | "revocations" | "runbook" => KeyOwner::Organisation,
+        "endorsement" => KeyOwner::OneTime,
+        "retirement" | "runbook order" => KeyOwner::Technician,
+        _ => KeyOwner::Device,
     };
     if let Ok(statement) = signed.open(&signer.public()) {
         assert!(signer.secret().sign(&statement).is_ok_and(|again| again == signed), "a forgery");
@@ -102,7 +102,7 @@ pub(super) fn revocations(bytes: &[u8]) {
     signed::<RevocationList>(bytes);
     if let Ok(signed) = wire::decode::<Signed<RevocationList>>(bytes) {
         let mut known = Revocations::default();
-        let news = known.apply(&signed, &Whose::Organisation.public()).is_ok_and(|news| news);
+        let news = known.apply(&signed, &KeyOwner::Organisation.public()).is_ok_and(|news| news);
         assert_eq!(news, known.list().is_some());
     }
 }
@@ -111,7 +111,7 @@ pub(super) fn revocations(bytes: &[u8]) {
 pub(super) fn credential(bytes: &[u8]) {
     message::<Credential>(bytes);
     let Ok(credential) = wire::decode::<Credential>(bytes) else { return };
-    if let Ok(who) = credential.verify(&Whose::Organisation.public(), AT) {
+    if let Ok(who) = credential.verify(&KeyOwner::Organisation.public(), AT) {
         assert!(!who.keys().is_empty() && who.keys().len() <= MAX_LINKS);
         assert!(who.device_id().is_some() != who.technician_id().is_some());
         shows_safely(&who.invite.name);
@@ -163,8 +163,8 @@ pub(super) fn proof(bytes: &[u8]) {
     let channel = Channel {
         session: SessionId::from_bytes([1; 16]),
         exporter: [9; 32],
-        technician: Whose::Technician.public(),
-        device: Whose::Device.public(),
+        technician: KeyOwner::Technician.public(),
+        device: KeyOwner::Device.public(),
     };
     let (agent, _) = Proof::agent("1234567", &mut rand_core::OsRng);
     if let Ok(keys) = agent.finish(bytes, &channel) {
@@ -203,9 +203,9 @@ pub(super) fn parsed<T: FromStr + ToString + PartialEq + Debug>(bytes: &[u8]) {
 pub(super) fn spki(bytes: &[u8]) {
     if let Some(key) = PublicKey::from_spki(bytes) {
         assert_eq!(key.to_spki(), bytes);
-        let signed = Whose::Device.secret().sign(&audit::Head::EMPTY);
+        let signed = KeyOwner::Device.secret().sign(&audit::Head::EMPTY);
         let opens = signed.is_ok_and(|signed| signed.open(&key).is_ok());
-        assert_eq!(opens, key == Whose::Device.public());
+        assert_eq!(opens, key == KeyOwner::Device.public());
     }
 }
 
@@ -277,7 +277,7 @@ pub(super) fn bind_packet(bytes: &[u8]) {
 
 /// A whole log, a row of JSON on each line, as the agent keeps it and an administrator checks it.
 pub(super) fn audit_log(bytes: &[u8]) {
-    let mut verifier = Verifier::new(vec![Whose::Device.public()], vec![]);
+    let mut verifier = Verifier::new(vec![KeyOwner::Device.public()], vec![]);
     for line in bytes.split(|byte| *byte == b'\n') {
         let row = serde_json::from_slice::<Row>(line).ok();
         if let Err(broken) = verifier.row(row.as_ref()) {

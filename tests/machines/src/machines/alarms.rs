@@ -6,11 +6,11 @@ use nearhand_proto::message::alarms::{Act, Actor, Happening};
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::alarm::{Alarm, Kind, LogEntry, Noted};
 
-use super::Draw;
+use super::InputDraw;
 
 const DEVICE: DeviceId = DeviceId::from_bytes([1; 16]);
 
-fn event(draw: &mut Draw<'_>) -> Happening {
+fn event(draw: &mut InputDraw<'_>) -> Happening {
     const TRANSITIONS: [Transition; 9] = [
         Transition::Raised,
         Transition::Worsened,
@@ -38,7 +38,7 @@ fn event(draw: &mut Draw<'_>) -> Happening {
     })
 }
 
-fn happening(draw: &mut Draw<'_>) -> Happening {
+fn happening(draw: &mut InputDraw<'_>) -> Happening {
     let act = |act| Happening::Act { by: Actor { id: None, name: "Ada".to_owned() }, act };
     match draw.byte() % 14 {
         0..=4 => event(draw),
@@ -55,7 +55,7 @@ fn happening(draw: &mut Draw<'_>) -> Happening {
 }
 
 pub(super) fn run(input: &[u8]) {
-    let mut draw = Draw::new(input);
+    let mut draw = InputDraw::new(input);
     let mut log: Vec<LogEntry> = Vec::new();
     let mut alarm: Option<Alarm> = None;
     // What a receiver believes.

@@ -11,25 +11,25 @@ use nearhand_relay_core::handshakes::{Doors, Network};
 use nearhand_relay_core::registry::routing::RoutingBook;
 use nearhand_relay_core::registry::sessions::{PER_DEVICE, Session, SessionBook};
 
-use super::{Draw, Scrambled, beginning};
+use super::{InputDraw, ScrambledRng, beginning};
 
 /// Room at the door, and for sessions.
 const ROOM: usize = 16;
 const SESSIONS: usize = 20;
 
-fn device(draw: &mut Draw<'_>) -> PeerId {
+fn device(draw: &mut InputDraw<'_>) -> PeerId {
     PeerId::Device(DeviceId::from_bytes([draw.byte() % 4; 16]))
 }
 
-fn technician(draw: &mut Draw<'_>) -> TechnicianId {
+fn technician(draw: &mut InputDraw<'_>) -> TechnicianId {
     TechnicianId::from_bytes([draw.byte() % 3; 16])
 }
 
 pub(super) fn run(input: &[u8]) {
     let (mut routings, mut sessions) = (RoutingBook::default(), SessionBook::new(SESSIONS));
     let mut doors: Doors<u64> = Doors::new(ROOM);
-    let (mut now, mut rng) = (beginning(), Scrambled(3));
-    let mut draw = Draw::new(input);
+    let (mut now, mut rng) = (beginning(), ScrambledRng(3));
+    let mut draw = InputDraw::new(input);
     let mut inside: BTreeSet<u64> = BTreeSet::new();
     let mut running: BTreeMap<SessionId, (TechnicianId, PeerId)> = BTreeMap::new();
     while let Some(operation) = draw.operation(12) {

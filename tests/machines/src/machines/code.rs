@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use nearhand_proto::support_code::{Routing, SupportCode};
 
-use super::{Draw, Scrambled, beginning};
+use super::{InputDraw, ScrambledRng, beginning};
 use nearhand_agent_core::code::{CodeKeeper, Generation};
 
 /// After three wrong ones no code is made for so long.
@@ -15,8 +15,8 @@ const BURNT_WITHIN: Duration = Duration::from_secs(1800);
 const LIFETIME: Duration = Duration::from_secs(600);
 
 pub(super) fn run(input: &[u8]) {
-    let (mut keeper, mut now, mut rng) = (CodeKeeper::default(), beginning(), Scrambled(7));
-    let mut draw = Draw::new(input);
+    let (mut keeper, mut now, mut rng) = (CodeKeeper::default(), beginning(), ScrambledRng(7));
+    let mut draw = InputDraw::new(input);
     let routings = [1, 2].map(|number| Routing::new(number).unwrap_or_else(|| unreachable!("four digits")));
     // Proofs under way, and the code that is shown: its number among all, since when, whether one was judged.
     let mut begun: Vec<(Generation, usize)> = Vec::new();

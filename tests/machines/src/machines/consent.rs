@@ -13,7 +13,7 @@ use nearhand_proto::message::local::Choice;
 use nearhand_proto::message::session::Refusal;
 use nearhand_proto::time::UnixMillis;
 
-use super::{Draw, beginning};
+use super::{InputDraw, beginning};
 use nearhand_agent_core::consent::{
     ANSWER_WITHIN, Ask, Change, Consent, DecideError, FIRST_CONTACT_WAIT, GrantTerms, HANDS_OFF, RequestId,
 };
@@ -21,7 +21,7 @@ use nearhand_agent_core::consent::{
 const SESSIONS: usize = 3;
 
 #[derive(Default)]
-struct Model {
+struct GrantModel {
     /// Sessions that there are, with what is granted until when.
     granted: BTreeMap<SessionId, BTreeMap<Capability, Instant>>,
     /// Taken for one act.
@@ -30,18 +30,18 @@ struct Model {
     injected: Option<Instant>,
 }
 
-fn session(draw: &mut Draw<'_>) -> SessionId {
+fn session(draw: &mut InputDraw<'_>) -> SessionId {
     SessionId::from_bytes([u8::try_from(draw.below(SESSIONS)).unwrap_or_default(); 16])
 }
 
-fn some(draw: &mut Draw<'_>) -> Capabilities {
+fn some(draw: &mut InputDraw<'_>) -> Capabilities {
     let bits = draw.number();
     Capability::ALL.into_iter().enumerate().filter(|(n, _)| bits >> n & 1 == 1).map(|(_, c)| c).collect()
 }
 
 pub(super) fn run(input: &[u8]) {
-    let (mut consent, mut model, mut now) = (Consent::default(), Model::default(), beginning());
-    let mut draw = Draw::new(input);
+    let (mut consent, mut model, mut now) = (Consent::default(), GrantModel::default(), beginning());
+    let mut draw = InputDraw::new(input);
     while let Some(operation) = draw.operation(12) {
         match operation {
             0 | 1 => now += draw.while_passes(),
@@ -97,7 +97,7 @@ pub(super) fn run(input: &[u8]) {
     }
 }
 
-impl Model {
+impl GrantModel {
     fn grant(&mut self, now: Instant, session: SessionId, what: Capabilities, lasts: Duration) {
         let Some(granted) = self.granted.get_mut(&session) else { return };
         let until = now + lasts.min(MAX_DURATION);
@@ -154,7 +154,7 @@ fn grant(consent: &mut Consent, now: Instant, session: SessionId, what: Capabili
     consent.grant(now, &written(session, what, lasts));
 }
 
-fn end(consent: &mut Consent, model: &mut Model, session: SessionId) {
+fn end(consent: &mut Consent, model: &mut GrantModel, session: SessionId) {
     let open = consent.end(session);
     for id in &open {
         assert!(model.asked.remove(id).is_some_and(|(of, ..)| of == session), "another session's request");
@@ -164,7 +164,7 @@ fn end(consent: &mut Consent, model: &mut Model, session: SessionId) {
     model.taken.retain(|(of, _)| *of != session);
 }
 
-fn ask(consent: &mut Consent, model: &mut Model, now: Instant, draw: &mut Draw<'_>) {
+fn ask(consent: &mut Consent, model: &mut GrantModel, now: Instant, draw: &mut InputDraw<'_>) {
     let ask = Ask {
         session: session(draw),
         theirs: 1,
@@ -181,7 +181,7 @@ fn ask(consent: &mut Consent, model: &mut Model, now: Instant, draw: &mut Draw<'
     assert!(model.asked.values().filter(|(of, ..)| *of == ask.session).count() <= 4);
 }
 
-fn decide(consent: &mut Consent, model: &mut Model, now: Instant, draw: &mut Draw<'_>) {
+fn decide(consent: &mut Consent, model: &mut GrantModel, now: Instant, draw: &mut InputDraw<'_>) {
     let known: Vec<_> = model.asked.keys().copied().collect();
     let id = known.get(draw.below(known.len() + 1)).copied().unwrap_or(RequestId(u64::MAX));
     let (capabilities, seconds) = (some(draw), u32::from(draw.number()));
@@ -223,7 +223,7 @@ fn decide(consent: &mut Consent, model: &mut Model, now: Instant, draw: &mut Dra
     }
 }
 
-fn time_out(consent: &mut Consent, model: &mut Model, now: Instant) {
+fn time_out(consent: &mut Consent, model: &mut GrantModel, now: Instant) {
     for change in consent.handle_timeout(now) {
         match change {
             Change::TimedOut { request, decided } => {
@@ -247,7 +247,7 @@ fn time_out(consent: &mut Consent, model: &mut Model, now: Instant) {
 }
 
 /// What is allowed is what somebody allowed, and has not ended.
-fn agree(consent: &Consent, model: &Model, now: Instant) {
+fn agree(consent: &Consent, model: &GrantModel, now: Instant) {
     for number in 0..SESSIONS {
         let session = SessionId::from_bytes([u8::try_from(number).unwrap_or_default(); 16]);
         let granted = model.granted.get(&session);

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 /// Something with a state.
 #[derive(Clone, Copy, Debug)]
-pub struct Machine {
+pub struct StateMachine {
     /// Its name, also that of its fuzz target.
     pub name: &'static str,
     /// Runs the input's operations.
@@ -34,15 +34,15 @@ pub struct Machine {
 }
 
 /// All of them.
-pub const MACHINES: &[Machine] = &[
-    Machine { name: "consent", run: consent::run, slow: 1 },
-    Machine { name: "code", run: code::run, slow: 1 },
-    Machine { name: "chat", run: chat::run, slow: 1 },
-    Machine { name: "path", run: path::run, slow: 1 },
-    Machine { name: "rules", run: rules::run, slow: 4 },
-    Machine { name: "alarms", run: alarms::run, slow: 1 },
-    Machine { name: "books", run: books::run, slow: 1 },
-    Machine { name: "spool", run: spool::run, slow: 50 },
+pub const MACHINES: &[StateMachine] = &[
+    StateMachine { name: "consent", run: consent::run, slow: 1 },
+    StateMachine { name: "code", run: code::run, slow: 1 },
+    StateMachine { name: "chat", run: chat::run, slow: 1 },
+    StateMachine { name: "path", run: path::run, slow: 1 },
+    StateMachine { name: "rules", run: rules::run, slow: 4 },
+    StateMachine { name: "alarms", run: alarms::run, slow: 1 },
+    StateMachine { name: "books", run: books::run, slow: 1 },
+    StateMachine { name: "spool", run: spool::run, slow: 50 },
 ];
 
 /// Runs the state machine of that name on a fuzzer's input.
@@ -56,12 +56,12 @@ pub fn run(name: &str, input: &[u8]) {
 const MOST: usize = 600;
 
 /// Reads an input as decisions.
-struct Draw<'a> {
+struct InputDraw<'a> {
     rest: &'a [u8],
     taken: usize,
 }
 
-impl<'a> Draw<'a> {
+impl<'a> InputDraw<'a> {
     fn new(rest: &'a [u8]) -> Self {
         Self { rest, taken: 0 }
     }
@@ -119,9 +119,9 @@ impl<'a> Draw<'a> {
 }
 
 /// Randomness for cores that want some: a counter, scrambled (xorshift, Marsaglia 2003). No secret.
-struct Scrambled(u64);
+struct ScrambledRng(u64);
 
-impl rand_core::RngCore for Scrambled {
+impl rand_core::RngCore for ScrambledRng {
     fn next_u32(&mut self) -> u32 {
         u32::try_from(self.next_u64() >> 32).unwrap_or_default()
     }
@@ -145,7 +145,7 @@ impl rand_core::RngCore for Scrambled {
     }
 }
 
-impl rand_core::CryptoRng for Scrambled {}
+impl rand_core::CryptoRng for ScrambledRng {}
 
 /// Where every run begins: one moment for all, since only differences count.
 fn beginning() -> std::time::Instant {

@@ -10,7 +10,7 @@ use nearhand_proto::id::{BindToken, SessionId};
 use nearhand_relay_core::forward::cid::ControlCids;
 use nearhand_relay_core::forward::table::{Table, Verdict};
 
-use super::{Draw, beginning};
+use super::{InputDraw, beginning};
 
 const RELAY: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
 const SESSION: SessionId = SessionId::from_bytes([5; 16]);
@@ -33,15 +33,15 @@ fn grant(number: u8) -> BindGrant {
     }
 }
 
-struct End {
+struct PathEnd {
     binder: Binder,
     /// Every port that it ever had; the last is the one in use.
     ports: Vec<u16>,
 }
 
-struct Scene {
+struct PathNetwork {
     table: Table,
-    ends: [End; 2],
+    ends: [PathEnd; 2],
     now: Instant,
     /// From where, and what; to the relay.
     to_relay: VecDeque<(SocketAddr, Vec<u8>)>,
@@ -63,10 +63,11 @@ fn table(now: Instant, restarts: u16) -> Table {
     table
 }
 
-impl Scene {
+impl PathNetwork {
     fn new() -> Self {
         let now = beginning();
-        let end = |number, port| End { binder: Binder::new(grant(number), 1_000, now), ports: vec![port] };
+        let end =
+            |number, port| PathEnd { binder: Binder::new(grant(number), 1_000, now), ports: vec![port] };
         Self {
             table: table(now, 1),
             ends: [end(1, 40_000), end(2, 40_001)],
@@ -178,8 +179,8 @@ impl Scene {
 }
 
 pub(super) fn run(input: &[u8]) {
-    let mut scene = Scene::new();
-    let mut draw = Draw::new(input);
+    let mut scene = PathNetwork::new();
+    let mut draw = InputDraw::new(input);
     let mut restarts = 1_u16;
     while let Some(operation) = draw.operation(12) {
         let which = draw.below(2);
@@ -249,7 +250,7 @@ pub(super) fn run(input: &[u8]) {
 }
 
 /// From here on nobody disturbs anything: both ends come to be bound, and each hears the other.
-fn settle(scene: &mut Scene, restarts: u16) {
+fn settle(scene: &mut PathNetwork, restarts: u16) {
     scene.to_relay.clear();
     scene.to_end.clear();
     // What the control plane does when a session goes on: the path is offered again, and an end that gave up starts again.

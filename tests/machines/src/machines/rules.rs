@@ -7,7 +7,7 @@ use nearhand_proto::alarm::{Event, Profile, Transition};
 use nearhand_proto::time::UnixMillis;
 use nearhand_rules::{Engine, Moment, Reading, Rule, RuleSet, StateRow};
 
-use super::Draw;
+use super::InputDraw;
 
 /// Rules of every kind, and others under the same names.
 const FILES: [&str; 3] = [
@@ -23,12 +23,12 @@ const SENSORS: [&str; 6] =
     ["cpu.busy", "disk.used", "memory.available", "service.failed", "no.such", "disk.inodes"];
 const INSTANCES: [&str; 4] = ["", "/", "/home", "nginx.service"];
 
-fn rules(draw: &mut Draw<'_>) -> Vec<Rule> {
+fn rules(draw: &mut InputDraw<'_>) -> Vec<Rule> {
     let text = FILES[draw.below(FILES.len())];
     RuleSet::read(text, Profile::Server).map(|set| set.rules).unwrap_or_default()
 }
 
-struct Scene {
+struct RulesRun {
     engine: Engine,
     now: Moment,
     /// As the spool keeps them.
@@ -37,7 +37,7 @@ struct Scene {
     open: BTreeMap<(String, String), ()>,
 }
 
-impl Scene {
+impl RulesRun {
     fn told(&mut self, events: &[Event]) {
         for event in events {
             let key = (event.rule.clone(), event.instance.clone());
@@ -70,7 +70,7 @@ fn keep(kept: &mut BTreeMap<(String, String), Vec<u8>>, row: StateRow) {
     }
 }
 
-fn value(draw: &mut Draw<'_>) -> f64 {
+fn value(draw: &mut InputDraw<'_>) -> f64 {
     match draw.byte() {
         0 => f64::NAN,
         1 => f64::INFINITY,
@@ -82,10 +82,10 @@ fn value(draw: &mut Draw<'_>) -> f64 {
 }
 
 pub(super) fn run(input: &[u8]) {
-    let mut draw = Draw::new(input);
+    let mut draw = InputDraw::new(input);
     let now = Moment { monotonic: 1_000, boot: [1; 16], wall: UnixMillis(1_700_000_000_000), ahead_ms: None };
     let engine = Engine::new(rules(&mut draw));
-    let mut scene = Scene { engine, now, kept: BTreeMap::new(), open: BTreeMap::new() };
+    let mut scene = RulesRun { engine, now, kept: BTreeMap::new(), open: BTreeMap::new() };
     while let Some(operation) = draw.operation(8) {
         match operation {
             0..=3 => {
@@ -126,7 +126,7 @@ pub(super) fn run(input: &[u8]) {
 }
 
 /// The agent is killed: what goes on is what was kept before anything was told.
-fn restart(scene: &mut Scene) {
+fn restart(scene: &mut RulesRun) {
     let rows: Vec<StateRow> = scene
         .kept
         .iter()

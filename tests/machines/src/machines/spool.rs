@@ -8,7 +8,7 @@ use nearhand_proto::id::StreamId;
 use nearhand_proto::time::UnixMillis;
 use nearhand_rules::StateRow;
 
-use super::Draw;
+use super::InputDraw;
 use nearhand_spool::{Owner, Spool};
 
 /// It is on a disk, and syncs: so many operations take long enough.
@@ -41,7 +41,7 @@ pub(super) fn run(input: &[u8]) {
     let open =
         |fresh: StreamId| Spool::open(room.path(), &owner, fresh, UnixMillis(1)).expect("the spool opens");
     let mut spool = open(fresh());
-    let mut draw = Draw::new(input);
+    let mut draw = InputDraw::new(input);
     // What waits, by number and the event's own; what was ever given out.
     let mut waiting: VecDeque<(u64, u64)> = VecDeque::new();
     let (mut made, mut newest) = (0_u64, 0_u64);

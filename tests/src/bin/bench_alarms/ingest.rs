@@ -18,11 +18,11 @@ use nearhand_proto::alarm::{Batch, Entry, Event, Record, Severity, Transition};
 use nearhand_proto::id::StreamId;
 use nearhand_proto::message::control::{Reply, Request};
 use nearhand_proto::time::UnixMillis;
-use nearhand_tests::crowd::memory;
-use nearhand_tests::load::{cpu_time, quantile};
-use nearhand_tests::rows::{Better, Row};
-use nearhand_tests::site::Site;
-use nearhand_tests::wire_client::{DeviceWire, Wire};
+use nearhand_tests::deployment::TestDeployment;
+use nearhand_tests::light_agents::memory;
+use nearhand_tests::rows::{BenchmarkRow, BetterWhen};
+use nearhand_tests::udp_load::{cpu_time, quantile};
+use nearhand_tests::wire_client::{DeviceWire, WireEndpoint};
 use nearhand_transport::control::RelayConnection;
 use rand_core::{OsRng, RngCore};
 use sqlx::{Connection, Executor};
@@ -46,9 +46,9 @@ const TRANSACTION: u64 = AGENTS as u64 * BATCH;
 const GROWS: f64 = 33.6;
 
 /// Measures it for so long.
-pub(super) fn measure(window: Duration) -> Result<Vec<Row>> {
-    let site = Site::new()?;
-    let wire = Wire::new()?;
+pub(super) fn measure(window: Duration) -> Result<Vec<BenchmarkRow>> {
+    let site = TestDeployment::new()?;
+    let wire = WireEndpoint::new()?;
     eprintln!("{AGENTS} agents enrol");
     let devices =
         (0..AGENTS).map(|n| wire.enrol(&site.enrolment(&format!("pc {n}"))?)).collect::<Result<Vec<_>>>()?;
@@ -63,8 +63,8 @@ pub(super) fn measure(window: Duration) -> Result<Vec<Row>> {
         let (events, waits) = runtime.block_on(load(&devices, window, Some(between)))?;
         stored += events;
         let name = |part: &str| format!("acknowledgement at {rate}/s, {part}");
-        rows.push(Row::new(&name("median"), ms(&waits, 0.5), "ms", None, Better::Lower));
-        rows.push(Row::new(&name("p99"), ms(&waits, 0.99), "ms", Some(100.0), Better::Lower));
+        rows.push(BenchmarkRow::new(&name("median"), ms(&waits, 0.5), "ms", None, BetterWhen::Lower));
+        rows.push(BenchmarkRow::new(&name("p99"), ms(&waits, 0.99), "ms", Some(100.0), BetterWhen::Lower));
     }
     eprintln!("they send as fast as it goes for {window:?}");
     let before = cpu_time(pid, None)?;
@@ -77,14 +77,32 @@ pub(super) fn measure(window: Duration) -> Result<Vec<Row>> {
     let alone = runtime.block_on(alone(&database, window))?;
     let per_second = events / window.as_secs_f64();
     rows.extend([
-        Row::new("durable events per second", per_second, "/s", Some(TARGET.into()), Better::Higher),
-        Row::new("durable events per CPU second", events / cpu, "/s", Some(TARGET.into()), Better::Higher),
-        Row::new("acknowledgement then, median", ms(&waits, 0.5), "ms", None, Better::Lower),
-        Row::new("acknowledgement then, p99", ms(&waits, 0.99), "ms", None, Better::Lower),
-        Row::new("SQLite alone, events per second", alone, "/s", None, Better::Higher),
-        Row::new("relay beside SQLite alone", per_second / alone * 100.0, "%", None, Better::Higher),
-        Row::new("events stored in all", stored, "", None, Better::Higher),
-        Row::new("relay memory, grown by then", grown, "MB", Some(GROWS), Better::Lower),
+        BenchmarkRow::new(
+            "durable events per second",
+            per_second,
+            "/s",
+            Some(TARGET.into()),
+            BetterWhen::Higher,
+        ),
+        BenchmarkRow::new(
+            "durable events per CPU second",
+            events / cpu,
+            "/s",
+            Some(TARGET.into()),
+            BetterWhen::Higher,
+        ),
+        BenchmarkRow::new("acknowledgement then, median", ms(&waits, 0.5), "ms", None, BetterWhen::Lower),
+        BenchmarkRow::new("acknowledgement then, p99", ms(&waits, 0.99), "ms", None, BetterWhen::Lower),
+        BenchmarkRow::new("SQLite alone, events per second", alone, "/s", None, BetterWhen::Higher),
+        BenchmarkRow::new(
+            "relay beside SQLite alone",
+            per_second / alone * 100.0,
+            "%",
+            None,
+            BetterWhen::Higher,
+        ),
+        BenchmarkRow::new("events stored in all", stored, "", None, BetterWhen::Higher),
+        BenchmarkRow::new("relay memory, grown by then", grown, "MB", Some(GROWS), BetterWhen::Lower),
     ]);
     Ok(rows)
 }

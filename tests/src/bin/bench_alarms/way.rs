@@ -10,12 +10,12 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+use nearhand_tests::crash_test::{ReceiverProcess, SeededRng, any_seed, tell_relay};
+use nearhand_tests::deployment::{LIMIT, TestDeployment};
 use nearhand_tests::disk::MountedDisk;
-use nearhand_tests::load::quantile;
 use nearhand_tests::program::until;
-use nearhand_tests::rows::{Better, Row};
-use nearhand_tests::siege::{Chance, Receiver, any_seed, tell_relay};
-use nearhand_tests::site::{LIMIT, Site};
+use nearhand_tests::rows::{BenchmarkRow, BetterWhen};
+use nearhand_tests::udp_load::quantile;
 
 /// The interval that a user sets.
 const SET: Duration = Duration::from_secs(1);
@@ -23,10 +23,10 @@ const SET: Duration = Duration::from_secs(1);
 const USUAL: Duration = Duration::from_secs(10);
 
 /// So many alarms by each interval.
-pub(super) fn measure(set: u32, usual: u32) -> Result<Vec<Row>> {
+pub(super) fn measure(set: u32, usual: u32) -> Result<Vec<BenchmarkRow>> {
     let binary = std::env::current_exe()?.with_file_name("webhook_receiver");
-    let mut site = Site::new()?;
-    let receiver = Receiver::start(&binary, &site)?;
+    let mut site = TestDeployment::new()?;
+    let receiver = ReceiverProcess::start(&binary, &site)?;
     tell_relay(&mut site, receiver.port())?;
     let mut agent = site.device("pc-1")?;
     let place = site.directory("watched")?;
@@ -44,11 +44,11 @@ pub(super) fn measure(set: u32, usual: u32) -> Result<Vec<Row>> {
     fs::write(agent.data().join("rules.toml"), rules)?;
     agent.restart()?;
     agent.wait_connected()?;
-    let mut chance = Chance::new(any_seed(), 0);
+    let mut rng = SeededRng::new(any_seed(), 0);
     eprintln!("{set} alarms by an interval of {SET:?}");
     let mut begun = Vec::new();
     for file in &files {
-        thread::park_timeout(chance.between(Duration::ZERO, SET));
+        thread::park_timeout(rng.between(Duration::ZERO, SET));
         let opened = fs::OpenOptions::new().append(true).open(file)?;
         let old = SystemTime::now().checked_sub(Duration::from_secs(7200)).context("a time")?;
         opened.set_modified(old)?;
@@ -58,22 +58,46 @@ pub(super) fn measure(set: u32, usual: u32) -> Result<Vec<Row>> {
     eprintln!("{usual} alarms by the usual interval of {USUAL:?}");
     begun.clear();
     for disk in &disks {
-        thread::park_timeout(chance.between(Duration::ZERO, USUAL / 4));
+        thread::park_timeout(rng.between(Duration::ZERO, USUAL / 4));
         fs::write(disk.0.join("filler"), vec![1; 19 * 1024 * 1024])?;
         begun.push((disk.0.display().to_string(), now()?));
     }
     let slow = waits(&receiver, &begun)?;
     let seconds = |waits: &[Duration], part: f64| quantile(waits, part).as_secs_f64();
     Ok(vec![
-        Row::new("condition to webhook, 1 s, median", seconds(&quick, 0.5), "s", None, Better::Lower),
-        Row::new("condition to webhook, 1 s, p95", seconds(&quick, 0.95), "s", Some(2.0), Better::Lower),
-        Row::new("condition to webhook, usual, median", seconds(&slow, 0.5), "s", None, Better::Lower),
-        Row::new("condition to webhook, usual, p95", seconds(&slow, 0.95), "s", None, Better::Lower),
+        BenchmarkRow::new(
+            "condition to webhook, 1 s, median",
+            seconds(&quick, 0.5),
+            "s",
+            None,
+            BetterWhen::Lower,
+        ),
+        BenchmarkRow::new(
+            "condition to webhook, 1 s, p95",
+            seconds(&quick, 0.95),
+            "s",
+            Some(2.0),
+            BetterWhen::Lower,
+        ),
+        BenchmarkRow::new(
+            "condition to webhook, usual, median",
+            seconds(&slow, 0.5),
+            "s",
+            None,
+            BetterWhen::Lower,
+        ),
+        BenchmarkRow::new(
+            "condition to webhook, usual, p95",
+            seconds(&slow, 0.95),
+            "s",
+            None,
+            BetterWhen::Lower,
+        ),
     ])
 }
 
 /// How long each took, sorted.
-fn waits(receiver: &Receiver, begun: &[(String, u64)]) -> Result<Vec<Duration>> {
+fn waits(receiver: &ReceiverProcess, begun: &[(String, u64)]) -> Result<Vec<Duration>> {
     let came = |instance: &str| -> Result<Option<u64>> { Ok(receiver.heard()?.first.get(instance).copied()) };
     let mut waits = Vec::new();
     for (instance, at) in begun {

@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use nearhand_tests::clock::FakeClock;
+use nearhand_tests::crash_test::sleep_until;
+use nearhand_tests::deployment::{LIMIT, ProgramPlace};
 use nearhand_tests::disk::{fill, slow_disk};
 use nearhand_tests::program::until;
-use nearhand_tests::rows::Row;
-use nearhand_tests::siege::sleep_until;
-use nearhand_tests::site::{LIMIT, Place};
+use nearhand_tests::rows::BenchmarkRow;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::ward::Ward;
+use crate::monitored::MonitoredSite;
 
 /// A program is stopped for a while, as a machine that sleeps or swaps: SIGSTOP, SIGCONT.
-pub(super) fn hang(lasts: Duration) -> Result<Vec<Row>> {
-    let mut ward = Ward::new(Place::default(), Place::default())?;
+pub(super) fn hang(lasts: Duration) -> Result<Vec<BenchmarkRow>> {
+    let mut ward = MonitoredSite::new(ProgramPlace::default(), ProgramPlace::default())?;
     let mut rows = Vec::new();
     let seconds = lasts.as_secs();
     for who in ["relay", "agent", "receiver"] {
@@ -42,8 +42,8 @@ fn signal(pid: i32, signal: Signal) -> Result<()> {
 }
 
 /// The device's disk is full, then not: alarms have room kept back for them.
-pub(super) fn full() -> Result<Vec<Row>> {
-    let Some((mut ward, disk)) = Ward::on_a_small_disk()? else { return Ok(Vec::new()) };
+pub(super) fn full() -> Result<Vec<BenchmarkRow>> {
+    let Some((mut ward, disk)) = MonitoredSite::on_a_small_disk()? else { return Ok(Vec::new()) };
     eprintln!("the device's disk is full");
     let ballast = fill(ward.agent.program.pid(), &disk)?;
     ward.raise(3)?;
@@ -54,14 +54,14 @@ pub(super) fn full() -> Result<Vec<Row>> {
 }
 
 /// Whatever is to stay takes half a second to write, at the device, then at the relay. Alarms come late, and all come.
-pub(super) fn slow() -> Result<Vec<Row>> {
+pub(super) fn slow() -> Result<Vec<BenchmarkRow>> {
     let each = Duration::from_millis(500);
     let mut rows = Vec::new();
     for who in ["device", "relay"] {
         eprintln!("the disk of the {who} takes {each:?} to write for good");
         let mut ward = match who {
-            "device" => Ward::new(Place::default(), slow_disk(each))?,
-            _ => Ward::new(slow_disk(each), Place::default())?,
+            "device" => MonitoredSite::new(ProgramPlace::default(), slow_disk(each))?,
+            _ => MonitoredSite::new(slow_disk(each), ProgramPlace::default())?,
         };
         ward.raise(5)?;
         rows.extend(ward.verdict(&format!("disk of the {who} slow"), 30.0)?);
@@ -70,9 +70,9 @@ pub(super) fn slow() -> Result<Vec<Row>> {
 }
 
 /// The relay has no file descriptor left for a while: somebody holds them all at its metrics port.
-pub(super) fn files() -> Result<Vec<Row>> {
-    let limited = Place::behind(&["prlimit", "--nofile=48:48", "--"]);
-    let mut ward = Ward::new(limited, Place::default())?;
+pub(super) fn files() -> Result<Vec<BenchmarkRow>> {
+    let limited = ProgramPlace::behind(&["prlimit", "--nofile=48:48", "--"]);
+    let mut ward = MonitoredSite::new(limited, ProgramPlace::default())?;
     let port = ward.site.port;
     let mut held: Vec<TcpStream> = Vec::new();
     let open = |pid: i32| fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
@@ -88,15 +88,15 @@ pub(super) fn files() -> Result<Vec<Row>> {
 }
 
 /// The clocks of device and relay jump while they run, a day and ten years, to either side.
-pub(super) fn clock() -> Result<Vec<Row>> {
+pub(super) fn clock() -> Result<Vec<BenchmarkRow>> {
     let room = tempfile::tempdir()?;
     let mut rows = Vec::new();
     for who in ["device", "relay"] {
         let clock = FakeClock::new(&room.path().join(who))?;
         let place = clock.place();
         let mut ward = match who {
-            "device" => Ward::new(Place::default(), place)?,
-            _ => Ward::new(place, Place::default())?,
+            "device" => MonitoredSite::new(ProgramPlace::default(), place)?,
+            _ => MonitoredSite::new(place, ProgramPlace::default())?,
         };
         for (jump, name) in
             [("+1d", "+1 day"), ("-1d", "-1 day"), ("+3652d", "+10 years"), ("+0", "back again")]

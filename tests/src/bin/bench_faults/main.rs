@@ -5,13 +5,13 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's output")]
 
 mod cases;
-mod ward;
+mod monitored;
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use nearhand_tests::rows::{self, Better, Row};
-use nearhand_tests::siege::{self, Plan, Toll};
+use nearhand_tests::crash_test::{self, CrashTestPlan, CrashTestReport};
+use nearhand_tests::rows::{self, BenchmarkRow, BetterWhen};
 
 fn main() -> Result<()> {
     let options: Vec<String> = std::env::args().skip(1).collect();
@@ -25,13 +25,13 @@ fn main() -> Result<()> {
     let lasts = match after("--minutes")? {
         Some(minutes) => Duration::from_secs(minutes * 60),
         None if short => Duration::from_secs(45),
-        None => siege::LONGEST,
+        None => crash_test::LONGEST,
     };
     let all = !["siege", "hang", "full", "slow", "files", "clock"].into_iter().any(has);
     let mut rows = Vec::new();
     if all || has("siege") {
-        let seed = after("--seed")?.unwrap_or_else(siege::any_seed);
-        rows.extend(besieged(lasts, seed, if short { 15 } else { 200 })?);
+        let seed = after("--seed")?.unwrap_or_else(crash_test::any_seed);
+        rows.extend(crash_test_rows(lasts, seed, if short { 15 } else { 200 })?);
     }
     let stopped = Duration::from_secs(if short { 15 } else { 60 });
     if all || has("hang") {
@@ -54,32 +54,32 @@ fn main() -> Result<()> {
 }
 
 /// Everything killed at random, for so long.
-fn besieged(lasts: Duration, seed: u64, kills: u32) -> Result<Vec<Row>> {
-    eprintln!("a siege of {lasts:?}, seed {seed}");
+fn crash_test_rows(lasts: Duration, seed: u64, kills: u32) -> Result<Vec<BenchmarkRow>> {
+    eprintln!("a crash test of {lasts:?}, seed {seed}");
     let receiver = std::env::current_exe()?.with_file_name("webhook_receiver");
-    let toll = siege::run(&Plan { lasts, agents: 3, streams: 4, seed, receiver })?;
-    eprintln!("{toll:#?}");
-    let Toll { agents_killed, relay_killed, receiver_killed, .. } = toll;
+    let report = crash_test::run(&CrashTestPlan { lasts, agents: 3, streams: 4, seed, receiver })?;
+    eprintln!("{report:#?}");
+    let CrashTestReport { agents_killed, relay_killed, receiver_killed, .. } = report;
     let all = number(agents_killed + relay_killed + receiver_killed)?;
-    let plain = |name: &str, value: u64| -> Result<Row> {
-        Ok(Row::new(name, number(value)?, "", None, Better::Higher))
+    let plain = |name: &str, value: u64| -> Result<BenchmarkRow> {
+        Ok(BenchmarkRow::new(name, number(value)?, "", None, BetterWhen::Higher))
     };
     Ok(vec![
-        Row::new("kill -9, in all", all, "", Some(kills.into()), Better::Higher),
+        BenchmarkRow::new("kill -9, in all", all, "", Some(kills.into()), BetterWhen::Higher),
         plain("kill -9 of agents", agents_killed)?,
         plain("kill -9 of the relay", relay_killed)?,
         plain("kill -9 of the receiver", receiver_killed)?,
-        plain("events raised by agents", toll.raised)?,
-        plain("notices delivered, each once", toll.delivered)?,
-        plain("notices that came again, with their id", toll.again)?,
-        plain("events of light devices", toll.acknowledged)?,
-        plain("their batches sent again", toll.resent)?,
-        Row::new(
+        plain("events raised by agents", report.raised)?,
+        plain("notices delivered, each once", report.delivered)?,
+        plain("notices that came again, with their id", report.again)?,
+        plain("events of light devices", report.acknowledged)?,
+        plain("their batches sent again", report.resent)?,
+        BenchmarkRow::new(
             "alarms lost, doubled or out of order",
-            number(toll.fault_count)?,
+            number(report.fault_count)?,
             "",
             Some(0.0),
-            Better::Lower,
+            BetterWhen::Lower,
         ),
     ])
 }

@@ -24,9 +24,9 @@ use nearhand_proto::credential::Role;
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::invitation::{EnrolmentString, OneTime};
 use nearhand_proto::message::control::Request;
-use nearhand_tests::crowd::{Process, Relay, allow_files, crowd, invite, memory};
-use nearhand_tests::load::cpu_time;
-use nearhand_tests::rows::{self, Better, Row};
+use nearhand_tests::light_agents::{BenchmarkProcess, BenchmarkRelay, allow_files, crowd, invite, memory};
+use nearhand_tests::rows::{self, BenchmarkRow, BetterWhen};
+use nearhand_tests::udp_load::cpu_time;
 use tokio::time::{Instant, sleep};
 
 /// A lost relay is noticed within a connection's idle timeout, and found again within the longest wait between tries.
@@ -37,13 +37,22 @@ fn main() -> Result<()> {
     let has = |name: &str| options.iter().any(|option| option == name);
     let seconds = Duration::from_secs;
     // More than the handshakes' own timers, and one round of keep-alives.
-    let usual =
-        Plan { agents: 1_000, settle: seconds(20), alone: seconds(600), crowd: seconds(60), whole: true };
+    let usual = FootprintPlan {
+        agents: 1_000,
+        settle: seconds(20),
+        alone: seconds(600),
+        crowd: seconds(60),
+        whole: true,
+    };
     let plan = match (has("--smoke"), has("--short")) {
-        (true, _) => {
-            Plan { agents: 20, settle: seconds(1), alone: seconds(2), crowd: seconds(1), whole: false }
-        }
-        (_, true) => Plan { agents: 200, alone: seconds(15), crowd: seconds(15), ..usual },
+        (true, _) => FootprintPlan {
+            agents: 20,
+            settle: seconds(1),
+            alone: seconds(2),
+            crowd: seconds(1),
+            whole: false,
+        },
+        (_, true) => FootprintPlan { agents: 200, alone: seconds(15), crowd: seconds(15), ..usual },
         _ => usual,
     };
     let programs = match options.iter().position(|option| option == "--programs") {
@@ -60,7 +69,7 @@ fn main() -> Result<()> {
 
 /// How many, and how long it is looked at.
 #[derive(Clone, Copy)]
-struct Plan {
+struct FootprintPlan {
     /// Light agents on the relay.
     agents: usize,
     /// Before memory is read.
@@ -73,15 +82,15 @@ struct Plan {
     whole: bool,
 }
 
-async fn measure(plan: Plan, programs: &Path) -> Result<Vec<Row>> {
-    let Plan { agents, settle, crowd: window, whole, .. } = plan;
+async fn measure(plan: FootprintPlan, programs: &Path) -> Result<Vec<BenchmarkRow>> {
+    let FootprintPlan { agents, settle, crowd: window, whole, .. } = plan;
     let scratch = tempfile::tempdir()?;
     allow_files(agents)?;
     let mut rows = sizes(programs, whole)?;
-    let relay = Relay::start(programs, scratch.path(), agents)?;
+    let relay = BenchmarkRelay::start(programs, scratch.path(), agents)?;
     let organisation = relay.claim().await?;
     let agent = real_agent(&relay, programs, scratch.path(), &organisation).await?;
-    let agent = peers::Watched::new("agent", agent);
+    let agent = peers::MeasuredProgram::new("agent", agent);
     let (orphan, back_again) = orphan(programs, scratch.path(), if whole { 2 } else { 0 }).await?;
     rows.extend(whole.then_some(back_again));
     let mut watched = peers::start(scratch.path()).await?;
@@ -106,13 +115,13 @@ async fn measure(plan: Plan, programs: &Path) -> Result<Vec<Row>> {
     let many = u32::try_from(agents)?;
     rows.push(plain(&format!("relay RSS, {agents} agents"), after.resident / 1e6, "MB"));
     let each = (after.resident - before.resident) / f64::from(many) / 1e3;
-    rows.push(Row::new("relay RSS per idle agent", each, "KB", Some(30.0), Better::Lower));
+    rows.push(BenchmarkRow::new("relay RSS per idle agent", each, "KB", Some(30.0), BetterWhen::Lower));
     rows.push(plain(&format!("relay CPU, {agents} idle agents"), percent(cpu, window), "% core"));
     Ok(rows)
 }
 
 /// The customer's window beside the first agent.
-fn a_window(programs: &Path, scratch: &Path) -> Result<Vec<Row>> {
+fn a_window(programs: &Path, scratch: &Path) -> Result<Vec<BenchmarkRow>> {
     eprintln!("the window is opened, and idles");
     let (program, socket) = (programs.join("nearhand-window"), scratch.join("agent/run/agent.sock"));
     // A thread without a runtime: what looks at the window has its own.
@@ -121,7 +130,7 @@ fn a_window(programs: &Path, scratch: &Path) -> Result<Vec<Row>> {
 }
 
 /// Stripped binaries.
-fn sizes(programs: &Path, with_window: bool) -> Result<Vec<Row>> {
+fn sizes(programs: &Path, with_window: bool) -> Result<Vec<BenchmarkRow>> {
     let mut rows = Vec::new();
     let names = ["nearhand-agent", "nearhand-window", "nearhand-relay", "nearhand"];
     for name in names.into_iter().filter(|name| with_window || *name != "nearhand-window") {
@@ -134,10 +143,10 @@ fn sizes(programs: &Path, with_window: bool) -> Result<Vec<Row>> {
 }
 
 /// An agent whose relay is gone, and stays so; and what it has grown by when that relay had been gone twice before.
-async fn orphan(programs: &Path, dir: &Path, times: u32) -> Result<(peers::Watched, Row)> {
+async fn orphan(programs: &Path, dir: &Path, times: u32) -> Result<(peers::MeasuredProgram, BenchmarkRow)> {
     let dir = dir.join("orphan");
     std::fs::create_dir_all(&dir)?;
-    let mut relay = Relay::start(programs, &dir, 10)?;
+    let mut relay = BenchmarkRelay::start(programs, &dir, 10)?;
     let organisation = relay.claim().await?;
     let agent = real_agent(&relay, programs, &dir, &organisation).await?;
     eprintln!("a relay goes and comes back, {times} times");
@@ -149,19 +158,24 @@ async fn orphan(programs: &Path, dir: &Path, times: u32) -> Result<(peers::Watch
         wait_for_status(programs, &dir, true).await?;
     }
     let grown = (memory(agent.id())?.own - before) / 1e3;
-    let row =
-        Row::new("agent, its relay gone and back twice, RSS growth", grown, "KB", Some(500.0), Better::Lower);
+    let row = BenchmarkRow::new(
+        "agent, its relay gone and back twice, RSS growth",
+        grown,
+        "KB",
+        Some(500.0),
+        BetterWhen::Lower,
+    );
     drop(relay);
-    Ok((peers::Watched::new("agent without its relay", agent), row))
+    Ok((peers::MeasuredProgram::new("agent without its relay", agent), row))
 }
 
 /// All at the same time: ours, ours without its relay, and the others.
 async fn idle_agents(
-    agent: &peers::Watched,
-    orphan: &peers::Watched,
-    others: &[peers::Watched],
-    Plan { settle, alone: window, .. }: Plan,
-) -> Result<Vec<Row>> {
+    agent: &peers::MeasuredProgram,
+    orphan: &peers::MeasuredProgram,
+    others: &[peers::MeasuredProgram],
+    FootprintPlan { settle, alone: window, .. }: FootprintPlan,
+) -> Result<Vec<BenchmarkRow>> {
     eprintln!("agents idle for {} s", window.as_secs());
     sleep(settle).await;
     let before = cpu_time(agent.process().id(), None)?;
@@ -172,17 +186,17 @@ async fn idle_agents(
     let memory_now = memory(agent.process().id())?;
     let grown = (memory(orphan.process().id())?.own - orphaned) / 1e3;
     let mut rows = vec![
-        Row::new("agent idle RSS", memory_now.resident / 1e6, "MB", Some(12.0), Better::Lower),
+        BenchmarkRow::new("agent idle RSS", memory_now.resident / 1e6, "MB", Some(12.0), BetterWhen::Lower),
         plain("agent idle RSS, not of files", memory_now.own / 1e6, "MB"),
-        Row::new("agent idle CPU", percent(cpu, window), "% core", Some(0.05), Better::Lower),
-        Row::new("agent without its relay, RSS growth", grown, "KB", Some(100.0), Better::Lower),
+        BenchmarkRow::new("agent idle CPU", percent(cpu, window), "% core", Some(0.05), BetterWhen::Lower),
+        BenchmarkRow::new("agent without its relay, RSS growth", grown, "KB", Some(100.0), BetterWhen::Lower),
     ];
     rows.extend(rest);
     Ok(rows)
 }
 
-fn plain(name: &str, value: f64, unit: &'static str) -> Row {
-    Row::new(name, value, unit, None, Better::Lower)
+fn plain(name: &str, value: f64, unit: &'static str) -> BenchmarkRow {
+    BenchmarkRow::new(name, value, unit, None, BetterWhen::Lower)
 }
 
 fn percent(cpu: Duration, of: Duration) -> f64 {
@@ -190,7 +204,12 @@ fn percent(cpu: Duration, of: Duration) -> f64 {
 }
 
 /// The real program, enrolled and connected.
-async fn real_agent(relay: &Relay, programs: &Path, dir: &Path, organisation: &SecretKey) -> Result<Process> {
+async fn real_agent(
+    relay: &BenchmarkRelay,
+    programs: &Path,
+    dir: &Path,
+    organisation: &SecretKey,
+) -> Result<BenchmarkProcess> {
     let program = programs.join("nearhand-agent");
     let (invite, one_time) = invite(organisation, Role::Device, "the real one")?;
     let string = EnrolmentString {
@@ -207,7 +226,7 @@ async fn real_agent(relay: &Relay, programs: &Path, dir: &Path, organisation: &S
         .spawn()?;
     enrol.stdin.take().context("no input")?.write_all(string.reveal().as_bytes())?;
     ensure!(enrol.wait()?.success(), "the agent can't be enrolled");
-    let agent = Process::start(&program, &["--data", "agent", "--log", "error", "run"], dir)?;
+    let agent = BenchmarkProcess::start(&program, &["--data", "agent", "--log", "error", "run"], dir)?;
     wait_for_status(programs, dir, true).await?;
     Ok(agent)
 }

@@ -9,10 +9,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_tests::crowd::{PATIENCE, Process};
-use nearhand_tests::load::cpu_time;
-use nearhand_tests::rows::{Better, Row};
-use nearhand_tests::scene::with_children;
+use nearhand_tests::light_agents::{BenchmarkProcess, PATIENCE};
+use nearhand_tests::rows::{BenchmarkRow, BetterWhen};
+use nearhand_tests::screen_comparison::with_children;
+use nearhand_tests::udp_load::cpu_time;
 use tokio::time::{Instant, sleep};
 
 use super::percent;
@@ -21,31 +21,31 @@ use super::percent;
 const SCRAPE: Duration = Duration::from_secs(15);
 
 /// A program that is measured, with all that it has started.
-pub(crate) struct Watched {
+pub(crate) struct MeasuredProgram {
     name: &'static str,
-    process: Process,
+    process: BenchmarkProcess,
 }
 
 /// What a program has used, and holds.
-struct Use {
+struct ResourceUse {
     cpu: Duration,
     wakes: u64,
     memory: f64,
 }
 
-impl Watched {
-    pub(crate) fn new(name: &'static str, process: Process) -> Self {
+impl MeasuredProgram {
+    pub(crate) fn new(name: &'static str, process: BenchmarkProcess) -> Self {
         Self { name, process }
     }
 
-    pub(crate) fn process(&self) -> &Process {
+    pub(crate) fn process(&self) -> &BenchmarkProcess {
         &self.process
     }
 
-    fn used(&self) -> Result<Use> {
+    fn used(&self) -> Result<ResourceUse> {
         let alive = Path::new("/proc").join(self.process.id().to_string()).join("smaps_rollup");
         ensure!(fs::read(alive).is_ok_and(|text| !text.is_empty()), "{} has ended", self.name);
-        let mut sum = Use { cpu: Duration::ZERO, wakes: 0, memory: 0.0 };
+        let mut sum = ResourceUse { cpu: Duration::ZERO, wakes: 0, memory: 0.0 };
         for pid in with_children(i32::try_from(self.process.id())?)? {
             // What it started may end at any moment.
             let Ok(cpu) = cpu_time(pid, None) else { continue };
@@ -58,7 +58,7 @@ impl Watched {
 }
 
 /// Zabbix's agent, netdata, Prometheus' exporter: those that are installed.
-pub(crate) async fn start(dir: &Path) -> Result<Vec<Watched>> {
+pub(crate) async fn start(dir: &Path) -> Result<Vec<MeasuredProgram>> {
     let mut peers = Vec::new();
     let dir = dir.join("peers");
     fs::create_dir_all(&dir)?;
@@ -71,13 +71,16 @@ pub(crate) async fn start(dir: &Path) -> Result<Vec<Watched>> {
         );
         fs::write(dir.join("zabbix.conf"), config)?;
         let words = ["-f", "-c", "zabbix.conf"];
-        peers.push(Watched::new("zabbix-agent", Process::start(&program, &words, &dir)?));
+        peers.push(MeasuredProgram::new("zabbix-agent", BenchmarkProcess::start(&program, &words, &dir)?));
     }
     if let Some(program) = find("prometheus-node-exporter") {
         let address = format!("127.0.0.1:{}", free_port(&mut among)?);
         let words = [format!("--web.listen-address={address}"), "--log.level=error".to_owned()];
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        peers.push(Watched::new("prometheus-node-exporter", Process::start(&program, &words, &dir)?));
+        peers.push(MeasuredProgram::new(
+            "prometheus-node-exporter",
+            BenchmarkProcess::start(&program, &words, &dir)?,
+        ));
         scrape_always(address).await?;
     }
     if let Some(program) = find("netdata") {
@@ -94,7 +97,7 @@ pub(crate) async fn start(dir: &Path) -> Result<Vec<Watched>> {
         let pid = dir.join("netdata.pid");
         let (file, pid) = (file.to_string_lossy(), pid.to_string_lossy());
         let words = ["-D", "-c", &*file, "-P", &*pid];
-        peers.push(Watched::new("netdata", Process::start(&program, &words, &dir)?));
+        peers.push(MeasuredProgram::new("netdata", BenchmarkProcess::start(&program, &words, &dir)?));
     }
     Ok(peers)
 }
@@ -128,7 +131,7 @@ fn scrape(address: &str) -> Result<()> {
 }
 
 /// All of them for so long.
-pub(crate) async fn idle(watched: &[&Watched], window: Duration) -> Result<Vec<Row>> {
+pub(crate) async fn idle(watched: &[&MeasuredProgram], window: Duration) -> Result<Vec<BenchmarkRow>> {
     let before = watched.iter().map(|one| one.used()).collect::<Result<Vec<_>>>()?;
     sleep(window).await;
     let mut rows = Vec::new();
@@ -138,11 +141,17 @@ pub(crate) async fn idle(watched: &[&Watched], window: Duration) -> Result<Vec<R
         let cpu = percent(after.cpu.saturating_sub(before.cpu), window);
         #[allow(clippy::cast_precision_loss, reason = "shown with three decimals")]
         let wakes = after.wakes.saturating_sub(before.wakes) as f64 / window.as_secs_f64();
-        rows.push(Row::new(&name("CPU"), cpu, "% core", None, Better::Lower));
-        rows.push(Row::new(&name("wake-ups"), wakes, "1/s", None, Better::Lower));
-        rows.push(Row::new(&name("memory (PSS)"), after.memory / 1e6, "MB", None, Better::Lower));
+        rows.push(BenchmarkRow::new(&name("CPU"), cpu, "% core", None, BetterWhen::Lower));
+        rows.push(BenchmarkRow::new(&name("wake-ups"), wakes, "1/s", None, BetterWhen::Lower));
+        rows.push(BenchmarkRow::new(
+            &name("memory (PSS)"),
+            after.memory / 1e6,
+            "MB",
+            None,
+            BetterWhen::Lower,
+        ));
         let grown = (after.memory - before.memory) / 1e3;
-        rows.push(Row::new(&name("memory, growth"), grown, "KB", None, Better::Lower));
+        rows.push(BenchmarkRow::new(&name("memory, growth"), grown, "KB", None, BetterWhen::Lower));
     }
     Ok(rows)
 }

@@ -7,10 +7,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use nearhand_tests::program::{Logs, Program};
-use nearhand_tests::reader::{Reader, Session};
-use nearhand_tests::rows::{Better, Row};
-use nearhand_tests::stage::{Display, Eye};
+use nearhand_tests::program::{ProgramLogs, TestProgram};
+use nearhand_tests::rows::{BenchmarkRow, BetterWhen};
+use nearhand_tests::screen_reader::{DesktopSession, ScreenReader};
+use nearhand_tests::x_display::{PixelReader, XDisplay};
 
 use crate::peers::wakes;
 
@@ -22,9 +22,9 @@ const SETTLE: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_secs(20);
 
 /// With the agent that listens on that socket.
-pub(crate) fn measure(program: &Path, socket: &Path) -> Result<Vec<Row>> {
-    let display = Display::virtual_frame_buffer(1024, 768, &Logs::default())?;
-    let (eye, session) = (display.eye()?, Session::new(&display)?);
+pub(crate) fn measure(program: &Path, socket: &Path) -> Result<Vec<BenchmarkRow>> {
+    let display = XDisplay::virtual_frame_buffer(1024, 768, &ProgramLogs::default())?;
+    let (eye, session) = (display.eye()?, DesktopSession::new(&display)?);
     let place = session.place(&display);
     let (program, socket) = (program.to_string_lossy(), socket.to_string_lossy());
     let open = || place.program("window", &[&*program, "--socket", &*socket, "--lang", "en"], display.logs());
@@ -38,7 +38,7 @@ pub(crate) fn measure(program: &Path, socket: &Path) -> Result<Vec<Row>> {
     let reader = session.reader()?;
     reader.wait("help-send", |_| true)?;
     // Nobody reads on.
-    drop::<Reader>(reader);
+    drop::<ScreenReader>(reader);
     sleep(SETTLE);
     let pid = u32::try_from(window.pid())?;
     let before = wakes(pid)?;
@@ -47,14 +47,14 @@ pub(crate) fn measure(program: &Path, socket: &Path) -> Result<Vec<Row>> {
     let woken = wakes(pid)?.saturating_sub(before) as f64;
     let resident = super::memory(pid)?.resident / 1e6;
     Ok(vec![
-        Row::new("window RSS", resident, "MB", Some(30.0), Better::Lower),
-        Row::new("window, start to first paint", paint, "ms", Some(300.0), Better::Lower),
-        Row::new("window, wake-ups in 20 idle s", woken, "", Some(0.0), Better::Lower),
+        BenchmarkRow::new("window RSS", resident, "MB", Some(30.0), BetterWhen::Lower),
+        BenchmarkRow::new("window, start to first paint", paint, "ms", Some(300.0), BetterWhen::Lower),
+        BenchmarkRow::new("window, wake-ups in 20 idle s", woken, "", Some(0.0), BetterWhen::Lower),
     ])
 }
 
 /// From its start until the display is no longer black there.
-fn first_paint(eye: &Eye, open: impl Fn() -> Result<Program>) -> Result<Duration> {
+fn first_paint(eye: &PixelReader, open: impl Fn() -> Result<TestProgram>) -> Result<Duration> {
     let black = || -> Result<bool> { Ok(eye.pixels(300, 300, 1, 1)?.iter().all(|pixel| *pixel == 0)) };
     wait("the last window is gone", black)?;
     let started = Instant::now();

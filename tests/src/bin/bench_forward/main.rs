@@ -1,4 +1,4 @@
-//! What forwarding costs: our relay's forwarding thread, a forwarder that does nothing else ([`nearhand_tests::bare`]),
+//! What forwarding costs: our relay's forwarding thread, a forwarder that does nothing else ([`nearhand_tests::plain_forwarder`]),
 //! coturn, and no forwarder at all, in one run on one machine.
 //!
 //! Datagrams of 100 and 1,200 bytes on loopback, over one, 50 and 1,000 sessions, with and without segmentation offload
@@ -13,17 +13,17 @@ mod ways;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use nearhand_tests::load::{self, Path, Shape};
-use nearhand_tests::rows::{self, Better, Row};
+use nearhand_tests::rows::{self, BenchmarkRow, BetterWhen};
+use nearhand_tests::udp_load::{self, FloodShape, UdpPath};
 
-use ways::{Way, Ways};
+use ways::{ForwarderRoute, ForwarderRoutes};
 
 /// Datagrams that a sender with offload gives the system at once: quinn's own maximum.
 const OFFLOADED: usize = 10;
 /// Sessions at once.
 const SESSIONS: [usize; 3] = [1, 50, 1_000];
 /// Payloads, in bytes: a key press or an acknowledgement, and a full packet.
-const SIZES: [usize; 2] = [100, load::PAYLOAD];
+const SIZES: [usize; 2] = [100, udp_load::PAYLOAD];
 /// Between datagrams when latency is measured: about 20 Mbit/s, a busy screen.
 const PACE: Duration = Duration::from_micros(500);
 
@@ -31,21 +31,26 @@ fn main() -> Result<()> {
     let options: Vec<String> = std::env::args().skip(1).collect();
     let has = |name: &str| options.iter().any(|option| option == name);
     let plan = match (has("--smoke"), has("--short")) {
-        (true, _) => Plan { rounds: 1, time: Duration::from_millis(100), datagrams: 20, coturn: false },
-        (_, true) => Plan { rounds: 1, time: Duration::from_millis(500), datagrams: 1_000, coturn: true },
-        _ => Plan { rounds: 5, time: Duration::from_secs(1), datagrams: 6_000, coturn: true },
+        (true, _) => {
+            ForwardPlan { rounds: 1, time: Duration::from_millis(100), datagrams: 20, coturn: false }
+        }
+        (_, true) => {
+            ForwardPlan { rounds: 1, time: Duration::from_millis(500), datagrams: 1_000, coturn: true }
+        }
+        _ => ForwardPlan { rounds: 5, time: Duration::from_secs(1), datagrams: 6_000, coturn: true },
     };
-    nearhand_tests::crowd::allow_files(8 * SESSIONS.iter().sum::<usize>())?;
+    nearhand_tests::light_agents::allow_files(8 * SESSIONS.iter().sum::<usize>())?;
     let mut rows = Vec::new();
     let mut flat = Vec::new();
     for sessions in SESSIONS {
         eprintln!("{sessions} sessions");
-        let ways = Ways::start(sessions, plan.coturn)?;
+        let ways = ForwarderRoutes::start(sessions, plan.coturn)?;
         for size in SIZES {
             for (how, segments) in [("offload", OFFLOADED), ("single", 1)] {
                 let name = format!("{size} B, {sessions} sessions, {how}");
-                let costs = floods(&ways, Shape { size, segments }, &plan)?;
-                let per_packet = [|cost: &Costs| cost.ours.per_packet, |cost: &Costs| cost.bare.per_packet];
+                let costs = floods(&ways, FloodShape { size, segments }, &plan)?;
+                let per_packet =
+                    [|cost: &RoundCosts| cost.ours.per_packet, |cost: &RoundCosts| cost.bare.per_packet];
                 flat.push(((size, how, sessions), per_packet.map(|of| median(costs.iter().map(of)))));
                 rows.extend(report(&name, &costs));
             }
@@ -61,7 +66,7 @@ fn main() -> Result<()> {
 }
 
 /// How much is sent.
-struct Plan {
+struct ForwardPlan {
     /// Medians are of so many.
     rounds: usize,
     /// Of each flood.
@@ -77,7 +82,7 @@ type Case = (usize, &'static str, usize);
 
 /// What one flood came to.
 #[derive(Clone, Copy)]
-struct Cost {
+struct FloodCost {
     per_gb: f64,
     /// In nanoseconds.
     per_packet: f64,
@@ -87,21 +92,21 @@ struct Cost {
 }
 
 /// One round: all one after the other, so that what else the machine does hits all.
-struct Costs {
-    ours: Cost,
-    bare: Cost,
-    coturn: Option<Cost>,
+struct RoundCosts {
+    ours: FloodCost,
+    bare: FloodCost,
+    coturn: Option<FloodCost>,
     raw: f64,
 }
 
-fn floods(ways: &Ways, shape: Shape, plan: &Plan) -> Result<Vec<Costs>> {
-    let cost = |way: &Way| -> Result<Cost> {
+fn floods(ways: &ForwarderRoutes, shape: FloodShape, plan: &ForwardPlan) -> Result<Vec<RoundCosts>> {
+    let cost = |way: &ForwarderRoute| -> Result<FloodCost> {
         let before = way.cpu()?;
-        let flood = load::flood(&way.paths, shape, plan.time)?;
+        let flood = udp_load::flood(&way.paths, shape, plan.time)?;
         let spent = way.cpu()?.saturating_sub(before);
         #[allow(clippy::cast_precision_loss, reason = "a share of losses needs no precision")]
         let lost = flood.lost as f64 / (flood.packets + flood.lost).max(1) as f64;
-        Ok(Cost {
+        Ok(FloodCost {
             per_gb: flood.per_gb(spent),
             per_packet: 1e9 / flood.per_cpu_second(spent),
             per_cpu_second: flood.per_cpu_second(spent),
@@ -111,39 +116,40 @@ fn floods(ways: &Ways, shape: Shape, plan: &Plan) -> Result<Vec<Costs>> {
     };
     (0..plan.rounds)
         .map(|_| {
-            Ok(Costs {
+            Ok(RoundCosts {
                 ours: cost(&ways.ours)?,
                 bare: cost(&ways.bare)?,
                 coturn: ways.coturn.as_ref().map(cost).transpose()?,
-                raw: load::flood(&ways.raw, shape, plan.time)?.gbit_per_s(),
+                raw: udp_load::flood(&ways.raw, shape, plan.time)?.gbit_per_s(),
             })
         })
         .collect()
 }
 
-fn report(name: &str, costs: &[Costs]) -> Vec<Row> {
-    let of = |pick: fn(&Costs) -> f64| median(costs.iter().map(pick));
+fn report(name: &str, costs: &[RoundCosts]) -> Vec<BenchmarkRow> {
+    let of = |pick: fn(&RoundCosts) -> f64| median(costs.iter().map(pick));
     let row = |what: &str, value, unit: &'static str, target, better| {
-        Row::new(&format!("{name}: {what}"), value, unit, target, better)
+        BenchmarkRow::new(&format!("{name}: {what}"), value, unit, target, better)
     };
     let mut rows = vec![
-        row("ours, cost", of(|c| c.ours.per_gb), "CPU s/GB", None, Better::Lower),
-        row("bare, cost", of(|c| c.bare.per_gb), "CPU s/GB", None, Better::Lower),
-        row("ours/bare CPU", of(|c| c.ours.per_gb / c.bare.per_gb), "times", Some(1.25), Better::Lower),
-        row("ours, rate", of(|c| c.ours.gbit_per_s), "Gbit/s", None, Better::Higher),
-        row("bare, rate", of(|c| c.bare.gbit_per_s), "Gbit/s", None, Better::Higher),
-        row("nothing between, rate", of(|c| c.raw), "Gbit/s", None, Better::Higher),
-        row("lost by ours", of(|c| c.ours.lost), "%", None, Better::Lower),
+        row("ours, cost", of(|c| c.ours.per_gb), "CPU s/GB", None, BetterWhen::Lower),
+        row("bare, cost", of(|c| c.bare.per_gb), "CPU s/GB", None, BetterWhen::Lower),
+        row("ours/bare CPU", of(|c| c.ours.per_gb / c.bare.per_gb), "times", Some(1.25), BetterWhen::Lower),
+        row("ours, rate", of(|c| c.ours.gbit_per_s), "Gbit/s", None, BetterWhen::Higher),
+        row("bare, rate", of(|c| c.bare.gbit_per_s), "Gbit/s", None, BetterWhen::Higher),
+        row("nothing between, rate", of(|c| c.raw), "Gbit/s", None, BetterWhen::Higher),
+        row("lost by ours", of(|c| c.ours.lost), "%", None, BetterWhen::Lower),
     ];
     // With it or without it, all rounds alike.
-    let coturn: Vec<(Cost, Cost)> = costs.iter().filter_map(|c| Some((c.ours, c.coturn?))).collect();
+    let coturn: Vec<(FloodCost, FloodCost)> =
+        costs.iter().filter_map(|c| Some((c.ours, c.coturn?))).collect();
     if !coturn.is_empty() {
-        let of = |pick: fn(&(Cost, Cost)) -> f64| median(coturn.iter().map(pick));
+        let of = |pick: fn(&(FloodCost, FloodCost)) -> f64| median(coturn.iter().map(pick));
         let beside = of(|(ours, coturn)| ours.per_cpu_second / coturn.per_cpu_second);
         rows.extend([
-            row("coturn, cost", of(|(_, coturn)| coturn.per_gb), "CPU s/GB", None, Better::Lower),
-            row("coturn, rate", of(|(_, coturn)| coturn.gbit_per_s), "Gbit/s", None, Better::Higher),
-            row("ours/coturn packets per CPU second", beside, "times", Some(5.0), Better::Higher),
+            row("coturn, cost", of(|(_, coturn)| coturn.per_gb), "CPU s/GB", None, BetterWhen::Lower),
+            row("coturn, rate", of(|(_, coturn)| coturn.gbit_per_s), "Gbit/s", None, BetterWhen::Higher),
+            row("ours/coturn packets per CPU second", beside, "times", Some(5.0), BetterWhen::Higher),
         ]);
     }
     rows
@@ -151,7 +157,7 @@ fn report(name: &str, costs: &[Costs]) -> Vec<Row> {
 
 /// What a packet costs with many sessions, beside what it costs with fewer: ours, and the bare forwarder's, for which the
 /// system does the same with as many sockets.
-fn flatness(costs: &[(Case, [f64; 2])]) -> Vec<Row> {
+fn flatness(costs: &[(Case, [f64; 2])]) -> Vec<BenchmarkRow> {
     let of = |size, how, sessions| {
         costs.iter().find(|(key, _)| *key == (size, how, sessions)).map_or([f64::NAN; 2], |(_, cost)| *cost)
     };
@@ -161,23 +167,29 @@ fn flatness(costs: &[(Case, [f64; 2])]) -> Vec<Row> {
             let ([many, bare_many], [few, bare_few]) = (of(size, how, 1_000), of(size, how, 50));
             let (ours, bare) = (many / few, bare_many / bare_few);
             let name = |of: &str| format!("{size} B, {how}: 1,000 sessions beside 50, CPU a packet, {of}");
-            rows.push(Row::new(&name("ours"), ours, "times", None, Better::Lower));
-            rows.push(Row::new(&name("bare"), bare, "times", None, Better::Lower));
-            rows.push(Row::new(&name("ours beyond bare"), ours / bare, "times", Some(1.25), Better::Lower));
+            rows.push(BenchmarkRow::new(&name("ours"), ours, "times", None, BetterWhen::Lower));
+            rows.push(BenchmarkRow::new(&name("bare"), bare, "times", None, BetterWhen::Lower));
+            rows.push(BenchmarkRow::new(
+                &name("ours beyond bare"),
+                ours / bare,
+                "times",
+                Some(1.25),
+                BetterWhen::Lower,
+            ));
         }
     }
     rows
 }
 
 /// What a relay adds for datagrams that come at a steady pace.
-fn latencies(ways: &Ways, plan: &Plan) -> Result<Vec<Row>> {
-    let mut paths: Vec<&[Path]> = vec![&ways.raw, &ways.ours.paths, &ways.bare.paths];
+fn latencies(ways: &ForwarderRoutes, plan: &ForwardPlan) -> Result<Vec<BenchmarkRow>> {
+    let mut paths: Vec<&[UdpPath]> = vec![&ways.raw, &ways.ours.paths, &ways.bare.paths];
     paths.extend(ways.coturn.iter().map(|coturn| &*coturn.paths));
     let mut took = vec![Vec::new(); paths.len()];
     for _ in 0..plan.rounds {
         for (paths, took) in paths.iter().zip(&mut took) {
-            let sorted = load::latencies(paths.first().context("no path")?, plan.datagrams, PACE)?;
-            took.push([0.5, 0.99].map(|part| load::quantile(&sorted, part).as_secs_f64() * 1e6));
+            let sorted = udp_load::latencies(paths.first().context("no path")?, plan.datagrams, PACE)?;
+            took.push([0.5, 0.99].map(|part| udp_load::quantile(&sorted, part).as_secs_f64() * 1e6));
         }
     }
     let (raw, rest) = took.split_first().context("no way")?;
@@ -185,16 +197,22 @@ fn latencies(ways: &Ways, plan: &Plan) -> Result<Vec<Row>> {
     for (n, (part, target)) in [("p50", 200.0), ("p99", 1_000.0)].into_iter().enumerate() {
         let pick = |one: &[f64; 2]| one.get(n).copied().unwrap_or(f64::NAN);
         let direct = median(raw.iter().map(pick));
-        rows.push(Row::new(&format!("latency, nothing between, {part}"), direct, "µs", None, Better::Lower));
+        rows.push(BenchmarkRow::new(
+            &format!("latency, nothing between, {part}"),
+            direct,
+            "µs",
+            None,
+            BetterWhen::Lower,
+        ));
         for (name, of) in ["ours", "bare", "coturn"].into_iter().zip(rest) {
             let added = median(of.iter().zip(raw).map(|(one, raw)| pick(one) - pick(raw)));
             let target = (name == "ours").then_some(target);
-            rows.push(Row::new(
+            rows.push(BenchmarkRow::new(
                 &format!("latency added by {name}, {part}"),
                 added,
                 "µs",
                 target,
-                Better::Lower,
+                BetterWhen::Lower,
             ));
         }
     }

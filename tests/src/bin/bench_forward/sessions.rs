@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nearhand_relay::forward::{Config, Forwarder};
-use nearhand_tests::load::quantile;
 use nearhand_tests::quic;
-use nearhand_tests::relayed::{Offer, round_trip, session};
-use nearhand_tests::rows::{Better, Row};
+use nearhand_tests::relayed::{SessionOffer, round_trip, session};
+use nearhand_tests::rows::{BenchmarkRow, BetterWhen};
+use nearhand_tests::udp_load::quantile;
 use quinn::{Connection, Endpoint, EndpointConfig, TokioRuntime};
 
 const SESSION: &[u8] = b"nearhand-session/1";
@@ -21,15 +21,15 @@ const BULK: usize = 32 << 20;
 const QUESTIONS: usize = 500;
 
 /// So often; medians.
-pub(crate) fn measure(rounds: usize) -> Result<Vec<Row>> {
+pub(crate) fn measure(rounds: usize) -> Result<Vec<BenchmarkRow>> {
     eprintln!("a session with and without the relay");
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(both(rounds))
 }
 
-async fn both(rounds: usize) -> Result<Vec<Row>> {
+async fn both(rounds: usize) -> Result<Vec<BenchmarkRow>> {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let (forwarder, _control) = Forwarder::start(any, &Config::new([0; 32]))?;
-    let offer = Offer::random();
+    let offer = SessionOffer::random();
     let until = std::time::Instant::now() + Duration::from_secs(60);
     forwarder.offer(offer.id, offer.grants.clone(), until)?;
     let ends = session(forwarder.local_addr(), &offer).await?;
@@ -46,22 +46,22 @@ async fn both(rounds: usize) -> Result<Vec<Row>> {
         |figures: &[[f64; 3]], n: usize| super::median(figures.iter().filter_map(|one| one.get(n).copied()));
     let mut rows = Vec::new();
     for (name, figures) in [("without relay", &straight), ("through the relay", &relayed)] {
-        rows.push(Row::new(
+        rows.push(BenchmarkRow::new(
             &format!("session {name}: stream"),
             of(figures, 0),
             "Gbit/s",
             None,
-            Better::Higher,
+            BetterWhen::Higher,
         ));
     }
     for (n, part, target) in [(1, "p50", None), (2, "p99", Some(1.0))] {
         let added = of(&relayed, n) - of(&straight, n);
-        rows.push(Row::new(
+        rows.push(BenchmarkRow::new(
             &format!("session: round trip, {part}, added"),
             added,
             "ms",
             target,
-            Better::Lower,
+            BetterWhen::Lower,
         ));
     }
     Ok(rows)

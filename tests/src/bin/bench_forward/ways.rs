@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nearhand_relay::forward::{Config, Forwarder};
-use nearhand_tests::bare::{self, Bare};
-use nearhand_tests::load::{self, Path};
-use nearhand_tests::relayed::Offer;
+use nearhand_tests::plain_forwarder::{self, PlainForwarder};
+use nearhand_tests::relayed::SessionOffer;
 use nearhand_tests::turn;
+use nearhand_tests::udp_load::{self, UdpPath};
 
 /// How long a session's grants are good for, in seconds: benchmarks run longer than a binding unrefreshed.
 const LIFETIME: u16 = 3_600;
@@ -18,38 +18,42 @@ const LIFETIME: u16 = 3_600;
 const START: Duration = Duration::from_secs(10);
 
 /// Paths through one forwarder, and whose processor time it takes.
-pub(crate) struct Way {
-    pub(crate) paths: Vec<Path>,
+pub(crate) struct ForwarderRoute {
+    pub(crate) paths: Vec<UdpPath>,
     process: u32,
     thread: Option<&'static str>,
 }
 
-impl Way {
+impl ForwarderRoute {
     /// What it has used so far.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        load::cpu_time(self.process, self.thread)
+        udp_load::cpu_time(self.process, self.thread)
     }
 }
 
 /// All of them, with so many sessions each.
-pub(crate) struct Ways {
-    pub(crate) ours: Way,
-    pub(crate) bare: Way,
+pub(crate) struct ForwarderRoutes {
+    pub(crate) ours: ForwarderRoute,
+    pub(crate) bare: ForwarderRoute,
     /// Where it was asked for.
-    pub(crate) coturn: Option<Way>,
-    pub(crate) raw: Vec<Path>,
+    pub(crate) coturn: Option<ForwarderRoute>,
+    pub(crate) raw: Vec<UdpPath>,
     _forwarder: Forwarder,
-    _server: Option<Server>,
+    _server: Option<ForwarderProcess>,
 }
 
-impl Ways {
+impl ForwarderRoutes {
     pub(crate) fn start(sessions: usize, with_coturn: bool) -> Result<Self> {
         let (forwarder, paths) = ours(sessions)?;
-        let ours = Way { paths, process: std::process::id(), thread: Some("forward") };
-        let bare = Way { paths: bare(sessions)?, process: std::process::id(), thread: Some(bare::THREAD) };
+        let ours = ForwarderRoute { paths, process: std::process::id(), thread: Some("forward") };
+        let bare = ForwarderRoute {
+            paths: bare(sessions)?,
+            process: std::process::id(),
+            thread: Some(plain_forwarder::THREAD),
+        };
         let (server, coturn) = if with_coturn {
             let (server, paths) = coturn(sessions)?;
-            let way = Way { paths, process: server.0.id(), thread: None };
+            let way = ForwarderRoute { paths, process: server.0.id(), thread: None };
             (Some(server), Some(way))
         } else {
             (None, None)
@@ -59,58 +63,58 @@ impl Ways {
     }
 }
 
-fn straight() -> Result<Path> {
-    let (from, into) = (load::socket()?, load::socket()?);
+fn straight() -> Result<UdpPath> {
+    let (from, into) = (udp_load::socket()?, udp_load::socket()?);
     let via = into.local_addr()?;
-    Ok(Path { from, via, header: load::bare, into })
+    Ok(UdpPath { from, via, header: udp_load::bare, into })
 }
 
-fn bare(sessions: usize) -> Result<Vec<Path>> {
+fn bare(sessions: usize) -> Result<Vec<UdpPath>> {
     let mut paths = (0..sessions).map(|_| straight()).collect::<Result<Vec<_>>>()?;
     let routes: HashMap<SocketAddr, SocketAddr> = paths
         .iter()
         .map(|path| Ok((path.from.local_addr()?, path.into.local_addr()?)))
         .collect::<Result<_>>()?;
-    let bare = Bare::start(routes)?;
+    let bare = PlainForwarder::start(routes)?;
     for path in &mut paths {
         path.via = bare.addr;
     }
     Ok(paths)
 }
 
-fn ours(sessions: usize) -> Result<(Forwarder, Vec<Path>)> {
+fn ours(sessions: usize) -> Result<(Forwarder, Vec<UdpPath>)> {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let (forwarder, _control) = Forwarder::start(any, &Config::new([0; 32]))?;
     let relay = forwarder.local_addr();
     let until = Instant::now() + Duration::from_secs(600);
     let one = |_| {
-        let offer = Offer::random();
+        let offer = SessionOffer::random();
         let grants = offer.grants.map(|mut grant| {
             grant.lifetime_s = LIFETIME;
             grant
         });
         forwarder.offer(offer.id, grants.clone(), until)?;
-        let (from, into) = (load::socket()?, load::socket()?);
+        let (from, into) = (udp_load::socket()?, udp_load::socket()?);
         for (socket, grant) in [&from, &into].into_iter().zip(&grants) {
-            load::bind(socket, relay, grant)?;
+            udp_load::bind(socket, relay, grant)?;
         }
-        Ok(Path { from, via: relay, header: load::bare, into })
+        Ok(UdpPath { from, via: relay, header: udp_load::bare, into })
     };
     let paths = (0..sessions).map(one).collect::<Result<_>>()?;
     Ok((forwarder, paths))
 }
 
 /// Ends with the benchmark.
-struct Server(Child);
+struct ForwarderProcess(Child);
 
-impl Drop for Server {
+impl Drop for ForwarderProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-fn coturn(sessions: usize) -> Result<(Server, Vec<Path>)> {
+fn coturn(sessions: usize) -> Result<(ForwarderProcess, Vec<UdpPath>)> {
     let port = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
     let scratch = tempfile::tempdir()?;
     let options = "-n -z -m 1 --no-tls --no-dtls --no-cli --no-tcp --allow-loopback-peers -l stdout";
@@ -125,15 +129,15 @@ fn coturn(sessions: usize) -> Result<(Server, Vec<Path>)> {
         .stderr(Stdio::null())
         .spawn()
         .context("turnserver (package coturn) doesn't start")?;
-    let server = Server(server);
+    let server = ForwarderProcess(server);
     let relay = SocketAddr::from(([127, 0, 0, 1], port));
     let started = Instant::now();
     let one = |_| {
-        let into = load::socket()?;
+        let into = udp_load::socket()?;
         loop {
-            let from = load::socket()?;
+            let from = udp_load::socket()?;
             match turn::open_channel(&from, relay, into.local_addr()?) {
-                Ok(_) => break Ok(Path { from, via: relay, header: turn::channel_header, into }),
+                Ok(_) => break Ok(UdpPath { from, via: relay, header: turn::channel_header, into }),
                 Err(err) if started.elapsed() > START => return Err(err),
                 Err(_) => {}
             }

@@ -13,14 +13,14 @@ mod table;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nearhand_tests::load::quantile;
-use nearhand_tests::program::{Logs, until};
-use nearhand_tests::remote::{Home, Remote, Trouble};
-use nearhand_tests::rows::{self, Better, Row};
-use nearhand_tests::scene::{COLORS, Scene, System, echo};
-use nearhand_tests::stage::{Echo, Marker};
+use nearhand_tests::program::{ProgramLogs, until};
+use nearhand_tests::remote::{DeviceHome, NetworkTrouble, RemoteSession};
+use nearhand_tests::rows::{self, BenchmarkRow, BetterWhen};
+use nearhand_tests::screen_comparison::{COLORS, ComparedSystem, ScreenComparison, echo};
+use nearhand_tests::udp_load::quantile;
+use nearhand_tests::x_display::{ColorMarker, KeyEcho};
 
-use table::{LINKS, Link};
+use table::{LINKS, LinkProfile};
 
 /// A diagnosis may take so long over the worst link.
 const DIAGNOSIS: Duration = Duration::from_secs(120);
@@ -58,14 +58,14 @@ fn main() -> Result<()> {
 }
 
 /// A session that could not be had, as a target that was missed.
-fn failed(link: &Link, what: &str, error: &anyhow::Error) -> Vec<Row> {
+fn failed(link: &LinkProfile, what: &str, error: &anyhow::Error) -> Vec<BenchmarkRow> {
     eprintln!("  {what}: {error:#}");
-    vec![Row::new(&format!("{}: {what} failed", link.name), 1.0, "", Some(0.0), Better::Lower)]
+    vec![BenchmarkRow::new(&format!("{}: {what} failed", link.name), 1.0, "", Some(0.0), BetterWhen::Lower)]
 }
 
-fn talk(link: &Link, words: usize) -> Result<Vec<Row>> {
-    let mut remote =
-        Remote::set(Home::Near, Some(&link.far))?.context("links need network namespaces (root)")?;
+fn talk(link: &LinkProfile, words: usize) -> Result<Vec<BenchmarkRow>> {
+    let mut remote = RemoteSession::set(DeviceHome::Near, Some(&link.far))?
+        .context("links need network namespaces (root)")?;
     let mut took = Vec::with_capacity(words);
     for n in 0..words {
         took.push(remote.talk(&format!("word-{n}"))?);
@@ -77,7 +77,7 @@ fn talk(link: &Link, words: usize) -> Result<Vec<Row>> {
     let diagnosed = since.elapsed();
     remote.client.end()?;
     let row = |what: &str, value, unit: &'static str, target| {
-        Row::new(&format!("{}: {what}", link.name), value, unit, target, Better::Lower)
+        BenchmarkRow::new(&format!("{}: {what}", link.name), value, unit, target, BetterWhen::Lower)
     };
     let ms = |part| quantile(&took, part).as_secs_f64() * 1e3;
     Ok(vec![
@@ -88,17 +88,17 @@ fn talk(link: &Link, words: usize) -> Result<Vec<Row>> {
     ])
 }
 
-fn screen(link: &Link, marks: usize) -> Result<Vec<Row>> {
-    let logs = Logs::default();
+fn screen(link: &LinkProfile, marks: usize) -> Result<Vec<BenchmarkRow>> {
+    let logs = ProgramLogs::default();
     let measured = (|| {
-        let mut scene = Scene::set(System::Ours, &logs, Some(&link.far))?;
-        let marker = Marker::show(scene.device.eye()?, 1_800, 40, COLORS[0])?;
+        let mut scene = ScreenComparison::set(ComparedSystem::Ours, &logs, Some(&link.far))?;
+        let marker = ColorMarker::show(scene.device.eye()?, 1_800, 40, COLORS[0])?;
         let (_, first) = scene.open(COLORS[0])?;
         drop(marker);
         // Until it has gone there too, it would be taken for the square that answers keys.
         let eye = scene.viewer.eye()?;
         until(LAST_SEEN, "the marker's end", || Ok(eye.find(COLORS[0])?.is_none()))?;
-        let echoing = Echo::show(scene.device.eye()?, 1_700, 140, COLORS)?;
+        let echoing = KeyEcho::show(scene.device.eye()?, 1_700, 140, COLORS)?;
         anyhow::Ok((first, echo(&scene, &echoing, marks)?))
     })();
     if measured.is_err() {
@@ -106,7 +106,7 @@ fn screen(link: &Link, marks: usize) -> Result<Vec<Row>> {
     }
     let (first, [p50, p95]) = measured?;
     let row = |what: &str, value, target| {
-        Row::new(&format!("{}: {what}", link.name), value, "ms", target, Better::Lower)
+        BenchmarkRow::new(&format!("{}: {what}", link.name), value, "ms", target, BetterWhen::Lower)
     };
     Ok(vec![
         row("first byte to first picture", first, None),
@@ -116,47 +116,52 @@ fn screen(link: &Link, marks: usize) -> Result<Vec<Row>> {
 }
 
 /// What happens, to whom, and how long it may be silent then, in seconds.
-struct Case {
+struct LinkCase {
     name: &'static str,
-    home: Home,
-    trouble: Trouble,
+    home: DeviceHome,
+    trouble: NetworkTrouble,
     target: f64,
 }
 
-const TROUBLES: [Case; 5] = [
-    Case {
+const TROUBLES: [LinkCase; 5] = [
+    LinkCase {
         name: "the router gives other ports",
-        home: Home::BehindRouter,
-        trouble: Trouble::RouterForgets,
+        home: DeviceHome::BehindRouter,
+        trouble: NetworkTrouble::RouterForgets,
         target: 2.0,
     },
-    Case {
+    LinkCase {
         name: "the device's address is replaced",
-        home: Home::Near,
-        trouble: Trouble::DeviceMoves,
+        home: DeviceHome::Near,
+        trouble: NetworkTrouble::DeviceMoves,
         target: 5.0,
     },
-    Case {
+    LinkCase {
         name: "the technician's address is replaced",
-        home: Home::Near,
-        trouble: Trouble::TechnicianMoves,
+        home: DeviceHome::Near,
+        trouble: NetworkTrouble::TechnicianMoves,
         target: 5.0,
     },
-    Case { name: "the relay is killed", home: Home::Near, trouble: Trouble::RelayKilled, target: 10.0 },
-    Case {
+    LinkCase {
+        name: "the relay is killed",
+        home: DeviceHome::Near,
+        trouble: NetworkTrouble::RelayKilled,
+        target: 10.0,
+    },
+    LinkCase {
         name: "the relay is killed, and the device's address replaced",
-        home: Home::Near,
-        trouble: Trouble::RelayKilledDeviceMoves,
+        home: DeviceHome::Near,
+        trouble: NetworkTrouble::RelayKilledDeviceMoves,
         target: 10.0,
     },
 ];
 
 /// Each time in a session of its own; the worst counts.
-fn troubled(case: &Case, times: usize) -> Result<Vec<Row>> {
+fn troubled(case: &LinkCase, times: usize) -> Result<Vec<BenchmarkRow>> {
     eprintln!("{}", case.name);
     let mut silent = Vec::with_capacity(times);
     for _ in 0..times {
-        let Some(mut remote) = Remote::set(case.home, None)? else {
+        let Some(mut remote) = RemoteSession::set(case.home, None)? else {
             eprintln!("  left out: see above");
             return Ok(Vec::new());
         };
@@ -170,7 +175,7 @@ fn troubled(case: &Case, times: usize) -> Result<Vec<Row>> {
     silent.sort_by(f64::total_cmp);
     let at = |n: usize| silent.get(n).copied().unwrap_or(f64::NAN);
     let row = |what: &str, value, target| {
-        Row::new(&format!("{}: silent, {what}", case.name), value, "s", target, Better::Lower)
+        BenchmarkRow::new(&format!("{}: silent, {what}", case.name), value, "s", target, BetterWhen::Lower)
     };
     Ok(vec![
         row("median", at(silent.len() / 2), None),

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nearhand_tests::program::Program;
-use nearhand_tests::stage::{Display, prop, window};
+use nearhand_tests::program::TestProgram;
+use nearhand_tests::x_display::{XDisplay, prop, window};
 
 /// What is done on the device's display.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Workload {
+pub(crate) enum ScreenWorkload {
     Idle,
     Typing,
     Scrolling,
@@ -21,7 +21,7 @@ pub(crate) enum Workload {
     Files,
 }
 
-impl Workload {
+impl ScreenWorkload {
     pub(crate) const ALL: [Self; 9] = [
         Self::Idle,
         Self::Typing,
@@ -63,17 +63,17 @@ impl Workload {
 }
 
 /// Applications that are on the display, and what is done with them.
-pub(crate) struct Act<'a> {
-    workload: Workload,
-    display: &'a Display,
-    _programs: Vec<Program>,
+pub(crate) struct RunningWorkload<'a> {
+    workload: ScreenWorkload,
+    display: &'a XDisplay,
+    _programs: Vec<TestProgram>,
     window: Option<String>,
 }
 
 pub(crate) const TERMINAL: [&str; 7] = ["xterm", "-u8", "-fa", "DejaVu Sans Mono", "-fs", "11", "+sb"];
 
-impl<'a> Act<'a> {
-    pub(crate) fn begin(workload: Workload, display: &'a Display) -> Result<Self> {
+impl<'a> RunningWorkload<'a> {
+    pub(crate) fn begin(workload: ScreenWorkload, display: &'a XDisplay) -> Result<Self> {
         let script = prop("lines.sh").to_string_lossy().into_owned();
         let page = format!("file://{}", prop("page.html").display());
         let terminal = |geometry: &str, title: &str, words: &[&str]| {
@@ -82,24 +82,24 @@ impl<'a> Act<'a> {
         };
         let size = "--window-size=1920,1080";
         let (programs, window) = match workload {
-            Workload::Idle => (vec![], None),
-            Workload::Typing => {
+            ScreenWorkload::Idle => (vec![], None),
+            ScreenWorkload::Typing => {
                 (vec![terminal("100x30+60+60", "typing", &["cat"])?], Some(window(display, "typing")?))
             }
-            Workload::Scrolling => {
+            ScreenWorkload::Scrolling => {
                 (vec![terminal("210x58+0+0", "scroll", &[&script, "100000", "3", "0.09"])?], None)
             }
-            Workload::Flood => {
+            ScreenWorkload::Flood => {
                 (vec![terminal("210x58+0+0", "flood", &[&script, "100000000", "1", "0"])?], None)
             }
-            Workload::Browser => {
+            ScreenWorkload::Browser => {
                 (vec![display.chromium(&page, &[size])?], Some(window(display, "page ready")?))
             }
-            Workload::Photos => {
+            ScreenWorkload::Photos => {
                 let page = format!("{page}#photos");
                 (vec![display.chromium(&page, &[size])?], Some(window(display, "page ready")?))
             }
-            Workload::Drag => {
+            ScreenWorkload::Drag => {
                 // Something written, that stays.
                 let written = format!("'{script}' 60 1 0; exec sleep 600");
                 let back = terminal("210x58+0+0", "back", &["sh", "-c", &written])?;
@@ -108,13 +108,13 @@ impl<'a> Act<'a> {
                 let drag = terminal("80x24+100+100", "drag", &["sh", "-c", &written])?;
                 (vec![back, drag], Some(window(display, "drag")?))
             }
-            Workload::Video => {
+            ScreenWorkload::Video => {
                 let source = "mandelbrot=size=640x360:rate=25";
                 let play =
                     ["ffplay", "-loglevel", "error", "-f", "lavfi", "-i", source, "-window_title", "video"];
                 (vec![display.start(&play)?], Some(window(display, "video")?))
             }
-            Workload::Files => {
+            ScreenWorkload::Files => {
                 let home = display.home().join("files");
                 for name in ["Documents", "Pictures", "Downloads"] {
                     let folder = home.join(name);
@@ -134,14 +134,14 @@ impl<'a> Act<'a> {
     pub(crate) fn perform(&mut self, window: Duration) -> Result<()> {
         let until = Instant::now() + window;
         match self.workload {
-            Workload::Typing => {
+            ScreenWorkload::Typing => {
                 let text =
                     "the quick brown fox jumps over the lazy dog and types on and on until it is done ";
                 let letters = usize::try_from(window.as_millis() / 90)?;
                 let text: String = text.chars().cycle().take(letters).collect();
                 self.display.run(&["xdotool", "type", "--delay", "80", &text])?;
             }
-            Workload::Drag => {
+            ScreenWorkload::Drag => {
                 let id = self.window.clone().context("no window")?;
                 let mut script = String::new();
                 let steps = u32::try_from(window.as_millis() / 40)?;
@@ -154,7 +154,7 @@ impl<'a> Act<'a> {
                 std::fs::write(&file, script)?;
                 self.display.run(&["xdotool", &file.to_string_lossy()])?;
             }
-            Workload::Files => {
+            ScreenWorkload::Files => {
                 for keys in
                     ["Home", "Return", "Down", "Down", "Page_Down", "Page_Down", "End", "Home", "alt+Up"]
                         .iter()
@@ -167,12 +167,12 @@ impl<'a> Act<'a> {
                     std::thread::sleep(Duration::from_millis(350));
                 }
             }
-            Workload::Idle
-            | Workload::Scrolling
-            | Workload::Flood
-            | Workload::Browser
-            | Workload::Photos
-            | Workload::Video => {}
+            ScreenWorkload::Idle
+            | ScreenWorkload::Scrolling
+            | ScreenWorkload::Flood
+            | ScreenWorkload::Browser
+            | ScreenWorkload::Photos
+            | ScreenWorkload::Video => {}
         }
         std::thread::sleep(until.saturating_duration_since(Instant::now()));
         Ok(())

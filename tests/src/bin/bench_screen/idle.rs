@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use nearhand_tests::load::cpu_time;
-use nearhand_tests::program::Logs;
-use nearhand_tests::rows::{Better, Row};
-use nearhand_tests::stage::{Marker, window};
+use nearhand_tests::program::ProgramLogs;
+use nearhand_tests::rows::{BenchmarkRow, BetterWhen};
+use nearhand_tests::udp_load::cpu_time;
+use nearhand_tests::x_display::{ColorMarker, window};
 
 use crate::acts::TERMINAL;
-use nearhand_tests::scene::{COLORS, Scene, System, Watched, with_children};
+use nearhand_tests::screen_comparison::{
+    COLORS, ComparedSystem, ScreenComparison, WatchMethod, with_children,
+};
 
 /// The applications, and what the first picture left to do, have come to rest after this long.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -20,7 +22,7 @@ const BLINKING: f64 = 0.2;
 
 /// A process at one moment.
 #[derive(Clone, Copy, Default)]
-struct Used {
+struct ProcessSample {
     /// Processor time in the kernel's ticks, as people's tools show it.
     ticks: u64,
     time: Duration,
@@ -28,7 +30,7 @@ struct Used {
     switches: u64,
 }
 
-impl Used {
+impl ProcessSample {
     fn of(pid: u32) -> Result<Self> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
         let after = stat.rsplit_once(')').map(|(_, after)| after).unwrap_or_default();
@@ -46,14 +48,14 @@ impl Used {
 }
 
 /// A process of ours in the session.
-struct Process {
+struct SessionProcess {
     name: &'static str,
     pid: u32,
 }
 
 /// The agent, its desktop process, the client, its decode process.
-fn processes(scene: &Scene) -> Result<Vec<Process>> {
-    let Watched::Ours { agent, client, .. } = &scene.watched else { return Ok(vec![]) };
+fn processes(scene: &ScreenComparison) -> Result<Vec<SessionProcess>> {
+    let WatchMethod::Ours { agent, client, .. } = &scene.watched else { return Ok(vec![]) };
     let mut all = Vec::new();
     for (of, name, verb, child) in [
         (agent.program.pid(), "agent", "desktop", "its desktop process"),
@@ -66,7 +68,7 @@ fn processes(scene: &Scene) -> Result<Vec<Process>> {
             let ours = words.first().is_some_and(|first| String::from_utf8_lossy(first).contains("nearhand"));
             if ours {
                 let is_child = words.get(1).is_some_and(|word| *word == verb.as_bytes());
-                all.push(Process { name: if is_child { child } else { name }, pid });
+                all.push(SessionProcess { name: if is_child { child } else { name }, pid });
             }
         }
     }
@@ -77,11 +79,11 @@ fn processes(scene: &Scene) -> Result<Vec<Process>> {
 }
 
 /// Both situations, each for `time`.
-pub(crate) fn measure(time: Duration) -> Result<Vec<Row>> {
+pub(crate) fn measure(time: Duration) -> Result<Vec<BenchmarkRow>> {
     let mut rows = Vec::new();
     for (situation, blinks) in [("still screen", false), ("blinking cursor", true)] {
         eprintln!("idle, {situation}:");
-        let logs = Logs::default();
+        let logs = ProgramLogs::default();
         let figures = one(&logs, blinks, time);
         if figures.is_err() {
             eprintln!("{}", logs.dump());
@@ -93,18 +95,24 @@ pub(crate) fn measure(time: Duration) -> Result<Vec<Row>> {
             eprintln!("  {name}: {ticks} ticks, {share:.3} % of a core, woken {switches:.1} times a second");
             let name = format!("idle, {situation}: {name}");
             let target = (!blinks).then_some(0.0);
-            rows.push(Row::new(&format!("{name}: CPU"), ticks, "ticks", target, Better::Lower));
+            rows.push(BenchmarkRow::new(&format!("{name}: CPU"), ticks, "ticks", target, BetterWhen::Lower));
             let target = blinks.then_some(BLINKING);
-            rows.push(Row::new(&format!("{name}: share"), share, "% core", target, Better::Lower));
-            rows.push(Row::new(&format!("{name}: woken"), switches, "/s", None, Better::Lower));
+            rows.push(BenchmarkRow::new(
+                &format!("{name}: share"),
+                share,
+                "% core",
+                target,
+                BetterWhen::Lower,
+            ));
+            rows.push(BenchmarkRow::new(&format!("{name}: woken"), switches, "/s", None, BetterWhen::Lower));
         }
     }
     Ok(rows)
 }
 
-fn one(logs: &Logs, blinks: bool, time: Duration) -> Result<Vec<(&'static str, Used)>> {
-    let mut scene = Scene::set(System::Ours, logs, None)?;
-    let _marker = Marker::show(scene.device.eye()?, 1_800, 40, COLORS[0])?;
+fn one(logs: &ProgramLogs, blinks: bool, time: Duration) -> Result<Vec<(&'static str, ProcessSample)>> {
+    let mut scene = ScreenComparison::set(ComparedSystem::Ours, logs, None)?;
+    let _marker = ColorMarker::show(scene.device.eye()?, 1_800, 40, COLORS[0])?;
     // First: a first picture counts as whole when nothing comes any more.
     scene.open(COLORS[0])?;
     let cursor = if blinks { "-bc" } else { "+bc" };
@@ -115,12 +123,12 @@ fn one(logs: &Logs, blinks: bool, time: Duration) -> Result<Vec<(&'static str, U
     scene.device.run(&["xdotool", "windowactivate", "--sync", &terminal])?;
     std::thread::sleep(SETTLE);
     let processes = processes(&scene)?;
-    let before = processes.iter().map(|one| Used::of(one.pid)).collect::<Result<Vec<_>>>()?;
+    let before = processes.iter().map(|one| ProcessSample::of(one.pid)).collect::<Result<Vec<_>>>()?;
     std::thread::sleep(time);
     let mut figures = Vec::new();
     for (process, before) in processes.iter().zip(before) {
-        let after = Used::of(process.pid)?;
-        let used = Used {
+        let after = ProcessSample::of(process.pid)?;
+        let used = ProcessSample {
             ticks: after.ticks - before.ticks,
             time: after.time.saturating_sub(before.time),
             switches: after.switches - before.switches,

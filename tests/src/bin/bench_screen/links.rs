@@ -4,62 +4,62 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use nearhand_tests::link::Badness;
-use nearhand_tests::program::{Logs, until};
-use nearhand_tests::remote::Far;
-use nearhand_tests::rows::{Better, Row};
-use nearhand_tests::stage::{Echo, Marker};
+use nearhand_tests::impaired_link::LinkImpairment;
+use nearhand_tests::program::{ProgramLogs, until};
+use nearhand_tests::remote::OfficeLink;
+use nearhand_tests::rows::{BenchmarkRow, BetterWhen};
+use nearhand_tests::x_display::{ColorMarker, KeyEcho};
 
-use crate::acts::{Act, Workload};
-use nearhand_tests::scene::{COLORS, Scene, System, echo, latency};
+use crate::acts::{RunningWorkload, ScreenWorkload};
+use nearhand_tests::screen_comparison::{COLORS, ComparedSystem, ScreenComparison, echo, latency};
 
 /// What has gone on the device's display may be seen for so long, through the worst link.
 const LAST_SEEN: Duration = Duration::from_secs(30);
 
 /// A link, and what goes on on the device's display meanwhile.
-struct Link {
+struct ScreenLink {
     name: &'static str,
-    far: Far,
-    workload: Workload,
+    far: OfficeLink,
+    workload: ScreenWorkload,
 }
 
-fn links() -> [Link; 3] {
+fn links() -> [ScreenLink; 3] {
     let ms = Duration::from_millis;
-    let far = |delay| Badness { delay: ms(delay), ..Badness::default() };
+    let far = |delay| LinkImpairment { delay: ms(delay), ..LinkImpairment::default() };
     [
-        Link {
+        ScreenLink {
             name: "1 Mbit/s, 80 ms, 5 % loss",
-            far: Far {
+            far: OfficeLink {
                 up: far(40),
-                down: Badness { loss: 50, rate: 1_000_000, queue: 64_000, ..far(40) },
+                down: LinkImpairment { loss: 50, rate: 1_000_000, queue: 64_000, ..far(40) },
                 mtu: None,
             },
-            workload: Workload::Typing,
+            workload: ScreenWorkload::Typing,
         },
-        Link {
+        ScreenLink {
             name: "300 ms round trip",
-            far: Far { up: far(150), down: far(150), mtu: None },
-            workload: Workload::Scrolling,
+            far: OfficeLink { up: far(150), down: far(150), mtu: None },
+            workload: ScreenWorkload::Scrolling,
         },
-        Link {
+        ScreenLink {
             // A queue of 300 ms.
             name: "10 Mbit/s, 40 ms, deep queue",
-            far: Far {
+            far: OfficeLink {
                 up: far(20),
-                down: Badness { rate: 10_000_000, queue: 375_000, ..far(20) },
+                down: LinkImpairment { rate: 10_000_000, queue: 375_000, ..far(20) },
                 mtu: None,
             },
-            workload: Workload::Flood,
+            workload: ScreenWorkload::Flood,
         },
     ]
 }
 
 /// All links, through us and through TigerVNC.
-pub(crate) fn measure(only: Option<&str>, marks: usize) -> Result<Vec<Row>> {
+pub(crate) fn measure(only: Option<&str>, marks: usize) -> Result<Vec<BenchmarkRow>> {
     let mut rows = Vec::new();
     for link in &links() {
         let mut theirs: Option<[[f64; 2]; 2]> = None;
-        for system in [System::Xvnc, System::Ours] {
+        for system in [ComparedSystem::Xvnc, ComparedSystem::Ours] {
             if only.is_some_and(|name| name != system.name()) {
                 continue;
             }
@@ -69,7 +69,7 @@ pub(crate) fn measure(only: Option<&str>, marks: usize) -> Result<Vec<Row>> {
             for (what, [p50, p95]) in ["key to painted", "newest state"].into_iter().zip(figures) {
                 eprintln!("  {what}: p50 {p50:.0} ms, p95 {p95:.0} ms");
             }
-            if system == System::Xvnc {
+            if system == ComparedSystem::Xvnc {
                 theirs = Some(figures);
                 continue;
             }
@@ -78,7 +78,7 @@ pub(crate) fn measure(only: Option<&str>, marks: usize) -> Result<Vec<Row>> {
                     let pick = |figures: &[[f64; 2]; 2]| figures.get(n).and_then(|one| one.get(m)).copied();
                     let (own, peer) = (pick(&figures).unwrap_or(f64::NAN), theirs.as_ref().and_then(pick));
                     let name = format!("{}: {what} {share}", link.name);
-                    rows.push(Row::new(&name, own, "ms", peer, Better::Lower));
+                    rows.push(BenchmarkRow::new(&name, own, "ms", peer, BetterWhen::Lower));
                 }
             }
         }
@@ -86,20 +86,20 @@ pub(crate) fn measure(only: Option<&str>, marks: usize) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn one(system: System, link: &Link, marks: usize) -> Result<[[f64; 2]; 2]> {
-    let logs = Logs::default();
+fn one(system: ComparedSystem, link: &ScreenLink, marks: usize) -> Result<[[f64; 2]; 2]> {
+    let logs = ProgramLogs::default();
     let outcome = (|| {
-        let mut scene = Scene::set(system, &logs, Some(&link.far))?;
-        let marker = Marker::show(scene.device.eye()?, 1_800, 40, COLORS[0])?;
+        let mut scene = ScreenComparison::set(system, &logs, Some(&link.far))?;
+        let marker = ColorMarker::show(scene.device.eye()?, 1_800, 40, COLORS[0])?;
         scene.open(COLORS[0])?;
         let eye = scene.viewer.eye()?;
         let at = eye.find(COLORS[0])?.context("the marker has gone")?;
-        let act = Act::begin(link.workload, &scene.device)?;
+        let act = RunningWorkload::begin(link.workload, &scene.device)?;
         let newest = latency(&marker, &eye, at, marks)?;
         drop(marker);
         // Until it has gone there too, it would be taken for the other square.
         until(LAST_SEEN, "the marker's end", || Ok(eye.find(COLORS[0])?.is_none()))?;
-        let echoing = Echo::show(scene.device.eye()?, 1_700, 140, COLORS)?;
+        let echoing = KeyEcho::show(scene.device.eye()?, 1_700, 140, COLORS)?;
         let keys = echo(&scene, &echoing, marks)?;
         drop(act);
         Ok([keys, newest])

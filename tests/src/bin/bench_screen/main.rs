@@ -23,27 +23,27 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use nearhand_tests::program::Logs;
-use nearhand_tests::rows::{self, Better, Row};
-use nearhand_tests::stage::{Marker, PaintCounter};
+use nearhand_tests::program::ProgramLogs;
+use nearhand_tests::rows::{self, BenchmarkRow, BetterWhen};
+use nearhand_tests::x_display::{ColorMarker, PaintCounter};
 
-use acts::{Act, Workload};
-use nearhand_tests::scene::{COLORS, Scene, System, latency};
+use acts::{RunningWorkload, ScreenWorkload};
+use nearhand_tests::screen_comparison::{COLORS, ComparedSystem, ScreenComparison, latency};
 
 /// One workload through one system.
 #[derive(Clone, Copy, Default)]
-struct Cost {
+struct WorkloadCost {
     bytes: f64,
     cpu_ms: f64,
     updates: f64,
 }
 
 /// One system's figures.
-struct Figures {
-    system: System,
+struct SystemFigures {
+    system: ComparedSystem,
     first_bytes: f64,
     first_ms: f64,
-    costs: Vec<(Workload, Cost)>,
+    costs: Vec<(ScreenWorkload, WorkloadCost)>,
     latency: [f64; 2],
     flooded: [f64; 2],
 }
@@ -55,23 +55,24 @@ fn main() -> Result<()> {
     let plan = |workload| {
         let ms = Duration::from_millis;
         let (settle, window, marks) = if short { (1_500, 3_000, 20) } else { (3_000, 8_600, 100) };
-        Plan { settle: ms(settle), window: ms(window), marks, workload }
+        ScreenPlan { settle: ms(settle), window: ms(window), marks, workload }
     };
     let only =
         |all: &[&'static str]| all.iter().copied().find(|name| options.iter().any(|option| option == name));
     // What idling costs is measured closely by itself.
-    let workload = only(&Workload::ALL.map(Workload::name)).filter(|name| *name != Workload::Idle.name());
-    let system = only(&System::ALL.map(System::name));
+    let workload = only(&ScreenWorkload::ALL.map(ScreenWorkload::name))
+        .filter(|name| *name != ScreenWorkload::Idle.name());
+    let system = only(&ComparedSystem::ALL.map(ComparedSystem::name));
     let (links_only, idle_only) = (has("links"), has("idle"));
     let mut all = Vec::new();
     // The short form has those between whom the targets are.
-    let wanted = |one: &System| match system {
+    let wanted = |one: &ComparedSystem| match system {
         Some(name) => name == one.name(),
-        None => !short || matches!(one, System::Ours | System::Xvnc),
+        None => !short || matches!(one, ComparedSystem::Ours | ComparedSystem::Xvnc),
     };
     let plan = plan(workload);
     if !links_only && !idle_only {
-        for one in System::ALL.into_iter().filter(wanted) {
+        for one in ComparedSystem::ALL.into_iter().filter(wanted) {
             all.push(measure(one, &plan).with_context(|| one.name())?);
         }
     }
@@ -82,7 +83,7 @@ fn main() -> Result<()> {
     if workload.is_none() && !idle_only {
         rows.extend(links::measure(system, plan.marks.min(if short { 10 } else { 30 }))?);
     }
-    let ours = system.is_none_or(|name| name == System::Ours.name());
+    let ours = system.is_none_or(|name| name == ComparedSystem::Ours.name());
     if idle_only || (workload.is_none() && !links_only && ours) {
         rows.extend(idle::measure(Duration::from_secs(if short { 10 } else { 60 }))?);
     }
@@ -91,7 +92,7 @@ fn main() -> Result<()> {
 }
 
 /// How long and what.
-struct Plan {
+struct ScreenPlan {
     /// An application may take so long to stand on the display before it is measured.
     settle: Duration,
     window: Duration,
@@ -99,11 +100,11 @@ struct Plan {
     workload: Option<&'static str>,
 }
 
-fn measure(system: System, plan: &Plan) -> Result<Figures> {
+fn measure(system: ComparedSystem, plan: &ScreenPlan) -> Result<SystemFigures> {
     eprintln!("{}:", system.name());
-    let logs = Logs::default();
-    let mut scene = Scene::set(system, &logs, None)?;
-    let marker = Marker::show(scene.device.eye()?, 1_800, 40, COLORS[0])?;
+    let logs = ProgramLogs::default();
+    let mut scene = ScreenComparison::set(system, &logs, None)?;
+    let marker = ColorMarker::show(scene.device.eye()?, 1_800, 40, COLORS[0])?;
     let outcome = (|| {
         let (first_bytes, first_ms) = scene.open(COLORS[0])?;
         eprintln!("  first picture: {first_bytes:.0} bytes, {first_ms:.0} ms");
@@ -115,14 +116,14 @@ fn measure(system: System, plan: &Plan) -> Result<Figures> {
         let mut costs = Vec::new();
         let mut flooded = [f64::NAN; 2];
         for workload in
-            Workload::ALL.into_iter().filter(|one| plan.workload.is_none_or(|name| name == one.name()))
+            ScreenWorkload::ALL.into_iter().filter(|one| plan.workload.is_none_or(|name| name == one.name()))
         {
-            let mut act = Act::begin(workload, &scene.device)?;
+            let mut act = RunningWorkload::begin(workload, &scene.device)?;
             std::thread::sleep(plan.settle);
             let (bytes, cpu, painted) = (scene.bytes()?, scene.cpu()?, paints.count());
             act.perform(plan.window)?;
             #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
-            let cost = Cost {
+            let cost = WorkloadCost {
                 bytes: scene.bytes()? - bytes,
                 cpu_ms: (scene.cpu()?.saturating_sub(cpu)).as_secs_f64() * 1e3,
                 updates: (paints.count() - painted) as f64 / plan.window.as_secs_f64(),
@@ -134,7 +135,7 @@ fn measure(system: System, plan: &Plan) -> Result<Figures> {
                 cost.cpu_ms,
                 cost.updates
             );
-            if workload == Workload::Flood {
+            if workload == ScreenWorkload::Flood {
                 flooded = self::latency(&marker, &eye, at, plan.marks.min(25))?;
                 eprintln!(
                     "  newest state under the flood: p50 {:.1} ms, p95 {:.1} ms",
@@ -145,7 +146,7 @@ fn measure(system: System, plan: &Plan) -> Result<Figures> {
             drop(act);
             std::thread::sleep(Duration::from_millis(500));
         }
-        Ok(Figures { system, first_bytes, first_ms, costs, latency, flooded })
+        Ok(SystemFigures { system, first_bytes, first_ms, costs, latency, flooded })
     })();
     if outcome.is_err() {
         eprintln!("{}", logs.dump());
@@ -154,16 +155,17 @@ fn measure(system: System, plan: &Plan) -> Result<Figures> {
 }
 
 /// All figures, a block for each workload.
-fn table(all: &[Figures]) -> String {
+fn table(all: &[SystemFigures]) -> String {
     let mut text =
         format!("{:<20}{:<14}{:>14}{:>12}{:>12}\n", "workload", "system", "bytes", "CPU-ms", "updates/s");
-    let first =
-        all.iter().map(|one| (one.system, Cost { bytes: one.first_bytes, ..Cost::default() }, one.first_ms));
+    let first = all.iter().map(|one| {
+        (one.system, WorkloadCost { bytes: one.first_bytes, ..WorkloadCost::default() }, one.first_ms)
+    });
     for (system, cost, ms) in first {
         let _ =
             writeln!(text, "{:<20}{:<14}{:>14.0}{ms:>9.0} ms", "first picture", system.name(), cost.bytes);
     }
-    for workload in Workload::ALL {
+    for workload in ScreenWorkload::ALL {
         for one in all {
             let Some((_, cost)) = one.costs.iter().find(|(of, _)| *of == workload) else { continue };
             let _ = writeln!(
@@ -189,45 +191,51 @@ fn table(all: &[Figures]) -> String {
 }
 
 /// Ours against the others, each with its target.
-fn verdict(all: &[Figures]) -> Vec<Row> {
-    let of = |system| all.iter().find(|one: &&Figures| one.system == system);
-    let Some(ours) = of(System::Ours) else { return vec![] };
+fn verdict(all: &[SystemFigures]) -> Vec<BenchmarkRow> {
+    let of = |system| all.iter().find(|one: &&SystemFigures| one.system == system);
+    let Some(ours) = of(ComparedSystem::Ours) else { return vec![] };
     let mut rows = Vec::new();
-    let cost = |figures: &Figures, workload| {
+    let cost = |figures: &SystemFigures, workload| {
         figures.costs.iter().find(|(of, _)| *of == workload).map(|(_, cost)| *cost)
     };
-    for workload in Workload::ALL {
+    for workload in ScreenWorkload::ALL {
         let Some(own) = cost(ours, workload) else { continue };
-        if workload == Workload::Idle {
-            rows.push(Row::new("idle: bytes", own.bytes, "B", None, Better::Lower));
-            rows.push(Row::new("idle: CPU", own.cpu_ms, "ms", Some(0.0), Better::Lower));
+        if workload == ScreenWorkload::Idle {
+            rows.push(BenchmarkRow::new("idle: bytes", own.bytes, "B", None, BetterWhen::Lower));
+            rows.push(BenchmarkRow::new("idle: CPU", own.cpu_ms, "ms", Some(0.0), BetterWhen::Lower));
         }
-        let Some(theirs) = of(System::Xvnc).and_then(|peer| cost(peer, workload)) else { continue };
+        let Some(theirs) = of(ComparedSystem::Xvnc).and_then(|peer| cost(peer, workload)) else { continue };
         let (bytes, cpu) = workload.targets();
-        if workload != Workload::Idle {
+        if workload != ScreenWorkload::Idle {
             let name = workload.name();
             rows.push(ratio(&format!("{name}: bytes / Xvnc"), own.bytes, theirs.bytes, bytes));
             rows.push(ratio(&format!("{name}: CPU / Xvnc"), own.cpu_ms, theirs.cpu_ms, cpu));
         }
     }
-    if let Some(peer) = of(System::Xvnc) {
+    if let Some(peer) = of(ComparedSystem::Xvnc) {
         rows.push(ratio("draw to painted p50 / Xvnc", ours.latency[0], peer.latency[0], Some(1.0)));
         rows.push(ratio("draw to painted p95 / Xvnc", ours.latency[1], peer.latency[1], Some(1.0)));
     }
     if ours.flooded[1].is_finite() {
-        rows.push(Row::new(
+        rows.push(BenchmarkRow::new(
             "newest state under a flood, p95",
             ours.flooded[1],
             "ms",
             Some(100.0),
-            Better::Lower,
+            BetterWhen::Lower,
         ));
     }
-    rows.push(Row::new("first picture: bytes", ours.first_bytes, "B", None, Better::Lower));
-    rows.push(Row::new("first picture: time", ours.first_ms, "ms", None, Better::Lower));
+    rows.push(BenchmarkRow::new("first picture: bytes", ours.first_bytes, "B", None, BetterWhen::Lower));
+    rows.push(BenchmarkRow::new("first picture: time", ours.first_ms, "ms", None, BetterWhen::Lower));
     rows
 }
 
-fn ratio(name: &str, own: f64, theirs: f64, target: Option<f64>) -> Row {
-    Row::new(name, if theirs > 0.0 { own / theirs } else { f64::NAN }, "x", target, Better::Lower)
+fn ratio(name: &str, own: f64, theirs: f64, target: Option<f64>) -> BenchmarkRow {
+    BenchmarkRow::new(
+        name,
+        if theirs > 0.0 { own / theirs } else { f64::NAN },
+        "x",
+        target,
+        BetterWhen::Lower,
+    )
 }

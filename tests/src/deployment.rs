@@ -18,9 +18,9 @@ use rand_core::{OsRng, RngCore};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::build::Binary;
-use crate::parties::{Agent, Console, Technician};
-use crate::program::{Logs, Program};
+use crate::build::ProgramBinary;
+use crate::parties::{TestAgent, TestConsole, TestTechnician};
+use crate::program::{ProgramLogs, TestProgram};
 
 /// Long enough for anything that works, on a machine with other things to do.
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -32,16 +32,16 @@ const SETUP: &str = "setup:";
 pub(crate) const CONSOLE: &str = "console:";
 
 /// What all parts of a site share.
-pub(crate) struct Ground {
-    pub(crate) logs: Logs,
+pub(crate) struct DeploymentContext {
+    pub(crate) logs: ProgramLogs,
     secrets: Mutex<Vec<(&'static str, String)>>,
     dir: TempDir,
 }
 
-impl Ground {
+impl DeploymentContext {
     fn new() -> Result<Arc<Self>> {
         let dir = tempfile::Builder::new().prefix("nearhand-").tempdir()?;
-        Ok(Arc::new(Self { logs: Logs::default(), secrets: Mutex::default(), dir }))
+        Ok(Arc::new(Self { logs: ProgramLogs::default(), secrets: Mutex::default(), dir }))
     }
 
     /// A new directory of that name.
@@ -71,24 +71,36 @@ impl Ground {
     }
 
     /// Runs a program to its end.
-    pub(crate) fn run(&self, name: &str, place: &Place, binary: Binary, args: &[&str]) -> Result<Done> {
+    pub(crate) fn run(
+        &self,
+        name: &str,
+        place: &ProgramPlace,
+        binary: ProgramBinary,
+        args: &[&str],
+    ) -> Result<CommandResult> {
         let mut program = self.start(&format!("{SETUP} {name}"), place, binary, args)?;
         program.close_input();
         let code = program.exit(Duration::from_secs(90))?;
-        Ok(Done { code, text: program.text(), what: format!("{name} {args:?}") })
+        Ok(CommandResult { code, text: program.text(), what: format!("{name} {args:?}") })
     }
 
     /// Starts a program.
-    pub(crate) fn start(&self, name: &str, place: &Place, binary: Binary, args: &[&str]) -> Result<Program> {
+    pub(crate) fn start(
+        &self,
+        name: &str,
+        place: &ProgramPlace,
+        binary: ProgramBinary,
+        args: &[&str],
+    ) -> Result<TestProgram> {
         let path = binary.path()?.to_string_lossy().into_owned();
         let mut words = place.prefix.clone();
         words.push(path);
         words.extend(args.iter().map(|arg| (*arg).to_owned()));
-        Program::start(name, &words, self.dir.path(), &self.logs)
+        TestProgram::start(name, &words, self.dir.path(), &self.logs)
     }
 }
 
-impl Drop for Ground {
+impl Drop for DeploymentContext {
     #[allow(clippy::print_stderr, clippy::panic, reason = "a test's own output and verdict")]
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -102,11 +114,11 @@ impl Drop for Ground {
 
 /// Where a program runs: what is put before its command line, such as `ip netns exec NAME`.
 #[derive(Clone, Default, Debug)]
-pub struct Place {
+pub struct ProgramPlace {
     pub(crate) prefix: Vec<String>,
 }
 
-impl Place {
+impl ProgramPlace {
     /// Behind these words.
     pub fn behind(words: &[&str]) -> Self {
         Self { prefix: words.iter().map(|word| (*word).to_owned()).collect() }
@@ -128,15 +140,15 @@ impl Place {
     ///
     /// # Errors
     /// It can't be started.
-    pub fn program(&self, name: &str, words: &[&str], logs: &Logs) -> Result<Program> {
+    pub fn program(&self, name: &str, words: &[&str], logs: &ProgramLogs) -> Result<TestProgram> {
         let words = self.prefix.iter().cloned().chain(words.iter().map(|word| (*word).to_owned()));
-        Program::start(name, &words.collect::<Vec<_>>(), Path::new("/"), logs)
+        TestProgram::start(name, &words.collect::<Vec<_>>(), Path::new("/"), logs)
     }
 }
 
 /// What came of a command.
 #[derive(Debug)]
-pub struct Done {
+pub struct CommandResult {
     /// Its exit code.
     pub code: i32,
     /// What it said, on both outputs.
@@ -144,7 +156,7 @@ pub struct Done {
     what: String,
 }
 
-impl Done {
+impl CommandResult {
     /// Its output, if it worked.
     ///
     /// # Errors
@@ -199,50 +211,55 @@ impl Done {
 
 /// How a site differs from the usual.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct DeploymentPlan {
     /// Where the relay runs.
-    pub place: Place,
+    pub place: ProgramPlace,
     /// The address that it is reached at.
     pub host: String,
     /// Where people work.
-    pub people: Place,
+    pub people: ProgramPlace,
     /// Its data directory, where another than one of the site's own is wanted.
     pub data: Option<PathBuf>,
 }
 
-impl Default for Plan {
+impl Default for DeploymentPlan {
     fn default() -> Self {
-        Self { place: Place::default(), host: "127.0.0.1".to_owned(), people: Place::default(), data: None }
+        Self {
+            place: ProgramPlace::default(),
+            host: "127.0.0.1".to_owned(),
+            people: ProgramPlace::default(),
+            data: None,
+        }
     }
 }
 
 /// A relay with its organisation.
-pub struct Site {
+pub struct TestDeployment {
     /// The relay.
-    pub relay: Program,
+    pub relay: TestProgram,
     /// Its UDP port, and the TCP port of its metrics.
     pub port: u16,
-    plan: Plan,
+    plan: DeploymentPlan,
     data: PathBuf,
-    admin: Technician,
-    ground: Arc<Ground>,
+    admin: TestTechnician,
+    ground: Arc<DeploymentContext>,
 }
 
-impl Site {
+impl TestDeployment {
     /// A relay on this machine, claimed by Ada Lovelace of Acme Support.
     ///
     /// # Errors
     /// Anything goes wrong.
     pub fn new() -> Result<Self> {
-        Self::planned(Plan::default())
+        Self::planned(DeploymentPlan::default())
     }
 
-    /// As [`Site::new`], elsewhere.
+    /// As [`TestDeployment::new`], elsewhere.
     ///
     /// # Errors
     /// Anything goes wrong.
-    pub fn planned(plan: Plan) -> Result<Self> {
-        let ground = Ground::new()?;
+    pub fn planned(plan: DeploymentPlan) -> Result<Self> {
+        let ground = DeploymentContext::new()?;
         let mut last = None;
         // Somebody else may take the port first.
         for attempt in 0..5 {
@@ -250,7 +267,7 @@ impl Site {
             let data = plan.data.clone().unwrap_or(own);
             match free_port().and_then(|port| open_relay(&ground, &plan, &data, port)) {
                 Ok((relay, port, claim)) => {
-                    let admin = Technician::new(&ground, "Ada Lovelace")?.at(plan.people.clone());
+                    let admin = TestTechnician::new(&ground, "Ada Lovelace")?.at(plan.people.clone());
                     let site = Self { relay, port, plan, data, admin, ground };
                     let claimed =
                         ["claim", &claim, "--organisation", "Acme Support", "--name", "Ada Lovelace"];
@@ -264,7 +281,7 @@ impl Site {
     }
 
     /// The administrator's own client.
-    pub fn admin(&self) -> &Technician {
+    pub fn admin(&self) -> &TestTechnician {
         &self.admin
     }
 
@@ -317,9 +334,9 @@ impl Site {
     ///
     /// # Errors
     /// Anything goes wrong.
-    pub fn technician(&self, name: &str) -> Result<Technician> {
+    pub fn technician(&self, name: &str) -> Result<TestTechnician> {
         let string = self.invite(name)?;
-        let technician = Technician::new(&self.ground, name)?;
+        let technician = TestTechnician::new(&self.ground, name)?;
         technician.run(&["join", &string.reveal()])?.ok()?;
         Ok(technician)
     }
@@ -339,29 +356,29 @@ impl Site {
     ///
     /// # Errors
     /// Anything goes wrong.
-    pub fn device(&self, label: &str) -> Result<Agent> {
-        self.device_at(label, Place::default())
+    pub fn device(&self, label: &str) -> Result<TestAgent> {
+        self.device_at(label, ProgramPlace::default())
     }
 
-    /// As [`Site::device`], elsewhere.
+    /// As [`TestDeployment::device`], elsewhere.
     ///
     /// # Errors
     /// Anything goes wrong.
-    pub fn device_at(&self, label: &str, place: Place) -> Result<Agent> {
+    pub fn device_at(&self, label: &str, place: ProgramPlace) -> Result<TestAgent> {
         let string = self.enrolment(label)?;
-        let mut agent = Agent::enrolled(&self.ground, label, place, &string.reveal())?;
+        let mut agent = TestAgent::enrolled(&self.ground, label, place, &string.reveal())?;
         agent.wait_connected()?;
         Ok(agent)
     }
 
-    /// As [`Site::device_at`], where the place has a file system of its own: the first process there keeps it,
+    /// As [`TestDeployment::device_at`], where the place has a file system of its own: the first process there keeps it,
     /// and all others join it.
     ///
     /// # Errors
     /// Anything goes wrong.
-    pub fn device_in(&self, place: &Place, label: &str) -> Result<Agent> {
+    pub fn device_in(&self, place: &ProgramPlace, label: &str) -> Result<TestAgent> {
         let string = self.enrolment(label)?;
-        let mut agent = Agent::enrolled_in_one(&self.ground, label, place, &string.reveal())?;
+        let mut agent = TestAgent::enrolled_in_one(&self.ground, label, place, &string.reveal())?;
         agent.wait_connected()?;
         Ok(agent)
     }
@@ -393,7 +410,7 @@ impl Site {
     ///
     /// # Errors
     /// It can't be run.
-    pub fn relay_command(&self, words: &[&str]) -> Result<Done> {
+    pub fn relay_command(&self, words: &[&str]) -> Result<CommandResult> {
         let data = self.data.to_string_lossy();
         self.relay_program(&[words, &["--data", &data]].concat())
     }
@@ -402,12 +419,12 @@ impl Site {
     ///
     /// # Errors
     /// It can't be started, or doesn't end.
-    pub fn relay_program(&self, words: &[&str]) -> Result<Done> {
-        self.ground.run("relay", &self.plan.place, Binary::Relay, words)
+    pub fn relay_program(&self, words: &[&str]) -> Result<CommandResult> {
+        self.ground.run("relay", &self.plan.place, ProgramBinary::Relay, words)
     }
 
     /// What all programs have said so far.
-    pub fn logs(&self) -> &Logs {
+    pub fn logs(&self) -> &ProgramLogs {
         &self.ground.logs
     }
 
@@ -420,39 +437,39 @@ impl Site {
     ///
     /// # Errors
     /// Anything goes wrong.
-    pub fn enrol(&self, label: &str, string: &str) -> Result<Agent> {
-        Agent::enrolled(&self.ground, label, Place::default(), string)
+    pub fn enrol(&self, label: &str, string: &str) -> Result<TestAgent> {
+        TestAgent::enrolled(&self.ground, label, ProgramPlace::default(), string)
     }
 
     /// Somebody who hasn't joined yet.
     ///
     /// # Errors
     /// There is no room for them.
-    pub fn newcomer(&self, name: &str) -> Result<Technician> {
-        Technician::new(&self.ground, name)
+    pub fn newcomer(&self, name: &str) -> Result<TestTechnician> {
+        TestTechnician::new(&self.ground, name)
     }
 
     /// A person at a machine that isn't enrolled, asking for help.
     ///
     /// # Errors
     /// Anything goes wrong.
-    pub fn guest(&self, name: &str) -> Result<Console> {
+    pub fn guest(&self, name: &str) -> Result<TestConsole> {
         let string = self.admin.run(&["site"])?.ok()?.field("/string")?;
         let data = self.directory("guests")?.join(name);
         let args = ["--data", &data.to_string_lossy(), "attend", "--site", &string];
-        Console::start(&self.ground, name, &Place::default(), &args)
+        TestConsole::start(&self.ground, name, &ProgramPlace::default(), &args)
     }
 
-    /// As [`Site::guest`], with a window: the program, which is the person's own agent too.
+    /// As [`TestDeployment::guest`], with a window: the program, which is the person's own agent too.
     ///
     /// # Errors
     /// Anything goes wrong.
-    pub fn guest_window(&self, name: &str, place: &Place, words: &[&str]) -> Result<Program> {
+    pub fn guest_window(&self, name: &str, place: &ProgramPlace, words: &[&str]) -> Result<TestProgram> {
         crate::build::window()?;
         let data = self.directory("guests")?.join(name);
         let data = data.to_string_lossy();
         let args = [&["--data", &data, "window"], words].concat();
-        self.ground.start(&format!("{CONSOLE} {name}"), place, Binary::Agent, &args)
+        self.ground.start(&format!("{CONSOLE} {name}"), place, ProgramBinary::Agent, &args)
     }
 
     /// The string with which somebody asks for help here.
@@ -479,20 +496,25 @@ impl Site {
 }
 
 /// Neither the string's secret end nor the secret in hexadecimal may turn up.
-fn keep(ground: &Ground, what: &'static str, text: &str, secret: &[u8; 32]) {
+fn keep(ground: &DeploymentContext, what: &'static str, text: &str, secret: &[u8; 32]) {
     let end = text.len().saturating_sub(40);
     ground.keep_secret(what, text.get(end..).unwrap_or(text));
     ground.keep_secret(what, secret.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
 }
 
 /// Makes a relay and starts it: with its port and its claim string.
-fn open_relay(ground: &Arc<Ground>, plan: &Plan, data: &Path, port: u16) -> Result<(Program, u16, String)> {
+fn open_relay(
+    ground: &Arc<DeploymentContext>,
+    plan: &DeploymentPlan,
+    data: &Path,
+    port: u16,
+) -> Result<(TestProgram, u16, String)> {
     let directory = data.to_string_lossy();
     let args = ["init", "--data", &directory, "--host", &plan.host, "--port", &port.to_string()];
     if plan.data.is_some() {
         return open_in_one(ground, plan, &args, port);
     }
-    let done = ground.run("relay", &plan.place, Binary::Relay, &args)?.ok()?;
+    let done = ground.run("relay", &plan.place, ProgramBinary::Relay, &args)?.ok()?;
     let claim = done.text.split_whitespace().find(|word| word.starts_with("nearhand-claim-"));
     let claim = claim.context("no claim string")?.to_owned();
     keep(ground, "the claim string", &claim, claim.parse::<ClaimString>()?.secret.bytes());
@@ -505,8 +527,13 @@ fn open_relay(ground: &Arc<Ground>, plan: &Plan, data: &Path, port: u16) -> Resu
 }
 
 /// Makes and runs a relay in one process tree: what it is put behind may be a file system of its own.
-fn open_in_one(ground: &Ground, plan: &Plan, init: &[&str], port: u16) -> Result<(Program, u16, String)> {
-    let binary = Binary::Relay.path()?.to_string_lossy().into_owned();
+fn open_in_one(
+    ground: &DeploymentContext,
+    plan: &DeploymentPlan,
+    init: &[&str],
+    port: u16,
+) -> Result<(TestProgram, u16, String)> {
+    let binary = ProgramBinary::Relay.path()?.to_string_lossy().into_owned();
     let quoted: Vec<String> = init.iter().map(|word| format!("'{word}'")).collect();
     let data = plan.data.clone().context("no directory")?;
     let (data, init) = (data.display(), quoted.join(" "));
@@ -517,7 +544,7 @@ fn open_in_one(ground: &Ground, plan: &Plan, init: &[&str], port: u16) -> Result
     let mut words = plan.place.prefix.clone();
     words.extend(["sh".to_owned(), "-c".to_owned(), script]);
     // Its first lines show the claim string, as they should.
-    let mut relay = Program::start(&format!("{SETUP} relay"), &words, ground.dir.path(), &ground.logs)?;
+    let mut relay = TestProgram::start(&format!("{SETUP} relay"), &words, ground.dir.path(), &ground.logs)?;
     let claim = relay.wait_map("a claim string", LIMIT, |line| {
         line.split_whitespace().find(|word| word.starts_with("nearhand-claim-")).map(str::to_owned)
     })?;
@@ -525,9 +552,9 @@ fn open_in_one(ground: &Ground, plan: &Plan, init: &[&str], port: u16) -> Result
     Ok((relay, port, claim))
 }
 
-fn run_relay(ground: &Arc<Ground>, plan: &Plan, data: &Path) -> Result<Program> {
+fn run_relay(ground: &Arc<DeploymentContext>, plan: &DeploymentPlan, data: &Path) -> Result<TestProgram> {
     let args = ["run", "--data", &data.to_string_lossy()];
-    let mut relay = ground.start("relay", &plan.place, Binary::Relay, &args)?;
+    let mut relay = ground.start("relay", &plan.place, ProgramBinary::Relay, &args)?;
     relay.wait_for("the relay runs", LIMIT)?;
     Ok(relay)
 }

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
+use nearhand_tests::crash_test::{ReceiverProcess, tell_relay};
+use nearhand_tests::deployment::{DeploymentPlan, LIMIT, ProgramPlace, TestDeployment};
 use nearhand_tests::disk::small_disk;
-use nearhand_tests::parties::Agent;
+use nearhand_tests::parties::TestAgent;
 use nearhand_tests::program::until;
-use nearhand_tests::rows::{Better, Row};
-use nearhand_tests::siege::{Receiver, tell_relay};
-use nearhand_tests::site::{LIMIT, Place, Plan, Site};
+use nearhand_tests::rows::{BenchmarkRow, BetterWhen};
 use rustix::process::Signal;
 
 /// What is watched: one file for each alarm of a case.
@@ -19,26 +19,26 @@ const FILES: usize = 24;
 const AGAIN: Duration = Duration::from_secs(120);
 
 /// Under observation.
-pub(super) struct Ward {
-    pub(super) site: Site,
-    pub(super) agent: Agent,
-    pub(super) receiver: Receiver,
+pub(super) struct MonitoredSite {
+    pub(super) site: TestDeployment,
+    pub(super) agent: TestAgent,
+    pub(super) receiver: ReceiverProcess,
     files: Vec<PathBuf>,
     raised: usize,
 }
 
-impl Ward {
+impl MonitoredSite {
     /// All is well at first. `relay` and `device`: what the programs are put behind.
-    pub(super) fn new(relay: Place, device: Place) -> Result<Self> {
+    pub(super) fn new(relay: ProgramPlace, device: ProgramPlace) -> Result<Self> {
         let (site, receiver) = watched_site(relay)?;
         let agent = site.device_at("pc-1", device)?;
         let directory = agent.data().to_owned();
         Self::begin(site, agent, receiver, &directory)
     }
 
-    /// As [`Ward::new`], with the device's directory on a small disk of its own. `None` where that isn't permitted.
+    /// As [`MonitoredSite::new`], with the device's directory on a small disk of its own. `None` where that isn't permitted.
     pub(super) fn on_a_small_disk() -> Result<Option<(Self, PathBuf)>> {
-        let (site, receiver) = watched_site(Place::default())?;
+        let (site, receiver) = watched_site(ProgramPlace::default())?;
         let directory = site.directory("devices/pc-1")?;
         let Some(place) = small_disk(&directory, "80m") else { return Ok(None) };
         let agent = site.device_in(&place, "pc-1")?;
@@ -46,7 +46,12 @@ impl Ward {
         Ok(Some((Self::begin(site, agent, receiver, &seen)?, directory)))
     }
 
-    fn begin(site: Site, mut agent: Agent, receiver: Receiver, directory: &Path) -> Result<Self> {
+    fn begin(
+        site: TestDeployment,
+        mut agent: TestAgent,
+        receiver: ReceiverProcess,
+        directory: &Path,
+    ) -> Result<Self> {
         let place = site.directory("watched")?;
         let files: Vec<PathBuf> = (0..FILES).map(|n| place.join(format!("b{n:02}"))).collect();
         files.iter().try_for_each(|file| fs::write(file, "backed up"))?;
@@ -80,7 +85,7 @@ impl Ward {
     }
 
     /// While nobody may come in: who comes is refused, and is told why. An alarm is raised meanwhile.
-    pub(super) fn refused(&mut self, name: &str, why: &str) -> Result<Row> {
+    pub(super) fn refused(&mut self, name: &str, why: &str) -> Result<BenchmarkRow> {
         self.raise(1)?;
         let done = self.site.admin().run(&["devices"])?;
         let told = done.code != 0 && done.text.contains(why);
@@ -88,12 +93,18 @@ impl Ward {
             eprintln!("{name}: exit code {}, {}", done.code, done.text);
         }
         let wrong = if told { 0.0 } else { 1.0 };
-        Ok(Row::new(&format!("{name}: refused without a reason"), wrong, "", Some(0.0), Better::Lower))
+        Ok(BenchmarkRow::new(
+            &format!("{name}: refused without a reason"),
+            wrong,
+            "",
+            Some(0.0),
+            BetterWhen::Lower,
+        ))
     }
 
     /// After a fault: all alarms arrive, the records verify, nothing came twice, nobody panicked. A row for the time
     /// and one for what was wrong.
-    pub(super) fn verdict(&mut self, name: &str, within: f64) -> Result<Vec<Row>> {
+    pub(super) fn verdict(&mut self, name: &str, within: f64) -> Result<Vec<BenchmarkRow>> {
         let began = Instant::now();
         let mut wrong = Vec::new();
         self.raise(1)?;
@@ -105,7 +116,7 @@ impl Ward {
             ("the device's record", self.agent.run(&["audit", "verify"])),
             ("the relay's record", self.site.admin().run(&["audit", "verify"])),
         ] {
-            if let Err(error) = done.and_then(nearhand_tests::site::Done::ok) {
+            if let Err(error) = done.and_then(nearhand_tests::deployment::CommandResult::ok) {
                 wrong.push(format!("{what}: {error:#}"));
             }
         }
@@ -120,17 +131,17 @@ impl Ward {
         }
         let count = f64::from(u32::try_from(wrong.len())?);
         Ok(vec![
-            Row::new(&format!("{name}: works again"), took, "s", Some(within), Better::Lower),
-            Row::new(&format!("{name}: broken promises"), count, "", Some(0.0), Better::Lower),
+            BenchmarkRow::new(&format!("{name}: works again"), took, "s", Some(within), BetterWhen::Lower),
+            BenchmarkRow::new(&format!("{name}: broken promises"), count, "", Some(0.0), BetterWhen::Lower),
         ])
     }
 }
 
 /// A relay that tells a receiver.
-fn watched_site(place: Place) -> Result<(Site, Receiver)> {
-    let mut site = Site::planned(Plan { place, ..Plan::default() })?;
+fn watched_site(place: ProgramPlace) -> Result<(TestDeployment, ReceiverProcess)> {
+    let mut site = TestDeployment::planned(DeploymentPlan { place, ..DeploymentPlan::default() })?;
     let binary = std::env::current_exe()?.with_file_name("webhook_receiver");
-    let receiver = Receiver::start(&binary, &site)?;
+    let receiver = ReceiverProcess::start(&binary, &site)?;
     tell_relay(&mut site, receiver.port())?;
     Ok((site, receiver))
 }

@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_tests::siege::{self, Plan};
+use nearhand_tests::crash_test::{self, CrashTestPlan};
 
-/// How long programs are killed, in seconds; another number in `NEARHAND_SIEGE_SECONDS`.
+/// How long programs are killed, in seconds; another number in `NEARHAND_CRASH_TEST_SECONDS`.
 const LASTS: u64 = 35;
 
 fn number(name: &str) -> Result<Option<u64>> {
@@ -19,24 +19,24 @@ fn number(name: &str) -> Result<Option<u64>> {
 
 #[test]
 fn no_alarm_is_lost_or_told_twice_while_everything_is_killed() -> Result<()> {
-    let seed = number("NEARHAND_SEED")?.unwrap_or_else(siege::any_seed);
-    let lasts = number("NEARHAND_SIEGE_SECONDS")?.unwrap_or(LASTS);
+    let seed = number("NEARHAND_SEED")?.unwrap_or_else(crash_test::any_seed);
+    let lasts = number("NEARHAND_CRASH_TEST_SECONDS")?.unwrap_or(LASTS);
     println!("again with NEARHAND_SEED={seed}");
-    let toll = siege::run(&Plan {
+    let report = crash_test::run(&CrashTestPlan {
         lasts: Duration::from_secs(lasts),
         agents: 3,
         streams: 4,
         seed,
         receiver: env!("CARGO_BIN_EXE_webhook_receiver").into(),
     })?;
-    println!("{toll:#?}");
-    ensure!(toll.faults.is_empty(), "seed {seed}: {:#?}", toll.faults);
+    println!("{report:#?}");
+    ensure!(report.faults.is_empty(), "seed {seed}: {:#?}", report.faults);
     // What nothing happened in proves nothing.
-    let few = toll.raised < 40
-        || toll.acknowledged < 100
-        || toll.agents_killed < 3
-        || toll.relay_killed < 3
-        || toll.receiver_killed < 3;
-    ensure!(!few, "seed {seed}: too little happened: {toll:?}");
+    let few = report.raised < 40
+        || report.acknowledged < 100
+        || report.agents_killed < 3
+        || report.relay_killed < 3
+        || report.receiver_killed < 3;
+    ensure!(!few, "seed {seed}: too little happened: {report:?}");
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! order, doubling. In user space, on two TAP devices, so that it works where the kernel has no netem, and the same
 //! everywhere.
 //!
-//! [`Shaper`] decides, purely: when a frame leaves, if it does. Two threads, one for each direction, carry frames.
+//! [`LinkShaper`] decides, purely: when a frame leaves, if it does. Two threads, one for each direction, carry frames.
 //! Precise to about a tenth of a millisecond, and good for some hundreds of Mbit/s.
 
 use std::collections::BinaryHeap;
@@ -21,7 +21,7 @@ const FRAME: usize = 1_600;
 
 /// How bad one direction is.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Badness {
+pub struct LinkImpairment {
     /// How long a frame is under way, beyond the queue and its own length.
     pub delay: Duration,
     /// Up to so much more, differently for each frame: they arrive out of order.
@@ -38,22 +38,22 @@ pub struct Badness {
 
 /// Decides when frames leave.
 #[derive(Debug)]
-pub struct Shaper {
-    badness: Badness,
+pub struct LinkShaper {
+    impairment: LinkImpairment,
     /// When the last frame will have been put on the wire.
     free: Duration,
     seed: u64,
 }
 
-impl Shaper {
+impl LinkShaper {
     /// With a seed for its losses; time is counted from any moment.
-    pub fn new(badness: Badness, seed: u64) -> Self {
-        Self { badness, free: Duration::ZERO, seed: seed | 1 }
+    pub fn new(impairment: LinkImpairment, seed: u64) -> Self {
+        Self { impairment, free: Duration::ZERO, seed: seed | 1 }
     }
 
     /// When the frame arrives at the other end: never, once, or twice.
     pub fn send(&mut self, now: Duration, bytes: usize) -> Vec<Duration> {
-        let Badness { rate, queue, .. } = self.badness;
+        let LinkImpairment { rate, queue, .. } = self.impairment;
         let begins = self.free.max(now);
         if rate > 0 {
             let waiting =
@@ -66,19 +66,19 @@ impl Shaper {
         } else {
             self.free = now;
         }
-        if self.chance(self.badness.loss) {
+        if self.happens(self.impairment.loss) {
             return vec![];
         }
-        let copies = 1 + usize::from(self.chance(self.badness.doubled));
-        (0..copies).map(|_| self.free + self.badness.delay + self.jitter()).collect()
+        let copies = 1 + usize::from(self.happens(self.impairment.doubled));
+        (0..copies).map(|_| self.free + self.impairment.delay + self.jitter()).collect()
     }
 
     fn jitter(&mut self) -> Duration {
-        let jitter = u64::try_from(self.badness.jitter.as_nanos()).unwrap_or(u64::MAX);
+        let jitter = u64::try_from(self.impairment.jitter.as_nanos()).unwrap_or(u64::MAX);
         Duration::from_nanos(if jitter == 0 { 0 } else { self.random() % jitter })
     }
 
-    fn chance(&mut self, of_thousand: u32) -> bool {
+    fn happens(&mut self, of_thousand: u32) -> bool {
         of_thousand > 0 && self.random() % 1000 < u64::from(of_thousand)
     }
 
@@ -116,16 +116,16 @@ impl PartialOrd for UnderWay {
 ///
 /// # Errors
 /// There are no TAP devices here, or no such namespace.
-pub fn lay(here: (&str, &str), there: (&str, &str), up: Badness, down: Badness) -> Result<()> {
+pub fn lay(here: (&str, &str), there: (&str, &str), up: LinkImpairment, down: LinkImpairment) -> Result<()> {
     let one = platform::tap(here.0, here.1).context("a TAP device")?;
     let other = platform::tap(there.0, there.1).context("a TAP device")?;
-    carry(one.try_clone()?, other.try_clone()?, Shaper::new(up, 0x5eed_0001));
-    carry(other, one, Shaper::new(down, 0x5eed_0002));
+    carry(one.try_clone()?, other.try_clone()?, LinkShaper::new(up, 0x5eed_0001));
+    carry(other, one, LinkShaper::new(down, 0x5eed_0002));
     Ok(())
 }
 
 /// Carries frames one way. Both threads end when a device has gone with its namespace.
-fn carry(mut from: File, to: File, mut shaper: Shaper) {
+fn carry(mut from: File, to: File, mut shaper: LinkShaper) {
     let began = Instant::now();
     let (frames, due) = channel::<UnderWay>();
     thread::spawn(move || deliver(to, began, &due));
@@ -184,8 +184,9 @@ mod tests {
     #[test]
     fn a_rate_makes_frames_wait_for_each_other_and_a_full_queue_loses_them() {
         // 1 Mbit/s: 1,000 bytes take 8 ms.
-        let badness = Badness { delay: MS(40), rate: 1_000_000, queue: 3_000, ..Badness::default() };
-        let mut shaper = Shaper::new(badness, 1);
+        let impairment =
+            LinkImpairment { delay: MS(40), rate: 1_000_000, queue: 3_000, ..LinkImpairment::default() };
+        let mut shaper = LinkShaper::new(impairment, 1);
         let arrivals: Vec<_> = (0..5).map(|_| shaper.send(MS(100), 1_000)).collect();
         assert_eq!(arrivals[..3], [vec![MS(148)], vec![MS(156)], vec![MS(164)]]);
         assert!(arrivals[3].is_empty() && arrivals[4].is_empty());
@@ -194,8 +195,8 @@ mod tests {
 
     #[test]
     fn losses_and_doubles_come_about_as_often_as_they_are_told_to() {
-        let badness = Badness { loss: 50, doubled: 20, ..Badness::default() };
-        let mut shaper = Shaper::new(badness, 7);
+        let impairment = LinkImpairment { loss: 50, doubled: 20, ..LinkImpairment::default() };
+        let mut shaper = LinkShaper::new(impairment, 7);
         let counts: Vec<_> = (0..20_000).map(|_| shaper.send(Duration::ZERO, 100).len()).collect();
         let of = |n| counts.iter().filter(|count| **count == n).count();
         assert!((800..1200).contains(&of(0)) && (300..460).contains(&of(2)), "{} {}", of(0), of(2));

@@ -16,8 +16,8 @@ use x11rb::protocol::xproto::{
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
-use crate::program::{Logs, Program, until};
-use crate::site::Place;
+use crate::deployment::ProgramPlace;
+use crate::program::{ProgramLogs, TestProgram, until};
 
 /// Limit of anything that only has to start.
 const START: Duration = Duration::from_secs(30);
@@ -30,25 +30,25 @@ pub fn prop(name: &str) -> PathBuf {
 }
 
 /// An X server, and what runs on it; all ends when it is dropped.
-pub struct Display {
+pub struct XDisplay {
     /// Its name, such as `:7`.
     pub name: String,
     /// The X server.
-    pub server: Program,
-    logs: Logs,
+    pub server: TestProgram,
+    logs: ProgramLogs,
     home: tempfile::TempDir,
-    place: Place,
+    place: ProgramPlace,
 }
 
-impl Display {
+impl XDisplay {
     /// A server without hardware.
     ///
     /// # Errors
     /// It doesn't start.
-    pub fn virtual_frame_buffer(width: u16, height: u16, logs: &Logs) -> Result<Self> {
+    pub fn virtual_frame_buffer(width: u16, height: u16, logs: &ProgramLogs) -> Result<Self> {
         let screen = format!("{width}x{height}x24");
         Self::started(
-            &Place::default(),
+            &ProgramPlace::default(),
             &["Xvfb", "-displayfd", "1", "-screen", "0", &screen, "-nolisten", "tcp", "-noreset"],
             logs,
         )
@@ -58,7 +58,7 @@ impl Display {
     ///
     /// # Errors
     /// It doesn't start.
-    pub fn started(place: &Place, words: &[&str], logs: &Logs) -> Result<Self> {
+    pub fn started(place: &ProgramPlace, words: &[&str], logs: &ProgramLogs) -> Result<Self> {
         let home = tempfile::Builder::new().prefix("nearhand-display-").tempdir()?;
         let mut server = place.program(&words.join(" "), words, logs)?;
         let number = server.wait_map("its number", START, |line| line.trim().parse::<u32>().ok())?;
@@ -67,7 +67,7 @@ impl Display {
 
     /// Programs on it are started in that place.
     #[must_use]
-    pub fn at(mut self, place: Place) -> Self {
+    pub fn at(mut self, place: ProgramPlace) -> Self {
         self.place = place;
         self
     }
@@ -76,12 +76,12 @@ impl Display {
     ///
     /// # Errors
     /// It can't be started.
-    pub fn start(&self, words: &[&str]) -> Result<Program> {
+    pub fn start(&self, words: &[&str]) -> Result<TestProgram> {
         let display = format!("DISPLAY={}", self.name);
         let environment = ["env", &display, "LANG=C.UTF-8", "LC_ALL=C.UTF-8"];
         let all = environment.iter().chain(words);
         let all = self.place.words().chain(all.map(|word| (*word).to_owned())).collect::<Vec<_>>();
-        Program::start(&words.join(" "), &all, self.home.path(), &self.logs)
+        TestProgram::start(&words.join(" "), &all, self.home.path(), &self.logs)
     }
 
     /// Runs a program on it to its end.
@@ -100,7 +100,7 @@ impl Display {
     ///
     /// # Errors
     /// It doesn't start.
-    pub fn window_manager(&self) -> Result<Program> {
+    pub fn window_manager(&self) -> Result<TestProgram> {
         let manager = self.start(&["openbox", "--sm-disable"])?;
         let eye = self.eye()?;
         until(START, "a window manager", || eye.has_window_manager())?;
@@ -111,7 +111,7 @@ impl Display {
     ///
     /// # Errors
     /// It can't be started.
-    pub fn chromium(&self, url: &str, more: &[&str]) -> Result<Program> {
+    pub fn chromium(&self, url: &str, more: &[&str]) -> Result<TestProgram> {
         let profile =
             format!("--user-data-dir={}", self.home.path().join(format!("chromium-{}", url.len())).display());
         let fixed = [
@@ -136,22 +136,22 @@ impl Display {
     ///
     /// # Errors
     /// The server takes no connection.
-    pub fn eye(&self) -> Result<Eye> {
+    pub fn eye(&self) -> Result<PixelReader> {
         let (connection, screen) = x11rb::connect(Some(&self.name))?;
         let setup = &connection.setup().roots;
         let root = setup.get(screen).context("no screen")?;
         let (width, height) = (root.width_in_pixels, root.height_in_pixels);
         let root = root.root;
-        Ok(Eye { root, width, height, connection })
+        Ok(PixelReader { root, width, height, connection })
     }
 
     /// What its programs have said.
-    pub fn logs(&self) -> &Logs {
+    pub fn logs(&self) -> &ProgramLogs {
         &self.logs
     }
 
     /// Where its programs are.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &ProgramPlace {
         &self.place
     }
 
@@ -162,14 +162,14 @@ impl Display {
 }
 
 /// Looks at a display's pixels.
-pub struct Eye {
+pub struct PixelReader {
     connection: RustConnection,
     root: Window,
     width: u16,
     height: u16,
 }
 
-impl Eye {
+impl PixelReader {
     /// Pixels `0x00RRGGBB` of a rectangle, row by row.
     ///
     /// # Errors
@@ -247,17 +247,17 @@ impl Eye {
 }
 
 /// A square on a display that nothing covers and whose colour can be changed.
-pub struct Marker {
-    eye: Eye,
+pub struct ColorMarker {
+    eye: PixelReader,
     window: Window,
 }
 
-impl Marker {
+impl ColorMarker {
     /// A square at that place.
     ///
     /// # Errors
     /// The display is gone.
-    pub fn show(eye: Eye, x: i16, y: i16, color: u32) -> Result<Self> {
+    pub fn show(eye: PixelReader, x: i16, y: i16, color: u32) -> Result<Self> {
         let window = eye.connection.generate_id()?;
         let plain = CreateWindowAux::new().background_pixel(color).override_redirect(1);
         let class = WindowClass::INPUT_OUTPUT;
@@ -292,17 +292,17 @@ impl Marker {
 }
 
 /// A square that changes its colour with every key that is pressed while it has the keyboard, which it takes.
-pub struct Echo {
+pub struct KeyEcho {
     at: (i16, i16),
     colors: [u32; 2],
 }
 
-impl Echo {
+impl KeyEcho {
     /// A square at that place; it goes with the display.
     ///
     /// # Errors
     /// The display is gone.
-    pub fn show(eye: Eye, x: i16, y: i16, colors: [u32; 2]) -> Result<Self> {
+    pub fn show(eye: PixelReader, x: i16, y: i16, colors: [u32; 2]) -> Result<Self> {
         let connection = &eye.connection;
         let window = connection.generate_id()?;
         let [first, _] = colors;
@@ -365,7 +365,7 @@ impl Echo {
 ///
 /// # Errors
 /// It doesn't come.
-pub fn window(display: &Display, name: &str) -> Result<String> {
+pub fn window(display: &XDisplay, name: &str) -> Result<String> {
     let mut found = None;
     until(START, &format!("the window {name}"), || {
         let mut search = display.start(&["xdotool", "search", "--onlyvisible", "--name", name])?;
@@ -383,7 +383,7 @@ pub fn window(display: &Display, name: &str) -> Result<String> {
 ///
 /// # Errors
 /// One stays.
-pub fn hidden(display: &Display, name: &str) -> Result<()> {
+pub fn hidden(display: &XDisplay, name: &str) -> Result<()> {
     until(START, &format!("the window {name} is hidden"), || {
         let mut search = display.start(&["xdotool", "search", "--onlyvisible", "--name", name])?;
         Ok(search.exit(START)? != 0)
@@ -404,7 +404,7 @@ impl PaintCounter {
     ///
     /// # Errors
     /// It doesn't say what changes.
-    pub fn on(eye: Eye) -> Result<Self> {
+    pub fn on(eye: PixelReader) -> Result<Self> {
         use x11rb::protocol::damage::{ConnectionExt as _, ReportLevel};
         use x11rb::protocol::xfixes::ConnectionExt as _;
         let connection = &eye.connection;

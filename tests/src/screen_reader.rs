@@ -8,9 +8,9 @@ use anyhow::{Context, Result, bail};
 use zbus::blocking::{Connection, Proxy, connection::Builder};
 use zbus::zvariant::OwnedObjectPath;
 
-use crate::program::{Program, until};
-use crate::site::Place;
-use crate::stage::Display;
+use crate::deployment::ProgramPlace;
+use crate::program::{TestProgram, until};
+use crate::x_display::XDisplay;
 
 /// Limit of anything that only has to start.
 const START: Duration = Duration::from_secs(30);
@@ -21,18 +21,18 @@ const DEEP: usize = 40;
 const MOST: usize = 4_000;
 
 /// A desktop session's message bus, with accessibility switched on.
-pub struct Session {
+pub struct DesktopSession {
     /// Its address.
     pub address: String,
-    _daemon: Program,
+    _daemon: TestProgram,
 }
 
-impl Session {
+impl DesktopSession {
     /// For programs on that display.
     ///
     /// # Errors
     /// It doesn't start.
-    pub fn new(display: &Display) -> Result<Self> {
+    pub fn new(display: &XDisplay) -> Result<Self> {
         let mut daemon = display.start(&["dbus-daemon", "--session", "--nofork", "--print-address=1"])?;
         let address = daemon.wait_map("its address", START, |line| {
             line.starts_with("unix:").then(|| line.trim().to_owned())
@@ -45,27 +45,27 @@ impl Session {
 
     /// Where programs of this session run.
     #[must_use]
-    pub fn place(&self, display: &Display) -> Place {
+    pub fn place(&self, display: &XDisplay) -> ProgramPlace {
         let (shown, bus) =
             (format!("DISPLAY={}", display.name), format!("DBUS_SESSION_BUS_ADDRESS={}", self.address));
-        Place::behind(&["env", &shown, &bus])
+        ProgramPlace::behind(&["env", &shown, &bus])
     }
 
     /// Somebody who has what is shown read to them.
     ///
     /// # Errors
     /// There is no accessibility bus.
-    pub fn reader(&self) -> Result<Reader> {
+    pub fn reader(&self) -> Result<ScreenReader> {
         let bus = Builder::address(self.address.as_str())?.build()?;
         let address: String =
             Proxy::new(&bus, "org.a11y.Bus", "/org/a11y/bus", "org.a11y.Bus")?.call("GetAddress", &())?;
-        Ok(Reader { bus: Builder::address(address.as_str())?.method_timeout(ANSWER).build()? })
+        Ok(ScreenReader { bus: Builder::address(address.as_str())?.method_timeout(ANSWER).build()? })
     }
 }
 
 /// Something that is shown.
 #[derive(Clone, Debug)]
-pub struct Thing {
+pub struct ShownElement {
     program: String,
     path: OwnedObjectPath,
     /// Its id, which doesn't depend on the language.
@@ -82,12 +82,12 @@ pub struct Thing {
     pub depth: usize,
 }
 
-/// Bits of [`Thing::states`].
+/// Bits of [`ShownElement::states`].
 const CHECKED: u64 = 1 << 4;
 const ENABLED: u64 = 1 << 8;
 const FOCUSED: u64 = 1 << 12;
 
-impl Thing {
+impl ShownElement {
     /// Whether it can be used.
     pub const fn enabled(&self) -> bool {
         self.states & ENABLED != 0
@@ -105,13 +105,13 @@ impl Thing {
 }
 
 /// Reads, and presses.
-pub struct Reader {
+pub struct ScreenReader {
     bus: Connection,
 }
 
 type Address = (String, OwnedObjectPath);
 
-impl Reader {
+impl ScreenReader {
     fn proxy<'a>(&'a self, program: &'a str, path: &'a str, interface: &'a str) -> Result<Proxy<'a>> {
         let builder = zbus::blocking::proxy::Builder::<Proxy<'a>>::new(&self.bus)
             .destination(program)?
@@ -126,7 +126,7 @@ impl Reader {
         Ok(self.proxy(program, path, "org.a11y.atspi.Accessible")?.call("GetChildren", &())?)
     }
 
-    fn thing(&self, (program, path): Address, depth: usize) -> Result<Thing> {
+    fn thing(&self, (program, path): Address, depth: usize) -> Result<ShownElement> {
         let seen = self.proxy(&program, path.as_str(), "org.a11y.atspi.Accessible")?;
         let states: Vec<u32> = seen.call("GetState", &())?;
         let word = |at: usize| u64::from(states.get(at).copied().unwrap_or(0));
@@ -134,14 +134,14 @@ impl Reader {
         let description = seen.get_property("Description").unwrap_or_default();
         let (role, states) = (seen.call("GetRole", &())?, word(0) | word(1) << 32);
         drop(seen);
-        Ok(Thing { program, path, id, name, description, role, states, depth })
+        Ok(ShownElement { program, path, id, name, description, role, states, depth })
     }
 
     /// All that is shown by all programs.
     ///
     /// # Errors
     /// The bus is gone.
-    pub fn all(&self) -> Result<Vec<Thing>> {
+    pub fn all(&self) -> Result<Vec<ShownElement>> {
         let registry = "org.a11y.atspi.Registry";
         let mut things = Vec::new();
         let mut waiting: Vec<(Address, usize)> = self
@@ -169,7 +169,7 @@ impl Reader {
     ///
     /// # Errors
     /// The bus is gone.
-    pub fn look(&self, id: &str) -> Result<Option<Thing>> {
+    pub fn look(&self, id: &str) -> Result<Option<ShownElement>> {
         Ok(self.all()?.into_iter().find(|thing| thing.id == id))
     }
 
@@ -177,7 +177,7 @@ impl Reader {
     ///
     /// # Errors
     /// It doesn't come; then with all that is shown instead.
-    pub fn wait(&self, id: &str, wanted: impl Fn(&Thing) -> bool) -> Result<Thing> {
+    pub fn wait(&self, id: &str, wanted: impl Fn(&ShownElement) -> bool) -> Result<ShownElement> {
         let mut found = None;
         let waited = until(START, &format!("{id} on the screen"), || {
             found = self.look(id)?.filter(&wanted);
@@ -200,7 +200,7 @@ impl Reader {
     /// # Errors
     /// It isn't.
     pub fn press(&self, id: &str) -> Result<()> {
-        let thing = self.wait(id, Thing::enabled)?;
+        let thing = self.wait(id, ShownElement::enabled)?;
         let done: bool = self
             .proxy(&thing.program, thing.path.as_str(), "org.a11y.atspi.Action")?
             .call("DoAction", &(0_i32))?;

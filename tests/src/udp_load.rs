@@ -23,7 +23,7 @@ const WINDOW: u64 = 128;
 const LOST_AFTER: Duration = Duration::from_millis(5);
 
 /// A way from one socket to another.
-pub struct Path {
+pub struct UdpPath {
     /// Where it is sent from.
     pub from: UdpSocket,
     /// Where it is sent to: the receiver or a relay.
@@ -34,7 +34,7 @@ pub struct Path {
     pub into: UdpSocket,
 }
 
-impl Path {
+impl UdpPath {
     fn header(&self, size: usize) -> Result<Vec<u8>> {
         (self.header)(size)
     }
@@ -43,7 +43,7 @@ impl Path {
 /// Nothing before the payload.
 ///
 /// # Errors
-/// None: see [`Path::header`].
+/// None: see [`UdpPath::header`].
 pub fn bare(_: usize) -> Result<Vec<u8>> {
     Ok(Vec::new())
 }
@@ -81,7 +81,7 @@ pub fn bind(socket: &UdpSocket, relay: SocketAddr, grant: &BindGrant) -> Result<
 
 /// What a flood moved.
 #[derive(Debug, Clone, Copy)]
-pub struct Flood {
+pub struct FloodResult {
     /// Payload that arrived, in bytes.
     pub bytes: u64,
     /// Datagrams that arrived.
@@ -92,7 +92,7 @@ pub struct Flood {
     pub took: Duration,
 }
 
-impl Flood {
+impl FloodResult {
     /// Gigabits per second that arrived.
     #[allow(clippy::cast_precision_loss, reason = "a benchmark's byte count is far below 2^53")]
     pub fn gbit_per_s(&self) -> f64 {
@@ -114,7 +114,7 @@ impl Flood {
 
 /// What is sent in a flood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
+pub struct FloodShape {
     /// Payload of each datagram in bytes.
     pub size: usize,
     /// Datagrams that are given to the system with each call.
@@ -125,7 +125,7 @@ pub struct Shape {
 ///
 /// # Errors
 /// A socket fails.
-pub fn flood(paths: &[Path], shape: Shape, time: Duration) -> Result<Flood> {
+pub fn flood(paths: &[UdpPath], shape: FloodShape, time: Duration) -> Result<FloodResult> {
     for path in paths {
         prepare(path)?;
     }
@@ -138,7 +138,7 @@ pub fn flood(paths: &[Path], shape: Shape, time: Duration) -> Result<Flood> {
         counted.and(sent)
     })?;
     let arrived = arrived.load(Ordering::Acquire);
-    Ok(Flood {
+    Ok(FloodResult {
         bytes: arrived * u64::try_from(shape.size)?,
         packets: arrived,
         lost: sent.saturating_sub(arrived),
@@ -147,7 +147,7 @@ pub fn flood(paths: &[Path], shape: Shape, time: Duration) -> Result<Flood> {
 }
 
 /// Neither end waits, and nothing of before is left.
-fn prepare(path: &Path) -> Result<()> {
+fn prepare(path: &UdpPath) -> Result<()> {
     path.from.set_nonblocking(true)?;
     path.into.set_nonblocking(true)?;
     loop {
@@ -160,8 +160,8 @@ fn prepare(path: &Path) -> Result<()> {
 }
 
 fn send_flood(
-    paths: &[Path],
-    Shape { size, segments }: Shape,
+    paths: &[UdpPath],
+    FloodShape { size, segments }: FloodShape,
     time: Duration,
     arrived: &AtomicU64,
 ) -> Result<(u64, Duration)> {
@@ -207,7 +207,7 @@ fn send_flood(
 }
 
 /// Until it is told that all is sent.
-fn count_arrivals(paths: &[Path], arrived: &Arc<AtomicU64>, done: &Notify) -> Result<()> {
+fn count_arrivals(paths: &[UdpPath], arrived: &Arc<AtomicU64>, done: &Notify) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(async {
         // One for all: none waits while it is used.
@@ -253,7 +253,7 @@ async fn count_one(
 ///
 /// # Errors
 /// A socket fails, or nothing arrives.
-pub fn latencies(path: &Path, datagrams: u32, every: Duration) -> Result<Vec<Duration>> {
+pub fn latencies(path: &UdpPath, datagrams: u32, every: Duration) -> Result<Vec<Duration>> {
     let base = Instant::now();
     let mut took = std::thread::scope(|scope| {
         let receiver = scope.spawn(|| receive_stamped(&path.into, base, datagrams));
@@ -264,7 +264,7 @@ pub fn latencies(path: &Path, datagrams: u32, every: Duration) -> Result<Vec<Dur
     Ok(took)
 }
 
-fn send_stamped(path: &Path, base: Instant, datagrams: u32, every: Duration) -> Result<()> {
+fn send_stamped(path: &UdpPath, base: Instant, datagrams: u32, every: Duration) -> Result<()> {
     let header = path.header(PAYLOAD)?;
     path.from.set_nonblocking(false)?;
     for n in 0..datagrams {

@@ -9,21 +9,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::Chance;
-use crate::program::{Logs, Program};
-use crate::site::{LIMIT, Place, Site};
+use super::SeededRng;
+use crate::deployment::{LIMIT, ProgramPlace, TestDeployment};
+use crate::program::{ProgramLogs, TestProgram};
 
 /// A process that is told of alarms.
-pub struct Receiver {
-    program: Program,
+pub struct ReceiverProcess {
+    program: TestProgram,
     binary: PathBuf,
     file: PathBuf,
     port: u16,
-    logs: Logs,
+    logs: ProgramLogs,
 }
 
 /// What it was told, without what came again.
-pub struct Heard {
+pub struct ReceivedAlarms {
     /// By instance, in the order in which it came: the kinds.
     pub told: BTreeMap<String, Vec<String>>,
     /// When the first about an instance came, in milliseconds since 1970.
@@ -34,19 +34,19 @@ pub struct Heard {
     pub changed: Vec<String>,
 }
 
-impl Heard {
+impl ReceivedAlarms {
     /// How many different notices.
     pub fn notices(&self) -> u64 {
         self.told.values().map(|kinds| u64::try_from(kinds.len()).unwrap_or(u64::MAX)).sum()
     }
 }
 
-impl Receiver {
+impl ReceiverProcess {
     /// Starts it, with a directory in that site.
     ///
     /// # Errors
     /// It doesn't start.
-    pub fn start(binary: &Path, site: &Site) -> Result<Self> {
+    pub fn start(binary: &Path, site: &TestDeployment) -> Result<Self> {
         let file = site.directory("receiver")?.join("heard.jsonl");
         let logs = site.logs().clone();
         let (program, port) = start(binary, &file, 0, &logs)?;
@@ -59,12 +59,12 @@ impl Receiver {
     }
 
     /// Kills it at random moments until then; how often. Ends with it running.
-    pub(super) fn kill_until(mut self, over: Instant, mut chance: Chance) -> Result<(Self, u64)> {
+    pub(super) fn kill_until(mut self, over: Instant, mut rng: SeededRng) -> Result<(Self, u64)> {
         let mut kills = 0;
-        while chance.wait_for_a_kill(Duration::from_millis(300), Duration::from_secs(5), over) {
+        while rng.wait_for_a_kill(Duration::from_millis(300), Duration::from_secs(5), over) {
             self.program.kill()?;
             kills += 1;
-            thread::park_timeout(chance.between(Duration::ZERO, Duration::from_millis(1500)));
+            thread::park_timeout(rng.between(Duration::ZERO, Duration::from_millis(1500)));
             self.restart()?;
         }
         Ok((self, kills))
@@ -86,10 +86,10 @@ impl Receiver {
     ///
     /// # Errors
     /// A line of it is not what it writes.
-    pub fn heard(&self) -> Result<Heard> {
+    pub fn heard(&self) -> Result<ReceivedAlarms> {
         let text = fs::read_to_string(&self.file).unwrap_or_default();
         let mut heard =
-            Heard { told: BTreeMap::new(), first: BTreeMap::new(), again: 0, changed: Vec::new() };
+            ReceivedAlarms { told: BTreeMap::new(), first: BTreeMap::new(), again: 0, changed: Vec::new() };
         let mut bodies: BTreeMap<String, String> = BTreeMap::new();
         // What is being written has no end yet.
         for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
@@ -119,11 +119,11 @@ impl Receiver {
     }
 }
 
-fn start(binary: &Path, file: &Path, port: u16, logs: &Logs) -> Result<(Program, u16)> {
+fn start(binary: &Path, file: &Path, port: u16, logs: &ProgramLogs) -> Result<(TestProgram, u16)> {
     let words =
         [&binary.to_string_lossy(), &file.to_string_lossy(), port.to_string().as_str()].map(str::to_owned);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let mut program = Place::default().program("receiver", &words, logs)?;
+    let mut program = ProgramPlace::default().program("receiver", &words, logs)?;
     let port = program.wait_map("its port", LIMIT, |line| line.strip_prefix("listens on ")?.parse().ok())?;
     Ok((program, port))
 }

@@ -11,9 +11,9 @@ use nearhand_proto::id::StreamId;
 use nearhand_proto::message::control::{Refusal, Reply, Request};
 use nearhand_proto::time::UnixMillis;
 
-use super::Chance;
-use crate::site::LIMIT;
-use crate::wire_client::{Control, DeviceWire, Wire};
+use super::SeededRng;
+use crate::deployment::LIMIT;
+use crate::wire_client::{ControlWire, DeviceWire, WireEndpoint};
 
 /// Most events of a batch.
 const BURST: u64 = 4;
@@ -21,7 +21,7 @@ const BURST: u64 = 4;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What one has said.
-pub(super) struct Sent {
+pub(super) struct SentAlarms {
     /// Its alarm's instance.
     pub(super) instance: String,
     /// How many events the relay has acknowledged.
@@ -32,14 +32,14 @@ pub(super) struct Sent {
 
 /// Says what happens until it is stopped, and then until all of it is known to be stored.
 pub(super) fn send(
-    wire: &Wire,
+    wire: &WireEndpoint,
     device: &DeviceWire,
     n: u8,
     stop: &AtomicBool,
-    mut chance: Chance,
-) -> Result<Sent> {
+    mut rng: SeededRng,
+) -> Result<SentAlarms> {
     let stream = StreamId::from_bytes([n; 16]);
-    let mut sent = Sent { instance: format!("of {stream}"), events: 0, again: 0 };
+    let mut sent = SentAlarms { instance: format!("of {stream}"), events: 0, again: 0 };
     let mut control = None;
     // What was sent and not answered may be stored: it is sent again until it is known to be.
     let mut unsure: Option<u64> = None;
@@ -60,13 +60,13 @@ pub(super) fn send(
         if unsure.is_some() {
             sent.again += 1;
         }
-        let count = unsure.unwrap_or_else(|| 1 + chance.below(BURST));
+        let count = unsure.unwrap_or_else(|| 1 + rng.below(BURST));
         unsure = Some(count);
         match say(&connected, stream, &sent.instance, sent.events + 1, count) {
             Ok(true) => {
                 sent.events += count;
                 (unsure, control) = (None, Some(connected));
-                thread::park_timeout(chance.between(Duration::ZERO, PAUSE));
+                thread::park_timeout(rng.between(Duration::ZERO, PAUSE));
             }
             // More than one device may say: later.
             Ok(false) => {
@@ -81,7 +81,7 @@ pub(super) fn send(
 }
 
 /// `false`: the relay takes no more for now.
-fn say(control: &Control, stream: StreamId, instance: &str, first: u64, count: u64) -> Result<bool> {
+fn say(control: &ControlWire, stream: StreamId, instance: &str, first: u64, count: u64) -> Result<bool> {
     let record = |seq: u64| {
         let transition = if seq.is_multiple_of(2) { Transition::Cleared } else { Transition::Raised };
         Record { seq, entry: Entry::Event(event(instance, transition)) }
@@ -103,7 +103,7 @@ fn event(instance: &str, transition: Transition) -> Event {
         // Too mild for the receiver: it is the relay's own record that is looked at.
         severity: Severity::Info,
         value: None,
-        summary: "said by the siege".into(),
+        summary: "said by the crash test".into(),
         observed_at: UnixMillis::from_system(SystemTime::now()),
         clock_ahead_ms: None,
         runbook: None,

@@ -28,7 +28,7 @@ const ABREAST: usize = 16;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A process's memory, in bytes.
-pub struct Memory {
+pub struct ProcessMemory {
     /// All of it.
     pub resident: f64,
     /// Without the pages of files, which other processes share.
@@ -39,14 +39,14 @@ pub struct Memory {
 ///
 /// # Errors
 /// The process is gone.
-pub fn memory(pid: u32) -> Result<Memory> {
+pub fn memory(pid: u32) -> Result<ProcessMemory> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let fields: HashMap<_, _> = status.lines().filter_map(|line| line.split_once(':')).collect();
     let bytes = |name: &str| -> Result<f64> {
         let field = fields.get(name).with_context(|| format!("no {name} in /proc"))?;
         Ok(field.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
     };
-    Ok(Memory { resident: bytes("VmRSS")?, own: bytes("RssAnon")? })
+    Ok(ProcessMemory { resident: bytes("VmRSS")?, own: bytes("RssAnon")? })
 }
 
 /// Each light agent has a socket of its own, as a real one has.
@@ -64,9 +64,9 @@ pub fn allow_files(agents: usize) -> Result<()> {
 }
 
 /// Ends with the benchmark.
-pub struct Process(Child);
+pub struct BenchmarkProcess(Child);
 
-impl Process {
+impl BenchmarkProcess {
     /// Starts a program.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+impl Drop for BenchmarkProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -97,9 +97,9 @@ impl Drop for Process {
 }
 
 /// A relay of its own for a benchmark.
-pub struct Relay {
+pub struct BenchmarkRelay {
     /// The program.
-    pub process: Process,
+    pub process: BenchmarkProcess,
     /// Where it is.
     pub address: RelayAddress,
     claim: OneTime,
@@ -107,7 +107,7 @@ pub struct Relay {
     dir: PathBuf,
 }
 
-impl Relay {
+impl BenchmarkRelay {
     /// Starts one that takes so many agents.
     ///
     /// # Errors
@@ -129,7 +129,7 @@ impl Relay {
             agents + 10
         );
         std::fs::write(dir.join("relay/relay.toml"), config)?;
-        let process = Process::start(&program, &["run", "--data", "relay"], dir)?;
+        let process = BenchmarkProcess::start(&program, &["run", "--data", "relay"], dir)?;
         Ok(Self { process, address, claim, program, dir: dir.to_owned() })
     }
 
@@ -157,7 +157,7 @@ impl Relay {
     /// # Errors
     /// It doesn't start.
     pub fn start_again(&mut self) -> Result<()> {
-        self.process = Process::start(&self.program, &["run", "--data", "relay"], &self.dir)?;
+        self.process = BenchmarkProcess::start(&self.program, &["run", "--data", "relay"], &self.dir)?;
         Ok(())
     }
 

@@ -3,15 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use crate::load::cpu_time;
-use crate::metrics::Metrics;
-use crate::netns::{Network, RELAY};
-use crate::parties::{Agent, Client};
-use crate::program::{Logs, Program, until};
-use crate::remote::Far;
-use crate::site::{Place, Plan as SitePlan, Site};
-use crate::stage::{Display, Echo, Eye, MARKER, Marker};
-use crate::vnc::{self, Counter, Scraper};
+use crate::deployment::{DeploymentPlan as SitePlan, ProgramPlace, TestDeployment};
+use crate::metrics::ScrapedMetrics;
+use crate::netns::{NamespaceNetwork, RELAY};
+use crate::parties::{TestAgent, TestClient};
+use crate::program::{ProgramLogs, TestProgram, until};
+use crate::remote::OfficeLink;
+use crate::udp_load::cpu_time;
+use crate::vnc::{self, TrafficCounter, VncScraper};
+use crate::x_display::{ColorMarker, KeyEcho, MARKER, PixelReader, XDisplay};
 use anyhow::{Context, Result, ensure};
 
 /// X11's code of the key that most layouts have an A on.
@@ -33,7 +33,7 @@ const AGAIN: Duration = Duration::from_millis(2_500);
 
 /// What is compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum System {
+pub enum ComparedSystem {
     /// Ours.
     Ours,
     /// TigerVNC's X server.
@@ -44,7 +44,7 @@ pub enum System {
     X11vnc,
 }
 
-impl System {
+impl ComparedSystem {
     /// Each.
     pub const ALL: [Self; 4] = [Self::Ours, Self::Xvnc, Self::X0vncserver, Self::X11vnc];
 
@@ -60,35 +60,35 @@ impl System {
 }
 
 /// A display that is watched.
-pub struct Scene {
+pub struct ScreenComparison {
     /// The device's.
-    pub device: Display,
+    pub device: XDisplay,
     /// Where it is shown.
-    pub viewer: Display,
+    pub viewer: XDisplay,
     /// Ended in this order.
-    programs: Vec<Program>,
+    programs: Vec<TestProgram>,
     /// By what.
-    pub watched: Watched,
-    _managers: [Program; 2],
+    pub watched: WatchMethod,
+    _managers: [TestProgram; 2],
     /// Goes after the programs that are in it.
-    network: Option<Network>,
+    network: Option<NamespaceNetwork>,
 }
 
 /// How it is watched, and what that costs.
-pub enum Watched {
+pub enum WatchMethod {
     /// With the real programs.
     Ours {
         /// The relay and its people.
-        site: Box<Site>,
+        site: Box<TestDeployment>,
         /// The device's.
-        agent: Box<Agent>,
+        agent: Box<TestAgent>,
         /// The technician's.
-        client: Box<Client>,
+        client: Box<TestClient>,
     },
     /// By a VNC server.
     Vnc {
         /// Counts bytes on this machine.
-        counter: Option<Counter>,
+        counter: Option<TrafficCounter>,
         /// Where it is.
         host: String,
         /// Where it is.
@@ -96,72 +96,73 @@ pub enum Watched {
     },
 }
 
-impl Watched {
+impl WatchMethod {
     /// Counted on this machine; there is no need to where only times are measured.
     fn vnc(host: &str, port: u16) -> Result<Self> {
-        let counter = (host == "127.0.0.1").then(|| Counter::before(port)).transpose()?;
+        let counter = (host == "127.0.0.1").then(|| TrafficCounter::before(port)).transpose()?;
         let port = counter.as_ref().map_or(port, |counter| counter.port);
         Ok(Self::Vnc { counter, host: host.to_owned(), port })
     }
 }
 
 /// The network of a scene with a link.
-fn network(far: &Far) -> Result<Network> {
-    let mut network = Network::new()?.context("the links need network namespaces")?;
+fn network(far: &OfficeLink) -> Result<NamespaceNetwork> {
+    let mut network = NamespaceNetwork::new()?.context("the links need network namespaces")?;
     network.machine("home", HOME)?;
     far.lay(&mut network)?;
     Ok(network)
 }
 
-impl Scene {
+impl ScreenComparison {
     /// On this machine, or with the viewer behind a link.
     ///
     /// # Errors
     /// A program is missing, or does not start.
-    pub fn set(system: System, logs: &Logs, far: Option<&Far>) -> Result<Self> {
+    pub fn set(system: ComparedSystem, logs: &ProgramLogs, far: Option<&OfficeLink>) -> Result<Self> {
         let network = far.map(network).transpose()?;
-        let place = |name: &str| network.as_ref().map_or_else(Place::default, |network| network.place(name));
-        let viewer = Display::virtual_frame_buffer(WIDTH, HEIGHT, logs)?.at(place("office"));
+        let place =
+            |name: &str| network.as_ref().map_or_else(ProgramPlace::default, |network| network.place(name));
+        let viewer = XDisplay::virtual_frame_buffer(WIDTH, HEIGHT, logs)?.at(place("office"));
         let port = vnc::free_port()?;
         let host = if network.is_some() { HOME } else { "127.0.0.1" };
         let device = match system {
-            System::Xvnc => vnc::xvnc(WIDTH, HEIGHT, &place("home"), port, logs)?,
-            _ => Display::virtual_frame_buffer(WIDTH, HEIGHT, logs)?.at(place("home")),
+            ComparedSystem::Xvnc => vnc::xvnc(WIDTH, HEIGHT, &place("home"), port, logs)?,
+            _ => XDisplay::virtual_frame_buffer(WIDTH, HEIGHT, logs)?.at(place("home")),
         };
         let managers = [device.window_manager()?, viewer.window_manager()?];
         device.run(&["xsetroot", "-solid", "#335577"])?;
         let mut programs = Vec::new();
         let watched = match system {
-            System::Ours => Self::ours(&device, network.as_ref())?,
-            System::Xvnc => Watched::vnc(host, port)?,
-            System::X0vncserver => {
-                programs.push(vnc::scrape(&device, Scraper::X0vncserver, port)?);
-                Watched::vnc(host, port)?
+            ComparedSystem::Ours => Self::ours(&device, network.as_ref())?,
+            ComparedSystem::Xvnc => WatchMethod::vnc(host, port)?,
+            ComparedSystem::X0vncserver => {
+                programs.push(vnc::scrape(&device, VncScraper::X0vncserver, port)?);
+                WatchMethod::vnc(host, port)?
             }
-            System::X11vnc => {
-                programs.push(vnc::scrape(&device, Scraper::X11vnc, port)?);
-                Watched::vnc(host, port)?
+            ComparedSystem::X11vnc => {
+                programs.push(vnc::scrape(&device, VncScraper::X11vnc, port)?);
+                WatchMethod::vnc(host, port)?
             }
         };
         Ok(Self { device, viewer, programs, watched, _managers: managers, network })
     }
 
-    fn ours(device: &Display, network: Option<&Network>) -> Result<Watched> {
+    fn ours(device: &XDisplay, network: Option<&NamespaceNetwork>) -> Result<WatchMethod> {
         let site = match network {
-            None => Site::new()?,
-            Some(network) => Site::planned(SitePlan {
+            None => TestDeployment::new()?,
+            Some(network) => TestDeployment::planned(SitePlan {
                 place: network.place("relay"),
                 host: RELAY.to_owned(),
                 people: network.place("office"),
                 ..SitePlan::default()
             })?,
         };
-        let place = network.map_or_else(Place::default, |network| network.place("home"));
+        let place = network.map_or_else(ProgramPlace::default, |network| network.place("home"));
         let agent = site.device_at("desk", place.then(&["env", &format!("DISPLAY={}", device.name)]))?;
         agent.allow("\"view\", \"control\"", true)?;
         let words = ["connect", "desk", "--no-open", "--ask", "view,control"];
         let client = site.admin().start(&words)?;
-        Ok(Watched::Ours { site: Box::new(site), agent: Box::new(agent), client: Box::new(client) })
+        Ok(WatchMethod::Ours { site: Box::new(site), agent: Box::new(agent), client: Box::new(client) })
     }
 
     /// Opens the viewer; how many bytes and how much time the first picture took.
@@ -171,13 +172,13 @@ impl Scene {
     pub fn open(&mut self, marker_color: u32) -> Result<(f64, f64)> {
         let before = self.bytes()?;
         let viewer = match &mut self.watched {
-            Watched::Ours { client, .. } => {
+            WatchMethod::Ours { client, .. } => {
                 let event = client.event("viewer")?;
                 let url =
                     event.get("url").and_then(serde_json::Value::as_str).context("no address")?.to_owned();
                 self.viewer.chromium(&url, &["--window-size=1920,1080"])?
             }
-            Watched::Vnc { host, port, .. } => vnc::viewer(&self.viewer, host, *port)?,
+            WatchMethod::Vnc { host, port, .. } => vnc::viewer(&self.viewer, host, *port)?,
         };
         self.programs.push(viewer);
         let eye = self.viewer.eye()?;
@@ -209,10 +210,10 @@ impl Scene {
     pub fn bytes(&self) -> Result<f64> {
         match &self.watched {
             // Behind a link, the relay's metrics are on a machine that this one can't reach.
-            Watched::Ours { site, .. } if self.network.is_none() => forwarded(site.port),
-            Watched::Ours { .. } => Ok(0.0),
+            WatchMethod::Ours { site, .. } if self.network.is_none() => forwarded(site.port),
+            WatchMethod::Ours { .. } => Ok(0.0),
             #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
-            Watched::Vnc { counter, .. } => {
+            WatchMethod::Vnc { counter, .. } => {
                 Ok(counter.as_ref().map_or(0.0, |counter| counter.bytes() as f64))
             }
         }
@@ -225,13 +226,13 @@ impl Scene {
     pub fn cpu(&self) -> Result<Duration> {
         let mut total = cpu_time(u32::try_from(self.device.server.pid())?, None)?;
         match &self.watched {
-            Watched::Ours { agent, .. } => {
+            WatchMethod::Ours { agent, .. } => {
                 for pid in with_children(agent.program.pid())? {
                     total += cpu_time(pid, None).unwrap_or_default();
                 }
             }
             // The first is the scraper; a viewer follows.
-            Watched::Vnc { .. } => {
+            WatchMethod::Vnc { .. } => {
                 if let [scraper, _viewer] = self.programs.as_slice() {
                     total += cpu_time(u32::try_from(scraper.pid())?, None)?;
                 }
@@ -245,7 +246,7 @@ impl Scene {
 ///
 /// # Errors
 /// It is not seen within a minute.
-pub fn latency(marker: &Marker, eye: &Eye, at: (i16, i16), marks: usize) -> Result<[f64; 2]> {
+pub fn latency(marker: &ColorMarker, eye: &PixelReader, at: (i16, i16), marks: usize) -> Result<[f64; 2]> {
     let middle = i16::try_from(MARKER / 4)?;
     let (x, y) = (at.0 + middle, at.1 + middle);
     let mut took = Vec::with_capacity(marks);
@@ -263,7 +264,7 @@ pub fn latency(marker: &Marker, eye: &Eye, at: (i16, i16), marks: usize) -> Resu
 ///
 /// # Errors
 /// It is not seen within a minute.
-pub fn echo(scene: &Scene, echo: &Echo, marks: usize) -> Result<[f64; 2]> {
+pub fn echo(scene: &ScreenComparison, echo: &KeyEcho, marks: usize) -> Result<[f64; 2]> {
     let eye = scene.viewer.eye()?;
     let [first, _] = echo.colors();
     until(FIRST, "the square that echoes", || Ok(eye.find(first)?.is_some()))?;
@@ -281,7 +282,7 @@ pub fn echo(scene: &Scene, echo: &Echo, marks: usize) -> Result<[f64; 2]> {
 }
 
 /// From now until that pixel has that colour, in milliseconds.
-fn shown_after(eye: &Eye, (x, y): (i16, i16), color: u32) -> Result<f64> {
+fn shown_after(eye: &PixelReader, (x, y): (i16, i16), color: u32) -> Result<f64> {
     let since = Instant::now();
     while eye.pixels(x, y, 1, 1)?.first() != Some(&color) {
         ensure!(since.elapsed() < FIRST, "it was never shown");
@@ -297,7 +298,7 @@ fn median_and_95(mut took: Vec<f64>) -> [f64; 2] {
 
 /// Clicks and presses until a key arrives, then waits until no other is on its way; the colour that is shown then. A viewer
 /// takes keys once it was clicked, and once it may use the keyboard, which it shows in no pixel that all of them have.
-fn first_answer(eye: &Eye, echo: &Echo, (x, y): (i16, i16)) -> Result<u32> {
+fn first_answer(eye: &PixelReader, echo: &KeyEcho, (x, y): (i16, i16)) -> Result<u32> {
     let [first, second] = echo.colors();
     let shown = || anyhow::Ok(eye.pixels(x, y, 1, 1)?.first().copied());
     let mut tried: Option<Instant> = None;
@@ -352,7 +353,7 @@ const DATAGRAM_HEADERS: f64 = 28.0;
 /// # Errors
 /// The relay does not answer.
 pub fn forwarded(port: u16) -> Result<f64> {
-    let metrics = Metrics::read(port)?;
+    let metrics = ScrapedMetrics::read(port)?;
     let packets = metrics.get("nearhand_forwarded_packets_total")?;
     Ok(metrics.get("nearhand_forwarded_bytes_total")? + packets * DATAGRAM_HEADERS)
 }

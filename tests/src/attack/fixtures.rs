@@ -11,12 +11,12 @@ use nearhand_proto::support_code::Routing;
 use nearhand_transport::key_file;
 use serde_json::Value;
 
-use crate::parties::{Agent, Client, Technician};
-use crate::site::Site;
-use crate::wire_client::{Member, SessionWire, Wire};
+use crate::deployment::TestDeployment;
+use crate::parties::{TestAgent, TestClient, TestTechnician};
+use crate::wire_client::{SessionWire, WireEndpoint, WireMember};
 
 /// The address of a site's relay, with its key.
-pub(super) fn address(site: &Site) -> Result<RelayAddress> {
+pub(super) fn address(site: &TestDeployment) -> Result<RelayAddress> {
     let key = key_file::load_key(&site.data().join("relay.key"))?.public();
     Ok(RelayAddress { host: "127.0.0.1".to_owned(), port: site.port, key })
 }
@@ -35,8 +35,8 @@ pub(super) fn session_id(event: &Value) -> Result<SessionId> {
 }
 
 /// A site with a device, and a technician who speaks for herself.
-pub(super) fn with_eve(policy: bool) -> Result<(Site, Agent, Wire, Member)> {
-    let (site, wire) = (Site::new()?, Wire::new()?);
+pub(super) fn with_eve(policy: bool) -> Result<(TestDeployment, TestAgent, WireEndpoint, WireMember)> {
+    let (site, wire) = (TestDeployment::new()?, WireEndpoint::new()?);
     let agent = site.device("pc-1")?;
     if policy {
         agent.allow("\"diagnostics\"", true)?;
@@ -46,7 +46,7 @@ pub(super) fn with_eve(policy: bool) -> Result<(Site, Agent, Wire, Member)> {
 }
 
 /// A managed session of hers.
-pub(super) fn session(site: &Site, wire: &Wire, eve: &Member) -> Result<SessionWire> {
+pub(super) fn session(site: &TestDeployment, wire: &WireEndpoint, eve: &WireMember) -> Result<SessionWire> {
     let control = eve.connect(wire)?;
     let mut session = control.open(eve, Target::Device(site.device_id("pc-1")?))?;
     let ready = session.hello(TechnicianProof::Managed)?;
@@ -55,7 +55,7 @@ pub(super) fn session(site: &Site, wire: &Wire, eve: &Member) -> Result<SessionW
 }
 
 /// A session with a device that its owner's policy lets begin unasked.
-pub(super) fn managed(technician: &Technician, agent: &Agent, label: &str) -> Result<Client> {
+pub(super) fn managed(technician: &TestTechnician, agent: &TestAgent, label: &str) -> Result<TestClient> {
     agent.allow("\"diagnostics\"", true)?;
     let mut client = technician.connect(label, &["--ask", "diagnostics"])?;
     client.event("connected")?;

@@ -3,35 +3,35 @@
 
 use anyhow::{Context as _, Result};
 
-use crate::parties::{Agent, Client};
-use crate::program::{Logs, Program, until};
-use crate::reader::{Reader, Session, Thing};
-use crate::site::{LIMIT, Place, Site};
-use crate::stage::Display;
-use crate::vnc::{Hand, free_port, xvnc};
+use crate::deployment::{LIMIT, ProgramPlace, TestDeployment};
+use crate::parties::{TestAgent, TestClient};
+use crate::program::{ProgramLogs, TestProgram, until};
+use crate::screen_reader::{DesktopSession, ScreenReader, ShownElement};
+use crate::vnc::{VncInput, free_port, xvnc};
+use crate::x_display::XDisplay;
 
 /// A person at a device, with the window open.
-pub struct Seat {
+pub struct WindowHarness {
     /// The window, as it was started.
-    pub window: Program,
+    pub window: TestProgram,
     /// The device's agent.
-    pub agent: Agent,
+    pub agent: TestAgent,
     /// The organisation.
-    pub site: Site,
+    pub site: TestDeployment,
     /// Who reads and presses.
-    pub reader: Reader,
+    pub reader: ScreenReader,
     /// Where programs of the desktop run.
-    pub place: Place,
+    pub place: ProgramPlace,
     /// The desktop's message bus.
-    pub session: Session,
-    _manager: Program,
+    pub session: DesktopSession,
+    _manager: TestProgram,
     /// The display, whose server has devices of its own.
-    pub display: Display,
+    pub display: XDisplay,
     /// Where those devices are reached.
     pub port: u16,
 }
 
-impl Seat {
+impl WindowHarness {
     /// With the window in English.
     ///
     /// # Errors
@@ -40,22 +40,22 @@ impl Seat {
         Self::with(|_| Ok(())).map(|(desk, ())| desk)
     }
 
-    /// As [`Seat::new`], where something is on the message bus before the window.
+    /// As [`WindowHarness::new`], where something is on the message bus before the window.
     ///
     /// # Errors
     /// Anything goes wrong.
-    pub fn with<T>(before: impl FnOnce(&Session) -> Result<T>) -> Result<(Self, T)> {
-        let logs = Logs::default();
+    pub fn with<T>(before: impl FnOnce(&DesktopSession) -> Result<T>) -> Result<(Self, T)> {
+        let logs = ProgramLogs::default();
         let (display, port) = screen(&logs)?;
         let manager = display.window_manager()?;
-        let session = Session::new(&display)?;
+        let session = DesktopSession::new(&display)?;
         let place = session.place(&display);
         let made = before(&session)?;
         let reader = session.reader()?;
-        let site = Site::new()?;
+        let site = TestDeployment::new()?;
         let agent = site.device_at("desk", place.clone())?;
         let window = agent.window(&place, &["--lang", "en"])?;
-        reader.wait("tab-code", Thing::enabled)?;
+        reader.wait("tab-code", ShownElement::enabled)?;
         let desk = Self { window, agent, site, reader, place, session, _manager: manager, display, port };
         Ok((desk, made))
     }
@@ -74,7 +74,7 @@ impl Seat {
     ///
     /// # Errors
     /// They can't connect.
-    pub fn technician(&self, more: &[&str]) -> Result<Client> {
+    pub fn technician(&self, more: &[&str]) -> Result<TestClient> {
         let code = self.code()?;
         let mut client = self.site.admin().connect(&code, more)?;
         client.event("connected")?;
@@ -97,7 +97,7 @@ impl Seat {
     /// It isn't there.
     pub fn types(&self, id: &str, text: &str) -> Result<()> {
         self.reader.focus(id)?;
-        self.reader.wait(id, Thing::focused)?;
+        self.reader.wait(id, ShownElement::focused)?;
         self.display.run(&["xdotool", "type", text])?;
         Ok(())
     }
@@ -106,18 +106,18 @@ impl Seat {
     ///
     /// # Errors
     /// It isn't there.
-    pub fn clicks(&self, hand: &mut Hand, id: &str) -> Result<()> {
+    pub fn clicks(&self, hand: &mut VncInput, id: &str) -> Result<()> {
         let (x, y) = self.reader.place(id)?;
         hand.click(u16::try_from(x)?, u16::try_from(y)?)
     }
 }
 
 /// A display with devices of its own, and the port of those. Another may have taken its number at the same time.
-fn screen(logs: &Logs) -> Result<(Display, u16)> {
+fn screen(logs: &ProgramLogs) -> Result<(XDisplay, u16)> {
     let mut last = None;
     for _ in 0..5 {
         let port = free_port()?;
-        match xvnc(1024, 768, &Place::default(), port, logs) {
+        match xvnc(1024, 768, &ProgramPlace::default(), port, logs) {
             Ok(display) => return Ok((display, port)),
             Err(error) => last = Some(error),
         }
@@ -129,7 +129,7 @@ fn screen(logs: &Logs) -> Result<(Display, u16)> {
 ///
 /// # Errors
 /// It stays.
-pub fn gone(reader: &Reader, id: &str) -> Result<()> {
+pub fn gone(reader: &ScreenReader, id: &str) -> Result<()> {
     until(LIMIT, &format!("{id} is gone"), || Ok(reader.look(id)?.is_none())).map(|_| ())
 }
 
@@ -137,7 +137,7 @@ pub fn gone(reader: &Reader, id: &str) -> Result<()> {
 ///
 /// # Errors
 /// It doesn't come.
-pub fn bring(display: &Display, reader: &Reader, id: &str) -> Result<()> {
+pub fn bring(display: &XDisplay, reader: &ScreenReader, id: &str) -> Result<()> {
     // Twice from the top: a slow window may turn further than was seen.
     const STEPS: usize = 60;
     let (width, height) = display.eye()?.size();

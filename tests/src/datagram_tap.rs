@@ -12,8 +12,8 @@ use nearhand_transport::bound_socket::{BindControl, BoundSocket};
 use quinn::AsyncUdpSocket;
 use quinn::udp::{RecvMeta, Transmit};
 
-use crate::hostile_relay::Shared;
-use crate::site::LIMIT;
+use crate::deployment::LIMIT;
+use crate::hostile_relay::HostileContext;
 
 /// A datagram with everything that offload may have put behind it.
 const BUFFER: usize = 65_536;
@@ -22,7 +22,7 @@ const LISTEN: Duration = Duration::from_secs(2);
 
 /// Passes datagrams between two paths; those of the technician's end are kept.
 pub(crate) async fn pass_on(
-    shared: Arc<Shared>,
+    shared: Arc<HostileContext>,
     relay: SocketAddr,
     technicians: BindGrant,
     devices: BindGrant,

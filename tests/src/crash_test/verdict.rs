@@ -9,16 +9,16 @@ use nearhand_proto::alarm::Transition;
 use nearhand_proto::message::alarms::{AlarmEntry, AlarmFilter, Happening};
 use nearhand_proto::message::control::{Refusal, Reply, Request};
 
-use super::receiver::Heard;
-use crate::program::Logs;
-use crate::wire_client::{Control, Member, Wire};
+use super::receiver::ReceivedAlarms;
+use crate::program::ProgramLogs;
+use crate::wire_client::{ControlWire, WireEndpoint, WireMember};
 
 /// Faults that are kept word by word.
 const SHOWN: usize = 20;
 
 /// How many events each alarm's instance must have; all begin with a raise, and raises and ends take turns.
 #[derive(Default)]
-pub(super) struct Expected {
+pub(super) struct ExpectedEvents {
     /// Of real agents: at the relay and at the receiver.
     pub(super) alarms: BTreeMap<String, u64>,
     /// Of light devices: at the relay.
@@ -27,12 +27,12 @@ pub(super) struct Expected {
 
 /// What is wrong.
 #[derive(Default)]
-pub(super) struct Faults {
+pub(super) struct DeliveryFaults {
     shown: Vec<String>,
     more: u64,
 }
 
-impl Faults {
+impl DeliveryFaults {
     pub(super) fn add(&mut self, fault: String) {
         match self.shown.len() < SHOWN {
             true => self.shown.push(fault),
@@ -59,7 +59,7 @@ fn story<'a>(
     expected: u64,
     told: impl ExactSizeIterator<Item = &'a str>,
     words: [&str; 2],
-    faults: &mut Faults,
+    faults: &mut DeliveryFaults,
 ) {
     let count = u64::try_from(told.len()).unwrap_or(u64::MAX);
     if count != expected {
@@ -73,7 +73,7 @@ fn story<'a>(
 }
 
 /// The receiver has each notice once, in order, and no others.
-pub(super) fn of_receiver(expected: &Expected, heard: &Heard, faults: &mut Faults) {
+pub(super) fn of_receiver(expected: &ExpectedEvents, heard: &ReceivedAlarms, faults: &mut DeliveryFaults) {
     for (instance, count) in &expected.alarms {
         let told = heard.told.get(instance).map(Vec::as_slice).unwrap_or_default();
         let told = told.iter().map(String::as_str);
@@ -89,7 +89,12 @@ pub(super) fn of_receiver(expected: &Expected, heard: &Heard, faults: &mut Fault
 }
 
 /// The relay has each event once, in order, and no others.
-pub(super) fn of_relay(expected: &Expected, wire: &Wire, reader: &Member, faults: &mut Faults) -> Result<()> {
+pub(super) fn of_relay(
+    expected: &ExpectedEvents,
+    wire: &WireEndpoint,
+    reader: &WireMember,
+    faults: &mut DeliveryFaults,
+) -> Result<()> {
     let control = reader.connect(wire)?;
     let mut missing: BTreeMap<&String, u64> =
         expected.alarms.iter().chain(&expected.streams).map(|(instance, count)| (instance, *count)).collect();
@@ -109,13 +114,13 @@ pub(super) fn of_relay(expected: &Expected, wire: &Wire, reader: &Member, faults
 }
 
 /// No program panicked.
-pub(super) fn of_logs(logs: &Logs, faults: &mut Faults) {
+pub(super) fn of_logs(logs: &ProgramLogs, faults: &mut DeliveryFaults) {
     for name in logs.with("panicked at") {
         faults.add(format!("{name} panicked"));
     }
 }
 
-fn alarms(control: &Control) -> Result<Vec<AlarmEntry>> {
+fn alarms(control: &ControlWire) -> Result<Vec<AlarmEntry>> {
     let filter = AlarmFilter { closed_too: true, ..AlarmFilter::default() };
     let (mut all, mut after) = (BTreeMap::new(), 0);
     loop {
@@ -130,7 +135,7 @@ fn alarms(control: &Control) -> Result<Vec<AlarmEntry>> {
 }
 
 /// The transitions of an alarm, in the order in which the relay took them.
-fn events(control: &Control, alarm: &AlarmEntry) -> Result<Vec<String>> {
+fn events(control: &ControlWire, alarm: &AlarmEntry) -> Result<Vec<String>> {
     let (mut events, mut after) = (Vec::new(), 0);
     loop {
         let Reply::AlarmHistory { entries, .. } =
@@ -152,7 +157,7 @@ fn name(transition: Transition) -> String {
 }
 
 /// As fast as the relay answers one person.
-fn ask(control: &Control, request: &Request) -> Result<Reply> {
+fn ask(control: &ControlWire, request: &Request) -> Result<Reply> {
     loop {
         match control.ask(request)? {
             Reply::Refused(Refusal::TooMany { .. }) => thread::park_timeout(Duration::from_millis(200)),

@@ -7,11 +7,11 @@ use nearhand_proto::message::control::Target;
 use nearhand_proto::message::screen::{FromScreen, FromViewer, Quality};
 use nearhand_proto::message::session::{AgentHello, Open, TechnicianProof};
 
-use crate::parties::Agent;
-use crate::program::{Logs, Program};
-use crate::site::{Place, Site};
-use crate::stage::{Display, window};
-use crate::wire_client::{Member, SessionWire, TalkWire, Wire};
+use crate::deployment::{ProgramPlace, TestDeployment};
+use crate::parties::TestAgent;
+use crate::program::{ProgramLogs, TestProgram};
+use crate::wire_client::{SessionWire, TalkWire, WireEndpoint, WireMember};
+use crate::x_display::{XDisplay, window};
 
 /// Width of its display, in pixels.
 pub const WIDTH: u16 = 1024;
@@ -19,28 +19,29 @@ pub const WIDTH: u16 = 1024;
 pub const HEIGHT: u16 = 600;
 
 /// A device with a display, whose owner allows this much unasked.
-pub struct Desk {
+pub struct ScreenDevice {
     /// Its relay and organisation.
-    pub site: Site,
+    pub site: TestDeployment,
     /// Its agent, known as `desk`.
-    pub agent: Agent,
+    pub agent: TestAgent,
     /// What it shows.
-    pub display: Display,
-    _manager: Program,
-    _logs: Logs,
+    pub display: XDisplay,
+    _manager: TestProgram,
+    _logs: ProgramLogs,
 }
 
-impl Desk {
+impl ScreenDevice {
     /// Everything, on this machine.
     ///
     /// # Errors
     /// Anything goes wrong.
     pub fn new(capabilities: &str) -> Result<Self> {
-        let logs = Logs::default();
-        let display = Display::virtual_frame_buffer(WIDTH, HEIGHT, &logs)?;
+        let logs = ProgramLogs::default();
+        let display = XDisplay::virtual_frame_buffer(WIDTH, HEIGHT, &logs)?;
         let manager = display.window_manager()?;
-        let site = Site::new()?;
-        let agent = site.device_at("desk", Place::behind(&["env", &format!("DISPLAY={}", display.name)]))?;
+        let site = TestDeployment::new()?;
+        let agent =
+            site.device_at("desk", ProgramPlace::behind(&["env", &format!("DISPLAY={}", display.name)]))?;
         agent.allow(capabilities, true)?;
         Ok(Self { site, agent, display, _manager: manager, _logs: logs })
     }
@@ -49,7 +50,7 @@ impl Desk {
     ///
     /// # Errors
     /// It doesn't appear.
-    pub fn terminal(&self) -> Result<Program> {
+    pub fn terminal(&self) -> Result<TestProgram> {
         let shown = "seq 1 200; printf '\\033[31mdone\\033[0m'; exec sleep 600";
         let terminal = self.display.start(&["xterm", "-T", "terminal", "-e", "sh", "-c", shown])?;
         window(&self.display, "terminal")?;
@@ -60,7 +61,12 @@ impl Desk {
     ///
     /// # Errors
     /// It is refused.
-    pub fn session(&self, wire: &Wire, member: &Member, wanted: &[Capability]) -> Result<SessionWire> {
+    pub fn session(
+        &self,
+        wire: &WireEndpoint,
+        member: &WireMember,
+        wanted: &[Capability],
+    ) -> Result<SessionWire> {
         let mut session = member.connect(wire)?.open(member, Target::Device(self.site.device_id("desk")?))?;
         let ready = session.hello(TechnicianProof::Managed)?;
         ensure!(matches!(ready, AgentHello::Ready(_)), "{ready:?}");
@@ -74,8 +80,8 @@ impl Desk {
 ///
 /// # Errors
 /// She can't join.
-pub fn eve(site: &Site) -> Result<(Wire, Member)> {
-    let wire = Wire::new()?;
+pub fn eve(site: &TestDeployment) -> Result<(WireEndpoint, WireMember)> {
+    let wire = WireEndpoint::new()?;
     let eve = wire.join(&site.invite("Eve")?)?;
     Ok((wire, eve))
 }

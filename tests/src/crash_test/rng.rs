@@ -1,4 +1,4 @@
-//! Chance that can be had again: everything drawn follows from a seed.
+//! Random numbers that can be had again: everything drawn follows from a seed.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,9 +8,9 @@ const WORK: Duration = Duration::from_millis(150);
 
 /// Numbers from a seed: SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Clone, Debug)]
-pub struct Chance(u64);
+pub struct SeededRng(u64);
 
-impl Chance {
+impl SeededRng {
     /// The `n`th sequence of a seed.
     pub fn new(seed: u64, n: u64) -> Self {
         Self(seed ^ n.wrapping_mul(0xd1b5_4a32_d192_ed03))

@@ -17,12 +17,12 @@ pub const THREAD: &str = "bare";
 const LARGEST: usize = 65_535;
 
 /// Where a bare forwarder is. It ends with the process.
-pub struct Bare {
+pub struct PlainForwarder {
     /// Where it receives.
     pub addr: SocketAddr,
 }
 
-impl Bare {
+impl PlainForwarder {
     /// Starts one on loopback that forwards from the first of each pair to the second.
     ///
     /// # Errors
