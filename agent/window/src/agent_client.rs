@@ -1,7 +1,7 @@
-//! The agent and the desktop's message bus, on a thread of their own.
+//! The client of the agent's local socket, on its own thread, with the desktop's notifications and tray icon.
 //!
-//! Lives here: the connection to the agent's socket and its coming back, verbs out, events in, notifications, the tray
-//! icon. Must not live here: what any of it means (the model), how it looks (`face`).
+//! Lives here: connecting and reconnecting to the agent, requests out, events in. Must not live here: what any of it
+//! means (the model), how it looks (`ui`).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,161 +10,163 @@ use nearhand_proto::message::local::{Reply, Said, Verb};
 use nearhand_transport::local::{CallError, LocalClient};
 use tokio::sync::mpsc;
 
-use crate::model::Input;
+use crate::model::WindowInput;
+use crate::model::view::TrayStatus;
 use crate::notification;
-use crate::tray::{self, Icon};
+use crate::tray;
 
-/// How long is waited before the agent is looked for again: the first time, and at most.
-const FIRST: Duration = Duration::from_millis(250);
-const MOST: Duration = Duration::from_secs(2);
+/// How long to wait before connecting again, the first time; then twice as long each time.
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+/// The longest wait before connecting again.
+const LONGEST_RETRY: Duration = Duration::from_secs(2);
 
-/// What the window wants.
+/// What the user interface asks for.
 #[derive(Debug)]
-pub(crate) enum Order {
+pub(crate) enum UiRequest {
     Send(Verb),
     Notify {
         title: String,
         body: String,
     },
-    Tray(Icon),
-    /// The agent is told that the person closes the window; then it is over.
+    Tray(TrayStatus),
+    /// Tell the agent that the person closes the window, then end.
     Leave,
 }
 
-/// Runs until the window leaves. `tell` takes what happened; `done` is called at the end.
+/// Runs until the window closes. `tell` takes the inputs; `done` is called at the end.
 pub(crate) async fn run(
     socket: impl Future<Output = Option<PathBuf>>,
-    mut orders: mpsc::UnboundedReceiver<Order>,
-    tell: impl Fn(Input) + Clone + Send + 'static,
-    labels: tray::Labels,
+    mut requests: mpsc::UnboundedReceiver<UiRequest>,
+    tell: impl Fn(WindowInput) + Clone + Send + 'static,
+    labels: tray::TrayLabels,
     done: impl FnOnce(),
 ) {
     let icon = tray::show(labels).await;
-    let mut desk = Desk { icon };
+    let mut desktop = DesktopNotices { icon };
     tokio::pin!(socket);
     let socket = loop {
         tokio::select! {
             socket = &mut socket => break socket,
-            order = orders.recv() => match order {
-                None | Some(Order::Leave) => break None,
-                Some(Order::Send(_)) => {}
-                Some(other) => desk.order(other).await,
+            request = requests.recv() => match request {
+                None | Some(UiRequest::Leave) => break None,
+                Some(UiRequest::Send(_)) => {}
+                Some(other) => desktop.show(other).await,
             },
         }
     };
     if let Some(socket) = socket {
-        serve(&socket, &mut orders, &tell, &mut desk).await;
+        serve(&socket, &mut requests, &tell, &mut desktop).await;
     }
     done();
 }
 
-/// What is told to the desktop.
-struct Desk {
-    icon: Option<tray::Shown>,
+/// What the window shows on the desktop outside its own windows.
+struct DesktopNotices {
+    icon: Option<tray::TrayHandle>,
 }
 
-impl Desk {
-    async fn order(&mut self, order: Order) {
-        match order {
-            Order::Notify { title, body } => notification::show(&title, &body).await,
-            Order::Tray(icon) => {
-                if let Some(shown) = &self.icon {
-                    tray::change(shown, icon).await;
+impl DesktopNotices {
+    async fn show(&mut self, request: UiRequest) {
+        match request {
+            UiRequest::Notify { title, body } => notification::show(&title, &body).await,
+            UiRequest::Tray(status) => {
+                if let Some(icon) = &self.icon {
+                    tray::change(icon, status).await;
                 }
             }
-            Order::Send(_) | Order::Leave => {}
+            UiRequest::Send(_) | UiRequest::Leave => {}
         }
     }
 }
 
-/// Looks for the agent, serves while it is there, and looks again.
+/// Connects to the agent again and again, until the window closes.
 async fn serve(
     socket: &Path,
-    orders: &mut mpsc::UnboundedReceiver<Order>,
-    tell: &(impl Fn(Input) + Clone + Send + 'static),
-    desk: &mut Desk,
+    requests: &mut mpsc::UnboundedReceiver<UiRequest>,
+    tell: &(impl Fn(WindowInput) + Clone + Send + 'static),
+    desktop: &mut DesktopNotices,
 ) {
-    let mut wait = FIRST;
+    let mut wait = FIRST_RETRY;
     loop {
         if let Ok(mut agent) = LocalClient::connect(socket, &[]).await
             && agent.ask(Verb::WatchAsWindow).await.is_ok()
             && let Ok(Reply::Status(status)) = agent.ask(Verb::Status).await
         {
-            wait = FIRST;
-            tell(Input::Connected(status));
-            if connected(socket, &mut agent, orders, tell, desk).await {
+            wait = FIRST_RETRY;
+            tell(WindowInput::Connected(status));
+            if serve_connection(socket, &mut agent, requests, tell, desktop).await {
                 return;
             }
         }
-        tell(Input::Lost);
+        tell(WindowInput::Lost);
         let again = tokio::time::sleep(wait);
         tokio::pin!(again);
         loop {
             tokio::select! {
                 () = &mut again => break,
-                order = orders.recv() => match order {
-                    None | Some(Order::Leave) => return,
-                    // Nobody is there to hear it, and what is asked now would mean something else later.
-                    Some(Order::Send(_)) => {}
-                    Some(other) => desk.order(other).await,
+                request = requests.recv() => match request {
+                    None | Some(UiRequest::Leave) => return,
+                    // No agent is connected, and sent later the request could mean something else.
+                    Some(UiRequest::Send(_)) => {}
+                    Some(other) => desktop.show(other).await,
                 },
             }
         }
-        wait = (wait * 2).min(MOST);
+        wait = (wait * 2).min(LONGEST_RETRY);
     }
 }
 
-/// While the agent is there; whether the window leaves.
-async fn connected(
+/// Serves one connection to the agent. True where the window closes, false where the connection is lost.
+async fn serve_connection(
     socket: &Path,
     agent: &mut LocalClient,
-    orders: &mut mpsc::UnboundedReceiver<Order>,
-    tell: &(impl Fn(Input) + Clone + Send + 'static),
-    desk: &mut Desk,
+    requests: &mut mpsc::UnboundedReceiver<UiRequest>,
+    tell: &(impl Fn(WindowInput) + Clone + Send + 'static),
+    desktop: &mut DesktopNotices,
 ) -> bool {
     loop {
         tokio::select! {
             event = agent.event() => match event {
-                Ok(event) => tell(Input::Event(event)),
+                Ok(event) => tell(WindowInput::Event(event)),
                 Err(_) => return false,
             },
-            order = orders.recv() => match order {
-                None | Some(Order::Leave) => {
-                    // It may be gone already; then there is nobody to tell.
+            request = requests.recv() => match request {
+                None | Some(UiRequest::Leave) => {
+                    // Fails only where the agent is gone, and then it needn't know.
                     let _ = agent.ask(Verb::LeaveWindow).await;
                     return true;
                 }
-                Some(Order::Send(verb)) if takes_long(&verb) => {
+                Some(UiRequest::Send(verb)) if takes_long(&verb) => {
                     let (socket, tell) = (socket.to_owned(), tell.clone());
-                    tokio::spawn(async move { aside(&socket, verb, tell).await });
+                    tokio::spawn(async move { ask_separately(&socket, verb, tell).await });
                 }
-                Some(Order::Send(verb)) => {
+                Some(UiRequest::Send(verb)) => {
                     let answer = match agent.ask(verb.clone()).await {
                         Err(CallError::Refused(why)) => Err(why),
                         Err(_) => return false,
                         Ok(reply) => Ok(reply),
                     };
-                    tell(Input::Answer(verb, answer));
+                    tell(WindowInput::Answer(verb, answer));
                 }
-                Some(other) => desk.order(other).await,
+                Some(other) => desktop.show(other).await,
             },
         }
     }
 }
 
-/// What takes its time is asked on a connection of its own, so that Stop never waits for it.
+/// Whether the answer takes long. Such a request goes over a second connection, so that Stop never waits for it.
 const fn takes_long(verb: &Verb) -> bool {
     matches!(verb, Verb::Fixes | Verb::NewCode | Verb::Windows)
 }
 
-async fn aside(socket: &Path, verb: Verb, tell: impl Fn(Input)) {
+async fn ask_separately(socket: &Path, verb: Verb, tell: impl Fn(WindowInput)) {
     let answer = match LocalClient::connect(socket, &[]).await {
         Ok(mut agent) => agent.ask(verb.clone()).await,
         Err(error) => Err(error),
     };
     let answer = answer.map_err(|error| match error {
         CallError::Refused(why) => why,
-        gone => Said::Words(gone.to_string()),
+        lost => Said::Words(lost.to_string()),
     });
-    tell(Input::Answer(verb, answer));
+    tell(WindowInput::Answer(verb, answer));
 }

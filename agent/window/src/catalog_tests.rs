@@ -86,7 +86,7 @@ fn the_markup_asks_for_messages_that_are_there() {
         include_str!("../ui/pages.slint"),
         include_str!("../ui/window.slint"),
     ] {
-        for rest in source.split("Tr.s(\"").skip(1) {
+        for rest in source.split("Texts.get(\"").skip(1) {
             let key: String = rest.chars().take_while(|c| *c != '"').collect();
             // The end of some is a number.
             let known = english.contains_key(&key)
@@ -167,7 +167,7 @@ fn what_is_written_can_be_read() {
 fn what_the_agent_says_has_its_messages() {
     let english = messages(Language::English);
     let mut known = 0;
-    for source in [include_str!("model/messages.rs"), include_str!("model/phrases.rs")] {
+    for source in [include_str!("model/messages.rs"), include_str!("model/activity.rs")] {
         let keys = ["\"said-", "\"act-", "\"fix-"]
             .into_iter()
             .flat_map(|start| source.split(start).skip(1).map(move |rest| (start, rest)));

@@ -1,90 +1,86 @@
-//! The icon in the desktop's tray (StatusNotifierItem): whether somebody is connected, and "I need help". A desktop
-//! without a tray has none; everything works without.
+//! The icon in the desktop's tray (StatusNotifierItem): whether somebody is connected, and "I need help". Where the
+//! desktop has no tray, everything works without the icon.
 
 use ksni::menu::{MenuItem, StandardItem};
 use ksni::{Handle, Tray, TrayMethods};
 
-/// What the icon shows.
-#[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Icon {
-    pub(crate) words: String,
-    pub(crate) busy: bool,
-}
+use crate::model::view::TrayStatus;
 
-/// What can be chosen.
+/// A choice in the icon's menu.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Chosen {
+pub(crate) enum TrayChoice {
     Help,
     Open,
     Stop,
 }
 
-/// The words of its menu, and who is told what was chosen.
-pub(crate) struct Labels {
+/// The texts of the menu, and who is told of a choice.
+pub(crate) struct TrayLabels {
     pub(crate) help: String,
     pub(crate) open: String,
     pub(crate) stop: String,
-    pub(crate) chosen: Box<dyn Fn(Chosen) + Send + Sync>,
+    pub(crate) on_choice: Box<dyn Fn(TrayChoice) + Send + Sync>,
 }
 
-/// An icon in the tray.
-pub(crate) struct Nearhand {
-    icon: Icon,
-    labels: Labels,
+/// The icon.
+pub(crate) struct TrayIcon {
+    status: TrayStatus,
+    labels: TrayLabels,
 }
 
-pub(crate) type Shown = Handle<Nearhand>;
+/// An icon that is shown.
+pub(crate) type TrayHandle = Handle<TrayIcon>;
 
-/// Puts it there; none without a tray.
-pub(crate) async fn show(labels: Labels) -> Option<Shown> {
-    let icon = Icon { words: "Nearhand".to_owned(), busy: false };
-    Nearhand { icon, labels }.disable_dbus_name(false).assume_sni_available(true).spawn().await.ok()
+/// Shows the icon; `None` where the desktop has no tray.
+pub(crate) async fn show(labels: TrayLabels) -> Option<TrayHandle> {
+    let status = TrayStatus { text: "Nearhand".to_owned(), busy: false };
+    TrayIcon { status, labels }.disable_dbus_name(false).assume_sni_available(true).spawn().await.ok()
 }
 
-/// Changes it.
-pub(crate) async fn change(shown: &Shown, icon: Icon) {
-    shown.update(|tray| tray.icon = icon).await;
+/// Changes what the icon shows.
+pub(crate) async fn change(icon: &TrayHandle, status: TrayStatus) {
+    icon.update(|icon| icon.status = status).await;
 }
 
-/// Side of the picture, in pixels.
+/// Width and height of the picture, in pixels.
 const SIDE: i32 = 22;
 
-impl Tray for Nearhand {
+impl Tray for TrayIcon {
     fn id(&self) -> String {
         "nearhand".to_owned()
     }
 
     fn title(&self) -> String {
-        self.icon.words.clone()
+        self.status.text.clone()
     }
 
     fn icon_pixmap(&self) -> Vec<ksni::Icon> {
-        vec![disc(self.icon.busy)]
+        vec![disc(self.status.busy)]
     }
 
     fn tool_tip(&self) -> ksni::ToolTip {
-        ksni::ToolTip { title: self.icon.words.clone(), ..ksni::ToolTip::default() }
+        ksni::ToolTip { title: self.status.text.clone(), ..ksni::ToolTip::default() }
     }
 
     fn activate(&mut self, _: i32, _: i32) {
-        (self.labels.chosen)(Chosen::Open);
+        (self.labels.on_choice)(TrayChoice::Open);
     }
 
     fn menu(&self) -> Vec<MenuItem<Self>> {
-        let item = |label: &str, enabled: bool, chosen: Chosen| {
+        let item = |label: &str, enabled: bool, choice: TrayChoice| {
             MenuItem::Standard(StandardItem {
                 label: label.to_owned(),
                 enabled,
-                activate: Box::new(move |tray: &mut Self| (tray.labels.chosen)(chosen)),
+                activate: Box::new(move |tray: &mut Self| (tray.labels.on_choice)(choice)),
                 ..StandardItem::default()
             })
         };
         vec![
-            item(&self.icon.words, false, Chosen::Open),
+            item(&self.status.text, false, TrayChoice::Open),
             MenuItem::Separator,
-            item(&self.labels.help, true, Chosen::Help),
-            item(&self.labels.open, true, Chosen::Open),
-            item(&self.labels.stop, self.icon.busy, Chosen::Stop),
+            item(&self.labels.help, true, TrayChoice::Help),
+            item(&self.labels.open, true, TrayChoice::Open),
+            item(&self.labels.stop, self.status.busy, TrayChoice::Stop),
         ]
     }
 }

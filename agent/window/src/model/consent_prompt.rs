@@ -1,40 +1,41 @@
-//! One request that waits for the person's decision: what is ticked, for how long, whether Allow counts yet.
+//! One request that waits for the person's decision: what is ticked, for how long, and whether Allow works yet.
 
 use core::time::Duration;
 
 use nearhand_proto::grant::{Capabilities, Capability, MAX_DURATION};
 use nearhand_proto::message::local::{Choice, ConsentRequest, Said, Verb, Window};
 
-use super::{Act, Now};
+use super::input::{Uptime, UserAction};
+use super::phrases;
+use crate::catalog::{Arg, Catalog};
 
-/// How long who asks is read before Allow works at first contact. Longer than the agent's own wait, which counts from
+/// How long Allow waits at first contact, so that the person reads who asks. Longer than the agent's own wait, which starts
 /// a moment earlier.
-const FIRST_CONTACT: Duration = Duration::from_secs(5);
-/// And otherwise: a click that was meant for what lay under the window is over by then.
-const SETTLE: Duration = Duration::from_secs(1);
+const FIRST_CONTACT_WAIT: Duration = Duration::from_secs(5);
+/// How long Allow waits otherwise: a click that was meant for what lay under the window is over by then.
+const SETTLE_WAIT: Duration = Duration::from_secs(1);
 
-/// For how long.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Term {
-    Quarter,
-    Hour,
-    /// Until the person stops it; the agent's longest at most.
-    Open,
+/// How long what is allowed lasts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum GrantTerm {
+    #[default]
+    QuarterHour,
+    OneHour,
+    /// Until the person stops it, or the agent's longest time is over.
+    UntilStopped,
 }
 
-impl Term {
-    pub(crate) const ALL: [Self; 3] = [Self::Quarter, Self::Hour, Self::Open];
-
+impl GrantTerm {
     fn seconds(self) -> u32 {
         match self {
-            Self::Quarter => 15 * 60,
-            Self::Hour => 60 * 60,
-            Self::Open => u32::try_from(MAX_DURATION.as_secs()).unwrap_or(u32::MAX),
+            Self::QuarterHour => 15 * 60,
+            Self::OneHour => 60 * 60,
+            Self::UntilStopped => u32::try_from(MAX_DURATION.as_secs()).unwrap_or(u32::MAX),
         }
     }
 }
 
-/// Whether it reaches so far that it is confirmed on a page of its own.
+/// Whether it reaches so far that the person confirms it on a second page.
 pub(crate) const fn is_elevated(capability: Capability) -> bool {
     matches!(
         capability,
@@ -42,7 +43,7 @@ pub(crate) const fn is_elevated(capability: Capability) -> bool {
     )
 }
 
-/// What is seen without anything being touched: ticked from the start where it is all that is asked for.
+/// Whether it only looks and changes nothing. Ticked from the start where nothing else is asked for.
 const fn is_passive(capability: Capability) -> bool {
     matches!(
         capability,
@@ -50,35 +51,49 @@ const fn is_passive(capability: Capability) -> bool {
     )
 }
 
-/// Why Allow does nothing.
+/// Why Allow does nothing now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Held {
-    /// For so long.
+pub(crate) enum AllowBlocked {
+    /// It works after this time.
     Wait(Duration),
     NothingTicked,
     NoWindow,
 }
 
+impl AllowBlocked {
+    /// The reason as a sentence.
+    pub(crate) fn text(self, catalog: &Catalog) -> String {
+        match self {
+            Self::Wait(wait) => {
+                let time = phrases::time_left(catalog, phrases::round_up(wait));
+                catalog.with("consent-wait", &[("time", Arg::Text(&time))])
+            }
+            Self::NothingTicked => catalog.text("consent-pick"),
+            Self::NoWindow => catalog.text("consent-pick-window"),
+        }
+    }
+}
+
 /// A request and what the person has chosen so far.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct ConsentPrompt {
     pub(crate) request: ConsentRequest,
-    arrived: Now,
-    pub(crate) until: Now,
+    arrived: Uptime,
+    pub(crate) until: Uptime,
     pub(crate) ticked: Capabilities,
-    pub(crate) term: Term,
+    pub(crate) term: GrantTerm,
     pub(crate) windows: Option<Vec<Window>>,
     pub(crate) window: Option<u32>,
     /// The second page is shown.
     pub(crate) confirming: bool,
-    /// What the agent said to the last decision.
+    /// Why the agent refused the last decision.
     pub(crate) refusal: Option<Said>,
-    /// A decision is on its way.
+    /// A decision was sent to the agent and has no answer yet.
     sent: bool,
 }
 
-impl Asked {
-    pub(crate) fn new(request: ConsentRequest, now: Now) -> Self {
+impl ConsentPrompt {
+    pub(crate) fn new(request: ConsentRequest, now: Uptime) -> Self {
         let wanted = request.capabilities;
         let alone = {
             let mut all = wanted.iter();
@@ -95,7 +110,7 @@ impl Asked {
             arrived: now,
             until,
             ticked,
-            term: Term::Quarter,
+            term: GrantTerm::QuarterHour,
             windows: None,
             window: None,
             confirming: false,
@@ -104,75 +119,77 @@ impl Asked {
         }
     }
 
-    pub(crate) fn windows(&mut self, windows: Vec<Window>) {
+    pub(crate) fn set_windows(&mut self, windows: Vec<Window>) {
         self.window = self.window.filter(|id| windows.iter().any(|window| window.id == *id));
         self.windows = Some(windows);
     }
 
-    pub(crate) fn refused(&mut self, why: Said) {
+    pub(crate) fn set_refused(&mut self, why: Said) {
         self.sent = false;
         self.confirming = false;
         self.refusal = Some(why);
     }
 
-    /// What is ticked among what reaches far.
+    /// What is ticked and needs the second page.
     pub(crate) fn elevated(&self) -> Capabilities {
         self.ticked.iter().filter(|capability| is_elevated(*capability)).collect()
     }
 
-    /// Whether the second page has to be confirmed.
-    pub(crate) fn needs_second(&self) -> bool {
-        self.term == Term::Open || !self.elevated().is_empty()
+    /// Whether Allow leads to the second page.
+    pub(crate) fn needs_confirm(&self) -> bool {
+        self.term == GrantTerm::UntilStopped || !self.elevated().is_empty()
     }
 
-    /// Why Allow does nothing now, if so.
-    pub(crate) fn held(&self, now: Now) -> Option<Held> {
-        let wait = if self.request.first_contact { FIRST_CONTACT } else { SETTLE };
+    /// Why Allow does nothing now; `None` where it works.
+    pub(crate) fn allow_blocked(&self, now: Uptime) -> Option<AllowBlocked> {
+        let wait = if self.request.first_contact { FIRST_CONTACT_WAIT } else { SETTLE_WAIT };
         let left = (self.arrived + wait).saturating_sub(now);
         if !left.is_zero() {
-            return Some(Held::Wait(left));
+            return Some(AllowBlocked::Wait(left));
         }
         if self.ticked.is_empty() {
-            return Some(Held::NothingTicked);
+            return Some(AllowBlocked::NothingTicked);
         }
-        (self.ticked.contains(Capability::Window) && self.window.is_none()).then_some(Held::NoWindow)
+        (self.ticked.contains(Capability::Window) && self.window.is_none()).then_some(AllowBlocked::NoWindow)
     }
 
-    /// The verb that says no.
-    pub(crate) const fn denied(&self) -> Verb {
+    /// The request to the agent that denies.
+    pub(crate) const fn denial(&self) -> Verb {
         Verb::Decide { request: self.request.request, choice: Choice::Deny }
     }
 
-    /// What the person pressed here; what to ask the agent.
-    pub(crate) fn act(&mut self, act: &Act, now: Now) -> Option<Verb> {
-        match act {
-            Act::Tick(capability, on) if self.request.capabilities.contains(*capability) => {
-                self.ticked = match on {
-                    true => self.ticked.with(*capability),
-                    false => self.ticked.without(Capabilities::from(*capability)),
-                };
+    /// Takes in what the person pressed, and returns what to send to the agent.
+    pub(crate) fn act(&mut self, action: &UserAction, now: Uptime) -> Option<Verb> {
+        match action {
+            UserAction::Tick(capability) if self.request.capabilities.contains(*capability) => {
+                self.ticked = self.ticked.with(*capability);
             }
-            Act::Term(term) => self.term = *term,
-            Act::Window(id) => {
+            UserAction::Untick(capability) => {
+                self.ticked = self.ticked.without(Capabilities::from(*capability));
+            }
+            UserAction::ChooseTerm(term) => self.term = *term,
+            UserAction::ChooseWindow(id) => {
                 let listed = self.windows.iter().flatten().any(|window| window.id == *id);
                 self.window = listed.then_some(*id);
             }
-            Act::Back => self.confirming = false,
-            Act::Deny => return Some(self.denied()),
-            Act::Allow if self.held(now).is_none() && !self.confirming => {
-                if self.needs_second() {
+            UserAction::Back => self.confirming = false,
+            UserAction::Deny => return Some(self.denial()),
+            UserAction::Allow if self.allow_blocked(now).is_none() && !self.confirming => {
+                if self.needs_confirm() {
                     self.confirming = true;
                     return None;
                 }
-                return self.allowed();
+                return self.approval();
             }
-            Act::Confirm if self.held(now).is_none() && self.confirming => return self.allowed(),
+            UserAction::Confirm if self.allow_blocked(now).is_none() && self.confirming => {
+                return self.approval();
+            }
             _ => {}
         }
         None
     }
 
-    fn allowed(&mut self) -> Option<Verb> {
+    fn approval(&mut self) -> Option<Verb> {
         if self.sent {
             return None;
         }

@@ -1,28 +1,31 @@
-//! A session that is over: what was done, to read and to keep.
+//! A session that has ended: what was done, to read and to save.
 
 use std::fmt::Write as _;
 
 use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::{Deed, Record, Said};
 
-use super::live_session::Live;
+use super::activity::ActivityLine;
+use super::input::SaveOutcome;
+use super::live_session::LiveSession;
 use super::{messages, phrases};
 use crate::catalog::{Arg, Catalog};
 
-/// A session that is over.
+/// A session that has ended.
 #[derive(Clone, Debug)]
-pub(crate) struct After {
-    live: Live,
+pub(crate) struct EndedSession {
+    live: LiveSession,
+    /// Why it ended, where this window was told.
     why: Option<Said>,
+    /// The agent's record, once it has arrived.
     record: Option<Record>,
-    /// The file's name, or why there is none.
-    pub(crate) saved: Option<Result<String, String>>,
+    pub(crate) saved: Option<SaveOutcome>,
     pub(crate) rated: bool,
     pub(crate) reported: bool,
 }
 
-impl After {
-    pub(crate) const fn new(live: Live, why: Option<Said>) -> Self {
+impl EndedSession {
+    pub(crate) const fn new(live: LiveSession, why: Option<Said>) -> Self {
         Self { live, why, record: None, saved: None, rated: false, reported: false }
     }
 
@@ -30,7 +33,7 @@ impl After {
         self.live.session.session
     }
 
-    pub(crate) fn record(&mut self, record: Record) {
+    pub(crate) fn set_record(&mut self, record: Record) {
         self.record = Some(record);
     }
 
@@ -41,45 +44,48 @@ impl After {
         catalog.with(
             "after-summary",
             &[
-                ("technician", Arg::Text(&phrases::name(&session.technician))),
-                ("organisation", Arg::Text(&phrases::name(&session.organisation))),
-                ("from", Arg::Text(&phrases::in_order(&phrases::day(session.began, offset)))),
-                ("to", Arg::Text(&ended.map_or_else(|| "…".to_owned(), |at| phrases::clock(at, offset)))),
+                ("technician", Arg::Text(&phrases::quoted_name(&session.technician))),
+                ("organisation", Arg::Text(&phrases::quoted_name(&session.organisation))),
+                ("from", Arg::Text(&phrases::left_to_right(&phrases::date_and_time(session.began, offset)))),
+                (
+                    "to",
+                    Arg::Text(&ended.map_or_else(|| "…".to_owned(), |at| phrases::time_of_day(at, offset))),
+                ),
             ],
         )
     }
 
     /// Why it ended; empty where that isn't known.
     pub(crate) fn why(&self, catalog: &Catalog) -> String {
-        let recorded = self.record.as_ref().and_then(|record| record.ended.as_ref()).map(|end| &end.why);
-        let Some(why) = self.why.as_ref().or(recorded) else { return String::new() };
-        let why = messages::said(catalog, why);
+        let recorded = self.record.as_ref().and_then(|record| record.ended.as_ref()).map(|(_, why)| why);
+        let why = match (&self.why, recorded) {
+            (Some(why), _) => messages::text(catalog, why),
+            // The record has the reason in the agent's own words.
+            (None, Some(why)) => phrases::agent_text(why),
+            (None, None) => return String::new(),
+        };
         catalog.with("after-why", &[("why", Arg::Text(&why))])
     }
 
-    /// What was done: time and sentence of each.
-    pub(crate) fn deeds(&self, catalog: &Catalog, offset: time::UtcOffset) -> Vec<(String, String)> {
-        let line = |deed: &Deed| sentence(catalog, offset, deed);
+    /// What was done, the oldest first.
+    pub(crate) fn activity(&self, catalog: &Catalog, offset: time::UtcOffset) -> Vec<ActivityLine> {
         match &self.record {
-            Some(record) => record.deeds.iter().map(line).collect(),
-            None => self.live.done.iter().map(line).collect(),
+            Some(record) => {
+                record.deeds.iter().map(|entry| ActivityLine::new(catalog, offset, entry)).collect()
+            }
+            None => self.live.lines(catalog, offset).collect(),
         }
     }
 
-    /// All of it, to keep as a file.
+    /// The text of the file in which the person saves it.
     pub(crate) fn text(&self, catalog: &Catalog, offset: time::UtcOffset, device: &str) -> String {
         let mut text = format!("{}\n\n", catalog.text("record-title"));
-        let device = phrases::agents(device);
+        let device = phrases::agent_text(device);
         let _ = writeln!(text, "{}", catalog.with("record-device", &[("device", Arg::Text(&device))]));
         let _ = writeln!(text, "{}\n{}\n", self.summary(catalog, offset), self.why(catalog));
-        for (at, what) in self.deeds(catalog, offset) {
-            let _ = writeln!(text, "{at}  {what}");
+        for line in self.activity(catalog, offset) {
+            let _ = writeln!(text, "{}  {}", line.time, line.text);
         }
         text
     }
-}
-
-/// Something that was done: its time and what it was.
-pub(crate) fn sentence(catalog: &Catalog, offset: time::UtcOffset, deed: &Deed) -> (String, String) {
-    (phrases::clock(deed.at, offset), phrases::act(catalog, &deed.act))
 }

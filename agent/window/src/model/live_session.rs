@@ -1,4 +1,4 @@
-//! One session under way: what is granted until when, what was done, what was said.
+//! One session under way: what is granted until when, what was done, and the chat.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -6,34 +6,55 @@ use std::collections::VecDeque;
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::message::local::{ChatLine, Deed, MAX_DEEDS, Record, Session};
 
-use super::Now;
+use super::activity::ActivityLine;
+use super::input::Uptime;
+use super::phrases;
+use crate::catalog::Catalog;
 
-/// Most chat messages that are kept, as many as the agent keeps.
-const CHAT: usize = 100;
+/// Most chat messages that are kept: as many as the agent keeps.
+const MAX_CHAT: usize = 100;
 
-/// A session.
+/// Something that was done, as the agent reported it.
+#[derive(Clone, PartialEq, Debug)]
+enum ReportedActivity {
+    /// From the closed list, with its time.
+    Entry(Deed),
+    /// In the agent's words.
+    Text(String),
+}
+
+/// Why a session is paused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PauseReason {
+    /// The person paused it.
+    ByPerson,
+    /// Nobody at the device could see the session.
+    Unseen,
+}
+
+/// A session under way.
 #[derive(Clone, Debug)]
-pub(crate) struct Live {
+pub(crate) struct LiveSession {
     pub(crate) session: Session,
     /// What is granted, and until when.
-    pub(crate) until: Vec<(Capability, Now)>,
-    pub(crate) done: VecDeque<Deed>,
-    /// Paused, and whether because nobody saw it.
-    pub(crate) paused: Option<bool>,
-    /// Number of the technician's last message that was shown, and of one that wasn't yet.
+    pub(crate) until: Vec<(Capability, Uptime)>,
+    activity: VecDeque<ReportedActivity>,
+    pub(crate) paused: Option<PauseReason>,
+    /// Number of the technician's last message that was shown.
     pub(crate) seen: u64,
+    /// Number of the technician's newest message that wasn't shown yet.
     pub(crate) unseen: Option<u64>,
 }
 
-impl Live {
-    pub(crate) fn new(session: Session, now: Now) -> Self {
+impl LiveSession {
+    pub(crate) fn new(session: Session, now: Uptime) -> Self {
         let unseen = session.chat.iter().filter(|line| line.from_technician).map(|line| line.number).max();
         let until = until(&session, now);
-        Self { session, until, done: VecDeque::new(), paused: None, seen: 0, unseen }
+        Self { session, until, activity: VecDeque::new(), paused: None, seen: 0, unseen }
     }
 
-    /// The agent says how it stands; what was said is told by events of its own.
-    pub(crate) fn stands(&mut self, session: Session, now: Now) {
+    /// The agent reports the session's state.
+    pub(crate) fn update(&mut self, session: Session, now: Uptime) {
         self.until = until(&session, now);
         self.session = session;
     }
@@ -43,43 +64,65 @@ impl Live {
     }
 
     /// When the last of what is granted ends.
-    pub(crate) fn ends(&self) -> Option<Now> {
+    pub(crate) fn ends(&self) -> Option<Uptime> {
         self.until.iter().map(|(_, until)| *until).max()
     }
 
-    /// What the agent says was done so far takes the place of what this window saw.
-    pub(crate) fn record(&mut self, record: Record) {
-        if record.deeds.len() >= self.done.len() {
-            self.done = record.deeds.into();
+    /// The agent's record of the session replaces what this window saw itself.
+    pub(crate) fn set_record(&mut self, record: Record) {
+        if record.deeds.len() >= self.activity.len() {
+            self.activity = record.deeds.into_iter().map(ReportedActivity::Entry).collect();
         }
     }
 
-    pub(crate) fn did(&mut self, deed: Deed) {
-        if self.done.back() == Some(&deed) {
+    pub(crate) fn add_activity(&mut self, entry: Deed) {
+        self.push(ReportedActivity::Entry(entry));
+    }
+
+    pub(crate) fn add_text(&mut self, words: String) {
+        self.push(ReportedActivity::Text(words));
+    }
+
+    /// What was done, the newest last.
+    pub(crate) fn lines(
+        &self,
+        catalog: &Catalog,
+        offset: time::UtcOffset,
+    ) -> impl DoubleEndedIterator<Item = ActivityLine> {
+        self.activity.iter().map(move |activity| match activity {
+            ReportedActivity::Entry(entry) => ActivityLine::new(catalog, offset, entry),
+            ReportedActivity::Text(text) => {
+                ActivityLine { time: String::new(), text: phrases::agent_text(text) }
+            }
+        })
+    }
+
+    fn push(&mut self, activity: ReportedActivity) {
+        if self.activity.back() == Some(&activity) {
             return;
         }
-        if self.done.len() >= MAX_DEEDS {
-            self.done.pop_front();
+        if self.activity.len() >= MAX_DEEDS {
+            self.activity.pop_front();
         }
-        self.done.push_back(deed);
+        self.activity.push_back(activity);
     }
 
-    /// A new message, or a new mark on one.
-    pub(crate) fn chat(&mut self, line: ChatLine) {
+    /// A new chat message, or a new mark on one.
+    pub(crate) fn add_chat(&mut self, line: ChatLine) {
         let chat = &mut self.session.chat;
         let same = |l: &&mut ChatLine| l.from_technician == line.from_technician && l.number == line.number;
         if let Some(known) = chat.iter_mut().find(same) {
             *known = line;
             return;
         }
-        if chat.len() >= CHAT {
+        if chat.len() >= MAX_CHAT {
             chat.remove(0);
         }
         chat.push(line);
     }
 }
 
-fn until(session: &Session, now: Now) -> Vec<(Capability, Now)> {
+fn until(session: &Session, now: Uptime) -> Vec<(Capability, Uptime)> {
     let left = |seconds: u32| now + Duration::from_secs(seconds.into());
     session.granted.iter().map(|granted| (granted.capability, left(granted.seconds_left))).collect()
 }

@@ -1,40 +1,42 @@
-//! What the agent says of itself, and what it found that the person can mend, in the person's language.
+//! The agent's messages, and the problems that the person can solve without help, in the person's language.
 
 use core::time::Duration;
 
 use nearhand_proto::message::local::{Fix, Mend, Said};
 use nearhand_proto::runbook::{Ending, Mode};
 
-use super::phrases::{agents, left, line, list};
+use super::phrases::{self, agent_text, quoted_line};
 use crate::catalog::{Arg, Catalog};
 
-/// What the agent says, as a sentence. What others wrote in it is in quotes, what the system says is set apart.
-pub(crate) fn said(catalog: &Catalog, said: &Said) -> String {
-    let given: Vec<(&'static str, String)> = match said {
-        Said::Words(words) => return agents(words),
-        Said::WrongCode { who } => vec![("who", line(who))],
+/// A message of the agent as a sentence. What somebody else wrote in it stands in quotes.
+pub(crate) fn text(catalog: &Catalog, message: &Said) -> String {
+    let given: Vec<(&'static str, String)> = match message {
+        Said::Words(words) => return agent_text(words),
+        Said::WrongCode { who } => vec![("who", quoted_line(who))],
         Said::ReadFirst { seconds } | Said::HandsOff { seconds } | Said::CodesLocked { seconds } => {
-            vec![("time", left(catalog, Duration::from_secs(*seconds)))]
+            vec![("time", phrases::time_left(catalog, Duration::from_secs(*seconds)))]
         }
         Said::NotGranted(what) | Said::GrantOver(what) | Said::NotOffered(what) => {
-            vec![("what", list(catalog, (*what).into()))]
+            vec![("what", phrases::capability_list(catalog, (*what).into()))]
         }
-        Said::CantShow { why } | Said::RunbookRefused { why } => vec![("why", agents(why))],
-        Said::RunbookBegins { title, .. } => vec![("name", line(title))],
+        Said::CantShow { why } | Said::RunbookRefused { why } => vec![("why", agent_text(why))],
+        Said::RunbookBegins { title, .. } => vec![("name", quoted_line(title))],
         Said::RunbookStep { runbook, act, before } => {
             let what = catalog.text(&format!("repair-{}", act.name()));
-            vec![("name", line(runbook)), ("what", what), ("why", agents(before))]
+            vec![("name", quoted_line(runbook)), ("what", what), ("why", agent_text(before))]
         }
-        Said::RunbookOver { runbook, why, .. } => vec![("name", line(runbook)), ("why", agents(why))],
+        Said::RunbookOver { runbook, why, .. } => {
+            vec![("name", quoted_line(runbook)), ("why", agent_text(why))]
+        }
         _ => Vec::new(),
     };
     let given: Vec<_> = given.iter().map(|(name, value)| (*name, Arg::Text(value))).collect();
-    catalog.with(key(said), &given)
+    catalog.with(message_key(message), &given)
 }
 
-/// The key of its message.
-const fn key(said: &Said) -> &'static str {
-    match said {
+/// Under which key the catalog has it.
+const fn message_key(message: &Said) -> &'static str {
+    match message {
         Said::Stopped => "said-stopped",
         Said::ByTechnician => "said-by-technician",
         Said::TechnicianRevoked => "said-technician-revoked",
@@ -71,7 +73,7 @@ const fn key(said: &Said) -> &'static str {
         Said::PictureOver { sent: true, .. } => "said-picture-sent",
         Said::PictureOver { sent: false, .. } => "said-picture-not-sent",
         Said::WindowOver { .. } => "said-window-over",
-        // Said as they are.
+        // Shown as it is, without the catalog.
         Said::Words(_) => "",
         Said::RunbookRefused { .. } => "said-runbook-refused",
         Said::WrongCode { .. } => "said-wrong-code",
@@ -85,11 +87,11 @@ const fn key(said: &Said) -> &'static str {
         Said::RunbookBegins { mode: Mode::Apply, .. } => "said-runbook-begins",
         Said::RunbookBegins { mode: Mode::DryRun, .. } => "said-runbook-looks",
         Said::RunbookStep { .. } => "said-runbook-step",
-        Said::RunbookOver { ending, .. } => ended(*ending),
+        Said::RunbookOver { ending, .. } => runbook_key(*ending),
     }
 }
 
-const fn ended(ending: Ending) -> &'static str {
+const fn runbook_key(ending: Ending) -> &'static str {
     match ending {
         Ending::Done => "said-runbook-done",
         Ending::NotDone => "said-runbook-not-done",
@@ -100,12 +102,19 @@ const fn ended(ending: Ending) -> &'static str {
     }
 }
 
-/// What was found on this computer, and what its person can do about it.
-pub(crate) fn fix(catalog: &Catalog, fix: &Fix) -> (String, String) {
+/// A problem that was found on this computer, and what the person can do about it.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct HintLine {
+    pub(crate) title: String,
+    pub(crate) advice: String,
+}
+
+/// A found problem in plain words.
+pub(crate) fn hint(catalog: &Catalog, fix: &Fix) -> HintLine {
     let (check, on) = fix.check.split_once(':').unwrap_or((&fix.check, ""));
     let Some(mend) = Mend::of_check(check) else {
-        // An agent that knows more than this window.
-        return (agents(&fix.title), agents(&fix.advice));
+        // The agent is newer than this window: its own words are shown.
+        return HintLine { title: agent_text(&fix.title), advice: agent_text(&fix.advice) };
     };
     let key = match mend {
         Mend::Busy => "fix-busy",
@@ -120,5 +129,8 @@ pub(crate) fn fix(catalog: &Catalog, fix: &Fix) -> (String, String) {
         Mend::PrintJobs => "fix-print-jobs",
         Mend::Restart => "fix-restart",
     };
-    (catalog.with(key, &[("what", Arg::Text(&agents(on)))]), catalog.text(&format!("{key}-do")))
+    HintLine {
+        title: catalog.with(key, &[("what", Arg::Text(&agent_text(on)))]),
+        advice: catalog.text(&format!("{key}-do")),
+    }
 }

@@ -1,21 +1,30 @@
-//! The model without a screen: what is asked, shown and sent, in a time that is an argument.
+//! The model without a screen: what is shown and sent for each input, with the time as an argument.
 
-use nearhand_proto::message::local::{self, ChatLine, Choice, ConsentRequest, Deed, Fix, Mark, Mend, Window};
+use core::time::Duration;
+
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::id::SessionId;
+use nearhand_proto::message::local::{
+    self, ChatLine, Choice, ConsentRequest, Deed, Event, Fix, MAX_HELP_TEXT, MAX_REACH_TEXT, Mark, Mend,
+    Reply, Said, Session, Status, Urgency, Verb, Window,
+};
 use nearhand_proto::message::session::Granted;
 use nearhand_proto::time::UnixMillis;
 
-use super::view::Page;
-use super::*;
-use crate::catalog::Language;
+use super::consent_prompt::GrantTerm;
+use super::input::Uptime;
+use super::view::WindowPage;
+use super::{PressSource, UserAction, WindowEffect, WindowInput, WindowModel, messages};
+use crate::catalog::{Catalog, Language};
 
 const S: SessionId = SessionId::from_bytes([1; 16]);
 
-const fn at(seconds: u64) -> Now {
+const fn at(seconds: u64) -> Uptime {
     Duration::from_secs(seconds)
 }
 
-fn model() -> Model {
-    Model::new(Catalog::new(Language::English), time::UtcOffset::UTC, false)
+fn model() -> WindowModel {
+    WindowModel::new(Catalog::new(Language::English), time::UtcOffset::UTC, false)
 }
 
 fn status() -> Status {
@@ -32,9 +41,9 @@ fn status() -> Status {
     }
 }
 
-fn connected() -> Model {
+fn connected() -> WindowModel {
     let mut m = model();
-    m.put(Input::Connected(Box::new(status())), at(0));
+    m.handle(WindowInput::Connected(Box::new(status())), at(0));
     m
 }
 
@@ -65,17 +74,17 @@ fn session(granted: &[Capability]) -> Session {
     }
 }
 
-fn event(m: &mut Model, event: Event, now: Now) -> Vec<Effect> {
-    m.put(Input::Event(event), now)
+fn event(m: &mut WindowModel, event: Event, now: Uptime) -> Vec<WindowEffect> {
+    m.handle(WindowInput::Event(event), now)
 }
 
-fn press(m: &mut Model, act: Act, now: Now) -> Vec<Effect> {
-    m.put(Input::Person(act, By::Person), now)
+fn press(m: &mut WindowModel, action: UserAction, now: Uptime) -> Vec<WindowEffect> {
+    m.handle(WindowInput::Action(action, PressSource::Person), now)
 }
 
-fn decided(effects: &[Effect]) -> Option<Choice> {
+fn decided(effects: &[WindowEffect]) -> Option<Choice> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Send(Verb::Decide { request: 3, choice }) => Some(*choice),
+        WindowEffect::Send(Verb::Decide { request: 3, choice }) => Some(*choice),
         _ => None,
     })
 }
@@ -88,31 +97,28 @@ fn all(capabilities: &[Capability]) -> Capabilities {
 fn only_seeing_is_ticked_and_allow_waits() {
     let mut m = connected();
     let effects = event(&mut m, Event::Asked(request(&[Capability::View, Capability::Control])), at(10));
-    assert!(effects.contains(&Effect::Show));
-    let screen = m.screen(at(10));
-    assert_eq!(screen.page, Page::Consent);
+    assert!(effects.contains(&WindowEffect::Show));
+    let screen = m.view(at(10));
+    assert_eq!(screen.page, WindowPage::Consent);
     assert_eq!(screen.consent.lines.iter().map(|line| line.ticked).collect::<Vec<_>>(), [true, false]);
-    assert!(!screen.consent.can_allow && screen.consent.first);
-    assert_eq!(press(&mut m, Act::Allow, at(12)), []);
-    assert!(m.screen(at(15)).consent.can_allow);
-    let choice = decided(&press(&mut m, Act::Allow, at(15)));
-    assert_eq!(
-        choice,
-        Some(Choice::Allow { capabilities: Capability::View.into(), seconds: 900, window: None })
-    );
+    assert!(!screen.consent.can_allow && screen.consent.first_contact);
+    assert_eq!(press(&mut m, UserAction::Allow, at(12)), []);
+    assert!(m.view(at(15)).consent.can_allow);
+    let choice = decided(&press(&mut m, UserAction::Allow, at(15)));
+    assert_eq!(choice, Some(Choice::Allow { capabilities: Capability::View.into(), seconds: 900 }));
     // Once is enough, until it is refused.
-    assert_eq!(press(&mut m, Act::Allow, at(16)), []);
+    assert_eq!(press(&mut m, UserAction::Allow, at(16)), []);
     let verb = Verb::Decide { request: 3, choice: choice.unwrap() };
-    m.put(Input::Answer(verb, Err(Said::ReadFirst { seconds: 3 })), at(16));
-    assert!(m.screen(at(16)).consent.refused.contains("Allow works in 3 seconds"));
-    assert!(decided(&press(&mut m, Act::Allow, at(17))).is_some());
+    m.handle(WindowInput::Answer(verb, Err(Said::ReadFirst { seconds: 3 })), at(16));
+    assert!(m.view(at(16)).consent.refused.contains("Allow works in 3 seconds"));
+    assert!(decided(&press(&mut m, UserAction::Allow, at(17))).is_some());
 }
 
 #[test]
 fn denying_needs_no_wait_and_no_person() {
     let mut m = connected();
     event(&mut m, Event::Asked(request(&[Capability::View])), at(0));
-    let effects = m.put(Input::Person(Act::Deny, By::Program), at(0));
+    let effects = m.handle(WindowInput::Action(UserAction::Deny, PressSource::Program), at(0));
     assert_eq!(decided(&effects), Some(Choice::Deny));
 }
 
@@ -121,41 +127,41 @@ fn what_a_program_presses_widens_nothing() {
     let mut m = connected();
     event(&mut m, Event::Session(session(&[Capability::View])), at(0));
     event(&mut m, Event::Asked(request(&[Capability::View, Capability::Control])), at(0));
-    let before = m.screen(at(9)).consent;
+    let before = m.view(at(9)).consent;
     for act in [
-        Act::Allow,
-        Act::Confirm,
-        Act::Tick(Capability::Control, true),
-        Act::Term(Term::Open),
-        Act::Window(1),
-        Act::NewCode,
-        Act::Extend,
-        Act::Resume,
+        UserAction::Allow,
+        UserAction::Confirm,
+        UserAction::Tick(Capability::Control),
+        UserAction::ChooseTerm(GrantTerm::UntilStopped),
+        UserAction::ChooseWindow(1),
+        UserAction::NewCode,
+        UserAction::Extend,
+        UserAction::Resume,
     ] {
-        assert_eq!(m.put(Input::Person(act.clone(), By::Program), at(9)), [], "{act:?}");
-        assert!(m.screen(at(9)).remark.contains("made by a program"), "{act:?}");
+        assert_eq!(m.handle(WindowInput::Action(act.clone(), PressSource::Program), at(9)), [], "{act:?}");
+        assert!(m.view(at(9)).remark.contains("made by a program"), "{act:?}");
     }
-    assert_eq!(m.screen(at(9)).consent, before);
+    assert_eq!(m.view(at(9)).consent, before);
     // What narrows is taken from anybody.
-    m.put(Input::Person(Act::Tick(Capability::View, false), By::Program), at(9));
-    assert!(!m.screen(at(9)).consent.lines.first().unwrap().ticked);
-    let stop = m.put(Input::Person(Act::Stop, By::Program), at(9));
-    assert_eq!(stop, [Effect::Send(Verb::Stop { session: S })]);
+    m.handle(WindowInput::Action(UserAction::Untick(Capability::View), PressSource::Program), at(9));
+    assert!(!m.view(at(9)).consent.lines.first().unwrap().ticked);
+    let stop = m.handle(WindowInput::Action(UserAction::Stop, PressSource::Program), at(9));
+    assert_eq!(stop, [WindowEffect::Send(Verb::Stop { session: S })]);
 }
 
 #[test]
 fn what_reaches_far_is_confirmed_on_a_page_of_its_own() {
-    for far in [Act::Tick(Capability::Terminal, true), Act::Term(Term::Open)] {
+    for far in [UserAction::Tick(Capability::Terminal), UserAction::ChooseTerm(GrantTerm::UntilStopped)] {
         let mut m = connected();
         event(&mut m, Event::Asked(request(&[Capability::View, Capability::Terminal])), at(0));
         press(&mut m, far.clone(), at(6));
-        assert_eq!(press(&mut m, Act::Allow, at(6)), [], "{far:?}");
-        assert_eq!(m.screen(at(6)).page, Page::Elevated);
-        press(&mut m, Act::Back, at(6));
-        assert_eq!(m.screen(at(6)).page, Page::Consent);
-        assert_eq!(press(&mut m, Act::Confirm, at(6)), [], "not shown");
-        press(&mut m, Act::Allow, at(6));
-        assert!(decided(&press(&mut m, Act::Confirm, at(6))).is_some());
+        assert_eq!(press(&mut m, UserAction::Allow, at(6)), [], "{far:?}");
+        assert_eq!(m.view(at(6)).page, WindowPage::Elevated);
+        press(&mut m, UserAction::Back, at(6));
+        assert_eq!(m.view(at(6)).page, WindowPage::Consent);
+        assert_eq!(press(&mut m, UserAction::Confirm, at(6)), [], "not shown");
+        press(&mut m, UserAction::Allow, at(6));
+        assert!(decided(&press(&mut m, UserAction::Confirm, at(6))).is_some());
     }
 }
 
@@ -163,22 +169,22 @@ fn what_reaches_far_is_confirmed_on_a_page_of_its_own() {
 fn a_window_is_chosen_from_the_newest_list_and_never_by_none() {
     let mut m = connected();
     let effects = event(&mut m, Event::Asked(request(&[Capability::Window])), at(0));
-    assert!(effects.contains(&Effect::Send(Verb::Windows)));
+    assert!(effects.contains(&WindowEffect::Send(Verb::Windows)));
     let window = |id| Window { id, application: "Ledger".into(), title: "Accounts".into() };
-    let list = |m: &mut Model, ids: &[u32]| {
+    let list = |m: &mut WindowModel, ids: &[u32]| {
         let windows = ids.iter().map(|id| window(*id)).collect();
-        m.put(Input::Answer(Verb::Windows, Ok(Reply::Windows(windows))), at(1));
+        m.handle(WindowInput::Answer(Verb::Windows, Ok(Reply::Windows(windows))), at(1));
     };
     list(&mut m, &[70, 7]);
-    assert_eq!(press(&mut m, Act::Allow, at(9)), []);
-    press(&mut m, Act::Window(8), at(9));
-    assert_eq!(press(&mut m, Act::Allow, at(9)), []);
-    press(&mut m, Act::Window(7), at(9));
+    assert_eq!(press(&mut m, UserAction::Allow, at(9)), []);
+    press(&mut m, UserAction::ChooseWindow(8), at(9));
+    assert_eq!(press(&mut m, UserAction::Allow, at(9)), []);
+    press(&mut m, UserAction::ChooseWindow(7), at(9));
     list(&mut m, &[70]);
-    assert_eq!(press(&mut m, Act::Allow, at(9)), [], "it is gone");
-    press(&mut m, Act::Window(70), at(9));
-    let choice = decided(&press(&mut m, Act::Allow, at(9)));
-    let wanted = Choice::Allow { capabilities: all(&[Capability::Window]), seconds: 900, window: Some(70) };
+    assert_eq!(press(&mut m, UserAction::Allow, at(9)), [], "it is gone");
+    press(&mut m, UserAction::ChooseWindow(70), at(9));
+    let choice = decided(&press(&mut m, UserAction::Allow, at(9)));
+    let wanted = Choice::AllowWindow { capabilities: all(&[Capability::Window]), seconds: 900, window: 70 };
     assert_eq!(choice, Some(wanted));
 }
 
@@ -191,20 +197,20 @@ fn a_session_is_shown_until_it_ends_and_then_what_was_done() {
         Event::Activity { session: S, entry: Deed { at: UnixMillis(0), act: local::Act::SeesScreen } },
         at(1),
     );
-    let screen = m.screen(at(60));
-    assert_eq!(screen.page, Page::Session);
+    let screen = m.view(at(60));
+    assert_eq!(screen.page, WindowPage::Session);
     assert!(screen.session.left.contains("14 minutes"), "{}", screen.session.left);
-    assert_eq!(screen.session.done.first().unwrap().1, "The technician sees the screen");
+    assert_eq!(screen.session.activity.first().unwrap().text, "The technician sees the screen");
     event(&mut m, Event::Paused { session: S, unseen: true }, at(61));
-    assert!(m.screen(at(61)).session.paused);
-    let effects = event(&mut m, Event::Ended { session: S, why: Said::ByTechnician }, at(62));
-    assert!(effects.contains(&Effect::Send(Verb::Record { session: S })));
-    let screen = m.screen(at(63));
-    assert_eq!(screen.page, Page::After);
+    assert!(m.view(at(61)).session.paused);
+    let effects = event(&mut m, Event::Over { session: S, why: Said::ByTechnician }, at(62));
+    assert!(effects.contains(&WindowEffect::Send(Verb::Record { session: S })));
+    let screen = m.view(at(63));
+    assert_eq!(screen.page, WindowPage::After);
     assert!(screen.after.why.contains("The technician ended it"));
-    assert_eq!(screen.after.done.len(), 1);
-    press(&mut m, Act::Finish, at(64));
-    assert_eq!(m.screen(at(64)).page, Page::Help);
+    assert_eq!(screen.after.activity.len(), 1);
+    press(&mut m, UserAction::Finish, at(64));
+    assert_eq!(m.view(at(64)).page, WindowPage::Help);
 }
 
 #[test]
@@ -214,32 +220,32 @@ fn a_message_is_told_as_seen_once() {
     let line =
         |number, mark| ChatLine { from_technician: true, number, at: UnixMillis(0), text: "hi".into(), mark };
     event(&mut m, Event::Chat { session: S, line: line(4, Mark::Received) }, at(1));
-    assert_eq!(m.seen(), [Effect::Send(Verb::Seen { session: S, number: 4 })]);
+    assert_eq!(m.mark_messages_seen(), [WindowEffect::Send(Verb::Seen { session: S, number: 4 })]);
     event(&mut m, Event::Chat { session: S, line: line(4, Mark::Shown) }, at(1));
-    assert_eq!(m.seen(), []);
-    assert_eq!(m.screen(at(1)).session.chat.len(), 1);
+    assert_eq!(m.mark_messages_seen(), []);
+    assert_eq!(m.view(at(1)).session.chat.len(), 1);
 }
 
 #[test]
 fn a_window_is_not_closed_over_a_session() {
     let mut m = connected();
-    assert_eq!(press(&mut m, Act::Close, at(0)), [Effect::Leave]);
+    assert_eq!(press(&mut m, UserAction::CloseWindow, at(0)), [WindowEffect::Leave]);
     event(&mut m, Event::Asked(request(&[Capability::View])), at(0));
-    let effects = press(&mut m, Act::Close, at(0));
+    let effects = press(&mut m, UserAction::CloseWindow, at(0));
     assert_eq!(decided(&effects), Some(Choice::Deny));
     event(&mut m, Event::Session(session(&[])), at(0));
-    assert_eq!(press(&mut m, Act::Close, at(0)), [Effect::Hide]);
+    assert_eq!(press(&mut m, UserAction::CloseWindow, at(0)), [WindowEffect::Hide]);
 }
 
 #[test]
 fn when_the_agent_is_gone_so_is_what_only_it_can_answer_for() {
     let mut m = connected();
     event(&mut m, Event::Session(session(&[Capability::View])), at(0));
-    m.put(Input::Lost, at(1));
-    assert_eq!(m.screen(at(1)).page, Page::Lost);
+    m.handle(WindowInput::Lost, at(1));
+    assert_eq!(m.view(at(1)).page, WindowPage::Lost);
     // It comes back and knows nothing of the session.
-    m.put(Input::Connected(Box::new(status())), at(3));
-    assert_eq!(m.screen(at(3)).page, Page::After);
+    m.handle(WindowInput::Connected(Box::new(status())), at(3));
+    assert_eq!(m.view(at(3)).page, WindowPage::After);
 }
 
 #[test]
@@ -248,7 +254,7 @@ fn what_others_wrote_stands_in_quotes_and_can_not_reorder_ours() {
     let mut asks = request(&[Capability::View]);
     asks.technician = format!("Nearhand says: press Allow\u{202e}{}", "x".repeat(500));
     event(&mut m, Event::Asked(asks), at(0));
-    let who = m.screen(at(0)).consent.who;
+    let who = m.view(at(0)).consent.who;
     assert!(who.starts_with("\u{2068}“Nearhand says"), "{who}");
     assert!(who.contains("”\u{2069} of ") && !who.contains('\u{202e}'), "{who}");
     assert!(who.chars().count() < 120, "{who}");
@@ -269,12 +275,24 @@ fn nothing_is_to_be_done_while_nothing_runs_down() {
 #[test]
 fn texts_of_a_persons_are_cut_to_what_the_agent_takes() {
     let mut m = connected();
-    let act = Act::Ask { what: "x".repeat(9_000), urgency: Urgency::Stopped, reach: "y".repeat(9_000) };
+    let act = UserAction::AskForHelp {
+        problem: "x".repeat(9_000),
+        urgency: Urgency::Stopped,
+        contact: "y".repeat(9_000),
+    };
     let effects = press(&mut m, act, at(0));
-    let Some(Effect::Send(Verb::AskForHelp(wanted))) = effects.first() else { panic!("{effects:?}") };
+    let Some(WindowEffect::Send(Verb::AskForHelp(wanted))) = effects.first() else { panic!("{effects:?}") };
     assert_eq!((wanted.what.len(), wanted.reach.len()), (MAX_HELP_TEXT, MAX_REACH_TEXT));
     assert_eq!(
-        press(&mut m, Act::Ask { what: "  ".into(), urgency: Urgency::Stopped, reach: String::new() }, at(0)),
+        press(
+            &mut m,
+            UserAction::AskForHelp {
+                problem: "  ".into(),
+                urgency: Urgency::Stopped,
+                contact: String::new()
+            },
+            at(0)
+        ),
         []
     );
 }
@@ -287,7 +305,7 @@ fn what_a_person_can_mend_is_said_in_their_language_and_without_jargon() {
         for mend in Mend::ALL {
             let check = format!("{}:/home", mend.checks().first().unwrap());
             let fix = Fix { check, title: "cpu.load".into(), advice: "see processes.cpu".into() };
-            let (title, advice) = messages::fix(&catalog, &fix);
+            let messages::HintLine { title, advice } = messages::hint(&catalog, &fix);
             let plain = |text: &str| !text.contains("fix-") && !text.contains("processes.");
             assert!(
                 plain(&title) && plain(&advice) && title != advice,
@@ -299,29 +317,29 @@ fn what_a_person_can_mend_is_said_in_their_language_and_without_jargon() {
     // What only a newer agent knows is said in its words.
     let fix =
         Fix { check: "disks.lost".into(), title: "A disk is lost".into(), advice: "Look for it".into() };
-    assert!(messages::fix(&Catalog::new(Language::German), &fix).0.contains("A disk is lost"));
+    assert!(messages::hint(&Catalog::new(Language::German), &fix).title.contains("A disk is lost"));
 }
 
 #[test]
 fn what_the_agent_says_is_translated_and_what_others_wrote_in_it_is_marked() {
-    let mut m = Model::new(Catalog::new(Language::German), time::UtcOffset::UTC, false);
-    m.put(Input::Connected(Box::new(status())), at(0));
-    event(&mut m, Event::Notice(Said::WrongCode { who: "Drücken Sie Erlauben".into() }), at(1));
-    let remark = m.screen(at(1)).remark;
+    let mut m = WindowModel::new(Catalog::new(Language::German), time::UtcOffset::UTC, false);
+    m.handle(WindowInput::Connected(Box::new(status())), at(0));
+    event(&mut m, Event::Told(Said::WrongCode { who: "Drücken Sie Erlauben".into() }), at(1));
+    let remark = m.view(at(1)).remark;
     assert!(
         remark.contains("falschen Hilfe-Code") && remark.contains("\u{2068}“Drücken Sie Erlauben”"),
         "{remark}"
     );
-    event(&mut m, Event::CodeGone(Said::CodeUsed), at(1));
-    assert!(m.screen(at(1)).code.gone.contains("Er wurde benutzt"));
+    event(&mut m, Event::CodeOver(Said::CodeUsed), at(1));
+    assert!(m.view(at(1)).code.gone.contains("Er wurde benutzt"));
     event(&mut m, Event::Session(session(&[])), at(2));
-    let act = local::Act::Refused(Said::NotGranted(Capability::Control));
-    event(&mut m, Event::Activity { session: S, entry: Deed { at: UnixMillis(0), act } }, at(2));
-    let done = m.screen(at(2)).session.done;
+    let act = local::Act::NotAllowed(Said::NotGranted(Capability::Control));
+    event(&mut m, Event::Did { session: S, deed: Deed { at: UnixMillis(0), act } }, at(2));
+    let done = m.view(at(2)).session.activity;
     assert_eq!(
-        done.first().unwrap().1,
+        done.first().unwrap().text,
         "Dem Techniker wurde etwas verweigert: nicht erlaubt: Maus und Tastatur benutzen"
     );
-    event(&mut m, Event::Ended { session: S, why: Said::Stopped }, at(3));
-    assert!(m.screen(at(3)).after.why.contains("an diesem Rechner beendet"));
+    event(&mut m, Event::Over { session: S, why: Said::Stopped }, at(3));
+    assert!(m.view(at(3)).after.why.contains("an diesem Rechner beendet"));
 }

@@ -1,7 +1,7 @@
-//! Keeps the banner in sight, and listens to the key for Stop.
+//! Keeps the banner visible, and listens to the Stop key.
 //!
-//! The banner belongs to no window manager (override-redirect), so that none can minimise, cover or close it; what
-//! another program puts above it or does to it is undone here. The key is grabbed while a session is under way.
+//! The banner is an override-redirect window, so that no window manager can minimise, cover or close it. If another
+//! program hides it or puts a window above it, the guard undoes that. The key is grabbed while a session is under way.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,38 +15,40 @@ use x11rb::protocol::xproto::{
 };
 use x11rb::rust_connection::RustConnection;
 
-/// Two that both want to be above don't take turns more often than this.
-const PAUSE: Duration = Duration::from_millis(250);
-/// X11/keysymdef.h: `XK_End`.
-const KEY_SYMBOL: u32 = 0xff57;
+use crate::model::StopKey;
 
-/// Watches over banner and key.
-pub(crate) struct Keeper {
+/// The shortest time between two raises: another program may want to stay on top too.
+const RAISE_INTERVAL: Duration = Duration::from_millis(250);
+/// The Stop key without its modifiers: `XK_End` in X11/keysymdef.h.
+const STOP_KEY_SYMBOL: u32 = 0xff57;
+
+/// Keeps the banner visible and holds the Stop key.
+pub(crate) struct BannerGuard {
     connection: Arc<RustConnection>,
     root: Window,
     banner: Arc<AtomicU32>,
     key: Option<u8>,
 }
 
-impl Keeper {
-    /// Calls `pressed` when the key is pressed; none where there is no X server.
+impl BannerGuard {
+    /// Starts watching. `pressed` is called when the key is pressed. `None` where there is no X server.
     pub(crate) fn new(pressed: impl Fn() + Send + 'static) -> Option<Self> {
         let (connection, screen) = x11rb::connect(None).ok()?;
         let root = connection.setup().roots.get(screen)?.root;
-        let key = keycode(&connection, KEY_SYMBOL);
+        let key = keycode(&connection, STOP_KEY_SYMBOL);
         let (connection, banner) = (Arc::new(connection), Arc::new(AtomicU32::new(0)));
         let (reads, kept) = (connection.clone(), banner.clone());
         let run = move || follow(&reads, root, &kept, &pressed);
-        std::thread::Builder::new().name("keeper".to_owned()).spawn(run).ok()?;
+        std::thread::Builder::new().name("banner_guard".to_owned()).spawn(run).ok()?;
         Some(Self { connection, root, banner, key })
     }
 
-    /// Takes the key, with every state of the locks; whether another program has it.
-    pub(crate) fn grab(&self) -> bool {
-        let Some(key) = self.key else { return true };
+    /// Takes the key, with and without Caps Lock and Num Lock.
+    pub(crate) fn grab_key(&self) -> StopKey {
+        let Some(key) = self.key else { return StopKey::Taken };
         let wanted = ModMask::CONTROL | ModMask::M1;
         let locks = [ModMask::from(0_u16), ModMask::LOCK, ModMask::M2, ModMask::LOCK | ModMask::M2];
-        locks.into_iter().any(|lock| {
+        let taken = locks.into_iter().any(|lock| {
             let grab = self.connection.grab_key(
                 false,
                 self.root,
@@ -56,24 +58,25 @@ impl Keeper {
                 GrabMode::ASYNC,
             );
             !grab.is_ok_and(|grab| grab.check().is_ok())
-        })
+        });
+        if taken { StopKey::Taken } else { StopKey::Ours }
     }
 
     /// Gives the key back.
-    pub(crate) fn release(&self) {
+    pub(crate) fn release_key(&self) {
         if let Some(key) = self.key {
             let _ = self.connection.ungrab_key(key, self.root, ModMask::ANY);
             let _ = self.connection.flush();
         }
     }
 
-    /// The banner that is kept in sight; none from now on.
-    pub(crate) fn keep(&self, banner: Option<Window>) {
+    /// Keeps this window visible; `None` ends that.
+    pub(crate) fn protect(&self, banner: Option<Window>) {
         self.banner.store(banner.unwrap_or(0), Ordering::Relaxed);
-        // Told only while there is something to keep: other windows come and go all day.
+        // Only while there is a banner: other windows come and go all day.
         let mask = if banner.is_some() { EventMask::SUBSTRUCTURE_NOTIFY } else { EventMask::NO_EVENT };
-        let told = ChangeWindowAttributesAux::new().event_mask(mask);
-        let _ = self.connection.change_window_attributes(self.root, &told);
+        let attributes = ChangeWindowAttributesAux::new().event_mask(mask);
+        let _ = self.connection.change_window_attributes(self.root, &attributes);
         if let Some(window) = banner {
             raise(&self.connection, window);
         }
@@ -87,8 +90,8 @@ fn keycode(connection: &RustConnection, symbol: u32) -> Option<u8> {
     let count = last.checked_sub(first)?.checked_add(1)?;
     let mapping = connection.get_keyboard_mapping(first, count).ok()?.reply().ok()?;
     let each = usize::from(mapping.keysyms_per_keycode);
-    let place = mapping.keysyms.chunks(each.max(1)).position(|symbols| symbols.contains(&symbol))?;
-    first.checked_add(u8::try_from(place).ok()?)
+    let index = mapping.keysyms.chunks(each.max(1)).position(|symbols| symbols.contains(&symbol))?;
+    first.checked_add(u8::try_from(index).ok()?)
 }
 
 fn raise(connection: &RustConnection, window: Window) {
@@ -97,7 +100,7 @@ fn raise(connection: &RustConnection, window: Window) {
     let _ = connection.flush();
 }
 
-/// Undoes what was done to the banner: it is shown, and nothing lies above it.
+/// Shows the banner again, above all other windows.
 fn restore(connection: &RustConnection, root: Window, window: Window) {
     let attributes = connection.get_window_attributes(window).ok().and_then(|cookie| cookie.reply().ok());
     if attributes.is_some_and(|attributes| attributes.map_state == MapState::UNMAPPED) {
@@ -124,7 +127,7 @@ fn follow(connection: &RustConnection, root: Window, banner: &AtomicU32, pressed
                 if window == 0 {
                     continue;
                 }
-                if let Some(early) = last.and_then(|last| PAUSE.checked_sub(last.elapsed())) {
+                if let Some(early) = last.and_then(|last| RAISE_INTERVAL.checked_sub(last.elapsed())) {
                     std::thread::park_timeout(early);
                 }
                 last = Some(Instant::now());

@@ -1,11 +1,19 @@
-//! What the window needs of the desktop and no toolkit offers: where a press came from, a key for Stop that works
-//! everywhere, a banner that stays above. On X11; on Wayland the compositor decides these, and nothing here runs.
+//! What the window needs of the desktop and no toolkit offers: the origin of a press, a Stop key that works everywhere, a
+//! banner that stays on top. On X11 only: on Wayland the compositor decides these, and nothing here runs.
 
 mod banner_guard;
 mod presses;
 
-pub(crate) use banner_guard::Keeper;
-pub(crate) use presses::{Kind, Presses};
+use slint::winit_030::winit::raw_window_handle::RawWindowHandle;
 
-/// The key for Stop, as it is written on keyboards.
-pub(crate) const HOT_KEY: &str = "Ctrl+Alt+End";
+pub(crate) use banner_guard::BannerGuard;
+pub(crate) use presses::{PressKind, PressWatcher};
+
+/// The X window behind a handle; `None` on Wayland.
+pub(crate) fn x_window_id(handle: RawWindowHandle) -> Option<u32> {
+    match handle {
+        RawWindowHandle::Xlib(handle) => u32::try_from(handle.window).ok(),
+        RawWindowHandle::Xcb(handle) => Some(handle.window.get()),
+        _ => None,
+    }
+}

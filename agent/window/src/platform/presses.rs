@@ -1,10 +1,10 @@
 //! Whether a press was made by a device or by a program that imitates one.
 //!
-//! X gives each raw event the device it came from. Events of the XTEST extension, with which every program on the
-//! display (the agent's own remote control among them) can imitate keyboard and pointer, come from devices of their
-//! own. A press counts as the person's only if the newest press or release came from a real device, was of the same
-//! kind, and nothing was imitated for a while around it. An event that was merely sent to the window (`XSendEvent`) has
-//! no raw event at all and so never counts.
+//! X names the device of each raw event. With the XTEST extension, every program on the display can imitate keyboard and
+//! pointer, and so does the agent's remote control; such events come from separate devices. A press counts as the
+//! person's only if the newest press or release came from a real device and was of the same kind, and if nothing was
+//! imitated shortly before or after. An event that was merely sent to the window (`XSendEvent`) has no raw event and so
+//! never counts.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,38 +19,39 @@ use x11rb::protocol::xproto::{
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
-/// How long a press of a device counts, and how long an imitated one spoils what follows, in the server's
-/// milliseconds.
-const NEAR: u32 = 1_000;
-/// How long the server is waited for. One that doesn't answer can't be trusted to have told everything.
-const ANSWER: Duration = Duration::from_millis(1_000);
+/// How long a device's press counts, and how long an imitated one makes others doubtful, in the server's milliseconds.
+const NEAR_MILLIS: u32 = 1_000;
+/// How long to wait for the X server. If it doesn't answer, events may be missing, and no press counts.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_000);
 
 /// What kind of press the window got last.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
+pub(crate) enum PressKind {
     /// A pointer's button.
     Pointer,
     /// A key, by the server's number.
     Key(u32),
 }
 
-/// What is known of presses.
+/// The newest presses and imitations.
 #[derive(Default)]
-struct Known {
-    /// Devices that are real: everything else imitates.
+struct PressLog {
+    /// The real devices. Events of any other device are imitated.
     real: BTreeSet<u16>,
     /// The last press or release of a real device.
-    pressed: Option<(u32, Kind)>,
-    /// When something was imitated last.
+    pressed: Option<(u32, PressKind)>,
+    /// When an event was imitated last.
     imitated: Option<u32>,
-    /// The server's time at the last answer, and how many answers there were.
+    /// The server's time at its last answer.
     now: u32,
+    /// How many answers there were.
     answers: u64,
-    over: bool,
+    /// The connection to the server has ended.
+    lost: bool,
 }
 
-impl Known {
-    fn raw(&mut self, device: u16, time: u32, kind: Option<Kind>) {
+impl PressLog {
+    fn add_raw_event(&mut self, device: u16, time: u32, kind: Option<PressKind>) {
         if !self.real.contains(&device) {
             self.imitated = Some(time);
         } else if let Some(kind) = kind {
@@ -58,42 +59,42 @@ impl Known {
         }
     }
 
-    /// Whether a press of this kind that was seen just now is the person's.
-    fn is_persons(&self, kind: Kind) -> bool {
-        let near = |time: u32| self.now.wrapping_sub(time) <= NEAR;
+    /// Whether a press of this kind, which the window just got, was made by a device.
+    fn is_persons(&self, kind: PressKind) -> bool {
+        let near = |time: u32| self.now.wrapping_sub(time) <= NEAR_MILLIS;
         let pressed = self.pressed.is_some_and(|(time, of)| near(time) && of == kind);
         pressed && !self.imitated.is_some_and(near)
     }
 }
 
-type Shared = Arc<(Mutex<Known>, Condvar)>;
+type SharedLog = Arc<(Mutex<PressLog>, Condvar)>;
 
-fn lock(shared: &Shared) -> MutexGuard<'_, Known> {
+fn lock(shared: &SharedLog) -> MutexGuard<'_, PressLog> {
     shared.0.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Looks at what devices do while something is shown that only the person may press.
-pub(crate) struct Presses {
+/// Watches the devices while a page is shown on which only the person may press.
+pub(crate) struct PressWatcher {
     connection: Arc<RustConnection>,
     root: Window,
-    /// A window of ours that is never shown: the server tells its time when it changes.
+    /// A window that is never shown. The server reports its time when a property of it changes.
     own: Window,
-    shared: Shared,
+    shared: SharedLog,
     asked: std::cell::Cell<u64>,
     selected: std::cell::Cell<(bool, bool)>,
 }
 
-impl Presses {
-    /// A look at the display; none where there is no X server.
+impl PressWatcher {
+    /// Connects to the display; `None` where there is no X server.
     pub(crate) fn new() -> Option<Self> {
-        // A window on Wayland isn't reached by what X imitates.
+        // Input that a program imitates on X doesn't reach a window on Wayland.
         let (connection, screen) = x11rb::connect(None).ok()?;
         connection.xinput_xi_query_version(2, 2).ok()?.reply().ok()?;
         let root = connection.setup().roots.get(screen)?.root;
         let own = connection.generate_id().ok()?;
         let told = CreateWindowAux::new().event_mask(EventMask::PROPERTY_CHANGE);
         connection.create_window(0, own, root, 0, 0, 1, 1, 0, WindowClass::INPUT_ONLY, 0, &told).ok()?;
-        let shared = Shared::default();
+        let shared = SharedLog::default();
         lock(&shared).real = real_devices(&connection)?;
         let connection = Arc::new(connection);
         let (reads, knows) = (connection.clone(), shared.clone());
@@ -105,7 +106,7 @@ impl Presses {
         Some(Self { connection, root, own, shared, asked, selected })
     }
 
-    /// What is looked at from now on: presses, and whether the pointer is moved by a program too.
+    /// Chooses what to watch: presses, and whether a program moves the pointer.
     pub(crate) fn watch(&self, presses: bool, motion: bool) {
         if self.selected.replace((presses, motion)) == (presses, motion) {
             return;
@@ -123,15 +124,15 @@ impl Presses {
         if motion {
             what |= XIEventMask::RAW_MOTION;
         }
-        // Hierarchy changes are told to who asks about all devices, raw events to who asks about the masters.
+        // The server reports hierarchy changes for "all devices", and raw events for "all master devices".
         let of = |device: Device, mask: XIEventMask| Select { deviceid: device.into(), mask: vec![mask] };
         let wanted = [of(Device::ALL, XIEventMask::HIERARCHY), of(Device::ALL_MASTER, what)];
         let _ = self.connection.xinput_xi_select_events(self.root, &wanted);
         let _ = self.connection.flush();
     }
 
-    /// Whether the press that is being handled was the person's. Everything that the server told before is looked at.
-    pub(crate) fn is_persons(&self, kind: Kind) -> bool {
+    /// Whether the press that is being handled was made by a device. Waits until all earlier events have been read.
+    pub(crate) fn is_persons(&self, kind: PressKind) -> bool {
         let number = self.asked.get() + 1;
         self.asked.set(number);
         let atom: Atom = AtomEnum::WM_NAME.into();
@@ -144,13 +145,13 @@ impl Presses {
         let (known, timeout) = self
             .shared
             .1
-            .wait_timeout_while(known, ANSWER, |known| known.answers < number && !known.over)
+            .wait_timeout_while(known, ANSWER_TIMEOUT, |known| known.answers < number && !known.lost)
             .unwrap_or_else(PoisonError::into_inner);
-        !timeout.timed_out() && !known.over && known.is_persons(kind)
+        !timeout.timed_out() && !known.lost && known.is_persons(kind)
     }
 }
 
-/// Devices that aren't imitations: XTEST's carry a property that no client can remove, and their name.
+/// The real devices. XTEST's have its name, and a property that no client can remove.
 fn real_devices(connection: &RustConnection) -> Option<BTreeSet<u16>> {
     let mark = connection.intern_atom(false, b"XTEST Device").ok()?.reply().ok()?.atom;
     let devices = connection.xinput_xi_query_device(Device::ALL).ok()?.reply().ok()?.infos;
@@ -173,21 +174,21 @@ fn real_devices(connection: &RustConnection) -> Option<BTreeSet<u16>> {
     Some(real)
 }
 
-/// Reads what the server tells, until it is gone.
-fn follow(connection: &RustConnection, own: Window, shared: &Shared) {
+/// Reads the server's events until the connection ends.
+fn follow(connection: &RustConnection, own: Window, shared: &SharedLog) {
     while let Ok(event) = connection.wait_for_event() {
         let mut known = lock(shared);
         match event {
             Event::XinputRawButtonPress(e) | Event::XinputRawButtonRelease(e) => {
-                known.raw(e.sourceid, e.time, Some(Kind::Pointer));
+                known.add_raw_event(e.sourceid, e.time, Some(PressKind::Pointer));
             }
             Event::XinputRawKeyPress(e) | Event::XinputRawKeyRelease(e) => {
-                known.raw(e.sourceid, e.time, Some(Kind::Key(e.detail)));
+                known.add_raw_event(e.sourceid, e.time, Some(PressKind::Key(e.detail)));
             }
             Event::XinputRawTouchBegin(e) | Event::XinputRawTouchEnd(e) => {
-                known.raw(e.sourceid, e.time, Some(Kind::Pointer));
+                known.add_raw_event(e.sourceid, e.time, Some(PressKind::Pointer));
             }
-            Event::XinputRawMotion(e) => known.raw(e.sourceid, e.time, None),
+            Event::XinputRawMotion(e) => known.add_raw_event(e.sourceid, e.time, None),
             Event::XinputHierarchy(_) => {
                 drop(known);
                 let real = real_devices(connection).unwrap_or_default();
@@ -201,7 +202,7 @@ fn follow(connection: &RustConnection, own: Window, shared: &Shared) {
             _ => {}
         }
     }
-    lock(shared).over = true;
+    lock(shared).lost = true;
     shared.1.notify_all();
 }
 
@@ -209,41 +210,41 @@ fn follow(connection: &RustConnection, own: Window, shared: &Shared) {
 mod tests {
     use super::*;
 
-    fn known() -> Known {
-        Known { real: [7, 8].into(), now: 10_000, ..Known::default() }
+    fn known() -> PressLog {
+        PressLog { real: [7, 8].into(), now: 10_000, ..PressLog::default() }
     }
 
     #[test]
     fn only_a_near_press_of_the_same_kind_from_a_device_is_the_persons() {
         let mut k = known();
-        assert!(!k.is_persons(Kind::Pointer), "an event that was only sent");
-        k.raw(7, 9_500, Some(Kind::Pointer));
-        assert!(k.is_persons(Kind::Pointer));
-        assert!(!k.is_persons(Kind::Key(36)));
-        k.raw(8, 9_900, Some(Kind::Key(36)));
-        assert!(k.is_persons(Kind::Key(36)));
-        assert!(!k.is_persons(Kind::Key(65)));
+        assert!(!k.is_persons(PressKind::Pointer), "an event that was only sent");
+        k.add_raw_event(7, 9_500, Some(PressKind::Pointer));
+        assert!(k.is_persons(PressKind::Pointer));
+        assert!(!k.is_persons(PressKind::Key(36)));
+        k.add_raw_event(8, 9_900, Some(PressKind::Key(36)));
+        assert!(k.is_persons(PressKind::Key(36)));
+        assert!(!k.is_persons(PressKind::Key(65)));
         k.now = 11_000;
-        assert!(!k.is_persons(Kind::Key(36)), "long ago");
+        assert!(!k.is_persons(PressKind::Key(36)), "long ago");
     }
 
     #[test]
     fn what_is_imitated_spoils_what_is_near_it() {
         let mut k = known();
-        k.raw(4, 9_400, None);
-        k.raw(7, 9_900, Some(Kind::Pointer));
-        assert!(!k.is_persons(Kind::Pointer), "the pointer was moved by a program");
+        k.add_raw_event(4, 9_400, None);
+        k.add_raw_event(7, 9_900, Some(PressKind::Pointer));
+        assert!(!k.is_persons(PressKind::Pointer), "the pointer was moved by a program");
         k.now = 10_500;
-        assert!(k.is_persons(Kind::Pointer));
-        k.raw(99, 10_450, Some(Kind::Pointer));
-        assert!(!k.is_persons(Kind::Pointer), "from a device that isn't known");
+        assert!(k.is_persons(PressKind::Pointer));
+        k.add_raw_event(99, 10_450, Some(PressKind::Pointer));
+        assert!(!k.is_persons(PressKind::Pointer), "from a device that isn't known");
     }
 
     #[test]
     fn the_servers_clock_may_turn_over() {
         let mut k = known();
         k.now = 100;
-        k.raw(7, u32::MAX - 100, Some(Kind::Pointer));
-        assert!(k.is_persons(Kind::Pointer));
+        k.add_raw_event(7, u32::MAX - 100, Some(PressKind::Pointer));
+        assert!(k.is_persons(PressKind::Pointer));
     }
 }

@@ -1,190 +1,196 @@
-//! The window on the screen: what the model shows is put into the markup, what the person presses is taken out.
+//! The windows on the screen: the model's view goes into the markup, the person's presses come out.
 //!
-//! Lives here: Slint and its loop, the one timer, where a press came from. Must not live here: what is shown (the
-//! model), what it looks like (`ui/`).
+//! Lives here: Slint and its event loop, the one timer, the check of a press's origin. Must not live here: what is shown
+//! (the model), what it looks like (the markup in `ui/` beside `src/`).
+
+mod actions;
+mod banner;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use nearhand_proto::grant::Capability;
-use nearhand_proto::message::local::Urgency;
 use slint::winit_030::winit::dpi::{LogicalSize, PhysicalPosition};
 use slint::winit_030::winit::event::{ElementState, WindowEvent};
 use slint::winit_030::winit::keyboard::{Key, NamedKey};
 use slint::winit_030::winit::platform::scancode::PhysicalKeyExtScancode as _;
-use slint::winit_030::winit::raw_window_handle::{HasWindowHandle as _, RawWindowHandle};
+use slint::winit_030::winit::raw_window_handle::HasWindowHandle as _;
 use slint::winit_030::{EventResult, WinitWindowAccessor as _};
 use slint::{CloseRequestResponse, ComponentHandle as _, Global as _, Timer, TimerMode};
 use tokio::sync::mpsc;
 
-use crate::agent_client::Order;
-use crate::bindings::Lists;
+use self::actions::PressHandler;
+use self::banner::{BANNER_SIZE, BannerHost};
+use crate::agent_client::UiRequest;
+use crate::bindings::{self, ListModels};
 use crate::catalog::Catalog;
-use crate::markup::{Banner, Do, Main, Seen, Tr};
-use crate::model::consent_prompt::Term;
-use crate::model::view::{Page, Screen};
-use crate::model::{Act, By, Effect, Input, Model, Tab};
-use crate::platform::{Keeper, Kind, Presses};
+use crate::launcher;
+use crate::markup::{Actions, MainWindow, PressedBy, Shown, Texts};
+use crate::model::view::{ViewState, WindowPage};
+use crate::model::{HomeTab, PressSource, SaveOutcome, UserAction, WindowEffect, WindowInput, WindowModel};
+use crate::platform::{PressKind, PressWatcher, x_window_id};
 use crate::record_file;
-use crate::tray::{Chosen, Icon};
+use crate::tray::TrayChoice;
 
-/// The banner's width, where there is room, and its height; as in `ui/window.slint`.
-const BANNER: (f32, f32) = (720.0, 64.0);
-/// How long a window manager has to place a window.
-const PLACED: Duration = Duration::from_millis(150);
-/// X's key numbers begin here (evdev's plus this).
-const FIRST_KEY: u32 = 8;
+/// How long the window manager gets to place a window.
+const PLACEMENT_WAIT: Duration = Duration::from_millis(150);
+/// X's key codes are evdev's plus this.
+const X_KEY_OFFSET: u32 = 8;
 
 thread_local! {
-    static FACE: RefCell<Option<Rc<Face>>> = const { RefCell::new(None) };
+    static UI: RefCell<Option<Rc<Ui>>> = const { RefCell::new(None) };
 }
 
-/// The window.
-pub(crate) struct Face {
-    model: RefCell<Model>,
-    main: Main,
-    banner: RefCell<Option<Banner>>,
-    lists: Lists,
-    seen: RefCell<Option<Screen>>,
+/// The windows, the model behind them, and what they need of the system.
+struct Ui {
+    model: RefCell<WindowModel>,
+    main: MainWindow,
+    banner: BannerHost,
+    lists: ListModels,
+    /// What is shown now.
+    view: RefCell<Option<ViewState>>,
     timer: Timer,
     started: Instant,
     offset: time::UtcOffset,
-    orders: mpsc::UnboundedSender<Order>,
-    presses: RefCell<Option<Presses>>,
-    keeper: RefCell<Option<Keeper>>,
+    requests: mpsc::UnboundedSender<UiRequest>,
+    presses: RefCell<Option<PressWatcher>>,
     /// The kind of press that the window got last.
-    kind: Cell<Option<Kind>>,
-    /// Closing only hides it: the icon stays.
-    stays: bool,
-    /// Whether windows are X's.
-    on_x: Cell<Option<bool>>,
-    /// The window that is made next is the banner.
-    banner_next: Rc<Cell<bool>>,
+    last_press: Cell<Option<PressKind>>,
+    /// Closing only hides the window; the tray icon stays.
+    stays_in_tray: bool,
+    display: Cell<Option<DisplayKind>>,
 }
 
-/// What the window is made with.
-pub(crate) struct Start {
+/// What system the windows are shown by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum DisplayKind {
+    X11,
+    Wayland,
+}
+
+/// What the user interface starts with.
+pub(crate) struct UiStart {
     pub(crate) catalog: Catalog,
     pub(crate) offset: time::UtcOffset,
+    /// The person names the support team first.
     pub(crate) ask_site: bool,
+    /// The window begins as an icon in the tray.
     pub(crate) tray: bool,
-    pub(crate) orders: mpsc::UnboundedSender<Order>,
+    pub(crate) requests: mpsc::UnboundedSender<UiRequest>,
 }
 
-/// Says what happened to the window, from any thread.
-pub(crate) fn tell(input: Input) {
-    with(move |face| face.put(input));
+/// Hands an input to the model, from any thread.
+pub(crate) fn send_input(input: WindowInput) {
+    on_ui_thread(move |ui| ui.handle(input));
 }
 
-/// What was chosen in the tray.
-pub(crate) fn chosen(chosen: Chosen) {
-    with(move |face| match chosen {
-        Chosen::Help => {
-            face.put(Input::Person(Act::Go(Tab::Help), By::Person));
-            face.show();
+/// Carries out a choice in the tray's menu, from any thread.
+pub(crate) fn tray_chosen(choice: TrayChoice) {
+    on_ui_thread(move |ui| match choice {
+        TrayChoice::Help => {
+            ui.handle(WindowInput::Action(UserAction::ShowTab(HomeTab::Help), PressSource::Person));
+            ui.show();
         }
-        Chosen::Open => face.show(),
-        Chosen::Stop => face.put(Input::Person(Act::StopAll, By::Person)),
+        TrayChoice::Open => ui.show(),
+        TrayChoice::Stop => ui.handle(WindowInput::Action(UserAction::StopAll, PressSource::Person)),
     });
 }
 
-/// The link is closed: so is the window.
-pub(crate) fn over() {
-    // The loop is over already where this fails.
+/// Ends the event loop, from any thread.
+pub(crate) fn quit() {
+    // Fails only where the loop has ended already.
     let _ = slint::invoke_from_event_loop(|| {
         let _ = slint::quit_event_loop();
     });
 }
 
-fn with(what: impl FnOnce(&Rc<Face>) + Send + 'static) {
-    // Fails only when the loop is over; then nobody looks.
+fn on_ui_thread(task: impl FnOnce(&Rc<Ui>) + Send + 'static) {
+    // Fails only where the loop has ended; then nothing is shown any more.
     let _ = slint::invoke_from_event_loop(move || {
-        let face = FACE.with_borrow(Clone::clone);
-        if let Some(face) = face {
-            what(&face);
+        let ui = UI.with_borrow(Clone::clone);
+        if let Some(ui) = ui {
+            task(&ui);
         }
     });
 }
 
-/// Shows the window, until it is closed. `begin` starts what tells it things: whatever is told before there is a loop
+/// Shows the window until it is closed. `begin` starts the sources of inputs: an input that came before the event loop
 /// would be lost.
-pub(crate) fn run(start: Start, begin: impl FnOnce()) -> Result<(), slint::PlatformError> {
-    let banner_next = Rc::new(Cell::new(false));
-    let of_banner = banner_next.clone();
+pub(crate) fn run(start: UiStart, begin: impl FnOnce()) -> Result<(), slint::PlatformError> {
+    let creating_banner = Rc::new(Cell::new(false));
+    let is_banner = creating_banner.clone();
     slint::BackendSelector::new()
         .backend_name("winit".to_owned())
         .renderer_name("software".to_owned())
         .with_winit_window_attributes_hook(move |attributes| {
             use slint::winit_030::winit::platform::x11::WindowAttributesExtX11 as _;
             // No window manager may minimise, cover or close it.
-            if of_banner.get() {
+            if is_banner.get() {
                 attributes.with_override_redirect(true).with_active(false)
             } else {
                 attributes
             }
         })
         .select()?;
-    let main = Main::new()?;
-    let face = Rc::new(Face {
-        lists: Lists::new(&main),
-        model: RefCell::new(Model::new(start.catalog, start.offset, start.ask_site)),
+    let main = MainWindow::new()?;
+    let ui = Rc::new(Ui {
+        lists: ListModels::new(&main),
+        model: RefCell::new(WindowModel::new(start.catalog, start.offset, start.ask_site)),
         main,
-        banner: RefCell::default(),
-        seen: RefCell::default(),
+        banner: BannerHost::new(creating_banner),
+        view: RefCell::default(),
         timer: Timer::default(),
         started: Instant::now(),
         offset: start.offset,
-        orders: start.orders,
+        requests: start.requests,
         presses: RefCell::default(),
-        keeper: RefCell::default(),
-        kind: Cell::default(),
-        stays: start.tray,
-        on_x: Cell::default(),
-        banner_next,
+        last_press: Cell::default(),
+        stays_in_tray: start.tray,
+        display: Cell::default(),
     });
-    face.connect();
-    face.refresh();
-    FACE.set(Some(face.clone()));
+    ui.connect();
+    ui.refresh();
+    UI.set(Some(ui.clone()));
     if !start.tray {
-        face.show();
+        ui.show();
     }
     begin();
     let outcome = slint::run_event_loop_until_quit();
-    FACE.set(None);
+    UI.set(None);
     outcome
 }
 
-impl Face {
+impl Ui {
     fn connect(self: &Rc<Self>) {
-        let words = |tr: Tr<'_>, face: &Rc<Self>| {
-            let weak = Rc::downgrade(face);
-            tr.set_rtl(face.model.borrow().catalog.language().right_to_left());
-            tr.on_s(move |key| {
-                let face = weak.upgrade();
-                face.map_or_else(slint::SharedString::new, |face| {
-                    face.model.borrow().catalog.text(&key).into()
-                })
-            });
-        };
-        words(Tr::get(&self.main), self);
+        self.connect_texts(&Texts::get(&self.main));
         let weak = Rc::downgrade(self);
-        Do::get(&self.main).on_press(move |what, number, text, reader| {
-            if let Some(face) = weak.upgrade() {
-                face.pressed(&what, number, &text, reader);
+        let handler: PressHandler = Rc::new(move |action, by| {
+            if let Some(ui) = weak.upgrade() {
+                ui.pressed(action, by);
             }
         });
+        actions::connect(&Actions::get(&self.main), &handler);
         let weak = Rc::downgrade(self);
         self.main.window().on_close_requested(move || {
-            if let Some(face) = weak.upgrade() {
-                face.close();
+            if let Some(ui) = weak.upgrade() {
+                ui.close();
             }
             CloseRequestResponse::KeepWindowShown
         });
         let weak = Rc::downgrade(self);
         self.main.window().on_winit_window_event(move |_, event| match weak.upgrade() {
-            Some(face) => face.hears(event),
+            Some(ui) => ui.system_event(event),
             None => EventResult::Propagate,
+        });
+    }
+
+    /// Gives a window's markup its texts.
+    fn connect_texts(self: &Rc<Self>, texts: &Texts<'_>) {
+        let weak = Rc::downgrade(self);
+        texts.set_rtl(self.model.borrow().catalog.language().right_to_left());
+        texts.on_get(move |key| {
+            let ui = weak.upgrade();
+            ui.map_or_else(slint::SharedString::new, |ui| ui.model.borrow().catalog.text(&key).into())
         });
     }
 
@@ -192,49 +198,50 @@ impl Face {
         self.started.elapsed()
     }
 
-    /// Takes in what happened, does what follows, shows it.
-    fn put(self: &Rc<Self>, input: Input) {
-        let effects = self.model.borrow_mut().put(input, self.now());
+    /// Hands an input to the model, carries out the effects and updates the view.
+    fn handle(self: &Rc<Self>, input: WindowInput) {
+        let effects = self.model.borrow_mut().handle(input, self.now());
         for effect in effects {
             self.apply(effect);
         }
         self.refresh();
     }
 
-    fn apply(self: &Rc<Self>, effect: Effect) {
+    fn apply(self: &Rc<Self>, effect: WindowEffect) {
         match effect {
-            Effect::Send(verb) => self.order(Order::Send(verb)),
-            Effect::Notify { title, body } => self.order(Order::Notify { title, body }),
-            Effect::Show => self.show(),
-            Effect::Hide => {
+            WindowEffect::Send(verb) => self.request(UiRequest::Send(verb)),
+            WindowEffect::Notify { title, body } => self.request(UiRequest::Notify { title, body }),
+            WindowEffect::Show => self.show(),
+            WindowEffect::Hide => {
                 let _ = self.main.hide();
             }
-            Effect::Leave if self.stays => {
+            WindowEffect::Leave if self.stays_in_tray => {
                 let _ = self.main.hide();
             }
-            Effect::Leave => self.order(Order::Leave),
-            Effect::Site(string) => crate::say(&format!("site {string}")),
-            Effect::Save(text) => {
-                let stamp = crate::stamp(self.offset);
-                let kept = record_file::keep(&text, &stamp);
-                let kept = kept.map(|path| path.display().to_string()).map_err(|error| error.to_string());
-                let _ = self.model.borrow_mut().put(Input::Saved(kept), self.now());
+            WindowEffect::Leave => self.request(UiRequest::Leave),
+            WindowEffect::ReportSite(site) => launcher::report_site(&site),
+            WindowEffect::SaveRecord(text) => {
+                let outcome = match record_file::save(&text, self.offset) {
+                    Ok(path) => SaveOutcome::Saved(path.display().to_string()),
+                    Err(error) => SaveOutcome::Failed(error.to_string()),
+                };
+                let _ = self.model.borrow_mut().handle(WindowInput::RecordSaved(outcome), self.now());
             }
         }
     }
 
-    fn order(&self, order: Order) {
-        if self.orders.send(order).is_err() {
-            // Nobody is left to close the window in order.
+    fn request(&self, request: UiRequest) {
+        if self.requests.send(request).is_err() {
+            // The agent client has ended, so it can't close the window.
             let _ = slint::quit_event_loop();
         }
     }
 
     fn close(self: &Rc<Self>) {
-        self.put(Input::Person(Act::Close, By::Person));
+        self.handle(WindowInput::Action(UserAction::CloseWindow, PressSource::Person));
     }
 
-    /// To the front.
+    /// Brings the main window to the front.
     fn show(self: &Rc<Self>) {
         if self.main.show().is_err() {
             let _ = slint::quit_event_loop();
@@ -243,37 +250,33 @@ impl Face {
             window.set_minimized(false);
             window.focus_window();
         });
-        // Its system window may be made only when this is over; where the window manager puts it is known a moment later.
-        for wait in [Duration::ZERO, PLACED] {
+        // The system window may be created only after this returns; its place is known a moment later.
+        for wait in [Duration::ZERO, PLACEMENT_WAIT] {
             let weak = Rc::downgrade(self);
             Timer::single_shot(wait, move || {
-                if let Some(face) = weak.upgrade() {
-                    face.fit();
+                if let Some(ui) = weak.upgrade() {
+                    ui.fit_to_screen();
                 }
             });
         }
     }
 
-    fn pressed(self: &Rc<Self>, what: &str, number: i32, text: &str, reader: bool) {
-        if what == "open" {
-            self.show();
-            return;
-        }
-        let Some(act) = act(what, number, text) else { return };
-        let by = if reader || !act.widens() || self.is_persons() { By::Person } else { By::Program };
-        self.put(Input::Person(act, by));
+    fn pressed(self: &Rc<Self>, action: UserAction, by: PressedBy) {
+        let is_persons = by == PressedBy::ScreenReader || !action.widens() || self.is_persons();
+        let source = if is_persons { PressSource::Person } else { PressSource::Program };
+        self.handle(WindowInput::Action(action, source));
     }
 
-    /// Whether the press that is handled now came from a device.
+    /// Whether the press that is being handled came from a device.
     fn is_persons(&self) -> bool {
         let presses = self.presses.borrow();
         let Some(presses) = presses.as_ref() else {
-            // Where windows are Wayland's, no program reaches them with imitated input of X's.
-            return self.on_x.get() == Some(false);
+            // Input that a program imitates on X doesn't reach a window on Wayland.
+            return self.display.get() == Some(DisplayKind::Wayland);
         };
-        let Some(kind) = self.kind.get() else { return false };
-        // A key that is typed elsewhere is none for this window, whoever sends it here.
-        let focused = matches!(kind, Kind::Pointer)
+        let Some(kind) = self.last_press.get() else { return false };
+        // A key event doesn't count while another window has the focus: it was sent here by a program.
+        let focused = matches!(kind, PressKind::Pointer)
             || self
                 .main
                 .window()
@@ -282,20 +285,22 @@ impl Face {
         focused && presses.is_persons(kind)
     }
 
-    /// What the window is told by its system, before the markup sees it.
-    fn hears(&self, event: &WindowEvent) -> EventResult {
+    /// An event from the system, before the markup sees it.
+    fn system_event(&self, event: &WindowEvent) -> EventResult {
         match event {
-            WindowEvent::MouseInput { .. } | WindowEvent::Touch(_) => self.kind.set(Some(Kind::Pointer)),
+            WindowEvent::MouseInput { .. } | WindowEvent::Touch(_) => {
+                self.last_press.set(Some(PressKind::Pointer))
+            }
             WindowEvent::KeyboardInput { event, .. } => {
                 let number = event.physical_key.to_scancode().unwrap_or(u32::MAX);
-                self.kind.set(Some(Kind::Key(number.saturating_add(FIRST_KEY))));
+                self.last_press.set(Some(PressKind::Key(number.saturating_add(X_KEY_OFFSET))));
                 let asks = matches!(
-                    self.seen.borrow().as_ref().map(|screen| screen.page),
-                    Some(Page::Consent | Page::Elevated)
+                    self.view.borrow().as_ref().map(|view| view.page),
+                    Some(WindowPage::Consent | WindowPage::Elevated)
                 );
-                // A program doesn't lead the person's next key to another button.
-                let leads = !matches!(event.logical_key, Key::Named(NamedKey::Enter | NamedKey::Space));
-                if asks && leads && event.state == ElementState::Pressed && !self.is_persons() {
+                // A program must not move the focus to another button before the person's next key.
+                let moves_focus = !matches!(event.logical_key, Key::Named(NamedKey::Enter | NamedKey::Space));
+                if asks && moves_focus && event.state == ElementState::Pressed && !self.is_persons() {
                     return EventResult::PreventDefault;
                 }
             }
@@ -304,18 +309,17 @@ impl Face {
         EventResult::Propagate
     }
 
-    /// Shows how things stand, and when they will look different.
+    /// Shows the model's view, and starts the timer for its next change.
     fn refresh(self: &Rc<Self>) {
         let now = self.now();
-        let screen = self.model.borrow().screen(now);
-        let before = self.seen.replace(Some(screen.clone()));
-        if before.as_ref() != Some(&screen) {
-            self.draw(&screen, before.as_ref());
+        let view = self.model.borrow().view(now);
+        let before = self.view.replace(Some(view.clone()));
+        if before.as_ref() != Some(&view) {
+            self.draw(&view, before.as_ref());
         }
-        self.guard(&screen);
-        let visible = self.main.window().is_visible();
-        if screen.page == Page::Session && visible {
-            let effects = self.model.borrow_mut().seen();
+        self.watch_presses(&view);
+        if view.page == WindowPage::Session && self.main.window().is_visible() {
+            let effects = self.model.borrow_mut().mark_messages_seen();
             for effect in effects {
                 self.apply(effect);
             }
@@ -324,8 +328,8 @@ impl Face {
             Some(wait) => {
                 let weak = Rc::downgrade(self);
                 self.timer.start(TimerMode::SingleShot, wait, move || {
-                    if let Some(face) = weak.upgrade() {
-                        face.refresh();
+                    if let Some(ui) = weak.upgrade() {
+                        ui.refresh();
                     }
                 });
             }
@@ -333,130 +337,84 @@ impl Face {
         }
     }
 
-    fn draw(self: &Rc<Self>, screen: &Screen, before: Option<&Screen>) {
+    fn draw(self: &Rc<Self>, view: &ViewState, before: Option<&ViewState>) {
         let main = &self.main;
-        main.set_page(page(screen.page));
-        main.set_organisation((&screen.organisation).into());
-        main.set_connection((&screen.connection).into());
-        main.set_connected(screen.connected);
-        main.set_tabs(screen.tabs);
-        main.set_remark((&screen.remark).into());
-        self.lists.fill(&Seen::get(main), screen);
-        if before.is_none_or(|before| before.tray != screen.tray) {
-            self.order(Order::Tray(Icon { words: screen.tray.words.clone(), busy: screen.tray.busy }));
+        main.set_page(bindings::markup_page(view.page));
+        main.set_organisation((&view.organisation).into());
+        main.set_connection((&view.connection).into());
+        main.set_connected(view.connected);
+        main.set_tabs(view.tabs);
+        main.set_remark((&view.remark).into());
+        self.lists.update(&Shown::get(main), view);
+        if before.is_none_or(|before| before.tray != view.tray) {
+            self.request(UiRequest::Tray(view.tray.clone()));
         }
-        self.banner(screen);
+        self.draw_banner(view);
     }
 
-    /// The banner is there while a session is under way, whatever the agent's state.
-    fn banner(self: &Rc<Self>, screen: &Screen) {
-        let wanted = self.model.borrow().is_live();
-        if !wanted {
-            if let Some(banner) = self.banner.take() {
-                if let Some(keeper) = self.keeper.borrow().as_ref() {
-                    keeper.keep(None);
-                    keeper.release();
-                }
-                let _ = banner.hide();
-            }
+    /// The banner is shown while a session is under way, also while the agent doesn't answer.
+    fn draw_banner(self: &Rc<Self>, view: &ViewState) {
+        if !self.model.borrow().has_live_session() {
+            self.banner.hide();
             return;
         }
-        if self.banner.borrow().is_none() {
-            self.new_banner();
+        if !self.banner.is_shown() {
+            self.show_banner();
         }
-        if let Some(banner) = self.banner.borrow().as_ref() {
-            let seen = Seen::get(banner);
-            let session = &screen.session;
-            seen.set_banner_who((&session.banner_who).into());
-            seen.set_banner_can((&session.banner_can).into());
-            seen.set_session_left((&session.left).into());
-            seen.set_key((&session.key).into());
-            seen.set_paused(session.paused);
-        }
+        self.banner.update(&view.session);
     }
 
-    fn new_banner(self: &Rc<Self>) {
-        self.banner_next.set(true);
-        let made = Banner::new();
-        if let Ok(banner) = &made {
-            // Its system window is described now, while the mark is set.
-            let _ = banner.window();
+    fn show_banner(self: &Rc<Self>) {
+        let shown = self.banner.show(|banner| {
+            self.connect_texts(&Texts::get(banner));
+            let weak = Rc::downgrade(self);
+            let handler: PressHandler = Rc::new(move |action, by| {
+                if let Some(ui) = weak.upgrade() {
+                    // The banner never has the keyboard.
+                    ui.last_press.set(Some(PressKind::Pointer));
+                    ui.pressed(action, by);
+                }
+            });
+            let actions = Actions::get(banner);
+            actions::connect(&actions, &handler);
+            let weak = Rc::downgrade(self);
+            actions.on_show_window(move || {
+                if let Some(ui) = weak.upgrade() {
+                    ui.show();
+                }
+            });
+        });
+        if shown {
+            // The system window may be created only after this returns.
+            let weak = Rc::downgrade(self);
+            Timer::single_shot(Duration::ZERO, move || {
+                if let Some(ui) = weak.upgrade() {
+                    ui.protect_banner();
+                }
+            });
         }
-        self.banner_next.set(false);
-        let Ok(banner) = made else { return };
-        let weak = Rc::downgrade(self);
-        let tr = Tr::get(&banner);
-        tr.set_rtl(self.model.borrow().catalog.language().right_to_left());
-        tr.on_s(move |key| {
-            let face = weak.upgrade();
-            face.map_or_else(slint::SharedString::new, |face| face.model.borrow().catalog.text(&key).into())
-        });
-        let weak = Rc::downgrade(self);
-        Do::get(&banner).on_press(move |what, number, text, reader| {
-            if let Some(face) = weak.upgrade() {
-                face.kind.set(Some(Kind::Pointer));
-                face.pressed(&what, number, &text, reader);
-            }
-        });
-        banner.window().on_close_requested(|| CloseRequestResponse::KeepWindowShown);
-        let _ = banner.show();
-        let weak = Rc::downgrade(self);
-        *self.banner.borrow_mut() = Some(banner);
-        // Its system window may be made only when this is over.
-        Timer::single_shot(Duration::ZERO, move || {
-            if let Some(face) = weak.upgrade() {
-                face.keep_banner();
-            }
-        });
     }
 
     /// Puts the banner in its place, keeps it there, and takes the key for Stop.
-    fn keep_banner(self: &Rc<Self>) {
-        let held = self.banner.borrow();
-        let Some(banner) = held.as_ref() else { return };
-        // The markup's, which SLINT_SCALE_FACTOR changes and the system's window doesn't know.
-        let scale = banner.window().scale_factor();
-        let id = banner.window().with_winit_window(|window| {
-            if let Some(monitor) = window.primary_monitor().or_else(|| window.available_monitors().next()) {
-                let (place, room) =
-                    (monitor.position(), monitor.size().to_logical::<f32>(scale.into()).width);
-                banner.set_room(room);
-                let width = room.min(BANNER.0);
-                let size = LogicalSize::new(width, BANNER.1).to_physical::<u32>(scale.into());
-                banner.window().set_size(slint::PhysicalSize::new(size.width, size.height));
-                let left = f64::from((room - width) / 2.0 * scale);
-                let place = place.cast::<f64>();
-                window.set_outer_position(PhysicalPosition::new(place.x + left, place.y));
-            }
-            window.window_handle().ok().and_then(|handle| x_window(handle.as_raw()))
+    fn protect_banner(self: &Rc<Self>) {
+        let Some(window) = self.banner.place() else { return };
+        self.fit_to_screen();
+        let stop_key = self.banner.protect(window, || {
+            on_ui_thread(|ui| ui.handle(WindowInput::Action(UserAction::StopAll, PressSource::Person)));
         });
-        let Some(Some(id)) = id else { return };
-        drop(held);
-        self.fit();
-        if self.keeper.borrow().is_none() {
-            *self.keeper.borrow_mut() = Keeper::new(|| {
-                with(|face| face.put(Input::Person(Act::StopAll, By::Person)));
-            });
-        }
-        let taken = match self.keeper.borrow().as_ref() {
-            Some(keeper) => {
-                keeper.keep(Some(id));
-                keeper.grab()
-            }
-            None => true,
-        };
-        self.put(Input::HotKey { taken });
+        self.handle(WindowInput::StopKey(stop_key));
     }
 
-    /// The window is no higher than the screen has room for, and the banner covers nothing of it.
-    fn fit(&self) {
+    /// Makes the window no taller than the screen, and moves it out from under the banner.
+    fn fit_to_screen(&self) {
         let main = self.main.window();
         let scale = f64::from(main.scale_factor());
-        let live = self.banner.borrow().is_some();
+        let live = self.banner.is_shown();
         let smaller = main.with_winit_window(|window| {
             let (place, monitor) = (window.outer_position().ok()?, window.current_monitor()?);
             let (outer, inner) = (window.outer_size(), window.inner_size());
-            let bar = LogicalSize::new(BANNER.0, if live { BANNER.1 } else { 0.0 }).to_physical::<u32>(scale);
+            let bar = LogicalSize::new(BANNER_SIZE.0, if live { BANNER_SIZE.1 } else { 0.0 })
+                .to_physical::<u32>(scale);
             let top = monitor.position().y.saturating_add_unsigned(bar.height);
             let frame = outer.height.saturating_sub(inner.height);
             let room = monitor.size().height.saturating_sub(bar.height).saturating_sub(frame);
@@ -470,82 +428,23 @@ impl Face {
         }
     }
 
-    /// Looks at devices while something is shown that only the person may press.
-    fn guard(&self, screen: &Screen) {
-        if self.on_x.get().is_none() {
-            let on_x = self.main.window().with_winit_window(|window| {
-                window.window_handle().is_ok_and(|handle| x_window(handle.as_raw()).is_some())
+    /// Watches where presses come from while a page is shown on which only the person may press.
+    fn watch_presses(&self, view: &ViewState) {
+        if self.display.get().is_none() {
+            let display = self.main.window().with_winit_window(|window| {
+                let on_x = window.window_handle().is_ok_and(|handle| x_window_id(handle.as_raw()).is_some());
+                if on_x { DisplayKind::X11 } else { DisplayKind::Wayland }
             });
-            self.on_x.set(on_x);
-            if on_x == Some(true) {
-                *self.presses.borrow_mut() = Presses::new();
+            self.display.set(display);
+            if display == Some(DisplayKind::X11) {
+                *self.presses.borrow_mut() = PressWatcher::new();
             }
         }
         if let Some(presses) = self.presses.borrow().as_ref() {
-            let asks = matches!(screen.page, Page::Consent | Page::Elevated);
-            let guarded = asks || matches!(screen.page, Page::Code | Page::Session | Page::Site);
+            let asks = matches!(view.page, WindowPage::Consent | WindowPage::Elevated);
+            let guarded =
+                asks || matches!(view.page, WindowPage::Code | WindowPage::Session | WindowPage::Site);
             presses.watch(guarded, asks);
         }
     }
-}
-
-fn x_window(handle: RawWindowHandle) -> Option<u32> {
-    match handle {
-        RawWindowHandle::Xlib(handle) => u32::try_from(handle.window).ok(),
-        RawWindowHandle::Xcb(handle) => Some(handle.window.get()),
-        _ => None,
-    }
-}
-
-const fn page(page: Page) -> i32 {
-    match page {
-        Page::Site => 0,
-        Page::Lost => 1,
-        Page::Help => 2,
-        Page::Code => 3,
-        Page::Consent => 4,
-        Page::Elevated => 5,
-        Page::Session => 6,
-        Page::After => 7,
-        Page::About => 8,
-    }
-}
-
-/// What a press in the markup means.
-fn act(what: &str, number: i32, text: &str) -> Option<Act> {
-    let place = usize::try_from(number).unwrap_or(usize::MAX);
-    let capability = || Capability::ALL.get(place).copied();
-    Some(match what {
-        "go" => Act::Go(*[Tab::Help, Tab::Code, Tab::About].get(place)?),
-        "site" => Act::Site(text.to_owned()),
-        "ask" => {
-            let (what, reach) = text.split_once('\u{1}')?;
-            let urgency = *[Urgency::CanWait, Urgency::Hampered, Urgency::Stopped].get(place)?;
-            Act::Ask { what: what.to_owned(), urgency, reach: reach.to_owned() }
-        }
-        "withdraw" => Act::Withdraw,
-        "again" => Act::AskAgain,
-        "new-code" => Act::NewCode,
-        "cancel-code" => Act::CancelCode,
-        "copy-code" => Act::CopyCode,
-        "tick" => Act::Tick(capability()?, text == "on"),
-        "term" => Act::Term(*Term::ALL.get(place)?),
-        "window" => Act::Window(number.cast_unsigned()),
-        "allow" => Act::Allow,
-        "confirm" => Act::Confirm,
-        "back" => Act::Back,
-        "deny" => Act::Deny,
-        "stop" => Act::Stop,
-        "stop-all" => Act::StopAll,
-        "pause" => Act::Pause,
-        "resume" => Act::Resume,
-        "extend" => Act::Extend,
-        "take" => Act::TakeBack(capability()?),
-        "say" => Act::Say(text.to_owned()),
-        "save" => Act::Save,
-        "rate" => Act::Rate { stars: u8::try_from(number).ok()?, comment: text.to_owned() },
-        "report" => Act::Report(text.to_owned()),
-        "finish" => Act::Finish,
-        _ => return None,
-    })
 }
