@@ -134,7 +134,12 @@ pub const DRIVERS: &[Driver] = &[
         may: &[Async, Clock],
         because: "runs the collectors with limits",
     },
-    Driver { at: "agent/window/src/main.rs", may: ALL, because: "starts the window's threads; names a file" },
+    Driver { at: "agent/window/src/main.rs", may: ALL, because: "starts the window's threads" },
+    Driver {
+        at: "agent/window/src/record_file.rs",
+        may: &[Clock],
+        because: "names a record's file after the time",
+    },
     Driver {
         at: "agent/window/src/agent_client.rs",
         may: &[Async],
@@ -149,7 +154,7 @@ pub const DRIVERS: &[Driver] = &[
     Driver {
         at: "agent/window/src/ui/**",
         may: &[Async, Clock],
-        because: "the toolkit's loop and its timer; orders to the link",
+        because: "the toolkit's loop and its timer; requests to the agent client",
     },
     Driver { at: "agent/window/src/platform/**", may: &[Clock], because: "the X server" },
     Driver { at: "relay/src/main.rs", may: ALL, because: "starts the runtime" },
