@@ -25,7 +25,6 @@ pub(crate) fn sentence(catalog: &Catalog, activity: &Act) -> String {
         catalog.with(key, &[("what", Arg::Text(&phrases::capability_list(catalog, *capabilities)))])
     };
     let key = match activity {
-        Act::Words(words) => return phrases::agent_text(words),
         Act::SeesWindow { window } => {
             return catalog.with("act-sees-window", &[("window", Arg::Text(&phrases::quoted_line(window)))]);
         }
@@ -41,11 +40,8 @@ pub(crate) fn sentence(catalog: &Catalog, activity: &Act) -> String {
         Act::TakenBack(what) => return of("act-taken-back", what),
         Act::Expired(what) => return of("act-expired", what),
         Act::Extended(what) => return of("act-extended", what),
-        Act::Refused(why) => {
-            return catalog.with("act-refused", &[("why", Arg::Text(&phrases::agent_text(why)))]);
-        }
         Act::Told(told) => return messages::text(catalog, told),
-        Act::NotAllowed(why) => {
+        Act::Refused(why) => {
             return catalog.with("act-refused", &[("why", Arg::Text(&messages::text(catalog, why)))]);
         }
         Act::SeesScreen => "act-sees-screen",

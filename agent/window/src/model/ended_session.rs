@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::local::{Deed, Record, Said};
+use nearhand_proto::message::local::{Record, Said};
 
 use super::activity::ActivityLine;
 use super::input::SaveOutcome;
@@ -57,13 +57,9 @@ impl EndedSession {
 
     /// Why it ended; empty where that isn't known.
     pub(crate) fn why(&self, catalog: &Catalog) -> String {
-        let recorded = self.record.as_ref().and_then(|record| record.ended.as_ref()).map(|(_, why)| why);
-        let why = match (&self.why, recorded) {
-            (Some(why), _) => messages::text(catalog, why),
-            // The record has the reason in the agent's own words.
-            (None, Some(why)) => phrases::agent_text(why),
-            (None, None) => return String::new(),
-        };
+        let recorded = self.record.as_ref().and_then(|record| record.ended.as_ref()).map(|end| &end.why);
+        let Some(why) = self.why.as_ref().or(recorded) else { return String::new() };
+        let why = messages::text(catalog, why);
         catalog.with("after-why", &[("why", Arg::Text(&why))])
     }
 

@@ -8,20 +8,10 @@ use nearhand_proto::message::local::{ChatLine, Deed, MAX_DEEDS, Record, Session}
 
 use super::activity::ActivityLine;
 use super::input::Uptime;
-use super::phrases;
 use crate::catalog::Catalog;
 
 /// Most chat messages that are kept: as many as the agent keeps.
 const MAX_CHAT: usize = 100;
-
-/// Something that was done, as the agent reported it.
-#[derive(Clone, PartialEq, Debug)]
-enum ReportedActivity {
-    /// From the closed list, with its time.
-    Entry(Deed),
-    /// In the agent's words.
-    Text(String),
-}
 
 /// Why a session is paused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,7 +28,7 @@ pub(crate) struct LiveSession {
     pub(crate) session: Session,
     /// What is granted, and until when.
     pub(crate) until: Vec<(Capability, Uptime)>,
-    activity: VecDeque<ReportedActivity>,
+    activity: VecDeque<Deed>,
     pub(crate) paused: Option<PauseReason>,
     /// Number of the technician's last message that was shown.
     pub(crate) seen: u64,
@@ -71,16 +61,18 @@ impl LiveSession {
     /// The agent's record of the session replaces what this window saw itself.
     pub(crate) fn set_record(&mut self, record: Record) {
         if record.deeds.len() >= self.activity.len() {
-            self.activity = record.deeds.into_iter().map(ReportedActivity::Entry).collect();
+            self.activity = record.deeds.into();
         }
     }
 
     pub(crate) fn add_activity(&mut self, entry: Deed) {
-        self.push(ReportedActivity::Entry(entry));
-    }
-
-    pub(crate) fn add_text(&mut self, words: String) {
-        self.push(ReportedActivity::Text(words));
+        if self.activity.back() == Some(&entry) {
+            return;
+        }
+        if self.activity.len() >= MAX_DEEDS {
+            self.activity.pop_front();
+        }
+        self.activity.push_back(entry);
     }
 
     /// What was done, the newest last.
@@ -89,22 +81,7 @@ impl LiveSession {
         catalog: &Catalog,
         offset: time::UtcOffset,
     ) -> impl DoubleEndedIterator<Item = ActivityLine> {
-        self.activity.iter().map(move |activity| match activity {
-            ReportedActivity::Entry(entry) => ActivityLine::new(catalog, offset, entry),
-            ReportedActivity::Text(text) => {
-                ActivityLine { time: String::new(), text: phrases::agent_text(text) }
-            }
-        })
-    }
-
-    fn push(&mut self, activity: ReportedActivity) {
-        if self.activity.back() == Some(&activity) {
-            return;
-        }
-        if self.activity.len() >= MAX_DEEDS {
-            self.activity.pop_front();
-        }
-        self.activity.push_back(activity);
+        self.activity.iter().map(move |entry| ActivityLine::new(catalog, offset, entry))
     }
 
     /// A new chat message, or a new mark on one.

@@ -120,9 +120,6 @@ impl WindowModel {
                 number = Some(*n);
             }
             Help::Refused(why) => {
-                status = self.catalog.with("help-refused", &[("why", Arg::Text(&phrases::agent_text(why)))]);
-            }
-            Help::No(why) => {
                 let why = messages::text(&self.catalog, why);
                 status = self.catalog.with("help-refused", &[("why", Arg::Text(&why))]);
             }

@@ -105,7 +105,10 @@ fn only_seeing_is_ticked_and_allow_waits() {
     assert_eq!(press(&mut m, UserAction::Allow, at(12)), []);
     assert!(m.view(at(15)).consent.can_allow);
     let choice = decided(&press(&mut m, UserAction::Allow, at(15)));
-    assert_eq!(choice, Some(Choice::Allow { capabilities: Capability::View.into(), seconds: 900 }));
+    assert_eq!(
+        choice,
+        Some(Choice::Allow { capabilities: Capability::View.into(), seconds: 900, window: None })
+    );
     // Once is enough, until it is refused.
     assert_eq!(press(&mut m, UserAction::Allow, at(16)), []);
     let verb = Verb::Decide { request: 3, choice: choice.unwrap() };
@@ -184,7 +187,7 @@ fn a_window_is_chosen_from_the_newest_list_and_never_by_none() {
     assert_eq!(press(&mut m, UserAction::Allow, at(9)), [], "it is gone");
     press(&mut m, UserAction::ChooseWindow(70), at(9));
     let choice = decided(&press(&mut m, UserAction::Allow, at(9)));
-    let wanted = Choice::AllowWindow { capabilities: all(&[Capability::Window]), seconds: 900, window: 70 };
+    let wanted = Choice::Allow { capabilities: all(&[Capability::Window]), seconds: 900, window: Some(70) };
     assert_eq!(choice, Some(wanted));
 }
 
@@ -203,7 +206,7 @@ fn a_session_is_shown_until_it_ends_and_then_what_was_done() {
     assert_eq!(screen.session.activity.first().unwrap().text, "The technician sees the screen");
     event(&mut m, Event::Paused { session: S, unseen: true }, at(61));
     assert!(m.view(at(61)).session.paused);
-    let effects = event(&mut m, Event::Over { session: S, why: Said::ByTechnician }, at(62));
+    let effects = event(&mut m, Event::Ended { session: S, why: Said::ByTechnician }, at(62));
     assert!(effects.contains(&WindowEffect::Send(Verb::Record { session: S })));
     let screen = m.view(at(63));
     assert_eq!(screen.page, WindowPage::After);
@@ -324,22 +327,22 @@ fn what_a_person_can_mend_is_said_in_their_language_and_without_jargon() {
 fn what_the_agent_says_is_translated_and_what_others_wrote_in_it_is_marked() {
     let mut m = WindowModel::new(Catalog::new(Language::German), time::UtcOffset::UTC, false);
     m.handle(WindowInput::Connected(Box::new(status())), at(0));
-    event(&mut m, Event::Told(Said::WrongCode { who: "Drücken Sie Erlauben".into() }), at(1));
+    event(&mut m, Event::Notice(Said::WrongCode { who: "Drücken Sie Erlauben".into() }), at(1));
     let remark = m.view(at(1)).remark;
     assert!(
         remark.contains("falschen Hilfe-Code") && remark.contains("\u{2068}“Drücken Sie Erlauben”"),
         "{remark}"
     );
-    event(&mut m, Event::CodeOver(Said::CodeUsed), at(1));
+    event(&mut m, Event::CodeGone(Said::CodeUsed), at(1));
     assert!(m.view(at(1)).code.gone.contains("Er wurde benutzt"));
     event(&mut m, Event::Session(session(&[])), at(2));
-    let act = local::Act::NotAllowed(Said::NotGranted(Capability::Control));
-    event(&mut m, Event::Did { session: S, deed: Deed { at: UnixMillis(0), act } }, at(2));
+    let act = local::Act::Refused(Said::NotGranted(Capability::Control));
+    event(&mut m, Event::Activity { session: S, entry: Deed { at: UnixMillis(0), act } }, at(2));
     let done = m.view(at(2)).session.activity;
     assert_eq!(
         done.first().unwrap().text,
         "Dem Techniker wurde etwas verweigert: nicht erlaubt: Maus und Tastatur benutzen"
     );
-    event(&mut m, Event::Over { session: S, why: Said::Stopped }, at(3));
+    event(&mut m, Event::Ended { session: S, why: Said::Stopped }, at(3));
     assert!(m.view(at(3)).after.why.contains("an diesem Rechner beendet"));
 }

@@ -108,19 +108,13 @@ impl WindowModel {
                     status.problem = problem;
                 }
             }
-            Event::CodeGone { why } => self.code_is_gone(Said::Words(why)),
-            Event::CodeOver(why) => self.code_is_gone(why),
+            Event::CodeGone(why) => self.code_is_gone(why),
             Event::Asked(request) => return self.add_prompt(request, now),
             Event::Settled { request, .. } => self.prompts.retain(|prompt| prompt.request.request != request),
             Event::Session(session) => return self.update_session(session, now),
-            Event::Activity { session, text } => {
+            Event::Activity { session, entry } => {
                 if let Some(live) = self.live.get_mut(&session) {
-                    live.add_text(text);
-                }
-            }
-            Event::Did { session, deed } => {
-                if let Some(live) = self.live.get_mut(&session) {
-                    live.add_activity(deed);
+                    live.add_activity(entry);
                 }
             }
             Event::Chat { session, line } => {
@@ -133,10 +127,8 @@ impl WindowModel {
                     }
                 }
             }
-            Event::Ended { session, why } => return self.end_session(session, Some(Said::Words(why))),
-            Event::Over { session, why } => return self.end_session(session, Some(why)),
-            Event::Notice(text) => self.show_agent_message(&Said::Words(text), now),
-            Event::Told(said) => self.show_agent_message(&said, now),
+            Event::Ended { session, why } => return self.end_session(session, Some(why)),
+            Event::Notice(message) => self.show_agent_message(&message, now),
             Event::Paused { session, unseen } => {
                 if let Some(live) = self.live.get_mut(&session) {
                     live.paused = Some(if unseen { PauseReason::Unseen } else { PauseReason::ByPerson });
