@@ -220,7 +220,7 @@ async fn take_all(
         if answer::may_take_long(&verb) {
             while standing.answering.try_join_next().is_some() {}
             if standing.answering.len() >= MAX_ANSWERING {
-                let reply = Reply::Refused("too many requests at once".to_owned());
+                let reply = Reply::Refused(Said::Words("too many requests at once".to_owned()));
                 if out.try_send(Message::Reply { number, reply }).is_err() {
                     return;
                 }
