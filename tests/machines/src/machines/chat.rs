@@ -9,7 +9,7 @@ use nearhand_proto::time::UnixMillis;
 
 use super::InputDraw;
 
-struct ChatEnd {
+struct ChatModel {
     log: ChatLog,
     link: Link,
     /// What it has sent and the other end has not got yet.
@@ -17,7 +17,7 @@ struct ChatEnd {
     said: Vec<String>,
 }
 
-impl ChatEnd {
+impl ChatModel {
     fn new(side: Side) -> Self {
         Self { log: ChatLog::new(side), link: Link::default(), under_way: VecDeque::new(), said: Vec::new() }
     }
@@ -30,7 +30,7 @@ impl ChatEnd {
 }
 
 pub(super) fn run(input: &[u8]) {
-    let mut ends = [ChatEnd::new(Side::Technician), ChatEnd::new(Side::Device)];
+    let mut ends = [ChatModel::new(Side::Technician), ChatModel::new(Side::Device)];
     let mut draw = InputDraw::new(input);
     let mut hostile = false;
     while let Some(operation) = draw.operation(7) {
@@ -98,7 +98,7 @@ pub(super) fn run(input: &[u8]) {
 }
 
 /// Gives the other end the next frame. `false`: there is none.
-fn deliver(ends: &mut [ChatEnd; 2], from: usize, hostile: bool) -> bool {
+fn deliver(ends: &mut [ChatModel; 2], from: usize, hostile: bool) -> bool {
     let Some(frame) = ends[from].under_way.pop_front() else { return false };
     let taken = ends[1 - from].log.take(frame);
     assert!(taken.is_ok() || hostile, "an honest end was taken for a liar: {taken:?}");
