@@ -1,4 +1,4 @@
-//! Finds the programs under test beside the test itself, and has cargo build them if they are missing or older
+//! Finds the programs under test next to the test itself, and has cargo build them if they are missing or older
 //! than their sources, which happens where only this package's tests are run.
 
 use std::fs;
@@ -9,17 +9,17 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-/// Set where the programs lie beside the test and are used as they are.
+/// Set where the programs lie next to the test and are used as they are.
 const BESIDE: &str = "NEARHAND_TESTS_PROGRAMS";
 
 /// A program under test.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ProgramBinary {
-    /// `nearhand-agent`.
+    /// The agent, `nearhand-agent`.
     Agent,
-    /// `nearhand`.
+    /// The technician's client, `nearhand`.
     Client,
-    /// `nearhand-relay`.
+    /// The relay, `nearhand-relay`.
     Relay,
 }
 
@@ -46,7 +46,7 @@ impl ProgramBinary {
     }
 }
 
-/// Makes sure that the customer's window lies beside the programs, and is up to date: a workspace of its own, which most
+/// Makes sure that the customer's window lies next to the programs, and is up to date: a separate workspace, which most
 /// tests don't need. Its path.
 ///
 /// # Errors
@@ -102,7 +102,7 @@ fn cargo() -> Command {
 /// Makes sure that the programs are up to date; their directory.
 fn build() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
-    // target/PROFILE/deps/TEST-HASH, or target/PROFILE/BENCHMARK, beside what scripts/bench has built.
+    // target/PROFILE/deps/TEST-HASH, or target/PROFILE/BENCHMARK, next to what scripts/bench has built.
     let place = test.parent().context("where is the target directory?")?;
     let is_test = place.file_name().is_some_and(|name| name == "deps");
     let directory = if is_test { place.parent().context("where is the target directory?")? } else { place };
@@ -127,7 +127,7 @@ fn build() -> Result<PathBuf> {
 }
 
 /// Whether all programs are there, and neither their sources nor a manifest has changed since cargo built them or last found
-/// them up to date. Where all tests of the workspace are built, cargo has built the programs too, for the tests of their own
+/// them up to date. Where all tests of the workspace are built, cargo has built the programs too, for the tests of those
 /// packages; building them again here would give their dependencies other features, and so build almost everything twice.
 fn is_fresh(directory: &Path, root: &Path, stamp: &Path) -> Result<bool> {
     let checked = modified(stamp).ok();
@@ -151,7 +151,7 @@ fn modified(file: &Path) -> Result<SystemTime> {
     Ok(fs::metadata(file)?.modified()?)
 }
 
-/// When a source of `program` last changed: cargo lists them in a file beside it, `program: source source …`, with spaces
+/// When a source of `program` last changed: cargo lists them in a file next to it, `program: source source …`, with spaces
 /// in a path escaped.
 fn newest_source(program: &Path) -> Result<SystemTime> {
     let list = fs::read_to_string(program.with_extension("d"))?;

@@ -52,7 +52,7 @@ pub(crate) async fn pass_on(
 }
 
 /// Binds a path and sends packets over it; how many datagrams came back. Sends them again until the other end is there
-/// to answer, and then waits for [`LISTEN`] for whatever else comes.
+/// to answer, and then waits for [`LISTEN`] for further datagrams.
 pub(crate) async fn replay(relay: SocketAddr, bind: BindGrant, packets: &[Vec<u8>]) -> Result<usize> {
     let (socket, control) = BoundSocket::open(relay, bind)?;
     // The bind's own packets are read where a datagram is waited for.
@@ -74,7 +74,7 @@ pub(crate) async fn replay(relay: SocketAddr, bind: BindGrant, packets: &[Vec<u8
             #[allow(unreachable_code, reason = "it gives the block its type")]
             anyhow::Ok(())
         };
-        // Whatever comes within the time counts; the loop has no other end.
+        // Everything that comes within the time counts; the loop has no other end.
         let _ = tokio::time::timeout(LISTEN, heard).await;
     }
     Ok(back)

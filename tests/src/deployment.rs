@@ -1,5 +1,5 @@
 //! The real programs, set up as an organisation would: a relay, its first administrator, further technicians,
-//! devices, people at their consoles. Each part in a directory of its own, on ports that nobody else uses;
+//! devices, people at their consoles. Each part in a separate directory, on ports that nobody else uses;
 //! everything is gone when it is dropped.
 //!
 //! When a test panics, what all programs have said is printed; when it doesn't, what they have logged must not
@@ -160,7 +160,7 @@ impl CommandResult {
     /// Its output, if it worked.
     ///
     /// # Errors
-    /// It failed.
+    /// The program ended with another exit code than 0.
     pub fn ok(self) -> Result<Self> {
         self.fails_with(0)
     }
@@ -183,7 +183,7 @@ impl CommandResult {
     /// The last line that is a JSON document.
     ///
     /// # Errors
-    /// None is.
+    /// No line is a JSON object.
     pub fn json(&self) -> Result<Value> {
         let mut documents = self.text.lines().rev().filter_map(|line| serde_json::from_str(line).ok());
         documents.find(Value::is_object).with_context(|| format!("{}: no JSON in {}", self.what, self.text))
@@ -202,7 +202,7 @@ impl CommandResult {
     /// Checks that it says this.
     ///
     /// # Errors
-    /// It doesn't.
+    /// The output has no such text.
     pub fn says(self, needle: &str) -> Result<Self> {
         ensure!(self.text.contains(needle), "{}: no {needle:?} in:\n{}", self.what, self.text);
         Ok(self)
@@ -235,7 +235,7 @@ impl Default for DeploymentPlan {
 
 /// A relay with its organisation.
 pub struct TestDeployment {
-    /// The relay.
+    /// The relay's process.
     pub relay: TestProgram,
     /// Its UDP port, and the TCP port of its metrics.
     pub port: u16,
@@ -288,7 +288,7 @@ impl TestDeployment {
     /// A device as the organisation has it listed.
     ///
     /// # Errors
-    /// It isn't.
+    /// The relay lists no device of that label.
     pub fn listed(&self, label: &str) -> Result<Value> {
         let devices = self.admin.run(&["devices"])?.ok()?.json()?;
         let list = devices.get("devices").and_then(Value::as_array).context("no list")?;
@@ -311,7 +311,7 @@ impl TestDeployment {
         &self.data
     }
 
-    /// A directory for whatever the test needs.
+    /// A directory for the test's own files.
     ///
     /// # Errors
     /// It can't be made.
@@ -371,7 +371,7 @@ impl TestDeployment {
         Ok(agent)
     }
 
-    /// As [`TestDeployment::device_at`], where the place has a file system of its own: the first process there keeps it,
+    /// As [`TestDeployment::device_at`], where the place has its own file system: the first process there keeps it,
     /// and all others join it.
     ///
     /// # Errors
@@ -393,7 +393,7 @@ impl TestDeployment {
         Ok(())
     }
 
-    /// Kills the relay and makes another in its place, with a key and a database of its own. Returns its claim string
+    /// Kills the relay and makes another in its place, with its own key and database. Returns its claim string
     /// and the old one's directory.
     ///
     /// # Errors
@@ -526,7 +526,7 @@ fn open_relay(
     Ok((run_relay(ground, plan, data)?, port, claim))
 }
 
-/// Makes and runs a relay in one process tree: what it is put behind may be a file system of its own.
+/// Makes and runs a relay in one process tree: what it is put behind may be its own file system.
 fn open_in_one(
     ground: &DeploymentContext,
     plan: &DeploymentPlan,

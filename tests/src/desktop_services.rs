@@ -21,7 +21,7 @@ use crate::screen_reader::DesktopSession;
 pub struct ShownNotification {
     /// Which program says that it is from it.
     pub program: String,
-    /// Its title.
+    /// The title it was shown with.
     pub title: String,
     /// Its text, with markup.
     pub body: String,
@@ -90,7 +90,7 @@ impl NotificationService {
     /// The first that is shown, as soon as it is.
     ///
     /// # Errors
-    /// None comes.
+    /// No notification came within the limit.
     pub fn first(&self) -> Result<ShownNotification> {
         until(LIMIT, "a notification", || Ok(!self.all().is_empty()))?;
         self.all().into_iter().next().context("none")
@@ -113,7 +113,7 @@ struct TrayWatcher {
 impl TrayWatcher {
     #[allow(clippy::needless_pass_by_value, reason = "the interface's form")]
     fn register_status_notifier_item(&self, service: String, #[zbus(header)] header: Header<'_>) {
-        // A name on the bus, or a path of whoever calls.
+        // A name on the bus, or a path of the caller.
         let item = match service.starts_with('/') {
             true => header.sender().map(ToString::to_string).unwrap_or_default(),
             false => service,

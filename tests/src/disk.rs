@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::deployment::ProgramPlace;
 
-/// Programs behind this run with a small file system of their own at `at`; `None` where that isn't permitted.
+/// Programs behind this run with their own small file system at `at`; `None` where that isn't permitted.
 #[allow(clippy::print_stdout, reason = "a skipped test says why")]
 pub fn small_disk(at: &Path, size: &str) -> Option<ProgramPlace> {
     let mount = format!("mount -t tmpfs -o size={size},mode=700 none '{}'", at.display());

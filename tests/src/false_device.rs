@@ -1,4 +1,4 @@
-//! A device that isn't one: it takes a technician's session with a key of its own and tries to be believed.
+//! A device that isn't one: it takes a technician's session with its own key and tries to be believed.
 
 use std::sync::Arc;
 

@@ -39,7 +39,7 @@ pub enum HostilePayload {
     Frame(Vec<u8>),
 }
 
-/// The device.
+/// A device in the wrong hands, connected to the relay.
 pub struct HostileDevice {
     sent: Arc<AtomicU64>,
     _control: Connection,
@@ -127,7 +127,7 @@ async fn session(acts: Arc<DeviceSession>, offer: Offer) -> Result<()> {
     tokio::try_join!(grants, streams).map(|_| ())
 }
 
-/// Grants whatever is asked for.
+/// Grants everything that is asked for.
 async fn answer(
     acts: &DeviceSession,
     offer: &Offer,

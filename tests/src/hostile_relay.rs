@@ -46,7 +46,7 @@ pub enum RelayBehaviour {
     Honestly,
     /// Passes packets on and keeps them.
     Tapping,
-    /// Speaks TLS with each end itself, with keys of its own, and passes on what is inside.
+    /// Speaks TLS with each end itself, with its own keys, and passes on what is inside.
     SwappingKeys,
     /// Plays the device towards the technician, with a guessed code; the device hears of nothing.
     PlayingTheDevice,
@@ -56,7 +56,7 @@ pub enum RelayBehaviour {
     MisleadingToAnotherDevice,
 }
 
-/// The relay.
+/// A relay in the wrong hands, while it runs.
 pub struct HostileRelay {
     wire: WireEndpoint,
     shared: Arc<HostileContext>,
@@ -93,7 +93,7 @@ pub struct AlarmIntake {
     pub repeated: usize,
     /// What devices said of their monitoring.
     pub monitoring: Vec<Monitoring>,
-    /// Goodbyes.
+    /// Messages in which an agent said that it is leaving.
     pub leaving: Vec<Leaving>,
 }
 
@@ -216,7 +216,7 @@ impl HostileRelay {
     /// Sends the device bytes where a push belongs; what it sends back.
     ///
     /// # Errors
-    /// Nothing happens.
+    /// No device is connected, or it closed the connection.
     pub fn push_raw(&self, bytes: &[u8]) -> Result<Vec<u8>> {
         let connection = self.shared.device()?.2;
         self.wire.wait(async {
@@ -245,12 +245,12 @@ impl HostileRelay {
     /// The credential with which a technician has said hello here.
     ///
     /// # Errors
-    /// Nobody has.
+    /// No technician has said hello yet.
     pub fn stolen_credential(&self) -> Result<Credential> {
         Ok(self.shared.state().people.last().context("nobody was here")?.0.clone())
     }
 
-    /// A key of its own, which nobody has vouched for.
+    /// Its own key, which nobody has vouched for.
     pub fn impostor(&self) -> SecretKey {
         self.shared.impostor.clone()
     }
@@ -284,7 +284,7 @@ pub fn stolen(how: RelayBehaviour) -> Result<(TestDeployment, TestAgent, WireEnd
     Ok((site, agent, wire, relay))
 }
 
-/// Answers at a relay's address with a key and a protocol of its own, until it is dropped.
+/// Answers at a relay's address with its own key and protocol, until it is dropped.
 ///
 /// # Errors
 /// The port is in use.
@@ -428,7 +428,7 @@ impl HostileContext {
         Ok(opened)
     }
 
-    /// Takes the technician's connection with a key of its own.
+    /// Takes the technician's connection with its own key.
     pub(crate) async fn take_technician(&self, bind: BindGrant) -> Result<(Connection, Endpoint)> {
         let (socket, _control) = BoundSocket::open(self.addr, bind)?;
         let config = tls::server(&self.impostor, ALPN, Purpose::Session)?;

@@ -11,7 +11,7 @@ use nearhand_transport::tls::{self, Expect, Purpose};
 use quinn::Endpoint;
 use rand_core::OsRng;
 
-/// The first packets of `count` real handshakes, each with a connection id of its own.
+/// The first packets of `count` real handshakes, each with its own connection id.
 ///
 /// # Errors
 /// No socket, or no packet comes.

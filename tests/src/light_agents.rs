@@ -49,7 +49,7 @@ pub fn memory(pid: u32) -> Result<ProcessMemory> {
     Ok(ProcessMemory { resident: bytes("VmRSS")?, own: bytes("RssAnon")? })
 }
 
-/// Each light agent has a socket of its own, as a real one has.
+/// Each light agent has its own socket, as a real one has.
 ///
 /// # Errors
 /// The limit can't be raised.
@@ -96,9 +96,9 @@ impl Drop for BenchmarkProcess {
     }
 }
 
-/// A relay of its own for a benchmark.
+/// A relay that one benchmark has for itself.
 pub struct BenchmarkRelay {
-    /// The program.
+    /// The relay's process.
     pub process: BenchmarkProcess,
     /// Where it is.
     pub address: RelayAddress,
@@ -108,7 +108,7 @@ pub struct BenchmarkRelay {
 }
 
 impl BenchmarkRelay {
-    /// Starts one that takes so many agents.
+    /// Starts one that takes `agents` agents.
     ///
     /// # Errors
     /// It doesn't start.
@@ -212,7 +212,7 @@ async fn dial(relay: &RelayAddress, key: &SecretKey) -> Result<RelayConnection> 
     }
 }
 
-/// A newcomer's request, on a connection of its own.
+/// A newcomer's request, on a separate connection.
 async fn admit(relay: &RelayAddress, key: &SecretKey, request: &Request) -> Result<()> {
     let connection = dial(relay, key).await?;
     connection.hello(Hello::Newcomer { program: Program::this() }).await?;
@@ -257,7 +257,7 @@ impl LightAgent {
     }
 }
 
-/// So many light agents that have joined and are connected, numbered from `first`.
+/// `count` light agents that have joined and are connected, numbered from `first`.
 ///
 /// # Errors
 /// One of them isn't.

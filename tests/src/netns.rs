@@ -17,7 +17,7 @@ const PREFIX: &str = "nearhand-";
 /// The relay's address, on the bridge.
 pub const RELAY: &str = "10.77.0.1";
 
-/// A network.
+/// A network of namespaces: a relay on a bridge, and the machines around it.
 pub struct NamespaceNetwork {
     prefix: String,
     made: Vec<String>,
@@ -102,7 +102,7 @@ impl NamespaceNetwork {
     /// The router gives new flows ports from `port` on.
     ///
     /// # Errors
-    /// It doesn't.
+    /// The rules can't be loaded.
     pub fn translate_to(&self, port: u16) -> Result<()> {
         let last = port + 999;
         let rules = format!(
@@ -120,7 +120,7 @@ impl NamespaceNetwork {
     /// Runs a shell command in a namespace.
     ///
     /// # Errors
-    /// It fails.
+    /// The command ended with another exit code than 0.
     pub fn run(&self, name: &str, command: &str) -> Result<String> {
         run(&["ip", "netns", "exec", &self.full(name), "sh", "-c", command])
     }

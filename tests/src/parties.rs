@@ -34,7 +34,7 @@ impl TestTechnician {
         Self { place, ..self.clone() }
     }
 
-    /// Their directory.
+    /// The client's directory.
     pub fn home(&self) -> &Path {
         &self.home
     }
@@ -229,7 +229,7 @@ impl TestAgent {
         &self.data
     }
 
-    /// Waits until it is connected to the relay, anew.
+    /// Waits until it is connected to the relay again.
     ///
     /// # Errors
     /// It isn't in time.

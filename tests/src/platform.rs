@@ -33,7 +33,7 @@ pub fn tap(namespace: &str, device: &str) -> io::Result<File> {
     let room = name.get_mut(..bytes.len()).filter(|room| room.len() < 16);
     room.ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(bytes);
     let path = format!("/run/netns/{namespace}");
-    // A thread of its own: it moves into the namespace and ends there.
+    // A separate thread: it moves into the namespace and ends there.
     let made = thread::spawn(move || {
         let namespace = File::open(path)?;
         move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;

@@ -1,5 +1,5 @@
-//! A program under test: started in a process group of its own, its output kept line by line, killed when it is
-//! dropped, or when the test's thread ends by whatever way.
+//! A program under test: started in a separate process group, its output kept line by line, killed when it is
+//! dropped, or when the test's thread ends in any way.
 //!
 //! Waiting is always for a condition and always with a limit; what all programs of the test have said goes into
 //! the error when it doesn't come. Must not live here: what the programs are for (see [`crate::deployment`]).
@@ -130,7 +130,7 @@ pub struct TestProgram {
 }
 
 impl TestProgram {
-    /// Starts `words` (a program and its arguments), in an environment of its own with `home` as its home.
+    /// Starts `words` (a program and its arguments), in a separate environment with `home` as its home.
     ///
     /// # Errors
     /// It can't be started.
@@ -183,7 +183,7 @@ impl TestProgram {
     /// Waits for the next line that `pick` takes; later waits begin after it.
     ///
     /// # Errors
-    /// As [`TestProgram::wait_for`].
+    /// No such line came within the limit, or the program ended.
     pub fn wait_map<T>(
         &mut self,
         what: &str,

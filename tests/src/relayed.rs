@@ -19,7 +19,7 @@ const SESSION: &[u8] = b"nearhand-session/1";
 
 /// A running forwarder and its control endpoint, which accepts connections and echoes their streams.
 pub struct ForwardingRelay {
-    /// The forwarder.
+    /// The forwarder under test.
     pub forwarder: Forwarder,
     /// The control endpoint on the same port.
     pub control: Endpoint,
@@ -40,7 +40,7 @@ impl ForwardingRelay {
         Ok(Self { forwarder, control })
     }
 
-    /// A control connection to the relay, from a socket of its own.
+    /// A control connection to the relay, from its own socket.
     ///
     /// # Errors
     /// The handshake fails.
@@ -93,7 +93,7 @@ async fn echo_all(endpoint: Endpoint) {
 /// A session's two grants, and where it is offered.
 #[derive(Clone)]
 pub struct SessionOffer {
-    /// The session.
+    /// The session that is offered.
     pub id: SessionId,
     /// The technician's and the agent's side.
     pub grants: [BindGrant; 2],
@@ -121,7 +121,7 @@ impl SessionOffer {
 pub struct RelayedEnd {
     /// Its QUIC endpoint.
     pub endpoint: Endpoint,
-    /// Its binding.
+    /// Says how far this end's path is bound.
     pub bind: BindControl,
     /// The end-to-end connection.
     pub connection: Connection,
@@ -165,7 +165,7 @@ fn endpoint(
     Ok((endpoint, bind))
 }
 
-/// Sends `len` bytes from one end to the other and back on a stream of their own; how long that took.
+/// Sends `len` bytes from one end to the other and back on a separate stream; how long that took.
 ///
 /// # Errors
 /// The connection fails, or the bytes don't come back.

@@ -1,4 +1,4 @@
-//! A relay, a technician and a device, each on a machine of its own, in an attended session; and what happens to
+//! A relay, a technician and a device, each on a separate machine, in an attended session; and what happens to
 //! networks: links of every kind, addresses replaced, a router that forgets, a relay that is killed.
 
 use std::time::{Duration, Instant};
@@ -67,11 +67,11 @@ pub struct RemoteSession {
     pub client: TestClient,
     /// The person's console.
     pub console: TestConsole,
-    /// The device.
+    /// The device's agent.
     pub agent: TestAgent,
-    /// The technician.
+    /// The technician at the other end.
     pub technician: TestTechnician,
-    /// All else.
+    /// The relay with its organisation.
     pub site: TestDeployment,
     /// Where it is.
     pub network: NamespaceNetwork,

@@ -22,7 +22,7 @@ pub struct BenchmarkRow {
     pub name: String,
     /// How much it was.
     pub value: f64,
-    /// Of what.
+    /// Unit of the value.
     pub unit: Cow<'static, str>,
     /// What it should be at least or at most; a peer's row has none.
     pub target: Option<f64>,

@@ -34,7 +34,7 @@ const AGAIN: Duration = Duration::from_millis(2_500);
 /// What is compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ComparedSystem {
-    /// Ours.
+    /// The agent's screen in the technician's viewer.
     Ours,
     /// TigerVNC's X server.
     Xvnc,
@@ -45,7 +45,7 @@ pub enum ComparedSystem {
 }
 
 impl ComparedSystem {
-    /// Each.
+    /// All of them, in the order of the table.
     pub const ALL: [Self; 4] = [Self::Ours, Self::Xvnc, Self::X0vncserver, Self::X11vnc];
 
     /// As it is called in results.
@@ -61,13 +61,13 @@ impl ComparedSystem {
 
 /// A display that is watched.
 pub struct ScreenComparison {
-    /// The device's.
+    /// The display that is watched.
     pub device: XDisplay,
     /// Where it is shown.
     pub viewer: XDisplay,
     /// Ended in this order.
     programs: Vec<TestProgram>,
-    /// By what.
+    /// How it is watched.
     pub watched: WatchMethod,
     _managers: [TestProgram; 2],
     /// Goes after the programs that are in it.
@@ -80,7 +80,7 @@ pub enum WatchMethod {
     Ours {
         /// The relay and its people.
         site: Box<TestDeployment>,
-        /// The device's.
+        /// The device's agent.
         agent: Box<TestAgent>,
         /// The technician's.
         client: Box<TestClient>,
@@ -206,7 +206,7 @@ impl ScreenComparison {
     /// That were sent to the viewer so far, as on a wire.
     ///
     /// # Errors
-    /// Whoever counts them is gone.
+    /// The process that counts them is gone.
     pub fn bytes(&self) -> Result<f64> {
         match &self.watched {
             // Behind a link, the relay's metrics are on a machine that this one can't reach.

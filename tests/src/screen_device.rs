@@ -89,7 +89,7 @@ pub fn eve(site: &TestDeployment) -> Result<(WireEndpoint, WireMember)> {
 /// Opens the screen, and waits for the first whole frame; how many bytes it had.
 ///
 /// # Errors
-/// None comes.
+/// The stream ended, or no whole frame came within the limit.
 pub fn first_frame(session: &SessionWire) -> Result<(TalkWire, usize)> {
     let mut screen = session.talk(&Open::Screen)?;
     screen.say(&FromViewer::Start { monitor: None, quality: Quality::Auto })?;
@@ -100,7 +100,7 @@ pub fn first_frame(session: &SessionWire) -> Result<(TalkWire, usize)> {
 /// Waits for the next whole frame and says that it was painted; how many bytes it had.
 ///
 /// # Errors
-/// None comes.
+/// The stream ended, or no whole frame came within the limit.
 pub fn next_frame(screen: &mut TalkWire) -> Result<usize> {
     let mut bytes = 0;
     loop {

@@ -22,7 +22,7 @@ const MOST: usize = 4_000;
 
 /// A desktop session's message bus, with accessibility switched on.
 pub struct DesktopSession {
-    /// Its address.
+    /// The bus's address.
     pub address: String,
     _daemon: TestProgram,
 }
@@ -72,7 +72,7 @@ pub struct ShownElement {
     pub id: String,
     /// What it is called.
     pub name: String,
-    /// What is said of it beside its name.
+    /// What is said of it in addition to its name.
     pub description: String,
     /// What kind of thing it is: AT-SPI's number.
     pub role: u32,
@@ -198,7 +198,7 @@ impl ScreenReader {
     /// Presses it, as soon as it is there and can be.
     ///
     /// # Errors
-    /// It isn't.
+    /// The element isn't shown, or can't be pressed, within the limit.
     pub fn press(&self, id: &str) -> Result<()> {
         let thing = self.wait(id, ShownElement::enabled)?;
         let done: bool = self

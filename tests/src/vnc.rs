@@ -20,9 +20,9 @@ const START: Duration = Duration::from_secs(20);
 /// A server for a display that is there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum VncScraper {
-    /// TigerVNC's.
+    /// TigerVNC's server for another X server's display.
     X0vncserver,
-    /// x11vnc.
+    /// The server of LibVNC, `x11vnc`.
     X11vnc,
 }
 
@@ -54,7 +54,7 @@ pub fn xvnc(
     logs: &ProgramLogs,
 ) -> Result<XDisplay> {
     let (geometry, port_text) = (format!("{width}x{height}"), port.to_string());
-    // In a network of its own it would take a number for free that a server outside has, and who connects from outside
+    // In a separate network it would take a number for free that a server outside has, and who connects from outside
     // would get that one.
     let number = format!(":{}", 100 + port % 900);
     let words = [
@@ -226,7 +226,7 @@ impl VncInput {
 /// A TCP port that is free right now.
 ///
 /// # Errors
-/// None is.
+/// The system has no free port.
 pub fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
     Ok(listener.local_addr()?.port())

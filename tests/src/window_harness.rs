@@ -16,7 +16,7 @@ pub struct WindowHarness {
     pub window: TestProgram,
     /// The device's agent.
     pub agent: TestAgent,
-    /// The organisation.
+    /// The relay with its organisation.
     pub site: TestDeployment,
     /// Who reads and presses.
     pub reader: ScreenReader,
@@ -25,7 +25,7 @@ pub struct WindowHarness {
     /// The desktop's message bus.
     pub session: DesktopSession,
     _manager: TestProgram,
-    /// The display, whose server has devices of its own.
+    /// The display, whose server has its own input devices.
     pub display: XDisplay,
     /// Where those devices are reached.
     pub port: u16,
@@ -84,7 +84,7 @@ impl WindowHarness {
     /// Allow, as soon as it counts.
     ///
     /// # Errors
-    /// It doesn't.
+    /// The button isn't there, or stays without effect.
     pub fn allow(&self) -> Result<()> {
         self.reader.wait("allow", |_| true)?;
         gone(&self.reader, "consent-hint")?;
@@ -112,7 +112,7 @@ impl WindowHarness {
     }
 }
 
-/// A display with devices of its own, and the port of those. Another may have taken its number at the same time.
+/// A display with its own input devices, and the port of those. Another may have taken its number at the same time.
 fn screen(logs: &ProgramLogs) -> Result<(XDisplay, u16)> {
     let mut last = None;
     for _ in 0..5 {
@@ -128,7 +128,7 @@ fn screen(logs: &ProgramLogs) -> Result<(XDisplay, u16)> {
 /// Waits until the thing with that id is no longer shown.
 ///
 /// # Errors
-/// It stays.
+/// It is still shown at the end of the limit.
 pub fn gone(reader: &ScreenReader, id: &str) -> Result<()> {
     until(LIMIT, &format!("{id} is gone"), || Ok(reader.look(id)?.is_none())).map(|_| ())
 }

@@ -1,7 +1,7 @@
-//! Speaks the control plane and the session plane over real QUIC with whatever key, credential, frames and bytes a
+//! Speaks the control plane and the session plane over real QUIC with any key, credential, frames and bytes that a
 //! test wants: what a hostile technician, device or stranger could send.
 //!
-//! Synchronous for the tests' sake: connections live on a small runtime of their own. Must not live here: what the
+//! Synchronous for the tests' sake: connections live on a separate small runtime. Must not live here: what the
 //! programs should answer.
 
 use std::net::SocketAddr;
@@ -144,11 +144,11 @@ impl WireEndpoint {
 /// Somebody with a key and a credential.
 #[derive(Clone)]
 pub struct WireMember {
-    /// Their key.
+    /// The key that signs for them.
     pub key: SecretKey,
-    /// Their credential.
+    /// The credential they show.
     pub credential: Credential,
-    /// Their relay.
+    /// The relay they connect to.
     pub relay: RelayAddress,
 }
 
@@ -175,7 +175,7 @@ pub struct DeviceWire {
 }
 
 impl DeviceWire {
-    /// Its id.
+    /// The device's id.
     pub fn id(&self) -> DeviceId {
         self.member.key.public().device_id()
     }
@@ -210,7 +210,7 @@ pub struct ControlWire {
 }
 
 impl ControlWire {
-    /// One request and its answer, whatever it is.
+    /// One request and its answer, of any kind.
     ///
     /// # Errors
     /// There is none.
@@ -228,7 +228,7 @@ impl ControlWire {
         (self.connection, self.endpoint)
     }
 
-    /// Sends bytes on a stream of their own; what came back before it ended.
+    /// Sends bytes on a separate stream; what came back before it ended.
     ///
     /// # Errors
     /// Nothing comes and nothing ends.
@@ -280,10 +280,10 @@ impl ControlWire {
     }
 }
 
-/// Binds a session's path and connects over it with `key`, whoever answers.
+/// Binds a session's path and connects over it with `key`, without checking who answers.
 ///
 /// # Errors
-/// Nobody answers.
+/// The path can't be bound, or the other end doesn't answer.
 pub(crate) async fn session_connection(
     relay: SocketAddr,
     key: &SecretKey,
@@ -317,7 +317,7 @@ pub struct SessionWire {
 }
 
 impl SessionWire {
-    /// The session.
+    /// The session's id.
     pub fn id(&self) -> SessionId {
         self.session
     }
@@ -426,7 +426,7 @@ impl SessionWire {
         Ok(TalkWire { wire: self.wire.clone(), send, recv })
     }
 
-    /// Sends bytes on a stream of their own; what came back before it ended.
+    /// Sends bytes on a separate stream; what came back before it ended.
     ///
     /// # Errors
     /// Nothing comes and nothing ends.

@@ -87,7 +87,7 @@ impl XDisplay {
     /// Runs a program on it to its end.
     ///
     /// # Errors
-    /// It fails.
+    /// The program ended with another exit code than 0.
     pub fn run(&self, words: &[&str]) -> Result<String> {
         let mut program = self.start(words)?;
         program.close_input();
@@ -107,7 +107,7 @@ impl XDisplay {
         Ok(manager)
     }
 
-    /// Chromium, with a profile of its own, showing one page without anything around it.
+    /// Chromium, with a separate profile, showing one page without anything around it.
     ///
     /// # Errors
     /// It can't be started.
@@ -382,7 +382,7 @@ pub fn window(display: &XDisplay, name: &str) -> Result<String> {
 /// Waits until no window of that name is to be seen.
 ///
 /// # Errors
-/// One stays.
+/// A window of that name is still visible at the end of the limit.
 pub fn hidden(display: &XDisplay, name: &str) -> Result<()> {
     until(START, &format!("the window {name} is hidden"), || {
         let mut search = display.start(&["xdotool", "search", "--onlyvisible", "--name", name])?;
@@ -432,7 +432,7 @@ impl PaintCounter {
         Ok(Self { paints })
     }
 
-    /// So far.
+    /// How often it was painted so far.
     pub fn count(&self) -> u64 {
         self.paints.load(std::sync::atomic::Ordering::Relaxed)
     }

@@ -1,5 +1,5 @@
 //! Every decoder against hostile bytes, and every state machine under all orders of events, on stable Rust and within
-//! seconds: no panic, and no more than 1 MiB held at once by a decoder, whatever the bytes claim. The fuzz targets in `fuzz/`
+//! seconds: no panic, and no more than 1 MiB held at once by a decoder, no matter what the bytes claim. The fuzz targets in `fuzz/`
 //! run the same tables for longer (`scripts/bench fuzz`).
 #![allow(clippy::unwrap_used, reason = "all of this crate is a test")]
 

@@ -3,7 +3,7 @@
 //! The fuzz targets (`fuzz/`, one for each [`DecoderFamily`]) and the bounded test on stable Rust (`tests/decoders.rs`)
 //! both take their entry points from [`DECODERS`]: a new message or parser is one line there. A decoder with
 //! the name of a file in `golden` gets that file's vectors, whole and damaged. An entry must not panic,
-//! whatever it is given, and checks what must hold of a success; how much it may allocate is checked by the
+//! with any input, and checks what must hold of a success; how much it may allocate is checked by the
 //! test.
 //!
 //! Not reachable from here, because they are inside the agent's program: its policy file, and what its
@@ -42,7 +42,7 @@ pub enum DecoderFamily {
     Local,
     /// What people copy, read out and type; keys; text that is shown.
     Strings,
-    /// Diagnostics reports.
+    /// Reports of a diagnosis, as a client reads them.
     Report,
     /// Packets of the forwarding path.
     Bind,
@@ -90,7 +90,7 @@ pub struct HostileDecoder {
     pub name: &'static str,
     /// With whom it is fuzzed.
     pub family: DecoderFamily,
-    /// Runs it.
+    /// Decodes an input and checks what must hold of a success.
     pub decode: fn(&[u8]),
 }
 

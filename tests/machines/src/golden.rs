@@ -24,15 +24,15 @@ pub const BIND_KEY: [u8; BindKey::LEN] = [7; BindKey::LEN];
 /// Whose keys there are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KeyOwner {
-    /// The organisation's.
+    /// The key that signs for the organisation.
     Organisation = 1,
     /// The one-time key of an invite.
     OneTime,
-    /// The technician's.
+    /// The key of the technician's client.
     Technician,
-    /// The device's.
+    /// The key of the device's agent.
     Device,
-    /// The relay's.
+    /// The key that the relay shows.
     Relay,
     /// The one that takes another's place.
     Successor,
@@ -55,7 +55,7 @@ impl KeyOwner {
 pub struct GoldenVector {
     /// Its name within its file.
     pub name: String,
-    /// Its bytes.
+    /// The encoded message.
     pub bytes: Vec<u8>,
 }
 
@@ -72,7 +72,7 @@ pub fn path(kind: &str) -> PathBuf {
 /// All kinds that have a file, in order.
 ///
 /// # Errors
-/// What the system says.
+/// The directory can't be read.
 pub fn kinds() -> io::Result<Vec<String>> {
     let mut kinds = Vec::new();
     for entry in fs::read_dir(directory())? {

@@ -13,7 +13,7 @@ use crate::golden::{self, BIND_KEY, GoldenVector};
 /// The inputs of one decoder.
 ///
 /// # Errors
-/// As [`golden::read`].
+/// A file of golden vectors can't be read.
 pub fn of(decoder: &HostileDecoder) -> io::Result<Vec<GoldenVector>> {
     match decoder.name {
         "bind-packet" => Ok(packets()),
@@ -25,7 +25,7 @@ pub fn of(decoder: &HostileDecoder) -> io::Result<Vec<GoldenVector>> {
 /// The same as inputs of the family's fuzz target, each with a name for its file.
 ///
 /// # Errors
-/// As [`golden::read`].
+/// A file of golden vectors can't be read.
 pub fn corpus(family: DecoderFamily) -> io::Result<Vec<GoldenVector>> {
     let mut corpus = Vec::new();
     for (choice, decoder) in (0_u8..).zip(family.decoders()) {
@@ -97,7 +97,7 @@ fn log() -> io::Result<Vec<u8>> {
     Ok(rows.join(&b'\n'))
 }
 
-/// One packet of each kind. Their golden bytes are beside their codec, `shared/proto/src/forward/packet.rs`.
+/// One packet of each kind. Their golden bytes are next to their codec, `shared/proto/src/forward/packet.rs`.
 fn packets() -> Vec<GoldenVector> {
     let v4 = SocketAddr::from(([192, 0, 2, 7], 4433));
     let v6 = SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 7], 4433));

@@ -65,7 +65,7 @@ pub(super) fn frames_that_are_none(_trial: &AttackTrial) -> Result<()> {
     Ok(())
 }
 
-/// Pictures as a hostile device sends them to a real client, which decodes them in a process of its own.
+/// Pictures as a hostile device sends them to a real client, which decodes them in a separate process.
 pub(super) fn hostile_pictures(trial: &AttackTrial) -> Result<()> {
     // The first byte says that a size follows: 65,535 × 65,535 pixels would be 17 GB.
     let huge = [&[1, 0xff, 0xff, 0xff, 0xff][..], &[0; 64]].concat();

@@ -1,4 +1,4 @@
-//! Whoever only wants to use everything up.
+//! Attackers who only want to use everything up.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ const HONEST: f64 = 1.0;
 /// Honest connects, one after the other.
 const TRIES: usize = 20;
 
-/// First packets of real handshakes, each from a socket of its own that never answers: some from one address, some from a
+/// First packets of real handshakes, each from its own socket that never answers: some from one address, some from a
 /// hundred. They stay for 10 s, within which the honest ones come.
 pub(super) fn stalled_handshakes(trial: &AttackTrial) -> Result<()> {
     let (site, agent, wire, eve) = with_eve(true)?;
@@ -29,7 +29,7 @@ pub(super) fn stalled_handshakes(trial: &AttackTrial) -> Result<()> {
     let packets = initial::captured(stalled)?;
     let mut held = Vec::new();
     for (count, packet) in (0_u8..=200).cycle().zip(&packets) {
-        // Half from one network, which has a share of its own; half from others.
+        // Half from one network, which has its own share; half from others.
         let host = if count < 100 { 1 } else { count };
         let Ok(socket) = UdpSocket::bind((Ipv4Addr::new(127, 8, host, 1), 0)) else { break };
         socket.send_to(packet, ("127.0.0.1", site.port))?;

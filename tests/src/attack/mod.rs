@@ -1,6 +1,6 @@
 //! The open attack suite: what an attacker sends, and what must come of it, against the real programs.
 //!
-//! One list of [`AttackCase`]s for the tests (`tests/end_to_end/attacks.rs`: small numbers, each case a test of its own) and for
+//! One list of [`AttackCase`]s for the tests (`tests/end_to_end/attacks.rs`: small numbers, each case a separate test) and for
 //! `scripts/bench attacks` (the numbers of the promise, a row for each case). A case is a function that fails where what it
 //! expects doesn't come; what it measures on the way goes into its [`AttackTrial`]. Must not live here: how the programs
 //! keep their promises.
@@ -106,7 +106,7 @@ pub const NO_SUCH_PART: &[&str] = &[
 /// An attack and what must come of it.
 #[derive(Clone, Copy)]
 pub struct AttackCase {
-    /// Its group.
+    /// The group it belongs to.
     pub group: &'static str,
     /// Its name among the tests.
     pub name: &'static str,

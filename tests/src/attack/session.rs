@@ -91,7 +91,7 @@ pub(super) fn input_under_view_only(_trial: &AttackTrial) -> Result<()> {
     for _ in 0..3 {
         let answer = session.stream(&Open::Input)?;
         ensure!(answer == Answer::Refused(session::Refusal::NotGranted(Capability::Control)), "{answer:?}");
-        // Whoever doesn't take the no and sends on: the move, a click, a text.
+        // A client that ignores the refusal and goes on sending: the move, a click, a text.
         let stream = [
             nearhand_proto::wire::encode(&Open::Input)?,
             nearhand_proto::wire::encode(&Input::Move(ScreenPoint { x: 1, y: 1 }))?,
@@ -284,7 +284,7 @@ pub(super) fn canaries(trial: &AttackTrial) -> Result<()> {
     }
     for canary in canaries {
         for name in site.logs().with(canary) {
-            // Beside what people see on their own screens.
+            // In addition to what people see on their own screens.
             if name == "relay" || (name == "agent pc-1" && canary != REASON) {
                 found.push(format!("{canary:?} in the log of {name}"));
             }

@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep};
 
 /// Longest wait between two tries, as agents have it.
 const MAX_WAIT: Duration = Duration::from_secs(30);
-/// After this, whoever is not back is lost.
+/// An agent that is not back after this time is lost.
 const LOST: Duration = Duration::from_secs(180);
 
 fn main() -> Result<()> {
@@ -82,7 +82,7 @@ async fn measure(plan: &ScalePlan) -> Result<Vec<BenchmarkRow>> {
     Ok(rows)
 }
 
-/// What so many idle agents cost.
+/// What a number of idle agents cost.
 async fn idle(
     relay: &BenchmarkRelay,
     agents: usize,
@@ -119,7 +119,7 @@ async fn storm(
     let mut returning = JoinSet::new();
     for (agent, connection) in agents {
         returning.spawn(async move {
-            // Nothing else comes: whatever ends this wait ends the connection.
+            // Nothing else comes: only the end of the connection ends this wait.
             while connection.next_push().await.is_ok() {}
             // With its socket and what it had room for.
             drop(connection);

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use nearhand_tests::rows;
 use nearhand_tests::soak::{self, SoakPlan};
 
-/// Real agents.
+/// How many real agents run.
 const AGENTS: u64 = 30;
 
 fn main() -> Result<()> {

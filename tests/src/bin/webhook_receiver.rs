@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-/// Largest body.
+/// Largest body of a request, in bytes.
 const MOST: usize = 1 << 20;
 
 fn main() -> Result<()> {
@@ -25,7 +25,7 @@ fn main() -> Result<()> {
     println!("listens on {}", listener.local_addr()?.port());
     for stream in listener.incoming() {
         let (stream, file) = (stream?, Arc::clone(&file));
-        // Whoever sends nonsense, or goes in the middle, gets no answer.
+        // A client that sends nonsense, or leaves in the middle, gets no answer.
         std::thread::spawn(move || answer(&stream, &file));
     }
     Ok(())

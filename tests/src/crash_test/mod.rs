@@ -3,7 +3,7 @@
 //!
 //! Two kinds of devices. Real agents watch files whose age the test changes ([`workload`]); an alarm counts as raised
 //! once the agent says so itself. Light ones speak the protocol ([`streams`]) and keep a batch on the way nearly all the
-//! time, so that hardly a kill of the relay misses one. The receiver is a process of its own that syncs what it was
+//! time, so that hardly a kill of the relay misses one. The receiver is a separate process that syncs what it was
 //! told before it says so ([`receiver`]). What was promised is checked from outside ([`verdict`]). Must not live here:
 //! anything about how the programs keep their promises.
 
@@ -45,9 +45,9 @@ type Driven = (TestAgent, AgentWorkload);
 pub struct CrashTestPlan {
     /// How long programs are killed; at most [`LONGEST`].
     pub lasts: Duration,
-    /// Real agents.
+    /// How many real agents raise alarms.
     pub agents: u64,
-    /// Light devices.
+    /// How many light devices send events.
     pub streams: u8,
     /// What all moments are drawn from.
     pub seed: u64,
@@ -118,8 +118,8 @@ pub fn run(plan: &CrashTestPlan) -> Result<CrashTestReport> {
                     scope.spawn(move || workload::drive(agent, watched, over, rng))
                 })
                 .collect();
-            // The light ones end with what is known to be stored, which takes a relay that stays; and they end whatever
-            // goes wrong.
+            // The light ones end with what is known to be stored, which takes a relay that stays; and they end also when
+            // something else goes wrong.
             let ends = StreamStopper(&stop);
             let (stop, wire) = (&stop, &wire);
             let sent: Vec<_> = (1..)

@@ -1,4 +1,4 @@
-//! Light devices: each says what happens to one alarm of its own, numbers it, and repeats what isn't acknowledged, as a
+//! Light devices: each says what happens to its own alarm, numbers it, and repeats what isn't acknowledged, as a
 //! spool does.
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -20,7 +20,7 @@ use crate::program::until;
 const ABREAST: usize = 6;
 /// After this long, others are: one that changed in four of 21 minutes would count as coming and going.
 const MINUTE: Duration = Duration::from_secs(60);
-/// So many times [`ABREAST`] files: enough for the longest crash test, and no more than a rule watches (64).
+/// Sets of [`ABREAST`] files: enough for the longest crash test, and no more than a rule watches (64).
 const SETS: usize = 10;
 /// An alarm's file is so old.
 const OLD: Duration = Duration::from_secs(7200);
@@ -55,7 +55,7 @@ impl AgentWorkload {
     }
 }
 
-/// Enrols an agent that watches files of its own, 60 of them.
+/// Enrols an agent that watches 60 files that no other agent watches.
 ///
 /// # Errors
 /// Anything goes wrong.
@@ -73,7 +73,7 @@ pub fn enrol(site: &TestDeployment, n: u64) -> Result<(TestAgent, AgentWorkload)
          severity = \"error\"\nraise = \"> 1h\"\nclear = \"< 30m\"\nkeep = \"0s\"\n",
         list.join(", ")
     );
-    // From its first moment: the machine of the test may have alarms of its own by the usual rules.
+    // From its first moment: the machine of the test may have alarms by the usual rules.
     let directory = site.directory(&format!("devices/till-{n}"))?;
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;
     fs::write(directory.join("rules.toml"), rules)?;

@@ -46,7 +46,7 @@ const WARM_UP: u32 = 3;
 const AGENT_GROWS: f64 = 16.0;
 const RELAY_GROWS: f64 = 64.0;
 const CLIENT_GROWS: f64 = 32.0;
-/// A line through open files that rise and fall with sessions is never quite level: so many a minute count as none.
+/// A line through open files that rise and fall with sessions is never quite level: this growth a minute counts as none.
 const FILES_GROW: f64 = 0.1;
 
 /// Runs one.
@@ -107,7 +107,7 @@ pub fn run(plan: &SoakPlan) -> Result<Vec<BenchmarkRow>> {
     verdict(plan, &desk.site, &watched, &done, told)
 }
 
-/// Ends all that is done all the time, whatever goes wrong.
+/// Ends all background work when it is dropped, also after an error.
 struct SoakStopper<'a>(&'a AtomicBool);
 
 impl Drop for SoakStopper<'_> {

@@ -39,13 +39,13 @@ struct ProgramUsage {
 /// Growth a minute.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct GrowthRate {
-    /// Bytes.
+    /// Memory, in bytes.
     pub(super) memory: f64,
     pub(super) files: f64,
     pub(super) threads: f64,
 }
 
-/// All samples.
+/// What all programs used, sample by sample.
 pub(super) struct UsageWatch {
     programs: Vec<(ProgramKind, i32)>,
     samples: BTreeMap<i32, Vec<ProgramUsage>>,
@@ -138,7 +138,7 @@ fn used(pid: i32) -> Result<ProgramUsage> {
     Ok(ProgramUsage { at: 0.0, memory, files: number(files), threads: number(threads) })
 }
 
-/// The first lines of a kind, for whoever wants to know why.
+/// The first lines of a kind, for a person who wants to know why.
 #[allow(clippy::print_stderr, reason = "a benchmark's output")]
 pub(super) fn say(what: &str, lines: &[String]) {
     for line in lines.iter().take(10) {

@@ -1,5 +1,5 @@
-//! Alarms of a real agent, to a relay that does what a test wants: nothing is lost, nothing is told twice, whoever is
-//! killed and whatever the relay can't take.
+//! Alarms of a real agent, to a relay that does what a test wants: nothing is lost and nothing is told twice, even if programs are
+//! killed and the relay can't take an alarm.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -75,7 +75,7 @@ fn events(intake: &AlarmIntake) -> Vec<&Event> {
         .collect()
 }
 
-/// Events of one rule: the machine of the test may have alarms of its own before the test's rules are there.
+/// Events of one rule: the machine of the test may have other alarms before the test's rules are there.
 fn about<'a>(intake: &'a AlarmIntake, rule: &str) -> Vec<&'a Event> {
     events(intake).into_iter().filter(|event| event.rule == rule).collect()
 }

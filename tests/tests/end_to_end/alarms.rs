@@ -80,7 +80,7 @@ fn the_client_lists_follows_acknowledges_and_silences() -> Result<()> {
     shows(&mut follower, "what is there", "/state", "firing")?;
     admin.run(&["ack", brief, "--comment", "on it"])?.ok()?;
     shows(&mut follower, "the acknowledgement", "/acknowledged/comment", "on it")?;
-    // The relay is killed, and what happens meanwhile is shown by whoever follows.
+    // The relay is killed, and what happens meanwhile is shown to a client that follows.
     site.restart_relay()?;
     let agent = device.connect(&wire)?;
     say(&agent, stream, 3, vec![event("/", Transition::Worsened, Severity::Critical)])?;

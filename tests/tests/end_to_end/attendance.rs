@@ -111,7 +111,7 @@ fn people_queue_by_urgency_and_learn_who_takes_care_of_them() -> Result<()> {
     stands(&first, "is the next one")?;
     // Somebody else's is not taken away.
     site.admin().run(&["queue", "take", "2"])?.fails_with(6)?;
-    // It is the same request after either has started anew.
+    // It is the same request after either has started again.
     site.restart_relay()?;
     first.restart()?;
     first.wait_connected()?;
@@ -171,7 +171,7 @@ struct SharedMachine<'a> {
 }
 
 impl<'a> SharedMachine<'a> {
-    /// In a mount namespace with a /run of its own, where the programs can be reached by any user.
+    /// In a mount namespace with a separate /run, where the programs can be reached by any user.
     fn new(site: &'a TestDeployment, people: &[&str]) -> Result<Self> {
         let binary = ProgramBinary::Agent.path()?;
         let programs = binary.parent().context("no directory")?;

@@ -37,7 +37,7 @@ fn measured(rows: &[BenchmarkRow], names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Programs have namespaces and file systems of their own only where root runs the tests.
+/// Programs have separate namespaces and file systems only where root runs the tests.
 #[allow(clippy::print_stdout, reason = "a skipped test says why")]
 fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();

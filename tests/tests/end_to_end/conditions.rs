@@ -139,7 +139,7 @@ fn a_name_server_that_falls_silent_is_an_alarm_until_it_answers() -> Result<()> 
     let address = Ipv4Addr::new(127, a, b, c.clamp(1, 254));
     let server = NameServer::start((address, 53).into())?;
     let rule = "[watch]\ndns = true\n[[rule]]\nname = \"dns\"\nevery = \"1s\"\nfor = \"0s\"\nkeep = \"0s\"\n";
-    // Of its own: the machine's own servers are none of this test's business.
+    // A separate one: the machine's own servers are none of this test's business.
     let place = |site: &TestDeployment| {
         let file = site.directory("etc")?.join("resolv.conf");
         fs::write(&file, format!("nameserver {address}\n"))?;

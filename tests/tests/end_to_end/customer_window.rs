@@ -328,7 +328,7 @@ fn a_window_alone_gets_help_where_nothing_is_installed() -> Result<()> {
     Ok(())
 }
 
-/// Root runs the test above again as nobody in particular: relay, desktop and all. Whoever isn't root has run it as
+/// Root runs the test above again as nobody in particular: relay, desktop and all. A user who isn't root has run it as
 /// themselves.
 #[test]
 fn one_off_help_needs_no_root() -> Result<()> {

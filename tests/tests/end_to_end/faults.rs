@@ -108,7 +108,7 @@ fn a_killed_client_is_waited_for_and_then_its_session_is_over() -> Result<()> {
     console.sees_within("the connection was lost; waiting up to a minute", Duration::from_secs(40))?;
     console.sees_within("The session is over", Duration::from_secs(75))?;
     assert_eq!(agent.audited("session.end")?, 1);
-    // Nothing of it is left: the next one asks anew.
+    // Nothing of it is left: the next one asks again.
     let mut client = site.admin().connect("pc-1", &DIAGNOSTICS)?;
     console.sees("Type allow or deny")?;
     console.types("deny")?;
@@ -230,7 +230,7 @@ fn a_relay_with_a_stolen_key_is_replaced_and_everybody_keeps_who_they_are() -> R
     admin.run(&["audit", "verify"])?.ok()?;
 
     let (claim, old) = site.replace_relay()?;
-    // Whoever has the old key can't be mistaken for the new relay, nor the other way round.
+    // A thief with the old key can't be mistaken for the new relay, nor the other way round.
     admin.run(&["devices"])?.fails_with(5)?;
     let aside = |technician: &TestTechnician, files: &[&str]| -> Result<()> {
         let home = technician.home();

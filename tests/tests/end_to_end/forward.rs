@@ -147,7 +147,7 @@ async fn random_datagrams_and_forged_hints_disturb_nothing() {
     assert_eq!(relay.forwarder.session_counters(offer.id).unwrap()[0].binds, 1);
 }
 
-/// In a network namespace of its own, made by running this very test once more in there.
+/// In its own network namespace, made by running this very test once more in there.
 #[test]
 fn the_connection_outlives_the_loss_and_replacement_of_the_devices_address() {
     const NAME: &str = "the_connection_outlives_the_loss_and_replacement_of_the_devices_address";

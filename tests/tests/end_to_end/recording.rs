@@ -153,7 +153,7 @@ fn a_session_is_recorded_proved_played_and_made_a_video() -> Result<()> {
     // Who comes later is told too.
     scene.agent.watch(&[])?.sees("the technician records the screen")?;
     scene.paint(GREEN)?;
-    // The page is opened anew: another part of the recording.
+    // The page is opened again: another part of the recording.
     scene.work.run(&["xdotool", "key", "F5"])?;
     until(LIMIT, "a second part", || Ok(scene.agent.audited("record.start")? == 2))?;
     scene.shown(GREEN)?;

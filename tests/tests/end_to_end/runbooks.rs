@@ -1,5 +1,5 @@
 //! Runbooks with the real programs: what is allowed runs and is written down, what isn't is refused and told why,
-//! whatever is stopped or killed in the middle is undone, and nothing runs twice.
+//! a run that is stopped or killed in the middle is undone, and nothing runs twice.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -250,7 +250,7 @@ fn what_must_not_run_is_refused_written_down_and_told_why() -> Result<()> {
     assert_eq!((first.ending, files(&bench.place)?), (Ending::Done, 1));
     old(&bench.place.join("later"), 10)?;
     bench.refuses(&good, &Refused::Repeated(Some(first.clone())))?;
-    // Whatever else is in it, and after its deadline: the id alone counts.
+    // With any other content, and after its deadline: the id alone counts.
     let again = Order { deadline: good.issued, mode: Mode::DryRun, ..good };
     bench.refuses(&again, &Refused::Repeated(Some(first)))?;
     assert!(bench.place.join("later").exists());
@@ -258,7 +258,7 @@ fn what_must_not_run_is_refused_written_down_and_told_why() -> Result<()> {
     bench.session.leave()
 }
 
-/// A program of its own name that takes a processor, until it is dropped.
+/// Its own program name that takes a processor, until it is dropped.
 struct ProcessorHog(Child, String);
 
 impl ProcessorHog {
@@ -515,7 +515,7 @@ fn a_rule_clears_caches_on_the_disk_that_is_full_and_the_alarm_is_over() -> Resu
     assert!(elsewhere.exists(), "another disk is left alone");
     let runs: Vec<Json> = serde_json::from_str(&agent.run(&["runbooks", "runs", "--json"])?.ok()?.text)?;
     assert_eq!((runs.len(), runs[0]["outcome"]["ending"].as_str()), (1, Some("done")));
-    // Whoever looks at the alarm finds what the device found out before, and what it did.
+    // A technician who looks at the alarm finds what the device found out before, and what it did.
     let mut last = String::new();
     let stands = until(LIMIT, "it stands with the alarm", || {
         let alarms = site.admin().run(&["alarms", "--all", "--device", "pc-1"])?.ok()?.json()?;

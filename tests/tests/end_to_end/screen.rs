@@ -154,7 +154,7 @@ fn children(pid: i32) -> Result<Vec<i32>> {
 /// A colour that no application shows.
 const SIGN: u32 = 0x00d1_13b7;
 
-/// The technician's page in a real browser on a display of its own, with the device's whole screen on it, pixel for
+/// The technician's page in a real browser on a separate display, with the device's whole screen on it, pixel for
 /// pixel.
 struct BrowserOffice {
     viewer: XDisplay,

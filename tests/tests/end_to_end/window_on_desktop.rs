@@ -193,7 +193,7 @@ fn what_reaches_far_needs_the_second_page() -> Result<()> {
     reader.press("confirm")?;
     let granted = client.event("granted")?.to_string();
     ensure!(granted.contains("runbook"), "{granted}");
-    // Unattended is far-reaching too, whatever is granted.
+    // Unattended is far-reaching too, with any capability.
     client.say("/ask control")?;
     reader.press("tick-control")?;
     bring(&desk.display, reader, "term-2")?;

@@ -28,7 +28,7 @@ pub(crate) fn organisation_id() -> OrganisationId {
     KeyOwner::Organisation.public().organisation_id()
 }
 
-/// A version of its own: this build's changes with every release.
+/// A separate version: this build's changes with every release.
 pub(crate) fn program() -> Program {
     Program { version: "0.1.0".into(), features: 0x8000_0000_0000_0001 }
 }

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! This adds what is new to the files and nothing else: bytes that differ from released ones fail as before.
-//! Look at what was added, and commit it with the message. BIND packets have their vectors beside their codec,
+//! Look at what was added, and commit it with the message. BIND packets have their vectors next to their codec,
 //! `shared/proto/src/forward/packet.rs`; the whole of the report's form is `docs/report.schema.json`.
 #![allow(
     clippy::unwrap_used,
@@ -40,7 +40,7 @@ use nearhand_proto::{text, wire};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Most of a value's description that is written beside its bytes, in characters.
+/// Most of a value's description that is written next to its bytes, in characters.
 const SHOWN: usize = 400;
 
 /// What today's decoder makes of bytes: the value encoded again and described for a reader, or why it is none.
@@ -55,11 +55,11 @@ struct Case {
     vector: GoldenVector,
     /// The value for a reader.
     shown: String,
-    /// Decodes bytes.
+    /// What today's decoder makes of other bytes.
     again: Box<Again>,
 }
 
-/// All values.
+/// All values that have released bytes.
 #[derive(Default)]
 struct Table(Vec<Case>);
 
@@ -106,7 +106,7 @@ impl Table {
         self.add(kind, name, json.clone().into_bytes(), json, again);
     }
 
-    /// A value in a form of its own.
+    /// A value in a separate form.
     fn add(
         &mut self,
         kind: &'static str,

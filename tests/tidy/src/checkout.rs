@@ -22,7 +22,7 @@ pub struct Checkout {
     pub files: Vec<String>,
     /// The Rust files.
     pub sources: Vec<SourceFile>,
-    /// The documents.
+    /// The documents for people.
     pub documents: Vec<PageText>,
 }
 
@@ -47,7 +47,7 @@ impl Checkout {
     }
 }
 
-/// Where a file has `#[path = "…"]` that leaves its own crate: code that two crates compile should be a crate of its own.
+/// Where a file has `#[path = "…"]` that leaves its own crate: code that two crates compile belongs in a third one.
 pub fn foreign_paths(source: &SourceFile, packages: &[&str]) -> Vec<(usize, String)> {
     let home = crate_root(&source.path, packages);
     let found = positions(&source.code, "#[path").filter_map(|at| {
@@ -70,7 +70,7 @@ fn crate_root(path: &str, packages: &[&str]) -> String {
     format!("{package}/{folder}")
 }
 
-/// Without `..`.
+/// The path with every `..` carried out.
 fn normal(path: &Path) -> String {
     let mut parts: Vec<String> = Vec::new();
     for part in path.components() {

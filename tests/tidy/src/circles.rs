@@ -43,7 +43,7 @@ pub fn uses(sources: &[SourceFile]) -> ModuleUses {
         sources.iter().filter_map(|source| source.path.strip_suffix("/src/lib.rs")).collect();
     for source in sources.iter().filter(|source| !source.production.trim().is_empty()) {
         let Some((package, inside)) = source.path.split_once("/src/") else { continue };
-        // Programs beside a library are crates of their own, and name it by its name.
+        // A program next to a library is a separate crate, and names the library by its name.
         if inside.starts_with("bin/") || (inside == "main.rs" && libraries.contains(package)) {
             continue;
         }

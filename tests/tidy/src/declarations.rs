@@ -7,9 +7,9 @@ use crate::source::{SourceFile, line_of, positions};
 /// A type or a function where it is declared.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DeclaredName {
-    /// Its name.
+    /// The name as it is declared.
     pub name: String,
-    /// The file.
+    /// The file it is declared in.
     pub path: String,
     /// The line in it, counted from 1.
     pub line: usize,

@@ -1,4 +1,4 @@
-//! Figures about a checkout that tell how it reads. They are counted on text, by the same method whatever the checkout, so
+//! Figures about a checkout that tell how it reads. They are counted on text, by the same method for every checkout, so
 //! that two of them can be compared. None is a goal in itself.
 //!
 //! "Production code" is all Rust but tests, benchmarks, examples, fuzz targets and `#[cfg(test)]` items.

@@ -270,7 +270,7 @@ pub const DRIVERS: &[Driver] = &[
     Driver { at: "tests/**", may: ALL, because: "runs the programs from outside" },
 ];
 
-/// What must stay pure, whatever is added to [`DRIVERS`].
+/// What must stay pure, even if [`DRIVERS`] changes.
 pub const CORES: &[&str] = &[
     "shared/proto/**",
     "shared/report/**",

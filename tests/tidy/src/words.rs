@@ -18,7 +18,7 @@ pub const PRIVATE_WORDS: &[(&str, &str)] = &[
 /// Words that a sentence of a document may have.
 pub const SENTENCE_WORDS: usize = 35;
 
-/// Where a private word stands in `text`, whatever its case, and which.
+/// Where a private word stands in `text`, in any case, and which.
 pub fn private_words(text: &str) -> Vec<(usize, &'static str)> {
     // Words of ASCII have the same positions in lower case.
     let lower = text.to_ascii_lowercase();

@@ -67,7 +67,7 @@ pub(super) fn signed<T: Statement>(bytes: &[u8]) {
     }
 }
 
-/// A signed runbook, as a device judges one: what is sound binds to what its acts take, whatever is said.
+/// A signed runbook, as a device judges one: a sound one binds to what its acts take, with any values.
 pub(super) fn runbook(bytes: &[u8]) {
     signed::<Manifest>(bytes);
     let Ok(manifest) = wire::decode::<Signed<Manifest>>(bytes).map(|signed| signed.peek()) else { return };
@@ -156,7 +156,7 @@ pub(super) fn capabilities(bytes: &[u8]) {
 
 /// The other end's first message of the support code's proof.
 pub(super) fn proof(bytes: &[u8]) {
-    // Starting a proof is slow, and a message of a wrong length is refused whatever is in it.
+    // Starting a proof is slow, and a message of a wrong length is refused without reading it.
     if bytes.len().abs_diff(PROOF_LEN) > 1 && bytes.len() != pake::MAX_MESSAGE + 1 {
         return;
     }

@@ -1,4 +1,4 @@
-//! An alarm at the relay, from whatever is in the log: what receivers hear begins, goes on and ends, once each.
+//! An alarm at the relay, from any log: what receivers hear begins, goes on and ends, once each.
 
 use nearhand_proto::alarm::{Event, Severity, Transition};
 use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};

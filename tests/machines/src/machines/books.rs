@@ -96,7 +96,7 @@ pub(super) fn run(input: &[u8]) {
             9 => {
                 let lives = draw.coin();
                 for gone in sessions.sweep(now, |_| lives) {
-                    // Whoever asks what is lost ends it.
+                    // Asking what is lost ends it.
                     assert!(running.remove(&gone).is_some() && sessions.remove(&gone).is_some());
                 }
             }

@@ -1,4 +1,4 @@
-//! Both ends of a chat over streams that break: nothing is lost, doubled or out of order, whatever the other end says.
+//! Both ends of a chat over streams that break: nothing is lost, doubled or out of order, even if the other end lies.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! State machines under whatever order of events an input spells: the grants of a session, the support code, the chat, the
+//! State machines under any order of events that an input spells: the grants of a session, the support code, the chat, the
 //! path that datagrams take, alarm rules, alarms at the relay, its books, the spool.
 //!
 //! Like [`crate::decoders`], one table for the fuzz targets (`fuzz/`, one for each machine) and for the bounded test on stable
@@ -85,7 +85,7 @@ impl<'a> InputDraw<'a> {
         }
     }
 
-    /// Below `limit`.
+    /// The next number of the input, below `limit`.
     fn below(&mut self, limit: usize) -> usize {
         usize::from(self.byte()) % limit.max(1)
     }
@@ -110,7 +110,7 @@ impl<'a> InputDraw<'a> {
         Duration::from_millis(unit * (1 + u64::from(self.byte() % 72)))
     }
 
-    /// So many bytes, fewer at the end.
+    /// The next `count` bytes of the input; fewer at its end.
     fn bytes(&mut self, count: usize) -> Vec<u8> {
         let (some, rest) = self.rest.split_at(count.min(self.rest.len()));
         self.rest = rest;

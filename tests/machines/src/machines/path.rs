@@ -53,7 +53,7 @@ struct PathNetwork {
     next_port: u16,
 }
 
-/// The relay's, with a secret of its own after each restart.
+/// The relay's, with its own secret after each restart.
 fn table(now: Instant, restarts: u16) -> Table {
     let mut secret = [0; 32];
     secret[..2].copy_from_slice(&restarts.to_le_bytes());

@@ -1,4 +1,4 @@
-//! The alarms' engine: whatever is read, whatever the clocks do and however often it is killed, an alarm is raised before it is
+//! The alarms' engine: with any readings and clocks, and however often it is killed, an alarm is raised before it is
 //! over, over before it is raised again, and what was kept is what goes on.
 
 use std::collections::BTreeMap;
@@ -110,7 +110,7 @@ pub(super) fn run(input: &[u8]) {
                 scene.now.wall = UnixMillis(wall);
             }
             5 => {
-                // The machine starts anew.
+                // The machine starts again.
                 scene.now.boot = [draw.byte(); 16];
                 scene.now.monotonic = u64::from(draw.byte()) * 1000;
                 restart(&mut scene);

@@ -11,7 +11,7 @@ use nearhand_rules::StateRow;
 use super::InputDraw;
 use nearhand_spool::{Owner, Spool};
 
-/// It is on a disk, and syncs: so many operations take long enough.
+/// It is on a disk, and syncs: this many operations take long enough.
 const MOST: usize = 40;
 
 fn event(number: u64) -> Event {

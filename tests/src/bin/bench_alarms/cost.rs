@@ -1,4 +1,4 @@
-//! What watching costs an agent: one with all rules that a server has by default beside one without any, at the same
+//! What watching costs an agent: one with all rules that a server has by default, and one without any, at the same
 //! time, on the same relay. Programs that the agent starts to look (`smartctl`, `journalctl`) count with it.
 
 use std::fs;
@@ -52,7 +52,7 @@ fn used(agent: &TestAgent) -> Result<Duration> {
     Ok(TICK * ticks)
 }
 
-/// In MB.
+/// The agent's resident memory, in MB.
 fn resident(agent: &TestAgent) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{}/status", agent.program.pid()))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;

@@ -3,8 +3,8 @@
 //!
 //! The real relay with the real protocol; light agents (a key, a credential, one control connection each) keep one
 //! batch on the way each, as fast as the relay takes them; and before that, at the rate that it should take and at half of
-//! it, whatever the relay does: how long an acknowledgement takes as fast as it goes says how many are under way.
-//! Beside it, in the same run and on the same disk, what SQLite does alone: the same two rows for each event, in
+//! it, independent of the relay: how long an acknowledgement takes as fast as it goes says how many are under way.
+//! For comparison, in the same run and on the same disk, what SQLite does alone: the same two rows for each event, in
 //! transactions of as many events as the relay's own, synced, with nobody asking. An event raises or clears one of the
 //! agent's alarms, in turn. Without receivers: the outbox costs a row for each. What the relay's memory has grown by at the
 //! end, behind as many events as a soak makes in a day and more, is what it keeps of a database however large.

@@ -21,7 +21,7 @@ fn main() -> Result<()> {
         _ => usual,
     };
     let seconds = |lengths| Duration::from_secs(pick(lengths).into());
-    // A part alone: for whoever works on it.
+    // One part alone, for work on that part.
     let all = !["ingest", "way", "cost"].into_iter().any(has);
     let mut rows = Vec::new();
     if all || has("ingest") {

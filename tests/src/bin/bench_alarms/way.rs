@@ -22,7 +22,7 @@ const SET: Duration = Duration::from_secs(1);
 /// The interval of the rule for disk space, as it comes.
 const USUAL: Duration = Duration::from_secs(10);
 
-/// So many alarms by each interval.
+/// Alarms measured for each interval.
 pub(super) fn measure(set: u32, usual: u32) -> Result<Vec<BenchmarkRow>> {
     let binary = std::env::current_exe()?.with_file_name("webhook_receiver");
     let mut site = TestDeployment::new()?;

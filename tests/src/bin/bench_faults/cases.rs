@@ -53,7 +53,7 @@ pub(super) fn full() -> Result<Vec<BenchmarkRow>> {
     Ok(rows)
 }
 
-/// Whatever is to stay takes half a second to write, at the device, then at the relay. Alarms come late, and all come.
+/// Every write that must last takes half a second, at the device, then at the relay. Alarms come late, and all come.
 pub(super) fn slow() -> Result<Vec<BenchmarkRow>> {
     let each = Duration::from_millis(500);
     let mut rows = Vec::new();

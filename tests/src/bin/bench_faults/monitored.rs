@@ -18,7 +18,7 @@ const FILES: usize = 24;
 /// How long anything may take to work again.
 const AGAIN: Duration = Duration::from_secs(120);
 
-/// Under observation.
+/// A device with its relay and a receiver of alarms, and the conditions that a test makes true at it.
 pub(super) struct MonitoredSite {
     pub(super) site: TestDeployment,
     pub(super) agent: TestAgent,
@@ -36,7 +36,7 @@ impl MonitoredSite {
         Self::begin(site, agent, receiver, &directory)
     }
 
-    /// As [`MonitoredSite::new`], with the device's directory on a small disk of its own. `None` where that isn't permitted.
+    /// As [`MonitoredSite::new`], with the device's directory on its own small disk. `None` where that isn't permitted.
     pub(super) fn on_a_small_disk() -> Result<Option<(Self, PathBuf)>> {
         let (site, receiver) = watched_site(ProgramPlace::default())?;
         let directory = site.directory("devices/pc-1")?;
@@ -64,7 +64,7 @@ impl MonitoredSite {
         Ok(ward)
     }
 
-    /// So many further conditions become true.
+    /// `count` further conditions become true.
     pub(super) fn raise(&mut self, count: usize) -> Result<()> {
         for file in self.files.get(self.raised..self.raised + count).context("too few files")? {
             let old = SystemTime::now().checked_sub(Duration::from_secs(7200)).context("a time")?;

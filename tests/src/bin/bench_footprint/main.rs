@@ -1,9 +1,9 @@
-//! What the programs weigh: their files, an idle agent's memory and processor time beside those of other agents
+//! What the programs weigh: their files, an idle agent's memory and processor time, and those of other agents
 //! ([`peers`]), an agent's whose relay is gone, the customer's window, and the relay's memory for each idle agent.
 //!
 //!     bench_footprint [--short | --smoke] [--json] [--programs DIR]
 //!
-//! The real programs of that directory (as a rule those that packages are made of; else those beside this one), with the
+//! The real programs of that directory (as a rule those that packages are made of; else those next to this one), with the
 //! real protocol: this process claims the relay,
 //! enrols one real agent, then enrols and connects as many light ones (their key, their credential, one control
 //! connection each, one thread for all). Memory per agent is the relay's growth from before the first light agent
@@ -120,7 +120,7 @@ async fn measure(plan: FootprintPlan, programs: &Path) -> Result<Vec<BenchmarkRo
     Ok(rows)
 }
 
-/// The customer's window beside the first agent.
+/// The customer's window, connected to the first agent.
 fn a_window(programs: &Path, scratch: &Path) -> Result<Vec<BenchmarkRow>> {
     eprintln!("the window is opened, and idles");
     let (program, socket) = (programs.join("nearhand-window"), scratch.join("agent/run/agent.sock"));
@@ -129,7 +129,7 @@ fn a_window(programs: &Path, scratch: &Path) -> Result<Vec<BenchmarkRow>> {
     opened.map_err(|_| anyhow::anyhow!("the window's measurement broke off"))?
 }
 
-/// Stripped binaries.
+/// Sizes of the stripped programs.
 fn sizes(programs: &Path, with_window: bool) -> Result<Vec<BenchmarkRow>> {
     let mut rows = Vec::new();
     let names = ["nearhand-agent", "nearhand-window", "nearhand-relay", "nearhand"];

@@ -1,5 +1,5 @@
 //! The customer's window: its memory, how soon it is seen, how often it wakes up while nothing changes. On a display of its
-//! own, with a session bus and accessibility switched on, beside an agent that runs.
+//! own, with a session bus and accessibility switched on, and a running agent.
 #![allow(clippy::disallowed_methods, reason = "idling is measured for a time")]
 
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::peers::wakes;
 /// Starts of which the median counts.
 const STARTS: usize = 7;
 const PATIENCE: Duration = Duration::from_secs(10);
-/// After it began to idle: the machine was checked, and whatever comes with the start is over.
+/// After it began to idle: the machine was checked, and the work of starting is over.
 const SETTLE: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_secs(20);
 

@@ -67,7 +67,7 @@ fn main() -> Result<()> {
 
 /// How much is sent.
 struct ForwardPlan {
-    /// Medians are of so many.
+    /// Rounds that a median is taken of.
     rounds: usize,
     /// Of each flood.
     time: Duration,
@@ -84,7 +84,7 @@ type Case = (usize, &'static str, usize);
 #[derive(Clone, Copy)]
 struct FloodCost {
     per_gb: f64,
-    /// In nanoseconds.
+    /// Processor time for each packet, in nanoseconds.
     per_packet: f64,
     per_cpu_second: f64,
     gbit_per_s: f64,
@@ -155,7 +155,7 @@ fn report(name: &str, costs: &[RoundCosts]) -> Vec<BenchmarkRow> {
     rows
 }
 
-/// What a packet costs with many sessions, beside what it costs with fewer: ours, and the bare forwarder's, for which the
+/// What a packet costs with many sessions, compared with fewer: ours, and the bare forwarder's, for which the
 /// system does the same with as many sockets.
 fn flatness(costs: &[(Case, [f64; 2])]) -> Vec<BenchmarkRow> {
     let of = |size, how, sessions| {

@@ -31,7 +31,7 @@ impl ForwarderRoute {
     }
 }
 
-/// All of them, with so many sessions each.
+/// All of them, with the same number of sessions each.
 pub(crate) struct ForwarderRoutes {
     pub(crate) ours: ForwarderRoute,
     pub(crate) bare: ForwarderRoute,

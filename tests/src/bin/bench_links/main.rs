@@ -2,7 +2,7 @@
 //! how long a word takes there and back again, a diagnosis, and the screen: how long a key takes until what it did is seen.
 //! For each trouble: how long both ends hear nothing of each other.
 //!
-//! The real programs, each on a machine (a network namespace) of its own; the link is between the technician's office and
+//! The real programs, each on a separate machine (a network namespace); the link is between the technician's office and
 //! the relay. All is by a clock outside of the programs. One word is sent at a time.
 //!
 //!     bench_links [--short | --smoke] [--json] [talk | screen | troubles]
@@ -156,7 +156,7 @@ const TROUBLES: [LinkCase; 5] = [
     },
 ];
 
-/// Each time in a session of its own; the worst counts.
+/// Each time in a separate session; the worst counts.
 fn troubled(case: &LinkCase, times: usize) -> Result<Vec<BenchmarkRow>> {
     eprintln!("{}", case.name);
     let mut silent = Vec::with_capacity(times);

@@ -21,7 +21,7 @@ pub(crate) struct LinkProfile {
 
 const NOTHING: LinkImpairment =
     LinkImpairment { delay: Duration::ZERO, jitter: Duration::ZERO, loss: 0, doubled: 0, rate: 0, queue: 0 };
-/// Whatever the link: slower than this is not usable.
+/// On any link, slower than this is not usable.
 const USABLE: LinkProfile = LinkProfile {
     name: "",
     far: OfficeLink { up: NOTHING, down: NOTHING, mtu: None },
@@ -31,7 +31,7 @@ const USABLE: LinkProfile = LinkProfile {
     always: false,
 };
 
-/// Half of a round trip in ms, and so many frames lost of 1,000 each way.
+/// Half of a round trip in ms, and the frames of 1,000 that are lost each way.
 const fn far(delay: u64, loss: u32) -> OfficeLink {
     let way = LinkImpairment { delay: Duration::from_millis(delay), loss, ..NOTHING };
     OfficeLink { up: way, down: way, mtu: None }
@@ -46,7 +46,7 @@ const fn slow(delay: u64, up: u64, down: u64) -> OfficeLink {
     OfficeLink { up: way(delay, up), down: way(delay, down), mtu: None }
 }
 
-/// Up to so many ms later, differently for each frame.
+/// Up to this many ms later, differently for each frame.
 const fn jittery(far: OfficeLink, ms: u64) -> OfficeLink {
     let jitter = Duration::from_millis(ms);
     OfficeLink { up: LinkImpairment { jitter, ..far.up }, down: LinkImpairment { jitter, ..far.down }, ..far }

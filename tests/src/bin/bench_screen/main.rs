@@ -1,4 +1,4 @@
-//! The screen beside TigerVNC (its own X server, and its scraper of another's) and x11vnc, one after the other in one
+//! The screen compared with TigerVNC (its own X server, and its scraper of another's) and x11vnc, one after the other in one
 //! run: the same applications do the same things on a display, and a viewer shows them on another display of the same
 //! size, the technician's page in Chromium or TigerVNC's viewer.
 //!
