@@ -2,12 +2,32 @@
 //!
 //! A tenth at once, at least one; after a tenth has failed, at least two, no further one begins.
 
+/// How a device's run ended, as far as the others depend on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FleetOutcome {
+    /// It went well, or there was nothing to do.
+    Well,
+    /// It counts towards the failures after which no further device begins.
+    Failed,
+}
+
+/// How many devices came to what.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FleetCounts {
+    /// Devices on which all went well.
+    pub well: usize,
+    /// Devices on which it failed.
+    pub failed: usize,
+    /// Devices that were never begun.
+    pub not_begun: usize,
+}
+
 /// Which devices are to come, are under way, and how they ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FleetSchedule {
     waiting: std::collections::VecDeque<usize>,
     running: usize,
-    done: usize,
+    well: usize,
     failed: usize,
     at_once: usize,
     stop_at: usize,
@@ -20,7 +40,7 @@ impl FleetSchedule {
         Self {
             waiting: (0..devices).collect(),
             running: 0,
-            done: 0,
+            well: 0,
             failed: 0,
             at_once: (devices / 10).max(1),
             stop_at: (devices / 10).max(2),
@@ -39,12 +59,11 @@ impl FleetSchedule {
     }
 
     /// One has ended, well or not.
-    pub fn ended(&mut self, well: bool) {
+    pub fn ended(&mut self, outcome: FleetOutcome) {
         self.running = self.running.saturating_sub(1);
-        if well {
-            self.done += 1;
-        } else {
-            self.failed += 1;
+        match outcome {
+            FleetOutcome::Well => self.well += 1,
+            FleetOutcome::Failed => self.failed += 1,
         }
         self.stopped |= self.failed >= self.stop_at;
     }
@@ -65,8 +84,8 @@ impl FleetSchedule {
     }
 
     /// How many went well, failed, and were never begun.
-    pub fn counts(&self) -> (usize, usize, usize) {
-        (self.done, self.failed, self.waiting.len())
+    pub fn counts(&self) -> FleetCounts {
+        FleetCounts { well: self.well, failed: self.failed, not_begun: self.waiting.len() }
     }
 }
 
@@ -80,12 +99,12 @@ mod tests {
         let mut fleet = FleetSchedule::new(3);
         assert_eq!(fleet.begin(), Some(0));
         assert_eq!(fleet.begin(), None, "one at a time");
-        fleet.ended(false);
+        fleet.ended(FleetOutcome::Failed);
         assert_eq!(fleet.begin(), Some(1));
-        fleet.ended(false);
+        fleet.ended(FleetOutcome::Failed);
         assert_eq!(fleet.begin(), None);
         assert!(fleet.is_over());
-        assert_eq!(fleet.counts(), (0, 2, 1));
+        assert_eq!(fleet.counts(), FleetCounts { well: 0, failed: 2, not_begun: 1 });
     }
 
     proptest! {
@@ -102,14 +121,15 @@ mod tests {
                     begun += 1;
                 }
                 prop_assert!(running <= (devices / 10).max(1) && running > 0);
-                fleet.ended(outcomes.next().unwrap_or(true));
+                let fails = outcomes.next() == Some(false);
+                fleet.ended(if fails { FleetOutcome::Failed } else { FleetOutcome::Well });
                 running -= 1;
             }
-            let (done, failed, left) = fleet.counts();
-            prop_assert_eq!(done + failed, begun);
-            prop_assert_eq!(begun + left, devices);
+            let FleetCounts { well, failed, not_begun } = fleet.counts();
+            prop_assert_eq!(well + failed, begun);
+            prop_assert_eq!(begun + not_begun, devices);
             prop_assert!(failed < (devices / 10).max(2) + (devices / 10).max(1));
-            prop_assert!(left == 0 || failed >= (devices / 10).max(2));
+            prop_assert!(not_begun == 0 || failed >= (devices / 10).max(2));
         }
     }
 }

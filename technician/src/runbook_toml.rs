@@ -24,6 +24,23 @@ impl fmt::Display for RunbookTomlMistake {
     }
 }
 
+/// What is wrong with a parameter or a step.
+#[derive(Debug, thiserror::Error)]
+enum PartError {
+    #[error("a parameter of kind {kind} needs {what}")]
+    Missing { kind: String, what: &'static str },
+    #[error("{key} means nothing to a parameter of kind {kind}")]
+    Meaningless { key: &'static str, kind: String },
+    #[error("unit: {}", Unit::ALL.map(Unit::name).join(", "))]
+    Unit,
+    #[error("there is no kind {0:?}: integer, choice, service, process, interface or mount-point")]
+    Kind(String),
+    #[error("there is no act {0:?}: {known}", known = Act::ALL.map(Act::name).join(", "))]
+    Act(String),
+    #[error("{0} is neither a whole number nor a text")]
+    Value(toml::Value),
+}
+
 /// The file as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,23 +94,23 @@ pub fn read(text: &str) -> Result<Manifest, Vec<RunbookTomlMistake>> {
         return Err(at(1, "the file is larger than 32 KiB".to_owned()));
     }
     let written: RunbookToml = toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| line(text, &span));
+        let line = error.span().map_or(1, |span| line_of(text, &span));
         at(line, error.message().to_owned())
     })?;
     let lines = LineNumbers {
         fields: [
-            ("name", line(text, &written.name.span())),
-            ("version", line(text, &written.version.span())),
-            ("title", line(text, &written.title.span())),
-            ("about", line(text, &written.about.span())),
-            ("class", line(text, &written.class.span())),
-            ("timeout", line(text, &written.timeout.span())),
+            ("name", line_of(text, &written.name.span())),
+            ("version", line_of(text, &written.version.span())),
+            ("title", line_of(text, &written.title.span())),
+            ("about", line_of(text, &written.about.span())),
+            ("class", line_of(text, &written.class.span())),
+            ("timeout", line_of(text, &written.timeout.span())),
         ],
-        parameters: written.parameter.iter().map(|one| line(text, &one.span())).collect(),
-        steps: written.step.iter().map(|one| line(text, &one.span())).collect(),
+        parameters: written.parameter.iter().map(|one| line_of(text, &one.span())).collect(),
+        steps: written.step.iter().map(|one| line_of(text, &one.span())).collect(),
     };
     let mut mistakes = Vec::new();
-    let manifest = written.made(&lines, &mut mistakes);
+    let manifest = written.into_manifest(&lines, &mut mistakes);
     if mistakes.is_empty() {
         let found = manifest.check();
         mistakes = found
@@ -108,7 +125,7 @@ pub fn read(text: &str) -> Result<Manifest, Vec<RunbookTomlMistake>> {
     Err(mistakes)
 }
 
-fn line(text: &str, span: &Range<usize>) -> usize {
+fn line_of(text: &str, span: &Range<usize>) -> usize {
     let before = text.as_bytes().get(..span.start).unwrap_or_default();
     before.iter().filter(|byte| **byte == b'\n').count() + 1
 }
@@ -131,7 +148,7 @@ impl LineNumbers {
 }
 
 impl RunbookToml {
-    fn made(self, lines: &LineNumbers, mistakes: &mut Vec<RunbookTomlMistake>) -> Manifest {
+    fn into_manifest(self, lines: &LineNumbers, mistakes: &mut Vec<RunbookTomlMistake>) -> Manifest {
         let mut add = |place, what| mistakes.push(RunbookTomlMistake { line: lines.of(place), what });
         let class = Class::of_number(*self.class.get_ref()).unwrap_or_else(|| {
             add(Place::Field("class"), "class: 0, 1, 2 or 3".to_owned());
@@ -139,16 +156,16 @@ impl RunbookToml {
         });
         let mut parameters = Vec::new();
         for (at, one) in self.parameter.into_iter().enumerate() {
-            match one.into_inner().made() {
+            match one.into_inner().into_parameter() {
                 Ok(parameter) => parameters.push(parameter),
-                Err(what) => add(Place::Parameter(at), what),
+                Err(error) => add(Place::Parameter(at), error.to_string()),
             }
         }
         let mut steps = Vec::new();
         for (at, one) in self.step.into_iter().enumerate() {
-            match one.into_inner().made() {
+            match one.into_inner().into_step() {
                 Ok(step) => steps.push(step),
-                Err(what) => add(Place::Step(at), what),
+                Err(error) => add(Place::Step(at), error.to_string()),
             }
         }
         Manifest {
@@ -165,15 +182,15 @@ impl RunbookToml {
 }
 
 impl ParameterToml {
-    fn made(self) -> Result<Parameter, String> {
+    fn into_parameter(self) -> Result<Parameter, PartError> {
         let kind = self.kind()?;
-        let default = self.default.as_ref().map(value).transpose()?;
+        let default = self.default.as_ref().map(value_of).transpose()?;
         let Self { name, about, optional, from_alarm, .. } = self;
         Ok(Parameter { name, about, kind, default, optional, from_alarm })
     }
 
-    fn kind(&self) -> Result<Kind, String> {
-        let needs = |what: &str| format!("a parameter of kind {} needs {what}", self.kind);
+    fn kind(&self) -> Result<Kind, PartError> {
+        let needs = |what| PartError::Missing { kind: self.kind.clone(), what };
         let given = [
             ("min", self.min.is_some()),
             ("max", self.max.is_some()),
@@ -182,7 +199,7 @@ impl ParameterToml {
             ("patterns", self.patterns.is_some()),
         ];
         let only = |takes: &[&str]| match given.iter().find(|(name, is)| *is && !takes.contains(name)) {
-            Some((name, _)) => Err(format!("{name} means nothing to a parameter of kind {}", self.kind)),
+            Some((key, _)) => Err(PartError::Meaningless { key, kind: self.kind.clone() }),
             None => Ok(()),
         };
         let patterns = || self.patterns.clone().ok_or_else(|| needs("patterns = [\"…\"]"));
@@ -194,7 +211,7 @@ impl ParameterToml {
                 Ok(Kind::Integer {
                     min: self.min.ok_or_else(|| needs("min"))?,
                     max: self.max.ok_or_else(|| needs("max"))?,
-                    unit: known.ok_or_else(|| format!("unit: {}", Unit::ALL.map(Unit::name).join(", ")))?,
+                    unit: known.ok_or(PartError::Unit)?,
                 })
             }
             "choice" => {
@@ -205,33 +222,28 @@ impl ParameterToml {
             "process" => only(&["patterns"]).and_then(|()| patterns().map(Kind::Process)),
             "interface" => only(&[]).map(|()| Kind::Interface),
             "mount-point" => only(&[]).map(|()| Kind::MountPoint),
-            other => Err(format!(
-                "there is no kind {other:?}: integer, choice, service, process, interface or mount-point"
-            )),
+            other => Err(PartError::Kind(other.to_owned())),
         }
     }
 }
 
 impl StepToml {
-    fn made(self) -> Result<Step, String> {
-        let act = Act::of_name(&self.act).ok_or_else(|| {
-            format!("there is no act {:?}: {}", self.act, Act::ALL.map(Act::name).join(", "))
-        })?;
-        let source = |value_of: &toml::Value| match value_of.as_str().and_then(|text| text.strip_prefix('$'))
-        {
+    fn into_step(self) -> Result<Step, PartError> {
+        let act = Act::of_name(&self.act).ok_or_else(|| PartError::Act(self.act.clone()))?;
+        let source = |value: &toml::Value| match value.as_str().and_then(|text| text.strip_prefix('$')) {
             Some(name) => Ok(Source::Parameter(name.to_owned())),
-            None => value(value_of).map(Source::Fixed),
+            None => value_of(value).map(Source::Fixed),
         };
         let set = self.set.iter().map(|(name, value)| Ok((name.clone(), source(value)?)));
-        Ok(Step { act, set: set.collect::<Result<_, String>>()? })
+        Ok(Step { act, set: set.collect::<Result<_, PartError>>()? })
     }
 }
 
-fn value(value: &toml::Value) -> Result<Value, String> {
+fn value_of(value: &toml::Value) -> Result<Value, PartError> {
     match value {
         toml::Value::Integer(number) => Ok(Value::Integer(*number)),
         toml::Value::String(text) => Ok(Value::Text(text.clone())),
-        other => Err(format!("{other} is neither a whole number nor a text")),
+        other => Err(PartError::Value(other.clone())),
     }
 }
 

@@ -156,25 +156,12 @@ impl Policy {
     }
 }
 
-/// A length of time as people write it: `90s`, `15m`, `1h`.
+/// A duration as people write it: `90s`, `15m`, `1h`; at most [`MAX_DURATION`].
 ///
 /// # Errors
 /// What is wrong with it, in words.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let bad = || format!("{text:?} is no length of time: write 90s, 15m or 1h");
-    let unit = text.chars().last().ok_or_else(bad)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        _ => return Err(bad()),
-    };
-    let number: u64 = text.strip_suffix(unit).unwrap_or_default().parse().map_err(|_| bad())?;
-    let duration = Duration::from_secs(number.checked_mul(seconds).ok_or_else(bad)?);
-    if duration.is_zero() || duration > MAX_DURATION {
-        return Err(format!("{text:?} is out of range: from 1s to {}h", MAX_DURATION.as_secs() / 3600));
-    }
-    Ok(duration)
+    nearhand_proto::duration::parse(text, MAX_DURATION).map_err(|error| error.to_string())
 }
 
 fn duration<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
@@ -255,7 +242,7 @@ mod tests {
         for (text, says) in [
             ("[[allow]]\ntechnician = [\"*\"]", "unknown field `technician`"),
             ("[[allow]]\ntechnicians=[\"*\"]\ncapabilities=[\"veiw\"]\nfor=\"1h\"", "no such capability"),
-            ("[[allow]]\ntechnicians=[\"*\"]\ncapabilities=[\"view\"]\nfor=\"1 day\"", "no length of time"),
+            ("[[allow]]\ntechnicians=[\"*\"]\ncapabilities=[\"view\"]\nfor=\"1 day\"", "not a duration"),
             ("[[allow]]\ntechnicians=[\"*\"]\ncapabilities=[\"view\"]\nfor=\"13h\"", "out of range"),
             ("deny = 1", "unknown field"),
             ("[[allow]]\ntechnicians=[\"*\"]\ncapabilities=[\"window\"]\nfor=\"1h\"", "must say which"),

@@ -9,6 +9,7 @@ pub mod alarm;
 pub mod audit;
 pub mod chat;
 pub mod credential;
+pub mod duration;
 pub mod forward;
 pub mod grant;
 pub mod id;

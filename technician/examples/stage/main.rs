@@ -130,7 +130,8 @@ async fn cues(device: Arc<ScriptedDevice>, updates: mpsc::Sender<SessionUpdate>)
                 device.resume();
                 Some(SessionUpdate::Resumed)
             }
-            DeviceCue::Path(passes) => Some(SessionUpdate::Path(passes)),
+            DeviceCue::Path(true) => Some(SessionUpdate::PathRestored),
+            DeviceCue::Path(false) => Some(SessionUpdate::PathStalled),
             DeviceCue::End => Some(SessionUpdate::Ended(SessionEnd::ByAgent(Ended::Stopped))),
             DeviceCue::Picture { name, width, height, step } => {
                 let hash = device.picture(&name, width, height, step);

@@ -88,14 +88,14 @@ async fn verify(
     let pinned = relay.identity().profile.relay.key;
     let trusted: Vec<PublicKey> = core::iter::once(pinned).chain(accepted).collect();
     let busy = ctx.output.busy("verifying the relay's audit log");
-    let outcome = verified(relay, &trusted).await?;
+    let verdict = check_log(relay, &trusted).await?;
     busy.finish_and_clear();
-    match outcome {
-        Ok(head) => {
+    match verdict {
+        AuditVerdict::Whole(head) => {
             relay.home().witness(head)?;
-            good(ctx, head)
+            show_whole(ctx, head)
         }
-        Err(bad) => Err(broken(ctx, &bad)?),
+        AuditVerdict::Broken(broken) => Err(show_broken(ctx, &broken)?),
     }
 }
 
@@ -105,10 +105,15 @@ struct BrokenAudit {
     strangers: Vec<PublicKey>,
 }
 
-async fn verified(
-    relay: &RelayClient,
-    trusted: &[PublicKey],
-) -> Result<Result<Head, BrokenAudit>, CommandFailure> {
+/// What came of checking the log.
+enum AuditVerdict {
+    /// Nothing was edited or cut; its newest head.
+    Whole(Head),
+    /// A row is not what was signed.
+    Broken(BrokenAudit),
+}
+
+async fn check_log(relay: &RelayClient, trusted: &[PublicKey]) -> Result<AuditVerdict, CommandFailure> {
     let mut verifier = Verifier::new(trusted.to_vec(), relay.home().witnessed_heads()?);
     let mut taken = 0;
     let mut strangers = Vec::new();
@@ -119,11 +124,14 @@ async fn verified(
         strangers.dedup();
         strangers.truncate(MAX_STRANGERS);
         if rows.is_empty() {
-            return Ok(verifier.finish().map_err(|broken| BrokenAudit { broken, strangers }));
+            return Ok(match verifier.finish() {
+                Ok(head) => AuditVerdict::Whole(head),
+                Err(broken) => AuditVerdict::Broken(BrokenAudit { broken, strangers }),
+            });
         }
         for row in &rows {
             if let Err(broken) = verifier.row(Some(row)) {
-                return Ok(Err(BrokenAudit { broken, strangers }));
+                return Ok(AuditVerdict::Broken(BrokenAudit { broken, strangers }));
             }
             taken = row.number;
         }
@@ -133,7 +141,7 @@ async fn verified(
 /// Most unknown keys that are named.
 const MAX_STRANGERS: usize = 8;
 
-fn good(ctx: &CommandContext, head: Head) -> Result<(), CommandFailure> {
+fn show_whole(ctx: &CommandContext, head: Head) -> Result<(), CommandFailure> {
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&json!({"verified": true, "rows": head.number, "head": head}))?);
     }
@@ -141,7 +149,7 @@ fn good(ctx: &CommandContext, head: Head) -> Result<(), CommandFailure> {
     Ok(ctx.output.line(&format!("{} rows verified: {note}.", head.number))?)
 }
 
-fn broken(ctx: &CommandContext, bad: &BrokenAudit) -> Result<CommandFailure, CommandFailure> {
+fn show_broken(ctx: &CommandContext, bad: &BrokenAudit) -> Result<CommandFailure, CommandFailure> {
     if ctx.output.is_json() {
         ctx.output.json(&json!({
             "verified": false,

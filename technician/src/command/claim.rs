@@ -118,7 +118,7 @@ fn prepare(
     let request =
         Request::Claim { secret: string.secret.clone(), organisation: organisation.public(), credential };
     let identity = TechnicianIdentity::new(profile, own)
-        .map_err(|why| CommandFailure::new(crate::exit::ExitCode::Unexpected, why))?;
+        .map_err(|error| CommandFailure::new(crate::exit::ExitCode::Unexpected, error.to_string()))?;
     Ok((
         PendingChange { step: IdentityChange::Claim, identity, organisation_key: Some(organisation) },
         request,

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::duration::DurationError;
+use nearhand_proto::grant::{Capabilities, Capability, UnknownCapability};
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::message::session::Granted;
 use nearhand_report::edition::Edition;
@@ -235,15 +236,15 @@ async fn act(
         "?" | "/help" => ctx.output.note(HELP),
         "/end" => session.end().await,
         "/granted" => show_granted(ctx, granted, "")?,
-        "/ask" => match asked(rest, duration) {
+        "/ask" => match parse_ask(rest, duration) {
             Ok((what, duration)) => {
                 session.ask(what, duration).await;
             }
-            Err(why) => ctx.output.warn(&why),
+            Err(error) => ctx.output.warn(&error.to_string()),
         },
-        "/drop" => match capabilities(rest) {
+        "/drop" => match parse_capabilities(rest) {
             Ok(what) => session.give_up(what).await,
-            Err(why) => ctx.output.warn(&why),
+            Err(error) => ctx.output.warn(&error.to_string()),
         },
         "/diagnose" => {
             let set = if rest.trim() == "quick" { CheckSet::Quick } else { CheckSet::Full };
@@ -264,16 +265,26 @@ async fn act(
     Ok(())
 }
 
-fn asked(rest: &str, duration: Duration) -> Result<(Capabilities, Duration), String> {
-    let mut parts = rest.split_whitespace().filter(|p| *p != "for");
-    let what = capabilities(parts.next().unwrap_or_default())?;
+/// What is wrong with a command that was typed.
+#[derive(Debug, thiserror::Error)]
+enum TypedCommandError {
+    /// Not a list of capabilities.
+    #[error(transparent)]
+    Capability(#[from] UnknownCapability),
+    /// Not a duration.
+    #[error(transparent)]
+    Duration(#[from] DurationError),
+}
+
+fn parse_ask(typed: &str, duration: Duration) -> Result<(Capabilities, Duration), TypedCommandError> {
+    let mut parts = typed.split_whitespace().filter(|part| *part != "for");
+    let what = parse_capabilities(parts.next().unwrap_or_default())?;
     match parts.next() {
-        Some(time) => Ok((what, super::parse::duration(time).map_err(|e| e.to_string())?)),
+        Some(time) => Ok((what, super::parse::duration(time)?)),
         None => Ok((what, duration)),
     }
 }
 
-fn capabilities(list: &str) -> Result<Capabilities, String> {
-    let names = list.trim().split(',');
-    names.map(str::parse::<Capability>).collect::<Result<_, _>>().map_err(|e| e.to_string())
+fn parse_capabilities(list: &str) -> Result<Capabilities, UnknownCapability> {
+    list.trim().split(',').map(str::parse::<Capability>).collect()
 }

@@ -181,8 +181,8 @@ pub(super) fn show(
             plain("interrupted", "The connection was lost; trying again for up to a minute …")
         }
         SessionUpdate::Resumed => plain("resumed", "The connection is back; the session goes on."),
-        SessionUpdate::Path(false) => plain("path-lost", "The path through the relay is interrupted …"),
-        SessionUpdate::Path(true) => plain("path-back", "The path through the relay stands again."),
+        SessionUpdate::PathStalled => plain("path-lost", "The path through the relay is interrupted …"),
+        SessionUpdate::PathRestored => plain("path-back", "The path through the relay stands again."),
         SessionUpdate::Asking(seconds) => {
             plain("asking", &format!("The person at the device is being asked (up to {seconds} s) …"))
         }

@@ -106,8 +106,8 @@ fn prepare(string: &InviteString) -> Result<(PendingChange, Request), CommandFai
         organisation_name: who.invite.organisation_name,
         credential: credential.clone(),
     };
-    let identity =
-        TechnicianIdentity::new(profile, own).map_err(|why| CommandFailure::new(ExitCode::Usage, why))?;
+    let identity = TechnicianIdentity::new(profile, own)
+        .map_err(|error| CommandFailure::new(ExitCode::Usage, error.to_string()))?;
     let pending = PendingChange { step: IdentityChange::Join, identity, organisation_key: None };
     Ok((pending, Request::Join { credential, facts: None }))
 }

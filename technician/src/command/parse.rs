@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::time::Duration;
 
 use nearhand_proto::credential::MAX_NAME;
+use nearhand_proto::duration::DurationError;
 use nearhand_proto::text;
 use zeroize::Zeroizing;
 
@@ -17,40 +18,39 @@ const MAX_DURATION: Duration = Duration::from_secs(3650 * 86_400);
 /// A duration such as `90s`, `15m`, `48h` or `30d`.
 ///
 /// # Errors
-/// What is wrong with it, in words.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "a number with s, m, h or d is expected, such as 15m or 48h".to_owned();
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
-    let unit = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    let duration = Duration::from_secs(number.saturating_mul(unit));
-    match duration {
-        Duration::ZERO => Err("it must be longer than nothing".into()),
-        d if d > MAX_DURATION => Err("at most ten years".into()),
-        d => Ok(d),
-    }
+/// [`DurationError`].
+pub fn duration(text: &str) -> Result<Duration, DurationError> {
+    nearhand_proto::duration::parse(text, MAX_DURATION)
+}
+
+/// Why a text can't be the name of a person, a device or an organisation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NameError {
+    /// Nothing but spaces.
+    #[error("a name is expected")]
+    Empty,
+    /// Longer than names may be.
+    #[error("at most {MAX_NAME} characters")]
+    TooLong,
+    /// It would not be seen as it is.
+    #[error("it holds invisible or control characters")]
+    Invisible,
 }
 
 /// A name of a person, a device or an organisation.
 ///
 /// # Errors
-/// What is wrong with it, in words.
-pub fn name(text: &str) -> Result<String, String> {
+/// [`NameError`].
+pub fn name(text: &str) -> Result<String, NameError> {
     let name = text.trim();
     if name.is_empty() {
-        return Err("a name is expected".into());
+        return Err(NameError::Empty);
     }
     if name.chars().count() > MAX_NAME {
-        return Err(format!("at most {MAX_NAME} characters"));
+        return Err(NameError::TooLong);
     }
     if text::one_line(name, MAX_NAME) != name {
-        return Err("it holds invisible or control characters".into());
+        return Err(NameError::Invisible);
     }
     Ok(name.to_owned())
 }
@@ -105,12 +105,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_and_nonsense_is_not() {
-        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
+    fn durations_reach_ten_years() {
         assert_eq!(duration("48h"), Ok(Duration::from_secs(172_800)));
         assert_eq!(duration("3650d"), Ok(MAX_DURATION));
-        for bad in ["", "m", "15", "1.5h", "-1h", "0s", "3651d", "99999999999999999999d", "5é", "5 m"] {
+        for bad in ["", "15", "0s", "3651d", "5 m"] {
             assert!(duration(bad).is_err(), "{bad:?}");
         }
     }

@@ -26,7 +26,7 @@ use serde::de::DeserializeOwned;
 pub(crate) use known_devices::same_label;
 pub use known_devices::{DeviceFamiliarity, KeyChanged, KnownDevice, KnownDevices};
 pub use pending_change::{IdentityChange, PendingChange};
-pub use profile::{TechnicianIdentity, TechnicianProfile};
+pub use profile::{IdentityError, TechnicianIdentity, TechnicianProfile};
 
 const TECHNICIAN_KEY: &str = "technician.key";
 const ORGANISATION_KEY: &str = "organisation.key";
@@ -196,9 +196,9 @@ impl ClientHome {
             (Ok(identity), _) => Ok(identity),
             // A change was being put in its place when the program or the machine stopped.
             (Err(_), Some(pending)) => Err(ClientHomeError::Unsettled(pending.step)),
-            (Err(why), None) => Err(ClientHomeError::Damaged {
+            (Err(error), None) => Err(ClientHomeError::Damaged {
                 path: self.path(PROFILE),
-                why,
+                why: error.to_string(),
                 remedy: "ask the administrator for a new invitation and join from a new directory",
             }),
         }

@@ -76,8 +76,8 @@ impl ClientHome {
         else {
             return Err(damaged("files are missing".into()));
         };
-        let identity =
-            TechnicianIdentity::new(TechnicianProfile::parse(&path, &profile)?, key).map_err(damaged)?;
+        let identity = TechnicianIdentity::new(TechnicianProfile::parse(&path, &profile)?, key)
+            .map_err(|error| damaged(error.to_string()))?;
         let organisation_key = self.key_file(&dir.join(ORGANISATION_KEY))?;
         if (step == IdentityChange::Claim) != organisation_key.is_some() {
             return Err(damaged("the organisation key is missing".into()));
@@ -141,9 +141,9 @@ impl ClientHome {
         }
         save(&pending.identity.key, TECHNICIAN_KEY)?;
         let path = dir.join(PROFILE);
-        let text = pending.identity.profile.to_text().map_err(|why| ClientHomeError::Damaged {
+        let text = pending.identity.profile.to_text().map_err(|error| ClientHomeError::Damaged {
             path: path.clone(),
-            why,
+            why: error.to_string(),
             remedy: "tell the developers",
         })?;
         self.write(&path, text.as_bytes())

@@ -4,12 +4,13 @@
 
 use std::path::Path;
 
-use data_encoding::BASE64URL_NOPAD;
-use nearhand_proto::credential::{Credential, MAX_NAME, Role, Verified};
-use nearhand_proto::id::TechnicianId;
+use data_encoding::{BASE64URL_NOPAD, DecodeError};
+use nearhand_proto::credential::{Credential, CredentialError, MAX_NAME, Role, Verified};
+use nearhand_proto::id::{ParseIdError, TechnicianId};
 use nearhand_proto::identity::{PublicKey, SecretKey};
 use nearhand_proto::invitation::RelayAddress;
 use nearhand_proto::time::UnixMillis;
+use nearhand_proto::wire::WireError;
 use nearhand_proto::{text, wire};
 use serde::{Deserialize, Serialize};
 
@@ -58,35 +59,69 @@ struct OrganisationTable {
 
 const FORMAT: u32 = 1;
 
+/// Why `profile.toml` can't be read or written as what it should be.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ProfileError {
+    #[error("it is not UTF-8")]
+    Encoding(#[from] core::str::Utf8Error),
+    #[error("{}", .0.message())]
+    Toml(toml::de::Error),
+    #[error("format {0} is not known to this version")]
+    Format(u32),
+    #[error("a key in it is no key")]
+    Key(#[from] ParseIdError),
+    #[error("credential: {0}")]
+    Base64(#[from] DecodeError),
+    #[error("credential: {0}")]
+    Credential(#[from] WireError),
+    #[error(transparent)]
+    Unwritable(#[from] toml::ser::Error),
+}
+
+/// Why a profile and a key are no identity.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The organisation did not sign the credential, or it breaks a rule.
+    #[error("the credential does not count: {0}")]
+    Credential(CredentialError),
+    /// The credential ends in another key than the one that is here.
+    #[error("the credential is for another key")]
+    OtherKey,
+    /// The credential is a device's.
+    #[error("the credential is a device's")]
+    Device,
+}
+
 impl TechnicianProfile {
     pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ClientHomeError> {
-        Self::from_text(bytes).map_err(|why| ClientHomeError::Damaged {
+        Self::from_text(bytes).map_err(|error| ClientHomeError::Damaged {
             path: path.to_owned(),
-            why,
+            why: error.to_string(),
             remedy: REMEDY,
         })
     }
 
-    fn from_text(bytes: &[u8]) -> Result<Self, String> {
-        let text = core::str::from_utf8(bytes).map_err(|e| e.to_string())?;
-        let file: ProfileFile = toml::from_str(text).map_err(|e| e.message().to_owned())?;
+    fn from_text(bytes: &[u8]) -> Result<Self, ProfileError> {
+        let file: ProfileFile = toml::from_str(core::str::from_utf8(bytes)?).map_err(ProfileError::Toml)?;
         if file.format != FORMAT {
-            return Err(format!("format {} is not known to this version", file.format));
+            return Err(ProfileError::Format(file.format));
         }
-        let key = |text: &str| text.parse::<PublicKey>().map_err(|e| e.to_string());
-        let credential =
-            BASE64URL_NOPAD.decode(file.credential.as_bytes()).map_err(|e| format!("credential: {e}"))?;
+        let credential = BASE64URL_NOPAD.decode(file.credential.as_bytes())?;
         Ok(Self {
-            relay: RelayAddress { host: file.relay.host, port: file.relay.port, key: key(&file.relay.key)? },
-            organisation: key(&file.organisation.key)?,
+            relay: RelayAddress {
+                host: file.relay.host,
+                port: file.relay.port,
+                key: file.relay.key.parse()?,
+            },
+            organisation: file.organisation.key.parse()?,
             organisation_name: text::one_line(&file.organisation.name, MAX_NAME),
-            credential: wire::decode(&credential).map_err(|e| format!("credential: {e}"))?,
+            credential: wire::decode(&credential)?,
         })
     }
 
-    pub(super) fn to_text(&self) -> Result<String, String> {
-        let credential = wire::encode(&self.credential).map_err(|e| e.to_string())?;
-        toml::to_string(&ProfileFile {
+    pub(super) fn to_text(&self) -> Result<String, ProfileError> {
+        let credential = wire::encode(&self.credential)?;
+        Ok(toml::to_string(&ProfileFile {
             format: FORMAT,
             credential: BASE64URL_NOPAD.encode(&credential),
             relay: RelayTable {
@@ -98,8 +133,7 @@ impl TechnicianProfile {
                 name: self.organisation_name.clone(),
                 key: self.organisation.to_string(),
             },
-        })
-        .map_err(|e| e.to_string())
+        })?)
     }
 }
 
@@ -116,18 +150,18 @@ pub struct TechnicianIdentity {
 
 impl TechnicianIdentity {
     /// Checks that credential and key belong together.
-    pub(crate) fn new(profile: TechnicianProfile, key: SecretKey) -> Result<Self, String> {
+    pub(crate) fn new(profile: TechnicianProfile, key: SecretKey) -> Result<Self, IdentityError> {
         // Whether it has expired is the relay's and the devices' question: an expired profile must still
         // say who it was.
         let who = profile
             .credential
             .verify(&profile.organisation, UnixMillis(0))
-            .map_err(|e| format!("the credential does not count: {e}"))?;
+            .map_err(IdentityError::Credential)?;
         if who.key() != key.public() {
-            return Err("the credential is for another key".into());
+            return Err(IdentityError::OtherKey);
         }
         if !who.is_person() {
-            return Err("the credential is a device's".into());
+            return Err(IdentityError::Device);
         }
         Ok(Self { profile, key, who })
     }

@@ -76,7 +76,10 @@ impl FrameRenderer {
         match act {
             PlaybackStep::Begin => self.painter.give(&PaintTask::Begin).await.map_err(died)?,
             PlaybackStep::Frame { part, last, .. } => {
-                self.painter.give(&PaintTask::Part(part, last.is_some())).await.map_err(died)?;
+                self.painter
+                    .give(&PaintTask::Part { bytes: part, is_last: last.is_some() })
+                    .await
+                    .map_err(died)?;
                 self.begun |= last.is_some();
                 self.stale |= last.is_some();
             }

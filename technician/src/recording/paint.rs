@@ -24,7 +24,12 @@ pub enum PaintTask {
     /// A new beginning: nothing is known of earlier pictures.
     Begin,
     /// A part of a frame, in order.
-    Part(Vec<u8>, bool),
+    Part {
+        /// Its bytes.
+        bytes: Vec<u8>,
+        /// The frame is whole with it.
+        is_last: bool,
+    },
     /// The picture is wanted as it is now.
     Show,
 }
@@ -65,12 +70,12 @@ fn paint(input: &mut impl Read, output: &mut impl Write) -> Result<(), PaintStop
                 decoder = ScreenDecoder::new();
                 frame.clear();
             }
-            PaintTask::Part(bytes, last) => {
+            PaintTask::Part { bytes, is_last } => {
                 if frame.len() + bytes.len() > MAX_FRAME {
                     return Err(PaintStop::NoFrame);
                 }
                 frame.extend_from_slice(&bytes);
-                if last {
+                if is_last {
                     decoder.decode(&frame, &mut picture).map_err(|_| PaintStop::NoFrame)?;
                     frame.clear();
                     // One large frame must not be remembered for good.

@@ -75,9 +75,9 @@ impl RelayClient {
         let credential = old.profile.credential.rotated(&old.key, &key.public(), now).map_err(broken)?;
         let retirement = old.key.sign(&Retirement { key: old.key.public(), issued: now }).map_err(broken)?;
         let profile = TechnicianProfile { credential: credential.clone(), ..old.profile.clone() };
-        let identity = TechnicianIdentity::new(profile, key).map_err(|why| ClientHomeError::Damaged {
+        let identity = TechnicianIdentity::new(profile, key).map_err(|error| ClientHomeError::Damaged {
             path: self.home.dir().to_owned(),
-            why,
+            why: error.to_string(),
             remedy: "ask the administrator for a new invitation",
         })?;
         let pending = PendingChange { step: IdentityChange::Rotation, identity, organisation_key: None };

@@ -295,9 +295,9 @@ async fn watch_path(mut state: watch::Receiver<BindState>, updates: mpsc::Sender
         if timeout(A_MOMENT, state.wait_for(is_bound)).await.is_ok() {
             continue;
         }
-        if updates.send(SessionUpdate::Path(false)).await.is_err()
+        if updates.send(SessionUpdate::PathStalled).await.is_err()
             || state.wait_for(is_bound).await.is_err()
-            || updates.send(SessionUpdate::Path(true)).await.is_err()
+            || updates.send(SessionUpdate::PathRestored).await.is_err()
         {
             return;
         }

@@ -11,8 +11,10 @@ pub enum SessionUpdate {
     Interrupted,
     /// The session goes on.
     Resumed,
-    /// Packets don't pass right now (`false`), or pass again (`true`); the connection still stands.
-    Path(bool),
+    /// Packets don't pass right now; the connection still stands.
+    PathStalled,
+    /// Packets pass again on the same connection.
+    PathRestored,
     /// The person at the device is being asked, for so many seconds at most.
     Asking(u32),
     /// A request was decided.

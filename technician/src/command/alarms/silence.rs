@@ -1,5 +1,7 @@
 //! `nearhand silence`: snoozes of one alarm, and maintenance windows.
 
+use core::num::ParseIntError;
+use core::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
@@ -41,8 +43,28 @@ pub struct SilenceArgs {
     #[arg(long, conflicts_with_all = ["device", "all_devices", "time", "end"])]
     list: bool,
     /// End a maintenance window now; with an alarm's ID: end its snooze
-    #[arg(long, value_name = "NUMBER", num_args = 0..=1, conflicts_with_all = ["device", "all_devices", "time"])]
-    end: Option<Option<u64>>,
+    #[arg(long, value_name = "NUMBER", num_args = 0..=1, default_missing_value = SNOOZE, conflicts_with_all = ["device", "all_devices", "time"])]
+    end: Option<EndedSilence>,
+}
+
+/// What `--end` stands for without a number.
+const SNOOZE: &str = "snooze";
+
+/// What is ended before its time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum EndedSilence {
+    /// The snooze of the alarm that is named.
+    Snooze,
+    /// The maintenance window of this number.
+    Window(u64),
+}
+
+impl FromStr for EndedSilence {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == SNOOZE { Ok(Self::Snooze) } else { text.parse().map(Self::Window) }
+    }
 }
 
 /// Snoozes an alarm, or makes, lists and ends maintenance windows.
@@ -61,8 +83,8 @@ pub async fn silence(ctx: &CommandContext, args: &SilenceArgs) -> Result<(), Com
     let relay = ctx.connect().await?;
     let done = match (&args.alarm, args.end) {
         _ if args.list => windows(ctx, &relay).await,
-        (Some(alarm), Some(None)) => act(ctx, &relay, alarm, Act::Unsnooze).await,
-        (None, Some(Some(window))) => close(ctx, &relay, window).await,
+        (Some(alarm), Some(EndedSilence::Snooze)) => act(ctx, &relay, alarm, Act::Unsnooze).await,
+        (None, Some(EndedSilence::Window(window))) => close(ctx, &relay, window).await,
         (_, Some(_)) => usage("say what to end: a window's number, or an alarm's ID with --end"),
         (Some(alarm), None) => {
             let until = clock::now().after(args.time.unwrap_or_default());

@@ -15,7 +15,7 @@ use super::order::{RunRequest, run_in};
 use crate::clock;
 use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
-use crate::fleet_schedule::FleetSchedule;
+use crate::fleet_schedule::{FleetCounts, FleetOutcome, FleetSchedule};
 use crate::membership::Membership;
 use crate::output::TerminalOutput;
 use crate::relay::RelayClient;
@@ -85,10 +85,10 @@ pub(super) async fn run(
         tokio::select! {
             Some(ended) = tasks.join_next() => {
                 let Ok(result) = ended else {
-                    fleet.ended(false);
+                    fleet.ended(FleetOutcome::Failed);
                     continue;
                 };
-                fleet.ended(is_well(&result));
+                fleet.ended(outcome_of(&result));
                 show(&ctx.output, &result)?;
                 progress.results.insert(result.device.clone(), result.clone());
                 save(resume, &progress)?;
@@ -105,9 +105,12 @@ pub(super) async fn run(
     summary(ctx, &fleet, &meant, &results)
 }
 
-fn is_well(result: &DeviceResult) -> bool {
-    // Nothing to do on a device is no failure of the fleet.
-    [Ending::Done.name(), Ending::NotDone.name()].contains(&result.ending.as_str())
+fn outcome_of(result: &DeviceResult) -> FleetOutcome {
+    // A device on which there was nothing to do has not failed.
+    match [Ending::Done.name(), Ending::NotDone.name()].contains(&result.ending.as_str()) {
+        true => FleetOutcome::Well,
+        false => FleetOutcome::Failed,
+    }
 }
 
 /// The devices that are meant, each once, in the order of the list.
@@ -192,25 +195,25 @@ fn summary(
     meant: &[FleetDevice],
     results: &[DeviceResult],
 ) -> Result<(), CommandFailure> {
-    let (done, failed, left) = fleet.counts();
+    let FleetCounts { well, failed, not_begun } = fleet.counts();
     if ctx.output.is_json() {
         let missing = meant.iter().filter(|device| !results.iter().any(|result| result.device == device.id));
-        let left: Vec<_> = missing.map(|device| device.label.clone()).collect();
-        ctx.output.json(&json!({"event": "fleet", "well": done, "failed": failed, "not_begun": left}))?;
+        let labels: Vec<_> = missing.map(|device| device.label.clone()).collect();
+        ctx.output.json(&json!({"event": "fleet", "well": well, "failed": failed, "not_begun": labels}))?;
     } else {
-        ctx.output.line(&format!("{done} well, {failed} failed, {left} not begun"))?;
+        ctx.output.line(&format!("{well} well, {failed} failed, {not_begun} not begun"))?;
     }
-    if failed == 0 && left == 0 {
+    if failed == 0 && not_begun == 0 {
         return Ok(());
     }
-    let why = if left > 0 {
+    let why = if not_begun > 0 {
         "it was stopped before the end; --resume FILE goes on where it was"
     } else {
         "not all went well"
     };
     Err(CommandFailure::new(
         ExitCode::RunbookFailed,
-        format!("{failed} devices failed, {left} were not begun: {why}"),
+        format!("{failed} devices failed, {not_begun} were not begun: {why}"),
     ))
 }
 

@@ -11,7 +11,7 @@ use nearhand_proto::id::RunId;
 use nearhand_proto::runbook::{Ending, Mode, Outcome};
 use rand_core::OsRng;
 
-use self::order::RunRequest;
+use self::order::{ParameterSetting, RunRequest};
 use super::{in_session, runbook_file};
 use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
@@ -28,8 +28,8 @@ pub struct RunbookRunArgs {
     #[arg(long, value_name = "DEVICES", value_delimiter = ',', conflicts_with = "target")]
     pub on: Vec<String>,
     /// A parameter's value
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
-    pub set: Vec<(String, String)>,
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub set: Vec<ParameterSetting>,
     /// Change nothing, say what would be done
     #[arg(long)]
     pub dry_run: bool,
@@ -42,11 +42,6 @@ pub struct RunbookRunArgs {
     /// With --on: where to note what came of each device; devices in it that are done are left out
     #[arg(long, value_name = "FILE", requires = "on")]
     pub resume: Option<PathBuf>,
-}
-
-fn setting(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as older-than=24")?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Runs it.

@@ -1,5 +1,6 @@
 //! One run on one device, from the order to its outcome.
 
+use core::str::FromStr;
 use std::time::Duration;
 
 use nearhand_proto::grant::Capability;
@@ -23,13 +24,34 @@ const BEGINS_WITHIN: Duration = Duration::from_secs(300);
 /// How long the end of a session may take to be told after its streams have broken.
 const END_IS_TOLD: Duration = Duration::from_secs(3);
 
+/// A parameter's value as it was typed.
+#[derive(Clone, Debug)]
+pub struct ParameterSetting {
+    name: String,
+    value: String,
+}
+
+/// A setting without an equals sign.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("write NAME=VALUE, such as older-than=24")]
+pub struct SettingError;
+
+impl FromStr for ParameterSetting {
+    type Err = SettingError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text.split_once('=').ok_or(SettingError)?;
+        Ok(Self { name: name.to_owned(), value: value.to_owned() })
+    }
+}
+
 /// What is to run.
 #[derive(Clone)]
 pub(super) struct RunRequest {
     pub(super) runbook: String,
     /// The file that goes with the order.
     pub(super) file: Option<(Signed<Manifest>, Manifest)>,
-    pub(super) set: Vec<(String, String)>,
+    pub(super) set: Vec<ParameterSetting>,
     pub(super) mode: Mode,
     pub(super) reason: String,
     pub(super) run: RunId,
@@ -132,11 +154,11 @@ async fn follow(
 
 fn bound_parameters(
     manifest: &Manifest,
-    set: &[(String, String)],
+    set: &[ParameterSetting],
 ) -> Result<Vec<(String, Value)>, CommandFailure> {
     let usage = |what: String| CommandFailure::new(ExitCode::Usage, what);
     let mut given = Vec::new();
-    for (name, value) in set {
+    for ParameterSetting { name, value } in set {
         let names = || {
             let names: Vec<_> = manifest.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
             if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }

@@ -194,10 +194,8 @@ impl<L: SessionLink> ViewerLoop<L> {
                 self.refused.clear();
                 self.set_link_state(LinkState::Up).await;
             }
-            SessionUpdate::Path(passes) => {
-                let state = if passes { LinkState::Up } else { LinkState::Stalled };
-                self.set_link_state(state).await;
-            }
+            SessionUpdate::PathStalled => self.set_link_state(LinkState::Stalled).await,
+            SessionUpdate::PathRestored => self.set_link_state(LinkState::Up).await,
             SessionUpdate::Asking(seconds) => {
                 self.asking = Instant::now().checked_add(Duration::from_secs(seconds.into()));
                 self.tell(ToPage::Asking { seconds }).await;
