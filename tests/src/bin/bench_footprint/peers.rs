@@ -1,5 +1,5 @@
-//! What else an administrator puts on every machine, from the distribution's packages: each with its own defaults, a port
-//! separate one, and nothing to report to. Not the services that the packages may have started.
+//! What else an administrator puts on every machine, from the distribution's packages: each with its own defaults and its own
+//! port, and nothing to report to. Not the services that the packages may have started.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
