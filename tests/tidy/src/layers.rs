@@ -52,6 +52,12 @@ pub const DRIVERS: &[Driver] = &[
         may: &[Random],
         because: "the device's keys are born where they are kept",
     },
+    Driver {
+        at: "agent/src/audit.rs",
+        may: &[Clock],
+        because: "the record's writer, which notes when rows were lost",
+    },
+    Driver { at: "agent/src/off_loop.rs", may: &[Async], because: "moves work that waits for a disk to a thread" },
     Driver { at: "agent/src/control/**", may: ALL, because: "the connection to the relay" },
     Driver {
         at: "agent/src/alarm/mod.rs",
@@ -352,7 +358,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nearhand-agent-core", &["nearhand-proto", "nearhand-rules"]),
     ("nearhand-spool", &["nearhand-proto", "nearhand-rules"]),
     ("nearhand-diagnostics", &["nearhand-proto", "nearhand-report"]),
-    ("nearhand-desktop", &["nearhand-proto", "nearhand-screen"]),
+    ("nearhand-desktop", &["nearhand-proto", "nearhand-screen", "nearhand-agent-core"]),
     (
         "nearhand-agent",
         &[
