@@ -17,7 +17,7 @@ use nearhand_proto::time::UnixMillis;
 use nearhand_proto::wire;
 use nearhand_transport::platform::{open_private_append, write_private};
 
-use crate::home::Home;
+use crate::home::AgentHome;
 
 /// Longest line read back, in bytes: a row of the longest detail fits several times.
 const MAX_LINE: u64 = 64 * 1024;
@@ -31,7 +31,7 @@ const MAX_COMMIT: usize = 256;
 #[derive(Debug)]
 pub(crate) struct RecordFile {
     file: File,
-    home: Home,
+    home: AgentHome,
     /// Bytes of whole rows.
     length: u64,
     /// The last write failed, and what it left behind could not be cut off.
@@ -42,7 +42,7 @@ pub(crate) struct RecordFile {
 ///
 /// # Errors
 /// The system's error: the directory is not ours, or its disk can't be written.
-pub(crate) fn open(home: &Home, key: SecretKey) -> io::Result<RecordLog<RecordFile>> {
+pub(crate) fn open(home: &AgentHome, key: SecretKey) -> io::Result<RecordLog<RecordFile>> {
     let mut file = open_private_append(&home.audit_log())?;
     let (mut head, mut length) = (Head::EMPTY, 0_u64);
     let mut signed = key.sign(&Head::EMPTY).map_err(io::Error::other)?;
@@ -254,7 +254,7 @@ fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> 
 }
 
 /// Goes through the log row by row; `None` for a line that can't be read.
-pub(crate) fn read(home: &Home, mut each: impl FnMut(Option<Row>)) -> io::Result<()> {
+pub(crate) fn read(home: &AgentHome, mut each: impl FnMut(Option<Row>)) -> io::Result<()> {
     let file = match File::open(home.audit_log()) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other?,
@@ -275,7 +275,11 @@ pub(crate) enum Verdict {
 }
 
 /// Verifies the log with the device's keys, its own witness and those that others gave.
-pub(crate) fn verify(home: &Home, keys: Vec<PublicKey>, mut witnesses: Vec<Head>) -> io::Result<Verdict> {
+pub(crate) fn verify(
+    home: &AgentHome,
+    keys: Vec<PublicKey>,
+    mut witnesses: Vec<Head>,
+) -> io::Result<Verdict> {
     let own = nearhand_transport::platform::read_private(&home.audit_head());
     if let Some(signed) = own.ok().and_then(|bytes| wire::decode::<Signed<Head>>(&bytes).ok()) {
         witnesses.extend(keys.iter().find_map(|key| signed.open(key).ok()));
@@ -309,9 +313,9 @@ mod tests {
         Event { actor: "test".into(), action: "test".into(), session: None, detail: detail.into() }
     }
 
-    fn filled(rows: u64) -> (tempfile::TempDir, Home, SecretKey) {
+    fn filled(rows: u64) -> (tempfile::TempDir, AgentHome, SecretKey) {
         let dir = tempfile::tempdir().unwrap();
-        let home = Home::open(dir.path().join("home")).unwrap();
+        let home = AgentHome::open(dir.path().join("home")).unwrap();
         let key = SecretKey::generate(&mut OsRng);
         let mut log = open(&home, key.clone()).unwrap();
         for i in 0..rows {
@@ -328,7 +332,7 @@ mod tests {
         assert!(told.recv().unwrap());
     }
 
-    fn verdict(home: &Home, key: &SecretKey) -> Result<u64, (u64, Why)> {
+    fn verdict(home: &AgentHome, key: &SecretKey) -> Result<u64, (u64, Why)> {
         match verify(home, vec![key.public()], vec![]).unwrap() {
             Verdict::Whole(head) => Ok(head.number),
             Verdict::Broken(broken) => Err((broken.row, broken.why)),

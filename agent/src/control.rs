@@ -163,7 +163,7 @@ pub(crate) enum RotateError {
     Wire(#[from] nearhand_proto::wire::WireError),
     /// The files could not be written.
     #[error(transparent)]
-    Home(#[from] crate::home::HomeError),
+    Home(#[from] crate::home::AgentHomeError),
 }
 
 /// Replaces the device's key by a new one that the old one endorses; sessions under the old one end.

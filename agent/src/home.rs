@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::help_request::StoredHelpRequest;
-use nearhand_agent_core::policy::{self, Policy, PolicyError};
+use nearhand_agent_core::policy::{self, OwnerPolicy, PolicyError};
 
 /// Most technicians remembered; beyond it everybody is a first contact again.
 const MAX_KNOWN: usize = 4096;
@@ -49,7 +49,7 @@ impl Enrolment {
 
 /// Why something on disk can't be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HomeError {
+pub(crate) enum AgentHomeError {
     /// The system refused.
     #[error("{path}: {source}")]
     Io {
@@ -78,16 +78,16 @@ pub(crate) enum HomeError {
 
 /// The agent's directory.
 #[derive(Clone, Debug)]
-pub(crate) struct Home {
+pub(crate) struct AgentHome {
     dir: PathBuf,
     /// Nobody named another one.
     is_default: bool,
 }
 
-impl Home {
+impl AgentHome {
     /// Opens the directory, made now if it isn't there.
-    pub(crate) fn open(dir: PathBuf) -> Result<Self, HomeError> {
-        create_private_dir(&dir).map_err(|source| HomeError::Io { path: dir.clone(), source })?;
+    pub(crate) fn open(dir: PathBuf) -> Result<Self, AgentHomeError> {
+        create_private_dir(&dir).map_err(|source| AgentHomeError::Io { path: dir.clone(), source })?;
         let is_default = dir == Self::default_dir();
         Ok(Self { dir, is_default })
     }
@@ -180,36 +180,36 @@ impl Home {
     }
 
     /// The device's key, born here at first use.
-    pub(crate) fn key(&self) -> Result<SecretKey, HomeError> {
+    pub(crate) fn key(&self) -> Result<SecretKey, AgentHomeError> {
         let path = self.at("device.key");
-        key_file::load_or_create_key(&path, &mut OsRng).map_err(|source| HomeError::Io { path, source })
+        key_file::load_or_create_key(&path, &mut OsRng).map_err(|source| AgentHomeError::Io { path, source })
     }
 
     /// The key of the pseudonyms in reports, born here at first use: the same names get the same tokens in
     /// every report of this machine.
-    pub(crate) fn pseudonym_key(&self) -> Result<Zeroizing<[u8; 32]>, HomeError> {
+    pub(crate) fn pseudonym_key(&self) -> Result<Zeroizing<[u8; 32]>, AgentHomeError> {
         let path = self.at("pseudonyms.key");
         // The file has the form of a key, which it is, only never one that signs.
         let key = key_file::load_or_create_key(&path, &mut OsRng);
-        Ok(key.map_err(|source| HomeError::Io { path, source })?.seed())
+        Ok(key.map_err(|source| AgentHomeError::Io { path, source })?.seed())
     }
 
     /// The key's successor while it is being rotated, made now if there is none.
-    pub(crate) fn next_key(&self) -> Result<SecretKey, HomeError> {
+    pub(crate) fn next_key(&self) -> Result<SecretKey, AgentHomeError> {
         let path = self.at("device.key.next");
-        key_file::load_or_create_key(&path, &mut OsRng).map_err(|source| HomeError::Io { path, source })
+        key_file::load_or_create_key(&path, &mut OsRng).map_err(|source| AgentHomeError::Io { path, source })
     }
 
     /// The successor becomes the key. The enrolment is written first: a crash between the two is mended by
-    /// [`Home::mend_rotation`].
-    pub(crate) fn switch_key(&self, enrolment: &Enrolment) -> Result<(), HomeError> {
+    /// [`AgentHome::mend_rotation`].
+    pub(crate) fn switch_key(&self, enrolment: &Enrolment) -> Result<(), AgentHomeError> {
         self.save_enrolment(enrolment)?;
         let (from, to) = (self.at("device.key.next"), self.at("device.key"));
-        std::fs::rename(&from, &to).map_err(|source| HomeError::Io { path: to, source })
+        std::fs::rename(&from, &to).map_err(|source| AgentHomeError::Io { path: to, source })
     }
 
-    /// After a crash in [`Home::switch_key`]: the enrolment already names the next key.
-    pub(crate) fn mend_rotation(&self, enrolment: &Enrolment) -> Result<(), HomeError> {
+    /// After a crash in [`AgentHome::switch_key`]: the enrolment already names the next key.
+    pub(crate) fn mend_rotation(&self, enrolment: &Enrolment) -> Result<(), AgentHomeError> {
         let next = self.at("device.key.next");
         let names = |key: &SecretKey| {
             enrolment
@@ -226,28 +226,31 @@ impl Home {
         }
     }
 
-    pub(crate) fn enrolment(&self) -> Result<Enrolment, HomeError> {
-        self.load("enrolment")?.ok_or(HomeError::NotEnrolled)
+    pub(crate) fn enrolment(&self) -> Result<Enrolment, AgentHomeError> {
+        self.load("enrolment")?.ok_or(AgentHomeError::NotEnrolled)
     }
 
-    pub(crate) fn save_enrolment(&self, enrolment: &Enrolment) -> Result<(), HomeError> {
+    pub(crate) fn save_enrolment(&self, enrolment: &Enrolment) -> Result<(), AgentHomeError> {
         self.save("enrolment", enrolment)
     }
 
-    pub(crate) fn revocations(&self) -> Result<Revocations, HomeError> {
+    pub(crate) fn revocations(&self) -> Result<Revocations, AgentHomeError> {
         Ok(self.load("revocations")?.unwrap_or_default())
     }
 
-    pub(crate) fn save_revocations(&self, revocations: &Revocations) -> Result<(), HomeError> {
+    pub(crate) fn save_revocations(&self, revocations: &Revocations) -> Result<(), AgentHomeError> {
         self.save("revocations", revocations)
     }
 
     /// Technicians who were granted something here before.
-    pub(crate) fn known_technicians(&self) -> Result<BTreeSet<TechnicianId>, HomeError> {
+    pub(crate) fn known_technicians(&self) -> Result<BTreeSet<TechnicianId>, AgentHomeError> {
         Ok(self.load("technicians")?.unwrap_or_default())
     }
 
-    pub(crate) fn save_known_technicians(&self, known: &BTreeSet<TechnicianId>) -> Result<(), HomeError> {
+    pub(crate) fn save_known_technicians(
+        &self,
+        known: &BTreeSet<TechnicianId>,
+    ) -> Result<(), AgentHomeError> {
         if known.len() <= MAX_KNOWN {
             self.save("technicians", known)
         } else {
@@ -263,45 +266,50 @@ impl Home {
         })
     }
 
-    pub(crate) fn save_help_request(&self, request: Option<&StoredHelpRequest>) -> Result<(), HomeError> {
+    pub(crate) fn save_help_request(
+        &self,
+        request: Option<&StoredHelpRequest>,
+    ) -> Result<(), AgentHomeError> {
         if let Some(request) = request {
             return self.save("help", request);
         }
         let path = self.at("help");
         match std::fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(HomeError::Io { path, source }),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(AgentHomeError::Io { path, source })
+            }
             _ => Ok(()),
         }
     }
 
     /// The owner's policy; without the file nothing is allowed unattended. Read anew at each use, so that a
     /// change counts at once.
-    pub(crate) fn policy(&self) -> Result<Policy, HomeError> {
+    pub(crate) fn policy(&self) -> Result<OwnerPolicy, AgentHomeError> {
         let path = self.policy_file();
         let text = match std::fs::metadata(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Policy::default()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(OwnerPolicy::default()),
             Ok(meta) if meta.len() > policy::MAX_FILE => {
                 let source = io::Error::new(io::ErrorKind::InvalidData, "larger than 64 KiB");
-                return Err(HomeError::Io { path, source });
+                return Err(AgentHomeError::Io { path, source });
             }
             _ => std::fs::read_to_string(&path),
         };
-        let text = text.map_err(|source| HomeError::Io { path: path.clone(), source })?;
-        Policy::parse(&text).map_err(|source| HomeError::Policy { path, source })
+        let text = text.map_err(|source| AgentHomeError::Io { path: path.clone(), source })?;
+        OwnerPolicy::parse(&text).map_err(|source| AgentHomeError::Policy { path, source })
     }
 
-    fn load<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, HomeError> {
+    fn load<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, AgentHomeError> {
         let path = self.at(name);
         match read_private(&path) {
-            Ok(bytes) => wire::decode(&bytes).map(Some).map_err(|_| HomeError::Damaged(path)),
+            Ok(bytes) => wire::decode(&bytes).map(Some).map_err(|_| AgentHomeError::Damaged(path)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(HomeError::Io { path, source }),
+            Err(source) => Err(AgentHomeError::Io { path, source }),
         }
     }
 
-    fn save<T: Serialize>(&self, name: &str, value: &T) -> Result<(), HomeError> {
+    fn save<T: Serialize>(&self, name: &str, value: &T) -> Result<(), AgentHomeError> {
         let path = self.at(name);
-        let bytes = wire::encode(value).map_err(|_| HomeError::Damaged(path.clone()))?;
-        write_private(&path, &bytes).map_err(|source| HomeError::Io { path, source })
+        let bytes = wire::encode(value).map_err(|_| AgentHomeError::Damaged(path.clone()))?;
+        write_private(&path, &bytes).map_err(|source| AgentHomeError::Io { path, source })
     }
 }

@@ -18,4 +18,4 @@ mod runbook;
 mod service;
 mod session;
 
-pub use command::{Cli, main};
+pub use command::{AgentCli, main};

@@ -5,5 +5,5 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    nearhand_agent::main(nearhand_agent::Cli::parse())
+    nearhand_agent::main(nearhand_agent::AgentCli::parse())
 }

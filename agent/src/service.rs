@@ -8,11 +8,11 @@ use nearhand_proto::text;
 use sysinfo::System;
 use tokio::task::JoinSet;
 
-use crate::alarm::handle::Alarms;
-use crate::home::{Enrolment, Home};
+use crate::alarm::handle::AlarmsHandle;
+use crate::home::{AgentHome, Enrolment};
 use crate::hub::Hub;
 use crate::local::LocalService;
-use crate::local::server::Door;
+use crate::local::server::SocketAccess;
 use crate::runbook::Runbooks;
 use crate::{control, local};
 
@@ -20,17 +20,21 @@ use crate::{control, local};
 const GOODBYE: Duration = Duration::from_millis(1500);
 
 /// A running agent.
-pub(crate) struct Service {
+pub(crate) struct AgentService {
     pub(crate) hub: Arc<Hub>,
     /// The alarms, on an enrolled device, once they run.
-    pub(crate) alarms: Option<Arc<Alarms>>,
-    doors: Vec<Door>,
+    pub(crate) alarms: Option<Arc<AlarmsHandle>>,
+    doors: Vec<SocketAccess>,
     tasks: JoinSet<()>,
 }
 
-impl Service {
+impl AgentService {
     /// Starts everything; fails at once if the socket is taken or the home can't be used.
-    pub(crate) async fn start(home: Home, enrolment: Enrolment, doors: Vec<Door>) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        home: AgentHome,
+        enrolment: Enrolment,
+        doors: Vec<SocketAccess>,
+    ) -> anyhow::Result<Self> {
         crate::platform::hold_little_memory();
         let mut listeners = Vec::new();
         for door in &doors {
@@ -49,7 +53,7 @@ impl Service {
         let mut alarms = None;
         // A machine that only asks for help is nobody's to watch.
         if hub.identity.is_enrolled() {
-            match Alarms::start(&hub, &runbooks, &mut tasks) {
+            match AlarmsHandle::start(&hub, &runbooks, &mut tasks) {
                 Ok(started) => alarms = Some(started),
                 // Help must still be possible.
                 Err(error) => tracing::error!(%error, "no alarms are raised until this is mended"),

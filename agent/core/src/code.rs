@@ -28,10 +28,10 @@ pub struct LockedOut {
 
 /// Which code a proof was begun on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Generation(u64);
+pub struct CodeGeneration(u64);
 
 #[derive(Debug)]
-struct Shown {
+struct ShownCode {
     code: SupportCode,
     expires: Instant,
     begun: u32,
@@ -39,13 +39,13 @@ struct Shown {
 
 /// Keeps the device's support code.
 #[derive(Debug, Default)]
-pub struct CodeKeeper {
-    shown: Option<Shown>,
+pub struct CodeState {
+    shown: Option<ShownCode>,
     generation: u64,
     burnt: Vec<Instant>,
 }
 
-impl CodeKeeper {
+impl CodeState {
     /// Whether a new code may be made now.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl CodeKeeper {
     /// Shows a new code; the one before is void.
     pub fn show(&mut self, now: Instant, code: SupportCode) {
         self.generation += 1;
-        self.shown = Some(Shown { code, expires: now + LIFETIME, begun: 0 });
+        self.shown = Some(ShownCode { code, expires: now + LIFETIME, begun: 0 });
     }
 
     /// The code shown now and the seconds it is still good.
@@ -78,24 +78,24 @@ impl CodeKeeper {
     }
 
     /// A proof begins: its password, and what to check its end against. `None`: no such code.
-    pub fn begin(&mut self, now: Instant, routing: Routing) -> Option<(Zeroizing<String>, Generation)> {
+    pub fn begin(&mut self, now: Instant, routing: Routing) -> Option<(Zeroizing<String>, CodeGeneration)> {
         let shown = self.shown.as_mut()?;
         if now >= shown.expires || shown.code.routing() != routing || shown.begun >= MAX_BEGUN {
             return None;
         }
         shown.begun += 1;
-        Some((shown.code.secret(), Generation(self.generation)))
+        Some((shown.code.secret(), CodeGeneration(self.generation)))
     }
 
     /// A confirmation has come: the code is used up, right or wrong. `None`: the code was void before, so
     /// the confirmation must not even be looked at.
-    pub fn settle(&mut self, now: Instant, generation: Generation) -> Option<Settling<'_>> {
+    pub fn settle(&mut self, now: Instant, generation: CodeGeneration) -> Option<CodeSettlement<'_>> {
         let current = self.shown.as_ref().is_some_and(|s| now < s.expires);
-        if !current || generation != Generation(self.generation) {
+        if !current || generation != CodeGeneration(self.generation) {
             return None;
         }
         self.shown = None;
-        Some(Settling { keeper: self, now })
+        Some(CodeSettlement { keeper: self, now })
     }
 
     /// The code is void. Returns `true` if one was shown.
@@ -116,12 +116,12 @@ impl CodeKeeper {
 
 /// A code that is used up; tell whether the confirmation was right.
 #[derive(Debug)]
-pub struct Settling<'a> {
-    keeper: &'a mut CodeKeeper,
+pub struct CodeSettlement<'a> {
+    keeper: &'a mut CodeState,
     now: Instant,
 }
 
-impl Settling<'_> {
+impl CodeSettlement<'_> {
     /// It was wrong: counts towards the lock.
     pub fn wrong(self) {
         self.keeper.burnt.push(self.now);
@@ -151,8 +151,8 @@ mod tests {
         Routing::new(42).unwrap()
     }
 
-    fn shown() -> (CodeKeeper, Instant) {
-        let (mut keeper, now) = (CodeKeeper::default(), Instant::now());
+    fn shown() -> (CodeState, Instant) {
+        let (mut keeper, now) = (CodeState::default(), Instant::now());
         keeper.show(now, SupportCode::generate(routing(), &mut OsRng));
         (keeper, now)
     }

@@ -8,11 +8,11 @@ use proptest::prelude::*;
 use rand_core::OsRng;
 
 use super::tests::start;
-use super::{BURNT_WITHIN, CodeKeeper, Generation, LOCKED_FOR, MAX_BEGUN, MAX_BURNT};
+use super::{BURNT_WITHIN, CodeGeneration, CodeState, LOCKED_FOR, MAX_BEGUN, MAX_BURNT};
 
 /// Something that happens.
 #[derive(Clone, Copy, Debug)]
-enum Step {
+enum CodeStep {
     /// The person asks for a new code.
     Show,
     Cancel,
@@ -29,30 +29,30 @@ enum Step {
     Timeout,
 }
 
-fn steps() -> impl Strategy<Value = Step> {
+fn steps() -> impl Strategy<Value = CodeStep> {
     prop_oneof![
-        2 => Just(Step::Show),
-        1 => Just(Step::Cancel),
-        5 => any::<bool>().prop_map(|right| Step::Begin { right }),
-        6 => (0_usize..40, prop::bool::weighted(0.2)).prop_map(|(proof, right)| Step::Settle { proof, right }),
-        3 => (0_u64..400).prop_map(Step::Pass),
-        1 => Just(Step::Timeout),
+        2 => Just(CodeStep::Show),
+        1 => Just(CodeStep::Cancel),
+        5 => any::<bool>().prop_map(|right| CodeStep::Begin { right }),
+        6 => (0_usize..40, prop::bool::weighted(0.2)).prop_map(|(proof, right)| CodeStep::Settle { proof, right }),
+        3 => (0_u64..400).prop_map(CodeStep::Pass),
+        1 => Just(CodeStep::Timeout),
     ]
 }
 
 /// A code that was shown, as the rules see it.
-struct Shown {
+struct ModelCode {
     at: Instant,
     begun: u32,
     looked_at: u32,
 }
 
-struct Run {
-    keeper: CodeKeeper,
+struct CodeTestRun {
+    keeper: CodeState,
     now: Instant,
-    codes: Vec<Shown>,
+    codes: Vec<ModelCode>,
     /// Each begun proof with the number of its code.
-    proofs: Vec<(Generation, usize)>,
+    proofs: Vec<(CodeGeneration, usize)>,
     burnt: Vec<Instant>,
 }
 
@@ -60,25 +60,25 @@ fn routing(number: u16) -> Routing {
     Routing::new(number).expect("four digits")
 }
 
-impl Run {
-    fn take(&mut self, step: Step) -> Result<(), TestCaseError> {
+impl CodeTestRun {
+    fn take(&mut self, step: CodeStep) -> Result<(), TestCaseError> {
         match step {
-            Step::Show => {
+            CodeStep::Show => {
                 let allowed = self.keeper.may_make(self.now).is_ok();
                 prop_assert_eq!(allowed, !self.locked(), "the lock after wrong codes");
                 if allowed {
                     self.keeper.show(self.now, SupportCode::generate(routing(42), &mut OsRng));
-                    self.codes.push(Shown { at: self.now, begun: 0, looked_at: 0 });
+                    self.codes.push(ModelCode { at: self.now, begun: 0, looked_at: 0 });
                 }
             }
-            Step::Cancel => {
+            CodeStep::Cancel => {
                 self.keeper.cancel();
                 prop_assert!(self.keeper.shown(self.now).is_none());
             }
-            Step::Begin { right } => self.begin(right)?,
-            Step::Settle { proof, right } => self.settle(proof, right)?,
-            Step::Pass(seconds) => self.now += Duration::from_secs(seconds),
-            Step::Timeout => {
+            CodeStep::Begin { right } => self.begin(right)?,
+            CodeStep::Settle { proof, right } => self.settle(proof, right)?,
+            CodeStep::Pass(seconds) => self.now += Duration::from_secs(seconds),
+            CodeStep::Timeout => {
                 self.keeper.handle_timeout(self.now);
                 prop_assert!(self.keeper.next_timeout().is_none_or(|next| next > self.now));
                 prop_assert!(!self.keeper.handle_timeout(self.now), "the same again");
@@ -133,8 +133,8 @@ proptest! {
     #[test]
     fn a_code_is_worth_one_guess_whatever_the_interleaving(steps in prop::collection::vec(steps(), 0..80)) {
         let mut run =
-            Run { keeper: CodeKeeper::default(), now: start(), codes: vec![], proofs: vec![], burnt: vec![] };
-        run.take(Step::Show)?;
+            CodeTestRun { keeper: CodeState::default(), now: start(), codes: vec![], proofs: vec![], burnt: vec![] };
+        run.take(CodeStep::Show)?;
         for step in steps {
             run.take(step)?;
         }

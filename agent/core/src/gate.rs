@@ -38,8 +38,8 @@ const MAX_LIST: usize = 64;
 
 /// The owner's rules.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, try_from = "Written")]
-pub struct Rules {
+#[serde(deny_unknown_fields, try_from = "RunbookSection")]
+pub struct RunbookRules {
     /// None runs.
     pub off: bool,
     /// Only these.
@@ -58,7 +58,7 @@ pub struct Rules {
     pub clear: Option<Vec<String>>,
 }
 
-impl Default for Rules {
+impl Default for RunbookRules {
     fn default() -> Self {
         Self {
             off: false,
@@ -76,7 +76,7 @@ impl Default for Rules {
 /// The rules as they stand in the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct RunbookSection {
     #[serde(default)]
     off: bool,
     allow: Option<Vec<String>>,
@@ -89,10 +89,10 @@ struct Written {
     clear: Option<Vec<String>>,
 }
 
-impl TryFrom<Written> for Rules {
+impl TryFrom<RunbookSection> for RunbookRules {
     type Error = String;
 
-    fn try_from(written: Written) -> Result<Self, String> {
+    fn try_from(written: RunbookSection) -> Result<Self, String> {
         let usual = Self::default();
         for name in written.allow.iter().flatten().chain(&written.automatic) {
             if !is_name(name) {
@@ -156,7 +156,7 @@ fn hours(text: &str) -> Result<(u16, u16), String> {
 
 /// Who wants it to run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum By {
+pub enum RunStarter {
     /// A technician in a session in which it is granted; whether a person is at the device.
     Technician {
         /// Somebody watches.
@@ -168,7 +168,7 @@ pub enum By {
 
 /// What is to run.
 #[derive(Clone, Copy, Debug)]
-pub struct Ask<'a> {
+pub struct GateRequest<'a> {
     /// Its name.
     pub name: &'a str,
     /// It came with the program; otherwise the organisation signed it.
@@ -178,12 +178,12 @@ pub struct Ask<'a> {
     /// Whether something is to be changed.
     pub mode: Mode,
     /// For whom.
-    pub by: By,
+    pub by: RunStarter,
 }
 
 /// A run that was.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Past {
+pub struct PastRun {
     /// Of what.
     pub runbook: String,
     /// When it began.
@@ -196,7 +196,7 @@ pub struct Past {
 
 /// How things are.
 #[derive(Clone, Copy, Debug)]
-pub struct Now {
+pub struct GateConditions {
     /// Our clock.
     pub wall: UnixMillis,
     /// The local minute of the day; `None` where it isn't known.
@@ -219,9 +219,14 @@ pub fn in_time(issued: UnixMillis, deadline: UnixMillis, now: UnixMillis) -> Res
     Ok(())
 }
 
-impl Rules {
+impl RunbookRules {
     /// Whether it may run now.
-    pub fn judge(&self, ask: &Ask<'_>, past: &[Past], now: &Now) -> Result<(), Refused> {
+    pub fn judge(
+        &self,
+        ask: &GateRequest<'_>,
+        past: &[PastRun],
+        now: &GateConditions,
+    ) -> Result<(), Refused> {
         self.lets(ask, now.switched_off)?;
         if ask.mode == Mode::DryRun {
             return Ok(());
@@ -236,13 +241,13 @@ impl Rules {
     }
 
     /// Whether it is on the owner's lists.
-    pub fn lets(&self, ask: &Ask<'_>, switched_off: bool) -> Result<(), Refused> {
+    pub fn lets(&self, ask: &GateRequest<'_>, switched_off: bool) -> Result<(), Refused> {
         if self.off || switched_off {
             return Err(Refused::Off);
         }
         let listed = |list: &[String]| list.iter().any(|name| name == ask.name);
         let allowed = match (&self.allow, ask.by) {
-            (_, By::Rule) if !self.is_automatic(ask.name) => false,
+            (_, RunStarter::Rule) if !self.is_automatic(ask.name) => false,
             (Some(allow), _) => listed(allow),
             // What an organisation has made needs the owner's word.
             (None, _) => ask.built_in,
@@ -251,8 +256,8 @@ impl Rules {
             return Err(Refused::NotAllowed(ask.name.to_owned()));
         }
         let most = match ask.by {
-            By::Rule => self.max_class.min(Class::Disruptive),
-            By::Technician { .. } => self.max_class,
+            RunStarter::Rule => self.max_class.min(Class::Disruptive),
+            RunStarter::Technician { .. } => self.max_class,
         };
         if ask.class > most {
             return Err(Refused::Class { class: ask.class.number(), most: most.number() });
@@ -260,8 +265,8 @@ impl Rules {
         Ok(())
     }
 
-    fn is_the_time(&self, ask: &Ask<'_>, now: &Now) -> Result<(), Refused> {
-        if ask.class < Class::Disruptive || ask.by == (By::Technician { attended: true }) {
+    fn is_the_time(&self, ask: &GateRequest<'_>, now: &GateConditions) -> Result<(), Refused> {
+        if ask.class < Class::Disruptive || ask.by == (RunStarter::Technician { attended: true }) {
             return Ok(());
         }
         let quiet = self.quiet.zip(now.minute).is_some_and(|((from, until), minute)| {
@@ -288,10 +293,11 @@ impl Rules {
     }
 }
 
-fn not_too_often(ask: &Ask<'_>, past: &[Past], now: UnixMillis) -> Result<(), Refused> {
+fn not_too_often(ask: &GateRequest<'_>, past: &[PastRun], now: UnixMillis) -> Result<(), Refused> {
     let within = |length: Duration| {
         let same = past.iter().filter(move |run| {
-            let counts = run.applied && run.runbook == ask.name && run.by_rule == (ask.by == By::Rule);
+            let counts =
+                run.applied && run.runbook == ask.name && run.by_rule == (ask.by == RunStarter::Rule);
             // A clock that was set back makes a run seem to come; it counts as just now.
             counts && run.began.after(length) > now
         });
@@ -303,8 +309,10 @@ fn not_too_often(ask: &Ask<'_>, past: &[Past], now: UnixMillis) -> Result<(), Re
         Err(Refused::TooOften(began.after(length).0.saturating_sub(now.0).div_ceil(1000)))
     };
     let (limits, lengths): ([usize; 2], [Duration; 2]) = match ask.by {
-        By::Rule => ([1, RULE_DAILY], [RULE_PAUSE, LOOKS_BACK]),
-        By::Technician { .. } => ([SESSION_HOURLY, usize::MAX], [Duration::from_secs(3600), LOOKS_BACK]),
+        RunStarter::Rule => ([1, RULE_DAILY], [RULE_PAUSE, LOOKS_BACK]),
+        RunStarter::Technician { .. } => {
+            ([SESSION_HOURLY, usize::MAX], [Duration::from_secs(3600), LOOKS_BACK])
+        }
     };
     for (limit, length) in limits.into_iter().zip(lengths) {
         let began = within(length);

@@ -5,36 +5,39 @@ use super::*;
 const MINUTE: u64 = 60_000;
 const T: UnixMillis = UnixMillis(1_000_000_000);
 
-fn rules(text: &str) -> Rules {
+fn rules(text: &str) -> RunbookRules {
     toml::from_str(text).unwrap()
 }
 
-fn ask(class: Class, by: By) -> Ask<'static> {
-    Ask { name: "clear-caches", built_in: true, class, mode: Mode::Apply, by }
+fn ask(class: Class, by: RunStarter) -> GateRequest<'static> {
+    GateRequest { name: "clear-caches", built_in: true, class, mode: Mode::Apply, by }
 }
 
-fn now() -> Now {
-    Now { wall: T, minute: Some(12 * 60), idle: None, switched_off: false }
+fn now() -> GateConditions {
+    GateConditions { wall: T, minute: Some(12 * 60), idle: None, switched_off: false }
 }
 
-const SESSION: By = By::Technician { attended: false };
+const SESSION: RunStarter = RunStarter::Technician { attended: false };
 
-fn past(minutes_ago: u64, by_rule: bool) -> Past {
+fn past(minutes_ago: u64, by_rule: bool) -> PastRun {
     let began = UnixMillis(T.0 - minutes_ago * MINUTE);
-    Past { runbook: "clear-caches".into(), began, by_rule, applied: true }
+    PastRun { runbook: "clear-caches".into(), began, by_rule, applied: true }
 }
 
 #[test]
 fn without_a_word_of_the_owner_only_mild_built_in_ones_and_nothing_by_itself() {
-    let usual = Rules::default();
+    let usual = RunbookRules::default();
     assert_eq!(usual.judge(&ask(Class::Reversible, SESSION), &[], &now()), Ok(()));
     assert_eq!(
         usual.judge(&ask(Class::Disruptive, SESSION), &[], &now()),
         Err(Refused::Class { class: 2, most: 1 })
     );
-    let foreign = Ask { built_in: false, ..ask(Class::Reads, SESSION) };
+    let foreign = GateRequest { built_in: false, ..ask(Class::Reads, SESSION) };
     assert!(matches!(usual.judge(&foreign, &[], &now()), Err(Refused::NotAllowed(_))));
-    assert!(matches!(usual.judge(&ask(Class::Reads, By::Rule), &[], &now()), Err(Refused::NotAllowed(_))));
+    assert!(matches!(
+        usual.judge(&ask(Class::Reads, RunStarter::Rule), &[], &now()),
+        Err(Refused::NotAllowed(_))
+    ));
 }
 
 #[test]
@@ -46,21 +49,21 @@ fn the_owners_lists_and_switches_win() {
     ));
     let off = rules("off = true\nallow = [\"clear-caches\"]\n");
     assert_eq!(off.judge(&ask(Class::Reads, SESSION), &[], &now()), Err(Refused::Off));
-    let switched = Now { switched_off: true, ..now() };
-    assert_eq!(Rules::default().judge(&ask(Class::Reads, SESSION), &[], &switched), Err(Refused::Off));
+    let switched = GateConditions { switched_off: true, ..now() };
+    assert_eq!(RunbookRules::default().judge(&ask(Class::Reads, SESSION), &[], &switched), Err(Refused::Off));
     // By itself it needs both lists.
     let both = rules("allow = [\"clear-caches\"]\nautomatic = [\"clear-caches\"]\n");
-    assert_eq!(both.judge(&ask(Class::Reversible, By::Rule), &[], &now()), Ok(()));
+    assert_eq!(both.judge(&ask(Class::Reversible, RunStarter::Rule), &[], &now()), Ok(()));
     let one = rules("allow = [\"x\"]\nautomatic = [\"clear-caches\"]\n");
-    assert!(one.judge(&ask(Class::Reversible, By::Rule), &[], &now()).is_err());
+    assert!(one.judge(&ask(Class::Reversible, RunStarter::Rule), &[], &now()).is_err());
 }
 
 #[test]
 fn class_3_never_runs_by_itself() {
     let all = rules("max_class = 3\nautomatic = [\"clear-caches\"]\nquiet = \"00:00-23:59\"\n");
-    assert_eq!(all.judge(&ask(Class::Disruptive, By::Rule), &[], &now()), Ok(()));
+    assert_eq!(all.judge(&ask(Class::Disruptive, RunStarter::Rule), &[], &now()), Ok(()));
     assert_eq!(
-        all.judge(&ask(Class::Destructive, By::Rule), &[], &now()),
+        all.judge(&ask(Class::Destructive, RunStarter::Rule), &[], &now()),
         Err(Refused::Class { class: 3, most: 2 })
     );
 }
@@ -69,8 +72,8 @@ fn class_3_never_runs_by_itself() {
 fn class_2_needs_a_person_a_quiet_time_or_an_idle_machine() {
     let text = "max_class = 2\nautomatic = [\"clear-caches\"]\nquiet = \"22:00-06:00\"\n";
     let rules = rules(text);
-    let at = |minute: u16| Now { minute: Some(minute), ..now() };
-    let by_rule = ask(Class::Disruptive, By::Rule);
+    let at = |minute: u16| GateConditions { minute: Some(minute), ..now() };
+    let by_rule = ask(Class::Disruptive, RunStarter::Rule);
     for (minute, runs) in
         [(22 * 60, true), (23 * 60 + 59, true), (0, true), (359, true), (360, false), (720, false)]
     {
@@ -78,38 +81,38 @@ fn class_2_needs_a_person_a_quiet_time_or_an_idle_machine() {
     }
     let refused = rules.judge(&by_rule, &[], &at(720)).unwrap_err();
     assert!(refused.to_string().contains("from 22:00 to 06:00"), "{refused}");
-    let idle = |seconds| Now { idle: Some(Duration::from_secs(seconds)), ..at(720) };
+    let idle = |seconds| GateConditions { idle: Some(Duration::from_secs(seconds)), ..at(720) };
     assert!(rules.judge(&by_rule, &[], &idle(599)).is_err());
     assert!(rules.judge(&by_rule, &[], &idle(600)).is_ok());
-    let attended = ask(Class::Disruptive, By::Technician { attended: true });
+    let attended = ask(Class::Disruptive, RunStarter::Technician { attended: true });
     assert!(rules.judge(&attended, &[], &at(720)).is_ok());
     assert!(rules.judge(&ask(Class::Disruptive, SESSION), &[], &at(720)).is_err());
     // A dry run changes nothing at any time.
-    let dry = Ask { mode: Mode::DryRun, ..by_rule };
+    let dry = GateRequest { mode: Mode::DryRun, ..by_rule };
     assert!(rules.judge(&dry, &[], &at(720)).is_ok());
 }
 
 #[test]
 fn a_rule_runs_it_once_in_half_an_hour_and_three_times_a_day() {
     let rules = rules("automatic = [\"clear-caches\"]\n");
-    let by_rule = ask(Class::Reversible, By::Rule);
+    let by_rule = ask(Class::Reversible, RunStarter::Rule);
     assert_eq!(rules.judge(&by_rule, &[past(29, true)], &now()), Err(Refused::TooOften(60)));
     assert_eq!(rules.judge(&by_rule, &[past(30, true)], &now()), Ok(()));
     let three = [past(31, true), past(600, true), past(1430, true)];
     assert_eq!(rules.judge(&by_rule, &three, &now()), Err(Refused::TooOften(600)));
     // Others, technicians and dry runs are counted apart.
-    let other = Past { runbook: "sync-time".into(), ..past(1, true) };
-    let dry = Past { applied: false, ..past(1, true) };
+    let other = PastRun { runbook: "sync-time".into(), ..past(1, true) };
+    let dry = PastRun { applied: false, ..past(1, true) };
     assert_eq!(rules.judge(&by_rule, &[other, dry, past(1, false)], &now()), Ok(()));
     // A clock that was set back doesn't make room.
-    let ahead = Past { began: UnixMillis(T.0 + 600 * MINUTE), ..past(0, true) };
+    let ahead = PastRun { began: UnixMillis(T.0 + 600 * MINUTE), ..past(0, true) };
     assert!(rules.judge(&by_rule, &[ahead], &now()).is_err());
 }
 
 #[test]
 fn a_technician_runs_it_six_times_an_hour() {
-    let six: Vec<Past> = (0..6).map(|n| past(n * 9 + 5, false)).collect();
-    let rules = Rules::default();
+    let six: Vec<PastRun> = (0..6).map(|n| past(n * 9 + 5, false)).collect();
+    let rules = RunbookRules::default();
     assert_eq!(rules.judge(&ask(Class::Reversible, SESSION), &six[..5], &now()), Ok(()));
     assert_eq!(rules.judge(&ask(Class::Reversible, SESSION), &six, &now()), Err(Refused::TooOften(600)));
 }
@@ -141,7 +144,7 @@ fn mistakes_of_the_owner_are_named() {
         ("processes = [\"a/b\"]", "not possible"),
         ("colour = 1", "unknown field"),
     ] {
-        let error = toml::from_str::<Rules>(text).unwrap_err().to_string();
+        let error = toml::from_str::<RunbookRules>(text).unwrap_err().to_string();
         assert!(error.contains(says), "{text}: {error}");
     }
     assert_eq!(rules("clear = [\"/srv/cache\", \"/tmp\"]").clear.unwrap().len(), 2);

@@ -11,7 +11,7 @@
 //! even_if_attended = false            # true: also without asking while somebody is at the device
 //! ```
 //!
-//! `[runbooks]` says which repairs may run here at all: see [`crate::gate::Rules`].
+//! `[runbooks]` says which repairs may run here at all: see [`crate::gate::RunbookRules`].
 //!
 //! A policy can't choose a window. One that allows `window` names applications (`windows = ["Ledger"]`), of which the
 //! uppermost window is shown.
@@ -22,7 +22,7 @@ use nearhand_proto::grant::{Capabilities, Capability, MAX_DURATION};
 use nearhand_proto::id::TechnicianId;
 use serde::Deserialize;
 
-use crate::gate::Rules;
+use crate::gate::RunbookRules;
 
 /// Largest policy file read, in bytes.
 pub const MAX_FILE: u64 = 64 * 1024;
@@ -30,17 +30,17 @@ pub const MAX_FILE: u64 = 64 * 1024;
 /// The whole policy.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Policy {
+pub struct OwnerPolicy {
     #[serde(default)]
-    allow: Vec<Rule>,
+    allow: Vec<PolicyRule>,
     /// Which runbooks may run.
     #[serde(default)]
-    pub runbooks: Rules,
+    pub runbooks: RunbookRules,
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, try_from = "Written")]
-struct Rule {
+#[serde(deny_unknown_fields, try_from = "PolicyRuleText")]
+struct PolicyRule {
     technicians: Vec<String>,
     capabilities: Capabilities,
     duration: Duration,
@@ -51,7 +51,7 @@ struct Rule {
 /// A rule as it stands in the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct PolicyRuleText {
     technicians: Vec<String>,
     #[serde(deserialize_with = "capabilities")]
     capabilities: Capabilities,
@@ -63,10 +63,10 @@ struct Written {
     windows: Vec<String>,
 }
 
-impl TryFrom<Written> for Rule {
+impl TryFrom<PolicyRuleText> for PolicyRule {
     type Error = &'static str;
 
-    fn try_from(rule: Written) -> Result<Self, Self::Error> {
+    fn try_from(rule: PolicyRuleText) -> Result<Self, Self::Error> {
         match (rule.capabilities.contains(Capability::Window), rule.windows.is_empty()) {
             (true, true) => {
                 return Err(
@@ -76,7 +76,7 @@ impl TryFrom<Written> for Rule {
             (false, false) => return Err("windows = … means nothing in a rule without window"),
             _ => {}
         }
-        let Written { technicians, capabilities, duration, even_if_attended, windows } = rule;
+        let PolicyRuleText { technicians, capabilities, duration, even_if_attended, windows } = rule;
         Ok(Self { technicians, capabilities, duration, even_if_attended, windows })
     }
 }
@@ -88,7 +88,7 @@ pub struct PolicyError(#[from] toml::de::Error);
 
 /// What a policy decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Allowed {
+pub struct PolicyGrant {
     /// What of the request it allows.
     pub capabilities: Capabilities,
     /// For how long.
@@ -97,7 +97,7 @@ pub struct Allowed {
     pub windows: Vec<String>,
 }
 
-impl Policy {
+impl OwnerPolicy {
     /// Reads a policy file's text.
     ///
     /// # Errors
@@ -132,16 +132,16 @@ impl Policy {
         name: &str,
         wanted: Capabilities,
         attended: bool,
-    ) -> Option<Allowed> {
+    ) -> Option<PolicyGrant> {
         let id = id.to_string();
-        let mut allowed: Option<Allowed> = None;
+        let mut allowed: Option<PolicyGrant> = None;
         for rule in &self.allow {
             let fits = rule.technicians.iter().any(|who| who == "*" || who == name || *who == id);
             let what = rule.capabilities.intersection(wanted);
             if !fits || what.is_empty() || (attended && !rule.even_if_attended) {
                 continue;
             }
-            let now = allowed.get_or_insert_with(|| Allowed {
+            let now = allowed.get_or_insert_with(|| PolicyGrant {
                 capabilities: Capabilities::NONE,
                 duration: rule.duration,
                 windows: Vec::new(),
@@ -186,8 +186,8 @@ mod tests {
         [Capability::View, Capability::Diagnostics].into_iter().collect()
     }
 
-    fn policy() -> Policy {
-        Policy::parse(
+    fn policy() -> OwnerPolicy {
+        OwnerPolicy::parse(
             r#"
             [[allow]]
             technicians = ["Ada"]
@@ -211,9 +211,9 @@ mod tests {
         assert_eq!(other.capabilities, Capabilities::NONE.with(Capability::View));
         let attended = policy().decide(ADA, "Ada", wanted(), true).unwrap();
         assert_eq!(attended.capabilities, Capabilities::NONE.with(Capability::View));
-        assert_eq!(Policy::default().decide(ADA, "Ada", wanted(), false), None);
+        assert_eq!(OwnerPolicy::default().decide(ADA, "Ada", wanted(), false), None);
         let by_id = format!("[[allow]]\ntechnicians=[\"{ADA}\"]\ncapabilities=[\"view\"]\nfor=\"5m\"");
-        assert!(Policy::parse(&by_id).unwrap().decide(ADA, "x", wanted(), false).is_some());
+        assert!(OwnerPolicy::parse(&by_id).unwrap().decide(ADA, "x", wanted(), false).is_some());
     }
 
     #[test]
@@ -225,13 +225,13 @@ mod tests {
             windows = ["Ledger"]
             for = "5m"
             "#;
-        let policy = Policy::parse(text).unwrap();
+        let policy = OwnerPolicy::parse(text).unwrap();
         let wanted: Capabilities = [Capability::View, Capability::Window].into_iter().collect();
         let allowed = policy.decide(ADA, "Ada", wanted, false).unwrap();
         assert_eq!(allowed.capabilities, Capability::Window.into(), "a window is not the screen");
         assert_eq!(allowed.windows, ["Ledger"]);
         let all =
-            Policy::parse(&text.replace("\"window\"", "\"view\"").replace("windows = [\"Ledger\"]", ""));
+            OwnerPolicy::parse(&text.replace("\"window\"", "\"view\"").replace("windows = [\"Ledger\"]", ""));
         let allowed = all.unwrap().decide(ADA, "Ada", wanted, false).unwrap();
         assert_eq!(allowed.capabilities, Capability::View.into(), "the screen is not a window");
         assert!(allowed.windows.is_empty());
@@ -251,7 +251,7 @@ mod tests {
                 "means nothing",
             ),
         ] {
-            let error = Policy::parse(text).unwrap_err().to_string();
+            let error = OwnerPolicy::parse(text).unwrap_err().to_string();
             assert!(error.contains(says) && error.contains("line"), "{error}");
         }
     }

@@ -7,7 +7,7 @@ use nearhand_rules::Rule;
 
 /// Something that is read as one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Probe {
+pub enum AlarmProbe {
     /// Processors and load.
     Activity,
     /// Memory, swap, programs ended for want of it.
@@ -53,31 +53,31 @@ pub enum Probe {
 }
 
 /// Which sensors each probe tells.
-const TELLS: [(Probe, &[&str]); 21] = [
-    (Probe::Activity, &["cpu.busy", "cpu.iowait", "load.per-core"]),
-    (Probe::Memory, &["memory.available", "swap.used", "oom.kills"]),
-    (Probe::Pressure, &["memory.pressure"]),
-    (Probe::Mounts, &["disk.used", "disk.free", "disk.inodes", "disk.read-only"]),
-    (Probe::Raid, &["raid.missing"]),
-    (Probe::Ecc, &["ecc.corrected", "ecc.uncorrectable"]),
-    (Probe::Sensors, &["temperature.margin"]),
-    (Probe::Crashes, &["crash.programs"]),
-    (Probe::Clock, &["clock.offset", "clock.unsynchronised"]),
-    (Probe::Certificates, &["certificate.left"]),
-    (Probe::Backups, &["backup.age"]),
-    (Probe::Upkeep, &["updates.reboot"]),
-    (Probe::Own, &["spool.age", "rules.problem"]),
-    (Probe::LogFiles, &["log.lines"]),
-    (Probe::Units, &["service.failed", "service.restarts"]),
-    (Probe::Smart, &["smart.failing", "smart.reallocated", "smart.wear"]),
-    (Probe::Unclean, &["boot.unclean"]),
-    (Probe::Firewall, &["protection.off"]),
-    (Probe::Gateway, &["gateway.loss"]),
-    (Probe::NameServers, &["dns.silent"]),
-    (Probe::Journal, &["log.lines"]),
+const TELLS: [(AlarmProbe, &[&str]); 21] = [
+    (AlarmProbe::Activity, &["cpu.busy", "cpu.iowait", "load.per-core"]),
+    (AlarmProbe::Memory, &["memory.available", "swap.used", "oom.kills"]),
+    (AlarmProbe::Pressure, &["memory.pressure"]),
+    (AlarmProbe::Mounts, &["disk.used", "disk.free", "disk.inodes", "disk.read-only"]),
+    (AlarmProbe::Raid, &["raid.missing"]),
+    (AlarmProbe::Ecc, &["ecc.corrected", "ecc.uncorrectable"]),
+    (AlarmProbe::Sensors, &["temperature.margin"]),
+    (AlarmProbe::Crashes, &["crash.programs"]),
+    (AlarmProbe::Clock, &["clock.offset", "clock.unsynchronised"]),
+    (AlarmProbe::Certificates, &["certificate.left"]),
+    (AlarmProbe::Backups, &["backup.age"]),
+    (AlarmProbe::Upkeep, &["updates.reboot"]),
+    (AlarmProbe::Own, &["spool.age", "rules.problem"]),
+    (AlarmProbe::LogFiles, &["log.lines"]),
+    (AlarmProbe::Units, &["service.failed", "service.restarts"]),
+    (AlarmProbe::Smart, &["smart.failing", "smart.reallocated", "smart.wear"]),
+    (AlarmProbe::Unclean, &["boot.unclean"]),
+    (AlarmProbe::Firewall, &["protection.off"]),
+    (AlarmProbe::Gateway, &["gateway.loss"]),
+    (AlarmProbe::NameServers, &["dns.silent"]),
+    (AlarmProbe::Journal, &["log.lines"]),
 ];
 
-impl Probe {
+impl AlarmProbe {
     /// Read by a task, since it waits for a program, the bus or the network.
     pub fn is_outside(self) -> bool {
         matches!(
@@ -95,12 +95,12 @@ impl Probe {
 
 /// When each probe is due.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct Schedule {
+pub struct ProbeSchedule {
     /// Milliseconds between two readings, and when the next is due.
-    probes: BTreeMap<Probe, (u64, u64)>,
+    probes: BTreeMap<AlarmProbe, (u64, u64)>,
 }
 
-impl Schedule {
+impl ProbeSchedule {
     /// What those rules need; nothing else is read.
     pub fn of(rules: &[Rule]) -> Self {
         let also =
@@ -120,12 +120,12 @@ impl Schedule {
     }
 
     /// Milliseconds between two readings, where it is needed at all.
-    pub fn every(&self, probe: Probe) -> Option<u64> {
+    pub fn every(&self, probe: AlarmProbe) -> Option<u64> {
         self.probes.get(&probe).map(|(every, _)| *every)
     }
 
     /// Those that are due, with their next time on the grid.
-    pub fn due(&mut self, now: u64) -> Vec<Probe> {
+    pub fn due(&mut self, now: u64) -> Vec<AlarmProbe> {
         let mut due = Vec::new();
         for (probe, (every, next)) in self.probes.iter_mut().filter(|(probe, _)| !probe.is_outside()) {
             if *next <= now {
@@ -152,9 +152,9 @@ mod tests {
     #[test]
     fn only_what_rules_need_is_read_and_all_on_one_grid() {
         let rules = RuleSet::of_profile(Profile::Server).rules;
-        let mut schedule = Schedule::of(&rules);
-        assert_eq!(schedule.every(Probe::Mounts), Some(10_000));
-        assert_eq!(schedule.every(Probe::Pressure), None, "only desktops have a rule about it");
+        let mut schedule = ProbeSchedule::of(&rules);
+        assert_eq!(schedule.every(AlarmProbe::Mounts), Some(10_000));
+        assert_eq!(schedule.every(AlarmProbe::Pressure), None, "only desktops have a rule about it");
         let mut wakes = 0;
         let mut now = 1_234_567;
         schedule.due(now);

@@ -2,13 +2,13 @@
 
 use nearhand_screen::{Rect, Size};
 
-use super::protocol::{Aim, OpenWindow};
+use super::protocol::{OpenWindow, WindowTarget};
 
 /// The window that is aimed at, of those that there are (the uppermost first).
-pub(crate) fn find<'a>(aim: &Aim, windows: &'a [OpenWindow]) -> Option<&'a OpenWindow> {
+pub(crate) fn find<'a>(aim: &WindowTarget, windows: &'a [OpenWindow]) -> Option<&'a OpenWindow> {
     windows.iter().find(|window| match aim {
-        Aim::Window(chosen) => is_same(chosen, window),
-        Aim::Application(names) => names.contains(&window.application),
+        WindowTarget::Window(chosen) => is_same(chosen, window),
+        WindowTarget::Application(names) => names.contains(&window.application),
     })
 }
 
@@ -19,7 +19,7 @@ fn is_same(chosen: &OpenWindow, now: &OpenWindow) -> bool {
 
 /// What is known of a menu or another window without a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Popup {
+pub(crate) struct PopupWindow {
     /// It was made by the program to which the chosen window belongs, as the display knows it.
     pub same_program: bool,
     /// The window that it says it belongs to.
@@ -28,14 +28,14 @@ pub(crate) struct Popup {
 
 /// Whether it is shown with the window. The display vouches for the program; to which of a program's windows a menu
 /// belongs only the program says, so without its word it is shown only where there is no other one.
-pub(crate) fn belongs(popup: &Popup, window: u32, shown: &[u32], only_window: bool) -> bool {
+pub(crate) fn belongs(popup: &PopupWindow, window: u32, shown: &[u32], only_window: bool) -> bool {
     let by_its_word = popup.owner.map(|owner| owner == window || shown.contains(&owner));
     popup.same_program && by_its_word.unwrap_or(only_window)
 }
 
 /// A rectangle on the screen, which may reach beyond it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Place {
+pub(crate) struct ScreenArea {
     /// Left edge.
     pub x: i32,
     /// Upper edge.
@@ -46,7 +46,7 @@ pub(crate) struct Place {
     pub height: u16,
 }
 
-impl Place {
+impl ScreenArea {
     fn right(self) -> i32 {
         self.x.saturating_add(self.width.into())
     }
@@ -93,17 +93,17 @@ impl Place {
 
 /// The window and what belongs to it, as one picture.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Layout {
+pub(crate) struct WindowLayout {
     /// The picture's place on the screen.
-    pub all: Place,
+    pub all: ScreenArea,
     /// The window, then the rest in the order in which they lie over one another.
-    pub layers: Vec<Place>,
+    pub layers: Vec<ScreenArea>,
 }
 
-impl Layout {
+impl WindowLayout {
     /// Around these; `None` if they make no picture.
-    pub(crate) fn around(layers: Vec<Place>) -> Option<Self> {
-        let all = layers.iter().copied().reduce(Place::union)?;
+    pub(crate) fn around(layers: Vec<ScreenArea>) -> Option<Self> {
+        let all = layers.iter().copied().reduce(ScreenArea::union)?;
         Size::checked(all.width, all.height)?;
         Some(Self { all, layers })
     }
@@ -112,7 +112,7 @@ impl Layout {
     pub(crate) fn looks_like(&self, other: &Self) -> bool {
         let inside = |layout: &Self| {
             let at = layout.all;
-            let inside = layout.layers.iter().map(|layer| Place {
+            let inside = layout.layers.iter().map(|layer| ScreenArea {
                 x: layer.x.saturating_sub(at.x),
                 y: layer.y.saturating_sub(at.y),
                 ..*layer
@@ -131,26 +131,26 @@ mod tests {
         OpenWindow { id, process, application: application.into(), title: id.to_string() }
     }
 
-    fn place(x: i32, y: i32, width: u16, height: u16) -> Place {
-        Place { x, y, width, height }
+    fn place(x: i32, y: i32, width: u16, height: u16) -> ScreenArea {
+        ScreenArea { x, y, width, height }
     }
 
     #[test]
     fn a_window_is_found_again_and_no_other_one_for_it() {
         let windows = [window(1, 10, "Mail"), window(2, 20, "Ledger"), window(3, 20, "Ledger")];
         let chosen = OpenWindow { title: "before".into(), ..window(3, 20, "Ledger") };
-        assert_eq!(find(&Aim::Window(chosen), &windows).unwrap().id, 3);
+        assert_eq!(find(&WindowTarget::Window(chosen), &windows).unwrap().id, 3);
         for other in [window(3, 21, "Ledger"), window(3, 20, "Mail"), window(4, 20, "Ledger")] {
-            assert_eq!(find(&Aim::Window(other), &windows), None);
+            assert_eq!(find(&WindowTarget::Window(other), &windows), None);
         }
-        assert_eq!(find(&Aim::Application(vec!["Ledger".into()]), &windows).unwrap().id, 2);
-        assert_eq!(find(&Aim::Application(vec!["ledger".into()]), &windows), None);
-        assert_eq!(find(&Aim::Application(vec![]), &windows), None);
+        assert_eq!(find(&WindowTarget::Application(vec!["Ledger".into()]), &windows).unwrap().id, 2);
+        assert_eq!(find(&WindowTarget::Application(vec!["ledger".into()]), &windows), None);
+        assert_eq!(find(&WindowTarget::Application(vec![]), &windows), None);
     }
 
     #[test]
     fn a_menu_is_shown_only_if_it_can_be_no_other_windows() {
-        let popup = |same_program, owner| Popup { same_program, owner };
+        let popup = |same_program, owner| PopupWindow { same_program, owner };
         for (popup, only, shown) in [
             (popup(true, Some(7)), false, true),
             (popup(true, Some(9)), false, true),
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn a_picture_holds_the_window_and_its_menus_wherever_they_are() {
         let (base, menu) = (place(-10, 20, 100, 50), place(60, 40, 80, 100));
-        let layout = Layout::around(vec![base, menu]).unwrap();
+        let layout = WindowLayout::around(vec![base, menu]).unwrap();
         assert_eq!(layout.all, place(-10, 20, 150, 120));
         // A rectangle over both.
         let rect = Rect::new(60, 10, 40, 30);
@@ -176,10 +176,10 @@ mod tests {
         assert_eq!(layout.all.within(Rect::new(0, 60, 10, 10), base), None);
         assert_eq!(base.on_screen(Size { width: 50, height: 30 }), Some(Rect::new(0, 20, 50, 10)));
         assert_eq!(place(60, 0, 9, 9).on_screen(Size { width: 50, height: 30 }), None);
-        let moved = Layout::around(vec![place(5, 5, 100, 50), place(75, 25, 80, 100)]).unwrap();
+        let moved = WindowLayout::around(vec![place(5, 5, 100, 50), place(75, 25, 80, 100)]).unwrap();
         assert!(layout.looks_like(&moved));
-        assert!(!layout.looks_like(&Layout::around(vec![base]).unwrap()));
-        assert_eq!(Layout::around(Vec::new()), None);
+        assert!(!layout.looks_like(&WindowLayout::around(vec![base]).unwrap()));
+        assert_eq!(WindowLayout::around(Vec::new()), None);
         assert!(menu.holds(60, 139) && !menu.holds(60, 140) && !menu.holds(59, 50));
     }
 }

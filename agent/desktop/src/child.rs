@@ -10,25 +10,25 @@ use std::time::{Duration, Instant};
 use nearhand_proto::message::screen::{FromScreen, Input, InputNotice, MonitorNumber, Quality, ScreenPoint};
 use nearhand_screen::{Point, Rect};
 
-use super::drawing::Drawing;
+use super::drawing::ScreenDrawing;
 use super::error::ChildError;
-use super::input::{Deed, Hands};
-use super::outgoing::Outgoing;
-use super::precedence::Precedence;
-use super::protocol::{FromDesktop, Incoming, ToDesktop};
-use super::snapshot::Still;
-use super::source::{Display, DisplayError, Happened};
-use super::view::View;
-use super::x11::X11;
-use crate::platform::{self, Ready};
+use super::input::{InputAction, InputInjector};
+use super::outgoing::OutgoingMessages;
+use super::precedence::LocalPrecedence;
+use super::protocol::{FromDesktop, IncomingMessages, ToDesktop};
+use super::snapshot::ScreenSnapshot;
+use super::source::{DesktopDisplay, DisplayError, DisplayEvent};
+use super::view::ScreenView;
+use super::x11::X11Display;
+use crate::platform::{self, PipesReady};
 
 /// Serves the agent at the other end of standard input and output until it closes them.
 ///
 /// # Errors
 /// [`ChildError`]; the agent has been told.
 pub fn run() -> Result<(), ChildError> {
-    let mut out = Outgoing::default();
-    let outcome = X11::open().map_err(ChildError::from).and_then(|display| serve(display, &mut out));
+    let mut out = OutgoingMessages::default();
+    let outcome = X11Display::open().map_err(ChildError::from).and_then(|display| serve(display, &mut out));
     if let Err(error) = &outcome {
         out.push(&FromDesktop::Failed(error.to_string()));
         platform::standard_output_waits(true)?;
@@ -37,10 +37,10 @@ pub fn run() -> Result<(), ChildError> {
     outcome
 }
 
-fn serve<D: Display>(display: D, out: &mut Outgoing) -> Result<(), ChildError> {
+fn serve<D: DesktopDisplay>(display: D, out: &mut OutgoingMessages) -> Result<(), ChildError> {
     platform::standard_output_waits(false)?;
     out.push(&FromDesktop::Ready { monitors: display.monitors().to_vec() });
-    let mut child = Child::new(display)?;
+    let mut child = DesktopChild::new(display)?;
     let outcome = child.run(out);
     // The display may be what has failed.
     let released = child.release_everything();
@@ -48,15 +48,15 @@ fn serve<D: Display>(display: D, out: &mut Outgoing) -> Result<(), ChildError> {
     Ok(released?)
 }
 
-struct Child<D: Display> {
+struct DesktopChild<D: DesktopDisplay> {
     display: D,
-    view: View,
-    still: Still,
-    hands: Hands,
+    view: ScreenView,
+    still: ScreenSnapshot,
+    hands: InputInjector,
     /// Input has come: the local person is listened for.
     guarding: bool,
-    precedence: Precedence,
-    drawing: Drawing,
+    precedence: LocalPrecedence,
+    drawing: ScreenDrawing,
     redraw: bool,
     monitor: Option<MonitorNumber>,
     /// Where the pointer is as far as the technician knows.
@@ -65,16 +65,16 @@ struct Child<D: Display> {
     cursor_changed: bool,
 }
 
-impl<D: Display> Child<D> {
+impl<D: DesktopDisplay> DesktopChild<D> {
     fn new(display: D) -> Result<Self, ChildError> {
         Ok(Self {
             display,
-            view: View::new()?,
-            still: Still::default(),
-            hands: Hands::default(),
+            view: ScreenView::new()?,
+            still: ScreenSnapshot::default(),
+            hands: InputInjector::default(),
             guarding: false,
-            precedence: Precedence::default(),
-            drawing: Drawing::default(),
+            precedence: LocalPrecedence::default(),
+            drawing: ScreenDrawing::default(),
             redraw: false,
             monitor: None,
             pointer: None,
@@ -83,8 +83,8 @@ impl<D: Display> Child<D> {
         })
     }
 
-    fn run(&mut self, out: &mut Outgoing) -> Result<(), ChildError> {
-        let mut incoming = Incoming::default();
+    fn run(&mut self, out: &mut OutgoingMessages) -> Result<(), ChildError> {
+        let mut incoming = IncomingMessages::default();
         loop {
             let now = Instant::now();
             while let Some(message) = incoming.next()? {
@@ -106,14 +106,14 @@ impl<D: Display> Child<D> {
         }
     }
 
-    fn wait(&self, wake: Option<Instant>, out: &Outgoing) -> Result<Ready, ChildError> {
+    fn wait(&self, wake: Option<Instant>, out: &OutgoingMessages) -> Result<PipesReady, ChildError> {
         let timeout = wake.map(|wake| wake.saturating_duration_since(Instant::now()));
         let others = [self.display.descriptor(), self.view.descriptor()];
         Ok(platform::wait(&others, !out.is_empty(), timeout)?)
     }
 
     /// When there is something to do although nothing happens; `now` is the time by which it was last looked for.
-    fn wake(&self, now: Instant, out: &Outgoing) -> Option<Instant> {
+    fn wake(&self, now: Instant, out: &OutgoingMessages) -> Option<Instant> {
         let frames = out.has_room().then(|| self.view.wake(now)).flatten();
         let all = [
             frames,
@@ -126,7 +126,12 @@ impl<D: Display> Child<D> {
         all.into_iter().flatten().min()
     }
 
-    fn told(&mut self, message: ToDesktop, now: Instant, out: &mut Outgoing) -> Result<(), ChildError> {
+    fn told(
+        &mut self,
+        message: ToDesktop,
+        now: Instant,
+        out: &mut OutgoingMessages,
+    ) -> Result<(), ChildError> {
         match message {
             ToDesktop::View { monitor, quality } => {
                 self.display.aim(None)?;
@@ -183,7 +188,7 @@ impl<D: Display> Child<D> {
         monitor: Option<MonitorNumber>,
         quality: Quality,
         now: Instant,
-        out: &mut Outgoing,
+        out: &mut OutgoingMessages,
     ) -> Result<(), ChildError> {
         self.monitor = monitor;
         self.display.watch(true)?;
@@ -192,7 +197,7 @@ impl<D: Display> Child<D> {
         Ok(())
     }
 
-    fn window_gone(&mut self, why: String, out: &mut Outgoing) -> Result<(), ChildError> {
+    fn window_gone(&mut self, why: String, out: &mut OutgoingMessages) -> Result<(), ChildError> {
         self.view.stop();
         self.display.watch(false)?;
         self.display.aim(None)?;
@@ -213,7 +218,7 @@ impl<D: Display> Child<D> {
     }
 
     /// The viewer begins, or the monitors have changed.
-    fn look_anew(&mut self, now: Instant, out: &mut Outgoing) {
+    fn look_anew(&mut self, now: Instant, out: &mut OutgoingMessages) {
         out.push(&FromDesktop::Screen(FromScreen::Monitors(self.display.monitors().to_vec())));
         let area = self.chosen();
         if area.is_none() {
@@ -228,7 +233,7 @@ impl<D: Display> Child<D> {
         self.cursor_changed = true;
     }
 
-    fn input(&mut self, input: Input, now: Instant, out: &mut Outgoing) -> Result<(), ChildError> {
+    fn input(&mut self, input: Input, now: Instant, out: &mut OutgoingMessages) -> Result<(), ChildError> {
         if !self.guarding {
             self.guarding = true;
             self.display.watch_people(true)?;
@@ -247,12 +252,12 @@ impl<D: Display> Child<D> {
     }
 
     /// Carries out what input is waiting, as far as it can be now.
-    fn work_hands(&mut self, now: Instant, out: &mut Outgoing) -> Result<(), ChildError> {
+    fn work_hands(&mut self, now: Instant, out: &mut OutgoingMessages) -> Result<(), ChildError> {
         let area = self.area();
         while self.hands.is_busy(now) {
             let step = self.hands.step(&mut self.display, area, now)?;
             self.display.perform(&step.deeds)?;
-            if let Some(Deed::Move(x, y)) = step.deeds.last() {
+            if let Some(InputAction::Move(x, y)) = step.deeds.last() {
                 // The technician has drawn it there already.
                 self.pointer = Some((*x, *y));
             }
@@ -269,39 +274,44 @@ impl<D: Display> Child<D> {
         if std::mem::take(&mut self.guarding) {
             self.display.watch_people(false)?;
         }
-        self.precedence = Precedence::default();
+        self.precedence = LocalPrecedence::default();
         Ok(())
     }
 
-    fn noticed(&mut self, happened: &Happened, now: Instant, out: &mut Outgoing) -> Result<(), ChildError> {
+    fn noticed(
+        &mut self,
+        happened: &DisplayEvent,
+        now: Instant,
+        out: &mut OutgoingMessages,
+    ) -> Result<(), ChildError> {
         match happened {
-            Happened::Damaged => {
+            DisplayEvent::Damaged => {
                 self.view.damaged(now);
                 // A program that sets the pointer's place makes no event of it, but mostly draws something, too.
                 self.pointer_moved = true;
             }
-            Happened::Monitors => {
+            DisplayEvent::Monitors => {
                 if self.view.is_on() {
                     self.look_anew(now, out);
                 }
                 self.redraw = true;
             }
-            Happened::WindowGone(why) => self.window_gone(why.clone(), out)?,
-            Happened::CursorShape => self.cursor_changed = true,
-            Happened::PointerMoved => self.pointer_moved = true,
-            Happened::UsedLocally if self.guarding => {
+            DisplayEvent::WindowGone(why) => self.window_gone(why.clone(), out)?,
+            DisplayEvent::CursorShape => self.cursor_changed = true,
+            DisplayEvent::PointerMoved => self.pointer_moved = true,
+            DisplayEvent::UsedLocally if self.guarding => {
                 if self.precedence.used(now) {
                     let deeds = self.hands.stop();
                     self.display.perform(&deeds)?;
                     out.push(&FromDesktop::Input(InputNotice::HeldBack(true)));
                 }
             }
-            Happened::UsedLocally => {}
+            DisplayEvent::UsedLocally => {}
         }
         Ok(())
     }
 
-    fn be_punctual(&mut self, now: Instant, out: &mut Outgoing) -> Result<(), ChildError> {
+    fn be_punctual(&mut self, now: Instant, out: &mut OutgoingMessages) -> Result<(), ChildError> {
         if self.precedence.over(now) {
             out.push(&FromDesktop::Input(InputNotice::HeldBack(false)));
         }
@@ -317,7 +327,7 @@ impl<D: Display> Child<D> {
     }
 
     /// What can wait for room: the pointer, the clipboard's content, frames.
-    fn produce(&mut self, now: Instant, out: &mut Outgoing) -> Result<(), ChildError> {
+    fn produce(&mut self, now: Instant, out: &mut OutgoingMessages) -> Result<(), ChildError> {
         if self.view.is_on() && out.has_room() {
             if std::mem::take(&mut self.cursor_changed) {
                 let cursor = self.display.cursor()?;
@@ -340,7 +350,7 @@ impl<D: Display> Child<D> {
         self.view.work(&mut self.display, focus, now, out)
     }
 
-    fn tell_pointer(&mut self, out: &mut Outgoing) -> Result<(), ChildError> {
+    fn tell_pointer(&mut self, out: &mut OutgoingMessages) -> Result<(), ChildError> {
         let pointer = self.display.pointer()?;
         if pointer == self.pointer {
             return Ok(());
@@ -365,7 +375,7 @@ impl<D: Display> Child<D> {
 }
 
 /// Reads what has come; `false` at the end.
-fn read(incoming: &mut Incoming) -> io::Result<bool> {
+fn read(incoming: &mut IncomingMessages) -> io::Result<bool> {
     let mut buffer = [0; 64 * 1024];
     let read = platform::read_standard_input(&mut buffer)?;
     incoming.push(buffer.get(..read).unwrap_or_default());

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nearhand_screen::{EncodedFrame, FrameSettings, PendingUpdates, Picture, Rect, ScreenEncoder};
 
 /// What to code.
-pub(super) struct Job {
+pub(super) struct EncodeJob {
     /// Changes when all that the viewer had is void: a new encoder begins with a whole frame.
     pub(super) generation: u64,
     /// The screen.
@@ -23,7 +23,7 @@ pub(super) struct Job {
 }
 
 /// What came of it.
-pub(super) struct Done {
+pub(super) struct FinishedEncoding {
     /// The job's.
     pub(super) generation: u64,
     /// The job's.
@@ -37,13 +37,13 @@ pub(super) struct Done {
 }
 
 /// The coding thread.
-pub(super) struct Coder {
-    jobs: Sender<Job>,
-    done: Receiver<Done>,
+pub(super) struct CoderThread {
+    jobs: Sender<EncodeJob>,
+    done: Receiver<FinishedEncoding>,
     rings: PipeReader,
 }
 
-impl Coder {
+impl CoderThread {
     /// Starts the thread; it ends when this is dropped.
     pub(super) fn start() -> io::Result<Self> {
         let (jobs, to_do) = channel();
@@ -59,28 +59,34 @@ impl Coder {
     }
 
     /// Gives it a job; only after the last one is done. `false`: the thread has died.
-    pub(super) fn give(&self, job: Job) -> bool {
+    pub(super) fn give(&self, job: EncodeJob) -> bool {
         self.jobs.send(job).is_ok()
     }
 
     /// The finished job, if there is one.
-    pub(super) fn take(&mut self) -> io::Result<Option<Done>> {
+    pub(super) fn take(&mut self) -> io::Result<Option<FinishedEncoding>> {
         let Ok(done) = self.done.try_recv() else { return Ok(None) };
         self.rings.read_exact(&mut [0])?;
         Ok(Some(done))
     }
 }
 
-fn work(to_do: &Receiver<Job>, finished: &Sender<Done>, mut bell: PipeWriter) {
+fn work(to_do: &Receiver<EncodeJob>, finished: &Sender<FinishedEncoding>, mut bell: PipeWriter) {
     let mut current: Option<(u64, ScreenEncoder)> = None;
-    while let Ok(Job { generation, picture, damage, settings }) = to_do.recv() {
+    while let Ok(EncodeJob { generation, picture, damage, settings }) = to_do.recv() {
         let (_, encoder) = match current.take() {
             Some(same) if same.0 == generation => current.insert(same),
             _ => current.insert((generation, ScreenEncoder::new(picture.size()))),
         };
         let began = Instant::now();
         let coded = encoder.encode(&picture, &damage, settings);
-        let done = Done { generation, picture, coded, pending: encoder.pending(), took: began.elapsed() };
+        let done = FinishedEncoding {
+            generation,
+            picture,
+            coded,
+            pending: encoder.pending(),
+            took: began.elapsed(),
+        };
         if finished.send(done).is_err() || bell.write_all(&[0]).is_err() {
             return;
         }

@@ -19,12 +19,12 @@ const MOST_POINTS: usize = 8_192;
 
 /// The drawing.
 #[derive(Debug, Default)]
-pub(crate) struct Drawing {
+pub(crate) struct ScreenDrawing {
     laser: Option<(i32, i32, Instant)>,
     lines: BTreeMap<u32, Vec<(i32, i32)>>,
 }
 
-impl Drawing {
+impl ScreenDrawing {
     /// Points there; coordinates count from `area`'s corner.
     pub(crate) fn point(&mut self, at: ScreenPoint, area: Rect, now: Instant) {
         let (x, y) = place(at, area);
@@ -43,7 +43,7 @@ impl Drawing {
         *self = Self::default();
     }
 
-    /// When [`Drawing::fade`] is to be called.
+    /// When [`ScreenDrawing::fade`] is to be called.
     pub(crate) fn wake(&self) -> Option<Instant> {
         self.laser.map(|(_, _, until)| until)
     }
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_line_covers_its_points_and_stays_on_the_screen() {
-        let mut drawing = Drawing::default();
+        let mut drawing = ScreenDrawing::default();
         let points = [(0, 0), (100, 40), (399, 299), (399, 299)].map(|(x, y)| ScreenPoint { x, y });
         drawing.stroke(1, &points, SIZE.rect());
         let rects = drawing.rects(SIZE);
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn light_goes_out_and_too_much_goes_from_its_beginning() {
         let now = Instant::now();
-        let mut drawing = Drawing::default();
+        let mut drawing = ScreenDrawing::default();
         drawing.point(ScreenPoint { x: 9, y: 9 }, SIZE.rect(), now);
         assert!(!drawing.rects(SIZE).is_empty() && !drawing.fade(now));
         assert!(drawing.fade(now + LASER) && drawing.rects(SIZE).is_empty());

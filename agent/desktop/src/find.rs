@@ -23,7 +23,7 @@ const ENVIRONMENT: u64 = 256 * 1024;
 
 /// A display, and how to reach it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Reach {
+pub struct DisplayAccess {
     /// As in `DISPLAY`.
     pub display: OsString,
     /// As in `XAUTHORITY`, if it is known.
@@ -68,7 +68,7 @@ pub enum NoDisplay {
 ///
 /// # Errors
 /// [`NoDisplay`], in words.
-pub async fn display() -> Result<Reach, NoDisplay> {
+pub async fn display() -> Result<DisplayAccess, NoDisplay> {
     if let Some(own) = of_environment(|name| std::env::var_os(name), platform::own_user()) {
         return own;
     }
@@ -99,18 +99,18 @@ pub async fn idle() -> Option<Duration> {
 fn of_environment(
     variable: impl Fn(&str) -> Option<OsString>,
     user: u32,
-) -> Option<Result<Reach, NoDisplay>> {
+) -> Option<Result<DisplayAccess, NoDisplay>> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     if set("WAYLAND_DISPLAY").is_some() {
         return Some(Err(NoDisplay::Wayland));
     }
     let (authority, home) = (set("XAUTHORITY"), set("HOME"));
-    set("DISPLAY").map(|display| Ok(Reach { display, authority, home, user }))
+    set("DISPLAY").map(|display| Ok(DisplayAccess { display, authority, home, user }))
 }
 
 /// What logind knows of a session.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-struct Session {
+struct LogindSession {
     user: u32,
     /// `x11`, `wayland`, `tty`, …
     kind: String,
@@ -122,7 +122,7 @@ struct Session {
     seated: bool,
 }
 
-async fn sessions(bus: &Connection) -> zbus::Result<Vec<Session>> {
+async fn sessions(bus: &Connection) -> zbus::Result<Vec<LogindSession>> {
     let path = "/org/freedesktop/login1";
     let manager = format!("{LOGIND}.Manager");
     let reply = bus.call_method(Some(LOGIND), path, Some(manager.as_str()), "ListSessions", &()).await?;
@@ -139,7 +139,7 @@ async fn sessions(bus: &Connection) -> zbus::Result<Vec<Session>> {
             value.unwrap_or_default().to_owned()
         };
         let flag = |name: &str| all.get(name).and_then(|value| bool::try_from(value).ok()).unwrap_or(false);
-        sessions.push(Session {
+        sessions.push(LogindSession {
             user,
             kind: text("Type"),
             class: text("Class"),
@@ -153,7 +153,7 @@ async fn sessions(bus: &Connection) -> zbus::Result<Vec<Session>> {
 }
 
 /// The session at the machine's screen, if its display can be shown.
-fn choose(sessions: &[Session]) -> Result<&Session, NoDisplay> {
+fn choose(sessions: &[LogindSession]) -> Result<&LogindSession, NoDisplay> {
     let here = sessions.iter().filter(|s| s.active && !s.remote && s.class == "user");
     let session =
         here.max_by_key(|s| (s.kind == "x11", s.seated, s.kind == "wayland")).ok_or(NoDisplay::Nobody)?;
@@ -167,7 +167,7 @@ fn choose(sessions: &[Session]) -> Result<&Session, NoDisplay> {
 type Environment = HashMap<OsString, OsString>;
 
 /// The display of a session, from what logind and the session's own programs know.
-fn reach(session: &Session, environments: &[Environment]) -> Result<Reach, NoDisplay> {
+fn reach(session: &LogindSession, environments: &[Environment]) -> Result<DisplayAccess, NoDisplay> {
     let of = |environment: &Environment, name: &str| {
         environment.get(&OsString::from(name)).filter(|value| !value.is_empty()).cloned()
     };
@@ -182,7 +182,7 @@ fn reach(session: &Session, environments: &[Environment]) -> Result<Reach, NoDis
         })
     };
     let on_it = || environments.iter().filter(same);
-    Ok(Reach {
+    Ok(DisplayAccess {
         authority: on_it().find_map(|e| of(e, "XAUTHORITY")),
         home: on_it().chain(environments).find_map(|e| of(e, "HOME")),
         display,
@@ -219,15 +219,23 @@ fn parse(bytes: &[u8]) -> Environment {
 mod tests {
     use super::*;
 
-    fn session(kind: &str, active: bool) -> Session {
+    fn session(kind: &str, active: bool) -> LogindSession {
         let (kind, class) = (kind.to_owned(), "user".to_owned());
-        Session { user: 1000, kind, class, display: ":0".to_owned(), active, remote: false, seated: true }
+        LogindSession {
+            user: 1000,
+            kind,
+            class,
+            display: ":0".to_owned(),
+            active,
+            remote: false,
+            seated: true,
+        }
     }
 
     #[test]
     fn the_active_session_at_the_screen_is_chosen() {
-        let remote = Session { remote: true, user: 7, ..session("x11", true) };
-        let greeter = Session { class: "greeter".to_owned(), user: 8, ..session("x11", true) };
+        let remote = LogindSession { remote: true, user: 7, ..session("x11", true) };
+        let greeter = LogindSession { class: "greeter".to_owned(), user: 8, ..session("x11", true) };
         let all = [session("tty", false), remote.clone(), greeter.clone(), session("x11", true)];
         assert_eq!(choose(&all), Ok(&all[3]));
         assert_eq!(choose(&[remote, greeter]), Err(NoDisplay::Nobody));
@@ -242,7 +250,7 @@ mod tests {
         let found = reach(&session("x11", true), &[other.clone(), right]).unwrap();
         assert_eq!(found.authority, Some("/run/user/1000/x=auth".into()));
         assert_eq!((found.display, found.home), (":0".into(), Some("/home/p".into())));
-        let nameless = Session { display: String::new(), ..session("x11", true) };
+        let nameless = LogindSession { display: String::new(), ..session("x11", true) };
         assert_eq!(reach(&nameless, &[other]).unwrap().display, OsString::from(":9"));
         assert_eq!(reach(&nameless, &[]), Err(NoDisplay::Unnamed));
     }
@@ -260,10 +268,10 @@ mod tests {
     }
 
     /// What stands for logind: its manager and one session.
-    struct StandIn;
+    struct FakeLogind;
 
     #[zbus::interface(name = "org.freedesktop.login1.Manager")]
-    impl StandIn {
+    impl FakeLogind {
         fn list_sessions(&self) -> Vec<(String, u32, String, String, OwnedObjectPath)> {
             let row = |path: &str| {
                 let text = str::to_owned;
@@ -307,7 +315,7 @@ mod tests {
             zbus::connection::Builder::unix_stream(theirs)
                 .server(zbus::Guid::generate())?
                 .p2p()
-                .serve_at("/org/freedesktop/login1", StandIn)?
+                .serve_at("/org/freedesktop/login1", FakeLogind)?
                 .serve_at("/org/freedesktop/login1/session/_32", OneSession)?
                 .build()
                 .await

@@ -10,9 +10,9 @@ use std::time::Instant;
 use nearhand_proto::message::screen::{Button, Input, KeyMode, MAX_TEXT, PhysicalKey, ScreenPoint};
 use nearhand_screen::Rect;
 
-use super::keys::plan::{self, Board, Pressed};
-use super::keys::spare::Spares;
-use super::keys::{KeyAct, KeyState, KeyboardMap, Keycode};
+use super::keys::plan::{self, KeyPress, KeyboardView};
+use super::keys::spare::SpareKeys;
+use super::keys::{KeyAction, KeyState, KeyboardMap, Keycode};
 
 /// Most messages that wait behind a text; more are dropped and told.
 const WAITING: usize = 2_000;
@@ -27,35 +27,35 @@ const MOST_NOTCHES: i32 = 20;
 
 /// Something done to the display.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Deed {
+pub(crate) enum InputAction {
     /// The pointer goes there, in pixels of all monitors.
     Move(u16, u16),
     /// The button, as X counts them, is pressed or let go of.
     Button(u8, bool),
     /// Something done to the keyboard.
-    Key(KeyAct),
+    Key(KeyAction),
 }
 
 /// The keyboard as it is now.
-pub(crate) trait Keyboard {
+pub(crate) trait KeyboardSource {
     /// What can go wrong in asking.
     type Error;
     /// The layout; `spares` has been told if it changed.
-    fn layout(&mut self, spares: &mut Spares) -> Result<&KeyboardMap, Self::Error>;
+    fn layout(&mut self, spares: &mut SpareKeys) -> Result<&KeyboardMap, Self::Error>;
     /// The state.
     fn state(&mut self) -> Result<KeyState, Self::Error>;
 }
 
 /// The technician's hands.
 #[derive(Debug, Default)]
-pub(crate) struct Hands {
+pub(crate) struct InputInjector {
     keys: BTreeMap<PhysicalKey, Keycode>,
     /// The keys that are down, oldest first.
     down: Vec<Keycode>,
     buttons: BTreeSet<Button>,
     /// Parts of notches not yet scrolled.
     scrolled: (i32, i32),
-    spares: Spares,
+    spares: SpareKeys,
     waiting: VecDeque<Input>,
     text: VecDeque<char>,
     /// The text goes on then.
@@ -64,15 +64,15 @@ pub(crate) struct Hands {
 
 /// What came of a step.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Step {
+pub(crate) struct InjectionStep {
     /// To be done, in order.
-    pub deeds: Vec<Deed>,
+    pub deeds: Vec<InputAction>,
     /// What could not be typed.
     pub untypable: String,
 }
 
-impl Hands {
-    /// Takes a message; [`Hands::step`] carries it out.
+impl InputInjector {
+    /// Takes a message; [`InputInjector::step`] carries it out.
     pub(crate) fn take(&mut self, input: Input) -> Option<String> {
         if matches!(input, Input::ReleaseAll) {
             // Nothing typed may come after it.
@@ -94,29 +94,29 @@ impl Hands {
         None
     }
 
-    /// When [`Hands::step`] has more to do; `None`: only after another message.
+    /// When [`InputInjector::step`] has more to do; `None`: only after another message.
     pub(crate) fn wake(&self) -> Option<Instant> {
         self.wake
     }
 
-    /// Whether [`Hands::step`] has something to do now.
+    /// Whether [`InputInjector::step`] has something to do now.
     pub(crate) fn is_busy(&self, now: Instant) -> bool {
         let due = self.wake.is_none_or(|wake| wake <= now);
         due && !(self.text.is_empty() && self.waiting.is_empty())
     }
 
     /// Carries out the next message, or the next piece of a text. Positions count from the upper left of `area`.
-    pub(crate) fn step<K: Keyboard>(
+    pub(crate) fn step<K: KeyboardSource>(
         &mut self,
         board: &mut K,
         area: Rect,
         now: Instant,
-    ) -> Result<Step, K::Error> {
+    ) -> Result<InjectionStep, K::Error> {
         self.wake = None;
         if !self.text.is_empty() {
             return self.type_on(board, now);
         }
-        let mut step = Step::default();
+        let mut step = InjectionStep::default();
         match self.waiting.pop_front() {
             Some(Input::Move(point)) => step.deeds.push(moved(point, area)),
             Some(Input::Button { button, down }) => step.deeds.extend(self.button(button, down)),
@@ -138,7 +138,7 @@ impl Hands {
     }
 
     /// Forgets what is waiting and lets go of everything.
-    pub(crate) fn stop(&mut self) -> Vec<Deed> {
+    pub(crate) fn stop(&mut self) -> Vec<InputAction> {
         self.waiting.clear();
         self.text.clear();
         self.wake = None;
@@ -146,27 +146,29 @@ impl Hands {
     }
 
     /// Gives the lent keycodes back.
-    pub(crate) fn give_back(&mut self) -> Vec<Deed> {
-        self.spares.give_back().into_iter().map(Deed::Key).collect()
+    pub(crate) fn give_back(&mut self) -> Vec<InputAction> {
+        self.spares.give_back().into_iter().map(InputAction::Key).collect()
     }
 
-    fn release(&mut self) -> Vec<Deed> {
+    fn release(&mut self) -> Vec<InputAction> {
         self.keys.clear();
         self.scrolled = (0, 0);
-        let keys = self.down.drain(..).rev().map(|keycode| Deed::Key(KeyAct::Release(keycode)));
-        let mut deeds: Vec<Deed> = keys.collect();
+        let keys = self.down.drain(..).rev().map(|keycode| InputAction::Key(KeyAction::Release(keycode)));
+        let mut deeds: Vec<InputAction> = keys.collect();
         deeds.extend(
-            std::mem::take(&mut self.buttons).into_iter().map(|button| Deed::Button(number(button), false)),
+            std::mem::take(&mut self.buttons)
+                .into_iter()
+                .map(|button| InputAction::Button(number(button), false)),
         );
         deeds
     }
 
-    fn button(&mut self, button: Button, down: bool) -> Option<Deed> {
+    fn button(&mut self, button: Button, down: bool) -> Option<InputAction> {
         let changed = if down { self.buttons.insert(button) } else { self.buttons.remove(&button) };
-        changed.then(|| Deed::Button(number(button), down))
+        changed.then(|| InputAction::Button(number(button), down))
     }
 
-    fn scroll(&mut self, x: i16, y: i16) -> Vec<Deed> {
+    fn scroll(&mut self, x: i16, y: i16) -> Vec<InputAction> {
         let mut deeds = Vec::new();
         let mut turn = |sum: &mut i32, by: i16, towards: u8, away: u8| {
             *sum += i32::from(by);
@@ -174,7 +176,7 @@ impl Hands {
             *sum %= NOTCH;
             let button = if notches > 0 { towards } else { away };
             for _ in 0..notches.abs() {
-                deeds.extend([Deed::Button(button, true), Deed::Button(button, false)]);
+                deeds.extend([InputAction::Button(button, true), InputAction::Button(button, false)]);
             }
         };
         turn(&mut self.scrolled.1, y, 5, 4);
@@ -182,70 +184,72 @@ impl Hands {
         deeds
     }
 
-    fn key_up(&mut self, key: PhysicalKey) -> Option<Deed> {
+    fn key_up(&mut self, key: PhysicalKey) -> Option<InputAction> {
         let keycode = self.keys.remove(&key)?;
         if self.keys.values().any(|other| *other == keycode) {
             return None;
         }
         self.down.retain(|other| *other != keycode);
-        Some(Deed::Key(KeyAct::Release(keycode)))
+        Some(InputAction::Key(KeyAction::Release(keycode)))
     }
 
-    fn key_down<K: Keyboard>(
+    fn key_down<K: KeyboardSource>(
         &mut self,
         board: &mut K,
         key: PhysicalKey,
         symbol: &str,
         mode: KeyMode,
         now: Instant,
-    ) -> Result<Step, K::Error> {
+    ) -> Result<InjectionStep, K::Error> {
         // The display repeats a held key itself.
         if self.keys.contains_key(&key) || self.keys.len() >= MOST_HELD {
-            return Ok(Step::default());
+            return Ok(InjectionStep::default());
         }
         let pressed = match mode {
             KeyMode::Place => match plan::place(key) {
-                Some(keycode) => Pressed::Key { before: Vec::new(), keycode, after: Vec::new() },
-                None => Pressed::Unknown,
+                Some(keycode) => KeyPress::Key { before: Vec::new(), keycode, after: Vec::new() },
+                None => KeyPress::Unknown,
             },
             KeyMode::Symbol => {
                 let state = board.state()?;
                 let map = board.layout(&mut self.spares)?;
-                let mut board = Board { map, spares: &mut self.spares, state, held: &self.down };
+                let mut board = KeyboardView { map, spares: &mut self.spares, state, held: &self.down };
                 plan::key(&mut board, key, symbol, now)
             }
         };
         Ok(match pressed {
-            Pressed::Nothing => Step::default(),
-            Pressed::Unknown => Step { untypable: format!("the key {}", key.0), ..Step::default() },
-            Pressed::Key { before, keycode, after } => {
+            KeyPress::Nothing => InjectionStep::default(),
+            KeyPress::Unknown => {
+                InjectionStep { untypable: format!("the key {}", key.0), ..InjectionStep::default() }
+            }
+            KeyPress::Key { before, keycode, after } => {
                 self.keys.insert(key, keycode);
                 if self.down.contains(&keycode) {
-                    return Ok(Step::default());
+                    return Ok(InjectionStep::default());
                 }
                 self.down.push(keycode);
-                let acts = before.into_iter().chain([KeyAct::Press(keycode)]).chain(after);
-                Step { deeds: acts.map(Deed::Key).collect(), ..Step::default() }
+                let acts = before.into_iter().chain([KeyAction::Press(keycode)]).chain(after);
+                InjectionStep { deeds: acts.map(InputAction::Key).collect(), ..InjectionStep::default() }
             }
         })
     }
 
-    fn type_on<K: Keyboard>(&mut self, board: &mut K, now: Instant) -> Result<Step, K::Error> {
+    fn type_on<K: KeyboardSource>(&mut self, board: &mut K, now: Instant) -> Result<InjectionStep, K::Error> {
         let state = board.state()?;
         let map = board.layout(&mut self.spares)?;
-        let mut board = Board { map, spares: &mut self.spares, state, held: &self.down };
+        let mut board = KeyboardView { map, spares: &mut self.spares, state, held: &self.down };
         let typed = plan::text(&mut board, &mut self.text, now);
         self.wake = typed.wait;
         self.down.retain(|keycode| !typed.freed.contains(keycode));
         self.keys.retain(|_, keycode| !typed.freed.contains(keycode));
-        let deeds = typed.acts.into_iter().map(Deed::Key).collect();
-        Ok(Step { deeds, untypable: typed.untypable })
+        let deeds = typed.acts.into_iter().map(InputAction::Key).collect();
+        Ok(InjectionStep { deeds, untypable: typed.untypable })
     }
 }
 
-fn moved(point: ScreenPoint, area: Rect) -> Deed {
+fn moved(point: ScreenPoint, area: Rect) -> InputAction {
     let within = |at: u16, start: u16, length: u16| start.saturating_add(at.min(length.saturating_sub(1)));
-    Deed::Move(within(point.x, area.x, area.width), within(point.y, area.y, area.height))
+    InputAction::Move(within(point.x, area.x, area.width), within(point.y, area.y, area.height))
 }
 
 /// X's number of a button; 4 to 7 are the wheel.

@@ -10,12 +10,12 @@ const AREA: Rect = Rect { x: 100, y: 50, width: 200, height: 100 };
 
 /// A keyboard without any key that has a name.
 #[derive(Default)]
-struct Bare(KeyboardMap);
+struct EmptyKeyboard(KeyboardMap);
 
-impl Keyboard for Bare {
+impl KeyboardSource for EmptyKeyboard {
     type Error = Infallible;
 
-    fn layout(&mut self, spares: &mut Spares) -> Result<&KeyboardMap, Infallible> {
+    fn layout(&mut self, spares: &mut SpareKeys) -> Result<&KeyboardMap, Infallible> {
         spares.refresh(&self.0, 200, 210);
         Ok(&self.0)
     }
@@ -25,8 +25,8 @@ impl Keyboard for Bare {
     }
 }
 
-fn all(hands: &mut Hands, inputs: impl IntoIterator<Item = Input>) -> Vec<Deed> {
-    let (mut board, mut deeds) = (Bare::default(), Vec::new());
+fn all(hands: &mut InputInjector, inputs: impl IntoIterator<Item = Input>) -> Vec<InputAction> {
+    let (mut board, mut deeds) = (EmptyKeyboard::default(), Vec::new());
     let mut now = Instant::now();
     for input in inputs {
         hands.take(input);
@@ -42,26 +42,26 @@ fn key(place: u16, down: bool) -> Input {
     Input::Key { key: PhysicalKey(place), symbol: String::new(), down, mode: KeyMode::Place }
 }
 
-fn press(keycode: u8) -> Deed {
-    Deed::Key(KeyAct::Press(keycode))
+fn press(keycode: u8) -> InputAction {
+    InputAction::Key(KeyAction::Press(keycode))
 }
 
-fn release(keycode: u8) -> Deed {
-    Deed::Key(KeyAct::Release(keycode))
+fn release(keycode: u8) -> InputAction {
+    InputAction::Key(KeyAction::Release(keycode))
 }
 
 #[test]
 fn positions_are_on_the_monitor_that_is_shown() {
     let at = |x, y| Input::Move(ScreenPoint { x, y });
-    let deeds = all(&mut Hands::default(), [at(0, 0), at(199, 99), at(5_000, u16::MAX)]);
-    assert_eq!(deeds, [Deed::Move(100, 50), Deed::Move(299, 149), Deed::Move(299, 149)]);
+    let deeds = all(&mut InputInjector::default(), [at(0, 0), at(199, 99), at(5_000, u16::MAX)]);
+    assert_eq!(deeds, [InputAction::Move(100, 50), InputAction::Move(299, 149), InputAction::Move(299, 149)]);
 }
 
 #[test]
 fn parts_of_notches_add_up() {
     let scroll = |x, y| Input::Scroll { x, y };
-    let click = |button| [Deed::Button(button, true), Deed::Button(button, false)];
-    let mut hands = Hands::default();
+    let click = |button| [InputAction::Button(button, true), InputAction::Button(button, false)];
+    let mut hands = InputInjector::default();
     assert!(all(&mut hands, [scroll(0, 50), scroll(0, 60)]).is_empty());
     assert_eq!(all(&mut hands, [scroll(0, 20)]), click(5));
     assert_eq!(all(&mut hands, [scroll(0, -130)]), click(4));
@@ -72,7 +72,7 @@ fn parts_of_notches_add_up() {
 
 #[test]
 fn a_repeated_press_is_one_and_a_shared_key_is_let_go_of_once() {
-    let mut hands = Hands::default();
+    let mut hands = InputInjector::default();
     assert_eq!(all(&mut hands, [key(30, true), key(30, true), key(31, false)]), [press(38)]);
     assert_eq!(all(&mut hands, [key(30, false), key(30, false)]), [release(38)]);
     assert!(all(&mut hands, [key(60_000, true), key(60_000, false)]).is_empty());
@@ -80,7 +80,7 @@ fn a_repeated_press_is_one_and_a_shared_key_is_let_go_of_once() {
 
 #[test]
 fn all_is_let_go_of_and_what_waits_is_forgotten() {
-    let mut hands = Hands::default();
+    let mut hands = InputInjector::default();
     let button = |down| Input::Button { button: Button::Secondary, down };
     all(&mut hands, [key(29, true), key(30, true), button(true), button(true)]);
     // Keycodes 200 to 210: the twelfth character has to wait, and so does what follows.
@@ -88,20 +88,20 @@ fn all_is_let_go_of_and_what_waits_is_forgotten() {
     hands.take(key(31, true));
     let now = Instant::now();
     while hands.is_busy(now) {
-        hands.step(&mut Bare::default(), AREA, now).unwrap();
+        hands.step(&mut EmptyKeyboard::default(), AREA, now).unwrap();
     }
     assert!(hands.wake().is_some());
     hands.take(Input::ReleaseAll);
     let later = now + std::time::Duration::from_secs(1);
-    let step = hands.step(&mut Bare::default(), AREA, later).unwrap();
-    assert_eq!(step.deeds, [release(38), release(37), Deed::Button(3, false)]);
+    let step = hands.step(&mut EmptyKeyboard::default(), AREA, later).unwrap();
+    assert_eq!(step.deeds, [release(38), release(37), InputAction::Button(3, false)]);
     assert!(!hands.is_busy(later) && hands.stop().is_empty());
     assert_eq!(hands.give_back().len(), 11);
 }
 
 #[test]
 fn what_is_too_much_is_refused() {
-    let mut hands = Hands::default();
+    let mut hands = InputInjector::default();
     assert!(hands.take(Input::Text("ä".repeat(MAX_TEXT))).is_none());
     assert!(hands.take(Input::Text("ä".repeat(MAX_TEXT + 1))).is_some());
     let long = Input::Key { key: PhysicalKey(1), symbol: "k".repeat(33), down: true, mode: KeyMode::Symbol };
@@ -127,17 +127,17 @@ proptest! {
     /// Whatever comes: no key is pressed twice or let go of twice, and at the end none is held.
     #[test]
     fn nothing_stays_held(inputs in prop::collection::vec(any_input(), 0..60)) {
-        let mut hands = Hands::default();
+        let mut hands = InputInjector::default();
         let mut deeds = all(&mut hands, inputs);
         deeds.extend(hands.stop());
         let mut down = std::collections::BTreeSet::new();
         for deed in deeds {
             match deed {
-                Deed::Key(KeyAct::Press(code)) => prop_assert!(down.insert(code)),
-                Deed::Key(KeyAct::Release(code)) => prop_assert!(down.remove(&code)),
-                Deed::Button(button, true) => prop_assert!(down.insert(button)),
-                Deed::Button(button, false) => prop_assert!(down.remove(&button)),
-                Deed::Move(..) | Deed::Key(_) => {}
+                InputAction::Key(KeyAction::Press(code)) => prop_assert!(down.insert(code)),
+                InputAction::Key(KeyAction::Release(code)) => prop_assert!(down.remove(&code)),
+                InputAction::Button(button, true) => prop_assert!(down.insert(button)),
+                InputAction::Button(button, false) => prop_assert!(down.remove(&button)),
+                InputAction::Move(..) | InputAction::Key(_) => {}
             }
         }
         prop_assert!(down.is_empty());

@@ -13,14 +13,14 @@ const ENOUGH: usize = 192 * 1024;
 
 /// Messages on their way out.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
+pub(super) struct OutgoingMessages {
     frames: VecDeque<Vec<u8>>,
     /// Bytes of the first that are written.
     written: usize,
     bytes: usize,
 }
 
-impl Outgoing {
+impl OutgoingMessages {
     /// Adds a message.
     pub(super) fn push(&mut self, message: &FromDesktop) {
         match wire::frame(message, MAX_DESKTOP_MESSAGE) {

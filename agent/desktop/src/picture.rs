@@ -10,7 +10,7 @@ use nearhand_proto::text;
 use tokio::time::timeout;
 
 use super::find;
-use super::process::Desktop;
+use super::process::DesktopProcess;
 use super::protocol::{FromDesktop, ToDesktop};
 use tokio::sync::mpsc;
 
@@ -19,7 +19,7 @@ const SILENCE: Duration = Duration::from_secs(20);
 
 /// A picture that is on its way. Dropping it ends the process.
 pub struct OnePicture {
-    _desktop: Desktop,
+    _desktop: DesktopProcess,
     from: mpsc::Receiver<FromDesktop>,
     bytes: usize,
 }
@@ -28,7 +28,7 @@ impl OnePicture {
     /// Asks for it. An error is in words for both people.
     pub async fn ask() -> Result<Self, String> {
         let reach = find::display().await.map_err(|error| error.to_string())?;
-        let (desktop, from) = Desktop::start(&reach).map_err(|error| error.to_string())?;
+        let (desktop, from) = DesktopProcess::start(&reach).map_err(|error| error.to_string())?;
         if desktop.to.send(ToDesktop::Picture).await.is_err() {
             return Err("the desktop process has ended".to_owned());
         }

@@ -9,11 +9,11 @@ const HOLD: Duration = Duration::from_secs(1);
 
 /// Whether the person at the device is using pointer or keyboard.
 #[derive(Debug, Default)]
-pub(crate) struct Precedence {
+pub(crate) struct LocalPrecedence {
     until: Option<Instant>,
 }
 
-impl Precedence {
+impl LocalPrecedence {
     /// They moved or pressed something. `true` if that begins to hold the technician back.
     pub(crate) fn used(&mut self, now: Instant) -> bool {
         self.until.replace(now + HOLD).is_none()
@@ -24,7 +24,7 @@ impl Precedence {
         self.until.is_some()
     }
 
-    /// When to ask [`Precedence::over`] next.
+    /// When to ask [`LocalPrecedence::over`] next.
     pub(crate) fn wake(&self) -> Option<Instant> {
         self.until
     }
@@ -43,7 +43,7 @@ mod tests {
     fn each_use_holds_for_a_second_and_begins_and_ends_once() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let mut precedence = Precedence::default();
+        let mut precedence = LocalPrecedence::default();
         assert!(!precedence.holds() && !precedence.over(at(0)));
         assert!(precedence.used(at(0)));
         assert!(!precedence.used(at(900)));

@@ -14,8 +14,8 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::find::Reach;
-use super::protocol::{FromDesktop, Incoming, MAX_DESKTOP_MESSAGE, ToDesktop};
+use super::find::DisplayAccess;
+use super::protocol::{FromDesktop, IncomingMessages, MAX_DESKTOP_MESSAGE, ToDesktop};
 use crate::platform;
 
 /// Messages that may wait in each direction.
@@ -38,7 +38,7 @@ pub enum DesktopError {
 
 /// How the process ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Ended {
+pub enum DesktopEnd {
     /// As it was told.
     Told,
     /// By a signal or an error, in words. What it said itself came before as [`FromDesktop::Failed`].
@@ -47,19 +47,19 @@ pub enum Ended {
 
 /// A running desktop process. Dropping it closes the process's input: it lets go of keys and buttons, and ends.
 #[derive(Debug)]
-pub struct Desktop {
+pub struct DesktopProcess {
     /// What is sent to it. Full when the process is behind.
     pub to: mpsc::Sender<ToDesktop>,
-    end: JoinHandle<Ended>,
+    end: JoinHandle<DesktopEnd>,
 }
 
-impl Desktop {
+impl DesktopProcess {
     /// Starts one for that display, as the display's user if we are root, and what it says. The first message is
-    /// [`FromDesktop::Ready`] or [`FromDesktop::Failed`]; after the last, ask [`Desktop::ended`].
+    /// [`FromDesktop::Ready`] or [`FromDesktop::Failed`]; after the last, ask [`DesktopProcess::ended`].
     ///
     /// # Errors
     /// [`DesktopError`].
-    pub fn start(reach: &Reach) -> Result<(Self, mpsc::Receiver<FromDesktop>), DesktopError> {
+    pub fn start(reach: &DisplayAccess) -> Result<(Self, mpsc::Receiver<FromDesktop>), DesktopError> {
         let mut command = Command::new(std::env::current_exe().map_err(DesktopError::Start)?);
         command.arg("desktop").env_clear().env("DISPLAY", &reach.display);
         let kept = ["PATH", "LANG", "LC_ALL", "NEARHAND_LOG"];
@@ -102,28 +102,28 @@ impl Desktop {
     }
 
     /// Closes the process's input, and waits for its end: seconds at most.
-    pub async fn ended(self) -> Ended {
+    pub async fn ended(self) -> DesktopEnd {
         drop(self.to);
-        self.end.await.unwrap_or_else(|error| Ended::Crashed(error.to_string()))
+        self.end.await.unwrap_or_else(|error| DesktopEnd::Crashed(error.to_string()))
     }
 }
 
 /// Waits for the end, for which the process has little time once its input is closed.
-async fn watch_over(mut child: Child, written: impl Future<Output = ()>) -> Ended {
+async fn watch_over(mut child: Child, written: impl Future<Output = ()>) -> DesktopEnd {
     let status = tokio::select! {
         status = child.wait() => status,
         () = written => match tokio::time::timeout(LAST_WORDS, child.wait()).await {
             Ok(status) => status,
             Err(_) => {
                 let _ = child.kill().await;
-                return Ended::Crashed("it did not end when told to".to_owned());
+                return DesktopEnd::Crashed("it did not end when told to".to_owned());
             }
         },
     };
     match status {
-        Ok(status) if status.success() => Ended::Told,
-        Ok(status) => Ended::Crashed(status.to_string()),
-        Err(error) => Ended::Crashed(error.to_string()),
+        Ok(status) if status.success() => DesktopEnd::Told,
+        Ok(status) => DesktopEnd::Crashed(status.to_string()),
+        Err(error) => DesktopEnd::Crashed(error.to_string()),
     }
 }
 
@@ -144,7 +144,7 @@ async fn write(mut input: ChildStdin, mut messages: mpsc::Receiver<ToDesktop>) {
 }
 
 async fn read(mut output: ChildStdout, messages: mpsc::Sender<FromDesktop>) {
-    let mut incoming = Incoming::default();
+    let mut incoming = IncomingMessages::default();
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = output.read(&mut buffer).await {
         incoming.push(buffer.get(..read).unwrap_or_default());
@@ -194,13 +194,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_crash_is_told_apart_from_an_end() {
-        let (desktop, mut from) = Desktop::spawn(script("cat > /dev/null")).unwrap();
+        let (desktop, mut from) = DesktopProcess::spawn(script("cat > /dev/null")).unwrap();
         desktop.to.send(ToDesktop::Wipe).await.unwrap();
-        assert_eq!(desktop.ended().await, Ended::Told);
+        assert_eq!(desktop.ended().await, DesktopEnd::Told);
         assert_eq!(from.recv().await, None);
-        let (desktop, mut from) = Desktop::spawn(script("kill -SEGV $$")).unwrap();
+        let (desktop, mut from) = DesktopProcess::spawn(script("kill -SEGV $$")).unwrap();
         assert_eq!(from.recv().await, None);
-        assert!(matches!(desktop.ended().await, Ended::Crashed(how) if how.contains("signal")));
+        assert!(matches!(desktop.ended().await, DesktopEnd::Crashed(how) if how.contains("signal")));
     }
 
     #[tokio::test]
@@ -210,7 +210,8 @@ mod tests {
         let good = FromDesktop::Ready { monitors: Vec::new() };
         let said = [&good, &long, &good].map(|m| wire::frame(m, MAX_DESKTOP_MESSAGE).unwrap()).concat();
         std::fs::write(file.path(), said).unwrap();
-        let (desktop, mut from) = Desktop::spawn(script(&format!("cat {}", file.path().display()))).unwrap();
+        let (desktop, mut from) =
+            DesktopProcess::spawn(script(&format!("cat {}", file.path().display()))).unwrap();
         assert_eq!(from.recv().await, Some(good));
         assert_eq!(from.recv().await, None);
         desktop.ended().await;

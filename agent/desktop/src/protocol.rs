@@ -5,7 +5,7 @@
 //! agent bounds what the desktop process says ([`FromDesktop::is_sound`]), since that runs with a user's rights and
 //! the agent may be root. Pure: bytes in, messages out.
 
-pub use nearhand_agent_core::window_target::{OpenWindow, WindowTarget as Aim};
+pub use nearhand_agent_core::window_target::{OpenWindow, WindowTarget};
 use nearhand_proto::message::local::{MAX_TITLE, MAX_WINDOWS};
 use nearhand_proto::message::screen::{
     CLIPBOARD_PART, Clipboard, FRAME_PART, FromScreen, Input, InputNotice, MAX_CURSOR, MAX_MONITORS, Monitor,
@@ -71,7 +71,7 @@ pub enum ToDesktop {
     /// Begin to show one window, or begin anew. Input is left undone meanwhile.
     ViewWindow {
         /// Which.
-        aim: Aim,
+        aim: WindowTarget,
         /// How natural pictures may be coded.
         quality: Quality,
     },
@@ -132,12 +132,12 @@ impl FromDesktop {
 
 /// Bytes that have arrived and are not yet taken as messages.
 #[derive(Debug, Default)]
-pub struct Incoming {
+pub struct IncomingMessages {
     bytes: Vec<u8>,
     taken: usize,
 }
 
-impl Incoming {
+impl IncomingMessages {
     /// Adds what was read.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.taken);
@@ -166,7 +166,7 @@ mod tests {
         let sent = [ToDesktop::StopView, ToDesktop::Input(Input::Text("ä€😀".into())), ToDesktop::Wipe];
         let bytes: Vec<u8> = sent.iter().flat_map(|m| wire::frame(m, MAX_DESKTOP_MESSAGE).unwrap()).collect();
         for step in [1, 3, bytes.len()] {
-            let mut incoming = Incoming::default();
+            let mut incoming = IncomingMessages::default();
             let mut got: Vec<ToDesktop> = Vec::new();
             for piece in bytes.chunks(step) {
                 incoming.push(piece);
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_length_over_the_limit_ends_it() {
-        let mut incoming = Incoming::default();
+        let mut incoming = IncomingMessages::default();
         incoming.push(&[0xff; 4]);
         assert!(incoming.next::<ToDesktop>().is_err());
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nearhand_proto::message::screen::{FRAME_PART, FrameEnd, FromScreen};
 use nearhand_screen::{FrameSettings, PhotoQuality, Picture, ScreenEncoder, Size};
 
-use super::outgoing::Outgoing;
+use super::outgoing::OutgoingMessages;
 use super::protocol::FromDesktop;
 use super::source::{DisplayError, ScreenSource};
 
@@ -24,17 +24,17 @@ const WHOLE: FrameSettings = FrameSettings {
 
 /// Whether a picture is wanted.
 #[derive(Debug, Default)]
-pub(super) struct Still {
+pub(super) struct ScreenSnapshot {
     due: Option<Instant>,
 }
 
-impl Still {
+impl ScreenSnapshot {
     /// One is wanted.
     pub(super) fn want(&mut self, now: Instant) {
         self.due = Some(now);
     }
 
-    /// When [`Still::work`] has something to do although nothing happens.
+    /// When [`ScreenSnapshot::work`] has something to do although nothing happens.
     pub(super) fn wake(&self) -> Option<Instant> {
         self.due
     }
@@ -44,7 +44,7 @@ impl Still {
         &mut self,
         display: &mut impl ScreenSource,
         now: Instant,
-        out: &mut Outgoing,
+        out: &mut OutgoingMessages,
     ) -> Result<(), DisplayError> {
         if self.due.is_none_or(|due| due > now) {
             return Ok(());

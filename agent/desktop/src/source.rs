@@ -1,7 +1,7 @@
 //! What the desktop process needs of a display, whichever system shows it.
 //!
 //! X11 is the implementation there is ([`super::x11`]). A display has one descriptor to wait on; what it has to tell
-//! is taken by [`Display::happened`].
+//! is taken by [`DesktopDisplay::happened`].
 
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use nearhand_proto::message::screen::{Clipboard, Cursor, Monitor};
 use nearhand_screen::{Picture, Rect, Size};
 
-use super::input::{Deed, Keyboard};
-use super::protocol::{Aim, OpenWindow};
+use super::input::{InputAction, KeyboardSource};
+use super::protocol::{OpenWindow, WindowTarget};
 
 /// Why a display can't be used, or no longer. In words for the technician.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +33,7 @@ pub enum DisplayError {
 
 /// Something that happened at the display.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Happened {
+pub(crate) enum DisplayEvent {
     /// Something was drawn.
     Damaged,
     /// The monitors, or the size of the screen, are not what they were.
@@ -55,7 +55,7 @@ pub(crate) trait WindowSource {
     /// From now on only that window is seen, or the screen again. While it is aimed at a window, the window is the
     /// only monitor (none while it is out of sight), and areas, damage and the pointer count from its corner.
     /// `Some`: there is no such window, in words.
-    fn aim(&mut self, at: Option<&Aim>) -> Result<Option<String>, DisplayError>;
+    fn aim(&mut self, at: Option<&WindowTarget>) -> Result<Option<String>, DisplayError>;
     /// Whether a window is aimed at.
     fn is_aimed(&self) -> bool;
     /// Where that area is on the screen, as far as it is there.
@@ -75,7 +75,7 @@ pub(crate) trait ScreenSource {
     /// What changed since it was last asked.
     fn damage(&mut self) -> Result<Vec<Rect>, DisplayError>;
     /// Copies those rectangles of `area` (they count from its corner) into the picture. `false` if the screen was
-    /// changing its size: try again when [`Happened::Monitors`] has come.
+    /// changing its size: try again when [`DisplayEvent::Monitors`] has come.
     fn capture(&mut self, area: Rect, rects: &[Rect], picture: &mut Picture) -> Result<bool, DisplayError>;
     /// How the pointer looks.
     fn cursor(&mut self) -> Result<Cursor, DisplayError>;
@@ -84,11 +84,11 @@ pub(crate) trait ScreenSource {
 }
 
 /// What is done.
-pub(crate) trait InputSink: Keyboard<Error = DisplayError> {
+pub(crate) trait InputSink: KeyboardSource<Error = DisplayError> {
     /// Begins or ends telling of the local person's input.
     fn watch_people(&mut self, on: bool) -> Result<(), DisplayError>;
     /// Does it.
-    fn perform(&mut self, deeds: &[Deed]) -> Result<(), DisplayError>;
+    fn perform(&mut self, deeds: &[InputAction]) -> Result<(), DisplayError>;
 }
 
 /// The clipboard.
@@ -106,17 +106,19 @@ pub(crate) trait ClipboardEnd {
 }
 
 /// What is drawn over everything.
-pub(crate) trait Overlay {
+pub(crate) trait DrawingOverlay {
     /// Shows exactly these rectangles, in one strong colour; nothing if there are none.
     fn show(&mut self, rects: &[Rect]) -> Result<(), DisplayError>;
 }
 
 /// A display.
-pub(crate) trait Display: ScreenSource + WindowSource + InputSink + ClipboardEnd + Overlay {
+pub(crate) trait DesktopDisplay:
+    ScreenSource + WindowSource + InputSink + ClipboardEnd + DrawingOverlay
+{
     /// Readable when something has happened.
     fn descriptor(&self) -> BorrowedFd<'_>;
     /// Takes what has happened; empty if nothing has.
-    fn happened(&mut self, now: Instant) -> Result<Vec<Happened>, DisplayError>;
+    fn happened(&mut self, now: Instant) -> Result<Vec<DisplayEvent>, DisplayError>;
     /// Sends what is still to be sent. `true`: something has happened meanwhile.
     fn settle(&mut self) -> Result<bool, DisplayError>;
 }

@@ -11,10 +11,10 @@ use nearhand_proto::message::screen::{FRAME_PART, FrameEnd, FromScreen, Quality}
 use nearhand_screen::pace::{FramePacer, QualityMode, SentFrame};
 use nearhand_screen::{FrameSettings, PendingUpdates, PhotoQuality, Picture, Point, Rect, Size};
 
-use super::coder::{Coder, Done, Job};
+use super::coder::{CoderThread, EncodeJob, FinishedEncoding};
 use super::damage;
 use super::error::ChildError;
-use super::outgoing::Outgoing;
+use super::outgoing::OutgoingMessages;
 use super::protocol::FromDesktop;
 use super::source::{ScreenSource, micros};
 
@@ -22,17 +22,17 @@ use super::source::{ScreenSource, micros};
 const RESIZING: Duration = Duration::from_millis(200);
 
 /// The view, on or off.
-pub(super) struct View {
-    coder: Coder,
+pub(super) struct ScreenView {
+    coder: CoderThread,
     /// When the pace's time began.
     epoch: Instant,
     generation: u64,
-    watching: Option<Watching>,
+    watching: Option<ViewState>,
     /// A job is with the coder.
     coding: bool,
 }
 
-struct Watching {
+struct ViewState {
     quality_mode: QualityMode,
     hidden: bool,
     /// What of the screen is shown; `None`: nothing that could be.
@@ -53,9 +53,9 @@ struct Watching {
     refining: bool,
 }
 
-impl View {
+impl ScreenView {
     pub(super) fn new() -> io::Result<Self> {
-        let (coder, epoch) = (Coder::start()?, Instant::now());
+        let (coder, epoch) = (CoderThread::start()?, Instant::now());
         Ok(Self { coder, epoch, generation: 0, watching: None, coding: false })
     }
 
@@ -68,9 +68,9 @@ impl View {
         self.watching.is_some()
     }
 
-    /// Begins, or begins anew; [`View::look_at`] says at what.
+    /// Begins, or begins anew; [`ScreenView::look_at`] says at what.
     pub(super) fn start(&mut self, quality: Quality, now: Instant) {
-        self.watching = Some(Watching {
+        self.watching = Some(ViewState {
             quality_mode: quality_mode(quality),
             hidden: false,
             area: None,
@@ -139,7 +139,7 @@ impl View {
         }
     }
 
-    /// When [`View::work`] has something to do although nothing happens. `now` is the time that it was last given: by a
+    /// When [`ScreenView::work`] has something to do although nothing happens. `now` is the time that it was last given: by a
     /// later one, what fell due in between would never be done.
     pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
         let watching = self.watching.as_ref().filter(|watching| watching.wants() && !self.coding)?;
@@ -154,7 +154,7 @@ impl View {
         display: &mut impl ScreenSource,
         focus: Option<Point>,
         now: Instant,
-        out: &mut Outgoing,
+        out: &mut OutgoingMessages,
     ) -> Result<(), ChildError> {
         while let Some(done) = self.coder.take()? {
             self.coding = false;
@@ -193,7 +193,7 @@ impl View {
             refine,
             focus,
         };
-        let job = Job { generation: self.generation, picture, damage, settings };
+        let job = EncodeJob { generation: self.generation, picture, damage, settings };
         self.coding = self.coder.give(job);
         match self.coding {
             true => Ok(()),
@@ -201,7 +201,7 @@ impl View {
         }
     }
 
-    fn send(&mut self, done: Done, now: Instant, out: &mut Outgoing) {
+    fn send(&mut self, done: FinishedEncoding, now: Instant, out: &mut OutgoingMessages) {
         let Some(watching) = &mut self.watching else { return };
         watching.picture = Some(done.picture);
         watching.pending = done.pending;
@@ -229,7 +229,7 @@ impl View {
     }
 }
 
-impl Watching {
+impl ViewState {
     /// Whether there is anything to be sent that the viewer wants.
     fn wants(&self) -> bool {
         let any = self.whole || self.dirty.is_some() || self.pending.changed || self.pending.lossy;

@@ -14,11 +14,11 @@ mod summary;
 
 /// This machine's programs, for who runs some of them.
 pub mod programs {
-    pub use super::facts::Missing;
-    pub use super::facts::child::{Output, Programs};
+    pub use super::facts::MissingFact;
+    pub use super::facts::child::{ProgramOutput, SystemPrograms};
 }
 
-pub use diagnosis::{Check, checks};
+pub use diagnosis::{DiagnosticCheck, checks};
 pub use facts::identifiers;
 #[allow(unused_imports, reason = "what a session needs to forward a run")]
 pub use facts::probe::ProbeTargets;

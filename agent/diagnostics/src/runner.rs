@@ -14,11 +14,11 @@ use nearhand_report::model::{Area, Finding, Report};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::diagnosis::{Check, checks, judge};
-use super::facts::child::Programs;
+use super::diagnosis::{DiagnosticCheck, checks, judge};
+use super::facts::child::SystemPrograms;
 use super::facts::probe::ProbeTargets;
-use super::facts::root::Root;
-use super::facts::{self, Context, Fact, Facts, Gathered, Missing, Source};
+use super::facts::root::SystemRoot;
+use super::facts::{self, CollectContext, Fact, FactSource, MachineFacts, MissingFact, SourceFacts};
 use super::summary;
 
 /// The whole run's limits. Quick and full are promised as 3 s and 20 s; the rest is for judging and reporting.
@@ -96,35 +96,35 @@ pub fn run(options: RunOptions) -> (RunHandle, mpsc::Receiver<RunEvent>) {
         CheckSet::Quick => (QUICK_PATIENCE, QUICK_LIMIT),
         CheckSet::Full => (FULL_PATIENCE, FULL_LIMIT),
     };
-    let context = Context {
-        root: Root::new("/"),
-        programs: Programs::default(),
+    let context = CollectContext {
+        root: SystemRoot::new("/"),
+        programs: SystemPrograms::default(),
         targets: options.targets.clone(),
         patience,
         now: UnixMillis::from_system(SystemTime::now()),
     };
-    let collect = |source: Source, context: Arc<Context>| facts::collect(source, context);
+    let collect = |source: FactSource, context: Arc<CollectContext>| facts::collect(source, context);
     start(options, context, limit, collect)
 }
 
 fn start<C, F>(
     options: RunOptions,
-    context: Context,
+    context: CollectContext,
     limit: Duration,
     collect: C,
 ) -> (RunHandle, mpsc::Receiver<RunEvent>)
 where
-    C: Fn(Source, Arc<Context>) -> F + Send + 'static,
-    F: Future<Output = Fact<Gathered>> + Send + 'static,
+    C: Fn(FactSource, Arc<CollectContext>) -> F + Send + 'static,
+    F: Future<Output = Fact<SourceFacts>> + Send + 'static,
 {
     let (events, receiver) = mpsc::channel(EVENTS);
-    let wanted: Vec<&'static Check> = checks()
+    let wanted: Vec<&'static DiagnosticCheck> = checks()
         .filter(|check| options.set == CheckSet::Full || check.set == CheckSet::Quick)
         .filter(|check| options.areas.is_empty() || options.areas.contains(&check.area))
         .collect();
-    let run = Run {
+    let run = DiagnosticRun {
         begin: Instant::now(),
-        facts: Facts::none(context.now),
+        facts: MachineFacts::none(context.now),
         waiting: wanted,
         took: HashMap::new(),
         findings: Vec::new(),
@@ -139,28 +139,28 @@ where
 }
 
 /// Nobody receives the events any more.
-struct Unwanted;
+struct NoReceiver;
 
-struct Run {
+struct DiagnosticRun {
     begin: Instant,
-    facts: Facts,
-    waiting: Vec<&'static Check>,
-    took: HashMap<Source, u64>,
+    facts: MachineFacts,
+    waiting: Vec<&'static DiagnosticCheck>,
+    took: HashMap<FactSource, u64>,
     findings: Vec<Finding>,
     events: mpsc::Sender<RunEvent>,
     options: RunOptions,
 }
 
-impl Run {
+impl DiagnosticRun {
     async fn through<C, F>(
         mut self,
-        context: Arc<Context>,
+        context: Arc<CollectContext>,
         limit: Duration,
         collect: C,
-    ) -> Result<(), Unwanted>
+    ) -> Result<(), NoReceiver>
     where
-        C: Fn(Source, Arc<Context>) -> F,
-        F: Future<Output = Fact<Gathered>> + Send + 'static,
+        C: Fn(FactSource, Arc<CollectContext>) -> F,
+        F: Future<Output = Fact<SourceFacts>> + Send + 'static,
     {
         let deadline = tokio::time::Instant::now() + limit;
         let checks = self.waiting.clone();
@@ -176,7 +176,7 @@ impl Run {
         for check in checks {
             self.tell(RunEvent::Checking { id: check.id }).await?;
         }
-        let mut silent: HashSet<Source> = sources.iter().copied().collect();
+        let mut silent: HashSet<FactSource> = sources.iter().copied().collect();
         while let Ok(Some(done)) = tokio::time::timeout_at(deadline, tasks.join_next()).await {
             let Ok((source, fact, took)) = done else { continue };
             silent.remove(&source);
@@ -187,7 +187,7 @@ impl Run {
         }
         // Ends what still runs, child programs included.
         drop(tasks);
-        let late = Missing::TimedOut(milliseconds(limit));
+        let late = MissingFact::TimedOut(milliseconds(limit));
         for source in sources.into_iter().filter(|source| silent.contains(source)) {
             self.learn(source, Err(late.clone()), milliseconds(limit)).await?;
         }
@@ -195,15 +195,20 @@ impl Run {
     }
 
     /// The sources that the checks need, those that the report's head needs first.
-    fn sources(&self) -> Vec<Source> {
-        let head = [Source::Machine, Source::Release];
-        let needed: HashSet<Source> =
+    fn sources(&self) -> Vec<FactSource> {
+        let head = [FactSource::Machine, FactSource::Release];
+        let needed: HashSet<FactSource> =
             self.waiting.iter().flat_map(|check| check.needs).copied().chain(head).collect();
-        Source::ALL.iter().copied().filter(|source| needed.contains(source)).collect()
+        FactSource::ALL.iter().copied().filter(|source| needed.contains(source)).collect()
     }
 
     /// Keeps what a source brought, and judges the checks that now have all they need.
-    async fn learn(&mut self, source: Source, fact: Fact<Gathered>, took: u64) -> Result<(), Unwanted> {
+    async fn learn(
+        &mut self,
+        source: FactSource,
+        fact: Fact<SourceFacts>,
+        took: u64,
+    ) -> Result<(), NoReceiver> {
         match fact {
             Ok(gathered) => self.facts.keep(gathered),
             Err(missing) => self.facts.miss(source, missing),
@@ -214,7 +219,7 @@ impl Run {
             .iter()
             .partition(|check| check.needs.iter().all(|source| self.took.contains_key(source)));
         self.waiting = waiting;
-        let ready: Vec<&'static Check> = ready;
+        let ready: Vec<&'static DiagnosticCheck> = ready;
         for check in ready {
             let ms =
                 check.needs.iter().filter_map(|source| self.took.get(source)).copied().max().unwrap_or(0);
@@ -226,33 +231,33 @@ impl Run {
         Ok(())
     }
 
-    async fn finish(self) -> Result<(), Unwanted> {
+    async fn finish(self) -> Result<(), NoReceiver> {
         let report = summary::report(
             &self.facts,
             self.findings,
-            summary::Head {
+            summary::RunHeader {
                 device_id: &self.options.device_id,
                 set: self.options.set,
                 duration_ms: milliseconds(self.begin.elapsed()),
             },
         );
-        self.events.send(RunEvent::Finished(Box::new(report))).await.map_err(|_| Unwanted)
+        self.events.send(RunEvent::Finished(Box::new(report))).await.map_err(|_| NoReceiver)
     }
 
-    async fn tell(&self, event: RunEvent) -> Result<(), Unwanted> {
-        self.events.send(event).await.map_err(|_| Unwanted)
+    async fn tell(&self, event: RunEvent) -> Result<(), NoReceiver> {
+        self.events.send(event).await.map_err(|_| NoReceiver)
     }
 }
 
 /// One source with its limit. Heavy sources wait until those that measure are done.
 async fn asked<F>(
-    source: Source,
+    source: FactSource,
     work: F,
     mut measuring: watch::Receiver<usize>,
     deadline: tokio::time::Instant,
-) -> (Source, Fact<Gathered>, u64)
+) -> (FactSource, Fact<SourceFacts>, u64)
 where
-    F: Future<Output = Fact<Gathered>>,
+    F: Future<Output = Fact<SourceFacts>>,
 {
     if source.is_heavy() {
         // An error is a run that is over; the source is then dropped with it.
@@ -261,7 +266,7 @@ where
     let begin = Instant::now();
     let limit = source.limit().min(deadline.saturating_duration_since(tokio::time::Instant::now()));
     let fact = tokio::time::timeout(limit, work).await;
-    let fact = fact.unwrap_or_else(|_| Err(Missing::TimedOut(milliseconds(limit))));
+    let fact = fact.unwrap_or_else(|_| Err(MissingFact::TimedOut(milliseconds(limit))));
     (source, fact, milliseconds(begin.elapsed()))
 }
 
@@ -272,13 +277,13 @@ fn milliseconds(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::load::Memory;
+    use crate::facts::load::MemoryUse;
     use nearhand_report::model::Status;
 
-    fn context() -> Context {
-        Context {
-            root: Root::new("/nowhere"),
-            programs: Programs::default(),
+    fn context() -> CollectContext {
+        CollectContext {
+            root: SystemRoot::new("/nowhere"),
+            programs: SystemPrograms::default(),
             targets: ProbeTargets::default(),
             patience: Duration::from_millis(50),
             now: UnixMillis(1_700_000_000_000),
@@ -298,7 +303,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn every_check_gets_a_finding_even_if_nothing_answers() {
-        let hang = |_: Source, _: Arc<Context>| std::future::pending::<Fact<Gathered>>();
+        let hang = |_: FactSource, _: Arc<CollectContext>| std::future::pending::<Fact<SourceFacts>>();
         let options = RunOptions::new(CheckSet::Full);
         let (_handle, receiver) = start(options, context(), FULL_LIMIT, hang);
         let (events, report) = all(receiver).await;
@@ -311,12 +316,14 @@ mod tests {
 
     #[tokio::test]
     async fn findings_come_as_their_facts_do_and_only_of_the_areas_asked_for() {
-        let memory = |source: Source, _: Arc<Context>| async move {
+        let memory = |source: FactSource, _: Arc<CollectContext>| async move {
             match source {
-                Source::Memory => {
-                    Ok(Gathered::Memory(Box::new(Memory { total: 100, available: 50, ..Memory::default() })))
-                }
-                _ => Err(Missing::Absent("x".to_owned())),
+                FactSource::Memory => Ok(SourceFacts::Memory(Box::new(MemoryUse {
+                    total: 100,
+                    available: 50,
+                    ..MemoryUse::default()
+                }))),
+                _ => Err(MissingFact::Absent("x".to_owned())),
             }
         };
         let options = RunOptions { areas: vec![Area::Memory], ..RunOptions::new(CheckSet::Quick) };
@@ -333,32 +340,35 @@ mod tests {
     async fn heavy_sources_wait_for_the_measuring_ones() {
         let order = Arc::new(std::sync::Mutex::new(Vec::new()));
         let log = Arc::clone(&order);
-        let note = move |source: Source, _: Arc<Context>| {
+        let note = move |source: FactSource, _: Arc<CollectContext>| {
             let log = Arc::clone(&log);
             async move {
                 if source.measures() {
                     tokio::time::sleep(Duration::from_millis(30)).await;
                 }
                 log.lock().unwrap().push(source);
-                Err(Missing::Absent("x".to_owned()))
+                Err(MissingFact::Absent("x".to_owned()))
             }
         };
         let (_handle, receiver) = start(RunOptions::new(CheckSet::Full), context(), FULL_LIMIT, note);
         all(receiver).await;
         let order = order.lock().unwrap();
-        let at = |wanted: Source| order.iter().position(|source| *source == wanted).unwrap();
-        assert!(at(Source::Pending) > at(Source::Activity) && at(Source::Pending) > at(Source::Processes));
+        let at = |wanted: FactSource| order.iter().position(|source| *source == wanted).unwrap();
+        assert!(
+            at(FactSource::Pending) > at(FactSource::Activity)
+                && at(FactSource::Pending) > at(FactSource::Processes)
+        );
     }
 
     #[tokio::test]
     async fn dropping_the_handle_cancels() {
         let guard = Arc::new(());
         let held = Arc::clone(&guard);
-        let hang = move |_: Source, _: Arc<Context>| {
+        let hang = move |_: FactSource, _: Arc<CollectContext>| {
             let held = Arc::clone(&held);
             async move {
                 let _held = held;
-                std::future::pending::<Fact<Gathered>>().await
+                std::future::pending::<Fact<SourceFacts>>().await
             }
         };
         let (handle, mut receiver) = start(RunOptions::new(CheckSet::Quick), context(), QUICK_LIMIT, hang);
@@ -377,11 +387,14 @@ mod tests {
         let text = "#!/bin/sh\ncd $(dirname $0)\necho $$ > pid.$$\nmv pid.$$ pid\nexec sleep 1000\n";
         std::fs::write(&tool, text).unwrap();
         std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let programs = Programs::only_in(dir.path());
-        let collect = move |_: Source, _: Arc<Context>| {
+        let programs = SystemPrograms::only_in(dir.path());
+        let collect = move |_: FactSource, _: Arc<CollectContext>| {
             let programs = programs.clone();
             async move {
-                Err(programs.run("tool", &[]).await.map_or_else(|missing| missing, |_| Missing::TimedOut(0)))
+                Err(programs
+                    .run("tool", &[])
+                    .await
+                    .map_or_else(|missing| missing, |_| MissingFact::TimedOut(0)))
             }
         };
         let options = RunOptions { areas: vec![Area::Memory], ..RunOptions::new(CheckSet::Quick) };

@@ -11,8 +11,8 @@ use nearhand_report::model::{
 };
 
 use super::diagnosis::bytes;
-use super::facts::Facts;
-use super::facts::process::Process;
+use super::facts::MachineFacts;
+use super::facts::process::ProcessUse;
 
 /// Longest name or version in the inventory, in characters.
 const NAME_LIMIT: usize = 120;
@@ -22,7 +22,7 @@ const BAR_LIMIT: usize = 12;
 
 /// What the runner knows beside facts and findings.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Head<'a> {
+pub(super) struct RunHeader<'a> {
     /// Device id, or empty.
     pub(super) device_id: &'a str,
     /// Which checks ran.
@@ -32,7 +32,7 @@ pub(super) struct Head<'a> {
 }
 
 /// Puts the report together.
-pub(super) fn report(facts: &Facts, mut findings: Vec<Finding>, head: Head<'_>) -> Report {
+pub(super) fn report(facts: &MachineFacts, mut findings: Vec<Finding>, head: RunHeader<'_>) -> Report {
     findings.sort_by(|a, b| (a.status, &a.id, &a.instance).cmp(&(b.status, &b.id, &b.instance)));
     Report {
         schema_version: SCHEMA_VERSION,
@@ -54,7 +54,7 @@ fn clean(text: &str) -> String {
     text::one_line(text, NAME_LIMIT)
 }
 
-fn subject(facts: &Facts, device_id: &str) -> Subject {
+fn subject(facts: &MachineFacts, device_id: &str) -> Subject {
     let release = facts.release.as_ref().ok().cloned().unwrap_or_default();
     let machine = facts.machine.as_ref().ok().cloned().unwrap_or_default();
     let model: Vec<String> = [machine.vendor, machine.product].into_iter().flatten().collect();
@@ -81,12 +81,12 @@ fn counts(findings: &[Finding]) -> Counts {
     counts
 }
 
-fn software(facts: &Facts) -> BTreeMap<String, String> {
+fn software(facts: &MachineFacts) -> BTreeMap<String, String> {
     let packages = facts.packages.as_ref().ok().map(|packages| &packages.installed);
     packages.into_iter().flatten().map(|(name, version)| (clean(name), clean(version))).collect()
 }
 
-fn hardware(facts: &Facts) -> BTreeMap<String, String> {
+fn hardware(facts: &MachineFacts) -> BTreeMap<String, String> {
     let mut parts = BTreeMap::new();
     let mut add = |name: &str, value: String| {
         if !value.is_empty() {
@@ -115,7 +115,7 @@ fn hardware(facts: &Facts) -> BTreeMap<String, String> {
     parts
 }
 
-fn charts(facts: &Facts) -> Vec<Chart> {
+fn charts(facts: &MachineFacts) -> Vec<Chart> {
     let charts = [
         disk_usage(facts),
         memory(facts),
@@ -153,14 +153,14 @@ fn bars(
     })
 }
 
-fn disk_usage(facts: &Facts) -> Option<Chart> {
+fn disk_usage(facts: &MachineFacts) -> Option<Chart> {
     let mounts = facts.mounts.as_ref().ok()?;
     let points =
         mounts.local.iter().map(|m| (m.target.clone(), scaled(m.used, GIGA), Some(scaled(m.size, GIGA))));
     bars("disks.usage", "Disk space in use", "GB", points)
 }
 
-fn memory(facts: &Facts) -> Option<Chart> {
+fn memory(facts: &MachineFacts) -> Option<Chart> {
     let memory = facts.memory.as_ref().ok()?;
     let used = |total: u64, free: u64| scaled(total.saturating_sub(free), GIGA);
     let mut points =
@@ -172,7 +172,7 @@ fn memory(facts: &Facts) -> Option<Chart> {
     bars("memory.usage", "Memory in use", "GB", points.into_iter())
 }
 
-fn pressure(facts: &Facts) -> Option<Chart> {
+fn pressure(facts: &MachineFacts) -> Option<Chart> {
     let pressure = facts.pressure.as_ref().ok()?;
     let named = [("Processor", pressure.cpu), ("Memory", pressure.memory), ("Disks", pressure.io)];
     let points = named.into_iter().map(|(name, stall)| {
@@ -182,7 +182,7 @@ fn pressure(facts: &Facts) -> Option<Chart> {
     bars("system.pressure", "Some work waited, last minute", "%", points)
 }
 
-fn load(facts: &Facts) -> Option<Chart> {
+fn load(facts: &MachineFacts) -> Option<Chart> {
     let activity = facts.activity.as_ref().ok()?;
     let limit = u32::try_from(activity.processors).ok().map(f64::from);
     let names = ["1 min", "5 min", "15 min"];
@@ -190,7 +190,13 @@ fn load(facts: &Facts) -> Option<Chart> {
     bars("cpu.load", "Load against processors", "tasks", points)
 }
 
-fn processes(facts: &Facts, id: &str, title: &str, unit: &str, value: fn(&Process) -> f64) -> Option<Chart> {
+fn processes(
+    facts: &MachineFacts,
+    id: &str,
+    title: &str,
+    unit: &str,
+    value: fn(&ProcessUse) -> f64,
+) -> Option<Chart> {
     let processes = facts.processes.as_ref().ok()?;
     let by_memory = id == "processes.memory";
     let list = if by_memory { &processes.by_memory } else { &processes.by_cpu };
@@ -202,7 +208,7 @@ fn processes(facts: &Facts, id: &str, title: &str, unit: &str, value: fn(&Proces
     bars(id, title, unit, points)
 }
 
-fn boot(facts: &Facts) -> Option<Chart> {
+fn boot(facts: &MachineFacts) -> Option<Chart> {
     let boot = facts.boot.as_ref().ok()?;
     let points = boot.units.iter().map(|(name, ms)| (name.clone(), scaled(*ms, 1000.0), None));
     bars("services.boot", "Start of the slowest services", "s", points)
@@ -211,31 +217,32 @@ fn boot(facts: &Facts) -> Option<Chart> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::load::Memory;
-    use crate::facts::storage::{Mount, Mounts};
-    use crate::facts::update::Packages;
+    use crate::facts::load::MemoryUse;
+    use crate::facts::storage::{MountedFileSystem, MountedFileSystems};
+    use crate::facts::update::InstalledPackages;
     use nearhand_proto::time::UnixMillis;
 
     #[test]
     fn the_report_is_counted_sorted_charted_and_clean() {
-        let mut facts = Facts::none(UnixMillis(1_700_000_000_000));
-        let mount = Mount {
+        let mut facts = MachineFacts::none(UnixMillis(1_700_000_000_000));
+        let mount = MountedFileSystem {
             target: "/\u{1b}[2J".into(),
             size: 10_000_000_000,
             used: 9_990_000_000,
             available: 10_000_000,
-            ..Mount::default()
+            ..MountedFileSystem::default()
         };
-        facts.mounts = Ok(Mounts { local: vec![mount], ..Mounts::default() });
-        facts.memory = Ok(Memory { total: 8_000_000_000, available: 4_000_000_000, ..Memory::default() });
-        facts.packages = Ok(Packages {
+        facts.mounts = Ok(MountedFileSystems { local: vec![mount], ..MountedFileSystems::default() });
+        facts.memory =
+            Ok(MemoryUse { total: 8_000_000_000, available: 4_000_000_000, ..MemoryUse::default() });
+        facts.packages = Ok(InstalledPackages {
             installed: BTreeMap::from([("bash\u{202e}".to_owned(), "5.2".to_owned())]),
-            ..Packages::default()
+            ..InstalledPackages::default()
         });
         let findings: Vec<Finding> = super::super::checks()
             .flat_map(|check| super::super::diagnosis::judge(check, &facts, 1))
             .collect();
-        let head = Head { device_id: "ab", set: CheckSet::Full, duration_ms: 5 };
+        let head = RunHeader { device_id: "ab", set: CheckSet::Full, duration_ms: 5 };
         let report = report(&facts, findings, head);
         assert_eq!(report.findings[0].id, "disks.space");
         assert_eq!(report.counts.fail, 1);

@@ -77,7 +77,7 @@ impl SpoolError {
 
 /// Whose spool it is: a copied disk has another machine under it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Owner {
+pub struct SpoolOwner {
     /// The device's id and what is known of the machine, hashed.
     pub mark: [u8; 32],
 }
@@ -100,7 +100,12 @@ pub struct Spool {
 impl Spool {
     /// Opens the spool in `dir`, or makes one. `fresh` is the id of a stream that is born now, `now` names files that
     /// are set aside.
-    pub fn open(dir: &Path, owner: &Owner, fresh: StreamId, now: UnixMillis) -> Result<Self, SpoolError> {
+    pub fn open(
+        dir: &Path,
+        owner: &SpoolOwner,
+        fresh: StreamId,
+        now: UnixMillis,
+    ) -> Result<Self, SpoolError> {
         let path = dir.join("alarms.db");
         let opened = match Self::open_as_is(&path, owner, fresh) {
             Err(error) if error.is_damage() => {
@@ -125,7 +130,7 @@ impl Spool {
     }
 
     /// `None` if it belongs to somebody else.
-    fn open_as_is(path: &Path, owner: &Owner, fresh: StreamId) -> Result<Option<Self>, SpoolError> {
+    fn open_as_is(path: &Path, owner: &SpoolOwner, fresh: StreamId) -> Result<Option<Self>, SpoolError> {
         let database = Connection::open(path)?;
         private(path)?;
         // Exclusive: one agent has it, and no shared memory is needed. The cache is small: the file is, too.
@@ -349,7 +354,7 @@ impl Spool {
     }
 }
 
-fn create(database: &Connection, owner: &Owner, fresh: StreamId) -> Result<(), SpoolError> {
+fn create(database: &Connection, owner: &SpoolOwner, fresh: StreamId) -> Result<(), SpoolError> {
     database.execute_batch("BEGIN IMMEDIATE")?;
     database.execute_batch(
         "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;

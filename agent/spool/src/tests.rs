@@ -9,8 +9,8 @@ use super::*;
 
 const CHILD: &str = "NEARHAND_TEST_SPOOL";
 
-fn owner(n: u8) -> Owner {
-    Owner { mark: [n; 32] }
+fn owner(n: u8) -> SpoolOwner {
+    SpoolOwner { mark: [n; 32] }
 }
 
 fn stream(n: u8) -> StreamId {

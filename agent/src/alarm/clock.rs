@@ -6,17 +6,17 @@ use nearhand_proto::time::UnixMillis;
 use nearhand_rules::Moment;
 use sha2::{Digest, Sha256};
 
-use nearhand_spool::Owner;
+use nearhand_spool::SpoolOwner;
 
 /// Clocks of this run of the machine, and how far the wall clock is known to be off.
 #[derive(Clone, Debug)]
-pub(crate) struct Clocks {
+pub(crate) struct AlarmClocks {
     boot: [u8; 16],
     /// Wall clock minus monotonic clock, plus how far the wall clock was ahead then, both in milliseconds.
     true_time: Option<i64>,
 }
 
-impl Clocks {
+impl AlarmClocks {
     /// The clocks of this run.
     pub(crate) fn new() -> Self {
         let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
@@ -62,7 +62,7 @@ fn id_bytes(text: &str) -> [u8; 16] {
 
 /// Whose spool it is: this device on this machine. A copied disk comes with another machine id or, where root reads
 /// it, another mainboard.
-pub(crate) fn owner(device: nearhand_proto::id::DeviceId) -> Owner {
+pub(crate) fn owner(device: nearhand_proto::id::DeviceId) -> SpoolOwner {
     let read = |path: &str| std::fs::read(path).unwrap_or_default();
     let mut hash = Sha256::new();
     hash.update(device.as_bytes());
@@ -70,5 +70,5 @@ pub(crate) fn owner(device: nearhand_proto::id::DeviceId) -> Owner {
         hash.update(read(path));
         hash.update([0]);
     }
-    Owner { mark: hash.finalize().into() }
+    SpoolOwner { mark: hash.finalize().into() }
 }

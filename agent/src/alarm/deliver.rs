@@ -10,7 +10,7 @@ use nearhand_transport::control::{RelayConnection, RelayError, backoff};
 use rand_core::{OsRng, RngCore};
 use tokio::time::{sleep, timeout};
 
-use super::handle::Alarms;
+use super::handle::AlarmsHandle;
 use crate::hub::Hub;
 
 /// Longest wait before a batch is tried again.
@@ -21,7 +21,7 @@ const REFUSED_RETRY: Duration = Duration::from_secs(600);
 const GOODBYE: Duration = Duration::from_millis(800);
 
 /// Sends whenever there is something to send and somebody to send it to; ends when the agent stops.
-pub(crate) async fn run(hub: Arc<Hub>, alarms: Arc<Alarms>) {
+pub(crate) async fn run(hub: Arc<Hub>, alarms: Arc<AlarmsHandle>) {
     let mut relay = hub.relay.watch();
     loop {
         let connection = relay.borrow_and_update().clone();
@@ -38,7 +38,7 @@ pub(crate) async fn run(hub: Arc<Hub>, alarms: Arc<Alarms>) {
 }
 
 /// Serves one connection; returns only when the alarms have ended.
-async fn serve(hub: &Hub, alarms: &Alarms, connection: Option<RelayConnection>) {
+async fn serve(hub: &Hub, alarms: &AlarmsHandle, connection: Option<RelayConnection>) {
     let Some(connection) = connection else { return core::future::pending().await };
     alarms.clock_ahead(hub.identity.clock_ahead_ms());
     let mut progress = alarms.progress();
@@ -95,7 +95,7 @@ fn explained(error: &RelayError) -> String {
 
 /// Sends everything that waits.
 async fn send(
-    alarms: &Alarms,
+    alarms: &AlarmsHandle,
     connection: &RelayConnection,
     monitoring: Monitoring,
     introduced: &mut Option<Monitoring>,
@@ -119,7 +119,11 @@ async fn send(
     Ok(())
 }
 
-async fn confirm(alarms: &Alarms, connection: &RelayConnection, batch: Batch) -> Result<(), RelayError> {
+async fn confirm(
+    alarms: &AlarmsHandle,
+    connection: &RelayConnection,
+    batch: Batch,
+) -> Result<(), RelayError> {
     let (stream, first) = (batch.stream, batch.records.first().map_or(0, |record| record.seq));
     match connection.ask(&Request::Alarms(batch)).await? {
         Reply::AlarmsStored { stream: of, through } if of == stream && through >= first => {

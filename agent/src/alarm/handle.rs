@@ -10,14 +10,14 @@ use tokio::sync::{oneshot, watch};
 use super::orders::{AlarmOrder, AlarmProgress, AlarmStatus};
 
 /// The running alarms, for the rest of the agent. Cheap to ask: the work is the thread's.
-pub(crate) struct Alarms {
+pub(crate) struct AlarmsHandle {
     pub(super) orders: Sender<AlarmOrder>,
     pub(super) progress: watch::Receiver<AlarmProgress>,
     /// Why nothing reaches the relay.
     pub(super) delivery: Mutex<Option<String>>,
 }
 
-impl Alarms {
+impl AlarmsHandle {
     pub(super) fn order(&self, order: AlarmOrder) {
         // A thread that is gone has said why, or the agent ends.
         let _ = self.orders.send(order);

@@ -30,12 +30,12 @@ use tokio::task::JoinSet;
 
 use crate::hub::Hub;
 use crate::runbook::Runbooks;
-pub(crate) use clock::Clocks;
-use handle::Alarms;
+pub(crate) use clock::AlarmClocks;
+use handle::AlarmsHandle;
 pub(crate) use nearhand_spool::SpoolError;
 pub(crate) use orders::AlarmOrder;
 pub(crate) use probes::{ProbePlan, run as run_probes};
-pub(crate) use sampler::{Notes, Sampler};
+pub(crate) use sampler::{AlarmNotes, AlarmSampler};
 use worker::{AlarmPaths, AlarmWorker};
 
 /// How long the thread may take to write everything at the end.
@@ -43,7 +43,7 @@ const ENDING: Duration = Duration::from_secs(2);
 /// Alarms that may wait to be looked into.
 const BEGUN: usize = 32;
 
-impl Alarms {
+impl AlarmsHandle {
     /// Starts the thread and the tasks around it.
     pub(crate) fn start(
         hub: &Arc<Hub>,

@@ -20,11 +20,13 @@ use tokio::time::{Instant, interval_at, sleep, timeout};
 
 use super::orders::AlarmOrder;
 use super::readings;
-use super::sampler::{Notes, context};
-use crate::alarm::clock::Clocks;
-use nearhand_agent_core::schedule::{Probe, Schedule};
+use super::sampler::{AlarmNotes, context};
+use crate::alarm::clock::AlarmClocks;
+use nearhand_agent_core::schedule::{AlarmProbe, ProbeSchedule};
 use nearhand_diagnostics::facts::probe::echo;
-use nearhand_diagnostics::facts::{self, Context, Fact, Gathered, Missing, Source, UnitChange, UnitWatch};
+use nearhand_diagnostics::facts::{
+    self, CollectContext, Fact, FactSource, MissingFact, SourceFacts, UnitChange, UnitWatch,
+};
 
 /// Several changes of units within this time are asked about once.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -39,7 +41,7 @@ const LONGEST_ENTRY: usize = 64 * 1024;
 
 /// Lines of the journal that a rule waits for.
 #[derive(Clone, Debug)]
-pub(crate) struct Entries {
+pub(crate) struct JournalRule {
     rule: String,
     unit: Option<String>,
     pattern: Pattern,
@@ -48,8 +50,8 @@ pub(crate) struct Entries {
 /// What is wanted of the outside.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProbePlan {
-    every: BTreeMap<Probe, Duration>,
-    journal: Vec<Entries>,
+    every: BTreeMap<AlarmProbe, Duration>,
+    journal: Vec<JournalRule>,
     gateway: bool,
     dns: bool,
     cursor: Option<String>,
@@ -57,21 +59,21 @@ pub(crate) struct ProbePlan {
 
 impl ProbePlan {
     /// By these rules.
-    pub(crate) fn of(set: &RuleSet, schedule: &Schedule, notes: &Notes) -> Self {
+    pub(crate) fn of(set: &RuleSet, schedule: &ProbeSchedule, notes: &AlarmNotes) -> Self {
         let outside = [
-            Probe::Units,
-            Probe::Smart,
-            Probe::Unclean,
-            Probe::Firewall,
-            Probe::Gateway,
-            Probe::NameServers,
-            Probe::Journal,
+            AlarmProbe::Units,
+            AlarmProbe::Smart,
+            AlarmProbe::Unclean,
+            AlarmProbe::Firewall,
+            AlarmProbe::Gateway,
+            AlarmProbe::NameServers,
+            AlarmProbe::Journal,
         ];
         let every = outside.into_iter().filter_map(|p| Some((p, Duration::from_millis(schedule.every(p)?))));
         let entries = |rule: &Rule| {
             let lines = rule.lines.as_ref()?;
             let LogSource::Journal(unit) = &lines.source else { return None };
-            Some(Entries { rule: rule.name.clone(), unit: unit.clone(), pattern: lines.pattern.clone() })
+            Some(JournalRule { rule: rule.name.clone(), unit: unit.clone(), pattern: lines.pattern.clone() })
         };
         Self {
             every: every.collect(),
@@ -88,17 +90,19 @@ pub(crate) async fn run(mut wanted: watch::Receiver<ProbePlan>, orders: Sender<A
     loop {
         let now = wanted.borrow_and_update().clone();
         let mut tasks = JoinSet::new();
-        let context = Arc::new(context(Clocks::new().now()));
+        let context = Arc::new(context(AlarmClocks::new().now()));
         for (probe, every) in &now.every {
             let (context, orders, every) = (context.clone(), orders.clone(), *every);
             match probe {
-                Probe::Units => drop(tasks.spawn(units(context, orders))),
-                Probe::Smart => drop(tasks.spawn(again(every, context, orders, Source::Smart))),
-                Probe::Unclean => drop(tasks.spawn(unclean(context, orders))),
-                Probe::Firewall => drop(tasks.spawn(again(every, context, orders, Source::Firewall))),
-                Probe::Gateway if now.gateway => drop(tasks.spawn(gateway(every, context, orders))),
-                Probe::NameServers if now.dns => drop(tasks.spawn(name_servers(every, context, orders))),
-                Probe::Journal if !now.journal.is_empty() => {
+                AlarmProbe::Units => drop(tasks.spawn(units(context, orders))),
+                AlarmProbe::Smart => drop(tasks.spawn(again(every, context, orders, FactSource::Smart))),
+                AlarmProbe::Unclean => drop(tasks.spawn(unclean(context, orders))),
+                AlarmProbe::Firewall => {
+                    drop(tasks.spawn(again(every, context, orders, FactSource::Firewall)))
+                }
+                AlarmProbe::Gateway if now.gateway => drop(tasks.spawn(gateway(every, context, orders))),
+                AlarmProbe::NameServers if now.dns => drop(tasks.spawn(name_servers(every, context, orders))),
+                AlarmProbe::Journal if !now.journal.is_empty() => {
                     drop(tasks.spawn(journal(context, orders, now.journal.clone(), now.cursor.clone())));
                 }
                 _ => {}
@@ -111,7 +115,12 @@ pub(crate) async fn run(mut wanted: watch::Receiver<ProbePlan>, orders: Sender<A
 }
 
 /// Asks a source again and again; a machine without it is asked rarely.
-async fn again(every: Duration, context: Arc<Context>, orders: Sender<AlarmOrder>, source: Source) {
+async fn again(
+    every: Duration,
+    context: Arc<CollectContext>,
+    orders: Sender<AlarmOrder>,
+    source: FactSource,
+) {
     loop {
         let wait = match timeout(source.limit(), facts::collect(source, context.clone())).await {
             Ok(Ok(gathered)) => {
@@ -120,7 +129,7 @@ async fn again(every: Duration, context: Arc<Context>, orders: Sender<AlarmOrder
                 }
                 every
             }
-            Ok(Err(Missing::Absent(_) | Missing::NotApplicable(_))) => {
+            Ok(Err(MissingFact::Absent(_) | MissingFact::NotApplicable(_))) => {
                 every.max(Duration::from_secs(6 * 3600))
             }
             Ok(Err(why)) => {
@@ -134,8 +143,8 @@ async fn again(every: Duration, context: Arc<Context>, orders: Sender<AlarmOrder
 }
 
 /// Once for each run of the agent: a start is what it is.
-async fn unclean(context: Arc<Context>, orders: Sender<AlarmOrder>) {
-    if let Ok(Gathered::Unclean(found)) = facts::collect(Source::Unclean, context).await {
+async fn unclean(context: Arc<CollectContext>, orders: Sender<AlarmOrder>) {
+    if let Ok(SourceFacts::Unclean(found)) = facts::collect(FactSource::Unclean, context).await {
         // Later looks see the same: the reading is repeated so that the sensor isn't silent.
         while orders.send(AlarmOrder::UncleanStarts(found.at.clone())).is_ok() {
             sleep(Duration::from_secs(3600)).await;
@@ -143,10 +152,10 @@ async fn unclean(context: Arc<Context>, orders: Sender<AlarmOrder>) {
     }
 }
 
-async fn gateway(every: Duration, context: Arc<Context>, orders: Sender<AlarmOrder>) {
+async fn gateway(every: Duration, context: Arc<CollectContext>, orders: Sender<AlarmOrder>) {
     loop {
-        let routes = facts::glance(Source::Routes, &context);
-        if let Ok(Gathered::Routes(routes)) = routes
+        let routes = facts::glance(FactSource::Routes, &context);
+        if let Ok(SourceFacts::Routes(routes)) = routes
             && let Some(address) = routes.v4.iter().find_map(|route| route.gateway.parse::<IpAddr>().ok())
             && let Ok(times) = echo::series(address, ECHOES, echo::PATIENCE, &context.programs).await
         {
@@ -161,9 +170,9 @@ async fn gateway(every: Duration, context: Arc<Context>, orders: Sender<AlarmOrd
 }
 
 /// Asks each name server. Without a way to the network nothing is said: that is not theirs.
-async fn name_servers(every: Duration, context: Arc<Context>, orders: Sender<AlarmOrder>) {
+async fn name_servers(every: Duration, context: Arc<CollectContext>, orders: Sender<AlarmOrder>) {
     loop {
-        if let Ok(gathered) = facts::collect(Source::Dns, context.clone()).await
+        if let Ok(gathered) = facts::collect(FactSource::Dns, context.clone()).await
             && orders.send(AlarmOrder::Readings(readings::readings(&gathered))).is_err()
         {
             return;
@@ -173,10 +182,10 @@ async fn name_servers(every: Duration, context: Arc<Context>, orders: Sender<Ala
 }
 
 /// Follows systemd; a machine without it is not asked again.
-async fn units(context: Arc<Context>, orders: Sender<AlarmOrder>) {
+async fn units(context: Arc<CollectContext>, orders: Sender<AlarmOrder>) {
     loop {
         match follow_units(&context, &orders).await {
-            Err(Missing::NotApplicable(_)) => return,
+            Err(MissingFact::NotApplicable(_)) => return,
             Err(why) => tracing::debug!(%why, "systemd can't be followed"),
             Ok(()) => return,
         }
@@ -184,7 +193,7 @@ async fn units(context: Arc<Context>, orders: Sender<AlarmOrder>) {
     }
 }
 
-async fn follow_units(context: &Context, orders: &Sender<AlarmOrder>) -> Fact<()> {
+async fn follow_units(context: &CollectContext, orders: &Sender<AlarmOrder>) -> Fact<()> {
     let mut watch = UnitWatch::start(context).await?;
     let mut restarts: BTreeMap<String, u32> = BTreeMap::new();
     loop {
@@ -239,7 +248,7 @@ fn counts(restarts: &BTreeMap<String, u32>) -> Vec<(String, f64)> {
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct JournalLine {
     #[serde(rename = "MESSAGE")]
     message: Option<serde_json::Value>,
     #[serde(rename = "_SYSTEMD_UNIT")]
@@ -250,16 +259,16 @@ struct Entry {
 
 /// Follows the journal from where it was.
 async fn journal(
-    context: Arc<Context>,
+    context: Arc<CollectContext>,
     orders: Sender<AlarmOrder>,
-    entries: Vec<Entries>,
+    entries: Vec<JournalRule>,
     cursor: Option<String>,
 ) {
     let mut cursor = cursor;
     loop {
         match follow_journal(&context, &orders, &entries, &mut cursor).await {
             Ok(()) => return,
-            Err(Missing::Absent(_)) => return,
+            Err(MissingFact::Absent(_)) => return,
             Err(why) => tracing::debug!(%why, "the journal can't be followed"),
         }
         sleep(AGAIN).await;
@@ -267,9 +276,9 @@ async fn journal(
 }
 
 async fn follow_journal(
-    context: &Context,
+    context: &CollectContext,
     orders: &Sender<AlarmOrder>,
-    entries: &[Entries],
+    entries: &[JournalRule],
     cursor: &mut Option<String>,
 ) -> Fact<()> {
     let from = match &cursor {
@@ -283,7 +292,7 @@ async fn follow_journal(
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let read = tokio::select! {
-            read = running.output.read(&mut buffer) => read.map_err(|e| Missing::from_io("journalctl", &e))?,
+            read = running.output.read(&mut buffer) => read.map_err(|e| MissingFact::from_io("journalctl", &e))?,
             _ = beat.tick() => {
                 let none = entries.iter().map(|e| (e.rule.clone(), 0.0)).collect();
                 let note = cursor.as_ref().map(|c| AlarmOrder::Note("journal".to_owned(), c.clone().into_bytes()));
@@ -295,7 +304,7 @@ async fn follow_journal(
             }
         };
         if read == 0 {
-            return Err(Missing::failed("journalctl", "it ended"));
+            return Err(MissingFact::failed("journalctl", "it ended"));
         }
         let mut found: BTreeMap<&str, f64> = BTreeMap::new();
         for byte in buffer.get(..read).unwrap_or_default() {
@@ -323,8 +332,8 @@ async fn follow_journal(
 }
 
 /// Rules that an entry fits.
-fn fitting<'a>(line: &[u8], entries: &'a [Entries], cursor: &mut Option<String>) -> Vec<&'a str> {
-    let Ok(entry) = serde_json::from_slice::<Entry>(line) else { return Vec::new() };
+fn fitting<'a>(line: &[u8], entries: &'a [JournalRule], cursor: &mut Option<String>) -> Vec<&'a str> {
+    let Ok(entry) = serde_json::from_slice::<JournalLine>(line) else { return Vec::new() };
     if entry.cursor.is_some() {
         *cursor = entry.cursor;
     }
@@ -337,7 +346,7 @@ fn fitting<'a>(line: &[u8], entries: &'a [Entries], cursor: &mut Option<String>)
         }
         _ => return Vec::new(),
     };
-    let fits = |wanted: &&Entries| {
+    let fits = |wanted: &&JournalRule| {
         wanted.unit.as_ref().is_none_or(|unit| entry.unit.as_ref() == Some(unit))
             && wanted.pattern.is_match(&message)
     };
@@ -352,13 +361,13 @@ mod tests {
     use nearhand_proto::alarm::Profile;
 
     use super::*;
-    use nearhand_diagnostics::facts::child::Programs;
+    use nearhand_diagnostics::facts::child::SystemPrograms;
 
     fn wanted() -> ProbePlan {
         let text = "profile = \"none\"\n[[rule]]\nname = \"io\"\nkind = \"log\"\njournal = true\nmatch = \"I/O error\"\n\
             [[rule]]\nname = \"web\"\nkind = \"log\"\nunit = \"web.service\"\nmatch = \"5\\\\d\\\\d\"\n";
         let set = RuleSet::read(text, Profile::Server).unwrap();
-        ProbePlan::of(&set, &Schedule::of(&set.rules), &Notes::new())
+        ProbePlan::of(&set, &ProbeSchedule::of(&set.rules), &AlarmNotes::new())
     }
 
     #[test]
@@ -397,8 +406,8 @@ mod tests {
             printf '{\"MESSAGE\":\"I/O er'; printf 'ror 2\"}\\n{\"MESSAGE\":\"fine\"}\\n'\nexec sleep 1000\n";
         std::fs::write(&path, script).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let mut context = context(Clocks::new().now());
-        context.programs = Programs::only_in(dir.path());
+        let mut context = context(AlarmClocks::new().now());
+        context.programs = SystemPrograms::only_in(dir.path());
         let (send, receive) = channel();
         let task = tokio::spawn(journal(Arc::new(context), send, wanted().journal, None));
         let counted = tokio::task::spawn_blocking(move || lines(&receive, "io", 2.0));

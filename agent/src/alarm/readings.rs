@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use nearhand_rules::Reading;
 
-use nearhand_diagnostics::facts::Gathered;
-use nearhand_diagnostics::facts::load::{Activity, Memory};
+use nearhand_diagnostics::facts::SourceFacts;
+use nearhand_diagnostics::facts::load::{MemoryUse, SystemActivity};
 use nearhand_diagnostics::facts::network::DnsServer;
-use nearhand_diagnostics::facts::storage::{Mount, SmartDisk};
+use nearhand_diagnostics::facts::storage::{MountedFileSystem, SmartDisk};
 
 #[expect(clippy::cast_precision_loss, reason = "percentages and counts need no more than 52 bits")]
 fn number(value: u64) -> f64 {
@@ -27,7 +27,7 @@ fn of(sensor: &str, values: Vec<(String, f64)>) -> Reading {
 }
 
 /// Processors and load.
-pub(crate) fn activity(activity: &Activity) -> Vec<Reading> {
+pub(crate) fn activity(activity: &SystemActivity) -> Vec<Reading> {
     let cores = u64::try_from(activity.processors.max(1)).unwrap_or(1);
     let [_, _, quarter] = activity.load;
     vec![
@@ -39,39 +39,39 @@ pub(crate) fn activity(activity: &Activity) -> Vec<Reading> {
 
 /// What a source told, as readings. Occurrences (crashes, unclean starts) need to know what was told before and are
 /// not made here.
-pub(crate) fn readings(gathered: &Gathered) -> Vec<Reading> {
+pub(crate) fn readings(gathered: &SourceFacts) -> Vec<Reading> {
     match gathered {
-        Gathered::Memory(found) => memory(found),
-        Gathered::Pressure(found) => {
+        SourceFacts::Memory(found) => memory(found),
+        SourceFacts::Pressure(found) => {
             let [_, minute, _] = found.memory.full;
             vec![Reading::one("memory.pressure", minute)]
         }
-        Gathered::Mounts(found) => mounts(&found.local),
-        Gathered::Raid(found) => {
+        SourceFacts::Mounts(found) => mounts(&found.local),
+        SourceFacts::Raid(found) => {
             let missing = found.iter().map(|array| {
                 let missing = if array.active { array.wanted.saturating_sub(array.working) } else { 1 };
                 (array.name.clone(), number(missing.max(array.faulty)))
             });
             vec![of("raid.missing", missing.collect())]
         }
-        Gathered::Dns(found) => {
+        SourceFacts::Dns(found) => {
             // RFC 1035, 4.1.1: it can't (2), or doesn't want to (5).
             let can_not = |server: &DnsServer| !server.code.is_some_and(|code| code != 2 && code != 5);
             let silent = found.iter().map(|server| (server.address.clone(), truth(can_not(server))));
             vec![of("dns.silent", silent.collect())]
         }
-        Gathered::Ecc(found) => {
+        SourceFacts::Ecc(found) => {
             let corrected = found.iter().map(|c| (c.name.clone(), number(c.corrected))).collect();
             let not = found.iter().map(|c| (c.name.clone(), number(c.uncorrected))).collect();
             vec![of("ecc.corrected", corrected), of("ecc.uncorrectable", not)]
         }
-        Gathered::Sensors(found) => {
+        SourceFacts::Sensors(found) => {
             let margins = found.iter().filter_map(|s| Some((s.name.clone(), s.critical? - s.celsius)));
             vec![of("temperature.margin", margins.collect())]
         }
-        Gathered::Smart(found) => smart(found),
-        Gathered::Upkeep(found) => vec![Reading::one("updates.reboot", truth(found.reboot_asked))],
-        Gathered::Firewall(found) => {
+        SourceFacts::Smart(found) => smart(found),
+        SourceFacts::Upkeep(found) => vec![Reading::one("updates.reboot", truth(found.reboot_asked))],
+        SourceFacts::Firewall(found) => {
             let off = found.switched_off.iter().filter(|_| found.active.is_empty());
             vec![of("protection.off", off.map(|name| (name.clone(), 1.0)).collect())]
         }
@@ -79,7 +79,7 @@ pub(crate) fn readings(gathered: &Gathered) -> Vec<Reading> {
     }
 }
 
-fn memory(memory: &Memory) -> Vec<Reading> {
+fn memory(memory: &MemoryUse) -> Vec<Reading> {
     let available =
         share(memory.available, memory.total).map(|value| Reading::one("memory.available", value));
     let swap = share(memory.swap_total.saturating_sub(memory.swap_free), memory.swap_total)
@@ -89,11 +89,12 @@ fn memory(memory: &Memory) -> Vec<Reading> {
 }
 
 /// Full is when users can write no more: what is kept for root counts neither as free nor as room.
-fn mounts(mounts: &[Mount]) -> Vec<Reading> {
+fn mounts(mounts: &[MountedFileSystem]) -> Vec<Reading> {
     // One mount may lie over another; the path leads to the upper one, and both tell the same.
     let mut seen = BTreeSet::new();
-    let kernels = |mount: &&Mount| mount.target.starts_with("/sys/") || mount.target.starts_with("/proc/");
-    let mounts: Vec<&Mount> =
+    let kernels =
+        |mount: &&MountedFileSystem| mount.target.starts_with("/sys/") || mount.target.starts_with("/proc/");
+    let mounts: Vec<&MountedFileSystem> =
         mounts.iter().filter(|mount| !kernels(mount) && seen.insert(mount.target.as_str())).collect();
     let writable = || mounts.iter().filter(|mount| !mount.read_only);
     let used = writable()
@@ -128,9 +129,9 @@ fn smart(disks: &[SmartDisk]) -> Vec<Reading> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nearhand_diagnostics::facts::hardware::Sensor;
-    use nearhand_diagnostics::facts::security::Firewall;
-    use nearhand_diagnostics::facts::storage::{Array, Mounts};
+    use nearhand_diagnostics::facts::hardware::TemperatureSensor;
+    use nearhand_diagnostics::facts::security::FirewallState;
+    use nearhand_diagnostics::facts::storage::{MountedFileSystems, RaidArray};
 
     fn value(readings: &[Reading], sensor: &str, instance: &str) -> Option<f64> {
         let reading = readings.iter().find(|reading| reading.sensor == sensor)?;
@@ -139,19 +140,24 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_full_for_users() {
-        let mount = Mount {
+        let mount = MountedFileSystem {
             target: "/".into(),
             size: 1000,
             used: 900,
             available: 50,
             inodes: 100,
             inodes_free: 25,
-            ..Mount::default()
+            ..MountedFileSystem::default()
         };
-        let image = Mount { target: "/cd".into(), read_only: true, read_only_meant: true, ..mount.clone() };
-        let broken = Mount { target: "/data".into(), read_only: true, ..mount.clone() };
-        let found = Mounts { local: vec![mount, image, broken], ..Mounts::default() };
-        let told = readings(&Gathered::Mounts(Box::new(found)));
+        let image = MountedFileSystem {
+            target: "/cd".into(),
+            read_only: true,
+            read_only_meant: true,
+            ..mount.clone()
+        };
+        let broken = MountedFileSystem { target: "/data".into(), read_only: true, ..mount.clone() };
+        let found = MountedFileSystems { local: vec![mount, image, broken], ..MountedFileSystems::default() };
+        let told = readings(&SourceFacts::Mounts(Box::new(found)));
         assert!((value(&told, "disk.used", "/").unwrap() - 94.736).abs() < 0.01);
         assert_eq!(value(&told, "disk.inodes", "/"), Some(75.0));
         assert_eq!(value(&told, "disk.used", "/cd"), None);
@@ -161,14 +167,14 @@ mod tests {
 
     #[test]
     fn what_is_not_there_gives_no_reading() {
-        let told = memory(&Memory { total: 200, available: 50, ..Memory::default() });
+        let told = memory(&MemoryUse { total: 200, available: 50, ..MemoryUse::default() });
         assert_eq!(value(&told, "memory.available", ""), Some(25.0));
         assert_eq!(value(&told, "swap.used", ""), None);
         let sensors = vec![
-            Sensor { name: "a".into(), celsius: 97.0, critical: Some(100.0) },
-            Sensor { name: "b".into(), celsius: 97.0, critical: None },
+            TemperatureSensor { name: "a".into(), celsius: 97.0, critical: Some(100.0) },
+            TemperatureSensor { name: "b".into(), celsius: 97.0, critical: None },
         ];
-        let told = readings(&Gathered::Sensors(Box::new(sensors)));
+        let told = readings(&SourceFacts::Sensors(Box::new(sensors)));
         assert_eq!(
             (value(&told, "temperature.margin", "a"), value(&told, "temperature.margin", "b")),
             (Some(3.0), None)
@@ -177,23 +183,23 @@ mod tests {
 
     #[test]
     fn degraded_arrays_and_switched_off_firewalls() {
-        let array = |wanted, working, active| Array {
+        let array = |wanted, working, active| RaidArray {
             name: "md0".into(),
             wanted,
             working,
             active,
-            ..Array::default()
+            ..RaidArray::default()
         };
         for (array, missing) in
             [(array(2, 1, true), 1.0), (array(2, 2, true), 0.0), (array(0, 0, false), 1.0)]
         {
-            let told = readings(&Gathered::Raid(Box::new(vec![array])));
+            let told = readings(&SourceFacts::Raid(Box::new(vec![array])));
             assert_eq!(value(&told, "raid.missing", "md0"), Some(missing));
         }
-        let off = Firewall { switched_off: vec!["ufw".into()], ..Firewall::default() };
-        let told = readings(&Gathered::Firewall(Box::new(off.clone())));
+        let off = FirewallState { switched_off: vec!["ufw".into()], ..FirewallState::default() };
+        let told = readings(&SourceFacts::Firewall(Box::new(off.clone())));
         assert_eq!(value(&told, "protection.off", "ufw"), Some(1.0));
-        let other = Firewall { active: vec!["nftables".into()], ..off };
-        assert_eq!(readings(&Gathered::Firewall(Box::new(other)))[0].values, []);
+        let other = FirewallState { active: vec!["nftables".into()], ..off };
+        assert_eq!(readings(&SourceFacts::Firewall(Box::new(other)))[0].values, []);
     }
 }

@@ -18,7 +18,7 @@ use nearhand_report::redact;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::handle::Alarms;
+use super::handle::AlarmsHandle;
 use super::orders::{AlarmOrder, RaisedAlarm};
 use crate::hub::Hub;
 use crate::runbook::{RunbookTrigger, Runbooks};
@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_secs(600);
 const RUNS: usize = 8;
 
 /// What a diagnosis found, and when.
-struct Diagnosis {
+struct LastDiagnosis {
     good: bool,
     title: String,
     lines: Vec<String>,
@@ -41,7 +41,7 @@ struct Diagnosis {
 pub(super) async fn run(
     hub: Arc<Hub>,
     runbooks: Arc<Runbooks>,
-    alarms: Arc<Alarms>,
+    alarms: Arc<AlarmsHandle>,
     begun: mpsc::Receiver<RaisedAlarm>,
 ) {
     let (runs, queued) = mpsc::channel(RUNS);
@@ -51,11 +51,11 @@ pub(super) async fn run(
 /// Diagnoses, one alarm after the other, and queues the runbooks that their rules name.
 async fn look_into(
     hub: &Arc<Hub>,
-    alarms: &Alarms,
+    alarms: &AlarmsHandle,
     mut begun: mpsc::Receiver<RaisedAlarm>,
     runs: mpsc::Sender<(RaisedAlarm, RunbookTrigger)>,
 ) {
-    let mut last: Option<Diagnosis> = None;
+    let mut last: Option<LastDiagnosis> = None;
     loop {
         let one = tokio::select! {
             one = begun.recv() => one,
@@ -68,7 +68,7 @@ async fn look_into(
                 last = diagnose(hub).await.or(last);
             }
             if let Some(diagnosis) = &last {
-                let Diagnosis { good, title, lines, .. } = diagnosis;
+                let LastDiagnosis { good, title, lines, .. } = diagnosis;
                 alarms.order(AlarmOrder::Reported(Box::new(report(
                     &one,
                     Deed::Diagnosis,
@@ -91,7 +91,7 @@ async fn look_into(
 async fn repair(
     hub: &Arc<Hub>,
     runbooks: &Arc<Runbooks>,
-    alarms: &Alarms,
+    alarms: &AlarmsHandle,
     mut queued: mpsc::Receiver<(RaisedAlarm, RunbookTrigger)>,
 ) {
     // The other half of this task ends it.
@@ -109,7 +109,7 @@ async fn repair(
     }
 }
 
-async fn diagnose(hub: &Hub) -> Option<Diagnosis> {
+async fn diagnose(hub: &Hub) -> Option<LastDiagnosis> {
     let options =
         RunOptions { device_id: hub.identity.device().to_string(), ..RunOptions::new(CheckSet::Quick) };
     let (_run, mut events) = diagnostics::run(options);
@@ -126,7 +126,7 @@ async fn diagnose(hub: &Hub) -> Option<Diagnosis> {
             let (good, title, lines) = found.await.ok()?;
             redact::forget_rules();
             crate::platform::give_back_memory_soon();
-            return Some(Diagnosis { good, title, lines, made: Instant::now() });
+            return Some(LastDiagnosis { good, title, lines, made: Instant::now() });
         }
     }
 }

@@ -42,9 +42,9 @@ fn more(mistakes: &[Mistake]) -> String {
 
 /// What tells that a file has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Seen(Option<(SystemTime, u64)>);
+pub(crate) struct FileStamp(Option<(SystemTime, u64)>);
 
-impl Seen {
+impl FileStamp {
     /// As the file is now.
     pub(crate) fn of(path: &Path) -> Self {
         let meta = fs::metadata(path).ok();
@@ -88,10 +88,10 @@ mod tests {
         fs::create_dir_all(dir.path().join("sys/class/power_supply/BAT0")).unwrap();
         assert_eq!(likely_profile(dir.path()), Profile::Desktop);
         let path = dir.path().join("rules.toml");
-        let before = Seen::of(&path);
+        let before = FileStamp::of(&path);
         assert!(!load(&path).unwrap().rules.is_empty());
         fs::write(&path, "profile = \"server\"\ncolour = 3\n").unwrap();
-        assert_ne!(Seen::of(&path), before);
+        assert_ne!(FileStamp::of(&path), before);
         let error = load(&path).unwrap_err().to_string();
         assert!(error.contains("rules.toml, line 2: unknown field `colour`"), "{error}");
         assert!(matches!(load(dir.path()), Err(RulesError::Io { .. })));

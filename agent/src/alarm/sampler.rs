@@ -8,62 +8,62 @@ use nearhand_rules::{Moment, Reading, RuleSet};
 use x509_parser::pem::Pem;
 
 use super::readings;
-use super::tail::Tail;
+use super::tail::LogTail;
 use crate::platform;
-use nearhand_agent_core::schedule::{Probe, Schedule};
-use nearhand_diagnostics::facts::child::Programs;
+use nearhand_agent_core::schedule::{AlarmProbe, ProbeSchedule};
+use nearhand_diagnostics::facts::child::SystemPrograms;
 use nearhand_diagnostics::facts::probe::ProbeTargets;
-use nearhand_diagnostics::facts::root::Root;
-use nearhand_diagnostics::facts::{self, Context, Gathered, SinceLast, Source};
+use nearhand_diagnostics::facts::root::SystemRoot;
+use nearhand_diagnostics::facts::{self, CollectContext, CpuMeter, FactSource, SourceFacts};
 
 /// Most of a certificate file that is read, in bytes.
 const CERTIFICATE_LIMIT: u64 = 1024 * 1024;
 
 /// What was told of things that happen, so that each is told once: kept with the alarms.
-pub(crate) type Notes = BTreeMap<String, Vec<u8>>;
+pub(crate) type AlarmNotes = BTreeMap<String, Vec<u8>>;
 
 /// Reads the machine for a set of rules.
-pub(crate) struct Sampler {
-    context: Context,
-    processors: SinceLast,
+pub(crate) struct AlarmSampler {
+    context: CollectContext,
+    processors: CpuMeter,
     processors_at: u64,
     /// What is due when.
-    pub(crate) schedule: Schedule,
+    pub(crate) schedule: ProbeSchedule,
     certificates: Vec<String>,
     backups: Vec<String>,
-    tails: Vec<Tail>,
+    tails: Vec<LogTail>,
     /// Whether this machine is one whose clock may be kept from outside.
     guest: bool,
 }
 
 /// What collectors may use, on this machine.
-pub(crate) fn context(now: Moment) -> Context {
-    Context {
-        root: Root::new("/"),
-        programs: Programs::default(),
+pub(crate) fn context(now: Moment) -> CollectContext {
+    CollectContext {
+        root: SystemRoot::new("/"),
+        programs: SystemPrograms::default(),
         targets: ProbeTargets::default(),
         patience: Duration::from_secs(2),
         now: now.wall,
     }
 }
 
-impl Sampler {
+impl AlarmSampler {
     /// For these rules.
-    pub(crate) fn new(set: &RuleSet, now: Moment, notes: &Notes) -> Self {
+    pub(crate) fn new(set: &RuleSet, now: Moment, notes: &AlarmNotes) -> Self {
         let context = context(now);
-        let guest = match facts::glance(Source::TimeSync, &context) {
-            Ok(Gathered::TimeSync(sync)) => sync.guest && sync.service.is_none(),
+        let guest = match facts::glance(FactSource::TimeSync, &context) {
+            Ok(SourceFacts::TimeSync(sync)) => sync.guest && sync.service.is_none(),
             _ => false,
         };
-        let mut tails = Tail::of(&set.rules);
+        let mut tails = LogTail::of(&set.rules);
         for tail in &mut tails {
             tail.begin(notes.get(&format!("tail.{}", tail.rule)).map(Vec::as_slice));
         }
         Self {
             context,
-            processors: SinceLast::default(),
+            processors: CpuMeter::default(),
             processors_at: 0,
-            schedule: Schedule::of(&set.rules),
+            schedule: ProbeSchedule::of(&set.rules),
             certificates: set.certificates.clone(),
             backups: set.backups.clone(),
             tails,
@@ -72,27 +72,27 @@ impl Sampler {
     }
 
     /// Reads one probe. What the alarms know of themselves isn't read here.
-    pub(crate) fn read(&mut self, probe: Probe, now: Moment, notes: &mut Notes) -> Vec<Reading> {
+    pub(crate) fn read(&mut self, probe: AlarmProbe, now: Moment, notes: &mut AlarmNotes) -> Vec<Reading> {
         self.context.now = now.wall;
         match probe {
-            Probe::Activity => self.activity(now),
-            Probe::Memory => self.glance(Source::Memory),
-            Probe::Pressure => self.glance(Source::Pressure),
-            Probe::Mounts => self.glance(Source::Mounts),
-            Probe::Raid => self.glance(Source::Raid),
-            Probe::Ecc => self.glance(Source::Ecc),
-            Probe::Sensors => self.glance(Source::Sensors),
-            Probe::Upkeep => self.glance(Source::Upkeep),
-            Probe::Crashes => self.crashes(now, notes),
-            Probe::Clock => self.clock(now),
-            Probe::Certificates => self.certificates(now),
-            Probe::Backups => self.backups(now),
-            Probe::LogFiles => self.log_files(notes),
+            AlarmProbe::Activity => self.activity(now),
+            AlarmProbe::Memory => self.glance(FactSource::Memory),
+            AlarmProbe::Pressure => self.glance(FactSource::Pressure),
+            AlarmProbe::Mounts => self.glance(FactSource::Mounts),
+            AlarmProbe::Raid => self.glance(FactSource::Raid),
+            AlarmProbe::Ecc => self.glance(FactSource::Ecc),
+            AlarmProbe::Sensors => self.glance(FactSource::Sensors),
+            AlarmProbe::Upkeep => self.glance(FactSource::Upkeep),
+            AlarmProbe::Crashes => self.crashes(now, notes),
+            AlarmProbe::Clock => self.clock(now),
+            AlarmProbe::Certificates => self.certificates(now),
+            AlarmProbe::Backups => self.backups(now),
+            AlarmProbe::LogFiles => self.log_files(notes),
             _ => Vec::new(),
         }
     }
 
-    fn glance(&self, source: Source) -> Vec<Reading> {
+    fn glance(&self, source: FactSource) -> Vec<Reading> {
         match facts::glance(source, &self.context) {
             Ok(gathered) => readings::readings(&gathered),
             Err(why) => {
@@ -111,8 +111,8 @@ impl Sampler {
         }
     }
 
-    fn crashes(&self, now: Moment, notes: &mut Notes) -> Vec<Reading> {
-        let Ok(Gathered::Crashes(crashes)) = facts::glance(Source::Crashes, &self.context) else {
+    fn crashes(&self, now: Moment, notes: &mut AlarmNotes) -> Vec<Reading> {
+        let Ok(SourceFacts::Crashes(crashes)) = facts::glance(FactSource::Crashes, &self.context) else {
             return Vec::new();
         };
         let count = untold("crash.told", crashes.iter().map(|crash| crash.at), now, notes);
@@ -157,7 +157,7 @@ impl Sampler {
         vec![Reading { sensor: "backup.age".to_owned(), values: self.backups.iter().map(age).collect() }]
     }
 
-    fn log_files(&mut self, notes: &mut Notes) -> Vec<Reading> {
+    fn log_files(&mut self, notes: &mut AlarmNotes) -> Vec<Reading> {
         let mut values = Vec::new();
         for tail in &mut self.tails {
             let Some(count) = tail.look() else { continue };
@@ -176,7 +176,7 @@ impl Sampler {
 
 /// How many of the moments (seconds since 1970) are later than what was told before. The first time, what lies in the
 /// past is past.
-pub(crate) fn untold(key: &str, at: impl Iterator<Item = u64>, now: Moment, notes: &mut Notes) -> f64 {
+pub(crate) fn untold(key: &str, at: impl Iterator<Item = u64>, now: Moment, notes: &mut AlarmNotes) -> f64 {
     let told = notes.get(key).and_then(|bytes| Some(u64::from_be_bytes(bytes.as_slice().try_into().ok()?)));
     let since = told.unwrap_or(now.wall.0 / 1000);
     let new: Vec<u64> = at.filter(|at| *at > since).collect();
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn what_happened_is_told_once_and_the_past_never() {
-        let mut notes = Notes::new();
+        let mut notes = AlarmNotes::new();
         assert_eq!(untold("k", [5, 90].into_iter(), at(100_000), &mut notes), 0.0);
         assert_eq!(untold("k", [5, 90, 101, 102].into_iter(), at(103_000), &mut notes), 2.0);
         assert_eq!(untold("k", [5, 90, 101, 102].into_iter(), at(104_000), &mut notes), 0.0);
@@ -240,8 +240,8 @@ mod tests {
             certificate.display()
         );
         let set = RuleSet::read(&text, Profile::Server).unwrap();
-        let mut notes = Notes::new();
-        let mut sampler = Sampler::new(&set, at(1), &notes);
+        let mut notes = AlarmNotes::new();
+        let mut sampler = AlarmSampler::new(&set, at(1), &notes);
         let mut all = Vec::new();
         let new_year = at(1_861_920_000_000);
         for probe in sampler.schedule.due(1) {
@@ -256,6 +256,6 @@ mod tests {
         assert!(of("backup.age").unwrap().iter().any(|(path, age)| path == "/nowhere" && *age > 1.8e9));
         assert!(of("disk.used").unwrap().iter().all(|(_, used)| (0.0..=100.0).contains(used)));
         assert_eq!(one("cpu.busy"), None, "the first look has nothing to compare with");
-        assert!(!sampler.read(Probe::Activity, at(1_861_920_010_000), &mut notes).is_empty());
+        assert!(!sampler.read(AlarmProbe::Activity, at(1_861_920_010_000), &mut notes).is_empty());
     }
 }

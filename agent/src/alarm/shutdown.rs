@@ -10,7 +10,7 @@ use nearhand_proto::alarm::Leaving;
 use zbus::zvariant::OwnedFd;
 use zbus::{Connection, Proxy};
 
-use super::clock::Clocks;
+use super::clock::AlarmClocks;
 use super::deliver::say_goodbye;
 use super::sampler::context;
 use crate::hub::Hub;
@@ -85,7 +85,7 @@ async fn delay(manager: &Proxy<'_>) -> Option<OwnedFd> {
 
 /// Where the machine is going, if it is: known once systemd has begun.
 pub(crate) async fn destination() -> Option<Leaving> {
-    let context = context(Clocks::new().now());
+    let context = context(AlarmClocks::new().now());
     let asked = tokio::time::timeout(PATIENCE, facts::shutting_down_to(&context)).await;
     let restarts = asked.ok()?.ok()??;
     Some(if restarts { Leaving::Restart } else { Leaving::PowerOff })

@@ -17,7 +17,7 @@ const LONGEST_LINE: usize = 16 * 1024;
 
 /// One file, watched for one rule.
 #[derive(Debug)]
-pub(crate) struct Tail {
+pub(crate) struct LogTail {
     /// The rule's name.
     pub(crate) rule: String,
     path: String,
@@ -28,7 +28,7 @@ pub(crate) struct Tail {
     begun: Vec<u8>,
 }
 
-impl Tail {
+impl LogTail {
     /// For each rule about a file.
     pub(crate) fn of(rules: &[Rule]) -> Vec<Self> {
         let about = |rule: &Rule| {
@@ -146,12 +146,12 @@ mod tests {
 
     use super::*;
 
-    fn tail(path: &std::path::Path) -> Tail {
+    fn tail(path: &std::path::Path) -> LogTail {
         let text = format!(
             "profile = \"none\"\n[[rule]]\nname = \"x\"\nkind = \"log\"\nfile = \"{}\"\nmatch = \"bad\"\n",
             path.display()
         );
-        Tail::of(&RuleSet::read(&text, Profile::Server).unwrap().rules).remove(0)
+        LogTail::of(&RuleSet::read(&text, Profile::Server).unwrap().rules).remove(0)
     }
 
     fn append(path: &std::path::Path, text: &str) {

@@ -13,13 +13,13 @@ use nearhand_rules::{Engine, Moment, Reading, RuleSet, StateRow};
 use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
 
-use super::clock::Clocks;
+use super::clock::AlarmClocks;
 use super::orders::{AlarmOrder, AlarmProgress, AlarmStatus, RaisedAlarm};
 use super::probes::ProbePlan;
-use super::rules_file::{self, Seen};
-use super::sampler::{Notes, Sampler, untold};
-use nearhand_agent_core::schedule::Probe;
-use nearhand_spool::{Owner, Spool, SpoolError};
+use super::rules_file::{self, FileStamp};
+use super::sampler::{AlarmNotes, AlarmSampler, untold};
+use nearhand_agent_core::schedule::AlarmProbe;
+use nearhand_spool::{Spool, SpoolError, SpoolOwner};
 
 /// How often everything the rules know is written, in milliseconds: at a crash, windows are that old at most.
 const SAVE_EVERY: u64 = 300_000;
@@ -38,20 +38,20 @@ pub(crate) struct AlarmPaths {
     /// The rules file.
     pub(crate) rules: PathBuf,
     /// Whose spool it is.
-    pub(crate) owner: Owner,
+    pub(crate) owner: SpoolOwner,
 }
 
 /// The thread's state.
 pub(crate) struct AlarmWorker {
     paths: AlarmPaths,
-    clocks: Clocks,
+    clocks: AlarmClocks,
     spool: Spool,
     engine: Engine,
     set: RuleSet,
-    sampler: Sampler,
-    notes: Notes,
-    notes_saved: Notes,
-    rules_seen: Seen,
+    sampler: AlarmSampler,
+    notes: AlarmNotes,
+    notes_saved: AlarmNotes,
+    rules_seen: FileStamp,
     rules_problem: Option<String>,
     spool_problem: Option<String>,
     /// What could not be written yet.
@@ -70,10 +70,10 @@ impl AlarmWorker {
         paths: AlarmPaths,
         begun: mpsc::Sender<RaisedAlarm>,
     ) -> Result<(Self, watch::Receiver<AlarmProgress>, watch::Receiver<ProbePlan>), SpoolError> {
-        let clocks = Clocks::new();
+        let clocks = AlarmClocks::new();
         let now = clocks.now();
         let spool = Spool::open(&paths.dir, &paths.owner, StreamId::random(&mut OsRng), now.wall)?;
-        let rules_seen = Seen::of(&paths.rules);
+        let rules_seen = FileStamp::of(&paths.rules);
         let (set, rules_problem) = match rules_file::load(&paths.rules) {
             Ok(set) => (set, None),
             Err(error) => {
@@ -85,9 +85,10 @@ impl AlarmWorker {
             }
         };
         let (noted, rows): (Vec<_>, Vec<_>) = spool.rows()?.into_iter().partition(|row| row.rule == NOTES);
-        let notes: Notes = noted.into_iter().filter_map(|row| Some((row.instance, row.state?))).collect();
+        let notes: AlarmNotes =
+            noted.into_iter().filter_map(|row| Some((row.instance, row.state?))).collect();
         let (engine, expired) = Engine::restore(set.rules.clone(), &rows, now);
-        let sampler = Sampler::new(&set, now, &notes);
+        let sampler = AlarmSampler::new(&set, now, &notes);
         let progress = AlarmProgress { stream: spool.stream(), profile: set.profile, newest: spool.newest() };
         let (progress, progress_of) = watch::channel(progress);
         let (wanted, wanted_of) = watch::channel(ProbePlan::of(&set, &sampler.schedule, &notes));
@@ -186,7 +187,7 @@ impl AlarmWorker {
 
     /// Reads what is due.
     fn look(&mut self) {
-        if Seen::of(&self.paths.rules) != self.rules_seen {
+        if FileStamp::of(&self.paths.rules) != self.rules_seen {
             self.reload();
         }
         let now = self.clocks.now();
@@ -197,7 +198,7 @@ impl AlarmWorker {
         let mut readings = Vec::new();
         for probe in due {
             match probe {
-                Probe::Own => readings.extend(self.own(now)),
+                AlarmProbe::Own => readings.extend(self.own(now)),
                 other => readings.extend(self.sampler.read(other, now, &mut self.notes)),
             }
         }
@@ -338,7 +339,7 @@ impl AlarmWorker {
     }
 
     fn reload(&mut self) {
-        self.rules_seen = Seen::of(&self.paths.rules);
+        self.rules_seen = FileStamp::of(&self.paths.rules);
         match rules_file::load(&self.paths.rules) {
             Ok(set) => {
                 self.rules_problem = None;
@@ -347,7 +348,7 @@ impl AlarmWorker {
                 }
                 let now = self.clocks.now();
                 let expired = self.engine.replace(set.rules.clone(), now);
-                self.sampler = Sampler::new(&set, now, &self.notes);
+                self.sampler = AlarmSampler::new(&set, now, &self.notes);
                 tracing::info!(rules = set.rules.len(), "other rules from now on");
                 self.set = set;
                 self.wanted.send_replace(ProbePlan::of(&self.set, &self.sampler.schedule, &self.notes));

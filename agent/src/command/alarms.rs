@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use nearhand_proto::message::local::{Alarm, Alarms, Reply, Verb};
 use nearhand_rules::units::show_seconds;
 
-use super::simple::Output;
-use crate::home::Home;
+use super::simple::OutputArgs;
+use crate::home::AgentHome;
 use crate::local;
 
-pub(crate) async fn run(home: &Home, output: &Output) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(home: &AgentHome, output: &OutputArgs) -> anyhow::Result<ExitCode> {
     let reply = local::call(home).await?.ask(Verb::Alarms).await?;
     let Reply::Alarms(alarms) = reply else { anyhow::bail!("the agent answered something else") };
     if output.json {

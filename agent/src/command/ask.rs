@@ -7,7 +7,7 @@ use nearhand_proto::message::help::{HelpWanted, Urgency};
 use nearhand_proto::message::local::{Help, Reply, Verb};
 
 use super::console::help_in_words;
-use crate::home::Home;
+use crate::home::AgentHome;
 use crate::local;
 
 /// What is asked for.
@@ -17,8 +17,8 @@ pub(crate) struct AskArgs {
     #[arg(value_name = "WORDS")]
     what: Vec<String>,
     /// How urgent it is
-    #[arg(long, value_enum, default_value_t = How::Hampered)]
-    urgency: How,
+    #[arg(long, value_enum, default_value_t = AskUrgency::Hampered)]
+    urgency: AskUrgency,
     /// How to reach you
     #[arg(long, value_name = "TEXT", default_value = "")]
     reach: String,
@@ -32,7 +32,7 @@ pub(crate) struct AskArgs {
 
 /// How urgent.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum How {
+enum AskUrgency {
     /// It can wait
     CanWait,
     /// Work goes on, badly
@@ -41,17 +41,17 @@ enum How {
     Stopped,
 }
 
-impl From<How> for Urgency {
-    fn from(how: How) -> Self {
+impl From<AskUrgency> for Urgency {
+    fn from(how: AskUrgency) -> Self {
         match how {
-            How::CanWait => Self::CanWait,
-            How::Hampered => Self::Hampered,
-            How::Stopped => Self::Stopped,
+            AskUrgency::CanWait => Self::CanWait,
+            AskUrgency::Hampered => Self::Hampered,
+            AskUrgency::Stopped => Self::Stopped,
         }
     }
 }
 
-pub(crate) async fn run(home: &Home, args: AskArgs) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(home: &AgentHome, args: AskArgs) -> anyhow::Result<ExitCode> {
     let mut agent = local::call(home).await?;
     if args.withdraw {
         agent.ask(Verb::WithdrawHelp).await?;

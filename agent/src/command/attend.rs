@@ -11,12 +11,12 @@ use nearhand_proto::invitation::SiteString;
 use nearhand_proto::message::local::{Reply, Verb};
 use nearhand_transport::lines;
 
-use super::console::{Console, Next};
+use super::console::{AttendConsole, ConsoleStep};
 use super::run::stop_signal;
-use crate::home::{Enrolment, Home};
+use crate::home::{AgentHome, Enrolment};
 use crate::local;
-use crate::local::server::Door;
-use crate::service::Service;
+use crate::local::server::SocketAccess;
+use crate::service::AgentService;
 use nearhand_transport::local::{CallError, LocalClient};
 
 /// For one-off help.
@@ -32,17 +32,17 @@ pub(crate) struct AttendArgs {
 
 pub(crate) async fn run(dir: PathBuf, args: AttendArgs) -> anyhow::Result<ExitCode> {
     let Some(site) = &args.site else {
-        return attend(&Home::open(dir)?, args.no_code).await;
+        return attend(&AgentHome::open(dir)?, args.no_code).await;
     };
     let site: SiteString = site.parse()?;
-    let home = Home::open(dir.join("one-off"))?;
+    let home = AgentHome::open(dir.join("one-off"))?;
     let enrolment = Enrolment {
         relay: site.relay,
         organisation: site.organisation,
         organisation_name: site.organisation_name,
         credential: None,
     };
-    let service = Service::start(home.clone(), enrolment, vec![Door::private(&home)]).await?;
+    let service = AgentService::start(home.clone(), enrolment, vec![SocketAccess::private(&home)]).await?;
     wait_for_relay(&service).await;
     let outcome = attend(&home, args.no_code).await;
     service.stop().await;
@@ -50,17 +50,17 @@ pub(crate) async fn run(dir: PathBuf, args: AttendArgs) -> anyhow::Result<ExitCo
 }
 
 /// Gives the connection a moment, so that the first thing shown is a code and not an error.
-async fn wait_for_relay(service: &Service) {
+async fn wait_for_relay(service: &AgentService) {
     let mut relay = service.hub.relay.watch();
     let limit = std::time::Duration::from_secs(12);
     let _ = tokio::time::timeout(limit, relay.wait_for(Option::is_some)).await;
 }
 
-async fn attend(home: &Home, no_code: bool) -> anyhow::Result<ExitCode> {
+async fn attend(home: &AgentHome, no_code: bool) -> anyhow::Result<ExitCode> {
     let mut agent = local::call(home).await?;
     agent.ask(Verb::Watch).await?;
     let Reply::Status(status) = agent.ask(Verb::Status).await? else { anyhow::bail!("no status") };
-    let mut console = Console::default();
+    let mut console = AttendConsole::default();
     if let Some(verb) = console.greet(&status) {
         ask(&mut agent, &mut console, verb).await?;
     }
@@ -84,9 +84,9 @@ async fn attend(home: &Home, no_code: bool) -> anyhow::Result<ExitCode> {
             },
             line = lines.recv(), if typing => match line {
                 Some(line) => match console.line(&line) {
-                    Next::Ask(verb) => ask(&mut agent, &mut console, verb).await?,
-                    Next::Wait => {}
-                    Next::Leave => break,
+                    ConsoleStep::Ask(verb) => ask(&mut agent, &mut console, verb).await?,
+                    ConsoleStep::Wait => {}
+                    ConsoleStep::Leave => break,
                 },
                 // Input is at its end (a script); requests are still shown, and time out.
                 None => typing = false,
@@ -100,7 +100,7 @@ async fn attend(home: &Home, no_code: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn ask(agent: &mut LocalClient, console: &mut Console, verb: Verb) -> anyhow::Result<()> {
+async fn ask(agent: &mut LocalClient, console: &mut AttendConsole, verb: Verb) -> anyhow::Result<()> {
     let (is_code, is_list) = (verb == Verb::NewCode, verb == Verb::Windows);
     let thanks = matches!(verb, Verb::Rate { .. } | Verb::ReportSession { .. });
     match agent.ask(verb).await {

@@ -9,11 +9,11 @@ use nearhand_proto::identity::PublicKey;
 use nearhand_proto::text;
 
 use crate::audit::{self, Verdict};
-use crate::home::{Home, HomeError};
+use crate::home::{AgentHome, AgentHomeError};
 
 /// What to do with the record.
 #[derive(Debug, Subcommand)]
-pub(crate) enum AuditCommand {
+pub(crate) enum RecordCommand {
     /// Show the rows
     Show(ShowArgs),
     /// Check that nothing was edited, left out or cut off; names the first bad row
@@ -42,14 +42,14 @@ pub(crate) struct VerifyArgs {
     json: bool,
 }
 
-pub(crate) fn run(home: &Home, command: &AuditCommand) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(home: &AgentHome, command: &RecordCommand) -> anyhow::Result<ExitCode> {
     match command {
-        AuditCommand::Show(args) => show(home, args),
-        AuditCommand::Verify(args) => verify(home, args),
+        RecordCommand::Show(args) => show(home, args),
+        RecordCommand::Verify(args) => verify(home, args),
     }
 }
 
-fn show(home: &Home, args: &ShowArgs) -> anyhow::Result<ExitCode> {
+fn show(home: &AgentHome, args: &ShowArgs) -> anyhow::Result<ExitCode> {
     let mut lines = std::collections::VecDeque::new();
     let limit = args.last.unwrap_or(usize::MAX);
     audit::read(home, |row| {
@@ -73,7 +73,7 @@ fn line(row: &Row) -> String {
     format!("{:>6} {} {}", row.number, row.at, text::one_line(&format!("{text}{detail}"), 400))
 }
 
-fn verify(home: &Home, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
+fn verify(home: &AgentHome, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let witnesses = args.witness.iter().map(|w| witness(w)).collect::<anyhow::Result<_>>()?;
     match audit::verify(home, keys(home)?, witnesses)? {
         Verdict::Whole(head) => {
@@ -98,14 +98,14 @@ fn verify(home: &Home, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// All keys that this device has had.
-fn keys(home: &Home) -> anyhow::Result<Vec<PublicKey>> {
+fn keys(home: &AgentHome) -> anyhow::Result<Vec<PublicKey>> {
     let mut keys = vec![home.key()?.public()];
     match home.enrolment() {
         Ok(enrolment) => {
             let links = enrolment.credential.map(|c| c.links).unwrap_or_default();
             keys.extend(links.iter().filter_map(|link| Some(link.peek().ok()?.key)));
         }
-        Err(HomeError::NotEnrolled) => {}
+        Err(AgentHomeError::NotEnrolled) => {}
         Err(error) => return Err(error.into()),
     }
     Ok(keys)

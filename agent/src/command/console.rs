@@ -16,7 +16,7 @@ use nearhand_transport::local::CallError;
 
 /// The prompt's state.
 #[derive(Debug, Default)]
-pub(crate) struct Console {
+pub(crate) struct AttendConsole {
     requests: BTreeMap<u64, ConsentRequest>,
     sessions: BTreeMap<SessionId, Session>,
     /// The session that was spoken to last.
@@ -29,7 +29,7 @@ pub(crate) struct Console {
 
 /// What to do after a line.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum ConsoleStep {
     /// Ask the agent.
     Ask(Verb),
     /// Nothing.
@@ -53,7 +53,7 @@ const HELP: &str = "\
   /quit                        end everything and leave
   anything else                is said to the technician";
 
-impl Console {
+impl AttendConsole {
     /// Says where we are; what to ask the agent next.
     pub(crate) fn greet(&mut self, status: &Status) -> Option<Verb> {
         println!("This is {} of {}.", status.device, status.organisation);
@@ -190,22 +190,22 @@ impl Console {
     }
 
     /// Understands a line.
-    pub(crate) fn line(&mut self, line: &str) -> Next {
+    pub(crate) fn line(&mut self, line: &str) -> ConsoleStep {
         let line = line.trim();
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         match word {
-            "" => Next::Wait,
+            "" => ConsoleStep::Wait,
             "?" | "/help" => {
                 println!("{HELP}");
-                Next::Wait
+                ConsoleStep::Wait
             }
             "allow" | "deny" => self.decide(word, rest),
-            "/code" => Next::Ask(Verb::NewCode),
-            "/windows" => Next::Ask(Verb::Windows),
-            "/quit" => Next::Leave,
-            "/stop" => Next::Ask(Verb::StopAll),
+            "/code" => ConsoleStep::Ask(Verb::NewCode),
+            "/windows" => ConsoleStep::Ask(Verb::Windows),
+            "/quit" => ConsoleStep::Leave,
+            "/stop" => ConsoleStep::Ask(Verb::StopAll),
             // Whoever is frightened doesn't think of the stroke; as a word in a talk it is hardly missed.
-            _ if line.eq_ignore_ascii_case("stop") => Next::Ask(Verb::StopAll),
+            _ if line.eq_ignore_ascii_case("stop") => ConsoleStep::Ask(Verb::StopAll),
             "/more" => self.in_session(|session, granted| {
                 let more = parse_duration(rest.trim())?;
                 let seconds = u32::try_from(more.as_secs()).unwrap_or(u32::MAX);
@@ -219,41 +219,41 @@ impl Console {
             "/rate" | "/report" => self.opine(word, rest.trim()),
             _ if word.starts_with('/') => {
                 println!("There is no command {word}. Type ? for help.");
-                Next::Wait
+                ConsoleStep::Wait
             }
             _ => self.in_session(|session, _| Ok(Verb::Say { session, text: line.to_owned() })),
         }
     }
 
     /// What they think of the session that ended last.
-    fn opine(&self, word: &str, rest: &str) -> Next {
+    fn opine(&self, word: &str, rest: &str) -> ConsoleStep {
         let Some(session) = self.ended else {
             println!("No session has ended yet.");
-            return Next::Wait;
+            return ConsoleStep::Wait;
         };
         if word == "/report" {
-            return Next::Ask(Verb::ReportSession { session, text: rest.to_owned() });
+            return ConsoleStep::Ask(Verb::ReportSession { session, text: rest.to_owned() });
         }
         let (stars, comment) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
         match stars.parse() {
             Ok(stars) if (1..=5).contains(&stars) => {
-                Next::Ask(Verb::Rate { session, stars, comment: comment.trim().to_owned() })
+                ConsoleStep::Ask(Verb::Rate { session, stars, comment: comment.trim().to_owned() })
             }
             _ => {
                 println!("Say how good it was from 1 to 5, such as: /rate 4 quick and friendly");
-                Next::Wait
+                ConsoleStep::Wait
             }
         }
     }
 
-    fn decide(&mut self, word: &str, rest: &str) -> Next {
+    fn decide(&mut self, word: &str, rest: &str) -> ConsoleStep {
         // The oldest request first: it is the one that was shown first.
         let Some((id, request)) = self.requests.iter().next() else {
             println!("Nobody asks for anything right now.");
-            return Next::Wait;
+            return ConsoleStep::Wait;
         };
         if word == "deny" {
-            return Next::Ask(Verb::Decide { request: *id, choice: Choice::Deny });
+            return ConsoleStep::Ask(Verb::Decide { request: *id, choice: Choice::Deny });
         }
         let (mut what, mut seconds, mut window) = (request.capabilities, request.seconds, None);
         for part in rest.split_whitespace().filter(|part| *part != "for") {
@@ -261,7 +261,7 @@ impl Console {
                 let listed = number.checked_sub(1).and_then(|index| self.windows.get(index));
                 let Some(listed) = listed else {
                     println!("! There is no window {number} in the list; /windows shows it again.");
-                    return Next::Wait;
+                    return ConsoleStep::Wait;
                 };
                 window = Some(listed.id);
                 continue;
@@ -275,7 +275,7 @@ impl Console {
             };
             if let Err(why) = read {
                 println!("! {why}");
-                return Next::Wait;
+                return ConsoleStep::Wait;
             }
         }
         let choice = match window {
@@ -284,25 +284,25 @@ impl Console {
                 println!(
                     "! Say which window they may see, such as: allow 1. Without one: deny, or allow the rest by name."
                 );
-                return Next::Ask(Verb::Windows);
+                return ConsoleStep::Ask(Verb::Windows);
             }
             None => Choice::Allow { capabilities: what, seconds, window: None },
         };
-        Next::Ask(Verb::Decide { request: *id, choice })
+        ConsoleStep::Ask(Verb::Decide { request: *id, choice })
     }
 
-    fn in_session(&self, verb: impl FnOnce(SessionId, Capabilities) -> Result<Verb, String>) -> Next {
+    fn in_session(&self, verb: impl FnOnce(SessionId, Capabilities) -> Result<Verb, String>) -> ConsoleStep {
         let session =
             self.current.and_then(|id| self.sessions.get(&id)).or_else(|| self.sessions.values().next());
         let Some(session) = session else {
             println!("Nobody is connected right now.");
-            return Next::Wait;
+            return ConsoleStep::Wait;
         };
         match verb(session.session, session.granted.iter().map(|g| g.capability).collect()) {
-            Ok(verb) => Next::Ask(verb),
+            Ok(verb) => ConsoleStep::Ask(verb),
             Err(why) => {
                 println!("! {why}");
-                Next::Wait
+                ConsoleStep::Wait
             }
         }
     }
@@ -337,8 +337,8 @@ mod tests {
 
     const S: SessionId = SessionId::from_bytes([1; 16]);
 
-    fn console() -> Console {
-        let mut console = Console::default();
+    fn console() -> AttendConsole {
+        let mut console = AttendConsole::default();
         console.event(Event::Asked(ConsentRequest {
             request: 3,
             session: S,
@@ -353,9 +353,12 @@ mod tests {
         console
     }
 
-    fn allow(capabilities: &[Capability], seconds: u32) -> Next {
+    fn allow(capabilities: &[Capability], seconds: u32) -> ConsoleStep {
         let capabilities = capabilities.iter().copied().collect();
-        Next::Ask(Verb::Decide { request: 3, choice: Choice::Allow { capabilities, seconds, window: None } })
+        ConsoleStep::Ask(Verb::Decide {
+            request: 3,
+            choice: Choice::Allow { capabilities, seconds, window: None },
+        })
     }
 
     #[test]
@@ -363,17 +366,17 @@ mod tests {
         let mut c = console();
         assert_eq!(c.line("allow"), allow(&[Capability::View, Capability::Diagnostics], 900));
         assert_eq!(c.line(" allow view for 5m "), allow(&[Capability::View], 300));
-        assert_eq!(c.line("deny"), Next::Ask(Verb::Decide { request: 3, choice: Choice::Deny }));
+        assert_eq!(c.line("deny"), ConsoleStep::Ask(Verb::Decide { request: 3, choice: Choice::Deny }));
         for nonsense in ["allow everything", "allow 99h", "", "yes", "allow,view", "/alow"] {
-            assert_eq!(c.line(nonsense), Next::Wait, "{nonsense:?}");
+            assert_eq!(c.line(nonsense), ConsoleStep::Wait, "{nonsense:?}");
         }
         c.event(Event::Settled { request: 3, how: "denied".into() });
-        assert_eq!(c.line("allow"), Next::Wait);
+        assert_eq!(c.line("allow"), ConsoleStep::Wait);
     }
 
     #[test]
     fn a_window_is_chosen_by_its_number_and_never_by_none() {
-        let mut c = Console::default();
+        let mut c = AttendConsole::default();
         let wanted: Capabilities = [Capability::Window, Capability::Diagnostics].into_iter().collect();
         let asked = c.event(Event::Asked(ConsentRequest {
             request: 3,
@@ -387,31 +390,35 @@ mod tests {
             seconds_left: 60,
         }));
         assert_eq!(asked, Some(Verb::Windows));
-        assert_eq!(c.line("allow 1"), Next::Wait, "nothing is listed yet");
+        assert_eq!(c.line("allow 1"), ConsoleStep::Wait, "nothing is listed yet");
         let window = |id, title: &str| Window { id, application: "Ledger".into(), title: title.into() };
         c.windows(Ok(Reply::Windows(vec![window(70, "Accounts"), window(7, "2 allow 1")])));
         let chosen = |capabilities, seconds, window| {
             let choice = Choice::Allow { capabilities, seconds, window: Some(window) };
-            Next::Ask(Verb::Decide { request: 3, choice })
+            ConsoleStep::Ask(Verb::Decide { request: 3, choice })
         };
         assert_eq!(c.line("allow 2"), chosen(wanted, 900, 7));
         assert_eq!(c.line("allow window 1 for 5m"), chosen(Capability::Window.into(), 300, 70));
         assert_eq!(c.line("allow diagnostics"), allow(&[Capability::Diagnostics], 900));
-        assert_eq!(c.line("allow"), Next::Ask(Verb::Windows));
+        assert_eq!(c.line("allow"), ConsoleStep::Ask(Verb::Windows));
         for nonsense in ["allow 0", "allow 3", "allow -1"] {
-            assert_eq!(c.line(nonsense), Next::Wait, "{nonsense:?}");
+            assert_eq!(c.line(nonsense), ConsoleStep::Wait, "{nonsense:?}");
         }
         c.windows(Ok(Reply::Windows(Vec::new())));
-        assert_eq!(c.line("allow 1"), Next::Wait, "an old list is none");
+        assert_eq!(c.line("allow 1"), ConsoleStep::Wait, "an old list is none");
     }
 
     #[test]
     fn without_a_session_nothing_is_said_to_anybody() {
-        assert_eq!(Console::default().line("hello?"), Next::Wait);
-        assert_eq!(Console::default().line("/more 5m"), Next::Wait);
+        assert_eq!(AttendConsole::default().line("hello?"), ConsoleStep::Wait);
+        assert_eq!(AttendConsole::default().line("/more 5m"), ConsoleStep::Wait);
         for stop in ["/stop", "stop", " STOP "] {
-            assert_eq!(Console::default().line(stop), Next::Ask(Verb::StopAll));
+            assert_eq!(AttendConsole::default().line(stop), ConsoleStep::Ask(Verb::StopAll));
         }
-        assert_eq!(Console::default().line("stop it, please"), Next::Wait, "words for a technician");
+        assert_eq!(
+            AttendConsole::default().line("stop it, please"),
+            ConsoleStep::Wait,
+            "words for a technician"
+        );
     }
 }

@@ -9,7 +9,7 @@ use nearhand_proto::text;
 
 use nearhand_desktop::child;
 use nearhand_desktop::find;
-use nearhand_desktop::process::{Desktop, Ended};
+use nearhand_desktop::process::{DesktopEnd, DesktopProcess};
 use nearhand_desktop::protocol::FromDesktop;
 
 /// What to do.
@@ -29,12 +29,12 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
 /// Says what there is to see.
 pub(crate) async fn check() -> anyhow::Result<ExitCode> {
     let reach = find::display().await?;
-    let (desktop, mut from) = Desktop::start(&reach)?;
+    let (desktop, mut from) = DesktopProcess::start(&reach)?;
     let first = from.recv().await;
     let ended = desktop.ended().await;
     let name = reach.display.to_string_lossy().into_owned();
     match (first, ended) {
-        (Some(FromDesktop::Ready { monitors }), Ended::Told) => {
+        (Some(FromDesktop::Ready { monitors }), DesktopEnd::Told) => {
             println!(
                 "The display {} of user {} can be seen and used.",
                 text::one_line(&name, 80),

@@ -11,13 +11,13 @@ use nearhand_proto::message::control::{Hello, Request};
 use nearhand_proto::text;
 use nearhand_transport::control::RelayConnection;
 
-use crate::home::{Enrolment, Home, HomeError};
+use crate::home::{AgentHome, AgentHomeError, Enrolment};
 use crate::hub::Hub;
 use crate::service::facts;
 
 /// The string, and what to do if the device is enrolled already.
 #[derive(Debug, Args)]
-pub(crate) struct EnrolArgs {
+pub(crate) struct AgentEnrolArgs {
     /// The enrolment string (begins with nearhand-enrol-); - reads it from standard input
     string: String,
     /// Enrol although this device is enrolled already
@@ -25,13 +25,13 @@ pub(crate) struct EnrolArgs {
     again: bool,
 }
 
-pub(crate) async fn run(home: Home, args: EnrolArgs) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(home: AgentHome, args: AgentEnrolArgs) -> anyhow::Result<ExitCode> {
     match home.enrolment() {
         Ok(old) if !args.again => bail!(
             "this device belongs to {} already; --again enrols it anew",
             text::one_line(&old.organisation_name, 64)
         ),
-        Ok(_) | Err(HomeError::NotEnrolled) => {}
+        Ok(_) | Err(AgentHomeError::NotEnrolled) => {}
         Err(error) => return Err(error.into()),
     }
     let string: EnrolmentString = read_string(&args.string)?.parse()?;

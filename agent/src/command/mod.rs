@@ -25,12 +25,12 @@ use nearhand_proto::text;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
-use crate::home::Home;
+use crate::home::AgentHome;
 
 /// Nearhand's agent: lets technicians help on this machine, as far as you allow.
 #[derive(Debug, Parser)]
 #[command(name = "nearhand-agent", version, after_help = EXIT_CODES)]
-pub struct Cli {
+pub struct AgentCli {
     /// The agent's directory. Default: /var/lib/nearhand-agent for root, else ~/.local/share/nearhand-agent
     #[arg(long, global = true, value_name = "DIR", env = "NEARHAND_AGENT_DATA")]
     data: Option<PathBuf>,
@@ -38,18 +38,18 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "LEVEL", env = "NEARHAND_LOG", value_parser = logging::parse)]
     log: Option<Targets>,
     #[command(subcommand)]
-    command: Command,
+    command: AgentCommand,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 it failed (the message says why); 2 wrong usage; \
 3 not enrolled; 4 no agent is running here; 10 doctor: something needs attention, rules check: there are mistakes; 19 the audit log is broken.";
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum AgentCommand {
     /// Run the agent until it is stopped
-    Run(run::RunArgs),
+    Run(run::AgentRunArgs),
     /// Enrol this device with a string from your administrator
-    Enrol(enrol::EnrolArgs),
+    Enrol(enrol::AgentEnrolArgs),
     /// Ask for help in this terminal: shows a support code, asks for your consent, chats
     Attend(attend::AttendArgs),
     /// Ask for help in a window: support code, consent, chat; without an installed agent it brings its own
@@ -57,20 +57,20 @@ enum Command {
     /// Ask your organisation for help, and see how that stands
     Ask(ask::AskArgs),
     /// Show how things stand
-    Status(simple::Output),
+    Status(simple::OutputArgs),
     /// Make a new support code
-    Code(simple::Output),
+    Code(simple::OutputArgs),
     /// End all sessions at once
     Stop,
     /// Show or verify the record of what was done
     #[command(subcommand)]
-    Audit(audit::AuditCommand),
+    Audit(audit::RecordCommand),
     /// Check the owner's policy file and say what it allows
     Policy,
     /// Replace this device's key by a new one
     Rotate,
     /// Show what alarms there are, and what waits for the relay
-    Alarms(simple::Output),
+    Alarms(simple::OutputArgs),
     /// Check, show and try the rules that raise alarms
     #[command(subcommand)]
     Rules(rules::RulesCommand),
@@ -84,10 +84,10 @@ enum Command {
     Desktop(desktop::DesktopArgs),
     /// Print completions for a shell
     #[command(hide = true)]
-    Completions(pages::CompletionsArgs),
+    Completions(pages::AgentCompletionsArgs),
     /// Print the manual page, or write all of them into a directory
     #[command(hide = true)]
-    Man(pages::ManArgs),
+    Man(pages::AgentManArgs),
 }
 
 /// Exit code of a command that could not do its work.
@@ -107,10 +107,10 @@ pub(crate) fn complain(what: &str) {
 }
 
 /// Runs the command that was given.
-pub fn main(cli: Cli) -> ExitCode {
-    let runs = matches!(cli.command, Command::Run(_));
+pub fn main(cli: AgentCli) -> ExitCode {
+    let runs = matches!(cli.command, AgentCommand::Run(_));
     logging::start(cli.log.as_ref(), if runs { LevelFilter::INFO } else { LevelFilter::WARN });
-    if matches!(&cli.command, Command::Desktop(args) if !args.check) {
+    if matches!(&cli.command, AgentCommand::Desktop(args) if !args.check) {
         // It waits on descriptors of its own and has no use for a runtime.
         return outcome_of(desktop::run());
     }
@@ -136,7 +136,7 @@ fn outcome_of(outcome: anyhow::Result<ExitCode>) -> ExitCode {
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
-    if matches!(error.downcast_ref(), Some(crate::home::HomeError::NotEnrolled)) {
+    if matches!(error.downcast_ref(), Some(crate::home::AgentHomeError::NotEnrolled)) {
         return NOT_ENROLLED;
     }
     match error.downcast_ref() {
@@ -145,26 +145,26 @@ fn code_of(error: &anyhow::Error) -> u8 {
     }
 }
 
-async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
-    let dir = cli.data.unwrap_or_else(Home::default_dir);
+async fn dispatch(cli: AgentCli) -> anyhow::Result<ExitCode> {
+    let dir = cli.data.unwrap_or_else(AgentHome::default_dir);
     match cli.command {
-        Command::Run(args) => run::run(Home::open(dir)?, args).await,
-        Command::Enrol(args) => enrol::run(Home::open(dir)?, args).await,
-        Command::Attend(args) => attend::run(dir, args).await,
-        Command::Window(args) => window::run(dir, args).await,
-        Command::Ask(args) => ask::run(&Home::open(dir)?, args).await,
-        Command::Status(output) => simple::status(&Home::open(dir)?, &output).await,
-        Command::Code(output) => simple::code(&Home::open(dir)?, &output).await,
-        Command::Stop => simple::stop(&Home::open(dir)?).await,
-        Command::Audit(command) => audit::run(&Home::open(dir)?, &command),
-        Command::Policy => simple::policy(&Home::open(dir)?),
-        Command::Rotate => simple::rotate(&Home::open(dir)?).await,
-        Command::Alarms(output) => alarms::run(&Home::open(dir)?, &output).await,
-        Command::Rules(command) => rules::run(&Home::open(dir)?, command).await,
-        Command::Runbooks(command) => runbooks::run(&Home::open(dir)?, &command),
-        Command::Doctor(args) => Ok(doctor::doctor(args, dir).await),
-        Command::Desktop(_) => desktop::check().await,
-        Command::Completions(args) => pages::completions(&args),
-        Command::Man(args) => pages::man(&args),
+        AgentCommand::Run(args) => run::run(AgentHome::open(dir)?, args).await,
+        AgentCommand::Enrol(args) => enrol::run(AgentHome::open(dir)?, args).await,
+        AgentCommand::Attend(args) => attend::run(dir, args).await,
+        AgentCommand::Window(args) => window::run(dir, args).await,
+        AgentCommand::Ask(args) => ask::run(&AgentHome::open(dir)?, args).await,
+        AgentCommand::Status(output) => simple::status(&AgentHome::open(dir)?, &output).await,
+        AgentCommand::Code(output) => simple::code(&AgentHome::open(dir)?, &output).await,
+        AgentCommand::Stop => simple::stop(&AgentHome::open(dir)?).await,
+        AgentCommand::Audit(command) => audit::run(&AgentHome::open(dir)?, &command),
+        AgentCommand::Policy => simple::policy(&AgentHome::open(dir)?),
+        AgentCommand::Rotate => simple::rotate(&AgentHome::open(dir)?).await,
+        AgentCommand::Alarms(output) => alarms::run(&AgentHome::open(dir)?, &output).await,
+        AgentCommand::Rules(command) => rules::run(&AgentHome::open(dir)?, command).await,
+        AgentCommand::Runbooks(command) => runbooks::run(&AgentHome::open(dir)?, &command),
+        AgentCommand::Doctor(args) => Ok(doctor::doctor(args, dir).await),
+        AgentCommand::Desktop(_) => desktop::check().await,
+        AgentCommand::Completions(args) => pages::completions(&args),
+        AgentCommand::Man(args) => pages::man(&args),
     }
 }

@@ -9,11 +9,11 @@ use anyhow::Context;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::Cli;
+use super::AgentCli;
 
 /// For which shell.
 #[derive(Debug, Args)]
-pub(crate) struct CompletionsArgs {
+pub(crate) struct AgentCompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     shell: Shell,
@@ -21,26 +21,26 @@ pub(crate) struct CompletionsArgs {
 
 /// Where the pages go.
 #[derive(Debug, Args)]
-pub(crate) struct ManArgs {
+pub(crate) struct AgentManArgs {
     /// Write the pages of all commands here instead of printing the main one
     dir: Option<PathBuf>,
 }
 
-pub(crate) fn completions(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn completions(args: &AgentCompletionsArgs) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "nearhand-agent", &mut script);
+    clap_complete::generate(args.shell, &mut AgentCli::command(), "nearhand-agent", &mut script);
     std::io::stdout().write_all(&script)?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) fn man(args: &ManArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn man(args: &AgentManArgs) -> anyhow::Result<ExitCode> {
     match &args.dir {
         Some(dir) => {
             std::fs::create_dir_all(dir).with_context(|| format!("can't make {}", dir.display()))?;
-            clap_mangen::generate_to(Cli::command(), dir)
+            clap_mangen::generate_to(AgentCli::command(), dir)
                 .with_context(|| format!("can't write into {}", dir.display()))?;
         }
-        None => clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?,
+        None => clap_mangen::Man::new(AgentCli::command()).render(&mut std::io::stdout())?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{MISTAKES, complain};
 use crate::alarm::rules_file::{self, RulesError};
-use crate::alarm::{AlarmOrder, Clocks, Notes, ProbePlan, Sampler, run_probes};
-use crate::home::Home;
+use crate::alarm::{AlarmClocks, AlarmNotes, AlarmOrder, AlarmSampler, ProbePlan, run_probes};
+use crate::home::AgentHome;
 
 /// Longest line of a recording, in bytes.
 const LONGEST_LINE: usize = 1024 * 1024;
@@ -79,7 +79,7 @@ pub(crate) struct RecordArgs {
 
 /// A line of a recording.
 #[derive(Serialize, Deserialize)]
-struct Recorded {
+struct RecordedReadings {
     /// Milliseconds of the monotonic clock.
     monotonic: u64,
     /// Milliseconds since 1970.
@@ -88,7 +88,7 @@ struct Recorded {
     readings: Vec<Reading>,
 }
 
-pub(crate) async fn run(home: &Home, command: RulesCommand) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(home: &AgentHome, command: RulesCommand) -> anyhow::Result<ExitCode> {
     match command {
         RulesCommand::Check { file } => Ok(check(&file.unwrap_or_else(|| home.rules_file()))),
         RulesCommand::List(args) => list(home, args),
@@ -125,12 +125,12 @@ fn check(path: &std::path::Path) -> ExitCode {
     }
 }
 
-fn load(home: &Home, file: Option<PathBuf>) -> anyhow::Result<RuleSet> {
+fn load(home: &AgentHome, file: Option<PathBuf>) -> anyhow::Result<RuleSet> {
     let path = file.unwrap_or_else(|| home.rules_file());
     Ok(rules_file::load(&path)?)
 }
 
-fn list(home: &Home, args: ListArgs) -> anyhow::Result<ExitCode> {
+fn list(home: &AgentHome, args: ListArgs) -> anyhow::Result<ExitCode> {
     if args.sensors {
         for sensor in &sensor::CATALOGUE {
             let of = if sensor.of.is_empty() { String::new() } else { format!(", of each {}", sensor.of) };
@@ -163,7 +163,7 @@ fn show(rule: &Rule) {
     }
 }
 
-fn test(home: &Home, args: TestArgs) -> anyhow::Result<ExitCode> {
+fn test(home: &AgentHome, args: TestArgs) -> anyhow::Result<ExitCode> {
     let set = load(home, args.rules)?;
     let file = File::open(&args.replay).with_context(|| args.replay.display().to_string())?;
     let mut engine = Engine::new(set.rules);
@@ -178,7 +178,7 @@ fn test(home: &Home, args: TestArgs) -> anyhow::Result<ExitCode> {
         if line.trim().is_empty() {
             continue;
         }
-        let recorded: Recorded = serde_json::from_str(&line).with_context(|| {
+        let recorded: RecordedReadings = serde_json::from_str(&line).with_context(|| {
             format!("{}, line {lines}: not a line of `nearhand-agent rules record`", args.replay.display())
         })?;
         let moment = Moment {
@@ -218,12 +218,12 @@ fn print_event(event: &Event, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn record(home: &Home, args: RecordArgs) -> anyhow::Result<ExitCode> {
+async fn record(home: &AgentHome, args: RecordArgs) -> anyhow::Result<ExitCode> {
     let set = load(home, args.rules)?;
     let mut file = File::create(&args.out).with_context(|| args.out.display().to_string())?;
-    let clocks = Clocks::new();
-    let mut notes = Notes::new();
-    let mut sampler = Sampler::new(&set, clocks.now(), &notes);
+    let clocks = AlarmClocks::new();
+    let mut notes = AlarmNotes::new();
+    let mut sampler = AlarmSampler::new(&set, clocks.now(), &notes);
     let (orders, ordered) = std::sync::mpsc::channel();
     let (_plan, plan_of) = tokio::sync::watch::channel(ProbePlan::of(&set, &sampler.schedule, &notes));
     let probes = tokio::spawn(run_probes(plan_of, orders));
@@ -242,7 +242,7 @@ async fn record(home: &Home, args: RecordArgs) -> anyhow::Result<ExitCode> {
             }
         }
         if !readings.is_empty() {
-            let line = Recorded { monotonic: now.monotonic, wall: now.wall.0, readings };
+            let line = RecordedReadings { monotonic: now.monotonic, wall: now.wall.0, readings };
             writeln!(file, "{}", serde_json::to_string(&line)?)
                 .with_context(|| args.out.display().to_string())?;
             lines += 1;

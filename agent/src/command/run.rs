@@ -6,34 +6,34 @@ use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::home::Home;
-use crate::local::server::Door;
+use crate::home::AgentHome;
+use crate::local::server::SocketAccess;
 use crate::platform;
-use crate::service::Service;
+use crate::service::AgentService;
 
 /// Runs in the foreground; a service manager or a terminal stops it.
 #[derive(Debug, Args)]
-pub(crate) struct RunArgs {
+pub(crate) struct AgentRunArgs {
     /// Let this desktop user answer requests and ask for help (`nearhand-agent attend`); may be repeated.
     /// Their socket is /run/nearhand-agent/agent.sock
     #[arg(long, value_name = "USER")]
     attended_by: Vec<String>,
 }
 
-pub(crate) async fn run(home: Home, args: RunArgs) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(home: AgentHome, args: AgentRunArgs) -> anyhow::Result<ExitCode> {
     let enrolment = home.enrolment()?;
     let let_in: Vec<u32> = args
         .attended_by
         .iter()
         .map(|name| platform::user_number(name).with_context(|| format!("there is no user {name:?} here")))
         .collect::<anyhow::Result<_>>()?;
-    let mut doors = vec![Door::private(&home)];
+    let mut doors = vec![SocketAccess::private(&home)];
     if !let_in.is_empty() {
-        doors.push(Door { path: Home::service_socket(), let_in });
+        doors.push(SocketAccess { path: AgentHome::service_socket(), let_in });
     }
     // From the first moment on, or the signal would end the program.
     let mut again = signal(SignalKind::hangup())?;
-    let service = Service::start(home, enrolment, doors).await?;
+    let service = AgentService::start(home, enrolment, doors).await?;
     tokio::select! {
         stopped = stop_signal() => stopped?,
         () = async { while again.recv().await.is_some() { reload(&service) } } => {}
@@ -44,7 +44,7 @@ pub(crate) async fn run(home: Home, args: RunArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// SIGHUP: files that are otherwise read when they change are read now.
-fn reload(service: &Service) {
+fn reload(service: &AgentService) {
     tracing::info!("reading the rules again");
     if let Some(alarms) = &service.alarms {
         alarms.reload();

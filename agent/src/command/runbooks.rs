@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use nearhand_proto::runbook::{Class, Mode};
 
-use super::simple::Output;
-use crate::home::Home;
+use super::simple::OutputArgs;
+use crate::home::AgentHome;
 use crate::runbook::known::known_runbooks;
-use crate::runbook::ledger::Ledger;
-use nearhand_agent_core::gate::{Ask, By};
+use crate::runbook::ledger::RunLedger;
+use nearhand_agent_core::gate::{GateRequest, RunStarter};
 
 /// Most runs shown.
 const SHOWN: u32 = 200;
@@ -18,16 +18,16 @@ const SHOWN: u32 = 200;
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunbooksCommand {
     /// List the runbooks on this device, and what the owner's policy says to them
-    List(Output),
+    List(OutputArgs),
     /// Show what ran, the newest first
-    Runs(Output),
+    Runs(OutputArgs),
     /// Let no runbook run from now on, whoever asks
     Off,
     /// Let them run again, as far as the policy allows
     On,
 }
 
-pub(crate) fn run(home: &Home, command: &RunbooksCommand) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(home: &AgentHome, command: &RunbooksCommand) -> anyhow::Result<ExitCode> {
     match command {
         RunbooksCommand::List(output) => list(home, output),
         RunbooksCommand::Runs(output) => runs(home, output),
@@ -36,7 +36,7 @@ pub(crate) fn run(home: &Home, command: &RunbooksCommand) -> anyhow::Result<Exit
     }
 }
 
-fn switch(home: &Home, off: bool) -> anyhow::Result<ExitCode> {
+fn switch(home: &AgentHome, off: bool) -> anyhow::Result<ExitCode> {
     home.switch_runbooks(off)?;
     println!(
         "{}",
@@ -49,17 +49,22 @@ fn switch(home: &Home, off: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(home: &Home, output: &Output) -> anyhow::Result<ExitCode> {
+fn list(home: &AgentHome, output: &OutputArgs) -> anyhow::Result<ExitCode> {
     let rules = home.policy()?.runbooks;
     let off = home.runbooks_are_off();
     let mut all = Vec::new();
     for known in known_runbooks(home, &home.enrolment()?.organisation) {
         let manifest = &known.manifest;
         let class = manifest.bind(&[]).map_or(manifest.class, |bound| manifest.class_of(&bound));
-        let ask =
-            |by, class| Ask { name: &manifest.name, built_in: known.built_in, class, mode: Mode::Apply, by };
-        let session = rules.lets(&ask(By::Technician { attended: true }, class), off);
-        let rule = rules.lets(&ask(By::Rule, class), off);
+        let ask = |by, class| GateRequest {
+            name: &manifest.name,
+            built_in: known.built_in,
+            class,
+            mode: Mode::Apply,
+            by,
+        };
+        let session = rules.lets(&ask(RunStarter::Technician { attended: true }, class), off);
+        let rule = rules.lets(&ask(RunStarter::Rule, class), off);
         all.push((known.clone(), session, rule));
     }
     if output.json {
@@ -100,8 +105,8 @@ fn most(class: Class) -> String {
     if class == Class::Reads { class.number().to_string() } else { format!("up to {}", class.number()) }
 }
 
-fn runs(home: &Home, output: &Output) -> anyhow::Result<ExitCode> {
-    let runs = match Ledger::look(home.dir())? {
+fn runs(home: &AgentHome, output: &OutputArgs) -> anyhow::Result<ExitCode> {
+    let runs = match RunLedger::look(home.dir())? {
         Some(ledger) => ledger.runs(SHOWN)?,
         None => Vec::new(),
     };

@@ -5,18 +5,18 @@ use std::process::ExitCode;
 use clap::Args;
 use nearhand_proto::message::local::{Reply, Status, Verb};
 
-use crate::home::Home;
+use crate::home::AgentHome;
 use crate::local;
 
 /// How the answer is printed.
 #[derive(Debug, Args)]
-pub(crate) struct Output {
+pub(crate) struct OutputArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
 }
 
-pub(crate) async fn status(home: &Home, output: &Output) -> anyhow::Result<ExitCode> {
+pub(crate) async fn status(home: &AgentHome, output: &OutputArgs) -> anyhow::Result<ExitCode> {
     let reply = local::call(home).await?.ask(Verb::Status).await?;
     let Reply::Status(status) = reply else { anyhow::bail!("the agent answered something else") };
     if output.json {
@@ -48,7 +48,7 @@ fn print_status(status: &Status) {
     }
 }
 
-pub(crate) async fn code(home: &Home, output: &Output) -> anyhow::Result<ExitCode> {
+pub(crate) async fn code(home: &AgentHome, output: &OutputArgs) -> anyhow::Result<ExitCode> {
     let reply = local::call(home).await?.ask(Verb::NewCode).await?;
     let Reply::Code(code) = reply else { anyhow::bail!("the agent answered something else") };
     if output.json {
@@ -59,19 +59,19 @@ pub(crate) async fn code(home: &Home, output: &Output) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn stop(home: &Home) -> anyhow::Result<ExitCode> {
+pub(crate) async fn stop(home: &AgentHome) -> anyhow::Result<ExitCode> {
     local::call(home).await?.ask(Verb::StopAll).await?;
     println!("All sessions are ended.");
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn rotate(home: &Home) -> anyhow::Result<ExitCode> {
+pub(crate) async fn rotate(home: &AgentHome) -> anyhow::Result<ExitCode> {
     local::call(home).await?.ask(Verb::RotateKey).await?;
     println!("This device has a new key; the old one no longer counts.");
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) fn policy(home: &Home) -> anyhow::Result<ExitCode> {
+pub(crate) fn policy(home: &AgentHome) -> anyhow::Result<ExitCode> {
     let policy = home.policy()?;
     let path = home.policy_file();
     match policy.len() {

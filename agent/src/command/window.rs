@@ -14,12 +14,12 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::run::stop_signal;
-use crate::home::{Enrolment, Home};
+use crate::home::{AgentHome, Enrolment};
 use crate::hub::Hub;
 use crate::local;
-use crate::local::server::Door;
+use crate::local::server::SocketAccess;
 use crate::local::window;
-use crate::service::Service;
+use crate::service::AgentService;
 
 /// Longest line that the window says, in bytes.
 const LINE: u64 = 4 * 1024;
@@ -39,7 +39,7 @@ pub(crate) struct WindowArgs {
 }
 
 pub(crate) async fn run(dir: PathBuf, args: WindowArgs) -> anyhow::Result<ExitCode> {
-    let home = Home::open(dir.clone())?;
+    let home = AgentHome::open(dir.clone())?;
     let site: Option<SiteString> = args.site.as_deref().map(str::parse).transpose()?;
     if site.is_none()
         && let Some(socket) = socket(&home).await
@@ -47,12 +47,12 @@ pub(crate) async fn run(dir: PathBuf, args: WindowArgs) -> anyhow::Result<ExitCo
         let child = open(&args, |command| command.arg("--socket").arg(&socket))?;
         return Ok(until_closed(child).await?.map_or(ExitCode::SUCCESS, ended));
     }
-    one_off(&Home::open(dir.join("one-off"))?, &args, site).await
+    one_off(&AgentHome::open(dir.join("one-off"))?, &args, site).await
 }
 
 /// Where the agent of this machine is to be reached, if there is one: it may be down right now.
-async fn socket(home: &Home) -> Option<PathBuf> {
-    let service = Home::service_socket();
+async fn socket(home: &AgentHome) -> Option<PathBuf> {
+    let service = AgentHome::service_socket();
     if local::call(home).await.is_ok() {
         let own = home.socket();
         return Some(if own.exists() { own } else { service });
@@ -96,7 +96,7 @@ fn ended(status: std::process::ExitStatus) -> ExitCode {
 }
 
 /// The agent, for as long as its window is open.
-async fn one_off(home: &Home, args: &WindowArgs, site: Option<SiteString>) -> anyhow::Result<ExitCode> {
+async fn one_off(home: &AgentHome, args: &WindowArgs, site: Option<SiteString>) -> anyhow::Result<ExitCode> {
     let (service, child) = match site {
         Some(site) => {
             let service = start(home, site).await?;
@@ -142,14 +142,14 @@ async fn nobody_watches(hub: &Hub) {
     }
 }
 
-async fn start(home: &Home, site: SiteString) -> anyhow::Result<Service> {
+async fn start(home: &AgentHome, site: SiteString) -> anyhow::Result<AgentService> {
     let enrolment = Enrolment {
         relay: site.relay,
         organisation: site.organisation,
         organisation_name: site.organisation_name,
         credential: None,
     };
-    Service::start(home.clone(), enrolment, vec![Door::private(home)]).await
+    AgentService::start(home.clone(), enrolment, vec![SocketAccess::private(home)]).await
 }
 
 /// The site that the person entered in the window: it says `site STRING` once.

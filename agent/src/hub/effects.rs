@@ -13,7 +13,7 @@ use nearhand_proto::message::session::{Decision, Ended, FromAgent, Refusal};
 use nearhand_transport::platform::open_private_append;
 
 use super::{Acknowledgement, Hub, HubState, ToSession, newest_chat};
-use crate::home::Home;
+use crate::home::AgentHome;
 
 impl Hub {
     /// Carries out what the sessions' state wants, in order.
@@ -146,7 +146,7 @@ fn end_session(state: &HubState, session: SessionId, ended: Ended) {
     }
 }
 
-fn append_chat(home: &Home, session: SessionId, line: &ChatLine) -> std::io::Result<()> {
+fn append_chat(home: &AgentHome, session: SessionId, line: &ChatLine) -> std::io::Result<()> {
     let path = home.session_dir(session)?.join("chat.jsonl");
     let mut json = serde_json::to_vec(line)?;
     json.push(b'\n');

@@ -15,7 +15,7 @@ use rand_core::{OsRng, RngCore};
 use super::local_events::LocalEvents;
 use super::relay_link::RelayLink;
 use crate::help_request::StoredHelpRequest;
-use crate::home::{Home, HomeError};
+use crate::home::{AgentHome, AgentHomeError};
 use crate::off_loop::off_loop;
 
 /// What is asked for, and how that stands.
@@ -27,7 +27,7 @@ struct HelpState {
 
 /// What a person at the device asks the organisation for.
 pub(crate) struct HelpDesk {
-    home: Home,
+    home: AgentHome,
     events: Arc<LocalEvents>,
     relay: Arc<RelayLink>,
     state: Mutex<HelpState>,
@@ -43,7 +43,7 @@ pub(crate) enum HelpError {
     Empty,
     /// It can't be kept.
     #[error(transparent)]
-    Home(#[from] HomeError),
+    Home(#[from] AgentHomeError),
     /// Not connected.
     #[error("the relay is not connected; try again in a moment")]
     NoRelay,
@@ -65,7 +65,7 @@ impl HelpError {
 
 impl HelpDesk {
     /// With what was kept from the last run.
-    pub(super) fn new(home: Home, events: Arc<LocalEvents>, relay: Arc<RelayLink>) -> Self {
+    pub(super) fn new(home: AgentHome, events: Arc<LocalEvents>, relay: Arc<RelayLink>) -> Self {
         let request = home.help_request();
         let is_open = request.as_ref().is_some_and(|request| request.wanted.is_some());
         let help = if is_open { Help::Sending } else { Help::None };
@@ -82,7 +82,7 @@ impl HelpDesk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn save(&self, request: Option<StoredHelpRequest>) -> Result<(), HomeError> {
+    async fn save(&self, request: Option<StoredHelpRequest>) -> Result<(), AgentHomeError> {
         let _turn = self.writing.lock().await;
         if request.is_none() && self.state().request.is_some() {
             // Another was made meanwhile, and is kept.

@@ -38,7 +38,7 @@ use nearhand_transport::control::RelayConnection;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::audit::{self, RecordWriter};
-use crate::home::{Enrolment, Home, HomeError};
+use crate::home::{AgentHome, AgentHomeError, Enrolment};
 use crate::off_loop::off_loop;
 use help::HelpDesk;
 use identity::DeviceIdentity;
@@ -139,7 +139,7 @@ struct HubState {
 
 /// The agent's shared state.
 pub(crate) struct Hub {
-    pub(crate) home: Home,
+    pub(crate) home: AgentHome,
     pub(crate) facts: DeviceFacts,
     /// The device's key and whom it trusts.
     pub(crate) identity: DeviceIdentity,
@@ -163,21 +163,25 @@ impl Hub {
     /// Reads the agent's home, starts the record's writer and makes the shared state.
     ///
     /// # Errors
-    /// [`HomeError`]: a file of the home can't be read, or the record can't be opened.
-    pub(crate) fn open(home: Home, enrolment: Enrolment, facts: DeviceFacts) -> Result<Arc<Self>, HomeError> {
+    /// [`AgentHomeError`]: a file of the home can't be read, or the record can't be opened.
+    pub(crate) fn open(
+        home: AgentHome,
+        enrolment: Enrolment,
+        facts: DeviceFacts,
+    ) -> Result<Arc<Self>, AgentHomeError> {
         home.mend_rotation(&enrolment)?;
         let path = home.audit_log();
         let writer = audit::open(&home, home.key()?).and_then(RecordWriter::start);
-        let writer = writer.map_err(|source| HomeError::Io { path, source })?;
+        let writer = writer.map_err(|source| AgentHomeError::Io { path, source })?;
         Self::with_writer(home, enrolment, facts, writer)
     }
 
     fn with_writer(
-        home: Home,
+        home: AgentHome,
         enrolment: Enrolment,
         facts: DeviceFacts,
         record: RecordWriter,
-    ) -> Result<Arc<Self>, HomeError> {
+    ) -> Result<Arc<Self>, AgentHomeError> {
         let identity = DeviceIdentity::new(home.key()?, enrolment, home.revocations()?);
         let sessions = Sessions::new(home.known_technicians()?);
         let events = Arc::new(LocalEvents::new());
@@ -388,8 +392,8 @@ impl Hub {
     /// The key was rotated: everything from now on is under the new one; sessions under the old one end.
     ///
     /// # Errors
-    /// [`HomeError`]: the key's files can't be replaced.
-    pub(crate) async fn rotated(&self, enrolment: Enrolment) -> Result<(), HomeError> {
+    /// [`AgentHomeError`]: the key's files can't be replaced.
+    pub(crate) async fn rotated(&self, enrolment: Enrolment) -> Result<(), AgentHomeError> {
         let (home, of_home) = (self.home.clone(), enrolment.clone());
         let key = off_loop(move || {
             home.switch_key(&of_home)?;

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use nearhand_transport::local::{CallError, LocalClient};
 use tokio::sync::Semaphore;
 
-use crate::alarm::handle::Alarms;
-use crate::home::Home;
+use crate::alarm::handle::AlarmsHandle;
+use crate::home::AgentHome;
 use crate::hub::Hub;
 use crate::runbook::Runbooks;
 
@@ -21,14 +21,14 @@ pub(crate) struct LocalService {
     hub: Arc<Hub>,
     runbooks: Arc<Runbooks>,
     /// On an enrolled device, once they run.
-    alarms: Option<Arc<Alarms>>,
+    alarms: Option<Arc<AlarmsHandle>>,
     /// One look at a time at what a person can mend themselves.
     looking: Semaphore,
 }
 
 impl LocalService {
     /// On top of what the agent consists of.
-    pub(crate) fn new(hub: Arc<Hub>, runbooks: Arc<Runbooks>, alarms: Option<Arc<Alarms>>) -> Self {
+    pub(crate) fn new(hub: Arc<Hub>, runbooks: Arc<Runbooks>, alarms: Option<Arc<AlarmsHandle>>) -> Self {
         Self { hub, runbooks, alarms, looking: Semaphore::new(1) }
     }
 }
@@ -37,8 +37,8 @@ impl LocalService {
 ///
 /// # Errors
 /// [`CallError::NotRunning`].
-pub(crate) async fn call(home: &Home) -> Result<LocalClient, CallError> {
-    let service = Home::service_socket();
+pub(crate) async fn call(home: &AgentHome) -> Result<LocalClient, CallError> {
+    let service = AgentHome::service_socket();
     let others: &[&std::path::Path] = if home.is_default() { &[service.as_path()] } else { &[] };
     LocalClient::connect(&home.socket(), others).await
 }

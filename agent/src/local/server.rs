@@ -20,24 +20,24 @@ use tokio::task::JoinSet;
 
 use super::LocalService;
 use super::answer;
-use super::window::{Start, Starts};
-use crate::home::Home;
+use super::window::{RecentStarts, WindowStart};
+use crate::home::AgentHome;
 use crate::hub::LocalWatcher;
 use crate::platform;
 use nearhand_agent_core::sessions::LocalUser;
 
 /// Who may call.
 #[derive(Clone, Debug)]
-pub(crate) struct Door {
+pub(crate) struct SocketAccess {
     /// Where the socket is.
     pub(crate) path: PathBuf,
     /// Users let in besides the agent's own and root.
     pub(crate) let_in: Vec<u32>,
 }
 
-impl Door {
+impl SocketAccess {
     /// For the agent's own user and root only.
-    pub(crate) fn private(home: &Home) -> Self {
+    pub(crate) fn private(home: &AgentHome) -> Self {
         Self { path: home.socket(), let_in: Vec::new() }
     }
 
@@ -77,7 +77,7 @@ pub(crate) enum ListenError {
 }
 
 /// Opens the socket.
-pub(crate) async fn listen(door: &Door) -> Result<UnixListener, ListenError> {
+pub(crate) async fn listen(door: &SocketAccess) -> Result<UnixListener, ListenError> {
     let path = door.path.as_path();
     let (dir_mode, socket_mode) = if door.let_in.is_empty() { (0o700, 0o600) } else { (0o755, 0o666) };
     let shown = || path.display().to_string();
@@ -106,9 +106,9 @@ pub(crate) async fn listen(door: &Door) -> Result<UnixListener, ListenError> {
 }
 
 /// Serves callers until the agent stops.
-pub(crate) async fn serve(service: Arc<LocalService>, door: Door, listener: UnixListener) {
+pub(crate) async fn serve(service: Arc<LocalService>, door: SocketAccess, listener: UnixListener) {
     let places = Arc::new(tokio::sync::Semaphore::new(MAX_CALLERS));
-    let starts = Arc::new(Starts::default());
+    let starts = Arc::new(RecentStarts::default());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -132,7 +132,7 @@ pub(crate) async fn serve(service: Arc<LocalService>, door: Door, listener: Unix
             tracing::warn!("too many local programs");
             continue;
         };
-        let call = Call { service: service.clone(), caller, process: peer.and_then(|peer| peer.pid()) };
+        let call = LocalCall { service: service.clone(), caller, process: peer.and_then(|peer| peer.pid()) };
         let (socket, starts) = (door.path.clone(), starts.clone());
         tokio::spawn(async move {
             let hub = call.service.hub.clone();
@@ -146,7 +146,7 @@ pub(crate) async fn serve(service: Arc<LocalService>, door: Door, listener: Unix
 }
 
 /// One program that calls.
-struct Call {
+struct LocalCall {
     service: Arc<LocalService>,
     caller: LocalUser,
     /// Its process, as the kernel says.
@@ -155,21 +155,21 @@ struct Call {
 
 /// What a caller is to us.
 #[derive(Default)]
-struct Standing {
+struct CallerRights {
     /// Held so that leaving ends the watching.
     watching: JoinSet<()>,
     /// Verbs whose answers take a while.
     answering: JoinSet<()>,
     /// It is the person's window: how to start it again.
-    window: Option<Start>,
+    window: Option<WindowStart>,
 }
 
 /// Serves one program until it goes. Returns the window to start again, if it was one and did not say goodbye.
-async fn attend(call: Call, stream: UnixStream) -> Option<Start> {
+async fn attend(call: LocalCall, stream: UnixStream) -> Option<WindowStart> {
     let (read, write) = stream.into_split();
     let (out, outbox) = mpsc::channel(OUTBOX);
     let writer = tokio::spawn(send_all(write, outbox));
-    let mut standing = Standing::default();
+    let mut standing = CallerRights::default();
     tokio::select! {
         () = take_all(&call, &mut standing, read, &out) => {}
         () = out.closed() => {}
@@ -190,8 +190,8 @@ async fn send_all(mut write: OwnedWriteHalf, mut outbox: mpsc::Receiver<Message>
 }
 
 async fn take_all(
-    call: &Call,
-    standing: &mut Standing,
+    call: &LocalCall,
+    standing: &mut CallerRights,
     mut read: OwnedReadHalf,
     out: &mpsc::Sender<Message>,
 ) {
@@ -211,7 +211,7 @@ async fn take_all(
         }
         match request.verb {
             Verb::WatchAsWindow => {
-                standing.window = call.process.and_then(|id| Start::of(id, call.caller.user));
+                standing.window = call.process.and_then(|id| WindowStart::of(id, call.caller.user));
             }
             Verb::LeaveWindow => standing.window = None,
             _ => {}

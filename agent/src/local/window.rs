@@ -47,13 +47,13 @@ const WITHIN: Duration = Duration::from_secs(30);
 
 /// How a window was started.
 #[derive(Clone, Debug)]
-pub(crate) struct Start {
+pub(crate) struct WindowStart {
     user: u32,
     environment: HashMap<OsString, OsString>,
     language: Option<String>,
 }
 
-impl Start {
+impl WindowStart {
     /// How a process of that person was started; `None` if it is gone already, or isn't theirs.
     pub(super) fn of(process: i32, user: u32) -> Option<Self> {
         let known = platform::started(process, user)?;
@@ -84,13 +84,13 @@ pub(crate) fn program() -> PathBuf {
 
 /// What was started again lately.
 #[derive(Debug, Default)]
-pub(super) struct Starts {
+pub(super) struct RecentStarts {
     lately: Mutex<VecDeque<Instant>>,
 }
 
-impl Starts {
+impl RecentStarts {
     /// Starts a window again that went away during a session of its person's.
-    pub(super) async fn again(&self, hub: &Hub, start: &Start, socket: &Path, user: LocalUser) {
+    pub(super) async fn again(&self, hub: &Hub, start: &WindowStart, socket: &Path, user: LocalUser) {
         if hub.read(|sessions, _| sessions.sessions_of(user)).is_empty() || !self.allowed(Instant::now()) {
             return;
         }
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_window_that_keeps_dying_is_left_alone() {
-        let (starts, now) = (Starts::default(), Instant::now());
+        let (starts, now) = (RecentStarts::default(), Instant::now());
         assert!((0..MOST).all(|_| starts.allowed(now)));
         assert!(!starts.allowed(now + WITHIN));
         assert!(starts.allowed(now + WITHIN + Duration::from_secs(1)));

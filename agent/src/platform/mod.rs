@@ -8,6 +8,6 @@ mod unix;
 
 pub(crate) use clock::{clock_is_synchronised, local_offset_seconds};
 pub(crate) use memory::{give_back_memory_soon, hold_little_memory};
-pub(crate) use processes::{Held, started, ticks_per_second};
+pub(crate) use processes::{ProcessHandle, started, ticks_per_second};
 #[cfg(unix)]
 pub(crate) use unix::*;

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 
 /// A process that something is to be done to.
-pub(crate) struct Held {
+pub(crate) struct ProcessHandle {
     #[cfg(target_os = "linux")]
     pid: rustix::process::Pid,
     #[cfg(target_os = "linux")]
@@ -15,7 +15,7 @@ pub(crate) struct Held {
 }
 
 #[cfg(target_os = "linux")]
-impl Held {
+impl ProcessHandle {
     /// Takes hold of it; `None` if there is no such process, or the system can't.
     pub(crate) fn open(pid: i32) -> Option<Self> {
         let pid = rustix::process::Pid::from_raw(pid)?;
@@ -62,7 +62,7 @@ impl Held {
 }
 
 #[cfg(not(target_os = "linux"))]
-impl Held {
+impl ProcessHandle {
     /// This system has no such descriptors: nothing is done to processes here.
     pub(crate) fn open(_: i32) -> Option<Self> {
         None
@@ -98,7 +98,7 @@ pub(crate) fn ticks_per_second() -> u64 {
 const STARTED: u64 = 256 * 1024;
 
 /// How a process was started.
-pub(crate) struct Started {
+pub(crate) struct ProcessStart {
     /// Its environment.
     pub(crate) environment: Vec<(OsString, OsString)>,
     /// Its arguments, the program's name first.
@@ -106,7 +106,7 @@ pub(crate) struct Started {
 }
 
 /// How a process of that user was started, where the system tells; `None` if there is none, or it is somebody else's.
-pub(crate) fn started(process: i32, user: u32) -> Option<Started> {
+pub(crate) fn started(process: i32, user: u32) -> Option<ProcessStart> {
     let words = |name: &str| -> Option<Vec<OsString>> {
         let file = std::fs::File::open(format!("/proc/{process}/{name}")).ok()?;
         file.metadata().ok().filter(|data| data.uid() == user)?;
@@ -122,5 +122,5 @@ pub(crate) fn started(process: i32, user: u32) -> Option<Started> {
         Some((OsString::from_vec(name.to_vec()), OsString::from_vec(value.to_vec())))
     };
     let environment = words("environ")?.into_iter().filter_map(entry).collect();
-    Some(Started { environment, arguments: words("cmdline")? })
+    Some(ProcessStart { environment, arguments: words("cmdline")? })
 }

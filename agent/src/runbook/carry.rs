@@ -8,18 +8,18 @@ use nearhand_proto::message::runbook::FromDevice;
 use nearhand_proto::runbook::{Act, Outcome};
 use tokio::sync::{mpsc, watch};
 
-use super::acts::Ground;
-use super::exec::{self, Keeps, Notes, Run};
-use super::ledger::{SharedLedger, Undo};
+use super::acts::ActContext;
+use super::exec::{self, RunJournal, RunNotes, RunPlan};
+use super::ledger::{SharedLedger, UndoStep};
 use crate::hub::Hub;
-use nearhand_agent_core::gate::By;
+use nearhand_agent_core::gate::RunStarter;
 
 /// Who or what started a run.
 #[derive(Clone, Debug)]
 pub(super) struct RunOrigin {
     pub(super) actor: String,
     pub(super) session: Option<SessionId>,
-    pub(super) by: By,
+    pub(super) by: RunStarter,
 }
 
 /// A run on its way: where its steps and its end are written down and told.
@@ -33,12 +33,12 @@ impl RunTask {
     /// Carries the run out and tells its outcome.
     pub(super) async fn carry_out(
         &self,
-        ground: Ground,
-        run: Run,
+        ground: ActContext,
+        run: RunPlan,
         tell: mpsc::Sender<FromDevice>,
         mut cancelled: watch::Receiver<Option<String>>,
     ) {
-        let notes = Notes::new(tell.clone());
+        let notes = RunNotes::new(tell.clone());
         let outcome = exec::carry_out(&ground, &run, self, &notes, &mut cancelled).await;
         self.ended(&outcome).await;
         // Whoever has gone finds it in the ledger, and gets it by ordering the run again.
@@ -64,14 +64,14 @@ impl RunTask {
     }
 }
 
-impl Keeps for RunTask {
+impl RunJournal for RunTask {
     async fn applying(
         &self,
-        run: &Run,
+        run: &RunPlan,
         step: u32,
         act: Act,
         before: &str,
-        undo: &[Undo],
+        undo: &[UndoStep],
     ) -> Result<(), String> {
         let detail =
             format!("{}, run {}, step {step}: {}; before: {before}", run.runbook, run.id, act.name());

@@ -12,15 +12,15 @@ use nearhand_proto::time::UnixMillis;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use super::acts::{self, Ground, Seen, Trouble};
-use super::ledger::Undo;
+use super::acts::{self, ActContext, ActError, ActResult};
+use super::ledger::UndoStep;
 
 /// How long undoing one thing may take.
 const UNDO_WITHIN: Duration = Duration::from_secs(90);
 
 /// A run that may begin.
 #[derive(Clone, Debug)]
-pub(super) struct Run {
+pub(super) struct RunPlan {
     pub(super) id: RunId,
     pub(super) runbook: String,
     pub(super) version: u32,
@@ -31,26 +31,26 @@ pub(super) struct Run {
 }
 
 /// What has to be written down before a step is applied; `Err` and it isn't.
-pub(super) trait Keeps: Sync {
+pub(super) trait RunJournal: Sync {
     /// A step is about to be applied: what was seen before, what undoing it needs.
     fn applying(
         &self,
-        run: &Run,
+        run: &RunPlan,
         step: u32,
         act: Act,
         before: &str,
-        undo: &[Undo],
+        undo: &[UndoStep],
     ) -> impl Future<Output = Result<(), String>> + Send;
 }
 
 /// Takes note of what happens.
-pub(super) struct Notes {
+pub(super) struct RunNotes {
     kept: Mutex<Vec<Note>>,
     /// To whoever follows it; a slow one misses some, the outcome has them all.
     to: mpsc::Sender<FromDevice>,
 }
 
-impl Notes {
+impl RunNotes {
     pub(super) fn new(to: mpsc::Sender<FromDevice>) -> Self {
         Self { kept: Mutex::default(), to }
     }
@@ -74,17 +74,17 @@ impl Notes {
 }
 
 /// What was applied and can be undone, the first first.
-type Applied = Mutex<Vec<(u32, Act, Undo)>>;
+type AppliedSteps = Mutex<Vec<(u32, Act, UndoStep)>>;
 
 /// Carries it out to its end, whatever that is. `cancelled` turns into the reason to stop.
 pub(super) async fn carry_out(
-    ground: &Ground,
-    run: &Run,
-    keeps: &impl Keeps,
-    notes: &Notes,
+    ground: &ActContext,
+    run: &RunPlan,
+    keeps: &impl RunJournal,
+    notes: &RunNotes,
     cancelled: &mut watch::Receiver<Option<String>>,
 ) -> Outcome {
-    let applied = Applied::default();
+    let applied = AppliedSteps::default();
     let end = tokio::select! {
         done = timeout(run.timeout, steps(ground, run, keeps, notes, &applied)) => match done {
             Ok(Ok(end)) => end,
@@ -104,7 +104,7 @@ pub(super) async fn carry_out(
 }
 
 /// What came of it.
-pub(super) fn outcome(run: &Run, ending: Ending, why: &str, notes: &Notes) -> Outcome {
+pub(super) fn outcome(run: &RunPlan, ending: Ending, why: &str, notes: &RunNotes) -> Outcome {
     Outcome {
         run: run.id,
         runbook: run.runbook.clone(),
@@ -127,10 +127,10 @@ async fn stopped(cancelled: &mut watch::Receiver<Option<String>>) -> String {
 
 /// Undoes the last first; says in words how that went.
 pub(super) async fn undo_all(
-    ground: &Ground,
-    left: Vec<(u32, Act, Undo)>,
+    ground: &ActContext,
+    left: Vec<(u32, Act, UndoStep)>,
     of: usize,
-    notes: &Notes,
+    notes: &RunNotes,
 ) -> String {
     let of = u32::try_from(of).unwrap_or(u32::MAX);
     let (mut undone, mut failed) = (0, 0);
@@ -155,11 +155,11 @@ pub(super) async fn undo_all(
 }
 
 async fn steps(
-    ground: &Ground,
-    run: &Run,
-    keeps: &impl Keeps,
-    notes: &Notes,
-    applied: &Applied,
+    ground: &ActContext,
+    run: &RunPlan,
+    keeps: &impl RunJournal,
+    notes: &RunNotes,
+    applied: &AppliedSteps,
 ) -> Result<(Ending, String), String> {
     let of = u32::try_from(run.steps.len()).unwrap_or(u32::MAX);
     let numbered = || (1_u32..).zip(&run.steps);
@@ -170,8 +170,8 @@ async fn steps(
         notes.begins(step, of, Phase::Precheck);
         match noted(notes, (step, *act, Phase::Precheck), acts::precheck(ground, *act, values).await) {
             Ok(before) => wanted.push((step, *act, values, before)),
-            Err(Trouble::Nothing(why)) => last = why,
-            Err(Trouble::Cannot(why) | Trouble::Failed(why)) => return Ok((Ending::NotDone, why)),
+            Err(ActError::Nothing(why)) => last = why,
+            Err(ActError::Cannot(why) | ActError::Failed(why)) => return Ok((Ending::NotDone, why)),
         }
     }
     if wanted.is_empty() {
@@ -184,20 +184,20 @@ async fn steps(
                 noted(notes, (step, act, Phase::DryRun), acts::dry_run(ground, act, values).await)
             }
             Mode::Apply => {
-                let of_step = OfStep { run, step, of, act, values, before: &before };
+                let of_step = StepRun { run, step, of, act, values, before: &before };
                 of_step.apply(ground, keeps, notes, applied).await
             }
         };
         match seen {
-            Ok(saw) | Err(Trouble::Nothing(saw)) => last = saw,
-            Err(Trouble::Cannot(why) | Trouble::Failed(why)) => return Err(why),
+            Ok(saw) | Err(ActError::Nothing(saw)) => last = saw,
+            Err(ActError::Cannot(why) | ActError::Failed(why)) => return Err(why),
         }
     }
     Ok((Ending::Done, last))
 }
 
-struct OfStep<'a> {
-    run: &'a Run,
+struct StepRun<'a> {
+    run: &'a RunPlan,
     step: u32,
     of: u32,
     act: Act,
@@ -205,11 +205,17 @@ struct OfStep<'a> {
     before: &'a str,
 }
 
-impl OfStep<'_> {
-    async fn apply(&self, ground: &Ground, keeps: &impl Keeps, notes: &Notes, applied: &Applied) -> Seen {
+impl StepRun<'_> {
+    async fn apply(
+        &self,
+        ground: &ActContext,
+        keeps: &impl RunJournal,
+        notes: &RunNotes,
+        applied: &AppliedSteps,
+    ) -> ActResult {
         let Self { run, step, of, act, values, before } = self;
         let undo = acts::prepare(ground, *act, values).await?;
-        keeps.applying(run, *step, *act, before, &undo).await.map_err(Trouble::Failed)?;
+        keeps.applying(run, *step, *act, before, &undo).await.map_err(ActError::Failed)?;
         // From here on it counts as done: it may be half done when it is stopped.
         let mine = undo.iter().cloned().map(|one| (*step, *act, one));
         applied.lock().unwrap_or_else(PoisonError::into_inner).extend(mine);
@@ -223,10 +229,10 @@ impl OfStep<'_> {
     }
 }
 
-fn noted(notes: &Notes, (step, act, phase): (u32, Act, Phase), seen: Seen) -> Seen {
+fn noted(notes: &RunNotes, (step, act, phase): (u32, Act, Phase), seen: ActResult) -> ActResult {
     let (well, saw) = match &seen {
-        Ok(saw) | Err(Trouble::Nothing(saw)) => (true, saw),
-        Err(Trouble::Cannot(why) | Trouble::Failed(why)) => (false, why),
+        Ok(saw) | Err(ActError::Nothing(saw)) => (true, saw),
+        Err(ActError::Cannot(why) | ActError::Failed(why)) => (false, why),
     };
     notes.saw(step, act, phase, well, saw);
     seen

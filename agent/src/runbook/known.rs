@@ -6,7 +6,7 @@ use nearhand_proto::identity::{PublicKey, Signed};
 use nearhand_proto::runbook::{MAX_FILE, Manifest, Order, Refused, built_in};
 use nearhand_proto::wire;
 
-use crate::home::Home;
+use crate::home::AgentHome;
 
 /// Most files of the organisation's that are read.
 const MAX_FILES: usize = 64;
@@ -23,7 +23,7 @@ pub(crate) struct KnownRunbook {
 }
 
 /// All runbooks of this device: those of the program, and the organisation's in its directory.
-pub(crate) fn known_runbooks(home: &Home, organisation: &PublicKey) -> Vec<KnownRunbook> {
+pub(crate) fn known_runbooks(home: &AgentHome, organisation: &PublicKey) -> Vec<KnownRunbook> {
     let built_in = built_in().into_iter().map(|manifest| KnownRunbook { manifest, built_in: true });
     let mut all: Vec<KnownRunbook> = built_in.collect();
     let entries = std::fs::read_dir(home.runbooks()).into_iter().flatten().flatten();
@@ -54,7 +54,7 @@ pub(crate) fn known_runbooks(home: &Home, organisation: &PublicKey) -> Vec<Known
 
 /// The runbook that an order names, with exactly the content that was ordered.
 pub(super) fn ordered_runbook(
-    home: &Home,
+    home: &AgentHome,
     organisation: &PublicKey,
     order: &Order,
     carried: Option<&Signed<Manifest>>,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::off_loop::off_loop;
 
-use nearhand_agent_core::gate::Past;
+use nearhand_agent_core::gate::PastRun;
 
 /// Runs that are kept; older ones are forgotten, long after their deadline.
 const MAX_RUNS: i64 = 10_000;
@@ -41,7 +41,7 @@ pub(crate) enum LedgerError {
 /// What undoing a step needs to know.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Undo {
+pub(crate) enum UndoStep {
     /// A process's priority was another.
     Nice {
         /// Which process.
@@ -60,7 +60,7 @@ pub(crate) enum Undo {
 
 /// What is known of a run when it begins.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Begun {
+pub(crate) struct BegunRun {
     pub(crate) run: RunId,
     pub(crate) runbook: String,
     pub(crate) version: u32,
@@ -73,17 +73,17 @@ pub(crate) struct Begun {
 
 /// A run that was under way when the agent ended.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Unfinished {
-    pub(crate) begun: Begun,
+pub(crate) struct UnfinishedRun {
+    pub(crate) begun: BegunRun,
     /// What of it is to be undone, the first first.
-    pub(crate) undo: Vec<(u32, Act, Undo)>,
+    pub(crate) undo: Vec<(u32, Act, UndoStep)>,
     /// Something of it was begun to be applied.
     pub(crate) applied: bool,
 }
 
 /// A run as people are told of it.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub(crate) struct Listed {
+pub(crate) struct LedgerRow {
     pub(crate) run: String,
     pub(crate) runbook: String,
     pub(crate) version: u32,
@@ -96,12 +96,12 @@ pub(crate) struct Listed {
 
 /// The ledger as all runs share it. One that can't be opened refuses every run.
 #[derive(Clone)]
-pub(crate) struct SharedLedger(Arc<Mutex<Option<Ledger>>>);
+pub(crate) struct SharedLedger(Arc<Mutex<Option<RunLedger>>>);
 
 impl SharedLedger {
     /// Opens the agent's ledger; says in the log why if it can't.
     pub(crate) fn open(dir: &Path) -> Self {
-        let ledger = Ledger::open(dir)
+        let ledger = RunLedger::open(dir)
             .inspect_err(|error| tracing::error!(%error, "no runbook runs until this is mended"));
         Self(Arc::new(Mutex::new(ledger.ok())))
     }
@@ -109,7 +109,7 @@ impl SharedLedger {
     /// Does something with the ledger, off the event loop, since it syncs. A failure is in the log, and refuses the run.
     pub(crate) async fn with<T: Send + 'static>(
         &self,
-        act: impl FnOnce(&mut Ledger) -> Result<T, LedgerError> + Send + 'static,
+        act: impl FnOnce(&mut RunLedger) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Refused> {
         let shared = self.0.clone();
         let acted = off_loop(move || {
@@ -124,9 +124,9 @@ impl SharedLedger {
 }
 
 /// The open ledger.
-pub(crate) struct Ledger(Connection);
+pub(crate) struct RunLedger(Connection);
 
-impl Ledger {
+impl RunLedger {
     /// Opens it, or makes one.
     pub(crate) fn open(dir: &Path) -> Result<Self, LedgerError> {
         let path = dir.join("runbooks.db");
@@ -178,7 +178,7 @@ impl Ledger {
     }
 
     /// A run begins. Written before anything of it happens; an id that is there already is an error.
-    pub(crate) fn begin(&mut self, begun: &Begun) -> Result<(), LedgerError> {
+    pub(crate) fn begin(&mut self, begun: &BegunRun) -> Result<(), LedgerError> {
         let transaction = self.0.transaction()?;
         transaction.execute(
             "INSERT INTO run (id, runbook, version, mode, by_rule, actor, began) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -205,7 +205,7 @@ impl Ledger {
         run: RunId,
         step: u32,
         act: Act,
-        undo: &[Undo],
+        undo: &[UndoStep],
     ) -> Result<(), LedgerError> {
         let transaction = self.0.transaction()?;
         transaction.execute("UPDATE run SET applied = 1 WHERE id = ?1", [run.to_string()])?;
@@ -232,7 +232,7 @@ impl Ledger {
     }
 
     /// Runs that were under way when the agent ended.
-    pub(crate) fn unfinished(&self) -> Result<Vec<Unfinished>, LedgerError> {
+    pub(crate) fn unfinished(&self) -> Result<Vec<UnfinishedRun>, LedgerError> {
         let mut rows = self.0.prepare(
             "SELECT id, runbook, version, mode, by_rule, actor, began, applied FROM run WHERE outcome IS NULL ORDER BY rowid",
         )?;
@@ -254,13 +254,13 @@ impl Ledger {
             let Ok(run) = id.parse() else { continue };
             let at = UnixMillis(u64::try_from(at).unwrap_or(0));
             let mode = serde_json::from_str(&mode)?;
-            let begun = Begun { run, runbook, version, mode, by_rule, actor, at };
-            all.push(Unfinished { begun, undo: self.undo_of(run)?, applied });
+            let begun = BegunRun { run, runbook, version, mode, by_rule, actor, at };
+            all.push(UnfinishedRun { begun, undo: self.undo_of(run)?, applied });
         }
         Ok(all)
     }
 
-    fn undo_of(&self, run: RunId) -> Result<Vec<(u32, Act, Undo)>, LedgerError> {
+    fn undo_of(&self, run: RunId) -> Result<Vec<(u32, Act, UndoStep)>, LedgerError> {
         let mut rows = self.0.prepare("SELECT step, what FROM undo WHERE run = ?1 ORDER BY rowid")?;
         let rows =
             rows.query_map([run.to_string()], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, String>(1)?)))?;
@@ -274,13 +274,13 @@ impl Ledger {
     }
 
     /// Runs that began since.
-    pub(crate) fn past(&self, since: UnixMillis) -> Result<Vec<Past>, LedgerError> {
+    pub(crate) fn past(&self, since: UnixMillis) -> Result<Vec<PastRun>, LedgerError> {
         let mut rows = self
             .0
             .prepare("SELECT runbook, began, by_rule, mode FROM run WHERE began >= ?1 ORDER BY began")?;
         let apply = serde_json::to_string(&Mode::Apply)?;
         let rows = rows.query_map([i64::try_from(since.0).unwrap_or(i64::MAX)], |row| {
-            Ok(Past {
+            Ok(PastRun {
                 runbook: row.get(0)?,
                 began: UnixMillis(u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0)),
                 by_rule: row.get(2)?,
@@ -310,7 +310,7 @@ impl Ledger {
     }
 
     /// The last runs, the newest first.
-    pub(crate) fn runs(&self, most: u32) -> Result<Vec<Listed>, LedgerError> {
+    pub(crate) fn runs(&self, most: u32) -> Result<Vec<LedgerRow>, LedgerError> {
         let mut rows = self.0.prepare(
             "SELECT id, runbook, version, mode, actor, began, outcome FROM run ORDER BY rowid DESC LIMIT ?1",
         )?;
@@ -331,7 +331,7 @@ impl Ledger {
             let began = UnixMillis(u64::try_from(began).unwrap_or(0)).to_string();
             let outcome = outcome.map(|json| serde_json::from_str(&json)).transpose()?;
             let mode = serde_json::from_str(&mode)?;
-            all.push(Listed { run, runbook, version, mode, by, began, outcome });
+            all.push(LedgerRow { run, runbook, version, mode, by, began, outcome });
         }
         Ok(all)
     }
@@ -351,8 +351,8 @@ mod tests {
 
     const RUN: RunId = RunId::from_bytes([7; 16]);
 
-    fn begun(run: RunId) -> Begun {
-        Begun {
+    fn begun(run: RunId) -> BegunRun {
+        BegunRun {
             run,
             runbook: "tame-process".into(),
             version: 1,
@@ -380,16 +380,16 @@ mod tests {
     #[test]
     fn a_run_is_known_from_its_beginning_on_and_over_a_restart() {
         let dir = tempfile::tempdir().unwrap();
-        let undo = Undo::Nice { pid: 9, started: 77, nice: 3 };
+        let undo = UndoStep::Nice { pid: 9, started: 77, nice: 3 };
         {
-            let mut ledger = Ledger::open(dir.path()).unwrap();
+            let mut ledger = RunLedger::open(dir.path()).unwrap();
             assert_eq!(ledger.find(RUN).unwrap(), None);
             ledger.begin(&begun(RUN)).unwrap();
             assert_eq!(ledger.find(RUN).unwrap(), Some(None));
             assert!(ledger.begin(&begun(RUN)).is_err(), "never twice");
             ledger.applying(RUN, 1, Act::TameProcess, std::slice::from_ref(&undo)).unwrap();
         }
-        let mut ledger = Ledger::open(dir.path()).unwrap();
+        let mut ledger = RunLedger::open(dir.path()).unwrap();
         let unfinished = ledger.unfinished().unwrap();
         assert_eq!(unfinished.len(), 1);
         assert!(unfinished[0].applied);
@@ -402,7 +402,7 @@ mod tests {
         assert_eq!(past.len(), 1);
         assert!(past[0].applied && past[0].by_rule);
         assert_eq!(ledger.past(UnixMillis(5_001)).unwrap(), []);
-        let listed = Ledger::look(dir.path()).unwrap().unwrap().runs(10).unwrap();
+        let listed = RunLedger::look(dir.path()).unwrap().unwrap().runs(10).unwrap();
         assert_eq!(listed[0].outcome, Some(outcome(RUN)));
     }
 
@@ -410,7 +410,7 @@ mod tests {
     fn a_newer_version_is_remembered_and_the_file_is_private() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
-        let mut ledger = Ledger::open(dir.path()).unwrap();
+        let mut ledger = RunLedger::open(dir.path()).unwrap();
         assert_eq!(ledger.newest("x").unwrap(), 0);
         ledger.seen("x", 4).unwrap();
         ledger.seen("x", 2).unwrap();

@@ -26,16 +26,16 @@ use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use crate::home::Home;
+use crate::home::AgentHome;
 use crate::hub::Hub;
-use acts::{Ground, Stop};
+use acts::{ActContext, StopFlag};
 use carry::{RunOrigin, RunTask, tell_person};
-use exec::{Notes, Run};
+use exec::{RunNotes, RunPlan};
 use known::{KnownRunbook, known_runbooks, ordered_runbook, shown};
-use ledger::{Begun, SharedLedger};
-use nearhand_agent_core::gate::{self, Ask, By, Now, Rules};
+use ledger::{BegunRun, SharedLedger};
+use nearhand_agent_core::gate::{self, GateConditions, GateRequest, RunStarter, RunbookRules};
 use nearhand_agent_core::sessions::SessionTechnician;
-use nearhand_diagnostics::programs::Programs;
+use nearhand_diagnostics::programs::SystemPrograms;
 
 /// How long the relay may take to answer that it is there.
 const RELAY_ANSWERS: Duration = Duration::from_secs(5);
@@ -48,25 +48,25 @@ const TOLD: usize = 256;
 
 /// The device's runbooks.
 pub(crate) struct Runbooks {
-    home: Home,
+    home: AgentHome,
     ledger: SharedLedger,
     /// One runs at a time.
     busy: Arc<tokio::sync::Mutex<()>>,
     /// Stops the one that was begun last.
-    last: Mutex<Option<Cancel>>,
+    last: Mutex<Option<RunCancel>>,
 }
 
 /// Turns into the reason to stop a run.
-type Cancel = watch::Sender<Option<String>>;
+type RunCancel = watch::Sender<Option<String>>;
 
 /// A run that goes on. Dropping it stops it; what can be undone is undone.
-pub(crate) struct Running {
+pub(crate) struct ActiveRun {
     /// What happens; the last is the outcome.
     pub(crate) told: mpsc::Receiver<FromDevice>,
-    cancel: Cancel,
+    cancel: RunCancel,
 }
 
-impl Running {
+impl ActiveRun {
     /// Stops it.
     pub(crate) fn cancel(&self, why: &str) {
         cancel(&self.cancel, why);
@@ -74,7 +74,7 @@ impl Running {
 }
 
 /// The first reason counts.
-fn cancel(run: &Cancel, why: &str) {
+fn cancel(run: &RunCancel, why: &str) {
     run.send_if_modified(|now| {
         let news = now.is_none();
         now.get_or_insert_with(|| why.to_owned());
@@ -82,7 +82,7 @@ fn cancel(run: &Cancel, why: &str) {
     });
 }
 
-impl Drop for Running {
+impl Drop for ActiveRun {
     fn drop(&mut self) {
         self.cancel("the session, its connection or what it was granted ended");
     }
@@ -101,7 +101,7 @@ pub(crate) struct RunbookTrigger {
 
 impl Runbooks {
     /// Opens the ledger.
-    pub(crate) fn open(home: &Home) -> Self {
+    pub(crate) fn open(home: &AgentHome) -> Self {
         Self {
             home: home.clone(),
             ledger: SharedLedger::open(home.dir()),
@@ -118,7 +118,7 @@ impl Runbooks {
     }
 
     /// The owner's rules.
-    fn rules(&self) -> Result<Rules, Refused> {
+    fn rules(&self) -> Result<RunbookRules, Refused> {
         match self.home.policy() {
             Ok(policy) => Ok(policy.runbooks),
             Err(error) => {
@@ -132,13 +132,13 @@ impl Runbooks {
     pub(crate) fn list(&self, hub: &Hub, attended: bool) -> Vec<Listed> {
         let rules = self.rules();
         let off = self.home.runbooks_are_off();
-        let by = By::Technician { attended };
+        let by = RunStarter::Technician { attended };
         let listed =
             known_runbooks(&self.home, &hub.identity.enrolment().organisation).into_iter().map(|known| {
                 let KnownRunbook { manifest, built_in } = known;
                 // What it is with its defaults; parameters may make it more.
                 let class = manifest.bind(&[]).map_or(manifest.class, |bound| manifest.class_of(&bound));
-                let ask = Ask { name: &manifest.name, built_in, class, mode: Mode::Apply, by };
+                let ask = GateRequest { name: &manifest.name, built_in, class, mode: Mode::Apply, by };
                 let refused = match &rules {
                     Ok(rules) => rules.lets(&ask, off).err(),
                     Err(refused) => Some(refused.clone()),
@@ -168,9 +168,9 @@ impl Runbooks {
         for left in unfinished {
             let _busy = self.busy.lock().await;
             let (tell, _told) = mpsc::channel(1);
-            let notes = Notes::new(tell);
-            let ground = self.ground(&hub, Rules::default());
-            let run = Run {
+            let notes = RunNotes::new(tell);
+            let ground = self.ground(&hub, RunbookRules::default());
+            let run = RunPlan {
                 id: left.begun.run,
                 runbook: left.begun.runbook.clone(),
                 version: left.begun.version,
@@ -193,7 +193,7 @@ impl Runbooks {
             let task = RunTask {
                 ledger: self.ledger.clone(),
                 hub: hub.clone(),
-                origin: RunOrigin { actor: left.begun.actor, session: None, by: By::Rule },
+                origin: RunOrigin { actor: left.begun.actor, session: None, by: RunStarter::Rule },
             };
             task.ended(&outcome).await;
         }
@@ -207,10 +207,13 @@ impl Runbooks {
         technician: &SessionTechnician,
         signed: &Signed<Order>,
         carried: Option<&Signed<Manifest>>,
-    ) -> Result<Running, Refused> {
+    ) -> Result<ActiveRun, Refused> {
         let attended = hub.read(|sessions, _| sessions.is_attended());
-        let origin =
-            RunOrigin { actor: technician.actor(), session: Some(session), by: By::Technician { attended } };
+        let origin = RunOrigin {
+            actor: technician.actor(),
+            session: Some(session),
+            by: RunStarter::Technician { attended },
+        };
         let begun = async {
             let order = signed.open(&technician.verified.key()).map_err(|_| Refused::OrderSignature)?;
             if order.device != hub.identity.device()
@@ -245,12 +248,12 @@ impl Runbooks {
         known: &KnownRunbook,
         bound: Vec<(Act, nearhand_proto::runbook::Values)>,
         mode: Mode,
-    ) -> Result<Running, Refused> {
+    ) -> Result<ActiveRun, Refused> {
         let KnownRunbook { manifest, built_in } = known;
         let mut judged = self.judge(origin, known, &bound, mode).await?;
         let busy = match (self.busy.clone().try_lock_owned(), origin.by) {
             (Ok(busy), _) => busy,
-            (Err(_), By::Rule) => {
+            (Err(_), RunStarter::Rule) => {
                 tracing::info!(runbook = manifest.name, "it waits until the runbook before it is over");
                 let turn = timeout(PATIENCE, self.busy.clone().lock_owned()).await;
                 let busy = turn.map_err(|_| Refused::Busy)?;
@@ -261,12 +264,12 @@ impl Runbooks {
             (Err(_), _) => return Err(Refused::Busy),
         };
         let (rules, now) = judged;
-        let begun = Begun {
+        let begun = BegunRun {
             run,
             runbook: manifest.name.clone(),
             version: manifest.version,
             mode,
-            by_rule: origin.by == By::Rule,
+            by_rule: origin.by == RunStarter::Rule,
             actor: origin.actor.clone(),
             at: now,
         };
@@ -284,7 +287,7 @@ impl Runbooks {
         });
         begins.await?;
         tell_person(hub, origin.session, Said::RunbookBegins { title: manifest.title.clone(), mode });
-        let run = Run {
+        let run = RunPlan {
             id: run,
             runbook: manifest.name.clone(),
             version: manifest.version,
@@ -302,7 +305,7 @@ impl Runbooks {
             let _busy = busy;
             task.carry_out(ground, run, tell, cancelled).await;
         });
-        Ok(Running { told, cancel })
+        Ok(ActiveRun { told, cancel })
     }
 
     /// Whether it may run now: the owner's rules, and when that is.
@@ -312,17 +315,17 @@ impl Runbooks {
         known: &KnownRunbook,
         bound: &[(Act, nearhand_proto::runbook::Values)],
         mode: Mode,
-    ) -> Result<(Rules, UnixMillis), Refused> {
+    ) -> Result<(RunbookRules, UnixMillis), Refused> {
         let KnownRunbook { manifest, built_in } = known;
         let rules = self.rules()?;
-        let now = Now {
+        let now = GateConditions {
             wall: Hub::now(),
             minute: local_minute(),
             idle: timeout(IDLE_ANSWERS, nearhand_desktop::find::idle()).await.ok().flatten(),
             switched_off: self.home.runbooks_are_off(),
         };
         let class = manifest.class_of(bound);
-        let ask = Ask { name: &manifest.name, built_in: *built_in, class, mode, by: origin.by };
+        let ask = GateRequest { name: &manifest.name, built_in: *built_in, class, mode, by: origin.by };
         let looks_back = u64::try_from(gate::LOOKS_BACK.as_millis()).unwrap_or(0);
         let since = UnixMillis(now.wall.0.saturating_sub(looks_back));
         let past = self.ledger.with(move |ledger| ledger.past(since)).await?;
@@ -337,7 +340,7 @@ impl Runbooks {
         Ok((rules, now.wall))
     }
 
-    fn ground(&self, hub: &Arc<Hub>, rules: Rules) -> Ground {
+    fn ground(&self, hub: &Arc<Hub>, rules: RunbookRules) -> ActContext {
         let hub_of = hub.clone();
         let reachable = move || {
             let hub = hub_of.clone();
@@ -345,13 +348,13 @@ impl Runbooks {
                 Box::pin(async move { relay_answers(&hub).await });
             asks
         };
-        Ground {
-            programs: Programs::default(),
+        ActContext {
+            programs: SystemPrograms::default(),
             rules,
             reports: self.home.reports(),
             device: hub.identity.device().to_string(),
             reachable: Arc::new(reachable),
-            stop: Stop::default(),
+            stop: StopFlag::default(),
         }
     }
 
@@ -361,7 +364,8 @@ impl Runbooks {
         hub: &Arc<Hub>,
         raised: &RunbookTrigger,
     ) -> Result<Outcome, Refused> {
-        let origin = RunOrigin { actor: format!("rule {}", raised.rule), session: None, by: By::Rule };
+        let origin =
+            RunOrigin { actor: format!("rule {}", raised.rule), session: None, by: RunStarter::Rule };
         let rules = self.rules()?;
         if !rules.is_automatic(&raised.runbook) {
             return Err(Refused::NotAllowed(raised.runbook.clone()));

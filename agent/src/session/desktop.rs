@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nearhand_desktop::find;
-use nearhand_desktop::process::{Desktop, Ended};
+use nearhand_desktop::process::{DesktopEnd, DesktopProcess};
 use nearhand_desktop::protocol::{FromDesktop, ToDesktop};
 use nearhand_proto::message::screen::{Clipboard, FromScreen, InputNotice};
 use tokio::sync::{mpsc, oneshot};
@@ -57,7 +57,7 @@ impl SessionDesktop {
         }
         self.count_start(Instant::now())?;
         let reach = find::display().await.map_err(|error| error.to_string())?;
-        let (desktop, from) = Desktop::start(&reach).map_err(|error| error.to_string())?;
+        let (desktop, from) = DesktopProcess::start(&reach).map_err(|error| error.to_string())?;
         let to = desktop.to.clone();
         let pump = tokio::spawn(forward_messages(desktop, from, self.routes.clone()));
         *running = Some(DesktopTask { to: to.clone(), pump });
@@ -87,7 +87,7 @@ fn with_routes<T>(lock: &Mutex<DesktopRoutes>, act: impl FnOnce(&mut DesktopRout
 
 /// Hands the desktop's messages to the streams that want them, until it is gone.
 async fn forward_messages(
-    desktop: Desktop,
+    desktop: DesktopProcess,
     mut from: mpsc::Receiver<FromDesktop>,
     to: Arc<Mutex<DesktopRoutes>>,
 ) {
@@ -122,8 +122,8 @@ async fn forward_messages(
     }
     let ended = desktop.ended().await;
     let why = failed.unwrap_or_else(|| match ended {
-        Ended::Told => "the desktop process has ended".to_owned(),
-        Ended::Crashed(how) => format!("the desktop process ended unexpectedly ({how})"),
+        DesktopEnd::Told => "the desktop process has ended".to_owned(),
+        DesktopEnd::Crashed(how) => format!("the desktop process ended unexpectedly ({how})"),
     });
     tracing::warn!(why, "desktop process");
     with_routes(&to, |routes| *routes = DesktopRoutes { gone: Some(why), ..DesktopRoutes::default() });

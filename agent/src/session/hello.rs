@@ -35,7 +35,7 @@ pub(super) struct ResumableSession {
 }
 
 /// The control stream, once both know each other.
-pub(super) struct ControlStream {
+pub(super) struct TechnicianStream {
     pub(super) send: SendStream,
     pub(super) recv: RecvStream,
 }
@@ -43,7 +43,7 @@ pub(super) struct ControlStream {
 /// A hello that went well.
 pub(super) struct AcceptedHello {
     pub(super) standing: ResumableSession,
-    pub(super) streams: ControlStream,
+    pub(super) streams: TechnicianStream,
 }
 
 /// Why it didn't.
@@ -103,7 +103,7 @@ pub(super) async fn exchange(
             Err(HelloError::Refused(refusal))
         }
         Err(error) => Err(error),
-        Ok(standing) => Ok(AcceptedHello { standing, streams: ControlStream { send, recv } }),
+        Ok(standing) => Ok(AcceptedHello { standing, streams: TechnicianStream { send, recv } }),
     }
 }
 

@@ -29,7 +29,7 @@ use tokio::time::timeout;
 use crate::hub::{Hub, ToSession};
 use crate::runbook::Runbooks;
 use hello::ResumableSession;
-use path::SessionPath;
+use path::ServedPath;
 use serve::ServeEnd;
 
 /// Time for a last message to reach the technician before the endpoint goes.
@@ -96,7 +96,7 @@ async fn live(
     let session = offer.session;
     let mut standing: Option<ResumableSession> = None;
     loop {
-        let path = match SessionPath::open(hub, &offer) {
+        let path = match ServedPath::open(hub, &offer) {
             Ok(path) => path,
             Err(error) => {
                 let why = Said::Words(format!("no path could be opened: {error}"));
@@ -142,7 +142,7 @@ fn set_connected(hub: &Hub, session: SessionId, connected: bool) {
 async fn meet(
     hub: &Arc<Hub>,
     offer: &Offer,
-    path: &SessionPath,
+    path: &ServedPath,
     standing: Option<&ResumableSession>,
 ) -> Result<(Connection, hello::AcceptedHello), String> {
     let attempt = async {
@@ -183,7 +183,7 @@ async fn next_offer(inbox: &mut mpsc::Receiver<ToSession>) -> Result<Offer, Ende
 }
 
 /// Closes the connection so that the other end learns why.
-async fn close(connection: &Connection, path: &SessionPath, end: &ServeEnd) {
+async fn close(connection: &Connection, path: &ServedPath, end: &ServeEnd) {
     if let ServeEnd::Over(_) = end {
         let _ = timeout(LINGER, connection.closed()).await;
         connection.close(VarInt::from_u32(0), b"over");

@@ -9,12 +9,12 @@ use quinn::Endpoint;
 use crate::hub::Hub;
 
 /// An open path: a QUIC endpoint whose only peer is the technician, through the relay.
-pub(super) struct SessionPath {
+pub(super) struct ServedPath {
     pub(super) endpoint: Endpoint,
     pub(super) control: BindControl,
 }
 
-impl SessionPath {
+impl ServedPath {
     /// Opens the path that the relay offers.
     pub(super) fn open(hub: &Hub, offer: &Offer) -> Result<Self, String> {
         let relay = hub.relay.connection().ok_or("the relay is not connected")?;

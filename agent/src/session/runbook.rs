@@ -11,7 +11,7 @@ use quinn::{RecvStream, SendStream};
 use tokio::sync::mpsc;
 
 use super::stream::ServedSession;
-use crate::runbook::Running;
+use crate::runbook::ActiveRun;
 
 /// Requests that may wait.
 const REQUESTS: usize = 4;
@@ -73,7 +73,7 @@ async fn talk(
 
 /// Tells what happens until it is over.
 async fn follow(
-    mut running: Running,
+    mut running: ActiveRun,
     send: &mut SendStream,
     requests: &mut mpsc::Receiver<FromTechnician>,
 ) -> Result<(), FrameError> {

@@ -20,14 +20,14 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::desktop::SessionDesktop;
-use super::hello::{ControlStream, ResumableSession};
-use super::path::SessionPath;
+use super::hello::{ResumableSession, TechnicianStream};
+use super::path::ServedPath;
 use super::stream::{GRANT_GONE, LAST_WORD, ServedSession, WRITE_TIMEOUT, accept, refuse, revoked, short_id};
 use super::{diagnostics, picture, runbook, screen, window};
 use crate::hub::{Hub, ToSession};
 use crate::off_loop::off_loop;
 use crate::runbook::Runbooks;
-use nearhand_agent_core::policy::Policy;
+use nearhand_agent_core::policy::OwnerPolicy;
 use nearhand_agent_core::sessions::CapabilityRequest;
 
 /// Between two looks at whether something came.
@@ -75,9 +75,9 @@ pub(super) async fn serve(
     hub: &Arc<Hub>,
     runbooks: &Arc<Runbooks>,
     standing: &ResumableSession,
-    path: &SessionPath,
+    path: &ServedPath,
     connection: &Connection,
-    ControlStream { mut send, recv }: ControlStream,
+    TechnicianStream { mut send, recv }: TechnicianStream,
     inbox: &mut mpsc::Receiver<ToSession>,
 ) -> ServeEnd {
     let session = standing.session;
@@ -248,7 +248,7 @@ impl ServedSession {
                 let home = self.hub.home.clone();
                 let policy = off_loop(move || home.policy()).await.unwrap_or_else(|error| {
                     tracing::error!(%error, "the policy allows nothing until it is mended");
-                    Policy::default()
+                    OwnerPolicy::default()
                 });
                 let policy = Some(policy).filter(|_| !self.hub.identity.clock_is_suspect());
                 self.hub.update(|sessions, _| sessions.ask(session, asked, policy.as_ref()));

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use zbus::zvariant::OwnedObjectPath;
 
-use crate::display::{LIMIT, Running, Xvfb, until};
+use crate::display::{ChildGuard, LIMIT, Xvfb, until};
 
 #[test]
 fn the_display_is_found_and_tried() {
@@ -37,20 +37,20 @@ fn what_is_in_the_way_is_said_in_words() {
 }
 
 /// What stands for logind, on a bus of its own: one session of user 65534 on that display.
-struct Logind;
+struct FakeLogindBus;
 
 #[zbus::interface(name = "org.freedesktop.login1.Manager")]
-impl Logind {
+impl FakeLogindBus {
     fn list_sessions(&self) -> Vec<(String, u32, String, String, OwnedObjectPath)> {
         let path = OwnedObjectPath::try_from(SESSION).unwrap();
         vec![("1".to_owned(), NOBODY, "nobody".to_owned(), "seat0".to_owned(), path)]
     }
 }
 
-struct Session(String);
+struct FakeLogindSession(String);
 
 #[zbus::interface(name = "org.freedesktop.login1.Session")]
-impl Session {
+impl FakeLogindSession {
     #[zbus(property, name = "Type")]
     fn kind(&self) -> &str {
         "x11"
@@ -77,7 +77,7 @@ const NOBODY: u32 = 65_534;
 const SESSION: &str = "/org/freedesktop/login1/session/_31";
 
 /// A system bus for this test alone.
-fn bus(dir: &Path) -> (Running, String) {
+fn bus(dir: &Path) -> (ChildGuard, String) {
     let config = format!(
         "<busconfig><type>session</type><listen>unix:path={}/bus</listen><auth>EXTERNAL</auth>\
          <policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/>\
@@ -88,7 +88,7 @@ fn bus(dir: &Path) -> (Running, String) {
     std::fs::write(&file, config).unwrap();
     let mut command = Command::new("dbus-daemon");
     command.arg("--nofork").arg("--config-file").arg(&file).stdout(Stdio::null());
-    let running = Running(command.spawn().expect("dbus-daemon; scripts/setup installs it"));
+    let running = ChildGuard(command.spawn().expect("dbus-daemon; scripts/setup installs it"));
     until("the bus", || dir.join("bus").exists());
     (running, format!("unix:path={}/bus", dir.display()))
 }
@@ -116,13 +116,13 @@ async fn root_finds_the_session_and_becomes_its_user() {
     std::fs::copy(env!("CARGO_BIN_EXE_nearhand-agent"), &program).unwrap();
     let mut sleeper = Command::new("sleep");
     sleeper.arg("600").env_clear().env("DISPLAY", &display.name).env("XAUTHORITY", &authority).uid(NOBODY);
-    let _sleeper = Running(sleeper.spawn().unwrap());
+    let _sleeper = ChildGuard(sleeper.spawn().unwrap());
     let (_bus, address) = bus(display.dir.path());
     let logind = zbus::connection::Builder::address(address.as_str())
         .unwrap()
-        .serve_at("/org/freedesktop/login1", Logind)
+        .serve_at("/org/freedesktop/login1", FakeLogindBus)
         .unwrap()
-        .serve_at(SESSION, Session(display.name.clone()))
+        .serve_at(SESSION, FakeLogindSession(display.name.clone()))
         .unwrap()
         .name("org.freedesktop.login1")
         .unwrap()

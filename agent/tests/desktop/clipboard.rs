@@ -4,17 +4,17 @@ use std::process::Stdio;
 
 use nearhand_proto::message::screen::{CLIPBOARD_PART, Clipboard, ClipboardForm, MAX_CLIPBOARD};
 
-use crate::display::{Running, Xvfb, until};
-use crate::talk::Desktop;
+use crate::display::{ChildGuard, Xvfb, until};
+use crate::talk::TestDesktop;
 use nearhand_desktop::protocol::{FromDesktop, ToDesktop};
 
 /// A program that owns the clipboard until it is stopped.
-fn copy(display: &Xvfb, target: &str, content: &[u8]) -> Running {
+fn copy(display: &Xvfb, target: &str, content: &[u8]) -> ChildGuard {
     let file = display.path("copied");
     std::fs::write(&file, content).unwrap();
     let mut command = display.command("xclip");
     command.args(["-quiet", "-selection", "clipboard", "-target", target, "-in"]).arg(&file);
-    Running(command.stderr(Stdio::null()).spawn().expect("xclip; scripts/setup installs it"))
+    ChildGuard(command.stderr(Stdio::null()).spawn().expect("xclip; scripts/setup installs it"))
 }
 
 /// A program that pastes.
@@ -24,14 +24,14 @@ fn paste(display: &Xvfb, target: &str) -> std::process::Child {
     command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("xclip; scripts/setup installs it")
 }
 
-fn next(desktop: &mut Desktop, what: &str) -> Clipboard {
+fn next(desktop: &mut TestDesktop, what: &str) -> Clipboard {
     desktop.wait_for(what, |message| match message {
         FromDesktop::Clipboard(message) => Some(message),
         _ => None,
     })
 }
 
-fn told(desktop: &mut Desktop, form: ClipboardForm) -> u32 {
+fn told(desktop: &mut TestDesktop, form: ClipboardForm) -> u32 {
     loop {
         if let Clipboard::Has { serial, forms } = next(desktop, "what there is")
             && forms == [(form, None)]
@@ -41,7 +41,7 @@ fn told(desktop: &mut Desktop, form: ClipboardForm) -> u32 {
     }
 }
 
-fn fetch(desktop: &mut Desktop, serial: u32, form: ClipboardForm) -> Vec<u8> {
+fn fetch(desktop: &mut TestDesktop, serial: u32, form: ClipboardForm) -> Vec<u8> {
     desktop.send(&ToDesktop::Clipboard(Clipboard::Fetch { serial, form }));
     let mut content = Vec::new();
     loop {
@@ -66,7 +66,7 @@ fn noise(len: usize) -> Vec<u8> {
 #[test]
 fn what_is_copied_at_the_device_can_be_fetched() {
     let display = Xvfb::start("640x480x24");
-    let mut desktop = Desktop::start(&display);
+    let mut desktop = TestDesktop::start(&display);
     desktop.send(&ToDesktop::StartClipboard);
     let large = "größer als ein Stück ✓ ".repeat(200_000);
     let picture = noise(700_000);
@@ -89,7 +89,7 @@ fn what_is_copied_at_the_device_can_be_fetched() {
 #[test]
 fn what_is_gone_or_too_large_or_a_file_is_refused() {
     let display = Xvfb::start("640x480x24");
-    let mut desktop = Desktop::start(&display);
+    let mut desktop = TestDesktop::start(&display);
     desktop.send(&ToDesktop::StartClipboard);
     let owner = copy(&display, "UTF8_STRING", b"old");
     let serial = told(&mut desktop, ClipboardForm::Text);
@@ -112,7 +112,7 @@ fn what_is_gone_or_too_large_or_a_file_is_refused() {
 #[test]
 fn what_the_technician_copied_is_pasted_when_it_is_asked_for() {
     let display = Xvfb::start("640x480x24");
-    let mut desktop = Desktop::start(&display);
+    let mut desktop = TestDesktop::start(&display);
     desktop.send(&ToDesktop::StartClipboard);
     let large = "Zeile ä\n".repeat(600_000);
     let picture = noise(900_000);
@@ -170,7 +170,7 @@ fn what_the_technician_copied_is_pasted_when_it_is_asked_for() {
 #[test]
 fn without_its_grant_nothing_is_told_or_taken() {
     let display = Xvfb::start("640x480x24");
-    let mut desktop = Desktop::start(&display);
+    let mut desktop = TestDesktop::start(&display);
     let _owner = copy(&display, "UTF8_STRING", b"private");
     until("the program's having it", || {
         paste(&display, "UTF8_STRING").wait_with_output().unwrap().stdout == b"private"

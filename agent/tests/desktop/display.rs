@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A program that ends with the test.
-pub(crate) struct Running(pub(crate) Child);
+pub(crate) struct ChildGuard(pub(crate) Child);
 
-impl Drop for Running {
+impl Drop for ChildGuard {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -20,7 +20,7 @@ impl Drop for Running {
 
 /// An X server without a screen of glass.
 pub(crate) struct Xvfb {
-    _server: Running,
+    _server: ChildGuard,
     /// Its name, as in `DISPLAY`.
     pub(crate) name: String,
     pub(crate) dir: tempfile::TempDir,
@@ -47,7 +47,7 @@ impl Xvfb {
         BufReader::new(server.stdout.take().expect("a pipe")).read_line(&mut number).expect("a number");
         let name = format!(":{}", number.trim());
         assert!(name.len() > 1, "Xvfb served no display");
-        Self { _server: Running(server), name, dir }
+        Self { _server: ChildGuard(server), name, dir }
     }
 
     /// A program on this display.

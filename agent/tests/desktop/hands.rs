@@ -7,18 +7,18 @@ use nearhand_proto::message::screen::{
 };
 use x11rb::protocol::xproto::ConnectionExt as _;
 
-use crate::display::{Running, Xvfb, until};
-use crate::screen::Painter;
-use crate::talk::Desktop;
+use crate::display::{ChildGuard, Xvfb, until};
+use crate::screen::TestPainter;
+use crate::talk::TestDesktop;
 use nearhand_desktop::protocol::{FromDesktop, ToDesktop};
 
 /// A terminal emulator that writes what is typed into a file.
-struct Terminal {
-    _process: Running,
+struct TypedTerminal {
+    _process: ChildGuard,
     file: std::path::PathBuf,
 }
 
-impl Terminal {
+impl TypedTerminal {
     /// In the upper left corner, under the pointer.
     fn start(display: &Xvfb) -> Self {
         let file = display.path("typed");
@@ -30,7 +30,7 @@ impl Terminal {
             .expect("xterm; scripts/setup installs it");
         until("the terminal", || fs::exists(file.with_extension("ready")).unwrap_or(false));
         until("its file", || file.exists());
-        Self { _process: Running(process), file }
+        Self { _process: ChildGuard(process), file }
     }
 
     fn typed(&self) -> String {
@@ -68,10 +68,10 @@ const TEXTS: &[&str] = &[
 ];
 
 /// The file is opened once and truncated between: the terminal appends.
-fn ready(display: &Xvfb) -> (Desktop, Terminal) {
-    let mut desktop = Desktop::start(display);
+fn ready(display: &Xvfb) -> (TestDesktop, TypedTerminal) {
+    let mut desktop = TestDesktop::start(display);
     desktop.point(100, 100);
-    let terminal = Terminal::start(display);
+    let terminal = TypedTerminal::start(display);
     (desktop, terminal)
 }
 
@@ -92,7 +92,7 @@ fn every_text_arrives_on_every_layout() {
 }
 
 /// Which keys and buttons are down, by the server.
-fn down(painter: &Painter) -> (Vec<u8>, u16) {
+fn down(painter: &TestPainter) -> (Vec<u8>, u16) {
     let keys = painter.conn.query_keymap().unwrap().reply().unwrap().keys;
     let keycodes = (0..=255_u8).filter(|code| keys[usize::from(code / 8)] & (1 << (code % 8)) != 0).collect();
     let pointer = painter.conn.query_pointer(painter.root).unwrap().reply().unwrap();
@@ -100,7 +100,7 @@ fn down(painter: &Painter) -> (Vec<u8>, u16) {
 }
 
 /// What every key gives, as programs see it.
-fn mapping(painter: &Painter) -> Vec<u32> {
+fn mapping(painter: &TestPainter) -> Vec<u32> {
     painter.conn.get_keyboard_mapping(8, 248).unwrap().reply().unwrap().keysyms
 }
 
@@ -112,7 +112,7 @@ const ALT_GRAPH: (u16, &str) = (100, "AltGraph");
 fn text_is_itself_whatever_is_held_or_locked() {
     let display = Xvfb::start("1280x800x24");
     let (mut desktop, terminal) = ready(&display);
-    let painter = Painter::connect(&display);
+    let painter = TestPainter::connect(&display);
     for layout in ["us", "de"] {
         display.run("setxkbmap", &["-layout", layout]);
         for held in [SHIFT, CONTROL, ALT_GRAPH] {
@@ -180,10 +180,10 @@ fn a_shortcut_is_its_letter_on_every_layout() {
 #[test]
 fn everything_is_let_go_of_when_the_pipe_ends() {
     let display = Xvfb::start("640x480x24");
-    let painter = Painter::connect(&display);
+    let painter = TestPainter::connect(&display);
     let before = mapping(&painter);
     for end in 0..3 {
-        let mut desktop = Desktop::start(&display);
+        let mut desktop = TestDesktop::start(&display);
         desktop.key(CONTROL.0, CONTROL.1, true);
         desktop.key(30, "a", true);
         desktop.button(Button::Primary, true);
@@ -213,8 +213,8 @@ fn everything_is_let_go_of_when_the_pipe_ends() {
 #[test]
 fn nonsense_is_survived_and_told() {
     let display = Xvfb::start("640x480x24");
-    let painter = Painter::connect(&display);
-    let mut desktop = Desktop::start(&display);
+    let painter = TestPainter::connect(&display);
+    let mut desktop = TestDesktop::start(&display);
     let untypable = |message| match message {
         FromDesktop::Input(InputNotice::Untypable(what)) => Some(what),
         _ => None,
@@ -250,7 +250,7 @@ fn nonsense_is_survived_and_told() {
     assert!(rest.iter().any(|m| matches!(m, FromDesktop::Screen(FromScreen::Gone(_)))), "{rest:?}");
     assert_eq!(down(&painter), (Vec::new(), 0));
     // What is no message at all ends it, and it says so.
-    let mut desktop = Desktop::start(&display);
+    let mut desktop = TestDesktop::start(&display);
     desktop.send_bytes(&[255; 64]);
     desktop.wait_for("its giving up", |message| matches!(message, FromDesktop::Failed(_)).then_some(()));
 }
@@ -258,8 +258,8 @@ fn nonsense_is_survived_and_told() {
 #[test]
 fn who_sits_there_comes_first() {
     let display = Xvfb::start("640x480x24");
-    let painter = Painter::connect(&display);
-    let mut desktop = Desktop::start(&display);
+    let painter = TestPainter::connect(&display);
+    let mut desktop = TestDesktop::start(&display);
     desktop.key(30, "a", true);
     until("a key held", || !down(&painter).0.is_empty());
     painter.press_as_local(40);

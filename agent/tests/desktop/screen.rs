@@ -16,18 +16,18 @@ use x11rb::protocol::xtest::ConnectionExt as _;
 use x11rb::rust_connection::RustConnection;
 
 use crate::display::{Xvfb, until};
-use crate::talk::Desktop;
+use crate::talk::TestDesktop;
 use nearhand_desktop::protocol::{FromDesktop, ToDesktop};
 
 /// A program that draws, and looks at the screen in another way than ours does.
-pub(crate) struct Painter {
+pub(crate) struct TestPainter {
     pub(crate) conn: RustConnection,
     pub(crate) root: Window,
     window: Window,
     brush: Gcontext,
 }
 
-impl Painter {
+impl TestPainter {
     pub(crate) fn start(display: &Xvfb) -> Self {
         let (conn, screen) = RustConnection::connect(Some(&display.name)).unwrap();
         let screen = &conn.setup().roots[screen];
@@ -95,7 +95,7 @@ impl Painter {
 }
 
 /// The viewer's end.
-pub(crate) struct Viewer {
+pub(crate) struct TestViewer {
     decoder: ScreenDecoder,
     pub(crate) picture: Picture,
     part: Vec<u8>,
@@ -108,8 +108,8 @@ pub(crate) struct Viewer {
     pub(crate) paints: bool,
 }
 
-impl Viewer {
-    pub(crate) fn start(desktop: &mut Desktop, monitor: Option<u8>) -> Self {
+impl TestViewer {
+    pub(crate) fn start(desktop: &mut TestDesktop, monitor: Option<u8>) -> Self {
         desktop.send(&ToDesktop::View { monitor, quality: Quality::Auto });
         Self::ready()
     }
@@ -129,7 +129,7 @@ impl Viewer {
         }
     }
 
-    fn take(&mut self, desktop: &mut Desktop, message: FromDesktop) {
+    fn take(&mut self, desktop: &mut TestDesktop, message: FromDesktop) {
         match message {
             FromDesktop::Screen(FromScreen::Frame { frame, part, last }) => {
                 self.part.extend(part);
@@ -151,7 +151,7 @@ impl Viewer {
     }
 
     /// Takes what has come.
-    pub(crate) fn look(&mut self, desktop: &mut Desktop) {
+    pub(crate) fn look(&mut self, desktop: &mut TestDesktop) {
         for message in desktop.take_all() {
             self.take(desktop, message);
         }
@@ -160,7 +160,7 @@ impl Viewer {
     /// Looks until it holds.
     pub(crate) fn until(
         &mut self,
-        desktop: &mut Desktop,
+        desktop: &mut TestDesktop,
         what: &str,
         mut holds: impl FnMut(&mut Self) -> bool,
     ) {
@@ -171,7 +171,7 @@ impl Viewer {
     }
 
     /// Looks until the picture is the screen.
-    pub(crate) fn until_same(&mut self, desktop: &mut Desktop, painter: &Painter) {
+    pub(crate) fn until_same(&mut self, desktop: &mut TestDesktop, painter: &TestPainter) {
         self.until(desktop, "the picture's being the screen", |viewer| {
             viewer.picture.pixels() == painter.screen()
         });
@@ -194,9 +194,9 @@ pub(crate) fn used(process: u32) -> (u64, u64) {
 #[test]
 fn what_is_drawn_is_what_is_seen() {
     let display = Xvfb::start("800x600x24");
-    let painter = Painter::start(&display);
-    let mut desktop = Desktop::start(&display);
-    let mut viewer = Viewer::start(&mut desktop, None);
+    let painter = TestPainter::start(&display);
+    let mut desktop = TestDesktop::start(&display);
+    let mut viewer = TestViewer::start(&mut desktop, None);
     viewer.until_same(&mut desktop, &painter);
     assert_eq!(viewer.picture.size(), Size { width: 800, height: 600 });
     assert_eq!((viewer.frames[0].0, viewer.monitors.len()), (1, 1));
@@ -210,7 +210,7 @@ fn what_is_drawn_is_what_is_seen() {
     assert!(later < first.1.max(500), "{:?}", viewer.frames);
     assert!(viewer.frames.last().unwrap().2.exact);
     // Anew: from 1, and whole.
-    let mut again = Viewer::start(&mut desktop, None);
+    let mut again = TestViewer::start(&mut desktop, None);
     again.until(&mut desktop, "a first frame", |viewer| viewer.frames.iter().any(|f| f.0 == 1));
     again.until_same(&mut desktop, &painter);
     desktop.close();
@@ -219,9 +219,9 @@ fn what_is_drawn_is_what_is_seen() {
 #[test]
 fn a_still_screen_wakes_nobody() {
     let display = Xvfb::start("800x600x24");
-    let painter = Painter::start(&display);
-    let mut desktop = Desktop::start(&display);
-    let mut viewer = Viewer::start(&mut desktop, None);
+    let painter = TestPainter::start(&display);
+    let mut desktop = TestDesktop::start(&display);
+    let mut viewer = TestViewer::start(&mut desktop, None);
     viewer.until_same(&mut desktop, &painter);
     let process = desktop.process.0.id();
     // The last frame's being painted is still on its way: the count stands still when it has come.
@@ -241,9 +241,9 @@ fn a_still_screen_wakes_nobody() {
 #[test]
 fn without_credit_nothing_is_captured_and_then_the_newest() {
     let display = Xvfb::start("800x600x24");
-    let painter = Painter::start(&display);
-    let mut desktop = Desktop::start(&display);
-    let mut viewer = Viewer::start(&mut desktop, None);
+    let painter = TestPainter::start(&display);
+    let mut desktop = TestDesktop::start(&display);
+    let mut viewer = TestViewer::start(&mut desktop, None);
     viewer.until_same(&mut desktop, &painter);
     viewer.paints = false;
     let before = viewer.frames.len();
@@ -281,9 +281,9 @@ fn without_credit_nothing_is_captured_and_then_the_newest() {
 #[test]
 fn the_pointer_is_told_apart_from_the_picture() {
     let display = Xvfb::start("800x600x24");
-    let painter = Painter::start(&display);
-    let mut desktop = Desktop::start(&display);
-    let mut viewer = Viewer::start(&mut desktop, None);
+    let painter = TestPainter::start(&display);
+    let mut desktop = TestDesktop::start(&display);
+    let mut viewer = TestViewer::start(&mut desktop, None);
     viewer.until(&mut desktop, "a pointer", |viewer| viewer.cursor.is_some() && viewer.pointer.is_some());
     let first = viewer.cursor.take().unwrap();
     let (font, cross) = (painter.conn.generate_id().unwrap(), painter.conn.generate_id().unwrap());
@@ -346,9 +346,9 @@ fn the_pointer_is_told_apart_from_the_picture() {
 #[test]
 fn a_new_resolution_is_told_and_shown() {
     let display = Xvfb::start("1024x768x24");
-    let painter = Painter::start(&display);
-    let mut desktop = Desktop::start(&display);
-    let mut viewer = Viewer::start(&mut desktop, Some(0));
+    let painter = TestPainter::start(&display);
+    let mut desktop = TestDesktop::start(&display);
+    let mut viewer = TestViewer::start(&mut desktop, Some(0));
     viewer.until_same(&mut desktop, &painter);
     let mode = "800x600 38.25 800 832 912 1024 600 603 607 624";
     let new_mode: Vec<&str> = ["--newmode"].into_iter().chain(mode.split(' ')).collect();
@@ -365,7 +365,7 @@ fn a_new_resolution_is_told_and_shown() {
     display.run("xrandr", &["--setmonitor", "left", "400/100x600/150+0+0", "screen"]);
     display.run("xrandr", &["--setmonitor", "right", "400/100x600/150+400+0", "none"]);
     viewer.until(&mut desktop, "two monitors", |viewer| viewer.monitors.len() == 2);
-    let mut right = Viewer::start(&mut desktop, Some(1));
+    let mut right = TestViewer::start(&mut desktop, Some(1));
     painter.fill(500, 100, 20, 20, 0x0011_2233);
     right.until(&mut desktop, "the right monitor", |viewer| {
         let whole = painter.screen();
@@ -381,8 +381,8 @@ fn a_new_resolution_is_told_and_shown() {
 #[test]
 fn what_the_technician_draws_is_on_the_screen_and_takes_no_clicks() {
     let display = Xvfb::start("800x600x24");
-    let painter = Painter::start(&display);
-    let mut desktop = Desktop::start(&display);
+    let painter = TestPainter::start(&display);
+    let mut desktop = TestDesktop::start(&display);
     let plain = painter.screen();
     let at = |x: usize, y: usize| painter.screen()[y * 800 + x];
     desktop.send(&ToDesktop::Stroke {

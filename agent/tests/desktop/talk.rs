@@ -7,17 +7,17 @@ use std::sync::mpsc::{Receiver, channel};
 use nearhand_proto::message::screen::{Button, Input, KeyMode, PhysicalKey, ScreenPoint};
 use nearhand_proto::wire;
 
-use crate::display::{LIMIT, Running, Xvfb};
-use nearhand_desktop::protocol::{FromDesktop, Incoming, MAX_DESKTOP_MESSAGE, ToDesktop};
+use crate::display::{ChildGuard, LIMIT, Xvfb};
+use nearhand_desktop::protocol::{FromDesktop, IncomingMessages, MAX_DESKTOP_MESSAGE, ToDesktop};
 
 /// A running desktop process.
-pub(crate) struct Desktop {
-    pub(crate) process: Running,
+pub(crate) struct TestDesktop {
+    pub(crate) process: ChildGuard,
     input: Option<ChildStdin>,
     messages: Receiver<FromDesktop>,
 }
 
-impl Desktop {
+impl TestDesktop {
     /// Starts one on that display and waits until it is ready.
     pub(crate) fn start(display: &Xvfb) -> Self {
         let mut command = display.command(env!("CARGO_BIN_EXE_nearhand-agent"));
@@ -31,7 +31,7 @@ impl Desktop {
         let mut output = process.stdout.take().expect("a pipe");
         let (sender, messages) = channel();
         std::thread::spawn(move || {
-            let mut incoming = Incoming::default();
+            let mut incoming = IncomingMessages::default();
             let mut buffer = vec![0; 65_536];
             while let Ok(read @ 1..) = output.read(&mut buffer) {
                 incoming.push(&buffer[..read]);
@@ -44,7 +44,7 @@ impl Desktop {
             }
         });
         let input = process.stdin.take();
-        Self { process: Running(process), input, messages }
+        Self { process: ChildGuard(process), input, messages }
     }
 
     pub(crate) fn send(&mut self, message: &ToDesktop) {

@@ -13,9 +13,9 @@ use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
 use crate::display::{Xvfb, until};
-use crate::screen::Viewer;
-use crate::talk::Desktop;
-use nearhand_desktop::protocol::{Aim, FromDesktop, OpenWindow, ToDesktop};
+use crate::screen::TestViewer;
+use crate::talk::TestDesktop;
+use nearhand_desktop::protocol::{FromDesktop, OpenWindow, ToDesktop, WindowTarget};
 
 /// What must never be seen.
 const SECRET: u32 = 0x00ff_00ff;
@@ -26,13 +26,13 @@ const LATER: u32 = 0x00c0_9010;
 
 /// A program with windows, without a background unless told otherwise: the server then leaves in a new window's memory
 /// whatever the screen shows there.
-struct Program {
+struct WindowedProgram {
     conn: RustConnection,
     root: Window,
     brush: Gcontext,
 }
 
-impl Program {
+impl WindowedProgram {
     fn start(display: &Xvfb) -> Self {
         let (conn, screen) = RustConnection::connect(Some(&display.name)).unwrap();
         let root = conn.setup().roots[screen].root;
@@ -95,39 +95,39 @@ impl Program {
 }
 
 /// A display with a secret over everything, and a window below it.
-struct Stage {
+struct SecretScreen {
     display: Xvfb,
-    program: Program,
+    program: WindowedProgram,
     window: Window,
-    secret: Program,
+    secret: WindowedProgram,
 }
 
-impl Stage {
+impl SecretScreen {
     fn set() -> Self {
         let display = Xvfb::start("640x480x24");
-        let program = Program::start(&display);
+        let program = WindowedProgram::start(&display);
         let window = program.window("Ledger", (100, 80, 200, 150), CreateWindowAux::new());
-        let secret = Program::start(&display);
+        let secret = WindowedProgram::start(&display);
         let solid = CreateWindowAux::new().background_pixel(SECRET);
         secret.window("Secret", (0, 0, 640, 480), solid);
         Self { display, program, window, secret }
     }
 
-    fn see(&self) -> (Desktop, Viewer) {
-        let mut desktop = Desktop::start(&self.display);
-        let aim = Aim::Window(listed(&mut desktop, "Ledger"));
+    fn see(&self) -> (TestDesktop, TestViewer) {
+        let mut desktop = TestDesktop::start(&self.display);
+        let aim = WindowTarget::Window(listed(&mut desktop, "Ledger"));
         let viewer = see(&mut desktop, aim);
         (desktop, viewer)
     }
 }
 
-fn see(desktop: &mut Desktop, aim: Aim) -> Viewer {
-    let viewer = Viewer::ready();
+fn see(desktop: &mut TestDesktop, aim: WindowTarget) -> TestViewer {
+    let viewer = TestViewer::ready();
     desktop.send(&ToDesktop::ViewWindow { aim, quality: Quality::Auto });
     viewer
 }
 
-fn windows(desktop: &mut Desktop) -> Vec<OpenWindow> {
+fn windows(desktop: &mut TestDesktop) -> Vec<OpenWindow> {
     desktop.send(&ToDesktop::Windows);
     desktop.wait_for("the list", |message| match message {
         FromDesktop::Windows(windows) => Some(windows),
@@ -135,29 +135,34 @@ fn windows(desktop: &mut Desktop) -> Vec<OpenWindow> {
     })
 }
 
-fn listed(desktop: &mut Desktop, title: &str) -> OpenWindow {
+fn listed(desktop: &mut TestDesktop, title: &str) -> OpenWindow {
     windows(desktop).into_iter().find(|window| window.title == title).unwrap()
 }
 
 /// Looks until it holds, and at every picture on the way for what must not be in it.
-fn watch(desktop: &mut Desktop, viewer: &mut Viewer, what: &str, mut holds: impl FnMut(&mut Viewer) -> bool) {
+fn watch(
+    desktop: &mut TestDesktop,
+    viewer: &mut TestViewer,
+    what: &str,
+    mut holds: impl FnMut(&mut TestViewer) -> bool,
+) {
     viewer.until(desktop, what, |viewer| {
         assert!(!viewer.picture.pixels().contains(&SECRET), "{what}: a secret is seen");
         holds(viewer)
     });
 }
 
-fn count(viewer: &Viewer, colour: u32) -> usize {
+fn count(viewer: &TestViewer, colour: u32) -> usize {
     viewer.picture.pixels().iter().filter(|pixel| **pixel == colour).count()
 }
 
-fn size(viewer: &Viewer) -> (u16, u16) {
+fn size(viewer: &TestViewer) -> (u16, u16) {
     (viewer.picture.size().width, viewer.picture.size().height)
 }
 
 #[test]
 fn what_lies_over_the_window_is_never_seen() {
-    let stage = Stage::set();
+    let stage = SecretScreen::set();
     let (program, window) = (&stage.program, stage.window);
     program.was_exposed(window);
     let (mut desktop, mut viewer) = stage.see();
@@ -188,7 +193,7 @@ fn what_lies_over_the_window_is_never_seen() {
 
 #[test]
 fn a_window_out_of_sight_says_so_and_comes_back() {
-    let stage = Stage::set();
+    let stage = SecretScreen::set();
     let (program, window) = (&stage.program, stage.window);
     let (mut desktop, mut viewer) = stage.see();
     watch(&mut desktop, &mut viewer, "the window", |viewer| {
@@ -206,7 +211,7 @@ fn a_window_out_of_sight_says_so_and_comes_back() {
         count(viewer, LATER) == 200 * 150
     });
     // Anew, as after a lost connection of the page: what is known is still known.
-    let aim = Aim::Window(listed(&mut desktop, "Ledger"));
+    let aim = WindowTarget::Window(listed(&mut desktop, "Ledger"));
     let mut again = see(&mut desktop, aim.clone());
     watch(&mut desktop, &mut again, "the same", |viewer| count(viewer, LATER) == 200 * 150);
     // Closed: it ends, and the choice is worth nothing more.
@@ -220,15 +225,17 @@ fn a_window_out_of_sight_says_so_and_comes_back() {
     program.window("Ledger", (100, 80, 200, 150), CreateWindowAux::new());
     desktop.send(&ToDesktop::ViewWindow { aim, quality: Quality::Auto });
     assert!(desktop.wait_for("its end", gone).contains("closed"));
-    desktop
-        .send(&ToDesktop::ViewWindow { aim: Aim::Application(vec!["Mail".into()]), quality: Quality::Auto });
+    desktop.send(&ToDesktop::ViewWindow {
+        aim: WindowTarget::Application(vec!["Mail".into()]),
+        quality: Quality::Auto,
+    });
     assert!(desktop.wait_for("no such window", gone).contains("no window of Mail"));
     desktop.close();
 }
 
 #[test]
 fn a_menu_of_the_window_is_seen_and_another_programs_is_not() {
-    let stage = Stage::set();
+    let stage = SecretScreen::set();
     let (program, window) = (&stage.program, stage.window);
     let (mut desktop, mut viewer) = stage.see();
     watch(&mut desktop, &mut viewer, "the window", |viewer| {
@@ -278,7 +285,7 @@ fn a_menu_of_the_window_is_seen_and_another_programs_is_not() {
 
 #[test]
 fn the_pointer_is_seen_over_the_window_alone_and_nothing_is_typed() {
-    let stage = Stage::set();
+    let stage = SecretScreen::set();
     let (program, window) = (&stage.program, stage.window);
     program.configure(window, &ConfigureWindowAux::new().stack_mode(StackMode::ABOVE));
     let (mut desktop, mut viewer) = stage.see();

@@ -15,11 +15,6 @@ pub struct CircleException {
 /// Modules that use each other.
 pub const CIRCLES: &[CircleException] = &[
     CircleException {
-        file: "agent/desktop/src/child.rs",
-        with: "agent/desktop/src/view.rs",
-        because: "not looked at yet",
-    },
-    CircleException {
         file: "agent/desktop/src/keys/mod.rs",
         with: "agent/desktop/src/keys/**",
         because: "not looked at yet",
@@ -50,84 +45,14 @@ pub const CIRCLES: &[CircleException] = &[
         because: "not looked at yet",
     },
     CircleException {
-        file: "agent/src/alarm/mod.rs",
-        with: "agent/src/alarm/**",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "agent/src/alarm/mod.rs",
-        with: "agent/src/hub/mod.rs",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "agent/src/alarm/probes.rs",
-        with: "agent/src/alarm/worker.rs",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "agent/src/alarm/response.rs",
-        with: "agent/src/alarm/worker.rs",
-        because: "not looked at yet",
-    },
-    CircleException {
         file: "agent/src/command/mod.rs",
         with: "agent/src/command/**",
         because: "not looked at yet",
     },
-    CircleException {
-        file: "agent/src/home.rs",
-        with: "agent/src/hub/help.rs",
-        because: "not looked at yet",
-    },
     CircleException { file: "agent/src/hub/mod.rs", with: "agent/src/hub/**", because: "not looked at yet" },
-    CircleException {
-        file: "agent/src/hub/mod.rs",
-        with: "agent/src/runbook/mod.rs",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "agent/src/hub/pauses.rs",
-        with: "agent/src/hub/sessions.rs",
-        because: "not looked at yet",
-    },
     CircleException {
         file: "agent/src/runbook/acts/mod.rs",
         with: "agent/src/runbook/acts/**",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "agent/src/runbook/mod.rs",
-        with: "agent/src/runbook/**",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "agent/src/session/diagnostics.rs",
-        with: "agent/src/session/serve.rs",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "agent/src/session/mod.rs",
-        with: "agent/src/session/**",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "agent/src/session/picture.rs",
-        with: "agent/src/session/serve.rs",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "agent/src/session/runbook.rs",
-        with: "agent/src/session/serve.rs",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "agent/src/session/screen.rs",
-        with: "agent/src/session/serve.rs",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "agent/src/session/serve.rs",
-        with: "agent/src/session/window.rs",
         because: "not looked at yet",
     },
     CircleException {

@@ -8,7 +8,7 @@ use nearhand_proto::support_code::{Routing, SupportCode};
 use zeroize::Zeroizing;
 
 use super::{LocalUser, SessionEffect, Sessions, Timestamp};
-use crate::code::{Generation, LockedOut};
+use crate::code::{CodeGeneration, LockedOut};
 
 impl Sessions {
     /// Whether a new code may be made now.
@@ -65,7 +65,7 @@ impl Sessions {
         &mut self,
         now: Instant,
         routing: Routing,
-    ) -> Result<(Zeroizing<String>, Generation), Refusal> {
+    ) -> Result<(Zeroizing<String>, CodeGeneration), Refusal> {
         self.codes.begin(now, routing).ok_or(Refusal::NoSuchCode)
     }
 
@@ -76,7 +76,7 @@ impl Sessions {
     pub fn end_proof(
         &mut self,
         now: Timestamp,
-        generation: Generation,
+        generation: CodeGeneration,
         who: &str,
         is_right: impl FnOnce() -> bool,
     ) -> Result<(), Refusal> {

@@ -11,7 +11,7 @@ use super::pending::{DecidedGrant, PendingChangeId, SessionChange};
 use super::record_health::row;
 use super::{LocalUser, SessionEffect, SessionPhase, Sessions, Timestamp};
 use crate::consent::{Ask, DecideError, Decided, GrantTerms, RequestId};
-use crate::policy::Policy;
+use crate::policy::OwnerPolicy;
 use crate::window_target::{OpenWindow, WindowTarget, in_words};
 
 /// The actor of what a person decides.
@@ -52,7 +52,7 @@ impl Sessions {
 
     /// The technician asks. The answer comes as an effect: at once, or once the rows are on the disk. `policy` is `None`
     /// while it can't count.
-    pub fn ask(&mut self, session: SessionId, asked: CapabilityRequest, policy: Option<&Policy>) {
+    pub fn ask(&mut self, session: SessionId, asked: CapabilityRequest, policy: Option<&OwnerPolicy>) {
         let request = asked.request;
         if let Err(refusal) = self.try_ask(session, asked, policy) {
             self.tell_technician(
@@ -66,7 +66,7 @@ impl Sessions {
         &mut self,
         session: SessionId,
         asked: CapabilityRequest,
-        policy: Option<&Policy>,
+        policy: Option<&OwnerPolicy>,
     ) -> Result<(), Refusal> {
         let CapabilityRequest { request: theirs, capabilities: wanted, seconds, reason } = asked;
         let live = self.live.get_mut(&session).ok_or(Refusal::NoSuchSession)?;

@@ -18,16 +18,16 @@ pub(crate) type Keycode = u8;
 /// X's number of what a key gives.
 pub(crate) type Symbol = u32;
 /// A set of X's eight modifiers.
-pub(crate) type Mods = u8;
+pub(crate) type Modifiers = u8;
 
 /// The modifier Shift.
-pub(crate) const SHIFT: Mods = 1;
+pub(crate) const SHIFT: Modifiers = 1;
 /// The modifier Lock, usually of Caps Lock.
-pub(crate) const LOCK: Mods = 2;
+pub(crate) const LOCK: Modifiers = 2;
 
 /// Something done to the keyboard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum KeyAct {
+pub(crate) enum KeyAction {
     /// The key goes down.
     Press(Keycode),
     /// The key goes up.
@@ -35,9 +35,9 @@ pub(crate) enum KeyAct {
     /// Of the modifiers `affect`, those in `locked` are locked from now on and the others aren't.
     Lock {
         /// Which change.
-        affect: Mods,
+        affect: Modifiers,
         /// What they become.
-        locked: Mods,
+        locked: Modifiers,
     },
     /// The layout's group is this one from now on.
     Group(u8),
@@ -49,20 +49,20 @@ pub(crate) enum KeyAct {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct KeyType {
     /// The modifiers that matter.
-    pub mods: Mods,
+    pub mods: Modifiers,
     /// Exactly which of them choose which level. Anything else is level 0.
-    pub levels: Vec<(Mods, u8)>,
+    pub levels: Vec<(Modifiers, u8)>,
 }
 
 impl KeyType {
     /// The level that these modifiers choose.
-    fn level(&self, mods: Mods) -> u8 {
-        let of = |(wanted, level): &(Mods, u8)| (*wanted == mods & self.mods).then_some(*level);
+    fn level(&self, mods: Modifiers) -> u8 {
+        let of = |(wanted, level): &(Modifiers, u8)| (*wanted == mods & self.mods).then_some(*level);
         self.levels.iter().find_map(of).unwrap_or(0)
     }
 
     /// All ways to choose a level.
-    fn ways(&self, level: u8) -> impl Iterator<Item = Mods> {
+    fn ways(&self, level: u8) -> impl Iterator<Item = Modifiers> {
         let plain = (level == 0 && self.level(0) == 0).then_some(0);
         let listed = self.levels.iter().filter(move |(_, l)| *l == level).map(|(mods, _)| *mods);
         plain.into_iter().chain(listed.filter(move |mods| *mods != 0 || level != 0))
@@ -71,7 +71,7 @@ impl KeyType {
 
 /// What a key does in one group.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Row {
+pub(crate) struct KeyGroup {
     /// Index of its [`KeyType`].
     pub kind: usize,
     /// Its symbol at each level; 0 where there is none.
@@ -80,7 +80,7 @@ pub(crate) struct Row {
 
 /// What happens in a group that a key hasn't.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Beyond {
+pub(crate) enum GroupOverflow {
     /// Counted round.
     #[default]
     Wrap,
@@ -92,24 +92,24 @@ pub(crate) enum Beyond {
 
 /// A key.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Key {
+pub(crate) struct MappedKey {
     /// One for each group; none if the key does nothing.
-    pub rows: Vec<Row>,
+    pub rows: Vec<KeyGroup>,
     /// For other groups.
-    pub beyond: Beyond,
+    pub beyond: GroupOverflow,
 }
 
-impl Key {
+impl MappedKey {
     /// What it does in that group.
-    fn row(&self, group: u8) -> Option<&Row> {
+    fn row(&self, group: u8) -> Option<&KeyGroup> {
         let count = self.rows.len();
         let group = usize::from(group);
         let at = match self.beyond {
             _ if group < count => group,
-            Beyond::Wrap => group.checked_rem(count)?,
-            Beyond::Clamp => count.checked_sub(1)?,
-            Beyond::Redirect(to) if usize::from(to) < count => usize::from(to),
-            Beyond::Redirect(_) => 0,
+            GroupOverflow::Wrap => group.checked_rem(count)?,
+            GroupOverflow::Clamp => count.checked_sub(1)?,
+            GroupOverflow::Redirect(to) if usize::from(to) < count => usize::from(to),
+            GroupOverflow::Redirect(_) => 0,
         };
         self.rows.get(at)
     }
@@ -119,24 +119,24 @@ impl Key {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct KeyState {
     /// Modifiers of keys that are down.
-    pub base: Mods,
+    pub base: Modifiers,
     /// Modifiers for the next key.
-    pub latched: Mods,
+    pub latched: Modifiers,
     /// Modifiers until they are unlocked.
-    pub locked: Mods,
+    pub locked: Modifiers,
     /// The layout's group that is in force.
     pub group: u8,
 }
 
 impl KeyState {
-    fn mods(self) -> Mods {
+    fn mods(self) -> Modifiers {
         self.base | self.latched | self.locked
     }
 }
 
 /// A way to a character: key, group, level.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Spot {
+struct KeyLevel {
     keycode: Keycode,
     group: u8,
     level: u8,
@@ -145,24 +145,24 @@ struct Spot {
 /// The device's layout.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeyboardMap {
-    keys: BTreeMap<Keycode, Key>,
+    keys: BTreeMap<Keycode, MappedKey>,
     types: Vec<KeyType>,
     /// Which modifiers a key sets.
-    modifiers: BTreeMap<Keycode, Mods>,
+    modifiers: BTreeMap<Keycode, Modifiers>,
     /// Where each character is.
-    characters: HashMap<char, Vec<Spot>>,
+    characters: HashMap<char, Vec<KeyLevel>>,
     /// Modifiers that choose levels: Shift, Lock, those of AltGr and its kin.
-    choosing: Mods,
+    choosing: Modifiers,
     /// The modifier of Num Lock.
-    num_lock: Mods,
+    num_lock: Modifiers,
 }
 
 impl KeyboardMap {
     /// A layout of these keys; `modifiers` says which modifiers each key sets.
     pub(crate) fn new(
-        keys: BTreeMap<Keycode, Key>,
+        keys: BTreeMap<Keycode, MappedKey>,
         types: Vec<KeyType>,
-        modifiers: BTreeMap<Keycode, Mods>,
+        modifiers: BTreeMap<Keycode, Modifiers>,
     ) -> Self {
         let mut map = Self { keys, types, modifiers, ..Self::default() };
         map.add_level_shifts();
@@ -172,7 +172,7 @@ impl KeyboardMap {
             for (group, row) in (0..).zip(&key.rows) {
                 for (level, symbol) in (0..).zip(&row.symbols) {
                     if let Some(character) = symbol::character(*symbol) {
-                        let spot = Spot { keycode: *keycode, group, level };
+                        let spot = KeyLevel { keycode: *keycode, group, level };
                         map.characters.entry(character).or_default().push(spot);
                     }
                 }
@@ -212,7 +212,7 @@ impl KeyboardMap {
     }
 
     /// The modifiers that keys of these symbols set.
-    fn set_by(&self, names: &[Symbol]) -> Mods {
+    fn set_by(&self, names: &[Symbol]) -> Modifiers {
         let keys = self.modifiers.iter().filter(|(key, _)| self.gives_any(**key, names));
         keys.fold(0, |all, (_, mods)| all | mods)
     }
@@ -222,13 +222,13 @@ impl KeyboardMap {
         key.rows.iter().any(|row| row.symbols.first().is_some_and(|symbol| names.contains(symbol)))
     }
 
-    fn row(&self, keycode: Keycode, group: u8) -> Option<(&Row, &KeyType)> {
+    fn row(&self, keycode: Keycode, group: u8) -> Option<(&KeyGroup, &KeyType)> {
         let row = self.keys.get(&keycode)?.row(group)?;
         Some((row, self.types.get(row.kind)?))
     }
 
     /// A key that, held, sets that one modifier and nothing else.
-    fn modifier_key(&self, modifier: Mods) -> Option<Keycode> {
+    fn modifier_key(&self, modifier: Modifiers) -> Option<Keycode> {
         let keys = || self.modifiers.iter().filter(|(_, mods)| **mods == modifier).map(|(key, _)| *key);
         keys()
             .find(|key| self.gives_any(*key, symbol::HELD_MODIFIERS))
@@ -237,12 +237,12 @@ impl KeyboardMap {
     }
 
     /// The modifiers a key sets while it is down.
-    pub(crate) fn modifiers_of(&self, keycode: Keycode) -> Mods {
+    pub(crate) fn modifiers_of(&self, keycode: Keycode) -> Modifiers {
         self.modifiers.get(&keycode).copied().unwrap_or(0)
     }
 }
 
 /// The single modifiers in a set.
-fn each(mods: Mods) -> impl Iterator<Item = Mods> {
+fn each(mods: Modifiers) -> impl Iterator<Item = Modifiers> {
     (0..8).map(|bit| 1 << bit).filter(move |bit| mods & bit != 0)
 }

@@ -10,18 +10,18 @@ use std::time::Instant;
 
 use nearhand_proto::message::screen::PhysicalKey;
 
-use super::spare::{Lent, Spares};
-use super::{KeyAct, KeyState, KeyboardMap, Keycode, Mods, Spot, Symbol, each, symbol};
+use super::spare::{SpareKeys, SymbolLoan};
+use super::{KeyAction, KeyLevel, KeyState, KeyboardMap, Keycode, Modifiers, Symbol, each, symbol};
 
 /// How much is typed before other things get their turn, in characters.
 const BATCH: usize = 64;
 
 /// What is known of the keyboard when something is to be typed.
-pub(crate) struct Board<'a> {
+pub(crate) struct KeyboardView<'a> {
     /// The layout.
     pub map: &'a KeyboardMap,
     /// Keycodes to lend.
-    pub spares: &'a mut Spares,
+    pub spares: &'a mut SpareKeys,
     /// The state.
     pub state: KeyState,
     /// The keys that we hold, oldest first.
@@ -30,9 +30,9 @@ pub(crate) struct Board<'a> {
 
 /// A piece of a text, planned.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Typed {
+pub(crate) struct TypedText {
     /// What to do now.
-    pub acts: Vec<KeyAct>,
+    pub acts: Vec<KeyAction>,
     /// Characters that can't be typed at all; they are left out.
     pub untypable: String,
     /// Keys that were held and had to be struck: they are up now.
@@ -43,15 +43,15 @@ pub(crate) struct Typed {
 
 /// How one key press is made.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Pressed {
+pub(crate) enum KeyPress {
     /// So.
     Key {
         /// What to do before.
-        before: Vec<KeyAct>,
+        before: Vec<KeyAction>,
         /// The key that goes down.
         keycode: Keycode,
         /// What to do after, while it is still down.
-        after: Vec<KeyAct>,
+        after: Vec<KeyAction>,
     },
     /// Such a key has nothing to do here.
     Nothing,
@@ -59,7 +59,7 @@ pub(crate) enum Pressed {
     Unknown,
 }
 
-impl Pressed {
+impl KeyPress {
     fn plain(keycode: Keycode) -> Self {
         Self::Key { before: Vec::new(), keycode, after: Vec::new() }
     }
@@ -71,34 +71,34 @@ pub(crate) fn place(key: PhysicalKey) -> Option<Keycode> {
 }
 
 /// A key, a level of it and the modifiers for that.
-struct Way {
+struct KeyCombination {
     keycode: Keycode,
     /// The group to change to, where the present one won't do.
     group: Option<u8>,
     /// The modifiers that choose the level.
-    mods: Mods,
+    mods: Modifiers,
 }
 
 /// Plans as much of the text as can be typed at once, and takes that from it.
-pub(crate) fn text(board: &mut Board<'_>, text: &mut VecDeque<char>, now: Instant) -> Typed {
-    let mut typed = Typed::default();
+pub(crate) fn text(board: &mut KeyboardView<'_>, text: &mut VecDeque<char>, now: Instant) -> TypedText {
+    let mut typed = TypedText::default();
     let mut remaps = Vec::new();
-    let mut hand = Hand::lift_all(board);
+    let mut hand = TypingHand::lift_all(board);
     for _ in 0..BATCH {
         let Some(&character) = text.front() else { break };
         match way_to(board, hand.group, hand.residual, character) {
             Some(way) => hand.strike(board, &way),
             None if character.is_control() => typed.untypable.push(char::REPLACEMENT_CHARACTER),
             None => match board.spares.lend(symbol::of_character(character), now) {
-                Lent::Key(keycode, remap) => {
+                SymbolLoan::Key(keycode, remap) => {
                     remaps.extend(remap);
-                    hand.strike(board, &Way { keycode, group: None, mods: 0 });
+                    hand.strike(board, &KeyCombination { keycode, group: None, mods: 0 });
                 }
-                Lent::NotBefore(at) => {
+                SymbolLoan::NotBefore(at) => {
                     typed.wait = Some(at);
                     break;
                 }
-                Lent::Never => typed.untypable.push(character),
+                SymbolLoan::Never => typed.untypable.push(character),
             },
         }
         text.pop_front();
@@ -113,27 +113,28 @@ pub(crate) fn text(board: &mut Board<'_>, text: &mut VecDeque<char>, now: Instan
 }
 
 /// The hand that types a text: what it has lifted and what it holds.
-struct Hand {
-    acts: Vec<KeyAct>,
+struct TypingHand {
+    acts: Vec<KeyAction>,
     lifted: Vec<Keycode>,
     freed: Vec<Keycode>,
-    unlocked: Mods,
+    unlocked: Modifiers,
     /// Modifiers that somebody else holds.
-    residual: Mods,
-    holding: Vec<(Mods, Keycode)>,
+    residual: Modifiers,
+    holding: Vec<(Modifiers, Keycode)>,
     group: u8,
     struck: bool,
 }
 
-impl Hand {
-    fn lift_all(board: &Board<'_>) -> Self {
+impl TypingHand {
+    fn lift_all(board: &KeyboardView<'_>) -> Self {
         let map = board.map;
         let lifted: Vec<Keycode> = board.held.iter().copied().filter(|k| map.modifiers_of(*k) != 0).collect();
         let lifted_mods = lifted.iter().fold(0, |all, keycode| all | map.modifiers_of(*keycode));
         let unlocked = board.state.locked & !map.num_lock;
-        let mut acts: Vec<KeyAct> = lifted.iter().rev().map(|keycode| KeyAct::Release(*keycode)).collect();
+        let mut acts: Vec<KeyAction> =
+            lifted.iter().rev().map(|keycode| KeyAction::Release(*keycode)).collect();
         if unlocked != 0 {
-            acts.push(KeyAct::Lock { affect: unlocked, locked: 0 });
+            acts.push(KeyAction::Lock { affect: unlocked, locked: 0 });
         }
         Self {
             acts,
@@ -147,65 +148,70 @@ impl Hand {
         }
     }
 
-    fn strike(&mut self, board: &Board<'_>, way: &Way) {
+    fn strike(&mut self, board: &KeyboardView<'_>, way: &KeyCombination) {
         self.struck = true;
         let map = board.map;
         let gone = self.lifted.contains(&way.keycode) || self.freed.contains(&way.keycode);
         if board.held.contains(&way.keycode) && !gone {
-            self.acts.push(KeyAct::Release(way.keycode));
+            self.acts.push(KeyAction::Release(way.keycode));
             self.freed.push(way.keycode);
         }
         let group = way.group.unwrap_or(self.group);
         if group != self.group {
             self.group = group;
-            self.acts.push(KeyAct::Group(group));
+            self.acts.push(KeyAction::Group(group));
         }
         self.hold(map, way.mods & !self.residual);
-        self.acts.extend([KeyAct::Press(way.keycode), KeyAct::Release(way.keycode)]);
+        self.acts.extend([KeyAction::Press(way.keycode), KeyAction::Release(way.keycode)]);
     }
 
     /// Holds exactly those modifiers.
-    fn hold(&mut self, map: &KeyboardMap, mods: Mods) {
+    fn hold(&mut self, map: &KeyboardMap, mods: Modifiers) {
         let (keep, release): (Vec<_>, Vec<_>) = self.holding.drain(..).partition(|(m, _)| mods & m != 0);
-        self.acts.extend(release.into_iter().rev().map(|(_, keycode)| KeyAct::Release(keycode)));
+        self.acts.extend(release.into_iter().rev().map(|(_, keycode)| KeyAction::Release(keycode)));
         self.holding = keep;
         for modifier in each(mods) {
             let held = self.holding.iter().any(|(m, _)| *m == modifier);
             if let Some(keycode) = map.modifier_key(modifier).filter(|_| !held) {
-                self.acts.push(KeyAct::Press(keycode));
+                self.acts.push(KeyAction::Press(keycode));
                 self.holding.push((modifier, keycode));
             }
         }
     }
 
-    fn put_back(mut self, board: &Board<'_>) -> Vec<KeyAct> {
+    fn put_back(mut self, board: &KeyboardView<'_>) -> Vec<KeyAction> {
         self.hold(board.map, 0);
         if self.group != board.state.group {
-            self.acts.push(KeyAct::Group(board.state.group));
+            self.acts.push(KeyAction::Group(board.state.group));
         }
         if self.unlocked != 0 {
-            self.acts.push(KeyAct::Lock { affect: self.unlocked, locked: self.unlocked });
+            self.acts.push(KeyAction::Lock { affect: self.unlocked, locked: self.unlocked });
         }
-        self.acts.extend(self.lifted.iter().map(|keycode| KeyAct::Press(*keycode)));
+        self.acts.extend(self.lifted.iter().map(|keycode| KeyAction::Press(*keycode)));
         self.acts
     }
 }
 
 /// The easiest way to a character of a text, in that group and with no modifier in force but `residual`.
-fn way_to(board: &Board<'_>, present: u8, residual: Mods, character: char) -> Option<Way> {
+fn way_to(
+    board: &KeyboardView<'_>,
+    present: u8,
+    residual: Modifiers,
+    character: char,
+) -> Option<KeyCombination> {
     let map = board.map;
     if let Some(symbol) = symbol::of_control(character) {
         let keycode = with_symbol(map, present, &[symbol])?;
-        return Some(Way { keycode, group: None, mods: 0 });
+        return Some(KeyCombination { keycode, group: None, mods: 0 });
     }
     let spots = map.characters.get(&character)?.iter().filter(|spot| !board.spares.is_lent(spot.keycode));
     let ways = spots.flat_map(|spot| {
         let (kind, group) = kind_of(map, spot, present)?;
-        let possible = move |mods: &Mods| {
+        let possible = move |mods: &Modifiers| {
             let reachable = each(mods & !residual).all(|m| map.modifier_key(m).is_some());
             reachable && residual & kind.mods & !mods == 0
         };
-        Some(kind.ways(spot.level).filter(possible).map(move |mods| Way {
+        Some(kind.ways(spot.level).filter(possible).map(move |mods| KeyCombination {
             keycode: spot.keycode,
             group,
             mods,
@@ -215,7 +221,7 @@ fn way_to(board: &Board<'_>, present: u8, residual: Mods, character: char) -> Op
 }
 
 /// The kind of the key in a spot, and the group to change to where the present one doesn't lead there.
-fn kind_of<'a>(map: &'a KeyboardMap, spot: &Spot, group: u8) -> Option<(&'a super::KeyType, Option<u8>)> {
+fn kind_of<'a>(map: &'a KeyboardMap, spot: &KeyLevel, group: u8) -> Option<(&'a super::KeyType, Option<u8>)> {
     let key = map.keys.get(&spot.keycode)?;
     let row = key.rows.get(usize::from(spot.group))?;
     let here = key.row(group).is_some_and(|present| std::ptr::eq(present, row));
@@ -235,7 +241,7 @@ fn with_symbol(map: &KeyboardMap, group: u8, symbols: &[Symbol]) -> Option<Keyco
 }
 
 /// Plans the press of the key in `at` that is called `name` on the technician's keyboard.
-pub(crate) fn key(board: &mut Board<'_>, at: PhysicalKey, name: &str, now: Instant) -> Pressed {
+pub(crate) fn key(board: &mut KeyboardView<'_>, at: PhysicalKey, name: &str, now: Instant) -> KeyPress {
     let mut characters = name.chars();
     match (characters.next(), characters.next()) {
         (Some(character), None) => character_key(board, at, character, now),
@@ -243,7 +249,7 @@ pub(crate) fn key(board: &mut Board<'_>, at: PhysicalKey, name: &str, now: Insta
     }
 }
 
-fn named_key(board: &Board<'_>, at: PhysicalKey, name: &str) -> Pressed {
+fn named_key(board: &KeyboardView<'_>, at: PhysicalKey, name: &str) -> KeyPress {
     let names = symbol::named(name);
     let group = board.state.group;
     let there = place(at).filter(|keycode| {
@@ -251,18 +257,18 @@ fn named_key(board: &Board<'_>, at: PhysicalKey, name: &str) -> Pressed {
     });
     let found = there.or_else(|| with_symbol(board.map, group, &names));
     match (found, name) {
-        (Some(keycode), _) => Pressed::plain(keycode),
+        (Some(keycode), _) => KeyPress::plain(keycode),
         // What these make of the next key comes as text; AltGr has no meaning on a layout without it.
-        (None, "Dead" | "Process" | "AltGraph") => Pressed::Nothing,
+        (None, "Dead" | "Process" | "AltGraph") => KeyPress::Nothing,
         (None, _) => by_place(at),
     }
 }
 
-fn by_place(at: PhysicalKey) -> Pressed {
-    place(at).map_or(Pressed::Unknown, Pressed::plain)
+fn by_place(at: PhysicalKey) -> KeyPress {
+    place(at).map_or(KeyPress::Unknown, KeyPress::plain)
 }
 
-fn character_key(board: &mut Board<'_>, at: PhysicalKey, character: char, now: Instant) -> Pressed {
+fn character_key(board: &mut KeyboardView<'_>, at: PhysicalKey, character: char, now: Instant) -> KeyPress {
     let map = board.map;
     let shortcut = board.state.mods() & !map.choosing & !map.num_lock != 0;
     let spots = |wanted| {
@@ -275,22 +281,22 @@ fn character_key(board: &mut Board<'_>, at: PhysicalKey, character: char, now: I
         let present = kind_of(map, spot, board.state.group);
         present.is_some_and(|(kind, group)| group.is_none() && kind.level(board.state.mods()) == spot.level)
     });
-    let preferred = |spot: &&Spot| (Some(spot.keycode) != place(at), spot.keycode);
+    let preferred = |spot: &&KeyLevel| (Some(spot.keycode) != place(at), spot.keycode);
     if let Some(spot) = as_it_is.min_by_key(preferred) {
-        return Pressed::plain(spot.keycode);
+        return KeyPress::plain(spot.keycode);
     }
     let changed = spots(character).filter_map(|spot| with_changes(board, spot));
     if let Some((_, pressed)) = changed.min_by_key(|(cost, _)| *cost) {
         return pressed;
     }
     match board.spares.lend(symbol::of_character(character), now) {
-        Lent::Key(keycode, remap) => {
-            Pressed::Key { before: remap.into_iter().collect(), keycode, after: Vec::new() }
+        SymbolLoan::Key(keycode, remap) => {
+            KeyPress::Key { before: remap.into_iter().collect(), keycode, after: Vec::new() }
         }
         // Many programs look for shortcuts in the layout's other groups, too.
-        Lent::NotBefore(_) | Lent::Never => {
+        SymbolLoan::NotBefore(_) | SymbolLoan::Never => {
             let elsewhere = map.characters.get(&character).and_then(|spots| spots.first());
-            elsewhere.filter(|_| shortcut).map_or_else(|| by_place(at), |spot| Pressed::plain(spot.keycode))
+            elsewhere.filter(|_| shortcut).map_or_else(|| by_place(at), |spot| KeyPress::plain(spot.keycode))
         }
     }
 }
@@ -305,7 +311,7 @@ fn other_case(character: char) -> Option<char> {
 }
 
 /// The press of that key with the modifiers changed that choose its level, and how many changes that takes.
-fn with_changes(board: &Board<'_>, spot: &Spot) -> Option<(u32, Pressed)> {
+fn with_changes(board: &KeyboardView<'_>, spot: &KeyLevel) -> Option<(u32, KeyPress)> {
     let (map, state) = (board.map, board.state);
     let (kind, None) = kind_of(map, spot, state.group)? else { return None };
     let changeable = kind.mods & map.choosing;
@@ -316,29 +322,29 @@ fn with_changes(board: &Board<'_>, spot: &Spot) -> Option<(u32, Pressed)> {
         let (mut before, mut after) = lifts(board, lift)?;
         for modifier in each(press) {
             let keycode = map.modifier_key(modifier)?;
-            before.push(KeyAct::Press(keycode));
-            after.insert(0, KeyAct::Release(keycode));
+            before.push(KeyAction::Press(keycode));
+            after.insert(0, KeyAction::Release(keycode));
         }
         let cost = press.count_ones() + lift.count_ones();
-        Some((cost, Pressed::Key { before, keycode: spot.keycode, after }))
+        Some((cost, KeyPress::Key { before, keycode: spot.keycode, after }))
     });
     planned.min_by_key(|(cost, _)| *cost)
 }
 
 /// How to be rid of modifiers for a moment: what to do before and after; `None` if somebody else holds one.
-fn lifts(board: &Board<'_>, lift: Mods) -> Option<(Vec<KeyAct>, Vec<KeyAct>)> {
+fn lifts(board: &KeyboardView<'_>, lift: Modifiers) -> Option<(Vec<KeyAction>, Vec<KeyAction>)> {
     let (mut before, mut after) = (Vec::new(), Vec::new());
     let locked = lift & board.state.locked;
     if locked != 0 {
-        before.push(KeyAct::Lock { affect: locked, locked: 0 });
-        after.push(KeyAct::Lock { affect: locked, locked });
+        before.push(KeyAction::Lock { affect: locked, locked: 0 });
+        after.push(KeyAction::Lock { affect: locked, locked });
     }
     for modifier in each(lift & board.state.base) {
         let mut ours = board.held.iter().filter(|k| board.map.modifiers_of(**k) & modifier != 0).peekable();
         ours.peek()?;
         for keycode in ours {
-            before.push(KeyAct::Release(*keycode));
-            after.push(KeyAct::Press(*keycode));
+            before.push(KeyAction::Release(*keycode));
+            after.push(KeyAction::Press(*keycode));
         }
     }
     Some((before, after))

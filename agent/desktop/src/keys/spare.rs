@@ -5,14 +5,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::{KeyAct, KeyboardMap, Keycode, Symbol};
+use super::{KeyAction, KeyboardMap, Keycode, Symbol};
 
 /// How long a keycode keeps its symbol after it was pressed. A program reads the layout when it comes to the
 /// notice that it changed: under load that is tens of milliseconds.
 const REST: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Copy, Debug)]
-struct Spare {
+struct SpareKey {
     keycode: Keycode,
     /// What is lent to it; 0: nothing.
     symbol: Symbol,
@@ -21,50 +21,52 @@ struct Spare {
 
 /// The unused keycodes of the layout.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Spares {
-    spares: Vec<Spare>,
+pub(crate) struct SpareKeys {
+    spares: Vec<SpareKey>,
 }
 
 /// Where a symbol is to be had.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Lent {
+pub(crate) enum SymbolLoan {
     /// On that key, once it has been remapped if that is told.
-    Key(Keycode, Option<KeyAct>),
+    Key(Keycode, Option<KeyAction>),
     /// On none before that time.
     NotBefore(Instant),
     /// The layout uses every keycode.
     Never,
 }
 
-impl Spares {
+impl SpareKeys {
     /// The layout has changed, perhaps by what we did: what of our keycodes somebody else gave a symbol is no longer
     /// ours.
     pub(crate) fn refresh(&mut self, map: &KeyboardMap, first: Keycode, last: Keycode) {
         let known = |keycode| self.spares.iter().find(move |spare| spare.keycode == keycode);
         let ours =
             self.spares.iter().filter(|s| s.symbol != 0 && map.sole(s.keycode) == Some(s.symbol)).copied();
-        let unused = map.unused(first, last).map(|keycode| Spare {
+        let unused = map.unused(first, last).map(|keycode| SpareKey {
             keycode,
             symbol: 0,
             used: known(keycode).and_then(|spare| spare.used),
         });
-        let mut spares: Vec<Spare> = ours.chain(unused).collect();
+        let mut spares: Vec<SpareKey> = ours.chain(unused).collect();
         spares.sort_by_key(|spare| spare.keycode);
         self.spares = spares;
     }
 
     /// Lends a keycode to a symbol that is about to be pressed.
-    pub(crate) fn lend(&mut self, symbol: Symbol, now: Instant) -> Lent {
+    pub(crate) fn lend(&mut self, symbol: Symbol, now: Instant) -> SymbolLoan {
         if let Some(spare) = self.spares.iter_mut().find(|spare| spare.symbol == symbol) {
             spare.used = Some(now);
-            return Lent::Key(spare.keycode, None);
+            return SymbolLoan::Key(spare.keycode, None);
         }
-        let Some(spare) = self.spares.iter_mut().min_by_key(|spare| spare.used) else { return Lent::Never };
+        let Some(spare) = self.spares.iter_mut().min_by_key(|spare| spare.used) else {
+            return SymbolLoan::Never;
+        };
         if let Some(free) = spare.used.map(|used| used + REST).filter(|free| *free > now) {
-            return Lent::NotBefore(free);
+            return SymbolLoan::NotBefore(free);
         }
         (spare.symbol, spare.used) = (symbol, Some(now));
-        Lent::Key(spare.keycode, Some(KeyAct::Remap(spare.keycode, symbol)))
+        SymbolLoan::Key(spare.keycode, Some(KeyAction::Remap(spare.keycode, symbol)))
     }
 
     /// Whether a keycode is one of them and lent.
@@ -73,11 +75,11 @@ impl Spares {
     }
 
     /// Gives all keycodes back to the layout.
-    pub(crate) fn give_back(&mut self) -> Vec<KeyAct> {
+    pub(crate) fn give_back(&mut self) -> Vec<KeyAction> {
         let lent = self.spares.iter_mut().filter(|spare| spare.symbol != 0);
         lent.map(|spare| {
             spare.symbol = 0;
-            KeyAct::Remap(spare.keycode, 0)
+            KeyAction::Remap(spare.keycode, 0)
         })
         .collect()
     }
@@ -89,19 +91,19 @@ mod tests {
 
     #[test]
     fn keycodes_are_lent_in_turn_and_rest() {
-        let mut spares = Spares::default();
+        let mut spares = SpareKeys::default();
         spares.refresh(&KeyboardMap::default(), 100, 101);
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let remapped = |keycode, symbol| Lent::Key(keycode, Some(KeyAct::Remap(keycode, symbol)));
+        let remapped = |keycode, symbol| SymbolLoan::Key(keycode, Some(KeyAction::Remap(keycode, symbol)));
         assert_eq!(spares.lend(1, at(0)), remapped(100, 1));
         assert_eq!(spares.lend(2, at(1)), remapped(101, 2));
-        assert_eq!(spares.lend(1, at(2)), Lent::Key(100, None));
-        assert_eq!(spares.lend(3, at(3)), Lent::NotBefore(at(501)));
+        assert_eq!(spares.lend(1, at(2)), SymbolLoan::Key(100, None));
+        assert_eq!(spares.lend(3, at(3)), SymbolLoan::NotBefore(at(501)));
         assert_eq!(spares.lend(3, at(501)), remapped(101, 3));
         assert!(spares.is_lent(100) && !spares.is_lent(102));
-        assert_eq!(spares.give_back(), [KeyAct::Remap(100, 0), KeyAct::Remap(101, 0)]);
+        assert_eq!(spares.give_back(), [KeyAction::Remap(100, 0), KeyAction::Remap(101, 0)]);
         assert!(spares.give_back().is_empty());
-        assert_eq!(Spares::default().lend(1, start), Lent::Never);
+        assert_eq!(SpareKeys::default().lend(1, start), SymbolLoan::Never);
     }
 }

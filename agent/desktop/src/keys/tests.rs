@@ -7,14 +7,14 @@ use nearhand_proto::message::screen::PhysicalKey;
 use proptest::prelude::*;
 use xkeysym::{Keysym, key};
 
-use super::plan::{self, Board, Pressed, Typed};
-use super::spare::Spares;
+use super::plan::{self, KeyPress, KeyboardView, TypedText};
+use super::spare::SpareKeys;
 use super::*;
 
 /// Mod5, which AltGr sets here.
-const LEVEL3: Mods = 0x80;
-const CONTROL: Mods = 4;
-const NUM: Mods = 0x10;
+const LEVEL3: Modifiers = 0x80;
+const CONTROL: Modifiers = 4;
+const NUM: Modifiers = 0x10;
 
 const SHIFT_KEY: Keycode = 50;
 const ALT_GRAPH: Keycode = 108;
@@ -32,16 +32,16 @@ fn types() -> Vec<KeyType> {
     ]
 }
 
-fn row(kind: usize, symbols: &[Symbol]) -> Row {
-    Row { kind, symbols: symbols.to_vec() }
+fn row(kind: usize, symbols: &[Symbol]) -> KeyGroup {
+    KeyGroup { kind, symbols: symbols.to_vec() }
 }
 
 /// A row from the characters it gives.
-fn chars(kind: usize, symbols: &str) -> Row {
+fn chars(kind: usize, symbols: &str) -> KeyGroup {
     row(kind, &symbols.chars().map(|c| Keysym::from_char(c).raw()).collect::<Vec<_>>())
 }
 
-fn layout(keys: &[(Keycode, Vec<Row>)]) -> KeyboardMap {
+fn layout(keys: &[(Keycode, Vec<KeyGroup>)]) -> KeyboardMap {
     let fixed = [
         (SHIFT_KEY, key::Shift_L),
         (CONTROL_KEY, key::Control_L),
@@ -53,11 +53,16 @@ fn layout(keys: &[(Keycode, Vec<Row>)]) -> KeyboardMap {
         (23, key::Tab),
         (104, key::KP_Enter),
     ];
-    let mut all: BTreeMap<Keycode, Key> = fixed
+    let mut all: BTreeMap<Keycode, MappedKey> = fixed
         .iter()
-        .map(|(code, symbol)| (*code, Key { rows: vec![row(0, &[*symbol])], beyond: Beyond::Wrap }))
+        .map(|(code, symbol)| {
+            (*code, MappedKey { rows: vec![row(0, &[*symbol])], beyond: GroupOverflow::Wrap })
+        })
         .collect();
-    all.extend(keys.iter().map(|(code, rows)| (*code, Key { rows: rows.clone(), beyond: Beyond::Wrap })));
+    all.extend(
+        keys.iter()
+            .map(|(code, rows)| (*code, MappedKey { rows: rows.clone(), beyond: GroupOverflow::Wrap })),
+    );
     // AltGr sets its modifier by its action: the server's list doesn't have it.
     let modifiers = [(SHIFT_KEY, SHIFT), (CONTROL_KEY, CONTROL), (66, LOCK), (77, NUM), (LEVEL3_KEY, LEVEL3)];
     KeyboardMap::new(all, types(), modifiers.into())
@@ -86,47 +91,47 @@ fn latin_and_russian() -> KeyboardMap {
     ])
 }
 
-struct Hand {
+struct TestKeyboard {
     map: KeyboardMap,
-    spares: Spares,
+    spares: SpareKeys,
     state: KeyState,
     held: Vec<Keycode>,
 }
 
-fn hand(map: KeyboardMap) -> Hand {
-    let mut spares = Spares::default();
+fn hand(map: KeyboardMap) -> TestKeyboard {
+    let mut spares = SpareKeys::default();
     spares.refresh(&map, 200, 203);
-    Hand { map, spares, state: KeyState::default(), held: Vec::new() }
+    TestKeyboard { map, spares, state: KeyState::default(), held: Vec::new() }
 }
 
-impl Hand {
-    fn holding(mut self, keycode: Keycode, mods: Mods) -> Self {
+impl TestKeyboard {
+    fn holding(mut self, keycode: Keycode, mods: Modifiers) -> Self {
         self.held.push(keycode);
         self.state.base |= mods;
         self
     }
 
-    fn board(&mut self) -> Board<'_> {
-        Board { map: &self.map, spares: &mut self.spares, state: self.state, held: &self.held }
+    fn board(&mut self) -> KeyboardView<'_> {
+        KeyboardView { map: &self.map, spares: &mut self.spares, state: self.state, held: &self.held }
     }
 
-    fn text(&mut self, text: &str) -> Typed {
+    fn text(&mut self, text: &str) -> TypedText {
         plan::text(&mut self.board(), &mut text.chars().collect(), Instant::now())
     }
 
-    fn key(&mut self, place: u16, name: &str) -> Pressed {
+    fn key(&mut self, place: u16, name: &str) -> KeyPress {
         plan::key(&mut self.board(), PhysicalKey(place), name, Instant::now())
     }
 }
 
-use KeyAct::{Group, Lock, Press, Release, Remap};
+use KeyAction::{Group, Lock, Press, Release, Remap};
 
-fn tap(keycode: Keycode) -> [KeyAct; 2] {
+fn tap(keycode: Keycode) -> [KeyAction; 2] {
     [Press(keycode), Release(keycode)]
 }
 
-fn plain(keycode: Keycode) -> Pressed {
-    Pressed::Key { before: vec![], keycode, after: vec![] }
+fn plain(keycode: Keycode) -> KeyPress {
+    KeyPress::Key { before: vec![], keycode, after: vec![] }
 }
 
 #[test]
@@ -141,7 +146,7 @@ fn a_text_takes_just_the_modifiers_that_it_needs() {
     expected.extend(tap(24));
     expected.push(Release(LEVEL3_KEY));
     expected.extend(tap(36));
-    assert_eq!(typed, Typed { acts: expected, ..Typed::default() });
+    assert_eq!(typed, TypedText { acts: expected, ..TypedText::default() });
 }
 
 #[test]
@@ -177,7 +182,7 @@ fn what_the_layout_lacks_is_lent_all_at_once_before_it_is_typed() {
 #[test]
 fn without_a_spare_keycode_it_is_said() {
     let mut hand = hand(german());
-    hand.spares = Spares::default();
+    hand.spares = SpareKeys::default();
     let typed = hand.text("cжc\u{7}");
     assert_eq!(typed.acts, [tap(54), tap(54)].concat());
     assert_eq!(typed.untypable, "ж\u{fffd}");
@@ -207,10 +212,10 @@ fn a_shortcut_is_found_by_its_letter() {
     // Where there is no such letter, one is lent.
     let mut russian = hand(latin_and_russian()).holding(CONTROL_KEY, CONTROL);
     russian.state.group = 1;
-    let lent = Pressed::Key { before: vec![Remap(200, 0x63)], keycode: 200, after: vec![] };
+    let lent = KeyPress::Key { before: vec![Remap(200, 0x63)], keycode: 200, after: vec![] };
     assert_eq!(russian.key(46, "c"), lent);
     // With none to lend: the key that has it in another group, and else the place.
-    russian.spares = Spares::default();
+    russian.spares = SpareKeys::default();
     assert_eq!(russian.key(20, "c"), plain(54));
     assert_eq!(russian.key(20, "x"), plain(28));
 }
@@ -219,17 +224,17 @@ fn a_shortcut_is_found_by_its_letter() {
 fn a_character_gets_other_modifiers_for_a_moment() {
     // `/` is a key of its own there, and with Shift here.
     let with_shift =
-        Pressed::Key { before: vec![Press(SHIFT_KEY)], keycode: 16, after: vec![Release(SHIFT_KEY)] };
+        KeyPress::Key { before: vec![Press(SHIFT_KEY)], keycode: 16, after: vec![Release(SHIFT_KEY)] };
     assert_eq!(hand(german()).key(53, "/"), with_shift);
     // `+` is with Shift there, and without here.
     let mut shifted = hand(german()).holding(SHIFT_KEY, SHIFT);
     let without =
-        Pressed::Key { before: vec![Release(SHIFT_KEY)], keycode: 35, after: vec![Press(SHIFT_KEY)] };
+        KeyPress::Key { before: vec![Release(SHIFT_KEY)], keycode: 35, after: vec![Press(SHIFT_KEY)] };
     assert_eq!(shifted.key(13, "+"), without);
     // Caps Lock here is none of the technician's business.
     let mut locked = hand(german());
     locked.state.locked = LOCK;
-    let unlocked = Pressed::Key {
+    let unlocked = KeyPress::Key {
         before: vec![Lock { affect: LOCK, locked: 0 }],
         keycode: 54,
         after: vec![Lock { affect: LOCK, locked: LOCK }],
@@ -245,10 +250,10 @@ fn named_keys_keep_their_place_where_it_has_that_name() {
     // Modifiers are left alone, also where they would make another symbol of it.
     let mut held = hand(german()).holding(CONTROL_KEY, CONTROL).holding(SHIFT_KEY, SHIFT);
     assert_eq!(held.key(59, "F1"), plain(67));
-    assert_eq!(hand(german()).key(13, "Dead"), Pressed::Nothing);
+    assert_eq!(hand(german()).key(13, "Dead"), KeyPress::Nothing);
     assert_eq!(hand(german()).key(100, "AltGraph"), plain(ALT_GRAPH));
     assert_eq!(hand(german()).key(30, "SomethingNew"), plain(38));
-    assert_eq!(hand(german()).key(60_000, "SomethingNew"), Pressed::Unknown);
+    assert_eq!(hand(german()).key(60_000, "SomethingNew"), KeyPress::Unknown);
 }
 
 #[test]
@@ -293,7 +298,7 @@ proptest! {
 }
 
 /// What a program reads of it.
-fn play(hand: &mut Hand, acts: &[KeyAct]) -> String {
+fn play(hand: &mut TestKeyboard, acts: &[KeyAction]) -> String {
     let mut down = hand.held.clone();
     let (mut locked, mut group) = (hand.state.locked, hand.state.group);
     let mut text = String::new();
@@ -317,7 +322,7 @@ fn play(hand: &mut Hand, acts: &[KeyAct]) -> String {
             Lock { affect, locked: to } => locked = (locked & !affect) | to,
             Group(to) => group = to,
             Remap(code, symbol) => {
-                let key = Key { rows: vec![row(1, &[symbol, symbol])], beyond: Beyond::Wrap };
+                let key = MappedKey { rows: vec![row(1, &[symbol, symbol])], beyond: GroupOverflow::Wrap };
                 hand.map.keys.insert(code, key);
             }
         }

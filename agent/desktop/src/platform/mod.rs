@@ -4,7 +4,7 @@ mod pipes;
 mod users;
 
 pub(crate) use pipes::{
-    Ready, anonymous_file, is_local_socket, read_at, read_standard_input, standard_output_waits, wait,
+    PipesReady, anonymous_file, is_local_socket, read_at, read_standard_input, standard_output_waits, wait,
     write_to_standard_output,
 };
 pub use users::{is_root, own_user, primary_group};

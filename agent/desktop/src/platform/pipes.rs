@@ -8,14 +8,18 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// What became ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Ready {
+pub(crate) struct PipesReady {
     /// Standard input can be read, or is at its end.
     pub input: bool,
 }
 
 /// Waits until standard input or one of `others` can be read, standard output can be written (if `writing`), or the
 /// time is over; `None`: as long as it takes.
-pub(crate) fn wait(others: &[BorrowedFd<'_>], writing: bool, limit: Option<Duration>) -> io::Result<Ready> {
+pub(crate) fn wait(
+    others: &[BorrowedFd<'_>],
+    writing: bool,
+    limit: Option<Duration>,
+) -> io::Result<PipesReady> {
     let (input, output) = (rustix::stdio::stdin(), rustix::stdio::stdout());
     // Without an interest, its end is still told.
     let interest = if writing { PollFlags::OUT } else { PollFlags::empty() };
@@ -27,11 +31,11 @@ pub(crate) fn wait(others: &[BorrowedFd<'_>], writing: bool, limit: Option<Durat
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(error) => return Err(error.into()),
     }
-    let [input, output, ..] = all.as_slice() else { return Ok(Ready::default()) };
+    let [input, output, ..] = all.as_slice() else { return Ok(PipesReady::default()) };
     if output.revents().intersects(PollFlags::ERR) {
         return Err(io::ErrorKind::BrokenPipe.into());
     }
-    Ok(Ready { input: !input.revents().is_empty() })
+    Ok(PipesReady { input: !input.revents().is_empty() })
 }
 
 /// Reads what standard input has; 0 at its end.

@@ -4,18 +4,18 @@ use nearhand_proto::message::screen::{Cursor, MAX_CURSOR, ScreenPoint};
 use x11rb::protocol::xfixes::{ConnectionExt as _, CursorNotifyMask};
 use x11rb::protocol::xproto::ConnectionExt as _;
 
-use super::{Link, ended, unless_refused, unsigned};
+use super::{XConnection, ended, unless_refused, unsigned};
 use crate::source::DisplayError;
 
 /// Begins or ends telling of new shapes.
-pub(super) fn watch(link: &Link, on: bool) -> Result<(), DisplayError> {
+pub(super) fn watch(link: &XConnection, on: bool) -> Result<(), DisplayError> {
     let mask = if on { CursorNotifyMask::DISPLAY_CURSOR } else { CursorNotifyMask::default() };
     link.conn.xfixes_select_cursor_input(link.root, mask).map_err(ended)?;
     Ok(())
 }
 
 /// Where the pointer is, if it is on this screen.
-pub(super) fn position(link: &Link) -> Result<Option<(u16, u16)>, DisplayError> {
+pub(super) fn position(link: &XConnection) -> Result<Option<(u16, u16)>, DisplayError> {
     let reply = unless_refused(link.conn.query_pointer(link.root).map_err(ended)?.reply())?;
     let here = reply.filter(|reply| reply.same_screen);
     Ok(here.map(|reply| (unsigned(reply.root_x), unsigned(reply.root_y))))
@@ -23,7 +23,7 @@ pub(super) fn position(link: &Link) -> Result<Option<(u16, u16)>, DisplayError> 
 
 /// How the pointer looks now. An arrow where the server doesn't say: it refuses (by its SECURITY extension) once the
 /// program that made the cursor has ended, as `xsetroot` does at the beginning of many sessions.
-pub(super) fn shape(link: &Link) -> Result<Cursor, DisplayError> {
+pub(super) fn shape(link: &XConnection) -> Result<Cursor, DisplayError> {
     let reply = unless_refused(link.conn.xfixes_get_cursor_image().map_err(ended)?.reply())?;
     Ok(reply.map_or_else(arrow, |image| {
         picture(image.width, image.height, (image.xhot, image.yhot), &image.cursor_image)

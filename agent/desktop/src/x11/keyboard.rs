@@ -11,18 +11,18 @@ use x11rb::protocol::xproto::{
 };
 use x11rb::protocol::xtest::ConnectionExt as _;
 
-use super::{Link, ended, needed, signed};
-use crate::input::Deed;
-use crate::keys::spare::Spares;
-use crate::keys::{Beyond, Key, KeyAct, KeyState, KeyType, KeyboardMap, Keycode, Row};
+use super::{XConnection, ended, needed, signed};
+use crate::input::InputAction;
+use crate::keys::spare::SpareKeys;
+use crate::keys::{GroupOverflow, KeyAction, KeyGroup, KeyState, KeyType, KeyboardMap, Keycode, MappedKey};
 use crate::source::DisplayError;
 
 /// The device that XTEST's events come from and the server's own name for all of its kind.
 const INJECTED: &str = "XTEST";
 
 /// What is injected, and what it has to know for that.
-pub(super) struct Injector {
-    link: Link,
+pub(super) struct XtestInjector {
+    link: XConnection,
     map: KeyboardMap,
     stale: bool,
     /// XTEST's devices: what they send is nobody's at the device.
@@ -33,8 +33,8 @@ fn core_keyboard() -> xkb::DeviceSpec {
     u16::from(xkb::ID::USE_CORE_KBD)
 }
 
-impl Injector {
-    pub(super) fn new(link: Link) -> Result<Self, DisplayError> {
+impl XtestInjector {
+    pub(super) fn new(link: XConnection) -> Result<Self, DisplayError> {
         let conn = &link.conn;
         needed("XKB", conn.xkb_use_extension(1, 0).map_err(ended)?.reply())?;
         needed("XTEST", conn.xtest_get_version(2, 2).map_err(ended)?.reply())?;
@@ -91,7 +91,7 @@ impl Injector {
         self.stale = true;
     }
 
-    pub(super) fn layout(&mut self, spares: &mut Spares) -> Result<&KeyboardMap, DisplayError> {
+    pub(super) fn layout(&mut self, spares: &mut SpareKeys) -> Result<&KeyboardMap, DisplayError> {
         if std::mem::take(&mut self.stale) {
             self.map = read_map(&self.link)?;
             let setup = self.link.conn.setup();
@@ -112,18 +112,20 @@ impl Injector {
     }
 
     /// Does everything in order; the server learns of it when the connection is next flushed.
-    pub(super) fn perform(&self, deeds: &[Deed]) -> Result<(), DisplayError> {
+    pub(super) fn perform(&self, deeds: &[InputAction]) -> Result<(), DisplayError> {
         for deed in deeds {
             match *deed {
-                Deed::Move(x, y) => self.fake(MOTION_NOTIFY_EVENT, 0, x, y)?,
-                Deed::Button(button, true) => self.fake(BUTTON_PRESS_EVENT, button, 0, 0)?,
-                Deed::Button(button, false) => self.fake(BUTTON_RELEASE_EVENT, button, 0, 0)?,
-                Deed::Key(KeyAct::Press(keycode)) => self.fake(KEY_PRESS_EVENT, keycode, 0, 0)?,
-                Deed::Key(KeyAct::Release(keycode)) => self.fake(KEY_RELEASE_EVENT, keycode, 0, 0)?,
-                Deed::Key(KeyAct::Lock { affect, locked }) => self.lock(affect, locked, None)?,
-                Deed::Key(KeyAct::Group(group)) => self.lock(0, 0, Some(group))?,
+                InputAction::Move(x, y) => self.fake(MOTION_NOTIFY_EVENT, 0, x, y)?,
+                InputAction::Button(button, true) => self.fake(BUTTON_PRESS_EVENT, button, 0, 0)?,
+                InputAction::Button(button, false) => self.fake(BUTTON_RELEASE_EVENT, button, 0, 0)?,
+                InputAction::Key(KeyAction::Press(keycode)) => self.fake(KEY_PRESS_EVENT, keycode, 0, 0)?,
+                InputAction::Key(KeyAction::Release(keycode)) => {
+                    self.fake(KEY_RELEASE_EVENT, keycode, 0, 0)?
+                }
+                InputAction::Key(KeyAction::Lock { affect, locked }) => self.lock(affect, locked, None)?,
+                InputAction::Key(KeyAction::Group(group)) => self.lock(0, 0, Some(group))?,
                 // The same with Shift as without, so that no modifier changes it.
-                Deed::Key(KeyAct::Remap(keycode, symbol)) => {
+                InputAction::Key(KeyAction::Remap(keycode, symbol)) => {
                     let conn = &self.link.conn;
                     conn.change_keyboard_mapping(1, keycode, 2, &[symbol, symbol]).map_err(ended)?;
                 }
@@ -157,7 +159,7 @@ fn mods(mask: ModMask) -> u8 {
     u8::try_from(u16::from(mask) & 0xff).unwrap_or(0)
 }
 
-fn read_map(link: &Link) -> Result<KeyboardMap, DisplayError> {
+fn read_map(link: &XConnection) -> Result<KeyboardMap, DisplayError> {
     let nothing = xkb::MapPart::from(0_u8);
     let no_virtual = xkb::VMod::from(0_u8);
     let asked = link.conn.xkb_get_map(
@@ -184,7 +186,7 @@ fn read_map(link: &Link) -> Result<KeyboardMap, DisplayError> {
     let types: Vec<KeyType> = reply.map.types_rtrn.iter().flatten().map(key_type).collect();
     let keycodes = reply.first_key_sym..=Keycode::MAX;
     let symbols = reply.map.syms_rtrn.iter().flatten();
-    let keys: BTreeMap<Keycode, Key> =
+    let keys: BTreeMap<Keycode, MappedKey> =
         keycodes.zip(symbols).map(|(keycode, symbols)| (keycode, key(symbols))).collect();
     let modifiers = reply.map.modmap_rtrn.iter().flatten();
     let modifiers = modifiers.map(|m| (m.keycode, mods(m.mods))).filter(|(_, mods)| *mods != 0).collect();
@@ -200,15 +202,15 @@ fn key_type(reply: &xkb::KeyType) -> KeyType {
 }
 
 /// A key from XKB's packed form: as many groups as its lower four bits say, each `width` symbols.
-fn key(reply: &xkb::KeySymMap) -> Key {
+fn key(reply: &xkb::KeySymMap) -> MappedKey {
     let groups = usize::from(reply.group_info & 0x0f);
     let rows = reply.syms.chunks(usize::from(reply.width).max(1)).zip(reply.kt_index).take(groups);
     let rows =
-        rows.map(|(symbols, kind)| Row { kind: usize::from(kind), symbols: symbols.to_vec() }).collect();
+        rows.map(|(symbols, kind)| KeyGroup { kind: usize::from(kind), symbols: symbols.to_vec() }).collect();
     let beyond = match reply.group_info >> 6 {
-        1 => Beyond::Clamp,
-        2 => Beyond::Redirect((reply.group_info >> 4) & 0x03),
-        _ => Beyond::Wrap,
+        1 => GroupOverflow::Clamp,
+        2 => GroupOverflow::Redirect((reply.group_info >> 4) & 0x03),
+        _ => GroupOverflow::Wrap,
     };
-    Key { rows, beyond }
+    MappedKey { rows, beyond }
 }

@@ -4,7 +4,7 @@
 //! the window changes its size, the new memory begins as a copy of what the screen shows there, which is other
 //! windows'. So a layer knows nothing at first, asks the program to draw everything, and hands out only what DAMAGE
 //! has reported since the memory was taken. The memory stays ours under its name when the server takes a new one: what
-//! was drawn into that must not count for this one, which [`Layer::fresh`]'s caller sees to.
+//! was drawn into that must not count for this one, which [`WindowLayer::fresh`]'s caller sees to.
 
 use nearhand_screen::{Picture, Rect};
 use x11rb::protocol::composite::{ConnectionExt as _, Redirect};
@@ -15,17 +15,17 @@ use x11rb::protocol::xproto::{
     WindowClass,
 };
 
-use super::screen::Capture;
-use super::{Link, ended, new_id, signed, unless_refused};
-use crate::aim::Place;
+use super::screen::ScreenCapture;
+use super::{XConnection, ended, new_id, signed, unless_refused};
+use crate::aim::ScreenArea;
 use crate::source::DisplayError;
 
 /// Most windows inside a window that are asked to draw.
 const MOST_INSIDE: usize = 512;
 
 /// A window, kept apart.
-pub(super) struct Layer {
-    link: Link,
+pub(super) struct WindowLayer {
+    link: XConnection,
     pub(super) window: Window,
     pixmap: Pixmap,
     damage: Damage,
@@ -35,11 +35,11 @@ pub(super) struct Layer {
     known: Region,
     scratch: Region,
     pub(super) border: u16,
-    pub(super) place: Place,
+    pub(super) place: ScreenArea,
 }
 
 /// Why there is no layer.
-pub(super) enum Absent {
+pub(super) enum NoLayer {
     /// There is no such window any more.
     Closed,
     /// It isn't drawn now.
@@ -48,23 +48,23 @@ pub(super) enum Absent {
     Strange,
 }
 
-impl Layer {
+impl WindowLayer {
     /// Keeps a window apart, and asks its program to draw it.
-    pub(super) fn open(link: &Link, window: Window) -> Result<Result<Self, Absent>, DisplayError> {
+    pub(super) fn open(link: &XConnection, window: Window) -> Result<Result<Self, NoLayer>, DisplayError> {
         let conn = &link.conn;
         let news = EventMask::STRUCTURE_NOTIFY | EventMask::PROPERTY_CHANGE;
         let aux = ChangeWindowAttributesAux::new().event_mask(news);
         if unless_refused(conn.change_window_attributes(window, &aux).map_err(ended)?.check())?.is_none() {
-            return Ok(Err(Absent::Closed));
+            return Ok(Err(NoLayer::Closed));
         }
         let attributes = unless_refused(conn.get_window_attributes(window).map_err(ended)?.reply())?;
-        let Some(attributes) = attributes else { return Ok(Err(Absent::Closed)) };
+        let Some(attributes) = attributes else { return Ok(Err(NoLayer::Closed)) };
         if attributes.map_state != MapState::VIEWABLE || attributes.class != WindowClass::INPUT_OUTPUT {
-            return Ok(Err(Absent::Hidden));
+            return Ok(Err(NoLayer::Hidden));
         }
         let redirect = conn.composite_redirect_window(window, Redirect::AUTOMATIC).map_err(ended)?.check();
         if unless_refused(redirect)?.is_none() {
-            return Ok(Err(Absent::Hidden));
+            return Ok(Err(NoLayer::Hidden));
         }
         let made = Self::name(link, window)?;
         if made.is_err() {
@@ -73,24 +73,24 @@ impl Layer {
         Ok(made)
     }
 
-    fn name(link: &Link, window: Window) -> Result<Result<Self, Absent>, DisplayError> {
+    fn name(link: &XConnection, window: Window) -> Result<Result<Self, NoLayer>, DisplayError> {
         let conn = &link.conn;
         let pixmap = new_id(link)?;
         let named = conn.composite_name_window_pixmap(window, pixmap).map_err(ended)?.check();
         if unless_refused(named)?.is_none() {
-            return Ok(Err(Absent::Hidden));
+            return Ok(Err(NoLayer::Hidden));
         }
         let memory = unless_refused(conn.get_geometry(pixmap).map_err(ended)?.reply())?;
         let outside = unless_refused(conn.get_geometry(window).map_err(ended)?.reply())?;
         let (Some(memory), Some(outside)) = (memory, outside) else {
             conn.free_pixmap(pixmap).map_err(ended)?;
-            return Ok(Err(Absent::Closed));
+            return Ok(Err(NoLayer::Closed));
         };
         let border = outside.border_width;
         let (width, height) = (memory.width.checked_sub(2 * border), memory.height.checked_sub(2 * border));
         let (Some(width @ 1..), Some(height @ 1..), 24 | 32) = (width, height, memory.depth) else {
             conn.free_pixmap(pixmap).map_err(ended)?;
-            return Ok(Err(Absent::Strange));
+            return Ok(Err(NoLayer::Strange));
         };
         let [damage, fresh, known, scratch] = [new_id(link)?, new_id(link)?, new_id(link)?, new_id(link)?];
         for region in [fresh, known, scratch] {
@@ -99,7 +99,7 @@ impl Layer {
         conn.damage_create(damage, window, ReportLevel::NON_EMPTY).map_err(ended)?;
         // It begins with the whole window, which nobody has drawn.
         conn.damage_subtract(damage, x11rb::NONE, x11rb::NONE).map_err(ended)?;
-        let place = Place { x: 0, y: 0, width, height };
+        let place = ScreenArea { x: 0, y: 0, width, height };
         let link = link.clone();
         let mut layer = Self { link, window, pixmap, damage, fresh, known, scratch, border, place };
         layer.find_place()?;
@@ -133,7 +133,7 @@ impl Layer {
         Ok(())
     }
 
-    /// What was drawn since it was last believed. It counts as known only after [`Layer::believe`], which must not be called
+    /// What was drawn since it was last believed. It counts as known only after [`WindowLayer::believe`], which must not be called
     /// if the window has changed its memory meanwhile.
     pub(super) fn fresh(&self) -> Result<Vec<Rect>, DisplayError> {
         let conn = &self.link.conn;
@@ -153,7 +153,7 @@ impl Layer {
     /// the server refused.
     pub(super) fn copy(
         &self,
-        capture: &mut Capture,
+        capture: &mut ScreenCapture,
         rect: Rect,
         (x, y): (u16, u16),
         picture: &mut Picture,
@@ -186,12 +186,13 @@ impl Layer {
         let reply = unless_refused(self.link.conn.xfixes_fetch_region(region).map_err(ended)?.reply())?;
         let rects = reply.map(|reply| reply.rectangles).unwrap_or_default();
         let screen = nearhand_screen::Size { width: self.place.width, height: self.place.height };
-        let place = |r: &Rectangle| Place { x: r.x.into(), y: r.y.into(), width: r.width, height: r.height };
+        let place =
+            |r: &Rectangle| ScreenArea { x: r.x.into(), y: r.y.into(), width: r.width, height: r.height };
         Ok(rects.iter().filter_map(|r| place(r).on_screen(screen)).collect())
     }
 }
 
-impl Drop for Layer {
+impl Drop for WindowLayer {
     fn drop(&mut self) {
         let conn = &self.link.conn;
         // Whatever is gone already is refused; a broken connection is noticed elsewhere.

@@ -6,7 +6,7 @@ use x11rb::connection::{Connection, RequestConnection};
 use x11rb::protocol::res::{ClientIdMask, ClientIdSpec, ConnectionExt as _};
 use x11rb::protocol::xproto::{Atom, AtomEnum, ConnectionExt as _, MapState, Window, WindowClass};
 
-use super::{Link, ended, unless_refused};
+use super::{XConnection, ended, unless_refused};
 use crate::protocol::OpenWindow;
 use crate::source::DisplayError;
 
@@ -14,7 +14,7 @@ use crate::source::DisplayError;
 const MOST: u32 = 1_024;
 
 /// The windows that a person would know, the uppermost first.
-pub(super) fn windows(link: &Link) -> Result<Vec<OpenWindow>, DisplayError> {
+pub(super) fn windows(link: &XConnection) -> Result<Vec<OpenWindow>, DisplayError> {
     let mut all = Vec::new();
     for window in ids(link)? {
         if all.len() == MAX_WINDOWS {
@@ -28,7 +28,7 @@ pub(super) fn windows(link: &Link) -> Result<Vec<OpenWindow>, DisplayError> {
 }
 
 /// Their ids, the uppermost first.
-pub(super) fn ids(link: &Link) -> Result<Vec<Window>, DisplayError> {
+pub(super) fn ids(link: &XConnection) -> Result<Vec<Window>, DisplayError> {
     for list in [link.atoms._NET_CLIENT_LIST_STACKING, link.atoms._NET_CLIENT_LIST] {
         let listed = words(link, link.root, list, AtomEnum::WINDOW.into())?;
         if !listed.is_empty() {
@@ -51,7 +51,7 @@ pub(super) fn ids(link: &Link) -> Result<Vec<Window>, DisplayError> {
 }
 
 /// What is known of a window; `None` if it is gone, or part of the desktop itself.
-fn describe(link: &Link, window: Window) -> Result<Option<OpenWindow>, DisplayError> {
+fn describe(link: &XConnection, window: Window) -> Result<Option<OpenWindow>, DisplayError> {
     let atoms = &link.atoms;
     if unless_refused(link.conn.get_geometry(window).map_err(ended)?.reply())?.is_none() {
         return Ok(None);
@@ -73,7 +73,7 @@ fn describe(link: &Link, window: Window) -> Result<Option<OpenWindow>, DisplayEr
 }
 
 /// A window's title.
-pub(super) fn title(link: &Link, window: Window) -> Result<String, DisplayError> {
+pub(super) fn title(link: &XConnection, window: Window) -> Result<String, DisplayError> {
     let mut title = bytes(link, window, link.atoms._NET_WM_NAME, link.atoms.UTF8_STRING)?;
     if title.is_empty() {
         title = bytes(link, window, AtomEnum::WM_NAME.into(), AtomEnum::ANY.into())?;
@@ -82,13 +82,13 @@ pub(super) fn title(link: &Link, window: Window) -> Result<String, DisplayError>
 }
 
 /// The window that this one says it belongs to.
-pub(super) fn owner(link: &Link, window: Window) -> Result<Option<Window>, DisplayError> {
+pub(super) fn owner(link: &XConnection, window: Window) -> Result<Option<Window>, DisplayError> {
     let owner = words(link, window, AtomEnum::WM_TRANSIENT_FOR.into(), AtomEnum::WINDOW.into())?;
     Ok(owner.first().copied().filter(|owner| *owner != x11rb::NONE && *owner != link.root))
 }
 
 /// The process that made a window, as the server knows it from its socket; 0 where it doesn't.
-fn process(link: &Link, window: Window) -> Result<u32, DisplayError> {
+fn process(link: &XConnection, window: Window) -> Result<u32, DisplayError> {
     let name = x11rb::protocol::res::X11_EXTENSION_NAME;
     if link.conn.extension_information(name).map_err(ended)?.is_none() {
         return Ok(0);
@@ -100,18 +100,18 @@ fn process(link: &Link, window: Window) -> Result<u32, DisplayError> {
 }
 
 /// Whether one program, that is, one connection to the display, made both windows.
-pub(super) fn same_program(link: &Link, one: Window, other: Window) -> bool {
+pub(super) fn same_program(link: &XConnection, one: Window, other: Window) -> bool {
     let mask = !link.conn.setup().resource_id_mask;
     one & mask == other & mask
 }
 
-fn words(link: &Link, window: Window, name: Atom, kind: Atom) -> Result<Vec<u32>, DisplayError> {
+fn words(link: &XConnection, window: Window, name: Atom, kind: Atom) -> Result<Vec<u32>, DisplayError> {
     let asked = link.conn.get_property(false, window, name, kind, 0, MOST).map_err(ended)?;
     let reply = unless_refused(asked.reply())?;
     Ok(reply.and_then(|reply| Some(reply.value32()?.collect())).unwrap_or_default())
 }
 
-fn bytes(link: &Link, window: Window, name: Atom, kind: Atom) -> Result<Vec<u8>, DisplayError> {
+fn bytes(link: &XConnection, window: Window, name: Atom, kind: Atom) -> Result<Vec<u8>, DisplayError> {
     let asked = link.conn.get_property(false, window, name, kind, 0, MOST).map_err(ended)?;
     let reply = unless_refused(asked.reply())?.filter(|reply| reply.format == 8);
     Ok(reply.map(|reply| reply.value).unwrap_or_default())

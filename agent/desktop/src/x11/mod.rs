@@ -29,12 +29,13 @@ use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt as _, Eve
 use x11rb::rust_connection::RustConnection;
 
 use super::aim;
-use super::input::{Deed, Keyboard};
-use super::keys::spare::Spares;
+use super::input::{InputAction, KeyboardSource};
+use super::keys::spare::SpareKeys;
 use super::keys::{KeyState, KeyboardMap};
-use super::protocol::{Aim, OpenWindow};
+use super::protocol::{OpenWindow, WindowTarget};
 use super::source::{
-    ClipboardEnd, Display, DisplayError, Happened, InputSink, Overlay, ScreenSource, WindowSource,
+    ClipboardEnd, DesktopDisplay, DisplayError, DisplayEvent, DrawingOverlay, InputSink, ScreenSource,
+    WindowSource,
 };
 
 x11rb::atom_manager! {
@@ -68,14 +69,14 @@ const XWAYLAND: &str = "XWAYLAND";
 
 /// What all parts share: the connection and what never changes about it.
 #[derive(Clone)]
-struct Link {
+struct XConnection {
     conn: Rc<RustConnection>,
     root: Window,
     screen: usize,
     atoms: Atoms,
 }
 
-impl Link {
+impl XConnection {
     /// Asks to be told of changes of the root window, and whether also of the windows in it.
     fn listen_to_windows(&self, also: bool) -> Result<(), DisplayError> {
         let windows = if also { EventMask::SUBSTRUCTURE_NOTIFY } else { EventMask::NO_EVENT };
@@ -85,14 +86,14 @@ impl Link {
     }
 }
 
-fn needed_extension(link: &Link, extension: &'static str, name: &str) -> Result<(), DisplayError> {
+fn needed_extension(link: &XConnection, extension: &'static str, name: &str) -> Result<(), DisplayError> {
     match link.conn.extension_information(extension).map_err(ended)? {
         Some(_) => Ok(()),
         None => Err(DisplayError::Lacks(name.to_owned())),
     }
 }
 
-fn new_id(link: &Link) -> Result<u32, DisplayError> {
+fn new_id(link: &XConnection) -> Result<u32, DisplayError> {
     link.conn.generate_id().map_err(|error| DisplayError::Ended(error.to_string()))
 }
 
@@ -120,26 +121,26 @@ fn needed<T>(what: &str, reply: Result<T, ReplyError>) -> Result<T, DisplayError
 }
 
 /// An X11 display.
-pub(crate) struct X11 {
-    link: Link,
+pub(crate) struct X11Display {
+    link: XConnection,
     events: VecDeque<Event>,
     size: Size,
     monitors: Vec<Monitor>,
-    capture: screen::Capture,
-    hands: keyboard::Injector,
-    clipboard: clipboard::Selection,
-    overlay: overlay::Drawn,
+    capture: screen::ScreenCapture,
+    hands: keyboard::XtestInjector,
+    clipboard: clipboard::ClipboardSelection,
+    overlay: overlay::DrawingWindow,
     watching: bool,
     guarding: bool,
     /// The window that is seen instead of the screen.
-    aimed: Option<window::Shown>,
+    aimed: Option<window::ShownWindow>,
     /// The pointer is over that window.
     over: bool,
     /// What is to be told although no event says it.
-    news: Vec<Happened>,
+    news: Vec<DisplayEvent>,
 }
 
-impl X11 {
+impl X11Display {
     /// Connects to the display that the environment names.
     pub(crate) fn open() -> Result<Self, DisplayError> {
         let display = std::env::var("DISPLAY").unwrap_or_default();
@@ -148,7 +149,7 @@ impl X11 {
         let root = conn.setup().roots.get(screen).map(|screen| screen.root);
         let root = root.ok_or_else(|| DisplayError::Lacks("a screen".to_owned()))?;
         let atoms = needed("names", Atoms::new(&conn).map_err(ended)?.reply())?;
-        let link = Link { conn: Rc::new(conn), root, screen, atoms };
+        let link = XConnection { conn: Rc::new(conn), root, screen, atoms };
         for (extension, name) in [
             (x11rb::protocol::xfixes::X11_EXTENSION_NAME, "the XFIXES extension"),
             (x11rb::protocol::damage::X11_EXTENSION_NAME, "the DAMAGE extension"),
@@ -166,10 +167,10 @@ impl X11 {
         let size = monitors::size(&link)?;
         Ok(Self {
             monitors: monitors::watch(&link, size)?,
-            capture: screen::Capture::new(link.clone())?,
-            hands: keyboard::Injector::new(link.clone())?,
-            clipboard: clipboard::Selection::new(link.clone())?,
-            overlay: overlay::Drawn::new(link.clone()),
+            capture: screen::ScreenCapture::new(link.clone())?,
+            hands: keyboard::XtestInjector::new(link.clone())?,
+            clipboard: clipboard::ClipboardSelection::new(link.clone())?,
+            overlay: overlay::DrawingWindow::new(link.clone()),
             link,
             events: VecDeque::new(),
             size,
@@ -181,36 +182,40 @@ impl X11 {
         })
     }
 
-    fn monitors_changed(&mut self) -> Result<Option<Happened>, DisplayError> {
+    fn monitors_changed(&mut self) -> Result<Option<DisplayEvent>, DisplayError> {
         let size = monitors::size(&self.link)?;
         let monitors = monitors::list(&self.link, size)?;
         let changed = size != self.size || monitors != self.monitors;
         (self.size, self.monitors) = (size, monitors);
-        Ok(changed.then_some(Happened::Monitors).filter(|_| self.aimed.is_none()))
+        Ok(changed.then_some(DisplayEvent::Monitors).filter(|_| self.aimed.is_none()))
     }
 
     /// What an event means to the window that is shown.
-    fn take_for_window(&mut self, event: &Event) -> Result<Option<Happened>, DisplayError> {
+    fn take_for_window(&mut self, event: &Event) -> Result<Option<DisplayEvent>, DisplayError> {
         let Some(aimed) = &mut self.aimed else { return Ok(None) };
         let news = aimed.take(event)?;
         if news.closed {
-            return Ok(Some(Happened::WindowGone(CLOSED.to_owned())));
+            return Ok(Some(DisplayEvent::WindowGone(CLOSED.to_owned())));
         }
-        Ok(news.changed.then_some(Happened::Monitors))
+        Ok(news.changed.then_some(DisplayEvent::Monitors))
     }
 
-    fn take(&mut self, event: Event, now: Instant) -> Result<Option<Happened>, DisplayError> {
+    fn take(&mut self, event: Event, now: Instant) -> Result<Option<DisplayEvent>, DisplayError> {
         Ok(match event {
-            Event::DamageNotify(_) => Some(Happened::Damaged),
-            Event::XfixesCursorNotify(_) => Some(Happened::CursorShape),
+            Event::DamageNotify(_) => Some(DisplayEvent::Damaged),
+            Event::XfixesCursorNotify(_) => Some(DisplayEvent::CursorShape),
             Event::RandrScreenChangeNotify(_) | Event::RandrNotify(_) => self.monitors_changed()?,
             Event::ConfigureNotify(about) if about.window == self.link.root => self.monitors_changed()?,
-            Event::XinputRawMotion(raw) if self.hands.is_local(raw.sourceid) => Some(Happened::UsedLocally),
-            Event::XinputRawKeyPress(raw) if self.hands.is_local(raw.sourceid) => Some(Happened::UsedLocally),
-            Event::XinputRawButtonPress(raw) if self.hands.is_local(raw.sourceid) => {
-                Some(Happened::UsedLocally)
+            Event::XinputRawMotion(raw) if self.hands.is_local(raw.sourceid) => {
+                Some(DisplayEvent::UsedLocally)
             }
-            Event::XinputRawMotion(_) => Some(Happened::PointerMoved),
+            Event::XinputRawKeyPress(raw) if self.hands.is_local(raw.sourceid) => {
+                Some(DisplayEvent::UsedLocally)
+            }
+            Event::XinputRawButtonPress(raw) if self.hands.is_local(raw.sourceid) => {
+                Some(DisplayEvent::UsedLocally)
+            }
+            Event::XinputRawMotion(_) => Some(DisplayEvent::PointerMoved),
             Event::XinputHierarchy(_) => {
                 self.hands.find_devices()?;
                 None
@@ -231,13 +236,13 @@ impl X11 {
     }
 }
 
-impl ScreenSource for X11 {
+impl ScreenSource for X11Display {
     fn monitors(&self) -> &[Monitor] {
-        self.aimed.as_ref().map_or(&self.monitors, window::Shown::monitors)
+        self.aimed.as_ref().map_or(&self.monitors, window::ShownWindow::monitors)
     }
 
     fn out_of_sight(&self) -> Option<String> {
-        self.aimed.as_ref().and_then(window::Shown::out_of_sight)
+        self.aimed.as_ref().and_then(window::ShownWindow::out_of_sight)
     }
 
     fn size(&self) -> Size {
@@ -259,7 +264,7 @@ impl ScreenSource for X11 {
         let Some(aimed) = &self.aimed else { return Ok(Vec::new()) };
         let believed = aimed.believe(fresh, &self.events)?;
         if believed.is_none() {
-            self.news.push(Happened::Damaged);
+            self.news.push(DisplayEvent::Damaged);
         }
         Ok(believed.unwrap_or_default())
     }
@@ -280,18 +285,18 @@ impl ScreenSource for X11 {
         let Some(aimed) = &self.aimed else { return cursor::position(&self.link) };
         let at = aimed.pointer()?;
         if at.is_some() != std::mem::replace(&mut self.over, at.is_some()) {
-            self.news.push(Happened::CursorShape);
+            self.news.push(DisplayEvent::CursorShape);
         }
         Ok(at)
     }
 }
 
-impl WindowSource for X11 {
+impl WindowSource for X11Display {
     fn windows(&mut self) -> Result<Vec<OpenWindow>, DisplayError> {
         list::windows(&self.link)
     }
 
-    fn aim(&mut self, at: Option<&Aim>) -> Result<Option<String>, DisplayError> {
+    fn aim(&mut self, at: Option<&WindowTarget>) -> Result<Option<String>, DisplayError> {
         let Some(aim) = at else {
             self.aimed = None;
             return Ok(None);
@@ -305,15 +310,15 @@ impl WindowSource for X11 {
         let windows = list::windows(&self.link)?;
         let Some(found) = aim::find(aim, &windows) else {
             let none = match aim {
-                Aim::Window(_) => CLOSED.to_owned(),
-                Aim::Application(names) => format!("no window of {} is open", names.join(" or ")),
+                WindowTarget::Window(_) => CLOSED.to_owned(),
+                WindowTarget::Application(names) => format!("no window of {} is open", names.join(" or ")),
             };
             return Ok(Some(none));
         };
         if !self.aimed.as_ref().is_some_and(|aimed| aimed.is(found)) {
             self.aimed = None;
             self.capture.watch(false)?;
-            self.aimed = Some(window::Shown::open(&self.link, found.clone())?);
+            self.aimed = Some(window::ShownWindow::open(&self.link, found.clone())?);
         }
         self.over = false;
         Ok(None)
@@ -331,10 +336,10 @@ impl WindowSource for X11 {
     }
 }
 
-impl Keyboard for X11 {
+impl KeyboardSource for X11Display {
     type Error = DisplayError;
 
-    fn layout(&mut self, spares: &mut Spares) -> Result<&KeyboardMap, DisplayError> {
+    fn layout(&mut self, spares: &mut SpareKeys) -> Result<&KeyboardMap, DisplayError> {
         // What has changed it may still be on its way to us.
         self.stash()?;
         if self.events.iter().any(|e| matches!(e, Event::XkbMapNotify(_) | Event::XkbNewKeyboardNotify(_))) {
@@ -348,18 +353,18 @@ impl Keyboard for X11 {
     }
 }
 
-impl InputSink for X11 {
+impl InputSink for X11Display {
     fn watch_people(&mut self, on: bool) -> Result<(), DisplayError> {
         self.guarding = on;
         self.hands.select(self.watching, self.guarding)
     }
 
-    fn perform(&mut self, deeds: &[Deed]) -> Result<(), DisplayError> {
+    fn perform(&mut self, deeds: &[InputAction]) -> Result<(), DisplayError> {
         self.hands.perform(deeds)
     }
 }
 
-impl ClipboardEnd for X11 {
+impl ClipboardEnd for X11Display {
     fn share(&mut self, on: bool, now: Instant) -> Result<(), DisplayError> {
         self.clipboard.share(on, now)
     }
@@ -381,13 +386,13 @@ impl ClipboardEnd for X11 {
     }
 }
 
-impl Overlay for X11 {
+impl DrawingOverlay for X11Display {
     fn show(&mut self, rects: &[Rect]) -> Result<(), DisplayError> {
         self.overlay.show(self.size, rects)
     }
 }
 
-impl X11 {
+impl X11Display {
     /// Takes what events there are off the connection.
     fn stash(&mut self) -> Result<(), DisplayError> {
         while let Some(event) = self.link.conn.poll_for_event().map_err(ended)? {
@@ -397,18 +402,18 @@ impl X11 {
     }
 }
 
-impl Display for X11 {
+impl DesktopDisplay for X11Display {
     fn descriptor(&self) -> BorrowedFd<'_> {
         self.link.conn.stream().as_fd()
     }
 
-    fn happened(&mut self, now: Instant) -> Result<Vec<Happened>, DisplayError> {
+    fn happened(&mut self, now: Instant) -> Result<Vec<DisplayEvent>, DisplayError> {
         self.stash()?;
         let mut all = std::mem::take(&mut self.news);
         while let Some(event) = self.events.pop_front() {
             if let Some(happened) = self.take(event, now)? {
                 // The person's movements move the pointer, too.
-                let moved = (happened == Happened::UsedLocally).then_some(Happened::PointerMoved);
+                let moved = (happened == DisplayEvent::UsedLocally).then_some(DisplayEvent::PointerMoved);
                 for one in [Some(happened), moved].into_iter().flatten() {
                     if !all.contains(&one) {
                         all.push(one);
@@ -438,7 +443,7 @@ fn unsigned(at: i16) -> u16 {
 }
 
 /// The geometry of the root window, which is the screen.
-fn root_size(link: &Link) -> Result<Option<Size>, DisplayError> {
+fn root_size(link: &XConnection) -> Result<Option<Size>, DisplayError> {
     let reply = link.conn.get_geometry(link.root).map_err(ended)?.reply();
     Ok(unless_refused(reply)?.and_then(|geometry| Size::checked(geometry.width, geometry.height)))
 }

@@ -6,20 +6,20 @@ use x11rb::cookie::Cookie;
 use x11rb::protocol::randr::{ConnectionExt as _, NotifyMask};
 use x11rb::protocol::xproto::ConnectionExt as _;
 
-use super::{Link, ended, root_size, unless_refused, unsigned};
+use super::{XConnection, ended, root_size, unless_refused, unsigned};
 use crate::source::DisplayError;
 
 /// Longest name of a monitor, in characters.
 const MAX_NAME: usize = 64;
 
 /// The size of the whole screen.
-pub(super) fn size(link: &Link) -> Result<Size, DisplayError> {
+pub(super) fn size(link: &XConnection) -> Result<Size, DisplayError> {
     let too_large = || DisplayError::Lacks("a screen of a size that can be shown".to_owned());
     root_size(link)?.ok_or_else(too_large)
 }
 
 /// Asks to be told of changes, and for the monitors there are now.
-pub(super) fn watch(link: &Link, size: Size) -> Result<Vec<Monitor>, DisplayError> {
+pub(super) fn watch(link: &XConnection, size: Size) -> Result<Vec<Monitor>, DisplayError> {
     let version = link.conn.randr_query_version(1, 5);
     if let Ok(version) = version
         && unless_refused(version.reply())?.is_some()
@@ -33,7 +33,7 @@ pub(super) fn watch(link: &Link, size: Size) -> Result<Vec<Monitor>, DisplayErro
 }
 
 /// The monitors there are now, from 0.
-pub(super) fn list(link: &Link, size: Size) -> Result<Vec<Monitor>, DisplayError> {
+pub(super) fn list(link: &XConnection, size: Size) -> Result<Vec<Monitor>, DisplayError> {
     // Without RandR the request can't even be made.
     let reply = link.conn.randr_get_monitors(link.root, true).ok().map(Cookie::reply);
     let reply = reply.map(unless_refused).transpose()?.flatten();

@@ -9,20 +9,20 @@ use x11rb::protocol::xproto::{
     WindowClass,
 };
 
-use super::{Link, ended, signed};
+use super::{XConnection, ended, signed};
 use crate::source::DisplayError;
 
 /// A red that stands out on light and on dark.
 const COLOUR: u32 = 0x00f0_2040;
 
 /// The drawing's window.
-pub(super) struct Drawn {
-    link: Link,
+pub(super) struct DrawingWindow {
+    link: XConnection,
     window: Option<Window>,
 }
 
-impl Drawn {
-    pub(super) fn new(link: Link) -> Self {
+impl DrawingWindow {
+    pub(super) fn new(link: XConnection) -> Self {
         Self { link, window: None }
     }
 

@@ -15,7 +15,7 @@ use x11rb::protocol::shm::{ConnectionExt as _, Seg};
 use x11rb::protocol::xfixes::{ConnectionExt as _, Region};
 use x11rb::protocol::xproto::{ConnectionExt as _, Drawable, ImageFormat, ImageOrder, Screen, Visualtype};
 
-use super::{Link, ended, needed, new_id, signed, unless_refused, unsigned};
+use super::{XConnection, ended, needed, new_id, signed, unless_refused, unsigned};
 use crate::platform;
 use crate::source::DisplayError;
 
@@ -24,24 +24,24 @@ const PIXEL: usize = 4;
 /// Bytes that are read from the shared memory at a time: they stay in the processor's cache until converted.
 const PIECE: usize = 128 * 1024;
 
-struct Shared {
+struct SharedPixels {
     segment: Seg,
     memory: OwnedFd,
     len: usize,
 }
 
 /// The capture's state.
-pub(super) struct Capture {
-    link: Link,
+pub(super) struct ScreenCapture {
+    link: XConnection,
     order: ByteOrder,
     can_share: bool,
-    shared: Option<Shared>,
+    shared: Option<SharedPixels>,
     damage: Option<(Damage, Region)>,
     piece: Vec<u8>,
 }
 
-impl Capture {
-    pub(super) fn new(link: Link) -> Result<Self, DisplayError> {
+impl ScreenCapture {
+    pub(super) fn new(link: XConnection) -> Result<Self, DisplayError> {
         let order = byte_order(&link)?;
         needed("XFIXES", link.conn.xfixes_query_version(5, 0).map_err(ended)?.reply())?;
         needed("DAMAGE", link.conn.damage_query_version(1, 1).map_err(ended)?.reply())?;
@@ -185,7 +185,7 @@ impl Capture {
         let attached = self.link.conn.shm_attach_fd(segment, for_server, false).map_err(ended)?.check();
         self.can_share = unless_refused(attached)?.is_some();
         if self.can_share {
-            self.shared = Some(Shared { segment, memory, len });
+            self.shared = Some(SharedPixels { segment, memory, len });
         }
         Ok(())
     }
@@ -199,7 +199,7 @@ impl Capture {
 }
 
 /// Whether the server can share memory by descriptor: since MIT-SHM 1.2, and on the same machine only.
-fn can_share(link: &Link) -> Result<bool, DisplayError> {
+fn can_share(link: &XConnection) -> Result<bool, DisplayError> {
     let name = x11rb::protocol::shm::X11_EXTENSION_NAME;
     if link.conn.extension_information(name).map_err(ended)?.is_none()
         || !platform::is_local_socket(link.conn.stream())
@@ -211,7 +211,7 @@ fn can_share(link: &Link) -> Result<bool, DisplayError> {
 }
 
 /// How pixels come; displays of fewer colours are not shown.
-fn byte_order(link: &Link) -> Result<ByteOrder, DisplayError> {
+fn byte_order(link: &XConnection) -> Result<ByteOrder, DisplayError> {
     let setup = link.conn.setup();
     let screen = setup.roots.get(link.screen);
     let visual = screen.and_then(root_visual);

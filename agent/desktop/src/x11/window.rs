@@ -12,10 +12,10 @@ use x11rb::protocol::xproto::{
     WindowClass,
 };
 
-use super::layer::{Absent, Layer};
-use super::screen::Capture;
-use super::{Link, ended, list, unless_refused};
-use crate::aim::{Layout, Place, Popup, belongs};
+use super::layer::{NoLayer, WindowLayer};
+use super::screen::ScreenCapture;
+use super::{XConnection, ended, list, unless_refused};
+use crate::aim::{PopupWindow, ScreenArea, WindowLayout, belongs};
 use crate::protocol::OpenWindow;
 use crate::source::DisplayError;
 
@@ -25,13 +25,13 @@ const MOST_POPUPS: usize = 16;
 const MOST_AROUND: usize = 16;
 
 /// A window that is shown.
-pub(super) struct Shown {
-    link: Link,
+pub(super) struct ShownWindow {
+    link: XConnection,
     open: OpenWindow,
     /// The window; `None` while it is out of sight.
-    base: Option<Layer>,
-    popups: Vec<Layer>,
-    layout: Option<Layout>,
+    base: Option<WindowLayer>,
+    popups: Vec<WindowLayer>,
+    layout: Option<WindowLayout>,
     /// What the window is in: the last one is the screen's own.
     around: Vec<Window>,
     monitor: Vec<Monitor>,
@@ -41,16 +41,16 @@ pub(super) struct Shown {
 
 /// What an event has brought.
 #[derive(Default)]
-pub(super) struct News {
+pub(super) struct WindowNews {
     /// The picture is made up in another way.
     pub(super) changed: bool,
     /// The window is closed.
     pub(super) closed: bool,
 }
 
-impl Shown {
+impl ShownWindow {
     /// Begins to follow it.
-    pub(super) fn open(link: &Link, open: OpenWindow) -> Result<Self, DisplayError> {
+    pub(super) fn open(link: &XConnection, open: OpenWindow) -> Result<Self, DisplayError> {
         let mut shown = Self {
             link: link.clone(),
             open,
@@ -81,21 +81,21 @@ impl Shown {
     }
 
     /// The picture's place on the screen.
-    pub(super) fn place(&self) -> Option<Place> {
+    pub(super) fn place(&self) -> Option<ScreenArea> {
         self.layout.as_ref().map(|layout| layout.all)
     }
 
     /// Takes the window anew: its memory may be another one.
-    fn anew(&mut self) -> Result<News, DisplayError> {
+    fn anew(&mut self) -> Result<WindowNews, DisplayError> {
         self.popups.clear();
         self.base = None;
         self.look_around()?;
-        let mut news = News { changed: true, closed: false };
-        match Layer::open(&self.link, self.open.id)? {
+        let mut news = WindowNews { changed: true, closed: false };
+        match WindowLayer::open(&self.link, self.open.id)? {
             Ok(layer) => self.base = Some(layer),
-            Err(Absent::Hidden) => self.why = "the window is minimised or on another workspace",
-            Err(Absent::Strange) => self.why = "this window's pixels can't be shown: it has fewer colours",
-            Err(Absent::Closed) => news.closed = true,
+            Err(NoLayer::Hidden) => self.why = "the window is minimised or on another workspace",
+            Err(NoLayer::Strange) => self.why = "this window's pixels can't be shown: it has fewer colours",
+            Err(NoLayer::Closed) => news.closed = true,
         }
         if self.base.is_some() {
             self.find_popups()?;
@@ -145,7 +145,7 @@ impl Shown {
         {
             return Ok(false);
         }
-        let popup = Popup { same_program, owner: list::owner(&self.link, window)? };
+        let popup = PopupWindow { same_program, owner: list::owner(&self.link, window)? };
         let shown: Vec<Window> = self.popups.iter().map(|popup| popup.window).collect();
         let others = list::ids(&self.link)?;
         let only = !others
@@ -154,7 +154,7 @@ impl Shown {
         if !belongs(&popup, self.open.id, &shown, only) {
             return Ok(false);
         }
-        if let Ok(layer) = Layer::open(&self.link, window)? {
+        if let Ok(layer) = WindowLayer::open(&self.link, window)? {
             self.popups.push(layer);
             return Ok(true);
         }
@@ -170,14 +170,14 @@ impl Shown {
         };
         let all = [base].into_iter().chain(&self.popups).map(|layer| layer.place).collect();
         // Menus that make it too large are left out.
-        let layout = Layout::around(all).or_else(|| Layout::around(vec![base.place]));
+        let layout = WindowLayout::around(all).or_else(|| WindowLayout::around(vec![base.place]));
         let same = match (&layout, &self.layout) {
             (Some(now), Some(before)) => now.looks_like(before),
             (now, before) => now.is_none() && before.is_none(),
         };
         self.monitor.clear();
         if let Some(layout) = &layout {
-            let Place { width, height, .. } = layout.all;
+            let ScreenArea { width, height, .. } = layout.all;
             let name = list::title(&self.link, self.open.id)?;
             self.monitor.push(Monitor { number: 0, name, x: 0, y: 0, width, height, primary: true });
         }
@@ -203,10 +203,10 @@ impl Shown {
     }
 
     /// Takes an event.
-    pub(super) fn take(&mut self, event: &Event) -> Result<News, DisplayError> {
+    pub(super) fn take(&mut self, event: &Event) -> Result<WindowNews, DisplayError> {
         match event {
             Event::DestroyNotify(event) if event.window == self.open.id => {
-                Ok(News { changed: true, closed: true })
+                Ok(WindowNews { changed: true, closed: true })
             }
             Event::ConfigureNotify(event) if self.keeps_its_memory(event) => self.moved(),
             event if self.is_about_popup(event) => {
@@ -214,20 +214,20 @@ impl Shown {
                 if self.base.is_some() {
                     self.find_popups()?;
                 }
-                Ok(News { changed: self.arrange()?, closed: false })
+                Ok(WindowNews { changed: self.arrange()?, closed: false })
             }
             event if self.is_about_memory(event) => self.anew(),
             // Some window managers minimise without hiding the window, or show it again so.
             Event::PropertyNotify(event)
                 if event.window == self.open.id && event.atom == self.link.atoms.WM_STATE =>
             {
-                if self.base.is_none() { self.anew() } else { Ok(News::default()) }
+                if self.base.is_none() { self.anew() } else { Ok(WindowNews::default()) }
             }
             Event::MapNotify(event) if self.base.is_some() => {
                 let shown = self.consider(event.window)?;
-                Ok(News { changed: shown && self.arrange()?, closed: false })
+                Ok(WindowNews { changed: shown && self.arrange()?, closed: false })
             }
-            _ => Ok(News::default()),
+            _ => Ok(WindowNews::default()),
         }
     }
 
@@ -252,15 +252,15 @@ impl Shown {
             })
     }
 
-    fn moved(&mut self) -> Result<News, DisplayError> {
+    fn moved(&mut self) -> Result<WindowNews, DisplayError> {
         for layer in self.base.iter_mut().chain(&mut self.popups) {
             layer.find_place()?;
         }
-        Ok(News { changed: self.arrange()?, closed: false })
+        Ok(WindowNews { changed: self.arrange()?, closed: false })
     }
 
-    /// See [`Layer::fresh`].
-    pub(super) fn fresh(&self) -> Result<Vec<(Place, Vec<Rect>)>, DisplayError> {
+    /// See [`WindowLayer::fresh`].
+    pub(super) fn fresh(&self) -> Result<Vec<(ScreenArea, Vec<Rect>)>, DisplayError> {
         let layers = self.base.iter().chain(&self.popups);
         layers.map(|layer| Ok((layer.place, layer.fresh()?))).collect()
     }
@@ -269,7 +269,7 @@ impl Shown {
     /// it was taken.
     pub(super) fn believe(
         &self,
-        fresh: Vec<(Place, Vec<Rect>)>,
+        fresh: Vec<(ScreenArea, Vec<Rect>)>,
         pending: &VecDeque<Event>,
     ) -> Result<Option<Vec<Rect>>, DisplayError> {
         let Some(layout) = &self.layout else { return Ok(Some(Vec::new())) };
@@ -287,12 +287,13 @@ impl Shown {
     /// Copies rectangles of the picture.
     pub(super) fn copy(
         &self,
-        capture: &mut Capture,
+        capture: &mut ScreenCapture,
         rects: &[Rect],
         picture: &mut Picture,
     ) -> Result<bool, DisplayError> {
         let Some(layout) = &self.layout else { return Ok(false) };
-        let layers: Vec<&Layer> = self.base.iter().chain(&self.popups).take(layout.layers.len()).collect();
+        let layers: Vec<&WindowLayer> =
+            self.base.iter().chain(&self.popups).take(layout.layers.len()).collect();
         for rect in rects {
             for layer in &layers {
                 let Some(inside) = layout.all.within(*rect, layer.place) else { continue };
@@ -326,7 +327,7 @@ impl Shown {
     }
 }
 
-impl Drop for Shown {
+impl Drop for ShownWindow {
     fn drop(&mut self) {
         // A broken connection is noticed elsewhere.
         let _ = self.link.listen_to_windows(false);

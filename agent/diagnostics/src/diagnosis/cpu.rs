@@ -4,8 +4,8 @@ use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, Status};
 
 use super::show::{count, share};
-use super::{Check, Draft, Verdict, ladder};
-use crate::facts::{Facts, Source};
+use super::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
+use crate::facts::{FactSource, MachineFacts};
 
 /// 15-minute load average per processor (alarm rules: warning 2).
 const LOAD_WARN: f64 = 2.0;
@@ -30,62 +30,62 @@ const CEILING_WARN_PERCENT: f64 = 50.0;
 /// Slow-downs for heat since the start that are more than a moment's.
 const THROTTLE_WARN_EVENTS: u64 = 100;
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[DiagnosticCheck] = &[
+    DiagnosticCheck {
         id: "cpu.load",
         area: Area::Cpu,
         set: CheckSet::Quick,
-        needs: &[Source::Activity],
+        needs: &[FactSource::Activity],
         what: "How many tasks want a processor or wait for disks.",
         source: "/proc/loadavg",
         thresholds: "warn from 2 per processor over 15 minutes, fail from 5",
         judge: load,
     },
-    Check {
+    DiagnosticCheck {
         id: "cpu.usage",
         area: Area::Cpu,
         set: CheckSet::Quick,
-        needs: &[Source::Activity],
+        needs: &[FactSource::Activity],
         what: "How busy the processors are.",
         source: "/proc/stat over 1 s",
         thresholds: "warn from 85 % with a 5-minute load above the number of processors; info from 85 % otherwise",
         judge: usage,
     },
-    Check {
+    DiagnosticCheck {
         id: "cpu.iowait",
         area: Area::Cpu,
         set: CheckSet::Quick,
-        needs: &[Source::Activity],
+        needs: &[FactSource::Activity],
         what: "How long the processors stand because of disks.",
         source: "/proc/stat over 1 s",
         thresholds: "warn from 40 %, fail from 50 %",
         judge: iowait,
     },
-    Check {
+    DiagnosticCheck {
         id: "cpu.steal",
         area: Area::Cpu,
         set: CheckSet::Quick,
-        needs: &[Source::Activity],
+        needs: &[FactSource::Activity],
         what: "A crowded host gives a virtual machine less than it is meant to get.",
         source: "/proc/stat over 1 s",
         thresholds: "warn from 10 %",
         judge: steal,
     },
-    Check {
+    DiagnosticCheck {
         id: "cpu.pressure",
         area: Area::Cpu,
         set: CheckSet::Quick,
-        needs: &[Source::Pressure],
+        needs: &[FactSource::Pressure],
         what: "How long tasks waited for a processor.",
         source: "/proc/pressure/cpu",
         thresholds: "warn from 60 % of the last minute",
         judge: pressure,
     },
-    Check {
+    DiagnosticCheck {
         id: "cpu.throttling",
         area: Area::Cpu,
         set: CheckSet::Quick,
-        needs: &[Source::Throttling],
+        needs: &[FactSource::Throttling],
         what: "A processor that is too hot, or whose limit was set low, works slowly.",
         source: "/sys/devices/system/cpu/*/thermal_throttle, cpufreq",
         thresholds: "warn if the highest allowed frequency is below 50 % or from 100 slow-downs for heat since the start",
@@ -93,7 +93,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-fn load(facts: &Facts) -> Verdict {
+fn load(facts: &MachineFacts) -> CheckVerdict {
     let activity = facts.activity.as_ref()?;
     let [one, five, fifteen] = activity.load;
     #[expect(clippy::cast_precision_loss, reason = "a number of processors")]
@@ -104,7 +104,7 @@ fn load(facts: &Facts) -> Verdict {
     } else {
         "More is asked of the machine than it can do"
     };
-    Draft::new(status, title)
+    FindingDraft::new(status, title)
         .fact("Load, 1 minute", format!("{one:.2}"))
         .fact("5 minutes", format!("{five:.2}"))
         .fact("15 minutes", format!("{fifteen:.2}"))
@@ -113,15 +113,15 @@ fn load(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn usage(facts: &Facts) -> Verdict {
+fn usage(facts: &MachineFacts) -> CheckVerdict {
     let activity = facts.activity.as_ref()?;
     let [_, five, _] = activity.load;
     #[expect(clippy::cast_precision_loss, reason = "a number of processors")]
     let lasting = five > activity.processors as f64;
     let draft = match (activity.busy_percent >= USAGE_WARN_PERCENT, lasting) {
-        (true, true) => Draft::warn("The processors have been busy for minutes"),
-        (true, false) => Draft::info("The processors are busy at this moment"),
-        (false, _) => Draft::ok("The processors have time left"),
+        (true, true) => FindingDraft::warn("The processors have been busy for minutes"),
+        (true, false) => FindingDraft::info("The processors are busy at this moment"),
+        (false, _) => FindingDraft::ok("The processors have time left"),
     };
     draft
         .fact("Busy", share(activity.busy_percent))
@@ -132,7 +132,7 @@ fn usage(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn iowait(facts: &Facts) -> Verdict {
+fn iowait(facts: &MachineFacts) -> CheckVerdict {
     let percent = facts.activity.as_ref()?.iowait_percent;
     let status = ladder(percent, IOWAIT_WARN_PERCENT, IOWAIT_FAIL_PERCENT);
     let title = if status == Status::Ok {
@@ -140,17 +140,17 @@ fn iowait(facts: &Facts) -> Verdict {
     } else {
         "The processors wait for disks"
     };
-    Draft::new(status, title)
+    FindingDraft::new(status, title)
         .fact("Waiting for disks", share(percent))
         .fix("See checks disks.busy, disks.smart and processes.io.")
         .alone()
 }
 
-fn steal(facts: &Facts) -> Verdict {
+fn steal(facts: &MachineFacts) -> CheckVerdict {
     let percent = facts.activity.as_ref()?.steal_percent;
     let draft = match percent >= STEAL_WARN_PERCENT {
-        true => Draft::warn("The host gives this virtual machine too little processor time"),
-        false => Draft::ok("No processor time is taken by other guests"),
+        true => FindingDraft::warn("The host gives this virtual machine too little processor time"),
+        false => FindingDraft::ok("No processor time is taken by other guests"),
     };
     draft
         .fact("Taken by the host", share(percent))
@@ -158,11 +158,11 @@ fn steal(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn pressure(facts: &Facts) -> Verdict {
+fn pressure(facts: &MachineFacts) -> CheckVerdict {
     let [ten, minute, five_minutes] = facts.pressure.as_ref()?.cpu.some;
     let draft = match minute >= PRESSURE_WARN_PERCENT {
-        true => Draft::warn("Tasks queue for the processors"),
-        false => Draft::ok("Tasks hardly wait for the processors"),
+        true => FindingDraft::warn("Tasks queue for the processors"),
+        false => FindingDraft::ok("Tasks hardly wait for the processors"),
     };
     draft
         .fact("Some waited, last 10 s", share(ten))
@@ -172,18 +172,18 @@ fn pressure(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn throttling(facts: &Facts) -> Verdict {
+fn throttling(facts: &MachineFacts) -> CheckVerdict {
     let throttling = facts.throttling.as_ref()?;
     let low = throttling.ceiling_percent.is_some_and(|percent| percent < CEILING_WARN_PERCENT);
     let heat = throttling.thermal_events.unwrap_or(0);
     let draft = if low {
-        Draft::warn("The processor is held at a low frequency")
+        FindingDraft::warn("The processor is held at a low frequency")
             .fix("Check power profile (powerprofilesctl get), power supply and battery: some machines slow down on a weak charger.")
     } else if heat >= THROTTLE_WARN_EVENTS {
-        Draft::warn("The processor was slowed for heat")
+        FindingDraft::warn("The processor was slowed for heat")
             .fix("Clean fans and air vents; check the check hardware.temperature under load.")
     } else {
-        Draft::ok("The processor is not slowed")
+        FindingDraft::ok("The processor is not slowed")
     };
     draft
         .maybe("Highest allowed frequency", throttling.ceiling_percent.map(share))

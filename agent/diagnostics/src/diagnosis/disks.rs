@@ -4,9 +4,9 @@ use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, Status};
 
 use super::show::{bytes, milliseconds, names, percent, share};
-use super::{Check, Draft, Verdict, ladder};
-use crate::facts::storage::{Mount, SmartDisk};
-use crate::facts::{Facts, Source};
+use super::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
+use crate::facts::storage::{MountedFileSystem, SmartDisk};
+use crate::facts::{FactSource, MachineFacts};
 
 /// Percent in use (alarm rules: warning 90, critical 98).
 const SPACE_WARN_PERCENT: f64 = 90.0;
@@ -34,92 +34,92 @@ const BUSY_WAIT_MS: f64 = 50.0;
 const PRESSURE_WARN_PERCENT: f64 = 10.0;
 const PRESSURE_FAIL_PERCENT: f64 = 40.0;
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[DiagnosticCheck] = &[
+    DiagnosticCheck {
         id: "disks.space",
         area: Area::Disks,
         set: CheckSet::Quick,
-        needs: &[Source::Mounts],
+        needs: &[FactSource::Mounts],
         what: "Without free space programs fail, updates break and mail is lost.",
         source: "/proc/self/mountinfo, statvfs",
         thresholds: "warn from 90 % in use, fail from 98 % with less than 5 GB free",
         judge: space,
     },
-    Check {
+    DiagnosticCheck {
         id: "disks.inodes",
         area: Area::Disks,
         set: CheckSet::Quick,
-        needs: &[Source::Mounts],
+        needs: &[FactSource::Mounts],
         what: "A file system without free inodes takes no new file, however much space it has.",
         source: "statvfs",
         thresholds: "warn from 90 % in use, fail from 98 %",
         judge: inodes,
     },
-    Check {
+    DiagnosticCheck {
         id: "disks.read_only",
         area: Area::Disks,
         set: CheckSet::Quick,
-        needs: &[Source::Mounts],
+        needs: &[FactSource::Mounts],
         what: "The kernel makes a file system read-only when it finds it damaged.",
         source: "/proc/self/mountinfo, /etc/fstab",
         thresholds: "fail if read-only without being meant to be",
         judge: read_only,
     },
-    Check {
+    DiagnosticCheck {
         id: "disks.mounts",
         area: Area::Disks,
         set: CheckSet::Quick,
-        needs: &[Source::Mounts],
+        needs: &[FactSource::Mounts],
         what: "What the table of file systems lists should be mounted: a backup into an empty mount point fills the root disk.",
         source: "/etc/fstab, /proc/self/mountinfo",
         thresholds: "warn for each that is missing",
         judge: mounts,
     },
-    Check {
+    DiagnosticCheck {
         id: "disks.smart",
         area: Area::Disks,
         set: CheckSet::Full,
-        needs: &[Source::Smart],
+        needs: &[FactSource::Smart],
         what: "Disks tell beforehand when they are about to fail.",
         source: "smartctl -j",
         thresholds: "fail if the disk says so or has unreadable sectors; warn for replaced sectors, wear from 90 %, above 60 °C",
         judge: smart,
     },
-    Check {
+    DiagnosticCheck {
         id: "disks.raid",
         area: Area::Disks,
         set: CheckSet::Quick,
-        needs: &[Source::Raid],
+        needs: &[FactSource::Raid],
         what: "A RAID with a missing disk works on, without protection.",
         source: "/proc/mdstat",
         thresholds: "fail if a member is missing or the array inactive; info while rebuilding",
         judge: raid,
     },
-    Check {
+    DiagnosticCheck {
         id: "disks.errors",
         area: Area::Disks,
         set: CheckSet::Quick,
-        needs: &[Source::DiskErrors],
+        needs: &[FactSource::DiskErrors],
         what: "File systems and disks count the errors they met.",
         source: "/sys/fs/ext4, /sys/fs/btrfs, /sys/block/*/device/ioerr_cnt",
         thresholds: "fail for file system errors; info for errors that the disk's driver counted",
         judge: errors,
     },
-    Check {
+    DiagnosticCheck {
         id: "disks.busy",
         area: Area::Disks,
         set: CheckSet::Quick,
-        needs: &[Source::Activity],
+        needs: &[FactSource::Activity],
         what: "A disk that is always busy and slow to answer makes everything slow.",
         source: "/proc/diskstats over 1 s",
         thresholds: "warn from 90 % busy with answers slower than 50 ms",
         judge: busy,
     },
-    Check {
+    DiagnosticCheck {
         id: "disks.pressure",
         area: Area::Disks,
         set: CheckSet::Quick,
-        needs: &[Source::Pressure],
+        needs: &[FactSource::Pressure],
         what: "How long all work stood still for disks.",
         source: "/proc/pressure/io",
         thresholds: "warn from 10 % of the last minute, fail from 40 %",
@@ -127,7 +127,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-fn space(facts: &Facts) -> Verdict {
+fn space(facts: &MachineFacts) -> CheckVerdict {
     let mounts = &facts.mounts.as_ref()?.local;
     Ok(mounts
         .iter()
@@ -136,7 +136,7 @@ fn space(facts: &Facts) -> Verdict {
         .collect())
 }
 
-fn space_of(mount: &Mount) -> Draft {
+fn space_of(mount: &MountedFileSystem) -> FindingDraft {
     // As df reckons: what is reserved for root counts neither as used nor as available.
     let full = percent(mount.used, mount.used.saturating_add(mount.available));
     let status = match ladder(full, SPACE_WARN_PERCENT, SPACE_FAIL_PERCENT) {
@@ -148,7 +148,7 @@ fn space_of(mount: &Mount) -> Draft {
         Status::Warn => format!("{} is almost full: {} left", mount.target, bytes(mount.available)),
         _ => format!("{} has room: {} left", mount.target, bytes(mount.available)),
     };
-    Draft::new(status, title)
+    FindingDraft::new(status, title)
         .on(&mount.target)
         .fact("In use", share(full))
         .fact("Free", bytes(mount.available))
@@ -161,7 +161,7 @@ fn space_of(mount: &Mount) -> Draft {
         .runbook("clear-temp")
 }
 
-fn inodes(facts: &Facts) -> Verdict {
+fn inodes(facts: &MachineFacts) -> CheckVerdict {
     let mounts = &facts.mounts.as_ref()?.local;
     Ok(mounts
         .iter()
@@ -176,7 +176,7 @@ fn inodes(facts: &Facts) -> Verdict {
                     mount.target, mount.inodes_free
                 ),
             };
-            Draft::new(status, title)
+            FindingDraft::new(status, title)
                 .on(&mount.target)
                 .fact("Inodes in use", share(used))
                 .fact("Inodes free", mount.inodes_free)
@@ -188,13 +188,13 @@ fn inodes(facts: &Facts) -> Verdict {
         .collect())
 }
 
-fn read_only(facts: &Facts) -> Verdict {
+fn read_only(facts: &MachineFacts) -> CheckVerdict {
     let mounts = &facts.mounts.as_ref()?.local;
-    let broken: Vec<Draft> = mounts
+    let broken: Vec<FindingDraft> = mounts
         .iter()
         .filter(|mount| mount.read_only && !mount.read_only_meant)
         .map(|mount| {
-            Draft::fail(format!("{} can't be written to", mount.target))
+            FindingDraft::fail(format!("{} can't be written to", mount.target))
                 .on(&mount.target)
                 .fact("Device", &mount.device)
                 .fact("File system", &mount.kind)
@@ -203,31 +203,33 @@ fn read_only(facts: &Facts) -> Verdict {
         })
         .collect();
     if broken.is_empty() && !mounts.is_empty() {
-        return Draft::ok("All file systems can be written to").fact("File systems", mounts.len()).alone();
+        return FindingDraft::ok("All file systems can be written to")
+            .fact("File systems", mounts.len())
+            .alone();
     }
     Ok(broken)
 }
 
-fn mounts(facts: &Facts) -> Verdict {
+fn mounts(facts: &MachineFacts) -> CheckVerdict {
     let mounts = facts.mounts.as_ref()?;
     if mounts.absent.is_empty() {
-        return Draft::ok("Everything that should be mounted is")
+        return FindingDraft::ok("Everything that should be mounted is")
             .fact("Network mounts", mounts.remote.len())
             .alone();
     }
     let missing = |target: &String| {
-        Draft::warn(format!("{target} is not mounted"))
+        FindingDraft::warn(format!("{target} is not mounted"))
             .on(target)
             .fix(format!("Try: mount '{target}', and read its error. Remove the line from /etc/fstab if it isn't needed any more."))
     };
     Ok(mounts.absent.iter().map(missing).collect())
 }
 
-fn smart(facts: &Facts) -> Verdict {
+fn smart(facts: &MachineFacts) -> CheckVerdict {
     Ok(facts.smart.as_ref()?.iter().map(smart_of).collect())
 }
 
-fn smart_of(disk: &SmartDisk) -> Draft {
+fn smart_of(disk: &SmartDisk) -> FindingDraft {
     let unreadable = disk.pending.unwrap_or(0) > 0 || disk.uncorrectable.unwrap_or(0) > 0;
     let worn = disk.wear_percent.is_some_and(|wear| wear >= WEAR_WARN_PERCENT);
     let hot = disk.celsius.is_some_and(|celsius| celsius > DISK_HEAT_CELSIUS);
@@ -240,7 +242,7 @@ fn smart_of(disk: &SmartDisk) -> Draft {
         _ if disk.problem.is_some() => (Status::Info, "gives no health report"),
         _ => (Status::Ok, "is healthy"),
     };
-    Draft::new(status, format!("Disk {} {what}", disk.device))
+    FindingDraft::new(status, format!("Disk {} {what}", disk.device))
         .on(&disk.device)
         .fact("Model", &disk.model)
         .maybe("Replaced sectors", disk.reallocated)
@@ -258,20 +260,20 @@ fn smart_of(disk: &SmartDisk) -> Draft {
         })
 }
 
-fn raid(facts: &Facts) -> Verdict {
+fn raid(facts: &MachineFacts) -> CheckVerdict {
     Ok(facts
         .raid
         .as_ref()?
         .iter()
         .map(|array| {
             let draft = if !array.active {
-                Draft::fail(format!("RAID {} does not run", array.name))
+                FindingDraft::fail(format!("RAID {} does not run", array.name))
             } else if array.working < array.wanted || array.faulty > 0 {
-                Draft::fail(format!("RAID {} has lost {} of {} disks", array.name, array.wanted.saturating_sub(array.working).max(array.faulty), array.wanted))
+                FindingDraft::fail(format!("RAID {} has lost {} of {} disks", array.name, array.wanted.saturating_sub(array.working).max(array.faulty), array.wanted))
             } else if array.activity.is_some() {
-                Draft::info(format!("RAID {} is being worked on", array.name))
+                FindingDraft::info(format!("RAID {} is being worked on", array.name))
             } else {
-                Draft::ok(format!("RAID {} is complete", array.name))
+                FindingDraft::ok(format!("RAID {} is complete", array.name))
             };
             draft
                 .on(&array.name)
@@ -283,19 +285,19 @@ fn raid(facts: &Facts) -> Verdict {
         .collect())
 }
 
-fn errors(facts: &Facts) -> Verdict {
+fn errors(facts: &MachineFacts) -> CheckVerdict {
     let counts = facts.disk_errors.as_ref()?;
-    let bad: Vec<Draft> = counts
+    let bad: Vec<FindingDraft> = counts
         .iter()
         .filter(|count| count.errors > 0)
         .map(|count| match count.counter.as_str() {
             // Drivers count refused commands too: a number alone proves nothing.
-            "disk" => Draft::info(format!("The driver of {} has counted errors", count.device))
+            "disk" => FindingDraft::info(format!("The driver of {} has counted errors", count.device))
                 .on(&count.device)
                 .fact("Errors", count.errors)
                 .because("Drivers also count commands that a disk doesn't know. Together with slowness or a bad health report it means a failing disk or cable.")
                 .fix("Compare with the disk's health report (smartctl) and the kernel's messages (journalctl -k)."),
-            _ => Draft::fail(format!("The file system on {} is damaged", count.device))
+            _ => FindingDraft::fail(format!("The file system on {} is damaged", count.device))
                 .on(&count.device)
                 .fact("Errors counted", count.errors)
                 .fact("File system", &count.counter)
@@ -303,20 +305,20 @@ fn errors(facts: &Facts) -> Verdict {
         })
         .collect();
     match bad.is_empty() {
-        true => Draft::ok("No errors of disks and file systems counted")
+        true => FindingDraft::ok("No errors of disks and file systems counted")
             .fact("Counters read", counts.len())
             .alone(),
         false => Ok(bad),
     }
 }
 
-fn busy(facts: &Facts) -> Verdict {
+fn busy(facts: &MachineFacts) -> CheckVerdict {
     let disks = &facts.activity.as_ref()?.disks;
-    let slow: Vec<Draft> = disks
+    let slow: Vec<FindingDraft> = disks
         .iter()
         .filter(|disk| disk.busy_percent >= BUSY_WARN_PERCENT && disk.wait_ms.is_some_and(|ms| ms >= BUSY_WAIT_MS))
         .map(|disk| {
-            Draft::warn(format!("Disk {} is busy all the time and slow to answer", disk.name))
+            FindingDraft::warn(format!("Disk {} is busy all the time and slow to answer", disk.name))
                 .on(&disk.name)
                 .fact("Busy", share(disk.busy_percent))
                 .maybe("Mean answer", disk.wait_ms.map(milliseconds))
@@ -328,16 +330,16 @@ fn busy(facts: &Facts) -> Verdict {
     }
     let uses: Vec<String> =
         disks.iter().map(|disk| format!("{} {}", disk.name, share(disk.busy_percent))).collect();
-    Draft::ok("The disks keep up").fact("Busy", names(&uses, 6)).alone()
+    FindingDraft::ok("The disks keep up").fact("Busy", names(&uses, 6)).alone()
 }
 
-fn pressure(facts: &Facts) -> Verdict {
+fn pressure(facts: &MachineFacts) -> CheckVerdict {
     let stall = facts.pressure.as_ref()?.io;
     let [ten, minute, five_minutes] = stall.full;
     let status = ladder(minute, PRESSURE_WARN_PERCENT, PRESSURE_FAIL_PERCENT);
     let title =
         if status == Status::Ok { "Work does not wait for disks" } else { "All work stands still for disks" };
-    Draft::new(status, title)
+    FindingDraft::new(status, title)
         .fact("Stood still, last 10 s", share(ten))
         .fact("last minute", share(minute))
         .fact("last 5 minutes", share(five_minutes))

@@ -5,8 +5,8 @@ use nearhand_report::model::{Area, Status};
 
 use super::release_table::{is_rolling, last_day};
 use super::show::{bytes, day_number, duration, share, today};
-use super::{Check, Draft, Verdict};
-use crate::facts::{Facts, Missing, Source};
+use super::{CheckVerdict, DiagnosticCheck, FindingDraft};
+use crate::facts::{FactSource, MachineFacts, MissingFact};
 
 /// Years after which firmware is worth a look: makers mend security flaws for about five.
 const FIRMWARE_OLD_YEARS: i64 = 5;
@@ -28,92 +28,92 @@ const END_OF_LIFE_WARN_DAYS: i64 = 90;
 /// Days without a restart after which kernel updates are surely not in effect.
 const UPTIME_INFO_DAYS: u64 = 60;
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[DiagnosticCheck] = &[
+    DiagnosticCheck {
         id: "hardware.model",
         area: Area::Hardware,
         set: CheckSet::Quick,
-        needs: &[Source::Machine],
+        needs: &[FactSource::Machine],
         what: "Maker, model, processor and memory of the machine.",
         source: "/sys/class/dmi, /proc/cpuinfo, /proc/meminfo",
         thresholds: "information only",
         judge: model,
     },
-    Check {
+    DiagnosticCheck {
         id: "hardware.firmware_age",
         area: Area::Hardware,
         set: CheckSet::Quick,
-        needs: &[Source::Machine],
+        needs: &[FactSource::Machine],
         what: "Firmware (BIOS, UEFI) gets fixes for security and stability as long as its maker cares.",
         source: "/sys/class/dmi/id/bios_date",
         thresholds: "info from 5 years",
         judge: firmware_age,
     },
-    Check {
+    DiagnosticCheck {
         id: "hardware.virtualisation",
         area: Area::Hardware,
         set: CheckSet::Quick,
-        needs: &[Source::Machine],
+        needs: &[FactSource::Machine],
         what: "Whether the system runs on metal, in a virtual machine or in a container.",
         source: "/sys/class/dmi, /proc/cpuinfo, container marks",
         thresholds: "information only",
         judge: virtualisation,
     },
-    Check {
+    DiagnosticCheck {
         id: "hardware.battery",
         area: Area::Hardware,
         set: CheckSet::Quick,
-        needs: &[Source::Batteries],
+        needs: &[FactSource::Batteries],
         what: "A worn battery ends work without warning.",
         source: "/sys/class/power_supply",
         thresholds: "warn below 60 % of the design capacity, fail below 30 %",
         judge: battery,
     },
-    Check {
+    DiagnosticCheck {
         id: "hardware.graphics",
         area: Area::Hardware,
         set: CheckSet::Quick,
-        needs: &[Source::Graphics],
+        needs: &[FactSource::Graphics],
         what: "Every graphics adapter should have its driver.",
         source: "/sys/bus/pci/devices",
         thresholds: "warn without a driver",
         judge: graphics,
     },
-    Check {
+    DiagnosticCheck {
         id: "hardware.temperature",
         area: Area::Hardware,
         set: CheckSet::Quick,
-        needs: &[Source::Sensors],
+        needs: &[FactSource::Sensors],
         what: "Chips near their critical temperature slow down, then switch off.",
         source: "/sys/class/hwmon, /sys/class/thermal",
         thresholds: "warn within 5 °C of critical (95 °C where none is known), fail at critical",
         judge: temperature,
     },
-    Check {
+    DiagnosticCheck {
         id: "system.end_of_life",
         area: Area::System,
         set: CheckSet::Quick,
-        needs: &[Source::Release],
+        needs: &[FactSource::Release],
         what: "After its last day a release gets no security updates.",
         source: "/etc/os-release, built-in table of dates",
         thresholds: "warn 90 days before the last day, fail after it",
         judge: end_of_life,
     },
-    Check {
+    DiagnosticCheck {
         id: "system.kernel",
         area: Area::System,
         set: CheckSet::Quick,
-        needs: &[Source::Release],
+        needs: &[FactSource::Release],
         what: "A tainted kernel has met an error or runs code that its makers don't support.",
         source: "/proc/sys/kernel/osrelease, /proc/sys/kernel/tainted",
         thresholds: "warn after a kernel oops, warning or machine check; info for foreign modules",
         judge: kernel,
     },
-    Check {
+    DiagnosticCheck {
         id: "system.uptime",
         area: Area::System,
         set: CheckSet::Quick,
-        needs: &[Source::Release],
+        needs: &[FactSource::Release],
         what: "Updates of the kernel take effect at a restart.",
         source: "/proc/uptime",
         thresholds: "info from 60 days",
@@ -121,12 +121,12 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-fn model(facts: &Facts) -> Verdict {
+fn model(facts: &MachineFacts) -> CheckVerdict {
     let machine = facts.machine.as_ref()?;
     let name: Vec<&str> =
         [&machine.vendor, &machine.product].into_iter().flatten().map(String::as_str).collect();
     let title = if name.is_empty() { "Model not named by the firmware".to_owned() } else { name.join(" ") };
-    Draft::info(title)
+    FindingDraft::info(title)
         .maybe("Processor", machine.processor.as_ref())
         .fact("Logical processors", machine.processors)
         .fact("Memory", bytes(machine.memory_bytes))
@@ -134,32 +134,34 @@ fn model(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn firmware_age(facts: &Facts) -> Verdict {
+fn firmware_age(facts: &MachineFacts) -> CheckVerdict {
     let machine = facts.machine.as_ref()?;
     let dated = machine.firmware_date.as_ref().and_then(|date| Some((date, day_number(date)?)));
-    let Some((date, day)) = dated else { return Err(Missing::Absent("the firmware's date".to_owned())) };
+    let Some((date, day)) = dated else { return Err(MissingFact::Absent("the firmware's date".to_owned())) };
     // A hypervisor's firmware date says nothing about care.
     let old = today(facts) - day >= FIRMWARE_OLD_YEARS * 365 && machine.virtualisation.is_none();
     let status = if old { Status::Info } else { Status::Ok };
-    Draft::new(status, format!("Firmware of {date}"))
+    FindingDraft::new(status, format!("Firmware of {date}"))
         .fact("Date", date)
         .maybe("Version", machine.firmware.as_ref())
         .fix("Look on the maker's page for a newer version, or run: fwupdmgr get-updates")
         .alone()
 }
 
-fn virtualisation(facts: &Facts) -> Verdict {
+fn virtualisation(facts: &MachineFacts) -> CheckVerdict {
     let machine = facts.machine.as_ref()?;
     match &machine.virtualisation {
-        Some(name) => Draft::info(format!("Runs on {name}")).fact("Hypervisor or container", name).alone(),
-        None => Draft::info("Runs on metal").alone(),
+        Some(name) => {
+            FindingDraft::info(format!("Runs on {name}")).fact("Hypervisor or container", name).alone()
+        }
+        None => FindingDraft::info("Runs on metal").alone(),
     }
 }
 
-fn battery(facts: &Facts) -> Verdict {
+fn battery(facts: &MachineFacts) -> CheckVerdict {
     let batteries = facts.batteries.as_ref()?;
     if batteries.is_empty() {
-        return Err(Missing::NotApplicable("there is no battery".to_owned()));
+        return Err(MissingFact::NotApplicable("there is no battery".to_owned()));
     }
     Ok(batteries
         .iter()
@@ -176,7 +178,7 @@ fn battery(facts: &Facts) -> Verdict {
                 }
                 _ => format!("Battery {} is in order", battery.name),
             };
-            Draft::new(status, title)
+            FindingDraft::new(status, title)
                 .on(&battery.name)
                 .maybe("Capacity left of the design", battery.health_percent.map(share))
                 .maybe("Charge", battery.charge_percent.map(|charge| format!("{charge} %")))
@@ -187,19 +189,19 @@ fn battery(facts: &Facts) -> Verdict {
         .collect())
 }
 
-fn graphics(facts: &Facts) -> Verdict {
+fn graphics(facts: &MachineFacts) -> CheckVerdict {
     let adapters = facts.graphics.as_ref()?;
     if adapters.is_empty() {
-        return Err(Missing::NotApplicable("there is no graphics adapter".to_owned()));
+        return Err(MissingFact::NotApplicable("there is no graphics adapter".to_owned()));
     }
     Ok(adapters
         .iter()
         .map(|adapter| {
             let draft = match &adapter.driver {
                 Some(driver) => {
-                    Draft::info(format!("{} graphics with driver {driver}", adapter.vendor)).fact("Driver", driver)
+                    FindingDraft::info(format!("{} graphics with driver {driver}", adapter.vendor)).fact("Driver", driver)
                 }
-                None => Draft::warn(format!("{} graphics has no driver", adapter.vendor))
+                None => FindingDraft::warn(format!("{} graphics has no driver", adapter.vendor))
                     .because("Without its driver the screen is drawn slowly, in a low resolution or not at all.")
                     .fix("Install the driver that the distribution offers (for example firmware-amd-graphics, nvidia-driver), then restart."),
             };
@@ -208,19 +210,19 @@ fn graphics(facts: &Facts) -> Verdict {
         .collect())
 }
 
-fn temperature(facts: &Facts) -> Verdict {
+fn temperature(facts: &MachineFacts) -> CheckVerdict {
     let sensors = facts.sensors.as_ref()?;
-    let near = |sensor: &&crate::facts::hardware::Sensor| match sensor.critical {
+    let near = |sensor: &&crate::facts::hardware::TemperatureSensor| match sensor.critical {
         Some(critical) => sensor.celsius >= critical - HEAT_MARGIN_CELSIUS,
         None => sensor.celsius >= HEAT_UNKNOWN_CELSIUS,
     };
-    let hot: Vec<Draft> = sensors
+    let hot: Vec<FindingDraft> = sensors
         .iter()
         .filter(near)
         .map(|sensor| {
             let at_limit = sensor.critical.is_some_and(|critical| sensor.celsius >= critical);
             let status = if at_limit { Status::Fail } else { Status::Warn };
-            Draft::new(status, format!("{} is too hot: {:.0} °C", sensor.name, sensor.celsius))
+            FindingDraft::new(status, format!("{} is too hot: {:.0} °C", sensor.name, sensor.celsius))
                 .on(&sensor.name)
                 .fact("Temperature", format!("{:.1} °C", sensor.celsius))
                 .maybe("Critical", sensor.critical.map(|limit| format!("{limit:.0} °C")))
@@ -231,21 +233,21 @@ fn temperature(facts: &Facts) -> Verdict {
         return Ok(hot);
     }
     let hottest = sensors.iter().max_by(|a, b| a.celsius.total_cmp(&b.celsius));
-    Draft::ok("All temperatures are in order")
+    FindingDraft::ok("All temperatures are in order")
         .fact("Sensors", sensors.len())
         .maybe("Hottest", hottest.map(|sensor| format!("{} {:.0} °C", sensor.name, sensor.celsius)))
         .alone()
 }
 
-fn end_of_life(facts: &Facts) -> Verdict {
+fn end_of_life(facts: &MachineFacts) -> CheckVerdict {
     let release = facts.release.as_ref()?;
     if is_rolling(&release.id) {
-        return Draft::ok(format!("{} is renewed all the time and has no last day", release.name))
+        return FindingDraft::ok(format!("{} is renewed all the time and has no last day", release.name))
             .because("Security updates come as long as the machine is updated often: at least every month.")
             .alone();
     }
     let Some(day) = last_day(&release.id, &release.version) else {
-        return Draft::info(format!("{}: last day of support not known", release.name))
+        return FindingDraft::info(format!("{}: last day of support not known", release.name))
             .fact("System", &release.name)
             .because(
                 "This release isn't in the built-in table: its maker's pages say how long it gets security updates.",
@@ -254,11 +256,11 @@ fn end_of_life(facts: &Facts) -> Verdict {
     };
     let left = day_number(day).unwrap_or(i64::MAX).saturating_sub(today(facts));
     let draft = if left < 0 {
-        Draft::fail(format!("{} gets no security updates since {day}", release.name))
+        FindingDraft::fail(format!("{} gets no security updates since {day}", release.name))
     } else if left <= END_OF_LIFE_WARN_DAYS {
-        Draft::warn(format!("{} gets security updates for only {left} more days", release.name))
+        FindingDraft::warn(format!("{} gets security updates for only {left} more days", release.name))
     } else {
-        Draft::ok(format!("{} gets security updates until {day}", release.name))
+        FindingDraft::ok(format!("{} gets security updates until {day}", release.name))
     };
     draft
         .fact("System", &release.name)
@@ -277,27 +279,27 @@ const TAINT_ERRORS: [(u32, &str); 5] = [
     (14, "processor lockup"),
 ];
 
-fn kernel(facts: &Facts) -> Verdict {
+fn kernel(facts: &MachineFacts) -> CheckVerdict {
     let release = facts.release.as_ref()?;
     let taint = release.taint.unwrap_or(0);
     let errors: Vec<&str> =
         TAINT_ERRORS.iter().filter(|(bit, _)| taint & (1 << bit) != 0).map(|(_, name)| *name).collect();
     let draft = if !errors.is_empty() {
-        Draft::warn(format!("The kernel has met an error since the start: {}", errors.join(", ")))
+        FindingDraft::warn(format!("The kernel has met an error since the start: {}", errors.join(", ")))
             .fix("See: journalctl -k -b -p warning. Restart to get rid of its effects; if it comes back, check memory and drivers.")
     } else if taint != 0 {
-        Draft::info(format!("Kernel {} runs modules from elsewhere", release.kernel))
+        FindingDraft::info(format!("Kernel {} runs modules from elsewhere", release.kernel))
     } else {
-        Draft::ok(format!("Kernel {} is in order", release.kernel))
+        FindingDraft::ok(format!("Kernel {} is in order", release.kernel))
     };
     draft.fact("Kernel", &release.kernel).maybe("Taint", release.taint).alone()
 }
 
-fn uptime(facts: &Facts) -> Verdict {
+fn uptime(facts: &MachineFacts) -> CheckVerdict {
     let seconds = facts.release.as_ref()?.uptime_seconds;
     let long = seconds >= UPTIME_INFO_DAYS * 86_400;
     let status = if long { Status::Info } else { Status::Ok };
-    Draft::new(status, format!("Running for {}", duration(seconds)))
+    FindingDraft::new(status, format!("Running for {}", duration(seconds)))
         .fact("Since the last start", duration(seconds))
         .fix("Restart at the next occasion, so that updates of the kernel and libraries take effect.")
         .alone()

@@ -6,9 +6,9 @@ use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, Status};
 
 use super::show::{count, duration};
-use super::{Check, Draft, Verdict};
-use crate::facts::log::Crash;
-use crate::facts::{Facts, Source};
+use super::{CheckVerdict, DiagnosticCheck, FindingDraft};
+use crate::facts::log::ProgramCrash;
+use crate::facts::{FactSource, MachineFacts};
 
 /// Seconds that crashes are looked back on, and within which 3 of them are a failure (alarm rules: 3 in 24 h).
 const CRASH_WINDOW_SECONDS: u64 = 7 * 86_400;
@@ -21,42 +21,42 @@ const UNCLEAN_FAIL: usize = 3;
 /// Entries of one kind since the start that are too many.
 const ERRORS_WARN: usize = 100;
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[DiagnosticCheck] = &[
+    DiagnosticCheck {
         id: "logs.crashes",
         area: Area::Logs,
         set: CheckSet::Quick,
-        needs: &[Source::Crashes],
+        needs: &[FactSource::Crashes],
         what: "Programs that crashed in the last 7 days.",
         source: "/var/lib/systemd/coredump, /var/crash (file names only)",
         thresholds: "warn from 1 in 7 days, fail from 3 of one program in 24 h",
         judge: crashes,
     },
-    Check {
+    DiagnosticCheck {
         id: "logs.unclean_boots",
         area: Area::Logs,
         set: CheckSet::Full,
-        needs: &[Source::Unclean],
+        needs: &[FactSource::Unclean],
         what: "Starts without an orderly stop before: power cuts, freezes, the power button.",
         source: "journalctl -o json",
         thresholds: "warn from 1 in 30 days, fail from 3",
         judge: unclean_boots,
     },
-    Check {
+    DiagnosticCheck {
         id: "logs.errors",
         area: Area::Logs,
         set: CheckSet::Full,
-        needs: &[Source::Journal],
+        needs: &[FactSource::Journal],
         what: "What programs wrote as errors since the start, grouped.",
         source: "journalctl -o json -p err (numbers and secrets taken out)",
         thresholds: "warn from 100 of one kind; info below",
         judge: errors,
     },
-    Check {
+    DiagnosticCheck {
         id: "logs.kernel",
         area: Area::Logs,
         set: CheckSet::Full,
-        needs: &[Source::Journal],
+        needs: &[FactSource::Journal],
         what: "The kernel writes when hardware fails.",
         source: "journalctl -o json -p err",
         thresholds: "fail for signs of failing disks, memory or processors; warn for hung tasks and lack of memory",
@@ -64,15 +64,15 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-fn crashes(facts: &Facts) -> Verdict {
+fn crashes(facts: &MachineFacts) -> CheckVerdict {
     let crashes = facts.crashes.as_ref()?;
     let now = facts.taken_at.0 / 1000;
-    let mut by_program: BTreeMap<&str, Vec<&Crash>> = BTreeMap::new();
+    let mut by_program: BTreeMap<&str, Vec<&ProgramCrash>> = BTreeMap::new();
     for crash in crashes.iter().filter(|crash| now.saturating_sub(crash.at) <= CRASH_WINDOW_SECONDS) {
         by_program.entry(&crash.program).or_default().push(crash);
     }
     if by_program.is_empty() {
-        return Draft::ok("No program crashed in the last 7 days")
+        return FindingDraft::ok("No program crashed in the last 7 days")
             .fact("Older ones kept", crashes.len())
             .alone();
     }
@@ -82,7 +82,7 @@ fn crashes(facts: &Facts) -> Verdict {
             let ages: Vec<u64> = crashes.iter().map(|crash| now.saturating_sub(crash.at)).collect();
             let today = ages.iter().filter(|age| **age <= CRASH_FAIL_WINDOW_SECONDS).count();
             let status = if today >= CRASH_FAIL_COUNT { Status::Fail } else { Status::Warn };
-            Draft::new(status, format!("{program} crashed {}", count(ages.len(), "time", "times")))
+            FindingDraft::new(status, format!("{program} crashed {}", count(ages.len(), "time", "times")))
                 .on(program)
                 .fact("In 7 days", ages.len())
                 .fact("In 24 h", today)
@@ -92,14 +92,14 @@ fn crashes(facts: &Facts) -> Verdict {
         .collect())
 }
 
-fn unclean_boots(facts: &Facts) -> Verdict {
+fn unclean_boots(facts: &MachineFacts) -> CheckVerdict {
     let unclean = facts.unclean.as_ref()?;
     let now = facts.taken_at.0 / 1000;
     let number = unclean.at.len();
     let draft = match number {
-        0 => Draft::ok("Every stop was an orderly one"),
-        1..UNCLEAN_FAIL => Draft::warn("The machine stopped without shutting down"),
-        _ => Draft::fail("The machine keeps stopping without shutting down"),
+        0 => FindingDraft::ok("Every stop was an orderly one"),
+        1..UNCLEAN_FAIL => FindingDraft::warn("The machine stopped without shutting down"),
+        _ => FindingDraft::fail("The machine keeps stopping without shutting down"),
     };
     draft
         .fact("In 30 days", number)
@@ -108,19 +108,19 @@ fn unclean_boots(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn errors(facts: &Facts) -> Verdict {
+fn errors(facts: &MachineFacts) -> CheckVerdict {
     let journal = facts.journal.as_ref()?;
     let note = if journal.restricted { "own entries only; run as root for all" } else { "all entries" };
     if journal.programs.is_empty() {
-        return Draft::ok("No errors were logged since the start").fact("Seen", note).alone();
+        return FindingDraft::ok("No errors were logged since the start").fact("Seen", note).alone();
     }
     Ok(journal
         .programs
         .iter()
         .map(|group| {
             let draft = match group.count >= ERRORS_WARN {
-                true => Draft::warn(format!("{} logs the same error over and over", group.source)),
-                false => Draft::info(format!(
+                true => FindingDraft::warn(format!("{} logs the same error over and over", group.source)),
+                false => FindingDraft::info(format!(
                     "{} logged {}",
                     group.source,
                     count(group.count, "error", "errors of a kind")
@@ -136,10 +136,10 @@ fn errors(facts: &Facts) -> Verdict {
         .collect())
 }
 
-fn kernel(facts: &Facts) -> Verdict {
+fn kernel(facts: &MachineFacts) -> CheckVerdict {
     let journal = facts.journal.as_ref()?;
     if journal.kernel.is_empty() {
-        return Draft::ok("The kernel reports no failing hardware")
+        return FindingDraft::ok("The kernel reports no failing hardware")
             .fact("Errors read", journal.entries)
             .alone();
     }
@@ -149,7 +149,7 @@ fn kernel(facts: &Facts) -> Verdict {
         .map(|group| {
             let soft = ["hung", "want of memory"].iter().any(|word| group.pattern.contains(word));
             let status = if soft { Status::Warn } else { Status::Fail };
-            Draft::new(status, format!("The kernel reports {}", group.pattern))
+            FindingDraft::new(status, format!("The kernel reports {}", group.pattern))
                 .on(&group.pattern)
                 .fact("Times since the start", group.count)
                 .fix("See the messages: journalctl -k -b -p err. Make a backup before anything else.")

@@ -4,8 +4,8 @@ use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, Status};
 
 use super::show::{bytes, percent, share};
-use super::{Check, Draft, Verdict, ladder};
-use crate::facts::{Facts, Missing, Source};
+use super::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
+use crate::facts::{FactSource, MachineFacts, MissingFact};
 
 /// Percent that is still available (alarm rules: warning below 10, critical below 5).
 const AVAILABLE_WARN_PERCENT: f64 = 10.0;
@@ -19,52 +19,52 @@ const SWAP_FAIL_PERCENT: f64 = 98.0;
 const PRESSURE_WARN_PERCENT: f64 = 10.0;
 const PRESSURE_FAIL_PERCENT: f64 = 40.0;
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[DiagnosticCheck] = &[
+    DiagnosticCheck {
         id: "memory.available",
         area: Area::Memory,
         set: CheckSet::Quick,
-        needs: &[Source::Memory],
+        needs: &[FactSource::Memory],
         what: "Memory that programs can still get.",
         source: "/proc/meminfo",
         thresholds: "warn below 10 %, fail below 5 %",
         judge: available,
     },
-    Check {
+    DiagnosticCheck {
         id: "memory.swap",
         area: Area::Memory,
         set: CheckSet::Quick,
-        needs: &[Source::Memory],
+        needs: &[FactSource::Memory],
         what: "Swap takes what doesn't fit into memory, slowly.",
         source: "/proc/meminfo",
         thresholds: "warn from 90 % in use, fail from 98 %",
         judge: swap,
     },
-    Check {
+    DiagnosticCheck {
         id: "memory.pressure",
         area: Area::Memory,
         set: CheckSet::Quick,
-        needs: &[Source::Pressure],
+        needs: &[FactSource::Pressure],
         what: "How long all work stood still for memory.",
         source: "/proc/pressure/memory",
         thresholds: "warn from 10 % of the last minute, fail from 40 %",
         judge: pressure,
     },
-    Check {
+    DiagnosticCheck {
         id: "memory.oom",
         area: Area::Memory,
         set: CheckSet::Quick,
-        needs: &[Source::Memory],
+        needs: &[FactSource::Memory],
         what: "The kernel ends programs when memory runs out.",
         source: "/proc/vmstat (oom_kill)",
         thresholds: "warn from 1 since the start",
         judge: oom,
     },
-    Check {
+    DiagnosticCheck {
         id: "memory.ecc",
         area: Area::Memory,
         set: CheckSet::Quick,
-        needs: &[Source::Ecc],
+        needs: &[FactSource::Ecc],
         what: "ECC memory counts the errors it corrects, and those it can't.",
         source: "/sys/devices/system/edac",
         thresholds: "warn for corrected errors, fail for uncorrected",
@@ -72,7 +72,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-fn available(facts: &Facts) -> Verdict {
+fn available(facts: &MachineFacts) -> CheckVerdict {
     let memory = facts.memory.as_ref()?;
     let left = percent(memory.available, memory.total);
     let status = if left < AVAILABLE_FAIL_PERCENT {
@@ -86,7 +86,7 @@ fn available(facts: &Facts) -> Verdict {
         Status::Ok => format!("{} of memory available", bytes(memory.available)),
         _ => format!("Memory is running out: {} available", bytes(memory.available)),
     };
-    Draft::new(status, title)
+    FindingDraft::new(status, title)
         .fact("Available", share(left))
         .fact("Available bytes", bytes(memory.available))
         .fact("Total", bytes(memory.total))
@@ -94,24 +94,24 @@ fn available(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn swap(facts: &Facts) -> Verdict {
+fn swap(facts: &MachineFacts) -> CheckVerdict {
     let memory = facts.memory.as_ref()?;
     if memory.swap_total == 0 {
-        return Draft::info("There is no swap")
+        return FindingDraft::info("There is no swap")
             .because("Without swap the kernel ends programs as soon as memory runs out.")
             .alone();
     }
     let used = percent(memory.swap_total.saturating_sub(memory.swap_free), memory.swap_total);
     let status = ladder(used, SWAP_WARN_PERCENT, SWAP_FAIL_PERCENT);
     let title = if status == Status::Ok { "Swap has room" } else { "Swap is almost full" };
-    Draft::new(status, title)
+    FindingDraft::new(status, title)
         .fact("In use", share(used))
         .fact("Size", bytes(memory.swap_total))
         .fix("Close or restart the programs that take most memory (check processes.memory), or add memory.")
         .alone()
 }
 
-fn pressure(facts: &Facts) -> Verdict {
+fn pressure(facts: &MachineFacts) -> CheckVerdict {
     let [ten, minute, five_minutes] = facts.pressure.as_ref()?.memory.full;
     let status = ladder(minute, PRESSURE_WARN_PERCENT, PRESSURE_FAIL_PERCENT);
     let title = if status == Status::Ok {
@@ -119,7 +119,7 @@ fn pressure(facts: &Facts) -> Verdict {
     } else {
         "All work stands still for memory"
     };
-    Draft::new(status, title)
+    FindingDraft::new(status, title)
         .fact("Stood still, last 10 s", share(ten))
         .fact("last minute", share(minute))
         .fact("last 5 minutes", share(five_minutes))
@@ -127,13 +127,13 @@ fn pressure(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn oom(facts: &Facts) -> Verdict {
+fn oom(facts: &MachineFacts) -> CheckVerdict {
     let Some(kills) = facts.memory.as_ref()?.oom_kills else {
-        return Err(Missing::Absent("/proc/vmstat's count oom_kill".to_owned()));
+        return Err(MissingFact::Absent("/proc/vmstat's count oom_kill".to_owned()));
     };
     let draft = match kills {
-        0 => Draft::ok("No program was ended for want of memory"),
-        _ => Draft::warn("Programs were ended for want of memory"),
+        0 => FindingDraft::ok("No program was ended for want of memory"),
+        _ => FindingDraft::warn("Programs were ended for want of memory"),
     };
     draft
         .fact("Since the start", kills)
@@ -141,18 +141,18 @@ fn oom(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn ecc(facts: &Facts) -> Verdict {
+fn ecc(facts: &MachineFacts) -> CheckVerdict {
     Ok(facts
         .ecc
         .as_ref()?
         .iter()
         .map(|controller| {
             let draft = if controller.uncorrected > 0 {
-                Draft::fail("Memory has errors that could not be corrected")
+                FindingDraft::fail("Memory has errors that could not be corrected")
             } else if controller.corrected > 0 {
-                Draft::warn("Memory has errors; all could be corrected so far")
+                FindingDraft::warn("Memory has errors; all could be corrected so far")
             } else {
-                Draft::ok("Memory has no errors")
+                FindingDraft::ok("Memory has no errors")
             };
             draft
                 .on(&controller.name)

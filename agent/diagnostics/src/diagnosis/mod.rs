@@ -23,7 +23,7 @@ use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::text;
 use nearhand_report::model::{Area, Evidence, Finding, Status};
 
-use super::facts::{Facts, Missing, Source};
+use super::facts::{FactSource, MachineFacts, MissingFact};
 
 pub(crate) use show::bytes;
 
@@ -38,7 +38,7 @@ const FINDING_LIMIT: usize = 60;
 
 /// One thing that is checked.
 #[derive(Debug)]
-pub struct Check {
+pub struct DiagnosticCheck {
     /// Stable name, `area.check`.
     pub id: &'static str,
     /// The part of the machine.
@@ -46,7 +46,7 @@ pub struct Check {
     /// The smallest set that it is part of.
     pub set: CheckSet,
     /// The sources that must have been asked.
-    pub needs: &'static [Source],
+    pub needs: &'static [FactSource],
     /// What is checked, as a sentence for the person who reads the report.
     pub what: &'static str,
     /// Where the facts come from, for the documentation.
@@ -54,15 +54,15 @@ pub struct Check {
     /// From when on it is a warning or a failure, for the documentation.
     pub thresholds: &'static str,
     /// The rule.
-    pub judge: fn(&Facts) -> Verdict,
+    pub judge: fn(&MachineFacts) -> CheckVerdict,
 }
 
 /// What a rule found, or which fact it lacks.
-pub(crate) type Verdict = Result<Vec<Draft>, Missing>;
+pub(crate) type CheckVerdict = Result<Vec<FindingDraft>, MissingFact>;
 
 /// A finding as its rule words it.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Draft {
+pub struct FindingDraft {
     instance: String,
     status: Status,
     title: String,
@@ -72,7 +72,7 @@ pub struct Draft {
     runbook: Option<&'static str>,
 }
 
-impl Draft {
+impl FindingDraft {
     fn new(status: Status, title: impl Into<String>) -> Self {
         Self {
             instance: String::new(),
@@ -143,12 +143,12 @@ impl Draft {
         self
     }
 
-    fn alone(self) -> Verdict {
+    fn alone(self) -> CheckVerdict {
         Ok(vec![self])
     }
 
     /// The finding, with all text made safe to show: facts hold what anybody wrote.
-    fn seal(self, check: &Check, ms: u64) -> Finding {
+    fn seal(self, check: &DiagnosticCheck, ms: u64) -> Finding {
         let explanation = if self.explanation.is_empty() { check.what } else { &self.explanation };
         let evidence = self.evidence.into_iter().map(|(label, value)| Evidence {
             label: text::one_line(&label, LINE_LIMIT),
@@ -183,7 +183,7 @@ fn ladder(value: f64, warn: f64, fail: f64) -> Status {
 }
 
 /// Every check, in the order of the report's areas.
-pub fn checks() -> impl Iterator<Item = &'static Check> {
+pub fn checks() -> impl Iterator<Item = &'static DiagnosticCheck> {
     [
         hardware::CHECKS,
         disks::CHECKS,
@@ -201,7 +201,7 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
 }
 
 /// What a check says about the facts: at least one finding, worst first. `ms` is what finding out took.
-pub(crate) fn judge(check: &Check, facts: &Facts, ms: u64) -> Vec<Finding> {
+pub(crate) fn judge(check: &DiagnosticCheck, facts: &MachineFacts, ms: u64) -> Vec<Finding> {
     let mut drafts = match (check.judge)(facts) {
         Ok(drafts) => drafts,
         Err(missing) => return vec![skipped(check, &missing, ms)],
@@ -209,7 +209,7 @@ pub(crate) fn judge(check: &Check, facts: &Facts, ms: u64) -> Vec<Finding> {
     if drafts.is_empty() {
         return vec![skipped(
             check,
-            &Missing::NotApplicable("there is nothing to check here".to_owned()),
+            &MissingFact::NotApplicable("there is nothing to check here".to_owned()),
             ms,
         )];
     }
@@ -218,8 +218,8 @@ pub(crate) fn judge(check: &Check, facts: &Facts, ms: u64) -> Vec<Finding> {
     drafts.into_iter().map(|draft| draft.seal(check, ms)).collect()
 }
 
-fn skipped(check: &Check, missing: &Missing, ms: u64) -> Finding {
-    let draft = Draft::new(Status::Skipped, "Not checked");
+fn skipped(check: &DiagnosticCheck, missing: &MissingFact, ms: u64) -> Finding {
+    let draft = FindingDraft::new(Status::Skipped, "Not checked");
     Finding { reason: Some(text::one_line(&missing.to_string(), TEXT_LIMIT)), ..draft.seal(check, ms) }
 }
 

@@ -4,9 +4,9 @@ use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, Status};
 
 use super::show::{milliseconds, names, percent, share};
-use super::{Check, Draft, Verdict, ladder};
-use crate::facts::network::{DnsServer, EchoRun, Link, TlsPeer};
-use crate::facts::{Facts, Missing, Source};
+use super::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
+use crate::facts::network::{DnsServer, EchoRun, NetworkInterface, TlsPeer};
+use crate::facts::{FactSource, MachineFacts, MissingFact};
 
 /// Percent of packets that were broken or dropped. Above 0.1 a connection is slowed noticeably, above 1 badly.
 const ERRORS_WARN_PERCENT: f64 = 0.1;
@@ -53,11 +53,11 @@ const TRACKED_WARN_PERCENT: f64 = 90.0;
 /// Most lines that a hosts file written by hand has.
 const HOSTS_MANY: usize = 500;
 
-pub(super) const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[DiagnosticCheck] = &[
     check(
         "network.link",
         CheckSet::Quick,
-        &[Source::Links],
+        &[FactSource::Links],
         link,
         "At least one network adapter must be connected.",
         "/sys/class/net",
@@ -66,7 +66,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "network.speed",
         CheckSet::Quick,
-        &[Source::Links],
+        &[FactSource::Links],
         speed,
         "A bad cable or port makes a wire fall back to a low speed or half duplex.",
         "/sys/class/net/*/speed, duplex",
@@ -75,7 +75,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "network.errors",
         CheckSet::Quick,
-        &[Source::Links],
+        &[FactSource::Links],
         errors,
         "Broken packets mean a bad cable, port or driver.",
         "/sys/class/net/*/statistics",
@@ -84,7 +84,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "network.mtu",
         CheckSet::Quick,
-        &[Source::Links],
+        &[FactSource::Links],
         mtu,
         "Too small a packet size breaks tunnels and some sites.",
         "/sys/class/net/*/mtu",
@@ -93,7 +93,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "network.wifi",
         CheckSet::Quick,
-        &[Source::Links],
+        &[FactSource::Links],
         wifi,
         "A weak Wi-Fi signal makes everything slow and breaks calls.",
         "/proc/net/wireless",
@@ -102,7 +102,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "network.default_route",
         CheckSet::Quick,
-        &[Source::Routes],
+        &[FactSource::Routes],
         default_route,
         "Without a default route nothing outside can be reached.",
         "/proc/net/route, ipv6_route",
@@ -111,7 +111,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "network.gateway",
         CheckSet::Quick,
-        &[Source::Gateway],
+        &[FactSource::Gateway],
         gateway,
         "The gateway is the first step to everything else.",
         "ICMP echo, /proc/net/arp",
@@ -120,7 +120,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "network.dns",
         CheckSet::Quick,
-        &[Source::Dns],
+        &[FactSource::Dns],
         dns,
         "Each configured name server should answer: programs wait for the silent ones.",
         "a DNS question to each server of /etc/resolv.conf and systemd-resolved",
@@ -129,7 +129,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "network.resolver",
         CheckSet::Quick,
-        &[Source::Resolver],
+        &[FactSource::Resolver],
         resolver,
         "Which name servers programs ask.",
         "/etc/resolv.conf",
@@ -138,7 +138,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "network.hosts_file",
         CheckSet::Quick,
-        &[Source::Resolver],
+        &[FactSource::Resolver],
         hosts_file,
         "The hosts file overrules DNS; malware uses it to send people to false sites.",
         "/etc/hosts",
@@ -147,7 +147,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "network.loss",
         CheckSet::Full,
-        &[Source::Echo],
+        &[FactSource::Echo],
         loss,
         "Lost and unevenly delayed packets make remote work and calls bad.",
         "20 ICMP echoes to each target",
@@ -156,7 +156,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "network.retransmissions",
         CheckSet::Quick,
-        &[Source::Tcp],
+        &[FactSource::Tcp],
         retransmissions,
         "Segments that must be sent again tell of a bad path over all connections.",
         "/proc/net/snmp",
@@ -165,7 +165,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "network.connections",
         CheckSet::Quick,
-        &[Source::Tcp],
+        &[FactSource::Tcp],
         connections,
         "A full table of tracked connections refuses new ones.",
         "/proc/sys/net/netfilter",
@@ -174,7 +174,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "network.proxy",
         CheckSet::Quick,
-        &[Source::Proxy],
+        &[FactSource::Proxy],
         proxy,
         "A proxy that doesn't answer cuts programs off, although the network works.",
         "environment, /etc/environment, apt.conf; a connection to each",
@@ -183,7 +183,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "network.captive_portal",
         CheckSet::Quick,
-        &[Source::Portal],
+        &[FactSource::Portal],
         captive_portal,
         "Hotels and guest networks hold back everything until somebody logs in on their page.",
         "one HTTP request with a known answer",
@@ -192,7 +192,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "network.tls_interception",
         CheckSet::Full,
-        &[Source::Tls],
+        &[FactSource::Tls],
         tls_interception,
         "Where somebody opens encrypted connections, their own authority has signed the certificates.",
         "certificates of well-known hosts against built-in public authorities",
@@ -201,7 +201,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "network.ipv6",
         CheckSet::Full,
-        &[Source::Ipv6],
+        &[FactSource::Ipv6],
         ipv6,
         "Half-working IPv6 makes each connection wait before it falls back.",
         "/proc/net/if_inet6, a connection over IPv6",
@@ -210,7 +210,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "network.udp",
         CheckSet::Full,
-        &[Source::Udp],
+        &[FactSource::Udp],
         udp,
         "Direct sessions and calls go over UDP; some firewalls block it.",
         "STUN questions",
@@ -221,21 +221,21 @@ pub(super) const CHECKS: &[Check] = &[
 const fn check(
     id: &'static str,
     set: CheckSet,
-    needs: &'static [Source],
-    judge: fn(&Facts) -> Verdict,
+    needs: &'static [FactSource],
+    judge: fn(&MachineFacts) -> CheckVerdict,
     what: &'static str,
     source: &'static str,
     thresholds: &'static str,
-) -> Check {
-    Check { id, area: Area::Network, set, needs, what, source, thresholds, judge }
+) -> DiagnosticCheck {
+    DiagnosticCheck { id, area: Area::Network, set, needs, what, source, thresholds, judge }
 }
 
-fn link(facts: &Facts) -> Verdict {
+fn link(facts: &MachineFacts) -> CheckVerdict {
     let links = facts.links.as_ref()?;
-    let up = |link: &&Link| link.state == "up" || (link.state == "unknown" && link.enabled);
+    let up = |link: &&NetworkInterface| link.state == "up" || (link.state == "unknown" && link.enabled);
     let connected: Vec<&str> = links.iter().filter(up).map(|link| link.name.as_str()).collect();
     if connected.is_empty() {
-        return Draft::fail("No network adapter is connected")
+        return FindingDraft::fail("No network adapter is connected")
             .fact("Adapters", names(&links.iter().map(|link| &link.name).collect::<Vec<_>>(), 8))
             .fix("Check the cable and the switch on the machine's side; for Wi-Fi: rfkill list, nmcli radio wifi on.")
             .runbook("reset-adapter")
@@ -246,21 +246,21 @@ fn link(facts: &Facts) -> Verdict {
         .filter(|link| link.physical && link.enabled && link.state == "down")
         .map(|link| link.name.as_str())
         .collect();
-    Draft::ok(format!("Connected by {}", names(&connected, 4)))
+    FindingDraft::ok(format!("Connected by {}", names(&connected, 4)))
         .maybe("Without a connection", (!down.is_empty()).then(|| names(&down, 8)))
         .alone()
 }
 
-fn speed(facts: &Facts) -> Verdict {
+fn speed(facts: &MachineFacts) -> CheckVerdict {
     let wires =
         facts.links.as_ref()?.iter().filter(|link| link.physical && !link.wireless && link.state == "up");
-    let judged: Vec<Draft> = wires
+    let judged: Vec<FindingDraft> = wires
         .filter_map(|link| {
             let speed = link.speed?;
             let half = link.duplex.as_deref() == Some("half");
             let draft = match speed < SPEED_WARN_MBIT || half {
-                true => Draft::warn(format!("{} runs at only {speed} Mbit/s", link.name)),
-                false => Draft::ok(format!("{} runs at {speed} Mbit/s", link.name)),
+                true => FindingDraft::warn(format!("{} runs at only {speed} Mbit/s", link.name)),
+                false => FindingDraft::ok(format!("{} runs at {speed} Mbit/s", link.name)),
             };
             Some(
                 draft
@@ -272,12 +272,12 @@ fn speed(facts: &Facts) -> Verdict {
         })
         .collect();
     match judged.is_empty() {
-        true => Err(Missing::NotApplicable("no connected wire tells its speed".to_owned())),
+        true => Err(MissingFact::NotApplicable("no connected wire tells its speed".to_owned())),
         false => Ok(judged),
     }
 }
 
-fn errors(facts: &Facts) -> Verdict {
+fn errors(facts: &MachineFacts) -> CheckVerdict {
     let links = facts.links.as_ref()?.iter().filter(|link| link.enabled && link.packets >= PACKETS_ENOUGH);
     Ok(links
         .map(|link| {
@@ -291,7 +291,7 @@ fn errors(facts: &Facts) -> Verdict {
                 Status::Ok => format!("{} carries packets without errors", link.name),
                 _ => format!("{} loses packets", link.name),
             };
-            Draft::new(status, title)
+            FindingDraft::new(status, title)
                 .on(&link.name)
                 .fact("Broken", format!("{} ({})", link.errors, share(broken)))
                 .fact("Dropped", format!("{} ({})", link.dropped, share(dropped)))
@@ -301,8 +301,8 @@ fn errors(facts: &Facts) -> Verdict {
         .collect())
 }
 
-fn mtu(facts: &Facts) -> Verdict {
-    let links: Vec<&Link> =
+fn mtu(facts: &MachineFacts) -> CheckVerdict {
+    let links: Vec<&NetworkInterface> =
         facts.links.as_ref()?.iter().filter(|link| link.physical && link.state == "up").collect();
     Ok(links
         .into_iter()
@@ -316,7 +316,7 @@ fn mtu(facts: &Facts) -> Verdict {
                 Status::Ok => format!("Packet size of {} is in order", link.name),
                 _ => format!("Packet size of {} is too small", link.name),
             };
-            Draft::new(status, title)
+            FindingDraft::new(status, title)
                 .on(&link.name)
                 .fact("Largest packet", format!("{} bytes", link.mtu))
                 .fix(format!("Set it: ip link set dev {} mtu 1500, and look where the small value comes from (DHCP, network settings).", link.name))
@@ -324,23 +324,24 @@ fn mtu(facts: &Facts) -> Verdict {
         .collect())
 }
 
-fn wifi(facts: &Facts) -> Verdict {
-    let wireless: Vec<&Link> = facts.links.as_ref()?.iter().filter(|link| link.wireless).collect();
+fn wifi(facts: &MachineFacts) -> CheckVerdict {
+    let wireless: Vec<&NetworkInterface> =
+        facts.links.as_ref()?.iter().filter(|link| link.wireless).collect();
     if wireless.is_empty() {
-        return Err(Missing::NotApplicable("there is no Wi-Fi adapter".to_owned()));
+        return Err(MissingFact::NotApplicable("there is no Wi-Fi adapter".to_owned()));
     }
     Ok(wireless
         .into_iter()
         .map(|link| {
             let draft = match link.signal_dbm {
                 Some(dbm) if dbm < SIGNAL_FAIL_DBM => {
-                    Draft::fail(format!("Wi-Fi signal of {} is too weak", link.name))
+                    FindingDraft::fail(format!("Wi-Fi signal of {} is too weak", link.name))
                 }
                 Some(dbm) if dbm < SIGNAL_WARN_DBM => {
-                    Draft::warn(format!("Wi-Fi signal of {} is weak", link.name))
+                    FindingDraft::warn(format!("Wi-Fi signal of {} is weak", link.name))
                 }
-                Some(_) => Draft::ok(format!("Wi-Fi signal of {} is good", link.name)),
-                None => Draft::info(format!("Wi-Fi {} is not connected", link.name)),
+                Some(_) => FindingDraft::ok(format!("Wi-Fi signal of {} is good", link.name)),
+                None => FindingDraft::info(format!("Wi-Fi {} is not connected", link.name)),
             };
             draft.on(&link.name).maybe("Signal", link.signal_dbm.map(|dbm| format!("{dbm} dBm"))).fix(
                 "Go nearer to the access point, use 5 GHz instead of 2.4 GHz where near, or use a cable.",
@@ -349,7 +350,7 @@ fn wifi(facts: &Facts) -> Verdict {
         .collect())
 }
 
-fn default_route(facts: &Facts) -> Verdict {
+fn default_route(facts: &MachineFacts) -> CheckVerdict {
     let routes = facts.routes.as_ref()?;
     let all: Vec<String> = routes
         .v4
@@ -358,7 +359,7 @@ fn default_route(facts: &Facts) -> Verdict {
         .map(|route| format!("{} {}", route.interface, route.gateway))
         .collect();
     let Some(best) = all.first() else {
-        return Draft::fail("There is no way to the internet: no default route")
+        return FindingDraft::fail("There is no way to the internet: no default route")
             .fix("Connect the network, then renew the address: nmcli networking off && nmcli networking on, or dhclient -v.")
             .runbook("renew-dhcp")
             .alone();
@@ -366,22 +367,22 @@ fn default_route(facts: &Facts) -> Verdict {
     let tied =
         matches!(routes.v4.as_slice(), [a, b, ..] if a.metric == b.metric && a.interface != b.interface);
     let draft = match tied {
-        true => Draft::info("Two networks claim to be the way to the internet")
+        true => FindingDraft::info("Two networks claim to be the way to the internet")
             .because("Two default routes have the same preference, so which one is used is chance.")
             .fix("Give one of them a higher metric, or disconnect it."),
-        false => Draft::ok(format!("The way to the internet is {best}")),
+        false => FindingDraft::ok(format!("The way to the internet is {best}")),
     };
     draft.fact("Default routes", names(&all, 6)).alone()
 }
 
-fn gateway(facts: &Facts) -> Verdict {
+fn gateway(facts: &MachineFacts) -> CheckVerdict {
     let gateway = facts.gateway.as_ref()?;
     let draft = match (gateway.answer_ms, gateway.neighbour) {
-        (Some(ms), _) if ms >= GATEWAY_WARN_MS => Draft::warn("The gateway answers slowly"),
-        (Some(_), _) => Draft::ok("The gateway answers"),
-        (None, true) => Draft::ok("The gateway is there, but does not answer echoes")
+        (Some(ms), _) if ms >= GATEWAY_WARN_MS => FindingDraft::warn("The gateway answers slowly"),
+        (Some(_), _) => FindingDraft::ok("The gateway answers"),
+        (None, true) => FindingDraft::ok("The gateway is there, but does not answer echoes")
             .because("Its hardware address is known, so it is there. Some gateways answer no echo requests."),
-        (None, false) => Draft::fail("The gateway does not answer"),
+        (None, false) => FindingDraft::fail("The gateway does not answer"),
     };
     draft
         .on(&gateway.address)
@@ -391,7 +392,7 @@ fn gateway(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn dns(facts: &Facts) -> Verdict {
+fn dns(facts: &MachineFacts) -> CheckVerdict {
     let servers = facts.dns.as_ref()?;
     let good = |server: &DnsServer| server.answer_ms.is_some() && server.code == Some(0);
     let bad_status = if servers.iter().any(good) { Status::Warn } else { Status::Fail };
@@ -400,15 +401,15 @@ fn dns(facts: &Facts) -> Verdict {
         .map(|server| {
             let address = &server.address;
             let draft = match (server.answer_ms, server.code) {
-                (None, _) => Draft::new(bad_status, format!("Name server {address} does not answer")),
+                (None, _) => FindingDraft::new(bad_status, format!("Name server {address} does not answer")),
                 // NXDOMAIN, for a name that everybody on the internet can find.
-                (Some(_), Some(3)) => Draft::warn(format!("Name server {address} doesn't know names of the internet"))
+                (Some(_), Some(3)) => FindingDraft::warn(format!("Name server {address} doesn't know names of the internet"))
                     .because("It answers, but not for a public name that exists: it has no way to the internet itself, or filters, or only knows this network's own names."),
                 (Some(_), Some(code)) if code != 0 => {
-                    Draft::new(bad_status, format!("Name server {address} refuses or fails: {}", response_code(code)))
+                    FindingDraft::new(bad_status, format!("Name server {address} refuses or fails: {}", response_code(code)))
                 }
-                (Some(ms), _) if ms >= DNS_WARN_MS => Draft::warn(format!("Name server {address} is slow")),
-                _ => Draft::ok(format!("Name server {address} answers")),
+                (Some(ms), _) if ms >= DNS_WARN_MS => FindingDraft::warn(format!("Name server {address} is slow")),
+                _ => FindingDraft::ok(format!("Name server {address} answers")),
             };
             draft
                 .on(address)
@@ -431,12 +432,12 @@ fn response_code(code: u8) -> String {
     }
 }
 
-fn resolver(facts: &Facts) -> Verdict {
+fn resolver(facts: &MachineFacts) -> CheckVerdict {
     let resolver = facts.resolver.as_ref()?;
     let draft = match resolver.servers.is_empty() {
-        true => Draft::fail("No name server is configured")
+        true => FindingDraft::fail("No name server is configured")
             .fix("Renew the address from the router, or enter a name server in the network settings."),
-        false => Draft::ok("Name servers are configured"),
+        false => FindingDraft::ok("Name servers are configured"),
     };
     draft
         .maybe("Servers", (!resolver.servers.is_empty()).then(|| names(&resolver.servers, 6)))
@@ -447,25 +448,25 @@ fn resolver(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn hosts_file(facts: &Facts) -> Verdict {
+fn hosts_file(facts: &MachineFacts) -> CheckVerdict {
     let resolver = facts.resolver.as_ref()?;
     let draft = if !resolver.redirected.is_empty() {
-        Draft::warn("The hosts file sends well-known sites elsewhere")
+        FindingDraft::warn("The hosts file sends well-known sites elsewhere")
             .fact("Names", names(&resolver.redirected, 8))
             .fix("Remove these lines from /etc/hosts unless somebody here wanted them, and look for malware.")
     } else if !resolver.has_localhost {
-        Draft::warn("The hosts file does not name localhost").fix("Add the line: 127.0.0.1 localhost")
+        FindingDraft::warn("The hosts file does not name localhost").fix("Add the line: 127.0.0.1 localhost")
     } else if resolver.hosts_lines >= HOSTS_MANY {
-        Draft::info("The hosts file is very long")
+        FindingDraft::info("The hosts file is very long")
             .because("Usually a list that blocks advertisements: if a site fails, look here.")
     } else {
-        Draft::ok("The hosts file is in order")
+        FindingDraft::ok("The hosts file is in order")
     };
     draft.fact("Entries", resolver.hosts_lines).alone()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a few dozen packets")]
-fn loss(facts: &Facts) -> Verdict {
+fn loss(facts: &MachineFacts) -> CheckVerdict {
     let runs = facts.echo.as_ref()?;
     // A target that answers nothing while another does is filtered there, not lost here.
     let some_answer = runs.iter().any(|run| !run.times_ms.is_empty());
@@ -489,7 +490,7 @@ fn loss(facts: &Facts) -> Verdict {
             }
             _ => format!("Packets to {} are slow or uneven", run.target),
         };
-        Draft::new(status, title)
+        FindingDraft::new(status, title)
             .on(&run.target)
             .fact("Lost", share(lost))
             .maybe("Mean delay", (answered > 0.0).then(|| milliseconds(mean)))
@@ -500,15 +501,17 @@ fn loss(facts: &Facts) -> Verdict {
     Ok(runs.iter().map(judged).collect())
 }
 
-fn retransmissions(facts: &Facts) -> Verdict {
+fn retransmissions(facts: &MachineFacts) -> CheckVerdict {
     let tcp = facts.tcp.as_ref()?;
     if tcp.sent < PACKETS_ENOUGH {
-        return Draft::ok("Too little was sent so far to tell").fact("Segments sent", tcp.sent).alone();
+        return FindingDraft::ok("Too little was sent so far to tell")
+            .fact("Segments sent", tcp.sent)
+            .alone();
     }
     let again = percent(tcp.resent, tcp.sent);
     let draft = match again >= RESENT_WARN_PERCENT {
-        true => Draft::warn("Much must be sent again"),
-        false => Draft::ok("Little must be sent again"),
+        true => FindingDraft::warn("Much must be sent again"),
+        false => FindingDraft::ok("Little must be sent again"),
     };
     draft
         .fact("Sent again", share(again))
@@ -517,16 +520,16 @@ fn retransmissions(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn connections(facts: &Facts) -> Verdict {
+fn connections(facts: &MachineFacts) -> CheckVerdict {
     let Some((count, limit)) = facts.tcp.as_ref()?.tracked else {
-        return Err(Missing::NotApplicable(
+        return Err(MissingFact::NotApplicable(
             "connections are not tracked here (no packet filter that needs it)".to_owned(),
         ));
     };
     let used = percent(count, limit);
     let draft = match used >= TRACKED_WARN_PERCENT {
-        true => Draft::warn("The table of connections is almost full"),
-        false => Draft::ok("The table of connections has room"),
+        true => FindingDraft::warn("The table of connections is almost full"),
+        false => FindingDraft::ok("The table of connections has room"),
     };
     draft
         .fact("Tracked", format!("{count} of {limit}"))
@@ -534,14 +537,14 @@ fn connections(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn proxy(facts: &Facts) -> Verdict {
+fn proxy(facts: &MachineFacts) -> CheckVerdict {
     let proxy = facts.proxy.as_ref()?;
     if proxy.settings.is_empty() {
-        return Draft::ok("No proxy is set").alone();
+        return FindingDraft::ok("No proxy is set").alone();
     }
     let draft = match proxy.unreachable.is_empty() {
-        true => Draft::info("A proxy is set and answers"),
-        false => Draft::fail("The proxy that is set does not answer"),
+        true => FindingDraft::info("A proxy is set and answers"),
+        false => FindingDraft::fail("The proxy that is set does not answer"),
     };
     let mut draft = draft
         .maybe("No answer", (!proxy.unreachable.is_empty()).then(|| names(&proxy.unreachable, 4)))
@@ -553,13 +556,13 @@ fn proxy(facts: &Facts) -> Verdict {
     draft.alone()
 }
 
-fn captive_portal(facts: &Facts) -> Verdict {
+fn captive_portal(facts: &MachineFacts) -> CheckVerdict {
     let portal = facts.portal.as_ref()?;
     let draft = match portal.status {
-        Some(status) if status == portal.expected => Draft::ok("Nothing stands between this machine and the web"),
-        Some(_) => Draft::fail("A login page stands between this machine and the web")
+        Some(status) if status == portal.expected => FindingDraft::ok("Nothing stands between this machine and the web"),
+        Some(_) => FindingDraft::fail("A login page stands between this machine and the web")
             .fix("Open any http:// page in a browser and log in there; on a company's network ask for the proxy."),
-        None => Draft::warn("The web could not be reached")
+        None => FindingDraft::warn("The web could not be reached")
             .because("There is a way to the internet by the routing table, but the test page gave no answer: the provider's line is down, HTTP or the page is blocked, or this network is meant to have no internet.")
             .fix("See the checks network.gateway and network.dns first, then try another page in a browser. Where no internet is meant, nothing is wrong."),
     };
@@ -571,17 +574,17 @@ fn captive_portal(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn tls_interception(facts: &Facts) -> Verdict {
+fn tls_interception(facts: &MachineFacts) -> CheckVerdict {
     let peers = facts.tls.as_ref()?;
     let judged = |peer: &TlsPeer| {
         let draft = match (&peer.issuer, peer.public) {
-            (Some(_), true) => Draft::ok(format!("{} shows a certificate of a public authority", peer.target)),
+            (Some(_), true) => FindingDraft::ok(format!("{} shows a certificate of a public authority", peer.target)),
             (Some(issuer), false) => {
-                Draft::warn(format!("{} shows a certificate that no public authority stands behind", peer.target))
+                FindingDraft::warn(format!("{} shows a certificate that no public authority stands behind", peer.target))
                     .because(format!("It is signed by \"{issuer}\". Either security software or a company's proxy opens encrypted connections here, or the clock is wrong, or somebody attacks."))
                     .fix("Ask the customer whether their company or antivirus does this. If not: change the network, and enter no passwords until it is cleared up.")
             }
-            (None, _) => Draft::info(format!("{} could not be asked", peer.target))
+            (None, _) => FindingDraft::info(format!("{} could not be asked", peer.target))
                 .because("Without an encrypted connection nothing can be said about who opens them."),
         };
         draft
@@ -594,12 +597,12 @@ fn tls_interception(facts: &Facts) -> Verdict {
     Ok(peers.iter().map(judged).collect())
 }
 
-fn ipv6(facts: &Facts) -> Verdict {
+fn ipv6(facts: &MachineFacts) -> CheckVerdict {
     let ipv6 = facts.ipv6.as_ref()?;
     let draft = match (ipv6.global_address, ipv6.connect_ms) {
-        (_, Some(_)) => Draft::ok("IPv6 works"),
-        (false, None) => Draft::info("There is no IPv6 here; IPv4 is used"),
-        (true, None) => Draft::warn("There is an IPv6 address, but nothing is reached by it").fix(
+        (_, Some(_)) => FindingDraft::ok("IPv6 works"),
+        (false, None) => FindingDraft::info("There is no IPv6 here; IPv4 is used"),
+        (true, None) => FindingDraft::warn("There is an IPv6 address, but nothing is reached by it").fix(
             "Restart the router; if it stays, ask the provider, or switch IPv6 off in the network settings.",
         ),
     };
@@ -609,10 +612,10 @@ fn ipv6(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn udp(facts: &Facts) -> Verdict {
+fn udp(facts: &MachineFacts) -> CheckVerdict {
     let targets = facts.udp.as_ref()?;
     if !targets.iter().any(|target| target.found) {
-        return Err(Missing::NotApplicable(
+        return Err(MissingFact::NotApplicable(
             "no server to ask was found by its name; see network.dns".to_owned(),
         ));
     }
@@ -621,10 +624,10 @@ fn udp(facts: &Facts) -> Verdict {
         .filter_map(|target| Some(format!("{} {}", target.target, milliseconds(target.answer_ms?))))
         .collect();
     let draft = match answered.is_empty() {
-        true => Draft::warn("UDP seems to be blocked")
+        true => FindingDraft::warn("UDP seems to be blocked")
             .because("No server answered over UDP. Sessions then go the slower way over TCP.")
             .fix("Allow outgoing UDP in the firewall, at least to the relay's port."),
-        false => Draft::ok("UDP gets through").fact("Answered", names(&answered, 4)),
+        false => FindingDraft::ok("UDP gets through").fact("Answered", names(&answered, 4)),
     };
     let silent: Vec<String> = targets
         .iter()

@@ -4,9 +4,9 @@ use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, Status};
 
 use super::show::{bytes, count, names, percent, share};
-use super::{Check, Draft, Verdict};
-use crate::facts::process::Process;
-use crate::facts::{Facts, Source};
+use super::{CheckVerdict, DiagnosticCheck, FindingDraft};
+use crate::facts::process::ProcessUse;
+use crate::facts::{FactSource, MachineFacts};
 
 /// Percent of one processor that is worth naming.
 const CPU_INFO_PERCENT: f64 = 50.0;
@@ -28,11 +28,11 @@ const BLOCKED_WARN: usize = 5;
 const FILES_WARN_PERCENT: f64 = 80.0;
 const COUNT_WARN_PERCENT: f64 = 80.0;
 
-pub(super) const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[DiagnosticCheck] = &[
     check(
         "processes.cpu",
         CheckSet::Quick,
-        &[Source::Processes],
+        &[FactSource::Processes],
         cpu,
         "Which programs use the processors most.",
         "sysinfo over 1 s",
@@ -41,7 +41,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "processes.memory",
         CheckSet::Quick,
-        &[Source::Processes],
+        &[FactSource::Processes],
         memory,
         "Which programs use most memory.",
         "sysinfo",
@@ -50,7 +50,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "processes.io",
         CheckSet::Quick,
-        &[Source::Processes],
+        &[FactSource::Processes],
         io,
         "Which programs read and write most.",
         "sysinfo over 1 s",
@@ -59,7 +59,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "processes.zombies",
         CheckSet::Quick,
-        &[Source::Processes],
+        &[FactSource::Processes],
         zombies,
         "Ended programs that their parent doesn't collect fill the table of processes.",
         "sysinfo",
@@ -68,7 +68,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "processes.blocked",
         CheckSet::Quick,
-        &[Source::Processes],
+        &[FactSource::Processes],
         blocked,
         "Programs that can't even be ended wait for a disk or network share.",
         "sysinfo",
@@ -77,7 +77,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "processes.count",
         CheckSet::Quick,
-        &[Source::Processes],
+        &[FactSource::Processes],
         number,
         "There is a limit to how many programs can run.",
         "sysinfo, /proc/sys/kernel/pid_max",
@@ -86,7 +86,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "processes.descriptors",
         CheckSet::Quick,
-        &[Source::Descriptors],
+        &[FactSource::Descriptors],
         descriptors,
         "A program at its limit of open files fails in strange ways.",
         "/proc/*/fd, /proc/*/limits, /proc/sys/fs/file-nr",
@@ -97,74 +97,79 @@ pub(super) const CHECKS: &[Check] = &[
 const fn check(
     id: &'static str,
     set: CheckSet,
-    needs: &'static [Source],
-    judge: fn(&Facts) -> Verdict,
+    needs: &'static [FactSource],
+    judge: fn(&MachineFacts) -> CheckVerdict,
     what: &'static str,
     source: &'static str,
     thresholds: &'static str,
-) -> Check {
-    Check { id, area: Area::Processes, set, needs, what, source, thresholds, judge }
+) -> DiagnosticCheck {
+    DiagnosticCheck { id, area: Area::Processes, set, needs, what, source, thresholds, judge }
 }
 
 /// Evidence of the first five: name, number and value.
-fn listed(mut draft: Draft, programs: &[Process], show: impl Fn(&Process) -> String) -> Draft {
+fn listed(
+    mut draft: FindingDraft,
+    programs: &[ProcessUse],
+    show: impl Fn(&ProcessUse) -> String,
+) -> FindingDraft {
     for program in programs.iter().take(5) {
         draft = draft.fact(format!("{} ({})", program.name, program.pid), show(program));
     }
     draft
 }
 
-fn cpu(facts: &Facts) -> Verdict {
+fn cpu(facts: &MachineFacts) -> CheckVerdict {
     let processes = facts.processes.as_ref()?;
     let draft = match processes.by_cpu.first() {
         Some(top) if top.cpu_percent >= CPU_INFO_PERCENT => {
-            Draft::info(format!("{} uses {} of a processor", top.name, share(top.cpu_percent)))
+            FindingDraft::info(format!("{} uses {} of a processor", top.name, share(top.cpu_percent)))
         }
-        _ => Draft::ok("No program keeps a processor busy"),
+        _ => FindingDraft::ok("No program keeps a processor busy"),
     };
     listed(draft, &processes.by_cpu, |p| share(p.cpu_percent))
         .fix("If it is not wanted: close it, or end it with kill PID.")
         .alone()
 }
 
-fn memory(facts: &Facts) -> Verdict {
+fn memory(facts: &MachineFacts) -> CheckVerdict {
     let processes = facts.processes.as_ref()?;
-    let of_all = |p: &Process| percent(p.memory, processes.memory_bytes);
+    let of_all = |p: &ProcessUse| percent(p.memory, processes.memory_bytes);
     let draft = match processes.by_memory.first().map(|top| (top, of_all(top))) {
         Some((top, part)) if part >= MEMORY_INFO_PERCENT => {
             let status = if part >= MEMORY_WARN_PERCENT { Status::Warn } else { Status::Info };
-            Draft::new(status, format!("{} uses {} of the memory", top.name, share(part)))
+            FindingDraft::new(status, format!("{} uses {} of the memory", top.name, share(part)))
         }
-        _ => Draft::ok("No program uses a large part of the memory"),
+        _ => FindingDraft::ok("No program uses a large part of the memory"),
     };
     listed(draft, &processes.by_memory, |p| bytes(p.memory))
         .fix("Close and start it again; if its use keeps growing, update it or report the leak.")
         .alone()
 }
 
-fn io(facts: &Facts) -> Verdict {
+fn io(facts: &MachineFacts) -> CheckVerdict {
     let processes = facts.processes.as_ref()?;
     let draft = match processes.by_io.first() {
         Some(top) if top.io >= IO_INFO_BYTES => {
-            Draft::info(format!("{} reads and writes {}/s", top.name, bytes(top.io)))
+            FindingDraft::info(format!("{} reads and writes {}/s", top.name, bytes(top.io)))
         }
-        _ => Draft::ok("No program keeps the disks busy"),
+        _ => FindingDraft::ok("No program keeps the disks busy"),
     };
-    let busy: Vec<Process> = processes.by_io.iter().filter(|p| p.io > 0).cloned().collect();
+    let busy: Vec<ProcessUse> = processes.by_io.iter().filter(|p| p.io > 0).cloned().collect();
     listed(draft, &busy, |p| format!("{}/s", bytes(p.io))).alone()
 }
 
-fn zombies(facts: &Facts) -> Verdict {
+fn zombies(facts: &MachineFacts) -> CheckVerdict {
     let processes = facts.processes.as_ref()?;
     let number: usize = processes.zombies.iter().map(|(_, count)| count).sum();
     let parents: Vec<String> =
         processes.zombies.iter().map(|(name, count)| format!("{name} ({count})")).collect();
     let draft = match number {
-        0 => Draft::ok("No program is left uncollected"),
-        1..ZOMBIES_WARN => {
-            Draft::info(format!("{} uncollected", count(number, "ended program is", "ended programs are")))
-        }
-        _ => Draft::warn(format!("{number} ended programs are uncollected")),
+        0 => FindingDraft::ok("No program is left uncollected"),
+        1..ZOMBIES_WARN => FindingDraft::info(format!(
+            "{} uncollected",
+            count(number, "ended program is", "ended programs are")
+        )),
+        _ => FindingDraft::warn(format!("{number} ended programs are uncollected")),
     };
     draft
         .maybe("Parents", (number > 0).then(|| names(&parents, 8)))
@@ -172,15 +177,15 @@ fn zombies(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn blocked(facts: &Facts) -> Verdict {
+fn blocked(facts: &MachineFacts) -> CheckVerdict {
     let blocked = &facts.processes.as_ref()?.blocked;
     let draft = match blocked.len() {
-        0 => Draft::ok("No program hangs in a wait for a disk"),
-        1..BLOCKED_WARN => Draft::ok(format!(
+        0 => FindingDraft::ok("No program hangs in a wait for a disk"),
+        1..BLOCKED_WARN => FindingDraft::ok(format!(
             "{} for a disk at this moment",
             count(blocked.len(), "program waits", "programs wait")
         )),
-        number => Draft::warn(format!("{number} programs hang in a wait for a disk or share")),
+        number => FindingDraft::warn(format!("{number} programs hang in a wait for a disk or share")),
     };
     draft
         .maybe("Programs", (!blocked.is_empty()).then(|| names(blocked, 12)))
@@ -188,13 +193,15 @@ fn blocked(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn number(facts: &Facts) -> Verdict {
+fn number(facts: &MachineFacts) -> CheckVerdict {
     let processes = facts.processes.as_ref()?;
     let used =
         processes.limit.map(|limit| percent(u64::try_from(processes.count).unwrap_or(u64::MAX), limit));
     let draft = match used {
-        Some(used) if used >= COUNT_WARN_PERCENT => Draft::warn("Hardly any more programs can be started"),
-        _ => Draft::ok(format!("{} programs run", processes.count)),
+        Some(used) if used >= COUNT_WARN_PERCENT => {
+            FindingDraft::warn("Hardly any more programs can be started")
+        }
+        _ => FindingDraft::ok(format!("{} programs run", processes.count)),
     };
     draft
         .fact("Running", processes.count)
@@ -203,13 +210,13 @@ fn number(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn descriptors(facts: &Facts) -> Verdict {
+fn descriptors(facts: &MachineFacts) -> CheckVerdict {
     let found = facts.descriptors.as_ref()?;
-    let mut drafts: Vec<Draft> = found
+    let mut drafts: Vec<FindingDraft> = found
         .near
         .iter()
         .map(|(name, open, limit)| {
-            Draft::warn(format!("{name} has almost as many files open as it may"))
+            FindingDraft::warn(format!("{name} has almost as many files open as it may"))
                 .on(name)
                 .fact("Open", format!("{open} of {limit}"))
                 .fix("Restart it; if it comes back, raise LimitNOFILE in its service or report the leak.")
@@ -217,13 +224,13 @@ fn descriptors(facts: &Facts) -> Verdict {
         .collect();
     if percent(found.open, found.limit) >= FILES_WARN_PERCENT {
         drafts.push(
-            Draft::warn("The system has almost as many files open as it may")
+            FindingDraft::warn("The system has almost as many files open as it may")
                 .on("system")
                 .fix("Raise fs.file-max with sysctl."),
         );
     }
     if drafts.is_empty() {
-        return Draft::ok("Nobody is near the limit of open files")
+        return FindingDraft::ok("Nobody is near the limit of open files")
             .fact("Open in the system", found.open)
             .fact("Processes looked at", found.counted)
             .alone();

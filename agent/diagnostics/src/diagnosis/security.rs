@@ -4,9 +4,9 @@ use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, Status};
 
 use super::show::{count, names};
-use super::{Check, Draft, Verdict};
-use crate::facts::security::Port;
-use crate::facts::{Facts, Missing, Source};
+use super::{CheckVerdict, DiagnosticCheck, FindingDraft};
+use crate::facts::security::OpenPort;
+use crate::facts::{FactSource, MachineFacts, MissingFact};
 
 /// Ports that should never be open to others: unencrypted logins, databases and control interfaces that trust
 /// whoever asks.
@@ -34,10 +34,10 @@ const LENT_PORTS: core::ops::RangeInclusive<u16> = 32_768..=60_999;
 /// Administrators above which somebody should ask why.
 const ADMINS_INFO: usize = 5;
 
-pub(super) const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[DiagnosticCheck] = &[
     check(
         "security.firewall",
-        &[Source::Firewall, Source::Machine],
+        &[FactSource::Firewall, FactSource::Machine],
         firewall,
         "A firewall keeps others from services that are meant for this machine only.",
         "ufw.conf, firewalld, nft -j list ruleset, iptables-save",
@@ -45,7 +45,7 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     check(
         "security.disk_encryption",
-        &[Source::Encryption],
+        &[FactSource::Encryption],
         disk_encryption,
         "Without encryption whoever has the disk has the data.",
         "/proc/self/mountinfo, /sys/dev/block/*/dm",
@@ -53,7 +53,7 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     check(
         "security.secure_boot",
-        &[Source::Platform],
+        &[FactSource::Platform],
         secure_boot,
         "Secure boot starts signed systems only.",
         "/sys/firmware/efi/efivars",
@@ -61,7 +61,7 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     check(
         "security.access_control",
-        &[Source::Platform],
+        &[FactSource::Platform],
         access_control,
         "AppArmor or SELinux confine programs that were taken over.",
         "/sys/kernel/security/lsm, /sys/module/apparmor",
@@ -69,7 +69,7 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     check(
         "security.cpu_flaws",
-        &[Source::Platform, Source::Machine],
+        &[FactSource::Platform, FactSource::Machine],
         cpu_flaws,
         "Processors have flaws that firmware and kernel must work around.",
         "/sys/devices/system/cpu/vulnerabilities",
@@ -77,7 +77,7 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     check(
         "security.admins",
-        &[Source::Accounts],
+        &[FactSource::Accounts],
         admins,
         "Who may become root.",
         "/etc/group, /etc/passwd",
@@ -85,7 +85,7 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     check(
         "security.root_accounts",
-        &[Source::Accounts],
+        &[FactSource::Accounts],
         root_accounts,
         "Only root should have user number 0.",
         "/etc/passwd",
@@ -93,7 +93,7 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     check(
         "security.empty_passwords",
-        &[Source::Passwords],
+        &[FactSource::Passwords],
         empty_passwords,
         "An account without a password is open to everybody.",
         "/etc/shadow (only whether it is empty)",
@@ -101,7 +101,7 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     check(
         "security.listening_ports",
-        &[Source::Ports],
+        &[FactSource::Ports],
         listening_ports,
         "What others can reach on this machine.",
         "/proc/net/tcp, udp",
@@ -109,7 +109,7 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     check(
         "security.sshd",
-        &[Source::Sshd],
+        &[FactSource::Sshd],
         sshd,
         "Settings of the SSH server that let attackers guess passwords.",
         "/etc/ssh/sshd_config, sshd_config.d",
@@ -117,7 +117,7 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     check(
         "security.file_modes",
-        &[Source::FileModes],
+        &[FactSource::FileModes],
         file_modes,
         "Files that decide who may do what must not be writable by everybody.",
         "modes of 14 files in /etc",
@@ -127,27 +127,27 @@ pub(super) const CHECKS: &[Check] = &[
 
 const fn check(
     id: &'static str,
-    needs: &'static [Source],
-    judge: fn(&Facts) -> Verdict,
+    needs: &'static [FactSource],
+    judge: fn(&MachineFacts) -> CheckVerdict,
     what: &'static str,
     source: &'static str,
     thresholds: &'static str,
-) -> Check {
-    Check { id, area: Area::Security, set: CheckSet::Quick, needs, what, source, thresholds, judge }
+) -> DiagnosticCheck {
+    DiagnosticCheck { id, area: Area::Security, set: CheckSet::Quick, needs, what, source, thresholds, judge }
 }
 
-fn firewall(facts: &Facts) -> Verdict {
+fn firewall(facts: &MachineFacts) -> CheckVerdict {
     let firewall = facts.firewall.as_ref()?;
     let draft = if !firewall.active.is_empty() {
-        Draft::ok(format!("{} filters packets", names(&firewall.active, 4)))
+        FindingDraft::ok(format!("{} filters packets", names(&firewall.active, 4)))
     } else if is_container(facts) {
-        Draft::info("This container filters no packets; its host may")
+        FindingDraft::info("This container filters no packets; its host may")
             .fix("Look at the host: what reaches the container is decided there.")
     } else if !firewall.switched_off.is_empty() || firewall.rules_readable {
-        Draft::warn("No firewall is active")
+        FindingDraft::warn("No firewall is active")
             .fix("Switch it on, after allowing what is needed: ufw allow OpenSSH; ufw enable (or: systemctl enable --now firewalld).")
     } else {
-        Draft::info("Whether a firewall is active can't be told")
+        FindingDraft::info("Whether a firewall is active can't be told")
             .fix("Run as root, on a machine that has nft or iptables: only they can list the kernel's rules.")
     };
     draft
@@ -157,15 +157,15 @@ fn firewall(facts: &Facts) -> Verdict {
 }
 
 /// What this system runs on, if not on metal.
-fn virtualisation(facts: &Facts) -> Option<&str> {
+fn virtualisation(facts: &MachineFacts) -> Option<&str> {
     facts.machine.as_ref().ok()?.virtualisation.as_deref()
 }
 
-fn is_container(facts: &Facts) -> bool {
+fn is_container(facts: &MachineFacts) -> bool {
     virtualisation(facts).is_some_and(|name| matches!(name, "docker" | "podman"))
 }
 
-fn disk_encryption(facts: &Facts) -> Verdict {
+fn disk_encryption(facts: &MachineFacts) -> CheckVerdict {
     let encryption = facts.encryption.as_ref()?;
     // /boot must be readable for the start, so it doesn't count.
     let open: Vec<&str> = encryption
@@ -175,9 +175,9 @@ fn disk_encryption(facts: &Facts) -> Verdict {
         .map(|(target, _)| target.as_str())
         .collect();
     let draft = match (open.is_empty(), encryption.portable) {
-        (true, _) => Draft::ok("The disks are encrypted"),
-        (false, true) => Draft::warn("The disk of this notebook is not encrypted"),
-        (false, false) => Draft::info("The disks are not encrypted"),
+        (true, _) => FindingDraft::ok("The disks are encrypted"),
+        (false, true) => FindingDraft::warn("The disk of this notebook is not encrypted"),
+        (false, false) => FindingDraft::info("The disks are not encrypted"),
     };
     draft
         .maybe("Not encrypted", (!open.is_empty()).then(|| names(&open, 6)))
@@ -185,46 +185,48 @@ fn disk_encryption(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn secure_boot(facts: &Facts) -> Verdict {
+fn secure_boot(facts: &MachineFacts) -> CheckVerdict {
     let platform = facts.platform.as_ref()?;
     let draft = match (platform.efi, platform.secure_boot) {
-        (_, Some(true)) => Draft::ok("Secure boot is on"),
-        (true, Some(false)) => Draft::info("Secure boot is off")
+        (_, Some(true)) => FindingDraft::ok("Secure boot is on"),
+        (true, Some(false)) => FindingDraft::info("Secure boot is off")
             .fix("Switch it on in the firmware's settings if all drivers are signed."),
-        (true, None) => Draft::info("Whether secure boot is on can't be told"),
+        (true, None) => FindingDraft::info("Whether secure boot is on can't be told"),
         (false, None | Some(false)) => {
-            return Err(Missing::NotApplicable("not started by UEFI: there is no secure boot".to_owned()));
+            return Err(MissingFact::NotApplicable(
+                "not started by UEFI: there is no secure boot".to_owned(),
+            ));
         }
     };
     draft.alone()
 }
 
-fn access_control(facts: &Facts) -> Verdict {
+fn access_control(facts: &MachineFacts) -> CheckVerdict {
     let platform = facts.platform.as_ref()?;
     if !platform.access_control_known {
-        return Err(Missing::Absent("/sys/kernel/security/lsm".to_owned()));
+        return Err(MissingFact::Absent("/sys/kernel/security/lsm".to_owned()));
     }
     match platform.access_control.is_empty() {
-        true => Draft::info("Neither AppArmor nor SELinux is on")
+        true => FindingDraft::info("Neither AppArmor nor SELinux is on")
             .fix("On Debian and Ubuntu: apt-get install apparmor, then restart.")
             .alone(),
-        false => Draft::ok(format!("{} is on", names(&platform.access_control, 3))).alone(),
+        false => FindingDraft::ok(format!("{} is on", names(&platform.access_control, 3))).alone(),
     }
 }
 
-fn cpu_flaws(facts: &Facts) -> Verdict {
+fn cpu_flaws(facts: &MachineFacts) -> CheckVerdict {
     let platform = facts.platform.as_ref()?;
     if platform.flaws_known == 0 {
-        return Err(Missing::Absent("/sys/devices/system/cpu/vulnerabilities".to_owned()));
+        return Err(MissingFact::Absent("/sys/devices/system/cpu/vulnerabilities".to_owned()));
     }
     let flaws = names(&platform.vulnerable, 12);
     let draft = match (platform.vulnerable.is_empty(), virtualisation(facts)) {
-        (true, _) => Draft::ok("Known processor flaws are worked around"),
-        (false, None) => Draft::warn("Processor flaws have no remedy here").fact("Flaws", flaws).fix(
+        (true, _) => FindingDraft::ok("Known processor flaws are worked around"),
+        (false, None) => FindingDraft::warn("Processor flaws have no remedy here").fact("Flaws", flaws).fix(
             "Install the microcode package (intel-microcode, amd64-microcode) and kernel updates, then restart.",
         ),
         // The guest only sees what its host lets through, and can do nothing about it.
-        (false, Some(host)) => Draft::info("This guest sees processor flaws without a remedy")
+        (false, Some(host)) => FindingDraft::info("This guest sees processor flaws without a remedy")
             .fact("Flaws", flaws)
             .because(format!("It runs on {host}: microcode and the remedies that need it are the host's."))
             .fix("Keep the kernel here up to date, and ask whoever runs the host about microcode."),
@@ -232,14 +234,14 @@ fn cpu_flaws(facts: &Facts) -> Verdict {
     draft.fact("Flaws known", platform.flaws_known).alone()
 }
 
-fn admins(facts: &Facts) -> Verdict {
+fn admins(facts: &MachineFacts) -> CheckVerdict {
     let accounts = facts.accounts.as_ref()?;
     let number = accounts.admins.len();
     let title = match number {
         0 => "Only root itself administers this machine".to_owned(),
         _ => format!("{} may become root", count(number, "account", "accounts")),
     };
-    let draft = Draft::info(title)
+    let draft = FindingDraft::info(title)
         .maybe("Administrators", (number > 0).then(|| names(&accounts.admins, 12)))
         .fact("Accounts of people", accounts.people);
     match number >= ADMINS_INFO {
@@ -248,47 +250,48 @@ fn admins(facts: &Facts) -> Verdict {
     }
 }
 
-fn root_accounts(facts: &Facts) -> Verdict {
+fn root_accounts(facts: &MachineFacts) -> CheckVerdict {
     let extra = &facts.accounts.as_ref()?.extra_root;
     if extra.is_empty() {
-        return Draft::ok("Only root is root").alone();
+        return FindingDraft::ok("Only root is root").alone();
     }
     let one = |name: &String| {
-        Draft::fail(format!("Account {name} is root by another name"))
+        FindingDraft::fail(format!("Account {name} is root by another name"))
             .on(name)
             .fix("Unless somebody here made it on purpose the machine was broken into: keep it for examination, install it anew.")
     };
     Ok(extra.iter().map(one).collect())
 }
 
-fn empty_passwords(facts: &Facts) -> Verdict {
+fn empty_passwords(facts: &MachineFacts) -> CheckVerdict {
     let empty = &facts.passwords.as_ref()?.empty;
     if empty.is_empty() {
-        return Draft::ok("Every account has a password or is locked").alone();
+        return FindingDraft::ok("Every account has a password or is locked").alone();
     }
     let one = |name: &String| {
-        Draft::fail(format!("Account {name} has no password"))
+        FindingDraft::fail(format!("Account {name} has no password"))
             .on(name)
             .fix(format!("Set one: passwd '{name}', or lock it: passwd -l '{name}'"))
     };
     Ok(empty.iter().map(one).collect())
 }
 
-fn listening_ports(facts: &Facts) -> Verdict {
+fn listening_ports(facts: &MachineFacts) -> CheckVerdict {
     let ports = facts.ports.as_ref()?;
-    let risk =
-        |port: &Port| RISKY_PORTS.iter().find(|(number, _)| *number == port.number && port.protocol == "tcp");
-    let mut drafts: Vec<Draft> = ports
+    let risk = |port: &OpenPort| {
+        RISKY_PORTS.iter().find(|(number, _)| *number == port.number && port.protocol == "tcp")
+    };
+    let mut drafts: Vec<FindingDraft> = ports
         .iter()
         .filter_map(|port| Some((port, risk(port)?.1)))
         .map(|(port, name)| {
-            Draft::warn(format!("{name} is open to others"))
+            FindingDraft::warn(format!("{name} is open to others"))
                 .on(format!("{}/{}", port.protocol, port.number))
                 .maybe("Program", port.program.as_ref())
                 .fix("Bind the service to 127.0.0.1 in its settings, switch it off, or block the port in the firewall.")
         })
         .collect();
-    let lent = |port: &Port| port.protocol == "udp" && LENT_PORTS.contains(&port.number);
+    let lent = |port: &OpenPort| port.protocol == "udp" && LENT_PORTS.contains(&port.number);
     let shown: Vec<String> = ports
         .iter()
         .filter(|port| !lent(port))
@@ -298,15 +301,15 @@ fn listening_ports(facts: &Facts) -> Verdict {
         })
         .collect();
     let draft = match shown.is_empty() {
-        true => Draft::ok("Nothing on this machine can be reached by others"),
-        false => Draft::info(format!("{} open to others", count(shown.len(), "port is", "ports are")))
+        true => FindingDraft::ok("Nothing on this machine can be reached by others"),
+        false => FindingDraft::info(format!("{} open to others", count(shown.len(), "port is", "ports are")))
             .fact("Ports", names(&shown, 24)),
     };
     drafts.push(draft);
     Ok(drafts)
 }
 
-fn sshd(facts: &Facts) -> Verdict {
+fn sshd(facts: &MachineFacts) -> CheckVerdict {
     let sshd = facts.sshd.as_ref()?;
     // OpenSSH's defaults: prohibit-password, yes, no (sshd_config(5)).
     let root = sshd.root_login.as_deref().unwrap_or("prohibit-password");
@@ -318,7 +321,7 @@ fn sshd(facts: &Facts) -> Verdict {
         (_, _, "yes") => (Status::Info, "SSH lets people log in with passwords"),
         _ => (Status::Ok, "SSH lets nobody in by password"),
     };
-    Draft::new(status, title)
+    FindingDraft::new(status, title)
         .fact("PermitRootLogin", root)
         .fact("PasswordAuthentication", passwords)
         .fact("PermitEmptyPasswords", empty)
@@ -326,13 +329,13 @@ fn sshd(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn file_modes(facts: &Facts) -> Verdict {
+fn file_modes(facts: &MachineFacts) -> CheckVerdict {
     let modes = facts.file_modes.as_ref()?;
     if modes.world_writable.is_empty() {
-        return Draft::ok("Important files are protected").fact("Files", modes.looked_at).alone();
+        return FindingDraft::ok("Important files are protected").fact("Files", modes.looked_at).alone();
     }
     let one = |path: &String| {
-        Draft::fail(format!("Everybody can write {path}"))
+        FindingDraft::fail(format!("Everybody can write {path}"))
             .on(path)
             .fix(format!("Take the right away: chmod o-w '{path}', and compare its content with a backup."))
     };

@@ -4,8 +4,8 @@ use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, Status};
 
 use super::show::{count, duration, milliseconds, names};
-use super::{Check, Draft, Verdict};
-use crate::facts::{Facts, Source};
+use super::{CheckVerdict, DiagnosticCheck, FindingDraft};
+use crate::facts::{FactSource, MachineFacts};
 
 /// Automatic restarts that are a loop (alarm rules: 3 in 10 minutes).
 const RESTARTS_FAIL: u32 = 3;
@@ -25,62 +25,62 @@ const AUTOSTART_INFO: usize = 25;
 /// Jobs in a queue that are a jam.
 const JOBS_WARN: usize = 10;
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[DiagnosticCheck] = &[
+    DiagnosticCheck {
         id: "services.failed",
         area: Area::Services,
         set: CheckSet::Quick,
-        needs: &[Source::Units],
+        needs: &[FactSource::Units],
         what: "A failed service does not do its work.",
         source: "systemd over D-Bus",
         thresholds: "fail for each failed unit",
         judge: failed,
     },
-    Check {
+    DiagnosticCheck {
         id: "services.restart_loops",
         area: Area::Services,
         set: CheckSet::Quick,
-        needs: &[Source::Units],
+        needs: &[FactSource::Units],
         what: "A service that starts again and again does not do its work and burns time.",
         source: "systemd over D-Bus (NRestarts)",
         thresholds: "fail from 3 restarts with the last within 10 minutes; info for older ones",
         judge: restart_loops,
     },
-    Check {
+    DiagnosticCheck {
         id: "services.boot_time",
         area: Area::Services,
         set: CheckSet::Full,
-        needs: &[Source::Boot],
+        needs: &[FactSource::Boot],
         what: "How long the machine takes to start, and because of which service.",
         source: "systemd over D-Bus",
         thresholds: "warn from 120 s; services from 10 s are named",
         judge: boot_time,
     },
-    Check {
+    DiagnosticCheck {
         id: "services.autostart",
         area: Area::Services,
         set: CheckSet::Quick,
-        needs: &[Source::Autostart],
+        needs: &[FactSource::Autostart],
         what: "Programs that start with the desktop make logging in slow.",
         source: "/etc/xdg/autostart, ~/.config/autostart (names only)",
         thresholds: "info from 25",
         judge: autostart,
     },
-    Check {
+    DiagnosticCheck {
         id: "printers.queues",
         area: Area::Printers,
         set: CheckSet::Quick,
-        needs: &[Source::Printers],
+        needs: &[FactSource::Printers],
         what: "A stopped print queue takes jobs and prints none.",
         source: "lpstat -p",
         thresholds: "fail if stopped with jobs waiting, warn if stopped",
         judge: queues,
     },
-    Check {
+    DiagnosticCheck {
         id: "printers.jobs",
         area: Area::Printers,
         set: CheckSet::Quick,
-        needs: &[Source::Printers],
+        needs: &[FactSource::Printers],
         what: "Many waiting jobs mean that the first one is stuck.",
         source: "lpstat -o",
         thresholds: "warn from 10 in one queue",
@@ -88,16 +88,16 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-fn failed(facts: &Facts) -> Verdict {
+fn failed(facts: &MachineFacts) -> CheckVerdict {
     let units = facts.units.as_ref()?;
     if units.failed.is_empty() {
-        return Draft::ok("No service has failed")
+        return FindingDraft::ok("No service has failed")
             .fact("Units", units.loaded)
             .fact("State", &units.state)
             .alone();
     }
-    let one = |unit: &crate::facts::service::Unit| {
-        Draft::fail(format!("{} has failed", unit.name))
+    let one = |unit: &crate::facts::service::FailedUnit| {
+        FindingDraft::fail(format!("{} has failed", unit.name))
             .on(&unit.name)
             .fact("What it is", &unit.description)
             .fix(format!(
@@ -109,10 +109,10 @@ fn failed(facts: &Facts) -> Verdict {
     Ok(units.failed.iter().map(one).collect())
 }
 
-fn restart_loops(facts: &Facts) -> Verdict {
+fn restart_loops(facts: &MachineFacts) -> CheckVerdict {
     let units = facts.units.as_ref()?;
     if units.restarting.is_empty() {
-        return Draft::ok("No service had to be started again").alone();
+        return FindingDraft::ok("No service had to be started again").alone();
     }
     Ok(units
         .restarting
@@ -120,8 +120,8 @@ fn restart_loops(facts: &Facts) -> Verdict {
         .map(|service| {
             let recent = service.waiting || service.changed_seconds <= RESTARTS_RECENT_SECONDS;
             let draft = match service.restarts >= RESTARTS_FAIL && recent {
-                true => Draft::fail(format!("{} starts again and again", service.name)),
-                false => Draft::info(format!("{} was started again by itself", service.name)),
+                true => FindingDraft::fail(format!("{} starts again and again", service.name)),
+                false => FindingDraft::info(format!("{} was started again by itself", service.name)),
             };
             draft
                 .on(&service.name)
@@ -133,10 +133,10 @@ fn restart_loops(facts: &Facts) -> Verdict {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of a start")]
-fn boot_time(facts: &Facts) -> Verdict {
+fn boot_time(facts: &MachineFacts) -> CheckVerdict {
     let boot = facts.boot.as_ref()?;
     let Some(services) = boot.services_ms else {
-        return Draft::info("The machine is still starting")
+        return FindingDraft::info("The machine is still starting")
             .because("Some service hasn't finished its start yet.")
             .fix("See which: systemctl list-jobs")
             .alone();
@@ -144,7 +144,7 @@ fn boot_time(facts: &Facts) -> Verdict {
     let total = boot.kernel_ms.saturating_add(services);
     let status = if total >= BOOT_WARN_MS { Status::Warn } else { Status::Ok };
     let show = |ms: u64| milliseconds(ms as f64);
-    let mut draft = Draft::new(status, format!("The start took {}", show(total)))
+    let mut draft = FindingDraft::new(status, format!("The start took {}", show(total)))
         .fact("Firmware", show(boot.firmware_ms))
         .fact("Loader", show(boot.loader_ms))
         .fact("Kernel", show(boot.kernel_ms))
@@ -156,29 +156,32 @@ fn boot_time(facts: &Facts) -> Verdict {
     draft.alone()
 }
 
-fn autostart(facts: &Facts) -> Verdict {
+fn autostart(facts: &MachineFacts) -> CheckVerdict {
     let autostart = facts.autostart.as_ref()?;
     let number = autostart.system.len().saturating_add(autostart.users.len());
     let status = if number >= AUTOSTART_INFO { Status::Info } else { Status::Ok };
-    Draft::new(status, format!("{} with the desktop", count(number, "program starts", "programs start")))
-        .maybe("Set by users", (!autostart.users.is_empty()).then(|| names(&autostart.users, 20)))
-        .maybe("Set for everybody", (!autostart.system.is_empty()).then(|| names(&autostart.system, 20)))
-        .fix("Switch off what isn't needed in the desktop's settings for startup programs.")
-        .alone()
+    FindingDraft::new(
+        status,
+        format!("{} with the desktop", count(number, "program starts", "programs start")),
+    )
+    .maybe("Set by users", (!autostart.users.is_empty()).then(|| names(&autostart.users, 20)))
+    .maybe("Set for everybody", (!autostart.system.is_empty()).then(|| names(&autostart.system, 20)))
+    .fix("Switch off what isn't needed in the desktop's settings for startup programs.")
+    .alone()
 }
 
-fn queues(facts: &Facts) -> Verdict {
+fn queues(facts: &MachineFacts) -> CheckVerdict {
     let queues = &facts.printers.as_ref()?.queues;
     if queues.is_empty() {
-        return Draft::info("No printer is set up").alone();
+        return FindingDraft::info("No printer is set up").alone();
     }
     Ok(queues
         .iter()
         .map(|queue| {
             let draft = match (queue.enabled, queue.jobs) {
-                (true, _) => Draft::ok(format!("Printer {} is ready", queue.name)),
-                (false, 0) => Draft::warn(format!("Printer {} is stopped", queue.name)),
-                (false, jobs) => Draft::fail(format!(
+                (true, _) => FindingDraft::ok(format!("Printer {} is ready", queue.name)),
+                (false, 0) => FindingDraft::warn(format!("Printer {} is stopped", queue.name)),
+                (false, jobs) => FindingDraft::fail(format!(
                     "Printer {} is stopped, waiting: {}",
                     queue.name,
                     count(jobs, "job", "jobs")
@@ -196,24 +199,28 @@ fn queues(facts: &Facts) -> Verdict {
         .collect())
 }
 
-fn jobs(facts: &Facts) -> Verdict {
+fn jobs(facts: &MachineFacts) -> CheckVerdict {
     let queues = &facts.printers.as_ref()?.queues;
-    let stuck: Vec<Draft> = queues
+    let stuck: Vec<FindingDraft> = queues
         .iter()
         .filter(|queue| queue.jobs >= JOBS_WARN)
         .map(|queue| {
-            Draft::warn(format!("Waiting for printer {}: {}", queue.name, count(queue.jobs, "job", "jobs")))
-                .on(&queue.name)
-                .fact("Jobs", queue.jobs)
-                .fix(format!(
-                    "Remove the first job (lpstat -o '{0}', cancel JOB); all: cancel -a '{0}'",
-                    queue.name
-                ))
-                .runbook("clear-print-queue")
+            FindingDraft::warn(format!(
+                "Waiting for printer {}: {}",
+                queue.name,
+                count(queue.jobs, "job", "jobs")
+            ))
+            .on(&queue.name)
+            .fact("Jobs", queue.jobs)
+            .fix(format!(
+                "Remove the first job (lpstat -o '{0}', cancel JOB); all: cancel -a '{0}'",
+                queue.name
+            ))
+            .runbook("clear-print-queue")
         })
         .collect();
     match stuck.is_empty() {
-        true => Draft::ok("No print jobs are stuck")
+        true => FindingDraft::ok("No print jobs are stuck")
             .fact("Waiting", queues.iter().map(|q| q.jobs).sum::<usize>())
             .alone(),
         false => Ok(stuck),

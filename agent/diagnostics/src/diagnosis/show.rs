@@ -72,7 +72,7 @@ pub(super) fn day_number(date: &str) -> Option<i64> {
 const UNIX_EPOCH_JULIAN: i64 = 2_440_588;
 
 /// Days since 1970 of the facts' time.
-pub(super) fn today(facts: &crate::facts::Facts) -> i64 {
+pub(super) fn today(facts: &crate::facts::MachineFacts) -> i64 {
     i64::try_from(facts.taken_at.0 / 86_400_000).unwrap_or(i64::MAX)
 }
 

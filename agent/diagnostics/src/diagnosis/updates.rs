@@ -4,8 +4,8 @@ use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{Area, Status};
 
 use super::show::{count, duration, milliseconds, names};
-use super::{Check, Draft, Verdict, ladder};
-use crate::facts::{Facts, Missing, Source};
+use super::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
+use crate::facts::{FactSource, MachineFacts, MissingFact};
 
 /// Seconds after which package lists say nothing about today.
 const LISTS_WARN_SECONDS: u64 = 14 * 86_400;
@@ -20,12 +20,12 @@ const OFFSET_FAIL_SECONDS: f64 = 60.0;
 /// Seconds without a success of the time service: it asks every 34 minutes at the least often.
 const SYNC_WARN_SECONDS: u64 = 4 * 3600;
 
-pub(super) const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[DiagnosticCheck] = &[
     check(
         "updates.pending",
         Area::Updates,
         CheckSet::Full,
-        &[Source::Pending],
+        &[FactSource::Pending],
         pending,
         "Updates that wait to be installed.",
         "apt-get -s dist-upgrade, dnf check-update",
@@ -35,7 +35,7 @@ pub(super) const CHECKS: &[Check] = &[
         "updates.security",
         Area::Updates,
         CheckSet::Full,
-        &[Source::Pending],
+        &[FactSource::Pending],
         security,
         "Updates that mend security flaws.",
         "apt-get -s dist-upgrade, dnf --security check-update",
@@ -45,7 +45,7 @@ pub(super) const CHECKS: &[Check] = &[
         "updates.reboot",
         Area::Updates,
         CheckSet::Quick,
-        &[Source::Upkeep],
+        &[FactSource::Upkeep],
         reboot,
         "Some updates take effect at a restart only.",
         "/run/reboot-required, /lib/modules",
@@ -55,7 +55,7 @@ pub(super) const CHECKS: &[Check] = &[
         "updates.sources_age",
         Area::Updates,
         CheckSet::Quick,
-        &[Source::Upkeep],
+        &[FactSource::Upkeep],
         sources_age,
         "Old package lists don't know of new updates.",
         "change time of the package lists",
@@ -65,7 +65,7 @@ pub(super) const CHECKS: &[Check] = &[
         "updates.automatic",
         Area::Updates,
         CheckSet::Quick,
-        &[Source::Upkeep],
+        &[FactSource::Upkeep],
         automatic,
         "Security updates that install themselves are never forgotten.",
         "apt.conf (APT::Periodic), dnf-automatic's timer",
@@ -75,7 +75,7 @@ pub(super) const CHECKS: &[Check] = &[
         "updates.broken",
         Area::Updates,
         CheckSet::Full,
-        &[Source::Packages],
+        &[FactSource::Packages],
         broken,
         "A half-installed package blocks all further updates.",
         "/var/lib/dpkg/status",
@@ -85,7 +85,7 @@ pub(super) const CHECKS: &[Check] = &[
         "updates.held",
         Area::Updates,
         CheckSet::Full,
-        &[Source::Packages],
+        &[FactSource::Packages],
         held,
         "Held packages get no updates, security included.",
         "/var/lib/dpkg/status",
@@ -95,7 +95,7 @@ pub(super) const CHECKS: &[Check] = &[
         "time.offset",
         Area::Time,
         CheckSet::Full,
-        &[Source::Clock],
+        &[FactSource::Clock],
         offset,
         "With a wrong clock certificates, logins and logs go wrong.",
         "SNTP",
@@ -105,7 +105,7 @@ pub(super) const CHECKS: &[Check] = &[
         "time.sync",
         Area::Time,
         CheckSet::Quick,
-        &[Source::TimeSync],
+        &[FactSource::TimeSync],
         sync,
         "Something must keep the clock right.",
         "running services, /run/systemd/timesync",
@@ -115,7 +115,7 @@ pub(super) const CHECKS: &[Check] = &[
         "time.zone",
         Area::Time,
         CheckSet::Quick,
-        &[Source::TimeSync],
+        &[FactSource::TimeSync],
         zone,
         "The time zone decides what people read from the clock.",
         "/etc/localtime",
@@ -128,22 +128,24 @@ const fn check(
     id: &'static str,
     area: Area,
     set: CheckSet,
-    needs: &'static [Source],
-    judge: fn(&Facts) -> Verdict,
+    needs: &'static [FactSource],
+    judge: fn(&MachineFacts) -> CheckVerdict,
     what: &'static str,
     source: &'static str,
     thresholds: &'static str,
-) -> Check {
-    Check { id, area, set, needs, what, source, thresholds, judge }
+) -> DiagnosticCheck {
+    DiagnosticCheck { id, area, set, needs, what, source, thresholds, judge }
 }
 
-fn pending(facts: &Facts) -> Verdict {
+fn pending(facts: &MachineFacts) -> CheckVerdict {
     let pending = facts.pending.as_ref()?;
     let number = pending.all.len();
     let draft = match number {
-        0 => Draft::ok("No updates are waiting"),
-        1..PENDING_WARN => Draft::info(format!("{} waiting", count(number, "update is", "updates are"))),
-        _ => Draft::warn(format!("{number} updates are waiting")),
+        0 => FindingDraft::ok("No updates are waiting"),
+        1..PENDING_WARN => {
+            FindingDraft::info(format!("{} waiting", count(number, "update is", "updates are")))
+        }
+        _ => FindingDraft::warn(format!("{number} updates are waiting")),
     };
     draft
         .fact("Updates", number)
@@ -152,13 +154,14 @@ fn pending(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn security(facts: &Facts) -> Verdict {
+fn security(facts: &MachineFacts) -> CheckVerdict {
     let security = &facts.pending.as_ref()?.security;
     let draft = match security.len() {
-        0 => Draft::ok("No security updates are waiting"),
-        number => {
-            Draft::warn(format!("{} waiting", count(number, "security update is", "security updates are")))
-        }
+        0 => FindingDraft::ok("No security updates are waiting"),
+        number => FindingDraft::warn(format!(
+            "{} waiting",
+            count(number, "security update is", "security updates are")
+        )),
     };
     draft
         .fact("Security updates", security.len())
@@ -167,12 +170,12 @@ fn security(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn reboot(facts: &Facts) -> Verdict {
+fn reboot(facts: &MachineFacts) -> CheckVerdict {
     let upkeep = facts.upkeep.as_ref()?;
     let newer = upkeep.newest_kernel.as_ref().filter(|newest| **newest != upkeep.running_kernel);
     let draft = match upkeep.reboot_asked || newer.is_some() {
-        true => Draft::warn("A restart is needed for updates to take effect"),
-        false => Draft::ok("No restart is needed"),
+        true => FindingDraft::warn("A restart is needed for updates to take effect"),
+        false => FindingDraft::ok("No restart is needed"),
     };
     draft
         .fact("Running kernel", &upkeep.running_kernel)
@@ -185,14 +188,14 @@ fn reboot(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn sources_age(facts: &Facts) -> Verdict {
+fn sources_age(facts: &MachineFacts) -> CheckVerdict {
     let Some(at) = facts.upkeep.as_ref()?.lists_at else {
-        return Err(Missing::Absent("a package list".to_owned()));
+        return Err(MissingFact::Absent("a package list".to_owned()));
     };
     let age = (facts.taken_at.0 / 1000).saturating_sub(at);
     let draft = match age >= LISTS_WARN_SECONDS {
-        true => Draft::warn("The package lists are old"),
-        false => Draft::ok("The package lists are fresh"),
+        true => FindingDraft::warn("The package lists are old"),
+        false => FindingDraft::ok("The package lists are fresh"),
     };
     draft
         .fact("Last renewed", format!("{} ago", duration(age)))
@@ -200,43 +203,49 @@ fn sources_age(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn automatic(facts: &Facts) -> Verdict {
+fn automatic(facts: &MachineFacts) -> CheckVerdict {
     let draft = match facts.upkeep.as_ref()?.automatic {
-        Some(true) => Draft::ok("Security updates install themselves"),
-        Some(false) => Draft::info("Updates don't install themselves")
+        Some(true) => FindingDraft::ok("Security updates install themselves"),
+        Some(false) => FindingDraft::info("Updates don't install themselves")
             .fix("On Debian and Ubuntu: apt-get install unattended-upgrades && dpkg-reconfigure unattended-upgrades; on Fedora: dnf-automatic."),
-        None => return Err(Missing::Absent("a package tool with automatic updates (apt, dnf)".to_owned())),
+        None => return Err(MissingFact::Absent("a package tool with automatic updates (apt, dnf)".to_owned())),
     };
     draft.alone()
 }
 
-fn broken(facts: &Facts) -> Verdict {
+fn broken(facts: &MachineFacts) -> CheckVerdict {
     let packages = facts.packages.as_ref()?;
     if packages.broken.is_empty() {
-        return Draft::ok("All packages are completely installed").fact("Packages", packages.count).alone();
+        return FindingDraft::ok("All packages are completely installed")
+            .fact("Packages", packages.count)
+            .alone();
     }
     let shown: Vec<String> =
         packages.broken.iter().map(|(name, state)| format!("{name} ({state})")).collect();
-    Draft::fail(format!("{} not completely installed", count(shown.len(), "package is", "packages are")))
-        .fact("Packages", names(&shown, 12))
-        .fix("Finish it: dpkg --configure -a, then apt-get -f install.")
-        .alone()
+    FindingDraft::fail(format!(
+        "{} not completely installed",
+        count(shown.len(), "package is", "packages are")
+    ))
+    .fact("Packages", names(&shown, 12))
+    .fix("Finish it: dpkg --configure -a, then apt-get -f install.")
+    .alone()
 }
 
-fn held(facts: &Facts) -> Verdict {
+fn held(facts: &MachineFacts) -> CheckVerdict {
     let packages = facts.packages.as_ref()?;
     let draft = match packages.held.is_empty() {
-        true => Draft::ok("No package is held back"),
-        false => {
-            Draft::info(format!("{} held back", count(packages.held.len(), "package is", "packages are")))
-                .fact("Packages", names(&packages.held, 12))
-                .fix("Let them go if nobody remembers why: apt-mark unhold NAME")
-        }
+        true => FindingDraft::ok("No package is held back"),
+        false => FindingDraft::info(format!(
+            "{} held back",
+            count(packages.held.len(), "package is", "packages are")
+        ))
+        .fact("Packages", names(&packages.held, 12))
+        .fix("Let them go if nobody remembers why: apt-mark unhold NAME"),
     };
     draft.alone()
 }
 
-fn offset(facts: &Facts) -> Verdict {
+fn offset(facts: &MachineFacts) -> CheckVerdict {
     let clock = facts.clock.as_ref()?;
     let off = clock.offset_seconds.abs();
     let status = ladder(off, OFFSET_WARN_SECONDS, OFFSET_FAIL_SECONDS);
@@ -245,7 +254,7 @@ fn offset(facts: &Facts) -> Verdict {
         Status::Ok => "The clock is right".to_owned(),
         _ => format!("The clock is {off:.0} s {direction}"),
     };
-    Draft::new(status, title)
+    FindingDraft::new(status, title)
         .fact("Offset", format!("{:+.3} s", clock.offset_seconds))
         .fact("Precise to", milliseconds(clock.round_trip_ms / 2.0))
         .fact("Server", format!("{} (stratum {})", clock.server, clock.stratum))
@@ -254,14 +263,14 @@ fn offset(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn sync(facts: &Facts) -> Verdict {
+fn sync(facts: &MachineFacts) -> CheckVerdict {
     let sync = facts.time_sync.as_ref()?;
     let late = sync.synchronised_seconds.filter(|seconds| *seconds >= SYNC_WARN_SECONDS);
     let draft = match (&sync.service, late, sync.guest) {
-        (Some(_), Some(_), _) => Draft::warn("The time service has had no success for hours"),
-        (Some(service), None, _) => Draft::ok(format!("{service} keeps the clock right")),
-        (None, _, true) => Draft::info("No time service runs; the host may keep this guest's clock"),
-        (None, _, false) => Draft::warn("Nothing keeps the clock right"),
+        (Some(_), Some(_), _) => FindingDraft::warn("The time service has had no success for hours"),
+        (Some(service), None, _) => FindingDraft::ok(format!("{service} keeps the clock right")),
+        (None, _, true) => FindingDraft::info("No time service runs; the host may keep this guest's clock"),
+        (None, _, false) => FindingDraft::warn("Nothing keeps the clock right"),
     };
     draft
         .maybe("Service", sync.service.as_ref())
@@ -273,9 +282,9 @@ fn sync(facts: &Facts) -> Verdict {
         .alone()
 }
 
-fn zone(facts: &Facts) -> Verdict {
+fn zone(facts: &MachineFacts) -> CheckVerdict {
     match &facts.time_sync.as_ref()?.zone {
-        Some(zone) => Draft::info(format!("The time zone is {zone}")).fact("Zone", zone).alone(),
-        None => Draft::info("No time zone is set: times are UTC").alone(),
+        Some(zone) => FindingDraft::info(format!("The time zone is {zone}")).fact("Zone", zone).alone(),
+        None => FindingDraft::info("No time zone is set: times are UTC").alone(),
     }
 }

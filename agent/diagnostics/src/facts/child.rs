@@ -10,7 +10,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
-use super::{Fact, Missing};
+use super::{Fact, MissingFact};
 
 /// Where programs are looked for; `PATH` is not asked, because a user may have put anything there.
 const DIRECTORIES: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
@@ -20,7 +20,7 @@ const OUTPUT_LIMIT: u64 = 4 * 1024 * 1024;
 
 /// What a program said.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Output {
+pub struct ProgramOutput {
     /// Exit code; `None` if a signal or our limit ended it.
     pub code: Option<i32>,
     /// Standard output, at most [`OUTPUT_LIMIT`] bytes; invalid UTF-8 replaced.
@@ -33,17 +33,17 @@ pub struct Output {
 
 /// The programs of this machine.
 #[derive(Clone, Debug)]
-pub struct Programs {
+pub struct SystemPrograms {
     directories: Vec<PathBuf>,
 }
 
-impl Default for Programs {
+impl Default for SystemPrograms {
     fn default() -> Self {
         Self { directories: DIRECTORIES.iter().map(PathBuf::from).collect() }
     }
 }
 
-impl Programs {
+impl SystemPrograms {
     /// Programs of one directory instead of the system's, for tests.
     pub fn only_in(directory: &Path) -> Self {
         Self { directories: vec![directory.to_owned()] }
@@ -55,23 +55,23 @@ impl Programs {
             .iter()
             .map(|directory| directory.join(name))
             .find(|path| path.is_file())
-            .ok_or_else(|| Missing::Absent(name.to_owned()))
+            .ok_or_else(|| MissingFact::Absent(name.to_owned()))
     }
 
     /// Runs a program to its end. There is no deadline here: drop the future, and the program ends too.
-    pub async fn run(&self, name: &str, arguments: &[&str]) -> Fact<Output> {
+    pub async fn run(&self, name: &str, arguments: &[&str]) -> Fact<ProgramOutput> {
         let path = self.find(name)?;
-        let mut child = spawn(&path, arguments).map_err(|error| Missing::from_io(name, &error))?;
-        let _group = Group::of(&child);
+        let mut child = spawn(&path, arguments).map_err(|error| MissingFact::from_io(name, &error))?;
+        let _group = ProcessGroup::of(&child);
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(Missing::failed(name, "no output"));
+            return Err(MissingFact::failed(name, "no output"));
         };
         let (out, complaint) = tokio::join!(bounded(stdout, OUTPUT_LIMIT), bounded(stderr, 4096));
-        let out = out.map_err(|error| Missing::from_io(name, &error))?;
+        let out = out.map_err(|error| MissingFact::from_io(name, &error))?;
         let cut = u64::try_from(out.len()).is_ok_and(|length| length >= OUTPUT_LIMIT);
         let code = if cut { None } else { child.wait().await.ok().and_then(|status| status.code()) };
         let complaint = complaint.unwrap_or_default();
-        Ok(Output {
+        Ok(ProgramOutput {
             code,
             text: String::from_utf8_lossy(&out).into_owned(),
             complaint: String::from_utf8_lossy(&complaint).lines().next().unwrap_or_default().to_owned(),
@@ -81,23 +81,23 @@ impl Programs {
 }
 
 /// A program that goes on until it is dropped, and its standard output.
-pub struct Running {
+pub struct RunningProgram {
     /// What it says.
     pub output: tokio::process::ChildStdout,
-    _group: Group,
+    _group: ProcessGroup,
     _child: Child,
 }
 
-impl Programs {
+impl SystemPrograms {
     /// Starts a program that tells something again and again.
-    pub fn start(&self, name: &str, arguments: &[&str]) -> Fact<Running> {
+    pub fn start(&self, name: &str, arguments: &[&str]) -> Fact<RunningProgram> {
         let path = self.find(name)?;
-        let mut child = spawn(&path, arguments).map_err(|error| Missing::from_io(name, &error))?;
+        let mut child = spawn(&path, arguments).map_err(|error| MissingFact::from_io(name, &error))?;
         // Nobody reads its complaints, and it must not wait for that.
         drop(child.stderr.take());
-        let group = Group::of(&child);
-        let output = child.stdout.take().ok_or_else(|| Missing::failed(name, "no output"))?;
-        Ok(Running { output, _group: group, _child: child })
+        let group = ProcessGroup::of(&child);
+        let output = child.stdout.take().ok_or_else(|| MissingFact::failed(name, "no output"))?;
+        Ok(RunningProgram { output, _group: group, _child: child })
     }
 }
 
@@ -125,9 +125,9 @@ async fn bounded(stream: impl AsyncRead + Unpin, limit: u64) -> std::io::Result<
 }
 
 /// Ends what is left of a program's process group when it goes: helpers that the program had started.
-struct Group(#[cfg(unix)] Option<rustix::process::Pid>);
+struct ProcessGroup(#[cfg(unix)] Option<rustix::process::Pid>);
 
-impl Group {
+impl ProcessGroup {
     #[cfg(unix)]
     fn of(child: &Child) -> Self {
         let id = child.id().and_then(|id| i32::try_from(id).ok());
@@ -140,7 +140,7 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         #[cfg(unix)]
         if let Some(group) = self.0 {
@@ -156,13 +156,13 @@ mod tests {
 
     use super::*;
 
-    fn script(text: &str) -> (tempfile::TempDir, Programs) {
+    fn script(text: &str) -> (tempfile::TempDir, SystemPrograms) {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("tool");
         std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let programs = Programs::only_in(dir.path());
+        let programs = SystemPrograms::only_in(dir.path());
         (dir, programs)
     }
 
@@ -176,7 +176,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_is_not_there_is_absent() {
         let (_dir, programs) = script("true");
-        assert_eq!(programs.run("smartctl", &[]).await, Err(Missing::Absent("smartctl".into())));
+        assert_eq!(programs.run("smartctl", &[]).await, Err(MissingFact::Absent("smartctl".into())));
     }
 
     #[tokio::test]

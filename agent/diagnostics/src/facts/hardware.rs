@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Maker, model, firmware and processor.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Machine {
+pub struct HardwareModel {
     /// Maker, where known.
     pub vendor: Option<String>,
     /// Model, where known.
@@ -25,7 +25,7 @@ pub struct Machine {
 
 /// A battery.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Battery {
+pub struct BatteryState {
     /// Its name, for example `BAT0`.
     pub name: String,
     /// Charge in percent of what it holds today.
@@ -40,7 +40,7 @@ pub struct Battery {
 
 /// A graphics adapter.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Graphics {
+pub struct GraphicsAdapter {
     /// Bus address, for example `0000:00:02.0`.
     pub address: String,
     /// Maker, or its PCI number.
@@ -53,7 +53,7 @@ pub struct Graphics {
 
 /// A temperature sensor.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Sensor {
+pub struct TemperatureSensor {
     /// Chip and label, for example `coretemp Package id 0`.
     pub name: String,
     /// Degrees Celsius now.
@@ -64,7 +64,7 @@ pub struct Sensor {
 
 /// The operating system.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Release {
+pub struct OsRelease {
     /// `ID` of os-release, for example `debian`.
     pub id: String,
     /// `VERSION_ID` of os-release; empty for rolling releases.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Use of processor and disks over a short moment, and load averages.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Activity {
+pub struct SystemActivity {
     /// Logical processors.
     pub processors: usize,
     /// Load averages over 1, 5 and 15 minutes.
@@ -34,7 +34,7 @@ pub struct DiskUse {
 
 /// Pressure stall information of a resource: percent of the time that work stood still for it.
 #[derive(Clone, Copy, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Stall {
+pub struct StallShare {
     /// At least one task stood, over 10, 60 and 300 seconds.
     pub some: [f64; 3],
     /// All tasks stood, over 10, 60 and 300 seconds.
@@ -43,18 +43,18 @@ pub struct Stall {
 
 /// Pressure stall information.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Pressure {
+pub struct PressureStalls {
     /// Waiting for the processor.
-    pub cpu: Stall,
+    pub cpu: StallShare,
     /// Waiting for memory.
-    pub memory: Stall,
+    pub memory: StallShare,
     /// Waiting for disks.
-    pub io: Stall,
+    pub io: StallShare,
 }
 
 /// How the processor's clock is held back.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Throttling {
+pub struct CpuThrottling {
     /// Times that cores were slowed for heat since the start.
     pub thermal_events: Option<u64>,
     /// Highest frequency that may be used now, in percent of what the hardware can; lowest of all cores.
@@ -65,7 +65,7 @@ pub struct Throttling {
 
 /// Memory and swap.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Memory {
+pub struct MemoryUse {
     /// Bytes in all.
     pub total: u64,
     /// Bytes that programs can still get.

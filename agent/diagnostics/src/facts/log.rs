@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A program that crashed.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Crash {
+pub struct ProgramCrash {
     /// The program's name.
     pub program: String,
     /// Seconds since 1970.
@@ -13,11 +13,11 @@ pub struct Crash {
 
 /// Errors in the journal since the start.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Journal {
+pub struct JournalErrors {
     /// Errors of programs, most frequent first.
-    pub programs: Vec<Group>,
+    pub programs: Vec<JournalGroup>,
     /// Signs of failing hardware in the kernel's messages, by kind.
-    pub kernel: Vec<Group>,
+    pub kernel: Vec<JournalGroup>,
     /// Entries read.
     pub entries: usize,
     /// `true` where there were more than are read.
@@ -28,7 +28,7 @@ pub struct Journal {
 
 /// Entries that say the same.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Group {
+pub struct JournalGroup {
     /// Who wrote them.
     pub source: String,
     /// What they say, with numbers and secrets taken out.

@@ -31,13 +31,13 @@ use nearhand_proto::time::UnixMillis;
 use nearhand_report::pseudonymise::Identifiers;
 use serde::{Deserialize, Serialize};
 
-use child::Programs;
+use child::SystemPrograms;
 use probe::ProbeTargets;
-use root::Root;
+use root::SystemRoot;
 
 /// Why a fact isn't known. Shown to a person as a skipped finding's reason.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
-pub enum Missing {
+pub enum MissingFact {
     /// The file, program or device that would tell isn't on this system.
     #[error("{0} is not on this system")]
     Absent(String),
@@ -60,7 +60,7 @@ pub enum Missing {
     },
 }
 
-impl Missing {
+impl MissingFact {
     /// The source `what` failed with an input/output error.
     pub fn from_io(what: &str, error: &std::io::Error) -> Self {
         match error.kind() {
@@ -76,30 +76,30 @@ impl Missing {
     }
 }
 
-impl From<&Missing> for Missing {
-    fn from(missing: &Missing) -> Self {
+impl From<&MissingFact> for MissingFact {
+    fn from(missing: &MissingFact) -> Self {
         missing.clone()
     }
 }
 
 /// A fact, or why it isn't known.
-pub type Fact<T> = Result<T, Missing>;
+pub type Fact<T> = Result<T, MissingFact>;
 
 /// One place for the list of sources: the enum, the set of facts and what a collector hands back.
 macro_rules! sources {
     ($($(#[doc = $doc:literal])* $field:ident: $source:ident($kind:ty);)*) => {
         /// Something that is asked once for a group of facts.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-        pub enum Source { $($(#[doc = $doc])* $source),* }
+        pub enum FactSource { $($(#[doc = $doc])* $source),* }
 
-        impl Source {
+        impl FactSource {
             /// Every source there is.
-            pub const ALL: &'static [Source] = &[$(Source::$source),*];
+            pub const ALL: &'static [FactSource] = &[$(FactSource::$source),*];
         }
 
         /// All facts of one run.
         #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-        pub struct Facts {
+        pub struct MachineFacts {
             /// When the run began.
             pub taken_at: UnixMillis,
             $($(#[doc = $doc])* pub $field: Fact<$kind>,)*
@@ -107,23 +107,23 @@ macro_rules! sources {
 
         /// What one source told.
         #[derive(Debug)]
-        pub enum Gathered { $($(#[doc = $doc])* $source(Box<$kind>)),* }
+        pub enum SourceFacts { $($(#[doc = $doc])* $source(Box<$kind>)),* }
 
-        impl Facts {
+        impl MachineFacts {
             /// No facts yet.
             pub fn none(taken_at: UnixMillis) -> Self {
-                let unasked = || Missing::NotApplicable("was not asked for in this run".to_owned());
+                let unasked = || MissingFact::NotApplicable("was not asked for in this run".to_owned());
                 Self { taken_at, $($field: Err(unasked())),* }
             }
 
             /// Keeps what a source told.
-            pub fn keep(&mut self, gathered: Gathered) {
-                match gathered { $(Gathered::$source(value) => self.$field = Ok(*value)),* }
+            pub fn keep(&mut self, gathered: SourceFacts) {
+                match gathered { $(SourceFacts::$source(value) => self.$field = Ok(*value)),* }
             }
 
             /// Keeps why a source told nothing.
-            pub fn miss(&mut self, source: Source, why: Missing) {
-                match source { $(Source::$source => self.$field = Err(why)),* }
+            pub fn miss(&mut self, source: FactSource, why: MissingFact) {
+                match source { $(FactSource::$source => self.$field = Err(why)),* }
             }
         }
     };
@@ -131,110 +131,110 @@ macro_rules! sources {
 
 sources! {
     /// Maker, model, firmware, processor.
-    machine: Machine(hardware::Machine);
+    machine: Machine(hardware::HardwareModel);
     /// Batteries.
-    batteries: Batteries(Vec<hardware::Battery>);
+    batteries: Batteries(Vec<hardware::BatteryState>);
     /// Graphics adapters.
-    graphics: Graphics(Vec<hardware::Graphics>);
+    graphics: Graphics(Vec<hardware::GraphicsAdapter>);
     /// Temperatures and fans.
-    sensors: Sensors(Vec<hardware::Sensor>);
+    sensors: Sensors(Vec<hardware::TemperatureSensor>);
     /// Operating system, kernel, uptime.
-    release: Release(hardware::Release);
+    release: Release(hardware::OsRelease);
     /// Mounted file systems.
-    mounts: Mounts(storage::Mounts);
+    mounts: Mounts(storage::MountedFileSystems);
     /// The disks' own health reports.
     smart: Smart(Vec<storage::SmartDisk>);
     /// Software RAID arrays.
-    raid: Raid(Vec<storage::Array>);
+    raid: Raid(Vec<storage::RaidArray>);
     /// Errors the file systems and disks counted.
     disk_errors: DiskErrors(Vec<storage::ErrorCount>);
     /// Processor and disk use over a short moment.
-    activity: Activity(load::Activity);
+    activity: Activity(load::SystemActivity);
     /// Pressure stall information.
-    pressure: Pressure(load::Pressure);
+    pressure: Pressure(load::PressureStalls);
     /// Clock throttling of the processor.
-    throttling: Throttling(load::Throttling);
+    throttling: Throttling(load::CpuThrottling);
     /// Memory and swap.
-    memory: Memory(load::Memory);
+    memory: Memory(load::MemoryUse);
     /// Memory errors that ECC found.
     ecc: Ecc(Vec<load::EccController>);
     /// Network interfaces.
-    links: Links(Vec<network::Link>);
+    links: Links(Vec<network::NetworkInterface>);
     /// Default routes.
-    routes: Routes(network::Routes);
+    routes: Routes(network::DefaultRoutes);
     /// Configured name servers and the hosts file.
-    resolver: Resolver(network::Resolver);
+    resolver: Resolver(network::ResolverConfig);
     /// TCP and connection tracking counters.
     tcp: Tcp(network::TcpCounters);
     /// Configured proxies.
-    proxy: Proxy(network::Proxy);
+    proxy: Proxy(network::ProxySettings);
     /// Whether the gateway answers.
-    gateway: Gateway(network::Gateway);
+    gateway: Gateway(network::GatewayReach);
     /// How each name server answers.
     dns: Dns(Vec<network::DnsServer>);
     /// Loss, delay and jitter to the internet.
     echo: Echo(Vec<network::EchoRun>);
     /// Answer of the captive-portal test page.
-    portal: Portal(network::Portal);
+    portal: Portal(network::PortalAnswer);
     /// Who signed the certificates that well-known hosts show here.
     tls: Tls(Vec<network::TlsPeer>);
     /// Reach over IPv6.
-    ipv6: Ipv6(network::Ipv6);
+    ipv6: Ipv6(network::Ipv6Reach);
     /// Reach over UDP.
     udp: Udp(Vec<network::UdpTarget>);
     /// systemd's units.
-    units: Units(service::Units);
+    units: Units(service::UnitStates);
     /// How long the start took.
-    boot: Boot(service::Boot);
+    boot: Boot(service::BootTimes);
     /// Programs that start with the desktop.
-    autostart: Autostart(service::Autostart);
+    autostart: Autostart(service::AutostartPrograms);
     /// Crashes of programs.
-    crashes: Crashes(Vec<log::Crash>);
+    crashes: Crashes(Vec<log::ProgramCrash>);
     /// Errors in the journal since the start, grouped.
-    journal: Journal(log::Journal);
+    journal: Journal(log::JournalErrors);
     /// Starts that followed no orderly stop.
     unclean: Unclean(log::UncleanBoots);
     /// Installed packages.
-    packages: Packages(update::Packages);
+    packages: Packages(update::InstalledPackages);
     /// Packages that could be updated.
-    pending: Pending(update::Pending);
+    pending: Pending(update::AvailableUpdates);
     /// What is waiting for a restart, how old the package lists are.
-    upkeep: Upkeep(update::Upkeep);
+    upkeep: Upkeep(update::UpkeepState);
     /// Offset of the clock from network time.
     clock: Clock(update::ClockOffset);
     /// What keeps the clock right.
     time_sync: TimeSync(update::TimeSync);
     /// Packet filter.
-    firewall: Firewall(security::Firewall);
+    firewall: Firewall(security::FirewallState);
     /// Encryption of the disks.
-    encryption: Encryption(security::Encryption);
+    encryption: Encryption(security::DiskEncryption);
     /// Secure boot, access control modules, processor flaws.
-    platform: Platform(security::Platform);
+    platform: Platform(security::PlatformSecurity);
     /// Accounts with rights.
-    accounts: Accounts(security::Accounts);
+    accounts: Accounts(security::PrivilegedAccounts);
     /// Users without a password.
-    passwords: Passwords(security::Passwords);
+    passwords: Passwords(security::PasswordState);
     /// Ports open to others.
-    ports: Ports(Vec<security::Port>);
+    ports: Ports(Vec<security::OpenPort>);
     /// Settings of the SSH server.
-    sshd: Sshd(security::Sshd);
+    sshd: Sshd(security::SshdSettings);
     /// Modes of important files.
     file_modes: FileModes(security::FileModes);
     /// Print queues.
-    printers: Printers(printer::Printers);
+    printers: Printers(printer::PrintQueues);
     /// Running programs.
-    processes: Processes(process::Processes);
+    processes: Processes(process::ProcessList);
     /// Open files against their limits.
-    descriptors: Descriptors(process::Descriptors);
+    descriptors: Descriptors(process::DescriptorUse);
 }
 
 /// What a collector may use. One for a run, shared by all its collectors.
 #[derive(Clone, Debug)]
-pub struct Context {
+pub struct CollectContext {
     /// Where `/proc`, `/sys`, `/etc` are: `/` but in tests.
-    pub root: Root,
+    pub root: SystemRoot,
     /// Child programs that may be started.
-    pub programs: Programs,
+    pub programs: SystemPrograms,
     /// Whom the network probes ask.
     pub targets: ProbeTargets,
     /// Time for one network probe's answer.
@@ -243,7 +243,7 @@ pub struct Context {
     pub now: UnixMillis,
 }
 
-impl Source {
+impl FactSource {
     /// The longest this source may take.
     pub fn limit(self) -> Duration {
         let ms = match self {
@@ -255,7 +255,7 @@ impl Source {
         Duration::from_millis(ms)
     }
 
-    /// `true` for sources that load the machine: they wait until [`Source::measures`] have looked.
+    /// `true` for sources that load the machine: they wait until [`FactSource::measures`] have looked.
     pub fn is_heavy(self) -> bool {
         matches!(
             self,
@@ -270,7 +270,7 @@ impl Source {
 }
 
 /// Asks one source. Takes as long as it takes: the runner limits it.
-pub async fn collect(source: Source, context: Arc<Context>) -> Fact<Gathered> {
+pub async fn collect(source: FactSource, context: Arc<CollectContext>) -> Fact<SourceFacts> {
     if let Some(gathered) = portable::collect(source, &context).await {
         return gathered;
     }
@@ -278,29 +278,29 @@ pub async fn collect(source: Source, context: Arc<Context>) -> Fact<Gathered> {
 }
 
 #[cfg(target_os = "linux")]
-async fn platform(source: Source, context: Arc<Context>) -> Fact<Gathered> {
+async fn platform(source: FactSource, context: Arc<CollectContext>) -> Fact<SourceFacts> {
     linux::collect(source, context).await
 }
 
 #[cfg(not(target_os = "linux"))]
-async fn platform(_: Source, _: Arc<Context>) -> Fact<Gathered> {
-    Err(Missing::NotApplicable("not read on this operating system yet".to_owned()))
+async fn platform(_: FactSource, _: Arc<CollectContext>) -> Fact<SourceFacts> {
+    Err(MissingFact::NotApplicable("not read on this operating system yet".to_owned()))
 }
 
 /// Asks a source that alarms read again and again: on the caller's own thread, files only.
 #[cfg(target_os = "linux")]
-pub fn glance(source: Source, context: &Context) -> Fact<Gathered> {
+pub fn glance(source: FactSource, context: &CollectContext) -> Fact<SourceFacts> {
     linux::glance(source, context)
 }
 
 #[cfg(target_os = "linux")]
-pub use linux::{SinceLast, UnitChange, UnitWatch, shutting_down_to};
+pub use linux::{CpuMeter, UnitChange, UnitWatch, shutting_down_to};
 
 /// What names this machine and its people, for taking it out of a report. Reads files: not for a runtime's own
 /// thread.
 #[cfg(target_os = "linux")]
 pub fn identifiers() -> Identifiers {
-    linux::identifiers(&Root::new("/"))
+    linux::identifiers(&SystemRoot::new("/"))
 }
 
 /// Nothing but what the report itself tells is known on this operating system yet.
@@ -314,5 +314,5 @@ pub fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> Fact<T> + Send + 'static,
 ) -> impl Future<Output = Fact<T>> {
     let task = tokio::task::spawn_blocking(read);
-    async move { task.await.unwrap_or_else(|error| Err(Missing::failed("collector", error))) }
+    async move { task.await.unwrap_or_else(|error| Err(MissingFact::failed("collector", error))) }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A network interface.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Link {
+pub struct NetworkInterface {
     /// Its name, for example `eth0`.
     pub name: String,
     /// `true` for real adapters, `false` for bridges, tunnels and the like.
@@ -33,16 +33,16 @@ pub struct Link {
 
 /// Default routes.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Routes {
+pub struct DefaultRoutes {
     /// Over IPv4: interface and gateway.
-    pub v4: Vec<Route>,
+    pub v4: Vec<DefaultRoute>,
     /// Over IPv6.
-    pub v6: Vec<Route>,
+    pub v6: Vec<DefaultRoute>,
 }
 
 /// One default route.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Route {
+pub struct DefaultRoute {
     /// The interface.
     pub interface: String,
     /// The gateway's address; empty on links without one.
@@ -53,7 +53,7 @@ pub struct Route {
 
 /// Name resolution as configured.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Resolver {
+pub struct ResolverConfig {
     /// Name servers that programs ask.
     pub servers: Vec<String>,
     /// Name servers behind a local resolver, where it tells.
@@ -79,7 +79,7 @@ pub struct TcpCounters {
 
 /// Configured proxies: that there is one and where; never its credentials.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Proxy {
+pub struct ProxySettings {
     /// Where a proxy is set, and its host and port.
     pub settings: Vec<(String, String)>,
     /// `true` where a script chooses the proxy.
@@ -90,7 +90,7 @@ pub struct Proxy {
 
 /// Whether the gateway answers.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Gateway {
+pub struct GatewayReach {
     /// Its address.
     pub address: String,
     /// Milliseconds to its answer; `None` without one.
@@ -125,7 +125,7 @@ pub struct EchoRun {
 
 /// Answer of the captive-portal test page.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Portal {
+pub struct PortalAnswer {
     /// The page asked for.
     pub target: String,
     /// HTTP status that a free internet gives.
@@ -157,7 +157,7 @@ pub struct TlsPeer {
 
 /// Reach over IPv6.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Ipv6 {
+pub struct Ipv6Reach {
     /// `true` where an interface has a global address.
     pub global_address: bool,
     /// The host tried.

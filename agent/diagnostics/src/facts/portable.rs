@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
 
-use super::process::{Process, Processes};
-use super::{Context, Fact, Gathered, Missing, Source, blocking};
+use super::process::{ProcessList, ProcessUse};
+use super::{CollectContext, Fact, FactSource, MissingFact, SourceFacts, blocking};
 
 /// How long processes are watched.
 const WATCH: Duration = Duration::from_millis(1000);
@@ -18,9 +18,9 @@ const WATCH: Duration = Duration::from_millis(1000);
 const TOP: usize = 8;
 
 /// Asks one source; `None` where it isn't one of those here.
-pub(super) async fn collect(source: Source, context: &Arc<Context>) -> Option<Fact<Gathered>> {
+pub(super) async fn collect(source: FactSource, context: &Arc<CollectContext>) -> Option<Fact<SourceFacts>> {
     match source {
-        Source::Processes => Some(processes(context).await.map(Box::new).map(Gathered::Processes)),
+        FactSource::Processes => Some(processes(context).await.map(Box::new).map(SourceFacts::Processes)),
         #[cfg(not(target_os = "linux"))]
         other => elsewhere::collect(other, context).await,
         #[cfg(target_os = "linux")]
@@ -38,9 +38,9 @@ fn wanted() -> ProcessRefreshKind {
 }
 
 /// Watches the running programs for [`WATCH`].
-async fn processes(context: &Arc<Context>) -> Fact<Processes> {
+async fn processes(context: &Arc<CollectContext>) -> Fact<ProcessList> {
     let mut system = blocking(|| {
-        let mut system = System::new().map_err(|error| Missing::failed("sysinfo", error))?;
+        let mut system = System::new().map_err(|error| MissingFact::failed("sysinfo", error))?;
         system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
         system.refresh_processes_specifics(ProcessesToUpdate::All, true, wanted());
         Ok(system)
@@ -55,7 +55,7 @@ async fn processes(context: &Arc<Context>) -> Fact<Processes> {
     .await
 }
 
-fn summary(system: &System, limit: Option<u64>) -> Processes {
+fn summary(system: &System, limit: Option<u64>) -> ProcessList {
     let mut all = Vec::new();
     let mut zombies: BTreeMap<String, usize> = BTreeMap::new();
     let mut blocked = Vec::new();
@@ -69,7 +69,7 @@ fn summary(system: &System, limit: Option<u64>) -> Processes {
             _ => {}
         }
         let disk = process.disk_usage();
-        all.push(Process {
+        all.push(ProcessUse {
             name: name(process),
             pid: pid.as_u32(),
             cpu_percent: f64::from(process.cpu_usage()),
@@ -78,7 +78,7 @@ fn summary(system: &System, limit: Option<u64>) -> Processes {
         });
     }
     blocked.sort();
-    Processes {
+    ProcessList {
         count: all.len(),
         limit,
         processors: std::thread::available_parallelism().map_or(1, usize::from),
@@ -97,8 +97,11 @@ fn name(process: &sysinfo::Process) -> String {
     file.unwrap_or_else(|| process.name()).to_string_lossy().into_owned()
 }
 
-fn top(all: &[Process], order: impl Fn(&Process, &Process) -> std::cmp::Ordering) -> Vec<Process> {
-    let mut sorted: Vec<&Process> = all.iter().collect();
+fn top(
+    all: &[ProcessUse],
+    order: impl Fn(&ProcessUse, &ProcessUse) -> std::cmp::Ordering,
+) -> Vec<ProcessUse> {
+    let mut sorted: Vec<&ProcessUse> = all.iter().collect();
     sorted.sort_by(|a, b| order(a, b).then(a.pid.cmp(&b.pid)));
     sorted.into_iter().take(TOP).cloned().collect()
 }
@@ -110,18 +113,21 @@ mod elsewhere {
 
     use sysinfo::{CpuRefreshKind, Disks, MemoryRefreshKind, System};
 
-    use crate::facts::hardware::{Machine, Release};
-    use crate::facts::load::Memory;
-    use crate::facts::storage::{Mount, Mounts};
-    use crate::facts::{Context, Fact, Gathered, Missing, Source, blocking, probe};
+    use crate::facts::hardware::{HardwareModel, OsRelease};
+    use crate::facts::load::MemoryUse;
+    use crate::facts::storage::{MountedFileSystem, MountedFileSystems};
+    use crate::facts::{CollectContext, Fact, FactSource, MissingFact, SourceFacts, blocking, probe};
 
-    pub(super) async fn collect(source: Source, context: &Arc<Context>) -> Option<Fact<Gathered>> {
+    pub(super) async fn collect(
+        source: FactSource,
+        context: &Arc<CollectContext>,
+    ) -> Option<Fact<SourceFacts>> {
         Some(match source {
-            Source::Machine => blocking(machine).await.map(Box::new).map(Gathered::Machine),
-            Source::Release => blocking(release).await.map(Box::new).map(Gathered::Release),
-            Source::Memory => blocking(memory).await.map(Box::new).map(Gathered::Memory),
-            Source::Mounts => blocking(mounts).await.map(Box::new).map(Gathered::Mounts),
-            Source::Echo | Source::Portal | Source::Tls | Source::Udp | Source::Clock => {
+            FactSource::Machine => blocking(machine).await.map(Box::new).map(SourceFacts::Machine),
+            FactSource::Release => blocking(release).await.map(Box::new).map(SourceFacts::Release),
+            FactSource::Memory => blocking(memory).await.map(Box::new).map(SourceFacts::Memory),
+            FactSource::Mounts => blocking(mounts).await.map(Box::new).map(SourceFacts::Mounts),
+            FactSource::Echo | FactSource::Portal | FactSource::Tls | FactSource::Udp | FactSource::Clock => {
                 probe::collect(source, context).await
             }
             _ => return None,
@@ -129,23 +135,23 @@ mod elsewhere {
     }
 
     fn system() -> Fact<System> {
-        System::new().map_err(|error| Missing::failed("sysinfo", error))
+        System::new().map_err(|error| MissingFact::failed("sysinfo", error))
     }
 
-    fn machine() -> Fact<Machine> {
+    fn machine() -> Fact<HardwareModel> {
         let mut system = system()?;
         system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
         system.refresh_cpu_specifics(CpuRefreshKind::nothing());
-        Ok(Machine {
+        Ok(HardwareModel {
             processor: system.cpus().first().map(|cpu| cpu.brand().to_owned()),
             processors: system.cpus().len(),
             memory_bytes: system.total_memory(),
-            ..Machine::default()
+            ..HardwareModel::default()
         })
     }
 
-    fn release() -> Fact<Release> {
-        Ok(Release {
+    fn release() -> Fact<OsRelease> {
+        Ok(OsRelease {
             id: System::distribution_id(),
             version: System::os_version().unwrap_or_default(),
             name: System::long_os_version().unwrap_or_default(),
@@ -156,10 +162,10 @@ mod elsewhere {
         })
     }
 
-    fn memory() -> Fact<Memory> {
+    fn memory() -> Fact<MemoryUse> {
         let mut system = system()?;
         system.refresh_memory();
-        Ok(Memory {
+        Ok(MemoryUse {
             total: system.total_memory(),
             available: system.available_memory(),
             swap_total: system.total_swap(),
@@ -168,9 +174,10 @@ mod elsewhere {
         })
     }
 
-    fn mounts() -> Fact<Mounts> {
-        let disks = Disks::new_with_refreshed_list().map_err(|error| Missing::failed("sysinfo", error))?;
-        let local = disks.iter().map(|disk| Mount {
+    fn mounts() -> Fact<MountedFileSystems> {
+        let disks =
+            Disks::new_with_refreshed_list().map_err(|error| MissingFact::failed("sysinfo", error))?;
+        let local = disks.iter().map(|disk| MountedFileSystem {
             target: disk.mount_point().to_string_lossy().into_owned(),
             device: disk.name().to_string_lossy().into_owned(),
             kind: disk.file_system().to_string_lossy().into_owned(),
@@ -179,8 +186,8 @@ mod elsewhere {
             size: disk.total_space(),
             available: disk.available_space(),
             used: disk.total_space().saturating_sub(disk.available_space()),
-            ..Mount::default()
+            ..MountedFileSystem::default()
         });
-        Ok(Mounts { local: local.collect(), ..Mounts::default() })
+        Ok(MountedFileSystems { local: local.collect(), ..MountedFileSystems::default() })
     }
 }

@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 
 /// Print queues.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Printers {
+pub struct PrintQueues {
     /// The queues.
-    pub queues: Vec<Queue>,
+    pub queues: Vec<PrintQueue>,
 }
 
 /// One print queue.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Queue {
+pub struct PrintQueue {
     /// Its name.
     pub name: String,
     /// `true` where it prints.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Running programs.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Processes {
+pub struct ProcessList {
     /// How many.
     pub count: usize,
     /// The most there can be, where known.
@@ -14,11 +14,11 @@ pub struct Processes {
     /// Memory of the machine in bytes.
     pub memory_bytes: u64,
     /// The busiest, by processor.
-    pub by_cpu: Vec<Process>,
+    pub by_cpu: Vec<ProcessUse>,
     /// The biggest, by memory.
-    pub by_memory: Vec<Process>,
+    pub by_memory: Vec<ProcessUse>,
     /// Those that read and write most.
-    pub by_io: Vec<Process>,
+    pub by_io: Vec<ProcessUse>,
     /// Ended programs that their parent doesn't collect, by the parent's name.
     pub zombies: Vec<(String, usize)>,
     /// Programs that stand in an uninterruptible wait.
@@ -27,7 +27,7 @@ pub struct Processes {
 
 /// One running program.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Process {
+pub struct ProcessUse {
     /// Name of the program; never its arguments.
     pub name: String,
     /// Process number.
@@ -42,7 +42,7 @@ pub struct Process {
 
 /// Open files against their limits.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Descriptors {
+pub struct DescriptorUse {
     /// Open in the whole system.
     pub open: u64,
     /// The most the system opens.

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{Fact, Missing};
+use super::{Fact, MissingFact};
 
 /// Most a text file under `/proc`, `/sys` or `/etc` is read. Far above any real one; bounds a hostile one.
 const TEXT_LIMIT: u64 = 1024 * 1024;
@@ -17,9 +17,9 @@ const LIST_LIMIT: usize = 10_000;
 
 /// The directory that stands for `/`.
 #[derive(Clone, Debug)]
-pub struct Root(PathBuf);
+pub struct SystemRoot(PathBuf);
 
-impl Root {
+impl SystemRoot {
     /// Reads below `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
@@ -48,13 +48,13 @@ impl Root {
     /// The first `limit` bytes of a regular or virtual file. Never opens pipes and devices: they could hang.
     pub fn bytes(&self, path: &str, limit: u64) -> Fact<Vec<u8>> {
         let place = self.place(path);
-        let kind = fs::metadata(&place).map_err(|error| Missing::from_io(path, &error))?;
+        let kind = fs::metadata(&place).map_err(|error| MissingFact::from_io(path, &error))?;
         if !kind.is_file() {
-            return Err(Missing::failed(path, "not a regular file"));
+            return Err(MissingFact::failed(path, "not a regular file"));
         }
-        let file = File::open(&place).map_err(|error| Missing::from_io(path, &error))?;
+        let file = File::open(&place).map_err(|error| MissingFact::from_io(path, &error))?;
         let mut bytes = Vec::new();
-        file.take(limit).read_to_end(&mut bytes).map_err(|error| Missing::from_io(path, &error))?;
+        file.take(limit).read_to_end(&mut bytes).map_err(|error| MissingFact::from_io(path, &error))?;
         Ok(bytes)
     }
 
@@ -72,7 +72,7 @@ impl Root {
 
     /// Names in a directory, sorted; bounded.
     pub fn names(&self, path: &str) -> Fact<Vec<String>> {
-        let entries = fs::read_dir(self.place(path)).map_err(|error| Missing::from_io(path, &error))?;
+        let entries = fs::read_dir(self.place(path)).map_err(|error| MissingFact::from_io(path, &error))?;
         let mut names: Vec<String> = entries
             .take(LIST_LIMIT)
             .flatten()
@@ -95,7 +95,7 @@ impl Root {
     }
 }
 
-impl AsRef<Path> for Root {
+impl AsRef<Path> for SystemRoot {
     fn as_ref(&self) -> &Path {
         &self.0
     }
@@ -103,9 +103,9 @@ impl AsRef<Path> for Root {
 
 /// A directory tree for tests: pairs of path and content below a temporary directory.
 #[cfg(test)]
-pub fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
+pub fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, SystemRoot) {
     let dir = tempfile::tempdir().unwrap();
-    let root = Root::new(dir.path());
+    let root = SystemRoot::new(dir.path());
     for (path, content) in files {
         let place = root.place(path);
         fs::create_dir_all(place.parent().unwrap()).unwrap();
@@ -121,8 +121,8 @@ mod tests {
     #[test]
     fn says_precisely_why_a_file_cannot_be_read() {
         let (_dir, root) = tree(&[("/proc/loadavg", "0.1 0.2 0.3 1/2 3\n")]);
-        assert_eq!(root.text("/proc/stat"), Err(Missing::Absent("/proc/stat".into())));
-        assert!(matches!(root.text("/proc"), Err(Missing::Failed { .. })));
+        assert_eq!(root.text("/proc/stat"), Err(MissingFact::Absent("/proc/stat".into())));
+        assert!(matches!(root.text("/proc"), Err(MissingFact::Failed { .. })));
         assert_eq!(root.line("/proc/loadavg").as_deref(), Some("0.1 0.2 0.3 1/2 3"));
         assert_eq!(root.number::<u64>("/proc/loadavg"), None);
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Packet filter.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Firewall {
+pub struct FirewallState {
     /// What filters, for example `ufw`; empty if nothing was found.
     pub active: Vec<String>,
     /// Firewalls that are installed and switched off.
@@ -15,7 +15,7 @@ pub struct Firewall {
 
 /// Encryption of the disks.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Encryption {
+pub struct DiskEncryption {
     /// Mount points and whether each lies on an encrypted device.
     pub mounts: Vec<(String, bool)>,
     /// `true` for a machine that is carried about.
@@ -24,7 +24,7 @@ pub struct Encryption {
 
 /// Secure boot, access control modules, processor flaws.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Platform {
+pub struct PlatformSecurity {
     /// `true` where it was started by UEFI.
     pub efi: bool,
     /// Whether secure boot is on.
@@ -41,7 +41,7 @@ pub struct Platform {
 
 /// Accounts with rights.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Accounts {
+pub struct PrivilegedAccounts {
     /// Members of the groups that may become root.
     pub admins: Vec<String>,
     /// Accounts other than root with user number 0.
@@ -52,14 +52,14 @@ pub struct Accounts {
 
 /// Users without a password.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Passwords {
+pub struct PasswordState {
     /// Their names.
     pub empty: Vec<String>,
 }
 
 /// A port open to others.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default, Debug, Serialize, Deserialize)]
-pub struct Port {
+pub struct OpenPort {
     /// `tcp` or `udp`.
     pub protocol: String,
     /// Its number.
@@ -70,7 +70,7 @@ pub struct Port {
 
 /// Settings of the SSH server; `None` is its default.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Sshd {
+pub struct SshdSettings {
     /// `PermitRootLogin`.
     pub root_login: Option<String>,
     /// `PasswordAuthentication`.

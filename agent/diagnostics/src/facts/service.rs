@@ -4,20 +4,20 @@ use serde::{Deserialize, Serialize};
 
 /// systemd's units.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Units {
+pub struct UnitStates {
     /// `running`, `degraded`, `starting`, …
     pub state: String,
     /// Units loaded.
     pub loaded: usize,
     /// Units that failed.
-    pub failed: Vec<Unit>,
+    pub failed: Vec<FailedUnit>,
     /// Services that systemd has started again by itself.
-    pub restarting: Vec<Restarting>,
+    pub restarting: Vec<RestartingService>,
 }
 
 /// A failed unit.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Unit {
+pub struct FailedUnit {
     /// Its name, for example `ssh.service`.
     pub name: String,
     /// Its description.
@@ -26,7 +26,7 @@ pub struct Unit {
 
 /// A service that was started again.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Restarting {
+pub struct RestartingService {
     /// Its name.
     pub name: String,
     /// Automatic restarts since it was started by hand or at boot.
@@ -39,7 +39,7 @@ pub struct Restarting {
 
 /// How long the start took, in milliseconds.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Boot {
+pub struct BootTimes {
     /// In the firmware.
     pub firmware_ms: u64,
     /// In the boot loader.
@@ -54,7 +54,7 @@ pub struct Boot {
 
 /// Programs that start with the desktop.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Autostart {
+pub struct AutostartPrograms {
     /// Names for everybody.
     pub system: Vec<String>,
     /// Names in the home directories that could be read.

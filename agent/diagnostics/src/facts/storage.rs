@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 /// Mounted file systems, and those that should be.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Mounts {
+pub struct MountedFileSystems {
     /// File systems on local disks, in mount order.
-    pub local: Vec<Mount>,
+    pub local: Vec<MountedFileSystem>,
     /// Mount points of network file systems; their size is not asked, because that can hang.
     pub remote: Vec<String>,
     /// Mount points that the table of file systems wants and that aren't mounted.
@@ -15,7 +15,7 @@ pub struct Mounts {
 
 /// One mounted file system.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Mount {
+pub struct MountedFileSystem {
     /// Where it is mounted.
     pub target: String,
     /// Its device.
@@ -65,7 +65,7 @@ pub struct SmartDisk {
 
 /// A software RAID array.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-pub struct Array {
+pub struct RaidArray {
     /// Its name, for example `md0`.
     pub name: String,
     /// `raid1`, `raid5`, …; empty for an inactive array.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Installed packages.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Packages {
+pub struct InstalledPackages {
     /// Name and version, bounded.
     pub installed: BTreeMap<String, String>,
     /// Packages in all, whether kept above or not.
@@ -19,7 +19,7 @@ pub struct Packages {
 
 /// Packages that could be updated.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Pending {
+pub struct AvailableUpdates {
     /// All.
     pub all: Vec<String>,
     /// Those that mend a security flaw.
@@ -28,7 +28,7 @@ pub struct Pending {
 
 /// What is waiting for a restart, how old the package lists are.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Upkeep {
+pub struct UpkeepState {
     /// `true` where the system asks for a restart.
     pub reboot_asked: bool,
     /// Packages that ask for it.

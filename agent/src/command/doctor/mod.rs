@@ -21,8 +21,8 @@ use nearhand_report::edition::{Edition, Pseudonyms};
 use nearhand_report::model::{Area, Counts, Report};
 
 use super::{FAILED, complain};
-use crate::home::Home;
-use nearhand_diagnostics::{Check, RunEvent, RunOptions, checks, identifiers, run};
+use crate::home::AgentHome;
+use nearhand_diagnostics::{DiagnosticCheck, RunEvent, RunOptions, checks, identifiers, run};
 
 /// Exit code of a run in which at least one check fails.
 const FINDINGS_FAIL: u8 = 10;
@@ -125,7 +125,7 @@ pub(crate) async fn doctor(args: DoctorArgs, data: PathBuf) -> ExitCode {
 
 async fn examined(args: &DoctorArgs, data: PathBuf, old: Option<Report>) -> anyhow::Result<Counts> {
     // Not made for this: a machine that was never enrolled keeps nothing of a run.
-    let home = data.is_dir().then(|| Home::open(data.clone()).ok()).flatten();
+    let home = data.is_dir().then(|| AgentHome::open(data.clone()).ok()).flatten();
     let device = home.and_then(|home| home.enrolment().ok()?.device());
     let options = RunOptions {
         areas: args.only.iter().map(|name| name.area()).collect(),
@@ -178,7 +178,7 @@ async fn finished(options: RunOptions) -> anyhow::Result<Report> {
 }
 
 /// The table of `docs/checks.md`.
-fn table<'a>(checks: impl Iterator<Item = &'a Check>) -> String {
+fn table<'a>(checks: impl Iterator<Item = &'a DiagnosticCheck>) -> String {
     let mut text = "| check | set | what | source | thresholds |\n|---|---|---|---|---|\n".to_owned();
     for check in checks {
         let set = match check.set {

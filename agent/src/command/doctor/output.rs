@@ -15,7 +15,7 @@ use nearhand_transport::platform::{create_private_dir, write_private};
 use rand_core::{OsRng, RngCore};
 use zeroize::Zeroizing;
 
-use crate::home::Home;
+use crate::home::AgentHome;
 
 /// Widest text, in columns: longer lines are hard to read.
 const MAX_WIDTH: usize = 120;
@@ -34,7 +34,7 @@ pub(super) fn load(path: &Path) -> anyhow::Result<Report> {
 /// The key of the tokens: this machine's, kept in the agent's directory; where there can't be one, a key for
 /// this run alone.
 pub(super) fn pseudonym_key(data: PathBuf) -> Zeroizing<[u8; 32]> {
-    let kept = Home::open(data).and_then(|home| home.pseudonym_key());
+    let kept = AgentHome::open(data).and_then(|home| home.pseudonym_key());
     kept.unwrap_or_else(|error| {
         eprintln!("no key is kept ({error}), so the names of this report can't be compared with another's");
         let mut key = Zeroizing::new([0; 32]);

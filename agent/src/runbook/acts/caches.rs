@@ -13,7 +13,7 @@ use nearhand_proto::runbook::Values;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat, unlinkat};
 use rustix::io::Errno;
 
-use super::{Ground, Seen, Stop, Trouble, number, text};
+use super::{ActContext, ActError, ActResult, StopFlag, number, text};
 
 /// What is cleared unless the owner names something else.
 const DIRECTORIES: [&str; 3] = ["/tmp", "/var/tmp", "/var/cache/apt/archives"];
@@ -27,7 +27,7 @@ const MOST_ENTRIES: u64 = 2_000_000;
 
 /// What is to be removed.
 #[derive(Clone, Debug)]
-struct Wanted {
+struct CacheSelection {
     roots: Vec<String>,
     /// Only on the file system that is mounted here.
     on: Option<String>,
@@ -39,7 +39,7 @@ struct Wanted {
 
 /// What was found, or removed.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-struct Sum {
+struct CacheTotal {
     files: u64,
     bytes: u64,
     /// Entries that were looked at.
@@ -50,7 +50,7 @@ struct Sum {
     roots: u64,
 }
 
-impl Sum {
+impl CacheTotal {
     fn in_words(self) -> String {
         let failed =
             if self.failed > 0 { format!("; {} could not be reached", self.failed) } else { String::new() };
@@ -58,11 +58,11 @@ impl Sum {
     }
 }
 
-fn wanted(ground: &Ground, values: &Values) -> Wanted {
+fn wanted(ground: &ActContext, values: &Values) -> CacheSelection {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let before = now.saturating_sub(number(values, "older-than").saturating_mul(3600));
     let on = text(values, "on");
-    Wanted {
+    CacheSelection {
         roots: match &ground.rules.clear {
             Some(roots) => roots.clone(),
             None => DIRECTORIES.iter().map(|root| (*root).to_owned()).collect(),
@@ -74,26 +74,26 @@ fn wanted(ground: &Ground, values: &Values) -> Wanted {
 }
 
 /// What there is to be removed.
-pub(super) async fn look(ground: &Ground, values: &Values) -> Seen {
+pub(super) async fn look(ground: &ActContext, values: &Values) -> ActResult {
     let sum = walk(ground, values, false).await?;
     match (sum.roots, sum.files) {
-        (0, _) => Err(Trouble::Nothing(match text(values, "on") {
+        (0, _) => Err(ActError::Nothing(match text(values, "on") {
             "" => "none of the directories that may be cleared is here".to_owned(),
             on => format!("nothing that may be cleared is on {on}"),
         })),
-        (_, 0) => Err(Trouble::Nothing("there is no file that is old enough".to_owned())),
+        (_, 0) => Err(ActError::Nothing("there is no file that is old enough".to_owned())),
         _ => Ok(sum.in_words()),
     }
 }
 
 /// Removes it.
-pub(super) async fn clear(ground: &Ground, values: &Values) -> Seen {
+pub(super) async fn clear(ground: &ActContext, values: &Values) -> ActResult {
     let sum = walk(ground, values, true).await?;
     Ok(format!("removed {}", sum.in_words()))
 }
 
 /// How much room there is afterwards.
-pub(super) async fn room(ground: &Ground, values: &Values) -> Seen {
+pub(super) async fn room(ground: &ActContext, values: &Values) -> ActResult {
     let wanted = wanted(ground, values);
     let place = wanted.on.or_else(|| wanted.roots.into_iter().find(|root| Path::new(root).is_dir()));
     let Some(place) = place else { return Ok("the directories are gone".to_owned()) };
@@ -108,14 +108,14 @@ pub(super) async fn room(ground: &Ground, values: &Values) -> Seen {
 }
 
 /// A disk that hangs must not keep the agent: the walk is on a thread of its own, and stops when it is told to.
-async fn walk(ground: &Ground, values: &Values, remove: bool) -> Result<Sum, Trouble> {
+async fn walk(ground: &ActContext, values: &Values, remove: bool) -> Result<CacheTotal, ActError> {
     let (wanted, stop) = (wanted(ground, values), ground.stop.clone());
     let walk = tokio::task::spawn_blocking(move || walk_all(&wanted, remove, &stop));
-    walk.await.map_err(|_| Trouble::Failed("the walk through the directories broke".to_owned()))
+    walk.await.map_err(|_| ActError::Failed("the walk through the directories broke".to_owned()))
 }
 
-fn walk_all(wanted: &Wanted, remove: bool, stop: &Stop) -> Sum {
-    let mut sum = Sum::default();
+fn walk_all(wanted: &CacheSelection, remove: bool, stop: &StopFlag) -> CacheTotal {
+    let mut sum = CacheTotal::default();
     let device = match &wanted.on {
         None => None,
         Some(on) => match plain_directory(Path::new(on)).and_then(fstat) {
@@ -130,7 +130,7 @@ fn walk_all(wanted: &Wanted, remove: bool, stop: &Stop) -> Sum {
             continue;
         }
         sum.roots += 1;
-        let mut walk = Walk { wanted, device: stat.st_dev, remove, stop, sum };
+        let mut walk = CacheWalk { wanted, device: stat.st_dev, remove, stop, sum };
         walk.directory(&fd, 0);
         sum = walk.sum;
     }
@@ -151,16 +151,16 @@ fn plain_directory(path: &Path) -> Result<OwnedFd, Errno> {
     Ok(fd)
 }
 
-struct Walk<'a> {
-    wanted: &'a Wanted,
+struct CacheWalk<'a> {
+    wanted: &'a CacheSelection,
     /// The file system that it stays on.
     device: rustix::fs::Dev,
     remove: bool,
-    stop: &'a Stop,
-    sum: Sum,
+    stop: &'a StopFlag,
+    sum: CacheTotal,
 }
 
-impl Walk<'_> {
+impl CacheWalk<'_> {
     fn is_over(&self) -> bool {
         self.stop.is_set() || self.sum.seen >= MOST_ENTRIES || self.sum.bytes >= self.wanted.bytes
     }
@@ -255,9 +255,9 @@ mod tests {
         fs::File::options().write(true).open(path).unwrap().set_times(times).unwrap();
     }
 
-    fn wanted(root: &Path) -> Wanted {
+    fn wanted(root: &Path) -> CacheSelection {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-        Wanted {
+        CacheSelection {
             roots: vec![root.display().to_string()],
             on: None,
             before: i64::try_from(now).unwrap() - 7 * 24 * 3600,
@@ -281,7 +281,7 @@ mod tests {
         let pipe = root.join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
         assert!(made.success());
-        let stop = Stop::default();
+        let stop = StopFlag::default();
         let looked = walk_all(&wanted(&root), false, &stop);
         assert_eq!(looked.files, 2, "{looked:?}");
         assert!(root.join("a").exists(), "looking removes nothing");
@@ -301,7 +301,7 @@ mod tests {
         old(&real.join("sub/a"), 10);
         symlink(&real, dir.path().join("link")).unwrap();
         for root in ["link", "link/sub", "missing", "real/sub/../sub"] {
-            let sum = walk_all(&wanted(&dir.path().join(root)), true, &Stop::default());
+            let sum = walk_all(&wanted(&dir.path().join(root)), true, &StopFlag::default());
             assert_eq!((sum.roots, sum.files), (0, 0), "{root}");
         }
         assert!(real.join("sub/a").exists());
@@ -314,14 +314,14 @@ mod tests {
         for n in 0..10 {
             old(&root.join(format!("{n}")), 8192);
         }
-        let stop = Stop::default();
-        let few = Wanted { bytes: 3 * 8192, ..wanted(&root) };
+        let stop = StopFlag::default();
+        let few = CacheSelection { bytes: 3 * 8192, ..wanted(&root) };
         assert_eq!(walk_all(&few, true, &stop).files, 3);
         stop.now();
         assert_eq!(walk_all(&wanted(&root), true, &stop).files, 0);
-        let elsewhere = Wanted { on: Some("/proc".into()), ..wanted(&root) };
-        assert_eq!(walk_all(&elsewhere, true, &Stop::default()).roots, 0, "another file system");
-        let here = Wanted { on: Some(root.display().to_string()), ..wanted(&root) };
-        assert_eq!(walk_all(&here, true, &Stop::default()).files, 7);
+        let elsewhere = CacheSelection { on: Some("/proc".into()), ..wanted(&root) };
+        assert_eq!(walk_all(&elsewhere, true, &StopFlag::default()).roots, 0, "another file system");
+        let here = CacheSelection { on: Some(root.display().to_string()), ..wanted(&root) };
+        assert_eq!(walk_all(&here, true, &StopFlag::default()).files, 7);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Ground, Seen, Trouble, ran, tried};
+use super::{ActContext, ActError, ActResult, ran, tried};
 
 /// How long the time service may take to be right.
 const RIGHT_WITHIN: Duration = Duration::from_secs(60);
@@ -11,37 +11,37 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// What keeps the time here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Keeper {
+enum TimeDaemon {
     Chrony,
     Timesyncd,
 }
 
-async fn keeper(ground: &Ground) -> Result<Keeper, Trouble> {
+async fn keeper(ground: &ActContext) -> Result<TimeDaemon, ActError> {
     if ground.programs.find("chronyc").is_ok() {
-        return Ok(Keeper::Chrony);
+        return Ok(TimeDaemon::Chrony);
     }
     let asked = tried(ground, "systemctl", &["is-active", "--", "systemd-timesyncd.service"]).await;
     match asked {
-        Ok(output) if output.text.trim() == "active" => Ok(Keeper::Timesyncd),
-        _ => Err(Trouble::Cannot("neither chrony nor systemd-timesyncd keeps the time here".to_owned())),
+        Ok(output) if output.text.trim() == "active" => Ok(TimeDaemon::Timesyncd),
+        _ => Err(ActError::Cannot("neither chrony nor systemd-timesyncd keeps the time here".to_owned())),
     }
 }
 
-pub(super) async fn precheck(ground: &Ground) -> Seen {
+pub(super) async fn precheck(ground: &ActContext) -> ActResult {
     Ok(match keeper(ground).await? {
-        Keeper::Chrony => "chrony keeps the time".to_owned(),
-        Keeper::Timesyncd => "systemd-timesyncd keeps the time".to_owned(),
+        TimeDaemon::Chrony => "chrony keeps the time".to_owned(),
+        TimeDaemon::Timesyncd => "systemd-timesyncd keeps the time".to_owned(),
     })
 }
 
-pub(super) async fn apply(ground: &Ground) -> Seen {
+pub(super) async fn apply(ground: &ActContext) -> ActResult {
     match keeper(ground).await? {
-        Keeper::Chrony => {
+        TimeDaemon::Chrony => {
             ran(ground, "chronyc", &["-n", "burst", "4/4"]).await?;
             ran(ground, "chronyc", &["-n", "makestep"]).await?;
             Ok("chrony was told to set the clock".to_owned())
         }
-        Keeper::Timesyncd => {
+        TimeDaemon::Timesyncd => {
             ran(ground, "systemctl", &["restart", "--no-ask-password", "--", "systemd-timesyncd.service"])
                 .await?;
             Ok("systemd-timesyncd was told to ask again".to_owned())
@@ -49,17 +49,17 @@ pub(super) async fn apply(ground: &Ground) -> Seen {
     }
 }
 
-pub(super) async fn verify(ground: &Ground) -> Seen {
+pub(super) async fn verify(ground: &ActContext) -> ActResult {
     let keeper = keeper(ground).await?;
     let mut waited = Duration::ZERO;
     loop {
         let right = match keeper {
-            Keeper::Chrony => ran(ground, "chronyc", &["-n", "tracking"])
+            TimeDaemon::Chrony => ran(ground, "chronyc", &["-n", "tracking"])
                 .await?
                 .text
                 .lines()
                 .any(|line| line.starts_with("Leap status") && line.trim_end().ends_with("Normal")),
-            Keeper::Timesyncd => {
+            TimeDaemon::Timesyncd => {
                 let shown =
                     ran(ground, "timedatectl", &["show", "--property=NTPSynchronized", "--value"]).await?;
                 shown.text.trim() == "yes"
@@ -69,7 +69,7 @@ pub(super) async fn verify(ground: &Ground) -> Seen {
             return Ok("the clock is kept by a time server".to_owned());
         }
         if waited >= RIGHT_WITHIN {
-            return Err(Trouble::Failed("no time server has answered within a minute".to_owned()));
+            return Err(ActError::Failed("no time server has answered within a minute".to_owned()));
         }
         tokio::time::sleep(LOOK).await;
         waited += LOOK;
@@ -97,8 +97,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_clock_that_nothing_sets_is_told() {
         let nothing = stand_in("other", "exit 0");
-        assert!(matches!(precheck(&nothing.ground).await, Err(Trouble::Cannot(_))));
+        assert!(matches!(precheck(&nothing.ground).await, Err(ActError::Cannot(_))));
         let stage = stand_in("chronyc", "echo 'Leap status     : Not synchronised'");
-        assert!(matches!(verify(&stage.ground).await, Err(Trouble::Failed(_))));
+        assert!(matches!(verify(&stage.ground).await, Err(ActError::Failed(_))));
     }
 }

@@ -2,12 +2,12 @@
 
 use nearhand_proto::runbook::Values;
 
-use super::{Ground, Seen, Trouble, number, ran};
+use super::{ActContext, ActError, ActResult, number, ran};
 
 /// The system's own configuration; no other one is ever handed to the program.
 const CONFIGURATION: &str = "/etc/logrotate.conf";
 
-pub(super) async fn precheck(ground: &Ground) -> Seen {
+pub(super) async fn precheck(ground: &ActContext) -> ActResult {
     let journal = ground.programs.find("journalctl").is_ok();
     let files = rotates(ground);
     match (journal, files) {
@@ -15,16 +15,16 @@ pub(super) async fn precheck(ground: &Ground) -> Seen {
         (true, false) => Ok("there is a journal".to_owned()),
         (false, true) => Ok("there are files that are rotated".to_owned()),
         (false, false) => {
-            Err(Trouble::Cannot("neither journalctl nor logrotate is on this machine".to_owned()))
+            Err(ActError::Cannot("neither journalctl nor logrotate is on this machine".to_owned()))
         }
     }
 }
 
-fn rotates(ground: &Ground) -> bool {
+fn rotates(ground: &ActContext) -> bool {
     ground.programs.find("logrotate").is_ok() && std::path::Path::new(CONFIGURATION).is_file()
 }
 
-pub(super) async fn apply(ground: &Ground, values: &Values) -> Seen {
+pub(super) async fn apply(ground: &ActContext, values: &Values) -> ActResult {
     let mut done = Vec::new();
     if ground.programs.find("journalctl").is_ok() {
         let size = format!("--vacuum-size={}M", number(values, "keep"));
@@ -39,7 +39,7 @@ pub(super) async fn apply(ground: &Ground, values: &Values) -> Seen {
     Ok(done.join("; "))
 }
 
-pub(super) async fn verify(ground: &Ground, _values: &Values) -> Seen {
+pub(super) async fn verify(ground: &ActContext, _values: &Values) -> ActResult {
     if ground.programs.find("journalctl").is_err() {
         return Ok("the files were rotated".to_owned());
     }
@@ -69,6 +69,6 @@ mod tests {
     async fn a_program_that_fails_is_told() {
         let stage = stand_in("journalctl", "echo 'no room' >&2; exit 1");
         let failed = apply(&stage.ground, &said(&[])).await.unwrap_err();
-        assert_eq!(failed, Trouble::Failed("journalctl ended with 1: no room".into()));
+        assert_eq!(failed, ActError::Failed("journalctl ended with 1: no room".into()));
     }
 }

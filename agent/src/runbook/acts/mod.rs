@@ -1,6 +1,6 @@
 //! How each act is done: whether it can and needs to be, what would be done, doing it, whether it helped, undoing it.
 //!
-//! Drivers. Programs are run by [`Programs`]: found in fixed directories, with an argument list and no shell. Must not
+//! Drivers. Programs are run by [`SystemPrograms`]: found in fixed directories, with an argument list and no shell. Must not
 //! live here: whether a run is allowed, its order of steps, its time.
 
 mod caches;
@@ -19,13 +19,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nearhand_proto::runbook::{Act, Value, Values};
 
-use super::ledger::Undo;
-use nearhand_agent_core::gate::Rules;
-use nearhand_diagnostics::programs::{Missing, Output, Programs};
+use super::ledger::UndoStep;
+use nearhand_agent_core::gate::RunbookRules;
+use nearhand_diagnostics::programs::{MissingFact, ProgramOutput, SystemPrograms};
 
 /// Why a part of a step didn't go well.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Trouble {
+pub(super) enum ActError {
     /// There is nothing to be done: no failure, and no reason to stop.
     Nothing(String),
     /// It can't be done on this device.
@@ -35,33 +35,33 @@ pub(super) enum Trouble {
 }
 
 /// What was seen, or why not.
-pub(super) type Seen = Result<String, Trouble>;
+pub(super) type ActResult = Result<String, ActError>;
 
 /// Whether the relay can be reached.
-pub(super) type Reachable = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+pub(super) type RelayProbe = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
 
 /// What acts work with.
 #[derive(Clone)]
-pub(super) struct Ground {
+pub(super) struct ActContext {
     /// This machine's programs.
-    pub(super) programs: Programs,
+    pub(super) programs: SystemPrograms,
     /// The owner's lists.
-    pub(super) rules: Rules,
+    pub(super) rules: RunbookRules,
     /// Where reports are kept.
     pub(super) reports: PathBuf,
     /// This device's id, for reports.
     pub(super) device: String,
     /// Whether the relay can be reached.
-    pub(super) reachable: Reachable,
+    pub(super) reachable: RelayProbe,
     /// Set when the run is to stop: work that isn't waited for looks at it.
-    pub(super) stop: Stop,
+    pub(super) stop: StopFlag,
 }
 
 /// Says to work on another thread that it is to stop.
 #[derive(Clone, Default)]
-pub(super) struct Stop(Arc<AtomicBool>);
+pub(super) struct StopFlag(Arc<AtomicBool>);
 
-impl Stop {
+impl StopFlag {
     pub(super) fn now(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -72,7 +72,7 @@ impl Stop {
 }
 
 /// Whether it can and needs to be done.
-pub(super) async fn precheck(ground: &Ground, act: Act, values: &Values) -> Seen {
+pub(super) async fn precheck(ground: &ActContext, act: Act, values: &Values) -> ActResult {
     match act {
         Act::RestartService => services::precheck(ground, values).await,
         Act::ClearCaches => caches::look(ground, values).await,
@@ -86,7 +86,7 @@ pub(super) async fn precheck(ground: &Ground, act: Act, values: &Values) -> Seen
 }
 
 /// What would be done.
-pub(super) async fn dry_run(ground: &Ground, act: Act, values: &Values) -> Seen {
+pub(super) async fn dry_run(ground: &ActContext, act: Act, values: &Values) -> ActResult {
     match act {
         Act::RestartService => Ok(format!("would start {} again", text(values, "service"))),
         Act::ClearCaches => caches::look(ground, values).await.map(|seen| format!("would remove {seen}")),
@@ -104,7 +104,11 @@ pub(super) async fn dry_run(ground: &Ground, act: Act, values: &Values) -> Seen 
 }
 
 /// What undoing it will need, known before it is done.
-pub(super) async fn prepare(ground: &Ground, act: Act, values: &Values) -> Result<Vec<Undo>, Trouble> {
+pub(super) async fn prepare(
+    ground: &ActContext,
+    act: Act,
+    values: &Values,
+) -> Result<Vec<UndoStep>, ActError> {
     match act {
         Act::TameProcess => processes::prepare(ground, values).await,
         Act::MendNetwork => network::prepare(ground, values).await,
@@ -113,7 +117,7 @@ pub(super) async fn prepare(ground: &Ground, act: Act, values: &Values) -> Resul
 }
 
 /// Does it. `undo` is what [`prepare`] found.
-pub(super) async fn apply(ground: &Ground, act: Act, values: &Values, undo: &[Undo]) -> Seen {
+pub(super) async fn apply(ground: &ActContext, act: Act, values: &Values, undo: &[UndoStep]) -> ActResult {
     match act {
         Act::RestartService => services::apply(ground, values).await,
         Act::ClearCaches => caches::clear(ground, values).await,
@@ -127,7 +131,7 @@ pub(super) async fn apply(ground: &Ground, act: Act, values: &Values, undo: &[Un
 }
 
 /// Whether it helped.
-pub(super) async fn verify(ground: &Ground, act: Act, values: &Values, undo: &[Undo]) -> Seen {
+pub(super) async fn verify(ground: &ActContext, act: Act, values: &Values, undo: &[UndoStep]) -> ActResult {
     match act {
         Act::RestartService => services::verify(ground, values).await,
         Act::ClearCaches => caches::room(ground, values).await,
@@ -141,10 +145,10 @@ pub(super) async fn verify(ground: &Ground, act: Act, values: &Values, undo: &[U
 }
 
 /// Undoes one thing.
-pub(super) async fn undo(ground: &Ground, undo: &Undo) -> Result<String, String> {
+pub(super) async fn undo(ground: &ActContext, undo: &UndoStep) -> Result<String, String> {
     match undo {
-        Undo::Nice { pid, started, nice } => processes::undo(*pid, *started, *nice),
-        Undo::Adapter { interface } => network::undo(ground, interface).await,
+        UndoStep::Nice { pid, started, nice } => processes::undo(*pid, *started, *nice),
+        UndoStep::Adapter { interface } => network::undo(ground, interface).await,
     }
 }
 
@@ -165,20 +169,20 @@ fn number(values: &Values, name: &str) -> u64 {
 }
 
 /// Runs a program that has to be there and to succeed.
-async fn ran(ground: &Ground, program: &str, arguments: &[&str]) -> Result<Output, Trouble> {
+async fn ran(ground: &ActContext, program: &str, arguments: &[&str]) -> Result<ProgramOutput, ActError> {
     let output = tried(ground, program, arguments).await?;
     match output.code {
         Some(0) => Ok(output),
-        Some(code) => Err(Trouble::Failed(format!("{program} ended with {code}: {}", output.complaint))),
-        None => Err(Trouble::Failed(format!("{program} was ended"))),
+        Some(code) => Err(ActError::Failed(format!("{program} ended with {code}: {}", output.complaint))),
+        None => Err(ActError::Failed(format!("{program} was ended"))),
     }
 }
 
 /// Runs a program that has to be there.
-async fn tried(ground: &Ground, program: &str, arguments: &[&str]) -> Result<Output, Trouble> {
+async fn tried(ground: &ActContext, program: &str, arguments: &[&str]) -> Result<ProgramOutput, ActError> {
     ground.programs.run(program, arguments).await.map_err(|missing| match missing {
-        Missing::Absent(_) => Trouble::Cannot(format!("{program} is not on this machine")),
-        other => Trouble::Failed(format!("{program}: {other}")),
+        MissingFact::Absent(_) => ActError::Cannot(format!("{program} is not on this machine")),
+        other => ActError::Failed(format!("{program}: {other}")),
     })
 }
 
@@ -190,12 +194,12 @@ mod tests {
     use super::*;
 
     /// A directory of stand-in programs that write down how they were called.
-    pub(super) struct Stage {
+    pub(super) struct FakePrograms {
         dir: tempfile::TempDir,
-        pub(super) ground: Ground,
+        pub(super) ground: ActContext,
     }
 
-    impl Stage {
+    impl FakePrograms {
         pub(super) fn write(&self, name: &str, text: &str) {
             std::fs::write(self.dir.path().join(name), text).unwrap();
         }
@@ -218,17 +222,17 @@ mod tests {
     }
 
     /// A stage with one program.
-    pub(super) fn stand_in(name: &str, script: &str) -> Stage {
+    pub(super) fn stand_in(name: &str, script: &str) -> FakePrograms {
         let dir = tempfile::tempdir().unwrap();
-        let ground = Ground {
-            programs: Programs::only_in(dir.path()),
-            rules: Rules::default(),
+        let ground = ActContext {
+            programs: SystemPrograms::only_in(dir.path()),
+            rules: RunbookRules::default(),
             reports: dir.path().join("reports"),
             device: "device".into(),
             reachable: Arc::new(|| Box::pin(async { true })),
-            stop: Stop::default(),
+            stop: StopFlag::default(),
         };
-        let stage = Stage { dir, ground };
+        let stage = FakePrograms { dir, ground };
         stage.program(name, script);
         stage
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use nearhand_proto::runbook::Values;
 
-use super::{Ground, Seen, Trouble, ran, text};
-use crate::runbook::ledger::Undo;
+use super::{ActContext, ActError, ActResult, ran, text};
+use crate::runbook::ledger::UndoStep;
 
 /// How long the relay may be out of reach before it is undone.
 const BACK_WITHIN: Duration = Duration::from_secs(60);
@@ -20,11 +20,11 @@ const OFF: Duration = Duration::from_secs(1);
 const FLUSHERS: [(&str, &[&str]); 2] = [("resolvectl", &["flush-caches"]), ("nscd", &["--invalidate=hosts"])];
 
 /// The adapter that is meant.
-async fn interface(ground: &Ground, values: &Values) -> Result<String, Trouble> {
+async fn interface(ground: &ActContext, values: &Values) -> Result<String, ActError> {
     let named = text(values, "interface");
     if !named.is_empty() {
         if !std::path::Path::new("/sys/class/net").join(named).exists() {
-            return Err(Trouble::Cannot(format!("there is no network adapter {named}")));
+            return Err(ActError::Cannot(format!("there is no network adapter {named}")));
         }
         return Ok(named.to_owned());
     }
@@ -35,27 +35,29 @@ async fn interface(ground: &Ground, values: &Values) -> Result<String, Trouble> 
         _ => None,
     });
     let found = found.filter(|name| nearhand_proto::runbook::Kind::Interface.read(name).is_ok());
-    found
-        .ok_or_else(|| Trouble::Cannot("no adapter leads to the internet; say which one is meant".to_owned()))
+    found.ok_or_else(|| {
+        ActError::Cannot("no adapter leads to the internet; say which one is meant".to_owned())
+    })
 }
 
-fn flusher(ground: &Ground) -> Result<(&'static str, &'static [&'static str]), Trouble> {
+fn flusher(ground: &ActContext) -> Result<(&'static str, &'static [&'static str]), ActError> {
     let found = FLUSHERS.into_iter().find(|(program, _)| ground.programs.find(program).is_ok());
-    found.ok_or_else(|| Trouble::Nothing("nothing on this machine remembers names".to_owned()))
+    found.ok_or_else(|| ActError::Nothing("nothing on this machine remembers names".to_owned()))
 }
 
 /// What asks for an address again, and how.
-fn renewer(ground: &Ground, interface: &str) -> Result<(&'static str, Vec<String>), Trouble> {
+fn renewer(ground: &ActContext, interface: &str) -> Result<(&'static str, Vec<String>), ActError> {
     let ways: [(&'static str, &[&str]); 3] =
         [("nmcli", &["device", "reapply"]), ("networkctl", &["renew"]), ("dhclient", &["-1"])];
     let found = ways.into_iter().find(|(program, _)| ground.programs.find(program).is_ok());
-    let (program, words) = found
-        .ok_or_else(|| Trouble::Cannot("no program that asks for addresses is on this machine".to_owned()))?;
+    let (program, words) = found.ok_or_else(|| {
+        ActError::Cannot("no program that asks for addresses is on this machine".to_owned())
+    })?;
     let words = words.iter().copied().chain([interface]).map(str::to_owned).collect();
     Ok((program, words))
 }
 
-pub(super) async fn precheck(ground: &Ground, values: &Values) -> Seen {
+pub(super) async fn precheck(ground: &ActContext, values: &Values) -> ActResult {
     if text(values, "how") == "flush-dns" {
         return flusher(ground).map(|(program, _)| format!("{program} remembers names"));
     }
@@ -67,7 +69,7 @@ pub(super) async fn precheck(ground: &Ground, values: &Values) -> Seen {
     Ok(format!("the adapter is {interface}; the relay {before} be reached now"))
 }
 
-pub(super) async fn dry_run(ground: &Ground, values: &Values) -> Seen {
+pub(super) async fn dry_run(ground: &ActContext, values: &Values) -> ActResult {
     Ok(match text(values, "how") {
         "flush-dns" => format!("would have {} forget names", flusher(ground)?.0),
         "renew-lease" => format!("would ask for an address for {} again", interface(ground, values).await?),
@@ -75,14 +77,14 @@ pub(super) async fn dry_run(ground: &Ground, values: &Values) -> Seen {
     })
 }
 
-pub(super) async fn prepare(ground: &Ground, values: &Values) -> Result<Vec<Undo>, Trouble> {
+pub(super) async fn prepare(ground: &ActContext, values: &Values) -> Result<Vec<UndoStep>, ActError> {
     if text(values, "how") == "flush-dns" {
         return Ok(Vec::new());
     }
-    Ok(vec![Undo::Adapter { interface: interface(ground, values).await? }])
+    Ok(vec![UndoStep::Adapter { interface: interface(ground, values).await? }])
 }
 
-pub(super) async fn apply(ground: &Ground, values: &Values) -> Seen {
+pub(super) async fn apply(ground: &ActContext, values: &Values) -> ActResult {
     if text(values, "how") == "flush-dns" {
         let (program, words) = flusher(ground)?;
         ran(ground, program, words).await?;
@@ -101,14 +103,14 @@ pub(super) async fn apply(ground: &Ground, values: &Values) -> Seen {
     Ok(format!("{interface} was switched off and on"))
 }
 
-pub(super) async fn verify(ground: &Ground) -> Seen {
+pub(super) async fn verify(ground: &ActContext) -> ActResult {
     let mut waited = Duration::ZERO;
     loop {
         if (ground.reachable)().await {
             return Ok("the relay can be reached".to_owned());
         }
         if waited >= BACK_WITHIN {
-            return Err(Trouble::Failed("the relay could not be reached for a minute".to_owned()));
+            return Err(ActError::Failed("the relay could not be reached for a minute".to_owned()));
         }
         tokio::time::sleep(LOOK).await;
         waited += LOOK;
@@ -116,9 +118,9 @@ pub(super) async fn verify(ground: &Ground) -> Seen {
 }
 
 /// Brings the adapter up as it is configured.
-pub(super) async fn undo(ground: &Ground, interface: &str) -> Result<String, String> {
+pub(super) async fn undo(ground: &ActContext, interface: &str) -> Result<String, String> {
     let in_words = |trouble| match trouble {
-        Trouble::Nothing(why) | Trouble::Cannot(why) | Trouble::Failed(why) => why,
+        ActError::Nothing(why) | ActError::Cannot(why) | ActError::Failed(why) => why,
     };
     ran(ground, "ip", &["link", "set", "dev", interface, "up"]).await.map_err(in_words)?;
     if let Ok((program, words)) = renewer(ground, interface) {
@@ -144,7 +146,7 @@ mod tests {
         apply(&stage.ground, &values).await.unwrap();
         assert!(stage.called("resolvectl flush-caches"), "{}", stage.calls());
         let nothing = stand_in("other", "exit 0");
-        assert!(matches!(precheck(&nothing.ground, &values).await, Err(Trouble::Nothing(_))));
+        assert!(matches!(precheck(&nothing.ground, &values).await, Err(ActError::Nothing(_))));
     }
 
     #[tokio::test(start_paused = true)]
@@ -155,11 +157,11 @@ mod tests {
         stage.ground.reachable = Arc::new(|| Box::pin(async { false }));
         let values = said(&[("how", "reset-adapter")]);
         let undo_it = prepare(&stage.ground, &values).await.unwrap();
-        assert_eq!(undo_it, [Undo::Adapter { interface: "eth7".into() }]);
+        assert_eq!(undo_it, [UndoStep::Adapter { interface: "eth7".into() }]);
         apply(&stage.ground, &values).await.unwrap();
         assert!(stage.called("ip link set dev eth7 down") && stage.called("ip link set dev eth7 up"));
         let began = tokio::time::Instant::now();
-        assert!(matches!(verify(&stage.ground).await, Err(Trouble::Failed(_))));
+        assert!(matches!(verify(&stage.ground).await, Err(ActError::Failed(_))));
         assert!(began.elapsed() >= BACK_WITHIN && began.elapsed() < 2 * BACK_WITHIN);
         undo(&stage.ground, "eth7").await.unwrap();
         assert!(stage.called("networkctl renew eth7"), "{}", stage.calls());

@@ -5,7 +5,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-use super::{Ground, Seen, Trouble, number, ran};
+use super::{ActContext, ActError, ActResult, number, ran};
 
 /// Most jobs taken out in one run.
 const MOST: usize = 200;
@@ -35,7 +35,7 @@ fn job(line: &str, before: OffsetDateTime) -> Option<String> {
 }
 
 /// Jobs that have waited for so long.
-async fn stuck(ground: &Ground, values: &Values) -> Result<Vec<String>, Trouble> {
+async fn stuck(ground: &ActContext, values: &Values) -> Result<Vec<String>, ActError> {
     let output = ran(ground, "lpstat", &["-W", "not-completed", "-o"]).await?;
     let hours = i64::try_from(number(values, "stuck-for")).unwrap_or(i64::MAX / 3600);
     // CUPS writes local time without saying which: a day's margin either way would be too much, so the local
@@ -46,15 +46,15 @@ async fn stuck(ground: &Ground, values: &Values) -> Result<Vec<String>, Trouble>
     Ok(output.text.lines().filter_map(|line| job(line, before)).take(MOST).collect())
 }
 
-pub(super) async fn precheck(ground: &Ground, values: &Values) -> Seen {
+pub(super) async fn precheck(ground: &ActContext, values: &Values) -> ActResult {
     let jobs = stuck(ground, values).await?;
     match jobs.as_slice() {
-        [] => Err(Trouble::Nothing("no print job waits for so long".to_owned())),
+        [] => Err(ActError::Nothing("no print job waits for so long".to_owned())),
         [first, ..] => Ok(format!("{} jobs that wait, such as {first}", jobs.len())),
     }
 }
 
-pub(super) async fn apply(ground: &Ground, values: &Values) -> Seen {
+pub(super) async fn apply(ground: &ActContext, values: &Values) -> ActResult {
     let jobs = stuck(ground, values).await?;
     for job in &jobs {
         ran(ground, "cancel", &["--", job]).await?;
@@ -62,10 +62,10 @@ pub(super) async fn apply(ground: &Ground, values: &Values) -> Seen {
     Ok(format!("{} jobs were taken out", jobs.len()))
 }
 
-pub(super) async fn verify(ground: &Ground, values: &Values) -> Seen {
+pub(super) async fn verify(ground: &ActContext, values: &Values) -> ActResult {
     match stuck(ground, values).await?.len() {
         0 => Ok("no job waits for so long any more".to_owned()),
-        left => Err(Trouble::Failed(format!("{left} jobs are still there"))),
+        left => Err(ActError::Failed(format!("{left} jobs are still there"))),
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use nearhand_proto::runbook::{Values, matches};
 
-use super::{Ground, Seen, Trouble, number, text};
-use crate::platform::Held;
-use crate::runbook::ledger::Undo;
+use super::{ActContext, ActError, ActResult, number, text};
+use crate::platform::ProcessHandle;
+use crate::runbook::ledger::UndoStep;
 
 /// How long it is watched to see how busy it is.
 const WATCH: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ const PROTECTED: [&str; 18] = [
 
 /// A process as it was found.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Found {
+struct FoundProcess {
     pid: i32,
     /// When it started, in ticks since the machine did.
     started: u64,
@@ -55,24 +55,25 @@ struct Found {
 }
 
 /// A line of `/proc/PID/stat`: the name stands in brackets and may hold anything.
-fn parse(pid: i32, stat: &str) -> Option<(String, Found)> {
+fn parse(pid: i32, stat: &str) -> Option<(String, FoundProcess)> {
     let (before, after) = (stat.find('(')?, stat.rfind(')')?);
     let name = stat.get(before + 1..after)?.to_owned();
     let fields: Vec<&str> = stat.get(after + 1..)?.split_whitespace().collect();
     // Counted from the state, which is field 3 in proc_pid_stat(5).
     let field = |number: usize| fields.get(number - 3).copied();
     let ticks = field(14)?.parse::<u64>().ok()? + field(15)?.parse::<u64>().ok()?;
-    let found = Found { pid, started: field(22)?.parse().ok()?, ticks, nice: field(19)?.parse().ok()? };
+    let found =
+        FoundProcess { pid, started: field(22)?.parse().ok()?, ticks, nice: field(19)?.parse().ok()? };
     Some((name, found))
 }
 
-fn read(pid: i32) -> Option<(String, Found)> {
+fn read(pid: i32) -> Option<(String, FoundProcess)> {
     let bytes = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     parse(pid, &String::from_utf8_lossy(&bytes))
 }
 
 /// All processes of that name, but for ours, the first, and the kernel's own.
-fn named(name: &str) -> Vec<Found> {
+fn named(name: &str) -> Vec<FoundProcess> {
     let own = i32::try_from(std::process::id()).unwrap_or(0);
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
@@ -84,12 +85,12 @@ fn named(name: &str) -> Vec<Found> {
     pids.filter_map(fits).take(MOST).collect()
 }
 
-fn allowed(ground: &Ground, name: &str) -> Result<(), Trouble> {
+fn allowed(ground: &ActContext, name: &str) -> Result<(), ActError> {
     if PROTECTED.iter().any(|pattern| matches(pattern, name)) {
-        return Err(Trouble::Cannot(format!("{name} is never touched by a runbook")));
+        return Err(ActError::Cannot(format!("{name} is never touched by a runbook")));
     }
     if !ground.rules.processes.iter().any(|pattern| matches(pattern, name)) {
-        return Err(Trouble::Cannot(format!(
+        return Err(ActError::Cannot(format!(
             "the owner's list of processes does not have {name} (policy.toml, [runbooks], processes)"
         )));
     }
@@ -97,7 +98,7 @@ fn allowed(ground: &Ground, name: &str) -> Result<(), Trouble> {
 }
 
 /// Those that are busy enough, after having been watched.
-async fn busy(ground: &Ground, values: &Values) -> Result<Vec<Found>, Trouble> {
+async fn busy(ground: &ActContext, values: &Values) -> Result<Vec<FoundProcess>, ActError> {
     let name = text(values, "process");
     allowed(ground, name)?;
     let before = named(name);
@@ -111,53 +112,53 @@ async fn busy(ground: &Ground, values: &Values) -> Result<Vec<Found>, Trouble> {
     Ok(after.collect())
 }
 
-fn pids(found: &[Found]) -> String {
+fn pids(found: &[FoundProcess]) -> String {
     found.iter().map(|one| one.pid.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-pub(super) async fn look(ground: &Ground, values: &Values) -> Seen {
+pub(super) async fn look(ground: &ActContext, values: &Values) -> ActResult {
     let found = busy(ground, values).await?;
     let name = text(values, "process");
     match found.as_slice() {
-        [] => Err(Trouble::Nothing(format!("no {name} is that busy"))),
+        [] => Err(ActError::Nothing(format!("no {name} is that busy"))),
         found => Ok(format!("busy: {name} with the number {}", pids(found))),
     }
 }
 
-pub(super) async fn dry_run(ground: &Ground, values: &Values) -> Seen {
+pub(super) async fn dry_run(ground: &ActContext, values: &Values) -> ActResult {
     let found = busy(ground, values).await?;
     let what = if text(values, "how") == "end" { "end" } else { "have wait for all others" };
     Ok(format!("would {what}: {} with the number {}", text(values, "process"), pids(&found)))
 }
 
 /// Which ones, and what they were: what is done is done to these.
-pub(super) async fn prepare(ground: &Ground, values: &Values) -> Result<Vec<Undo>, Trouble> {
+pub(super) async fn prepare(ground: &ActContext, values: &Values) -> Result<Vec<UndoStep>, ActError> {
     let found = busy(ground, values).await?;
     if found.is_empty() {
-        return Err(Trouble::Nothing(format!("no {} is that busy any more", text(values, "process"))));
+        return Err(ActError::Nothing(format!("no {} is that busy any more", text(values, "process"))));
     }
-    let undo = |one: &Found| Undo::Nice { pid: one.pid, started: one.started, nice: one.nice };
+    let undo = |one: &FoundProcess| UndoStep::Nice { pid: one.pid, started: one.started, nice: one.nice };
     Ok(found.iter().map(undo).collect())
 }
 
 /// Holds a process if it is still the one that was found.
-fn hold(pid: i32, started: u64) -> Option<Held> {
-    let held = Held::open(pid)?;
+fn hold(pid: i32, started: u64) -> Option<ProcessHandle> {
+    let held = ProcessHandle::open(pid)?;
     let (_, now) = read(pid)?;
     (now.started == started && held.is_alive()).then_some(held)
 }
 
-pub(super) async fn apply(ground: &Ground, values: &Values, undo: &[Undo]) -> Seen {
+pub(super) async fn apply(ground: &ActContext, values: &Values, undo: &[UndoStep]) -> ActResult {
     allowed(ground, text(values, "process"))?;
     let mut done = 0;
     for one in undo {
-        let Undo::Nice { pid, started, .. } = one else { continue };
+        let UndoStep::Nice { pid, started, .. } = one else { continue };
         let Some(held) = hold(*pid, *started) else { continue };
         let result = match text(values, "how") {
             "end" => end(&held).await,
             _ => held.set_nice(NICE),
         };
-        result.map_err(|error| Trouble::Failed(format!("process {pid}: {error}")))?;
+        result.map_err(|error| ActError::Failed(format!("process {pid}: {error}")))?;
         done += 1;
     }
     let what = if text(values, "how") == "end" { "ended" } else { "told to wait for all others" };
@@ -165,7 +166,7 @@ pub(super) async fn apply(ground: &Ground, values: &Values, undo: &[Undo]) -> Se
 }
 
 /// Asks it to end; ends it if it doesn't.
-async fn end(held: &Held) -> std::io::Result<()> {
+async fn end(held: &ProcessHandle) -> std::io::Result<()> {
     held.ask_to_end()?;
     let mut waited = Duration::ZERO;
     while held.is_alive() && waited < GRACE {
@@ -175,17 +176,17 @@ async fn end(held: &Held) -> std::io::Result<()> {
     if held.is_alive() { held.end() } else { Ok(()) }
 }
 
-pub(super) fn verify(values: &Values, undo: &[Undo]) -> Seen {
+pub(super) fn verify(values: &Values, undo: &[UndoStep]) -> ActResult {
     let ends = text(values, "how") == "end";
     for one in undo {
-        let Undo::Nice { pid, started, .. } = one else { continue };
+        let UndoStep::Nice { pid, started, .. } = one else { continue };
         let Some((_, now)) = read(*pid).filter(|(_, now)| now.started == *started) else { continue };
         let gone = hold(*pid, *started).is_none();
         if ends && !gone {
-            return Err(Trouble::Failed(format!("process {pid} is still there")));
+            return Err(ActError::Failed(format!("process {pid} is still there")));
         }
         if !ends && now.nice != NICE {
-            return Err(Trouble::Failed(format!("process {pid} has the priority {}", now.nice)));
+            return Err(ActError::Failed(format!("process {pid} has the priority {}", now.nice)));
         }
     }
     Ok(if ends { "they are gone" } else { "they wait for all others" }.to_owned())
@@ -207,9 +208,9 @@ mod tests {
     use nearhand_proto::runbook::Value;
 
     /// A program that does nothing but take a processor, under a name of its own.
-    struct Hog(Child, String, #[expect(dead_code, reason = "holds the program")] tempfile::TempDir);
+    struct BusyProgram(Child, String, #[expect(dead_code, reason = "holds the program")] tempfile::TempDir);
 
-    impl Hog {
+    impl BusyProgram {
         fn new(name: &str) -> Self {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join(name);
@@ -229,7 +230,7 @@ mod tests {
         }
     }
 
-    impl Drop for Hog {
+    impl Drop for BusyProgram {
         fn drop(&mut self) {
             let _ = self.0.kill();
             let _ = self.0.wait();
@@ -238,20 +239,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_busy_process_waits_for_others_and_gets_its_priority_back() {
-        let hog = Hog::new("nh-test-hog-1");
+        let hog = BusyProgram::new("nh-test-hog-1");
         let mut stage = stand_in("none", "exit 0");
         let values = hog.values("renice");
-        assert!(matches!(look(&stage.ground, &values).await, Err(Trouble::Cannot(_))), "not listed");
+        assert!(matches!(look(&stage.ground, &values).await, Err(ActError::Cannot(_))), "not listed");
         stage.ground.rules.processes = vec!["nh-test-hog-*".into()];
         let before = hog.nice();
         look(&stage.ground, &values).await.unwrap();
         let undo_it = prepare(&stage.ground, &values).await.unwrap();
         assert_eq!(undo_it.len(), 1);
-        assert!(matches!(verify(&values, &undo_it), Err(Trouble::Failed(_))), "nothing was done yet");
+        assert!(matches!(verify(&values, &undo_it), Err(ActError::Failed(_))), "nothing was done yet");
         apply(&stage.ground, &values, &undo_it).await.unwrap();
         verify(&values, &undo_it).unwrap();
         assert_eq!(hog.nice(), NICE);
-        let Undo::Nice { pid, started, nice } = undo_it[0].clone() else { panic!() };
+        let UndoStep::Nice { pid, started, nice } = undo_it[0].clone() else { panic!() };
         assert_eq!(nice, before);
         assert_eq!(
             undo(pid, started + 1, nice),
@@ -265,7 +266,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_busy_process_is_ended_and_an_idle_one_is_not() {
-        let mut hog = Hog::new("nh-test-hog-2");
+        let mut hog = BusyProgram::new("nh-test-hog-2");
         let mut stage = stand_in("none", "exit 0");
         stage.ground.rules.processes = vec!["nh-test-*".into(), "sleep".into()];
         let values = hog.values("end");
@@ -276,12 +277,12 @@ mod tests {
         let mut idle = Command::new("sleep").arg("600").spawn().unwrap();
         let mut values = said(&[("process", "sleep"), ("how", "end")]);
         values.insert("busy".into(), Value::Integer(10));
-        assert!(matches!(look(&stage.ground, &values).await, Err(Trouble::Nothing(_))));
+        assert!(matches!(look(&stage.ground, &values).await, Err(ActError::Nothing(_))));
         idle.kill().unwrap();
         idle.wait().unwrap();
         for name in ["systemd", "sshd", "nearhand-agent"] {
             stage.ground.rules.processes = vec!["*".into()];
-            assert!(matches!(allowed(&stage.ground, name), Err(Trouble::Cannot(_))), "{name}");
+            assert!(matches!(allowed(&stage.ground, name), Err(ActError::Cannot(_))), "{name}");
         }
     }
 
@@ -290,7 +291,7 @@ mod tests {
         let rest = "S 1 1 1 0 -1 0 0 0 0 0 30 12 0 0 20 5 1 0 777 0";
         let (name, found) = parse(9, &format!("9 (a) (b) {rest}")).unwrap();
         assert_eq!(name, "a) (b");
-        assert_eq!(found, Found { pid: 9, started: 777, ticks: 42, nice: 5 });
+        assert_eq!(found, FoundProcess { pid: 9, started: 777, ticks: 42, nice: 5 });
         assert_eq!(parse(9, "9 (x"), None);
     }
 }

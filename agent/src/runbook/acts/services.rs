@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nearhand_proto::runbook::{Values, matches};
 
-use super::{Ground, Seen, Trouble, ran, text, tried};
+use super::{ActContext, ActError, ActResult, ran, text, tried};
 
 /// Never touched, whatever a list says: without them nobody gets in, or nothing runs.
 const PROTECTED: [&str; 20] = [
@@ -35,50 +35,50 @@ const STEADY: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Whether the owner lets it be touched.
-fn allowed(ground: &Ground, service: &str) -> Result<(), Trouble> {
+fn allowed(ground: &ActContext, service: &str) -> Result<(), ActError> {
     if PROTECTED.iter().any(|pattern| matches(pattern, service)) {
-        return Err(Trouble::Cannot(format!("{service} is never restarted by a runbook")));
+        return Err(ActError::Cannot(format!("{service} is never restarted by a runbook")));
     }
     if !ground.rules.services.iter().any(|pattern| matches(pattern, service)) {
-        return Err(Trouble::Cannot(format!("the owner's list of services does not have {service}")));
+        return Err(ActError::Cannot(format!("the owner's list of services does not have {service}")));
     }
     Ok(())
 }
 
 /// What systemd says of it, in one word.
-async fn state(ground: &Ground, service: &str) -> Result<String, Trouble> {
+async fn state(ground: &ActContext, service: &str) -> Result<String, ActError> {
     let output =
         tried(ground, "systemctl", &["show", "--property=ActiveState", "--value", "--", service]).await?;
     if output.code != Some(0) {
-        return Err(Trouble::Cannot(format!("systemd is not to be asked here: {}", output.complaint)));
+        return Err(ActError::Cannot(format!("systemd is not to be asked here: {}", output.complaint)));
     }
     Ok(output.text.trim().to_owned())
 }
 
-pub(super) async fn precheck(ground: &Ground, values: &Values) -> Seen {
+pub(super) async fn precheck(ground: &ActContext, values: &Values) -> ActResult {
     let service = text(values, "service");
     allowed(ground, service)?;
     match state(ground, service).await?.as_str() {
         "failed" => Ok(format!("{service} has failed")),
-        other => Err(Trouble::Nothing(format!("{service} has not failed; it is {other}"))),
+        other => Err(ActError::Nothing(format!("{service} has not failed; it is {other}"))),
     }
 }
 
-pub(super) async fn apply(ground: &Ground, values: &Values) -> Seen {
+pub(super) async fn apply(ground: &ActContext, values: &Values) -> ActResult {
     let service = text(values, "service");
     allowed(ground, service)?;
     ran(ground, "systemctl", &["restart", "--no-ask-password", "--", service]).await?;
     Ok(format!("{service} was started again"))
 }
 
-pub(super) async fn verify(ground: &Ground, values: &Values) -> Seen {
+pub(super) async fn verify(ground: &ActContext, values: &Values) -> ActResult {
     let service = text(values, "service");
     let mut looked = Duration::ZERO;
     loop {
         match state(ground, service).await?.as_str() {
             "active" if looked >= STEADY => return Ok(format!("{service} runs and stays up")),
             "active" | "activating" | "reloading" => {}
-            other => return Err(Trouble::Failed(format!("{service} is {other} again"))),
+            other => return Err(ActError::Failed(format!("{service} is {other} again"))),
         }
         tokio::time::sleep(LOOK).await;
         looked += LOOK;
@@ -102,7 +102,7 @@ mod tests {
         apply(&stage.ground, &values).await.unwrap();
         verify(&stage.ground, &values).await.unwrap();
         assert!(stage.called("systemctl restart --no-ask-password -- web.service"), "{}", stage.calls());
-        assert!(matches!(precheck(&stage.ground, &values).await, Err(Trouble::Nothing(_))));
+        assert!(matches!(precheck(&stage.ground, &values).await, Err(ActError::Nothing(_))));
     }
 
     #[tokio::test]
@@ -110,7 +110,7 @@ mod tests {
         let stage = stand_in("systemctl", r#"case "$1" in show) echo failed;; esac"#);
         let values = said(&[("service", "web.service")]);
         apply(&stage.ground, &values).await.unwrap();
-        assert!(matches!(verify(&stage.ground, &values).await, Err(Trouble::Failed(_))));
+        assert!(matches!(verify(&stage.ground, &values).await, Err(ActError::Failed(_))));
     }
 
     #[tokio::test]
@@ -120,8 +120,8 @@ mod tests {
             ["sshd.service", "ssh.service", "dbus-broker.service", "nearhand-agent.service", "user@0.service"]
         {
             let values = said(&[("service", service)]);
-            assert!(matches!(precheck(&stage.ground, &values).await, Err(Trouble::Cannot(_))), "{service}");
-            assert!(matches!(apply(&stage.ground, &values).await, Err(Trouble::Cannot(_))), "{service}");
+            assert!(matches!(precheck(&stage.ground, &values).await, Err(ActError::Cannot(_))), "{service}");
+            assert!(matches!(apply(&stage.ground, &values).await, Err(ActError::Cannot(_))), "{service}");
         }
         stage.ground.rules.services = vec!["app-*.service".into()];
         assert!(precheck(&stage.ground, &said(&[("service", "app-1.service")])).await.is_ok());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use nearhand_proto::support_code::{Routing, SupportCode};
 
 use super::{InputDraw, ScrambledRng, beginning};
-use nearhand_agent_core::code::{CodeKeeper, Generation};
+use nearhand_agent_core::code::{CodeGeneration, CodeState};
 
 /// After three wrong ones no code is made for so long.
 const LOCKED_FOR: Duration = Duration::from_secs(600);
@@ -15,11 +15,11 @@ const BURNT_WITHIN: Duration = Duration::from_secs(1800);
 const LIFETIME: Duration = Duration::from_secs(600);
 
 pub(super) fn run(input: &[u8]) {
-    let (mut keeper, mut now, mut rng) = (CodeKeeper::default(), beginning(), ScrambledRng(7));
+    let (mut keeper, mut now, mut rng) = (CodeState::default(), beginning(), ScrambledRng(7));
     let mut draw = InputDraw::new(input);
     let routings = [1, 2].map(|number| Routing::new(number).unwrap_or_else(|| unreachable!("four digits")));
     // Proofs under way, and the code that is shown: its number among all, since when, whether one was judged.
-    let mut begun: Vec<(Generation, usize)> = Vec::new();
+    let mut begun: Vec<(CodeGeneration, usize)> = Vec::new();
     let (mut made, mut shown): (usize, Option<Instant>) = (0, None);
     let mut judged: Vec<usize> = Vec::new();
     let mut wrong: Vec<Instant> = Vec::new();

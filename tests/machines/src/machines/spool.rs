@@ -9,7 +9,7 @@ use nearhand_proto::time::UnixMillis;
 use nearhand_rules::StateRow;
 
 use super::InputDraw;
-use nearhand_spool::{Owner, Spool};
+use nearhand_spool::{Spool, SpoolOwner};
 
 /// It is on a disk, and syncs: this many operations take long enough.
 const MOST: usize = 40;
@@ -32,7 +32,7 @@ fn event(number: u64) -> Event {
 
 pub(super) fn run(input: &[u8]) {
     let room = tempfile::tempdir().expect("a directory for the spool");
-    let owner = Owner { mark: [7; 32] };
+    let owner = SpoolOwner { mark: [7; 32] };
     let mut streams = 0_u8;
     let mut fresh = || {
         streams = streams.wrapping_add(1);

@@ -13,8 +13,8 @@ use x11rb::protocol::xproto::{
 };
 use x11rb::wrapper::ConnectionExt as _;
 
-use super::super::{Link, ended};
-use super::{Out, PATIENCE, target};
+use super::super::{XConnection, ended};
+use super::{ClipboardMessages, PATIENCE, target};
 use crate::source::DisplayError;
 
 /// Content above this goes to an application in pieces of this many bytes.
@@ -22,18 +22,18 @@ const PIECE: usize = 256 * 1024;
 /// Most applications that may be waiting, or be served, at the same time.
 const MOST_WAITING: usize = 32;
 
-struct Waiting {
+struct WaitingApplication {
     request: SelectionRequestEvent,
     form: ClipboardForm,
 }
 
-struct Fetching {
+struct ContentFetch {
     bytes: Vec<u8>,
     until: Instant,
 }
 
 /// Content on its way to an application, piece by piece.
-struct Transfer {
+struct IncrementalTransfer {
     requestor: Window,
     property: Atom,
     target: Atom,
@@ -43,20 +43,20 @@ struct Transfer {
 }
 
 /// Owns the selection for the technician.
-pub(super) struct Giver {
-    link: Link,
+pub(super) struct SelectionOwner {
+    link: XConnection,
     window: Window,
     /// What the technician has.
     offered: Option<(u32, Vec<ClipboardForm>)>,
     since: Timestamp,
     contents: BTreeMap<ClipboardForm, Rc<Vec<u8>>>,
-    fetching: BTreeMap<ClipboardForm, Fetching>,
-    waiting: Vec<Waiting>,
-    transfers: Vec<Transfer>,
+    fetching: BTreeMap<ClipboardForm, ContentFetch>,
+    waiting: Vec<WaitingApplication>,
+    transfers: Vec<IncrementalTransfer>,
 }
 
-impl Giver {
-    pub(super) fn new(link: Link, window: Window) -> Self {
+impl SelectionOwner {
+    pub(super) fn new(link: XConnection, window: Window) -> Self {
         Self {
             link,
             window,
@@ -122,7 +122,7 @@ impl Giver {
         &mut self,
         request: &SelectionRequestEvent,
         now: Instant,
-        out: &mut Out,
+        out: &mut ClipboardMessages,
     ) -> Result<(), DisplayError> {
         let atoms = self.link.atoms;
         // Of clients older than ICCCM.
@@ -156,10 +156,10 @@ impl Giver {
         if self.waiting.len() >= MOST_WAITING {
             return self.answer(&request, x11rb::NONE);
         }
-        self.waiting.push(Waiting { request, form });
+        self.waiting.push(WaitingApplication { request, form });
         self.fetching.entry(form).or_insert_with(|| {
             out.say(Clipboard::Fetch { serial, form });
-            Fetching { bytes: Vec::new(), until: now + PATIENCE }
+            ContentFetch { bytes: Vec::new(), until: now + PATIENCE }
         });
         Ok(())
     }
@@ -205,7 +205,7 @@ impl Giver {
         conn.change_window_attributes(requestor, &notices).map_err(ended)?;
         let len = u32::try_from(content.len()).unwrap_or(u32::MAX);
         self.put32(request, self.link.atoms.INCR, &[len])?;
-        self.transfers.push(Transfer {
+        self.transfers.push(IncrementalTransfer {
             requestor,
             property,
             target,
@@ -218,7 +218,7 @@ impl Giver {
 
     /// An application has taken a piece: it deletes the property.
     pub(super) fn taken(&mut self, event: &PropertyNotifyEvent, now: Instant) -> Result<(), DisplayError> {
-        let meant = |t: &Transfer| t.requestor == event.window && t.property == event.atom;
+        let meant = |t: &IncrementalTransfer| t.requestor == event.window && t.property == event.atom;
         let Some(at) = self.transfers.iter().position(meant).filter(|_| event.state == Property::DELETE)
         else {
             return Ok(());
@@ -256,7 +256,7 @@ impl Giver {
         bytes: &[u8],
         last: bool,
         now: Instant,
-        out: &mut Out,
+        out: &mut ClipboardMessages,
     ) -> Result<(), DisplayError> {
         let current = self.offered.as_ref().is_some_and(|(offered, _)| *offered == serial);
         let Some(fetching) = self.fetching.get_mut(&form).filter(|_| current) else { return Ok(()) };
@@ -274,7 +274,7 @@ impl Giver {
             let (ready, waiting) =
                 std::mem::take(&mut self.waiting).into_iter().partition(|w| w.form == form);
             self.waiting = waiting;
-            let ready: Vec<Waiting> = ready;
+            let ready: Vec<WaitingApplication> = ready;
             for one in ready {
                 self.give(&one.request, content.clone(), now)?;
             }
@@ -297,7 +297,7 @@ impl Giver {
         self.fetching.remove(&form);
         let (refused, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|w| w.form == form);
         self.waiting = waiting;
-        let refused: Vec<Waiting> = refused;
+        let refused: Vec<WaitingApplication> = refused;
         for one in refused {
             self.answer(&one.request, x11rb::NONE)?;
         }

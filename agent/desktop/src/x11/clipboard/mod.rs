@@ -16,30 +16,30 @@ use x11rb::protocol::Event;
 use x11rb::protocol::xfixes::{ConnectionExt as _, SelectionEventMask};
 use x11rb::protocol::xproto::{Atom, ConnectionExt as _, CreateWindowAux, EventMask, Window, WindowClass};
 
-use super::{Link, ended};
+use super::{XConnection, ended};
 use crate::source::DisplayError;
 
 /// How long to wait for the next sign of life of whoever has the content.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Both directions, and what is still to be said to the technician.
-pub(super) struct Selection {
-    link: Link,
+pub(super) struct ClipboardSelection {
+    link: XConnection,
     window: Window,
     shared: bool,
-    taker: take::Taker,
-    giver: give::Giver,
-    out: Out,
+    taker: take::SelectionReader,
+    giver: give::SelectionOwner,
+    out: ClipboardMessages,
 }
 
 /// Messages to the technician, content cut into parts when they are taken.
 #[derive(Default)]
-struct Out {
+struct ClipboardMessages {
     messages: VecDeque<Clipboard>,
     content: Option<(u32, ClipboardForm, Vec<u8>, usize)>,
 }
 
-impl Out {
+impl ClipboardMessages {
     fn say(&mut self, message: Clipboard) {
         self.messages.push_back(message);
     }
@@ -64,20 +64,20 @@ impl Out {
     }
 }
 
-impl Selection {
-    pub(super) fn new(link: Link) -> Result<Self, DisplayError> {
+impl ClipboardSelection {
+    pub(super) fn new(link: XConnection) -> Result<Self, DisplayError> {
         let window = link.conn.generate_id().map_err(|error| DisplayError::Ended(error.to_string()))?;
         let aux = CreateWindowAux::new().override_redirect(1).event_mask(EventMask::PROPERTY_CHANGE);
         let made =
             link.conn.create_window(0, window, link.root, -1, -1, 1, 1, 0, WindowClass::INPUT_ONLY, 0, &aux);
         made.map_err(ended)?;
         Ok(Self {
-            taker: take::Taker::new(link.clone(), window),
-            giver: give::Giver::new(link.clone(), window),
+            taker: take::SelectionReader::new(link.clone(), window),
+            giver: give::SelectionOwner::new(link.clone(), window),
             link,
             window,
             shared: false,
-            out: Out::default(),
+            out: ClipboardMessages::default(),
         })
     }
 
@@ -100,7 +100,7 @@ impl Selection {
         if !on {
             self.taker.stop();
             self.giver.stop()?;
-            self.out = Out::default();
+            self.out = ClipboardMessages::default();
         }
         self.shared = on;
         Ok(())
@@ -156,7 +156,7 @@ impl Selection {
         }
     }
 
-    /// When to call [`Selection::overdue`].
+    /// When to call [`ClipboardSelection::overdue`].
     pub(super) fn wake(&self) -> Option<Instant> {
         [self.taker.wake(), self.giver.wake()].into_iter().flatten().min()
     }
@@ -169,7 +169,7 @@ impl Selection {
 }
 
 /// The target an application is asked for.
-fn target(link: &Link, form: ClipboardForm) -> Atom {
+fn target(link: &XConnection, form: ClipboardForm) -> Atom {
     match form {
         ClipboardForm::Text => link.atoms.UTF8_STRING,
         ClipboardForm::Png => link.atoms.PNG,

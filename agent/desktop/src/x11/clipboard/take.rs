@@ -8,8 +8,8 @@ use x11rb::protocol::xproto::{
     Timestamp, Window,
 };
 
-use super::super::{Link, ended, unless_refused};
-use super::{Out, PATIENCE, target};
+use super::super::{XConnection, ended, unless_refused};
+use super::{ClipboardMessages, PATIENCE, target};
 use crate::source::DisplayError;
 
 const CHANGED: &str = "the device's clipboard has changed meanwhile";
@@ -18,15 +18,15 @@ const SILENT: &str = "the program that has it does not answer";
 
 /// What an application is being asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Question {
+enum SelectionQuestion {
     /// Which forms there are.
     Forms,
     /// The content.
     Content(ClipboardForm),
 }
 
-struct Asking {
-    question: Question,
+struct SelectionRequest {
+    question: SelectionQuestion,
     target: Atom,
     /// It comes in pieces, of which these are here.
     pieces: Option<Vec<u8>>,
@@ -34,19 +34,19 @@ struct Asking {
 }
 
 /// Fetches from the application that owns the selection.
-pub(super) struct Taker {
-    link: Link,
+pub(super) struct SelectionReader {
+    link: XConnection,
     window: Window,
     /// Of the last owner.
     serial: u32,
     since: Timestamp,
-    asking: Option<Asking>,
+    asking: Option<SelectionRequest>,
     /// A fetch that came during another.
     next: Option<ClipboardForm>,
 }
 
-impl Taker {
-    pub(super) fn new(link: Link, window: Window) -> Self {
+impl SelectionReader {
+    pub(super) fn new(link: XConnection, window: Window) -> Self {
         Self { link, window, serial: 0, since: x11rb::CURRENT_TIME, asking: None, next: None }
     }
 
@@ -61,7 +61,7 @@ impl Taker {
         any: bool,
         since: Timestamp,
         now: Instant,
-        out: &mut Out,
+        out: &mut ClipboardMessages,
     ) -> Result<(), DisplayError> {
         self.lost(out);
         self.serial = self.serial.wrapping_add(1);
@@ -70,12 +70,12 @@ impl Taker {
             out.say(Clipboard::Has { serial: self.serial, forms: Vec::new() });
             return Ok(());
         }
-        self.ask(Question::Forms, now)
+        self.ask(SelectionQuestion::Forms, now)
     }
 
     /// What was to be fetched can no longer be.
-    pub(super) fn lost(&mut self, out: &mut Out) {
-        let asked = self.asking.take().is_some_and(|asking| asking.question != Question::Forms);
+    pub(super) fn lost(&mut self, out: &mut ClipboardMessages) {
+        let asked = self.asking.take().is_some_and(|asking| asking.question != SelectionQuestion::Forms);
         if asked || self.next.take().is_some() {
             out.refuse(self.serial, CHANGED);
         }
@@ -87,7 +87,7 @@ impl Taker {
         serial: u32,
         form: ClipboardForm,
         now: Instant,
-        out: &mut Out,
+        out: &mut ClipboardMessages,
     ) -> Result<(), DisplayError> {
         if serial != self.serial {
             out.refuse(serial, CHANGED);
@@ -96,22 +96,22 @@ impl Taker {
         } else if self.asking.is_some() {
             self.next = Some(form);
         } else {
-            self.ask(Question::Content(form), now)?;
+            self.ask(SelectionQuestion::Content(form), now)?;
         }
         Ok(())
     }
 
-    fn ask(&mut self, question: Question, now: Instant) -> Result<(), DisplayError> {
+    fn ask(&mut self, question: SelectionQuestion, now: Instant) -> Result<(), DisplayError> {
         let atoms = self.link.atoms;
         let target = match question {
-            Question::Forms => atoms.TARGETS,
-            Question::Content(form) => target(&self.link, form),
+            SelectionQuestion::Forms => atoms.TARGETS,
+            SelectionQuestion::Content(form) => target(&self.link, form),
         };
         let conn = &self.link.conn;
         conn.delete_property(self.window, atoms.NEARHAND_CLIPBOARD).map_err(ended)?;
         conn.convert_selection(self.window, atoms.CLIPBOARD, target, atoms.NEARHAND_CLIPBOARD, self.since)
             .map_err(ended)?;
-        self.asking = Some(Asking { question, target, pieces: None, until: now + PATIENCE });
+        self.asking = Some(SelectionRequest { question, target, pieces: None, until: now + PATIENCE });
         Ok(())
     }
 
@@ -120,7 +120,7 @@ impl Taker {
         &mut self,
         event: &SelectionNotifyEvent,
         now: Instant,
-        out: &mut Out,
+        out: &mut ClipboardMessages,
     ) -> Result<(), DisplayError> {
         let expected = event.requestor == self.window && event.selection == self.link.atoms.CLIPBOARD;
         let Some(asking) = self.asking.as_mut().filter(|a| expected && a.target == event.target) else {
@@ -147,7 +147,7 @@ impl Taker {
         &mut self,
         event: &PropertyNotifyEvent,
         now: Instant,
-        out: &mut Out,
+        out: &mut ClipboardMessages,
     ) -> Result<(), DisplayError> {
         let ours = event.atom == self.link.atoms.NEARHAND_CLIPBOARD && event.state == Property::NEW_VALUE;
         let Some(asking) = self.asking.as_mut().filter(|_| ours) else { return Ok(()) };
@@ -174,27 +174,27 @@ impl Taker {
         content: Option<Vec<u8>>,
         why: &str,
         now: Instant,
-        out: &mut Out,
+        out: &mut ClipboardMessages,
     ) -> Result<(), DisplayError> {
         let question = self.asking.take().map(|asking| asking.question);
         match (question, content) {
-            (Some(Question::Forms), content) => {
+            (Some(SelectionQuestion::Forms), content) => {
                 let forms = forms(&self.link, content.as_deref().unwrap_or_default());
                 out.say(Clipboard::Has { serial: self.serial, forms });
             }
-            (Some(Question::Content(form)), Some(content)) => {
+            (Some(SelectionQuestion::Content(form)), Some(content)) => {
                 let content = match form {
                     ClipboardForm::Text => text(content),
                     ClipboardForm::Png => content,
                 };
                 out.content = Some((self.serial, form, content, 0));
             }
-            (Some(Question::Content(_)), None) => out.refuse(self.serial, why),
+            (Some(SelectionQuestion::Content(_)), None) => out.refuse(self.serial, why),
             (None, _) => {}
         }
         match self.next.take() {
             Some(_) if out.content.is_some() => out.refuse(self.serial, "another fetch is under way"),
-            Some(form) => self.ask(Question::Content(form), now)?,
+            Some(form) => self.ask(SelectionQuestion::Content(form), now)?,
             None => {}
         }
         Ok(())
@@ -204,18 +204,18 @@ impl Taker {
         self.asking.as_ref().map(|asking| asking.until)
     }
 
-    pub(super) fn overdue(&mut self, now: Instant, out: &mut Out) {
+    pub(super) fn overdue(&mut self, now: Instant, out: &mut ClipboardMessages) {
         let Some(asking) = self.asking.take_if(|asking| asking.until <= now) else { return };
         self.next = None;
         match asking.question {
-            Question::Forms => out.say(Clipboard::Has { serial: self.serial, forms: Vec::new() }),
-            Question::Content(_) => out.refuse(self.serial, SILENT),
+            SelectionQuestion::Forms => out.say(Clipboard::Has { serial: self.serial, forms: Vec::new() }),
+            SelectionQuestion::Content(_) => out.refuse(self.serial, SILENT),
         }
     }
 }
 
 /// Reads and deletes the property that applications answer in.
-fn read(link: &Link, window: Window) -> Result<Option<GetPropertyReply>, DisplayError> {
+fn read(link: &XConnection, window: Window) -> Result<Option<GetPropertyReply>, DisplayError> {
     let units = u32::try_from(MAX_CLIPBOARD / 4).unwrap_or(u32::MAX);
     let property = link.atoms.NEARHAND_CLIPBOARD;
     let asked = link.conn.get_property(true, window, property, x11rb::NONE, 0, units);
@@ -228,7 +228,7 @@ fn fits(len: usize, reply: &GetPropertyReply) -> bool {
 }
 
 /// Which of our forms are among an application's targets.
-fn forms(link: &Link, targets: &[u8]) -> Vec<(ClipboardForm, Option<u64>)> {
+fn forms(link: &XConnection, targets: &[u8]) -> Vec<(ClipboardForm, Option<u64>)> {
     let (targets, _) = targets.as_chunks::<4>();
     let has = |atom: Atom| targets.iter().any(|target| Atom::from_ne_bytes(*target) == atom);
     let forms = [ClipboardForm::Text, ClipboardForm::Png];

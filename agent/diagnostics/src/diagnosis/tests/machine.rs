@@ -3,18 +3,20 @@
 use nearhand_report::model::Status::{Fail, Info, Ok as Good, Skipped, Warn};
 
 use super::{findings, worst};
-use crate::facts::hardware::{Battery, Graphics, Machine, Release, Sensor};
-use crate::facts::load::{Activity, DiskUse, EccController, Memory, Pressure, Stall, Throttling};
-use crate::facts::storage::{Array, ErrorCount, Mount, Mounts, SmartDisk};
+use crate::facts::hardware::{BatteryState, GraphicsAdapter, HardwareModel, OsRelease, TemperatureSensor};
+use crate::facts::load::{
+    CpuThrottling, DiskUse, EccController, MemoryUse, PressureStalls, StallShare, SystemActivity,
+};
+use crate::facts::storage::{ErrorCount, MountedFileSystem, MountedFileSystems, RaidArray, SmartDisk};
 
 #[test]
 fn firmware_is_old_from_five_years_on_metal() {
     let of = |date: &str, guest: bool| {
         worst("hardware.firmware_age", |f| {
-            f.machine = Ok(Machine {
+            f.machine = Ok(HardwareModel {
                 firmware_date: Some(date.into()),
                 virtualisation: guest.then(|| "kvm".into()),
-                ..Machine::default()
+                ..HardwareModel::default()
             });
         })
     };
@@ -22,16 +24,16 @@ fn firmware_is_old_from_five_years_on_metal() {
         [of("2022-01-01", false), of("2021-01-01", false), of("2014-01-01", true)],
         [Good, Info, Good]
     );
-    assert_eq!(worst("hardware.firmware_age", |f| f.machine = Ok(Machine::default())), Skipped);
-    assert_eq!(worst("hardware.model", |f| f.machine = Ok(Machine::default())), Info);
-    assert_eq!(worst("hardware.virtualisation", |f| f.machine = Ok(Machine::default())), Info);
+    assert_eq!(worst("hardware.firmware_age", |f| f.machine = Ok(HardwareModel::default())), Skipped);
+    assert_eq!(worst("hardware.model", |f| f.machine = Ok(HardwareModel::default())), Info);
+    assert_eq!(worst("hardware.virtualisation", |f| f.machine = Ok(HardwareModel::default())), Info);
 }
 
 #[test]
 fn batteries_wear() {
     let of = |health| {
         worst("hardware.battery", |f| {
-            f.batteries = Ok(vec![Battery { health_percent: health, ..Battery::default() }]);
+            f.batteries = Ok(vec![BatteryState { health_percent: health, ..BatteryState::default() }]);
         })
     };
     assert_eq!([of(Some(60.0)), of(Some(59.9)), of(Some(29.9)), of(None)], [Good, Warn, Fail, Info]);
@@ -42,7 +44,8 @@ fn batteries_wear() {
 fn graphics_need_a_driver() {
     let of = |driver: Option<&str>| {
         worst("hardware.graphics", |f| {
-            f.graphics = Ok(vec![Graphics { driver: driver.map(Into::into), ..Graphics::default() }]);
+            f.graphics =
+                Ok(vec![GraphicsAdapter { driver: driver.map(Into::into), ..GraphicsAdapter::default() }]);
         })
     };
     assert_eq!([of(Some("i915")), of(None)], [Info, Warn]);
@@ -52,7 +55,7 @@ fn graphics_need_a_driver() {
 fn heat_is_judged_against_the_critical_temperature() {
     let of = |celsius, critical| {
         worst("hardware.temperature", |f| {
-            f.sensors = Ok(vec![Sensor { name: "x".into(), celsius, critical }]);
+            f.sensors = Ok(vec![TemperatureSensor { name: "x".into(), celsius, critical }]);
         })
     };
     assert_eq!([of(94.9, Some(100.0)), of(95.0, Some(100.0)), of(100.0, Some(100.0))], [Good, Warn, Fail]);
@@ -63,7 +66,7 @@ fn heat_is_judged_against_the_critical_temperature() {
 fn releases_end() {
     let of = |id: &str, version: &str| {
         worst("system.end_of_life", |f| {
-            f.release = Ok(Release { id: id.into(), version: version.into(), ..Release::default() });
+            f.release = Ok(OsRelease { id: id.into(), version: version.into(), ..OsRelease::default() });
         })
     };
     assert_eq!([of("debian", "12"), of("debian", "11"), of("debian", "10")], [Good, Warn, Fail]);
@@ -73,26 +76,34 @@ fn releases_end() {
 #[test]
 fn kernels_and_uptimes() {
     let taint = |taint| {
-        worst("system.kernel", |f| f.release = Ok(Release { taint: Some(taint), ..Release::default() }))
+        worst("system.kernel", |f| f.release = Ok(OsRelease { taint: Some(taint), ..OsRelease::default() }))
     };
     assert_eq!([taint(0), taint(1 << 12), taint(1 << 7)], [Good, Info, Warn]);
     let uptime = |days: u64| {
         worst("system.uptime", |f| {
-            f.release = Ok(Release { uptime_seconds: days * 86_400, ..Release::default() });
+            f.release = Ok(OsRelease { uptime_seconds: days * 86_400, ..OsRelease::default() });
         })
     };
     assert_eq!([uptime(59), uptime(60)], [Good, Info]);
 }
 
-fn mounted(mount: Mount) -> Mounts {
-    Mounts { local: vec![Mount { target: "/".into(), ..mount }], ..Mounts::default() }
+fn mounted(mount: MountedFileSystem) -> MountedFileSystems {
+    MountedFileSystems {
+        local: vec![MountedFileSystem { target: "/".into(), ..mount }],
+        ..MountedFileSystems::default()
+    }
 }
 
 #[test]
 fn space_and_inodes_run_out() {
     let space = |used: u64, available: u64| {
         worst("disks.space", |f| {
-            f.mounts = Ok(mounted(Mount { size: used + available, used, available, ..Mount::default() }));
+            f.mounts = Ok(mounted(MountedFileSystem {
+                size: used + available,
+                used,
+                available,
+                ..MountedFileSystem::default()
+            }));
         })
     };
     let gigabyte = 1_000_000_000;
@@ -103,7 +114,12 @@ fn space_and_inodes_run_out() {
     assert_eq!(space(980 * gigabyte, 20 * gigabyte), Warn);
     let inodes = |free: u64| {
         worst("disks.inodes", |f| {
-            f.mounts = Ok(mounted(Mount { size: 1, inodes: 1000, inodes_free: free, ..Mount::default() }));
+            f.mounts = Ok(mounted(MountedFileSystem {
+                size: 1,
+                inodes: 1000,
+                inodes_free: free,
+                ..MountedFileSystem::default()
+            }));
         })
     };
     assert_eq!([inodes(101), inodes(100), inodes(20)], [Good, Warn, Fail]);
@@ -113,12 +129,15 @@ fn space_and_inodes_run_out() {
 fn mounts_are_writable_and_there() {
     let of = |read_only, read_only_meant| {
         worst("disks.read_only", |f| {
-            f.mounts = Ok(mounted(Mount { read_only, read_only_meant, ..Mount::default() }));
+            f.mounts =
+                Ok(mounted(MountedFileSystem { read_only, read_only_meant, ..MountedFileSystem::default() }));
         })
     };
     assert_eq!([of(false, false), of(true, true), of(true, false)], [Good, Good, Fail]);
     let absent = |absent: Vec<String>| {
-        worst("disks.mounts", |f| f.mounts = Ok(Mounts { absent, ..Mounts::default() }))
+        worst("disks.mounts", |f| {
+            f.mounts = Ok(MountedFileSystems { absent, ..MountedFileSystems::default() })
+        })
     };
     assert_eq!([absent(vec![]), absent(vec!["/backup".into()])], [Good, Warn]);
 }
@@ -142,12 +161,12 @@ fn disks_report_their_health() {
 fn arrays_lose_members() {
     let of = |active, working, activity: Option<&str>| {
         worst("disks.raid", |f| {
-            f.raid = Ok(vec![Array {
+            f.raid = Ok(vec![RaidArray {
                 active,
                 wanted: 2,
                 working,
                 activity: activity.map(Into::into),
-                ..Array::default()
+                ..RaidArray::default()
             }]);
         })
     };
@@ -165,8 +184,8 @@ fn counted_errors_differ_by_who_counts() {
     assert_eq!([of("ext4", 0), of("ext4", 1), of("disk", 1)], [Good, Fail, Info]);
 }
 
-fn active(activity: Activity) -> Activity {
-    Activity { processors: 4, ..activity }
+fn active(activity: SystemActivity) -> SystemActivity {
+    SystemActivity { processors: 4, ..activity }
 }
 
 #[test]
@@ -174,7 +193,7 @@ fn disks_are_busy_only_if_slow_too() {
     let of = |busy_percent, wait_ms| {
         worst("disks.busy", |f| {
             let disks = vec![DiskUse { name: "sda".into(), busy_percent, wait_ms }];
-            f.activity = Ok(active(Activity { disks, ..Activity::default() }));
+            f.activity = Ok(active(SystemActivity { disks, ..SystemActivity::default() }));
         })
     };
     assert_eq!([of(89.0, Some(80.0)), of(95.0, Some(49.0)), of(90.0, Some(50.0))], [Good, Good, Warn]);
@@ -182,22 +201,23 @@ fn disks_are_busy_only_if_slow_too() {
 
 #[test]
 fn the_processor_is_judged() {
-    let of = |id, activity: Activity| worst(id, |f| f.activity = Ok(active(activity)));
-    let load = |load| Activity { load: [load; 3], ..Activity::default() };
+    let of = |id, activity: SystemActivity| worst(id, |f| f.activity = Ok(active(activity)));
+    let load = |load| SystemActivity { load: [load; 3], ..SystemActivity::default() };
     assert_eq!(
         [of("cpu.load", load(7.9)), of("cpu.load", load(8.0)), of("cpu.load", load(20.0))],
         [Good, Warn, Fail]
     );
-    let busy = |busy_percent, load| Activity { busy_percent, load: [load; 3], ..Activity::default() };
+    let busy =
+        |busy_percent, load| SystemActivity { busy_percent, load: [load; 3], ..SystemActivity::default() };
     assert_eq!(of("cpu.usage", busy(84.9, 9.0)), Good);
     assert_eq!(of("cpu.usage", busy(85.0, 4.0)), Info);
     assert_eq!(of("cpu.usage", busy(85.0, 4.1)), Warn);
-    let wait = |iowait_percent| Activity { iowait_percent, ..Activity::default() };
+    let wait = |iowait_percent| SystemActivity { iowait_percent, ..SystemActivity::default() };
     assert_eq!(
         [of("cpu.iowait", wait(39.0)), of("cpu.iowait", wait(40.0)), of("cpu.iowait", wait(50.0))],
         [Good, Warn, Fail]
     );
-    let steal = |steal_percent| Activity { steal_percent, ..Activity::default() };
+    let steal = |steal_percent| SystemActivity { steal_percent, ..SystemActivity::default() };
     assert_eq!([of("cpu.steal", steal(9.9)), of("cpu.steal", steal(10.0))], [Good, Warn]);
 }
 
@@ -205,7 +225,7 @@ fn the_processor_is_judged() {
 fn throttling_by_limit_and_by_heat() {
     let of = |ceiling_percent, thermal_events| {
         worst("cpu.throttling", |f| {
-            f.throttling = Ok(Throttling { ceiling_percent, thermal_events, governor: None });
+            f.throttling = Ok(CpuThrottling { ceiling_percent, thermal_events, governor: None });
         })
     };
     assert_eq!([of(Some(50.0), Some(99)), of(Some(49.0), None), of(None, Some(100))], [Good, Warn, Warn]);
@@ -214,8 +234,8 @@ fn throttling_by_limit_and_by_heat() {
 #[test]
 fn pressure_is_judged_by_the_last_minute() {
     let of = |id, minute: f64| {
-        let stall = Stall { some: [0.0, minute, 0.0], full: [0.0, minute, 0.0] };
-        worst(id, |f| f.pressure = Ok(Pressure { cpu: stall, memory: stall, io: stall }))
+        let stall = StallShare { some: [0.0, minute, 0.0], full: [0.0, minute, 0.0] };
+        worst(id, |f| f.pressure = Ok(PressureStalls { cpu: stall, memory: stall, io: stall }))
     };
     assert_eq!([of("cpu.pressure", 59.0), of("cpu.pressure", 60.0)], [Good, Warn]);
     for id in ["memory.pressure", "disks.pressure"] {
@@ -225,14 +245,14 @@ fn pressure_is_judged_by_the_last_minute() {
 
 #[test]
 fn memory_runs_out() {
-    let of = |id, memory: Memory| worst(id, |f| f.memory = Ok(memory));
-    let available = |available| Memory { total: 1000, available, ..Memory::default() };
+    let of = |id, memory: MemoryUse| worst(id, |f| f.memory = Ok(memory));
+    let available = |available| MemoryUse { total: 1000, available, ..MemoryUse::default() };
     let statuses = [100, 99, 50, 49].map(|bytes| of("memory.available", available(bytes)));
     assert_eq!(statuses, [Good, Warn, Warn, Fail]);
-    let swap = |swap_free| Memory { total: 1, swap_total: 1000, swap_free, ..Memory::default() };
+    let swap = |swap_free| MemoryUse { total: 1, swap_total: 1000, swap_free, ..MemoryUse::default() };
     assert_eq!([101, 100, 20].map(|bytes| of("memory.swap", swap(bytes))), [Good, Warn, Fail]);
     assert_eq!(of("memory.swap", available(1)), Info);
-    let kills = |oom_kills| Memory { total: 1, oom_kills, ..Memory::default() };
+    let kills = |oom_kills| MemoryUse { total: 1, oom_kills, ..MemoryUse::default() };
     assert_eq!([Some(0), Some(1), None].map(|count| of("memory.oom", kills(count))), [Good, Warn, Skipped]);
 }
 
@@ -249,7 +269,7 @@ fn memory_errors_by_whether_they_were_corrected() {
 #[test]
 fn evidence_has_units() {
     let found = findings("memory.available", |f| {
-        f.memory = Ok(Memory { total: 8_000_000_000, available: 4_000_000_000, ..Memory::default() });
+        f.memory = Ok(MemoryUse { total: 8_000_000_000, available: 4_000_000_000, ..MemoryUse::default() });
     });
     let values: Vec<&str> = found[0].evidence.iter().map(|evidence| evidence.value.as_str()).collect();
     assert_eq!(values, ["50 %", "4.0 GB", "8.0 GB"]);

@@ -14,11 +14,11 @@ use super::*;
 /// 2026-06-15, seconds since 1970.
 const NOW: u64 = 1_781_481_600;
 
-fn nothing() -> Facts {
-    Facts::none(UnixMillis(NOW * 1000))
+fn nothing() -> MachineFacts {
+    MachineFacts::none(UnixMillis(NOW * 1000))
 }
 
-fn findings(id: &str, fill: impl FnOnce(&mut Facts)) -> Vec<Finding> {
+fn findings(id: &str, fill: impl FnOnce(&mut MachineFacts)) -> Vec<Finding> {
     let mut facts = nothing();
     fill(&mut facts);
     let check = checks().find(|check| check.id == id).unwrap_or_else(|| panic!("no check {id}"));
@@ -26,7 +26,7 @@ fn findings(id: &str, fill: impl FnOnce(&mut Facts)) -> Vec<Finding> {
 }
 
 /// The worst status that check `id` gives.
-fn worst(id: &str, fill: impl FnOnce(&mut Facts)) -> Status {
+fn worst(id: &str, fill: impl FnOnce(&mut MachineFacts)) -> Status {
     findings(id, fill).iter().map(|finding| finding.status).min().unwrap()
 }
 
@@ -50,8 +50,8 @@ fn there_are_at_least_fifty_checks_with_unique_well_formed_ids() {
 
 #[test]
 fn every_source_serves_a_check() {
-    let used: Vec<Source> = checks().flat_map(|check| check.needs).copied().collect();
-    for source in Source::ALL {
+    let used: Vec<FactSource> = checks().flat_map(|check| check.needs).copied().collect();
+    for source in FactSource::ALL {
         assert!(used.contains(source), "{source:?}");
     }
 }
@@ -74,7 +74,7 @@ fn a_rule_needs_no_other_source_than_it_names() {
     for check in checks() {
         let mut facts = full.clone();
         for source in check.needs {
-            facts.miss(*source, Missing::Absent("the source".to_owned()));
+            facts.miss(*source, MissingFact::Absent("the source".to_owned()));
         }
         assert_eq!(judge(check, &facts, 0)[0].status, Skipped, "{}", check.id);
     }
@@ -83,7 +83,7 @@ fn a_rule_needs_no_other_source_than_it_names() {
 #[test]
 fn the_same_facts_give_the_same_findings_even_after_a_journey_as_json() {
     let facts = system::everything();
-    let journey: Facts = serde_json::from_str(&serde_json::to_string(&facts).unwrap()).unwrap();
+    let journey: MachineFacts = serde_json::from_str(&serde_json::to_string(&facts).unwrap()).unwrap();
     for check in checks() {
         let found = judge(check, &facts, 1);
         assert_eq!(found, judge(check, &facts, 1), "{}", check.id);
@@ -119,12 +119,12 @@ fn what_fails_or_warns_says_what_to_do() {
 #[test]
 fn too_many_findings_keep_the_worst() {
     let found = findings("services.failed", |facts| {
-        let unit = |number| crate::facts::service::Unit {
+        let unit = |number| crate::facts::service::FailedUnit {
             name: format!("u{number}.service"),
             description: String::new(),
         };
         let failed = (0..500).map(unit).collect();
-        facts.units = Ok(crate::facts::service::Units { failed, ..Default::default() });
+        facts.units = Ok(crate::facts::service::UnitStates { failed, ..Default::default() });
     });
     assert_eq!(found.len(), FINDING_LIMIT);
 }

@@ -4,12 +4,12 @@ use nearhand_report::model::Status::{self, Fail, Info, Ok as Good, Skipped, Warn
 
 use super::worst;
 use crate::facts::network::{
-    DnsServer, EchoRun, Gateway, Ipv6, Link, Portal, Proxy, Resolver, Route, Routes, TcpCounters, TlsPeer,
-    UdpTarget,
+    DefaultRoute, DefaultRoutes, DnsServer, EchoRun, GatewayReach, Ipv6Reach, NetworkInterface, PortalAnswer,
+    ProxySettings, ResolverConfig, TcpCounters, TlsPeer, UdpTarget,
 };
 
-fn wire() -> Link {
-    Link {
+fn wire() -> NetworkInterface {
+    NetworkInterface {
         name: "eth0".into(),
         physical: true,
         state: "up".into(),
@@ -17,40 +17,47 @@ fn wire() -> Link {
         mtu: 1500,
         speed: Some(1000),
         packets: 10_000,
-        ..Link::default()
+        ..NetworkInterface::default()
     }
 }
 
-fn of(id: &str, link: Link) -> Status {
+fn of(id: &str, link: NetworkInterface) -> Status {
     worst(id, |f| f.links = Ok(vec![link]))
 }
 
 #[test]
 fn links_are_up_fast_and_clean() {
     assert_eq!(of("network.link", wire()), Good);
-    assert_eq!(of("network.link", Link { state: "down".into(), ..wire() }), Fail);
-    assert_eq!(of("network.speed", Link { speed: Some(100), ..wire() }), Good);
-    assert_eq!(of("network.speed", Link { speed: Some(10), ..wire() }), Warn);
-    assert_eq!(of("network.speed", Link { duplex: Some("half".into()), ..wire() }), Warn);
-    assert_eq!(of("network.speed", Link { speed: None, ..wire() }), Skipped);
-    let errors = [9, 10, 100].map(|errors| of("network.errors", Link { errors, ..wire() }));
+    assert_eq!(of("network.link", NetworkInterface { state: "down".into(), ..wire() }), Fail);
+    assert_eq!(of("network.speed", NetworkInterface { speed: Some(100), ..wire() }), Good);
+    assert_eq!(of("network.speed", NetworkInterface { speed: Some(10), ..wire() }), Warn);
+    assert_eq!(of("network.speed", NetworkInterface { duplex: Some("half".into()), ..wire() }), Warn);
+    assert_eq!(of("network.speed", NetworkInterface { speed: None, ..wire() }), Skipped);
+    let errors = [9, 10, 100].map(|errors| of("network.errors", NetworkInterface { errors, ..wire() }));
     assert_eq!(errors, [Good, Warn, Fail]);
-    let dropped = [499, 500].map(|dropped| of("network.errors", Link { dropped, ..wire() }));
+    let dropped = [499, 500].map(|dropped| of("network.errors", NetworkInterface { dropped, ..wire() }));
     assert_eq!(dropped, [Good, Warn]);
-    assert_eq!([1400, 1399, 1279].map(|mtu| of("network.mtu", Link { mtu, ..wire() })), [Good, Warn, Fail]);
+    assert_eq!(
+        [1400, 1399, 1279].map(|mtu| of("network.mtu", NetworkInterface { mtu, ..wire() })),
+        [Good, Warn, Fail]
+    );
 }
 
 #[test]
 fn wifi_signals_fade() {
-    let signal = |dbm| of("network.wifi", Link { wireless: true, signal_dbm: dbm, ..wire() });
+    let signal = |dbm| of("network.wifi", NetworkInterface { wireless: true, signal_dbm: dbm, ..wire() });
     assert_eq!([-75, -76, -85, -86].map(|dbm| signal(Some(dbm))), [Good, Warn, Warn, Fail]);
     assert_eq!([signal(None), of("network.wifi", wire())], [Info, Skipped]);
 }
 
 #[test]
 fn there_is_one_way_out() {
-    let route = |interface: &str, metric| Route { interface: interface.into(), metric, ..Route::default() };
-    let of = |v4| worst("network.default_route", |f| f.routes = Ok(Routes { v4, v6: vec![] }));
+    let route = |interface: &str, metric| DefaultRoute {
+        interface: interface.into(),
+        metric,
+        ..DefaultRoute::default()
+    };
+    let of = |v4| worst("network.default_route", |f| f.routes = Ok(DefaultRoutes { v4, v6: vec![] }));
     assert_eq!(of(vec![]), Fail);
     assert_eq!(of(vec![route("eth0", 100), route("wlan0", 600)]), Good);
     assert_eq!(of(vec![route("eth0", 100), route("wlan0", 100)]), Info);
@@ -60,7 +67,7 @@ fn there_is_one_way_out() {
 fn gateways_answer_or_are_known() {
     let of = |answer_ms, neighbour| {
         worst("network.gateway", |f| {
-            f.gateway = Ok(Gateway { address: "192.0.2.1".into(), answer_ms, neighbour });
+            f.gateway = Ok(GatewayReach { address: "192.0.2.1".into(), answer_ms, neighbour });
         })
     };
     assert_eq!([of(Some(99.0), true), of(Some(100.0), true)], [Good, Warn]);
@@ -82,14 +89,18 @@ fn each_name_server_counts() {
 
 #[test]
 fn resolver_and_hosts_file() {
-    let of = |id, resolver: Resolver| worst(id, |f| f.resolver = Ok(resolver));
-    let good = || Resolver { servers: vec!["192.0.2.1".into()], has_localhost: true, ..Resolver::default() };
+    let of = |id, resolver: ResolverConfig| worst(id, |f| f.resolver = Ok(resolver));
+    let good = || ResolverConfig {
+        servers: vec!["192.0.2.1".into()],
+        has_localhost: true,
+        ..ResolverConfig::default()
+    };
     assert_eq!(of("network.resolver", good()), Good);
-    assert_eq!(of("network.resolver", Resolver { servers: vec![], ..good() }), Fail);
+    assert_eq!(of("network.resolver", ResolverConfig { servers: vec![], ..good() }), Fail);
     assert_eq!(of("network.hosts_file", good()), Good);
-    assert_eq!(of("network.hosts_file", Resolver { has_localhost: false, ..good() }), Warn);
-    assert_eq!(of("network.hosts_file", Resolver { redirected: vec!["x".into()], ..good() }), Warn);
-    assert_eq!(of("network.hosts_file", Resolver { hosts_lines: 500, ..good() }), Info);
+    assert_eq!(of("network.hosts_file", ResolverConfig { has_localhost: false, ..good() }), Warn);
+    assert_eq!(of("network.hosts_file", ResolverConfig { redirected: vec!["x".into()], ..good() }), Warn);
+    assert_eq!(of("network.hosts_file", ResolverConfig { hosts_lines: 500, ..good() }), Info);
 }
 
 #[test]
@@ -120,17 +131,17 @@ fn counters_of_tcp() {
 
 #[test]
 fn proxies_answer() {
-    let set = || Proxy { settings: vec![("apt".into(), "p:1".into())], ..Proxy::default() };
+    let set = || ProxySettings { settings: vec![("apt".into(), "p:1".into())], ..ProxySettings::default() };
     let of = |proxy| worst("network.proxy", |f| f.proxy = Ok(proxy));
-    assert_eq!([of(Proxy::default()), of(set())], [Good, Info]);
-    assert_eq!(of(Proxy { unreachable: vec!["p:1".into()], ..set() }), Fail);
+    assert_eq!([of(ProxySettings::default()), of(set())], [Good, Info]);
+    assert_eq!(of(ProxySettings { unreachable: vec!["p:1".into()], ..set() }), Fail);
 }
 
 #[test]
 fn portals_are_told_from_outages() {
     let of = |status| {
         worst("network.captive_portal", |f| {
-            f.portal = Ok(Portal { expected: 204, status, ..Portal::default() });
+            f.portal = Ok(PortalAnswer { expected: 204, status, ..PortalAnswer::default() });
         })
     };
     assert_eq!([of(Some(204)), of(Some(302)), of(None)], [Good, Fail, Warn]);
@@ -152,7 +163,9 @@ fn interception_is_a_certificate_of_nobody_public() {
 #[test]
 fn half_working_ipv6_is_worse_than_none() {
     let of = |global_address, connect_ms| {
-        worst("network.ipv6", |f| f.ipv6 = Ok(Ipv6 { global_address, target: String::new(), connect_ms }))
+        worst("network.ipv6", |f| {
+            f.ipv6 = Ok(Ipv6Reach { global_address, target: String::new(), connect_ms })
+        })
     };
     assert_eq!([of(true, Some(9.0)), of(false, None), of(true, None)], [Good, Info, Warn]);
 }

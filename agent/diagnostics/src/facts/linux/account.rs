@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::facts::root::Root;
-use crate::facts::security::{Accounts, FileModes, Passwords};
-use crate::facts::service::Autostart;
-use crate::facts::{Fact, Missing};
+use crate::facts::root::SystemRoot;
+use crate::facts::security::{FileModes, PasswordState, PrivilegedAccounts};
+use crate::facts::service::AutostartPrograms;
+use crate::facts::{Fact, MissingFact};
 
 /// Groups whose members may become root on common distributions.
 const ADMIN_GROUPS: [&str; 3] = ["sudo", "wheel", "admin"];
@@ -35,7 +35,7 @@ const NAME_LIMIT: usize = 200;
 const PEOPLE_LIMIT: usize = 2_000;
 
 /// Reads who may become root.
-pub(super) fn accounts(root: &Root) -> Fact<Accounts> {
+pub(super) fn accounts(root: &SystemRoot) -> Fact<PrivilegedAccounts> {
     let passwd = root.text("/etc/passwd")?;
     let group = root.text("/etc/group")?;
     let mut admins = BTreeSet::new();
@@ -49,8 +49,8 @@ pub(super) fn accounts(root: &Root) -> Fact<Accounts> {
             admins.extend(members.split(',').filter(|member| !member.is_empty()).map(str::to_owned));
         }
     }
-    let mut accounts = Accounts::default();
-    for entry in passwd.lines().filter_map(Entry::parse) {
+    let mut accounts = PrivilegedAccounts::default();
+    for entry in passwd.lines().filter_map(PasswdEntry::parse) {
         accounts.people += usize::from(entry.is_person());
         if admin_groups.contains(entry.group) {
             admins.insert(entry.name.to_owned());
@@ -64,9 +64,9 @@ pub(super) fn accounts(root: &Root) -> Fact<Accounts> {
 }
 
 /// Names of everybody who can log in, and what they are called in full; only to take them out of a report.
-pub(super) fn people(root: &Root) -> Vec<String> {
+pub(super) fn people(root: &SystemRoot) -> Vec<String> {
     let passwd = root.text("/etc/passwd").unwrap_or_default();
-    let people = passwd.lines().filter_map(Entry::parse).filter(Entry::has_login);
+    let people = passwd.lines().filter_map(PasswdEntry::parse).filter(PasswdEntry::has_login);
     people
         .flat_map(|entry| {
             // `Anna Berg,room,telephone,…`; system accounts have their own name or purpose there.
@@ -80,7 +80,7 @@ pub(super) fn people(root: &Root) -> Vec<String> {
         .collect()
 }
 
-struct Entry<'a> {
+struct PasswdEntry<'a> {
     name: &'a str,
     number: u32,
     group: &'a str,
@@ -89,7 +89,7 @@ struct Entry<'a> {
     shell: &'a str,
 }
 
-impl<'a> Entry<'a> {
+impl<'a> PasswdEntry<'a> {
     fn parse(line: &'a str) -> Option<Self> {
         let mut fields = line.split(':');
         let (name, _, number, group) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
@@ -110,33 +110,33 @@ impl<'a> Entry<'a> {
 }
 
 /// Reads who has no password at all.
-pub(super) fn passwords(root: &Root) -> Fact<Passwords> {
+pub(super) fn passwords(root: &SystemRoot) -> Fact<PasswordState> {
     let shadow = root.text("/etc/shadow")?;
     let empty = shadow.lines().filter_map(|line| {
         let mut fields = line.split(':');
         let (name, password) = (fields.next()?, fields.next()?);
         (password.is_empty() && !name.is_empty()).then(|| name.to_owned())
     });
-    Ok(Passwords { empty: empty.collect() })
+    Ok(PasswordState { empty: empty.collect() })
 }
 
 /// Reads what starts with the desktop: names of the entries only.
-pub(super) fn autostart(root: &Root) -> Fact<Autostart> {
+pub(super) fn autostart(root: &SystemRoot) -> Fact<AutostartPrograms> {
     let system = entries(root, "/etc/xdg/autostart");
     let passwd = root.text("/etc/passwd").unwrap_or_default();
     let mut users = BTreeSet::new();
     let homes =
-        passwd.lines().filter_map(Entry::parse).filter(|entry| entry.is_person() || entry.number == 0);
+        passwd.lines().filter_map(PasswdEntry::parse).filter(|entry| entry.is_person() || entry.number == 0);
     for entry in homes.take(50) {
         users.extend(entries(root, &format!("{}/.config/autostart", entry.home)));
     }
     if system.is_empty() && users.is_empty() && !root.has("/etc/xdg") {
-        return Err(Missing::NotApplicable("there is no desktop".to_owned()));
+        return Err(MissingFact::NotApplicable("there is no desktop".to_owned()));
     }
-    Ok(Autostart { system, users: users.into_iter().take(NAME_LIMIT).collect() })
+    Ok(AutostartPrograms { system, users: users.into_iter().take(NAME_LIMIT).collect() })
 }
 
-fn entries(root: &Root, directory: &str) -> Vec<String> {
+fn entries(root: &SystemRoot, directory: &str) -> Vec<String> {
     let hidden = |name: &str| {
         let text = root.text(&format!("{directory}/{name}")).unwrap_or_default();
         text.lines().any(|line| matches!(line.trim(), "Hidden=true" | "X-GNOME-Autostart-enabled=false"))
@@ -151,7 +151,7 @@ fn entries(root: &Root, directory: &str) -> Vec<String> {
 }
 
 /// Reads which guarded files everybody can write.
-pub(super) fn file_modes(root: &Root) -> Fact<FileModes> {
+pub(super) fn file_modes(root: &SystemRoot) -> Fact<FileModes> {
     use std::os::unix::fs::PermissionsExt;
     let mut modes = FileModes::default();
     for path in GUARDED {
@@ -162,7 +162,7 @@ pub(super) fn file_modes(root: &Root) -> Fact<FileModes> {
         }
     }
     match modes.looked_at {
-        0 => Err(Missing::Absent("/etc/passwd".to_owned())),
+        0 => Err(MissingFact::Absent("/etc/passwd".to_owned())),
         _ => Ok(modes),
     }
 }

@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::facts::root::Root;
-use crate::facts::storage::{Array, ErrorCount, SmartDisk};
-use crate::facts::{Context, Fact, Missing};
+use crate::facts::root::SystemRoot;
+use crate::facts::storage::{ErrorCount, RaidArray, SmartDisk};
+use crate::facts::{CollectContext, Fact, MissingFact};
 
 /// Most disks that are asked.
 const DISK_LIMIT: usize = 24;
 
 /// Asks each disk for its report.
-pub(super) async fn smart(context: &Arc<Context>) -> Fact<Vec<SmartDisk>> {
+pub(super) async fn smart(context: &Arc<CollectContext>) -> Fact<Vec<SmartDisk>> {
     context
         .programs
         .find("smartctl")
-        .map_err(|_| Missing::Absent("smartctl (package smartmontools)".into()))?;
+        .map_err(|_| MissingFact::Absent("smartctl (package smartmontools)".into()))?;
     let disks = disks(&context.root)?;
     if disks.is_empty() {
-        return Err(Missing::NotApplicable("there is no disk with a health report".to_owned()));
+        return Err(MissingFact::NotApplicable("there is no disk with a health report".to_owned()));
     }
     let mut reports = Vec::new();
     for disk in disks {
@@ -32,13 +32,13 @@ pub(super) async fn smart(context: &Arc<Context>) -> Fact<Vec<SmartDisk>> {
         .iter()
         .all(|report| report.problem.as_deref().is_some_and(|why| why.contains("Permission denied")))
     {
-        true => Err(Missing::Denied("smartctl".to_owned())),
+        true => Err(MissingFact::Denied("smartctl".to_owned())),
         false => Ok(reports),
     }
 }
 
 /// Whole disks that may have a report.
-fn disks(root: &Root) -> Fact<Vec<String>> {
+fn disks(root: &SystemRoot) -> Fact<Vec<String>> {
     let mut names = root.names("/sys/block")?;
     names.retain(|name| name.starts_with("sd") || name.starts_with("hd") || name.starts_with("nvme"));
     names.truncate(DISK_LIMIT);
@@ -141,24 +141,24 @@ fn parse_smart(device: &str, text: &str) -> SmartDisk {
 }
 
 /// Reads software RAID arrays.
-pub(super) fn raid(root: &Root) -> Fact<Vec<Array>> {
+pub(super) fn raid(root: &SystemRoot) -> Fact<Vec<RaidArray>> {
     let text = root.text("/proc/mdstat").map_err(|why| match why {
-        Missing::Absent(_) => Missing::NotApplicable("there is no software RAID".to_owned()),
+        MissingFact::Absent(_) => MissingFact::NotApplicable("there is no software RAID".to_owned()),
         other => other,
     })?;
     let arrays = parse_mdstat(&text);
     if arrays.is_empty() {
-        return Err(Missing::NotApplicable("there is no software RAID".to_owned()));
+        return Err(MissingFact::NotApplicable("there is no software RAID".to_owned()));
     }
     Ok(arrays)
 }
 
-fn parse_mdstat(text: &str) -> Vec<Array> {
-    let mut arrays: Vec<Array> = Vec::new();
+fn parse_mdstat(text: &str) -> Vec<RaidArray> {
+    let mut arrays: Vec<RaidArray> = Vec::new();
     for line in text.lines() {
         if let Some((name, rest)) = line.split_once(" : ").filter(|(name, _)| name.starts_with("md")) {
             let words: Vec<&str> = rest.split_whitespace().collect();
-            arrays.push(Array {
+            arrays.push(RaidArray {
                 name: name.trim().to_owned(),
                 active: words.first() == Some(&"active"),
                 level: words
@@ -167,7 +167,7 @@ fn parse_mdstat(text: &str) -> Vec<Array> {
                     .unwrap_or(&"")
                     .to_string(),
                 faulty: words.iter().filter(|w| w.ends_with("(F)")).count().try_into().unwrap_or(u64::MAX),
-                ..Array::default()
+                ..RaidArray::default()
             });
         } else if let Some(array) = arrays.last_mut() {
             if let Some((wanted, working)) = line.split_whitespace().find_map(members) {
@@ -192,7 +192,7 @@ fn members(word: &str) -> Option<(u64, u64)> {
 }
 
 /// Reads what file systems and disks have counted.
-pub(super) fn errors(root: &Root) -> Fact<Vec<ErrorCount>> {
+pub(super) fn errors(root: &SystemRoot) -> Fact<Vec<ErrorCount>> {
     let mut counts = Vec::new();
     let mut add = |device: String, counter: &str, errors: u64| {
         counts.push(ErrorCount { device, counter: counter.to_owned(), errors });
@@ -219,7 +219,7 @@ pub(super) fn errors(root: &Root) -> Fact<Vec<ErrorCount>> {
         }
     }
     if counts.is_empty() {
-        return Err(Missing::Absent("an error counter of a disk or file system".to_owned()));
+        return Err(MissingFact::Absent("an error counter of a disk or file system".to_owned()));
     }
     Ok(counts)
 }
@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn no_arrays_is_not_applicable() {
         let (_dir, root) = tree(&[("/proc/mdstat", "Personalities : \nunused devices: <none>\n")]);
-        assert!(matches!(raid(&root), Err(Missing::NotApplicable(_))));
+        assert!(matches!(raid(&root), Err(MissingFact::NotApplicable(_))));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Machine, batteries, graphics, sensors, operating system: from `/sys` and `/proc`.
 
-use crate::facts::hardware::{Battery, Graphics, Machine, Release, Sensor};
-use crate::facts::root::Root;
-use crate::facts::{Fact, Missing};
+use crate::facts::hardware::{BatteryState, GraphicsAdapter, HardwareModel, OsRelease, TemperatureSensor};
+use crate::facts::root::SystemRoot;
+use crate::facts::{Fact, MissingFact};
 
 /// What makers write where they had nothing to write.
 const PLACEHOLDERS: [&str; 6] = [
@@ -15,7 +15,7 @@ const PLACEHOLDERS: [&str; 6] = [
 ];
 
 /// Reads maker, model and processor.
-pub(super) fn machine(root: &Root) -> Fact<Machine> {
+pub(super) fn machine(root: &SystemRoot) -> Fact<HardwareModel> {
     let dmi = |name: &str| {
         root.line(&format!("/sys/class/dmi/id/{name}"))
             .filter(|text| !PLACEHOLDERS.iter().any(|empty| text.eq_ignore_ascii_case(empty)))
@@ -27,7 +27,7 @@ pub(super) fn machine(root: &Root) -> Fact<Machine> {
     let product = dmi("product_name")
         .or_else(|| root.line("/proc/device-tree/model").map(|text| text.trim_end_matches('\0').to_owned()));
     let hypervisor = cpuinfo.lines().any(|line| line.starts_with("flags") && line.contains(" hypervisor"));
-    Ok(Machine {
+    Ok(HardwareModel {
         virtualisation: virtualisation(root, vendor.as_deref(), product.as_deref(), hypervisor),
         vendor,
         product,
@@ -60,7 +60,12 @@ fn iso_date(text: &str) -> Option<String> {
         .then(|| format!("{year:04}-{month:02}-{day:02}"))
 }
 
-fn virtualisation(root: &Root, vendor: Option<&str>, product: Option<&str>, flag: bool) -> Option<String> {
+fn virtualisation(
+    root: &SystemRoot,
+    vendor: Option<&str>,
+    product: Option<&str>,
+    flag: bool,
+) -> Option<String> {
     if root.has("/.dockerenv") {
         return Some("docker".to_owned());
     }
@@ -87,7 +92,7 @@ fn virtualisation(root: &Root, vendor: Option<&str>, product: Option<&str>, flag
 }
 
 /// Reads batteries that power the machine itself (not those of a mouse).
-pub(super) fn batteries(root: &Root) -> Fact<Vec<Battery>> {
+pub(super) fn batteries(root: &SystemRoot) -> Fact<Vec<BatteryState>> {
     let base = "/sys/class/power_supply";
     let mut batteries = Vec::new();
     for name in root.names(base)? {
@@ -99,7 +104,7 @@ pub(super) fn batteries(root: &Root) -> Fact<Vec<Battery>> {
         let pair = |now: &str, new: &str| Some((number(now)?, number(new)?));
         let full =
             pair("energy_full", "energy_full_design").or_else(|| pair("charge_full", "charge_full_design"));
-        batteries.push(Battery {
+        batteries.push(BatteryState {
             charge_percent: number("capacity"),
             health_percent: full.filter(|(_, new)| *new > 0).map(|(now, new)| percent(now, new)),
             cycles: number("cycle_count").filter(|cycles| *cycles > 0),
@@ -116,7 +121,7 @@ fn percent(part: u64, whole: u64) -> f64 {
 }
 
 /// Reads display controllers (PCI class 03).
-pub(super) fn graphics(root: &Root) -> Fact<Vec<Graphics>> {
+pub(super) fn graphics(root: &SystemRoot) -> Fact<Vec<GraphicsAdapter>> {
     let base = "/sys/bus/pci/devices";
     let mut found = Vec::new();
     for address in root.names(base)? {
@@ -125,7 +130,7 @@ pub(super) fn graphics(root: &Root) -> Fact<Vec<Graphics>> {
             continue;
         }
         let vendor = line("vendor").unwrap_or_default();
-        found.push(Graphics {
+        found.push(GraphicsAdapter {
             vendor: pci_vendor(&vendor).map_or(vendor, str::to_owned),
             device: line("device").unwrap_or_default(),
             driver: root.link_name(&format!("{base}/{address}/driver")),
@@ -150,7 +155,7 @@ fn pci_vendor(number: &str) -> Option<&'static str> {
 }
 
 /// Reads temperatures of hwmon chips, or of thermal zones where there are none.
-pub(super) fn sensors(root: &Root) -> Fact<Vec<Sensor>> {
+pub(super) fn sensors(root: &SystemRoot) -> Fact<Vec<TemperatureSensor>> {
     let mut found = Vec::new();
     let chips = root.names("/sys/class/hwmon");
     for chip in chips.as_deref().unwrap_or_default() {
@@ -162,19 +167,19 @@ pub(super) fn sensors(root: &Root) -> Fact<Vec<Sensor>> {
         }
     }
     if found.is_empty() {
-        return Err(Missing::Absent("a temperature sensor".to_owned()));
+        return Err(MissingFact::Absent("a temperature sensor".to_owned()));
     }
     Ok(found)
 }
 
 /// Sysfs gives thousandths of a degree.
-fn degrees(root: &Root, path: &str) -> Option<f64> {
+fn degrees(root: &SystemRoot, path: &str) -> Option<f64> {
     let celsius = root.number::<f64>(path)? / 1000.0;
     // Unconnected sensors report the ends of their range.
     (-40.0..=150.0).contains(&celsius).then_some(celsius)
 }
 
-fn hwmon_chip(root: &Root, base: &str, found: &mut Vec<Sensor>) {
+fn hwmon_chip(root: &SystemRoot, base: &str, found: &mut Vec<TemperatureSensor>) {
     let chip = root.line(&format!("{base}/name")).unwrap_or_default();
     for file in root.names(base).unwrap_or_default() {
         let Some(number) = file.strip_prefix("temp").and_then(|rest| rest.strip_suffix("_input")) else {
@@ -183,18 +188,18 @@ fn hwmon_chip(root: &Root, base: &str, found: &mut Vec<Sensor>) {
         let Some(celsius) = degrees(root, &format!("{base}/{file}")) else { continue };
         let label = root.line(&format!("{base}/temp{number}_label")).unwrap_or_else(|| number.to_owned());
         let critical = degrees(root, &format!("{base}/temp{number}_crit")).filter(|limit| *limit > 30.0);
-        found.push(Sensor { name: format!("{chip} {label}"), celsius, critical });
+        found.push(TemperatureSensor { name: format!("{chip} {label}"), celsius, critical });
     }
 }
 
-fn thermal_zone(root: &Root, zone: &str) -> Option<Sensor> {
+fn thermal_zone(root: &SystemRoot, zone: &str) -> Option<TemperatureSensor> {
     let base = format!("/sys/class/thermal/{zone}");
     let celsius = degrees(root, &format!("{base}/temp"))?;
     let critical = (0..10)
         .find(|trip| root.line(&format!("{base}/trip_point_{trip}_type")).as_deref() == Some("critical"))
         .and_then(|trip| degrees(root, &format!("{base}/trip_point_{trip}_temp")))
         .filter(|limit| *limit > 30.0);
-    Some(Sensor {
+    Some(TemperatureSensor {
         name: root.line(&format!("{base}/type")).unwrap_or_else(|| zone.to_owned()),
         celsius,
         critical,
@@ -202,10 +207,10 @@ fn thermal_zone(root: &Root, zone: &str) -> Option<Sensor> {
 }
 
 /// Reads operating system, kernel, uptime.
-pub(super) fn release(root: &Root) -> Fact<Release> {
+pub(super) fn release(root: &SystemRoot) -> Fact<OsRelease> {
     let text = root.text("/etc/os-release").or_else(|_| root.text("/usr/lib/os-release"))?;
     let uptime = root.line("/proc/uptime").unwrap_or_default();
-    Ok(Release {
+    Ok(OsRelease {
         id: os_release(&text, "ID").unwrap_or_default(),
         version: os_release(&text, "VERSION_ID").unwrap_or_default(),
         name: os_release(&text, "PRETTY_NAME").unwrap_or_default(),
@@ -308,7 +313,11 @@ mod tests {
         let found = sensors(&root).unwrap();
         assert_eq!(
             found,
-            [Sensor { name: "coretemp Package id 0".into(), celsius: 54.0, critical: Some(100.0) }]
+            [TemperatureSensor {
+                name: "coretemp Package id 0".into(),
+                celsius: 54.0,
+                critical: Some(100.0)
+            }]
         );
 
         let (_dir, root) = tree(&[
@@ -319,7 +328,7 @@ mod tests {
         ]);
         assert_eq!(sensors(&root).unwrap()[0].critical, Some(90.0));
         let (_dir, root) = tree(&[]);
-        assert_eq!(sensors(&root), Err(Missing::Absent("a temperature sensor".into())));
+        assert_eq!(sensors(&root), Err(MissingFact::Absent("a temperature sensor".into())));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use nearhand_report::pseudonymise::Identifiers;
 
 use super::account;
-use crate::facts::root::Root;
+use crate::facts::root::SystemRoot;
 
 /// Most networks, disks and devices whose names are read.
 const LIMIT: usize = 500;
@@ -31,7 +31,7 @@ const OF_DEVICES: [(&str, &str); 6] = [
 ];
 
 /// Reads the names; what can't be read is left out.
-pub(super) fn identifiers(root: &Root) -> Identifiers {
+pub(super) fn identifiers(root: &SystemRoot) -> Identifiers {
     Identifiers {
         hostnames: hostnames(root),
         users: account::people(root),
@@ -41,7 +41,7 @@ pub(super) fn identifiers(root: &Root) -> Identifiers {
     }
 }
 
-fn hostnames(root: &Root) -> Vec<String> {
+fn hostnames(root: &SystemRoot) -> Vec<String> {
     let own: Vec<String> = ["/proc/sys/kernel/hostname", "/etc/hostname", "/etc/mailname"]
         .into_iter()
         .filter_map(|path| root.line(path))
@@ -57,7 +57,7 @@ fn hostnames(root: &Root) -> Vec<String> {
     own.into_iter().chain(whole).collect()
 }
 
-fn serials(root: &Root) -> Vec<String> {
+fn serials(root: &SystemRoot) -> Vec<String> {
     let machine = OF_THE_MACHINE.into_iter().filter_map(|path| root.line(path));
     let devices = OF_DEVICES.into_iter().flat_map(|(directory, file)| {
         let names = root.names(directory).unwrap_or_default();
@@ -76,7 +76,7 @@ fn serials(root: &Root) -> Vec<String> {
 }
 
 /// Names of the wireless networks that this machine knows: NetworkManager, iwd, wpa_supplicant.
-fn ssids(root: &Root) -> Vec<String> {
+fn ssids(root: &SystemRoot) -> Vec<String> {
     let saved = "/etc/NetworkManager/system-connections";
     let files = root.names(saved).unwrap_or_default().into_iter().take(LIMIT);
     let manager = files.filter_map(|name| {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::facts::log::{Crash, Group, Journal, UncleanBoots};
-use crate::facts::root::Root;
-use crate::facts::{Context, Fact, Missing};
+use crate::facts::log::{JournalErrors, JournalGroup, ProgramCrash, UncleanBoots};
+use crate::facts::root::SystemRoot;
+use crate::facts::{CollectContext, Fact, MissingFact};
 
 /// Most entries that are asked for.
 const ENTRY_LIMIT: usize = 3_000;
@@ -34,7 +34,7 @@ const KERNEL_SIGNS: [(&str, &str); 11] = [
 ];
 
 #[derive(Deserialize)]
-struct Entry {
+struct JournalEntry {
     #[serde(rename = "MESSAGE")]
     message: Option<serde_json::Value>,
     #[serde(rename = "SYSLOG_IDENTIFIER")]
@@ -47,7 +47,7 @@ struct Entry {
     boot: Option<String>,
 }
 
-impl Entry {
+impl JournalEntry {
     /// Messages that aren't UTF-8 come as an array of bytes.
     fn text(&self) -> String {
         match &self.message {
@@ -63,14 +63,14 @@ impl Entry {
 }
 
 /// Entries of error level or worse since the start, grouped.
-pub(super) async fn errors(context: &Arc<Context>) -> Fact<Journal> {
+pub(super) async fn errors(context: &Arc<CollectContext>) -> Fact<JournalErrors> {
     require_journal(&context.root)?;
     let limit = ENTRY_LIMIT.to_string();
     let fields = "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_TRANSPORT";
     let arguments = ["-o", "json", "--no-pager", "-q", "-b", "-p", "err", "-n", &limit, fields];
     let output = context.programs.run("journalctl", &arguments).await?;
     if output.code != Some(0) && output.text.is_empty() {
-        return Err(Missing::failed("journalctl", no_journal(&output.complaint)));
+        return Err(MissingFact::failed("journalctl", no_journal(&output.complaint)));
     }
     let mut journal = group(&output.text);
     journal.cut |= output.cut;
@@ -79,11 +79,11 @@ pub(super) async fn errors(context: &Arc<Context>) -> Fact<Journal> {
 }
 
 /// Without journal files journalctl answers with nothing, which would look like "no errors".
-fn require_journal(root: &Root) -> Fact<()> {
+fn require_journal(root: &SystemRoot) -> Fact<()> {
     let kept = |path: &str| root.names(path).is_ok_and(|names| !names.is_empty());
     match kept("/var/log/journal") || kept("/run/log/journal") {
         true => Ok(()),
-        false => Err(Missing::Absent("a journal (systemd-journald)".to_owned())),
+        false => Err(MissingFact::Absent("a journal (systemd-journald)".to_owned())),
     }
 }
 
@@ -91,11 +91,11 @@ fn no_journal(complaint: &str) -> &str {
     if complaint.is_empty() { "there is no journal of this start" } else { complaint }
 }
 
-fn group(text: &str) -> Journal {
+fn group(text: &str) -> JournalErrors {
     let mut programs: BTreeMap<(String, String), usize> = BTreeMap::new();
     let mut kernel: BTreeMap<(String, String), usize> = BTreeMap::new();
     let mut entries = 0;
-    for entry in text.lines().filter_map(|line| serde_json::from_str::<Entry>(line).ok()) {
+    for entry in text.lines().filter_map(|line| serde_json::from_str::<JournalEntry>(line).ok()) {
         entries += 1;
         let message = entry.text();
         let is_kernel = entry.transport.as_deref() == Some("kernel");
@@ -106,7 +106,7 @@ fn group(text: &str) -> Journal {
             None => *programs.entry((source, pattern(&message))).or_default() += 1,
         }
     }
-    Journal {
+    JournalErrors {
         programs: largest(programs),
         kernel: largest(kernel),
         entries,
@@ -115,9 +115,11 @@ fn group(text: &str) -> Journal {
     }
 }
 
-fn largest(groups: BTreeMap<(String, String), usize>) -> Vec<Group> {
-    let mut groups: Vec<Group> =
-        groups.into_iter().map(|((source, pattern), count)| Group { source, pattern, count }).collect();
+fn largest(groups: BTreeMap<(String, String), usize>) -> Vec<JournalGroup> {
+    let mut groups: Vec<JournalGroup> = groups
+        .into_iter()
+        .map(|((source, pattern), count)| JournalGroup { source, pattern, count })
+        .collect();
     // A stable sort: equal counts stay in the map's order, so the same entries give the same groups.
     groups.sort_by_key(|group| std::cmp::Reverse(group.count));
     groups.truncate(GROUP_LIMIT);
@@ -166,29 +168,29 @@ fn plain_word(word: &str) -> String {
 }
 
 /// Reads the file names of core dumps and crash reports; never their content.
-pub(super) fn crashes(root: &Root) -> Fact<Vec<Crash>> {
+pub(super) fn crashes(root: &SystemRoot) -> Fact<Vec<ProgramCrash>> {
     let dumps = root.names("/var/lib/systemd/coredump");
     let reports = root.names("/var/crash");
     if let (Err(why), Err(_)) = (&dumps, &reports) {
         return match why {
-            Missing::Absent(_) => {
-                Err(Missing::Absent("a collector of crashes (systemd-coredump, apport)".into()))
+            MissingFact::Absent(_) => {
+                Err(MissingFact::Absent("a collector of crashes (systemd-coredump, apport)".into()))
             }
             other => Err(other.clone()),
         };
     }
-    let mut crashes: Vec<Crash> = dumps.iter().flatten().filter_map(|name| core_name(name)).collect();
+    let mut crashes: Vec<ProgramCrash> = dumps.iter().flatten().filter_map(|name| core_name(name)).collect();
     for name in reports.iter().flatten().filter(|name| name.ends_with(".crash")) {
         // `_usr_bin_gedit.1000.crash`
         let program = name.split('.').next().unwrap_or("").rsplit('_').next().unwrap_or("").to_owned();
         let at = root.changed_at(&format!("/var/crash/{name}")).unwrap_or(0);
-        crashes.push(Crash { program, at });
+        crashes.push(ProgramCrash { program, at });
     }
     Ok(crashes)
 }
 
 /// `core.NAME.UID.BOOT.PID.MICROSECONDS.zst`; the name itself may hold dots.
-fn core_name(name: &str) -> Option<Crash> {
+fn core_name(name: &str) -> Option<ProgramCrash> {
     let name = [".zst", ".lz4", ".xz"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
     let mut parts = name.strip_prefix("core.")?.rsplitn(5, '.');
     let (time, _pid, _boot, _uid, program) =
@@ -196,11 +198,11 @@ fn core_name(name: &str) -> Option<Crash> {
     let time: u64 = time.parse().ok()?;
     // Microseconds since systemd 236, seconds before.
     let at = if time > 100_000_000_000 { time / 1_000_000 } else { time };
-    Some(Crash { program: program.replace("\\x2e", "."), at })
+    Some(ProgramCrash { program: program.replace("\\x2e", "."), at })
 }
 
 /// Starts at which journald found that its files had not been closed.
-pub(super) async fn unclean(context: &Arc<Context>) -> Fact<UncleanBoots> {
+pub(super) async fn unclean(context: &Arc<CollectContext>) -> Fact<UncleanBoots> {
     require_journal(&context.root)?;
     let arguments = [
         "-o",
@@ -217,7 +219,7 @@ pub(super) async fn unclean(context: &Arc<Context>) -> Fact<UncleanBoots> {
     ];
     let output = context.programs.run("journalctl", &arguments).await?;
     match output.text.is_empty() {
-        true => Err(Missing::failed("journalctl", no_journal(&output.complaint))),
+        true => Err(MissingFact::failed("journalctl", no_journal(&output.complaint))),
         false => Ok(parse_unclean(&output.text)),
     }
 }
@@ -225,7 +227,7 @@ pub(super) async fn unclean(context: &Arc<Context>) -> Fact<UncleanBoots> {
 fn parse_unclean(text: &str) -> UncleanBoots {
     let mut boots = BTreeSet::new();
     let mut at = Vec::new();
-    for entry in text.lines().filter_map(|line| serde_json::from_str::<Entry>(line).ok()) {
+    for entry in text.lines().filter_map(|line| serde_json::from_str::<JournalEntry>(line).ok()) {
         // Once a start for the system's own file; users' files are opened later.
         if entry.text().contains("system.journal corrupted or uncleanly shut down")
             && boots.insert(entry.boot.unwrap_or_default())
@@ -249,7 +251,7 @@ mod tests {
         assert_eq!(journal.programs[0].pattern, "Failed to start unit after # tries");
         assert_eq!(
             journal.kernel,
-            [Group { source: "kernel".into(), pattern: "disk read or write errors".into(), count: 2 }]
+            [JournalGroup { source: "kernel".into(), pattern: "disk read or write errors".into(), count: 2 }]
         );
         let binary = journal.programs.iter().find(|g| g.source == "odd").unwrap();
         assert_eq!(binary.pattern, "\u{1b}[#mred");
@@ -272,7 +274,7 @@ mod tests {
             ("/var/crash/_usr_bin_gedit.1000.crash", ""),
         ]);
         let crashes = crashes(&root).unwrap();
-        assert_eq!(crashes[0], Crash { program: "my.app".into(), at: 1_700_000_000 });
+        assert_eq!(crashes[0], ProgramCrash { program: "my.app".into(), at: 1_700_000_000 });
         assert_eq!(crashes[1].program, "gedit");
     }
 

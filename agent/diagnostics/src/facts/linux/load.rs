@@ -4,36 +4,38 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::facts::load::{Activity, DiskUse, EccController, Memory, Pressure, Stall, Throttling};
-use crate::facts::root::Root;
-use crate::facts::{Context, Fact, Missing};
+use crate::facts::load::{
+    CpuThrottling, DiskUse, EccController, MemoryUse, PressureStalls, StallShare, SystemActivity,
+};
+use crate::facts::root::SystemRoot;
+use crate::facts::{CollectContext, Fact, MissingFact};
 
 /// How long processor and disks are watched. Long enough for 100 Hz counters to tell percents.
 const WATCH: Duration = Duration::from_millis(1000);
 
 /// Watches processor and disks for [`WATCH`].
-pub(super) async fn activity(context: &Arc<Context>) -> Fact<Activity> {
-    let before = Counters::read(&context.root)?;
+pub(super) async fn activity(context: &Arc<CollectContext>) -> Fact<SystemActivity> {
+    let before = CpuCounters::read(&context.root)?;
     tokio::time::sleep(WATCH).await;
-    let after = Counters::read(&context.root)?;
+    let after = CpuCounters::read(&context.root)?;
     Ok(between(&before, &after, averages(&context.root)?, WATCH))
 }
 
-fn averages(root: &Root) -> Fact<[f64; 3]> {
+fn averages(root: &SystemRoot) -> Fact<[f64; 3]> {
     let load = root.line("/proc/loadavg").as_deref().and_then(load_averages);
-    load.ok_or_else(|| Missing::failed("/proc/loadavg", "not three numbers"))
+    load.ok_or_else(|| MissingFact::failed("/proc/loadavg", "not three numbers"))
 }
 
 /// The use of the processors since the last time, for whoever comes back again and again; disks are left out.
 #[derive(Debug, Default)]
-pub struct SinceLast(Option<Counters>);
+pub struct CpuMeter(Option<CpuCounters>);
 
-impl SinceLast {
+impl CpuMeter {
     /// `over` is the time since then, `None` the first time.
-    pub fn activity(&mut self, root: &Root, over: Duration) -> Fact<Option<Activity>> {
+    pub fn activity(&mut self, root: &SystemRoot, over: Duration) -> Fact<Option<SystemActivity>> {
         let stat = root.text("/proc/stat")?;
-        let now = Counters::parse(&stat, BTreeMap::new());
-        let now = now.ok_or_else(|| Missing::failed("/proc/stat", "no line for all processors"))?;
+        let now = CpuCounters::parse(&stat, BTreeMap::new());
+        let now = now.ok_or_else(|| MissingFact::failed("/proc/stat", "no line for all processors"))?;
         let load = averages(root)?;
         let activity = self.0.as_ref().map(|before| between(before, &now, load, over));
         self.0 = Some(now);
@@ -48,7 +50,7 @@ fn load_averages(line: &str) -> Option<[f64; 3]> {
 
 /// Counters that only ever grow.
 #[derive(Debug)]
-struct Counters {
+struct CpuCounters {
     processors: usize,
     total: u64,
     idle: u64,
@@ -58,11 +60,12 @@ struct Counters {
     disks: BTreeMap<String, (u64, u64, u64)>,
 }
 
-impl Counters {
-    fn read(root: &Root) -> Fact<Self> {
+impl CpuCounters {
+    fn read(root: &SystemRoot) -> Fact<Self> {
         let stat = root.text("/proc/stat")?;
         let disks = root.text("/proc/diskstats").map(|text| disk_counters(&text)).unwrap_or_default();
-        Self::parse(&stat, disks).ok_or_else(|| Missing::failed("/proc/stat", "no line for all processors"))
+        Self::parse(&stat, disks)
+            .ok_or_else(|| MissingFact::failed("/proc/stat", "no line for all processors"))
     }
 
     /// `cpu user nice system idle iowait irq softirq steal guest guest_nice`: proc(5).
@@ -107,7 +110,7 @@ fn disk_counters(text: &str) -> BTreeMap<String, (u64, u64, u64)> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "percentages need no more than 52 bits")]
-fn between(before: &Counters, after: &Counters, load: [f64; 3], over: Duration) -> Activity {
+fn between(before: &CpuCounters, after: &CpuCounters, load: [f64; 3], over: Duration) -> SystemActivity {
     let total = after.total.saturating_sub(before.total).max(1) as f64;
     let share = |now: u64, then: u64| (now.saturating_sub(then) as f64 * 100.0 / total).min(100.0);
     let iowait = share(after.iowait, before.iowait);
@@ -121,7 +124,7 @@ fn between(before: &Counters, after: &Counters, load: [f64; 3], over: Duration) 
             wait_ms: (requests > 0).then(|| now.1.saturating_sub(then.1) as f64 / requests as f64),
         })
     });
-    Activity {
+    SystemActivity {
         processors: after.processors,
         load,
         over_ms: u64::try_from(over.as_millis()).unwrap_or(u64::MAX),
@@ -133,16 +136,16 @@ fn between(before: &Counters, after: &Counters, load: [f64; 3], over: Duration) 
 }
 
 /// Reads pressure stall information (kernel 4.20 and later).
-pub(super) fn pressure(root: &Root) -> Fact<Pressure> {
+pub(super) fn pressure(root: &SystemRoot) -> Fact<PressureStalls> {
     let stall = |name: &str| {
         let path = format!("/proc/pressure/{name}");
         root.text(&path).map(|text| parse_stall(&text))
     };
-    Ok(Pressure { cpu: stall("cpu")?, memory: stall("memory")?, io: stall("io")? })
+    Ok(PressureStalls { cpu: stall("cpu")?, memory: stall("memory")?, io: stall("io")? })
 }
 
 /// `some avg10=0.43 avg60=0.86 avg300=1.65 total=19232182`, then the same with `full`.
-fn parse_stall(text: &str) -> Stall {
+fn parse_stall(text: &str) -> StallShare {
     let averages = |kind: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(kind)).unwrap_or("");
         ["avg10=", "avg60=", "avg300="].map(|key| {
@@ -150,11 +153,11 @@ fn parse_stall(text: &str) -> Stall {
             word.and_then(|number| number.parse().ok()).filter(|value: &f64| value.is_finite()).unwrap_or(0.0)
         })
     };
-    Stall { some: averages("some "), full: averages("full ") }
+    StallShare { some: averages("some "), full: averages("full ") }
 }
 
 /// Reads how the clock is held back.
-pub(super) fn throttling(root: &Root) -> Fact<Throttling> {
+pub(super) fn throttling(root: &SystemRoot) -> Fact<CpuThrottling> {
     let base = "/sys/devices/system/cpu";
     let mut cores = root.names(base)?;
     cores.retain(|name| name.strip_prefix("cpu").is_some_and(|rest| rest.parse::<u16>().is_ok()));
@@ -172,10 +175,14 @@ pub(super) fn throttling(root: &Root) -> Fact<Throttling> {
         .min_by(f64::total_cmp);
     let governor = root.line(&format!("{base}/cpu0/cpufreq/scaling_governor"));
     if events.is_empty() && ceiling.is_none() && governor.is_none() {
-        return Err(Missing::Absent("a frequency or throttling counter of the processor".to_owned()));
+        return Err(MissingFact::Absent("a frequency or throttling counter of the processor".to_owned()));
     }
     let sum = events.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));
-    Ok(Throttling { thermal_events: (!events.is_empty()).then_some(sum), ceiling_percent: ceiling, governor })
+    Ok(CpuThrottling {
+        thermal_events: (!events.is_empty()).then_some(sum),
+        ceiling_percent: ceiling,
+        governor,
+    })
 }
 
 /// Value of a `/proc/meminfo` line in bytes; 0 where there is none.
@@ -189,14 +196,14 @@ pub(super) fn kilobytes(meminfo: &str, key: &str) -> u64 {
 }
 
 /// Reads memory, swap and the count of programs ended for want of memory.
-pub(super) fn memory(root: &Root) -> Fact<Memory> {
+pub(super) fn memory(root: &SystemRoot) -> Fact<MemoryUse> {
     let text = root.text("/proc/meminfo")?;
     let total = kilobytes(&text, "MemTotal");
     if total == 0 {
-        return Err(Missing::failed("/proc/meminfo", "no line MemTotal"));
+        return Err(MissingFact::failed("/proc/meminfo", "no line MemTotal"));
     }
     let vmstat = root.text("/proc/vmstat").unwrap_or_default();
-    Ok(Memory {
+    Ok(MemoryUse {
         total,
         available: kilobytes(&text, "MemAvailable"),
         swap_total: kilobytes(&text, "SwapTotal"),
@@ -206,12 +213,12 @@ pub(super) fn memory(root: &Root) -> Fact<Memory> {
 }
 
 /// Reads memory controllers.
-pub(super) fn ecc(root: &Root) -> Fact<Vec<EccController>> {
+pub(super) fn ecc(root: &SystemRoot) -> Fact<Vec<EccController>> {
     let base = "/sys/devices/system/edac/mc";
     let mut controllers = root.names(base).unwrap_or_default();
     controllers.retain(|name| name.strip_prefix("mc").is_some_and(|rest| rest.parse::<u16>().is_ok()));
     if controllers.is_empty() {
-        return Err(Missing::NotApplicable("this machine counts no memory errors (no ECC)".to_owned()));
+        return Err(MissingFact::NotApplicable("this machine counts no memory errors (no ECC)".to_owned()));
     }
     let count = |name: &str, file: &str| root.number(&format!("{base}/{name}/{file}")).unwrap_or(0);
     let read = |name: String| EccController {
@@ -237,13 +244,13 @@ mod tests {
 
     #[test]
     fn shares_come_from_the_difference() {
-        let before = Counters::parse(
+        let before = CpuCounters::parse(
             "cpu  100 0 100 800 0 0 0 0 0 0\ncpu0 1 1 1 1\ncpu1 1 1 1 1\n",
             disk_counters(DISKSTATS),
         );
         let later = DISKSTATS
             .replace("sda 100 5 2000 300 50 1 900 700 0 400", "sda 110 5 2000 400 50 1 900 700 0 900");
-        let after = Counters::parse(
+        let after = CpuCounters::parse(
             "cpu  130 0 110 840 15 0 0 5 0 0\ncpu0 1 1 1 1\ncpu1 1 1 1 1\n",
             disk_counters(&later),
         );
@@ -257,11 +264,11 @@ mod tests {
 
     #[test]
     fn counters_that_run_backwards_do_no_harm() {
-        let before = Counters::parse("cpu 9 9 9 9 9\n", BTreeMap::new()).unwrap();
-        let after = Counters::parse("cpu 1 1 1 1 1\n", BTreeMap::new()).unwrap();
+        let before = CpuCounters::parse("cpu 9 9 9 9 9\n", BTreeMap::new()).unwrap();
+        let after = CpuCounters::parse("cpu 1 1 1 1 1\n", BTreeMap::new()).unwrap();
         let activity = between(&before, &after, [0.0; 3], Duration::from_secs(1));
         assert!((0.0..=100.0).contains(&activity.busy_percent));
-        assert!(Counters::parse("cpu x y\n", BTreeMap::new()).is_none());
+        assert!(CpuCounters::parse("cpu x y\n", BTreeMap::new()).is_none());
     }
 
     #[test]
@@ -269,9 +276,9 @@ mod tests {
         let stall = parse_stall(
             "some avg10=0.43 avg60=0.86 avg300=1.65 total=19232182\nfull avg10=0.00 avg60=nan avg300=x total=0\n",
         );
-        assert_eq!(stall, Stall { some: [0.43, 0.86, 1.65], full: [0.0; 3] });
+        assert_eq!(stall, StallShare { some: [0.43, 0.86, 1.65], full: [0.0; 3] });
         let (_dir, root) = tree(&[]);
-        assert_eq!(pressure(&root), Err(Missing::Absent("/proc/pressure/cpu".into())));
+        assert_eq!(pressure(&root), Err(MissingFact::Absent("/proc/pressure/cpu".into())));
     }
 
     #[test]

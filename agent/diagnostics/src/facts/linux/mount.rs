@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use crate::facts::Fact;
-use crate::facts::root::Root;
-use crate::facts::storage::{Mount, Mounts};
+use crate::facts::root::SystemRoot;
+use crate::facts::storage::{MountedFileSystem, MountedFileSystems};
 
 /// File systems on a local disk whose room can run out.
 const LOCAL: [&str; 14] = [
@@ -23,16 +23,16 @@ const REMOTE: [&str; 9] =
 const MOUNT_LIMIT: usize = 200;
 
 /// Reads the mounted file systems and their room.
-pub(super) fn mounts(root: &Root) -> Fact<Mounts> {
+pub(super) fn mounts(root: &SystemRoot) -> Fact<MountedFileSystems> {
     measured(root, &[])
 }
 
 /// The same with file systems in memory, which fill up as well (`/run`, `/tmp`, `/dev/shm`).
-pub(super) fn mounts_and_memory(root: &Root) -> Fact<Mounts> {
+pub(super) fn mounts_and_memory(root: &SystemRoot) -> Fact<MountedFileSystems> {
     measured(root, &["tmpfs"])
 }
 
-fn measured(root: &Root, besides: &[&str]) -> Fact<Mounts> {
+fn measured(root: &SystemRoot, besides: &[&str]) -> Fact<MountedFileSystems> {
     let table = root.text("/etc/fstab").unwrap_or_default();
     let info = root.text("/proc/self/mountinfo")?;
     let mut mounts = parse(&info, &table, besides);
@@ -44,7 +44,7 @@ fn measured(root: &Root, besides: &[&str]) -> Fact<Mounts> {
     Ok(mounts)
 }
 
-fn measure(root: &Root, mount: &mut Mount) {
+fn measure(root: &SystemRoot, mount: &mut MountedFileSystem) {
     let Ok(stat) = rustix::fs::statvfs(root.place(&mount.target)) else { return };
     mount.size = stat.f_blocks.saturating_mul(stat.f_frsize);
     mount.available = stat.f_bavail.saturating_mul(stat.f_frsize);
@@ -54,9 +54,9 @@ fn measure(root: &Root, mount: &mut Mount) {
 }
 
 /// What is mounted, one entry a device, and what is wanted and isn't.
-fn parse(mountinfo: &str, fstab: &str, besides: &[&str]) -> Mounts {
-    let wanted: Vec<Wanted> = fstab.lines().filter_map(wanted).collect();
-    let mut mounts = Mounts::default();
+fn parse(mountinfo: &str, fstab: &str, besides: &[&str]) -> MountedFileSystems {
+    let wanted: Vec<FstabEntry> = fstab.lines().filter_map(wanted).collect();
+    let mut mounts = MountedFileSystems::default();
     let mut seen_devices = HashSet::new();
     let mut seen_targets = HashSet::new();
     for entry in mountinfo.lines().filter_map(entry).take(MOUNT_LIMIT) {
@@ -69,7 +69,7 @@ fn parse(mountinfo: &str, fstab: &str, besides: &[&str]) -> Mounts {
             let asked = wanted.iter().any(|w| w.target == entry.mount.target && w.read_only);
             let image =
                 entry.mount.device.starts_with("/dev/loop") || entry.mount.device.starts_with("/dev/sr");
-            mounts.local.push(Mount { read_only_meant: asked || image, ..entry.mount });
+            mounts.local.push(MountedFileSystem { read_only_meant: asked || image, ..entry.mount });
         }
     }
     let images = mountinfo.lines().filter_map(entry).filter(|e| IMAGES.contains(&e.mount.kind.as_str()));
@@ -82,29 +82,29 @@ fn parse(mountinfo: &str, fstab: &str, besides: &[&str]) -> Mounts {
     mounts
 }
 
-struct Entry {
+struct MountinfoEntry {
     device_number: String,
-    mount: Mount,
+    mount: MountedFileSystem,
 }
 
 /// One line: `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue` (proc(5)).
-fn entry(line: &str) -> Option<Entry> {
+fn entry(line: &str) -> Option<MountinfoEntry> {
     let (left, right) = line.split_once(" - ")?;
     let mut left = left.split(' ').skip(2);
     let (device_number, _root, target, options) = (left.next()?, left.next()?, left.next()?, left.next()?);
     let mut right = right.split(' ');
     let (kind, device, super_options) = (right.next()?, right.next()?, right.next().unwrap_or(""));
     let read_only = |options: &str| options.split(',').any(|option| option == "ro");
-    Some(Entry {
+    Some(MountinfoEntry {
         device_number: device_number.to_owned(),
-        mount: Mount {
+        mount: MountedFileSystem {
             target: unescape(target),
             device: unescape(device),
             kind: kind.to_owned(),
             // A read-only bind mount of a healthy file system is somebody's choice; a read-only file
             // system is the kernel's answer to errors.
             read_only: read_only(super_options) || (super_options.is_empty() && read_only(options)),
-            ..Mount::default()
+            ..MountedFileSystem::default()
         },
     })
 }
@@ -116,20 +116,20 @@ fn unescape(text: &str) -> String {
         .fold(text.to_owned(), |text, (code, plain)| text.replace(code, plain))
 }
 
-struct Wanted {
+struct FstabEntry {
     target: String,
     read_only: bool,
     automatic: bool,
 }
 
-fn wanted(line: &str) -> Option<Wanted> {
+fn wanted(line: &str) -> Option<FstabEntry> {
     let mut fields = line.split('#').next()?.split_whitespace();
     let (_device, target, kind, options) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let has = |option: &str| options.split(',').any(|o| o == option);
     let automatic = target.starts_with('/')
         && kind != "swap"
         && !["noauto", "nofail", "x-systemd.automount"].iter().any(|option| has(option));
-    Some(Wanted { target: unescape(target), read_only: has("ro"), automatic })
+    Some(FstabEntry { target: unescape(target), read_only: has("ro"), automatic })
 }
 
 #[cfg(test)]

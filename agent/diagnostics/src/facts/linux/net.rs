@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use crate::facts::network::{DnsServer, Gateway, Ipv6, Link, Proxy, Resolver, Route, Routes, TcpCounters};
+use crate::facts::network::{
+    DefaultRoute, DefaultRoutes, DnsServer, GatewayReach, Ipv6Reach, NetworkInterface, ProxySettings,
+    ResolverConfig, TcpCounters,
+};
 use crate::facts::probe::{self, dns, echo};
-use crate::facts::root::Root;
-use crate::facts::security::Port;
-use crate::facts::{Context, Fact, Missing};
+use crate::facts::root::SystemRoot;
+use crate::facts::security::OpenPort;
+use crate::facts::{CollectContext, Fact, MissingFact};
 
 use super::process;
 
@@ -23,7 +26,7 @@ const REDIRECT_TARGETS: [&str; 7] =
     ["google.", "microsoft.", "windowsupdate.", "facebook.", "paypal.", "debian.org", "ubuntu.com"];
 
 /// Reads the interfaces.
-pub(super) fn links(root: &Root) -> Fact<Vec<Link>> {
+pub(super) fn links(root: &SystemRoot) -> Fact<Vec<NetworkInterface>> {
     let base = "/sys/class/net";
     let wireless = root.text("/proc/net/wireless").map(|text| signals(&text)).unwrap_or_default();
     let read = |name: String| {
@@ -32,7 +35,7 @@ pub(super) fn links(root: &Root) -> Fact<Vec<Link>> {
         let sum = |a: &str, b: &str| count(a).saturating_add(count(b));
         let flags =
             line("flags").and_then(|text| u32::from_str_radix(text.trim_start_matches("0x"), 16).ok());
-        Link {
+        NetworkInterface {
             physical: root.has(&format!("{base}/{name}/device")),
             state: line("operstate").unwrap_or_default(),
             // IFF_UP, <linux/if.h>.
@@ -64,25 +67,27 @@ fn signals(text: &str) -> BTreeMap<String, i64> {
 }
 
 /// Reads the default routes.
-pub(super) fn routes(root: &Root) -> Fact<Routes> {
+pub(super) fn routes(root: &SystemRoot) -> Fact<DefaultRoutes> {
     let mut v4 = root.text("/proc/net/route").map(|text| parse_routes_v4(&text))?;
     let mut v6 = root.text("/proc/net/ipv6_route").map(|text| parse_routes_v6(&text)).unwrap_or_default();
     v4.sort_by_key(|route| route.metric);
     v6.sort_by_key(|route| route.metric);
-    Ok(Routes { v4, v6 })
+    Ok(DefaultRoutes { v4, v6 })
 }
 
 /// Refuses, with the reason, where the internet can't be reached anyway.
-pub(super) fn require_route(root: &Root) -> Fact<Routes> {
+pub(super) fn require_route(root: &SystemRoot) -> Fact<DefaultRoutes> {
     let routes = routes(root)?;
     match routes.v4.is_empty() && routes.v6.is_empty() {
-        true => Err(Missing::NotApplicable("there is no default route: this machine is offline".to_owned())),
+        true => {
+            Err(MissingFact::NotApplicable("there is no default route: this machine is offline".to_owned()))
+        }
         false => Ok(routes),
     }
 }
 
 /// Columns: interface, destination, gateway (hexadecimal, network order as stored), flags, …, metric, mask.
-fn parse_routes_v4(text: &str) -> Vec<Route> {
+fn parse_routes_v4(text: &str) -> Vec<DefaultRoute> {
     text.lines()
         .skip(1)
         .filter_map(|line| {
@@ -95,7 +100,7 @@ fn parse_routes_v4(text: &str) -> Vec<Route> {
             }
             let gateway = u32::from_str_radix(word(2)?, 16).ok()?;
             let address = Ipv4Addr::from(gateway.to_ne_bytes());
-            Some(Route {
+            Some(DefaultRoute {
                 interface: word(0)?.to_owned(),
                 gateway: if gateway == 0 { String::new() } else { address.to_string() },
                 metric: word(6)?.parse().ok()?,
@@ -105,7 +110,7 @@ fn parse_routes_v4(text: &str) -> Vec<Route> {
 }
 
 /// Columns: destination, prefix, source, prefix, next hop, metric, references, use, flags, interface.
-fn parse_routes_v6(text: &str) -> Vec<Route> {
+fn parse_routes_v6(text: &str) -> Vec<DefaultRoute> {
     text.lines()
         .filter_map(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -117,7 +122,7 @@ fn parse_routes_v6(text: &str) -> Vec<Route> {
                 return None;
             }
             let gateway = u128::from_str_radix(word(4)?, 16).ok()?;
-            Some(Route {
+            Some(DefaultRoute {
                 interface: interface.to_owned(),
                 gateway: if gateway == 0 { String::new() } else { Ipv6Addr::from(gateway).to_string() },
                 metric: u64::from_str_radix(word(5)?, 16).ok()?,
@@ -127,7 +132,7 @@ fn parse_routes_v6(text: &str) -> Vec<Route> {
 }
 
 /// Reads name servers and oddities of the hosts file.
-pub(super) fn resolver(root: &Root) -> Fact<Resolver> {
+pub(super) fn resolver(root: &SystemRoot) -> Fact<ResolverConfig> {
     let servers = nameservers(&root.text("/etc/resolv.conf")?);
     // systemd-resolved's own list: whom the local stub asks.
     let upstream =
@@ -136,7 +141,7 @@ pub(super) fn resolver(root: &Root) -> Fact<Resolver> {
     let (redirected, has_localhost) = parse_hosts(&hosts);
     let hosts_lines = hosts.lines().filter(|line| host_entry(line).is_some()).count();
     let upstream = upstream.into_iter().filter(|server| !servers.contains(server)).collect();
-    Ok(Resolver { servers, upstream, redirected, has_localhost, hosts_lines })
+    Ok(ResolverConfig { servers, upstream, redirected, has_localhost, hosts_lines })
 }
 
 fn nameservers(text: &str) -> Vec<String> {
@@ -176,10 +181,10 @@ fn parse_hosts(text: &str) -> (Vec<String>, bool) {
 }
 
 /// Reads TCP and connection tracking counters.
-pub(super) fn tcp(root: &Root) -> Fact<TcpCounters> {
+pub(super) fn tcp(root: &SystemRoot) -> Fact<TcpCounters> {
     let text = root.text("/proc/net/snmp")?;
     let (sent, resent) =
-        parse_snmp(&text).ok_or_else(|| Missing::failed("/proc/net/snmp", "no counters of TCP"))?;
+        parse_snmp(&text).ok_or_else(|| MissingFact::failed("/proc/net/snmp", "no counters of TCP"))?;
     let count = root.number("/proc/sys/net/netfilter/nf_conntrack_count");
     let limit = root.number("/proc/sys/net/netfilter/nf_conntrack_max");
     Ok(TcpCounters { sent, resent, tracked: count.zip(limit) })
@@ -197,16 +202,16 @@ fn parse_snmp(text: &str) -> Option<(u64, u64)> {
 }
 
 /// Reads ports that listen on more than loopback.
-pub(super) fn ports(root: &Root) -> Fact<Vec<Port>> {
+pub(super) fn ports(root: &SystemRoot) -> Fact<Vec<OpenPort>> {
     let mut sockets = parse_sockets("tcp", &root.text("/proc/net/tcp")?);
     for (protocol, path) in [("tcp", "/proc/net/tcp6"), ("udp", "/proc/net/udp"), ("udp", "/proc/net/udp6")] {
         sockets.extend(root.text(path).map(|text| parse_sockets(protocol, &text)).unwrap_or_default());
     }
     let inodes: BTreeSet<u64> = sockets.iter().map(|(_, inode)| *inode).collect();
     let owners = process::socket_owners(root, &inodes);
-    let mut ports: Vec<Port> = sockets
+    let mut ports: Vec<OpenPort> = sockets
         .into_iter()
-        .map(|(port, inode)| Port { program: owners.get(&inode).cloned(), ..port })
+        .map(|(port, inode)| OpenPort { program: owners.get(&inode).cloned(), ..port })
         .collect();
     ports.sort();
     // The same port over IPv4 and IPv6 is one.
@@ -215,7 +220,7 @@ pub(super) fn ports(root: &Root) -> Fact<Vec<Port>> {
 }
 
 /// Listening TCP and unconnected UDP sockets of `/proc/net/{tcp,udp}*`, with their inode.
-fn parse_sockets(protocol: &str, text: &str) -> Vec<(Port, u64)> {
+fn parse_sockets(protocol: &str, text: &str) -> Vec<(OpenPort, u64)> {
     // TCP_LISTEN and TCP_CLOSE, <net/tcp_states.h>; the latter is what an unconnected UDP socket shows.
     let wanted = if protocol == "tcp" { "0A" } else { "07" };
     text.lines()
@@ -228,7 +233,7 @@ fn parse_sockets(protocol: &str, text: &str) -> Vec<(Port, u64)> {
             }
             let number = u16::from_str_radix(number, 16).ok()?;
             let inode = words.get(9)?.parse().ok()?;
-            Some((Port { protocol: protocol.to_owned(), number, program: None }, inode))
+            Some((OpenPort { protocol: protocol.to_owned(), number, program: None }, inode))
         })
         .collect()
 }
@@ -250,8 +255,8 @@ fn is_loopback(hex: &str) -> Option<bool> {
 }
 
 /// Reads proxies of the system's settings, and tries each.
-pub(super) async fn proxy(context: &Arc<Context>) -> Fact<Proxy> {
-    let mut proxy = Proxy::default();
+pub(super) async fn proxy(context: &Arc<CollectContext>) -> Fact<ProxySettings> {
+    let mut proxy = ProxySettings::default();
     // The agent's own environment and the files that set everybody's; values are cut down to host and port.
     let own = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"]
         .iter()
@@ -288,7 +293,7 @@ fn proxy_lines(text: &str) -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// `Acquire::http::Proxy "http://proxy:3128/";`
+/// `Acquire::http::ProxySettings "http://proxy:3128/";`
 fn apt_proxies(text: &str) -> impl Iterator<Item = String> {
     text.lines().map(str::trim).filter(|line| !line.starts_with("//") && !line.starts_with('#')).filter_map(
         |line| {
@@ -314,20 +319,21 @@ fn host_and_port(url: &str) -> Option<String> {
 }
 
 /// Asks the gateway for an echo, and the neighbour table whether it is there.
-pub(super) async fn gateway(context: &Arc<Context>) -> Fact<Gateway> {
+pub(super) async fn gateway(context: &Arc<CollectContext>) -> Fact<GatewayReach> {
     let routes = require_route(&context.root)?;
     let Some(route) = routes.v4.iter().find(|route| !route.gateway.is_empty()) else {
-        return Err(Missing::NotApplicable(
+        return Err(MissingFact::NotApplicable(
             "the default route has no gateway (point-to-point link)".to_owned(),
         ));
     };
-    let address: IpAddr = route.gateway.parse().map_err(|error| Missing::failed("/proc/net/route", error))?;
+    let address: IpAddr =
+        route.gateway.parse().map_err(|error| MissingFact::failed("/proc/net/route", error))?;
     let times = echo::series(address, 2, context.patience.min(echo::PATIENCE), &context.programs).await;
     let neighbour = context.root.text("/proc/net/arp").is_ok_and(|text| is_neighbour(&text, &route.gateway));
     match times {
         // Without the right to send echoes the neighbour table alone decides.
         Err(why) if !neighbour => Err(why),
-        times => Ok(Gateway {
+        times => Ok(GatewayReach {
             address: route.gateway.clone(),
             answer_ms: times.unwrap_or_default().into_iter().min_by(f64::total_cmp),
             neighbour,
@@ -348,12 +354,12 @@ fn is_neighbour(text: &str, address: &str) -> bool {
 }
 
 /// Asks each name server, and those behind a local one.
-pub(super) async fn dns(context: &Arc<Context>) -> Fact<Vec<DnsServer>> {
+pub(super) async fn dns(context: &Arc<CollectContext>) -> Fact<Vec<DnsServer>> {
     let resolver = resolver(&context.root)?;
     let servers: Vec<String> =
         resolver.servers.into_iter().chain(resolver.upstream).take(SERVER_LIMIT).collect();
     if servers.is_empty() {
-        return Err(Missing::NotApplicable("no name server is configured".to_owned()));
+        return Err(MissingFact::NotApplicable("no name server is configured".to_owned()));
     }
     let offline = require_route(&context.root).is_err();
     let mut asked = tokio::task::JoinSet::new();
@@ -368,7 +374,10 @@ pub(super) async fn dns(context: &Arc<Context>) -> Fact<Vec<DnsServer>> {
     }
     if asked.is_empty() {
         require_route(&context.root)?;
-        return Err(Missing::failed("/etc/resolv.conf", "no name server has an address that can be asked"));
+        return Err(MissingFact::failed(
+            "/etc/resolv.conf",
+            "no name server has an address that can be asked",
+        ));
     }
     let mut answers = asked.join_all().await;
     answers.sort_by(|a, b| a.address.cmp(&b.address));
@@ -376,19 +385,19 @@ pub(super) async fn dns(context: &Arc<Context>) -> Fact<Vec<DnsServer>> {
 }
 
 /// Tries a connection over IPv6, where there is a way to.
-pub(super) async fn ipv6(context: &Arc<Context>) -> Fact<Ipv6> {
+pub(super) async fn ipv6(context: &Arc<CollectContext>) -> Fact<Ipv6Reach> {
     let text = context.root.text("/proc/net/if_inet6").map_err(|why| match why {
-        Missing::Absent(_) => Missing::NotApplicable("IPv6 is switched off in the kernel".to_owned()),
+        MissingFact::Absent(_) => MissingFact::NotApplicable("IPv6 is switched off in the kernel".to_owned()),
         other => other,
     })?;
     let global_address = has_global_address(&text);
     let routed = routes(&context.root).is_ok_and(|routes| !routes.v6.is_empty());
     let target = context.targets.ipv6.clone();
     if !global_address || !routed {
-        return Ok(Ipv6 { global_address, target, connect_ms: None });
+        return Ok(Ipv6Reach { global_address, target, connect_ms: None });
     }
     let connect_ms = probe::connect_time(&target, context.patience).await.ok();
-    Ok(Ipv6 { global_address, target, connect_ms })
+    Ok(Ipv6Reach { global_address, target, connect_ms })
 }
 
 /// Scope 00 of `/proc/net/if_inet6` is global; unique local addresses (fc00::/7) don't reach the internet.

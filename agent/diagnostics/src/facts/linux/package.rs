@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::facts::root::Root;
-use crate::facts::update::{Packages, Pending};
-use crate::facts::{Context, Fact, Missing, blocking};
+use crate::facts::root::SystemRoot;
+use crate::facts::update::{AvailableUpdates, InstalledPackages};
+use crate::facts::{CollectContext, Fact, MissingFact, blocking};
 
 /// Most packages that the inventory keeps.
 const INVENTORY_LIMIT: usize = 5_000;
@@ -13,21 +13,21 @@ const INVENTORY_LIMIT: usize = 5_000;
 const STATUS_LIMIT: u64 = 32 * 1024 * 1024;
 
 /// Reads installed packages.
-pub(super) async fn packages(context: &Arc<Context>) -> Fact<Packages> {
+pub(super) async fn packages(context: &Arc<CollectContext>) -> Fact<InstalledPackages> {
     if context.root.has("/var/lib/dpkg/status") {
-        let root: Root = context.root.clone();
+        let root: SystemRoot = context.root.clone();
         return blocking(move || Ok(parse_dpkg(&root.text_up_to("/var/lib/dpkg/status", STATUS_LIMIT)?)))
             .await;
     }
-    let no_database = |_| Missing::Absent("a package database (dpkg, rpm)".to_owned());
+    let no_database = |_| MissingFact::Absent("a package database (dpkg, rpm)".to_owned());
     context.programs.find("rpm").map_err(no_database)?;
     let output = context.programs.run("rpm", &["-qa", "--qf", "%{NAME} %{VERSION}-%{RELEASE}\n"]).await?;
     Ok(parse_rpm(&output.text))
 }
 
 /// dpkg's status file: paragraphs of `Key: value`, parted by empty lines (deb-control(5)).
-fn parse_dpkg(text: &str) -> Packages {
-    let mut packages = Packages::default();
+fn parse_dpkg(text: &str) -> InstalledPackages {
+    let mut packages = InstalledPackages::default();
     for paragraph in text.split("\n\n") {
         let field = |key: &str| {
             paragraph.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": ")).map(str::trim)
@@ -53,43 +53,43 @@ fn parse_dpkg(text: &str) -> Packages {
     packages
 }
 
-fn parse_rpm(text: &str) -> Packages {
+fn parse_rpm(text: &str) -> InstalledPackages {
     let pairs: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once(' ')).collect();
-    Packages {
+    InstalledPackages {
         count: pairs.len(),
         installed: pairs
             .into_iter()
             .take(INVENTORY_LIMIT)
             .map(|(name, version)| (name.to_owned(), version.to_owned()))
             .collect(),
-        ..Packages::default()
+        ..InstalledPackages::default()
     }
 }
 
 /// Asks what an update would install, without renewing the lists and without installing.
-pub(super) async fn pending(context: &Arc<Context>) -> Fact<Pending> {
+pub(super) async fn pending(context: &Arc<CollectContext>) -> Fact<AvailableUpdates> {
     if context.programs.find("apt-get").is_ok() {
         let arguments = ["-s", "-q", "-o", "Debug::NoLocking=true", "dist-upgrade"];
         let output = context.programs.run("apt-get", &arguments).await?;
         return match output.code {
             Some(0) => Ok(parse_apt(&output.text)),
-            _ => Err(Missing::failed("apt-get", output.complaint)),
+            _ => Err(MissingFact::failed("apt-get", output.complaint)),
         };
     }
-    let none = |_| Missing::Absent("a package tool that lists updates (apt-get, dnf)".to_owned());
+    let none = |_| MissingFact::Absent("a package tool that lists updates (apt-get, dnf)".to_owned());
     context.programs.find("dnf").map_err(none)?;
     let all = context.programs.run("dnf", &["-q", "-C", "check-update"]).await?;
     // 0: none, 100: some (dnf(8)).
     if !matches!(all.code, Some(0 | 100)) {
-        return Err(Missing::failed("dnf", all.complaint));
+        return Err(MissingFact::failed("dnf", all.complaint));
     }
     let security = context.programs.run("dnf", &["-q", "-C", "--security", "check-update"]).await?;
-    Ok(Pending { all: parse_dnf(&all.text), security: parse_dnf(&security.text) })
+    Ok(AvailableUpdates { all: parse_dnf(&all.text), security: parse_dnf(&security.text) })
 }
 
 /// `Inst libssl3 [3.0.11-1] (3.0.13-1~deb12u1 Debian-Security:12/stable-security [amd64])`
-fn parse_apt(text: &str) -> Pending {
-    let mut pending = Pending::default();
+fn parse_apt(text: &str) -> AvailableUpdates {
+    let mut pending = AvailableUpdates::default();
     for line in text.lines() {
         let Some((name, rest)) = line.strip_prefix("Inst ").and_then(|rest| rest.split_once(' ')) else {
             continue;

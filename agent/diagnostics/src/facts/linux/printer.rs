@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::facts::printer::{Printers, Queue};
-use crate::facts::{Context, Fact, Missing};
+use crate::facts::printer::{PrintQueue, PrintQueues};
+use crate::facts::{CollectContext, Fact, MissingFact};
 
 /// Asks CUPS for its queues and jobs.
-pub(super) async fn printers(context: &Arc<Context>) -> Fact<Printers> {
-    let absent = |_| Missing::NotApplicable("printing is not installed (no CUPS)".to_owned());
+pub(super) async fn printers(context: &Arc<CollectContext>) -> Fact<PrintQueues> {
+    let absent = |_| MissingFact::NotApplicable("printing is not installed (no CUPS)".to_owned());
     context.programs.find("lpstat").map_err(absent)?;
     let queues = context.programs.run("lpstat", &["-p"]).await?;
     let jobs = context.programs.run("lpstat", &["-o"]).await?;
@@ -15,22 +15,22 @@ pub(super) async fn printers(context: &Arc<Context>) -> Fact<Printers> {
     match printers.queues.is_empty() && !queues.complaint.is_empty() {
         // "lpstat: No destinations added." is an answer; an unreachable scheduler isn't.
         true if queues.complaint.contains("No destinations") => Ok(printers),
-        true if queues.complaint.contains("Scheduler is not running") => Err(Missing::NotApplicable(
+        true if queues.complaint.contains("Scheduler is not running") => Err(MissingFact::NotApplicable(
             "the print service (CUPS) is installed but not running; if somebody prints here: systemctl start cups"
                 .to_owned(),
         )),
-        true => Err(Missing::failed("lpstat", queues.complaint.trim_start_matches("lpstat: "))),
+        true => Err(MissingFact::failed("lpstat", queues.complaint.trim_start_matches("lpstat: "))),
         false => Ok(printers),
     }
 }
 
 /// `printer NAME is idle.  enabled since …`, `printer NAME disabled since … -` and then its reason, indented.
-fn parse(queues: &str, jobs: &str) -> Printers {
-    let mut printers = Printers::default();
+fn parse(queues: &str, jobs: &str) -> PrintQueues {
+    let mut printers = PrintQueues::default();
     for line in queues.lines() {
         if let Some((name, state)) = line.strip_prefix("printer ").and_then(|rest| rest.split_once(' ')) {
             let enabled = !state.starts_with("disabled");
-            printers.queues.push(Queue { name: name.to_owned(), enabled, ..Queue::default() });
+            printers.queues.push(PrintQueue { name: name.to_owned(), enabled, ..PrintQueue::default() });
         } else if let Some(queue) = printers.queues.last_mut().filter(|queue| queue.message.is_empty()) {
             queue.message = line.trim().to_owned();
         }
@@ -57,7 +57,10 @@ mod tests {
              printer Label disabled since Tue Nov 17 10:00:00 2026 -\n\tUnplugged or turned off\n",
             "Label-41  anna  1024  Tue Nov 17 10:01:00 2026\nLabel-42  anna  1024  Tue Nov 17 10:02:00 2026\n",
         );
-        assert_eq!(printers.queues[0], Queue { name: "Office-HP".into(), enabled: true, ..Queue::default() });
+        assert_eq!(
+            printers.queues[0],
+            PrintQueue { name: "Office-HP".into(), enabled: true, ..PrintQueue::default() }
+        );
         assert_eq!((printers.queues[1].enabled, printers.queues[1].jobs), (false, 2));
         assert_eq!(printers.queues[1].message, "Unplugged or turned off");
     }

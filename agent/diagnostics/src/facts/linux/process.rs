@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use crate::facts::process::Descriptors;
-use crate::facts::root::Root;
-use crate::facts::{Fact, Missing};
+use crate::facts::process::DescriptorUse;
+use crate::facts::root::SystemRoot;
+use crate::facts::{Fact, MissingFact};
 
 /// A process that has this share of its limit open, in percent, is named.
 const NEAR_PERCENT: u64 = 80;
@@ -14,13 +14,13 @@ const NEAR_PERCENT: u64 = 80;
 const FILE_LIMIT: usize = 4096;
 
 /// Reads how many files are open, and who is near the limit.
-pub(super) fn descriptors(root: &Root) -> Fact<Descriptors> {
+pub(super) fn descriptors(root: &SystemRoot) -> Fact<DescriptorUse> {
     let line = root.text("/proc/sys/fs/file-nr")?;
     let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     let (Some(open), Some(limit)) = (numbers.first(), numbers.get(2)) else {
-        return Err(Missing::failed("/proc/sys/fs/file-nr", "not three numbers"));
+        return Err(MissingFact::failed("/proc/sys/fs/file-nr", "not three numbers"));
     };
-    let mut found = Descriptors { open: *open, limit: *limit, ..Descriptors::default() };
+    let mut found = DescriptorUse { open: *open, limit: *limit, ..DescriptorUse::default() };
     for pid in pids(root) {
         let Ok(files) = fs::read_dir(root.place(&format!("/proc/{pid}/fd"))) else { continue };
         found.counted += 1;
@@ -48,23 +48,23 @@ fn open_files_limit(limits: &str) -> Option<u64> {
         .ok()
 }
 
-fn pids(root: &Root) -> Vec<String> {
+fn pids(root: &SystemRoot) -> Vec<String> {
     let mut names = root.names("/proc").unwrap_or_default();
     names.retain(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
     names
 }
 
-fn name(root: &Root, pid: &str) -> String {
+fn name(root: &SystemRoot, pid: &str) -> String {
     root.line(&format!("/proc/{pid}/comm")).unwrap_or_else(|| pid.to_owned())
 }
 
 /// Names of running programs, as the kernel keeps them (15 characters).
-pub(super) fn running(root: &Root) -> BTreeSet<String> {
+pub(super) fn running(root: &SystemRoot) -> BTreeSet<String> {
     pids(root).iter().filter_map(|pid| root.line(&format!("/proc/{pid}/comm"))).collect()
 }
 
 /// The programs that hold the sockets with these inodes, as far as this user may see.
-pub(super) fn socket_owners(root: &Root, inodes: &BTreeSet<u64>) -> BTreeMap<u64, String> {
+pub(super) fn socket_owners(root: &SystemRoot, inodes: &BTreeSet<u64>) -> BTreeMap<u64, String> {
     let mut owners = BTreeMap::new();
     if inodes.is_empty() {
         return owners;

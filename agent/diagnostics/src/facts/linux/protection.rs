@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::facts::root::Root;
-use crate::facts::security::{Encryption, Firewall, Platform, Sshd};
-use crate::facts::{Context, Fact, Missing};
+use crate::facts::root::SystemRoot;
+use crate::facts::security::{DiskEncryption, FirewallState, PlatformSecurity, SshdSettings};
+use crate::facts::{CollectContext, Fact, MissingFact};
 
 use super::process;
 
@@ -13,9 +13,9 @@ use super::process;
 const STACK_LIMIT: usize = 8;
 
 /// Finds what filters packets.
-pub(super) async fn firewall(context: &Arc<Context>) -> Fact<Firewall> {
+pub(super) async fn firewall(context: &Arc<CollectContext>) -> Fact<FirewallState> {
     let root = &context.root;
-    let mut firewall = Firewall::default();
+    let mut firewall = FirewallState::default();
     if let Ok(text) = root.text("/etc/ufw/ufw.conf") {
         let on = text.lines().any(|line| line.trim().eq_ignore_ascii_case("ENABLED=yes"));
         if on { &mut firewall.active } else { &mut firewall.switched_off }.push("ufw".to_owned());
@@ -71,7 +71,7 @@ fn iptables_filters(text: &str) -> bool {
 }
 
 /// Finds which mount points lie on encrypted devices.
-pub(super) fn encryption(root: &Root) -> Fact<Encryption> {
+pub(super) fn encryption(root: &SystemRoot) -> Fact<DiskEncryption> {
     let info = root.text("/proc/self/mountinfo")?;
     let mut mounts = Vec::new();
     for line in info.lines() {
@@ -84,15 +84,15 @@ pub(super) fn encryption(root: &Root) -> Fact<Encryption> {
         }
     }
     if mounts.is_empty() {
-        return Err(Missing::NotApplicable("the root file system lies on no local disk".to_owned()));
+        return Err(MissingFact::NotApplicable("the root file system lies on no local disk".to_owned()));
     }
     let supplies = root.names("/sys/class/power_supply").unwrap_or_default();
     let portable = supplies.iter().any(|name| name.starts_with("BAT"));
-    Ok(Encryption { mounts, portable })
+    Ok(DiskEncryption { mounts, portable })
 }
 
 /// Device mapper names its encrypted devices `CRYPT-…`; what lies below is found over `slaves`.
-fn is_encrypted(root: &Root, device: &str, depth: usize) -> bool {
+fn is_encrypted(root: &SystemRoot, device: &str, depth: usize) -> bool {
     if root.line(&format!("{device}/dm/uuid")).is_some_and(|uuid| uuid.starts_with("CRYPT-")) {
         return true;
     }
@@ -102,8 +102,8 @@ fn is_encrypted(root: &Root, device: &str, depth: usize) -> bool {
 }
 
 /// Reads secure boot, access control modules and processor flaws.
-pub(super) fn platform(root: &Root) -> Fact<Platform> {
-    let mut platform = Platform { efi: root.has("/sys/firmware/efi"), ..Platform::default() };
+pub(super) fn platform(root: &SystemRoot) -> Fact<PlatformSecurity> {
+    let mut platform = PlatformSecurity { efi: root.has("/sys/firmware/efi"), ..PlatformSecurity::default() };
     // Four bytes of attributes, then the value (UEFI 2.10, 3.3; efivarfs).
     let variable = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
     platform.secure_boot =
@@ -133,13 +133,13 @@ pub(super) fn platform(root: &Root) -> Fact<Platform> {
 }
 
 /// Reads the SSH server's settings: the first value of a key counts, drop-in files come first.
-pub(super) fn sshd(root: &Root) -> Fact<Sshd> {
+pub(super) fn sshd(root: &SystemRoot) -> Fact<SshdSettings> {
     let main = root.text("/etc/ssh/sshd_config").map_err(|why| match why {
-        Missing::Absent(_) => Missing::NotApplicable("no SSH server is installed".to_owned()),
+        MissingFact::Absent(_) => MissingFact::NotApplicable("no SSH server is installed".to_owned()),
         other => other,
     })?;
     let directory = "/etc/ssh/sshd_config.d";
-    let mut settings = Sshd::default();
+    let mut settings = SshdSettings::default();
     for name in root.names(directory).unwrap_or_default() {
         if name.ends_with(".conf") {
             apply_sshd(&root.text(&format!("{directory}/{name}")).unwrap_or_default(), &mut settings);
@@ -149,7 +149,7 @@ pub(super) fn sshd(root: &Root) -> Fact<Sshd> {
     Ok(settings)
 }
 
-fn apply_sshd(text: &str, settings: &mut Sshd) {
+fn apply_sshd(text: &str, settings: &mut SshdSettings) {
     for line in text.lines().map(str::trim) {
         let mut words = line.split(|c: char| c.is_whitespace() || c == '=').filter(|word| !word.is_empty());
         let (Some(key), Some(value)) = (words.next(), words.next()) else { continue };

@@ -8,8 +8,8 @@ use nearhand_proto::time::UnixMillis;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 use zbus::{Connection, MessageStream, Proxy};
 
-use crate::facts::service::{Boot, Restarting, Unit, Units};
-use crate::facts::{Context, Fact, Missing};
+use crate::facts::service::{BootTimes, FailedUnit, RestartingService, UnitStates};
+use crate::facts::{CollectContext, Fact, MissingFact};
 
 const DESTINATION: &str = "org.freedesktop.systemd1";
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
@@ -26,22 +26,23 @@ const UNIT_LIMIT: usize = 400;
 const SLOW_LIMIT: usize = 15;
 
 /// One row of `ListUnits`: name, description, load, active, sub, following, path, job, job type, job path.
-type Row = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+type UnitRow =
+    (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 
-async fn connect(context: &Context) -> Fact<Connection> {
+async fn connect(context: &CollectContext) -> Fact<Connection> {
     if !context.root.has("/run/systemd/system") {
-        return Err(Missing::NotApplicable("systemd does not run on this system".to_owned()));
+        return Err(MissingFact::NotApplicable("systemd does not run on this system".to_owned()));
     }
     if !context.root.has("/run/dbus/system_bus_socket") {
-        return Err(Missing::Absent("the system's D-Bus socket".to_owned()));
+        return Err(MissingFact::Absent("the system's D-Bus socket".to_owned()));
     }
     Connection::system().await.map_err(refused)
 }
 
-fn refused(error: zbus::Error) -> Missing {
+fn refused(error: zbus::Error) -> MissingFact {
     match error {
-        zbus::Error::InputOutput(error) => Missing::from_io("D-Bus", &error),
-        other => Missing::failed("systemd", other),
+        zbus::Error::InputOutput(error) => MissingFact::from_io("D-Bus", &error),
+        other => MissingFact::failed("systemd", other),
     }
 }
 
@@ -64,20 +65,21 @@ async fn interface(
 }
 
 async fn of_manager(connection: &Connection, name: &'static str) -> Fact<Proxy<'static>> {
-    let path = OwnedObjectPath::try_from(MANAGER_PATH).map_err(|error| Missing::failed("systemd", error))?;
+    let path =
+        OwnedObjectPath::try_from(MANAGER_PATH).map_err(|error| MissingFact::failed("systemd", error))?;
     interface(connection, path, name).await
 }
 
 /// Asks for units, failures and automatic restarts.
-pub(super) async fn units(context: &Arc<Context>) -> Fact<Units> {
+pub(super) async fn units(context: &Arc<CollectContext>) -> Fact<UnitStates> {
     units_over(&connect(context).await?, context.now).await
 }
 
-async fn units_over(connection: &Connection, now: UnixMillis) -> Fact<Units> {
+async fn units_over(connection: &Connection, now: UnixMillis) -> Fact<UnitStates> {
     let manager = of_manager(connection, MANAGER).await?;
-    let rows: Vec<Row> = manager.call("ListUnits", &()).await.map_err(refused)?;
+    let rows: Vec<UnitRow> = manager.call("ListUnits", &()).await.map_err(refused)?;
     let state = manager.get_property::<String>("SystemState").await.unwrap_or_default();
-    let mut units = Units { state, loaded: rows.len(), failed: failed(&rows), restarting: Vec::new() };
+    let mut units = UnitStates { state, loaded: rows.len(), failed: failed(&rows), restarting: Vec::new() };
     for row in rows.iter().filter(|row| may_restart(row)).take(UNIT_LIMIT) {
         let Ok(service) = interface(connection, row.6.clone(), SERVICE).await else {
             continue;
@@ -88,7 +90,7 @@ async fn units_over(connection: &Connection, now: UnixMillis) -> Fact<Units> {
         }
         let Ok(unit) = interface(connection, row.6.clone(), UNIT).await else { continue };
         let changed = unit.get_property::<u64>("StateChangeTimestamp").await.unwrap_or(0);
-        units.restarting.push(Restarting {
+        units.restarting.push(RestartingService {
             name: row.0.clone(),
             restarts,
             changed_seconds: (now.0 / 1000).saturating_sub(changed / 1_000_000),
@@ -98,14 +100,14 @@ async fn units_over(connection: &Connection, now: UnixMillis) -> Fact<Units> {
     Ok(units)
 }
 
-fn failed(rows: &[Row]) -> Vec<Unit> {
+fn failed(rows: &[UnitRow]) -> Vec<FailedUnit> {
     rows.iter()
         .filter(|row| row.3 == "failed")
-        .map(|row| Unit { name: row.0.clone(), description: row.1.clone() })
+        .map(|row| FailedUnit { name: row.0.clone(), description: row.1.clone() })
         .collect()
 }
 
-fn may_restart(row: &Row) -> bool {
+fn may_restart(row: &UnitRow) -> bool {
     row.0.ends_with(".service") && matches!(row.3.as_str(), "active" | "activating" | "failed")
 }
 
@@ -126,7 +128,7 @@ pub enum UnitChange {
 
 impl UnitWatch {
     /// Asks to be told.
-    pub async fn start(context: &Context) -> Fact<Self> {
+    pub async fn start(context: &CollectContext) -> Fact<Self> {
         let from_systemd = |rule: zbus::match_rule::Builder<'static>| rule.sender(DESTINATION);
         Self::over(connect(context).await?, from_systemd).await
     }
@@ -154,14 +156,16 @@ impl UnitWatch {
     pub async fn changed(&mut self) -> Fact<UnitChange> {
         use zbus::export::futures_core::Stream;
         let next = core::future::poll_fn(|context| Pin::new(&mut self.changes).poll_next(context)).await;
-        let message = next.ok_or_else(|| Missing::failed("systemd", "the bus hung up"))?.map_err(refused)?;
+        let message =
+            next.ok_or_else(|| MissingFact::failed("systemd", "the bus hung up"))?.map_err(refused)?;
         Ok(restarted(&message).unwrap_or(UnitChange::Other))
     }
 
     /// Names of the units that failed.
     pub async fn failed(&self) -> Fact<Vec<String>> {
         let manager = of_manager(&self.connection, MANAGER).await?;
-        let rows: Vec<Row> = manager.call("ListUnitsFiltered", &(vec!["failed"],)).await.map_err(refused)?;
+        let rows: Vec<UnitRow> =
+            manager.call("ListUnitsFiltered", &(vec!["failed"],)).await.map_err(refused)?;
         Ok(failed(&rows).into_iter().map(|unit| unit.name).take(UNIT_LIMIT).collect())
     }
 }
@@ -196,7 +200,7 @@ fn unit_name(escaped: &str) -> String {
 }
 
 /// Where the machine is on its way to, if it is: `true` for a restart, `false` for off.
-pub async fn shutting_down_to(context: &Context) -> Fact<Option<bool>> {
+pub async fn shutting_down_to(context: &CollectContext) -> Fact<Option<bool>> {
     let connection = connect(context).await?;
     let manager = of_manager(&connection, MANAGER).await?;
     let jobs: Vec<(u32, String, String, String, OwnedObjectPath, OwnedObjectPath)> =
@@ -214,17 +218,17 @@ fn destination<'a>(jobs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<boo
 }
 
 /// Asks how long the start took, in all and by service.
-pub(super) async fn boot(context: &Arc<Context>) -> Fact<Boot> {
+pub(super) async fn boot(context: &Arc<CollectContext>) -> Fact<BootTimes> {
     boot_over(&connect(context).await?).await
 }
 
-async fn boot_over(connection: &Connection) -> Fact<Boot> {
+async fn boot_over(connection: &Connection) -> Fact<BootTimes> {
     let manager = of_manager(connection, MANAGER).await?;
     let properties = of_manager(connection, PROPERTIES).await?;
     let all: HashMap<String, OwnedValue> = properties.call("GetAll", &(MANAGER,)).await.map_err(refused)?;
     let mut boot = phases(|name| number(&all, name));
     let started = number(&all, "FinishTimestampMonotonic");
-    let rows: Vec<Row> = manager.call("ListUnits", &()).await.map_err(refused)?;
+    let rows: Vec<UnitRow> = manager.call("ListUnits", &()).await.map_err(refused)?;
     for row in rows.iter().filter(|row| row.0.ends_with(".service") && row.3 == "active").take(UNIT_LIMIT) {
         let Ok(unit) = interface(connection, row.6.clone(), PROPERTIES).await else {
             continue;
@@ -250,12 +254,12 @@ fn number(values: &HashMap<String, OwnedValue>, name: &str) -> u64 {
 
 /// The phases of a start, as systemd-analyze(1) reckons: microseconds; firmware and loader count backwards
 /// from the kernel's start.
-fn phases(property: impl Fn(&str) -> u64) -> Boot {
+fn phases(property: impl Fn(&str) -> u64) -> BootTimes {
     let firmware = property("FirmwareTimestampMonotonic");
     let loader = property("LoaderTimestampMonotonic");
     let userspace = property("UserspaceTimestampMonotonic");
     let finish = property("FinishTimestampMonotonic");
-    Boot {
+    BootTimes {
         firmware_ms: firmware.saturating_sub(loader) / 1000,
         loader_ms: loader / 1000,
         kernel_ms: userspace / 1000,
@@ -268,7 +272,7 @@ fn phases(property: impl Fn(&str) -> u64) -> Boot {
 mod tests {
     use super::*;
 
-    fn row(name: &str, active: &str, sub: &str) -> Row {
+    fn row(name: &str, active: &str, sub: &str) -> UnitRow {
         let path = || OwnedObjectPath::try_from("/org/freedesktop/systemd1/unit/x").unwrap();
         let text = str::to_owned;
         (
@@ -293,7 +297,10 @@ mod tests {
             row("c.service", "activating", "auto-restart"),
             row("d.service", "inactive", "dead"),
         ];
-        assert_eq!(failed(&rows), [Unit { name: "a.service".into(), description: "what it is".into() }]);
+        assert_eq!(
+            failed(&rows),
+            [FailedUnit { name: "a.service".into(), description: "what it is".into() }]
+        );
         let may: Vec<_> = rows.iter().filter(|row| may_restart(row)).map(|row| row.0.as_str()).collect();
         assert_eq!(may, ["a.service", "c.service"]);
     }
@@ -322,15 +329,15 @@ mod tests {
     }
 
     /// What stands for systemd: the manager at its path, and one service.
-    struct StandIn;
+    struct FakeSystemd;
 
     #[zbus::interface(name = "org.freedesktop.systemd1.Manager")]
-    impl StandIn {
-        fn list_units(&self) -> Vec<Row> {
+    impl FakeSystemd {
+        fn list_units(&self) -> Vec<UnitRow> {
             vec![row("a.service", "failed", "failed"), row("c.service", "active", "running")]
         }
         #[expect(clippy::needless_pass_by_value, reason = "the interface's macro wants values")]
-        fn list_units_filtered(&self, states: Vec<String>) -> Vec<Row> {
+        fn list_units_filtered(&self, states: Vec<String>) -> Vec<UnitRow> {
             assert_eq!(states, ["failed"]);
             vec![row("a.service", "failed", "failed")]
         }
@@ -386,7 +393,7 @@ mod tests {
             zbus::connection::Builder::unix_stream(theirs)
                 .server(guid)?
                 .p2p()
-                .serve_at(MANAGER_PATH, StandIn)?
+                .serve_at(MANAGER_PATH, FakeSystemd)?
                 .serve_at(unit, FakeUnit)?
                 .serve_at(unit, FakeService)?
                 .build()

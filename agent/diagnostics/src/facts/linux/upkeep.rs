@@ -3,8 +3,8 @@
 use nearhand_proto::time::UnixMillis;
 
 use crate::facts::Fact;
-use crate::facts::root::Root;
-use crate::facts::update::{TimeSync, Upkeep};
+use crate::facts::root::SystemRoot;
+use crate::facts::update::{TimeSync, UpkeepState};
 
 use super::process;
 
@@ -21,13 +21,13 @@ const LISTS: [&str; 5] = [
 ];
 
 /// Reads restarts that are asked for, kernels, lists.
-pub(super) fn upkeep(root: &Root) -> Fact<Upkeep> {
+pub(super) fn upkeep(root: &SystemRoot) -> Fact<UpkeepState> {
     let packages = root.text("/run/reboot-required.pkgs").unwrap_or_default();
     let mut reboot_packages: Vec<String> = packages.lines().map(str::to_owned).collect();
     reboot_packages.sort();
     reboot_packages.dedup();
     let running_kernel = root.line("/proc/sys/kernel/osrelease").unwrap_or_default();
-    Ok(Upkeep {
+    Ok(UpkeepState {
         reboot_asked: root.has("/run/reboot-required") || root.has("/var/run/reboot-required"),
         reboot_packages,
         newest_kernel: newest_kernel(root, &running_kernel),
@@ -39,7 +39,7 @@ pub(super) fn upkeep(root: &Root) -> Fact<Upkeep> {
 
 /// The newest kernel with modules, if the running one is among them: elsewhere (containers, guests with an
 /// outside kernel) the comparison means nothing.
-fn newest_kernel(root: &Root, running: &str) -> Option<String> {
+fn newest_kernel(root: &SystemRoot, running: &str) -> Option<String> {
     let kernels = root.names("/lib/modules").ok()?;
     let flavour = |name: &str| name.rsplit('-').next().unwrap_or("").to_owned();
     kernels.iter().any(|name| name == running).then_some(())?;
@@ -55,7 +55,7 @@ fn version_key(name: &str) -> Vec<u64> {
 }
 
 /// Debian's unattended upgrades or dnf-automatic.
-fn automatic(root: &Root) -> Option<bool> {
+fn automatic(root: &SystemRoot) -> Option<bool> {
     if root.has("/etc/apt") {
         let mut on = false;
         for file in root.names("/etc/apt/apt.conf.d").ok()? {
@@ -80,7 +80,7 @@ fn automatic(root: &Root) -> Option<bool> {
 }
 
 /// Reads what keeps the clock right.
-pub(super) fn time_sync(root: &Root, now: UnixMillis) -> Fact<TimeSync> {
+pub(super) fn time_sync(root: &SystemRoot, now: UnixMillis) -> Fact<TimeSync> {
     let running = process::running(root);
     let service = TIME_SERVICES.iter().find(|name| running.contains(**name)).map(|name| (*name).to_owned());
     // systemd-timesyncd touches this file at each success.
@@ -94,7 +94,7 @@ pub(super) fn time_sync(root: &Root, now: UnixMillis) -> Fact<TimeSync> {
     })
 }
 
-fn zone(root: &Root) -> Option<String> {
+fn zone(root: &SystemRoot) -> Option<String> {
     let link = std::fs::read_link(root.place("/etc/localtime")).ok();
     let name =
         link.and_then(|target| target.to_str()?.split_once("zoneinfo/").map(|(_, name)| name.to_owned()));

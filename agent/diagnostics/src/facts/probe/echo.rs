@@ -8,9 +8,9 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use super::milliseconds;
-use crate::facts::child::Programs;
+use crate::facts::child::SystemPrograms;
 use crate::facts::network::EchoRun;
-use crate::facts::{Fact, Missing};
+use crate::facts::{Fact, MissingFact};
 
 /// Time for the answer to one request; what takes longer is as good as lost.
 pub const PATIENCE: Duration = Duration::from_millis(1000);
@@ -22,10 +22,14 @@ const REQUESTS: u32 = 20;
 const SPACING: Duration = Duration::from_millis(200);
 
 /// A series of requests to each target, side by side.
-pub(super) async fn runs(targets: &[String], patience: Duration, programs: &Programs) -> Fact<Vec<EchoRun>> {
+pub(super) async fn runs(
+    targets: &[String],
+    patience: Duration,
+    programs: &SystemPrograms,
+) -> Fact<Vec<EchoRun>> {
     let mut series_of_all = tokio::task::JoinSet::new();
     for target in targets {
-        let address: IpAddr = target.parse().map_err(|error| Missing::failed(target, error))?;
+        let address: IpAddr = target.parse().map_err(|error| MissingFact::failed(target, error))?;
         let (target, programs) = (target.clone(), programs.clone());
         series_of_all.spawn(async move {
             let times_ms = series(address, REQUESTS, patience.min(PATIENCE), &programs).await?;
@@ -38,7 +42,12 @@ pub(super) async fn runs(targets: &[String], patience: Duration, programs: &Prog
 }
 
 /// Sends `count` requests, returns the milliseconds of those that were answered.
-pub async fn series(address: IpAddr, count: u32, patience: Duration, programs: &Programs) -> Fact<Vec<f64>> {
+pub async fn series(
+    address: IpAddr,
+    count: u32,
+    patience: Duration,
+    programs: &SystemPrograms,
+) -> Fact<Vec<f64>> {
     match datagrams(address, count, patience).await {
         Ok(times) => Ok(times),
         Err(_) => program(address, count, patience, programs).await,
@@ -108,21 +117,26 @@ fn reply(address: IpAddr, bytes: &[u8]) -> Option<u16> {
     }
 }
 
-async fn program(address: IpAddr, count: u32, patience: Duration, programs: &Programs) -> Fact<Vec<f64>> {
+async fn program(
+    address: IpAddr,
+    count: u32,
+    patience: Duration,
+    programs: &SystemPrograms,
+) -> Fact<Vec<f64>> {
     let (count, seconds) = (count.to_string(), patience.as_secs().max(1).to_string());
     let address = address.to_string();
     let arguments = ["-n", "-i", "0.2", "-c", &count, "-W", &seconds, &address];
     let no_right = |_| {
         let why =
             "echo requests are not permitted here (net.ipv4.ping_group_range), and ping is not installed";
-        Missing::NotApplicable(why.to_owned())
+        MissingFact::NotApplicable(why.to_owned())
     };
     programs.find("ping").map_err(no_right)?;
     let output = programs.run("ping", &arguments).await?;
     match output.code {
         // 0: answers, 1: none (ping(8)).
         Some(0 | 1) => Ok(ping_times(&output.text)),
-        _ => Err(Missing::failed("ping", output.complaint)),
+        _ => Err(MissingFact::failed("ping", output.complaint)),
     }
 }
 
@@ -165,9 +179,13 @@ mod tests {
 
     #[tokio::test]
     async fn loopback_answers_or_the_reason_is_given() {
-        match series("127.0.0.1".parse().unwrap(), 2, Duration::from_secs(2), &Programs::default()).await {
+        match series("127.0.0.1".parse().unwrap(), 2, Duration::from_secs(2), &SystemPrograms::default())
+            .await
+        {
             Ok(times) => assert_eq!(times.len(), 2),
-            Err(why) => assert!(matches!(why, Missing::NotApplicable(_) | Missing::Failed { .. }), "{why}"),
+            Err(why) => {
+                assert!(matches!(why, MissingFact::NotApplicable(_) | MissingFact::Failed { .. }), "{why}")
+            }
         }
     }
 }

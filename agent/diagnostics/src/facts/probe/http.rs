@@ -7,17 +7,17 @@ use core::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{connected, within};
-use crate::facts::network::Portal;
-use crate::facts::{Fact, Missing};
+use crate::facts::network::PortalAnswer;
+use crate::facts::{Fact, MissingFact};
 
 /// Most of the answer that is read: status line and headers.
 const HEAD_LIMIT: u64 = 16 * 1024;
 
 /// Asks for `page` (`http://host[:port]/path`), where `expected` is the status of a free internet.
-pub(super) async fn portal(page: &str, expected: u16, patience: Duration) -> Fact<Portal> {
-    let (host, target, path) =
-        parts(page).ok_or_else(|| Missing::failed("captive-portal page", "not a plain http:// address"))?;
-    let mut portal = Portal { target: page.to_owned(), expected, ..Portal::default() };
+pub(super) async fn portal(page: &str, expected: u16, patience: Duration) -> Fact<PortalAnswer> {
+    let (host, target, path) = parts(page)
+        .ok_or_else(|| MissingFact::failed("captive-portal page", "not a plain http:// address"))?;
+    let mut portal = PortalAnswer { target: page.to_owned(), expected, ..PortalAnswer::default() };
     match within(patience, fetch(&host, &target, &path)).await {
         Ok(head) => {
             portal.status = status(&head);
@@ -88,7 +88,7 @@ mod tests {
         page
     }
 
-    async fn ask(answer: &'static [u8]) -> Portal {
+    async fn ask(answer: &'static [u8]) -> PortalAnswer {
         portal(&server(answer).await, 204, Duration::from_secs(10)).await.unwrap()
     }
 

@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use tokio::net::TcpStream;
 
-use super::{Context, Fact, Gathered, Missing, Source};
+use super::{CollectContext, Fact, FactSource, MissingFact, SourceFacts};
 
 /// Whom the network probes ask. The defaults are public services that answer anybody and are meant for it; a
 /// company without a way to the internet sets its own.
@@ -57,20 +57,22 @@ impl Default for ProbeTargets {
 }
 
 /// Asks one source that is a probe.
-pub(super) async fn collect(source: Source, context: &Arc<Context>) -> Fact<Gathered> {
+pub(super) async fn collect(source: FactSource, context: &Arc<CollectContext>) -> Fact<SourceFacts> {
     let (targets, patience) = (&context.targets, context.patience);
     match source {
-        Source::Echo => {
-            echo::runs(&targets.echo, patience, &context.programs).await.map(Box::new).map(Gathered::Echo)
+        FactSource::Echo => {
+            echo::runs(&targets.echo, patience, &context.programs).await.map(Box::new).map(SourceFacts::Echo)
         }
-        Source::Portal => {
+        FactSource::Portal => {
             let (page, expected) = &targets.portal;
-            Ok(Gathered::Portal(Box::new(http::portal(page, *expected, patience).await?)))
+            Ok(SourceFacts::Portal(Box::new(http::portal(page, *expected, patience).await?)))
         }
-        Source::Tls => Ok(Gathered::Tls(Box::new(tls::peers(&targets.tls, patience, context.now).await))),
-        Source::Udp => Ok(Gathered::Udp(Box::new(stun::targets(&targets.stun, patience).await))),
-        Source::Clock => ntp::offset(&targets.ntp, patience).await.map(Box::new).map(Gathered::Clock),
-        _ => Err(Missing::NotApplicable("not read on this operating system yet".to_owned())),
+        FactSource::Tls => {
+            Ok(SourceFacts::Tls(Box::new(tls::peers(&targets.tls, patience, context.now).await)))
+        }
+        FactSource::Udp => Ok(SourceFacts::Udp(Box::new(stun::targets(&targets.stun, patience).await))),
+        FactSource::Clock => ntp::offset(&targets.ntp, patience).await.map(Box::new).map(SourceFacts::Clock),
+        _ => Err(MissingFact::NotApplicable("not read on this operating system yet".to_owned())),
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::net::UdpSocket;
 
 use super::{random, resolve, within};
 use crate::facts::update::ClockOffset;
-use crate::facts::{Fact, Missing};
+use crate::facts::{Fact, MissingFact};
 
 /// Seconds from 1900 (NTP's start) to 1970.
 const TO_UNIX: f64 = 2_208_988_800.0;
@@ -22,7 +22,7 @@ pub(super) async fn offset(servers: &[String], patience: Duration) -> Fact<Clock
             Err(why) => problem = format!("{server}: {why}"),
         }
     }
-    Err(Missing::failed("network time", problem))
+    Err(MissingFact::failed("network time", problem))
 }
 
 async fn ask(server: &str) -> Result<ClockOffset, String> {
@@ -50,20 +50,20 @@ async fn ask(server: &str) -> Result<ClockOffset, String> {
     loop {
         let length = socket.recv(&mut buffer).await.map_err(|error| error.to_string())?;
         let round_trip = begin.elapsed().as_secs_f64();
-        if let Some(reply) = buffer.get(..length).and_then(|bytes| Reply::parse(bytes, cookie)) {
+        if let Some(reply) = buffer.get(..length).and_then(|bytes| NtpReply::parse(bytes, cookie)) {
             return reply.offset(server, sent_at, round_trip);
         }
     }
 }
 
-struct Reply {
+struct NtpReply {
     leap: u8,
     stratum: u8,
     received_at: f64,
     sent_at: f64,
 }
 
-impl Reply {
+impl NtpReply {
     /// The server's answer, if it repeats our cookie as its originate time.
     fn parse(bytes: &[u8], cookie: [u8; 8]) -> Option<Self> {
         let first = *bytes.first()?;

@@ -51,12 +51,12 @@ async fn look(target: &str, roots: Arc<RootCertStore>, patience: Duration, now: 
 
 /// What a handshake showed.
 #[derive(Clone)]
-struct Seen {
+struct TlsHandshake {
     certificate: Vec<u8>,
     problem: Option<String>,
 }
 
-async fn handshake(target: &str, roots: Arc<RootCertStore>) -> Result<Seen, String> {
+async fn handshake(target: &str, roots: Arc<RootCertStore>) -> Result<TlsHandshake, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let host = target.rsplit_once(':').map_or(target, |(host, _)| host).trim_matches(['[', ']']);
     let name = ServerName::try_from(host.to_owned()).map_err(|error| text(&error))?;
@@ -64,7 +64,8 @@ async fn handshake(target: &str, roots: Arc<RootCertStore>) -> Result<Seen, Stri
     let judge = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
         .build()
         .map_err(|error| text(&error))?;
-    let witness = Arc::new(Witness { judge, provider: Arc::clone(&provider), seen: Mutex::new(None) });
+    let witness =
+        Arc::new(CertificateCapture { judge, provider: Arc::clone(&provider), seen: Mutex::new(None) });
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| text(&error))?
@@ -80,19 +81,19 @@ async fn handshake(target: &str, roots: Arc<RootCertStore>) -> Result<Seen, Stri
 
 /// Lets every certificate pass, and keeps it with the verdict of the public authorities.
 #[derive(Debug)]
-struct Witness {
+struct CertificateCapture {
     judge: Arc<WebPkiServerVerifier>,
     provider: Arc<CryptoProvider>,
-    seen: Mutex<Option<Seen>>,
+    seen: Mutex<Option<TlsHandshake>>,
 }
 
-impl std::fmt::Debug for Seen {
+impl std::fmt::Debug for TlsHandshake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Seen").field("problem", &self.problem).finish_non_exhaustive()
     }
 }
 
-impl ServerCertVerifier for Witness {
+impl ServerCertVerifier for CertificateCapture {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -105,7 +106,7 @@ impl ServerCertVerifier for Witness {
             self.judge.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         if let Ok(mut seen) = self.seen.lock() {
             let problem = verdict.err().map(|error| error.to_string());
-            *seen = Some(Seen { certificate: end_entity.to_vec(), problem });
+            *seen = Some(TlsHandshake { certificate: end_entity.to_vec(), problem });
         }
         Ok(ServerCertVerified::assertion())
     }
