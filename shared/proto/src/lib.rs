@@ -22,4 +22,4 @@ pub mod support_code;
 pub mod text;
 pub mod time;
 pub mod wire;
-pub mod witness;
+pub mod recording_signature;

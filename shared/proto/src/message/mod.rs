@@ -21,7 +21,7 @@ pub mod control;
 pub mod help;
 pub mod local;
 pub mod runbook;
-pub mod said;
+pub mod notice;
 pub mod screen;
 pub mod session;
 
