@@ -11,7 +11,7 @@ use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use nearhand_agent_core::record::{RecordEntry, RecordError, RecordLog, RowStore};
-use nearhand_proto::audit::{Broken, Event, Head, Row, Verifier};
+use nearhand_proto::audit::{AuditEvent, AuditHead, AuditRow, BrokenLog, LogVerifier};
 use nearhand_proto::identity::{PublicKey, SecretKey, Signed};
 use nearhand_proto::time::UnixMillis;
 use nearhand_proto::wire;
@@ -44,15 +44,15 @@ pub(crate) struct RecordFile {
 /// The system's error: the directory is not ours, or its disk can't be written.
 pub(crate) fn open(home: &AgentHome, key: SecretKey) -> io::Result<RecordLog<RecordFile>> {
     let mut file = open_private_append(&home.audit_log())?;
-    let (mut head, mut length) = (Head::EMPTY, 0_u64);
-    let mut signed = key.sign(&Head::EMPTY).map_err(io::Error::other)?;
+    let (mut head, mut length) = (AuditHead::EMPTY, 0_u64);
+    let mut signed = key.sign(&AuditHead::EMPTY).map_err(io::Error::other)?;
     let mut reader = BufReader::new(&file);
     let mut line = Vec::new();
     while read_line(&mut reader, &mut line)? {
         let whole = line.last() == Some(&b'\n');
-        match serde_json::from_slice::<Row>(&line) {
+        match serde_json::from_slice::<AuditRow>(&line) {
             Ok(row) if whole => {
-                head = Head { number: row.number, hash: row.hash };
+                head = AuditHead { number: row.number, hash: row.hash };
                 signed = row.head;
             }
             _ if !whole => break,
@@ -70,7 +70,7 @@ pub(crate) fn open(home: &AgentHome, key: SecretKey) -> io::Result<RecordLog<Rec
 }
 
 impl RowStore for RecordFile {
-    fn append(&mut self, rows: &[Row]) -> io::Result<()> {
+    fn append(&mut self, rows: &[AuditRow]) -> io::Result<()> {
         if self.is_torn {
             self.file.set_len(self.length)?;
             self.is_torn = false;
@@ -89,7 +89,7 @@ impl RowStore for RecordFile {
         Ok(())
     }
 
-    fn keep_head(&mut self, head: &Signed<Head>) {
+    fn keep_head(&mut self, head: &Signed<AuditHead>) {
         let written = wire::encode(head).map_err(io::Error::other);
         if let Err(error) = written.and_then(|bytes| write_private(&self.home.audit_head(), &bytes)) {
             tracing::warn!(%error, "the newest row's witness could not be written; the row itself is in the log");
@@ -118,7 +118,7 @@ struct WriterQueue {
 struct SharedQueue {
     queue: Mutex<WriterQueue>,
     has_work: Condvar,
-    head: Mutex<Signed<Head>>,
+    head: Mutex<Signed<AuditHead>>,
 }
 
 impl SharedQueue {
@@ -126,7 +126,7 @@ impl SharedQueue {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn head(&self) -> MutexGuard<'_, Signed<Head>> {
+    fn head(&self) -> MutexGuard<'_, Signed<AuditHead>> {
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -211,7 +211,7 @@ impl RecordWriter {
     }
 
     /// Witness of all rows that are on the disk.
-    pub(crate) fn head(&self) -> Signed<Head> {
+    pub(crate) fn head(&self) -> Signed<AuditHead> {
         self.shared.head().clone()
     }
 }
@@ -244,7 +244,7 @@ fn write_until_closed<S: RowStore>(mut log: RecordLog<S>, shared: &SharedQueue) 
 /// The record says where it has a gap.
 fn lost_rows(rows: u64) -> RecordEntry {
     let detail = format!("{rows} rows are missing here: the disk did not answer, and too many waited for it");
-    let event = Event { actor: "agent".into(), action: "record.lost".into(), session: None, detail };
+    let event = AuditEvent { actor: "agent".into(), action: "record.lost".into(), session: None, detail };
     RecordEntry::new(UnixMillis::from_system(std::time::SystemTime::now()), event, (), |_| {})
 }
 
@@ -254,7 +254,7 @@ fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> 
 }
 
 /// Goes through the log row by row; `None` for a line that can't be read.
-pub(crate) fn read(home: &AgentHome, mut each: impl FnMut(Option<Row>)) -> io::Result<()> {
+pub(crate) fn read(home: &AgentHome, mut each: impl FnMut(Option<AuditRow>)) -> io::Result<()> {
     let file = match File::open(home.audit_log()) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other?,
@@ -269,22 +269,22 @@ pub(crate) fn read(home: &AgentHome, mut each: impl FnMut(Option<Row>)) -> io::R
 /// What became of a verification.
 pub(crate) enum Verdict {
     /// Whole, up to this head.
-    Whole(Head),
+    Whole(AuditHead),
     /// Broken from this row on.
-    Broken(Broken),
+    Broken(BrokenLog),
 }
 
 /// Verifies the log with the device's keys, its own witness and those that others gave.
 pub(crate) fn verify(
     home: &AgentHome,
     keys: Vec<PublicKey>,
-    mut witnesses: Vec<Head>,
+    mut witnesses: Vec<AuditHead>,
 ) -> io::Result<Verdict> {
     let own = nearhand_transport::platform::read_private(&home.audit_head());
-    if let Some(signed) = own.ok().and_then(|bytes| wire::decode::<Signed<Head>>(&bytes).ok()) {
+    if let Some(signed) = own.ok().and_then(|bytes| wire::decode::<Signed<AuditHead>>(&bytes).ok()) {
         witnesses.extend(keys.iter().find_map(|key| signed.open(key).ok()));
     }
-    let mut verifier = Verifier::new(keys, witnesses);
+    let mut verifier = LogVerifier::new(keys, witnesses);
     let mut broken = None;
     read(home, |row| {
         if broken.is_none() {
@@ -306,11 +306,11 @@ mod tests {
 
     use super::*;
     use nearhand_agent_core::record::Recorded;
-    use nearhand_proto::audit::Why;
+    use nearhand_proto::audit::LogDefect;
     use rand_core::OsRng;
 
-    fn event(detail: &str) -> Event {
-        Event { actor: "test".into(), action: "test".into(), session: None, detail: detail.into() }
+    fn event(detail: &str) -> AuditEvent {
+        AuditEvent { actor: "test".into(), action: "test".into(), session: None, detail: detail.into() }
     }
 
     fn filled(rows: u64) -> (tempfile::TempDir, AgentHome, SecretKey) {
@@ -332,7 +332,7 @@ mod tests {
         assert!(told.recv().unwrap());
     }
 
-    fn verdict(home: &AgentHome, key: &SecretKey) -> Result<u64, (u64, Why)> {
+    fn verdict(home: &AgentHome, key: &SecretKey) -> Result<u64, (u64, LogDefect)> {
         match verify(home, vec![key.public()], vec![]).unwrap() {
             Verdict::Whole(head) => Ok(head.number),
             Verdict::Broken(broken) => Err((broken.row, broken.why)),
@@ -353,14 +353,14 @@ mod tests {
         let (_dir, home, key) = filled(4);
         let text = std::fs::read_to_string(home.audit_log()).unwrap();
         std::fs::write(home.audit_log(), text.replace("row 1", "row x")).unwrap();
-        assert_eq!(verdict(&home, &key), Err((2, Why::Content)));
+        assert_eq!(verdict(&home, &key), Err((2, LogDefect::Content)));
         std::fs::write(home.audit_log(), text.replacen("row 2", "\u{1}", 1)).unwrap();
-        assert_eq!(verdict(&home, &key), Err((3, Why::Unreadable)));
+        assert_eq!(verdict(&home, &key), Err((3, LogDefect::Unreadable)));
         let cut: Vec<_> = text.lines().take(3).map(|l| format!("{l}\n")).collect();
         std::fs::write(home.audit_log(), cut.concat()).unwrap();
-        assert_eq!(verdict(&home, &key), Err((4, Why::Witness)));
+        assert_eq!(verdict(&home, &key), Err((4, LogDefect::Checkpoint)));
         std::fs::remove_file(home.audit_log()).unwrap();
-        assert_eq!(verdict(&home, &key), Err((1, Why::Witness)));
+        assert_eq!(verdict(&home, &key), Err((1, LogDefect::Checkpoint)));
     }
 
     /// A disk that hangs until it is let go on.
@@ -370,7 +370,7 @@ mod tests {
     }
 
     impl RowStore for HangingDisk {
-        fn append(&mut self, rows: &[Row]) -> io::Result<()> {
+        fn append(&mut self, rows: &[AuditRow]) -> io::Result<()> {
             let _ = self.goes_on.recv();
             let _ = self.commits.send(rows.len());
             Ok(())
@@ -382,9 +382,9 @@ mod tests {
         let (go_on, goes_on) = mpsc::channel();
         let (commits, committed) = mpsc::channel();
         let key = SecretKey::generate(&mut OsRng);
-        let signed = key.sign(&Head::EMPTY).unwrap();
+        let signed = key.sign(&AuditHead::EMPTY).unwrap();
         let disk = HangingDisk { goes_on, commits };
-        let writer = RecordWriter::start(RecordLog::new(disk, key, Head::EMPTY, signed)).unwrap();
+        let writer = RecordWriter::start(RecordLog::new(disk, key, AuditHead::EMPTY, signed)).unwrap();
         let (tell, told) = mpsc::channel();
         let row = |number: usize| {
             let tell = tell.clone();

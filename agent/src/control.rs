@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nearhand_proto::identity::SecretKey;
-use nearhand_proto::message::Program;
-use nearhand_proto::message::control::{Hello, Offer, Outcome, Push, PushReply, Reply, Request};
-use nearhand_proto::message::local::Said;
-use nearhand_proto::message::session::Ended;
+use nearhand_proto::message::ProgramInfo;
+use nearhand_proto::message::control::{
+    CloseOutcome, RelayHello, RelayPush, RelayPushReply, RelayReply, RelayRequest, SessionOffer,
+};
+use nearhand_proto::message::local::AgentNotice;
+use nearhand_proto::message::session::SessionEndReason;
 use nearhand_proto::text::chain;
 use nearhand_transport::control::{RelayConnection, RelayError, backoff, random_part};
 use rand_core::{OsRng, RngCore};
@@ -57,10 +59,10 @@ pub(crate) async fn run(hub: Arc<Hub>, runbooks: Arc<Runbooks>) {
 async fn connect(hub: &Arc<Hub>) -> Result<RelayConnection, RelayError> {
     let Enrolment { relay, credential, .. } = hub.identity.enrolment();
     let connection = RelayConnection::dial(&relay, &hub.identity.key()).await?;
-    let (program, facts) = (Program::this(), hub.facts.clone());
+    let (program, facts) = (ProgramInfo::this(), hub.facts.clone());
     let hello = match credential {
-        Some(credential) => Hello::Device { program, credential, facts },
-        None => Hello::Guest { program, facts },
+        Some(credential) => RelayHello::Device { program, credential, facts },
+        None => RelayHello::Guest { program, facts },
     };
     let welcome = connection.hello(hello).await?;
     hub.take_revocations(welcome.revocations.as_ref(), &welcome.retirements);
@@ -68,9 +70,9 @@ async fn connect(hub: &Arc<Hub>) -> Result<RelayConnection, RelayError> {
     tracing::info!(relay = %relay, "connected");
     if let Some(routing) = hub.read(|sessions, now| sessions.shown_routing(now.instant)) {
         // The code that the customer reads out right now must lead here again.
-        match connection.ask(&Request::AllotRouting { wanted: Some(routing) }).await {
-            Ok(Reply::Routing(same)) if same == routing => {}
-            _ => hub.update(|sessions, _| sessions.cancel_code(Said::CodeLost)),
+        match connection.ask(&RelayRequest::AllocateDigits { wanted: Some(routing) }).await {
+            Ok(RelayReply::Digits(same)) if same == routing => {}
+            _ => hub.update(|sessions, _| sessions.cancel_code(AgentNotice::CodeLost)),
         }
     }
     hub.help.send(&connection).await;
@@ -94,8 +96,8 @@ async fn follow(hub: &Arc<Hub>, runbooks: &Arc<Runbooks>, connection: &RelayConn
             }
         };
         match push {
-            Ok((Push::Goodbye { within_ms }, answer)) => {
-                answer.send(PushReply::Done).await;
+            Ok((RelayPush::Goodbye { within_ms }, answer)) => {
+                answer.send(RelayPushReply::Done).await;
                 let within = Duration::from_millis(within_ms.into()).min(MAX_AWAY);
                 away = Some(random_part(within, OsRng.next_u32()));
             }
@@ -112,36 +114,36 @@ async fn follow(hub: &Arc<Hub>, runbooks: &Arc<Runbooks>, connection: &RelayConn
     }
 }
 
-async fn take(hub: &Arc<Hub>, runbooks: &Arc<Runbooks>, push: Push) -> PushReply {
+async fn take(hub: &Arc<Hub>, runbooks: &Arc<Runbooks>, push: RelayPush) -> RelayPushReply {
     match push {
-        Push::Offer(offer) => return offered(hub, runbooks, offer),
-        Push::Revocations { list, retirements } => {
+        RelayPush::Offer(offer) => return offered(hub, runbooks, offer),
+        RelayPush::Revocations { list, retirements } => {
             hub.take_revocations(list.as_ref(), &retirements);
         }
-        Push::SessionClosed { session, outcome } => {
+        RelayPush::SessionClosed { session, outcome } => {
             let ended = match outcome {
-                Outcome::Technician => Ended::ByTechnician,
-                Outcome::Revoked => Ended::Revoked,
-                _ => Ended::ByRelay,
+                CloseOutcome::Technician => SessionEndReason::ByTechnician,
+                CloseOutcome::Revoked => SessionEndReason::Revoked,
+                _ => SessionEndReason::ByRelay,
             };
             hub.update(|sessions, now| sessions.end(now, session, ended, None));
         }
-        Push::Goodbye { .. } => {}
-        Push::Help(place) => hub.help.moved(place).await,
+        RelayPush::Goodbye { .. } => {}
+        RelayPush::Help(place) => hub.help.moved(place).await,
     }
-    PushReply::Done
+    RelayPushReply::Done
 }
 
-fn offered(hub: &Arc<Hub>, runbooks: &Arc<Runbooks>, offer: Offer) -> PushReply {
+fn offered(hub: &Arc<Hub>, runbooks: &Arc<Runbooks>, offer: SessionOffer) -> RelayPushReply {
     match hub.offered(offer.clone()) {
         Ok(Some(inbox)) => {
             tokio::spawn(session::run(hub.clone(), runbooks.clone(), offer, inbox));
-            PushReply::Done
+            RelayPushReply::Done
         }
-        Ok(None) => PushReply::Done,
+        Ok(None) => RelayPushReply::Done,
         Err(refusal) => {
             tracing::info!(session = %offer.session, %refusal, "offer refused");
-            PushReply::Refused(refusal)
+            RelayPushReply::Refused(refusal)
         }
     }
 }
@@ -176,7 +178,7 @@ pub(crate) async fn rotate(hub: &Arc<Hub>) -> Result<(), RotateError> {
     let now = hub.identity.judging_time();
     let next = credential.rotated(&old, &new.public(), now)?;
     let retirement = old.sign(&nearhand_proto::credential::Retirement { key: old.public(), issued: now })?;
-    relay.ask(&Request::Rotate { credential: next.clone(), retirement }).await?;
+    relay.ask(&RelayRequest::Rotate { credential: next.clone(), retirement }).await?;
     enrolment.credential = Some(next);
     hub.note("agent", "key.rotated", None, new.public().to_string());
     hub.rotated(enrolment).await?;

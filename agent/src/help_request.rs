@@ -1,6 +1,6 @@
 //! A request for help, as the agent keeps it on disk until it is answered or withdrawn.
 
-use nearhand_proto::message::help::HelpWanted;
+use nearhand_proto::message::help::HelpRequest;
 use serde::{Deserialize, Serialize};
 
 /// A person's request for help. The relay is told of it at each connection, so it must survive a restart.
@@ -11,5 +11,5 @@ pub(crate) struct StoredHelpRequest {
     /// The user who asked; other users of this machine don't see it.
     pub(crate) person: u32,
     /// What they ask for; `None`: withdrawn, and the relay doesn't know yet.
-    pub(crate) wanted: Option<HelpWanted>,
+    pub(crate) wanted: Option<HelpRequest>,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hmac::{Hmac, Mac};
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::message::control::ALPN;
-use nearhand_transport::tls::{self, Purpose, TlsConfigError};
+use nearhand_transport::tls::{self, ConnectionPurpose, TlsConfigError};
 use quinn::crypto::{CryptoError, HmacKey};
 use quinn::{Endpoint, EndpointConfig, ServerConfig};
 use sha2::Sha256;
@@ -115,7 +115,7 @@ pub fn open_port(
 /// # Errors
 /// [`TlsConfigError`].
 pub fn server_config(key: &SecretKey, limits: &Limits) -> Result<ServerConfig, TlsConfigError> {
-    let mut config = tls::server(key, ALPN, Purpose::Control)?;
+    let mut config = tls::server(key, ALPN, ConnectionPurpose::Control)?;
     config.max_incoming(limits.max_handshakes_pending);
     Ok(config)
 }

@@ -143,8 +143,8 @@ impl ExitCode {
     }
 
     /// For a refusal by the agent.
-    pub const fn of_refusal(refusal: &session::Refusal) -> Self {
-        use session::Refusal as R;
+    pub const fn of_refusal(refusal: &session::SessionRefusal) -> Self {
+        use session::SessionRefusal as R;
         match refusal {
             R::WrongCode => Self::WrongCode,
             R::NoSuchCode => Self::NoSuchCode,
@@ -162,8 +162,8 @@ impl ExitCode {
     }
 
     /// For a session that the agent ended.
-    pub const fn of_ended(ended: &session::Ended) -> Self {
-        use session::Ended as E;
+    pub const fn of_ended(ended: &session::SessionEndReason) -> Self {
+        use session::SessionEndReason as E;
         match ended {
             E::ByTechnician => Self::Ok,
             E::Stopped => Self::Stopped,
@@ -174,9 +174,9 @@ impl ExitCode {
         }
     }
 
-    /// For a session's outcome as the relay tells it ([`control::Push::SessionClosed`]).
-    pub const fn of_outcome(outcome: control::Outcome) -> Self {
-        use control::Outcome as O;
+    /// For a session's outcome as the relay tells it ([`control::RelayPush::SessionClosed`]).
+    pub const fn of_outcome(outcome: control::CloseOutcome) -> Self {
+        use control::CloseOutcome as O;
         match outcome {
             O::Technician => Self::Ok,
             O::Stopped => Self::Stopped,
@@ -187,8 +187,8 @@ impl ExitCode {
     }
 
     /// For a refusal by the relay.
-    pub const fn of_relay_refusal(refusal: &control::Refusal) -> Self {
-        use control::{OfferRefusal as O, Refusal as R};
+    pub const fn of_relay_refusal(refusal: &control::RelayRefusal) -> Self {
+        use control::{OfferRefusal as O, RelayRefusal as R};
         match refusal {
             R::NotAllowed
             | R::Unclaimed
@@ -303,13 +303,13 @@ impl HasExitCode for DeviceError {
     }
 }
 
-impl HasExitCode for session::Refusal {
+impl HasExitCode for session::SessionRefusal {
     fn exit_code(&self) -> ExitCode {
         ExitCode::of_refusal(self)
     }
 }
 
-impl HasExitCode for session::Ended {
+impl HasExitCode for session::SessionEndReason {
     fn exit_code(&self) -> ExitCode {
         ExitCode::of_ended(self)
     }

@@ -1,6 +1,6 @@
 //! How somebody in the relay's lists stands: what their credential proves, and whether it still counts. Pure.
 
-use nearhand_proto::credential::{Credential, CredentialError, Revocations, Verified};
+use nearhand_proto::credential::{Credential, CredentialError, Revocations, VerifiedCredential};
 use nearhand_proto::identity::PublicKey;
 use nearhand_proto::time::UnixMillis;
 use serde::Serialize;
@@ -28,7 +28,7 @@ impl Membership {
         organisation: &PublicKey,
         revocations: &Revocations,
         now: UnixMillis,
-    ) -> (Self, Option<Verified>) {
+    ) -> (Self, Option<VerifiedCredential>) {
         let (standing, who) = match credential.verify(organisation, now) {
             Ok(who) => (Self::Valid, who),
             Err(CredentialError::Expired(until)) => match credential.verify(organisation, until) {

@@ -4,7 +4,8 @@ use core::fmt;
 use core::ops::Range;
 
 use nearhand_proto::runbook::{
-    Act, Class, Kind, MAX_FILE, Manifest, Parameter, Place, Source, Step, Unit, Value,
+    ArgumentSource, MAX_FILE, Manifest, MistakePlace, ParameterKind, ParameterUnit, ParameterValue,
+    RiskClass, RunbookAction, RunbookParameter, RunbookStep,
 };
 use serde::Deserialize;
 use toml::Spanned;
@@ -31,11 +32,11 @@ enum PartError {
     Missing { kind: String, what: &'static str },
     #[error("{key} means nothing to a parameter of kind {kind}")]
     Meaningless { key: &'static str, kind: String },
-    #[error("unit: {}", Unit::ALL.map(Unit::name).join(", "))]
+    #[error("unit: {}", ParameterUnit::ALL.map(ParameterUnit::name).join(", "))]
     Unit,
     #[error("there is no kind {0:?}: integer, choice, service, process, interface or mount-point")]
     Kind(String),
-    #[error("there is no act {0:?}: {known}", known = Act::ALL.map(Act::name).join(", "))]
+    #[error("there is no act {0:?}: {known}", known = RunbookAction::ALL.map(RunbookAction::name).join(", "))]
     Act(String),
     #[error("{0} is neither a whole number nor a text")]
     Value(toml::Value),
@@ -137,11 +138,13 @@ struct LineNumbers {
 }
 
 impl LineNumbers {
-    fn of(&self, place: Place) -> usize {
+    fn of(&self, place: MistakePlace) -> usize {
         let found = match place {
-            Place::Field(name) => self.fields.iter().find(|(field, _)| *field == name).map(|(_, line)| *line),
-            Place::Parameter(at) => self.parameters.get(at).copied(),
-            Place::Step(at) => self.steps.get(at).copied(),
+            MistakePlace::Field(name) => {
+                self.fields.iter().find(|(field, _)| *field == name).map(|(_, line)| *line)
+            }
+            MistakePlace::Parameter(at) => self.parameters.get(at).copied(),
+            MistakePlace::Step(at) => self.steps.get(at).copied(),
         };
         found.unwrap_or(1)
     }
@@ -150,22 +153,22 @@ impl LineNumbers {
 impl RunbookToml {
     fn into_manifest(self, lines: &LineNumbers, mistakes: &mut Vec<RunbookTomlMistake>) -> Manifest {
         let mut add = |place, what| mistakes.push(RunbookTomlMistake { line: lines.of(place), what });
-        let class = Class::of_number(*self.class.get_ref()).unwrap_or_else(|| {
-            add(Place::Field("class"), "class: 0, 1, 2 or 3".to_owned());
-            Class::Destructive
+        let class = RiskClass::of_number(*self.class.get_ref()).unwrap_or_else(|| {
+            add(MistakePlace::Field("class"), "class: 0, 1, 2 or 3".to_owned());
+            RiskClass::Destructive
         });
         let mut parameters = Vec::new();
         for (at, one) in self.parameter.into_iter().enumerate() {
             match one.into_inner().into_parameter() {
                 Ok(parameter) => parameters.push(parameter),
-                Err(error) => add(Place::Parameter(at), error.to_string()),
+                Err(error) => add(MistakePlace::Parameter(at), error.to_string()),
             }
         }
         let mut steps = Vec::new();
         for (at, one) in self.step.into_iter().enumerate() {
             match one.into_inner().into_step() {
                 Ok(step) => steps.push(step),
-                Err(error) => add(Place::Step(at), error.to_string()),
+                Err(error) => add(MistakePlace::Step(at), error.to_string()),
             }
         }
         Manifest {
@@ -182,14 +185,14 @@ impl RunbookToml {
 }
 
 impl ParameterToml {
-    fn into_parameter(self) -> Result<Parameter, PartError> {
+    fn into_parameter(self) -> Result<RunbookParameter, PartError> {
         let kind = self.kind()?;
         let default = self.default.as_ref().map(value_of).transpose()?;
         let Self { name, about, optional, from_alarm, .. } = self;
-        Ok(Parameter { name, about, kind, default, optional, from_alarm })
+        Ok(RunbookParameter { name, about, kind, default, optional, from_alarm })
     }
 
-    fn kind(&self) -> Result<Kind, PartError> {
+    fn kind(&self) -> Result<ParameterKind, PartError> {
         let needs = |what| PartError::Missing { kind: self.kind.clone(), what };
         let given = [
             ("min", self.min.is_some()),
@@ -207,8 +210,8 @@ impl ParameterToml {
             "integer" => {
                 only(&["min", "max", "unit"])?;
                 let unit = self.unit.as_deref().unwrap_or("count");
-                let known = Unit::ALL.into_iter().find(|known| known.name() == unit);
-                Ok(Kind::Integer {
+                let known = ParameterUnit::ALL.into_iter().find(|known| known.name() == unit);
+                Ok(ParameterKind::Integer {
                     min: self.min.ok_or_else(|| needs("min"))?,
                     max: self.max.ok_or_else(|| needs("max"))?,
                     unit: known.ok_or(PartError::Unit)?,
@@ -216,33 +219,33 @@ impl ParameterToml {
             }
             "choice" => {
                 only(&["choices"])?;
-                Ok(Kind::Choice(self.choices.clone().ok_or_else(|| needs("choices = [\"…\"]"))?))
+                Ok(ParameterKind::Choice(self.choices.clone().ok_or_else(|| needs("choices = [\"…\"]"))?))
             }
-            "service" => only(&["patterns"]).and_then(|()| patterns().map(Kind::Service)),
-            "process" => only(&["patterns"]).and_then(|()| patterns().map(Kind::Process)),
-            "interface" => only(&[]).map(|()| Kind::Interface),
-            "mount-point" => only(&[]).map(|()| Kind::MountPoint),
+            "service" => only(&["patterns"]).and_then(|()| patterns().map(ParameterKind::Service)),
+            "process" => only(&["patterns"]).and_then(|()| patterns().map(ParameterKind::Process)),
+            "interface" => only(&[]).map(|()| ParameterKind::Interface),
+            "mount-point" => only(&[]).map(|()| ParameterKind::MountPoint),
             other => Err(PartError::Kind(other.to_owned())),
         }
     }
 }
 
 impl StepToml {
-    fn into_step(self) -> Result<Step, PartError> {
-        let act = Act::of_name(&self.act).ok_or_else(|| PartError::Act(self.act.clone()))?;
+    fn into_step(self) -> Result<RunbookStep, PartError> {
+        let act = RunbookAction::of_name(&self.act).ok_or_else(|| PartError::Act(self.act.clone()))?;
         let source = |value: &toml::Value| match value.as_str().and_then(|text| text.strip_prefix('$')) {
-            Some(name) => Ok(Source::Parameter(name.to_owned())),
-            None => value_of(value).map(Source::Fixed),
+            Some(name) => Ok(ArgumentSource::Parameter(name.to_owned())),
+            None => value_of(value).map(ArgumentSource::Fixed),
         };
         let set = self.set.iter().map(|(name, value)| Ok((name.clone(), source(value)?)));
-        Ok(Step { act, set: set.collect::<Result<_, PartError>>()? })
+        Ok(RunbookStep { act, set: set.collect::<Result<_, PartError>>()? })
     }
 }
 
-fn value_of(value: &toml::Value) -> Result<Value, PartError> {
+fn value_of(value: &toml::Value) -> Result<ParameterValue, PartError> {
     match value {
-        toml::Value::Integer(number) => Ok(Value::Integer(*number)),
-        toml::Value::String(text) => Ok(Value::Text(text.clone())),
+        toml::Value::Integer(number) => Ok(ParameterValue::Integer(*number)),
+        toml::Value::String(text) => Ok(ParameterValue::Text(text.clone())),
         other => Err(PartError::Value(other.clone())),
     }
 }
@@ -284,12 +287,12 @@ set = { service = "$service" }
     #[test]
     fn a_file_becomes_a_manifest_and_its_parameters_are_bound() {
         let manifest = read(GOOD).unwrap();
-        assert_eq!((manifest.version, manifest.steps.len(), manifest.class), (2, 2, Class::Reversible));
-        let said = [("service".to_owned(), Value::Text("web-1.service".into()))];
+        assert_eq!((manifest.version, manifest.steps.len(), manifest.class), (2, 2, RiskClass::Reversible));
+        let said = [("service".to_owned(), ParameterValue::Text("web-1.service".into()))];
         let bound = manifest.bind(&said).unwrap();
-        assert_eq!(bound[0].1["older-than"], Value::Integer(48));
-        assert_eq!(bound[1].1["service"], Value::Text("web-1.service".into()));
-        let other = [("service".to_owned(), Value::Text("sshd.service".into()))];
+        assert_eq!(bound[0].1["older-than"], ParameterValue::Integer(48));
+        assert_eq!(bound[1].1["service"], ParameterValue::Text("web-1.service".into()));
+        let other = [("service".to_owned(), ParameterValue::Text("sshd.service".into()))];
         assert!(manifest.bind(&other).unwrap_err().contains("fits none of"));
     }
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use nearhand_proto::audit::Head;
+use nearhand_proto::audit::AuditHead;
 use nearhand_proto::forward::BindGrant;
 use nearhand_proto::grant::{Capabilities, Capability};
-use nearhand_proto::message::Program;
+use nearhand_proto::message::ProgramInfo;
 use nearhand_proto::message::control::DeviceFacts;
-use nearhand_proto::message::session::{AgentHello, HELLO_LIMIT, Open, Ready, TechnicianProof};
-use nearhand_proto::pake::{Channel, Confirmation, EXPORTER_LABEL, Proof};
+use nearhand_proto::message::session::{AgentHello, HELLO_LIMIT, SessionReady, StreamOpen, TechnicianProof};
+use nearhand_proto::pake::{ChannelBinding, CodeProof, Confirmation, EXPORTER_LABEL};
 use nearhand_proto::wire;
 use nearhand_transport::{framed, tls};
 use rand_core::OsRng;
@@ -21,32 +21,32 @@ use crate::hostile_relay::HostileContext;
 pub(crate) async fn play(shared: Arc<HostileContext>, bind: BindGrant, skip: bool) -> Result<()> {
     let (connection, _endpoint) = shared.take_technician(bind).await?;
     let (mut send, mut recv) = connection.accept_bi().await?;
-    let first: Open = framed::read(&mut recv, HELLO_LIMIT).await?;
+    let first: StreamOpen = framed::read(&mut recv, HELLO_LIMIT).await?;
     shared.keep(&wire::encode(&first)?);
-    let Open::Control(hello) = first else { bail!("not a hello") };
+    let StreamOpen::Control(hello) = first else { bail!("not a hello") };
     let mut confirmation = None;
     if let (TechnicianProof::Code(message), false) = (&hello.proof, skip) {
         let exporter = tls::exporter(&connection, EXPORTER_LABEL, hello.session.as_bytes());
-        let channel = Channel {
+        let channel = ChannelBinding {
             session: hello.session,
             exporter: exporter.context("no exporter")?,
             technician: tls::peer_key(&connection).context("no key")?,
             device: shared.impostor.public(),
         };
-        let (proof, own) = Proof::agent("0000000", &mut OsRng);
+        let (proof, own) = CodeProof::agent("0000000", &mut OsRng);
         let keys = proof.finish(message, &channel)?;
         framed::write(&mut send, &AgentHello::Code(own), HELLO_LIMIT).await?;
         let theirs: Confirmation = framed::read(&mut recv, HELLO_LIMIT).await?;
         shared.keep(&theirs);
         confirmation = Some(keys.agent_confirmation());
     }
-    let ready = Ready {
-        program: Program::this(),
+    let ready = SessionReady {
+        program: ProgramInfo::this(),
         confirmation,
         facts: DeviceFacts { hostname: "trust me".to_owned(), os: "none".to_owned() },
         offers: Capabilities::NONE.with(Capability::Diagnostics),
         granted: Vec::new(),
-        audit: shared.impostor.sign(&Head::EMPTY)?,
+        audit: shared.impostor.sign(&AuditHead::EMPTY)?,
         key: shared.impostor.public(),
     };
     framed::write(&mut send, &AgentHello::Ready(Box::new(ready)), HELLO_LIMIT).await?;

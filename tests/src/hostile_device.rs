@@ -6,20 +6,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
-use nearhand_proto::audit::Head;
+use nearhand_proto::audit::AuditHead;
 use nearhand_proto::grant::{Capabilities, Capability, DecidedBy, GrantRecord};
 use nearhand_proto::id::TechnicianId;
 use nearhand_proto::identity::SecretKey;
-use nearhand_proto::message::Program;
-use nearhand_proto::message::control::{DeviceFacts, FRAME_LIMIT as CONTROL_LIMIT, Offer, Push, PushReply};
+use nearhand_proto::message::ProgramInfo;
+use nearhand_proto::message::control::{
+    DeviceFacts, FRAME_LIMIT as CONTROL_LIMIT, RelayPush, RelayPushReply, SessionOffer,
+};
 use nearhand_proto::message::screen::{FrameEnd, FromScreen};
 use nearhand_proto::message::session::{
-    ALPN, AgentHello, Answer, Chat, Decision, DiagnosticsEvent, Ended, FRAME_LIMIT, FromAgent,
-    FromTechnician, Granted, HELLO_LIMIT, Open, REPORT_PART, Ready,
+    ALPN, AgentHello, ChatFrame, ConsentDecision, DiagnosticsEvent, FRAME_LIMIT, FromAgent, FromTechnician,
+    GrantedCapability, HELLO_LIMIT, REPORT_PART, SessionEndReason, SessionReady, StreamAnswer, StreamOpen,
 };
 use nearhand_transport::bound_socket::BoundSocket;
 use nearhand_transport::framed;
-use nearhand_transport::tls::{self, Purpose};
+use nearhand_transport::tls::{self, ConnectionPurpose};
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
 
 use crate::light_agents::now;
@@ -88,32 +90,32 @@ impl HostileDevice {
 }
 
 async fn take_push(acts: Arc<DeviceSession>, mut send: SendStream, mut recv: RecvStream) -> Result<()> {
-    let push: Push = framed::read(&mut recv, CONTROL_LIMIT).await?;
-    if let Push::Offer(offer) = push {
+    let push: RelayPush = framed::read(&mut recv, CONTROL_LIMIT).await?;
+    if let RelayPush::Offer(offer) = push {
         tokio::spawn(session(acts, offer));
     }
-    framed::write(&mut send, &PushReply::Done, CONTROL_LIMIT).await?;
+    framed::write(&mut send, &RelayPushReply::Done, CONTROL_LIMIT).await?;
     let _ = send.finish();
     Ok(())
 }
 
-async fn session(acts: Arc<DeviceSession>, offer: Offer) -> Result<()> {
+async fn session(acts: Arc<DeviceSession>, offer: SessionOffer) -> Result<()> {
     let (socket, _control) = BoundSocket::open(acts.relay, offer.bind.clone())?;
-    let config = tls::server(&acts.key, ALPN, Purpose::Session)?;
+    let config = tls::server(&acts.key, ALPN, ConnectionPurpose::Session)?;
     let runtime = Arc::new(quinn::TokioRuntime);
     let endpoint = Endpoint::new_with_abstract_socket(tls::endpoint(), Some(config), socket, runtime)?;
     let connection = endpoint.accept().await.context("nobody came")?.await?;
     let (mut send, mut recv) = connection.accept_bi().await?;
-    let Open::Control(hello) = framed::read(&mut recv, HELLO_LIMIT).await? else { return Ok(()) };
+    let StreamOpen::Control(hello) = framed::read(&mut recv, HELLO_LIMIT).await? else { return Ok(()) };
     let key = hello.credential.links.first().context("no key")?.peek()?.key;
     let offers = [Capability::Diagnostics, Capability::View].into_iter().collect();
-    let ready = Ready {
-        program: Program::this(),
+    let ready = SessionReady {
+        program: ProgramInfo::this(),
         confirmation: None,
         facts: acts.facts.clone(),
         offers,
         granted: Vec::new(),
-        audit: acts.key.sign(&Head::EMPTY)?,
+        audit: acts.key.sign(&AuditHead::EMPTY)?,
         key: acts.key.public(),
     };
     framed::write(&mut send, &AgentHello::Ready(Box::new(ready)), HELLO_LIMIT).await?;
@@ -130,20 +132,24 @@ async fn session(acts: Arc<DeviceSession>, offer: Offer) -> Result<()> {
 /// Grants everything that is asked for.
 async fn answer(
     acts: &DeviceSession,
-    offer: &Offer,
+    offer: &SessionOffer,
     technician: TechnicianId,
     mut send: SendStream,
     mut recv: RecvStream,
 ) -> Result<()> {
-    let granted = |capabilities: Capabilities| -> Vec<Granted> {
-        capabilities.iter().map(|capability| Granted { capability, seconds_left: GRANTED }).collect()
+    let granted = |capabilities: Capabilities| -> Vec<GrantedCapability> {
+        capabilities
+            .iter()
+            .map(|capability| GrantedCapability { capability, seconds_left: GRANTED })
+            .collect()
     };
     while let Ok(said) = framed::read::<FromTechnician>(&mut recv, FRAME_LIMIT).await {
         let (request, capabilities) = match said {
             FromTechnician::Ask { request, capabilities, .. } => (request, capabilities),
             // One of them is silent here too.
             FromTechnician::End if !matches!(acts.sends, HostilePayload::Endless) => {
-                framed::write(&mut send, &FromAgent::Ended(Ended::ByTechnician), FRAME_LIMIT).await?;
+                framed::write(&mut send, &FromAgent::Ended(SessionEndReason::ByTechnician), FRAME_LIMIT)
+                    .await?;
                 continue;
             }
             _ => continue,
@@ -157,27 +163,27 @@ async fn answer(
             at: now(),
             by: DecidedBy::Policy,
         })?;
-        let decision = Decision::Granted { record, granted: granted(capabilities) };
+        let decision = ConsentDecision::Granted { record, granted: granted(capabilities) };
         framed::write(&mut send, &FromAgent::Decision { request, decision }, FRAME_LIMIT).await?;
     }
     Ok(())
 }
 
 async fn stream(acts: Arc<DeviceSession>, mut send: SendStream, mut recv: RecvStream) -> Result<()> {
-    let open: Open = framed::read(&mut recv, HELLO_LIMIT).await?;
-    framed::write(&mut send, &Answer::Accepted, HELLO_LIMIT).await?;
+    let open: StreamOpen = framed::read(&mut recv, HELLO_LIMIT).await?;
+    framed::write(&mut send, &StreamAnswer::Accepted, HELLO_LIMIT).await?;
     match (open, &acts.sends) {
-        (Open::Diagnostics { .. }, HostilePayload::Report(bytes)) => {
+        (StreamOpen::Diagnostics { .. }, HostilePayload::Report(bytes)) => {
             let mut parts = bytes.chunks(REPORT_PART).peekable();
             while let Some(part) = parts.next() {
                 report(&acts, &mut send, part, parts.peek().is_none()).await?;
             }
         }
-        (Open::Diagnostics { .. }, HostilePayload::Endless) => loop {
+        (StreamOpen::Diagnostics { .. }, HostilePayload::Endless) => loop {
             report(&acts, &mut send, &[b' '; REPORT_PART], false).await?;
         },
-        (Open::Screen, HostilePayload::Frame(bytes)) => frame(&mut send, bytes).await?,
-        (Open::Chat, _) => while framed::read::<Chat>(&mut recv, FRAME_LIMIT).await.is_ok() {},
+        (StreamOpen::Screen, HostilePayload::Frame(bytes)) => frame(&mut send, bytes).await?,
+        (StreamOpen::Chat, _) => while framed::read::<ChatFrame>(&mut recv, FRAME_LIMIT).await.is_ok() {},
         _ => {}
     }
     // Until the other end has had enough.

@@ -7,18 +7,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nearhand_proto::alarm::{Batch, Leaving, Monitoring, Record};
+use nearhand_proto::alarm::{AlarmBatch, MonitoringHello, ShutdownNotice, SpoolRecord};
 use nearhand_proto::credential::{Credential, RevocationList};
 use nearhand_proto::forward::{BindGrant, RateLimits};
 use nearhand_proto::id::{SessionId, StreamId};
 use nearhand_proto::identity::{SecretKey, Signed};
-use nearhand_proto::message::Program;
+use nearhand_proto::message::ProgramInfo;
 use nearhand_proto::message::control::{
-    DeviceEntry, DeviceFacts, FRAME_LIMIT, Hello, Offer, Opened, Push, PushReply, Refusal, Reply, Request,
-    Welcome,
+    DeviceEntry, DeviceFacts, FRAME_LIMIT, OpenedSession, RelayHello, RelayPush, RelayPushReply,
+    RelayRefusal, RelayReply, RelayRequest, RelayWelcome, SessionOffer,
 };
 use nearhand_proto::message::session::ALPN;
-use nearhand_proto::support_code::Routing;
+use nearhand_proto::support_code::RoutingDigits;
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay::config::Config;
 use nearhand_relay::forward::Forwarder;
@@ -26,7 +26,7 @@ use nearhand_relay::serve;
 use nearhand_transport::bound_socket::BoundSocket;
 use nearhand_transport::framed;
 use nearhand_transport::key_file;
-use nearhand_transport::tls::{self, Purpose};
+use nearhand_transport::tls::{self, ConnectionPurpose};
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
 use rand_core::OsRng;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -88,13 +88,13 @@ pub struct AlarmIntake {
     /// It stores and doesn't say so: what is lost on the way back.
     pub forgets_to_answer: u32,
     /// What it stored, once each.
-    pub records: Vec<(StreamId, Record)>,
+    pub records: Vec<(StreamId, SpoolRecord)>,
     /// How often it was sent what it had.
     pub repeated: usize,
     /// What devices said of their monitoring.
-    pub monitoring: Vec<Monitoring>,
+    pub monitoring: Vec<MonitoringHello>,
     /// Messages in which an agent said that it is leaving.
-    pub leaving: Vec<Leaving>,
+    pub leaving: Vec<ShutdownNotice>,
 }
 
 impl AlarmIntake {
@@ -103,9 +103,9 @@ impl AlarmIntake {
         self.records.iter().filter(|(of, _)| *of == stream).map(|(_, record)| record.seq).max().unwrap_or(0)
     }
 
-    fn take(&mut self, batch: Batch) -> Reply {
+    fn take(&mut self, batch: AlarmBatch) -> RelayReply {
         if !self.takes || batch.check().is_err() {
-            return Reply::Refused(Refusal::NotAllowed);
+            return RelayReply::Refused(RelayRefusal::NotAllowed);
         }
         let stream = batch.stream;
         let through = batch.records.last().map_or(0, |record| record.seq);
@@ -117,9 +117,9 @@ impl AlarmIntake {
         }
         if self.forgets_to_answer > 0 {
             self.forgets_to_answer -= 1;
-            return Reply::Refused(Refusal::Storage);
+            return RelayReply::Refused(RelayRefusal::Storage);
         }
-        Reply::AlarmsStored { stream, through }
+        RelayReply::AlarmsStored { stream, through }
     }
 }
 
@@ -208,7 +208,7 @@ impl HostileRelay {
     ///
     /// # Errors
     /// It doesn't answer.
-    pub fn push(&self, push: &Push) -> Result<PushReply> {
+    pub fn push(&self, push: &RelayPush) -> Result<RelayPushReply> {
         let connection = self.shared.device()?.2;
         self.wire.wait(tell(&connection, push))?
     }
@@ -234,11 +234,11 @@ impl HostileRelay {
     pub fn offer(
         &self,
         session: SessionId,
-        code: Option<Routing>,
+        code: Option<RoutingDigits>,
         resume: bool,
-    ) -> Result<(PushReply, BindGrant)> {
+    ) -> Result<(RelayPushReply, BindGrant)> {
         let [ours, theirs] = self.shared.path(SessionId::random(&mut OsRng))?;
-        let reply = self.push(&Push::Offer(Offer { session, code, resume, bind: theirs }))?;
+        let reply = self.push(&RelayPush::Offer(SessionOffer { session, code, resume, bind: theirs }))?;
         Ok((reply, ours))
     }
 
@@ -289,7 +289,7 @@ pub fn stolen(how: RelayBehaviour) -> Result<(TestDeployment, TestAgent, WireEnd
 /// # Errors
 /// The port is in use.
 pub fn stand_in(wire: &WireEndpoint, port: u16, key: &SecretKey, alpn: &[u8]) -> Result<Endpoint> {
-    let config = tls::server(key, alpn, Purpose::Control)?;
+    let config = tls::server(key, alpn, ConnectionPurpose::Control)?;
     let at = SocketAddr::from(([127, 0, 0, 1], port));
     let endpoint = wire.wait(async { Endpoint::server(config, at) })??;
     let accepting = endpoint.clone();
@@ -317,56 +317,68 @@ impl HostileContext {
         Ok(grants)
     }
 
-    fn welcome(&self) -> Reply {
+    fn welcome(&self) -> RelayReply {
         let now = UnixMillis::from_system(std::time::SystemTime::now());
         let revocations = self.state().list.clone();
-        Reply::Welcome(Welcome { program: Program::this(), now, revocations, retirements: Vec::new() })
+        RelayReply::Welcome(RelayWelcome {
+            program: ProgramInfo::this(),
+            now,
+            revocations,
+            retirements: Vec::new(),
+        })
     }
 
-    async fn answer(self: &Arc<Self>, connection: &Connection, request: Request) -> Reply {
+    async fn answer(self: &Arc<Self>, connection: &Connection, request: RelayRequest) -> RelayReply {
         match request {
-            Request::Hello(hello) => {
+            RelayRequest::Hello(hello) => {
                 let connection = connection.clone();
                 match hello {
-                    Hello::Device { credential, facts, .. } => {
+                    RelayHello::Device { credential, facts, .. } => {
                         let devices = &mut self.state().devices;
                         // It may have been killed a moment ago, and its old connection leads nowhere.
                         devices.retain(|(known, ..)| *known != credential);
                         devices.push((credential, facts, connection));
                     }
-                    Hello::Person { credential, .. } => self.state().people.push((credential, connection)),
-                    Hello::Guest { .. } | Hello::Newcomer { .. } => {}
+                    RelayHello::Person { credential, .. } => {
+                        self.state().people.push((credential, connection))
+                    }
+                    RelayHello::Guest { .. } | RelayHello::Newcomer { .. } => {}
                 }
                 self.welcome()
             }
-            Request::AllotRouting { wanted } => {
+            RelayRequest::AllocateDigits { wanted } => {
                 let mut state = self.state();
                 state.next_routing += 1;
-                let fresh = Routing::new(state.next_routing);
-                wanted.or(fresh).map_or(Reply::Refused(Refusal::NotAllowed), Reply::Routing)
+                let fresh = RoutingDigits::new(state.next_routing);
+                wanted.or(fresh).map_or(RelayReply::Refused(RelayRefusal::NotAllowed), RelayReply::Digits)
             }
-            Request::Devices { after: None } => Reply::Devices(self.entries()),
-            Request::Devices { .. } => Reply::Devices(Vec::new()),
-            Request::Open { session, target } => {
+            RelayRequest::Devices { after: None } => RelayReply::Devices(self.entries()),
+            RelayRequest::Devices { .. } => RelayReply::Devices(Vec::new()),
+            RelayRequest::Open { session, target } => {
                 let code = match target {
-                    nearhand_proto::message::control::Target::Code(routing) => Some(routing),
-                    nearhand_proto::message::control::Target::Device(_) => None,
+                    nearhand_proto::message::control::SessionTarget::Code(routing) => Some(routing),
+                    nearhand_proto::message::control::SessionTarget::Device(_) => None,
                 };
-                self.open(session, code).await.unwrap_or(Reply::Refused(Refusal::DeviceSilent))
+                self.open(session, code).await.unwrap_or(RelayReply::Refused(RelayRefusal::DeviceSilent))
             }
-            Request::Reopen { .. } => Reply::Refused(Refusal::NoSuchSession),
-            Request::Alarms(batch) => self.state().alarms.take(batch),
-            Request::Monitoring(_) if !self.state().alarms.takes => Reply::Refused(Refusal::NotAllowed),
-            Request::Monitoring(monitoring) => {
+            RelayRequest::Reopen { .. } => RelayReply::Refused(RelayRefusal::NoSuchSession),
+            RelayRequest::Alarms(batch) => self.state().alarms.take(batch),
+            RelayRequest::Monitoring(_) if !self.state().alarms.takes => {
+                RelayReply::Refused(RelayRefusal::NotAllowed)
+            }
+            RelayRequest::Monitoring(monitoring) => {
                 let alarms = &mut self.state().alarms;
                 alarms.monitoring.push(monitoring);
-                Reply::AlarmsStored { stream: monitoring.stream, through: alarms.through(monitoring.stream) }
+                RelayReply::AlarmsStored {
+                    stream: monitoring.stream,
+                    through: alarms.through(monitoring.stream),
+                }
             }
-            Request::Leaving(leaving) => {
+            RelayRequest::ShuttingDown(leaving) => {
                 self.state().alarms.leaving.push(leaving);
-                Reply::Done
+                RelayReply::Done
             }
-            _ => Reply::Done,
+            _ => RelayReply::Done,
         }
     }
 
@@ -393,7 +405,7 @@ impl HostileContext {
         entries
     }
 
-    async fn open(self: &Arc<Self>, session: SessionId, code: Option<Routing>) -> Result<Reply> {
+    async fn open(self: &Arc<Self>, session: SessionId, code: Option<RoutingDigits>) -> Result<RelayReply> {
         let how = self.state().how;
         let (credential, _, device) = match how {
             RelayBehaviour::MisleadingToAnotherDevice => {
@@ -403,8 +415,8 @@ impl HostileContext {
         };
         let enrolled = code.is_none().then_some(credential);
         let [technicians, other] = self.path(session)?;
-        let opened = Reply::Opened(Opened { bind: technicians, device: enrolled });
-        let offer = |bind| Push::Offer(Offer { session, code, resume: false, bind });
+        let opened = RelayReply::Opened(OpenedSession { bind: technicians, device: enrolled });
+        let offer = |bind| RelayPush::Offer(SessionOffer { session, code, resume: false, bind });
         match how {
             RelayBehaviour::Honestly | RelayBehaviour::MisleadingToAnotherDevice => {
                 tell(&device, &offer(other)).await?;
@@ -431,7 +443,7 @@ impl HostileContext {
     /// Takes the technician's connection with its own key.
     pub(crate) async fn take_technician(&self, bind: BindGrant) -> Result<(Connection, Endpoint)> {
         let (socket, _control) = BoundSocket::open(self.addr, bind)?;
-        let config = tls::server(&self.impostor, ALPN, Purpose::Session)?;
+        let config = tls::server(&self.impostor, ALPN, ConnectionPurpose::Session)?;
         let runtime = Arc::new(quinn::TokioRuntime);
         let endpoint = Endpoint::new_with_abstract_socket(tls::endpoint(), Some(config), socket, runtime)?;
         let connection = endpoint.accept().await.context("nobody came")?.await?;
@@ -476,7 +488,7 @@ async fn copy(shared: Arc<HostileContext>, mut from: RecvStream, mut to: SendStr
     let _ = to.finish();
 }
 
-async fn tell(connection: &Connection, push: &Push) -> Result<PushReply> {
+async fn tell(connection: &Connection, push: &RelayPush) -> Result<RelayPushReply> {
     let (mut send, mut recv) = connection.open_bi().await?;
     framed::write(&mut send, push, FRAME_LIMIT).await?;
     let _ = send.finish();
@@ -491,7 +503,9 @@ async fn accept(shared: Arc<HostileContext>, endpoint: Endpoint) {
             while let Ok((mut send, mut recv)) = connection.accept_bi().await {
                 let (shared, connection) = (shared.clone(), connection.clone());
                 tokio::spawn(async move {
-                    let Ok(request) = framed::read::<Request>(&mut recv, FRAME_LIMIT).await else { return };
+                    let Ok(request) = framed::read::<RelayRequest>(&mut recv, FRAME_LIMIT).await else {
+                        return;
+                    };
                     let reply = shared.answer(&connection, request).await;
                     let _ = framed::write(&mut send, &reply, FRAME_LIMIT).await;
                     let _ = send.finish();

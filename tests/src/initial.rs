@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::message::control::{ALPN, KEEP_ALIVE};
-use nearhand_transport::tls::{self, Expect, Purpose};
+use nearhand_transport::tls::{self, ConnectionPurpose, ExpectedKey};
 use quinn::Endpoint;
 use rand_core::OsRng;
 
@@ -26,7 +26,7 @@ pub fn captured(count: usize) -> Result<Vec<Vec<u8>>> {
     let mut packets = Vec::with_capacity(count);
     let (mut seen, mut buffer) = (HashSet::new(), [0; 2048]);
     while packets.len() < count {
-        let config = tls::client(&key, Expect::Any, ALPN, Purpose::Control, KEEP_ALIVE)?;
+        let config = tls::client(&key, ExpectedKey::Any, ALPN, ConnectionPurpose::Control, KEEP_ALIVE)?;
         let connecting = endpoint.connect_with(config, to, tls::SERVER_NAME)?;
         loop {
             let (len, _) = trap.recv_from(&mut buffer).context("no first packet came")?;

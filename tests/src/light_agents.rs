@@ -13,8 +13,8 @@ use anyhow::{Context, Result, bail, ensure};
 use nearhand_proto::credential::{self, Credential, Invite, Role};
 use nearhand_proto::identity::{SecretKey, Signed};
 use nearhand_proto::invitation::{ClaimString, OneTime, RelayAddress};
-use nearhand_proto::message::Program;
-use nearhand_proto::message::control::{DeviceFacts, Hello, Request};
+use nearhand_proto::message::ProgramInfo;
+use nearhand_proto::message::control::{DeviceFacts, RelayHello, RelayRequest};
 use nearhand_proto::time::UnixMillis;
 use nearhand_transport::control::{RelayConnection, RelayError};
 use rand_core::OsRng;
@@ -169,8 +169,11 @@ impl BenchmarkRelay {
         let (organisation, own) = (SecretKey::generate(&mut OsRng), SecretKey::generate(&mut OsRng));
         let (invite, one_time) = invite(&organisation, Role::Admin, "Benchmark")?;
         let credential = Credential::join(invite, &one_time, &own.public(), now())?;
-        let request =
-            Request::Claim { secret: self.claim.clone(), organisation: organisation.public(), credential };
+        let request = RelayRequest::Claim {
+            secret: self.claim.clone(),
+            organisation: organisation.public(),
+            credential,
+        };
         admit(&self.address, &own, &request).await.context("claim")?;
         Ok(organisation)
     }
@@ -213,9 +216,9 @@ async fn dial(relay: &RelayAddress, key: &SecretKey) -> Result<RelayConnection> 
 }
 
 /// A newcomer's request, on a separate connection.
-async fn admit(relay: &RelayAddress, key: &SecretKey, request: &Request) -> Result<()> {
+async fn admit(relay: &RelayAddress, key: &SecretKey, request: &RelayRequest) -> Result<()> {
     let connection = dial(relay, key).await?;
-    connection.hello(Hello::Newcomer { program: Program::this() }).await?;
+    connection.hello(RelayHello::Newcomer { program: ProgramInfo::this() }).await?;
     connection.ask(request).await?;
     connection.close();
     Ok(())
@@ -240,7 +243,7 @@ impl LightAgent {
         let (invite, one_time) = invite(organisation, Role::Device, &format!("pc-{number}"))?;
         let credential = Credential::join(invite, &one_time, &key.public(), now())?;
         let facts = DeviceFacts { hostname: format!("pc-{number}"), os: "Debian GNU/Linux 12".to_owned() };
-        let join = Request::Join { credential: credential.clone(), facts: Some(facts.clone()) };
+        let join = RelayRequest::Join { credential: credential.clone(), facts: Some(facts.clone()) };
         admit(&relay, &key, &join).await?;
         Ok(Self { relay, key, credential, facts })
     }
@@ -252,7 +255,7 @@ impl LightAgent {
     pub async fn try_connect(&self) -> Result<RelayConnection, RelayError> {
         let connection = RelayConnection::dial(&self.relay, &self.key).await?;
         let (credential, facts) = (self.credential.clone(), self.facts.clone());
-        connection.hello(Hello::Device { program: Program::this(), credential, facts }).await?;
+        connection.hello(RelayHello::Device { program: ProgramInfo::this(), credential, facts }).await?;
         Ok(connection)
     }
 }

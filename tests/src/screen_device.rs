@@ -3,9 +3,9 @@
 
 use anyhow::{Result, ensure};
 use nearhand_proto::grant::Capability;
-use nearhand_proto::message::control::Target;
-use nearhand_proto::message::screen::{FromScreen, FromViewer, Quality};
-use nearhand_proto::message::session::{AgentHello, Open, TechnicianProof};
+use nearhand_proto::message::control::SessionTarget;
+use nearhand_proto::message::screen::{FromScreen, FromViewer, ScreenQuality};
+use nearhand_proto::message::session::{AgentHello, StreamOpen, TechnicianProof};
 
 use crate::deployment::{ProgramPlace, TestDeployment};
 use crate::parties::TestAgent;
@@ -67,7 +67,8 @@ impl ScreenDevice {
         member: &WireMember,
         wanted: &[Capability],
     ) -> Result<SessionWire> {
-        let mut session = member.connect(wire)?.open(member, Target::Device(self.site.device_id("desk")?))?;
+        let mut session =
+            member.connect(wire)?.open(member, SessionTarget::Device(self.site.device_id("desk")?))?;
         let ready = session.hello(TechnicianProof::Managed)?;
         ensure!(matches!(ready, AgentHello::Ready(_)), "{ready:?}");
         let granted = session.ask(wanted.iter().copied().collect())?;
@@ -91,8 +92,8 @@ pub fn eve(site: &TestDeployment) -> Result<(WireEndpoint, WireMember)> {
 /// # Errors
 /// The stream ended, or no whole frame came within the limit.
 pub fn first_frame(session: &SessionWire) -> Result<(TalkWire, usize)> {
-    let mut screen = session.talk(&Open::Screen)?;
-    screen.say(&FromViewer::Start { monitor: None, quality: Quality::Auto })?;
+    let mut screen = session.talk(&StreamOpen::Screen)?;
+    screen.say(&FromViewer::Start { monitor: None, quality: ScreenQuality::Auto })?;
     let bytes = next_frame(&mut screen)?;
     Ok((screen, bytes))
 }
@@ -117,7 +118,7 @@ pub fn next_frame(screen: &mut TalkWire) -> Result<usize> {
             | FromScreen::Cursor(_)
             | FromScreen::CursorAt(_)
             | FromScreen::Clock(_)
-            | FromScreen::Witness(_) => {}
+            | FromScreen::Head(_) => {}
         }
     }
 }

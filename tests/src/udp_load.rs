@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use nearhand_proto::forward::{BindGrant, Packet, Sealed};
+use nearhand_proto::forward::{BindGrant, BindPacket, SealedPacket};
 use quinn::udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use tokio::io::Interest;
 use tokio::sync::Notify;
@@ -67,15 +67,15 @@ pub fn socket() -> Result<UdpSocket> {
 /// # Errors
 /// The relay doesn't answer as it should.
 pub fn bind(socket: &UdpSocket, relay: SocketAddr, grant: &BindGrant) -> Result<()> {
-    let ask = |packet: Packet| {
+    let ask = |packet: BindPacket| {
         socket.send_to(&packet.seal(grant.token, 1, &grant.key), relay)?;
         let mut buf = [0; 200];
         let len = socket.recv(&mut buf).context("the relay doesn't answer")?;
-        let sealed = Sealed::parse(buf.get(..len).unwrap_or_default());
+        let sealed = SealedPacket::parse(buf.get(..len).unwrap_or_default());
         sealed.and_then(|sealed| sealed.open(&grant.key)).context("not an authentic answer")
     };
-    let Packet::Challenge { cookie } = ask(Packet::Bind1)? else { bail!("no challenge") };
-    let Packet::Bound { .. } = ask(Packet::Bind2 { cookie })? else { bail!("not bound") };
+    let BindPacket::Challenge { cookie } = ask(BindPacket::Bind1)? else { bail!("no challenge") };
+    let BindPacket::Bound { .. } = ask(BindPacket::Bind2 { cookie })? else { bail!("not bound") };
     Ok(())
 }
 

@@ -15,17 +15,19 @@ use nearhand_proto::grant::Capabilities;
 use nearhand_proto::id::{DeviceId, SessionId};
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::invitation::{EnrolmentString, InviteString, RelayAddress};
-use nearhand_proto::message::Program;
-use nearhand_proto::message::control::{self, CloseCode, DeviceFacts, Hello, Reply, Request, Target};
-use nearhand_proto::message::session::{
-    self, AgentHello, Answer, FromAgent, FromTechnician, Open, TechnicianHello, TechnicianProof,
+use nearhand_proto::message::ProgramInfo;
+use nearhand_proto::message::control::{
+    self, CloseCode, DeviceFacts, RelayHello, RelayReply, RelayRequest, SessionTarget,
 };
-use nearhand_proto::pake::{Channel, EXPORTER_LABEL, Proof};
+use nearhand_proto::message::session::{
+    self, AgentHello, FromAgent, FromTechnician, StreamAnswer, StreamOpen, TechnicianHello, TechnicianProof,
+};
+use nearhand_proto::pake::{ChannelBinding, CodeProof, EXPORTER_LABEL};
 use nearhand_proto::support_code::SupportCode;
 use nearhand_proto::time::UnixMillis;
 use nearhand_transport::bound_socket::BoundSocket;
 use nearhand_transport::framed;
-use nearhand_transport::tls::{self, Expect, Purpose};
+use nearhand_transport::tls::{self, ConnectionPurpose, ExpectedKey};
 use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream};
 use rand_core::OsRng;
 use tokio::runtime::Runtime;
@@ -71,7 +73,13 @@ impl WireEndpoint {
     /// # Errors
     /// The handshake fails.
     pub fn dial_as(&self, relay: &RelayAddress, key: &SecretKey, alpn: &[u8]) -> Result<ControlWire> {
-        let config = tls::client(key, Expect::Key(relay.key), alpn, Purpose::Control, control::KEEP_ALIVE)?;
+        let config = tls::client(
+            key,
+            ExpectedKey::Key(relay.key),
+            alpn,
+            ConnectionPurpose::Control,
+            control::KEEP_ALIVE,
+        )?;
         let to: SocketAddr = format!("{}:{}", relay.host, relay.port).parse()?;
         let connection = self.wait(async {
             let endpoint = Endpoint::client(([0, 0, 0, 0], 0).into())?;
@@ -115,9 +123,11 @@ impl WireEndpoint {
         let now = UnixMillis::from_system(std::time::SystemTime::now());
         let credential = Credential::join(string.invite.clone(), &string.secret.key(), &key.public(), now)?;
         let control = self.dial(&string.relay, &key)?;
-        control.ask(&Request::Hello(Hello::Newcomer { program: Program::this() }))?;
-        match control.ask(&Request::Join { credential: credential.clone(), facts: Some(facts.clone()) })? {
-            Reply::Done => {
+        control.ask(&RelayRequest::Hello(RelayHello::Newcomer { program: ProgramInfo::this() }))?;
+        match control
+            .ask(&RelayRequest::Join { credential: credential.clone(), facts: Some(facts.clone()) })?
+        {
+            RelayReply::Done => {
                 Ok(DeviceWire { member: WireMember { key, credential, relay: string.relay.clone() }, facts })
             }
             other => bail!("{other:?}"),
@@ -133,9 +143,9 @@ impl WireEndpoint {
         let now = UnixMillis::from_system(std::time::SystemTime::now());
         let credential = Credential::join(string.invite.clone(), &string.secret.key(), &key.public(), now)?;
         let control = self.dial(&string.relay, &key)?;
-        control.ask(&Request::Hello(Hello::Newcomer { program: Program::this() }))?;
-        match control.ask(&Request::Join { credential: credential.clone(), facts: None })? {
-            Reply::Done => Ok(WireMember { key, credential, relay: string.relay.clone() }),
+        control.ask(&RelayRequest::Hello(RelayHello::Newcomer { program: ProgramInfo::this() }))?;
+        match control.ask(&RelayRequest::Join { credential: credential.clone(), facts: None })? {
+            RelayReply::Done => Ok(WireMember { key, credential, relay: string.relay.clone() }),
             other => bail!("{other:?}"),
         }
     }
@@ -159,9 +169,9 @@ impl WireMember {
     /// The relay refuses.
     pub fn connect(&self, wire: &WireEndpoint) -> Result<ControlWire> {
         let control = wire.dial(&self.relay, &self.key)?;
-        let hello = Hello::Person { program: Program::this(), credential: self.credential.clone() };
-        match control.ask(&Request::Hello(hello))? {
-            Reply::Welcome(_) => Ok(control),
+        let hello = RelayHello::Person { program: ProgramInfo::this(), credential: self.credential.clone() };
+        match control.ask(&RelayRequest::Hello(hello))? {
+            RelayReply::Welcome(_) => Ok(control),
             other => bail!("{other:?}"),
         }
     }
@@ -181,9 +191,9 @@ impl DeviceWire {
     }
 
     /// Where its relay is, its key, and how it says hello.
-    pub fn hello(&self) -> (RelayAddress, SecretKey, Hello) {
+    pub fn hello(&self) -> (RelayAddress, SecretKey, RelayHello) {
         let (credential, facts) = (self.member.credential.clone(), self.facts.clone());
-        let hello = Hello::Device { program: Program::this(), credential, facts };
+        let hello = RelayHello::Device { program: ProgramInfo::this(), credential, facts };
         (self.member.relay.clone(), self.member.key.clone(), hello)
     }
 
@@ -194,8 +204,8 @@ impl DeviceWire {
     pub fn connect(&self, wire: &WireEndpoint) -> Result<ControlWire> {
         let (relay, key, hello) = self.hello();
         let control = wire.dial(&relay, &key)?;
-        match control.ask(&Request::Hello(hello))? {
-            Reply::Welcome(_) => Ok(control),
+        match control.ask(&RelayRequest::Hello(hello))? {
+            RelayReply::Welcome(_) => Ok(control),
             other => bail!("{other:?}"),
         }
     }
@@ -214,7 +224,7 @@ impl ControlWire {
     ///
     /// # Errors
     /// There is none.
-    pub fn ask(&self, request: &Request) -> Result<Reply> {
+    pub fn ask(&self, request: &RelayRequest) -> Result<RelayReply> {
         self.wire.wait(async {
             let (mut send, mut recv) = self.connection.open_bi().await?;
             framed::write(&mut send, request, control::FRAME_LIMIT).await?;
@@ -270,11 +280,11 @@ impl ControlWire {
     ///
     /// # Errors
     /// The relay refuses, or nobody answers on the path.
-    pub fn open(&self, member: &WireMember, target: Target) -> Result<SessionWire> {
+    pub fn open(&self, member: &WireMember, target: SessionTarget) -> Result<SessionWire> {
         let session = SessionId::random(&mut OsRng);
-        match self.ask(&Request::Open { session, target })? {
-            Reply::Opened(opened) => self.wire.path(self.relay, member, session, opened.bind),
-            Reply::Refused(refusal) => bail!("refused: {refusal}"),
+        match self.ask(&RelayRequest::Open { session, target })? {
+            RelayReply::Opened(opened) => self.wire.path(self.relay, member, session, opened.bind),
+            RelayReply::Refused(refusal) => bail!("refused: {refusal}"),
             other => bail!("{other:?}"),
         }
     }
@@ -290,7 +300,8 @@ pub(crate) async fn session_connection(
     grant: BindGrant,
 ) -> Result<(Connection, Endpoint)> {
     let (socket, _control) = BoundSocket::open(relay, grant)?;
-    let config = tls::client(key, Expect::Any, session::ALPN, Purpose::Session, session::KEEP_ALIVE)?;
+    let config =
+        tls::client(key, ExpectedKey::Any, session::ALPN, ConnectionPurpose::Session, session::KEEP_ALIVE)?;
     let runtime = Arc::new(quinn::TokioRuntime);
     let endpoint = Endpoint::new_with_abstract_socket(tls::endpoint(), None, socket, runtime)?;
     let connection = endpoint.connect_with(config, relay, tls::SERVER_NAME)?.await?;
@@ -328,14 +339,14 @@ impl SessionWire {
     /// There is none.
     pub fn hello(&mut self, proof: TechnicianProof) -> Result<AgentHello> {
         let hello = TechnicianHello {
-            program: Program::this(),
+            program: ProgramInfo::this(),
             session: self.session,
             credential: self.member.credential.clone(),
             proof,
         };
         let (answer, streams) = self.wire.wait(async {
             let (mut send, mut recv) = self.connection.open_bi().await?;
-            framed::write(&mut send, &Open::Control(Box::new(hello)), session::HELLO_LIMIT).await?;
+            framed::write(&mut send, &StreamOpen::Control(Box::new(hello)), session::HELLO_LIMIT).await?;
             let answer: AgentHello = framed::read(&mut recv, session::HELLO_LIMIT).await?;
             anyhow::Ok((answer, (send, recv)))
         })??;
@@ -349,13 +360,13 @@ impl SessionWire {
     /// There is none.
     pub fn prove(&mut self, code: &SupportCode) -> Result<AgentHello> {
         let exporter = tls::exporter(&self.connection, EXPORTER_LABEL, self.session.as_bytes());
-        let channel = Channel {
+        let channel = ChannelBinding {
             session: self.session,
             exporter: exporter.context("no exporter")?,
             technician: self.member.key.public(),
             device: tls::peer_key(&self.connection).context("no key")?,
         };
-        let (proof, message) = Proof::technician(&code.secret(), &mut OsRng);
+        let (proof, message) = CodeProof::technician(&code.secret(), &mut OsRng);
         let theirs = match self.hello(TechnicianProof::Code(message))? {
             AgentHello::Code(theirs) => theirs,
             other => return Ok(other),
@@ -400,7 +411,7 @@ impl SessionWire {
     ///
     /// # Errors
     /// There is none.
-    pub fn stream(&self, open: &Open) -> Result<Answer> {
+    pub fn stream(&self, open: &StreamOpen) -> Result<StreamAnswer> {
         let (answer, streams) = self.wire.wait(async {
             let (mut send, mut recv) = self.connection.open_bi().await?;
             framed::write(&mut send, open, session::HELLO_LIMIT).await?;
@@ -415,14 +426,14 @@ impl SessionWire {
     ///
     /// # Errors
     /// It is refused.
-    pub fn talk(&self, open: &Open) -> Result<TalkWire> {
+    pub fn talk(&self, open: &StreamOpen) -> Result<TalkWire> {
         let (answer, send, recv) = self.wire.wait(async {
             let (mut send, mut recv) = self.connection.open_bi().await?;
             framed::write(&mut send, open, session::HELLO_LIMIT).await?;
-            let answer: Answer = framed::read(&mut recv, session::HELLO_LIMIT).await?;
+            let answer: StreamAnswer = framed::read(&mut recv, session::HELLO_LIMIT).await?;
             anyhow::Ok((answer, send, recv))
         })??;
-        ensure!(answer == Answer::Accepted, "{answer:?}");
+        ensure!(answer == StreamAnswer::Accepted, "{answer:?}");
         Ok(TalkWire { wire: self.wire.clone(), send, recv })
     }
 

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use nearhand_proto::support_code::{LIFETIME, Routing, SupportCode};
+use nearhand_proto::support_code::{LIFETIME, RoutingDigits, SupportCode};
 use zeroize::Zeroizing;
 
 /// Proofs that may be begun on one code (a begun proof reveals nothing, it only costs time).
@@ -73,12 +73,16 @@ impl CodeState {
     }
 
     /// Whether the code with these digits is shown now.
-    pub fn is_shown(&self, now: Instant, routing: Routing) -> bool {
+    pub fn is_shown(&self, now: Instant, routing: RoutingDigits) -> bool {
         self.shown(now).is_some_and(|(code, _)| code.routing() == routing)
     }
 
     /// A proof begins: its password, and what to check its end against. `None`: no such code.
-    pub fn begin(&mut self, now: Instant, routing: Routing) -> Option<(Zeroizing<String>, CodeGeneration)> {
+    pub fn begin(
+        &mut self,
+        now: Instant,
+        routing: RoutingDigits,
+    ) -> Option<(Zeroizing<String>, CodeGeneration)> {
         let shown = self.shown.as_mut()?;
         if now >= shown.expires || shown.code.routing() != routing || shown.begun >= MAX_BEGUN {
             return None;
@@ -147,8 +151,8 @@ mod tests {
         Instant::now()
     }
 
-    fn routing() -> Routing {
-        Routing::new(42).unwrap()
+    fn routing() -> RoutingDigits {
+        RoutingDigits::new(42).unwrap()
     }
 
     fn shown() -> (CodeState, Instant) {
@@ -205,6 +209,6 @@ mod tests {
     fn a_thousand_begun_proofs_are_not_a_thousand_guesses() {
         let (mut keeper, now) = shown();
         assert_eq!((0..1000).filter(|_| keeper.begin(now, routing()).is_some()).count(), 10);
-        assert!(keeper.begin(now, Routing::new(43).unwrap()).is_none());
+        assert!(keeper.begin(now, RoutingDigits::new(43).unwrap()).is_none());
     }
 }

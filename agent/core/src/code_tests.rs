@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use nearhand_proto::support_code::{LIFETIME, Routing, SupportCode};
+use nearhand_proto::support_code::{LIFETIME, RoutingDigits, SupportCode};
 use proptest::prelude::*;
 use rand_core::OsRng;
 
@@ -56,8 +56,8 @@ struct CodeTestRun {
     burnt: Vec<Instant>,
 }
 
-fn routing(number: u16) -> Routing {
-    Routing::new(number).expect("four digits")
+fn routing(number: u16) -> RoutingDigits {
+    RoutingDigits::new(number).expect("four digits")
 }
 
 impl CodeTestRun {

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use nearhand_proto::grant::{Capabilities, Capability, MAX_DURATION};
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::local::{Choice, Said};
-use nearhand_proto::message::session::{Granted, Refusal};
+use nearhand_proto::message::local::{AgentNotice, ConsentChoice};
+use nearhand_proto::message::session::{GrantedCapability, SessionRefusal};
 
 use crate::record::Recorded;
 
@@ -86,7 +86,7 @@ pub struct Decided {
     /// The technician's number of the request.
     pub theirs: u32,
     /// What is to be granted and for how long, or why nothing.
-    pub outcome: Result<(Capabilities, Duration), Refusal>,
+    pub outcome: Result<(Capabilities, Duration), SessionRefusal>,
 }
 
 /// Why a person's decision was not taken.
@@ -120,14 +120,14 @@ pub enum DecideError {
 
 impl DecideError {
     /// As the person is told.
-    pub const fn said(self) -> Said {
+    pub const fn said(self) -> AgentNotice {
         match self {
-            Self::NotOpen => Said::RequestOver,
-            Self::TooSoon { seconds } => Said::ReadFirst { seconds },
-            Self::HandsOff { seconds } => Said::HandsOff { seconds },
-            Self::Nothing => Said::NothingChosen,
-            Self::WhichWindow => Said::WhichWindow,
-            Self::NoSuchWindow => Said::WindowUnlisted,
+            Self::NotOpen => AgentNotice::RequestOver,
+            Self::TooSoon { seconds } => AgentNotice::ReadFirst { seconds },
+            Self::HandsOff { seconds } => AgentNotice::HandsOff { seconds },
+            Self::Nothing => AgentNotice::NothingChosen,
+            Self::WhichWindow => AgentNotice::WhichWindow,
+            Self::NoSuchWindow => AgentNotice::WindowUnlisted,
         }
     }
 }
@@ -216,15 +216,15 @@ impl Consent {
     /// A person is asked.
     ///
     /// # Errors
-    /// [`Refusal::TooMany`] beyond the requests that may wait; [`Refusal::Protocol`] for an empty request or
+    /// [`SessionRefusal::TooMany`] beyond the requests that may wait; [`SessionRefusal::Protocol`] for an empty request or
     /// a session that isn't there.
-    pub fn ask(&mut self, now: Instant, ask: &Ask) -> Result<RequestId, Refusal> {
+    pub fn ask(&mut self, now: Instant, ask: &Ask) -> Result<RequestId, SessionRefusal> {
         if ask.capabilities.is_empty() || ask.duration.is_zero() || !self.sessions.contains_key(&ask.session)
         {
-            return Err(Refusal::Protocol);
+            return Err(SessionRefusal::Protocol);
         }
         if self.pending.values().filter(|p| p.ask.session == ask.session).count() >= MAX_PENDING {
-            return Err(Refusal::TooMany);
+            return Err(SessionRefusal::TooMany);
         }
         self.last += 1;
         let id = RequestId(self.last);
@@ -245,12 +245,12 @@ impl Consent {
         &mut self,
         now: Instant,
         request: RequestId,
-        choice: Choice,
+        choice: ConsentChoice,
     ) -> Result<Decided, DecideError> {
         let pending = self.pending.get(&request).filter(|p| now < p.deadline).ok_or(DecideError::NotOpen)?;
         let outcome = match choice {
-            Choice::Deny => Err(Refusal::Denied),
-            Choice::Allow { capabilities, seconds, window } => {
+            ConsentChoice::Deny => Err(SessionRefusal::Denied),
+            ConsentChoice::Allow { capabilities, seconds, window } => {
                 self.hands_off(now)?;
                 if now < pending.allow_from {
                     let seconds = (pending.allow_from - now).as_secs() + 1;
@@ -294,17 +294,17 @@ impl Consent {
     /// Whether an act may be done now. Asked at every request.
     ///
     /// # Errors
-    /// [`Refusal::NotGranted`] or [`Refusal::Expired`].
-    pub fn allows(&self, now: Instant, session: SessionId, what: Capability) -> Result<(), Refusal> {
-        let Some(grants) = self.sessions.get(&session) else { return Err(Refusal::NotGranted(what)) };
+    /// [`SessionRefusal::NotGranted`] or [`SessionRefusal::Expired`].
+    pub fn allows(&self, now: Instant, session: SessionId, what: Capability) -> Result<(), SessionRefusal> {
+        let Some(grants) = self.sessions.get(&session) else { return Err(SessionRefusal::NotGranted(what)) };
         if grants.taken.contains(what) {
-            return Err(Refusal::NotGranted(what));
+            return Err(SessionRefusal::NotGranted(what));
         }
         match grants.until.get(&what) {
             Some(until) if now < *until => Ok(()),
-            Some(_) => Err(Refusal::Expired(what)),
-            None if grants.over.contains(what) => Err(Refusal::Expired(what)),
-            None => Err(Refusal::NotGranted(what)),
+            Some(_) => Err(SessionRefusal::Expired(what)),
+            None if grants.over.contains(what) => Err(SessionRefusal::Expired(what)),
+            None => Err(SessionRefusal::NotGranted(what)),
         }
     }
 
@@ -313,7 +313,7 @@ impl Consent {
     ///
     /// # Errors
     /// As [`Consent::allows`].
-    pub fn take(&mut self, now: Instant, session: SessionId, what: Capability) -> Result<(), Refusal> {
+    pub fn take(&mut self, now: Instant, session: SessionId, what: Capability) -> Result<(), SessionRefusal> {
         self.allows(now, session, what)?;
         if let Some(grants) = self.sessions.get_mut(&session) {
             grants.taken = grants.taken.with(what);
@@ -356,7 +356,7 @@ impl Consent {
     }
 
     /// What is granted now, with the time left.
-    pub fn granted(&self, now: Instant, session: SessionId) -> Vec<Granted> {
+    pub fn granted(&self, now: Instant, session: SessionId) -> Vec<GrantedCapability> {
         let Some(grants) = self.sessions.get(&session) else { return Vec::new() };
         let left = |until: &Instant| {
             let left = until.saturating_duration_since(now);
@@ -365,7 +365,10 @@ impl Consent {
         grants
             .until
             .iter()
-            .map(|(capability, until)| Granted { capability: *capability, seconds_left: left(until) })
+            .map(|(capability, until)| GrantedCapability {
+                capability: *capability,
+                seconds_left: left(until),
+            })
             .filter(|granted| granted.seconds_left > 0)
             .collect()
     }
@@ -397,7 +400,7 @@ impl Consent {
             self.pending.iter().filter(|(_, p)| p.deadline <= now).map(|(id, _)| *id).collect();
         for request in late {
             if let Some(p) = self.pending.remove(&request) {
-                let outcome = Err(Refusal::TimedOut);
+                let outcome = Err(SessionRefusal::TimedOut);
                 let decided = Decided { session: p.ask.session, theirs: p.ask.theirs, outcome };
                 changes.push(Change::TimedOut { request, decided });
             }
@@ -467,7 +470,7 @@ mod tests {
         consent: &mut Consent,
         now: Instant,
         id: RequestId,
-        choice: Choice,
+        choice: ConsentChoice,
     ) -> Result<Decided, DecideError> {
         let decided = consent.decide(now, id, choice)?;
         if let Ok((capabilities, duration)) = decided.outcome {
@@ -485,8 +488,8 @@ mod tests {
         (consent, id, now)
     }
 
-    fn allow(what: &[Capability], seconds: u32) -> Choice {
-        Choice::Allow { capabilities: set(what), seconds, window: None }
+    fn allow(what: &[Capability], seconds: u32) -> ConsentChoice {
+        ConsentChoice::Allow { capabilities: set(what), seconds, window: None }
     }
 
     #[test]
@@ -500,7 +503,7 @@ mod tests {
         let ask = Ask { session: S, theirs: 1, capabilities: wanted, duration, first_contact: false };
         let request = consent.ask(now, &ask).unwrap();
         consent.injected(now);
-        let allow = Choice::Allow { capabilities: wanted, seconds: 60, window: None };
+        let allow = ConsentChoice::Allow { capabilities: wanted, seconds: 60, window: None };
         let soon = now + HANDS_OFF - Duration::from_millis(1);
         assert_eq!(decide(&mut consent, soon, request, allow), Err(DecideError::HandsOff { seconds: 1 }));
         assert!(consent.hands_off(soon).is_err());
@@ -509,13 +512,16 @@ mod tests {
         other.begin(now, S);
         let theirs = other.ask(now, &ask).unwrap();
         other.injected(now);
-        assert_eq!(decide(&mut other, now, theirs, Choice::Deny).unwrap().outcome, Err(Refusal::Denied));
+        assert_eq!(
+            decide(&mut other, now, theirs, ConsentChoice::Deny).unwrap().outcome,
+            Err(SessionRefusal::Denied)
+        );
         assert!(decide(&mut consent, now + HANDS_OFF, request, allow).unwrap().outcome.is_ok());
     }
 
     #[test]
     fn a_window_is_allowed_only_with_a_choice_and_is_not_the_screen() {
-        let window = Choice::Allow { capabilities: set(&[Window]), seconds: 60, window: Some(7) };
+        let window = ConsentChoice::Allow { capabilities: set(&[Window]), seconds: 60, window: Some(7) };
         let (mut consent, id, now) = asked(&[Window, Diagnostics], false);
         assert_eq!(decide(&mut consent, now, id, allow(&[Window], 60)), Err(DecideError::WhichWindow));
         let decided = decide(&mut consent, now, id, allow(&[Window, Diagnostics], 60)).unwrap();
@@ -523,8 +529,8 @@ mod tests {
         let (mut consent, id, now) = asked(&[Window], false);
         assert!(decide(&mut consent, now, id, window).unwrap().outcome.is_ok());
         assert_eq!(consent.allows(now, S, Window), Ok(()));
-        assert_eq!(consent.allows(now, S, View), Err(Refusal::NotGranted(View)));
-        assert_eq!(consent.allows(now, S, Control), Err(Refusal::NotGranted(Control)));
+        assert_eq!(consent.allows(now, S, View), Err(SessionRefusal::NotGranted(View)));
+        assert_eq!(consent.allows(now, S, Control), Err(SessionRefusal::NotGranted(Control)));
         // A choice doesn't allow what was not asked for.
         let (mut consent, id, now) = asked(&[View], false);
         assert_eq!(decide(&mut consent, now, id, window), Err(DecideError::Nothing));
@@ -533,17 +539,21 @@ mod tests {
     #[test]
     fn nothing_is_allowed_before_a_person_said_so_and_only_what_they_said() {
         let (mut consent, id, now) = asked(&[View, Control], false);
-        assert_eq!(consent.allows(now, S, View), Err(Refusal::NotGranted(View)));
+        assert_eq!(consent.allows(now, S, View), Err(SessionRefusal::NotGranted(View)));
         // More than was asked for can't be allowed.
         let decided = decide(&mut consent, now, id, allow(&[View, Clipboard], 60)).unwrap();
         assert_eq!(decided.outcome, Ok((set(&[View]), Duration::from_secs(60))));
         assert_eq!(consent.allows(now, S, View), Ok(()));
         for other in [Control, Clipboard] {
-            assert_eq!(consent.allows(now, S, other), Err(Refusal::NotGranted(other)));
+            assert_eq!(consent.allows(now, S, other), Err(SessionRefusal::NotGranted(other)));
         }
         let other_session = SessionId::from_bytes([2; 16]);
-        assert_eq!(consent.allows(now, other_session, View), Err(Refusal::NotGranted(View)));
-        assert_eq!(decide(&mut consent, now, id, Choice::Deny), Err(DecideError::NotOpen), "decided once");
+        assert_eq!(consent.allows(now, other_session, View), Err(SessionRefusal::NotGranted(View)));
+        assert_eq!(
+            decide(&mut consent, now, id, ConsentChoice::Deny),
+            Err(DecideError::NotOpen),
+            "decided once"
+        );
     }
 
     #[test]
@@ -554,11 +564,11 @@ mod tests {
         assert_eq!(consent.next_timeout(), Some(now + Duration::from_secs(10)));
         let later = now + Duration::from_secs(10);
         // Enforced by the clock alone, even before the timeout was handled.
-        assert_eq!(consent.allows(later, S, View), Err(Refusal::Expired(View)));
+        assert_eq!(consent.allows(later, S, View), Err(SessionRefusal::Expired(View)));
         assert_eq!(consent.allows(later, S, Control), Ok(()));
         let change = Change::Expired { session: S, capabilities: set(&[View]) };
         assert_eq!(consent.handle_timeout(later), [change]);
-        assert_eq!(consent.allows(later, S, View), Err(Refusal::Expired(View)));
+        assert_eq!(consent.allows(later, S, View), Err(SessionRefusal::Expired(View)));
     }
 
     #[test]
@@ -567,7 +577,7 @@ mod tests {
         let late = now + ANSWER_WITHIN;
         assert_eq!(decide(&mut consent, late, id, allow(&[View], 60)), Err(DecideError::NotOpen));
         let changes = consent.handle_timeout(late);
-        let decided = Decided { session: S, theirs: 7, outcome: Err(Refusal::TimedOut) };
+        let decided = Decided { session: S, theirs: 7, outcome: Err(SessionRefusal::TimedOut) };
         assert_eq!(changes, [Change::TimedOut { request: id, decided }]);
         assert_eq!(consent.handle_timeout(late), []);
     }
@@ -581,7 +591,10 @@ mod tests {
         );
         decide(&mut consent, now + FIRST_CONTACT_WAIT, id, allow(&[View], 60)).unwrap();
         let (mut consent, id, now) = asked(&[View], true);
-        assert_eq!(decide(&mut consent, now, id, Choice::Deny).unwrap().outcome, Err(Refusal::Denied));
+        assert_eq!(
+            decide(&mut consent, now, id, ConsentChoice::Deny).unwrap().outcome,
+            Err(SessionRefusal::Denied)
+        );
     }
 
     #[test]
@@ -593,15 +606,15 @@ mod tests {
         assert_eq!(
             consent.granted(now, S),
             [
-                Granted { capability: View, seconds_left: 90 },
-                Granted { capability: Diagnostics, seconds_left: 60 }
+                GrantedCapability { capability: View, seconds_left: 90 },
+                GrantedCapability { capability: Diagnostics, seconds_left: 60 }
             ]
         );
         assert_eq!(consent.revoke(now, S, set(&[View, Control])), set(&[View]));
-        assert_eq!(consent.allows(now, S, View), Err(Refusal::NotGranted(View)));
+        assert_eq!(consent.allows(now, S, View), Err(SessionRefusal::NotGranted(View)));
         assert_eq!(consent.allows(now, S, Diagnostics), Ok(()));
         consent.end(S);
-        assert_eq!(consent.allows(now, S, Diagnostics), Err(Refusal::NotGranted(Diagnostics)));
+        assert_eq!(consent.allows(now, S, Diagnostics), Err(SessionRefusal::NotGranted(Diagnostics)));
         assert_eq!(consent.next_timeout(), None);
     }
 
@@ -621,7 +634,7 @@ mod tests {
         let (mut consent, id, now) = asked(&[View], false);
         decide(&mut consent, now, id, allow(&[View], u32::MAX)).unwrap();
         extend(&mut consent, now, set(&[View]), Duration::from_secs(u64::from(u32::MAX)));
-        assert_eq!(consent.allows(now + MAX_DURATION, S, View), Err(Refusal::Expired(View)));
+        assert_eq!(consent.allows(now + MAX_DURATION, S, View), Err(SessionRefusal::Expired(View)));
     }
 
     #[test]
@@ -637,35 +650,35 @@ mod tests {
         for i in 1..MAX_PENDING {
             consent.ask(now, &ask(u32::try_from(i).unwrap())).unwrap();
         }
-        assert_eq!(consent.ask(now, &ask(9)), Err(Refusal::TooMany));
+        assert_eq!(consent.ask(now, &ask(9)), Err(SessionRefusal::TooMany));
         assert_eq!(consent.end(S).len(), MAX_PENDING);
         assert_eq!(decide(&mut consent, now, first, allow(&[View], 60)), Err(DecideError::NotOpen));
-        assert_eq!(consent.ask(now, &ask(9)), Err(Refusal::Protocol), "no such session");
+        assert_eq!(consent.ask(now, &ask(9)), Err(SessionRefusal::Protocol), "no such session");
     }
 
     #[test]
     fn one_grant_is_one_picture() {
         let (t, mut consent) = (start(), Consent::default());
         consent.begin(t, S);
-        assert_eq!(consent.take(t, S, Screenshot), Err(Refusal::NotGranted(Screenshot)));
+        assert_eq!(consent.take(t, S, Screenshot), Err(SessionRefusal::NotGranted(Screenshot)));
         let minute = Duration::from_secs(60);
         grant(&mut consent, t, S, [Diagnostics, Screenshot].into_iter().collect(), minute);
         assert_eq!(consent.take(t, S, Screenshot), Ok(()));
         assert_eq!(
             consent.take(t, S, Screenshot),
-            Err(Refusal::NotGranted(Screenshot)),
+            Err(SessionRefusal::NotGranted(Screenshot)),
             "while it is under way"
         );
         assert!(consent.capabilities(t, S).contains(Screenshot), "it can be taken back meanwhile");
         assert!(consent.used_up(t, S, Screenshot));
         assert!(!consent.used_up(t, S, Screenshot));
-        assert_eq!(consent.allows(t, S, Screenshot), Err(Refusal::NotGranted(Screenshot)));
+        assert_eq!(consent.allows(t, S, Screenshot), Err(SessionRefusal::NotGranted(Screenshot)));
         assert_eq!(consent.allows(t, S, Diagnostics), Ok(()));
         // More time is no more pictures; a new grant is, also while the first is under way.
         grant(&mut consent, t, S, Screenshot.into(), minute);
         consent.take(t, S, Screenshot).unwrap();
         extend(&mut consent, t, Screenshot.into(), minute);
-        assert_eq!(consent.allows(t, S, Screenshot), Err(Refusal::NotGranted(Screenshot)));
+        assert_eq!(consent.allows(t, S, Screenshot), Err(SessionRefusal::NotGranted(Screenshot)));
         grant(&mut consent, t, S, Screenshot.into(), minute);
         assert!(!consent.used_up(t, S, Screenshot));
         assert_eq!(consent.allows(t, S, Screenshot), Ok(()));
@@ -675,6 +688,6 @@ mod tests {
         grant(&mut consent, t, S, Screenshot.into(), minute);
         assert_eq!(consent.take(t, S, Screenshot), Ok(()));
         consent.handle_timeout(t + 2 * minute);
-        assert_eq!(consent.allows(t + 2 * minute, S, Screenshot), Err(Refusal::Expired(Screenshot)));
+        assert_eq!(consent.allows(t + 2 * minute, S, Screenshot), Err(SessionRefusal::Expired(Screenshot)));
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nearhand_proto::grant::{Capabilities, Capability, MAX_DURATION};
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::local::Choice;
+use nearhand_proto::message::local::ConsentChoice;
 use proptest::prelude::*;
 
 use super::tests::start;
@@ -30,7 +30,7 @@ enum Step {
     },
     Decide {
         request: u64,
-        choice: Choice,
+        choice: ConsentChoice,
     },
     Grant {
         session: u8,
@@ -63,15 +63,15 @@ fn seconds() -> impl Strategy<Value = u32> {
     prop_oneof![8 => 1_u32..200, 1 => Just(0), 1 => Just(u32::MAX)]
 }
 
-fn choices() -> impl Strategy<Value = Choice> {
+fn choices() -> impl Strategy<Value = ConsentChoice> {
     let allow = |window| {
-        (sets(), seconds()).prop_map(move |(capabilities, seconds)| Choice::Allow {
+        (sets(), seconds()).prop_map(move |(capabilities, seconds)| ConsentChoice::Allow {
             capabilities,
             seconds,
             window,
         })
     };
-    prop_oneof![5 => allow(None), 2 => allow(Some(7)), 1 => Just(Choice::Deny)]
+    prop_oneof![5 => allow(None), 2 => allow(Some(7)), 1 => Just(ConsentChoice::Deny)]
 }
 
 fn steps() -> impl Strategy<Value = Step> {
@@ -125,11 +125,11 @@ impl Model {
     }
 
     /// A decision that the device took.
-    fn decided(&mut self, now: Instant, request: u64, choice: Choice) -> Result<(), TestCaseError> {
+    fn decided(&mut self, now: Instant, request: u64, choice: ConsentChoice) -> Result<(), TestCaseError> {
         let open = self.open.remove(&request);
         let open = open.ok_or_else(|| TestCaseError::fail("a decision on a request that was not open"))?;
         prop_assert!(now < open.asked + ANSWER_WITHIN, "a late decision was taken");
-        if let Choice::Allow { capabilities, seconds, window } = choice {
+        if let ConsentChoice::Allow { capabilities, seconds, window } = choice {
             prop_assert!(
                 !open.first_contact || now >= open.asked + FIRST_CONTACT_WAIT,
                 "Allow was taken before the warning could be read"

@@ -17,7 +17,7 @@
 use std::path::{Component, Path};
 use std::time::Duration;
 
-use nearhand_proto::runbook::{Class, Kind, MAX_AHEAD, Mode, Refused, is_name};
+use nearhand_proto::runbook::{MAX_AHEAD, ParameterKind, RiskClass, RunMode, RunRefusal, is_name};
 use nearhand_proto::time::UnixMillis;
 use serde::Deserialize;
 
@@ -45,7 +45,7 @@ pub struct RunbookRules {
     /// Only these.
     allow: Option<Vec<String>>,
     /// Nothing above.
-    max_class: Class,
+    max_class: RiskClass,
     /// Those that a rule may start.
     automatic: Vec<String>,
     /// From and until when it is quiet, in minutes of the local day.
@@ -63,7 +63,7 @@ impl Default for RunbookRules {
         Self {
             off: false,
             allow: None,
-            max_class: Class::Reversible,
+            max_class: RiskClass::Reversible,
             automatic: Vec::new(),
             quiet: None,
             services: vec!["*".to_owned()],
@@ -106,16 +106,16 @@ impl TryFrom<RunbookSection> for RunbookRules {
         }
         let max_class = match written.max_class {
             None => usual.max_class,
-            Some(number) => Class::of_number(number).ok_or("max_class is 0, 1, 2 or 3")?,
+            Some(number) => RiskClass::of_number(number).ok_or("max_class is 0, 1, 2 or 3")?,
         };
         let services = written.services.unwrap_or(usual.services);
         let processes = written.processes.unwrap_or_default();
-        let sound = |list: &[String], kind: fn(Vec<String>) -> Kind| match list {
+        let sound = |list: &[String], kind: fn(Vec<String>) -> ParameterKind| match list {
             [] => Ok(()),
             list => list.chunks(16).try_for_each(|some| kind(some.to_vec()).is_sound()),
         };
-        sound(&services, Kind::Service)?;
-        sound(&processes, Kind::Process)?;
+        sound(&services, ParameterKind::Service)?;
+        sound(&processes, ParameterKind::Process)?;
         written.clear.iter().flatten().try_for_each(|dir| may_be_cleared(dir))?;
         Ok(Self {
             off: written.off,
@@ -174,9 +174,9 @@ pub struct GateRequest<'a> {
     /// It came with the program; otherwise the organisation signed it.
     pub built_in: bool,
     /// How much it can do with these parameters.
-    pub class: Class,
+    pub class: RiskClass,
     /// Whether something is to be changed.
-    pub mode: Mode,
+    pub mode: RunMode,
     /// For whom.
     pub by: RunStarter,
 }
@@ -208,13 +208,13 @@ pub struct GateConditions {
 }
 
 /// Whether an order's times are such that it may begin now.
-pub fn in_time(issued: UnixMillis, deadline: UnixMillis, now: UnixMillis) -> Result<(), Refused> {
+pub fn in_time(issued: UnixMillis, deadline: UnixMillis, now: UnixMillis) -> Result<(), RunRefusal> {
     if deadline < now {
-        return Err(Refused::Late(deadline));
+        return Err(RunRefusal::Late(deadline));
     }
     let ahead = now.after(MAX_AHEAD).after(CLOCK_SLACK);
     if deadline > ahead || issued > now.after(CLOCK_SLACK) || deadline > issued.after(MAX_AHEAD) {
-        return Err(Refused::TooFar(deadline));
+        return Err(RunRefusal::TooFar(deadline));
     }
     Ok(())
 }
@@ -226,9 +226,9 @@ impl RunbookRules {
         ask: &GateRequest<'_>,
         past: &[PastRun],
         now: &GateConditions,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), RunRefusal> {
         self.lets(ask, now.switched_off)?;
-        if ask.mode == Mode::DryRun {
+        if ask.mode == RunMode::DryRun {
             return Ok(());
         }
         self.is_the_time(ask, now)?;
@@ -241,9 +241,9 @@ impl RunbookRules {
     }
 
     /// Whether it is on the owner's lists.
-    pub fn lets(&self, ask: &GateRequest<'_>, switched_off: bool) -> Result<(), Refused> {
+    pub fn lets(&self, ask: &GateRequest<'_>, switched_off: bool) -> Result<(), RunRefusal> {
         if self.off || switched_off {
-            return Err(Refused::Off);
+            return Err(RunRefusal::Off);
         }
         let listed = |list: &[String]| list.iter().any(|name| name == ask.name);
         let allowed = match (&self.allow, ask.by) {
@@ -253,20 +253,20 @@ impl RunbookRules {
             (None, _) => ask.built_in,
         };
         if !allowed {
-            return Err(Refused::NotAllowed(ask.name.to_owned()));
+            return Err(RunRefusal::NotAllowed(ask.name.to_owned()));
         }
         let most = match ask.by {
-            RunStarter::Rule => self.max_class.min(Class::Disruptive),
+            RunStarter::Rule => self.max_class.min(RiskClass::Disruptive),
             RunStarter::Technician { .. } => self.max_class,
         };
         if ask.class > most {
-            return Err(Refused::Class { class: ask.class.number(), most: most.number() });
+            return Err(RunRefusal::Class { class: ask.class.number(), most: most.number() });
         }
         Ok(())
     }
 
-    fn is_the_time(&self, ask: &GateRequest<'_>, now: &GateConditions) -> Result<(), Refused> {
-        if ask.class < Class::Disruptive || ask.by == (RunStarter::Technician { attended: true }) {
+    fn is_the_time(&self, ask: &GateRequest<'_>, now: &GateConditions) -> Result<(), RunRefusal> {
+        if ask.class < RiskClass::Disruptive || ask.by == (RunStarter::Technician { attended: true }) {
             return Ok(());
         }
         let quiet = self.quiet.zip(now.minute).is_some_and(|((from, until), minute)| {
@@ -289,11 +289,11 @@ impl RunbookRules {
                 IDLE_FOR.as_secs() / 60
             ),
         };
-        Err(Refused::NotNow(when))
+        Err(RunRefusal::NotNow(when))
     }
 }
 
-fn not_too_often(ask: &GateRequest<'_>, past: &[PastRun], now: UnixMillis) -> Result<(), Refused> {
+fn not_too_often(ask: &GateRequest<'_>, past: &[PastRun], now: UnixMillis) -> Result<(), RunRefusal> {
     let within = |length: Duration| {
         let same = past.iter().filter(move |run| {
             let counts =
@@ -306,7 +306,7 @@ fn not_too_often(ask: &GateRequest<'_>, past: &[PastRun], now: UnixMillis) -> Re
         began
     };
     let wait = |began: UnixMillis, length: Duration| {
-        Err(Refused::TooOften(began.after(length).0.saturating_sub(now.0).div_ceil(1000)))
+        Err(RunRefusal::TooOften(began.after(length).0.saturating_sub(now.0).div_ceil(1000)))
     };
     let (limits, lengths): ([usize; 2], [Duration; 2]) = match ask.by {
         RunStarter::Rule => ([1, RULE_DAILY], [RULE_PAUSE, LOOKS_BACK]),

@@ -9,8 +9,8 @@ fn rules(text: &str) -> RunbookRules {
     toml::from_str(text).unwrap()
 }
 
-fn ask(class: Class, by: RunStarter) -> GateRequest<'static> {
-    GateRequest { name: "clear-caches", built_in: true, class, mode: Mode::Apply, by }
+fn ask(class: RiskClass, by: RunStarter) -> GateRequest<'static> {
+    GateRequest { name: "clear-caches", built_in: true, class, mode: RunMode::Apply, by }
 }
 
 fn now() -> GateConditions {
@@ -27,16 +27,16 @@ fn past(minutes_ago: u64, by_rule: bool) -> PastRun {
 #[test]
 fn without_a_word_of_the_owner_only_mild_built_in_ones_and_nothing_by_itself() {
     let usual = RunbookRules::default();
-    assert_eq!(usual.judge(&ask(Class::Reversible, SESSION), &[], &now()), Ok(()));
+    assert_eq!(usual.judge(&ask(RiskClass::Reversible, SESSION), &[], &now()), Ok(()));
     assert_eq!(
-        usual.judge(&ask(Class::Disruptive, SESSION), &[], &now()),
-        Err(Refused::Class { class: 2, most: 1 })
+        usual.judge(&ask(RiskClass::Disruptive, SESSION), &[], &now()),
+        Err(RunRefusal::Class { class: 2, most: 1 })
     );
-    let foreign = GateRequest { built_in: false, ..ask(Class::Reads, SESSION) };
-    assert!(matches!(usual.judge(&foreign, &[], &now()), Err(Refused::NotAllowed(_))));
+    let foreign = GateRequest { built_in: false, ..ask(RiskClass::Reads, SESSION) };
+    assert!(matches!(usual.judge(&foreign, &[], &now()), Err(RunRefusal::NotAllowed(_))));
     assert!(matches!(
-        usual.judge(&ask(Class::Reads, RunStarter::Rule), &[], &now()),
-        Err(Refused::NotAllowed(_))
+        usual.judge(&ask(RiskClass::Reads, RunStarter::Rule), &[], &now()),
+        Err(RunRefusal::NotAllowed(_))
     ));
 }
 
@@ -44,27 +44,30 @@ fn without_a_word_of_the_owner_only_mild_built_in_ones_and_nothing_by_itself() {
 fn the_owners_lists_and_switches_win() {
     let text = "allow = [\"other\"]\n";
     assert!(matches!(
-        rules(text).judge(&ask(Class::Reads, SESSION), &[], &now()),
-        Err(Refused::NotAllowed(_))
+        rules(text).judge(&ask(RiskClass::Reads, SESSION), &[], &now()),
+        Err(RunRefusal::NotAllowed(_))
     ));
     let off = rules("off = true\nallow = [\"clear-caches\"]\n");
-    assert_eq!(off.judge(&ask(Class::Reads, SESSION), &[], &now()), Err(Refused::Off));
+    assert_eq!(off.judge(&ask(RiskClass::Reads, SESSION), &[], &now()), Err(RunRefusal::Off));
     let switched = GateConditions { switched_off: true, ..now() };
-    assert_eq!(RunbookRules::default().judge(&ask(Class::Reads, SESSION), &[], &switched), Err(Refused::Off));
+    assert_eq!(
+        RunbookRules::default().judge(&ask(RiskClass::Reads, SESSION), &[], &switched),
+        Err(RunRefusal::Off)
+    );
     // By itself it needs both lists.
     let both = rules("allow = [\"clear-caches\"]\nautomatic = [\"clear-caches\"]\n");
-    assert_eq!(both.judge(&ask(Class::Reversible, RunStarter::Rule), &[], &now()), Ok(()));
+    assert_eq!(both.judge(&ask(RiskClass::Reversible, RunStarter::Rule), &[], &now()), Ok(()));
     let one = rules("allow = [\"x\"]\nautomatic = [\"clear-caches\"]\n");
-    assert!(one.judge(&ask(Class::Reversible, RunStarter::Rule), &[], &now()).is_err());
+    assert!(one.judge(&ask(RiskClass::Reversible, RunStarter::Rule), &[], &now()).is_err());
 }
 
 #[test]
 fn class_3_never_runs_by_itself() {
     let all = rules("max_class = 3\nautomatic = [\"clear-caches\"]\nquiet = \"00:00-23:59\"\n");
-    assert_eq!(all.judge(&ask(Class::Disruptive, RunStarter::Rule), &[], &now()), Ok(()));
+    assert_eq!(all.judge(&ask(RiskClass::Disruptive, RunStarter::Rule), &[], &now()), Ok(()));
     assert_eq!(
-        all.judge(&ask(Class::Destructive, RunStarter::Rule), &[], &now()),
-        Err(Refused::Class { class: 3, most: 2 })
+        all.judge(&ask(RiskClass::Destructive, RunStarter::Rule), &[], &now()),
+        Err(RunRefusal::Class { class: 3, most: 2 })
     );
 }
 
@@ -73,7 +76,7 @@ fn class_2_needs_a_person_a_quiet_time_or_an_idle_machine() {
     let text = "max_class = 2\nautomatic = [\"clear-caches\"]\nquiet = \"22:00-06:00\"\n";
     let rules = rules(text);
     let at = |minute: u16| GateConditions { minute: Some(minute), ..now() };
-    let by_rule = ask(Class::Disruptive, RunStarter::Rule);
+    let by_rule = ask(RiskClass::Disruptive, RunStarter::Rule);
     for (minute, runs) in
         [(22 * 60, true), (23 * 60 + 59, true), (0, true), (359, true), (360, false), (720, false)]
     {
@@ -84,22 +87,22 @@ fn class_2_needs_a_person_a_quiet_time_or_an_idle_machine() {
     let idle = |seconds| GateConditions { idle: Some(Duration::from_secs(seconds)), ..at(720) };
     assert!(rules.judge(&by_rule, &[], &idle(599)).is_err());
     assert!(rules.judge(&by_rule, &[], &idle(600)).is_ok());
-    let attended = ask(Class::Disruptive, RunStarter::Technician { attended: true });
+    let attended = ask(RiskClass::Disruptive, RunStarter::Technician { attended: true });
     assert!(rules.judge(&attended, &[], &at(720)).is_ok());
-    assert!(rules.judge(&ask(Class::Disruptive, SESSION), &[], &at(720)).is_err());
+    assert!(rules.judge(&ask(RiskClass::Disruptive, SESSION), &[], &at(720)).is_err());
     // A dry run changes nothing at any time.
-    let dry = GateRequest { mode: Mode::DryRun, ..by_rule };
+    let dry = GateRequest { mode: RunMode::DryRun, ..by_rule };
     assert!(rules.judge(&dry, &[], &at(720)).is_ok());
 }
 
 #[test]
 fn a_rule_runs_it_once_in_half_an_hour_and_three_times_a_day() {
     let rules = rules("automatic = [\"clear-caches\"]\n");
-    let by_rule = ask(Class::Reversible, RunStarter::Rule);
-    assert_eq!(rules.judge(&by_rule, &[past(29, true)], &now()), Err(Refused::TooOften(60)));
+    let by_rule = ask(RiskClass::Reversible, RunStarter::Rule);
+    assert_eq!(rules.judge(&by_rule, &[past(29, true)], &now()), Err(RunRefusal::TooOften(60)));
     assert_eq!(rules.judge(&by_rule, &[past(30, true)], &now()), Ok(()));
     let three = [past(31, true), past(600, true), past(1430, true)];
-    assert_eq!(rules.judge(&by_rule, &three, &now()), Err(Refused::TooOften(600)));
+    assert_eq!(rules.judge(&by_rule, &three, &now()), Err(RunRefusal::TooOften(600)));
     // Others, technicians and dry runs are counted apart.
     let other = PastRun { runbook: "sync-time".into(), ..past(1, true) };
     let dry = PastRun { applied: false, ..past(1, true) };
@@ -113,8 +116,11 @@ fn a_rule_runs_it_once_in_half_an_hour_and_three_times_a_day() {
 fn a_technician_runs_it_six_times_an_hour() {
     let six: Vec<PastRun> = (0..6).map(|n| past(n * 9 + 5, false)).collect();
     let rules = RunbookRules::default();
-    assert_eq!(rules.judge(&ask(Class::Reversible, SESSION), &six[..5], &now()), Ok(()));
-    assert_eq!(rules.judge(&ask(Class::Reversible, SESSION), &six, &now()), Err(Refused::TooOften(600)));
+    assert_eq!(rules.judge(&ask(RiskClass::Reversible, SESSION), &six[..5], &now()), Ok(()));
+    assert_eq!(
+        rules.judge(&ask(RiskClass::Reversible, SESSION), &six, &now()),
+        Err(RunRefusal::TooOften(600))
+    );
 }
 
 #[test]
@@ -122,11 +128,14 @@ fn an_order_begins_within_its_time_or_not_at_all() {
     let at = |minutes: i64| UnixMillis(T.0.checked_add_signed(minutes * 60_000).unwrap());
     assert_eq!(in_time(at(0), at(10), T), Ok(()));
     assert_eq!(in_time(at(-60), at(0), T), Ok(()));
-    assert_eq!(in_time(at(-10), at(-1), T), Err(Refused::Late(at(-1))));
-    assert_eq!(in_time(at(0), at(61), T), Err(Refused::TooFar(at(61))));
-    assert_eq!(in_time(at(-30), at(31), T), Err(Refused::TooFar(at(31))), "longer than an hour in all");
-    assert_eq!(in_time(at(5), at(10), T), Err(Refused::TooFar(at(10))), "from the future");
-    assert_eq!(in_time(UnixMillis(0), UnixMillis(u64::MAX), T), Err(Refused::TooFar(UnixMillis(u64::MAX))));
+    assert_eq!(in_time(at(-10), at(-1), T), Err(RunRefusal::Late(at(-1))));
+    assert_eq!(in_time(at(0), at(61), T), Err(RunRefusal::TooFar(at(61))));
+    assert_eq!(in_time(at(-30), at(31), T), Err(RunRefusal::TooFar(at(31))), "longer than an hour in all");
+    assert_eq!(in_time(at(5), at(10), T), Err(RunRefusal::TooFar(at(10))), "from the future");
+    assert_eq!(
+        in_time(UnixMillis(0), UnixMillis(u64::MAX), T),
+        Err(RunRefusal::TooFar(UnixMillis(u64::MAX)))
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::Arc;
 
-use nearhand_proto::audit::{Event, Head, MAX_DETAIL, Row, next_row};
+use nearhand_proto::audit::{AuditEvent, AuditHead, AuditRow, MAX_DETAIL, next_row};
 use nearhand_proto::identity::{SecretKey, Signed};
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
@@ -18,11 +18,11 @@ pub trait RowStore {
     ///
     /// # Errors
     /// The system's error; none of the rows is in the record then.
-    fn append(&mut self, rows: &[Row]) -> io::Result<()>;
+    fn append(&mut self, rows: &[AuditRow]) -> io::Result<()>;
 
     /// Keeps the newest head beside the rows, so that a record whose end was cut off shows. It may lag behind by a crash;
     /// it never claims a row that isn't on the disk.
-    fn keep_head(&mut self, _head: &Signed<Head>) {}
+    fn keep_head(&mut self, _head: &Signed<AuditHead>) {}
 }
 
 /// A row is not in the record, so nothing that depends on it happens.
@@ -63,7 +63,7 @@ type Answer = Box<dyn FnOnce(Result<(), RecordError>) + Send>;
 /// A row that waits to be written, with what depends on it.
 pub struct RecordEntry {
     at: UnixMillis,
-    event: Event,
+    event: AuditEvent,
     answer: Answer,
 }
 
@@ -71,7 +71,7 @@ impl RecordEntry {
     /// A row about `subject`. `answer` is called on the writer's thread, with the subject once the row is on the disk.
     pub fn new<T: Send + 'static>(
         at: UnixMillis,
-        event: Event,
+        event: AuditEvent,
         subject: T,
         answer: impl FnOnce(Result<Recorded<T>, RecordError>) + Send + 'static,
     ) -> Self {
@@ -104,18 +104,18 @@ impl CommittedEntries {
 pub struct RecordLog<S> {
     store: S,
     key: SecretKey,
-    head: Head,
-    signed: Signed<Head>,
+    head: AuditHead,
+    signed: Signed<AuditHead>,
 }
 
 impl<S: RowStore> RecordLog<S> {
     /// Goes on after the newest row of a store.
-    pub fn new(store: S, key: SecretKey, head: Head, signed: Signed<Head>) -> Self {
+    pub fn new(store: S, key: SecretKey, head: AuditHead, signed: Signed<AuditHead>) -> Self {
         Self { store, key, head, signed }
     }
 
     /// Witness of all rows that are on the disk.
-    pub fn head(&self) -> &Signed<Head> {
+    pub fn head(&self) -> &Signed<AuditHead> {
         &self.signed
     }
 
@@ -135,9 +135,9 @@ impl<S: RowStore> RecordLog<S> {
         let mut head = self.head;
         for RecordEntry { at, event, answer } in entries {
             let detail = text::one_line(&event.detail, MAX_DETAIL);
-            match next_row(head, at, Event { detail, ..event }, &self.key) {
+            match next_row(head, at, AuditEvent { detail, ..event }, &self.key) {
                 Ok(row) => {
-                    head = Head { number: row.number, hash: row.hash };
+                    head = AuditHead { number: row.number, hash: row.hash };
                     rows.push(row);
                     waiting.push(answer);
                 }
@@ -162,19 +162,19 @@ pub(crate) mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use nearhand_proto::audit::Verifier;
+    use nearhand_proto::audit::LogVerifier;
     use rand_core::OsRng;
 
     /// A disk in memory, which can be full.
     #[derive(Default)]
     pub(crate) struct MemoryDisk {
-        pub(crate) rows: Vec<Row>,
+        pub(crate) rows: Vec<AuditRow>,
         pub(crate) is_full: bool,
         syncs: usize,
     }
 
     impl RowStore for MemoryDisk {
-        fn append(&mut self, rows: &[Row]) -> io::Result<()> {
+        fn append(&mut self, rows: &[AuditRow]) -> io::Result<()> {
             self.syncs += 1;
             if self.is_full {
                 return Err(io::Error::from(io::ErrorKind::StorageFull));
@@ -186,12 +186,12 @@ pub(crate) mod tests {
 
     pub(crate) fn log() -> RecordLog<MemoryDisk> {
         let key = SecretKey::generate(&mut OsRng);
-        let signed = key.sign(&Head::EMPTY).unwrap();
-        RecordLog::new(MemoryDisk::default(), key, Head::EMPTY, signed)
+        let signed = key.sign(&AuditHead::EMPTY).unwrap();
+        RecordLog::new(MemoryDisk::default(), key, AuditHead::EMPTY, signed)
     }
 
-    pub(crate) fn event(action: &str) -> Event {
-        Event { actor: "test".into(), action: action.into(), session: None, detail: String::new() }
+    pub(crate) fn event(action: &str) -> AuditEvent {
+        AuditEvent { actor: "test".into(), action: action.into(), session: None, detail: String::new() }
     }
 
     /// What a disk that works acknowledges.
@@ -225,7 +225,7 @@ pub(crate) mod tests {
         log.store.is_full = false;
         log.commit(vec![entry(12)]).acknowledge();
         assert_eq!(told.try_iter().collect::<Vec<_>>(), [Some(12)]);
-        let mut verifier = Verifier::new(vec![log.key.public()], vec![log.head]);
+        let mut verifier = LogVerifier::new(vec![log.key.public()], vec![log.head]);
         for row in &log.store.rows {
             verifier.row(Some(row)).unwrap();
         }

@@ -144,14 +144,14 @@ impl ProbeSchedule {
 
 #[cfg(test)]
 mod tests {
-    use nearhand_proto::alarm::Profile;
+    use nearhand_proto::alarm::DeviceProfile;
     use nearhand_rules::RuleSet;
 
     use super::*;
 
     #[test]
     fn only_what_rules_need_is_read_and_all_on_one_grid() {
-        let rules = RuleSet::of_profile(Profile::Server).rules;
+        let rules = RuleSet::of_profile(DeviceProfile::Server).rules;
         let mut schedule = ProbeSchedule::of(&rules);
         assert_eq!(schedule.every(AlarmProbe::Mounts), Some(10_000));
         assert_eq!(schedule.every(AlarmProbe::Pressure), None, "only desktops have a rule about it");

@@ -7,7 +7,9 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use nearhand_proto::message::screen::{FromScreen, Input, InputNotice, MonitorNumber, Quality, ScreenPoint};
+use nearhand_proto::message::screen::{
+    FromScreen, InputEvent, InputNotice, MonitorNumber, ScreenPoint, ScreenQuality,
+};
 use nearhand_screen::{Point, Rect};
 
 use super::drawing::ScreenDrawing;
@@ -186,7 +188,7 @@ impl<D: DesktopDisplay> DesktopChild<D> {
     fn begin(
         &mut self,
         monitor: Option<MonitorNumber>,
-        quality: Quality,
+        quality: ScreenQuality,
         now: Instant,
         out: &mut OutgoingMessages,
     ) -> Result<(), ChildError> {
@@ -233,7 +235,12 @@ impl<D: DesktopDisplay> DesktopChild<D> {
         self.cursor_changed = true;
     }
 
-    fn input(&mut self, input: Input, now: Instant, out: &mut OutgoingMessages) -> Result<(), ChildError> {
+    fn input(
+        &mut self,
+        input: InputEvent,
+        now: Instant,
+        out: &mut OutgoingMessages,
+    ) -> Result<(), ChildError> {
         if !self.guarding {
             self.guarding = true;
             self.display.watch_people(true)?;
@@ -242,7 +249,7 @@ impl<D: DesktopDisplay> DesktopChild<D> {
             return Ok(());
         }
         // A pointer that moves is drawn where it is by the technician's own end.
-        if !matches!(input, Input::Move(_)) {
+        if !matches!(input, InputEvent::Move(_)) {
             self.view.urge(now);
         }
         if let Some(what) = self.hands.take(input) {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
-use nearhand_proto::message::screen::{Button, Input, KeyMode, MAX_TEXT, PhysicalKey, ScreenPoint};
+use nearhand_proto::message::screen::{InputEvent, KeyMode, MAX_TEXT, MouseButton, PhysicalKey, ScreenPoint};
 use nearhand_screen::Rect;
 
 use super::keys::plan::{self, KeyPress, KeyboardView};
@@ -52,11 +52,11 @@ pub(crate) struct InputInjector {
     keys: BTreeMap<PhysicalKey, Keycode>,
     /// The keys that are down, oldest first.
     down: Vec<Keycode>,
-    buttons: BTreeSet<Button>,
+    buttons: BTreeSet<MouseButton>,
     /// Parts of notches not yet scrolled.
     scrolled: (i32, i32),
     spares: SpareKeys,
-    waiting: VecDeque<Input>,
+    waiting: VecDeque<InputEvent>,
     text: VecDeque<char>,
     /// The text goes on then.
     wake: Option<Instant>,
@@ -73,8 +73,8 @@ pub(crate) struct InjectionStep {
 
 impl InputInjector {
     /// Takes a message; [`InputInjector::step`] carries it out.
-    pub(crate) fn take(&mut self, input: Input) -> Option<String> {
-        if matches!(input, Input::ReleaseAll) {
+    pub(crate) fn take(&mut self, input: InputEvent) -> Option<String> {
+        if matches!(input, InputEvent::ReleaseAll) {
             // Nothing typed may come after it.
             self.waiting.clear();
             self.text.clear();
@@ -83,10 +83,10 @@ impl InputInjector {
             return Some("too much at once: the rest was left out".to_owned());
         }
         match &input {
-            Input::Text(text) if text.chars().take(MAX_TEXT + 1).count() > MAX_TEXT => {
+            InputEvent::Text(text) if text.chars().take(MAX_TEXT + 1).count() > MAX_TEXT => {
                 return Some(format!("a text of more than {MAX_TEXT} characters"));
             }
-            Input::Key { symbol, .. } if symbol.len() > MAX_SYMBOL => {
+            InputEvent::Key { symbol, .. } if symbol.len() > MAX_SYMBOL => {
                 return Some("a key with too long a name".to_owned());
             }
             _ => self.waiting.push_back(input),
@@ -118,20 +118,20 @@ impl InputInjector {
         }
         let mut step = InjectionStep::default();
         match self.waiting.pop_front() {
-            Some(Input::Move(point)) => step.deeds.push(moved(point, area)),
-            Some(Input::Button { button, down }) => step.deeds.extend(self.button(button, down)),
-            Some(Input::Scroll { x, y }) => step.deeds = self.scroll(x, y),
-            Some(Input::Key { key, down: false, .. }) => step.deeds.extend(self.key_up(key)),
-            Some(Input::Key { key, symbol, mode, .. }) => {
+            Some(InputEvent::Move(point)) => step.deeds.push(moved(point, area)),
+            Some(InputEvent::Button { button, down }) => step.deeds.extend(self.button(button, down)),
+            Some(InputEvent::Scroll { x, y }) => step.deeds = self.scroll(x, y),
+            Some(InputEvent::Key { key, down: false, .. }) => step.deeds.extend(self.key_up(key)),
+            Some(InputEvent::Key { key, symbol, mode, .. }) => {
                 return self.key_down(board, key, &symbol, mode, now);
             }
-            Some(Input::Text(text)) => {
+            Some(InputEvent::Text(text)) => {
                 let mut last = ' ';
                 let lines =
                     text.chars().filter(|c| !(std::mem::replace(&mut last, *c) == '\r' && *c == '\n'));
                 self.text = lines.collect();
             }
-            Some(Input::ReleaseAll) => step.deeds = self.release(),
+            Some(InputEvent::ReleaseAll) => step.deeds = self.release(),
             None => {}
         }
         Ok(step)
@@ -163,7 +163,7 @@ impl InputInjector {
         deeds
     }
 
-    fn button(&mut self, button: Button, down: bool) -> Option<InputAction> {
+    fn button(&mut self, button: MouseButton, down: bool) -> Option<InputAction> {
         let changed = if down { self.buttons.insert(button) } else { self.buttons.remove(&button) };
         changed.then(|| InputAction::Button(number(button), down))
     }
@@ -253,13 +253,13 @@ fn moved(point: ScreenPoint, area: Rect) -> InputAction {
 }
 
 /// X's number of a button; 4 to 7 are the wheel.
-fn number(button: Button) -> u8 {
+fn number(button: MouseButton) -> u8 {
     match button {
-        Button::Primary => 1,
-        Button::Middle => 2,
-        Button::Secondary => 3,
-        Button::Back => 8,
-        Button::Forward => 9,
+        MouseButton::Primary => 1,
+        MouseButton::Middle => 2,
+        MouseButton::Secondary => 3,
+        MouseButton::Back => 8,
+        MouseButton::Forward => 9,
     }
 }
 

@@ -25,7 +25,7 @@ impl KeyboardSource for EmptyKeyboard {
     }
 }
 
-fn all(hands: &mut InputInjector, inputs: impl IntoIterator<Item = Input>) -> Vec<InputAction> {
+fn all(hands: &mut InputInjector, inputs: impl IntoIterator<Item = InputEvent>) -> Vec<InputAction> {
     let (mut board, mut deeds) = (EmptyKeyboard::default(), Vec::new());
     let mut now = Instant::now();
     for input in inputs {
@@ -38,8 +38,8 @@ fn all(hands: &mut InputInjector, inputs: impl IntoIterator<Item = Input>) -> Ve
     deeds
 }
 
-fn key(place: u16, down: bool) -> Input {
-    Input::Key { key: PhysicalKey(place), symbol: String::new(), down, mode: KeyMode::Place }
+fn key(place: u16, down: bool) -> InputEvent {
+    InputEvent::Key { key: PhysicalKey(place), symbol: String::new(), down, mode: KeyMode::Place }
 }
 
 fn press(keycode: u8) -> InputAction {
@@ -52,14 +52,14 @@ fn release(keycode: u8) -> InputAction {
 
 #[test]
 fn positions_are_on_the_monitor_that_is_shown() {
-    let at = |x, y| Input::Move(ScreenPoint { x, y });
+    let at = |x, y| InputEvent::Move(ScreenPoint { x, y });
     let deeds = all(&mut InputInjector::default(), [at(0, 0), at(199, 99), at(5_000, u16::MAX)]);
     assert_eq!(deeds, [InputAction::Move(100, 50), InputAction::Move(299, 149), InputAction::Move(299, 149)]);
 }
 
 #[test]
 fn parts_of_notches_add_up() {
-    let scroll = |x, y| Input::Scroll { x, y };
+    let scroll = |x, y| InputEvent::Scroll { x, y };
     let click = |button| [InputAction::Button(button, true), InputAction::Button(button, false)];
     let mut hands = InputInjector::default();
     assert!(all(&mut hands, [scroll(0, 50), scroll(0, 60)]).is_empty());
@@ -81,17 +81,17 @@ fn a_repeated_press_is_one_and_a_shared_key_is_let_go_of_once() {
 #[test]
 fn all_is_let_go_of_and_what_waits_is_forgotten() {
     let mut hands = InputInjector::default();
-    let button = |down| Input::Button { button: Button::Secondary, down };
+    let button = |down| InputEvent::Button { button: MouseButton::Secondary, down };
     all(&mut hands, [key(29, true), key(30, true), button(true), button(true)]);
     // Keycodes 200 to 210: the twelfth character has to wait, and so does what follows.
-    hands.take(Input::Text("абвгдежзийклмн".to_owned()));
+    hands.take(InputEvent::Text("абвгдежзийклмн".to_owned()));
     hands.take(key(31, true));
     let now = Instant::now();
     while hands.is_busy(now) {
         hands.step(&mut EmptyKeyboard::default(), AREA, now).unwrap();
     }
     assert!(hands.wake().is_some());
-    hands.take(Input::ReleaseAll);
+    hands.take(InputEvent::ReleaseAll);
     let later = now + std::time::Duration::from_secs(1);
     let step = hands.step(&mut EmptyKeyboard::default(), AREA, later).unwrap();
     assert_eq!(step.deeds, [release(38), release(37), InputAction::Button(3, false)]);
@@ -102,24 +102,25 @@ fn all_is_let_go_of_and_what_waits_is_forgotten() {
 #[test]
 fn what_is_too_much_is_refused() {
     let mut hands = InputInjector::default();
-    assert!(hands.take(Input::Text("ä".repeat(MAX_TEXT))).is_none());
-    assert!(hands.take(Input::Text("ä".repeat(MAX_TEXT + 1))).is_some());
-    let long = Input::Key { key: PhysicalKey(1), symbol: "k".repeat(33), down: true, mode: KeyMode::Symbol };
+    assert!(hands.take(InputEvent::Text("ä".repeat(MAX_TEXT))).is_none());
+    assert!(hands.take(InputEvent::Text("ä".repeat(MAX_TEXT + 1))).is_some());
+    let long =
+        InputEvent::Key { key: PhysicalKey(1), symbol: "k".repeat(33), down: true, mode: KeyMode::Symbol };
     assert!(hands.take(long).is_some());
-    let told = (0..WAITING + 5).filter_map(|_| hands.take(Input::Text("a".to_owned()))).count();
+    let told = (0..WAITING + 5).filter_map(|_| hands.take(InputEvent::Text("a".to_owned()))).count();
     assert_eq!(told, 6);
 }
 
-fn any_input() -> impl Strategy<Value = Input> {
+fn any_input() -> impl Strategy<Value = InputEvent> {
     prop_oneof![
         (any::<u16>(), any::<bool>()).prop_map(|(place, down)| key(place % 300, down)),
         (0_u16..300, "[a-zA-Zäж]{0,2}|Enter|Shift", any::<bool>()).prop_map(|(place, symbol, down)| {
-            Input::Key { key: PhysicalKey(place), symbol, down, mode: KeyMode::Symbol }
+            InputEvent::Key { key: PhysicalKey(place), symbol, down, mode: KeyMode::Symbol }
         }),
-        any::<bool>().prop_map(|down| Input::Button { button: Button::Back, down }),
-        (any::<i16>(), any::<i16>()).prop_map(|(x, y)| Input::Scroll { x, y }),
-        ".{0,20}".prop_map(Input::Text),
-        Just(Input::ReleaseAll),
+        any::<bool>().prop_map(|down| InputEvent::Button { button: MouseButton::Back, down }),
+        (any::<i16>(), any::<i16>()).prop_map(|(x, y)| InputEvent::Scroll { x, y }),
+        ".{0,20}".prop_map(InputEvent::Text),
+        Just(InputEvent::ReleaseAll),
     ]
 }
 

@@ -8,8 +8,8 @@
 pub use nearhand_agent_core::window_target::{OpenWindow, WindowTarget};
 use nearhand_proto::message::local::{MAX_TITLE, MAX_WINDOWS};
 use nearhand_proto::message::screen::{
-    CLIPBOARD_PART, Clipboard, FRAME_PART, FromScreen, Input, InputNotice, MAX_CURSOR, MAX_MONITORS, Monitor,
-    MonitorNumber, Quality, ScreenPoint,
+    CLIPBOARD_PART, ClipboardMessage, FRAME_PART, FromScreen, InputEvent, InputNotice, MAX_CURSOR,
+    MAX_MONITORS, Monitor, MonitorNumber, ScreenPoint, ScreenQuality,
 };
 use nearhand_proto::wire::{self, PREFIX, WireError};
 use serde::de::DeserializeOwned;
@@ -28,7 +28,7 @@ pub enum ToDesktop {
         /// One monitor, or all of them.
         monitor: Option<MonitorNumber>,
         /// How natural pictures may be coded.
-        quality: Quality,
+        quality: ScreenQuality,
     },
     /// A frame is on the technician's screen.
     Painted {
@@ -40,17 +40,17 @@ pub enum ToDesktop {
         paint: u32,
     },
     /// Other wishes from now on.
-    Quality(Quality),
+    Quality(ScreenQuality),
     /// The viewer is hidden, or no longer.
     Hidden(bool),
     /// No more frames.
     StopView,
     /// Pointer and keyboard.
-    Input(Input),
+    Input(InputEvent),
     /// No more input: whatever is held is let go of.
     StopInput,
     /// The clipboard's conversation; answered only between `StartClipboard` and `StopClipboard`.
-    Clipboard(Clipboard),
+    Clipboard(ClipboardMessage),
     /// The clipboard is granted from now on.
     StartClipboard,
     /// It no longer is.
@@ -73,7 +73,7 @@ pub enum ToDesktop {
         /// Which.
         aim: WindowTarget,
         /// How natural pictures may be coded.
-        quality: Quality,
+        quality: ScreenQuality,
     },
     /// One exact picture of the whole screen, as frame 1; nothing where a window is shown.
     Picture,
@@ -92,7 +92,7 @@ pub enum FromDesktop {
     /// For the input's stream.
     Input(InputNotice),
     /// For the clipboard's stream.
-    Clipboard(Clipboard),
+    Clipboard(ClipboardMessage),
     /// The windows there are, the uppermost first.
     Windows(Vec<OpenWindow>),
     /// The window that is shown is no longer there, and why; nothing more of it follows.
@@ -122,9 +122,9 @@ impl FromDesktop {
                     && windows.iter().all(|window| short(&window.application) && short(&window.title))
             }
             Self::Input(InputNotice::Untypable(what)) => what.len() <= MAX_WORDS,
-            Self::Clipboard(Clipboard::Part { bytes, .. }) => bytes.len() <= CLIPBOARD_PART,
+            Self::Clipboard(ClipboardMessage::Part { bytes, .. }) => bytes.len() <= CLIPBOARD_PART,
             // Those are the agent's own.
-            Self::Screen(FromScreen::Clock(_) | FromScreen::Witness(_)) => false,
+            Self::Screen(FromScreen::Clock(_) | FromScreen::Head(_)) => false,
             Self::Screen(FromScreen::CursorAt(_)) | Self::Input(_) | Self::Clipboard(_) => true,
         }
     }
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn messages_come_out_whole_however_they_arrive() {
-        let sent = [ToDesktop::StopView, ToDesktop::Input(Input::Text("ä€😀".into())), ToDesktop::Wipe];
+        let sent = [ToDesktop::StopView, ToDesktop::Input(InputEvent::Text("ä€😀".into())), ToDesktop::Wipe];
         let bytes: Vec<u8> = sent.iter().flat_map(|m| wire::frame(m, MAX_DESKTOP_MESSAGE).unwrap()).collect();
         for step in [1, 3, bytes.len()] {
             let mut incoming = IncomingMessages::default();

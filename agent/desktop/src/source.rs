@@ -6,7 +6,7 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use nearhand_proto::message::screen::{Clipboard, Cursor, Monitor};
+use nearhand_proto::message::screen::{ClipboardMessage, CursorPicture, Monitor};
 use nearhand_screen::{Picture, Rect, Size};
 
 use super::input::{InputAction, KeyboardSource};
@@ -78,7 +78,7 @@ pub(crate) trait ScreenSource {
     /// changing its size: try again when [`DisplayEvent::Monitors`] has come.
     fn capture(&mut self, area: Rect, rects: &[Rect], picture: &mut Picture) -> Result<bool, DisplayError>;
     /// How the pointer looks.
-    fn cursor(&mut self) -> Result<Cursor, DisplayError>;
+    fn cursor(&mut self) -> Result<CursorPicture, DisplayError>;
     /// Where the pointer is, among all monitors.
     fn pointer(&mut self) -> Result<Option<(u16, u16)>, DisplayError>;
 }
@@ -96,9 +96,9 @@ pub(crate) trait ClipboardEnd {
     /// Begins or ends taking part.
     fn share(&mut self, on: bool, now: Instant) -> Result<(), DisplayError>;
     /// A message of the technician's.
-    fn told(&mut self, message: Clipboard, now: Instant) -> Result<(), DisplayError>;
+    fn told(&mut self, message: ClipboardMessage, now: Instant) -> Result<(), DisplayError>;
     /// The next message to the technician, if there is one.
-    fn tell(&mut self) -> Option<Clipboard>;
+    fn tell(&mut self) -> Option<ClipboardMessage>;
     /// When [`ClipboardEnd::overdue`] is to be called.
     fn wake(&self) -> Option<Instant>;
     /// Gives up what has taken too long.

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use nearhand_proto::message::screen::{FRAME_PART, FrameEnd, FromScreen, Quality};
+use nearhand_proto::message::screen::{FRAME_PART, FrameEnd, FromScreen, ScreenQuality};
 use nearhand_screen::pace::{FramePacer, QualityMode, SentFrame};
 use nearhand_screen::{FrameSettings, PendingUpdates, PhotoQuality, Picture, Point, Rect, Size};
 
@@ -69,7 +69,7 @@ impl ScreenView {
     }
 
     /// Begins, or begins anew; [`ScreenView::look_at`] says at what.
-    pub(super) fn start(&mut self, quality: Quality, now: Instant) {
+    pub(super) fn start(&mut self, quality: ScreenQuality, now: Instant) {
         self.watching = Some(ViewState {
             quality_mode: quality_mode(quality),
             hidden: false,
@@ -113,7 +113,7 @@ impl ScreenView {
         }
     }
 
-    pub(super) fn set_quality(&mut self, quality: Quality) {
+    pub(super) fn set_quality(&mut self, quality: ScreenQuality) {
         if let Some(watching) = &mut self.watching {
             watching.quality_mode = quality_mode(quality);
         }
@@ -269,10 +269,10 @@ impl ViewState {
     }
 }
 
-fn quality_mode(quality: Quality) -> QualityMode {
+fn quality_mode(quality: ScreenQuality) -> QualityMode {
     match quality {
-        Quality::Auto => QualityMode::Auto,
-        Quality::Exact => QualityMode::Exact,
-        Quality::Lean => QualityMode::Lean,
+        ScreenQuality::Auto => QualityMode::Auto,
+        ScreenQuality::Exact => QualityMode::Exact,
+        ScreenQuality::Lean => QualityMode::Lean,
     }
 }

@@ -6,7 +6,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use nearhand_proto::alarm::{Event, MAX_INSTANCE, Measured, Severity, Transition};
+use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, MAX_INSTANCE, MeasuredValue, Severity};
 use nearhand_proto::time::UnixMillis;
 use nearhand_proto::wire;
 use serde::{Deserialize, Serialize};
@@ -61,7 +61,7 @@ pub struct Standing {
     /// It comes and goes.
     pub flapping: bool,
     /// What was judged last, with its unit.
-    pub value: Option<Measured>,
+    pub value: Option<MeasuredValue>,
     /// For how long it is raised.
     pub lasts: Option<Duration>,
     /// One sentence.
@@ -105,7 +105,7 @@ impl Engine {
     }
 
     /// Goes on from kept rows. Alarms of rules that are gone are expired; rows that can't be read are left out.
-    pub fn restore(rules: Vec<Rule>, rows: &[StateRow], now: Moment) -> (Self, Vec<Event>) {
+    pub fn restore(rules: Vec<Rule>, rows: &[StateRow], now: Moment) -> (Self, Vec<AlarmEvent>) {
         let mut engine = Self::new(rules);
         let clock = rows.iter().find(|row| row.rule.is_empty()).and_then(|row| row.state.as_deref());
         if let Some(clock) = clock.and_then(|bytes| wire::decode::<Clock>(bytes).ok()) {
@@ -122,7 +122,7 @@ impl Engine {
     }
 
     /// Puts a kept instance back, or tells that it is over because its rule is gone.
-    fn take_over(&mut self, row: &StateRow, kept: Kept, now: Moment) -> Option<Event> {
+    fn take_over(&mut self, row: &StateRow, kept: Kept, now: Moment) -> Option<AlarmEvent> {
         let fits = |rule: &Rule| {
             rule.name == row.rule && rule.shape() == kept.shape && rule.instances.takes(&row.instance)
         };
@@ -142,7 +142,7 @@ impl Engine {
     }
 
     /// Other rules from now on. State is kept where a rule still watches the same thing in the same way.
-    pub fn replace(&mut self, rules: Vec<Rule>, now: Moment) -> Vec<Event> {
+    pub fn replace(&mut self, rules: Vec<Rule>, now: Moment) -> Vec<AlarmEvent> {
         let rows = self.all_rows();
         let (mut next, events) = Self::restore(rules, &rows, now);
         (next.own, next.last) = (self.own, self.last);
@@ -162,7 +162,7 @@ impl Engine {
     }
 
     /// Moves on to `now`, takes readings, and tells what happened.
-    pub fn step(&mut self, now: Moment, readings: &[Reading]) -> Vec<Event> {
+    pub fn step(&mut self, now: Moment, readings: &[Reading]) -> Vec<AlarmEvent> {
         self.advance(now);
         let at = self.own;
         for reading in readings {
@@ -234,7 +234,7 @@ impl Engine {
     }
 
     /// Judges a rule's instances: those that were just read, and those for which time alone decides.
-    fn judge(&mut self, n: usize, readings: &[Reading], at: u64, now: Moment, events: &mut Vec<Event>) {
+    fn judge(&mut self, n: usize, readings: &[Reading], at: u64, now: Moment, events: &mut Vec<AlarmEvent>) {
         let (Some(rule), Some(states)) = (self.rules.get(n), self.states.get_mut(n)) else { return };
         if rule.kind == Kind::Absence {
             for name in rule.expected() {
@@ -330,7 +330,7 @@ impl Engine {
                     lasts: instance
                         .told
                         .map(|_| Duration::from_millis(self.own.saturating_sub(instance.raised_at))),
-                    summary: summary::sentence(rule, name, Transition::Raised, severity, value),
+                    summary: summary::sentence(rule, name, AlarmTransition::Raised, severity, value),
                 });
             }
         }
@@ -338,11 +338,11 @@ impl Engine {
     }
 
     /// Alarms that are open now, as events: what a spool that had to give up events still has to say.
-    pub fn open(&self, now: Moment) -> Vec<Event> {
+    pub fn open(&self, now: Moment) -> Vec<AlarmEvent> {
         let mut events = Vec::new();
         for (rule, states) in self.rules.iter().zip(&self.states) {
             for (name, instance) in states {
-                let told = instance.told.map(|severity| (Transition::Raised, severity));
+                let told = instance.told.map(|severity| (AlarmTransition::Raised, severity));
                 events.extend(told_events(rule, name, instance, told.into_iter().collect(), now));
             }
         }
@@ -382,13 +382,13 @@ fn holds_also(
     value.is_some_and(|(value, _)| condition.holds(*value))
 }
 
-fn measured(rule: &Rule, value: f64) -> Measured {
-    Measured { value, unit: summary::unit_of(rule).name().to_owned() }
+fn measured(rule: &Rule, value: f64) -> MeasuredValue {
+    MeasuredValue { value, unit: summary::unit_of(rule).name().to_owned() }
 }
 
-fn told_events(rule: &Rule, name: &str, instance: &Instance, told: Told, now: Moment) -> Vec<Event> {
+fn told_events(rule: &Rule, name: &str, instance: &Instance, told: Told, now: Moment) -> Vec<AlarmEvent> {
     let value = instance.judged.filter(|value| value.is_finite());
-    let event = |(transition, severity)| Event {
+    let event = |(transition, severity)| AlarmEvent {
         rule: rule.name.clone(),
         rule_version: rule.version,
         instance: name.to_owned(),
@@ -404,12 +404,12 @@ fn told_events(rule: &Rule, name: &str, instance: &Instance, told: Told, now: Mo
     told.into_iter().map(event).collect()
 }
 
-fn expired(rule: &str, version: u32, instance: &str, severity: Severity, now: Moment) -> Event {
-    Event {
+fn expired(rule: &str, version: u32, instance: &str, severity: Severity, now: Moment) -> AlarmEvent {
+    AlarmEvent {
         rule: rule.to_owned(),
         rule_version: version,
         instance: instance.to_owned(),
-        transition: Transition::Expired,
+        transition: AlarmTransition::Expired,
         severity,
         value: None,
         summary: "no longer watched: the rule or what it measures is gone".to_owned(),

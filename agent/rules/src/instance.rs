@@ -3,7 +3,7 @@
 //!
 //! Each severity has its own raise and clear; the alarm is as bad as the worst that is active.
 
-use nearhand_proto::alarm::{Severity, Transition};
+use nearhand_proto::alarm::{AlarmTransition, Severity};
 use serde::{Deserialize, Serialize};
 
 use crate::flap::Flap;
@@ -71,7 +71,7 @@ fn ms(length: core::time::Duration) -> u64 {
 }
 
 /// What became of an instance.
-pub(crate) type Told = Vec<(Transition, Severity)>;
+pub(crate) type Told = Vec<(AlarmTransition, Severity)>;
 
 impl Instance {
     pub(crate) fn new(at: u64, rule: &Rule) -> Self {
@@ -136,7 +136,7 @@ impl Instance {
     pub(crate) fn judge(&mut self, rule: &Rule, at: u64, also: impl Fn(usize) -> bool) -> Told {
         let mut told = Told::new();
         if core::mem::take(&mut self.lost) {
-            told.extend(self.told.map(|severity| (Transition::SensorBack, severity)));
+            told.extend(self.told.map(|severity| (AlarmTransition::SensorBack, severity)));
         }
         let Some(value) = self.value(rule, at) else { return told };
         self.judged = Some(value);
@@ -173,10 +173,10 @@ impl Instance {
             return self.settle_flapping(now, told);
         }
         let (transition, severity) = match (self.told, now) {
-            (None, Some(severity)) => (Transition::Raised, severity),
-            (Some(before), Some(severity)) if severity > before => (Transition::Worsened, severity),
-            (Some(before), Some(severity)) if severity < before => (Transition::Eased, severity),
-            (Some(before), None) => (Transition::Cleared, before),
+            (None, Some(severity)) => (AlarmTransition::Raised, severity),
+            (Some(before), Some(severity)) if severity > before => (AlarmTransition::Worsened, severity),
+            (Some(before), Some(severity)) if severity < before => (AlarmTransition::Eased, severity),
+            (Some(before), None) => (AlarmTransition::Cleared, before),
             _ => return,
         };
         self.flap.note_change();
@@ -189,11 +189,11 @@ impl Instance {
         }
         // An alarm stays open while it flaps; the end of it is told at the end of that.
         self.flap.on = true;
-        if transition != Transition::Cleared {
+        if transition != AlarmTransition::Cleared {
             told.push((transition, severity));
         }
         self.told = Some(severity);
-        told.push((Transition::FlappingBegan, severity));
+        told.push((AlarmTransition::FlappingBegan, severity));
     }
 
     /// While it flaps nothing is told but that it is worse than ever, and the end.
@@ -201,13 +201,13 @@ impl Instance {
         let before = self.told.unwrap_or(Severity::Info);
         if let Some(worse) = now.filter(|now| *now > before) {
             self.told = Some(worse);
-            told.push((Transition::Worsened, worse));
+            told.push((AlarmTransition::Worsened, worse));
         }
         if self.flap.ends() {
             self.flap.on = false;
-            told.push((Transition::FlappingEnded, now.unwrap_or(before)));
+            told.push((AlarmTransition::FlappingEnded, now.unwrap_or(before)));
             if now.is_none() {
-                told.push((Transition::Cleared, before));
+                told.push((AlarmTransition::Cleared, before));
             }
             self.told = now;
         }
@@ -226,7 +226,7 @@ impl Instance {
             _ if silent > GIVEN_UP.max(ms(rule.silence())) => None,
             Some(severity) if !self.lost => {
                 self.lost = true;
-                Some(vec![(Transition::SensorLost, severity)])
+                Some(vec![(AlarmTransition::SensorLost, severity)])
             }
             _ => Some(Told::new()),
         }

@@ -4,7 +4,7 @@ mod limits;
 mod mistake;
 mod rules;
 
-use nearhand_proto::alarm::Profile;
+use nearhand_proto::alarm::DeviceProfile;
 
 use crate::profile;
 use crate::raw::{At, Raw, RawRule};
@@ -23,7 +23,7 @@ const MAX_WATCHED: usize = 64;
 #[derive(Clone, PartialEq, Debug)]
 pub struct RuleSet {
     /// What kind of machine it is.
-    pub profile: Profile,
+    pub profile: DeviceProfile,
     /// The rules, by name.
     pub rules: Vec<Rule>,
     /// Certificate files whose end is watched; absolute.
@@ -42,7 +42,7 @@ pub struct RuleSet {
 
 impl RuleSet {
     /// The rules of a profile and nothing else.
-    pub fn of_profile(profile: Profile) -> Self {
+    pub fn of_profile(profile: DeviceProfile) -> Self {
         // A test holds that the profiles are right.
         Self::read("", profile).unwrap_or(Self {
             profile,
@@ -60,7 +60,7 @@ impl RuleSet {
     ///
     /// # Errors
     /// Every mistake that was found, by line.
-    pub fn read(text: &str, otherwise: Profile) -> Result<Self, Vec<Mistake>> {
+    pub fn read(text: &str, otherwise: DeviceProfile) -> Result<Self, Vec<Mistake>> {
         let mut found = Mistakes::default();
         if text.len() > MAX_FILE {
             found.add(1, format!("the file is longer than {} KiB: write less", MAX_FILE / 1024));
@@ -100,11 +100,15 @@ impl RuleSet {
     }
 }
 
-fn named_profile(name: Option<&At<String>>, otherwise: Profile, found: &mut Mistakes) -> (Profile, bool) {
+fn named_profile(
+    name: Option<&At<String>>,
+    otherwise: DeviceProfile,
+    found: &mut Mistakes,
+) -> (DeviceProfile, bool) {
     let Some(name) = name else { return (otherwise, true) };
     match name.value.as_str() {
-        "desktop" => (Profile::Desktop, true),
-        "server" => (Profile::Server, true),
+        "desktop" => (DeviceProfile::Desktop, true),
+        "server" => (DeviceProfile::Server, true),
         "none" => (otherwise, false),
         other => {
             found.add(
@@ -116,7 +120,7 @@ fn named_profile(name: Option<&At<String>>, otherwise: Profile, found: &mut Mist
     }
 }
 
-fn defaults(profile: Profile, found: &mut Mistakes) -> Vec<RawRule> {
+fn defaults(profile: DeviceProfile, found: &mut Mistakes) -> Vec<RawRule> {
     let mut rules = Vec::new();
     for text in profile::texts(profile) {
         match Raw::read_own(text) {

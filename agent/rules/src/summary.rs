@@ -1,6 +1,6 @@
 //! The sentence of an event.
 
-use nearhand_proto::alarm::{MAX_SUMMARY, Severity, Transition};
+use nearhand_proto::alarm::{AlarmTransition, MAX_SUMMARY, Severity};
 use nearhand_proto::text;
 
 use crate::condition::show;
@@ -41,7 +41,7 @@ pub(crate) fn unit_of(rule: &Rule) -> Unit {
 pub(crate) fn sentence(
     rule: &Rule,
     instance: &str,
-    transition: Transition,
+    transition: AlarmTransition,
     severity: Severity,
     value: Option<f64>,
 ) -> String {
@@ -57,14 +57,14 @@ pub(crate) fn sentence(
         // Last, since an instance may hold anything.
         .replace("{instance}", instance);
     let after = match transition {
-        Transition::Raised | Transition::Worsened => "",
-        Transition::Eased => " (less severe than before)",
-        Transition::Cleared => " (over)",
-        Transition::SensorLost => " (no longer measured: it may go on or be over)",
-        Transition::SensorBack => " (measured again)",
-        Transition::Expired => " (no longer watched)",
-        Transition::FlappingBegan => " (comes and goes; told again when it is steady)",
-        Transition::FlappingEnded => " (steady again)",
+        AlarmTransition::Raised | AlarmTransition::Worsened => "",
+        AlarmTransition::Eased => " (less severe than before)",
+        AlarmTransition::Cleared => " (over)",
+        AlarmTransition::SensorLost => " (no longer measured: it may go on or be over)",
+        AlarmTransition::SensorBack => " (measured again)",
+        AlarmTransition::Expired => " (no longer watched)",
+        AlarmTransition::FlappingBegan => " (comes and goes; told again when it is steady)",
+        AlarmTransition::FlappingEnded => " (steady again)",
     };
     let room = MAX_SUMMARY.saturating_sub(after.len());
     let text = text::one_line(&text, room);

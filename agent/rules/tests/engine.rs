@@ -1,12 +1,12 @@
 //! The engine: states, ladders, silence, clocks, restarts, flapping, a day of noise.
 #![allow(clippy::unwrap_used, reason = "a test that can't read its own rules must end")]
 
-use nearhand_proto::alarm::{Event, Profile, Severity, Transition};
+use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, DeviceProfile, Severity};
 use nearhand_proto::time::UnixMillis;
 use nearhand_rules::{Engine, Moment, Reading, RuleSet, StateRow};
 use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
 
-use Transition::{
+use AlarmTransition::{
     Cleared, Eased, Expired, FlappingBegan, FlappingEnded, Raised, SensorBack, SensorLost, Worsened,
 };
 
@@ -22,7 +22,7 @@ fn at(seconds: u64) -> Moment {
 }
 
 fn rules(text: &str) -> Vec<nearhand_rules::Rule> {
-    RuleSet::read(&format!("profile = \"none\"\n{text}"), Profile::Server).unwrap().rules
+    RuleSet::read(&format!("profile = \"none\"\n{text}"), DeviceProfile::Server).unwrap().rules
 }
 
 fn threshold(extra: &str) -> Vec<nearhand_rules::Rule> {
@@ -33,7 +33,7 @@ fn cpu(value: f64) -> [Reading; 1] {
     [Reading::one("cpu.busy", value)]
 }
 
-fn short(events: &[Event]) -> Vec<(Transition, Severity)> {
+fn short(events: &[AlarmEvent]) -> Vec<(AlarmTransition, Severity)> {
     events.iter().map(|event| (event.transition, event.severity)).collect()
 }
 
@@ -305,12 +305,13 @@ fn notices(rules: Vec<nearhand_rules::Rule>, day: &[f64]) -> usize {
 #[test]
 fn a_day_of_noise_gives_at_most_two_notices_and_naively_hundreds() {
     let day = noisy_day();
-    let named = |profile: Profile| {
+    let named = |profile: DeviceProfile| {
         RuleSet::of_profile(profile).rules.into_iter().filter(|r| r.name == "cpu").collect::<Vec<_>>()
     };
     // What a rule without room, patience and memory would say: one notice each time the limit is passed.
     let naive = day.windows(2).filter(|pair| (pair[0] > 85.0) != (pair[1] > 85.0)).count();
-    let (server, desktop) = (notices(named(Profile::Server), &day), notices(named(Profile::Desktop), &day));
+    let (server, desktop) =
+        (notices(named(DeviceProfile::Server), &day), notices(named(DeviceProfile::Desktop), &day));
     println!("naively {naive}, server {server}, desktop {desktop}");
     assert!(naive >= 300, "{naive}");
     assert!((1..=2).contains(&server), "{server}");
@@ -333,7 +334,7 @@ fn many() -> Vec<nearhand_rules::Rule> {
     rules(&format!("{first}{more}"))
 }
 
-fn run(steps: &[(u64, Option<f64>)], restart_at: Option<usize>) -> (Vec<Event>, Vec<StateRow>) {
+fn run(steps: &[(u64, Option<f64>)], restart_at: Option<usize>) -> (Vec<AlarmEvent>, Vec<StateRow>) {
     let mut engine = Engine::new(many());
     let (mut t, mut events) = (0, Vec::new());
     for (n, (by, value)) in steps.iter().enumerate() {

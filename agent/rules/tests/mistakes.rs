@@ -1,6 +1,6 @@
 //! Mistakes in rules files are named with their line and what to write instead.
 
-use nearhand_proto::alarm::{Profile, Severity};
+use nearhand_proto::alarm::{DeviceProfile, Severity};
 use nearhand_rules::RuleSet;
 
 fn rule(keys: &str) -> String {
@@ -78,7 +78,7 @@ fn each_mistake_has_its_line() {
         ("[watch]\ncertificates = [\n  \"/a\",\n  \"b\",\n]\n".into(), 4, "whole path"),
     ];
     for (text, line, words) in table {
-        let mistakes = RuleSet::read(text, Profile::Server).unwrap_err();
+        let mistakes = RuleSet::read(text, DeviceProfile::Server).unwrap_err();
         let fits = mistakes.iter().any(|m| m.line == *line && m.what.contains(words));
         assert!(fits, "expected line {line}: {words:?}, found {mistakes:?}\n{text}");
     }
@@ -89,9 +89,9 @@ fn too_many_rules_are_refused() {
     let many: String = (0..201)
         .map(|n| format!("[[rule]]\nname = \"r{n}\"\nsensor = \"cpu.busy\"\nraise = \"> 1 %\"\n"))
         .collect();
-    let mistakes = RuleSet::read(&format!("profile = \"none\"\n{many}"), Profile::Server).unwrap_err();
+    let mistakes = RuleSet::read(&format!("profile = \"none\"\n{many}"), DeviceProfile::Server).unwrap_err();
     assert!(mistakes[0].what.contains("201 rules are too many"), "{mistakes:?}");
-    assert!(RuleSet::read(&"#".repeat(300_000), Profile::Server).is_err());
+    assert!(RuleSet::read(&"#".repeat(300_000), DeviceProfile::Server).is_err());
 }
 
 #[test]
@@ -99,24 +99,24 @@ fn all_mistakes_are_told_at_once_in_order() {
     let text = "[[rule]]\nname = \"a\"\nsensor = \"cpu.busy\"\nraise = \"x\"\nfor = \"y\"\n\
         [[rule]]\nname = \"b\"\nsensor = \"nope\"\n";
     let lines: Vec<usize> =
-        RuleSet::read(text, Profile::Server).unwrap_err().iter().map(|mistake| mistake.line).collect();
+        RuleSet::read(text, DeviceProfile::Server).unwrap_err().iter().map(|mistake| mistake.line).collect();
     assert_eq!(lines, [4, 5, 8]);
 }
 
 #[test]
 fn the_profiles_are_right_and_hold_the_defaults() {
-    for profile in [Profile::Desktop, Profile::Server] {
+    for profile in [DeviceProfile::Desktop, DeviceProfile::Server] {
         let set = RuleSet::read("", profile).unwrap();
         assert_eq!(set.advice, []);
         assert_eq!(set, RuleSet::of_profile(profile));
         assert!(set.rules.len() >= 20);
     }
-    let server = RuleSet::of_profile(Profile::Server);
+    let server = RuleSet::of_profile(DeviceProfile::Server);
     let disk = server.rules.iter().find(|r| r.name == "disk-space").unwrap();
     let limits: Vec<_> = disk.levels.iter().map(|l| (l.severity, l.raise.limit, l.clear.limit)).collect();
     assert_eq!(limits, [(Severity::Warning, 90.0, 80.0), (Severity::Critical, 98.0, 90.0)]);
     assert_eq!(disk.levels[1].also.map(|(s, c)| (s.name, c.limit)), Some(("disk.free", 5e9)));
-    let desktop = RuleSet::of_profile(Profile::Desktop);
+    let desktop = RuleSet::of_profile(DeviceProfile::Desktop);
     assert!(desktop.rules.iter().all(|r| r.name != "inodes" && r.name != "load"));
     assert_eq!(desktop.rules.iter().find(|r| r.name == "cpu").unwrap().levels[0].severity, Severity::Info);
 }
@@ -127,19 +127,20 @@ fn a_file_changes_adds_and_switches_off() {
         [[rule]]\nname = \"disk-space\"\ninstances = [\"/\"]\nwarning = { raise = \"> 70 %\", clear = \"< 60 %\" }\n\
         [[rule]]\nname = \"swap\"\noff = true\n\
         [[rule]]\nname = \"web\"\nkind = \"log\"\nunit = \"nginx.service\"\nmatch = \"5\\\\d\\\\d \"\n";
-    let set = RuleSet::read(text, Profile::Desktop).unwrap();
-    assert_eq!(set.profile, Profile::Server);
+    let set = RuleSet::read(text, DeviceProfile::Desktop).unwrap();
+    assert_eq!(set.profile, DeviceProfile::Server);
     let disk = set.rules.iter().find(|r| r.name == "disk-space").unwrap();
     assert_eq!((disk.levels[0].raise.limit, disk.levels[1].raise.limit), (70.0, 98.0));
     assert!(disk.instances.takes("/") && !disk.instances.takes("/home"));
     assert!(set.rules.iter().all(|rule| rule.name != "swap"));
-    let before = RuleSet::of_profile(Profile::Server);
+    let before = RuleSet::of_profile(DeviceProfile::Server);
     assert_ne!(disk.version, before.rules.iter().find(|r| r.name == "disk-space").unwrap().version);
     assert!(set.rules.iter().any(|rule| rule.name == "web" && rule.lines.is_some()));
 }
 
 #[test]
 fn a_limit_without_room_about_it_is_advised_against() {
-    let set = RuleSet::read(&rule("sensor = \"cpu.busy\"\nraise = \"> 90 %\""), Profile::Server).unwrap();
+    let set =
+        RuleSet::read(&rule("sensor = \"cpu.busy\"\nraise = \"> 90 %\""), DeviceProfile::Server).unwrap();
     assert_eq!((set.advice.len(), set.advice[0].line), (1, 4));
 }

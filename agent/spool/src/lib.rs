@@ -10,7 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use nearhand_proto::alarm::{
-    Batch, DeviceReport, Entry, Event, MAX_BATCH, MAX_BATCH_BYTES, Record, Transition,
+    AlarmBatch, AlarmEvent, AlarmTransition, DeviceReport, MAX_BATCH, MAX_BATCH_BYTES, SpoolEntry,
+    SpoolRecord,
 };
 use nearhand_proto::id::StreamId;
 use nearhand_proto::time::UnixMillis;
@@ -187,14 +188,14 @@ impl Spool {
     /// Writes down what was found out or done because of an alarm.
     pub fn report(&mut self, report: DeviceReport) -> Result<(), SpoolError> {
         let transaction = self.database.transaction()?;
-        let newest = insert(&transaction, &Entry::Report(report))?;
+        let newest = insert(&transaction, &SpoolEntry::Report(report))?;
         transaction.commit()?;
         (self.newest, self.waiting) = (newest, self.waiting.saturating_add(1));
         Ok(())
     }
 
     /// Writes events and what the rules know, both or neither. On return it is on the disk.
-    pub fn commit(&mut self, events: &[Event], rows: &[StateRow]) -> Result<(), SpoolError> {
+    pub fn commit(&mut self, events: &[AlarmEvent], rows: &[StateRow]) -> Result<(), SpoolError> {
         match self.commit_once(events, rows) {
             Err(error) if error.is_full() && self.reserve => {
                 tracing::warn!("the disk is full: alarms use the room that was kept back for them");
@@ -205,11 +206,11 @@ impl Spool {
         }
     }
 
-    fn commit_once(&mut self, events: &[Event], rows: &[StateRow]) -> Result<(), SpoolError> {
+    fn commit_once(&mut self, events: &[AlarmEvent], rows: &[StateRow]) -> Result<(), SpoolError> {
         let transaction = self.database.transaction()?;
         let mut newest = self.newest;
         for event in events {
-            newest = insert(&transaction, &Entry::Event(event.clone()))?;
+            newest = insert(&transaction, &SpoolEntry::Event(event.clone()))?;
         }
         for row in rows {
             write_row(&transaction, row)?;
@@ -224,7 +225,7 @@ impl Spool {
     }
 
     /// The oldest entries, as they are sent. `None`: nothing waits. What can't be read is sent as a gap.
-    pub fn batch(&mut self) -> Result<Option<Batch>, SpoolError> {
+    pub fn batch(&mut self) -> Result<Option<AlarmBatch>, SpoolError> {
         let mut query = self.database.prepare("SELECT seq, at, body FROM entry ORDER BY seq LIMIT ?1")?;
         let limit = i64::try_from(MAX_BATCH).unwrap_or(i64::MAX);
         let rows = query.query_map([limit], |row| {
@@ -243,9 +244,9 @@ impl Spool {
             let entry = wire::decode(&body).unwrap_or_else(|error| {
                 tracing::error!(%error, seq, "an entry of the alarms' spool can't be read");
                 let at = UnixMillis(u64::try_from(at).unwrap_or(0));
-                Entry::Gap { lost: 1, from: at, to: at }
+                SpoolEntry::Gap { lost: 1, from: at, to: at }
             });
-            records.push(Record { seq, entry });
+            records.push(SpoolRecord { seq, entry });
         }
         drop(query);
         let Some(last) = records.last() else { return Ok(None) };
@@ -253,7 +254,7 @@ impl Spool {
             set_meta(&self.database, SENT, &last.seq.to_be_bytes())?;
             self.sent = last.seq;
         }
-        Ok(Some(Batch { stream: self.stream, records }))
+        Ok(Some(AlarmBatch { stream: self.stream, records }))
     }
 
     /// How far the relay has this stream, before anything is sent. If that is further than this file can have sent,
@@ -401,11 +402,11 @@ fn set_meta(database: &Connection, key: &str, value: &[u8]) -> Result<(), rusqli
     database.execute(statement, params![key, value]).map(|_| ())
 }
 
-fn insert(transaction: &Transaction<'_>, entry: &Entry) -> Result<u64, SpoolError> {
+fn insert(transaction: &Transaction<'_>, entry: &SpoolEntry) -> Result<u64, SpoolError> {
     let (at, rule, instance) = match entry {
-        Entry::Event(event) => (event.observed_at, event.rule.as_str(), event.instance.as_str()),
+        SpoolEntry::Event(event) => (event.observed_at, event.rule.as_str(), event.instance.as_str()),
         // Not an alarm's state: it must not stand for one where only the newest is kept.
-        Entry::Gap { to: at, .. } | Entry::Report(DeviceReport { at, .. }) => (*at, "", ""),
+        SpoolEntry::Gap { to: at, .. } | SpoolEntry::Report(DeviceReport { at, .. }) => (*at, "", ""),
     };
     let at = i64::try_from(at.0).unwrap_or(i64::MAX);
     transaction
@@ -431,7 +432,7 @@ fn write_row(transaction: &Transaction<'_>, row: &StateRow) -> Result<(), SpoolE
 
 /// No more room: what happened in between is given up and said to be, and the newest state of each alarm stays.
 fn give_up_oldest(transaction: &Transaction<'_>) -> Result<(u64, u64), SpoolError> {
-    let bodies = |condition: &str| -> Result<Vec<Entry>, SpoolError> {
+    let bodies = |condition: &str| -> Result<Vec<SpoolEntry>, SpoolError> {
         let mut query =
             transaction.prepare(&format!("SELECT body FROM entry WHERE {condition} ORDER BY seq"))?;
         let rows = query.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
@@ -444,7 +445,7 @@ fn give_up_oldest(transaction: &Transaction<'_>) -> Result<(u64, u64), SpoolErro
     let newest = bodies("rule <> '' AND seq IN (SELECT max(seq) FROM entry GROUP BY rule, instance)")?;
     let before: u64 = bodies("rule = ''")?
         .iter()
-        .map(|entry| if let Entry::Gap { lost, .. } = entry { *lost } else { 0 })
+        .map(|entry| if let SpoolEntry::Gap { lost, .. } = entry { *lost } else { 0 })
         .fold(0, u64::saturating_add);
     let (count, from, to): (i64, i64, i64) = transaction.query_row(
         "SELECT count(*) FILTER (WHERE rule <> ''), min(at), max(at) FROM entry",
@@ -452,13 +453,13 @@ fn give_up_oldest(transaction: &Transaction<'_>) -> Result<(u64, u64), SpoolErro
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
     let skip = newest.len().saturating_sub(MAX_KEPT);
-    let kept: Vec<Entry> = newest.into_iter().skip(skip).flat_map(as_state).collect();
+    let kept: Vec<SpoolEntry> = newest.into_iter().skip(skip).flat_map(as_state).collect();
     let all = u64::try_from(count).unwrap_or(0);
     let lost = all.saturating_sub(u64::try_from(kept.len()).unwrap_or(0)).saturating_add(before);
     let time = |at: i64| UnixMillis(u64::try_from(at).unwrap_or(0));
     tracing::error!(lost, "too many alarm events wait for the relay: the oldest were given up");
     transaction.execute("DELETE FROM entry", [])?;
-    let mut last = insert(transaction, &Entry::Gap { lost, from: time(from), to: time(to) })?;
+    let mut last = insert(transaction, &SpoolEntry::Gap { lost, from: time(from), to: time(to) })?;
     for entry in &kept {
         last = insert(transaction, entry)?;
     }
@@ -466,16 +467,21 @@ fn give_up_oldest(transaction: &Transaction<'_>) -> Result<(u64, u64), SpoolErro
 }
 
 /// An alarm's newest event as one that can be understood without those before it.
-fn as_state(entry: Entry) -> Vec<Entry> {
-    let Entry::Event(event) = entry else { return Vec::new() };
-    let raised = || Event { transition: Transition::Raised, ..event.clone() };
+fn as_state(entry: SpoolEntry) -> Vec<SpoolEntry> {
+    let SpoolEntry::Event(event) = entry else { return Vec::new() };
+    let raised = || AlarmEvent { transition: AlarmTransition::Raised, ..event.clone() };
     match event.transition {
-        Transition::Raised | Transition::Cleared | Transition::Expired => vec![Entry::Event(event)],
-        Transition::Worsened | Transition::Eased | Transition::SensorBack | Transition::FlappingEnded => {
-            vec![Entry::Event(raised())]
+        AlarmTransition::Raised | AlarmTransition::Cleared | AlarmTransition::Expired => {
+            vec![SpoolEntry::Event(event)]
         }
-        Transition::SensorLost | Transition::FlappingBegan => {
-            vec![Entry::Event(raised()), Entry::Event(event)]
+        AlarmTransition::Worsened
+        | AlarmTransition::Eased
+        | AlarmTransition::SensorBack
+        | AlarmTransition::FlappingEnded => {
+            vec![SpoolEntry::Event(raised())]
+        }
+        AlarmTransition::SensorLost | AlarmTransition::FlappingBegan => {
+            vec![SpoolEntry::Event(raised()), SpoolEntry::Event(event)]
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use nearhand_proto::alarm::{Measured, Severity};
+use nearhand_proto::alarm::{MeasuredValue, Severity};
 
 use super::*;
 
@@ -21,15 +21,15 @@ fn open(dir: &Path) -> Spool {
     Spool::open(dir, &owner(1), stream(1), UnixMillis(1)).unwrap()
 }
 
-fn event(n: u64, transition: Transition) -> Event {
-    Event {
+fn event(n: u64, transition: AlarmTransition) -> AlarmEvent {
+    AlarmEvent {
         rule: "cpu".into(),
         rule_version: 1,
         instance: format!("i{}", n % 3),
         transition,
         severity: Severity::Warning,
         #[expect(clippy::cast_precision_loss, reason = "small")]
-        value: Some(Measured { value: n as f64, unit: "%".into() }),
+        value: Some(MeasuredValue { value: n as f64, unit: "%".into() }),
         summary: n.to_string(),
         observed_at: UnixMillis(1000 + n),
         clock_ahead_ms: None,
@@ -47,9 +47,9 @@ fn summaries(spool: &mut Spool) -> Vec<(u64, String)> {
     records
         .into_iter()
         .map(|record| match record.entry {
-            Entry::Event(event) => (record.seq, event.summary),
-            Entry::Gap { lost, .. } => (record.seq, format!("gap {lost}")),
-            Entry::Report(report) => (record.seq, format!("report {}", report.title)),
+            SpoolEntry::Event(event) => (record.seq, event.summary),
+            SpoolEntry::Gap { lost, .. } => (record.seq, format!("gap {lost}")),
+            SpoolEntry::Report(report) => (record.seq, format!("report {}", report.title)),
         })
         .collect()
 }
@@ -58,7 +58,9 @@ fn summaries(spool: &mut Spool) -> Vec<(u64, String)> {
 fn what_was_confirmed_goes_and_numbers_are_never_used_again() {
     let dir = tempfile::tempdir().unwrap();
     let mut spool = open(dir.path());
-    spool.commit(&[event(1, Transition::Raised), event(2, Transition::Raised)], &[row("a")]).unwrap();
+    spool
+        .commit(&[event(1, AlarmTransition::Raised), event(2, AlarmTransition::Raised)], &[row("a")])
+        .unwrap();
     assert_eq!(summaries(&mut spool).len(), 2);
     spool.acknowledged(stream(9), 2, stream(2)).unwrap();
     assert_eq!(spool.waiting(), 2, "another stream's acknowledgement means nothing");
@@ -68,7 +70,7 @@ fn what_was_confirmed_goes_and_numbers_are_never_used_again() {
     drop(spool);
     let mut spool = open(dir.path());
     assert_eq!((spool.newest(), spool.waiting(), spool.stream()), (2, 0, stream(1)));
-    spool.commit(&[event(3, Transition::Cleared)], &[]).unwrap();
+    spool.commit(&[event(3, AlarmTransition::Cleared)], &[]).unwrap();
     assert_eq!(summaries(&mut spool), [(3, "3".into())]);
     assert_eq!(spool.rows().unwrap(), [row("a")]);
     assert_eq!(spool.oldest().unwrap(), Some(UnixMillis(1003)));
@@ -78,12 +80,12 @@ fn what_was_confirmed_goes_and_numbers_are_never_used_again() {
 fn a_restored_copy_begins_another_stream_and_sends_what_waits_in_it() {
     let dir = tempfile::tempdir().unwrap();
     let mut spool = open(dir.path());
-    spool.commit(&[event(1, Transition::Raised)], &[]).unwrap();
+    spool.commit(&[event(1, AlarmTransition::Raised)], &[]).unwrap();
     assert_eq!(summaries(&mut spool).len(), 1);
     spool.relay_has(stream(1), 1, stream(2)).unwrap();
     assert_eq!(spool.stream(), stream(1), "it has what was sent");
     // Here it is copied; the original goes on to 3, and the copy, too, before it meets the relay: in another run.
-    spool.commit(&[event(2, Transition::Raised), event(3, Transition::Raised)], &[]).unwrap();
+    spool.commit(&[event(2, AlarmTransition::Raised), event(3, AlarmTransition::Raised)], &[]).unwrap();
     drop(spool);
     let mut spool = open(dir.path());
     spool.relay_has(stream(1), 3, stream(2)).unwrap();
@@ -100,7 +102,7 @@ fn a_restored_copy_begins_another_stream_and_sends_what_waits_in_it() {
 fn another_devices_stream_is_left_and_what_cannot_be_read_is_a_gap() {
     let dir = tempfile::tempdir().unwrap();
     let mut spool = open(dir.path());
-    spool.commit(&[event(1, Transition::Raised), event(2, Transition::Raised)], &[]).unwrap();
+    spool.commit(&[event(1, AlarmTransition::Raised), event(2, AlarmTransition::Raised)], &[]).unwrap();
     spool.is_foreign(stream(9), stream(2)).unwrap();
     assert_eq!(spool.stream(), stream(1), "not this one");
     spool.is_foreign(stream(1), stream(2)).unwrap();
@@ -119,17 +121,17 @@ fn reports_go_out_in_their_order_and_never_stand_for_an_alarms_state() {
     let report = |title: &str| DeviceReport {
         rule: "cpu".into(),
         instance: "i1".into(),
-        deed: nearhand_proto::alarm::Deed::Diagnosis,
+        deed: nearhand_proto::alarm::AlarmResponse::Diagnosis,
         good: false,
         title: title.into(),
         lines: vec!["x".repeat(nearhand_proto::alarm::MAX_LINE); 12],
         at: UnixMillis(1001),
     };
-    spool.commit(&[event(1, Transition::Raised)], &[]).unwrap();
+    spool.commit(&[event(1, AlarmTransition::Raised)], &[]).unwrap();
     spool.report(report("a")).unwrap();
     assert_eq!(summaries(&mut spool), [(1, "1".into()), (2, "report a".into())]);
     // No more room: the alarm's newest state stays.
-    let more: Vec<Event> = [4, 7, 10].map(|n| event(n, Transition::Worsened)).to_vec();
+    let more: Vec<AlarmEvent> = [4, 7, 10].map(|n| event(n, AlarmTransition::Worsened)).to_vec();
     spool.commit(&more, &[]).unwrap();
     assert_eq!(summaries(&mut spool).last().map(|(_, said)| said.clone()), Some("10".into()));
     // As many as a frame takes, the rest in the next batch.
@@ -139,7 +141,7 @@ fn reports_go_out_in_their_order_and_never_stand_for_an_alarms_state() {
     }
     let first = spool.batch().unwrap().unwrap();
     assert!((20..99).contains(&first.records.len()), "{}", first.records.len());
-    let bytes = wire::encode(&nearhand_proto::message::control::Request::Alarms(first)).unwrap();
+    let bytes = wire::encode(&nearhand_proto::message::control::RelayRequest::Alarms(first)).unwrap();
     assert!(bytes.len() < nearhand_proto::message::control::FRAME_LIMIT);
 }
 
@@ -147,7 +149,7 @@ fn reports_go_out_in_their_order_and_never_stand_for_an_alarms_state() {
 fn a_copied_disk_and_a_damaged_file_are_set_aside() {
     let dir = tempfile::tempdir().unwrap();
     let mut spool = open(dir.path());
-    spool.commit(&[event(1, Transition::Raised)], &[row("a")]).unwrap();
+    spool.commit(&[event(1, AlarmTransition::Raised)], &[row("a")]).unwrap();
     drop(spool);
     let copy = Spool::open(dir.path(), &owner(2), stream(2), UnixMillis(7)).unwrap();
     assert_eq!((copy.stream(), copy.waiting(), copy.rows().unwrap().len()), (stream(2), 0, 0));
@@ -168,10 +170,13 @@ fn too_many_entries_leave_a_gap_and_the_newest_state() {
     spool.limit_to(10);
     for n in 1..=10 {
         spool
-            .commit(&[event(n, if n == 8 { Transition::Worsened } else { Transition::Raised })], &[])
+            .commit(
+                &[event(n, if n == 8 { AlarmTransition::Worsened } else { AlarmTransition::Raised })],
+                &[],
+            )
             .unwrap();
     }
-    spool.commit(&[event(12, Transition::FlappingBegan)], &[]).unwrap();
+    spool.commit(&[event(12, AlarmTransition::FlappingBegan)], &[]).unwrap();
     let kept = summaries(&mut spool);
     let texts: Vec<&str> = kept.iter().map(|(_, text)| text.as_str()).collect();
     assert_eq!(texts, ["gap 7", "8", "10", "12", "12"]);
@@ -179,9 +184,9 @@ fn too_many_entries_leave_a_gap_and_the_newest_state() {
     let batch = spool.batch().unwrap().unwrap();
     assert_eq!(batch.check(), Ok(()));
     let first = batch.records.into_iter().nth(1).unwrap();
-    assert!(matches!(first.entry, Entry::Event(event) if event.transition == Transition::Raised));
+    assert!(matches!(first.entry, SpoolEntry::Event(event) if event.transition == AlarmTransition::Raised));
     for n in 13..=40 {
-        spool.commit(&[event(n, Transition::Raised)], &[]).unwrap();
+        spool.commit(&[event(n, AlarmTransition::Raised)], &[]).unwrap();
     }
     let lost: u64 =
         summaries(&mut spool).iter().filter_map(|(_, t)| t.strip_prefix("gap ")?.parse::<u64>().ok()).sum();
@@ -210,7 +215,7 @@ fn on_a_full_disk_alarms_use_the_room_kept_back() {
     while filler.write_all(&[7; 4096]).is_ok() {}
     let mut written = 0;
     for n in 0..300 {
-        spool.commit(&[event(n, Transition::Raised)], &[]).unwrap();
+        spool.commit(&[event(n, AlarmTransition::Raised)], &[]).unwrap();
         written += 1;
     }
     assert!(!spool.reserve, "the reserve was used");
@@ -236,7 +241,7 @@ fn spool_child() {
         n = n.max(counted) + 1;
         let row =
             StateRow { rule: "count".into(), instance: String::new(), state: Some(n.to_be_bytes().to_vec()) };
-        spool.commit(&[event(n, Transition::Raised)], &[row]).unwrap();
+        spool.commit(&[event(n, AlarmTransition::Raised)], &[row]).unwrap();
         writeln!(out, "wrote {n} {}", spool.newest()).unwrap();
         if n.is_multiple_of(7) {
             let through = spool.newest() - 3;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_proto::alarm::{Batch, Leaving, Monitoring};
-use nearhand_proto::message::control::{Refusal, Reply, Request};
+use nearhand_proto::alarm::{AlarmBatch, MonitoringHello, ShutdownNotice};
+use nearhand_proto::message::control::{RelayRefusal, RelayReply, RelayRequest};
 use nearhand_proto::text::chain;
 use nearhand_transport::control::{RelayConnection, RelayError, backoff};
 use rand_core::{OsRng, RngCore};
@@ -46,7 +46,7 @@ async fn serve(hub: &Hub, alarms: &AlarmsHandle, connection: Option<RelayConnect
     let mut attempt = 0;
     loop {
         let now = *progress.borrow_and_update();
-        let monitoring = Monitoring { stream: now.stream, profile: now.profile };
+        let monitoring = MonitoringHello { stream: now.stream, profile: now.profile };
         match send(alarms, &connection, monitoring, &mut introduced).await {
             Ok(()) => {
                 attempt = 0;
@@ -58,7 +58,7 @@ async fn serve(hub: &Hub, alarms: &AlarmsHandle, connection: Option<RelayConnect
             Err(error) => {
                 tracing::warn!(error = chain(&error), "alarms wait for the relay");
                 alarms.delivered(Some(explained(&error)));
-                if let RelayError::Refused(Refusal::ForeignStream) = error {
+                if let RelayError::Refused(RelayRefusal::ForeignStream) = error {
                     alarms.is_foreign(monitoring.stream);
                 }
                 let wait = wait(&error, attempt, OsRng.next_u32());
@@ -73,12 +73,12 @@ async fn serve(hub: &Hub, alarms: &AlarmsHandle, connection: Option<RelayConnect
 fn wait(error: &RelayError, attempt: u32, random: u32) -> Duration {
     let least = Duration::from_secs(1);
     match error {
-        RelayError::Refused(Refusal::NotAllowed) => REFUSED_RETRY,
-        RelayError::Refused(Refusal::TooMany { seconds }) => {
+        RelayError::Refused(RelayRefusal::NotAllowed) => REFUSED_RETRY,
+        RelayError::Refused(RelayRefusal::TooMany { seconds }) => {
             Duration::from_secs((*seconds).into()).clamp(least, REFUSED_RETRY)
         }
         // The next try is in another stream.
-        RelayError::Refused(Refusal::ForeignStream) if attempt == 0 => Duration::ZERO,
+        RelayError::Refused(RelayRefusal::ForeignStream) if attempt == 0 => Duration::ZERO,
         _ => backoff(attempt, MAX_WAIT, random).max(least),
     }
 }
@@ -86,7 +86,7 @@ fn wait(error: &RelayError, attempt: u32, random: u32) -> Duration {
 /// What is wrong and what to do, for people.
 fn explained(error: &RelayError) -> String {
     match error {
-        RelayError::Refused(Refusal::NotAllowed) => {
+        RelayError::Refused(RelayRefusal::NotAllowed) => {
             "the relay takes no alarms: update it; they are kept here until then".to_owned()
         }
         other => chain(other),
@@ -97,12 +97,12 @@ fn explained(error: &RelayError) -> String {
 async fn send(
     alarms: &AlarmsHandle,
     connection: &RelayConnection,
-    monitoring: Monitoring,
-    introduced: &mut Option<Monitoring>,
+    monitoring: MonitoringHello,
+    introduced: &mut Option<MonitoringHello>,
 ) -> Result<(), RelayError> {
     if *introduced != Some(monitoring) {
-        match connection.ask(&Request::Monitoring(monitoring)).await? {
-            Reply::AlarmsStored { stream, through } if stream == monitoring.stream => {
+        match connection.ask(&RelayRequest::Monitoring(monitoring)).await? {
+            RelayReply::AlarmsStored { stream, through } if stream == monitoring.stream => {
                 alarms.relay_has(stream, through);
             }
             _ => return Err(RelayError::Protocol("it answered something else than was asked")),
@@ -122,23 +122,25 @@ async fn send(
 async fn confirm(
     alarms: &AlarmsHandle,
     connection: &RelayConnection,
-    batch: Batch,
+    batch: AlarmBatch,
 ) -> Result<(), RelayError> {
     let (stream, first) = (batch.stream, batch.records.first().map_or(0, |record| record.seq));
-    match connection.ask(&Request::Alarms(batch)).await? {
-        Reply::AlarmsStored { stream: of, through } if of == stream && through >= first => {
+    match connection.ask(&RelayRequest::Alarms(batch)).await? {
+        RelayReply::AlarmsStored { stream: of, through } if of == stream && through >= first => {
             alarms.acknowledged(stream, through);
             Ok(())
         }
-        Reply::AlarmsStored { .. } => Err(RelayError::Protocol("it confirmed other alarms than it was sent")),
+        RelayReply::AlarmsStored { .. } => {
+            Err(RelayError::Protocol("it confirmed other alarms than it was sent"))
+        }
         _ => Err(RelayError::Protocol("it answered something else than was asked")),
     }
 }
 
 /// Tells the relay that silence will follow; a relay that can't be told finds out by itself.
-pub(crate) async fn say_goodbye(hub: &Hub, leaving: Leaving) {
+pub(crate) async fn say_goodbye(hub: &Hub, leaving: ShutdownNotice) {
     let Some(connection) = hub.relay.connection() else { return };
-    match timeout(GOODBYE, connection.done(&Request::Leaving(leaving))).await {
+    match timeout(GOODBYE, connection.done(&RelayRequest::ShuttingDown(leaving))).await {
         Ok(Ok(())) => tracing::info!(?leaving, "the relay knows that this machine leaves"),
         Ok(Err(error)) => tracing::debug!(error = chain(&error), "the goodbye was not taken"),
         Err(_) => tracing::debug!("the relay did not answer the goodbye in time"),
@@ -152,11 +154,11 @@ mod tests {
     #[test]
     fn a_wait_is_as_long_as_the_relay_says_within_limits() {
         let refused = |refusal| RelayError::Refused(refusal);
-        let busy = |seconds| wait(&refused(Refusal::TooMany { seconds }), 0, 7).as_secs();
+        let busy = |seconds| wait(&refused(RelayRefusal::TooMany { seconds }), 0, 7).as_secs();
         assert_eq!((busy(0), busy(20), busy(u32::MAX)), (1, 20, 600));
-        assert_eq!(wait(&refused(Refusal::ForeignStream), 0, 7), Duration::ZERO);
+        assert_eq!(wait(&refused(RelayRefusal::ForeignStream), 0, 7), Duration::ZERO);
         let (again, down) =
-            (wait(&refused(Refusal::ForeignStream), 3, 7), wait(&refused(Refusal::Storage), 3, 7));
+            (wait(&refused(RelayRefusal::ForeignStream), 3, 7), wait(&refused(RelayRefusal::Storage), 3, 7));
         assert_eq!(again, down);
         assert!(again >= Duration::from_secs(1) && again <= MAX_WAIT);
     }

@@ -3,7 +3,7 @@
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, PoisonError};
 
-use nearhand_proto::alarm::Batch;
+use nearhand_proto::alarm::AlarmBatch;
 use nearhand_proto::id::StreamId;
 use tokio::sync::{oneshot, watch};
 
@@ -52,7 +52,7 @@ impl AlarmsHandle {
         self.order(AlarmOrder::ClockAhead(ms));
     }
 
-    pub(super) async fn batch(&self) -> Option<Batch> {
+    pub(super) async fn batch(&self) -> Option<AlarmBatch> {
         let (reply, answer) = oneshot::channel();
         self.order(AlarmOrder::Batch(reply));
         answer.await.ok().flatten()

@@ -24,7 +24,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nearhand_proto::alarm::Leaving;
+use nearhand_proto::alarm::ShutdownNotice;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -72,7 +72,7 @@ impl AlarmsHandle {
 
     /// Says goodbye to the relay and writes everything down.
     pub(crate) async fn stop(&self, hub: &Hub) {
-        let leaving = shutdown::destination().await.unwrap_or(Leaving::AgentStops);
+        let leaving = shutdown::destination().await.unwrap_or(ShutdownNotice::AgentStops);
         deliver::say_goodbye(hub, leaving).await;
         let (done, ended) = oneshot::channel();
         self.order(AlarmOrder::Stop(done));

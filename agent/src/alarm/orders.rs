@@ -1,6 +1,6 @@
 //! What the alarms' thread is asked and what it tells: the messages between it and the tasks around it.
 
-use nearhand_proto::alarm::{Batch, DeviceReport, Profile, Severity};
+use nearhand_proto::alarm::{AlarmBatch, DeviceProfile, DeviceReport, Severity};
 use nearhand_proto::id::StreamId;
 use nearhand_proto::time::UnixMillis;
 use nearhand_rules::{Reading, Standing};
@@ -18,7 +18,7 @@ pub(crate) enum AlarmOrder {
     /// The relay's time is known: this machine's clock is that many milliseconds ahead of it.
     ClockAhead(i64),
     /// What is to be sent next.
-    Batch(oneshot::Sender<Option<Batch>>),
+    Batch(oneshot::Sender<Option<AlarmBatch>>),
     /// The relay has the stream up to this number; asked before anything is sent.
     RelayHas(StreamId, u64),
     /// The relay knows the stream as another device's.
@@ -41,7 +41,7 @@ pub(crate) struct AlarmProgress {
     /// The spool's stream.
     pub(crate) stream: StreamId,
     /// What kind of machine it is.
-    pub(crate) profile: Profile,
+    pub(crate) profile: DeviceProfile,
     /// Number of the newest entry on disk.
     pub(crate) newest: u64,
 }

@@ -358,7 +358,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::sync::mpsc::{Receiver, channel};
 
-    use nearhand_proto::alarm::Profile;
+    use nearhand_proto::alarm::DeviceProfile;
 
     use super::*;
     use nearhand_diagnostics::facts::child::SystemPrograms;
@@ -366,7 +366,7 @@ mod tests {
     fn wanted() -> ProbePlan {
         let text = "profile = \"none\"\n[[rule]]\nname = \"io\"\nkind = \"log\"\njournal = true\nmatch = \"I/O error\"\n\
             [[rule]]\nname = \"web\"\nkind = \"log\"\nunit = \"web.service\"\nmatch = \"5\\\\d\\\\d\"\n";
-        let set = RuleSet::read(text, Profile::Server).unwrap();
+        let set = RuleSet::read(text, DeviceProfile::Server).unwrap();
         ProbePlan::of(&set, &ProbeSchedule::of(&set.rules), &AlarmNotes::new())
     }
 

@@ -9,9 +9,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_proto::alarm::{Deed, DeviceReport, MAX_LINE, MAX_LINES, MAX_SUMMARY, Severity};
+use nearhand_proto::alarm::{AlarmResponse, DeviceReport, MAX_LINE, MAX_LINES, MAX_SUMMARY, Severity};
 use nearhand_proto::message::session::CheckSet;
-use nearhand_proto::runbook::{Ending, Outcome};
+use nearhand_proto::runbook::{RunEnding, RunOutcome};
 use nearhand_proto::text;
 use nearhand_report::model::{Finding, Status};
 use nearhand_report::redact;
@@ -71,7 +71,7 @@ async fn look_into(
                 let LastDiagnosis { good, title, lines, .. } = diagnosis;
                 alarms.order(AlarmOrder::Reported(Box::new(report(
                     &one,
-                    Deed::Diagnosis,
+                    AlarmResponse::Diagnosis,
                     *good,
                     title,
                     lines,
@@ -99,7 +99,7 @@ async fn repair(
         match runbooks.raised(hub, &raised).await {
             Ok(outcome) => {
                 let (good, title, lines) = told(&outcome);
-                let report = report(&one, Deed::Runbook, good, &title, &lines);
+                let report = report(&one, AlarmResponse::Runbook, good, &title, &lines);
                 alarms.order(AlarmOrder::Reported(Box::new(report)));
             }
             Err(refused) => {
@@ -131,7 +131,7 @@ async fn diagnose(hub: &Hub) -> Option<LastDiagnosis> {
     }
 }
 
-fn report(of: &RaisedAlarm, deed: Deed, good: bool, title: &str, lines: &[String]) -> DeviceReport {
+fn report(of: &RaisedAlarm, deed: AlarmResponse, good: bool, title: &str, lines: &[String]) -> DeviceReport {
     DeviceReport {
         rule: of.rule.clone(),
         instance: of.instance.clone(),
@@ -159,12 +159,12 @@ fn found(findings: &[Finding]) -> (bool, String, Vec<String>) {
     (fail == 0, title, of(Status::Fail).chain(of(Status::Warn)).map(line).collect())
 }
 
-fn told(outcome: &Outcome) -> (bool, String, Vec<String>) {
+fn told(outcome: &RunOutcome) -> (bool, String, Vec<String>) {
     let lines = outcome.notes.iter().map(|note| {
         let well = if note.well { "" } else { " (not well)" };
         format!("{} {}{well}: {}", note.phase.name(), note.act.name(), note.saw)
     });
-    (outcome.ending == Ending::Done, format!("{outcome} [run {}]", outcome.run), lines.collect())
+    (outcome.ending == RunEnding::Done, format!("{outcome} [run {}]", outcome.run), lines.collect())
 }
 
 /// On one line and at most so many bytes.
@@ -192,7 +192,7 @@ mod tests {
             diagnose: true,
         };
         let long = || "ü\n\u{1b}[2J".repeat(200);
-        let made = report(&begun, Deed::Diagnosis, false, &long(), &vec![long(); 50]);
+        let made = report(&begun, AlarmResponse::Diagnosis, false, &long(), &vec![long(); 50]);
         assert_eq!(made.check(), Ok(()));
         assert!(made.title.len() > MAX_SUMMARY - 8 && made.lines.len() == MAX_LINES);
         assert!(!made.title.contains('\u{1b}') && !made.title.contains('\n'));

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use nearhand_proto::alarm::Profile;
+use nearhand_proto::alarm::DeviceProfile;
 use nearhand_rules::{Mistake, RuleSet, parse};
 
 /// Why the rules can't be used.
@@ -69,12 +69,12 @@ pub(crate) fn load(path: &Path) -> Result<RuleSet, RulesError> {
 }
 
 /// A machine with a battery or a graphical log-in is somebody's desktop.
-pub(crate) fn likely_profile(root: &Path) -> Profile {
+pub(crate) fn likely_profile(root: &Path) -> DeviceProfile {
     let names = |dir: &str| fs::read_dir(root.join(dir)).into_iter().flatten().flatten();
     let battery = names("sys/class/power_supply").any(|e| e.file_name().to_string_lossy().starts_with("BAT"));
     let sessions =
         ["usr/share/xsessions", "usr/share/wayland-sessions"].iter().any(|dir| names(dir).next().is_some());
-    if battery || sessions { Profile::Desktop } else { Profile::Server }
+    if battery || sessions { DeviceProfile::Desktop } else { DeviceProfile::Server }
 }
 
 #[cfg(test)]
@@ -84,9 +84,9 @@ mod tests {
     #[test]
     fn without_a_file_the_machine_decides_and_mistakes_are_told_with_their_line() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(likely_profile(dir.path()), Profile::Server);
+        assert_eq!(likely_profile(dir.path()), DeviceProfile::Server);
         fs::create_dir_all(dir.path().join("sys/class/power_supply/BAT0")).unwrap();
-        assert_eq!(likely_profile(dir.path()), Profile::Desktop);
+        assert_eq!(likely_profile(dir.path()), DeviceProfile::Desktop);
         let path = dir.path().join("rules.toml");
         let before = FileStamp::of(&path);
         assert!(!load(&path).unwrap().rules.is_empty());

@@ -202,7 +202,7 @@ fn seconds_left(bytes: &[u8], now: Moment) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use nearhand_proto::alarm::Profile;
+    use nearhand_proto::alarm::DeviceProfile;
     use nearhand_proto::time::UnixMillis;
 
     use super::*;
@@ -239,7 +239,7 @@ mod tests {
             certificate.display(),
             certificate.display()
         );
-        let set = RuleSet::read(&text, Profile::Server).unwrap();
+        let set = RuleSet::read(&text, DeviceProfile::Server).unwrap();
         let mut notes = AlarmNotes::new();
         let mut sampler = AlarmSampler::new(&set, at(1), &notes);
         let mut all = Vec::new();

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_proto::alarm::Leaving;
+use nearhand_proto::alarm::ShutdownNotice;
 use zbus::zvariant::OwnedFd;
 use zbus::{Connection, Proxy};
 
@@ -57,7 +57,7 @@ async fn follow(hub: &Hub, connection: &Connection) -> zbus::Result<()> {
         let Some(message) = message else { return Ok(()) };
         let begins: bool = message.body().deserialize()?;
         match (begins, sleep) {
-            (true, true) => say_goodbye(hub, Leaving::Sleep).await,
+            (true, true) => say_goodbye(hub, ShutdownNotice::Sleep).await,
             (true, false) => {
                 if let Some(leaving) = destination().await {
                     say_goodbye(hub, leaving).await;
@@ -84,9 +84,9 @@ async fn delay(manager: &Proxy<'_>) -> Option<OwnedFd> {
 }
 
 /// Where the machine is going, if it is: known once systemd has begun.
-pub(crate) async fn destination() -> Option<Leaving> {
+pub(crate) async fn destination() -> Option<ShutdownNotice> {
     let context = context(AlarmClocks::new().now());
     let asked = tokio::time::timeout(PATIENCE, facts::shutting_down_to(&context)).await;
     let restarts = asked.ok()?.ok()??;
-    Some(if restarts { Leaving::Restart } else { Leaving::PowerOff })
+    Some(if restarts { ShutdownNotice::Restart } else { ShutdownNotice::PowerOff })
 }

@@ -141,7 +141,7 @@ fn regular(path: &str) -> io::Result<Option<(File, u64, u64)>> {
 mod tests {
     use std::io::Write;
 
-    use nearhand_proto::alarm::Profile;
+    use nearhand_proto::alarm::DeviceProfile;
     use nearhand_rules::RuleSet;
 
     use super::*;
@@ -151,7 +151,7 @@ mod tests {
             "profile = \"none\"\n[[rule]]\nname = \"x\"\nkind = \"log\"\nfile = \"{}\"\nmatch = \"bad\"\n",
             path.display()
         );
-        LogTail::of(&RuleSet::read(&text, Profile::Server).unwrap().rules).remove(0)
+        LogTail::of(&RuleSet::read(&text, DeviceProfile::Server).unwrap().rules).remove(0)
     }
 
     fn append(path: &std::path::Path, text: &str) {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use nearhand_proto::alarm::{DeviceReport, Event, Transition};
+use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, DeviceReport};
 use nearhand_proto::id::StreamId;
 use nearhand_rules::{Engine, Moment, Reading, RuleSet, StateRow};
 use rand_core::OsRng;
@@ -55,7 +55,7 @@ pub(crate) struct AlarmWorker {
     rules_problem: Option<String>,
     spool_problem: Option<String>,
     /// What could not be written yet.
-    unsaved: (Vec<Event>, Vec<StateRow>),
+    unsaved: (Vec<AlarmEvent>, Vec<StateRow>),
     given_up: u64,
     saved_at: u64,
     progress: watch::Sender<AlarmProgress>,
@@ -223,7 +223,9 @@ impl AlarmWorker {
             tracing::info!(rule = event.rule, instance = event.instance, transition = %event.transition,
                 severity = %event.severity, "{}", event.summary);
         }
-        let begins = |event: &&Event| matches!(event.transition, Transition::Raised | Transition::Worsened);
+        let begins = |event: &&AlarmEvent| {
+            matches!(event.transition, AlarmTransition::Raised | AlarmTransition::Worsened)
+        };
         let begun: Vec<RaisedAlarm> = events
             .iter()
             .filter(begins)
@@ -255,7 +257,7 @@ impl AlarmWorker {
     }
 
     /// Writes events with what led to them; what can't be written waits here and is tried again.
-    fn write(&mut self, events: Vec<Event>) {
+    fn write(&mut self, events: Vec<AlarmEvent>) {
         self.unsaved.0.extend(events);
         self.unsaved.1.extend(self.engine.changed_rows());
         if self.unsaved.0.is_empty() && self.unsaved.1.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use nearhand_proto::message::local::{Alarm, Alarms, Reply, Verb};
+use nearhand_proto::message::local::{LocalAlarm, LocalAlarms, LocalReply, LocalVerb};
 use nearhand_rules::units::show_seconds;
 
 use super::simple::OutputArgs;
@@ -10,8 +10,8 @@ use crate::home::AgentHome;
 use crate::local;
 
 pub(crate) async fn run(home: &AgentHome, output: &OutputArgs) -> anyhow::Result<ExitCode> {
-    let reply = local::call(home).await?.ask(Verb::Alarms).await?;
-    let Reply::Alarms(alarms) = reply else { anyhow::bail!("the agent answered something else") };
+    let reply = local::call(home).await?.ask(LocalVerb::Alarms).await?;
+    let LocalReply::Alarms(alarms) = reply else { anyhow::bail!("the agent answered something else") };
     if output.json {
         println!("{}", serde_json::to_string_pretty(&alarms)?);
     } else {
@@ -20,14 +20,14 @@ pub(crate) async fn run(home: &AgentHome, output: &OutputArgs) -> anyhow::Result
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(alarms: &Alarms) {
+fn print(alarms: &LocalAlarms) {
     let open = alarms.alarms.iter().filter(|alarm| alarm.severity.is_some());
     match open.clone().count() {
         0 => println!("No alarm ({} rules).", alarms.rules),
         n => println!("{n} alarm(s) ({} rules):", alarms.rules),
     }
     open.for_each(line);
-    let coming: Vec<&Alarm> = alarms.alarms.iter().filter(|alarm| alarm.phase == "pending").collect();
+    let coming: Vec<&LocalAlarm> = alarms.alarms.iter().filter(|alarm| alarm.phase == "pending").collect();
     if !coming.is_empty() {
         println!("Not for long enough yet:");
         coming.into_iter().for_each(line);
@@ -45,7 +45,7 @@ fn print(alarms: &Alarms) {
     }
 }
 
-fn line(alarm: &Alarm) {
+fn line(alarm: &LocalAlarm) {
     let severity = alarm.severity.map_or("-", |severity| severity.name());
     #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
     let lasts = alarm.seconds.map(|s| format!(", for {}", show_seconds(s as f64))).unwrap_or_default();

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use nearhand_proto::message::help::{HelpWanted, Urgency};
-use nearhand_proto::message::local::{Help, Reply, Verb};
+use nearhand_proto::message::help::{HelpRequest, Urgency};
+use nearhand_proto::message::local::{HelpStatus, LocalReply, LocalVerb};
 
 use super::console::help_in_words;
 use crate::home::AgentHome;
@@ -54,17 +54,17 @@ impl From<AskUrgency> for Urgency {
 pub(crate) async fn run(home: &AgentHome, args: AskArgs) -> anyhow::Result<ExitCode> {
     let mut agent = local::call(home).await?;
     if args.withdraw {
-        agent.ask(Verb::WithdrawHelp).await?;
+        agent.ask(LocalVerb::WithdrawHelp).await?;
         println!("Help is no longer asked for.");
         return Ok(ExitCode::SUCCESS);
     }
     let verb = if args.what.is_empty() {
-        Verb::Help
+        LocalVerb::Help
     } else {
         let (urgency, reach) = (args.urgency.into(), args.reach);
-        Verb::AskForHelp(HelpWanted { what: args.what.join(" "), urgency, reach })
+        LocalVerb::AskForHelp(HelpRequest { what: args.what.join(" "), urgency, reach })
     };
-    let Reply::Help(help) = agent.ask(verb).await? else {
+    let LocalReply::Help(help) = agent.ask(verb).await? else {
         anyhow::bail!("the agent answered something else")
     };
     if args.json {
@@ -72,5 +72,5 @@ pub(crate) async fn run(home: &AgentHome, args: AskArgs) -> anyhow::Result<ExitC
     } else {
         help_in_words(&help);
     }
-    Ok(if matches!(help, Help::Refused(_)) { ExitCode::from(super::FAILED) } else { ExitCode::SUCCESS })
+    Ok(if matches!(help, HelpStatus::Refused(_)) { ExitCode::from(super::FAILED) } else { ExitCode::SUCCESS })
 }

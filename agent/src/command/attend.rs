@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use nearhand_proto::invitation::SiteString;
-use nearhand_proto::message::local::{Reply, Verb};
+use nearhand_proto::message::local::{LocalReply, LocalVerb};
 use nearhand_transport::lines;
 
 use super::console::{AttendConsole, ConsoleStep};
@@ -58,14 +58,14 @@ async fn wait_for_relay(service: &AgentService) {
 
 async fn attend(home: &AgentHome, no_code: bool) -> anyhow::Result<ExitCode> {
     let mut agent = local::call(home).await?;
-    agent.ask(Verb::Watch).await?;
-    let Reply::Status(status) = agent.ask(Verb::Status).await? else { anyhow::bail!("no status") };
+    agent.ask(LocalVerb::Watch).await?;
+    let LocalReply::Status(status) = agent.ask(LocalVerb::Status).await? else { anyhow::bail!("no status") };
     let mut console = AttendConsole::default();
     if let Some(verb) = console.greet(&status) {
         ask(&mut agent, &mut console, verb).await?;
     }
     if !no_code {
-        let code = agent.ask(Verb::NewCode).await;
+        let code = agent.ask(LocalVerb::NewCode).await;
         console.code(code);
     }
     let mut lines = lines::standard_input();
@@ -95,14 +95,14 @@ async fn attend(home: &AgentHome, no_code: bool) -> anyhow::Result<ExitCode> {
         }
     }
     // Whoever closes this terminal no longer watches: nothing goes on unseen.
-    agent.ask(Verb::StopAll).await?;
+    agent.ask(LocalVerb::StopAll).await?;
     println!("All sessions are ended.");
     Ok(ExitCode::SUCCESS)
 }
 
-async fn ask(agent: &mut LocalClient, console: &mut AttendConsole, verb: Verb) -> anyhow::Result<()> {
-    let (is_code, is_list) = (verb == Verb::NewCode, verb == Verb::Windows);
-    let thanks = matches!(verb, Verb::Rate { .. } | Verb::ReportSession { .. });
+async fn ask(agent: &mut LocalClient, console: &mut AttendConsole, verb: LocalVerb) -> anyhow::Result<()> {
+    let (is_code, is_list) = (verb == LocalVerb::NewCode, verb == LocalVerb::Windows);
+    let thanks = matches!(verb, LocalVerb::Rate { .. } | LocalVerb::ReportSession { .. });
     match agent.ask(verb).await {
         reply if is_code => console.code(reply),
         reply if is_list => console.windows(reply),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use nearhand_proto::audit::{Head, Row};
+use nearhand_proto::audit::{AuditHead, AuditRow};
 use nearhand_proto::identity::PublicKey;
 use nearhand_proto::text;
 
@@ -66,7 +66,7 @@ fn show(home: &AgentHome, args: &ShowArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn line(row: &Row) -> String {
+fn line(row: &AuditRow) -> String {
     let session = row.event.session.map(|s| format!(" [{}]", s.to_string().get(..8).unwrap_or_default()));
     let text = format!("{}{}: {}", row.event.actor, session.unwrap_or_default(), row.event.action);
     let detail = if row.event.detail.is_empty() { String::new() } else { format!(": {}", row.event.detail) };
@@ -111,10 +111,10 @@ fn keys(home: &AgentHome) -> anyhow::Result<Vec<PublicKey>> {
     Ok(keys)
 }
 
-fn witness(text: &str) -> anyhow::Result<Head> {
+fn witness(text: &str) -> anyhow::Result<AuditHead> {
     let bad = || format!("{text:?} is no witness: write NUMBER:HASH as a technician's evidence shows it");
     let (number, hash) = text.split_once(':').with_context(bad)?;
     // A public key's text has the same form: 64 hexadecimal digits.
     let hash: PublicKey = hash.parse().with_context(bad)?;
-    Ok(Head { number: number.parse().with_context(bad)?, hash: *hash.as_bytes() })
+    Ok(AuditHead { number: number.parse().with_context(bad)?, hash: *hash.as_bytes() })
 }

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::{
-    Choice, Code, ConsentRequest, Event, Help, Mark, Reply, Session, Status, Verb, Window,
+    AgentStatus, ConsentChoice, ConsentRequest, DeliveryMark, HelpStatus, ListedWindow, LocalEvent,
+    LocalReply, LocalSession, LocalVerb, ShownCode,
 };
 
 use nearhand_agent_core::policy::parse_duration;
@@ -18,20 +19,20 @@ use nearhand_transport::local::CallError;
 #[derive(Debug, Default)]
 pub(crate) struct AttendConsole {
     requests: BTreeMap<u64, ConsentRequest>,
-    sessions: BTreeMap<SessionId, Session>,
+    sessions: BTreeMap<SessionId, LocalSession>,
     /// The session that was spoken to last.
     current: Option<SessionId>,
     /// The session that ended last.
     ended: Option<SessionId>,
     /// The windows as they were listed last: the person's numbers for them count from 1.
-    windows: Vec<Window>,
+    windows: Vec<ListedWindow>,
 }
 
 /// What to do after a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ConsoleStep {
     /// Ask the agent.
-    Ask(Verb),
+    Ask(LocalVerb),
     /// Nothing.
     Wait,
     /// The person leaves.
@@ -55,7 +56,7 @@ const HELP: &str = "\
 
 impl AttendConsole {
     /// Says where we are; what to ask the agent next.
-    pub(crate) fn greet(&mut self, status: &Status) -> Option<Verb> {
+    pub(crate) fn greet(&mut self, status: &AgentStatus) -> Option<LocalVerb> {
         println!("This is {} of {}.", status.device, status.organisation);
         if let Some(problem) = &status.problem {
             println!("! Not connected to the relay {}: {problem}", status.relay);
@@ -72,11 +73,11 @@ impl AttendConsole {
     }
 
     /// Shows the windows to choose from, or why there are none.
-    pub(crate) fn windows(&mut self, reply: Result<Reply, CallError>) {
+    pub(crate) fn windows(&mut self, reply: Result<LocalReply, CallError>) {
         self.windows.clear();
         match reply {
-            Ok(Reply::Windows(windows)) if windows.is_empty() => println!("! No window is open."),
-            Ok(Reply::Windows(windows)) => self.windows = windows,
+            Ok(LocalReply::Windows(windows)) if windows.is_empty() => println!("! No window is open."),
+            Ok(LocalReply::Windows(windows)) => self.windows = windows,
             Ok(_) => {}
             Err(error) => println!("! The windows can't be listed: {error}"),
         }
@@ -93,9 +94,9 @@ impl AttendConsole {
     }
 
     /// Shows a new code, or why there is none.
-    pub(crate) fn code(&mut self, reply: Result<Reply, CallError>) {
+    pub(crate) fn code(&mut self, reply: Result<LocalReply, CallError>) {
         match reply {
-            Ok(Reply::Code(Code { spoken, seconds_left })) => {
+            Ok(LocalReply::Code(ShownCode { spoken, seconds_left })) => {
                 println!(
                     "\n  Your support code:  {spoken}   (good for {} minutes)",
                     seconds_left.div_ceil(60)
@@ -109,33 +110,37 @@ impl AttendConsole {
     }
 
     /// Shows an event; what to tell the agent in turn.
-    pub(crate) fn event(&mut self, event: Event) -> Option<Verb> {
+    pub(crate) fn event(&mut self, event: LocalEvent) -> Option<LocalVerb> {
         match event {
-            Event::Relay { connected: true, .. } => println!("Connected to the relay."),
-            Event::Relay { problem, .. } => println!("! The relay is lost: {}", problem.unwrap_or_default()),
-            Event::CodeGone(why) => println!("The support code no longer counts: {why}."),
-            Event::Asked(request) => return self.asked(request),
-            Event::Settled { request, how } => {
+            LocalEvent::Relay { connected: true, .. } => println!("Connected to the relay."),
+            LocalEvent::Relay { problem, .. } => {
+                println!("! The relay is lost: {}", problem.unwrap_or_default())
+            }
+            LocalEvent::CodeGone(why) => println!("The support code no longer counts: {why}."),
+            LocalEvent::Asked(request) => return self.asked(request),
+            LocalEvent::Settled { request, how } => {
                 self.requests.remove(&request);
                 println!("Request {request}: {how}.");
             }
-            Event::Session(session) => self.session(&session),
-            Event::Activity { entry, .. } => println!("· {}", entry.act),
-            Event::Chat { session, line } if line.from_technician => {
+            LocalEvent::Session(session) => self.session(&session),
+            LocalEvent::Activity { entry, .. } => println!("· {}", entry.act),
+            LocalEvent::Chat { session, line } if line.from_technician => {
                 self.current = Some(session);
                 let name = self.sessions.get(&session).map_or("technician", |s| s.technician.as_str());
                 for text in line.text.lines() {
                     println!("│ {name}: {text}");
                 }
-                return Some(Verb::Seen { session, number: line.number });
+                return Some(LocalVerb::Seen { session, number: line.number });
             }
-            Event::Chat { line, .. } if line.mark == Mark::Shown => println!("  (read) {}", line.text),
-            Event::Chat { .. } => {}
-            Event::Ended { session, why } => self.over(session, &why),
-            Event::Notice(said) => println!("! {said}"),
+            LocalEvent::Chat { line, .. } if line.mark == DeliveryMark::Shown => {
+                println!("  (read) {}", line.text)
+            }
+            LocalEvent::Chat { .. } => {}
+            LocalEvent::Ended { session, why } => self.over(session, &why),
+            LocalEvent::Notice(said) => println!("! {said}"),
             // Said by what was done.
-            Event::Paused { .. } | Event::Resumed { .. } => {}
-            Event::Help(help) => help_in_words(&help),
+            LocalEvent::Paused { .. } | LocalEvent::Resumed { .. } => {}
+            LocalEvent::Help(help) => help_in_words(&help),
         }
         None
     }
@@ -148,7 +153,7 @@ impl AttendConsole {
         self.ended = Some(session);
     }
 
-    fn asked(&mut self, request: ConsentRequest) -> Option<Verb> {
+    fn asked(&mut self, request: ConsentRequest) -> Option<LocalVerb> {
         println!("\n  {:?} of {:?} asks to:", request.technician, request.organisation);
         for capability in request.capabilities.iter() {
             println!("    - {} ({capability})", capability.in_plain_words());
@@ -167,10 +172,10 @@ impl AttendConsole {
         let window = request.capabilities.contains(Capability::Window);
         self.current = Some(request.session);
         self.requests.insert(request.request, request);
-        window.then_some(Verb::Windows)
+        window.then_some(LocalVerb::Windows)
     }
 
-    fn session(&mut self, session: &Session) {
+    fn session(&mut self, session: &LocalSession) {
         let known = self.sessions.insert(session.session, session.clone());
         self.current.get_or_insert(session.session);
         if known.is_none() {
@@ -200,28 +205,28 @@ impl AttendConsole {
                 ConsoleStep::Wait
             }
             "allow" | "deny" => self.decide(word, rest),
-            "/code" => ConsoleStep::Ask(Verb::NewCode),
-            "/windows" => ConsoleStep::Ask(Verb::Windows),
+            "/code" => ConsoleStep::Ask(LocalVerb::NewCode),
+            "/windows" => ConsoleStep::Ask(LocalVerb::Windows),
             "/quit" => ConsoleStep::Leave,
-            "/stop" => ConsoleStep::Ask(Verb::StopAll),
+            "/stop" => ConsoleStep::Ask(LocalVerb::StopAll),
             // Whoever is frightened doesn't think of the stroke; as a word in a talk it is hardly missed.
-            _ if line.eq_ignore_ascii_case("stop") => ConsoleStep::Ask(Verb::StopAll),
+            _ if line.eq_ignore_ascii_case("stop") => ConsoleStep::Ask(LocalVerb::StopAll),
             "/more" => self.in_session(|session, granted| {
                 let more = parse_duration(rest.trim())?;
                 let seconds = u32::try_from(more.as_secs()).unwrap_or(u32::MAX);
-                Ok(Verb::Extend { session, capabilities: granted, seconds })
+                Ok(LocalVerb::Extend { session, capabilities: granted, seconds })
             }),
             "/take" => self.in_session(|session, _| {
-                Ok(Verb::Revoke { session, capabilities: capabilities(rest.trim())? })
+                Ok(LocalVerb::Revoke { session, capabilities: capabilities(rest.trim())? })
             }),
-            "/pause" => self.in_session(|session, _| Ok(Verb::Pause { session })),
-            "/resume" => self.in_session(|session, _| Ok(Verb::Resume { session })),
+            "/pause" => self.in_session(|session, _| Ok(LocalVerb::Pause { session })),
+            "/resume" => self.in_session(|session, _| Ok(LocalVerb::Resume { session })),
             "/rate" | "/report" => self.opine(word, rest.trim()),
             _ if word.starts_with('/') => {
                 println!("There is no command {word}. Type ? for help.");
                 ConsoleStep::Wait
             }
-            _ => self.in_session(|session, _| Ok(Verb::Say { session, text: line.to_owned() })),
+            _ => self.in_session(|session, _| Ok(LocalVerb::Say { session, text: line.to_owned() })),
         }
     }
 
@@ -232,12 +237,12 @@ impl AttendConsole {
             return ConsoleStep::Wait;
         };
         if word == "/report" {
-            return ConsoleStep::Ask(Verb::ReportSession { session, text: rest.to_owned() });
+            return ConsoleStep::Ask(LocalVerb::ReportSession { session, text: rest.to_owned() });
         }
         let (stars, comment) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
         match stars.parse() {
             Ok(stars) if (1..=5).contains(&stars) => {
-                ConsoleStep::Ask(Verb::Rate { session, stars, comment: comment.trim().to_owned() })
+                ConsoleStep::Ask(LocalVerb::Rate { session, stars, comment: comment.trim().to_owned() })
             }
             _ => {
                 println!("Say how good it was from 1 to 5, such as: /rate 4 quick and friendly");
@@ -253,7 +258,7 @@ impl AttendConsole {
             return ConsoleStep::Wait;
         };
         if word == "deny" {
-            return ConsoleStep::Ask(Verb::Decide { request: *id, choice: Choice::Deny });
+            return ConsoleStep::Ask(LocalVerb::Decide { request: *id, choice: ConsentChoice::Deny });
         }
         let (mut what, mut seconds, mut window) = (request.capabilities, request.seconds, None);
         for part in rest.split_whitespace().filter(|part| *part != "for") {
@@ -279,19 +284,22 @@ impl AttendConsole {
             }
         }
         let choice = match window {
-            Some(window) => Choice::Allow { capabilities: what, seconds, window: Some(window) },
+            Some(window) => ConsentChoice::Allow { capabilities: what, seconds, window: Some(window) },
             None if what.contains(Capability::Window) => {
                 println!(
                     "! Say which window they may see, such as: allow 1. Without one: deny, or allow the rest by name."
                 );
-                return ConsoleStep::Ask(Verb::Windows);
+                return ConsoleStep::Ask(LocalVerb::Windows);
             }
-            None => Choice::Allow { capabilities: what, seconds, window: None },
+            None => ConsentChoice::Allow { capabilities: what, seconds, window: None },
         };
-        ConsoleStep::Ask(Verb::Decide { request: *id, choice })
+        ConsoleStep::Ask(LocalVerb::Decide { request: *id, choice })
     }
 
-    fn in_session(&self, verb: impl FnOnce(SessionId, Capabilities) -> Result<Verb, String>) -> ConsoleStep {
+    fn in_session(
+        &self,
+        verb: impl FnOnce(SessionId, Capabilities) -> Result<LocalVerb, String>,
+    ) -> ConsoleStep {
         let session =
             self.current.and_then(|id| self.sessions.get(&id)).or_else(|| self.sessions.values().next());
         let Some(session) = session else {
@@ -313,21 +321,21 @@ fn capabilities(list: &str) -> Result<Capabilities, String> {
 }
 
 /// How the help that was asked for stands.
-pub(super) fn help_in_words(help: &Help) {
+pub(super) fn help_in_words(help: &HelpStatus) {
     match help {
-        Help::None => println!("No help is asked for."),
-        Help::Sending => println!("Your request for help is sent as soon as the relay is connected."),
-        Help::Waiting { number, ahead: 0, .. } => {
+        HelpStatus::None => println!("No help is asked for."),
+        HelpStatus::Sending => println!("Your request for help is sent as soon as the relay is connected."),
+        HelpStatus::Waiting { number, ahead: 0, .. } => {
             println!("Your request for help ({number}) is the next one.");
         }
-        Help::Waiting { number, ahead, .. } => {
+        HelpStatus::Waiting { number, ahead, .. } => {
             println!("Your request for help ({number}) waits; {ahead} before it.");
         }
-        Help::Taken { number, technician } => {
+        HelpStatus::Taken { number, technician } => {
             println!("{technician:?} has your request for help ({number}).");
         }
-        Help::Closed { number } => println!("Your request for help ({number}) is closed."),
-        Help::Refused(why) => println!("! Your request for help was not taken: {why}"),
+        HelpStatus::Closed { number } => println!("Your request for help ({number}) is closed."),
+        HelpStatus::Refused(why) => println!("! Your request for help was not taken: {why}"),
     }
 }
 
@@ -339,7 +347,7 @@ mod tests {
 
     fn console() -> AttendConsole {
         let mut console = AttendConsole::default();
-        console.event(Event::Asked(ConsentRequest {
+        console.event(LocalEvent::Asked(ConsentRequest {
             request: 3,
             session: S,
             organisation: "Acme".into(),
@@ -355,9 +363,9 @@ mod tests {
 
     fn allow(capabilities: &[Capability], seconds: u32) -> ConsoleStep {
         let capabilities = capabilities.iter().copied().collect();
-        ConsoleStep::Ask(Verb::Decide {
+        ConsoleStep::Ask(LocalVerb::Decide {
             request: 3,
-            choice: Choice::Allow { capabilities, seconds, window: None },
+            choice: ConsentChoice::Allow { capabilities, seconds, window: None },
         })
     }
 
@@ -366,11 +374,14 @@ mod tests {
         let mut c = console();
         assert_eq!(c.line("allow"), allow(&[Capability::View, Capability::Diagnostics], 900));
         assert_eq!(c.line(" allow view for 5m "), allow(&[Capability::View], 300));
-        assert_eq!(c.line("deny"), ConsoleStep::Ask(Verb::Decide { request: 3, choice: Choice::Deny }));
+        assert_eq!(
+            c.line("deny"),
+            ConsoleStep::Ask(LocalVerb::Decide { request: 3, choice: ConsentChoice::Deny })
+        );
         for nonsense in ["allow everything", "allow 99h", "", "yes", "allow,view", "/alow"] {
             assert_eq!(c.line(nonsense), ConsoleStep::Wait, "{nonsense:?}");
         }
-        c.event(Event::Settled { request: 3, how: "denied".into() });
+        c.event(LocalEvent::Settled { request: 3, how: "denied".into() });
         assert_eq!(c.line("allow"), ConsoleStep::Wait);
     }
 
@@ -378,7 +389,7 @@ mod tests {
     fn a_window_is_chosen_by_its_number_and_never_by_none() {
         let mut c = AttendConsole::default();
         let wanted: Capabilities = [Capability::Window, Capability::Diagnostics].into_iter().collect();
-        let asked = c.event(Event::Asked(ConsentRequest {
+        let asked = c.event(LocalEvent::Asked(ConsentRequest {
             request: 3,
             session: S,
             organisation: "Acme".into(),
@@ -389,22 +400,22 @@ mod tests {
             first_contact: false,
             seconds_left: 60,
         }));
-        assert_eq!(asked, Some(Verb::Windows));
+        assert_eq!(asked, Some(LocalVerb::Windows));
         assert_eq!(c.line("allow 1"), ConsoleStep::Wait, "nothing is listed yet");
-        let window = |id, title: &str| Window { id, application: "Ledger".into(), title: title.into() };
-        c.windows(Ok(Reply::Windows(vec![window(70, "Accounts"), window(7, "2 allow 1")])));
+        let window = |id, title: &str| ListedWindow { id, application: "Ledger".into(), title: title.into() };
+        c.windows(Ok(LocalReply::Windows(vec![window(70, "Accounts"), window(7, "2 allow 1")])));
         let chosen = |capabilities, seconds, window| {
-            let choice = Choice::Allow { capabilities, seconds, window: Some(window) };
-            ConsoleStep::Ask(Verb::Decide { request: 3, choice })
+            let choice = ConsentChoice::Allow { capabilities, seconds, window: Some(window) };
+            ConsoleStep::Ask(LocalVerb::Decide { request: 3, choice })
         };
         assert_eq!(c.line("allow 2"), chosen(wanted, 900, 7));
         assert_eq!(c.line("allow window 1 for 5m"), chosen(Capability::Window.into(), 300, 70));
         assert_eq!(c.line("allow diagnostics"), allow(&[Capability::Diagnostics], 900));
-        assert_eq!(c.line("allow"), ConsoleStep::Ask(Verb::Windows));
+        assert_eq!(c.line("allow"), ConsoleStep::Ask(LocalVerb::Windows));
         for nonsense in ["allow 0", "allow 3", "allow -1"] {
             assert_eq!(c.line(nonsense), ConsoleStep::Wait, "{nonsense:?}");
         }
-        c.windows(Ok(Reply::Windows(Vec::new())));
+        c.windows(Ok(LocalReply::Windows(Vec::new())));
         assert_eq!(c.line("allow 1"), ConsoleStep::Wait, "an old list is none");
     }
 
@@ -413,7 +424,7 @@ mod tests {
         assert_eq!(AttendConsole::default().line("hello?"), ConsoleStep::Wait);
         assert_eq!(AttendConsole::default().line("/more 5m"), ConsoleStep::Wait);
         for stop in ["/stop", "stop", " STOP "] {
-            assert_eq!(AttendConsole::default().line(stop), ConsoleStep::Ask(Verb::StopAll));
+            assert_eq!(AttendConsole::default().line(stop), ConsoleStep::Ask(LocalVerb::StopAll));
         }
         assert_eq!(
             AttendConsole::default().line("stop it, please"),

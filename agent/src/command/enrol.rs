@@ -6,8 +6,8 @@ use anyhow::{Context, bail};
 use clap::Args;
 use nearhand_proto::credential::{Credential, Role};
 use nearhand_proto::invitation::EnrolmentString;
-use nearhand_proto::message::Program;
-use nearhand_proto::message::control::{Hello, Request};
+use nearhand_proto::message::ProgramInfo;
+use nearhand_proto::message::control::{RelayHello, RelayRequest};
 use nearhand_proto::text;
 use nearhand_transport::control::RelayConnection;
 
@@ -44,8 +44,8 @@ pub(crate) async fn run(home: AgentHome, args: AgentEnrolArgs) -> anyhow::Result
         bail!("this string is for a {}, not for a device", verified.invite.role);
     }
     let relay = RelayConnection::dial(&string.relay, &key).await?;
-    relay.hello(Hello::Newcomer { program: Program::this() }).await?;
-    relay.done(&Request::Join { credential: credential.clone(), facts: Some(facts()) }).await?;
+    relay.hello(RelayHello::Newcomer { program: ProgramInfo::this() }).await?;
+    relay.done(&RelayRequest::Join { credential: credential.clone(), facts: Some(facts()) }).await?;
     relay.finish().await;
     let enrolment = Enrolment {
         relay: string.relay,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use nearhand_proto::alarm::Event;
+use nearhand_proto::alarm::AlarmEvent;
 use nearhand_proto::time::UnixMillis;
 use nearhand_rules::units;
 use nearhand_rules::{Engine, Moment, Reading, Rule, RuleSet, sensor};
@@ -202,7 +202,7 @@ fn open(engine: &Engine) -> usize {
     engine.standing(false).iter().filter(|standing| standing.severity.is_some()).count()
 }
 
-fn print_event(event: &Event, json: bool) -> anyhow::Result<()> {
+fn print_event(event: &AlarmEvent, json: bool) -> anyhow::Result<()> {
     if json {
         println!("{}", serde_json::to_string(event)?);
         return Ok(());

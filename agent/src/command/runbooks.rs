@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use nearhand_proto::runbook::{Class, Mode};
+use nearhand_proto::runbook::{RiskClass, RunMode};
 
 use super::simple::OutputArgs;
 use crate::home::AgentHome;
@@ -60,7 +60,7 @@ fn list(home: &AgentHome, output: &OutputArgs) -> anyhow::Result<ExitCode> {
             name: &manifest.name,
             built_in: known.built_in,
             class,
-            mode: Mode::Apply,
+            mode: RunMode::Apply,
             by,
         };
         let session = rules.lets(&ask(RunStarter::Technician { attended: true }, class), off);
@@ -92,7 +92,7 @@ fn list(home: &AgentHome, output: &OutputArgs) -> anyhow::Result<ExitCode> {
             most(manifest.class),
             manifest.title
         );
-        let say = |result: &Result<(), nearhand_proto::runbook::Refused>| match result {
+        let say = |result: &Result<(), nearhand_proto::runbook::RunRefusal>| match result {
             Ok(()) => "yes".to_owned(),
             Err(refused) => format!("no: {refused}"),
         };
@@ -101,8 +101,8 @@ fn list(home: &AgentHome, output: &OutputArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn most(class: Class) -> String {
-    if class == Class::Reads { class.number().to_string() } else { format!("up to {}", class.number()) }
+fn most(class: RiskClass) -> String {
+    if class == RiskClass::Reads { class.number().to_string() } else { format!("up to {}", class.number()) }
 }
 
 fn runs(home: &AgentHome, output: &OutputArgs) -> anyhow::Result<ExitCode> {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use nearhand_proto::message::local::{Reply, Status, Verb};
+use nearhand_proto::message::local::{AgentStatus, LocalReply, LocalVerb};
 
 use crate::home::AgentHome;
 use crate::local;
@@ -17,8 +17,8 @@ pub(crate) struct OutputArgs {
 }
 
 pub(crate) async fn status(home: &AgentHome, output: &OutputArgs) -> anyhow::Result<ExitCode> {
-    let reply = local::call(home).await?.ask(Verb::Status).await?;
-    let Reply::Status(status) = reply else { anyhow::bail!("the agent answered something else") };
+    let reply = local::call(home).await?.ask(LocalVerb::Status).await?;
+    let LocalReply::Status(status) = reply else { anyhow::bail!("the agent answered something else") };
     if output.json {
         println!("{}", serde_json::to_string_pretty(&status)?);
     } else {
@@ -27,7 +27,7 @@ pub(crate) async fn status(home: &AgentHome, output: &OutputArgs) -> anyhow::Res
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_status(status: &Status) {
+fn print_status(status: &AgentStatus) {
     println!("{} (agent {}), {}", status.device, status.version, status.organisation);
     match &status.problem {
         None => println!("Relay {}: connected", status.relay),
@@ -49,8 +49,8 @@ fn print_status(status: &Status) {
 }
 
 pub(crate) async fn code(home: &AgentHome, output: &OutputArgs) -> anyhow::Result<ExitCode> {
-    let reply = local::call(home).await?.ask(Verb::NewCode).await?;
-    let Reply::Code(code) = reply else { anyhow::bail!("the agent answered something else") };
+    let reply = local::call(home).await?.ask(LocalVerb::NewCode).await?;
+    let LocalReply::Code(code) = reply else { anyhow::bail!("the agent answered something else") };
     if output.json {
         println!("{}", serde_json::to_string(&code)?);
     } else {
@@ -60,13 +60,13 @@ pub(crate) async fn code(home: &AgentHome, output: &OutputArgs) -> anyhow::Resul
 }
 
 pub(crate) async fn stop(home: &AgentHome) -> anyhow::Result<ExitCode> {
-    local::call(home).await?.ask(Verb::StopAll).await?;
+    local::call(home).await?.ask(LocalVerb::StopAll).await?;
     println!("All sessions are ended.");
     Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) async fn rotate(home: &AgentHome) -> anyhow::Result<ExitCode> {
-    local::call(home).await?.ask(Verb::RotateKey).await?;
+    local::call(home).await?.ask(LocalVerb::RotateKey).await?;
     println!("This device has a new key; the old one no longer counts.");
     Ok(ExitCode::SUCCESS)
 }

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use nearhand_agent_core::code::LockedOut;
 use nearhand_agent_core::sessions::LocalUser;
-use nearhand_proto::message::control::{Reply, Request};
-use nearhand_proto::message::local::{Code, Said};
+use nearhand_proto::message::control::{RelayReply, RelayRequest};
+use nearhand_proto::message::local::{AgentNotice, ShownCode};
 use nearhand_proto::support_code::SupportCode;
 use nearhand_transport::control::RelayError;
 use rand_core::OsRng;
@@ -28,11 +28,11 @@ pub(crate) enum NewCodeError {
 
 impl NewCodeError {
     /// As the person is told.
-    pub(crate) fn said(&self) -> Said {
+    pub(crate) fn said(&self) -> AgentNotice {
         match self {
-            Self::LockedOut(locked) => Said::CodesLocked { seconds: locked.seconds },
-            Self::NoRelay(_) => Said::NoRelay,
-            Self::Relay(_) => Said::Words(self.to_string()),
+            Self::LockedOut(locked) => AgentNotice::CodesLocked { seconds: locked.seconds },
+            Self::NoRelay(_) => AgentNotice::NoRelay,
+            Self::Relay(_) => AgentNotice::Words(self.to_string()),
         }
     }
 }
@@ -42,12 +42,13 @@ impl Hub {
     ///
     /// # Errors
     /// [`NewCodeError`].
-    pub(crate) async fn new_code(&self, user: LocalUser) -> Result<Code, NewCodeError> {
+    pub(crate) async fn new_code(&self, user: LocalUser) -> Result<ShownCode, NewCodeError> {
         self.update(|sessions, now| sessions.may_make_code(now.instant))?;
         let relay = self.relay.connection().ok_or_else(|| {
             NewCodeError::NoRelay(self.relay.problem().unwrap_or_else(|| "try again".to_owned()))
         })?;
-        let Reply::Routing(routing) = relay.ask(&Request::AllotRouting { wanted: None }).await? else {
+        let RelayReply::Digits(routing) = relay.ask(&RelayRequest::AllocateDigits { wanted: None }).await?
+        else {
             return Err(NewCodeError::Relay(RelayError::Protocol("no digits")));
         };
         let code = SupportCode::generate(routing, &mut OsRng);

@@ -4,12 +4,12 @@ use std::io::Write;
 
 use nearhand_agent_core::record::{RecordEntry, Recorded};
 use nearhand_agent_core::sessions::{SessionEffect, SignedGrant, Timestamp};
-use nearhand_proto::audit::Event as AuditEvent;
+use nearhand_proto::audit::AuditEvent;
 use nearhand_proto::grant::GrantRecord;
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::control::Request;
-use nearhand_proto::message::local::{ChatLine, Event};
-use nearhand_proto::message::session::{Decision, Ended, FromAgent, Refusal};
+use nearhand_proto::message::control::RelayRequest;
+use nearhand_proto::message::local::{ChatLine, LocalEvent};
+use nearhand_proto::message::session::{ConsentDecision, FromAgent, SessionEndReason, SessionRefusal};
 use nearhand_transport::platform::open_private_append;
 
 use super::{Acknowledgement, Hub, HubState, ToSession, newest_chat};
@@ -93,7 +93,7 @@ impl Hub {
     fn show_session(&self, state: &HubState, now: Timestamp, session: SessionId) {
         let chat = state.handles.get(&session).map(newest_chat).unwrap_or_default();
         if let Some((person, shown)) = state.sessions.shown_session(now.instant, session, chat) {
-            self.events.tell_to(person, Event::Session(shown));
+            self.events.tell_to(person, LocalEvent::Session(shown));
         }
     }
 
@@ -102,8 +102,8 @@ impl Hub {
         let device = self.identity.first_device();
         let record = GrantRecord { device, session, technician, capabilities, seconds, at, by };
         let decision = match self.identity.key().sign(&record) {
-            Ok(record) => Decision::Granted { record, granted },
-            Err(_) => Decision::Refused(Refusal::Storage),
+            Ok(record) => ConsentDecision::Granted { record, granted },
+            Err(_) => ConsentDecision::Refused(SessionRefusal::Storage),
         };
         tell_technician(state, session, FromAgent::Decision { request, decision });
     }
@@ -122,7 +122,7 @@ impl Hub {
         if let Some(relay) = self.relay.connection() {
             tokio::spawn(async move {
                 // The relay frees the digits by itself when this is lost.
-                let _ = relay.ask(&Request::FreeRouting).await;
+                let _ = relay.ask(&RelayRequest::FreeDigits).await;
             });
         }
     }
@@ -136,7 +136,7 @@ fn tell_technician(state: &HubState, session: SessionId, message: FromAgent) {
     }
 }
 
-fn end_session(state: &HubState, session: SessionId, ended: Ended) {
+fn end_session(state: &HubState, session: SessionId, ended: SessionEndReason) {
     let Some(handle) = state.handles.get(&session) else { return };
     tracing::info!(%session, why = %ended, "ending session");
     let inbox = handle.inbox.clone();

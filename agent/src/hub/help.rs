@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nearhand_agent_core::sessions::LocalUser;
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::control::{Reply, Request};
-use nearhand_proto::message::help::{HelpWanted, Opinion, Place};
-use nearhand_proto::message::local::{Event, Help, Said};
+use nearhand_proto::message::control::{RelayReply, RelayRequest};
+use nearhand_proto::message::help::{HelpProgress, HelpRequest, SessionFeedback};
+use nearhand_proto::message::local::{AgentNotice, HelpStatus, LocalEvent};
 use nearhand_proto::text::chain;
 use nearhand_transport::control::{RelayConnection, RelayError};
 use rand_core::{OsRng, RngCore};
@@ -22,7 +22,7 @@ use crate::off_loop::off_loop;
 #[derive(Debug)]
 struct HelpState {
     request: Option<StoredHelpRequest>,
-    help: Help,
+    help: HelpStatus,
 }
 
 /// What a person at the device asks the organisation for.
@@ -54,11 +54,11 @@ pub(crate) enum HelpError {
 
 impl HelpError {
     /// As the person is told.
-    pub(crate) fn said(&self) -> Said {
+    pub(crate) fn said(&self) -> AgentNotice {
         match self {
-            Self::Empty => Said::NoText,
-            Self::NoRelay => Said::NoRelay,
-            Self::Home(_) | Self::Relay(_) => Said::Words(self.to_string()),
+            Self::Empty => AgentNotice::NoText,
+            Self::NoRelay => AgentNotice::NoRelay,
+            Self::Home(_) | Self::Relay(_) => AgentNotice::Words(self.to_string()),
         }
     }
 }
@@ -68,7 +68,7 @@ impl HelpDesk {
     pub(super) fn new(home: AgentHome, events: Arc<LocalEvents>, relay: Arc<RelayLink>) -> Self {
         let request = home.help_request();
         let is_open = request.as_ref().is_some_and(|request| request.wanted.is_some());
-        let help = if is_open { Help::Sending } else { Help::None };
+        let help = if is_open { HelpStatus::Sending } else { HelpStatus::None };
         Self {
             home,
             events,
@@ -96,19 +96,19 @@ impl HelpDesk {
     ///
     /// # Errors
     /// [`HelpError::Empty`]; [`HelpError::Home`] if it can't be kept.
-    pub(crate) async fn ask(&self, user: LocalUser, wanted: &HelpWanted) -> Result<Help, HelpError> {
+    pub(crate) async fn ask(&self, user: LocalUser, wanted: &HelpRequest) -> Result<HelpStatus, HelpError> {
         let wanted = wanted.safe().ok_or(HelpError::Empty)?;
         let request = StoredHelpRequest { id: OsRng.next_u64(), person: user.user, wanted: Some(wanted) };
         self.save(Some(request.clone())).await?;
         let before = {
             let mut state = self.state();
-            state.help = Help::Sending;
+            state.help = HelpStatus::Sending;
             state.request.replace(request).map(|before| before.person)
         };
         if before.is_some_and(|before| before != user.user) {
-            self.events.tell_to(before, Event::Help(Help::None));
+            self.events.tell_to(before, LocalEvent::Help(HelpStatus::None));
         }
-        self.events.tell_to(Some(user.user), Event::Help(Help::Sending));
+        self.events.tell_to(Some(user.user), LocalEvent::Help(HelpStatus::Sending));
         if let Some(relay) = self.relay.connection() {
             self.send(&relay).await;
         }
@@ -119,11 +119,11 @@ impl HelpDesk {
     pub(crate) async fn send(&self, relay: &RelayConnection) {
         let Some(request) = self.state().request.clone() else { return };
         let Some(wanted) = request.wanted.clone() else { return self.send_withdrawal(relay, &request).await };
-        match relay.ask(&Request::AskForHelp { wish: request.id, wanted }).await {
-            Ok(Reply::Help(place)) => self.stands(&request, of(place)).await,
+        match relay.ask(&RelayRequest::AskForHelp { wish: request.id, wanted }).await {
+            Ok(RelayReply::Help(place)) => self.stands(&request, of(place)).await,
             Ok(_) => {}
             Err(RelayError::Refused(refusal)) => {
-                self.stands(&request, Help::Refused(Said::Words(refusal.to_string()))).await;
+                self.stands(&request, HelpStatus::Refused(AgentNotice::Words(refusal.to_string()))).await;
             }
             // Sent again at the next connection.
             Err(error) => {
@@ -133,23 +133,23 @@ impl HelpDesk {
     }
 
     async fn send_withdrawal(&self, relay: &RelayConnection, request: &StoredHelpRequest) {
-        match relay.ask(&Request::WithdrawHelp).await {
-            Ok(_) => self.stands(request, Help::None).await,
+        match relay.ask(&RelayRequest::WithdrawHelp).await {
+            Ok(_) => self.stands(request, HelpStatus::None).await,
             // Sent again at the next connection.
             Err(error) => tracing::warn!(error = chain(&error), "the relay still thinks that help is wanted"),
         }
     }
 
     /// The relay says where the person stands now.
-    pub(crate) async fn moved(&self, place: Place) {
+    pub(crate) async fn moved(&self, place: HelpProgress) {
         let request = self.state().request.clone().filter(|request| request.wanted.is_some());
         if let Some(request) = request {
             self.stands(&request, of(place)).await;
         }
     }
 
-    async fn stands(&self, request: &StoredHelpRequest, help: Help) {
-        let is_over = matches!(help, Help::Closed { .. } | Help::None);
+    async fn stands(&self, request: &StoredHelpRequest, help: HelpStatus) {
+        let is_over = matches!(help, HelpStatus::Closed { .. } | HelpStatus::None);
         {
             let mut state = self.state();
             if state.request.as_ref() != Some(request) {
@@ -161,17 +161,17 @@ impl HelpDesk {
                 state.request = None;
             }
         }
-        self.events.tell_to(Some(request.person), Event::Help(help));
+        self.events.tell_to(Some(request.person), LocalEvent::Help(help));
         if is_over && let Err(error) = self.save(None).await {
             tracing::warn!(%error, "a request for help that is over may be sent again after a restart");
         }
     }
 
     /// How what they asked for stands.
-    pub(crate) fn standing(&self, user: LocalUser) -> Help {
+    pub(crate) fn standing(&self, user: LocalUser) -> HelpStatus {
         let state = self.state();
         match &state.request {
-            Some(request) if !user.sees(Some(request.person)) => Help::None,
+            Some(request) if !user.sees(Some(request.person)) => HelpStatus::None,
             _ => state.help.clone(),
         }
     }
@@ -184,7 +184,7 @@ impl HelpDesk {
         let request = self.state().request.clone().filter(|request| user.sees(Some(request.person)));
         let Some(request) = request else {
             // What is over is no longer shown either.
-            self.state().help = Help::None;
+            self.state().help = HelpStatus::None;
             return Ok(());
         };
         let request = StoredHelpRequest { wanted: None, ..request };
@@ -192,9 +192,9 @@ impl HelpDesk {
         {
             let mut state = self.state();
             state.request = Some(request.clone());
-            state.help = Help::None;
+            state.help = HelpStatus::None;
         }
-        self.events.tell_to(Some(request.person), Event::Help(Help::None));
+        self.events.tell_to(Some(request.person), LocalEvent::Help(HelpStatus::None));
         if let Some(relay) = self.relay.connection() {
             self.send(&relay).await;
         }
@@ -205,20 +205,24 @@ impl HelpDesk {
     ///
     /// # Errors
     /// [`HelpError`]: it says nothing, or it can't be sent now.
-    pub(crate) async fn give_opinion(&self, session: SessionId, opinion: &Opinion) -> Result<(), HelpError> {
+    pub(crate) async fn give_opinion(
+        &self,
+        session: SessionId,
+        opinion: &SessionFeedback,
+    ) -> Result<(), HelpError> {
         let opinion = opinion.safe().ok_or(HelpError::Empty)?;
         let relay = self.relay.connection().ok_or(HelpError::NoRelay)?;
-        relay.ask(&Request::Opine { session, opinion }).await?;
+        relay.ask(&RelayRequest::GiveFeedback { session, opinion }).await?;
         Ok(())
     }
 }
 
-fn of(place: Place) -> Help {
+fn of(place: HelpProgress) -> HelpStatus {
     match place {
-        Place::Waiting { number, ahead, wait } => Help::Waiting { number, ahead, wait },
-        Place::Taken { number, technician } => {
-            Help::Taken { number, technician: nearhand_proto::text::one_line(&technician, 64) }
+        HelpProgress::Waiting { number, ahead, wait } => HelpStatus::Waiting { number, ahead, wait },
+        HelpProgress::Taken { number, technician } => {
+            HelpStatus::Taken { number, technician: nearhand_proto::text::one_line(&technician, 64) }
         }
-        Place::Closed { number } => Help::Closed { number },
+        HelpProgress::Closed { number } => HelpStatus::Closed { number },
     }
 }

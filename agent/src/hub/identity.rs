@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nearhand_proto::credential::{
-    Credential, CredentialError, Retirement, RevocationList, Revocations, Verified,
+    Credential, CredentialError, Retirement, RevocationList, Revocations, VerifiedCredential,
 };
 use nearhand_proto::id::DeviceId;
 use nearhand_proto::identity::{SecretKey, Signed};
@@ -107,7 +107,7 @@ impl DeviceIdentity {
     ///
     /// # Errors
     /// [`CredentialError`]: it is not the organisation's, has expired, or was revoked.
-    pub(crate) fn verify(&self, credential: &Credential) -> Result<Verified, CredentialError> {
+    pub(crate) fn verify(&self, credential: &Credential) -> Result<VerifiedCredential, CredentialError> {
         let state = self.state();
         let verified = credential.verify(&state.enrolment.organisation, state.judging_time())?;
         state.revocations.check(&verified)?;

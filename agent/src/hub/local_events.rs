@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nearhand_agent_core::sessions::LocalUser;
-use nearhand_proto::message::local::Event;
+use nearhand_proto::message::local::LocalEvent;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -16,7 +16,7 @@ const EVENTS: usize = 256;
 #[derive(Clone, Debug)]
 pub(super) struct AddressedEvent {
     person: Option<u32>,
-    event: Event,
+    event: LocalEvent,
 }
 
 /// The way to all local programs that watch.
@@ -29,12 +29,12 @@ impl LocalEvents {
     }
 
     /// Tells everybody who watches.
-    pub(super) fn tell(&self, event: Event) {
+    pub(super) fn tell(&self, event: LocalEvent) {
         self.tell_to(None, event);
     }
 
     /// Tells who watches for that person; `None` for everybody.
-    pub(super) fn tell_to(&self, person: Option<u32>, event: Event) {
+    pub(super) fn tell_to(&self, person: Option<u32>, event: LocalEvent) {
         // No watcher is no error.
         let _ = self.0.send(AddressedEvent { person, event });
     }
@@ -66,7 +66,7 @@ impl LocalWatcher {
     ///
     /// # Errors
     /// As of the channel: some were missed, or the agent is gone.
-    pub(crate) async fn next(&mut self) -> Result<Event, RecvError> {
+    pub(crate) async fn next(&mut self) -> Result<LocalEvent, RecvError> {
         loop {
             let addressed = self.events.recv().await?;
             if self.user.sees(addressed.person) {

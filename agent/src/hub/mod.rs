@@ -22,15 +22,15 @@ use nearhand_agent_core::record::{RecordError, Recorded};
 use nearhand_agent_core::sessions::{
     LocalUser, PendingChange, PendingChangeId, ProposesChange, Sessions, Timestamp,
 };
-use nearhand_proto::audit::Head;
-use nearhand_proto::chat::{ChatLog, Side};
+use nearhand_proto::audit::AuditHead;
+use nearhand_proto::chat::{ChatLog, ChatSide};
 use nearhand_proto::credential::{Retirement, RevocationList};
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::id::SessionId;
 use nearhand_proto::identity::Signed;
-use nearhand_proto::message::control::{DeviceFacts, Offer, OfferRefusal};
-use nearhand_proto::message::local::{Event, Said, Status};
-use nearhand_proto::message::session::{Ended, FromAgent, Refusal};
+use nearhand_proto::message::control::{DeviceFacts, OfferRefusal, SessionOffer};
+use nearhand_proto::message::local::{AgentNotice, AgentStatus, LocalEvent};
+use nearhand_proto::message::session::{FromAgent, SessionEndReason, SessionRefusal};
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
 use nearhand_transport::chat::SharedChat;
@@ -68,11 +68,11 @@ const LAST_ROWS: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) enum ToSession {
     /// A new path after the connection was lost.
-    Offer(Offer),
+    Offer(SessionOffer),
     /// For the technician, on the control stream.
     Tell(FromAgent),
     /// It is over.
-    End(Ended),
+    End(SessionEndReason),
 }
 
 /// The way to a session's task and to its streams.
@@ -91,7 +91,7 @@ impl SessionHandle {
             inbox,
             granted: Arc::new(watch::channel(Capabilities::NONE).0),
             target: Arc::new(watch::channel(None).0),
-            chat: Arc::new(SharedChat::new(ChatLog::new(Side::Device))),
+            chat: Arc::new(SharedChat::new(ChatLog::new(ChatSide::Device))),
         }
     }
 
@@ -115,17 +115,17 @@ enum Acknowledgement {
 
 /// Until a change is in force. Dropping it changes nothing about that.
 #[must_use = "nothing has happened yet"]
-pub(crate) struct UntilInForce(Option<oneshot::Receiver<Result<(), Refusal>>>);
+pub(crate) struct UntilInForce(Option<oneshot::Receiver<Result<(), SessionRefusal>>>);
 
 impl UntilInForce {
     /// Waits for the change, if there is one.
     ///
     /// # Errors
-    /// The [`Refusal`] for which it isn't in force: [`Refusal::Storage`] if its row can't be written.
-    pub(crate) async fn wait(self) -> Result<(), Refusal> {
+    /// The [`SessionRefusal`] for which it isn't in force: [`SessionRefusal::Storage`] if its row can't be written.
+    pub(crate) async fn wait(self) -> Result<(), SessionRefusal> {
         match self.0 {
             None => Ok(()),
-            Some(answer) => answer.await.unwrap_or(Err(Refusal::Storage)),
+            Some(answer) => answer.await.unwrap_or(Err(SessionRefusal::Storage)),
         }
     }
 }
@@ -134,7 +134,7 @@ struct HubState {
     sessions: Sessions,
     handles: BTreeMap<SessionId, SessionHandle>,
     /// Who waits for a change.
-    answers: BTreeMap<PendingChangeId, oneshot::Sender<Result<(), Refusal>>>,
+    answers: BTreeMap<PendingChangeId, oneshot::Sender<Result<(), SessionRefusal>>>,
 }
 
 /// The agent's shared state.
@@ -252,14 +252,14 @@ impl Hub {
     /// Writes a row for something that its caller then does.
     ///
     /// # Errors
-    /// [`Refusal::Storage`]: it isn't on the disk, so it must not be done.
+    /// [`SessionRefusal::Storage`]: it isn't on the disk, so it must not be done.
     pub(crate) async fn record(
         &self,
         actor: &str,
         action: &str,
         session: Option<SessionId>,
         detail: String,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), SessionRefusal> {
         self.propose(|sessions, _| sessions.begin_act(actor, action, session, detail)).1.wait().await
     }
 
@@ -269,7 +269,7 @@ impl Hub {
     }
 
     /// Witness of the rows that are on the disk, once those handed over before are, or it has taken too long.
-    pub(crate) async fn newest_audit_head(&self) -> Signed<Head> {
+    pub(crate) async fn newest_audit_head(&self) -> Signed<AuditHead> {
         let (tell, told) = oneshot::channel::<()>();
         self.record.write_file(move || drop(tell));
         let _ = tokio::time::timeout(LAST_ROWS, told).await;
@@ -277,7 +277,7 @@ impl Hub {
     }
 
     /// Witness of the rows that are on the disk now.
-    pub(crate) fn audit_head(&self) -> Signed<Head> {
+    pub(crate) fn audit_head(&self) -> Signed<AuditHead> {
         self.record.head()
     }
 
@@ -291,7 +291,10 @@ impl Hub {
     ///
     /// # Errors
     /// The [`OfferRefusal`] for the relay.
-    pub(crate) fn offered(&self, offer: Offer) -> Result<Option<mpsc::Receiver<ToSession>>, OfferRefusal> {
+    pub(crate) fn offered(
+        &self,
+        offer: SessionOffer,
+    ) -> Result<Option<mpsc::Receiver<ToSession>>, OfferRefusal> {
         if offer.resume {
             let handle = self.session(offer.session);
             let live = self.read(|sessions, _| sessions.is_live(offer.session));
@@ -310,7 +313,7 @@ impl Hub {
     }
 
     /// A session's task has returned: what is left of the session goes.
-    pub(crate) fn forget_session(&self, session: SessionId, why: &Said) {
+    pub(crate) fn forget_session(&self, session: SessionId, why: &AgentNotice) {
         self.update(|sessions, now| sessions.forget(now, session, why));
         self.state().handles.remove(&session);
     }
@@ -328,18 +331,18 @@ impl Hub {
     }
 
     /// Something that everybody at the device should know.
-    pub(crate) fn notice(&self, said: Said) {
-        self.events.tell(Event::Notice(said));
+    pub(crate) fn notice(&self, said: AgentNotice) {
+        self.events.tell(LocalEvent::Notice(said));
     }
 
     /// How things stand, as far as that person may know.
-    pub(crate) fn status(&self, user: LocalUser) -> Status {
+    pub(crate) fn status(&self, user: LocalUser) -> AgentStatus {
         let (identity, problem) = (self.identity.enrolment(), self.relay.problem());
         let label = identity.credential.as_ref().and_then(|c| c.invite.peek().ok()).map(|i| i.name);
         let now = Instant::now();
         let state = self.state();
         let chat = |session| state.handles.get(&session).map(newest_chat).unwrap_or_default();
-        Status {
+        AgentStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             device: text::one_line(&label.unwrap_or_else(|| self.facts.hostname.clone()), 64),
             organisation: text::one_line(&identity.organisation_name, 64),
@@ -356,16 +359,16 @@ impl Hub {
     pub(crate) fn relay_up(&self, connection: RelayConnection, relay_now: UnixMillis) {
         self.identity.set_relay_clock(Self::now(), relay_now);
         self.relay.connected(connection);
-        self.events.tell(Event::Relay { connected: true, problem: None });
+        self.events.tell(LocalEvent::Relay { connected: true, problem: None });
         if self.identity.clock_is_suspect() {
-            self.notice(Said::ClockOff);
+            self.notice(AgentNotice::ClockOff);
         }
     }
 
     /// The relay is not connected.
     pub(crate) fn relay_down(&self, problem: String) {
         if self.relay.lost(problem.clone()) {
-            self.events.tell(Event::Relay { connected: false, problem: Some(problem) });
+            self.events.tell(LocalEvent::Relay { connected: false, problem: Some(problem) });
         }
     }
 
@@ -377,7 +380,7 @@ impl Hub {
     ) {
         let Some(revocations) = self.identity.take_revocations(list, retirements) else { return };
         self.update(|sessions, now| {
-            sessions.end_where(now, Ended::Revoked, None, |technician| {
+            sessions.end_where(now, SessionEndReason::Revoked, None, |technician| {
                 revocations.check(&technician.verified).is_err()
             });
         });
@@ -402,7 +405,9 @@ impl Hub {
         let key = key.await?;
         self.record.set_key(key.clone());
         self.identity.rotated(key, enrolment);
-        self.update(|sessions, now| sessions.end_all(now, Ended::AgentStopping, Some(&Said::KeyRotated)));
+        self.update(|sessions, now| {
+            sessions.end_all(now, SessionEndReason::AgentStopping, Some(&AgentNotice::KeyRotated))
+        });
         self.relay.redial();
         Ok(())
     }
@@ -439,7 +444,7 @@ impl Hub {
 
     /// The agent stops: sessions end, tasks return.
     pub(crate) fn stop(&self) {
-        self.update(|sessions, now| sessions.end_all(now, Ended::AgentStopping, None));
+        self.update(|sessions, now| sessions.end_all(now, SessionEndReason::AgentStopping, None));
         self.stop.send_replace(true);
     }
 

@@ -9,12 +9,13 @@ use nearhand_agent_core::sessions::LocalUser;
 use nearhand_agent_core::window_target::OpenWindow;
 use nearhand_proto::grant::Capabilities;
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::help::Opinion;
+use nearhand_proto::message::help::SessionFeedback;
 use nearhand_proto::message::local::{
-    self, Alarm, Choice, Fix, MAX_ALARMS, MAX_FIXES, MAX_TITLE, Mend, Reply, Said, Verb, Window,
+    self, AgentNotice, ConsentChoice, FixableFinding, ListedWindow, LocalAlarm, LocalReply, LocalVerb,
+    MAX_ALARMS, MAX_FIXES, MAX_TITLE, SelfHelpHint,
 };
 use nearhand_proto::message::session::CheckSet;
-use nearhand_proto::message::session::Ended;
+use nearhand_proto::message::session::SessionEndReason;
 use nearhand_proto::text;
 use nearhand_report::model::{Finding, Status};
 
@@ -24,16 +25,16 @@ use crate::{control, platform};
 use nearhand_desktop::windows;
 use nearhand_diagnostics::{self as diagnostics, RunEvent, RunOptions};
 
-/// How long the checks for [`Verb::Fixes`] may take.
+/// How long the checks for [`LocalVerb::Fixes`] may take.
 const LOOK: Duration = Duration::from_secs(60);
 /// Longest name of what a finding was made on, in characters.
 const MAX_INSTANCE: usize = 64;
 /// Longest sentence of a fix, in characters.
 const MAX_FIX: usize = 300;
 
-async fn alarms(service: &LocalService) -> Reply {
+async fn alarms(service: &LocalService) -> LocalReply {
     let off = || {
-        Reply::Refused(Said::Words(
+        LocalReply::Refused(AgentNotice::Words(
             "alarms are off: this device is not enrolled, or the log says why".to_owned(),
         ))
     };
@@ -42,7 +43,7 @@ async fn alarms(service: &LocalService) -> Reply {
     let mut standing = report.standing;
     // What is open comes first, the worst at the top.
     standing.sort_by_key(|one| std::cmp::Reverse(one.severity));
-    let shown = standing.into_iter().take(MAX_ALARMS).map(|one| Alarm {
+    let shown = standing.into_iter().take(MAX_ALARMS).map(|one| LocalAlarm {
         rule: one.rule,
         instance: text::one_line(&one.instance, 128),
         phase: one.phase.name().to_owned(),
@@ -56,7 +57,7 @@ async fn alarms(service: &LocalService) -> Reply {
         seconds: one.lasts.map(|lasts| lasts.as_secs()),
         summary: one.summary,
     });
-    Reply::Alarms(Box::new(local::Alarms {
+    LocalReply::Alarms(Box::new(local::LocalAlarms {
         alarms: shown.collect(),
         rules: u32::try_from(report.rules).unwrap_or(u32::MAX),
         waiting: report.waiting,
@@ -68,176 +69,189 @@ async fn alarms(service: &LocalService) -> Reply {
 }
 
 /// Whether answering a verb may take a while: a disk, the relay or another program is waited for.
-pub(super) fn may_take_long(verb: &Verb) -> bool {
+pub(super) fn may_take_long(verb: &LocalVerb) -> bool {
     matches!(
         verb,
-        Verb::NewCode
-            | Verb::Decide { .. }
-            | Verb::Extend { .. }
-            | Verb::Resume { .. }
-            | Verb::Windows
-            | Verb::Alarms
-            | Verb::Fixes
-            | Verb::AskForHelp(_)
-            | Verb::WithdrawHelp
-            | Verb::Rate { .. }
-            | Verb::ReportSession { .. }
-            | Verb::RotateKey
+        LocalVerb::NewCode
+            | LocalVerb::Decide { .. }
+            | LocalVerb::Extend { .. }
+            | LocalVerb::Resume { .. }
+            | LocalVerb::Windows
+            | LocalVerb::Alarms
+            | LocalVerb::Fixes
+            | LocalVerb::AskForHelp(_)
+            | LocalVerb::WithdrawHelp
+            | LocalVerb::Rate { .. }
+            | LocalVerb::ReportSession { .. }
+            | LocalVerb::RotateKey
     )
 }
 
 /// What a caller's verb comes to.
-pub(super) async fn answer(service: &LocalService, caller: LocalUser, verb: Verb) -> Reply {
+pub(super) async fn answer(service: &LocalService, caller: LocalUser, verb: LocalVerb) -> LocalReply {
     let hub = &service.hub;
     // What widens what others may do must be the person's own doing; what narrows it is taken from anybody.
-    if matches!(verb, Verb::NewCode | Verb::Extend { .. } | Verb::Resume { .. })
+    if matches!(verb, LocalVerb::NewCode | LocalVerb::Extend { .. } | LocalVerb::Resume { .. })
         && let Err(error) = hub.read(|sessions, now| sessions.hands_off(now.instant))
     {
-        return Reply::Refused(error.said());
+        return LocalReply::Refused(error.said());
     }
     if let Err(reply) = theirs(hub, caller, &verb) {
         return reply;
     }
     match verb {
-        Verb::Status => Reply::Status(Box::new(hub.status(caller))),
+        LocalVerb::Status => LocalReply::Status(Box::new(hub.status(caller))),
         // What these mean for the connection is the server's.
-        Verb::Watch | Verb::WatchAsWindow | Verb::LeaveWindow => Reply::Done,
-        Verb::NewCode => hub.new_code(caller).await.map_or_else(|e| Reply::Refused(e.said()), Reply::Code),
-        Verb::CancelCode => cancel_code(hub, caller),
-        Verb::Decide { request, choice } => decide(hub, request, choice).await,
-        Verb::Extend { session, capabilities, seconds } => extend(hub, session, capabilities, seconds).await,
-        Verb::Revoke { session, capabilities } => {
+        LocalVerb::Watch | LocalVerb::WatchAsWindow | LocalVerb::LeaveWindow => LocalReply::Done,
+        LocalVerb::NewCode => {
+            hub.new_code(caller).await.map_or_else(|e| LocalReply::Refused(e.said()), LocalReply::Code)
+        }
+        LocalVerb::CancelCode => cancel_code(hub, caller),
+        LocalVerb::Decide { request, choice } => decide(hub, request, choice).await,
+        LocalVerb::Extend { session, capabilities, seconds } => {
+            extend(hub, session, capabilities, seconds).await
+        }
+        LocalVerb::Revoke { session, capabilities } => {
             let gone = hub.update(|sessions, now| sessions.take_back_by_person(now, session, capabilities));
-            if gone.is_empty() { Reply::Refused(Said::NoneGranted) } else { Reply::Done }
+            if gone.is_empty() { LocalReply::Refused(AgentNotice::NoneGranted) } else { LocalReply::Done }
         }
-        Verb::Stop { session } => {
-            hub.update(|sessions, now| sessions.end(now, session, Ended::Stopped, Some(Said::Stopped)));
-            Reply::Done
+        LocalVerb::Stop { session } => {
+            hub.update(|sessions, now| {
+                sessions.end(now, session, SessionEndReason::Stopped, Some(AgentNotice::Stopped))
+            });
+            LocalReply::Done
         }
-        Verb::StopAll => stop_all(service, caller),
-        Verb::Say { session, text } => say(hub, session, &text),
-        Verb::Seen { session, number } => seen(hub, session, number),
-        Verb::Windows => windows::open().await.map_or_else(
-            |why| Reply::Refused(Said::Words(why)),
+        LocalVerb::StopAll => stop_all(service, caller),
+        LocalVerb::Say { session, text } => say(hub, session, &text),
+        LocalVerb::Seen { session, number } => seen(hub, session, number),
+        LocalVerb::Windows => windows::open().await.map_or_else(
+            |why| LocalReply::Refused(AgentNotice::Words(why)),
             |open| {
                 let shown = shown(&open);
                 hub.update(|sessions, _| sessions.keep_windows(open));
-                Reply::Windows(shown)
+                LocalReply::Windows(shown)
             },
         ),
-        Verb::RotateKey if !caller.owner => {
-            Reply::Refused(Said::Words("only the administrator of this machine can do that".to_owned()))
-        }
-        Verb::Alarms => alarms(service).await,
-        Verb::Pause { session } => {
+        LocalVerb::RotateKey if !caller.owner => LocalReply::Refused(AgentNotice::Words(
+            "only the administrator of this machine can do that".to_owned(),
+        )),
+        LocalVerb::Alarms => alarms(service).await,
+        LocalVerb::Pause { session } => {
             let paused = hub.update(|sessions, now| sessions.pause(now, session));
-            paused.map_or_else(|e| Reply::Refused(e.into()), |()| Reply::Done)
+            paused.map_or_else(|e| LocalReply::Refused(e.into()), |()| LocalReply::Done)
         }
-        Verb::Resume { session } => resume(hub, session).await,
-        Verb::Record { session } => {
+        LocalVerb::Resume { session } => resume(hub, session).await,
+        LocalVerb::Record { session } => {
             hub.read(|sessions, _| sessions.activity_record(caller, session)).map_or_else(
-                || Reply::Refused(Said::Words("that session is not remembered".to_owned())),
-                |record| Reply::Record(Box::new(record)),
+                || LocalReply::Refused(AgentNotice::Words("that session is not remembered".to_owned())),
+                |record| LocalReply::Record(Box::new(record)),
             )
         }
-        Verb::Fixes => fixes(service).await,
-        Verb::AskForHelp(wanted) => {
-            hub.help.ask(caller, &wanted).await.map_or_else(|e| Reply::Refused(e.said()), Reply::Help)
-        }
-        Verb::WithdrawHelp => {
-            hub.help.withdraw(caller).await.map_or_else(|e| Reply::Refused(e.said()), |()| Reply::Done)
-        }
-        Verb::Help => Reply::Help(hub.help.standing(caller)),
-        Verb::Rate { session, stars, comment } => {
-            give_opinion(hub, caller, session, &Opinion::Rating { stars, comment }).await
-        }
-        Verb::ReportSession { session, text } => {
-            give_opinion(hub, caller, session, &Opinion::Report { text }).await
-        }
-        Verb::RotateKey => control::rotate(hub)
+        LocalVerb::Fixes => fixes(service).await,
+        LocalVerb::AskForHelp(wanted) => hub
+            .help
+            .ask(caller, &wanted)
             .await
-            .map_or_else(|e| Reply::Refused(Said::Words(e.to_string())), |()| Reply::Done),
+            .map_or_else(|e| LocalReply::Refused(e.said()), LocalReply::Help),
+        LocalVerb::WithdrawHelp => hub
+            .help
+            .withdraw(caller)
+            .await
+            .map_or_else(|e| LocalReply::Refused(e.said()), |()| LocalReply::Done),
+        LocalVerb::Help => LocalReply::Help(hub.help.standing(caller)),
+        LocalVerb::Rate { session, stars, comment } => {
+            give_opinion(hub, caller, session, &SessionFeedback::Rating { stars, comment }).await
+        }
+        LocalVerb::ReportSession { session, text } => {
+            give_opinion(hub, caller, session, &SessionFeedback::Report { text }).await
+        }
+        LocalVerb::RotateKey => control::rotate(hub)
+            .await
+            .map_or_else(|e| LocalReply::Refused(AgentNotice::Words(e.to_string())), |()| LocalReply::Done),
     }
 }
 
-fn cancel_code(hub: &Hub, caller: LocalUser) -> Reply {
+fn cancel_code(hub: &Hub, caller: LocalUser) -> LocalReply {
     hub.update(|sessions, _| {
         if !sessions.code_is_theirs(caller) {
-            return Reply::Refused(Said::NoCode);
+            return LocalReply::Refused(AgentNotice::NoCode);
         }
-        sessions.cancel_code(Said::CodeCancelled);
-        Reply::Done
+        sessions.cancel_code(AgentNotice::CodeCancelled);
+        LocalReply::Done
     })
 }
 
 /// The person's decision. What they allow is answered once it is in force: the record comes first.
-async fn decide(hub: &Hub, request: u64, choice: Choice) -> Reply {
+async fn decide(hub: &Hub, request: u64, choice: ConsentChoice) -> LocalReply {
     let (decided, in_force) = hub.propose(|sessions, now| sessions.decide(now, request, choice));
     match decided {
-        Ok(_) => {
-            in_force.wait().await.map_or_else(|refusal| Reply::Refused(refusal.into()), |()| Reply::Done)
-        }
-        Err(error) => Reply::Refused(error.said()),
+        Ok(_) => in_force
+            .wait()
+            .await
+            .map_or_else(|refusal| LocalReply::Refused(refusal.into()), |()| LocalReply::Done),
+        Err(error) => LocalReply::Refused(error.said()),
     }
 }
 
-async fn extend(hub: &Hub, session: SessionId, capabilities: Capabilities, seconds: u32) -> Reply {
+async fn extend(hub: &Hub, session: SessionId, capabilities: Capabilities, seconds: u32) -> LocalReply {
     let (extended, in_force) =
         hub.propose(|sessions, now| sessions.extend(now.instant, session, capabilities, seconds));
     match extended {
-        Some(_) => {
-            in_force.wait().await.map_or_else(|refusal| Reply::Refused(refusal.into()), |()| Reply::Done)
-        }
-        None => Reply::Refused(Said::NoneGranted),
+        Some(_) => in_force
+            .wait()
+            .await
+            .map_or_else(|refusal| LocalReply::Refused(refusal.into()), |()| LocalReply::Done),
+        None => LocalReply::Refused(AgentNotice::NoneGranted),
     }
 }
 
-async fn resume(hub: &Hub, session: SessionId) -> Reply {
+async fn resume(hub: &Hub, session: SessionId) -> LocalReply {
     let (resumed, in_force) = hub.propose(|sessions, _| sessions.resume(session));
     match resumed {
-        Ok(_) => {
-            in_force.wait().await.map_or_else(|refusal| Reply::Refused(refusal.into()), |()| Reply::Done)
-        }
-        Err(refusal) => Reply::Refused(refusal.into()),
+        Ok(_) => in_force
+            .wait()
+            .await
+            .map_or_else(|refusal| LocalReply::Refused(refusal.into()), |()| LocalReply::Done),
+        Err(refusal) => LocalReply::Refused(refusal.into()),
     }
 }
 
 /// Everything of a person's ends at once.
-fn stop_all(service: &LocalService, caller: LocalUser) -> Reply {
+fn stop_all(service: &LocalService, caller: LocalUser) -> LocalReply {
     service.hub.update(|sessions, now| {
         if sessions.code_is_theirs(caller) {
-            sessions.cancel_code(Said::EverythingStopped);
+            sessions.cancel_code(AgentNotice::EverythingStopped);
         }
         sessions.stop_all(now, caller);
     });
     // Also one that a rule has started. After the sessions: theirs is told as the end of the session.
     service.runbooks.stop("stopped by the person at the device");
-    Reply::Done
+    LocalReply::Done
 }
 
 /// The person says something.
-fn say(hub: &Hub, session: SessionId, text: &str) -> Reply {
-    let Some(handle) = hub.session(session) else { return Reply::Refused(Said::SessionOver) };
+fn say(hub: &Hub, session: SessionId, text: &str) -> LocalReply {
+    let Some(handle) = hub.session(session) else { return LocalReply::Refused(AgentNotice::SessionOver) };
     let Some(line) = handle.chat.with(|log| log.say(text, Hub::now())) else {
         // It is empty, or the chat of this session is full.
-        return Reply::Refused(Said::ChatFull);
+        return LocalReply::Refused(AgentNotice::ChatFull);
     };
     handle.chat.changed();
     hub.update(|sessions, _| sessions.chat_line(session, line));
-    Reply::Done
+    LocalReply::Done
 }
 
 /// The person has seen the technician's messages up to `number`.
-fn seen(hub: &Hub, session: SessionId, number: u64) -> Reply {
-    let Some(handle) = hub.session(session) else { return Reply::Refused(Said::SessionOver) };
+fn seen(hub: &Hub, session: SessionId, number: u64) -> LocalReply {
+    let Some(handle) = hub.session(session) else { return LocalReply::Refused(AgentNotice::SessionOver) };
     handle.chat.with(|log| log.saw(number));
     handle.chat.changed();
-    Reply::Done
+    LocalReply::Done
 }
 
 /// Windows for the person's eyes, with what their programs say neutralised.
-fn shown(windows: &[OpenWindow]) -> Vec<Window> {
-    let shown = windows.iter().map(|window| Window {
+fn shown(windows: &[OpenWindow]) -> Vec<ListedWindow> {
+    let shown = windows.iter().map(|window| ListedWindow {
         id: window.id,
         application: text::one_line(&window.application, MAX_TITLE).into(),
         title: text::one_line(&window.title, MAX_TITLE).into(),
@@ -245,39 +259,44 @@ fn shown(windows: &[OpenWindow]) -> Vec<Window> {
     shown.collect()
 }
 
-async fn give_opinion(hub: &Hub, caller: LocalUser, session: SessionId, opinion: &Opinion) -> Reply {
+async fn give_opinion(
+    hub: &Hub,
+    caller: LocalUser,
+    session: SessionId,
+    opinion: &SessionFeedback,
+) -> LocalReply {
     if !hub.read(|sessions, _| sessions.was_theirs(caller, session)) {
-        return Reply::Refused(Said::NotTheirs);
+        return LocalReply::Refused(AgentNotice::NotTheirs);
     }
     let given = hub.help.give_opinion(session, opinion).await;
-    given.map_or_else(|error| Reply::Refused(error.said()), |()| Reply::Done)
+    given.map_or_else(|error| LocalReply::Refused(error.said()), |()| LocalReply::Done)
 }
 
 /// Whether what a verb is about is the caller's own; what is somebody else's doesn't exist for them.
-fn theirs(hub: &Hub, caller: LocalUser, verb: &Verb) -> Result<(), Reply> {
+fn theirs(hub: &Hub, caller: LocalUser, verb: &LocalVerb) -> Result<(), LocalReply> {
     hub.read(|sessions, now| match verb {
-        Verb::Decide { request, .. } if !sessions.asks_them(now.instant, caller, *request) => {
-            Err(Reply::Refused(Said::RequestOver))
+        LocalVerb::Decide { request, .. } if !sessions.asks_them(now.instant, caller, *request) => {
+            Err(LocalReply::Refused(AgentNotice::RequestOver))
         }
-        Verb::Extend { session, .. }
-        | Verb::Revoke { session, .. }
-        | Verb::Stop { session }
-        | Verb::Say { session, .. }
-        | Verb::Seen { session, .. }
-        | Verb::Pause { session }
-        | Verb::Resume { session }
+        LocalVerb::Extend { session, .. }
+        | LocalVerb::Revoke { session, .. }
+        | LocalVerb::Stop { session }
+        | LocalVerb::Say { session, .. }
+        | LocalVerb::Seen { session, .. }
+        | LocalVerb::Pause { session }
+        | LocalVerb::Resume { session }
             if !sessions.is_theirs(caller, *session) =>
         {
-            Err(Reply::Refused(Said::SessionOver))
+            Err(LocalReply::Refused(AgentNotice::SessionOver))
         }
         _ => Ok(()),
     })
 }
 
 /// What the quick set of checks found that a person can do something about, the worst first.
-async fn fixes(service: &LocalService) -> Reply {
+async fn fixes(service: &LocalService) -> LocalReply {
     let Ok(_one) = service.looking.try_acquire() else {
-        return Reply::Refused(Said::Words("this machine is being looked at already".to_owned()));
+        return LocalReply::Refused(AgentNotice::Words("this machine is being looked at already".to_owned()));
     };
     let options = RunOptions {
         device_id: service.hub.identity.device().to_string(),
@@ -289,33 +308,33 @@ async fn fixes(service: &LocalService) -> Reply {
     loop {
         let event = tokio::select! {
             event = events.recv() => event,
-            () = &mut limit => return Reply::Refused(Said::Words("the checks took too long".to_owned())),
+            () = &mut limit => return LocalReply::Refused(AgentNotice::Words("the checks took too long".to_owned())),
         };
         match event {
             Some(RunEvent::Finished(report)) => {
                 platform::give_back_memory_soon();
-                return Reply::Fixes(mendable(report.findings));
+                return LocalReply::Fixes(mendable(report.findings));
             }
             Some(_) => {}
-            None => return Reply::Refused(Said::Words("the checks could not be run".to_owned())),
+            None => return LocalReply::Refused(AgentNotice::Words("the checks could not be run".to_owned())),
         }
     }
 }
 
-fn mendable(mut findings: Vec<Finding>) -> Vec<Fix> {
+fn mendable(mut findings: Vec<Finding>) -> Vec<FixableFinding> {
     findings.retain(|finding| finding.status.is_problem() && !finding.fix.is_empty());
     findings.sort_by_key(|finding| finding.status);
     // Several checks may say the same to a person.
     let mut known = Vec::new();
     findings.retain(|finding| {
-        let mend = Mend::of_check(&finding.id)
+        let mend = SelfHelpHint::of_check(&finding.id)
             // No answer at all is no page to log in on.
-            .filter(|mend| *mend != Mend::Portal || finding.status == Status::Fail);
+            .filter(|mend| *mend != SelfHelpHint::Portal || finding.status == Status::Fail);
         let new = mend.is_some_and(|mend| !known.contains(&(mend, finding.instance.clone())));
         known.extend(mend.map(|mend| (mend, finding.instance.clone())));
         new
     });
-    let fix = |finding: Finding| Fix {
+    let fix = |finding: Finding| FixableFinding {
         check: match finding.instance.as_str() {
             "" => finding.id,
             instance => format!("{}:{}", finding.id, text::one_line(instance, MAX_INSTANCE)),

@@ -10,7 +10,9 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nearhand_proto::message::local::{Event, FRAME_LIMIT, Message, Reply, Request, Said, Verb};
+use nearhand_proto::message::local::{
+    AgentNotice, FRAME_LIMIT, LocalEvent, LocalMessage, LocalReply, LocalRequest, LocalVerb,
+};
 use nearhand_transport::framed;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -181,7 +183,7 @@ async fn attend(call: LocalCall, stream: UnixStream) -> Option<WindowStart> {
     standing.window
 }
 
-async fn send_all(mut write: OwnedWriteHalf, mut outbox: mpsc::Receiver<Message>) {
+async fn send_all(mut write: OwnedWriteHalf, mut outbox: mpsc::Receiver<LocalMessage>) {
     while let Some(message) = outbox.recv().await {
         if framed::write(&mut write, &message, FRAME_LIMIT).await.is_err() {
             return;
@@ -193,10 +195,10 @@ async fn take_all(
     call: &LocalCall,
     standing: &mut CallerRights,
     mut read: OwnedReadHalf,
-    out: &mpsc::Sender<Message>,
+    out: &mpsc::Sender<LocalMessage>,
 ) {
     loop {
-        let request: Request = match framed::read(&mut read, FRAME_LIMIT).await {
+        let request: LocalRequest = match framed::read(&mut read, FRAME_LIMIT).await {
             Ok(request) => request,
             Err(error) => {
                 if error.is_hostile() {
@@ -205,23 +207,23 @@ async fn take_all(
                 return;
             }
         };
-        let begins = matches!(request.verb, Verb::Watch | Verb::WatchAsWindow);
+        let begins = matches!(request.verb, LocalVerb::Watch | LocalVerb::WatchAsWindow);
         if begins && standing.watching.is_empty() {
             standing.watching.spawn(tell_events(call.service.hub.watch(call.caller), out.clone()));
         }
         match request.verb {
-            Verb::WatchAsWindow => {
+            LocalVerb::WatchAsWindow => {
                 standing.window = call.process.and_then(|id| WindowStart::of(id, call.caller.user));
             }
-            Verb::LeaveWindow => standing.window = None,
+            LocalVerb::LeaveWindow => standing.window = None,
             _ => {}
         }
         let (number, verb) = (request.number, request.verb);
         if answer::may_take_long(&verb) {
             while standing.answering.try_join_next().is_some() {}
             if standing.answering.len() >= MAX_ANSWERING {
-                let reply = Reply::Refused(Said::Words("too many requests at once".to_owned()));
-                if out.try_send(Message::Reply { number, reply }).is_err() {
+                let reply = LocalReply::Refused(AgentNotice::Words("too many requests at once".to_owned()));
+                if out.try_send(LocalMessage::Reply { number, reply }).is_err() {
                     return;
                 }
                 continue;
@@ -231,33 +233,33 @@ async fn take_all(
             standing.answering.spawn(async move {
                 let reply = answer::answer(&service, caller, verb).await;
                 // A program that has left needs no answer.
-                let _ = out.send(Message::Reply { number, reply }).await;
+                let _ = out.send(LocalMessage::Reply { number, reply }).await;
             });
             continue;
         }
         let reply = answer::answer(&call.service, call.caller, verb).await;
-        if out.try_send(Message::Reply { number, reply }).is_err() {
+        if out.try_send(LocalMessage::Reply { number, reply }).is_err() {
             return;
         }
         if !begins {
             continue;
         }
         for event in call.service.hub.read(|sessions, now| sessions.under_way(now, call.caller)) {
-            if out.try_send(Message::Event(event)).is_err() {
+            if out.try_send(LocalMessage::Event(event)).is_err() {
                 return;
             }
         }
     }
 }
 
-async fn tell_events(mut watcher: LocalWatcher, out: mpsc::Sender<Message>) {
+async fn tell_events(mut watcher: LocalWatcher, out: mpsc::Sender<LocalMessage>) {
     loop {
         let event = match watcher.next().await {
             Ok(event) => event,
-            Err(RecvError::Lagged(missed)) => Event::Notice(Said::Missed(missed)),
+            Err(RecvError::Lagged(missed)) => LocalEvent::Notice(AgentNotice::Missed(missed)),
             Err(RecvError::Closed) => return,
         };
-        if out.send(Message::Event(event)).await.is_err() {
+        if out.send(LocalMessage::Event(event)).await.is_err() {
             return;
         }
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::local::{self, Said};
-use nearhand_proto::message::runbook::FromDevice;
-use nearhand_proto::runbook::{Act, Outcome};
+use nearhand_proto::message::local::{self, AgentNotice};
+use nearhand_proto::message::runbook::RunbookMessage;
+use nearhand_proto::runbook::{RunOutcome, RunbookAction};
 use tokio::sync::{mpsc, watch};
 
 use super::acts::ActContext;
@@ -35,18 +35,18 @@ impl RunTask {
         &self,
         ground: ActContext,
         run: RunPlan,
-        tell: mpsc::Sender<FromDevice>,
+        tell: mpsc::Sender<RunbookMessage>,
         mut cancelled: watch::Receiver<Option<String>>,
     ) {
         let notes = RunNotes::new(tell.clone());
         let outcome = exec::carry_out(&ground, &run, self, &notes, &mut cancelled).await;
         self.ended(&outcome).await;
         // Whoever has gone finds it in the ledger, and gets it by ordering the run again.
-        let _ = tell.send(FromDevice::Over(Box::new(outcome))).await;
+        let _ = tell.send(RunbookMessage::Over(Box::new(outcome))).await;
     }
 
     /// Writes down and tells how the run ended.
-    pub(super) async fn ended(&self, outcome: &Outcome) {
+    pub(super) async fn ended(&self, outcome: &RunOutcome) {
         let detail = format!(
             "{} {}, run {}: {}: {}",
             outcome.runbook,
@@ -56,7 +56,7 @@ impl RunTask {
             outcome.why
         );
         let (runbook, why) = (outcome.runbook.clone(), outcome.why.clone());
-        let said = Said::RunbookOver { runbook, ending: outcome.ending, why };
+        let said = AgentNotice::RunbookOver { runbook, ending: outcome.ending, why };
         tell_person(&self.hub, self.origin.session, said);
         self.hub.note(&self.origin.actor, "runbook.end", self.origin.session, detail);
         let outcome = outcome.clone();
@@ -69,7 +69,7 @@ impl RunJournal for RunTask {
         &self,
         run: &RunPlan,
         step: u32,
-        act: Act,
+        act: RunbookAction,
         before: &str,
         undo: &[UndoStep],
     ) -> Result<(), String> {
@@ -84,16 +84,16 @@ impl RunJournal for RunTask {
             .with(move |ledger| ledger.applying(id, step, act, &undo))
             .await
             .map_err(|refused| refused.to_string())?;
-        let said = Said::RunbookStep { runbook: run.runbook.clone(), act, before: before.to_owned() };
+        let said = AgentNotice::RunbookStep { runbook: run.runbook.clone(), act, before: before.to_owned() };
         tell_person(&self.hub, self.origin.session, said);
         Ok(())
     }
 }
 
 /// Says it where the person at the device sees it: in the session, or to whoever watches.
-pub(super) fn tell_person(hub: &Hub, session: Option<SessionId>, said: Said) {
+pub(super) fn tell_person(hub: &Hub, session: Option<SessionId>, said: AgentNotice) {
     match session {
-        Some(session) => hub.update(|sessions, now| sessions.did(now, session, local::Act::Told(said))),
+        Some(session) => hub.update(|sessions, now| sessions.did(now, session, local::Activity::Told(said))),
         None => hub.notice(said),
     }
 }

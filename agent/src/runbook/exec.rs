@@ -5,8 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nearhand_proto::id::RunId;
-use nearhand_proto::message::runbook::FromDevice;
-use nearhand_proto::runbook::{Act, Ending, MAX_NOTES, MAX_SAW, Mode, Note, Outcome, Phase, Values};
+use nearhand_proto::message::runbook::RunbookMessage;
+use nearhand_proto::runbook::{
+    MAX_NOTES, MAX_SAW, ParameterValues, RunEnding, RunMode, RunOutcome, RunbookAction, StepNote, StepPhase,
+};
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
 use tokio::sync::{mpsc, watch};
@@ -24,8 +26,8 @@ pub(super) struct RunPlan {
     pub(super) id: RunId,
     pub(super) runbook: String,
     pub(super) version: u32,
-    pub(super) mode: Mode,
-    pub(super) steps: Vec<(Act, Values)>,
+    pub(super) mode: RunMode,
+    pub(super) steps: Vec<(RunbookAction, ParameterValues)>,
     pub(super) timeout: Duration,
     pub(super) began: UnixMillis,
 }
@@ -37,7 +39,7 @@ pub(super) trait RunJournal: Sync {
         &self,
         run: &RunPlan,
         step: u32,
-        act: Act,
+        act: RunbookAction,
         before: &str,
         undo: &[UndoStep],
     ) -> impl Future<Output = Result<(), String>> + Send;
@@ -45,36 +47,36 @@ pub(super) trait RunJournal: Sync {
 
 /// Takes note of what happens.
 pub(super) struct RunNotes {
-    kept: Mutex<Vec<Note>>,
+    kept: Mutex<Vec<StepNote>>,
     /// To whoever follows it; a slow one misses some, the outcome has them all.
-    to: mpsc::Sender<FromDevice>,
+    to: mpsc::Sender<RunbookMessage>,
 }
 
 impl RunNotes {
-    pub(super) fn new(to: mpsc::Sender<FromDevice>) -> Self {
+    pub(super) fn new(to: mpsc::Sender<RunbookMessage>) -> Self {
         Self { kept: Mutex::default(), to }
     }
 
-    fn begins(&self, step: u32, of: u32, phase: Phase) {
-        let _ = self.to.try_send(FromDevice::Begun { step, of, phase });
+    fn begins(&self, step: u32, of: u32, phase: StepPhase) {
+        let _ = self.to.try_send(RunbookMessage::Begun { step, of, phase });
     }
 
-    fn saw(&self, step: u32, act: Act, phase: Phase, well: bool, saw: &str) {
-        let note = Note { step, act, phase, well, saw: text::one_line(saw, MAX_SAW) };
-        let _ = self.to.try_send(FromDevice::Saw(note.clone()));
+    fn saw(&self, step: u32, act: RunbookAction, phase: StepPhase, well: bool, saw: &str) {
+        let note = StepNote { step, act, phase, well, saw: text::one_line(saw, MAX_SAW) };
+        let _ = self.to.try_send(RunbookMessage::Saw(note.clone()));
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() < MAX_NOTES {
             kept.push(note);
         }
     }
 
-    fn take(&self) -> Vec<Note> {
+    fn take(&self) -> Vec<StepNote> {
         core::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 /// What was applied and can be undone, the first first.
-type AppliedSteps = Mutex<Vec<(u32, Act, UndoStep)>>;
+type AppliedSteps = Mutex<Vec<(u32, RunbookAction, UndoStep)>>;
 
 /// Carries it out to its end, whatever that is. `cancelled` turns into the reason to stop.
 pub(super) async fn carry_out(
@@ -83,20 +85,20 @@ pub(super) async fn carry_out(
     keeps: &impl RunJournal,
     notes: &RunNotes,
     cancelled: &mut watch::Receiver<Option<String>>,
-) -> Outcome {
+) -> RunOutcome {
     let applied = AppliedSteps::default();
     let end = tokio::select! {
         done = timeout(run.timeout, steps(ground, run, keeps, notes, &applied)) => match done {
             Ok(Ok(end)) => end,
-            Ok(Err(why)) => (Ending::Failed, why),
-            Err(_) => (Ending::TimedOut, format!("it took longer than {} s", run.timeout.as_secs())),
+            Ok(Err(why)) => (RunEnding::Failed, why),
+            Err(_) => (RunEnding::TimedOut, format!("it took longer than {} s", run.timeout.as_secs())),
         },
-        why = stopped(cancelled) => (Ending::Cancelled, why),
+        why = stopped(cancelled) => (RunEnding::Cancelled, why),
     };
     ground.stop.now();
     let (ending, mut why) = end;
     let left = core::mem::take(&mut *applied.lock().unwrap_or_else(PoisonError::into_inner));
-    if !matches!(ending, Ending::Done | Ending::NotDone) && !left.is_empty() {
+    if !matches!(ending, RunEnding::Done | RunEnding::NotDone) && !left.is_empty() {
         why.push_str("; ");
         why.push_str(&undo_all(ground, left, run.steps.len(), notes).await);
     }
@@ -104,8 +106,8 @@ pub(super) async fn carry_out(
 }
 
 /// What came of it.
-pub(super) fn outcome(run: &RunPlan, ending: Ending, why: &str, notes: &RunNotes) -> Outcome {
-    Outcome {
+pub(super) fn outcome(run: &RunPlan, ending: RunEnding, why: &str, notes: &RunNotes) -> RunOutcome {
+    RunOutcome {
         run: run.id,
         runbook: run.runbook.clone(),
         version: run.version,
@@ -128,23 +130,23 @@ async fn stopped(cancelled: &mut watch::Receiver<Option<String>>) -> String {
 /// Undoes the last first; says in words how that went.
 pub(super) async fn undo_all(
     ground: &ActContext,
-    left: Vec<(u32, Act, UndoStep)>,
+    left: Vec<(u32, RunbookAction, UndoStep)>,
     of: usize,
     notes: &RunNotes,
 ) -> String {
     let of = u32::try_from(of).unwrap_or(u32::MAX);
     let (mut undone, mut failed) = (0, 0);
     for (step, act, what) in left.into_iter().rev() {
-        notes.begins(step, of, Phase::Rollback);
+        notes.begins(step, of, StepPhase::Rollback);
         let result = timeout(UNDO_WITHIN, acts::undo(ground, &what)).await;
         match result.unwrap_or_else(|_| Err("it took too long".to_owned())) {
             Ok(saw) => {
                 undone += 1;
-                notes.saw(step, act, Phase::Rollback, true, &saw);
+                notes.saw(step, act, StepPhase::Rollback, true, &saw);
             }
             Err(why) => {
                 failed += 1;
-                notes.saw(step, act, Phase::Rollback, false, &why);
+                notes.saw(step, act, StepPhase::Rollback, false, &why);
             }
         }
     }
@@ -160,30 +162,30 @@ async fn steps(
     keeps: &impl RunJournal,
     notes: &RunNotes,
     applied: &AppliedSteps,
-) -> Result<(Ending, String), String> {
+) -> Result<(RunEnding, String), String> {
     let of = u32::try_from(run.steps.len()).unwrap_or(u32::MAX);
     let numbered = || (1_u32..).zip(&run.steps);
     let mut wanted = Vec::new();
     let mut last = String::new();
     // Whether all of it can be done is known before any of it is.
     for (step, (act, values)) in numbered() {
-        notes.begins(step, of, Phase::Precheck);
-        match noted(notes, (step, *act, Phase::Precheck), acts::precheck(ground, *act, values).await) {
+        notes.begins(step, of, StepPhase::Precheck);
+        match noted(notes, (step, *act, StepPhase::Precheck), acts::precheck(ground, *act, values).await) {
             Ok(before) => wanted.push((step, *act, values, before)),
             Err(ActError::Nothing(why)) => last = why,
-            Err(ActError::Cannot(why) | ActError::Failed(why)) => return Ok((Ending::NotDone, why)),
+            Err(ActError::Cannot(why) | ActError::Failed(why)) => return Ok((RunEnding::NotDone, why)),
         }
     }
     if wanted.is_empty() {
-        return Ok((Ending::NotDone, format!("there is nothing to do: {last}")));
+        return Ok((RunEnding::NotDone, format!("there is nothing to do: {last}")));
     }
     for (step, act, values, before) in wanted {
         let seen = match run.mode {
-            Mode::DryRun => {
-                notes.begins(step, of, Phase::DryRun);
-                noted(notes, (step, act, Phase::DryRun), acts::dry_run(ground, act, values).await)
+            RunMode::DryRun => {
+                notes.begins(step, of, StepPhase::DryRun);
+                noted(notes, (step, act, StepPhase::DryRun), acts::dry_run(ground, act, values).await)
             }
-            Mode::Apply => {
+            RunMode::Apply => {
                 let of_step = StepRun { run, step, of, act, values, before: &before };
                 of_step.apply(ground, keeps, notes, applied).await
             }
@@ -193,15 +195,15 @@ async fn steps(
             Err(ActError::Cannot(why) | ActError::Failed(why)) => return Err(why),
         }
     }
-    Ok((Ending::Done, last))
+    Ok((RunEnding::Done, last))
 }
 
 struct StepRun<'a> {
     run: &'a RunPlan,
     step: u32,
     of: u32,
-    act: Act,
-    values: &'a Values,
+    act: RunbookAction,
+    values: &'a ParameterValues,
     before: &'a str,
 }
 
@@ -219,17 +221,21 @@ impl StepRun<'_> {
         // From here on it counts as done: it may be half done when it is stopped.
         let mine = undo.iter().cloned().map(|one| (*step, *act, one));
         applied.lock().unwrap_or_else(PoisonError::into_inner).extend(mine);
-        notes.begins(*step, *of, Phase::Apply);
+        notes.begins(*step, *of, StepPhase::Apply);
         let done = acts::apply(ground, *act, values, &undo).await;
-        noted(notes, (*step, *act, Phase::Apply), done.clone())?;
-        notes.begins(*step, *of, Phase::Verify);
+        noted(notes, (*step, *act, StepPhase::Apply), done.clone())?;
+        notes.begins(*step, *of, StepPhase::Verify);
         let after =
-            noted(notes, (*step, *act, Phase::Verify), acts::verify(ground, *act, values, &undo).await)?;
+            noted(notes, (*step, *act, StepPhase::Verify), acts::verify(ground, *act, values, &undo).await)?;
         Ok(format!("{}; {after}", done?))
     }
 }
 
-fn noted(notes: &RunNotes, (step, act, phase): (u32, Act, Phase), seen: ActResult) -> ActResult {
+fn noted(
+    notes: &RunNotes,
+    (step, act, phase): (u32, RunbookAction, StepPhase),
+    seen: ActResult,
+) -> ActResult {
     let (well, saw) = match &seen {
         Ok(saw) | Err(ActError::Nothing(saw)) => (true, saw),
         Err(ActError::Cannot(why) | ActError::Failed(why)) => (false, why),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use nearhand_proto::identity::{PublicKey, Signed};
-use nearhand_proto::runbook::{MAX_FILE, Manifest, Order, Refused, built_in};
+use nearhand_proto::runbook::{MAX_FILE, Manifest, RunOrder, RunRefusal, built_in};
 use nearhand_proto::wire;
 
 use crate::home::AgentHome;
@@ -56,22 +56,22 @@ pub(crate) fn known_runbooks(home: &AgentHome, organisation: &PublicKey) -> Vec<
 pub(super) fn ordered_runbook(
     home: &AgentHome,
     organisation: &PublicKey,
-    order: &Order,
+    order: &RunOrder,
     carried: Option<&Signed<Manifest>>,
-) -> Result<KnownRunbook, Refused> {
+) -> Result<KnownRunbook, RunRefusal> {
     let known = match carried {
         None => {
             let all = known_runbooks(home, organisation);
             let found = all.into_iter().find(|known| known.manifest.name == order.runbook);
-            found.ok_or_else(|| Refused::Unknown(shown(&order.runbook)))?
+            found.ok_or_else(|| RunRefusal::Unknown(shown(&order.runbook)))?
         }
         Some(signed) => {
-            let manifest = signed.open(organisation).map_err(|_| Refused::RunbookSignature)?;
+            let manifest = signed.open(organisation).map_err(|_| RunRefusal::RunbookSignature)?;
             if let Some(mistake) = manifest.check().first() {
-                return Err(Refused::Mistake(shown(&mistake.to_string())));
+                return Err(RunRefusal::Mistake(shown(&mistake.to_string())));
             }
             if built_in().iter().any(|ours| ours.name == manifest.name) {
-                return Err(Refused::Mistake("it has the name of a built-in one".to_owned()));
+                return Err(RunRefusal::Mistake("it has the name of a built-in one".to_owned()));
             }
             KnownRunbook { manifest, built_in: false }
         }
@@ -80,7 +80,7 @@ pub(super) fn ordered_runbook(
     let same =
         manifest.name == order.runbook && manifest.version == order.version && manifest.hash() == order.hash;
     if !same {
-        return Err(Refused::OtherContent(shown(&order.runbook)));
+        return Err(RunRefusal::OtherContent(shown(&order.runbook)));
     }
     Ok(known)
 }

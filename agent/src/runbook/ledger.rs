@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nearhand_proto::id::RunId;
-use nearhand_proto::runbook::{Act, Mode, Outcome, Refused};
+use nearhand_proto::runbook::{RunMode, RunOutcome, RunRefusal, RunbookAction};
 use nearhand_proto::time::UnixMillis;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -64,7 +64,7 @@ pub(crate) struct BegunRun {
     pub(crate) run: RunId,
     pub(crate) runbook: String,
     pub(crate) version: u32,
-    pub(crate) mode: Mode,
+    pub(crate) mode: RunMode,
     pub(crate) by_rule: bool,
     /// For whom, in words.
     pub(crate) actor: String,
@@ -76,7 +76,7 @@ pub(crate) struct BegunRun {
 pub(crate) struct UnfinishedRun {
     pub(crate) begun: BegunRun,
     /// What of it is to be undone, the first first.
-    pub(crate) undo: Vec<(u32, Act, UndoStep)>,
+    pub(crate) undo: Vec<(u32, RunbookAction, UndoStep)>,
     /// Something of it was begun to be applied.
     pub(crate) applied: bool,
 }
@@ -87,11 +87,11 @@ pub(crate) struct LedgerRow {
     pub(crate) run: String,
     pub(crate) runbook: String,
     pub(crate) version: u32,
-    pub(crate) mode: Mode,
+    pub(crate) mode: RunMode,
     pub(crate) by: String,
     pub(crate) began: String,
     /// `None` while it is under way.
-    pub(crate) outcome: Option<Outcome>,
+    pub(crate) outcome: Option<RunOutcome>,
 }
 
 /// The ledger as all runs share it. One that can't be opened refuses every run.
@@ -110,15 +110,15 @@ impl SharedLedger {
     pub(crate) async fn with<T: Send + 'static>(
         &self,
         act: impl FnOnce(&mut RunLedger) -> Result<T, LedgerError> + Send + 'static,
-    ) -> Result<T, Refused> {
+    ) -> Result<T, RunRefusal> {
         let shared = self.0.clone();
         let acted = off_loop(move || {
             let mut ledger = shared.lock().unwrap_or_else(PoisonError::into_inner);
             ledger.as_mut().map(act)
         });
-        acted.await.ok_or(Refused::Storage)?.map_err(|error| {
+        acted.await.ok_or(RunRefusal::Storage)?.map_err(|error| {
             tracing::error!(%error, "a runbook could not be written down");
-            Refused::Storage
+            RunRefusal::Storage
         })
     }
 }
@@ -165,7 +165,7 @@ impl RunLedger {
     }
 
     /// What came of a run that was begun: `None` for one that wasn't, `Some(None)` while it is under way.
-    pub(crate) fn find(&self, run: RunId) -> Result<Option<Option<Outcome>>, LedgerError> {
+    pub(crate) fn find(&self, run: RunId) -> Result<Option<Option<RunOutcome>>, LedgerError> {
         let found: Option<Option<String>> = self
             .0
             .query_row("SELECT outcome FROM run WHERE id = ?1", [run.to_string()], |row| row.get(0))
@@ -204,7 +204,7 @@ impl RunLedger {
         &mut self,
         run: RunId,
         step: u32,
-        act: Act,
+        act: RunbookAction,
         undo: &[UndoStep],
     ) -> Result<(), LedgerError> {
         let transaction = self.0.transaction()?;
@@ -220,7 +220,7 @@ impl RunLedger {
     }
 
     /// A run is over.
-    pub(crate) fn end(&mut self, outcome: &Outcome) -> Result<(), LedgerError> {
+    pub(crate) fn end(&mut self, outcome: &RunOutcome) -> Result<(), LedgerError> {
         let transaction = self.0.transaction()?;
         let run = outcome.run.to_string();
         transaction.execute(
@@ -260,7 +260,7 @@ impl RunLedger {
         Ok(all)
     }
 
-    fn undo_of(&self, run: RunId) -> Result<Vec<(u32, Act, UndoStep)>, LedgerError> {
+    fn undo_of(&self, run: RunId) -> Result<Vec<(u32, RunbookAction, UndoStep)>, LedgerError> {
         let mut rows = self.0.prepare("SELECT step, what FROM undo WHERE run = ?1 ORDER BY rowid")?;
         let rows =
             rows.query_map([run.to_string()], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, String>(1)?)))?;
@@ -278,7 +278,7 @@ impl RunLedger {
         let mut rows = self
             .0
             .prepare("SELECT runbook, began, by_rule, mode FROM run WHERE began >= ?1 ORDER BY began")?;
-        let apply = serde_json::to_string(&Mode::Apply)?;
+        let apply = serde_json::to_string(&RunMode::Apply)?;
         let rows = rows.query_map([i64::try_from(since.0).unwrap_or(i64::MAX)], |row| {
             Ok(PastRun {
                 runbook: row.get(0)?,
@@ -345,7 +345,7 @@ fn private(path: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use nearhand_proto::runbook::Ending;
+    use nearhand_proto::runbook::RunEnding;
 
     use super::*;
 
@@ -356,20 +356,20 @@ mod tests {
             run,
             runbook: "tame-process".into(),
             version: 1,
-            mode: Mode::Apply,
+            mode: RunMode::Apply,
             by_rule: true,
             actor: "rule cpu".into(),
             at: UnixMillis(5_000),
         }
     }
 
-    fn outcome(run: RunId) -> Outcome {
-        Outcome {
+    fn outcome(run: RunId) -> RunOutcome {
+        RunOutcome {
             run,
             runbook: "tame-process".into(),
             version: 1,
-            mode: Mode::Apply,
-            ending: Ending::Done,
+            mode: RunMode::Apply,
+            ending: RunEnding::Done,
             why: "well".into(),
             notes: vec![],
             began: UnixMillis(5_000),
@@ -387,14 +387,14 @@ mod tests {
             ledger.begin(&begun(RUN)).unwrap();
             assert_eq!(ledger.find(RUN).unwrap(), Some(None));
             assert!(ledger.begin(&begun(RUN)).is_err(), "never twice");
-            ledger.applying(RUN, 1, Act::TameProcess, std::slice::from_ref(&undo)).unwrap();
+            ledger.applying(RUN, 1, RunbookAction::TameProcess, std::slice::from_ref(&undo)).unwrap();
         }
         let mut ledger = RunLedger::open(dir.path()).unwrap();
         let unfinished = ledger.unfinished().unwrap();
         assert_eq!(unfinished.len(), 1);
         assert!(unfinished[0].applied);
         assert_eq!(unfinished[0].begun, begun(RUN));
-        assert_eq!(unfinished[0].undo, [(1, Act::TameProcess, undo)]);
+        assert_eq!(unfinished[0].undo, [(1, RunbookAction::TameProcess, undo)]);
         ledger.end(&outcome(RUN)).unwrap();
         assert_eq!(ledger.unfinished().unwrap(), []);
         assert_eq!(ledger.find(RUN).unwrap(), Some(Some(outcome(RUN))));

@@ -17,10 +17,12 @@ use std::time::Duration;
 
 use nearhand_proto::id::{RunId, SessionId};
 use nearhand_proto::identity::Signed;
-use nearhand_proto::message::control::Request;
-use nearhand_proto::message::local::Said;
-use nearhand_proto::message::runbook::{FromDevice, Listed, MAX_LISTED};
-use nearhand_proto::runbook::{Act, Ending, Manifest, Mode, Order, Outcome, Refused, Value};
+use nearhand_proto::message::control::RelayRequest;
+use nearhand_proto::message::local::AgentNotice;
+use nearhand_proto::message::runbook::{MAX_LISTED, RunbookEntry, RunbookMessage};
+use nearhand_proto::runbook::{
+    Manifest, ParameterValue, RunEnding, RunMode, RunOrder, RunOutcome, RunRefusal, RunbookAction,
+};
 use nearhand_proto::time::UnixMillis;
 use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
@@ -62,7 +64,7 @@ type RunCancel = watch::Sender<Option<String>>;
 /// A run that goes on. Dropping it stops it; what can be undone is undone.
 pub(crate) struct ActiveRun {
     /// What happens; the last is the outcome.
-    pub(crate) told: mpsc::Receiver<FromDevice>,
+    pub(crate) told: mpsc::Receiver<RunbookMessage>,
     cancel: RunCancel,
 }
 
@@ -118,18 +120,18 @@ impl Runbooks {
     }
 
     /// The owner's rules.
-    fn rules(&self) -> Result<RunbookRules, Refused> {
+    fn rules(&self) -> Result<RunbookRules, RunRefusal> {
         match self.home.policy() {
             Ok(policy) => Ok(policy.runbooks),
             Err(error) => {
                 tracing::error!(%error, "no runbook runs until the policy is mended");
-                Err(Refused::NoPolicy)
+                Err(RunRefusal::NoPolicy)
             }
         }
     }
 
     /// The list for a technician, with what doesn't run here.
-    pub(crate) fn list(&self, hub: &Hub, attended: bool) -> Vec<Listed> {
+    pub(crate) fn list(&self, hub: &Hub, attended: bool) -> Vec<RunbookEntry> {
         let rules = self.rules();
         let off = self.home.runbooks_are_off();
         let by = RunStarter::Technician { attended };
@@ -138,12 +140,12 @@ impl Runbooks {
                 let KnownRunbook { manifest, built_in } = known;
                 // What it is with its defaults; parameters may make it more.
                 let class = manifest.bind(&[]).map_or(manifest.class, |bound| manifest.class_of(&bound));
-                let ask = GateRequest { name: &manifest.name, built_in, class, mode: Mode::Apply, by };
+                let ask = GateRequest { name: &manifest.name, built_in, class, mode: RunMode::Apply, by };
                 let refused = match &rules {
                     Ok(rules) => rules.lets(&ask, off).err(),
                     Err(refused) => Some(refused.clone()),
                 };
-                Listed {
+                RunbookEntry {
                     class: class.number(),
                     name: manifest.name,
                     version: manifest.version,
@@ -156,10 +158,10 @@ impl Runbooks {
     }
 
     /// The runbook of that name.
-    pub(crate) fn show(&self, hub: &Hub, name: &str) -> Result<Manifest, Refused> {
+    pub(crate) fn show(&self, hub: &Hub, name: &str) -> Result<Manifest, RunRefusal> {
         let known = known_runbooks(&self.home, &hub.identity.enrolment().organisation);
         let found = known.into_iter().find(|known| known.manifest.name == name);
-        found.map(|known| known.manifest).ok_or_else(|| Refused::Unknown(shown(name)))
+        found.map(|known| known.manifest).ok_or_else(|| RunRefusal::Unknown(shown(name)))
     }
 
     /// Ends what an agent that was killed has left: undone where that is possible, and told.
@@ -189,7 +191,7 @@ impl Runbooks {
                 why.push_str("; ");
                 why.push_str(&exec::undo_all(&ground, left.undo, steps, &notes).await);
             }
-            let outcome = exec::outcome(&run, Ending::Interrupted, &why, &notes);
+            let outcome = exec::outcome(&run, RunEnding::Interrupted, &why, &notes);
             let task = RunTask {
                 ledger: self.ledger.clone(),
                 hub: hub.clone(),
@@ -205,9 +207,9 @@ impl Runbooks {
         hub: &Arc<Hub>,
         session: SessionId,
         technician: &SessionTechnician,
-        signed: &Signed<Order>,
+        signed: &Signed<RunOrder>,
         carried: Option<&Signed<Manifest>>,
-    ) -> Result<ActiveRun, Refused> {
+    ) -> Result<ActiveRun, RunRefusal> {
         let attended = hub.read(|sessions, _| sessions.is_attended());
         let origin = RunOrigin {
             actor: technician.actor(),
@@ -215,25 +217,25 @@ impl Runbooks {
             by: RunStarter::Technician { attended },
         };
         let begun = async {
-            let order = signed.open(&technician.verified.key()).map_err(|_| Refused::OrderSignature)?;
+            let order = signed.open(&technician.verified.key()).map_err(|_| RunRefusal::OrderSignature)?;
             if order.device != hub.identity.device()
                 && order.device != hub.identity.key().public().device_id()
             {
-                return Err(Refused::OtherDevice);
+                return Err(RunRefusal::OtherDevice);
             }
             if let Some(outcome) = self.ledger.with(move |ledger| ledger.find(order.run)).await? {
-                return Err(Refused::Repeated(outcome.map(Box::new)));
+                return Err(RunRefusal::Repeated(outcome.map(Box::new)));
             }
             gate::in_time(order.issued, order.deadline, hub.identity.judging_time())?;
             let known = ordered_runbook(&self.home, &hub.identity.enrolment().organisation, &order, carried)?;
-            let bound = known.manifest.bind(&order.parameters).map_err(Refused::Parameter)?;
+            let bound = known.manifest.bind(&order.parameters).map_err(RunRefusal::Parameter)?;
             self.begin(hub, &origin, order.run, &known, bound, order.mode).await
         };
         let outcome = begun.await;
         if let Err(refused) = &outcome {
             let name = signed.peek().map(|order| shown(&order.runbook)).unwrap_or_default();
             let detail = format!("{name}: {refused}");
-            tell_person(hub, Some(session), Said::RunbookRefused { why: detail.clone() });
+            tell_person(hub, Some(session), AgentNotice::RunbookRefused { why: detail.clone() });
             hub.note(&origin.actor, "runbook.refused", Some(session), detail);
         }
         outcome
@@ -246,9 +248,9 @@ impl Runbooks {
         origin: &RunOrigin,
         run: RunId,
         known: &KnownRunbook,
-        bound: Vec<(Act, nearhand_proto::runbook::Values)>,
-        mode: Mode,
-    ) -> Result<ActiveRun, Refused> {
+        bound: Vec<(RunbookAction, nearhand_proto::runbook::ParameterValues)>,
+        mode: RunMode,
+    ) -> Result<ActiveRun, RunRefusal> {
         let KnownRunbook { manifest, built_in } = known;
         let mut judged = self.judge(origin, known, &bound, mode).await?;
         let busy = match (self.busy.clone().try_lock_owned(), origin.by) {
@@ -256,12 +258,12 @@ impl Runbooks {
             (Err(_), RunStarter::Rule) => {
                 tracing::info!(runbook = manifest.name, "it waits until the runbook before it is over");
                 let turn = timeout(PATIENCE, self.busy.clone().lock_owned()).await;
-                let busy = turn.map_err(|_| Refused::Busy)?;
+                let busy = turn.map_err(|_| RunRefusal::Busy)?;
                 // What was allowed before the wait may not be any more.
                 judged = self.judge(origin, known, &bound, mode).await?;
                 busy
             }
-            (Err(_), _) => return Err(Refused::Busy),
+            (Err(_), _) => return Err(RunRefusal::Busy),
         };
         let (rules, now) = judged;
         let begun = BegunRun {
@@ -277,7 +279,7 @@ impl Runbooks {
             format!("{} {} ({}), run {run}: {}", manifest.name, manifest.version, mode.name(), said(&bound));
         hub.record(&origin.actor, "runbook.begin", origin.session, detail)
             .await
-            .map_err(|_| Refused::Storage)?;
+            .map_err(|_| RunRefusal::Storage)?;
         let seen = (!built_in).then(|| (manifest.name.clone(), manifest.version));
         let begins = self.ledger.with(move |ledger| {
             if let Some((name, version)) = &seen {
@@ -286,7 +288,7 @@ impl Runbooks {
             ledger.begin(&begun)
         });
         begins.await?;
-        tell_person(hub, origin.session, Said::RunbookBegins { title: manifest.title.clone(), mode });
+        tell_person(hub, origin.session, AgentNotice::RunbookBegins { title: manifest.title.clone(), mode });
         let run = RunPlan {
             id: run,
             runbook: manifest.name.clone(),
@@ -313,9 +315,9 @@ impl Runbooks {
         &self,
         origin: &RunOrigin,
         known: &KnownRunbook,
-        bound: &[(Act, nearhand_proto::runbook::Values)],
-        mode: Mode,
-    ) -> Result<(RunbookRules, UnixMillis), Refused> {
+        bound: &[(RunbookAction, nearhand_proto::runbook::ParameterValues)],
+        mode: RunMode,
+    ) -> Result<(RunbookRules, UnixMillis), RunRefusal> {
         let KnownRunbook { manifest, built_in } = known;
         let rules = self.rules()?;
         let now = GateConditions {
@@ -334,7 +336,7 @@ impl Runbooks {
             let name = manifest.name.clone();
             let newest = self.ledger.with(move |ledger| ledger.newest(&name)).await?;
             if newest > manifest.version {
-                return Err(Refused::Older { newest });
+                return Err(RunRefusal::Older { newest });
             }
         }
         Ok((rules, now.wall))
@@ -363,24 +365,24 @@ impl Runbooks {
         self: &Arc<Self>,
         hub: &Arc<Hub>,
         raised: &RunbookTrigger,
-    ) -> Result<Outcome, Refused> {
+    ) -> Result<RunOutcome, RunRefusal> {
         let origin =
             RunOrigin { actor: format!("rule {}", raised.rule), session: None, by: RunStarter::Rule };
         let rules = self.rules()?;
         if !rules.is_automatic(&raised.runbook) {
-            return Err(Refused::NotAllowed(raised.runbook.clone()));
+            return Err(RunRefusal::NotAllowed(raised.runbook.clone()));
         }
         let begun = async {
             let all = known_runbooks(&self.home, &hub.identity.enrolment().organisation);
             let known = all.into_iter().find(|known| known.manifest.name == raised.runbook);
-            let known = known.ok_or_else(|| Refused::Unknown(shown(&raised.runbook)))?;
+            let known = known.ok_or_else(|| RunRefusal::Unknown(shown(&raised.runbook)))?;
             let of_alarm = known.manifest.parameters.iter().filter(|parameter| parameter.from_alarm);
             let said: Vec<_> = of_alarm
                 .filter(|_| !raised.instance.is_empty())
-                .map(|parameter| (parameter.name.clone(), Value::Text(raised.instance.clone())))
+                .map(|parameter| (parameter.name.clone(), ParameterValue::Text(raised.instance.clone())))
                 .collect();
-            let bound = known.manifest.bind(&said).map_err(Refused::Parameter)?;
-            self.begin(hub, &origin, RunId::random(&mut OsRng), &known, bound, Mode::Apply).await
+            let bound = known.manifest.bind(&said).map_err(RunRefusal::Parameter)?;
+            self.begin(hub, &origin, RunId::random(&mut OsRng), &known, bound, RunMode::Apply).await
         };
         let mut running = match begun.await {
             Ok(running) => running,
@@ -391,17 +393,17 @@ impl Runbooks {
             }
         };
         while let Some(told) = running.told.recv().await {
-            if let FromDevice::Over(outcome) = told {
+            if let RunbookMessage::Over(outcome) = told {
                 return Ok(*outcome);
             }
         }
-        Err(Refused::Storage)
+        Err(RunRefusal::Storage)
     }
 }
 
 /// The values of a run, for the record.
-fn said(bound: &[(Act, nearhand_proto::runbook::Values)]) -> String {
-    let step = |(act, values): &(Act, nearhand_proto::runbook::Values)| {
+fn said(bound: &[(RunbookAction, nearhand_proto::runbook::ParameterValues)]) -> String {
+    let step = |(act, values): &(RunbookAction, nearhand_proto::runbook::ParameterValues)| {
         let values: Vec<String> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
         format!("{}({})", act.name(), values.join(", "))
     };
@@ -417,7 +419,7 @@ fn local_minute() -> Option<u16> {
 /// Whether the relay answers now. A connection that seems to stand says nothing: it may be broken and nobody knows.
 async fn relay_answers(hub: &Hub) -> bool {
     let Some(relay) = hub.relay.connection() else { return false };
-    let request = Request::AuditHead(hub.audit_head());
+    let request = RelayRequest::AuditHead(hub.audit_head());
     // A refusal is an answer, too.
     matches!(
         timeout(RELAY_ANSWERS, relay.ask(&request)).await,

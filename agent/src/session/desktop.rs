@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nearhand_desktop::find;
 use nearhand_desktop::process::{DesktopEnd, DesktopProcess};
 use nearhand_desktop::protocol::{FromDesktop, ToDesktop};
-use nearhand_proto::message::screen::{Clipboard, FromScreen, InputNotice};
+use nearhand_proto::message::screen::{ClipboardMessage, FromScreen, InputNotice};
 use tokio::sync::{mpsc, oneshot};
 
 /// A desktop process that was started so often within [`STARTS_WITHIN`] is not started again: it keeps failing.
@@ -41,7 +41,7 @@ impl Drop for DesktopTask {
 pub(super) struct DesktopRoutes {
     pub(super) screen: Option<mpsc::Sender<FromScreen>>,
     pub(super) input: Option<mpsc::Sender<InputNotice>>,
-    pub(super) clipboard: Option<mpsc::Sender<Clipboard>>,
+    pub(super) clipboard: Option<mpsc::Sender<ClipboardMessage>>,
     /// Told when the shown window is closed.
     pub(super) closed: Option<oneshot::Sender<String>>,
     /// Why the last desktop process ended.

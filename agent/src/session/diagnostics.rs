@@ -1,6 +1,6 @@
 //! A diagnostics run for the technician: progress and findings as they come, then the whole report.
 
-use nearhand_proto::message::local::Act;
+use nearhand_proto::message::local::Activity;
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::message::session::{DiagnosticsEvent, FRAME_LIMIT, REPORT_PART};
 use nearhand_report::redact;
@@ -21,14 +21,14 @@ pub(super) async fn run(
     send: &mut SendStream,
     recv: &mut RecvStream,
 ) {
-    serving.did(Act::Diagnoses);
+    serving.did(Activity::Diagnoses);
     let cancelled = given_up(send.stopped(), recv);
     let outcome = tokio::select! {
         outcome = stream(serving, set, send) => outcome,
         // What drops the run here ends its child programs.
         () = cancelled => Err(FrameError::Closed),
     };
-    serving.did(if outcome.is_ok() { Act::Diagnosed } else { Act::DiagnosisBroken });
+    serving.did(if outcome.is_ok() { Activity::Diagnosed } else { Activity::DiagnosisBroken });
     // An agent idles for days between two runs; memory goes back at the end of the session.
     redact::forget_rules();
 }
@@ -109,7 +109,7 @@ mod tests {
     use core::time::Duration;
 
     use nearhand_proto::identity::SecretKey;
-    use nearhand_transport::tls::{self, Expect, Purpose, SERVER_NAME};
+    use nearhand_transport::tls::{self, ConnectionPurpose, ExpectedKey, SERVER_NAME};
     use quinn::{Connection, Endpoint};
     use rand_core::OsRng;
     use tokio::time::timeout;
@@ -121,10 +121,16 @@ mod tests {
     /// Both ends of a connection over the loopback interface, and what keeps them alive.
     async fn pair() -> (Connection, Connection, [Endpoint; 2]) {
         let (ours, theirs) = (SecretKey::generate(&mut OsRng), SecretKey::generate(&mut OsRng));
-        let server = tls::server(&ours, b"test", Purpose::Control).unwrap();
+        let server = tls::server(&ours, b"test", ConnectionPurpose::Control).unwrap();
         let server = Endpoint::server(server, ([127, 0, 0, 1], 0).into()).unwrap();
         let keep_alive = Duration::from_secs(5);
-        let config = tls::client(&theirs, Expect::Key(ours.public()), b"test", Purpose::Control, keep_alive);
+        let config = tls::client(
+            &theirs,
+            ExpectedKey::Key(ours.public()),
+            b"test",
+            ConnectionPurpose::Control,
+            keep_alive,
+        );
         let client = Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
         let connecting =
             client.connect_with(config.unwrap(), server.local_addr().unwrap(), SERVER_NAME).unwrap();

@@ -5,17 +5,20 @@
 
 use std::sync::Arc;
 
-use nearhand_proto::credential::{CredentialError, Verified};
+use nearhand_proto::credential::{CredentialError, VerifiedCredential};
 use nearhand_proto::grant::Capabilities;
 use nearhand_proto::id::SessionId;
 use nearhand_proto::identity::PublicKey;
-use nearhand_proto::message::Program;
-use nearhand_proto::message::control::Offer;
+use nearhand_proto::message::ProgramInfo;
+use nearhand_proto::message::control::SessionOffer;
 use nearhand_proto::message::session::{
-    AgentHello, Answer, HELLO_LIMIT, Open, Ready, Refusal, TechnicianHello, TechnicianProof,
+    AgentHello, HELLO_LIMIT, SessionReady, SessionRefusal, StreamAnswer, StreamOpen, TechnicianHello,
+    TechnicianProof,
 };
-use nearhand_proto::pake::{Channel, Confirmation, EXPORTER_LABEL, Proof, RESUME_LABEL, ResumeSecret};
-use nearhand_proto::support_code::Routing;
+use nearhand_proto::pake::{
+    ChannelBinding, CodeProof, Confirmation, EXPORTER_LABEL, RESUME_LABEL, ResumeSecret,
+};
+use nearhand_proto::support_code::RoutingDigits;
 use nearhand_transport::framed::{self, FrameError};
 use nearhand_transport::tls;
 use quinn::{Connection, RecvStream, SendStream};
@@ -51,7 +54,7 @@ pub(super) struct AcceptedHello {
 pub(super) enum HelloError {
     /// Refused, and the other end was told.
     #[error("refused: {0}")]
-    Refused(#[source] Refusal),
+    Refused(#[source] SessionRefusal),
     /// The other end broke off or made no sense.
     #[error("the other end broke off")]
     Frame(#[from] FrameError),
@@ -66,7 +69,12 @@ impl HelloError {
     pub(super) fn is_final(&self) -> bool {
         matches!(
             self,
-            Self::Refused(Refusal::WrongCode | Refusal::NoSuchCode | Refusal::Revoked | Refusal::Storage)
+            Self::Refused(
+                SessionRefusal::WrongCode
+                    | SessionRefusal::NoSuchCode
+                    | SessionRefusal::Revoked
+                    | SessionRefusal::Storage
+            )
         )
     }
 }
@@ -77,24 +85,24 @@ fn channel(
     label: &[u8],
     session: SessionId,
     hub: &Hub,
-) -> Option<(Channel, PublicKey)> {
+) -> Option<(ChannelBinding, PublicKey)> {
     let technician = tls::peer_key(connection)?;
     let exporter = tls::exporter(connection, label, session.as_bytes())?;
-    Some((Channel { session, exporter, technician, device: hub.identity.key().public() }, technician))
+    Some((ChannelBinding { session, exporter, technician, device: hub.identity.key().public() }, technician))
 }
 
 /// Exchanges hellos on a fresh connection.
 pub(super) async fn exchange(
     hub: &Arc<Hub>,
-    offer: &Offer,
+    offer: &SessionOffer,
     connection: &Connection,
     standing: Option<&ResumableSession>,
 ) -> Result<AcceptedHello, HelloError> {
     let (mut send, mut recv) = connection.accept_bi().await?;
-    let Open::Control(hello) = framed::read(&mut recv, HELLO_LIMIT).await? else {
+    let StreamOpen::Control(hello) = framed::read(&mut recv, HELLO_LIMIT).await? else {
         // Answered in the form that the opener of such a stream expects.
-        framed::write(&mut send, &Answer::Refused(Refusal::Protocol), HELLO_LIMIT).await?;
-        return Err(HelloError::Refused(Refusal::Protocol));
+        framed::write(&mut send, &StreamAnswer::Refused(SessionRefusal::Protocol), HELLO_LIMIT).await?;
+        return Err(HelloError::Refused(SessionRefusal::Protocol));
     };
     match settle(hub, offer, connection, standing, *hello, &mut send, &mut recv).await {
         Err(HelloError::Refused(refusal)) => {
@@ -109,7 +117,7 @@ pub(super) async fn exchange(
 
 async fn settle(
     hub: &Arc<Hub>,
-    offer: &Offer,
+    offer: &SessionOffer,
     connection: &Connection,
     standing: Option<&ResumableSession>,
     hello: TechnicianHello,
@@ -118,11 +126,11 @@ async fn settle(
 ) -> Result<ResumableSession, HelloError> {
     let refused = HelloError::Refused;
     if hello.session != offer.session {
-        return Err(refused(Refusal::Protocol));
+        return Err(refused(SessionRefusal::Protocol));
     }
     let session = offer.session;
     let (channel, key) =
-        channel(connection, EXPORTER_LABEL, session, hub).ok_or(refused(Refusal::Protocol))?;
+        channel(connection, EXPORTER_LABEL, session, hub).ok_or(refused(SessionRefusal::Protocol))?;
     let technician = technician(hub, &hello, key).map_err(refused)?;
     // Known before the proof uses the code up.
     let maker = hub.read(|sessions, _| sessions.code_maker());
@@ -134,18 +142,18 @@ async fn settle(
         (TechnicianProof::Resume(proof), _, Some(standing)) => {
             let right = standing.key == key && standing.resume.check_technician(&channel, &proof).is_ok();
             if !right {
-                return Err(refused(Refusal::NoSuchSession));
+                return Err(refused(SessionRefusal::NoSuchSession));
             }
             Some(standing.resume.agent_proof(&channel))
         }
-        (TechnicianProof::Resume(_), _, None) => return Err(refused(Refusal::NoSuchSession)),
-        _ => return Err(refused(Refusal::Protocol)),
+        (TechnicianProof::Resume(_), _, None) => return Err(refused(SessionRefusal::NoSuchSession)),
+        _ => return Err(refused(SessionRefusal::Protocol)),
     };
     let resume = match standing {
         Some(standing) => standing.resume.clone(),
         None => {
             let secret = tls::exporter(connection, RESUME_LABEL, session.as_bytes());
-            ResumeSecret::new(secret.ok_or(refused(Refusal::Protocol))?)
+            ResumeSecret::new(secret.ok_or(refused(SessionRefusal::Protocol))?)
         }
     };
     let (offers, in_front) = here().await;
@@ -162,12 +170,20 @@ async fn settle(
 
 /// The technician that the hello claims, if the organisation vouches for them and the key is this
 /// handshake's.
-fn technician(hub: &Hub, hello: &TechnicianHello, key: PublicKey) -> Result<SessionTechnician, Refusal> {
-    let verified: Verified = hub.identity.verify(&hello.credential).map_err(|error| {
+fn technician(
+    hub: &Hub,
+    hello: &TechnicianHello,
+    key: PublicKey,
+) -> Result<SessionTechnician, SessionRefusal> {
+    let verified: VerifiedCredential = hub.identity.verify(&hello.credential).map_err(|error| {
         tracing::info!(%error, "credential refused");
-        if matches!(error, CredentialError::Revoked) { Refusal::Revoked } else { Refusal::NotTrusted }
+        if matches!(error, CredentialError::Revoked) {
+            SessionRefusal::Revoked
+        } else {
+            SessionRefusal::NotTrusted
+        }
     })?;
-    let id = verified.technician_id().filter(|_| verified.key() == key).ok_or(Refusal::NotTrusted)?;
+    let id = verified.technician_id().filter(|_| verified.key() == key).ok_or(SessionRefusal::NotTrusted)?;
     Ok(SessionTechnician {
         id,
         name: verified.invite.name.clone(),
@@ -178,9 +194,9 @@ fn technician(hub: &Hub, hello: &TechnicianHello, key: PublicKey) -> Result<Sess
 
 async fn prove_code(
     hub: &Hub,
-    routing: Routing,
+    routing: RoutingDigits,
     message: &[u8],
-    channel: &Channel,
+    channel: &ChannelBinding,
     technician: &SessionTechnician,
     send: &mut SendStream,
     recv: &mut RecvStream,
@@ -189,12 +205,12 @@ async fn prove_code(
         .update(|sessions, now| sessions.begin_proof(now.instant, routing))
         .map_err(HelloError::Refused)?;
     let who = technician.actor();
-    let (proof, own) = Proof::agent(&secret, &mut OsRng);
+    let (proof, own) = CodeProof::agent(&secret, &mut OsRng);
     let Ok(keys) = proof.finish(message, channel) else {
         // Not a message of the proof at all: counts as a wrong guess.
         return match hub.update(|sessions, now| sessions.end_proof(now, generation, &who, || false)) {
             Err(refusal) => Err(HelloError::Refused(refusal)),
-            Ok(()) => Err(HelloError::Refused(Refusal::WrongCode)),
+            Ok(()) => Err(HelloError::Refused(SessionRefusal::WrongCode)),
         };
     };
     framed::write(send, &AgentHello::Code(own), HELLO_LIMIT).await?;
@@ -217,9 +233,14 @@ async fn here() -> (Capabilities, Option<u32>) {
     }
 }
 
-fn ready(hub: &Hub, session: SessionId, confirmation: Option<Confirmation>, offers: Capabilities) -> Ready {
-    Ready {
-        program: Program::this(),
+fn ready(
+    hub: &Hub,
+    session: SessionId,
+    confirmation: Option<Confirmation>,
+    offers: Capabilities,
+) -> SessionReady {
+    SessionReady {
+        program: ProgramInfo::this(),
         confirmation,
         facts: hub.facts.clone(),
         offers,

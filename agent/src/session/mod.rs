@@ -19,9 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::control::{Offer, Outcome, Request};
-use nearhand_proto::message::local::Said;
-use nearhand_proto::message::session::{Ended, HELLO_TIMEOUT, RESUME_WITHIN};
+use nearhand_proto::message::control::{CloseOutcome, RelayRequest, SessionOffer};
+use nearhand_proto::message::local::AgentNotice;
+use nearhand_proto::message::session::{HELLO_TIMEOUT, RESUME_WITHIN, SessionEndReason};
 use quinn::{Connection, VarInt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -39,24 +39,26 @@ const MAX_STRANGERS: u32 = 8;
 
 /// How a session ended, for the person, the log and the relay.
 struct SessionOutcome {
-    why: Said,
-    outcome: Outcome,
+    why: AgentNotice,
+    outcome: CloseOutcome,
 }
 
 impl SessionOutcome {
-    const fn new(outcome: Outcome, why: Said) -> Self {
+    const fn new(outcome: CloseOutcome, why: AgentNotice) -> Self {
         Self { why, outcome }
     }
 }
 
-impl From<Ended> for SessionOutcome {
-    fn from(ended: Ended) -> Self {
+impl From<SessionEndReason> for SessionOutcome {
+    fn from(ended: SessionEndReason) -> Self {
         let outcome = match ended {
-            Ended::Stopped => Outcome::Stopped,
-            Ended::ByTechnician => Outcome::Technician,
-            Ended::Revoked => Outcome::Revoked,
-            Ended::ByRelay => Outcome::Lost,
-            Ended::AgentStopping | Ended::Idle | Ended::Storage => Outcome::Failed,
+            SessionEndReason::Stopped => CloseOutcome::Stopped,
+            SessionEndReason::ByTechnician => CloseOutcome::Technician,
+            SessionEndReason::Revoked => CloseOutcome::Revoked,
+            SessionEndReason::ByRelay => CloseOutcome::Lost,
+            SessionEndReason::AgentStopping | SessionEndReason::Idle | SessionEndReason::Storage => {
+                CloseOutcome::Failed
+            }
         };
         Self::new(outcome, ended.into())
     }
@@ -66,7 +68,7 @@ impl From<Ended> for SessionOutcome {
 pub(crate) async fn run(
     hub: Arc<Hub>,
     runbooks: Arc<Runbooks>,
-    offer: Offer,
+    offer: SessionOffer,
     mut inbox: mpsc::Receiver<ToSession>,
 ) {
     let session = offer.session;
@@ -74,12 +76,12 @@ pub(crate) async fn run(
     tracing::info!(%session, why = %over.why, "session is over");
     hub.forget_session(session, &over.why);
     if let Some(relay) = hub.relay.connection() {
-        let request = Request::Close { session, outcome: over.outcome, audit: None };
+        let request = RelayRequest::Close { session, outcome: over.outcome, audit: None };
         if let Err(error) = relay.ask(&request).await {
             tracing::debug!(%session, %error, "the technician closed it first, or the relay finds out by itself");
         }
         if hub.identity.is_enrolled()
-            && let Err(error) = relay.ask(&Request::AuditHead(hub.newest_audit_head().await)).await
+            && let Err(error) = relay.ask(&RelayRequest::AuditHead(hub.newest_audit_head().await)).await
         {
             tracing::debug!(%session, %error, "the next session's end brings the relay a newer head");
         }
@@ -90,7 +92,7 @@ pub(crate) async fn run(
 async fn live(
     hub: &Arc<Hub>,
     runbooks: &Arc<Runbooks>,
-    mut offer: Offer,
+    mut offer: SessionOffer,
     inbox: &mut mpsc::Receiver<ToSession>,
 ) -> SessionOutcome {
     let session = offer.session;
@@ -99,8 +101,8 @@ async fn live(
         let path = match ServedPath::open(hub, &offer) {
             Ok(path) => path,
             Err(error) => {
-                let why = Said::Words(format!("no path could be opened: {error}"));
-                return SessionOutcome::new(Outcome::Failed, why);
+                let why = AgentNotice::Words(format!("no path could be opened: {error}"));
+                return SessionOutcome::new(CloseOutcome::Failed, why);
             }
         };
         let met = meet(hub, &offer, &path, standing.as_ref()).await;
@@ -114,7 +116,7 @@ async fn live(
                 end
             }
             Err(why) if standing.is_none() => {
-                return SessionOutcome::new(Outcome::NotGranted, Said::Words(why));
+                return SessionOutcome::new(CloseOutcome::NotGranted, AgentNotice::Words(why));
             }
             Err(why) => {
                 tracing::info!(%session, why, "no resumption on this path");
@@ -128,7 +130,7 @@ async fn live(
         match timeout(RESUME_WITHIN, next_offer(inbox)).await {
             Ok(Ok(next)) => offer = next,
             Ok(Err(ended)) => return ended.into(),
-            Err(_) => return SessionOutcome::new(Outcome::Lost, Said::ConnectionLost),
+            Err(_) => return SessionOutcome::new(CloseOutcome::Lost, AgentNotice::ConnectionLost),
         }
     }
 }
@@ -141,7 +143,7 @@ fn set_connected(hub: &Hub, session: SessionId, connected: bool) {
 /// their own time.
 async fn meet(
     hub: &Arc<Hub>,
-    offer: &Offer,
+    offer: &SessionOffer,
     path: &ServedPath,
     standing: Option<&ResumableSession>,
 ) -> Result<(Connection, hello::AcceptedHello), String> {
@@ -170,14 +172,14 @@ async fn meet(
         .unwrap_or_else(|_| Err("the technician did not come".to_owned()))
 }
 
-async fn next_offer(inbox: &mut mpsc::Receiver<ToSession>) -> Result<Offer, Ended> {
+async fn next_offer(inbox: &mut mpsc::Receiver<ToSession>) -> Result<SessionOffer, SessionEndReason> {
     loop {
         match inbox.recv().await {
             Some(ToSession::Offer(offer)) => return Ok(offer),
             Some(ToSession::End(ended)) => return Err(ended),
             // Nobody is there to be told; the state is told at resumption.
             Some(ToSession::Tell(_)) => {}
-            None => return Err(Ended::AgentStopping),
+            None => return Err(SessionEndReason::AgentStopping),
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::local::Act;
+use nearhand_proto::message::local::Activity;
 use nearhand_proto::message::screen::FromScreen;
 use nearhand_proto::message::session::FRAME_LIMIT;
 use nearhand_transport::framed::{self, FrameError};
@@ -35,7 +35,7 @@ pub(super) async fn picture(serving: &ServedSession, send: &mut SendStream) {
         taking.how = refusal.to_string();
         return refuse(send, refusal).await;
     }
-    serving.did(Act::TakesPicture);
+    serving.did(Activity::TakesPicture);
     if !accept(send).await {
         return;
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nearhand_proto::id::SessionId;
 use nearhand_proto::message::screen::FromScreen;
-use nearhand_proto::witness::Chain;
+use nearhand_proto::recording_signature::RecordingHash;
 
 use super::stream::ServedSession;
 use crate::hub::Hub;
@@ -27,7 +27,7 @@ pub(super) struct SignedRecording(Option<RecordedPart>);
 
 /// One part of a recording.
 struct RecordedPart {
-    chain: Chain,
+    chain: RecordingHash,
     began: Instant,
     /// Time told last.
     clock: u32,
@@ -72,7 +72,7 @@ impl SignedRecording {
         let (_, part) = begun.map_err(|_| NotWritten)?;
         let told = RecordingNotice { hub, session, actor: serving.actor.clone() };
         in_force.wait().await.map_err(|_| NotWritten)?;
-        let chain = Chain::new(session, part, Hub::now());
+        let chain = RecordingHash::new(session, part, Hub::now());
         let began = Instant::now();
         let part = RecordedPart { chain, began, clock: 0, in_frame: false, unsigned: None, told };
         let first = part.sign(false)?;
@@ -124,6 +124,6 @@ impl RecordedPart {
 
     fn sign(&self, last: bool) -> Result<FromScreen, NotWritten> {
         let head = self.chain.head(self.millis(), last);
-        self.told.hub.identity.key().sign(&head).map(FromScreen::Witness).map_err(|_| NotWritten)
+        self.told.hub.identity.key().sign(&head).map(FromScreen::Head).map_err(|_| NotWritten)
     }
 }

@@ -3,9 +3,9 @@
 //! A driver. Whether a run may begin is asked of [`crate::runbook`]; a stream that ends, for whatever reason, stops its
 //! run, which then undoes what it can.
 
-use nearhand_proto::message::runbook::{FromDevice, FromTechnician};
+use nearhand_proto::message::runbook::{RunbookMessage, RunbookRequest};
 use nearhand_proto::message::session::FRAME_LIMIT;
-use nearhand_proto::runbook::Refused;
+use nearhand_proto::runbook::RunRefusal;
 use nearhand_transport::framed::{self, FrameError};
 use quinn::{RecvStream, SendStream};
 use tokio::sync::mpsc;
@@ -32,7 +32,7 @@ pub(super) async fn run(serving: &ServedSession, send: &mut SendStream, recv: &m
 }
 
 /// Reads what the technician says. Ends when they have gone; not cancel-safe, so it runs by itself.
-async fn read(recv: &mut RecvStream, to: mpsc::Sender<FromTechnician>) {
+async fn read(recv: &mut RecvStream, to: mpsc::Sender<RunbookRequest>) {
     while let Ok(request) = framed::read(recv, FRAME_LIMIT).await {
         if to.send(request).await.is_err() {
             return;
@@ -43,26 +43,26 @@ async fn read(recv: &mut RecvStream, to: mpsc::Sender<FromTechnician>) {
 async fn talk(
     serving: &ServedSession,
     send: &mut SendStream,
-    requests: &mut mpsc::Receiver<FromTechnician>,
+    requests: &mut mpsc::Receiver<RunbookRequest>,
 ) -> Result<(), FrameError> {
     let (hub, runbooks) = (&serving.hub, &serving.runbooks);
     while let Some(request) = requests.recv().await {
         let answer = match request {
-            FromTechnician::List => {
+            RunbookRequest::List => {
                 let attended = hub.read(|sessions, _| sessions.is_attended());
-                FromDevice::Listed(runbooks.list(hub, attended))
+                RunbookMessage::Listed(runbooks.list(hub, attended))
             }
-            FromTechnician::Show(name) => match runbooks.show(hub, &name) {
-                Ok(manifest) => FromDevice::Shown(Box::new(manifest)),
-                Err(refused) => FromDevice::Refused(refused),
+            RunbookRequest::Show(name) => match runbooks.show(hub, &name) {
+                Ok(manifest) => RunbookMessage::Shown(Box::new(manifest)),
+                Err(refused) => RunbookMessage::Refused(refused),
             },
-            FromTechnician::Cancel => FromDevice::Refused(Refused::Protocol),
-            FromTechnician::Run { order, manifest } => {
+            RunbookRequest::Cancel => RunbookMessage::Refused(RunRefusal::Protocol),
+            RunbookRequest::Run { order, manifest } => {
                 let (session, technician) = (serving.session, &serving.technician);
                 let begun = runbooks.order(hub, session, technician, &order, manifest.as_deref()).await;
                 match begun {
                     Ok(running) => return follow(running, send, requests).await,
-                    Err(refused) => FromDevice::Refused(refused),
+                    Err(refused) => RunbookMessage::Refused(refused),
                 }
             }
         };
@@ -75,14 +75,14 @@ async fn talk(
 async fn follow(
     mut running: ActiveRun,
     send: &mut SendStream,
-    requests: &mut mpsc::Receiver<FromTechnician>,
+    requests: &mut mpsc::Receiver<RunbookRequest>,
 ) -> Result<(), FrameError> {
     loop {
         tokio::select! {
             told = running.told.recv() => {
                 let Some(told) = told else { return Ok(()) };
                 framed::write(send, &told, FRAME_LIMIT).await?;
-                if matches!(told, FromDevice::Over(_)) {
+                if matches!(told, RunbookMessage::Over(_)) {
                     return Ok(());
                 }
             }

@@ -9,8 +9,8 @@
 use std::time::Instant;
 
 use nearhand_proto::grant::Capability;
-use nearhand_proto::message::local::{Act, Said};
-use nearhand_proto::message::screen::{Clipboard, FromScreen, FromViewer, Input, MAX_STROKE};
+use nearhand_proto::message::local::{Activity, AgentNotice};
+use nearhand_proto::message::screen::{ClipboardMessage, FromScreen, FromViewer, InputEvent, MAX_STROKE};
 use nearhand_proto::message::session::FRAME_LIMIT;
 use nearhand_proto::text;
 use nearhand_transport::framed;
@@ -72,15 +72,15 @@ pub(super) async fn see(
     }
     let window = matches!(target, ViewTarget::Window { .. });
     let (begins, ends) = if window {
-        (Act::SeesWindow { window: what.clone() }, Act::LeavesWindow { window: what.clone() })
+        (Activity::SeesWindow { window: what.clone() }, Activity::LeavesWindow { window: what.clone() })
     } else {
-        (Act::SeesScreen, Act::LeavesScreen)
+        (Activity::SeesScreen, Activity::LeavesScreen)
     };
     let desktop = match serving.desktop.connect().await {
         Ok(desktop) => desktop,
         Err(why) => {
-            let said = Said::CantShow { why: format!("{what} can't be shown: {why}") };
-            serving.did(Act::Told(said));
+            let said = AgentNotice::CantShow { why: format!("{what} can't be shown: {why}") };
+            serving.did(Activity::Told(said));
             let _ = framed::write(send, &FromScreen::Gone(text::one_line(&why, 300)), FRAME_LIMIT).await;
             return;
         }
@@ -232,16 +232,16 @@ pub(super) async fn input(serving: &ServedSession, send: &mut SendStream, recv: 
     let (to, from) = mpsc::channel(QUEUE);
     serving.desktop.route(|routes| routes.input = Some(to));
     let leaving = StopOnDrop { desktop: desktop.clone(), last: Some(ToDesktop::StopInput) };
-    serving.did(Act::Controls);
-    carry(&desktop, send, recv, from, |input: Input| {
-        if !matches!(input, Input::Move(_) | Input::ReleaseAll) {
+    serving.did(Activity::Controls);
+    carry(&desktop, send, recv, from, |input: InputEvent| {
+        if !matches!(input, InputEvent::Move(_) | InputEvent::ReleaseAll) {
             serving.hub.update(|sessions, now| sessions.injected(now.instant));
         }
         Some(ToDesktop::Input(input))
     })
     .await;
     drop(leaving);
-    serving.did(Act::LeavesControl);
+    serving.did(Activity::LeavesControl);
     ends_now(serving, "control.end");
 }
 
@@ -258,9 +258,9 @@ pub(super) async fn clipboard(serving: &ServedSession, send: &mut SendStream, re
         return;
     }
     let leaving = StopOnDrop { desktop: desktop.clone(), last: Some(ToDesktop::StopClipboard) };
-    carry(&desktop, send, recv, from, |said: Clipboard| {
-        if let Clipboard::Fetch { .. } = said {
-            serving.did(Act::TakesClipboard);
+    carry(&desktop, send, recv, from, |said: ClipboardMessage| {
+        if let ClipboardMessage::Fetch { .. } = said {
+            serving.did(Activity::TakesClipboard);
         }
         Some(ToDesktop::Clipboard(said))
     })

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_proto::chat::Change;
+use nearhand_proto::chat::ChatChange;
 use nearhand_proto::forward::BindState;
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::local::{Act, Said};
+use nearhand_proto::message::local::{Activity, AgentNotice};
 use nearhand_proto::message::session::{
-    Answer, Ended, FRAME_LIMIT, FromAgent, FromTechnician, HELLO_LIMIT, MAX_REASON, Open, Refusal,
+    FRAME_LIMIT, FromAgent, FromTechnician, HELLO_LIMIT, MAX_REASON, SessionEndReason, SessionRefusal,
+    StreamAnswer, StreamOpen,
 };
 use nearhand_proto::text;
 use nearhand_transport::bound_socket::BindControl;
@@ -43,7 +44,7 @@ pub(super) enum ServeEnd {
     /// The connection is gone; the session isn't.
     Lost,
     /// The session is over.
-    Over(Ended),
+    Over(SessionEndReason),
 }
 
 /// Which kinds of stream may be open once at a time.
@@ -90,7 +91,7 @@ pub(super) async fn serve(
         desktop: SessionDesktop::default(),
     });
     let slots = Arc::new(StreamSlots::new());
-    let Some(handle) = hub.session(session) else { return ServeEnd::Over(Ended::AgentStopping) };
+    let Some(handle) = hub.session(session) else { return ServeEnd::Over(SessionEndReason::AgentStopping) };
     let (to_us, mut requests) = mpsc::channel(REQUESTS);
     let (ask, asked) = mpsc::channel(REQUESTS);
     // Dropped at the end of this function, which ends every task in it.
@@ -114,12 +115,12 @@ pub(super) async fn serve(
                     requeue(hub, offer);
                     return ServeEnd::Lost;
                 }
-                None => return ServeEnd::Over(Ended::AgentStopping),
+                None => return ServeEnd::Over(SessionEndReason::AgentStopping),
             },
             request = requests.recv() => match request {
                 Some(Ok(FromTechnician::End)) => {
-                    farewell(hub, &mut send, Ended::ByTechnician).await;
-                    return ServeEnd::Over(Ended::ByTechnician);
+                    farewell(hub, &mut send, SessionEndReason::ByTechnician).await;
+                    return ServeEnd::Over(SessionEndReason::ByTechnician);
                 }
                 Some(Ok(request)) => {
                     if ask.try_send(request).is_err() {
@@ -130,7 +131,7 @@ pub(super) async fn serve(
                 }
                 Some(Err(hostile)) => {
                     tracing::warn!(session = short_id(session), hostile, "control stream ended");
-                    return if hostile { ServeEnd::Over(Ended::ByTechnician) } else { ServeEnd::Lost };
+                    return if hostile { ServeEnd::Over(SessionEndReason::ByTechnician) } else { ServeEnd::Lost };
                 }
                 None => return ServeEnd::Lost,
             },
@@ -155,14 +156,14 @@ pub(super) async fn serve(
 fn lost(error: &quinn::ConnectionError) -> ServeEnd {
     match error {
         quinn::ConnectionError::ApplicationClosed(close) if close.error_code == VarInt::from_u32(0) => {
-            ServeEnd::Over(Ended::ByTechnician)
+            ServeEnd::Over(SessionEndReason::ByTechnician)
         }
         _ => ServeEnd::Lost,
     }
 }
 
 /// Puts an offer back for the session's life to find once the old connection is closed.
-fn requeue(hub: &Arc<Hub>, offer: nearhand_proto::message::control::Offer) {
+fn requeue(hub: &Arc<Hub>, offer: nearhand_proto::message::control::SessionOffer) {
     let hub = hub.clone();
     tokio::spawn(async move {
         if hub.offered(offer).is_err() {
@@ -179,7 +180,7 @@ async fn tell(send: &mut SendStream, message: &FromAgent) -> Result<(), framed::
 }
 
 /// The last words: evidence of what the log holds, and why it is over.
-async fn farewell(hub: &Hub, send: &mut SendStream, ended: Ended) {
+async fn farewell(hub: &Hub, send: &mut SendStream, ended: SessionEndReason) {
     // A technician who is gone already can't be told.
     let _ = tell(send, &FromAgent::AuditHead(hub.audit_head())).await;
     let _ = tell(send, &FromAgent::Ended(ended)).await;
@@ -220,9 +221,9 @@ async fn watch_path(hub: Arc<Hub>, session: SessionId, mut state: watch::Receive
             break;
         }
         if timeout(A_MOMENT, state.wait_for(is_bound)).await.is_err() {
-            says(&hub, session, Said::PathLost);
+            says(&hub, session, AgentNotice::PathLost);
             if state.wait_for(is_bound).await.is_ok() {
-                says(&hub, session, Said::PathBack);
+                says(&hub, session, AgentNotice::PathBack);
             }
         }
     }
@@ -277,8 +278,8 @@ async fn answer_requests(serving: Arc<ServedSession>, mut asked: mpsc::Receiver<
 }
 
 /// Something is said of a session.
-fn says(hub: &Hub, session: SessionId, said: Said) {
-    hub.update(|sessions, now| sessions.did(now, session, Act::Told(said)));
+fn says(hub: &Hub, session: SessionId, said: AgentNotice) {
+    hub.update(|sessions, now| sessions.did(now, session, Activity::Told(said)));
 }
 
 /// One stream of the technician, from what it is for to its end. Cut the moment its grant is gone.
@@ -289,20 +290,21 @@ async fn stream_task(
     mut recv: RecvStream,
     mut granted: watch::Receiver<Capabilities>,
 ) {
-    let Ok(Ok(open)) = timeout(WRITE_TIMEOUT, framed::read::<Open>(&mut recv, HELLO_LIMIT)).await else {
+    let Ok(Ok(open)) = timeout(WRITE_TIMEOUT, framed::read::<StreamOpen>(&mut recv, HELLO_LIMIT)).await
+    else {
         return;
     };
     let needs = open.needs();
     let answer = match needs.map_or(Ok(()), |capability| serving.allows(capability)) {
-        Err(refusal) => Answer::Refused(refusal),
+        Err(refusal) => StreamAnswer::Refused(refusal),
         // One window can't be used: a click would hit whatever lies over it.
-        Ok(()) if matches!(open, Open::Input) && serving.sees_window_only() => {
-            Answer::Refused(Refusal::NotGranted(Capability::View))
+        Ok(()) if matches!(open, StreamOpen::Input) && serving.sees_window_only() => {
+            StreamAnswer::Refused(SessionRefusal::NotGranted(Capability::View))
         }
-        Ok(()) => Answer::Accepted,
+        Ok(()) => StreamAnswer::Accepted,
     };
-    if let Answer::Refused(refusal) = answer {
-        serving.did(Act::Refused(refusal.into()));
+    if let StreamAnswer::Refused(refusal) = answer {
+        serving.did(Activity::Refused(refusal.into()));
         refuse(&mut send, refusal).await;
         return;
     }
@@ -331,41 +333,45 @@ async fn stream_task(
 async fn conversation(
     serving: &ServedSession,
     slots: &StreamSlots,
-    open: Open,
+    open: StreamOpen,
     send: &mut SendStream,
     recv: &mut RecvStream,
 ) {
     let only = match &open {
-        Open::Control(_) => return refuse(send, Refusal::Protocol).await,
-        Open::Chat => &slots.chat,
-        Open::Diagnostics { .. } => &slots.diagnostics,
+        StreamOpen::Control(_) => return refuse(send, SessionRefusal::Protocol).await,
+        StreamOpen::Chat => &slots.chat,
+        StreamOpen::Diagnostics { .. } => &slots.diagnostics,
         // One or the other.
-        Open::Screen | Open::Window => &slots.screen,
-        Open::Input => &slots.input,
-        Open::Clipboard => &slots.clipboard,
+        StreamOpen::Screen | StreamOpen::Window => &slots.screen,
+        StreamOpen::Input => &slots.input,
+        StreamOpen::Clipboard => &slots.clipboard,
         // Its grant is good for one.
-        Open::Screenshot => return picture::picture(serving, send).await,
-        Open::Runbook => &slots.runbook,
-        other @ (Open::File | Open::Terminal | Open::Action) => {
+        StreamOpen::Screenshot => return picture::picture(serving, send).await,
+        StreamOpen::Runbook => &slots.runbook,
+        other @ (StreamOpen::File | StreamOpen::Terminal | StreamOpen::Action) => {
             let capability = other.needs().unwrap_or(Capability::View);
-            return refuse(send, Refusal::NotOffered(capability)).await;
+            return refuse(send, SessionRefusal::NotOffered(capability)).await;
         }
     };
     let Ok(_only) = only.try_acquire() else {
-        return refuse(send, Refusal::AlreadyOpen).await;
+        return refuse(send, SessionRefusal::AlreadyOpen).await;
     };
     if !accept(send).await {
         return;
     }
     match open {
-        Open::Chat => chat(serving, send, recv).await,
-        Open::Diagnostics { set } => diagnostics::run(serving, set, send, recv).await,
-        Open::Screen => screen::see(serving, screen::ViewTarget::Screen, send, recv).await,
-        Open::Window => window::window(serving, send, recv).await,
-        Open::Input => screen::input(serving, send, recv).await,
-        Open::Clipboard => screen::clipboard(serving, send, recv).await,
-        Open::Runbook => runbook::run(serving, send, recv).await,
-        Open::Control(_) | Open::File | Open::Terminal | Open::Action | Open::Screenshot => {}
+        StreamOpen::Chat => chat(serving, send, recv).await,
+        StreamOpen::Diagnostics { set } => diagnostics::run(serving, set, send, recv).await,
+        StreamOpen::Screen => screen::see(serving, screen::ViewTarget::Screen, send, recv).await,
+        StreamOpen::Window => window::window(serving, send, recv).await,
+        StreamOpen::Input => screen::input(serving, send, recv).await,
+        StreamOpen::Clipboard => screen::clipboard(serving, send, recv).await,
+        StreamOpen::Runbook => runbook::run(serving, send, recv).await,
+        StreamOpen::Control(_)
+        | StreamOpen::File
+        | StreamOpen::Terminal
+        | StreamOpen::Action
+        | StreamOpen::Screenshot => {}
     }
 }
 
@@ -375,11 +381,11 @@ async fn chat(serving: &ServedSession, send: &mut SendStream, recv: &mut RecvStr
     let end = handle
         .chat
         .carry(&mut *send, &mut *recv, |change| match change {
-            Change::New(line) => hub.update(|sessions, _| sessions.chat_line(session, line)),
-            Change::Marked(lines) => hub.update(|sessions, _| {
+            ChatChange::New(line) => hub.update(|sessions, _| sessions.chat_line(session, line)),
+            ChatChange::Marked(lines) => hub.update(|sessions, _| {
                 lines.into_iter().for_each(|line| sessions.chat_mark(session, line));
             }),
-            Change::Nothing => {}
+            ChatChange::Nothing => {}
         })
         .await;
     let Err(error) = end;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::local::Act;
-use nearhand_proto::message::session::{Answer, HELLO_LIMIT, Refusal};
+use nearhand_proto::message::local::Activity;
+use nearhand_proto::message::session::{HELLO_LIMIT, SessionRefusal, StreamAnswer};
 use nearhand_transport::framed;
 use quinn::{SendStream, VarInt};
 use tokio::sync::watch;
@@ -40,24 +40,24 @@ pub(super) struct ServedSession {
 
 impl ServedSession {
     /// Whether an act may be done now.
-    pub(super) fn allows(&self, what: Capability) -> Result<(), Refusal> {
+    pub(super) fn allows(&self, what: Capability) -> Result<(), SessionRefusal> {
         self.hub.update(|sessions, now| sessions.allows(now.instant, self.session, what))
     }
 
     /// Something is done: told to the person and kept.
-    pub(super) fn did(&self, act: Act) {
+    pub(super) fn did(&self, act: Activity) {
         self.hub.update(|sessions, now| sessions.did(now, self.session, act));
     }
 }
 
 /// Accepts a stream; `false`: the technician is gone.
 pub(super) async fn accept(send: &mut SendStream) -> bool {
-    framed::write(send, &Answer::Accepted, HELLO_LIMIT).await.is_ok()
+    framed::write(send, &StreamAnswer::Accepted, HELLO_LIMIT).await.is_ok()
 }
 
 /// Refuses a stream with the reason.
-pub(super) async fn refuse(send: &mut SendStream, refusal: Refusal) {
-    if framed::write(send, &Answer::Refused(refusal), HELLO_LIMIT).await.is_ok() {
+pub(super) async fn refuse(send: &mut SendStream, refusal: SessionRefusal) {
+    if framed::write(send, &StreamAnswer::Refused(refusal), HELLO_LIMIT).await.is_ok() {
         let _ = send.finish();
         // Until the answer has arrived; a reset would overtake it.
         let _ = timeout(WRITE_TIMEOUT, send.stopped()).await;

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use nearhand_proto::message::screen::{CLIPBOARD_PART, Clipboard, ClipboardForm, MAX_CLIPBOARD};
+use nearhand_proto::message::screen::{CLIPBOARD_PART, ClipboardForm, ClipboardMessage, MAX_CLIPBOARD};
 
 use crate::display::{ChildGuard, Xvfb, until};
 use crate::talk::TestDesktop;
@@ -24,7 +24,7 @@ fn paste(display: &Xvfb, target: &str) -> std::process::Child {
     command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("xclip; scripts/setup installs it")
 }
 
-fn next(desktop: &mut TestDesktop, what: &str) -> Clipboard {
+fn next(desktop: &mut TestDesktop, what: &str) -> ClipboardMessage {
     desktop.wait_for(what, |message| match message {
         FromDesktop::Clipboard(message) => Some(message),
         _ => None,
@@ -33,7 +33,7 @@ fn next(desktop: &mut TestDesktop, what: &str) -> Clipboard {
 
 fn told(desktop: &mut TestDesktop, form: ClipboardForm) -> u32 {
     loop {
-        if let Clipboard::Has { serial, forms } = next(desktop, "what there is")
+        if let ClipboardMessage::Has { serial, forms } = next(desktop, "what there is")
             && forms == [(form, None)]
         {
             return serial;
@@ -42,11 +42,11 @@ fn told(desktop: &mut TestDesktop, form: ClipboardForm) -> u32 {
 }
 
 fn fetch(desktop: &mut TestDesktop, serial: u32, form: ClipboardForm) -> Vec<u8> {
-    desktop.send(&ToDesktop::Clipboard(Clipboard::Fetch { serial, form }));
+    desktop.send(&ToDesktop::Clipboard(ClipboardMessage::Fetch { serial, form }));
     let mut content = Vec::new();
     loop {
         match next(desktop, "a part") {
-            Clipboard::Part { serial: s, form: f, bytes, last } => {
+            ClipboardMessage::Part { serial: s, form: f, bytes, last } => {
                 assert_eq!((s, f), (serial, form));
                 content.extend(bytes);
                 if last {
@@ -94,18 +94,18 @@ fn what_is_gone_or_too_large_or_a_file_is_refused() {
     let owner = copy(&display, "UTF8_STRING", b"old");
     let serial = told(&mut desktop, ClipboardForm::Text);
     drop(owner);
-    assert!(matches!(next(&mut desktop, "its end"), Clipboard::Has { forms, .. } if forms.is_empty()));
-    desktop.send(&ToDesktop::Clipboard(Clipboard::Fetch { serial, form: ClipboardForm::Text }));
-    assert!(matches!(next(&mut desktop, "no"), Clipboard::Refused { serial: s, .. } if s == serial));
+    assert!(matches!(next(&mut desktop, "its end"), ClipboardMessage::Has { forms, .. } if forms.is_empty()));
+    desktop.send(&ToDesktop::Clipboard(ClipboardMessage::Fetch { serial, form: ClipboardForm::Text }));
+    assert!(matches!(next(&mut desktop, "no"), ClipboardMessage::Refused { serial: s, .. } if s == serial));
     let huge = vec![b'x'; usize::try_from(MAX_CLIPBOARD).unwrap() + 1];
     let owner = copy(&display, "UTF8_STRING", &huge);
     let serial = told(&mut desktop, ClipboardForm::Text);
-    desktop.send(&ToDesktop::Clipboard(Clipboard::Fetch { serial, form: ClipboardForm::Text }));
-    assert!(matches!(next(&mut desktop, "no"), Clipboard::Refused { serial: s, .. } if s == serial));
+    desktop.send(&ToDesktop::Clipboard(ClipboardMessage::Fetch { serial, form: ClipboardForm::Text }));
+    assert!(matches!(next(&mut desktop, "no"), ClipboardMessage::Refused { serial: s, .. } if s == serial));
     drop(owner);
-    assert!(matches!(next(&mut desktop, "its end"), Clipboard::Has { forms, .. } if forms.is_empty()));
+    assert!(matches!(next(&mut desktop, "its end"), ClipboardMessage::Has { forms, .. } if forms.is_empty()));
     let _owner = copy(&display, "text/uri-list", b"file:///etc/passwd");
-    assert!(matches!(next(&mut desktop, "nothing"), Clipboard::Has { forms, .. } if forms.is_empty()));
+    assert!(matches!(next(&mut desktop, "nothing"), ClipboardMessage::Has { forms, .. } if forms.is_empty()));
     desktop.close();
 }
 
@@ -124,7 +124,7 @@ fn what_the_technician_copied_is_pasted_when_it_is_asked_for() {
     ];
     for (serial, target, form, content) in cases {
         let forms = vec![(form, None)];
-        desktop.send(&ToDesktop::Clipboard(Clipboard::Has { serial, forms }));
+        desktop.send(&ToDesktop::Clipboard(ClipboardMessage::Has { serial, forms }));
         let reader = loop {
             // Until the selection is ours, the program ends at once.
             let mut reader = paste(&display, target);
@@ -134,13 +134,13 @@ fn what_the_technician_copied_is_pasted_when_it_is_asked_for() {
                 asked.is_some() || reader.try_wait().unwrap().is_some()
             });
             if let Some(asked) = asked {
-                assert_eq!(asked, FromDesktop::Clipboard(Clipboard::Fetch { serial, form }));
+                assert_eq!(asked, FromDesktop::Clipboard(ClipboardMessage::Fetch { serial, form }));
                 break reader;
             }
         };
         let mut parts = content.chunks(CLIPBOARD_PART).peekable();
         if content.is_empty() {
-            desktop.send(&ToDesktop::Clipboard(Clipboard::Part {
+            desktop.send(&ToDesktop::Clipboard(ClipboardMessage::Part {
                 serial,
                 form,
                 bytes: Vec::new(),
@@ -149,20 +149,22 @@ fn what_the_technician_copied_is_pasted_when_it_is_asked_for() {
         }
         while let Some(part) = parts.next() {
             let (bytes, last) = (part.to_vec(), parts.peek().is_none());
-            desktop.send(&ToDesktop::Clipboard(Clipboard::Part { serial, form, bytes, last }));
+            desktop.send(&ToDesktop::Clipboard(ClipboardMessage::Part { serial, form, bytes, last }));
         }
-        assert_eq!(next(&mut desktop, "thanks"), Clipboard::Taken { serial });
+        assert_eq!(next(&mut desktop, "thanks"), ClipboardMessage::Taken { serial });
         assert!(reader.wait_with_output().unwrap().stdout == content, "{target} of {}", content.len());
         // It is known now; nobody is asked again.
         assert!(paste(&display, target).wait_with_output().unwrap().stdout == content);
         assert!(desktop.take_all().is_empty());
     }
     // No longer there: the program gets nothing.
-    desktop
-        .send(&ToDesktop::Clipboard(Clipboard::Has { serial: 9, forms: vec![(ClipboardForm::Text, None)] }));
+    desktop.send(&ToDesktop::Clipboard(ClipboardMessage::Has {
+        serial: 9,
+        forms: vec![(ClipboardForm::Text, None)],
+    }));
     let reader = paste(&display, "UTF8_STRING");
     next(&mut desktop, "a fetch");
-    desktop.send(&ToDesktop::Clipboard(Clipboard::Refused { serial: 9, why: "gone".to_owned() }));
+    desktop.send(&ToDesktop::Clipboard(ClipboardMessage::Refused { serial: 9, why: "gone".to_owned() }));
     assert!(reader.wait_with_output().unwrap().stdout.is_empty());
     desktop.close();
 }
@@ -175,15 +177,17 @@ fn without_its_grant_nothing_is_told_or_taken() {
     until("the program's having it", || {
         paste(&display, "UTF8_STRING").wait_with_output().unwrap().stdout == b"private"
     });
-    desktop
-        .send(&ToDesktop::Clipboard(Clipboard::Has { serial: 1, forms: vec![(ClipboardForm::Text, None)] }));
-    desktop.send(&ToDesktop::Clipboard(Clipboard::Fetch { serial: 0, form: ClipboardForm::Text }));
-    desktop.send(&ToDesktop::Clipboard(Clipboard::Fetch { serial: 1, form: ClipboardForm::Text }));
+    desktop.send(&ToDesktop::Clipboard(ClipboardMessage::Has {
+        serial: 1,
+        forms: vec![(ClipboardForm::Text, None)],
+    }));
+    desktop.send(&ToDesktop::Clipboard(ClipboardMessage::Fetch { serial: 0, form: ClipboardForm::Text }));
+    desktop.send(&ToDesktop::Clipboard(ClipboardMessage::Fetch { serial: 1, form: ClipboardForm::Text }));
     assert_eq!(paste(&display, "UTF8_STRING").wait_with_output().unwrap().stdout, b"private");
     // Granted and taken away again.
     desktop.send(&ToDesktop::StartClipboard);
     let serial = told(&mut desktop, ClipboardForm::Text);
     desktop.send(&ToDesktop::StopClipboard);
-    desktop.send(&ToDesktop::Clipboard(Clipboard::Fetch { serial, form: ClipboardForm::Text }));
+    desktop.send(&ToDesktop::Clipboard(ClipboardMessage::Fetch { serial, form: ClipboardForm::Text }));
     assert_eq!(desktop.close(), []);
 }

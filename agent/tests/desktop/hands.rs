@@ -3,7 +3,8 @@
 use std::fs;
 
 use nearhand_proto::message::screen::{
-    Button, FromScreen, Input, InputNotice, KeyMode, MAX_TEXT, PhysicalKey, Quality, ScreenPoint,
+    FromScreen, InputEvent, InputNotice, KeyMode, MAX_TEXT, MouseButton, PhysicalKey, ScreenPoint,
+    ScreenQuality,
 };
 use x11rb::protocol::xproto::ConnectionExt as _;
 
@@ -186,13 +187,13 @@ fn everything_is_let_go_of_when_the_pipe_ends() {
         let mut desktop = TestDesktop::start(&display);
         desktop.key(CONTROL.0, CONTROL.1, true);
         desktop.key(30, "a", true);
-        desktop.button(Button::Primary, true);
+        desktop.button(MouseButton::Primary, true);
         desktop.text("ж€");
         until("keys held", || down(&painter).0.len() == 2 && down(&painter).1 == 0x100);
         until("keys lent", || mapping(&painter) != before);
         match end {
             0 => {
-                desktop.input(Input::ReleaseAll);
+                desktop.input(InputEvent::ReleaseAll);
                 until("nothing held", || down(&painter) == (Vec::new(), 0));
                 desktop.close();
             }
@@ -230,13 +231,13 @@ fn nonsense_is_survived_and_told() {
     for key in [0, 1, 247, 248, 255, 65_535] {
         let key = PhysicalKey(key);
         for down in [true, true, false, false] {
-            desktop.input(Input::Key { key, symbol: String::new(), down, mode: KeyMode::Place });
+            desktop.input(InputEvent::Key { key, symbol: String::new(), down, mode: KeyMode::Place });
         }
     }
-    desktop.input(Input::Scroll { x: i16::MIN, y: i16::MAX });
-    desktop.button(Button::Forward, false);
+    desktop.input(InputEvent::Scroll { x: i16::MIN, y: i16::MAX });
+    desktop.button(MouseButton::Forward, false);
     desktop.point(u16::MAX, u16::MAX);
-    desktop.send(&ToDesktop::View { monitor: Some(250), quality: Quality::Lean });
+    desktop.send(&ToDesktop::View { monitor: Some(250), quality: ScreenQuality::Lean });
     desktop.send(&ToDesktop::Painted { frame: u32::MAX, decode: 0, paint: 0 });
     desktop.send(&ToDesktop::Laser(ScreenPoint { x: u16::MAX, y: u16::MAX }));
     for number in [0, u32::MAX] {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use nearhand_proto::message::screen::{
-    Cursor, FRAMES_IN_FLIGHT, FrameEnd, FromScreen, Monitor, Quality, ScreenPoint,
+    CursorPicture, FRAMES_IN_FLIGHT, FrameEnd, FromScreen, Monitor, ScreenPoint, ScreenQuality,
 };
 use nearhand_screen::{Picture, ScreenDecoder, Size};
 use x11rb::connection::{Connection, RequestConnection};
@@ -101,7 +101,7 @@ pub(crate) struct TestViewer {
     part: Vec<u8>,
     pub(crate) frames: Vec<(u32, usize, FrameEnd)>,
     pub(crate) monitors: Vec<Monitor>,
-    pub(crate) cursor: Option<Cursor>,
+    pub(crate) cursor: Option<CursorPicture>,
     pub(crate) pointer: Option<Option<ScreenPoint>>,
     pub(crate) gone: Option<String>,
     /// Frames are told to be painted at once.
@@ -110,7 +110,7 @@ pub(crate) struct TestViewer {
 
 impl TestViewer {
     pub(crate) fn start(desktop: &mut TestDesktop, monitor: Option<u8>) -> Self {
-        desktop.send(&ToDesktop::View { monitor, quality: Quality::Auto });
+        desktop.send(&ToDesktop::View { monitor, quality: ScreenQuality::Auto });
         Self::ready()
     }
 

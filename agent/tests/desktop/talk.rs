@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
-use nearhand_proto::message::screen::{Button, Input, KeyMode, PhysicalKey, ScreenPoint};
+use nearhand_proto::message::screen::{InputEvent, KeyMode, MouseButton, PhysicalKey, ScreenPoint};
 use nearhand_proto::wire;
 
 use crate::display::{ChildGuard, LIMIT, Xvfb};
@@ -56,26 +56,26 @@ impl TestDesktop {
         input.write_all(bytes).expect("the program reads");
     }
 
-    pub(crate) fn input(&mut self, input: Input) {
+    pub(crate) fn input(&mut self, input: InputEvent) {
         self.send(&ToDesktop::Input(input));
     }
 
     pub(crate) fn text(&mut self, text: &str) {
-        self.input(Input::Text(text.to_owned()));
+        self.input(InputEvent::Text(text.to_owned()));
     }
 
     /// Presses or lets go of a key that has that name on the technician's keyboard.
     pub(crate) fn key(&mut self, place: u16, symbol: &str, down: bool) {
         let (key, symbol) = (PhysicalKey(place), symbol.to_owned());
-        self.input(Input::Key { key, symbol, down, mode: KeyMode::Symbol });
+        self.input(InputEvent::Key { key, symbol, down, mode: KeyMode::Symbol });
     }
 
     pub(crate) fn point(&mut self, x: u16, y: u16) {
-        self.input(Input::Move(ScreenPoint { x, y }));
+        self.input(InputEvent::Move(ScreenPoint { x, y }));
     }
 
-    pub(crate) fn button(&mut self, button: Button, down: bool) {
-        self.input(Input::Button { button, down });
+    pub(crate) fn button(&mut self, button: MouseButton, down: bool) {
+        self.input(InputEvent::Button { button, down });
     }
 
     /// The next message that `pick` makes something of; others are passed over.

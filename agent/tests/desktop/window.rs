@@ -1,6 +1,6 @@
 //! One window: its own pixels and nobody else's, wherever it is and whatever lies over it.
 
-use nearhand_proto::message::screen::Quality;
+use nearhand_proto::message::screen::ScreenQuality;
 use x11rb::COPY_DEPTH_FROM_PARENT;
 use x11rb::connection::Connection;
 use x11rb::protocol::Event;
@@ -123,7 +123,7 @@ impl SecretScreen {
 
 fn see(desktop: &mut TestDesktop, aim: WindowTarget) -> TestViewer {
     let viewer = TestViewer::ready();
-    desktop.send(&ToDesktop::ViewWindow { aim, quality: Quality::Auto });
+    desktop.send(&ToDesktop::ViewWindow { aim, quality: ScreenQuality::Auto });
     viewer
 }
 
@@ -223,11 +223,11 @@ fn a_window_out_of_sight_says_so_and_comes_back() {
     };
     assert!(desktop.wait_for("its end", gone).contains("closed"));
     program.window("Ledger", (100, 80, 200, 150), CreateWindowAux::new());
-    desktop.send(&ToDesktop::ViewWindow { aim, quality: Quality::Auto });
+    desktop.send(&ToDesktop::ViewWindow { aim, quality: ScreenQuality::Auto });
     assert!(desktop.wait_for("its end", gone).contains("closed"));
     desktop.send(&ToDesktop::ViewWindow {
         aim: WindowTarget::Application(vec!["Mail".into()]),
-        quality: Quality::Auto,
+        quality: ScreenQuality::Auto,
     });
     assert!(desktop.wait_for("no such window", gone).contains("no window of Mail"));
     desktop.close();
@@ -307,7 +307,7 @@ fn the_pointer_is_seen_over_the_window_alone_and_nothing_is_typed() {
     watch(&mut desktop, &mut viewer, "its being over another one", |viewer| viewer.pointer == Some(None));
     // Whoever sees a window uses nothing.
     desktop.point(5, 5);
-    desktop.button(nearhand_proto::message::screen::Button::Primary, true);
+    desktop.button(nearhand_proto::message::screen::MouseButton::Primary, true);
     program.fill(window, 0, 0, 7, 1, LATER);
     watch(&mut desktop, &mut viewer, "what came after it", |viewer| count(viewer, LATER) == 7);
     let pointer = program.conn.query_pointer(program.root).unwrap().reply().unwrap();

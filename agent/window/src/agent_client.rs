@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nearhand_proto::message::local::{Reply, Said, Verb};
+use nearhand_proto::message::local::{AgentNotice, LocalReply, LocalVerb};
 use nearhand_transport::local::{CallError, LocalClient};
 use tokio::sync::mpsc;
 
@@ -23,7 +23,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(2);
 /// What the user interface asks for.
 #[derive(Debug)]
 pub(crate) enum UiRequest {
-    Send(Verb),
+    Send(LocalVerb),
     Notify {
         title: String,
         body: String,
@@ -89,8 +89,8 @@ async fn serve(
     let mut wait = FIRST_RETRY;
     loop {
         if let Ok(mut agent) = LocalClient::connect(socket, &[]).await
-            && agent.ask(Verb::WatchAsWindow).await.is_ok()
-            && let Ok(Reply::Status(status)) = agent.ask(Verb::Status).await
+            && agent.ask(LocalVerb::WatchAsWindow).await.is_ok()
+            && let Ok(LocalReply::Status(status)) = agent.ask(LocalVerb::Status).await
         {
             wait = FIRST_RETRY;
             tell(WindowInput::Connected(status));
@@ -133,7 +133,7 @@ async fn serve_connection(
             request = requests.recv() => match request {
                 None | Some(UiRequest::Leave) => {
                     // Fails only where the agent is gone, and then it needn't know.
-                    let _ = agent.ask(Verb::LeaveWindow).await;
+                    let _ = agent.ask(LocalVerb::LeaveWindow).await;
                     return true;
                 }
                 Some(UiRequest::Send(verb)) if takes_long(&verb) => {
@@ -155,18 +155,18 @@ async fn serve_connection(
 }
 
 /// Whether the answer takes long. Such a request goes over a second connection, so that Stop never waits for it.
-const fn takes_long(verb: &Verb) -> bool {
-    matches!(verb, Verb::Fixes | Verb::NewCode | Verb::Windows)
+const fn takes_long(verb: &LocalVerb) -> bool {
+    matches!(verb, LocalVerb::Fixes | LocalVerb::NewCode | LocalVerb::Windows)
 }
 
-async fn ask_separately(socket: &Path, verb: Verb, tell: impl Fn(WindowInput)) {
+async fn ask_separately(socket: &Path, verb: LocalVerb, tell: impl Fn(WindowInput)) {
     let answer = match LocalClient::connect(socket, &[]).await {
         Ok(mut agent) => agent.ask(verb.clone()).await,
         Err(error) => Err(error),
     };
     let answer = answer.map_err(|error| match error {
         CallError::Refused(why) => why,
-        lost => Said::Words(lost.to_string()),
+        lost => AgentNotice::Words(lost.to_string()),
     });
     tell(WindowInput::Answer(verb, answer));
 }

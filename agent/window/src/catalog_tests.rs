@@ -178,7 +178,7 @@ fn what_the_agent_says_has_its_messages() {
         }
     }
     assert!(known > 80, "{known}");
-    for act in nearhand_proto::runbook::Act::ALL {
+    for act in nearhand_proto::runbook::RunbookAction::ALL {
         assert!(english.contains_key(&format!("repair-{}", act.name())), "{act:?}");
     }
 }

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use nearhand_proto::credential::{
-    Credential, CredentialError, Retirement, RevocationList, Revocations, Role, Verified,
+    Credential, CredentialError, Retirement, RevocationList, Revocations, Role, VerifiedCredential,
 };
 use nearhand_proto::id::InviteId;
 use nearhand_proto::identity::{PublicKey, Signed};
 use nearhand_proto::invitation::OneTime;
-use nearhand_proto::message::Program;
-use nearhand_proto::message::control::{DeviceFacts, Hello, PAGE, Refusal, Welcome};
+use nearhand_proto::message::ProgramInfo;
+use nearhand_proto::message::control::{DeviceFacts, PAGE, RelayHello, RelayRefusal, RelayWelcome};
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
 use sha2::{Digest, Sha256};
@@ -75,7 +75,7 @@ pub struct Admitted {
 #[derive(Debug)]
 pub enum Join {
     /// To be stored.
-    New(Arc<Verified>),
+    New(Arc<VerifiedCredential>),
     /// The same key has used the same invite before: its reply was lost. Nothing to store.
     Again,
 }
@@ -132,9 +132,9 @@ impl Admission {
     }
 
     /// What an admitted caller is told.
-    pub fn welcome(&self, now: UnixMillis) -> Welcome {
-        Welcome {
-            program: Program::this(),
+    pub fn welcome(&self, now: UnixMillis) -> RelayWelcome {
+        RelayWelcome {
+            program: ProgramInfo::this(),
             now,
             revocations: self.revocations.list().cloned(),
             retirements: self.newest_retirements.iter().cloned().collect(),
@@ -145,24 +145,31 @@ impl Admission {
     ///
     /// # Errors
     /// The refusal to answer with.
-    pub fn hello(&self, peer: &PublicKey, hello: &Hello, now: UnixMillis) -> Result<Admitted, Refusal> {
+    pub fn hello(
+        &self,
+        peer: &PublicKey,
+        hello: &RelayHello,
+        now: UnixMillis,
+    ) -> Result<Admitted, RelayRefusal> {
         let (credential, device) = match hello {
-            Hello::Newcomer { .. } => return Ok(Admitted { caller: Caller::Newcomer, longer_chain: false }),
-            Hello::Guest { facts, .. } => return self.guest(facts),
-            Hello::Device { credential, .. } => (credential, true),
-            Hello::Person { credential, .. } => (credential, false),
+            RelayHello::Newcomer { .. } => {
+                return Ok(Admitted { caller: Caller::Newcomer, longer_chain: false });
+            }
+            RelayHello::Guest { facts, .. } => return self.guest(facts),
+            RelayHello::Device { credential, .. } => (credential, true),
+            RelayHello::Person { credential, .. } => (credential, false),
         };
         let who = self.verified(credential, peer, now)?;
         if who.is_person() == device {
             return Err(refused(&CredentialError::WrongRole(who.invite.role)));
         }
-        let known = self.book.get(&who.invite.id).ok_or(Refusal::Unknown)?;
+        let known = self.book.get(&who.invite.id).ok_or(RelayRefusal::Unknown)?;
         if known.first != who.first_key() {
-            return Err(Refusal::Unknown);
+            return Err(RelayRefusal::Unknown);
         }
         if !who.keys().contains(&known.current) {
             // An older chain, or one that branched off before today's key: that key was replaced.
-            return Err(Refusal::Revoked);
+            return Err(RelayRefusal::Revoked);
         }
         let longer_chain = known.current != who.key();
         let who = Arc::new(who);
@@ -170,12 +177,12 @@ impl Admission {
         Ok(Admitted { caller, longer_chain })
     }
 
-    fn guest(&self, facts: &DeviceFacts) -> Result<Admitted, Refusal> {
+    fn guest(&self, facts: &DeviceFacts) -> Result<Admitted, RelayRefusal> {
         if !self.rules.allow_guests {
-            return Err(Refusal::NotAllowed);
+            return Err(RelayRefusal::NotAllowed);
         }
         if self.organisation.is_none() {
-            return Err(Refusal::Unclaimed);
+            return Err(RelayRefusal::Unclaimed);
         }
         let caller = Caller::Guest(neutral(facts).hostname.into_boxed_str());
         Ok(Admitted { caller, longer_chain: false })
@@ -186,13 +193,13 @@ impl Admission {
         credential: &Credential,
         peer: &PublicKey,
         now: UnixMillis,
-    ) -> Result<Verified, Refusal> {
-        let organisation = self.organisation.ok_or(Refusal::Unclaimed)?;
+    ) -> Result<VerifiedCredential, RelayRefusal> {
+        let organisation = self.organisation.ok_or(RelayRefusal::Unclaimed)?;
         let who = credential.verify(&organisation, now).map_err(|e| refused(&e))?;
         if who.key() != *peer {
             return Err(other_key());
         }
-        self.revocations.check(&who).map_err(|_| Refusal::Revoked)?;
+        self.revocations.check(&who).map_err(|_| RelayRefusal::Revoked)?;
         Ok(who)
     }
 
@@ -207,17 +214,17 @@ impl Admission {
         expected: Option<[u8; 32]>,
         now: UnixMillis,
         tick: Instant,
-    ) -> Result<Arc<Verified>, Refusal> {
+    ) -> Result<Arc<VerifiedCredential>, RelayRefusal> {
         let (secret, organisation, credential) = claim;
         if self.organisation.is_some() {
-            return Err(Refusal::Claimed);
+            return Err(RelayRefusal::Claimed);
         }
-        self.claims.take(CLAIMS, tick).map_err(|seconds| Refusal::TooMany { seconds })?;
+        self.claims.take(CLAIMS, tick).map_err(|seconds| RelayRefusal::TooMany { seconds })?;
         let shown = claim_hash(secret.bytes());
         // Compared also when there is none, so that both take the same time.
         let same = shown.ct_eq(&expected.unwrap_or_default());
         if expected.is_none() || !bool::from(same) {
-            return Err(Refusal::WrongClaim);
+            return Err(RelayRefusal::WrongClaim);
         }
         let who = credential.verify(organisation, now).map_err(|e| refused(&e))?;
         if who.invite.role != Role::Admin {
@@ -239,16 +246,16 @@ impl Admission {
         credential: &Credential,
         has_facts: bool,
         now: UnixMillis,
-    ) -> Result<Join, Refusal> {
+    ) -> Result<Join, RelayRefusal> {
         let who = self.verified(credential, peer, now)?;
         if who.keys().len() != 1 || has_facts == who.is_person() {
-            return Err(Refusal::NotAllowed);
+            return Err(RelayRefusal::NotAllowed);
         }
         match self.book.get(&who.invite.id) {
             Some(known) if known.first == *peer && known.current == *peer => Ok(Join::Again),
-            Some(_) => Err(Refusal::InviteUsed),
+            Some(_) => Err(RelayRefusal::InviteUsed),
             None if !who.is_person() && self.devices >= self.rules.max_devices => {
-                Err(Refusal::Full { what: "devices".into() })
+                Err(RelayRefusal::Full { what: "devices".into() })
             }
             None => Ok(Join::New(Arc::new(who))),
         }
@@ -260,12 +267,12 @@ impl Admission {
     /// The refusal to answer with.
     pub fn rotate(
         &self,
-        caller: &Verified,
+        caller: &VerifiedCredential,
         credential: &Credential,
         retirement: &Signed<Retirement>,
         now: UnixMillis,
-    ) -> Result<Arc<Verified>, Refusal> {
-        let organisation = self.organisation.ok_or(Refusal::Unclaimed)?;
+    ) -> Result<Arc<VerifiedCredential>, RelayRefusal> {
+        let organisation = self.organisation.ok_or(RelayRefusal::Unclaimed)?;
         let old = caller.key();
         let retired = retirement.open(&old).map_err(|e| refused(&CredentialError::Chain(e)))?;
         if retired.key != old {
@@ -274,9 +281,9 @@ impl Admission {
         let next = credential.verify(&organisation, now).map_err(|e| refused(&e))?;
         let grew_by_one = next.keys().split_last().is_some_and(|(_, before)| before == caller.keys());
         if next.invite.id != caller.invite.id || !grew_by_one {
-            return Err(Refusal::Credential("it is not the caller's own, one key longer".into()));
+            return Err(RelayRefusal::Credential("it is not the caller's own, one key longer".into()));
         }
-        self.revocations.check(&next).map_err(|_| Refusal::Revoked)?;
+        self.revocations.check(&next).map_err(|_| RelayRefusal::Revoked)?;
         Ok(Arc::new(next))
     }
 
@@ -288,10 +295,10 @@ impl Admission {
         &self,
         caller: &Caller,
         list: &Signed<RevocationList>,
-    ) -> Result<Option<(u64, Revocations)>, Refusal> {
-        let organisation = self.organisation.ok_or(Refusal::Unclaimed)?;
+    ) -> Result<Option<(u64, Revocations)>, RelayRefusal> {
+        let organisation = self.organisation.ok_or(RelayRefusal::Unclaimed)?;
         if !caller.verified().is_some_and(|v| v.invite.role == Role::Admin) {
-            return Err(Refusal::NotAllowed);
+            return Err(RelayRefusal::NotAllowed);
         }
         if self.revocations.list() == Some(list) {
             return Ok(None);
@@ -299,7 +306,7 @@ impl Admission {
         let mut next = self.revocations.clone();
         match next.apply(list, &organisation) {
             Err(e) => Err(refused(&e)),
-            Ok(false) => Err(Refusal::OldList),
+            Ok(false) => Err(RelayRefusal::OldList),
             Ok(true) => {
                 let number =
                     list.open(&organisation).map_err(|e| refused(&CredentialError::Chain(e)))?.number;
@@ -309,7 +316,7 @@ impl Admission {
     }
 
     /// Whether somebody admitted earlier no longer counts.
-    pub fn is_revoked(&self, who: &Verified) -> bool {
+    pub fn is_revoked(&self, who: &VerifiedCredential) -> bool {
         self.revocations.check(who).is_err()
     }
 
@@ -331,13 +338,13 @@ impl Admission {
     }
 
     /// The claim was stored.
-    pub fn claimed(&mut self, organisation: PublicKey, who: &Verified) {
+    pub fn claimed(&mut self, organisation: PublicKey, who: &VerifiedCredential) {
         self.organisation = Some(organisation);
         self.joined(who);
     }
 
     /// The join was stored.
-    pub fn joined(&mut self, who: &Verified) {
+    pub fn joined(&mut self, who: &VerifiedCredential) {
         let known = Known { first: who.first_key(), current: who.key(), role: who.invite.role };
         if self.book.insert(who.invite.id, known).is_none() && known.role == Role::Device {
             self.devices += 1;
@@ -345,7 +352,7 @@ impl Admission {
     }
 
     /// The longer chain was stored, and the retirement of the old key if there was one.
-    pub fn rotated(&mut self, who: &Verified, retirement: Option<&Signed<Retirement>>) {
+    pub fn rotated(&mut self, who: &VerifiedCredential, retirement: Option<&Signed<Retirement>>) {
         self.joined(who);
         let Some(retirement) = retirement else { return };
         if matches!(self.revocations.retire(retirement), Ok(true)) {
@@ -381,15 +388,15 @@ pub fn neutral(facts: &DeviceFacts) -> DeviceFacts {
 }
 
 /// The refusal for a credential, in this program's own words only.
-fn refused(error: &CredentialError) -> Refusal {
+fn refused(error: &CredentialError) -> RelayRefusal {
     match error {
-        CredentialError::Revoked => Refusal::Revoked,
-        other => Refusal::Credential(other.to_string()),
+        CredentialError::Revoked => RelayRefusal::Revoked,
+        other => RelayRefusal::Credential(other.to_string()),
     }
 }
 
-fn other_key() -> Refusal {
-    Refusal::Credential("it ends in another key than the connection's".into())
+fn other_key() -> RelayRefusal {
+    RelayRefusal::Credential("it ends in another key than the connection's".into())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use nearhand_proto::credential::Verified;
+use nearhand_proto::credential::VerifiedCredential;
 use nearhand_proto::id::{DeviceId, TechnicianId};
 use nearhand_proto::identity::PublicKey;
 
@@ -12,11 +12,11 @@ use nearhand_proto::identity::PublicKey;
 #[derive(Clone, Debug)]
 pub enum Caller {
     /// An enrolled device.
-    Device(Arc<Verified>),
+    Device(Arc<VerifiedCredential>),
     /// A machine that isn't enrolled, with its host name made safe.
     Guest(Box<str>),
     /// A technician or administrator.
-    Person(Arc<Verified>),
+    Person(Arc<VerifiedCredential>),
     /// Somebody about to claim or join.
     Newcomer,
 }
@@ -33,7 +33,7 @@ impl Caller {
     }
 
     /// What its credential proved; `None` for those who have none.
-    pub fn verified(&self) -> Option<&Arc<Verified>> {
+    pub fn verified(&self) -> Option<&Arc<VerifiedCredential>> {
         match self {
             Self::Device(v) | Self::Person(v) => Some(v),
             Self::Guest(_) | Self::Newcomer => None,

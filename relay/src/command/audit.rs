@@ -1,6 +1,6 @@
 //! `nearhand-relay audit`: the log, read and verified on the database itself, without the relay.
 
-use nearhand_proto::audit::{Row, Verifier};
+use nearhand_proto::audit::{AuditRow, LogVerifier};
 use nearhand_proto::text;
 
 use crate::config::Config;
@@ -23,7 +23,7 @@ pub(super) async fn show(config: &Config, json: bool) -> anyhow::Result<()> {
             return Ok(());
         }
         for entry in rows {
-            let row = serde_json::from_str::<Row>(&entry);
+            let row = serde_json::from_str::<AuditRow>(&entry);
             last = row.as_ref().map_or(last.saturating_add(1), |row| row.number.max(last.saturating_add(1)));
             match row {
                 Ok(_) if json => println!("{entry}"),
@@ -34,7 +34,7 @@ pub(super) async fn show(config: &Config, json: bool) -> anyhow::Result<()> {
     }
 }
 
-fn print_row(row: &Row) {
+fn print_row(row: &AuditRow) {
     let session = row.event.session.map(|id| format!(" [session {id}]")).unwrap_or_default();
     println!(
         "{:>6} {} {:<18} {}: {}{session}",
@@ -49,7 +49,7 @@ fn print_row(row: &Row) {
 pub(super) async fn verify(config: &Config, json: bool) -> anyhow::Result<()> {
     let reader = reader(config).await?;
     let key = super::load_key(config.data())?.public();
-    let mut verifier = Verifier::new(vec![key], Vec::new());
+    let mut verifier = LogVerifier::new(vec![key], Vec::new());
     let mut last = 0;
     loop {
         let rows = reader.audit(last, PAGE).await?;
@@ -57,7 +57,7 @@ pub(super) async fn verify(config: &Config, json: bool) -> anyhow::Result<()> {
             break;
         }
         for entry in rows {
-            let row = serde_json::from_str::<Row>(&entry).ok();
+            let row = serde_json::from_str::<AuditRow>(&entry).ok();
             if let Err(broken) = verifier.row(row.as_ref()) {
                 if json {
                     let why = broken.why.to_string();

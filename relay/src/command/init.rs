@@ -89,8 +89,8 @@ async fn again(arguments: &InitArguments, dir: &DataDir) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn reset_event(organisation: &str) -> nearhand_proto::audit::Event {
-    nearhand_proto::audit::Event {
+fn reset_event(organisation: &str) -> nearhand_proto::audit::AuditEvent {
+    nearhand_proto::audit::AuditEvent {
         actor: "operator on the relay's host".to_owned(),
         action: "organisation.reset".to_owned(),
         session: None,

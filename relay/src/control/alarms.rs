@@ -4,11 +4,13 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use nearhand_proto::alarm::{Batch, Leaving, Monitoring};
-use nearhand_proto::credential::Verified;
+use nearhand_proto::alarm::{AlarmBatch, MonitoringHello, ShutdownNotice};
+use nearhand_proto::credential::VerifiedCredential;
 use nearhand_proto::id::Fingerprint;
-use nearhand_proto::message::alarms::{Act, Actor, AlarmFilter, MAX_FOLLOW_MS, NewWindow, Window};
-use nearhand_proto::message::control::{PAGE, Refusal, Reply};
+use nearhand_proto::message::alarms::{
+    AlarmAction, AlarmActor, AlarmFilter, MAX_FOLLOW_MS, MaintenanceWindow, NewMaintenanceWindow,
+};
+use nearhand_proto::message::control::{PAGE, RelayRefusal, RelayReply};
 use nearhand_proto::text;
 use nearhand_relay_core::alarm::absence::{Absence, Finding};
 use nearhand_relay_core::caller::PeerId;
@@ -61,8 +63,8 @@ impl Watch {
 }
 
 /// A person, as alarms name them.
-pub(super) fn actor(who: &Verified) -> Actor {
-    Actor { id: Some(who.first_key().technician_id()), name: who.invite.name.clone() }
+pub(super) fn actor(who: &VerifiedCredential) -> AlarmActor {
+    AlarmActor { id: Some(who.first_key().technician_id()), name: who.invite.name.clone() }
 }
 
 /// Where a device is, as far as its address tells: behind the same IPv4 address or in the same IPv6 /64.
@@ -76,20 +78,20 @@ fn site(ip: IpAddr) -> String {
     }
 }
 
-fn invalid(what: impl Into<String>) -> Refusal {
-    Refusal::Invalid { what: what.into() }
+fn invalid(what: impl Into<String>) -> RelayRefusal {
+    RelayRefusal::Invalid { what: what.into() }
 }
 
 impl Control {
     pub(super) async fn monitoring(
         self: &Arc<Self>,
         peer: &Peer,
-        said: Monitoring,
-    ) -> Result<Reply, Refusal> {
-        let Some(PeerId::Device(device)) = peer.id() else { return Err(Refusal::NotAllowed) };
+        said: MonitoringHello,
+    ) -> Result<RelayReply, RelayRefusal> {
+        let Some(PeerId::Device(device)) = peer.id() else { return Err(RelayRefusal::NotAllowed) };
         let known = self.store.reader().stream(&said.stream).await.map_err(storage)?;
         let through = match known {
-            Some((owner, _)) if owner != device => return Err(Refusal::ForeignStream),
+            Some((owner, _)) if owner != device => return Err(RelayRefusal::ForeignStream),
             Some((_, through)) => through,
             None => 0,
         };
@@ -101,11 +103,11 @@ impl Control {
         let found = self.watch.absence().here(device, said.profile, &site, now_unix());
         self.watch.keep(found);
         self.store_found().await;
-        Ok(Reply::AlarmsStored { stream: said.stream, through })
+        Ok(RelayReply::AlarmsStored { stream: said.stream, through })
     }
 
-    pub(super) async fn alarms(&self, peer: &Peer, batch: Batch) -> Result<Reply, Refusal> {
-        let Some(PeerId::Device(device)) = peer.id() else { return Err(Refusal::NotAllowed) };
+    pub(super) async fn alarms(&self, peer: &Peer, batch: AlarmBatch) -> Result<RelayReply, RelayRefusal> {
+        let Some(PeerId::Device(device)) = peer.id() else { return Err(RelayRefusal::NotAllowed) };
         batch.check().map_err(|error| invalid(error.to_string()))?;
         if batch.records.iter().any(|record| record.seq >= MAX_SEQ) {
             return Err(invalid("a record's number is too large"));
@@ -113,21 +115,21 @@ impl Control {
         self.state().registry.count_alarms(device, batch.records.len(), Instant::now())?;
         let stream = batch.stream;
         match self.store.write_alarm(AlarmWrite::Batch(device, batch, now_unix())).await.map_err(storage)? {
-            Applied::Number(through) => Ok(Reply::AlarmsStored { stream, through }),
+            Applied::Number(through) => Ok(RelayReply::AlarmsStored { stream, through }),
             Applied::Done | Applied::Conflict => {
                 let detail =
                     format!("device {device} sent alarms of stream {stream}, which belongs to another");
                 self.audit_refusal(&peer.actor(), "alarms.refused", &detail).await;
-                Err(Refusal::ForeignStream)
+                Err(RelayRefusal::ForeignStream)
             }
         }
     }
 
-    pub(super) async fn leaving(&self, peer: &Peer, why: Leaving) -> Result<Reply, Refusal> {
-        let Some(PeerId::Device(device)) = peer.id() else { return Err(Refusal::NotAllowed) };
+    pub(super) async fn leaving(&self, peer: &Peer, why: ShutdownNotice) -> Result<RelayReply, RelayRefusal> {
+        let Some(PeerId::Device(device)) = peer.id() else { return Err(RelayRefusal::NotAllowed) };
         self.watch.absence().leaving(&device, why);
         self.store.write_alarm(AlarmWrite::Leaving(device, why)).await.map_err(storage)?;
-        Ok(Reply::Done)
+        Ok(RelayReply::Done)
     }
 
     /// A connection of a device was welcomed.
@@ -196,7 +198,7 @@ impl Control {
         filter: &AlarmFilter,
         after: u64,
         wait_ms: u32,
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<RelayReply, RelayRefusal> {
         let until = tokio::time::Instant::now() + Duration::from_millis(wait_ms.min(MAX_FOLLOW_MS).into());
         let mut newest = self.store.newest_alarm();
         loop {
@@ -211,63 +213,71 @@ impl Control {
                     Some(last) if entries.len() < count => last.number,
                     _ => cursor,
                 };
-                return Ok(Reply::Alarms { entries, cursor });
+                return Ok(RelayReply::Alarms { entries, cursor });
             }
             let _ = tokio::time::timeout_at(until, newest.changed()).await;
             tokio::time::sleep(NEWS).await;
         }
     }
 
-    pub(crate) async fn alarm_history(&self, alarm: Fingerprint, after: u64) -> Result<Reply, Refusal> {
+    pub(crate) async fn alarm_history(
+        &self,
+        alarm: Fingerprint,
+        after: u64,
+    ) -> Result<RelayReply, RelayRefusal> {
         let reader = self.store.reader();
-        let found = reader.alarm(&alarm).await.map_err(storage)?.ok_or(Refusal::NoSuchAlarm)?;
+        let found = reader.alarm(&alarm).await.map_err(storage)?.ok_or(RelayRefusal::NoSuchAlarm)?;
         let entries = reader.alarm_history(&alarm, after, PAGE).await.map_err(storage)?;
-        Ok(Reply::AlarmHistory { alarm: Box::new(found), entries: that_fit(entries) })
+        Ok(RelayReply::AlarmHistory { alarm: Box::new(found), entries: that_fit(entries) })
     }
 
     /// Somebody does something about an alarm; `name` is who for the audit log.
     pub(crate) async fn alarm_act(
         &self,
-        by: &Actor,
+        by: &AlarmActor,
         name: &str,
         alarm: Fingerprint,
-        act: Act,
-    ) -> Result<Reply, Refusal> {
+        act: AlarmAction,
+    ) -> Result<RelayReply, RelayRefusal> {
         let now = now_unix();
         act.check(now).map_err(invalid)?;
         let act = self.known_assignee(act).await?;
         let detail = match &act {
-            Act::Acknowledge { comment } | Act::Comment(comment) => format!("alarm {alarm}: {comment}"),
-            Act::Assign(to) => format!("alarm {alarm} to {}", to.name),
-            Act::Snooze { until } => format!("alarm {alarm} until {until}"),
-            Act::Unacknowledge | Act::Unassign | Act::Unsnooze => format!("alarm {alarm}"),
+            AlarmAction::Acknowledge { comment } | AlarmAction::Comment(comment) => {
+                format!("alarm {alarm}: {comment}")
+            }
+            AlarmAction::Assign(to) => format!("alarm {alarm} to {}", to.name),
+            AlarmAction::Snooze { until } => format!("alarm {alarm} until {until}"),
+            AlarmAction::Unacknowledge | AlarmAction::Unassign | AlarmAction::Unsnooze => {
+                format!("alarm {alarm}")
+            }
         };
         let row = event(name, action(&act), None, detail);
         let write = Write::Alarm(Box::new(AlarmWrite::Act(alarm, by.clone(), act, now)));
         match self.store.write_audited(write, vec![row]).await.map_err(storage)? {
-            Applied::Conflict => Err(Refusal::NoSuchAlarm),
-            Applied::Done | Applied::Number(_) => Ok(Reply::Done),
+            Applied::Conflict => Err(RelayRefusal::NoSuchAlarm),
+            Applied::Done | Applied::Number(_) => Ok(RelayReply::Done),
         }
     }
 
     /// Whoever it is assigned to is named as the organisation names them.
-    async fn known_assignee(&self, act: Act) -> Result<Act, Refusal> {
-        let Act::Assign(Actor { id: Some(id), .. }) = act else { return Ok(act) };
+    async fn known_assignee(&self, act: AlarmAction) -> Result<AlarmAction, RelayRefusal> {
+        let AlarmAction::Assign(AlarmActor { id: Some(id), .. }) = act else { return Ok(act) };
         let people = self.store.reader().people(PAGE).await.map_err(storage)?;
         let person = people
             .into_iter()
             .find(|person| person.id == id)
             .ok_or_else(|| invalid("there is no such person"))?;
-        let invite = person.credential.invite.peek().map_err(|_| Refusal::Storage)?;
-        Ok(Act::Assign(Actor { id: Some(id), name: text::one_line(&invite.name, 100) }))
+        let invite = person.credential.invite.peek().map_err(|_| RelayRefusal::Storage)?;
+        Ok(AlarmAction::Assign(AlarmActor { id: Some(id), name: text::one_line(&invite.name, 100) }))
     }
 
     pub(crate) async fn open_window(
         &self,
-        by: &Actor,
+        by: &AlarmActor,
         name: &str,
-        what: NewWindow,
-    ) -> Result<Reply, Refusal> {
+        what: NewMaintenanceWindow,
+    ) -> Result<RelayReply, RelayRefusal> {
         let now = now_unix();
         what.check(now).map_err(invalid)?;
         let device = what.device.map_or_else(|| "all devices".to_owned(), |id| format!("device {id}"));
@@ -276,37 +286,42 @@ impl Control {
         let row = event(name, "maintenance.open", None, detail);
         let write = Write::Alarm(Box::new(AlarmWrite::OpenWindow(what.clone(), by.clone(), now)));
         match self.store.write_audited(write, vec![row]).await.map_err(storage)? {
-            Applied::Number(number) => {
-                Ok(Reply::Window(Window { number, what, by: by.clone(), closed: None }))
+            Applied::Number(number) => Ok(RelayReply::MaintenanceWindow(MaintenanceWindow {
+                number,
+                what,
+                by: by.clone(),
+                closed: None,
+            })),
+            Applied::Done | Applied::Conflict => {
+                Err(RelayRefusal::Full { what: "maintenance windows".into() })
             }
-            Applied::Done | Applied::Conflict => Err(Refusal::Full { what: "maintenance windows".into() }),
         }
     }
 
-    pub(crate) async fn close_window(&self, name: &str, window: u64) -> Result<Reply, Refusal> {
+    pub(crate) async fn close_window(&self, name: &str, window: u64) -> Result<RelayReply, RelayRefusal> {
         let row = event(name, "maintenance.close", None, format!("window {window}"));
         let write = Write::Alarm(Box::new(AlarmWrite::CloseWindow(window, now_unix())));
         match self.store.write_audited(write, vec![row]).await.map_err(storage)? {
-            Applied::Conflict => Err(Refusal::NoSuchWindow),
-            Applied::Done | Applied::Number(_) => Ok(Reply::Done),
+            Applied::Conflict => Err(RelayRefusal::NoSuchWindow),
+            Applied::Done | Applied::Number(_) => Ok(RelayReply::Done),
         }
     }
 
-    pub(crate) async fn windows(&self) -> Result<Reply, Refusal> {
+    pub(crate) async fn windows(&self) -> Result<RelayReply, RelayRefusal> {
         let windows = self.store.reader().maintenance(now_unix(), PAGE).await.map_err(storage)?;
-        Ok(Reply::Windows(that_fit(windows)))
+        Ok(RelayReply::MaintenanceWindows(that_fit(windows)))
     }
 }
 
-const fn action(act: &Act) -> &'static str {
+const fn action(act: &AlarmAction) -> &'static str {
     match act {
-        Act::Acknowledge { .. } => "alarm.acknowledge",
-        Act::Unacknowledge => "alarm.unacknowledge",
-        Act::Assign(_) => "alarm.assign",
-        Act::Unassign => "alarm.unassign",
-        Act::Snooze { .. } => "alarm.snooze",
-        Act::Unsnooze => "alarm.unsnooze",
-        Act::Comment(_) => "alarm.comment",
+        AlarmAction::Acknowledge { .. } => "alarm.acknowledge",
+        AlarmAction::Unacknowledge => "alarm.unacknowledge",
+        AlarmAction::Assign(_) => "alarm.assign",
+        AlarmAction::Unassign => "alarm.unassign",
+        AlarmAction::Snooze { .. } => "alarm.snooze",
+        AlarmAction::Unsnooze => "alarm.unsnooze",
+        AlarmAction::Comment(_) => "alarm.comment",
     }
 }
 

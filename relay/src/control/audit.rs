@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use nearhand_proto::audit::{Event, MAX_DETAIL};
+use nearhand_proto::audit::{AuditEvent, MAX_DETAIL};
 use nearhand_proto::id::SessionId;
 use nearhand_proto::text;
 use nearhand_relay_core::registry::limits::{Bucket, Pace};
@@ -24,8 +24,8 @@ pub(super) fn event(
     action: &'static str,
     session: Option<SessionId>,
     detail: impl AsRef<str>,
-) -> Event {
-    Event {
+) -> AuditEvent {
+    AuditEvent {
         actor: text::one_line(actor, MAX_ACTOR),
         action: action.to_owned(),
         session,

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nearhand_proto::identity::PublicKey;
-use nearhand_proto::message::Program;
-use nearhand_proto::message::control::{CloseCode, DeviceFacts, HELLO_LIMIT, Hello, Refusal, Reply, Request};
+use nearhand_proto::message::ProgramInfo;
+use nearhand_proto::message::control::{
+    CloseCode, DeviceFacts, HELLO_LIMIT, RelayHello, RelayRefusal, RelayReply, RelayRequest,
+};
 use nearhand_proto::text;
 use nearhand_relay_core::admission::{Admitted, neutral};
 use nearhand_relay_core::caller::Caller;
@@ -43,11 +45,11 @@ pub(super) async fn hello(
 ) -> Option<Welcomed> {
     let (mut send, mut recv) = connection.accept_bi().await.ok()?;
     let stranger = || Peer::new(connection.clone(), key, Caller::Newcomer);
-    let hello = match framed::read::<Request>(&mut recv, HELLO_LIMIT).await {
-        Ok(Request::Hello(hello)) => hello,
+    let hello = match framed::read::<RelayRequest>(&mut recv, HELLO_LIMIT).await {
+        Ok(RelayRequest::Hello(hello)) => hello,
         Ok(_) => {
             control.metrics.count_both(Family::Hellos, "unknown", "not_first");
-            refuse(&mut send, &stranger(), Refusal::NotAllowed).await;
+            refuse(&mut send, &stranger(), RelayRefusal::NotAllowed).await;
             return None;
         }
         Err(error) => {
@@ -64,7 +66,7 @@ pub(super) async fn hello(
         Ok(welcomed) => {
             let kind = welcomed.peer.caller.kind();
             let welcome = control.state().admission.welcome(now_unix());
-            if requests::reply(&mut send, &Reply::Welcome(welcome)).await.is_err() {
+            if requests::reply(&mut send, &RelayReply::Welcome(welcome)).await.is_err() {
                 return None;
             }
             control.metrics.count_both(Family::Hellos, kind, "ok");
@@ -86,12 +88,12 @@ pub(super) async fn hello(
 }
 
 /// What a hello says beyond who it is, made safe.
-fn said(hello: &Hello) -> (String, Option<DeviceFacts>) {
-    let (program, facts): (&Program, _) = match hello {
-        Hello::Device { program, facts, .. } | Hello::Guest { program, facts } => {
+fn said(hello: &RelayHello) -> (String, Option<DeviceFacts>) {
+    let (program, facts): (&ProgramInfo, _) = match hello {
+        RelayHello::Device { program, facts, .. } | RelayHello::Guest { program, facts } => {
             (program, Some(neutral(facts)))
         }
-        Hello::Person { program, .. } | Hello::Newcomer { program } => (program, None),
+        RelayHello::Person { program, .. } | RelayHello::Newcomer { program } => (program, None),
     };
     (text::one_line(&program.version, MAX_VERSION), facts)
 }
@@ -100,18 +102,18 @@ async fn admit(
     control: &Arc<Control>,
     connection: &Connection,
     key: PublicKey,
-    hello: Hello,
+    hello: RelayHello,
     version: &str,
-) -> Result<Welcomed, (&'static str, Refusal)> {
+) -> Result<Welcomed, (&'static str, RelayRefusal)> {
     let kind = match &hello {
-        Hello::Device { .. } => "device",
-        Hello::Guest { .. } => "guest",
-        Hello::Person { .. } => "person",
-        Hello::Newcomer { .. } => "newcomer",
+        RelayHello::Device { .. } => "device",
+        RelayHello::Guest { .. } => "guest",
+        RelayHello::Person { .. } => "person",
+        RelayHello::Newcomer { .. } => "newcomer",
     };
     let fail = |refusal| (kind, refusal);
     if control.is_stopping() {
-        return Err(fail(Refusal::ShuttingDown));
+        return Err(fail(RelayRefusal::ShuttingDown));
     }
     let now = now_unix();
     let admitted = control.state().admission.hello(&key, &hello, now).map_err(fail)?;
@@ -126,7 +128,7 @@ async fn admit(
         let mut state = control.state();
         // Revoked while the chain was being stored?
         if peer.caller.verified().is_some_and(|who| state.admission.is_revoked(who)) {
-            return Err(fail(Refusal::Revoked));
+            return Err(fail(RelayRefusal::Revoked));
         }
         state.registry.connect(id, Arc::clone(&peer)).map_err(fail)?
     };
@@ -141,10 +143,10 @@ async fn admit(
 async fn take_longer_chain(
     control: &Control,
     admitted: &Admitted,
-    hello: Hello,
+    hello: RelayHello,
     version: &str,
-) -> Result<(), Refusal> {
-    let (Some(who), Hello::Device { credential, .. } | Hello::Person { credential, .. }) =
+) -> Result<(), RelayRefusal> {
+    let (Some(who), RelayHello::Device { credential, .. } | RelayHello::Person { credential, .. }) =
         (admitted.caller.verified(), hello)
     else {
         return Ok(());
@@ -163,8 +165,8 @@ async fn take_longer_chain(
 }
 
 /// Says no and closes, once the answer has arrived or a moment has passed.
-async fn refuse(send: &mut SendStream, peer: &Peer, refusal: Refusal) {
-    if requests::reply(send, &Reply::Refused(refusal)).await.is_ok() {
+async fn refuse(send: &mut SendStream, peer: &Peer, refusal: RelayRefusal) {
+    if requests::reply(send, &RelayReply::Refused(refusal)).await.is_ok() {
         let _ = tokio::time::timeout(LAST_REPLY, send.stopped()).await;
     }
     peer.close(CloseCode::Refused);

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use nearhand_proto::credential::{Role, Verified};
+use nearhand_proto::credential::{Role, VerifiedCredential};
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::control::{PAGE, Push, Refusal, Reply};
-use nearhand_proto::message::help::{HelpEntry, HelpWanted, Opinion, Place};
+use nearhand_proto::message::control::{PAGE, RelayPush, RelayRefusal, RelayReply};
+use nearhand_proto::message::help::{HelpEntry, HelpProgress, HelpRequest, SessionFeedback};
 use nearhand_relay_core::caller::Caller;
 use nearhand_relay_core::caller::PeerId;
 
@@ -17,8 +17,8 @@ use crate::store::{Applied, Asking, HelpWrite, Write};
 /// So many of those who come next learn at once that their place has changed; others when they ask.
 const FIRST: usize = 50;
 
-fn invalid(what: &str) -> Refusal {
-    Refusal::Invalid { what: what.to_owned() }
+fn invalid(what: &str) -> RelayRefusal {
+    RelayRefusal::Invalid { what: what.to_owned() }
 }
 
 impl Control {
@@ -26,9 +26,9 @@ impl Control {
         &self,
         peer: &Peer,
         wish: u64,
-        wanted: HelpWanted,
-    ) -> Result<Reply, Refusal> {
-        let id = peer.id().ok_or(Refusal::NotAllowed)?;
+        wanted: HelpRequest,
+    ) -> Result<RelayReply, RelayRefusal> {
+        let id = peer.id().ok_or(RelayRefusal::NotAllowed)?;
         let wanted = wanted.safe().ok_or_else(|| invalid("it doesn't say what is the matter"))?;
         self.state().registry.count_wish(id, Instant::now())?;
         let name = match &peer.caller {
@@ -42,22 +42,24 @@ impl Control {
             Applied::Number(number) => {
                 // It may be more urgent than others, or have taken the place of one that was.
                 self.moved().await;
-                self.place(number).await.map(|(_, place)| Reply::Help(place))
+                self.place(number).await.map(|(_, place)| RelayReply::Help(place))
             }
-            Applied::Done | Applied::Conflict => Err(Refusal::Full { what: "requests for help".to_owned() }),
+            Applied::Done | Applied::Conflict => {
+                Err(RelayRefusal::Full { what: "requests for help".to_owned() })
+            }
         }
     }
 
-    pub(super) async fn withdraw_help(&self, peer: &Peer) -> Result<Reply, Refusal> {
-        let id = peer.id().ok_or(Refusal::NotAllowed)?;
+    pub(super) async fn withdraw_help(&self, peer: &Peer) -> Result<RelayReply, RelayRefusal> {
+        let id = peer.id().ok_or(RelayRefusal::NotAllowed)?;
         let event = event(&peer.actor(), "help.withdrawn", None, "");
         let write = Write::Help(Box::new(HelpWrite::Withdraw(id, now_unix())));
         self.store.write_audited(write, vec![event]).await.map_err(storage)?;
         self.moved().await;
-        Ok(Reply::Done)
+        Ok(RelayReply::Done)
     }
 
-    pub(super) async fn help_queue(&self, closed: bool) -> Result<Reply, Refusal> {
+    pub(super) async fn help_queue(&self, closed: bool) -> Result<RelayReply, RelayRefusal> {
         let rows = self.store.reader().help_queue(closed, PAGE).await.map_err(storage)?;
         let state = self.state();
         let entries = rows
@@ -65,16 +67,21 @@ impl Control {
             .take(PAGE)
             .map(|(peer, entry)| HelpEntry { online: state.registry.is_online(&peer), ..entry })
             .collect();
-        Ok(Reply::HelpQueue(that_fit(entries)))
+        Ok(RelayReply::HelpQueue(that_fit(entries)))
     }
 
-    pub(super) async fn take_help(&self, peer: &Peer, who: &Verified, number: u64) -> Result<Reply, Refusal> {
+    pub(super) async fn take_help(
+        &self,
+        peer: &Peer,
+        who: &VerifiedCredential,
+        number: u64,
+    ) -> Result<RelayReply, RelayRefusal> {
         let (id, name) = (who.first_key().technician_id(), who.invite.name.clone());
         let write = HelpWrite::Take(number, id, name, now_unix());
         self.change_help(peer, "help.taken", number, write).await
     }
 
-    pub(super) async fn close_help(&self, peer: &Peer, number: u64) -> Result<Reply, Refusal> {
+    pub(super) async fn close_help(&self, peer: &Peer, number: u64) -> Result<RelayReply, RelayRefusal> {
         self.change_help(peer, "help.closed", number, HelpWrite::Close(number, now_unix())).await
     }
 
@@ -84,21 +91,21 @@ impl Control {
         action: &'static str,
         number: u64,
         write: HelpWrite,
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<RelayReply, RelayRefusal> {
         let event = event(&peer.actor(), action, None, format!("request {number}"));
         let write = Write::Help(Box::new(write));
         if self.store.write_audited(write, vec![event]).await.map_err(storage)? == Applied::Conflict {
-            return Err(Refusal::NoSuchHelp);
+            return Err(RelayRefusal::NoSuchHelp);
         }
         let (of, place) = self.place(number).await?;
         // Who asked reads it; an agent that was replaced by an older one passes it over.
-        self.tell(&of, &Push::Help(place));
+        self.tell(&of, &RelayPush::Help(place));
         self.moved().await;
-        Ok(Reply::Done)
+        Ok(RelayReply::Done)
     }
 
-    async fn place(&self, number: u64) -> Result<(PeerId, Place), Refusal> {
-        self.store.reader().help_place(number).await.map_err(storage)?.ok_or(Refusal::NoSuchHelp)
+    async fn place(&self, number: u64) -> Result<(PeerId, HelpProgress), RelayRefusal> {
+        self.store.reader().help_place(number).await.map_err(storage)?.ok_or(RelayRefusal::NoSuchHelp)
     }
 
     /// Tells those who wait where they stand now.
@@ -109,7 +116,7 @@ impl Control {
             if self.state().registry.is_online(&peer)
                 && let Ok((_, place)) = self.place(entry.number).await
             {
-                self.tell(&peer, &Push::Help(place));
+                self.tell(&peer, &RelayPush::Help(place));
             }
         }
     }
@@ -118,24 +125,24 @@ impl Control {
         &self,
         peer: &Peer,
         session: SessionId,
-        opinion: Opinion,
-    ) -> Result<Reply, Refusal> {
-        let id = peer.id().ok_or(Refusal::NotAllowed)?;
+        opinion: SessionFeedback,
+    ) -> Result<RelayReply, RelayRefusal> {
+        let id = peer.id().ok_or(RelayRefusal::NotAllowed)?;
         let opinion = opinion.safe().ok_or_else(|| invalid("it says nothing, or other than 1 to 5 stars"))?;
         self.state().registry.count_wish(id, Instant::now())?;
         let (action, detail) = match &opinion {
-            Opinion::Rating { stars, .. } => ("session.rated", format!("{stars} of 5")),
-            Opinion::Report { .. } => ("session.reported", String::new()),
+            SessionFeedback::Rating { stars, .. } => ("session.rated", format!("{stars} of 5")),
+            SessionFeedback::Report { .. } => ("session.reported", String::new()),
         };
         let event = event(&peer.actor(), action, Some(session), detail);
         let write = Write::Help(Box::new(HelpWrite::Opine(id, session, opinion, now_unix())));
         match self.store.write_audited(write, vec![event]).await.map_err(storage)? {
-            Applied::Conflict => Err(Refusal::NoSuchSession),
-            Applied::Done | Applied::Number(_) => Ok(Reply::Done),
+            Applied::Conflict => Err(RelayRefusal::NoSuchSession),
+            Applied::Done | Applied::Number(_) => Ok(RelayReply::Done),
         }
     }
 
-    pub(super) async fn opinions(&self, who: &Verified) -> Result<Reply, Refusal> {
+    pub(super) async fn opinions(&self, who: &VerifiedCredential) -> Result<RelayReply, RelayRefusal> {
         let is_admin = who.invite.role == Role::Admin;
         let of = (!is_admin).then(|| who.first_key().technician_id());
         let mut entries = self.store.reader().opinions(of, PAGE).await.map_err(storage)?;
@@ -144,6 +151,6 @@ impl Control {
             entries.iter_mut().for_each(|entry| entry.report.clear());
             entries.retain(|entry| entry.stars.is_some());
         }
-        Ok(Reply::Opinions(that_fit(entries)))
+        Ok(RelayReply::Feedback(that_fit(entries)))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::control::{CloseCode, Outcome, Push};
+use nearhand_proto::message::control::{CloseCode, CloseOutcome, RelayPush};
 use nearhand_proto::time::UnixMillis;
 use quinn::{Endpoint, VarInt};
 
@@ -62,7 +62,7 @@ impl Control {
         let lives = |id: &SessionId| self.path.usage(*id).is_some_and(|usage| usage.bound);
         let lost = self.state().registry.sessions.sweep(Instant::now(), lives);
         for id in lost {
-            self.end_session(&id, Outcome::Lost, "relay", None).await;
+            self.end_session(&id, CloseOutcome::Lost, "relay", None).await;
         }
     }
 
@@ -122,7 +122,7 @@ impl Control {
         let online: usize = self.census().online.iter().map(|(_, n)| n).sum();
         let spread = u32::try_from(online).unwrap_or(u32::MAX).saturating_mul(RETURN_MS_EACH);
         let within_ms = spread.clamp(RETURN_WITHIN_MS.0, RETURN_WITHIN_MS.1);
-        let goodbye = self.tell_all_and_wait(Push::Goodbye { within_ms });
+        let goodbye = self.tell_all_and_wait(RelayPush::Goodbye { within_ms });
         let _ = tokio::time::timeout(GOODBYE, goodbye).await;
         endpoint.close(VarInt::from_u32(CloseCode::ShuttingDown.number()), b"");
         let _ = tokio::time::timeout(GOODBYE, endpoint.wait_idle()).await;

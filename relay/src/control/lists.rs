@@ -1,11 +1,13 @@
 //! Lists that people ask for, witnesses that devices leave, and routing digits.
 
-use nearhand_proto::audit::{Head, Row};
-use nearhand_proto::credential::{Role, Verified};
+use nearhand_proto::audit::{AuditHead, AuditRow};
+use nearhand_proto::credential::{Role, VerifiedCredential};
 use nearhand_proto::id::DeviceId;
 use nearhand_proto::identity::Signed;
-use nearhand_proto::message::control::{DeviceEntry, FRAME_LIMIT, PAGE, PersonEntry, Refusal, Reply};
-use nearhand_proto::support_code::Routing;
+use nearhand_proto::message::control::{
+    DeviceEntry, FRAME_LIMIT, PAGE, PersonEntry, RelayRefusal, RelayReply,
+};
+use nearhand_proto::support_code::RoutingDigits;
 use nearhand_proto::wire;
 use nearhand_relay_core::caller::PeerId;
 use rand_core::OsRng;
@@ -32,13 +34,17 @@ pub(super) fn that_fit<T: Serialize>(mut entries: Vec<T>) -> Vec<T> {
 }
 
 impl Control {
-    pub(super) fn allot_routing(&self, peer: &Peer, wanted: Option<Routing>) -> Result<Reply, Refusal> {
-        let id = peer.id().ok_or(Refusal::NotAllowed)?;
+    pub(super) fn allot_routing(
+        &self,
+        peer: &Peer,
+        wanted: Option<RoutingDigits>,
+    ) -> Result<RelayReply, RelayRefusal> {
+        let id = peer.id().ok_or(RelayRefusal::NotAllowed)?;
         let allotted = self.state().registry.routing.allot(id, wanted, Instant::now(), &mut OsRng);
-        allotted.map(Reply::Routing).ok_or(Refusal::Full { what: "support codes".into() })
+        allotted.map(RelayReply::Digits).ok_or(RelayRefusal::Full { what: "support codes".into() })
     }
 
-    pub(crate) async fn devices(&self, after: Option<DeviceId>) -> Result<Reply, Refusal> {
+    pub(crate) async fn devices(&self, after: Option<DeviceId>) -> Result<RelayReply, RelayRefusal> {
         let rows = self.store.reader().devices(after, PAGE).await.map_err(storage)?;
         let state = self.state();
         let entries = rows
@@ -52,10 +58,10 @@ impl Control {
                 last_seen: row.last_seen,
             })
             .collect();
-        Ok(Reply::Devices(that_fit(entries)))
+        Ok(RelayReply::Devices(that_fit(entries)))
     }
 
-    pub(super) async fn people(&self) -> Result<Reply, Refusal> {
+    pub(super) async fn people(&self) -> Result<RelayReply, RelayRefusal> {
         let rows = self.store.reader().people(PAGE).await.map_err(storage)?;
         let state = self.state();
         let entries = rows
@@ -67,41 +73,45 @@ impl Control {
                 last_seen: row.last_seen,
             })
             .collect();
-        Ok(Reply::People(that_fit(entries)))
+        Ok(RelayReply::People(that_fit(entries)))
     }
 
-    pub(super) async fn sessions(&self, who: &Verified) -> Result<Reply, Refusal> {
+    pub(super) async fn sessions(&self, who: &VerifiedCredential) -> Result<RelayReply, RelayRefusal> {
         let of = (who.invite.role != Role::Admin).then(|| who.first_key().technician_id());
         let mut entries = self.store.reader().sessions(of, PAGE).await.map_err(storage)?;
         for entry in entries.iter_mut().filter(|e| e.ended.is_none()) {
             entry.bytes = self.bytes_of(&entry.id).unwrap_or(entry.bytes);
         }
-        Ok(Reply::Sessions(that_fit(entries)))
+        Ok(RelayReply::Sessions(that_fit(entries)))
     }
 
-    pub(super) async fn audit(&self, who: &Verified, after: u64) -> Result<Reply, Refusal> {
+    pub(super) async fn audit(
+        &self,
+        who: &VerifiedCredential,
+        after: u64,
+    ) -> Result<RelayReply, RelayRefusal> {
         if who.invite.role != Role::Admin {
-            return Err(Refusal::NotAllowed);
+            return Err(RelayRefusal::NotAllowed);
         }
         let rows = self.store.reader().audit(after, PAGE).await.map_err(storage)?;
-        let rows: Vec<Row> = rows
+        let rows: Vec<AuditRow> = rows
             .iter()
             .map(|json| serde_json::from_str(json))
             .collect::<Result<_, _>>()
             .map_err(|_| storage(StoreError::Unreadable("audit")))?;
-        Ok(Reply::Audit { keys: vec![self.key], rows: that_fit(rows) })
+        Ok(RelayReply::Audit { keys: vec![self.key], rows: that_fit(rows) })
     }
 
     /// Keeps a device's audit head. One that contradicts an earlier one is not kept but recorded.
     pub(super) async fn witness(
         &self,
         peer: &Peer,
-        who: &Verified,
-        signed: &Signed<Head>,
-    ) -> Result<Reply, Refusal> {
+        who: &VerifiedCredential,
+        signed: &Signed<AuditHead>,
+    ) -> Result<RelayReply, RelayRefusal> {
         let head = signed
             .open(&peer.key)
-            .map_err(|_| Refusal::Credential("the audit head is not signed by this device".into()))?;
+            .map_err(|_| RelayRefusal::Credential("the audit head is not signed by this device".into()))?;
         let device = who.first_key().device_id();
         let write = Write::Witness(device, head, signed.clone(), now_unix());
         if self.store.write(write).await.map_err(storage)? == Applied::Conflict {
@@ -112,6 +122,6 @@ impl Control {
             let event = event(&peer.actor(), "witness.contradiction", None, detail);
             self.store.write_audited(Write::Nothing, vec![event]).await.map_err(storage)?;
         }
-        Ok(Reply::Done)
+        Ok(RelayReply::Done)
     }
 }

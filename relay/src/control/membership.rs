@@ -4,10 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use nearhand_proto::credential::{Credential, Retirement, RevocationList, Verified};
+use nearhand_proto::credential::{Credential, Retirement, RevocationList, VerifiedCredential};
 use nearhand_proto::identity::{PublicKey, Signed};
 use nearhand_proto::invitation::OneTime;
-use nearhand_proto::message::control::{CloseCode, DeviceFacts, Outcome, Push, Refusal, Reply};
+use nearhand_proto::message::control::{
+    CloseCode, CloseOutcome, DeviceFacts, RelayPush, RelayRefusal, RelayReply,
+};
 use nearhand_relay_core::admission::{Join, neutral};
 use nearhand_relay_core::caller::PeerId;
 
@@ -25,7 +27,7 @@ impl Control {
         secret: &OneTime,
         organisation: PublicKey,
         credential: Credential,
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<RelayReply, RelayRefusal> {
         // Read each time: `init --again` on the host may have replaced it.
         let stored = self.store.reader().meta(CLAIM).await.map_err(storage)?;
         let expected = stored
@@ -62,11 +64,11 @@ impl Control {
             Member { who: Arc::clone(&who), credential, facts: None, version: String::new(), at: now };
         let write = Write::Claim(organisation, Box::new(member));
         match self.store.write_audited(write, vec![event]).await.map_err(storage)? {
-            Applied::Conflict => Err(Refusal::Claimed),
+            Applied::Conflict => Err(RelayRefusal::Claimed),
             Applied::Done | Applied::Number(_) => {
                 self.state().admission.claimed(organisation, &who);
                 tracing::info!(%organisation, "the relay was claimed");
-                Ok(Reply::Done)
+                Ok(RelayReply::Done)
             }
         }
     }
@@ -76,11 +78,11 @@ impl Control {
         peer: &Peer,
         credential: Credential,
         facts: Option<DeviceFacts>,
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<RelayReply, RelayRefusal> {
         let now = now_unix();
         let judge = |c: &Credential| self.state().admission.join(&peer.key, c, facts.is_some(), now);
         let who = match judge(&credential) {
-            Ok(Join::Again) => return Ok(Reply::Done),
+            Ok(Join::Again) => return Ok(RelayReply::Done),
             Ok(Join::New(who)) => who,
             Err(refusal) => {
                 let detail = format!("key {}: {}", peer.key, requests::name(&refusal));
@@ -109,12 +111,12 @@ impl Control {
         match self.store.write_audited(Write::Join(Box::new(member)), vec![event]).await.map_err(storage)? {
             Applied::Done | Applied::Number(_) => {
                 self.state().admission.joined(&who);
-                Ok(Reply::Done)
+                Ok(RelayReply::Done)
             }
             // Somebody was quicker: the same key over another connection, or another key.
             Applied::Conflict => match judge(&credential) {
-                Ok(Join::Again) => Ok(Reply::Done),
-                _ => Err(Refusal::InviteUsed),
+                Ok(Join::Again) => Ok(RelayReply::Done),
+                _ => Err(RelayRefusal::InviteUsed),
             },
         }
     }
@@ -122,10 +124,10 @@ impl Control {
     pub(super) async fn rotate(
         self: &Arc<Self>,
         peer: &Peer,
-        old: &Verified,
+        old: &VerifiedCredential,
         credential: Credential,
         retirement: Signed<Retirement>,
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<RelayReply, RelayRefusal> {
         let now = now_unix();
         let who = self.state().admission.rotate(old, &credential, &retirement, now)?;
         let event = event(&peer.actor(), "rotate", None, format!("from key {} to {}", old.key(), who.key()));
@@ -134,21 +136,21 @@ impl Control {
         let write = Write::Rotate(Box::new(member), Some(retirement.clone()));
         self.store.write_audited(write, vec![event]).await.map_err(storage)?;
         self.state().admission.rotated(&who, Some(&retirement));
-        self.tell_all(Push::Revocations { list: None, retirements: vec![retirement] });
-        Ok(Reply::Done)
+        self.tell_all(RelayPush::Revocations { list: None, retirements: vec![retirement] });
+        Ok(RelayReply::Done)
     }
 
     pub(super) async fn revoke(
         self: &Arc<Self>,
         peer: &Peer,
         list: Signed<RevocationList>,
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<RelayReply, RelayRefusal> {
         let judged = self.state().admission.revoke(&peer.caller, &list)?;
-        let Some((number, _)) = judged else { return Ok(Reply::Done) };
+        let Some((number, _)) = judged else { return Ok(RelayReply::Done) };
         let event = event(&peer.actor(), "revoke", None, format!("revocation list {number}"));
         let write = Write::Revoke(number, list.clone(), now_unix());
         match self.store.write_audited(write, vec![event]).await.map_err(storage)? {
-            Applied::Conflict => return Err(Refusal::OldList),
+            Applied::Conflict => return Err(RelayRefusal::OldList),
             Applied::Done | Applied::Number(_) => {}
         }
         let (gone, sessions) = self.withdraw(&list);
@@ -156,11 +158,11 @@ impl Control {
             peer.close(CloseCode::Revoked);
         }
         for session in sessions {
-            self.end_session(&session, Outcome::Revoked, "relay", None).await;
+            self.end_session(&session, CloseOutcome::Revoked, "relay", None).await;
         }
         self.forget_withdrawn().await;
-        self.tell_all(Push::Revocations { list: Some(list), retirements: Vec::new() });
-        Ok(Reply::Done)
+        self.tell_all(RelayPush::Revocations { list: Some(list), retirements: Vec::new() });
+        Ok(RelayReply::Done)
     }
 
     /// Takes note of a list. Returns who has to go and the sessions that have to end.

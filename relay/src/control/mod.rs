@@ -22,7 +22,7 @@ use std::time::{Instant, SystemTime};
 
 use nearhand_proto::forward::RateLimits;
 use nearhand_proto::identity::PublicKey;
-use nearhand_proto::message::control::{CloseCode, Refusal};
+use nearhand_proto::message::control::{CloseCode, RelayRefusal};
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::admission::{Admission, Rules};
 use nearhand_relay_core::alarm::absence::Absence;
@@ -91,9 +91,9 @@ impl Peer {
     }
 
     /// Counts a request.
-    fn count_request(&self) -> Result<(), Refusal> {
+    fn count_request(&self) -> Result<(), RelayRefusal> {
         let mut bucket = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        bucket.take(REQUESTS, Instant::now()).map_err(|seconds| Refusal::TooMany { seconds })
+        bucket.take(REQUESTS, Instant::now()).map_err(|seconds| RelayRefusal::TooMany { seconds })
     }
 }
 
@@ -234,7 +234,7 @@ fn close(connection: &Connection, code: CloseCode) {
 
 /// What a caller is told when the store fails; the store itself has logged it.
 #[allow(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
-fn storage(error: StoreError) -> Refusal {
+fn storage(error: StoreError) -> RelayRefusal {
     tracing::debug!(error = %error.in_full(), "a request could not be stored");
-    Refusal::Storage
+    RelayRefusal::Storage
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_proto::message::control::{FRAME_LIMIT, Push, PushReply};
+use nearhand_proto::message::control::{FRAME_LIMIT, RelayPush, RelayPushReply};
 use nearhand_relay_core::caller::PeerId;
 use nearhand_transport::framed::{self, FrameError};
 use tokio::sync::Semaphore;
@@ -20,7 +20,7 @@ const ABREAST: usize = 1024;
 
 impl Peer {
     /// Sends one push and waits for the answer.
-    pub(super) async fn push(&self, push: &Push) -> Result<PushReply, FrameError> {
+    pub(super) async fn push(&self, push: &RelayPush) -> Result<RelayPushReply, FrameError> {
         let lost = |_| FrameError::Io(std::io::ErrorKind::ConnectionReset.into());
         let (mut send, mut recv) = self.connection.open_bi().await.map_err(lost)?;
         framed::write(&mut send, push, FRAME_LIMIT).await?;
@@ -31,7 +31,7 @@ impl Peer {
 
 impl Control {
     /// Tells one peer, over all its connections, without waiting.
-    pub(super) fn tell(&self, peer: &PeerId, push: &Push) {
+    pub(super) fn tell(&self, peer: &PeerId, push: &RelayPush) {
         let lines = self.state().registry.lines(peer);
         for line in lines {
             let push = push.clone();
@@ -40,13 +40,13 @@ impl Control {
     }
 
     /// Tells everybody who is connected, without waiting.
-    pub(super) fn tell_all(self: &Arc<Self>, push: Push) {
+    pub(super) fn tell_all(self: &Arc<Self>, push: RelayPush) {
         let control = Arc::clone(self);
         tokio::spawn(async move { control.tell_all_and_wait(push).await });
     }
 
     /// Tells everybody who is connected, and waits until each has answered or had its time.
-    pub(super) async fn tell_all_and_wait(&self, push: Push) {
+    pub(super) async fn tell_all_and_wait(&self, push: RelayPush) {
         let everybody: Vec<_> = self.state().registry.everybody().map(|(_, line)| Arc::clone(line)).collect();
         let push = Arc::new(push);
         let abreast = Arc::new(Semaphore::new(ABREAST));

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use nearhand_proto::message::control::{CloseCode, FRAME_LIMIT, REQUEST_TIMEOUT, Refusal, Reply, Request};
+use nearhand_proto::message::control::{
+    CloseCode, FRAME_LIMIT, REQUEST_TIMEOUT, RelayRefusal, RelayReply, RelayRequest,
+};
 use nearhand_relay_core::caller::Caller;
 use nearhand_transport::framed::{self, FrameError};
 use quinn::{RecvStream, SendStream};
@@ -21,7 +23,7 @@ pub(super) async fn answer(
     mut send: SendStream,
     mut recv: RecvStream,
 ) {
-    let request = match timeout(REQUEST_TIMEOUT, framed::read::<Request>(&mut recv, FRAME_LIMIT)).await {
+    let request = match timeout(REQUEST_TIMEOUT, framed::read::<RelayRequest>(&mut recv, FRAME_LIMIT)).await {
         Ok(Ok(request)) => request,
         Ok(Err(error)) => {
             if error.is_hostile() {
@@ -38,7 +40,7 @@ pub(super) async fn answer(
     };
     drop(recv);
     let kind = kind(&request);
-    let rotates = matches!(request, Request::Rotate { .. });
+    let rotates = matches!(request, RelayRequest::Rotate { .. });
     let answered = match peer.count_request() {
         Ok(()) => Box::pin(control.handle(&peer, request)).await,
         Err(refusal) => Err(refusal),
@@ -46,7 +48,7 @@ pub(super) async fn answer(
     let result = answered.as_ref().err().map_or("ok", name);
     control.metrics.count_both(Family::Requests, kind, result);
     let done = answered.is_ok();
-    let sent = reply(&mut send, &answered.unwrap_or_else(Reply::Refused)).await;
+    let sent = reply(&mut send, &answered.unwrap_or_else(RelayReply::Refused)).await;
     if rotates && done {
         if sent.is_ok() {
             let _ = timeout(LAST_REPLY, send.stopped()).await;
@@ -56,7 +58,7 @@ pub(super) async fn answer(
 }
 
 /// Sends a reply and ends the stream.
-pub(super) async fn reply(send: &mut SendStream, reply: &Reply) -> Result<(), FrameError> {
+pub(super) async fn reply(send: &mut SendStream, reply: &RelayReply) -> Result<(), FrameError> {
     match timeout(REQUEST_TIMEOUT, framed::write(send, reply, FRAME_LIMIT)).await {
         Ok(written) => written?,
         Err(_) => return Err(FrameError::Io(std::io::ErrorKind::TimedOut.into())),
@@ -67,143 +69,153 @@ pub(super) async fn reply(send: &mut SendStream, reply: &Reply) -> Result<(), Fr
 }
 
 impl Control {
-    async fn handle(self: &Arc<Self>, peer: &Arc<Peer>, request: Request) -> Result<Reply, Refusal> {
+    async fn handle(
+        self: &Arc<Self>,
+        peer: &Arc<Peer>,
+        request: RelayRequest,
+    ) -> Result<RelayReply, RelayRefusal> {
         if self.is_stopping() {
-            return Err(Refusal::ShuttingDown);
+            return Err(RelayRefusal::ShuttingDown);
         }
         match (request, &peer.caller) {
-            (Request::Claim { secret, organisation, credential }, Caller::Newcomer) => {
+            (RelayRequest::Claim { secret, organisation, credential }, Caller::Newcomer) => {
                 self.claim(peer, &secret, organisation, credential).await
             }
-            (Request::Join { credential, facts }, Caller::Newcomer) => {
+            (RelayRequest::Join { credential, facts }, Caller::Newcomer) => {
                 self.join(peer, credential, facts).await
             }
-            (Request::Rotate { credential, retirement }, Caller::Device(who) | Caller::Person(who)) => {
+            (RelayRequest::Rotate { credential, retirement }, Caller::Device(who) | Caller::Person(who)) => {
                 self.rotate(peer, who, credential, retirement).await
             }
-            (Request::AllotRouting { wanted }, Caller::Device(_) | Caller::Guest(_)) => {
+            (RelayRequest::AllocateDigits { wanted }, Caller::Device(_) | Caller::Guest(_)) => {
                 self.allot_routing(peer, wanted)
             }
-            (Request::FreeRouting, Caller::Device(_) | Caller::Guest(_)) => {
+            (RelayRequest::FreeDigits, Caller::Device(_) | Caller::Guest(_)) => {
                 if let Some(id) = peer.id() {
                     self.state().registry.routing.free(&id);
                 }
-                Ok(Reply::Done)
+                Ok(RelayReply::Done)
             }
-            (Request::AuditHead(head), Caller::Device(who)) => self.witness(peer, who, &head).await,
-            (Request::Devices { after }, Caller::Person(_)) => self.devices(after).await,
-            (Request::People, Caller::Person(_)) => self.people().await,
-            (Request::Open { session, target }, Caller::Person(who)) => {
+            (RelayRequest::AuditHead(head), Caller::Device(who)) => self.witness(peer, who, &head).await,
+            (RelayRequest::Devices { after }, Caller::Person(_)) => self.devices(after).await,
+            (RelayRequest::People, Caller::Person(_)) => self.people().await,
+            (RelayRequest::Open { session, target }, Caller::Person(who)) => {
                 self.open(peer, who, session, target).await
             }
-            (Request::Reopen { session }, Caller::Person(who)) => self.reopen(peer, who, session).await,
+            (RelayRequest::Reopen { session }, Caller::Person(who)) => self.reopen(peer, who, session).await,
             (
-                Request::Close { session, outcome, audit },
+                RelayRequest::Close { session, outcome, audit },
                 Caller::Person(_) | Caller::Device(_) | Caller::Guest(_),
             ) => self.close_session(peer, session, outcome, audit).await,
-            (Request::Sessions, Caller::Person(who)) => self.sessions(who).await,
-            (Request::Audit { after }, Caller::Person(who)) => self.audit(who, after).await,
-            (Request::Revoke(list), Caller::Person(_)) => self.revoke(peer, list).await,
-            (Request::Monitoring(said), Caller::Device(_)) => self.monitoring(peer, said).await,
-            (Request::Alarms(batch), Caller::Device(_)) => self.alarms(peer, batch).await,
-            (Request::Leaving(why), Caller::Device(_)) => self.leaving(peer, why).await,
-            (Request::AlarmsSince { filter, after, wait_ms }, Caller::Person(_)) => {
+            (RelayRequest::Sessions, Caller::Person(who)) => self.sessions(who).await,
+            (RelayRequest::Audit { after }, Caller::Person(who)) => self.audit(who, after).await,
+            (RelayRequest::Revoke(list), Caller::Person(_)) => self.revoke(peer, list).await,
+            (RelayRequest::Monitoring(said), Caller::Device(_)) => self.monitoring(peer, said).await,
+            (RelayRequest::Alarms(batch), Caller::Device(_)) => self.alarms(peer, batch).await,
+            (RelayRequest::ShuttingDown(why), Caller::Device(_)) => self.leaving(peer, why).await,
+            (RelayRequest::AlarmsSince { filter, after, wait_ms }, Caller::Person(_)) => {
                 self.alarms_since(&filter, after, wait_ms).await
             }
-            (Request::AlarmHistory { alarm, after }, Caller::Person(_)) => {
+            (RelayRequest::AlarmHistory { alarm, after }, Caller::Person(_)) => {
                 self.alarm_history(alarm, after).await
             }
-            (Request::AlarmAct { alarm, act }, Caller::Person(who)) => {
+            (RelayRequest::ActOnAlarm { alarm, act }, Caller::Person(who)) => {
                 self.alarm_act(&actor(who), &peer.actor(), alarm, act).await
             }
-            (Request::OpenWindow(what), Caller::Person(who)) => {
+            (RelayRequest::OpenMaintenance(what), Caller::Person(who)) => {
                 self.open_window(&actor(who), &peer.actor(), what).await
             }
-            (Request::CloseWindow { window }, Caller::Person(_)) => {
+            (RelayRequest::CloseMaintenance { window }, Caller::Person(_)) => {
                 self.close_window(&peer.actor(), window).await
             }
-            (Request::Windows, Caller::Person(_)) => self.windows().await,
-            (Request::AskForHelp { wish, wanted }, Caller::Device(_) | Caller::Guest(_)) => {
+            (RelayRequest::MaintenanceWindows, Caller::Person(_)) => self.windows().await,
+            (RelayRequest::AskForHelp { wish, wanted }, Caller::Device(_) | Caller::Guest(_)) => {
                 self.ask_for_help(peer, wish, wanted).await
             }
-            (Request::WithdrawHelp, Caller::Device(_) | Caller::Guest(_)) => self.withdraw_help(peer).await,
-            (Request::Opine { session, opinion }, Caller::Device(_) | Caller::Guest(_)) => {
+            (RelayRequest::WithdrawHelp, Caller::Device(_) | Caller::Guest(_)) => {
+                self.withdraw_help(peer).await
+            }
+            (RelayRequest::GiveFeedback { session, opinion }, Caller::Device(_) | Caller::Guest(_)) => {
                 self.opine(peer, session, opinion).await
             }
-            (Request::HelpQueue { closed }, Caller::Person(_)) => self.help_queue(closed).await,
-            (Request::TakeHelp { number }, Caller::Person(who)) => self.take_help(peer, who, number).await,
-            (Request::CloseHelp { number }, Caller::Person(_)) => self.close_help(peer, number).await,
-            (Request::Opinions, Caller::Person(who)) => self.opinions(who).await,
-            (Request::Ping, Caller::Device(_) | Caller::Person(_) | Caller::Guest(_)) => Ok(Reply::Done),
-            _ => Err(Refusal::NotAllowed),
+            (RelayRequest::HelpQueue { closed }, Caller::Person(_)) => self.help_queue(closed).await,
+            (RelayRequest::TakeHelp { number }, Caller::Person(who)) => {
+                self.take_help(peer, who, number).await
+            }
+            (RelayRequest::CloseHelp { number }, Caller::Person(_)) => self.close_help(peer, number).await,
+            (RelayRequest::Feedback, Caller::Person(who)) => self.opinions(who).await,
+            (RelayRequest::Ping, Caller::Device(_) | Caller::Person(_) | Caller::Guest(_)) => {
+                Ok(RelayReply::Done)
+            }
+            _ => Err(RelayRefusal::NotAllowed),
         }
     }
 }
 
-fn kind(request: &Request) -> &'static str {
+fn kind(request: &RelayRequest) -> &'static str {
     match request {
-        Request::Hello(_) => "hello",
-        Request::Claim { .. } => "claim",
-        Request::Join { .. } => "join",
-        Request::Rotate { .. } => "rotate",
-        Request::AllotRouting { .. } => "allot_routing",
-        Request::FreeRouting => "free_routing",
-        Request::AuditHead(_) => "audit_head",
-        Request::Devices { .. } => "devices",
-        Request::People => "people",
-        Request::Open { .. } => "open",
-        Request::Reopen { .. } => "reopen",
-        Request::Close { .. } => "close",
-        Request::Sessions => "sessions",
-        Request::Audit { .. } => "audit",
-        Request::Revoke(_) => "revoke",
-        Request::Ping => "ping",
-        Request::Monitoring(_) => "monitoring",
-        Request::Alarms(_) => "alarms",
-        Request::Leaving(_) => "leaving",
-        Request::AlarmsSince { .. } => "alarms_since",
-        Request::AlarmHistory { .. } => "alarm_history",
-        Request::AlarmAct { .. } => "alarm_act",
-        Request::OpenWindow(_) => "open_window",
-        Request::CloseWindow { .. } => "close_window",
-        Request::Windows => "windows",
-        Request::AskForHelp { .. } => "ask_for_help",
-        Request::WithdrawHelp => "withdraw_help",
-        Request::Opine { .. } => "opine",
-        Request::HelpQueue { .. } => "help_queue",
-        Request::TakeHelp { .. } => "take_help",
-        Request::CloseHelp { .. } => "close_help",
-        Request::Opinions => "opinions",
+        RelayRequest::Hello(_) => "hello",
+        RelayRequest::Claim { .. } => "claim",
+        RelayRequest::Join { .. } => "join",
+        RelayRequest::Rotate { .. } => "rotate",
+        RelayRequest::AllocateDigits { .. } => "allot_routing",
+        RelayRequest::FreeDigits => "free_routing",
+        RelayRequest::AuditHead(_) => "audit_head",
+        RelayRequest::Devices { .. } => "devices",
+        RelayRequest::People => "people",
+        RelayRequest::Open { .. } => "open",
+        RelayRequest::Reopen { .. } => "reopen",
+        RelayRequest::Close { .. } => "close",
+        RelayRequest::Sessions => "sessions",
+        RelayRequest::Audit { .. } => "audit",
+        RelayRequest::Revoke(_) => "revoke",
+        RelayRequest::Ping => "ping",
+        RelayRequest::Monitoring(_) => "monitoring",
+        RelayRequest::Alarms(_) => "alarms",
+        RelayRequest::ShuttingDown(_) => "leaving",
+        RelayRequest::AlarmsSince { .. } => "alarms_since",
+        RelayRequest::AlarmHistory { .. } => "alarm_history",
+        RelayRequest::ActOnAlarm { .. } => "alarm_act",
+        RelayRequest::OpenMaintenance(_) => "open_window",
+        RelayRequest::CloseMaintenance { .. } => "close_window",
+        RelayRequest::MaintenanceWindows => "windows",
+        RelayRequest::AskForHelp { .. } => "ask_for_help",
+        RelayRequest::WithdrawHelp => "withdraw_help",
+        RelayRequest::GiveFeedback { .. } => "opine",
+        RelayRequest::HelpQueue { .. } => "help_queue",
+        RelayRequest::TakeHelp { .. } => "take_help",
+        RelayRequest::CloseHelp { .. } => "close_help",
+        RelayRequest::Feedback => "opinions",
     }
 }
 
 /// A refusal's name in metrics, logs and the audit log.
-pub(super) fn name(refusal: &Refusal) -> &'static str {
+pub(super) fn name(refusal: &RelayRefusal) -> &'static str {
     match refusal {
-        Refusal::NotAllowed => "not_allowed",
-        Refusal::Unclaimed => "unclaimed",
-        Refusal::Claimed => "claimed",
-        Refusal::WrongClaim => "wrong_claim",
-        Refusal::Credential(_) => "credential",
-        Refusal::Revoked => "revoked",
-        Refusal::InviteUsed => "invite_used",
-        Refusal::Unknown => "unknown",
-        Refusal::NoSuchDevice => "no_such_device",
-        Refusal::DeviceOffline { .. } => "device_offline",
-        Refusal::NoSuchCode => "no_such_code",
-        Refusal::NoSuchSession => "no_such_session",
-        Refusal::DeviceRefused(_) => "device_refused",
-        Refusal::DeviceSilent => "device_silent",
-        Refusal::TooMany { .. } => "too_many",
-        Refusal::Full { .. } => "full",
-        Refusal::Storage => "storage",
-        Refusal::OldList => "old_list",
-        Refusal::Version { .. } => "version",
-        Refusal::ShuttingDown => "shutting_down",
-        Refusal::NoSuchAlarm => "no_such_alarm",
-        Refusal::NoSuchWindow => "no_such_window",
-        Refusal::ForeignStream => "foreign_stream",
-        Refusal::Invalid { .. } => "invalid",
-        Refusal::NoSuchHelp => "no_such_help",
+        RelayRefusal::NotAllowed => "not_allowed",
+        RelayRefusal::Unclaimed => "unclaimed",
+        RelayRefusal::Claimed => "claimed",
+        RelayRefusal::WrongClaim => "wrong_claim",
+        RelayRefusal::Credential(_) => "credential",
+        RelayRefusal::Revoked => "revoked",
+        RelayRefusal::InviteUsed => "invite_used",
+        RelayRefusal::Unknown => "unknown",
+        RelayRefusal::NoSuchDevice => "no_such_device",
+        RelayRefusal::DeviceOffline { .. } => "device_offline",
+        RelayRefusal::NoSuchCode => "no_such_code",
+        RelayRefusal::NoSuchSession => "no_such_session",
+        RelayRefusal::DeviceRefused(_) => "device_refused",
+        RelayRefusal::DeviceSilent => "device_silent",
+        RelayRefusal::TooMany { .. } => "too_many",
+        RelayRefusal::Full { .. } => "full",
+        RelayRefusal::Storage => "storage",
+        RelayRefusal::OldList => "old_list",
+        RelayRefusal::Version { .. } => "version",
+        RelayRefusal::ShuttingDown => "shutting_down",
+        RelayRefusal::NoSuchAlarm => "no_such_alarm",
+        RelayRefusal::NoSuchWindow => "no_such_window",
+        RelayRefusal::ForeignStream => "foreign_stream",
+        RelayRefusal::Invalid { .. } => "invalid",
+        RelayRefusal::NoSuchHelp => "no_such_help",
     }
 }

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nearhand_proto::audit::Head;
-use nearhand_proto::credential::{Credential, Verified};
+use nearhand_proto::audit::AuditHead;
+use nearhand_proto::credential::{Credential, VerifiedCredential};
 use nearhand_proto::forward::BindGrant;
 use nearhand_proto::id::SessionId;
 use nearhand_proto::identity::Signed;
-use nearhand_proto::message::control::{Offer, Opened, Outcome, Push, PushReply, Refusal, Reply, Target};
-use nearhand_proto::support_code::Routing;
+use nearhand_proto::message::control::{
+    CloseOutcome, OpenedSession, RelayPush, RelayPushReply, RelayRefusal, RelayReply, SessionOffer,
+    SessionTarget,
+};
+use nearhand_proto::support_code::RoutingDigits;
 use nearhand_relay_core::caller::Caller;
 use nearhand_relay_core::caller::PeerId;
 use nearhand_relay_core::registry::sessions::Session;
@@ -40,14 +43,14 @@ impl Control {
     pub(super) async fn open(
         &self,
         peer: &Peer,
-        who: &Verified,
+        who: &VerifiedCredential,
         id: SessionId,
-        target: Target,
-    ) -> Result<Reply, Refusal> {
+        target: SessionTarget,
+    ) -> Result<RelayReply, RelayRefusal> {
         let found = match self.find(who, target).await {
             Ok(found) => found,
             Err(refusal) => {
-                if refusal == Refusal::NoSuchCode || matches!(refusal, Refusal::TooMany { .. }) {
+                if refusal == RelayRefusal::NoSuchCode || matches!(refusal, RelayRefusal::TooMany { .. }) {
                     self.audit_refusal(&peer.actor(), "code.miss", &refusal.to_string()).await;
                 }
                 return Err(refusal);
@@ -59,7 +62,7 @@ impl Control {
             technician_name: who.invite.name.clone(),
             device: found.id,
             device_name: found.name.clone(),
-            attended: matches!(target, Target::Code(_)),
+            attended: matches!(target, SessionTarget::Code(_)),
             opened: now_unix(),
             bytes_before: 0,
         };
@@ -70,42 +73,49 @@ impl Control {
             return Err(refusal);
         }
         let code = match target {
-            Target::Code(routing) => Some(routing),
-            Target::Device(_) => None,
+            SessionTarget::Code(routing) => Some(routing),
+            SessionTarget::Device(_) => None,
         };
         let bind = match self.make_path(id, grants, &found.line, (code, false)).await {
             Ok(bind) => bind,
             Err(refusal) => {
-                self.end_session(&id, Outcome::NotGranted, "relay", Some(refusal.to_string())).await;
+                self.end_session(&id, CloseOutcome::NotGranted, "relay", Some(refusal.to_string())).await;
                 return Err(refusal);
             }
         };
         self.metrics.count(Family::SessionsOpened, if session.attended { "code" } else { "managed" });
-        Ok(Reply::Opened(Opened { bind, device: found.credential }))
+        Ok(RelayReply::Opened(OpenedSession { bind, device: found.credential }))
     }
 
     /// The device, if this technician can have a session with it now.
-    async fn find(&self, who: &Verified, target: Target) -> Result<Found, Refusal> {
+    async fn find(&self, who: &VerifiedCredential, target: SessionTarget) -> Result<Found, RelayRefusal> {
         let technician = who.first_key().technician_id();
         let id = {
             let mut state = self.state();
             state.registry.count_open(technician, Instant::now())?;
             match target {
-                Target::Code(routing) => state.registry.look_up(technician, routing, Instant::now())?,
-                Target::Device(id) => PeerId::Device(id),
+                SessionTarget::Code(routing) => {
+                    state.registry.look_up(technician, routing, Instant::now())?
+                }
+                SessionTarget::Device(id) => PeerId::Device(id),
             }
         };
         let row = match id.device() {
             Some(device) => Some(
-                self.store.reader().device(&device).await.map_err(storage)?.ok_or(Refusal::NoSuchDevice)?,
+                self.store
+                    .reader()
+                    .device(&device)
+                    .await
+                    .map_err(storage)?
+                    .ok_or(RelayRefusal::NoSuchDevice)?,
             ),
             None => None,
         };
         let line = self.state().registry.line(&id);
         let Some(line) = line else {
             return Err(match &row {
-                Some(row) => Refusal::DeviceOffline { last_seen: row.last_seen },
-                None => Refusal::NoSuchCode,
+                Some(row) => RelayRefusal::DeviceOffline { last_seen: row.last_seen },
+                None => RelayRefusal::NoSuchCode,
             });
         };
         let name = match &line.caller {
@@ -116,10 +126,10 @@ impl Control {
     }
 
     /// Takes the session's place, unless the caller was revoked meanwhile.
-    fn reserve(&self, session: &Session, who: &Verified) -> Result<(), Refusal> {
+    fn reserve(&self, session: &Session, who: &VerifiedCredential) -> Result<(), RelayRefusal> {
         let mut state = self.state();
         if state.admission.is_revoked(who) {
-            return Err(Refusal::Revoked);
+            return Err(RelayRefusal::Revoked);
         }
         state.registry.sessions.room(&session.id, &session.device)?;
         state.registry.sessions.insert(session.clone(), Instant::now());
@@ -135,7 +145,7 @@ impl Control {
         peer: &Peer,
         session: &Session,
         grants: &[BindGrant; 2],
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), RelayRefusal> {
         let how = if session.attended { "by support code" } else { "managed" };
         let detail = format!("with {} ({}), {how}", session.device_name, session.device);
         let event = event(&peer.actor(), "session.open", Some(session.id), detail);
@@ -143,7 +153,7 @@ impl Control {
         match self.store.write_audited(Write::Open(Box::new(new)), vec![event]).await.map_err(storage)? {
             Applied::Done | Applied::Number(_) => Ok(()),
             // An id that was used before.
-            Applied::Conflict => Err(Refusal::NotAllowed),
+            Applied::Conflict => Err(RelayRefusal::NotAllowed),
         }
     }
 
@@ -153,31 +163,36 @@ impl Control {
         id: SessionId,
         grants: [BindGrant; 2],
         device: &Peer,
-        (code, resume): (Option<Routing>, bool),
-    ) -> Result<BindGrant, Refusal> {
+        (code, resume): (Option<RoutingDigits>, bool),
+    ) -> Result<BindGrant, RelayRefusal> {
         let [ours, theirs] = grants.clone();
         if let Err(error) = self.path.offer(id, grants, Instant::now() + BIND_WITHIN) {
             tracing::warn!(%error, "a session got no path");
-            return Err(Refusal::Full { what: "sessions".into() });
+            return Err(RelayRefusal::Full { what: "sessions".into() });
         }
         // Ended meanwhile (revoked, closed)? Then this path must not stay.
         if self.state().registry.sessions.find(&id).is_none() {
             self.path.end(id);
-            return Err(Refusal::NoSuchSession);
+            return Err(RelayRefusal::NoSuchSession);
         }
-        let offer = Push::Offer(Offer { session: id, code, resume, bind: theirs });
+        let offer = RelayPush::Offer(SessionOffer { session: id, code, resume, bind: theirs });
         match timeout(OFFER_TIMEOUT, device.push(&offer)).await {
-            Ok(Ok(PushReply::Done)) => Ok(ours),
-            Ok(Ok(PushReply::Refused(refusal))) => Err(Refusal::DeviceRefused(refusal)),
+            Ok(Ok(RelayPushReply::Done)) => Ok(ours),
+            Ok(Ok(RelayPushReply::Refused(refusal))) => Err(RelayRefusal::DeviceRefused(refusal)),
             // A device that was killed counts as connected until its silence is noticed, perhaps by now.
             Ok(Err(_)) | Err(_) if device.connection.close_reason().is_some() => {
-                Err(Refusal::DeviceOffline { last_seen: now_unix() })
+                Err(RelayRefusal::DeviceOffline { last_seen: now_unix() })
             }
-            Ok(Err(_)) | Err(_) => Err(Refusal::DeviceSilent),
+            Ok(Err(_)) | Err(_) => Err(RelayRefusal::DeviceSilent),
         }
     }
 
-    pub(super) async fn reopen(&self, peer: &Peer, who: &Verified, id: SessionId) -> Result<Reply, Refusal> {
+    pub(super) async fn reopen(
+        &self,
+        peer: &Peer,
+        who: &VerifiedCredential,
+        id: SessionId,
+    ) -> Result<RelayReply, RelayRefusal> {
         let technician = who.first_key().technician_id();
         let (session, line) = {
             let mut state = self.state();
@@ -192,7 +207,7 @@ impl Control {
         };
         let Some(line) = line else {
             let last_seen = row.map(|row| row.last_seen).unwrap_or(now_unix());
-            return Err(Refusal::DeviceOffline { last_seen });
+            return Err(RelayRefusal::DeviceOffline { last_seen });
         };
         let grants = self.fresh_grants();
         let bytes = self.bytes_of(&id).unwrap_or_default();
@@ -202,11 +217,11 @@ impl Control {
         let before = self.path.usage(id).unwrap_or_default().bytes;
         self.state().registry.sessions.reopened(&id, before, Instant::now());
         match self.make_path(id, grants, &line, (None, true)).await {
-            Ok(bind) => Ok(Reply::Opened(Opened { bind, device: row.map(|row| row.credential) })),
+            Ok(bind) => Ok(RelayReply::Opened(OpenedSession { bind, device: row.map(|row| row.credential) })),
             Err(refusal) => {
                 // A silent device may answer the next try; one that forgot the session won't.
-                if matches!(refusal, Refusal::DeviceRefused(_)) {
-                    self.end_session(&id, Outcome::Lost, "relay", Some(refusal.to_string())).await;
+                if matches!(refusal, RelayRefusal::DeviceRefused(_)) {
+                    self.end_session(&id, CloseOutcome::Lost, "relay", Some(refusal.to_string())).await;
                 }
                 Err(refusal)
             }
@@ -217,10 +232,10 @@ impl Control {
         &self,
         peer: &Peer,
         id: SessionId,
-        outcome: Outcome,
-        audit: Option<Signed<Head>>,
-    ) -> Result<Reply, Refusal> {
-        let caller = peer.id().ok_or(Refusal::NotAllowed)?;
+        outcome: CloseOutcome,
+        audit: Option<Signed<AuditHead>>,
+    ) -> Result<RelayReply, RelayRefusal> {
+        let caller = peer.id().ok_or(RelayRefusal::NotAllowed)?;
         let session = self.state().registry.sessions.close(&id, &caller)?;
         let head = audit.and_then(|signed| signed.open(&peer.key).ok().map(|head| (head, signed)));
         let note = head.as_ref().map(|(head, _)| {
@@ -231,14 +246,14 @@ impl Control {
         if let (Some((head, signed)), Some(device)) = (head, caller.device()) {
             let _ = self.store.write(Write::Witness(device, head, signed, now_unix())).await;
         }
-        Ok(Reply::Done)
+        Ok(RelayReply::Done)
     }
 
     /// Ends a session by the relay's own decision and tells both ends.
     pub(super) async fn end_session(
         &self,
         id: &SessionId,
-        outcome: Outcome,
+        outcome: CloseOutcome,
         actor: &str,
         note: Option<String>,
     ) {
@@ -252,14 +267,14 @@ impl Control {
     async fn finish(
         &self,
         session: Session,
-        outcome: Outcome,
+        outcome: CloseOutcome,
         actor: &str,
         note: Option<String>,
         caller: Option<&PeerId>,
     ) {
         let used = self.path.end(session.id).unwrap_or_default().bytes;
         let bytes = session.bytes_before.saturating_add(used);
-        let push = Push::SessionClosed { session: session.id, outcome };
+        let push = RelayPush::SessionClosed { session: session.id, outcome };
         for end in [session.device, PeerId::Person(session.technician)] {
             if caller != Some(&end) {
                 self.tell(&end, &push);

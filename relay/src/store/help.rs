@@ -1,7 +1,9 @@
 //! The queue of people who asked for help, and what they thought of it, as stored.
 
 use nearhand_proto::id::{SessionId, TechnicianId};
-use nearhand_proto::message::help::{HelpEntry, HelpWanted, Opinion, OpinionEntry, Place, Urgency};
+use nearhand_proto::message::help::{
+    FeedbackEntry, HelpEntry, HelpProgress, HelpRequest, SessionFeedback, Urgency,
+};
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::caller::PeerId;
 use sqlx::any::AnyRow;
@@ -27,7 +29,7 @@ pub struct Asking {
     /// The device's label or host name.
     pub name: String,
     /// What.
-    pub wanted: HelpWanted,
+    pub wanted: HelpRequest,
     /// When.
     pub at: UnixMillis,
 }
@@ -44,7 +46,7 @@ pub enum HelpWrite {
     /// It is over. Conflicts if it is not open.
     Close(u64, UnixMillis),
     /// What the peer thinks of a session of its own. Conflicts if it has no such session.
-    Opine(PeerId, SessionId, Opinion, UnixMillis),
+    Opine(PeerId, SessionId, SessionFeedback, UnixMillis),
 }
 
 type Tx<'a, 'b> = &'a mut Transaction<'b, Any>;
@@ -138,7 +140,7 @@ async fn opine(
     tx: Tx<'_, '_>,
     peer: &PeerId,
     session: &SessionId,
-    opinion: &Opinion,
+    opinion: &SessionFeedback,
     at: UnixMillis,
 ) -> Result<Applied, StoreError> {
     let theirs: Option<(String,)> = sqlx::query_as("SELECT id FROM sessions WHERE id = $1 AND peer = $2")
@@ -150,15 +152,15 @@ async fn opine(
         return Ok(Applied::Conflict);
     }
     let (stars, comment, report) = match opinion {
-        Opinion::Rating { stars, comment } => (i64::from(*stars), comment.as_str(), ""),
-        Opinion::Report { text } => (0, "", text.as_str()),
+        SessionFeedback::Rating { stars, comment } => (i64::from(*stars), comment.as_str(), ""),
+        SessionFeedback::Report { text } => (0, "", text.as_str()),
     };
     let sql = match opinion {
-        Opinion::Rating { .. } => {
+        SessionFeedback::Rating { .. } => {
             "INSERT INTO opinions (session, at, stars, comment, report) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (session) DO UPDATE SET at = excluded.at, stars = excluded.stars, comment = excluded.comment"
         }
-        Opinion::Report { .. } => {
+        SessionFeedback::Report { .. } => {
             "INSERT INTO opinions (session, at, stars, comment, report) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (session) DO UPDATE SET at = excluded.at, report = excluded.report"
         }
@@ -207,7 +209,7 @@ fn entry(row: &AnyRow) -> Result<(PeerId, HelpEntry), StoreError> {
         device: peer.device(),
         name: row.try_get("name")?,
         online: false,
-        wanted: HelpWanted {
+        wanted: HelpRequest {
             what: row.try_get("what")?,
             urgency: urgency(row.try_get("urgency")?)?,
             reach: row.try_get("reach")?,
@@ -250,15 +252,15 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn help_place(&self, number: u64) -> Result<Option<(PeerId, Place)>, StoreError> {
+    pub async fn help_place(&self, number: u64) -> Result<Option<(PeerId, HelpProgress)>, StoreError> {
         let sql = format!("{COLUMNS} WHERE number = $1");
         let row =
             sqlx::query(sqlx::AssertSqlSafe(sql)).bind(to_big(number)).fetch_optional(self.pool()).await?;
         let Some((peer, entry)) = row.as_ref().map(entry).transpose()? else { return Ok(None) };
         let place = match entry {
-            HelpEntry { closed: Some(_), .. } => Place::Closed { number },
-            HelpEntry { taken: Some((technician, _)), .. } => Place::Taken { number, technician },
-            HelpEntry { wanted, .. } => Place::Waiting {
+            HelpEntry { closed: Some(_), .. } => HelpProgress::Closed { number },
+            HelpEntry { taken: Some((technician, _)), .. } => HelpProgress::Taken { number, technician },
+            HelpEntry { wanted, .. } => HelpProgress::Waiting {
                 number,
                 ahead: self.ahead(number, wanted.urgency).await?,
                 wait: usual_wait(&self.waits().await?),
@@ -300,7 +302,7 @@ impl Reader {
         &self,
         of: Option<TechnicianId>,
         limit: usize,
-    ) -> Result<Vec<OpinionEntry>, StoreError> {
+    ) -> Result<Vec<FeedbackEntry>, StoreError> {
         let all = of.is_none();
         let sql = "SELECT o.session, o.at, o.stars, o.comment, o.report, s.technician, s.technician_name, \
                    s.device_name FROM opinions o JOIN sessions s ON s.id = o.session \
@@ -315,10 +317,10 @@ impl Reader {
     }
 }
 
-fn opinion(row: &AnyRow) -> Result<OpinionEntry, StoreError> {
+fn opinion(row: &AnyRow) -> Result<FeedbackEntry, StoreError> {
     let text = |column: &'static str| row.try_get::<String, _>(column);
     let stars: i64 = row.try_get("stars")?;
-    Ok(OpinionEntry {
+    Ok(FeedbackEntry {
         session: parse(&text("session")?, "opinions")?,
         technician: parse(&text("technician")?, "opinions")?,
         technician_name: text("technician_name")?,

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use nearhand_proto::audit::Head;
+use nearhand_proto::audit::AuditHead;
 use nearhand_proto::id::StreamId;
 use nearhand_proto::identity::SecretKey;
 use rand_core::OsRng;
@@ -151,7 +151,7 @@ impl Store {
     pub async fn write_audited(
         &self,
         write: Write,
-        events: Vec<nearhand_proto::audit::Event>,
+        events: Vec<nearhand_proto::audit::AuditEvent>,
     ) -> Result<Applied, StoreError> {
         let (done, wait) = tokio::sync::oneshot::channel();
         self.writes.send(Job { write, events, done }).await.map_err(|_| StoreError::Stopped)?;
@@ -245,4 +245,4 @@ async fn connect(database: &Database, connections: u32, more: &'static str) -> R
 }
 
 /// The head of an audit log that has not begun.
-pub(crate) const EMPTY_LOG: Head = Head::EMPTY;
+pub(crate) const EMPTY_LOG: AuditHead = AuditHead::EMPTY;

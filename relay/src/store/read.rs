@@ -1,11 +1,11 @@
 //! What is read from the store: all of it at the start, single things and pages later.
 
-use nearhand_proto::audit::{Head, Row as AuditRow};
+use nearhand_proto::audit::{AuditHead, AuditRow};
 use nearhand_proto::credential::Credential;
 use nearhand_proto::forward::BindGrant;
 use nearhand_proto::id::{DeviceId, SessionId, TechnicianId};
 use nearhand_proto::identity::{PublicKey, Signed};
-use nearhand_proto::message::control::{DeviceFacts, Outcome, SessionEntry};
+use nearhand_proto::message::control::{CloseOutcome, DeviceFacts, SessionEntry};
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::admission::{Known, Loaded};
 use nearhand_relay_core::alarm::absence::Remembered;
@@ -64,13 +64,13 @@ fn big(row: &AnyRow, column: &'static str) -> Result<i64, StoreError> {
     Ok(row.try_get::<i64, _>(column)?)
 }
 
-pub(super) async fn audit_head(pool: &AnyPool) -> Result<Head, StoreError> {
+pub(super) async fn audit_head(pool: &AnyPool) -> Result<AuditHead, StoreError> {
     let last =
         sqlx::query("SELECT entry FROM audit ORDER BY number DESC LIMIT 1").fetch_optional(pool).await?;
     let Some(last) = last else { return Ok(EMPTY_LOG) };
     let row: AuditRow = serde_json::from_str(&text(&last, "entry")?)
         .map_err(|_| StoreError::Unreadable("the newest audit row"))?;
-    Ok(Head { number: row.number, hash: row.hash })
+    Ok(AuditHead { number: row.number, hash: row.hash })
 }
 
 impl Reader {
@@ -267,7 +267,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn witness(&self, device: &DeviceId) -> Result<Option<Signed<Head>>, StoreError> {
+    pub async fn witness(&self, device: &DeviceId) -> Result<Option<Signed<AuditHead>>, StoreError> {
         let row = sqlx::query("SELECT head FROM audit_witnesses WHERE witness = $1")
             .bind(device.to_string())
             .fetch_optional(&self.pool)
@@ -294,7 +294,7 @@ fn session_row(row: &AnyRow) -> Result<SessionRow, StoreError> {
     let peer: PeerId = parse(&text(row, "peer")?, "sessions")?;
     let ended = match big(row, "ended_at")? {
         0 => None,
-        at => Some((millis(at), schema::outcome(&text(row, "outcome")?).unwrap_or(Outcome::Failed))),
+        at => Some((millis(at), schema::outcome(&text(row, "outcome")?).unwrap_or(CloseOutcome::Failed))),
     };
     Ok(SessionEntry {
         id: parse(&text(row, "id")?, "sessions")?,

@@ -1,7 +1,7 @@
 //! Names that rows hold for roles and outcomes. Released names never change.
 
 use nearhand_proto::credential::Role;
-use nearhand_proto::message::control::Outcome;
+use nearhand_proto::message::control::CloseOutcome;
 
 pub(super) const fn role_name(role: Role) -> &'static str {
     match role {
@@ -16,25 +16,25 @@ pub(super) fn role(name: &str) -> Option<Role> {
 }
 
 /// The name of an outcome in the database and in metrics.
-pub const fn outcome_name(outcome: Outcome) -> &'static str {
+pub const fn outcome_name(outcome: CloseOutcome) -> &'static str {
     match outcome {
-        Outcome::Technician => "technician",
-        Outcome::Stopped => "stopped",
-        Outcome::NotGranted => "not_granted",
-        Outcome::Lost => "lost",
-        Outcome::Revoked => "revoked",
-        Outcome::Failed => "failed",
+        CloseOutcome::Technician => "technician",
+        CloseOutcome::Stopped => "stopped",
+        CloseOutcome::NotGranted => "not_granted",
+        CloseOutcome::Lost => "lost",
+        CloseOutcome::Revoked => "revoked",
+        CloseOutcome::Failed => "failed",
     }
 }
 
-pub(super) fn outcome(name: &str) -> Option<Outcome> {
+pub(super) fn outcome(name: &str) -> Option<CloseOutcome> {
     [
-        Outcome::Technician,
-        Outcome::Stopped,
-        Outcome::NotGranted,
-        Outcome::Lost,
-        Outcome::Revoked,
-        Outcome::Failed,
+        CloseOutcome::Technician,
+        CloseOutcome::Stopped,
+        CloseOutcome::NotGranted,
+        CloseOutcome::Lost,
+        CloseOutcome::Revoked,
+        CloseOutcome::Failed,
     ]
     .into_iter()
     .find(|o| outcome_name(*o) == name)

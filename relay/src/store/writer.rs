@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use nearhand_proto::audit::{self, Event, Head};
-use nearhand_proto::credential::{Credential, Retirement, RevocationList, Verified};
+use nearhand_proto::audit::{self, AuditEvent, AuditHead};
+use nearhand_proto::credential::{Credential, Retirement, RevocationList, VerifiedCredential};
 use nearhand_proto::forward::BindGrant;
 use nearhand_proto::id::{DeviceId, SessionId, StreamId};
 use nearhand_proto::identity::{PublicKey, SecretKey, Signed};
-use nearhand_proto::message::control::{DeviceFacts, Outcome};
+use nearhand_proto::message::control::{CloseOutcome, DeviceFacts};
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::caller::PeerId;
 use nearhand_relay_core::registry::sessions::Session;
@@ -32,7 +32,7 @@ const BATCH: usize = 128;
 #[derive(Clone, Debug)]
 pub struct Member {
     /// What the credential proved.
-    pub who: Arc<Verified>,
+    pub who: Arc<VerifiedCredential>,
     /// The credential.
     pub credential: Credential,
     /// A device's facts, made safe.
@@ -79,13 +79,13 @@ pub enum Write {
     /// New grants for a session, and the bytes that went over its earlier paths.
     Regrant(SessionId, [BindGrant; 2], u64),
     /// The end of a session.
-    Close(SessionId, UnixMillis, Outcome, u64),
+    Close(SessionId, UnixMillis, CloseOutcome, u64),
     /// Bytes of running sessions.
     Count(Vec<(SessionId, u64)>),
     /// Who was connected when.
     Seen(Vec<Seen>),
     /// A device's own audit head. Conflicts with a stored one that it contradicts.
-    Witness(DeviceId, Head, Signed<Head>, UnixMillis),
+    Witness(DeviceId, AuditHead, Signed<AuditHead>, UnixMillis),
     /// A value of the relay itself.
     Meta(&'static str, String),
     /// Forgets the organisation and all that belongs to it. The audit log stays.
@@ -114,7 +114,7 @@ pub enum Applied {
 /// A write on its way to the writer.
 pub(super) struct Job {
     pub(super) write: Write,
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<AuditEvent>,
     pub(super) done: oneshot::Sender<Result<Applied, StoreError>>,
 }
 
@@ -168,7 +168,7 @@ impl Health {
 #[derive(Clone, Copy)]
 struct Ends {
     /// The audit log's.
-    head: Head,
+    head: AuditHead,
     /// The relay's own alarm stream and its last number.
     own: (StreamId, u64),
     /// The alarm log's, if anything was added to it.
@@ -185,7 +185,7 @@ pub(super) struct Desk {
 }
 
 /// Runs until the last sender is gone. `own` is the relay's own alarm stream, new with each start.
-pub(super) async fn run(desk: Desk, head: Head, own: StreamId, mut jobs: mpsc::Receiver<Job>) {
+pub(super) async fn run(desk: Desk, head: AuditHead, own: StreamId, mut jobs: mpsc::Receiver<Job>) {
     let mut batch = Vec::new();
     let mut ends = Ends { head, own: (own, 0), newest: None };
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
@@ -299,9 +299,9 @@ async fn store_with(
 async fn append(
     tx: &mut Transaction<'_, Any>,
     key: &SecretKey,
-    head: Head,
-    event: Event,
-) -> Result<Head, StoreError> {
+    head: AuditHead,
+    event: AuditEvent,
+) -> Result<AuditHead, StoreError> {
     let row = audit::next_row(head, UnixMillis::from_system(SystemTime::now()), event, key)?;
     let entry = serde_json::to_string(&row).map_err(|_| StoreError::Unreadable("an audit row"))?;
     sqlx::query("INSERT INTO audit (number, entry) VALUES ($1, $2)")
@@ -309,7 +309,7 @@ async fn append(
         .bind(entry)
         .execute(&mut **tx)
         .await?;
-    Ok(Head { number: row.number, hash: row.hash })
+    Ok(AuditHead { number: row.number, hash: row.hash })
 }
 
 async fn apply(tx: &mut Transaction<'_, Any>, write: &Write) -> Result<Applied, StoreError> {
@@ -547,7 +547,7 @@ async fn close(
     tx: &mut Transaction<'_, Any>,
     session: &SessionId,
     at: UnixMillis,
-    outcome: Outcome,
+    outcome: CloseOutcome,
     bytes: u64,
 ) -> Result<Applied, StoreError> {
     sqlx::query("UPDATE sessions SET ended_at = $1, outcome = $2, bytes = $3 WHERE id = $4 AND ended_at = 0")
@@ -596,8 +596,8 @@ async fn note_seen(tx: &mut Transaction<'_, Any>, seen: &Seen) -> Result<(), Sto
 async fn witness(
     tx: &mut Transaction<'_, Any>,
     device: &DeviceId,
-    head: &Head,
-    signed: &Signed<Head>,
+    head: &AuditHead,
+    signed: &Signed<AuditHead>,
     at: UnixMillis,
 ) -> Result<Applied, StoreError> {
     let hash = data_encoding::HEXLOWER.encode(&head.hash);

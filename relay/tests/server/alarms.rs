@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use crate::harness::{Client, Member, Org, TestRelay, eventually, limits, now};
 use nearhand_proto::alarm::{
-    Batch, Entry, Event, Leaving, Monitoring, Profile, Record, Severity, Transition,
+    AlarmBatch, AlarmEvent, AlarmTransition, DeviceProfile, MonitoringHello, Severity, ShutdownNotice,
+    SpoolEntry, SpoolRecord,
 };
 use nearhand_proto::credential::Role;
 use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
 use nearhand_proto::message::alarms::{
-    Act, Actor, AlarmEntry, AlarmFilter, AlarmState, Happening, NewWindow,
+    AlarmAction, AlarmActor, AlarmChange, AlarmEntry, AlarmFilter, AlarmState, NewMaintenanceWindow,
 };
-use nearhand_proto::message::control::{Refusal, Reply, Request};
+use nearhand_proto::message::control::{RelayRefusal, RelayReply, RelayRequest};
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay::control::Patience;
 use nearhand_relay::store::{AlarmWrite, MAX_OPEN, Write};
@@ -19,8 +20,8 @@ use nearhand_relay_core::alarm::Alarm;
 
 const STREAM: StreamId = StreamId::from_bytes([5; 16]);
 
-fn event(instance: &str, transition: Transition, severity: Severity) -> Event {
-    Event {
+fn event(instance: &str, transition: AlarmTransition, severity: Severity) -> AlarmEvent {
+    AlarmEvent {
         rule: "disk-space".into(),
         rule_version: 1,
         instance: instance.into(),
@@ -35,26 +36,28 @@ fn event(instance: &str, transition: Transition, severity: Severity) -> Event {
     }
 }
 
-fn batch(stream: StreamId, records: Vec<(u64, Event)>) -> Request {
-    let records =
-        records.into_iter().map(|(seq, event)| Record { seq, entry: Entry::Event(event) }).collect();
-    Request::Alarms(Batch { stream, records })
+fn batch(stream: StreamId, records: Vec<(u64, AlarmEvent)>) -> RelayRequest {
+    let records = records
+        .into_iter()
+        .map(|(seq, event)| SpoolRecord { seq, entry: SpoolEntry::Event(event) })
+        .collect();
+    RelayRequest::Alarms(AlarmBatch { stream, records })
 }
 
-fn raised(seq: u64, instance: &str) -> Request {
-    batch(STREAM, vec![(seq, event(instance, Transition::Raised, Severity::Warning))])
+fn raised(seq: u64, instance: &str) -> RelayRequest {
+    batch(STREAM, vec![(seq, event(instance, AlarmTransition::Raised, Severity::Warning))])
 }
 
-async fn stored(client: &Client, request: &Request) -> u64 {
+async fn stored(client: &Client, request: &RelayRequest) -> u64 {
     match client.ask(request).await {
-        Reply::AlarmsStored { through, .. } => through,
+        RelayReply::AlarmsStored { through, .. } => through,
         other => panic!("{other:?}"),
     }
 }
 
 async fn list(client: &Client, filter: AlarmFilter, after: u64, wait_ms: u32) -> (Vec<AlarmEntry>, u64) {
-    match client.ask(&Request::AlarmsSince { filter, after, wait_ms }).await {
-        Reply::Alarms { entries, cursor } => (entries, cursor),
+    match client.ask(&RelayRequest::AlarmsSince { filter, after, wait_ms }).await {
+        RelayReply::Alarms { entries, cursor } => (entries, cursor),
         other => panic!("{other:?}"),
     }
 }
@@ -63,9 +66,9 @@ fn all() -> AlarmFilter {
     AlarmFilter { closed_too: true, ..AlarmFilter::default() }
 }
 
-async fn history(client: &Client, alarm: Fingerprint) -> Vec<Happening> {
-    match client.ask(&Request::AlarmHistory { alarm, after: 0 }).await {
-        Reply::AlarmHistory { entries, .. } => entries.into_iter().map(|e| e.what).collect(),
+async fn history(client: &Client, alarm: Fingerprint) -> Vec<AlarmChange> {
+    match client.ask(&RelayRequest::AlarmHistory { alarm, after: 0 }).await {
+        RelayReply::AlarmHistory { entries, .. } => entries.into_iter().map(|e| e.what).collect(),
         other => panic!("{other:?}"),
     }
 }
@@ -95,9 +98,10 @@ async fn assert_rebuildable(relay: &TestRelay) {
 async fn what_is_sent_again_is_taken_once_and_the_answer_comes_when_it_is_stored() {
     let dir = tempfile::tempdir().unwrap();
     let (relay, org, device, agent, technician) = scene(dir.path()).await;
-    let monitoring = Request::Monitoring(Monitoring { stream: STREAM, profile: Profile::Server });
+    let monitoring =
+        RelayRequest::Monitoring(MonitoringHello { stream: STREAM, profile: DeviceProfile::Server });
     let has = async |client: &Client| match client.ask(&monitoring).await {
-        Reply::AlarmsStored { stream: STREAM, through } => through,
+        RelayReply::AlarmsStored { stream: STREAM, through } => through,
         other => panic!("{other:?}"),
     };
     assert_eq!(has(&agent).await, 0);
@@ -105,9 +109,9 @@ async fn what_is_sent_again_is_taken_once_and_the_answer_comes_when_it_is_stored
     assert_eq!(stored(&agent, &raised(1, "/")).await, 1);
     // Overlapping, with a hole in the numbers; then an old part alone.
     let records = vec![
-        (1, event("/", Transition::Raised, Severity::Warning)),
-        (2, event("/", Transition::Worsened, Severity::Critical)),
-        (9, event("/home", Transition::Raised, Severity::Error)),
+        (1, event("/", AlarmTransition::Raised, Severity::Warning)),
+        (2, event("/", AlarmTransition::Worsened, Severity::Critical)),
+        (9, event("/home", AlarmTransition::Raised, Severity::Error)),
     ];
     assert_eq!(stored(&agent, &batch(STREAM, records)).await, 9);
     assert_eq!(stored(&agent, &raised(2, "/var")).await, 9, "a number that was used is not used again");
@@ -118,7 +122,8 @@ async fn what_is_sent_again_is_taken_once_and_the_answer_comes_when_it_is_stored
     assert_eq!(has(&agent).await, 9);
     assert_eq!(stored(&agent, &raised(9, "/home")).await, 9);
     assert_eq!(
-        stored(&agent, &batch(STREAM, vec![(10, event("/", Transition::Cleared, Severity::Critical))])).await,
+        stored(&agent, &batch(STREAM, vec![(10, event("/", AlarmTransition::Cleared, Severity::Critical))]))
+            .await,
         10
     );
     drop(technician);
@@ -149,24 +154,25 @@ async fn a_stream_belongs_to_the_device_that_used_it_first_and_limits_hold() {
     let (relay, org, _, agent, technician) = scene(dir.path()).await;
     stored(&agent, &raised(1, "/")).await;
     let other = org.member(&relay, Role::Device, "clone").await.online(&relay).await;
-    assert_eq!(other.refusal(&raised(2, "/")).await, Refusal::ForeignStream);
-    let monitoring = Request::Monitoring(Monitoring { stream: STREAM, profile: Profile::Server });
-    assert_eq!(other.refusal(&monitoring).await, Refusal::ForeignStream);
+    assert_eq!(other.refusal(&raised(2, "/")).await, RelayRefusal::ForeignStream);
+    let monitoring =
+        RelayRequest::Monitoring(MonitoringHello { stream: STREAM, profile: DeviceProfile::Server });
+    assert_eq!(other.refusal(&monitoring).await, RelayRefusal::ForeignStream);
     let outside = [
-        Request::Alarms(Batch { stream: STREAM, records: vec![] }),
-        batch(STREAM, vec![(u64::MAX, event("/", Transition::Raised, Severity::Info))]),
+        RelayRequest::Alarms(AlarmBatch { stream: STREAM, records: vec![] }),
+        batch(STREAM, vec![(u64::MAX, event("/", AlarmTransition::Raised, Severity::Info))]),
         batch(
             STREAM,
-            vec![(5, Event { rule: "X".into(), ..event("/", Transition::Raised, Severity::Info) })],
+            vec![(5, AlarmEvent { rule: "X".into(), ..event("/", AlarmTransition::Raised, Severity::Info) })],
         ),
     ];
     for request in outside {
-        assert!(matches!(agent.refusal(&request).await, Refusal::Invalid { .. }));
+        assert!(matches!(agent.refusal(&request).await, RelayRefusal::Invalid { .. }));
     }
     // People send no alarms, devices read none.
-    assert_eq!(technician.refusal(&raised(2, "/")).await, Refusal::NotAllowed);
-    let since = Request::AlarmsSince { filter: all(), after: 0, wait_ms: 0 };
-    assert_eq!(agent.refusal(&since).await, Refusal::NotAllowed);
+    assert_eq!(technician.refusal(&raised(2, "/")).await, RelayRefusal::NotAllowed);
+    let since = RelayRequest::AlarmsSince { filter: all(), after: 0, wait_ms: 0 };
+    assert_eq!(agent.refusal(&since).await, RelayRefusal::NotAllowed);
     assert_eq!(list(&technician, all(), 0, 0).await.0.len(), 1);
     assert!(relay.relay.control().store().trouble().is_none());
 }
@@ -185,18 +191,18 @@ async fn a_device_has_so_many_open_alarms_and_so_many_events() {
             stored(&agent, &batch(STREAM, records.collect())).await;
         }
     };
-    send(0, MAX_OPEN + 50, Transition::Raised).await;
+    send(0, MAX_OPEN + 50, AlarmTransition::Raised).await;
     let reader = relay.relay.control().store().reader();
     let (open, _) = reader.alarms_since(&AlarmFilter::default(), 0, 10_000).await.unwrap();
     assert_eq!(open.len(), MAX_OPEN + 1, "and the alarm that says so");
     assert_eq!(open.iter().filter(|e| e.rule == "too-many-alarms" && e.count == 1).count(), 1);
-    send(0, 100, Transition::Cleared).await;
+    send(0, 100, AlarmTransition::Cleared).await;
     let (open, _) = reader.alarms_since(&AlarmFilter::default(), 0, 10_000).await.unwrap();
     assert_eq!(open.len(), MAX_OPEN - 100);
     assert!(open.iter().all(|e| e.rule != "too-many-alarms"));
     // A gap is kept, and somebody is told.
-    let gap = Record { seq: seq + 1, entry: Entry::Gap { lost: 7, from: now(), to: now() } };
-    stored(&agent, &Request::Alarms(Batch { stream: STREAM, records: vec![gap] })).await;
+    let gap = SpoolRecord { seq: seq + 1, entry: SpoolEntry::Gap { lost: 7, from: now(), to: now() } };
+    stored(&agent, &RelayRequest::Alarms(AlarmBatch { stream: STREAM, records: vec![gap] })).await;
     let lost = Fingerprint::of(device.device_id(), "events-lost", "");
     assert_eq!(history(&technician, lost).await.len(), 2);
     assert_rebuildable(&relay).await;
@@ -205,17 +211,17 @@ async fn a_device_has_so_many_open_alarms_and_so_many_events() {
     for n in 0..200_u64 {
         let from = 1_000_000 + n * 100;
         let records =
-            (from..from + 100).map(|s| (s, event("/0", Transition::Raised, Severity::Info))).collect();
+            (from..from + 100).map(|s| (s, event("/0", AlarmTransition::Raised, Severity::Info))).collect();
         match agent.ask(&batch(STREAM, records)).await {
-            Reply::AlarmsStored { .. } => {}
-            Reply::Refused(refusal) => {
+            RelayReply::AlarmsStored { .. } => {}
+            RelayReply::Refused(refusal) => {
                 last = Some(refusal);
                 break;
             }
             other => panic!("{other:?}"),
         }
     }
-    assert!(matches!(last, Some(Refusal::TooMany { .. })), "{last:?}");
+    assert!(matches!(last, Some(RelayRefusal::TooMany { .. })), "{last:?}");
 }
 
 #[tokio::test]
@@ -225,13 +231,16 @@ async fn people_acknowledge_assign_snooze_and_comment_and_each_act_is_audited() 
     stored(&agent, &raised(1, "/")).await;
     let id = Fingerprint::of(device.device_id(), "disk-space", "/");
     let (_, cursor) = list(&technician, all(), 0, 0).await;
-    let act = |act| Request::AlarmAct { alarm: id, act };
+    let act = |act| RelayRequest::ActOnAlarm { alarm: id, act };
     // A follower hears of it while it waits, not by asking again.
     let follower = technician.clone();
     let follow = tokio::spawn(async move { list(&follower, all(), cursor, 10_000).await });
     let grace = org.member(&relay, Role::Technician, "Grace H").await;
-    let someone = Actor { id: Some(grace.key.public().technician_id()), name: "whoever".into() };
-    assert!(matches!(technician.ask(&act(Act::Acknowledge { comment: "on it".into() })).await, Reply::Done));
+    let someone = AlarmActor { id: Some(grace.key.public().technician_id()), name: "whoever".into() };
+    assert!(matches!(
+        technician.ask(&act(AlarmAction::Acknowledge { comment: "on it".into() })).await,
+        RelayReply::Done
+    ));
     let (news, _) = follow.await.unwrap();
     assert_eq!(news.len(), 1);
     assert_eq!(
@@ -239,11 +248,11 @@ async fn people_acknowledge_assign_snooze_and_comment_and_each_act_is_audited() 
         Some(("Grace", "on it"))
     );
     for one in [
-        act(Act::Assign(someone)),
-        act(Act::Comment("a disk is ordered".into())),
-        act(Act::Snooze { until: UnixMillis(now().0 + 60_000) }),
+        act(AlarmAction::Assign(someone)),
+        act(AlarmAction::Comment("a disk is ordered".into())),
+        act(AlarmAction::Snooze { until: UnixMillis(now().0 + 60_000) }),
     ] {
-        assert!(matches!(technician.ask(&one).await, Reply::Done));
+        assert!(matches!(technician.ask(&one).await, RelayReply::Done));
     }
     let (entries, _) = list(&technician, all(), 0, 0).await;
     assert_eq!(
@@ -253,20 +262,25 @@ async fn people_acknowledge_assign_snooze_and_comment_and_each_act_is_audited() 
     );
     assert!(entries[0].snoozed_until.is_some());
     // Worse: the acknowledgement is for what it was.
-    stored(&agent, &batch(STREAM, vec![(2, event("/", Transition::Worsened, Severity::Critical))])).await;
+    stored(&agent, &batch(STREAM, vec![(2, event("/", AlarmTransition::Worsened, Severity::Critical))]))
+        .await;
     assert!(list(&technician, all(), 0, 0).await.0[0].acknowledged.is_none());
     assert_eq!(history(&technician, id).await.len(), 6);
 
     let nobody =
-        Actor { id: Some(nearhand_proto::id::TechnicianId::from_bytes([7; 16])), name: String::new() };
-    assert!(matches!(technician.refusal(&act(Act::Assign(nobody))).await, Refusal::Invalid { .. }));
+        AlarmActor { id: Some(nearhand_proto::id::TechnicianId::from_bytes([7; 16])), name: String::new() };
     assert!(matches!(
-        technician.refusal(&act(Act::Snooze { until: UnixMillis(1) })).await,
-        Refusal::Invalid { .. }
+        technician.refusal(&act(AlarmAction::Assign(nobody))).await,
+        RelayRefusal::Invalid { .. }
     ));
-    let other = Request::AlarmAct { alarm: Fingerprint::from_bytes([1; 16]), act: Act::Unacknowledge };
-    assert_eq!(technician.refusal(&other).await, Refusal::NoSuchAlarm);
-    assert_eq!(agent.refusal(&act(Act::Unacknowledge)).await, Refusal::NotAllowed);
+    assert!(matches!(
+        technician.refusal(&act(AlarmAction::Snooze { until: UnixMillis(1) })).await,
+        RelayRefusal::Invalid { .. }
+    ));
+    let other =
+        RelayRequest::ActOnAlarm { alarm: Fingerprint::from_bytes([1; 16]), act: AlarmAction::Unacknowledge };
+    assert_eq!(technician.refusal(&other).await, RelayRefusal::NoSuchAlarm);
+    assert_eq!(agent.refusal(&act(AlarmAction::Unacknowledge)).await, RelayRefusal::NotAllowed);
 
     let rows = relay.relay.control().store().reader().audit(0, 200).await.unwrap();
     for action in ["alarm.acknowledge", "alarm.assign", "alarm.comment", "alarm.snooze"] {
@@ -281,7 +295,7 @@ async fn a_maintenance_window_holds_until_its_end() {
     let dir = tempfile::tempdir().unwrap();
     let (relay, _org, device, agent, technician) = scene(dir.path()).await;
     let window = |ends: u64| {
-        Request::OpenWindow(NewWindow {
+        RelayRequest::OpenMaintenance(NewMaintenanceWindow {
             device: Some(device.device_id()),
             rule: None,
             begins: UnixMillis(0),
@@ -290,31 +304,41 @@ async fn a_maintenance_window_holds_until_its_end() {
         })
     };
     assert!(
-        matches!(technician.refusal(&window(now().0)).await, Refusal::Invalid { .. }),
+        matches!(technician.refusal(&window(now().0)).await, RelayRefusal::Invalid { .. }),
         "expiry is mandatory"
     );
-    let Reply::Window(open) = technician.ask(&window(now().0 + 3_600_000)).await else { panic!() };
+    let RelayReply::MaintenanceWindow(open) = technician.ask(&window(now().0 + 3_600_000)).await else {
+        panic!()
+    };
     stored(&agent, &raised(1, "/")).await;
     let id = Fingerprint::of(device.device_id(), "disk-space", "/");
     assert_eq!(list(&technician, all(), 0, 0).await.0[0].held_by, Some(open.number));
-    let Reply::Windows(windows) = technician.ask(&Request::Windows).await else { panic!() };
+    let RelayReply::MaintenanceWindows(windows) = technician.ask(&RelayRequest::MaintenanceWindows).await
+    else {
+        panic!()
+    };
     assert_eq!(windows, std::slice::from_ref(&open));
-    assert!(matches!(technician.ask(&Request::CloseWindow { window: open.number }).await, Reply::Done));
+    assert!(matches!(
+        technician.ask(&RelayRequest::CloseMaintenance { window: open.number }).await,
+        RelayReply::Done
+    ));
     assert_eq!(
-        technician.refusal(&Request::CloseWindow { window: open.number }).await,
-        Refusal::NoSuchWindow
+        technician.refusal(&RelayRequest::CloseMaintenance { window: open.number }).await,
+        RelayRefusal::NoSuchWindow
     );
     assert_eq!(list(&technician, all(), 0, 0).await.0[0].held_by, None);
     assert!(matches!(
         history(&technician, id).await[..],
-        [Happening::Event(_), Happening::WindowEnded { window: 1 }]
+        [AlarmChange::Event(_), AlarmChange::WindowEnded { window: 1 }]
     ));
     // By its own end, and a snooze by its.
     let store = relay.relay.control().store();
-    let Reply::Window(second) = technician.ask(&window(now().0 + 60_000)).await else { panic!() };
-    stored(&agent, &batch(STREAM, vec![(2, event("/", Transition::Raised, Severity::Warning))])).await;
-    let snooze = Act::Snooze { until: UnixMillis(now().0 + 60_000) };
-    technician.ask(&Request::AlarmAct { alarm: id, act: snooze }).await;
+    let RelayReply::MaintenanceWindow(second) = technician.ask(&window(now().0 + 60_000)).await else {
+        panic!()
+    };
+    stored(&agent, &batch(STREAM, vec![(2, event("/", AlarmTransition::Raised, Severity::Warning))])).await;
+    let snooze = AlarmAction::Snooze { until: UnixMillis(now().0 + 60_000) };
+    technician.ask(&RelayRequest::ActOnAlarm { alarm: id, act: snooze }).await;
     let later = UnixMillis(now().0 + 61_000);
     store.write(Write::Alarm(Box::new(AlarmWrite::Wake(later)))).await.unwrap();
     let alarm = list(&technician, all(), 0, 0).await.0.remove(0);
@@ -335,11 +359,14 @@ async fn a_silent_server_is_an_alarm_and_its_own_alarms_are_unknown_until_it_is_
     let agent = device.online(&relay).await;
     let leaver = polite.online(&relay).await;
     for (client, stream) in [(&agent, STREAM), (&leaver, StreamId::from_bytes([6; 16]))] {
-        let monitoring = Request::Monitoring(Monitoring { stream, profile: Profile::Server });
-        assert!(matches!(client.ask(&monitoring).await, Reply::AlarmsStored { through: 0, .. }));
+        let monitoring = RelayRequest::Monitoring(MonitoringHello { stream, profile: DeviceProfile::Server });
+        assert!(matches!(client.ask(&monitoring).await, RelayReply::AlarmsStored { through: 0, .. }));
     }
     stored(&agent, &raised(1, "/")).await;
-    assert!(matches!(leaver.ask(&Request::Leaving(Leaving::PowerOff)).await, Reply::Done));
+    assert!(matches!(
+        leaver.ask(&RelayRequest::ShuttingDown(ShutdownNotice::PowerOff)).await,
+        RelayReply::Done
+    ));
     agent.connection.close(0_u32.into(), b"");
     leaver.connection.close(0_u32.into(), b"");
     let (_, mut cursor) = list(&technician, all(), 0, 0).await;

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::harness::{Client, Member, Org, TestRelay, limits, now};
-use nearhand_proto::alarm::{Batch, Entry, Event, Record, Severity, Transition};
+use nearhand_proto::alarm::{AlarmBatch, AlarmEvent, AlarmTransition, Severity, SpoolEntry, SpoolRecord};
 use nearhand_proto::credential::Role;
 use nearhand_proto::id::{Fingerprint, StreamId};
-use nearhand_proto::message::control::{Reply, Request};
+use nearhand_proto::message::control::{RelayReply, RelayRequest};
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay::token::{Known, May, Token};
 use rand_core::OsRng;
@@ -42,8 +42,8 @@ async fn send(address: SocketAddr, request: &str) -> (u16, String, String) {
     (status, head.to_ascii_lowercase(), body.to_owned())
 }
 
-fn event(seq: u64, instance: &str, transition: Transition) -> Request {
-    let event = Event {
+fn event(seq: u64, instance: &str, transition: AlarmTransition) -> RelayRequest {
+    let event = AlarmEvent {
         rule: "disk-space".into(),
         rule_version: 1,
         instance: instance.into(),
@@ -56,8 +56,8 @@ fn event(seq: u64, instance: &str, transition: Transition) -> Request {
         runbook: None,
         article: None,
     };
-    let records = vec![Record { seq, entry: Entry::Event(event) }];
-    Request::Alarms(Batch { stream: StreamId::from_bytes([7; 16]), records })
+    let records = vec![SpoolRecord { seq, entry: SpoolEntry::Event(event) }];
+    RelayRequest::Alarms(AlarmBatch { stream: StreamId::from_bytes([7; 16]), records })
 }
 
 impl Scene {
@@ -174,9 +174,9 @@ impl Scene {
         self.ask(&self.reads, "GET", path, described, None).await
     }
 
-    async fn say(&self, seq: u64, instance: &str, transition: Transition) {
+    async fn say(&self, seq: u64, instance: &str, transition: AlarmTransition) {
         let reply = self.agent.ask(&event(seq, instance, transition)).await;
-        assert!(matches!(reply, Reply::AlarmsStored { .. }), "{reply:?}");
+        assert!(matches!(reply, RelayReply::AlarmsStored { .. }), "{reply:?}");
     }
 
     fn id(&self, instance: &str) -> Fingerprint {
@@ -223,7 +223,7 @@ async fn a_program_follows_alarms_and_acts_in_its_own_name() {
     let rest = scene.get(&format!("/api/v1/devices?after={next}"), "/api/v1/devices").await.body;
     assert_eq!(rest, json!({ "devices": [], "next": null }));
 
-    scene.say(1, "/", Transition::Raised).await;
+    scene.say(1, "/", AlarmTransition::Raised).await;
     let first = scene.get(ALARMS, ALARMS).await.body;
     assert_eq!(first["alarms"][0]["id"], scene.id("/").to_string());
     assert_eq!(first["alarms"][0]["summary"], "the disk <b>fills</b>");
@@ -231,7 +231,7 @@ async fn a_program_follows_alarms_and_acts_in_its_own_name() {
     let after = format!("{ALARMS}?state=all&after={}&wait=10", first["cursor"]);
     let (news, ()) = tokio::join!(scene.get(&after, ALARMS), async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        scene.say(2, "/home", Transition::Raised).await;
+        scene.say(2, "/home", AlarmTransition::Raised).await;
     });
     assert_eq!(news.body["alarms"][0]["instance"], "/home");
     let device = scene.device.device_id();
@@ -288,7 +288,7 @@ async fn maintenance_is_opened_listed_and_ended() {
     let opened = scene.ask(&scene.acts, "POST", MAINTENANCE, MAINTENANCE, Some(wanted)).await.body;
     let list = scene.get(MAINTENANCE, MAINTENANCE).await.body;
     assert_eq!(list["maintenance"], json!([opened]));
-    scene.say(1, "/", Transition::Raised).await;
+    scene.say(1, "/", AlarmTransition::Raised).await;
     let held = scene.get(&format!("{ALARMS}/{}", scene.id("/")), ALARM).await.body;
     assert_eq!(held["alarm"]["maintenance"], opened["window"]);
     let window = format!("{MAINTENANCE}/{}", opened["window"]);
@@ -301,7 +301,7 @@ async fn maintenance_is_opened_listed_and_ended() {
 async fn what_makes_no_sense_is_told_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let scene = Scene::new(dir.path()).await;
-    scene.say(1, "/", Transition::Raised).await;
+    scene.say(1, "/", AlarmTransition::Raised).await;
     let acts = format!("{ALARMS}/{}/acts", scene.id("/"));
     for (body, says) in [
         (json!({ "act": "explode" }), "unknown variant"),

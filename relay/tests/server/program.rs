@@ -13,11 +13,11 @@ use nearhand_proto::credential::{Credential, Role};
 use nearhand_proto::forward::BindGrant;
 use nearhand_proto::identity::{PublicKey, SecretKey};
 use nearhand_proto::invitation::ClaimString;
-use nearhand_proto::message::control::{Push, PushReply, Reply, Request, Target};
+use nearhand_proto::message::control::{RelayPush, RelayPushReply, RelayReply, RelayRequest, SessionTarget};
 use nearhand_proto::message::session;
 use nearhand_transport::bound_socket::BoundSocket;
 use nearhand_transport::key_file;
-use nearhand_transport::tls::{self, Expect, Purpose};
+use nearhand_transport::tls::{self, ConnectionPurpose, ExpectedKey};
 use quinn::{Connection, Endpoint, ServerConfig};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_nearhand-relay");
@@ -78,7 +78,7 @@ impl Program {
 
     async fn online(&self, member: &Member) -> Client {
         let client = self.connect(&member.key).await;
-        assert!(matches!(client.ask(&member.hello()).await, Reply::Welcome(_)));
+        assert!(matches!(client.ask(&member.hello()).await, RelayReply::Welcome(_)));
         client
     }
 
@@ -86,12 +86,12 @@ impl Program {
         let org = Org::new();
         let client = self.connect(&org.admin).await;
         client.newcomer().await;
-        let request = Request::Claim {
+        let request = RelayRequest::Claim {
             secret: claim.secret.clone(),
             organisation: org.key.public(),
             credential: org.admin_credential.clone(),
         };
-        assert!(matches!(client.ask(&request).await, Reply::Done));
+        assert!(matches!(client.ask(&request).await, RelayReply::Done));
         org
     }
 
@@ -102,8 +102,8 @@ impl Program {
         let client = self.connect(&own).await;
         client.newcomer().await;
         let facts = Some(crate::harness::facts());
-        let reply = client.ask(&Request::Join { credential: credential.clone(), facts }).await;
-        assert!(matches!(reply, Reply::Done), "{reply:?}");
+        let reply = client.ask(&RelayRequest::Join { credential: credential.clone(), facts }).await;
+        assert!(matches!(reply, RelayReply::Done), "{reply:?}");
         Member { key: own, credential, role: Role::Device }
     }
 }
@@ -276,12 +276,12 @@ async fn a_session_outlives_kill_9_of_the_relay() {
     let org = relay.claim(&claim).await;
     let member = relay.device(&org).await;
     let device = relay.online(&member).await;
-    device.listen(PushReply::Done);
+    device.listen(RelayPushReply::Done);
     let admin = relay.online(&org.first_admin()).await;
-    let opened = admin.open(session_id(), Target::Device(member.device_id())).await.unwrap();
-    let offer = device.push(|p| if let Push::Offer(o) = p { Some(o.clone()) } else { None }).await;
+    let opened = admin.open(session_id(), SessionTarget::Device(member.device_id())).await.unwrap();
+    let offer = device.push(|p| if let RelayPush::Offer(o) = p { Some(o.clone()) } else { None }).await;
 
-    let server = tls::server(&member.key, session::ALPN, Purpose::Session).unwrap();
+    let server = tls::server(&member.key, session::ALPN, ConnectionPurpose::Session).unwrap();
     let agent = session_endpoint(relay.address, offer.bind, Some(server));
     tokio::spawn(async move {
         let connection = agent.accept().await.unwrap().await.unwrap();
@@ -292,9 +292,10 @@ async fn a_session_outlives_kill_9_of_the_relay() {
         }
     });
     let technician = session_endpoint(relay.address, opened.bind, None);
-    let expect = Expect::Key(member.key.public());
+    let expect = ExpectedKey::Key(member.key.public());
     let config =
-        tls::client(&org.admin, expect, session::ALPN, Purpose::Session, session::KEEP_ALIVE).unwrap();
+        tls::client(&org.admin, expect, session::ALPN, ConnectionPurpose::Session, session::KEEP_ALIVE)
+            .unwrap();
     let connection = technician.connect_with(config, relay.address, tls::SERVER_NAME).unwrap().await.unwrap();
     echo(&connection).await;
 

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Client, Member, Org, TestRelay, limits, now};
 use crate::peers::{Sink, free_port, listening};
-use nearhand_proto::alarm::{Batch, Entry, Event, Record, Severity, Transition};
+use nearhand_proto::alarm::{AlarmBatch, AlarmEvent, AlarmTransition, Severity, SpoolEntry, SpoolRecord};
 use nearhand_proto::credential::Role;
 use nearhand_proto::id::{Fingerprint, StreamId};
-use nearhand_proto::message::alarms::Act;
-use nearhand_proto::message::control::{Reply, Request};
+use nearhand_proto::message::alarms::AlarmAction;
+use nearhand_proto::message::control::{RelayReply, RelayRequest};
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay::config::Config;
 use nearhand_relay::notify::sender::Sender;
@@ -65,11 +65,11 @@ impl Scene {
         Self { relay, device, agent, technician, seq: std::cell::Cell::new(0) }
     }
 
-    async fn say(&self, instance: &str, transition: Transition, severity: Severity) {
+    async fn say(&self, instance: &str, transition: AlarmTransition, severity: Severity) {
         let seq = self.seq.get() + 1;
         self.seq.set(seq);
         let reply = self.agent.ask(&event(seq, instance, transition, severity)).await;
-        assert!(matches!(reply, Reply::AlarmsStored { .. }), "{reply:?}");
+        assert!(matches!(reply, RelayReply::AlarmsStored { .. }), "{reply:?}");
     }
 
     fn id(&self, instance: &str) -> Fingerprint {
@@ -77,17 +77,17 @@ impl Scene {
     }
 
     async fn acknowledge(&self, instance: &str) {
-        let act = Act::Acknowledge { comment: "on it".into() };
-        let reply = self.technician.ask(&Request::AlarmAct { alarm: self.id(instance), act }).await;
-        assert!(matches!(reply, Reply::Done), "{reply:?}");
+        let act = AlarmAction::Acknowledge { comment: "on it".into() };
+        let reply = self.technician.ask(&RelayRequest::ActOnAlarm { alarm: self.id(instance), act }).await;
+        assert!(matches!(reply, RelayReply::Done), "{reply:?}");
     }
 
     /// A life of an alarm.
     async fn whole_life(&self, instance: &str) {
-        self.say(instance, Transition::Raised, Severity::Warning).await;
-        self.say(instance, Transition::Worsened, Severity::Critical).await;
+        self.say(instance, AlarmTransition::Raised, Severity::Warning).await;
+        self.say(instance, AlarmTransition::Worsened, Severity::Critical).await;
         self.acknowledge(instance).await;
-        self.say(instance, Transition::Cleared, Severity::Critical).await;
+        self.say(instance, AlarmTransition::Cleared, Severity::Critical).await;
     }
 
     async fn outbox(&self, name: &str) -> OutboxState {
@@ -104,8 +104,8 @@ impl Scene {
     }
 }
 
-fn event(seq: u64, instance: &str, transition: Transition, severity: Severity) -> Request {
-    let event = Event {
+fn event(seq: u64, instance: &str, transition: AlarmTransition, severity: Severity) -> RelayRequest {
+    let event = AlarmEvent {
         rule: "disk-space".into(),
         rule_version: 1,
         instance: instance.into(),
@@ -118,7 +118,10 @@ fn event(seq: u64, instance: &str, transition: Transition, severity: Severity) -
         runbook: None,
         article: None,
     };
-    Request::Alarms(Batch { stream: STREAM, records: vec![Record { seq, entry: Entry::Event(event) }] })
+    RelayRequest::Alarms(AlarmBatch {
+        stream: STREAM,
+        records: vec![SpoolRecord { seq, entry: SpoolEntry::Event(event) }],
+    })
 }
 
 const LIFE: [&str; 4] = ["alarm.raised", "alarm.worsened", "alarm.acknowledged", "alarm.resolved"];
@@ -173,19 +176,19 @@ async fn what_fails_too_often_is_given_up_listed_and_replayed_and_410_disables()
     let sink = Sink::start((200, "")).await;
     let scene = Scene::new(dir.path(), &webhook(&sink, "min_severity = \"error\"")).await;
     // Too mild for this receiver, whatever happens to it.
-    scene.say("/mild", Transition::Raised, Severity::Warning).await;
-    scene.say("/mild", Transition::Cleared, Severity::Warning).await;
+    scene.say("/mild", AlarmTransition::Raised, Severity::Warning).await;
+    scene.say("/mild", AlarmTransition::Cleared, Severity::Warning).await;
     for _ in 0..10 {
         sink.answer(503, "busy \u{1b}[2J");
     }
-    scene.say("/", Transition::Raised, Severity::Critical).await;
+    scene.say("/", AlarmTransition::Raised, Severity::Critical).await;
     eventually("given up", async || (scene.outbox("hook").await.dead == 1).then_some(())).await;
     assert_eq!(sink.hits().len(), 10);
     let reader = scene.relay.relay.control().store().reader();
     let dead = reader.dead_letters(10).await.unwrap();
     assert_eq!((dead[0].attempts, dead[0].answer.as_str()), (10, "503 busy \u{fffd}[2J"));
     // What comes after it goes out all the same.
-    scene.say("/", Transition::Cleared, Severity::Critical).await;
+    scene.say("/", AlarmTransition::Cleared, Severity::Critical).await;
     scene.delivered("hook").await;
     assert_eq!(reader.replay("hook", Some(1)).await.unwrap(), 0, "another number");
     assert_eq!(reader.replay("hook", None).await.unwrap(), 1);
@@ -194,10 +197,10 @@ async fn what_fails_too_often_is_given_up_listed_and_replayed_and_410_disables()
     assert_eq!((ids.len(), ids[11] == ids[0]), (12, true), "the same id after all");
 
     sink.answer(410, "gone");
-    scene.say("/", Transition::Raised, Severity::Critical).await;
+    scene.say("/", AlarmTransition::Raised, Severity::Critical).await;
     let disabled = async || scene.outbox("hook").await.disabled;
     assert_eq!(eventually("disabled", disabled).await, "410 gone");
-    scene.say("/", Transition::Cleared, Severity::Critical).await;
+    scene.say("/", AlarmTransition::Cleared, Severity::Critical).await;
     assert_eq!(scene.outbox("hook").await.waiting, 2, "kept");
     assert_eq!(sink.hits().len(), 13);
     assert!(reader.enable("hook").await.unwrap());
@@ -213,7 +216,7 @@ async fn a_private_address_is_not_connected_to_unless_that_is_meant() {
     let inside = webhook(&sink, "").replace("allow_private = true\n", "");
     let by_name = inside.replace("127.0.0.1", "localhost").replace("\"hook\"", "\"named\"");
     let scene = Scene::new(dir.path(), &format!("{inside}\n{by_name}")).await;
-    scene.say("/", Transition::Raised, Severity::Critical).await;
+    scene.say("/", AlarmTransition::Raised, Severity::Critical).await;
     eventually("given up", async || {
         let dead = [scene.outbox("hook").await.dead, scene.outbox("named").await.dead];
         (dead == [1, 1]).then_some(())
@@ -270,7 +273,7 @@ async fn pagerduty_and_opentelemetry_are_told_in_their_own_words() {
     assert!(collector.hits().iter().all(|hit| hit.path == "/v1/logs"));
     // A record that the collector rejects is given up, not called delivered.
     collector.answer(200, "{\"partialSuccess\":{\"rejectedLogRecords\":\"1\"}}");
-    scene.say("/", Transition::Raised, Severity::Info).await;
+    scene.say("/", AlarmTransition::Raised, Severity::Info).await;
     eventually("given up", async || (scene.outbox("otlp").await.dead == 1).then_some(())).await;
 }
 
@@ -290,7 +293,7 @@ async fn rsyslog_gets_every_notice_in_order_and_mail_comes_as_a_digest() {
     );
     let scene = Scene::new(dir.path(), &receivers).await;
     for instance in ["/a", "/b"] {
-        scene.say(instance, Transition::Raised, Severity::Warning).await;
+        scene.say(instance, AlarmTransition::Raised, Severity::Warning).await;
     }
     scene.delivered("log").await;
     scene.delivered("mail").await;
@@ -359,24 +362,24 @@ async fn alertmanager_converges_again_after_it_lost_everything() {
          resend_seconds = 1\n"
     );
     let scene = Scene::new(dir.path(), &receivers).await;
-    scene.say("/", Transition::Raised, Severity::Warning).await;
-    scene.say("/home", Transition::Raised, Severity::Error).await;
+    scene.say("/", AlarmTransition::Raised, Severity::Warning).await;
+    scene.say("/home", AlarmTransition::Raised, Severity::Error).await;
     fires(port, &[("/", "warning", false), ("/home", "error", false)]).await;
-    scene.say("/", Transition::Worsened, Severity::Critical).await;
+    scene.say("/", AlarmTransition::Worsened, Severity::Critical).await;
     fires(port, &[("/", "critical", false), ("/home", "error", false)]).await;
     scene.acknowledge("/").await;
     fires(port, &[("/", "critical", true), ("/home", "error", false)]).await;
     // kill -9, and started again empty.
     alertmanager.kill();
-    scene.say("/home", Transition::Cleared, Severity::Error).await;
-    scene.say("/var", Transition::Raised, Severity::Info).await;
+    scene.say("/home", AlarmTransition::Cleared, Severity::Error).await;
+    scene.say("/var", AlarmTransition::Raised, Severity::Info).await;
     let _alertmanager = crate::peers::alertmanager(dir.path(), port);
     listening(port).await;
     let restarted = Instant::now();
     fires(port, &[("/", "critical", true), ("/var", "info", false)]).await;
     assert!(restarted.elapsed() < Duration::from_secs(60));
     for (instance, severity) in [("/", Severity::Critical), ("/var", Severity::Info)] {
-        scene.say(instance, Transition::Cleared, severity).await;
+        scene.say(instance, AlarmTransition::Cleared, severity).await;
     }
     fires(port, &[]).await;
     scene.delivered("am").await;
@@ -410,7 +413,7 @@ async fn a_400_for_one_alarm_loses_no_other() {
     let scene = Scene::new(dir.path(), &receivers).await;
     for n in 0..20 {
         let instance = if n == 7 { "/poison".to_owned() } else { format!("/{n:02}") };
-        scene.say(&instance, Transition::Raised, Severity::Warning).await;
+        scene.say(&instance, AlarmTransition::Raised, Severity::Warning).await;
     }
     scene.delivered("am").await;
     eventually("the other nineteen are taken", async || (taken.lock().unwrap().len() == 19).then_some(()))
@@ -443,14 +446,14 @@ async fn prometheus_sees_alarms_and_how_deliveries_stand() {
         .await;
     };
     let series = "nearhand_alarm_firing%7Bobject%3D%22a%5C%22%5C%5Cb%22%7D";
-    scene.say("a\"\\b", Transition::Raised, Severity::Warning).await;
+    scene.say("a\"\\b", AlarmTransition::Raised, Severity::Warning).await;
     is("nearhand_alarms%7Bstate%3D%22firing%22,severity%3D%22warning%22%7D", Some("1")).await;
     is(series, Some("1")).await;
-    scene.say("a\"\\b", Transition::Worsened, Severity::Critical).await;
+    scene.say("a\"\\b", AlarmTransition::Worsened, Severity::Critical).await;
     is("nearhand_alarms%7Bstate%3D%22firing%22,severity%3D%22critical%22%7D", Some("1")).await;
     scene.acknowledge("a\"\\b").await;
     is("count(nearhand_alarm_firing%7Backnowledged%3D%22true%22%7D)", Some("1")).await;
-    scene.say("a\"\\b", Transition::Cleared, Severity::Critical).await;
+    scene.say("a\"\\b", AlarmTransition::Cleared, Severity::Critical).await;
     is("nearhand_alarms%7Bstate%3D%22resolved%22,severity%3D%22critical%22%7D", Some("1")).await;
     is("nearhand_deliveries_total%7Breceiver%3D%22hook%22,result%3D%22delivered%22%7D", Some("4")).await;
     is("nearhand_delivery_lag_seconds_count%7Breceiver%3D%22hook%22%7D", Some("4")).await;
@@ -556,7 +559,7 @@ async fn a_real_broker_gets_every_notice_over_tls_and_with_a_password() {
     let mut n = 0;
     eventually("the subscription", async || {
         n += 1;
-        scene.say(&format!("/probe{n}"), Transition::Raised, Severity::Info).await;
+        scene.say(&format!("/probe{n}"), AlarmTransition::Raised, Severity::Info).await;
         scene.delivered("bus").await;
         (!heard().is_empty()).then_some(())
     })
@@ -596,11 +599,11 @@ async fn the_second_line_hears_only_of_what_nobody_takes_care_of() {
     let both = section("first", first.port, "")
         + &section("second", second.port, "escalate_after_seconds = 2\nmin_severity = \"warning\"\n");
     let scene = Scene::new(dir.path(), &both).await;
-    scene.say("/seen", Transition::Raised, Severity::Warning).await;
-    scene.say("/brief", Transition::Raised, Severity::Warning).await;
-    scene.say("/left", Transition::Raised, Severity::Warning).await;
+    scene.say("/seen", AlarmTransition::Raised, Severity::Warning).await;
+    scene.say("/brief", AlarmTransition::Raised, Severity::Warning).await;
+    scene.say("/left", AlarmTransition::Raised, Severity::Warning).await;
     scene.acknowledge("/seen").await;
-    scene.say("/brief", Transition::Cleared, Severity::Warning).await;
+    scene.say("/brief", AlarmTransition::Cleared, Severity::Warning).await;
     scene.delivered("second").await;
     let told = |sink: &Sink| -> Vec<(String, String)> {
         let said =
@@ -611,9 +614,9 @@ async fn the_second_line_hears_only_of_what_nobody_takes_care_of() {
     assert_eq!(told(&second), [("/left".to_owned(), "alarm.raised".to_owned())]);
     // From here on it hears everything of that one, at once; and of the other when it is left alone again.
     scene.acknowledge("/left").await;
-    scene.say("/left", Transition::Cleared, Severity::Warning).await;
-    let again = Request::AlarmAct { alarm: scene.id("/seen"), act: Act::Unacknowledge };
-    assert!(matches!(scene.technician.ask(&again).await, Reply::Done));
+    scene.say("/left", AlarmTransition::Cleared, Severity::Warning).await;
+    let again = RelayRequest::ActOnAlarm { alarm: scene.id("/seen"), act: AlarmAction::Unacknowledge };
+    assert!(matches!(scene.technician.ask(&again).await, RelayReply::Done));
     scene.delivered("second").await;
     let kinds: Vec<String> =
         told(&second).into_iter().map(|(instance, kind)| format!("{instance} {kind}")).collect();

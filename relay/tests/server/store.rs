@@ -8,15 +8,17 @@ use std::sync::Arc;
 
 use crate::harness::{Org, facts, key, now, session_id};
 use nearhand_proto::alarm::{
-    Batch, Entry, Event as AlarmEvent, Leaving, Profile, Record, Severity, Transition,
+    AlarmBatch, AlarmEvent, AlarmTransition, DeviceProfile, Severity, ShutdownNotice, SpoolEntry, SpoolRecord,
 };
-use nearhand_proto::audit::{Event, Head, Row, Verifier};
+use nearhand_proto::audit::{AuditEvent, AuditHead, AuditRow, LogVerifier};
 use nearhand_proto::credential::{Credential, Retirement, Revocations, Role};
 use nearhand_proto::forward::{BindGrant, RateLimits};
 use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
 use nearhand_proto::identity::SecretKey;
-use nearhand_proto::message::alarms::{Act, Actor, AlarmFilter, NewWindow};
-use nearhand_proto::message::control::{Outcome, PushReply, Refusal, Reply, Request, Target};
+use nearhand_proto::message::alarms::{AlarmAction, AlarmActor, AlarmFilter, NewMaintenanceWindow};
+use nearhand_proto::message::control::{
+    CloseOutcome, RelayPushReply, RelayRefusal, RelayReply, RelayRequest, SessionTarget,
+};
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay::store::{AlarmWrite, Applied, Database, Member, NewSession, Outlet, Seen, Store, Write};
 use nearhand_relay_core::alarm::Kind;
@@ -26,8 +28,8 @@ use nearhand_relay_core::notify::schedule::{Fate, Settled, Waiting};
 use nearhand_relay_core::registry::sessions::Session;
 use rand_core::OsRng;
 
-fn event(detail: &str) -> Event {
-    Event { actor: "test".into(), action: "test".into(), session: None, detail: detail.into() }
+fn event(detail: &str) -> AuditEvent {
+    AuditEvent { actor: "test".into(), action: "test".into(), session: None, detail: detail.into() }
 }
 
 fn member(org: &Org, role: Role) -> (Member, SecretKey) {
@@ -93,7 +95,7 @@ async fn all_statements(database: &Database) {
     let fresh = session(&admin, &device).grants;
     store.write(Write::Regrant(one.session.id, fresh.clone(), 70)).await.unwrap();
     store.write(Write::Count(vec![(one.session.id, 80)])).await.unwrap();
-    store.write(Write::Close(two.session.id, UnixMillis(5), Outcome::Lost, 9)).await.unwrap();
+    store.write(Write::Close(two.session.id, UnixMillis(5), CloseOutcome::Lost, 9)).await.unwrap();
     let device_id = device.who.device_id().unwrap();
     let peer = PeerId::Device(device_id);
     let seen = |peer, said| Seen { peer, at: UnixMillis(77), said };
@@ -107,8 +109,8 @@ async fn all_statements(database: &Database) {
         ]))
         .await
         .unwrap();
-    let head = |number, hash| next.sign(&Head { number, hash: [hash; 32] }).unwrap();
-    let witness = |n, h| Write::Witness(device_id, Head { number: n, hash: [h; 32] }, head(n, h), now());
+    let head = |number, hash| next.sign(&AuditHead { number, hash: [hash; 32] }).unwrap();
+    let witness = |n, h| Write::Witness(device_id, AuditHead { number: n, hash: [h; 32] }, head(n, h), now());
     for (n, h, expected) in [
         (5, 1, Applied::Done),
         (5, 1, Applied::Done),
@@ -143,8 +145,8 @@ async fn all_statements(database: &Database) {
     assert_eq!(grants.as_ref().unwrap()[1].key.as_bytes(), fresh[1].key.as_bytes());
     store.write_audited(Write::Nothing, vec![event("c")]).await.unwrap();
     let rows = store.reader().audit(0, 100).await.unwrap();
-    let mut verifier = Verifier::new(vec![signer.public()], vec![]);
-    rows.iter().for_each(|r| verifier.row(Some(&serde_json::from_str::<Row>(r).unwrap())).unwrap());
+    let mut verifier = LogVerifier::new(vec![signer.public()], vec![]);
+    rows.iter().for_each(|r| verifier.row(Some(&serde_json::from_str::<AuditRow>(r).unwrap())).unwrap());
     assert_eq!(verifier.finish().unwrap().number, 4);
     store.write(Write::Prune(UnixMillis(6))).await.unwrap();
     assert_eq!(store.reader().sessions(None, 10).await.unwrap().len(), 1);
@@ -155,7 +157,7 @@ async fn all_statements(database: &Database) {
     store.close().await;
 }
 
-fn alarm(instance: &str, transition: Transition, severity: Severity) -> AlarmEvent {
+fn alarm(instance: &str, transition: AlarmTransition, severity: Severity) -> AlarmEvent {
     AlarmEvent {
         rule: "disk-space".into(),
         rule_version: 1,
@@ -177,36 +179,41 @@ async fn alarm_statements(store: &Store, device: DeviceId) {
     store.set_outlets(vec![Outlet { name: "ops".into(), at_least: Severity::Warning }]);
     let stream = StreamId::from_bytes([3; 16]);
     let batch = |from: u64, events: Vec<AlarmEvent>| {
-        let records =
-            (from..).zip(events).map(|(seq, event)| Record { seq, entry: Entry::Event(event) }).collect();
-        AlarmWrite::Batch(device, Batch { stream, records }, now())
+        let records = (from..)
+            .zip(events)
+            .map(|(seq, event)| SpoolRecord { seq, entry: SpoolEntry::Event(event) })
+            .collect();
+        AlarmWrite::Batch(device, AlarmBatch { stream, records }, now())
     };
     // More than one statement's rows.
-    let many = (0..90).map(|n| alarm(&format!("/{n}"), Transition::Raised, Severity::Error)).collect();
+    let many = (0..90).map(|n| alarm(&format!("/{n}"), AlarmTransition::Raised, Severity::Error)).collect();
     assert_eq!(store.write_alarm(batch(1, many)).await.unwrap(), Applied::Number(90));
     let foreign = AlarmWrite::Batch(
         DeviceId::from_bytes([8; 16]),
-        Batch {
+        AlarmBatch {
             stream,
-            records: vec![Record { seq: 99, entry: Entry::Gap { lost: 1, from: now(), to: now() } }],
+            records: vec![SpoolRecord {
+                seq: 99,
+                entry: SpoolEntry::Gap { lost: 1, from: now(), to: now() },
+            }],
         },
         now(),
     );
     assert_eq!(store.write_alarm(foreign).await.unwrap(), Applied::Conflict);
-    let gap = Batch {
+    let gap = AlarmBatch {
         stream,
-        records: vec![Record { seq: 91, entry: Entry::Gap { lost: 1, from: now(), to: now() } }],
+        records: vec![SpoolRecord { seq: 91, entry: SpoolEntry::Gap { lost: 1, from: now(), to: now() } }],
     };
     assert_eq!(store.write_alarm(AlarmWrite::Batch(device, gap, now())).await.unwrap(), Applied::Number(91));
     assert_eq!(read.stream(&stream).await.unwrap(), Some((device, 91)));
 
     let id = Fingerprint::of(device, "disk-space", "/7");
-    let by = || Actor { id: None, name: "ci".into() };
-    let snooze = Act::Snooze { until: UnixMillis(now().0 + 5) };
+    let by = || AlarmActor { id: None, name: "ci".into() };
+    let snooze = AlarmAction::Snooze { until: UnixMillis(now().0 + 5) };
     assert_eq!(store.write_alarm(AlarmWrite::Act(id, by(), snooze, now())).await.unwrap(), Applied::Done);
-    let none = AlarmWrite::Act(Fingerprint::from_bytes([1; 16]), by(), Act::Unacknowledge, now());
+    let none = AlarmWrite::Act(Fingerprint::from_bytes([1; 16]), by(), AlarmAction::Unacknowledge, now());
     assert_eq!(store.write_alarm(none).await.unwrap(), Applied::Conflict);
-    let window = NewWindow {
+    let window = NewMaintenanceWindow {
         device: Some(device),
         rule: None,
         begins: UnixMillis(0),
@@ -217,24 +224,27 @@ async fn alarm_statements(store: &Store, device: DeviceId) {
         store.write_alarm(AlarmWrite::OpenWindow(window, by(), now())).await.unwrap(),
         Applied::Number(1)
     );
-    store.write_alarm(batch(92, vec![alarm("/held", Transition::Raised, Severity::Error)])).await.unwrap();
+    store
+        .write_alarm(batch(92, vec![alarm("/held", AlarmTransition::Raised, Severity::Error)]))
+        .await
+        .unwrap();
     assert_eq!(read.maintenance(now(), 10).await.unwrap().len(), 1);
     assert_eq!(store.write_alarm(AlarmWrite::CloseWindow(1, now())).await.unwrap(), Applied::Done);
     assert_eq!(store.write_alarm(AlarmWrite::CloseWindow(1, now())).await.unwrap(), Applied::Conflict);
     store.write_alarm(AlarmWrite::Wake(UnixMillis(now().0 + 10_000))).await.unwrap();
 
-    store.write_alarm(AlarmWrite::Monitor(device, Profile::Server, "a".into())).await.unwrap();
-    store.write_alarm(AlarmWrite::Leaving(device, Leaving::Restart)).await.unwrap();
+    store.write_alarm(AlarmWrite::Monitor(device, DeviceProfile::Server, "a".into())).await.unwrap();
+    store.write_alarm(AlarmWrite::Leaving(device, ShutdownNotice::Restart)).await.unwrap();
     let mut absence =
         Absence::new(Patience { server: 0, grace: 0, ..Patience::default() }, vec![], vec![], now());
-    absence.here(device, Profile::Server, "a", now());
+    absence.here(device, DeviceProfile::Server, "a", now());
     absence.gone(&device, now());
     let found = absence.tick(UnixMillis(now().0 + 60_000));
     store.write_alarm(AlarmWrite::Found(found, now())).await.unwrap();
     let (watched, outages) = read.watched().await.unwrap();
     assert_eq!(
         (watched.len(), watched[0].leaving, watched[0].alarm, outages.len()),
-        (1, Some(Leaving::Restart), Some(None), 0)
+        (1, Some(ShutdownNotice::Restart), Some(None), 0)
     );
 
     alarm_reads(store, device, id).await;
@@ -322,28 +332,28 @@ async fn a_full_disk_refuses_what_is_new_and_recovers_without_a_restart() {
     let (relay, org) = Org::claimed(dir.path()).await;
     let till = org.member(&relay, Role::Device, "till").await;
     let device = till.online(&relay).await;
-    device.listen(PushReply::Done);
+    device.listen(RelayPushReply::Done);
     let grace = org.member(&relay, Role::Technician, "Grace").await.online(&relay).await;
     let running = session_id();
-    grace.open(running, Target::Device(till.device_id())).await.unwrap();
+    grace.open(running, SessionTarget::Device(till.device_id())).await.unwrap();
 
     let store = relay.relay.control().store().clone();
     fails(&store, "ROLLBACK").await;
     assert!(store.write_audited(Write::Nothing, vec![event("x")]).await.is_err());
     assert!(store.trouble().is_some());
-    let target = Target::Device(till.device_id());
-    assert_eq!(grace.open(session_id(), target).await.err(), Some(Refusal::Storage));
+    let target = SessionTarget::Device(till.device_id());
+    assert_eq!(grace.open(session_id(), target).await.err(), Some(RelayRefusal::Storage));
     let (invite, one_time) = org.invite(Role::Technician, "Late");
     let late = key();
     let credential = Credential::join(invite, &one_time, &late.public(), now()).unwrap();
     let newcomer = relay.connect(&late).await;
     newcomer.newcomer().await;
-    let join = Request::Join { credential, facts: None };
-    assert_eq!(newcomer.refusal(&join).await, Refusal::Storage);
+    let join = RelayRequest::Join { credential, facts: None };
+    assert_eq!(newcomer.refusal(&join).await, RelayRefusal::Storage);
     // What runs goes on: connections come in, the session lives, and can be ended.
     assert!(relay.path.tokens(running).is_some());
-    let close = Request::Close { session: running, outcome: Outcome::Technician, audit: None };
-    assert!(matches!(grace.ask(&close).await, Reply::Done));
+    let close = RelayRequest::Close { session: running, outcome: CloseOutcome::Technician, audit: None };
+    assert!(matches!(grace.ask(&close).await, RelayReply::Done));
     assert!(relay.path.tokens(running).is_none());
 
     works(&store).await;
@@ -352,7 +362,7 @@ async fn a_full_disk_refuses_what_is_new_and_recovers_without_a_restart() {
         assert!(start.elapsed() < std::time::Duration::from_secs(30), "it noticed");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    assert!(matches!(newcomer.ask(&join).await, Reply::Done), "the invite was not burnt");
+    assert!(matches!(newcomer.ask(&join).await, RelayReply::Done), "the invite was not burnt");
     grace.open(session_id(), target).await.unwrap();
 }
 

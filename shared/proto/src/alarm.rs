@@ -82,7 +82,7 @@ impl FromStr for Severity {
 /// What kind of machine it is: decides which rules it starts with, and when its silence is an alarm.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Profile {
+pub enum DeviceProfile {
     /// Somebody sits at it, switches it off and takes it home.
     Desktop,
     /// Is meant to run always.
@@ -92,7 +92,7 @@ pub enum Profile {
 /// What happened to an alarm.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Transition {
+pub enum AlarmTransition {
     /// It began.
     Raised,
     /// It became more severe.
@@ -109,11 +109,11 @@ pub enum Transition {
     Expired,
     /// It came and went so often that only this is said from here on.
     FlappingBegan,
-    /// It is steady again; the severity says how it stands, [`Transition::Cleared`] follows if it is over.
+    /// It is steady again; the severity says how it stands, [`AlarmTransition::Cleared`] follows if it is over.
     FlappingEnded,
 }
 
-impl Transition {
+impl AlarmTransition {
     /// All of them.
     pub const ALL: [Self; 9] = [
         Self::Raised,
@@ -148,7 +148,7 @@ impl Transition {
     }
 }
 
-impl fmt::Display for Transition {
+impl fmt::Display for AlarmTransition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -156,7 +156,7 @@ impl fmt::Display for Transition {
 
 /// A measured value.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Measured {
+pub struct MeasuredValue {
     /// The number; finite.
     pub value: f64,
     /// Its unit, as it is shown: `%`, `s`, `°C`; empty for a count.
@@ -165,7 +165,7 @@ pub struct Measured {
 
 /// One thing that happened to one alarm. Never changed once it has its number.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Event {
+pub struct AlarmEvent {
     /// The rule's name: lower-case letters, digits and `-`.
     pub rule: String,
     /// Which version of the rule.
@@ -173,11 +173,11 @@ pub struct Event {
     /// Of what: a mount point, a service; empty where the rule knows only one.
     pub instance: String,
     /// What happened.
-    pub transition: Transition,
+    pub transition: AlarmTransition,
     /// How bad it is from now on; at an end: how bad it was last.
     pub severity: Severity,
     /// What was measured.
-    pub value: Option<Measured>,
+    pub value: Option<MeasuredValue>,
     /// One sentence for a person. Hostile text: shown only through [`crate::text`].
     pub summary: String,
     /// When, by the device's clock.
@@ -192,9 +192,9 @@ pub struct Event {
 
 /// What a device's spool holds under one number.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub enum Entry {
+pub enum SpoolEntry {
     /// An event.
-    Event(Event),
+    Event(AlarmEvent),
     /// Events were given up, because there was no room for them. The newest state of each alarm follows as events.
     Gap {
         /// How many.
@@ -211,7 +211,7 @@ pub enum Entry {
 /// What a device did by itself because of an alarm.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Deed {
+pub enum AlarmResponse {
     /// It diagnosed itself: the lines are findings, the worst first.
     Diagnosis,
     /// It ran a runbook: the lines are what was seen before and after.
@@ -226,7 +226,7 @@ pub struct DeviceReport {
     /// The alarm's instance.
     pub instance: String,
     /// What was done.
-    pub deed: Deed,
+    pub deed: AlarmResponse,
     /// Whether it went as it should: nothing bad was found; the runbook did what it is for.
     pub good: bool,
     /// One sentence, at most [`MAX_SUMMARY`] bytes.
@@ -240,21 +240,21 @@ pub struct DeviceReport {
 
 /// An entry and its number in its stream.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Record {
+pub struct SpoolRecord {
     /// From 1, rising, never used twice in a stream. Numbers may be missing after a gap.
     pub seq: u64,
     /// What it holds.
-    pub entry: Entry,
+    pub entry: SpoolEntry,
 }
 
 /// Records of one stream, by rising number.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Batch {
+pub struct AlarmBatch {
     /// The spool they stand in. It is born with the spool, so that a restored or copied disk is noticed.
     pub stream: StreamId,
     /// At least one, at most [`MAX_BATCH`].
     #[serde(deserialize_with = "at_most::<_, _, MAX_BATCH>")]
-    pub records: Vec<Record>,
+    pub records: Vec<SpoolRecord>,
 }
 
 /// Why a batch is not taken.
@@ -276,7 +276,7 @@ pub enum BatchError {
     },
 }
 
-impl Batch {
+impl AlarmBatch {
     /// Whether it is within the limits that this module names.
     pub fn check(&self) -> Result<(), BatchError> {
         if self.records.is_empty() || self.records.len() > MAX_BATCH {
@@ -289,9 +289,9 @@ impl Batch {
             }
             last = record.seq;
             let checked = match &record.entry {
-                Entry::Event(event) => event.check(),
-                Entry::Report(report) => report.check(),
-                Entry::Gap { .. } => Ok(()),
+                SpoolEntry::Event(event) => event.check(),
+                SpoolEntry::Report(report) => report.check(),
+                SpoolEntry::Gap { .. } => Ok(()),
             };
             checked.map_err(|field| BatchError::Field { seq: record.seq, field })?;
         }
@@ -299,7 +299,7 @@ impl Batch {
     }
 }
 
-impl Event {
+impl AlarmEvent {
     /// Whether it is within the limits that this module names; else the first field that isn't.
     pub fn check(&self) -> Result<(), &'static str> {
         let reference = |text: &Option<String>| text.as_ref().is_none_or(|t| t.len() <= MAX_REFERENCE);
@@ -360,7 +360,7 @@ impl Fingerprint {
 
 /// Why a device is about to be silent, so that its silence is no alarm.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Leaving {
+pub enum ShutdownNotice {
     /// Its agent is stopped or replaced; it is back at once if all goes well.
     AgentStops,
     /// The machine restarts: expected back within ten minutes.
@@ -373,25 +373,25 @@ pub enum Leaving {
 
 /// What a device says of its monitoring when it connects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Monitoring {
+pub struct MonitoringHello {
     /// Its spool.
     pub stream: StreamId,
     /// What kind of machine it is.
-    pub profile: Profile,
+    pub profile: DeviceProfile,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn event() -> Event {
-        Event {
+    fn event() -> AlarmEvent {
+        AlarmEvent {
             rule: "disk-space".into(),
             rule_version: 1,
             instance: "/".into(),
-            transition: Transition::Raised,
+            transition: AlarmTransition::Raised,
             severity: Severity::Warning,
-            value: Some(Measured { value: 91.5, unit: "%".into() }),
+            value: Some(MeasuredValue { value: 91.5, unit: "%".into() }),
             summary: "/ is 91.5 % full".into(),
             observed_at: UnixMillis(1_700_000_000_000),
             clock_ahead_ms: Some(-3),
@@ -400,10 +400,12 @@ mod tests {
         }
     }
 
-    fn batch(records: Vec<(u64, Event)>) -> Batch {
-        let records =
-            records.into_iter().map(|(seq, event)| Record { seq, entry: Entry::Event(event) }).collect();
-        Batch { stream: StreamId::from_bytes([1; 16]), records }
+    fn batch(records: Vec<(u64, AlarmEvent)>) -> AlarmBatch {
+        let records = records
+            .into_iter()
+            .map(|(seq, event)| SpoolRecord { seq, entry: SpoolEntry::Event(event) })
+            .collect();
+        AlarmBatch { stream: StreamId::from_bytes([1; 16]), records }
     }
 
     #[test]
@@ -413,13 +415,13 @@ mod tests {
         assert_eq!(batch((1..=101).map(|n| (n, event())).collect()).check(), Err(BatchError::Count));
         assert_eq!(batch(vec![(0, event())]).check(), Err(BatchError::Order));
         assert_eq!(batch(vec![(2, event()), (2, event())]).check(), Err(BatchError::Order));
-        type Change = fn(&mut Event);
+        type Change = fn(&mut AlarmEvent);
         let wrong: [(Change, &str); 6] = [
             (|e| e.rule = "Disk".into(), "rule"),
             (|e| e.rule = String::new(), "rule"),
             (|e| e.instance = "x".repeat(129), "instance"),
             (|e| e.summary = "x".repeat(301), "summary"),
-            (|e| e.value = Some(Measured { value: f64::NAN, unit: String::new() }), "value"),
+            (|e| e.value = Some(MeasuredValue { value: f64::NAN, unit: String::new() }), "value"),
             (|e| e.runbook = Some("x".repeat(201)), "runbook"),
         ];
         for (change, field) in wrong {
@@ -434,7 +436,7 @@ mod tests {
         let report = || DeviceReport {
             rule: "disk-space".into(),
             instance: "/".into(),
-            deed: Deed::Diagnosis,
+            deed: AlarmResponse::Diagnosis,
             good: false,
             title: "t".repeat(MAX_SUMMARY),
             lines: vec!["l".repeat(MAX_LINE); MAX_LINES],
@@ -448,8 +450,11 @@ mod tests {
         );
         assert_eq!(DeviceReport { lines: vec!["l".repeat(MAX_LINE + 1)], ..report() }.check(), Err("line"));
         assert_eq!(DeviceReport { rule: "A".into(), ..report() }.check(), Err("rule"));
-        let entry = Entry::Report(DeviceReport { rule: "A".into(), ..report() });
-        let batch = Batch { stream: StreamId::from_bytes([1; 16]), records: vec![Record { seq: 3, entry }] };
+        let entry = SpoolEntry::Report(DeviceReport { rule: "A".into(), ..report() });
+        let batch = AlarmBatch {
+            stream: StreamId::from_bytes([1; 16]),
+            records: vec![SpoolRecord { seq: 3, entry }],
+        };
         assert_eq!(batch.check(), Err(BatchError::Field { seq: 3, field: "rule" }));
     }
 
@@ -459,7 +464,7 @@ mod tests {
         large.rule = "r".repeat(MAX_RULE);
         large.instance = "i".repeat(MAX_INSTANCE);
         large.summary = "s".repeat(MAX_SUMMARY);
-        large.value = Some(Measured { value: f64::MAX, unit: "u".repeat(MAX_UNIT) });
+        large.value = Some(MeasuredValue { value: f64::MAX, unit: "u".repeat(MAX_UNIT) });
         large.runbook = Some("b".repeat(MAX_REFERENCE));
         large.article = Some("a".repeat(MAX_REFERENCE));
         let batch = batch((0..100).map(|n| (u64::MAX - 100 + n, large.clone())).collect());

@@ -1,7 +1,7 @@
 //! The audit chain: an append-only record that shows when somebody edited or shortened it.
 //!
 //! Each row holds the hash of the row before it, its own hash and the writer's signature over that hash. A
-//! [`Head`] (number, hash, signature) witnesses all rows up to it; the two ends of a session and the relay
+//! [`AuditHead`] (number, hash, signature) witnesses all rows up to it; the two ends of a session and the relay
 //! keep each other's heads, so a log that was rewritten from the start contradicts its witnesses. Pure: where
 //! rows are kept, and when they are synced, is the business of whoever writes one.
 
@@ -21,7 +21,7 @@ pub type Hash = [u8; 32];
 
 /// What is written down: who did what, in which session.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Event {
+pub struct AuditEvent {
     /// Who: `technician Ada (id)`, `person at the device`, `policy`, `relay`, …
     pub actor: String,
     /// What, as a stable word: `session.start`, `grant`, `deny`, `refused`, …
@@ -34,13 +34,13 @@ pub struct Event {
 
 /// One row of the log.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Row {
+pub struct AuditRow {
     /// Its number: 1, 2, 3, …
     pub number: u64,
     /// When, by the writer's clock.
     pub at: UnixMillis,
     /// What happened.
-    pub event: Event,
+    pub event: AuditEvent,
     /// Hash of the row before; zeros for the first.
     #[serde(with = "hex32")]
     pub previous: Hash,
@@ -48,12 +48,12 @@ pub struct Row {
     #[serde(with = "hex32")]
     pub hash: Hash,
     /// The writer's word for this row and all before it.
-    pub head: Signed<Head>,
+    pub head: Signed<AuditHead>,
 }
 
 /// Witness of all rows up to a number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Head {
+pub struct AuditHead {
     /// The last row's number; 0 for an empty log.
     pub number: u64,
     /// The last row's hash; zeros for an empty log.
@@ -61,12 +61,12 @@ pub struct Head {
     pub hash: Hash,
 }
 
-impl Head {
+impl AuditHead {
     /// Of a log without rows.
     pub const EMPTY: Self = Self { number: 0, hash: [0; 32] };
 }
 
-impl Statement for Head {
+impl Statement for AuditHead {
     const CONTEXT: &'static str = "audit head";
 }
 
@@ -74,26 +74,31 @@ impl Statement for Head {
 ///
 /// # Errors
 /// [`WireError`] for an event too large to encode.
-pub fn next_row(head: Head, at: UnixMillis, event: Event, key: &SecretKey) -> Result<Row, WireError> {
+pub fn next_row(
+    head: AuditHead,
+    at: UnixMillis,
+    event: AuditEvent,
+    key: &SecretKey,
+) -> Result<AuditRow, WireError> {
     let number = head.number.saturating_add(1);
     let hash = row_hash(number, at, &event, &head.hash)?;
-    let signed = key.sign(&Head { number, hash })?;
-    Ok(Row { number, at, event, previous: head.hash, hash, head: signed })
+    let signed = key.sign(&AuditHead { number, hash })?;
+    Ok(AuditRow { number, at, event, previous: head.hash, hash, head: signed })
 }
 
 /// What is wrong with a log, and where it begins to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("row {row} {why}")]
-pub struct Broken {
+pub struct BrokenLog {
     /// The first bad row's place in the log, counted from 1.
     pub row: u64,
     /// What is wrong with it.
-    pub why: Why,
+    pub why: LogDefect,
 }
 
 /// What can be wrong with a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
+pub enum LogDefect {
     /// It can't be read.
     #[error("can't be read")]
     Unreadable,
@@ -111,48 +116,48 @@ pub enum Why {
     Signature,
     /// A witness says that there were this many rows, or another row in this place.
     #[error("is missing or differs from what was witnessed: the log was cut or rewritten")]
-    Witness,
+    Checkpoint,
 }
 
-/// Checks a log row by row. Feed it all rows in order, then ask [`Verifier::finish`].
+/// Checks a log row by row. Feed it all rows in order, then ask [`LogVerifier::finish`].
 #[derive(Debug)]
-pub struct Verifier {
+pub struct LogVerifier {
     keys: Vec<PublicKey>,
-    head: Head,
-    witnesses: Vec<Head>,
+    head: AuditHead,
+    witnesses: Vec<AuditHead>,
 }
 
-impl Verifier {
+impl LogVerifier {
     /// For a log written with one of `keys` (several after a rotation), with what others witnessed of it.
-    pub fn new(keys: Vec<PublicKey>, witnesses: Vec<Head>) -> Self {
-        Self { keys, head: Head::EMPTY, witnesses }
+    pub fn new(keys: Vec<PublicKey>, witnesses: Vec<AuditHead>) -> Self {
+        Self { keys, head: AuditHead::EMPTY, witnesses }
     }
 
     /// Takes the next row; `None` for one that could not be read.
     ///
     /// # Errors
-    /// [`Broken`]: this is the first bad row.
-    pub fn row(&mut self, row: Option<&Row>) -> Result<(), Broken> {
+    /// [`BrokenLog`]: this is the first bad row.
+    pub fn row(&mut self, row: Option<&AuditRow>) -> Result<(), BrokenLog> {
         let place = self.head.number.saturating_add(1);
-        let broken = |why| Broken { row: place, why };
-        let row = row.ok_or(broken(Why::Unreadable))?;
+        let broken = |why| BrokenLog { row: place, why };
+        let row = row.ok_or(broken(LogDefect::Unreadable))?;
         if row.number != place {
-            return Err(broken(Why::Number));
+            return Err(broken(LogDefect::Number));
         }
         if row.previous != self.head.hash {
-            return Err(broken(Why::Previous));
+            return Err(broken(LogDefect::Previous));
         }
-        let hash =
-            row_hash(row.number, row.at, &row.event, &row.previous).map_err(|_| broken(Why::Unreadable))?;
+        let hash = row_hash(row.number, row.at, &row.event, &row.previous)
+            .map_err(|_| broken(LogDefect::Unreadable))?;
         if hash != row.hash {
-            return Err(broken(Why::Content));
+            return Err(broken(LogDefect::Content));
         }
-        let head = Head { number: row.number, hash };
+        let head = AuditHead { number: row.number, hash };
         if !self.keys.iter().any(|key| row.head.open(key).ok() == Some(head)) {
-            return Err(broken(Why::Signature));
+            return Err(broken(LogDefect::Signature));
         }
         if self.witnesses.iter().any(|w| w.number == head.number && w.hash != head.hash) {
-            return Err(broken(Why::Witness));
+            return Err(broken(LogDefect::Checkpoint));
         }
         self.head = head;
         Ok(())
@@ -161,18 +166,18 @@ impl Verifier {
     /// The verified log's head, once all rows were taken.
     ///
     /// # Errors
-    /// [`Broken`] if somebody witnessed more rows than there are.
-    pub fn finish(self) -> Result<Head, Broken> {
+    /// [`BrokenLog`] if somebody witnessed more rows than there are.
+    pub fn finish(self) -> Result<AuditHead, BrokenLog> {
         match self.witnesses.iter().map(|w| w.number).max() {
             Some(number) if number > self.head.number => {
-                Err(Broken { row: self.head.number.saturating_add(1), why: Why::Witness })
+                Err(BrokenLog { row: self.head.number.saturating_add(1), why: LogDefect::Checkpoint })
             }
             _ => Ok(self.head),
         }
     }
 }
 
-fn row_hash(number: u64, at: UnixMillis, event: &Event, previous: &Hash) -> Result<Hash, WireError> {
+fn row_hash(number: u64, at: UnixMillis, event: &AuditEvent, previous: &Hash) -> Result<Hash, WireError> {
     let mut hash = Sha256::new();
     hash.update(b"nearhand audit row 1");
     hash.update(previous);
@@ -209,25 +214,25 @@ mod tests {
     use super::*;
     use rand_core::OsRng;
 
-    fn log(key: &SecretKey, rows: u64) -> Vec<Row> {
-        let mut head = Head::EMPTY;
+    fn log(key: &SecretKey, rows: u64) -> Vec<AuditRow> {
+        let mut head = AuditHead::EMPTY;
         (0..rows)
             .map(|i| {
-                let event = Event {
+                let event = AuditEvent {
                     actor: "policy".into(),
                     action: "grant".into(),
                     session: None,
                     detail: format!("row {i}"),
                 };
                 let row = next_row(head, UnixMillis(i), event, key).unwrap();
-                head = Head { number: row.number, hash: row.hash };
+                head = AuditHead { number: row.number, hash: row.hash };
                 row
             })
             .collect()
     }
 
-    fn verify(rows: &[Row], key: &SecretKey, witnesses: Vec<Head>) -> Result<Head, Broken> {
-        let mut v = Verifier::new(vec![key.public()], witnesses);
+    fn verify(rows: &[AuditRow], key: &SecretKey, witnesses: Vec<AuditHead>) -> Result<AuditHead, BrokenLog> {
+        let mut v = LogVerifier::new(vec![key.public()], witnesses);
         rows.iter().try_for_each(|r| v.row(Some(r)))?;
         v.finish()
     }
@@ -238,28 +243,28 @@ mod tests {
         let rows = log(&key, 5);
         let head = verify(&rows, &key, vec![]).unwrap();
         assert_eq!(head.number, 5);
-        let bad = |rows: &[Row], witnesses| verify(rows, &key, witnesses).map_err(|b| (b.row, b.why));
+        let bad = |rows: &[AuditRow], witnesses| verify(rows, &key, witnesses).map_err(|b| (b.row, b.why));
 
         let mut edited = rows.clone();
         edited[2].event.detail = "nothing to see".into();
-        assert_eq!(bad(&edited, vec![]), Err((3, Why::Content)));
+        assert_eq!(bad(&edited, vec![]), Err((3, LogDefect::Content)));
 
         let mut gone = rows.clone();
         gone.remove(1);
-        assert_eq!(bad(&gone, vec![]), Err((2, Why::Number)));
+        assert_eq!(bad(&gone, vec![]), Err((2, LogDefect::Number)));
 
-        assert_eq!(bad(&rows[..4], vec![head]), Err((5, Why::Witness)), "a cut tail");
+        assert_eq!(bad(&rows[..4], vec![head]), Err((5, LogDefect::Checkpoint)), "a cut tail");
 
         let forger = SecretKey::generate(&mut OsRng);
-        assert_eq!(bad(&log(&forger, 5), vec![]), Err((1, Why::Signature)));
+        assert_eq!(bad(&log(&forger, 5), vec![]), Err((1, LogDefect::Signature)));
 
         // Rewritten by somebody who has the key: only a witness can tell.
         let mut rewritten = log(&key, 4);
-        let last = Head { number: 4, hash: rewritten[3].hash };
-        let event = Event { detail: "other".into(), ..rows[4].event.clone() };
+        let last = AuditHead { number: 4, hash: rewritten[3].hash };
+        let event = AuditEvent { detail: "other".into(), ..rows[4].event.clone() };
         rewritten.push(next_row(last, UnixMillis(9), event, &key).unwrap());
         verify(&rewritten, &key, vec![]).unwrap();
-        assert_eq!(bad(&rewritten, vec![head]), Err((5, Why::Witness)));
+        assert_eq!(bad(&rewritten, vec![head]), Err((5, LogDefect::Checkpoint)));
     }
 
     #[test]
@@ -267,7 +272,7 @@ mod tests {
         let key = SecretKey::generate(&mut OsRng);
         let row = log(&key, 1).remove(0);
         let json = serde_json::to_string(&row).unwrap();
-        assert_eq!(serde_json::from_str::<Row>(&json).unwrap(), row);
-        assert_eq!(wire::decode::<Row>(&wire::encode(&row).unwrap()).unwrap(), row);
+        assert_eq!(serde_json::from_str::<AuditRow>(&json).unwrap(), row);
+        assert_eq!(wire::decode::<AuditRow>(&wire::encode(&row).unwrap()).unwrap(), row);
     }
 }

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::{Broken, Event, Head, Row, Verifier, Why, next_row};
+use super::{AuditEvent, AuditHead, AuditRow, BrokenLog, LogDefect, LogVerifier, next_row};
 use crate::id::SessionId;
 use crate::identity::SecretKey;
 use crate::time::UnixMillis;
@@ -13,27 +13,28 @@ fn key() -> SecretKey {
     SecretKey::from_seed(&[4; 32])
 }
 
-fn log(details: &[String]) -> (Vec<Row>, Head) {
-    let mut head = Head::EMPTY;
+fn log(details: &[String]) -> (Vec<AuditRow>, AuditHead) {
+    let mut head = AuditHead::EMPTY;
     let rows = details.iter().zip(0_u64..).map(|(detail, at)| {
         let session = at.is_multiple_of(2).then(|| SessionId::from_bytes([7; 16]));
-        let event = Event { actor: "policy".into(), action: "grant".into(), session, detail: detail.clone() };
+        let event =
+            AuditEvent { actor: "policy".into(), action: "grant".into(), session, detail: detail.clone() };
         let row = next_row(head, UnixMillis(at), event, &key()).expect("it encodes");
-        head = Head { number: row.number, hash: row.hash };
+        head = AuditHead { number: row.number, hash: row.hash };
         row
     });
     let rows = rows.collect();
     (rows, head)
 }
 
-fn verify(rows: &[Option<Row>], witness: Head) -> Result<Head, Broken> {
-    let mut verifier = Verifier::new(vec![key().public()], vec![witness]);
+fn verify(rows: &[Option<AuditRow>], witness: AuditHead) -> Result<AuditHead, BrokenLog> {
+    let mut verifier = LogVerifier::new(vec![key().public()], vec![witness]);
     rows.iter().try_for_each(|row| verifier.row(row.as_ref()))?;
     verifier.finish()
 }
 
 /// Verifies rows that can all be read; returns the place of the first bad one.
-fn first_bad(rows: Vec<Row>, witness: Head) -> Option<(u64, Why)> {
+fn first_bad(rows: Vec<AuditRow>, witness: AuditHead) -> Option<(u64, LogDefect)> {
     let rows: Vec<_> = rows.into_iter().map(Some).collect();
     verify(&rows, witness).err().map(|broken| (broken.row, broken.why))
 }
@@ -62,7 +63,7 @@ fn a_changed_byte_of_a_row_of_json_is_named_or_changes_nothing() {
         for bit in 0..8 {
             let mut changed = json.clone();
             changed[at] ^= 1 << bit;
-            let read: Option<Row> = serde_json::from_slice(&changed).ok();
+            let read: Option<AuditRow> = serde_json::from_slice(&changed).ok();
             let same = read.as_ref() == Some(&rows[1]);
             let found = verify(&[Some(rows[0].clone()), read], head);
             assert_eq!(found.is_ok(), same, "byte {at} bit {bit}: {found:?}");
@@ -86,22 +87,22 @@ proptest! {
 
         let mut gone = rows.clone();
         gone.remove(a);
-        let why = if a + 1 == rows.len() { Why::Witness } else { Why::Number };
+        let why = if a + 1 == rows.len() { LogDefect::Checkpoint } else { LogDefect::Number };
         prop_assert_eq!(first_bad(gone, head), Some((a as u64 + 1, why)), "row {} taken out", a + 1);
 
         let mut doubled = rows.clone();
         doubled.insert(a, rows[a].clone());
-        prop_assert_eq!(first_bad(doubled, head), Some((a as u64 + 2, Why::Number)), "row {} doubled", a + 1);
+        prop_assert_eq!(first_bad(doubled, head), Some((a as u64 + 2, LogDefect::Number)), "row {} doubled", a + 1);
 
         let mut exchanged = rows.clone();
         exchanged.swap(a, b);
         let first = a.min(b) as u64 + 1;
-        let expected = (a != b).then_some((first, Why::Number));
+        let expected = (a != b).then_some((first, LogDefect::Number));
         prop_assert_eq!(first_bad(exchanged, head), expected, "rows {} and {} exchanged", a + 1, b + 1);
 
         let mut cut = rows.clone();
         cut.truncate(a);
-        prop_assert_eq!(first_bad(cut, head), Some((a as u64 + 1, Why::Witness)), "cut after {}", a);
+        prop_assert_eq!(first_bad(cut, head), Some((a as u64 + 1, LogDefect::Checkpoint)), "cut after {}", a);
     }
 
     #[test]
@@ -114,6 +115,6 @@ proptest! {
         let mut other = details.clone();
         other[at.index(details.len())].push('!');
         let (rewritten, _) = log(&other);
-        prop_assert_eq!(first_bad(rewritten, head), Some((details.len() as u64, Why::Witness)));
+        prop_assert_eq!(first_bad(rewritten, head), Some((details.len() as u64, LogDefect::Checkpoint)));
     }
 }

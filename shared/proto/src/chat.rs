@@ -1,13 +1,13 @@
 //! The chat between the two people of a session, as both ends keep it.
 //!
 //! Pure: messages are numbered per direction over the whole session, resent after a resumption until the
-//! other end marks them received, and doubles are dropped. A [`Link`] is what one stream has carried so far.
+//! other end marks them received, and doubles are dropped. A [`ChatStream`] is what one stream has carried so far.
 //! Text from the peer is neutralised here, before anybody sees or stores it.
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::local::{ChatLine, Mark};
-use crate::message::session::{Chat, MAX_CHAT};
+use crate::message::local::{ChatLine, DeliveryMark};
+use crate::message::session::{ChatFrame, MAX_CHAT};
 use crate::text;
 use crate::time::UnixMillis;
 
@@ -16,7 +16,7 @@ pub const MAX_MESSAGES: u64 = 10_000;
 
 /// Which end keeps the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Side {
+pub enum ChatSide {
     /// The technician's client.
     Technician,
     /// The agent.
@@ -36,7 +36,7 @@ pub enum ChatError {
 
 /// What changed by a frame of the peer.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Change {
+pub enum ChatChange {
     /// A new message of the peer.
     New(ChatLine),
     /// Own messages have a new mark.
@@ -48,7 +48,7 @@ pub enum Change {
 /// The whole chat of a session.
 #[derive(Clone, Debug)]
 pub struct ChatLog {
-    side: Side,
+    side: ChatSide,
     lines: Vec<ChatLine>,
     written: u64,
     got: u64,
@@ -57,7 +57,7 @@ pub struct ChatLog {
 
 impl ChatLog {
     /// An empty chat.
-    pub fn new(side: Side) -> Self {
+    pub fn new(side: ChatSide) -> Self {
         Self { side, lines: Vec::new(), written: 0, got: 0, seen: 0 }
     }
 
@@ -78,8 +78,8 @@ impl ChatLog {
             return None;
         }
         self.written += 1;
-        let from_technician = self.side == Side::Technician;
-        let line = ChatLine { from_technician, number: self.written, at, text, mark: Mark::Sent };
+        let from_technician = self.side == ChatSide::Technician;
+        let line = ChatLine { from_technician, number: self.written, at, text, mark: DeliveryMark::Sent };
         self.lines.push(line.clone());
         Some(line)
     }
@@ -93,26 +93,26 @@ impl ChatLog {
     ///
     /// # Errors
     /// [`ChatError`]: end the conversation.
-    pub fn take(&mut self, frame: Chat) -> Result<Change, ChatError> {
+    pub fn take(&mut self, frame: ChatFrame) -> Result<ChatChange, ChatError> {
         match frame {
-            Chat::Message { number, .. } if number <= self.got => Ok(Change::Nothing),
-            Chat::Message { number, .. } if number > MAX_MESSAGES => Err(ChatError::TooMany),
-            Chat::Message { number, .. } if number != self.got + 1 => Err(ChatError::Gap),
-            Chat::Message { number, at, text } => {
+            ChatFrame::Message { number, .. } if number <= self.got => Ok(ChatChange::Nothing),
+            ChatFrame::Message { number, .. } if number > MAX_MESSAGES => Err(ChatError::TooMany),
+            ChatFrame::Message { number, .. } if number != self.got + 1 => Err(ChatError::Gap),
+            ChatFrame::Message { number, at, text } => {
                 self.got = number;
-                let from_technician = self.side == Side::Device;
+                let from_technician = self.side == ChatSide::Device;
                 let text = text::multi_line(&text, MAX_CHAT);
-                let line = ChatLine { from_technician, number, at, text, mark: Mark::Received };
+                let line = ChatLine { from_technician, number, at, text, mark: DeliveryMark::Received };
                 self.lines.push(line.clone());
-                Ok(Change::New(line))
+                Ok(ChatChange::New(line))
             }
-            Chat::Received(number) => Ok(self.mark(number, Mark::Received)),
-            Chat::Shown(number) => Ok(self.mark(number, Mark::Shown)),
+            ChatFrame::Received(number) => Ok(self.mark(number, DeliveryMark::Received)),
+            ChatFrame::Shown(number) => Ok(self.mark(number, DeliveryMark::Shown)),
         }
     }
 
-    fn mark(&mut self, up_to: u64, mark: Mark) -> Change {
-        let own = self.side == Side::Technician;
+    fn mark(&mut self, up_to: u64, mark: DeliveryMark) -> ChatChange {
+        let own = self.side == ChatSide::Technician;
         let mut marked = Vec::new();
         for line in &mut self.lines {
             if line.from_technician == own && line.number <= up_to && line.mark < mark {
@@ -120,36 +120,35 @@ impl ChatLog {
                 marked.push(line.clone());
             }
         }
-        if marked.is_empty() { Change::Nothing } else { Change::Marked(marked) }
+        if marked.is_empty() { ChatChange::Nothing } else { ChatChange::Marked(marked) }
     }
 }
 
 /// What one stream has carried so far.
 #[derive(Clone, Debug, Default)]
-pub struct Link {
+pub struct ChatStream {
     sent: u64,
     told_received: u64,
     told_shown: u64,
 }
 
-impl Link {
+impl ChatStream {
     /// The next frame to send on this stream; `None` when everything is said.
-    pub fn next_frame(&mut self, log: &ChatLog) -> Option<Chat> {
+    pub fn next_frame(&mut self, log: &ChatLog) -> Option<ChatFrame> {
         if self.told_received < log.got {
             self.told_received = log.got;
-            return Some(Chat::Received(log.got));
+            return Some(ChatFrame::Received(log.got));
         }
         if self.told_shown < log.seen {
             self.told_shown = log.seen;
-            return Some(Chat::Shown(log.seen));
+            return Some(ChatFrame::Shown(log.seen));
         }
-        let own = log.side == Side::Technician;
-        let next = log
-            .lines
-            .iter()
-            .find(|line| line.from_technician == own && line.number > self.sent && line.mark == Mark::Sent)?;
+        let own = log.side == ChatSide::Technician;
+        let next = log.lines.iter().find(|line| {
+            line.from_technician == own && line.number > self.sent && line.mark == DeliveryMark::Sent
+        })?;
         self.sent = next.number;
-        Some(Chat::Message { number: next.number, at: next.at, text: next.text.clone() })
+        Some(ChatFrame::Message { number: next.number, at: next.at, text: next.text.clone() })
     }
 }
 
@@ -163,49 +162,49 @@ mod tests {
 
     const AT: UnixMillis = UnixMillis(5);
 
-    fn pump(link: &mut Link, from: &ChatLog, to: &mut ChatLog) -> Vec<Change> {
+    fn pump(link: &mut ChatStream, from: &ChatLog, to: &mut ChatLog) -> Vec<ChatChange> {
         std::iter::from_fn(|| link.next_frame(from)).map(|f| to.take(f).unwrap()).collect()
     }
 
     #[test]
     fn messages_cross_with_their_marks() {
-        let (mut t, mut d) = (ChatLog::new(Side::Technician), ChatLog::new(Side::Device));
-        let (mut t_link, mut d_link) = (Link::default(), Link::default());
+        let (mut t, mut d) = (ChatLog::new(ChatSide::Technician), ChatLog::new(ChatSide::Device));
+        let (mut t_link, mut d_link) = (ChatStream::default(), ChatStream::default());
         t.say("hello\u{1b}[2J\n", AT).unwrap();
         assert!(
-            matches!(&pump(&mut t_link, &t, &mut d)[..], [Change::New(l)] if l.text == "hello\u{fffd}[2J")
+            matches!(&pump(&mut t_link, &t, &mut d)[..], [ChatChange::New(l)] if l.text == "hello\u{fffd}[2J")
         );
         pump(&mut d_link, &d, &mut t);
-        assert_eq!(t.lines()[0].mark, Mark::Received);
+        assert_eq!(t.lines()[0].mark, DeliveryMark::Received);
         d.saw(99);
         pump(&mut d_link, &d, &mut t);
-        assert_eq!(t.lines()[0].mark, Mark::Shown);
+        assert_eq!(t.lines()[0].mark, DeliveryMark::Shown);
         assert!(t.say(" \n", AT).is_none());
     }
 
     #[test]
     fn a_lost_connection_loses_and_doubles_nothing() {
-        let (mut t, mut d) = (ChatLog::new(Side::Technician), ChatLog::new(Side::Device));
+        let (mut t, mut d) = (ChatLog::new(ChatSide::Technician), ChatLog::new(ChatSide::Device));
         t.say("one", AT);
         t.say("two", AT);
-        let mut lost = Link::default();
+        let mut lost = ChatStream::default();
         d.take(lost.next_frame(&t).unwrap()).unwrap();
         // "two" was sent and lost, and so were all marks: a new link sends both again.
         lost.next_frame(&t);
-        pump(&mut Link::default(), &t, &mut d);
-        pump(&mut Link::default(), &d, &mut t);
+        pump(&mut ChatStream::default(), &t, &mut d);
+        pump(&mut ChatStream::default(), &d, &mut t);
         let texts: Vec<_> = d.lines().iter().map(|l| l.text.as_str()).collect();
         assert_eq!(texts, ["one", "two"]);
-        assert!(t.lines().iter().all(|l| l.mark == Mark::Received));
-        assert_eq!(Link::default().next_frame(&t), None, "nothing is sent a third time");
+        assert!(t.lines().iter().all(|l| l.mark == DeliveryMark::Received));
+        assert_eq!(ChatStream::default().next_frame(&t), None, "nothing is sent a third time");
     }
 
     #[test]
     fn a_peer_that_leaves_out_or_floods_is_an_error() {
-        let mut d = ChatLog::new(Side::Device);
-        let m = |number| Chat::Message { number, at: AT, text: "x".into() };
+        let mut d = ChatLog::new(ChatSide::Device);
+        let m = |number| ChatFrame::Message { number, at: AT, text: "x".into() };
         assert_eq!(d.take(m(2)), Err(ChatError::Gap));
         assert_eq!(d.take(m(u64::MAX)), Err(ChatError::TooMany));
-        assert_eq!(d.take(Chat::Shown(u64::MAX)), Ok(Change::Nothing));
+        assert_eq!(d.take(ChatFrame::Shown(u64::MAX)), Ok(ChatChange::Nothing));
     }
 }

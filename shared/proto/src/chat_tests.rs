@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 
 use proptest::prelude::*;
 
-use super::{Change, ChatLog, Link, Side};
-use crate::message::local::Mark;
-use crate::message::session::Chat;
+use super::{ChatChange, ChatLog, ChatSide, ChatStream};
+use crate::message::local::DeliveryMark;
+use crate::message::session::ChatFrame;
 use crate::time::UnixMillis;
 
 /// How long a frame is under way, in ticks.
@@ -44,23 +44,23 @@ fn steps() -> impl Strategy<Value = Step> {
 
 struct End {
     log: ChatLog,
-    link: Link,
+    link: ChatStream,
     /// Frames on their way to this end, with the tick at which they arrive.
-    coming: VecDeque<(u64, Chat)>,
+    coming: VecDeque<(u64, ChatFrame)>,
     /// The texts written here, and those that came from the other end.
     written: Vec<String>,
     arrived: Vec<String>,
 }
 
 impl End {
-    fn new(side: Side) -> Self {
-        let (log, link) = (ChatLog::new(side), Link::default());
+    fn new(side: ChatSide) -> Self {
+        let (log, link) = (ChatLog::new(side), ChatStream::default());
         Self { log, link, coming: VecDeque::new(), written: Vec::new(), arrived: Vec::new() }
     }
 
     /// The marks of the lines written here, in order.
-    fn marks(&self) -> Vec<Mark> {
-        let own = self.log.side == Side::Technician;
+    fn marks(&self) -> Vec<DeliveryMark> {
+        let own = self.log.side == ChatSide::Technician;
         self.log.lines().iter().filter(|line| line.from_technician == own).map(|line| line.mark).collect()
     }
 }
@@ -72,7 +72,7 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        Self { ends: [End::new(Side::Technician), End::new(Side::Device)], tick: 0 }
+        Self { ends: [End::new(ChatSide::Technician), End::new(ChatSide::Device)], tick: 0 }
     }
 
     fn take(&mut self, step: Step) -> Result<(), TestCaseError> {
@@ -97,7 +97,7 @@ impl Pair {
             }
             Step::Break => {
                 for end in &mut self.ends {
-                    end.link = Link::default();
+                    end.link = ChatStream::default();
                     end.coming.clear();
                 }
             }
@@ -120,8 +120,8 @@ impl Pair {
         while end.coming.front().is_some_and(|(when, _)| *when <= self.tick) {
             let Some((_, frame)) = end.coming.pop_front() else { break };
             match end.log.take(frame) {
-                Ok(Change::New(line)) => end.arrived.push(line.text),
-                Ok(Change::Marked(_) | Change::Nothing) => {}
+                Ok(ChatChange::New(line)) => end.arrived.push(line.text),
+                Ok(ChatChange::Marked(_) | ChatChange::Nothing) => {}
                 Err(error) => {
                     return Err(TestCaseError::fail(format!("an honest peer was cut off: {error}")));
                 }
@@ -131,21 +131,21 @@ impl Pair {
     }
 
     /// What holds at every moment.
-    fn hold(&self, before: &[Vec<Mark>; 2]) -> Result<(), TestCaseError> {
+    fn hold(&self, before: &[Vec<DeliveryMark>; 2]) -> Result<(), TestCaseError> {
         for (at, end) in self.ends.iter().enumerate() {
             let other = &self.ends[1 - at];
             prop_assert!(other.written.starts_with(&end.arrived), "lost, doubled or out of order");
             let marks = end.marks();
             let went_back = before[at].iter().zip(&marks).any(|(before, now)| now < before);
             prop_assert!(!went_back, "a mark went back: {:?} to {:?}", before[at], marks);
-            let known = marks.iter().filter(|mark| **mark >= Mark::Received).count();
+            let known = marks.iter().filter(|mark| **mark >= DeliveryMark::Received).count();
             prop_assert!(known <= other.arrived.len(), "marked received what has not arrived");
             prop_assert!(marks.is_sorted_by(|a, b| a >= b), "a later message is further than an earlier one");
         }
         Ok(())
     }
 
-    fn marks(&self) -> [Vec<Mark>; 2] {
+    fn marks(&self) -> [Vec<DeliveryMark>; 2] {
         [self.ends[0].marks(), self.ends[1].marks()]
     }
 }
@@ -174,7 +174,7 @@ proptest! {
         }
         for at in 0..2 {
             prop_assert_eq!(&pair.ends[at].arrived, &pair.ends[1 - at].written);
-            prop_assert!(pair.ends[at].marks().iter().all(|mark| *mark == Mark::Shown));
+            prop_assert!(pair.ends[at].marks().iter().all(|mark| *mark == DeliveryMark::Shown));
         }
     }
 }

@@ -156,14 +156,14 @@ pub struct Credential {
 
 /// What a credential proves, once verified.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Verified {
+pub struct VerifiedCredential {
     /// The invite it began with; its names are made safe to show.
     pub invite: Invite,
     /// All keys of the chain, the joining one first, today's last. Never empty.
     keys: Vec<PublicKey>,
 }
 
-impl Verified {
+impl VerifiedCredential {
     /// The key that speaks today.
     pub fn key(&self) -> PublicKey {
         self.keys.last().copied().unwrap_or(self.invite.key)
@@ -224,7 +224,11 @@ impl Credential {
     ///
     /// # Errors
     /// [`CredentialError`]. Revocation is a question of its own: [`Revocations::check`].
-    pub fn verify(&self, organisation: &PublicKey, now: UnixMillis) -> Result<Verified, CredentialError> {
+    pub fn verify(
+        &self,
+        organisation: &PublicKey,
+        now: UnixMillis,
+    ) -> Result<VerifiedCredential, CredentialError> {
         if self.links.is_empty() || self.links.len() > MAX_LINKS {
             return Err(CredentialError::Length(self.links.len()));
         }
@@ -247,7 +251,7 @@ impl Credential {
         }
         invite.name = text::one_line(&invite.name, MAX_NAME);
         invite.organisation_name = text::one_line(&invite.organisation_name, MAX_NAME);
-        Ok(Verified { invite, keys })
+        Ok(VerifiedCredential { invite, keys })
     }
 }
 
@@ -299,7 +303,7 @@ impl Revocations {
     ///
     /// # Errors
     /// [`CredentialError::Revoked`].
-    pub fn check(&self, who: &Verified) -> Result<(), CredentialError> {
+    pub fn check(&self, who: &VerifiedCredential) -> Result<(), CredentialError> {
         let revoked = self.invites.contains(&who.invite.id)
             || who.keys.iter().any(|key| self.keys.contains(key))
             || self.retired.contains(&who.key());

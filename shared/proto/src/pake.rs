@@ -35,7 +35,7 @@ pub struct ProofError;
 
 /// What a proof is bound to; both ends must see the same.
 #[derive(Clone, Debug)]
-pub struct Channel {
+pub struct ChannelBinding {
     /// The session.
     pub session: SessionId,
     /// TLS exporter output of this connection, under [`EXPORTER_LABEL`] and the session id.
@@ -47,19 +47,19 @@ pub struct Channel {
 }
 
 /// One end's proof under way.
-pub struct Proof {
+pub struct CodeProof {
     state: Spake2<Ed25519Group>,
     sent: Vec<u8>,
     is_technician: bool,
 }
 
 /// The keys that both ends hold once the messages are exchanged.
-pub struct Keys {
+pub struct ConfirmationKeys {
     technician: Zeroizing<[u8; 32]>,
     agent: Zeroizing<[u8; 32]>,
 }
 
-impl Proof {
+impl CodeProof {
     /// The technician's first message.
     pub fn technician(secret: &str, rng: &mut impl CryptoRngCore) -> (Self, Vec<u8>) {
         let (state, sent) = Spake2::start_a_with_rng(&Password::new(secret), &end(true), &end(false), rng);
@@ -76,7 +76,7 @@ impl Proof {
     ///
     /// # Errors
     /// [`ProofError`] for a message that is none; a wrong code only shows in the confirmation.
-    pub fn finish(self, received: &[u8], channel: &Channel) -> Result<Keys, ProofError> {
+    pub fn finish(self, received: &[u8], channel: &ChannelBinding) -> Result<ConfirmationKeys, ProofError> {
         if received.len() > MAX_MESSAGE {
             return Err(ProofError);
         }
@@ -94,11 +94,11 @@ impl Proof {
             hkdf.expand(&info, key.as_mut()).map_err(|_| ProofError)?;
             Ok::<_, ProofError>(key)
         };
-        Ok(Keys { technician: derive(b"technician")?, agent: derive(b"agent")? })
+        Ok(ConfirmationKeys { technician: derive(b"technician")?, agent: derive(b"agent")? })
     }
 }
 
-impl Keys {
+impl ConfirmationKeys {
     /// The technician's confirmation, sent first.
     pub fn technician_confirmation(&self) -> Confirmation {
         mac(&self.technician).finalize().into_bytes().into()
@@ -137,7 +137,7 @@ fn end(is_technician: bool) -> Identity {
     Identity::new(if is_technician { b"nearhand technician" } else { b"nearhand agent" })
 }
 
-fn transcript(first: &[u8], second: &[u8], channel: &Channel) -> [u8; 32] {
+fn transcript(first: &[u8], second: &[u8], channel: &ChannelBinding) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in [
         first,
@@ -168,7 +168,7 @@ impl ResumeSecret {
         Self(Zeroizing::new(exporter))
     }
 
-    fn mac(&self, who: &[u8], channel: &Channel) -> Hmac<Sha256> {
+    fn mac(&self, who: &[u8], channel: &ChannelBinding) -> Hmac<Sha256> {
         let mut mac = mac(&self.0);
         mac.update(who);
         mac.update(&transcript(b"resume", who, channel));
@@ -176,12 +176,12 @@ impl ResumeSecret {
     }
 
     /// The technician's proof on a new connection.
-    pub fn technician_proof(&self, channel: &Channel) -> Confirmation {
+    pub fn technician_proof(&self, channel: &ChannelBinding) -> Confirmation {
         self.mac(b"technician", channel).finalize().into_bytes().into()
     }
 
     /// The agent's proof on a new connection.
-    pub fn agent_proof(&self, channel: &Channel) -> Confirmation {
+    pub fn agent_proof(&self, channel: &ChannelBinding) -> Confirmation {
         self.mac(b"agent", channel).finalize().into_bytes().into()
     }
 
@@ -189,7 +189,11 @@ impl ResumeSecret {
     ///
     /// # Errors
     /// [`ProofError`].
-    pub fn check_technician(&self, channel: &Channel, received: &Confirmation) -> Result<(), ProofError> {
+    pub fn check_technician(
+        &self,
+        channel: &ChannelBinding,
+        received: &Confirmation,
+    ) -> Result<(), ProofError> {
         self.mac(b"technician", channel).verify_slice(received).map_err(|_| ProofError)
     }
 
@@ -197,7 +201,7 @@ impl ResumeSecret {
     ///
     /// # Errors
     /// [`ProofError`].
-    pub fn check_agent(&self, channel: &Channel, received: &Confirmation) -> Result<(), ProofError> {
+    pub fn check_agent(&self, channel: &ChannelBinding, received: &Confirmation) -> Result<(), ProofError> {
         self.mac(b"agent", channel).verify_slice(received).map_err(|_| ProofError)
     }
 }
@@ -207,8 +211,8 @@ mod tests {
     use super::*;
     use rand_core::OsRng;
 
-    fn channel(exporter: u8) -> Channel {
-        Channel {
+    fn channel(exporter: u8) -> ChannelBinding {
+        ChannelBinding {
             session: SessionId::from_bytes([1; 16]),
             exporter: [exporter; 32],
             technician: PublicKey::from_bytes([2; 32]),
@@ -216,9 +220,14 @@ mod tests {
         }
     }
 
-    fn keys(code_t: &str, code_a: &str, channel_t: &Channel, channel_a: &Channel) -> (Keys, Keys) {
-        let (t, from_t) = Proof::technician(code_t, &mut OsRng);
-        let (a, from_a) = Proof::agent(code_a, &mut OsRng);
+    fn keys(
+        code_t: &str,
+        code_a: &str,
+        channel_t: &ChannelBinding,
+        channel_a: &ChannelBinding,
+    ) -> (ConfirmationKeys, ConfirmationKeys) {
+        let (t, from_t) = CodeProof::technician(code_t, &mut OsRng);
+        let (a, from_a) = CodeProof::agent(code_a, &mut OsRng);
         (t.finish(&from_a, channel_t).unwrap(), a.finish(&from_t, channel_a).unwrap())
     }
 
@@ -244,7 +253,7 @@ mod tests {
     #[test]
     fn hostile_messages_are_errors() {
         for bad in [vec![], vec![0; 33], vec![0x42; 33], vec![0xff; 65]] {
-            let (t, _) = Proof::technician("1234567", &mut OsRng);
+            let (t, _) = CodeProof::technician("1234567", &mut OsRng);
             assert!(t.finish(&bad, &channel(1)).is_err(), "{bad:?}");
         }
     }

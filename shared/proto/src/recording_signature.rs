@@ -41,7 +41,7 @@ impl Statement for ScreenHead {
 
 /// The running hash of a part.
 #[derive(Clone, Debug)]
-pub struct Chain {
+pub struct RecordingHash {
     session: SessionId,
     part: u32,
     began: UnixMillis,
@@ -49,7 +49,7 @@ pub struct Chain {
     hash: Sha256,
 }
 
-impl Chain {
+impl RecordingHash {
     /// Of a part that begins.
     pub fn new(session: SessionId, part: u32, began: UnixMillis) -> Self {
         let hash = Sha256::new()
@@ -96,7 +96,7 @@ mod tests {
         let session = SessionId::from_bytes([7; 16]);
         let at = |x| FromScreen::CursorAt(Some(ScreenPoint { x, y: 0 }));
         let hash = |part, messages: &[FromScreen]| {
-            let mut chain = Chain::new(session, part, UnixMillis(5));
+            let mut chain = RecordingHash::new(session, part, UnixMillis(5));
             messages.iter().for_each(|message| chain.take(message).unwrap());
             chain.head(9, false).hash
         };

@@ -37,16 +37,16 @@ const DAMM: [[u8; 10]; 10] = [
 /// The four digits that the relay allots and routes by.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u16", into = "u16")]
-pub struct Routing(u16);
+pub struct RoutingDigits(u16);
 
-impl Routing {
+impl RoutingDigits {
     /// The routing number, if it has at most four digits.
     pub fn new(number: u16) -> Option<Self> {
         (number < ROUTINGS).then_some(Self(number))
     }
 }
 
-impl TryFrom<u16> for Routing {
+impl TryFrom<u16> for RoutingDigits {
     type Error = &'static str;
 
     fn try_from(number: u16) -> Result<Self, Self::Error> {
@@ -54,19 +54,19 @@ impl TryFrom<u16> for Routing {
     }
 }
 
-impl From<Routing> for u16 {
-    fn from(routing: Routing) -> Self {
+impl From<RoutingDigits> for u16 {
+    fn from(routing: RoutingDigits) -> Self {
         routing.0
     }
 }
 
-impl fmt::Display for Routing {
+impl fmt::Display for RoutingDigits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04}", self.0)
     }
 }
 
-impl fmt::Debug for Routing {
+impl fmt::Debug for RoutingDigits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Routing({self})")
     }
@@ -75,7 +75,7 @@ impl fmt::Debug for Routing {
 /// A whole code. Doesn't print its secret by `Debug`; [`SupportCode::spoken`] is for the customer's eyes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SupportCode {
-    routing: Routing,
+    routing: RoutingDigits,
     secret: u32,
 }
 
@@ -95,7 +95,7 @@ pub enum SupportCodeError {
 
 impl SupportCode {
     /// A fresh secret behind the routing digits that the relay allotted.
-    pub fn generate(routing: Routing, rng: &mut impl CryptoRngCore) -> Self {
+    pub fn generate(routing: RoutingDigits, rng: &mut impl CryptoRngCore) -> Self {
         // Rejection sampling: the same chance for each of the 10^7 secrets.
         let bound = u32::MAX - u32::MAX % SECRETS;
         loop {
@@ -107,7 +107,7 @@ impl SupportCode {
     }
 
     /// The digits that the relay may see.
-    pub fn routing(&self) -> Routing {
+    pub fn routing(&self) -> RoutingDigits {
         self.routing
     }
 
@@ -150,7 +150,7 @@ impl FromStr for SupportCode {
         }
         let (routing, rest) = digits.split_at(4);
         let (secret, _) = rest.split_at(7);
-        let routing = routing.parse().ok().and_then(Routing::new).ok_or(SupportCodeError::NotDigits)?;
+        let routing = routing.parse().ok().and_then(RoutingDigits::new).ok_or(SupportCodeError::NotDigits)?;
         Ok(Self { routing, secret: secret.parse().map_err(|_| SupportCodeError::NotDigits)? })
     }
 }
@@ -175,17 +175,17 @@ mod tests {
     #[test]
     fn what_is_spoken_is_what_is_typed() {
         for n in [0, 7, 9999] {
-            let code = SupportCode::generate(Routing::new(n).unwrap(), &mut OsRng);
+            let code = SupportCode::generate(RoutingDigits::new(n).unwrap(), &mut OsRng);
             assert_eq!(code.spoken().parse(), Ok(code.clone()));
             assert_eq!(code.spoken().replace(' ', "-").parse(), Ok(code.clone()));
             assert!(!format!("{code:?}").contains(code.secret().as_str()));
         }
-        assert!(Routing::new(10_000).is_none());
+        assert!(RoutingDigits::new(10_000).is_none());
     }
 
     #[test]
     fn every_wrong_digit_and_every_swap_is_noticed() {
-        let code = SupportCode::generate(Routing::new(1234).unwrap(), &mut OsRng);
+        let code = SupportCode::generate(RoutingDigits::new(1234).unwrap(), &mut OsRng);
         let digits: Vec<u8> = code.spoken().bytes().filter(|b| *b != b' ').collect();
         let read = |d: &[u8]| String::from_utf8(d.to_vec()).unwrap().parse::<SupportCode>();
         for i in 0..12 {

@@ -30,7 +30,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::network::OwnAddress;
 use nearhand_proto::forward::packet::is_bind_family;
-use nearhand_proto::forward::{BindGrant, BindState, Binder, Command};
+use nearhand_proto::forward::{BindCommand, BindGrant, BindState, Binder};
 
 /// Receive and send buffer asked of the system, in bytes: 50 ms of a 300 Mbit/s stream. The default of 208 KiB
 /// loses packets when the reader is off the processor for 5 ms. The system may grant less.
@@ -38,20 +38,20 @@ const SOCKET_BUFFER: usize = 2 << 20;
 
 /// A session endpoint's socket. Ends its timer task when it is dropped.
 pub struct BoundSocket {
-    shared: Arc<Shared>,
+    shared: Arc<SocketState>,
 }
 
 /// Watches and steers a [`BoundSocket`]; doesn't keep it open.
 #[derive(Clone)]
 pub struct BindControl {
-    shared: Weak<Shared>,
+    shared: Weak<SocketState>,
     state: watch::Receiver<BindState>,
 }
 
-struct Shared {
+struct SocketState {
     /// The one peer that quinn knows.
     relay: SocketAddr,
-    io: RwLock<Arc<Io>>,
+    io: RwLock<Arc<SocketIo>>,
     binder: Mutex<Binder>,
     /// What the binder says about sending, readable without its lock.
     may_send: AtomicBool,
@@ -63,12 +63,12 @@ struct Shared {
 }
 
 /// One UDP socket and what quinn's system layer knows about it.
-struct Io {
+struct SocketIo {
     socket: UdpSocket,
     udp: UdpSocketState,
 }
 
-impl Io {
+impl SocketIo {
     /// Unconnected and on the wildcard address, so that it outlives a change of the device's addresses.
     fn open(relay: SocketAddr) -> io::Result<Self> {
         let local: IpAddr = match relay {
@@ -98,9 +98,9 @@ impl BoundSocket {
         let nonce = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         let nonce = u64::try_from(nonce).unwrap_or_default();
         let (state, watched) = watch::channel(BindState::Binding);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SocketState {
             relay,
-            io: RwLock::new(Arc::new(Io::open(relay)?)),
+            io: RwLock::new(Arc::new(SocketIo::open(relay)?)),
             binder: Mutex::new(Binder::new(grant, nonce, Instant::now())),
             may_send: AtomicBool::new(false),
             state,
@@ -172,7 +172,7 @@ impl BindControl {
 }
 
 /// Waits for the binder's timeouts and for another address of this machine; ends with the socket.
-async fn drive_timer(shared: Weak<Shared>, changed: Arc<Notify>, relay: SocketAddr) {
+async fn drive_timer(shared: Weak<SocketState>, changed: Arc<Notify>, relay: SocketAddr) {
     let mut own_address = OwnAddress::watch(relay);
     loop {
         let next = match shared.upgrade() {
@@ -199,8 +199,8 @@ async fn drive_timer(shared: Weak<Shared>, changed: Arc<Notify>, relay: SocketAd
     }
 }
 
-impl Shared {
-    fn io(&self) -> Arc<Io> {
+impl SocketState {
+    fn io(&self) -> Arc<SocketIo> {
         Arc::clone(&self.io.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -223,8 +223,8 @@ impl Shared {
         let mut failed = false;
         while let Some(command) = binder.poll_command() {
             match command {
-                Command::Send(packet) => failed |= self.send_bind(&packet),
-                Command::FreshSocket => self.replace_socket(),
+                BindCommand::Send(packet) => failed |= self.send_bind(&packet),
+                BindCommand::FreshSocket => self.replace_socket(),
             }
         }
         if failed {
@@ -252,7 +252,7 @@ impl Shared {
     }
 
     fn replace_socket(&self) {
-        match Io::open(self.relay) {
+        match SocketIo::open(self.relay) {
             Ok(io) => {
                 *self.io.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(io);
                 let waiting = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -367,7 +367,7 @@ fn network_is_gone(err: &io::Error) -> bool {
 
 impl AsyncUdpSocket for BoundSocket {
     fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
-        Box::pin(Poller { socket: self, waiting: None })
+        Box::pin(WritePoller { socket: self, waiting: None })
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
@@ -430,18 +430,18 @@ impl AsyncUdpSocket for BoundSocket {
 }
 
 /// One connection's wait for the socket to take data.
-struct Poller {
+struct WritePoller {
     socket: Arc<BoundSocket>,
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
 }
 
-impl fmt::Debug for Poller {
+impl fmt::Debug for WritePoller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Poller").field("waiting", &self.waiting.is_some()).finish_non_exhaustive()
     }
 }
 
-impl UdpPoller for Poller {
+impl UdpPoller for WritePoller {
     fn poll_writable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let shared = &this.socket.shared;

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 
 use crate::framed::{self, FrameError};
-use nearhand_proto::chat::{Change, ChatError, ChatLog, Link};
+use nearhand_proto::chat::{ChatChange, ChatError, ChatLog, ChatStream};
 use nearhand_proto::message::session::FRAME_LIMIT;
 
 /// A chat log that a stream's driver and other tasks share. Whoever writes into it calls
@@ -53,7 +53,7 @@ impl SharedChat {
         &self,
         mut to: impl AsyncWrite + Unpin,
         mut from: impl AsyncRead + Unpin,
-        mut on: impl FnMut(Change),
+        mut on: impl FnMut(ChatChange),
     ) -> Result<core::convert::Infallible, ChatEnd> {
         let read = async {
             loop {
@@ -63,7 +63,7 @@ impl SharedChat {
             }
         };
         let write = async {
-            let mut link = Link::default();
+            let mut link = ChatStream::default();
             loop {
                 while let Some(frame) = self.with(|log| link.next_frame(log)) {
                     framed::write(&mut to, &frame, FRAME_LIMIT).await?;
@@ -74,7 +74,10 @@ impl SharedChat {
         tokio::select! { end = read => end, end = write => end }
     }
 
-    fn with_frame(&self, frame: nearhand_proto::message::session::Chat) -> Result<Change, ChatError> {
+    fn with_frame(
+        &self,
+        frame: nearhand_proto::message::session::ChatFrame,
+    ) -> Result<ChatChange, ChatError> {
         self.with(|log| log.take(frame))
     }
 }

@@ -12,7 +12,9 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
 
 use crate::framed::{self, FrameError};
-use nearhand_proto::message::local::{Event, FRAME_LIMIT, Message, Reply, Request, Said, Verb};
+use nearhand_proto::message::local::{
+    AgentNotice, FRAME_LIMIT, LocalEvent, LocalMessage, LocalReply, LocalRequest, LocalVerb,
+};
 
 /// Why the agent can't be asked.
 #[derive(Debug, thiserror::Error)]
@@ -30,16 +32,16 @@ pub enum CallError {
     Gone(#[from] FrameError),
     /// It said no.
     #[error("{0}")]
-    Refused(Said),
+    Refused(AgentNotice),
 }
 
 /// A connection to the agent.
 #[derive(Debug)]
 pub struct LocalClient {
     write: OwnedWriteHalf,
-    messages: mpsc::Receiver<Result<Message, FrameError>>,
+    messages: mpsc::Receiver<Result<LocalMessage, FrameError>>,
     /// Events that came while a reply was waited for.
-    waiting: VecDeque<Event>,
+    waiting: VecDeque<LocalEvent>,
     number: u32,
 }
 
@@ -78,40 +80,40 @@ impl LocalClient {
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn ask(&mut self, verb: Verb) -> Result<Reply, CallError> {
+    pub async fn ask(&mut self, verb: LocalVerb) -> Result<LocalReply, CallError> {
         self.number = self.number.wrapping_add(1);
-        let request = Request { number: self.number, verb };
+        let request = LocalRequest { number: self.number, verb };
         framed::write(&mut self.write, &request, FRAME_LIMIT).await?;
         loop {
             match self.message().await? {
-                Message::Event(event) => self.waiting.push_back(event),
-                Message::Reply { number, reply } if number == self.number => {
+                LocalMessage::Event(event) => self.waiting.push_back(event),
+                LocalMessage::Reply { number, reply } if number == self.number => {
                     return match reply {
-                        Reply::Refused(why) => Err(CallError::Refused(why)),
+                        LocalReply::Refused(why) => Err(CallError::Refused(why)),
                         reply => Ok(reply),
                     };
                 }
-                Message::Reply { .. } => {}
+                LocalMessage::Reply { .. } => {}
             }
         }
     }
 
-    /// The next event, once [`Verb::Watch`] was asked. Cancel-safe.
+    /// The next event, once [`LocalVerb::Watch`] was asked. Cancel-safe.
     ///
     /// # Errors
     /// [`CallError::Gone`].
-    pub async fn event(&mut self) -> Result<Event, CallError> {
+    pub async fn event(&mut self) -> Result<LocalEvent, CallError> {
         loop {
             if let Some(event) = self.waiting.pop_front() {
                 return Ok(event);
             }
-            if let Message::Event(event) = self.message().await? {
+            if let LocalMessage::Event(event) = self.message().await? {
                 return Ok(event);
             }
         }
     }
 
-    async fn message(&mut self) -> Result<Message, CallError> {
+    async fn message(&mut self) -> Result<LocalMessage, CallError> {
         Ok(self.messages.recv().await.unwrap_or(Err(FrameError::Closed))?)
     }
 }

@@ -26,7 +26,7 @@ pub const SERVER_NAME: &str = "nearhand";
 
 /// Which key the other end must have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Expect {
+pub enum ExpectedKey {
     /// This one; any other ends the handshake.
     Key(PublicKey),
     /// Any; whoever uses the connection must find out who it is before anything else.
@@ -46,7 +46,7 @@ pub enum TlsConfigError {
 
 /// What a connection is for: sets its windows, streams and timers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Purpose {
+pub enum ConnectionPurpose {
     /// Control: thousands at a relay, small frames. Windows of 64 KiB a stream keep an idle one small.
     Control,
     /// Session: few, may carry a screen.
@@ -64,19 +64,25 @@ const SESSION_STREAM_WINDOW: u32 = 1024 * 1024;
 /// Receive window of a session, in bytes.
 const SESSION_WINDOW: u32 = 4 * 1024 * 1024;
 
-fn transport(purpose: Purpose, keep_alive: Option<Duration>) -> Arc<TransportConfig> {
+fn transport(purpose: ConnectionPurpose, keep_alive: Option<Duration>) -> Arc<TransportConfig> {
     use nearhand_proto::message::{control, session};
     let mut config = TransportConfig::default();
     let (streams, stream_window, window, idle) = match purpose {
-        Purpose::Control => {
+        ConnectionPurpose::Control => {
             config.datagram_receive_buffer_size(None).mtu_discovery_config(None);
             (CONTROL_STREAMS, CONTROL_STREAM_WINDOW, CONTROL_STREAM_WINDOW * 2, control::IDLE_TIMEOUT)
         }
-        Purpose::Session => (SESSION_STREAMS, SESSION_STREAM_WINDOW, SESSION_WINDOW, session::IDLE_TIMEOUT),
+        ConnectionPurpose::Session => {
+            (SESSION_STREAMS, SESSION_STREAM_WINDOW, SESSION_WINDOW, session::IDLE_TIMEOUT)
+        }
     };
     config
         .max_concurrent_bidi_streams(VarInt::from_u32(streams))
-        .max_concurrent_uni_streams(VarInt::from_u32(if purpose == Purpose::Session { streams } else { 0 }))
+        .max_concurrent_uni_streams(VarInt::from_u32(if purpose == ConnectionPurpose::Session {
+            streams
+        } else {
+            0
+        }))
         .stream_receive_window(VarInt::from_u32(stream_window))
         .receive_window(VarInt::from_u32(window))
         .send_window(u64::from(window))
@@ -91,9 +97,9 @@ fn transport(purpose: Purpose, keep_alive: Option<Duration>) -> Arc<TransportCon
 /// [`TlsConfigError`].
 pub fn client(
     key: &SecretKey,
-    expect: Expect,
+    expect: ExpectedKey,
     alpn: &[u8],
-    purpose: Purpose,
+    purpose: ConnectionPurpose,
     keep_alive: Duration,
 ) -> Result<ClientConfig, TlsConfigError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -117,10 +123,14 @@ pub fn client(
 ///
 /// # Errors
 /// [`TlsConfigError`].
-pub fn server(key: &SecretKey, alpn: &[u8], purpose: Purpose) -> Result<ServerConfig, TlsConfigError> {
+pub fn server(
+    key: &SecretKey,
+    alpn: &[u8],
+    purpose: ConnectionPurpose,
+) -> Result<ServerConfig, TlsConfigError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier =
-        Arc::new(RawKeys { expect: Expect::Any, schemes: provider.signature_verification_algorithms });
+        Arc::new(RawKeys { expect: ExpectedKey::Any, schemes: provider.signature_verification_algorithms });
     let mut tls = rustls::ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&TLS13])?
         .with_client_cert_verifier(verifier)
@@ -166,7 +176,7 @@ fn certified(provider: &CryptoProvider, key: &SecretKey) -> Result<Arc<Certified
 /// Verifies raw public keys on either side.
 #[derive(Debug)]
 struct RawKeys {
-    expect: Expect,
+    expect: ExpectedKey,
     schemes: WebPkiSupportedAlgorithms,
 }
 
@@ -176,7 +186,7 @@ impl RawKeys {
             .filter(|_| chain.is_empty())
             .ok_or(TlsError::InvalidCertificate(CertificateError::BadEncoding))?;
         match self.expect {
-            Expect::Key(expected) if expected != key => {
+            ExpectedKey::Key(expected) if expected != key => {
                 Err(TlsError::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
             }
             _ => Ok(()),
@@ -285,13 +295,14 @@ mod tests {
     const ALPN: &[u8] = b"test/1";
 
     async fn meet(
-        expect: impl Fn(PublicKey) -> Expect,
+        expect: impl Fn(PublicKey) -> ExpectedKey,
     ) -> (Result<Connection, String>, Option<PublicKey>, PublicKey) {
         let (s, c) = (SecretKey::generate(&mut OsRng), SecretKey::generate(&mut OsRng));
-        let config = server(&s, ALPN, Purpose::Control).unwrap();
+        let config = server(&s, ALPN, ConnectionPurpose::Control).unwrap();
         let at = Endpoint::server(config, "127.0.0.1:0".parse().unwrap()).unwrap();
         let from = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-        let config = client(&c, expect(s.public()), ALPN, Purpose::Control, Duration::from_secs(5)).unwrap();
+        let config =
+            client(&c, expect(s.public()), ALPN, ConnectionPurpose::Control, Duration::from_secs(5)).unwrap();
         let to = at.local_addr().unwrap();
         let accept = tokio::spawn(async move {
             let connection = at.accept().await.unwrap().await.ok()?;
@@ -313,7 +324,7 @@ mod tests {
 
     #[tokio::test]
     async fn both_ends_see_each_others_key() {
-        for expect in [Expect::Key, |_| Expect::Any] {
+        for expect in [ExpectedKey::Key, |_| ExpectedKey::Any] {
             let (connected, seen, client) = meet(expect).await;
             connected.unwrap();
             assert_eq!(seen, Some(client));
@@ -322,7 +333,7 @@ mod tests {
 
     #[tokio::test]
     async fn another_key_ends_the_handshake() {
-        let (connected, seen, _) = meet(|_| Expect::Key(PublicKey::from_bytes([7; 32]))).await;
+        let (connected, seen, _) = meet(|_| ExpectedKey::Key(PublicKey::from_bytes([7; 32]))).await;
         assert!(connected.is_err());
         assert_eq!(seen, None);
     }

@@ -4,12 +4,12 @@
 use std::sync::{Arc, Mutex};
 
 use nearhand_proto::grant::{Capabilities, Capability};
-use nearhand_proto::message::local::{ChatLine, Mark};
+use nearhand_proto::message::local::{ChatLine, DeliveryMark};
 use nearhand_proto::message::screen::{
-    Clipboard, ClipboardForm, Cursor, FRAME_PART, FRAMES_IN_FLIGHT, FrameEnd, FromScreen, FromViewer, Input,
-    InputNotice, Monitor, Quality, ScreenPoint,
+    ClipboardForm, ClipboardMessage, CursorPicture, FRAME_PART, FRAMES_IN_FLIGHT, FrameEnd, FromScreen,
+    FromViewer, InputEvent, InputNotice, Monitor, ScreenPoint, ScreenQuality,
 };
-use nearhand_proto::message::session::{FRAME_LIMIT, Open};
+use nearhand_proto::message::session::{FRAME_LIMIT, StreamOpen};
 use nearhand_screen::{FrameSettings, PhotoQuality};
 use nearhand_screen::{Picture, ScreenEncoder, Size};
 use nearhand_transport::framed;
@@ -93,7 +93,7 @@ impl ScriptedDevice {
     pub(crate) fn marked(&self, number: u64) -> Option<ChatLine> {
         let scene = self.scene.lock().unwrap();
         let line = scene.said.iter().find(|line| line.number == number)?;
-        Some(ChatLine { mark: Mark::Shown, ..line.clone() })
+        Some(ChatLine { mark: DeliveryMark::Shown, ..line.clone() })
     }
 
     pub(crate) fn picture(&self, name: &str, width: u16, height: u16, step: u32) -> u32 {
@@ -120,16 +120,16 @@ impl ScriptedDevice {
         let _ = self.cues.send(event);
     }
 
-    pub(crate) fn open(self: Arc<Self>, open: &Open, stream: DuplexStream) {
+    pub(crate) fn open(self: Arc<Self>, open: &StreamOpen, stream: DuplexStream) {
         let (read, write) = split(stream);
         let (mut cut, cues) = (self.cut.subscribe(), self.cues.subscribe());
         let open = open.clone();
         tokio::spawn(async move {
             let served = async {
                 match &open {
-                    Open::Screen | Open::Window => self.screen(read, write, cues).await,
-                    Open::Input => Self::input(read, write, cues).await,
-                    Open::Clipboard => Self::clipboard(read, write, cues).await,
+                    StreamOpen::Screen | StreamOpen::Window => self.screen(read, write, cues).await,
+                    StreamOpen::Input => Self::input(read, write, cues).await,
+                    StreamOpen::Clipboard => Self::clipboard(read, write, cues).await,
                     _ => unreachable!("the page opens no other"),
                 }
             };
@@ -196,7 +196,7 @@ impl ScriptedDevice {
         mut write: WriteHalf<DuplexStream>,
         mut cues: broadcast::Receiver<StreamCue>,
     ) -> Option<()> {
-        let (mut heard, _task) = reader::<Input>(read);
+        let (mut heard, _task) = reader::<InputEvent>(read);
         loop {
             tokio::select! {
                 input = heard.recv() => tell(&serde_json::json!({"input": format!("{:?}", input?)})),
@@ -210,34 +210,34 @@ impl ScriptedDevice {
         mut write: WriteHalf<DuplexStream>,
         mut cues: broadcast::Receiver<StreamCue>,
     ) -> Option<()> {
-        let (mut heard, _task) = reader::<Clipboard>(read);
+        let (mut heard, _task) = reader::<ClipboardMessage>(read);
         let (mut copied, mut taken) = (String::new(), Vec::new());
         loop {
             tokio::select! {
                 message = heard.recv() => match message? {
-                    Clipboard::Has { serial, forms } => {
+                    ClipboardMessage::Has { serial, forms } => {
                         tell(&serde_json::json!({"offered": format!("{forms:?}")}));
                         let (form, _) = *forms.first()?;
-                        say(&mut write, &Clipboard::Fetch { serial, form }).await?;
+                        say(&mut write, &ClipboardMessage::Fetch { serial, form }).await?;
                     }
-                    Clipboard::Part { serial, bytes, last, .. } => {
+                    ClipboardMessage::Part { serial, bytes, last, .. } => {
                         taken.extend_from_slice(&bytes);
                         if last {
                             let all = core::mem::take(&mut taken);
                             tell(&serde_json::json!({"pasted": String::from_utf8_lossy(&all)}));
-                            say(&mut write, &Clipboard::Taken { serial }).await?;
+                            say(&mut write, &ClipboardMessage::Taken { serial }).await?;
                         }
                     }
-                    Clipboard::Fetch { serial, form } => {
+                    ClipboardMessage::Fetch { serial, form } => {
                         let bytes = copied.clone().into_bytes();
-                        say(&mut write, &Clipboard::Part { serial, form, bytes, last: true }).await?;
+                        say(&mut write, &ClipboardMessage::Part { serial, form, bytes, last: true }).await?;
                     }
                     other => tell(&serde_json::json!({"clipboard": format!("{other:?}")})),
                 },
                 event = cues.recv() => if let StreamCue::Copied(text) = event.ok()? {
                     let forms = vec![(ClipboardForm::Text, u64::try_from(text.len()).ok())];
                     copied = text;
-                    say(&mut write, &Clipboard::Has { serial: 7, forms }).await?;
+                    say(&mut write, &ClipboardMessage::Has { serial: 7, forms }).await?;
                 },
             }
         }
@@ -253,9 +253,12 @@ struct FrameSource {
 }
 
 impl FrameSource {
-    fn new(size: Size, quality: Quality) -> Self {
-        let photos =
-            if quality == Quality::Exact { PhotoQuality::Exact } else { PhotoQuality::Lossy { quality: 80 } };
+    fn new(size: Size, quality: ScreenQuality) -> Self {
+        let photos = if quality == ScreenQuality::Exact {
+            PhotoQuality::Exact
+        } else {
+            PhotoQuality::Lossy { quality: 80 }
+        };
         Self { encoder: ScreenEncoder::new(size), frame: 0, painted: 0, photos, hidden: false }
     }
 
@@ -308,7 +311,7 @@ fn monitors(size: Size) -> Vec<Monitor> {
 }
 
 /// An arrow, black with a white rim.
-fn cursor() -> Cursor {
+fn cursor() -> CursorPicture {
     let (width, height) = (16_u16, 24_u16);
     let mut rgba = Vec::new();
     for y in 0..height {
@@ -319,7 +322,7 @@ fn cursor() -> Cursor {
             rgba.extend_from_slice(&[shade, shade, shade, if inside { 255 } else { 0 }]);
         }
     }
-    Cursor { width, height, hot: ScreenPoint::default(), rgba }
+    CursorPicture { width, height, hot: ScreenPoint::default(), rgba }
 }
 
 async fn say<T: serde::Serialize>(write: &mut WriteHalf<DuplexStream>, message: &T) -> Option<()> {

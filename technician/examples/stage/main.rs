@@ -26,8 +26,8 @@ use nearhand_client::viewer::decode;
 use nearhand_client::viewer::decoder_process::DecoderProgram;
 use nearhand_client::viewer::{PageServer, ViewerSettings, serve};
 use nearhand_proto::grant::Capability;
-use nearhand_proto::message::local::{ChatLine, Mark};
-use nearhand_proto::message::session::{Ended, Granted, Refusal};
+use nearhand_proto::message::local::{ChatLine, DeliveryMark};
+use nearhand_proto::message::session::{GrantedCapability, SessionEndReason, SessionRefusal};
 use nearhand_proto::time::UnixMillis;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -102,11 +102,11 @@ async fn cues(device: Arc<ScriptedDevice>, updates: mpsc::Sender<SessionUpdate>)
         let cue: DeviceCue = serde_json::from_str(&line).unwrap();
         let update = match cue {
             DeviceCue::Asking(seconds) => Some(SessionUpdate::Asking(seconds)),
-            DeviceCue::Deny => Some(SessionUpdate::Decided(1, Err(Refusal::Denied))),
+            DeviceCue::Deny => Some(SessionUpdate::Decided(1, Err(SessionRefusal::Denied))),
             DeviceCue::Grant { what, seconds, why } => {
-                let granted: Vec<Granted> = what
+                let granted: Vec<GrantedCapability> = what
                     .iter()
-                    .map(|name| Granted {
+                    .map(|name| GrantedCapability {
                         capability: name.parse::<Capability>().unwrap(),
                         seconds_left: seconds,
                     })
@@ -119,7 +119,7 @@ async fn cues(device: Arc<ScriptedDevice>, updates: mpsc::Sender<SessionUpdate>)
                 number,
                 at: UnixMillis(1_700_000_000_000),
                 text,
-                mark: Mark::Received,
+                mark: DeliveryMark::Received,
             })),
             DeviceCue::Read(number) => device.marked(number).map(SessionUpdate::Chat),
             DeviceCue::Interrupt => {
@@ -132,7 +132,7 @@ async fn cues(device: Arc<ScriptedDevice>, updates: mpsc::Sender<SessionUpdate>)
             }
             DeviceCue::Path(true) => Some(SessionUpdate::PathRestored),
             DeviceCue::Path(false) => Some(SessionUpdate::PathStalled),
-            DeviceCue::End => Some(SessionUpdate::Ended(SessionEnd::ByAgent(Ended::Stopped))),
+            DeviceCue::End => Some(SessionUpdate::Ended(SessionEnd::ByAgent(SessionEndReason::Stopped))),
             DeviceCue::Picture { name, width, height, step } => {
                 let hash = device.picture(&name, width, height, step);
                 tell(&serde_json::json!({"picture": hash}));

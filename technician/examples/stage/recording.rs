@@ -7,8 +7,8 @@ use nearhand_proto::credential::{Credential, Invite, Role};
 use nearhand_proto::id::{InviteId, SessionId};
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::message::screen::{FrameEnd, FromScreen};
+use nearhand_proto::recording_signature::RecordingHash;
 use nearhand_proto::time::UnixMillis;
-use nearhand_proto::witness::Chain;
 use nearhand_screen::{FrameSettings, PhotoQuality, Picture, Rect, ScreenEncoder, Size};
 
 const SESSION: SessionId = SessionId::from_bytes([5; 16]);
@@ -64,9 +64,9 @@ fn title() -> RecordingChunk {
 
 /// Writes it.
 pub(crate) fn record(file: &Path) {
-    let (mut chain, mut chunks) = (Chain::new(SESSION, 1, NOW), vec![title()]);
-    let head = |chain: &Chain, millis, last| {
-        RecordingChunk::Said(FromScreen::Witness(key(1).sign(&chain.head(millis, last)).unwrap()))
+    let (mut chain, mut chunks) = (RecordingHash::new(SESSION, 1, NOW), vec![title()]);
+    let head = |chain: &RecordingHash, millis, last| {
+        RecordingChunk::Said(FromScreen::Head(key(1).sign(&chain.head(millis, last)).unwrap()))
     };
     chunks.push(head(&chain, 0, false));
     let mut encoder = ScreenEncoder::new(SIZE);

@@ -9,9 +9,9 @@ use nearhand_client::session::{
 };
 use nearhand_client::viewer::session_link::{MessageReceiver, MessageSender, SessionLink};
 use nearhand_proto::grant::{Capabilities, Capability};
-use nearhand_proto::message::local::{ChatLine, Mark};
+use nearhand_proto::message::local::{ChatLine, DeliveryMark};
 use nearhand_proto::message::session::CheckSet;
-use nearhand_proto::message::session::{FRAME_LIMIT, Open, Refusal};
+use nearhand_proto::message::session::{FRAME_LIMIT, SessionRefusal, StreamOpen};
 use nearhand_proto::time::UnixMillis;
 use nearhand_report::model::{Area, Evidence, Finding, Report, Status, Subject};
 use nearhand_transport::framed;
@@ -91,7 +91,8 @@ impl SessionLink for ScriptedSession {
         let mut chat = self.chat.lock().unwrap();
         let number = u64::try_from(chat.len()).unwrap() + 1;
         let at = UnixMillis(1_700_000_000_000);
-        let line = ChatLine { from_technician: true, number, at, text: text.to_owned(), mark: Mark::Sent };
+        let line =
+            ChatLine { from_technician: true, number, at, text: text.to_owned(), mark: DeliveryMark::Sent };
         chat.push(line.clone());
         self.device.said(line.clone());
         tell(&serde_json::json!({"say": text}));
@@ -112,14 +113,16 @@ impl SessionLink for ScriptedSession {
 
     async fn open_stream(
         &self,
-        open: &Open,
+        open: &StreamOpen,
         _: i32,
     ) -> Result<(ScriptedSender, ScriptedReceiver), StreamError> {
         let capability = open.needs().unwrap();
         match self.device.state(capability) {
             GrantState::Granted => {}
             GrantState::Interrupted => return Err(StreamError::Lost),
-            GrantState::NotGranted => return Err(StreamError::Refused(Refusal::NotGranted(capability))),
+            GrantState::NotGranted => {
+                return Err(StreamError::Refused(SessionRefusal::NotGranted(capability)));
+            }
         }
         let (here, there) = duplex(256 * 1024);
         self.device.clone().open(open, there);

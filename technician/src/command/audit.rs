@@ -3,7 +3,7 @@
 //! The log is verified under the pinned key of the relay, not under keys it names itself, and against every
 //! head of it that was verified here before.
 
-use nearhand_proto::audit::{Broken, Head, Row, Verifier, Why};
+use nearhand_proto::audit::{AuditHead, AuditRow, BrokenLog, LogDefect, LogVerifier};
 use nearhand_proto::identity::PublicKey;
 use serde_json::json;
 
@@ -68,7 +68,7 @@ async fn show(ctx: &CommandContext, relay: &RelayClient, mut after: u64) -> Resu
     }
 }
 
-fn cells(row: Row) -> Vec<TableCell> {
+fn cells(row: AuditRow) -> Vec<TableCell> {
     let session = row.event.session.map(|s| s.to_string()).unwrap_or_default();
     vec![
         row.number.to_string().into(),
@@ -101,20 +101,20 @@ async fn verify(
 
 /// The first bad row, and keys that the relay names and nobody here trusts.
 struct BrokenAudit {
-    broken: Broken,
+    broken: BrokenLog,
     strangers: Vec<PublicKey>,
 }
 
 /// What came of checking the log.
 enum AuditVerdict {
     /// Nothing was edited or cut; its newest head.
-    Whole(Head),
+    Whole(AuditHead),
     /// A row is not what was signed.
     Broken(BrokenAudit),
 }
 
 async fn check_log(relay: &RelayClient, trusted: &[PublicKey]) -> Result<AuditVerdict, CommandFailure> {
-    let mut verifier = Verifier::new(trusted.to_vec(), relay.home().witnessed_heads()?);
+    let mut verifier = LogVerifier::new(trusted.to_vec(), relay.home().witnessed_heads()?);
     let mut taken = 0;
     let mut strangers = Vec::new();
     loop {
@@ -141,7 +141,7 @@ async fn check_log(relay: &RelayClient, trusted: &[PublicKey]) -> Result<AuditVe
 /// Most unknown keys that are named.
 const MAX_STRANGERS: usize = 8;
 
-fn show_whole(ctx: &CommandContext, head: Head) -> Result<(), CommandFailure> {
+fn show_whole(ctx: &CommandContext, head: AuditHead) -> Result<(), CommandFailure> {
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&json!({"verified": true, "rows": head.number, "head": head}))?);
     }
@@ -159,7 +159,7 @@ fn show_broken(ctx: &CommandContext, bad: &BrokenAudit) -> Result<CommandFailure
         }))?;
     }
     let mut message = format!("the relay's audit log is broken: {}", bad.broken);
-    if bad.broken.why == Why::Signature && !bad.strangers.is_empty() {
+    if bad.broken.why == LogDefect::Signature && !bad.strangers.is_empty() {
         let keys: Vec<_> = bad.strangers.iter().map(|key| format!("--accept-key {key}")).collect();
         message += &format!(
             ". The relay says that these keys were its own before; if its operator confirms that by another way \

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nearhand_proto::credential::{Credential, Role};
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::invitation::ClaimString;
-use nearhand_proto::message::control::Request;
+use nearhand_proto::message::control::RelayRequest;
 use rand_core::OsRng;
 use serde_json::json;
 
@@ -94,7 +94,7 @@ fn prepare(
     organisation: SecretKey,
     organisation_name: &str,
     name: &str,
-) -> Result<(PendingChange, Request), CommandFailure> {
+) -> Result<(PendingChange, RelayRequest), CommandFailure> {
     let now = clock::now();
     let own = SecretKey::generate(&mut OsRng);
     let (invite, one_time) = issue(
@@ -115,8 +115,11 @@ fn prepare(
         organisation_name: organisation_name.to_owned(),
         credential: credential.clone(),
     };
-    let request =
-        Request::Claim { secret: string.secret.clone(), organisation: organisation.public(), credential };
+    let request = RelayRequest::Claim {
+        secret: string.secret.clone(),
+        organisation: organisation.public(),
+        credential,
+    };
     let identity = TechnicianIdentity::new(profile, own)
         .map_err(|error| CommandFailure::new(crate::exit::ExitCode::Unexpected, error.to_string()))?;
     Ok((

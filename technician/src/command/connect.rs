@@ -12,7 +12,7 @@ use std::time::Duration;
 use nearhand_proto::duration::DurationError;
 use nearhand_proto::grant::{Capabilities, Capability, UnknownCapability};
 use nearhand_proto::message::session::CheckSet;
-use nearhand_proto::message::session::Granted;
+use nearhand_proto::message::session::GrantedCapability;
 use nearhand_report::edition::Edition;
 use nearhand_transport::lines;
 use tokio::sync::mpsc;
@@ -226,7 +226,7 @@ async fn act(
     session: &Arc<SessionHandle>,
     line: &str,
     duration: Duration,
-    granted: &[Granted],
+    granted: &[GrantedCapability],
     running: &mut tokio::task::JoinSet<()>,
 ) -> Result<(), CommandFailure> {
     let line = line.trim();

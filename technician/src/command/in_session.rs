@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nearhand_proto::grant::{Capabilities, Capability};
-use nearhand_proto::message::local::{ChatLine, Mark};
-use nearhand_proto::message::session::{Granted, Refusal};
+use nearhand_proto::message::local::{ChatLine, DeliveryMark};
+use nearhand_proto::message::session::{GrantedCapability, SessionRefusal};
 use tokio::sync::mpsc;
 
 use crate::context::CommandContext;
@@ -92,10 +92,10 @@ pub(super) async fn granted(
 }
 
 /// What of `wanted` is granted; without the first of it there is nothing to be done.
-fn some_of(wanted: Capabilities, granted: &[Granted]) -> Result<Capabilities, CommandFailure> {
+fn some_of(wanted: Capabilities, granted: &[GrantedCapability]) -> Result<Capabilities, CommandFailure> {
     let granted: Capabilities = granted.iter().map(|granted| granted.capability).collect();
     match wanted.iter().next().filter(|first| !granted.contains(*first)) {
-        Some(missing) => Err(Refusal::NotGranted(missing).into()),
+        Some(missing) => Err(SessionRefusal::NotGranted(missing).into()),
         None => Ok(granted.intersection(wanted)),
     }
 }
@@ -166,7 +166,7 @@ pub(super) fn see(session: &SessionHandle, update: &SessionUpdate) {
 pub(super) fn show(
     ctx: &CommandContext,
     update: &SessionUpdate,
-    granted: &mut Vec<Granted>,
+    granted: &mut Vec<GrantedCapability>,
 ) -> Result<(), CommandFailure> {
     let plain = |event: &str, text: &str| -> Result<(), CommandFailure> {
         if ctx.output.is_json() {
@@ -220,7 +220,7 @@ pub(super) fn show(
 
 pub(super) fn show_granted(
     ctx: &CommandContext,
-    granted: &[Granted],
+    granted: &[GrantedCapability],
     why: &str,
 ) -> Result<(), CommandFailure> {
     if ctx.output.is_json() {
@@ -244,9 +244,9 @@ pub(super) fn show_granted(
 pub(super) fn show_chat(ctx: &CommandContext, line: &ChatLine) -> Result<(), CommandFailure> {
     if ctx.output.is_json() {
         let mark = match line.mark {
-            Mark::Sent => "sent",
-            Mark::Received => "received",
-            Mark::Shown => "shown",
+            DeliveryMark::Sent => "sent",
+            DeliveryMark::Received => "received",
+            DeliveryMark::Shown => "shown",
         };
         ctx.output.json(&serde_json::json!({
             "event": "chat", "from": if line.from_technician { "technician" } else { "device" },
@@ -256,9 +256,9 @@ pub(super) fn show_chat(ctx: &CommandContext, line: &ChatLine) -> Result<(), Com
     }
     match (line.from_technician, line.mark) {
         (false, _) => line.text.lines().try_for_each(|text| ctx.output.line(&format!("│ {text}")))?,
-        (true, Mark::Sent) => {}
-        (true, Mark::Received) => ctx.output.note(&format!("  (arrived) {}", line.text)),
-        (true, Mark::Shown) => ctx.output.note(&format!("  (read) {}", line.text)),
+        (true, DeliveryMark::Sent) => {}
+        (true, DeliveryMark::Received) => ctx.output.note(&format!("  (arrived) {}", line.text)),
+        (true, DeliveryMark::Shown) => ctx.output.note(&format!("  (read) {}", line.text)),
     }
     Ok(())
 }

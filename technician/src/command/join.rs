@@ -3,7 +3,7 @@
 use nearhand_proto::credential::{Credential, Role};
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::invitation::InviteString;
-use nearhand_proto::message::control::Request;
+use nearhand_proto::message::control::RelayRequest;
 use rand_core::OsRng;
 use serde_json::json;
 
@@ -90,7 +90,7 @@ pub(super) fn admitted(
     Ok(outcome?)
 }
 
-fn prepare(string: &InviteString) -> Result<(PendingChange, Request), CommandFailure> {
+fn prepare(string: &InviteString) -> Result<(PendingChange, RelayRequest), CommandFailure> {
     let now = clock::now();
     let own = SecretKey::generate(&mut OsRng);
     let credential = Credential::join(string.invite.clone(), &string.secret.key(), &own.public(), now)?;
@@ -109,7 +109,7 @@ fn prepare(string: &InviteString) -> Result<(PendingChange, Request), CommandFai
     let identity = TechnicianIdentity::new(profile, own)
         .map_err(|error| CommandFailure::new(ExitCode::Usage, error.to_string()))?;
     let pending = PendingChange { step: IdentityChange::Join, identity, organisation_key: None };
-    Ok((pending, Request::Join { credential, facts: None }))
+    Ok((pending, RelayRequest::Join { credential, facts: None }))
 }
 
 fn report(ctx: &CommandContext, identity: &TechnicianIdentity) -> Result<(), CommandFailure> {

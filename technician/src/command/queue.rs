@@ -3,8 +3,8 @@
 //! What people wrote comes through the relay, in their words: it is shown in quotes and proves nothing.
 
 use clap::{Args, Subcommand};
-use nearhand_proto::message::control::{Reply, Request};
-use nearhand_proto::message::help::{HelpEntry, OpinionEntry, Urgency};
+use nearhand_proto::message::control::{RelayReply, RelayRequest};
+use nearhand_proto::message::help::{FeedbackEntry, HelpEntry, Urgency};
 use nearhand_proto::text;
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ pub async fn run(ctx: &CommandContext, args: &QueueArgs) -> Result<(), CommandFa
         None => show(ctx, &relay, args.all).await,
         Some(QueueAct::Take { number }) => take(ctx, &relay, number).await,
         Some(QueueAct::Close { number }) => {
-            relay.done(&Request::CloseHelp { number }).await?;
+            relay.done(&RelayRequest::CloseHelp { number }).await?;
             say(ctx, number, "closed")
         }
     };
@@ -65,9 +65,9 @@ pub async fn run(ctx: &CommandContext, args: &QueueArgs) -> Result<(), CommandFa
 /// [`CommandFailure`].
 pub async fn ratings(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
-    let reply = relay.request(&Request::Opinions).await?;
+    let reply = relay.request(&RelayRequest::Feedback).await?;
     relay.finish().await;
-    let Reply::Opinions(entries) = reply else {
+    let RelayReply::Feedback(entries) = reply else {
         return Err(RelayClientError::nonsense("no list of ratings").into());
     };
     if ctx.output.is_json() {
@@ -85,8 +85,8 @@ pub async fn ratings(ctx: &CommandContext) -> Result<(), CommandFailure> {
 }
 
 async fn queue(relay: &RelayClient, closed: bool) -> Result<Vec<HelpEntry>, CommandFailure> {
-    match relay.request(&Request::HelpQueue { closed }).await? {
-        Reply::HelpQueue(entries) => Ok(entries),
+    match relay.request(&RelayRequest::HelpQueue { closed }).await? {
+        RelayReply::HelpQueue(entries) => Ok(entries),
         _ => Err(RelayClientError::nonsense("no list of requests for help").into()),
     }
 }
@@ -106,7 +106,7 @@ async fn show(ctx: &CommandContext, relay: &RelayClient, all: bool) -> Result<()
 }
 
 async fn take(ctx: &CommandContext, relay: &RelayClient, number: u64) -> Result<(), CommandFailure> {
-    relay.done(&Request::TakeHelp { number }).await?;
+    relay.done(&RelayRequest::TakeHelp { number }).await?;
     let entry = queue(relay, false).await?.into_iter().find(|entry| entry.number == number);
     if let Some(entry) = entry.filter(|_| !ctx.output.is_json()) {
         let how = match entry.device {
@@ -180,7 +180,7 @@ fn row(entry: &HelpEntry) -> Vec<TableCell> {
     ]
 }
 
-fn rating_json(entry: &OpinionEntry) -> Value {
+fn rating_json(entry: &FeedbackEntry) -> Value {
     json!({
         "session": entry.session.to_string(),
         "technician": {"id": entry.technician.to_string(), "name": entry.technician_name},
@@ -192,7 +192,7 @@ fn rating_json(entry: &OpinionEntry) -> Value {
     })
 }
 
-fn rating_row(entry: &OpinionEntry) -> Vec<TableCell> {
+fn rating_row(entry: &FeedbackEntry) -> Vec<TableCell> {
     let reported = if entry.report.is_empty() {
         TableCell::from("")
     } else {

@@ -6,7 +6,7 @@
 use nearhand_proto::credential::{MAX_REVOKED, RevocationList};
 use nearhand_proto::id::InviteId;
 use nearhand_proto::identity::PublicKey;
-use nearhand_proto::message::control::Request;
+use nearhand_proto::message::control::RelayRequest;
 use serde_json::json;
 
 use crate::clock;
@@ -84,7 +84,7 @@ pub async fn run(ctx: &CommandContext, args: RevokeArgs) -> Result<(), CommandFa
     check_room(&list)?;
     let signed = organisation.sign(&list)?;
     // The relay first: if it knows of a newer list it says so, and none of ours is in the way.
-    relay.done(&Request::Revoke(signed.clone())).await?;
+    relay.done(&RelayRequest::Revoke(signed.clone())).await?;
     home.update_revocations(|known| known.apply(&signed, &organisation.public()))??;
     relay.finish().await;
     if ctx.output.is_json() {

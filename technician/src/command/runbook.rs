@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use nearhand_proto::runbook::{Class, MAX_FILE, Manifest, Source, built_in};
+use nearhand_proto::runbook::{ArgumentSource, MAX_FILE, Manifest, RiskClass, built_in};
 use nearhand_proto::wire;
 use nearhand_transport::platform::write_private;
 use serde_json::json;
@@ -93,7 +93,7 @@ async fn list_of(ctx: &CommandContext, target: &str) -> Result<(), CommandFailur
         Err(failure) => Err(failure),
     };
     in_session::end(&session, &mut updates).await;
-    let listed: Vec<nearhand_proto::message::runbook::Listed> = listed?;
+    let listed: Vec<nearhand_proto::message::runbook::RunbookEntry> = listed?;
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&json!({"event": "runbooks", "runbooks": listed}))?);
     }
@@ -147,8 +147,8 @@ fn show(ctx: &CommandContext, runbook: &str) -> Result<(), CommandFailure> {
     }
     for (at, step) in (1..).zip(steps) {
         let set = step.set.iter().map(|(name, source)| match source {
-            Source::Fixed(value) => format!("{name}={value}"),
-            Source::Parameter(parameter) => format!("{name}=${parameter}"),
+            ArgumentSource::Fixed(value) => format!("{name}={value}"),
+            ArgumentSource::Parameter(parameter) => format!("{name}=${parameter}"),
         });
         let set: Vec<_> = set.collect();
         ctx.output.line(&format!("  {at}. {} {}", step.act.name(), set.join(" ")))?;
@@ -174,7 +174,7 @@ fn check(ctx: &CommandContext, path: &Path) -> Result<(), CommandFailure> {
             format!("{:?} is the name of one that comes with the program: choose another", manifest.name);
         return Err(CommandFailure::new(ExitCode::Usage, what));
     }
-    let class: Class = manifest.class;
+    let class: RiskClass = manifest.class;
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&json!({"runbook": manifest}))?);
     }

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use nearhand_proto::grant::Capability;
-use nearhand_proto::message::screen::{FromScreen, FromViewer, Quality};
-use nearhand_proto::message::session::Open;
+use nearhand_proto::message::screen::{FromScreen, FromViewer, ScreenQuality};
+use nearhand_proto::message::session::StreamOpen;
 use nearhand_proto::text;
 use nearhand_report::screenshot::MAX_PNG;
 use nearhand_transport::platform::write_private;
@@ -86,21 +86,21 @@ pub async fn run(ctx: &CommandContext, args: &ScreenshotArgs) -> Result<(), Comm
 /// The screen, or one monitor, as it is exactly.
 async fn exact_picture(session: &SessionHandle, monitor: Option<u8>) -> Result<Vec<u8>, CommandFailure> {
     let late = || CommandFailure::new(ExitCode::TimedOut, "the device sent no exact picture within a minute");
-    let start = FromViewer::Start { monitor, quality: Quality::Exact };
-    timeout(LIMIT, picture(session, &Open::Screen, Some(start), MOST)).await.map_err(|_| late())?
+    let start = FromViewer::Start { monitor, quality: ScreenQuality::Exact };
+    timeout(LIMIT, picture(session, &StreamOpen::Screen, Some(start), MOST)).await.map_err(|_| late())?
 }
 
 /// One picture for a report, as the device takes it: it is asked for nothing but that.
 pub(super) async fn for_report(session: &SessionHandle) -> Result<Vec<u8>, CommandFailure> {
     let late = || CommandFailure::new(ExitCode::TimedOut, "the device sent no picture within a minute");
-    timeout(LIMIT, picture(session, &Open::Screenshot, None, MAX_PNG)).await.map_err(|_| late())?
+    timeout(LIMIT, picture(session, &StreamOpen::Screenshot, None, MAX_PNG)).await.map_err(|_| late())?
 }
 
 /// The first exact frame as a PNG file of at most so many bytes. Frames that aren't exact are answered only where the
 /// conversation has such: `start` begins it.
 async fn picture(
     session: &SessionHandle,
-    open: &Open,
+    open: &StreamOpen,
     start: Option<FromViewer>,
     most: usize,
 ) -> Result<Vec<u8>, CommandFailure> {

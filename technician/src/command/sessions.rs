@@ -1,6 +1,6 @@
 //! `nearhand sessions`: who helped where, as the relay remembers it.
 
-use nearhand_proto::message::control::{Outcome, SessionEntry};
+use nearhand_proto::message::control::{CloseOutcome, SessionEntry};
 use serde_json::{Value, json};
 
 use crate::context::CommandContext;
@@ -28,14 +28,14 @@ pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
 }
 
 /// The outcome's name in JSON.
-const fn word(outcome: Outcome) -> &'static str {
+const fn word(outcome: CloseOutcome) -> &'static str {
     match outcome {
-        Outcome::Technician => "technician",
-        Outcome::Stopped => "stopped",
-        Outcome::NotGranted => "not-granted",
-        Outcome::Lost => "lost",
-        Outcome::Revoked => "revoked",
-        Outcome::Failed => "failed",
+        CloseOutcome::Technician => "technician",
+        CloseOutcome::Stopped => "stopped",
+        CloseOutcome::NotGranted => "not-granted",
+        CloseOutcome::Lost => "lost",
+        CloseOutcome::Revoked => "revoked",
+        CloseOutcome::Failed => "failed",
     }
 }
 

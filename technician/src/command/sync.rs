@@ -1,6 +1,6 @@
 //! `nearhand sync`: what was revoked, fetched, and handed on where less is known.
 
-use nearhand_proto::message::control::Request;
+use nearhand_proto::message::control::RelayRequest;
 use serde_json::json;
 
 use crate::context::CommandContext;
@@ -56,6 +56,6 @@ async fn hand_on(relay: &RelayClient) -> Result<bool, CommandFailure> {
     if theirs >= number(&known) {
         return Ok(false);
     }
-    relay.done(&Request::Revoke(list.clone())).await?;
+    relay.done(&RelayRequest::Revoke(list.clone())).await?;
     Ok(true)
 }

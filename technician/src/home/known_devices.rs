@@ -3,7 +3,7 @@
 //! Pure: a key that changed without the old one's word for it ends the attempt; there is no way to say
 //! "continue". Must not live here: files, and whether the organisation signed what is shown.
 
-use nearhand_proto::credential::Verified;
+use nearhand_proto::credential::VerifiedCredential;
 use nearhand_proto::id::DeviceId;
 use nearhand_proto::identity::PublicKey;
 use nearhand_proto::time::UnixMillis;
@@ -93,7 +93,7 @@ impl KnownDevices {
     ///
     /// # Errors
     /// [`KeyChanged`]: end the attempt.
-    pub fn judge(&self, id: DeviceId, shown: &Verified) -> Result<DeviceFamiliarity, KeyChanged> {
+    pub fn judge(&self, id: DeviceId, shown: &VerifiedCredential) -> Result<DeviceFamiliarity, KeyChanged> {
         let Some(known) = self.find(id) else { return Ok(DeviceFamiliarity::New) };
         if known.key == shown.key() {
             return Ok(DeviceFamiliarity::Known);

@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nearhand_proto::audit::Head;
+use nearhand_proto::audit::AuditHead;
 use nearhand_proto::credential::{CredentialError, Revocations};
 use nearhand_proto::id::SessionId;
 use nearhand_proto::identity::SecretKey;
@@ -320,7 +320,7 @@ impl ClientHome {
     ///
     /// # Errors
     /// [`ClientHomeError`].
-    pub fn witnessed_heads(&self) -> Result<Vec<Head>, ClientHomeError> {
+    pub fn witnessed_heads(&self) -> Result<Vec<AuditHead>, ClientHomeError> {
         self.read_json(&self.path(WITNESSED), "delete it: what was witnessed of the relay's log is lost then")
     }
 
@@ -328,7 +328,7 @@ impl ClientHome {
     ///
     /// # Errors
     /// [`ClientHomeError`].
-    pub fn witness(&self, head: Head) -> Result<(), ClientHomeError> {
+    pub fn witness(&self, head: AuditHead) -> Result<(), ClientHomeError> {
         /// So many are kept, the newest: each covers all rows before it.
         const KEEP: usize = 100;
         let _lock = self.lock()?;

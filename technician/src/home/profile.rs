@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use data_encoding::{BASE64URL_NOPAD, DecodeError};
-use nearhand_proto::credential::{Credential, CredentialError, MAX_NAME, Role, Verified};
+use nearhand_proto::credential::{Credential, CredentialError, MAX_NAME, Role, VerifiedCredential};
 use nearhand_proto::id::{ParseIdError, TechnicianId};
 use nearhand_proto::identity::{PublicKey, SecretKey};
 use nearhand_proto::invitation::RelayAddress;
@@ -145,7 +145,7 @@ pub struct TechnicianIdentity {
     /// The technician's own key.
     pub key: SecretKey,
     /// What the credential proves, apart from whether it still counts today.
-    pub who: Verified,
+    pub who: VerifiedCredential,
 }
 
 impl TechnicianIdentity {

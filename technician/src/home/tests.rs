@@ -187,7 +187,7 @@ fn a_device_is_known_by_its_key_from_the_first_meeting_on() {
 fn witnessed_heads_are_kept_newest_and_bounded() {
     let (_dir, home) = home();
     for number in 0..120 {
-        home.witness(Head { number, hash: [1; 32] }).unwrap();
+        home.witness(AuditHead { number, hash: [1; 32] }).unwrap();
     }
     let heads = home.witnessed_heads().unwrap();
     assert_eq!((heads.len(), heads.last().unwrap().number), (100, 119));

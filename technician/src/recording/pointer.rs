@@ -1,12 +1,12 @@
 //! The pointer, which the device tells apart from the picture, painted onto one. Pure.
 
-use nearhand_proto::message::screen::{Cursor, ScreenPoint};
+use nearhand_proto::message::screen::{CursorPicture, ScreenPoint};
 
 /// How the pointer looks and where it is.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct PointerOverlay {
     /// Its looks.
-    pub cursor: Option<Cursor>,
+    pub cursor: Option<CursorPicture>,
     /// Its place; `None`: nowhere.
     pub at: Option<ScreenPoint>,
 }
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn it_is_painted_where_it_points_and_cut_at_the_edges() {
         let rgba = [[200, 100, 0, 255], [0, 0, 0, 0], [0, 0, 0, 0], [255, 255, 255, 128]].concat();
-        let cursor = Cursor { width: 2, height: 2, hot: ScreenPoint { x: 1, y: 1 }, rgba };
+        let cursor = CursorPicture { width: 2, height: 2, hot: ScreenPoint { x: 1, y: 1 }, rgba };
         let mut pointer = PointerOverlay { cursor: Some(cursor), at: Some(ScreenPoint { x: 1, y: 1 }) };
         let painted = |pointer: &PointerOverlay| {
             let mut rgb = vec![10; 3 * 3 * 3];

@@ -8,8 +8,8 @@ use nearhand_proto::credential::Credential;
 use nearhand_proto::id::SessionId;
 use nearhand_proto::identity::{PublicKey, Signed};
 use nearhand_proto::message::screen::FromScreen;
+use nearhand_proto::recording_signature::{RecordingHash, ScreenHead};
 use nearhand_proto::time::UnixMillis;
-use nearhand_proto::witness::{Chain, ScreenHead};
 
 use super::format::{FormatError, RecordingChunk, RecordingTitle};
 
@@ -114,7 +114,7 @@ impl RecordingProof {
 pub struct RecordingVerifier {
     title: Option<(RecordingTitle, Credential)>,
     parts: Vec<RecordingPart>,
-    open: Option<Chain>,
+    open: Option<RecordingHash>,
     frames: u64,
     remark: Option<String>,
 }
@@ -159,7 +159,7 @@ impl RecordingVerifier {
                 Ok(())
             }
             (RecordingChunk::Title(..), Some(_)) | (_, None) => Err(TamperReason::Title),
-            (RecordingChunk::Said(FromScreen::Witness(head)), Some((title, _))) => {
+            (RecordingChunk::Said(FromScreen::Head(head)), Some((title, _))) => {
                 let (key, session) = (title.key, title.session);
                 self.witness(head, &key, session)
             }
@@ -214,7 +214,7 @@ impl RecordingVerifier {
     }
 
     fn begin(&mut self, head: &ScreenHead) -> Result<(), TamperReason> {
-        let chain = Chain::new(head.session, head.part, head.began);
+        let chain = RecordingHash::new(head.session, head.part, head.began);
         let follows = self.parts.last().is_none_or(|part| part.number < head.part);
         if !follows || head.part == 0 || self.parts.len() >= MAX_PARTS {
             return Err(TamperReason::Order);

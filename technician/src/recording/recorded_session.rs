@@ -14,7 +14,7 @@ use nearhand_proto::grant::Capabilities;
 use nearhand_proto::message::local::ChatLine;
 use nearhand_proto::message::screen::{FromScreen, FromViewer};
 use nearhand_proto::message::session::CheckSet;
-use nearhand_proto::message::session::Open;
+use nearhand_proto::message::session::StreamOpen;
 use nearhand_proto::text;
 use nearhand_report::model::Report;
 use serde::Serialize;
@@ -135,7 +135,7 @@ impl<L: SessionLink> RecordedStream<L> {
     /// `false`: nobody wants more of it.
     async fn heard(&mut self, message: FromScreen) -> bool {
         let head = match &message {
-            FromScreen::Witness(head) => head.peek().ok(),
+            FromScreen::Head(head) => head.peek().ok(),
             _ => None,
         };
         if let Some(head) = head
@@ -156,7 +156,7 @@ impl<L: SessionLink> RecordedStream<L> {
             self.on = false;
             self.uncount();
         }
-        let own = matches!(message, FromScreen::Witness(_) | FromScreen::Clock(_));
+        let own = matches!(message, FromScreen::Head(_) | FromScreen::Clock(_));
         if !own && !self.to.is_closed() {
             // One that goes in this moment is noticed at the next message.
             let _ = self.to.send(Ok(message)).await;
@@ -240,11 +240,11 @@ impl<L: SessionLink> SessionLink for RecordedSession<L> {
 
     async fn open_stream(
         &self,
-        open: &Open,
+        open: &StreamOpen,
         priority: i32,
     ) -> Result<(Self::Sender, Self::Receiver), StreamError> {
         let (mut say, hear) = self.link.open_stream(open, priority).await?;
-        if !matches!(open, Open::Screen | Open::Window) || !self.shared.is_on().await {
+        if !matches!(open, StreamOpen::Screen | StreamOpen::Window) || !self.shared.is_on().await {
             return Ok((RecordedSender::Alone(say), RecordedReceiver::Alone(hear)));
         }
         say.send(&FromViewer::Recording(true)).await?;

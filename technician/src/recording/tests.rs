@@ -4,8 +4,8 @@ use nearhand_proto::credential::{Credential, Invite, Role};
 use nearhand_proto::id::{InviteId, SessionId};
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::message::screen::{FrameEnd, FromScreen, ScreenPoint};
+use nearhand_proto::recording_signature::RecordingHash;
 use nearhand_proto::time::UnixMillis;
-use nearhand_proto::witness::Chain;
 use proptest::prelude::*;
 
 use super::format::{ChunkWriter, FormatError, MAGIC, RecordingChunk, RecordingReader, RecordingTitle};
@@ -59,14 +59,14 @@ fn title() -> RecordingChunk {
 
 /// A part of a recording as a device sends it.
 struct SigningDevice {
-    chain: Chain,
+    chain: RecordingHash,
     key: SecretKey,
     said: Vec<RecordingChunk>,
 }
 
 impl SigningDevice {
     fn begin(part: u32) -> Self {
-        let chain = Chain::new(SESSION, part, NOW);
+        let chain = RecordingHash::new(SESSION, part, NOW);
         let mut device = Self { chain, key: device(), said: Vec::new() };
         device.head(0, false);
         device
@@ -74,7 +74,7 @@ impl SigningDevice {
 
     fn head(&mut self, millis: u32, last: bool) {
         let head = self.key.sign(&self.chain.head(millis, last)).unwrap();
-        self.said.push(RecordingChunk::Said(FromScreen::Witness(head)));
+        self.said.push(RecordingChunk::Said(FromScreen::Head(head)));
     }
 
     fn say(&mut self, message: FromScreen) {
@@ -218,12 +218,12 @@ fn a_forgery_is_found_by_the_signatures_and_named_by_its_frame() {
     fewer.remove(third + 2);
     assert_eq!(why(&fewer).1, TamperReason::Content);
     let mut forged = good.clone();
-    let head = Chain::new(SESSION, 1, NOW).head(0, false);
-    forged[1] = RecordingChunk::Said(FromScreen::Witness(key(9).sign(&head).unwrap()));
+    let head = RecordingHash::new(SESSION, 1, NOW).head(0, false);
+    forged[1] = RecordingChunk::Said(FromScreen::Head(key(9).sign(&head).unwrap()));
     assert_eq!(why(&forged), (1, TamperReason::Signature));
     let mut other = good.clone();
-    let head = Chain::new(SessionId::from_bytes([6; 16]), 1, NOW).head(0, false);
-    other[1] = RecordingChunk::Said(FromScreen::Witness(device().sign(&head).unwrap()));
+    let head = RecordingHash::new(SessionId::from_bytes([6; 16]), 1, NOW).head(0, false);
+    other[1] = RecordingChunk::Said(FromScreen::Head(device().sign(&head).unwrap()));
     assert_eq!(why(&other).1, TamperReason::Order);
     let outside = [good.clone(), vec![RecordingChunk::Said(FromScreen::CursorAt(None))]].concat();
     assert_eq!(why(&outside), (5, TamperReason::Outside));
@@ -240,7 +240,7 @@ fn a_forgery_is_found_by_the_signatures_and_named_by_its_frame() {
 fn parts_that_are_left_out_or_swapped_are_noticed() {
     let good = whole();
     let second = good.iter().rposition(
-        |chunk| matches!(chunk, RecordingChunk::Said(FromScreen::Witness(head)) if head.peek().unwrap().messages == 0),
+        |chunk| matches!(chunk, RecordingChunk::Said(FromScreen::Head(head)) if head.peek().unwrap().messages == 0),
     );
     let second = second.unwrap();
     let late = proved(&[vec![good[0].clone()], good[second..].to_vec()].concat());

@@ -5,7 +5,7 @@
 //! of an earlier beginning, and is left out.
 
 use nearhand_proto::message::screen::{
-    Cursor, FRAME_PART, FrameEnd, FromScreen, MAX_CURSOR, MAX_MONITORS, ScreenPoint,
+    CursorPicture, FRAME_PART, FrameEnd, FromScreen, MAX_CURSOR, MAX_MONITORS, ScreenPoint,
 };
 
 use super::format::RecordingChunk;
@@ -30,7 +30,7 @@ pub enum PlaybackStep {
         last: Option<FrameEnd>,
     },
     /// The pointer's looks.
-    Cursor(Cursor),
+    Cursor(CursorPicture),
     /// Where the pointer is.
     CursorAt(Option<ScreenPoint>),
     /// There was nothing to see.
@@ -73,7 +73,7 @@ impl PlaybackTimeline {
             return Ok([PlaybackStep::Nothing, PlaybackStep::Nothing]);
         };
         let act = match message {
-            FromScreen::Witness(head) => {
+            FromScreen::Head(head) => {
                 let head = head.peek().map_err(|_| TimelineError)?;
                 if head.part != self.part {
                     self.base = if self.part == 0 { 0 } else { self.now() + PAUSE };

@@ -5,8 +5,8 @@
 
 use nearhand_proto::credential::{MAX_LINKS, Retirement};
 use nearhand_proto::identity::SecretKey;
-use nearhand_proto::message::Program;
-use nearhand_proto::message::control::{Hello, Request};
+use nearhand_proto::message::ProgramInfo;
+use nearhand_proto::message::control::{RelayHello, RelayRequest};
 use nearhand_transport::control;
 use rand_core::CryptoRngCore;
 
@@ -24,7 +24,7 @@ use crate::home::{
 pub async fn admit(
     home: &ClientHome,
     pending: &PendingChange,
-    request: &Request,
+    request: &RelayRequest,
 ) -> Result<(), RelayClientError> {
     home.begin(pending)?;
     let identity = &pending.identity;
@@ -32,7 +32,10 @@ pub async fn admit(
         let profile = &identity.profile;
         let connection =
             control::RelayConnection::dial(&profile.relay, &identity.key).await.map_err(AttemptError::No)?;
-        connection.hello(Hello::Newcomer { program: Program::this() }).await.map_err(AttemptError::No)?;
+        connection
+            .hello(RelayHello::Newcomer { program: ProgramInfo::this() })
+            .await
+            .map_err(AttemptError::No)?;
         let done = connection.done(request).await;
         connection.close();
         done.map_err(AttemptError::Yes)
@@ -82,7 +85,7 @@ impl RelayClient {
         })?;
         let pending = PendingChange { step: IdentityChange::Rotation, identity, organisation_key: None };
         self.home.begin(&pending)?;
-        let outcome = self.current().connection.done(&Request::Rotate { credential, retirement }).await;
+        let outcome = self.current().connection.done(&RelayRequest::Rotate { credential, retirement }).await;
         let outcome = outcome.map_err(AttemptError::Yes);
         conclude(&self.home, &pending, outcome)?;
         let home = self.home.clone();

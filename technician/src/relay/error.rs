@@ -1,6 +1,6 @@
 //! What can go wrong between the client and its relay: on the way to it, or in the technician's directory.
 
-use nearhand_proto::message::control::Refusal;
+use nearhand_proto::message::control::RelayRefusal;
 use nearhand_transport::control::RelayError as ControlError;
 
 use crate::home::ClientHomeError;
@@ -23,7 +23,7 @@ impl RelayClientError {
     }
 
     /// What the relay said, if it said no.
-    pub fn refusal(&self) -> Option<&Refusal> {
+    pub fn refusal(&self) -> Option<&RelayRefusal> {
         match self {
             Self::Control(ControlError::Refused(refusal)) => Some(refusal),
             _ => None,

@@ -17,14 +17,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nearhand_proto::audit::{Head, Row};
+use nearhand_proto::audit::{AuditHead, AuditRow};
 use nearhand_proto::credential::Credential;
 use nearhand_proto::id::SessionId;
 use nearhand_proto::identity::{PublicKey, Signed};
-use nearhand_proto::message::Program;
+use nearhand_proto::message::ProgramInfo;
 use nearhand_proto::message::control::{
-    CloseCode, DeviceEntry, Hello, Opened, Outcome, PersonEntry, Push, Refusal, Reply, Request, SessionEntry,
-    Target, Welcome,
+    CloseCode, CloseOutcome, DeviceEntry, OpenedSession, PersonEntry, RelayHello, RelayPush, RelayRefusal,
+    RelayReply, RelayRequest, RelayWelcome, SessionEntry, SessionTarget,
 };
 use nearhand_transport::control::{self, backoff, random_part};
 use rand_core::{OsRng, RngCore};
@@ -51,14 +51,14 @@ pub struct RelayClient {
     home: ClientHome,
     identity: TechnicianIdentity,
     link: Mutex<LiveConnection>,
-    pushes: broadcast::Sender<Push>,
+    pushes: broadcast::Sender<RelayPush>,
 }
 
 /// What is replaced by a reconnect.
 #[derive(Debug, Clone)]
 struct LiveConnection {
     connection: control::RelayConnection,
-    welcome: Arc<Welcome>,
+    welcome: Arc<RelayWelcome>,
 }
 
 impl RelayClient {
@@ -84,7 +84,7 @@ impl RelayClient {
             }
             Err(e)
                 if is_unknown(&e)
-                    || matches!(e.refusal(), Some(Refusal::Unclaimed | Refusal::NotAllowed)) =>
+                    || matches!(e.refusal(), Some(RelayRefusal::Unclaimed | RelayRefusal::NotAllowed)) =>
             {
                 tracing::info!(step = %pending.step, "the relay does not know of it: forgotten");
                 home.abandon()?;
@@ -100,7 +100,9 @@ impl RelayClient {
         let old = match home.identity() {
             Ok(old) => Self::connect_as(home, old).await,
             // It was being put in its place, so the relay had agreed.
-            Err(ClientHomeError::Unsettled(_)) => Err(control::RelayError::Refused(Refusal::Revoked).into()),
+            Err(ClientHomeError::Unsettled(_)) => {
+                Err(control::RelayError::Refused(RelayRefusal::Revoked).into())
+            }
             Err(e) => return Err(e.into()),
         };
         match old {
@@ -158,7 +160,7 @@ impl RelayClient {
         Err(last)
     }
 
-    /// A random part of the time in which a relay that said [`Push::Goodbye`] wants its peers back.
+    /// A random part of the time in which a relay that said [`RelayPush::Goodbye`] wants its peers back.
     pub fn part_of(within_ms: u32) -> Duration {
         random_part(Duration::from_millis(within_ms.into()), OsRng.next_u32())
     }
@@ -179,12 +181,12 @@ impl RelayClient {
     }
 
     /// What the relay said when it took the connection.
-    pub fn welcome(&self) -> Arc<Welcome> {
+    pub fn welcome(&self) -> Arc<RelayWelcome> {
         self.current().welcome
     }
 
     /// What the relay says unasked from now on, across reconnects. Revocations have been applied by then.
-    pub fn pushes(&self) -> broadcast::Receiver<Push> {
+    pub fn pushes(&self) -> broadcast::Receiver<RelayPush> {
         self.pushes.subscribe()
     }
 
@@ -210,9 +212,13 @@ impl RelayClient {
     ///
     /// # Errors
     /// [`RelayClientError`].
-    pub async fn open(&self, session: SessionId, target: Target) -> Result<Opened, RelayClientError> {
-        match self.request(&Request::Open { session, target }).await? {
-            Reply::Opened(opened) => Ok(opened),
+    pub async fn open(
+        &self,
+        session: SessionId,
+        target: SessionTarget,
+    ) -> Result<OpenedSession, RelayClientError> {
+        match self.request(&RelayRequest::Open { session, target }).await? {
+            RelayReply::Opened(opened) => Ok(opened),
             _ => Err(RelayClientError::nonsense("no path was offered")),
         }
     }
@@ -221,9 +227,9 @@ impl RelayClient {
     ///
     /// # Errors
     /// [`RelayClientError`].
-    pub async fn reopen(&self, session: SessionId) -> Result<Opened, RelayClientError> {
-        match self.request(&Request::Reopen { session }).await? {
-            Reply::Opened(opened) => Ok(opened),
+    pub async fn reopen(&self, session: SessionId) -> Result<OpenedSession, RelayClientError> {
+        match self.request(&RelayRequest::Reopen { session }).await? {
+            RelayReply::Opened(opened) => Ok(opened),
             _ => Err(RelayClientError::nonsense("no path was offered")),
         }
     }
@@ -235,10 +241,10 @@ impl RelayClient {
     pub async fn close(
         &self,
         session: SessionId,
-        outcome: Outcome,
-        audit: Option<Signed<Head>>,
+        outcome: CloseOutcome,
+        audit: Option<Signed<AuditHead>>,
     ) -> Result<(), RelayClientError> {
-        self.done(&Request::Close { session, outcome, audit }).await
+        self.done(&RelayRequest::Close { session, outcome, audit }).await
     }
 
     /// All devices of the organisation, page by page.
@@ -249,7 +255,7 @@ impl RelayClient {
         let mut all: Vec<DeviceEntry> = Vec::new();
         for _ in 0..MAX_PAGES {
             let after = all.last().map(|d| d.id);
-            let Reply::Devices(page) = self.request(&Request::Devices { after }).await? else {
+            let RelayReply::Devices(page) = self.request(&RelayRequest::Devices { after }).await? else {
                 return Err(RelayClientError::nonsense("no list of devices"));
             };
             if page.is_empty() {
@@ -269,8 +275,8 @@ impl RelayClient {
     /// # Errors
     /// [`RelayClientError`].
     pub async fn people(&self) -> Result<Vec<PersonEntry>, RelayClientError> {
-        match self.request(&Request::People).await? {
-            Reply::People(people) => Ok(people),
+        match self.request(&RelayRequest::People).await? {
+            RelayReply::People(people) => Ok(people),
             _ => Err(RelayClientError::nonsense("no list of people")),
         }
     }
@@ -280,8 +286,8 @@ impl RelayClient {
     /// # Errors
     /// [`RelayClientError`].
     pub async fn sessions(&self) -> Result<Vec<SessionEntry>, RelayClientError> {
-        match self.request(&Request::Sessions).await? {
-            Reply::Sessions(sessions) => Ok(sessions),
+        match self.request(&RelayRequest::Sessions).await? {
+            RelayReply::Sessions(sessions) => Ok(sessions),
             _ => Err(RelayClientError::nonsense("no list of sessions")),
         }
     }
@@ -290,9 +296,9 @@ impl RelayClient {
     ///
     /// # Errors
     /// [`RelayClientError`].
-    pub async fn audit(&self, after: u64) -> Result<(Vec<PublicKey>, Vec<Row>), RelayClientError> {
-        match self.request(&Request::Audit { after }).await? {
-            Reply::Audit { keys, rows } => Ok((keys, rows)),
+    pub async fn audit(&self, after: u64) -> Result<(Vec<PublicKey>, Vec<AuditRow>), RelayClientError> {
+        match self.request(&RelayRequest::Audit { after }).await? {
+            RelayReply::Audit { keys, rows } => Ok((keys, rows)),
             _ => Err(RelayClientError::nonsense("no audit rows")),
         }
     }
@@ -341,11 +347,11 @@ impl RelayClient {
             .update_known_devices(|known| known.remember(device.id, device.key, &device.label, now))?)
     }
 
-    /// A request that is answered with [`Reply::Done`].
+    /// A request that is answered with [`RelayReply::Done`].
     ///
     /// # Errors
     /// [`RelayClientError`].
-    pub async fn done(&self, request: &Request) -> Result<(), RelayClientError> {
+    pub async fn done(&self, request: &RelayRequest) -> Result<(), RelayClientError> {
         Ok(self.current().connection.done(request).await?)
     }
 
@@ -353,7 +359,7 @@ impl RelayClient {
     ///
     /// # Errors
     /// [`RelayClientError`]; a refusal among them.
-    pub async fn request(&self, request: &Request) -> Result<Reply, RelayClientError> {
+    pub async fn request(&self, request: &RelayRequest) -> Result<RelayReply, RelayClientError> {
         Ok(self.current().connection.ask(request).await?)
     }
 
@@ -369,7 +375,7 @@ impl RelayClient {
 
 /// The relay doesn't know this identity.
 fn is_unknown(error: &RelayClientError) -> bool {
-    matches!(error.refusal(), Some(Refusal::Unknown | Refusal::Credential(_)))
+    matches!(error.refusal(), Some(RelayRefusal::Unknown | RelayRefusal::Credential(_)))
 }
 
 /// The relay no longer takes this key.
@@ -379,17 +385,17 @@ fn is_revoked(error: &RelayClientError) -> bool {
         error,
         RelayClientError::Control(control::RelayError::Closed(CloseCode::Revoked | CloseCode::Rotated))
     );
-    closed || matches!(error.refusal(), Some(Refusal::Revoked))
+    closed || matches!(error.refusal(), Some(RelayRefusal::Revoked))
 }
 
 async fn link(
     home: &ClientHome,
     identity: &TechnicianIdentity,
-    pushes: &broadcast::Sender<Push>,
+    pushes: &broadcast::Sender<RelayPush>,
 ) -> Result<LiveConnection, RelayClientError> {
     let profile = &identity.profile;
     let connection = control::RelayConnection::dial(&profile.relay, &identity.key).await?;
-    let person = Hello::Person { program: Program::this(), credential: profile.credential.clone() };
+    let person = RelayHello::Person { program: ProgramInfo::this(), credential: profile.credential.clone() };
     let welcome = connection.hello(person).await?;
     revocations::apply(home, &profile.organisation, welcome.revocations.as_ref(), &welcome.retirements)?;
     tokio::spawn(pushes::receive(connection.clone(), home.clone(), profile.organisation, pushes.clone()));

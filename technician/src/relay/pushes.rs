@@ -1,7 +1,7 @@
 //! What the relay says unasked: taken in, acknowledged, and passed on to whoever listens.
 
 use nearhand_proto::identity::PublicKey;
-use nearhand_proto::message::control::{OfferRefusal, Push, PushReply};
+use nearhand_proto::message::control::{OfferRefusal, RelayPush, RelayPushReply};
 use nearhand_transport::control::RelayConnection;
 use tokio::sync::broadcast;
 
@@ -12,7 +12,7 @@ pub(super) async fn receive(
     connection: RelayConnection,
     home: ClientHome,
     organisation: PublicKey,
-    listeners: broadcast::Sender<Push>,
+    listeners: broadcast::Sender<RelayPush>,
 ) {
     while let Ok((push, answer)) = connection.next_push().await {
         answer.send(take(&push, &home, &organisation)).await;
@@ -21,17 +21,17 @@ pub(super) async fn receive(
     }
 }
 
-fn take(push: &Push, home: &ClientHome, organisation: &PublicKey) -> PushReply {
+fn take(push: &RelayPush, home: &ClientHome, organisation: &PublicKey) -> RelayPushReply {
     match push {
         // Offers are for devices.
-        Push::Offer(_) => return PushReply::Refused(OfferRefusal::NoPath),
-        Push::Revocations { list, retirements } => {
+        RelayPush::Offer(_) => return RelayPushReply::Refused(OfferRefusal::NoPath),
+        RelayPush::Revocations { list, retirements } => {
             if let Err(e) = super::revocations::apply(home, organisation, list.as_ref(), retirements) {
                 tracing::error!(error = %e, "can't write down what was revoked");
             }
         }
         // What people wait for is theirs.
-        Push::SessionClosed { .. } | Push::Goodbye { .. } | Push::Help(_) => {}
+        RelayPush::SessionClosed { .. } | RelayPush::Goodbye { .. } | RelayPush::Help(_) => {}
     }
-    PushReply::Done
+    RelayPushReply::Done
 }

@@ -4,10 +4,10 @@
 //! out. Labels count only as the organisation signed them, never as the relay tells them. Must not live here:
 //! asking the relay, files, the session's handshake.
 
-use nearhand_proto::credential::{Credential, CredentialError, Revocations, Verified};
+use nearhand_proto::credential::{Credential, CredentialError, Revocations, VerifiedCredential};
 use nearhand_proto::id::DeviceId;
 use nearhand_proto::identity::PublicKey;
-use nearhand_proto::message::control::{DeviceEntry, Target};
+use nearhand_proto::message::control::{DeviceEntry, SessionTarget};
 use nearhand_proto::support_code::{SupportCode, SupportCodeError};
 use nearhand_proto::time::UnixMillis;
 
@@ -22,7 +22,7 @@ const MAX_NAMED: usize = 5;
 #[derive(Clone, Debug)]
 pub struct ResolvedTarget {
     /// What the relay is asked for.
-    pub target: Target,
+    pub target: SessionTarget,
     /// The support code, whose secret half is proved to the device end to end.
     pub code: Option<SupportCode>,
     /// Which device must turn up; `None` with a support code.
@@ -42,7 +42,7 @@ pub struct ExpectedDevice {
 
 impl ResolvedTarget {
     pub(super) fn by_code(code: SupportCode) -> Self {
-        Self { target: Target::Code(code.routing()), code: Some(code), device: None }
+        Self { target: SessionTarget::Code(code.routing()), code: Some(code), device: None }
     }
 }
 
@@ -143,7 +143,7 @@ pub(super) fn resolve(
     match pick(asked, &valid, |(id, _)| id.to_string(), |(_, label)| label) {
         SelectionResult::One((id, label), by) => {
             let device = ExpectedDevice { id: *id, label: label.clone(), by_label: by == MatchedBy::Name };
-            Ok(ResolvedTarget { target: Target::Device(*id), code: None, device: Some(device) })
+            Ok(ResolvedTarget { target: SessionTarget::Device(*id), code: None, device: Some(device) })
         }
         SelectionResult::None => Err(TargetError::NoSuchDevice(asked.to_owned())),
         SelectionResult::Several(several) => {
@@ -178,7 +178,7 @@ pub(super) fn verify(
     Ok(verified(id, who, familiarity))
 }
 
-fn verified(id: DeviceId, who: Verified, familiarity: DeviceFamiliarity) -> VerifiedDevice {
+fn verified(id: DeviceId, who: VerifiedCredential, familiarity: DeviceFamiliarity) -> VerifiedDevice {
     VerifiedDevice { id, key: who.key(), keys: who.keys().to_vec(), label: who.invite.name, familiarity }
 }
 

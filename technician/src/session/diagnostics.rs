@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nearhand_proto::message::session::CheckSet;
-use nearhand_proto::message::session::{DiagnosticsEvent, Open, REPORT_LIMIT, Refusal};
+use nearhand_proto::message::session::{DiagnosticsEvent, REPORT_LIMIT, SessionRefusal, StreamOpen};
 use nearhand_proto::text;
 use nearhand_report::model::{Finding, Report};
 use nearhand_report::parse::{self, ParseError};
@@ -37,7 +37,7 @@ pub enum DiagnosticsProgress {
 pub enum DiagnosticsError {
     /// The agent said no.
     #[error("{0}")]
-    Refused(Refusal),
+    Refused(SessionRefusal),
     /// The grant ended, or the session did, while it ran.
     #[error("the run was cut off: the grant or the session ended")]
     CutOff,
@@ -99,7 +99,7 @@ impl SessionHandle {
         set: CheckSet,
         progress: &mut impl FnMut(DiagnosticsProgress),
     ) -> Result<Report, DiagnosticsAttemptError> {
-        let (_say, mut hear) = self.open_stream(&Open::Diagnostics { set }, 0).await?;
+        let (_say, mut hear) = self.open_stream(&StreamOpen::Diagnostics { set }, 0).await?;
         let mut json = Vec::new();
         loop {
             let event = timeout(SILENCE, hear.next()).await;

@@ -1,6 +1,6 @@
 //! Why there is no session.
 
-use nearhand_proto::message::session::{Ended, Refusal};
+use nearhand_proto::message::session::{SessionEndReason, SessionRefusal};
 use nearhand_transport::framed::FrameError;
 use nearhand_transport::tls::TlsConfigError;
 
@@ -23,7 +23,7 @@ pub enum SessionError {
     NoCredential,
     /// The agent said no.
     #[error("{0}")]
-    Refused(Refusal),
+    Refused(SessionRefusal),
     /// The other end doesn't hold the support code, or isn't the device that was meant.
     #[error(
         "the other end could not prove that it is the device with this code: either the code was typed wrong, \
@@ -68,7 +68,7 @@ impl SessionError {
         match self {
             Self::Relay(error) => match error.refusal() {
                 Some(refusal) => {
-                    use nearhand_proto::message::control::{OfferRefusal, Refusal as R};
+                    use nearhand_proto::message::control::{OfferRefusal, RelayRefusal as R};
                     matches!(
                         refusal,
                         R::NoSuchSession
@@ -86,11 +86,11 @@ impl SessionError {
 
     /// What it means for a session that was to be resumed.
     pub(super) fn into_end(self) -> SessionEnd {
-        use nearhand_proto::message::control::Refusal as R;
+        use nearhand_proto::message::control::RelayRefusal as R;
         // The relay had cut the connection before it could say so.
         let by_relay = matches!(&self, Self::Relay(error) if error.refusal() == Some(&R::Revoked));
-        if by_relay || matches!(self, Self::Refused(Refusal::Revoked)) {
-            return SessionEnd::ByAgent(Ended::Revoked);
+        if by_relay || matches!(self, Self::Refused(SessionRefusal::Revoked)) {
+            return SessionEnd::ByAgent(SessionEndReason::Revoked);
         }
         SessionEnd::Lost(self.to_string())
     }

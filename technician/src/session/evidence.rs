@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Write;
 
 use data_encoding::HEXLOWER;
-use nearhand_proto::audit::Head;
+use nearhand_proto::audit::AuditHead;
 use nearhand_proto::grant::GrantRecord;
 use nearhand_proto::id::SessionId;
 use nearhand_proto::identity::{PublicKey, Signed};
@@ -18,7 +18,7 @@ use crate::home::{ClientHome, ClientHomeError};
 /// The evidence of one session.
 pub(super) struct SessionEvidence {
     file: File,
-    last: Option<Signed<Head>>,
+    last: Option<Signed<AuditHead>>,
 }
 
 impl SessionEvidence {
@@ -29,7 +29,7 @@ impl SessionEvidence {
     }
 
     /// Keeps a head that the device really signed; any other is dropped.
-    pub(super) fn head(&mut self, signed: &Signed<Head>, device: &PublicKey) -> std::io::Result<()> {
+    pub(super) fn head(&mut self, signed: &Signed<AuditHead>, device: &PublicKey) -> std::io::Result<()> {
         let Ok(head) = signed.open(device) else { return Ok(()) };
         self.last = Some(signed.clone());
         let hash: String = head.hash.iter().map(|b| format!("{b:02x}")).collect();
@@ -56,7 +56,7 @@ impl SessionEvidence {
     }
 
     /// The newest head.
-    pub(super) fn last_head(&self) -> Option<Signed<Head>> {
+    pub(super) fn last_head(&self) -> Option<Signed<AuditHead>> {
         self.last.clone()
     }
 

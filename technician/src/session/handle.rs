@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_proto::chat::{ChatLog, Side};
+use nearhand_proto::chat::{ChatLog, ChatSide};
 use nearhand_proto::credential::Credential;
 use nearhand_proto::grant::Capabilities;
 use nearhand_proto::id::SessionId;
 use nearhand_proto::identity::PublicKey;
-use nearhand_proto::message::control::Outcome;
+use nearhand_proto::message::control::CloseOutcome;
 use nearhand_proto::message::local::ChatLine;
 use nearhand_proto::message::session::{FRAME_LIMIT, FromTechnician};
 use nearhand_proto::text;
@@ -62,7 +62,7 @@ impl SessionHandle {
             Ok(met) => met,
             Err(error) => {
                 // The relay sweeps the path away by itself if it can't be told.
-                let _ = relay.close(id, Outcome::NotGranted, None).await;
+                let _ = relay.close(id, CloseOutcome::NotGranted, None).await;
                 return Err(error);
             }
         };
@@ -81,7 +81,7 @@ impl SessionHandle {
         let (key, credential) = (peer.device, opened.device.filter(|_| verified.is_some()));
         let (requests, inbox) = mpsc::channel(QUEUE);
         let (updates, receiver) = mpsc::channel(QUEUE);
-        let chat = Arc::new(SharedChat::new(ChatLog::new(Side::Technician)));
+        let chat = Arc::new(SharedChat::new(ChatLog::new(ChatSide::Technician)));
         let (connected, connection) = watch::channel(Some(path.connection.clone()));
         if !reason.is_empty() {
             framed::write(&mut ready.send, &FromTechnician::Reason(reason.to_owned()), FRAME_LIMIT).await?;

@@ -3,22 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_proto::audit::Head;
+use nearhand_proto::audit::AuditHead;
 use nearhand_proto::grant::Capabilities;
 use nearhand_proto::id::SessionId;
 use nearhand_proto::identity::PublicKey;
 use nearhand_proto::identity::Signed;
-use nearhand_proto::message::Program;
-use nearhand_proto::message::control::{DeviceFacts, Opened};
+use nearhand_proto::message::ProgramInfo;
+use nearhand_proto::message::control::{DeviceFacts, OpenedSession};
 use nearhand_proto::message::session::{
-    ALPN, AgentHello, Granted, HELLO_LIMIT, HELLO_TIMEOUT, KEEP_ALIVE, Open, Ready, Refusal, TechnicianHello,
-    TechnicianProof,
+    ALPN, AgentHello, GrantedCapability, HELLO_LIMIT, HELLO_TIMEOUT, KEEP_ALIVE, SessionReady,
+    SessionRefusal, StreamOpen, TechnicianHello, TechnicianProof,
 };
-use nearhand_proto::pake::{Channel, EXPORTER_LABEL, Keys, Proof, RESUME_LABEL, ResumeSecret};
+use nearhand_proto::pake::{
+    ChannelBinding, CodeProof, ConfirmationKeys, EXPORTER_LABEL, RESUME_LABEL, ResumeSecret,
+};
 use nearhand_proto::support_code::SupportCode;
 use nearhand_transport::bound_socket::{BindControl, BoundSocket};
 use nearhand_transport::framed;
-use nearhand_transport::tls::{self, Expect, Purpose};
+use nearhand_transport::tls::{self, ConnectionPurpose, ExpectedKey};
 use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream, VarInt};
 use rand_core::OsRng;
 use tokio::time::timeout;
@@ -56,14 +58,18 @@ pub(super) struct SessionStart {
     pub(super) recv: RecvStream,
     pub(super) facts: DeviceFacts,
     pub(super) offers: Capabilities,
-    pub(super) audit: Signed<Head>,
+    pub(super) audit: Signed<AuditHead>,
     /// What is granted now: a resumed session goes on with it.
-    pub(super) granted: Vec<Granted>,
+    pub(super) granted: Vec<GrantedCapability>,
 }
 
-async fn connect(relay: &RelayClient, opened: &Opened, expect: Expect) -> Result<SessionPath, SessionError> {
+async fn connect(
+    relay: &RelayClient,
+    opened: &OpenedSession,
+    expect: ExpectedKey,
+) -> Result<SessionPath, SessionError> {
     let (socket, control) = BoundSocket::open(relay.relay_addr(), opened.bind.clone())?;
-    let config = tls::client(&relay.identity().key, expect, ALPN, Purpose::Session, KEEP_ALIVE)?;
+    let config = tls::client(&relay.identity().key, expect, ALPN, ConnectionPurpose::Session, KEEP_ALIVE)?;
     let runtime = quinn::default_runtime().ok_or_else(|| SessionError::Broken("no runtime".to_owned()))?;
     let endpoint = Endpoint::new_with_abstract_socket(tls::endpoint(), None, socket, runtime)?;
     let connecting = endpoint
@@ -84,11 +90,11 @@ async fn connect(relay: &RelayClient, opened: &Opened, expect: Expect) -> Result
 pub(super) async fn first(
     relay: &Arc<RelayClient>,
     session: SessionId,
-    opened: &Opened,
+    opened: &OpenedSession,
     device: Option<&VerifiedDevice>,
     code: Option<&SupportCode>,
 ) -> Result<(SessionPath, ProvedDevice, SessionStart), SessionError> {
-    let expect = device.map_or(Expect::Any, |d| Expect::Key(d.key));
+    let expect = device.map_or(ExpectedKey::Any, |d| ExpectedKey::Key(d.key));
     let path = connect(relay, opened, expect).await?;
     let hello = timeout(HELLO_TIMEOUT, say_hello(relay, session, &path, code)).await;
     match hello.unwrap_or(Err(SessionError::NoAnswer)) {
@@ -109,13 +115,13 @@ async fn say_hello(
     let channel = channel(relay, &path.connection, session)?;
     let (proof, own) = match code {
         Some(code) => {
-            let (proof, message) = Proof::technician(&code.secret(), &mut OsRng);
+            let (proof, message) = CodeProof::technician(&code.secret(), &mut OsRng);
             (Some(proof), TechnicianProof::Code(message))
         }
         None => (None, TechnicianProof::Managed),
     };
     let (mut send, mut recv) = open_control(relay, session, path, own).await?;
-    let mut keys: Option<Keys> = None;
+    let mut keys: Option<ConfirmationKeys> = None;
     let mut answer: AgentHello = framed::read(&mut recv, HELLO_LIMIT).await?;
     if let (Some(proof), AgentHello::Code(theirs)) = (proof, &answer) {
         let agreed = proof.finish(theirs, &channel).map_err(|_| SessionError::NotProved)?;
@@ -125,9 +131,9 @@ async fn say_hello(
     }
     let ready = match answer {
         AgentHello::Ready(ready) => ready,
-        AgentHello::Refused(Refusal::WrongCode) => return Err(SessionError::NotProved),
+        AgentHello::Refused(SessionRefusal::WrongCode) => return Err(SessionError::NotProved),
         AgentHello::Refused(refusal) => return Err(SessionError::Refused(refusal)),
-        AgentHello::Code(_) => return Err(SessionError::Refused(Refusal::Protocol)),
+        AgentHello::Code(_) => return Err(SessionError::Refused(SessionRefusal::Protocol)),
     };
     match (code, &keys, &ready.confirmation) {
         // The agent's own proof, before anything is said to it.
@@ -146,10 +152,10 @@ async fn say_hello(
 pub(super) async fn again(
     relay: &RelayClient,
     session: SessionId,
-    opened: &Opened,
+    opened: &OpenedSession,
     peer: &ProvedDevice,
 ) -> Result<(SessionPath, SessionStart), SessionError> {
-    let path = connect(relay, opened, Expect::Key(peer.device)).await?;
+    let path = connect(relay, opened, ExpectedKey::Key(peer.device)).await?;
     match timeout(HELLO_TIMEOUT, carry_on(relay, session, &path, peer)).await {
         Ok(Ok(talk)) => Ok((path, talk)),
         Ok(Err(error)) => {
@@ -181,7 +187,7 @@ async fn carry_on(
             Ok(talk(send, recv, *ready))
         }
         AgentHello::Refused(refusal) => Err(SessionError::Refused(refusal)),
-        AgentHello::Code(_) => Err(SessionError::Refused(Refusal::Protocol)),
+        AgentHello::Code(_) => Err(SessionError::Refused(SessionRefusal::Protocol)),
     }
 }
 
@@ -192,14 +198,14 @@ async fn open_control(
     proof: TechnicianProof,
 ) -> Result<(SendStream, RecvStream), SessionError> {
     let hello = TechnicianHello {
-        program: Program::this(),
+        program: ProgramInfo::this(),
         session,
         credential: relay.identity().profile.credential.clone(),
         proof,
     };
     let broken = |e: ConnectionError| SessionError::Broken(e.to_string());
     let (mut send, recv) = path.connection.open_bi().await.map_err(broken)?;
-    framed::write(&mut send, &Open::Control(Box::new(hello)), HELLO_LIMIT).await?;
+    framed::write(&mut send, &StreamOpen::Control(Box::new(hello)), HELLO_LIMIT).await?;
     Ok((send, recv))
 }
 
@@ -207,14 +213,14 @@ fn channel(
     relay: &RelayClient,
     connection: &Connection,
     session: SessionId,
-) -> Result<Channel, SessionError> {
+) -> Result<ChannelBinding, SessionError> {
     let gone = || SessionError::Broken("the connection is gone".to_owned());
     let exporter = tls::exporter(connection, EXPORTER_LABEL, session.as_bytes()).ok_or_else(gone)?;
     let device = tls::peer_key(connection).ok_or_else(gone)?;
-    Ok(Channel { session, exporter, technician: relay.identity().key.public(), device })
+    Ok(ChannelBinding { session, exporter, technician: relay.identity().key.public(), device })
 }
 
-fn talk(send: SendStream, recv: RecvStream, ready: Ready) -> SessionStart {
+fn talk(send: SendStream, recv: RecvStream, ready: SessionReady) -> SessionStart {
     SessionStart {
         send,
         recv,

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use nearhand_proto::identity::Signed;
-use nearhand_proto::message::runbook::{FromDevice, FromTechnician, Listed};
-use nearhand_proto::message::session::Open;
-use nearhand_proto::runbook::{Manifest, Order, Outcome, Refused, safe_note};
+use nearhand_proto::message::runbook::{RunbookEntry, RunbookMessage, RunbookRequest};
+use nearhand_proto::message::session::StreamOpen;
+use nearhand_proto::runbook::{Manifest, RunOrder, RunOutcome, RunRefusal, safe_note};
 use nearhand_proto::text;
 use tokio::time::timeout;
 
@@ -26,7 +26,7 @@ pub enum RunbookError {
     Stream(#[from] StreamError),
     /// The device doesn't run it.
     #[error("the device refuses: {0}")]
-    Refused(Refused),
+    Refused(RunRefusal),
     /// It said nothing for longer than it may.
     #[error("the device fell silent; order the same run again to learn what came of it")]
     Silent,
@@ -39,7 +39,7 @@ impl HasExitCode for RunbookError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Stream(error) => error.exit_code(),
-            Self::Refused(Refused::Storage) => ExitCode::Full,
+            Self::Refused(RunRefusal::Storage) => ExitCode::Full,
             Self::Refused(_) => ExitCode::RunbookRefused,
             Self::Silent => ExitCode::TimedOut,
             Self::Nonsense => ExitCode::Unexpected,
@@ -60,13 +60,13 @@ impl SessionHandle {
     /// # Errors
     /// [`RunbookError`].
     pub async fn runbook(&self) -> Result<RunbookStream, RunbookError> {
-        let (say, hear) = self.open_stream(&Open::Runbook, 0).await?;
+        let (say, hear) = self.open_stream(&StreamOpen::Runbook, 0).await?;
         Ok(RunbookStream { say, hear })
     }
 }
 
 impl RunbookStream {
-    async fn answer(&mut self, within: Duration) -> Result<FromDevice, RunbookError> {
+    async fn answer(&mut self, within: Duration) -> Result<RunbookMessage, RunbookError> {
         let heard = timeout(within, self.hear.next()).await.map_err(|_| RunbookError::Silent)?;
         Ok(safe(heard?))
     }
@@ -75,11 +75,11 @@ impl RunbookStream {
     ///
     /// # Errors
     /// [`RunbookError`].
-    pub async fn list(&mut self) -> Result<Vec<Listed>, RunbookError> {
-        self.say.send(&FromTechnician::List).await?;
+    pub async fn list(&mut self) -> Result<Vec<RunbookEntry>, RunbookError> {
+        self.say.send(&RunbookRequest::List).await?;
         match self.answer(ANSWER).await? {
-            FromDevice::Listed(list) => Ok(list),
-            FromDevice::Refused(refused) => Err(RunbookError::Refused(refused)),
+            RunbookMessage::Listed(list) => Ok(list),
+            RunbookMessage::Refused(refused) => Err(RunbookError::Refused(refused)),
             _ => Err(RunbookError::Nonsense),
         }
     }
@@ -89,12 +89,12 @@ impl RunbookStream {
     /// # Errors
     /// [`RunbookError`].
     pub async fn show(&mut self, name: &str) -> Result<Manifest, RunbookError> {
-        self.say.send(&FromTechnician::Show(name.to_owned())).await?;
+        self.say.send(&RunbookRequest::Show(name.to_owned())).await?;
         match self.answer(ANSWER).await? {
-            FromDevice::Shown(manifest) if manifest.check().is_empty() && manifest.name == name => {
+            RunbookMessage::Shown(manifest) if manifest.check().is_empty() && manifest.name == name => {
                 Ok(*manifest)
             }
-            FromDevice::Refused(refused) => Err(RunbookError::Refused(refused)),
+            RunbookMessage::Refused(refused) => Err(RunbookError::Refused(refused)),
             _ => Err(RunbookError::Nonsense),
         }
     }
@@ -105,18 +105,18 @@ impl RunbookStream {
     /// [`RunbookError`].
     pub async fn order(
         &mut self,
-        order: Signed<Order>,
+        order: Signed<RunOrder>,
         manifest: Option<Signed<Manifest>>,
     ) -> Result<(), RunbookError> {
         let manifest = manifest.map(Box::new);
-        Ok(self.say.send(&FromTechnician::Run { order: Box::new(order), manifest }).await?)
+        Ok(self.say.send(&RunbookRequest::Run { order: Box::new(order), manifest }).await?)
     }
 
     /// The next thing that happens. Not cancel-safe.
     ///
     /// # Errors
     /// [`RunbookError`].
-    pub async fn next(&mut self) -> Result<FromDevice, RunbookError> {
+    pub async fn next(&mut self) -> Result<RunbookMessage, RunbookError> {
         self.answer(SILENCE).await
     }
 
@@ -136,7 +136,7 @@ impl RunbookCancel<'_> {
     /// # Errors
     /// [`RunbookError`].
     pub async fn cancel(&mut self) -> Result<(), RunbookError> {
-        Ok(self.0.send(&FromTechnician::Cancel).await?)
+        Ok(self.0.send(&RunbookRequest::Cancel).await?)
     }
 }
 
@@ -149,23 +149,23 @@ impl RunbookEvents<'_> {
     ///
     /// # Errors
     /// [`RunbookError`].
-    pub async fn next(&mut self) -> Result<FromDevice, RunbookError> {
+    pub async fn next(&mut self) -> Result<RunbookMessage, RunbookError> {
         let heard = timeout(SILENCE, self.0.next()).await.map_err(|_| RunbookError::Silent)?;
         Ok(safe(heard?))
     }
 }
 
 /// What the device wrote, made safe to show.
-fn safe(heard: FromDevice) -> FromDevice {
+fn safe(heard: RunbookMessage) -> RunbookMessage {
     match heard {
-        FromDevice::Saw(note) => FromDevice::Saw(safe_note(&note)),
-        FromDevice::Refused(Refused::Repeated(Some(outcome))) => {
-            FromDevice::Refused(Refused::Repeated(Some(Box::new(safe_outcome(&outcome)))))
+        RunbookMessage::Saw(note) => RunbookMessage::Saw(safe_note(&note)),
+        RunbookMessage::Refused(RunRefusal::Repeated(Some(outcome))) => {
+            RunbookMessage::Refused(RunRefusal::Repeated(Some(Box::new(safe_outcome(&outcome)))))
         }
-        FromDevice::Over(outcome) => FromDevice::Over(Box::new(safe_outcome(&outcome))),
-        FromDevice::Listed(list) => FromDevice::Listed(
+        RunbookMessage::Over(outcome) => RunbookMessage::Over(Box::new(safe_outcome(&outcome))),
+        RunbookMessage::Listed(list) => RunbookMessage::Listed(
             list.into_iter()
-                .map(|one| Listed {
+                .map(|one| RunbookEntry {
                     name: text::one_line(&one.name, 64),
                     title: text::one_line(&one.title, 120),
                     ..one
@@ -176,8 +176,8 @@ fn safe(heard: FromDevice) -> FromDevice {
     }
 }
 
-fn safe_outcome(outcome: &Outcome) -> Outcome {
-    Outcome {
+fn safe_outcome(outcome: &RunOutcome) -> RunOutcome {
+    RunOutcome {
         why: text::one_line(&outcome.why, 300),
         runbook: text::one_line(&outcome.runbook, 64),
         notes: outcome.notes.iter().map(safe_note).collect(),

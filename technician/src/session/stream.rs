@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nearhand_proto::message::session::{Answer, FRAME_LIMIT, HELLO_LIMIT, Open, Refusal};
+use nearhand_proto::message::session::{FRAME_LIMIT, HELLO_LIMIT, SessionRefusal, StreamAnswer, StreamOpen};
 use nearhand_transport::framed::{self, FrameError};
 use quinn::{Connection, RecvStream, SendStream};
 use serde::Serialize;
@@ -18,7 +18,7 @@ use crate::exit::{ExitCode, HasExitCode};
 pub enum StreamError {
     /// The agent said no.
     #[error("{0}")]
-    Refused(Refusal),
+    Refused(SessionRefusal),
     /// The grant is gone; the session stands.
     #[error("what it needs is no longer granted")]
     NotGranted,
@@ -65,7 +65,7 @@ impl SessionHandle {
     /// [`StreamError`].
     pub async fn open_stream(
         &self,
-        open: &Open,
+        open: &StreamOpen,
         priority: i32,
     ) -> Result<(StreamSender, StreamReceiver), StreamError> {
         let connection = self.connection().await.ok_or(StreamError::Over)?;
@@ -74,11 +74,11 @@ impl SessionHandle {
         let _ = send.set_priority(priority);
         let opened = async {
             framed::write(&mut send, open, HELLO_LIMIT).await?;
-            framed::read::<Answer>(&mut recv, HELLO_LIMIT).await
+            framed::read::<StreamAnswer>(&mut recv, HELLO_LIMIT).await
         };
         match timeout(WRITE_TIMEOUT, opened).await {
-            Ok(Ok(Answer::Accepted)) => {}
-            Ok(Ok(Answer::Refused(refusal))) => return Err(StreamError::Refused(refusal)),
+            Ok(Ok(StreamAnswer::Accepted)) => {}
+            Ok(Ok(StreamAnswer::Refused(refusal))) => return Err(StreamError::Refused(refusal)),
             Ok(Err(error)) => return Err(broken(&connection, error).await),
             Err(_) => return Err(StreamError::Lost),
         }

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nearhand_proto::chat::Change;
+use nearhand_proto::chat::ChatChange;
 use nearhand_proto::forward::BindState;
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::control::{Outcome, Push};
+use nearhand_proto::message::control::{CloseOutcome, RelayPush};
 use nearhand_proto::message::session::{
-    Answer, Decision, Ended, FRAME_LIMIT, FromAgent, FromTechnician, Granted, HELLO_LIMIT, Open,
-    RESUME_WITHIN,
+    ConsentDecision, FRAME_LIMIT, FromAgent, FromTechnician, GrantedCapability, HELLO_LIMIT, RESUME_WITHIN,
+    SessionEndReason, StreamAnswer, StreamOpen,
 };
 use nearhand_proto::text;
 use nearhand_transport::chat::SharedChat;
@@ -82,11 +82,13 @@ impl SessionTask {
             }
         };
         let outcome = match &end {
-            SessionEnd::Here | SessionEnd::ByAgent(Ended::ByTechnician) => Outcome::Technician,
-            SessionEnd::ByAgent(Ended::Stopped) => Outcome::Stopped,
-            SessionEnd::ByAgent(Ended::Revoked) => Outcome::Revoked,
-            SessionEnd::ByAgent(_) => Outcome::Failed,
-            SessionEnd::Lost(_) => Outcome::Lost,
+            SessionEnd::Here | SessionEnd::ByAgent(SessionEndReason::ByTechnician) => {
+                CloseOutcome::Technician
+            }
+            SessionEnd::ByAgent(SessionEndReason::Stopped) => CloseOutcome::Stopped,
+            SessionEnd::ByAgent(SessionEndReason::Revoked) => CloseOutcome::Revoked,
+            SessionEnd::ByAgent(_) => CloseOutcome::Failed,
+            SessionEnd::Lost(_) => CloseOutcome::Lost,
         };
         if let Err(error) = self.relay.close(self.id, outcome, self.evidence.last_head()).await {
             tracing::debug!(%error, "the relay finds out by itself");
@@ -137,14 +139,14 @@ impl SessionTask {
                     }
                 }
                 push = pushes.recv() => {
-                    if let Ok(Push::SessionClosed { session, outcome: Outcome::Revoked }) = push
+                    if let Ok(RelayPush::SessionClosed { session, outcome: CloseOutcome::Revoked }) = push
                         && session == self.id
                     {
-                        return Some(SessionEnd::ByAgent(Ended::Revoked));
+                        return Some(SessionEnd::ByAgent(SessionEndReason::Revoked));
                     }
                 }
                 // The relay cuts the path in the same moment, so the agent's own word can't arrive.
-                () = self.relay.revoked() => return Some(SessionEnd::ByAgent(Ended::Revoked)),
+                () = self.relay.revoked() => return Some(SessionEnd::ByAgent(SessionEndReason::Revoked)),
                 () = tokio::time::sleep_until(ending.unwrap_or_else(tokio::time::Instant::now)), if ending.is_some() => {
                     return Some(SessionEnd::Here);
                 }
@@ -171,7 +173,7 @@ impl SessionTask {
             Ok(quinn::ConnectionError::ApplicationClosed(close))
                 if close.error_code == VarInt::from_u32(0) =>
             {
-                Some(SessionEnd::ByAgent(Ended::AgentStopping))
+                Some(SessionEnd::ByAgent(SessionEndReason::AgentStopping))
             }
             _ => None,
         }
@@ -180,13 +182,13 @@ impl SessionTask {
     async fn said(&mut self, said: FromAgent) {
         match said {
             FromAgent::Asking { seconds, .. } => self.tell(SessionUpdate::Asking(seconds)).await,
-            FromAgent::Decision { request, decision: Decision::Granted { record, granted } } => {
+            FromAgent::Decision { request, decision: ConsentDecision::Granted { record, granted } } => {
                 if let Err(error) = self.evidence.grant(&record, &self.peer.device) {
                     tracing::warn!(%error, "the signed grant could not be kept as evidence");
                 }
                 self.tell(SessionUpdate::Decided(request, Ok(granted))).await;
             }
-            FromAgent::Decision { request, decision: Decision::Refused(refusal) } => {
+            FromAgent::Decision { request, decision: ConsentDecision::Refused(refusal) } => {
                 self.tell(SessionUpdate::Decided(request, Err(refusal))).await;
             }
             FromAgent::Grants { granted, why } => {
@@ -205,7 +207,7 @@ impl SessionTask {
     async fn resume(
         &self,
         inbox: &mut mpsc::Receiver<FromTechnician>,
-    ) -> Result<(SessionPath, ControlStream, Vec<Granted>), SessionEnd> {
+    ) -> Result<(SessionPath, ControlStream, Vec<GrantedCapability>), SessionEnd> {
         let until = Instant::now() + RESUME_WITHIN;
         let mut last = "the device did not come back".to_owned();
         loop {
@@ -251,12 +253,12 @@ async fn read_control(mut recv: RecvStream, to: mpsc::Sender<FromAgent>) {
 /// Keeps the chat's stream open on this connection.
 async fn carry_chat(chat: Arc<SharedChat>, connection: Connection, updates: mpsc::Sender<SessionUpdate>) {
     let Ok((mut send, mut recv)) = connection.open_bi().await else { return };
-    if framed::write(&mut send, &Open::Chat, HELLO_LIMIT).await.is_err() {
+    if framed::write(&mut send, &StreamOpen::Chat, HELLO_LIMIT).await.is_err() {
         return;
     }
     match framed::read(&mut recv, HELLO_LIMIT).await {
-        Ok(Answer::Accepted) => {}
-        Ok(Answer::Refused(refusal)) => {
+        Ok(StreamAnswer::Accepted) => {}
+        Ok(StreamAnswer::Refused(refusal)) => {
             tracing::warn!(%refusal, "no chat");
             return;
         }
@@ -270,9 +272,9 @@ async fn carry_chat(chat: Arc<SharedChat>, connection: Connection, updates: mpsc
     let pass = async {
         while let Some(change) = changes.recv().await {
             let lines = match change {
-                Change::New(line) => vec![line],
-                Change::Marked(lines) => lines,
-                Change::Nothing => vec![],
+                ChatChange::New(line) => vec![line],
+                ChatChange::Marked(lines) => lines,
+                ChatChange::Nothing => vec![],
             };
             for line in lines {
                 let _ = updates.send(SessionUpdate::Chat(line)).await;

@@ -2,7 +2,7 @@
 
 use nearhand_proto::grant::Capabilities;
 use nearhand_proto::message::local::ChatLine;
-use nearhand_proto::message::session::{Ended, Granted, Refusal};
+use nearhand_proto::message::session::{GrantedCapability, SessionEndReason, SessionRefusal};
 
 /// What happens in a session.
 #[derive(Clone, Debug)]
@@ -18,9 +18,9 @@ pub enum SessionUpdate {
     /// The person at the device is being asked, for so many seconds at most.
     Asking(u32),
     /// A request was decided.
-    Decided(u32, Result<Vec<Granted>, Refusal>),
+    Decided(u32, Result<Vec<GrantedCapability>, SessionRefusal>),
     /// What is granted changed, and why.
-    Grants(Vec<Granted>, String),
+    Grants(Vec<GrantedCapability>, String),
     /// A chat message of the person, or a new mark on one's own.
     Chat(ChatLine),
     /// Something that this program has to say about the session, as a sentence.
@@ -33,7 +33,7 @@ pub enum SessionUpdate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionEnd {
     /// The agent said so.
-    ByAgent(Ended),
+    ByAgent(SessionEndReason),
     /// This end said so.
     Here,
     /// The connection was lost and could not be resumed; why.

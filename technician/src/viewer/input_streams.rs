@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nearhand_proto::message::screen::{
-    CLIPBOARD_PART, Clipboard, ClipboardForm, Input, InputNotice, MAX_CLIPBOARD,
+    CLIPBOARD_PART, ClipboardForm, ClipboardMessage, InputEvent, InputNotice, MAX_CLIPBOARD,
 };
-use nearhand_proto::message::session::Open;
+use nearhand_proto::message::session::StreamOpen;
 use nearhand_proto::text;
 use tokio::sync::{Notify, mpsc};
 
@@ -29,12 +29,12 @@ pub struct InputQueue {
 
 impl InputQueue {
     /// Adds one.
-    pub fn put(&self, input: Input) {
+    pub fn put(&self, input: InputEvent) {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner).put(input);
         self.put.notify_one();
     }
 
-    async fn next(&self) -> Input {
+    async fn next(&self) -> InputEvent {
         loop {
             let next = self.outbox.lock().unwrap_or_else(PoisonError::into_inner).take();
             match next {
@@ -52,7 +52,7 @@ pub async fn control<L: SessionLink>(
     keyboard: Arc<InputQueue>,
 ) -> DeviceStreamEnd {
     let carry = async {
-        let (mut say, hear) = link.open_stream(&Open::Input, INPUT_PRIORITY).await?;
+        let (mut say, hear) = link.open_stream(&StreamOpen::Input, INPUT_PRIORITY).await?;
         tell(&page, ToPage::Control { state: StreamState::On, why: String::new() }).await?;
         let (mut notices, _reader) = read::<L, InputNotice>(hear);
         loop {
@@ -116,9 +116,9 @@ pub async fn clipboard<L: SessionLink>(
     orders: &mut mpsc::Receiver<ClipboardOrder>,
 ) -> DeviceStreamEnd {
     let carry = async {
-        let (say, hear) = link.open_stream(&Open::Clipboard, CLIPBOARD_PRIORITY).await?;
+        let (say, hear) = link.open_stream(&StreamOpen::Clipboard, CLIPBOARD_PRIORITY).await?;
         tell(&page, ToPage::Clipboard { state: StreamState::On, why: String::new() }).await?;
-        let (mut said, _reader) = read::<L, Clipboard>(hear);
+        let (mut said, _reader) = read::<L, ClipboardMessage>(hear);
         let mut exchange = ClipboardExchange::<L> {
             say,
             page,
@@ -168,7 +168,7 @@ impl<L: SessionLink> ClipboardExchange<L> {
                 (self.offered, self.giving) = (content, None);
                 let size = |bytes: &Vec<u8>| u64::try_from(bytes.len()).ok();
                 let forms = self.offered.forms.iter().map(|(form, bytes)| (*form, size(bytes))).collect();
-                self.say.send(&Clipboard::Has { serial: self.serial, forms }).await?;
+                self.say.send(&ClipboardMessage::Has { serial: self.serial, forms }).await?;
                 tell(&self.page, ToPage::Offered).await
             }
             ClipboardOrder::Copy { serial, form } => {
@@ -178,18 +178,18 @@ impl<L: SessionLink> ClipboardExchange<L> {
                         .await;
                 }
                 self.fetching = Some(ClipboardFetch { serial, form, bytes: 0 });
-                Ok(self.say.send(&Clipboard::Fetch { serial, form }).await?)
+                Ok(self.say.send(&ClipboardMessage::Fetch { serial, form }).await?)
             }
         }
     }
 
-    async fn said(&mut self, said: Clipboard) -> Result<(), DeviceStreamEnd> {
+    async fn said(&mut self, said: ClipboardMessage) -> Result<(), DeviceStreamEnd> {
         match said {
-            Clipboard::Has { serial, forms } => {
+            ClipboardMessage::Has { serial, forms } => {
                 let forms = forms.into_iter().take(4).map(|(form, bytes)| (form.into(), bytes)).collect();
                 tell(&self.page, ToPage::Copied { serial, forms }).await
             }
-            Clipboard::Fetch { serial, form } => {
+            ClipboardMessage::Fetch { serial, form } => {
                 let has =
                     serial == self.serial && self.offered.forms.iter().any(|(offered, _)| *offered == form);
                 if has && self.giving.is_none() {
@@ -197,12 +197,16 @@ impl<L: SessionLink> ClipboardExchange<L> {
                     return Ok(());
                 }
                 let why = if has { "one thing at a time" } else { "that is no longer in the clipboard" };
-                Ok(self.say.send(&Clipboard::Refused { serial, why: why.to_owned() }).await?)
+                Ok(self.say.send(&ClipboardMessage::Refused { serial, why: why.to_owned() }).await?)
             }
-            Clipboard::Part { serial, form, bytes, last } => self.part(serial, form, bytes, last).await,
-            Clipboard::Taken { serial } if serial == self.serial => tell(&self.page, ToPage::Taken).await,
-            Clipboard::Taken { .. } => Ok(()),
-            Clipboard::Refused { serial, why } => {
+            ClipboardMessage::Part { serial, form, bytes, last } => {
+                self.part(serial, form, bytes, last).await
+            }
+            ClipboardMessage::Taken { serial } if serial == self.serial => {
+                tell(&self.page, ToPage::Taken).await
+            }
+            ClipboardMessage::Taken { .. } => Ok(()),
+            ClipboardMessage::Refused { serial, why } => {
                 self.fetching = None;
                 self.refused(serial, &text::one_line(&why, 200)).await
             }
@@ -232,7 +236,7 @@ impl<L: SessionLink> ClipboardExchange<L> {
         self.page.send(part).await.map_err(|_| DeviceStreamEnd::NoPage)?;
         if last {
             self.fetching = None;
-            self.say.send(&Clipboard::Taken { serial }).await?;
+            self.say.send(&ClipboardMessage::Taken { serial }).await?;
         }
         Ok(())
     }
@@ -247,7 +251,7 @@ impl<L: SessionLink> ClipboardExchange<L> {
         let part = rest.get(..CLIPBOARD_PART).unwrap_or(rest);
         let last = part.len() == rest.len();
         let next = at + part.len();
-        let message = Clipboard::Part { serial: self.serial, form, bytes: part.to_vec(), last };
+        let message = ClipboardMessage::Part { serial: self.serial, form, bytes: part.to_vec(), last };
         self.say.send(&message).await?;
         self.giving = (!last).then_some(ClipboardSend { form, at: next });
         Ok(())

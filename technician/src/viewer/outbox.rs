@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use nearhand_proto::message::screen::{Button, Input};
+use nearhand_proto::message::screen::{InputEvent, MouseButton};
 
 /// Most that waits: some seconds of fast typing. More means that nothing has moved for long.
 const MOST: usize = 512;
@@ -14,7 +14,7 @@ const PATH: usize = 256;
 /// What waits to be sent.
 #[derive(Debug, Default)]
 pub struct InputOutbox {
-    waiting: VecDeque<Input>,
+    waiting: VecDeque<InputEvent>,
     /// Which buttons are down once all that waits has been sent, a bit each.
     held: u8,
 }
@@ -22,44 +22,47 @@ pub struct InputOutbox {
 impl InputOutbox {
     /// Adds one. When too much waits, all of it is dropped and everything that is held let go of: keys pressed
     /// into a screen that has stood still for seconds would do something else than was meant.
-    pub fn put(&mut self, input: Input) {
+    pub fn put(&mut self, input: InputEvent) {
         let full = self.waiting.len() >= MOST;
         match &input {
-            Input::Button { button, down: true } => self.held |= bit(*button),
-            Input::Button { button, down: false } => self.held &= !bit(*button),
-            Input::ReleaseAll => self.held = 0,
-            Input::Move(_) | Input::Scroll { .. } | Input::Key { .. } | Input::Text(_) => {}
+            InputEvent::Button { button, down: true } => self.held |= bit(*button),
+            InputEvent::Button { button, down: false } => self.held &= !bit(*button),
+            InputEvent::ReleaseAll => self.held = 0,
+            InputEvent::Move(_)
+            | InputEvent::Scroll { .. }
+            | InputEvent::Key { .. }
+            | InputEvent::Text(_) => {}
         }
         // A window manager takes a press, one move and a release for a click; and a stroke is its points.
         let drawn = self.held != 0 && self.waiting.len() < PATH;
         match (&input, self.waiting.back_mut()) {
-            (Input::Move(_), Some(last @ Input::Move(_))) if !drawn => *last = input,
-            (Input::Scroll { x, y }, Some(Input::Scroll { x: sum_x, y: sum_y })) => {
+            (InputEvent::Move(_), Some(last @ InputEvent::Move(_))) if !drawn => *last = input,
+            (InputEvent::Scroll { x, y }, Some(InputEvent::Scroll { x: sum_x, y: sum_y })) => {
                 *sum_x = sum_x.saturating_add(*x);
                 *sum_y = sum_y.saturating_add(*y);
             }
             _ if full => {
                 self.waiting.clear();
                 self.held = 0;
-                self.waiting.push_back(Input::ReleaseAll);
+                self.waiting.push_back(InputEvent::ReleaseAll);
             }
             _ => self.waiting.push_back(input),
         }
     }
 
     /// The next to send.
-    pub fn take(&mut self) -> Option<Input> {
+    pub fn take(&mut self) -> Option<InputEvent> {
         self.waiting.pop_front()
     }
 }
 
-const fn bit(button: Button) -> u8 {
+const fn bit(button: MouseButton) -> u8 {
     match button {
-        Button::Primary => 1,
-        Button::Middle => 2,
-        Button::Secondary => 4,
-        Button::Back => 8,
-        Button::Forward => 16,
+        MouseButton::Primary => 1,
+        MouseButton::Middle => 2,
+        MouseButton::Secondary => 4,
+        MouseButton::Back => 8,
+        MouseButton::Forward => 16,
     }
 }
 
@@ -69,14 +72,14 @@ mod tests {
 
     use super::*;
 
-    fn at(x: u16) -> Input {
-        Input::Move(ScreenPoint { x, y: 0 })
+    fn at(x: u16) -> InputEvent {
+        InputEvent::Move(ScreenPoint { x, y: 0 })
     }
 
     #[test]
     fn moves_melt_together_unless_a_button_is_held_and_nothing_overtakes_it() {
         let mut outbox = InputOutbox::default();
-        let button = |down| Input::Button { button: Button::Primary, down };
+        let button = |down| InputEvent::Button { button: MouseButton::Primary, down };
         for input in [
             at(1),
             at(2),
@@ -86,23 +89,23 @@ mod tests {
             button(false),
             at(5),
             at(6),
-            Input::Scroll { x: 1, y: i16::MAX },
-            Input::Scroll { x: 1, y: 1 },
+            InputEvent::Scroll { x: 1, y: i16::MAX },
+            InputEvent::Scroll { x: 1, y: 1 },
         ] {
             outbox.put(input);
         }
-        let sent: Vec<Input> = core::iter::from_fn(|| outbox.take()).collect();
-        let scrolled = Input::Scroll { x: 2, y: i16::MAX };
+        let sent: Vec<InputEvent> = core::iter::from_fn(|| outbox.take()).collect();
+        let scrolled = InputEvent::Scroll { x: 2, y: i16::MAX };
         assert_eq!(sent, [at(2), button(true), at(3), at(4), button(false), at(6), scrolled]);
     }
 
     #[test]
     fn a_path_is_bounded_and_forgotten_with_the_button() {
         let mut outbox = InputOutbox::default();
-        outbox.put(Input::Button { button: Button::Middle, down: true });
+        outbox.put(InputEvent::Button { button: MouseButton::Middle, down: true });
         (0..2_000).for_each(|x| outbox.put(at(x)));
         assert_eq!((outbox.waiting.len(), outbox.waiting.back()), (PATH, Some(&at(1_999))));
-        outbox.put(Input::ReleaseAll);
+        outbox.put(InputEvent::ReleaseAll);
         outbox.put(at(1));
         outbox.put(at(2));
         assert_eq!(outbox.waiting.len(), PATH + 2);
@@ -112,9 +115,9 @@ mod tests {
     fn too_much_is_dropped_and_let_go_of() {
         let mut outbox = InputOutbox::default();
         for _ in 0..=MOST {
-            outbox.put(Input::Text("x".to_owned()));
+            outbox.put(InputEvent::Text("x".to_owned()));
         }
-        assert_eq!(outbox.take(), Some(Input::ReleaseAll));
+        assert_eq!(outbox.take(), Some(InputEvent::ReleaseAll));
         assert_eq!(outbox.take(), None);
     }
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use nearhand_proto::message::screen::{
-    FromScreen, FromViewer, MAX_CURSOR, MAX_MONITORS, MonitorNumber, Quality,
+    FromScreen, FromViewer, MAX_CURSOR, MAX_MONITORS, MonitorNumber, ScreenQuality,
 };
-use nearhand_proto::message::session::Open;
+use nearhand_proto::message::session::StreamOpen;
 use nearhand_proto::text;
 use tokio::sync::mpsc;
 
@@ -32,7 +32,7 @@ pub struct ScreenChoice {
     /// One monitor, or all.
     pub monitor: Option<MonitorNumber>,
     /// How exactly.
-    pub quality: Quality,
+    pub quality: ScreenQuality,
     /// Nothing for now.
     pub hidden: bool,
 }
@@ -45,8 +45,8 @@ pub struct ScreenStream<L> {
     pub program: DecoderProgram,
     /// The page.
     pub page: mpsc::Sender<PageOutput>,
-    /// [`Open::Screen`], or [`Open::Window`].
-    pub open: Open,
+    /// [`StreamOpen::Screen`], or [`StreamOpen::Window`].
+    pub open: StreamOpen,
     /// The first round's number.
     pub round: u32,
 }
@@ -173,7 +173,7 @@ impl<L: SessionLink> ScreenStream<L> {
             FromScreen::CursorAt(at) => ToPage::CursorAt { at: at.map(|at| (at.x, at.y)) },
             FromScreen::Gone(why) => state(ScreenState::Gone, &text::one_line(&why, 200), round),
             // For who records; nothing of it is shown.
-            FromScreen::Clock(_) | FromScreen::Witness(_) => return Ok(None),
+            FromScreen::Clock(_) | FromScreen::Head(_) => return Ok(None),
             FromScreen::Monitors(_) => return Err(DeviceStreamEnd::Nonsense),
         };
         tell(&self.page, told).await?;

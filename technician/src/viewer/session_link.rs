@@ -7,7 +7,7 @@ use core::time::Duration;
 use nearhand_proto::grant::Capabilities;
 use nearhand_proto::message::local::ChatLine;
 use nearhand_proto::message::session::CheckSet;
-use nearhand_proto::message::session::Open;
+use nearhand_proto::message::session::StreamOpen;
 use nearhand_report::model::Report;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -45,7 +45,7 @@ pub trait SessionLink: Send + Sync + 'static {
     /// Opens a conversation; see [`SessionHandle::open_stream`].
     fn open_stream(
         &self,
-        open: &Open,
+        open: &StreamOpen,
         priority: i32,
     ) -> impl Future<Output = Result<(Self::Sender, Self::Receiver), StreamError>> + Send;
     /// Runs diagnostics; see [`SessionHandle::diagnose`].
@@ -127,7 +127,7 @@ impl SessionLink for SessionHandle {
 
     async fn open_stream(
         &self,
-        open: &Open,
+        open: &StreamOpen,
         priority: i32,
     ) -> Result<(StreamSender, StreamReceiver), StreamError> {
         Self::open_stream(self, open, priority).await

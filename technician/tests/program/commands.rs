@@ -6,7 +6,7 @@ use nearhand_client::relay::{DeviceError, RelayClient};
 use nearhand_proto::credential::RevocationList;
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::invitation::{ClaimString, EnrolmentString, InviteString, OneTime, SiteString};
-use nearhand_proto::message::control::{Push, PushReply, Refusal};
+use nearhand_proto::message::control::{RelayPush, RelayPushReply, RelayRefusal};
 use nearhand_transport::key_file;
 use rand_core::OsRng;
 
@@ -128,10 +128,10 @@ async fn who_is_not_the_relay_is_not_talked_to() {
 async fn refusals_have_their_codes() {
     let (relay, admin) = claimed().await;
     for (refusal, code) in [
-        (Refusal::NotAllowed, 6),
-        (Refusal::Revoked, 13),
-        (Refusal::Storage, 20),
-        (Refusal::Version { relay: "9\u{1b}[2J".into() }, 16),
+        (RelayRefusal::NotAllowed, 6),
+        (RelayRefusal::Revoked, 13),
+        (RelayRefusal::Storage, 20),
+        (RelayRefusal::Version { relay: "9\u{1b}[2J".into() }, 16),
     ] {
         relay.state.lock().unwrap().refuse = Some(refusal);
         let ran = admin.run(&["devices"]).await;
@@ -214,14 +214,15 @@ async fn a_list_of_another_organisation_is_ignored_and_pushes_are_taken_in() {
     admin.ok(&["sync"]).await;
     assert_eq!(home.revocations().unwrap(), Default::default());
 
-    let push = Push::Revocations { list: Some(organisation.sign(&list(8)).unwrap()), retirements: vec![] };
+    let push =
+        RelayPush::Revocations { list: Some(organisation.sign(&list(8)).unwrap()), retirements: vec![] };
     relay.state.lock().unwrap().push = Some(push);
     let connection = RelayClient::connect(&home).await.unwrap();
     let heard = tokio::time::timeout(std::time::Duration::from_secs(5), connection.pushes().recv()).await;
     // The listener may have come after the push; what was revoked is known in any case.
     drop(heard);
     assert_eq!(home.revocations().unwrap().list().unwrap().peek().unwrap().number, 8);
-    assert_eq!(relay.state.lock().unwrap().push_replies, [PushReply::Done]);
+    assert_eq!(relay.state.lock().unwrap().push_replies, [RelayPushReply::Done]);
     // A connection that was lost is renewed, unless the relay says no for good.
     connection.reconnect(std::time::Duration::from_secs(10)).await.unwrap();
     relay.state.lock().unwrap().members.clear();
@@ -273,7 +274,7 @@ async fn the_first_bad_row_of_the_relays_log_is_named() {
     assert!(cut.code == 19 && cut.err.contains("row 5"), "{cut:?}");
     // Written anew with another key that the relay calls its own.
     let forger = SecretKey::generate(&mut OsRng);
-    let head = nearhand_proto::audit::Head::EMPTY;
+    let head = nearhand_proto::audit::AuditHead::EMPTY;
     let row = nearhand_proto::audit::next_row(head, now(), whole[0].event.clone(), &forger).unwrap();
     {
         let mut state = relay.state.lock().unwrap();

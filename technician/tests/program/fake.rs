@@ -4,19 +4,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use nearhand_proto::audit::{self, Event, Head, Row};
+use nearhand_proto::audit::{self, AuditEvent, AuditHead, AuditRow};
 use nearhand_proto::credential::{self, Credential, Invite, Retirement, RevocationList, Role};
 use nearhand_proto::id::OrganisationId;
 use nearhand_proto::identity::{PublicKey, SecretKey, Signed};
 use nearhand_proto::invitation::{ClaimString, OneTime, RelayAddress};
-use nearhand_proto::message::Program;
+use nearhand_proto::message::ProgramInfo;
 use nearhand_proto::message::control::{
-    ALPN, DeviceEntry, DeviceFacts, FRAME_LIMIT, Hello, PersonEntry, Push, PushReply, Refusal, Reply,
-    Request, Welcome,
+    ALPN, DeviceEntry, DeviceFacts, FRAME_LIMIT, PersonEntry, RelayHello, RelayPush, RelayPushReply,
+    RelayRefusal, RelayReply, RelayRequest, RelayWelcome,
 };
 use nearhand_proto::time::UnixMillis;
 use nearhand_transport::framed;
-use nearhand_transport::tls::{self, Purpose};
+use nearhand_transport::tls::{self, ConnectionPurpose};
 use quinn::{Connection, Endpoint};
 use rand_core::OsRng;
 use serde_json::Value;
@@ -35,17 +35,17 @@ pub(crate) struct FakeRelayState {
     pub(crate) devices: Vec<DeviceEntry>,
     pub(crate) list: Option<Signed<RevocationList>>,
     pub(crate) retirements: Vec<Signed<Retirement>>,
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<AuditRow>,
     pub(crate) audit_keys: Vec<PublicKey>,
     /// Refuses every request but the hello.
-    pub(crate) refuse: Option<Refusal>,
+    pub(crate) refuse: Option<RelayRefusal>,
     /// Does what it is asked for and closes the connection instead of answering.
     pub(crate) drop_answer: bool,
     /// Closes the connection without doing what it is asked for.
     pub(crate) drop_request: bool,
     /// Said right after each welcome.
-    pub(crate) push: Option<Push>,
-    pub(crate) push_replies: Vec<PushReply>,
+    pub(crate) push: Option<RelayPush>,
+    pub(crate) push_replies: Vec<RelayPushReply>,
     pub(crate) asked: Vec<&'static str>,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct FakeRelay {
 impl FakeRelay {
     pub(crate) fn start() -> Self {
         let key = SecretKey::generate(&mut OsRng);
-        let config = tls::server(&key, ALPN, Purpose::Control).unwrap();
+        let config = tls::server(&key, ALPN, ConnectionPurpose::Control).unwrap();
         let endpoint = Endpoint::server(config, "127.0.0.1:0".parse().unwrap()).unwrap();
         let address = RelayAddress {
             host: "127.0.0.1".into(),
@@ -83,8 +83,11 @@ impl FakeRelay {
 
     pub(crate) fn write_row(&self, action: &str) {
         let mut state = self.state.lock().unwrap();
-        let head = state.rows.last().map_or(Head::EMPTY, |row| Head { number: row.number, hash: row.hash });
-        let event = Event {
+        let head = state
+            .rows
+            .last()
+            .map_or(AuditHead::EMPTY, |row| AuditHead { number: row.number, hash: row.hash });
+        let event = AuditEvent {
             actor: "relay".into(),
             action: action.into(),
             session: None,
@@ -98,14 +101,14 @@ async fn serve(incoming: quinn::Incoming, state: Arc<Mutex<FakeRelayState>>) {
     let Ok(connection) = incoming.await else { return };
     let Some(key) = tls::peer_key(&connection) else { return };
     while let Ok((mut to, mut from)) = connection.accept_bi().await {
-        let Ok(request) = framed::read::<Request>(&mut from, FRAME_LIMIT).await else { return };
-        let is_hello = matches!(request, Request::Hello(_));
+        let Ok(request) = framed::read::<RelayRequest>(&mut from, FRAME_LIMIT).await else { return };
+        let is_hello = matches!(request, RelayRequest::Hello(_));
         let (reply, drop, push) = {
             let mut state = state.lock().unwrap();
             let drop = !is_hello && (state.drop_answer || state.drop_request);
             let reply = match state.refuse.clone() {
-                Some(refusal) if !is_hello => Reply::Refused(refusal),
-                _ if !is_hello && state.drop_request => Reply::Done,
+                Some(refusal) if !is_hello => RelayReply::Refused(refusal),
+                _ if !is_hello && state.drop_request => RelayReply::Done,
                 _ => state.answer(&key, request),
             };
             (reply, drop, state.push.clone().filter(|_| is_hello))
@@ -123,7 +126,7 @@ async fn serve(incoming: quinn::Incoming, state: Arc<Mutex<FakeRelayState>>) {
     }
 }
 
-async fn say(connection: &Connection, push: &Push) -> Option<PushReply> {
+async fn say(connection: &Connection, push: &RelayPush) -> Option<RelayPushReply> {
     let (mut to, mut from) = connection.open_bi().await.ok()?;
     framed::write(&mut to, push, FRAME_LIMIT).await.ok()?;
     let _ = to.finish();
@@ -131,39 +134,41 @@ async fn say(connection: &Connection, push: &Push) -> Option<PushReply> {
 }
 
 impl FakeRelayState {
-    fn answer(&mut self, key: &PublicKey, request: Request) -> Reply {
+    fn answer(&mut self, key: &PublicKey, request: RelayRequest) -> RelayReply {
         match request {
-            Request::Hello(Hello::Newcomer { .. }) => self.welcome(),
-            Request::Hello(Hello::Person { credential, .. }) => match self.judge(key, &credential) {
-                Ok(()) => self.welcome(),
-                Err(refusal) => Reply::Refused(refusal),
-            },
-            Request::Claim { secret, organisation, credential } => {
+            RelayRequest::Hello(RelayHello::Newcomer { .. }) => self.welcome(),
+            RelayRequest::Hello(RelayHello::Person { credential, .. }) => {
+                match self.judge(key, &credential) {
+                    Ok(()) => self.welcome(),
+                    Err(refusal) => RelayReply::Refused(refusal),
+                }
+            }
+            RelayRequest::Claim { secret, organisation, credential } => {
                 self.asked.push("claim");
                 if self.organisation.is_some() {
-                    return Reply::Refused(Refusal::Claimed);
+                    return RelayReply::Refused(RelayRefusal::Claimed);
                 }
                 if secret.bytes() != &CLAIM {
-                    return Reply::Refused(Refusal::WrongClaim);
+                    return RelayReply::Refused(RelayRefusal::WrongClaim);
                 }
                 let who = credential.verify(&organisation, now()).unwrap();
                 assert_eq!((who.key(), who.invite.role), (*key, Role::Admin));
                 self.organisation = Some(organisation);
                 self.members.push(credential);
-                Reply::Done
+                RelayReply::Done
             }
-            Request::Join { credential, facts: None } => {
+            RelayRequest::Join { credential, facts: None } => {
                 self.asked.push("join");
                 let who = credential.verify(&self.organisation.unwrap(), now()).unwrap();
                 assert_eq!(who.key(), *key);
                 let used = |m: &Credential| m.invite.peek().unwrap().id == who.invite.id;
                 if self.members.iter().any(used) {
-                    return Reply::Refused(Refusal::InviteUsed);
+                    return RelayReply::Refused(RelayRefusal::InviteUsed);
                 }
                 self.members.push(credential);
-                Reply::Done
+                RelayReply::Done
             }
-            Request::Rotate { credential, retirement } => {
+            RelayRequest::Rotate { credential, retirement } => {
                 self.asked.push("rotate");
                 retirement.open(key).unwrap();
                 let organisation = self.organisation.unwrap();
@@ -171,44 +176,44 @@ impl FakeRelayState {
                 let place = self.members.iter().position(old).unwrap();
                 self.members[place] = credential;
                 self.retirements.push(retirement);
-                Reply::Done
+                RelayReply::Done
             }
-            Request::Devices { after } => Reply::Devices(
+            RelayRequest::Devices { after } => RelayReply::Devices(
                 self.devices.iter().filter(|d| after.is_none_or(|a| d.id > a)).take(2).cloned().collect(),
             ),
-            Request::People => Reply::People(self.people()),
-            Request::Audit { after } => {
+            RelayRequest::People => RelayReply::People(self.people()),
+            RelayRequest::Audit { after } => {
                 let after = usize::try_from(after).unwrap();
                 let rows = self.rows.iter().skip(after).take(2).cloned().collect();
-                Reply::Audit { keys: self.audit_keys.clone(), rows }
+                RelayReply::Audit { keys: self.audit_keys.clone(), rows }
             }
-            Request::Revoke(list) => {
+            RelayRequest::Revoke(list) => {
                 self.asked.push("revoke");
                 let new = list.open(&self.organisation.unwrap()).unwrap();
                 if self.list.as_ref().is_some_and(|l| l.peek().unwrap().number >= new.number) {
-                    return Reply::Refused(Refusal::OldList);
+                    return RelayReply::Refused(RelayRefusal::OldList);
                 }
                 self.list = Some(list);
-                Reply::Done
+                RelayReply::Done
             }
-            Request::Sessions => Reply::Sessions(vec![]),
-            _ => Reply::Refused(Refusal::NotAllowed),
+            RelayRequest::Sessions => RelayReply::Sessions(vec![]),
+            _ => RelayReply::Refused(RelayRefusal::NotAllowed),
         }
     }
 
-    fn judge(&self, key: &PublicKey, shown: &Credential) -> Result<(), Refusal> {
-        let organisation = self.organisation.ok_or(Refusal::Unclaimed)?;
-        let who = shown.verify(&organisation, now()).map_err(|e| Refusal::Credential(e.to_string()))?;
+    fn judge(&self, key: &PublicKey, shown: &Credential) -> Result<(), RelayRefusal> {
+        let organisation = self.organisation.ok_or(RelayRefusal::Unclaimed)?;
+        let who = shown.verify(&organisation, now()).map_err(|e| RelayRefusal::Credential(e.to_string()))?;
         assert_eq!(who.key(), *key, "a credential must end in the handshake's key");
         if self.retirements.iter().any(|r| r.open(key).is_ok()) {
-            return Err(Refusal::Revoked);
+            return Err(RelayRefusal::Revoked);
         }
-        if self.members.contains(shown) { Ok(()) } else { Err(Refusal::Unknown) }
+        if self.members.contains(shown) { Ok(()) } else { Err(RelayRefusal::Unknown) }
     }
 
-    fn welcome(&self) -> Reply {
-        Reply::Welcome(Welcome {
-            program: Program::this(),
+    fn welcome(&self) -> RelayReply {
+        RelayReply::Welcome(RelayWelcome {
+            program: ProgramInfo::this(),
             now: now(),
             revocations: self.list.clone(),
             retirements: self.retirements.clone(),

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use nearhand_proto::forward::{BindKey, Packet};
+use nearhand_proto::forward::{BindKey, BindPacket};
 use nearhand_proto::id::BindToken;
 use nearhand_screen::{FrameSettings, PhotoQuality, Picture, ScreenEncoder, Size};
 
@@ -102,16 +102,16 @@ fn packets() -> Vec<GoldenVector> {
     let v4 = SocketAddr::from(([192, 0, 2, 7], 4433));
     let v6 = SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 7], 4433));
     let packets = [
-        Packet::Bind1,
-        Packet::Challenge { cookie: [0xc0; 16] },
-        Packet::Bind2 { cookie: [0xc0; 16] },
-        Packet::Bound { reflexive: v4, lifetime_s: 45 },
-        Packet::Bound { reflexive: v6, lifetime_s: 45 },
-        Packet::Refresh,
-        Packet::Ack,
+        BindPacket::Bind1,
+        BindPacket::Challenge { cookie: [0xc0; 16] },
+        BindPacket::Bind2 { cookie: [0xc0; 16] },
+        BindPacket::Bound { reflexive: v4, lifetime_s: 45 },
+        BindPacket::Bound { reflexive: v6, lifetime_s: 45 },
+        BindPacket::Refresh,
+        BindPacket::Ack,
     ];
     let (token, key) = (BindToken::from_bytes(*b"0123456789abcdef"), BindKey::from_bytes(BIND_KEY));
-    let seal = |packet: &Packet| packet.seal(token, 0x0102_0304_0506_0708, &key).to_vec();
+    let seal = |packet: &BindPacket| packet.seal(token, 0x0102_0304_0506_0708, &key).to_vec();
     let named = packets.iter().enumerate();
     named
         .map(|(number, packet)| GoldenVector { name: format!("packet-{number}"), bytes: seal(packet) })

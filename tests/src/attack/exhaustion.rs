@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use nearhand_proto::message::control::{Reply, Request};
+use nearhand_proto::message::control::{RelayReply, RelayRequest};
 
 use super::fixtures::with_eve;
 use super::{AttackTrial, number, seconds};
@@ -45,7 +45,7 @@ pub(super) fn stalled_handshakes(trial: &AttackTrial) -> Result<()> {
         let since = Instant::now();
         let control = eve.connect(&wire)?;
         longest = longest.max(since.elapsed());
-        ensure!(matches!(control.ask(&Request::Ping)?, Reply::Done));
+        ensure!(matches!(control.ask(&RelayRequest::Ping)?, RelayReply::Done));
     }
     trial.tried("handshakes stalled", number(held.len()));
     trial.timed("the slowest of 20 honest connects", seconds(longest), "s", HONEST);
@@ -70,6 +70,6 @@ pub(super) fn stalled_streams(trial: &AttackTrial) -> Result<()> {
     ensure!(!held.is_empty());
     trial.at_most("streams open at once on one connection", number(held.len()), "", 8.0)?;
     let again = eve.connect(&wire)?;
-    ensure!(matches!(again.ask(&Request::Ping)?, Reply::Done));
+    ensure!(matches!(again.ask(&RelayRequest::Ping)?, RelayReply::Done));
     Ok(())
 }

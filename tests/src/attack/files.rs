@@ -4,7 +4,9 @@
 use anyhow::{Result, ensure};
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::message::control::DeviceFacts;
-use nearhand_proto::message::session::{self, Answer, Chat, FromTechnician, Open, REPORT_LIMIT};
+use nearhand_proto::message::session::{
+    self, ChatFrame, FromTechnician, REPORT_LIMIT, StreamAnswer, StreamOpen,
+};
 
 use super::fixtures::{session, with_eve};
 use super::{AttackTrial, number};
@@ -21,11 +23,16 @@ pub(super) fn a_file_stream(_trial: &AttackTrial) -> Result<()> {
     // Even where the owner's policy names it.
     agent.allow("\"files\", \"terminal\"", true)?;
     let mut session = session(&site, &wire, &eve)?;
-    for (open, capability) in [(Open::File, Capability::Files), (Open::Terminal, Capability::Terminal)] {
+    for (open, capability) in
+        [(StreamOpen::File, Capability::Files), (StreamOpen::Terminal, Capability::Terminal)]
+    {
         let answer = session.ask(Capabilities::NONE.with(capability))?;
         ensure!(format!("{answer:?}").contains("NotOffered"), "{answer:?}");
         let answer = session.stream(&open)?;
-        ensure!(answer == Answer::Refused(session::Refusal::NotGranted(capability)), "{answer:?}");
+        ensure!(
+            answer == StreamAnswer::Refused(session::SessionRefusal::NotGranted(capability)),
+            "{answer:?}"
+        );
     }
     ensure!(agent.audited("grant")? == 0);
     session.leave()
@@ -55,8 +62,8 @@ pub(super) fn names_that_steer(_trial: &AttackTrial) -> Result<()> {
     let mut console = agent.watch(&["--no-code"])?;
     let mut session = session(&site, &wire, &eve)?;
     session.say(&FromTechnician::Reason(STEERING.to_owned()))?;
-    let mut chat = session.talk(&Open::Chat)?;
-    chat.say(&Chat::Message { number: 1, at: now(), text: format!("{STEERING}said") })?;
+    let mut chat = session.talk(&StreamOpen::Chat)?;
+    chat.say(&ChatFrame::Message { number: 1, at: now(), text: format!("{STEERING}said") })?;
     console.sees("said")?;
     session.say(&FromTechnician::End)?;
     console.sees("The session is over")?;

@@ -5,9 +5,9 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use nearhand_proto::id::SessionId;
 use nearhand_proto::invitation::RelayAddress;
-use nearhand_proto::message::control::{Refusal, Reply, Target};
+use nearhand_proto::message::control::{RelayRefusal, RelayReply, SessionTarget};
 use nearhand_proto::message::session::{AgentHello, TechnicianProof};
-use nearhand_proto::support_code::Routing;
+use nearhand_proto::support_code::RoutingDigits;
 use nearhand_transport::key_file;
 use serde_json::Value;
 
@@ -21,9 +21,9 @@ pub(super) fn address(site: &TestDeployment) -> Result<RelayAddress> {
     Ok(RelayAddress { host: "127.0.0.1".to_owned(), port: site.port, key })
 }
 
-pub(super) fn refused(reply: &Reply) -> Option<&Refusal> {
+pub(super) fn refused(reply: &RelayReply) -> Option<&RelayRefusal> {
     match reply {
-        Reply::Refused(refusal) => Some(refusal),
+        RelayReply::Refused(refusal) => Some(refusal),
         _ => None,
     }
 }
@@ -48,7 +48,7 @@ pub(super) fn with_eve(policy: bool) -> Result<(TestDeployment, TestAgent, WireE
 /// A managed session of hers.
 pub(super) fn session(site: &TestDeployment, wire: &WireEndpoint, eve: &WireMember) -> Result<SessionWire> {
     let control = eve.connect(wire)?;
-    let mut session = control.open(eve, Target::Device(site.device_id("pc-1")?))?;
+    let mut session = control.open(eve, SessionTarget::Device(site.device_id("pc-1")?))?;
     let ready = session.hello(TechnicianProof::Managed)?;
     ensure!(matches!(ready, AgentHello::Ready(_)), "{ready:?}");
     Ok(session)
@@ -63,8 +63,8 @@ pub(super) fn managed(technician: &TestTechnician, agent: &TestAgent, label: &st
     Ok(client)
 }
 
-pub(super) fn routing(number: u16) -> Result<Routing> {
-    Routing::new(number).context("too many digits")
+pub(super) fn routing(number: u16) -> Result<RoutingDigits> {
+    RoutingDigits::new(number).context("too many digits")
 }
 
 /// Whether this runs as root and can become somebody else.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use hmac::Mac as _;
 use nearhand_proto::forward::packet::{self, MAC_LEN, ip16};
-use nearhand_proto::forward::{BindGrant, BindKey, PACKET_LEN, Packet, Sealed};
+use nearhand_proto::forward::{BindGrant, BindKey, BindPacket, PACKET_LEN, SealedPacket};
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::control::{PushReply, Reply, Request, Target};
-use nearhand_proto::message::session::{AgentHello, Refusal, TechnicianProof};
+use nearhand_proto::message::control::{RelayPushReply, RelayReply, RelayRequest, SessionTarget};
+use nearhand_proto::message::session::{AgentHello, SessionRefusal, TechnicianProof};
 use rand_core::OsRng;
 
 use super::fixtures::{session_id, with_eve};
@@ -29,9 +29,9 @@ const REFRESH: u8 = 0x14;
 const BODY: core::ops::Range<usize> = 25..45;
 
 /// The right to bind that goes with a session of hers.
-fn opened(control: &ControlWire, session: SessionId, target: Target) -> Result<BindGrant> {
-    match control.ask(&Request::Open { session, target })? {
-        Reply::Opened(opened) => Ok(opened.bind),
+fn opened(control: &ControlWire, session: SessionId, target: SessionTarget) -> Result<BindGrant> {
+    match control.ask(&RelayRequest::Open { session, target })? {
+        RelayReply::Opened(opened) => Ok(opened.bind),
         other => anyhow::bail!("{other:?}"),
     }
 }
@@ -62,16 +62,16 @@ impl RogueEnd {
     }
 
     /// As it should be.
-    fn says(&mut self, packet: &Packet) -> Result<Option<Packet>> {
+    fn says(&mut self, packet: &BindPacket) -> Result<Option<BindPacket>> {
         self.nonce += 1;
         let answer = self.send(&packet.seal(self.grant.token, self.nonce, &self.grant.key))?;
-        Ok(answer.and_then(|bytes| Sealed::parse(&bytes)?.open(&self.grant.key)))
+        Ok(answer.and_then(|bytes| SealedPacket::parse(&bytes)?.open(&self.grant.key)))
     }
 
     /// A packet with any body, authenticated as it should be.
     fn forged(&mut self, kind: u8, body: &[u8]) -> Vec<u8> {
         self.nonce += 1;
-        let mut bytes = Packet::Bind1.seal(self.grant.token, self.nonce, &self.grant.key).to_vec();
+        let mut bytes = BindPacket::Bind1.seal(self.grant.token, self.nonce, &self.grant.key).to_vec();
         if let Some(first) = bytes.first_mut() {
             *first = kind;
         }
@@ -87,7 +87,7 @@ impl RogueEnd {
 pub(super) fn a_destination_in_a_bind(trial: &AttackTrial) -> Result<()> {
     let (site, agent, wire, eve) = with_eve(true)?;
     let control = eve.connect(&wire)?;
-    let target = Target::Device(site.device_id("pc-1")?);
+    let target = SessionTarget::Device(site.device_id("pc-1")?);
     let mut end = RogueEnd::new(site.port, opened(&control, SessionId::random(&mut OsRng), target)?)?;
     // Somebody who must never hear anything.
     let victim = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -107,10 +107,10 @@ pub(super) fn a_destination_in_a_bind(trial: &AttackTrial) -> Result<()> {
             answered += usize::from(end.send(&packet)?.is_some());
         }
         // Nor is anything bound now.
-        answered += usize::from(end.says(&Packet::Refresh)?.is_some());
+        answered += usize::from(end.says(&BindPacket::Refresh)?.is_some());
     }
     // With a right cookie, and an address where the rest is zero.
-    let Some(Packet::Challenge { cookie }) = end.says(&Packet::Bind1)? else {
+    let Some(BindPacket::Challenge { cookie }) = end.says(&BindPacket::Bind1)? else {
         anyhow::bail!("the right packet is not answered, so silence says nothing")
     };
     // Under the number that the cookie was made for.
@@ -121,10 +121,12 @@ pub(super) fn a_destination_in_a_bind(trial: &AttackTrial) -> Result<()> {
     trial.tried("binds with a destination", number(tried));
     trial.at_most("of them answered", number(answered), "", 0.0)?;
     // Bound as one should be, nothing leaves for anywhere but the other end.
-    let Some(Packet::Challenge { cookie }) = end.says(&Packet::Bind1)? else { anyhow::bail!("no challenge") };
+    let Some(BindPacket::Challenge { cookie }) = end.says(&BindPacket::Bind1)? else {
+        anyhow::bail!("no challenge")
+    };
     end.nonce -= 1;
-    let bound = end.says(&Packet::Bind2 { cookie })?;
-    ensure!(matches!(bound, Some(Packet::Bound { .. })), "{bound:?}");
+    let bound = end.says(&BindPacket::Bind2 { cookie })?;
+    ensure!(matches!(bound, Some(BindPacket::Bound { .. })), "{bound:?}");
     for _ in 0..50 {
         let address = [&[0x40][..], &ip16(IpAddr::V4(Ipv4Addr::LOCALHOST)), &port.to_be_bytes()].concat();
         end.socket.send_to(&address, end.relay)?;
@@ -139,23 +141,25 @@ pub(super) fn anothers_session(_trial: &AttackTrial) -> Result<()> {
     let (site, mut agent, wire, eve) = with_eve(true)?;
     let mut client = site.admin().connect("pc-1", &[])?;
     let theirs = session_id(&client.event("connected")?)?;
-    let target = Target::Device(site.device_id("pc-1")?);
+    let target = SessionTarget::Device(site.device_id("pc-1")?);
     let control = eve.connect(&wire)?;
     let relay = SocketAddr::from(([127, 0, 0, 1], site.port));
     // Her own path, their session.
     let bind = opened(&control, SessionId::random(&mut OsRng), target)?;
     let answer = wire.path(relay, &eve, theirs, bind)?.hello(TechnicianProof::Managed)?;
-    ensure!(matches!(answer, AgentHello::Refused(Refusal::Protocol)), "{answer:?}");
+    ensure!(matches!(answer, AgentHello::Refused(SessionRefusal::Protocol)), "{answer:?}");
     agent.program.wait_for("hello failed", LIMIT)?;
     // A token without its key, and every packet of an end under it.
     let other = BindKey::random(&mut OsRng);
     let mut end = RogueEnd::new(site.port, opened(&control, SessionId::random(&mut OsRng), target)?)?;
-    for packet in [Packet::Bind1, Packet::Bind2 { cookie: [7; 16] }, Packet::Refresh, Packet::Ack] {
+    for packet in
+        [BindPacket::Bind1, BindPacket::Bind2 { cookie: [7; 16] }, BindPacket::Refresh, BindPacket::Ack]
+    {
         end.nonce += 1;
         let answer = end.send(&packet.seal(end.grant.token, end.nonce, &other))?;
         ensure!(answer.is_none(), "{packet:?} without the key was answered");
     }
-    ensure!(end.says(&Packet::Bind1)?.is_some(), "with the key it is");
+    ensure!(end.says(&BindPacket::Bind1)?.is_some(), "with the key it is");
     client.say("undisturbed")?;
     client.chat("undisturbed", "received")?;
     ensure!(agent.audited("session.start")? == 1);
@@ -180,7 +184,7 @@ pub(super) fn a_recorded_session(_trial: &AttackTrial) -> Result<()> {
     let same = session_id(&event)?;
     for session in [same, SessionId::random(&mut OsRng)] {
         let (reply, bind) = relay.offer(session, None, false)?;
-        ensure!(reply == PushReply::Done);
+        ensure!(reply == RelayPushReply::Done);
         let back = relay.replay(bind, &packets)?;
         ensure!(back > 0, "the agent's end was there and answered the handshake");
     }

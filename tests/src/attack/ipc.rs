@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use nearhand_proto::message::local::{Request, Verb};
+use nearhand_proto::message::local::{LocalRequest, LocalVerb};
 use nearhand_proto::wire;
 
 use super::fixtures::can_be_nobody;
@@ -31,7 +31,8 @@ fn call_as(user: &str, socket: &Path, frame: &str) -> Result<String> {
 fn requests() -> Result<Vec<(String, String)>> {
     let mut frames = Vec::new();
     for vector in golden::read("local-verb")? {
-        let request = wire::encode(&Request { number: 1, verb: wire::decode::<Verb>(&vector.bytes)? })?;
+        let request =
+            wire::encode(&LocalRequest { number: 1, verb: wire::decode::<LocalVerb>(&vector.bytes)? })?;
         let length = u32::try_from(request.len())?.to_le_bytes();
         let mut frame = String::new();
         for byte in length.iter().chain(&request) {

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, ensure};
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::invitation::OneTime;
-use nearhand_proto::message::Program;
-use nearhand_proto::message::control::{CloseCode, Hello, Refusal, Request};
-use nearhand_proto::message::session::{self, Chat, Open};
+use nearhand_proto::message::ProgramInfo;
+use nearhand_proto::message::control::{CloseCode, RelayHello, RelayRefusal, RelayRequest};
+use nearhand_proto::message::session::{self, ChatFrame, StreamOpen};
 use rand_core::{OsRng, RngCore};
 
 use super::fixtures::{self, address, refused, with_eve};
@@ -79,7 +79,7 @@ pub(super) fn random_datagrams(trial: &AttackTrial) -> Result<()> {
 pub(super) fn spoofed_initials(trial: &AttackTrial) -> Result<()> {
     let (site, _agent, wire, eve) = with_eve(true)?;
     let live = fixtures::session(&site, &wire, &eve)?;
-    let mut chat = live.talk(&Open::Chat)?;
+    let mut chat = live.talk(&StreamOpen::Chat)?;
     let mut said = 0;
     let packets = initial::captured(trial.many(3_000, 100_000))?;
     pings(&mut chat, &mut said, PINGS / 10, &|| false)?;
@@ -183,8 +183,8 @@ fn pings(chat: &mut TalkWire, said: &mut u64, most: usize, over: &dyn Fn() -> bo
         *said += 1;
         let number = *said;
         let began = Instant::now();
-        chat.say(&Chat::Message { number, text: "ping".to_owned(), at: crate::light_agents::now() })?;
-        while !matches!(chat.hears::<Chat>()?, Chat::Received(up_to) if up_to >= number) {}
+        chat.say(&ChatFrame::Message { number, text: "ping".to_owned(), at: crate::light_agents::now() })?;
+        while !matches!(chat.hears::<ChatFrame>()?, ChatFrame::Received(up_to) if up_to >= number) {}
         took.push(began.elapsed());
         thread::park_timeout(Duration::from_millis(5));
     }
@@ -219,7 +219,7 @@ pub(super) fn strangers_at_the_door(_trial: &AttackTrial) -> Result<()> {
     ensure!(wire.dial_as(&relay, &stranger, session::ALPN).is_err());
     // A request before the hello.
     let control = wire.dial(&relay, &stranger)?;
-    ensure!(refused(&control.ask(&Request::People)?) == Some(&Refusal::NotAllowed));
+    ensure!(refused(&control.ask(&RelayRequest::People)?) == Some(&RelayRefusal::NotAllowed));
     ensure!(control.closed()? == CloseCode::Refused);
     // Frames that are none: lengths of all sizes, nonsense, nothing.
     for bytes in [&[0xff; 4][..], &[0, 0, 1, 0], &[3, 0, 0, 0, 9, 9, 9], &[0, 0, 0, 0]] {
@@ -231,22 +231,22 @@ pub(super) fn strangers_at_the_door(_trial: &AttackTrial) -> Result<()> {
     let other = TestDeployment::new()?;
     let foreign = wire.join(&other.invite("Eve")?)?;
     let control = wire.dial(&relay, &foreign.key)?;
-    let hello = Hello::Person { program: Program::this(), credential: foreign.credential };
-    let reply = control.ask(&Request::Hello(hello))?;
-    ensure!(matches!(refused(&reply), Some(Refusal::Credential(_))), "{reply:?}");
+    let hello = RelayHello::Person { program: ProgramInfo::this(), credential: foreign.credential };
+    let reply = control.ask(&RelayRequest::Hello(hello))?;
+    ensure!(matches!(refused(&reply), Some(RelayRefusal::Credential(_))), "{reply:?}");
     // A right credential, but not the key it ends in.
     let eve = wire.join(&site.invite("Eve")?)?;
     let control = wire.dial(&relay, &stranger)?;
-    let hello = Hello::Person { program: Program::this(), credential: eve.credential.clone() };
-    let reply = control.ask(&Request::Hello(hello))?;
+    let hello = RelayHello::Person { program: ProgramInfo::this(), credential: eve.credential.clone() };
+    let reply = control.ask(&RelayRequest::Hello(hello))?;
     ensure!(refused(&reply).is_some(), "{reply:?}");
     // The relay was claimed; nobody claims it again.
     let control = wire.dial(&relay, &stranger)?;
-    control.ask(&Request::Hello(Hello::Newcomer { program: Program::this() }))?;
+    control.ask(&RelayRequest::Hello(RelayHello::Newcomer { program: ProgramInfo::this() }))?;
     let secret = OneTime::new([7; 32]);
     let claim =
-        Request::Claim { secret, organisation: stranger.public(), credential: eve.credential.clone() };
-    ensure!(refused(&control.ask(&claim)?) == Some(&Refusal::Claimed));
+        RelayRequest::Claim { secret, organisation: stranger.public(), credential: eve.credential.clone() };
+    ensure!(refused(&control.ask(&claim)?) == Some(&RelayRefusal::Claimed));
     ensure!(eve.connect(&wire).is_ok(), "and an honest one still comes in");
     Ok(())
 }

@@ -5,8 +5,8 @@ use anyhow::{Context, Result, ensure};
 use nearhand_proto::credential::RevocationList;
 use nearhand_proto::id::SessionId;
 use nearhand_proto::invitation::RelayAddress;
-use nearhand_proto::message::control::{OfferRefusal, Push, PushReply};
-use nearhand_proto::message::session::{AgentHello, Refusal, TechnicianProof};
+use nearhand_proto::message::control::{OfferRefusal, RelayPush, RelayPushReply};
+use nearhand_proto::message::session::{AgentHello, SessionRefusal, TechnicianProof};
 use nearhand_proto::time::UnixMillis;
 use rand_core::OsRng;
 
@@ -80,19 +80,19 @@ pub(super) fn offers_of_its_own(_trial: &AttackTrial) -> Result<()> {
     };
     let session = SessionId::random(&mut OsRng);
     let (reply, bind) = relay.offer(session, None, false)?;
-    ensure!(reply == PushReply::Done);
+    ensure!(reply == RelayPushReply::Done);
     let answer = wire.path(relay.addr(), &forger, session, bind)?.hello(TechnicianProof::Managed)?;
-    ensure!(matches!(answer, AgentHello::Refused(Refusal::NotTrusted)), "{answer:?}");
+    ensure!(matches!(answer, AgentHello::Refused(SessionRefusal::NotTrusted)), "{answer:?}");
     // Under another session's name than was offered.
     let (_, bind) = relay.offer(SessionId::random(&mut OsRng), None, false)?;
     let other = SessionId::random(&mut OsRng);
     let answer = wire.path(relay.addr(), &forger, other, bind)?.hello(TechnicianProof::Managed)?;
-    ensure!(matches!(answer, AgentHello::Refused(Refusal::Protocol)), "{answer:?}");
+    ensure!(matches!(answer, AgentHello::Refused(SessionRefusal::Protocol)), "{answer:?}");
     // A resumption of nothing, and a code that isn't shown.
     let (reply, _) = relay.offer(SessionId::random(&mut OsRng), None, true)?;
-    ensure!(reply == PushReply::Refused(OfferRefusal::NoSuchSession));
+    ensure!(reply == RelayPushReply::Refused(OfferRefusal::NoSuchSession));
     let (reply, _) = relay.offer(SessionId::random(&mut OsRng), Some(routing(77)?), false)?;
-    ensure!(reply == PushReply::Refused(OfferRefusal::NoSuchCode));
+    ensure!(reply == RelayPushReply::Refused(OfferRefusal::NoSuchCode));
     ensure!((agent.audited("session.start")?, agent.audited("grant")?) == (0, 0));
     Ok(())
 }
@@ -113,8 +113,8 @@ pub(super) fn revocations_of_its_own(_trial: &AttackTrial) -> Result<()> {
         invites: [invite.id].into(),
     };
     let list = relay.impostor().sign(&forged)?;
-    let reply = relay.push(&Push::Revocations { list: Some(list), retirements: Vec::new() })?;
-    ensure!(reply == PushReply::Done);
+    let reply = relay.push(&RelayPush::Revocations { list: Some(list), retirements: Vec::new() })?;
+    ensure!(reply == RelayPushReply::Done);
     client.say("still there?")?;
     client.chat("still there?", "received")?;
     client.end()?;

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::Program;
-use nearhand_proto::message::control::{OfferRefusal, PushReply, Target};
-use nearhand_proto::message::screen::{Button, Input, ScreenPoint};
+use nearhand_proto::message::ProgramInfo;
+use nearhand_proto::message::control::{OfferRefusal, RelayPushReply, SessionTarget};
+use nearhand_proto::message::screen::{InputEvent, MouseButton, ScreenPoint};
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::message::session::{
-    self, AgentHello, Answer, FromAgent, FromTechnician, Open, TechnicianProof,
+    self, AgentHello, FromAgent, FromTechnician, StreamAnswer, StreamOpen, TechnicianProof,
 };
 use nearhand_proto::support_code::SupportCode;
 use rand_core::OsRng;
@@ -33,20 +33,23 @@ pub(super) fn no_grant(_trial: &AttackTrial) -> Result<()> {
     let mut session = session(&site, &wire, &eve)?;
     console.sees("\"Eve\" of \"Acme Support\"")?;
     let acts = [
-        (Open::Screen, Capability::View),
-        (Open::Input, Capability::Control),
-        (Open::Clipboard, Capability::Clipboard),
-        (Open::File, Capability::Files),
-        (Open::Terminal, Capability::Terminal),
-        (Open::Action, Capability::Actions),
-        (Open::Window, Capability::Window),
-        (Open::Screenshot, Capability::Screenshot),
-        (Open::Runbook, Capability::Runbook),
-        (Open::Diagnostics { set: CheckSet::Quick }, Capability::Diagnostics),
+        (StreamOpen::Screen, Capability::View),
+        (StreamOpen::Input, Capability::Control),
+        (StreamOpen::Clipboard, Capability::Clipboard),
+        (StreamOpen::File, Capability::Files),
+        (StreamOpen::Terminal, Capability::Terminal),
+        (StreamOpen::Action, Capability::Actions),
+        (StreamOpen::Window, Capability::Window),
+        (StreamOpen::Screenshot, Capability::Screenshot),
+        (StreamOpen::Runbook, Capability::Runbook),
+        (StreamOpen::Diagnostics { set: CheckSet::Quick }, Capability::Diagnostics),
     ];
     for (open, capability) in &acts {
         let answer = session.stream(open)?;
-        ensure!(answer == Answer::Refused(session::Refusal::NotGranted(*capability)), "{open:?}: {answer:?}");
+        ensure!(
+            answer == StreamAnswer::Refused(session::SessionRefusal::NotGranted(*capability)),
+            "{open:?}: {answer:?}"
+        );
     }
     ensure!(agent.audited("refused")? == acts.len());
     console.sees("refused: control is not granted")?;
@@ -64,17 +67,18 @@ pub(super) fn a_grant_for_something_else(_trial: &AttackTrial) -> Result<()> {
     let mut session = session(&site, &wire, &eve)?;
     let granted = session.ask(Capabilities::NONE.with(Capability::Diagnostics))?;
     ensure!(format!("{granted:?}").contains("Granted"), "{granted:?}");
-    let answer = session.stream(&Open::Input)?;
-    ensure!(answer == Answer::Refused(session::Refusal::NotGranted(Capability::Control)));
-    ensure!(session.stream(&Open::Diagnostics { set: CheckSet::Full })? == Answer::Accepted);
-    let twice = session.stream(&Open::Diagnostics { set: CheckSet::Quick })?;
-    ensure!(twice == Answer::Refused(session::Refusal::AlreadyOpen));
+    let answer = session.stream(&StreamOpen::Input)?;
+    ensure!(answer == StreamAnswer::Refused(session::SessionRefusal::NotGranted(Capability::Control)));
+    ensure!(session.stream(&StreamOpen::Diagnostics { set: CheckSet::Full })? == StreamAnswer::Accepted);
+    let twice = session.stream(&StreamOpen::Diagnostics { set: CheckSet::Quick })?;
+    ensure!(twice == StreamAnswer::Refused(session::SessionRefusal::AlreadyOpen));
     // What was given up is gone at once.
     session.say(&FromTechnician::GiveUp(Capabilities::NONE.with(Capability::Diagnostics)))?;
     until(LIMIT, "it is gone", || {
         // A stream that was opened a moment too early is cut.
-        let answer = session.stream(&Open::Diagnostics { set: CheckSet::Quick }).ok();
-        Ok(answer == Some(Answer::Refused(session::Refusal::NotGranted(Capability::Diagnostics))))
+        let answer = session.stream(&StreamOpen::Diagnostics { set: CheckSet::Quick }).ok();
+        Ok(answer
+            == Some(StreamAnswer::Refused(session::SessionRefusal::NotGranted(Capability::Diagnostics))))
     })?;
     ensure!(agent.audited("grant")? == 1);
     session.leave()
@@ -89,14 +93,17 @@ pub(super) fn input_under_view_only(_trial: &AttackTrial) -> Result<()> {
     let pointer = || desk.display.run(&["xdotool", "getmouselocation"]);
     let before = pointer()?;
     for _ in 0..3 {
-        let answer = session.stream(&Open::Input)?;
-        ensure!(answer == Answer::Refused(session::Refusal::NotGranted(Capability::Control)), "{answer:?}");
+        let answer = session.stream(&StreamOpen::Input)?;
+        ensure!(
+            answer == StreamAnswer::Refused(session::SessionRefusal::NotGranted(Capability::Control)),
+            "{answer:?}"
+        );
         // A client that ignores the refusal and goes on sending: the move, a click, a text.
         let stream = [
-            nearhand_proto::wire::encode(&Open::Input)?,
-            nearhand_proto::wire::encode(&Input::Move(ScreenPoint { x: 1, y: 1 }))?,
-            nearhand_proto::wire::encode(&Input::Button { button: Button::Primary, down: true })?,
-            nearhand_proto::wire::encode(&Input::Text("rm -rf".to_owned()))?,
+            nearhand_proto::wire::encode(&StreamOpen::Input)?,
+            nearhand_proto::wire::encode(&InputEvent::Move(ScreenPoint { x: 1, y: 1 }))?,
+            nearhand_proto::wire::encode(&InputEvent::Button { button: MouseButton::Primary, down: true })?,
+            nearhand_proto::wire::encode(&InputEvent::Text("rm -rf".to_owned()))?,
         ];
         let frames: Vec<u8> = stream
             .iter()
@@ -123,25 +130,25 @@ pub(super) fn nonsense_on_streams(_trial: &AttackTrial) -> Result<()> {
     ensure!(first.stands());
     // A second control stream.
     let hello = session::TechnicianHello {
-        program: Program::this(),
+        program: ProgramInfo::this(),
         session: first.id(),
         credential: eve.credential.clone(),
         proof: TechnicianProof::Managed,
     };
-    let answer = first.stream(&Open::Control(Box::new(hello)))?;
-    ensure!(answer == Answer::Refused(session::Refusal::Protocol));
+    let answer = first.stream(&StreamOpen::Control(Box::new(hello)))?;
+    ensure!(answer == StreamAnswer::Refused(session::SessionRefusal::Protocol));
     // Nonsense on the control stream itself ends the session, and only that.
     first.raw_control(&[0xff; 8])?;
     let end = first.hears();
     ensure!(!matches!(end, Ok(FromAgent::Decision { .. })), "{end:?}");
     let control = eve.connect(&wire)?;
-    let id = Target::Device(site.device_id("pc-1")?);
+    let id = SessionTarget::Device(site.device_id("pc-1")?);
     // A stream before the hello; a proof that isn't the one asked for; a resumption of nothing.
     let early = control.open(&eve, id)?;
-    ensure!(early.stream(&Open::Input)? == Answer::Refused(session::Refusal::Protocol));
+    ensure!(early.stream(&StreamOpen::Input)? == StreamAnswer::Refused(session::SessionRefusal::Protocol));
     for (proof, refusal) in [
-        (TechnicianProof::Code(vec![0; 33]), session::Refusal::Protocol),
-        (TechnicianProof::Resume([0; 32]), session::Refusal::NoSuchSession),
+        (TechnicianProof::Code(vec![0; 33]), session::SessionRefusal::Protocol),
+        (TechnicianProof::Resume([0; 32]), session::SessionRefusal::NoSuchSession),
     ] {
         let answer = control.open(&eve, id)?.hello(proof)?;
         ensure!(matches!(&answer, AgentHello::Refused(r) if *r == refusal), "{answer:?}");
@@ -164,8 +171,8 @@ pub(super) fn stop_while_the_relay_hangs(trial: &AttackTrial) -> Result<()> {
     let (wire, eve) = eve(&desk.site)?;
     let session = desk.session(&wire, &eve, &[Capability::View, Capability::Control])?;
     let (_screen, _) = first_frame(&session)?;
-    let mut input = session.talk(&Open::Input)?;
-    input.say(&Input::Move(ScreenPoint { x: 10, y: 10 }))?;
+    let mut input = session.talk(&StreamOpen::Input)?;
+    input.say(&InputEvent::Move(ScreenPoint { x: 10, y: 10 }))?;
     let desktop = || Ok::<_, anyhow::Error>(desk.agent.program.children("nearhand-agent").len());
     until(LIMIT, "a desktop process", || Ok(desktop()? > 0))?;
     desk.site.relay.signal(Signal::STOP)?;
@@ -193,22 +200,22 @@ pub(super) fn a_wrong_code(_trial: &AttackTrial) -> Result<()> {
     let mut console = agent.attend()?;
     let code: SupportCode = console.code.parse()?;
     let control = eve.connect(&wire)?;
-    let mut session = control.open(&eve, Target::Code(code.routing()))?;
+    let mut session = control.open(&eve, SessionTarget::Code(code.routing()))?;
     let guess = SupportCode::generate(code.routing(), &mut OsRng);
     let answer = session.prove(&guess)?;
-    ensure!(matches!(answer, AgentHello::Refused(session::Refusal::WrongCode)), "{answer:?}");
+    ensure!(matches!(answer, AgentHello::Refused(session::SessionRefusal::WrongCode)), "{answer:?}");
     // Neither on this path nor on another is there a second one, not even the right one.
     ensure!(session.prove(&code).is_err());
     console.sees("tried a wrong support code")?;
-    ensure!(control.open(&eve, Target::Code(code.routing())).is_err());
+    ensure!(control.open(&eve, SessionTarget::Code(code.routing())).is_err());
     ensure!((agent.audited("code.burnt")?, agent.audited("session.start")?) == (1, 0));
     // A proof that is begun and left burns nothing: it has told nothing.
     console.types("/code")?;
     let code: SupportCode = console.next_code()?.parse()?;
-    let mut begun = control.open(&eve, Target::Code(code.routing()))?;
+    let mut begun = control.open(&eve, SessionTarget::Code(code.routing()))?;
     let answer = begun.hello(TechnicianProof::Code(vec![1; 33]))?;
     ensure!(
-        matches!(answer, AgentHello::Refused(session::Refusal::WrongCode) | AgentHello::Code(_)),
+        matches!(answer, AgentHello::Refused(session::SessionRefusal::WrongCode) | AgentHello::Code(_)),
         "{answer:?}"
     );
     Ok(())
@@ -230,12 +237,12 @@ pub(super) fn a_thousand_guesses(trial: &AttackTrial) -> Result<()> {
         for _ in 0..GUESSES / 3 {
             let session = SessionId::random(&mut OsRng);
             let (reply, bind) = relay.offer(session, Some(code.routing()), false)?;
-            if reply != PushReply::Done {
+            if reply != RelayPushReply::Done {
                 continue;
             }
             let guess = SupportCode::generate(code.routing(), &mut OsRng);
             let answer = wire.path(relay.addr(), &mallory, session, bind)?.prove(&guess)?;
-            ensure!(matches!(answer, AgentHello::Refused(session::Refusal::WrongCode)), "{answer:?}");
+            ensure!(matches!(answer, AgentHello::Refused(session::SessionRefusal::WrongCode)), "{answer:?}");
             judged += 1;
         }
         ensure!(judged == made, "{judged} guesses were judged for {made} codes");
@@ -247,7 +254,7 @@ pub(super) fn a_thousand_guesses(trial: &AttackTrial) -> Result<()> {
     }
     console.sees("too many wrong support codes were tried on this device")?;
     let (reply, _) = relay.offer(SessionId::random(&mut OsRng), Some(routing(1)?), false)?;
-    ensure!(reply == PushReply::Refused(OfferRefusal::LockedOut));
+    ensure!(reply == RelayPushReply::Refused(OfferRefusal::LockedOut));
     ensure!((agent.audited("code.burnt")?, agent.audited("session.start")?) == (3, 0));
     trial.at_most("guesses judged for each code", number(judged) / 3.0, "", 1.0)
 }

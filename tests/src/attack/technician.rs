@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use nearhand_proto::id::{DeviceId, SessionId};
-use nearhand_proto::message::control::{Outcome, Refusal, Request, Target};
+use nearhand_proto::message::control::{CloseOutcome, RelayRefusal, RelayRequest, SessionTarget};
 use rand_core::OsRng;
 use serde_json::Value;
 
@@ -19,29 +19,35 @@ pub(super) fn what_is_others(_trial: &AttackTrial) -> Result<()> {
     let theirs = session_id(&client.event("connected")?)?;
     let control = eve.connect(&wire)?;
     let none = SessionId::random(&mut OsRng);
-    let close = |session| Request::Close { session, outcome: Outcome::Technician, audit: None };
+    let close = |session| RelayRequest::Close { session, outcome: CloseOutcome::Technician, audit: None };
     // Somebody else's session is the same to her as none.
     for (real, unreal) in [
         (close(theirs), close(none)),
-        (Request::Reopen { session: theirs }, Request::Reopen { session: none }),
+        (RelayRequest::Reopen { session: theirs }, RelayRequest::Reopen { session: none }),
     ] {
         let (real, unreal) = (control.ask(&real)?, control.ask(&unreal)?);
-        ensure!(refused(&real) == Some(&Refusal::NoSuchSession));
+        ensure!(refused(&real) == Some(&RelayRefusal::NoSuchSession));
         ensure!(format!("{real:?}") == format!("{unreal:?}"));
     }
-    let taken =
-        control.ask(&Request::Open { session: theirs, target: Target::Device(site.device_id("pc-1")?) })?;
+    let taken = control.ask(&RelayRequest::Open {
+        session: theirs,
+        target: SessionTarget::Device(site.device_id("pc-1")?),
+    })?;
     ensure!(refused(&taken).is_some(), "{taken:?}");
     // What only administrators may see or do.
-    ensure!(refused(&control.ask(&Request::Audit { after: 0 })?) == Some(&Refusal::NotAllowed));
-    ensure!(refused(&control.ask(&Request::AllotRouting { wanted: None })?) == Some(&Refusal::NotAllowed));
+    ensure!(refused(&control.ask(&RelayRequest::Audit { after: 0 })?) == Some(&RelayRefusal::NotAllowed));
+    ensure!(
+        refused(&control.ask(&RelayRequest::AllocateDigits { wanted: None })?)
+            == Some(&RelayRefusal::NotAllowed)
+    );
     // A device of another organisation and one that doesn't exist.
     let other = TestDeployment::new()?;
     let _far = other.device("pc-9")?;
-    let open = |id| Request::Open { session: SessionId::random(&mut OsRng), target: Target::Device(id) };
+    let open =
+        |id| RelayRequest::Open { session: SessionId::random(&mut OsRng), target: SessionTarget::Device(id) };
     let far = control.ask(&open(other.device_id("pc-9")?))?;
     let unreal = control.ask(&open(DeviceId::from_bytes([9; 16])))?;
-    ensure!(refused(&far) == Some(&Refusal::NoSuchDevice));
+    ensure!(refused(&far) == Some(&RelayRefusal::NoSuchDevice));
     ensure!(format!("{far:?}") == format!("{unreal:?}"));
     client.say("undisturbed")?;
     client.chat("undisturbed", "received")?;

@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nearhand_proto::message::control::Request;
+use nearhand_proto::message::control::RelayRequest;
 use nearhand_tests::light_agents::{BenchmarkRelay, LightAgent, allow_files, crowd, memory};
 use nearhand_tests::rows::{self, BenchmarkRow, BetterWhen};
 use nearhand_tests::udp_load::{cpu_time, quantile};
@@ -76,7 +76,7 @@ async fn measure(plan: &ScalePlan) -> Result<Vec<BenchmarkRow>> {
         rows.extend(idle(&relay, *step, alone, plan).await?);
     }
     for (_, connection) in &agents {
-        connection.ask(&Request::Ping).await.context("an idle agent was lost")?;
+        connection.ask(&RelayRequest::Ping).await.context("an idle agent was lost")?;
     }
     rows.extend(storm(&mut relay, agents).await?);
     Ok(rows)

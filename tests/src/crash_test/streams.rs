@@ -6,9 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail, ensure};
-use nearhand_proto::alarm::{Batch, Entry, Event, Record, Severity, Transition};
+use nearhand_proto::alarm::{AlarmBatch, AlarmEvent, AlarmTransition, Severity, SpoolEntry, SpoolRecord};
 use nearhand_proto::id::StreamId;
-use nearhand_proto::message::control::{Refusal, Reply, Request};
+use nearhand_proto::message::control::{RelayRefusal, RelayReply, RelayRequest};
 use nearhand_proto::time::UnixMillis;
 
 use super::SeededRng;
@@ -83,19 +83,20 @@ pub(super) fn send(
 /// `false`: the relay takes no more for now.
 fn say(control: &ControlWire, stream: StreamId, instance: &str, first: u64, count: u64) -> Result<bool> {
     let record = |seq: u64| {
-        let transition = if seq.is_multiple_of(2) { Transition::Cleared } else { Transition::Raised };
-        Record { seq, entry: Entry::Event(event(instance, transition)) }
+        let transition =
+            if seq.is_multiple_of(2) { AlarmTransition::Cleared } else { AlarmTransition::Raised };
+        SpoolRecord { seq, entry: SpoolEntry::Event(event(instance, transition)) }
     };
     let records = (first..first + count).map(record).collect();
-    match control.ask(&Request::Alarms(Batch { stream, records }))? {
-        Reply::AlarmsStored { through, .. } if through >= first + count - 1 => Ok(true),
-        Reply::Refused(Refusal::TooMany { .. }) => Ok(false),
+    match control.ask(&RelayRequest::Alarms(AlarmBatch { stream, records }))? {
+        RelayReply::AlarmsStored { through, .. } if through >= first + count - 1 => Ok(true),
+        RelayReply::Refused(RelayRefusal::TooMany { .. }) => Ok(false),
         other => bail!("{other:?}"),
     }
 }
 
-fn event(instance: &str, transition: Transition) -> Event {
-    Event {
+fn event(instance: &str, transition: AlarmTransition) -> AlarmEvent {
+    AlarmEvent {
         rule: "light".into(),
         rule_version: 1,
         instance: instance.into(),

@@ -5,9 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use nearhand_proto::alarm::Transition;
-use nearhand_proto::message::alarms::{AlarmEntry, AlarmFilter, Happening};
-use nearhand_proto::message::control::{Refusal, Reply, Request};
+use nearhand_proto::alarm::AlarmTransition;
+use nearhand_proto::message::alarms::{AlarmChange, AlarmEntry, AlarmFilter};
+use nearhand_proto::message::control::{RelayRefusal, RelayReply, RelayRequest};
 
 use super::receiver::ReceivedAlarms;
 use crate::program::ProgramLogs;
@@ -124,8 +124,8 @@ fn alarms(control: &ControlWire) -> Result<Vec<AlarmEntry>> {
     let filter = AlarmFilter { closed_too: true, ..AlarmFilter::default() };
     let (mut all, mut after) = (BTreeMap::new(), 0);
     loop {
-        let asked = Request::AlarmsSince { filter: filter.clone(), after, wait_ms: 0 };
-        let Reply::Alarms { entries, cursor } = ask(control, &asked)? else { bail!("no alarms") };
+        let asked = RelayRequest::AlarmsSince { filter: filter.clone(), after, wait_ms: 0 };
+        let RelayReply::Alarms { entries, cursor } = ask(control, &asked)? else { bail!("no alarms") };
         if entries.is_empty() {
             return Ok(all.into_values().collect());
         }
@@ -138,30 +138,32 @@ fn alarms(control: &ControlWire) -> Result<Vec<AlarmEntry>> {
 fn events(control: &ControlWire, alarm: &AlarmEntry) -> Result<Vec<String>> {
     let (mut events, mut after) = (Vec::new(), 0);
     loop {
-        let Reply::AlarmHistory { entries, .. } =
-            ask(control, &Request::AlarmHistory { alarm: alarm.id, after })?
+        let RelayReply::AlarmHistory { entries, .. } =
+            ask(control, &RelayRequest::AlarmHistory { alarm: alarm.id, after })?
         else {
             bail!("no history")
         };
         let Some(last) = entries.last() else { return Ok(events) };
         after = last.number;
         events.extend(entries.iter().filter_map(|entry| match &entry.what {
-            Happening::Event(event) => Some(name(event.transition)),
+            AlarmChange::Event(event) => Some(name(event.transition)),
             _ => None,
         }));
     }
 }
 
-fn name(transition: Transition) -> String {
+fn name(transition: AlarmTransition) -> String {
     transition.to_string()
 }
 
 /// As fast as the relay answers one person.
-fn ask(control: &ControlWire, request: &Request) -> Result<Reply> {
+fn ask(control: &ControlWire, request: &RelayRequest) -> Result<RelayReply> {
     loop {
         match control.ask(request)? {
-            Reply::Refused(Refusal::TooMany { .. }) => thread::park_timeout(Duration::from_millis(200)),
-            Reply::Refused(refusal) => bail!("refused: {refusal}"),
+            RelayReply::Refused(RelayRefusal::TooMany { .. }) => {
+                thread::park_timeout(Duration::from_millis(200))
+            }
+            RelayReply::Refused(refusal) => bail!("refused: {refusal}"),
             reply => return Ok(reply),
         }
     }

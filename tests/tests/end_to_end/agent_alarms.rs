@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use nearhand_proto::alarm::{Entry, Event, Leaving, Profile, Severity, Transition};
+use nearhand_proto::alarm::{
+    AlarmEvent, AlarmTransition, DeviceProfile, Severity, ShutdownNotice, SpoolEntry,
+};
 use nearhand_tests::deployment::{LIMIT, TestDeployment};
 use nearhand_tests::disk::MountedDisk;
 use nearhand_tests::hostile_relay::{AlarmIntake, HostileRelay, RelayBehaviour};
@@ -64,24 +66,24 @@ impl AlarmDevice {
     }
 }
 
-fn events(intake: &AlarmIntake) -> Vec<&Event> {
+fn events(intake: &AlarmIntake) -> Vec<&AlarmEvent> {
     intake
         .records
         .iter()
         .filter_map(|(_, record)| match &record.entry {
-            Entry::Event(event) => Some(event),
-            Entry::Gap { .. } | Entry::Report(_) => None,
+            SpoolEntry::Event(event) => Some(event),
+            SpoolEntry::Gap { .. } | SpoolEntry::Report(_) => None,
         })
         .collect()
 }
 
 /// Events of one rule: the machine of the test may have other alarms before the test's rules are there.
-fn about<'a>(intake: &'a AlarmIntake, rule: &str) -> Vec<&'a Event> {
+fn about<'a>(intake: &'a AlarmIntake, rule: &str) -> Vec<&'a AlarmEvent> {
     events(intake).into_iter().filter(|event| event.rule == rule).collect()
 }
 
 fn raised(intake: &AlarmIntake, rule: &str) -> usize {
-    about(intake, rule).iter().filter(|event| event.transition == Transition::Raised).count()
+    about(intake, rule).iter().filter(|event| event.transition == AlarmTransition::Raised).count()
 }
 
 fn backups(files: &[PathBuf]) -> String {
@@ -114,7 +116,7 @@ fn a_log_line_becomes_an_alarm_at_the_relay_and_a_stop_says_goodbye() -> Result<
     bench.agent.program.signal(Signal::HUP)?;
     bench.agent.program.wait_for("other rules from now on", LIMIT)?;
     bench.until("the relay knows what is watched", |intake| {
-        intake.monitoring.last().is_some_and(|m| m.profile == Profile::Server)
+        intake.monitoring.last().is_some_and(|m| m.profile == DeviceProfile::Server)
     })?;
     let began = Instant::now();
     fs::write(&log, "failed before anybody looked\nfailed to answer\n")?;
@@ -131,7 +133,7 @@ fn a_log_line_becomes_an_alarm_at_the_relay_and_a_stop_says_goodbye() -> Result<
     assert!(open.iter().any(|alarm| alarm["rule"] == "app"), "{report}");
     bench.agent.program.signal(Signal::TERM)?;
     bench.agent.program.exit(LIMIT)?;
-    assert_eq!(bench.relay.alarms().leaving, [Leaving::AgentStops]);
+    assert_eq!(bench.relay.alarms().leaving, [ShutdownNotice::AgentStops]);
     Ok(())
 }
 
@@ -146,7 +148,7 @@ fn a_bad_rules_file_keeps_the_old_rules_and_is_an_alarm_itself() -> Result<()> {
     bench.agent.run(&["rules", "check"])?.fails_with(10)?;
     bench.rules("[[rule]]\nname = \"rules-file\"\nevery = \"1s\"\n")?;
     bench.until("its end", |intake| {
-        about(intake, "rules-file").iter().any(|e| e.transition == Transition::Cleared)
+        about(intake, "rules-file").iter().any(|e| e.transition == AlarmTransition::Cleared)
     })?;
     Ok(())
 }
@@ -198,17 +200,17 @@ fn agents_killed_at_any_moment_lose_no_alarm_and_tell_none_twice() -> Result<()>
     bench.until("all", |intake| raised(intake, "old") >= files.len())?;
     files.iter().try_for_each(|file| touch(file, Duration::ZERO))?;
     bench.until("all are over", |intake| {
-        about(intake, "old").iter().filter(|event| event.transition == Transition::Cleared).count()
+        about(intake, "old").iter().filter(|event| event.transition == AlarmTransition::Cleared).count()
             >= files.len()
     })?;
     let intake = bench.relay.alarms();
-    let mut by_file: BTreeMap<&str, Vec<Transition>> = BTreeMap::new();
+    let mut by_file: BTreeMap<&str, Vec<AlarmTransition>> = BTreeMap::new();
     about(&intake, "old")
         .into_iter()
         .for_each(|e| by_file.entry(&e.instance).or_default().push(e.transition));
     ensure!(by_file.len() == files.len(), "{} files", by_file.len());
     for (file, told) in by_file {
-        assert_eq!(told, [Transition::Raised, Transition::Cleared], "{file}");
+        assert_eq!(told, [AlarmTransition::Raised, AlarmTransition::Cleared], "{file}");
     }
     let streams: Vec<_> = intake.records.iter().map(|(stream, _)| *stream).collect();
     assert!(streams.windows(2).all(|pair| pair[0] == pair[1]), "one stream through all restarts");
@@ -224,7 +226,7 @@ fn a_file_system_that_is_filled_is_an_alarm_until_there_is_room_again() -> Resul
     let bench = AlarmDevice::new(rules)?;
     let disk = MountedDisk::new(bench.place()?.join("small"))?;
     let instance = disk.0.display().to_string();
-    let came = |transition: Transition, severity: Severity| {
+    let came = |transition: AlarmTransition, severity: Severity| {
         bench.until("what became of the disk", |intake| {
             events(intake)
                 .iter()
@@ -233,13 +235,13 @@ fn a_file_system_that_is_filled_is_an_alarm_until_there_is_room_again() -> Resul
     };
     let file = disk.0.join("filler");
     fs::write(&file, vec![1; 19 * 1024 * 1024])?;
-    println!("from full to the relay: {:?}", came(Transition::Raised, Severity::Warning)?);
+    println!("from full to the relay: {:?}", came(AlarmTransition::Raised, Severity::Warning)?);
     // To the last byte: the write that doesn't fit is meant to fail.
     let _ = fs::write(disk.0.join("more"), vec![1; 2 * 1024 * 1024]);
-    came(Transition::Worsened, Severity::Critical)?;
+    came(AlarmTransition::Worsened, Severity::Critical)?;
     fs::remove_file(disk.0.join("more"))?;
     fs::remove_file(&file)?;
-    came(Transition::Cleared, Severity::Critical)?;
+    came(AlarmTransition::Cleared, Severity::Critical)?;
     let intake = bench.relay.alarms();
     let all = events(&intake);
     let raised = all.iter().find(|e| e.instance == instance).context("it was raised")?;

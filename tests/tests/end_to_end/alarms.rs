@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
-use nearhand_proto::alarm::{Batch, Entry, Event, Record, Severity, Transition};
+use nearhand_proto::alarm::{AlarmBatch, AlarmEvent, AlarmTransition, Severity, SpoolEntry, SpoolRecord};
 use nearhand_proto::id::{Fingerprint, StreamId};
-use nearhand_proto::message::control::{Reply, Request};
+use nearhand_proto::message::control::{RelayReply, RelayRequest};
 use nearhand_proto::time::UnixMillis;
 use nearhand_tests::deployment::{LIMIT, TestDeployment};
 use nearhand_tests::program::until;
@@ -20,8 +20,8 @@ use nearhand_transport::platform::write_private;
 use rustix::process::Signal;
 use serde_json::Value;
 
-fn event(instance: &str, transition: Transition, severity: Severity) -> Event {
-    Event {
+fn event(instance: &str, transition: AlarmTransition, severity: Severity) -> AlarmEvent {
+    AlarmEvent {
         rule: "disk-space".into(),
         rule_version: 1,
         instance: instance.into(),
@@ -36,11 +36,13 @@ fn event(instance: &str, transition: Transition, severity: Severity) -> Event {
     }
 }
 
-fn say(control: &ControlWire, stream: StreamId, seq: u64, events: Vec<Event>) -> Result<()> {
-    let records =
-        (seq..).zip(events).map(|(seq, event)| Record { seq, entry: Entry::Event(event) }).collect();
-    match control.ask(&Request::Alarms(Batch { stream, records }))? {
-        Reply::AlarmsStored { .. } => Ok(()),
+fn say(control: &ControlWire, stream: StreamId, seq: u64, events: Vec<AlarmEvent>) -> Result<()> {
+    let records = (seq..)
+        .zip(events)
+        .map(|(seq, event)| SpoolRecord { seq, entry: SpoolEntry::Event(event) })
+        .collect();
+    match control.ask(&RelayRequest::Alarms(AlarmBatch { stream, records }))? {
+        RelayReply::AlarmsStored { .. } => Ok(()),
         other => bail!("{other:?}"),
     }
 }
@@ -53,8 +55,8 @@ fn the_client_lists_follows_acknowledges_and_silences() -> Result<()> {
     let stream = StreamId::from_bytes([1; 16]);
     let admin = site.admin().clone();
     let agent = device.connect(&wire)?;
-    say(&agent, stream, 1, vec![event("/", Transition::Raised, Severity::Warning)])?;
-    say(&agent, stream, 2, vec![event("/mild", Transition::Raised, Severity::Info)])?;
+    say(&agent, stream, 1, vec![event("/", AlarmTransition::Raised, Severity::Warning)])?;
+    say(&agent, stream, 2, vec![event("/mild", AlarmTransition::Raised, Severity::Info)])?;
     let list = |words: &[&str]| -> Result<Vec<Value>> {
         let found = admin.run(&[&["alarms"], words].concat())?.ok()?.json()?;
         Ok(found.pointer("/alarms").and_then(Value::as_array).context("no list")?.clone())
@@ -83,7 +85,7 @@ fn the_client_lists_follows_acknowledges_and_silences() -> Result<()> {
     // The relay is killed, and what happens meanwhile is shown to a client that follows.
     site.restart_relay()?;
     let agent = device.connect(&wire)?;
-    say(&agent, stream, 3, vec![event("/", Transition::Worsened, Severity::Critical)])?;
+    say(&agent, stream, 3, vec![event("/", AlarmTransition::Worsened, Severity::Critical)])?;
     shows(&mut follower, "what happened after the restart", "/severity", "critical")?;
     follower.program.signal(Signal::KILL)?;
 
@@ -195,8 +197,11 @@ fn spool(wire: &WireEndpoint, device: &DeviceWire, stream: StreamId, stop: &Atom
             continue;
         };
         let next = |n: u64| {
-            let transition =
-                if (stored + n).is_multiple_of(2) { Transition::Raised } else { Transition::Cleared };
+            let transition = if (stored + n).is_multiple_of(2) {
+                AlarmTransition::Raised
+            } else {
+                AlarmTransition::Cleared
+            };
             event(&format!("of {stream}"), transition, Severity::Error)
         };
         unsure = true;

@@ -6,9 +6,9 @@
 
 use anyhow::{Context, Result};
 use nearhand_proto::identity::SecretKey;
-use nearhand_proto::message::control::{self, Target};
+use nearhand_proto::message::control::{self, SessionTarget};
 use nearhand_proto::message::session::{AgentHello, FromTechnician, TechnicianProof};
-use nearhand_proto::support_code::Routing;
+use nearhand_proto::support_code::RoutingDigits;
 use nearhand_tests::attack;
 use nearhand_tests::deployment::{LIMIT, TestDeployment};
 use nearhand_tests::hostile_relay::{HostileRelay, RelayBehaviour, stand_in, stolen};
@@ -39,8 +39,8 @@ nearhand_tests::attack_cases!(tests);
 /// What no relay may ever read.
 const MARKER: &str = "my bank's password is swordfish";
 
-fn routing(number: u16) -> Result<Routing> {
-    Routing::new(number).context("too many digits")
+fn routing(number: u16) -> Result<RoutingDigits> {
+    RoutingDigits::new(number).context("too many digits")
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_client_that_does_not_check_is_overheard() -> Result<()> {
     agent.restart()?;
     agent.wait_connected()?;
     let control = careless.connect(&wire)?;
-    let mut session = control.open(&careless, Target::Code(routing(1234)?))?;
+    let mut session = control.open(&careless, SessionTarget::Code(routing(1234)?))?;
     let ready = session.hello(TechnicianProof::Code(vec![1; 33]))?;
     assert!(matches!(ready, AgentHello::Ready(_)), "{ready:?}");
     session.say(&FromTechnician::Reason(MARKER.to_owned()))?;

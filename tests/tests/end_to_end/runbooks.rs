@@ -11,11 +11,13 @@ use anyhow::{Context, Result, ensure};
 use nearhand_proto::grant::Capability;
 use nearhand_proto::id::RunId;
 use nearhand_proto::identity::{SecretKey, Signed};
-use nearhand_proto::message::control::Target;
-use nearhand_proto::message::runbook::{FromDevice, FromTechnician};
+use nearhand_proto::message::control::SessionTarget;
+use nearhand_proto::message::runbook::{RunbookMessage, RunbookRequest};
 use nearhand_proto::message::session::CheckSet;
-use nearhand_proto::message::session::{AgentHello, Decision, FromAgent, Open, TechnicianProof};
-use nearhand_proto::runbook::{Ending, Manifest, Mode, Order, Outcome, Refused, Value, built_in};
+use nearhand_proto::message::session::{AgentHello, ConsentDecision, FromAgent, StreamOpen, TechnicianProof};
+use nearhand_proto::runbook::{
+    Manifest, ParameterValue, RunEnding, RunMode, RunOrder, RunOutcome, RunRefusal, built_in,
+};
 use nearhand_proto::time::UnixMillis;
 use nearhand_report::model::Report;
 use nearhand_tests::deployment::{LIMIT, TestDeployment};
@@ -146,51 +148,51 @@ impl RunbookSender {
         let wire = WireEndpoint::new()?;
         let member = wire.join(&site.invite("Mallory")?)?;
         let device = agent_id(&site)?;
-        let mut session = member.connect(&wire)?.open(&member, Target::Device(device))?;
+        let mut session = member.connect(&wire)?.open(&member, SessionTarget::Device(device))?;
         let ready = session.hello(TechnicianProof::Managed)?;
         ensure!(matches!(ready, AgentHello::Ready(_)), "{ready:?}");
         let granted = session.ask(Capability::Runbook.into())?;
-        let is = matches!(granted, FromAgent::Decision { decision: Decision::Granted { .. }, .. });
+        let is = matches!(granted, FromAgent::Decision { decision: ConsentDecision::Granted { .. }, .. });
         ensure!(is, "{granted:?}");
         Ok(Self { site, agent, place, member, session, _wire: wire })
     }
 
-    fn order(&self, name: &str) -> Result<Order> {
+    fn order(&self, name: &str) -> Result<RunOrder> {
         let manifest = built_in().into_iter().find(|manifest| manifest.name == name).context("built in")?;
         let now = UnixMillis(u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?);
-        Ok(Order {
+        Ok(RunOrder {
             run: RunId::random(&mut OsRng),
             runbook: manifest.name.clone(),
             version: manifest.version,
             hash: manifest.hash(),
             device: agent_id(&self.site)?,
             parameters: vec![],
-            mode: Mode::Apply,
+            mode: RunMode::Apply,
             issued: now,
             deadline: now.after(Duration::from_secs(60)),
         })
     }
 
-    fn sends(&self, order: Signed<Order>, manifest: Option<Signed<Manifest>>) -> Result<FromDevice> {
-        let mut talk = self.session.talk(&Open::Runbook)?;
-        talk.say(&FromTechnician::Run { order: Box::new(order), manifest: manifest.map(Box::new) })?;
+    fn sends(&self, order: Signed<RunOrder>, manifest: Option<Signed<Manifest>>) -> Result<RunbookMessage> {
+        let mut talk = self.session.talk(&StreamOpen::Runbook)?;
+        talk.say(&RunbookRequest::Run { order: Box::new(order), manifest: manifest.map(Box::new) })?;
         loop {
-            match talk.hears::<FromDevice>()? {
-                FromDevice::Begun { .. } | FromDevice::Saw(_) => {}
+            match talk.hears::<RunbookMessage>()? {
+                RunbookMessage::Begun { .. } | RunbookMessage::Saw(_) => {}
                 last => return Ok(last),
             }
         }
     }
 
-    fn ordered(&self, order: &Order) -> Result<FromDevice> {
+    fn ordered(&self, order: &RunOrder) -> Result<RunbookMessage> {
         self.sends(self.member.key.sign(order)?, None)
     }
 
     /// The order is refused as expected, and that is in the record.
-    fn refuses(&self, order: &Order, expected: &Refused) -> Result<()> {
+    fn refuses(&self, order: &RunOrder, expected: &RunRefusal) -> Result<()> {
         let before = self.agent.audited("runbook.refused")?;
         let answer = self.ordered(order)?;
-        ensure!(answer == FromDevice::Refused(expected.clone()), "{answer:?} instead of {expected:?}");
+        ensure!(answer == RunbookMessage::Refused(expected.clone()), "{answer:?} instead of {expected:?}");
         let rows = self.agent.audit()?;
         let refused: Vec<_> = rows.iter().filter(|[_, action, _]| action == "runbook.refused").collect();
         ensure!(refused.len() == before + 1, "in the record: {refused:?}");
@@ -211,48 +213,51 @@ fn what_must_not_run_is_refused_written_down_and_told_why() -> Result<()> {
     let good = bench.order("clear-caches")?;
     // A broken signature: another key's, and bytes that were changed.
     let thief = SecretKey::generate(&mut OsRng);
-    assert_eq!(bench.sends(thief.sign(&good)?, None)?, FromDevice::Refused(Refused::OrderSignature));
+    assert_eq!(bench.sends(thief.sign(&good)?, None)?, RunbookMessage::Refused(RunRefusal::OrderSignature));
     // A wrong type, a value out of bounds, something that is no parameter.
     for (value, says) in [
-        (("older-than", Value::Text("24; rm -rf /".into())), "older-than: a whole number is wanted"),
-        (("older-than", Value::Integer(0)), "older-than: it must be from 1 to 8760 (hours)"),
-        (("path", Value::Text("/etc".into())), "there is no parameter \"path\""),
+        (("older-than", ParameterValue::Text("24; rm -rf /".into())), "older-than: a whole number is wanted"),
+        (("older-than", ParameterValue::Integer(0)), "older-than: it must be from 1 to 8760 (hours)"),
+        (("path", ParameterValue::Text("/etc".into())), "there is no parameter \"path\""),
     ] {
         let parameters = vec![(value.0.to_owned(), value.1)];
-        bench.refuses(&Order { parameters, ..good.clone() }, &Refused::Parameter(says.into()))?;
+        bench.refuses(&RunOrder { parameters, ..good.clone() }, &RunRefusal::Parameter(says.into()))?;
     }
     // A deadline that is over, and one that is too far ahead.
     let (early, late) = (UnixMillis(good.issued.0 - 120_000), UnixMillis(good.issued.0 - 60_000));
-    bench.refuses(&Order { issued: early, deadline: late, ..good.clone() }, &Refused::Late(late))?;
+    bench.refuses(&RunOrder { issued: early, deadline: late, ..good.clone() }, &RunRefusal::Late(late))?;
     let far = good.issued.after(Duration::from_secs(2 * 3600));
-    bench.refuses(&Order { deadline: far, ..good.clone() }, &Refused::TooFar(far))?;
+    bench.refuses(&RunOrder { deadline: far, ..good.clone() }, &RunRefusal::TooFar(far))?;
     // Above the owner's class.
     let disruptive = bench.order("mend-network")?;
-    let how = vec![("how".to_owned(), Value::Text("reset-adapter".into()))];
-    bench.refuses(&Order { parameters: how, ..disruptive }, &Refused::Class { class: 2, most: 1 })?;
+    let how = vec![("how".to_owned(), ParameterValue::Text("reset-adapter".into()))];
+    bench.refuses(&RunOrder { parameters: how, ..disruptive }, &RunRefusal::Class { class: 2, most: 1 })?;
     // Another device, another content, none at all.
     let device = nearhand_proto::id::DeviceId::from_bytes([1; 16]);
-    bench.refuses(&Order { device, ..good.clone() }, &Refused::OtherDevice)?;
-    bench.refuses(&Order { hash: [0; 32], ..good.clone() }, &Refused::OtherContent("clear-caches".into()))?;
-    let unknown = Order { runbook: "format-disk".into(), ..good.clone() };
-    bench.refuses(&unknown, &Refused::Unknown("format-disk".into()))?;
+    bench.refuses(&RunOrder { device, ..good.clone() }, &RunRefusal::OtherDevice)?;
+    bench.refuses(
+        &RunOrder { hash: [0; 32], ..good.clone() },
+        &RunRefusal::OtherContent("clear-caches".into()),
+    )?;
+    let unknown = RunOrder { runbook: "format-disk".into(), ..good.clone() };
+    bench.refuses(&unknown, &RunRefusal::Unknown("format-disk".into()))?;
     // A runbook that somebody else has signed.
     let mut foreign = built_in().remove(1);
     foreign.name = "mine".into();
-    let order = Order { runbook: "mine".into(), hash: foreign.hash(), ..good.clone() };
+    let order = RunOrder { runbook: "mine".into(), hash: foreign.hash(), ..good.clone() };
     let answer = bench.sends(bench.member.key.sign(&order)?, Some(bench.member.key.sign(&foreign)?))?;
-    assert_eq!(answer, FromDevice::Refused(Refused::RunbookSignature));
+    assert_eq!(answer, RunbookMessage::Refused(RunRefusal::RunbookSignature));
     assert_eq!(files(&bench.place)?, 11, "nothing of it happened");
     assert_eq!(bench.agent.audited("runbook.begin")?, 0);
 
     // The order that all of these were changes of runs, once.
-    let FromDevice::Over(first) = bench.ordered(&good)? else { panic!("it ran") };
-    assert_eq!((first.ending, files(&bench.place)?), (Ending::Done, 1));
+    let RunbookMessage::Over(first) = bench.ordered(&good)? else { panic!("it ran") };
+    assert_eq!((first.ending, files(&bench.place)?), (RunEnding::Done, 1));
     old(&bench.place.join("later"), 10)?;
-    bench.refuses(&good, &Refused::Repeated(Some(first.clone())))?;
+    bench.refuses(&good, &RunRefusal::Repeated(Some(first.clone())))?;
     // With any other content, and after its deadline: the id alone counts.
-    let again = Order { deadline: good.issued, mode: Mode::DryRun, ..good };
-    bench.refuses(&again, &Refused::Repeated(Some(first)))?;
+    let again = RunOrder { deadline: good.issued, mode: RunMode::DryRun, ..good };
+    bench.refuses(&again, &RunRefusal::Repeated(Some(first)))?;
     assert!(bench.place.join("later").exists());
     bench.agent.run(&["audit", "verify"])?.ok()?;
     bench.session.leave()
@@ -457,8 +462,8 @@ fn an_agent_that_is_killed_in_the_middle_undoes_it_at_its_next_start_and_runs_it
     assert_eq!((runs.len(), runs[0]["outcome"]["ending"].as_str()), (1, Some("interrupted")));
     // Ordered again, it is answered with what came of it.
     let again = site.admin().run(&run)?.fails_with(24)?.says("interrupted")?;
-    let told: Outcome = serde_json::from_value(outcome(&again)?)?;
-    assert_eq!(told.ending, Ending::Interrupted);
+    let told: RunOutcome = serde_json::from_value(outcome(&again)?)?;
+    assert_eq!(told.ending, RunEnding::Interrupted);
     assert_eq!((hog.nice()?, agent.audited("runbook.begin")?), (before, 1));
     agent.run(&["audit", "verify"])?.ok()?;
     Ok(())

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use nearhand_proto::grant::{Capabilities, Capability};
-use nearhand_proto::message::screen::{FromScreen, Input, KeyMode, PhysicalKey, ScreenPoint};
-use nearhand_proto::message::session::{self, Answer, FromTechnician, Open};
+use nearhand_proto::message::screen::{FromScreen, InputEvent, KeyMode, PhysicalKey, ScreenPoint};
+use nearhand_proto::message::session::{self, FromTechnician, StreamAnswer, StreamOpen};
 use nearhand_tests::deployment::{LIMIT, TestDeployment};
 use nearhand_tests::program::{ProgramLogs, TestProgram, until};
 use nearhand_tests::screen_device::{HEIGHT, ScreenDevice, WIDTH, eve, first_frame, next_frame};
@@ -65,30 +65,32 @@ fn input_needs_its_own_grant_and_nonsense_ends_only_its_stream() -> Result<()> {
     let mut session = desk.session(&wire, &eve, &[Capability::View])?;
     let (mut screen, bytes) = first_frame(&session)?;
     assert!(bytes > 0, "{bytes} bytes for a whole screen");
-    let answer = session.stream(&Open::Input)?;
-    assert_eq!(answer, Answer::Refused(session::Refusal::NotGranted(Capability::Control)));
+    let answer = session.stream(&StreamOpen::Input)?;
+    assert_eq!(answer, StreamAnswer::Refused(session::SessionRefusal::NotGranted(Capability::Control)));
     assert_eq!(desk.agent.audited("refused")?, 1);
 
     let granted = session.ask(Capabilities::NONE.with(Capability::Control))?;
     assert!(format!("{granted:?}").contains("Granted"), "{granted:?}");
-    let mut input = session.talk(&Open::Input)?;
+    let mut input = session.talk(&StreamOpen::Input)?;
     for wild in [
-        Input::Move(ScreenPoint { x: u16::MAX, y: u16::MAX }),
-        Input::Scroll { x: i16::MIN, y: i16::MAX },
-        Input::Key {
+        InputEvent::Move(ScreenPoint { x: u16::MAX, y: u16::MAX }),
+        InputEvent::Scroll { x: i16::MIN, y: i16::MAX },
+        InputEvent::Key {
             key: PhysicalKey(u16::MAX),
             symbol: "\u{0}\u{1b}".repeat(500),
             down: true,
             mode: KeyMode::Symbol,
         },
-        Input::Text("\u{202e}\u{0}\u{7}".repeat(300)),
-        Input::Text("x".repeat(20_000)),
+        InputEvent::Text("\u{202e}\u{0}\u{7}".repeat(300)),
+        InputEvent::Text("x".repeat(20_000)),
     ] {
         input.say(&wild)?;
     }
     input.raw(&[0xff; 64])?;
     let frames = "no message at all ends the stream";
-    until(LIMIT, frames, || Ok(input.say(&Input::ReleaseAll).is_err() || input.hears::<Input>().is_err()))?;
+    until(LIMIT, frames, || {
+        Ok(input.say(&InputEvent::ReleaseAll).is_err() || input.hears::<InputEvent>().is_err())
+    })?;
     // The screen goes on.
     desk.display.run(&["xsetroot", "-solid", "#aa3311"])?;
     assert!(next_frame(&mut screen)? > 0);
@@ -106,8 +108,8 @@ fn a_view_that_is_taken_back_ends_at_once_and_its_process_with_the_session() -> 
     until(LIMIT, "a desktop process", || Ok(children(agent)?.len() == 1))?;
     session.say(&FromTechnician::GiveUp(Capabilities::NONE.with(Capability::View)))?;
     until(LIMIT, "the stream is cut", || Ok(screen.hears::<FromScreen>().is_err()))?;
-    let answer = session.stream(&Open::Screen)?;
-    assert_eq!(answer, Answer::Refused(session::Refusal::NotGranted(Capability::View)));
+    let answer = session.stream(&StreamOpen::Screen)?;
+    assert_eq!(answer, StreamAnswer::Refused(session::SessionRefusal::NotGranted(Capability::View)));
     session.leave()?;
     until(LIMIT, "the desktop process is gone", || Ok(children(agent)?.is_empty()))?;
     Ok(())

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use data_encoding::BASE64;
 use nearhand_proto::grant::{Capabilities, Capability};
-use nearhand_proto::message::control::Target;
+use nearhand_proto::message::control::SessionTarget;
 use nearhand_proto::message::screen::FromScreen;
 use nearhand_proto::message::session::{
-    AgentHello, Answer, Decision, FromAgent, Open, Refusal, TechnicianProof,
+    AgentHello, ConsentDecision, FromAgent, SessionRefusal, StreamAnswer, StreamOpen, TechnicianProof,
 };
 use nearhand_screen::{Picture, ScreenDecoder, Size};
 use nearhand_tests::deployment::{LIMIT, ProgramPlace, TestDeployment};
@@ -57,7 +57,7 @@ impl ScreenshotDevice {
         let devices = self.site.admin().run(&["devices"])?.ok()?.json()?;
         let id = devices.pointer("/devices/0/id").and_then(|id| id.as_str()).context("no device")?;
         let id = id.parse().map_err(|_| anyhow::anyhow!("{id} is no id"))?;
-        let mut session = eve.connect(wire)?.open(&eve, Target::Device(id))?;
+        let mut session = eve.connect(wire)?.open(&eve, SessionTarget::Device(id))?;
         let AgentHello::Ready(ready) = session.hello(TechnicianProof::Managed)? else { bail!("no session") };
         ensure!(ready.offers.contains(Capability::Screenshot), "{:?}", ready.offers);
         Ok(session)
@@ -179,7 +179,7 @@ fn a_device_without_a_display_gives_a_report_without_a_picture() -> Result<()> {
 
 /// The picture on that session's stream, whole.
 fn seen(session: &SessionWire) -> Result<Picture> {
-    let mut stream = session.talk(&Open::Screenshot)?;
+    let mut stream = session.talk(&StreamOpen::Screenshot)?;
     let mut coded = Vec::new();
     loop {
         match stream.hears::<FromScreen>()? {
@@ -206,15 +206,16 @@ fn one_grant_is_one_picture_and_nothing_else_of_the_screen() -> Result<()> {
     let wire = WireEndpoint::new()?;
     let mut session = desk.session(&wire)?;
     let granted = |asked: &FromAgent| {
-        matches!(asked, FromAgent::Decision { decision: Decision::Granted { granted, .. }, .. }
+        matches!(asked, FromAgent::Decision { decision: ConsentDecision::Granted { granted, .. }, .. }
             if granted.iter().map(|g| g.capability).eq([Capability::Screenshot]))
     };
     // The policy names the picture, and not the screen.
     let both: Capabilities = [Capability::View, Capability::Screenshot].into_iter().collect();
     let asked = session.ask(both)?;
     assert!(granted(&asked), "{asked:?}");
-    let refused = |capability| Answer::Refused(Refusal::NotGranted(capability));
-    for (open, missing) in [(Open::Screen, Capability::View), (Open::Input, Capability::Control)] {
+    let refused = |capability| StreamAnswer::Refused(SessionRefusal::NotGranted(capability));
+    for (open, missing) in [(StreamOpen::Screen, Capability::View), (StreamOpen::Input, Capability::Control)]
+    {
         assert_eq!(session.stream(&open)?, refused(missing));
     }
     let picture = seen(&session)?;
@@ -227,7 +228,7 @@ fn one_grant_is_one_picture_and_nothing_else_of_the_screen() -> Result<()> {
         }
     };
     assert!(why.contains("used up"), "{why}");
-    assert_eq!(session.stream(&Open::Screenshot)?, refused(Capability::Screenshot));
+    assert_eq!(session.stream(&StreamOpen::Screenshot)?, refused(Capability::Screenshot));
     assert_eq!(desk.agent.audited("screenshot.start")?, 1);
     // Another grant is another picture.
     let asked = session.ask(Capability::Screenshot.into())?;

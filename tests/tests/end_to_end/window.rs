@@ -3,10 +3,10 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use nearhand_proto::grant::Capability;
-use nearhand_proto::message::control::Target;
-use nearhand_proto::message::screen::{FromScreen, FromViewer, Quality};
+use nearhand_proto::message::control::SessionTarget;
+use nearhand_proto::message::screen::{FromScreen, FromViewer, ScreenQuality};
 use nearhand_proto::message::session::{
-    AgentHello, Answer, Decision, FromAgent, Open, Refusal, TechnicianProof,
+    AgentHello, ConsentDecision, FromAgent, SessionRefusal, StreamAnswer, StreamOpen, TechnicianProof,
 };
 use nearhand_screen::{Picture, ScreenDecoder, Size};
 use nearhand_tests::deployment::{LIMIT, ProgramPlace, TestDeployment};
@@ -55,7 +55,7 @@ impl WindowDevice {
         let devices = self.site.admin().run(&["devices"])?.ok()?.json()?;
         let id = devices.pointer("/devices/0/id").and_then(|id| id.as_str()).context("no device")?;
         let id = id.parse().map_err(|_| anyhow::anyhow!("{id} is no id"))?;
-        let mut session = eve.connect(wire)?.open(&eve, Target::Device(id))?;
+        let mut session = eve.connect(wire)?.open(&eve, SessionTarget::Device(id))?;
         let AgentHello::Ready(ready) = session.hello(TechnicianProof::Managed)? else { bail!("no session") };
         ensure!(ready.offers.contains(Capability::Window), "{:?}", ready.offers);
         Ok(session)
@@ -69,7 +69,7 @@ fn choose(console: &mut TestConsole, title: &str) -> Result<()> {
     console.tries(&format!("allow {number}"))
 }
 
-fn decision(session: &mut SessionWire) -> Result<Decision> {
+fn decision(session: &mut SessionWire) -> Result<ConsentDecision> {
     loop {
         if let FromAgent::Decision { decision, .. } = session.hears()? {
             return Ok(decision);
@@ -88,8 +88,8 @@ struct StreamPicture {
 
 impl StreamPicture {
     fn open(session: &SessionWire) -> Result<Self> {
-        let mut stream = session.talk(&Open::Window)?;
-        stream.say(&FromViewer::Start { monitor: Some(3), quality: Quality::Auto })?;
+        let mut stream = session.talk(&StreamOpen::Window)?;
+        stream.say(&FromViewer::Start { monitor: Some(3), quality: ScreenQuality::Auto })?;
         let picture = Picture::black(Size { width: 1, height: 1 });
         Ok(Self { stream, decoder: ScreenDecoder::new(), picture, coded: Vec::new(), titles: Vec::new() })
     }
@@ -136,10 +136,11 @@ fn a_person_shows_one_window_and_nothing_else_of_the_screen() -> Result<()> {
     console.sees("Say which window they may see")?;
     choose(&mut console, "ledger 2026")?;
     let decided = decision(&mut session)?;
-    assert!(matches!(decided, Decision::Granted { .. }), "{decided:?}");
+    assert!(matches!(decided, ConsentDecision::Granted { .. }), "{decided:?}");
     // A window is not the screen, and can't be used.
-    for (open, missing) in [(Open::Screen, Capability::View), (Open::Input, Capability::Control)] {
-        assert_eq!(session.stream(&open)?, Answer::Refused(Refusal::NotGranted(missing)));
+    for (open, missing) in [(StreamOpen::Screen, Capability::View), (StreamOpen::Input, Capability::Control)]
+    {
+        assert_eq!(session.stream(&open)?, StreamAnswer::Refused(SessionRefusal::NotGranted(missing)));
     }
     let mut eye = StreamPicture::open(&session)?;
     // Its terminal draws all of it, although the other one lies over most of it.
@@ -175,8 +176,8 @@ fn a_person_shows_one_window_and_nothing_else_of_the_screen() -> Result<()> {
         }
     };
     assert!(why.contains("the window was closed"), "{why}");
-    let refused = Answer::Refused(Refusal::NotGranted(Capability::Window));
-    assert_eq!(session.stream(&Open::Window)?, refused);
+    let refused = StreamAnswer::Refused(SessionRefusal::NotGranted(Capability::Window));
+    assert_eq!(session.stream(&StreamOpen::Window)?, refused);
     assert_eq!(desk.agent.audited("window.end")?, 1);
     session.leave()
 }
@@ -194,11 +195,14 @@ fn a_policy_names_an_application_and_its_uppermost_window_is_seen() -> Result<()
     session.ask(Capability::Window.into())?;
     assert!(matches!(
         session.ask(Capability::Window.into())?,
-        FromAgent::Decision { decision: Decision::Refused(Refusal::Unattended), .. }
+        FromAgent::Decision { decision: ConsentDecision::Refused(SessionRefusal::Unattended), .. }
     ));
     policy("windows = [\"Mail\", \"Ledger\"]\n")?;
     let granted = session.ask(Capability::Window.into())?;
-    assert!(matches!(granted, FromAgent::Decision { decision: Decision::Granted { .. }, .. }), "{granted:?}");
+    assert!(
+        matches!(granted, FromAgent::Decision { decision: ConsentDecision::Granted { .. }, .. }),
+        "{granted:?}"
+    );
     let none = StreamPicture::open(&session)?.looks().unwrap_err().to_string();
     assert!(none.contains("no window of Mail or Ledger is open"), "{none}");
     session.leave()

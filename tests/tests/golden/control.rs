@@ -2,23 +2,26 @@
 
 use nearhand_machines::golden::{AT, KeyOwner};
 use nearhand_proto::alarm::{
-    Batch, Deed, DeviceReport, Entry, Event, Leaving, Measured, Monitoring, Profile, Record, Severity,
-    Transition,
+    AlarmBatch, AlarmEvent, AlarmResponse, AlarmTransition, DeviceProfile, DeviceReport, MeasuredValue,
+    MonitoringHello, Severity, ShutdownNotice, SpoolEntry, SpoolRecord,
 };
-use nearhand_proto::audit::Head;
+use nearhand_proto::audit::AuditHead;
 use nearhand_proto::credential::{Retirement, Role};
 use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
 use nearhand_proto::identity::Signed;
 use nearhand_proto::message::alarms::{
-    Acknowledgement, Act, Actor, AlarmEntry, AlarmFilter, AlarmState, Happening, HistoryEntry, NewWindow,
-    Window,
+    AlarmAcknowledgement, AlarmAction, AlarmActor, AlarmChange, AlarmEntry, AlarmFilter, AlarmHistoryEntry,
+    AlarmState, MaintenanceWindow, NewMaintenanceWindow,
 };
 use nearhand_proto::message::control::{
-    CloseCode, DeviceEntry, Hello, Offer, OfferRefusal, Opened, Outcome, PersonEntry, Push, PushReply,
-    Refusal, Reply, Request, SessionEntry, Target, Welcome,
+    CloseCode, CloseOutcome, DeviceEntry, OfferRefusal, OpenedSession, PersonEntry, RelayHello, RelayPush,
+    RelayPushReply, RelayRefusal, RelayReply, RelayRequest, RelayWelcome, SessionEntry, SessionOffer,
+    SessionTarget,
 };
-use nearhand_proto::message::help::{HelpEntry, HelpWanted, Opinion, OpinionEntry, Place, Urgency};
-use nearhand_proto::support_code::Routing;
+use nearhand_proto::message::help::{
+    FeedbackEntry, HelpEntry, HelpProgress, HelpRequest, SessionFeedback, Urgency,
+};
+use nearhand_proto::support_code::RoutingDigits;
 use nearhand_proto::time::UnixMillis;
 use nearhand_proto::wire;
 
@@ -43,22 +46,22 @@ fn hello(table: &mut Table) {
     variants!(
         table,
         "control-hello",
-        Hello {
-            Device: [Hello::Device {
+        RelayHello {
+            Device: [RelayHello::Device {
                 program: program(),
                 credential: credential(Role::Device),
                 facts: facts()
             }],
-            Guest: [Hello::Guest { program: program(), facts: facts() }],
+            Guest: [RelayHello::Guest { program: program(), facts: facts() }],
             Person: [
-                Hello::Person { program: program(), credential: credential(Role::Admin) },
-                Hello::Person { program: program(), credential: rotated_credential() },
+                RelayHello::Person { program: program(), credential: credential(Role::Admin) },
+                RelayHello::Person { program: program(), credential: rotated_credential() },
             ],
-            Newcomer: [Hello::Newcomer { program: program() }],
+            Newcomer: [RelayHello::Newcomer { program: program() }],
         }
     );
-    let empty = Welcome { program: program(), now: AT, revocations: None, retirements: vec![] };
-    let full = Welcome {
+    let empty = RelayWelcome { program: program(), now: AT, revocations: None, retirements: vec![] };
+    let full = RelayWelcome {
         revocations: Some(KeyOwner::Organisation.secret().sign(&revocations()).unwrap()),
         retirements: vec![retirement()],
         ..empty.clone()
@@ -72,7 +75,7 @@ fn retirement() -> Signed<Retirement> {
     key.sign(&Retirement { key: key.public(), issued: AT }).unwrap()
 }
 
-fn head() -> Signed<Head> {
+fn head() -> Signed<AuditHead> {
     KeyOwner::Device.secret().sign(&audit::head()).unwrap()
 }
 
@@ -81,57 +84,63 @@ fn requests(table: &mut Table) {
     variants!(
         table,
         "control-request",
-        Request {
-            Hello: [Request::Hello(Hello::Newcomer { program: program() })],
-            Claim: [Request::Claim {
+        RelayRequest {
+            Hello: [RelayRequest::Hello(RelayHello::Newcomer { program: program() })],
+            Claim: [RelayRequest::Claim {
                 secret: one_time(),
                 organisation: KeyOwner::Organisation.public(),
                 credential: credential(Role::Admin),
             }],
             Join: [
-                Request::Join { credential: credential(Role::Technician), facts: None },
-                Request::Join { credential: credential(Role::Device), facts: Some(facts()) },
+                RelayRequest::Join { credential: credential(Role::Technician), facts: None },
+                RelayRequest::Join { credential: credential(Role::Device), facts: Some(facts()) },
             ],
-            Rotate: [Request::Rotate { credential: rotated_credential(), retirement: retirement() }],
-            AllotRouting: [
-                Request::AllotRouting { wanted: None },
-                Request::AllotRouting { wanted: Some(routing()) },
+            Rotate: [RelayRequest::Rotate { credential: rotated_credential(), retirement: retirement() }],
+            AllocateDigits: [
+                RelayRequest::AllocateDigits { wanted: None },
+                RelayRequest::AllocateDigits { wanted: Some(routing()) },
             ],
-            FreeRouting: [Request::FreeRouting],
-            AuditHead: [Request::AuditHead(head())],
-            Devices: [Request::Devices { after: None }, Request::Devices { after: Some(device_id()) }],
-            People: [Request::People],
+            FreeDigits: [RelayRequest::FreeDigits],
+            AuditHead: [RelayRequest::AuditHead(head())],
+            Devices: [
+                RelayRequest::Devices { after: None },
+                RelayRequest::Devices { after: Some(device_id()) }
+            ],
+            People: [RelayRequest::People],
             Open: [
-                Request::Open { session: SESSION, target: Target::Code(routing()) },
-                Request::Open { session: SESSION, target: Target::Device(device_id()) },
+                RelayRequest::Open { session: SESSION, target: SessionTarget::Code(routing()) },
+                RelayRequest::Open { session: SESSION, target: SessionTarget::Device(device_id()) },
             ],
-            Reopen: [Request::Reopen { session: SESSION }],
+            Reopen: [RelayRequest::Reopen { session: SESSION }],
             Close: [
-                Request::Close { session: SESSION, outcome: Outcome::Lost, audit: None },
-                Request::Close { session: SESSION, outcome: Outcome::Stopped, audit: Some(head()) },
+                RelayRequest::Close { session: SESSION, outcome: CloseOutcome::Lost, audit: None },
+                RelayRequest::Close { session: SESSION, outcome: CloseOutcome::Stopped, audit: Some(head()) },
             ],
-            Sessions: [Request::Sessions],
-            Audit: [Request::Audit { after: 0 }, Request::Audit { after: u64::MAX }],
-            Revoke: [Request::Revoke(KeyOwner::Organisation.secret().sign(&revocations()).unwrap())],
-            Ping: [Request::Ping],
+            Sessions: [RelayRequest::Sessions],
+            Audit: [RelayRequest::Audit { after: 0 }, RelayRequest::Audit { after: u64::MAX }],
+            Revoke: [RelayRequest::Revoke(KeyOwner::Organisation.secret().sign(&revocations()).unwrap())],
+            Ping: [RelayRequest::Ping],
             Monitoring: [
-                Request::Monitoring(Monitoring { stream: STREAM, profile: Profile::Server }),
-                Request::Monitoring(Monitoring { stream: STREAM, profile: Profile::Desktop }),
+                RelayRequest::Monitoring(MonitoringHello { stream: STREAM, profile: DeviceProfile::Server }),
+                RelayRequest::Monitoring(MonitoringHello { stream: STREAM, profile: DeviceProfile::Desktop }),
             ],
             Alarms: [
-                Request::Alarms(Batch { stream: STREAM, records: alarm_records() }),
-                Request::Alarms(Batch {
+                RelayRequest::Alarms(AlarmBatch { stream: STREAM, records: alarm_records() }),
+                RelayRequest::Alarms(AlarmBatch {
                     stream: STREAM,
                     records: (1..)
                         .zip(device_reports())
-                        .map(|(seq, report)| Record { seq, entry: Entry::Report(report) })
+                        .map(|(seq, report)| SpoolRecord { seq, entry: SpoolEntry::Report(report) })
                         .collect(),
                 }),
             ],
-            Leaving: [Request::Leaving(Leaving::AgentStops), Request::Leaving(Leaving::Sleep)],
+            ShuttingDown: [
+                RelayRequest::ShuttingDown(ShutdownNotice::AgentStops),
+                RelayRequest::ShuttingDown(ShutdownNotice::Sleep)
+            ],
             AlarmsSince: [
-                Request::AlarmsSince { filter: AlarmFilter::default(), after: 0, wait_ms: 0 },
-                Request::AlarmsSince {
+                RelayRequest::AlarmsSince { filter: AlarmFilter::default(), after: 0, wait_ms: 0 },
+                RelayRequest::AlarmsSince {
                     filter: AlarmFilter {
                         closed_too: true,
                         device: Some(device_id()),
@@ -141,77 +150,100 @@ fn requests(table: &mut Table) {
                     wait_ms: 10_000,
                 },
             ],
-            AlarmHistory: [Request::AlarmHistory { alarm: ALARM, after: 3 }],
-            AlarmAct: [
-                act(Act::Acknowledge { comment: "on it".into() }),
-                act(Act::Unacknowledge),
-                act(Act::Assign(ada())),
-                act(Act::Unassign),
-                act(Act::Snooze { until: AT }),
-                act(Act::Unsnooze),
-                act(Act::Comment("a disk is ordered".into())),
+            AlarmHistory: [RelayRequest::AlarmHistory { alarm: ALARM, after: 3 }],
+            ActOnAlarm: [
+                act(AlarmAction::Acknowledge { comment: "on it".into() }),
+                act(AlarmAction::Unacknowledge),
+                act(AlarmAction::Assign(ada())),
+                act(AlarmAction::Unassign),
+                act(AlarmAction::Snooze { until: AT }),
+                act(AlarmAction::Unsnooze),
+                act(AlarmAction::Comment("a disk is ordered".into())),
             ],
-            OpenWindow: [
-                Request::OpenWindow(window().what),
-                Request::OpenWindow(NewWindow { device: None, rule: None, ..window().what })
+            OpenMaintenance: [
+                RelayRequest::OpenMaintenance(window().what),
+                RelayRequest::OpenMaintenance(NewMaintenanceWindow {
+                    device: None,
+                    rule: None,
+                    ..window().what
+                })
             ],
-            CloseWindow: [Request::CloseWindow { window: 4 }],
-            Windows: [Request::Windows],
-            AskForHelp: [Request::AskForHelp { wish: 1 << 60, wanted: wanted() }],
-            WithdrawHelp: [Request::WithdrawHelp],
-            Opine: [
-                Request::Opine { session, opinion: Opinion::Rating { stars: 5, comment: "quick".into() } },
-                Request::Opine { session, opinion: Opinion::Report { text: "asked for my bank".into() } },
+            CloseMaintenance: [RelayRequest::CloseMaintenance { window: 4 }],
+            MaintenanceWindows: [RelayRequest::MaintenanceWindows],
+            AskForHelp: [RelayRequest::AskForHelp { wish: 1 << 60, wanted: wanted() }],
+            WithdrawHelp: [RelayRequest::WithdrawHelp],
+            GiveFeedback: [
+                RelayRequest::GiveFeedback {
+                    session,
+                    opinion: SessionFeedback::Rating { stars: 5, comment: "quick".into() }
+                },
+                RelayRequest::GiveFeedback {
+                    session,
+                    opinion: SessionFeedback::Report { text: "asked for my bank".into() }
+                },
             ],
-            HelpQueue: [Request::HelpQueue { closed: true }],
-            TakeHelp: [Request::TakeHelp { number: 7 }],
-            CloseHelp: [Request::CloseHelp { number: 7 }],
-            Opinions: [Request::Opinions],
+            HelpQueue: [RelayRequest::HelpQueue { closed: true }],
+            TakeHelp: [RelayRequest::TakeHelp { number: 7 }],
+            CloseHelp: [RelayRequest::CloseHelp { number: 7 }],
+            Feedback: [RelayRequest::Feedback],
         }
     );
 }
 
 fn replies(table: &mut Table) {
-    let welcome = Welcome { program: program(), now: AT, revocations: None, retirements: vec![] };
+    let welcome = RelayWelcome { program: program(), now: AT, revocations: None, retirements: vec![] };
     variants!(
         table,
         "control-reply",
-        Reply {
-            Welcome: [Reply::Welcome(welcome)],
-            Done: [Reply::Done],
-            Refused: [Reply::Refused(Refusal::NotAllowed)],
-            Routing: [Reply::Routing(routing()), Reply::Routing(Routing::new(9999).unwrap())],
-            Devices: [Reply::Devices(vec![]), Reply::Devices(vec![device_entry()])],
-            People: [Reply::People(vec![]), Reply::People(vec![person_entry()])],
+        RelayReply {
+            Welcome: [RelayReply::Welcome(welcome)],
+            Done: [RelayReply::Done],
+            Refused: [RelayReply::Refused(RelayRefusal::NotAllowed)],
+            Digits: [RelayReply::Digits(routing()), RelayReply::Digits(RoutingDigits::new(9999).unwrap())],
+            Devices: [RelayReply::Devices(vec![]), RelayReply::Devices(vec![device_entry()])],
+            People: [RelayReply::People(vec![]), RelayReply::People(vec![person_entry()])],
             Opened: [
-                Reply::Opened(Opened { bind: bind_grant(), device: None }),
-                Reply::Opened(Opened { bind: bind_grant(), device: Some(credential(Role::Device)) }),
+                RelayReply::Opened(OpenedSession { bind: bind_grant(), device: None }),
+                RelayReply::Opened(OpenedSession {
+                    bind: bind_grant(),
+                    device: Some(credential(Role::Device))
+                }),
             ],
-            Sessions: [Reply::Sessions(vec![]), Reply::Sessions(session_entries())],
+            Sessions: [RelayReply::Sessions(vec![]), RelayReply::Sessions(session_entries())],
             Audit: [
-                Reply::Audit { keys: vec![KeyOwner::Relay.public()], rows: vec![] },
-                Reply::Audit { keys: vec![KeyOwner::Device.public()], rows: audit::rows() },
+                RelayReply::Audit { keys: vec![KeyOwner::Relay.public()], rows: vec![] },
+                RelayReply::Audit { keys: vec![KeyOwner::Device.public()], rows: audit::rows() },
             ],
-            AlarmsStored: [Reply::AlarmsStored { stream: STREAM, through: 12 }],
-            Alarms: [Reply::Alarms { entries: alarm_entries(), cursor: 9 }],
+            AlarmsStored: [RelayReply::AlarmsStored { stream: STREAM, through: 12 }],
+            Alarms: [RelayReply::Alarms { entries: alarm_entries(), cursor: 9 }],
             AlarmHistory: [
-                Reply::AlarmHistory { alarm: Box::new(alarm_entries().remove(0)), entries: happenings() },
-                Reply::AlarmHistory {
+                RelayReply::AlarmHistory {
+                    alarm: Box::new(alarm_entries().remove(0)),
+                    entries: happenings()
+                },
+                RelayReply::AlarmHistory {
                     alarm: Box::new(alarm_entries().remove(0)),
                     entries: device_reports()
-                        .map(|report| HistoryEntry { number: 9, at: AT, what: Happening::Report(report) })
+                        .map(|report| AlarmHistoryEntry {
+                            number: 9,
+                            at: AT,
+                            what: AlarmChange::Report(report)
+                        })
                         .to_vec(),
                 },
             ],
-            Window: [Reply::Window(window())],
-            Windows: [Reply::Windows(vec![]), Reply::Windows(vec![window()])],
-            Help: [
-                Reply::Help(Place::Waiting { number: 7, ahead: 2, wait: Some(540) }),
-                Reply::Help(Place::Taken { number: 7, technician: "Ada".into() }),
-                Reply::Help(Place::Closed { number: 7 }),
+            MaintenanceWindow: [RelayReply::MaintenanceWindow(window())],
+            MaintenanceWindows: [
+                RelayReply::MaintenanceWindows(vec![]),
+                RelayReply::MaintenanceWindows(vec![window()])
             ],
-            HelpQueue: [Reply::HelpQueue(vec![]), Reply::HelpQueue(vec![help()])],
-            Opinions: [Reply::Opinions(vec![]), Reply::Opinions(vec![thought()])],
+            Help: [
+                RelayReply::Help(HelpProgress::Waiting { number: 7, ahead: 2, wait: Some(540) }),
+                RelayReply::Help(HelpProgress::Taken { number: 7, technician: "Ada".into() }),
+                RelayReply::Help(HelpProgress::Closed { number: 7 }),
+            ],
+            HelpQueue: [RelayReply::HelpQueue(vec![]), RelayReply::HelpQueue(vec![help()])],
+            Feedback: [RelayReply::Feedback(vec![]), RelayReply::Feedback(vec![thought()])],
         }
     );
 }
@@ -222,15 +254,15 @@ fn help() -> HelpEntry {
         device: Some(device_id()),
         name: "Till 3".into(),
         online: true,
-        wanted: HelpWanted { urgency: Urgency::Hampered, ..wanted() },
+        wanted: HelpRequest { urgency: Urgency::Hampered, ..wanted() },
         asked: AT,
         taken: Some(("Ada".into(), AT)),
         closed: Some(AT),
     }
 }
 
-fn thought() -> OpinionEntry {
-    OpinionEntry {
+fn thought() -> FeedbackEntry {
+    FeedbackEntry {
         session: SESSION,
         technician: technician_id(),
         technician_name: "Ada".into(),
@@ -244,22 +276,22 @@ fn thought() -> OpinionEntry {
 
 const STREAM: StreamId = StreamId::from_bytes([6; 16]);
 
-fn alarm_records() -> Vec<Record> {
-    let full = Event {
+fn alarm_records() -> Vec<SpoolRecord> {
+    let full = AlarmEvent {
         rule: "disk-space".into(),
         rule_version: 3,
         instance: "/home".into(),
-        transition: Transition::Worsened,
+        transition: AlarmTransition::Worsened,
         severity: Severity::Critical,
-        value: Some(Measured { value: 98.5, unit: "%".into() }),
+        value: Some(MeasuredValue { value: 98.5, unit: "%".into() }),
         summary: "/home is 98.5 % full".into(),
         observed_at: AT,
         clock_ahead_ms: Some(-1500),
         runbook: Some("clear-caches".into()),
         article: Some("https://example.org/disk".into()),
     };
-    let gap = Entry::Gap { lost: 4, from: AT, to: UnixMillis(AT.0 + 1) };
-    let plain = |(transition, severity)| Event {
+    let gap = SpoolEntry::Gap { lost: 4, from: AT, to: UnixMillis(AT.0 + 1) };
+    let plain = |(transition, severity)| AlarmEvent {
         transition,
         severity,
         instance: String::new(),
@@ -269,44 +301,44 @@ fn alarm_records() -> Vec<Record> {
         article: None,
         ..full.clone()
     };
-    let all = Transition::ALL.into_iter().zip(Severity::ALL.into_iter().cycle()).map(plain);
-    let entries = [Entry::Event(full.clone()), gap].into_iter().chain(all.map(Entry::Event));
-    (1..).zip(entries).map(|(seq, entry)| Record { seq, entry }).collect()
+    let all = AlarmTransition::ALL.into_iter().zip(Severity::ALL.into_iter().cycle()).map(plain);
+    let entries = [SpoolEntry::Event(full.clone()), gap].into_iter().chain(all.map(SpoolEntry::Event));
+    (1..).zip(entries).map(|(seq, entry)| SpoolRecord { seq, entry }).collect()
 }
 
 fn device_reports() -> [DeviceReport; 2] {
     let report = DeviceReport {
         rule: "disk-space".into(),
         instance: "/home".into(),
-        deed: Deed::Diagnosis,
+        deed: AlarmResponse::Diagnosis,
         good: false,
         title: "2 problems found".into(),
         lines: vec!["fail disk-space: /home is 98.5 % full".into(), String::new()],
         at: AT,
     };
-    let ran = DeviceReport { deed: Deed::Runbook, good: true, lines: Vec::new(), ..report.clone() };
+    let ran = DeviceReport { deed: AlarmResponse::Runbook, good: true, lines: Vec::new(), ..report.clone() };
     [report, ran]
 }
 
 const ALARM: Fingerprint = Fingerprint::from_bytes([7; 16]);
 
-fn ada() -> Actor {
-    Actor { id: Some(technician_id()), name: "Ada".into() }
+fn ada() -> AlarmActor {
+    AlarmActor { id: Some(technician_id()), name: "Ada".into() }
 }
 
-fn act(act: Act) -> Request {
-    Request::AlarmAct { alarm: ALARM, act }
+fn act(act: AlarmAction) -> RelayRequest {
+    RelayRequest::ActOnAlarm { alarm: ALARM, act }
 }
 
-fn window() -> Window {
-    let what = NewWindow {
+fn window() -> MaintenanceWindow {
+    let what = NewMaintenanceWindow {
         device: Some(device_id()),
         rule: Some("disk-space".into()),
         begins: AT,
         ends: UnixMillis(AT.0 + 3_600_000),
         reason: "new disk".into(),
     };
-    Window { number: 4, what, by: Actor { id: None, name: "ci".into() }, closed: Some(AT) }
+    MaintenanceWindow { number: 4, what, by: AlarmActor { id: None, name: "ci".into() }, closed: Some(AT) }
 }
 
 fn alarm_entries() -> Vec<AlarmEntry> {
@@ -320,13 +352,13 @@ fn alarm_entries() -> Vec<AlarmEntry> {
         state: AlarmState::Firing,
         severity: Severity::Critical,
         summary: "/home is 98.5 % full".into(),
-        value: Some(Measured { value: 98.5, unit: "%".into() }),
+        value: Some(MeasuredValue { value: 98.5, unit: "%".into() }),
         count: 2,
         opened: AT,
         changed: AT,
         cleared: Some(AT),
         flapping: true,
-        acknowledged: Some(Acknowledgement { by: ada(), at: AT, comment: "on it".into() }),
+        acknowledged: Some(AlarmAcknowledgement { by: ada(), at: AT, comment: "on it".into() }),
         assigned: Some(ada()),
         snoozed_until: Some(AT),
         suppressed_by: Some(ALARM),
@@ -350,23 +382,23 @@ fn alarm_entries() -> Vec<AlarmEntry> {
     [full.clone()].into_iter().chain(AlarmState::ALL.map(plain)).collect()
 }
 
-fn happenings() -> Vec<HistoryEntry> {
+fn happenings() -> Vec<AlarmHistoryEntry> {
     let event = match alarm_records().remove(0).entry {
-        Entry::Event(event) => event,
-        Entry::Gap { .. } | Entry::Report(_) => unreachable!("the first is an event"),
+        SpoolEntry::Event(event) => event,
+        SpoolEntry::Gap { .. } | SpoolEntry::Report(_) => unreachable!("the first is an event"),
     };
     let all = [
-        Happening::Event(event),
-        Happening::Gap { lost: 4, from: AT, to: AT },
-        Happening::Act { by: ada(), act: Act::Unacknowledge },
-        Happening::Suppressed { by: ALARM },
-        Happening::Released,
-        Happening::SnoozeEnded,
-        Happening::WindowEnded { window: 4 },
-        Happening::DeviceSilent,
-        Happening::DeviceBack,
+        AlarmChange::Event(event),
+        AlarmChange::Gap { lost: 4, from: AT, to: AT },
+        AlarmChange::Act { by: ada(), act: AlarmAction::Unacknowledge },
+        AlarmChange::Suppressed { by: ALARM },
+        AlarmChange::Released,
+        AlarmChange::SnoozeEnded,
+        AlarmChange::WindowEnded { window: 4 },
+        AlarmChange::DeviceSilent,
+        AlarmChange::DeviceBack,
     ];
-    (1..).zip(all).map(|(number, what)| HistoryEntry { number, at: AT, what }).collect()
+    (1..).zip(all).map(|(number, what)| AlarmHistoryEntry { number, at: AT, what }).collect()
 }
 
 fn device_entry() -> DeviceEntry {
@@ -399,7 +431,7 @@ fn session_entries() -> Vec<SessionEntry> {
     let over = SessionEntry {
         device: Some(DeviceId::from_bytes([9; 16])),
         attended: false,
-        ended: Some((UnixMillis(AT.0 + 60_000), Outcome::Technician)),
+        ended: Some((UnixMillis(AT.0 + 60_000), CloseOutcome::Technician)),
         bytes: 1 << 40,
         ..running.clone()
     };
@@ -410,32 +442,32 @@ fn refusals(table: &mut Table) {
     variants!(
         table,
         "control-refusal",
-        Refusal {
-            NotAllowed: [Refusal::NotAllowed],
-            Unclaimed: [Refusal::Unclaimed],
-            Claimed: [Refusal::Claimed],
-            WrongClaim: [Refusal::WrongClaim],
-            Credential: [Refusal::Credential("it was revoked".into())],
-            Revoked: [Refusal::Revoked],
-            InviteUsed: [Refusal::InviteUsed],
-            Unknown: [Refusal::Unknown],
-            NoSuchDevice: [Refusal::NoSuchDevice],
-            DeviceOffline: [Refusal::DeviceOffline { last_seen: AT }],
-            NoSuchCode: [Refusal::NoSuchCode],
-            NoSuchSession: [Refusal::NoSuchSession],
-            DeviceRefused: [Refusal::DeviceRefused(OfferRefusal::Busy)],
-            DeviceSilent: [Refusal::DeviceSilent],
-            TooMany: [Refusal::TooMany { seconds: 60 }],
-            Full: [Refusal::Full { what: "sessions".into() }],
-            Storage: [Refusal::Storage],
-            OldList: [Refusal::OldList],
-            Version: [Refusal::Version { relay: "0.1.0".into() }],
-            ShuttingDown: [Refusal::ShuttingDown],
-            NoSuchAlarm: [Refusal::NoSuchAlarm],
-            NoSuchWindow: [Refusal::NoSuchWindow],
-            ForeignStream: [Refusal::ForeignStream],
-            Invalid: [Refusal::Invalid { what: "its end is not in the future".into() }],
-            NoSuchHelp: [Refusal::NoSuchHelp],
+        RelayRefusal {
+            NotAllowed: [RelayRefusal::NotAllowed],
+            Unclaimed: [RelayRefusal::Unclaimed],
+            Claimed: [RelayRefusal::Claimed],
+            WrongClaim: [RelayRefusal::WrongClaim],
+            Credential: [RelayRefusal::Credential("it was revoked".into())],
+            Revoked: [RelayRefusal::Revoked],
+            InviteUsed: [RelayRefusal::InviteUsed],
+            Unknown: [RelayRefusal::Unknown],
+            NoSuchDevice: [RelayRefusal::NoSuchDevice],
+            DeviceOffline: [RelayRefusal::DeviceOffline { last_seen: AT }],
+            NoSuchCode: [RelayRefusal::NoSuchCode],
+            NoSuchSession: [RelayRefusal::NoSuchSession],
+            DeviceRefused: [RelayRefusal::DeviceRefused(OfferRefusal::Busy)],
+            DeviceSilent: [RelayRefusal::DeviceSilent],
+            TooMany: [RelayRefusal::TooMany { seconds: 60 }],
+            Full: [RelayRefusal::Full { what: "sessions".into() }],
+            Storage: [RelayRefusal::Storage],
+            OldList: [RelayRefusal::OldList],
+            Version: [RelayRefusal::Version { relay: "0.1.0".into() }],
+            ShuttingDown: [RelayRefusal::ShuttingDown],
+            NoSuchAlarm: [RelayRefusal::NoSuchAlarm],
+            NoSuchWindow: [RelayRefusal::NoSuchWindow],
+            ForeignStream: [RelayRefusal::ForeignStream],
+            Invalid: [RelayRefusal::Invalid { what: "its end is not in the future".into() }],
+            NoSuchHelp: [RelayRefusal::NoSuchHelp],
         }
     );
     variants!(
@@ -453,29 +485,32 @@ fn refusals(table: &mut Table) {
 }
 
 fn pushes(table: &mut Table) {
-    let offer = Offer { session: SESSION, code: None, resume: true, bind: bind_grant() };
+    let offer = SessionOffer { session: SESSION, code: None, resume: true, bind: bind_grant() };
     let list = KeyOwner::Organisation.secret().sign(&revocations()).unwrap();
     variants!(
         table,
         "control-push",
-        Push {
+        RelayPush {
             Offer: [
-                Push::Offer(Offer { code: Some(routing()), resume: false, ..offer.clone() }),
-                Push::Offer(offer.clone()),
+                RelayPush::Offer(SessionOffer { code: Some(routing()), resume: false, ..offer.clone() }),
+                RelayPush::Offer(offer.clone()),
             ],
             Revocations: [
-                Push::Revocations { list: Some(list.clone()), retirements: vec![retirement()] },
-                Push::Revocations { list: None, retirements: vec![] },
+                RelayPush::Revocations { list: Some(list.clone()), retirements: vec![retirement()] },
+                RelayPush::Revocations { list: None, retirements: vec![] },
             ],
-            SessionClosed: [Push::SessionClosed { session: SESSION, outcome: Outcome::Revoked }],
-            Goodbye: [Push::Goodbye { within_ms: 30_000 }],
-            Help: [Push::Help(Place::Waiting { number: 7, ahead: 0, wait: None })],
+            SessionClosed: [RelayPush::SessionClosed { session: SESSION, outcome: CloseOutcome::Revoked }],
+            Goodbye: [RelayPush::Goodbye { within_ms: 30_000 }],
+            Help: [RelayPush::Help(HelpProgress::Waiting { number: 7, ahead: 0, wait: None })],
         }
     );
     variants!(
         table,
         "control-push-reply",
-        PushReply { Done: [PushReply::Done], Refused: [PushReply::Refused(OfferRefusal::NoSuchCode)] }
+        RelayPushReply {
+            Done: [RelayPushReply::Done],
+            Refused: [RelayPushReply::Refused(OfferRefusal::NoSuchCode)]
+        }
     );
 }
 
@@ -483,19 +518,22 @@ fn small(table: &mut Table) {
     variants!(
         table,
         "control-outcome",
-        Outcome {
-            Technician: [Outcome::Technician],
-            Stopped: [Outcome::Stopped],
-            NotGranted: [Outcome::NotGranted],
-            Lost: [Outcome::Lost],
-            Revoked: [Outcome::Revoked],
-            Failed: [Outcome::Failed],
+        CloseOutcome {
+            Technician: [CloseOutcome::Technician],
+            Stopped: [CloseOutcome::Stopped],
+            NotGranted: [CloseOutcome::NotGranted],
+            Lost: [CloseOutcome::Lost],
+            Revoked: [CloseOutcome::Revoked],
+            Failed: [CloseOutcome::Failed],
         }
     );
     variants!(
         table,
         "control-target",
-        Target { Code: [Target::Code(routing())], Device: [Target::Device(device_id())] }
+        SessionTarget {
+            Code: [SessionTarget::Code(routing())],
+            Device: [SessionTarget::Device(device_id())]
+        }
     );
 }
 

@@ -7,9 +7,9 @@ use nearhand_proto::grant::{Capabilities, Capability, DecidedBy, GrantRecord};
 use nearhand_proto::id::{BindToken, DeviceId, InviteId, OrganisationId, SessionId, TechnicianId};
 use nearhand_proto::identity::Signed;
 use nearhand_proto::invitation::{OneTime, RelayAddress};
-use nearhand_proto::message::Program;
+use nearhand_proto::message::ProgramInfo;
 use nearhand_proto::message::control::DeviceFacts;
-use nearhand_proto::support_code::Routing;
+use nearhand_proto::support_code::RoutingDigits;
 use nearhand_proto::time::UnixMillis;
 
 pub(crate) const SESSION: SessionId = SessionId::from_bytes(*b"session id 16 b.");
@@ -29,8 +29,8 @@ pub(crate) fn organisation_id() -> OrganisationId {
 }
 
 /// A separate version: this build's changes with every release.
-pub(crate) fn program() -> Program {
-    Program { version: "0.1.0".into(), features: 0x8000_0000_0000_0001 }
+pub(crate) fn program() -> ProgramInfo {
+    ProgramInfo { version: "0.1.0".into(), features: 0x8000_0000_0000_0001 }
 }
 
 pub(crate) fn facts() -> DeviceFacts {
@@ -111,8 +111,8 @@ pub(crate) fn all_capabilities() -> Capabilities {
     Capability::ALL.into_iter().collect()
 }
 
-pub(crate) fn routing() -> Routing {
-    Routing::new(42).unwrap()
+pub(crate) fn routing() -> RoutingDigits {
+    RoutingDigits::new(42).unwrap()
 }
 
 pub(crate) fn relay() -> RelayAddress {

@@ -5,11 +5,12 @@ use nearhand_proto::alarm::Severity;
 use nearhand_proto::grant::Capability;
 use nearhand_proto::id::StreamId;
 use nearhand_proto::message::local::{
-    Act, Alarm, Alarms, ChatLine, Choice, Code, ConsentRequest, Deed, Event, Fix, Help, HelpWanted, Mark,
-    Message, Record, Reply, Request, Said, Session, SessionEnded, Status, Urgency, Verb, Window,
+    Activity, ActivityEntry, AgentNotice, AgentStatus, ChatLine, ConsentChoice, ConsentRequest, DeliveryMark,
+    FixableFinding, HelpRequest, HelpStatus, ListedWindow, LocalAlarm, LocalAlarms, LocalEvent, LocalMessage,
+    LocalReply, LocalRequest, LocalSession, LocalVerb, SessionEnded, SessionRecord, ShownCode, Urgency,
 };
-use nearhand_proto::message::session::Granted;
-use nearhand_proto::runbook::{self, Ending, Mode};
+use nearhand_proto::message::session::GrantedCapability;
+use nearhand_proto::runbook::{self, RunEnding, RunMode};
 
 use super::fixed::{SESSION, some_capabilities};
 use super::{Table, variants};
@@ -24,56 +25,59 @@ pub(crate) fn fill(table: &mut Table) {
 
 fn requests(table: &mut Table) {
     let (session, capabilities) = (SESSION, some_capabilities());
-    let allow = Choice::Allow { capabilities, seconds: 900, window: None };
-    let one =
-        Choice::Allow { capabilities: Capability::Window.into(), seconds: 900, window: Some(0x0140_0007) };
-    variants!(table, "local-choice", Choice { Allow: [allow, one], Deny: [Choice::Deny] });
+    let allow = ConsentChoice::Allow { capabilities, seconds: 900, window: None };
+    let one = ConsentChoice::Allow {
+        capabilities: Capability::Window.into(),
+        seconds: 900,
+        window: Some(0x0140_0007),
+    };
+    variants!(table, "local-choice", ConsentChoice { Allow: [allow, one], Deny: [ConsentChoice::Deny] });
     variants!(
         table,
         "local-verb",
-        Verb {
-            Status: [Verb::Status],
-            Watch: [Verb::Watch],
-            NewCode: [Verb::NewCode],
-            CancelCode: [Verb::CancelCode],
+        LocalVerb {
+            Status: [LocalVerb::Status],
+            Watch: [LocalVerb::Watch],
+            NewCode: [LocalVerb::NewCode],
+            CancelCode: [LocalVerb::CancelCode],
             Decide: [
-                Verb::Decide { request: 3, choice: Choice::Deny },
-                Verb::Decide { request: 1 << 40, choice: allow },
+                LocalVerb::Decide { request: 3, choice: ConsentChoice::Deny },
+                LocalVerb::Decide { request: 1 << 40, choice: allow },
             ],
-            Extend: [Verb::Extend { session, capabilities, seconds: 600 }],
-            Revoke: [Verb::Revoke { session, capabilities }],
-            Stop: [Verb::Stop { session }],
-            StopAll: [Verb::StopAll],
-            Say: [Verb::Say { session, text: "one moment".into() }],
-            Seen: [Verb::Seen { session, number: 12 }],
-            RotateKey: [Verb::RotateKey],
-            Windows: [Verb::Windows],
-            Alarms: [Verb::Alarms],
-            WatchAsWindow: [Verb::WatchAsWindow],
-            LeaveWindow: [Verb::LeaveWindow],
-            Pause: [Verb::Pause { session }],
-            Resume: [Verb::Resume { session }],
-            Record: [Verb::Record { session }],
-            Fixes: [Verb::Fixes],
-            AskForHelp: [Verb::AskForHelp(wanted())],
-            WithdrawHelp: [Verb::WithdrawHelp],
-            Rate: [Verb::Rate { session, stars: 5, comment: "quick".into() }],
-            ReportSession: [Verb::ReportSession { session, text: "asked for my bank".into() }],
-            Help: [Verb::Help],
+            Extend: [LocalVerb::Extend { session, capabilities, seconds: 600 }],
+            Revoke: [LocalVerb::Revoke { session, capabilities }],
+            Stop: [LocalVerb::Stop { session }],
+            StopAll: [LocalVerb::StopAll],
+            Say: [LocalVerb::Say { session, text: "one moment".into() }],
+            Seen: [LocalVerb::Seen { session, number: 12 }],
+            RotateKey: [LocalVerb::RotateKey],
+            Windows: [LocalVerb::Windows],
+            Alarms: [LocalVerb::Alarms],
+            WatchAsWindow: [LocalVerb::WatchAsWindow],
+            LeaveWindow: [LocalVerb::LeaveWindow],
+            Pause: [LocalVerb::Pause { session }],
+            Resume: [LocalVerb::Resume { session }],
+            Record: [LocalVerb::Record { session }],
+            Fixes: [LocalVerb::Fixes],
+            AskForHelp: [LocalVerb::AskForHelp(wanted())],
+            WithdrawHelp: [LocalVerb::WithdrawHelp],
+            Rate: [LocalVerb::Rate { session, stars: 5, comment: "quick".into() }],
+            ReportSession: [LocalVerb::ReportSession { session, text: "asked for my bank".into() }],
+            Help: [LocalVerb::Help],
         }
     );
-    table.wire("local-request", "Request", &Request { number: 9, verb: Verb::Stop { session } });
+    table.wire("local-request", "Request", &LocalRequest { number: 9, verb: LocalVerb::Stop { session } });
 }
 
-fn record() -> Record {
-    let acts = vec![Act::SeesScreen, Act::Told(Said::PathLost)];
-    Record {
+fn record() -> SessionRecord {
+    let acts = vec![Activity::SeesScreen, Activity::Told(AgentNotice::PathLost)];
+    SessionRecord {
         session: SESSION,
         organisation: "Acme Support GmbH".into(),
         technician: "Ada".into(),
         began: AT,
-        ended: Some(SessionEnded { at: AT, why: Said::Stopped }),
-        deeds: acts.into_iter().map(|act| Deed { at: AT, act }).collect(),
+        ended: Some(SessionEnded { at: AT, why: AgentNotice::Stopped }),
+        deeds: acts.into_iter().map(|act| ActivityEntry { at: AT, act }).collect(),
     }
 }
 
@@ -83,61 +87,61 @@ fn deeds(table: &mut Table) {
     variants!(
         table,
         "local-act",
-        Act {
-            SeesScreen: [Act::SeesScreen],
-            LeavesScreen: [Act::LeavesScreen],
-            SeesWindow: [Act::SeesWindow { window: window() }],
-            LeavesWindow: [Act::LeavesWindow { window: window() }],
-            Controls: [Act::Controls],
-            LeavesControl: [Act::LeavesControl],
-            TakesClipboard: [Act::TakesClipboard],
-            TakesPicture: [Act::TakesPicture],
-            Records: [Act::Records],
-            StopsRecording: [Act::StopsRecording],
-            Diagnoses: [Act::Diagnoses],
-            Diagnosed: [Act::Diagnosed],
-            DiagnosisBroken: [Act::DiagnosisBroken],
-            Granted: [Act::Granted { capabilities, seconds: 900 }],
-            TakenBack: [Act::TakenBack(capabilities)],
-            Expired: [Act::Expired(capabilities)],
-            Extended: [Act::Extended(capabilities)],
-            Refused: [Act::Refused(Said::NotGranted(Capability::View))],
-            Interrupted: [Act::Interrupted],
-            Reconnected: [Act::Reconnected],
-            Paused: [Act::Paused],
-            PausedUnseen: [Act::PausedUnseen],
-            Resumed: [Act::Resumed],
-            Told: [Act::Told(Said::PathLost)],
+        Activity {
+            SeesScreen: [Activity::SeesScreen],
+            LeavesScreen: [Activity::LeavesScreen],
+            SeesWindow: [Activity::SeesWindow { window: window() }],
+            LeavesWindow: [Activity::LeavesWindow { window: window() }],
+            Controls: [Activity::Controls],
+            LeavesControl: [Activity::LeavesControl],
+            TakesClipboard: [Activity::TakesClipboard],
+            TakesPicture: [Activity::TakesPicture],
+            Records: [Activity::Records],
+            StopsRecording: [Activity::StopsRecording],
+            Diagnoses: [Activity::Diagnoses],
+            Diagnosed: [Activity::Diagnosed],
+            DiagnosisBroken: [Activity::DiagnosisBroken],
+            Granted: [Activity::Granted { capabilities, seconds: 900 }],
+            TakenBack: [Activity::TakenBack(capabilities)],
+            Expired: [Activity::Expired(capabilities)],
+            Extended: [Activity::Extended(capabilities)],
+            Refused: [Activity::Refused(AgentNotice::NotGranted(Capability::View))],
+            Interrupted: [Activity::Interrupted],
+            Reconnected: [Activity::Reconnected],
+            Paused: [Activity::Paused],
+            PausedUnseen: [Activity::PausedUnseen],
+            Resumed: [Activity::Resumed],
+            Told: [Activity::Told(AgentNotice::PathLost)],
         }
     );
     variants!(
         table,
         "local-help",
-        Help {
-            None: [Help::None],
-            Sending: [Help::Sending],
+        HelpStatus {
+            None: [HelpStatus::None],
+            Sending: [HelpStatus::Sending],
             Waiting: [
-                Help::Waiting { number: 7, ahead: 2, wait: Some(540) },
-                Help::Waiting { number: 7, ahead: 0, wait: None },
+                HelpStatus::Waiting { number: 7, ahead: 2, wait: Some(540) },
+                HelpStatus::Waiting { number: 7, ahead: 0, wait: None },
             ],
-            Taken: [Help::Taken { number: 7, technician: "Ada".into() }],
-            Closed: [Help::Closed { number: 7 }],
-            Refused: [Help::Refused(Said::Words("the relay is at its limit".into()))],
+            Taken: [HelpStatus::Taken { number: 7, technician: "Ada".into() }],
+            Closed: [HelpStatus::Closed { number: 7 }],
+            Refused: [HelpStatus::Refused(AgentNotice::Words("the relay is at its limit".into()))],
         }
     );
 }
 
-pub(super) fn wanted() -> HelpWanted {
-    HelpWanted {
+pub(super) fn wanted() -> HelpRequest {
+    HelpRequest {
         what: "the till does not print".into(),
         urgency: Urgency::Stopped,
         reach: "+49 30 1234".into(),
     }
 }
 
-fn alarms() -> Alarms {
-    Alarms {
-        alarms: vec![Alarm {
+fn alarms() -> LocalAlarms {
+    LocalAlarms {
+        alarms: vec![LocalAlarm {
             rule: "disk-space".into(),
             instance: "/".into(),
             phase: "firing".into(),
@@ -157,8 +161,8 @@ fn alarms() -> Alarms {
     }
 }
 
-fn code() -> Code {
-    Code { spoken: "0042 1234 5674".into(), seconds_left: 600 }
+fn code() -> ShownCode {
+    ShownCode { spoken: "0042 1234 5674".into(), seconds_left: 600 }
 }
 
 fn asked() -> ConsentRequest {
@@ -175,29 +179,35 @@ fn asked() -> ConsentRequest {
     }
 }
 
-fn line(mark: Mark) -> ChatLine {
-    ChatLine { from_technician: mark == Mark::Received, number: 1, at: AT, text: "hello".into(), mark }
+fn line(mark: DeliveryMark) -> ChatLine {
+    ChatLine {
+        from_technician: mark == DeliveryMark::Received,
+        number: 1,
+        at: AT,
+        text: "hello".into(),
+        mark,
+    }
 }
 
-fn session() -> Session {
-    Session {
+fn session() -> LocalSession {
+    LocalSession {
         session: SESSION,
         organisation: "Acme Support GmbH".into(),
         technician: "Ada".into(),
         reason: "the till does not print".into(),
-        granted: vec![Granted { capability: Capability::View, seconds_left: 900 }],
+        granted: vec![GrantedCapability { capability: Capability::View, seconds_left: 900 }],
         connected: true,
         began: AT,
-        chat: vec![line(Mark::Sent), line(Mark::Received)],
+        chat: vec![line(DeliveryMark::Sent), line(DeliveryMark::Received)],
     }
 }
 
-fn window() -> Window {
-    Window { id: 0x0140_0007, application: "Ledger".into(), title: "Accounts 2026".into() }
+fn window() -> ListedWindow {
+    ListedWindow { id: 0x0140_0007, application: "Ledger".into(), title: "Accounts 2026".into() }
 }
 
 fn replies(table: &mut Table) {
-    let bare = Status {
+    let bare = AgentStatus {
         version: "0.1.0".into(),
         device: "kasse-3".into(),
         organisation: "Acme Support GmbH".into(),
@@ -208,7 +218,7 @@ fn replies(table: &mut Table) {
         requests: vec![],
         sessions: vec![],
     };
-    let full = Status {
+    let full = AgentStatus {
         connected: true,
         problem: Some("the relay did not answer".into()),
         code: Some(code()),
@@ -220,28 +230,28 @@ fn replies(table: &mut Table) {
     variants!(
         table,
         "local-reply",
-        Reply {
-            Done: [Reply::Done],
-            Status: [Reply::Status(Box::new(bare.clone())), Reply::Status(Box::new(full.clone()))],
-            Code: [Reply::Code(code())],
-            Refused: [Reply::Refused(Said::RequestOver)],
-            Windows: [Reply::Windows(vec![]), Reply::Windows(vec![window()])],
-            Alarms: [Reply::Alarms(Box::new(alarms()))],
-            Record: [Reply::Record(Box::new(record()))],
-            Fixes: [Reply::Fixes(vec![Fix {
+        LocalReply {
+            Done: [LocalReply::Done],
+            Status: [LocalReply::Status(Box::new(bare.clone())), LocalReply::Status(Box::new(full.clone()))],
+            Code: [LocalReply::Code(code())],
+            Refused: [LocalReply::Refused(AgentNotice::RequestOver)],
+            Windows: [LocalReply::Windows(vec![]), LocalReply::Windows(vec![window()])],
+            Alarms: [LocalReply::Alarms(Box::new(alarms()))],
+            Record: [LocalReply::Record(Box::new(record()))],
+            Fixes: [LocalReply::Fixes(vec![FixableFinding {
                 check: "disks.space".into(),
                 title: "/ is full".into(),
                 advice: "Remove what you no longer need.".into(),
             }])],
-            Help: [Reply::Help(Help::None)],
+            Help: [LocalReply::Help(HelpStatus::None)],
         }
     );
     variants!(
         table,
         "local-message",
-        Message {
-            Reply: [Message::Reply { number: 9, reply: Reply::Done }],
-            Event: [Message::Event(Event::Notice(Said::ClockOff))],
+        LocalMessage {
+            Reply: [LocalMessage::Reply { number: 9, reply: LocalReply::Done }],
+            Event: [LocalMessage::Event(LocalEvent::Notice(AgentNotice::ClockOff))],
         }
     );
 }
@@ -250,28 +260,35 @@ fn events(table: &mut Table) {
     variants!(
         table,
         "local-mark",
-        Mark { Sent: [Mark::Sent], Received: [Mark::Received], Shown: [Mark::Shown] }
+        DeliveryMark {
+            Sent: [DeliveryMark::Sent],
+            Received: [DeliveryMark::Received],
+            Shown: [DeliveryMark::Shown]
+        }
     );
-    let relay = |connected, problem| Event::Relay { connected, problem };
+    let relay = |connected, problem| LocalEvent::Relay { connected, problem };
     variants!(
         table,
         "local-event",
-        Event {
+        LocalEvent {
             Relay: [relay(true, None), relay(false, Some("no answer".to_owned()))],
-            CodeGone: [Event::CodeGone(Said::CodeUsed)],
-            Asked: [Event::Asked(asked())],
-            Settled: [Event::Settled { request: 3, how: "denied".into() }],
-            Session: [Event::Session(session())],
-            Activity: [Event::Activity { session: SESSION, entry: Deed { at: AT, act: Act::Controls } }],
-            Chat: [Event::Chat { session: SESSION, line: line(Mark::Shown) }],
-            Ended: [Event::Ended { session: SESSION, why: Said::Stopped }],
-            Notice: [Event::Notice(Said::WrongCode { who: "technician Ada".into() })],
+            CodeGone: [LocalEvent::CodeGone(AgentNotice::CodeUsed)],
+            Asked: [LocalEvent::Asked(asked())],
+            Settled: [LocalEvent::Settled { request: 3, how: "denied".into() }],
+            Session: [LocalEvent::Session(session())],
+            Activity: [LocalEvent::Activity {
+                session: SESSION,
+                entry: ActivityEntry { at: AT, act: Activity::Controls }
+            }],
+            Chat: [LocalEvent::Chat { session: SESSION, line: line(DeliveryMark::Shown) }],
+            Ended: [LocalEvent::Ended { session: SESSION, why: AgentNotice::Stopped }],
+            Notice: [LocalEvent::Notice(AgentNotice::WrongCode { who: "technician Ada".into() })],
             Paused: [
-                Event::Paused { session: SESSION, unseen: true },
-                Event::Paused { session: SESSION, unseen: false },
+                LocalEvent::Paused { session: SESSION, unseen: true },
+                LocalEvent::Paused { session: SESSION, unseen: false },
             ],
-            Resumed: [Event::Resumed { session: SESSION }],
-            Help: [Event::Help(Help::Sending)],
+            Resumed: [LocalEvent::Resumed { session: SESSION }],
+            Help: [LocalEvent::Help(HelpStatus::Sending)],
         }
     );
 }
@@ -282,63 +299,66 @@ fn said(table: &mut Table) {
     variants!(
         table,
         "local-said",
-        Said {
-            Words: [Said::Words("no path could be opened".into())],
-            Stopped: [Said::Stopped],
-            ByTechnician: [Said::ByTechnician],
-            TechnicianRevoked: [Said::TechnicianRevoked],
-            AgentStops: [Said::AgentStops],
-            KeyRotated: [Said::KeyRotated],
-            NothingGranted: [Said::NothingGranted],
-            ByRelay: [Said::ByRelay],
-            Unwatched: [Said::Unwatched],
-            ConnectionLost: [Said::ConnectionLost],
-            CodeUsed: [Said::CodeUsed],
-            CodeBurnt: [Said::CodeBurnt],
-            CodeExpired: [Said::CodeExpired],
-            CodeCancelled: [Said::CodeCancelled],
-            EverythingStopped: [Said::EverythingStopped],
-            CodeLost: [Said::CodeLost],
-            CodeElsewhere: [Said::CodeElsewhere],
-            ClockOff: [Said::ClockOff],
-            WrongCode: [Said::WrongCode { who: "technician Ada".into() }],
-            NoRoom: [Said::NoRoom { why: "the audit log can't be written".into() }],
-            Missed: [Said::Missed(300)],
-            RequestOver: [Said::RequestOver],
-            ReadFirst: [Said::ReadFirst { seconds: 3 }],
-            HandsOff: [Said::HandsOff { seconds: 2 }],
-            NothingChosen: [Said::NothingChosen],
-            WhichWindow: [Said::WhichWindow],
-            WindowUnlisted: [Said::WindowUnlisted],
-            SessionOver: [Said::SessionOver],
-            NoneGranted: [Said::NoneGranted],
-            ChatFull: [Said::ChatFull],
-            NoCode: [Said::NoCode],
-            CodesLocked: [Said::CodesLocked { seconds: 600 }],
-            NoRelay: [Said::NoRelay],
-            NoText: [Said::NoText],
-            NotTheirs: [Said::NotTheirs],
-            NotGranted: [Said::NotGranted(view)],
-            GrantOver: [Said::GrantOver(view)],
-            NotOffered: [Said::NotOffered(view)],
-            NobodySees: [Said::NobodySees],
-            PathLost: [Said::PathLost],
-            PathBack: [Said::PathBack],
-            CantShow: [Said::CantShow { why: "the screen can't be shown".into() }],
-            PictureOver: [Said::PictureOver { sent: true, how: "one picture was sent".into() }],
-            WindowOver: [Said::WindowOver { why: "the window was closed".into() }],
-            RunbookBegins: [Said::RunbookBegins { title: "Clear temporary files".into(), mode: Mode::Apply }],
-            RunbookStep: [Said::RunbookStep {
+        AgentNotice {
+            Words: [AgentNotice::Words("no path could be opened".into())],
+            Stopped: [AgentNotice::Stopped],
+            ByTechnician: [AgentNotice::ByTechnician],
+            TechnicianRevoked: [AgentNotice::TechnicianRevoked],
+            AgentStops: [AgentNotice::AgentStops],
+            KeyRotated: [AgentNotice::KeyRotated],
+            NothingGranted: [AgentNotice::NothingGranted],
+            ByRelay: [AgentNotice::ByRelay],
+            Unwatched: [AgentNotice::Unwatched],
+            ConnectionLost: [AgentNotice::ConnectionLost],
+            CodeUsed: [AgentNotice::CodeUsed],
+            CodeBurnt: [AgentNotice::CodeBurnt],
+            CodeExpired: [AgentNotice::CodeExpired],
+            CodeCancelled: [AgentNotice::CodeCancelled],
+            EverythingStopped: [AgentNotice::EverythingStopped],
+            CodeLost: [AgentNotice::CodeLost],
+            CodeElsewhere: [AgentNotice::CodeElsewhere],
+            ClockOff: [AgentNotice::ClockOff],
+            WrongCode: [AgentNotice::WrongCode { who: "technician Ada".into() }],
+            NoRoom: [AgentNotice::NoRoom { why: "the audit log can't be written".into() }],
+            Missed: [AgentNotice::Missed(300)],
+            RequestOver: [AgentNotice::RequestOver],
+            ReadFirst: [AgentNotice::ReadFirst { seconds: 3 }],
+            HandsOff: [AgentNotice::HandsOff { seconds: 2 }],
+            NothingChosen: [AgentNotice::NothingChosen],
+            WhichWindow: [AgentNotice::WhichWindow],
+            WindowUnlisted: [AgentNotice::WindowUnlisted],
+            SessionOver: [AgentNotice::SessionOver],
+            NoneGranted: [AgentNotice::NoneGranted],
+            ChatFull: [AgentNotice::ChatFull],
+            NoCode: [AgentNotice::NoCode],
+            CodesLocked: [AgentNotice::CodesLocked { seconds: 600 }],
+            NoRelay: [AgentNotice::NoRelay],
+            NoText: [AgentNotice::NoText],
+            NotTheirs: [AgentNotice::NotTheirs],
+            NotGranted: [AgentNotice::NotGranted(view)],
+            GrantOver: [AgentNotice::GrantOver(view)],
+            NotOffered: [AgentNotice::NotOffered(view)],
+            NobodySees: [AgentNotice::NobodySees],
+            PathLost: [AgentNotice::PathLost],
+            PathBack: [AgentNotice::PathBack],
+            CantShow: [AgentNotice::CantShow { why: "the screen can't be shown".into() }],
+            PictureOver: [AgentNotice::PictureOver { sent: true, how: "one picture was sent".into() }],
+            WindowOver: [AgentNotice::WindowOver { why: "the window was closed".into() }],
+            RunbookBegins: [AgentNotice::RunbookBegins {
+                title: "Clear temporary files".into(),
+                mode: RunMode::Apply
+            }],
+            RunbookStep: [AgentNotice::RunbookStep {
                 runbook: runbook(),
-                act: runbook::Act::ClearCaches,
+                act: runbook::RunbookAction::ClearCaches,
                 before: "4 files, 1 MB".into(),
             }],
-            RunbookOver: [Said::RunbookOver {
+            RunbookOver: [AgentNotice::RunbookOver {
                 runbook: runbook(),
-                ending: Ending::Done,
+                ending: RunEnding::Done,
                 why: "1 MB free".into(),
             }],
-            RunbookRefused: [Said::RunbookRefused { why: "clear-temp: too late".into() }],
+            RunbookRefused: [AgentNotice::RunbookRefused { why: "clear-temp: too late".into() }],
         }
     );
 }

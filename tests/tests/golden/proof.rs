@@ -3,7 +3,7 @@
 //! Not messages but their contents; two releases that compute them differently never get past a hello.
 
 use nearhand_machines::golden::KeyOwner;
-use nearhand_proto::pake::{Channel, Keys, Proof, ResumeSecret};
+use nearhand_proto::pake::{ChannelBinding, CodeProof, ConfirmationKeys, ResumeSecret};
 use rand_core::{CryptoRng, RngCore};
 
 use super::Table;
@@ -53,8 +53,8 @@ impl RngCore for Fixed {
     }
 }
 
-fn channel() -> Channel {
-    Channel {
+fn channel() -> ChannelBinding {
+    ChannelBinding {
         session: SESSION,
         exporter: [9; 32],
         technician: KeyOwner::Technician.public(),
@@ -63,9 +63,9 @@ fn channel() -> Channel {
 }
 
 /// Both ends of one proof: their first messages and the keys that each has then.
-fn proven() -> (Vec<u8>, Vec<u8>, Keys, Keys) {
-    let (technician, from_technician) = Proof::technician("0123456", &mut Fixed::from(1));
-    let (agent, from_agent) = Proof::agent("0123456", &mut Fixed::from(2));
+fn proven() -> (Vec<u8>, Vec<u8>, ConfirmationKeys, ConfirmationKeys) {
+    let (technician, from_technician) = CodeProof::technician("0123456", &mut Fixed::from(1));
+    let (agent, from_agent) = CodeProof::agent("0123456", &mut Fixed::from(2));
     let technician = technician.finish(&from_agent, &channel()).unwrap();
     let agent = agent.finish(&from_technician, &channel()).unwrap();
     (from_technician, from_agent, technician, agent)

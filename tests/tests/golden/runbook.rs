@@ -2,10 +2,10 @@
 
 use nearhand_machines::golden::{AT, KeyOwner};
 use nearhand_proto::id::RunId;
-use nearhand_proto::message::runbook::{FromDevice, FromTechnician, Listed};
+use nearhand_proto::message::runbook::{RunbookEntry, RunbookMessage, RunbookRequest};
 use nearhand_proto::runbook::{
-    Act, Class, Ending, Kind, Manifest, Mode, Note, Order, Outcome, Parameter, Phase, Refused, Source, Step,
-    Unit, Value,
+    ArgumentSource, Manifest, ParameterKind, ParameterUnit, ParameterValue, RiskClass, RunEnding, RunMode,
+    RunOrder, RunOutcome, RunRefusal, RunbookAction, RunbookParameter, RunbookStep, StepNote, StepPhase,
 };
 
 use super::fixed::device_id;
@@ -23,60 +23,63 @@ pub(crate) fn fill(table: &mut Table) {
 }
 
 fn manifest() -> Manifest {
-    let parameter = Parameter {
+    let parameter = RunbookParameter {
         name: "days".into(),
         about: "how old".into(),
-        kind: Kind::Integer { min: 24, max: 240, unit: Unit::Hours },
-        default: Some(Value::Integer(48)),
+        kind: ParameterKind::Integer { min: 24, max: 240, unit: ParameterUnit::Hours },
+        default: Some(ParameterValue::Integer(48)),
         optional: false,
         from_alarm: false,
     };
     let set = vec![
-        ("older-than".into(), Source::Parameter("days".into())),
-        ("at-most".into(), Source::Fixed(Value::Integer(500))),
+        ("older-than".into(), ArgumentSource::Parameter("days".into())),
+        ("at-most".into(), ArgumentSource::Fixed(ParameterValue::Integer(500))),
     ];
     Manifest {
         name: "tidy".into(),
         version: 300,
         title: "Tidy up".into(),
         about: "Makes room.".into(),
-        class: Class::Reversible,
+        class: RiskClass::Reversible,
         timeout: 300,
         parameters: vec![parameter],
-        steps: vec![Step { act: Act::ClearCaches, set }],
+        steps: vec![RunbookStep { act: RunbookAction::ClearCaches, set }],
     }
 }
 
-fn order() -> Order {
-    Order {
+fn order() -> RunOrder {
+    RunOrder {
         run: RUN,
         runbook: "tidy".into(),
         version: 300,
         hash: [0xab; 32],
         device: device_id(),
-        parameters: vec![("days".into(), Value::Integer(24)), ("on".into(), Value::Text("/var".into()))],
-        mode: Mode::Apply,
+        parameters: vec![
+            ("days".into(), ParameterValue::Integer(24)),
+            ("on".into(), ParameterValue::Text("/var".into())),
+        ],
+        mode: RunMode::Apply,
         issued: AT,
         deadline: AT.after(core::time::Duration::from_secs(300)),
     }
 }
 
-fn note() -> Note {
-    Note {
+fn note() -> StepNote {
+    StepNote {
         step: 1,
-        act: Act::ClearCaches,
-        phase: Phase::Apply,
+        act: RunbookAction::ClearCaches,
+        phase: StepPhase::Apply,
         well: true,
         saw: "removed 10 old files".into(),
     }
 }
 
-fn outcome(ending: Ending) -> Outcome {
-    Outcome {
+fn outcome(ending: RunEnding) -> RunOutcome {
+    RunOutcome {
         run: RUN,
         runbook: "tidy".into(),
         version: 300,
-        mode: Mode::DryRun,
+        mode: RunMode::DryRun,
         ending,
         why: "it is done".into(),
         notes: vec![note()],
@@ -89,49 +92,49 @@ fn parts(table: &mut Table) {
     variants!(
         table,
         "runbook-act",
-        Act {
-            RestartService: [Act::RestartService],
-            ClearCaches: [Act::ClearCaches],
-            RotateLogs: [Act::RotateLogs],
-            MendNetwork: [Act::MendNetwork],
-            SyncTime: [Act::SyncTime],
-            ClearPrintQueue: [Act::ClearPrintQueue],
-            TameProcess: [Act::TameProcess],
-            CollectDiagnostics: [Act::CollectDiagnostics],
+        RunbookAction {
+            RestartService: [RunbookAction::RestartService],
+            ClearCaches: [RunbookAction::ClearCaches],
+            RotateLogs: [RunbookAction::RotateLogs],
+            MendNetwork: [RunbookAction::MendNetwork],
+            SyncTime: [RunbookAction::SyncTime],
+            ClearPrintQueue: [RunbookAction::ClearPrintQueue],
+            TameProcess: [RunbookAction::TameProcess],
+            CollectDiagnostics: [RunbookAction::CollectDiagnostics],
         }
     );
     variants!(
         table,
         "runbook-class",
-        Class {
-            Reads: [Class::Reads],
-            Reversible: [Class::Reversible],
-            Disruptive: [Class::Disruptive],
-            Destructive: [Class::Destructive],
+        RiskClass {
+            Reads: [RiskClass::Reads],
+            Reversible: [RiskClass::Reversible],
+            Disruptive: [RiskClass::Disruptive],
+            Destructive: [RiskClass::Destructive],
         }
     );
-    variants!(table, "runbook-mode", Mode { DryRun: [Mode::DryRun], Apply: [Mode::Apply] });
+    variants!(table, "runbook-mode", RunMode { DryRun: [RunMode::DryRun], Apply: [RunMode::Apply] });
     variants!(
         table,
         "runbook-phase",
-        Phase {
-            Precheck: [Phase::Precheck],
-            DryRun: [Phase::DryRun],
-            Apply: [Phase::Apply],
-            Verify: [Phase::Verify],
-            Rollback: [Phase::Rollback],
+        StepPhase {
+            Precheck: [StepPhase::Precheck],
+            DryRun: [StepPhase::DryRun],
+            Apply: [StepPhase::Apply],
+            Verify: [StepPhase::Verify],
+            Rollback: [StepPhase::Rollback],
         }
     );
     variants!(
         table,
         "runbook-ending",
-        Ending {
-            Done: [Ending::Done],
-            NotDone: [Ending::NotDone],
-            Failed: [Ending::Failed],
-            Cancelled: [Ending::Cancelled],
-            TimedOut: [Ending::TimedOut],
-            Interrupted: [Ending::Interrupted],
+        RunEnding {
+            Done: [RunEnding::Done],
+            NotDone: [RunEnding::NotDone],
+            Failed: [RunEnding::Failed],
+            Cancelled: [RunEnding::Cancelled],
+            TimedOut: [RunEnding::TimedOut],
+            Interrupted: [RunEnding::Interrupted],
         }
     );
 }
@@ -140,24 +143,24 @@ fn kinds(table: &mut Table) {
     variants!(
         table,
         "runbook-kind",
-        Kind {
-            Integer: [Kind::Integer { min: -5, max: 1 << 40, unit: Unit::Megabytes }],
-            Choice: [Kind::Choice(vec!["renice".into(), "end".into()])],
-            Service: [Kind::Service(vec!["web-*.service".into()])],
-            Process: [Kind::Process(vec!["*".into()])],
-            Interface: [Kind::Interface],
-            MountPoint: [Kind::MountPoint],
+        ParameterKind {
+            Integer: [ParameterKind::Integer { min: -5, max: 1 << 40, unit: ParameterUnit::Megabytes }],
+            Choice: [ParameterKind::Choice(vec!["renice".into(), "end".into()])],
+            Service: [ParameterKind::Service(vec!["web-*.service".into()])],
+            Process: [ParameterKind::Process(vec!["*".into()])],
+            Interface: [ParameterKind::Interface],
+            MountPoint: [ParameterKind::MountPoint],
         }
     );
     variants!(
         table,
         "runbook-unit",
-        Unit {
-            Count: [Unit::Count],
-            Seconds: [Unit::Seconds],
-            Hours: [Unit::Hours],
-            Megabytes: [Unit::Megabytes],
-            Percent: [Unit::Percent],
+        ParameterUnit {
+            Count: [ParameterUnit::Count],
+            Seconds: [ParameterUnit::Seconds],
+            Hours: [ParameterUnit::Hours],
+            Megabytes: [ParameterUnit::Megabytes],
+            Percent: [ParameterUnit::Percent],
         }
     );
 }
@@ -166,27 +169,30 @@ fn refusals(table: &mut Table) {
     variants!(
         table,
         "runbook-refused",
-        Refused {
-            OrderSignature: [Refused::OrderSignature],
-            RunbookSignature: [Refused::RunbookSignature],
-            OtherDevice: [Refused::OtherDevice],
-            Unknown: [Refused::Unknown("tidy".into())],
-            OtherContent: [Refused::OtherContent("tidy".into())],
-            Older: [Refused::Older { newest: 301 }],
-            Mistake: [Refused::Mistake("step 1: no act".into())],
-            Parameter: [Refused::Parameter("days: from 24 to 240".into())],
-            Late: [Refused::Late(AT)],
-            TooFar: [Refused::TooFar(AT)],
-            Repeated: [Refused::Repeated(None), Refused::Repeated(Some(Box::new(outcome(Ending::Done))))],
-            Off: [Refused::Off],
-            NoPolicy: [Refused::NoPolicy],
-            NotAllowed: [Refused::NotAllowed("tidy".into())],
-            Class: [Refused::Class { class: 2, most: 1 }],
-            NotNow: [Refused::NotNow("from 22:00 to 06:00".into())],
-            TooOften: [Refused::TooOften(1800)],
-            Busy: [Refused::Busy],
-            Storage: [Refused::Storage],
-            Protocol: [Refused::Protocol],
+        RunRefusal {
+            OrderSignature: [RunRefusal::OrderSignature],
+            RunbookSignature: [RunRefusal::RunbookSignature],
+            OtherDevice: [RunRefusal::OtherDevice],
+            Unknown: [RunRefusal::Unknown("tidy".into())],
+            OtherContent: [RunRefusal::OtherContent("tidy".into())],
+            Older: [RunRefusal::Older { newest: 301 }],
+            Mistake: [RunRefusal::Mistake("step 1: no act".into())],
+            Parameter: [RunRefusal::Parameter("days: from 24 to 240".into())],
+            Late: [RunRefusal::Late(AT)],
+            TooFar: [RunRefusal::TooFar(AT)],
+            Repeated: [
+                RunRefusal::Repeated(None),
+                RunRefusal::Repeated(Some(Box::new(outcome(RunEnding::Done))))
+            ],
+            Off: [RunRefusal::Off],
+            NoPolicy: [RunRefusal::NoPolicy],
+            NotAllowed: [RunRefusal::NotAllowed("tidy".into())],
+            Class: [RunRefusal::Class { class: 2, most: 1 }],
+            NotNow: [RunRefusal::NotNow("from 22:00 to 06:00".into())],
+            TooOften: [RunRefusal::TooOften(1800)],
+            Busy: [RunRefusal::Busy],
+            Storage: [RunRefusal::Storage],
+            Protocol: [RunRefusal::Protocol],
         }
     );
 }
@@ -197,34 +203,34 @@ fn conversation(table: &mut Table) {
     variants!(
         table,
         "runbook-from-technician",
-        FromTechnician {
-            List: [FromTechnician::List],
-            Show: [FromTechnician::Show("tidy".into())],
+        RunbookRequest {
+            List: [RunbookRequest::List],
+            Show: [RunbookRequest::Show("tidy".into())],
             Run: [
-                FromTechnician::Run { order: order.clone(), manifest: None },
-                FromTechnician::Run { order: order.clone(), manifest: Some(signed.clone()) },
+                RunbookRequest::Run { order: order.clone(), manifest: None },
+                RunbookRequest::Run { order: order.clone(), manifest: Some(signed.clone()) },
             ],
-            Cancel: [FromTechnician::Cancel],
+            Cancel: [RunbookRequest::Cancel],
         }
     );
-    let listed = Listed {
+    let listed = RunbookEntry {
         name: "tidy".into(),
         version: 300,
         title: "Tidy up".into(),
         class: 1,
         built_in: false,
-        refused: Some(Refused::Off),
+        refused: Some(RunRefusal::Off),
     };
     variants!(
         table,
         "runbook-from-device",
-        FromDevice {
-            Listed: [FromDevice::Listed(vec![listed.clone()])],
-            Shown: [FromDevice::Shown(Box::new(manifest()))],
-            Begun: [FromDevice::Begun { step: 1, of: 2, phase: Phase::Verify }],
-            Saw: [FromDevice::Saw(note())],
-            Over: [FromDevice::Over(Box::new(outcome(Ending::Interrupted)))],
-            Refused: [FromDevice::Refused(Refused::Busy)],
+        RunbookMessage {
+            Listed: [RunbookMessage::Listed(vec![listed.clone()])],
+            Shown: [RunbookMessage::Shown(Box::new(manifest()))],
+            Begun: [RunbookMessage::Begun { step: 1, of: 2, phase: StepPhase::Verify }],
+            Saw: [RunbookMessage::Saw(note())],
+            Over: [RunbookMessage::Over(Box::new(outcome(RunEnding::Interrupted)))],
+            Refused: [RunbookMessage::Refused(RunRefusal::Busy)],
         }
     );
 }

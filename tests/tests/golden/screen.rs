@@ -1,12 +1,12 @@
 //! The session's screen, input and clipboard streams.
 
 use nearhand_proto::message::screen::{
-    Button, Clipboard, ClipboardForm, Cursor, FrameEnd, FromScreen, FromViewer, Input, InputNotice, KeyMode,
-    Monitor, PhysicalKey, Quality, ScreenPoint,
+    ClipboardForm, ClipboardMessage, CursorPicture, FrameEnd, FromScreen, FromViewer, InputEvent,
+    InputNotice, KeyMode, Monitor, MouseButton, PhysicalKey, ScreenPoint, ScreenQuality,
 };
 
 use nearhand_machines::golden::{AT, KeyOwner};
-use nearhand_proto::witness::{Chain, ScreenHead};
+use nearhand_proto::recording_signature::{RecordingHash, ScreenHead};
 
 use super::fixed::SESSION;
 use super::{Table, variants};
@@ -20,7 +20,7 @@ pub(crate) fn fill(table: &mut Table) {
 
 /// What a device signs of a recording.
 pub(crate) fn head() -> ScreenHead {
-    let mut chain = Chain::new(SESSION, 2, AT);
+    let mut chain = RecordingHash::new(SESSION, 2, AT);
     chain.take(&FromScreen::Clock(61_000)).unwrap();
     chain.head(61_005, true)
 }
@@ -33,11 +33,11 @@ fn viewer(table: &mut Table) {
         "screen-from-viewer",
         FromViewer {
             Start: [
-                FromViewer::Start { monitor: None, quality: Quality::Auto },
-                FromViewer::Start { monitor: Some(1), quality: Quality::Lean },
+                FromViewer::Start { monitor: None, quality: ScreenQuality::Auto },
+                FromViewer::Start { monitor: Some(1), quality: ScreenQuality::Lean },
             ],
             Painted: [FromViewer::Painted { frame: 300, decode: 800, paint: 70_000 }],
-            Quality: [FromViewer::Quality(Quality::Exact)],
+            Quality: [FromViewer::Quality(ScreenQuality::Exact)],
             Hidden: [FromViewer::Hidden(true)],
             Laser: [FromViewer::Laser(POINT)],
             Stroke: [FromViewer::Stroke { number: 2, points: vec![POINT, ScreenPoint::default()] }],
@@ -48,7 +48,11 @@ fn viewer(table: &mut Table) {
     variants!(
         table,
         "screen-quality",
-        Quality { Auto: [Quality::Auto], Exact: [Quality::Exact], Lean: [Quality::Lean] }
+        ScreenQuality {
+            Auto: [ScreenQuality::Auto],
+            Exact: [ScreenQuality::Exact],
+            Lean: [ScreenQuality::Lean]
+        }
     );
 }
 
@@ -63,8 +67,12 @@ fn screen(table: &mut Table) {
         primary: true,
     };
     let end = FrameEnd { waited: 900, capture: 1_700, encode: 21_000, exact: true };
-    let cursor =
-        Cursor { width: 1, height: 2, hot: ScreenPoint { x: 0, y: 1 }, rgba: vec![1, 2, 3, 4, 5, 6, 7, 8] };
+    let cursor = CursorPicture {
+        width: 1,
+        height: 2,
+        hot: ScreenPoint { x: 0, y: 1 },
+        rgba: vec![1, 2, 3, 4, 5, 6, 7, 8],
+    };
     variants!(
         table,
         "screen-from-screen",
@@ -78,34 +86,34 @@ fn screen(table: &mut Table) {
             CursorAt: [FromScreen::CursorAt(Some(POINT)), FromScreen::CursorAt(None)],
             Gone: [FromScreen::Gone("nobody is logged in".to_owned())],
             Clock: [FromScreen::Clock(61_000)],
-            Witness: [FromScreen::Witness(KeyOwner::Device.secret().sign(&head()).unwrap())],
+            Head: [FromScreen::Head(KeyOwner::Device.secret().sign(&head()).unwrap())],
         }
     );
 }
 
 fn input(table: &mut Table) {
-    let key = |mode| Input::Key { key: PhysicalKey(30), symbol: "ä".to_owned(), down: true, mode };
+    let key = |mode| InputEvent::Key { key: PhysicalKey(30), symbol: "ä".to_owned(), down: true, mode };
     variants!(
         table,
         "screen-input",
-        Input {
-            Move: [Input::Move(POINT)],
-            Button: [Input::Button { button: Button::Secondary, down: true }],
-            Scroll: [Input::Scroll { x: -120, y: 30 }],
+        InputEvent {
+            Move: [InputEvent::Move(POINT)],
+            Button: [InputEvent::Button { button: MouseButton::Secondary, down: true }],
+            Scroll: [InputEvent::Scroll { x: -120, y: 30 }],
             Key: [key(KeyMode::Place), key(KeyMode::Symbol)],
-            Text: [Input::Text("Grüße, 世界 🙂".to_owned())],
-            ReleaseAll: [Input::ReleaseAll],
+            Text: [InputEvent::Text("Grüße, 世界 🙂".to_owned())],
+            ReleaseAll: [InputEvent::ReleaseAll],
         }
     );
     variants!(
         table,
         "screen-button",
-        Button {
-            Primary: [Button::Primary],
-            Middle: [Button::Middle],
-            Secondary: [Button::Secondary],
-            Back: [Button::Back],
-            Forward: [Button::Forward],
+        MouseButton {
+            Primary: [MouseButton::Primary],
+            Middle: [MouseButton::Middle],
+            Secondary: [MouseButton::Secondary],
+            Back: [MouseButton::Back],
+            Forward: [MouseButton::Forward],
         }
     );
     variants!(
@@ -124,12 +132,15 @@ fn clipboard(table: &mut Table) {
     variants!(
         table,
         "screen-clipboard",
-        Clipboard {
-            Has: [Clipboard::Has { serial: 1, forms }, Clipboard::Has { serial: 2, forms: vec![] }],
-            Fetch: [Clipboard::Fetch { serial: 1, form: ClipboardForm::Png }],
-            Part: [Clipboard::Part { serial: 1, form: ClipboardForm::Text, bytes, last: true }],
-            Taken: [Clipboard::Taken { serial: 1 }],
-            Refused: [Clipboard::Refused { serial: 1, why: "it has changed".to_owned() }],
+        ClipboardMessage {
+            Has: [
+                ClipboardMessage::Has { serial: 1, forms },
+                ClipboardMessage::Has { serial: 2, forms: vec![] }
+            ],
+            Fetch: [ClipboardMessage::Fetch { serial: 1, form: ClipboardForm::Png }],
+            Part: [ClipboardMessage::Part { serial: 1, form: ClipboardForm::Text, bytes, last: true }],
+            Taken: [ClipboardMessage::Taken { serial: 1 }],
+            Refused: [ClipboardMessage::Refused { serial: 1, why: "it has changed".to_owned() }],
         }
     );
 }

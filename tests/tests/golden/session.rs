@@ -1,13 +1,14 @@
 //! The session plane: technician and agent, end to end.
 
 use nearhand_machines::golden::{AT, KeyOwner};
-use nearhand_proto::audit::Head;
+use nearhand_proto::audit::AuditHead;
 use nearhand_proto::credential::Role;
 use nearhand_proto::grant::{Capabilities, Capability, DecidedBy};
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::message::session::{
-    AgentHello, Answer, Chat, Decision, DiagnosticsEvent, Ended, FromAgent, FromTechnician, Granted, Open,
-    Ready, Refusal, TechnicianHello, TechnicianProof,
+    AgentHello, ChatFrame, ConsentDecision, DiagnosticsEvent, FromAgent, FromTechnician, GrantedCapability,
+    SessionEndReason, SessionReady, SessionRefusal, StreamAnswer, StreamOpen, TechnicianHello,
+    TechnicianProof,
 };
 use nearhand_proto::time::UnixMillis;
 
@@ -30,8 +31,8 @@ fn technician_hello(proof: TechnicianProof) -> TechnicianHello {
     TechnicianHello { program: program(), session: SESSION, credential: credential(Role::Technician), proof }
 }
 
-fn granted() -> Vec<Granted> {
-    let one = |capability, seconds_left| Granted { capability, seconds_left };
+fn granted() -> Vec<GrantedCapability> {
+    let one = |capability, seconds_left| GrantedCapability { capability, seconds_left };
     vec![one(Capability::View, 900), one(Capability::Diagnostics, 43_200)]
 }
 
@@ -49,7 +50,7 @@ fn hellos(table: &mut Table) {
     table.wire("session-technician-hello", "managed", &managed);
     let rotated = TechnicianHello { credential: rotated_credential(), ..managed };
     table.wire("session-technician-hello", "rotated", &rotated);
-    let full = Ready {
+    let full = SessionReady {
         program: program(),
         confirmation: Some([0xc0; 32]),
         facts: facts(),
@@ -58,11 +59,11 @@ fn hellos(table: &mut Table) {
         audit: KeyOwner::Device.secret().sign(&audit::head()).unwrap(),
         key: KeyOwner::Device.public(),
     };
-    let bare = Ready {
+    let bare = SessionReady {
         confirmation: None,
         offers: Capabilities::NONE,
         granted: vec![],
-        audit: KeyOwner::Device.secret().sign(&Head::EMPTY).unwrap(),
+        audit: KeyOwner::Device.secret().sign(&AuditHead::EMPTY).unwrap(),
         ..full.clone()
     };
     variants!(
@@ -71,7 +72,7 @@ fn hellos(table: &mut Table) {
         AgentHello {
             Code: [AgentHello::Code(vec![0x42; 33])],
             Ready: [AgentHello::Ready(Box::new(full.clone())), AgentHello::Ready(Box::new(bare.clone()))],
-            Refused: [AgentHello::Refused(Refusal::WrongCode)],
+            Refused: [AgentHello::Refused(SessionRefusal::WrongCode)],
         }
     );
 }
@@ -81,30 +82,30 @@ fn streams(table: &mut Table) {
     variants!(
         table,
         "session-open",
-        Open {
-            Control: [Open::Control(Box::new(hello.clone()))],
-            Chat: [Open::Chat],
+        StreamOpen {
+            Control: [StreamOpen::Control(Box::new(hello.clone()))],
+            Chat: [StreamOpen::Chat],
             Diagnostics: [
-                Open::Diagnostics { set: CheckSet::Quick },
-                Open::Diagnostics { set: CheckSet::Full },
+                StreamOpen::Diagnostics { set: CheckSet::Quick },
+                StreamOpen::Diagnostics { set: CheckSet::Full },
             ],
-            Screen: [Open::Screen],
-            Input: [Open::Input],
-            Clipboard: [Open::Clipboard],
-            File: [Open::File],
-            Terminal: [Open::Terminal],
-            Action: [Open::Action],
-            Window: [Open::Window],
-            Screenshot: [Open::Screenshot],
-            Runbook: [Open::Runbook],
+            Screen: [StreamOpen::Screen],
+            Input: [StreamOpen::Input],
+            Clipboard: [StreamOpen::Clipboard],
+            File: [StreamOpen::File],
+            Terminal: [StreamOpen::Terminal],
+            Action: [StreamOpen::Action],
+            Window: [StreamOpen::Window],
+            Screenshot: [StreamOpen::Screenshot],
+            Runbook: [StreamOpen::Runbook],
         }
     );
     variants!(
         table,
         "session-answer",
-        Answer {
-            Accepted: [Answer::Accepted],
-            Refused: [Answer::Refused(Refusal::NotGranted(Capability::View))],
+        StreamAnswer {
+            Accepted: [StreamAnswer::Accepted],
+            Refused: [StreamAnswer::Refused(SessionRefusal::NotGranted(Capability::View))],
         }
     );
     // The technician's confirmation of a support code, alone in its frame.
@@ -115,36 +116,36 @@ fn refusals(table: &mut Table) {
     variants!(
         table,
         "session-refusal",
-        Refusal {
-            WrongCode: [Refusal::WrongCode],
-            NoSuchCode: [Refusal::NoSuchCode],
-            NotTrusted: [Refusal::NotTrusted],
-            Revoked: [Refusal::Revoked],
-            NoSuchSession: [Refusal::NoSuchSession],
-            Version: [Refusal::Version],
-            Denied: [Refusal::Denied],
-            TimedOut: [Refusal::TimedOut],
-            Unattended: [Refusal::Unattended],
-            NotGranted: [Refusal::NotGranted(Capability::Reboot)],
-            Expired: [Refusal::Expired(Capability::Control)],
-            NotOffered: [Refusal::NotOffered(Capability::Terminal)],
-            AlreadyOpen: [Refusal::AlreadyOpen],
-            TooMany: [Refusal::TooMany],
-            Protocol: [Refusal::Protocol],
-            Storage: [Refusal::Storage],
+        SessionRefusal {
+            WrongCode: [SessionRefusal::WrongCode],
+            NoSuchCode: [SessionRefusal::NoSuchCode],
+            NotTrusted: [SessionRefusal::NotTrusted],
+            Revoked: [SessionRefusal::Revoked],
+            NoSuchSession: [SessionRefusal::NoSuchSession],
+            Version: [SessionRefusal::Version],
+            Denied: [SessionRefusal::Denied],
+            TimedOut: [SessionRefusal::TimedOut],
+            Unattended: [SessionRefusal::Unattended],
+            NotGranted: [SessionRefusal::NotGranted(Capability::Reboot)],
+            Expired: [SessionRefusal::Expired(Capability::Control)],
+            NotOffered: [SessionRefusal::NotOffered(Capability::Terminal)],
+            AlreadyOpen: [SessionRefusal::AlreadyOpen],
+            TooMany: [SessionRefusal::TooMany],
+            Protocol: [SessionRefusal::Protocol],
+            Storage: [SessionRefusal::Storage],
         }
     );
     variants!(
         table,
         "session-ended",
-        Ended {
-            Stopped: [Ended::Stopped],
-            ByTechnician: [Ended::ByTechnician],
-            Revoked: [Ended::Revoked],
-            AgentStopping: [Ended::AgentStopping],
-            Idle: [Ended::Idle],
-            Storage: [Ended::Storage],
-            ByRelay: [Ended::ByRelay],
+        SessionEndReason {
+            Stopped: [SessionEndReason::Stopped],
+            ByTechnician: [SessionEndReason::ByTechnician],
+            Revoked: [SessionEndReason::Revoked],
+            AgentStopping: [SessionEndReason::AgentStopping],
+            Idle: [SessionEndReason::Idle],
+            Storage: [SessionEndReason::Storage],
+            ByRelay: [SessionEndReason::ByRelay],
         }
     );
 }
@@ -169,9 +170,9 @@ fn control_stream(table: &mut Table) {
     variants!(
         table,
         "session-decision",
-        Decision {
-            Granted: [Decision::Granted { record: record.clone(), granted: granted() }],
-            Refused: [Decision::Refused(Refusal::Denied)],
+        ConsentDecision {
+            Granted: [ConsentDecision::Granted { record: record.clone(), granted: granted() }],
+            Refused: [ConsentDecision::Refused(SessionRefusal::Denied)],
         }
     );
     let head = KeyOwner::Device.secret().sign(&audit::head()).unwrap();
@@ -181,9 +182,12 @@ fn control_stream(table: &mut Table) {
         "session-from-agent",
         FromAgent {
             Asking: [FromAgent::Asking { request: 7, seconds: 60 }],
-            Decision: [FromAgent::Decision { request: 7, decision: Decision::Refused(Refusal::TimedOut) }],
+            Decision: [FromAgent::Decision {
+                request: 7,
+                decision: ConsentDecision::Refused(SessionRefusal::TimedOut)
+            }],
             Grants: [grants(granted(), "15 more minutes for view"), grants(vec![], "all taken back")],
-            Ended: [FromAgent::Ended(Ended::Stopped)],
+            Ended: [FromAgent::Ended(SessionEndReason::Stopped)],
             AuditHead: [FromAgent::AuditHead(head.clone())],
         }
     );
@@ -194,13 +198,13 @@ fn conversations(table: &mut Table) {
     variants!(
         table,
         "session-chat",
-        Chat {
+        ChatFrame {
             Message: [
-                Chat::Message { number: 1, at: AT, text: text.clone() },
-                Chat::Message { number: u64::MAX, at: UnixMillis(0), text: String::new() },
+                ChatFrame::Message { number: 1, at: AT, text: text.clone() },
+                ChatFrame::Message { number: u64::MAX, at: UnixMillis(0), text: String::new() },
             ],
-            Received: [Chat::Received(300)],
-            Shown: [Chat::Shown(70_000)],
+            Received: [ChatFrame::Received(300)],
+            Shown: [ChatFrame::Shown(70_000)],
         }
     );
     let part = b"{\"schema_version\":1}".to_vec();

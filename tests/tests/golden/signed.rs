@@ -1,7 +1,7 @@
 //! Signed statements, and the chains made of them.
 
 use nearhand_machines::golden::{AT, KeyOwner};
-use nearhand_proto::audit::Head;
+use nearhand_proto::audit::AuditHead;
 use nearhand_proto::credential::{Retirement, Revocations, Role};
 use nearhand_proto::grant::DecidedBy;
 use nearhand_proto::identity::{Signed, Statement};
@@ -30,7 +30,7 @@ pub(crate) fn fill(table: &mut Table) {
     (empty.keys, empty.invites) = Default::default();
     statement(table, "signed-revocations", "empty", KeyOwner::Organisation, &empty);
     statement(table, "signed-head", "rows", KeyOwner::Device, &audit::head());
-    statement(table, "signed-head", "empty", KeyOwner::Device, &Head::EMPTY);
+    statement(table, "signed-head", "empty", KeyOwner::Device, &AuditHead::EMPTY);
     statement(table, "signed-screen-head", "last", KeyOwner::Device, &screen::head());
     for by in [DecidedBy::Person, DecidedBy::Policy] {
         statement(table, "signed-grant", &format!("{by:?}"), KeyOwner::Device, &grant_record(by));

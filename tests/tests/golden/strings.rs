@@ -8,7 +8,7 @@ use nearhand_proto::grant::Capability;
 use nearhand_proto::id::{BindToken, DeviceId, InviteId, OrganisationId, SessionId, TechnicianId};
 use nearhand_proto::identity::{PublicKey, SecretKey};
 use nearhand_proto::invitation::{ClaimString, EnrolmentString, InviteString, RelayAddress, SiteString};
-use nearhand_proto::support_code::{Routing, SupportCode};
+use nearhand_proto::support_code::{RoutingDigits, SupportCode};
 use nearhand_proto::wire;
 use nearhand_transport::key_file;
 
@@ -96,7 +96,7 @@ fn invitations(table: &mut Table) {
 fn support_codes(table: &mut Table) {
     let mut seen = [false; 10];
     for (routing, secret) in (0..40).map(|n: u16| (n * 251, u32::from(n) * 249_989)) {
-        let code = SupportCode::generate(Routing::new(routing).unwrap(), &mut Fixed::number(secret));
+        let code = SupportCode::generate(RoutingDigits::new(routing).unwrap(), &mut Fixed::number(secret));
         assert_eq!(code.secret().as_str(), format!("{secret:07}"));
         let check = code.spoken().chars().last().and_then(|c| c.to_digit(10)).unwrap();
         if !std::mem::replace(&mut seen[check as usize], true) {
@@ -104,8 +104,8 @@ fn support_codes(table: &mut Table) {
         }
     }
     assert_eq!(seen, [true; 10]);
-    table.wire("routing", "0042", &Routing::new(42).unwrap());
-    table.wire("routing", "9999", &Routing::new(9999).unwrap());
+    table.wire("routing", "0042", &RoutingDigits::new(42).unwrap());
+    table.wire("routing", "9999", &RoutingDigits::new(9999).unwrap());
 }
 
 fn ids(table: &mut Table) {

@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 
 use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::{
-    Act, ChatLine, Deed, Event, FRAME_LIMIT, MAX_DEEDS, MAX_KEPT, Record, Said, SessionEnded,
+    Activity, ActivityEntry, AgentNotice, ChatLine, FRAME_LIMIT, LocalEvent, MAX_ACTIVITY, MAX_KEPT_RECORDS,
+    SessionEnded, SessionRecord,
 };
 use nearhand_proto::time::UnixMillis;
 
@@ -21,21 +22,21 @@ const ENTRY_OVERHEAD: usize = 32;
 #[derive(Debug)]
 pub(super) struct EndedSession {
     person: Option<u32>,
-    record: Record,
+    record: SessionRecord,
 }
 
 impl Sessions {
     /// Something is done in a session: told to its person and kept.
-    pub fn did(&mut self, now: Timestamp, session: SessionId, act: Act) {
-        let deed = Deed { at: now.wall, act };
+    pub fn did(&mut self, now: Timestamp, session: SessionId, act: Activity) {
+        let deed = ActivityEntry { at: now.wall, act };
         let person = self.person(session);
         if let Some(live) = self.live.get_mut(&session) {
-            if live.activity.len() >= MAX_DEEDS {
+            if live.activity.len() >= MAX_ACTIVITY {
                 live.activity.pop_front();
             }
             live.activity.push_back(deed.clone());
         }
-        self.tell(person, Event::Activity { session, entry: deed });
+        self.tell(person, LocalEvent::Activity { session, entry: deed });
     }
 
     /// A new chat message, from either side: kept, then shown.
@@ -47,11 +48,11 @@ impl Sessions {
     /// Our own message has a new mark.
     pub fn chat_mark(&mut self, session: SessionId, line: ChatLine) {
         let person = self.person(session);
-        self.tell(person, Event::Chat { session, line });
+        self.tell(person, LocalEvent::Chat { session, line });
     }
 
     /// What was done in a session of theirs.
-    pub fn activity_record(&self, user: LocalUser, session: SessionId) -> Option<Record> {
+    pub fn activity_record(&self, user: LocalUser, session: SessionId) -> Option<SessionRecord> {
         if let Some(live) = self.live.get(&session).filter(|live| user.sees(live.person)) {
             return Some(fitting(&record(session, live, None)));
         }
@@ -61,23 +62,31 @@ impl Sessions {
 
     /// What somebody who joins the watchers has to know: who records, what is paused, and whether anything new can be
     /// allowed.
-    pub fn under_way(&self, now: Timestamp, user: LocalUser) -> Vec<Event> {
-        let mut events: Vec<_> = self.record.notice().into_iter().map(Event::Notice).collect();
+    pub fn under_way(&self, now: Timestamp, user: LocalUser) -> Vec<LocalEvent> {
+        let mut events: Vec<_> = self.record.notice().into_iter().map(LocalEvent::Notice).collect();
         for (id, live) in self.live.iter().filter(|(_, live)| user.sees(live.person)) {
             if let RecordingState::Running { .. } = live.recording {
-                events
-                    .push(Event::Activity { session: *id, entry: Deed { at: now.wall, act: Act::Records } });
+                events.push(LocalEvent::Activity {
+                    session: *id,
+                    entry: ActivityEntry { at: now.wall, act: Activity::Records },
+                });
             }
             if live.pause.is_on() {
-                events.push(Event::Paused { session: *id, unseen: false });
+                events.push(LocalEvent::Paused { session: *id, unseen: false });
             }
         }
         events
     }
 
     /// Keeps what was done in a session that is over.
-    pub(super) fn keep_record(&mut self, session: SessionId, live: &LiveSession, at: UnixMillis, why: &Said) {
-        if self.ended.len() >= MAX_KEPT {
+    pub(super) fn keep_record(
+        &mut self,
+        session: SessionId,
+        live: &LiveSession,
+        at: UnixMillis,
+        why: &AgentNotice,
+    ) {
+        if self.ended.len() >= MAX_KEPT_RECORDS {
             self.ended.pop_front();
         }
         let record = record(session, live, Some(SessionEnded { at, why: why.clone() }));
@@ -90,8 +99,8 @@ impl Sessions {
     }
 }
 
-fn record(session: SessionId, live: &LiveSession, ended: Option<SessionEnded>) -> Record {
-    Record {
+fn record(session: SessionId, live: &LiveSession, ended: Option<SessionEnded>) -> SessionRecord {
+    SessionRecord {
         session,
         organisation: live.technician.organisation.clone(),
         technician: live.technician.name.clone(),
@@ -102,9 +111,9 @@ fn record(session: SessionId, live: &LiveSession, ended: Option<SessionEnded>) -
 }
 
 /// With as many of the newest entries as fit a frame.
-fn fitting(record: &Record) -> Record {
+fn fitting(record: &SessionRecord) -> SessionRecord {
     let mut room = SHOWN;
-    let mut deeds: VecDeque<Deed> = VecDeque::new();
+    let mut deeds: VecDeque<ActivityEntry> = VecDeque::new();
     for deed in record.deeds.iter().rev() {
         let size = ENTRY_OVERHEAD + deed.act.texts();
         if size > room {
@@ -113,7 +122,7 @@ fn fitting(record: &Record) -> Record {
         room -= size;
         deeds.push_front(deed.clone());
     }
-    Record { deeds: deeds.into(), ..record.clone() }
+    SessionRecord { deeds: deeds.into(), ..record.clone() }
 }
 
 #[cfg(test)]
@@ -122,15 +131,17 @@ mod tests {
 
     #[test]
     fn an_answer_fits_its_frame_with_the_newest() {
-        let deed =
-            |n: usize| Deed { at: UnixMillis(n as u64), act: Act::Told(Said::Words("\u{e9}".repeat(400))) };
-        let record = Record {
+        let deed = |n: usize| ActivityEntry {
+            at: UnixMillis(n as u64),
+            act: Activity::Told(AgentNotice::Words("\u{e9}".repeat(400))),
+        };
+        let record = SessionRecord {
             session: SessionId::from_bytes([1; 16]),
             organisation: "Acme".to_owned(),
             technician: "Ada".to_owned(),
             began: UnixMillis(0),
             ended: None,
-            deeds: (0..MAX_DEEDS).map(deed).collect(),
+            deeds: (0..MAX_ACTIVITY).map(deed).collect(),
         };
         let shown = fitting(&record);
         assert_eq!(shown.deeds.last(), record.deeds.last());

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use nearhand_proto::message::local::{Code, Event, Said};
-use nearhand_proto::message::session::Refusal;
-use nearhand_proto::support_code::{Routing, SupportCode};
+use nearhand_proto::message::local::{AgentNotice, LocalEvent, ShownCode};
+use nearhand_proto::message::session::SessionRefusal;
+use nearhand_proto::support_code::{RoutingDigits, SupportCode};
 use zeroize::Zeroizing;
 
 use super::{LocalUser, SessionEffect, Sessions, Timestamp};
@@ -20,28 +20,28 @@ impl Sessions {
     }
 
     /// Shows a new code of this person; the one before is void, also if it was somebody else's.
-    pub fn show_code(&mut self, now: Instant, user: LocalUser, code: SupportCode) -> Option<Code> {
+    pub fn show_code(&mut self, now: Instant, user: LocalUser, code: SupportCode) -> Option<ShownCode> {
         self.codes.show(now, code);
         let before = self.code_maker.replace(user.user);
         if before.is_some_and(|before| before != user.user) {
-            self.tell(before, Event::CodeGone(Said::CodeElsewhere));
+            self.tell(before, LocalEvent::CodeGone(AgentNotice::CodeElsewhere));
         }
         self.shown_code(now, user)
     }
 
     /// The code that is shown, if it is for that person's eyes.
-    pub fn shown_code(&self, now: Instant, user: LocalUser) -> Option<Code> {
+    pub fn shown_code(&self, now: Instant, user: LocalUser) -> Option<ShownCode> {
         let (code, left) = self.codes.shown(now).filter(|_| user.sees(self.code_maker))?;
-        Some(Code { spoken: code.spoken(), seconds_left: u32::try_from(left).unwrap_or(u32::MAX) })
+        Some(ShownCode { spoken: code.spoken(), seconds_left: u32::try_from(left).unwrap_or(u32::MAX) })
     }
 
     /// The digits of the code that is still shown, for a relay that was connected anew. `None`: no code is shown.
-    pub fn shown_routing(&self, now: Instant) -> Option<Routing> {
+    pub fn shown_routing(&self, now: Instant) -> Option<RoutingDigits> {
         self.codes.shown(now).map(|(code, _)| code.routing())
     }
 
     /// The person, or the relay's loss of the digits, makes the code void.
-    pub fn cancel_code(&mut self, why: Said) {
+    pub fn cancel_code(&mut self, why: AgentNotice) {
         if self.codes.cancel() {
             self.code_gone(why);
         }
@@ -60,45 +60,45 @@ impl Sessions {
     /// Begins a proof of the code: its password, and what to end the proof with.
     ///
     /// # Errors
-    /// [`Refusal::NoSuchCode`].
+    /// [`SessionRefusal::NoSuchCode`].
     pub fn begin_proof(
         &mut self,
         now: Instant,
-        routing: Routing,
-    ) -> Result<(Zeroizing<String>, CodeGeneration), Refusal> {
-        self.codes.begin(now, routing).ok_or(Refusal::NoSuchCode)
+        routing: RoutingDigits,
+    ) -> Result<(Zeroizing<String>, CodeGeneration), SessionRefusal> {
+        self.codes.begin(now, routing).ok_or(SessionRefusal::NoSuchCode)
     }
 
     /// The end of a proof: right or wrong, the code is used up. `is_right` is not asked if the code was void before.
     ///
     /// # Errors
-    /// [`Refusal::NoSuchCode`] or [`Refusal::WrongCode`].
+    /// [`SessionRefusal::NoSuchCode`] or [`SessionRefusal::WrongCode`].
     pub fn end_proof(
         &mut self,
         now: Timestamp,
         generation: CodeGeneration,
         who: &str,
         is_right: impl FnOnce() -> bool,
-    ) -> Result<(), Refusal> {
-        let settling = self.codes.settle(now.instant, generation).ok_or(Refusal::NoSuchCode)?;
+    ) -> Result<(), SessionRefusal> {
+        let settling = self.codes.settle(now.instant, generation).ok_or(SessionRefusal::NoSuchCode)?;
         if is_right() {
             settling.right();
             self.note(who, "code.used", None, "confirmed by both ends".to_owned());
-            self.code_gone(Said::CodeUsed);
+            self.code_gone(AgentNotice::CodeUsed);
             return Ok(());
         }
         settling.wrong();
         self.note(who, "code.burnt", None, "wrong confirmation: the code is burnt".to_owned());
         // The others at this machine needn't know.
         let person = self.code_maker;
-        self.code_gone(Said::CodeBurnt);
-        self.tell(person, Event::Notice(Said::WrongCode { who: who.to_owned() }));
-        Err(Refusal::WrongCode)
+        self.code_gone(AgentNotice::CodeBurnt);
+        self.tell(person, LocalEvent::Notice(AgentNotice::WrongCode { who: who.to_owned() }));
+        Err(SessionRefusal::WrongCode)
     }
 
-    pub(super) fn code_gone(&mut self, why: Said) {
+    pub(super) fn code_gone(&mut self, why: AgentNotice) {
         let person = self.code_maker.take();
-        self.tell(person, Event::CodeGone(why));
+        self.tell(person, LocalEvent::CodeGone(why));
         self.push(SessionEffect::FreeRouting);
     }
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use nearhand_proto::grant::{Capabilities, Capability, DecidedBy, MAX_DURATION};
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::local::{Act, Choice, ConsentRequest, Event, Said};
-use nearhand_proto::message::session::{Decision, FromAgent, Granted, Refusal};
+use nearhand_proto::message::local::{Activity, AgentNotice, ConsentChoice, ConsentRequest, LocalEvent};
+use nearhand_proto::message::session::{ConsentDecision, FromAgent, GrantedCapability, SessionRefusal};
 
 use super::pending::{DecidedGrant, PendingChangeId, SessionChange};
 use super::record_health::row;
@@ -34,12 +34,17 @@ impl Sessions {
     /// Whether an act may be done now; asked at every request. A refusal is written down.
     ///
     /// # Errors
-    /// The [`Refusal`] for the technician.
-    pub fn allows(&mut self, now: Instant, session: SessionId, what: Capability) -> Result<(), Refusal> {
-        let live = self.live.get(&session).ok_or(Refusal::NoSuchSession)?;
+    /// The [`SessionRefusal`] for the technician.
+    pub fn allows(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        what: Capability,
+    ) -> Result<(), SessionRefusal> {
+        let live = self.live.get(&session).ok_or(SessionRefusal::NoSuchSession)?;
         let verdict = match self.consent.allows(now, session, what) {
             Ok(()) => self.not_paused(live, what).and_then(|()| {
-                if live.offers.contains(what) { Ok(()) } else { Err(Refusal::NotOffered(what)) }
+                if live.offers.contains(what) { Ok(()) } else { Err(SessionRefusal::NotOffered(what)) }
             }),
             refused => refused,
         };
@@ -57,7 +62,7 @@ impl Sessions {
         if let Err(refusal) = self.try_ask(session, asked, policy) {
             self.tell_technician(
                 session,
-                FromAgent::Decision { request, decision: Decision::Refused(refusal) },
+                FromAgent::Decision { request, decision: ConsentDecision::Refused(refusal) },
             );
         }
     }
@@ -67,11 +72,11 @@ impl Sessions {
         session: SessionId,
         asked: CapabilityRequest,
         policy: Option<&OwnerPolicy>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), SessionRefusal> {
         let CapabilityRequest { request: theirs, capabilities: wanted, seconds, reason } = asked;
-        let live = self.live.get_mut(&session).ok_or(Refusal::NoSuchSession)?;
+        let live = self.live.get_mut(&session).ok_or(SessionRefusal::NoSuchSession)?;
         if let SessionPhase::Ending(_) = live.phase {
-            return Err(Refusal::NoSuchSession);
+            return Err(SessionRefusal::NoSuchSession);
         }
         let (technician, offers) = (live.technician.clone(), live.offers);
         if !reason.is_empty() {
@@ -81,7 +86,7 @@ impl Sessions {
         if let Some(missing) = wanted.without(offers).iter().next() {
             self.push(SessionEffect::Note(row_of_ask));
             self.note("agent", "deny", Some(session), format!("{missing} is not offered"));
-            return Err(Refusal::NotOffered(missing));
+            return Err(SessionRefusal::NotOffered(missing));
         }
         let attended = self.watchers.sees(self.person(session));
         let duration = Duration::from_secs(seconds.into()).min(MAX_DURATION);
@@ -103,7 +108,7 @@ impl Sessions {
         if !attended {
             self.push(SessionEffect::Note(row_of_ask));
             self.note("policy", "deny", Some(session), "nobody could be asked".to_owned());
-            return Err(Refusal::Unattended);
+            return Err(SessionRefusal::Unattended);
         }
         let first_contact = !self.known.contains(&technician.id);
         let ask = Ask { session, theirs, capabilities: wanted, duration, first_contact };
@@ -127,10 +132,10 @@ impl Sessions {
         &mut self,
         now: Timestamp,
         request: u64,
-        choice: Choice,
+        choice: ConsentChoice,
     ) -> Result<Option<PendingChangeId>, DecideError> {
         let window = match choice {
-            Choice::Allow { window: Some(window), .. } => {
+            ConsentChoice::Allow { window: Some(window), .. } => {
                 let listed = self.windows.iter().find(|listed| listed.id == window);
                 Some(listed.cloned().ok_or(DecideError::NoSuchWindow)?)
             }
@@ -152,12 +157,18 @@ impl Sessions {
     }
 
     /// A request was denied, or nobody answered.
-    pub(super) fn refused(&mut self, request: RequestId, decided: &Decided, refusal: Refusal, how: &str) {
+    pub(super) fn refused(
+        &mut self,
+        request: RequestId,
+        decided: &Decided,
+        refusal: SessionRefusal,
+        how: &str,
+    ) {
         let session = decided.session;
         self.note(PERSON, "deny", Some(session), refusal.to_string());
-        let decision = Decision::Refused(refusal);
+        let decision = ConsentDecision::Refused(refusal);
         self.tell_technician(session, FromAgent::Decision { request: decided.theirs, decision });
-        self.tell(self.person(session), Event::Settled { request: request.0, how: how.to_owned() });
+        self.tell(self.person(session), LocalEvent::Settled { request: request.0, how: how.to_owned() });
     }
 
     /// The person gives more time. `None`: nothing of it is granted.
@@ -188,7 +199,7 @@ impl Sessions {
         self.void_grants(session, what);
         let gone = self.consent.revoke(now.instant, session, what);
         self.note(who, "revoke", Some(session), gone.to_string());
-        self.grants_changed(now, session, Act::TakenBack(gone));
+        self.grants_changed(now, session, Activity::TakenBack(gone));
         gone
     }
 
@@ -202,7 +213,7 @@ impl Sessions {
         self.take_back(now, session, what, PERSON)
     }
 
-    pub(super) fn grants_changed(&mut self, now: Timestamp, session: SessionId, act: Act) {
+    pub(super) fn grants_changed(&mut self, now: Timestamp, session: SessionId, act: Activity) {
         let granted = self.publish(now.instant, session);
         let why = act.to_string();
         self.note("agent", "grants", Some(session), why.clone());
@@ -211,7 +222,7 @@ impl Sessions {
     }
 
     /// Tells the session's streams what counts now, and the watchers what is granted. Returns what counts.
-    pub(super) fn publish(&mut self, now: Instant, session: SessionId) -> Vec<Granted> {
+    pub(super) fn publish(&mut self, now: Instant, session: SessionId) -> Vec<GrantedCapability> {
         let granted = self.granted(now, session);
         if self.live.contains_key(&session) {
             let capabilities = granted.iter().map(|granted| granted.capability).collect();
@@ -222,7 +233,7 @@ impl Sessions {
     }
 
     /// What counts now: what is granted, unless the session is paused.
-    pub fn granted(&self, now: Instant, session: SessionId) -> Vec<Granted> {
+    pub fn granted(&self, now: Instant, session: SessionId) -> Vec<GrantedCapability> {
         if self.live.get(&session).is_some_and(|live| live.pause.is_on()) {
             return Vec::new();
         }
@@ -246,13 +257,13 @@ impl Sessions {
     /// disk; however that goes, [`Sessions::picture_is_over`] follows.
     ///
     /// # Errors
-    /// The [`Refusal`] for the technician: it isn't granted.
+    /// The [`SessionRefusal`] for the technician: it isn't granted.
     pub fn take_picture(
         &mut self,
         now: Timestamp,
         session: SessionId,
         actor: &str,
-    ) -> Result<PendingChangeId, Refusal> {
+    ) -> Result<PendingChangeId, SessionRefusal> {
         self.consent.take(now.instant, session, Capability::Screenshot)?;
         Ok(self.begin_act(actor, "screenshot.start", Some(session), String::new()))
     }
@@ -268,7 +279,11 @@ impl Sessions {
     ) {
         self.note(actor, "screenshot.end", Some(session), how.to_owned());
         if self.consent.used_up(now.instant, session, Capability::Screenshot) {
-            self.grants_changed(now, session, Act::Told(Said::PictureOver { sent, how: how.to_owned() }));
+            self.grants_changed(
+                now,
+                session,
+                Activity::Told(AgentNotice::PictureOver { sent, how: how.to_owned() }),
+            );
         }
     }
 
@@ -281,10 +296,10 @@ impl Sessions {
     ///
     /// # Errors
     /// As [`Sessions::allows`].
-    pub fn target(&mut self, now: Instant, session: SessionId) -> Result<WindowTarget, Refusal> {
+    pub fn target(&mut self, now: Instant, session: SessionId) -> Result<WindowTarget, SessionRefusal> {
         self.allows(now, session, Capability::Window)?;
         let target = self.live.get(&session).and_then(|live| live.target.clone());
-        target.ok_or(Refusal::NotGranted(Capability::Window))
+        target.ok_or(SessionRefusal::NotGranted(Capability::Window))
     }
 
     /// The window is closed: another one needs another choice.
@@ -298,7 +313,7 @@ impl Sessions {
             self.push(SessionEffect::SetTarget(session, None));
         }
         let why = nearhand_proto::text::one_line(why, 200);
-        self.grants_changed(now, session, Act::Told(Said::WindowOver { why }));
+        self.grants_changed(now, session, Activity::Told(AgentNotice::WindowOver { why }));
     }
 
     /// A technician sees this window from now on, or no longer; a recording of it is named by it.

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::control::{Offer, OfferRefusal};
-use nearhand_proto::message::local::{self, Act, ChatLine, Event, Said};
-use nearhand_proto::message::session::{Ended, Refusal};
+use nearhand_proto::message::control::{OfferRefusal, SessionOffer};
+use nearhand_proto::message::local::{self, Activity, AgentNotice, ChatLine, LocalEvent};
+use nearhand_proto::message::session::{SessionEndReason, SessionRefusal};
 
 use super::pauses::Pause;
 use super::pending::{PendingChangeId, SessionChange};
@@ -22,7 +22,12 @@ impl Sessions {
     ///
     /// # Errors
     /// The [`OfferRefusal`] for the relay.
-    pub fn offered(&mut self, now: Instant, offer: &Offer, is_enrolled: bool) -> Result<(), OfferRefusal> {
+    pub fn offered(
+        &mut self,
+        now: Instant,
+        offer: &SessionOffer,
+        is_enrolled: bool,
+    ) -> Result<(), OfferRefusal> {
         match offer.code {
             Some(_) if self.codes.may_make(now).is_err() => return Err(OfferRefusal::LockedOut),
             Some(routing) if !self.codes.is_shown(now, routing) => return Err(OfferRefusal::NoSuchCode),
@@ -45,11 +50,11 @@ impl Sessions {
         self.propose(row, SessionChange::Begin(Box::new(start)))
     }
 
-    pub(super) fn begun(&mut self, now: Timestamp, start: SessionStart) -> Result<(), Refusal> {
+    pub(super) fn begun(&mut self, now: Timestamp, start: SessionStart) -> Result<(), SessionRefusal> {
         let SessionStart { session, technician, attended, person, offers } = start;
         // Its task may be gone already.
         if !self.arriving.remove(&session) {
-            return Err(Refusal::NoSuchSession);
+            return Err(SessionRefusal::NoSuchSession);
         }
         self.consent.begin(now.instant, session);
         let live = LiveSession {
@@ -91,9 +96,9 @@ impl Sessions {
         live.connected = connected;
         let actor = live.technician.actor();
         let (action, act) = if connected {
-            ("session.resumed", Act::Reconnected)
+            ("session.resumed", Activity::Reconnected)
         } else {
-            ("session.interrupted", Act::Interrupted)
+            ("session.interrupted", Activity::Interrupted)
         };
         self.note(&actor, action, Some(session), String::new());
         self.push(SessionEffect::ShowSession(session));
@@ -104,13 +109,13 @@ impl Sessions {
     /// recording. However that goes, [`Sessions::recording_ended`] follows.
     ///
     /// # Errors
-    /// [`Refusal::NoSuchSession`].
+    /// [`SessionRefusal::NoSuchSession`].
     pub fn begin_recording(
         &mut self,
         session: SessionId,
         actor: &str,
-    ) -> Result<(PendingChangeId, u32), Refusal> {
-        let live = self.live.get(&session).ok_or(Refusal::NoSuchSession)?;
+    ) -> Result<(PendingChangeId, u32), SessionRefusal> {
+        let live = self.live.get(&session).ok_or(SessionRefusal::NoSuchSession)?;
         let part = live.recording.parts().saturating_add(1);
         let of = live.seen_window.as_ref().map(|window| format!(", of {window}")).unwrap_or_default();
         let row = row(actor, "record.start", Some(session), format!("part {part} of the recording{of}"));
@@ -123,12 +128,18 @@ impl Sessions {
             live.recording = RecordingState::Off { parts: live.recording.parts() };
         }
         self.note(actor, "record.end", Some(session), String::new());
-        self.did(now, session, Act::StopsRecording);
+        self.did(now, session, Activity::StopsRecording);
     }
 
     /// Ends a session from this side: what its technician is told, and what the person at the device is told if that says
     /// more. Nothing is granted from here on; nothing is waited for.
-    pub fn end(&mut self, now: Timestamp, session: SessionId, ended: Ended, here: Option<Said>) {
+    pub fn end(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        ended: SessionEndReason,
+        here: Option<AgentNotice>,
+    ) {
         let Some(live) = self.live.get_mut(&session) else { return };
         live.phase = match core::mem::replace(&mut live.phase, SessionPhase::Running) {
             SessionPhase::Ending(Some(first)) => SessionPhase::Ending(Some(first)),
@@ -144,7 +155,7 @@ impl Sessions {
     }
 
     /// Ends all sessions.
-    pub fn end_all(&mut self, now: Timestamp, ended: Ended, here: Option<&Said>) {
+    pub fn end_all(&mut self, now: Timestamp, ended: SessionEndReason, here: Option<&AgentNotice>) {
         self.end_where(now, ended, here, |_| true);
     }
 
@@ -152,8 +163,8 @@ impl Sessions {
     pub fn end_where(
         &mut self,
         now: Timestamp,
-        ended: Ended,
-        here: Option<&Said>,
+        ended: SessionEndReason,
+        here: Option<&AgentNotice>,
         applies: impl Fn(&SessionTechnician) -> bool,
     ) {
         let hit = self.live.iter().filter(|(_, live)| applies(&live.technician));
@@ -166,12 +177,12 @@ impl Sessions {
     /// Ends the sessions of a person at the device.
     pub fn stop_all(&mut self, now: Timestamp, user: LocalUser) {
         for session in self.sessions_of(user) {
-            self.end(now, session, Ended::Stopped, Some(Said::Stopped));
+            self.end(now, session, SessionEndReason::Stopped, Some(AgentNotice::Stopped));
         }
     }
 
     /// A session's task has returned: what is left of the session goes.
-    pub fn forget(&mut self, now: Timestamp, session: SessionId, why: &Said) {
+    pub fn forget(&mut self, now: Timestamp, session: SessionId, why: &AgentNotice) {
         self.arriving.remove(&session);
         self.void_all(session);
         let open = self.consent.end(session);
@@ -185,9 +196,9 @@ impl Sessions {
         self.keep_record(session, &live, now.wall, why);
         for request in open {
             let how = "the session ended".to_owned();
-            self.tell(live.person, Event::Settled { request: request.0, how });
+            self.tell(live.person, LocalEvent::Settled { request: request.0, how });
         }
-        self.tell(live.person, Event::Ended { session, why: why.clone() });
+        self.tell(live.person, LocalEvent::Ended { session, why: why.clone() });
     }
 
     /// The sessions of a person, as they are shown; the driver adds the chat of each.
@@ -196,7 +207,7 @@ impl Sessions {
         now: Instant,
         user: LocalUser,
         chat: impl Fn(SessionId) -> Vec<ChatLine>,
-    ) -> Vec<local::Session> {
+    ) -> Vec<local::LocalSession> {
         let theirs = self.live.iter().filter(|(_, live)| user.sees(live.person));
         theirs.map(|(id, live)| self.show(now, *id, live, chat(*id))).collect()
     }
@@ -207,7 +218,7 @@ impl Sessions {
         now: Instant,
         session: SessionId,
         chat: Vec<ChatLine>,
-    ) -> Option<(Option<u32>, local::Session)> {
+    ) -> Option<(Option<u32>, local::LocalSession)> {
         let live = self.live.get(&session)?;
         Some((live.person, self.show(now, session, live, chat)))
     }
@@ -218,8 +229,8 @@ impl Sessions {
         session: SessionId,
         live: &LiveSession,
         chat: Vec<ChatLine>,
-    ) -> local::Session {
-        local::Session {
+    ) -> local::LocalSession {
+        local::LocalSession {
             session,
             organisation: live.technician.organisation.clone(),
             technician: live.technician.name.clone(),

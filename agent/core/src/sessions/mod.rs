@@ -21,12 +21,12 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
-use nearhand_proto::audit::Event as AuditEvent;
-use nearhand_proto::credential::Verified;
+use nearhand_proto::audit::AuditEvent;
+use nearhand_proto::credential::VerifiedCredential;
 use nearhand_proto::grant::{Capabilities, DecidedBy};
 use nearhand_proto::id::{SessionId, TechnicianId};
-use nearhand_proto::message::local::{ChatLine, Deed, Event, Said};
-use nearhand_proto::message::session::{Ended, FromAgent, Granted, Refusal};
+use nearhand_proto::message::local::{ActivityEntry, AgentNotice, ChatLine, LocalEvent};
+use nearhand_proto::message::session::{FromAgent, GrantedCapability, SessionEndReason, SessionRefusal};
 use nearhand_proto::time::UnixMillis;
 
 use crate::code::CodeState;
@@ -63,7 +63,7 @@ pub struct SessionTechnician {
     /// The organisation's name.
     pub organisation: String,
     /// The credential behind it, to be checked against revocations.
-    pub verified: Verified,
+    pub verified: VerifiedCredential,
 }
 
 impl SessionTechnician {
@@ -93,7 +93,7 @@ pub struct SessionStart {
 enum SessionPhase {
     Running,
     /// It was ended at this device; why, if that says more than what its technician is told. Nothing is granted any more.
-    Ending(Option<Said>),
+    Ending(Option<AgentNotice>),
 }
 
 /// Whether what the technician sees is recorded at their end.
@@ -126,7 +126,7 @@ struct LiveSession {
     offers: Capabilities,
     phase: SessionPhase,
     pause: Pause,
-    activity: VecDeque<Deed>,
+    activity: VecDeque<ActivityEntry>,
     began: UnixMillis,
     connected: bool,
     recording: RecordingState,
@@ -145,9 +145,9 @@ pub enum SessionEffect {
     /// ([`Sessions::not_recorded`]).
     Record(AuditEvent, PendingChange),
     /// The answer for whoever waits for a change.
-    Answer(PendingChangeId, Result<(), Refusal>),
+    Answer(PendingChangeId, Result<(), SessionRefusal>),
     /// For the local programs of that person; `None`: for everybody's.
-    TellPerson(Option<u32>, Event),
+    TellPerson(Option<u32>, LocalEvent),
     /// A session has changed: its state, with its chat, for the local programs of its person.
     ShowSession(SessionId),
     /// For the technician, on the session's control stream.
@@ -159,7 +159,7 @@ pub enum SessionEffect {
     /// Which window may be seen in a session from now on.
     SetTarget(SessionId, Option<WindowTarget>),
     /// The session's task closes the connection.
-    EndSession(SessionId, Ended),
+    EndSession(SessionId, SessionEndReason),
     /// A chat message is kept with the session.
     KeepChat(SessionId, ChatLine),
     /// Technicians who were granted something here before, to be kept.
@@ -188,7 +188,7 @@ pub struct SignedGrant {
     /// By whom.
     pub by: DecidedBy,
     /// All that is granted now.
-    pub granted: Vec<Granted>,
+    pub granted: Vec<GrantedCapability>,
 }
 
 /// The state of all sessions, of the support code and of the people who watch.
@@ -248,25 +248,25 @@ impl Sessions {
     /// Does what is due by now.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         if self.codes.handle_timeout(now.instant) {
-            self.code_gone(Said::CodeExpired);
+            self.code_gone(AgentNotice::CodeExpired);
         }
         for change in self.consent.handle_timeout(now.instant) {
             match change {
                 Change::TimedOut { request, decided } => {
-                    self.refused(request, &decided, Refusal::TimedOut, "nobody answered");
+                    self.refused(request, &decided, SessionRefusal::TimedOut, "nobody answered");
                 }
                 Change::Expired { session, capabilities } => {
                     self.grants_changed(
                         now,
                         session,
-                        nearhand_proto::message::local::Act::Expired(capabilities),
+                        nearhand_proto::message::local::Activity::Expired(capabilities),
                     );
                 }
-                Change::Idle { session } => self.end(now, session, Ended::Idle, None),
+                Change::Idle { session } => self.end(now, session, SessionEndReason::Idle, None),
             }
         }
         for session in self.unseen_too_long(now.instant) {
-            self.end(now, session, Ended::Stopped, Some(Said::Unwatched));
+            self.end(now, session, SessionEndReason::Stopped, Some(AgentNotice::Unwatched));
         }
         self.handle_silent_disk(now);
     }
@@ -275,7 +275,7 @@ impl Sessions {
         self.effects.push(effect);
     }
 
-    fn tell(&mut self, person: Option<u32>, event: Event) {
+    fn tell(&mut self, person: Option<u32>, event: LocalEvent) {
         self.push(SessionEffect::TellPerson(person, event));
     }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use nearhand_proto::grant::Capability;
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::local::{Act, Event};
-use nearhand_proto::message::session::{FromAgent, Refusal};
+use nearhand_proto::message::local::{Activity, LocalEvent};
+use nearhand_proto::message::session::{FromAgent, SessionRefusal};
 
 use super::pending::{PendingChangeId, SessionChange};
 use super::record_health::row;
@@ -38,25 +38,25 @@ impl Sessions {
     /// The person wants nothing to be seen or done for a while.
     ///
     /// # Errors
-    /// [`Refusal::NoSuchSession`].
-    pub fn pause(&mut self, now: Timestamp, session: SessionId) -> Result<(), Refusal> {
+    /// [`SessionRefusal::NoSuchSession`].
+    pub fn pause(&mut self, now: Timestamp, session: SessionId) -> Result<(), SessionRefusal> {
         self.void_resumption(session);
-        let live = self.live.get_mut(&session).ok_or(Refusal::NoSuchSession)?;
+        let live = self.live.get_mut(&session).ok_or(SessionRefusal::NoSuchSession)?;
         if live.pause.wished {
             return Ok(());
         }
         live.pause.wished = true;
         self.note("person at the device", "session.paused", Some(session), String::new());
-        self.tell_pause(now, session, Act::Paused);
+        self.tell_pause(now, session, Activity::Paused);
         Ok(())
     }
 
     /// The person wants it to go on. `None`: it does already.
     ///
     /// # Errors
-    /// [`Refusal::NoSuchSession`].
-    pub fn resume(&mut self, session: SessionId) -> Result<Option<PendingChangeId>, Refusal> {
-        let live = self.live.get(&session).ok_or(Refusal::NoSuchSession)?;
+    /// [`SessionRefusal::NoSuchSession`].
+    pub fn resume(&mut self, session: SessionId) -> Result<Option<PendingChangeId>, SessionRefusal> {
+        let live = self.live.get(&session).ok_or(SessionRefusal::NoSuchSession)?;
         if !live.pause.wished {
             return Ok(None);
         }
@@ -64,10 +64,10 @@ impl Sessions {
         Ok(Some(self.propose(row, SessionChange::Resume(session))))
     }
 
-    pub(super) fn resumed(&mut self, now: Timestamp, session: SessionId) -> Result<(), Refusal> {
-        let live = self.live.get_mut(&session).ok_or(Refusal::NoSuchSession)?;
+    pub(super) fn resumed(&mut self, now: Timestamp, session: SessionId) -> Result<(), SessionRefusal> {
+        let live = self.live.get_mut(&session).ok_or(SessionRefusal::NoSuchSession)?;
         live.pause.wished = false;
-        self.tell_pause(now, session, Act::Resumed);
+        self.tell_pause(now, session, Activity::Resumed);
         Ok(())
     }
 
@@ -83,13 +83,13 @@ impl Sessions {
                     if let Some(live) = self.live.get_mut(&session) {
                         live.pause.unseen = Some(now.instant);
                     }
-                    let act = Act::PausedUnseen;
+                    let act = Activity::PausedUnseen;
                     self.note("agent", "session.paused", Some(session), act.to_string());
                     self.tell_pause(now, session, act);
                 }
                 (true, true) => self.void_seen_again(session),
                 (false, true) if !self.is_resuming_unseen(session) => {
-                    let row = row("agent", "session.continued", Some(session), Act::Resumed.to_string());
+                    let row = row("agent", "session.continued", Some(session), Activity::Resumed.to_string());
                     self.propose(row, SessionChange::SeenAgain(session));
                 }
                 (false, _) => {}
@@ -97,24 +97,24 @@ impl Sessions {
         }
     }
 
-    pub(super) fn seen_again(&mut self, now: Timestamp, session: SessionId) -> Result<(), Refusal> {
-        let live = self.live.get_mut(&session).ok_or(Refusal::NoSuchSession)?;
+    pub(super) fn seen_again(&mut self, now: Timestamp, session: SessionId) -> Result<(), SessionRefusal> {
+        let live = self.live.get_mut(&session).ok_or(SessionRefusal::NoSuchSession)?;
         live.pause.unseen = None;
-        self.tell_pause(now, session, Act::Resumed);
+        self.tell_pause(now, session, Activity::Resumed);
         Ok(())
     }
 
     /// Both ends learn that a pause began or is over.
-    fn tell_pause(&mut self, now: Timestamp, session: SessionId, act: Act) {
+    fn tell_pause(&mut self, now: Timestamp, session: SessionId, act: Activity) {
         let Some(live) = self.live.get(&session) else { return };
         let (person, pause) = (live.person, live.pause);
         let granted = self.publish(now.instant, session);
         self.tell_technician(session, FromAgent::Grants { granted, why: act.to_string() });
         self.did(now, session, act);
         let event = if pause.is_on() {
-            Event::Paused { session, unseen: pause.unseen.is_some() }
+            LocalEvent::Paused { session, unseen: pause.unseen.is_some() }
         } else {
-            Event::Resumed { session }
+            LocalEvent::Resumed { session }
         };
         self.tell(person, event);
     }
@@ -150,10 +150,10 @@ impl Sessions {
     }
 
     /// Why an act may not be done in a paused session.
-    pub(super) fn not_paused(&self, live: &LiveSession, what: Capability) -> Result<(), Refusal> {
+    pub(super) fn not_paused(&self, live: &LiveSession, what: Capability) -> Result<(), SessionRefusal> {
         if self.is_unseen(live) || live.pause.unseen.is_some() {
-            return Err(Refusal::Unattended);
+            return Err(SessionRefusal::Unattended);
         }
-        if live.pause.wished { Err(Refusal::NotGranted(what)) } else { Ok(()) }
+        if live.pause.wished { Err(SessionRefusal::NotGranted(what)) } else { Ok(()) }
     }
 }

@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
-use nearhand_proto::audit::Event as AuditEvent;
+use nearhand_proto::audit::AuditEvent;
 use nearhand_proto::grant::{Capabilities, DecidedBy};
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::local::{Act, Event};
-use nearhand_proto::message::session::{Decision, FromAgent, Refusal};
+use nearhand_proto::message::local::{Activity, LocalEvent};
+use nearhand_proto::message::session::{ConsentDecision, FromAgent, SessionRefusal};
 
 use super::{RecordingState, SessionEffect, SessionPhase, SessionStart, Sessions, SignedGrant, Timestamp};
 use crate::consent::{ANSWER_WITHIN, Ask, GrantTerms, RequestId, StatesTerms};
@@ -192,7 +192,7 @@ impl Sessions {
         self.waiting.insert(id, waiting);
         if self.record.is_silent() || many {
             // Another row behind those that wait would not be written any sooner.
-            let refusal = if many { Refusal::TooMany } else { Refusal::Storage };
+            let refusal = if many { SessionRefusal::TooMany } else { SessionRefusal::Storage };
             self.refuse_change(id, refusal);
         } else {
             self.push(SessionEffect::Record(row, PendingChange { id, change }));
@@ -234,7 +234,7 @@ impl Sessions {
             SessionChange::Question(ask) => self.ask_person(now, &ask),
             SessionChange::Grant(grant) => self.granted_now(now, grant),
             SessionChange::Extend(terms) => {
-                self.grants_changed(now, terms.session, Act::Extended(terms_in_force));
+                self.grants_changed(now, terms.session, Activity::Extended(terms_in_force));
                 Ok(())
             }
             SessionChange::Resume(session) => self.resumed(now, session),
@@ -254,28 +254,28 @@ impl Sessions {
     /// The row of a change is not on the disk: it doesn't come into force.
     pub fn not_recorded(&mut self, id: PendingChangeId, error: &RecordError) {
         self.row_is_lost(error);
-        self.refuse_change(id, Refusal::Storage);
+        self.refuse_change(id, SessionRefusal::Storage);
     }
 
     /// A change doesn't come into force: whoever waits for it is told.
-    pub(super) fn refuse_change(&mut self, id: PendingChangeId, refusal: Refusal) {
+    pub(super) fn refuse_change(&mut self, id: PendingChangeId, refusal: SessionRefusal) {
         let Some(waiting) = self.waiting.remove(&id) else { return };
         if let (Some(session), Some(request)) = (waiting.session, waiting.asked) {
             self.tell_technician(
                 session,
-                FromAgent::Decision { request, decision: Decision::Refused(refusal) },
+                FromAgent::Decision { request, decision: ConsentDecision::Refused(refusal) },
             );
         }
         if let Some(request) = waiting.request {
             let person = waiting.session.and_then(|session| self.person(session));
             let how = format!("not allowed: {refusal}");
-            self.tell(person, Event::Settled { request: request.0, how });
+            self.tell(person, LocalEvent::Settled { request: request.0, how });
         }
         self.push(SessionEffect::Answer(id, Err(refusal)));
     }
 
     /// Voids what waits of a session and would widen what is narrowed now.
-    fn void(&mut self, session: SessionId, refusal: Refusal, is_hit: impl Fn(Widening) -> bool) {
+    fn void(&mut self, session: SessionId, refusal: SessionRefusal, is_hit: impl Fn(Widening) -> bool) {
         let of_session = self.waiting.iter().filter(|(_, waiting)| waiting.session == Some(session));
         let hit: Vec<_> =
             of_session.filter(|(_, waiting)| is_hit(waiting.widens)).map(|(id, _)| *id).collect();
@@ -286,23 +286,23 @@ impl Sessions {
 
     /// The session is stopped: nothing of what waits comes into force.
     pub(super) fn void_all(&mut self, session: SessionId) {
-        self.void(session, Refusal::NoSuchSession, |_| true);
+        self.void(session, SessionRefusal::NoSuchSession, |_| true);
     }
 
     /// Capabilities are taken back: a grant of them that waits doesn't come into force.
     pub(super) fn void_grants(&mut self, session: SessionId, what: Capabilities) {
         let hit = |widens| matches!(widens, Widening::Grants(of) if !of.intersection(what).is_empty());
-        self.void(session, Refusal::Denied, hit);
+        self.void(session, SessionRefusal::Denied, hit);
     }
 
     /// The session is paused: a resumption that waits doesn't come into force.
     pub(super) fn void_resumption(&mut self, session: SessionId) {
-        self.void(session, Refusal::Denied, |widens| widens == Widening::Resumes);
+        self.void(session, SessionRefusal::Denied, |widens| widens == Widening::Resumes);
     }
 
     /// Nobody sees the session: that somebody does, which waits to be written down, is no longer so.
     pub(super) fn void_seen_again(&mut self, session: SessionId) {
-        self.void(session, Refusal::Unattended, |widens| widens == Widening::SeenAgain);
+        self.void(session, SessionRefusal::Unattended, |widens| widens == Widening::SeenAgain);
     }
 
     /// Whether a row that says that the session is seen again is on its way.
@@ -311,10 +311,10 @@ impl Sessions {
         waiting.any(|change| change.session == Some(session) && change.widens == Widening::SeenAgain)
     }
 
-    fn ask_person(&mut self, now: Timestamp, ask: &Ask) -> Result<(), Refusal> {
+    fn ask_person(&mut self, now: Timestamp, ask: &Ask) -> Result<(), SessionRefusal> {
         let request = self.consent.ask(now.instant, ask)?;
         if let Some(asked) = self.request(now.instant, request) {
-            self.tell(self.person(ask.session), Event::Asked(asked));
+            self.tell(self.person(ask.session), LocalEvent::Asked(asked));
         }
         let seconds = u32::try_from(ANSWER_WITHIN.as_secs()).unwrap_or(u32::MAX);
         self.tell_technician(ask.session, FromAgent::Asking { request: ask.theirs, seconds });
@@ -322,10 +322,10 @@ impl Sessions {
     }
 
     /// Both sides learn of a grant that is in force.
-    fn granted_now(&mut self, now: Timestamp, grant: DecidedGrant) -> Result<(), Refusal> {
+    fn granted_now(&mut self, now: Timestamp, grant: DecidedGrant) -> Result<(), SessionRefusal> {
         let DecidedGrant { terms, theirs, request, by, target } = grant;
         let GrantTerms { session, capabilities, duration } = terms;
-        let live = self.live.get_mut(&session).ok_or(Refusal::NoSuchSession)?;
+        let live = self.live.get_mut(&session).ok_or(SessionRefusal::NoSuchSession)?;
         let (technician, person) = (live.technician.id, live.person);
         if let Some(target) = target {
             live.target = Some(target.clone());
@@ -338,7 +338,7 @@ impl Sessions {
             if self.known.insert(technician) {
                 self.effects.push(SessionEffect::SaveKnown(self.known.clone()));
             }
-            self.did(now, session, Act::Granted { capabilities, seconds });
+            self.did(now, session, Activity::Granted { capabilities, seconds });
         }
         let granted = self.publish(now.instant, session);
         let signed = SignedGrant {
@@ -353,18 +353,23 @@ impl Sessions {
         };
         self.push(SessionEffect::TellGranted(signed));
         if let Some(request) = request {
-            self.tell(person, Event::Settled { request: request.0, how: "allowed".to_owned() });
+            self.tell(person, LocalEvent::Settled { request: request.0, how: "allowed".to_owned() });
         }
         Ok(())
     }
 
-    fn recording_runs(&mut self, now: Timestamp, session: SessionId, part: u32) -> Result<(), Refusal> {
-        let live = self.live.get_mut(&session).ok_or(Refusal::NoSuchSession)?;
+    fn recording_runs(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        part: u32,
+    ) -> Result<(), SessionRefusal> {
+        let live = self.live.get_mut(&session).ok_or(SessionRefusal::NoSuchSession)?;
         if let SessionPhase::Ending(_) = live.phase {
-            return Err(Refusal::NoSuchSession);
+            return Err(SessionRefusal::NoSuchSession);
         }
         live.recording = RecordingState::Running { part };
-        self.did(now, session, Act::Records);
+        self.did(now, session, Activity::Records);
         Ok(())
     }
 }

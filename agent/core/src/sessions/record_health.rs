@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use nearhand_proto::audit::Event as AuditEvent;
+use nearhand_proto::audit::AuditEvent;
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::local::{Event, Said};
-use nearhand_proto::message::session::Refusal;
+use nearhand_proto::message::local::{AgentNotice, LocalEvent};
+use nearhand_proto::message::session::SessionRefusal;
 
 use super::{PendingChangeId, SessionEffect, Sessions, Timestamp};
 use crate::record::RecordError;
@@ -49,7 +49,7 @@ impl RecordHealth {
     }
 
     /// What the person is to know, if something is wrong.
-    pub(super) fn notice(&self) -> Option<Said> {
+    pub(super) fn notice(&self) -> Option<AgentNotice> {
         let why = match self.problem.as_ref()? {
             RecordProblem::Failed(why) => why.clone(),
             RecordProblem::Silent => {
@@ -57,7 +57,7 @@ impl RecordHealth {
                 format!("the audit log can't be written: the disk has not answered for {seconds} s")
             }
         };
-        Some(Said::NoRoom { why })
+        Some(AgentNotice::NoRoom { why })
     }
 }
 
@@ -88,7 +88,7 @@ impl Sessions {
     pub(super) fn row_is_written(&mut self, now: Timestamp) {
         self.record.rows.pop_front();
         if self.record.problem.take().is_some() {
-            self.tell(None, Event::Notice(Said::Words(RECORD_IS_BACK.to_owned())));
+            self.tell(None, LocalEvent::Notice(AgentNotice::Words(RECORD_IS_BACK.to_owned())));
             // Sessions that could not go on because that could not be written down.
             self.presence_changed(now);
         }
@@ -112,7 +112,7 @@ impl Sessions {
         self.record_fails(RecordProblem::Silent);
         let waiting: Vec<PendingChangeId> = self.waiting.keys().copied().collect();
         for id in waiting {
-            self.refuse_change(id, Refusal::Storage);
+            self.refuse_change(id, SessionRefusal::Storage);
         }
     }
 
@@ -123,10 +123,10 @@ impl Sessions {
         }
         self.record.problem = Some(problem);
         if let Some(said) = self.record.notice() {
-            self.tell(None, Event::Notice(said));
+            self.tell(None, LocalEvent::Notice(said));
         }
     }
 }
 
-/// Told to the people at the device after [`Said::NoRoom`].
+/// Told to the people at the device after [`AgentNotice::NoRoom`].
 const RECORD_IS_BACK: &str = "the audit log can be written again; what a technician asks for can be allowed";

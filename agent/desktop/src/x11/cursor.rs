@@ -1,6 +1,6 @@
 //! How the pointer looks, and where it is.
 
-use nearhand_proto::message::screen::{Cursor, MAX_CURSOR, ScreenPoint};
+use nearhand_proto::message::screen::{CursorPicture, MAX_CURSOR, ScreenPoint};
 use x11rb::protocol::xfixes::{ConnectionExt as _, CursorNotifyMask};
 use x11rb::protocol::xproto::ConnectionExt as _;
 
@@ -23,7 +23,7 @@ pub(super) fn position(link: &XConnection) -> Result<Option<(u16, u16)>, Display
 
 /// How the pointer looks now. An arrow where the server doesn't say: it refuses (by its SECURITY extension) once the
 /// program that made the cursor has ended, as `xsetroot` does at the beginning of many sessions.
-pub(super) fn shape(link: &XConnection) -> Result<Cursor, DisplayError> {
+pub(super) fn shape(link: &XConnection) -> Result<CursorPicture, DisplayError> {
     let reply = unless_refused(link.conn.xfixes_get_cursor_image().map_err(ended)?.reply())?;
     Ok(reply.map_or_else(arrow, |image| {
         picture(image.width, image.height, (image.xhot, image.yhot), &image.cursor_image)
@@ -31,7 +31,7 @@ pub(super) fn shape(link: &XConnection) -> Result<Cursor, DisplayError> {
 }
 
 /// Black in a white edge.
-pub(super) fn arrow() -> Cursor {
+pub(super) fn arrow() -> CursorPicture {
     const ROWS: [&str; 19] = [
         "o",
         "oo",
@@ -61,11 +61,11 @@ pub(super) fn arrow() -> Cursor {
     };
     let rgba =
         ROWS.iter().flat_map(|row| (0..WIDTH).flat_map(move |x| pixel(row.as_bytes().get(x).copied())));
-    Cursor { width: 12, height: 19, hot: ScreenPoint::default(), rgba: rgba.collect() }
+    CursorPicture { width: 12, height: 19, hot: ScreenPoint::default(), rgba: rgba.collect() }
 }
 
 /// The pointer's picture as it is sent: alpha divided out, and made smaller by a whole number where it is too large.
-fn picture(width: u16, height: u16, hot: (u16, u16), argb: &[u32]) -> Cursor {
+fn picture(width: u16, height: u16, hot: (u16, u16), argb: &[u32]) -> CursorPicture {
     let step = width.max(height).div_ceil(MAX_CURSOR).max(1);
     let (small_width, small_height) = (width / step, height / step);
     let mut rgba = Vec::with_capacity(usize::from(small_width) * usize::from(small_height) * 4);
@@ -75,7 +75,7 @@ fn picture(width: u16, height: u16, hot: (u16, u16), argb: &[u32]) -> Cursor {
         }
     }
     let hot = ScreenPoint { x: hot.0 / step, y: hot.1 / step };
-    Cursor { width: small_width, height: small_height, hot, rgba }
+    CursorPicture { width: small_width, height: small_height, hot, rgba }
 }
 
 /// The average of a square of premultiplied pixels, as red, green, blue, alpha.

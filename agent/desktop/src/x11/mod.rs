@@ -19,7 +19,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::time::Instant;
 
-use nearhand_proto::message::screen::{Clipboard, Cursor, Monitor};
+use nearhand_proto::message::screen::{ClipboardMessage, CursorPicture, Monitor};
 use nearhand_screen::{Picture, Rect, Size};
 use x11rb::connection::{Connection, RequestConnection};
 use x11rb::errors::{ConnectionError, ReplyError};
@@ -276,7 +276,7 @@ impl ScreenSource for X11Display {
         }
     }
 
-    fn cursor(&mut self) -> Result<Cursor, DisplayError> {
+    fn cursor(&mut self) -> Result<CursorPicture, DisplayError> {
         // What it looks like over another window is not seen.
         if self.aimed.is_some() && !self.over { Ok(cursor::arrow()) } else { cursor::shape(&self.link) }
     }
@@ -369,11 +369,11 @@ impl ClipboardEnd for X11Display {
         self.clipboard.share(on, now)
     }
 
-    fn told(&mut self, message: Clipboard, now: Instant) -> Result<(), DisplayError> {
+    fn told(&mut self, message: ClipboardMessage, now: Instant) -> Result<(), DisplayError> {
         self.clipboard.told(message, now)
     }
 
-    fn tell(&mut self) -> Option<Clipboard> {
+    fn tell(&mut self) -> Option<ClipboardMessage> {
         self.clipboard.tell()
     }
 

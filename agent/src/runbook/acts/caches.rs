@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path};
 use std::time::SystemTime;
 
-use nearhand_proto::runbook::Values;
+use nearhand_proto::runbook::ParameterValues;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat, unlinkat};
 use rustix::io::Errno;
 
@@ -58,7 +58,7 @@ impl CacheTotal {
     }
 }
 
-fn wanted(ground: &ActContext, values: &Values) -> CacheSelection {
+fn wanted(ground: &ActContext, values: &ParameterValues) -> CacheSelection {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let before = now.saturating_sub(number(values, "older-than").saturating_mul(3600));
     let on = text(values, "on");
@@ -74,7 +74,7 @@ fn wanted(ground: &ActContext, values: &Values) -> CacheSelection {
 }
 
 /// What there is to be removed.
-pub(super) async fn look(ground: &ActContext, values: &Values) -> ActResult {
+pub(super) async fn look(ground: &ActContext, values: &ParameterValues) -> ActResult {
     let sum = walk(ground, values, false).await?;
     match (sum.roots, sum.files) {
         (0, _) => Err(ActError::Nothing(match text(values, "on") {
@@ -87,13 +87,13 @@ pub(super) async fn look(ground: &ActContext, values: &Values) -> ActResult {
 }
 
 /// Removes it.
-pub(super) async fn clear(ground: &ActContext, values: &Values) -> ActResult {
+pub(super) async fn clear(ground: &ActContext, values: &ParameterValues) -> ActResult {
     let sum = walk(ground, values, true).await?;
     Ok(format!("removed {}", sum.in_words()))
 }
 
 /// How much room there is afterwards.
-pub(super) async fn room(ground: &ActContext, values: &Values) -> ActResult {
+pub(super) async fn room(ground: &ActContext, values: &ParameterValues) -> ActResult {
     let wanted = wanted(ground, values);
     let place = wanted.on.or_else(|| wanted.roots.into_iter().find(|root| Path::new(root).is_dir()));
     let Some(place) = place else { return Ok("the directories are gone".to_owned()) };
@@ -108,7 +108,7 @@ pub(super) async fn room(ground: &ActContext, values: &Values) -> ActResult {
 }
 
 /// A disk that hangs must not keep the agent: the walk is on a thread of its own, and stops when it is told to.
-async fn walk(ground: &ActContext, values: &Values, remove: bool) -> Result<CacheTotal, ActError> {
+async fn walk(ground: &ActContext, values: &ParameterValues, remove: bool) -> Result<CacheTotal, ActError> {
     let (wanted, stop) = (wanted(ground, values), ground.stop.clone());
     let walk = tokio::task::spawn_blocking(move || walk_all(&wanted, remove, &stop));
     walk.await.map_err(|_| ActError::Failed("the walk through the directories broke".to_owned()))

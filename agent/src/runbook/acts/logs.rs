@@ -1,6 +1,6 @@
 //! The system's logs: the journal is made smaller, the files that logrotate knows are rotated.
 
-use nearhand_proto::runbook::Values;
+use nearhand_proto::runbook::ParameterValues;
 
 use super::{ActContext, ActError, ActResult, number, ran};
 
@@ -24,7 +24,7 @@ fn rotates(ground: &ActContext) -> bool {
     ground.programs.find("logrotate").is_ok() && std::path::Path::new(CONFIGURATION).is_file()
 }
 
-pub(super) async fn apply(ground: &ActContext, values: &Values) -> ActResult {
+pub(super) async fn apply(ground: &ActContext, values: &ParameterValues) -> ActResult {
     let mut done = Vec::new();
     if ground.programs.find("journalctl").is_ok() {
         let size = format!("--vacuum-size={}M", number(values, "keep"));
@@ -39,7 +39,7 @@ pub(super) async fn apply(ground: &ActContext, values: &Values) -> ActResult {
     Ok(done.join("; "))
 }
 
-pub(super) async fn verify(ground: &ActContext, _values: &Values) -> ActResult {
+pub(super) async fn verify(ground: &ActContext, _values: &ParameterValues) -> ActResult {
     if ground.programs.find("journalctl").is_err() {
         return Ok("the files were rotated".to_owned());
     }
@@ -52,13 +52,13 @@ pub(super) async fn verify(ground: &ActContext, _values: &Values) -> ActResult {
 mod tests {
     use super::super::tests::{said, stand_in};
     use super::*;
-    use nearhand_proto::runbook::Value;
+    use nearhand_proto::runbook::ParameterValue;
 
     #[tokio::test]
     async fn the_journal_is_cut_to_what_was_said() {
         let stage = stand_in("journalctl", "echo 'Archived and active journals take up 48.0M.'");
         let mut values = said(&[]);
-        values.insert("keep".into(), Value::Integer(200));
+        values.insert("keep".into(), ParameterValue::Integer(200));
         precheck(&stage.ground).await.unwrap();
         apply(&stage.ground, &values).await.unwrap();
         assert!(stage.called("journalctl --vacuum-size=200M"), "{}", stage.calls());

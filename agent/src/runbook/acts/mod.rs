@@ -17,7 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nearhand_proto::runbook::{Act, Value, Values};
+use nearhand_proto::runbook::{ParameterValue, ParameterValues, RunbookAction};
 
 use super::ledger::UndoStep;
 use nearhand_agent_core::gate::RunbookRules;
@@ -72,75 +72,87 @@ impl StopFlag {
 }
 
 /// Whether it can and needs to be done.
-pub(super) async fn precheck(ground: &ActContext, act: Act, values: &Values) -> ActResult {
+pub(super) async fn precheck(ground: &ActContext, act: RunbookAction, values: &ParameterValues) -> ActResult {
     match act {
-        Act::RestartService => services::precheck(ground, values).await,
-        Act::ClearCaches => caches::look(ground, values).await,
-        Act::RotateLogs => logs::precheck(ground).await,
-        Act::MendNetwork => network::precheck(ground, values).await,
-        Act::SyncTime => clock::precheck(ground).await,
-        Act::ClearPrintQueue => printing::precheck(ground, values).await,
-        Act::TameProcess => processes::look(ground, values).await,
-        Act::CollectDiagnostics => Ok("the checks can run".to_owned()),
+        RunbookAction::RestartService => services::precheck(ground, values).await,
+        RunbookAction::ClearCaches => caches::look(ground, values).await,
+        RunbookAction::RotateLogs => logs::precheck(ground).await,
+        RunbookAction::MendNetwork => network::precheck(ground, values).await,
+        RunbookAction::SyncTime => clock::precheck(ground).await,
+        RunbookAction::ClearPrintQueue => printing::precheck(ground, values).await,
+        RunbookAction::TameProcess => processes::look(ground, values).await,
+        RunbookAction::CollectDiagnostics => Ok("the checks can run".to_owned()),
     }
 }
 
 /// What would be done.
-pub(super) async fn dry_run(ground: &ActContext, act: Act, values: &Values) -> ActResult {
+pub(super) async fn dry_run(ground: &ActContext, act: RunbookAction, values: &ParameterValues) -> ActResult {
     match act {
-        Act::RestartService => Ok(format!("would start {} again", text(values, "service"))),
-        Act::ClearCaches => caches::look(ground, values).await.map(|seen| format!("would remove {seen}")),
-        Act::RotateLogs => {
+        RunbookAction::RestartService => Ok(format!("would start {} again", text(values, "service"))),
+        RunbookAction::ClearCaches => {
+            caches::look(ground, values).await.map(|seen| format!("would remove {seen}"))
+        }
+        RunbookAction::RotateLogs => {
             Ok(format!("would keep {} MB of the newest logs and rotate the others", number(values, "keep")))
         }
-        Act::MendNetwork => network::dry_run(ground, values).await,
-        Act::SyncTime => Ok("would set the clock by the configured time servers".to_owned()),
-        Act::ClearPrintQueue => {
+        RunbookAction::MendNetwork => network::dry_run(ground, values).await,
+        RunbookAction::SyncTime => Ok("would set the clock by the configured time servers".to_owned()),
+        RunbookAction::ClearPrintQueue => {
             printing::precheck(ground, values).await.map(|seen| format!("would remove {seen}"))
         }
-        Act::TameProcess => processes::dry_run(ground, values).await,
-        Act::CollectDiagnostics => Ok("would run all checks and keep the report".to_owned()),
+        RunbookAction::TameProcess => processes::dry_run(ground, values).await,
+        RunbookAction::CollectDiagnostics => Ok("would run all checks and keep the report".to_owned()),
     }
 }
 
 /// What undoing it will need, known before it is done.
 pub(super) async fn prepare(
     ground: &ActContext,
-    act: Act,
-    values: &Values,
+    act: RunbookAction,
+    values: &ParameterValues,
 ) -> Result<Vec<UndoStep>, ActError> {
     match act {
-        Act::TameProcess => processes::prepare(ground, values).await,
-        Act::MendNetwork => network::prepare(ground, values).await,
+        RunbookAction::TameProcess => processes::prepare(ground, values).await,
+        RunbookAction::MendNetwork => network::prepare(ground, values).await,
         _ => Ok(Vec::new()),
     }
 }
 
 /// Does it. `undo` is what [`prepare`] found.
-pub(super) async fn apply(ground: &ActContext, act: Act, values: &Values, undo: &[UndoStep]) -> ActResult {
+pub(super) async fn apply(
+    ground: &ActContext,
+    act: RunbookAction,
+    values: &ParameterValues,
+    undo: &[UndoStep],
+) -> ActResult {
     match act {
-        Act::RestartService => services::apply(ground, values).await,
-        Act::ClearCaches => caches::clear(ground, values).await,
-        Act::RotateLogs => logs::apply(ground, values).await,
-        Act::MendNetwork => network::apply(ground, values).await,
-        Act::SyncTime => clock::apply(ground).await,
-        Act::ClearPrintQueue => printing::apply(ground, values).await,
-        Act::TameProcess => processes::apply(ground, values, undo).await,
-        Act::CollectDiagnostics => report::apply(ground).await,
+        RunbookAction::RestartService => services::apply(ground, values).await,
+        RunbookAction::ClearCaches => caches::clear(ground, values).await,
+        RunbookAction::RotateLogs => logs::apply(ground, values).await,
+        RunbookAction::MendNetwork => network::apply(ground, values).await,
+        RunbookAction::SyncTime => clock::apply(ground).await,
+        RunbookAction::ClearPrintQueue => printing::apply(ground, values).await,
+        RunbookAction::TameProcess => processes::apply(ground, values, undo).await,
+        RunbookAction::CollectDiagnostics => report::apply(ground).await,
     }
 }
 
 /// Whether it helped.
-pub(super) async fn verify(ground: &ActContext, act: Act, values: &Values, undo: &[UndoStep]) -> ActResult {
+pub(super) async fn verify(
+    ground: &ActContext,
+    act: RunbookAction,
+    values: &ParameterValues,
+    undo: &[UndoStep],
+) -> ActResult {
     match act {
-        Act::RestartService => services::verify(ground, values).await,
-        Act::ClearCaches => caches::room(ground, values).await,
-        Act::RotateLogs => logs::verify(ground, values).await,
-        Act::MendNetwork => network::verify(ground).await,
-        Act::SyncTime => clock::verify(ground).await,
-        Act::ClearPrintQueue => printing::verify(ground, values).await,
-        Act::TameProcess => processes::verify(values, undo),
-        Act::CollectDiagnostics => report::verify(ground).await,
+        RunbookAction::RestartService => services::verify(ground, values).await,
+        RunbookAction::ClearCaches => caches::room(ground, values).await,
+        RunbookAction::RotateLogs => logs::verify(ground, values).await,
+        RunbookAction::MendNetwork => network::verify(ground).await,
+        RunbookAction::SyncTime => clock::verify(ground).await,
+        RunbookAction::ClearPrintQueue => printing::verify(ground, values).await,
+        RunbookAction::TameProcess => processes::verify(values, undo),
+        RunbookAction::CollectDiagnostics => report::verify(ground).await,
     }
 }
 
@@ -153,17 +165,17 @@ pub(super) async fn undo(ground: &ActContext, undo: &UndoStep) -> Result<String,
 }
 
 /// A text among the values; empty if it was left out.
-fn text<'a>(values: &'a Values, name: &str) -> &'a str {
+fn text<'a>(values: &'a ParameterValues, name: &str) -> &'a str {
     match values.get(name) {
-        Some(Value::Text(text)) => text,
+        Some(ParameterValue::Text(text)) => text,
         _ => "",
     }
 }
 
 /// A number among the values, none of which is negative.
-fn number(values: &Values, name: &str) -> u64 {
+fn number(values: &ParameterValues, name: &str) -> u64 {
     match values.get(name) {
-        Some(Value::Integer(number)) => u64::try_from(*number).unwrap_or(0),
+        Some(ParameterValue::Integer(number)) => u64::try_from(*number).unwrap_or(0),
         _ => 0,
     }
 }
@@ -237,7 +249,10 @@ mod tests {
         stage
     }
 
-    pub(super) fn said(values: &[(&str, &str)]) -> Values {
-        values.iter().map(|(name, value)| ((*name).to_owned(), Value::Text((*value).to_owned()))).collect()
+    pub(super) fn said(values: &[(&str, &str)]) -> ParameterValues {
+        values
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), ParameterValue::Text((*value).to_owned())))
+            .collect()
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use nearhand_proto::runbook::Values;
+use nearhand_proto::runbook::ParameterValues;
 
 use super::{ActContext, ActError, ActResult, ran, text};
 use crate::runbook::ledger::UndoStep;
@@ -20,7 +20,7 @@ const OFF: Duration = Duration::from_secs(1);
 const FLUSHERS: [(&str, &[&str]); 2] = [("resolvectl", &["flush-caches"]), ("nscd", &["--invalidate=hosts"])];
 
 /// The adapter that is meant.
-async fn interface(ground: &ActContext, values: &Values) -> Result<String, ActError> {
+async fn interface(ground: &ActContext, values: &ParameterValues) -> Result<String, ActError> {
     let named = text(values, "interface");
     if !named.is_empty() {
         if !std::path::Path::new("/sys/class/net").join(named).exists() {
@@ -34,7 +34,7 @@ async fn interface(ground: &ActContext, values: &Values) -> Result<String, ActEr
         ["dev", name] => Some((*name).to_owned()),
         _ => None,
     });
-    let found = found.filter(|name| nearhand_proto::runbook::Kind::Interface.read(name).is_ok());
+    let found = found.filter(|name| nearhand_proto::runbook::ParameterKind::Interface.read(name).is_ok());
     found.ok_or_else(|| {
         ActError::Cannot("no adapter leads to the internet; say which one is meant".to_owned())
     })
@@ -57,7 +57,7 @@ fn renewer(ground: &ActContext, interface: &str) -> Result<(&'static str, Vec<St
     Ok((program, words))
 }
 
-pub(super) async fn precheck(ground: &ActContext, values: &Values) -> ActResult {
+pub(super) async fn precheck(ground: &ActContext, values: &ParameterValues) -> ActResult {
     if text(values, "how") == "flush-dns" {
         return flusher(ground).map(|(program, _)| format!("{program} remembers names"));
     }
@@ -69,7 +69,7 @@ pub(super) async fn precheck(ground: &ActContext, values: &Values) -> ActResult 
     Ok(format!("the adapter is {interface}; the relay {before} be reached now"))
 }
 
-pub(super) async fn dry_run(ground: &ActContext, values: &Values) -> ActResult {
+pub(super) async fn dry_run(ground: &ActContext, values: &ParameterValues) -> ActResult {
     Ok(match text(values, "how") {
         "flush-dns" => format!("would have {} forget names", flusher(ground)?.0),
         "renew-lease" => format!("would ask for an address for {} again", interface(ground, values).await?),
@@ -77,14 +77,17 @@ pub(super) async fn dry_run(ground: &ActContext, values: &Values) -> ActResult {
     })
 }
 
-pub(super) async fn prepare(ground: &ActContext, values: &Values) -> Result<Vec<UndoStep>, ActError> {
+pub(super) async fn prepare(
+    ground: &ActContext,
+    values: &ParameterValues,
+) -> Result<Vec<UndoStep>, ActError> {
     if text(values, "how") == "flush-dns" {
         return Ok(Vec::new());
     }
     Ok(vec![UndoStep::Adapter { interface: interface(ground, values).await? }])
 }
 
-pub(super) async fn apply(ground: &ActContext, values: &Values) -> ActResult {
+pub(super) async fn apply(ground: &ActContext, values: &ParameterValues) -> ActResult {
     if text(values, "how") == "flush-dns" {
         let (program, words) = flusher(ground)?;
         ran(ground, program, words).await?;

@@ -1,6 +1,6 @@
 //! Print jobs that wait too long are taken out of CUPS' queues.
 
-use nearhand_proto::runbook::Values;
+use nearhand_proto::runbook::ParameterValues;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
@@ -35,7 +35,7 @@ fn job(line: &str, before: OffsetDateTime) -> Option<String> {
 }
 
 /// Jobs that have waited for so long.
-async fn stuck(ground: &ActContext, values: &Values) -> Result<Vec<String>, ActError> {
+async fn stuck(ground: &ActContext, values: &ParameterValues) -> Result<Vec<String>, ActError> {
     let output = ran(ground, "lpstat", &["-W", "not-completed", "-o"]).await?;
     let hours = i64::try_from(number(values, "stuck-for")).unwrap_or(i64::MAX / 3600);
     // CUPS writes local time without saying which: a day's margin either way would be too much, so the local
@@ -46,7 +46,7 @@ async fn stuck(ground: &ActContext, values: &Values) -> Result<Vec<String>, ActE
     Ok(output.text.lines().filter_map(|line| job(line, before)).take(MOST).collect())
 }
 
-pub(super) async fn precheck(ground: &ActContext, values: &Values) -> ActResult {
+pub(super) async fn precheck(ground: &ActContext, values: &ParameterValues) -> ActResult {
     let jobs = stuck(ground, values).await?;
     match jobs.as_slice() {
         [] => Err(ActError::Nothing("no print job waits for so long".to_owned())),
@@ -54,7 +54,7 @@ pub(super) async fn precheck(ground: &ActContext, values: &Values) -> ActResult 
     }
 }
 
-pub(super) async fn apply(ground: &ActContext, values: &Values) -> ActResult {
+pub(super) async fn apply(ground: &ActContext, values: &ParameterValues) -> ActResult {
     let jobs = stuck(ground, values).await?;
     for job in &jobs {
         ran(ground, "cancel", &["--", job]).await?;
@@ -62,7 +62,7 @@ pub(super) async fn apply(ground: &ActContext, values: &Values) -> ActResult {
     Ok(format!("{} jobs were taken out", jobs.len()))
 }
 
-pub(super) async fn verify(ground: &ActContext, values: &Values) -> ActResult {
+pub(super) async fn verify(ground: &ActContext, values: &ParameterValues) -> ActResult {
     match stuck(ground, values).await?.len() {
         0 => Ok("no job waits for so long any more".to_owned()),
         left => Err(ActError::Failed(format!("{left} jobs are still there"))),
@@ -73,7 +73,7 @@ pub(super) async fn verify(ground: &ActContext, values: &Values) -> ActResult {
 mod tests {
     use super::super::tests::{said, stand_in};
     use super::*;
-    use nearhand_proto::runbook::Value;
+    use nearhand_proto::runbook::ParameterValue;
 
     #[tokio::test]
     async fn only_old_jobs_with_plain_names_are_taken_out() {
@@ -84,7 +84,7 @@ mod tests {
         );
         stage.program("cancel", "touch \"$(dirname $0)/lpstat.gone\"");
         let mut values = said(&[]);
-        values.insert("stuck-for".into(), Value::Integer(1));
+        values.insert("stuck-for".into(), ParameterValue::Integer(1));
         assert_eq!(precheck(&stage.ground, &values).await.unwrap(), "1 jobs that wait, such as Office-12");
         apply(&stage.ground, &values).await.unwrap();
         assert!(stage.called("cancel -- Office-12"), "{}", stage.calls());

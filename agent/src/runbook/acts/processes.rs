@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use nearhand_proto::runbook::{Values, matches};
+use nearhand_proto::runbook::{ParameterValues, matches};
 
 use super::{ActContext, ActError, ActResult, number, text};
 use crate::platform::ProcessHandle;
@@ -98,7 +98,7 @@ fn allowed(ground: &ActContext, name: &str) -> Result<(), ActError> {
 }
 
 /// Those that are busy enough, after having been watched.
-async fn busy(ground: &ActContext, values: &Values) -> Result<Vec<FoundProcess>, ActError> {
+async fn busy(ground: &ActContext, values: &ParameterValues) -> Result<Vec<FoundProcess>, ActError> {
     let name = text(values, "process");
     allowed(ground, name)?;
     let before = named(name);
@@ -116,7 +116,7 @@ fn pids(found: &[FoundProcess]) -> String {
     found.iter().map(|one| one.pid.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-pub(super) async fn look(ground: &ActContext, values: &Values) -> ActResult {
+pub(super) async fn look(ground: &ActContext, values: &ParameterValues) -> ActResult {
     let found = busy(ground, values).await?;
     let name = text(values, "process");
     match found.as_slice() {
@@ -125,14 +125,17 @@ pub(super) async fn look(ground: &ActContext, values: &Values) -> ActResult {
     }
 }
 
-pub(super) async fn dry_run(ground: &ActContext, values: &Values) -> ActResult {
+pub(super) async fn dry_run(ground: &ActContext, values: &ParameterValues) -> ActResult {
     let found = busy(ground, values).await?;
     let what = if text(values, "how") == "end" { "end" } else { "have wait for all others" };
     Ok(format!("would {what}: {} with the number {}", text(values, "process"), pids(&found)))
 }
 
 /// Which ones, and what they were: what is done is done to these.
-pub(super) async fn prepare(ground: &ActContext, values: &Values) -> Result<Vec<UndoStep>, ActError> {
+pub(super) async fn prepare(
+    ground: &ActContext,
+    values: &ParameterValues,
+) -> Result<Vec<UndoStep>, ActError> {
     let found = busy(ground, values).await?;
     if found.is_empty() {
         return Err(ActError::Nothing(format!("no {} is that busy any more", text(values, "process"))));
@@ -148,7 +151,7 @@ fn hold(pid: i32, started: u64) -> Option<ProcessHandle> {
     (now.started == started && held.is_alive()).then_some(held)
 }
 
-pub(super) async fn apply(ground: &ActContext, values: &Values, undo: &[UndoStep]) -> ActResult {
+pub(super) async fn apply(ground: &ActContext, values: &ParameterValues, undo: &[UndoStep]) -> ActResult {
     allowed(ground, text(values, "process"))?;
     let mut done = 0;
     for one in undo {
@@ -176,7 +179,7 @@ async fn end(held: &ProcessHandle) -> std::io::Result<()> {
     if held.is_alive() { held.end() } else { Ok(()) }
 }
 
-pub(super) fn verify(values: &Values, undo: &[UndoStep]) -> ActResult {
+pub(super) fn verify(values: &ParameterValues, undo: &[UndoStep]) -> ActResult {
     let ends = text(values, "how") == "end";
     for one in undo {
         let UndoStep::Nice { pid, started, .. } = one else { continue };
@@ -205,7 +208,7 @@ mod tests {
 
     use super::super::tests::{said, stand_in};
     use super::*;
-    use nearhand_proto::runbook::Value;
+    use nearhand_proto::runbook::ParameterValue;
 
     /// A program that does nothing but take a processor, under a name of its own.
     struct BusyProgram(Child, String, #[expect(dead_code, reason = "holds the program")] tempfile::TempDir);
@@ -219,9 +222,9 @@ mod tests {
             Self(child, name.to_owned(), dir)
         }
 
-        fn values(&self, how: &str) -> Values {
+        fn values(&self, how: &str) -> ParameterValues {
             let mut values = said(&[("process", &self.1), ("how", how)]);
-            values.insert("busy".into(), Value::Integer(10));
+            values.insert("busy".into(), ParameterValue::Integer(10));
             values
         }
 
@@ -276,7 +279,7 @@ mod tests {
         assert!(!hog.0.wait().unwrap().success());
         let mut idle = Command::new("sleep").arg("600").spawn().unwrap();
         let mut values = said(&[("process", "sleep"), ("how", "end")]);
-        values.insert("busy".into(), Value::Integer(10));
+        values.insert("busy".into(), ParameterValue::Integer(10));
         assert!(matches!(look(&stage.ground, &values).await, Err(ActError::Nothing(_))));
         idle.kill().unwrap();
         idle.wait().unwrap();

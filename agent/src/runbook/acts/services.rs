@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nearhand_proto::runbook::{Values, matches};
+use nearhand_proto::runbook::{ParameterValues, matches};
 
 use super::{ActContext, ActError, ActResult, ran, text, tried};
 
@@ -55,7 +55,7 @@ async fn state(ground: &ActContext, service: &str) -> Result<String, ActError> {
     Ok(output.text.trim().to_owned())
 }
 
-pub(super) async fn precheck(ground: &ActContext, values: &Values) -> ActResult {
+pub(super) async fn precheck(ground: &ActContext, values: &ParameterValues) -> ActResult {
     let service = text(values, "service");
     allowed(ground, service)?;
     match state(ground, service).await?.as_str() {
@@ -64,14 +64,14 @@ pub(super) async fn precheck(ground: &ActContext, values: &Values) -> ActResult 
     }
 }
 
-pub(super) async fn apply(ground: &ActContext, values: &Values) -> ActResult {
+pub(super) async fn apply(ground: &ActContext, values: &ParameterValues) -> ActResult {
     let service = text(values, "service");
     allowed(ground, service)?;
     ran(ground, "systemctl", &["restart", "--no-ask-password", "--", service]).await?;
     Ok(format!("{service} was started again"))
 }
 
-pub(super) async fn verify(ground: &ActContext, values: &Values) -> ActResult {
+pub(super) async fn verify(ground: &ActContext, values: &ParameterValues) -> ActResult {
     let service = text(values, "service");
     let mut looked = Duration::ZERO;
     loop {

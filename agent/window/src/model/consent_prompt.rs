@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use nearhand_proto::grant::{Capabilities, Capability, MAX_DURATION};
-use nearhand_proto::message::local::{Choice, ConsentRequest, Said, Verb, Window};
+use nearhand_proto::message::local::{AgentNotice, ConsentChoice, ConsentRequest, ListedWindow, LocalVerb};
 
 use super::input::{Uptime, UserAction};
 use super::phrases;
@@ -82,12 +82,12 @@ pub(crate) struct ConsentPrompt {
     pub(crate) until: Uptime,
     pub(crate) ticked: Capabilities,
     pub(crate) term: GrantTerm,
-    pub(crate) windows: Option<Vec<Window>>,
+    pub(crate) windows: Option<Vec<ListedWindow>>,
     pub(crate) window: Option<u32>,
     /// The second page is shown.
     pub(crate) confirming: bool,
     /// Why the agent refused the last decision.
-    pub(crate) refusal: Option<Said>,
+    pub(crate) refusal: Option<AgentNotice>,
     /// A decision was sent to the agent and has no answer yet.
     sent: bool,
 }
@@ -119,12 +119,12 @@ impl ConsentPrompt {
         }
     }
 
-    pub(crate) fn set_windows(&mut self, windows: Vec<Window>) {
+    pub(crate) fn set_windows(&mut self, windows: Vec<ListedWindow>) {
         self.window = self.window.filter(|id| windows.iter().any(|window| window.id == *id));
         self.windows = Some(windows);
     }
 
-    pub(crate) fn set_refused(&mut self, why: Said) {
+    pub(crate) fn set_refused(&mut self, why: AgentNotice) {
         self.sent = false;
         self.confirming = false;
         self.refusal = Some(why);
@@ -154,12 +154,12 @@ impl ConsentPrompt {
     }
 
     /// The request to the agent that denies.
-    pub(crate) const fn denial(&self) -> Verb {
-        Verb::Decide { request: self.request.request, choice: Choice::Deny }
+    pub(crate) const fn denial(&self) -> LocalVerb {
+        LocalVerb::Decide { request: self.request.request, choice: ConsentChoice::Deny }
     }
 
     /// Takes in what the person pressed, and returns what to send to the agent.
-    pub(crate) fn act(&mut self, action: &UserAction, now: Uptime) -> Option<Verb> {
+    pub(crate) fn act(&mut self, action: &UserAction, now: Uptime) -> Option<LocalVerb> {
         match action {
             UserAction::Tick(capability) if self.request.capabilities.contains(*capability) => {
                 self.ticked = self.ticked.with(*capability);
@@ -189,15 +189,15 @@ impl ConsentPrompt {
         None
     }
 
-    fn approval(&mut self) -> Option<Verb> {
+    fn approval(&mut self) -> Option<LocalVerb> {
         if self.sent {
             return None;
         }
         let (capabilities, seconds) = (self.ticked, self.term.seconds());
         let window = self.window.filter(|_| capabilities.contains(Capability::Window));
-        let choice = Choice::Allow { capabilities, seconds, window };
+        let choice = ConsentChoice::Allow { capabilities, seconds, window };
         self.sent = true;
         self.refusal = None;
-        Some(Verb::Decide { request: self.request.request, choice })
+        Some(LocalVerb::Decide { request: self.request.request, choice })
     }
 }

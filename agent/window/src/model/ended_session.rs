@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::local::{Record, Said};
+use nearhand_proto::message::local::{AgentNotice, SessionRecord};
 
 use super::activity::ActivityLine;
 use super::input::SaveOutcome;
@@ -16,16 +16,16 @@ use crate::catalog::{Arg, Catalog};
 pub(crate) struct EndedSession {
     live: LiveSession,
     /// Why it ended, where this window was told.
-    why: Option<Said>,
+    why: Option<AgentNotice>,
     /// The agent's record, once it has arrived.
-    record: Option<Record>,
+    record: Option<SessionRecord>,
     pub(crate) saved: Option<SaveOutcome>,
     pub(crate) rated: bool,
     pub(crate) reported: bool,
 }
 
 impl EndedSession {
-    pub(crate) const fn new(live: LiveSession, why: Option<Said>) -> Self {
+    pub(crate) const fn new(live: LiveSession, why: Option<AgentNotice>) -> Self {
         Self { live, why, record: None, saved: None, rated: false, reported: false }
     }
 
@@ -33,7 +33,7 @@ impl EndedSession {
         self.live.session.session
     }
 
-    pub(crate) fn set_record(&mut self, record: Record) {
+    pub(crate) fn set_record(&mut self, record: SessionRecord) {
         self.record = Some(record);
     }
 

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use nearhand_proto::grant::Capability;
-use nearhand_proto::message::local::{Event, Reply, Said, Status, Urgency, Verb};
+use nearhand_proto::message::local::{AgentNotice, AgentStatus, LocalEvent, LocalReply, LocalVerb, Urgency};
 
 use super::consent_prompt::GrantTerm;
 
@@ -117,12 +117,12 @@ pub(crate) enum SaveOutcome {
 #[derive(Debug)]
 pub(crate) enum WindowInput {
     /// The agent answers and reports its state.
-    Connected(Box<Status>),
+    Connected(Box<AgentStatus>),
     /// The connection to the agent is lost.
     Lost,
-    Event(Event),
+    Event(LocalEvent),
     /// The agent's answer to a request, or why it refused it.
-    Answer(Verb, Result<Reply, Said>),
+    Answer(LocalVerb, Result<LocalReply, AgentNotice>),
     RecordSaved(SaveOutcome),
     Action(UserAction, PressSource),
     StopKey(StopKey),
@@ -132,7 +132,7 @@ pub(crate) enum WindowInput {
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum WindowEffect {
     /// Send this request to the agent.
-    Send(Verb),
+    Send(LocalVerb),
     /// Save this text as a file among the person's documents.
     SaveRecord(String),
     /// Show a desktop notification.

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use nearhand_proto::grant::{Capabilities, Capability};
-use nearhand_proto::message::local::{ChatLine, Deed, MAX_DEEDS, Record, Session};
+use nearhand_proto::message::local::{ActivityEntry, ChatLine, LocalSession, MAX_ACTIVITY, SessionRecord};
 
 use super::activity::ActivityLine;
 use super::input::Uptime;
@@ -25,10 +25,10 @@ pub(crate) enum PauseReason {
 /// A session under way.
 #[derive(Clone, Debug)]
 pub(crate) struct LiveSession {
-    pub(crate) session: Session,
+    pub(crate) session: LocalSession,
     /// What is granted, and until when.
     pub(crate) until: Vec<(Capability, Uptime)>,
-    activity: VecDeque<Deed>,
+    activity: VecDeque<ActivityEntry>,
     pub(crate) paused: Option<PauseReason>,
     /// Number of the technician's last message that was shown.
     pub(crate) seen: u64,
@@ -37,14 +37,14 @@ pub(crate) struct LiveSession {
 }
 
 impl LiveSession {
-    pub(crate) fn new(session: Session, now: Uptime) -> Self {
+    pub(crate) fn new(session: LocalSession, now: Uptime) -> Self {
         let unseen = session.chat.iter().filter(|line| line.from_technician).map(|line| line.number).max();
         let until = until(&session, now);
         Self { session, until, activity: VecDeque::new(), paused: None, seen: 0, unseen }
     }
 
     /// The agent reports the session's state.
-    pub(crate) fn update(&mut self, session: Session, now: Uptime) {
+    pub(crate) fn update(&mut self, session: LocalSession, now: Uptime) {
         self.until = until(&session, now);
         self.session = session;
     }
@@ -59,17 +59,17 @@ impl LiveSession {
     }
 
     /// The agent's record of the session replaces what this window saw itself.
-    pub(crate) fn set_record(&mut self, record: Record) {
+    pub(crate) fn set_record(&mut self, record: SessionRecord) {
         if record.deeds.len() >= self.activity.len() {
             self.activity = record.deeds.into();
         }
     }
 
-    pub(crate) fn add_activity(&mut self, entry: Deed) {
+    pub(crate) fn add_activity(&mut self, entry: ActivityEntry) {
         if self.activity.back() == Some(&entry) {
             return;
         }
-        if self.activity.len() >= MAX_DEEDS {
+        if self.activity.len() >= MAX_ACTIVITY {
             self.activity.pop_front();
         }
         self.activity.push_back(entry);
@@ -99,7 +99,7 @@ impl LiveSession {
     }
 }
 
-fn until(session: &Session, now: Uptime) -> Vec<(Capability, Uptime)> {
+fn until(session: &LocalSession, now: Uptime) -> Vec<(Capability, Uptime)> {
     let left = |seconds: u32| now + Duration::from_secs(seconds.into());
     session.granted.iter().map(|granted| (granted.capability, left(granted.seconds_left))).collect()
 }

@@ -2,30 +2,32 @@
 
 use core::time::Duration;
 
-use nearhand_proto::message::local::{Fix, Mend, Said};
-use nearhand_proto::runbook::{Ending, Mode};
+use nearhand_proto::message::local::{AgentNotice, FixableFinding, SelfHelpHint};
+use nearhand_proto::runbook::{RunEnding, RunMode};
 
 use super::phrases::{self, agent_text, quoted_line};
 use crate::catalog::{Arg, Catalog};
 
 /// A message of the agent as a sentence. What somebody else wrote in it stands in quotes.
-pub(crate) fn text(catalog: &Catalog, message: &Said) -> String {
+pub(crate) fn text(catalog: &Catalog, message: &AgentNotice) -> String {
     let given: Vec<(&'static str, String)> = match message {
-        Said::Words(words) => return agent_text(words),
-        Said::WrongCode { who } => vec![("who", quoted_line(who))],
-        Said::ReadFirst { seconds } | Said::HandsOff { seconds } | Said::CodesLocked { seconds } => {
+        AgentNotice::Words(words) => return agent_text(words),
+        AgentNotice::WrongCode { who } => vec![("who", quoted_line(who))],
+        AgentNotice::ReadFirst { seconds }
+        | AgentNotice::HandsOff { seconds }
+        | AgentNotice::CodesLocked { seconds } => {
             vec![("time", phrases::time_left(catalog, Duration::from_secs(*seconds)))]
         }
-        Said::NotGranted(what) | Said::GrantOver(what) | Said::NotOffered(what) => {
+        AgentNotice::NotGranted(what) | AgentNotice::GrantOver(what) | AgentNotice::NotOffered(what) => {
             vec![("what", phrases::capability_list(catalog, (*what).into()))]
         }
-        Said::CantShow { why } | Said::RunbookRefused { why } => vec![("why", agent_text(why))],
-        Said::RunbookBegins { title, .. } => vec![("name", quoted_line(title))],
-        Said::RunbookStep { runbook, act, before } => {
+        AgentNotice::CantShow { why } | AgentNotice::RunbookRefused { why } => vec![("why", agent_text(why))],
+        AgentNotice::RunbookBegins { title, .. } => vec![("name", quoted_line(title))],
+        AgentNotice::RunbookStep { runbook, act, before } => {
             let what = catalog.text(&format!("repair-{}", act.name()));
             vec![("name", quoted_line(runbook)), ("what", what), ("why", agent_text(before))]
         }
-        Said::RunbookOver { runbook, why, .. } => {
+        AgentNotice::RunbookOver { runbook, why, .. } => {
             vec![("name", quoted_line(runbook)), ("why", agent_text(why))]
         }
         _ => Vec::new(),
@@ -35,70 +37,70 @@ pub(crate) fn text(catalog: &Catalog, message: &Said) -> String {
 }
 
 /// Under which key the catalog has it.
-const fn message_key(message: &Said) -> &'static str {
+const fn message_key(message: &AgentNotice) -> &'static str {
     match message {
-        Said::Stopped => "said-stopped",
-        Said::ByTechnician => "said-by-technician",
-        Said::TechnicianRevoked => "said-technician-revoked",
-        Said::AgentStops => "said-agent-stops",
-        Said::KeyRotated => "said-key-rotated",
-        Said::NothingGranted => "said-nothing-granted",
-        Said::ByRelay => "said-by-relay",
-        Said::Unwatched => "said-unwatched",
-        Said::ConnectionLost => "said-connection-lost",
-        Said::CodeUsed => "said-code-used",
-        Said::CodeBurnt => "said-code-burnt",
-        Said::CodeExpired => "said-code-expired",
-        Said::CodeCancelled => "said-code-cancelled",
-        Said::EverythingStopped => "said-everything-stopped",
-        Said::CodeLost => "said-code-lost",
-        Said::CodeElsewhere => "said-code-elsewhere",
-        Said::ClockOff => "said-clock-off",
-        Said::NoRoom { .. } => "said-no-room",
-        Said::Missed(_) => "said-missed",
-        Said::RequestOver => "said-request-over",
-        Said::NothingChosen => "said-nothing-chosen",
-        Said::WhichWindow => "said-which-window",
-        Said::WindowUnlisted => "said-window-unlisted",
-        Said::SessionOver => "said-session-over",
-        Said::NoneGranted => "said-none-granted",
-        Said::ChatFull => "said-chat-full",
-        Said::NoCode => "said-no-code",
-        Said::NoRelay => "said-no-relay",
-        Said::NoText => "said-no-text",
-        Said::NotTheirs => "said-not-theirs",
-        Said::NobodySees => "said-nobody-sees",
-        Said::PathLost => "said-path-lost",
-        Said::PathBack => "said-path-back",
-        Said::PictureOver { sent: true, .. } => "said-picture-sent",
-        Said::PictureOver { sent: false, .. } => "said-picture-not-sent",
-        Said::WindowOver { .. } => "said-window-over",
+        AgentNotice::Stopped => "said-stopped",
+        AgentNotice::ByTechnician => "said-by-technician",
+        AgentNotice::TechnicianRevoked => "said-technician-revoked",
+        AgentNotice::AgentStops => "said-agent-stops",
+        AgentNotice::KeyRotated => "said-key-rotated",
+        AgentNotice::NothingGranted => "said-nothing-granted",
+        AgentNotice::ByRelay => "said-by-relay",
+        AgentNotice::Unwatched => "said-unwatched",
+        AgentNotice::ConnectionLost => "said-connection-lost",
+        AgentNotice::CodeUsed => "said-code-used",
+        AgentNotice::CodeBurnt => "said-code-burnt",
+        AgentNotice::CodeExpired => "said-code-expired",
+        AgentNotice::CodeCancelled => "said-code-cancelled",
+        AgentNotice::EverythingStopped => "said-everything-stopped",
+        AgentNotice::CodeLost => "said-code-lost",
+        AgentNotice::CodeElsewhere => "said-code-elsewhere",
+        AgentNotice::ClockOff => "said-clock-off",
+        AgentNotice::NoRoom { .. } => "said-no-room",
+        AgentNotice::Missed(_) => "said-missed",
+        AgentNotice::RequestOver => "said-request-over",
+        AgentNotice::NothingChosen => "said-nothing-chosen",
+        AgentNotice::WhichWindow => "said-which-window",
+        AgentNotice::WindowUnlisted => "said-window-unlisted",
+        AgentNotice::SessionOver => "said-session-over",
+        AgentNotice::NoneGranted => "said-none-granted",
+        AgentNotice::ChatFull => "said-chat-full",
+        AgentNotice::NoCode => "said-no-code",
+        AgentNotice::NoRelay => "said-no-relay",
+        AgentNotice::NoText => "said-no-text",
+        AgentNotice::NotTheirs => "said-not-theirs",
+        AgentNotice::NobodySees => "said-nobody-sees",
+        AgentNotice::PathLost => "said-path-lost",
+        AgentNotice::PathBack => "said-path-back",
+        AgentNotice::PictureOver { sent: true, .. } => "said-picture-sent",
+        AgentNotice::PictureOver { sent: false, .. } => "said-picture-not-sent",
+        AgentNotice::WindowOver { .. } => "said-window-over",
         // Shown as it is, without the catalog.
-        Said::Words(_) => "",
-        Said::RunbookRefused { .. } => "said-runbook-refused",
-        Said::WrongCode { .. } => "said-wrong-code",
-        Said::ReadFirst { .. } => "said-read-first",
-        Said::HandsOff { .. } => "said-hands-off",
-        Said::CodesLocked { .. } => "said-codes-locked",
-        Said::NotGranted(_) => "said-not-granted",
-        Said::GrantOver(_) => "said-grant-over",
-        Said::NotOffered(_) => "said-not-offered",
-        Said::CantShow { .. } => "said-cant-show",
-        Said::RunbookBegins { mode: Mode::Apply, .. } => "said-runbook-begins",
-        Said::RunbookBegins { mode: Mode::DryRun, .. } => "said-runbook-looks",
-        Said::RunbookStep { .. } => "said-runbook-step",
-        Said::RunbookOver { ending, .. } => runbook_key(*ending),
+        AgentNotice::Words(_) => "",
+        AgentNotice::RunbookRefused { .. } => "said-runbook-refused",
+        AgentNotice::WrongCode { .. } => "said-wrong-code",
+        AgentNotice::ReadFirst { .. } => "said-read-first",
+        AgentNotice::HandsOff { .. } => "said-hands-off",
+        AgentNotice::CodesLocked { .. } => "said-codes-locked",
+        AgentNotice::NotGranted(_) => "said-not-granted",
+        AgentNotice::GrantOver(_) => "said-grant-over",
+        AgentNotice::NotOffered(_) => "said-not-offered",
+        AgentNotice::CantShow { .. } => "said-cant-show",
+        AgentNotice::RunbookBegins { mode: RunMode::Apply, .. } => "said-runbook-begins",
+        AgentNotice::RunbookBegins { mode: RunMode::DryRun, .. } => "said-runbook-looks",
+        AgentNotice::RunbookStep { .. } => "said-runbook-step",
+        AgentNotice::RunbookOver { ending, .. } => runbook_key(*ending),
     }
 }
 
-const fn runbook_key(ending: Ending) -> &'static str {
+const fn runbook_key(ending: RunEnding) -> &'static str {
     match ending {
-        Ending::Done => "said-runbook-done",
-        Ending::NotDone => "said-runbook-not-done",
-        Ending::Failed => "said-runbook-failed",
-        Ending::Cancelled => "said-runbook-cancelled",
-        Ending::TimedOut => "said-runbook-timed-out",
-        Ending::Interrupted => "said-runbook-interrupted",
+        RunEnding::Done => "said-runbook-done",
+        RunEnding::NotDone => "said-runbook-not-done",
+        RunEnding::Failed => "said-runbook-failed",
+        RunEnding::Cancelled => "said-runbook-cancelled",
+        RunEnding::TimedOut => "said-runbook-timed-out",
+        RunEnding::Interrupted => "said-runbook-interrupted",
     }
 }
 
@@ -110,24 +112,24 @@ pub(crate) struct HintLine {
 }
 
 /// A found problem in plain words.
-pub(crate) fn hint(catalog: &Catalog, fix: &Fix) -> HintLine {
+pub(crate) fn hint(catalog: &Catalog, fix: &FixableFinding) -> HintLine {
     let (check, on) = fix.check.split_once(':').unwrap_or((&fix.check, ""));
-    let Some(mend) = Mend::of_check(check) else {
+    let Some(mend) = SelfHelpHint::of_check(check) else {
         // The agent is newer than this window: its own words are shown.
         return HintLine { title: agent_text(&fix.title), advice: agent_text(&fix.advice) };
     };
     let key = match mend {
-        Mend::Busy => "fix-busy",
-        Mend::Hot => "fix-hot",
-        Mend::DiskFull => "fix-disk-full",
-        Mend::Battery => "fix-battery",
-        Mend::Memory => "fix-memory",
-        Mend::NoNetwork => "fix-no-network",
-        Mend::Portal => "fix-portal",
-        Mend::Wifi => "fix-wifi",
-        Mend::Printer => "fix-printer",
-        Mend::PrintJobs => "fix-print-jobs",
-        Mend::Restart => "fix-restart",
+        SelfHelpHint::Busy => "fix-busy",
+        SelfHelpHint::Hot => "fix-hot",
+        SelfHelpHint::DiskFull => "fix-disk-full",
+        SelfHelpHint::Battery => "fix-battery",
+        SelfHelpHint::Memory => "fix-memory",
+        SelfHelpHint::NoNetwork => "fix-no-network",
+        SelfHelpHint::Portal => "fix-portal",
+        SelfHelpHint::Wifi => "fix-wifi",
+        SelfHelpHint::Printer => "fix-printer",
+        SelfHelpHint::PrintJobs => "fix-print-jobs",
+        SelfHelpHint::Restart => "fix-restart",
     };
     HintLine {
         title: catalog.with(key, &[("what", Arg::Text(&agent_text(on)))]),

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use nearhand_proto::grant::{Capabilities, Capability};
-use nearhand_proto::message::local::{ChatLine, Help, Mark};
+use nearhand_proto::message::local::{ChatLine, DeliveryMark, HelpStatus};
 
 use super::consent_prompt::{AllowBlocked, ConsentPrompt, GrantTerm, is_elevated};
 use super::input::{HomeTab, STOP_KEY_NAME, SaveOutcome, StopKey, Uptime};
@@ -98,9 +98,9 @@ impl WindowModel {
         };
         let (mut status, mut detail, mut number, mut open) = (String::new(), String::new(), None, false);
         match &self.help {
-            Help::None => {}
-            Help::Sending => (status, open) = (self.catalog.text("help-sending"), true),
-            Help::Waiting { number: n, ahead, wait } => {
+            HelpStatus::None => {}
+            HelpStatus::Sending => (status, open) = (self.catalog.text("help-sending"), true),
+            HelpStatus::Waiting { number: n, ahead, wait } => {
                 status = self.catalog.with("help-ahead", &[("n", Arg::Number(u64::from(*ahead)))]);
                 if let Some(seconds) = wait {
                     let time = phrases::duration(&self.catalog, u64::from(*seconds).max(60));
@@ -108,24 +108,24 @@ impl WindowModel {
                 }
                 (number, open) = (Some(*n), true);
             }
-            Help::Taken { number: n, technician } => {
+            HelpStatus::Taken { number: n, technician } => {
                 status = self
                     .catalog
                     .with("help-taken", &[("name", Arg::Text(&phrases::quoted_name(technician)))]);
                 detail = self.catalog.text("help-taken-body");
                 (number, open) = (Some(*n), true);
             }
-            Help::Closed { number: n } => {
+            HelpStatus::Closed { number: n } => {
                 status = self.catalog.text("help-closed");
                 number = Some(*n);
             }
-            Help::Refused(why) => {
+            HelpStatus::Refused(why) => {
                 let why = messages::text(&self.catalog, why);
                 status = self.catalog.with("help-refused", &[("why", Arg::Text(&why))]);
             }
         }
         HelpPage {
-            form: self.help == Help::None || (self.help_form == HelpForm::AskAgain && !open),
+            form: self.help == HelpStatus::None || (self.help_form == HelpForm::AskAgain && !open),
             hints_running: matches!(self.hints, HintSearch::Running),
             hints,
             status,
@@ -284,9 +284,9 @@ impl WindowModel {
     fn chat_entry(&self, line: &ChatLine, technician: &str) -> ChatEntry {
         let mine = !line.from_technician;
         let mark = match line.mark {
-            Mark::Sent => "mark-sent",
-            Mark::Received => "mark-received",
-            Mark::Shown => "mark-shown",
+            DeliveryMark::Sent => "mark-sent",
+            DeliveryMark::Received => "mark-received",
+            DeliveryMark::Shown => "mark-shown",
         };
         ChatEntry {
             mine,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::local::{Fix, Help, Said, Status};
+use nearhand_proto::message::local::{AgentNotice, AgentStatus, FixableFinding, HelpStatus};
 
 use super::consent_prompt::ConsentPrompt;
 use super::ended_session::EndedSession;
@@ -49,7 +49,7 @@ pub(super) enum CodeState {
     None,
     Shown(ShownCode),
     /// There was one, and it ended for this reason.
-    Gone(Said),
+    Gone(AgentNotice),
 }
 
 /// A support code and until when it works.
@@ -75,7 +75,7 @@ impl CodeState {
 pub(super) enum HintSearch {
     NotStarted,
     Running,
-    Found(Vec<Fix>),
+    Found(Vec<FixableFinding>),
 }
 
 /// When the form for asking for help is shown.
@@ -93,7 +93,7 @@ pub(crate) struct WindowModel {
     pub(super) offset: time::UtcOffset,
     pub(super) agent: AgentState,
     /// The agent's last report of its state.
-    pub(super) status: Option<Status>,
+    pub(super) status: Option<AgentStatus>,
     pub(super) home: HomePage,
     pub(super) code: CodeState,
     /// Requests that wait for the person; the first is shown.
@@ -103,7 +103,7 @@ pub(crate) struct WindowModel {
     pub(super) current: Option<SessionId>,
     pub(super) ended: Option<EndedSession>,
     pub(super) hints: HintSearch,
-    pub(super) help: Help,
+    pub(super) help: HelpStatus,
     pub(super) help_form: HelpForm,
     /// A remark at the top of the window, and until when it stays.
     pub(super) remark: Option<(String, Uptime)>,
@@ -125,7 +125,7 @@ impl WindowModel {
             current: None,
             ended: None,
             hints: HintSearch::NotStarted,
-            help: Help::None,
+            help: HelpStatus::None,
             help_form: HelpForm::WithoutRequest,
             remark: None,
             stop_key: StopKey::Ours,

@@ -5,10 +5,11 @@ use core::time::Duration;
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::{
-    self, ChatLine, Choice, ConsentRequest, Deed, Event, Fix, MAX_HELP_TEXT, MAX_REACH_TEXT, Mark, Mend,
-    Reply, Said, Session, Status, Urgency, Verb, Window,
+    self, ActivityEntry, AgentNotice, AgentStatus, ChatLine, ConsentChoice, ConsentRequest, DeliveryMark,
+    FixableFinding, ListedWindow, LocalEvent, LocalReply, LocalSession, LocalVerb, MAX_HELP_TEXT,
+    MAX_REACH_TEXT, SelfHelpHint, Urgency,
 };
-use nearhand_proto::message::session::Granted;
+use nearhand_proto::message::session::GrantedCapability;
 use nearhand_proto::time::UnixMillis;
 
 use super::consent_prompt::GrantTerm;
@@ -27,8 +28,8 @@ fn model() -> WindowModel {
     WindowModel::new(Catalog::new(Language::English), time::UtcOffset::UTC, false)
 }
 
-fn status() -> Status {
-    Status {
+fn status() -> AgentStatus {
+    AgentStatus {
         version: "0.1.0".into(),
         device: "desk".into(),
         organisation: "Acme".into(),
@@ -61,20 +62,20 @@ fn request(capabilities: &[Capability]) -> ConsentRequest {
     }
 }
 
-fn session(granted: &[Capability]) -> Session {
-    Session {
+fn session(granted: &[Capability]) -> LocalSession {
+    LocalSession {
         session: S,
         organisation: "Acme".into(),
         technician: "Ada".into(),
         reason: "printer".into(),
-        granted: granted.iter().map(|c| Granted { capability: *c, seconds_left: 900 }).collect(),
+        granted: granted.iter().map(|c| GrantedCapability { capability: *c, seconds_left: 900 }).collect(),
         connected: true,
         began: UnixMillis(0),
         chat: Vec::new(),
     }
 }
 
-fn event(m: &mut WindowModel, event: Event, now: Uptime) -> Vec<WindowEffect> {
+fn event(m: &mut WindowModel, event: LocalEvent, now: Uptime) -> Vec<WindowEffect> {
     m.handle(WindowInput::Event(event), now)
 }
 
@@ -82,9 +83,9 @@ fn press(m: &mut WindowModel, action: UserAction, now: Uptime) -> Vec<WindowEffe
     m.handle(WindowInput::Action(action, PressSource::Person), now)
 }
 
-fn decided(effects: &[WindowEffect]) -> Option<Choice> {
+fn decided(effects: &[WindowEffect]) -> Option<ConsentChoice> {
     effects.iter().find_map(|effect| match effect {
-        WindowEffect::Send(Verb::Decide { request: 3, choice }) => Some(*choice),
+        WindowEffect::Send(LocalVerb::Decide { request: 3, choice }) => Some(*choice),
         _ => None,
     })
 }
@@ -96,7 +97,7 @@ fn all(capabilities: &[Capability]) -> Capabilities {
 #[test]
 fn only_seeing_is_ticked_and_allow_waits() {
     let mut m = connected();
-    let effects = event(&mut m, Event::Asked(request(&[Capability::View, Capability::Control])), at(10));
+    let effects = event(&mut m, LocalEvent::Asked(request(&[Capability::View, Capability::Control])), at(10));
     assert!(effects.contains(&WindowEffect::Show));
     let screen = m.view(at(10));
     assert_eq!(screen.page, WindowPage::Consent);
@@ -107,12 +108,12 @@ fn only_seeing_is_ticked_and_allow_waits() {
     let choice = decided(&press(&mut m, UserAction::Allow, at(15)));
     assert_eq!(
         choice,
-        Some(Choice::Allow { capabilities: Capability::View.into(), seconds: 900, window: None })
+        Some(ConsentChoice::Allow { capabilities: Capability::View.into(), seconds: 900, window: None })
     );
     // Once is enough, until it is refused.
     assert_eq!(press(&mut m, UserAction::Allow, at(16)), []);
-    let verb = Verb::Decide { request: 3, choice: choice.unwrap() };
-    m.handle(WindowInput::Answer(verb, Err(Said::ReadFirst { seconds: 3 })), at(16));
+    let verb = LocalVerb::Decide { request: 3, choice: choice.unwrap() };
+    m.handle(WindowInput::Answer(verb, Err(AgentNotice::ReadFirst { seconds: 3 })), at(16));
     assert!(m.view(at(16)).consent.refused.contains("Allow works in 3 seconds"));
     assert!(decided(&press(&mut m, UserAction::Allow, at(17))).is_some());
 }
@@ -120,16 +121,16 @@ fn only_seeing_is_ticked_and_allow_waits() {
 #[test]
 fn denying_needs_no_wait_and_no_person() {
     let mut m = connected();
-    event(&mut m, Event::Asked(request(&[Capability::View])), at(0));
+    event(&mut m, LocalEvent::Asked(request(&[Capability::View])), at(0));
     let effects = m.handle(WindowInput::Action(UserAction::Deny, PressSource::Program), at(0));
-    assert_eq!(decided(&effects), Some(Choice::Deny));
+    assert_eq!(decided(&effects), Some(ConsentChoice::Deny));
 }
 
 #[test]
 fn what_a_program_presses_widens_nothing() {
     let mut m = connected();
-    event(&mut m, Event::Session(session(&[Capability::View])), at(0));
-    event(&mut m, Event::Asked(request(&[Capability::View, Capability::Control])), at(0));
+    event(&mut m, LocalEvent::Session(session(&[Capability::View])), at(0));
+    event(&mut m, LocalEvent::Asked(request(&[Capability::View, Capability::Control])), at(0));
     let before = m.view(at(9)).consent;
     for act in [
         UserAction::Allow,
@@ -149,14 +150,14 @@ fn what_a_program_presses_widens_nothing() {
     m.handle(WindowInput::Action(UserAction::Untick(Capability::View), PressSource::Program), at(9));
     assert!(!m.view(at(9)).consent.lines.first().unwrap().ticked);
     let stop = m.handle(WindowInput::Action(UserAction::Stop, PressSource::Program), at(9));
-    assert_eq!(stop, [WindowEffect::Send(Verb::Stop { session: S })]);
+    assert_eq!(stop, [WindowEffect::Send(LocalVerb::Stop { session: S })]);
 }
 
 #[test]
 fn what_reaches_far_is_confirmed_on_a_page_of_its_own() {
     for far in [UserAction::Tick(Capability::Terminal), UserAction::ChooseTerm(GrantTerm::UntilStopped)] {
         let mut m = connected();
-        event(&mut m, Event::Asked(request(&[Capability::View, Capability::Terminal])), at(0));
+        event(&mut m, LocalEvent::Asked(request(&[Capability::View, Capability::Terminal])), at(0));
         press(&mut m, far.clone(), at(6));
         assert_eq!(press(&mut m, UserAction::Allow, at(6)), [], "{far:?}");
         assert_eq!(m.view(at(6)).page, WindowPage::Elevated);
@@ -171,12 +172,12 @@ fn what_reaches_far_is_confirmed_on_a_page_of_its_own() {
 #[test]
 fn a_window_is_chosen_from_the_newest_list_and_never_by_none() {
     let mut m = connected();
-    let effects = event(&mut m, Event::Asked(request(&[Capability::Window])), at(0));
-    assert!(effects.contains(&WindowEffect::Send(Verb::Windows)));
-    let window = |id| Window { id, application: "Ledger".into(), title: "Accounts".into() };
+    let effects = event(&mut m, LocalEvent::Asked(request(&[Capability::Window])), at(0));
+    assert!(effects.contains(&WindowEffect::Send(LocalVerb::Windows)));
+    let window = |id| ListedWindow { id, application: "Ledger".into(), title: "Accounts".into() };
     let list = |m: &mut WindowModel, ids: &[u32]| {
         let windows = ids.iter().map(|id| window(*id)).collect();
-        m.handle(WindowInput::Answer(Verb::Windows, Ok(Reply::Windows(windows))), at(1));
+        m.handle(WindowInput::Answer(LocalVerb::Windows, Ok(LocalReply::Windows(windows))), at(1));
     };
     list(&mut m, &[70, 7]);
     assert_eq!(press(&mut m, UserAction::Allow, at(9)), []);
@@ -187,27 +188,31 @@ fn a_window_is_chosen_from_the_newest_list_and_never_by_none() {
     assert_eq!(press(&mut m, UserAction::Allow, at(9)), [], "it is gone");
     press(&mut m, UserAction::ChooseWindow(70), at(9));
     let choice = decided(&press(&mut m, UserAction::Allow, at(9)));
-    let wanted = Choice::Allow { capabilities: all(&[Capability::Window]), seconds: 900, window: Some(70) };
+    let wanted =
+        ConsentChoice::Allow { capabilities: all(&[Capability::Window]), seconds: 900, window: Some(70) };
     assert_eq!(choice, Some(wanted));
 }
 
 #[test]
 fn a_session_is_shown_until_it_ends_and_then_what_was_done() {
     let mut m = connected();
-    event(&mut m, Event::Session(session(&[Capability::View])), at(0));
+    event(&mut m, LocalEvent::Session(session(&[Capability::View])), at(0));
     event(
         &mut m,
-        Event::Activity { session: S, entry: Deed { at: UnixMillis(0), act: local::Act::SeesScreen } },
+        LocalEvent::Activity {
+            session: S,
+            entry: ActivityEntry { at: UnixMillis(0), act: local::Activity::SeesScreen },
+        },
         at(1),
     );
     let screen = m.view(at(60));
     assert_eq!(screen.page, WindowPage::Session);
     assert!(screen.session.left.contains("14 minutes"), "{}", screen.session.left);
     assert_eq!(screen.session.activity.first().unwrap().text, "The technician sees the screen");
-    event(&mut m, Event::Paused { session: S, unseen: true }, at(61));
+    event(&mut m, LocalEvent::Paused { session: S, unseen: true }, at(61));
     assert!(m.view(at(61)).session.paused);
-    let effects = event(&mut m, Event::Ended { session: S, why: Said::ByTechnician }, at(62));
-    assert!(effects.contains(&WindowEffect::Send(Verb::Record { session: S })));
+    let effects = event(&mut m, LocalEvent::Ended { session: S, why: AgentNotice::ByTechnician }, at(62));
+    assert!(effects.contains(&WindowEffect::Send(LocalVerb::Record { session: S })));
     let screen = m.view(at(63));
     assert_eq!(screen.page, WindowPage::After);
     assert!(screen.after.why.contains("The technician ended it"));
@@ -219,12 +224,12 @@ fn a_session_is_shown_until_it_ends_and_then_what_was_done() {
 #[test]
 fn a_message_is_told_as_seen_once() {
     let mut m = connected();
-    event(&mut m, Event::Session(session(&[])), at(0));
+    event(&mut m, LocalEvent::Session(session(&[])), at(0));
     let line =
         |number, mark| ChatLine { from_technician: true, number, at: UnixMillis(0), text: "hi".into(), mark };
-    event(&mut m, Event::Chat { session: S, line: line(4, Mark::Received) }, at(1));
-    assert_eq!(m.mark_messages_seen(), [WindowEffect::Send(Verb::Seen { session: S, number: 4 })]);
-    event(&mut m, Event::Chat { session: S, line: line(4, Mark::Shown) }, at(1));
+    event(&mut m, LocalEvent::Chat { session: S, line: line(4, DeliveryMark::Received) }, at(1));
+    assert_eq!(m.mark_messages_seen(), [WindowEffect::Send(LocalVerb::Seen { session: S, number: 4 })]);
+    event(&mut m, LocalEvent::Chat { session: S, line: line(4, DeliveryMark::Shown) }, at(1));
     assert_eq!(m.mark_messages_seen(), []);
     assert_eq!(m.view(at(1)).session.chat.len(), 1);
 }
@@ -233,17 +238,17 @@ fn a_message_is_told_as_seen_once() {
 fn a_window_is_not_closed_over_a_session() {
     let mut m = connected();
     assert_eq!(press(&mut m, UserAction::CloseWindow, at(0)), [WindowEffect::Leave]);
-    event(&mut m, Event::Asked(request(&[Capability::View])), at(0));
+    event(&mut m, LocalEvent::Asked(request(&[Capability::View])), at(0));
     let effects = press(&mut m, UserAction::CloseWindow, at(0));
-    assert_eq!(decided(&effects), Some(Choice::Deny));
-    event(&mut m, Event::Session(session(&[])), at(0));
+    assert_eq!(decided(&effects), Some(ConsentChoice::Deny));
+    event(&mut m, LocalEvent::Session(session(&[])), at(0));
     assert_eq!(press(&mut m, UserAction::CloseWindow, at(0)), [WindowEffect::Hide]);
 }
 
 #[test]
 fn when_the_agent_is_gone_so_is_what_only_it_can_answer_for() {
     let mut m = connected();
-    event(&mut m, Event::Session(session(&[Capability::View])), at(0));
+    event(&mut m, LocalEvent::Session(session(&[Capability::View])), at(0));
     m.handle(WindowInput::Lost, at(1));
     assert_eq!(m.view(at(1)).page, WindowPage::Lost);
     // It comes back and knows nothing of the session.
@@ -256,7 +261,7 @@ fn what_others_wrote_stands_in_quotes_and_can_not_reorder_ours() {
     let mut m = connected();
     let mut asks = request(&[Capability::View]);
     asks.technician = format!("Nearhand says: press Allow\u{202e}{}", "x".repeat(500));
-    event(&mut m, Event::Asked(asks), at(0));
+    event(&mut m, LocalEvent::Asked(asks), at(0));
     let who = m.view(at(0)).consent.who;
     assert!(who.starts_with("\u{2068}“Nearhand says"), "{who}");
     assert!(who.contains("”\u{2069} of ") && !who.contains('\u{202e}'), "{who}");
@@ -268,7 +273,7 @@ fn nothing_is_to_be_done_while_nothing_runs_down() {
     let mut m = connected();
     assert_eq!(m.next_change(at(1)), None);
     // By the minute, and by the second in the last two.
-    event(&mut m, Event::Session(session(&[Capability::View])), at(0));
+    event(&mut m, LocalEvent::Session(session(&[Capability::View])), at(0));
     let wait = m.next_change(at(30)).unwrap();
     assert!(wait > at(29) && wait < at(31), "{wait:?}");
     let wait = m.next_change(at(850)).unwrap();
@@ -284,7 +289,9 @@ fn texts_of_a_persons_are_cut_to_what_the_agent_takes() {
         contact: "y".repeat(9_000),
     };
     let effects = press(&mut m, act, at(0));
-    let Some(WindowEffect::Send(Verb::AskForHelp(wanted))) = effects.first() else { panic!("{effects:?}") };
+    let Some(WindowEffect::Send(LocalVerb::AskForHelp(wanted))) = effects.first() else {
+        panic!("{effects:?}")
+    };
     assert_eq!((wanted.what.len(), wanted.reach.len()), (MAX_HELP_TEXT, MAX_REACH_TEXT));
     assert_eq!(
         press(
@@ -305,9 +312,9 @@ fn what_a_person_can_mend_is_said_in_their_language_and_without_jargon() {
     for language in Language::ALL {
         let catalog = Catalog::new(language);
         let mut titles = std::collections::BTreeSet::new();
-        for mend in Mend::ALL {
+        for mend in SelfHelpHint::ALL {
             let check = format!("{}:/home", mend.checks().first().unwrap());
-            let fix = Fix { check, title: "cpu.load".into(), advice: "see processes.cpu".into() };
+            let fix = FixableFinding { check, title: "cpu.load".into(), advice: "see processes.cpu".into() };
             let messages::HintLine { title, advice } = messages::hint(&catalog, &fix);
             let plain = |text: &str| !text.contains("fix-") && !text.contains("processes.");
             assert!(
@@ -318,8 +325,11 @@ fn what_a_person_can_mend_is_said_in_their_language_and_without_jargon() {
         }
     }
     // What only a newer agent knows is said in its words.
-    let fix =
-        Fix { check: "disks.lost".into(), title: "A disk is lost".into(), advice: "Look for it".into() };
+    let fix = FixableFinding {
+        check: "disks.lost".into(),
+        title: "A disk is lost".into(),
+        advice: "Look for it".into(),
+    };
     assert!(messages::hint(&Catalog::new(Language::German), &fix).title.contains("A disk is lost"));
 }
 
@@ -327,22 +337,26 @@ fn what_a_person_can_mend_is_said_in_their_language_and_without_jargon() {
 fn what_the_agent_says_is_translated_and_what_others_wrote_in_it_is_marked() {
     let mut m = WindowModel::new(Catalog::new(Language::German), time::UtcOffset::UTC, false);
     m.handle(WindowInput::Connected(Box::new(status())), at(0));
-    event(&mut m, Event::Notice(Said::WrongCode { who: "Drücken Sie Erlauben".into() }), at(1));
+    event(&mut m, LocalEvent::Notice(AgentNotice::WrongCode { who: "Drücken Sie Erlauben".into() }), at(1));
     let remark = m.view(at(1)).remark;
     assert!(
         remark.contains("falschen Hilfe-Code") && remark.contains("\u{2068}“Drücken Sie Erlauben”"),
         "{remark}"
     );
-    event(&mut m, Event::CodeGone(Said::CodeUsed), at(1));
+    event(&mut m, LocalEvent::CodeGone(AgentNotice::CodeUsed), at(1));
     assert!(m.view(at(1)).code.gone.contains("Er wurde benutzt"));
-    event(&mut m, Event::Session(session(&[])), at(2));
-    let act = local::Act::Refused(Said::NotGranted(Capability::Control));
-    event(&mut m, Event::Activity { session: S, entry: Deed { at: UnixMillis(0), act } }, at(2));
+    event(&mut m, LocalEvent::Session(session(&[])), at(2));
+    let act = local::Activity::Refused(AgentNotice::NotGranted(Capability::Control));
+    event(
+        &mut m,
+        LocalEvent::Activity { session: S, entry: ActivityEntry { at: UnixMillis(0), act } },
+        at(2),
+    );
     let done = m.view(at(2)).session.activity;
     assert_eq!(
         done.first().unwrap().text,
         "Dem Techniker wurde etwas verweigert: nicht erlaubt: Maus und Tastatur benutzen"
     );
-    event(&mut m, Event::Ended { session: S, why: Said::Stopped }, at(3));
+    event(&mut m, LocalEvent::Ended { session: S, why: AgentNotice::Stopped }, at(3));
     assert!(m.view(at(3)).after.why.contains("an diesem Rechner beendet"));
 }

@@ -6,8 +6,8 @@ use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::id::SessionId;
 use nearhand_proto::invitation::SiteString;
 use nearhand_proto::message::local::{
-    Code, ConsentRequest, Event, Help, HelpWanted, MAX_FIXES, MAX_HELP_TEXT, MAX_REACH_TEXT, Reply, Said,
-    Session, Status, Verb,
+    AgentNotice, AgentStatus, ConsentRequest, HelpRequest, HelpStatus, LocalEvent, LocalReply, LocalSession,
+    LocalVerb, MAX_FIXES, MAX_HELP_TEXT, MAX_REACH_TEXT, ShownCode,
 };
 
 use super::consent_prompt::ConsentPrompt;
@@ -58,16 +58,16 @@ impl WindowModel {
         self.remark = Some((remark, now + REMARK_DURATION));
     }
 
-    fn show_agent_message(&mut self, message: &Said, now: Uptime) {
+    fn show_agent_message(&mut self, message: &AgentNotice, now: Uptime) {
         let text = messages::text(&self.catalog, message);
         self.show_remark(self.catalog.with("message-from-agent", &[("text", Arg::Text(&text))]), now);
     }
 
-    fn code_is_gone(&mut self, why: Said) {
+    fn code_is_gone(&mut self, why: AgentNotice) {
         self.code = CodeState::Gone(why);
     }
 
-    fn connected(&mut self, status: Status, now: Uptime) -> Vec<WindowEffect> {
+    fn connected(&mut self, status: AgentStatus, now: Uptime) -> Vec<WindowEffect> {
         let first = self.status.is_none();
         self.agent = AgentState::Connected;
         match &status.code {
@@ -79,10 +79,10 @@ impl WindowModel {
             }
             None => self.code.forget(),
         }
-        let mut effects = vec![WindowEffect::Send(Verb::Help)];
+        let mut effects = vec![WindowEffect::Send(LocalVerb::Help)];
         if matches!(self.hints, HintSearch::NotStarted) {
             self.hints = HintSearch::Running;
-            effects.push(WindowEffect::Send(Verb::Fixes));
+            effects.push(WindowEffect::Send(LocalVerb::Fixes));
         }
         // A session that the agent no longer knows ended while the connection was lost.
         let known: Vec<SessionId> = self.live.keys().copied().collect();
@@ -94,30 +94,32 @@ impl WindowModel {
         }
         self.prompts.clear();
         for request in status.requests.clone() {
-            effects.extend(self.event(Event::Asked(request), now));
+            effects.extend(self.event(LocalEvent::Asked(request), now));
         }
         self.status = Some(status);
         effects
     }
 
-    fn event(&mut self, event: Event, now: Uptime) -> Vec<WindowEffect> {
+    fn event(&mut self, event: LocalEvent, now: Uptime) -> Vec<WindowEffect> {
         match event {
-            Event::Relay { connected, problem } => {
+            LocalEvent::Relay { connected, problem } => {
                 if let Some(status) = &mut self.status {
                     status.connected = connected;
                     status.problem = problem;
                 }
             }
-            Event::CodeGone(why) => self.code_is_gone(why),
-            Event::Asked(request) => return self.add_prompt(request, now),
-            Event::Settled { request, .. } => self.prompts.retain(|prompt| prompt.request.request != request),
-            Event::Session(session) => return self.update_session(session, now),
-            Event::Activity { session, entry } => {
+            LocalEvent::CodeGone(why) => self.code_is_gone(why),
+            LocalEvent::Asked(request) => return self.add_prompt(request, now),
+            LocalEvent::Settled { request, .. } => {
+                self.prompts.retain(|prompt| prompt.request.request != request)
+            }
+            LocalEvent::Session(session) => return self.update_session(session, now),
+            LocalEvent::Activity { session, entry } => {
                 if let Some(live) = self.live.get_mut(&session) {
                     live.add_activity(entry);
                 }
             }
-            Event::Chat { session, line } => {
+            LocalEvent::Chat { session, line } => {
                 let theirs = line.from_technician;
                 let number = line.number;
                 if let Some(live) = self.live.get_mut(&session) {
@@ -127,19 +129,19 @@ impl WindowModel {
                     }
                 }
             }
-            Event::Ended { session, why } => return self.end_session(session, Some(why)),
-            Event::Notice(message) => self.show_agent_message(&message, now),
-            Event::Paused { session, unseen } => {
+            LocalEvent::Ended { session, why } => return self.end_session(session, Some(why)),
+            LocalEvent::Notice(message) => self.show_agent_message(&message, now),
+            LocalEvent::Paused { session, unseen } => {
                 if let Some(live) = self.live.get_mut(&session) {
                     live.paused = Some(if unseen { PauseReason::Unseen } else { PauseReason::ByPerson });
                 }
             }
-            Event::Resumed { session } => {
+            LocalEvent::Resumed { session } => {
                 if let Some(live) = self.live.get_mut(&session) {
                     live.paused = None;
                 }
             }
-            Event::Help(help) => self.help = help,
+            LocalEvent::Help(help) => self.help = help,
         }
         Vec::new()
     }
@@ -156,12 +158,12 @@ impl WindowModel {
         let title = self.catalog.text("request-notice-title");
         let mut effects = vec![WindowEffect::Notify { title, body }, WindowEffect::Show];
         if wants_window {
-            effects.push(WindowEffect::Send(Verb::Windows));
+            effects.push(WindowEffect::Send(LocalVerb::Windows));
         }
         effects
     }
 
-    fn update_session(&mut self, session: Session, now: Uptime) -> Vec<WindowEffect> {
+    fn update_session(&mut self, session: LocalSession, now: Uptime) -> Vec<WindowEffect> {
         let id = session.session;
         self.ended = None;
         self.home = HomePage::Tab(self.home.tab());
@@ -174,54 +176,59 @@ impl WindowModel {
                 self.current = Some(id);
                 self.live.insert(id, LiveSession::new(session, now));
                 // For what happened before this window was opened.
-                vec![WindowEffect::Send(Verb::Record { session: id })]
+                vec![WindowEffect::Send(LocalVerb::Record { session: id })]
             }
         }
     }
 
-    fn end_session(&mut self, session: SessionId, why: Option<Said>) -> Vec<WindowEffect> {
+    fn end_session(&mut self, session: SessionId, why: Option<AgentNotice>) -> Vec<WindowEffect> {
         self.prompts.retain(|prompt| prompt.request.session != session);
         let Some(live) = self.live.remove(&session) else { return Vec::new() };
         if self.current == Some(session) {
             self.current = self.live.keys().next().copied();
         }
         self.ended = Some(EndedSession::new(live, why));
-        vec![WindowEffect::Send(Verb::Record { session }), WindowEffect::Show]
+        vec![WindowEffect::Send(LocalVerb::Record { session }), WindowEffect::Show]
     }
 
-    fn answer(&mut self, verb: &Verb, answer: Result<Reply, Said>, now: Uptime) -> Vec<WindowEffect> {
+    fn answer(
+        &mut self,
+        verb: &LocalVerb,
+        answer: Result<LocalReply, AgentNotice>,
+        now: Uptime,
+    ) -> Vec<WindowEffect> {
         match (verb, answer) {
-            (Verb::NewCode, Ok(Reply::Code(code))) => {
+            (LocalVerb::NewCode, Ok(LocalReply::Code(code))) => {
                 self.code = shown_code(&code, now);
             }
-            (Verb::CancelCode, Ok(_)) => self.code.forget(),
-            (Verb::Windows, Ok(Reply::Windows(windows))) => {
+            (LocalVerb::CancelCode, Ok(_)) => self.code.forget(),
+            (LocalVerb::Windows, Ok(LocalReply::Windows(windows))) => {
                 for prompt in &mut self.prompts {
                     prompt.set_windows(windows.clone());
                 }
             }
-            (Verb::Decide { request, .. }, Err(why)) => {
+            (LocalVerb::Decide { request, .. }, Err(why)) => {
                 let prompt = self.prompts.iter_mut().find(|prompt| prompt.request.request == *request);
                 if let Some(prompt) = prompt {
                     prompt.set_refused(why);
                 }
             }
-            (Verb::Fixes, Ok(Reply::Fixes(mut fixes))) => {
+            (LocalVerb::Fixes, Ok(LocalReply::Fixes(mut fixes))) => {
                 fixes.truncate(MAX_FIXES);
                 self.hints = HintSearch::Found(fixes);
             }
             // Where the check fails, the person can ask for help all the same.
-            (Verb::Fixes, Err(_)) => self.hints = HintSearch::Found(Vec::new()),
-            (Verb::Help, Ok(Reply::Help(help))) => self.help = help,
+            (LocalVerb::Fixes, Err(_)) => self.hints = HintSearch::Found(Vec::new()),
+            (LocalVerb::Help, Ok(LocalReply::Help(help))) => self.help = help,
             // The agent has no request for help.
-            (Verb::Help, Err(_)) => {}
-            (Verb::AskForHelp(_), Ok(reply)) => {
+            (LocalVerb::Help, Err(_)) => {}
+            (LocalVerb::AskForHelp(_), Ok(reply)) => {
                 self.help_form = HelpForm::WithoutRequest;
-                self.help = if let Reply::Help(help) = reply { help } else { Help::Sending };
-                return vec![WindowEffect::Send(Verb::Help)];
+                self.help = if let LocalReply::Help(help) = reply { help } else { HelpStatus::Sending };
+                return vec![WindowEffect::Send(LocalVerb::Help)];
             }
-            (Verb::WithdrawHelp, Ok(_)) => self.help = Help::None,
-            (Verb::Record { session }, Ok(Reply::Record(record))) => {
+            (LocalVerb::WithdrawHelp, Ok(_)) => self.help = HelpStatus::None,
+            (LocalVerb::Record { session }, Ok(LocalReply::Record(record))) => {
                 if let Some(live) = self.live.get_mut(session) {
                     live.set_record(*record);
                 } else if let Some(ended) = self.ended.as_mut().filter(|ended| ended.session() == *session) {
@@ -229,23 +236,23 @@ impl WindowModel {
                 }
             }
             // Then the window shows what it saw itself.
-            (Verb::Record { .. }, Err(_)) => {}
-            (Verb::Rate { .. }, Ok(_)) => {
+            (LocalVerb::Record { .. }, Err(_)) => {}
+            (LocalVerb::Rate { .. }, Ok(_)) => {
                 if let Some(ended) = &mut self.ended {
                     ended.rated = true;
                 }
             }
-            (Verb::ReportSession { .. }, Ok(_)) => {
+            (LocalVerb::ReportSession { .. }, Ok(_)) => {
                 if let Some(ended) = &mut self.ended {
                     ended.reported = true;
                 }
             }
-            (Verb::Pause { session }, Ok(_)) => {
+            (LocalVerb::Pause { session }, Ok(_)) => {
                 if let Some(live) = self.live.get_mut(session) {
                     live.paused = Some(PauseReason::ByPerson);
                 }
             }
-            (Verb::Resume { session }, Ok(_)) => {
+            (LocalVerb::Resume { session }, Ok(_)) => {
                 if let Some(live) = self.live.get_mut(session) {
                     live.paused = None;
                 }
@@ -272,12 +279,12 @@ impl WindowModel {
                 if what.is_empty() {
                     return Vec::new();
                 }
-                return vec![WindowEffect::Send(Verb::AskForHelp(HelpWanted { what, urgency, reach }))];
+                return vec![WindowEffect::Send(LocalVerb::AskForHelp(HelpRequest { what, urgency, reach }))];
             }
-            UserAction::WithdrawHelp => return vec![WindowEffect::Send(Verb::WithdrawHelp)],
+            UserAction::WithdrawHelp => return vec![WindowEffect::Send(LocalVerb::WithdrawHelp)],
             UserAction::AskAgain => self.help_form = HelpForm::AskAgain,
-            UserAction::NewCode => return vec![WindowEffect::Send(Verb::NewCode)],
-            UserAction::CancelCode => return vec![WindowEffect::Send(Verb::CancelCode)],
+            UserAction::NewCode => return vec![WindowEffect::Send(LocalVerb::NewCode)],
+            UserAction::CancelCode => return vec![WindowEffect::Send(LocalVerb::CancelCode)],
             UserAction::CodeCopied => {
                 if let CodeState::Shown(code) = &mut self.code {
                     code.copied = true;
@@ -291,7 +298,7 @@ impl WindowModel {
             | UserAction::Confirm
             | UserAction::Back
             | UserAction::Deny => return self.act_on_prompt(&action, now),
-            UserAction::StopAll => return vec![WindowEffect::Send(Verb::StopAll)],
+            UserAction::StopAll => return vec![WindowEffect::Send(LocalVerb::StopAll)],
             UserAction::CloseWindow => return self.close(now),
             UserAction::Stop
             | UserAction::Pause
@@ -345,21 +352,21 @@ impl WindowModel {
     fn act_in_session(&self, action: UserAction) -> Vec<WindowEffect> {
         let Some((session, live)) = self.current() else { return Vec::new() };
         let verb = match action {
-            UserAction::Stop => Verb::Stop { session },
-            UserAction::Pause => Verb::Pause { session },
-            UserAction::Resume => Verb::Resume { session },
+            UserAction::Stop => LocalVerb::Stop { session },
+            UserAction::Pause => LocalVerb::Pause { session },
+            UserAction::Resume => LocalVerb::Resume { session },
             UserAction::Extend => {
-                Verb::Extend { session, capabilities: live.granted(), seconds: EXTEND_SECONDS }
+                LocalVerb::Extend { session, capabilities: live.granted(), seconds: EXTEND_SECONDS }
             }
             UserAction::TakeBack(capability) => {
-                Verb::Revoke { session, capabilities: Capabilities::from(capability) }
+                LocalVerb::Revoke { session, capabilities: Capabilities::from(capability) }
             }
             UserAction::SendMessage(text) => {
                 let text = shorten(text.trim(), phrases::MAX_PASSAGE);
                 if text.is_empty() {
                     return Vec::new();
                 }
-                Verb::Say { session, text }
+                LocalVerb::Say { session, text }
             }
             _ => return Vec::new(),
         };
@@ -375,14 +382,14 @@ impl WindowModel {
             }
             UserAction::Rate { stars, comment } => {
                 let comment = shorten(comment.trim(), MAX_HELP_TEXT);
-                vec![WindowEffect::Send(Verb::Rate { session, stars: stars.clamp(1, 5), comment })]
+                vec![WindowEffect::Send(LocalVerb::Rate { session, stars: stars.clamp(1, 5), comment })]
             }
             UserAction::Report(text) => {
                 let text = shorten(text.trim(), MAX_HELP_TEXT);
                 if text.is_empty() {
                     return Vec::new();
                 }
-                vec![WindowEffect::Send(Verb::ReportSession { session, text })]
+                vec![WindowEffect::Send(LocalVerb::ReportSession { session, text })]
             }
             _ => {
                 self.ended = None;
@@ -398,7 +405,7 @@ impl WindowModel {
         };
         let Some(number) = live.unseen.take() else { return Vec::new() };
         live.seen = number;
-        vec![WindowEffect::Send(Verb::Seen { session, number })]
+        vec![WindowEffect::Send(LocalVerb::Seen { session, number })]
     }
 
     fn device(&self) -> &str {
@@ -406,7 +413,7 @@ impl WindowModel {
     }
 }
 
-fn shown_code(code: &Code, now: Uptime) -> CodeState {
+fn shown_code(code: &ShownCode, now: Uptime) -> CodeState {
     let until = now + Duration::from_secs(code.seconds_left.into());
     CodeState::Shown(ShownCode { spoken: code.spoken.clone(), until, copied: false })
 }

@@ -47,12 +47,12 @@ fn facts() -> DeviceFacts {
     DeviceFacts { hostname: "h\u{202e}".into(), os: "o".repeat(1000) }
 }
 
-fn device_hello(credential: &Credential) -> Hello {
-    Hello::Device { program: Program::this(), credential: credential.clone(), facts: facts() }
+fn device_hello(credential: &Credential) -> RelayHello {
+    RelayHello::Device { program: ProgramInfo::this(), credential: credential.clone(), facts: facts() }
 }
 
 impl World {
-    fn join(&mut self, role: Role) -> (Credential, SecretKey, Arc<Verified>) {
+    fn join(&mut self, role: Role) -> (Credential, SecretKey, Arc<VerifiedCredential>) {
         let (credential, own) = credential(&self.org, role);
         let joined = self.admission.join(&own.public(), &credential, role == Role::Device, NOW).unwrap();
         let Join::New(who) = joined else { panic!("{joined:?}") };
@@ -60,7 +60,12 @@ impl World {
         (credential, own, who)
     }
 
-    fn hello(&self, own: &SecretKey, credential: &Credential, now: UnixMillis) -> Result<Admitted, Refusal> {
+    fn hello(
+        &self,
+        own: &SecretKey,
+        credential: &Credential,
+        now: UnixMillis,
+    ) -> Result<Admitted, RelayRefusal> {
         self.admission.hello(&own.public(), &device_hello(credential), now)
     }
 }
@@ -77,23 +82,23 @@ fn a_claim_needs_the_newest_secret_an_admin_and_their_own_key() {
         let shown = (secret, &org.public(), credential);
         admission.claim(&peer.public(), shown, expected, NOW, start).map(|who| who.key())
     };
-    assert_eq!(claim(&own, &bad, &org, &credential_of_admin, expected), Err(Refusal::WrongClaim));
-    assert_eq!(claim(&own, &zeros, &org, &credential_of_admin, None), Err(Refusal::WrongClaim));
-    assert!(matches!(claim(&other, &good, &org, &technician, expected), Err(Refusal::Credential(_))));
+    assert_eq!(claim(&own, &bad, &org, &credential_of_admin, expected), Err(RelayRefusal::WrongClaim));
+    assert_eq!(claim(&own, &zeros, &org, &credential_of_admin, None), Err(RelayRefusal::WrongClaim));
+    assert!(matches!(claim(&other, &good, &org, &technician, expected), Err(RelayRefusal::Credential(_))));
     assert!(matches!(
         claim(&other, &good, &org, &credential_of_admin, expected),
-        Err(Refusal::Credential(_))
+        Err(RelayRefusal::Credential(_))
     ));
     assert!(matches!(
         claim(&own, &good, &key(), &credential_of_admin, expected),
-        Err(Refusal::Credential(_))
+        Err(RelayRefusal::Credential(_))
     ));
     assert_eq!(claim(&own, &good, &org, &credential_of_admin, expected), Ok(own.public()));
     // Guesses are bounded, whoever makes them.
     let refused = (0..50).filter(|_| {
         matches!(
             claim(&key(), &bad, &org, &credential_of_admin, expected),
-            Err(Refusal::TooMany { seconds: 1 })
+            Err(RelayRefusal::TooMany { seconds: 1 })
         )
     });
     assert_eq!(refused.count(), 36);
@@ -106,15 +111,15 @@ fn joins_are_limited_and_need_what_the_role_needs() {
     assert!(matches!(world.admission.join(&own.public(), &first, true, NOW), Ok(Join::Again)));
     let (second, own) = credential(&world.org, Role::Device);
     let refused = world.admission.join(&own.public(), &second, true, NOW).map(|_| ());
-    assert_eq!(refused, Err(Refusal::Full { what: "devices".into() }));
+    assert_eq!(refused, Err(RelayRefusal::Full { what: "devices".into() }));
     assert_eq!(
         world.admission.join(&own.public(), &second, false, NOW).map(|_| ()),
-        Err(Refusal::NotAllowed)
+        Err(RelayRefusal::NotAllowed)
     );
     world.join(Role::Technician);
     let (late, own) = credential(&world.org, Role::Technician);
     let expired = world.admission.join(&own.public(), &late, false, UnixMillis(9_000_001)).map(|_| ());
-    assert!(matches!(expired, Err(Refusal::Credential(_))));
+    assert!(matches!(expired, Err(RelayRefusal::Credential(_))));
 }
 
 #[test]
@@ -127,17 +132,23 @@ fn a_hello_is_judged_by_chain_key_role_and_time() {
         admitted.caller.actor(&own.public()),
         format!("device Name\u{fffd} ({})", who.device_id().unwrap())
     );
-    assert!(matches!(world.hello(&own, &credential, UnixMillis(9_000_001)), Err(Refusal::Credential(_))));
-    assert!(matches!(world.hello(&key(), &credential, NOW), Err(Refusal::Credential(_))));
-    let as_person = Hello::Person { program: Program::this(), credential };
-    assert!(matches!(world.admission.hello(&own.public(), &as_person, NOW), Err(Refusal::Credential(_))));
-    let guest = Hello::Guest { program: Program::this(), facts: facts() };
+    assert!(matches!(
+        world.hello(&own, &credential, UnixMillis(9_000_001)),
+        Err(RelayRefusal::Credential(_))
+    ));
+    assert!(matches!(world.hello(&key(), &credential, NOW), Err(RelayRefusal::Credential(_))));
+    let as_person = RelayHello::Person { program: ProgramInfo::this(), credential };
+    assert!(matches!(
+        world.admission.hello(&own.public(), &as_person, NOW),
+        Err(RelayRefusal::Credential(_))
+    ));
+    let guest = RelayHello::Guest { program: ProgramInfo::this(), facts: facts() };
     let admitted = world.admission.hello(&own.public(), &guest, NOW).unwrap();
     assert!(matches!(admitted.caller, Caller::Guest(name) if &*name == "h\u{fffd}"));
     let closed = Rules { allow_guests: false, ..RULES };
     let loaded = Loaded { organisation: Some(world.org.public()), ..Loaded::default() };
     let strict = Admission::new(closed, loaded, world.start);
-    assert_eq!(strict.hello(&own.public(), &guest, NOW).map(|_| ()), Err(Refusal::NotAllowed));
+    assert_eq!(strict.hello(&own.public(), &guest, NOW).map(|_| ()), Err(RelayRefusal::NotAllowed));
     assert_eq!(neutral(&facts()).os.chars().count(), MAX_FACT);
 }
 
@@ -151,13 +162,13 @@ fn a_chain_that_branches_off_before_todays_key_is_out() {
     let rotated = world.admission.rotate(&who, &longer, &retirement, NOW).unwrap();
     world.admission.rotated(&rotated, Some(&retirement));
     assert!(world.hello(&next, &longer, NOW).is_ok());
-    assert_eq!(world.hello(&own, &first, NOW).map(|_| ()), Err(Refusal::Revoked));
+    assert_eq!(world.hello(&own, &first, NOW).map(|_| ()), Err(RelayRefusal::Revoked));
     // Whoever stole the old key endorses one of their own, and another after it.
     let branch = first.rotated(&own, &thief.public(), NOW).unwrap();
-    assert_eq!(world.hello(&thief, &branch, NOW).map(|_| ()), Err(Refusal::Revoked));
+    assert_eq!(world.hello(&thief, &branch, NOW).map(|_| ()), Err(RelayRefusal::Revoked));
     let more = key();
     let branch = branch.rotated(&thief, &more.public(), NOW).unwrap();
-    assert_eq!(world.hello(&more, &branch, NOW).map(|_| ()), Err(Refusal::Revoked));
+    assert_eq!(world.hello(&more, &branch, NOW).map(|_| ()), Err(RelayRefusal::Revoked));
     assert!(world.admission.rotate(&rotated, &branch, &retirement, NOW).is_err());
     assert_eq!(world.admission.welcome(NOW).retirements, [retirement]);
     // The true one goes on.
@@ -176,7 +187,7 @@ fn a_revocation_is_judged_stored_and_names_who_is_withdrawn() {
     let known = Revocations::default();
     let list = world.org.sign(&known.next_list(id, NOW, [grace.key()], [device.invite.id])).unwrap();
     let by = Caller::Person(Arc::clone(&grace));
-    assert_eq!(world.admission.revoke(&by, &list).map(|_| ()), Err(Refusal::NotAllowed));
+    assert_eq!(world.admission.revoke(&by, &list).map(|_| ()), Err(RelayRefusal::NotAllowed));
     let by = Caller::Person(admin);
     let judged = world.admission.revoke(&by, &list).unwrap();
     assert_eq!(judged.map(|(number, _)| number), Some(1));
@@ -189,5 +200,5 @@ fn a_revocation_is_judged_stored_and_names_who_is_withdrawn() {
     assert_eq!(withdrawn, [device, PeerId::Person(grace.technician_id().unwrap())]);
     assert!(world.admission.revoke(&by, &list).unwrap().is_none(), "the same again");
     let same_number = world.org.sign(&known.next_list(id, NOW, [], [])).unwrap();
-    assert_eq!(world.admission.revoke(&by, &same_number).map(|_| ()), Err(Refusal::OldList));
+    assert_eq!(world.admission.revoke(&by, &same_number).map(|_| ()), Err(RelayRefusal::OldList));
 }

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use nearhand_proto::alarm::{Event, Leaving, Profile, Severity, Transition};
+use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, DeviceProfile, Severity, ShutdownNotice};
 use nearhand_proto::id::{DeviceId, Fingerprint};
 use nearhand_proto::message::control::KEEP_ALIVE;
 use nearhand_proto::time::UnixMillis;
@@ -76,7 +76,7 @@ pub enum Finding {
         /// Of which device.
         device: DeviceId,
         /// What.
-        event: Box<Event>,
+        event: Box<AlarmEvent>,
         /// It is a consequence of that alarm.
         suppressed: Option<Fingerprint>,
     },
@@ -90,11 +90,11 @@ pub struct Remembered {
     /// Which.
     pub device: DeviceId,
     /// What kind of machine it is.
-    pub profile: Profile,
+    pub profile: DeviceProfile,
     /// The network it was last seen in.
     pub site: String,
     /// What it said last, if that was a goodbye.
-    pub leaving: Option<Leaving>,
+    pub leaving: Option<ShutdownNotice>,
     /// Its alarm is open, and if so, the outage that this is a consequence of.
     pub alarm: Option<Option<Fingerprint>>,
     /// When it is usually on.
@@ -103,13 +103,13 @@ pub struct Remembered {
 
 #[derive(Debug)]
 struct Watched {
-    profile: Profile,
+    profile: DeviceProfile,
     site: String,
     /// Since when it is silent; `None`: it is here.
     silent: Option<UnixMillis>,
     /// It was here since the relay started.
     seen: bool,
-    leaving: Option<Leaving>,
+    leaving: Option<ShutdownNotice>,
     alarmed: bool,
     outage: Option<Fingerprint>,
     hours: Hours,
@@ -156,7 +156,13 @@ impl Absence {
     }
 
     /// A device is here and says what it is. What follows is for the log.
-    pub fn here(&mut self, device: DeviceId, profile: Profile, site: &str, now: UnixMillis) -> Vec<Finding> {
+    pub fn here(
+        &mut self,
+        device: DeviceId,
+        profile: DeviceProfile,
+        site: &str,
+        now: UnixMillis,
+    ) -> Vec<Finding> {
         // The hour before was without it.
         self.learn(now);
         let watched = self.devices.entry(device).or_insert_with(|| Watched {
@@ -186,11 +192,11 @@ impl Absence {
         let away = since.map_or(0, |since| now.0.saturating_sub(since.0) / 60_000);
         let summary = format!("connected again after {away} min");
         let severity = severity_of(watched.profile);
-        vec![finding(*device, OFFLINE, "", Transition::Cleared, severity, summary, now, None)]
+        vec![finding(*device, OFFLINE, "", AlarmTransition::Cleared, severity, summary, now, None)]
     }
 
     /// A device says that it is about to leave.
-    pub fn leaving(&mut self, device: &DeviceId, why: Leaving) {
+    pub fn leaving(&mut self, device: &DeviceId, why: ShutdownNotice) {
         if let Some(watched) = self.devices.get_mut(device) {
             watched.leaving = Some(why);
         }
@@ -211,7 +217,7 @@ impl Absence {
         };
         let severity = severity_of(watched.profile);
         let summary = "the device was withdrawn".to_owned();
-        vec![finding(*device, OFFLINE, "", Transition::Expired, severity, summary, now, None)]
+        vec![finding(*device, OFFLINE, "", AlarmTransition::Expired, severity, summary, now, None)]
     }
 
     /// What time has made of silence.
@@ -235,7 +241,8 @@ impl Absence {
         }
         self.hour = hour;
         let whole = hour == over + 1 && hours::number(self.started) < over;
-        for (device, watched) in self.devices.iter_mut().filter(|(_, w)| w.profile == Profile::Desktop) {
+        for (device, watched) in self.devices.iter_mut().filter(|(_, w)| w.profile == DeviceProfile::Desktop)
+        {
             if watched.here || whole {
                 watched.hours.over(over, watched.here);
                 self.learned.push((*device, watched.hours.clone()));
@@ -304,7 +311,7 @@ impl Absence {
         let where_ = if place == EVERYWHERE { "several networks".to_owned() } else { place.clone() };
         let summary = format!("{lost} of {all} devices behind {where_} were lost within a minute");
         let severity = Severity::Critical;
-        found.push(finding(NO_DEVICE, OUTAGE, &place, Transition::Raised, severity, summary, now, None));
+        found.push(finding(NO_DEVICE, OUTAGE, &place, AlarmTransition::Raised, severity, summary, now, None));
         self.outages.insert(id, place);
     }
 
@@ -328,7 +335,16 @@ impl Absence {
             let left = away.get(&id).copied().unwrap_or_default();
             let summary = format!("the devices are back, except for {left}");
             let severity = Severity::Critical;
-            found.push(finding(NO_DEVICE, OUTAGE, &place, Transition::Cleared, severity, summary, now, None));
+            found.push(finding(
+                NO_DEVICE,
+                OUTAGE,
+                &place,
+                AlarmTransition::Cleared,
+                severity,
+                summary,
+                now,
+                None,
+            ));
             for (device, watched) in self.devices.iter_mut().filter(|(_, w)| w.outage == Some(id)) {
                 watched.outage = None;
                 if watched.alarmed {
@@ -343,8 +359,8 @@ impl Absence {
             let Some(since) = watched.silent else { continue };
             let Some((patience, reason)) = watched.patience(&self.patience) else { continue };
             let missed = match watched.profile {
-                Profile::Server => now.0.saturating_sub(since.0),
-                Profile::Desktop => watched.hours.missed(since, now),
+                DeviceProfile::Server => now.0.saturating_sub(since.0),
+                DeviceProfile::Desktop => watched.hours.missed(since, now),
             };
             if watched.alarmed || missed < patience {
                 continue;
@@ -352,7 +368,7 @@ impl Absence {
             watched.alarmed = true;
             let summary = format!("{reason}, silent since {since}");
             let severity = severity_of(watched.profile);
-            let raised = Transition::Raised;
+            let raised = AlarmTransition::Raised;
             found.push(finding(*device, OFFLINE, "", raised, severity, summary, now, watched.outage));
         }
     }
@@ -369,25 +385,26 @@ impl Watched {
     /// How long its silence is no alarm, and why it is one then; `None`: never.
     fn patience(&self, patience: &Patience) -> Option<(u64, &'static str)> {
         match (self.profile, self.leaving) {
-            (_, Some(Leaving::PowerOff | Leaving::Sleep)) | (Profile::Desktop, Some(_)) => None,
-            (Profile::Server, None) => Some((patience.server, "lost without a word")),
-            (Profile::Server, Some(Leaving::AgentStops)) => {
+            (_, Some(ShutdownNotice::PowerOff | ShutdownNotice::Sleep))
+            | (DeviceProfile::Desktop, Some(_)) => None,
+            (DeviceProfile::Server, None) => Some((patience.server, "lost without a word")),
+            (DeviceProfile::Server, Some(ShutdownNotice::AgentStops)) => {
                 Some((patience.agent_stopped, "its agent was stopped and did not come back"))
             }
-            (Profile::Server, Some(Leaving::Restart)) => {
+            (DeviceProfile::Server, Some(ShutdownNotice::Restart)) => {
                 Some((patience.restart, "did not come back from its restart"))
             }
             // It may have said goodbye while no relay was there to hear it.
-            (Profile::Desktop, None) if !self.seen => None,
-            (Profile::Desktop, None) => Some((patience.desktop, "lost without a word")),
+            (DeviceProfile::Desktop, None) if !self.seen => None,
+            (DeviceProfile::Desktop, None) => Some((patience.desktop, "lost without a word")),
         }
     }
 }
 
-fn severity_of(profile: Profile) -> Severity {
+fn severity_of(profile: DeviceProfile) -> Severity {
     match profile {
-        Profile::Server => Severity::Error,
-        Profile::Desktop => Severity::Warning,
+        DeviceProfile::Server => Severity::Error,
+        DeviceProfile::Desktop => Severity::Warning,
     }
 }
 
@@ -400,13 +417,13 @@ fn finding(
     device: DeviceId,
     rule: &str,
     instance: &str,
-    transition: Transition,
+    transition: AlarmTransition,
     severity: Severity,
     summary: String,
     now: UnixMillis,
     suppressed: Option<Fingerprint>,
 ) -> Finding {
-    let event = Event {
+    let event = AlarmEvent {
         rule: rule.to_owned(),
         rule_version: 1,
         instance: instance.to_owned(),
@@ -466,15 +483,15 @@ mod tests {
         let week = 7 * 24;
         let mut absence = Absence::new(Patience::default(), vec![], vec![], hour(0));
         // Two weeks of which it was here from eight to sixteen each day; a server all the time.
-        absence.here(device(2), Profile::Server, "a", hour(0));
+        absence.here(device(2), DeviceProfile::Server, "a", hour(0));
         let mut learned = Vec::new();
         for n in 0..2 * week {
             let clock = n % 24;
             if clock == 8 {
-                absence.here(device(1), Profile::Desktop, "b", hour(n));
+                absence.here(device(1), DeviceProfile::Desktop, "b", hour(n));
             }
             if clock == 16 {
-                absence.leaving(&device(1), Leaving::PowerOff);
+                absence.leaving(&device(1), ShutdownNotice::PowerOff);
                 absence.gone(&device(1), UnixMillis(hour(n).0 - 60_000));
             }
             assert_eq!(words(absence.tick(hour(n))), Vec::<String>::new());
@@ -484,7 +501,7 @@ mod tests {
         // Lost without a word at half past fifteen of the next day: half an hour of it is usual, but the rest of the
         // night is not.
         let lost = |n: u64, seconds: u64| UnixMillis(hour(2 * week + n).0 + seconds * 1000);
-        absence.here(device(1), Profile::Desktop, "b", lost(8, 0));
+        absence.here(device(1), DeviceProfile::Desktop, "b", lost(8, 0));
         absence.gone(&device(1), lost(15, 1900));
         absence.gone(&device(2), lost(15, 1900));
         assert_eq!(words(absence.tick(lost(17, 0))), ["2 offline raised"]);
@@ -502,8 +519,8 @@ mod tests {
     #[test]
     fn a_server_is_missed_after_two_minutes_and_a_desktop_after_thirty() {
         let mut absence = fresh();
-        absence.here(device(1), Profile::Server, "a", at(0));
-        absence.here(device(2), Profile::Desktop, "b", at(0));
+        absence.here(device(1), DeviceProfile::Server, "a", at(0));
+        absence.here(device(2), DeviceProfile::Desktop, "b", at(0));
         for n in [1, 2] {
             absence.gone(&device(n), at(100));
         }
@@ -521,14 +538,14 @@ mod tests {
     #[test]
     fn a_goodbye_is_believed_as_far_as_it_goes() {
         let table = [
-            (Profile::Server, Leaving::AgentStops, Some(300)),
-            (Profile::Server, Leaving::Restart, Some(600)),
-            (Profile::Server, Leaving::PowerOff, None),
-            (Profile::Server, Leaving::Sleep, None),
-            (Profile::Desktop, Leaving::AgentStops, None),
-            (Profile::Desktop, Leaving::Restart, None),
-            (Profile::Desktop, Leaving::PowerOff, None),
-            (Profile::Desktop, Leaving::Sleep, None),
+            (DeviceProfile::Server, ShutdownNotice::AgentStops, Some(300)),
+            (DeviceProfile::Server, ShutdownNotice::Restart, Some(600)),
+            (DeviceProfile::Server, ShutdownNotice::PowerOff, None),
+            (DeviceProfile::Server, ShutdownNotice::Sleep, None),
+            (DeviceProfile::Desktop, ShutdownNotice::AgentStops, None),
+            (DeviceProfile::Desktop, ShutdownNotice::Restart, None),
+            (DeviceProfile::Desktop, ShutdownNotice::PowerOff, None),
+            (DeviceProfile::Desktop, ShutdownNotice::Sleep, None),
         ];
         for (profile, why, missed) in table {
             let mut absence = fresh();
@@ -548,10 +565,10 @@ mod tests {
     fn a_lost_site_is_one_alarm_that_suppresses_those_of_its_devices() {
         let mut absence = fresh();
         for n in 1..=10 {
-            absence.here(device(n), Profile::Server, "203.0.113.7", at(0));
+            absence.here(device(n), DeviceProfile::Server, "203.0.113.7", at(0));
         }
         for n in 11..=40 {
-            absence.here(device(n), Profile::Server, &format!("198.51.100.{n}"), at(0));
+            absence.here(device(n), DeviceProfile::Server, &format!("198.51.100.{n}"), at(0));
         }
         for n in 1..=4 {
             absence.gone(&device(n), at(100 + u64::from(n) * 10));
@@ -585,7 +602,7 @@ mod tests {
     fn what_is_lost_everywhere_is_told_once() {
         let mut absence = fresh();
         for n in 1..=12 {
-            absence.here(device(n), Profile::Server, &format!("198.51.100.{}", n / 4), at(0));
+            absence.here(device(n), DeviceProfile::Server, &format!("198.51.100.{}", n / 4), at(0));
         }
         (1..=9).for_each(|n| absence.gone(&device(n), at(100)));
         assert_eq!(words(absence.tick(at(110))), ["0 all raised"]);
@@ -594,9 +611,9 @@ mod tests {
 
     #[test]
     fn a_few_or_a_small_part_or_leavers_are_no_outage() {
-        let lost_of = |lost: u8, all: u8, leaving: Option<Leaving>| {
+        let lost_of = |lost: u8, all: u8, leaving: Option<ShutdownNotice>| {
             let mut absence = fresh();
-            (1..=all).for_each(|n| drop(absence.here(device(n), Profile::Desktop, "a", at(0))));
+            (1..=all).for_each(|n| drop(absence.here(device(n), DeviceProfile::Desktop, "a", at(0))));
             for n in 1..=lost {
                 if let Some(why) = leaving {
                     absence.leaving(&device(n), why);
@@ -608,7 +625,7 @@ mod tests {
         assert_eq!(lost_of(2, 2, None), 0, "too few");
         assert_eq!(lost_of(3, 15, None), 1);
         assert_eq!(lost_of(3, 16, None), 0, "too small a part");
-        assert_eq!(lost_of(15, 15, Some(Leaving::PowerOff)), 0, "the end of a working day");
+        assert_eq!(lost_of(15, 15, Some(ShutdownNotice::PowerOff)), 0, "the end of a working day");
     }
 
     #[test]
@@ -624,12 +641,12 @@ mod tests {
         };
         let outage = outage_id("a");
         let remembered = vec![
-            known(1, Profile::Server, None, None),
-            known(2, Profile::Desktop, None, None),
-            known(3, Profile::Server, Some(Leaving::PowerOff), None),
-            known(4, Profile::Server, None, Some(Some(outage))),
-            known(5, Profile::Server, None, Some(None)),
-            known(6, Profile::Server, None, None),
+            known(1, DeviceProfile::Server, None, None),
+            known(2, DeviceProfile::Desktop, None, None),
+            known(3, DeviceProfile::Server, Some(ShutdownNotice::PowerOff), None),
+            known(4, DeviceProfile::Server, None, Some(Some(outage))),
+            known(5, DeviceProfile::Server, None, Some(None)),
+            known(6, DeviceProfile::Server, None, None),
         ];
         let mut absence = Absence::new(Patience::default(), remembered, vec!["a".into()], START);
         assert_eq!(words(absence.connected(&device(5), at(1))), ["5 offline cleared"]);

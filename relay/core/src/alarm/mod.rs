@@ -11,9 +11,9 @@ mod projection;
 #[cfg(test)]
 mod projection_tests;
 
-use nearhand_proto::alarm::{Batch, Entry};
+use nearhand_proto::alarm::{AlarmBatch, SpoolEntry};
 use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
-use nearhand_proto::message::alarms::{Happening, Window};
+use nearhand_proto::message::alarms::{AlarmChange, MaintenanceWindow};
 use nearhand_proto::time::UnixMillis;
 
 #[cfg(test)]
@@ -51,7 +51,7 @@ pub struct LogEntry {
 #[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Noted {
     /// What happened.
-    pub what: Happening,
+    pub what: AlarmChange,
     /// The maintenance window that was open for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<u64>,
@@ -61,28 +61,33 @@ pub struct Noted {
 }
 
 /// What is new in a batch of a stream that is known up to `through`, in order.
-pub fn news(batch: &Batch, through: u64) -> impl Iterator<Item = (u64, Happening)> + '_ {
+pub fn news(batch: &AlarmBatch, through: u64) -> impl Iterator<Item = (u64, AlarmChange)> + '_ {
     batch.records.iter().filter(move |record| record.seq > through).map(|record| {
         let what = match &record.entry {
-            Entry::Event(event) => Happening::Event(event.clone()),
-            Entry::Gap { lost, from, to } => Happening::Gap { lost: *lost, from: *from, to: *to },
-            Entry::Report(report) => Happening::Report(report.clone()),
+            SpoolEntry::Event(event) => AlarmChange::Event(event.clone()),
+            SpoolEntry::Gap { lost, from, to } => AlarmChange::Gap { lost: *lost, from: *from, to: *to },
+            SpoolEntry::Report(report) => AlarmChange::Report(report.clone()),
         };
         (record.seq, what)
     })
 }
 
 /// The alarm that something concerns, if it names its rule.
-pub fn alarm_of(device: DeviceId, what: &Happening) -> Option<Fingerprint> {
+pub fn alarm_of(device: DeviceId, what: &AlarmChange) -> Option<Fingerprint> {
     match what {
-        Happening::Event(event) => Some(Fingerprint::of(device, &event.rule, &event.instance)),
-        Happening::Report(report) => Some(Fingerprint::of(device, &report.rule, &report.instance)),
+        AlarmChange::Event(event) => Some(Fingerprint::of(device, &event.rule, &event.instance)),
+        AlarmChange::Report(report) => Some(Fingerprint::of(device, &report.rule, &report.instance)),
         _ => None,
     }
 }
 
 /// The window that is open for an alarm of `rule` on `device`; of several, the one that ends last.
-pub fn window_for(windows: &[Window], device: DeviceId, rule: &str, now: UnixMillis) -> Option<u64> {
+pub fn window_for(
+    windows: &[MaintenanceWindow],
+    device: DeviceId,
+    rule: &str,
+    now: UnixMillis,
+) -> Option<u64> {
     windows
         .iter()
         .filter(|w| w.closed.is_none() && w.what.begins <= now && now < w.what.ends)

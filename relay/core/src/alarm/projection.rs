@@ -5,9 +5,11 @@
 //! told exactly when that is no longer how it stands. So the end of a snooze or a maintenance window tells what
 //! still fires, and nothing of what came and went meanwhile.
 
-use nearhand_proto::alarm::{Event, Measured, Severity, Transition};
+use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, MeasuredValue, Severity};
 use nearhand_proto::id::{DeviceId, Fingerprint};
-use nearhand_proto::message::alarms::{Acknowledgement, Act, Actor, AlarmEntry, AlarmState, Happening};
+use nearhand_proto::message::alarms::{
+    AlarmAcknowledgement, AlarmAction, AlarmActor, AlarmChange, AlarmEntry, AlarmState,
+};
 use nearhand_proto::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +33,7 @@ pub struct Alarm {
     /// One sentence. Hostile text.
     pub summary: String,
     /// What was measured last.
-    pub value: Option<Measured>,
+    pub value: Option<MeasuredValue>,
     /// Its rule's runbook.
     pub runbook: Option<String>,
     /// Its rule's article.
@@ -49,9 +51,9 @@ pub struct Alarm {
     /// It comes and goes too often to be told.
     pub flapping: bool,
     /// Who takes care.
-    pub acknowledged: Option<Acknowledgement>,
+    pub acknowledged: Option<AlarmAcknowledgement>,
     /// Whose business it is.
-    pub assigned: Option<Actor>,
+    pub assigned: Option<AlarmActor>,
     /// Nobody is told before.
     pub snoozed: Option<UnixMillis>,
     /// The alarm that it is a consequence of.
@@ -194,16 +196,16 @@ impl Alarm {
     }
 
     /// What is told although state and severity are as before.
-    fn aside(&self, before: &Self, what: &Happening) -> Option<Kind> {
+    fn aside(&self, before: &Self, what: &AlarmChange) -> Option<Kind> {
         match what {
-            Happening::Act { act: Act::Acknowledge { .. }, .. } => Some(Kind::Acknowledged),
-            Happening::Act { act: Act::Unacknowledge, .. } if before.acknowledged.is_some() => {
+            AlarmChange::Act { act: AlarmAction::Acknowledge { .. }, .. } => Some(Kind::Acknowledged),
+            AlarmChange::Act { act: AlarmAction::Unacknowledge, .. } if before.acknowledged.is_some() => {
                 Some(Kind::Unacknowledged)
             }
-            Happening::Event(event) => match event.transition {
-                Transition::SensorLost if before.state == AlarmState::Firing => Some(Kind::SensorLost),
-                Transition::SensorBack if before.state == AlarmState::Unknown => Some(Kind::SensorBack),
-                Transition::FlappingBegan if !before.flapping => Some(Kind::Flapping),
+            AlarmChange::Event(event) => match event.transition {
+                AlarmTransition::SensorLost if before.state == AlarmState::Firing => Some(Kind::SensorLost),
+                AlarmTransition::SensorBack if before.state == AlarmState::Unknown => Some(Kind::SensorBack),
+                AlarmTransition::FlappingBegan if !before.flapping => Some(Kind::Flapping),
                 _ => None,
             },
             _ => None,
@@ -214,8 +216,8 @@ impl Alarm {
 /// The alarm with an entry in it, before anybody is told.
 fn changed(before: Option<Alarm>, entry: &LogEntry) -> Option<Alarm> {
     match &entry.what.what {
-        Happening::Event(event) => with_event(before, event, entry),
-        Happening::Gap { .. } => before,
+        AlarmChange::Event(event) => with_event(before, event, entry),
+        AlarmChange::Gap { .. } => before,
         other => {
             let mut alarm = before?;
             overlay(&mut alarm, other, entry.at);
@@ -225,7 +227,7 @@ fn changed(before: Option<Alarm>, entry: &LogEntry) -> Option<Alarm> {
     }
 }
 
-fn with_event(before: Option<Alarm>, event: &Event, entry: &LogEntry) -> Option<Alarm> {
+fn with_event(before: Option<Alarm>, event: &AlarmEvent, entry: &LogEntry) -> Option<Alarm> {
     let was_open = before.as_ref().is_some_and(Alarm::is_open);
     if event.transition.ends() {
         return before.map(|alarm| if was_open { ended(alarm, event, entry) } else { alarm });
@@ -248,16 +250,16 @@ fn with_event(before: Option<Alarm>, event: &Event, entry: &LogEntry) -> Option<
     alarm.held = entry.what.held;
     alarm.suppressed = entry.what.suppressed.or(alarm.suppressed);
     match event.transition {
-        Transition::SensorLost => alarm.state = AlarmState::Unknown,
-        Transition::FlappingBegan => alarm.flapping = true,
-        Transition::FlappingEnded => alarm.flapping = false,
+        AlarmTransition::SensorLost => alarm.state = AlarmState::Unknown,
+        AlarmTransition::FlappingBegan => alarm.flapping = true,
+        AlarmTransition::FlappingEnded => alarm.flapping = false,
         _ => alarm.state = AlarmState::Firing,
     }
     Some(alarm)
 }
 
 /// Raised, for the first time or again.
-fn opened(before: Option<Alarm>, event: &Event, entry: &LogEntry) -> Option<Alarm> {
+fn opened(before: Option<Alarm>, event: &AlarmEvent, entry: &LogEntry) -> Option<Alarm> {
     let id = entry.alarm?;
     let (count, assigned, snoozed) =
         before.map_or((0, None, None), |alarm| (alarm.count, alarm.assigned, alarm.snoozed));
@@ -289,9 +291,9 @@ fn opened(before: Option<Alarm>, event: &Event, entry: &LogEntry) -> Option<Alar
     })
 }
 
-fn ended(mut alarm: Alarm, event: &Event, entry: &LogEntry) -> Alarm {
+fn ended(mut alarm: Alarm, event: &AlarmEvent, entry: &LogEntry) -> Alarm {
     alarm.state = match event.transition {
-        Transition::Expired => AlarmState::Expired,
+        AlarmTransition::Expired => AlarmState::Expired,
         _ => AlarmState::Resolved,
     };
     alarm.summary.clone_from(&event.summary);
@@ -305,25 +307,26 @@ fn ended(mut alarm: Alarm, event: &Event, entry: &LogEntry) -> Alarm {
     alarm
 }
 
-fn overlay(alarm: &mut Alarm, what: &Happening, at: UnixMillis) {
+fn overlay(alarm: &mut Alarm, what: &AlarmChange, at: UnixMillis) {
     match what {
-        Happening::Act { by, act } => match act {
-            Act::Acknowledge { comment } if alarm.is_open() => {
-                alarm.acknowledged = Some(Acknowledgement { by: by.clone(), at, comment: comment.clone() });
+        AlarmChange::Act { by, act } => match act {
+            AlarmAction::Acknowledge { comment } if alarm.is_open() => {
+                alarm.acknowledged =
+                    Some(AlarmAcknowledgement { by: by.clone(), at, comment: comment.clone() });
             }
-            Act::Unacknowledge => alarm.acknowledged = None,
-            Act::Assign(to) => alarm.assigned = Some(to.clone()),
-            Act::Unassign => alarm.assigned = None,
-            Act::Snooze { until } => alarm.snoozed = Some(*until),
-            Act::Unsnooze => alarm.snoozed = None,
-            Act::Acknowledge { .. } | Act::Comment(_) => {}
+            AlarmAction::Unacknowledge => alarm.acknowledged = None,
+            AlarmAction::Assign(to) => alarm.assigned = Some(to.clone()),
+            AlarmAction::Unassign => alarm.assigned = None,
+            AlarmAction::Snooze { until } => alarm.snoozed = Some(*until),
+            AlarmAction::Unsnooze => alarm.snoozed = None,
+            AlarmAction::Acknowledge { .. } | AlarmAction::Comment(_) => {}
         },
-        Happening::Suppressed { by } if alarm.is_open() => alarm.suppressed = Some(*by),
-        Happening::Released => alarm.suppressed = None,
-        Happening::SnoozeEnded => alarm.snoozed = None,
-        Happening::DeviceSilent if alarm.state == AlarmState::Firing => alarm.state = AlarmState::Unknown,
-        Happening::DeviceBack if alarm.state == AlarmState::Unknown => alarm.state = AlarmState::Firing,
-        Happening::WindowEnded { window } if alarm.held == Some(*window) => alarm.held = None,
+        AlarmChange::Suppressed { by } if alarm.is_open() => alarm.suppressed = Some(*by),
+        AlarmChange::Released => alarm.suppressed = None,
+        AlarmChange::SnoozeEnded => alarm.snoozed = None,
+        AlarmChange::DeviceSilent if alarm.state == AlarmState::Firing => alarm.state = AlarmState::Unknown,
+        AlarmChange::DeviceBack if alarm.state == AlarmState::Unknown => alarm.state = AlarmState::Firing,
+        AlarmChange::WindowEnded { window } if alarm.held == Some(*window) => alarm.held = None,
         _ => {}
     }
 }

@@ -1,8 +1,8 @@
 //! The projection: tables of what happens and what is told, and properties of every history.
 
-use nearhand_proto::alarm::{Event, Severity, Transition};
+use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, Severity};
 use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
-use nearhand_proto::message::alarms::{Act, Actor, AlarmState, Happening};
+use nearhand_proto::message::alarms::{AlarmAction, AlarmActor, AlarmChange, AlarmState};
 use nearhand_proto::time::UnixMillis;
 use proptest::prelude::*;
 
@@ -10,8 +10,8 @@ use super::{Alarm, Kind, LogEntry, Noted};
 
 const DEVICE: DeviceId = DeviceId::from_bytes([1; 16]);
 
-fn event(transition: Transition, severity: Severity) -> Happening {
-    Happening::Event(Event {
+fn event(transition: AlarmTransition, severity: Severity) -> AlarmChange {
+    AlarmChange::Event(AlarmEvent {
         rule: "disk-space".into(),
         rule_version: 1,
         instance: "/".into(),
@@ -26,15 +26,15 @@ fn event(transition: Transition, severity: Severity) -> Happening {
     })
 }
 
-fn act(act: Act) -> Happening {
-    Happening::Act { by: Actor { id: None, name: "Ada".into() }, act }
+fn act(act: AlarmAction) -> AlarmChange {
+    AlarmChange::Act { by: AlarmActor { id: None, name: "Ada".into() }, act }
 }
 
-fn ack() -> Happening {
-    act(Act::Acknowledge { comment: "on it".into() })
+fn ack() -> AlarmChange {
+    act(AlarmAction::Acknowledge { comment: "on it".into() })
 }
 
-fn entry(number: u64, what: Happening, held: Option<u64>) -> LogEntry {
+fn entry(number: u64, what: AlarmChange, held: Option<u64>) -> LogEntry {
     LogEntry {
         number,
         stream: StreamId::from_bytes([9; 16]),
@@ -47,11 +47,11 @@ fn entry(number: u64, what: Happening, held: Option<u64>) -> LogEntry {
 }
 
 /// What is told of a history, and how the alarm stands after it.
-fn run(history: Vec<Happening>) -> (Vec<&'static str>, Option<Alarm>) {
+fn run(history: Vec<AlarmChange>) -> (Vec<&'static str>, Option<Alarm>) {
     run_held(history.into_iter().map(|what| (what, None)).collect())
 }
 
-fn run_held(history: Vec<(Happening, Option<u64>)>) -> (Vec<&'static str>, Option<Alarm>) {
+fn run_held(history: Vec<(AlarmChange, Option<u64>)>) -> (Vec<&'static str>, Option<Alarm>) {
     let mut alarm = None;
     let mut told = Vec::new();
     for (number, (what, held)) in (1..).zip(history) {
@@ -62,10 +62,10 @@ fn run_held(history: Vec<(Happening, Option<u64>)>) -> (Vec<&'static str>, Optio
     (told, alarm)
 }
 
-use Severity::{Critical, Error, Warning};
-use Transition::{
+use AlarmTransition::{
     Cleared, Eased, Expired, FlappingBegan, FlappingEnded, Raised, SensorBack, SensorLost, Worsened,
 };
+use Severity::{Critical, Error, Warning};
 
 #[test]
 fn raise_worsen_acknowledge_ease_resolve_are_told_once_each() {
@@ -74,7 +74,7 @@ fn raise_worsen_acknowledge_ease_resolve_are_told_once_each() {
         event(Raised, Warning),
         event(Worsened, Critical),
         ack(),
-        act(Act::Comment("a part is ordered".into())),
+        act(AlarmAction::Comment("a part is ordered".into())),
         event(Eased, Error),
         event(Cleared, Error),
         event(Cleared, Error),
@@ -134,12 +134,12 @@ fn flapping_is_told_once_and_its_end_tells_how_it_stands() {
 #[test]
 fn what_is_quiet_is_told_at_the_end_only_if_it_still_fires() {
     let until = UnixMillis(1_000_000);
-    let snoozed = |rest: Vec<Happening>| {
-        run([vec![event(Raised, Warning), act(Act::Snooze { until })], rest].concat()).0
+    let snoozed = |rest: Vec<AlarmChange>| {
+        run([vec![event(Raised, Warning), act(AlarmAction::Snooze { until })], rest].concat()).0
     };
-    assert_eq!(snoozed(vec![event(Worsened, Critical), Happening::SnoozeEnded]), ["raised", "worsened"]);
+    assert_eq!(snoozed(vec![event(Worsened, Critical), AlarmChange::SnoozeEnded]), ["raised", "worsened"]);
     assert_eq!(
-        snoozed(vec![event(Worsened, Critical), event(Eased, Warning), Happening::SnoozeEnded]),
+        snoozed(vec![event(Worsened, Critical), event(Eased, Warning), AlarmChange::SnoozeEnded]),
         ["raised"]
     );
     assert_eq!(
@@ -152,12 +152,12 @@ fn what_is_quiet_is_told_at_the_end_only_if_it_still_fires() {
             event(Cleared, Warning),
             event(Raised, Warning),
             event(Cleared, Warning),
-            Happening::SnoozeEnded
+            AlarmChange::SnoozeEnded
         ]),
         ["raised", "resolved"]
     );
     let by = Fingerprint::from_bytes([8; 16]);
-    let window = Happening::WindowEnded { window: 4 };
+    let window = AlarmChange::WindowEnded { window: 4 };
     let held = |what| (what, Some(4));
     let end = (window, None);
     assert_eq!(run_held(vec![held(event(Raised, Error)), end.clone()]).0, ["raised"]);
@@ -165,29 +165,30 @@ fn what_is_quiet_is_told_at_the_end_only_if_it_still_fires() {
         run_held(vec![held(event(Raised, Error)), held(event(Cleared, Error)), end.clone()]).0,
         [""; 0]
     );
-    let other = (Happening::WindowEnded { window: 5 }, None);
+    let other = (AlarmChange::WindowEnded { window: 5 }, None);
     assert_eq!(run_held(vec![held(event(Raised, Error)), other]).0, [""; 0]);
     let (told, alarm) =
-        run(vec![event(Raised, Error), Happening::Suppressed { by }, event(Worsened, Critical)]);
+        run(vec![event(Raised, Error), AlarmChange::Suppressed { by }, event(Worsened, Critical)]);
     assert_eq!((told, alarm.unwrap().suppressed), (vec!["raised"], Some(by)));
 }
 
-fn any_happening() -> impl Strategy<Value = (Happening, Option<u64>)> {
+fn any_happening() -> impl Strategy<Value = (AlarmChange, Option<u64>)> {
     let severity = prop::sample::select(Severity::ALL.to_vec());
-    let event = (prop::sample::select(Transition::ALL.to_vec()), severity).prop_map(|(t, s)| event(t, s));
+    let event =
+        (prop::sample::select(AlarmTransition::ALL.to_vec()), severity).prop_map(|(t, s)| event(t, s));
     let other = prop::sample::select(vec![
         ack(),
-        act(Act::Unacknowledge),
-        act(Act::Snooze { until: UnixMillis(5000) }),
-        act(Act::Unsnooze),
-        act(Act::Unassign),
-        Happening::Suppressed { by: Fingerprint::from_bytes([8; 16]) },
-        Happening::Released,
-        Happening::SnoozeEnded,
-        Happening::WindowEnded { window: 1 },
-        Happening::DeviceSilent,
-        Happening::DeviceBack,
-        Happening::Gap { lost: 1, from: UnixMillis(0), to: UnixMillis(1) },
+        act(AlarmAction::Unacknowledge),
+        act(AlarmAction::Snooze { until: UnixMillis(5000) }),
+        act(AlarmAction::Unsnooze),
+        act(AlarmAction::Unassign),
+        AlarmChange::Suppressed { by: Fingerprint::from_bytes([8; 16]) },
+        AlarmChange::Released,
+        AlarmChange::SnoozeEnded,
+        AlarmChange::WindowEnded { window: 1 },
+        AlarmChange::DeviceSilent,
+        AlarmChange::DeviceBack,
+        AlarmChange::Gap { lost: 1, from: UnixMillis(0), to: UnixMillis(1) },
     ]);
     (prop_oneof![3 => event, 2 => other], prop::option::weighted(0.2, Just(1)))
 }

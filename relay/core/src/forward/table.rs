@@ -19,7 +19,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Instant;
 
 use hmac::Mac;
-use nearhand_proto::forward::packet::{self, COOKIE_LEN, PACKET_LEN, Packet, Sealed, ip16};
+use nearhand_proto::forward::packet::{self, BindPacket, COOKIE_LEN, PACKET_LEN, SealedPacket, ip16};
 use nearhand_proto::forward::{BindGrant, BindKey};
 use nearhand_proto::id::{BindToken, SessionId};
 
@@ -474,7 +474,7 @@ impl Table {
     fn decide(&mut self, now: Instant, src: SocketAddr, dst_ip: Option<IpAddr>, bytes: &[u8]) -> Verdict {
         let Some(first) = bytes.first().copied() else { return Verdict::Drop(DropReason::Malformed) };
         if packet::is_bind_family(first) {
-            return match Sealed::parse(bytes).filter(Sealed::is_request) {
+            return match SealedPacket::parse(bytes).filter(SealedPacket::is_request) {
                 Some(sealed) => self.handle_bind(now, src, dst_ip, &sealed),
                 None => Verdict::Drop(DropReason::Malformed),
             };
@@ -531,7 +531,7 @@ impl Table {
         now: Instant,
         src: SocketAddr,
         dst_ip: Option<IpAddr>,
-        sealed: &Sealed<'_>,
+        sealed: &SealedPacket<'_>,
     ) -> Verdict {
         self.answer_bind(now, src, dst_ip, sealed).map_or(Verdict::Drop(DropReason::Refused), Verdict::Reply)
     }
@@ -541,7 +541,7 @@ impl Table {
         now: Instant,
         src: SocketAddr,
         dst_ip: Option<IpAddr>,
-        sealed: &Sealed<'_>,
+        sealed: &SealedPacket<'_>,
     ) -> Option<Reply> {
         let (token, nonce) = (sealed.token, sealed.nonce);
         let at = *self.by_token.get(&token)?;
@@ -554,25 +554,25 @@ impl Table {
             return None;
         }
         let answer = match packet {
-            Packet::Bind1 => {
+            BindPacket::Bind1 => {
                 let key = side.key.clone();
                 let cookie = self.cookie(self.period(now), src, dst_ip, token, nonce);
-                return Some(Reply::new(&Packet::Challenge { cookie }.seal(token, nonce, &key)));
+                return Some(Reply::new(&BindPacket::Challenge { cookie }.seal(token, nonce, &key)));
             }
-            Packet::Refresh => {
+            BindPacket::Refresh => {
                 let binding = side.bound.as_mut().filter(|b| b.addr == src && b.expires > now)?;
                 binding.expires = now + side.lifetime;
                 binding.dst_ip = dst_ip;
-                Packet::Ack
+                BindPacket::Ack
             }
-            Packet::Bind2 { cookie } => {
+            BindPacket::Bind2 { cookie } => {
                 if !self.cookie_is_ours(now, &cookie, src, dst_ip, token, nonce) {
                     return None;
                 }
                 let lifetime_s = self.bind(now, at, src, dst_ip)?;
-                Packet::Bound { reflexive: src, lifetime_s }
+                BindPacket::Bound { reflexive: src, lifetime_s }
             }
-            Packet::Challenge { .. } | Packet::Bound { .. } | Packet::Ack => return None,
+            BindPacket::Challenge { .. } | BindPacket::Bound { .. } | BindPacket::Ack => return None,
         };
         let side = self.sessions.get_mut(at.slot)?.as_mut()?.side(at.second);
         side.last_nonce = nonce;

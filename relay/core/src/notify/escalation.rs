@@ -41,7 +41,7 @@ pub fn step(notice: &Notice, told: bool, alarm: Option<&Alarm>, delay: Duration,
 
 #[cfg(test)]
 mod tests {
-    use nearhand_proto::message::alarms::{Acknowledgement, Actor};
+    use nearhand_proto::message::alarms::{AlarmAcknowledgement, AlarmActor};
 
     use super::*;
     use crate::alarm::sample_notice as notice;
@@ -55,8 +55,8 @@ mod tests {
         let decide = |alarm: Option<&Alarm>, told, now| step(&notice, told, alarm, delay, now);
         assert_eq!(decide(Some(&alarm), false, at(0)), Step::Wait(at(900_000)));
         assert_eq!(decide(Some(&alarm), false, at(900_000)), Step::Tell);
-        let by = Actor { id: None, name: "eve".into() };
-        let seen = Acknowledgement { by, at: at(5), comment: String::new() };
+        let by = AlarmActor { id: None, name: "eve".into() };
+        let seen = AlarmAcknowledgement { by, at: at(5), comment: String::new() };
         for attended in [
             Alarm { acknowledged: Some(seen), ..alarm.clone() },
             Alarm { state: AlarmState::Resolved, ..alarm.clone() },

@@ -3,7 +3,7 @@
 
 use data_encoding::BASE64;
 use hmac::{Hmac, Mac};
-use nearhand_proto::alarm::Measured;
+use nearhand_proto::alarm::MeasuredValue;
 use nearhand_proto::time::UnixMillis;
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -104,7 +104,7 @@ pub fn data(notice: &Notice) -> Value {
 
 fn value(alarm: &Alarm) -> Value {
     match &alarm.value {
-        Some(Measured { value, unit }) => json!({ "value": value, "unit": unit }),
+        Some(MeasuredValue { value, unit }) => json!({ "value": value, "unit": unit }),
         None => Value::Null,
     }
 }

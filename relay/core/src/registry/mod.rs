@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use nearhand_proto::id::{DeviceId, TechnicianId};
-use nearhand_proto::message::control::Refusal;
-use nearhand_proto::support_code::Routing;
+use nearhand_proto::message::control::RelayRefusal;
+use nearhand_proto::support_code::RoutingDigits;
 
 use crate::caller::PeerId;
 use limits::{Bucket, Limiter, Pace};
@@ -92,12 +92,12 @@ impl<H: Clone> Registry<H> {
     /// Somebody is connected. Returns the number to disconnect by and the connection that is replaced.
     ///
     /// # Errors
-    /// [`Refusal::Full`] for a guest too many.
-    pub fn connect(&mut self, peer: PeerId, handle: H) -> Result<(ConnectionNo, Option<H>), Refusal> {
+    /// [`RelayRefusal::Full`] for a guest too many.
+    pub fn connect(&mut self, peer: PeerId, handle: H) -> Result<(ConnectionNo, Option<H>), RelayRefusal> {
         let is_new = !self.lines.contains_key(&peer);
         if is_new && matches!(peer, PeerId::Guest(_)) {
             if self.guests >= self.max_guests {
-                return Err(Refusal::Full { what: "guests".into() });
+                return Err(RelayRefusal::Full { what: "guests".into() });
             }
             self.guests += 1;
         }
@@ -156,43 +156,43 @@ impl<H: Clone> Registry<H> {
     /// A technician asks for a session.
     ///
     /// # Errors
-    /// [`Refusal::TooMany`].
-    pub fn count_open(&mut self, technician: TechnicianId, now: Instant) -> Result<(), Refusal> {
-        self.opens_by.take(technician, now).map_err(|seconds| Refusal::TooMany { seconds })
+    /// [`RelayRefusal::TooMany`].
+    pub fn count_open(&mut self, technician: TechnicianId, now: Instant) -> Result<(), RelayRefusal> {
+        self.opens_by.take(technician, now).map_err(|seconds| RelayRefusal::TooMany { seconds })
     }
 
     /// A device sends so many alarm events.
     ///
     /// # Errors
-    /// [`Refusal::TooMany`].
-    pub fn count_alarms(&mut self, device: DeviceId, count: usize, now: Instant) -> Result<(), Refusal> {
+    /// [`RelayRefusal::TooMany`].
+    pub fn count_alarms(&mut self, device: DeviceId, count: usize, now: Instant) -> Result<(), RelayRefusal> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.alarms_by.take_many(device, count, now).map_err(|seconds| Refusal::TooMany { seconds })
+        self.alarms_by.take_many(device, count, now).map_err(|seconds| RelayRefusal::TooMany { seconds })
     }
 
     /// Somebody asks for help, or says what they thought of it.
     ///
     /// # Errors
-    /// [`Refusal::TooMany`].
-    pub fn count_wish(&mut self, peer: PeerId, now: Instant) -> Result<(), Refusal> {
-        self.wishes_by.take(peer, now).map_err(|seconds| Refusal::TooMany { seconds })
+    /// [`RelayRefusal::TooMany`].
+    pub fn count_wish(&mut self, peer: PeerId, now: Instant) -> Result<(), RelayRefusal> {
+        self.wishes_by.take(peer, now).map_err(|seconds| RelayRefusal::TooMany { seconds })
     }
 
     /// Looks a support code's digits up for a technician. Counted for the technician, for all, and for the
     /// device that is found, whatever comes of it.
     ///
     /// # Errors
-    /// [`Refusal::TooMany`], [`Refusal::NoSuchCode`].
+    /// [`RelayRefusal::TooMany`], [`RelayRefusal::NoSuchCode`].
     pub fn look_up(
         &mut self,
         technician: TechnicianId,
-        routing: Routing,
+        routing: RoutingDigits,
         now: Instant,
-    ) -> Result<PeerId, Refusal> {
-        let too_many = |seconds| Refusal::TooMany { seconds };
+    ) -> Result<PeerId, RelayRefusal> {
+        let too_many = |seconds| RelayRefusal::TooMany { seconds };
         self.lookups_by.take(technician, now).map_err(too_many)?;
         self.lookups.take(LOOKUPS_OF_ALL, now).map_err(too_many)?;
-        let holder = self.routing.holder(routing, now).ok_or(Refusal::NoSuchCode)?;
+        let holder = self.routing.holder(routing, now).ok_or(RelayRefusal::NoSuchCode)?;
         self.lookups_to.take(holder, now).map_err(too_many)?;
         Ok(holder)
     }
@@ -258,7 +258,7 @@ mod tests {
         let guest = |n| PeerId::Guest(PublicKey::from_bytes([n; 32]));
         let (number, _) = registry.connect(guest(1), 0).unwrap();
         registry.connect(guest(1), 1).unwrap();
-        assert!(matches!(registry.connect(guest(2), 2), Err(Refusal::Full { .. })));
+        assert!(matches!(registry.connect(guest(2), 2), Err(RelayRefusal::Full { .. })));
         assert_eq!(registry.online(), [("device", 0), ("guest", 1), ("person", 1)]);
         registry.disconnect(&guest(1), number, now);
         assert!(registry.is_online(&guest(1)));
@@ -269,16 +269,16 @@ mod tests {
         let start = Instant::now();
         let mut registry: Registry<()> = Registry::new(1, 10, start);
         let here = registry.routing.allot(device(1), None, start, &mut OsRng).unwrap();
-        let nowhere = Routing::new((u16::from(here) + 1) % 10_000).unwrap();
+        let nowhere = RoutingDigits::new((u16::from(here) + 1) % 10_000).unwrap();
         for _ in 0..10 {
-            assert_eq!(registry.look_up(ADA, nowhere, start), Err(Refusal::NoSuchCode));
+            assert_eq!(registry.look_up(ADA, nowhere, start), Err(RelayRefusal::NoSuchCode));
         }
-        assert_eq!(registry.look_up(ADA, here, start), Err(Refusal::TooMany { seconds: 6 }));
+        assert_eq!(registry.look_up(ADA, here, start), Err(RelayRefusal::TooMany { seconds: 6 }));
         // Others still can, until the device has had enough.
         for _ in 0..5 {
             assert_eq!(registry.look_up(EVE, here, start), Ok(device(1)));
         }
-        assert_eq!(registry.look_up(EVE, here, start), Err(Refusal::TooMany { seconds: 60 }));
+        assert_eq!(registry.look_up(EVE, here, start), Err(RelayRefusal::TooMany { seconds: 60 }));
         let later = start + Duration::from_secs(61);
         assert_eq!(registry.look_up(ADA, here, later), Ok(device(1)));
         // A thousand technicians together.
@@ -287,7 +287,7 @@ mod tests {
                 let mut id = [9; 16];
                 id[..2].copy_from_slice(&n.to_le_bytes());
                 let lookup = registry.look_up(TechnicianId::from_bytes(id), nowhere, later);
-                lookup == Err(Refusal::TooMany { seconds: 1 })
+                lookup == Err(RelayRefusal::TooMany { seconds: 1 })
             })
             .count();
         assert!((690..=710).contains(&refused), "{refused}");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nearhand_proto::id::{DeviceId, TechnicianId};
 use nearhand_proto::identity::PublicKey;
-use nearhand_proto::support_code::Routing;
+use nearhand_proto::support_code::RoutingDigits;
 use proptest::prelude::*;
 use rand_core::RngCore;
 
@@ -81,7 +81,7 @@ impl RngCore for Same {
 /// Digits as the rules see them.
 #[derive(Clone, Copy)]
 struct Held {
-    routing: Routing,
+    routing: RoutingDigits,
     /// Since when the holder has been away.
     away: Option<Instant>,
 }
@@ -116,7 +116,7 @@ impl Both {
                 }
             }
             Step::Allot { peer, wanted, random } => {
-                self.allot(peer, wanted.and_then(Routing::new), random)?;
+                self.allot(peer, wanted.and_then(RoutingDigits::new), random)?;
             }
             Step::Free(number) => {
                 self.registry.routing.free(&peer(number));
@@ -158,7 +158,7 @@ impl Both {
         Ok(())
     }
 
-    fn allot(&mut self, number: u8, wanted: Option<Routing>, random: u32) -> Result<(), TestCaseError> {
+    fn allot(&mut self, number: u8, wanted: Option<RoutingDigits>, random: u32) -> Result<(), TestCaseError> {
         if self.lines.get(&number).is_none_or(Vec::is_empty) {
             return Ok(());
         }
@@ -190,7 +190,7 @@ impl Both {
             let leads_to = self.registry.routing.holder(held.routing, self.now);
             prop_assert!(!kept || leads_to == Some(peer(*number)), "{} lead elsewhere", held.routing);
         }
-        for routing in (0..4).filter_map(Routing::new) {
+        for routing in (0..4).filter_map(RoutingDigits::new) {
             if let Some(holder) = self.registry.routing.holder(routing, self.now) {
                 let owner = self.held.iter().find(|(n, held)| peer(**n) == holder && held.routing == routing);
                 prop_assert!(owner.is_some(), "{} lead to one who doesn't hold them", routing);

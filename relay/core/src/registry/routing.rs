@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use nearhand_proto::support_code::{ROUTINGS, Routing};
+use nearhand_proto::support_code::{ROUTINGS, RoutingDigits};
 use rand_core::RngCore;
 
 use crate::caller::PeerId;
@@ -26,8 +26,8 @@ struct Allotted {
 /// Who holds which digits.
 #[derive(Debug, Default)]
 pub struct RoutingBook {
-    by_digits: HashMap<Routing, Allotted>,
-    by_holder: HashMap<PeerId, Routing>,
+    by_digits: HashMap<RoutingDigits, Allotted>,
+    by_holder: HashMap<PeerId, RoutingDigits>,
 }
 
 impl RoutingBook {
@@ -36,10 +36,10 @@ impl RoutingBook {
     pub fn allot(
         &mut self,
         holder: PeerId,
-        wanted: Option<Routing>,
+        wanted: Option<RoutingDigits>,
         now: Instant,
         rng: &mut impl RngCore,
-    ) -> Option<Routing> {
+    ) -> Option<RoutingDigits> {
         self.sweep(now);
         if let Some(routing) = self.by_holder.get(&holder).copied() {
             if let Some(allotted) = self.by_digits.get_mut(&routing) {
@@ -53,16 +53,16 @@ impl RoutingBook {
         Some(routing)
     }
 
-    fn draw(&self, rng: &mut impl RngCore) -> Option<Routing> {
+    fn draw(&self, rng: &mut impl RngCore) -> Option<RoutingDigits> {
         let mut random = || u16::try_from(rng.next_u32() % u32::from(ROUTINGS)).unwrap_or_default();
-        let free = |r: &Routing| !self.by_digits.contains_key(r);
+        let free = |r: &RoutingDigits| !self.by_digits.contains_key(r);
         for _ in 0..DRAWS {
-            if let Some(routing) = Routing::new(random()).filter(free) {
+            if let Some(routing) = RoutingDigits::new(random()).filter(free) {
                 return Some(routing);
             }
         }
         let start = random();
-        (0..ROUTINGS).filter_map(|i| Routing::new((start + i) % ROUTINGS)).find(free)
+        (0..ROUTINGS).filter_map(|i| RoutingDigits::new((start + i) % ROUTINGS)).find(free)
     }
 
     /// The holder gives its digits up.
@@ -87,7 +87,7 @@ impl RoutingBook {
     }
 
     /// Who shows a code with these digits.
-    pub fn holder(&self, routing: Routing, now: Instant) -> Option<PeerId> {
+    pub fn holder(&self, routing: RoutingDigits, now: Instant) -> Option<PeerId> {
         let allotted = self.by_digits.get(&routing)?;
         allotted.free_at.is_none_or(|at| now < at).then_some(allotted.holder)
     }

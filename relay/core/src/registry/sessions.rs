@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use nearhand_proto::id::{SessionId, TechnicianId};
-use nearhand_proto::message::control::Refusal;
+use nearhand_proto::message::control::RelayRefusal;
 use nearhand_proto::message::session::RESUME_WITHIN;
 use nearhand_proto::time::UnixMillis;
 
@@ -61,16 +61,16 @@ impl SessionBook {
     ///
     /// # Errors
     /// The refusal to answer with.
-    pub fn room(&self, id: &SessionId, device: &PeerId) -> Result<(), Refusal> {
+    pub fn room(&self, id: &SessionId, device: &PeerId) -> Result<(), RelayRefusal> {
         if self.entries.contains_key(id) {
-            return Err(Refusal::NotAllowed);
+            return Err(RelayRefusal::NotAllowed);
         }
         if self.entries.len() >= self.max {
-            return Err(Refusal::Full { what: "sessions".into() });
+            return Err(RelayRefusal::Full { what: "sessions".into() });
         }
         let with_device = self.entries.values().filter(|e| e.session.device == *device).count();
         if with_device >= PER_DEVICE {
-            return Err(Refusal::Full { what: "sessions with this device".into() });
+            return Err(RelayRefusal::Full { what: "sessions with this device".into() });
         }
         Ok(())
     }
@@ -83,17 +83,17 @@ impl SessionBook {
     /// The session, if `technician` may have a new path for it.
     ///
     /// # Errors
-    /// [`Refusal::NoSuchSession`], the same for somebody else's and for one that is over.
+    /// [`RelayRefusal::NoSuchSession`], the same for somebody else's and for one that is over.
     pub fn may_reopen(
         &self,
         id: &SessionId,
         technician: &TechnicianId,
         now: Instant,
-    ) -> Result<&Session, Refusal> {
-        let entry = self.entries.get(id).ok_or(Refusal::NoSuchSession)?;
+    ) -> Result<&Session, RelayRefusal> {
+        let entry = self.entries.get(id).ok_or(RelayRefusal::NoSuchSession)?;
         let in_time = now.saturating_duration_since(entry.alive) <= RESUME_WITHIN + REOPEN_GRACE;
         if entry.session.technician != *technician || !in_time {
-            return Err(Refusal::NoSuchSession);
+            return Err(RelayRefusal::NoSuchSession);
         }
         Ok(&entry.session)
     }
@@ -109,12 +109,12 @@ impl SessionBook {
     /// Removes the session, if `who` is an end of it.
     ///
     /// # Errors
-    /// [`Refusal::NoSuchSession`].
-    pub fn close(&mut self, id: &SessionId, who: &PeerId) -> Result<Session, Refusal> {
+    /// [`RelayRefusal::NoSuchSession`].
+    pub fn close(&mut self, id: &SessionId, who: &PeerId) -> Result<Session, RelayRefusal> {
         if !self.entries.get(id).is_some_and(|e| is_end(&e.session, who)) {
-            return Err(Refusal::NoSuchSession);
+            return Err(RelayRefusal::NoSuchSession);
         }
-        self.remove(id).ok_or(Refusal::NoSuchSession)
+        self.remove(id).ok_or(RelayRefusal::NoSuchSession)
     }
 
     /// Removes the session, whoever asks.
@@ -193,17 +193,17 @@ mod tests {
         let id = session(1).id;
         book.insert(session(1), start);
         assert!(book.may_reopen(&id, &ADA, start).is_ok());
-        assert_eq!(book.may_reopen(&id, &EVE, start), Err(Refusal::NoSuchSession));
+        assert_eq!(book.may_reopen(&id, &EVE, start), Err(RelayRefusal::NoSuchSession));
         let late = start + RESUME_WITHIN + REOPEN_GRACE + Duration::from_secs(1);
-        assert_eq!(book.may_reopen(&id, &ADA, late), Err(Refusal::NoSuchSession));
+        assert_eq!(book.may_reopen(&id, &ADA, late), Err(RelayRefusal::NoSuchSession));
         assert!(book.sweep(late, |_| true).is_empty());
         assert!(book.may_reopen(&id, &ADA, late).is_ok(), "it was alive until now");
         book.reopened(&id, 70, late);
         assert_eq!(book.find(&id).unwrap().bytes_before, 70);
-        assert_eq!(book.close(&id, &PeerId::Person(EVE)), Err(Refusal::NoSuchSession));
+        assert_eq!(book.close(&id, &PeerId::Person(EVE)), Err(RelayRefusal::NoSuchSession));
         assert!(book.find(&id).is_some(), "a stranger's close changes nothing");
         assert_eq!(book.close(&id, &DEVICE).unwrap().id, id);
-        assert_eq!(book.close(&id, &DEVICE), Err(Refusal::NoSuchSession));
+        assert_eq!(book.close(&id, &DEVICE), Err(RelayRefusal::NoSuchSession));
     }
 
     #[test]
@@ -213,13 +213,13 @@ mod tests {
             book.room(&session(n).id, &DEVICE).unwrap();
             book.insert(session(n), now);
         }
-        assert!(matches!(book.room(&session(8).id, &DEVICE), Err(Refusal::Full { .. })));
+        assert!(matches!(book.room(&session(8).id, &DEVICE), Err(RelayRefusal::Full { .. })));
         let other = PeerId::Device(DeviceId::from_bytes([9; 16]));
         book.room(&session(8).id, &other).unwrap();
-        assert_eq!(book.room(&session(7).id, &other), Err(Refusal::NotAllowed), "ids are not reused");
+        assert_eq!(book.room(&session(7).id, &other), Err(RelayRefusal::NotAllowed), "ids are not reused");
         book.insert(Session { device: other, ..session(8) }, now);
         let third = PeerId::Device(DeviceId::from_bytes([8; 16]));
-        assert_eq!(book.room(&session(9).id, &third), Err(Refusal::Full { what: "sessions".into() }));
+        assert_eq!(book.room(&session(9).id, &third), Err(RelayRefusal::Full { what: "sessions".into() }));
     }
 
     #[test]

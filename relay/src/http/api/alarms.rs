@@ -10,8 +10,10 @@ use axum::http::StatusCode;
 use nearhand_proto::alarm::Severity;
 use nearhand_proto::id::{DeviceId, Fingerprint, TechnicianId};
 use nearhand_proto::message::alarm_json::{alarm_json, happening_json, window_json};
-use nearhand_proto::message::alarms::{Act, Actor, AlarmFilter, MAX_FOLLOW_MS, NewWindow};
-use nearhand_proto::message::control::{Refusal, Reply};
+use nearhand_proto::message::alarms::{
+    AlarmAction, AlarmActor, AlarmFilter, MAX_FOLLOW_MS, NewMaintenanceWindow,
+};
+use nearhand_proto::message::control::{RelayRefusal, RelayReply};
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
 use serde::Deserialize;
@@ -41,7 +43,7 @@ fn device_id(text: &str) -> Result<DeviceId, Problem> {
 }
 
 fn alarm_id(text: &str) -> Result<Fingerprint, Problem> {
-    text.parse().map_err(|_| Refusal::NoSuchAlarm.into())
+    text.parse().map_err(|_| RelayRefusal::NoSuchAlarm.into())
 }
 
 #[derive(Deserialize)]
@@ -55,7 +57,7 @@ pub(super) async fn devices(
     query: Result<Query<DevicesQuery>, QueryRejection>,
 ) -> Answer {
     let after = queried(query)?.after.as_deref().map(device_id).transpose()?;
-    let Reply::Devices(entries) = api.control.devices(after).await? else { return Err(unexpected()) };
+    let RelayReply::Devices(entries) = api.control.devices(after).await? else { return Err(unexpected()) };
     let next = entries.last().map(|entry| entry.id.to_string());
     let devices: Vec<Value> = entries
         .into_iter()
@@ -109,7 +111,8 @@ pub(super) async fn list(
         at_least: at_least.transpose()?,
     };
     let wait_ms = query.wait.saturating_mul(1000).min(MAX_FOLLOW_MS);
-    let Reply::Alarms { entries, cursor } = api.control.alarms_since(&filter, query.after, wait_ms).await?
+    let RelayReply::Alarms { entries, cursor } =
+        api.control.alarms_since(&filter, query.after, wait_ms).await?
     else {
         return Err(unexpected());
     };
@@ -130,7 +133,8 @@ pub(super) async fn show(
     query: Result<Query<HistoryQuery>, QueryRejection>,
 ) -> Answer {
     let after = queried(query)?.after;
-    let Reply::AlarmHistory { alarm, entries } = api.control.alarm_history(alarm_id(&id)?, after).await?
+    let RelayReply::AlarmHistory { alarm, entries } =
+        api.control.alarm_history(alarm_id(&id)?, after).await?
     else {
         return Err(unexpected());
     };
@@ -162,19 +166,19 @@ enum Wanted {
 }
 
 impl Wanted {
-    fn act(self) -> Result<Act, Problem> {
+    fn act(self) -> Result<AlarmAction, Problem> {
         Ok(match self {
-            Self::Acknowledge { comment } => Act::Acknowledge { comment },
-            Self::Unacknowledge => Act::Unacknowledge,
+            Self::Acknowledge { comment } => AlarmAction::Acknowledge { comment },
+            Self::Unacknowledge => AlarmAction::Unacknowledge,
             Self::Assign { person } => {
                 // With an id it becomes the name that the organisation knows; without, it is a team or a program.
                 let id: Option<TechnicianId> = person.parse().ok();
-                Act::Assign(Actor { id, name: person })
+                AlarmAction::Assign(AlarmActor { id, name: person })
             }
-            Self::Unassign => Act::Unassign,
-            Self::Snooze { seconds } => Act::Snooze { until: after(seconds)? },
-            Self::Unsnooze => Act::Unsnooze,
-            Self::Comment { text } => Act::Comment(text),
+            Self::Unassign => AlarmAction::Unassign,
+            Self::Snooze { seconds } => AlarmAction::Snooze { until: after(seconds)? },
+            Self::Unsnooze => AlarmAction::Unsnooze,
+            Self::Comment { text } => AlarmAction::Comment(text),
         })
     }
 }
@@ -197,14 +201,16 @@ pub(super) async fn act(
     let id = alarm_id(&id)?;
     let act = parsed::<Wanted>(&body)?.act()?;
     api.control.alarm_act(&caller.actor(), &caller.name(), id, act).await?;
-    let Reply::AlarmHistory { alarm, .. } = api.control.alarm_history(id, u64::MAX).await? else {
+    let RelayReply::AlarmHistory { alarm, .. } = api.control.alarm_history(id, u64::MAX).await? else {
         return Err(unexpected());
     };
     Ok(ok(&json!({ "alarm": alarm_json(&alarm) })))
 }
 
 pub(super) async fn windows(State(api): State<Api>) -> Answer {
-    let Reply::Windows(windows) = api.control.windows().await? else { return Err(unexpected()) };
+    let RelayReply::MaintenanceWindows(windows) = api.control.windows().await? else {
+        return Err(unexpected());
+    };
     let windows: Vec<Value> = windows.iter().map(window_json).collect();
     Ok(ok(&json!({ "maintenance": windows })))
 }
@@ -226,14 +232,16 @@ pub(super) async fn open_window(
     body: Bytes,
 ) -> Answer {
     let wanted: WantedWindow = parsed(&body)?;
-    let what = NewWindow {
+    let what = NewMaintenanceWindow {
         device: wanted.device.as_deref().map(device_id).transpose()?,
         rule: wanted.rule,
         begins: now(),
         ends: after(wanted.seconds)?,
         reason: wanted.reason,
     };
-    let Reply::Window(window) = api.control.open_window(&caller.actor(), &caller.name(), what).await? else {
+    let RelayReply::MaintenanceWindow(window) =
+        api.control.open_window(&caller.actor(), &caller.name(), what).await?
+    else {
         return Err(unexpected());
     };
     Ok(super::json(StatusCode::CREATED, window_json(&window).to_string()))
@@ -244,7 +252,7 @@ pub(super) async fn close_window(
     Extension(caller): Extension<Caller>,
     Path(number): Path<String>,
 ) -> Answer {
-    let number = number.parse().map_err(|_| Problem::from(Refusal::NoSuchWindow))?;
+    let number = number.parse().map_err(|_| Problem::from(RelayRefusal::NoSuchWindow))?;
     api.control.close_window(&caller.name(), number).await?;
     Ok(ok(&json!({ "window": number, "ended": true })))
 }

@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use nearhand_proto::message::alarms::Actor;
+use nearhand_proto::message::alarms::AlarmActor;
 use nearhand_proto::time::UnixMillis;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -49,8 +49,8 @@ struct Caller(Known);
 
 impl Caller {
     /// As alarms name them.
-    fn actor(&self) -> Actor {
-        Actor { id: None, name: self.name() }
+    fn actor(&self) -> AlarmActor {
+        AlarmActor { id: None, name: self.name() }
     }
 
     /// As the audit log names them.

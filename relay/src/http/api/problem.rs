@@ -2,7 +2,7 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use nearhand_proto::message::control::Refusal;
+use nearhand_proto::message::control::RelayRefusal;
 use serde_json::json;
 
 use crate::store::StoreError;
@@ -31,14 +31,14 @@ impl Problem {
     }
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
+impl From<RelayRefusal> for Problem {
+    fn from(refusal: RelayRefusal) -> Self {
         let (status, retry) = match &refusal {
-            Refusal::NoSuchAlarm | Refusal::NoSuchWindow => (StatusCode::NOT_FOUND, None),
-            Refusal::Invalid { .. } => (StatusCode::BAD_REQUEST, None),
-            Refusal::Full { .. } => (StatusCode::CONFLICT, None),
-            Refusal::TooMany { seconds } => (StatusCode::TOO_MANY_REQUESTS, Some(*seconds)),
-            Refusal::Storage => (StatusCode::SERVICE_UNAVAILABLE, Some(RETRY)),
+            RelayRefusal::NoSuchAlarm | RelayRefusal::NoSuchWindow => (StatusCode::NOT_FOUND, None),
+            RelayRefusal::Invalid { .. } => (StatusCode::BAD_REQUEST, None),
+            RelayRefusal::Full { .. } => (StatusCode::CONFLICT, None),
+            RelayRefusal::TooMany { seconds } => (StatusCode::TOO_MANY_REQUESTS, Some(*seconds)),
+            RelayRefusal::Storage => (StatusCode::SERVICE_UNAVAILABLE, Some(RETRY)),
             _ => (StatusCode::FORBIDDEN, None),
         };
         Self { status, detail: refusal.to_string(), retry }
@@ -48,7 +48,7 @@ impl From<Refusal> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::warn!(error = %error.in_full(), "a request over HTTP could not be answered");
-        Self::from(Refusal::Storage)
+        Self::from(RelayRefusal::Storage)
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use nearhand_proto::alarm::{Batch, Event, Severity, Transition};
+use nearhand_proto::alarm::{AlarmBatch, AlarmEvent, AlarmTransition, Severity};
 use nearhand_proto::credential::Credential;
 use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
-use nearhand_proto::message::alarms::{Act, Actor, Happening, NewWindow, Window};
+use nearhand_proto::message::alarms::{
+    AlarmAction, AlarmActor, AlarmChange, MaintenanceWindow, NewMaintenanceWindow,
+};
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::alarm::Notice;
 use nearhand_relay_core::alarm::absence::{Finding, OFFLINE};
@@ -44,7 +46,7 @@ pub(in crate::store) struct Book {
     streams: HashMap<StreamId, Stream>,
     alarms: HashMap<Fingerprint, Slot>,
     open: HashMap<DeviceId, usize>,
-    windows: Vec<Window>,
+    windows: Vec<MaintenanceWindow>,
     log: Vec<LogEntry>,
     notices: Vec<(Kind, Option<Severity>, Alarm, UnixMillis)>,
 }
@@ -117,7 +119,7 @@ impl Book {
         }
     }
 
-    fn batch(&mut self, device: DeviceId, batch: &Batch, at: UnixMillis) -> Applied {
+    fn batch(&mut self, device: DeviceId, batch: &AlarmBatch, at: UnixMillis) -> Applied {
         let stream = self.streams.entry(batch.stream).or_insert(Stream {
             device,
             through: 0,
@@ -133,7 +135,7 @@ impl Book {
             (stream.through, stream.changed) = (last, true);
         }
         for (seq, what) in alarm::news(batch, known) {
-            if let Happening::Gap { lost, .. } = &what {
+            if let AlarmChange::Gap { lost, .. } = &what {
                 self.gap(device, *lost, at);
             }
             let id = alarm::alarm_of(device, &what);
@@ -151,9 +153,9 @@ impl Book {
         let summary = format!(
             "the device had no room for {lost} events and gave them up; how its alarms stand is known"
         );
-        self.own_event(device, GAP, Transition::Raised, Severity::Warning, summary, at);
+        self.own_event(device, GAP, AlarmTransition::Raised, Severity::Warning, summary, at);
         let summary = "its alarms stand as they are told".to_owned();
-        self.own_event(device, GAP, Transition::Cleared, Severity::Warning, summary, at);
+        self.own_event(device, GAP, AlarmTransition::Cleared, Severity::Warning, summary, at);
     }
 
     /// Whether this would open more alarms than a device may have. Then that is an alarm.
@@ -161,17 +163,18 @@ impl Book {
         &mut self,
         device: DeviceId,
         id: Fingerprint,
-        what: &Happening,
+        what: &AlarmChange,
         at: UnixMillis,
     ) -> bool {
-        let opens = matches!(what, Happening::Event(event) if !event.transition.ends()) && !self.is_open(&id);
+        let opens =
+            matches!(what, AlarmChange::Event(event) if !event.transition.ends()) && !self.is_open(&id);
         if !opens || self.open.get(&device).copied().unwrap_or_default() < MAX_OPEN {
             return false;
         }
         if !self.is_open(&Fingerprint::of(device, TOO_MANY, "")) {
             let summary =
                 format!("more than {MAX_OPEN} alarms are open on this device: further ones are not kept");
-            self.own_event(device, TOO_MANY, Transition::Raised, Severity::Error, summary, at);
+            self.own_event(device, TOO_MANY, AlarmTransition::Raised, Severity::Error, summary, at);
         }
         true
     }
@@ -180,7 +183,7 @@ impl Book {
         let few = self.open.get(&device).is_some_and(|open| *open < FEW_AGAIN);
         if few && self.is_open(&Fingerprint::of(device, TOO_MANY, "")) {
             let summary = "alarms are kept again".to_owned();
-            self.own_event(device, TOO_MANY, Transition::Cleared, Severity::Error, summary, at);
+            self.own_event(device, TOO_MANY, AlarmTransition::Cleared, Severity::Error, summary, at);
         }
     }
 
@@ -191,11 +194,11 @@ impl Book {
         at: UnixMillis,
     ) -> Result<(), StoreError> {
         match finding {
-            Finding::Released(id) => self.own_note(*id, Happening::Released, at),
+            Finding::Released(id) => self.own_note(*id, AlarmChange::Released, at),
             Finding::Event { device, event, suppressed } => {
                 let id = Fingerprint::of(*device, &event.rule, &event.instance);
                 let (stream, seq) = self.next_own();
-                let what = Happening::Event((**event).clone());
+                let what = AlarmChange::Event((**event).clone());
                 self.note(stream, seq, *device, Some(id), what, *suppressed, at);
                 if event.rule == OFFLINE {
                     self.device_alarms(tx, *device, event.transition, at).await?;
@@ -210,12 +213,12 @@ impl Book {
         &mut self,
         tx: &mut Transaction<'_, Any>,
         device: DeviceId,
-        transition: Transition,
+        transition: AlarmTransition,
         at: UnixMillis,
     ) -> Result<(), StoreError> {
         let what = match transition {
-            Transition::Raised => Happening::DeviceSilent,
-            Transition::Cleared => Happening::DeviceBack,
+            AlarmTransition::Raised => AlarmChange::DeviceSilent,
+            AlarmTransition::Cleared => AlarmChange::DeviceBack,
             _ => return Ok(()),
         };
         let rows = sqlx::query("SELECT body FROM alarms WHERE device = $1 AND is_open = 1")
@@ -235,19 +238,19 @@ impl Book {
         Ok(())
     }
 
-    fn act(&mut self, id: Fingerprint, by: &Actor, act: &Act, at: UnixMillis) -> Applied {
+    fn act(&mut self, id: Fingerprint, by: &AlarmActor, act: &AlarmAction, at: UnixMillis) -> Applied {
         if self.alarms.get(&id).is_none_or(|slot| slot.alarm.is_none()) {
             return Applied::Conflict;
         }
-        self.own_note(id, Happening::Act { by: by.clone(), act: act.clone() }, at);
+        self.own_note(id, AlarmChange::Act { by: by.clone(), act: act.clone() }, at);
         Applied::Done
     }
 
     async fn open_window(
         &mut self,
         tx: &mut Transaction<'_, Any>,
-        what: &NewWindow,
-        by: &Actor,
+        what: &NewMaintenanceWindow,
+        by: &AlarmActor,
         at: UnixMillis,
     ) -> Result<Applied, StoreError> {
         if self.windows.iter().filter(|w| w.closed.is_none() && w.what.ends > at).count() >= MAX_WINDOWS {
@@ -257,7 +260,7 @@ impl Book {
             .fetch_one(&mut **tx)
             .await?;
         let number = from_big(row.try_get("last")?) + 1;
-        let window = Window { number, what: what.clone(), by: by.clone(), closed: None };
+        let window = MaintenanceWindow { number, what: what.clone(), by: by.clone(), closed: None };
         sqlx::query(
             "INSERT INTO maintenance (number, ends_at, closed_at, is_over, body) VALUES ($1, $2, 0, 0, $3)",
         )
@@ -276,7 +279,7 @@ impl Book {
         number: u64,
         at: UnixMillis,
     ) -> Result<Applied, StoreError> {
-        let open = |w: &&mut Window| w.number == number && w.closed.is_none() && w.what.ends > at;
+        let open = |w: &&mut MaintenanceWindow| w.number == number && w.closed.is_none() && w.what.ends > at;
         let Some(window) = self.windows.iter_mut().find(open) else { return Ok(Applied::Conflict) };
         window.closed = Some(at);
         sqlx::query("UPDATE maintenance SET closed_at = $1, body = $2 WHERE number = $3")
@@ -296,7 +299,7 @@ impl Book {
             .fetch_all(&mut **tx)
             .await?;
         for id in self.take_in(rows)? {
-            self.own_note(id, Happening::SnoozeEnded, at);
+            self.own_note(id, AlarmChange::SnoozeEnded, at);
         }
         let over: Vec<u64> = self
             .windows
@@ -316,7 +319,7 @@ impl Book {
             let ids: Vec<Fingerprint> =
                 self.alarms.values().filter(held).filter_map(|slot| Some(slot.alarm.as_ref()?.id)).collect();
             for id in ids {
-                self.own_note(id, Happening::WindowEnded { window }, at);
+                self.own_note(id, AlarmChange::WindowEnded { window }, at);
             }
             if !more {
                 sqlx::query("UPDATE maintenance SET is_over = 1 WHERE number = $1")
@@ -337,7 +340,7 @@ impl Book {
         self.own
     }
 
-    fn own_note(&mut self, id: Fingerprint, what: Happening, at: UnixMillis) {
+    fn own_note(&mut self, id: Fingerprint, what: AlarmChange, at: UnixMillis) {
         let Some(device) = self.alarms.get(&id).and_then(|slot| Some(slot.alarm.as_ref()?.device)) else {
             return;
         };
@@ -349,12 +352,12 @@ impl Book {
         &mut self,
         device: DeviceId,
         rule: &str,
-        transition: Transition,
+        transition: AlarmTransition,
         severity: Severity,
         summary: String,
         at: UnixMillis,
     ) {
-        let event = Event {
+        let event = AlarmEvent {
             rule: rule.to_owned(),
             rule_version: 1,
             instance: String::new(),
@@ -369,7 +372,7 @@ impl Book {
         };
         let (stream, seq) = self.next_own();
         let id = Fingerprint::of(device, rule, "");
-        self.note(stream, seq, device, Some(id), Happening::Event(event), None, at);
+        self.note(stream, seq, device, Some(id), AlarmChange::Event(event), None, at);
     }
 
     /// Puts something into the log, into its alarm, and into what has to be told.
@@ -380,12 +383,12 @@ impl Book {
         seq: u64,
         device: DeviceId,
         id: Option<Fingerprint>,
-        what: Happening,
+        what: AlarmChange,
         suppressed: Option<Fingerprint>,
         at: UnixMillis,
     ) {
         let held = match &what {
-            Happening::Event(event) => alarm::window_for(&self.windows, device, &event.rule, at),
+            AlarmChange::Event(event) => alarm::window_for(&self.windows, device, &event.rule, at),
             _ => None,
         };
         self.newest += 1;
@@ -605,7 +608,7 @@ pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreErr
 }
 
 /// Windows whose alarms are not all released yet.
-async fn windows(tx: &mut Transaction<'_, Any>) -> Result<Vec<Window>, StoreError> {
+async fn windows(tx: &mut Transaction<'_, Any>) -> Result<Vec<MaintenanceWindow>, StoreError> {
     let rows = sqlx::query("SELECT body FROM maintenance WHERE is_over = 0 ORDER BY number")
         .fetch_all(&mut **tx)
         .await?;

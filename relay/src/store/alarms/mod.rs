@@ -5,9 +5,9 @@ mod outbox;
 mod read;
 mod rows;
 
-use nearhand_proto::alarm::{Batch, Leaving, Profile, Severity};
+use nearhand_proto::alarm::{AlarmBatch, DeviceProfile, Severity, ShutdownNotice};
 use nearhand_proto::id::{DeviceId, Fingerprint};
-use nearhand_proto::message::alarms::{Act, Actor, NewWindow};
+use nearhand_proto::message::alarms::{AlarmAction, AlarmActor, NewMaintenanceWindow};
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::alarm::absence::Finding;
 use nearhand_relay_core::alarm::hours::Hours;
@@ -39,22 +39,22 @@ pub struct Outlet {
 pub enum AlarmWrite {
     /// A device's batch, checked. [`Applied::Number`](crate::store::Applied::Number): stored through it. Conflicts
     /// with a stream of another device.
-    Batch(DeviceId, Batch, UnixMillis),
+    Batch(DeviceId, AlarmBatch, UnixMillis),
     /// What the relay's own rules found.
     Found(Vec<Finding>, UnixMillis),
     /// What somebody did. Conflicts if there is no such alarm.
-    Act(Fingerprint, Actor, Act, UnixMillis),
+    Act(Fingerprint, AlarmActor, AlarmAction, UnixMillis),
     /// A maintenance window. [`Applied::Number`](crate::store::Applied::Number): its number. Conflicts if there are
     /// too many.
-    OpenWindow(NewWindow, Actor, UnixMillis),
+    OpenWindow(NewMaintenanceWindow, AlarmActor, UnixMillis),
     /// The end of one before its time. Conflicts if there is none.
     CloseWindow(u64, UnixMillis),
     /// Ends snoozes and windows whose time has come.
     Wake(UnixMillis),
     /// A device whose silence is watched.
-    Monitor(DeviceId, Profile, String),
+    Monitor(DeviceId, DeviceProfile, String),
     /// Its goodbye.
-    Leaving(DeviceId, Leaving),
+    Leaving(DeviceId, ShutdownNotice),
     /// When desktops are usually on.
     Hours(Vec<(DeviceId, Hours)>),
     /// A device whose silence is not watched any more.
@@ -143,28 +143,28 @@ impl AlarmWrite {
     }
 }
 
-pub(super) const fn profile_name(profile: Profile) -> &'static str {
+pub(super) const fn profile_name(profile: DeviceProfile) -> &'static str {
     match profile {
-        Profile::Desktop => "desktop",
-        Profile::Server => "server",
+        DeviceProfile::Desktop => "desktop",
+        DeviceProfile::Server => "server",
     }
 }
 
-pub(super) fn profile(name: &str) -> Option<Profile> {
-    [Profile::Desktop, Profile::Server].into_iter().find(|p| profile_name(*p) == name)
+pub(super) fn profile(name: &str) -> Option<DeviceProfile> {
+    [DeviceProfile::Desktop, DeviceProfile::Server].into_iter().find(|p| profile_name(*p) == name)
 }
 
-pub(super) const fn leaving_name(leaving: Leaving) -> &'static str {
+pub(super) const fn leaving_name(leaving: ShutdownNotice) -> &'static str {
     match leaving {
-        Leaving::AgentStops => "agent-stops",
-        Leaving::Restart => "restart",
-        Leaving::PowerOff => "power-off",
-        Leaving::Sleep => "sleep",
+        ShutdownNotice::AgentStops => "agent-stops",
+        ShutdownNotice::Restart => "restart",
+        ShutdownNotice::PowerOff => "power-off",
+        ShutdownNotice::Sleep => "sleep",
     }
 }
 
-pub(super) fn leaving(name: &str) -> Option<Leaving> {
-    [Leaving::AgentStops, Leaving::Restart, Leaving::PowerOff, Leaving::Sleep]
+pub(super) fn leaving(name: &str) -> Option<ShutdownNotice> {
+    [ShutdownNotice::AgentStops, ShutdownNotice::Restart, ShutdownNotice::PowerOff, ShutdownNotice::Sleep]
         .into_iter()
         .find(|l| leaving_name(*l) == name)
 }

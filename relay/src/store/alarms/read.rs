@@ -1,9 +1,9 @@
 //! What is read of alarms: pages for people, what the cores start with, counts for metrics.
 
-use nearhand_proto::alarm::{Leaving, Profile, Severity};
+use nearhand_proto::alarm::{DeviceProfile, Severity, ShutdownNotice};
 use nearhand_proto::credential::Credential;
 use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
-use nearhand_proto::message::alarms::{AlarmEntry, AlarmFilter, HistoryEntry, Window};
+use nearhand_proto::message::alarms::{AlarmEntry, AlarmFilter, AlarmHistoryEntry, MaintenanceWindow};
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::alarm::Notice;
@@ -177,9 +177,12 @@ impl Reader {
         id: &Fingerprint,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<HistoryEntry>, StoreError> {
+    ) -> Result<Vec<AlarmHistoryEntry>, StoreError> {
         let rows = self.log_of(id, after, limit).await?;
-        Ok(rows.into_iter().map(|e| HistoryEntry { number: e.number, at: e.at, what: e.what.what }).collect())
+        Ok(rows
+            .into_iter()
+            .map(|e| AlarmHistoryEntry { number: e.number, at: e.at, what: e.what.what })
+            .collect())
     }
 
     /// As [`Reader::alarm_history`], as it is stored.
@@ -250,7 +253,11 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn maintenance(&self, now: UnixMillis, limit: usize) -> Result<Vec<Window>, StoreError> {
+    pub async fn maintenance(
+        &self,
+        now: UnixMillis,
+        limit: usize,
+    ) -> Result<Vec<MaintenanceWindow>, StoreError> {
         let rows = sqlx::query(
             "SELECT body FROM maintenance WHERE closed_at = 0 AND ends_at > $1 ORDER BY ends_at, number LIMIT $2",
         )
@@ -290,8 +297,8 @@ impl Reader {
             .iter()
             .map(|row| {
                 let device: DeviceId = parse(&row.try_get::<String, _>("device")?, "monitors")?;
-                let profile: Option<Profile> = profile(&row.try_get::<String, _>("profile")?);
-                let leaving: Option<Leaving> = leaving(&row.try_get::<String, _>("leaving")?);
+                let profile: Option<DeviceProfile> = profile(&row.try_get::<String, _>("profile")?);
+                let leaving: Option<ShutdownNotice> = leaving(&row.try_get::<String, _>("leaving")?);
                 Ok(Remembered {
                     device,
                     profile: profile.ok_or(StoreError::Unreadable("monitors"))?,

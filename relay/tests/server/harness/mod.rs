@@ -19,10 +19,10 @@ use nearhand_proto::forward::{BindGrant, RateLimits};
 use nearhand_proto::id::{DeviceId, SessionId};
 use nearhand_proto::identity::{PublicKey, SecretKey, Signed};
 use nearhand_proto::invitation::OneTime;
-use nearhand_proto::message::Program;
+use nearhand_proto::message::ProgramInfo;
 use nearhand_proto::message::control::{
-    ALPN, CloseCode, DeviceFacts, FRAME_LIMIT, Hello, Opened, Push, PushReply, Refusal, Reply, Request,
-    Target, Welcome,
+    ALPN, CloseCode, DeviceFacts, FRAME_LIMIT, OpenedSession, RelayHello, RelayPush, RelayPushReply,
+    RelayRefusal, RelayReply, RelayRequest, RelayWelcome, SessionTarget,
 };
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay::control::{CLAIM, Limits, Patience};
@@ -33,7 +33,7 @@ use nearhand_relay::store::{Database, Write};
 use nearhand_relay_core::admission::{Rules, claim_hash};
 use nearhand_transport::framed;
 use nearhand_transport::key_file;
-use nearhand_transport::tls::{self, Expect, Purpose};
+use nearhand_transport::tls::{self, ConnectionPurpose, ExpectedKey};
 use quinn::{Connection, ConnectionError, Endpoint};
 use rand_core::OsRng;
 
@@ -169,8 +169,8 @@ impl Org {
         invite_of(&self.key, role, name)
     }
 
-    pub fn claim(&self) -> Request {
-        Request::Claim {
+    pub fn claim(&self) -> RelayRequest {
+        RelayRequest::Claim {
             secret: OneTime::new(CLAIM_SECRET),
             organisation: self.key.public(),
             credential: self.admin_credential.clone(),
@@ -192,7 +192,7 @@ impl Org {
         let org = Self::new();
         let client = relay.connect(&org.admin).await;
         client.newcomer().await;
-        assert!(matches!(client.ask(&org.claim()).await, Reply::Done));
+        assert!(matches!(client.ask(&org.claim()).await, RelayReply::Done));
         (relay, org)
     }
 
@@ -204,8 +204,8 @@ impl Org {
         let client = relay.connect(&own).await;
         client.newcomer().await;
         let facts = (role == Role::Device).then(facts);
-        let reply = client.ask(&Request::Join { credential: credential.clone(), facts }).await;
-        assert!(matches!(reply, Reply::Done), "{reply:?}");
+        let reply = client.ask(&RelayRequest::Join { credential: credential.clone(), facts }).await;
+        assert!(matches!(reply, RelayReply::Done), "{reply:?}");
         Member { key: own, credential, role }
     }
 
@@ -237,11 +237,11 @@ pub struct Member {
 }
 
 impl Member {
-    pub fn hello(&self) -> Request {
-        let (program, credential) = (Program::this(), self.credential.clone());
-        Request::Hello(match self.role {
-            Role::Device => Hello::Device { program, credential, facts: facts() },
-            _ => Hello::Person { program, credential },
+    pub fn hello(&self) -> RelayRequest {
+        let (program, credential) = (ProgramInfo::this(), self.credential.clone());
+        RelayRequest::Hello(match self.role {
+            Role::Device => RelayHello::Device { program, credential, facts: facts() },
+            _ => RelayHello::Person { program, credential },
         })
     }
 
@@ -256,7 +256,7 @@ impl Member {
     pub async fn online(&self, relay: &TestRelay) -> Client {
         let client = relay.connect(&self.key).await;
         let reply = client.ask(&self.hello()).await;
-        assert!(matches!(reply, Reply::Welcome(_)), "{reply:?}");
+        assert!(matches!(reply, RelayReply::Welcome(_)), "{reply:?}");
         client
     }
 }
@@ -267,53 +267,63 @@ pub struct Client {
     pub endpoint: Endpoint,
     pub connection: Connection,
     /// Pushes that arrived, once [`Client::listen`] was called.
-    pub pushes: Arc<Mutex<Vec<Push>>>,
+    pub pushes: Arc<Mutex<Vec<RelayPush>>>,
 }
 
 impl Client {
     pub async fn connect(address: SocketAddr, relay: PublicKey, key: &SecretKey) -> Self {
         let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-        let config =
-            tls::client(key, Expect::Key(relay), ALPN, Purpose::Control, Duration::from_secs(5)).unwrap();
+        let config = tls::client(
+            key,
+            ExpectedKey::Key(relay),
+            ALPN,
+            ConnectionPurpose::Control,
+            Duration::from_secs(5),
+        )
+        .unwrap();
         let connection = endpoint.connect_with(config, address, tls::SERVER_NAME).unwrap().await.unwrap();
         Self { endpoint, connection, pushes: Arc::default() }
     }
 
-    pub async fn ask(&self, request: &Request) -> Reply {
+    pub async fn ask(&self, request: &RelayRequest) -> RelayReply {
         let (mut send, mut recv) = self.connection.open_bi().await.unwrap();
         framed::write(&mut send, request, FRAME_LIMIT).await.unwrap();
         send.finish().unwrap();
         framed::read(&mut recv, FRAME_LIMIT).await.unwrap()
     }
 
-    pub async fn refusal(&self, request: &Request) -> Refusal {
+    pub async fn refusal(&self, request: &RelayRequest) -> RelayRefusal {
         match self.ask(request).await {
-            Reply::Refused(refusal) => refusal,
+            RelayReply::Refused(refusal) => refusal,
             other => panic!("{request:?} was answered {other:?}"),
         }
     }
 
-    pub async fn newcomer(&self) -> Welcome {
-        match self.ask(&Request::Hello(Hello::Newcomer { program: Program::this() })).await {
-            Reply::Welcome(welcome) => welcome,
+    pub async fn newcomer(&self) -> RelayWelcome {
+        match self.ask(&RelayRequest::Hello(RelayHello::Newcomer { program: ProgramInfo::this() })).await {
+            RelayReply::Welcome(welcome) => welcome,
             other => panic!("{other:?}"),
         }
     }
 
-    pub async fn open(&self, session: SessionId, target: Target) -> Result<Opened, Refusal> {
-        match self.ask(&Request::Open { session, target }).await {
-            Reply::Opened(opened) => Ok(opened),
-            Reply::Refused(refusal) => Err(refusal),
+    pub async fn open(
+        &self,
+        session: SessionId,
+        target: SessionTarget,
+    ) -> Result<OpenedSession, RelayRefusal> {
+        match self.ask(&RelayRequest::Open { session, target }).await {
+            RelayReply::Opened(opened) => Ok(opened),
+            RelayReply::Refused(refusal) => Err(refusal),
             other => panic!("{other:?}"),
         }
     }
 
     /// Answers all pushes the same way and remembers them.
-    pub fn listen(&self, answer: PushReply) {
+    pub fn listen(&self, answer: RelayPushReply) {
         let (connection, pushes) = (self.connection.clone(), self.pushes.clone());
         tokio::spawn(async move {
             while let Ok((mut send, mut recv)) = connection.accept_bi().await {
-                let push: Push = framed::read(&mut recv, FRAME_LIMIT).await.unwrap();
+                let push: RelayPush = framed::read(&mut recv, FRAME_LIMIT).await.unwrap();
                 pushes.lock().unwrap().push(push);
                 let _ = framed::write(&mut send, &answer, FRAME_LIMIT).await;
                 let _ = send.finish();
@@ -322,7 +332,7 @@ impl Client {
     }
 
     /// Waits for a push that fits.
-    pub async fn push<T>(&self, fits: impl Fn(&Push) -> Option<T>) -> T {
+    pub async fn push<T>(&self, fits: impl Fn(&RelayPush) -> Option<T>) -> T {
         eventually(|| self.pushes.lock().unwrap().iter().find_map(&fits)).await
     }
 

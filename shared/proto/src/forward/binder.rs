@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::grant::BindGrant;
-use super::packet::{self, PACKET_LEN, Packet, Sealed};
+use super::packet::{self, BindPacket, PACKET_LEN, SealedPacket};
 
 /// Between refreshes. A third of a binding's life, and under the 30 s after which common NATs forget a UDP
 /// mapping (RFC 4787 section 4.3 wants 2 minutes; measured boxes keep 30 s).
@@ -51,7 +51,7 @@ const HINT_GAP: Duration = Duration::from_secs(1);
 
 /// What the owner of the socket is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
+pub enum BindCommand {
     /// Send this to the relay from the current socket.
     Send([u8; PACKET_LEN]),
     /// Go on with a fresh socket, with another local port.
@@ -81,7 +81,7 @@ pub enum BindFailure {
 }
 
 #[derive(Debug)]
-enum Phase {
+enum BindPhase {
     Binding { first_nonce: u64, tries: u32, retry_at: Instant },
     Bound { refresh_at: Instant, refresh: Option<Refreshing> },
     Failed(BindFailure),
@@ -99,7 +99,7 @@ struct Refreshing {
 #[derive(Debug)]
 pub struct Binder {
     grant: BindGrant,
-    phase: Phase,
+    phase: BindPhase,
     /// The last nonce used.
     nonce: u64,
     /// When the first bind must be done; `None` once it is.
@@ -111,7 +111,7 @@ pub struct Binder {
     last_fresh: Option<Instant>,
     last_hint: Option<Instant>,
     silence: Silence,
-    commands: VecDeque<Command>,
+    commands: VecDeque<BindCommand>,
 }
 
 impl Binder {
@@ -121,7 +121,7 @@ impl Binder {
         let until = now + Duration::from_secs(grant.bind_within_s.into());
         Self {
             grant,
-            phase: Phase::Binding { first_nonce: 0, tries: 0, retry_at: now },
+            phase: BindPhase::Binding { first_nonce: 0, tries: 0, retry_at: now },
             nonce: first_nonce,
             first_bind_until: Some(until),
             socket_bound: false,
@@ -137,8 +137,8 @@ impl Binder {
     /// Where the binding stands.
     pub fn state(&self) -> BindState {
         match (&self.phase, self.reflexive) {
-            (Phase::Failed(reason), _) => BindState::Failed(*reason),
-            (Phase::Bound { .. }, Some(reflexive)) => BindState::Bound { reflexive },
+            (BindPhase::Failed(reason), _) => BindState::Failed(*reason),
+            (BindPhase::Bound { .. }, Some(reflexive)) => BindState::Bound { reflexive },
             _ => BindState::Binding,
         }
     }
@@ -150,35 +150,35 @@ impl Binder {
     }
 
     /// The next thing to do, oldest first.
-    pub fn poll_command(&mut self) -> Option<Command> {
+    pub fn poll_command(&mut self) -> Option<BindCommand> {
         self.commands.pop_front()
     }
 
     /// When [`Binder::handle_timeout`] is next due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.phase {
-            Phase::Binding { retry_at, .. } => {
+            BindPhase::Binding { retry_at, .. } => {
                 Some(self.first_bind_until.map_or(*retry_at, |until| until.min(*retry_at)))
             }
-            Phase::Bound { refresh_at, .. } => {
+            BindPhase::Bound { refresh_at, .. } => {
                 Some(self.silence.due().map_or(*refresh_at, |due| due.min(*refresh_at)))
             }
-            Phase::Failed(_) => None,
+            BindPhase::Failed(_) => None,
         }
     }
 
     /// Does what is due. `random` makes nonces and retry times unpredictable; each call wants another.
     pub fn handle_timeout(&mut self, now: Instant, random: u64) {
-        if self.silence.due().is_some_and(|due| due <= now) && matches!(self.phase, Phase::Bound { .. }) {
+        if self.silence.due().is_some_and(|due| due <= now) && matches!(self.phase, BindPhase::Bound { .. }) {
             self.silence.fired();
             self.start(now);
         }
         match &self.phase {
-            Phase::Binding { .. } if self.first_bind_until.is_some_and(|until| until <= now) => {
-                self.phase = Phase::Failed(BindFailure::NoAnswer);
+            BindPhase::Binding { .. } if self.first_bind_until.is_some_and(|until| until <= now) => {
+                self.phase = BindPhase::Failed(BindFailure::NoAnswer);
             }
-            Phase::Binding { retry_at, .. } if *retry_at <= now => self.try_bind(now, random),
-            Phase::Bound { refresh_at, refresh } if *refresh_at <= now => {
+            BindPhase::Binding { retry_at, .. } if *retry_at <= now => self.try_bind(now, random),
+            BindPhase::Bound { refresh_at, refresh } if *refresh_at <= now => {
                 let refresh = *refresh;
                 self.try_refresh(now, random, refresh);
             }
@@ -191,24 +191,26 @@ impl Binder {
         if packet::is_unbound(datagram) {
             return self.handle_hint(now);
         }
-        let Some(sealed) = Sealed::parse(datagram).filter(|p| p.token == self.grant.token) else { return };
+        let Some(sealed) = SealedPacket::parse(datagram).filter(|p| p.token == self.grant.token) else {
+            return;
+        };
         let Some(packet) = sealed.open(&self.grant.key) else { return };
         let nonce = sealed.nonce;
         match (packet, &self.phase) {
-            (Packet::Challenge { cookie }, Phase::Binding { first_nonce, tries: 1.., .. })
+            (BindPacket::Challenge { cookie }, BindPhase::Binding { first_nonce, tries: 1.., .. })
                 if (*first_nonce..=self.nonce).contains(&nonce) =>
             {
-                self.send(Packet::Bind2 { cookie }, nonce);
+                self.send(BindPacket::Bind2 { cookie }, nonce);
             }
-            (Packet::Bound { reflexive, .. }, Phase::Binding { first_nonce, tries: 1.., .. })
+            (BindPacket::Bound { reflexive, .. }, BindPhase::Binding { first_nonce, tries: 1.., .. })
                 if (*first_nonce..=self.nonce).contains(&nonce) =>
             {
                 self.bound(now, reflexive);
             }
-            (Packet::Ack, Phase::Bound { refresh: Some(refresh), .. })
+            (BindPacket::Ack, BindPhase::Bound { refresh: Some(refresh), .. })
                 if (refresh.first_nonce..=self.nonce).contains(&nonce) =>
             {
-                self.phase = Phase::Bound { refresh_at: now + REFRESH_EVERY, refresh: None };
+                self.phase = BindPhase::Bound { refresh_at: now + REFRESH_EVERY, refresh: None };
             }
             _ => {}
         }
@@ -242,7 +244,7 @@ impl Binder {
     pub fn network_changed(&mut self, now: Instant) {
         self.fresh_socket_wanted = true;
         match self.phase {
-            Phase::Failed(_) => self.rebind(now),
+            BindPhase::Failed(_) => self.rebind(now),
             // Not more time: a network that comes and goes must not keep an offer alive that has run out.
             _ => self.start(now),
         }
@@ -252,7 +254,7 @@ impl Binder {
     pub fn send_failed(&mut self, now: Instant) {
         let recent = self.last_fresh.is_some_and(|at| now.saturating_duration_since(at) < HINT_GAP);
         // While a handshake is under way its own retries ask for fresh sockets.
-        if matches!(self.phase, Phase::Bound { .. }) && !recent {
+        if matches!(self.phase, BindPhase::Bound { .. }) && !recent {
             self.last_fresh = Some(now);
             self.network_changed(now);
         }
@@ -263,38 +265,38 @@ impl Binder {
             return;
         }
         match &mut self.phase {
-            Phase::Bound { .. } => self.start(now),
+            BindPhase::Bound { .. } => self.start(now),
             // The relay is back: no need to wait out the longer pauses.
-            Phase::Binding { retry_at, tries, .. } if *tries > 1 => *retry_at = now.min(*retry_at),
+            BindPhase::Binding { retry_at, tries, .. } if *tries > 1 => *retry_at = now.min(*retry_at),
             _ => return,
         }
         self.last_hint = Some(now);
     }
 
     fn start(&mut self, now: Instant) {
-        self.phase = Phase::Binding { first_nonce: 0, tries: 0, retry_at: now };
+        self.phase = BindPhase::Binding { first_nonce: 0, tries: 0, retry_at: now };
     }
 
     fn try_bind(&mut self, now: Instant, random: u64) {
-        let Phase::Binding { first_nonce, tries, .. } = self.phase else { return };
+        let BindPhase::Binding { first_nonce, tries, .. } = self.phase else { return };
         let nonce = self.next_nonce(random);
         let worn_out = tries > 0 && tries % TRIES_PER_SOCKET == 0;
         let fresh = core::mem::take(&mut self.fresh_socket_wanted) || worn_out;
         if fresh {
             self.socket_bound = false;
             self.last_fresh = Some(now);
-            self.commands.push_back(Command::FreshSocket);
+            self.commands.push_back(BindCommand::FreshSocket);
         }
         let wait = RETRY_FIRST.saturating_mul(1 << tries.min(8)).min(RETRY_MAX);
         // Up to a fifth longer, so that a restarted relay isn't asked by everybody at once.
         let jitter = wait.mul_f64(f64::from((random & 0xff) as u8) / 255.0 / 5.0);
-        self.phase = Phase::Binding {
+        self.phase = BindPhase::Binding {
             // Answers to what an earlier socket sent don't count.
             first_nonce: if tries == 0 || fresh { nonce } else { first_nonce },
             tries: tries.saturating_add(1),
             retry_at: now + wait + jitter,
         };
-        self.send(Packet::Bind1, nonce);
+        self.send(BindPacket::Bind1, nonce);
     }
 
     fn try_refresh(&mut self, now: Instant, random: u64, refresh: Option<Refreshing>) {
@@ -305,23 +307,23 @@ impl Binder {
         }
         let nonce = self.next_nonce(random);
         let first_nonce = refresh.map_or(nonce, |r| r.first_nonce);
-        self.phase = Phase::Bound {
+        self.phase = BindPhase::Bound {
             refresh_at: now + ACK_WITHIN,
             refresh: Some(Refreshing { first_nonce, tries: tries + 1 }),
         };
-        self.send(Packet::Refresh, nonce);
+        self.send(BindPacket::Refresh, nonce);
     }
 
     fn bound(&mut self, now: Instant, reflexive: SocketAddr) {
-        self.phase = Phase::Bound { refresh_at: now + REFRESH_EVERY, refresh: None };
+        self.phase = BindPhase::Bound { refresh_at: now + REFRESH_EVERY, refresh: None };
         self.reflexive = Some(reflexive);
         self.socket_bound = true;
         self.first_bind_until = None;
         self.silence.restart();
     }
 
-    fn send(&mut self, packet: Packet, nonce: u64) {
-        self.commands.push_back(Command::Send(packet.seal(self.grant.token, nonce, &self.grant.key)));
+    fn send(&mut self, packet: BindPacket, nonce: u64) {
+        self.commands.push_back(BindCommand::Send(packet.seal(self.grant.token, nonce, &self.grant.key)));
     }
 
     /// Above every nonce before, as the relay demands. The step is under 2^16, which in microseconds is less

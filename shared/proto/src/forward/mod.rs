@@ -11,6 +11,6 @@ pub mod binder;
 pub mod grant;
 pub mod packet;
 
-pub use binder::{BindFailure, BindState, Binder, Command};
+pub use binder::{BindCommand, BindFailure, BindState, Binder};
 pub use grant::{BindGrant, BindKey, RateLimits};
-pub use packet::{PACKET_LEN, Packet, Sealed};
+pub use packet::{BindPacket, PACKET_LEN, SealedPacket};

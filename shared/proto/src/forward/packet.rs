@@ -71,7 +71,7 @@ pub fn unbound(received: usize) -> &'static [u8] {
 
 /// An authenticated packet's content, apart from token and nonce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packet {
+pub enum BindPacket {
     /// An end asks to be bound.
     Bind1,
     /// The relay asks it to show that it receives at the address it sends from.
@@ -97,7 +97,7 @@ pub enum Packet {
     Ack,
 }
 
-impl Packet {
+impl BindPacket {
     fn kind(&self) -> u8 {
         match self {
             Self::Bind1 => BIND1,
@@ -170,7 +170,7 @@ impl Packet {
 
 /// A packet that has the right form but isn't authenticated yet: only good for finding the key.
 #[derive(Debug, Clone, Copy)]
-pub struct Sealed<'a> {
+pub struct SealedPacket<'a> {
     kind: u8,
     /// Whose packet it claims to be.
     pub token: BindToken,
@@ -181,7 +181,7 @@ pub struct Sealed<'a> {
     mac: &'a [u8; MAC_LEN],
 }
 
-impl<'a> Sealed<'a> {
+impl<'a> SealedPacket<'a> {
     /// Takes a datagram apart; `None` when it has no packet's form, which UNBOUND doesn't.
     pub fn parse(datagram: &'a [u8]) -> Option<Self> {
         let bytes: &[u8; PACKET_LEN] = datagram.try_into().ok()?;
@@ -200,9 +200,9 @@ impl<'a> Sealed<'a> {
     }
 
     /// The packet, if `key` made it. The comparison takes the same time whatever the bytes are.
-    pub fn open(&self, key: &BindKey) -> Option<Packet> {
+    pub fn open(&self, key: &BindKey) -> Option<BindPacket> {
         hmac(key.as_bytes(), &[self.signed]).verify_truncated_left(self.mac).ok()?;
-        Packet::from_parts(self.kind, self.body)
+        BindPacket::from_parts(self.kind, self.body)
     }
 }
 
@@ -240,15 +240,15 @@ mod tests {
         BindKey::from_bytes([7; 32])
     }
 
-    fn all() -> [Packet; 7] {
+    fn all() -> [BindPacket; 7] {
         [
-            Packet::Bind1,
-            Packet::Challenge { cookie: [0xc0; 16] },
-            Packet::Bind2 { cookie: [0xc0; 16] },
-            Packet::Bound { reflexive: "192.0.2.7:4433".parse().unwrap(), lifetime_s: 45 },
-            Packet::Bound { reflexive: "[2001:db8::7]:4433".parse().unwrap(), lifetime_s: 45 },
-            Packet::Refresh,
-            Packet::Ack,
+            BindPacket::Bind1,
+            BindPacket::Challenge { cookie: [0xc0; 16] },
+            BindPacket::Bind2 { cookie: [0xc0; 16] },
+            BindPacket::Bound { reflexive: "192.0.2.7:4433".parse().unwrap(), lifetime_s: 45 },
+            BindPacket::Bound { reflexive: "[2001:db8::7]:4433".parse().unwrap(), lifetime_s: 45 },
+            BindPacket::Refresh,
+            BindPacket::Ack,
         ]
     }
 
@@ -278,7 +278,7 @@ mod tests {
     fn what_is_sealed_opens_with_its_key_only() {
         for packet in all() {
             let bytes = packet.seal(TOKEN, NONCE, &key());
-            let sealed = Sealed::parse(&bytes).unwrap();
+            let sealed = SealedPacket::parse(&bytes).unwrap();
             assert_eq!((sealed.token, sealed.nonce), (TOKEN, NONCE));
             assert_eq!(sealed.open(&key()), Some(packet));
             assert_eq!(sealed.open(&BindKey::from_bytes([8; 32])), None);
@@ -294,7 +294,7 @@ mod tests {
                 let mut changed = bytes;
                 changed[bit / 8] ^= 1 << (bit % 8);
                 assert_eq!(
-                    Sealed::parse(&changed).and_then(|p| p.open(&key())),
+                    SealedPacket::parse(&changed).and_then(|p| p.open(&key())),
                     None,
                     "{packet:?} bit {bit}"
                 );
@@ -311,7 +311,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_decoder_takes_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let opened = Sealed::parse(&bytes).and_then(|p| p.open(&key()));
+            let opened = SealedPacket::parse(&bytes).and_then(|p| p.open(&key()));
             prop_assert_eq!(opened, None);
             let _ = is_unbound(&bytes);
         }
@@ -320,7 +320,7 @@ mod tests {
         fn the_decoder_takes_any_packet_sized_bytes(mut bytes in any::<[u8; 32]>(), kind in 0x0f_u8..0x18) {
             bytes[0] = kind;
             let long: Vec<u8> = bytes.iter().chain(&bytes).copied().take(PACKET_LEN).collect();
-            let _ = Sealed::parse(&long).map(|p| p.open(&key()));
+            let _ = SealedPacket::parse(&long).map(|p| p.open(&key()));
         }
     }
 }

@@ -4,8 +4,8 @@
 
 use serde_json::{Value, json};
 
-use super::alarms::{Act, Actor, AlarmEntry, Happening, HistoryEntry, Window};
-use crate::alarm::{Deed, Measured};
+use super::alarms::{AlarmAction, AlarmActor, AlarmChange, AlarmEntry, AlarmHistoryEntry, MaintenanceWindow};
+use crate::alarm::{AlarmResponse, MeasuredValue};
 use crate::time::UnixMillis;
 
 /// The name of an alarm's device, or what stands for it.
@@ -18,11 +18,11 @@ pub fn device(alarm: &AlarmEntry) -> String {
 }
 
 /// What was measured, with its unit.
-pub fn value(measured: Option<&Measured>) -> String {
+pub fn value(measured: Option<&MeasuredValue>) -> String {
     measured.map(|m| format!("{} {}", m.value, m.unit)).unwrap_or_default()
 }
 
-fn actor_json(actor: &Actor) -> Value {
+fn actor_json(actor: &AlarmActor) -> Value {
     json!({ "id": actor.id.map(|id| id.to_string()), "name": actor.name })
 }
 
@@ -57,7 +57,7 @@ pub fn alarm_json(alarm: &AlarmEntry) -> Value {
 }
 
 /// A maintenance window.
-pub fn window_json(window: &Window) -> Value {
+pub fn window_json(window: &MaintenanceWindow) -> Value {
     json!({
         "window": window.number,
         "device": window.what.device.map(|id| id.to_string()),
@@ -70,14 +70,14 @@ pub fn window_json(window: &Window) -> Value {
 }
 
 /// A line of a history.
-pub fn happening_json(entry: &HistoryEntry) -> Value {
+pub fn happening_json(entry: &AlarmHistoryEntry) -> Value {
     json!({ "number": entry.number, "at": entry.at.to_string(), "what": entry.what, "text": happened(&entry.what) })
 }
 
 /// What happened, in a sentence.
-pub fn happened(what: &Happening) -> String {
+pub fn happened(what: &AlarmChange) -> String {
     match what {
-        Happening::Event(event) => {
+        AlarmChange::Event(event) => {
             format!(
                 "{} ({}): {} {}",
                 event.transition,
@@ -86,33 +86,33 @@ pub fn happened(what: &Happening) -> String {
                 value(event.value.as_ref())
             )
         }
-        Happening::Gap { lost, from, to } => format!("{lost} events were given up, from {from} to {to}"),
-        Happening::Act { by, act } => {
+        AlarmChange::Gap { lost, from, to } => format!("{lost} events were given up, from {from} to {to}"),
+        AlarmChange::Act { by, act } => {
             let what = match act {
-                Act::Acknowledge { comment } => format!("acknowledged: {comment}"),
-                Act::Unacknowledge => "took the acknowledgement back".to_owned(),
-                Act::Assign(to) => format!("assigned it to {}", to.name),
-                Act::Unassign => "took the assignment back".to_owned(),
-                Act::Snooze { until } => format!("snoozed it until {until}"),
-                Act::Unsnooze => "ended the snooze".to_owned(),
-                Act::Comment(text) => format!("noted: {text}"),
+                AlarmAction::Acknowledge { comment } => format!("acknowledged: {comment}"),
+                AlarmAction::Unacknowledge => "took the acknowledgement back".to_owned(),
+                AlarmAction::Assign(to) => format!("assigned it to {}", to.name),
+                AlarmAction::Unassign => "took the assignment back".to_owned(),
+                AlarmAction::Snooze { until } => format!("snoozed it until {until}"),
+                AlarmAction::Unsnooze => "ended the snooze".to_owned(),
+                AlarmAction::Comment(text) => format!("noted: {text}"),
             };
             format!("{} {what}", by.name)
         }
-        Happening::Suppressed { by } => format!("suppressed: a consequence of {by}"),
-        Happening::Released => "stands for itself again".to_owned(),
-        Happening::SnoozeEnded => "the snooze ended".to_owned(),
-        Happening::WindowEnded { window } => format!("maintenance window {window} ended"),
-        Happening::DeviceSilent => "its device fell silent".to_owned(),
-        Happening::Report(report) => {
+        AlarmChange::Suppressed { by } => format!("suppressed: a consequence of {by}"),
+        AlarmChange::Released => "stands for itself again".to_owned(),
+        AlarmChange::SnoozeEnded => "the snooze ended".to_owned(),
+        AlarmChange::WindowEnded { window } => format!("maintenance window {window} ended"),
+        AlarmChange::DeviceSilent => "its device fell silent".to_owned(),
+        AlarmChange::Report(report) => {
             let what = match (report.deed, report.good) {
-                (Deed::Diagnosis, _) => "the device diagnosed itself",
-                (Deed::Runbook, true) => "the device ran a runbook",
-                (Deed::Runbook, false) => "the device ran a runbook without success",
+                (AlarmResponse::Diagnosis, _) => "the device diagnosed itself",
+                (AlarmResponse::Runbook, true) => "the device ran a runbook",
+                (AlarmResponse::Runbook, false) => "the device ran a runbook without success",
             };
             let lines: String = report.lines.iter().map(|line| format!("; {line}")).collect();
             format!("{what}: {}{lines}", report.title)
         }
-        Happening::DeviceBack => "its device is back".to_owned(),
+        AlarmChange::DeviceBack => "its device is back".to_owned(),
     }
 }

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::alarm::{DeviceReport, Event, MAX_RULE, Measured, Severity, is_rule_name};
+use crate::alarm::{AlarmEvent, DeviceReport, MAX_RULE, MeasuredValue, Severity, is_rule_name};
 use crate::id::{DeviceId, Fingerprint, TechnicianId};
 use crate::time::UnixMillis;
 
@@ -51,7 +51,7 @@ impl AlarmState {
 
 /// Somebody, as the relay knows them. Hostile text: shown only through [`crate::text`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Actor {
+pub struct AlarmActor {
     /// Their id; `None`: it is no person, but a program or a team.
     pub id: Option<TechnicianId>,
     /// Their name, or its.
@@ -60,9 +60,9 @@ pub struct Actor {
 
 /// Somebody has seen it and takes care.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Acknowledgement {
+pub struct AlarmAcknowledgement {
     /// Who.
-    pub by: Actor,
+    pub by: AlarmActor,
     /// When.
     pub at: UnixMillis,
     /// What they said.
@@ -91,7 +91,7 @@ pub struct AlarmEntry {
     /// One sentence. Hostile text.
     pub summary: String,
     /// What was measured last.
-    pub value: Option<Measured>,
+    pub value: Option<MeasuredValue>,
     /// How often it has been raised.
     pub count: u64,
     /// When it was raised this time, by the relay's clock.
@@ -103,9 +103,9 @@ pub struct AlarmEntry {
     /// It comes and goes so often that only this is said.
     pub flapping: bool,
     /// Who has acknowledged it.
-    pub acknowledged: Option<Acknowledgement>,
+    pub acknowledged: Option<AlarmAcknowledgement>,
     /// Whose business it is.
-    pub assigned: Option<Actor>,
+    pub assigned: Option<AlarmActor>,
     /// Nobody is told before.
     pub snoozed_until: Option<UnixMillis>,
     /// It is a consequence of that alarm; nobody is told.
@@ -132,7 +132,7 @@ pub struct AlarmFilter {
 /// What a person does about an alarm.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Act {
+pub enum AlarmAction {
     /// Has seen it and takes care. Lapses when the alarm worsens or comes back.
     Acknowledge {
         /// At most [`MAX_COMMENT`].
@@ -141,7 +141,7 @@ pub enum Act {
     /// Takes that back.
     Unacknowledge,
     /// Makes it somebody's business.
-    Assign(Actor),
+    Assign(AlarmActor),
     /// Makes it nobody's.
     Unassign,
     /// Nobody is told for a while; at the end only if it still fires.
@@ -155,7 +155,7 @@ pub enum Act {
     Comment(String),
 }
 
-impl Act {
+impl AlarmAction {
     /// Its name in logs and what is sent to receivers.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -185,7 +185,7 @@ impl Act {
 
 /// A time in which nobody is told of alarms. Rules go on being evaluated.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct NewWindow {
+pub struct NewMaintenanceWindow {
     /// Of one device; `None`: of all.
     pub device: Option<DeviceId>,
     /// Of one rule; `None`: of all.
@@ -198,7 +198,7 @@ pub struct NewWindow {
     pub reason: String,
 }
 
-impl NewWindow {
+impl NewMaintenanceWindow {
     /// Whether it is within its limits; else what isn't, in words.
     pub fn check(&self, now: UnixMillis) -> Result<(), &'static str> {
         if self.rule.as_ref().is_some_and(|rule| rule.len() > MAX_RULE || !is_rule_name(rule)) {
@@ -226,13 +226,13 @@ fn quiet_span(now: UnixMillis, begins: UnixMillis, ends: UnixMillis) -> Result<(
 
 /// A maintenance window.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Window {
+pub struct MaintenanceWindow {
     /// Its number.
     pub number: u64,
     /// When and for what.
-    pub what: NewWindow,
+    pub what: NewMaintenanceWindow,
     /// Who made it.
-    pub by: Actor,
+    pub by: AlarmActor,
     /// It was ended before its time.
     pub closed: Option<UnixMillis>,
 }
@@ -240,9 +240,9 @@ pub struct Window {
 /// What can happen to an alarm at the relay.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Happening {
+pub enum AlarmChange {
     /// A rule found something: a device's, or the relay's own.
-    Event(Event),
+    Event(AlarmEvent),
     /// A device gave up events for want of room.
     Gap {
         /// How many.
@@ -255,9 +255,9 @@ pub enum Happening {
     /// Somebody did something.
     Act {
         /// Who.
-        by: Actor,
+        by: AlarmActor,
         /// What.
-        act: Act,
+        act: AlarmAction,
     },
     /// It is a consequence of another alarm.
     Suppressed {
@@ -283,13 +283,13 @@ pub enum Happening {
 
 /// A line of an alarm's history.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct HistoryEntry {
+pub struct AlarmHistoryEntry {
     /// Its number, among all that happened to all alarms.
     pub number: u64,
     /// When the relay took it.
     pub at: UnixMillis,
     /// What happened.
-    pub what: Happening,
+    pub what: AlarmChange,
 }
 
 #[cfg(test)]
@@ -300,14 +300,14 @@ mod tests {
 
     #[test]
     fn quiet_times_end_and_texts_are_bounded() {
-        let until = |ms| Act::Snooze { until: UnixMillis(ms) };
+        let until = |ms| AlarmAction::Snooze { until: UnixMillis(ms) };
         assert_eq!(until(NOW.0 + 1).check(NOW), Ok(()));
         assert!(until(NOW.0).check(NOW).is_err());
         assert_eq!(until(NOW.0 + MAX_QUIET_MS).check(NOW), Ok(()));
         assert!(until(NOW.0 + MAX_QUIET_MS + 1).check(NOW).is_err());
-        assert!(Act::Comment(" ".into()).check(NOW).is_err());
-        assert!(Act::Acknowledge { comment: "x".repeat(MAX_COMMENT + 1) }.check(NOW).is_err());
-        let window = |begins, ends| NewWindow {
+        assert!(AlarmAction::Comment(" ".into()).check(NOW).is_err());
+        assert!(AlarmAction::Acknowledge { comment: "x".repeat(MAX_COMMENT + 1) }.check(NOW).is_err());
+        let window = |begins, ends| NewMaintenanceWindow {
             device: None,
             rule: None,
             begins: UnixMillis(begins),
@@ -319,7 +319,7 @@ mod tests {
         assert!(window(0, NOW.0 - 1).check(NOW).is_err());
         assert!(window(NOW.0, u64::MAX).check(NOW).is_err());
         assert!(window(u64::MAX - 1, u64::MAX).check(NOW).is_err());
-        let odd = NewWindow { rule: Some("Disk".into()), ..window(0, NOW.0 + 5) };
+        let odd = NewMaintenanceWindow { rule: Some("Disk".into()), ..window(0, NOW.0 + 5) };
         assert!(odd.check(NOW).is_err());
     }
 }

@@ -1,25 +1,27 @@
 //! The control plane: an agent or a client with its relay, over one QUIC connection ([`ALPN`]).
 //!
 //! Every request is a bidirectional stream of its own: one frame there, one frame back. The first request on
-//! a connection is [`Request::Hello`]; until it is answered with a welcome nothing else is. The relay opens
-//! streams the same way for what it has to say ([`Push`]). Both sides know each other's key from the
+//! a connection is [`RelayRequest::Hello`]; until it is answered with a welcome nothing else is. The relay opens
+//! streams the same way for what it has to say ([`RelayPush`]). Both sides know each other's key from the
 //! handshake; a credential in a hello must end in that key.
 
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::alarm::{Batch, Leaving, Monitoring};
-use crate::audit::{Head, Row};
+use crate::alarm::{AlarmBatch, MonitoringHello, ShutdownNotice};
+use crate::audit::{AuditHead, AuditRow};
 use crate::credential::{Credential, Retirement, RevocationList};
 use crate::forward::BindGrant;
 use crate::id::{DeviceId, Fingerprint, SessionId, StreamId, TechnicianId};
 use crate::identity::{PublicKey, Signed};
 use crate::invitation::OneTime;
-use crate::message::Program;
-use crate::message::alarms::{Act, AlarmEntry, AlarmFilter, HistoryEntry, NewWindow, Window};
-use crate::message::help::{HelpEntry, HelpWanted, Opinion, OpinionEntry, Place};
-use crate::support_code::Routing;
+use crate::message::ProgramInfo;
+use crate::message::alarms::{
+    AlarmAction, AlarmEntry, AlarmFilter, AlarmHistoryEntry, MaintenanceWindow, NewMaintenanceWindow,
+};
+use crate::message::help::{FeedbackEntry, HelpEntry, HelpProgress, HelpRequest, SessionFeedback};
+use crate::support_code::RoutingDigits;
 use crate::time::UnixMillis;
 use crate::wire::at_most;
 
@@ -40,11 +42,11 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(12);
 
 /// Who calls.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub enum Hello {
+pub enum RelayHello {
     /// An enrolled device.
     Device {
         /// Its program.
-        program: Program,
+        program: ProgramInfo,
         /// Proves the enrolment; ends in the handshake's key.
         credential: Credential,
         /// What the console shows of it.
@@ -53,21 +55,21 @@ pub enum Hello {
     /// A machine that asks for help without being enrolled. Can only ask for a support code.
     Guest {
         /// Its program.
-        program: Program,
+        program: ProgramInfo,
         /// What the technician sees of it.
         facts: DeviceFacts,
     },
     /// A technician or administrator.
     Person {
         /// Their program.
-        program: Program,
+        program: ProgramInfo,
         /// Proves the membership; ends in the handshake's key.
         credential: Credential,
     },
     /// Somebody who is about to claim the relay or to join.
     Newcomer {
         /// Their program.
-        program: Program,
+        program: ProgramInfo,
     },
 }
 
@@ -82,9 +84,9 @@ pub struct DeviceFacts {
 
 /// The relay's answer to a hello it accepts.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Welcome {
+pub struct RelayWelcome {
     /// The relay's program.
-    pub program: Program,
+    pub program: ProgramInfo,
     /// The relay's clock.
     pub now: UnixMillis,
     /// What is withdrawn; check it, it is signed by the organisation.
@@ -95,9 +97,9 @@ pub struct Welcome {
 
 /// What is asked of the relay.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Request {
+pub enum RelayRequest {
     /// First on every connection.
-    Hello(Hello),
+    Hello(RelayHello),
     /// Newcomer: makes the caller the relay's first administrator and fixes its organisation.
     Claim {
         /// From the claim string.
@@ -122,14 +124,14 @@ pub enum Request {
         retirement: Signed<Retirement>,
     },
     /// Device or guest: routing digits for a support code, the same as before if they are free.
-    AllotRouting {
+    AllocateDigits {
         /// After a reconnect: the digits that the shown code has.
-        wanted: Option<Routing>,
+        wanted: Option<RoutingDigits>,
     },
     /// Device or guest: the code is used, burnt or expired.
-    FreeRouting,
+    FreeDigits,
     /// Device: its audit log's head, for the relay to keep as a witness.
-    AuditHead(Signed<Head>),
+    AuditHead(Signed<AuditHead>),
     /// Person: the organisation's devices after `after`, at most [`PAGE`].
     Devices {
         /// Last id of the page before.
@@ -142,7 +144,7 @@ pub enum Request {
         /// Its id, made by the client.
         session: SessionId,
         /// With which.
-        target: Target,
+        target: SessionTarget,
     },
     /// Person: a path for a session that lost its connection.
     Reopen {
@@ -154,9 +156,9 @@ pub enum Request {
         /// Which; must be the caller's.
         session: SessionId,
         /// How it ended.
-        outcome: Outcome,
+        outcome: CloseOutcome,
         /// The caller's audit head, for the relay's log.
-        audit: Option<Signed<Head>>,
+        audit: Option<Signed<AuditHead>>,
     },
     /// Person: their sessions (administrators: all), newest first, at most [`PAGE`].
     Sessions,
@@ -167,17 +169,17 @@ pub enum Request {
     },
     /// Administrator: hands on the organisation's newest revocation list.
     Revoke(Signed<RevocationList>),
-    /// Device, person: keeps the round trip honest; answered with [`Reply::Done`].
+    /// Device, person: keeps the round trip honest; answered with [`RelayReply::Done`].
     Ping,
-    /// Device: what its monitoring is, once on each connection before the first [`Request::Alarms`]. Answered with
-    /// [`Reply::AlarmsStored`]: how far the relay has the stream (0: not at all). A spool that can't have sent that
+    /// Device: what its monitoring is, once on each connection before the first [`RelayRequest::Alarms`]. Answered with
+    /// [`RelayReply::AlarmsStored`]: how far the relay has the stream (0: not at all). A spool that can't have sent that
     /// much was restored from a copy, and begins another stream.
-    Monitoring(Monitoring),
-    /// Device: what its rules found. Answered with [`Reply::AlarmsStored`] once it is on the relay's disk; sent again
+    Monitoring(MonitoringHello),
+    /// Device: what its rules found. Answered with [`RelayReply::AlarmsStored`] once it is on the relay's disk; sent again
     /// until then, and taken once.
-    Alarms(Batch),
+    Alarms(AlarmBatch),
     /// Device: it is about to be silent on purpose.
-    Leaving(Leaving),
+    ShuttingDown(ShutdownNotice),
     /// Person: alarms that changed after a number, those that changed first at the beginning, at most [`PAGE`].
     AlarmsSince {
         /// Which.
@@ -196,37 +198,37 @@ pub enum Request {
         after: u64,
     },
     /// Person: does something about an alarm.
-    AlarmAct {
+    ActOnAlarm {
         /// Which.
         alarm: Fingerprint,
         /// What.
-        act: Act,
+        act: AlarmAction,
     },
     /// Person: a maintenance window.
-    OpenWindow(NewWindow),
+    OpenMaintenance(NewMaintenanceWindow),
     /// Person: ends a maintenance window now.
-    CloseWindow {
+    CloseMaintenance {
         /// Which.
         window: u64,
     },
     /// Person: maintenance windows that have not ended, at most [`PAGE`].
-    Windows,
+    MaintenanceWindows,
     /// Device or guest: its person asks for help; a new wish takes the place of the one before. Answered with
-    /// [`Reply::Help`].
+    /// [`RelayReply::Help`].
     AskForHelp {
         /// Chosen by the device, at random: the same wish sent again is the same.
         wish: u64,
         /// What.
-        wanted: HelpWanted,
+        wanted: HelpRequest,
     },
     /// Device or guest: help is no longer wanted.
     WithdrawHelp,
     /// Device or guest: what its person thinks of a session of its own.
-    Opine {
+    GiveFeedback {
         /// Which.
         session: SessionId,
         /// What.
-        opinion: Opinion,
+        opinion: SessionFeedback,
     },
     /// Person: who waits for help, the most urgent first, at most [`PAGE`].
     HelpQueue {
@@ -244,80 +246,80 @@ pub enum Request {
         number: u64,
     },
     /// Person: what people thought of their sessions (administrators: of all), newest first, at most [`PAGE`].
-    Opinions,
+    Feedback,
 }
 
 /// With whom a session is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Target {
+pub enum SessionTarget {
     /// The device that shows a support code with these routing digits.
-    Code(Routing),
+    Code(RoutingDigits),
     /// An enrolled device.
     Device(DeviceId),
 }
 
 /// The relay's answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Reply {
+pub enum RelayReply {
     /// To a hello.
-    Welcome(Welcome),
+    Welcome(RelayWelcome),
     /// It is done.
     Done,
     /// No.
-    Refused(Refusal),
-    /// To [`Request::AllotRouting`].
-    Routing(Routing),
-    /// To [`Request::Devices`].
+    Refused(RelayRefusal),
+    /// To [`RelayRequest::AllocateDigits`].
+    Digits(RoutingDigits),
+    /// To [`RelayRequest::Devices`].
     Devices(Vec<DeviceEntry>),
-    /// To [`Request::People`].
+    /// To [`RelayRequest::People`].
     People(Vec<PersonEntry>),
-    /// To [`Request::Open`] and [`Request::Reopen`].
-    Opened(Opened),
-    /// To [`Request::Sessions`].
+    /// To [`RelayRequest::Open`] and [`RelayRequest::Reopen`].
+    Opened(OpenedSession),
+    /// To [`RelayRequest::Sessions`].
     Sessions(Vec<SessionEntry>),
-    /// To [`Request::Audit`].
+    /// To [`RelayRequest::Audit`].
     Audit {
         /// The key that signs the relay's log: the one of the handshake, and any it had before.
         keys: Vec<PublicKey>,
         /// The rows.
-        rows: Vec<Row>,
+        rows: Vec<AuditRow>,
     },
-    /// To [`Request::Alarms`] and [`Request::Monitoring`]: these are stored, and may be forgotten by the device.
+    /// To [`RelayRequest::Alarms`] and [`RelayRequest::Monitoring`]: these are stored, and may be forgotten by the device.
     AlarmsStored {
         /// Of which stream.
         stream: StreamId,
         /// All up to this number.
         through: u64,
     },
-    /// To [`Request::AlarmsSince`].
+    /// To [`RelayRequest::AlarmsSince`].
     Alarms {
         /// The alarms.
         entries: Vec<AlarmEntry>,
         /// What to ask after next time.
         cursor: u64,
     },
-    /// To [`Request::AlarmHistory`].
+    /// To [`RelayRequest::AlarmHistory`].
     AlarmHistory {
         /// How it stands.
         alarm: Box<AlarmEntry>,
         /// What happened to it.
-        entries: Vec<HistoryEntry>,
+        entries: Vec<AlarmHistoryEntry>,
     },
-    /// To [`Request::OpenWindow`].
-    Window(Window),
-    /// To [`Request::Windows`].
-    Windows(Vec<Window>),
-    /// To [`Request::AskForHelp`].
-    Help(Place),
-    /// To [`Request::HelpQueue`].
+    /// To [`RelayRequest::OpenMaintenance`].
+    MaintenanceWindow(MaintenanceWindow),
+    /// To [`RelayRequest::MaintenanceWindows`].
+    MaintenanceWindows(Vec<MaintenanceWindow>),
+    /// To [`RelayRequest::AskForHelp`].
+    Help(HelpProgress),
+    /// To [`RelayRequest::HelpQueue`].
     HelpQueue(#[serde(deserialize_with = "at_most::<_, _, PAGE>")] Vec<HelpEntry>),
-    /// To [`Request::Opinions`].
-    Opinions(#[serde(deserialize_with = "at_most::<_, _, PAGE>")] Vec<OpinionEntry>),
+    /// To [`RelayRequest::Feedback`].
+    Feedback(#[serde(deserialize_with = "at_most::<_, _, PAGE>")] Vec<FeedbackEntry>),
 }
 
 /// Why the relay says no. Shown to a person as it is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
-pub enum Refusal {
+pub enum RelayRefusal {
     /// Hello first, once; or the request isn't for this kind of caller.
     #[error("that request is not open to this caller")]
     NotAllowed,
@@ -419,7 +421,7 @@ pub enum Refusal {
 
 /// A session path, as the client gets it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Opened {
+pub struct OpenedSession {
     /// This side's right to bind the path.
     pub bind: BindGrant,
     /// The device's credential, if it is enrolled; the client verifies it by the organisation's key.
@@ -458,7 +460,7 @@ pub struct PersonEntry {
 
 /// How a session ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Outcome {
+pub enum CloseOutcome {
     /// The technician ended it.
     Technician,
     /// The person at the device stopped it.
@@ -473,7 +475,7 @@ pub enum Outcome {
     Failed,
 }
 
-impl core::fmt::Display for Outcome {
+impl core::fmt::Display for CloseOutcome {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::Technician => "ended by the technician",
@@ -504,16 +506,16 @@ pub struct SessionEntry {
     /// When it was opened.
     pub opened: UnixMillis,
     /// When it ended, and how; `None` while it goes on.
-    pub ended: Option<(UnixMillis, Outcome)>,
+    pub ended: Option<(UnixMillis, CloseOutcome)>,
     /// Bytes forwarded, both ways.
     pub bytes: u64,
 }
 
 /// What the relay says unasked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Push {
+pub enum RelayPush {
     /// To a device: somebody wants a session.
-    Offer(Offer),
+    Offer(SessionOffer),
     /// To all: what is withdrawn has grown.
     Revocations {
         /// The organisation's newest list.
@@ -526,7 +528,7 @@ pub enum Push {
         /// Which.
         session: SessionId,
         /// Why.
-        outcome: Outcome,
+        outcome: CloseOutcome,
     },
     /// To all: the relay stops; come back after a random part of this time.
     Goodbye {
@@ -534,16 +536,16 @@ pub enum Push {
         within_ms: u32,
     },
     /// To a device or guest whose person asked for help: where they stand now.
-    Help(Place),
+    Help(HelpProgress),
 }
 
 /// The relay's offer of a session to a device. Who is behind it is proved end to end, not by this.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Offer {
+pub struct SessionOffer {
     /// The session.
     pub session: SessionId,
     /// By the support code with these digits; `None`: managed.
-    pub code: Option<Routing>,
+    pub code: Option<RoutingDigits>,
     /// A path for a session that lost its connection.
     pub resume: bool,
     /// This side's right to bind the path.
@@ -552,7 +554,7 @@ pub struct Offer {
 
 /// A device's answer to a push.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum PushReply {
+pub enum RelayPushReply {
     /// Taken note of; to an offer: bound and waiting.
     Done,
     /// To an offer: no.

@@ -17,7 +17,7 @@ pub const MAX_REACH_TEXT: usize = 200;
 
 /// What a person asks for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct HelpWanted {
+pub struct HelpRequest {
     /// What is the matter, at most [`MAX_HELP_TEXT`] characters.
     pub what: String,
     /// How urgent it is.
@@ -26,7 +26,7 @@ pub struct HelpWanted {
     pub reach: String,
 }
 
-impl HelpWanted {
+impl HelpRequest {
     /// With its texts made safe to show and no longer than they may be; `None` if it doesn't say what is the matter.
     #[must_use]
     pub fn safe(&self) -> Option<Self> {
@@ -64,7 +64,7 @@ impl Urgency {
 
 /// Where somebody stands who asked for help.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Place {
+pub enum HelpProgress {
     /// They wait.
     Waiting {
         /// The number of what they asked for.
@@ -100,7 +100,7 @@ pub struct HelpEntry {
     /// Whether it is connected.
     pub online: bool,
     /// What they ask for.
-    pub wanted: HelpWanted,
+    pub wanted: HelpRequest,
     /// When they asked.
     pub asked: UnixMillis,
     /// Who took it, and when.
@@ -111,7 +111,7 @@ pub struct HelpEntry {
 
 /// What a person thinks of a session.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Opinion {
+pub enum SessionFeedback {
     /// How good it was.
     Rating {
         /// From 1 (bad) to 5 (good).
@@ -126,7 +126,7 @@ pub enum Opinion {
     },
 }
 
-impl Opinion {
+impl SessionFeedback {
     /// With its texts made safe; `None` if it says nothing, or stars that there aren't.
     #[must_use]
     pub fn safe(&self) -> Option<Self> {
@@ -144,7 +144,7 @@ impl Opinion {
 
 /// What a person thought of a session, in a list for technicians and administrators. Hostile text.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct OpinionEntry {
+pub struct FeedbackEntry {
     /// Which session.
     pub session: SessionId,
     /// The technician.
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_says_nothing_is_not_taken() {
-        let wanted = |what: &str| HelpWanted {
+        let wanted = |what: &str| HelpRequest {
             what: what.to_owned(),
             urgency: Urgency::Stopped,
             reach: "a\nb".to_owned(),
@@ -178,8 +178,8 @@ mod tests {
         let safe = wanted(&"x".repeat(3000)).safe().unwrap();
         assert!(safe.what.chars().count() <= MAX_HELP_TEXT && !safe.reach.contains('\n'));
         for stars in [0, 6] {
-            assert_eq!(Opinion::Rating { stars, comment: String::new() }.safe(), None);
+            assert_eq!(SessionFeedback::Rating { stars, comment: String::new() }.safe(), None);
         }
-        assert_eq!(Opinion::Report { text: "\t".to_owned() }.safe(), None);
+        assert_eq!(SessionFeedback::Report { text: "\t".to_owned() }.safe(), None);
     }
 }

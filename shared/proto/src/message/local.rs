@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::alarm::Severity;
 use crate::grant::Capabilities;
 use crate::id::{SessionId, StreamId};
-pub use crate::message::help::{HelpWanted, MAX_HELP_TEXT, MAX_REACH_TEXT, Urgency};
-pub use crate::message::said::Said;
-use crate::message::session::Granted;
+pub use crate::message::help::{HelpRequest, MAX_HELP_TEXT, MAX_REACH_TEXT, Urgency};
+pub use crate::message::notice::AgentNotice;
+use crate::message::session::GrantedCapability;
 use crate::time::UnixMillis;
 use crate::wire::at_most;
 
@@ -23,24 +23,24 @@ pub const MAX_WINDOWS: usize = 64;
 /// Longest title or application of a window, in characters.
 pub const MAX_TITLE: usize = 120;
 
-/// What a local program may ask of the agent; each is answered with one [`Reply`] of the same number.
+/// What a local program may ask of the agent; each is answered with one [`LocalReply`] of the same number.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Request {
+pub struct LocalRequest {
     /// Chosen by the caller.
     pub number: u32,
     /// What.
-    pub verb: Verb,
+    pub verb: LocalVerb,
 }
 
 /// The closed list of what can be asked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Verb {
+pub enum LocalVerb {
     /// How things stand.
     Status,
     /// From now on this connection is told of events; it counts as somebody who can be asked for consent.
     Watch,
-    /// As [`Verb::Watch`]; the caller is the person's window. If it goes away during a session without
-    /// [`Verb::LeaveWindow`], the agent starts it again.
+    /// As [`LocalVerb::Watch`]; the caller is the person's window. If it goes away during a session without
+    /// [`LocalVerb::LeaveWindow`], the agent starts it again.
     WatchAsWindow,
     /// The person closes the window: it is not started again.
     LeaveWindow,
@@ -53,9 +53,9 @@ pub enum Verb {
         /// Which request.
         request: u64,
         /// The decision.
-        choice: Choice,
+        choice: ConsentChoice,
     },
-    /// Which windows there are, for [`Choice::Allow`].
+    /// Which windows there are, for [`ConsentChoice::Allow`].
     Windows,
     /// More time for what is granted.
     Extend {
@@ -73,7 +73,7 @@ pub enum Verb {
         /// What.
         capabilities: Capabilities,
     },
-    /// The technician sees and does nothing until [`Verb::Resume`]; the time of what is granted runs on.
+    /// The technician sees and does nothing until [`LocalVerb::Resume`]; the time of what is granted runs on.
     Pause {
         /// Which session.
         session: SessionId,
@@ -104,13 +104,13 @@ pub enum Verb {
         /// Number of the last one.
         number: u64,
     },
-    /// What was done in a session: one under way, or one of the last [`MAX_KEPT`] that ended since the agent started.
+    /// What was done in a session: one under way, or one of the last [`MAX_KEPT_RECORDS`] that ended since the agent started.
     Record {
         /// Which session.
         session: SessionId,
     },
     /// The person asks the organisation for help. One wish at a time: a new one takes the place of the one before.
-    AskForHelp(HelpWanted),
+    AskForHelp(HelpRequest),
     /// Help is no longer wanted.
     WithdrawHelp,
     /// How the help that was asked for stands.
@@ -140,14 +140,14 @@ pub enum Verb {
 }
 
 /// Ended sessions whose record is kept in memory.
-pub const MAX_KEPT: usize = 8;
+pub const MAX_KEPT_RECORDS: usize = 8;
 /// Most deeds of one session that are kept; the oldest go first.
-pub const MAX_DEEDS: usize = 500;
-/// Most findings in one answer to [`Verb::Fixes`].
+pub const MAX_ACTIVITY: usize = 500;
+/// Most findings in one answer to [`LocalVerb::Fixes`].
 pub const MAX_FIXES: usize = 3;
 /// How the help that was asked for stands.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Help {
+pub enum HelpStatus {
     /// None was asked for.
     None,
     /// The relay hasn't got it yet; it is sent when the relay is connected.
@@ -174,13 +174,13 @@ pub enum Help {
         number: u64,
     },
     /// The relay or this device does not take it.
-    Refused(Said),
+    Refused(AgentNotice),
 }
 
 /// What a person at a device can do something about without being an administrator: a closed list, so that whoever shows a
-/// [`Fix`] has plain words for it.
+/// [`FixableFinding`] has plain words for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mend {
+pub enum SelfHelpHint {
     /// More is asked of the machine than it can do.
     Busy,
     /// It is too hot.
@@ -205,7 +205,7 @@ pub enum Mend {
     Restart,
 }
 
-impl Mend {
+impl SelfHelpHint {
     /// All.
     pub const ALL: [Self; 11] = [
         Self::Busy,
@@ -246,8 +246,8 @@ impl Mend {
 
 /// Something that a check found and the person can do something about.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Fix {
-    /// The check, one that [`Mend`] knows, and after a colon what it found it on, if that has a name: `disks.space:/home`.
+pub struct FixableFinding {
+    /// The check, one that [`SelfHelpHint`] knows, and after a colon what it found it on, if that has a name: `disks.space:/home`.
     pub check: String,
     /// One sentence.
     pub title: String,
@@ -257,7 +257,7 @@ pub struct Fix {
 
 /// What was done in a session.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Record {
+pub struct SessionRecord {
     /// Which.
     pub session: SessionId,
     /// The technician's organisation, verified.
@@ -268,9 +268,9 @@ pub struct Record {
     pub began: UnixMillis,
     /// When and why it ended; `None` while it is under way.
     pub ended: Option<SessionEnded>,
-    /// The oldest first; as many of the newest as fit a frame, at most [`MAX_DEEDS`].
-    #[serde(deserialize_with = "at_most::<_, _, MAX_DEEDS>")]
-    pub deeds: Vec<Deed>,
+    /// The oldest first; as many of the newest as fit a frame, at most [`MAX_ACTIVITY`].
+    #[serde(deserialize_with = "at_most::<_, _, MAX_ACTIVITY>")]
+    pub deeds: Vec<ActivityEntry>,
 }
 
 /// The end of a session.
@@ -279,21 +279,21 @@ pub struct SessionEnded {
     /// When.
     pub at: UnixMillis,
     /// Why.
-    pub why: Said,
+    pub why: AgentNotice,
 }
 
 /// Something that was done.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Deed {
+pub struct ActivityEntry {
     /// When.
     pub at: UnixMillis,
     /// What.
-    pub act: Act,
+    pub act: Activity,
 }
 
 /// What is done in sessions: a closed list, so that a window can say it in its person's language.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Act {
+pub enum Activity {
     /// The technician sees the screen.
     SeesScreen,
     /// They no longer do.
@@ -340,7 +340,7 @@ pub enum Act {
     /// More time was given for these.
     Extended(Capabilities),
     /// The technician was refused something.
-    Refused(Said),
+    Refused(AgentNotice),
     /// The connection was lost and is waited for.
     Interrupted,
     /// It is back.
@@ -352,10 +352,10 @@ pub enum Act {
     /// What was granted counts again.
     Resumed,
     /// Something that the agent says of it.
-    Told(Said),
+    Told(AgentNotice),
 }
 
-impl Act {
+impl Activity {
     /// Bytes of what it holds in words.
     pub fn texts(&self) -> usize {
         match self {
@@ -366,7 +366,7 @@ impl Act {
     }
 }
 
-impl core::fmt::Display for Act {
+impl core::fmt::Display for Activity {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let text = match self {
             Self::SeesScreen => "the technician sees the screen",
@@ -402,15 +402,15 @@ impl core::fmt::Display for Act {
 
 /// The person's decision on a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Choice {
+pub enum ConsentChoice {
     /// Allow some of what is asked.
     Allow {
         /// What (never more than was asked for).
         capabilities: Capabilities,
         /// For how long.
         seconds: u32,
-        /// The window that may be seen: its id in the newest [`Reply::Windows`]. Without one, the capability
-        /// [`Window`](crate::grant::Capability::Window) is not granted.
+        /// The window that may be seen: its id in the newest [`LocalReply::Windows`]. Without one, the capability
+        /// [`ListedWindow`](crate::grant::Capability::Window) is not granted.
         window: Option<u32>,
     },
     /// Deny all.
@@ -420,7 +420,7 @@ pub enum Choice {
 /// A window of the person's, as they know it. Both texts were written by whatever program owns it; boxed, so
 /// that a list of empty ones takes little memory for its bytes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Window {
+pub struct ListedWindow {
     /// Its id.
     pub id: u32,
     /// What its application is called, at most [`MAX_TITLE`] characters.
@@ -431,44 +431,44 @@ pub struct Window {
 
 /// The agent to a local program.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Message {
+pub enum LocalMessage {
     /// The answer to a request.
     Reply {
         /// The request's number.
         number: u32,
         /// What came of it.
-        reply: Reply,
+        reply: LocalReply,
     },
     /// To those who watch.
-    Event(Event),
+    Event(LocalEvent),
 }
 
-/// The answer to a [`Verb`].
+/// The answer to a [`LocalVerb`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Reply {
+pub enum LocalReply {
     /// It is done.
     Done,
     /// It isn't done, and why.
-    Refused(Said),
+    Refused(AgentNotice),
     /// How things stand.
-    Status(Box<Status>),
+    Status(Box<AgentStatus>),
     /// A new code.
-    Code(Code),
+    Code(ShownCode),
     /// The windows there are now, the uppermost first, at most [`MAX_WINDOWS`].
-    Windows(Vec<Window>),
+    Windows(Vec<ListedWindow>),
     /// What was done in a session.
-    Record(Box<Record>),
+    Record(Box<SessionRecord>),
     /// How the help that was asked for stands.
-    Help(Help),
+    Help(HelpStatus),
     /// What was found, at most [`MAX_FIXES`], the worst first.
-    Fixes(#[serde(deserialize_with = "at_most::<_, _, MAX_FIXES>")] Vec<Fix>),
+    Fixes(#[serde(deserialize_with = "at_most::<_, _, MAX_FIXES>")] Vec<FixableFinding>),
     /// What alarms there are.
-    Alarms(Box<Alarms>),
+    Alarms(Box<LocalAlarms>),
 }
 
 /// How things stand.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Status {
+pub struct AgentStatus {
     /// The agent's version.
     pub version: String,
     /// This device's label or host name.
@@ -482,11 +482,11 @@ pub struct Status {
     /// What went wrong with the relay last, if it isn't connected.
     pub problem: Option<String>,
     /// The support code shown now.
-    pub code: Option<Code>,
+    pub code: Option<ShownCode>,
     /// Requests that wait for a decision.
     pub requests: Vec<ConsentRequest>,
     /// Sessions under way.
-    pub sessions: Vec<Session>,
+    pub sessions: Vec<LocalSession>,
 }
 
 /// Most alarms in one answer; what is open comes first.
@@ -494,9 +494,9 @@ pub const MAX_ALARMS: usize = 64;
 
 /// What alarms there are on this device, and what waits for the relay.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Alarms {
+pub struct LocalAlarms {
     /// Alarms, and what may become one; at most [`MAX_ALARMS`].
-    pub alarms: Vec<Alarm>,
+    pub alarms: Vec<LocalAlarm>,
     /// How many rules are in force.
     pub rules: u32,
     /// Events that wait for the relay.
@@ -513,7 +513,7 @@ pub struct Alarms {
 
 /// How one rule stands on one instance.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Alarm {
+pub struct LocalAlarm {
     /// The rule.
     pub rule: String,
     /// Of what; empty where there is only one.
@@ -536,14 +536,14 @@ pub struct Alarm {
 
 /// A support code for the customer's eyes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Code {
+pub struct ShownCode {
     /// As it is read out.
     pub spoken: String,
     /// For how many seconds it is good.
     pub seconds_left: u32,
 }
 
-impl core::fmt::Debug for Code {
+impl core::fmt::Debug for ShownCode {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Code(good for {} s)", self.seconds_left)
     }
@@ -574,7 +574,7 @@ pub struct ConsentRequest {
 
 /// A session under way.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Session {
+pub struct LocalSession {
     /// Its id.
     pub session: SessionId,
     /// The technician's organisation, verified.
@@ -584,7 +584,7 @@ pub struct Session {
     /// Why, in the technician's words.
     pub reason: String,
     /// What is granted now.
-    pub granted: Vec<Granted>,
+    pub granted: Vec<GrantedCapability>,
     /// Whether the connection stands; otherwise it is waited for.
     pub connected: bool,
     /// When it began.
@@ -605,12 +605,12 @@ pub struct ChatLine {
     /// What.
     pub text: String,
     /// How far it has come.
-    pub mark: Mark,
+    pub mark: DeliveryMark,
 }
 
 /// How far a chat message has come.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub enum Mark {
+pub enum DeliveryMark {
     /// Written here.
     Sent,
     /// Arrived at the other end.
@@ -621,7 +621,7 @@ pub enum Mark {
 
 /// Told to those who watch.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Event {
+pub enum LocalEvent {
     /// The relay is connected, or not and why.
     Relay {
         /// Connected.
@@ -630,7 +630,7 @@ pub enum Event {
         problem: Option<String>,
     },
     /// The support code was used, burnt, cancelled or has expired.
-    CodeGone(Said),
+    CodeGone(AgentNotice),
     /// A decision is wanted.
     Asked(ConsentRequest),
     /// A request was decided (here or elsewhere) or withdrawn.
@@ -641,13 +641,13 @@ pub enum Event {
         how: String,
     },
     /// A session began, or its grants or its connection changed: how it stands now.
-    Session(Session),
+    Session(LocalSession),
     /// Something was done in a session.
     Activity {
         /// In which session.
         session: SessionId,
         /// What, and when.
-        entry: Deed,
+        entry: ActivityEntry,
     },
     /// A chat message, or a new mark on one.
     Chat {
@@ -673,10 +673,10 @@ pub enum Event {
         /// Which.
         session: SessionId,
         /// Why.
-        why: Said,
+        why: AgentNotice,
     },
     /// How the help that was asked for stands now.
-    Help(Help),
+    Help(HelpStatus),
     /// Something the person should know: attempts with wrong codes, a full disk.
-    Notice(Said),
+    Notice(AgentNotice),
 }

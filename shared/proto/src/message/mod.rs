@@ -1,5 +1,5 @@
 //! The messages of the three conversations: with the relay ([`control`]), between the two ends of a session
-//! ([`session`], [`screen`], [`runbook`]), and between the agent and the programs of the person at the device ([`local`], [`said`]).
+//! ([`session`], [`screen`], [`runbook`]), and between the agent and the programs of the person at the device ([`local`], [`notice`]).
 //!
 //! **Messages grow by variants only.** The first release is the base. After it, within a major version (the number in
 //! the application protocol), a new variant goes to the end of its enum, and a new message is a variant. A struct or
@@ -7,7 +7,7 @@
 //! so another field makes the message unreadable for every earlier program. What needs another field becomes a new variant
 //! (or a new struct in one), and the earlier one is still read.
 //!
-//! **A new variant is sent only to a peer whose [`Program::features`] has its bit**, or as the answer to a request
+//! **A new variant is sent only to a peer whose [`ProgramInfo::features`] has its bit**, or as the answer to a request
 //! that is new itself. A peer without the bit can't read it, and that has consequences: the relay closes the connection
 //! of the sender ([`control::CloseCode::Protocol`]); an agent or client passes over a push of the relay; a session's
 //! control stream is given up, by the agent with the session; a stream of any other kind is cut. `docs/protocol.md` has
@@ -20,8 +20,8 @@ pub mod alarms;
 pub mod control;
 pub mod help;
 pub mod local;
-pub mod runbook;
 pub mod notice;
+pub mod runbook;
 pub mod screen;
 pub mod session;
 
@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a program says of itself in a hello.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Program {
+pub struct ProgramInfo {
     /// Its version, for people.
     pub version: String,
     /// Which variants it reads beyond those of the first release: one bit for each addition, given out once, as a
@@ -38,7 +38,7 @@ pub struct Program {
     pub features: u64,
 }
 
-impl Program {
+impl ProgramInfo {
     /// Whether this program reads the addition with that bit.
     pub const fn reads(&self, bit: u64) -> bool {
         self.features & bit != 0
@@ -58,14 +58,14 @@ mod tests {
     /// A message as the first release has it.
     #[derive(PartialEq, Debug, Serialize, Deserialize)]
     enum FirstRelease {
-        Hello(Program),
+        Hello(ProgramInfo),
         Ask { what: String },
     }
 
     /// The same message in a later release: a variant more, at the end.
     #[derive(PartialEq, Debug, Serialize, Deserialize)]
     enum LaterRelease {
-        Hello(Program),
+        Hello(ProgramInfo),
         Ask { what: String },
         AskFor { what: String, seconds: u32 },
     }
@@ -73,14 +73,14 @@ mod tests {
     /// The bit that the later release gives out for its addition.
     const ASK_FOR: u64 = 1;
 
-    fn program(features: u64) -> Program {
-        Program { version: "0.0.0".to_owned(), features }
+    fn program(features: u64) -> ProgramInfo {
+        ProgramInfo { version: "0.0.0".to_owned(), features }
     }
 
     #[test]
     fn an_addition_is_announced_by_its_bit_and_changes_nothing_else() {
         // The later release reads what the first one sends, and sees that its addition would not be read there.
-        let hello = encode(&FirstRelease::Hello(Program::this())).unwrap();
+        let hello = encode(&FirstRelease::Hello(ProgramInfo::this())).unwrap();
         let LaterRelease::Hello(first) = decode(&hello).unwrap() else { panic!("no hello") };
         assert!(!first.reads(ASK_FOR));
         let ask = encode(&FirstRelease::Ask { what: "view".to_owned() }).unwrap();

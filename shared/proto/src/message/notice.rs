@@ -2,19 +2,19 @@
 //! closed list, so that a window can say it in its person's language; [`core::fmt::Display`] is English.
 //!
 //! What somebody else wrote stands in fields of its own, and whoever shows it marks it as theirs. What has no place in
-//! the list is [`Said::Words`].
+//! the list is [`AgentNotice::Words`].
 
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::grant::Capability;
-use crate::message::session::{Ended, Refusal};
-use crate::runbook::{Act, Ending, Mode};
+use crate::message::session::{SessionEndReason, SessionRefusal};
+use crate::runbook::{RunEnding, RunMode, RunbookAction};
 
 /// Something that an agent says.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Said {
+pub enum AgentNotice {
     /// In words that have no place in this list.
     Words(String),
 
@@ -141,14 +141,14 @@ pub enum Said {
         /// Its title; whoever signed it wrote that.
         title: String,
         /// Whether it changes something.
-        mode: Mode,
+        mode: RunMode,
     },
     /// A step of a runbook that changes something begins.
     RunbookStep {
         /// The runbook's name; whoever signed it wrote that.
         runbook: String,
         /// What is done.
-        act: Act,
+        act: RunbookAction,
         /// What there was before, in words.
         before: String,
     },
@@ -157,7 +157,7 @@ pub enum Said {
         /// Its name.
         runbook: String,
         /// How.
-        ending: Ending,
+        ending: RunEnding,
         /// Why, in words.
         why: String,
     },
@@ -168,7 +168,7 @@ pub enum Said {
     },
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for AgentNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::Words(text) => text,
@@ -214,7 +214,7 @@ impl fmt::Display for Said {
     }
 }
 
-impl Said {
+impl AgentNotice {
     /// Those whose sentence has something put in.
     fn with_values(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -237,9 +237,9 @@ impl Said {
                 f,
                 "too many wrong support codes were tried on this device: a new one can be made in {seconds} s"
             ),
-            Self::NotGranted(what) => write!(f, "{}", Refusal::NotGranted(*what)),
-            Self::GrantOver(what) => write!(f, "{}", Refusal::Expired(*what)),
-            Self::NotOffered(what) => write!(f, "{}", Refusal::NotOffered(*what)),
+            Self::NotGranted(what) => write!(f, "{}", SessionRefusal::NotGranted(*what)),
+            Self::GrantOver(what) => write!(f, "{}", SessionRefusal::Expired(*what)),
+            Self::NotOffered(what) => write!(f, "{}", SessionRefusal::NotOffered(*what)),
             Self::PictureOver { how, .. } => write!(f, "screenshot: {how}; the grant is used up"),
             Self::RunbookBegins { title, mode } => write!(f, "runbook: {title} ({})", mode.name()),
             Self::RunbookStep { runbook, act, before } => {
@@ -271,30 +271,30 @@ impl Said {
 }
 
 /// As the person at the device is told: the technician is somebody else to them.
-impl From<Ended> for Said {
-    fn from(ended: Ended) -> Self {
+impl From<SessionEndReason> for AgentNotice {
+    fn from(ended: SessionEndReason) -> Self {
         match ended {
-            Ended::Stopped => Self::Stopped,
-            Ended::ByTechnician => Self::ByTechnician,
-            Ended::Revoked => Self::TechnicianRevoked,
-            Ended::AgentStopping => Self::AgentStops,
-            Ended::Idle => Self::NothingGranted,
-            Ended::ByRelay => Self::ByRelay,
-            Ended::Storage => Self::Words(ended.to_string()),
+            SessionEndReason::Stopped => Self::Stopped,
+            SessionEndReason::ByTechnician => Self::ByTechnician,
+            SessionEndReason::Revoked => Self::TechnicianRevoked,
+            SessionEndReason::AgentStopping => Self::AgentStops,
+            SessionEndReason::Idle => Self::NothingGranted,
+            SessionEndReason::ByRelay => Self::ByRelay,
+            SessionEndReason::Storage => Self::Words(ended.to_string()),
         }
     }
 }
 
 /// As the person at the device is told what a technician was refused.
-impl From<Refusal> for Said {
-    fn from(refusal: Refusal) -> Self {
+impl From<SessionRefusal> for AgentNotice {
+    fn from(refusal: SessionRefusal) -> Self {
         match refusal {
-            Refusal::NotGranted(what) => Self::NotGranted(what),
-            Refusal::Expired(what) => Self::GrantOver(what),
-            Refusal::NotOffered(what) => Self::NotOffered(what),
-            Refusal::NoSuchSession => Self::SessionOver,
-            Refusal::Unattended => Self::NobodySees,
-            Refusal::Storage => Self::NoRoom { why: refusal.to_string() },
+            SessionRefusal::NotGranted(what) => Self::NotGranted(what),
+            SessionRefusal::Expired(what) => Self::GrantOver(what),
+            SessionRefusal::NotOffered(what) => Self::NotOffered(what),
+            SessionRefusal::NoSuchSession => Self::SessionOver,
+            SessionRefusal::Unattended => Self::NobodySees,
+            SessionRefusal::Storage => Self::NoRoom { why: refusal.to_string() },
             other => Self::Words(other.to_string()),
         }
     }

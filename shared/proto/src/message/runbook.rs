@@ -1,4 +1,4 @@
-//! The conversation on a runbook's stream of a session ([`super::session::Open::Runbook`]).
+//! The conversation on a runbook's stream of a session ([`super::session::StreamOpen::Runbook`]).
 //!
 //! The technician says what is wanted and takes what comes; a stream carries one run at most. Whoever closes it
 //! cancels: the device then undoes what it can.
@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::identity::Signed;
-use crate::runbook::{Manifest, Note, Order, Outcome, Phase, Refused};
+use crate::runbook::{Manifest, RunOrder, RunOutcome, RunRefusal, StepNote, StepPhase};
 use crate::wire::at_most;
 
 /// Most runbooks in one list.
@@ -14,15 +14,15 @@ pub const MAX_LISTED: usize = 64;
 
 /// Technician → agent.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub enum FromTechnician {
-    /// Which runbooks are there? Answered with [`FromDevice::Listed`].
+pub enum RunbookRequest {
+    /// Which runbooks are there? Answered with [`RunbookMessage::Listed`].
     List,
-    /// What is this one? Answered with [`FromDevice::Shown`] or [`FromDevice::Refused`].
+    /// What is this one? Answered with [`RunbookMessage::Shown`] or [`RunbookMessage::Refused`].
     Show(String),
-    /// Run it. Notes and an outcome follow, or [`FromDevice::Refused`].
+    /// Run it. Notes and an outcome follow, or [`RunbookMessage::Refused`].
     Run {
         /// The order.
-        order: Box<Signed<Order>>,
+        order: Box<Signed<RunOrder>>,
         /// The runbook itself, where it isn't on the device.
         manifest: Option<Box<Signed<Manifest>>>,
     },
@@ -32,9 +32,9 @@ pub enum FromTechnician {
 
 /// Agent → technician.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub enum FromDevice {
+pub enum RunbookMessage {
     /// The runbooks there are, at most [`MAX_LISTED`].
-    Listed(#[serde(deserialize_with = "at_most::<_, _, MAX_LISTED>")] Vec<Listed>),
+    Listed(#[serde(deserialize_with = "at_most::<_, _, MAX_LISTED>")] Vec<RunbookEntry>),
     /// The runbook that was asked for.
     Shown(Box<Manifest>),
     /// A part of a step has begun.
@@ -44,19 +44,19 @@ pub enum FromDevice {
         /// Of how many.
         of: u32,
         /// Which part.
-        phase: Phase,
+        phase: StepPhase,
     },
     /// A part of a step has ended.
-    Saw(Note),
+    Saw(StepNote),
     /// It is over.
-    Over(Box<Outcome>),
+    Over(Box<RunOutcome>),
     /// It doesn't run.
-    Refused(Refused),
+    Refused(RunRefusal),
 }
 
 /// A runbook in a list.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Listed {
+pub struct RunbookEntry {
     /// Its name.
     pub name: String,
     /// Its version.
@@ -68,5 +68,5 @@ pub struct Listed {
     /// Whether it came with the program; otherwise the organisation signed it.
     pub built_in: bool,
     /// Why it doesn't run here, if so.
-    pub refused: Option<Refused>,
+    pub refused: Option<RunRefusal>,
 }

@@ -12,7 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::identity::Signed;
-use crate::witness::ScreenHead;
+use crate::recording_signature::ScreenHead;
 
 /// Most bytes of a frame in one [`FromScreen::Frame`] part.
 pub const FRAME_PART: usize = 48 * 1024;
@@ -45,7 +45,7 @@ pub enum FromViewer {
         /// One monitor, or all of them.
         monitor: Option<MonitorNumber>,
         /// How natural pictures may be coded.
-        quality: Quality,
+        quality: ScreenQuality,
     },
     /// A frame is on the technician's screen: its credit is back.
     Painted {
@@ -57,7 +57,7 @@ pub enum FromViewer {
         paint: u32,
     },
     /// Other wishes from now on.
-    Quality(Quality),
+    Quality(ScreenQuality),
     /// The viewer is hidden: no frame is wanted until it is shown.
     Hidden(bool),
     /// The technician points at something: shown on the device's screen for a moment.
@@ -72,13 +72,13 @@ pub enum FromViewer {
     /// What was drawn is wiped.
     Wipe,
     /// The technician keeps what they see from now on (`true`), or no longer. The person at the device is told, and it
-    /// is written down. The answer is a [`FromScreen::Witness`], whether a part of a recording begins or ends with it.
+    /// is written down. The answer is a [`FromScreen::Head`], whether a part of a recording begins or ends with it.
     Recording(bool),
 }
 
 /// How natural pictures (photos, video) may be coded. Text and flat colours are always exact.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub enum Quality {
+pub enum ScreenQuality {
     /// Lossy while they move or the link is slow, exact once they rest.
     #[default]
     Auto,
@@ -112,7 +112,7 @@ pub enum FromScreen {
         last: Option<FrameEnd>,
     },
     /// The pointer looks like this from now on.
-    Cursor(Cursor),
+    Cursor(CursorPicture),
     /// The pointer was moved at the device, by whomever; `None`: it is hidden or on another monitor.
     CursorAt(Option<ScreenPoint>),
     /// There is nothing to see, and why; frames may follow later.
@@ -121,7 +121,7 @@ pub enum FromScreen {
     Clock(u32),
     /// While recording: the device's word for all messages since the part began. The first one, of no message, begins a
     /// part, the last one ends it. Not part of what it stands for.
-    Witness(Signed<ScreenHead>),
+    Head(Signed<ScreenHead>),
 }
 
 /// What is known of a frame when it has been coded.
@@ -158,7 +158,7 @@ pub struct Monitor {
 
 /// A pointer's picture.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Cursor {
+pub struct CursorPicture {
     /// Width in pixels, at most [`MAX_CURSOR`].
     pub width: u16,
     /// Height in pixels, at most [`MAX_CURSOR`].
@@ -171,13 +171,13 @@ pub struct Cursor {
 
 /// Technician → device on the input's stream. Positions are on the monitor that the screen's stream shows.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub enum Input {
+pub enum InputEvent {
     /// The pointer is here.
     Move(ScreenPoint),
     /// A button is pressed or let go of.
     Button {
         /// Which.
-        button: Button,
+        button: MouseButton,
         /// Pressed.
         down: bool,
     },
@@ -208,7 +208,7 @@ pub enum Input {
 
 /// A pointer's button.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub enum Button {
+pub enum MouseButton {
     /// The main one, usually left.
     Primary,
     /// In the middle.
@@ -246,7 +246,7 @@ pub enum InputNotice {
 
 /// Both ways on the clipboard's stream. Contents cross on demand only; files never.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Clipboard {
+pub enum ClipboardMessage {
     /// The sender's clipboard has something new, in these forms. An empty list: nothing that can be had.
     Has {
         /// Counts up.
@@ -256,7 +256,7 @@ pub enum Clipboard {
     },
     /// Please send.
     Fetch {
-        /// Of which [`Clipboard::Has`].
+        /// Of which [`ClipboardMessage::Has`].
         serial: u32,
         /// In which form.
         form: ClipboardForm,

@@ -2,20 +2,20 @@
 //! client, agent = server.
 //!
 //! Streams by conversation: the technician opens a bidirectional stream and says what it is for
-//! ([`Open`]); the agent answers [`Answer`] and, if accepted, the conversation's own messages follow. The
+//! ([`StreamOpen`]); the agent answers [`StreamAnswer`] and, if accepted, the conversation's own messages follow. The
 //! first stream is `Control` and settles who is who before anything else is looked at. A stream whose
-//! capability isn't granted is refused with a typed [`Refusal`] and audited.
+//! capability isn't granted is refused with a typed [`SessionRefusal`] and audited.
 
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::Head;
+use crate::audit::AuditHead;
 use crate::credential::Credential;
 use crate::grant::{Capabilities, Capability, GrantRecord};
 use crate::id::SessionId;
 use crate::identity::{PublicKey, Signed};
-use crate::message::Program;
+use crate::message::ProgramInfo;
 use crate::message::control::DeviceFacts;
 use crate::pake::Confirmation;
 use crate::time::UnixMillis;
@@ -46,7 +46,7 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(3);
 
 /// What a stream is for: its first frame.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Open {
+pub enum StreamOpen {
     /// Who is who, capabilities, the session's end. Exactly one, first.
     Control(Box<TechnicianHello>),
     /// Messages between the two people. Needs no capability.
@@ -68,7 +68,7 @@ pub enum Open {
     Terminal,
     /// A corrective action or a reboot.
     Action,
-    /// One window: the same messages as on [`Open::Screen`], in which the window is the only monitor and a monitor's
+    /// One window: the same messages as on [`StreamOpen::Screen`], in which the window is the only monitor and a monitor's
     /// number means nothing.
     Window,
     /// One picture of the whole screen, for a report. The technician says nothing on it; the device answers with the
@@ -82,7 +82,7 @@ pub enum Open {
     Runbook,
 }
 
-impl Open {
+impl StreamOpen {
     /// The capability that a stream needs; `None` for those that need none.
     pub fn needs(&self) -> Option<Capability> {
         match self {
@@ -103,16 +103,16 @@ impl Open {
 
 /// The agent's answer to every stream but the first.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Answer {
+pub enum StreamAnswer {
     /// Go on.
     Accepted,
     /// No.
-    Refused(Refusal),
+    Refused(SessionRefusal),
 }
 
 /// Why the agent says no. Shown to the technician as it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
-pub enum Refusal {
+pub enum SessionRefusal {
     /// The support code was not confirmed; it is burnt.
     #[error("wrong support code: it is now used up, ask for a new one")]
     WrongCode,
@@ -168,7 +168,7 @@ pub enum Refusal {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TechnicianHello {
     /// Their program.
-    pub program: Program,
+    pub program: ProgramInfo,
     /// The session.
     pub session: SessionId,
     /// Proves name and organisation; ends in the handshake's key.
@@ -194,16 +194,16 @@ pub enum AgentHello {
     /// Support code: its own first message; the technician's [`Confirmation`] is next, alone in a frame.
     Code(Vec<u8>),
     /// Both ends know each other.
-    Ready(Box<Ready>),
+    Ready(Box<SessionReady>),
     /// No.
-    Refused(Refusal),
+    Refused(SessionRefusal),
 }
 
 /// The session stands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Ready {
+pub struct SessionReady {
     /// The agent's program.
-    pub program: Program,
+    pub program: ProgramInfo,
     /// Support code or resumption: the agent's own proof, to be checked before anything else.
     pub confirmation: Option<Confirmation>,
     /// The device.
@@ -211,16 +211,16 @@ pub struct Ready {
     /// What this device can do at all.
     pub offers: Capabilities,
     /// What is granted now (a resumed session's grants, or the owner's policy).
-    pub granted: Vec<Granted>,
+    pub granted: Vec<GrantedCapability>,
     /// The device's audit head, as evidence for the other end.
-    pub audit: Signed<Head>,
+    pub audit: Signed<AuditHead>,
     /// The key that signs this device's audit rows and grants: the handshake's.
     pub key: PublicKey,
 }
 
 /// One granted capability.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Granted {
+pub struct GrantedCapability {
     /// What.
     pub capability: Capability,
     /// For how many seconds more.
@@ -274,38 +274,38 @@ pub enum FromAgent {
         /// On which request.
         request: u32,
         /// What came of it.
-        decision: Decision,
+        decision: ConsentDecision,
     },
     /// Grants changed otherwise: narrowed, extended, revoked, expired. This is all that is granted now.
     Grants {
         /// All that is granted now.
-        granted: Vec<Granted>,
+        granted: Vec<GrantedCapability>,
         /// What happened, in words.
         why: String,
     },
     /// The session is over.
-    Ended(Ended),
+    Ended(SessionEndReason),
     /// The device's newest audit head.
-    AuditHead(Signed<Head>),
+    AuditHead(Signed<AuditHead>),
 }
 
 /// A decision on a request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Decision {
+pub enum ConsentDecision {
     /// Granted; perhaps less than was asked for.
     Granted {
         /// Signed evidence.
         record: Signed<GrantRecord>,
         /// All that is granted now.
-        granted: Vec<Granted>,
+        granted: Vec<GrantedCapability>,
     },
     /// Not granted.
-    Refused(Refusal),
+    Refused(SessionRefusal),
 }
 
 /// Why the agent ended the session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
-pub enum Ended {
+pub enum SessionEndReason {
     /// The person at the device pressed Stop.
     #[error("stopped by the person at the device")]
     Stopped,
@@ -322,7 +322,7 @@ pub enum Ended {
     #[error("nothing has been granted for a long time")]
     Idle,
     /// The device can't write its audit log. No agent ends a session over it: what is granted was written down and
-    /// goes on, whatever else is asked for is refused ([`Refusal::Storage`]) until there is room again. For agents
+    /// goes on, whatever else is asked for is refused ([`SessionRefusal::Storage`]) until there is room again. For agents
     /// that come to be stricter.
     #[error("the device can't write its audit log (disk full?)")]
     Storage,
@@ -333,7 +333,7 @@ pub enum Ended {
 
 /// A frame of the chat, the same both ways.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Chat {
+pub enum ChatFrame {
     /// A message. Sent again after a resumption until it is marked received; the other end drops doubles.
     Message {
         /// Counts up from 1 in each direction, over the whole session.

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Class;
-use super::value::{Kind, Unit, Value, Values};
+use super::RiskClass;
+use super::value::{ParameterKind, ParameterUnit, ParameterValue, ParameterValues};
 
 /// Something that the agent's program knows how to do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Act {
+pub enum RunbookAction {
     /// Starts a service that has failed again.
     RestartService,
     /// Removes old files from directories that are made for temporary ones, and downloaded packages.
@@ -29,29 +29,29 @@ pub enum Act {
 
 /// What an act wants to know.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Argument {
+pub struct ActionArgument {
     /// Its name.
     pub name: &'static str,
     /// What it may be.
-    pub kind: Kind,
+    pub kind: ParameterKind,
     /// What it is unless something else is said.
-    pub default: Option<Value>,
+    pub default: Option<ParameterValue>,
     /// Whether it can be left out altogether.
     pub optional: bool,
 }
 
-fn number(name: &'static str, min: i64, max: i64, unit: Unit, default: i64) -> Argument {
-    let kind = Kind::Integer { min, max, unit };
-    Argument { name, kind, default: Some(Value::Integer(default)), optional: false }
+fn number(name: &'static str, min: i64, max: i64, unit: ParameterUnit, default: i64) -> ActionArgument {
+    let kind = ParameterKind::Integer { min, max, unit };
+    ActionArgument { name, kind, default: Some(ParameterValue::Integer(default)), optional: false }
 }
 
-fn choice(name: &'static str, words: &[&str]) -> Argument {
-    let kind = Kind::Choice(words.iter().map(|word| (*word).to_owned()).collect());
-    let default = words.first().map(|word| Value::Text((*word).to_owned()));
-    Argument { name, kind, default, optional: false }
+fn choice(name: &'static str, words: &[&str]) -> ActionArgument {
+    let kind = ParameterKind::Choice(words.iter().map(|word| (*word).to_owned()).collect());
+    let default = words.first().map(|word| ParameterValue::Text((*word).to_owned()));
+    ActionArgument { name, kind, default, optional: false }
 }
 
-impl Act {
+impl RunbookAction {
     /// All.
     pub const ALL: [Self; 8] = [
         Self::RestartService,
@@ -84,42 +84,44 @@ impl Act {
     }
 
     /// What it wants to know.
-    pub fn arguments(self) -> Vec<Argument> {
+    pub fn arguments(self) -> Vec<ActionArgument> {
         let any = || vec!["*".to_owned()];
-        let needed = |name, kind| Argument { name, kind, default: None, optional: false };
-        let optional = |name, kind| Argument { name, kind, default: None, optional: true };
+        let needed = |name, kind| ActionArgument { name, kind, default: None, optional: false };
+        let optional = |name, kind| ActionArgument { name, kind, default: None, optional: true };
         match self {
-            Self::RestartService => vec![needed("service", Kind::Service(any()))],
+            Self::RestartService => vec![needed("service", ParameterKind::Service(any()))],
             Self::ClearCaches => vec![
                 // A file that was used within the hour may still be wanted.
-                number("older-than", 1, 8760, Unit::Hours, 24 * 7),
-                number("at-most", 1, 1_000_000, Unit::Megabytes, 10_000),
-                optional("on", Kind::MountPoint),
+                number("older-than", 1, 8760, ParameterUnit::Hours, 24 * 7),
+                number("at-most", 1, 1_000_000, ParameterUnit::Megabytes, 10_000),
+                optional("on", ParameterKind::MountPoint),
             ],
-            Self::RotateLogs => vec![number("keep", 50, 100_000, Unit::Megabytes, 500)],
+            Self::RotateLogs => vec![number("keep", 50, 100_000, ParameterUnit::Megabytes, 500)],
             Self::MendNetwork => vec![
                 choice("how", &["flush-dns", "renew-lease", "reset-adapter"]),
-                optional("interface", Kind::Interface),
+                optional("interface", ParameterKind::Interface),
             ],
             Self::SyncTime | Self::CollectDiagnostics => vec![],
-            Self::ClearPrintQueue => vec![number("stuck-for", 1, 720, Unit::Hours, 1)],
+            Self::ClearPrintQueue => vec![number("stuck-for", 1, 720, ParameterUnit::Hours, 1)],
             Self::TameProcess => vec![
-                needed("process", Kind::Process(any())),
+                needed("process", ParameterKind::Process(any())),
                 choice("how", &["renice", "end"]),
-                number("busy", 10, 6400, Unit::Percent, 50),
+                number("busy", 10, 6400, ParameterUnit::Percent, 50),
             ],
         }
     }
 
     /// How much it can do with these values.
-    pub fn class(self, values: &Values) -> Class {
-        let is = |name: &str, word: &str| matches!(values.get(name), Some(Value::Text(text)) if text == word);
+    pub fn class(self, values: &ParameterValues) -> RiskClass {
+        let is = |name: &str, word: &str| matches!(values.get(name), Some(ParameterValue::Text(text)) if text == word);
         match self {
-            Self::CollectDiagnostics => Class::Reads,
-            Self::RestartService | Self::ClearCaches | Self::RotateLogs | Self::SyncTime => Class::Reversible,
-            Self::MendNetwork if is("how", "flush-dns") => Class::Reversible,
-            Self::TameProcess if is("how", "renice") => Class::Reversible,
-            Self::MendNetwork | Self::TameProcess | Self::ClearPrintQueue => Class::Disruptive,
+            Self::CollectDiagnostics => RiskClass::Reads,
+            Self::RestartService | Self::ClearCaches | Self::RotateLogs | Self::SyncTime => {
+                RiskClass::Reversible
+            }
+            Self::MendNetwork if is("how", "flush-dns") => RiskClass::Reversible,
+            Self::TameProcess if is("how", "renice") => RiskClass::Reversible,
+            Self::MendNetwork | Self::TameProcess | Self::ClearPrintQueue => RiskClass::Disruptive,
         }
     }
 }

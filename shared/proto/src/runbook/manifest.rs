@@ -5,9 +5,9 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::act::{Act, Argument};
-use super::value::{Kind, MAX_TEXT, Value, Values};
-use super::{Class, ContentHash};
+use super::action::{ActionArgument, RunbookAction};
+use super::value::{MAX_TEXT, ParameterKind, ParameterValue, ParameterValues};
+use super::{ContentHash, RiskClass};
 use crate::identity::Statement;
 use crate::text;
 use crate::wire::{self, at_most};
@@ -39,15 +39,15 @@ pub struct Manifest {
     /// What it does, in plain words, for the person at the device.
     pub about: String,
     /// How much it can do at most.
-    pub class: Class,
+    pub class: RiskClass,
     /// How long a whole run may take, in seconds.
     pub timeout: u32,
     /// What can be said about a run.
     #[serde(deserialize_with = "at_most::<_, _, MAX_PARAMETERS>")]
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<RunbookParameter>,
     /// What is done, in this order.
     #[serde(deserialize_with = "at_most::<_, _, MAX_STEPS>")]
-    pub steps: Vec<Step>,
+    pub steps: Vec<RunbookStep>,
 }
 
 impl Statement for Manifest {
@@ -56,15 +56,15 @@ impl Statement for Manifest {
 
 /// Something that can be said about a run.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Parameter {
+pub struct RunbookParameter {
     /// Its name: lower-case letters, digits and `-`.
     pub name: String,
     /// What it means.
     pub about: String,
     /// What it may be.
-    pub kind: Kind,
+    pub kind: ParameterKind,
     /// What it is unless something else is said; without one it must be said, unless it is `optional`.
-    pub default: Option<Value>,
+    pub default: Option<ParameterValue>,
     /// It can be left out; then the act does without.
     pub optional: bool,
     /// A run that a rule has started takes what its alarm is about (a mount point, a unit).
@@ -73,26 +73,26 @@ pub struct Parameter {
 
 /// One act with its values.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Step {
+pub struct RunbookStep {
     /// What.
-    pub act: Act,
+    pub act: RunbookAction,
     /// The act's arguments that are not left at their defaults.
     #[serde(deserialize_with = "at_most::<_, _, MAX_PARAMETERS>")]
-    pub set: Vec<(String, Source)>,
+    pub set: Vec<(String, ArgumentSource)>,
 }
 
 /// Where an argument's value comes from.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Source {
+pub enum ArgumentSource {
     /// From the manifest.
-    Fixed(Value),
+    Fixed(ParameterValue),
     /// From the parameter of that name.
     Parameter(String),
 }
 
 /// Where in a manifest a mistake is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Place {
+pub enum MistakePlace {
     /// In this field of the manifest itself.
     Field(&'static str),
     /// In the parameter of this place, counted from 0.
@@ -103,19 +103,19 @@ pub enum Place {
 
 /// What is wrong with a manifest.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Mistake {
+pub struct ManifestMistake {
     /// Where.
-    pub place: Place,
+    pub place: MistakePlace,
     /// What.
     pub what: String,
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for ManifestMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.place {
-            Place::Field(name) => write!(f, "{name}: {}", self.what),
-            Place::Parameter(at) => write!(f, "parameter {}: {}", at + 1, self.what),
-            Place::Step(at) => write!(f, "step {}: {}", at + 1, self.what),
+            MistakePlace::Field(name) => write!(f, "{name}: {}", self.what),
+            MistakePlace::Parameter(at) => write!(f, "parameter {}: {}", at + 1, self.what),
+            MistakePlace::Step(at) => write!(f, "step {}: {}", at + 1, self.what),
         }
     }
 }
@@ -135,8 +135,8 @@ impl Manifest {
     }
 
     /// All that is wrong with it; empty for a sound one.
-    pub fn check(&self) -> Vec<Mistake> {
-        let mut mistakes = Mistakes::default();
+    pub fn check(&self) -> Vec<ManifestMistake> {
+        let mut mistakes = MistakeList::default();
         self.check_fields(&mut mistakes);
         for (at, parameter) in self.parameters.iter().enumerate() {
             let twice = self.parameters.iter().take(at).any(|other| other.name == parameter.name);
@@ -148,36 +148,38 @@ impl Manifest {
         let most = self.most();
         if mistakes.0.is_empty() && most > self.class {
             let what = format!("its steps can do more: it is of class {most}");
-            mistakes.add(Place::Field("class"), what);
+            mistakes.add(MistakePlace::Field("class"), what);
         }
         mistakes.0
     }
 
-    fn check_fields(&self, mistakes: &mut Mistakes) {
+    fn check_fields(&self, mistakes: &mut MistakeList) {
         if !is_name(&self.name) {
-            mistakes.add(Place::Field("name"), "1 to 64 lower-case letters, digits and -, the first no -");
+            mistakes
+                .add(MistakePlace::Field("name"), "1 to 64 lower-case letters, digits and -, the first no -");
         }
         if self.version == 0 {
-            mistakes.add(Place::Field("version"), "from 1 on, one more with every change");
+            mistakes.add(MistakePlace::Field("version"), "from 1 on, one more with every change");
         }
         for (name, text, most) in [("title", &self.title, MAX_TITLE), ("about", &self.about, MAX_ABOUT)] {
             if text.trim().is_empty() || *text != text::one_line(text, most) {
-                mistakes.add(Place::Field(name), format!("one line of 1 to {most} printable characters"));
+                mistakes
+                    .add(MistakePlace::Field(name), format!("one line of 1 to {most} printable characters"));
             }
         }
         if !(1..=MAX_TIMEOUT).contains(&self.timeout) {
-            mistakes.add(Place::Field("timeout"), format!("from 1 to {MAX_TIMEOUT} seconds"));
+            mistakes.add(MistakePlace::Field("timeout"), format!("from 1 to {MAX_TIMEOUT} seconds"));
         }
         if self.parameters.len() > MAX_PARAMETERS {
-            mistakes.add(Place::Field("parameter"), format!("at most {MAX_PARAMETERS} are possible"));
+            mistakes.add(MistakePlace::Field("parameter"), format!("at most {MAX_PARAMETERS} are possible"));
         }
         if self.steps.is_empty() || self.steps.len() > MAX_STEPS {
-            mistakes.add(Place::Field("step"), format!("1 to {MAX_STEPS} are possible"));
+            mistakes.add(MistakePlace::Field("step"), format!("1 to {MAX_STEPS} are possible"));
         }
     }
 
-    fn check_step(&self, step: &Step, at: usize, mistakes: &mut Mistakes) {
-        let place = Place::Step(at);
+    fn check_step(&self, step: &RunbookStep, at: usize, mistakes: &mut MistakeList) {
+        let place = MistakePlace::Step(at);
         let arguments = step.act.arguments();
         for (i, (name, source)) in step.set.iter().enumerate() {
             let Some(argument) = arguments.iter().find(|argument| argument.name == name) else {
@@ -201,10 +203,10 @@ impl Manifest {
         }
     }
 
-    fn check_source(&self, argument: &Argument, source: &Source) -> Result<(), String> {
+    fn check_source(&self, argument: &ActionArgument, source: &ArgumentSource) -> Result<(), String> {
         match source {
-            Source::Fixed(value) => argument.kind.check(value).map_err(|misfit| misfit.to_string()),
-            Source::Parameter(name) => {
+            ArgumentSource::Fixed(value) => argument.kind.check(value).map_err(|misfit| misfit.to_string()),
+            ArgumentSource::Parameter(name) => {
                 let parameter = self.parameters.iter().find(|parameter| parameter.name == *name);
                 let parameter = parameter.ok_or_else(|| format!("there is no parameter {name:?}"))?;
                 if !parameter.kind.is_within(&argument.kind) {
@@ -219,9 +221,9 @@ impl Manifest {
     }
 
     /// The most that its steps can do, whatever is said about a run.
-    fn most(&self) -> Class {
-        let worst = |step: &Step| {
-            let fixed: Values = step
+    fn most(&self) -> RiskClass {
+        let worst = |step: &RunbookStep| {
+            let fixed: ParameterValues = step
                 .act
                 .arguments()
                 .into_iter()
@@ -229,8 +231,8 @@ impl Manifest {
                     let set = step.set.iter().find(|(name, _)| name == argument.name);
                     let value = match set {
                         None => argument.default,
-                        Some((_, Source::Fixed(value))) => Some(value.clone()),
-                        Some((_, Source::Parameter(name))) => self.only_choice(name),
+                        Some((_, ArgumentSource::Fixed(value))) => Some(value.clone()),
+                        Some((_, ArgumentSource::Parameter(name))) => self.only_choice(name),
                     };
                     Some((argument.name.to_owned(), value?))
                 })
@@ -238,34 +240,39 @@ impl Manifest {
             // What isn't fixed is taken for its worst.
             step.act.class(&fixed)
         };
-        self.steps.iter().map(worst).max().unwrap_or(Class::Reads)
+        self.steps.iter().map(worst).max().unwrap_or(RiskClass::Reads)
     }
 
     /// The value of a parameter that has only one.
-    fn only_choice(&self, name: &str) -> Option<Value> {
+    fn only_choice(&self, name: &str) -> Option<ParameterValue> {
         match &self.parameters.iter().find(|parameter| parameter.name == name)?.kind {
-            Kind::Choice(words) if words.len() == 1 => words.first().cloned().map(Value::Text),
+            ParameterKind::Choice(words) if words.len() == 1 => {
+                words.first().cloned().map(ParameterValue::Text)
+            }
             _ => None,
         }
     }
 
     /// How much a run with these values can do. One that is declared to be more than its steps can do stays that.
-    pub fn class_of(&self, bound: &[(Act, Values)]) -> Class {
+    pub fn class_of(&self, bound: &[(RunbookAction, ParameterValues)]) -> RiskClass {
         if self.class > self.most() {
             return self.class;
         }
-        bound.iter().map(|(act, values)| act.class(values)).max().unwrap_or(Class::Reads)
+        bound.iter().map(|(act, values)| act.class(values)).max().unwrap_or(RiskClass::Reads)
     }
 
     /// What each step is done with, for what was said about a run.
     ///
     /// # Errors
     /// What doesn't fit, in words: an unknown parameter, one that is missing or there twice, a wrong type or value.
-    pub fn bind(&self, said: &[(String, Value)]) -> Result<Vec<(Act, Values)>, String> {
+    pub fn bind(
+        &self,
+        said: &[(String, ParameterValue)],
+    ) -> Result<Vec<(RunbookAction, ParameterValues)>, String> {
         if said.len() > MAX_PARAMETERS {
             return Err(format!("at most {MAX_PARAMETERS} parameters are possible"));
         }
-        let mut given = Values::new();
+        let mut given = ParameterValues::new();
         for (name, value) in said {
             let shown = text::one_line(name, MAX_NAME);
             let parameter = self.parameters.iter().find(|parameter| parameter.name == *name);
@@ -289,13 +296,13 @@ impl Manifest {
     }
 }
 
-fn bind_step(step: &Step, given: &Values) -> Result<Values, String> {
-    let mut values = Values::new();
+fn bind_step(step: &RunbookStep, given: &ParameterValues) -> Result<ParameterValues, String> {
+    let mut values = ParameterValues::new();
     for argument in step.act.arguments() {
         let set = step.set.iter().find(|(name, _)| name == argument.name).map(|(_, source)| source);
         let value = match set {
-            Some(Source::Fixed(value)) => Some(value.clone()),
-            Some(Source::Parameter(name)) => given.get(name).cloned().or(argument.default),
+            Some(ArgumentSource::Fixed(value)) => Some(value.clone()),
+            Some(ArgumentSource::Parameter(name)) => given.get(name).cloned().or(argument.default),
             None => argument.default,
         };
         match value {
@@ -311,8 +318,8 @@ fn bind_step(step: &Step, given: &Values) -> Result<Values, String> {
     Ok(values)
 }
 
-fn check_parameter(parameter: &Parameter, twice: bool, at: usize, mistakes: &mut Mistakes) {
-    let place = Place::Parameter(at);
+fn check_parameter(parameter: &RunbookParameter, twice: bool, at: usize, mistakes: &mut MistakeList) {
+    let place = MistakePlace::Parameter(at);
     if !is_name(&parameter.name) {
         mistakes.add(place, "its name: 1 to 64 lower-case letters, digits and -, the first no -");
     }
@@ -330,10 +337,10 @@ fn check_parameter(parameter: &Parameter, twice: bool, at: usize, mistakes: &mut
 }
 
 #[derive(Default)]
-struct Mistakes(Vec<Mistake>);
+struct MistakeList(Vec<ManifestMistake>);
 
-impl Mistakes {
-    fn add(&mut self, place: Place, what: impl Into<String>) {
-        self.0.push(Mistake { place, what: what.into() });
+impl MistakeList {
+    fn add(&mut self, place: MistakePlace, what: impl Into<String>) {
+        self.0.push(ManifestMistake { place, what: what.into() });
     }
 }

@@ -1,28 +1,32 @@
 //! Runbooks: repairs that a device can do by itself, as data that both ends agree on.
 //!
-//! A [`Manifest`] combines and narrows [`Act`]s, a closed list of things that the agent's program knows how to do; it
+//! A [`Manifest`] combines and narrows [`RunbookAction`]s, a closed list of things that the agent's program knows how to do; it
 //! holds no command, no path to a program, nothing that an interpreter would read. Those that come with the program
-//! ([`built_in`]) are trusted as the program itself; an organisation's own are signed with its key. An [`Order`] says
+//! ([`built_in`]) are trusted as the program itself; an organisation's own are signed with its key. An [`RunOrder`] says
 //! which one is to run where, how and until when, signed by the technician's key.
 //!
 //! Pure. Must not live here: whether a device lets one run (the agent's gate), and how an act is done.
 
-mod act;
+mod action;
 mod builtin;
 mod manifest;
 mod order;
 mod value;
 
-pub use act::{Act, Argument};
+pub use action::{ActionArgument, RunbookAction};
 pub use builtin::built_in;
 pub use manifest::{
-    MAX_ABOUT, MAX_FILE, MAX_NAME, MAX_PARAMETERS, MAX_STEPS, MAX_TIMEOUT, MAX_TITLE, Manifest, Mistake,
-    Parameter, Place, Source, Step, is_name,
+    ArgumentSource, MAX_ABOUT, MAX_FILE, MAX_NAME, MAX_PARAMETERS, MAX_STEPS, MAX_TIMEOUT, MAX_TITLE,
+    Manifest, ManifestMistake, MistakePlace, RunbookParameter, RunbookStep, is_name,
 };
 pub use order::{
-    Ending, MAX_AHEAD, MAX_NOTES, MAX_SAW, Mode, Note, Order, Outcome, Phase, Refused, safe_note,
+    MAX_AHEAD, MAX_NOTES, MAX_SAW, RunEnding, RunMode, RunOrder, RunOutcome, RunRefusal, StepNote, StepPhase,
+    safe_note,
 };
-pub use value::{Kind, MAX_CHOICES, MAX_TEXT, Misfit, Unit, Value, Values, matches};
+pub use value::{
+    MAX_CHOICES, MAX_TEXT, ParameterKind, ParameterUnit, ParameterValue, ParameterValues, ValueMisfit,
+    matches,
+};
 
 use core::fmt;
 
@@ -33,7 +37,7 @@ pub type ContentHash = [u8; 32];
 
 /// How much a run can do to a device. Its number is what owners write in their policy.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub enum Class {
+pub enum RiskClass {
     /// 0: looks only.
     Reads,
     /// 1: can be undone, or removes only what is made to be thrown away.
@@ -44,7 +48,7 @@ pub enum Class {
     Destructive,
 }
 
-impl Class {
+impl RiskClass {
     /// All, the mildest first.
     pub const ALL: [Self; 4] = [Self::Reads, Self::Reversible, Self::Disruptive, Self::Destructive];
 
@@ -69,7 +73,7 @@ impl Class {
     }
 }
 
-impl fmt::Display for Class {
+impl fmt::Display for RiskClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.number(), self.in_plain_words())
     }

@@ -6,9 +6,9 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ContentHash;
-use super::act::Act;
+use super::action::RunbookAction;
 use super::manifest::MAX_PARAMETERS;
-use super::value::Value;
+use super::value::ParameterValue;
 use crate::id::{DeviceId, RunId};
 use crate::identity::Statement;
 use crate::text;
@@ -25,14 +25,14 @@ pub const MAX_NOTES: usize = 96;
 /// Whether something is to be changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Mode {
+pub enum RunMode {
     /// Look only, and say what would be done.
     DryRun,
     /// Do it.
     Apply,
 }
 
-impl Mode {
+impl RunMode {
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -44,7 +44,7 @@ impl Mode {
 
 /// A technician's word that a runbook is to run, signed by their key.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Order {
+pub struct RunOrder {
     /// Of which run: whatever comes again under this id is not done again.
     pub run: RunId,
     /// Which runbook.
@@ -57,23 +57,23 @@ pub struct Order {
     pub device: DeviceId,
     /// What is said about the run.
     #[serde(deserialize_with = "at_most::<_, _, MAX_PARAMETERS>")]
-    pub parameters: Vec<(String, Value)>,
+    pub parameters: Vec<(String, ParameterValue)>,
     /// Whether something is to be changed.
-    pub mode: Mode,
+    pub mode: RunMode,
     /// When it was given.
     pub issued: UnixMillis,
     /// It begins until then or not at all.
     pub deadline: UnixMillis,
 }
 
-impl Statement for Order {
+impl Statement for RunOrder {
     const CONTEXT: &'static str = "runbook order";
 }
 
 /// A part of a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Phase {
+pub enum StepPhase {
     /// Whether it can and needs to be done.
     Precheck,
     /// What would be done.
@@ -86,7 +86,7 @@ pub enum Phase {
     Rollback,
 }
 
-impl Phase {
+impl StepPhase {
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -101,13 +101,13 @@ impl Phase {
 
 /// What was seen in a part of a step.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Note {
+pub struct StepNote {
     /// Which step, counted from 1.
     pub step: u32,
     /// Its act.
-    pub act: Act,
+    pub act: RunbookAction,
     /// Which part of it.
-    pub phase: Phase,
+    pub phase: StepPhase,
     /// Whether it went well.
     pub well: bool,
     /// What was seen, at most [`MAX_SAW`] characters.
@@ -116,14 +116,14 @@ pub struct Note {
 
 /// A device's note, safe to show.
 #[must_use]
-pub fn safe_note(note: &Note) -> Note {
-    Note { saw: text::one_line(&note.saw, MAX_SAW), ..note.clone() }
+pub fn safe_note(note: &StepNote) -> StepNote {
+    StepNote { saw: text::one_line(&note.saw, MAX_SAW), ..note.clone() }
 }
 
 /// How a run ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Ending {
+pub enum RunEnding {
     /// All of it was done, and helped; or the dry run is over.
     Done,
     /// There was nothing to do, or it can't be done here; nothing was changed.
@@ -138,7 +138,7 @@ pub enum Ending {
     Interrupted,
 }
 
-impl Ending {
+impl RunEnding {
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -154,7 +154,7 @@ impl Ending {
 
 /// What came of a run.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// Of which.
     pub run: RunId,
     /// Of which runbook.
@@ -162,14 +162,14 @@ pub struct Outcome {
     /// Its version.
     pub version: u32,
     /// Whether something was to be changed.
-    pub mode: Mode,
+    pub mode: RunMode,
     /// How it ended.
-    pub ending: Ending,
+    pub ending: RunEnding,
     /// In one sentence.
     pub why: String,
     /// What was seen on the way, at most [`MAX_NOTES`].
     #[serde(deserialize_with = "at_most::<_, _, MAX_NOTES>")]
-    pub notes: Vec<Note>,
+    pub notes: Vec<StepNote>,
     /// When it began, by the device's clock.
     pub began: UnixMillis,
     /// When it ended, by the device's clock.
@@ -178,7 +178,7 @@ pub struct Outcome {
 
 /// Why a device doesn't run it. Shown to the technician as it is, and written to the record.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
-pub enum Refused {
+pub enum RunRefusal {
     /// The order isn't signed by the key of this session's technician.
     #[error("the order's signature is not that of the technician in this session")]
     OrderSignature,
@@ -216,7 +216,7 @@ pub enum Refused {
     TooFar(UnixMillis),
     /// It was run before; what came of it.
     #[error("this run was ordered before and is not done again")]
-    Repeated(Option<Box<Outcome>>),
+    Repeated(Option<Box<RunOutcome>>),
     /// The owner has switched runbooks off.
     #[error("the owner of this device has switched runbooks off")]
     Off,
@@ -251,7 +251,7 @@ pub enum Refused {
     Protocol,
 }
 
-impl Refused {
+impl RunRefusal {
     /// A short word for it, which stays.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -279,7 +279,7 @@ impl Refused {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for RunOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}): {}, {}", self.runbook, self.mode.name(), self.ending.name(), self.why)
     }

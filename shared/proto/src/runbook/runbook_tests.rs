@@ -9,39 +9,42 @@ fn built(name: &str) -> Manifest {
     built_in().into_iter().find(|manifest| manifest.name == name).unwrap()
 }
 
-fn said(values: &[(&str, &str)]) -> Vec<(String, Value)> {
-    values.iter().map(|(name, value)| ((*name).to_owned(), Value::Text((*value).to_owned()))).collect()
+fn said(values: &[(&str, &str)]) -> Vec<(String, ParameterValue)> {
+    values
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), ParameterValue::Text((*value).to_owned())))
+        .collect()
 }
 
 #[test]
 fn the_eight_are_sound_and_each_is_called_as_its_act() {
     let all = built_in();
     assert_eq!(all.len(), 8);
-    for (manifest, act) in all.iter().zip(Act::ALL) {
+    for (manifest, action) in all.iter().zip(RunbookAction::ALL) {
         assert_eq!(manifest.check(), [], "{}", manifest.name);
-        assert_eq!(manifest.name, act.name());
+        assert_eq!(manifest.name, action.name());
         assert!(manifest.parameters.iter().all(|parameter| !parameter.about.is_empty()), "{}", manifest.name);
-        assert!(manifest.class < Class::Destructive);
+        assert!(manifest.class < RiskClass::Destructive);
     }
-    assert_eq!(all.iter().filter(|m| m.class == Class::Reads).count(), 1);
+    assert_eq!(all.iter().filter(|m| m.class == RiskClass::Reads).count(), 1);
 }
 
 #[test]
 fn the_class_of_a_run_is_that_of_what_it_does() {
     let network = built("mend-network");
-    assert_eq!(network.class, Class::Disruptive);
+    assert_eq!(network.class, RiskClass::Disruptive);
     let class = |how| network.class_of(&network.bind(&said(&[("how", how)])).unwrap());
-    assert_eq!((class("flush-dns"), class("reset-adapter")), (Class::Reversible, Class::Disruptive));
-    let stricter = Manifest { class: Class::Destructive, ..network.clone() };
-    assert_eq!(stricter.class_of(&stricter.bind(&[]).unwrap()), Class::Destructive);
-    let milder = Manifest { class: Class::Reversible, ..network };
-    assert!(milder.check().iter().any(|mistake| mistake.place == Place::Field("class")));
+    assert_eq!((class("flush-dns"), class("reset-adapter")), (RiskClass::Reversible, RiskClass::Disruptive));
+    let stricter = Manifest { class: RiskClass::Destructive, ..network.clone() };
+    assert_eq!(stricter.class_of(&stricter.bind(&[]).unwrap()), RiskClass::Destructive);
+    let milder = Manifest { class: RiskClass::Reversible, ..network };
+    assert!(milder.check().iter().any(|mistake| mistake.place == MistakePlace::Field("class")));
 }
 
 #[test]
 fn what_does_not_fit_is_refused_and_named() {
     let caches = built("clear-caches");
-    let number = |n| vec![("older-than".to_owned(), Value::Integer(n))];
+    let number = |n| vec![("older-than".to_owned(), ParameterValue::Integer(n))];
     assert!(caches.bind(&number(24)).is_ok());
     for (bad, says) in [
         (number(0), "from 1 to 8760"),
@@ -60,7 +63,12 @@ fn what_does_not_fit_is_refused_and_named() {
 #[test]
 fn hostile_values_are_none_of_their_kind() {
     let any = || vec!["*".to_owned()];
-    let kinds = [Kind::Service(any()), Kind::Process(any()), Kind::Interface, Kind::MountPoint];
+    let kinds = [
+        ParameterKind::Service(any()),
+        ParameterKind::Process(any()),
+        ParameterKind::Interface,
+        ParameterKind::MountPoint,
+    ];
     for text in [
         "",
         "-",
@@ -95,12 +103,14 @@ fn hostile_values_are_none_of_their_kind() {
     ] {
         for kind in &kinds {
             let read = kind.read(text);
-            let fine = matches!((kind, text), (Kind::Process(_), "lo"))
-                || matches!((kind, text), (Kind::MountPoint, "lo"));
-            let plain = matches!(kind, Kind::Process(_) | Kind::Interface)
+            let fine = matches!((kind, text), (ParameterKind::Process(_), "lo"))
+                || matches!((kind, text), (ParameterKind::MountPoint, "lo"));
+            let plain = matches!(kind, ParameterKind::Process(_) | ParameterKind::Interface)
                 && matches!(text, "tmp" | "x.socket" | ".service" | "..service" | "lo");
             assert!(
-                read.is_err() || (plain && !(text == "lo" && matches!(kind, Kind::Interface))) || fine,
+                read.is_err()
+                    || (plain && !(text == "lo" && matches!(kind, ParameterKind::Interface)))
+                    || fine,
                 "{kind} takes {text:?}"
             );
         }
@@ -118,15 +128,16 @@ fn hostile_values_are_none_of_their_kind() {
 
 #[test]
 fn a_manifest_narrows_and_never_widens() {
-    let hours = |min, max| Kind::Integer { min, max, unit: Unit::Hours };
+    let hours = |min, max| ParameterKind::Integer { min, max, unit: ParameterUnit::Hours };
     assert!(hours(2, 5).is_within(&hours(1, 5)) && !hours(0, 5).is_within(&hours(1, 5)));
-    assert!(!Kind::Integer { min: 2, max: 3, unit: Unit::Seconds }.is_within(&hours(1, 5)));
-    let choice = |words: &[&str]| Kind::Choice(words.iter().map(|w| (*w).to_owned()).collect());
+    assert!(!ParameterKind::Integer { min: 2, max: 3, unit: ParameterUnit::Seconds }.is_within(&hours(1, 5)));
+    let choice = |words: &[&str]| ParameterKind::Choice(words.iter().map(|w| (*w).to_owned()).collect());
     assert!(
         choice(&["a"]).is_within(&choice(&["a", "b"])) && !choice(&["c"]).is_within(&choice(&["a", "b"]))
     );
-    assert!(!choice(&["a"]).is_within(&Kind::Interface));
-    let service = |patterns: &[&str]| Kind::Service(patterns.iter().map(|p| (*p).to_owned()).collect());
+    assert!(!choice(&["a"]).is_within(&ParameterKind::Interface));
+    let service =
+        |patterns: &[&str]| ParameterKind::Service(patterns.iter().map(|p| (*p).to_owned()).collect());
     assert!(service(&["web-*"]).is_within(&service(&["*"])));
     assert!(!service(&["*"]).is_within(&service(&["web-*"])));
     assert!(service(&["web-1.service"]).is_within(&service(&["web-*"])));
@@ -137,7 +148,7 @@ fn the_hash_is_of_every_field() {
     let manifest = built("clear-caches");
     let hash = manifest.hash();
     let mut other = manifest.clone();
-    other.parameters[0].default = Some(Value::Integer(1));
+    other.parameters[0].default = Some(ParameterValue::Integer(1));
     assert_ne!(other.hash(), hash);
     assert_ne!(Manifest { timeout: 1, ..manifest.clone() }.hash(), hash);
     let again: Manifest = wire::decode(&wire::encode(&manifest).unwrap()).unwrap();
@@ -171,12 +182,12 @@ proptest! {
     #[test]
     fn nothing_that_gets_through_can_be_anything_else(text in any::<String>()) {
         let any = || vec!["*".to_owned()];
-        for kind in [Kind::Service(any()), Kind::Process(any()), Kind::Interface, Kind::MountPoint] {
+        for kind in [ParameterKind::Service(any()), ParameterKind::Process(any()), ParameterKind::Interface, ParameterKind::MountPoint] {
             if kind.read(&text).is_ok() {
                 prop_assert!(!text.starts_with('-') && !text.is_empty() && text.len() <= MAX_TEXT);
                 prop_assert!(text.chars().all(|c| c.is_ascii_alphanumeric() || "._+@:-/".contains(c)));
                 prop_assert!(text.split('/').all(|part| part != ".."));
-                prop_assert!(kind == Kind::MountPoint || !text.contains('/'));
+                prop_assert!(kind == ParameterKind::MountPoint || !text.contains('/'));
             }
         }
     }
@@ -186,8 +197,8 @@ proptest! {
     fn within_means_that_whatever_fits_fits(
         narrow in "[a-c*]{1,4}", wide in "[a-c*]{1,4}", name in "[a-c]{1,5}"
     ) {
-        let (narrow, wide) = (Kind::Process(vec![narrow]), Kind::Process(vec![wide]));
-        let value = Value::Text(name);
+        let (narrow, wide) = (ParameterKind::Process(vec![narrow]), ParameterKind::Process(vec![wide]));
+        let value = ParameterValue::Text(name);
         if narrow.is_within(&wide) && narrow.check(&value).is_ok() {
             prop_assert!(wide.check(&value).is_ok());
         }
@@ -200,8 +211,8 @@ proptest! {
             && manifest.check().is_empty()
             && let Ok(bound) = manifest.bind(&[])
         {
-            for (act, values) in bound {
-                for argument in act.arguments() {
+            for (action, values) in bound {
+                for argument in action.arguments() {
                     prop_assert!(values.get(argument.name).is_none_or(|value| argument.kind.check(value).is_ok()));
                 }
             }

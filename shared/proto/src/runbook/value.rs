@@ -23,14 +23,14 @@ const MAX_INTERFACE: usize = 15;
 
 /// A parameter's value.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub enum Value {
+pub enum ParameterValue {
     /// A number, in its kind's unit.
     Integer(i64),
     /// A text, of its kind's charset.
     Text(String),
 }
 
-impl fmt::Display for Value {
+impl fmt::Display for ParameterValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Integer(number) => write!(f, "{number}"),
@@ -40,11 +40,11 @@ impl fmt::Display for Value {
 }
 
 /// Values by the names of what they are for.
-pub type Values = BTreeMap<String, Value>;
+pub type ParameterValues = BTreeMap<String, ParameterValue>;
 
 /// What a number counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
-pub enum Unit {
+pub enum ParameterUnit {
     /// Pieces.
     Count,
     /// Seconds.
@@ -57,7 +57,7 @@ pub enum Unit {
     Percent,
 }
 
-impl Unit {
+impl ParameterUnit {
     /// All.
     pub const ALL: [Self; 5] = [Self::Count, Self::Seconds, Self::Hours, Self::Megabytes, Self::Percent];
 
@@ -75,7 +75,7 @@ impl Unit {
 
 /// What a value may be.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Kind {
+pub enum ParameterKind {
     /// A whole number within bounds.
     Integer {
         /// The least.
@@ -83,7 +83,7 @@ pub enum Kind {
         /// The most.
         max: i64,
         /// What it counts.
-        unit: Unit,
+        unit: ParameterUnit,
     },
     /// One of these words.
     Choice(#[serde(deserialize_with = "at_most::<_, _, MAX_CHOICES>")] Vec<String>),
@@ -99,7 +99,7 @@ pub enum Kind {
 
 /// Why a value doesn't fit.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Misfit {
+pub enum ValueMisfit {
     /// A number is wanted, or a text.
     #[error("{0} is wanted")]
     Wanted(&'static str),
@@ -124,7 +124,7 @@ pub enum Misfit {
     Pattern(String),
 }
 
-impl Kind {
+impl ParameterKind {
     /// Its name in manifests.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -140,32 +140,32 @@ impl Kind {
     /// Whether a value is of this kind.
     ///
     /// # Errors
-    /// [`Misfit`].
-    pub fn check(&self, value: &Value) -> Result<(), Misfit> {
+    /// [`ValueMisfit`].
+    pub fn check(&self, value: &ParameterValue) -> Result<(), ValueMisfit> {
         match (self, value) {
-            (Self::Integer { min, max, unit }, Value::Integer(number)) => {
-                let bounds = Misfit::Bounds { min: *min, max: *max, unit: unit.name() };
+            (Self::Integer { min, max, unit }, ParameterValue::Integer(number)) => {
+                let bounds = ValueMisfit::Bounds { min: *min, max: *max, unit: unit.name() };
                 if (*min..=*max).contains(number) { Ok(()) } else { Err(bounds) }
             }
-            (Self::Integer { .. }, Value::Text(_)) => Err(Misfit::Wanted("a whole number")),
-            (_, Value::Integer(_)) => Err(Misfit::Wanted("a text")),
-            (Self::Choice(words), Value::Text(text)) if words.contains(text) => Ok(()),
-            (Self::Choice(words), Value::Text(_)) => Err(Misfit::Choice(words.join(", "))),
-            (Self::Service(patterns), Value::Text(text)) => {
+            (Self::Integer { .. }, ParameterValue::Text(_)) => Err(ValueMisfit::Wanted("a whole number")),
+            (_, ParameterValue::Integer(_)) => Err(ValueMisfit::Wanted("a text")),
+            (Self::Choice(words), ParameterValue::Text(text)) if words.contains(text) => Ok(()),
+            (Self::Choice(words), ParameterValue::Text(_)) => Err(ValueMisfit::Choice(words.join(", "))),
+            (Self::Service(patterns), ParameterValue::Text(text)) => {
                 form(is_service(text), "the name of a service is wanted, such as nginx.service")?;
                 fits(patterns, text)
             }
-            (Self::Process(patterns), Value::Text(text)) => {
+            (Self::Process(patterns), ParameterValue::Text(text)) => {
                 form(
                     is_process(text),
                     "the name of a process is wanted: at most 15 letters, digits and . _ + -, the first no -",
                 )?;
                 fits(patterns, text)
             }
-            (Self::Interface, Value::Text(text)) => {
+            (Self::Interface, ParameterValue::Text(text)) => {
                 form(is_interface(text), "the name of a network interface is wanted, such as eth0; not lo")
             }
-            (Self::MountPoint, Value::Text(text)) => form(
+            (Self::MountPoint, ParameterValue::Text(text)) => form(
                 is_path(text),
                 "an absolute path is wanted: letters, digits and . _ + @ - between slashes, no part that begins with - or is . or ..",
             ),
@@ -175,13 +175,13 @@ impl Kind {
     /// Reads a value as people type it.
     ///
     /// # Errors
-    /// [`Misfit`].
-    pub fn read(&self, text: &str) -> Result<Value, Misfit> {
+    /// [`ValueMisfit`].
+    pub fn read(&self, text: &str) -> Result<ParameterValue, ValueMisfit> {
         let value = match self {
             Self::Integer { .. } => {
-                Value::Integer(text.parse().map_err(|_| Misfit::Wanted("a whole number"))?)
+                ParameterValue::Integer(text.parse().map_err(|_| ValueMisfit::Wanted("a whole number"))?)
             }
-            _ => Value::Text(text.to_owned()),
+            _ => ParameterValue::Text(text.to_owned()),
         };
         self.check(&value)?;
         Ok(value)
@@ -235,7 +235,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ParameterKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Integer { min, max, unit } => write!(f, "{min} to {max} {}", unit.name()),
@@ -248,15 +248,15 @@ impl fmt::Display for Kind {
     }
 }
 
-fn form(good: bool, wanted: &'static str) -> Result<(), Misfit> {
-    if good { Ok(()) } else { Err(Misfit::Form(wanted)) }
+fn form(good: bool, wanted: &'static str) -> Result<(), ValueMisfit> {
+    if good { Ok(()) } else { Err(ValueMisfit::Form(wanted)) }
 }
 
-fn fits(patterns: &[String], text: &str) -> Result<(), Misfit> {
+fn fits(patterns: &[String], text: &str) -> Result<(), ValueMisfit> {
     if patterns.iter().any(|pattern| matches(pattern, text)) {
         Ok(())
     } else {
-        Err(Misfit::Pattern(patterns.join(", ")))
+        Err(ValueMisfit::Pattern(patterns.join(", ")))
     }
 }
 

@@ -8,8 +8,8 @@ use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, TransportErrorC
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::error::{AllTried, RelayError, Tried};
-use crate::tls::{self, Expect, Purpose, SERVER_NAME};
+use super::error::{RelayError, TriedAddress, TriedAddresses};
+use crate::tls::{self, ConnectionPurpose, ExpectedKey, SERVER_NAME};
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::invitation::RelayAddress;
 use nearhand_proto::message::control::{ALPN, KEEP_ALIVE};
@@ -33,7 +33,7 @@ pub(super) async fn dial(
 ) -> Result<(Connection, SocketAddr), RelayError> {
     let name = text::one_line(&relay.to_string(), 270);
     let addresses = resolve(relay, &name).await?;
-    let config = tls::client(key, Expect::Key(relay.key), ALPN, Purpose::Control, KEEP_ALIVE)?;
+    let config = tls::client(key, ExpectedKey::Key(relay.key), ALPN, ConnectionPurpose::Control, KEEP_ALIVE)?;
     let mut attempts = JoinSet::new();
     for (addr, place) in addresses.into_iter().zip(0..) {
         let config = config.clone();
@@ -48,17 +48,17 @@ pub(super) async fn dial(
         let Ok((addr, outcome)) = attempt else { continue };
         match outcome {
             Ok(connection) => return Ok((connection, addr)),
-            Err(Miss::WrongKey) => worst = Some(RelayError::WrongKey { relay: name.clone(), addr }),
-            Err(Miss::Version) if worst.is_none() => worst = Some(RelayError::Version { addr }),
-            Err(Miss::Version) => {}
-            Err(Miss::Silent(why)) => tried.push(Tried { addr, why }),
+            Err(DialMiss::WrongKey) => worst = Some(RelayError::WrongKey { relay: name.clone(), addr }),
+            Err(DialMiss::Version) if worst.is_none() => worst = Some(RelayError::Version { addr }),
+            Err(DialMiss::Version) => {}
+            Err(DialMiss::Silent(why)) => tried.push(TriedAddress { addr, why }),
         }
     }
     // An impostor is worse news than silence elsewhere.
-    Err(worst.unwrap_or(RelayError::Unreachable { relay: name, tried: AllTried(tried) }))
+    Err(worst.unwrap_or(RelayError::Unreachable { relay: name, tried: TriedAddresses(tried) }))
 }
 
-enum Miss {
+enum DialMiss {
     WrongKey,
     Version,
     Silent(String),
@@ -90,8 +90,8 @@ fn in_turn(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
         .collect()
 }
 
-async fn attempt(config: ClientConfig, addr: SocketAddr) -> Result<Connection, Miss> {
-    let silent = |why: &str| Miss::Silent(why.to_owned());
+async fn attempt(config: ClientConfig, addr: SocketAddr) -> Result<Connection, DialMiss> {
+    let silent = |why: &str| DialMiss::Silent(why.to_owned());
     let from: IpAddr =
         if addr.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
     let endpoint =
@@ -106,17 +106,19 @@ async fn attempt(config: ClientConfig, addr: SocketAddr) -> Result<Connection, M
     }
 }
 
-fn miss(error: &ConnectionError) -> Miss {
+fn miss(error: &ConnectionError) -> DialMiss {
     let version = TransportErrorCode::crypto(NO_APPLICATION_PROTOCOL);
     match error {
-        ConnectionError::VersionMismatch => Miss::Version,
-        ConnectionError::TransportError(e) if e.code == version => Miss::Version,
-        ConnectionError::ConnectionClosed(e) if e.error_code == version => Miss::Version,
+        ConnectionError::VersionMismatch => DialMiss::Version,
+        ConnectionError::TransportError(e) if e.code == version => DialMiss::Version,
+        ConnectionError::ConnectionClosed(e) if e.error_code == version => DialMiss::Version,
         // Our own verifier's verdict on the key shown, as the alert it was turned into.
-        ConnectionError::TransportError(e) if is_certificate_alert(e.code) => Miss::WrongKey,
-        ConnectionError::TimedOut => Miss::Silent("no answer".into()),
-        ConnectionError::ApplicationClosed(_) => Miss::Silent(RelayError::ended(error.clone()).to_string()),
-        other => Miss::Silent(text::one_line(&other.to_string(), 120)),
+        ConnectionError::TransportError(e) if is_certificate_alert(e.code) => DialMiss::WrongKey,
+        ConnectionError::TimedOut => DialMiss::Silent("no answer".into()),
+        ConnectionError::ApplicationClosed(_) => {
+            DialMiss::Silent(RelayError::ended(error.clone()).to_string())
+        }
+        other => DialMiss::Silent(text::one_line(&other.to_string(), 120)),
     }
 }
 

@@ -7,11 +7,11 @@ use std::net::SocketAddr;
 use quinn::ConnectionError;
 
 use crate::tls::TlsConfigError;
-use nearhand_proto::message::control::{CloseCode, REQUEST_TIMEOUT, Refusal};
+use nearhand_proto::message::control::{CloseCode, REQUEST_TIMEOUT, RelayRefusal};
 
 /// One address that was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tried {
+pub struct TriedAddress {
     /// The address.
     pub addr: SocketAddr,
     /// What came of it.
@@ -20,9 +20,9 @@ pub struct Tried {
 
 /// All addresses that were tried, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AllTried(pub Vec<Tried>);
+pub struct TriedAddresses(pub Vec<TriedAddress>);
 
-impl fmt::Display for AllTried {
+impl fmt::Display for TriedAddresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, tried) in self.0.iter().enumerate() {
             write!(f, "{}{}: {}", if i == 0 { "" } else { "; " }, tried.addr, tried.why)?;
@@ -51,7 +51,7 @@ pub enum RelayError {
         /// The relay, as this machine knows it.
         relay: String,
         /// Each address and what came of it.
-        tried: AllTried,
+        tried: TriedAddresses,
     },
     /// Somebody answers there who doesn't have the relay's key.
     #[error(
@@ -74,7 +74,7 @@ pub enum RelayError {
     },
     /// It said no.
     #[error("the relay said no: {0}")]
-    Refused(Refusal),
+    Refused(RelayRefusal),
     /// It ended the connection and said why.
     #[error("{0}")]
     Closed(CloseCode),
@@ -110,7 +110,10 @@ impl RelayError {
             Self::NoAddress { .. } | Self::Unreachable { .. } | Self::Lost(_) | Self::Silent => true,
             Self::Refused(refusal) => matches!(
                 refusal,
-                Refusal::ShuttingDown | Refusal::TooMany { .. } | Refusal::Storage | Refusal::Full { .. }
+                RelayRefusal::ShuttingDown
+                    | RelayRefusal::TooMany { .. }
+                    | RelayRefusal::Storage
+                    | RelayRefusal::Full { .. }
             ),
             Self::Closed(code) => matches!(
                 code,
@@ -125,7 +128,7 @@ impl RelayError {
     pub fn is_unwelcome(&self) -> bool {
         matches!(
             self,
-            Self::Refused(Refusal::Revoked | Refusal::Unknown)
+            Self::Refused(RelayRefusal::Revoked | RelayRefusal::Unknown)
                 | Self::Closed(CloseCode::Revoked | CloseCode::Replaced)
         )
     }

@@ -16,11 +16,12 @@ use crate::framed::{self, FrameError};
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::invitation::RelayAddress;
 use nearhand_proto::message::control::{
-    CloseCode, FRAME_LIMIT, HELLO_LIMIT, Hello, Push, PushReply, REQUEST_TIMEOUT, Reply, Request, Welcome,
+    CloseCode, FRAME_LIMIT, HELLO_LIMIT, REQUEST_TIMEOUT, RelayHello, RelayPush, RelayPushReply, RelayReply,
+    RelayRequest, RelayWelcome,
 };
 
 pub use backoff::{backoff, random_part};
-pub use error::{AllTried, RelayError, Tried};
+pub use error::{RelayError, TriedAddress, TriedAddresses};
 
 /// How long a goodbye may take to leave this machine: it is one packet, and a relay that is gone need not hear
 /// it.
@@ -47,9 +48,9 @@ impl RelayConnection {
     ///
     /// # Errors
     /// [`RelayError`].
-    pub async fn hello(&self, hello: Hello) -> Result<Welcome, RelayError> {
-        match self.ask(&Request::Hello(hello)).await? {
-            Reply::Welcome(welcome) => Ok(welcome),
+    pub async fn hello(&self, hello: RelayHello) -> Result<RelayWelcome, RelayError> {
+        match self.ask(&RelayRequest::Hello(hello)).await? {
+            RelayReply::Welcome(welcome) => Ok(welcome),
             _ => Err(RelayError::Protocol("no welcome")),
         }
     }
@@ -58,27 +59,27 @@ impl RelayConnection {
     ///
     /// # Errors
     /// [`RelayError`].
-    pub async fn ask(&self, request: &Request) -> Result<Reply, RelayError> {
+    pub async fn ask(&self, request: &RelayRequest) -> Result<RelayReply, RelayError> {
         match timeout(REQUEST_TIMEOUT, self.exchange(request)).await {
             Err(_) => Err(RelayError::Silent),
-            Ok(Ok(Reply::Refused(refusal))) => Err(RelayError::Refused(refusal)),
+            Ok(Ok(RelayReply::Refused(refusal))) => Err(RelayError::Refused(refusal)),
             Ok(outcome) => outcome,
         }
     }
 
-    /// A request that is answered with [`Reply::Done`].
+    /// A request that is answered with [`RelayReply::Done`].
     ///
     /// # Errors
     /// [`RelayError`].
-    pub async fn done(&self, request: &Request) -> Result<(), RelayError> {
+    pub async fn done(&self, request: &RelayRequest) -> Result<(), RelayError> {
         match self.ask(request).await? {
-            Reply::Done => Ok(()),
+            RelayReply::Done => Ok(()),
             _ => Err(RelayError::Protocol("it answered something else than was asked")),
         }
     }
 
-    async fn exchange(&self, request: &Request) -> Result<Reply, RelayError> {
-        let limit = if matches!(request, Request::Hello(_)) { HELLO_LIMIT } else { FRAME_LIMIT };
+    async fn exchange(&self, request: &RelayRequest) -> Result<RelayReply, RelayError> {
+        let limit = if matches!(request, RelayRequest::Hello(_)) { HELLO_LIMIT } else { FRAME_LIMIT };
         let (mut send, mut recv) = self.connection.open_bi().await.map_err(RelayError::ended)?;
         // A relay that refuses may have stopped reading: its answer still counts.
         if let Err(FrameError::Wire(_)) = framed::write(&mut send, request, limit).await {
@@ -86,7 +87,7 @@ impl RelayConnection {
         }
         // Fails only on a stream that is closed already.
         let _ = send.finish();
-        framed::read::<Reply>(&mut recv, FRAME_LIMIT).await.map_err(|e| self.broken(&e))
+        framed::read::<RelayReply>(&mut recv, FRAME_LIMIT).await.map_err(|e| self.broken(&e))
     }
 
     fn broken(&self, error: &FrameError) -> RelayError {
@@ -101,11 +102,11 @@ impl RelayConnection {
     ///
     /// # Errors
     /// [`RelayError`]: the connection is of no more use.
-    pub async fn next_push(&self) -> Result<(Push, Answer), RelayError> {
+    pub async fn next_push(&self) -> Result<(RelayPush, PushAnswer), RelayError> {
         loop {
             let (send, mut recv) = self.connection.accept_bi().await.map_err(RelayError::ended)?;
             match timeout(REQUEST_TIMEOUT, framed::read(&mut recv, FRAME_LIMIT)).await {
-                Ok(Ok(push)) => return Ok((push, Answer(send))),
+                Ok(Ok(push)) => return Ok((push, PushAnswer(send))),
                 Ok(Err(error)) => tracing::warn!(%error, "what the relay said can't be read"),
                 Err(_) => tracing::warn!("what the relay said did not arrive whole in time"),
             }
@@ -136,11 +137,11 @@ impl RelayConnection {
 
 /// Where to answer a push.
 #[derive(Debug)]
-pub struct Answer(quinn::SendStream);
+pub struct PushAnswer(quinn::SendStream);
 
-impl Answer {
+impl PushAnswer {
     /// Answers. A relay that no longer listens is no error: the connection's end tells.
-    pub async fn send(mut self, reply: PushReply) {
+    pub async fn send(mut self, reply: RelayPushReply) {
         if framed::write(&mut self.0, &reply, FRAME_LIMIT).await.is_ok() {
             let _ = self.0.finish();
         }

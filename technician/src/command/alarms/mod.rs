@@ -9,8 +9,10 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use nearhand_proto::alarm::Severity;
 use nearhand_proto::message::alarm_json::{alarm_json, happened, happening_json};
-use nearhand_proto::message::alarms::{Act, Actor, AlarmEntry, AlarmFilter, HistoryEntry, MAX_FOLLOW_MS};
-use nearhand_proto::message::control::{Reply, Request};
+use nearhand_proto::message::alarms::{
+    AlarmAction, AlarmActor, AlarmEntry, AlarmFilter, AlarmHistoryEntry, MAX_FOLLOW_MS,
+};
+use nearhand_proto::message::control::{RelayReply, RelayRequest};
 use serde_json::{Value, json};
 
 use self::requests::{MAX_PAGES, act, device_id, everything, find, since};
@@ -95,7 +97,7 @@ pub async fn run(ctx: &CommandContext, args: &AlarmsArgs) -> Result<(), CommandF
         Some(AlarmsCommand::Show { alarm }) => show(ctx, &relay, alarm).await,
         Some(AlarmsCommand::Assign { alarm, person }) => assign(ctx, &relay, alarm, person.as_deref()).await,
         Some(AlarmsCommand::Comment { alarm, text }) => {
-            act(ctx, &relay, alarm, Act::Comment(text.clone())).await
+            act(ctx, &relay, alarm, AlarmAction::Comment(text.clone())).await
         }
     };
     relay.finish().await;
@@ -108,8 +110,11 @@ pub async fn run(ctx: &CommandContext, args: &AlarmsArgs) -> Result<(), CommandF
 /// [`CommandFailure`].
 pub async fn ack(ctx: &CommandContext, args: &AckArgs) -> Result<(), CommandFailure> {
     let relay = ctx.connect().await?;
-    let what =
-        if args.undo { Act::Unacknowledge } else { Act::Acknowledge { comment: args.comment.clone() } };
+    let what = if args.undo {
+        AlarmAction::Unacknowledge
+    } else {
+        AlarmAction::Acknowledge { comment: args.comment.clone() }
+    };
     let done = act(ctx, &relay, &args.alarm, what).await;
     relay.finish().await;
     done
@@ -170,12 +175,12 @@ async fn follow(
 
 async fn show(ctx: &CommandContext, relay: &RelayClient, alarm: &str) -> Result<(), CommandFailure> {
     let alarm = find(relay, alarm).await?;
-    let mut history: Vec<HistoryEntry> = Vec::new();
+    let mut history: Vec<AlarmHistoryEntry> = Vec::new();
     let mut entry = None;
     for _ in 0..MAX_PAGES {
         let after = history.last().map_or(0, |last| last.number);
-        let Reply::AlarmHistory { alarm, entries } =
-            relay.request(&Request::AlarmHistory { alarm, after }).await?
+        let RelayReply::AlarmHistory { alarm, entries } =
+            relay.request(&RelayRequest::AlarmHistory { alarm, after }).await?
         else {
             return Err(RelayClientError::nonsense("no history").into());
         };
@@ -208,7 +213,7 @@ async fn assign(
     alarm: &str,
     person: Option<&str>,
 ) -> Result<(), CommandFailure> {
-    let Some(person) = person else { return act(ctx, relay, alarm, Act::Unassign).await };
+    let Some(person) = person else { return act(ctx, relay, alarm, AlarmAction::Unassign).await };
     let people = relay.people().await?;
     let mut found = people.iter().filter(|entry| {
         let name = entry.credential.invite.peek().map(|invite| invite.name).unwrap_or_default();
@@ -217,8 +222,8 @@ async fn assign(
     let (first, second) = (found.next(), found.next());
     match (first, second) {
         (Some(entry), None) => {
-            let actor = Actor { id: Some(entry.id), name: person.to_owned() };
-            act(ctx, relay, alarm, Act::Assign(actor)).await
+            let actor = AlarmActor { id: Some(entry.id), name: person.to_owned() };
+            act(ctx, relay, alarm, AlarmAction::Assign(actor)).await
         }
         (None, _) => Err(CommandFailure::new(
             ExitCode::Usage,

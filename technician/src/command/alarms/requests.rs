@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use nearhand_proto::id::{DeviceId, Fingerprint};
-use nearhand_proto::message::alarms::{Act, AlarmEntry, AlarmFilter};
-use nearhand_proto::message::control::{Refusal, Reply, Request};
+use nearhand_proto::message::alarms::{AlarmAction, AlarmEntry, AlarmFilter};
+use nearhand_proto::message::control::{RelayRefusal, RelayReply, RelayRequest};
 use serde_json::json;
 
 use crate::context::CommandContext;
@@ -42,10 +42,10 @@ pub(super) async fn since(
     after: u64,
     wait_ms: u32,
 ) -> Result<(Vec<AlarmEntry>, u64), RelayClientError> {
-    let request = Request::AlarmsSince { filter: filter.clone(), after, wait_ms };
+    let request = RelayRequest::AlarmsSince { filter: filter.clone(), after, wait_ms };
     match relay.request(&request).await? {
         // A cursor that goes back would show everything again.
-        Reply::Alarms { entries, cursor } if cursor >= after => Ok((entries, cursor)),
+        RelayReply::Alarms { entries, cursor } if cursor >= after => Ok((entries, cursor)),
         _ => Err(RelayClientError::nonsense("no list of alarms")),
     }
 }
@@ -54,21 +54,21 @@ pub(super) async fn act(
     ctx: &CommandContext,
     relay: &RelayClient,
     alarm: &str,
-    act: Act,
+    act: AlarmAction,
 ) -> Result<(), CommandFailure> {
     let alarm = find(relay, alarm).await?;
-    relay.done(&Request::AlarmAct { alarm, act: act.clone() }).await?;
+    relay.done(&RelayRequest::ActOnAlarm { alarm, act: act.clone() }).await?;
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&json!({ "alarm": alarm.to_string(), "done": act.name() }))?);
     }
     ctx.output.note(match act {
-        Act::Acknowledge { .. } => "Acknowledged. It lapses if the alarm worsens or comes back.",
-        Act::Unacknowledge => "The acknowledgement is taken back.",
-        Act::Assign(_) => "Assigned.",
-        Act::Unassign => "It is nobody's business now.",
-        Act::Snooze { .. } => "Nobody is told of it before then; afterwards only if it still fires.",
-        Act::Unsnooze => "It is told of again.",
-        Act::Comment(_) => "Noted.",
+        AlarmAction::Acknowledge { .. } => "Acknowledged. It lapses if the alarm worsens or comes back.",
+        AlarmAction::Unacknowledge => "The acknowledgement is taken back.",
+        AlarmAction::Assign(_) => "Assigned.",
+        AlarmAction::Unassign => "It is nobody's business now.",
+        AlarmAction::Snooze { .. } => "Nobody is told of it before then; afterwards only if it still fires.",
+        AlarmAction::Unsnooze => "It is told of again.",
+        AlarmAction::Comment(_) => "Noted.",
     });
     Ok(())
 }
@@ -89,8 +89,8 @@ pub(super) async fn find(relay: &RelayClient, text: &str) -> Result<Fingerprint,
     match (found.next(), found.next()) {
         (Some(id), None) => Ok(*id),
         (None, _) => Err(CommandFailure::new(
-            ExitCode::of_relay_refusal(&Refusal::NoSuchAlarm),
-            Refusal::NoSuchAlarm.to_string(),
+            ExitCode::of_relay_refusal(&RelayRefusal::NoSuchAlarm),
+            RelayRefusal::NoSuchAlarm.to_string(),
         )),
         (Some(_), Some(_)) => Err(CommandFailure::new(
             ExitCode::Usage,

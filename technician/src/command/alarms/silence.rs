@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 use nearhand_proto::message::alarm_json::window_json;
-use nearhand_proto::message::alarms::{Act, NewWindow};
-use nearhand_proto::message::control::{Reply, Request};
+use nearhand_proto::message::alarms::{AlarmAction, NewMaintenanceWindow};
+use nearhand_proto::message::control::{RelayReply, RelayRequest};
 use serde_json::{Value, json};
 
 use super::super::parse;
@@ -83,12 +83,12 @@ pub async fn silence(ctx: &CommandContext, args: &SilenceArgs) -> Result<(), Com
     let relay = ctx.connect().await?;
     let done = match (&args.alarm, args.end) {
         _ if args.list => windows(ctx, &relay).await,
-        (Some(alarm), Some(EndedSilence::Snooze)) => act(ctx, &relay, alarm, Act::Unsnooze).await,
+        (Some(alarm), Some(EndedSilence::Snooze)) => act(ctx, &relay, alarm, AlarmAction::Unsnooze).await,
         (None, Some(EndedSilence::Window(window))) => close(ctx, &relay, window).await,
         (_, Some(_)) => usage("say what to end: a window's number, or an alarm's ID with --end"),
         (Some(alarm), None) => {
             let until = clock::now().after(args.time.unwrap_or_default());
-            act(ctx, &relay, alarm, Act::Snooze { until }).await
+            act(ctx, &relay, alarm, AlarmAction::Snooze { until }).await
         }
         (None, None) => open(ctx, &relay, args).await,
     };
@@ -102,14 +102,15 @@ async fn open(ctx: &CommandContext, relay: &RelayClient, args: &SilenceArgs) -> 
         None => None,
     };
     let now = clock::now();
-    let what = NewWindow {
+    let what = NewMaintenanceWindow {
         device,
         rule: args.rule.clone(),
         begins: now,
         ends: now.after(args.time.unwrap_or_default()),
         reason: args.reason.clone(),
     };
-    let Reply::Window(window) = relay.request(&Request::OpenWindow(what)).await? else {
+    let RelayReply::MaintenanceWindow(window) = relay.request(&RelayRequest::OpenMaintenance(what)).await?
+    else {
         return Err(RelayClientError::nonsense("no maintenance window").into());
     };
     if ctx.output.is_json() {
@@ -124,7 +125,7 @@ async fn open(ctx: &CommandContext, relay: &RelayClient, args: &SilenceArgs) -> 
 }
 
 async fn close(ctx: &CommandContext, relay: &RelayClient, window: u64) -> Result<(), CommandFailure> {
-    relay.done(&Request::CloseWindow { window }).await?;
+    relay.done(&RelayRequest::CloseMaintenance { window }).await?;
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&json!({ "window": window, "done": "end" }))?);
     }
@@ -133,7 +134,8 @@ async fn close(ctx: &CommandContext, relay: &RelayClient, window: u64) -> Result
 }
 
 async fn windows(ctx: &CommandContext, relay: &RelayClient) -> Result<(), CommandFailure> {
-    let Reply::Windows(windows) = relay.request(&Request::Windows).await? else {
+    let RelayReply::MaintenanceWindows(windows) = relay.request(&RelayRequest::MaintenanceWindows).await?
+    else {
         return Err(RelayClientError::nonsense("no maintenance windows").into());
     };
     if ctx.output.is_json() {

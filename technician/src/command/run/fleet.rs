@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use nearhand_proto::runbook::{Ending, matches};
+use nearhand_proto::runbook::{RunEnding, matches};
 use nearhand_transport::platform::write_private;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -62,7 +62,7 @@ pub(super) async fn run(
     let mut progress = load(resume, &mut wanted)?;
     let mut meant = devices(&relay, on).await?;
     meant.retain(|device| {
-        progress.results.get(&device.id).is_none_or(|result| result.ending != Ending::Done.name())
+        progress.results.get(&device.id).is_none_or(|result| result.ending != RunEnding::Done.name())
     });
     let mut fleet = FleetSchedule::new(meant.len());
     ctx.output.note(&format!(
@@ -107,7 +107,7 @@ pub(super) async fn run(
 
 fn outcome_of(result: &DeviceResult) -> FleetOutcome {
     // A device on which there was nothing to do has not failed.
-    match [Ending::Done.name(), Ending::NotDone.name()].contains(&result.ending.as_str()) {
+    match [RunEnding::Done.name(), RunEnding::NotDone.name()].contains(&result.ending.as_str()) {
         true => FleetOutcome::Well,
         false => FleetOutcome::Failed,
     }

@@ -8,7 +8,7 @@ mod order;
 use std::path::PathBuf;
 
 use nearhand_proto::id::RunId;
-use nearhand_proto::runbook::{Ending, Mode, Outcome};
+use nearhand_proto::runbook::{RunEnding, RunMode, RunOutcome};
 use rand_core::OsRng;
 
 use self::order::{ParameterSetting, RunRequest};
@@ -63,16 +63,16 @@ fn run_request(ctx: &CommandContext, args: &RunbookRunArgs) -> Result<RunRequest
     let is_file = args.runbook.contains(['/', '.']);
     let file = if is_file { Some(runbook_file::signed(ctx, args.runbook.as_ref())?) } else { None };
     let name = file.as_ref().map_or_else(|| args.runbook.clone(), |(_, manifest)| manifest.name.clone());
-    let mode = if args.dry_run { Mode::DryRun } else { Mode::Apply };
+    let mode = if args.dry_run { RunMode::DryRun } else { RunMode::Apply };
     let reason = args.reason.clone().unwrap_or_else(|| format!("to run the repair {name}"));
     let run = args.run_id.unwrap_or_else(|| RunId::random(&mut OsRng));
     Ok(RunRequest { runbook: name, file, set: args.set.clone(), mode, reason, run })
 }
 
 /// The exit code of an outcome.
-fn judge(outcome: &Outcome) -> Result<(), CommandFailure> {
+fn judge(outcome: &RunOutcome) -> Result<(), CommandFailure> {
     match outcome.ending {
-        Ending::Done => Ok(()),
+        RunEnding::Done => Ok(()),
         ending => {
             Err(CommandFailure::new(ExitCode::RunbookFailed, format!("{}: {}", ending.name(), outcome.why)))
         }

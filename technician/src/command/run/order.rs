@@ -6,8 +6,10 @@ use std::time::Duration;
 use nearhand_proto::grant::Capability;
 use nearhand_proto::id::{DeviceId, RunId};
 use nearhand_proto::identity::Signed;
-use nearhand_proto::message::runbook::FromDevice;
-use nearhand_proto::runbook::{Manifest, Mode, Order, Outcome, Phase, Refused, Value};
+use nearhand_proto::message::runbook::RunbookMessage;
+use nearhand_proto::runbook::{
+    Manifest, ParameterValue, RunMode, RunOrder, RunOutcome, RunRefusal, StepPhase,
+};
 use nearhand_proto::text;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -52,7 +54,7 @@ pub(super) struct RunRequest {
     /// The file that goes with the order.
     pub(super) file: Option<(Signed<Manifest>, Manifest)>,
     pub(super) set: Vec<ParameterSetting>,
-    pub(super) mode: Mode,
+    pub(super) mode: RunMode,
     pub(super) reason: String,
     pub(super) run: RunId,
 }
@@ -63,7 +65,7 @@ pub(super) async fn run_in(
     session: &SessionHandle,
     updates: &mut mpsc::Receiver<SessionUpdate>,
     request: &RunRequest,
-) -> Result<Outcome, CommandFailure> {
+) -> Result<RunOutcome, CommandFailure> {
     // Time for the longest run, and for undoing it.
     let time = Duration::from_secs(3600);
     in_session::granted(ctx, session, updates, Capability::Runbook.into(), time).await?;
@@ -106,7 +108,7 @@ async fn follow(
     ctx: &CommandContext,
     session: &SessionHandle,
     request: &RunRequest,
-) -> Result<Outcome, CommandFailure> {
+) -> Result<RunOutcome, CommandFailure> {
     let mut stream = session.runbook().await?;
     let manifest = match &request.file {
         Some((_, manifest)) => manifest.clone(),
@@ -138,15 +140,15 @@ async fn follow(
         };
         show(&ctx.output, &event)?;
         match event {
-            FromDevice::Over(outcome) => return Ok(*outcome),
+            RunbookMessage::Over(outcome) => return Ok(*outcome),
             // It was done before: what came of it then is what counts.
-            FromDevice::Refused(Refused::Repeated(Some(outcome))) => {
+            RunbookMessage::Refused(RunRefusal::Repeated(Some(outcome))) => {
                 if !ctx.output.is_json() {
                     ctx.output.note("This run was ordered before and was not done again. What came of it:");
                 }
                 return Ok(*outcome);
             }
-            FromDevice::Refused(refused) => return Err(RunbookError::Refused(refused).into()),
+            RunbookMessage::Refused(refused) => return Err(RunbookError::Refused(refused).into()),
             _ => {}
         }
     }
@@ -155,7 +157,7 @@ async fn follow(
 fn bound_parameters(
     manifest: &Manifest,
     set: &[ParameterSetting],
-) -> Result<Vec<(String, Value)>, CommandFailure> {
+) -> Result<Vec<(String, ParameterValue)>, CommandFailure> {
     let usage = |what: String| CommandFailure::new(ExitCode::Usage, what);
     let mut given = Vec::new();
     for ParameterSetting { name, value } in set {
@@ -177,11 +179,11 @@ fn bound_parameters(
 fn order_for(
     session: &SessionHandle,
     manifest: &Manifest,
-    parameters: Vec<(String, Value)>,
+    parameters: Vec<(String, ParameterValue)>,
     request: &RunRequest,
-) -> Order {
+) -> RunOrder {
     let now = clock::now();
-    Order {
+    RunOrder {
         run: request.run,
         runbook: manifest.name.clone(),
         version: manifest.version,
@@ -202,31 +204,31 @@ fn device_id(session: &SessionHandle) -> DeviceId {
 }
 
 /// Says what happens.
-fn show(output: &TerminalOutput, event: &FromDevice) -> Result<(), CommandFailure> {
+fn show(output: &TerminalOutput, event: &RunbookMessage) -> Result<(), CommandFailure> {
     if output.is_json() {
         match event {
-            FromDevice::Begun { step, of, phase } => {
+            RunbookMessage::Begun { step, of, phase } => {
                 output.json(&json!({"event": "step", "step": step, "of": of, "phase": phase}))?;
             }
-            FromDevice::Saw(note) => output.json(&json!({"event": "saw", "note": note}))?,
-            FromDevice::Over(outcome) => output.json(&json!({"event": "outcome", "outcome": outcome}))?,
-            FromDevice::Refused(refused) => output.json(&json!({
+            RunbookMessage::Saw(note) => output.json(&json!({"event": "saw", "note": note}))?,
+            RunbookMessage::Over(outcome) => output.json(&json!({"event": "outcome", "outcome": outcome}))?,
+            RunbookMessage::Refused(refused) => output.json(&json!({
                 "event": "runbook-refused", "kind": refused.name(), "why": text::one_line(&refused.to_string(), 300),
-                "outcome": match refused { Refused::Repeated(outcome) => outcome.clone(), _ => None },
+                "outcome": match refused { RunRefusal::Repeated(outcome) => outcome.clone(), _ => None },
             }))?,
             _ => {}
         }
         return Ok(());
     }
     match event {
-        FromDevice::Begun { step, of, phase: Phase::Apply } if *of > 1 => {
+        RunbookMessage::Begun { step, of, phase: StepPhase::Apply } if *of > 1 => {
             output.note(&format!("step {step} of {of}"));
         }
-        FromDevice::Saw(note) => {
+        RunbookMessage::Saw(note) => {
             let mark = if note.well { "·" } else { "!" };
             output.line(&format!("{mark} {} {}: {}", note.act.name(), note.phase.name(), note.saw))?;
         }
-        FromDevice::Over(outcome) => output.line(&outcome.to_string())?,
+        RunbookMessage::Over(outcome) => output.line(&outcome.to_string())?,
         _ => {}
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nearhand_proto::grant::Capability;
-use nearhand_proto::message::session::{Open, Refusal};
+use nearhand_proto::message::session::{SessionRefusal, StreamOpen};
 use nearhand_proto::text;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -74,7 +74,11 @@ impl<L: SessionLink> ViewerLoop<L> {
                 self.round = self.round.wrapping_add(1 << 16);
                 let mut round = self.round;
                 self.screen_shown_by = self.screen_capability();
-                let open = if self.screen_shown_by == Capability::View { Open::Screen } else { Open::Window };
+                let open = if self.screen_shown_by == Capability::View {
+                    StreamOpen::Screen
+                } else {
+                    StreamOpen::Window
+                };
                 self.streams.spawn(async move {
                     let mut tries = StreamRetries::default();
                     loop {
@@ -147,7 +151,7 @@ impl StreamRetries {
         let helps = match ended {
             DeviceStreamEnd::Stream(StreamError::Lost) => true,
             // The earlier conversation's end is on its way.
-            DeviceStreamEnd::Stream(StreamError::Refused(Refusal::AlreadyOpen)) => self.0 < TRIES,
+            DeviceStreamEnd::Stream(StreamError::Refused(SessionRefusal::AlreadyOpen)) => self.0 < TRIES,
             // The grant may have been taken and given again meanwhile.
             DeviceStreamEnd::Stream(StreamError::NotGranted) => self.0 < 2,
             _ => false,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nearhand_proto::grant::Capability;
-use nearhand_proto::message::session::Granted;
+use nearhand_proto::message::session::GrantedCapability;
 use nearhand_report::edition::Edition;
 use nearhand_report::model::Report;
 use tokio::sync::mpsc;
@@ -61,7 +61,7 @@ pub(super) struct ViewerLoop<L: SessionLink> {
     pub(super) server: PageServer,
     pub(super) began: Instant,
     pub(super) page: Option<PageConnection>,
-    pub(super) granted: Vec<Granted>,
+    pub(super) granted: Vec<GrantedCapability>,
     pub(super) granted_at: Instant,
     pub(super) state: LinkState,
     pub(super) asking: Option<Instant>,
@@ -173,9 +173,9 @@ impl<L: SessionLink> ViewerLoop<L> {
     }
 
     /// What is granted now, counted down since it was said.
-    pub(super) fn rights(&self) -> Vec<Granted> {
+    pub(super) fn rights(&self) -> Vec<GrantedCapability> {
         let passed = u32::try_from(self.granted_at.elapsed().as_secs()).unwrap_or(u32::MAX);
-        let left = |granted: &Granted| Granted {
+        let left = |granted: &GrantedCapability| GrantedCapability {
             seconds_left: granted.seconds_left.saturating_sub(passed),
             ..*granted
         };
@@ -217,7 +217,7 @@ impl<L: SessionLink> ViewerLoop<L> {
         self.tell(ToPage::Link { state }).await;
     }
 
-    pub(super) async fn set_granted(&mut self, granted: Vec<Granted>, why: &str) {
+    pub(super) async fn set_granted(&mut self, granted: Vec<GrantedCapability>, why: &str) {
         (self.granted, self.granted_at, self.asking) = (granted, Instant::now(), None);
         self.refused.clear();
         self.tell_granted(why).await;

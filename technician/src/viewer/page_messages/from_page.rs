@@ -2,7 +2,8 @@
 
 use nearhand_proto::grant::Capability;
 use nearhand_proto::message::screen::{
-    Button, FromViewer, Input, KeyMode, MAX_STROKE, MAX_TEXT, PhysicalKey, Quality, ScreenPoint,
+    FromViewer, InputEvent, KeyMode, MAX_STROKE, MAX_TEXT, MouseButton, PhysicalKey, ScreenPoint,
+    ScreenQuality,
 };
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::message::session::MAX_CHAT;
@@ -154,7 +155,7 @@ impl From<PageCheckSet> for CheckSet {
     }
 }
 
-/// See [`Quality`].
+/// See [`ScreenQuality`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "as Quality's")]
@@ -164,7 +165,7 @@ pub enum PictureQuality {
     Lean,
 }
 
-impl From<PictureQuality> for Quality {
+impl From<PictureQuality> for ScreenQuality {
     fn from(quality: PictureQuality) -> Self {
         match quality {
             PictureQuality::Auto => Self::Auto,
@@ -174,7 +175,7 @@ impl From<PictureQuality> for Quality {
     }
 }
 
-/// See [`Button`].
+/// See [`MouseButton`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "as Button's")]
@@ -186,7 +187,7 @@ pub enum PointerButton {
     Forward,
 }
 
-impl From<PointerButton> for Button {
+impl From<PointerButton> for MouseButton {
     fn from(button: PointerButton) -> Self {
         match button {
             PointerButton::Primary => Self::Primary,
@@ -236,19 +237,19 @@ impl FromPage {
     }
 
     /// What of it goes to the device's pointer and keyboard.
-    pub fn input(&self) -> Option<Input> {
+    pub fn input(&self) -> Option<InputEvent> {
         Some(match self {
-            Self::Move(spot) => Input::Move((*spot).into()),
-            Self::Button { button, down } => Input::Button { button: (*button).into(), down: *down },
-            Self::Scroll { x, y } => Input::Scroll { x: *x, y: *y },
-            Self::Key { key, symbol, down, place } => Input::Key {
+            Self::Move(spot) => InputEvent::Move((*spot).into()),
+            Self::Button { button, down } => InputEvent::Button { button: (*button).into(), down: *down },
+            Self::Scroll { x, y } => InputEvent::Scroll { x: *x, y: *y },
+            Self::Key { key, symbol, down, place } => InputEvent::Key {
                 key: PhysicalKey(*key),
                 symbol: symbol.clone(),
                 down: *down,
                 mode: if *place { KeyMode::Place } else { KeyMode::Symbol },
             },
-            Self::Text(text) => Input::Text(text.clone()),
-            Self::Release => Input::ReleaseAll,
+            Self::Text(text) => InputEvent::Text(text.clone()),
+            Self::Release => InputEvent::ReleaseAll,
             _ => return None,
         })
     }

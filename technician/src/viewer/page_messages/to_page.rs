@@ -1,9 +1,9 @@
 //! What the page is told. Words of the device are neutralised on their way in. Pure.
 
 use nearhand_proto::grant::Capability;
-use nearhand_proto::message::local::{ChatLine, Mark};
-use nearhand_proto::message::screen::{Cursor, Monitor};
-use nearhand_proto::message::session::{Granted, MAX_CHAT};
+use nearhand_proto::message::local::{ChatLine, DeliveryMark};
+use nearhand_proto::message::screen::{CursorPicture, Monitor};
+use nearhand_proto::message::session::{GrantedCapability, MAX_CHAT};
 use nearhand_proto::text;
 use nearhand_report::model::{Counts, Finding, Status};
 use serde::Serialize;
@@ -234,8 +234,8 @@ pub struct PageGrant {
     seconds: u32,
 }
 
-impl From<&Granted> for PageGrant {
-    fn from(granted: &Granted) -> Self {
+impl From<&GrantedCapability> for PageGrant {
+    fn from(granted: &GrantedCapability) -> Self {
         Self { name: granted.capability.name(), seconds: granted.seconds_left }
     }
 }
@@ -327,16 +327,16 @@ impl From<&ChatLine> for ToPage {
             at: line.at.0,
             text: text::multi_line(&line.text, MAX_CHAT),
             mark: match line.mark {
-                Mark::Sent => "sent",
-                Mark::Received => "received",
-                Mark::Shown => "shown",
+                DeliveryMark::Sent => "sent",
+                DeliveryMark::Received => "received",
+                DeliveryMark::Shown => "shown",
             },
         }
     }
 }
 
-impl From<&Cursor> for ToPage {
-    fn from(cursor: &Cursor) -> Self {
+impl From<&CursorPicture> for ToPage {
+    fn from(cursor: &CursorPicture) -> Self {
         Self::Cursor {
             width: cursor.width,
             height: cursor.height,

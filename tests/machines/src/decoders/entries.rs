@@ -6,17 +6,17 @@ use std::borrow::Cow;
 use std::fs;
 
 use data_encoding::BASE64URL_NOPAD;
-use nearhand_proto::audit::{Row, Verifier};
-use nearhand_proto::chat::{Change, ChatLog, Link, Side};
+use nearhand_proto::audit::{AuditRow, LogVerifier};
+use nearhand_proto::chat::{ChatChange, ChatLog, ChatSide, ChatStream};
 use nearhand_proto::credential::{Credential, MAX_LINKS, Retirement, RevocationList, Revocations};
 use nearhand_proto::forward::BindKey;
-use nearhand_proto::forward::packet::{PACKET_LEN, Sealed, is_bind_family, is_unbound, unbound};
+use nearhand_proto::forward::packet::{PACKET_LEN, SealedPacket, is_bind_family, is_unbound, unbound};
 use nearhand_proto::grant::Capabilities;
 use nearhand_proto::id::SessionId;
 use nearhand_proto::identity::{PublicKey, Signed, Statement};
 use nearhand_proto::message::control::CloseCode;
-use nearhand_proto::message::session::{Chat, MAX_CHAT};
-use nearhand_proto::pake::{self, Channel, Proof};
+use nearhand_proto::message::session::{ChatFrame, MAX_CHAT};
+use nearhand_proto::pake::{self, ChannelBinding, CodeProof};
 use nearhand_proto::runbook::Manifest;
 use nearhand_proto::support_code::SupportCode;
 use nearhand_proto::{audit, text, wire};
@@ -130,16 +130,16 @@ pub(super) fn close_code(bytes: &[u8]) {
 
 /// A frame of the chat, taken by either end.
 pub(super) fn chat(bytes: &[u8]) {
-    message::<Chat>(bytes);
-    let Ok(frame) = wire::decode::<Chat>(bytes) else { return };
-    for side in [Side::Technician, Side::Device] {
+    message::<ChatFrame>(bytes);
+    let Ok(frame) = wire::decode::<ChatFrame>(bytes) else { return };
+    for side in [ChatSide::Technician, ChatSide::Device] {
         let mut log = ChatLog::new(side);
         log.say("hello", AT);
-        if let Ok(Change::New(line)) = log.take(frame.clone()) {
+        if let Ok(ChatChange::New(line)) = log.take(frame.clone()) {
             assert!(line.text.chars().count() <= MAX_CHAT);
             shows_safely(&line.text);
         }
-        let mut link = Link::default();
+        let mut link = ChatStream::default();
         while link.next_frame(&log).is_some() {}
     }
 }
@@ -160,13 +160,13 @@ pub(super) fn proof(bytes: &[u8]) {
     if bytes.len().abs_diff(PROOF_LEN) > 1 && bytes.len() != pake::MAX_MESSAGE + 1 {
         return;
     }
-    let channel = Channel {
+    let channel = ChannelBinding {
         session: SessionId::from_bytes([1; 16]),
         exporter: [9; 32],
         technician: KeyOwner::Technician.public(),
         device: KeyOwner::Device.public(),
     };
-    let (agent, _) = Proof::agent("1234567", &mut rand_core::OsRng);
+    let (agent, _) = CodeProof::agent("1234567", &mut rand_core::OsRng);
     if let Ok(keys) = agent.finish(bytes, &channel) {
         assert_eq!(bytes.len(), PROOF_LEN);
         assert!(keys.check_technician(&[0; 32]).is_err(), "a guess was right");
@@ -203,7 +203,7 @@ pub(super) fn parsed<T: FromStr + ToString + PartialEq + Debug>(bytes: &[u8]) {
 pub(super) fn spki(bytes: &[u8]) {
     if let Some(key) = PublicKey::from_spki(bytes) {
         assert_eq!(key.to_spki(), bytes);
-        let signed = KeyOwner::Device.secret().sign(&audit::Head::EMPTY);
+        let signed = KeyOwner::Device.secret().sign(&audit::AuditHead::EMPTY);
         let opens = signed.is_ok_and(|signed| signed.open(&key).is_ok());
         assert_eq!(opens, key == KeyOwner::Device.public());
     }
@@ -264,7 +264,7 @@ pub(super) fn report(bytes: &[u8]) {
 pub(super) fn bind_packet(bytes: &[u8]) {
     let key = BindKey::from_bytes(BIND_KEY);
     assert!(unbound(bytes.len()).len() <= bytes.len().min(PACKET_LEN));
-    let Some(sealed) = Sealed::parse(bytes) else { return };
+    let Some(sealed) = SealedPacket::parse(bytes) else { return };
     assert!(bytes.first().is_some_and(|first| is_bind_family(*first)) && !is_unbound(bytes));
     if let Some(packet) = sealed.open(&key) {
         assert_eq!(
@@ -277,9 +277,9 @@ pub(super) fn bind_packet(bytes: &[u8]) {
 
 /// A whole log, a row of JSON on each line, as the agent keeps it and an administrator checks it.
 pub(super) fn audit_log(bytes: &[u8]) {
-    let mut verifier = Verifier::new(vec![KeyOwner::Device.public()], vec![]);
+    let mut verifier = LogVerifier::new(vec![KeyOwner::Device.public()], vec![]);
     for line in bytes.split(|byte| *byte == b'\n') {
-        let row = serde_json::from_slice::<Row>(line).ok();
+        let row = serde_json::from_slice::<AuditRow>(line).ok();
         if let Err(broken) = verifier.row(row.as_ref()) {
             assert!(broken.row >= 1);
             return;

@@ -1,8 +1,8 @@
 //! An alarm at the relay, from any log: what receivers hear begins, goes on and ends, once each.
 
-use nearhand_proto::alarm::{Event, Severity, Transition};
+use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, Severity};
 use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
-use nearhand_proto::message::alarms::{Act, Actor, Happening};
+use nearhand_proto::message::alarms::{AlarmAction, AlarmActor, AlarmChange};
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::alarm::{Alarm, Kind, LogEntry, Noted};
 
@@ -10,20 +10,20 @@ use super::InputDraw;
 
 const DEVICE: DeviceId = DeviceId::from_bytes([1; 16]);
 
-fn event(draw: &mut InputDraw<'_>) -> Happening {
-    const TRANSITIONS: [Transition; 9] = [
-        Transition::Raised,
-        Transition::Worsened,
-        Transition::Eased,
-        Transition::Cleared,
-        Transition::Expired,
-        Transition::SensorLost,
-        Transition::SensorBack,
-        Transition::FlappingBegan,
-        Transition::FlappingEnded,
+fn event(draw: &mut InputDraw<'_>) -> AlarmChange {
+    const TRANSITIONS: [AlarmTransition; 9] = [
+        AlarmTransition::Raised,
+        AlarmTransition::Worsened,
+        AlarmTransition::Eased,
+        AlarmTransition::Cleared,
+        AlarmTransition::Expired,
+        AlarmTransition::SensorLost,
+        AlarmTransition::SensorBack,
+        AlarmTransition::FlappingBegan,
+        AlarmTransition::FlappingEnded,
     ];
     const SEVERITIES: [Severity; 3] = [Severity::Info, Severity::Warning, Severity::Critical];
-    Happening::Event(Event {
+    AlarmChange::Event(AlarmEvent {
         rule: "disk-space".to_owned(),
         rule_version: 1,
         instance: "/".to_owned(),
@@ -38,19 +38,19 @@ fn event(draw: &mut InputDraw<'_>) -> Happening {
     })
 }
 
-fn happening(draw: &mut InputDraw<'_>) -> Happening {
-    let act = |act| Happening::Act { by: Actor { id: None, name: "Ada".to_owned() }, act };
+fn happening(draw: &mut InputDraw<'_>) -> AlarmChange {
+    let act = |act| AlarmChange::Act { by: AlarmActor { id: None, name: "Ada".to_owned() }, act };
     match draw.byte() % 14 {
         0..=4 => event(draw),
-        5 => act(Act::Acknowledge { comment: "on it".to_owned() }),
-        6 => act(Act::Unacknowledge),
-        7 => act(Act::Snooze { until: UnixMillis(u64::from(draw.number()) * 1000) }),
-        8 => Happening::Suppressed { by: Fingerprint::of(DEVICE, "offline", "") },
-        9 => Happening::Released,
-        10 => Happening::SnoozeEnded,
-        11 => Happening::WindowEnded { window: u64::from(draw.byte() % 3) },
-        12 => Happening::DeviceSilent,
-        _ => Happening::DeviceBack,
+        5 => act(AlarmAction::Acknowledge { comment: "on it".to_owned() }),
+        6 => act(AlarmAction::Unacknowledge),
+        7 => act(AlarmAction::Snooze { until: UnixMillis(u64::from(draw.number()) * 1000) }),
+        8 => AlarmChange::Suppressed { by: Fingerprint::of(DEVICE, "offline", "") },
+        9 => AlarmChange::Released,
+        10 => AlarmChange::SnoozeEnded,
+        11 => AlarmChange::WindowEnded { window: u64::from(draw.byte() % 3) },
+        12 => AlarmChange::DeviceSilent,
+        _ => AlarmChange::DeviceBack,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use nearhand_proto::id::{DeviceId, SessionId, TechnicianId};
-use nearhand_proto::support_code::Routing;
+use nearhand_proto::support_code::RoutingDigits;
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::caller::PeerId;
 use nearhand_relay_core::handshakes::{Doors, Network};
@@ -37,14 +37,15 @@ pub(super) fn run(input: &[u8]) {
             0 => now += draw.while_passes(),
             1 => {
                 let holder = device(&mut draw);
-                let wanted = Routing::new(u16::from(draw.byte() % 6));
+                let wanted = RoutingDigits::new(u16::from(draw.byte() % 6));
                 let routing = routings.allot(holder, wanted, now, &mut rng).expect("digits for four devices");
                 assert_eq!(routings.holder(routing, now), Some(holder), "allotted to one, held by another");
             }
             2 => {
                 let holder = device(&mut draw);
                 routings.free(&holder);
-                let held = (0..6).filter_map(Routing::new).any(|r| routings.holder(r, now) == Some(holder));
+                let held =
+                    (0..6).filter_map(RoutingDigits::new).any(|r| routings.holder(r, now) == Some(holder));
                 assert!(!held, "given up and still held");
             }
             3 => routings.away(&device(&mut draw), now),

@@ -2,24 +2,29 @@
 
 use std::collections::VecDeque;
 
-use nearhand_proto::chat::{ChatLog, Link, Side};
-use nearhand_proto::message::local::Mark;
-use nearhand_proto::message::session::Chat;
+use nearhand_proto::chat::{ChatLog, ChatSide, ChatStream};
+use nearhand_proto::message::local::DeliveryMark;
+use nearhand_proto::message::session::ChatFrame;
 use nearhand_proto::time::UnixMillis;
 
 use super::InputDraw;
 
 struct ChatModel {
     log: ChatLog,
-    link: Link,
+    link: ChatStream,
     /// What it has sent and the other end has not got yet.
-    under_way: VecDeque<Chat>,
+    under_way: VecDeque<ChatFrame>,
     said: Vec<String>,
 }
 
 impl ChatModel {
-    fn new(side: Side) -> Self {
-        Self { log: ChatLog::new(side), link: Link::default(), under_way: VecDeque::new(), said: Vec::new() }
+    fn new(side: ChatSide) -> Self {
+        Self {
+            log: ChatLog::new(side),
+            link: ChatStream::default(),
+            under_way: VecDeque::new(),
+            said: Vec::new(),
+        }
     }
 
     fn send(&mut self) {
@@ -30,7 +35,7 @@ impl ChatModel {
 }
 
 pub(super) fn run(input: &[u8]) {
-    let mut ends = [ChatModel::new(Side::Technician), ChatModel::new(Side::Device)];
+    let mut ends = [ChatModel::new(ChatSide::Technician), ChatModel::new(ChatSide::Device)];
     let mut draw = InputDraw::new(input);
     let mut hostile = false;
     while let Some(operation) = draw.operation(7) {
@@ -53,7 +58,7 @@ pub(super) fn run(input: &[u8]) {
             5 => {
                 // The connection is gone with all that was on it; a new one begins.
                 for end in &mut ends {
-                    end.link = Link::default();
+                    end.link = ChatStream::default();
                     end.under_way.clear();
                 }
             }
@@ -61,9 +66,9 @@ pub(super) fn run(input: &[u8]) {
                 // Frames that no honest end sends: marks of the future, gaps, doubles.
                 let number = u64::from(draw.number());
                 let frame = match draw.byte() % 3 {
-                    0 => Chat::Received(number),
-                    1 => Chat::Shown(number),
-                    _ => Chat::Message { number, at: UnixMillis(0), text: "\u{202e}forged".to_owned() },
+                    0 => ChatFrame::Received(number),
+                    1 => ChatFrame::Shown(number),
+                    _ => ChatFrame::Message { number, at: UnixMillis(0), text: "\u{202e}forged".to_owned() },
                 };
                 let got = ends[which].log.got();
                 hostile = true;
@@ -78,7 +83,7 @@ pub(super) fn run(input: &[u8]) {
         return;
     }
     for end in &mut ends {
-        end.link = Link::default();
+        end.link = ChatStream::default();
         end.under_way.clear();
     }
     for _ in 0..3 {
@@ -93,7 +98,7 @@ pub(super) fn run(input: &[u8]) {
         let heard: Vec<&String> = heard.map(|line| &line.text).collect();
         assert_eq!(heard, own.said.iter().collect::<Vec<_>>(), "what was said is not what was heard");
         let marks = own.log.lines().iter().filter(|line| line.from_technician == from_technician);
-        assert!(marks.into_iter().all(|line| line.mark >= Mark::Received), "not known to be there");
+        assert!(marks.into_iter().all(|line| line.mark >= DeliveryMark::Received), "not known to be there");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nearhand_proto::support_code::{Routing, SupportCode};
+use nearhand_proto::support_code::{RoutingDigits, SupportCode};
 
 use super::{InputDraw, ScrambledRng, beginning};
 use nearhand_agent_core::code::{CodeGeneration, CodeState};
@@ -17,7 +17,8 @@ const LIFETIME: Duration = Duration::from_secs(600);
 pub(super) fn run(input: &[u8]) {
     let (mut keeper, mut now, mut rng) = (CodeState::default(), beginning(), ScrambledRng(7));
     let mut draw = InputDraw::new(input);
-    let routings = [1, 2].map(|number| Routing::new(number).unwrap_or_else(|| unreachable!("four digits")));
+    let routings =
+        [1, 2].map(|number| RoutingDigits::new(number).unwrap_or_else(|| unreachable!("four digits")));
     // Proofs under way, and the code that is shown: its number among all, since when, whether one was judged.
     let mut begun: Vec<(CodeGeneration, usize)> = Vec::new();
     let (mut made, mut shown): (usize, Option<Instant>) = (0, None);

@@ -5,12 +5,12 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use nearhand_agent_core::record::{RecordEntry, RecordLog, Recorded, RowStore};
-use nearhand_proto::audit::{Event, Head, Row};
+use nearhand_proto::audit::{AuditEvent, AuditHead, AuditRow};
 use nearhand_proto::grant::{Capabilities, Capability, MAX_DURATION};
 use nearhand_proto::id::SessionId;
 use nearhand_proto::identity::SecretKey;
-use nearhand_proto::message::local::Choice;
-use nearhand_proto::message::session::Refusal;
+use nearhand_proto::message::local::ConsentChoice;
+use nearhand_proto::message::session::SessionRefusal;
 use nearhand_proto::time::UnixMillis;
 
 use super::{InputDraw, beginning};
@@ -133,7 +133,7 @@ impl GrantModel {
 struct AnyDisk;
 
 impl RowStore for AnyDisk {
-    fn append(&mut self, _: &[Row]) -> std::io::Result<()> {
+    fn append(&mut self, _: &[AuditRow]) -> std::io::Result<()> {
         Ok(())
     }
 }
@@ -141,12 +141,13 @@ impl RowStore for AnyDisk {
 /// Terms whose row was written.
 fn written(session: SessionId, capabilities: Capabilities, duration: Duration) -> Recorded<GrantTerms> {
     let key = SecretKey::from_seed(&[1; 32]);
-    let head = key.sign(&Head::EMPTY).expect("a head is small");
-    let event = Event { actor: String::new(), action: String::new(), session: None, detail: String::new() };
+    let head = key.sign(&AuditHead::EMPTY).expect("a head is small");
+    let event =
+        AuditEvent { actor: String::new(), action: String::new(), session: None, detail: String::new() };
     let (tell, told) = mpsc::channel();
     let terms = GrantTerms { session, capabilities, duration };
     let row = RecordEntry::new(UnixMillis(0), event, terms, move |recorded| drop(tell.send(recorded)));
-    RecordLog::new(AnyDisk, key, Head::EMPTY, head).commit(vec![row]).acknowledge();
+    RecordLog::new(AnyDisk, key, AuditHead::EMPTY, head).commit(vec![row]).acknowledge();
     told.recv().expect("it is told").expect("the disk always answers")
 }
 
@@ -186,11 +187,11 @@ fn decide(consent: &mut Consent, model: &mut GrantModel, now: Instant, draw: &mu
     let id = known.get(draw.below(known.len() + 1)).copied().unwrap_or(RequestId(u64::MAX));
     let (capabilities, seconds) = (some(draw), u32::from(draw.number()));
     let choice = match draw.byte() % 3 {
-        0 => Choice::Deny,
-        1 => Choice::Allow { capabilities, seconds, window: None },
-        _ => Choice::Allow { capabilities, seconds, window: Some(1) },
+        0 => ConsentChoice::Deny,
+        1 => ConsentChoice::Allow { capabilities, seconds, window: None },
+        _ => ConsentChoice::Allow { capabilities, seconds, window: Some(1) },
     };
-    let chosen = matches!(choice, Choice::Allow { window: Some(_), .. });
+    let chosen = matches!(choice, ConsentChoice::Allow { window: Some(_), .. });
     let asked = model.asked.get(&id).copied();
     match consent.decide(now, id, choice) {
         Ok(decided) => {
@@ -215,7 +216,7 @@ fn decide(consent: &mut Consent, model: &mut GrantModel, now: Instant, draw: &mu
                     assert!(lasts <= MAX_DURATION && lasts <= Duration::from_secs(seconds.into()));
                     model.grant(now, session, allowed, lasts);
                 }
-                Err(refusal) => assert_eq!(refusal, Refusal::Denied),
+                Err(refusal) => assert_eq!(refusal, SessionRefusal::Denied),
             }
         }
         Err(DecideError::NotOpen) => assert!(asked.is_none_or(|(.., deadline)| now >= deadline)),
@@ -229,7 +230,7 @@ fn time_out(consent: &mut Consent, model: &mut GrantModel, now: Instant) {
             Change::TimedOut { request, decided } => {
                 let asked = model.asked.remove(&request);
                 assert!(asked.is_some_and(|(of, _, _, deadline)| of == decided.session && deadline <= now));
-                assert_eq!(decided.outcome, Err(Refusal::TimedOut));
+                assert_eq!(decided.outcome, Err(SessionRefusal::TimedOut));
             }
             Change::Expired { session, capabilities } => {
                 let granted = model.granted.get(&session).expect("grants of no session ran out");

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use nearhand_proto::forward::{BindGrant, BindKey, BindState, Binder, Command, RateLimits};
+use nearhand_proto::forward::{BindCommand, BindGrant, BindKey, BindState, Binder, RateLimits};
 use nearhand_proto::id::{BindToken, SessionId};
 use nearhand_relay_core::forward::cid::ControlCids;
 use nearhand_relay_core::forward::table::{Table, Verdict};
@@ -100,11 +100,11 @@ impl PathNetwork {
                 commands += 1;
                 assert!(commands < 20, "commands without end");
                 match command {
-                    Command::Send(packet) => {
+                    BindCommand::Send(packet) => {
                         let from = address(*self.ends[which].ports.last().unwrap_or(&0));
                         self.send(from, packet.to_vec());
                     }
-                    Command::FreshSocket => self.fresh(which),
+                    BindCommand::FreshSocket => self.fresh(which),
                 }
             }
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use nearhand_proto::alarm::{Event, Profile, Transition};
+use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, DeviceProfile};
 use nearhand_proto::time::UnixMillis;
 use nearhand_rules::{Engine, Moment, Reading, Rule, RuleSet, StateRow};
 
@@ -25,7 +25,7 @@ const INSTANCES: [&str; 4] = ["", "/", "/home", "nginx.service"];
 
 fn rules(draw: &mut InputDraw<'_>) -> Vec<Rule> {
     let text = FILES[draw.below(FILES.len())];
-    RuleSet::read(text, Profile::Server).map(|set| set.rules).unwrap_or_default()
+    RuleSet::read(text, DeviceProfile::Server).map(|set| set.rules).unwrap_or_default()
 }
 
 struct RulesRun {
@@ -38,20 +38,22 @@ struct RulesRun {
 }
 
 impl RulesRun {
-    fn told(&mut self, events: &[Event]) {
+    fn told(&mut self, events: &[AlarmEvent]) {
         for event in events {
             let key = (event.rule.clone(), event.instance.clone());
             let was_open = self.open.contains_key(&key);
             match event.transition {
-                Transition::Raised => {
+                AlarmTransition::Raised => {
                     assert!(!was_open, "raised twice: {event:?}");
                     self.open.insert(key, ());
                 }
-                Transition::Cleared | Transition::Expired => {
+                AlarmTransition::Cleared | AlarmTransition::Expired => {
                     assert!(was_open, "over before it began: {event:?}");
                     self.open.remove(&key);
                 }
-                Transition::Worsened | Transition::Eased => assert!(was_open, "of nothing: {event:?}"),
+                AlarmTransition::Worsened | AlarmTransition::Eased => {
+                    assert!(was_open, "of nothing: {event:?}")
+                }
                 _ => {}
             }
             assert!(event.value.as_ref().is_none_or(|value| value.value.is_finite()), "{event:?}");

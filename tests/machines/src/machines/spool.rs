@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use nearhand_proto::alarm::{Entry, Event, Severity, Transition};
+use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, Severity, SpoolEntry};
 use nearhand_proto::id::StreamId;
 use nearhand_proto::time::UnixMillis;
 use nearhand_rules::StateRow;
@@ -14,12 +14,12 @@ use nearhand_spool::{Spool, SpoolOwner};
 /// It is on a disk, and syncs: this many operations take long enough.
 const MOST: usize = 40;
 
-fn event(number: u64) -> Event {
-    Event {
+fn event(number: u64) -> AlarmEvent {
+    AlarmEvent {
         rule: "r".to_owned(),
         rule_version: 1,
         instance: number.to_string(),
-        transition: Transition::Raised,
+        transition: AlarmTransition::Raised,
         severity: Severity::Warning,
         value: None,
         summary: String::new(),
@@ -51,7 +51,7 @@ pub(super) fn run(input: &[u8]) {
         match operation {
             0 | 1 => {
                 let count = 1 + u64::from(draw.byte() % 5);
-                let events: Vec<Event> = (made..made + count).map(event).collect();
+                let events: Vec<AlarmEvent> = (made..made + count).map(event).collect();
                 let byte = draw.byte();
                 let row =
                     StateRow { rule: "r".to_owned(), instance: "i".to_owned(), state: Some(vec![byte]) };
@@ -67,7 +67,7 @@ pub(super) fn run(input: &[u8]) {
                 let sent: Vec<(u64, u64)> = records
                     .iter()
                     .map(|record| match &record.entry {
-                        Entry::Event(event) => (record.seq, event.observed_at.0),
+                        SpoolEntry::Event(event) => (record.seq, event.observed_at.0),
                         other => panic!("{other:?} was never written"),
                     })
                     .collect();

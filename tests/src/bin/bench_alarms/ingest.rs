@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
-use nearhand_proto::alarm::{Batch, Entry, Event, Record, Severity, Transition};
+use nearhand_proto::alarm::{AlarmBatch, AlarmEvent, AlarmTransition, Severity, SpoolEntry, SpoolRecord};
 use nearhand_proto::id::StreamId;
-use nearhand_proto::message::control::{Reply, Request};
+use nearhand_proto::message::control::{RelayReply, RelayRequest};
 use nearhand_proto::time::UnixMillis;
 use nearhand_tests::deployment::TestDeployment;
 use nearhand_tests::light_agents::memory;
@@ -156,9 +156,10 @@ async fn agent(
             None => due = Instant::now(),
         }
         let asked = between.map_or(due, |between| due - between);
-        let records = (seq..seq + BATCH).map(|seq| Record { seq, entry: Entry::Event(event(seq)) }).collect();
-        match connection.ask(&Request::Alarms(Batch { stream, records })).await {
-            Ok(Reply::AlarmsStored { .. }) => {
+        let records =
+            (seq..seq + BATCH).map(|seq| SpoolRecord { seq, entry: SpoolEntry::Event(event(seq)) }).collect();
+        match connection.ask(&RelayRequest::Alarms(AlarmBatch { stream, records })).await {
+            Ok(RelayReply::AlarmsStored { .. }) => {
                 waits.push(asked.elapsed());
                 seq += BATCH;
             }
@@ -175,9 +176,10 @@ async fn agent(
     Ok(waits)
 }
 
-fn event(seq: u64) -> Event {
-    let transition = if (seq / ALARMS).is_multiple_of(2) { Transition::Raised } else { Transition::Cleared };
-    Event {
+fn event(seq: u64) -> AlarmEvent {
+    let transition =
+        if (seq / ALARMS).is_multiple_of(2) { AlarmTransition::Raised } else { AlarmTransition::Cleared };
+    AlarmEvent {
         rule: "disk-space".into(),
         rule_version: 1,
         instance: format!("/mnt/{}", seq % ALARMS),

@@ -23,7 +23,7 @@ use anyhow::{Context, Result, ensure};
 use nearhand_proto::credential::Role;
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::invitation::{EnrolmentString, OneTime};
-use nearhand_proto::message::control::Request;
+use nearhand_proto::message::control::RelayRequest;
 use nearhand_tests::light_agents::{BenchmarkProcess, BenchmarkRelay, allow_files, crowd, invite, memory};
 use nearhand_tests::rows::{self, BenchmarkRow, BetterWhen};
 use nearhand_tests::udp_load::cpu_time;
@@ -109,7 +109,7 @@ async fn measure(plan: FootprintPlan, programs: &Path) -> Result<Vec<BenchmarkRo
     let cpu = cpu_time(relay.process.id(), None)?.saturating_sub(cpu);
     let after = memory(relay.process.id())?;
     for (_, connection) in &connected {
-        connection.ask(&Request::Ping).await.context("an idle agent was lost")?;
+        connection.ask(&RelayRequest::Ping).await.context("an idle agent was lost")?;
     }
     rows.push(plain("relay RSS, one agent", before.resident / 1e6, "MB"));
     let many = u32::try_from(agents)?;

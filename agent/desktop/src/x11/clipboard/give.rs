@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Instant;
 
-use nearhand_proto::message::screen::{CLIPBOARD_PART, Clipboard, ClipboardForm, MAX_CLIPBOARD};
+use nearhand_proto::message::screen::{CLIPBOARD_PART, ClipboardForm, ClipboardMessage, MAX_CLIPBOARD};
 use x11rb::connection::RequestConnection as _;
 use x11rb::protocol::xproto::{
     Atom, AtomEnum, ChangeWindowAttributesAux, ConnectionExt as _, EventMask, PropMode, Property,
@@ -158,7 +158,7 @@ impl SelectionOwner {
         }
         self.waiting.push(WaitingApplication { request, form });
         self.fetching.entry(form).or_insert_with(|| {
-            out.say(Clipboard::Fetch { serial, form });
+            out.say(ClipboardMessage::Fetch { serial, form });
             ContentFetch { bytes: Vec::new(), until: now + PATIENCE }
         });
         Ok(())
@@ -270,7 +270,7 @@ impl SelectionOwner {
             let content = Rc::new(std::mem::take(&mut fetching.bytes));
             self.fetching.remove(&form);
             self.contents.insert(form, content.clone());
-            out.say(Clipboard::Taken { serial });
+            out.say(ClipboardMessage::Taken { serial });
             let (ready, waiting) =
                 std::mem::take(&mut self.waiting).into_iter().partition(|w| w.form == form);
             self.waiting = waiting;

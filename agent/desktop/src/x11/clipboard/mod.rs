@@ -10,7 +10,7 @@ mod take;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use nearhand_proto::message::screen::{CLIPBOARD_PART, Clipboard, ClipboardForm};
+use nearhand_proto::message::screen::{CLIPBOARD_PART, ClipboardForm, ClipboardMessage};
 use x11rb::connection::Connection;
 use x11rb::protocol::Event;
 use x11rb::protocol::xfixes::{ConnectionExt as _, SelectionEventMask};
@@ -35,20 +35,20 @@ pub(super) struct ClipboardSelection {
 /// Messages to the technician, content cut into parts when they are taken.
 #[derive(Default)]
 struct ClipboardMessages {
-    messages: VecDeque<Clipboard>,
+    messages: VecDeque<ClipboardMessage>,
     content: Option<(u32, ClipboardForm, Vec<u8>, usize)>,
 }
 
 impl ClipboardMessages {
-    fn say(&mut self, message: Clipboard) {
+    fn say(&mut self, message: ClipboardMessage) {
         self.messages.push_back(message);
     }
 
     fn refuse(&mut self, serial: u32, why: &str) {
-        self.say(Clipboard::Refused { serial, why: why.to_owned() });
+        self.say(ClipboardMessage::Refused { serial, why: why.to_owned() });
     }
 
-    fn next(&mut self) -> Option<Clipboard> {
+    fn next(&mut self) -> Option<ClipboardMessage> {
         if let Some(message) = self.messages.pop_front() {
             return Some(message);
         }
@@ -56,7 +56,8 @@ impl ClipboardMessages {
         let rest = content.get(*sent..).unwrap_or_default();
         let bytes = rest.get(..CLIPBOARD_PART).unwrap_or(rest).to_vec();
         *sent += bytes.len();
-        let part = Clipboard::Part { serial: *serial, form: *form, bytes, last: *sent >= content.len() };
+        let part =
+            ClipboardMessage::Part { serial: *serial, form: *form, bytes, last: *sent >= content.len() };
         if *sent >= content.len() {
             self.content = None;
         }
@@ -107,26 +108,26 @@ impl ClipboardSelection {
     }
 
     /// A message of the technician's.
-    pub(super) fn told(&mut self, message: Clipboard, now: Instant) -> Result<(), DisplayError> {
+    pub(super) fn told(&mut self, message: ClipboardMessage, now: Instant) -> Result<(), DisplayError> {
         if !self.shared {
             return Ok(());
         }
         match message {
-            Clipboard::Has { serial, forms } => {
+            ClipboardMessage::Has { serial, forms } => {
                 let forms = forms.into_iter().map(|(form, _)| form).collect();
                 self.giver.offered(serial, forms)
             }
-            Clipboard::Fetch { serial, form } => self.taker.fetch(serial, form, now, &mut self.out),
-            Clipboard::Part { serial, form, bytes, last } => {
+            ClipboardMessage::Fetch { serial, form } => self.taker.fetch(serial, form, now, &mut self.out),
+            ClipboardMessage::Part { serial, form, bytes, last } => {
                 self.giver.part(serial, form, &bytes, last, now, &mut self.out)
             }
-            Clipboard::Refused { serial, .. } => self.giver.refused(serial),
-            Clipboard::Taken { .. } => Ok(()),
+            ClipboardMessage::Refused { serial, .. } => self.giver.refused(serial),
+            ClipboardMessage::Taken { .. } => Ok(()),
         }
     }
 
     /// The next message to the technician.
-    pub(super) fn tell(&mut self) -> Option<Clipboard> {
+    pub(super) fn tell(&mut self) -> Option<ClipboardMessage> {
         self.out.next()
     }
 

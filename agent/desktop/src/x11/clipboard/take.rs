@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use nearhand_proto::message::screen::{Clipboard, ClipboardForm, MAX_CLIPBOARD};
+use nearhand_proto::message::screen::{ClipboardForm, ClipboardMessage, MAX_CLIPBOARD};
 use x11rb::protocol::xproto::{
     Atom, ConnectionExt as _, GetPropertyReply, Property, PropertyNotifyEvent, SelectionNotifyEvent,
     Timestamp, Window,
@@ -67,7 +67,7 @@ impl SelectionReader {
         self.serial = self.serial.wrapping_add(1);
         self.since = since;
         if !any {
-            out.say(Clipboard::Has { serial: self.serial, forms: Vec::new() });
+            out.say(ClipboardMessage::Has { serial: self.serial, forms: Vec::new() });
             return Ok(());
         }
         self.ask(SelectionQuestion::Forms, now)
@@ -180,7 +180,7 @@ impl SelectionReader {
         match (question, content) {
             (Some(SelectionQuestion::Forms), content) => {
                 let forms = forms(&self.link, content.as_deref().unwrap_or_default());
-                out.say(Clipboard::Has { serial: self.serial, forms });
+                out.say(ClipboardMessage::Has { serial: self.serial, forms });
             }
             (Some(SelectionQuestion::Content(form)), Some(content)) => {
                 let content = match form {
@@ -208,7 +208,9 @@ impl SelectionReader {
         let Some(asking) = self.asking.take_if(|asking| asking.until <= now) else { return };
         self.next = None;
         match asking.question {
-            SelectionQuestion::Forms => out.say(Clipboard::Has { serial: self.serial, forms: Vec::new() }),
+            SelectionQuestion::Forms => {
+                out.say(ClipboardMessage::Has { serial: self.serial, forms: Vec::new() })
+            }
             SelectionQuestion::Content(_) => out.refuse(self.serial, SILENT),
         }
     }

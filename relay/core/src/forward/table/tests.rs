@@ -45,28 +45,28 @@ impl Bench {
         verdict
     }
 
-    fn seal(&mut self, side: usize, packet: Packet) -> [u8; PACKET_LEN] {
+    fn seal(&mut self, side: usize, packet: BindPacket) -> [u8; PACKET_LEN] {
         self.nonce += 1;
         packet.seal(self.grants[side].token, self.nonce, &self.grants[side].key)
     }
 
-    fn open(&self, side: usize, verdict: Verdict) -> Option<Packet> {
+    fn open(&self, side: usize, verdict: Verdict) -> Option<BindPacket> {
         let Verdict::Reply(reply) = verdict else { return None };
-        Sealed::parse(reply.as_bytes())?.open(&self.grants[side].key)
+        SealedPacket::parse(reply.as_bytes())?.open(&self.grants[side].key)
     }
 
     /// The cookie for a side at an address, with the nonce it is good for.
     fn challenge(&mut self, side: usize, src: SocketAddr) -> Option<([u8; COOKIE_LEN], u64)> {
-        let bind1 = self.seal(side, Packet::Bind1);
+        let bind1 = self.seal(side, BindPacket::Bind1);
         let verdict = self.handle(src, &bind1);
         match self.open(side, verdict)? {
-            Packet::Challenge { cookie } => Some((cookie, self.nonce)),
+            BindPacket::Challenge { cookie } => Some((cookie, self.nonce)),
             other => panic!("{other:?}"),
         }
     }
 
     fn bind2(&self, side: usize, cookie: [u8; COOKIE_LEN], nonce: u64) -> [u8; PACKET_LEN] {
-        Packet::Bind2 { cookie }.seal(self.grants[side].token, nonce, &self.grants[side].key)
+        BindPacket::Bind2 { cookie }.seal(self.grants[side].token, nonce, &self.grants[side].key)
     }
 
     fn bind(&mut self, side: usize, src: SocketAddr) -> bool {
@@ -74,13 +74,13 @@ impl Bench {
         let bind2 = self.bind2(side, cookie, nonce);
         let verdict = self.handle(src, &bind2);
         let bound = self.open(side, verdict);
-        bound == Some(Packet::Bound { reflexive: src, lifetime_s: 45 })
+        bound == Some(BindPacket::Bound { reflexive: src, lifetime_s: 45 })
     }
 
     fn refresh(&mut self, side: usize, src: SocketAddr) -> bool {
-        let refresh = self.seal(side, Packet::Refresh);
+        let refresh = self.seal(side, BindPacket::Refresh);
         let verdict = self.handle(src, &refresh);
-        self.open(side, verdict) == Some(Packet::Ack)
+        self.open(side, verdict) == Some(BindPacket::Ack)
     }
 
     fn pass(&mut self, time: Duration) {
@@ -151,7 +151,7 @@ fn what_is_not_authentic_is_refused_in_silence() {
     let mut bench = Bench::new();
     let stranger = BindGrant::random(&mut OsRng, RateLimits::default());
     let (token, key) = (bench.grants[0].token, bench.grants[0].key.clone());
-    for packet in [Packet::Bind1, Packet::Bind2 { cookie: [0; 16] }, Packet::Refresh] {
+    for packet in [BindPacket::Bind1, BindPacket::Bind2 { cookie: [0; 16] }, BindPacket::Refresh] {
         let mut bad_mac = packet.seal(token, 1, &key);
         bad_mac[60] ^= 1;
         assert_eq!(bench.handle(addr(1), &bad_mac), REFUSED);
@@ -160,7 +160,7 @@ fn what_is_not_authentic_is_refused_in_silence() {
         assert_eq!(bench.handle(addr(1), &other_side), REFUSED);
     }
     // What a relay sends, sent back to it.
-    let reflected = Packet::Challenge { cookie: [0; 16] }.seal(token, 1, &key);
+    let reflected = BindPacket::Challenge { cookie: [0; 16] }.seal(token, 1, &key);
     assert_eq!(bench.handle(addr(1), &reflected), Verdict::Drop(DropReason::Malformed));
     assert_eq!(bench.handle(addr(1), packet::unbound(61)), Verdict::Drop(DropReason::Malformed));
     assert_eq!(bench.table.metrics().active_bindings, 0);
@@ -226,7 +226,7 @@ fn a_binding_lives_by_refreshes_from_its_own_address() {
         bench.pass(secs(15));
         assert!(bench.refresh(0, addr(1)) && bench.refresh(1, addr(2)));
     }
-    let replay = bench.seal(0, Packet::Refresh);
+    let replay = bench.seal(0, BindPacket::Refresh);
     assert!(matches!(bench.handle(addr(1), &replay), Verdict::Reply(_)));
     bench.pass(secs(30));
     assert_eq!(bench.handle(addr(1), &replay), REFUSED);

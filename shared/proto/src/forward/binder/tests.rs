@@ -5,16 +5,16 @@ use rand_core::OsRng;
 use super::*;
 use crate::forward::{BindKey, RateLimits};
 
-struct Bench {
+struct BinderBench {
     binder: Binder,
     key: BindKey,
     now: Instant,
     random: u64,
-    sent: Vec<(Packet, u64)>,
+    sent: Vec<(BindPacket, u64)>,
     fresh_sockets: usize,
 }
 
-impl Bench {
+impl BinderBench {
     fn new() -> Self {
         let grant = BindGrant::random(&mut OsRng, RateLimits::default());
         let (key, now) = (grant.key.clone(), Instant::now());
@@ -53,16 +53,16 @@ impl Bench {
     fn collect(&mut self) {
         while let Some(command) = self.binder.poll_command() {
             match command {
-                Command::FreshSocket => self.fresh_sockets += 1,
-                Command::Send(bytes) => {
-                    let sealed = Sealed::parse(&bytes).unwrap();
+                BindCommand::FreshSocket => self.fresh_sockets += 1,
+                BindCommand::Send(bytes) => {
+                    let sealed = SealedPacket::parse(&bytes).unwrap();
                     self.sent.push((sealed.open(&self.key).unwrap(), sealed.nonce));
                 }
             }
         }
     }
 
-    fn reply(&mut self, packet: Packet, nonce: u64) {
+    fn reply(&mut self, packet: BindPacket, nonce: u64) {
         let bytes = packet.seal(self.binder.grant.token, nonce, &self.key);
         self.binder.handle_packet(self.now, &bytes);
         self.collect();
@@ -70,10 +70,10 @@ impl Bench {
 
     fn answer_bind(&mut self) {
         let (packet, nonce) = self.sent.pop().unwrap();
-        assert_eq!(packet, Packet::Bind1);
-        self.reply(Packet::Challenge { cookie: [9; 16] }, nonce);
-        assert_eq!(self.sent.pop(), Some((Packet::Bind2 { cookie: [9; 16] }, nonce)));
-        self.reply(Packet::Bound { reflexive: reflexive(), lifetime_s: 45 }, nonce);
+        assert_eq!(packet, BindPacket::Bind1);
+        self.reply(BindPacket::Challenge { cookie: [9; 16] }, nonce);
+        assert_eq!(self.sent.pop(), Some((BindPacket::Bind2 { cookie: [9; 16] }, nonce)));
+        self.reply(BindPacket::Bound { reflexive: reflexive(), lifetime_s: 45 }, nonce);
         assert_eq!(self.binder.state(), BindState::Bound { reflexive: reflexive() });
         self.sent.clear();
     }
@@ -89,7 +89,7 @@ fn secs(s: u64) -> Duration {
 
 #[test]
 fn it_binds_and_refreshes_every_15_seconds() {
-    let mut bench = Bench::new();
+    let mut bench = BinderBench::new();
     assert!(!bench.binder.may_send());
     bench.run(Duration::ZERO);
     bench.answer_bind();
@@ -97,14 +97,14 @@ fn it_binds_and_refreshes_every_15_seconds() {
     for _ in 0..3 {
         bench.run(secs(15));
         let (packet, nonce) = bench.sent.pop().unwrap();
-        assert_eq!((packet, bench.sent.len()), (Packet::Refresh, 0));
-        bench.reply(Packet::Ack, nonce);
+        assert_eq!((packet, bench.sent.len()), (BindPacket::Refresh, 0));
+        bench.reply(BindPacket::Ack, nonce);
     }
 }
 
 #[test]
 fn nonces_only_rise() {
-    let mut bench = Bench::new();
+    let mut bench = BinderBench::new();
     bench.run(secs(30));
     assert!(bench.sent.len() > 5);
     assert!(bench.sent.windows(2).all(|w| w[0].1 < w[1].1), "{:?}", bench.sent);
@@ -112,7 +112,7 @@ fn nonces_only_rise() {
 
 #[test]
 fn an_unanswered_first_bind_fails_when_the_grant_runs_out_and_can_be_started_again() {
-    let mut bench = Bench::new();
+    let mut bench = BinderBench::new();
     bench.run(secs(61));
     assert_eq!(bench.binder.state(), BindState::Failed(BindFailure::NoAnswer));
     assert!(bench.sent.len() < 30 && bench.fresh_sockets > 3);
@@ -124,13 +124,13 @@ fn an_unanswered_first_bind_fails_when_the_grant_runs_out_and_can_be_started_aga
 
 #[test]
 fn a_path_that_is_offered_again_can_be_bound_for_the_whole_time_of_an_offer() {
-    let mut bench = Bench::new();
+    let mut bench = BinderBench::new();
     bench.run(secs(59));
     bench.binder.rebind(bench.now);
     bench.run(secs(58));
     bench.answer_bind();
     // Another network is no other offer.
-    let mut bench = Bench::new();
+    let mut bench = BinderBench::new();
     bench.run(secs(59));
     bench.binder.network_changed(bench.now);
     bench.run(secs(2));
@@ -139,23 +139,23 @@ fn a_path_that_is_offered_again_can_be_bound_for_the_whole_time_of_an_offer() {
 
 #[test]
 fn a_round_trip_longer_than_the_retry_still_binds() {
-    let mut bench = Bench::new();
+    let mut bench = BinderBench::new();
     bench.run(Duration::from_millis(700));
     let first = bench.sent[0].1;
     assert!(bench.sent.len() > 1);
-    bench.reply(Packet::Challenge { cookie: [1; 16] }, first);
+    bench.reply(BindPacket::Challenge { cookie: [1; 16] }, first);
     bench.run(Duration::from_millis(700));
-    bench.reply(Packet::Bound { reflexive: reflexive(), lifetime_s: 45 }, first);
+    bench.reply(BindPacket::Bound { reflexive: reflexive(), lifetime_s: 45 }, first);
     assert!(bench.binder.may_send());
 }
 
 #[test]
 fn what_the_relay_did_not_make_or_made_for_an_earlier_round_is_ignored() {
-    let mut bench = Bench::new();
+    let mut bench = BinderBench::new();
     bench.run(Duration::ZERO);
     let nonce = bench.sent[0].1;
     let token = bench.binder.grant.token;
-    let forged = Packet::Bound { reflexive: reflexive(), lifetime_s: 45 };
+    let forged = BindPacket::Bound { reflexive: reflexive(), lifetime_s: 45 };
     bench.binder.handle_packet(bench.now, &forged.seal(token, nonce, &BindKey::from_bytes([0; 32])));
     bench.binder.handle_packet(bench.now, &forged.seal(token, nonce + (1 << 30), &bench.key));
     assert_eq!(bench.binder.state(), BindState::Binding);
@@ -168,7 +168,7 @@ fn what_the_relay_did_not_make_or_made_for_an_earlier_round_is_ignored() {
 
 #[test]
 fn a_hint_rebinds_at_once_but_not_more_than_once_a_second_and_data_goes_on() {
-    let mut bench = Bench::bound();
+    let mut bench = BinderBench::bound();
     for _ in 0..100 {
         bench.binder.handle_packet(bench.now, packet::unbound(40));
         bench.run(Duration::ZERO);
@@ -183,7 +183,7 @@ fn a_hint_rebinds_at_once_but_not_more_than_once_a_second_and_data_goes_on() {
 
 #[test]
 fn a_hint_cuts_the_wait_for_a_restarted_relay_short() {
-    let mut bench = Bench::bound();
+    let mut bench = BinderBench::bound();
     bench.binder.rebind(bench.now);
     bench.run(secs(10));
     bench.sent.clear();
@@ -194,14 +194,14 @@ fn a_hint_cuts_the_wait_for_a_restarted_relay_short() {
 
 #[test]
 fn an_idle_session_is_never_silent_and_a_probed_one_is_after_two_seconds() {
-    let mut bench = Bench::bound();
+    let mut bench = BinderBench::bound();
     bench.binder.note_received();
     bench.binder.note_sent(bench.now);
     bench.run(secs(14));
     assert!(bench.sent.is_empty(), "an acknowledgement has no answer");
 
     // A keep-alive three seconds after an acknowledgement is no silence either: its answer isn't late yet.
-    let mut bench = Bench::bound();
+    let mut bench = BinderBench::bound();
     bench.binder.note_received();
     bench.binder.note_sent(bench.now);
     bench.run(secs(3));
@@ -209,26 +209,26 @@ fn an_idle_session_is_never_silent_and_a_probed_one_is_after_two_seconds() {
     bench.run(Duration::from_millis(500));
     assert!(bench.sent.is_empty());
 
-    let mut bench = Bench::bound();
+    let mut bench = BinderBench::bound();
     bench.binder.note_sent(bench.now);
     bench.now += Duration::from_millis(200);
     bench.binder.note_sent(bench.now);
     bench.run(Duration::from_millis(1990));
     assert!(bench.sent.is_empty());
     bench.run(Duration::from_millis(20));
-    assert!(matches!(bench.sent.as_slice(), [(Packet::Bind1, _)]));
+    assert!(matches!(bench.sent.as_slice(), [(BindPacket::Bind1, _)]));
 }
 
 #[test]
 fn silence_that_a_rebind_does_not_end_is_met_less_and_less_often() {
-    let mut bench = Bench::bound();
+    let mut bench = BinderBench::bound();
     let mut rebinds = 0;
     for _ in 0..1200 {
         bench.binder.note_sent(bench.now);
         bench.run(Duration::from_millis(100));
         if let Some((packet, nonce)) = bench.sent.pop() {
             match packet {
-                Packet::Refresh => bench.reply(Packet::Ack, nonce),
+                BindPacket::Refresh => bench.reply(BindPacket::Ack, nonce),
                 _ => {
                     bench.sent.push((packet, nonce));
                     bench.answer_bind();
@@ -242,9 +242,9 @@ fn silence_that_a_rebind_does_not_end_is_met_less_and_less_often() {
 
 #[test]
 fn unanswered_refreshes_lead_to_a_rebind_and_then_to_a_fresh_socket() {
-    let mut bench = Bench::bound();
+    let mut bench = BinderBench::bound();
     bench.run(secs(19));
-    assert_eq!(bench.sent.iter().filter(|(p, _)| *p == Packet::Refresh).count(), 3);
+    assert_eq!(bench.sent.iter().filter(|(p, _)| *p == BindPacket::Refresh).count(), 3);
     assert_eq!(bench.binder.state(), BindState::Binding);
     assert!(bench.binder.may_send());
     bench.run(secs(5));
@@ -255,7 +255,7 @@ fn unanswered_refreshes_lead_to_a_rebind_and_then_to_a_fresh_socket() {
 
 #[test]
 fn send_errors_ask_for_a_fresh_socket_with_a_limit() {
-    let mut bench = Bench::bound();
+    let mut bench = BinderBench::bound();
     for _ in 0..50 {
         bench.binder.send_failed(bench.now);
         bench.run(Duration::ZERO);
