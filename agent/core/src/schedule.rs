@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use nearhand_rules::Rule;
+use nearhand_rules::AlarmRule;
 
 /// Something that is read as one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -102,12 +102,13 @@ pub struct ProbeSchedule {
 
 impl ProbeSchedule {
     /// What those rules need; nothing else is read.
-    pub fn of(rules: &[Rule]) -> Self {
-        let also =
-            |rule: &Rule| rule.levels.iter().filter_map(|l| l.also.map(|(s, _)| s.name)).collect::<Vec<_>>();
+    pub fn of(rules: &[AlarmRule]) -> Self {
+        let also = |rule: &AlarmRule| {
+            rule.levels.iter().filter_map(|l| l.also.map(|(s, _)| s.name)).collect::<Vec<_>>()
+        };
         let mut probes = BTreeMap::new();
         for (probe, sensors) in TELLS {
-            let needs = |rule: &&Rule| {
+            let needs = |rule: &&AlarmRule| {
                 sensors.contains(&rule.sensor.name) || also(rule).iter().any(|name| sensors.contains(name))
             };
             let every = rules.iter().filter(needs).map(|rule| rule.every).min();
@@ -167,6 +168,6 @@ mod tests {
         assert!((359..=361).contains(&wakes), "{wakes} wake-ups an hour");
         let mut all = TELLS.iter().flat_map(|(_, sensors)| sensors.iter());
         assert!(rules.iter().all(|rule| all.clone().any(|name| *name == rule.sensor.name)));
-        assert!(all.all(|name| nearhand_rules::Sensor::named(name).is_some()));
+        assert!(all.all(|name| nearhand_rules::SensorSpec::named(name).is_some()));
     }
 }

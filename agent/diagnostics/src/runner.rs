@@ -278,7 +278,7 @@ fn milliseconds(time: Duration) -> u64 {
 mod tests {
     use super::*;
     use crate::facts::load::MemoryUse;
-    use nearhand_report::model::Status;
+    use nearhand_report::model::FindingStatus;
 
     fn context() -> CollectContext {
         CollectContext {
@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(events.first(), Some(&RunEvent::Started { total: checks().count() }));
         let seen: HashSet<&str> = report.findings.iter().map(|finding| finding.id.as_str()).collect();
         assert_eq!(seen.len(), checks().count());
-        assert!(report.findings.iter().all(|f| f.status == Status::Skipped && f.reason.is_some()));
+        assert!(report.findings.iter().all(|f| f.status == FindingStatus::Skipped && f.reason.is_some()));
         assert!(report.findings[0].reason.as_deref().unwrap().starts_with("no answer within"));
     }
 
@@ -331,7 +331,7 @@ mod tests {
         let (events, report) = all(receiver).await;
         assert!(report.findings.iter().all(|finding| finding.area == Area::Memory));
         let available = report.findings.iter().find(|f| f.id == "memory.available").unwrap();
-        assert_eq!(available.status, Status::Ok);
+        assert_eq!(available.status, FindingStatus::Ok);
         let streamed = events.iter().filter(|event| matches!(event, RunEvent::Finding(_))).count();
         assert_eq!(streamed, report.findings.len());
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::text;
 use nearhand_report::model::{
-    Chart, ChartKind, ChartPoint, Counts, Finding, Report, SCHEMA_VERSION, Status, Subject,
+    Chart, ChartKind, ChartPoint, FindingCounts, Finding, Report, SCHEMA_VERSION, FindingStatus, ReportSubject,
 };
 
 use super::diagnosis::bytes;
@@ -54,11 +54,11 @@ fn clean(text: &str) -> String {
     text::one_line(text, NAME_LIMIT)
 }
 
-fn subject(facts: &MachineFacts, device_id: &str) -> Subject {
+fn subject(facts: &MachineFacts, device_id: &str) -> ReportSubject {
     let release = facts.release.as_ref().ok().cloned().unwrap_or_default();
     let machine = facts.machine.as_ref().ok().cloned().unwrap_or_default();
     let model: Vec<String> = [machine.vendor, machine.product].into_iter().flatten().collect();
-    Subject {
+    ReportSubject {
         device: device_id.to_owned(),
         hostname: clean(&release.hostname),
         os: clean(&release.name),
@@ -67,15 +67,15 @@ fn subject(facts: &MachineFacts, device_id: &str) -> Subject {
     }
 }
 
-fn counts(findings: &[Finding]) -> Counts {
-    let mut counts = Counts::default();
+fn counts(findings: &[Finding]) -> FindingCounts {
+    let mut counts = FindingCounts::default();
     for finding in findings {
         match finding.status {
-            Status::Fail => counts.fail += 1,
-            Status::Warn => counts.warn += 1,
-            Status::Info => counts.info += 1,
-            Status::Ok => counts.ok += 1,
-            Status::Skipped => counts.skipped += 1,
+            FindingStatus::Fail => counts.fail += 1,
+            FindingStatus::Warn => counts.warn += 1,
+            FindingStatus::Info => counts.info += 1,
+            FindingStatus::Ok => counts.ok += 1,
+            FindingStatus::Skipped => counts.skipped += 1,
         }
     }
     counts

@@ -2,12 +2,12 @@
 
 use core::fmt;
 
-use crate::sensor::Unit;
+use crate::sensor::SensorUnit;
 use crate::units;
 
 /// Which side of the limit counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Side {
+pub enum Comparator {
     /// `>`
     Above,
     /// `>=`
@@ -18,7 +18,7 @@ pub enum Side {
     AtMost,
 }
 
-impl Side {
+impl Comparator {
     /// Towards larger values.
     pub const fn is_up(self) -> bool {
         matches!(self, Self::Above | Self::AtLeast)
@@ -45,23 +45,28 @@ impl Side {
 
 /// A side and a limit.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Condition {
+pub struct LimitCondition {
     /// Which side counts.
-    pub side: Side,
+    pub side: Comparator,
     /// The limit, in the sensor's unit; finite.
     pub limit: f64,
     /// What it is counted in.
-    pub unit: Unit,
+    pub unit: SensorUnit,
 }
 
-impl Condition {
+impl LimitCondition {
     /// Reads a condition on values of that unit.
     ///
     /// # Errors
     /// What is wrong with it and what to write instead.
-    pub fn parse(text: &str, unit: Unit) -> Result<Self, String> {
+    pub fn parse(text: &str, unit: SensorUnit) -> Result<Self, String> {
         let text = text.trim();
-        let signs = [(">=", Side::AtLeast), ("<=", Side::AtMost), (">", Side::Above), ("<", Side::Below)];
+        let signs = [
+            (">=", Comparator::AtLeast),
+            ("<=", Comparator::AtMost),
+            (">", Comparator::Above),
+            ("<", Comparator::Below),
+        ];
         let found = signs.iter().find_map(|(sign, side)| Some((text.strip_prefix(sign)?, *side)));
         let Some((amount, side)) = found else {
             return Err(format!(
@@ -75,10 +80,10 @@ impl Condition {
     /// Whether it holds for that value.
     pub fn holds(&self, value: f64) -> bool {
         match self.side {
-            Side::Above => value > self.limit,
-            Side::AtLeast => value >= self.limit,
-            Side::Below => value < self.limit,
-            Side::AtMost => value <= self.limit,
+            Comparator::Above => value > self.limit,
+            Comparator::AtLeast => value >= self.limit,
+            Comparator::Below => value < self.limit,
+            Comparator::AtMost => value <= self.limit,
         }
     }
 
@@ -89,39 +94,39 @@ impl Condition {
     }
 }
 
-impl fmt::Display for Condition {
+impl fmt::Display for LimitCondition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.side.sign(), show(self.limit, self.unit))
     }
 }
 
 /// A value with its unit, for people.
-pub fn show(value: f64, unit: Unit) -> String {
+pub fn show(value: f64, unit: SensorUnit) -> String {
     match unit {
-        Unit::Bytes => units::show_bytes(value),
-        Unit::Seconds => units::show_seconds(value),
-        Unit::Count => units::number(value),
-        Unit::Percent | Unit::Celsius => format!("{} {}", units::number(value), unit.name()),
+        SensorUnit::Bytes => units::show_bytes(value),
+        SensorUnit::Seconds => units::show_seconds(value),
+        SensorUnit::Count => units::number(value),
+        SensorUnit::Percent | SensorUnit::Celsius => format!("{} {}", units::number(value), unit.name()),
     }
 }
 
 /// An amount of that unit.
-pub(crate) fn amount_of(text: &str, unit: Unit) -> Result<f64, String> {
+pub(crate) fn amount_of(text: &str, unit: SensorUnit) -> Result<f64, String> {
     let plain = |names: &[&str]| units::split(text).filter(|(_, name)| names.contains(name)).map(|(n, _)| n);
     let amount = match unit {
-        Unit::Percent => plain(&["%"]),
-        Unit::Celsius => plain(&["°C", "C", "K"]),
-        Unit::Count => plain(&[""]),
-        Unit::Seconds => units::seconds(text),
-        Unit::Bytes => units::bytes(text),
+        SensorUnit::Percent => plain(&["%"]),
+        SensorUnit::Celsius => plain(&["°C", "C", "K"]),
+        SensorUnit::Count => plain(&[""]),
+        SensorUnit::Seconds => units::seconds(text),
+        SensorUnit::Bytes => units::bytes(text),
     };
     amount.ok_or_else(|| {
         let kind = match unit {
-            Unit::Percent => "percent",
-            Unit::Celsius => "degrees",
-            Unit::Count => "a number without a unit",
-            Unit::Seconds => "a length of time",
-            Unit::Bytes => "a size",
+            SensorUnit::Percent => "percent",
+            SensorUnit::Celsius => "degrees",
+            SensorUnit::Count => "a number without a unit",
+            SensorUnit::Seconds => "a length of time",
+            SensorUnit::Bytes => "a size",
         };
         format!("{text:?} doesn't fit: this is {kind}, for example \"{}\"", unit.example())
     })
@@ -133,19 +138,19 @@ mod tests {
 
     #[test]
     fn conditions_are_read_in_the_unit_of_what_they_judge() {
-        let full = Condition::parse("> 90 %", Unit::Percent).unwrap();
+        let full = LimitCondition::parse("> 90 %", SensorUnit::Percent).unwrap();
         assert!(full.holds(90.1) && !full.holds(90.0) && full.opposite().holds(90.0));
-        assert_eq!(Condition::parse("<=5GB", Unit::Bytes).unwrap().limit, 5e9);
-        assert_eq!(Condition::parse("< 14d", Unit::Seconds).unwrap().to_string(), "< 14 days");
+        assert_eq!(LimitCondition::parse("<=5GB", SensorUnit::Bytes).unwrap().limit, 5e9);
+        assert_eq!(LimitCondition::parse("< 14d", SensorUnit::Seconds).unwrap().to_string(), "< 14 days");
         for (text, unit) in [
-            ("90 %", Unit::Percent),
-            ("> 90", Unit::Percent),
-            ("> 5 %", Unit::Bytes),
-            ("> 3 s", Unit::Count),
-            ("> nan", Unit::Count),
-            ("= 3", Unit::Count),
+            ("90 %", SensorUnit::Percent),
+            ("> 90", SensorUnit::Percent),
+            ("> 5 %", SensorUnit::Bytes),
+            ("> 3 s", SensorUnit::Count),
+            ("> nan", SensorUnit::Count),
+            ("= 3", SensorUnit::Count),
         ] {
-            assert!(Condition::parse(text, unit).is_err(), "{text}");
+            assert!(LimitCondition::parse(text, unit).is_err(), "{text}");
         }
     }
 }

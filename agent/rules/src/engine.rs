@@ -11,9 +11,9 @@ use nearhand_proto::time::UnixMillis;
 use nearhand_proto::wire;
 use serde::{Deserialize, Serialize};
 
-use crate::instance::{Instance, Phase, Told};
-use crate::rule::{Kind, MAX_INSTANCES, Rule};
-use crate::sensor::Reading;
+use crate::instance::{InstanceState, AlarmPhase, Transitions};
+use crate::rule::{RuleKind, MAX_INSTANCES, AlarmRule};
+use crate::sensor::SensorReading;
 use crate::summary;
 
 /// A step this long after the one before means that the engine didn't run (sleep, restart), in milliseconds.
@@ -23,7 +23,7 @@ const LONGEST_OFF: u64 = 400 * 86_400_000;
 
 /// A point in time, on all clocks that matter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Moment {
+pub struct EngineTime {
     /// Milliseconds of a clock that never goes back while the machine runs, sleep included.
     pub monotonic: u64,
     /// Which run of the machine that clock belongs to.
@@ -47,13 +47,13 @@ pub struct StateRow {
 
 /// How an alarm or what may become one stands, for people.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Standing {
+pub struct InstanceStatus {
     /// Which rule.
     pub rule: String,
     /// Of what.
     pub instance: String,
     /// Where it stands.
-    pub phase: Phase,
+    pub phase: AlarmPhase,
     /// The severity, once it is raised.
     pub severity: Option<Severity>,
     /// What it is measured by is silent.
@@ -69,27 +69,27 @@ pub struct Standing {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct StoredInstance {
     shape: String,
     version: u32,
-    instance: Instance,
+    instance: InstanceState,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
-struct Clock {
+struct EngineClock {
     /// The engine's own time.
     own: u64,
     /// What the monotonic clock said then.
-    moment: Moment,
+    moment: EngineTime,
 }
 
 /// The rules and how everything stands.
 #[derive(Debug)]
 pub struct Engine {
-    rules: Vec<Rule>,
-    states: Vec<BTreeMap<String, Instance>>,
+    rules: Vec<AlarmRule>,
+    states: Vec<BTreeMap<String, InstanceState>>,
     own: u64,
-    last: Option<Moment>,
+    last: Option<EngineTime>,
     /// Newest values of sensors that rules name with `also`.
     also: BTreeMap<(String, String), (f64, u64)>,
     dirty: BTreeMap<(String, String), ()>,
@@ -99,21 +99,21 @@ pub struct Engine {
 
 impl Engine {
     /// Rules without any state.
-    pub fn new(rules: Vec<Rule>) -> Self {
+    pub fn new(rules: Vec<AlarmRule>) -> Self {
         let states = rules.iter().map(|_| BTreeMap::new()).collect();
         Self { rules, states, own: 0, last: None, also: BTreeMap::new(), dirty: BTreeMap::new(), left_out: 0 }
     }
 
     /// Goes on from kept rows. Alarms of rules that are gone are expired; rows that can't be read are left out.
-    pub fn restore(rules: Vec<Rule>, rows: &[StateRow], now: Moment) -> (Self, Vec<AlarmEvent>) {
+    pub fn restore(rules: Vec<AlarmRule>, rows: &[StateRow], now: EngineTime) -> (Self, Vec<AlarmEvent>) {
         let mut engine = Self::new(rules);
         let clock = rows.iter().find(|row| row.rule.is_empty()).and_then(|row| row.state.as_deref());
-        if let Some(clock) = clock.and_then(|bytes| wire::decode::<Clock>(bytes).ok()) {
+        if let Some(clock) = clock.and_then(|bytes| wire::decode::<EngineClock>(bytes).ok()) {
             (engine.own, engine.last) = (clock.own, Some(clock.moment));
         }
         let mut gone = Vec::new();
         for row in rows.iter().filter(|row| !row.rule.is_empty()) {
-            let Some(kept) = row.state.as_deref().and_then(|bytes| wire::decode::<Kept>(bytes).ok()) else {
+            let Some(kept) = row.state.as_deref().and_then(|bytes| wire::decode::<StoredInstance>(bytes).ok()) else {
                 continue;
             };
             gone.extend(engine.take_over(row, kept, now));
@@ -122,8 +122,8 @@ impl Engine {
     }
 
     /// Puts a kept instance back, or tells that it is over because its rule is gone.
-    fn take_over(&mut self, row: &StateRow, kept: Kept, now: Moment) -> Option<AlarmEvent> {
-        let fits = |rule: &Rule| {
+    fn take_over(&mut self, row: &StateRow, kept: StoredInstance, now: EngineTime) -> Option<AlarmEvent> {
+        let fits = |rule: &AlarmRule| {
             rule.name == row.rule && rule.shape() == kept.shape && rule.instances.takes(&row.instance)
         };
         let found = self.rules.iter().position(fits);
@@ -142,7 +142,7 @@ impl Engine {
     }
 
     /// Other rules from now on. State is kept where a rule still watches the same thing in the same way.
-    pub fn replace(&mut self, rules: Vec<Rule>, now: Moment) -> Vec<AlarmEvent> {
+    pub fn replace(&mut self, rules: Vec<AlarmRule>, now: EngineTime) -> Vec<AlarmEvent> {
         let rows = self.all_rows();
         let (mut next, events) = Self::restore(rules, &rows, now);
         (next.own, next.last) = (self.own, self.last);
@@ -152,7 +152,7 @@ impl Engine {
     }
 
     /// The rules.
-    pub fn rules(&self) -> &[Rule] {
+    pub fn rules(&self) -> &[AlarmRule] {
         &self.rules
     }
 
@@ -162,7 +162,7 @@ impl Engine {
     }
 
     /// Moves on to `now`, takes readings, and tells what happened.
-    pub fn step(&mut self, now: Moment, readings: &[Reading]) -> Vec<AlarmEvent> {
+    pub fn step(&mut self, now: EngineTime, readings: &[SensorReading]) -> Vec<AlarmEvent> {
         self.advance(now);
         let at = self.own;
         for reading in readings {
@@ -181,7 +181,7 @@ impl Engine {
     }
 
     /// The engine's own clock follows the monotonic one; over a restart of the machine, the wall clock.
-    fn advance(&mut self, now: Moment) {
+    fn advance(&mut self, now: EngineTime) {
         let before = self.last.replace(now).unwrap_or(now);
         let by = match before.boot == now.boot {
             true => now.monotonic.saturating_sub(before.monotonic),
@@ -195,7 +195,7 @@ impl Engine {
         }
     }
 
-    fn remember_for_also(&mut self, reading: &Reading) {
+    fn remember_for_also(&mut self, reading: &SensorReading) {
         let mut levels = self.rules.iter().flat_map(|rule| &rule.levels);
         if !levels.any(|l| l.also.is_some_and(|(sensor, _)| sensor.name == reading.sensor)) {
             return;
@@ -208,7 +208,7 @@ impl Engine {
     }
 
     /// Takes a reading into the windows of one rule.
-    fn read(&mut self, n: usize, reading: &Reading, at: u64) {
+    fn read(&mut self, n: usize, reading: &SensorReading, at: u64) {
         let (Some(rule), Some(states)) = (self.rules.get(n), self.states.get_mut(n)) else { return };
         if rule.sensor.name != reading.sensor {
             return;
@@ -221,7 +221,7 @@ impl Engine {
                 self.left_out = self.left_out.saturating_add(1);
                 continue;
             }
-            let instance = states.entry(name.clone()).or_insert_with(|| Instance::new(at, rule));
+            let instance = states.entry(name.clone()).or_insert_with(|| InstanceState::new(at, rule));
             instance.sample(rule, at, *value);
         }
         if rule.sensor.absent_is_zero {
@@ -234,16 +234,16 @@ impl Engine {
     }
 
     /// Judges a rule's instances: those that were just read, and those for which time alone decides.
-    fn judge(&mut self, n: usize, readings: &[Reading], at: u64, now: Moment, events: &mut Vec<AlarmEvent>) {
+    fn judge(&mut self, n: usize, readings: &[SensorReading], at: u64, now: EngineTime, events: &mut Vec<AlarmEvent>) {
         let (Some(rule), Some(states)) = (self.rules.get(n), self.states.get_mut(n)) else { return };
-        if rule.kind == Kind::Absence {
+        if rule.kind == RuleKind::Absence {
             for name in rule.expected() {
-                states.entry(name.to_owned()).or_insert_with(|| Instance::new(at, rule));
+                states.entry(name.to_owned()).or_insert_with(|| InstanceState::new(at, rule));
             }
         }
         let mut over = Vec::new();
         for (name, instance) in states.iter_mut() {
-            let before = instance.mark();
+            let before = instance.durable();
             let mut told = match instance.pass(rule, at) {
                 Some(told) => told,
                 None => {
@@ -255,13 +255,13 @@ impl Engine {
                 }
             };
             if instance.is_heard(rule, at) && (rule.kind.is_timed() || rule.is_read(readings, name))
-                || rule.kind == Kind::Absence
+                || rule.kind == RuleKind::Absence
             {
                 let also = |level: usize| holds_also(rule, level, name, &self.also);
                 told.extend(instance.judge(rule, at, also));
             }
-            events.extend(told_events(rule, name, instance, told, now));
-            if instance.mark() != before {
+            events.extend(events_of(rule, name, instance, told, now));
+            if instance.durable() != before {
                 self.dirty.insert((rule.name.clone(), name.clone()), ());
             }
         }
@@ -301,7 +301,7 @@ impl Engine {
     }
 
     fn clock_row(&self) -> StateRow {
-        let clock = self.last.map(|moment| Clock { own: self.own, moment });
+        let clock = self.last.map(|moment| EngineClock { own: self.own, moment });
         let state = clock.and_then(|clock| wire::encode(&clock).ok());
         StateRow { rule: String::new(), instance: String::new(), state }
     }
@@ -309,17 +309,17 @@ impl Engine {
     fn state_of(&self, rule: &str, instance: &str) -> Option<Vec<u8>> {
         let (rule, states) = self.rules.iter().zip(&self.states).find(|(r, _)| r.name == rule)?;
         let instance = states.get(instance)?.clone();
-        wire::encode(&Kept { shape: rule.shape(), version: rule.version, instance }).ok()
+        wire::encode(&StoredInstance { shape: rule.shape(), version: rule.version, instance }).ok()
     }
 
     /// How everything that isn't simply well stands; with `all`, everything.
-    pub fn standing(&self, all: bool) -> Vec<Standing> {
+    pub fn alarms(&self, all: bool) -> Vec<InstanceStatus> {
         let mut list = Vec::new();
         for (rule, states) in self.rules.iter().zip(&self.states) {
             for (name, instance) in states.iter().filter(|(_, i)| all || !i.is_idle()) {
                 let value = instance.judged;
                 let severity = instance.told.unwrap_or(Severity::Info);
-                list.push(Standing {
+                list.push(InstanceStatus {
                     rule: rule.name.clone(),
                     instance: name.clone(),
                     phase: instance.phase(),
@@ -338,19 +338,19 @@ impl Engine {
     }
 
     /// Alarms that are open now, as events: what a spool that had to give up events still has to say.
-    pub fn open(&self, now: Moment) -> Vec<AlarmEvent> {
+    pub fn open(&self, now: EngineTime) -> Vec<AlarmEvent> {
         let mut events = Vec::new();
         for (rule, states) in self.rules.iter().zip(&self.states) {
             for (name, instance) in states {
                 let told = instance.told.map(|severity| (AlarmTransition::Raised, severity));
-                events.extend(told_events(rule, name, instance, told.into_iter().collect(), now));
+                events.extend(events_of(rule, name, instance, told.into_iter().collect(), now));
             }
         }
         events
     }
 }
 
-impl Rule {
+impl AlarmRule {
     fn takes(&self, instance: &str) -> bool {
         match &self.lines {
             Some(_) => instance == self.name,
@@ -358,7 +358,7 @@ impl Rule {
         }
     }
 
-    fn is_read(&self, readings: &[Reading], instance: &str) -> bool {
+    fn is_read(&self, readings: &[SensorReading], instance: &str) -> bool {
         let ours = readings.iter().filter(|reading| reading.sensor == self.sensor.name);
         ours.into_iter()
             .any(|r| self.sensor.absent_is_zero || r.values.iter().any(|(name, _)| name == instance))
@@ -372,7 +372,7 @@ impl Rule {
 }
 
 fn holds_also(
-    rule: &Rule,
+    rule: &AlarmRule,
     level: usize,
     instance: &str,
     latest: &BTreeMap<(String, String), (f64, u64)>,
@@ -382,11 +382,11 @@ fn holds_also(
     value.is_some_and(|(value, _)| condition.holds(*value))
 }
 
-fn measured(rule: &Rule, value: f64) -> MeasuredValue {
+fn measured(rule: &AlarmRule, value: f64) -> MeasuredValue {
     MeasuredValue { value, unit: summary::unit_of(rule).name().to_owned() }
 }
 
-fn told_events(rule: &Rule, name: &str, instance: &Instance, told: Told, now: Moment) -> Vec<AlarmEvent> {
+fn events_of(rule: &AlarmRule, name: &str, instance: &InstanceState, told: Transitions, now: EngineTime) -> Vec<AlarmEvent> {
     let value = instance.judged.filter(|value| value.is_finite());
     let event = |(transition, severity)| AlarmEvent {
         rule: rule.name.clone(),
@@ -404,7 +404,7 @@ fn told_events(rule: &Rule, name: &str, instance: &Instance, told: Told, now: Mo
     told.into_iter().map(event).collect()
 }
 
-fn expired(rule: &str, version: u32, instance: &str, severity: Severity, now: Moment) -> AlarmEvent {
+fn expired(rule: &str, version: u32, instance: &str, severity: Severity, now: EngineTime) -> AlarmEvent {
     AlarmEvent {
         rule: rule.to_owned(),
         rule_version: version,

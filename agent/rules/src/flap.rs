@@ -13,7 +13,7 @@ const SHORTEST: u64 = 60_000;
 
 /// The last results of one alarm.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Flap {
+pub(crate) struct FlapHistory {
     slot: u64,
     /// A bit for each stretch in which it changed; the lowest is the newest.
     changed: u32,
@@ -21,7 +21,7 @@ pub(crate) struct Flap {
     pub(crate) on: bool,
 }
 
-impl Flap {
+impl FlapHistory {
     /// Milliseconds of one stretch: long enough for the alarm to change at all.
     pub(crate) fn stretch(hold_ms: u64, keep_ms: u64) -> u64 {
         SHORTEST.max(hold_ms).max(keep_ms)
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn starts_at_a_fifth_and_stops_below_a_twentieth() {
-        let mut flap = Flap::default();
+        let mut flap = FlapHistory::default();
         for n in 0..3 {
             flap.advance(n * 60_000, 60_000);
             flap.note_change();

@@ -6,9 +6,9 @@
 use nearhand_proto::alarm::{AlarmTransition, Severity};
 use serde::{Deserialize, Serialize};
 
-use crate::flap::Flap;
-use crate::rule::{Direction, Kind, Rule};
-use crate::window::Window;
+use crate::flap::FlapHistory;
+use crate::rule::{ChangeDirection, RuleKind, AlarmRule};
+use crate::window::SampleWindow;
 
 /// A firing alarm whose sensor is silent for this long is given up, in milliseconds.
 const GIVEN_UP: u64 = 24 * 3_600_000;
@@ -23,7 +23,7 @@ struct LevelState {
 
 /// Where an alarm stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Phase {
+pub enum AlarmPhase {
     /// Nothing is wrong.
     Ok,
     /// The condition holds, not yet for long enough.
@@ -34,7 +34,7 @@ pub enum Phase {
     Recovering,
 }
 
-impl Phase {
+impl AlarmPhase {
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -48,7 +48,7 @@ impl Phase {
 
 /// State of a rule on an instance. Times are milliseconds of the engine's own clock.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Instance {
+pub(crate) struct InstanceState {
     levels: Vec<LevelState>,
     /// The severity that was told last; `None`: nothing is open.
     pub(crate) told: Option<Severity>,
@@ -62,8 +62,8 @@ pub(crate) struct Instance {
     pub(crate) last: Option<f64>,
     /// What was judged last.
     pub(crate) judged: Option<f64>,
-    window: Window,
-    flap: Flap,
+    window: SampleWindow,
+    flap: FlapHistory,
 }
 
 fn ms(length: core::time::Duration) -> u64 {
@@ -71,15 +71,15 @@ fn ms(length: core::time::Duration) -> u64 {
 }
 
 /// What became of an instance.
-pub(crate) type Told = Vec<(AlarmTransition, Severity)>;
+pub(crate) type Transitions = Vec<(AlarmTransition, Severity)>;
 
-impl Instance {
-    pub(crate) fn new(at: u64, rule: &Rule) -> Self {
+impl InstanceState {
+    pub(crate) fn new(at: u64, rule: &AlarmRule) -> Self {
         Self { seen: at, levels: vec![LevelState::default(); rule.levels.len()], ..Self::default() }
     }
 
     /// Takes a sample into the window.
-    pub(crate) fn sample(&mut self, rule: &Rule, at: u64, value: f64) {
+    pub(crate) fn sample(&mut self, rule: &AlarmRule, at: u64, value: f64) {
         let gap = at.saturating_sub(self.seen);
         if gap > ms(rule.silence()) && !rule.kind.is_timed() {
             self.pause(gap);
@@ -88,29 +88,29 @@ impl Instance {
         let width = ms(rule.window);
         let before = self.last.replace(value);
         match rule.kind {
-            Kind::Rate | Kind::Log => {
+            RuleKind::Rate | RuleKind::Log => {
                 let added = match (rule.sensor.shape, before) {
-                    (crate::sensor::Shape::Counter, Some(before)) if value >= before => value - before,
+                    (crate::sensor::SensorShape::Counter, Some(before)) if value >= before => value - before,
                     // Begun again: all of it is new.
-                    (crate::sensor::Shape::Counter, Some(_)) => value,
-                    (crate::sensor::Shape::Counter, None) => 0.0,
+                    (crate::sensor::SensorShape::Counter, Some(_)) => value,
+                    (crate::sensor::SensorShape::Counter, None) => 0.0,
                     _ => value,
                 };
                 if added > 0.0 {
                     self.window.push(at, added, width);
                 }
             }
-            Kind::Change(direction) => {
+            RuleKind::Change(direction) => {
                 let changed = before.is_some_and(|before| match direction {
-                    Direction::Rises => value > before,
-                    Direction::Falls => value < before,
-                    Direction::Any => value.total_cmp(&before).is_ne(),
+                    ChangeDirection::Rises => value > before,
+                    ChangeDirection::Falls => value < before,
+                    ChangeDirection::Any => value.total_cmp(&before).is_ne(),
                 });
                 if changed {
                     self.window.push(at, 1.0, width);
                 }
             }
-            Kind::Absence if value <= 0.0 && rule.sensor.name == crate::sensor::LOG_LINES => {
+            RuleKind::Absence if value <= 0.0 && rule.sensor.name == crate::sensor::LOG_LINES => {
                 // A reading of no lines is no sign of life.
                 self.seen = self.seen.saturating_sub(gap);
             }
@@ -119,22 +119,22 @@ impl Instance {
     }
 
     /// The value that the conditions are about.
-    fn value(&mut self, rule: &Rule, at: u64) -> Option<f64> {
+    fn value(&mut self, rule: &AlarmRule, at: u64) -> Option<f64> {
         let width = ms(rule.window);
         self.window.forget(at, width);
         #[expect(clippy::cast_precision_loss, reason = "seconds of a year fit")]
         match rule.kind {
-            Kind::Threshold(aggregate) => self.window.value(aggregate, at, width),
-            Kind::Service => self.last,
-            Kind::Rate | Kind::Log | Kind::Change(_) => Some(self.window.sum()),
-            Kind::Forecast(limit) => self.window.seconds_to(limit, width),
-            Kind::Absence => Some(at.saturating_sub(self.seen) as f64 / 1000.0),
+            RuleKind::Threshold(aggregate) => self.window.value(aggregate, at, width),
+            RuleKind::Service => self.last,
+            RuleKind::Rate | RuleKind::Log | RuleKind::Change(_) => Some(self.window.sum()),
+            RuleKind::Forecast(limit) => self.window.seconds_to(limit, width),
+            RuleKind::Absence => Some(at.saturating_sub(self.seen) as f64 / 1000.0),
         }
     }
 
     /// Judges, and tells what became of it. `also(level)` says whether that level's second condition holds.
-    pub(crate) fn judge(&mut self, rule: &Rule, at: u64, also: impl Fn(usize) -> bool) -> Told {
-        let mut told = Told::new();
+    pub(crate) fn judge(&mut self, rule: &AlarmRule, at: u64, also: impl Fn(usize) -> bool) -> Transitions {
+        let mut told = Transitions::new();
         if core::mem::take(&mut self.lost) {
             told.extend(self.told.map(|severity| (AlarmTransition::SensorBack, severity)));
         }
@@ -157,13 +157,13 @@ impl Instance {
     }
 
     /// The worst severity that is active.
-    fn active(&self, rule: &Rule) -> Option<Severity> {
+    fn active(&self, rule: &AlarmRule) -> Option<Severity> {
         let levels = rule.levels.iter().zip(&self.levels);
         levels.filter(|(_, state)| state.active).map(|(level, _)| level.severity).max()
     }
 
-    fn settle(&mut self, rule: &Rule, at: u64, before: Option<Severity>, told: &mut Told) {
-        let stretch = Flap::stretch(ms(rule.hold), ms(rule.keep));
+    fn settle(&mut self, rule: &AlarmRule, at: u64, before: Option<Severity>, told: &mut Transitions) {
+        let stretch = FlapHistory::stretch(ms(rule.hold), ms(rule.keep));
         self.flap.advance(at, stretch);
         let now = self.active(rule);
         if self.flap.on {
@@ -197,7 +197,7 @@ impl Instance {
     }
 
     /// While it flaps nothing is told but that it is worse than ever, and the end.
-    fn settle_flapping(&mut self, now: Option<Severity>, told: &mut Told) {
+    fn settle_flapping(&mut self, now: Option<Severity>, told: &mut Transitions) {
         let before = self.told.unwrap_or(Severity::Info);
         if let Some(worse) = now.filter(|now| *now > before) {
             self.told = Some(worse);
@@ -214,13 +214,13 @@ impl Instance {
     }
 
     /// Time passes without a sample. `None`: nothing is left to know.
-    pub(crate) fn pass(&mut self, rule: &Rule, at: u64) -> Option<Told> {
+    pub(crate) fn pass(&mut self, rule: &AlarmRule, at: u64) -> Option<Transitions> {
         let silent = at.saturating_sub(self.seen);
-        if rule.kind == Kind::Absence {
-            return Some(Told::new());
+        if rule.kind == RuleKind::Absence {
+            return Some(Transitions::new());
         }
         if silent <= ms(rule.silence()) {
-            return Some(Told::new());
+            return Some(Transitions::new());
         }
         match self.told {
             _ if silent > GIVEN_UP.max(ms(rule.silence())) => None,
@@ -228,12 +228,12 @@ impl Instance {
                 self.lost = true;
                 Some(vec![(AlarmTransition::SensorLost, severity)])
             }
-            _ => Some(Told::new()),
+            _ => Some(Transitions::new()),
         }
     }
 
     /// Whether the sensor has just been heard, as of `at`.
-    pub(crate) fn is_heard(&self, rule: &Rule, at: u64) -> bool {
+    pub(crate) fn is_heard(&self, rule: &AlarmRule, at: u64) -> bool {
         at.saturating_sub(self.seen) <= ms(rule.silence())
     }
 
@@ -245,34 +245,34 @@ impl Instance {
     }
 
     /// The engine itself didn't run for this long, which says nothing about the sensor.
-    pub(crate) fn resume(&mut self, rule: &Rule, gap: u64) {
+    pub(crate) fn resume(&mut self, rule: &AlarmRule, gap: u64) {
         self.pause(gap);
-        if rule.kind != Kind::Absence {
+        if rule.kind != RuleKind::Absence {
             self.seen = self.seen.saturating_add(gap);
         }
-        if matches!(rule.kind, Kind::Threshold(_)) {
+        if matches!(rule.kind, RuleKind::Threshold(_)) {
             self.window.shift(gap, ms(rule.window));
         }
     }
 
     /// The rule has changed: what was told still stands until its new conditions say otherwise.
-    pub(crate) fn fit(&mut self, rule: &Rule) {
+    pub(crate) fn fit(&mut self, rule: &AlarmRule) {
         let active = |severity| self.told.is_some_and(|told| severity <= told);
         self.levels =
             rule.levels.iter().map(|l| LevelState { active: active(l.severity), since: None }).collect();
     }
 
     /// Where it stands.
-    pub(crate) fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> AlarmPhase {
         let firing = self.levels.iter().any(|level| level.active);
         let since = |active: bool| self.levels.iter().any(|l| l.active == active && l.since.is_some());
         match firing {
-            false if since(false) => Phase::Pending,
-            false => Phase::Ok,
+            false if since(false) => AlarmPhase::Pending,
+            false => AlarmPhase::Ok,
             // The mildest active one decides: while it holds, the alarm goes on.
             true => match self.levels.iter().find(|l| l.active) {
-                Some(level) if level.since.is_some() => Phase::Recovering,
-                _ => Phase::Firing,
+                Some(level) if level.since.is_some() => AlarmPhase::Recovering,
+                _ => AlarmPhase::Firing,
             },
         }
     }
@@ -283,19 +283,19 @@ impl Instance {
     }
 
     /// What must not be lost at a crash, for noticing that it changed.
-    pub(crate) fn mark(&self) -> Mark {
-        Mark { told: self.told, lost: self.lost, flap: self.flap.on, levels: self.levels.clone() }
+    pub(crate) fn durable(&self) -> DurableState {
+        DurableState { told: self.told, lost: self.lost, flap: self.flap.on, levels: self.levels.clone() }
     }
 
     /// Nothing worth keeping: neither open nor on its way, and no window.
     pub(crate) fn is_idle(&self) -> bool {
-        self.told.is_none() && self.flap.is_quiet() && self.phase() == Phase::Ok
+        self.told.is_none() && self.flap.is_quiet() && self.phase() == AlarmPhase::Ok
     }
 }
 
 /// What of an instance is written at once when it changes; the rest (windows) is written now and then.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Mark {
+pub(crate) struct DurableState {
     told: Option<Severity>,
     lost: bool,
     flap: bool,

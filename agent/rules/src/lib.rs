@@ -18,7 +18,7 @@ mod summary;
 pub mod units;
 mod window;
 
-pub use engine::{Engine, Moment, Standing, StateRow};
-pub use parse::{Mistake, RuleSet};
-pub use rule::Rule;
-pub use sensor::{Reading, Sensor, Unit};
+pub use engine::{Engine, EngineTime, InstanceStatus, StateRow};
+pub use parse::{RuleMistake, RuleSet};
+pub use rule::AlarmRule;
+pub use sensor::{SensorReading, SensorSpec, SensorUnit};

@@ -7,10 +7,10 @@ mod rules;
 use nearhand_proto::alarm::DeviceProfile;
 
 use crate::profile;
-use crate::raw::{At, Raw, RawRule};
-use crate::rule::Rule;
-pub use mistake::Mistake;
-use mistake::Mistakes;
+use crate::raw::{Located, RawRulesFile, RawRule};
+use crate::rule::AlarmRule;
+pub use mistake::RuleMistake;
+use mistake::RuleMistakes;
 
 /// Most rules of a set.
 pub const MAX_RULES: usize = 200;
@@ -25,7 +25,7 @@ pub struct RuleSet {
     /// What kind of machine it is.
     pub profile: DeviceProfile,
     /// The rules, by name.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<AlarmRule>,
     /// Certificate files whose end is watched; absolute.
     pub certificates: Vec<String>,
     /// Files whose age is watched; absolute.
@@ -37,7 +37,7 @@ pub struct RuleSet {
     /// Whether an alarm has the machine diagnose itself.
     pub diagnose: bool,
     /// What is allowed and probably not meant.
-    pub advice: Vec<Mistake>,
+    pub advice: Vec<RuleMistake>,
 }
 
 impl RuleSet {
@@ -60,13 +60,13 @@ impl RuleSet {
     ///
     /// # Errors
     /// Every mistake that was found, by line.
-    pub fn read(text: &str, otherwise: DeviceProfile) -> Result<Self, Vec<Mistake>> {
-        let mut found = Mistakes::default();
+    pub fn read(text: &str, otherwise: DeviceProfile) -> Result<Self, Vec<RuleMistake>> {
+        let mut found = RuleMistakes::default();
         if text.len() > MAX_FILE {
             found.add(1, format!("the file is longer than {} KiB: write less", MAX_FILE / 1024));
             return Err(found.list);
         }
-        let raw = match Raw::read(text) {
+        let raw = match RawRulesFile::read(text) {
             Ok(raw) => raw,
             Err((line, what)) => {
                 found.add(line, what);
@@ -76,7 +76,7 @@ impl RuleSet {
         let (profile, with_defaults) = named_profile(raw.profile.as_ref(), otherwise, &mut found);
         let defaults = if with_defaults { defaults(profile, &mut found) } else { Vec::new() };
         let rules = merged(defaults, raw.rules, &mut found);
-        let mut made: Vec<Rule> = rules.iter().filter_map(|rule| rules::rule(rule, &mut found)).collect();
+        let mut made: Vec<AlarmRule> = rules.iter().filter_map(|rule| rules::rule(rule, &mut found)).collect();
         if made.len() > MAX_RULES {
             found.add(1, format!("{} rules are too many: at most {MAX_RULES} are allowed", made.len()));
         }
@@ -101,9 +101,9 @@ impl RuleSet {
 }
 
 fn named_profile(
-    name: Option<&At<String>>,
+    name: Option<&Located<String>>,
     otherwise: DeviceProfile,
-    found: &mut Mistakes,
+    found: &mut RuleMistakes,
 ) -> (DeviceProfile, bool) {
     let Some(name) = name else { return (otherwise, true) };
     match name.value.as_str() {
@@ -120,10 +120,10 @@ fn named_profile(
     }
 }
 
-fn defaults(profile: DeviceProfile, found: &mut Mistakes) -> Vec<RawRule> {
+fn defaults(profile: DeviceProfile, found: &mut RuleMistakes) -> Vec<RawRule> {
     let mut rules = Vec::new();
     for text in profile::texts(profile) {
-        match Raw::read_own(text) {
+        match RawRulesFile::read_own(text) {
             Ok(raw) => rules.extend(raw.rules),
             Err((_, what)) => found.add(0, format!("the program's own rules: {what}")),
         }
@@ -132,7 +132,7 @@ fn defaults(profile: DeviceProfile, found: &mut Mistakes) -> Vec<RawRule> {
 }
 
 /// The file's rules over the profile's of the same name.
-fn merged(mut rules: Vec<RawRule>, own: Vec<RawRule>, found: &mut Mistakes) -> Vec<RawRule> {
+fn merged(mut rules: Vec<RawRule>, own: Vec<RawRule>, found: &mut RuleMistakes) -> Vec<RawRule> {
     let mut seen: Vec<(String, usize)> = Vec::new();
     for rule in own {
         let Some(name) = rule.name.clone() else {
@@ -157,7 +157,7 @@ fn merged(mut rules: Vec<RawRule>, own: Vec<RawRule>, found: &mut Mistakes) -> V
     rules
 }
 
-fn paths(list: Vec<At<String>>, what: &str, found: &mut Mistakes) -> Vec<String> {
+fn paths(list: Vec<Located<String>>, what: &str, found: &mut RuleMistakes) -> Vec<String> {
     if let Some(many) = list.get(MAX_WATCHED) {
         found.add(many.line, format!("more than {MAX_WATCHED} {what}: watch fewer"));
     }

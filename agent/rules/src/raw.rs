@@ -7,7 +7,7 @@ use toml::Spanned;
 
 /// A value and the line it stands in; line 0 is the profile's, which comes with the program.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct At<T> {
+pub(crate) struct Located<T> {
     pub(crate) value: T,
     pub(crate) line: usize,
 }
@@ -17,18 +17,18 @@ macro_rules! rule_keys {
     ($($key:ident $name:literal: $kind:ty,)*) => {
         #[derive(Deserialize, Default)]
         #[serde(deny_unknown_fields)]
-        struct FileRule { $(#[serde(rename = $name)] $key: Option<Spanned<$kind>>,)* }
+        struct TomlRule { $(#[serde(rename = $name)] $key: Option<Spanned<$kind>>,)* }
 
         /// A rule with the line of each value.
         #[derive(Clone, PartialEq, Debug, Default)]
         pub(crate) struct RawRule {
             /// Where the rule begins.
             pub(crate) line: usize,
-            $(pub(crate) $key: Option<At<$kind>>,)*
+            $(pub(crate) $key: Option<Located<$kind>>,)*
         }
 
         impl RawRule {
-            fn of(rule: FileRule, line: usize, lines: &Lines) -> Self {
+            fn of(rule: TomlRule, line: usize, lines: &LineIndex) -> Self {
                 Self { line, $($key: rule.$key.map(|v| lines.at(v)),)* }
             }
 
@@ -84,17 +84,17 @@ pub(crate) struct RawLevel {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct TomlRulesFile {
     profile: Option<Spanned<String>>,
     #[serde(default)]
-    watch: FileWatch,
+    watch: TomlWatch,
     #[serde(default)]
-    rule: Vec<Spanned<FileRule>>,
+    rule: Vec<Spanned<TomlRule>>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
-struct FileWatch {
+struct TomlWatch {
     #[serde(default)]
     certificates: Vec<Spanned<String>>,
     #[serde(default)]
@@ -108,10 +108,10 @@ struct FileWatch {
 
 /// A whole file.
 #[derive(Debug, Default)]
-pub(crate) struct Raw {
-    pub(crate) profile: Option<At<String>>,
-    pub(crate) certificates: Vec<At<String>>,
-    pub(crate) backups: Vec<At<String>>,
+pub(crate) struct RawRulesFile {
+    pub(crate) profile: Option<Located<String>>,
+    pub(crate) certificates: Vec<Located<String>>,
+    pub(crate) backups: Vec<Located<String>>,
     pub(crate) gateway: bool,
     pub(crate) dns: bool,
     pub(crate) diagnose: Option<bool>,
@@ -119,37 +119,37 @@ pub(crate) struct Raw {
 }
 
 /// Where lines begin; `None`: in a file that nobody sees.
-struct Lines<'a>(Option<&'a str>);
+struct LineIndex<'a>(Option<&'a str>);
 
-impl Lines<'_> {
+impl LineIndex<'_> {
     fn line(&self, span: &Range<usize>) -> usize {
         let Some(text) = self.0 else { return 0 };
         let before = text.as_bytes().get(..span.start).unwrap_or_default();
         before.iter().filter(|byte| **byte == b'\n').count() + 1
     }
 
-    fn at<T>(&self, value: Spanned<T>) -> At<T> {
-        At { line: self.line(&value.span()), value: value.into_inner() }
+    fn at<T>(&self, value: Spanned<T>) -> Located<T> {
+        Located { line: self.line(&value.span()), value: value.into_inner() }
     }
 }
 
-impl Raw {
+impl RawRulesFile {
     /// Reads a file's text; else the line and what is wrong there.
     pub(crate) fn read(text: &str) -> Result<Self, (usize, String)> {
-        Self::with_lines(text, &Lines(Some(text)))
+        Self::with_lines(text, &LineIndex(Some(text)))
     }
 
     /// Reads a file that comes with the program: its lines are 0.
     pub(crate) fn read_own(text: &str) -> Result<Self, (usize, String)> {
-        Self::with_lines(text, &Lines(None))
+        Self::with_lines(text, &LineIndex(None))
     }
 
-    fn with_lines(text: &str, lines: &Lines<'_>) -> Result<Self, (usize, String)> {
-        let file: File = toml::from_str(text).map_err(|error| {
+    fn with_lines(text: &str, lines: &LineIndex<'_>) -> Result<Self, (usize, String)> {
+        let file: TomlRulesFile = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| lines.line(&span));
             (line, plain(error.message()))
         })?;
-        let rule = |rule: Spanned<FileRule>| {
+        let rule = |rule: Spanned<TomlRule>| {
             let line = lines.line(&rule.span());
             RawRule::of(rule.into_inner(), line, lines)
         };

@@ -4,15 +4,15 @@ use core::time::Duration;
 
 use nearhand_proto::alarm::Severity;
 
-use crate::condition::Condition;
-use crate::sensor::Sensor;
+use crate::condition::LimitCondition;
+use crate::sensor::SensorSpec;
 
 /// Most instances that one rule follows; more are left out, and counted.
 pub const MAX_INSTANCES: usize = 64;
 
 /// How samples of a window become one value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Aggregate {
+pub enum WindowAggregate {
     /// The newest.
     Last,
     /// Their mean.
@@ -27,7 +27,7 @@ pub enum Aggregate {
 
 /// Which way a change must go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Direction {
+pub enum ChangeDirection {
     /// Up.
     Rises,
     /// Down.
@@ -38,9 +38,9 @@ pub enum Direction {
 
 /// What of the samples is judged.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Kind {
+pub enum RuleKind {
     /// The value itself, over a window.
-    Threshold(Aggregate),
+    Threshold(WindowAggregate),
     /// How much was added within the window.
     Rate,
     /// Seconds until the sensor reaches this value if it goes on as within the window.
@@ -52,10 +52,10 @@ pub enum Kind {
     /// A unit's failure.
     Service,
     /// Changes within the window.
-    Change(Direction),
+    Change(ChangeDirection),
 }
 
-impl Kind {
+impl RuleKind {
     /// Its name in files.
     pub const fn name(self) -> &'static str {
         match self {
@@ -77,25 +77,25 @@ impl Kind {
 
 /// One severity of a rule.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Level {
+pub struct SeverityLevel {
     /// How bad.
     pub severity: Severity,
     /// Begins.
-    pub raise: Condition,
+    pub raise: LimitCondition,
     /// Is over.
-    pub clear: Condition,
+    pub clear: LimitCondition,
     /// To begin, this must hold as well, of the same instance.
-    pub also: Option<(&'static Sensor, Condition)>,
+    pub also: Option<(&'static SensorSpec, LimitCondition)>,
 }
 
 /// Which instances a rule follows.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Filter {
+pub struct InstanceFilter {
     /// Patterns with `*`; one that begins with `!` leaves out. Empty: all.
     pub patterns: Vec<String>,
 }
 
-impl Filter {
+impl InstanceFilter {
     /// Whether the rule follows that instance: the last pattern that fits decides.
     pub fn takes(&self, instance: &str) -> bool {
         let first_leaves_out = self.patterns.first().is_none_or(|p| p.starts_with('!'));
@@ -139,18 +139,18 @@ pub enum LogSource {
 }
 
 /// A regular expression; matching takes time linear in the line.
-pub type Pattern = regex_lite::Regex;
+pub type LogPattern = regex_lite::Regex;
 
 /// Lines that a rule waits for.
 #[derive(Clone, Debug)]
-pub struct Lines {
+pub struct LogLines {
     /// Where they come from.
     pub source: LogSource,
     /// What they look like.
-    pub pattern: Pattern,
+    pub pattern: LogPattern,
 }
 
-impl PartialEq for Lines {
+impl PartialEq for LogLines {
     fn eq(&self, other: &Self) -> bool {
         self.source == other.source && self.pattern.as_str() == other.pattern.as_str()
     }
@@ -158,21 +158,21 @@ impl PartialEq for Lines {
 
 /// A rule.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Rule {
+pub struct AlarmRule {
     /// Its name, unique in its set.
     pub name: String,
     /// Changes whenever the rule does.
     pub version: u32,
     /// What it watches.
-    pub sensor: &'static Sensor,
+    pub sensor: &'static SensorSpec,
     /// What of it is judged.
-    pub kind: Kind,
+    pub kind: RuleKind,
     /// Which instances.
-    pub instances: Filter,
+    pub instances: InstanceFilter,
     /// How long back the judged value reaches.
     pub window: Duration,
     /// Severities, mildest first; at least one.
-    pub levels: Vec<Level>,
+    pub levels: Vec<SeverityLevel>,
     /// How long a condition must hold before the alarm is raised.
     pub hold: Duration,
     /// How long it must be over before the alarm is cleared.
@@ -186,10 +186,10 @@ pub struct Rule {
     /// Where to read on.
     pub article: Option<String>,
     /// Lines of a log, where it is about them.
-    pub lines: Option<Lines>,
+    pub lines: Option<LogLines>,
 }
 
-impl Rule {
+impl AlarmRule {
     /// Without a sample for this long, nothing is known any more.
     pub fn silence(&self) -> Duration {
         (self.every * 3).max(Duration::from_secs(120))
@@ -207,8 +207,9 @@ mod tests {
 
     #[test]
     fn filters_take_and_leave_out() {
-        let filter =
-            |patterns: &[&str]| Filter { patterns: patterns.iter().map(|p| (*p).to_owned()).collect() };
+        let filter = |patterns: &[&str]| InstanceFilter {
+            patterns: patterns.iter().map(|p| (*p).to_owned()).collect(),
+        };
         assert!(filter(&[]).takes("/"));
         assert!(filter(&["!/mnt/*"]).takes("/") && !filter(&["!/mnt/*"]).takes("/mnt/usb"));
         let some = filter(&["/var*", "!/var/tmp", "/*/x*z"]);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a sensor's values are counted in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unit {
+pub enum SensorUnit {
     /// 0 to 100.
     Percent,
     /// Bytes.
@@ -19,7 +19,7 @@ pub enum Unit {
     Count,
 }
 
-impl Unit {
+impl SensorUnit {
     /// As it is shown behind a number.
     pub const fn name(self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl Unit {
 
 /// How a sensor's values are to be taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Shape {
+pub enum SensorShape {
     /// How things are.
     Gauge,
     /// How many there were since some beginning; only ever grows, or begins again.
@@ -56,13 +56,13 @@ pub enum Shape {
 
 /// Something that is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Sensor {
+pub struct SensorSpec {
     /// Its name in rules.
     pub name: &'static str,
     /// What its values are counted in.
-    pub unit: Unit,
+    pub unit: SensorUnit,
     /// How its values are to be taken.
-    pub shape: Shape,
+    pub shape: SensorShape,
     /// Of what each value is; empty where there is only one.
     pub of: &'static str,
     /// How often it is read unless a rule says otherwise, in seconds. Cheap things often, dear things rarely.
@@ -73,19 +73,25 @@ pub struct Sensor {
     pub about: &'static str,
 }
 
-const fn gauge(name: &'static str, unit: Unit, of: &'static str, every: u64, about: &'static str) -> Sensor {
-    Sensor { name, unit, shape: Shape::Gauge, of, every, absent_is_zero: false, about }
+const fn gauge(
+    name: &'static str,
+    unit: SensorUnit,
+    of: &'static str,
+    every: u64,
+    about: &'static str,
+) -> SensorSpec {
+    SensorSpec { name, unit, shape: SensorShape::Gauge, of, every, absent_is_zero: false, about }
 }
 
-const fn shaped(sensor: Sensor, shape: Shape) -> Sensor {
-    Sensor { shape, ..sensor }
+const fn shaped(sensor: SensorSpec, shape: SensorShape) -> SensorSpec {
+    SensorSpec { shape, ..sensor }
 }
 
-const fn zero_if_absent(sensor: Sensor) -> Sensor {
-    Sensor { absent_is_zero: true, ..sensor }
+const fn zero_if_absent(sensor: SensorSpec) -> SensorSpec {
+    SensorSpec { absent_is_zero: true, ..sensor }
 }
 
-use Unit::{Bytes, Celsius, Count, Percent, Seconds};
+use SensorUnit::{Bytes, Celsius, Count, Percent, Seconds};
 
 /// Lines of logs that a rule's pattern fits; its instances are the rules' names.
 pub const LOG_LINES: &str = "log.lines";
@@ -93,7 +99,7 @@ pub const LOG_LINES: &str = "log.lines";
 pub const SERVICE_FAILED: &str = "service.failed";
 
 /// Every sensor there is.
-pub static CATALOGUE: [Sensor; 33] = [
+pub static CATALOGUE: [SensorSpec; 33] = [
     gauge("cpu.busy", Percent, "", 10, "share of the time that the processors worked"),
     gauge("cpu.iowait", Percent, "", 10, "share of the time that processors waited for disks"),
     gauge("load.per-core", Count, "", 30, "load average of 15 minutes, for each processor"),
@@ -106,7 +112,7 @@ pub static CATALOGUE: [Sensor; 33] = [
         "share of the last minute in which all work stood for want of memory",
     ),
     gauge("swap.used", Percent, "", 30, "swap in use"),
-    shaped(gauge("oom.kills", Count, "", 10, "programs ended for want of memory"), Shape::Counter),
+    shaped(gauge("oom.kills", Count, "", 10, "programs ended for want of memory"), SensorShape::Counter),
     gauge("disk.used", Percent, "mount point", 10, "room in use"),
     gauge("disk.free", Bytes, "mount point", 10, "room that users can still write"),
     gauge("disk.inodes", Percent, "mount point", 60, "inodes in use"),
@@ -117,22 +123,22 @@ pub static CATALOGUE: [Sensor; 33] = [
     gauge("raid.missing", Count, "array", 60, "members that should work and don't"),
     shaped(
         gauge("ecc.corrected", Count, "controller", 300, "memory errors that were corrected"),
-        Shape::Counter,
+        SensorShape::Counter,
     ),
     shaped(
         gauge("ecc.uncorrectable", Count, "controller", 300, "memory errors that were not"),
-        Shape::Counter,
+        SensorShape::Counter,
     ),
     gauge("temperature.margin", Celsius, "sensor", 60, "degrees left to where the hardware protects itself"),
     zero_if_absent(gauge(SERVICE_FAILED, Count, "unit", 30, "1 for a unit that failed")),
     shaped(
         gauge("service.restarts", Count, "unit", 60, "times that systemd started it again by itself"),
-        Shape::Counter,
+        SensorShape::Counter,
     ),
-    shaped(gauge("crash.programs", Count, "", 300, "programs that crashed"), Shape::Occurrences),
+    shaped(gauge("crash.programs", Count, "", 300, "programs that crashed"), SensorShape::Occurrences),
     shaped(
         gauge("boot.unclean", Count, "", 3600, "starts that followed no orderly stop"),
-        Shape::Occurrences,
+        SensorShape::Occurrences,
     ),
     gauge("clock.offset", Seconds, "", 60, "how far the clock is off the relay's"),
     gauge("clock.unsynchronised", Count, "", 60, "1 while nothing keeps the clock right"),
@@ -156,10 +162,13 @@ pub static CATALOGUE: [Sensor; 33] = [
     gauge("updates.reboot", Count, "", 600, "1 while updates wait for a restart"),
     gauge("spool.age", Seconds, "", 60, "how long the oldest event waits for the relay"),
     zero_if_absent(gauge("rules.problem", Count, "", 60, "1 while the rules file has a mistake")),
-    shaped(gauge(LOG_LINES, Count, "rule", 10, "new lines that a rule's pattern fits"), Shape::Occurrences),
+    shaped(
+        gauge(LOG_LINES, Count, "rule", 10, "new lines that a rule's pattern fits"),
+        SensorShape::Occurrences,
+    ),
 ];
 
-impl Sensor {
+impl SensorSpec {
     /// The sensor of that name.
     pub fn named(name: &str) -> Option<&'static Self> {
         CATALOGUE.iter().find(|sensor| sensor.name == name)
@@ -173,14 +182,14 @@ impl Sensor {
 
 /// What a sensor told at one moment: all of its instances. Also a line of a recording.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Reading {
+pub struct SensorReading {
     /// The sensor's name.
     pub sensor: String,
     /// Instance and value; the instance is empty where there is only one.
     pub values: Vec<(String, f64)>,
 }
 
-impl Reading {
+impl SensorReading {
     /// Of a sensor that measures one thing.
     pub fn one(sensor: &str, value: f64) -> Self {
         Self { sensor: sensor.to_owned(), values: vec![(String::new(), value)] }

@@ -4,8 +4,8 @@ use nearhand_proto::alarm::{AlarmTransition, MAX_SUMMARY, Severity};
 use nearhand_proto::text;
 
 use crate::condition::show;
-use crate::rule::{Kind, Rule};
-use crate::sensor::{Shape, Unit};
+use crate::rule::{AlarmRule, RuleKind};
+use crate::sensor::{SensorShape, SensorUnit};
 use crate::units::show_seconds;
 
 /// Words that a rule's summary may hold.
@@ -27,19 +27,19 @@ pub(crate) fn unknown_place(summary: &str) -> Option<&str> {
 }
 
 /// What the judged value of a rule is counted in.
-pub(crate) fn unit_of(rule: &Rule) -> Unit {
+pub(crate) fn unit_of(rule: &AlarmRule) -> SensorUnit {
     match rule.kind {
-        Kind::Forecast(_) | Kind::Absence => Unit::Seconds,
-        Kind::Log | Kind::Service | Kind::Change(_) => Unit::Count,
-        Kind::Rate if rule.sensor.shape != Shape::Gauge => Unit::Count,
-        Kind::Threshold(crate::rule::Aggregate::Count) => Unit::Count,
-        Kind::Threshold(_) | Kind::Rate => rule.sensor.unit,
+        RuleKind::Forecast(_) | RuleKind::Absence => SensorUnit::Seconds,
+        RuleKind::Log | RuleKind::Service | RuleKind::Change(_) => SensorUnit::Count,
+        RuleKind::Rate if rule.sensor.shape != SensorShape::Gauge => SensorUnit::Count,
+        RuleKind::Threshold(crate::rule::WindowAggregate::Count) => SensorUnit::Count,
+        RuleKind::Threshold(_) | RuleKind::Rate => rule.sensor.unit,
     }
 }
 
 /// One sentence for a person.
 pub(crate) fn sentence(
-    rule: &Rule,
+    rule: &AlarmRule,
     instance: &str,
     transition: AlarmTransition,
     severity: Severity,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rule::Aggregate;
+use crate::rule::WindowAggregate;
 
 /// Buckets of a window: what is older than the window by less than one of them still counts.
 const BUCKETS: u64 = 60;
@@ -13,7 +13,7 @@ const BUCKETS: u64 = 60;
 pub(crate) const NEVER: f64 = 315_360_000.0;
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-struct Bucket {
+struct SampleBucket {
     /// Number of the bucket since the engine's beginning.
     slot: u64,
     n: u32,
@@ -25,8 +25,8 @@ struct Bucket {
 
 /// What was measured within the window.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Window {
-    buckets: VecDeque<Bucket>,
+pub(crate) struct SampleWindow {
+    buckets: VecDeque<SampleBucket>,
 }
 
 /// Milliseconds of one bucket.
@@ -34,7 +34,7 @@ fn bucket_ms(width_ms: u64) -> u64 {
     (width_ms / BUCKETS).max(1)
 }
 
-impl Window {
+impl SampleWindow {
     /// Takes a sample.
     pub(crate) fn push(&mut self, at: u64, value: f64, width_ms: u64) {
         let slot = at / bucket_ms(width_ms);
@@ -47,7 +47,7 @@ impl Window {
                 bucket.last = value;
             }
             None => {
-                let bucket = Bucket { slot, n: 1, sum: value, min: value, max: value, last: value };
+                let bucket = SampleBucket { slot, n: 1, sum: value, min: value, max: value, last: value };
                 self.buckets.push_back(bucket);
             }
         }
@@ -80,7 +80,7 @@ impl Window {
 
     /// The samples as one value. `None` without samples, and for what would speak of the whole window while less
     /// than three quarters of it were seen.
-    pub(crate) fn value(&self, by: Aggregate, at: u64, width_ms: u64) -> Option<f64> {
+    pub(crate) fn value(&self, by: WindowAggregate, at: u64, width_ms: u64) -> Option<f64> {
         let last = self.buckets.back()?;
         let covered = || {
             let first = self.buckets.front().map_or(0, |b| b.slot);
@@ -88,11 +88,11 @@ impl Window {
             width_ms == 0 || seen >= BUCKETS * 3 / 4
         };
         match by {
-            Aggregate::Last => Some(last.last),
-            Aggregate::Max => self.buckets.iter().map(|b| b.max).reduce(f64::max),
-            Aggregate::Count => Some(self.buckets.iter().map(|b| f64::from(b.n)).sum()),
-            Aggregate::Min => self.buckets.iter().map(|b| b.min).reduce(f64::min).filter(|_| covered()),
-            Aggregate::Mean => {
+            WindowAggregate::Last => Some(last.last),
+            WindowAggregate::Max => self.buckets.iter().map(|b| b.max).reduce(f64::max),
+            WindowAggregate::Count => Some(self.buckets.iter().map(|b| f64::from(b.n)).sum()),
+            WindowAggregate::Min => self.buckets.iter().map(|b| b.min).reduce(f64::min).filter(|_| covered()),
+            WindowAggregate::Mean => {
                 let n: f64 = self.buckets.iter().map(|b| f64::from(b.n)).sum();
                 covered().then_some(self.sum() / n)
             }
@@ -108,8 +108,8 @@ impl Window {
             return None;
         }
         let seconds = bucket_ms(width_ms) as f64 / 1000.0;
-        let x = |bucket: &Bucket| bucket.slot.saturating_sub(first.slot) as f64 * seconds;
-        let y = |bucket: &Bucket| bucket.sum / f64::from(bucket.n);
+        let x = |bucket: &SampleBucket| bucket.slot.saturating_sub(first.slot) as f64 * seconds;
+        let y = |bucket: &SampleBucket| bucket.sum / f64::from(bucket.n);
         let n = self.buckets.len() as f64;
         let (mean_x, mean_y) =
             (self.buckets.iter().map(x).sum::<f64>() / n, self.buckets.iter().map(y).sum::<f64>() / n);
@@ -130,31 +130,31 @@ mod tests {
 
     #[test]
     fn a_window_forgets_and_stays_small() {
-        let mut window = Window::default();
+        let mut window = SampleWindow::default();
         for t in 0..10_000_u64 {
             window.push(t * 1000, if t < 9_000 { 100.0 } else { 20.0 }, 600_000);
             assert!(window.buckets.len() <= 61);
         }
-        assert_eq!(window.value(Aggregate::Mean, 9_999_000, 600_000), Some(20.0));
-        assert_eq!(window.value(Aggregate::Max, 9_999_000, 600_000), Some(20.0));
+        assert_eq!(window.value(WindowAggregate::Mean, 9_999_000, 600_000), Some(20.0));
+        assert_eq!(window.value(WindowAggregate::Max, 9_999_000, 600_000), Some(20.0));
     }
 
     #[test]
     fn a_mean_waits_until_most_of_the_window_is_seen() {
-        let mut window = Window::default();
+        let mut window = SampleWindow::default();
         for t in 0..44 {
             window.push(t * 10_000, 99.0, 600_000);
         }
-        assert_eq!(window.value(Aggregate::Mean, 440_000, 600_000), None);
-        assert_eq!(window.value(Aggregate::Last, 440_000, 600_000), Some(99.0));
+        assert_eq!(window.value(WindowAggregate::Mean, 440_000, 600_000), None);
+        assert_eq!(window.value(WindowAggregate::Last, 440_000, 600_000), Some(99.0));
         window.push(450_000, 99.0, 600_000);
-        assert_eq!(window.value(Aggregate::Mean, 450_000, 600_000), Some(99.0));
+        assert_eq!(window.value(WindowAggregate::Mean, 450_000, 600_000), Some(99.0));
     }
 
     #[test]
     fn a_disk_that_fills_by_one_percent_an_hour_is_full_in_ten() {
         let hour = 3_600_000;
-        let mut window = Window::default();
+        let mut window = SampleWindow::default();
         for minute in 0..=360_u64 {
             #[expect(clippy::cast_precision_loss, reason = "small")]
             window.push(minute * 60_000, 84.0 + minute as f64 / 60.0, 6 * hour);

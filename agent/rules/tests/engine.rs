@@ -3,7 +3,7 @@
 
 use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, DeviceProfile, Severity};
 use nearhand_proto::time::UnixMillis;
-use nearhand_rules::{Engine, Moment, Reading, RuleSet, StateRow};
+use nearhand_rules::{Engine, EngineTime, SensorReading, RuleSet, StateRow};
 use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
 
 use AlarmTransition::{
@@ -12,8 +12,8 @@ use AlarmTransition::{
 
 const WALL: u64 = 1_700_000_000_000;
 
-fn at(seconds: u64) -> Moment {
-    Moment {
+fn at(seconds: u64) -> EngineTime {
+    EngineTime {
         monotonic: seconds * 1000,
         boot: [7; 16],
         wall: UnixMillis(WALL + seconds * 1000),
@@ -21,16 +21,16 @@ fn at(seconds: u64) -> Moment {
     }
 }
 
-fn rules(text: &str) -> Vec<nearhand_rules::Rule> {
+fn rules(text: &str) -> Vec<nearhand_rules::AlarmRule> {
     RuleSet::read(&format!("profile = \"none\"\n{text}"), DeviceProfile::Server).unwrap().rules
 }
 
-fn threshold(extra: &str) -> Vec<nearhand_rules::Rule> {
+fn threshold(extra: &str) -> Vec<nearhand_rules::AlarmRule> {
     rules(&format!("[[rule]]\nname = \"busy\"\nsensor = \"cpu.busy\"\nevery = \"10s\"\n{extra}"))
 }
 
-fn cpu(value: f64) -> [Reading; 1] {
-    [Reading::one("cpu.busy", value)]
+fn cpu(value: f64) -> [SensorReading; 1] {
+    [SensorReading::one("cpu.busy", value)]
 }
 
 fn short(events: &[AlarmEvent]) -> Vec<(AlarmTransition, Severity)> {
@@ -72,7 +72,7 @@ fn silence_is_unknown_and_neither_raises_nor_clears() {
         seen.extend(engine.step(at(t), &[]).iter().map(|e| e.transition));
     }
     assert_eq!(seen, [SensorLost]);
-    assert!(engine.standing(false)[0].unknown);
+    assert!(engine.alarms(false)[0].unknown);
     let back: Vec<_> = engine.step(at(600), &cpu(90.0)).iter().map(|e| e.transition).collect();
     assert_eq!(back, [SensorBack]);
     let over: Vec<_> = engine.step(at(610), &cpu(10.0)).iter().map(|e| e.transition).collect();
@@ -88,7 +88,7 @@ fn what_is_gone_for_a_day_is_no_longer_watched() {
         seen.extend(engine.step(at(t), &[]).iter().map(|e| e.transition));
     }
     assert_eq!(seen, [SensorLost, Expired]);
-    assert_eq!(engine.standing(true), []);
+    assert_eq!(engine.alarms(true), []);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn the_wall_clock_decides_nothing() {
             Engine::new(threshold("raise = \"> 80 %\"\nclear = \"< 70 %\"\nfor = \"30s\"\nkeep = \"30s\"\n"));
         let mut seen = Vec::new();
         for n in 0..40_u64 {
-            let moment = Moment { wall: UnixMillis(wall(n)), ..at(n * 10) };
+            let moment = EngineTime { wall: UnixMillis(wall(n)), ..at(n * 10) };
             let value = if n < 20 { 90.0 } else { 10.0 };
             seen.extend(engine.step(moment, &cpu(value)).iter().map(|e| (n, e.transition)));
         }
@@ -128,7 +128,7 @@ fn a_monotonic_clock_that_goes_back_does_no_harm() {
     for t in [1000, 10, 990, 0, 1000] {
         engine.step(at(t), &cpu(90.0));
     }
-    assert_eq!(engine.standing(false).len(), 1);
+    assert_eq!(engine.alarms(false).len(), 1);
 }
 
 #[test]
@@ -139,11 +139,11 @@ fn counters_rates_and_restarts_of_counters() {
     // 5 before we looked; one more; the machine restarts and one is there again.
     for (t, kills) in [(0, 5.0), (10, 5.0), (20, 6.0), (30, 1.0), (40, 1.0)] {
         seen.extend(
-            engine.step(at(t), &[Reading::one("oom.kills", kills)]).iter().map(|e| (t, e.transition)),
+            engine.step(at(t), &[SensorReading::one("oom.kills", kills)]).iter().map(|e| (t, e.transition)),
         );
     }
     for t in (50..2000).step_by(10) {
-        seen.extend(engine.step(at(t), &[Reading::one("oom.kills", 1.0)]).iter().map(|e| (t, e.transition)));
+        seen.extend(engine.step(at(t), &[SensorReading::one("oom.kills", 1.0)]).iter().map(|e| (t, e.transition)));
     }
     assert_eq!(seen[0], (30, Raised));
     assert_eq!((seen.len(), seen[1].1), (2, Cleared));
@@ -158,7 +158,7 @@ fn a_disk_that_fills_is_foreseen() {
     let mut seen = Vec::new();
     for minute in 0..1200_u64 {
         let used = 40.0 + 3.0 * minute as f64 / 60.0;
-        let reading = Reading { sensor: "disk.used".into(), values: vec![("/".into(), used)] };
+        let reading = SensorReading { sensor: "disk.used".into(), values: vec![("/".into(), used)] };
         let events = engine.step(at(minute * 60), &[reading]);
         seen.extend(events.iter().map(|e| (minute, e.transition)));
     }
@@ -172,7 +172,7 @@ fn what_should_come_and_does_not() {
     let backup = "[[rule]]\nname = \"nightly\"\nkind = \"absence\"\nfile = \"/var/log/backup\"\nmatch = \"finished\"\n\
         raise = \"> 26h\"\n";
     let mut engine = Engine::new(rules(backup));
-    let lines = |n: f64| [Reading { sensor: "log.lines".into(), values: vec![("nightly".into(), n)] }];
+    let lines = |n: f64| [SensorReading { sensor: "log.lines".into(), values: vec![("nightly".into(), n)] }];
     let hour = 3600;
     assert_eq!(engine.step(at(0), &lines(0.0)), []);
     let mut seen = Vec::new();
@@ -190,7 +190,7 @@ fn services_logs_and_changes() {
         [[rule]]\nname = \"io\"\nkind = \"log\"\njournal = true\nmatch = \"I/O\"\nraise = \">= 3\"\nclear = \"< 1\"\nkeep = \"0s\"\n\
         [[rule]]\nname = \"bad\"\nkind = \"change\"\nsensor = \"smart.reallocated\"\ndirection = \"rises\"\nwindow = \"1h\"\nevery = \"60s\"\n";
     let mut engine = Engine::new(rules(text));
-    let read = |sensor: &str, values: &[(&str, f64)]| Reading {
+    let read = |sensor: &str, values: &[(&str, f64)]| SensorReading {
         sensor: sensor.into(),
         values: values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
     };
@@ -226,8 +226,8 @@ fn a_second_condition_must_hold_as_well() {
     let mut engine = Engine::new(rules(text));
     let disk = |free: f64| {
         [
-            Reading { sensor: "disk.used".into(), values: vec![("/".into(), 99.0)] },
-            Reading { sensor: "disk.free".into(), values: vec![("/".into(), free)] },
+            SensorReading { sensor: "disk.used".into(), values: vec![("/".into(), 99.0)] },
+            SensorReading { sensor: "disk.free".into(), values: vec![("/".into(), free)] },
         ]
     };
     assert_eq!(engine.step(at(0), &disk(80e9)), []);
@@ -239,11 +239,11 @@ fn instances_are_bounded_and_nonsense_is_passed_over() {
     let mut engine =
         Engine::new(rules("[[rule]]\nname = \"d\"\nsensor = \"disk.used\"\nraise = \"> 1 %\"\n"));
     let values = (0..500).map(|n| (format!("/mnt/{n}"), 50.0)).collect();
-    let events = engine.step(at(0), &[Reading { sensor: "disk.used".into(), values }]);
+    let events = engine.step(at(0), &[SensorReading { sensor: "disk.used".into(), values }]);
     assert_eq!((events.len(), engine.left_out()), (64, 436));
     assert!(events.iter().all(|event| event.check().is_ok()));
     let odd = vec![("x".repeat(500), 99.0), ("/nan".into(), f64::NAN), ("/inf".into(), f64::INFINITY)];
-    assert_eq!(engine.step(at(10), &[Reading { sensor: "disk.used".into(), values: odd }]), []);
+    assert_eq!(engine.step(at(10), &[SensorReading { sensor: "disk.used".into(), values: odd }]), []);
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn noisy_day() -> Vec<f64> {
         .collect()
 }
 
-fn notices(rules: Vec<nearhand_rules::Rule>, day: &[f64]) -> usize {
+fn notices(rules: Vec<nearhand_rules::AlarmRule>, day: &[f64]) -> usize {
     let mut engine = Engine::new(rules);
     (0..).step_by(10).zip(day).map(|(t, value)| engine.step(at(t), &cpu(*value)).len()).sum()
 }
@@ -326,7 +326,7 @@ fn samples() -> impl Strategy<Value = Vec<(u64, Option<f64>)>> {
 const ANY: &str = "keep = \"20s\"\nfor = \"10s\"\nwarning = { raise = \"> 60 %\", clear = \"< 40 %\" }\n\
     critical = { raise = \"> 80 %\", clear = \"< 70 %\" }\n";
 
-fn many() -> Vec<nearhand_rules::Rule> {
+fn many() -> Vec<nearhand_rules::AlarmRule> {
     let more = "[[rule]]\nname = \"mean\"\nsensor = \"cpu.busy\"\naggregate = \"mean\"\nwindow = \"2m\"\nraise = \"> 50 %\"\n\
         [[rule]]\nname = \"moves\"\nkind = \"change\"\nsensor = \"cpu.busy\"\nwindow = \"1m\"\ndirection = \"rises\"\n\
         [[rule]]\nname = \"grows\"\nkind = \"rate\"\nsensor = \"cpu.busy\"\nwindow = \"1m\"\nraise = \"> 90 %\"\n";
@@ -345,7 +345,7 @@ fn run(steps: &[(u64, Option<f64>)], restart_at: Option<usize>) -> (Vec<AlarmEve
             engine = next;
         }
         t += by;
-        let reading: Vec<Reading> = value.iter().map(|v| Reading::one("cpu.busy", *v)).collect();
+        let reading: Vec<SensorReading> = value.iter().map(|v| SensorReading::one("cpu.busy", *v)).collect();
         events.extend(engine.step(at(t), &reading));
     }
     let rows = engine.all_rows();

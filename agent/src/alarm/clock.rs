@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use nearhand_proto::time::UnixMillis;
-use nearhand_rules::Moment;
+use nearhand_rules::EngineTime;
 use sha2::{Digest, Sha256};
 
 use nearhand_spool::SpoolOwner;
@@ -24,14 +24,14 @@ impl AlarmClocks {
     }
 
     /// Now.
-    pub(crate) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> EngineTime {
         let boottime = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         let monotonic = u64::try_from(boottime.tv_sec)
             .unwrap_or(0)
             .saturating_mul(1000)
             .saturating_add(u64::try_from(boottime.tv_nsec).unwrap_or(0) / 1_000_000);
         let wall = UnixMillis::from_system(SystemTime::now());
-        Moment { monotonic, boot: self.boot, wall, ahead_ms: self.ahead(monotonic, wall) }
+        EngineTime { monotonic, boot: self.boot, wall, ahead_ms: self.ahead(monotonic, wall) }
     }
 
     /// The relay told the time: the wall clock is that far ahead of it now. From here on, a step of the wall clock is

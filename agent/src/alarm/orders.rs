@@ -3,14 +3,14 @@
 use nearhand_proto::alarm::{AlarmBatch, DeviceProfile, DeviceReport, Severity};
 use nearhand_proto::id::StreamId;
 use nearhand_proto::time::UnixMillis;
-use nearhand_rules::{Reading, Standing};
+use nearhand_rules::{InstanceStatus, SensorReading};
 use tokio::sync::oneshot;
 
 /// A request to the thread.
 #[derive(Debug)]
 pub(crate) enum AlarmOrder {
     /// A probe that runs in a task of its own has readings.
-    Readings(Vec<Reading>),
+    Readings(Vec<SensorReading>),
     /// All known starts without an orderly stop before them, in seconds since 1970.
     UncleanStarts(Vec<u64>),
     /// Something to remember over a restart, under a key.
@@ -50,7 +50,7 @@ pub(crate) struct AlarmProgress {
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct AlarmStatus {
     /// Alarms that are open, pending or recovering.
-    pub(crate) standing: Vec<Standing>,
+    pub(crate) standing: Vec<InstanceStatus>,
     /// Entries that wait for the relay.
     pub(crate) waiting: u64,
     /// When the oldest of them was written.

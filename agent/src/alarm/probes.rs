@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use nearhand_rules::rule::{LogSource, Pattern, Rule};
-use nearhand_rules::{Reading, RuleSet};
+use nearhand_rules::rule::{AlarmRule, LogPattern, LogSource};
+use nearhand_rules::{RuleSet, SensorReading};
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
@@ -44,7 +44,7 @@ const LONGEST_ENTRY: usize = 64 * 1024;
 pub(crate) struct JournalRule {
     rule: String,
     unit: Option<String>,
-    pattern: Pattern,
+    pattern: LogPattern,
 }
 
 /// What is wanted of the outside.
@@ -70,7 +70,7 @@ impl ProbePlan {
             AlarmProbe::Journal,
         ];
         let every = outside.into_iter().filter_map(|p| Some((p, Duration::from_millis(schedule.every(p)?))));
-        let entries = |rule: &Rule| {
+        let entries = |rule: &AlarmRule| {
             let lines = rule.lines.as_ref()?;
             let LogSource::Journal(unit) = &lines.source else { return None };
             Some(JournalRule { rule: rule.name.clone(), unit: unit.clone(), pattern: lines.pattern.clone() })
@@ -161,7 +161,7 @@ async fn gateway(every: Duration, context: Arc<CollectContext>, orders: Sender<A
         {
             let lost = ECHOES.saturating_sub(u32::try_from(times.len()).unwrap_or(ECHOES));
             let loss = f64::from(lost) * 100.0 / f64::from(ECHOES);
-            if orders.send(AlarmOrder::Readings(vec![Reading::one("gateway.loss", loss)])).is_err() {
+            if orders.send(AlarmOrder::Readings(vec![SensorReading::one("gateway.loss", loss)])).is_err() {
                 return;
             }
         }
@@ -199,8 +199,8 @@ async fn follow_units(context: &CollectContext, orders: &Sender<AlarmOrder>) -> 
     loop {
         let failed = watch.failed().await?.into_iter().map(|name| (name, 1.0)).collect();
         let mut told = vec![
-            Reading { sensor: "service.failed".to_owned(), values: failed },
-            Reading { sensor: "service.restarts".to_owned(), values: counts(&restarts) },
+            SensorReading { sensor: "service.failed".to_owned(), values: failed },
+            SensorReading { sensor: "service.restarts".to_owned(), values: counts(&restarts) },
         ];
         if orders.send(AlarmOrder::Readings(core::mem::take(&mut told))).is_err() {
             return Ok(());
@@ -231,7 +231,7 @@ fn note_restart(change: UnitChange, restarts: &mut BTreeMap<String, u32>, orders
     if restarts.len() >= nearhand_rules::rule::MAX_INSTANCES && !restarts.contains_key(&name) {
         return;
     }
-    let reading = |value: u32| Reading {
+    let reading = |value: u32| SensorReading {
         sensor: "service.restarts".to_owned(),
         values: vec![(name.clone(), f64::from(value))],
     };
@@ -296,7 +296,7 @@ async fn follow_journal(
             _ = beat.tick() => {
                 let none = entries.iter().map(|e| (e.rule.clone(), 0.0)).collect();
                 let note = cursor.as_ref().map(|c| AlarmOrder::Note("journal".to_owned(), c.clone().into_bytes()));
-                let beat = AlarmOrder::Readings(vec![Reading { sensor: "log.lines".to_owned(), values: none }]);
+                let beat = AlarmOrder::Readings(vec![SensorReading { sensor: "log.lines".to_owned(), values: none }]);
                 if note.into_iter().chain([beat]).any(|order| orders.send(order).is_err()) {
                     return Ok(());
                 }
@@ -320,7 +320,8 @@ async fn follow_journal(
         }
         if !found.is_empty() {
             let values = found.into_iter().map(|(rule, count)| (rule.to_owned(), count)).collect();
-            let reading = AlarmOrder::Readings(vec![Reading { sensor: "log.lines".to_owned(), values }]);
+            let reading =
+                AlarmOrder::Readings(vec![SensorReading { sensor: "log.lines".to_owned(), values }]);
             // The place goes first: both are written together.
             let note =
                 cursor.as_ref().map(|c| AlarmOrder::Note("journal".to_owned(), c.clone().into_bytes()));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use nearhand_rules::Reading;
+use nearhand_rules::SensorReading;
 
 use nearhand_diagnostics::facts::SourceFacts;
 use nearhand_diagnostics::facts::load::{MemoryUse, SystemActivity};
@@ -22,29 +22,29 @@ fn truth(is: bool) -> f64 {
     f64::from(u8::from(is))
 }
 
-fn of(sensor: &str, values: Vec<(String, f64)>) -> Reading {
-    Reading { sensor: sensor.to_owned(), values }
+fn of(sensor: &str, values: Vec<(String, f64)>) -> SensorReading {
+    SensorReading { sensor: sensor.to_owned(), values }
 }
 
 /// Processors and load.
-pub(crate) fn activity(activity: &SystemActivity) -> Vec<Reading> {
+pub(crate) fn activity(activity: &SystemActivity) -> Vec<SensorReading> {
     let cores = u64::try_from(activity.processors.max(1)).unwrap_or(1);
     let [_, _, quarter] = activity.load;
     vec![
-        Reading::one("cpu.busy", activity.busy_percent),
-        Reading::one("cpu.iowait", activity.iowait_percent),
-        Reading::one("load.per-core", quarter / number(cores)),
+        SensorReading::one("cpu.busy", activity.busy_percent),
+        SensorReading::one("cpu.iowait", activity.iowait_percent),
+        SensorReading::one("load.per-core", quarter / number(cores)),
     ]
 }
 
 /// What a source told, as readings. Occurrences (crashes, unclean starts) need to know what was told before and are
 /// not made here.
-pub(crate) fn readings(gathered: &SourceFacts) -> Vec<Reading> {
+pub(crate) fn readings(gathered: &SourceFacts) -> Vec<SensorReading> {
     match gathered {
         SourceFacts::Memory(found) => memory(found),
         SourceFacts::Pressure(found) => {
             let [_, minute, _] = found.memory.full;
-            vec![Reading::one("memory.pressure", minute)]
+            vec![SensorReading::one("memory.pressure", minute)]
         }
         SourceFacts::Mounts(found) => mounts(&found.local),
         SourceFacts::Raid(found) => {
@@ -70,7 +70,7 @@ pub(crate) fn readings(gathered: &SourceFacts) -> Vec<Reading> {
             vec![of("temperature.margin", margins.collect())]
         }
         SourceFacts::Smart(found) => smart(found),
-        SourceFacts::Upkeep(found) => vec![Reading::one("updates.reboot", truth(found.reboot_asked))],
+        SourceFacts::Upkeep(found) => vec![SensorReading::one("updates.reboot", truth(found.reboot_asked))],
         SourceFacts::Firewall(found) => {
             let off = found.switched_off.iter().filter(|_| found.active.is_empty());
             vec![of("protection.off", off.map(|name| (name.clone(), 1.0)).collect())]
@@ -79,17 +79,17 @@ pub(crate) fn readings(gathered: &SourceFacts) -> Vec<Reading> {
     }
 }
 
-fn memory(memory: &MemoryUse) -> Vec<Reading> {
+fn memory(memory: &MemoryUse) -> Vec<SensorReading> {
     let available =
-        share(memory.available, memory.total).map(|value| Reading::one("memory.available", value));
+        share(memory.available, memory.total).map(|value| SensorReading::one("memory.available", value));
     let swap = share(memory.swap_total.saturating_sub(memory.swap_free), memory.swap_total)
-        .map(|value| Reading::one("swap.used", value));
-    let kills = memory.oom_kills.map(|kills| Reading::one("oom.kills", number(kills)));
+        .map(|value| SensorReading::one("swap.used", value));
+    let kills = memory.oom_kills.map(|kills| SensorReading::one("oom.kills", number(kills)));
     [available, swap, kills].into_iter().flatten().collect()
 }
 
 /// Full is when users can write no more: what is kept for root counts neither as free nor as room.
-fn mounts(mounts: &[MountedFileSystem]) -> Vec<Reading> {
+fn mounts(mounts: &[MountedFileSystem]) -> Vec<SensorReading> {
     // One mount may lie over another; the path leads to the upper one, and both tell the same.
     let mut seen = BTreeSet::new();
     let kernels =
@@ -115,7 +115,7 @@ fn mounts(mounts: &[MountedFileSystem]) -> Vec<Reading> {
     ]
 }
 
-fn smart(disks: &[SmartDisk]) -> Vec<Reading> {
+fn smart(disks: &[SmartDisk]) -> Vec<SensorReading> {
     let each = |value: fn(&SmartDisk) -> Option<f64>| -> Vec<(String, f64)> {
         disks.iter().filter_map(|disk| Some((disk.device.clone(), value(disk)?))).collect()
     };
@@ -133,7 +133,7 @@ mod tests {
     use nearhand_diagnostics::facts::security::FirewallState;
     use nearhand_diagnostics::facts::storage::{MountedFileSystems, RaidArray};
 
-    fn value(readings: &[Reading], sensor: &str, instance: &str) -> Option<f64> {
+    fn value(readings: &[SensorReading], sensor: &str, instance: &str) -> Option<f64> {
         let reading = readings.iter().find(|reading| reading.sensor == sensor)?;
         reading.values.iter().find(|(name, _)| name == instance).map(|(_, value)| *value)
     }

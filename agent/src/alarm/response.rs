@@ -13,7 +13,7 @@ use nearhand_proto::alarm::{AlarmResponse, DeviceReport, MAX_LINE, MAX_LINES, MA
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::runbook::{RunEnding, RunOutcome};
 use nearhand_proto::text;
-use nearhand_report::model::{Finding, Status};
+use nearhand_report::model::{Finding, FindingStatus};
 use nearhand_report::redact;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -145,18 +145,18 @@ fn report(of: &RaisedAlarm, deed: AlarmResponse, good: bool, title: &str, lines:
 
 /// The findings that are not well, worst first.
 fn found(findings: &[Finding]) -> (bool, String, Vec<String>) {
-    let of = |status: Status| findings.iter().filter(move |finding| finding.status == status);
-    let (fail, warn) = (of(Status::Fail).count(), of(Status::Warn).count());
+    let of = |status: FindingStatus| findings.iter().filter(move |finding| finding.status == status);
+    let (fail, warn) = (of(FindingStatus::Fail).count(), of(FindingStatus::Warn).count());
     let title = match (fail, warn) {
         (0, 0) => "nothing out of order was found".to_owned(),
         _ => format!("{fail} checks failed, {warn} warn"),
     };
     let line = |finding: &Finding| {
-        let kind = if finding.status == Status::Fail { "fail" } else { "warn" };
+        let kind = if finding.status == FindingStatus::Fail { "fail" } else { "warn" };
         let of = if finding.instance.is_empty() { String::new() } else { format!(" {}", finding.instance) };
         format!("{kind} {}{of}: {}", finding.id, finding.title)
     };
-    (fail == 0, title, of(Status::Fail).chain(of(Status::Warn)).map(line).collect())
+    (fail == 0, title, of(FindingStatus::Fail).chain(of(FindingStatus::Warn)).map(line).collect())
 }
 
 fn told(outcome: &RunOutcome) -> (bool, String, Vec<String>) {
@@ -215,9 +215,9 @@ mod tests {
             ms: 1,
         };
         let all = [
-            finding("a.b", "", Status::Ok),
-            finding("c.d", "", Status::Warn),
-            finding("disks.space", "/home", Status::Fail),
+            finding("a.b", "", FindingStatus::Ok),
+            finding("c.d", "", FindingStatus::Warn),
+            finding("disks.space", "/home", FindingStatus::Fail),
         ];
         let (good, title, lines) = found(&all);
         assert_eq!((good, title.as_str()), (false, "1 checks failed, 1 warn"));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use nearhand_proto::alarm::DeviceProfile;
-use nearhand_rules::{Mistake, RuleSet, parse};
+use nearhand_rules::{RuleMistake, RuleSet, parse};
 
 /// Why the rules can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -25,15 +25,15 @@ pub(crate) enum RulesError {
         /// Which.
         path: PathBuf,
         /// All that were found, by line.
-        mistakes: Vec<Mistake>,
+        mistakes: Vec<RuleMistake>,
     },
 }
 
-fn first(mistakes: &[Mistake]) -> String {
+fn first(mistakes: &[RuleMistake]) -> String {
     mistakes.first().map(ToString::to_string).unwrap_or_default()
 }
 
-fn more(mistakes: &[Mistake]) -> String {
+fn more(mistakes: &[RuleMistake]) -> String {
     match mistakes.len() {
         0 | 1 => String::new(),
         n => format!(" (and {} more: run `nearhand-agent rules check`)", n - 1),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use nearhand_rules::{Moment, Reading, RuleSet};
+use nearhand_rules::{EngineTime, SensorReading, RuleSet};
 use x509_parser::pem::Pem;
 
 use super::readings;
@@ -37,7 +37,7 @@ pub(crate) struct AlarmSampler {
 }
 
 /// What collectors may use, on this machine.
-pub(crate) fn context(now: Moment) -> CollectContext {
+pub(crate) fn context(now: EngineTime) -> CollectContext {
     CollectContext {
         root: SystemRoot::new("/"),
         programs: SystemPrograms::default(),
@@ -49,7 +49,7 @@ pub(crate) fn context(now: Moment) -> CollectContext {
 
 impl AlarmSampler {
     /// For these rules.
-    pub(crate) fn new(set: &RuleSet, now: Moment, notes: &AlarmNotes) -> Self {
+    pub(crate) fn new(set: &RuleSet, now: EngineTime, notes: &AlarmNotes) -> Self {
         let context = context(now);
         let guest = match facts::glance(FactSource::TimeSync, &context) {
             Ok(SourceFacts::TimeSync(sync)) => sync.guest && sync.service.is_none(),
@@ -72,7 +72,7 @@ impl AlarmSampler {
     }
 
     /// Reads one probe. What the alarms know of themselves isn't read here.
-    pub(crate) fn read(&mut self, probe: AlarmProbe, now: Moment, notes: &mut AlarmNotes) -> Vec<Reading> {
+    pub(crate) fn read(&mut self, probe: AlarmProbe, now: EngineTime, notes: &mut AlarmNotes) -> Vec<SensorReading> {
         self.context.now = now.wall;
         match probe {
             AlarmProbe::Activity => self.activity(now),
@@ -92,7 +92,7 @@ impl AlarmSampler {
         }
     }
 
-    fn glance(&self, source: FactSource) -> Vec<Reading> {
+    fn glance(&self, source: FactSource) -> Vec<SensorReading> {
         match facts::glance(source, &self.context) {
             Ok(gathered) => readings::readings(&gathered),
             Err(why) => {
@@ -102,7 +102,7 @@ impl AlarmSampler {
         }
     }
 
-    fn activity(&mut self, now: Moment) -> Vec<Reading> {
+    fn activity(&mut self, now: EngineTime) -> Vec<SensorReading> {
         let over = Duration::from_millis(now.monotonic.saturating_sub(self.processors_at));
         self.processors_at = now.monotonic;
         match self.processors.activity(&self.context.root, over) {
@@ -111,25 +111,25 @@ impl AlarmSampler {
         }
     }
 
-    fn crashes(&self, now: Moment, notes: &mut AlarmNotes) -> Vec<Reading> {
+    fn crashes(&self, now: EngineTime, notes: &mut AlarmNotes) -> Vec<SensorReading> {
         let Ok(SourceFacts::Crashes(crashes)) = facts::glance(FactSource::Crashes, &self.context) else {
             return Vec::new();
         };
         let count = untold("crash.told", crashes.iter().map(|crash| crash.at), now, notes);
-        vec![Reading::one("crash.programs", count)]
+        vec![SensorReading::one("crash.programs", count)]
     }
 
-    fn clock(&self, now: Moment) -> Vec<Reading> {
+    fn clock(&self, now: EngineTime) -> Vec<SensorReading> {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of centuries fit")]
         let offset =
-            now.ahead_ms.map(|ahead| Reading::one("clock.offset", ahead.unsigned_abs() as f64 / 1000.0));
+            now.ahead_ms.map(|ahead| SensorReading::one("clock.offset", ahead.unsigned_abs() as f64 / 1000.0));
         // A guest whose host keeps its clock looks the same as a machine that nothing keeps right.
         let kept = platform::clock_is_synchronised().filter(|_| !self.guest);
-        let kept = kept.map(|kept| Reading::one("clock.unsynchronised", f64::from(u8::from(!kept))));
+        let kept = kept.map(|kept| SensorReading::one("clock.unsynchronised", f64::from(u8::from(!kept))));
         offset.into_iter().chain(kept).collect()
     }
 
-    fn certificates(&self, now: Moment) -> Vec<Reading> {
+    fn certificates(&self, now: EngineTime) -> Vec<SensorReading> {
         let values = self.certificates.iter().filter_map(|path| {
             let bytes = self.context.root.bytes(path, CERTIFICATE_LIMIT);
             let bytes =
@@ -140,11 +140,11 @@ impl AlarmSampler {
         if values.is_empty() {
             return Vec::new();
         }
-        vec![Reading { sensor: "certificate.left".to_owned(), values }]
+        vec![SensorReading { sensor: "certificate.left".to_owned(), values }]
     }
 
     /// A backup that was never made is as old as 1970.
-    fn backups(&self, now: Moment) -> Vec<Reading> {
+    fn backups(&self, now: EngineTime) -> Vec<SensorReading> {
         if self.backups.is_empty() {
             return Vec::new();
         }
@@ -154,10 +154,10 @@ impl AlarmSampler {
             let age = (now.wall.0 / 1000).saturating_sub(at) as f64;
             (path.clone(), age)
         };
-        vec![Reading { sensor: "backup.age".to_owned(), values: self.backups.iter().map(age).collect() }]
+        vec![SensorReading { sensor: "backup.age".to_owned(), values: self.backups.iter().map(age).collect() }]
     }
 
-    fn log_files(&mut self, notes: &mut AlarmNotes) -> Vec<Reading> {
+    fn log_files(&mut self, notes: &mut AlarmNotes) -> Vec<SensorReading> {
         let mut values = Vec::new();
         for tail in &mut self.tails {
             let Some(count) = tail.look() else { continue };
@@ -170,13 +170,13 @@ impl AlarmSampler {
         if values.is_empty() {
             return Vec::new();
         }
-        vec![Reading { sensor: "log.lines".to_owned(), values }]
+        vec![SensorReading { sensor: "log.lines".to_owned(), values }]
     }
 }
 
 /// How many of the moments (seconds since 1970) are later than what was told before. The first time, what lies in the
 /// past is past.
-pub(crate) fn untold(key: &str, at: impl Iterator<Item = u64>, now: Moment, notes: &mut AlarmNotes) -> f64 {
+pub(crate) fn untold(key: &str, at: impl Iterator<Item = u64>, now: EngineTime, notes: &mut AlarmNotes) -> f64 {
     let told = notes.get(key).and_then(|bytes| Some(u64::from_be_bytes(bytes.as_slice().try_into().ok()?)));
     let since = told.unwrap_or(now.wall.0 / 1000);
     let new: Vec<u64> = at.filter(|at| *at > since).collect();
@@ -190,7 +190,7 @@ pub(crate) fn untold(key: &str, at: impl Iterator<Item = u64>, now: Moment, note
 }
 
 /// Seconds until the first certificate of a file (PEM or DER) ends.
-fn seconds_left(bytes: &[u8], now: Moment) -> Option<f64> {
+fn seconds_left(bytes: &[u8], now: EngineTime) -> Option<f64> {
     let first = Pem::iter_from_buffer(bytes).flatten().find(|pem| pem.label == "CERTIFICATE");
     let der = first.map_or_else(|| bytes.to_vec(), |pem| pem.contents);
     let (_, certificate) = x509_parser::parse_x509_certificate(&der).ok()?;
@@ -207,8 +207,8 @@ mod tests {
 
     use super::*;
 
-    fn at(wall: u64) -> Moment {
-        Moment { monotonic: wall, boot: [0; 16], wall: UnixMillis(wall), ahead_ms: Some(-2500) }
+    fn at(wall: u64) -> EngineTime {
+        EngineTime { monotonic: wall, boot: [0; 16], wall: UnixMillis(wall), ahead_ms: Some(-2500) }
     }
 
     #[test]

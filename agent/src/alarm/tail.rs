@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
-use nearhand_rules::rule::{LogSource, Rule};
+use nearhand_rules::rule::{AlarmRule, LogSource};
 
 /// Most that is read of one file at one look, in bytes.
 const AT_ONCE: u64 = 1024 * 1024;
@@ -21,7 +21,7 @@ pub(crate) struct LogTail {
     /// The rule's name.
     pub(crate) rule: String,
     path: String,
-    pattern: nearhand_rules::rule::Pattern,
+    pattern: nearhand_rules::rule::LogPattern,
     open: Option<(File, u64)>,
     position: u64,
     /// A line whose end isn't written yet.
@@ -30,8 +30,8 @@ pub(crate) struct LogTail {
 
 impl LogTail {
     /// For each rule about a file.
-    pub(crate) fn of(rules: &[Rule]) -> Vec<Self> {
-        let about = |rule: &Rule| {
+    pub(crate) fn of(rules: &[AlarmRule]) -> Vec<Self> {
+        let about = |rule: &AlarmRule| {
             let lines = rule.lines.as_ref()?;
             let LogSource::File(path) = &lines.source else { return None };
             Some(Self {

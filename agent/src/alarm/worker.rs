@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, DeviceReport};
 use nearhand_proto::id::StreamId;
-use nearhand_rules::{Engine, Moment, Reading, RuleSet, StateRow};
+use nearhand_rules::{Engine, EngineTime, RuleSet, SensorReading, StateRow};
 use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
 
@@ -143,7 +143,7 @@ impl AlarmWorker {
             AlarmOrder::UncleanStarts(at) => {
                 let now = self.clocks.now();
                 let count = untold("unclean.told", at.into_iter(), now, &mut self.notes);
-                self.judge(&[Reading::one("boot.unclean", count)]);
+                self.judge(&[SensorReading::one("boot.unclean", count)]);
             }
             AlarmOrder::Note(key, value) => {
                 self.notes.insert(key, value);
@@ -208,16 +208,16 @@ impl AlarmWorker {
         }
     }
 
-    fn own(&mut self, now: Moment) -> Vec<Reading> {
+    fn own(&mut self, now: EngineTime) -> Vec<SensorReading> {
         self.spool.keep_reserve();
         let oldest = self.spool.oldest().ok().flatten();
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of years fit")]
         let age = oldest.map_or(0.0, |oldest| now.wall.0.saturating_sub(oldest.0) as f64 / 1000.0);
         let problem = f64::from(u8::from(self.rules_problem.is_some()));
-        vec![Reading::one("spool.age", age), Reading::one("rules.problem", problem)]
+        vec![SensorReading::one("spool.age", age), SensorReading::one("rules.problem", problem)]
     }
 
-    fn judge(&mut self, readings: &[Reading]) {
+    fn judge(&mut self, readings: &[SensorReading]) {
         let events = self.engine.step(self.clocks.now(), readings);
         for event in &events {
             tracing::info!(rule = event.rule, instance = event.instance, transition = %event.transition,
@@ -380,7 +380,7 @@ impl AlarmWorker {
             problems.push("a rule has more than 64 instances: some are not watched".to_owned());
         }
         AlarmStatus {
-            standing: self.engine.standing(false),
+            standing: self.engine.alarms(false),
             waiting: self.spool.waiting(),
             oldest: self.spool.oldest().ok().flatten(),
             stream: self.spool.stream(),

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use nearhand_proto::alarm::AlarmEvent;
 use nearhand_proto::time::UnixMillis;
 use nearhand_rules::units;
-use nearhand_rules::{Engine, Moment, Reading, Rule, RuleSet, sensor};
+use nearhand_rules::{AlarmRule, Engine, EngineTime, RuleSet, SensorReading, sensor};
 use serde::{Deserialize, Serialize};
 
 use super::{MISTAKES, complain};
@@ -85,7 +85,7 @@ struct RecordedReadings {
     /// Milliseconds since 1970.
     wall: u64,
     /// What was measured.
-    readings: Vec<Reading>,
+    readings: Vec<SensorReading>,
 }
 
 pub(crate) async fn run(home: &AgentHome, command: RulesCommand) -> anyhow::Result<ExitCode> {
@@ -143,7 +143,7 @@ fn list(home: &AgentHome, args: ListArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(rule: &Rule) {
+fn show(rule: &AlarmRule) {
     println!("{} ({} of {})", rule.name, rule.kind.name(), rule.sensor.name);
     for level in &rule.levels {
         let also =
@@ -181,7 +181,7 @@ fn test(home: &AgentHome, args: TestArgs) -> anyhow::Result<ExitCode> {
         let recorded: RecordedReadings = serde_json::from_str(&line).with_context(|| {
             format!("{}, line {lines}: not a line of `nearhand-agent rules record`", args.replay.display())
         })?;
-        let moment = Moment {
+        let moment = EngineTime {
             monotonic: recorded.monotonic,
             boot: [0; 16],
             wall: UnixMillis(recorded.wall),
@@ -199,7 +199,7 @@ fn test(home: &AgentHome, args: TestArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn open(engine: &Engine) -> usize {
-    engine.standing(false).iter().filter(|standing| standing.severity.is_some()).count()
+    engine.alarms(false).iter().filter(|standing| standing.severity.is_some()).count()
 }
 
 fn print_event(event: &AlarmEvent, json: bool) -> anyhow::Result<()> {

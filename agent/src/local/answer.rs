@@ -17,7 +17,7 @@ use nearhand_proto::message::local::{
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::message::session::SessionEndReason;
 use nearhand_proto::text;
-use nearhand_report::model::{Finding, Status};
+use nearhand_report::model::{Finding, FindingStatus};
 
 use super::LocalService;
 use crate::hub::Hub;
@@ -329,7 +329,7 @@ fn mendable(mut findings: Vec<Finding>) -> Vec<FixableFinding> {
     findings.retain(|finding| {
         let mend = SelfHelpHint::of_check(&finding.id)
             // No answer at all is no page to log in on.
-            .filter(|mend| *mend != SelfHelpHint::Portal || finding.status == Status::Fail);
+            .filter(|mend| *mend != SelfHelpHint::Portal || finding.status == FindingStatus::Fail);
         let new = mend.is_some_and(|mend| !known.contains(&(mend, finding.instance.clone())));
         known.extend(mend.map(|mend| (mend, finding.instance.clone())));
         new
@@ -351,7 +351,7 @@ mod tests {
 
     use super::*;
 
-    fn finding(id: &str, status: Status, fix: &str) -> Finding {
+    fn finding(id: &str, status: FindingStatus, fix: &str) -> Finding {
         Finding {
             id: id.to_owned(),
             instance: String::new(),
@@ -371,18 +371,18 @@ mod tests {
     #[test]
     fn a_person_is_told_of_the_worst_that_they_can_mend() {
         let findings = vec![
-            finding("disks.space", Status::Ok, "nothing"),
-            finding("cpu.load", Status::Warn, "do b"),
-            finding("memory.available", Status::Fail, ""),
-            finding("memory.available", Status::Fail, "do d"),
-            finding("network.hosts_file", Status::Fail, "an administrator's matter"),
-            finding("processes.cpu", Status::Warn, "the same as b"),
-            finding("network.captive_portal", Status::Warn, "no answer at all"),
+            finding("disks.space", FindingStatus::Ok, "nothing"),
+            finding("cpu.load", FindingStatus::Warn, "do b"),
+            finding("memory.available", FindingStatus::Fail, ""),
+            finding("memory.available", FindingStatus::Fail, "do d"),
+            finding("network.hosts_file", FindingStatus::Fail, "an administrator's matter"),
+            finding("processes.cpu", FindingStatus::Warn, "the same as b"),
+            finding("network.captive_portal", FindingStatus::Warn, "no answer at all"),
             Finding {
                 instance: "/home".to_owned(),
-                ..finding("disks.space", Status::Warn, "do e\nand more")
+                ..finding("disks.space", FindingStatus::Warn, "do e\nand more")
             },
-            finding("network.wifi", Status::Warn, "do f"),
+            finding("network.wifi", FindingStatus::Warn, "do f"),
         ];
         let fixes = mendable(findings);
         let names: Vec<_> = fixes.iter().map(|fix| fix.check.as_str()).collect();

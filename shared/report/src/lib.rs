@@ -7,11 +7,10 @@
 //! judged (the agent's diagnostics), a clock, a file or a socket.
 //!
 //! The order for a report that leaves the device is [`redact::redact`], then [`pseudonymise`] if it was asked
-//! for, then JSON or a rendering: [`edition`] keeps to it. One that arrives goes through [`parse::parse`] (or [`parse::admit`] when it
+//! for, then JSON or a rendering: [`shareable`] keeps to it. One that arrives goes through [`parse::parse`] (or [`parse::admit`] when it
 //! came in a message) before anything else looks at it.
 
 pub mod compare;
-pub mod edition;
 pub mod html;
 pub mod markdown;
 pub mod model;
@@ -19,6 +18,7 @@ pub mod parse;
 pub mod pseudonymise;
 pub mod redact;
 pub mod screenshot;
+pub mod shareable;
 pub mod text_view;
 mod view;
 mod visit;

@@ -12,7 +12,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// How a finding came out, worst first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub enum FindingStatus {
     /// Broken, or about to break: act now.
     Fail,
     /// Needs attention soon.
@@ -25,7 +25,7 @@ pub enum Status {
     Skipped,
 }
 
-impl Status {
+impl FindingStatus {
     /// Every status, worst first.
     pub const ALL: [Self; 5] = [Self::Fail, Self::Warn, Self::Info, Self::Ok, Self::Skipped];
 
@@ -74,7 +74,7 @@ pub struct Finding {
     /// The part of the machine.
     pub area: Area,
     /// How it came out.
-    pub status: Status,
+    pub status: FindingStatus,
     /// One line that says the result in plain words.
     pub title: String,
     /// The facts it rests on.
@@ -131,7 +131,7 @@ pub struct Chart {
 
 /// The device that the report is about.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Subject {
+pub struct ReportSubject {
     /// Device id in hexadecimal, or empty for a run without enrolment.
     pub device: String,
     /// Host name.
@@ -147,7 +147,7 @@ pub struct Subject {
 /// Number of findings of each status.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each name says it")]
-pub struct Counts {
+pub struct FindingCounts {
     pub fail: u32,
     pub warn: u32,
     pub info: u32,
@@ -155,7 +155,7 @@ pub struct Counts {
     pub skipped: u32,
 }
 
-impl Counts {
+impl FindingCounts {
     /// Counts `findings` by status.
     pub fn of(findings: &[Finding]) -> Self {
         let mut counts = Self::default();
@@ -167,17 +167,17 @@ impl Counts {
     }
 
     /// The number of findings of one status.
-    pub fn number(mut self, status: Status) -> u32 {
+    pub fn number(mut self, status: FindingStatus) -> u32 {
         *self.slot(status)
     }
 
-    fn slot(&mut self, status: Status) -> &mut u32 {
+    fn slot(&mut self, status: FindingStatus) -> &mut u32 {
         match status {
-            Status::Fail => &mut self.fail,
-            Status::Warn => &mut self.warn,
-            Status::Info => &mut self.info,
-            Status::Ok => &mut self.ok,
-            Status::Skipped => &mut self.skipped,
+            FindingStatus::Fail => &mut self.fail,
+            FindingStatus::Warn => &mut self.warn,
+            FindingStatus::Info => &mut self.info,
+            FindingStatus::Ok => &mut self.ok,
+            FindingStatus::Skipped => &mut self.skipped,
         }
     }
 }
@@ -190,7 +190,7 @@ pub struct Report {
     /// Program and version that ran the checks.
     pub generator: String,
     /// The device.
-    pub subject: Subject,
+    pub subject: ReportSubject,
     /// When the run began, RFC 3339 in UTC.
     pub started_at: String,
     /// How long it took, in milliseconds.
@@ -200,7 +200,7 @@ pub struct Report {
     /// `true` once names, addresses and serials were replaced by stable tokens.
     pub pseudonymised: bool,
     /// Findings counted by status.
-    pub counts: Counts,
+    pub counts: FindingCounts,
     /// Findings, failures first, then by id and instance.
     pub findings: Vec<Finding>,
     /// Numbers worth a picture.
@@ -214,7 +214,7 @@ pub struct Report {
 impl Report {
     /// A report of this schema version without findings; fill it and call [`Self::sort_and_count`].
     /// `started_at` is RFC 3339 in UTC, as [`nearhand_proto::time::UnixMillis`] displays itself.
-    pub fn new(generator: String, subject: Subject, started_at: String, set: CheckSet) -> Self {
+    pub fn new(generator: String, subject: ReportSubject, started_at: String, set: CheckSet) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             generator,
@@ -223,7 +223,7 @@ impl Report {
             duration_ms: 0,
             set,
             pseudonymised: false,
-            counts: Counts::default(),
+            counts: FindingCounts::default(),
             findings: Vec::new(),
             charts: Vec::new(),
             software: BTreeMap::new(),
@@ -235,7 +235,7 @@ impl Report {
     /// and drops chart points that are no finite number, which JSON cannot carry.
     pub fn sort_and_count(&mut self) {
         self.findings.sort_by(|a, b| (a.status, &a.id, &a.instance).cmp(&(b.status, &b.id, &b.instance)));
-        self.counts = Counts::of(&self.findings);
+        self.counts = FindingCounts::of(&self.findings);
         for chart in &mut self.charts {
             chart.points.retain(|point| point.value.is_finite());
             for point in &mut chart.points {
@@ -254,12 +254,12 @@ mod tests {
     fn failures_come_first_and_the_counts_follow() {
         let mut report = sample::full();
         report.findings.reverse();
-        report.counts = Counts::default();
+        report.counts = FindingCounts::default();
         report.sort_and_count();
         let order: Vec<_> =
             report.findings.iter().map(|f| (f.status, f.id.as_str(), f.instance.as_str())).collect();
         assert!(order.is_sorted(), "{order:?}");
-        let counted: u32 = Status::ALL.iter().map(|status| report.counts.number(*status)).sum();
+        let counted: u32 = FindingStatus::ALL.iter().map(|status| report.counts.number(*status)).sum();
         assert_eq!(counted as usize, report.findings.len());
         assert!(report.counts.fail > 0 && report.counts.skipped > 0);
     }

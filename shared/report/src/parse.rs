@@ -9,7 +9,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::model::{Report, SCHEMA_VERSION};
-use super::visit::{Role, texts};
+use super::visit::{TextRole, texts};
 use nearhand_proto::text;
 
 /// Longest report in bytes that is looked at. A full report of a server with 4,000 packages has about 400 kB.
@@ -81,7 +81,7 @@ pub enum ParseError {
 }
 
 #[derive(Deserialize)]
-struct Versioned {
+struct SchemaVersion {
     schema_version: Option<u64>,
 }
 
@@ -94,9 +94,9 @@ pub fn parse(json: &[u8]) -> Result<Report, ParseError> {
         return Err(ParseError::TooLarge { bytes: json.len() });
     }
     // The version first: a newer report may well not fit today's model, and "update" is the useful answer.
-    match serde_json::from_slice::<Versioned>(json) {
-        Ok(Versioned { schema_version: Some(found) }) => check_version(found)?,
-        Ok(Versioned { schema_version: None }) => return Err(ParseError::NoVersion),
+    match serde_json::from_slice::<SchemaVersion>(json) {
+        Ok(SchemaVersion { schema_version: Some(found) }) => check_version(found)?,
+        Ok(SchemaVersion { schema_version: None }) => return Err(ParseError::NoVersion),
         Err(err) if err.is_data() => return Err(ParseError::NoVersion),
         Err(err) => return Err(ParseError::NotJson { detail: shown(&err) }),
     }
@@ -115,7 +115,7 @@ pub fn admit(mut report: Report) -> Result<Report, ParseError> {
     check_bounds(&report)?;
     texts(&mut report, &mut |role, value| {
         *value = match role {
-            Role::Prose => text::multi_line(value, max_chars(role)),
+            TextRole::Prose => text::multi_line(value, max_chars(role)),
             _ => text::one_line(value, max_chars(role)),
         };
     });
@@ -156,13 +156,13 @@ fn check_bounds(report: &Report) -> Result<(), ParseError> {
 }
 
 /// Longest text in characters by what it is for.
-fn max_chars(role: Role<'_>) -> usize {
+fn max_chars(role: TextRole<'_>) -> usize {
     match role {
-        Role::Id | Role::Device => 120,
-        Role::Hostname | Role::Label | Role::SoftwareVersion => 255,
-        Role::Line | Role::SoftwareName => 400,
-        Role::Value { .. } => 2_000,
-        Role::Prose => 8_000,
+        TextRole::Id | TextRole::Device => 120,
+        TextRole::Hostname | TextRole::Label | TextRole::SoftwareVersion => 255,
+        TextRole::Line | TextRole::SoftwareName => 400,
+        TextRole::Value { .. } => 2_000,
+        TextRole::Prose => 8_000,
     }
 }
 

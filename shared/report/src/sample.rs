@@ -3,15 +3,17 @@
 use nearhand_proto::message::session::CheckSet;
 use std::collections::BTreeMap;
 
-use super::model::{Area, Chart, ChartKind, ChartPoint, Evidence, Finding, Report, Status, Subject};
-use super::visit::{Role, texts};
+use super::model::{
+    Area, Chart, ChartKind, ChartPoint, Evidence, Finding, FindingStatus, Report, ReportSubject,
+};
+use super::visit::{TextRole, texts};
 
 /// Text that means something to a browser, a Markdown reader or a terminal.
 pub(super) const HOSTILE: &str = "</title></style><script>alert(1)</script><img src=x onerror=alert(1)>\" onload='x' \
     [click](javascript:alert(1)) ![i](http://evil.example/p.png) `c` **b** | ~~~ \u{1b}[2J\u{1b}]8;;http://evil\u{7} \
     \u{202e}gpj.exe & &lt; <!-- --> ${x} {{7*7}}\n# heading\n- item\n1. one\n\t<b>tab</b>\n> quote\n---";
 
-fn finding(area: Area, id: &str, instance: &str, status: Status, title: &str) -> Finding {
+fn finding(area: Area, id: &str, instance: &str, status: FindingStatus, title: &str) -> Finding {
     Finding {
         id: id.into(),
         instance: instance.into(),
@@ -57,7 +59,7 @@ impl Finding {
 
 fn problems() -> Vec<Finding> {
     vec![
-        finding(Area::Disks, "disks.smart", "/dev/sda", Status::Fail, "The disk /dev/sda is failing")
+        finding(Area::Disks, "disks.smart", "/dev/sda", FindingStatus::Fail, "The disk /dev/sda is failing")
             .seen("Model", "WDC WD10EZEX-08WN4A0")
             .seen("Serial number", "WD-WCC6Y3RT5XYZ")
             .seen("Reallocated sectors", "184")
@@ -66,25 +68,25 @@ fn problems() -> Vec<Finding> {
             .means("The disk keeps finding sectors it can no longer read. Disks in this state often fail within weeks, and then everything on them is gone.")
             .fix("Back up `/home` and `/var` today. Then replace the disk; do not run a long repair on it first.\nOrder a disk of at least 1 TB.")
             .runbook("collect-diagnostics"),
-        finding(Area::Services, "services.failed", "cups.service", Status::Fail, "The service cups.service does not stay up")
+        finding(Area::Services, "services.failed", "cups.service", FindingStatus::Fail, "The service cups.service does not stay up")
             .seen("State", "failed (Result: exit-code)")
             .seen("Restarts in 10 min", "5")
             .seen("Last line", "cupsd[2211]: Unable to open listen socket for address 192.168.178.31:631 - Address already in use.")
             .means("The print service starts, ends at once and is started again. Nobody can print until it stays up.")
             .fix("Find what holds port 631 with `ss -ltnp 'sport = :631'`, stop it, then run `systemctl restart cups.service`.")
             .runbook("restart-service"),
-        finding(Area::Disks, "disks.space", "/home", Status::Warn, "/home is 93 % full")
+        finding(Area::Disks, "disks.space", "/home", FindingStatus::Warn, "/home is 93 % full")
             .seen("Used", "437 GB of 470 GB (93 %)")
             .seen("Largest directory", "/home/anna/Videos, 211 GB")
             .means("Programs fail in odd ways once a disk is full, and Linux keeps 5 % for itself.")
             .fix("Move `/home/anna/Videos` to another disk, or clear the package cache.")
             .runbook("clear-caches"),
-        finding(Area::Updates, "updates.pending", "", Status::Warn, "27 updates wait, 9 of them for security")
+        finding(Area::Updates, "updates.pending", "", FindingStatus::Warn, "27 updates wait, 9 of them for security")
             .seen("Security", "openssl 3.0.15-1~deb12u1, linux-image-amd64 6.1.128-1, firefox-esr 128.7.0esr-1~deb12u1 and 6 more")
             .seen("Last update", "41 days ago")
             .means("Known holes in the browser and the kernel are open.")
             .fix("Run `apt upgrade` and restart the machine afterwards."),
-        finding(Area::Network, "network.dns", "10.20.0.53", Status::Warn, "The name server 10.20.0.53 answers slowly")
+        finding(Area::Network, "network.dns", "10.20.0.53", FindingStatus::Warn, "The name server 10.20.0.53 answers slowly")
             .seen("Answer time", "812 ms (others: 14 ms)")
             .seen("Lost", "3 of 20")
             .means("Each new page waits for the slow name server first, so the network feels slow although the line is fine.")
@@ -94,31 +96,45 @@ fn problems() -> Vec<Finding> {
 
 fn quiet() -> Vec<Finding> {
     vec![
-        finding(Area::System, "system.reboot", "", Status::Info, "Running for 63 days without a restart")
-            .seen("Booted", "2025-01-10 07:58 UTC")
-            .means("Not a fault. Updates of the kernel take effect only after a restart."),
-        finding(Area::Processes, "processes.top", "", Status::Info, "firefox-esr uses most memory")
+        finding(
+            Area::System,
+            "system.reboot",
+            "",
+            FindingStatus::Info,
+            "Running for 63 days without a restart",
+        )
+        .seen("Booted", "2025-01-10 07:58 UTC")
+        .means("Not a fault. Updates of the kernel take effect only after a restart."),
+        finding(Area::Processes, "processes.top", "", FindingStatus::Info, "firefox-esr uses most memory")
             .seen("firefox-esr", "3.1 GB in 14 processes")
             .seen("gnome-shell", "412 MB"),
-        finding(Area::Cpu, "cpu.load", "", Status::Ok, "The processor has room")
+        finding(Area::Cpu, "cpu.load", "", FindingStatus::Ok, "The processor has room")
             .seen("Load of 15 min", "0.7 on 8 cores"),
-        finding(Area::Memory, "memory.available", "", Status::Ok, "Enough memory")
+        finding(Area::Memory, "memory.available", "", FindingStatus::Ok, "Enough memory")
             .seen("Available", "9.2 GB of 15.5 GB"),
-        finding(Area::Disks, "disks.space", "/", Status::Ok, "Enough space on /")
+        finding(Area::Disks, "disks.space", "/", FindingStatus::Ok, "Enough space on /")
             .seen("Used", "31 GB of 94 GB (33 %)"),
-        finding(Area::Network, "network.gateway", "eth0", Status::Ok, "The gateway answers")
+        finding(Area::Network, "network.gateway", "eth0", FindingStatus::Ok, "The gateway answers")
             .seen("Answer time", "0.6 ms"),
-        finding(Area::Network, "network.tls", "", Status::Ok, "Nobody reads along on encrypted connections")
-            .seen("Issuer", "Let's Encrypt R11"),
-        finding(Area::Time, "time.offset", "", Status::Ok, "The clock is right").seen("Offset", "4 ms"),
-        finding(Area::Security, "security.firewall", "", Status::Ok, "A firewall is active")
+        finding(
+            Area::Network,
+            "network.tls",
+            "",
+            FindingStatus::Ok,
+            "Nobody reads along on encrypted connections",
+        )
+        .seen("Issuer", "Let's Encrypt R11"),
+        finding(Area::Time, "time.offset", "", FindingStatus::Ok, "The clock is right")
+            .seen("Offset", "4 ms"),
+        finding(Area::Security, "security.firewall", "", FindingStatus::Ok, "A firewall is active")
             .seen("Tables", "nftables, 3 chains"),
-        finding(Area::Logs, "logs.oom", "", Status::Ok, "No program was ended for lack of memory"),
-        finding(Area::Printers, "printers.queues", "Office", Status::Ok, "Office prints"),
-        finding(Area::Disks, "disks.raid", "", Status::Skipped, "RAID").skipped("This machine has no RAID."),
-        finding(Area::Hardware, "hardware.battery", "", Status::Skipped, "Battery")
+        finding(Area::Logs, "logs.oom", "", FindingStatus::Ok, "No program was ended for lack of memory"),
+        finding(Area::Printers, "printers.queues", "Office", FindingStatus::Ok, "Office prints"),
+        finding(Area::Disks, "disks.raid", "", FindingStatus::Skipped, "RAID")
+            .skipped("This machine has no RAID."),
+        finding(Area::Hardware, "hardware.battery", "", FindingStatus::Skipped, "Battery")
             .skipped("This machine has no battery."),
-        finding(Area::Security, "security.secureboot", "", Status::Skipped, "Secure Boot")
+        finding(Area::Security, "security.secureboot", "", FindingStatus::Skipped, "Secure Boot")
             .skipped("Needs root: run the agent as a service or call `sudo nearhand-agent doctor`."),
     ]
 }
@@ -174,7 +190,7 @@ fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 /// A report with every field filled at least once.
 pub(super) fn full() -> Report {
-    let subject = Subject {
+    let subject = ReportSubject {
         device: "9f2c4be1a07d5536c8e1f0aa41b2d97e".into(),
         hostname: "anna-desktop".into(),
         os: "Debian GNU/Linux 12 (bookworm)".into(),
@@ -217,13 +233,13 @@ pub(super) fn older() -> Report {
     report.findings.retain(|f| f.id != "services.failed");
     for finding in &mut report.findings {
         match (finding.id.as_str(), finding.instance.as_str()) {
-            ("disks.smart", _) => finding.status = Status::Warn,
+            ("disks.smart", _) => finding.status = FindingStatus::Warn,
             ("disks.space", "/home") => {
-                finding.status = Status::Fail;
+                finding.status = FindingStatus::Fail;
                 finding.evidence[0].value = "463 GB of 470 GB (99 %)".into();
             }
             ("memory.available", _) => {
-                finding.status = Status::Warn;
+                finding.status = FindingStatus::Warn;
                 finding.title = "Memory runs short".into();
             }
             ("updates.pending", _) => finding.evidence[1].value = "18 days ago".into(),
@@ -231,7 +247,8 @@ pub(super) fn older() -> Report {
             _ => {}
         }
     }
-    let mut gone = finding(Area::Printers, "printers.jobs", "Office", Status::Warn, "4 print jobs are stuck");
+    let mut gone =
+        finding(Area::Printers, "printers.jobs", "Office", FindingStatus::Warn, "4 print jobs are stuck");
     gone.fix = "Clear the queue.".into();
     report.findings.push(gone);
     report.software.insert("openssl".into(), "3.0.13-1~deb12u1".into());
@@ -249,7 +266,7 @@ pub(super) fn hostile() -> Report {
     texts(&mut report, &mut |role, text| {
         number += 1;
         *text = match role {
-            Role::SoftwareName | Role::Label => format!("{HOSTILE} {number}"),
+            TextRole::SoftwareName | TextRole::Label => format!("{HOSTILE} {number}"),
             _ => HOSTILE.to_owned(),
         };
     });

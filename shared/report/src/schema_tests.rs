@@ -7,9 +7,9 @@
 use nearhand_proto::message::session::CheckSet;
 use serde_json::Value;
 
-use super::edition::Edition;
-use super::model::{Area, ChartKind, Report, SCHEMA_VERSION, Status};
-use super::screenshot::{self, Picture, Screenshot};
+use super::model::{Area, ChartKind, FindingStatus, Report, SCHEMA_VERSION};
+use super::screenshot::{self, Screenshot, ScreenshotPng};
+use super::shareable::ShareableReport;
 use super::{parse, sample};
 
 const SCHEMA: &str = include_str!("../../../docs/report.schema.json");
@@ -126,15 +126,16 @@ fn of_compared() -> Value {
         list.insert("gone".into(), "1".into());
         list.first_entry().unwrap().insert("another".into());
     }
-    let picture = Picture::of(screenshot::tests::png(640, 480)).unwrap();
-    let edition = Edition::new(new, Some(old), None).with_screenshot(Screenshot::Taken(picture));
+    let picture = ScreenshotPng::of(screenshot::tests::png(640, 480)).unwrap();
+    let edition = ShareableReport::new(new, Some(old), None).with_screenshot(Screenshot::Taken(picture));
     serde_json::to_value(edition).unwrap()
 }
 
 #[test]
 fn a_report_with_a_comparison_fits_the_schema_and_is_read() {
     let root = schema();
-    let missing = Edition::new(sample::full(), None, None).with_screenshot(Screenshot::missing("denied"));
+    let missing =
+        ShareableReport::new(sample::full(), None, None).with_screenshot(Screenshot::missing("denied"));
     let missing = serde_json::to_value(missing).unwrap();
     assert_eq!(misfits(&root, &root, &missing, ""), Vec::<String>::new());
     let value = of_compared();
@@ -214,7 +215,7 @@ fn names_and_bounds_are_the_same_in_both() {
     let names = |pointer: &str| -> Vec<String> {
         serde_json::from_value(root.pointer(pointer).expect(pointer)["enum"].clone()).unwrap()
     };
-    assert_eq!(names("/$defs/status"), variants::<Status>());
+    assert_eq!(names("/$defs/status"), variants::<FindingStatus>());
     assert_eq!(names("/$defs/area"), variants::<Area>());
     assert_eq!(names("/$defs/chart/properties/kind"), variants::<ChartKind>());
     assert_eq!(names("/properties/set"), variants::<CheckSet>());

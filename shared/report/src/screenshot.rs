@@ -25,7 +25,7 @@ pub const MAX_PIXELS: u64 = 4 * 3840 * 2160;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Screenshot {
     /// It was taken.
-    Taken(Picture),
+    Taken(ScreenshotPng),
     /// There is none, and why, for a reader of the report.
     Missing(String),
 }
@@ -37,7 +37,7 @@ impl Screenshot {
     }
 
     /// The picture, if there is one.
-    pub fn picture(&self) -> Option<&Picture> {
+    pub fn picture(&self) -> Option<&ScreenshotPng> {
         match self {
             Self::Taken(picture) => Some(picture),
             Self::Missing(_) => None,
@@ -47,13 +47,13 @@ impl Screenshot {
 
 /// A PNG file that is shaped as one, and no larger than it may be.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Picture {
+pub struct ScreenshotPng {
     png: Vec<u8>,
     width: u32,
     height: u32,
 }
 
-impl fmt::Debug for Picture {
+impl fmt::Debug for ScreenshotPng {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Picture({} x {}, {} bytes)", self.width, self.height, self.png.len())
     }
@@ -61,7 +61,7 @@ impl fmt::Debug for Picture {
 
 /// The bytes are no picture that a report may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotAPicture {
+pub enum ScreenshotError {
     /// More than [`MAX_PNG`].
     #[error("the picture is larger than a report may have ({MAX_PNG} bytes)")]
     TooLarge,
@@ -70,16 +70,16 @@ pub enum NotAPicture {
     Malformed,
 }
 
-impl Picture {
+impl ScreenshotPng {
     /// Takes a file that our own program made of a picture: eight bits each of red, green and blue, nothing beside them.
     ///
     /// # Errors
-    /// [`NotAPicture`].
-    pub fn of(png: Vec<u8>) -> Result<Self, NotAPicture> {
+    /// [`ScreenshotError`].
+    pub fn of(png: Vec<u8>) -> Result<Self, ScreenshotError> {
         if png.len() > MAX_PNG {
-            return Err(NotAPicture::TooLarge);
+            return Err(ScreenshotError::TooLarge);
         }
-        let (width, height) = size(&png).ok_or(NotAPicture::Malformed)?;
+        let (width, height) = size(&png).ok_or(ScreenshotError::Malformed)?;
         Ok(Self { png, width, height })
     }
 
@@ -135,7 +135,7 @@ fn chunk<'a>(rest: &mut &'a [u8]) -> Option<([u8; 4], &'a [u8])> {
 
 /// As `docs/report.schema.json` has it: all fields, those that don't apply as `null`.
 #[derive(Default, Serialize)]
-struct Written<'a> {
+struct ScreenshotJson<'a> {
     file: Option<&'static str>,
     width: Option<u32>,
     height: Option<u32>,
@@ -147,8 +147,8 @@ struct Written<'a> {
 impl Serialize for Screenshot {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let written = match self {
-            Self::Missing(why) => Written { missing: Some(why), ..Written::default() },
-            Self::Taken(picture) => Written {
+            Self::Missing(why) => ScreenshotJson { missing: Some(why), ..ScreenshotJson::default() },
+            Self::Taken(picture) => ScreenshotJson {
                 file: Some(FILE),
                 width: Some(picture.width),
                 height: Some(picture.height),
@@ -188,7 +188,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_png_is_taken_with_its_size() {
-        let picture = Picture::of(png(1920, 1080)).unwrap();
+        let picture = ScreenshotPng::of(png(1920, 1080)).unwrap();
         assert_eq!(picture.size(), (1920, 1080));
         assert_eq!(picture.sha256().len(), 64);
         assert!(!format!("{picture:?}").contains("137"), "pixels don't belong in a log");
@@ -212,9 +212,9 @@ pub(super) mod tests {
             ("two headers", file(&[header(9, 9), header(9, 9), pixels.clone(), end])),
             ("cut", png(9, 9)[..40].to_vec()),
         ] {
-            assert_eq!(Picture::of(bytes), Err(NotAPicture::Malformed), "{why}");
+            assert_eq!(ScreenshotPng::of(bytes), Err(ScreenshotError::Malformed), "{why}");
         }
-        assert_eq!(Picture::of(vec![0; MAX_PNG + 1]), Err(NotAPicture::TooLarge));
+        assert_eq!(ScreenshotPng::of(vec![0; MAX_PNG + 1]), Err(ScreenshotError::TooLarge));
     }
 
     proptest! {
@@ -223,7 +223,7 @@ pub(super) mod tests {
             let mut bytes = png(30, 20);
             let len = bytes.len();
             bytes[at % len] = byte;
-            let _ = Picture::of(bytes);
+            let _ = ScreenshotPng::of(bytes);
         }
     }
 }

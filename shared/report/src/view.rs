@@ -4,34 +4,34 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::compare::{Change, Comparison, Inventory};
-use super::model::{Area, Counts, Finding, Report, Status};
+use super::compare::{Comparison, FindingChange, InventoryChanges};
+use super::model::{Area, Finding, FindingCounts, FindingStatus, Report};
 use nearhand_proto::message::session::CheckSet;
 
 /// Most entries of "what to do first": more than that is no priority.
 const FIRST_STEPS: usize = 5;
 
 /// A status as a badge says it.
-pub(super) fn status_word(status: Status) -> &'static str {
+pub(super) fn status_word(status: FindingStatus) -> &'static str {
     match status {
-        Status::Fail => "Failed",
-        Status::Warn => "Warning",
-        Status::Info => "Note",
-        Status::Ok => "OK",
-        Status::Skipped => "Skipped",
+        FindingStatus::Fail => "Failed",
+        FindingStatus::Warn => "Warning",
+        FindingStatus::Info => "Note",
+        FindingStatus::Ok => "OK",
+        FindingStatus::Skipped => "Skipped",
     }
 }
 
 /// What a number of findings of one status is called.
-pub(super) fn status_plural(status: Status, number: u32) -> &'static str {
+pub(super) fn status_plural(status: FindingStatus, number: u32) -> &'static str {
     match (status, number) {
-        (Status::Fail, _) => "failed",
-        (Status::Warn, 1) => "warning",
-        (Status::Warn, _) => "warnings",
-        (Status::Info, 1) => "note",
-        (Status::Info, _) => "notes",
-        (Status::Ok, _) => "OK",
-        (Status::Skipped, _) => "skipped",
+        (FindingStatus::Fail, _) => "failed",
+        (FindingStatus::Warn, 1) => "warning",
+        (FindingStatus::Warn, _) => "warnings",
+        (FindingStatus::Info, 1) => "note",
+        (FindingStatus::Info, _) => "notes",
+        (FindingStatus::Ok, _) => "OK",
+        (FindingStatus::Skipped, _) => "skipped",
     }
 }
 
@@ -63,7 +63,7 @@ pub(super) fn set_words(set: CheckSet) -> &'static str {
 }
 
 /// How the machine is, in one sentence.
-pub(super) fn verdict(counts: &Counts) -> String {
+pub(super) fn verdict(counts: &FindingCounts) -> String {
     let skipped = match counts.skipped {
         0 => String::new(),
         1 => " One check could not run here.".into(),
@@ -90,10 +90,10 @@ fn need(number: u32) -> &'static str {
 
 /// The problems to begin with, the worst first, with their places in [`Report::findings`].
 pub(super) fn first_steps(report: &Report) -> impl Iterator<Item = (usize, &Finding)> {
-    let urgent = |wanted: Status| {
+    let urgent = |wanted: FindingStatus| {
         report.findings.iter().enumerate().filter(move |(_, f)| f.status == wanted && !f.fix.is_empty())
     };
-    urgent(Status::Fail).chain(urgent(Status::Warn)).take(FIRST_STEPS)
+    urgent(FindingStatus::Fail).chain(urgent(FindingStatus::Warn)).take(FIRST_STEPS)
 }
 
 /// `14 March 2025, 09:12 UTC`, or the text itself where it is no RFC 3339.
@@ -135,23 +135,23 @@ pub(super) fn number(value: f64) -> String {
 }
 
 /// A group of changes under its heading.
-pub(super) struct Section<'a> {
+pub(super) struct ChangeSection<'a> {
     pub(super) heading: &'static str,
     /// The status whose colour and mark the group has.
-    pub(super) tone: Status,
-    pub(super) changes: &'a [Change],
+    pub(super) tone: FindingStatus,
+    pub(super) changes: &'a [FindingChange],
 }
 
 /// The groups of a comparison that hold something, the most urgent first.
-pub(super) fn sections(comparison: &Comparison) -> impl Iterator<Item = Section<'_>> {
-    let section = |heading, tone, changes| Section { heading, tone, changes };
+pub(super) fn sections(comparison: &Comparison) -> impl Iterator<Item = ChangeSection<'_>> {
+    let section = |heading, tone, changes| ChangeSection { heading, tone, changes };
     [
-        section("New problems", Status::Fail, comparison.new_problems.as_slice()),
-        section("Worse", Status::Warn, comparison.worse.as_slice()),
-        section("Better", Status::Info, comparison.better.as_slice()),
-        section("Fixed", Status::Ok, comparison.fixed.as_slice()),
-        section("Changed", Status::Info, comparison.changed.as_slice()),
-        section("No longer reported", Status::Skipped, comparison.disappeared.as_slice()),
+        section("New problems", FindingStatus::Fail, comparison.new_problems.as_slice()),
+        section("Worse", FindingStatus::Warn, comparison.worse.as_slice()),
+        section("Better", FindingStatus::Info, comparison.better.as_slice()),
+        section("Fixed", FindingStatus::Ok, comparison.fixed.as_slice()),
+        section("Changed", FindingStatus::Info, comparison.changed.as_slice()),
+        section("No longer reported", FindingStatus::Skipped, comparison.disappeared.as_slice()),
     ]
     .into_iter()
     .filter(|section| !section.changes.is_empty())
@@ -179,7 +179,7 @@ pub(super) fn change_verdict(comparison: &Comparison) -> String {
 }
 
 /// `Warning → Failed`, or one word where the other side is missing.
-pub(super) fn transition(change: &Change) -> String {
+pub(super) fn transition(change: &FindingChange) -> String {
     match (change.old, change.new) {
         (Some(old), Some(new)) if old != new => format!("{} → {}", status_word(old), status_word(new)),
         (Some(status), Some(_)) => status_word(status).into(),
@@ -190,7 +190,7 @@ pub(super) fn transition(change: &Change) -> String {
 }
 
 /// One line of an inventory's changes.
-pub(super) struct Row<'a> {
+pub(super) struct InventoryRow<'a> {
     pub(super) what: &'static str,
     pub(super) name: &'a str,
     pub(super) old: &'a str,
@@ -198,11 +198,12 @@ pub(super) struct Row<'a> {
 }
 
 /// The changes of an inventory as rows.
-pub(super) fn rows(inventory: &Inventory) -> impl Iterator<Item = Row<'_>> {
-    let added = inventory.added.iter().map(|(name, new)| Row { what: "Added", name, old: "", new });
-    let removed = inventory.removed.iter().map(|(name, old)| Row { what: "Removed", name, old, new: "" });
+pub(super) fn rows(inventory: &InventoryChanges) -> impl Iterator<Item = InventoryRow<'_>> {
+    let added = inventory.added.iter().map(|(name, new)| InventoryRow { what: "Added", name, old: "", new });
+    let removed =
+        inventory.removed.iter().map(|(name, old)| InventoryRow { what: "Removed", name, old, new: "" });
     let updated = inventory.updated.iter();
-    added.chain(removed).chain(updated.map(|(name, change)| Row {
+    added.chain(removed).chain(updated.map(|(name, change)| InventoryRow {
         what: "Changed",
         name,
         old: &change.old,
@@ -216,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_verdict_speaks_of_what_matters_most() {
-        let counts = |fail, warn, ok, skipped| Counts { fail, warn, info: 0, ok, skipped };
+        let counts = |fail, warn, ok, skipped| FindingCounts { fail, warn, info: 0, ok, skipped };
         for (counts, sentence) in [
             (counts(0, 0, 0, 2), "Nothing was checked. 2 checks could not run here."),
             (counts(0, 0, 4, 1), "Everything that was checked is in order. One check could not run here."),
@@ -242,7 +243,7 @@ mod tests {
         let report = crate::sample::full();
         let steps: Vec<_> = first_steps(&report).map(|(at, f)| (at, f.status)).collect();
         assert_eq!(steps.len(), 5);
-        assert_eq!(steps[0], (0, Status::Fail));
-        assert_eq!(steps[4].1, Status::Warn);
+        assert_eq!(steps[0], (0, FindingStatus::Fail));
+        assert_eq!(steps[4].1, FindingStatus::Warn);
     }
 }

@@ -7,7 +7,7 @@ use super::model::{Chart, Finding, Report};
 
 /// What a text is for: decides how long it may be and what may be replaced in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Role<'a> {
+pub(super) enum TextRole<'a> {
     /// A stable name that programs compare: check, chart, runbook, article, generator.
     Id,
     /// The device id.
@@ -29,14 +29,14 @@ pub(super) enum Role<'a> {
 }
 
 /// Calls `visit` with every text of the report. Two map entries whose names become the same are merged.
-pub(super) fn texts(report: &mut Report, visit: &mut dyn FnMut(Role<'_>, &mut String)) {
-    visit(Role::Id, &mut report.generator);
-    visit(Role::Id, &mut report.started_at);
+pub(super) fn texts(report: &mut Report, visit: &mut dyn FnMut(TextRole<'_>, &mut String)) {
+    visit(TextRole::Id, &mut report.generator);
+    visit(TextRole::Id, &mut report.started_at);
     let subject = &mut report.subject;
-    visit(Role::Device, &mut subject.device);
-    visit(Role::Hostname, &mut subject.hostname);
+    visit(TextRole::Device, &mut subject.device);
+    visit(TextRole::Hostname, &mut subject.hostname);
     for text in [&mut subject.os, &mut subject.kernel, &mut subject.model] {
-        visit(Role::Line, text);
+        visit(TextRole::Line, text);
     }
     for finding in &mut report.findings {
         finding_texts(finding, visit);
@@ -44,43 +44,43 @@ pub(super) fn texts(report: &mut Report, visit: &mut dyn FnMut(Role<'_>, &mut St
     for chart in &mut report.charts {
         chart_texts(chart, visit);
     }
-    map_texts(&mut report.software, visit, Role::SoftwareName, |_| Role::SoftwareVersion);
-    map_texts(&mut report.hardware, visit, Role::Label, |label| Role::Value { label });
+    map_texts(&mut report.software, visit, TextRole::SoftwareName, |_| TextRole::SoftwareVersion);
+    map_texts(&mut report.hardware, visit, TextRole::Label, |label| TextRole::Value { label });
 }
 
 /// Calls `visit` with every text of one finding.
-pub(super) fn finding_texts(finding: &mut Finding, visit: &mut dyn FnMut(Role<'_>, &mut String)) {
-    visit(Role::Id, &mut finding.id);
-    visit(Role::Line, &mut finding.instance);
-    visit(Role::Line, &mut finding.title);
+pub(super) fn finding_texts(finding: &mut Finding, visit: &mut dyn FnMut(TextRole<'_>, &mut String)) {
+    visit(TextRole::Id, &mut finding.id);
+    visit(TextRole::Line, &mut finding.instance);
+    visit(TextRole::Line, &mut finding.title);
     for evidence in &mut finding.evidence {
-        visit(Role::Label, &mut evidence.label);
-        visit(Role::Value { label: &evidence.label }, &mut evidence.value);
+        visit(TextRole::Label, &mut evidence.label);
+        visit(TextRole::Value { label: &evidence.label }, &mut evidence.value);
     }
-    visit(Role::Prose, &mut finding.explanation);
-    visit(Role::Prose, &mut finding.fix);
+    visit(TextRole::Prose, &mut finding.explanation);
+    visit(TextRole::Prose, &mut finding.fix);
     if let Some(reason) = &mut finding.reason {
-        visit(Role::Prose, reason);
+        visit(TextRole::Prose, reason);
     }
     for name in [&mut finding.runbook, &mut finding.article].into_iter().flatten() {
-        visit(Role::Id, name);
+        visit(TextRole::Id, name);
     }
 }
 
-fn chart_texts(chart: &mut Chart, visit: &mut dyn FnMut(Role<'_>, &mut String)) {
-    visit(Role::Id, &mut chart.id);
-    visit(Role::Line, &mut chart.title);
-    visit(Role::Line, &mut chart.unit);
+fn chart_texts(chart: &mut Chart, visit: &mut dyn FnMut(TextRole<'_>, &mut String)) {
+    visit(TextRole::Id, &mut chart.id);
+    visit(TextRole::Line, &mut chart.title);
+    visit(TextRole::Line, &mut chart.unit);
     for point in &mut chart.points {
-        visit(Role::Line, &mut point.label);
+        visit(TextRole::Line, &mut point.label);
     }
 }
 
 fn map_texts(
     map: &mut BTreeMap<String, String>,
-    visit: &mut dyn FnMut(Role<'_>, &mut String),
-    key_role: Role<'_>,
-    value_role: impl for<'k> Fn(&'k str) -> Role<'k>,
+    visit: &mut dyn FnMut(TextRole<'_>, &mut String),
+    key_role: TextRole<'_>,
+    value_role: impl for<'k> Fn(&'k str) -> TextRole<'k>,
 ) {
     let visited = std::mem::take(map).into_iter().map(|(mut key, mut value)| {
         visit(key_role, &mut key);
@@ -97,7 +97,7 @@ mod tests {
 
     /// The only texts of the JSON form that nobody writes freely.
     fn is_fixed(text: &str) -> bool {
-        serde_json::from_value::<crate::model::Status>(text.into()).is_ok()
+        serde_json::from_value::<crate::model::FindingStatus>(text.into()).is_ok()
             || serde_json::from_value::<crate::model::Area>(text.into()).is_ok()
             || serde_json::from_value::<crate::model::ChartKind>(text.into()).is_ok()
             || serde_json::from_value::<nearhand_proto::message::session::CheckSet>(text.into()).is_ok()

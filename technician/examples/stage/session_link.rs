@@ -13,7 +13,7 @@ use nearhand_proto::message::local::{ChatLine, DeliveryMark};
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::message::session::{FRAME_LIMIT, SessionRefusal, StreamOpen};
 use nearhand_proto::time::UnixMillis;
-use nearhand_report::model::{Area, Evidence, Finding, Report, Status, Subject};
+use nearhand_report::model::{Area, Evidence, Finding, FindingStatus, Report, ReportSubject};
 use nearhand_transport::framed;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -137,7 +137,7 @@ impl SessionLink for ScriptedSession {
         mut progress: impl FnMut(DiagnosticsProgress) + Send,
     ) -> Result<Report, DiagnosticsError> {
         progress(DiagnosticsProgress::Started(3));
-        let subject = Subject {
+        let subject = ReportSubject {
             device: String::new(),
             hostname: "till-3".into(),
             os: "Debian".into(),
@@ -147,9 +147,9 @@ impl SessionLink for ScriptedSession {
         let at = UnixMillis(1_700_000_000_000).to_string();
         let mut report = Report::new("stage".to_owned(), subject, at, set);
         for (id, status, title) in [
-            ("disks.space", Status::Fail, "The disk is 98 % full <img src=x onerror=alert(1)>"),
-            ("time.sync", Status::Warn, "The clock is 40 s off"),
-            ("memory.free", Status::Ok, "Enough memory is free"),
+            ("disks.space", FindingStatus::Fail, "The disk is 98 % full <img src=x onerror=alert(1)>"),
+            ("time.sync", FindingStatus::Warn, "The clock is 40 s off"),
+            ("memory.free", FindingStatus::Ok, "Enough memory is free"),
         ] {
             progress(DiagnosticsProgress::Checking(id.to_owned()));
             tokio::time::sleep(Duration::from_millis(300)).await;
@@ -162,7 +162,7 @@ impl SessionLink for ScriptedSession {
     }
 }
 
-fn finding(id: &str, status: Status, title: &str) -> Finding {
+fn finding(id: &str, status: FindingStatus, title: &str) -> Finding {
     Finding {
         id: id.into(),
         instance: "/home".into(),

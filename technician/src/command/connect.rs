@@ -13,7 +13,7 @@ use nearhand_proto::duration::DurationError;
 use nearhand_proto::grant::{Capabilities, Capability, UnknownCapability};
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::message::session::GrantedCapability;
-use nearhand_report::edition::Edition;
+use nearhand_report::shareable::ShareableReport;
 use nearhand_transport::lines;
 use tokio::sync::mpsc;
 
@@ -143,7 +143,7 @@ async fn view(
     let decoder = DecoderProgram::this()
         .map_err(|e| CommandFailure::new(ExitCode::Local, format!("this program can't find itself: {e}")))?;
     let (home, id) = (ctx.home()?, session.id());
-    let keep = move |edition: &Edition| -> Result<String, CommandFailure> {
+    let keep = move |edition: &ShareableReport| -> Result<String, CommandFailure> {
         let [html, ..] = diagnose::write(&home.session_dir(id)?, edition)?;
         Ok(html.display().to_string())
     };

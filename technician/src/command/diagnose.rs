@@ -8,10 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::text;
-use nearhand_report::edition::{Edition, Pseudonyms};
-use nearhand_report::model::{Report, Status};
+use nearhand_report::model::{FindingStatus, Report};
 use nearhand_report::pseudonymise::Identifiers;
-use nearhand_report::screenshot::{self, Picture, Screenshot};
+use nearhand_report::screenshot::{self, Screenshot, ScreenshotPng};
+use nearhand_report::shareable::{PseudonymSettings, ShareableReport};
 use nearhand_report::{parse, text_view};
 use nearhand_transport::platform::{create_private_dir, write_private};
 
@@ -160,7 +160,7 @@ async fn picture(
             let bar = ctx.output.busy("taking one picture of the screen");
             let taken = command_screenshot::for_report(session).await;
             bar.finish_and_clear();
-            match taken.map(Picture::of) {
+            match taken.map(ScreenshotPng::of) {
                 Ok(Ok(picture)) => return Some(Screenshot::Taken(picture)),
                 Ok(Err(error)) => error.to_string(),
                 Err(failure) => failure.message().to_owned(),
@@ -184,10 +184,14 @@ pub(super) async fn report(
     bar.finish_and_clear();
     // The device has taken secrets out already; one that hasn't must not put them on this disk.
     let edition = match reporting.pseudonymise {
-        false => Edition::new(report?, reporting.compare.clone(), None),
+        false => ShareableReport::new(report?, reporting.compare.clone(), None),
         true => {
             let (key, known) = (ctx.home()?.pseudonym_key()?, Identifiers::default());
-            Edition::new(report?, reporting.compare.clone(), Some(Pseudonyms { key: &key, known: &known }))
+            ShareableReport::new(
+                report?,
+                reporting.compare.clone(),
+                Some(PseudonymSettings { key: &key, known: &known }),
+            )
         }
     };
     let edition = match screenshot {
@@ -214,12 +218,12 @@ fn step(ctx: &CommandContext, bar: &ProgressBar, progress: &DiagnosticsProgress)
         DiagnosticsProgress::Checking(id) => bar.set_message(id.clone()),
         DiagnosticsProgress::Finding(finding) => {
             bar.inc(1);
-            if matches!(finding.status, Status::Fail | Status::Warn) && !ctx.output.is_json() {
+            if matches!(finding.status, FindingStatus::Fail | FindingStatus::Warn) && !ctx.output.is_json() {
                 let (title, instance) =
                     (text::one_line(&finding.title, 120), text::one_line(&finding.instance, 60));
                 bar.println(format!(
                     "  {}: {title} {instance}",
-                    if finding.status == Status::Fail { "FAIL" } else { "warn" }
+                    if finding.status == FindingStatus::Fail { "FAIL" } else { "warn" }
                 ));
             }
         }
@@ -227,7 +231,7 @@ fn step(ctx: &CommandContext, bar: &ProgressBar, progress: &DiagnosticsProgress)
     }
 }
 
-pub(super) fn write(dir: &Path, edition: &Edition) -> Result<[PathBuf; 3], CommandFailure> {
+pub(super) fn write(dir: &Path, edition: &ShareableReport) -> Result<[PathBuf; 3], CommandFailure> {
     create_private_dir(dir).map_err(|e| local(dir, &e))?;
     let files = edition.files().map_err(|e| {
         CommandFailure::new(ExitCode::Unexpected, format!("the report can't be put in JSON: {e}"))
@@ -244,8 +248,8 @@ pub(super) fn write(dir: &Path, edition: &Edition) -> Result<[PathBuf; 3], Comma
     Ok(files.map(|(name, _)| dir.join(name)))
 }
 
-fn show(ctx: &CommandContext, edition: &Edition, files: &[PathBuf; 3]) -> Result<(), CommandFailure> {
-    let Edition { report, since, screenshot } = edition;
+fn show(ctx: &CommandContext, edition: &ShareableReport, files: &[PathBuf; 3]) -> Result<(), CommandFailure> {
+    let ShareableReport { report, since, screenshot } = edition;
     let [html, json, markdown] = files;
     let shown =
         |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
@@ -257,7 +261,7 @@ fn show(ctx: &CommandContext, edition: &Edition, files: &[PathBuf; 3]) -> Result
         }))?;
         return Ok(());
     }
-    let style = text_view::Style { colour: false, verbose: false, ..text_view::Style::default() };
+    let style = text_view::TextStyle { colour: false, verbose: false, ..text_view::TextStyle::default() };
     ctx.output.line(&text_view::render(report, since.as_ref(), style))?;
     ctx.output.line(&format!("Report: {}", shown(html)))?;
     ctx.output.line(&format!("        {}", shown(markdown)))?;

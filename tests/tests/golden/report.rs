@@ -2,19 +2,19 @@
 
 use nearhand_proto::message::session::CheckSet;
 use nearhand_report::model::{
-    Area, Chart, ChartKind, ChartPoint, Evidence, Finding, Report, Status, Subject,
+    Area, Chart, ChartKind, ChartPoint, Evidence, Finding, FindingStatus, Report, ReportSubject,
 };
 use nearhand_report::parse;
 
 use super::{Table, variants};
 
 pub(crate) fn fill(table: &mut Table) {
-    variants!(table, json "report-status", Status {
-        Fail: [Status::Fail],
-        Warn: [Status::Warn],
-        Info: [Status::Info],
-        Ok: [Status::Ok],
-        Skipped: [Status::Skipped],
+    variants!(table, json "report-status", FindingStatus {
+        Fail: [FindingStatus::Fail],
+        Warn: [FindingStatus::Warn],
+        Info: [FindingStatus::Info],
+        Ok: [FindingStatus::Ok],
+        Skipped: [FindingStatus::Skipped],
     });
     variants!(table, json "report-area", Area {
         Hardware: [Area::Hardware],
@@ -46,7 +46,7 @@ fn findings() -> Vec<Finding> {
         id: "disks.space".into(),
         instance: "/home".into(),
         area: Area::Disks,
-        status: Status::Fail,
+        status: FindingStatus::Fail,
         title: "/home is full".into(),
         evidence: vec![Evidence { label: "free".into(), value: "0.1 GB of 64 GB".into() }],
         explanation: "Programs can't save.\nMail stops.".into(),
@@ -60,7 +60,7 @@ fn findings() -> Vec<Finding> {
         id: "printers.queues".into(),
         instance: String::new(),
         area: Area::Printers,
-        status: Status::Skipped,
+        status: FindingStatus::Skipped,
         evidence: vec![],
         reason: Some("CUPS is not installed".into()),
         runbook: None,
@@ -71,7 +71,7 @@ fn findings() -> Vec<Finding> {
 }
 
 fn full() -> Report {
-    let subject = Subject {
+    let subject = ReportSubject {
         device: "00112233445566778899aabbccddeeff".into(),
         hostname: "kasse-3".into(),
         os: "Debian 13 (trixie)".into(),

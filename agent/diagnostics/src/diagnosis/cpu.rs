@@ -1,7 +1,7 @@
 //! Rules about the processor.
 
 use nearhand_proto::message::session::CheckSet;
-use nearhand_report::model::{Area, Status};
+use nearhand_report::model::{Area, FindingStatus};
 
 use super::show::{count, share};
 use super::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
@@ -99,7 +99,7 @@ fn load(facts: &MachineFacts) -> CheckVerdict {
     #[expect(clippy::cast_precision_loss, reason = "a number of processors")]
     let per_processor = fifteen / activity.processors.max(1) as f64;
     let status = ladder(per_processor, LOAD_WARN, LOAD_FAIL);
-    let title = if status == Status::Ok {
+    let title = if status == FindingStatus::Ok {
         "The load is in order"
     } else {
         "More is asked of the machine than it can do"
@@ -135,7 +135,7 @@ fn usage(facts: &MachineFacts) -> CheckVerdict {
 fn iowait(facts: &MachineFacts) -> CheckVerdict {
     let percent = facts.activity.as_ref()?.iowait_percent;
     let status = ladder(percent, IOWAIT_WARN_PERCENT, IOWAIT_FAIL_PERCENT);
-    let title = if status == Status::Ok {
+    let title = if status == FindingStatus::Ok {
         "The processors don't wait for disks"
     } else {
         "The processors wait for disks"

@@ -1,7 +1,7 @@
 //! Rules about disks and file systems.
 
 use nearhand_proto::message::session::CheckSet;
-use nearhand_report::model::{Area, Status};
+use nearhand_report::model::{Area, FindingStatus};
 
 use super::show::{bytes, milliseconds, names, percent, share};
 use super::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
@@ -140,12 +140,12 @@ fn space_of(mount: &MountedFileSystem) -> FindingDraft {
     // As df reckons: what is reserved for root counts neither as used nor as available.
     let full = percent(mount.used, mount.used.saturating_add(mount.available));
     let status = match ladder(full, SPACE_WARN_PERCENT, SPACE_FAIL_PERCENT) {
-        Status::Fail if mount.available >= SPACE_FAIL_FREE => Status::Warn,
+        FindingStatus::Fail if mount.available >= SPACE_FAIL_FREE => FindingStatus::Warn,
         status => status,
     };
     let title = match status {
-        Status::Fail => format!("{} is full: {} left", mount.target, bytes(mount.available)),
-        Status::Warn => format!("{} is almost full: {} left", mount.target, bytes(mount.available)),
+        FindingStatus::Fail => format!("{} is full: {} left", mount.target, bytes(mount.available)),
+        FindingStatus::Warn => format!("{} is almost full: {} left", mount.target, bytes(mount.available)),
         _ => format!("{} has room: {} left", mount.target, bytes(mount.available)),
     };
     FindingDraft::new(status, title)
@@ -170,7 +170,7 @@ fn inodes(facts: &MachineFacts) -> CheckVerdict {
             let used = percent(mount.inodes.saturating_sub(mount.inodes_free), mount.inodes);
             let status = ladder(used, INODES_WARN_PERCENT, INODES_FAIL_PERCENT);
             let title = match status {
-                Status::Ok => format!("{} has room for more files", mount.target),
+                FindingStatus::Ok => format!("{} has room for more files", mount.target),
                 _ => format!(
                     "{} can hold hardly any more files: {} inodes left",
                     mount.target, mount.inodes_free
@@ -234,13 +234,13 @@ fn smart_of(disk: &SmartDisk) -> FindingDraft {
     let worn = disk.wear_percent.is_some_and(|wear| wear >= WEAR_WARN_PERCENT);
     let hot = disk.celsius.is_some_and(|celsius| celsius > DISK_HEAT_CELSIUS);
     let (status, what) = match disk {
-        _ if disk.passed == Some(false) => (Status::Fail, "says that it is failing"),
-        _ if unreadable => (Status::Fail, "has sectors that can't be read"),
-        _ if disk.reallocated.unwrap_or(0) > 0 => (Status::Warn, "has replaced bad sectors"),
-        _ if worn => (Status::Warn, "is almost worn out"),
-        _ if hot => (Status::Warn, "is too hot"),
-        _ if disk.problem.is_some() => (Status::Info, "gives no health report"),
-        _ => (Status::Ok, "is healthy"),
+        _ if disk.passed == Some(false) => (FindingStatus::Fail, "says that it is failing"),
+        _ if unreadable => (FindingStatus::Fail, "has sectors that can't be read"),
+        _ if disk.reallocated.unwrap_or(0) > 0 => (FindingStatus::Warn, "has replaced bad sectors"),
+        _ if worn => (FindingStatus::Warn, "is almost worn out"),
+        _ if hot => (FindingStatus::Warn, "is too hot"),
+        _ if disk.problem.is_some() => (FindingStatus::Info, "gives no health report"),
+        _ => (FindingStatus::Ok, "is healthy"),
     };
     FindingDraft::new(status, format!("Disk {} {what}", disk.device))
         .on(&disk.device)
@@ -253,7 +253,7 @@ fn smart_of(disk: &SmartDisk) -> FindingDraft {
         .maybe("Temperature", disk.celsius.map(|celsius| format!("{celsius} °C")))
         .maybe("Problem", disk.problem.as_ref())
         .fix(match status {
-            Status::Info => {
+            FindingStatus::Info => {
                 "Disks behind some USB bridges and RAID controllers need: smartctl -d … (see smartctl(8))."
             }
             _ => "Make a backup now, then replace the disk. Details: smartctl -x on the device.",
@@ -338,7 +338,7 @@ fn pressure(facts: &MachineFacts) -> CheckVerdict {
     let [ten, minute, five_minutes] = stall.full;
     let status = ladder(minute, PRESSURE_WARN_PERCENT, PRESSURE_FAIL_PERCENT);
     let title =
-        if status == Status::Ok { "Work does not wait for disks" } else { "All work stands still for disks" };
+        if status == FindingStatus::Ok { "Work does not wait for disks" } else { "All work stands still for disks" };
     FindingDraft::new(status, title)
         .fact("Stood still, last 10 s", share(ten))
         .fact("last minute", share(minute))

@@ -1,7 +1,7 @@
 //! Rules about the machine and its operating system.
 
 use nearhand_proto::message::session::CheckSet;
-use nearhand_report::model::{Area, Status};
+use nearhand_report::model::{Area, FindingStatus};
 
 use super::release_table::{is_rolling, last_day};
 use super::show::{bytes, day_number, duration, share, today};
@@ -140,7 +140,7 @@ fn firmware_age(facts: &MachineFacts) -> CheckVerdict {
     let Some((date, day)) = dated else { return Err(MissingFact::Absent("the firmware's date".to_owned())) };
     // A hypervisor's firmware date says nothing about care.
     let old = today(facts) - day >= FIRMWARE_OLD_YEARS * 365 && machine.virtualisation.is_none();
-    let status = if old { Status::Info } else { Status::Ok };
+    let status = if old { FindingStatus::Info } else { FindingStatus::Ok };
     FindingDraft::new(status, format!("Firmware of {date}"))
         .fact("Date", date)
         .maybe("Version", machine.firmware.as_ref())
@@ -167,13 +167,13 @@ fn battery(facts: &MachineFacts) -> CheckVerdict {
         .iter()
         .map(|battery| {
             let status = match battery.health_percent {
-                Some(health) if health < BATTERY_FAIL_PERCENT => Status::Fail,
-                Some(health) if health < BATTERY_WARN_PERCENT => Status::Warn,
-                Some(_) => Status::Ok,
-                None => Status::Info,
+                Some(health) if health < BATTERY_FAIL_PERCENT => FindingStatus::Fail,
+                Some(health) if health < BATTERY_WARN_PERCENT => FindingStatus::Warn,
+                Some(_) => FindingStatus::Ok,
+                None => FindingStatus::Info,
             };
             let title = match (status, battery.health_percent) {
-                (Status::Fail | Status::Warn, Some(health)) => {
+                (FindingStatus::Fail | FindingStatus::Warn, Some(health)) => {
                     format!("Battery {} holds only {} of what it did when new", battery.name, share(health))
                 }
                 _ => format!("Battery {} is in order", battery.name),
@@ -221,7 +221,7 @@ fn temperature(facts: &MachineFacts) -> CheckVerdict {
         .filter(near)
         .map(|sensor| {
             let at_limit = sensor.critical.is_some_and(|critical| sensor.celsius >= critical);
-            let status = if at_limit { Status::Fail } else { Status::Warn };
+            let status = if at_limit { FindingStatus::Fail } else { FindingStatus::Warn };
             FindingDraft::new(status, format!("{} is too hot: {:.0} °C", sensor.name, sensor.celsius))
                 .on(&sensor.name)
                 .fact("Temperature", format!("{:.1} °C", sensor.celsius))
@@ -298,7 +298,7 @@ fn kernel(facts: &MachineFacts) -> CheckVerdict {
 fn uptime(facts: &MachineFacts) -> CheckVerdict {
     let seconds = facts.release.as_ref()?.uptime_seconds;
     let long = seconds >= UPTIME_INFO_DAYS * 86_400;
-    let status = if long { Status::Info } else { Status::Ok };
+    let status = if long { FindingStatus::Info } else { FindingStatus::Ok };
     FindingDraft::new(status, format!("Running for {}", duration(seconds)))
         .fact("Since the last start", duration(seconds))
         .fix("Restart at the next occasion, so that updates of the kernel and libraries take effect.")

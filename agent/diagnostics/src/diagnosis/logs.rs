@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use nearhand_proto::message::session::CheckSet;
-use nearhand_report::model::{Area, Status};
+use nearhand_report::model::{Area, FindingStatus};
 
 use super::show::{count, duration};
 use super::{CheckVerdict, DiagnosticCheck, FindingDraft};
@@ -81,7 +81,7 @@ fn crashes(facts: &MachineFacts) -> CheckVerdict {
         .map(|(program, crashes)| {
             let ages: Vec<u64> = crashes.iter().map(|crash| now.saturating_sub(crash.at)).collect();
             let today = ages.iter().filter(|age| **age <= CRASH_FAIL_WINDOW_SECONDS).count();
-            let status = if today >= CRASH_FAIL_COUNT { Status::Fail } else { Status::Warn };
+            let status = if today >= CRASH_FAIL_COUNT { FindingStatus::Fail } else { FindingStatus::Warn };
             FindingDraft::new(status, format!("{program} crashed {}", count(ages.len(), "time", "times")))
                 .on(program)
                 .fact("In 7 days", ages.len())
@@ -148,7 +148,7 @@ fn kernel(facts: &MachineFacts) -> CheckVerdict {
         .iter()
         .map(|group| {
             let soft = ["hung", "want of memory"].iter().any(|word| group.pattern.contains(word));
-            let status = if soft { Status::Warn } else { Status::Fail };
+            let status = if soft { FindingStatus::Warn } else { FindingStatus::Fail };
             FindingDraft::new(status, format!("The kernel reports {}", group.pattern))
                 .on(&group.pattern)
                 .fact("Times since the start", group.count)

@@ -1,7 +1,7 @@
 //! Rules about memory.
 
 use nearhand_proto::message::session::CheckSet;
-use nearhand_report::model::{Area, Status};
+use nearhand_report::model::{Area, FindingStatus};
 
 use super::show::{bytes, percent, share};
 use super::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
@@ -76,14 +76,14 @@ fn available(facts: &MachineFacts) -> CheckVerdict {
     let memory = facts.memory.as_ref()?;
     let left = percent(memory.available, memory.total);
     let status = if left < AVAILABLE_FAIL_PERCENT {
-        Status::Fail
+        FindingStatus::Fail
     } else if left < AVAILABLE_WARN_PERCENT {
-        Status::Warn
+        FindingStatus::Warn
     } else {
-        Status::Ok
+        FindingStatus::Ok
     };
     let title = match status {
-        Status::Ok => format!("{} of memory available", bytes(memory.available)),
+        FindingStatus::Ok => format!("{} of memory available", bytes(memory.available)),
         _ => format!("Memory is running out: {} available", bytes(memory.available)),
     };
     FindingDraft::new(status, title)
@@ -103,7 +103,7 @@ fn swap(facts: &MachineFacts) -> CheckVerdict {
     }
     let used = percent(memory.swap_total.saturating_sub(memory.swap_free), memory.swap_total);
     let status = ladder(used, SWAP_WARN_PERCENT, SWAP_FAIL_PERCENT);
-    let title = if status == Status::Ok { "Swap has room" } else { "Swap is almost full" };
+    let title = if status == FindingStatus::Ok { "Swap has room" } else { "Swap is almost full" };
     FindingDraft::new(status, title)
         .fact("In use", share(used))
         .fact("Size", bytes(memory.swap_total))
@@ -114,7 +114,7 @@ fn swap(facts: &MachineFacts) -> CheckVerdict {
 fn pressure(facts: &MachineFacts) -> CheckVerdict {
     let [ten, minute, five_minutes] = facts.pressure.as_ref()?.memory.full;
     let status = ladder(minute, PRESSURE_WARN_PERCENT, PRESSURE_FAIL_PERCENT);
-    let title = if status == Status::Ok {
+    let title = if status == FindingStatus::Ok {
         "Work does not wait for memory"
     } else {
         "All work stands still for memory"

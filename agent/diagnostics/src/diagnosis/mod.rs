@@ -21,7 +21,7 @@ use core::fmt::Display;
 
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::text;
-use nearhand_report::model::{Area, Evidence, Finding, Status};
+use nearhand_report::model::{Area, Evidence, Finding, FindingStatus};
 
 use super::facts::{FactSource, MachineFacts, MissingFact};
 
@@ -64,7 +64,7 @@ pub(crate) type CheckVerdict = Result<Vec<FindingDraft>, MissingFact>;
 #[derive(Clone, PartialEq, Debug)]
 pub struct FindingDraft {
     instance: String,
-    status: Status,
+    status: FindingStatus,
     title: String,
     evidence: Vec<(String, String)>,
     explanation: String,
@@ -73,7 +73,7 @@ pub struct FindingDraft {
 }
 
 impl FindingDraft {
-    fn new(status: Status, title: impl Into<String>) -> Self {
+    fn new(status: FindingStatus, title: impl Into<String>) -> Self {
         Self {
             instance: String::new(),
             status,
@@ -86,19 +86,19 @@ impl FindingDraft {
     }
 
     fn ok(title: impl Into<String>) -> Self {
-        Self::new(Status::Ok, title)
+        Self::new(FindingStatus::Ok, title)
     }
 
     fn info(title: impl Into<String>) -> Self {
-        Self::new(Status::Info, title)
+        Self::new(FindingStatus::Info, title)
     }
 
     fn warn(title: impl Into<String>) -> Self {
-        Self::new(Status::Warn, title)
+        Self::new(FindingStatus::Warn, title)
     }
 
     fn fail(title: impl Into<String>) -> Self {
-        Self::new(Status::Fail, title)
+        Self::new(FindingStatus::Fail, title)
     }
 
     /// What it was checked on.
@@ -129,7 +129,7 @@ impl FindingDraft {
 
     /// What to do; kept only where there is something to do.
     fn fix(mut self, fix: impl Into<String>) -> Self {
-        if matches!(self.status, Status::Fail | Status::Warn | Status::Info) {
+        if matches!(self.status, FindingStatus::Fail | FindingStatus::Warn | FindingStatus::Info) {
             self.fix = fix.into();
         }
         self
@@ -137,7 +137,7 @@ impl FindingDraft {
 
     /// The runbook that mends it; kept only where there is something to mend.
     fn runbook(mut self, name: &'static str) -> Self {
-        if matches!(self.status, Status::Fail | Status::Warn) {
+        if matches!(self.status, FindingStatus::Fail | FindingStatus::Warn) {
             self.runbook = Some(name);
         }
         self
@@ -172,13 +172,13 @@ impl FindingDraft {
 }
 
 /// The status of a value on a ladder of thresholds: `warn` or more warns, `fail` or more fails.
-fn ladder(value: f64, warn: f64, fail: f64) -> Status {
+fn ladder(value: f64, warn: f64, fail: f64) -> FindingStatus {
     if value >= fail {
-        Status::Fail
+        FindingStatus::Fail
     } else if value >= warn {
-        Status::Warn
+        FindingStatus::Warn
     } else {
-        Status::Ok
+        FindingStatus::Ok
     }
 }
 
@@ -219,7 +219,7 @@ pub(crate) fn judge(check: &DiagnosticCheck, facts: &MachineFacts, ms: u64) -> V
 }
 
 fn skipped(check: &DiagnosticCheck, missing: &MissingFact, ms: u64) -> Finding {
-    let draft = FindingDraft::new(Status::Skipped, "Not checked");
+    let draft = FindingDraft::new(FindingStatus::Skipped, "Not checked");
     Finding { reason: Some(text::one_line(&missing.to_string(), TEXT_LIMIT)), ..draft.seal(check, ms) }
 }
 

@@ -1,7 +1,7 @@
 //! Rules about the network.
 
 use nearhand_proto::message::session::CheckSet;
-use nearhand_report::model::{Area, Status};
+use nearhand_report::model::{Area, FindingStatus};
 
 use super::show::{milliseconds, names, percent, share};
 use super::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
@@ -284,11 +284,11 @@ fn errors(facts: &MachineFacts) -> CheckVerdict {
             let broken = percent(link.errors, link.packets);
             let dropped = percent(link.dropped, link.packets);
             let status = match ladder(broken, ERRORS_WARN_PERCENT, ERRORS_FAIL_PERCENT) {
-                Status::Ok if dropped >= DROPS_WARN_PERCENT => Status::Warn,
+                FindingStatus::Ok if dropped >= DROPS_WARN_PERCENT => FindingStatus::Warn,
                 status => status,
             };
             let title = match status {
-                Status::Ok => format!("{} carries packets without errors", link.name),
+                FindingStatus::Ok => format!("{} carries packets without errors", link.name),
                 _ => format!("{} loses packets", link.name),
             };
             FindingDraft::new(status, title)
@@ -308,12 +308,12 @@ fn mtu(facts: &MachineFacts) -> CheckVerdict {
         .into_iter()
         .map(|link| {
             let status = match link.mtu {
-                ..MTU_FAIL => Status::Fail,
-                MTU_FAIL..MTU_WARN => Status::Warn,
-                _ => Status::Ok,
+                ..MTU_FAIL => FindingStatus::Fail,
+                MTU_FAIL..MTU_WARN => FindingStatus::Warn,
+                _ => FindingStatus::Ok,
             };
             let title = match status {
-                Status::Ok => format!("Packet size of {} is in order", link.name),
+                FindingStatus::Ok => format!("Packet size of {} is in order", link.name),
                 _ => format!("Packet size of {} is too small", link.name),
             };
             FindingDraft::new(status, title)
@@ -395,7 +395,7 @@ fn gateway(facts: &MachineFacts) -> CheckVerdict {
 fn dns(facts: &MachineFacts) -> CheckVerdict {
     let servers = facts.dns.as_ref()?;
     let good = |server: &DnsServer| server.answer_ms.is_some() && server.code == Some(0);
-    let bad_status = if servers.iter().any(good) { Status::Warn } else { Status::Fail };
+    let bad_status = if servers.iter().any(good) { FindingStatus::Warn } else { FindingStatus::Fail };
     Ok(servers
         .iter()
         .map(|server| {
@@ -478,13 +478,13 @@ fn loss(facts: &MachineFacts) -> CheckVerdict {
             run.times_ms.iter().zip(run.times_ms.iter().skip(1)).map(|(a, b)| (a - b).abs()).sum();
         let jitter = changes / (answered - 1.0).max(1.0);
         let status = match ladder(lost, LOSS_WARN_PERCENT, LOSS_FAIL_PERCENT) {
-            Status::Fail if run.times_ms.is_empty() && some_answer => Status::Info,
-            Status::Ok if mean >= DELAY_WARN_MS || jitter >= JITTER_WARN_MS => Status::Warn,
+            FindingStatus::Fail if run.times_ms.is_empty() && some_answer => FindingStatus::Info,
+            FindingStatus::Ok if mean >= DELAY_WARN_MS || jitter >= JITTER_WARN_MS => FindingStatus::Warn,
             status => status,
         };
         let title = match status {
-            Status::Ok => format!("Packets to {} arrive well", run.target),
-            Status::Info => format!("{} answers no echoes", run.target),
+            FindingStatus::Ok => format!("Packets to {} arrive well", run.target),
+            FindingStatus::Info => format!("{} answers no echoes", run.target),
             _ if lost >= LOSS_WARN_PERCENT => {
                 format!("{} of the packets to {} are lost", share(lost), run.target)
             }

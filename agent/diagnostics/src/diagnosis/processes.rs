@@ -1,7 +1,7 @@
 //! Rules about running programs.
 
 use nearhand_proto::message::session::CheckSet;
-use nearhand_report::model::{Area, Status};
+use nearhand_report::model::{Area, FindingStatus};
 
 use super::show::{bytes, count, names, percent, share};
 use super::{CheckVerdict, DiagnosticCheck, FindingDraft};
@@ -136,7 +136,7 @@ fn memory(facts: &MachineFacts) -> CheckVerdict {
     let of_all = |p: &ProcessUse| percent(p.memory, processes.memory_bytes);
     let draft = match processes.by_memory.first().map(|top| (top, of_all(top))) {
         Some((top, part)) if part >= MEMORY_INFO_PERCENT => {
-            let status = if part >= MEMORY_WARN_PERCENT { Status::Warn } else { Status::Info };
+            let status = if part >= MEMORY_WARN_PERCENT { FindingStatus::Warn } else { FindingStatus::Info };
             FindingDraft::new(status, format!("{} uses {} of the memory", top.name, share(part)))
         }
         _ => FindingDraft::ok("No program uses a large part of the memory"),

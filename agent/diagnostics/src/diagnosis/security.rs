@@ -1,7 +1,7 @@
 //! Rules about protection.
 
 use nearhand_proto::message::session::CheckSet;
-use nearhand_report::model::{Area, Status};
+use nearhand_report::model::{Area, FindingStatus};
 
 use super::show::{count, names};
 use super::{CheckVerdict, DiagnosticCheck, FindingDraft};
@@ -316,10 +316,10 @@ fn sshd(facts: &MachineFacts) -> CheckVerdict {
     let passwords = sshd.passwords.as_deref().unwrap_or("yes");
     let empty = sshd.empty_passwords.as_deref().unwrap_or("no");
     let (status, title) = match (empty, root, passwords) {
-        ("yes", _, "yes") => (Status::Fail, "SSH lets accounts without a password in"),
-        (_, "yes", "yes") => (Status::Warn, "SSH lets root log in with a password"),
-        (_, _, "yes") => (Status::Info, "SSH lets people log in with passwords"),
-        _ => (Status::Ok, "SSH lets nobody in by password"),
+        ("yes", _, "yes") => (FindingStatus::Fail, "SSH lets accounts without a password in"),
+        (_, "yes", "yes") => (FindingStatus::Warn, "SSH lets root log in with a password"),
+        (_, _, "yes") => (FindingStatus::Info, "SSH lets people log in with passwords"),
+        _ => (FindingStatus::Ok, "SSH lets nobody in by password"),
     };
     FindingDraft::new(status, title)
         .fact("PermitRootLogin", root)

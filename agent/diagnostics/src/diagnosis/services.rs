@@ -1,7 +1,7 @@
 //! Rules about services, the start, printers.
 
 use nearhand_proto::message::session::CheckSet;
-use nearhand_report::model::{Area, Status};
+use nearhand_report::model::{Area, FindingStatus};
 
 use super::show::{count, duration, milliseconds, names};
 use super::{CheckVerdict, DiagnosticCheck, FindingDraft};
@@ -142,7 +142,7 @@ fn boot_time(facts: &MachineFacts) -> CheckVerdict {
             .alone();
     };
     let total = boot.kernel_ms.saturating_add(services);
-    let status = if total >= BOOT_WARN_MS { Status::Warn } else { Status::Ok };
+    let status = if total >= BOOT_WARN_MS { FindingStatus::Warn } else { FindingStatus::Ok };
     let show = |ms: u64| milliseconds(ms as f64);
     let mut draft = FindingDraft::new(status, format!("The start took {}", show(total)))
         .fact("Firmware", show(boot.firmware_ms))
@@ -159,7 +159,7 @@ fn boot_time(facts: &MachineFacts) -> CheckVerdict {
 fn autostart(facts: &MachineFacts) -> CheckVerdict {
     let autostart = facts.autostart.as_ref()?;
     let number = autostart.system.len().saturating_add(autostart.users.len());
-    let status = if number >= AUTOSTART_INFO { Status::Info } else { Status::Ok };
+    let status = if number >= AUTOSTART_INFO { FindingStatus::Info } else { FindingStatus::Ok };
     FindingDraft::new(
         status,
         format!("{} with the desktop", count(number, "program starts", "programs start")),

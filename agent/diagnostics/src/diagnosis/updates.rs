@@ -1,7 +1,7 @@
 //! Rules about updates and the clock.
 
 use nearhand_proto::message::session::CheckSet;
-use nearhand_report::model::{Area, Status};
+use nearhand_report::model::{Area, FindingStatus};
 
 use super::show::{count, duration, milliseconds, names};
 use super::{CheckVerdict, DiagnosticCheck, FindingDraft, ladder};
@@ -251,7 +251,7 @@ fn offset(facts: &MachineFacts) -> CheckVerdict {
     let status = ladder(off, OFFSET_WARN_SECONDS, OFFSET_FAIL_SECONDS);
     let direction = if clock.offset_seconds > 0.0 { "slow" } else { "fast" };
     let title = match status {
-        Status::Ok => "The clock is right".to_owned(),
+        FindingStatus::Ok => "The clock is right".to_owned(),
         _ => format!("The clock is {off:.0} s {direction}"),
     };
     FindingDraft::new(status, title)

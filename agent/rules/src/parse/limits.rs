@@ -2,22 +2,22 @@
 
 use nearhand_proto::alarm::Severity;
 
-use super::mistake::Mistakes;
-use crate::condition::Condition;
-use crate::raw::{At, RawLevel, RawRule};
-use crate::rule::Level;
-use crate::sensor::{Sensor, Unit};
+use super::mistake::RuleMistakes;
+use crate::condition::LimitCondition;
+use crate::raw::{Located, RawLevel, RawRule};
+use crate::rule::SeverityLevel;
+use crate::sensor::{SensorSpec, SensorUnit};
 
 /// Reads the ladder. `unit` is that of what is judged; `preset` is the raise of kinds that have only one.
 pub(super) fn ladder(
     rule: &RawRule,
-    unit: Unit,
+    unit: SensorUnit,
     preset: Option<&str>,
     line: usize,
-    found: &mut Mistakes,
-) -> Vec<Level> {
+    found: &mut RuleMistakes,
+) -> Vec<SeverityLevel> {
     let before = found.list.len();
-    let mut raw: Vec<(Severity, At<RawLevel>)> = named(rule).into_iter().collect();
+    let mut raw: Vec<(Severity, Located<RawLevel>)> = named(rule).into_iter().collect();
     let plain = [&rule.raise, &rule.clear, &rule.also];
     let said =
         plain.iter().find_map(|v| v.as_ref()).map(|v| v.line).or(rule.severity.as_ref().map(|s| s.line));
@@ -43,7 +43,7 @@ pub(super) fn ladder(
     levels
 }
 
-fn named(rule: &RawRule) -> Vec<(Severity, At<RawLevel>)> {
+fn named(rule: &RawRule) -> Vec<(Severity, Located<RawLevel>)> {
     let all = [
         (Severity::Info, &rule.info),
         (Severity::Warning, &rule.warning),
@@ -58,13 +58,13 @@ fn single(
     rule: &RawRule,
     preset: Option<&str>,
     line: usize,
-    found: &mut Mistakes,
-) -> Option<(Severity, At<RawLevel>)> {
+    found: &mut RuleMistakes,
+) -> Option<(Severity, Located<RawLevel>)> {
     let severity = match &rule.severity {
         None => Severity::Warning,
         Some(name) => found.keep(name.line, "severity", name.value.parse().map_err(|e| format!("{e}")))?,
     };
-    let text = |value: &Option<At<String>>| value.as_ref().map(|v| v.value.clone());
+    let text = |value: &Option<Located<String>>| value.as_ref().map(|v| v.value.clone());
     if rule.raise.is_none() && preset.is_none() {
         found.add(line, "the rule has no limit: add raise = \"> …\", or [rule.warning] with one".to_owned());
         return None;
@@ -72,24 +72,24 @@ fn single(
     let level =
         RawLevel { raise: text(&rule.raise), clear: text(&rule.clear), also: text(&rule.also), off: false };
     let line = [&rule.clear, &rule.raise].into_iter().find_map(|v| v.as_ref()).map_or(line, |v| v.line);
-    Some((severity, At { value: level, line }))
+    Some((severity, Located { value: level, line }))
 }
 
 fn one(
     severity: Severity,
-    level: &At<RawLevel>,
-    unit: Unit,
+    level: &Located<RawLevel>,
+    unit: SensorUnit,
     preset: Option<&str>,
-    found: &mut Mistakes,
-) -> Option<Level> {
+    found: &mut RuleMistakes,
+) -> Option<SeverityLevel> {
     let line = level.line;
     let Some(text) = level.value.raise.as_deref().or(preset) else {
         found.add(line, format!("{severity} has no raise: add raise = \"> {}\"", unit.example()));
         return None;
     };
-    let raise = found.keep(line, "raise", Condition::parse(text, unit))?;
+    let raise = found.keep(line, "raise", LimitCondition::parse(text, unit))?;
     let clear = match &level.value.clear {
-        Some(text) => found.keep(line, "clear", Condition::parse(text, unit))?,
+        Some(text) => found.keep(line, "clear", LimitCondition::parse(text, unit))?,
         None => raise.opposite(),
     };
     if raise.side.is_up() == clear.side.is_up() {
@@ -110,20 +110,20 @@ fn one(
         Some(text) => Some(found.keep(line, "also", also(text))?),
         None => None,
     };
-    Some(Level { severity, raise, clear, also })
+    Some(SeverityLevel { severity, raise, clear, also })
 }
 
 /// `disk.free < 5 GB`
-fn also(text: &str) -> Result<(&'static Sensor, Condition), String> {
+fn also(text: &str) -> Result<(&'static SensorSpec, LimitCondition), String> {
     let (name, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
-    let sensor = Sensor::named(name).ok_or_else(|| {
+    let sensor = SensorSpec::named(name).ok_or_else(|| {
         format!("there is no sensor {name:?}: `nearhand-agent rules list --sensors` shows them")
     })?;
-    Ok((sensor, Condition::parse(rest, sensor.unit)?))
+    Ok((sensor, LimitCondition::parse(rest, sensor.unit)?))
 }
 
 /// A more severe limit must lie beyond a milder one, and its end not before it.
-fn in_order(levels: &[Level], raw: &[(Severity, At<RawLevel>)], found: &mut Mistakes) {
+fn in_order(levels: &[SeverityLevel], raw: &[(Severity, Located<RawLevel>)], found: &mut RuleMistakes) {
     for (pair, places) in levels.windows(2).zip(raw.windows(2)) {
         let ([mild, severe], [_, (_, at)]) = (pair, places) else { continue };
         if mild.raise.side.is_up() != severe.raise.side.is_up() {

@@ -4,14 +4,14 @@ use core::fmt;
 
 /// A mistake, where it is, and what to do about it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Mistake {
+pub struct RuleMistake {
     /// Line of the file, from 1; 0 in a rule that comes with the program.
     pub line: usize,
     /// What is wrong and what to write instead.
     pub what: String,
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for RuleMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}: {}", self.line, self.what)
     }
@@ -19,18 +19,18 @@ impl fmt::Display for Mistake {
 
 /// What was found so far.
 #[derive(Debug, Default)]
-pub(crate) struct Mistakes {
-    pub(crate) list: Vec<Mistake>,
-    pub(crate) advice: Vec<Mistake>,
+pub(crate) struct RuleMistakes {
+    pub(crate) list: Vec<RuleMistake>,
+    pub(crate) advice: Vec<RuleMistake>,
 }
 
-impl Mistakes {
+impl RuleMistakes {
     pub(crate) fn add(&mut self, line: usize, what: String) {
-        self.list.push(Mistake { line, what });
+        self.list.push(RuleMistake { line, what });
     }
 
     pub(crate) fn advise(&mut self, line: usize, what: String) {
-        self.advice.push(Mistake { line, what });
+        self.advice.push(RuleMistake { line, what });
     }
 
     /// The value, or nothing once what is wrong with it is noted.

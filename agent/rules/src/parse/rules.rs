@@ -5,11 +5,13 @@ use core::time::Duration;
 use nearhand_proto::alarm::{MAX_INSTANCE, MAX_REFERENCE, MAX_SUMMARY, is_rule_name};
 
 use super::limits::ladder;
-use super::mistake::Mistakes;
+use super::mistake::RuleMistakes;
 use crate::condition::amount_of;
-use crate::raw::{At, RawRule};
-use crate::rule::{Aggregate, Direction, Filter, Kind, Lines, LogSource, Rule};
-use crate::sensor::{LOG_LINES, SERVICE_FAILED, Sensor, Shape, Unit};
+use crate::raw::{Located, RawRule};
+use crate::rule::{
+    AlarmRule, ChangeDirection, InstanceFilter, LogLines, LogSource, RuleKind, WindowAggregate,
+};
+use crate::sensor::{LOG_LINES, SERVICE_FAILED, SensorShape, SensorSpec, SensorUnit};
 use crate::summary;
 use crate::units::duration;
 
@@ -24,7 +26,7 @@ const MAX_PATTERNS: usize = 64;
 
 /// Makes a rule, or notes what is wrong with it. What fits no longer since another part of the rule was changed is a
 /// mistake of the rule that changes it.
-pub(super) fn rule(raw: &RawRule, found: &mut Mistakes) -> Option<Rule> {
+pub(super) fn rule(raw: &RawRule, found: &mut RuleMistakes) -> Option<AlarmRule> {
     let before = found.list.len();
     let made = make(raw, found);
     for mistake in found.list.iter_mut().skip(before).filter(|mistake| mistake.line == 0) {
@@ -33,7 +35,7 @@ pub(super) fn rule(raw: &RawRule, found: &mut Mistakes) -> Option<Rule> {
     made
 }
 
-fn make(raw: &RawRule, found: &mut Mistakes) -> Option<Rule> {
+fn make(raw: &RawRule, found: &mut RuleMistakes) -> Option<AlarmRule> {
     let before = found.list.len();
     let name = raw.name.as_ref()?;
     if !is_rule_name(&name.value) {
@@ -58,7 +60,7 @@ fn make(raw: &RawRule, found: &mut Mistakes) -> Option<Rule> {
     }
     advise(raw, kind, &levels, found);
     (found.list.len() == before).then(|| {
-        let mut rule = Rule {
+        let mut rule = AlarmRule {
             name: name.value.clone(),
             version: 0,
             sensor,
@@ -85,9 +87,9 @@ fn fnv(text: &str) -> u32 {
 }
 
 /// Keys that mean nothing for the rule's kind.
-fn unfit_keys(raw: &RawRule, kind: &str, found: &mut Mistakes) {
+fn unfit_keys(raw: &RawRule, kind: &str, found: &mut RuleMistakes) {
     let place = |at: Option<usize>| at;
-    let of = |value: &Option<At<String>>| value.as_ref().map(|v| v.line);
+    let of = |value: &Option<Located<String>>| value.as_ref().map(|v| v.line);
     let about_lines = ["log", "absence"];
     let keys: [(&str, Option<usize>, &[&str]); 8] = [
         ("aggregate", of(&raw.aggregate), &["threshold"]),
@@ -112,7 +114,7 @@ fn unfit_keys(raw: &RawRule, kind: &str, found: &mut Mistakes) {
     }
 }
 
-fn sensor(raw: &RawRule, kind: &str, line: usize, found: &mut Mistakes) -> Option<&'static Sensor> {
+fn sensor(raw: &RawRule, kind: &str, line: usize, found: &mut RuleMistakes) -> Option<&'static SensorSpec> {
     let fixed = match kind {
         "log" => Some(LOG_LINES),
         "service" => Some(SERVICE_FAILED),
@@ -124,13 +126,13 @@ fn sensor(raw: &RawRule, kind: &str, line: usize, found: &mut Mistakes) -> Optio
             found.add(given.line, format!("a rule of kind {kind:?} always watches {fixed}: remove sensor"));
             None
         }
-        (_, Some(fixed)) => Sensor::named(fixed),
+        (_, Some(fixed)) => SensorSpec::named(fixed),
         (None, None) => {
             found.add(line, "the rule watches nothing: add sensor = \"…\"".to_owned());
             None
         }
         (Some(given), None) => {
-            let known = Sensor::named(&given.value);
+            let known = SensorSpec::named(&given.value);
             if known.is_none() {
                 let like = nearest(&given.value);
                 found.add(given.line, format!("there is no sensor {:?}{like}", given.value));
@@ -154,10 +156,16 @@ fn nearest(name: &str) -> String {
     }
 }
 
-fn kind(raw: &RawRule, name: &str, sensor: &Sensor, line: usize, found: &mut Mistakes) -> Option<Kind> {
+fn kind(
+    raw: &RawRule,
+    name: &str,
+    sensor: &SensorSpec,
+    line: usize,
+    found: &mut RuleMistakes,
+) -> Option<RuleKind> {
     Some(match name {
-        "threshold" => Kind::Threshold(aggregate(raw.aggregate.as_ref(), found)?),
-        "rate" => Kind::Rate,
+        "threshold" => RuleKind::Threshold(aggregate(raw.aggregate.as_ref(), found)?),
+        "rate" => RuleKind::Rate,
         "forecast" => {
             let Some(limit) = &raw.limit else {
                 found.add(
@@ -166,15 +174,15 @@ fn kind(raw: &RawRule, name: &str, sensor: &Sensor, line: usize, found: &mut Mis
                 );
                 return None;
             };
-            Kind::Forecast(found.keep(limit.line, "limit", amount_of(&limit.value, sensor.unit))?)
+            RuleKind::Forecast(found.keep(limit.line, "limit", amount_of(&limit.value, sensor.unit))?)
         }
-        "absence" => Kind::Absence,
-        "log" => Kind::Log,
-        "service" => Kind::Service,
-        "change" => Kind::Change(match raw.direction.as_ref().map(|d| (d.line, d.value.as_str())) {
-            None | Some((_, "any")) => Direction::Any,
-            Some((_, "rises")) => Direction::Rises,
-            Some((_, "falls")) => Direction::Falls,
+        "absence" => RuleKind::Absence,
+        "log" => RuleKind::Log,
+        "service" => RuleKind::Service,
+        "change" => RuleKind::Change(match raw.direction.as_ref().map(|d| (d.line, d.value.as_str())) {
+            None | Some((_, "any")) => ChangeDirection::Any,
+            Some((_, "rises")) => ChangeDirection::Rises,
+            Some((_, "falls")) => ChangeDirection::Falls,
             Some((line, other)) => {
                 found.add(line, format!("there is no direction {other:?}: write rises, falls or any"));
                 return None;
@@ -193,13 +201,13 @@ fn kind(raw: &RawRule, name: &str, sensor: &Sensor, line: usize, found: &mut Mis
     })
 }
 
-fn aggregate(name: Option<&At<String>>, found: &mut Mistakes) -> Option<Aggregate> {
+fn aggregate(name: Option<&Located<String>>, found: &mut RuleMistakes) -> Option<WindowAggregate> {
     Some(match name.map(|n| (n.line, n.value.as_str())) {
-        None | Some((_, "last")) => Aggregate::Last,
-        Some((_, "mean")) => Aggregate::Mean,
-        Some((_, "max")) => Aggregate::Max,
-        Some((_, "min")) => Aggregate::Min,
-        Some((_, "count")) => Aggregate::Count,
+        None | Some((_, "last")) => WindowAggregate::Last,
+        Some((_, "mean")) => WindowAggregate::Mean,
+        Some((_, "max")) => WindowAggregate::Max,
+        Some((_, "min")) => WindowAggregate::Min,
+        Some((_, "count")) => WindowAggregate::Count,
         Some((line, other)) => {
             found.add(line, format!("there is no aggregate {other:?}: write last, mean, max, min or count"));
             return None;
@@ -208,19 +216,19 @@ fn aggregate(name: Option<&At<String>>, found: &mut Mistakes) -> Option<Aggregat
 }
 
 /// The unit of what is judged, and the raise of kinds that need none.
-fn judged(kind: Kind, sensor: &Sensor) -> (Unit, Option<&'static str>) {
+fn judged(kind: RuleKind, sensor: &SensorSpec) -> (SensorUnit, Option<&'static str>) {
     match kind {
-        Kind::Forecast(_) | Kind::Absence => (Unit::Seconds, None),
-        Kind::Log | Kind::Service | Kind::Change(_) => (Unit::Count, Some(">= 1")),
-        Kind::Rate if sensor.shape != Shape::Gauge => (Unit::Count, None),
-        Kind::Threshold(Aggregate::Count) => (Unit::Count, None),
-        Kind::Threshold(_) | Kind::Rate => (sensor.unit, None),
+        RuleKind::Forecast(_) | RuleKind::Absence => (SensorUnit::Seconds, None),
+        RuleKind::Log | RuleKind::Service | RuleKind::Change(_) => (SensorUnit::Count, Some(">= 1")),
+        RuleKind::Rate if sensor.shape != SensorShape::Gauge => (SensorUnit::Count, None),
+        RuleKind::Threshold(WindowAggregate::Count) => (SensorUnit::Count, None),
+        RuleKind::Threshold(_) | RuleKind::Rate => (sensor.unit, None),
     }
 }
 
-fn lines(raw: &RawRule, kind: Kind, line: usize, found: &mut Mistakes) -> Option<Lines> {
+fn lines(raw: &RawRule, kind: RuleKind, line: usize, found: &mut RuleMistakes) -> Option<LogLines> {
     let Some(pattern) = &raw.pattern else {
-        if kind == Kind::Log {
+        if kind == RuleKind::Log {
             found.add(line, "a log rule needs match = \"…\": a regular expression".to_owned());
         }
         return None;
@@ -249,34 +257,38 @@ fn lines(raw: &RawRule, kind: Kind, line: usize, found: &mut Mistakes) -> Option
     }
     let compiled = regex_lite::RegexBuilder::new(&pattern.value).size_limit(256 * 1024).build();
     let pattern = found.keep(pattern.line, "match", compiled.map_err(|error| error.to_string()))?;
-    Some(Lines { source, pattern })
+    Some(LogLines { source, pattern })
 }
 
 /// Window, `for`, `keep`, `every`.
 fn times(
     raw: &RawRule,
-    kind: Kind,
-    sensor: &Sensor,
+    kind: RuleKind,
+    sensor: &SensorSpec,
     line: usize,
-    found: &mut Mistakes,
+    found: &mut RuleMistakes,
 ) -> (Duration, Duration, Duration, Duration) {
-    let mut read = |key: &str, value: &Option<At<String>>, otherwise: Duration| match value {
+    let mut read = |key: &str, value: &Option<Located<String>>, otherwise: Duration| match value {
         Some(text) => found.keep(text.line, key, duration(&text.value)).unwrap_or(otherwise),
         None => otherwise,
     };
     let day = Duration::from_secs(86_400);
     let usual = match kind {
-        Kind::Log => Duration::from_secs(600),
-        Kind::Change(_) => day,
+        RuleKind::Log => Duration::from_secs(600),
+        RuleKind::Change(_) => day,
         _ => Duration::ZERO,
     };
     let window = read("window", &raw.window, usual);
     let hold = read("for", &raw.hold, Duration::ZERO);
     // At most one notice about a log in ten minutes.
-    let keep =
-        read("keep", &raw.keep, if kind == Kind::Log { Duration::from_secs(600) } else { Duration::ZERO });
+    let keep = read(
+        "keep",
+        &raw.keep,
+        if kind == RuleKind::Log { Duration::from_secs(600) } else { Duration::ZERO },
+    );
     let every = read("every", &raw.every, sensor.interval());
-    let looks_back = !matches!(kind, Kind::Threshold(Aggregate::Last) | Kind::Absence | Kind::Service);
+    let looks_back =
+        !matches!(kind, RuleKind::Threshold(WindowAggregate::Last) | RuleKind::Absence | RuleKind::Service);
     if looks_back && window.is_zero() {
         found.add(line, format!("a rule of kind {:?} looks back: add window = \"10m\"", kind.name()));
     }
@@ -297,7 +309,13 @@ fn times(
     (window, hold, keep, every)
 }
 
-fn instances(raw: &RawRule, kind: Kind, lines: &Option<Lines>, line: usize, found: &mut Mistakes) -> Filter {
+fn instances(
+    raw: &RawRule,
+    kind: RuleKind,
+    lines: &Option<LogLines>,
+    line: usize,
+    found: &mut RuleMistakes,
+) -> InstanceFilter {
     let patterns = raw.instances.as_ref().map(|list| list.value.clone()).unwrap_or_default();
     let at = raw.instances.as_ref().map_or(line, |list| list.line);
     if patterns.len() > MAX_PATTERNS || patterns.iter().any(|p| p.is_empty() || p.len() > MAX_INSTANCE) {
@@ -306,8 +324,8 @@ fn instances(raw: &RawRule, kind: Kind, lines: &Option<Lines>, line: usize, foun
     if lines.is_some() && !patterns.is_empty() {
         found.add(at, "a rule about a log has no instances: remove them".to_owned());
     }
-    let filter = Filter { patterns };
-    if kind == Kind::Absence && lines.is_none() && filter.named().next().is_none() {
+    let filter = InstanceFilter { patterns };
+    if kind == RuleKind::Absence && lines.is_none() && filter.named().next().is_none() {
         found.add(
             line,
             "an absence rule must name what it waits for: add instances = [\"…\"], or match with file or journal"
@@ -317,7 +335,7 @@ fn instances(raw: &RawRule, kind: Kind, lines: &Option<Lines>, line: usize, foun
     filter
 }
 
-fn sentence(raw: &RawRule, kind: Kind, sensor: &Sensor, found: &mut Mistakes) -> String {
+fn sentence(raw: &RawRule, kind: RuleKind, sensor: &SensorSpec, found: &mut RuleMistakes) -> String {
     if let Some(given) = &raw.summary {
         if let Some(word) = summary::unknown_place(&given.value) {
             found.add(
@@ -333,20 +351,23 @@ fn sentence(raw: &RawRule, kind: Kind, sensor: &Sensor, found: &mut Mistakes) ->
     let what = raw.title.as_ref().map_or(sensor.about, |title| title.value.as_str());
     let of = if sensor.of.is_empty() || raw.pattern.is_some() { "" } else { "{instance}: " };
     match kind {
-        Kind::Threshold(_) => format!("{of}{what}: {{value}} (limit {{limit}})"),
-        Kind::Rate | Kind::Log | Kind::Change(_) => format!("{of}{what}: {{value}} in {{window}}"),
-        Kind::Forecast(_) => format!("{of}{what}: limit reached in {{value}}"),
-        Kind::Absence => format!("{of}{what}: not for {{value}}"),
-        Kind::Service => "{instance} failed".to_owned(),
+        RuleKind::Threshold(_) => format!("{of}{what}: {{value}} (limit {{limit}})"),
+        RuleKind::Rate | RuleKind::Log | RuleKind::Change(_) => {
+            format!("{of}{what}: {{value}} in {{window}}")
+        }
+        RuleKind::Forecast(_) => format!("{of}{what}: limit reached in {{value}}"),
+        RuleKind::Absence => format!("{of}{what}: not for {{value}}"),
+        RuleKind::Service => "{instance} failed".to_owned(),
     }
 }
 
 /// What is allowed and makes noise.
-fn advise(raw: &RawRule, kind: Kind, levels: &[crate::rule::Level], found: &mut Mistakes) {
+fn advise(raw: &RawRule, kind: RuleKind, levels: &[crate::rule::SeverityLevel], found: &mut RuleMistakes) {
     let at = raw.raise.as_ref().map_or(raw.line, |raise| raise.line);
-    let bare =
-        levels.iter().any(|level| level.clear == level.raise.opposite() && level.raise.unit != Unit::Count);
-    if at > 0 && bare && raw.keep.is_none() && matches!(kind, Kind::Threshold(_)) {
+    let bare = levels
+        .iter()
+        .any(|level| level.clear == level.raise.opposite() && level.raise.unit != SensorUnit::Count);
+    if at > 0 && bare && raw.keep.is_none() && matches!(kind, RuleKind::Threshold(_)) {
         found.advise(
             at,
             "without clear and keep the alarm comes and goes while the value is about the limit: add clear, or \

@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::text;
-use nearhand_report::edition::{Edition, Pseudonyms};
-use nearhand_report::model::{Area, Counts, Report};
+use nearhand_report::model::{Area, FindingCounts, Report};
+use nearhand_report::shareable::{PseudonymSettings, ShareableReport};
 
 use super::{FAILED, complain};
 use crate::home::AgentHome;
@@ -123,7 +123,7 @@ pub(crate) async fn doctor(args: DoctorArgs, data: PathBuf) -> ExitCode {
     }
 }
 
-async fn examined(args: &DoctorArgs, data: PathBuf, old: Option<Report>) -> anyhow::Result<Counts> {
+async fn examined(args: &DoctorArgs, data: PathBuf, old: Option<Report>) -> anyhow::Result<FindingCounts> {
     // Not made for this: a machine that was never enrolled keeps nothing of a run.
     let home = data.is_dir().then(|| AgentHome::open(data.clone()).ok()).flatten();
     let device = home.and_then(|home| home.enrolment().ok()?.device());
@@ -134,11 +134,11 @@ async fn examined(args: &DoctorArgs, data: PathBuf, old: Option<Report>) -> anyh
     };
     let report = finished(options).await?;
     let edition = match args.pseudonymise {
-        false => Edition::new(report, old, None),
+        false => ShareableReport::new(report, old, None),
         true => {
             let key = output::pseudonym_key(data);
             let known = tokio::task::spawn_blocking(identifiers).await?;
-            Edition::new(report, old, Some(Pseudonyms { key: &key, known: &known }))
+            ShareableReport::new(report, old, Some(PseudonymSettings { key: &key, known: &known }))
         }
     };
     output::show(&edition, args.json)?;

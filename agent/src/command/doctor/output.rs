@@ -8,8 +8,8 @@ use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use nearhand_report::edition::Edition;
 use nearhand_report::model::Report;
+use nearhand_report::shareable::ShareableReport;
 use nearhand_report::{parse, text_view};
 use nearhand_transport::platform::{create_private_dir, write_private};
 use rand_core::{OsRng, RngCore};
@@ -44,7 +44,7 @@ pub(super) fn pseudonym_key(data: PathBuf) -> Zeroizing<[u8; 32]> {
 }
 
 /// Shows the report on the standard output.
-pub(super) fn show(edition: &Edition, json: bool) -> anyhow::Result<()> {
+pub(super) fn show(edition: &ShareableReport, json: bool) -> anyhow::Result<()> {
     let text = match json {
         true => serde_json::to_string_pretty(edition)? + "\n",
         false => text_view::render(&edition.report, edition.since.as_ref(), style()),
@@ -59,14 +59,14 @@ pub(super) fn show(edition: &Edition, json: bool) -> anyhow::Result<()> {
 
 /// Colour and width as the terminal has them; plain text of 100 columns where there is none, or with `NO_COLOR`
 /// (<https://no-color.org>).
-fn style() -> text_view::Style {
-    let plain = text_view::Style::default();
+fn style() -> text_view::TextStyle {
+    let plain = text_view::TextStyle::default();
     if !std::io::stdout().is_terminal() {
         return plain;
     }
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    text_view::Style {
+    text_view::TextStyle {
         colour: !set("NO_COLOR") && !dumb,
         width: crate::platform::terminal_width().unwrap_or(plain.width).min(MAX_WIDTH),
         ..plain
@@ -74,7 +74,7 @@ fn style() -> text_view::Style {
 }
 
 /// Saves the report in its three forms, readable by its owner only: it tells much about the machine.
-pub(super) fn save(edition: &Edition, directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn save(edition: &ShareableReport, directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     create_private_dir(directory).with_context(|| format!("can't create {}", directory.display()))?;
     let mut saved = Vec::new();
     for (name, bytes) in edition.files()? {
@@ -90,12 +90,12 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use nearhand_proto::message::session::CheckSet;
-    use nearhand_report::model::Subject;
+    use nearhand_report::model::ReportSubject;
 
     use super::*;
 
-    fn edition() -> Edition {
-        let subject = Subject {
+    fn edition() -> ShareableReport {
+        let subject = ReportSubject {
             device: String::new(),
             hostname: "box".into(),
             os: "Debian".into(),
@@ -104,7 +104,7 @@ mod tests {
         };
         let report =
             Report::new("nearhand-agent".into(), subject, "2025-03-14T09:12:33Z".into(), CheckSet::Quick);
-        Edition::new(report, None, None)
+        ShareableReport::new(report, None, None)
     }
 
     #[test]

@@ -15,11 +15,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::model::{Area, Counts, Evidence, Finding, Report, SCHEMA_VERSION, Status};
+use super::model::{Area, Evidence, Finding, FindingCounts, FindingStatus, Report, SCHEMA_VERSION};
 
 /// One of the two reports, enough to tell which.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Side {
+pub struct ComparedReport {
     /// Device id; empty for a run without enrolment.
     pub device: String,
     /// Host name.
@@ -31,7 +31,7 @@ pub struct Side {
     /// Which checks ran.
     pub set: CheckSet,
     /// Findings counted by status.
-    pub counts: Counts,
+    pub counts: FindingCounts,
 }
 
 /// Evidence with one label in both reports.
@@ -47,7 +47,7 @@ pub struct EvidenceChange {
 
 /// How one finding changed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Change {
+pub struct FindingChange {
     /// The check's stable name.
     pub id: String,
     /// What it was checked on.
@@ -57,16 +57,16 @@ pub struct Change {
     /// The newer title, or the older where there is no newer.
     pub title: String,
     /// Status in the older report; `null` where it was not there.
-    pub old: Option<Status>,
+    pub old: Option<FindingStatus>,
     /// Status in the newer report; `null` where it is gone.
-    pub new: Option<Status>,
+    pub new: Option<FindingStatus>,
     /// Evidence that differs by more than noise.
     pub evidence: Vec<EvidenceChange>,
 }
 
 /// A component or package in two versions.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Replaced {
+pub struct VersionChange {
     /// The older version or description.
     pub old: String,
     /// The newer version or description.
@@ -75,16 +75,16 @@ pub struct Replaced {
 
 /// Changes of a list of components or packages, by name.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Inventory {
+pub struct InventoryChanges {
     /// Only in the newer report.
     pub added: BTreeMap<String, String>,
     /// Only in the older report.
     pub removed: BTreeMap<String, String>,
     /// In both, but different.
-    pub updated: BTreeMap<String, Replaced>,
+    pub updated: BTreeMap<String, VersionChange>,
 }
 
-impl Inventory {
+impl InventoryChanges {
     /// `true` when nothing changed.
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty() && self.updated.is_empty()
@@ -97,27 +97,27 @@ pub struct Comparison {
     /// [`SCHEMA_VERSION`] of the program that compared.
     pub schema_version: u32,
     /// The older report.
-    pub old: Side,
+    pub old: ComparedReport,
     /// The newer report.
-    pub new: Side,
+    pub new: ComparedReport,
     /// What limits the comparison, in plain words: other devices, other sets of checks.
     pub notes: Vec<String>,
     /// Problems that were none before.
-    pub new_problems: Vec<Change>,
+    pub new_problems: Vec<FindingChange>,
     /// Problems that were checked again and are none any more.
-    pub fixed: Vec<Change>,
+    pub fixed: Vec<FindingChange>,
     /// Warnings that became failures.
-    pub worse: Vec<Change>,
+    pub worse: Vec<FindingChange>,
     /// Failures that became warnings.
-    pub better: Vec<Change>,
+    pub better: Vec<FindingChange>,
     /// As good or bad as before, but on other evidence.
-    pub changed: Vec<Change>,
+    pub changed: Vec<FindingChange>,
     /// Not in the newer report, or skipped there: nobody knows how they are now.
-    pub disappeared: Vec<Change>,
+    pub disappeared: Vec<FindingChange>,
     /// Installed software.
-    pub software: Inventory,
+    pub software: InventoryChanges,
     /// Hardware components.
-    pub hardware: Inventory,
+    pub hardware: InventoryChanges,
 }
 
 impl Comparison {
@@ -181,7 +181,7 @@ fn file(result: &mut Comparison, looked_at: &BTreeSet<Area>, was: Option<&Findin
     // A quick run leaves out most checks, and one of some areas all others: that says nothing.
     let quick = result.old.set == CheckSet::Full && result.new.set == CheckSet::Quick;
     let left_out = new.is_none() && (quick || !looked_at.contains(&shown.area));
-    let is_problem = |status: Option<Status>| status.is_some_and(Status::is_problem);
+    let is_problem = |status: Option<FindingStatus>| status.is_some_and(FindingStatus::is_problem);
     let list = match (old, new) {
         (_, Some(now)) if now.is_problem() && !is_problem(old) => &mut result.new_problems,
         (Some(before), Some(now)) if before.is_problem() && now.is_problem() && now < before => {
@@ -190,13 +190,13 @@ fn file(result: &mut Comparison, looked_at: &BTreeSet<Area>, was: Option<&Findin
         (Some(before), Some(now)) if before.is_problem() && now.is_problem() && now > before => {
             &mut result.better
         }
-        (Some(before), Some(Status::Skipped)) if before.is_problem() => &mut result.disappeared,
+        (Some(before), Some(FindingStatus::Skipped)) if before.is_problem() => &mut result.disappeared,
         (Some(before), Some(now)) if before.is_problem() && !now.is_problem() => &mut result.fixed,
-        (Some(before), None) if before != Status::Skipped && !left_out => &mut result.disappeared,
+        (Some(before), None) if before != FindingStatus::Skipped && !left_out => &mut result.disappeared,
         (Some(_), Some(_)) if !evidence.is_empty() => &mut result.changed,
         _ => return,
     };
-    list.push(Change {
+    list.push(FindingChange {
         id: shown.id.clone(),
         instance: shown.instance.clone(),
         area: shown.area,
@@ -244,9 +244,9 @@ fn evidence_changes(old: &[Evidence], new: &[Evidence]) -> Vec<EvidenceChange> {
 }
 
 /// Changes between two lists; none where one of them was not read at all.
-fn inventory(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Inventory {
+fn inventory(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> InventoryChanges {
     if old.is_empty() || new.is_empty() {
-        return Inventory::default();
+        return InventoryChanges::default();
     }
     let missing_in = |from: &BTreeMap<String, String>, other: &BTreeMap<String, String>| {
         let missing = from.iter().filter(|(name, _)| !other.contains_key(*name));
@@ -255,12 +255,16 @@ fn inventory(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> 
     let both = old.iter().filter_map(|(name, was)| Some((name, was, new.get(name)?)));
     let updated = both
         .filter(|(_, was, is)| was != is)
-        .map(|(name, was, is)| (name.clone(), Replaced { old: was.clone(), new: is.clone() }));
-    Inventory { added: missing_in(new, old), removed: missing_in(old, new), updated: updated.collect() }
+        .map(|(name, was, is)| (name.clone(), VersionChange { old: was.clone(), new: is.clone() }));
+    InventoryChanges {
+        added: missing_in(new, old),
+        removed: missing_in(old, new),
+        updated: updated.collect(),
+    }
 }
 
-fn side(report: &Report) -> Side {
-    Side {
+fn side(report: &Report) -> ComparedReport {
+    ComparedReport {
         device: report.subject.device.clone(),
         hostname: report.subject.hostname.clone(),
         started_at: report.started_at.clone(),

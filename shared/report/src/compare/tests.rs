@@ -3,7 +3,7 @@
 use super::*;
 use crate::sample;
 
-fn keys(changes: &[Change]) -> Vec<(&str, &str)> {
+fn keys(changes: &[FindingChange]) -> Vec<(&str, &str)> {
     changes.iter().map(|c| (c.id.as_str(), c.instance.as_str())).collect()
 }
 
@@ -52,7 +52,7 @@ fn each_change_is_in_its_list_and_only_there() {
 fn what_was_not_checked_again_is_not_fixed() {
     let mut new = sample::full();
     let skipped = new.findings.iter_mut().find(|f| f.id == "disks.smart").unwrap();
-    skipped.status = Status::Skipped;
+    skipped.status = FindingStatus::Skipped;
     let result = compare(&sample::full(), &new);
     assert_eq!(keys(&result.disappeared), [("disks.smart", "/dev/sda")]);
     assert!(result.fixed.is_empty());

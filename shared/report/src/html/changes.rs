@@ -1,12 +1,12 @@
 //! The comparison on the page. Must not live here: comparing.
 
-use super::markup::Markup;
+use super::markup::HtmlMarkup;
 use super::parts::{icon, place, tone};
-use crate::compare::{Change, Comparison, Inventory};
+use crate::compare::{Comparison, FindingChange, InventoryChanges};
 use crate::view;
 
 /// What changed, as the inside of a section.
-pub(super) fn changes(out: &mut Markup, comparison: &Comparison) {
+pub(super) fn changes(out: &mut HtmlMarkup, comparison: &Comparison) {
     out.raw("<h2>What changed <small>since ")
         .text(&view::when(&comparison.old.started_at))
         .raw("</small></h2>");
@@ -36,7 +36,7 @@ pub(super) fn changes(out: &mut Markup, comparison: &Comparison) {
     out.raw("</div>");
 }
 
-fn one_change(out: &mut Markup, change: &Change) {
+fn one_change(out: &mut HtmlMarkup, change: &FindingChange) {
     out.raw("<li><bdi>").text(&change.title).raw("</bdi> <span class=\"where\">");
     place(out, change.area, &change.instance);
     out.raw(" · ").text(&view::transition(change)).raw("</span>");
@@ -56,7 +56,7 @@ fn one_change(out: &mut Markup, change: &Change) {
     out.raw("</li>");
 }
 
-fn before_and_now(out: &mut Markup, old: &str, new: &str) {
+fn before_and_now(out: &mut HtmlMarkup, old: &str, new: &str) {
     if !old.is_empty() {
         out.raw("<del>").text(old).raw("</del>");
     }
@@ -68,7 +68,7 @@ fn before_and_now(out: &mut Markup, old: &str, new: &str) {
     }
 }
 
-fn inventory(out: &mut Markup, heading: &'static str, inventory: &Inventory) {
+fn inventory(out: &mut HtmlMarkup, heading: &'static str, inventory: &InventoryChanges) {
     if inventory.is_empty() {
         return;
     }

@@ -1,7 +1,7 @@
 //! Charts as inline SVG that stretches with the page; their labels are HTML beside it, so that text keeps its
 //! size and can be read aloud. Must not live here: where charts stand on the page.
 
-use super::markup::Markup;
+use super::markup::HtmlMarkup;
 use crate::model::{Chart, ChartKind, ChartPoint};
 use crate::view::number;
 
@@ -12,7 +12,7 @@ const HEIGHT: f64 = 150.0;
 const ROUND: [f64; 10] = [1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0];
 
 /// A chart with its heading.
-pub(super) fn chart(out: &mut Markup, chart: &Chart) {
+pub(super) fn chart(out: &mut HtmlMarkup, chart: &Chart) {
     out.raw("<figure class=\"card chart\"><figcaption><bdi>").text(&chart.title).raw("</bdi>");
     if !chart.unit.is_empty() {
         out.raw(" <small>in <bdi>").text(&chart.unit).raw("</bdi></small>");
@@ -25,7 +25,7 @@ pub(super) fn chart(out: &mut Markup, chart: &Chart) {
     out.raw("</figure>");
 }
 
-fn bars(out: &mut Markup, chart: &Chart) {
+fn bars(out: &mut HtmlMarkup, chart: &Chart) {
     let longest = chart.points.iter().map(|p| p.value).fold(0.0, f64::max);
     out.raw("<ul class=\"bars\">");
     for point in &chart.points {
@@ -47,12 +47,12 @@ fn bars(out: &mut Markup, chart: &Chart) {
 }
 
 /// The vertical scale of a line chart.
-struct Scale {
+struct ChartScale {
     low: f64,
     high: f64,
 }
 
-impl Scale {
+impl ChartScale {
     fn of(points: &[ChartPoint]) -> Self {
         let values = || points.iter().flat_map(|p| [Some(p.value), p.limit]).flatten();
         let high = round_up(values().fold(0.0, f64::max));
@@ -72,8 +72,8 @@ fn round_up(value: f64) -> f64 {
     ends.filter(|end| end.is_finite()).find(|end| *end >= value).unwrap_or(value)
 }
 
-fn line(out: &mut Markup, chart: &Chart) {
-    let scale = Scale::of(&chart.points);
+fn line(out: &mut HtmlMarkup, chart: &Chart) {
+    let scale = ChartScale::of(&chart.points);
     let has_limit = chart.points.iter().any(|p| p.limit.is_some());
     out.raw("<div class=\"plot\"><div class=\"scale\" aria-hidden=\"true\">");
     for at in [scale.high, f64::midpoint(scale.high, scale.low), scale.low] {
@@ -106,9 +106,9 @@ fn line(out: &mut Markup, chart: &Chart) {
 }
 
 fn coordinates(
-    out: &mut Markup,
+    out: &mut HtmlMarkup,
     points: &[ChartPoint],
-    scale: &Scale,
+    scale: &ChartScale,
     value: impl Fn(&ChartPoint) -> Option<f64>,
 ) {
     let mut x = 0.0;

@@ -1,8 +1,8 @@
 //! HTML as it is written out. Must not live here: what the page says.
 //!
 //! Written by hand rather than with a template engine, because the type system can then promise more than an
-//! engine's auto-escaping: [`Markup::raw`] takes only text that is fixed in this program, everything else goes
-//! through [`Markup::text`]. No field of a report can reach the page in any other way.
+//! engine's auto-escaping: [`HtmlMarkup::raw`] takes only text that is fixed in this program, everything else goes
+//! through [`HtmlMarkup::text`]. No field of a report can reach the page in any other way.
 
 use std::fmt::Write;
 
@@ -15,11 +15,11 @@ const MAX: usize = 8_000;
 
 /// A growing piece of HTML.
 #[derive(Default)]
-pub(super) struct Markup {
+pub(super) struct HtmlMarkup {
     out: String,
 }
 
-impl Markup {
+impl HtmlMarkup {
     /// Markup that is part of this program.
     pub(super) fn raw(&mut self, markup: &'static str) -> &mut Self {
         self.out.push_str(markup);

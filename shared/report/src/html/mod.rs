@@ -12,12 +12,12 @@ mod parts;
 #[cfg(test)]
 mod tests;
 
-use markup::Markup;
+use markup::HtmlMarkup;
 use parts::{finding, icon, quiet, tone};
 
 use super::compare::Comparison;
-use super::model::{Report, Status};
-use super::screenshot::{Picture, Screenshot};
+use super::model::{FindingStatus, Report};
+use super::screenshot::{Screenshot, ScreenshotPng};
 use super::view;
 
 const STYLE: &str = include_str!("style.css");
@@ -28,7 +28,7 @@ const ICONS: &str = include_str!("icons.svg");
 /// The report as a page, with what changed since an older one and what became of the picture of the screen where those are
 /// given.
 pub fn page(report: &Report, since: Option<&Comparison>, screenshot: Option<&Screenshot>) -> String {
-    let mut out = Markup::default();
+    let mut out = HtmlMarkup::default();
     open(&mut out, &report.subject.hostname, &view::verdict(&report.counts));
     hero(&mut out, report);
     first_steps(&mut out, report);
@@ -38,9 +38,9 @@ pub fn page(report: &Report, since: Option<&Comparison>, screenshot: Option<&Scr
         out.raw("</section>");
     }
     for (status, heading, anchor) in [
-        (Status::Fail, "Needs action now", "fail"),
-        (Status::Warn, "Needs attention soon", "warn"),
-        (Status::Info, "Worth knowing", "info"),
+        (FindingStatus::Fail, "Needs action now", "fail"),
+        (FindingStatus::Warn, "Needs attention soon", "warn"),
+        (FindingStatus::Info, "Worth knowing", "info"),
     ] {
         findings(&mut out, report, status, heading, anchor);
     }
@@ -55,9 +55,9 @@ pub fn page(report: &Report, since: Option<&Comparison>, screenshot: Option<&Scr
 
 /// A comparison alone, as a page.
 pub fn comparison_page(comparison: &Comparison) -> String {
-    let mut out = Markup::default();
+    let mut out = HtmlMarkup::default();
     open(&mut out, &comparison.new.hostname, &view::change_verdict(comparison));
-    let worst = view::sections(comparison).map(|section| section.tone).min().unwrap_or(Status::Ok);
+    let worst = view::sections(comparison).map(|section| section.tone).min().unwrap_or(FindingStatus::Ok);
     out.raw("<div class=\"hero ").raw(tone(worst)).raw("\"><h1><bdi>").text(&comparison.new.hostname);
     out.raw("</bdi></h1><div class=\"facts\"><span>").text(&view::when(&comparison.new.started_at));
     out.raw("</span><span>").text(&comparison.new.device).raw("</span></div></div><section>");
@@ -67,7 +67,7 @@ pub fn comparison_page(comparison: &Comparison) -> String {
     out.finish()
 }
 
-fn open(out: &mut Markup, hostname: &str, verdict: &str) {
+fn open(out: &mut HtmlMarkup, hostname: &str, verdict: &str) {
     out.raw("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
     out.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'\">");
     out.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">");
@@ -82,11 +82,12 @@ fn open(out: &mut Markup, hostname: &str, verdict: &str) {
     out.raw("<header class=\"wrap top\"><span class=\"brand\"><svg aria-hidden=\"true\"><use href=\"#i-brand\"/></svg>Nearhand</span><span>Diagnostics report</span></header><main class=\"wrap\">");
 }
 
-fn hero(out: &mut Markup, report: &Report) {
-    let worst = Status::ALL.into_iter().find(|status| report.counts.number(*status) > 0);
+fn hero(out: &mut HtmlMarkup, report: &Report) {
+    let worst = FindingStatus::ALL.into_iter().find(|status| report.counts.number(*status) > 0);
     // Notes alone are nothing to worry about.
-    let shown =
-        worst.filter(|status| status.is_problem() || *status == Status::Skipped).unwrap_or(Status::Ok);
+    let shown = worst
+        .filter(|status| status.is_problem() || *status == FindingStatus::Skipped)
+        .unwrap_or(FindingStatus::Ok);
     let subject = &report.subject;
     out.raw("<div class=\"hero ").raw(tone(shown)).raw("\"><h1><bdi>");
     out.text(if subject.hostname.is_empty() { "This device" } else { &subject.hostname }).raw("</bdi></h1>");
@@ -101,7 +102,7 @@ fn hero(out: &mut Markup, report: &Report) {
     out.raw("</div><div class=\"verdict\">");
     icon(out, shown);
     out.raw("<p>").text(&view::verdict(&report.counts)).raw("</p></div><ul class=\"counts\">");
-    for status in Status::ALL {
+    for status in FindingStatus::ALL {
         count_tile(out, report, status);
     }
     out.raw("</ul>");
@@ -109,7 +110,7 @@ fn hero(out: &mut Markup, report: &Report) {
     out.raw("</div>");
 }
 
-fn count_tile(out: &mut Markup, report: &Report, status: Status) {
+fn count_tile(out: &mut HtmlMarkup, report: &Report, status: FindingStatus) {
     let number = report.counts.number(status);
     out.raw("<li class=\"").raw(tone(status)).raw("\">");
     if number == 0 {
@@ -117,11 +118,11 @@ fn count_tile(out: &mut Markup, report: &Report, status: Status) {
     } else {
         out.raw("<a class=\"tile\" href=\"#");
         out.raw(match status {
-            Status::Fail => "fail",
-            Status::Warn => "warn",
-            Status::Info => "info",
-            Status::Ok => "ok",
-            Status::Skipped => "skipped",
+            FindingStatus::Fail => "fail",
+            FindingStatus::Warn => "warn",
+            FindingStatus::Info => "info",
+            FindingStatus::Ok => "ok",
+            FindingStatus::Skipped => "skipped",
         });
         out.raw("\">");
     }
@@ -131,11 +132,11 @@ fn count_tile(out: &mut Markup, report: &Report, status: Status) {
 }
 
 /// The counts as one bar.
-fn share(out: &mut Markup, report: &Report) {
-    let total: f64 = Status::ALL.iter().map(|status| f64::from(report.counts.number(*status))).sum();
+fn share(out: &mut HtmlMarkup, report: &Report) {
+    let total: f64 = FindingStatus::ALL.iter().map(|status| f64::from(report.counts.number(*status))).sum();
     out.raw("<svg class=\"share\" viewBox=\"0 0 100 1\" preserveAspectRatio=\"none\" aria-hidden=\"true\">");
     let mut from = 0.0;
-    for status in Status::ALL {
+    for status in FindingStatus::ALL {
         let width = f64::from(report.counts.number(status)) / total.max(1.0) * 100.0;
         out.raw("<rect class=\"").raw(tone(status)).raw("\" height=\"1\" x=\"").coord(from);
         out.raw("\" width=\"").coord((width - 0.3).max(0.0)).raw("\"/>");
@@ -144,7 +145,7 @@ fn share(out: &mut Markup, report: &Report) {
     out.raw("</svg>");
 }
 
-fn first_steps(out: &mut Markup, report: &Report) {
+fn first_steps(out: &mut HtmlMarkup, report: &Report) {
     let mut steps = view::first_steps(report).peekable();
     if steps.peek().is_none() {
         return;
@@ -158,7 +159,13 @@ fn first_steps(out: &mut Markup, report: &Report) {
     out.raw("</ol></section>");
 }
 
-fn findings(out: &mut Markup, report: &Report, status: Status, heading: &'static str, anchor: &'static str) {
+fn findings(
+    out: &mut HtmlMarkup,
+    report: &Report,
+    status: FindingStatus,
+    heading: &'static str,
+    anchor: &'static str,
+) {
     let number = report.counts.number(status);
     let mut found = report.findings.iter().enumerate().filter(|(_, f)| f.status == status).peekable();
     if found.peek().is_none() {
@@ -172,7 +179,7 @@ fn findings(out: &mut Markup, report: &Report, status: Status, heading: &'static
     out.raw("</div></section>");
 }
 
-fn charts(out: &mut Markup, report: &Report) {
+fn charts(out: &mut HtmlMarkup, report: &Report) {
     let mut shown = report.charts.iter().filter(|chart| !chart.points.is_empty()).peekable();
     if shown.peek().is_none() {
         return;
@@ -182,7 +189,7 @@ fn charts(out: &mut Markup, report: &Report) {
     out.raw("</div></section>");
 }
 
-fn screen(out: &mut Markup, screenshot: &Screenshot) {
+fn screen(out: &mut HtmlMarkup, screenshot: &Screenshot) {
     out.raw("<section id=\"screen\"><h2>The screen</h2>");
     match screenshot {
         Screenshot::Taken(picture) => shown(out, picture),
@@ -193,7 +200,7 @@ fn screen(out: &mut Markup, screenshot: &Screenshot) {
     out.raw("</section>");
 }
 
-fn shown(out: &mut Markup, picture: &Picture) {
+fn shown(out: &mut HtmlMarkup, picture: &ScreenshotPng) {
     let (width, height) = picture.size();
     let (width, height) = (width.to_string(), height.to_string());
     out.raw("<figure class=\"card screen\"><img alt=\"The device's screen before the checks ran\" width=\"");
@@ -204,9 +211,11 @@ fn shown(out: &mut Markup, picture: &Picture) {
 }
 
 /// What a reader rarely needs: folded, but on the page.
-fn folded(out: &mut Markup, report: &Report) {
+fn folded(out: &mut HtmlMarkup, report: &Report) {
     out.raw("<section><h2>Everything else</h2>");
-    for (status, heading, id) in [(Status::Ok, "In order", "ok"), (Status::Skipped, "Skipped", "skipped")] {
+    for (status, heading, id) in
+        [(FindingStatus::Ok, "In order", "ok"), (FindingStatus::Skipped, "Skipped", "skipped")]
+    {
         let found: Vec<_> = report.findings.iter().filter(|f| f.status == status).collect();
         if found.is_empty() {
             continue;
@@ -234,12 +243,12 @@ fn folded(out: &mut Markup, report: &Report) {
     out.raw("</section>");
 }
 
-fn summary_end(out: &mut Markup, heading: &'static str, number: usize) {
+fn summary_end(out: &mut HtmlMarkup, heading: &'static str, number: usize) {
     out.raw(heading).raw(" <small>").int(number);
     out.raw("</small><svg class=\"icon turn\" aria-hidden=\"true\"><use href=\"#i-turn\"/></svg></summary>");
 }
 
-fn foot(out: &mut Markup, report: &Report) {
+fn foot(out: &mut HtmlMarkup, report: &Report) {
     out.raw("</main><footer class=\"wrap\"><span>Written by ").text(&report.generator).raw("</span>");
     if !report.subject.device.is_empty() {
         out.raw("<span>Device <span class=\"mono\">").text(&report.subject.device).raw("</span></span>");

@@ -1,36 +1,36 @@
 //! Pieces that several sections of the page share: marks, badges, one finding. Must not live here: the page's
 //! order.
 
-use super::markup::Markup;
-use crate::model::{Area, Finding, Status};
+use super::markup::HtmlMarkup;
+use crate::model::{Area, Finding, FindingStatus};
 use crate::view;
 
 /// The class that sets a status's colours.
-pub(super) fn tone(status: Status) -> &'static str {
+pub(super) fn tone(status: FindingStatus) -> &'static str {
     match status {
-        Status::Fail => "t-fail",
-        Status::Warn => "t-warn",
-        Status::Info => "t-info",
-        Status::Ok => "t-ok",
-        Status::Skipped => "t-skip",
+        FindingStatus::Fail => "t-fail",
+        FindingStatus::Warn => "t-warn",
+        FindingStatus::Info => "t-info",
+        FindingStatus::Ok => "t-ok",
+        FindingStatus::Skipped => "t-skip",
     }
 }
 
 /// A status's mark: each has its own shape, so that colour is never the only sign.
-pub(super) fn icon(out: &mut Markup, status: Status) {
+pub(super) fn icon(out: &mut HtmlMarkup, status: FindingStatus) {
     out.raw("<svg class=\"icon\" aria-hidden=\"true\"><use href=\"#i-");
     out.raw(match status {
-        Status::Fail => "fail",
-        Status::Warn => "warn",
-        Status::Info => "info",
-        Status::Ok => "ok",
-        Status::Skipped => "skip",
+        FindingStatus::Fail => "fail",
+        FindingStatus::Warn => "warn",
+        FindingStatus::Info => "info",
+        FindingStatus::Ok => "ok",
+        FindingStatus::Skipped => "skip",
     });
     out.raw("\"/></svg>");
 }
 
 /// The part of the machine and, where there are several, which.
-pub(super) fn place(out: &mut Markup, area: Area, instance: &str) {
+pub(super) fn place(out: &mut HtmlMarkup, area: Area, instance: &str) {
     out.raw(view::area_word(area));
     if !instance.is_empty() {
         out.raw(" · <bdi class=\"mono\">").text(instance).raw("</bdi>");
@@ -38,7 +38,7 @@ pub(super) fn place(out: &mut Markup, area: Area, instance: &str) {
 }
 
 /// A finding that somebody should read.
-pub(super) fn finding(out: &mut Markup, number: usize, finding: &Finding) {
+pub(super) fn finding(out: &mut HtmlMarkup, number: usize, finding: &Finding) {
     out.raw("<article class=\"card finding ").raw(tone(finding.status)).raw("\" id=\"f").int(number);
     out.raw("\"><div class=\"finding-head\"><span class=\"badge\">");
     icon(out, finding.status);
@@ -56,7 +56,7 @@ pub(super) fn finding(out: &mut Markup, number: usize, finding: &Finding) {
     out.raw("<span>").text(&view::duration(finding.ms)).raw("</span></div></article>");
 }
 
-fn body(out: &mut Markup, finding: &Finding) {
+fn body(out: &mut HtmlMarkup, finding: &Finding) {
     let says = !finding.explanation.is_empty() || !finding.fix.is_empty();
     if !says && finding.evidence.is_empty() {
         return;
@@ -85,7 +85,7 @@ fn body(out: &mut Markup, finding: &Finding) {
 }
 
 /// A line for a check that is in order or was skipped.
-pub(super) fn quiet(out: &mut Markup, finding: &Finding) {
+pub(super) fn quiet(out: &mut HtmlMarkup, finding: &Finding) {
     out.raw("<li class=\"").raw(tone(finding.status)).raw("\">");
     icon(out, finding.status);
     out.raw("<bdi>").text(&finding.title).raw("</bdi><span class=\"where\">");

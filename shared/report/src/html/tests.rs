@@ -83,7 +83,7 @@ fn everything_is_on_the_page_failures_first_and_the_quiet_folded() {
     assert!(at("Needs attention soon") < at("<details"));
     assert!(at("<details") < at("The clock is right") && at("<details") < at("This machine has no RAID."));
     for finding in &report.findings {
-        let mut title = Markup::default();
+        let mut title = HtmlMarkup::default();
         title.text(&finding.title);
         at(&title.finish());
     }

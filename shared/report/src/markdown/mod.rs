@@ -11,8 +11,8 @@ use std::fmt::Write;
 
 use escape::{line, lines};
 
-use super::compare::{Change, Comparison, Inventory};
-use super::model::{Chart, ChartKind, Finding, Report, Status};
+use super::compare::{Comparison, FindingChange, InventoryChanges};
+use super::model::{Chart, ChartKind, Finding, FindingStatus, Report};
 use super::screenshot::{FILE, Screenshot};
 use super::view;
 
@@ -25,9 +25,9 @@ pub fn document(report: &Report, since: Option<&Comparison>, screenshot: Option<
         changes(&mut out, since, "##");
     }
     for (status, heading) in [
-        (Status::Fail, "Needs action now"),
-        (Status::Warn, "Needs attention soon"),
-        (Status::Info, "Worth knowing"),
+        (FindingStatus::Fail, "Needs action now"),
+        (FindingStatus::Warn, "Needs attention soon"),
+        (FindingStatus::Info, "Worth knowing"),
     ] {
         let mut found = report.findings.iter().filter(|f| f.status == status).peekable();
         if found.peek().is_some() {
@@ -98,8 +98,8 @@ fn head(out: &mut String, report: &Report) {
     let host = if subject.hostname.is_empty() { "this device" } else { &subject.hostname };
     block(out, &format!("# Diagnostics of {}", line(host)));
     block(out, &format!("**{}**", view::verdict(&report.counts)));
-    let counted = Status::ALL.iter().map(|status| report.counts.number(*status).to_string());
-    let heads: Vec<_> = Status::ALL.iter().map(|status| view::status_word(*status)).collect();
+    let counted = FindingStatus::ALL.iter().map(|status| report.counts.number(*status).to_string());
+    let heads: Vec<_> = FindingStatus::ALL.iter().map(|status| view::status_word(*status)).collect();
     table(out, &heads, std::iter::once(counted.collect()));
     let about = [
         ("System", subject.os.clone()),
@@ -158,7 +158,7 @@ fn problem(out: &mut String, finding: &Finding) {
 }
 
 fn quiet(out: &mut String, report: &Report) {
-    for (status, heading) in [(Status::Ok, "In order"), (Status::Skipped, "Skipped")] {
+    for (status, heading) in [(FindingStatus::Ok, "In order"), (FindingStatus::Skipped, "Skipped")] {
         let found: Vec<_> = report.findings.iter().filter(|f| f.status == status).collect();
         if found.is_empty() {
             continue;
@@ -211,7 +211,7 @@ fn changes(out: &mut String, comparison: &Comparison, level: &str) {
     }
 }
 
-fn one_change(out: &mut String, change: &Change) {
+fn one_change(out: &mut String, change: &FindingChange) {
     let _ = writeln!(
         out,
         "- **{}**: {} ({})",
@@ -226,7 +226,7 @@ fn one_change(out: &mut String, change: &Change) {
     }
 }
 
-fn inventory_changes(out: &mut String, heading: &str, inventory: &Inventory) {
+fn inventory_changes(out: &mut String, heading: &str, inventory: &InventoryChanges) {
     if inventory.is_empty() {
         return;
     }

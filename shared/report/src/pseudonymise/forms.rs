@@ -4,20 +4,20 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{COMMON, Kind, is_word, lower};
+use super::{COMMON, IdentifierKind, is_word, lower};
 
 /// What was found at a place.
-pub(super) struct Found {
+pub(super) struct FoundIdentifier {
     /// Its length in bytes.
     pub(super) len: usize,
     /// What it is.
-    pub(super) kind: Kind,
+    pub(super) kind: IdentifierKind,
     /// The form that its token is made of, if not the text itself.
     pub(super) canonical: Option<String>,
 }
 
 /// The identifier that starts at `at`, if one does.
-pub(super) fn at(text: &str, at: usize) -> Option<Found> {
+pub(super) fn at(text: &str, at: usize) -> Option<FoundIdentifier> {
     let (before, rest) = (text.get(..at)?, text.get(at..)?);
     if let Some(found) = home(before, rest) {
         return Some(found);
@@ -42,20 +42,20 @@ fn ends_word(rest: &str, len: usize) -> bool {
     !rest.get(len..).and_then(|after| after.chars().next()).is_some_and(is_word)
 }
 
-fn ip4(rest: &str, previous: Option<char>) -> Option<Found> {
+fn ip4(rest: &str, previous: Option<char>) -> Option<FoundIdentifier> {
     if previous == Some('.') {
         return None;
     }
     let found = run(rest, |c| c.is_ascii_digit() || c == '.').trim_end_matches('.');
     let address: Ipv4Addr = found.parse().ok()?;
-    (ends_word(rest, found.len()) && is_telling(IpAddr::V4(address))).then(|| Found {
+    (ends_word(rest, found.len()) && is_telling(IpAddr::V4(address))).then(|| FoundIdentifier {
         len: found.len(),
-        kind: Kind::Ip,
+        kind: IdentifierKind::Ip,
         canonical: Some(address.to_string()),
     })
 }
 
-fn ip6(rest: &str, previous: Option<char>) -> Option<Found> {
+fn ip6(rest: &str, previous: Option<char>) -> Option<FoundIdentifier> {
     if previous == Some(':') {
         return None;
     }
@@ -71,9 +71,9 @@ fn ip6(rest: &str, previous: Option<char>) -> Option<Found> {
         })
         .find_map(|candidate| Some((candidate, candidate.parse::<Ipv6Addr>().ok()?)))?;
     let address = address.to_canonical();
-    (ends_word(rest, found.len()) && is_telling(address)).then(|| Found {
+    (ends_word(rest, found.len()) && is_telling(address)).then(|| FoundIdentifier {
         len: found.len(),
-        kind: Kind::Ip,
+        kind: IdentifierKind::Ip,
         canonical: Some(address.to_string()),
     })
 }
@@ -90,7 +90,7 @@ fn is_telling(address: IpAddr) -> bool {
 }
 
 /// `54:bf:64:0a:11:c7`, `54-BF-64-0A-11-C7` or `54bf.640a.11c7`.
-fn hardware(rest: &str, previous: Option<char>) -> Option<Found> {
+fn hardware(rest: &str, previous: Option<char>) -> Option<FoundIdentifier> {
     if matches!(previous, Some(':' | '-' | '.')) {
         return None;
     }
@@ -111,9 +111,9 @@ fn hardware(rest: &str, previous: Option<char>) -> Option<Found> {
         || (after == Some(separator) && rest.get(len + 1..)?.starts_with(|c: char| c.is_ascii_hexdigit()));
     let digits: String = lower(found).chars().filter(char::is_ascii_hexdigit).collect();
     let constant = digits.chars().all(|c| c == '0') || digits.chars().all(|c| c == 'f');
-    (well_formed && groups * width == 12 && !longer && !constant).then_some(Found {
+    (well_formed && groups * width == 12 && !longer && !constant).then_some(FoundIdentifier {
         len,
-        kind: Kind::Mac,
+        kind: IdentifierKind::Mac,
         canonical: Some(digits),
     })
 }
@@ -133,7 +133,7 @@ const UNITS: &[&str] = &[
     "swap",
 ];
 
-fn mail(rest: &str, previous: Option<char>) -> Option<Found> {
+fn mail(rest: &str, previous: Option<char>) -> Option<FoundIdentifier> {
     if matches!(previous, Some('.' | '+' | '-' | '%' | '@')) {
         return None;
     }
@@ -142,7 +142,11 @@ fn mail(rest: &str, previous: Option<char>) -> Option<Found> {
     let domain = run(domain, |c| is_word(c) || matches!(c, '.' | '-')).trim_end_matches(['.', '-']);
     let (_, top) = domain.rsplit_once('.')?;
     let is_domain = top.chars().count() >= 2 && top.chars().all(char::is_alphabetic) && !UNITS.contains(&top);
-    is_domain.then_some(Found { len: local.len() + 1 + domain.len(), kind: Kind::Mail, canonical: None })
+    is_domain.then_some(FoundIdentifier {
+        len: local.len() + 1 + domain.len(),
+        kind: IdentifierKind::Mail,
+        canonical: None,
+    })
 }
 
 /// Directories that have one of each user's name in them.
@@ -150,11 +154,15 @@ pub(super) const HOMES: &[&str] =
     &["/home/", "/Users/", "\\Users\\", "/var/mail/", "/var/spool/mail/", "/run/media/", "/crontabs/"];
 
 /// The name after one of [`HOMES`].
-fn home(before: &str, rest: &str) -> Option<Found> {
+fn home(before: &str, rest: &str) -> Option<FoundIdentifier> {
     if !HOMES.iter().any(|parent| before.ends_with(parent)) {
         return None;
     }
     let name = run(rest, |c| is_word(c) || matches!(c, '.' | '-' | '+' | '$' | '@')).trim_end_matches('.');
     let known = COMMON.contains(&lower(name).as_str());
-    (!name.is_empty() && !known).then_some(Found { len: name.len(), kind: Kind::User, canonical: None })
+    (!name.is_empty() && !known).then_some(FoundIdentifier {
+        len: name.len(),
+        kind: IdentifierKind::User,
+        canonical: None,
+    })
 }

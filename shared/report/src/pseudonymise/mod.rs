@@ -2,7 +2,7 @@
 //! a report can be shown to strangers and still be compared with the next one.
 //!
 //! Lives here: the tokens and the pass over a text; which addresses are recognised by their form is in
-//! [`forms`], which names a report tells by itself in [`told`]. Must not live here: asking the machine for
+//! [`forms`], which names a report tells by itself in [`names`]. Must not live here: asking the machine for
 //! names (the caller gives [`Identifiers`]) and taking out secrets (see [`super::redact`], which goes first).
 //!
 //! A token is the first 24 bits of HMAC-SHA256 under the caller's key over the kind and the value in its
@@ -11,9 +11,9 @@
 //! never travels with the report.
 
 mod forms;
+mod names_in_text;
 #[cfg(test)]
 mod tests;
-mod told;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -23,11 +23,11 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use super::model::Report;
-use super::visit::{Role, texts};
+use super::visit::{TextRole, texts};
 
 /// What a token stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Kind {
+pub enum IdentifierKind {
     /// A host name.
     Host,
     /// A user name.
@@ -46,7 +46,7 @@ pub enum Kind {
     Mail,
 }
 
-impl Kind {
+impl IdentifierKind {
     /// The word that the token begins with.
     pub const fn prefix(self) -> &'static str {
         match self {
@@ -134,7 +134,7 @@ impl Identifiers {
     /// The names that a report tells by itself: its subject, values whose label says that they are a name, a
     /// serial number or a network, and names in texts whose form is known (`session opened for user anna`).
     pub fn told_by(report: &Report) -> Self {
-        told::by(report)
+        names_in_text::by(report)
     }
 
     /// Adds the names of another.
@@ -151,7 +151,7 @@ impl Identifiers {
 pub struct Pseudonymiser {
     mac: Hmac<Sha256>,
     /// Known names in lower case by their first character, the longest first.
-    names: HashMap<char, Vec<(String, Kind)>>,
+    names: HashMap<char, Vec<(String, IdentifierKind)>>,
 }
 
 /// Replaces the identifiers in every text of the report and marks it as pseudonymised. Doing it again with the
@@ -170,15 +170,15 @@ impl Pseudonymiser {
         let mut known = BTreeMap::new();
         // Later kinds win where one name has two meanings: a host called like its user is a host.
         for (kind, names) in [
-            (Kind::Ssid, &identifiers.ssids),
-            (Kind::User, &identifiers.users),
-            (Kind::Serial, &identifiers.serials),
-            (Kind::Device, &identifiers.devices),
-            (Kind::Host, &identifiers.hostnames),
+            (IdentifierKind::Ssid, &identifiers.ssids),
+            (IdentifierKind::User, &identifiers.users),
+            (IdentifierKind::Serial, &identifiers.serials),
+            (IdentifierKind::Device, &identifiers.devices),
+            (IdentifierKind::Host, &identifiers.hostnames),
         ] {
             for name in names {
                 let name = lower(name.trim());
-                if kind == Kind::Host
+                if kind == IdentifierKind::Host
                     && let Some((label, _)) = name.split_once('.')
                 {
                     known.insert(label.to_owned(), kind);
@@ -198,7 +198,7 @@ impl Pseudonymiser {
     }
 
     /// The token of a value. Values that differ only in case have the same.
-    pub fn token(&self, kind: Kind, value: &str) -> String {
+    pub fn token(&self, kind: IdentifierKind, value: &str) -> String {
         if is_token(value) {
             return value.to_owned();
         }
@@ -258,7 +258,7 @@ impl Pseudonymiser {
         }
     }
 
-    fn form_token(&self, text: &str, at: usize, found: &forms::Found) -> (usize, String) {
+    fn form_token(&self, text: &str, at: usize, found: &forms::FoundIdentifier) -> (usize, String) {
         let raw = text.get(at..at + found.len).unwrap_or_default();
         (found.len, self.token(found.kind, found.canonical.as_deref().unwrap_or(raw)))
     }
@@ -284,14 +284,16 @@ impl Pseudonymiser {
             }
         };
         texts(report, &mut |role, value| match role {
-            Role::Id => {}
-            Role::Device => entire(Kind::Device, value),
-            Role::Hostname => entire(Kind::Host, value),
-            Role::Value { label } if named(label, "serial") => entire(Kind::Serial, value),
-            Role::Value { label } if named(label, "ssid") => entire(Kind::Ssid, value),
+            TextRole::Id => {}
+            TextRole::Device => entire(IdentifierKind::Device, value),
+            TextRole::Hostname => entire(IdentifierKind::Host, value),
+            TextRole::Value { label } if named(label, "serial") => entire(IdentifierKind::Serial, value),
+            TextRole::Value { label } if named(label, "ssid") => entire(IdentifierKind::Ssid, value),
             // Versions such as 1.2.3.4 look like addresses.
-            Role::SoftwareName | Role::SoftwareVersion => *value = self.replaced(value, false),
-            Role::Line | Role::Label | Role::Value { .. } | Role::Prose => *value = self.text(value),
+            TextRole::SoftwareName | TextRole::SoftwareVersion => *value = self.replaced(value, false),
+            TextRole::Line | TextRole::Label | TextRole::Value { .. } | TextRole::Prose => {
+                *value = self.text(value)
+            }
         });
         report.pseudonymised = true;
         report.sort_and_count();
@@ -344,7 +346,7 @@ fn prefix_len(text: &str, name: &str) -> Option<usize> {
 
 /// Length of the token that the text begins with.
 fn token_len(text: &str) -> Option<usize> {
-    Kind::ALL.iter().find_map(|kind| {
+    IdentifierKind::ALL.iter().find_map(|kind| {
         let digits = text.strip_prefix(kind.prefix())?.strip_prefix('-')?;
         let hex = digits.chars().take_while(|c| matches!(c, '0'..='9' | 'a'..='f')).count();
         let ends = !digits.chars().nth(DIGITS).is_some_and(is_word);

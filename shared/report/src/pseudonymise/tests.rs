@@ -25,20 +25,20 @@ fn text(input: &str) -> String {
 fn a_token_depends_on_key_kind_and_value_and_not_on_case() {
     let one = Pseudonymiser::new(&KEY, &known());
     let other = Pseudonymiser::new(&[8; 32], &known());
-    assert_eq!(one.token(Kind::Host, "Anna"), one.token(Kind::Host, "anna"));
-    assert_ne!(one.token(Kind::Host, "anna"), other.token(Kind::Host, "anna"));
+    assert_eq!(one.token(IdentifierKind::Host, "Anna"), one.token(IdentifierKind::Host, "anna"));
+    assert_ne!(one.token(IdentifierKind::Host, "anna"), other.token(IdentifierKind::Host, "anna"));
     assert_ne!(
-        one.token(Kind::Host, "anna").trim_start_matches("host-"),
-        one.token(Kind::User, "anna").trim_start_matches("user-")
+        one.token(IdentifierKind::Host, "anna").trim_start_matches("host-"),
+        one.token(IdentifierKind::User, "anna").trim_start_matches("user-")
     );
     // HMAC-SHA256 of "host\0anna" under 32 bytes of 7, worked out with another implementation.
-    assert_eq!(one.token(Kind::Host, "anna"), "host-00330a");
+    assert_eq!(one.token(IdentifierKind::Host, "anna"), "host-00330a");
 }
 
 #[test]
 fn known_names_go_as_whole_words_in_any_case() {
-    let user = Pseudonymiser::new(&KEY, &known()).token(Kind::User, "anna");
-    let host = Pseudonymiser::new(&KEY, &known()).token(Kind::Host, "anna-desktop");
+    let user = Pseudonymiser::new(&KEY, &known()).token(IdentifierKind::User, "anna");
+    let host = Pseudonymiser::new(&KEY, &known()).token(IdentifierKind::Host, "anna-desktop");
     assert_eq!(
         text("Anna, /home/anna/x, annabel, hanna, ANNA's"),
         format!("{user}, /home/{user}/x, annabel, hanna, {user}'s")
@@ -61,8 +61,8 @@ fn names_that_say_nothing_stay_in_texts() {
 
 #[test]
 fn addresses_go_by_their_form_and_keep_their_token_in_every_spelling() {
-    let ip = |value: &str| Pseudonymiser::new(&KEY, &known()).token(Kind::Ip, value);
-    let mac = Pseudonymiser::new(&KEY, &known()).token(Kind::Mac, "54bf640a11c7");
+    let ip = |value: &str| Pseudonymiser::new(&KEY, &known()).token(IdentifierKind::Ip, value);
+    let mac = Pseudonymiser::new(&KEY, &known()).token(IdentifierKind::Mac, "54bf640a11c7");
     for (dirty, clean) in [
         (
             "from 192.168.178.31:631 to 10.0.0.0/24.",
@@ -76,14 +76,14 @@ fn addresses_go_by_their_form_and_keep_their_token_in_every_spelling() {
         ("::ffff:10.0.0.5", ip("10.0.0.5")),
         ("54:bf:64:0a:11:c7 54-BF-64-0A-11-C7 54bf.640a.11c7,", format!("{mac} {mac} {mac},")),
         ("/home/bob/x C:\\Users\\bob\\y", {
-            let bob = Pseudonymiser::new(&KEY, &known()).token(Kind::User, "bob");
+            let bob = Pseudonymiser::new(&KEY, &known()).token(IdentifierKind::User, "bob");
             format!("/home/{bob}/x C:\\Users\\{bob}\\y")
         }),
         (
             "mail bob.x+y@mail.example.com.",
             format!(
                 "mail {}.",
-                Pseudonymiser::new(&KEY, &known()).token(Kind::Mail, "bob.x+y@mail.example.com")
+                Pseudonymiser::new(&KEY, &known()).token(IdentifierKind::Mail, "bob.x+y@mail.example.com")
             ),
         ),
     ] {

@@ -21,19 +21,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use regex::{Captures, Regex};
 
 use super::model::{Finding, Report};
-use super::visit::{Role, finding_texts, texts};
+use super::visit::{TextRole, finding_texts, texts};
 
 /// What stands in a secret's place.
 pub const REDACTED: &str = "[redacted]";
 
 /// A part of a text and what replaces it.
-struct Hit {
+struct SecretMatch {
     from: usize,
     to: usize,
     with: &'static str,
 }
 
-impl Hit {
+impl SecretMatch {
     /// Replaces `from..to` with [`REDACTED`].
     fn secret(from: usize, to: usize) -> Self {
         Self { from, to, with: REDACTED }
@@ -42,25 +42,25 @@ impl Hit {
 
 /// Says which part of a match is a secret, if it is one. Takes the whole text, since a value reaches beyond
 /// what the expression matched.
-type Judge = fn(&str, &Captures<'_>) -> Option<Hit>;
+type SecretCheck = fn(&str, &Captures<'_>) -> Option<SecretMatch>;
 
-struct Rule {
+struct RedactionRule {
     pattern: Regex,
-    judge: Judge,
+    judge: SecretCheck,
 }
 
 /// `None` if an expression does not compile, which a test rules out; then everything is withheld.
-type Compiled = Option<Arc<[Rule]>>;
+type CompiledRules = Option<Arc<[RedactionRule]>>;
 
 /// The rules once compiled; the outer `None` before their first use and after [`forget_rules`].
-static RULES: Mutex<Option<Compiled>> = Mutex::new(None);
+static RULES: Mutex<Option<CompiledRules>> = Mutex::new(None);
 
-fn rules() -> Compiled {
+fn rules() -> CompiledRules {
     let mut kept = RULES.lock().unwrap_or_else(PoisonError::into_inner);
     kept.get_or_insert_with(|| {
-        let compiled = rules::RULES
-            .iter()
-            .map(|(pattern, judge)| Some(Rule { pattern: Regex::new(pattern).ok()?, judge: *judge }));
+        let compiled = rules::RULES.iter().map(|(pattern, judge)| {
+            Some(RedactionRule { pattern: Regex::new(pattern).ok()?, judge: *judge })
+        });
         compiled.collect()
     })
     .clone()
@@ -82,11 +82,11 @@ pub fn finding(finding: &mut Finding) {
     finding_texts(finding, &mut clean);
 }
 
-fn clean(role: Role<'_>, value: &mut String) {
+fn clean(role: TextRole<'_>, value: &mut String) {
     match role {
         // A version is never a secret, but looks like one beside a name such as `libsecret`.
-        Role::SoftwareName | Role::SoftwareVersion => {}
-        Role::Value { label } if rules::names_a_secret(label) && !reach::is_harmless(value) => {
+        TextRole::SoftwareName | TextRole::SoftwareVersion => {}
+        TextRole::Value { label } if rules::names_a_secret(label) && !reach::is_harmless(value) => {
             *value = REDACTED.to_owned();
         }
         _ => *value = text(value),
@@ -109,7 +109,7 @@ pub fn text(text: &str) -> String {
 }
 
 /// The text with every hit of the rule replaced, or `None` if there is none.
-fn apply(rule: &Rule, text: &str) -> Option<String> {
+fn apply(rule: &RedactionRule, text: &str) -> Option<String> {
     let mut out = String::new();
     let mut copied = 0;
     let mut search = 0;

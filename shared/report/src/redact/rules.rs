@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use super::reach::{is_harmless, is_key_material, is_version, looks_made_up, value};
-use super::{Hit, Judge};
+use super::{SecretCheck, SecretMatch};
 
 /// Words that name a secret, wherever they stand in a name (`DB_PASSWORD`, `clientSecret`).
 macro_rules! words {
@@ -23,7 +23,7 @@ macro_rules! words {
 }
 
 /// The rules, in order.
-pub(super) const RULES: &[(&str, Judge)] = &[
+pub(super) const RULES: &[(&str, SecretCheck)] = &[
     // PEM and PGP private keys; one that was cut off reaches to the end of the text.
     (
         r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
@@ -104,57 +104,57 @@ pub(super) fn names_a_secret(label: &str) -> bool {
     SECRET_LABEL.as_ref().is_none_or(|pattern| pattern.is_match(label))
 }
 
-fn whole(_: &str, captures: &Captures<'_>) -> Option<Hit> {
-    captures.get(0).map(|m| Hit::secret(m.start(), m.end()))
+fn whole(_: &str, captures: &Captures<'_>) -> Option<SecretMatch> {
+    captures.get(0).map(|m| SecretMatch::secret(m.start(), m.end()))
 }
 
-fn group_one(_: &str, captures: &Captures<'_>) -> Option<Hit> {
-    captures.get(1).filter(|m| !is_harmless(m.as_str())).map(|m| Hit::secret(m.start(), m.end()))
+fn group_one(_: &str, captures: &Captures<'_>) -> Option<SecretMatch> {
+    captures.get(1).filter(|m| !is_harmless(m.as_str())).map(|m| SecretMatch::secret(m.start(), m.end()))
 }
 
-fn value_of_group_one(text: &str, captures: &Captures<'_>) -> Option<Hit> {
+fn value_of_group_one(text: &str, captures: &Captures<'_>) -> Option<SecretMatch> {
     secret_at(text, captures.get(1)?.start(), |_| true)
 }
 
-fn made_up_group_one(_: &str, captures: &Captures<'_>) -> Option<Hit> {
-    captures.get(1).filter(|m| looks_made_up(m.as_str())).map(|m| Hit::secret(m.start(), m.end()))
+fn made_up_group_one(_: &str, captures: &Captures<'_>) -> Option<SecretMatch> {
+    captures.get(1).filter(|m| looks_made_up(m.as_str())).map(|m| SecretMatch::secret(m.start(), m.end()))
 }
 
 /// The value that starts at `at`, if `is_secret` thinks so.
-fn secret_at(text: &str, at: usize, is_secret: impl Fn(&str) -> bool) -> Option<Hit> {
+fn secret_at(text: &str, at: usize, is_secret: impl Fn(&str) -> bool) -> Option<SecretMatch> {
     let rest = text.get(at..)?;
     let (start, end) = value(rest);
     let found = rest.get(start..end)?;
-    (!is_harmless(found) && is_secret(found)).then(|| Hit::secret(at + start, at + end))
+    (!is_harmless(found) && is_secret(found)).then(|| SecretMatch::secret(at + start, at + end))
 }
 
 /// A user name alone is no secret (`ssh://git@host`), but a token is often put in its place.
-fn userinfo(_: &str, captures: &Captures<'_>) -> Option<Hit> {
+fn userinfo(_: &str, captures: &Captures<'_>) -> Option<SecretMatch> {
     let found = captures.get(1)?;
     let name_only = !found.as_str().contains(':');
     let plain = found.as_str().len() <= 32 && !looks_made_up(found.as_str());
-    (!(name_only && plain)).then(|| Hit::secret(found.start(), found.end()))
+    (!(name_only && plain)).then(|| SecretMatch::secret(found.start(), found.end()))
 }
 
 /// The same for a password that holds `/`; `host:8443/path@2` is a port instead.
-fn userinfo_with_slash(_: &str, captures: &Captures<'_>) -> Option<Hit> {
+fn userinfo_with_slash(_: &str, captures: &Captures<'_>) -> Option<SecretMatch> {
     let found = captures.get(1)?;
     let (_, after) = found.as_str().split_once(':')?;
     let port = after.split(['/', '?', '#']).next().unwrap_or_default();
     let is_port = (2..=5).contains(&port.len()) && port.chars().all(|c| c.is_ascii_digit());
-    (!is_port).then(|| Hit::secret(found.start(), found.end()))
+    (!is_port).then(|| SecretMatch::secret(found.start(), found.end()))
 }
 
-fn bare_userinfo(_: &str, captures: &Captures<'_>) -> Option<Hit> {
+fn bare_userinfo(_: &str, captures: &Captures<'_>) -> Option<SecretMatch> {
     let name = captures.get(1)?.as_str().to_ascii_lowercase();
     let found = captures.get(2)?;
     let address =
         matches!(name.as_str(), "mailto" | "from" | "to" | "cc" | "user" | "email" | "mail" | "acct");
-    (!address && !is_harmless(found.as_str())).then(|| Hit::secret(found.start(), found.end()))
+    (!address && !is_harmless(found.as_str())).then(|| SecretMatch::secret(found.start(), found.end()))
 }
 
 /// RFC 7235: a scheme and one token, or a scheme and a list of `name=value`.
-fn authorization(text: &str, captures: &Captures<'_>) -> Option<Hit> {
+fn authorization(text: &str, captures: &Captures<'_>) -> Option<SecretMatch> {
     const SCHEMES: &[&str] = &["basic", "bearer", "token", "negotiate", "ntlm", "apikey", "key", "digest"];
     let at = captures.get(0)?.end();
     let line = text.get(at..)?.split(['\n', '\r']).next()?;
@@ -175,7 +175,7 @@ fn authorization(text: &str, captures: &Captures<'_>) -> Option<Hit> {
         }
     }
     let found = line.get(..end)?.trim_end_matches(['"', '\'', '\\', ';', ',', ')', '}']);
-    Some(Hit::secret(at, at + found.len()))
+    Some(SecretMatch::secret(at, at + found.len()))
 }
 
 /// The words of a line with their byte positions.
@@ -190,7 +190,7 @@ fn words_of(line: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// `name = value` where the name holds one of the words.
-fn pair(text: &str, captures: &Captures<'_>) -> Option<Hit> {
+fn pair(text: &str, captures: &Captures<'_>) -> Option<SecretMatch> {
     let part = |n: usize| captures.get(n).map_or("", |m| m.as_str());
     let (before, prefix, word, suffix, separator) = (part(1), part(2), part(3), part(4), part(5));
     let suffix = suffix.to_ascii_lowercase();
@@ -263,19 +263,19 @@ fn is_about(suffix: &str) -> bool {
 }
 
 /// `pass=x`, `PIN: 1234`; a small number is a count (`pass: 3, fail: 0`).
-fn short_word_pair(text: &str, captures: &Captures<'_>) -> Option<Hit> {
+fn short_word_pair(text: &str, captures: &Captures<'_>) -> Option<SecretMatch> {
     secret_at(text, captures.get(0)?.end(), |found| {
         !(found.len() < 4 && found.chars().all(|c| c.is_ascii_digit()))
     })
 }
 
 /// The value after a command line's option.
-fn flag(text: &str, captures: &Captures<'_>) -> Option<Hit> {
+fn flag(text: &str, captures: &Captures<'_>) -> Option<SecretMatch> {
     secret_at(text, captures.get(0)?.end(), |found| !found.starts_with("--"))
 }
 
 /// `the password is hunter2`: only what nobody writes for its meaning.
-fn sentence(text: &str, captures: &Captures<'_>) -> Option<Hit> {
+fn sentence(text: &str, captures: &Captures<'_>) -> Option<SecretMatch> {
     secret_at(text, captures.get(0)?.end(), |found| {
         found.chars().count() >= 5
             && looks_made_up(found)
@@ -285,10 +285,10 @@ fn sentence(text: &str, captures: &Captures<'_>) -> Option<Hit> {
 }
 
 /// Long random text after `key` and the like; public keys and their fingerprints stay.
-fn key_material(_: &str, captures: &Captures<'_>) -> Option<Hit> {
+fn key_material(_: &str, captures: &Captures<'_>) -> Option<SecretMatch> {
     let before = captures.get(1).map_or("", |m| m.as_str()).to_ascii_lowercase();
     let found = captures.get(2)?;
     let public = ["public", "host", "fingerprint", "pub", "registry", "gpg", "pgp"];
     let is_public = public.iter().any(|word| before.contains(word));
-    (!is_public && is_key_material(found.as_str())).then(|| Hit::secret(found.start(), found.end()))
+    (!is_public && is_key_material(found.as_str())).then(|| SecretMatch::secret(found.start(), found.end()))
 }

@@ -189,7 +189,7 @@ fn a_report_is_redacted_in_every_text_and_its_software_is_not() {
     let software = report.software.clone();
     let secret = "hunter2hunter2";
     crate::visit::texts(&mut report, &mut |role, value| {
-        if !matches!(role, Role::SoftwareName | Role::SoftwareVersion) {
+        if !matches!(role, TextRole::SoftwareName | TextRole::SoftwareVersion) {
             *value = format!("{value} password={secret}");
         }
     });

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{INDENT, Style};
-use crate::model::Status;
+use super::{INDENT, TextStyle};
+use crate::model::FindingStatus;
 use nearhand_proto::text;
 
 /// Longest text of one field on a terminal, in characters.
@@ -13,14 +13,14 @@ const MAX: usize = 8_000;
 const MIN_ROOM: usize = 20;
 
 /// A text that grows by lines.
-pub(super) struct Lines {
+pub(super) struct TextLines {
     out: String,
     colour: bool,
     width: usize,
 }
 
-impl Lines {
-    pub(super) fn new(style: Style) -> Self {
+impl TextLines {
+    pub(super) fn new(style: TextStyle) -> Self {
         Self { out: String::new(), colour: style.colour, width: style.width.max(40) }
     }
 
@@ -50,13 +50,13 @@ impl Lines {
         }
     }
 
-    pub(super) fn heading(&mut self, line: &str, tone: Status) {
+    pub(super) fn heading(&mut self, line: &str, tone: FindingStatus) {
         let line = self.painted(colour(tone), line);
         self.line(&line);
     }
 
     /// Short texts side by side, each in its status's colour.
-    pub(super) fn coloured_list(&mut self, items: &[(Status, String)]) {
+    pub(super) fn coloured_list(&mut self, items: &[(FindingStatus, String)]) {
         let mut line = String::new();
         let mut used = 0;
         for (status, item) in items {
@@ -74,7 +74,7 @@ impl Lines {
     }
 
     /// A badge, a title and, at the right or on the next line, a name.
-    pub(super) fn titled(&mut self, badge: &str, status: Status, title: &str, name: &str) {
+    pub(super) fn titled(&mut self, badge: &str, status: FindingStatus, title: &str, name: &str) {
         let (title, name) = (text::one_line(title, MAX), text::one_line(name, MAX));
         let badge = self.painted(colour(status), &format!("{badge:<width$}", width = INDENT - 2));
         let room = self.width - INDENT;
@@ -147,13 +147,13 @@ impl Lines {
 }
 
 /// SGR parameters (ECMA-48) of a status. The basic eight, which every theme keeps readable.
-fn colour(status: Status) -> &'static str {
+fn colour(status: FindingStatus) -> &'static str {
     match status {
-        Status::Fail => "1;31",
-        Status::Warn => "1;33",
-        Status::Info => "36",
-        Status::Ok => "32",
-        Status::Skipped => "2",
+        FindingStatus::Fail => "1;31",
+        FindingStatus::Warn => "1;33",
+        FindingStatus::Info => "36",
+        FindingStatus::Ok => "32",
+        FindingStatus::Skipped => "2",
     }
 }
 

@@ -2,21 +2,21 @@
 //!
 //! Lives here: layout, wrapping and the optional ANSI colours. Every text is neutralised once more on its way
 //! out, so that no field can steer the terminal, whoever filled it. Must not live here: asking whether there is
-//! a terminal and how wide it is (the caller's [`Style`]).
+//! a terminal and how wide it is (the caller's [`TextStyle`]).
 
 mod lines;
 #[cfg(test)]
 mod tests;
 
-use lines::Lines;
+use lines::TextLines;
 
-use super::compare::{Change, Comparison, Inventory};
-use super::model::{Finding, Report, Status};
+use super::compare::{Comparison, FindingChange, InventoryChanges};
+use super::model::{Finding, FindingStatus, Report};
 use super::view;
 
 /// How the text is laid out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Style {
+pub struct TextStyle {
     /// Whether ANSI colours are used; the text says the same without them.
     pub colour: bool,
     /// Width in columns; less than 40 is taken as 40.
@@ -25,7 +25,7 @@ pub struct Style {
     pub verbose: bool,
 }
 
-impl Default for Style {
+impl Default for TextStyle {
     /// Plain text of 100 columns with everything in it.
     fn default() -> Self {
         Self { colour: false, width: 100, verbose: true }
@@ -36,10 +36,10 @@ impl Default for Style {
 const INDENT: usize = 6;
 
 /// The report, with what changed since an older one where that is given.
-pub fn render(report: &Report, since: Option<&Comparison>, style: Style) -> String {
-    let mut out = Lines::new(style);
+pub fn render(report: &Report, since: Option<&Comparison>, style: TextStyle) -> String {
+    let mut out = TextLines::new(style);
     head(&mut out, report);
-    for finding in report.findings.iter().filter(|f| f.status <= Status::Info) {
+    for finding in report.findings.iter().filter(|f| f.status <= FindingStatus::Info) {
         problem(&mut out, finding);
     }
     quiet(&mut out, report, style);
@@ -51,23 +51,23 @@ pub fn render(report: &Report, since: Option<&Comparison>, style: Style) -> Stri
 }
 
 /// A comparison alone.
-pub fn comparison(comparison: &Comparison, style: Style) -> String {
-    let mut out = Lines::new(style);
+pub fn comparison(comparison: &Comparison, style: TextStyle) -> String {
+    let mut out = TextLines::new(style);
     changes(&mut out, comparison);
     out.finish()
 }
 
-fn badge(status: Status) -> &'static str {
+fn badge(status: FindingStatus) -> &'static str {
     match status {
-        Status::Fail => "FAIL",
-        Status::Warn => "WARN",
-        Status::Info => "NOTE",
-        Status::Ok => "OK",
-        Status::Skipped => "SKIP",
+        FindingStatus::Fail => "FAIL",
+        FindingStatus::Warn => "WARN",
+        FindingStatus::Info => "NOTE",
+        FindingStatus::Ok => "OK",
+        FindingStatus::Skipped => "SKIP",
     }
 }
 
-fn head(out: &mut Lines, report: &Report) {
+fn head(out: &mut TextLines, report: &Report) {
     let subject = &report.subject;
     out.strong(if subject.hostname.is_empty() { "This device" } else { &subject.hostname });
     let about = [subject.model.as_str(), &subject.os, &subject.kernel];
@@ -81,7 +81,7 @@ fn head(out: &mut Lines, report: &Report) {
     ));
     out.blank();
     out.strong(&view::verdict(&report.counts));
-    let counted = Status::ALL.into_iter().map(|status| (status, report.counts.number(status)));
+    let counted = FindingStatus::ALL.into_iter().map(|status| (status, report.counts.number(status)));
     let counts: Vec<_> = counted
         .filter(|(_, number)| *number > 0)
         .map(|(status, number)| (status, format!("{number} {}", view::status_plural(status, number))))
@@ -89,7 +89,7 @@ fn head(out: &mut Lines, report: &Report) {
     out.coloured_list(&counts);
 }
 
-fn problem(out: &mut Lines, finding: &Finding) {
+fn problem(out: &mut TextLines, finding: &Finding) {
     out.blank();
     out.titled(badge(finding.status), finding.status, &finding.title, &name(&finding.id, &finding.instance));
     let widest = finding.evidence.iter().map(|e| e.label.chars().count()).max().unwrap_or(0).min(24);
@@ -109,22 +109,22 @@ fn name(id: &str, instance: &str) -> String {
     if instance.is_empty() { id.to_owned() } else { format!("{id} {instance}") }
 }
 
-fn quiet(out: &mut Lines, report: &Report, style: Style) {
-    let quiet: Vec<_> = report.findings.iter().filter(|f| f.status > Status::Info).collect();
+fn quiet(out: &mut TextLines, report: &Report, style: TextStyle) {
+    let quiet: Vec<_> = report.findings.iter().filter(|f| f.status > FindingStatus::Info).collect();
     if quiet.is_empty() || !style.verbose {
         return;
     }
     out.blank();
     for finding in quiet {
         let mut title = finding.title.clone();
-        if let Some(reason) = finding.reason.as_ref().filter(|_| finding.status == Status::Skipped) {
+        if let Some(reason) = finding.reason.as_ref().filter(|_| finding.status == FindingStatus::Skipped) {
             title = format!("{title}: {reason}");
         }
         out.titled(badge(finding.status), finding.status, &title, &name(&finding.id, &finding.instance));
     }
 }
 
-fn changes(out: &mut Lines, comparison: &Comparison) {
+fn changes(out: &mut TextLines, comparison: &Comparison) {
     out.strong(&format!(
         "Changes from {} to {}",
         view::when(&comparison.old.started_at),
@@ -145,7 +145,7 @@ fn changes(out: &mut Lines, comparison: &Comparison) {
     inventory(out, "Hardware", &comparison.hardware);
 }
 
-fn one_change(out: &mut Lines, change: &Change) {
+fn one_change(out: &mut TextLines, change: &FindingChange) {
     out.marked(
         2,
         "-",
@@ -157,12 +157,12 @@ fn one_change(out: &mut Lines, change: &Change) {
     }
 }
 
-fn inventory(out: &mut Lines, heading: &str, inventory: &Inventory) {
+fn inventory(out: &mut TextLines, heading: &str, inventory: &InventoryChanges) {
     if inventory.is_empty() {
         return;
     }
     out.blank();
-    out.heading(heading, Status::Info);
+    out.heading(heading, FindingStatus::Info);
     for row in view::rows(inventory) {
         let versions = match (row.old, row.new) {
             (old, "") => old.to_owned(),

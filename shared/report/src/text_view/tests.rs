@@ -5,7 +5,7 @@ use crate::{compare::compare, sample};
 
 #[test]
 fn failures_come_first_with_evidence_and_fix() {
-    let shown = render(&sample::full(), None, Style::default());
+    let shown = render(&sample::full(), None, TextStyle::default());
     let at = |needle: &str| shown.find(needle).unwrap_or_else(|| panic!("{needle} is not in\n{shown}"));
     assert!(at("2 problems need action now; 3 more need attention soon.") < at("FAIL  The disk /dev/sda"));
     assert!(
@@ -19,7 +19,7 @@ fn failures_come_first_with_evidence_and_fix() {
 #[test]
 fn every_line_fits() {
     for width in [40, 60, 100] {
-        let style = Style { width, ..Style::default() };
+        let style = TextStyle { width, ..TextStyle::default() };
         let since = compare(&sample::older(), &sample::full());
         for line in render(&sample::full(), Some(&since), style).lines() {
             assert!(line.chars().count() <= width, "{width}: {line}");
@@ -29,7 +29,7 @@ fn every_line_fits() {
 
 #[test]
 fn colour_only_adds_to_the_text() {
-    let colour = render(&sample::full(), None, Style { colour: true, ..Style::default() });
+    let colour = render(&sample::full(), None, TextStyle { colour: true, ..TextStyle::default() });
     assert!(colour.contains("\u{1b}[1;31mFAIL\u{1b}[0m"));
     let mut plain = String::new();
     let mut parts = colour.split('\u{1b}');
@@ -38,7 +38,7 @@ fn colour_only_adds_to_the_text() {
         plain.push_str(part.split_once('m').unwrap().1);
     }
     let plain: Vec<_> = plain.lines().map(str::trim_end).collect();
-    let expected = render(&sample::full(), None, Style::default());
+    let expected = render(&sample::full(), None, TextStyle::default());
     assert_eq!(plain, expected.lines().collect::<Vec<_>>());
 }
 
@@ -46,20 +46,20 @@ fn colour_only_adds_to_the_text() {
 fn no_field_steers_the_terminal() {
     let hostile = sample::hostile();
     let since = compare(&sample::full(), &hostile);
-    let shown = render(&hostile, Some(&since), Style::default());
+    let shown = render(&hostile, Some(&since), TextStyle::default());
     assert!(!shown.contains(|c: char| c.is_control() && c != '\n'));
     assert!(!shown.contains('\u{202e}'));
 }
 
 #[test]
 fn quiet_checks_can_be_left_out() {
-    let shown = render(&sample::full(), None, Style { verbose: false, ..Style::default() });
+    let shown = render(&sample::full(), None, TextStyle { verbose: false, ..TextStyle::default() });
     assert!(!shown.contains("Enough memory") && shown.contains("9 OK"));
 }
 
 #[test]
 fn a_comparison_names_every_change() {
-    let shown = comparison(&compare(&sample::older(), &sample::full()), Style::default());
+    let shown = comparison(&compare(&sample::older(), &sample::full()), TextStyle::default());
     for part in [
         "1 new problem, 1 worse, 1 better, 1 fixed.",
         "New problems\n  - The service cups.service does not stay up [Failed (new)]",

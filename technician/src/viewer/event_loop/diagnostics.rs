@@ -2,8 +2,8 @@
 
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::text;
-use nearhand_report::edition::Edition;
-use nearhand_report::model::{Report, Status};
+use nearhand_report::shareable::ShareableReport;
+use nearhand_report::model::{Report, FindingStatus};
 
 use super::super::page_messages::{PageFinding, ToPage};
 use super::super::session_link::SessionLink;
@@ -59,7 +59,7 @@ impl<L: SessionLink> ViewerLoop<L> {
             }
             DiagnosticsProgress::Finding(finding) => {
                 self.checks_done = self.checks_done.saturating_add(1);
-                let bad = matches!(finding.status, Status::Fail | Status::Warn);
+                let bad = matches!(finding.status, FindingStatus::Fail | FindingStatus::Warn);
                 if bad && self.diagnostics_shown.len() < MOST_FINDINGS {
                     let told = ToPage::Finding { finding: PageFinding::from(&*finding) };
                     self.diagnostics_shown.push(told.clone());
@@ -77,7 +77,7 @@ impl<L: SessionLink> ViewerLoop<L> {
 
     pub(super) fn keep_report(&mut self, report: Report) -> ToPage {
         // The device has taken secrets out already; one that hasn't must not put them on this disk.
-        let edition = Edition::new(report, None, None);
+        let edition = ShareableReport::new(report, None, None);
         let file = match (self.settings.keep)(&edition) {
             Ok(file) => file,
             Err(failure) => return ToPage::NoReport { why: failure.message().to_owned() },

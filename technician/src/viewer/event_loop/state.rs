@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nearhand_proto::grant::Capability;
 use nearhand_proto::message::session::GrantedCapability;
-use nearhand_report::edition::Edition;
+use nearhand_report::shareable::ShareableReport;
 use nearhand_report::model::Report;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -34,7 +34,7 @@ const LAST_WORD: Duration = Duration::from_millis(700);
 pub(super) const MOST_MINUTES: u32 = 12 * 60;
 
 /// Keeps a report on this machine's disk; says where.
-pub type KeepReport = Box<dyn Fn(&Edition) -> Result<String, CommandFailure> + Send + Sync>;
+pub type KeepReport = Box<dyn Fn(&ShareableReport) -> Result<String, CommandFailure> + Send + Sync>;
 
 /// How the viewer behaves.
 pub struct ViewerSettings {

@@ -5,7 +5,7 @@ use nearhand_proto::message::local::{ChatLine, DeliveryMark};
 use nearhand_proto::message::screen::{CursorPicture, Monitor};
 use nearhand_proto::message::session::{GrantedCapability, MAX_CHAT};
 use nearhand_proto::text;
-use nearhand_report::model::{Counts, Finding, Status};
+use nearhand_report::model::{Finding, FindingCounts, FindingStatus};
 use serde::Serialize;
 
 use super::PageClipboardForm;
@@ -156,7 +156,7 @@ pub enum ToPage {
         /// Where the page finds it.
         number: usize,
         /// The counts.
-        counts: Counts,
+        counts: FindingCounts,
         /// Failures first.
         findings: Vec<PageFinding>,
         /// Where it was written to.
@@ -300,7 +300,7 @@ impl From<&Monitor> for PageMonitor {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[allow(missing_docs, reason = "as Finding's")]
 pub struct PageFinding {
-    pub status: Status,
+    pub status: FindingStatus,
     pub title: String,
     pub instance: String,
     pub explanation: String,

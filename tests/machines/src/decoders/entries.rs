@@ -257,7 +257,7 @@ pub(super) fn report(bytes: &[u8]) {
     let page = html::page(&report, Some(&change), None);
     assert!(!page.contains("<script"), "a report put a script into its page");
     let _document = markdown::document(&report, Some(&change), None);
-    shows_safely(&text_view::render(&report, Some(&change), text_view::Style::default()));
+    shows_safely(&text_view::render(&report, Some(&change), text_view::TextStyle::default()));
 }
 
 /// A datagram at the forwarding path.

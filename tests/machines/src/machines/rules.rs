@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, DeviceProfile};
 use nearhand_proto::time::UnixMillis;
-use nearhand_rules::{Engine, Moment, Reading, Rule, RuleSet, StateRow};
+use nearhand_rules::{Engine, EngineTime, SensorReading, AlarmRule, RuleSet, StateRow};
 
 use super::InputDraw;
 
@@ -23,14 +23,14 @@ const SENSORS: [&str; 6] =
     ["cpu.busy", "disk.used", "memory.available", "service.failed", "no.such", "disk.inodes"];
 const INSTANCES: [&str; 4] = ["", "/", "/home", "nginx.service"];
 
-fn rules(draw: &mut InputDraw<'_>) -> Vec<Rule> {
+fn rules(draw: &mut InputDraw<'_>) -> Vec<AlarmRule> {
     let text = FILES[draw.below(FILES.len())];
     RuleSet::read(text, DeviceProfile::Server).map(|set| set.rules).unwrap_or_default()
 }
 
 struct RulesRun {
     engine: Engine,
-    now: Moment,
+    now: EngineTime,
     /// As the spool keeps them.
     kept: BTreeMap<(String, String), Vec<u8>>,
     /// Alarms that are open, from what was told.
@@ -85,7 +85,7 @@ fn value(draw: &mut InputDraw<'_>) -> f64 {
 
 pub(super) fn run(input: &[u8]) {
     let mut draw = InputDraw::new(input);
-    let now = Moment { monotonic: 1_000, boot: [1; 16], wall: UnixMillis(1_700_000_000_000), ahead_ms: None };
+    let now = EngineTime { monotonic: 1_000, boot: [1; 16], wall: UnixMillis(1_700_000_000_000), ahead_ms: None };
     let engine = Engine::new(rules(&mut draw));
     let mut scene = RulesRun { engine, now, kept: BTreeMap::new(), open: BTreeMap::new() };
     while let Some(operation) = draw.operation(8) {
@@ -99,7 +99,7 @@ pub(super) fn run(input: &[u8]) {
                     let sensor = SENSORS[draw.below(SENSORS.len())].to_owned();
                     let values = (0..=draw.below(3))
                         .map(|_| (INSTANCES[draw.below(INSTANCES.len())].to_owned(), value(&mut draw)));
-                    readings.push(Reading { sensor, values: values.collect() });
+                    readings.push(SensorReading { sensor, values: values.collect() });
                 }
                 let events = scene.engine.step(scene.now, &readings);
                 scene.told(&events);

@@ -1,6 +1,6 @@
 //! Hardware, system, disks, processor, memory.
 
-use nearhand_report::model::Status::{Fail, Info, Ok as Good, Skipped, Warn};
+use nearhand_report::model::FindingStatus::{Fail, Info, Ok as Good, Skipped, Warn};
 
 use super::{findings, worst};
 use crate::facts::hardware::{BatteryState, GraphicsAdapter, HardwareModel, OsRelease, TemperatureSensor};

@@ -7,7 +7,7 @@ mod system;
 use std::collections::BTreeSet;
 
 use nearhand_proto::time::UnixMillis;
-use nearhand_report::model::Status::{self, Skipped};
+use nearhand_report::model::FindingStatus::{self, Skipped};
 
 use super::*;
 
@@ -26,7 +26,7 @@ fn findings(id: &str, fill: impl FnOnce(&mut MachineFacts)) -> Vec<Finding> {
 }
 
 /// The worst status that check `id` gives.
-fn worst(id: &str, fill: impl FnOnce(&mut MachineFacts)) -> Status {
+fn worst(id: &str, fill: impl FnOnce(&mut MachineFacts)) -> FindingStatus {
     findings(id, fill).iter().map(|finding| finding.status).min().unwrap()
 }
 
@@ -110,7 +110,7 @@ fn whatever_facts_hold_findings_are_safe_to_show_and_bounded() {
 fn what_fails_or_warns_says_what_to_do() {
     let facts = system::everything();
     for finding in checks().flat_map(|check| judge(check, &facts, 1)) {
-        let needs_fix = matches!(finding.status, Status::Fail | Status::Warn);
+        let needs_fix = matches!(finding.status, FindingStatus::Fail | FindingStatus::Warn);
         assert!(!needs_fix || !finding.fix.is_empty(), "{} {}", finding.id, finding.title);
         assert!(!finding.explanation.is_empty(), "{}", finding.id);
     }

@@ -1,6 +1,6 @@
 //! Network.
 
-use nearhand_report::model::Status::{self, Fail, Info, Ok as Good, Skipped, Warn};
+use nearhand_report::model::FindingStatus::{self, Fail, Info, Ok as Good, Skipped, Warn};
 
 use super::worst;
 use crate::facts::network::{
@@ -21,7 +21,7 @@ fn wire() -> NetworkInterface {
     }
 }
 
-fn of(id: &str, link: NetworkInterface) -> Status {
+fn of(id: &str, link: NetworkInterface) -> FindingStatus {
     worst(id, |f| f.links = Ok(vec![link]))
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nearhand_report::model::Status::{Fail, Info, Ok as Good, Skipped, Warn};
+use nearhand_report::model::FindingStatus::{Fail, Info, Ok as Good, Skipped, Warn};
 
 use super::{NOW, findings, nothing, worst};
 use crate::facts::hardware::{BatteryState, GraphicsAdapter, HardwareModel, OsRelease, TemperatureSensor};

@@ -15,7 +15,7 @@ use super::{html, markdown, redact};
 
 /// Replaces names by tokens.
 #[derive(Clone, Copy)]
-pub struct Pseudonyms<'a> {
+pub struct PseudonymSettings<'a> {
     /// The key of the tokens; never leaves the machine.
     pub key: &'a [u8; 32],
     /// Names that are known beside those that the report itself tells.
@@ -24,7 +24,7 @@ pub struct Pseudonyms<'a> {
 
 /// A report ready to be shown, and what changed since an older one.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Edition {
+pub struct ShareableReport {
     /// The report.
     #[serde(flatten)]
     pub report: Report,
@@ -36,14 +36,18 @@ pub struct Edition {
     pub screenshot: Option<Screenshot>,
 }
 
-impl Edition {
+impl ShareableReport {
     /// Makes a report fit to be shown. The older one goes through the same: its names would be told by what
     /// changed.
-    pub fn new(mut report: Report, mut old: Option<Report>, pseudonyms: Option<Pseudonyms<'_>>) -> Self {
+    pub fn new(
+        mut report: Report,
+        mut old: Option<Report>,
+        pseudonyms: Option<PseudonymSettings<'_>>,
+    ) -> Self {
         for report in old.iter_mut().chain([&mut report]) {
             redact::redact(report);
         }
-        if let Some(Pseudonyms { key, known }) = pseudonyms {
+        if let Some(PseudonymSettings { key, known }) = pseudonyms {
             // What either of them calls a name is one in both.
             let mut all = known.clone();
             for report in old.iter().chain([&report]) {
@@ -88,27 +92,27 @@ impl Edition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screenshot::{self, Picture};
+    use crate::screenshot::{self, ScreenshotPng};
     use crate::{parse, sample};
 
     #[test]
     fn the_forms_are_readable_again_and_tell_what_changed() {
-        let edition = Edition::new(sample::full(), Some(sample::older()), None);
+        let edition = ShareableReport::new(sample::full(), Some(sample::older()), None);
         let [(_, html), (name, json), (_, markdown)] = edition.files().unwrap();
         assert_eq!(name, "report.json");
         assert_eq!(parse::parse(&json).unwrap(), sample::full());
         assert!(String::from_utf8(json).unwrap().contains("\"new_problems\""));
         let (html, markdown) = (String::from_utf8(html).unwrap(), String::from_utf8(markdown).unwrap());
         assert!(html.contains("New problems") && markdown.contains("New problems"));
-        let alone = Edition::new(sample::full(), None, None).files().unwrap();
+        let alone = ShareableReport::new(sample::full(), None, None).files().unwrap();
         assert!(!String::from_utf8(alone[1].1.clone()).unwrap().contains("\"comparison\""));
     }
 
     #[test]
     fn a_picture_is_in_the_page_and_beside_the_others() {
         let png = screenshot::tests::png(1280, 800);
-        let picture = Picture::of(png.clone()).unwrap();
-        let edition = Edition::new(sample::full(), None, None);
+        let picture = ScreenshotPng::of(png.clone()).unwrap();
+        let edition = ShareableReport::new(sample::full(), None, None);
         let edition = edition.with_screenshot(Screenshot::Taken(picture.clone()));
         let [html, json, markdown] = edition.files().unwrap().map(|(_, b)| String::from_utf8(b).unwrap());
         let inline = format!("src=\"data:image/png;base64,{}\"", data_encoding::BASE64.encode(&png));
@@ -123,7 +127,8 @@ mod tests {
     #[test]
     fn a_picture_that_is_missing_is_told_with_the_reason() {
         let why = "the person <b>said</b> no";
-        let edition = Edition::new(sample::full(), None, None).with_screenshot(Screenshot::missing(why));
+        let edition =
+            ShareableReport::new(sample::full(), None, None).with_screenshot(Screenshot::missing(why));
         let [html, json, markdown] = edition.files().unwrap().map(|(_, b)| String::from_utf8(b).unwrap());
         assert!(html.contains("the person &lt;b&gt;said&lt;/b&gt; no") && !html.contains("<img"));
         assert!(markdown.contains("No picture of the screen") && !markdown.contains("<b>"));
@@ -133,9 +138,9 @@ mod tests {
     #[test]
     fn a_pseudonymised_report_has_no_picture_whoever_hands_it_in() {
         let (key, known) = ([7; 32], Identifiers::default());
-        let pseudonyms = Pseudonyms { key: &key, known: &known };
-        let picture = Picture::of(screenshot::tests::png(8, 8)).unwrap();
-        let edition = Edition::new(sample::full(), None, Some(pseudonyms));
+        let pseudonyms = PseudonymSettings { key: &key, known: &known };
+        let picture = ScreenshotPng::of(screenshot::tests::png(8, 8)).unwrap();
+        let edition = ShareableReport::new(sample::full(), None, Some(pseudonyms));
         let edition = edition.with_screenshot(Screenshot::Taken(picture));
         assert!(
             matches!(&edition.screenshot, Some(Screenshot::Missing(why)) if why.contains("pseudonymised"))
@@ -148,8 +153,8 @@ mod tests {
         old.findings[0].title = "password=hunter22 of bert".into();
         old.findings[0].evidence[0].value = "mounted for user=bert from 10.9.8.7".into();
         let key = [7; 32];
-        let pseudonyms = Pseudonyms { key: &key, known: &Identifiers::default() };
-        let edition = Edition::new(sample::full(), Some(old), Some(pseudonyms));
+        let pseudonyms = PseudonymSettings { key: &key, known: &Identifiers::default() };
+        let edition = ShareableReport::new(sample::full(), Some(old), Some(pseudonyms));
         for (name, bytes) in edition.files().unwrap() {
             let text = String::from_utf8(bytes).unwrap();
             for gone in ["hunter22", "bert", "10.9.8.7", "anna", "WCC6Y3"] {

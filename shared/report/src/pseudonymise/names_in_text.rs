@@ -11,9 +11,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{COMMON, Identifiers, Kind, is_token, lower, named};
+use super::{COMMON, IdentifierKind, Identifiers, is_token, lower, named};
 use crate::model::Report;
-use crate::visit::{Role, texts};
+use crate::visit::{TextRole, texts};
 
 /// Most names of one kind; a report can hold 20,000 texts, and each name is looked for in all of them.
 const MAX_NAMES: usize = 500;
@@ -76,77 +76,92 @@ const WORDS: &[&str] = &[
 ];
 
 /// What a name looks like in a message, by its kind. The first group is the name.
-const FORMS: &[(Kind, &str)] = &[
+const FORMS: &[(IdentifierKind, &str)] = &[
     // PAM, sshd, sudo, su, cron, systemd-logind.
-    (Kind::User, r#"(?i)\b(?:for|of|from|by)\s+(?:(?:invalid|illegal|unknown)\s+)?user\s+['"‘“]?([\w.+-]+)"#),
-    (Kind::User, r#"(?i)\b(?:invalid|illegal|unknown)\s+user\s+['"‘“]?([\w.+-]+)"#),
-    (Kind::User, r#"(?i)\b(?:r?user|username|login|logname|acct)=['"]?([\w.+-]+)"#),
-    (Kind::User, r"\b(?:Accepted|Failed|Postponed) [\w/-]+ for (?:invalid user )?([\w.+-]+) from\b"),
-    (Kind::User, r"\b(?:uid|UID|euid|auid)=\d+\(([\w.+-]+)\)"),
-    (Kind::User, r"\bby ([\w.+-]+)\(uid=\d+\)"),
-    (Kind::User, r"\bsudo(?:\[\d+\])?:\s+([\w.+-]+) :"),
-    (Kind::User, r"\bsu(?:\[\d+\])?: \(to [\w.+-]+\) ([\w.+-]+) on\b"),
-    (Kind::User, r"\(([\w.+-]+)\) (?:CMD|RELOAD|LIST|REPLACE|BEGIN EDIT)\b"),
-    (Kind::User, r#"(?i)\baccount ['"‘“]?([\w.+-]+)['"’”]? (?:has|is|was)\b"#),
-    (Kind::User, r"\bpasswd (?:-\w+ )*'([^']+)'"),
-    (Kind::User, r"/media/([\w.+-]+)/"),
+    (
+        IdentifierKind::User,
+        r#"(?i)\b(?:for|of|from|by)\s+(?:(?:invalid|illegal|unknown)\s+)?user\s+['"‘“]?([\w.+-]+)"#,
+    ),
+    (IdentifierKind::User, r#"(?i)\b(?:invalid|illegal|unknown)\s+user\s+['"‘“]?([\w.+-]+)"#),
+    (IdentifierKind::User, r#"(?i)\b(?:r?user|username|login|logname|acct)=['"]?([\w.+-]+)"#),
+    (
+        IdentifierKind::User,
+        r"\b(?:Accepted|Failed|Postponed) [\w/-]+ for (?:invalid user )?([\w.+-]+) from\b",
+    ),
+    (IdentifierKind::User, r"\b(?:uid|UID|euid|auid)=\d+\(([\w.+-]+)\)"),
+    (IdentifierKind::User, r"\bby ([\w.+-]+)\(uid=\d+\)"),
+    (IdentifierKind::User, r"\bsudo(?:\[\d+\])?:\s+([\w.+-]+) :"),
+    (IdentifierKind::User, r"\bsu(?:\[\d+\])?: \(to [\w.+-]+\) ([\w.+-]+) on\b"),
+    (IdentifierKind::User, r"\(([\w.+-]+)\) (?:CMD|RELOAD|LIST|REPLACE|BEGIN EDIT)\b"),
+    (IdentifierKind::User, r#"(?i)\baccount ['"‘“]?([\w.+-]+)['"’”]? (?:has|is|was)\b"#),
+    (IdentifierKind::User, r"\bpasswd (?:-\w+ )*'([^']+)'"),
+    (IdentifierKind::User, r"/media/([\w.+-]+)/"),
     // USB, SCSI, smartctl, udev.
-    (Kind::Serial, r#"(?i)\bserial(?:\s?(?:number|no\.?|num|nr\.?|id|#))?\s*[:=#]\s*['"]?([\w.+-]{4,})"#),
-    (Kind::Serial, r"(?i)\bS/?N\s*[:=#]?\s+([\w.+-]{4,})"),
-    (Kind::Serial, r"/by-id/[\w.:+-]*_([A-Za-z0-9-]{6,}?)(?:-part\d+|-\d:\d)?(?:[^\w-]|$)"),
-    (Kind::Serial, r"(?i)\b(?:wwn-0x|eui\.|naa\.|uuid\.)([0-9a-f]{8,32})"),
+    (
+        IdentifierKind::Serial,
+        r#"(?i)\bserial(?:\s?(?:number|no\.?|num|nr\.?|id|#))?\s*[:=#]\s*['"]?([\w.+-]{4,})"#,
+    ),
+    (IdentifierKind::Serial, r"(?i)\bS/?N\s*[:=#]?\s+([\w.+-]{4,})"),
+    (IdentifierKind::Serial, r"/by-id/[\w.:+-]*_([A-Za-z0-9-]{6,}?)(?:-part\d+|-\d:\d)?(?:[^\w-]|$)"),
+    (IdentifierKind::Serial, r"(?i)\b(?:wwn-0x|eui\.|naa\.|uuid\.)([0-9a-f]{8,32})"),
     // wpa_supplicant, NetworkManager, iwd.
-    (Kind::Ssid, r#"(?i)\be?ssid\s*[:=]?\s*["“‘]([^"”’]{1,32})["”’]"#),
-    (Kind::Ssid, r"(?i)\be?ssid\s*[:=]?\s*'([^']{1,32})'"),
-    (Kind::Ssid, r#"(?i)\be?ssid\s*[:=]\s*([^\s"'“‘,;)]{1,32})"#),
-    (Kind::Ssid, r#"(?i)\bwireless network ["“']([^"”']{1,32})["”']"#),
-    (Kind::Ssid, r#"(?i)\(wifi\) connection ["“']([^"”']{1,32})["”']"#),
+    (IdentifierKind::Ssid, r#"(?i)\be?ssid\s*[:=]?\s*["“‘]([^"”’]{1,32})["”’]"#),
+    (IdentifierKind::Ssid, r"(?i)\be?ssid\s*[:=]?\s*'([^']{1,32})'"),
+    (IdentifierKind::Ssid, r#"(?i)\be?ssid\s*[:=]\s*([^\s"'“‘,;)]{1,32})"#),
+    (IdentifierKind::Ssid, r#"(?i)\bwireless network ["“']([^"”']{1,32})["”']"#),
+    (IdentifierKind::Ssid, r#"(?i)\(wifi\) connection ["“']([^"”']{1,32})["”']"#),
     // Names that only mean something inside one network.
     (
-        Kind::Host,
+        IdentifierKind::Host,
         r"(?i)\b((?:[a-z0-9-]+\.)+(?:lan|local|localdomain|home|internal|intranet|corp|private|fritz\.box|home\.arpa))\b",
     ),
-    (Kind::Host, r"(?i)\b(?:host\s?name|hostname set to)\s*[:=]?\s*[<'\x22]([\w.-]+)[>'\x22]"),
+    (IdentifierKind::Host, r"(?i)\b(?:host\s?name|hostname set to)\s*[:=]?\s*[<'\x22]([\w.-]+)[>'\x22]"),
 ];
 
 /// `None` if an expression does not compile, which a test rules out.
-static COMPILED: LazyLock<Option<Vec<(Kind, Regex)>>> =
+static COMPILED: LazyLock<Option<Vec<(IdentifierKind, Regex)>>> =
     LazyLock::new(|| FORMS.iter().map(|(kind, form)| Some((*kind, Regex::new(form).ok()?))).collect());
 
 /// The names that the report tells.
 pub(super) fn by(report: &Report) -> Identifiers {
-    let mut told = Told::default();
-    told.add(Kind::Host, &report.subject.hostname);
-    told.add(Kind::Device, &report.subject.device);
+    let mut names = NameCollector::default();
+    names.add(IdentifierKind::Host, &report.subject.hostname);
+    names.add(IdentifierKind::Device, &report.subject.device);
     for finding in report.findings.iter().filter(|f| ABOUT_ACCOUNTS.contains(&f.id.as_str())) {
-        told.add(Kind::User, &finding.instance);
+        names.add(IdentifierKind::User, &finding.instance);
     }
     // Walking is what `visit` does, and it walks what can be changed.
     texts(&mut report.clone(), &mut |role, text| match role {
-        Role::Value { label } if named(label, "serial") => told.add(Kind::Serial, text),
-        Role::Value { label } if named(label, "ssid") => told.add(Kind::Ssid, text),
-        Role::Value { label } if ACCOUNT_LABELS.contains(&lower(label.trim()).as_str()) => told.list(text),
-        Role::Line | Role::Label | Role::Value { .. } | Role::Prose => told.message(text),
-        Role::Id | Role::Device | Role::Hostname | Role::SoftwareName | Role::SoftwareVersion => {}
+        TextRole::Value { label } if named(label, "serial") => names.add(IdentifierKind::Serial, text),
+        TextRole::Value { label } if named(label, "ssid") => names.add(IdentifierKind::Ssid, text),
+        TextRole::Value { label } if ACCOUNT_LABELS.contains(&lower(label.trim()).as_str()) => {
+            names.list(text)
+        }
+        TextRole::Line | TextRole::Label | TextRole::Value { .. } | TextRole::Prose => names.message(text),
+        TextRole::Id
+        | TextRole::Device
+        | TextRole::Hostname
+        | TextRole::SoftwareName
+        | TextRole::SoftwareVersion => {}
     });
-    told.identifiers()
+    names.identifiers()
 }
 
 #[derive(Default)]
-struct Told {
-    names: Vec<(Kind, BTreeSet<String>)>,
+struct NameCollector {
+    names: Vec<(IdentifierKind, BTreeSet<String>)>,
 }
 
-impl Told {
-    fn add(&mut self, kind: Kind, name: &str) {
+impl NameCollector {
+    fn add(&mut self, kind: IdentifierKind, name: &str) {
         let name = name.trim().trim_end_matches('.');
         let plain = lower(name);
         let digits = name.chars().any(|c| c.is_ascii_digit());
         let fits = match kind {
-            Kind::Serial => name.len() >= 4 && digits,
-            Kind::User => name.len() >= 2 && !name.chars().all(|c| c.is_ascii_digit()),
+            IdentifierKind::Serial => name.len() >= 4 && digits,
+            IdentifierKind::User => name.len() >= 2 && !name.chars().all(|c| c.is_ascii_digit()),
             // The boot script of old has a name like a host's.
-            Kind::Host => name.len() >= 2 && plain != "rc.local",
+            IdentifierKind::Host => name.len() >= 2 && plain != "rc.local",
             _ => !name.is_empty(),
         };
         let ordinary = COMMON.contains(&plain.as_str()) || WORDS.contains(&plain.as_str());
@@ -165,7 +180,7 @@ impl Told {
     /// `anna, bert and 3 more`.
     fn list(&mut self, text: &str) {
         for name in text.split([',', ' ', ';']).filter(|name| !name.is_empty()) {
-            self.add(Kind::User, name);
+            self.add(IdentifierKind::User, name);
         }
     }
 
@@ -179,7 +194,7 @@ impl Told {
             for (at, _) in text.match_indices(home) {
                 let rest = text.get(at + home.len()..).unwrap_or_default();
                 self.add(
-                    Kind::User,
+                    IdentifierKind::User,
                     rest.split(['/', '\\', ' ', ':', '"', '\'', ',', ')']).next().unwrap_or(""),
                 );
             }
@@ -191,12 +206,12 @@ impl Told {
         for (kind, names) in self.names {
             let names = names.into_iter().collect();
             match kind {
-                Kind::Host => identifiers.hostnames = names,
-                Kind::User => identifiers.users = names,
-                Kind::Ssid => identifiers.ssids = names,
-                Kind::Serial => identifiers.serials = names,
-                Kind::Device => identifiers.devices = names,
-                Kind::Ip | Kind::Mac | Kind::Mail => {}
+                IdentifierKind::Host => identifiers.hostnames = names,
+                IdentifierKind::User => identifiers.users = names,
+                IdentifierKind::Ssid => identifiers.ssids = names,
+                IdentifierKind::Serial => identifiers.serials = names,
+                IdentifierKind::Device => identifiers.devices = names,
+                IdentifierKind::Ip | IdentifierKind::Mac | IdentifierKind::Mail => {}
             }
         }
         identifiers
@@ -208,10 +223,10 @@ mod tests {
     use super::*;
     use crate::sample;
 
-    fn told(message: &str) -> Identifiers {
-        let mut told = Told::default();
-        told.message(message);
-        told.identifiers()
+    fn names(message: &str) -> Identifiers {
+        let mut names = NameCollector::default();
+        names.message(message);
+        names.identifiers()
     }
 
     #[test]
@@ -236,7 +251,7 @@ mod tests {
             ("/run/media/jonas/STICK is full", "jonas"),
             ("/home/klara: cannot open", "klara"),
         ] {
-            assert_eq!(told(message).users, [user], "{message}");
+            assert_eq!(names(message).users, [user], "{message}");
         }
         for (message, serial) in [
             ("usb 1-2: SerialNumber: 4C530001230", "4C530001230"),
@@ -244,7 +259,7 @@ mod tests {
             ("/dev/disk/by-id/ata-WDC_WD10EZEX-08WN4A0_WD-WCC6Y3RT-part2 gone", "WD-WCC6Y3RT"),
             ("wwn-0x5000c500a1b2c3d4 failed", "5000c500a1b2c3d4"),
         ] {
-            assert_eq!(told(message).serials, [serial], "{message}");
+            assert_eq!(names(message).serials, [serial], "{message}");
         }
         for (message, ssid) in [
             (
@@ -254,9 +269,9 @@ mod tests {
             ("device (wlp2s0): Activation: (wifi) connection 'Sonne 7' has security", "Sonne 7"),
             ("Connected to wireless network “Cafe”", "Cafe"),
         ] {
-            assert_eq!(told(message).ssids, [ssid], "{message}");
+            assert_eq!(names(message).ssids, [ssid], "{message}");
         }
-        assert_eq!(told("proxy wpad.firma.lan:3128 refused").hostnames, ["wpad.firma.lan"]);
+        assert_eq!(names("proxy wpad.firma.lan:3128 refused").hostnames, ["wpad.firma.lan"]);
     }
 
     #[test]
@@ -267,7 +282,7 @@ mod tests {
             "Serial ports: 4, serial console: ttyS0 is enabled",
             "the account is locked",
         ] {
-            assert_eq!(told(message), Identifiers::default(), "{message}");
+            assert_eq!(names(message), Identifiers::default(), "{message}");
         }
     }
 
@@ -278,9 +293,9 @@ mod tests {
         report.findings[0].evidence[0].value = "anna, bert and 3 more".into();
         report.findings[1].id = "security.empty_passwords".into();
         report.findings[1].instance = "gast1".into();
-        let told = by(&report);
-        assert_eq!(told.hostnames, ["anna-desktop"]);
-        assert_eq!(told.users, ["anna", "bert", "gast1"]);
-        assert_eq!(told.serials, ["4XK2YZ1", "WD-WCC6Y3RT5XYZ"]);
+        let names = by(&report);
+        assert_eq!(names.hostnames, ["anna-desktop"]);
+        assert_eq!(names.users, ["anna", "bert", "gast1"]);
+        assert_eq!(names.serials, ["4XK2YZ1", "WD-WCC6Y3RT5XYZ"]);
     }
 }
