@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::text;
 use nearhand_report::model::{
-    Chart, ChartKind, ChartPoint, FindingCounts, Finding, Report, SCHEMA_VERSION, FindingStatus, ReportSubject,
+    Chart, ChartKind, ChartPoint, Finding, FindingCounts, FindingStatus, Report, ReportSubject,
+    SCHEMA_VERSION,
 };
 
 use super::diagnosis::bytes;

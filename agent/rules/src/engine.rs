@@ -11,8 +11,8 @@ use nearhand_proto::time::UnixMillis;
 use nearhand_proto::wire;
 use serde::{Deserialize, Serialize};
 
-use crate::instance::{InstanceState, AlarmPhase, Transitions};
-use crate::rule::{RuleKind, MAX_INSTANCES, AlarmRule};
+use crate::instance::{AlarmPhase, InstanceState, Transitions};
+use crate::rule::{AlarmRule, MAX_INSTANCES, RuleKind};
 use crate::sensor::SensorReading;
 use crate::summary;
 
@@ -113,7 +113,9 @@ impl Engine {
         }
         let mut gone = Vec::new();
         for row in rows.iter().filter(|row| !row.rule.is_empty()) {
-            let Some(kept) = row.state.as_deref().and_then(|bytes| wire::decode::<StoredInstance>(bytes).ok()) else {
+            let Some(kept) =
+                row.state.as_deref().and_then(|bytes| wire::decode::<StoredInstance>(bytes).ok())
+            else {
                 continue;
             };
             gone.extend(engine.take_over(row, kept, now));
@@ -234,7 +236,14 @@ impl Engine {
     }
 
     /// Judges a rule's instances: those that were just read, and those for which time alone decides.
-    fn judge(&mut self, n: usize, readings: &[SensorReading], at: u64, now: EngineTime, events: &mut Vec<AlarmEvent>) {
+    fn judge(
+        &mut self,
+        n: usize,
+        readings: &[SensorReading],
+        at: u64,
+        now: EngineTime,
+        events: &mut Vec<AlarmEvent>,
+    ) {
         let (Some(rule), Some(states)) = (self.rules.get(n), self.states.get_mut(n)) else { return };
         if rule.kind == RuleKind::Absence {
             for name in rule.expected() {
@@ -386,7 +395,13 @@ fn measured(rule: &AlarmRule, value: f64) -> MeasuredValue {
     MeasuredValue { value, unit: summary::unit_of(rule).name().to_owned() }
 }
 
-fn events_of(rule: &AlarmRule, name: &str, instance: &InstanceState, told: Transitions, now: EngineTime) -> Vec<AlarmEvent> {
+fn events_of(
+    rule: &AlarmRule,
+    name: &str,
+    instance: &InstanceState,
+    told: Transitions,
+    now: EngineTime,
+) -> Vec<AlarmEvent> {
     let value = instance.judged.filter(|value| value.is_finite());
     let event = |(transition, severity)| AlarmEvent {
         rule: rule.name.clone(),

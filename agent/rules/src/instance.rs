@@ -7,7 +7,7 @@ use nearhand_proto::alarm::{AlarmTransition, Severity};
 use serde::{Deserialize, Serialize};
 
 use crate::flap::FlapHistory;
-use crate::rule::{ChangeDirection, RuleKind, AlarmRule};
+use crate::rule::{AlarmRule, ChangeDirection, RuleKind};
 use crate::window::SampleWindow;
 
 /// A firing alarm whose sensor is silent for this long is given up, in milliseconds.

@@ -7,7 +7,7 @@ mod rules;
 use nearhand_proto::alarm::DeviceProfile;
 
 use crate::profile;
-use crate::raw::{Located, RawRulesFile, RawRule};
+use crate::raw::{Located, RawRule, RawRulesFile};
 use crate::rule::AlarmRule;
 pub use mistake::RuleMistake;
 use mistake::RuleMistakes;
@@ -76,7 +76,8 @@ impl RuleSet {
         let (profile, with_defaults) = named_profile(raw.profile.as_ref(), otherwise, &mut found);
         let defaults = if with_defaults { defaults(profile, &mut found) } else { Vec::new() };
         let rules = merged(defaults, raw.rules, &mut found);
-        let mut made: Vec<AlarmRule> = rules.iter().filter_map(|rule| rules::rule(rule, &mut found)).collect();
+        let mut made: Vec<AlarmRule> =
+            rules.iter().filter_map(|rule| rules::rule(rule, &mut found)).collect();
         if made.len() > MAX_RULES {
             found.add(1, format!("{} rules are too many: at most {MAX_RULES} are allowed", made.len()));
         }

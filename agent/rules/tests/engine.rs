@@ -3,7 +3,7 @@
 
 use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, DeviceProfile, Severity};
 use nearhand_proto::time::UnixMillis;
-use nearhand_rules::{Engine, EngineTime, SensorReading, RuleSet, StateRow};
+use nearhand_rules::{Engine, EngineTime, RuleSet, SensorReading, StateRow};
 use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
 
 use AlarmTransition::{
@@ -143,7 +143,9 @@ fn counters_rates_and_restarts_of_counters() {
         );
     }
     for t in (50..2000).step_by(10) {
-        seen.extend(engine.step(at(t), &[SensorReading::one("oom.kills", 1.0)]).iter().map(|e| (t, e.transition)));
+        seen.extend(
+            engine.step(at(t), &[SensorReading::one("oom.kills", 1.0)]).iter().map(|e| (t, e.transition)),
+        );
     }
     assert_eq!(seen[0], (30, Raised));
     assert_eq!((seen.len(), seen[1].1), (2, Cleared));

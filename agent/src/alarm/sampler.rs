@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use nearhand_rules::{EngineTime, SensorReading, RuleSet};
+use nearhand_rules::{EngineTime, RuleSet, SensorReading};
 use x509_parser::pem::Pem;
 
 use super::readings;
@@ -72,7 +72,12 @@ impl AlarmSampler {
     }
 
     /// Reads one probe. What the alarms know of themselves isn't read here.
-    pub(crate) fn read(&mut self, probe: AlarmProbe, now: EngineTime, notes: &mut AlarmNotes) -> Vec<SensorReading> {
+    pub(crate) fn read(
+        &mut self,
+        probe: AlarmProbe,
+        now: EngineTime,
+        notes: &mut AlarmNotes,
+    ) -> Vec<SensorReading> {
         self.context.now = now.wall;
         match probe {
             AlarmProbe::Activity => self.activity(now),
@@ -121,8 +126,9 @@ impl AlarmSampler {
 
     fn clock(&self, now: EngineTime) -> Vec<SensorReading> {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of centuries fit")]
-        let offset =
-            now.ahead_ms.map(|ahead| SensorReading::one("clock.offset", ahead.unsigned_abs() as f64 / 1000.0));
+        let offset = now
+            .ahead_ms
+            .map(|ahead| SensorReading::one("clock.offset", ahead.unsigned_abs() as f64 / 1000.0));
         // A guest whose host keeps its clock looks the same as a machine that nothing keeps right.
         let kept = platform::clock_is_synchronised().filter(|_| !self.guest);
         let kept = kept.map(|kept| SensorReading::one("clock.unsynchronised", f64::from(u8::from(!kept))));
@@ -154,7 +160,10 @@ impl AlarmSampler {
             let age = (now.wall.0 / 1000).saturating_sub(at) as f64;
             (path.clone(), age)
         };
-        vec![SensorReading { sensor: "backup.age".to_owned(), values: self.backups.iter().map(age).collect() }]
+        vec![SensorReading {
+            sensor: "backup.age".to_owned(),
+            values: self.backups.iter().map(age).collect(),
+        }]
     }
 
     fn log_files(&mut self, notes: &mut AlarmNotes) -> Vec<SensorReading> {
@@ -176,7 +185,12 @@ impl AlarmSampler {
 
 /// How many of the moments (seconds since 1970) are later than what was told before. The first time, what lies in the
 /// past is past.
-pub(crate) fn untold(key: &str, at: impl Iterator<Item = u64>, now: EngineTime, notes: &mut AlarmNotes) -> f64 {
+pub(crate) fn untold(
+    key: &str,
+    at: impl Iterator<Item = u64>,
+    now: EngineTime,
+    notes: &mut AlarmNotes,
+) -> f64 {
     let told = notes.get(key).and_then(|bytes| Some(u64::from_be_bytes(bytes.as_slice().try_into().ok()?)));
     let since = told.unwrap_or(now.wall.0 / 1000);
     let new: Vec<u64> = at.filter(|at| *at > since).collect();

@@ -9,7 +9,7 @@ use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::{
     AgentStatus, ConsentChoice, ConsentRequest, DeliveryMark, HelpStatus, ListedWindow, LocalEvent,
-    LocalReply, LocalSession, LocalVerb, ShownCode,
+    LocalReply, LocalSession, LocalVerb, SpokenCode,
 };
 
 use nearhand_agent_core::policy::parse_duration;
@@ -96,7 +96,7 @@ impl AttendConsole {
     /// Shows a new code, or why there is none.
     pub(crate) fn code(&mut self, reply: Result<LocalReply, CallError>) {
         match reply {
-            Ok(LocalReply::Code(ShownCode { spoken, seconds_left })) => {
+            Ok(LocalReply::Code(SpokenCode { spoken, seconds_left })) => {
                 println!(
                     "\n  Your support code:  {spoken}   (good for {} minutes)",
                     seconds_left.div_ceil(60)

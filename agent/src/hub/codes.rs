@@ -5,7 +5,7 @@ use std::time::Instant;
 use nearhand_agent_core::code::LockedOut;
 use nearhand_agent_core::sessions::LocalUser;
 use nearhand_proto::message::control::{RelayReply, RelayRequest};
-use nearhand_proto::message::local::{AgentNotice, ShownCode};
+use nearhand_proto::message::local::{AgentNotice, SpokenCode};
 use nearhand_proto::support_code::SupportCode;
 use nearhand_transport::control::RelayError;
 use rand_core::OsRng;
@@ -42,7 +42,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`NewCodeError`].
-    pub(crate) async fn new_code(&self, user: LocalUser) -> Result<ShownCode, NewCodeError> {
+    pub(crate) async fn new_code(&self, user: LocalUser) -> Result<SpokenCode, NewCodeError> {
         self.update(|sessions, now| sessions.may_make_code(now.instant))?;
         let relay = self.relay.connection().ok_or_else(|| {
             NewCodeError::NoRelay(self.relay.problem().unwrap_or_else(|| "try again".to_owned()))

@@ -180,7 +180,7 @@ pub const DECODERS: &[HostileDecoder] = &[
     wire::<local::LocalMessage>(Local, "local-message"),
     wire::<local::LocalReply>(Local, "local-reply"),
     wire::<local::LocalEvent>(Local, "local-event"),
-    wire::<local::ShownCode>(Local, "local-code"),
+    wire::<local::SpokenCode>(Local, "local-code"),
     wire::<local::DeliveryMark>(Local, "local-mark"),
     wire::<local::Activity>(Local, "local-act"),
     wire::<local::HelpStatus>(Local, "local-help"),

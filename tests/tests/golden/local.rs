@@ -7,7 +7,7 @@ use nearhand_proto::id::StreamId;
 use nearhand_proto::message::local::{
     Activity, ActivityEntry, AgentNotice, AgentStatus, ChatLine, ConsentChoice, ConsentRequest, DeliveryMark,
     FixableFinding, HelpRequest, HelpStatus, ListedWindow, LocalAlarm, LocalAlarms, LocalEvent, LocalMessage,
-    LocalReply, LocalRequest, LocalSession, LocalVerb, SessionEnded, SessionRecord, ShownCode, Urgency,
+    LocalReply, LocalRequest, LocalSession, LocalVerb, SessionEnded, SessionRecord, SpokenCode, Urgency,
 };
 use nearhand_proto::message::session::GrantedCapability;
 use nearhand_proto::runbook::{self, RunEnding, RunMode};
@@ -161,8 +161,8 @@ fn alarms() -> LocalAlarms {
     }
 }
 
-fn code() -> ShownCode {
-    ShownCode { spoken: "0042 1234 5674".into(), seconds_left: 600 }
+fn code() -> SpokenCode {
+    SpokenCode { spoken: "0042 1234 5674".into(), seconds_left: 600 }
 }
 
 fn asked() -> ConsentRequest {

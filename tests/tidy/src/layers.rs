@@ -57,7 +57,11 @@ pub const DRIVERS: &[Driver] = &[
         may: &[Clock],
         because: "the record's writer, which notes when rows were lost",
     },
-    Driver { at: "agent/src/off_loop.rs", may: &[Async], because: "moves work that waits for a disk to a thread" },
+    Driver {
+        at: "agent/src/off_loop.rs",
+        may: &[Async],
+        because: "moves work that waits for a disk to a thread",
+    },
     Driver { at: "agent/src/control/**", may: ALL, because: "the connection to the relay" },
     Driver {
         at: "agent/src/alarm/mod.rs",

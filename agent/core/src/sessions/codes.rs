@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use nearhand_proto::message::local::{AgentNotice, LocalEvent, ShownCode};
+use nearhand_proto::message::local::{AgentNotice, LocalEvent, SpokenCode};
 use nearhand_proto::message::session::SessionRefusal;
 use nearhand_proto::support_code::{RoutingDigits, SupportCode};
 use zeroize::Zeroizing;
@@ -20,7 +20,7 @@ impl Sessions {
     }
 
     /// Shows a new code of this person; the one before is void, also if it was somebody else's.
-    pub fn show_code(&mut self, now: Instant, user: LocalUser, code: SupportCode) -> Option<ShownCode> {
+    pub fn show_code(&mut self, now: Instant, user: LocalUser, code: SupportCode) -> Option<SpokenCode> {
         self.codes.show(now, code);
         let before = self.code_maker.replace(user.user);
         if before.is_some_and(|before| before != user.user) {
@@ -30,9 +30,9 @@ impl Sessions {
     }
 
     /// The code that is shown, if it is for that person's eyes.
-    pub fn shown_code(&self, now: Instant, user: LocalUser) -> Option<ShownCode> {
+    pub fn shown_code(&self, now: Instant, user: LocalUser) -> Option<SpokenCode> {
         let (code, left) = self.codes.shown(now).filter(|_| user.sees(self.code_maker))?;
-        Some(ShownCode { spoken: code.spoken(), seconds_left: u32::try_from(left).unwrap_or(u32::MAX) })
+        Some(SpokenCode { spoken: code.spoken(), seconds_left: u32::try_from(left).unwrap_or(u32::MAX) })
     }
 
     /// The digits of the code that is still shown, for a relay that was connected anew. `None`: no code is shown.

@@ -337,8 +337,11 @@ fn pressure(facts: &MachineFacts) -> CheckVerdict {
     let stall = facts.pressure.as_ref()?.io;
     let [ten, minute, five_minutes] = stall.full;
     let status = ladder(minute, PRESSURE_WARN_PERCENT, PRESSURE_FAIL_PERCENT);
-    let title =
-        if status == FindingStatus::Ok { "Work does not wait for disks" } else { "All work stands still for disks" };
+    let title = if status == FindingStatus::Ok {
+        "Work does not wait for disks"
+    } else {
+        "All work stands still for disks"
+    };
     FindingDraft::new(status, title)
         .fact("Stood still, last 10 s", share(ten))
         .fact("last minute", share(minute))

@@ -7,7 +7,7 @@ use nearhand_proto::id::SessionId;
 use nearhand_proto::invitation::SiteString;
 use nearhand_proto::message::local::{
     AgentNotice, AgentStatus, ConsentRequest, HelpRequest, HelpStatus, LocalEvent, LocalReply, LocalSession,
-    LocalVerb, MAX_FIXES, MAX_HELP_TEXT, MAX_REACH_TEXT, ShownCode,
+    LocalVerb, MAX_FIXES, MAX_HELP_TEXT, MAX_REACH_TEXT, SpokenCode,
 };
 
 use super::consent_prompt::ConsentPrompt;
@@ -413,7 +413,7 @@ impl WindowModel {
     }
 }
 
-fn shown_code(code: &ShownCode, now: Uptime) -> CodeState {
+fn shown_code(code: &SpokenCode, now: Uptime) -> CodeState {
     let until = now + Duration::from_secs(code.seconds_left.into());
     CodeState::Shown(ShownCode { spoken: code.spoken.clone(), until, copied: false })
 }

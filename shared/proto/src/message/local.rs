@@ -453,7 +453,7 @@ pub enum LocalReply {
     /// How things stand.
     Status(Box<AgentStatus>),
     /// A new code.
-    Code(ShownCode),
+    Code(SpokenCode),
     /// The windows there are now, the uppermost first, at most [`MAX_WINDOWS`].
     Windows(Vec<ListedWindow>),
     /// What was done in a session.
@@ -482,7 +482,7 @@ pub struct AgentStatus {
     /// What went wrong with the relay last, if it isn't connected.
     pub problem: Option<String>,
     /// The support code shown now.
-    pub code: Option<ShownCode>,
+    pub code: Option<SpokenCode>,
     /// Requests that wait for a decision.
     pub requests: Vec<ConsentRequest>,
     /// Sessions under way.
@@ -536,14 +536,14 @@ pub struct LocalAlarm {
 
 /// A support code for the customer's eyes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShownCode {
+pub struct SpokenCode {
     /// As it is read out.
     pub spoken: String,
     /// For how many seconds it is good.
     pub seconds_left: u32,
 }
 
-impl core::fmt::Debug for ShownCode {
+impl core::fmt::Debug for SpokenCode {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Code(good for {} s)", self.seconds_left)
     }

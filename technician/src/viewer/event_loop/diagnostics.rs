@@ -2,8 +2,8 @@
 
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::text;
+use nearhand_report::model::{FindingStatus, Report};
 use nearhand_report::shareable::ShareableReport;
-use nearhand_report::model::{Report, FindingStatus};
 
 use super::super::page_messages::{PageFinding, ToPage};
 use super::super::session_link::SessionLink;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use nearhand_proto::grant::Capability;
 use nearhand_proto::message::session::GrantedCapability;
-use nearhand_report::shareable::ShareableReport;
 use nearhand_report::model::Report;
+use nearhand_report::shareable::ShareableReport;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;

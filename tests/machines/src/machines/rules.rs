@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, DeviceProfile};
 use nearhand_proto::time::UnixMillis;
-use nearhand_rules::{Engine, EngineTime, SensorReading, AlarmRule, RuleSet, StateRow};
+use nearhand_rules::{AlarmRule, Engine, EngineTime, RuleSet, SensorReading, StateRow};
 
 use super::InputDraw;
 
@@ -85,7 +85,8 @@ fn value(draw: &mut InputDraw<'_>) -> f64 {
 
 pub(super) fn run(input: &[u8]) {
     let mut draw = InputDraw::new(input);
-    let now = EngineTime { monotonic: 1_000, boot: [1; 16], wall: UnixMillis(1_700_000_000_000), ahead_ms: None };
+    let now =
+        EngineTime { monotonic: 1_000, boot: [1; 16], wall: UnixMillis(1_700_000_000_000), ahead_ms: None };
     let engine = Engine::new(rules(&mut draw));
     let mut scene = RulesRun { engine, now, kept: BTreeMap::new(), open: BTreeMap::new() };
     while let Some(operation) = draw.operation(8) {
