@@ -1,0 +1,171 @@
+//! A picture of the technician's viewer: a real relay, agent and client, an office desktop on one display without
+//! hardware and a browser on another. What is seen is for a person to judge: nothing is compared here.
+//!
+//!     viewer_pictures FILE.png
+//!
+//! It needs ImageMagick, Chromium, openbox, pcmanfm, gnumeric and mousepad; `scripts/pictures` installs what is missing.
+#![allow(clippy::print_stdout, reason = "says what it made")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nearhand_tests::desktop_services::Portal;
+use nearhand_tests::parties::Agent;
+use nearhand_tests::program::{Logs, Program};
+use nearhand_tests::reader::{Reader, Session, Thing};
+use nearhand_tests::seat::{bring, gone};
+use nearhand_tests::site::{Place, Site};
+use nearhand_tests::stage::{Display, window};
+
+/// The customer's screen.
+const DEVICE: (u16, u16) = (1280, 800);
+/// The technician's browser.
+const VIEWER: (u16, u16) = (1600, 1000);
+/// How long programs get to draw themselves; nothing here depends on it but the picture's look.
+const DRAWING: Duration = Duration::from_secs(4);
+
+const INVOICES: &str = "Invoice,Customer,Date,Net,VAT,Total,Status\n\
+    2026-0412,Miller & Sons,2026-11-02,1280.00,243.20,1523.20,paid\n\
+    2026-0413,Harbour Cafe,2026-11-03,342.50,65.08,407.58,paid\n\
+    2026-0414,Green Garden Ltd,2026-11-05,2190.00,416.10,2606.10,open\n\
+    2026-0415,City Library,2026-11-06,870.00,165.30,1035.30,paid\n\
+    2026-0416,Blue Sky Travel,2026-11-09,455.90,86.62,542.52,open\n\
+    2026-0417,Northside Dental,2026-11-10,1675.00,318.25,1993.25,paid\n\
+    2026-0418,Old Mill Bakery,2026-11-12,218.40,41.50,259.90,overdue\n\
+    2026-0419,Riverside School,2026-11-13,3420.00,649.80,4069.80,open\n\
+    2026-0420,Miller & Sons,2026-11-16,960.00,182.40,1142.40,open\n\
+    2026-0421,Harbour Cafe,2026-11-17,385.00,73.15,458.15,open\n\
+    2026-0422,Park Hotel,2026-11-18,2745.00,521.55,3266.55,open\n\
+    2026-0423,City Library,2026-11-19,610.00,115.90,725.90,open\n";
+
+const NOTES: &str = "To do\n\n- send reminder to Old Mill Bakery\n- print invoices 0419 to 0422\n- ask support about the printer:\n  red light, nothing comes out\n";
+
+fn main() -> Result<()> {
+    let file = std::env::args().nth(1).context("viewer_pictures FILE.png")?;
+    let office = Office::new()?;
+    let mut client = office.connect()?;
+    let url = client.event("viewer")?;
+    let url = url.get("url").and_then(|url| url.as_str()).context("the viewer has no address")?.to_owned();
+    let logs = Logs::default();
+    let desk = Display::virtual_frame_buffer(VIEWER.0, VIEWER.1, &logs)?;
+    let manager = desk.window_manager()?;
+    let size = format!("--window-size={},{}", VIEWER.0, VIEWER.1);
+    let browser = desk.chromium(&url, &[&size])?;
+    office.allow()?;
+    std::thread::park_timeout(2 * DRAWING);
+    office.answer()?;
+    std::thread::park_timeout(DRAWING);
+    if desk.run(&["import", "-window", "root", &file]).is_err() {
+        bail!("no picture could be taken: is ImageMagick installed?");
+    }
+    println!("{file}");
+    drop((browser, manager, client, office));
+    Ok(())
+}
+
+/// The customer's desktop, with their programs, the agent and its window.
+struct Office {
+    display: Display,
+    reader: Reader,
+    site: Site,
+    _agent: Agent,
+    _programs: Vec<Program>,
+    _session: Session,
+    _portal: Portal,
+}
+
+impl Office {
+    fn new() -> Result<Self> {
+        let logs = Logs::default();
+        let display = Display::virtual_frame_buffer(DEVICE.0, DEVICE.1, &logs)?;
+        let manager = display.window_manager()?;
+        let session = Session::new(&display)?;
+        let portal = Portal::on(&session, false)?;
+        let mut programs = vec![manager];
+        programs.extend(office_programs(&display)?);
+        let reader = session.reader()?;
+        let place: Place = session.place(&display);
+        let site = Site::new()?;
+        let agent = site.device_at("front desk", place.clone())?;
+        programs.push(agent.window(&place, &["--lang", "en"])?);
+        reader.wait("help-send", |_| true)?;
+        Ok(Self {
+            display,
+            reader,
+            site,
+            _agent: agent,
+            _programs: programs,
+            _session: session,
+            _portal: portal,
+        })
+    }
+
+    fn connect(&self) -> Result<nearhand_tests::parties::Client> {
+        self.reader.press("tab-code")?;
+        self.reader.press("code-new")?;
+        let code = self.reader.wait("code", |code| code.name.chars().any(|c| c.is_ascii_digit()))?.name;
+        let reason = "printer shows a red light";
+        self.site.admin().connect(&code, &["--reason", reason, "--no-open", "--ask", "view,control"])
+    }
+
+    fn allow(&self) -> Result<()> {
+        self.reader.wait("consent-hint", |_| true)?;
+        gone(&self.reader, "consent-hint")?;
+        bring(&self.display, &self.reader, "tick-control")?;
+        self.reader.press("tick-control")?;
+        self.reader.wait("tick-control", Thing::checked)?;
+        self.reader.press("allow")?;
+        self.reader.wait("session-who", |_| true).map(|_| ())
+    }
+
+    /// The customer writes, then puts the window away.
+    fn answer(&self) -> Result<()> {
+        bring(&self.display, &self.reader, "chat-text")?;
+        self.reader.focus("chat-text")?;
+        self.reader.wait("chat-text", Thing::focused)?;
+        self.display.run(&["xdotool", "type", "--delay", "20", "Here is the list I wanted to print."])?;
+        self.reader.press("chat-send")?;
+        self.reader.wait("mark-0", |_| true)?;
+        let id = window(&self.display, "Nearhand")?;
+        self.display.run(&["xdotool", "windowminimize", &id]).map(|_| ())
+    }
+}
+
+/// Wallpaper, a file manager, a sheet and notes.
+fn office_programs(display: &Display) -> Result<Vec<Program>> {
+    let home = display.home().join("Documents");
+    fs::create_dir_all(home.join("Offers"))?;
+    let sheet = written(&home, "Invoices November.csv", INVOICES)?;
+    let notes = written(&home, "To do.txt", NOTES)?;
+    written(&home, "Price list 2026.csv", INVOICES)?;
+    let wallpaper = home.join("../wallpaper.png").display().to_string();
+    let size = format!("{}x{}", DEVICE.0, DEVICE.1);
+    display.run(&["convert", "-size", &size, "gradient:#2b5876-#4e4376", &wallpaper])?;
+    display.run(&["display", "-window", "root", &wallpaper])?;
+    let home = home.display().to_string();
+    let programs = vec![
+        display.start(&["pcmanfm", &home])?,
+        display.start(&["gnumeric", "--no-splash", &sheet.display().to_string()])?,
+        display.start(&["mousepad", &notes.display().to_string()])?,
+    ];
+    for (name, place) in [
+        ("Documents", ["30", "90", "560", "330"]),
+        ("Invoices", ["230", "150", "880", "560"]),
+        ("To do", ["900", "420", "340", "300"]),
+    ] {
+        let id = window(display, name)?;
+        let [x, y, width, height] = place;
+        display.run(&["xdotool", "windowsize", &id, width, height])?;
+        display.run(&["xdotool", "windowmove", &id, x, y])?;
+    }
+    std::thread::park_timeout(DRAWING);
+    Ok(programs)
+}
+
+fn written(directory: &Path, name: &str, text: &str) -> Result<PathBuf> {
+    let path = directory.join(name);
+    fs::write(&path, text)?;
+    Ok(path)
+}
