@@ -9,7 +9,7 @@ use slint::{Global as _, Model as _, ModelRc, SharedString, VecModel};
 
 use crate::markup::{self, CapabilityLine, ChatEntry, GrantedLine, MainWindow, Shown, TextPair, WindowOffer};
 use crate::model::activity::ActivityLine;
-use crate::model::consent_prompt::GrantTerm;
+use crate::model::input::GrantTerm;
 use crate::model::messages::HintLine;
 use crate::model::view::{self, ViewState, WindowPage};
 

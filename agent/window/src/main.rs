@@ -53,7 +53,7 @@ use catalog::{Catalog, Language};
 /// The window of the person at the device. Usually started by `nearhand-agent window`.
 #[derive(Debug, Parser)]
 #[command(name = "nearhand-window", version)]
-struct WindowArgs {
+struct WindowOptions {
     /// The agent's private socket
     #[arg(long, value_name = "PATH", required_unless_present = "ask_site")]
     socket: Option<PathBuf>,
@@ -72,7 +72,7 @@ struct WindowArgs {
 fn main() -> anyhow::Result<ExitCode> {
     // Before there are threads: the zone is read from the environment.
     let offset = time::UtcOffset::current_local_offset().unwrap_or(time::UtcOffset::UTC);
-    let args = WindowArgs::parse();
+    let args = WindowOptions::parse();
     let language = match &args.lang {
         Some(code) => Language::of(code).with_context(|| {
             let known: Vec<&str> = Language::ALL.into_iter().map(Language::code).collect();

@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
-use nearhand_proto::grant::{Capabilities, Capability, MAX_DURATION};
+use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::message::local::{AgentNotice, ConsentChoice, ConsentRequest, ListedWindow, LocalVerb};
 
-use super::input::{Uptime, UserAction};
+use super::input::{GrantTerm, Uptime, UserAction};
 use super::phrases;
 use crate::catalog::{Arg, Catalog};
 
@@ -14,26 +14,6 @@ use crate::catalog::{Arg, Catalog};
 const FIRST_CONTACT_WAIT: Duration = Duration::from_secs(5);
 /// How long Allow waits otherwise: a click that was meant for what lay under the window is over by then.
 const SETTLE_WAIT: Duration = Duration::from_secs(1);
-
-/// How long what is allowed lasts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum GrantTerm {
-    #[default]
-    QuarterHour,
-    OneHour,
-    /// Until the person stops it, or the agent's longest time is over.
-    UntilStopped,
-}
-
-impl GrantTerm {
-    fn seconds(self) -> u32 {
-        match self {
-            Self::QuarterHour => 15 * 60,
-            Self::OneHour => 60 * 60,
-            Self::UntilStopped => u32::try_from(MAX_DURATION.as_secs()).unwrap_or(u32::MAX),
-        }
-    }
-}
 
 /// Whether it reaches so far that the person confirms it on a second page.
 pub(crate) const fn is_elevated(capability: Capability) -> bool {

@@ -2,10 +2,8 @@
 
 use core::time::Duration;
 
-use nearhand_proto::grant::Capability;
+use nearhand_proto::grant::{Capability, MAX_DURATION};
 use nearhand_proto::message::local::{AgentNotice, AgentStatus, LocalEvent, LocalReply, LocalVerb, Urgency};
-
-use super::consent_prompt::GrantTerm;
 
 /// Time since the window was started.
 pub(crate) type Uptime = Duration;
@@ -24,6 +22,27 @@ pub(crate) enum PressSource {
 pub(crate) enum HomeTab {
     Help,
     Code,
+}
+
+/// How long what is allowed lasts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum GrantTerm {
+    #[default]
+    QuarterHour,
+    OneHour,
+    /// Until the person stops it, or the agent's longest time is over.
+    UntilStopped,
+}
+
+impl GrantTerm {
+    /// The longest time, in seconds.
+    pub(super) fn seconds(self) -> u32 {
+        match self {
+            Self::QuarterHour => 15 * 60,
+            Self::OneHour => 60 * 60,
+            Self::UntilStopped => u32::try_from(MAX_DURATION.as_secs()).unwrap_or(u32::MAX),
+        }
+    }
 }
 
 /// What the person does in the window.

@@ -5,13 +5,13 @@
 //! the connection to the agent (`agent_client`), the origin of a press (`platform`).
 
 pub(crate) mod activity;
-pub(crate) mod consent_prompt;
-mod ended_session;
+mod consent_prompt;
 pub(crate) mod input;
-mod live_session;
 pub(crate) mod messages;
 pub(crate) mod phrases;
 mod render;
+mod session_review;
+mod shown_session;
 mod state;
 mod update;
 pub(crate) mod view;

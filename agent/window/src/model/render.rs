@@ -5,9 +5,9 @@ use core::time::Duration;
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::message::local::{ChatLine, DeliveryMark, HelpStatus};
 
-use super::consent_prompt::{AllowBlocked, ConsentPrompt, GrantTerm, is_elevated};
-use super::input::{HomeTab, STOP_KEY_NAME, SaveOutcome, StopKey, Uptime};
-use super::live_session::{LiveSession, PauseReason};
+use super::consent_prompt::{AllowBlocked, ConsentPrompt, is_elevated};
+use super::input::{GrantTerm, HomeTab, STOP_KEY_NAME, SaveOutcome, StopKey, Uptime};
+use super::shown_session::{PauseReason, ShownSession};
 use super::state::{AgentState, CodeState, HelpForm, HintSearch, HomePage, WindowModel};
 use super::view::{
     AfterPage, CapabilityLine, ChatEntry, CodePage, ConsentPage, GrantedLine, HelpPage, SessionPage,
@@ -222,7 +222,7 @@ impl WindowModel {
         shown.iter().map(line).collect()
     }
 
-    fn session_page(&self, live: &LiveSession, now: Uptime) -> SessionPage {
+    fn session_page(&self, live: &ShownSession, now: Uptime) -> SessionPage {
         let session = &live.session;
         let (technician, organisation) =
             (phrases::quoted_name(&session.technician), phrases::quoted_name(&session.organisation));

@@ -6,9 +6,9 @@ use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::{AgentNotice, AgentStatus, FixableFinding, HelpStatus};
 
 use super::consent_prompt::ConsentPrompt;
-use super::ended_session::EndedSession;
 use super::input::{HomeTab, StopKey, Uptime};
-use super::live_session::LiveSession;
+use super::session_review::SessionReview;
+use super::shown_session::ShownSession;
 use crate::catalog::Catalog;
 
 /// How far the window is with finding its agent.
@@ -98,10 +98,10 @@ pub(crate) struct WindowModel {
     pub(super) code: CodeState,
     /// Requests that wait for the person; the first is shown.
     pub(super) prompts: VecDeque<ConsentPrompt>,
-    pub(super) live: BTreeMap<SessionId, LiveSession>,
+    pub(super) live: BTreeMap<SessionId, ShownSession>,
     /// The session that is shown.
     pub(super) current: Option<SessionId>,
-    pub(super) ended: Option<EndedSession>,
+    pub(super) ended: Option<SessionReview>,
     pub(super) hints: HintSearch,
     pub(super) help: HelpStatus,
     pub(super) help_form: HelpForm,
@@ -138,7 +138,7 @@ impl WindowModel {
     }
 
     /// The session that is shown.
-    pub(super) fn current(&self) -> Option<(SessionId, &LiveSession)> {
+    pub(super) fn current(&self) -> Option<(SessionId, &ShownSession)> {
         let id = self.current?;
         Some((id, self.live.get(&id)?))
     }

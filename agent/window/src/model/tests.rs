@@ -12,8 +12,7 @@ use nearhand_proto::message::local::{
 use nearhand_proto::message::session::GrantedCapability;
 use nearhand_proto::time::UnixMillis;
 
-use super::consent_prompt::GrantTerm;
-use super::input::Uptime;
+use super::input::{GrantTerm, Uptime};
 use super::view::WindowPage;
 use super::{PressSource, UserAction, WindowEffect, WindowInput, WindowModel, messages};
 use crate::catalog::{Catalog, Language};

@@ -11,9 +11,9 @@ use nearhand_proto::message::local::{
 };
 
 use super::consent_prompt::ConsentPrompt;
-use super::ended_session::EndedSession;
 use super::input::{HomeTab, PressSource, Uptime, UserAction, WindowEffect, WindowInput};
-use super::live_session::{LiveSession, PauseReason};
+use super::session_review::SessionReview;
+use super::shown_session::{PauseReason, ShownSession};
 use super::state::{AgentState, CodeState, HelpForm, HintSearch, HomePage, ShownCode, WindowModel};
 use super::{messages, phrases};
 use crate::catalog::Arg;
@@ -174,7 +174,7 @@ impl WindowModel {
             }
             None => {
                 self.current = Some(id);
-                self.live.insert(id, LiveSession::new(session, now));
+                self.live.insert(id, ShownSession::new(session, now));
                 // For what happened before this window was opened.
                 vec![WindowEffect::Send(LocalVerb::Record { session: id })]
             }
@@ -187,7 +187,7 @@ impl WindowModel {
         if self.current == Some(session) {
             self.current = self.live.keys().next().copied();
         }
-        self.ended = Some(EndedSession::new(live, why));
+        self.ended = Some(SessionReview::new(live, why));
         vec![WindowEffect::Send(LocalVerb::Record { session }), WindowEffect::Show]
     }
 

@@ -3,7 +3,7 @@
 use nearhand_proto::grant::Capability;
 
 use super::activity::ActivityLine;
-use super::consent_prompt::GrantTerm;
+use super::input::GrantTerm;
 use super::messages::HintLine;
 
 /// The page that is shown.

@@ -7,7 +7,7 @@ use slint::SharedString;
 
 use crate::bindings::capability_of_number;
 use crate::markup::{self, Actions, PressedBy};
-use crate::model::consent_prompt::GrantTerm;
+use crate::model::input::GrantTerm;
 use crate::model::{HomeTab, UserAction};
 
 /// Who is told of each press. A verb that gives the technician nothing more doesn't say who pressed: it counts from

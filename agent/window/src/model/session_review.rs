@@ -7,14 +7,14 @@ use nearhand_proto::message::local::{AgentNotice, SessionRecord};
 
 use super::activity::ActivityLine;
 use super::input::SaveOutcome;
-use super::live_session::LiveSession;
+use super::shown_session::ShownSession;
 use super::{messages, phrases};
 use crate::catalog::{Arg, Catalog};
 
 /// A session that has ended.
 #[derive(Clone, Debug)]
-pub(crate) struct EndedSession {
-    live: LiveSession,
+pub(crate) struct SessionReview {
+    live: ShownSession,
     /// Why it ended, where this window was told.
     why: Option<AgentNotice>,
     /// The agent's record, once it has arrived.
@@ -24,8 +24,8 @@ pub(crate) struct EndedSession {
     pub(crate) reported: bool,
 }
 
-impl EndedSession {
-    pub(crate) const fn new(live: LiveSession, why: Option<AgentNotice>) -> Self {
+impl SessionReview {
+    pub(crate) const fn new(live: ShownSession, why: Option<AgentNotice>) -> Self {
         Self { live, why, record: None, saved: None, rated: false, reported: false }
     }
 

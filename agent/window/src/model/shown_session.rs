@@ -24,7 +24,7 @@ pub(crate) enum PauseReason {
 
 /// A session under way.
 #[derive(Clone, Debug)]
-pub(crate) struct LiveSession {
+pub(crate) struct ShownSession {
     pub(crate) session: LocalSession,
     /// What is granted, and until when.
     pub(crate) until: Vec<(Capability, Uptime)>,
@@ -36,7 +36,7 @@ pub(crate) struct LiveSession {
     pub(crate) unseen: Option<u64>,
 }
 
-impl LiveSession {
+impl ShownSession {
     pub(crate) fn new(session: LocalSession, now: Uptime) -> Self {
         let unseen = session.chat.iter().filter(|line| line.from_technician).map(|line| line.number).max();
         let until = until(&session, now);
