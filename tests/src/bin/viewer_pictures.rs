@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use nearhand_tests::desktop_services::Portal;
-use nearhand_tests::parties::Agent;
-use nearhand_tests::program::{Logs, Program};
-use nearhand_tests::reader::{Reader, Session, Thing};
-use nearhand_tests::seat::{bring, gone};
-use nearhand_tests::site::{Place, Site};
-use nearhand_tests::stage::{Display, window};
+use nearhand_tests::deployment::{ProgramPlace, TestDeployment};
+use nearhand_tests::desktop_services::SettingsPortal;
+use nearhand_tests::parties::{TestAgent, TestClient};
+use nearhand_tests::program::{ProgramLogs, TestProgram};
+use nearhand_tests::screen_reader::{DesktopSession, ScreenReader, ShownElement};
+use nearhand_tests::window_harness::{bring, gone};
+use nearhand_tests::x_display::{XDisplay, window};
 
 /// The customer's screen.
 const DEVICE: (u16, u16) = (1280, 800);
@@ -44,12 +44,12 @@ const NOTES: &str = "To do\n\n- send reminder to Old Mill Bakery\n- print invoic
 
 fn main() -> Result<()> {
     let file = std::env::args().nth(1).context("viewer_pictures FILE.png")?;
-    let office = Office::new()?;
+    let office = OfficeDesktop::new()?;
     let mut client = office.connect()?;
     let url = client.event("viewer")?;
     let url = url.get("url").and_then(|url| url.as_str()).context("the viewer has no address")?.to_owned();
-    let logs = Logs::default();
-    let desk = Display::virtual_frame_buffer(VIEWER.0, VIEWER.1, &logs)?;
+    let logs = ProgramLogs::default();
+    let desk = XDisplay::virtual_frame_buffer(VIEWER.0, VIEWER.1, &logs)?;
     let manager = desk.window_manager()?;
     let size = format!("--window-size={},{}", VIEWER.0, VIEWER.1);
     let browser = desk.chromium(&url, &[&size])?;
@@ -66,28 +66,28 @@ fn main() -> Result<()> {
 }
 
 /// The customer's desktop, with their programs, the agent and its window.
-struct Office {
-    display: Display,
-    reader: Reader,
-    site: Site,
-    _agent: Agent,
-    _programs: Vec<Program>,
-    _session: Session,
-    _portal: Portal,
+struct OfficeDesktop {
+    display: XDisplay,
+    reader: ScreenReader,
+    site: TestDeployment,
+    _agent: TestAgent,
+    _programs: Vec<TestProgram>,
+    _session: DesktopSession,
+    _portal: SettingsPortal,
 }
 
-impl Office {
+impl OfficeDesktop {
     fn new() -> Result<Self> {
-        let logs = Logs::default();
-        let display = Display::virtual_frame_buffer(DEVICE.0, DEVICE.1, &logs)?;
+        let logs = ProgramLogs::default();
+        let display = XDisplay::virtual_frame_buffer(DEVICE.0, DEVICE.1, &logs)?;
         let manager = display.window_manager()?;
-        let session = Session::new(&display)?;
-        let portal = Portal::on(&session, false)?;
+        let session = DesktopSession::new(&display)?;
+        let portal = SettingsPortal::on(&session, false)?;
         let mut programs = vec![manager];
         programs.extend(office_programs(&display)?);
         let reader = session.reader()?;
-        let place: Place = session.place(&display);
-        let site = Site::new()?;
+        let place: ProgramPlace = session.place(&display);
+        let site = TestDeployment::new()?;
         let agent = site.device_at("front desk", place.clone())?;
         programs.push(agent.window(&place, &["--lang", "en"])?);
         reader.wait("help-send", |_| true)?;
@@ -102,7 +102,7 @@ impl Office {
         })
     }
 
-    fn connect(&self) -> Result<nearhand_tests::parties::Client> {
+    fn connect(&self) -> Result<TestClient> {
         self.reader.press("tab-code")?;
         self.reader.press("code-new")?;
         let code = self.reader.wait("code", |code| code.name.chars().any(|c| c.is_ascii_digit()))?.name;
@@ -115,7 +115,7 @@ impl Office {
         gone(&self.reader, "consent-hint")?;
         bring(&self.display, &self.reader, "tick-control")?;
         self.reader.press("tick-control")?;
-        self.reader.wait("tick-control", Thing::checked)?;
+        self.reader.wait("tick-control", ShownElement::checked)?;
         self.reader.press("allow")?;
         self.reader.wait("session-who", |_| true).map(|_| ())
     }
@@ -124,7 +124,7 @@ impl Office {
     fn answer(&self) -> Result<()> {
         bring(&self.display, &self.reader, "chat-text")?;
         self.reader.focus("chat-text")?;
-        self.reader.wait("chat-text", Thing::focused)?;
+        self.reader.wait("chat-text", ShownElement::focused)?;
         self.display.run(&["xdotool", "type", "--delay", "20", "Here is the list I wanted to print."])?;
         self.reader.press("chat-send")?;
         self.reader.wait("mark-0", |_| true)?;
@@ -134,7 +134,7 @@ impl Office {
 }
 
 /// Wallpaper, a file manager, a sheet and notes.
-fn office_programs(display: &Display) -> Result<Vec<Program>> {
+fn office_programs(display: &XDisplay) -> Result<Vec<TestProgram>> {
     let home = display.home().join("Documents");
     fs::create_dir_all(home.join("Offers"))?;
     let sheet = written(&home, "Invoices November.csv", INVOICES)?;
