@@ -1,4 +1,4 @@
-//! The banner: a window of its own at the top of the screen while a session is under way.
+//! The banner: a separate window at the top of the screen while a session is under way.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -1,7 +1,7 @@
 //! The windows on the screen: the model's view goes into the markup, the person's presses come out.
 //!
 //! Lives here: Slint and its event loop, the one timer, the check of a press's origin. Must not live here: what is shown
-//! (the model), what it looks like (the markup in `ui/` beside `src/`).
+//! (the model), what it looks like (the markup in `agent/window/ui`).
 
 mod actions;
 mod banner;
