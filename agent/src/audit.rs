@@ -364,12 +364,12 @@ mod tests {
     }
 
     /// A disk that hangs until it is let go on.
-    struct HangingDisk {
+    struct StalledDisk {
         goes_on: mpsc::Receiver<()>,
         commits: mpsc::Sender<usize>,
     }
 
-    impl RowStore for HangingDisk {
+    impl RowStore for StalledDisk {
         fn append(&mut self, rows: &[AuditRow]) -> io::Result<()> {
             let _ = self.goes_on.recv();
             let _ = self.commits.send(rows.len());
@@ -383,7 +383,7 @@ mod tests {
         let (commits, committed) = mpsc::channel();
         let key = SecretKey::generate(&mut OsRng);
         let signed = key.sign(&AuditHead::EMPTY).unwrap();
-        let disk = HangingDisk { goes_on, commits };
+        let disk = StalledDisk { goes_on, commits };
         let writer = RecordWriter::start(RecordLog::new(disk, key, AuditHead::EMPTY, signed)).unwrap();
         let (tell, told) = mpsc::channel();
         let row = |number: usize| {

@@ -184,6 +184,16 @@ pub(crate) mod tests {
         }
     }
 
+    impl RecordLog<MemoryDisk> {
+        pub(crate) fn disk(&mut self) -> &mut MemoryDisk {
+            &mut self.store
+        }
+
+        pub(crate) fn rows(&self) -> &[AuditRow] {
+            &self.store.rows
+        }
+    }
+
     pub(crate) fn log() -> RecordLog<MemoryDisk> {
         let key = SecretKey::generate(&mut OsRng);
         let signed = key.sign(&AuditHead::EMPTY).unwrap();

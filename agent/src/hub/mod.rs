@@ -306,7 +306,7 @@ impl Hub {
                 .map_err(|_| OfferRefusal::Busy);
         }
         let is_enrolled = self.identity.is_enrolled();
-        self.update(|sessions, now| sessions.offered(now.instant, &offer, is_enrolled))?;
+        self.update(|sessions, now| sessions.offered(now.instant, offer.session, offer.code, is_enrolled))?;
         let (inbox, receiver) = mpsc::channel(INBOX);
         self.state().handles.insert(offer.session, SessionHandle::new(inbox));
         Ok(Some(receiver))

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::control::{OfferRefusal, SessionOffer};
+use nearhand_proto::message::control::OfferRefusal;
 use nearhand_proto::message::local::{self, Activity, AgentNotice, ChatLine, LocalEvent};
 use nearhand_proto::message::session::{SessionEndReason, SessionRefusal};
+use nearhand_proto::support_code::RoutingDigits;
 
 use super::pauses::Pause;
 use super::pending::{PendingChangeId, SessionChange};
@@ -18,27 +19,29 @@ use super::{
 };
 
 impl Sessions {
-    /// The relay offers a new session; `is_enrolled`: it may also come without a support code.
+    /// The relay offers a new session, by the support code with these digits or without one, which only an enrolled device
+    /// takes.
     ///
     /// # Errors
     /// The [`OfferRefusal`] for the relay.
     pub fn offered(
         &mut self,
         now: Instant,
-        offer: &SessionOffer,
+        session: SessionId,
+        code: Option<RoutingDigits>,
         is_enrolled: bool,
     ) -> Result<(), OfferRefusal> {
-        match offer.code {
+        match code {
             Some(_) if self.codes.may_make(now).is_err() => return Err(OfferRefusal::LockedOut),
             Some(routing) if !self.codes.is_shown(now, routing) => return Err(OfferRefusal::NoSuchCode),
             None if !is_enrolled => return Err(OfferRefusal::OnlyByCode),
             _ => {}
         }
-        let is_taken = self.live.contains_key(&offer.session) || self.arriving.contains(&offer.session);
+        let is_taken = self.live.contains_key(&session) || self.arriving.contains(&session);
         if is_taken || self.live.len() + self.arriving.len() >= MAX_SESSIONS {
             return Err(OfferRefusal::Busy);
         }
-        self.arriving.insert(offer.session);
+        self.arriving.insert(session);
         Ok(())
     }
 

@@ -1,1 +1,350 @@
+//! The order of decisions, rows and what is in force, in virtual time, with a disk that hangs or is full.
 
+use std::collections::BTreeSet;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use nearhand_proto::audit::AuditEvent;
+use nearhand_proto::credential::{Credential, Invite, Role, invite};
+use nearhand_proto::grant::Capability;
+use nearhand_proto::id::SessionId;
+use nearhand_proto::identity::SecretKey;
+use nearhand_proto::message::local::{ConsentChoice, LocalEvent, AgentNotice};
+use nearhand_proto::message::session::{ConsentDecision, SessionEndReason, FromAgent, SessionRefusal};
+use nearhand_proto::time::UnixMillis;
+use rand_core::OsRng;
+
+use super::record_health::DISK_PATIENCE;
+use super::{
+    CapabilityRequest, LocalUser, PendingChange, PendingChangeId, SessionEffect, SessionStart, SessionTechnician,
+    Sessions, Timestamp,
+};
+use crate::record::tests::{MemoryDisk, log};
+use crate::record::{RecordEntry, RecordError, RecordLog, Recorded};
+use Capability::{Control, View};
+
+const S: SessionId = SessionId::from_bytes([1; 16]);
+const ANN: LocalUser = LocalUser { user: 1000, owner: false };
+const MINUTE: Duration = Duration::from_secs(60);
+
+type Acknowledged = (Option<PendingChangeId>, Result<Option<Recorded<PendingChange>>, RecordError>);
+
+/// Sessions with a record whose disk can hang.
+struct Device {
+    sessions: Sessions,
+    log: RecordLog<MemoryDisk>,
+    disk_hangs: bool,
+    waiting: Vec<(AuditEvent, Option<PendingChange>)>,
+    /// What was done, but for rows.
+    done: Vec<SessionEffect>,
+    now: Instant,
+}
+
+impl Device {
+    /// A session that a person watches, in which View is granted.
+    fn with_view() -> Self {
+        let mut device = Self::empty();
+        device.happens(|sessions, now| sessions.join(now, ANN));
+        device.begin();
+        device.ask(View);
+        device.allow();
+        assert_eq!(device.allows(View), Ok(()));
+        device.done.clear();
+        device
+    }
+
+    fn empty() -> Self {
+        let sessions = Sessions::new(BTreeSet::from([technician().id]));
+        Self { sessions, log: log(), disk_hangs: false, waiting: vec![], done: vec![], now: Instant::now() }
+    }
+
+    fn begin(&mut self) {
+        self.happens(|sessions, now| sessions.offered(now.instant, S, None, true)).unwrap();
+        let offers = Capability::ALL.into_iter().collect();
+        let start =
+            SessionStart { session: S, technician: technician(), attended: true, person: Some(ANN.user), offers };
+        self.happens(|sessions, _| sessions.begin(start));
+    }
+
+    fn happens<T>(&mut self, happens: impl FnOnce(&mut Sessions, Timestamp) -> T) -> T {
+        let now = Timestamp { instant: self.now, wall: UnixMillis(1) };
+        let value = happens(&mut self.sessions, now);
+        self.carry_out();
+        value
+    }
+
+    fn carry_out(&mut self) {
+        loop {
+            for effect in self.sessions.take_effects() {
+                match effect {
+                    SessionEffect::Note(row) => self.hand_over(row, None),
+                    SessionEffect::Record(row, change) => self.hand_over(row, Some(change)),
+                    other => self.done.push(other),
+                }
+            }
+            if self.disk_hangs || self.waiting.is_empty() {
+                return;
+            }
+            self.write();
+        }
+    }
+
+    fn hand_over(&mut self, row: AuditEvent, change: Option<PendingChange>) {
+        self.sessions.row_handed_over(self.now);
+        self.waiting.push((row, change));
+    }
+
+    /// The disk writes what waits, and says so.
+    fn write(&mut self) {
+        let (tell, told) = mpsc::channel::<Acknowledged>();
+        let entry = |(row, change): (AuditEvent, Option<PendingChange>)| {
+            let tell = tell.clone();
+            match change {
+                Some(change) => {
+                    let id = change.id();
+                    RecordEntry::new(UnixMillis(1), row, change, move |outcome| {
+                        tell.send((Some(id), outcome.map(Some))).unwrap();
+                    })
+                }
+                None => RecordEntry::new(UnixMillis(1), row, (), move |outcome| {
+                    tell.send((None, outcome.map(|_| None))).unwrap();
+                }),
+            }
+        };
+        let entries = self.waiting.drain(..).map(entry).collect();
+        self.log.commit(entries).acknowledge();
+        let now = Timestamp { instant: self.now, wall: UnixMillis(1) };
+        for acknowledged in told.try_iter() {
+            match acknowledged {
+                (_, Ok(Some(recorded))) => self.sessions.put_in_force(now, recorded),
+                (Some(id), Err(error)) => self.sessions.not_recorded(id, &error),
+                (_, Ok(None)) => self.sessions.noted(now, Ok(())),
+                (None, Err(error)) => self.sessions.noted(now, Err(error)),
+            }
+        }
+    }
+
+    /// The disk answers again.
+    fn disk_goes_on(&mut self) {
+        self.disk_hangs = false;
+        self.carry_out();
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.happens(Sessions::handle_timeout);
+    }
+
+    fn ask(&mut self, what: Capability) {
+        let asked = CapabilityRequest {
+            request: 7,
+            capabilities: what.into(),
+            seconds: 900,
+            reason: String::new(),
+        };
+        self.happens(|sessions, _| sessions.ask(S, asked, None));
+    }
+
+    /// The person allows the request that waits.
+    fn allow(&mut self) {
+        let request = self.sessions.requests(self.now, ANN).pop().unwrap();
+        let choice = ConsentChoice::Allow { capabilities: request.capabilities, seconds: 900, window: None };
+        self.happens(|sessions, now| sessions.decide(now, request.request, choice)).unwrap();
+    }
+
+    fn allows(&mut self, what: Capability) -> Result<(), SessionRefusal> {
+        self.happens(|sessions, now| sessions.allows(now.instant, S, what))
+    }
+
+    /// Refusals that the technician was told.
+    fn refusals(&self) -> Vec<SessionRefusal> {
+        let refusal = |effect: &SessionEffect| match effect {
+            SessionEffect::TellTechnician(_, FromAgent::Decision { decision: ConsentDecision::Refused(why), .. }) => {
+                Some(*why)
+            }
+            _ => None,
+        };
+        self.done.iter().filter_map(refusal).collect()
+    }
+
+    /// What everybody at the device was told in a notice.
+    fn notices(&self) -> Vec<String> {
+        let notice = |effect: &SessionEffect| match effect {
+            SessionEffect::TellPerson(None, LocalEvent::Notice(notice)) => Some(notice.to_string()),
+            _ => None,
+        };
+        self.done.iter().filter_map(notice).collect()
+    }
+
+    /// Whether the session's streams were told last that nothing may be done, and its task that it is over.
+    fn is_stopped(&self) -> bool {
+        let last = self.done.iter().rev().find_map(|effect| match effect {
+            SessionEffect::SetCapabilities(S, capabilities) => Some(capabilities.is_empty()),
+            _ => None,
+        });
+        let ends = |effect: &SessionEffect| matches!(effect, SessionEffect::EndSession(S, SessionEndReason::Stopped));
+        last == Some(true) && self.done.iter().any(ends)
+    }
+
+    fn actions(&mut self) -> Vec<String> {
+        self.log.commit(vec![]).acknowledge();
+        self.log.rows().iter().map(|row| row.event.action.clone()).collect()
+    }
+}
+
+fn technician() -> SessionTechnician {
+    let (organisation, own) = (SecretKey::from_seed(&[2; 32]), SecretKey::from_seed(&[3; 32]));
+    let fill = |id, organisation, key| Invite {
+        id,
+        organisation,
+        organisation_name: "Acme".into(),
+        key,
+        role: Role::Technician,
+        name: "Ada".into(),
+        issued: UnixMillis(0),
+        use_by: UnixMillis(9),
+        valid_until: UnixMillis(9),
+    };
+    let (signed, one_time) = invite(&organisation, &mut OsRng, fill).unwrap();
+    let credential = Credential::join(signed, &one_time, &own.public(), UnixMillis(1)).unwrap();
+    let verified = credential.verify(&organisation.public(), UnixMillis(1)).unwrap();
+    let (name, organisation) = ("Ada".to_owned(), "Acme".to_owned());
+    SessionTechnician { id: own.public().technician_id(), name, organisation, verified }
+}
+
+#[test]
+fn what_is_decided_is_in_force_only_once_its_row_is_on_the_disk() {
+    let mut device = Device::with_view();
+    device.ask(Control);
+    device.disk_hangs = true;
+    device.allow();
+    assert_eq!(device.allows(Control), Err(SessionRefusal::NotGranted(Control)));
+    let granted = |device: &Device| {
+        device.done.iter().any(|effect| matches!(effect, SessionEffect::TellGranted(_)))
+    };
+    assert!(!granted(&device));
+    device.disk_goes_on();
+    assert_eq!(device.allows(Control), Ok(()));
+    assert!(granted(&device));
+    // More time, and going on after a pause, wait in the same way.
+    device.disk_hangs = true;
+    let seconds_left = |device: &Device| device.sessions.granted(device.now, S).pop().unwrap().seconds_left;
+    device.happens(|sessions, now| sessions.extend(now.instant, S, Control.into(), 600)).unwrap();
+    assert_eq!(seconds_left(&device), 900);
+    device.disk_goes_on();
+    assert_eq!(seconds_left(&device), 1500);
+    device.disk_hangs = true;
+    device.happens(|sessions, now| sessions.pause(now, S)).unwrap();
+    assert_eq!(device.allows(View), Err(SessionRefusal::NotGranted(View)), "a pause counts at once");
+    device.happens(|sessions, _| sessions.resume(S)).unwrap();
+    assert_eq!(device.allows(View), Err(SessionRefusal::NotGranted(View)));
+    device.disk_goes_on();
+    assert_eq!(device.allows(View), Ok(()));
+}
+
+#[test]
+fn on_a_disk_that_hangs_for_a_minute_stop_counts_at_once_and_nothing_new_is_allowed() {
+    let mut device = Device::with_view();
+    device.ask(Control);
+    device.disk_hangs = true;
+    device.allow();
+    device.pass(DISK_PATIENCE - Duration::from_millis(1));
+    assert_eq!(device.refusals(), []);
+    device.pass(Duration::from_millis(1));
+    assert_eq!(device.refusals(), [SessionRefusal::Storage], "the technician isn't left waiting");
+    let told = device.notices();
+    assert!(told.len() == 1 && told[0].contains("the disk has not answered for 5 s"), "{told:?}");
+    // Somebody who comes later is told as well.
+    let late = device.happens(|sessions, now| sessions.under_way(now, ANN));
+    assert!(matches!(late.first(), Some(LocalEvent::Notice(AgentNotice::NoRoom { .. }))), "{late:?}");
+    // Asking again is refused at once; what needs no new row goes on.
+    device.ask(Control);
+    assert_eq!(device.refusals(), [SessionRefusal::Storage, SessionRefusal::Storage]);
+    device.pass(MINUTE - DISK_PATIENCE);
+    assert_eq!(device.allows(View), Ok(()));
+    assert_eq!(device.allows(Control), Err(SessionRefusal::NotGranted(Control)));
+    device.happens(|sessions, now| sessions.stop_all(now, ANN));
+    assert!(device.is_stopped(), "no time has passed since Stop");
+    assert_eq!(device.allows(View), Err(SessionRefusal::NotGranted(View)));
+    // The disk is back: what was decided meanwhile isn't in force, and the record says so.
+    device.disk_goes_on();
+    assert_eq!(device.allows(Control), Err(SessionRefusal::NotGranted(Control)));
+    let actions = device.actions();
+    assert!(actions.iter().any(|action| action == "void"), "{actions:?}");
+    let told = device.notices();
+    assert!(told.last().is_some_and(|last| last.contains("can be written again")), "{told:?}");
+}
+
+#[test]
+fn a_full_disk_allows_nothing_new_until_there_is_room() {
+    let mut device = Device::with_view();
+    device.log.disk().is_full = true;
+    device.ask(Control);
+    assert_eq!(device.refusals(), [SessionRefusal::Storage]);
+    assert_eq!(device.notices().len(), 1);
+    assert!(device.sessions.requests(device.now, ANN).is_empty(), "nobody is asked");
+    device.ask(Control);
+    assert_eq!(device.notices().len(), 1, "once for each problem");
+    assert_eq!(device.allows(View), Ok(()));
+    device.log.disk().is_full = false;
+    device.ask(Control);
+    device.allow();
+    assert_eq!(device.allows(Control), Ok(()));
+    assert_eq!(device.notices().len(), 2);
+}
+
+#[test]
+fn what_is_taken_back_or_stopped_while_its_row_waits_never_comes_into_force() {
+    let mut device = Device::with_view();
+    device.ask(Control);
+    device.disk_hangs = true;
+    device.allow();
+    device.happens(|sessions, now| sessions.take_back_by_person(now, S, Control.into()));
+    assert_eq!(device.refusals(), [SessionRefusal::Denied]);
+    device.disk_goes_on();
+    assert_eq!(device.allows(Control), Err(SessionRefusal::NotGranted(Control)));
+    assert_eq!(device.allows(View), Ok(()));
+
+    device.ask(Control);
+    device.disk_hangs = true;
+    device.allow();
+    device.happens(|sessions, now| sessions.end(now, S, SessionEndReason::Stopped, Some(AgentNotice::Stopped)));
+    assert!(device.is_stopped());
+    device.disk_goes_on();
+    let nothing: Vec<_> = Capability::ALL.into_iter().filter(|what| device.allows(*what).is_ok()).collect();
+    assert_eq!(nothing, []);
+    device.ask(View);
+    assert_eq!(device.refusals().last(), Some(&SessionRefusal::NoSuchSession));
+}
+
+#[test]
+fn a_session_that_is_seen_again_goes_on_once_that_is_written_down() {
+    let mut device = Device::with_view();
+    device.disk_hangs = true;
+    device.happens(|sessions, now| sessions.leave(now, 1));
+    assert_eq!(device.allows(View), Err(SessionRefusal::Unattended), "at once");
+    device.happens(|sessions, now| sessions.join(now, ANN));
+    assert_eq!(device.allows(View), Err(SessionRefusal::Unattended));
+    // It is seen, so it doesn't end for want of a disk.
+    device.pass(MINUTE);
+    assert!(!device.is_stopped());
+    device.disk_goes_on();
+    assert_eq!(device.allows(View), Ok(()));
+}
+
+#[test]
+fn a_session_whose_row_cannot_be_written_does_not_begin() {
+    let mut device = Device::empty();
+    device.happens(|sessions, now| sessions.join(now, ANN));
+    device.log.disk().is_full = true;
+    device.begin();
+    assert!(!device.sessions.is_live(S));
+    let answered = |effect: &SessionEffect| matches!(effect, SessionEffect::Answer(_, Err(SessionRefusal::Storage)));
+    assert!(device.done.iter().any(answered));
+    device.happens(|sessions, now| sessions.forget(now, S, &AgentNotice::Stopped));
+    device.log.disk().is_full = false;
+    device.begin();
+    assert!(device.sessions.is_live(S));
+    assert_eq!(device.allows(View), Err(SessionRefusal::NotGranted(View)));
+    assert_eq!(device.sessions.granted(device.now, S), []);
+}
