@@ -20,13 +20,13 @@ use crate::relay::{DeviceError, RelayClientError, TargetError};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[repr(u8)]
 pub enum ExitCode {
-    /// It worked.
+    /// The command succeeded.
     Ok = 0,
-    /// Something unforeseen.
+    /// A fault that nobody has foreseen; please report it.
     Unexpected = 1,
     /// The command line can't be understood.
     Usage = 2,
-    /// Claim or join first.
+    /// There is no profile here yet: claim or join first.
     NotSetUp = 3,
     /// The relay can't be reached.
     Unreachable = 4,
@@ -34,7 +34,7 @@ pub enum ExitCode {
     WrongRelayKey = 5,
     /// The relay said no.
     Refused = 6,
-    /// No such device.
+    /// There is no device or person of that name.
     NoSuchDevice = 7,
     /// The device is offline.
     DeviceOffline = 8,
@@ -52,9 +52,9 @@ pub enum ExitCode {
     KeyChanged = 14,
     /// The session was lost.
     SessionLost = 15,
-    /// Versions don't fit.
+    /// The two programs' versions don't fit.
     Version = 16,
-    /// This machine's disk or files.
+    /// This machine's disk, files or network sockets fail.
     Local = 17,
     /// Stopped by the person at the device.
     Stopped = 18,
@@ -75,7 +75,7 @@ pub enum ExitCode {
 }
 
 impl ExitCode {
-    /// All, in order.
+    /// All exit codes in the order of their numbers.
     pub const ALL: [Self; 26] = [
         Self::Ok,
         Self::Unexpected,
@@ -110,7 +110,7 @@ impl ExitCode {
         self as u8
     }
 
-    /// Its name in `--json` errors and in the documentation.
+    /// The name in `--json` errors and in the documentation.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -235,7 +235,7 @@ impl From<ExitCode> for std::process::ExitCode {
 
 /// An error that has an exit code.
 pub trait HasExitCode: Error {
-    /// The code.
+    /// The exit code of a program that ends with this error.
     fn exit_code(&self) -> ExitCode;
 }
 
@@ -341,7 +341,7 @@ pub struct CommandFailure {
 }
 
 impl CommandFailure {
-    /// With its own words.
+    /// A failure with a message of the caller's.
     pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }

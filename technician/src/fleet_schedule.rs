@@ -22,7 +22,7 @@ pub struct FleetCounts {
     pub not_begun: usize,
 }
 
-/// Which devices are to come, are under way, and how they ended.
+/// Which devices wait, how many are under way, and how the others ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FleetSchedule {
     waiting: std::collections::VecDeque<usize>,
@@ -35,7 +35,7 @@ pub struct FleetSchedule {
 }
 
 impl FleetSchedule {
-    /// For so many devices.
+    /// A schedule for this number of devices.
     pub fn new(devices: usize) -> Self {
         Self {
             waiting: (0..devices).collect(),
@@ -58,7 +58,7 @@ impl FleetSchedule {
         Some(next)
     }
 
-    /// One has ended, well or not.
+    /// A device's run has ended.
     pub fn ended(&mut self, outcome: FleetOutcome) {
         self.running = self.running.saturating_sub(1);
         match outcome {
@@ -68,7 +68,7 @@ impl FleetSchedule {
         self.stopped |= self.failed >= self.stop_at;
     }
 
-    /// No further one begins.
+    /// From now on no further device begins.
     pub fn stop(&mut self) {
         self.stopped = true;
     }

@@ -1,4 +1,4 @@
-//! How somebody in the relay's lists stands: what their credential proves, and whether it still counts. Pure.
+//! Membership of a device or person in the organisation: what a credential proves, and whether it still counts. Pure.
 
 use nearhand_proto::credential::{Credential, CredentialError, Revocations, VerifiedCredential};
 use nearhand_proto::identity::PublicKey;
@@ -11,13 +11,13 @@ use crate::output::TextTone;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Membership {
-    /// It counts.
+    /// The organisation has signed it, and neither time nor a revocation has ended it.
     Valid,
     /// The organisation, or its holder, withdrew it.
     Revoked,
-    /// Its time is over.
+    /// Its validity is over.
     Expired,
-    /// The organisation didn't sign it: whatever the relay says of it is the relay's word alone.
+    /// The organisation didn't sign it: only the relay says that there is such a device or person.
     Unsigned,
 }
 
@@ -28,8 +28,8 @@ impl Membership {
         organisation: &PublicKey,
         revocations: &Revocations,
         now: UnixMillis,
-    ) -> (Self, Option<VerifiedCredential>) {
-        let (standing, who) = match credential.verify(organisation, now) {
+    ) -> (Self, Option<Verified>) {
+        let (membership, who) = match credential.verify(organisation, now) {
             Ok(who) => (Self::Valid, who),
             Err(CredentialError::Expired(until)) => match credential.verify(organisation, until) {
                 Ok(who) => (Self::Expired, who),
@@ -38,13 +38,13 @@ impl Membership {
             Err(_) => return (Self::Unsigned, None),
         };
         match revocations.check(&who) {
-            Ok(()) => (standing, Some(who)),
+            Ok(()) => (membership, Some(who)),
             Err(_) => (Self::Revoked, Some(who)),
         }
     }
 
-    /// The word for it.
-    pub const fn word(self) -> &'static str {
+    /// The word that is shown for it.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Valid => "valid",
             Self::Revoked => "revoked",
@@ -53,7 +53,7 @@ impl Membership {
         }
     }
 
-    /// Its colour.
+    /// The colour it is shown in.
     pub const fn tone(self) -> TextTone {
         match self {
             Self::Valid => TextTone::Good,

@@ -1,6 +1,6 @@
 //! How things are shown: lines, aligned tables, JSON, colours and progress.
 //!
-//! Everything goes through `shared::text` here, whoever wrote it, so that no caller can forget. Results go to
+//! Every text goes through `nearhand_proto::text` here, so that no caller can forget to neutralise it. Results go to
 //! the standard output; notes, errors and progress to the standard error output. Colours and progress only on
 //! a terminal, and no colours with `NO_COLOR` (<https://no-color.org>). Must not live here: what is shown.
 
@@ -38,7 +38,7 @@ impl HasExitCode for OutputError {
     }
 }
 
-/// What a word is about, for its colour.
+/// What a text says about the state of something, which decides its colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TextTone {
     /// All is well.
@@ -89,7 +89,7 @@ pub struct TerminalOutput {
     json: bool,
     colour: bool,
     progress: bool,
-    /// Says nothing: somebody else tells the result.
+    /// Shows nothing: the caller tells the result.
     silent: bool,
 }
 
@@ -105,7 +105,7 @@ impl TerminalOutput {
         }
     }
 
-    /// Says nothing.
+    /// An output that shows nothing.
     pub fn silent() -> Self {
         Self { json: false, colour: false, progress: false, silent: true }
     }
@@ -165,7 +165,7 @@ impl TerminalOutput {
         })
     }
 
-    /// A remark beside the result.
+    /// A remark that is not part of the result, on the standard error output.
     pub fn note(&self, note: &str) {
         if self.silent {
             return;

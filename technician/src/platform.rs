@@ -1,5 +1,5 @@
-//! What differs between operating systems in the client: who may enter a directory, locks on files, the walls around
-//! the decode process, the browser.
+//! What differs between operating systems in the client: access to a directory, locks on files, the limits of the
+//! decode process, the browser.
 //!
 //! The only place of this crate with `cfg` on the target.
 
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// `true` if anybody but the owner may enter, list or change the directory.
 ///
 /// # Errors
-/// What the system says.
+/// The directory can't be looked at: it is missing, or its parents are closed.
 #[cfg(unix)]
 pub(crate) fn is_open_to_others(dir: &Path) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt;
@@ -18,9 +18,6 @@ pub(crate) fn is_open_to_others(dir: &Path) -> io::Result<bool> {
 }
 
 /// `true` if anybody but the owner may enter: not asked on this system, where a profile directory is private.
-///
-/// # Errors
-/// None here.
 #[cfg(not(unix))]
 pub(crate) fn is_open_to_others(_dir: &Path) -> io::Result<bool> {
     Ok(false)
@@ -29,7 +26,7 @@ pub(crate) fn is_open_to_others(_dir: &Path) -> io::Result<bool> {
 /// Waits until no other program holds the lock on the file; it is held until the file is closed.
 ///
 /// # Errors
-/// What the system says.
+/// The file system has no locks.
 #[cfg(unix)]
 pub(crate) fn lock(file: &File) -> io::Result<()> {
     rustix::io::retry_on_intr(|| rustix::fs::flock(file, rustix::fs::FlockOperation::LockExclusive))
@@ -37,9 +34,6 @@ pub(crate) fn lock(file: &File) -> io::Result<()> {
 }
 
 /// No locks on this system yet: writes are whole or not at all, the last one wins.
-///
-/// # Errors
-/// None here.
 #[cfg(not(unix))]
 pub(crate) fn lock(_file: &File) -> io::Result<()> {
     Ok(())
@@ -61,12 +55,12 @@ pub(crate) fn data_dir() -> Option<PathBuf> {
     std::env::var_os("LOCALAPPDATA").map(PathBuf::from)
 }
 
-/// Takes from this process what decoding doesn't need: files that whoever started the client left open, memory beyond
-/// `memory` bytes of address space, opening files, starting programs, writing files, leaving a picture of its memory
-/// behind. To be called before anything was opened.
+/// Takes away from this process what decoding doesn't need: files that the client's parent left open, memory beyond
+/// `memory` bytes of address space, opening files, starting programs, writing files, leaving a core dump. To be called
+/// before anything was opened.
 ///
 /// # Errors
-/// What the system says.
+/// The system refuses a limit; the process must then not decode anything.
 #[cfg(unix)]
 pub(crate) fn confine(memory: u64) -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, setrlimit};
@@ -108,10 +102,7 @@ fn close_inherited() -> io::Result<()> {
     Ok(())
 }
 
-/// No walls on this system yet beyond the process itself.
-///
-/// # Errors
-/// None here.
+/// This system limits nothing yet beyond the process itself.
 #[cfg(not(unix))]
 pub(crate) fn confine(_memory: u64) -> io::Result<()> {
     Ok(())

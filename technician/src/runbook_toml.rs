@@ -297,7 +297,7 @@ set = { service = "$service" }
     }
 
     proptest::proptest! {
-        /// Whatever somebody writes is read, or has a mistake within the file.
+        /// Every text is read, or has a mistake within the file.
         #[test]
         fn damaged_files_are_told_and_nothing_panics(at in 0_usize..700, put in "[\\PC\n]{0,12}", cut in 0_usize..40) {
             let mut text: Vec<char> = GOOD.chars().collect();

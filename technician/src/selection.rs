@@ -1,4 +1,4 @@
-//! Picking one of many by what a person types: a whole id, else a name, else the beginning of an id. Pure.
+//! Selecting one of many by what a person types: a whole id, else a name, else the beginning of an id. Pure.
 
 use crate::home::same_label;
 
@@ -21,7 +21,7 @@ pub(crate) enum SelectionResult<'a, T> {
     Several(Vec<&'a T>),
 }
 
-pub(crate) fn pick<'a, T>(
+pub(crate) fn select<'a, T>(
     asked: &str,
     from: &'a [T],
     id: impl Fn(&T) -> String,
@@ -54,12 +54,12 @@ mod tests {
     #[test]
     fn the_surest_way_wins_and_doubt_is_told() {
         let from = [("abcd1234", "Till"), ("abcd9999", "abcd1234"), ("ffff0000", "till")];
-        let pick = |asked| pick(asked, &from, |t| t.0.to_owned(), |t| t.1);
-        assert_eq!(pick("ABCD1234"), SelectionResult::One(&from[0], MatchedBy::Id));
-        assert_eq!(pick("abcd12"), SelectionResult::One(&from[0], MatchedBy::Prefix));
-        assert_eq!(pick("abcd"), SelectionResult::Several(vec![&from[0], &from[1]]));
-        assert_eq!(pick("Till"), SelectionResult::Several(vec![&from[0], &from[2]]));
-        assert_eq!(pick("fff"), SelectionResult::None);
-        assert_eq!(pick(""), SelectionResult::None);
+        let select = |asked| super::select(asked, &from, |t| t.0.to_owned(), |t| t.1);
+        assert_eq!(select("ABCD1234"), SelectionResult::One(&from[0], MatchedBy::Id));
+        assert_eq!(select("abcd12"), SelectionResult::One(&from[0], MatchedBy::Prefix));
+        assert_eq!(select("abcd"), SelectionResult::Several(vec![&from[0], &from[1]]));
+        assert_eq!(select("Till"), SelectionResult::Several(vec![&from[0], &from[2]]));
+        assert_eq!(select("fff"), SelectionResult::None);
+        assert_eq!(select(""), SelectionResult::None);
     }
 }

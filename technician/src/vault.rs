@@ -22,12 +22,12 @@ pub const MIN_PASSPHRASE: usize = 10;
 /// Longest backup taken, in bytes; real ones have some 300.
 pub const MAX_FILE: u64 = 4096;
 
-/// How much work opening takes.
+/// How much memory and time it takes to open a backup.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct VaultCost {
     /// Memory, in KiB.
     pub memory_kib: u32,
-    /// Passes.
+    /// Passes over the memory.
     pub passes: u32,
 }
 
@@ -65,7 +65,7 @@ impl HasExitCode for VaultError {
     }
 }
 
-/// What is sealed.
+/// The sealed contents.
 #[derive(Serialize, Deserialize)]
 struct VaultBody {
     seed: Zeroizing<[u8; 32]>,

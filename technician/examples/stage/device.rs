@@ -26,7 +26,7 @@ pub(crate) enum GrantState {
     Interrupted,
 }
 
-/// The device.
+/// A device that shows and says what the test's cues want.
 pub(crate) struct ScriptedDevice {
     scene: Mutex<ScriptedScreen>,
     changed: Notify,

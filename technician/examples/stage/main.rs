@@ -36,7 +36,7 @@ use tokio::sync::mpsc;
 use device::ScriptedDevice;
 use session_link::ScriptedSession;
 
-/// What happens.
+/// A line of the standard input: what happens at the device.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 enum DeviceCue {
@@ -149,6 +149,6 @@ async fn cues(device: Arc<ScriptedDevice>, updates: mpsc::Sender<SessionUpdate>)
             return;
         }
     }
-    // Whoever played is gone.
+    // The test that wrote the cues has ended.
     std::process::exit(0);
 }

@@ -14,7 +14,7 @@ use nearhand_screen::{FrameSettings, PhotoQuality, Picture, Rect, ScreenEncoder,
 const SESSION: SessionId = SessionId::from_bytes([5; 16]);
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 const SIZE: Size = Size { width: 320, height: 200 };
-/// Seconds.
+/// Length of the recording in seconds.
 const LENGTH: u32 = 30;
 const SETTINGS: FrameSettings = FrameSettings {
     budget: usize::MAX,
@@ -62,11 +62,11 @@ fn title() -> RecordingChunk {
     RecordingChunk::Title(own.sign(&title).unwrap(), Box::new(credential))
 }
 
-/// Writes it.
+/// Writes the recording.
 pub(crate) fn record(file: &Path) {
-    let (mut chain, mut chunks) = (RecordingHash::new(SESSION, 1, NOW), vec![title()]);
-    let head = |chain: &RecordingHash, millis, last| {
-        RecordingChunk::Said(FromScreen::Head(key(1).sign(&chain.head(millis, last)).unwrap()))
+    let (mut chain, mut chunks) = (Chain::new(SESSION, 1, NOW), vec![title()]);
+    let head = |chain: &Chain, millis, last| {
+        RecordingChunk::Message(FromScreen::Witness(key(1).sign(&chain.head(millis, last)).unwrap()))
     };
     chunks.push(head(&chain, 0, false));
     let mut encoder = ScreenEncoder::new(SIZE);
@@ -81,7 +81,7 @@ pub(crate) fn record(file: &Path) {
         let frame = FromScreen::Frame { frame: second + 1, part: coded.bytes, last };
         for message in [FromScreen::Clock(second * 1_000), frame] {
             chain.take(&message).unwrap();
-            chunks.push(RecordingChunk::Said(message));
+            chunks.push(RecordingChunk::Message(message));
         }
     }
     chunks.push(head(&chain, LENGTH * 1_000, true));

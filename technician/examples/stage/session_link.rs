@@ -87,7 +87,7 @@ impl SessionLink for ScriptedSession {
         let _ = self.updates.send(SessionUpdate::Ended(nearhand_client::session::SessionEnd::Here)).await;
     }
 
-    fn say(&self, text: &str) -> Option<ChatLine> {
+    fn send_chat(&self, text: &str) -> Option<ChatLine> {
         let mut chat = self.chat.lock().unwrap();
         let number = u64::try_from(chat.len()).unwrap() + 1;
         let at = UnixMillis(1_700_000_000_000);
@@ -99,7 +99,7 @@ impl SessionLink for ScriptedSession {
         Some(line)
     }
 
-    fn saw(&self, number: u64) {
+    fn mark_chat_seen(&self, number: u64) {
         tell(&serde_json::json!({"saw": number}));
     }
 

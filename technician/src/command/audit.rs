@@ -99,7 +99,7 @@ async fn verify(
     }
 }
 
-/// The first bad row, and keys that the relay names and nobody here trusts.
+/// The first bad row, and the keys that the relay calls its own but this client does not trust.
 struct BrokenAudit {
     broken: BrokenLog,
     strangers: Vec<PublicKey>,

@@ -18,7 +18,9 @@ use nearhand_transport::lines;
 use tokio::sync::mpsc;
 
 use super::diagnose::{self, ReportOptions};
-use super::in_session::{ended, interrupted, open, see, show, show_chat, show_granted, task_gone};
+use super::in_session::{
+    interrupted, mark_seen, open, report_end, show_chat, show_granted, show_update, task_gone,
+};
 use super::{browser, record};
 use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
@@ -75,7 +77,7 @@ pub async fn run(ctx: &CommandContext, args: ConnectArgs) -> Result<(), CommandF
         false => None,
     };
     let wanted: Capabilities = match page {
-        // Whoever opens a viewer wants to see something; what the device can't do isn't asked for.
+        // A viewer without a picture is of no use. What the device can't do isn't asked for.
         Some(_) if args.ask.is_empty() => {
             let usual = Capabilities::NONE.with(Capability::View);
             let usual = if args.view_only { usual } else { usual.with(Capability::Control) };
@@ -152,7 +154,7 @@ async fn view(
     let (mut granted, mut broken) = (Vec::new(), None);
     let hear = |update: &SessionUpdate| {
         // In the page, a line is seen when it is seen there.
-        if let Err(failure) = show(ctx, update, &mut granted) {
+        if let Err(failure) = show_update(ctx, update, &mut granted) {
             broken.get_or_insert(failure);
         }
     };
@@ -160,14 +162,14 @@ async fn view(
         Some(recording) => {
             let (link, updates, recorder) = recording.around(session, updates);
             let end = viewer::serve(link, updates, server, settings, hear, interrupted()).await;
-            record::ended(ctx, recorder).await?;
+            record::finish(ctx, recorder).await?;
             end
         }
         None => viewer::serve(session, updates, server, settings, hear, interrupted()).await,
     };
     match (end, broken) {
         (_, Some(failure)) => Err(failure),
-        (Some(end), None) => ended(ctx, &end),
+        (Some(end), None) => report_end(ctx, &end),
         (None, None) => Err(task_gone()),
     }
 }
@@ -193,11 +195,11 @@ pub(super) async fn converse(
                 Some(SessionUpdate::Ended(end)) => {
                     // What it had found is kept; a run that was cut off says so itself.
                     while running.join_next().await.is_some() {}
-                    return ended(ctx, &end);
+                    return report_end(ctx, &end);
                 }
                 Some(update) => {
-                    see(&session, &update);
-                    show(ctx, &update, &mut granted)?;
+                    mark_seen(&session, &update);
+                    show_update(ctx, &update, &mut granted)?;
                 }
                 None => return Err(task_gone()),
             },
@@ -257,7 +259,7 @@ async fn act(
             });
         }
         _ if word.starts_with('/') => ctx.output.warn(&format!("there is no command {word}; ? for help")),
-        _ => match session.say(line) {
+        _ => match session.send_chat(line) {
             Some(said) => show_chat(ctx, &said)?,
             None => ctx.output.warn("that was not sent: it is empty, or the chat is full"),
         },

@@ -33,7 +33,7 @@ struct ListedDevice {
     id: String,
     /// Signed by the organisation; empty if it isn't.
     label: String,
-    standing: Membership,
+    membership: Membership,
     online: bool,
     last_seen: String,
     valid_until: Option<String>,
@@ -68,7 +68,7 @@ pub async fn run(ctx: &CommandContext, args: &DevicesArgs) -> Result<(), Command
         return Ok(());
     }
     let rows: Vec<_> = devices.into_iter().map(row).collect();
-    Ok(ctx.output.table(&["LABEL", "CONNECTED", "STANDING", "SYSTEM", "HOST", "VERSION", "ID"], &rows)?)
+    Ok(ctx.output.table(&["LABEL", "CONNECTED", "MEMBERSHIP", "SYSTEM", "HOST", "VERSION", "ID"], &rows)?)
 }
 
 fn device(
@@ -78,13 +78,13 @@ fn device(
     known: &KnownDevices,
     now: UnixMillis,
 ) -> ListedDevice {
-    let (standing, who) = Membership::of(&entry.credential, organisation, revocations, now);
+    let (membership, who) = Membership::of(&entry.credential, organisation, revocations, now);
     // An entry under another id than its credential's is the relay's invention.
     let who = who.filter(|who| who.device_id() == Some(entry.id));
     ListedDevice {
         id: entry.id.to_string(),
         label: who.as_ref().map(|w| w.invite.name.clone()).unwrap_or_default(),
-        standing: if who.is_some() { standing } else { Membership::Unsigned },
+        membership: if who.is_some() { membership } else { Membership::Unsigned },
         online: entry.online,
         last_seen: entry.last_seen.to_string(),
         valid_until: who.map(|w| w.invite.valid_until.to_string()),
@@ -102,11 +102,11 @@ fn row(device: ListedDevice) -> Vec<TableCell> {
         TableCell::toned(device.last_seen, TextTone::Faint)
     };
     let label = if device.label.is_empty() { "?".to_owned() } else { device.label };
-    let standing = TableCell::toned(device.standing.word(), device.standing.tone());
+    let membership = TableCell::toned(device.membership.name(), device.membership.tone());
     vec![
         label.into(),
         connected,
-        standing,
+        membership,
         device.os.into(),
         device.hostname.into(),
         device.version.into(),

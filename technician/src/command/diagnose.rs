@@ -70,7 +70,7 @@ pub async fn run(ctx: &CommandContext, args: DiagnoseArgs) -> Result<(), Command
     if args.screenshot && offered {
         wanted = wanted.with(Capability::Screenshot);
     }
-    let outcome = match in_session::granted(ctx, &session, &mut updates, wanted, args.duration).await {
+    let outcome = match in_session::ask(ctx, &session, &mut updates, wanted, args.duration).await {
         Ok(granted) => {
             let want = match (args.screenshot, granted.contains(Capability::Screenshot)) {
                 (false, _) => ScreenshotAvailability::Nothing,

@@ -34,7 +34,7 @@ pub(super) async fn open(
     if ctx.output.is_json() {
         ctx.output.json(&serde_json::json!({
             "event": "connected", "session": session.id().to_string(), "device": device.name,
-            "os": device.os, "offers": names(device.offers), "enrolled": device.enrolled,
+            "os": device.os, "offers": capability_names(device.offers), "enrolled": device.enrolled,
         }))?;
     } else {
         let how = if device.enrolled { "its enrolled key" } else { "the support code" };
@@ -43,12 +43,12 @@ pub(super) async fn open(
     Ok((session, updates))
 }
 
-fn names(capabilities: Capabilities) -> Vec<&'static str> {
+fn capability_names(capabilities: Capabilities) -> Vec<&'static str> {
     capabilities.iter().map(Capability::name).collect()
 }
 
 /// Asks, and waits for the decision: what of it is granted, of which at least the first.
-pub(super) async fn granted(
+pub(super) async fn ask(
     ctx: &CommandContext,
     session: &SessionHandle,
     updates: &mut mpsc::Receiver<SessionUpdate>,
@@ -63,28 +63,30 @@ pub(super) async fn granted(
             () = interrupted() => return Err(CommandFailure::new(ExitCode::Unexpected, "broken off")),
         };
         match update {
-            Some(SessionUpdate::Decided(n, Ok(granted))) if n == number => return some_of(wanted, &granted),
+            Some(SessionUpdate::Decided(n, Ok(granted))) if n == number => {
+                return granted_part(wanted, &granted);
+            }
             Some(SessionUpdate::Decided(n, Err(refusal))) if n == number => return Err(refusal.into()),
             Some(SessionUpdate::Ended(end)) => {
-                ended(ctx, &end)?;
+                report_end(ctx, &end)?;
                 return Err(CommandFailure::new(
                     ExitCode::SessionLost,
                     "the session ended before anything was granted",
                 ));
             }
             // A question that was open when the connection broke may never have arrived, or it was answered
-            // while nobody here could be told.
+            // while there was no connection to tell us.
             Some(SessionUpdate::Grants(granted, why)) => {
-                let has_it = some_of(wanted, &granted);
-                show(ctx, &SessionUpdate::Grants(granted, why), &mut now)?;
+                let has_it = granted_part(wanted, &granted);
+                show_update(ctx, &SessionUpdate::Grants(granted, why), &mut now)?;
                 if has_it.is_ok() {
                     return has_it;
                 }
                 number = session.ask(wanted, duration).await;
             }
             Some(update) => {
-                see(session, &update);
-                show(ctx, &update, &mut now)?;
+                mark_seen(session, &update);
+                show_update(ctx, &update, &mut now)?;
             }
             None => return Err(task_gone()),
         }
@@ -92,7 +94,7 @@ pub(super) async fn granted(
 }
 
 /// What of `wanted` is granted; without the first of it there is nothing to be done.
-fn some_of(wanted: Capabilities, granted: &[GrantedCapability]) -> Result<Capabilities, CommandFailure> {
+fn granted_part(wanted: Capabilities, granted: &[Granted]) -> Result<Capabilities, CommandFailure> {
     let granted: Capabilities = granted.iter().map(|granted| granted.capability).collect();
     match wanted.iter().next().filter(|first| !granted.contains(*first)) {
         Some(missing) => Err(SessionRefusal::NotGranted(missing).into()),
@@ -117,12 +119,12 @@ pub(super) async fn while_updated<T>(
             outcome = &mut work => return outcome,
             update = updates.recv() => match update {
                 Some(SessionUpdate::Ended(end)) => {
-                    ended(ctx, &end)?;
+                    report_end(ctx, &end)?;
                     return Err(CommandFailure::new(ExitCode::SessionLost, format!("the session ended before {unfinished}")));
                 }
                 Some(update) => {
-                    see(session, &update);
-                    show(ctx, &update, &mut granted)?;
+                    mark_seen(session, &update);
+                    show_update(ctx, &update, &mut granted)?;
                 }
                 None => return Err(task_gone()),
             },
@@ -154,16 +156,16 @@ pub(super) async fn interrupted() {
 }
 
 /// What is about to be shown in this terminal was seen.
-pub(super) fn see(session: &SessionHandle, update: &SessionUpdate) {
+pub(super) fn mark_seen(session: &SessionHandle, update: &SessionUpdate) {
     if let SessionUpdate::Chat(line) = update
         && !line.from_technician
     {
-        session.saw(line.number);
+        session.mark_chat_seen(line.number);
     }
 }
 
 /// Shows an update, and keeps what is granted now.
-pub(super) fn show(
+pub(super) fn show_update(
     ctx: &CommandContext,
     update: &SessionUpdate,
     granted: &mut Vec<GrantedCapability>,
@@ -263,8 +265,8 @@ pub(super) fn show_chat(ctx: &CommandContext, line: &ChatLine) -> Result<(), Com
     Ok(())
 }
 
-/// Says how the session ended; an end that nobody here wanted is a failure with its own exit code.
-pub(super) fn ended(ctx: &CommandContext, end: &SessionEnd) -> Result<(), CommandFailure> {
+/// Says how the session ended; an end that this side did not ask for is a failure with its own exit code.
+pub(super) fn report_end(ctx: &CommandContext, end: &SessionEnd) -> Result<(), CommandFailure> {
     let (code, why) = match end {
         SessionEnd::Here => (ExitCode::Ok, "ended here".to_owned()),
         SessionEnd::ByAgent(ended) => (ExitCode::of_ended(ended), ended.to_string()),

@@ -1,4 +1,4 @@
-//! `nearhand invite`, `nearhand enrol`, `nearhand site`: the strings that others join with.
+//! `nearhand invite`, `nearhand enrol`, `nearhand site`: strings with which people join and devices enrol.
 //!
 //! Signing needs no relay: the organisation's key is here, and the relay learns of an invitation when it is
 //! used. The strings of the first two hold a one-time secret; they go to the standard output and nowhere else.
@@ -174,7 +174,7 @@ fn signed(
     Ok((profile, invite, secret))
 }
 
-/// The string alone on the standard output, so that it can be piped; the rest beside it.
+/// Only the string goes to the standard output, so that it can be piped.
 fn show(
     ctx: &CommandContext,
     invite: &Signed<Invite>,
@@ -195,7 +195,7 @@ fn show(
     }
     ctx.output.line(string)?;
     ctx.output.note(&format!(
-        "For {} ({}), once, until {}: {how}\nWhoever has it first can use it: hand it over safely. To withdraw it: \
+        "For {} ({}), once, until {}: {how}\nIt works for the first person who uses it: hand it over safely. To withdraw it: \
          nearhand revoke invite {}",
         invite.name, invite.role, invite.use_by, invite.id
     ));

@@ -35,7 +35,7 @@ enum OrganisationAction {
 /// A file and its passphrase.
 #[derive(clap::Args)]
 struct FileArgs {
-    /// The backup
+    /// The file of the backup
     file: PathBuf,
     /// Read the passphrase from the first line of this file instead of asking
     #[arg(long, value_name = "FILE")]

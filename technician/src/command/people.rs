@@ -22,7 +22,7 @@ struct ListedPerson {
     /// Signed by the organisation; empty if it isn't.
     name: String,
     role: Option<String>,
-    standing: Membership,
+    membership: Membership,
     online: bool,
     last_seen: String,
     valid_until: Option<String>,
@@ -45,20 +45,20 @@ pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
         return Ok(ctx.output.json(&PeopleListing { people })?);
     }
     let rows: Vec<_> = people.into_iter().map(row).collect();
-    Ok(ctx.output.table(&["NAME", "ROLE", "CONNECTED", "STANDING", "UNTIL", "ID"], &rows)?)
+    Ok(ctx.output.table(&["NAME", "ROLE", "CONNECTED", "MEMBERSHIP", "UNTIL", "ID"], &rows)?)
 }
 
 fn person(relay: &RelayClient, entry: &PersonEntry) -> Result<ListedPerson, CommandFailure> {
     let identity = relay.identity();
     let revocations = relay.home().revocations()?;
-    let (standing, who) =
+    let (membership, who) =
         Membership::of(&entry.credential, &identity.profile.organisation, &revocations, clock::now());
     let who = who.filter(|who| who.technician_id() == Some(entry.id));
     Ok(ListedPerson {
         id: entry.id.to_string(),
         name: who.as_ref().map(|w| w.invite.name.clone()).unwrap_or_default(),
         role: who.as_ref().map(|w| w.invite.role.to_string()),
-        standing: if who.is_some() { standing } else { Membership::Unsigned },
+        membership: if who.is_some() { membership } else { Membership::Unsigned },
         online: entry.online,
         last_seen: entry.last_seen.to_string(),
         valid_until: who.map(|w| w.invite.valid_until.to_string()),
@@ -77,7 +77,7 @@ fn row(person: ListedPerson) -> Vec<TableCell> {
         (if person.you { format!("{name} (you)") } else { name }).into(),
         person.role.unwrap_or_default().into(),
         connected,
-        TableCell::toned(person.standing.word(), person.standing.tone()),
+        TableCell::toned(person.membership.name(), person.membership.tone()),
         person.valid_until.unwrap_or_default().into(),
         person.id.into(),
     ]

@@ -1,4 +1,4 @@
-//! `nearhand play`: looks at a recording. It is proved first, whatever is done with it then.
+//! `nearhand play`: shows or exports a recording. Its signatures are always checked first.
 
 use std::path::{Path, PathBuf};
 
@@ -22,12 +22,12 @@ const EVIDENCE: u64 = 8 << 20;
 /// Arguments of `nearhand play`.
 #[derive(clap::Args)]
 pub struct PlayArgs {
-    /// The recording
+    /// The file of the recording
     pub file: PathBuf,
-    /// Only say what it proves
+    /// Only check the recording and say what it proves
     #[arg(long, conflicts_with_all = ["export", "frames", "no_open"])]
     pub verify: bool,
-    /// Make a WebM video of it, with the program ffmpeg
+    /// Make a WebM video of the recording, with the program ffmpeg
     #[arg(long, value_name = "FILE.webm", conflicts_with_all = ["frames", "no_open"])]
     pub export: Option<PathBuf>,
     /// Pictures a second in the video
@@ -42,7 +42,7 @@ pub struct PlayArgs {
     pub no_open: bool,
 }
 
-/// How the device's key is known to this client.
+/// How this client knows the key that signed a recording.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum DeviceKeyTrust {
     /// The organisation has signed it.
@@ -51,7 +51,7 @@ enum DeviceKeyTrust {
     Met,
     /// It is the key that this client wrote down in that session.
     Session,
-    /// Not at all.
+    /// This client has never seen the key.
     No,
 }
 

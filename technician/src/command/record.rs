@@ -1,5 +1,4 @@
-//! `nearhand connect --record`: the file is begun with its title, the session is put behind it, and what became of it
-//! is said.
+//! `nearhand connect --record`: begins the file with its title, records the session, and says what became of the file.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +17,7 @@ use crate::session::{SessionHandle, SessionUpdate};
 
 /// Updates that may wait.
 const QUEUE: usize = 64;
-/// The file's end is waited for so long.
+/// Longest wait until the file is complete.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A recording that was begun.
@@ -79,7 +78,7 @@ impl BegunRecording {
 }
 
 /// Says what became of the file.
-pub(super) async fn ended(ctx: &CommandContext, recorder: ScreenRecorder) -> Result<(), CommandFailure> {
+pub(super) async fn finish(ctx: &CommandContext, recorder: ScreenRecorder) -> Result<(), CommandFailure> {
     let path = std::path::absolute(recorder.path()).unwrap_or_else(|_| recorder.path().to_owned());
     let path = path.display().to_string();
     let Ok(outcome) = timeout(PATIENCE, recorder.ended()).await else {

@@ -14,7 +14,7 @@ use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
 use crate::membership::Membership;
 use crate::relay::RelayClient;
-use crate::selection::{SelectionResult, pick};
+use crate::selection::{SelectionResult, select};
 
 /// Arguments of `nearhand revoke`.
 #[derive(clap::Args)]
@@ -29,19 +29,19 @@ pub struct RevokeArgs {
 enum RevokeTarget {
     /// A device, by its label, its id or the beginning of it
     Device {
-        /// Which
+        /// The device's label, its id, or at least four digits of the beginning of its id
         #[arg(value_name = "ID-OR-LABEL")]
         which: String,
     },
     /// A person, by their name, their id or the beginning of it
     Person {
-        /// Who
+        /// The person's name, their id, or at least four digits of the beginning of their id
         #[arg(value_name = "ID-OR-NAME")]
         which: String,
     },
     /// An invitation or enrolment string, used or not, by the id that was told with it
     Invite {
-        /// Which
+        /// The invitation's id
         #[arg(value_name = "ID")]
         id: InviteId,
     },
@@ -152,7 +152,7 @@ fn one(
     all: Vec<RevocationCandidate>,
     kind: &str,
 ) -> Result<RevocationCandidate, CommandFailure> {
-    let id = match pick(asked, &all, |c| c.id.clone(), |c| &c.name) {
+    let id = match select(asked, &all, |c| c.id.clone(), |c| &c.name) {
         SelectionResult::One(found, _) => found.id.clone(),
         SelectionResult::None => {
             return Err(CommandFailure::new(ExitCode::NoSuchDevice, format!("there is no {kind} {asked:?}")));

@@ -88,7 +88,7 @@ async fn list_of(ctx: &CommandContext, target: &str) -> Result<(), CommandFailur
     let (session, mut updates) = in_session::open(ctx, target, "to see which repairs there are").await?;
     let time = std::time::Duration::from_secs(120);
     let capability = nearhand_proto::grant::Capability::Runbook;
-    let listed = match in_session::granted(ctx, &session, &mut updates, capability.into(), time).await {
+    let listed = match in_session::ask(ctx, &session, &mut updates, capability.into(), time).await {
         Ok(_) => async { Ok(session.runbook().await?.list().await?) }.await,
         Err(failure) => Err(failure),
     };

@@ -53,8 +53,7 @@ pub async fn run(ctx: &CommandContext, args: &ScreenshotArgs) -> Result<(), Comm
     let reason = args.reason.as_deref().unwrap_or("to keep a picture of the screen");
     let (session, mut updates) = in_session::open(ctx, &args.target, reason).await?;
     let duration = LIMIT * 2;
-    let kept = match in_session::granted(ctx, &session, &mut updates, Capability::View.into(), duration).await
-    {
+    let kept = match in_session::ask(ctx, &session, &mut updates, Capability::View.into(), duration).await {
         Ok(_) => {
             let work = exact_picture(&session, args.monitor.map(|number| number - 1));
             let interruption = in_session::interrupted();
@@ -96,8 +95,8 @@ pub(super) async fn for_report(session: &SessionHandle) -> Result<Vec<u8>, Comma
     timeout(LIMIT, picture(session, &StreamOpen::Screenshot, None, MAX_PNG)).await.map_err(|_| late())?
 }
 
-/// The first exact frame as a PNG file of at most so many bytes. Frames that aren't exact are answered only where the
-/// conversation has such: `start` begins it.
+/// The first exact frame as a PNG file of at most `most` bytes. Only a stream that `start` began has frames before it that
+/// are not exact.
 async fn picture(
     session: &SessionHandle,
     open: &StreamOpen,
@@ -107,26 +106,26 @@ async fn picture(
     let nonsense = || CommandFailure::new(ExitCode::Unexpected, DeviceStreamEnd::Nonsense.to_string());
     let program = DecoderProgram::for_png()
         .map_err(|e| CommandFailure::new(ExitCode::Local, format!("this program can't find itself: {e}")))?;
-    let (mut say, hear) = session.open_stream(open, 1).await?;
+    let (mut sender, receiver) = session.open_stream(open, 1).await?;
     let one_only = start.is_none();
     if let Some(start) = start {
-        say.send(&start).await?;
+        sender.send(&start).await?;
     }
-    let (mut messages, _reader) = read::<SessionHandle, FromScreen>(hear);
+    let (mut messages, _reader) = read::<SessionHandle, FromScreen>(receiver);
     let (to, mut made) = mpsc::channel(4);
     let died = |died: crate::viewer::decoder_process::DecoderFailure| {
         CommandFailure::new(ExitCode::Unexpected, died.to_string())
     };
     let mut decoding =
         DecoderProcess::start(&program, PngCollector { file: Vec::new(), most, to }).map_err(died)?;
-    let (mut round, mut under_way, mut waiting) = (StreamEpoch::first(0), VecDeque::new(), None);
+    let (mut epoch, mut under_way, mut waiting) = (StreamEpoch::first(0), VecDeque::new(), None);
     let mut arrived = false;
     loop {
         tokio::select! {
             // Behind its one frame a stream for a report ends.
             message = messages.recv(), if waiting.is_none() && !(one_only && arrived) => match message.ok_or_else(nonsense)?? {
                 FromScreen::Frame { frame, part, last } => {
-                    round.takes(frame, part.len(), last.is_some()).map_err(|_| nonsense())?;
+                    epoch.accepts(frame, part.len(), last.is_some()).map_err(|_| nonsense())?;
                     if last.is_some() {
                         arrived = true;
                         under_way.push_back(frame);
@@ -148,11 +147,11 @@ async fn picture(
                 Some(file) if !file.is_empty() => return Ok(file),
                 Some(_) if one_only => return Err(nonsense()),
                 Some(_) => if let Some(frame) = under_way.pop_front() {
-                    say.send(&FromViewer::Painted { frame, decode: 0, paint: 0 }).await?;
+                    sender.send(&FromViewer::Painted { frame, decode: 0, paint: 0 }).await?;
                 },
-                None => return Err(died(decoding.died().await)),
+                None => return Err(died(decoding.failure().await)),
             },
-            gone = decoding.died() => return Err(died(gone)),
+            gone = decoding.failure() => return Err(died(gone)),
         }
     }
 }

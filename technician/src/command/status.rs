@@ -38,7 +38,7 @@ pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
         status.warn(ctx, &identity);
     }
     match relay {
-        Ok(relay) if status.standing == Membership::Valid => {
+        Ok(relay) if status.membership == Membership::Valid => {
             relay.finish().await;
             Ok(())
         }
@@ -48,7 +48,7 @@ pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
 }
 
 struct ClientStatus {
-    standing: Membership,
+    membership: Membership,
     expires_soon: bool,
     organisation_key: bool,
     list: u64,
@@ -59,9 +59,9 @@ impl ClientStatus {
     fn gather(home: &ClientHome, identity: &TechnicianIdentity) -> Result<Self, CommandFailure> {
         let revocations = home.revocations()?;
         let (now, profile) = (clock::now(), &identity.profile);
-        let (standing, _) = Membership::of(&profile.credential, &profile.organisation, &revocations, now);
+        let (membership, _) = Membership::of(&profile.credential, &profile.organisation, &revocations, now);
         Ok(Self {
-            standing,
+            membership,
             expires_soon: identity.who.invite.valid_until.0.saturating_sub(now.0) < WARN_MS,
             organisation_key: home.has_organisation_key(),
             list: revocations.list().and_then(|l| l.peek().ok()).map_or(0, |l| l.number),
@@ -80,7 +80,7 @@ impl ClientStatus {
             "name": identity.name(),
             "id": identity.id().to_string(),
             "role": invite.role.to_string(),
-            "standing": self.standing,
+            "membership": self.membership,
             "valid_until": invite.valid_until.to_string(),
             "rotations_left": MAX_LINKS.saturating_sub(identity.who.keys().len()),
             "organisation": {
@@ -131,8 +131,8 @@ impl ClientStatus {
             (
                 "Membership",
                 TableCell::toned(
-                    format!("{}, until {}", self.standing.word(), invite.valid_until),
-                    self.standing.tone(),
+                    format!("{}, until {}", self.membership.name(), invite.valid_until),
+                    self.membership.tone(),
                 ),
             ),
             ("Organisation key", key.into()),
@@ -144,7 +144,7 @@ impl ClientStatus {
     }
 
     fn warn(&self, ctx: &CommandContext, identity: &TechnicianIdentity) {
-        if self.standing == Membership::Valid && self.expires_soon {
+        if self.membership == Membership::Valid && self.expires_soon {
             ctx.output.warn(&format!(
                 "your membership ends at {}: ask the administrator for a new invitation",
                 identity.who.invite.valid_until

@@ -9,10 +9,10 @@ use nearhand_proto::identity::PublicKey;
 use nearhand_proto::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-/// A device that was met.
+/// A device that this client has had a session with.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct KnownDevice {
-    /// Its id.
+    /// The device's id, made of its first key.
     #[serde(with = "as_text")]
     pub id: DeviceId,
     /// The key it had when it was last met.
@@ -45,7 +45,7 @@ pub enum KeyChanged {
          set up anew, it must be enrolled anew and the old one revoked (`nearhand revoke device {id}`)"
     )]
     Key {
-        /// Which.
+        /// The device that shows another key.
         id: DeviceId,
         /// Its label as known.
         label: String,
@@ -59,7 +59,7 @@ pub enum KeyChanged {
          revokes the old one (`nearhand revoke device {known}`)"
     )]
     Label {
-        /// The label.
+        /// The label that was asked for.
         label: String,
         /// The device it belongs to.
         known: DeviceId,

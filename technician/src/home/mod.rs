@@ -47,7 +47,7 @@ pub enum ClientHomeError {
          or claim a new relay (`nearhand claim STRING`)"
     )]
     NotSetUp {
-        /// The directory.
+        /// The technician's directory.
         dir: PathBuf,
     },
     /// The organisation's key isn't here.
@@ -56,13 +56,13 @@ pub enum ClientHomeError {
          or restore the key (`nearhand organisation restore FILE`)"
     )]
     NoOrganisationKey {
-        /// The directory.
+        /// The technician's directory.
         dir: PathBuf,
     },
     /// There is an organisation key here, but another organisation's.
     #[error("{path} is the key of another organisation than the one this profile belongs to: {remedy}")]
     OtherOrganisationKey {
-        /// The file.
+        /// The file with the key.
         path: PathBuf,
         /// What to do.
         remedy: &'static str,
@@ -73,7 +73,7 @@ pub enum ClientHomeError {
          use another directory (--home DIR), or move it away if you are sure"
     )]
     OrganisationKeyExists {
-        /// The file.
+        /// The file with the key.
         path: PathBuf,
     },
     /// There is a profile already.
@@ -81,11 +81,11 @@ pub enum ClientHomeError {
         "{dir} belongs to {name} at {organisation} already: use another directory (--home DIR) for another one"
     )]
     AlreadySetUp {
-        /// The directory.
+        /// The technician's directory.
         dir: PathBuf,
-        /// Whose profile.
+        /// The name in the profile.
         name: String,
-        /// Of which organisation.
+        /// The organisation in the profile.
         organisation: String,
     },
     /// A claim, a join or a rotation of the key began and its end isn't known.
@@ -106,7 +106,7 @@ pub enum ClientHomeError {
     /// It can't be read as what it should be.
     #[error("{path} is damaged ({why}): {remedy}")]
     Damaged {
-        /// The file.
+        /// The damaged file or directory.
         path: PathBuf,
         /// What is wrong with it.
         why: String,
@@ -118,7 +118,7 @@ pub enum ClientHomeError {
     Io {
         /// What was tried.
         act: &'static str,
-        /// With what.
+        /// The file or directory that it was tried with.
         path: PathBuf,
         /// What the system says.
         #[source]
@@ -162,7 +162,7 @@ impl ClientHome {
         Ok(Self { dir })
     }
 
-    /// The directory.
+    /// Where the directory is.
     pub fn dir(&self) -> &Path {
         &self.dir
     }

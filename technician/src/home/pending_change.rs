@@ -2,7 +2,7 @@
 //!
 //! Everything that the change needs is on the disk before the relay is asked, in `pending/`; once the relay
 //! has agreed it is put in its place and `pending/` goes. So a crash or a lost answer at any point loses
-//! nothing: whoever connects next asks the relay which of the two identities it knows. Must not live here:
+//! nothing: the next command that connects asks the relay which of the two identities it knows. Must not live here:
 //! asking the relay (see `crate::relay`).
 
 use core::fmt;
@@ -49,7 +49,7 @@ impl fmt::Display for IdentityChange {
 pub struct PendingChange {
     /// What was begun.
     pub step: IdentityChange,
-    /// Who the technician is once the relay has agreed.
+    /// The technician's identity once the relay has agreed.
     pub identity: TechnicianIdentity,
     /// The new organisation's key, in a claim.
     pub organisation_key: Option<SecretKey>,

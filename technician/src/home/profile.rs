@@ -1,4 +1,4 @@
-//! Who the technician is and with whom: `profile.toml`, and the identity it makes together with the key.
+//! The technician's relay, organisation and credential: `profile.toml`, and the identity that it and the key make.
 //!
 //! Must not live here: where the file is and how it is written (see the parent).
 
@@ -31,11 +31,11 @@ pub struct TechnicianProfile {
     pub credential: Credential,
 }
 
-/// The file's shape.
+/// The contents of `profile.toml`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProfileFile {
-    /// What is what, for whoever opens the file.
+    /// Version of the file's form.
     format: u32,
     credential: String,
     relay: RelayTable,
@@ -140,7 +140,7 @@ impl TechnicianProfile {
 /// The technician as others know them: profile, private key, and what the credential proves.
 #[derive(Clone, Debug)]
 pub struct TechnicianIdentity {
-    /// The profile.
+    /// Relay, organisation and credential.
     pub profile: TechnicianProfile,
     /// The technician's own key.
     pub key: SecretKey,

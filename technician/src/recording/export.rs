@@ -1,7 +1,7 @@
 //! A recording as a WebM video, made by the program ffmpeg, or as PNG files.
 //!
-//! A driver. Pictures come from the painting process; what is the same for a while is painted once and handed over
-//! as often as the frame rate wants it.
+//! A driver. Pictures come from the painting process. A picture that stays the same is painted once and written as often as
+//! the frame rate needs it.
 
 use std::fs::File;
 use std::io::{BufWriter, ErrorKind};
@@ -28,16 +28,16 @@ const WORDS: u64 = 2000;
 /// Between two PNG files, in milliseconds.
 const SECOND: u64 = 1000;
 
-/// The recording as it is seen, moment by moment, on a ground of one size.
+/// The recording as it is seen, moment by moment, on a canvas of one size.
 struct FrameRenderer {
     showing: RecordingPlayback,
     painter: PaintProcess,
     pointer: PointerOverlay,
     size: Size,
-    ground: Vec<u8>,
+    canvas: Vec<u8>,
     /// A whole frame was given to the painter.
     begun: bool,
-    /// The ground is no longer what is to be seen.
+    /// The canvas is no longer what is to be seen.
     stale: bool,
     next: Option<(u64, PlaybackStep)>,
 }
@@ -49,10 +49,10 @@ impl FrameRenderer {
         let next = showing.next();
         Ok(Self {
             showing,
-            painter: PaintProcess::start().map_err(died)?,
+            painter: PaintProcess::start().map_err(painting_failed)?,
             pointer: PointerOverlay::default(),
             size,
-            ground: vec![0; size.pixels() * 3],
+            canvas: vec![0; size.pixels() * 3],
             begun: false,
             stale: false,
             next,
@@ -60,26 +60,26 @@ impl FrameRenderer {
     }
 
     /// Does all that happens up to a moment. `false`: nothing happens any more.
-    async fn until(&mut self, moment: u64) -> Result<bool, CommandFailure> {
-        while let Some((at, act)) = self.next.take() {
+    async fn advance_to(&mut self, moment: u64) -> Result<bool, CommandFailure> {
+        while let Some((at, step)) = self.next.take() {
             if at > moment {
-                self.next = Some((at, act));
+                self.next = Some((at, step));
                 return Ok(true);
             }
-            self.act(act).await?;
+            self.apply(step).await?;
             self.next = self.showing.next();
         }
         Ok(false)
     }
 
-    async fn act(&mut self, act: PlaybackStep) -> Result<(), CommandFailure> {
-        match act {
-            PlaybackStep::Begin => self.painter.give(&PaintTask::Begin).await.map_err(died)?,
+    async fn apply(&mut self, step: PlaybackStep) -> Result<(), CommandFailure> {
+        match step {
+            PlaybackStep::Begin => self.painter.give(&PaintTask::Begin).await.map_err(painting_failed)?,
             PlaybackStep::Frame { part, last, .. } => {
                 self.painter
                     .give(&PaintTask::Part { bytes: part, is_last: last.is_some() })
                     .await
-                    .map_err(died)?;
+                    .map_err(painting_failed)?;
                 self.begun |= last.is_some();
                 self.stale |= last.is_some();
             }
@@ -97,27 +97,27 @@ impl FrameRenderer {
     }
 
     /// What is to be seen now; `None` before the first picture.
-    async fn seen(&mut self) -> Result<Option<&[u8]>, CommandFailure> {
+    async fn current_picture(&mut self) -> Result<Option<&[u8]>, CommandFailure> {
         if !self.begun {
             return Ok(None);
         }
         if core::mem::take(&mut self.stale) {
-            let mut rgb = self.painter.show().await.map_err(died)?;
+            let mut rgb = self.painter.show().await.map_err(painting_failed)?;
             self.pointer.paint(rgb.size.width, &mut rgb.bytes);
-            place(&mut self.ground, self.size, &rgb.bytes, rgb.size);
+            place(&mut self.canvas, self.size, &rgb.bytes, rgb.size);
         }
-        Ok(Some(&self.ground))
+        Ok(Some(&self.canvas))
     }
 }
 
-/// Puts a picture in the middle of a ground at least as large; what of it is larger is cut off.
-fn place(ground: &mut [u8], size: Size, picture: &[u8], of: Size) {
+/// Puts a picture in the middle of a canvas at least as large; what of it is larger is cut off.
+fn place(canvas: &mut [u8], size: Size, picture: &[u8], of: Size) {
     let row = |width: u16| usize::from(width) * 3;
-    ground.fill(0);
+    canvas.fill(0);
     let left = row(size.width.saturating_sub(of.width) / 2);
     let top = usize::from(size.height.saturating_sub(of.height) / 2);
     let length = row(of.width.min(size.width));
-    let lines = ground.chunks_exact_mut(row(size.width)).skip(top);
+    let lines = canvas.chunks_exact_mut(row(size.width)).skip(top);
     for (to, from) in lines.zip(picture.chunks_exact(row(of.width))) {
         if let (Some(to), Some(from)) = (to.get_mut(left..left + length), from.get(..length)) {
             to.copy_from_slice(from);
@@ -125,8 +125,8 @@ fn place(ground: &mut [u8], size: Size, picture: &[u8], of: Size) {
     }
 }
 
-fn died(died: DecoderFailure) -> CommandFailure {
-    CommandFailure::new(ExitCode::Unexpected, format!("the recording's pictures can't be made: {died}"))
+fn painting_failed(failure: DecoderFailure) -> CommandFailure {
+    CommandFailure::new(ExitCode::Unexpected, format!("the recording's pictures can't be made: {failure}"))
 }
 
 fn size(survey: &RecordingSurvey) -> Result<Size, CommandFailure> {
@@ -136,7 +136,7 @@ fn size(survey: &RecordingSurvey) -> Result<Size, CommandFailure> {
     Size::checked(size.width.next_multiple_of(2), size.height.next_multiple_of(2)).ok_or_else(nothing)
 }
 
-/// Makes a WebM file with so many frames a second; `told` hears how many milliseconds are done.
+/// Makes a WebM file with `rate` frames a second; `progress` is called with the playing time that is done, in milliseconds.
 ///
 /// # Errors
 /// [`CommandFailure`]; what there is of the file is then removed.
@@ -145,24 +145,24 @@ pub async fn webm(
     survey: &RecordingSurvey,
     out: &Path,
     rate: u32,
-    told: impl Fn(u64),
+    progress: impl Fn(u64),
 ) -> Result<(), CommandFailure> {
     let reserved = ReservedFile::new(out)?;
     let size = size(survey)?;
-    let mut stage = FrameRenderer::new(file, size)?;
+    let mut renderer = FrameRenderer::new(file, size)?;
     let mut video = FfmpegVideo::start(out, size, rate)?;
     let mut frames = 0_u64;
     for tick in 0.. {
         let moment = tick * 1000 / u64::from(rate.max(1));
-        let more = stage.until(moment).await?;
-        if let Some(seen) = stage.seen().await? {
+        let more = renderer.advance_to(moment).await?;
+        if let Some(seen) = renderer.current_picture().await? {
             if video.to.write_all(seen).await.is_err() {
                 // It has ended before its time, and says why.
                 break;
             }
             frames += 1;
         }
-        told(moment);
+        progress(moment);
         if !more && moment >= survey.millis {
             break;
         }
@@ -201,7 +201,7 @@ impl ReservedFile {
 impl Drop for ReservedFile {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
-            // Half a video is of use to nobody.
+            // Half a video is useless.
             let _ = std::fs::remove_file(path);
         }
     }
@@ -232,7 +232,7 @@ impl FfmpegVideo {
             .args(["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"])
             .args(["-color_range", "tv", "-c:v", "libvpx-vp9", "-crf", "24", "-b:v", "0"])
             .args(["-deadline", "realtime", "-cpu-used", "7", "-row-mt", "1", "-f", "webm", "-y"])
-            // A path is no protocol, whatever it looks like.
+            // ffmpeg would take a name with a colon for a protocol.
             .arg(file_argument(out))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -292,17 +292,17 @@ pub async fn frames(
     file: &Path,
     survey: &RecordingSurvey,
     directory: &Path,
-    told: impl Fn(u64),
+    progress: impl Fn(u64),
 ) -> Result<u64, CommandFailure> {
     let size = size(survey)?;
     std::fs::create_dir_all(directory)
         .map_err(|e| CommandFailure::new(ExitCode::Local, format!("{}: {e}", directory.display())))?;
-    let mut stage = FrameRenderer::new(file, size)?;
+    let mut renderer = FrameRenderer::new(file, size)?;
     let (mut made, mut moment) = (0, 0);
     loop {
-        let more = stage.until(moment).await?;
-        let changed = stage.stale;
-        if let Some(seen) = stage.seen().await?
+        let more = renderer.advance_to(moment).await?;
+        let changed = renderer.stale;
+        if let Some(seen) = renderer.current_picture().await?
             && changed
         {
             let name = format!(
@@ -314,7 +314,7 @@ pub async fn frames(
             png(&directory.join(name), size, seen)?;
             made += 1;
         }
-        told(moment);
+        progress(moment);
         if !more {
             return Ok(made);
         }
@@ -340,12 +340,12 @@ mod tests {
     #[test]
     fn a_smaller_picture_stands_in_the_middle_and_a_larger_one_is_cut() {
         let small = Size { width: 2, height: 1 };
-        let mut ground = vec![9; 4 * 3 * 3];
-        place(&mut ground, Size { width: 4, height: 3 }, &[1, 1, 1, 2, 2, 2], small);
+        let mut canvas = vec![9; 4 * 3 * 3];
+        place(&mut canvas, Size { width: 4, height: 3 }, &[1, 1, 1, 2, 2, 2], small);
         let line = [0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 0, 0];
-        assert_eq!(ground, [[0; 12], line, [0; 12]].concat());
-        let mut ground = vec![9; 3];
-        place(&mut ground, Size { width: 1, height: 1 }, &[1, 1, 1, 2, 2, 2], small);
-        assert_eq!(ground, [1, 1, 1]);
+        assert_eq!(canvas, [[0; 12], line, [0; 12]].concat());
+        let mut canvas = vec![9; 3];
+        place(&mut canvas, Size { width: 1, height: 1 }, &[1, 1, 1, 2, 2, 2], small);
+        assert_eq!(canvas, [1, 1, 1]);
     }
 }

@@ -1,4 +1,4 @@
-//! A recording as bytes: what the screen's stream carried, in order, with the device's word for it. Pure: bytes in,
+//! A recording as bytes: the messages of the screen's stream, in order, with the device's signatures. Pure: bytes in,
 //! chunks out, and back.
 //!
 //! ```text
@@ -8,8 +8,8 @@
 //! ```
 //!
 //! The check is the beginning of the SHA-256 of the check's whole hash before it, the length and the message: a byte
-//! that a disk has lost is found where it is. It holds back nobody who writes it anew; that is what the device's
-//! signatures are for ([`super::proof`]). Chunks are only ever appended: what is there after a crash counts.
+//! that a disk has lost is found where it is. It does not stop an attacker who rewrites the file; the device's
+//! signatures do ([`super::proof`]). Chunks are only ever appended: what is there after a crash counts.
 
 use std::io::{self, Read};
 
@@ -35,10 +35,10 @@ pub const MAX_FILE: u64 = 4_000_000_000;
 /// Longest remark, in characters.
 pub const MAX_REMARK: usize = 300;
 
-/// Who recorded what, when: signed by the technician's key.
+/// The title of a recording: session, device and technician. Signed by the technician's key.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct RecordingTitle {
-    /// The session.
+    /// The session that was recorded.
     pub session: SessionId,
     /// When the recording was begun, by the technician's clock.
     pub began: UnixMillis,
@@ -48,11 +48,11 @@ pub struct RecordingTitle {
     pub key: PublicKey,
     /// What the organisation says of that key; in a session by support code there is nothing.
     pub credential: Option<Credential>,
-    /// The technician's name.
+    /// The technician's name, as their credential has it.
     pub technician: String,
     /// The technician's organisation.
     pub organisation: PublicKey,
-    /// Its name.
+    /// The organisation's name, as the technician's profile has it.
     pub organisation_name: String,
     /// Version of the program that recorded.
     pub program: String,
@@ -68,7 +68,7 @@ pub enum RecordingChunk {
     /// The first one, and no other: the title, and the credential of the technician who signed it.
     Title(Signed<RecordingTitle>, Box<Credential>),
     /// A message of the screen's stream.
-    Said(FromScreen),
+    Message(FromScreen),
     /// Why it is cut here, in the recording program's words.
     Remark(String),
 }
@@ -110,7 +110,7 @@ impl ChunkChecks {
     }
 }
 
-/// Makes bytes of chunks.
+/// Turns chunks into the bytes of a recording.
 #[derive(Debug)]
 pub struct ChunkWriter(ChunkChecks);
 
@@ -135,7 +135,7 @@ impl ChunkWriter {
     }
 }
 
-/// Reads chunks.
+/// Reads a recording chunk by chunk and holds each against its check.
 #[derive(Debug)]
 pub struct RecordingReader<R> {
     input: R,

@@ -1,8 +1,7 @@
 //! `nearhand paint`: the process that makes pictures of a recording's frames, and nothing else.
 //!
-//! It has the same walls as the one that decodes for the viewer ([`crate::viewer::decode`]), for the same reason:
-//! whoever controlled the device has chosen these bytes. That one hands JPEG pictures on to the browser; here all of
-//! it becomes pixels.
+//! It has the same limits as the process that decodes for the viewer ([`crate::viewer::decode`]), for the same reason: the
+//! device chose these bytes. That process hands JPEG pictures on to the browser; this one turns everything into pixels.
 //!
 //! In: tasks, each a length (4 bytes, little-endian) and a [`PaintTask`]. Out, for each [`PaintTask::Show`]: width and height (2
 //! bytes each) and rows of red, green, blue.
@@ -18,14 +17,14 @@ use serde::{Deserialize, Serialize};
 use crate::platform;
 use crate::viewer::decode::{MAX_PIECE, MEMORY, NO_FRAME};
 
-/// What the process is told.
+/// A task for the painting process.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum PaintTask {
     /// A new beginning: nothing is known of earlier pictures.
     Begin,
     /// A part of a frame, in order.
     Part {
-        /// Its bytes.
+        /// The part's bytes.
         bytes: Vec<u8>,
         /// The frame is whole with it.
         is_last: bool,
@@ -48,7 +47,7 @@ impl From<io::Error> for PaintStop {
 /// Paints until its input ends.
 pub fn run() -> ExitCode {
     if let Err(error) = platform::confine(MEMORY) {
-        // Without walls there is no decoding; the parent says so.
+        // Without its limits the process must not decode; the parent tells the technician.
         let _ = writeln!(io::stderr(), "nearhand paint: can't give up rights: {error}");
         return ExitCode::FAILURE;
     }
@@ -78,7 +77,7 @@ fn paint(input: &mut impl Read, output: &mut impl Write) -> Result<(), PaintStop
                 if is_last {
                     decoder.decode(&frame, &mut picture).map_err(|_| PaintStop::NoFrame)?;
                     frame.clear();
-                    // One large frame must not be remembered for good.
+                    // Otherwise one large frame would hold its memory to the end.
                     frame.shrink_to(1 << 20);
                 }
             }

@@ -13,15 +13,15 @@ use super::paint::PaintTask;
 use crate::viewer::decode::{MAX_PIECE, NO_FRAME};
 use crate::viewer::decoder_process::DecoderFailure;
 
-/// A process that takes nothing, or shows nothing, for so long hangs.
+/// A process that takes or shows nothing for this time hangs.
 const HANGS: Duration = Duration::from_secs(30);
 
 /// A picture: rows of red, green, blue.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RgbPicture {
-    /// Its size.
+    /// Width and height in pixels.
     pub size: Size,
-    /// Its bytes.
+    /// Three bytes for each pixel, row by row.
     pub bytes: Vec<u8>,
 }
 

@@ -1,7 +1,7 @@
 //! The playback page: one recording, shown by the viewer's page server and decode process.
 //!
-//! A driver. Time runs by this machine's clock, at the speed that was chosen, over the recording's own. To go to a
-//! moment, the last whole frame before it is decoded and all that follows up to it.
+//! A driver. Playing time follows this machine's clock, at the chosen speed. To go to a moment, the player decodes the last
+//! complete picture before it and all frames from there to the moment.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -23,29 +23,29 @@ use crate::viewer::server::{PageConnection, PageMessage, PageOutput};
 /// Frames that the page may owe.
 const UNPAINTED: usize = 8;
 /// Wishes that wait while a moment is looked for.
-const WISHES: usize = 16;
+const REQUESTS: usize = 16;
 /// Nothing happens for longer than this: with stillness skipped, it is cut to it. In milliseconds.
 const STILL: u64 = 500;
 /// How often the page is told where it is.
 const TICK: Duration = Duration::from_millis(250);
-/// A page that takes nothing for so long is gone.
+/// A page that takes no message for this time is gone.
 const STUCK: Duration = Duration::from_secs(10);
 /// Speeds that can be chosen.
 const SPEEDS: [u8; 4] = [1, 2, 4, 8];
 
-/// What is played.
+/// What is played and how.
 pub struct PlayerSettings {
-    /// The recording.
+    /// The file of the recording.
     pub file: PathBuf,
-    /// What was found out about it.
+    /// What a first reading of the file has found.
     pub survey: RecordingSurvey,
-    /// What it proves, in words.
+    /// What the recording proves, as a sentence for the page.
     pub verdict: String,
-    /// What decodes.
+    /// The program that decodes the frames.
     pub decoder: DecoderProgram,
 }
 
-/// Plays for whoever opens the page, until `stop` is done.
+/// Plays on the page that is open, until `stop` is done.
 ///
 /// # Errors
 /// [`CommandFailure`]: the recording can't be read.
@@ -59,23 +59,23 @@ pub async fn play(
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        while let Some(said) = player.wishes.pop_front() {
-            player.said(said).await?;
+        while let Some(said) = player.requests.pop_front() {
+            player.handle_page(said).await?;
         }
         let due = player.due();
         tokio::select! {
             page = server.next_page() => match page {
-                Some(page) => player.attached(page).await?,
+                Some(page) => player.attach(page).await?,
                 None => return Ok(()),
             },
             heard = next_heard(&mut player.page) => match heard {
-                Some(PageMessage::Said(said)) => player.said(said).await?,
+                Some(PageMessage::Request(said)) => player.handle_page(said).await?,
                 Some(PageMessage::Pasted { .. }) => {}
                 None => player.page = None,
             },
-            died = died(&mut player.decoding) => player.died(died).await,
+            failure = decoder_failure(&mut player.decoding) => player.decoder_failed(failure).await,
             () = at(due) => player.step().await?,
-            _ = ticks.tick(), if player.page.is_some() && !player.paused => player.tell_place().await,
+            _ = ticks.tick(), if player.page.is_some() && !player.paused => player.tell_position().await,
             () = &mut stop => return Ok(()),
         }
     }
@@ -88,9 +88,9 @@ async fn next_heard(page: &mut Option<PageConnection>) -> Option<PageMessage> {
     }
 }
 
-async fn died(decoding: &mut Option<DecoderProcess>) -> DecoderFailure {
+async fn decoder_failure(decoding: &mut Option<DecoderProcess>) -> DecoderFailure {
     match decoding {
-        Some(decoding) => decoding.died().await,
+        Some(decoding) => decoding.failure().await,
         None => core::future::pending().await,
     }
 }
@@ -108,11 +108,11 @@ struct RecordingPlayer {
     next: Option<(u64, PlaybackStep)>,
     page: Option<PageConnection>,
     decoding: Option<DecoderProcess>,
-    round: u32,
-    /// Frames of this round that were given to the decoder and aren't painted.
+    epoch: u32,
+    /// Frames of this epoch that were given to the decoder and aren't painted.
     unpainted: VecDeque<u32>,
     /// Said while a moment was looked for.
-    wishes: VecDeque<FromPage>,
+    requests: VecDeque<FromPage>,
     /// Where it was at that time.
     anchor: (u64, Instant),
     paused: bool,
@@ -131,9 +131,9 @@ impl RecordingPlayer {
             next: None,
             page: None,
             decoding: None,
-            round: 0,
+            epoch: 0,
             unpainted: VecDeque::new(),
-            wishes: VecDeque::new(),
+            requests: VecDeque::new(),
             anchor: (0, Instant::now()),
             paused: true,
             over: false,
@@ -143,7 +143,7 @@ impl RecordingPlayer {
     }
 
     /// Where it is, in milliseconds.
-    fn place(&self) -> u64 {
+    fn position(&self) -> u64 {
         let (at, since) = self.anchor;
         if self.paused {
             return at;
@@ -164,7 +164,7 @@ impl RecordingPlayer {
         }
         let moment = self.next.as_ref().map_or(self.settings.survey.millis, |(at, _)| *at);
         let (at, since) = self.anchor;
-        let still = moment.saturating_sub(self.place());
+        let still = moment.saturating_sub(self.position());
         if self.skips && still > STILL {
             return Some(Instant::now());
         }
@@ -174,27 +174,27 @@ impl RecordingPlayer {
 
     /// What is due now is done.
     async fn step(&mut self) -> Result<(), CommandFailure> {
-        let place = self.place();
+        let position = self.position();
         let moment = self.next.as_ref().map_or(self.settings.survey.millis, |(at, _)| *at);
-        if self.skips && moment.saturating_sub(place) > STILL {
+        if self.skips && moment.saturating_sub(position) > STILL {
             self.anchor_at(moment - STILL);
             return Ok(());
         }
         match self.next.take() {
             Some((_, act)) => {
-                self.act(act).await;
+                self.perform(act).await;
                 self.next = self.showing.next();
             }
             None => {
                 self.anchor_at(self.settings.survey.millis);
                 (self.paused, self.over) = (true, true);
-                self.tell_place().await;
+                self.tell_position().await;
             }
         }
         Ok(())
     }
 
-    async fn act(&mut self, act: PlaybackStep) {
+    async fn perform(&mut self, act: PlaybackStep) {
         match act {
             PlaybackStep::Begin => self.begin().await,
             PlaybackStep::Frame { frame, part, last } => {
@@ -223,42 +223,46 @@ impl RecordingPlayer {
             decoding.stop().await;
         }
         self.unpainted.clear();
-        self.round = self.round.wrapping_add(1);
+        self.epoch = self.epoch.wrapping_add(1);
         let Some(page) = &self.page else { return };
         match DecoderProcess::start(&self.settings.decoder, OperationsToPage(page.to.clone())) {
             Ok(decoding) => {
-                self.tell(ToPage::Screen { state: ScreenState::On, why: String::new(), round: self.round })
+                self.tell(ToPage::Screen { state: ScreenState::On, why: String::new(), epoch: self.epoch })
                     .await;
-                let _ = decoding.feed().send(DecoderInput::Begin { round: self.round }).await;
+                let _ = decoding.feed().send(DecoderInput::Begin { epoch: self.epoch }).await;
                 self.decoding = Some(decoding);
             }
-            Err(died) => self.died(died).await,
+            Err(failure) => self.decoder_failed(failure).await,
         }
     }
 
-    async fn died(&mut self, died: DecoderFailure) {
+    async fn decoder_failed(&mut self, failure: DecoderFailure) {
         self.decoding = None;
         self.pause(true);
-        let why = format!("{died}; go to another moment to begin anew");
-        self.tell(ToPage::Screen { state: ScreenState::Failed, why, round: self.round }).await;
-        self.tell_place().await;
+        let why = format!("{failure}; go to another moment to start it again");
+        self.tell(ToPage::Screen { state: ScreenState::Failed, why, epoch: self.epoch }).await;
+        self.tell_position().await;
     }
 
     async fn tell(&mut self, what: ToPage) {
         let Some(page) = &self.page else { return };
-        if !matches!(timeout(STUCK, page.to.send(PageOutput::Say(what))).await, Ok(Ok(()))) {
+        if !matches!(timeout(STUCK, page.to.send(PageOutput::Message(what))).await, Ok(Ok(()))) {
             self.page = None;
         }
     }
 
-    async fn tell_place(&mut self) {
-        let told =
-            ToPage::Playing { at: self.place(), paused: self.paused, speed: self.speed, skips: self.skips };
+    async fn tell_position(&mut self) {
+        let told = ToPage::Playing {
+            at: self.position(),
+            paused: self.paused,
+            speed: self.speed,
+            skips: self.skips,
+        };
         self.tell(told).await;
     }
 
     /// A page has come: it takes over.
-    async fn attached(&mut self, page: PageConnection) -> Result<(), CommandFailure> {
+    async fn attach(&mut self, page: PageConnection) -> Result<(), CommandFailure> {
         self.tell(ToPage::Elsewhere).await;
         self.page = Some(page);
         let (survey, title) = (&self.settings.survey, &self.settings.survey.proof.title);
@@ -272,28 +276,28 @@ impl RecordingPlayer {
             whole: survey.proof.is_whole(),
         })
         .await;
-        let place = self.place();
+        let position = self.position();
         self.paused = false;
-        self.go(if place >= self.settings.survey.millis { 0 } else { place }).await
+        self.seek(if position >= self.settings.survey.millis { 0 } else { position }).await
     }
 
     fn pause(&mut self, paused: bool) {
-        let place = self.place();
-        self.anchor_at(place);
+        let position = self.position();
+        self.anchor_at(position);
         self.paused = paused;
     }
 
-    async fn said(&mut self, said: FromPage) -> Result<(), CommandFailure> {
+    async fn handle_page(&mut self, said: FromPage) -> Result<(), CommandFailure> {
         match said {
-            FromPage::Painted { round, frame, .. } => {
-                if round == self.round {
+            FromPage::Painted { epoch, frame, .. } => {
+                if epoch == self.epoch {
                     self.unpainted.retain(|waiting| *waiting > frame);
                 }
                 return Ok(());
             }
-            FromPage::Play(PlaybackRequest::Pause(false)) if self.over => return self.go(0).await,
+            FromPage::Play(PlaybackRequest::Pause(false)) if self.over => return self.seek(0).await,
             FromPage::Play(PlaybackRequest::Pause(paused)) => self.pause(paused),
-            FromPage::Play(PlaybackRequest::Seek(at)) => return self.go(at).await,
+            FromPage::Play(PlaybackRequest::Seek(at)) => return self.seek(at).await,
             FromPage::Play(PlaybackRequest::Speed(speed)) => {
                 let paused = self.paused;
                 self.pause(paused);
@@ -306,24 +310,24 @@ impl RecordingPlayer {
             }
             // Operations that made no sense to the page: from the last whole frame again.
             FromPage::Again => {
-                let place = self.place();
-                return self.go(place).await;
+                let position = self.position();
+                return self.seek(position).await;
             }
             _ => return Ok(()),
         }
-        self.tell_place().await;
+        self.tell_position().await;
         Ok(())
     }
 
     /// Shows what was to be seen at a moment.
-    async fn go(&mut self, to: u64) -> Result<(), CommandFailure> {
+    async fn seek(&mut self, to: u64) -> Result<(), CommandFailure> {
         // Before the first picture there is nothing to see.
-        let first = self.settings.survey.places.first().copied().unwrap_or_default();
+        let first = self.settings.survey.seek_points.first().copied().unwrap_or_default();
         let to = to.max(first).min(self.settings.survey.millis);
         if core::mem::take(&mut self.over) {
             self.paused = false;
         }
-        let before = self.settings.survey.places.iter().take_while(|place| **place <= to).count();
+        let before = self.settings.survey.seek_points.iter().take_while(|point| **point <= to).count();
         self.showing = opened(&self.settings)?;
         // What came before that frame shows no more, but for the pointer.
         let (mut begun, mut pointer) = (0, [None, None]);
@@ -333,7 +337,7 @@ impl RecordingPlayer {
             }
             let there = begun >= before.max(1);
             for pointer in pointer.iter_mut().filter(|_| there).filter_map(Option::take) {
-                self.act(pointer).await;
+                self.perform(pointer).await;
             }
             if there && at > to {
                 self.next = Some((at, act));
@@ -342,8 +346,8 @@ impl RecordingPlayer {
             self.next = None;
             match act {
                 act if there => {
-                    self.act(act).await;
-                    self.room().await;
+                    self.perform(act).await;
+                    self.wait_for_room().await;
                 }
                 act @ PlaybackStep::Cursor(_) => pointer = [Some(act), pointer[1].take()],
                 act @ PlaybackStep::CursorAt(_) => pointer[1] = Some(act),
@@ -351,39 +355,40 @@ impl RecordingPlayer {
             }
         }
         self.anchor_at(to);
-        self.tell_place().await;
+        self.tell_position().await;
         Ok(())
     }
 
-    /// A wish for when the moment is there. Of several moments the last one counts.
-    fn later(&mut self, wish: FromPage) {
-        let moment =
-            |wish: &FromPage| matches!(wish, FromPage::Play(PlaybackRequest::Seek(_)) | FromPage::Again);
-        match wish {
-            // To go anywhere begins anew as well.
-            FromPage::Again if self.wishes.iter().any(moment) => return,
-            ref wish if moment(wish) => self.wishes.retain(|waiting| !moment(waiting)),
+    /// A request for when the moment is there. Of several moments the last one counts.
+    fn postpone(&mut self, request: FromPage) {
+        let moment = |request: &FromPage| {
+            matches!(request, FromPage::Play(PlaybackRequest::Seek(_)) | FromPage::Again)
+        };
+        match request {
+            // Going to another moment starts the decoder again as well.
+            FromPage::Again if self.requests.iter().any(moment) => return,
+            ref request if moment(request) => self.requests.retain(|waiting| !moment(waiting)),
             _ => {}
         }
-        if self.wishes.len() < WISHES {
-            self.wishes.push_back(wish);
+        if self.requests.len() < REQUESTS {
+            self.requests.push_back(request);
         }
     }
 
     /// Waits until the page has painted enough to take more.
-    async fn room(&mut self) {
+    async fn wait_for_room(&mut self) {
         while self.unpainted.len() >= UNPAINTED {
             let heard = tokio::select! {
                 heard = timeout(STUCK, next_heard(&mut self.page)) => heard,
-                died = died(&mut self.decoding) => return self.died(died).await,
+                failure = decoder_failure(&mut self.decoding) => return self.decoder_failed(failure).await,
             };
             match heard {
-                Ok(Some(PageMessage::Said(FromPage::Painted { round, frame, .. }))) => {
-                    if round == self.round {
+                Ok(Some(PageMessage::Request(FromPage::Painted { epoch, frame, .. }))) => {
+                    if epoch == self.epoch {
                         self.unpainted.retain(|waiting| *waiting > frame);
                     }
                 }
-                Ok(Some(PageMessage::Said(wish))) => self.later(wish),
+                Ok(Some(PageMessage::Request(request))) => self.postpone(request),
                 Ok(Some(PageMessage::Pasted { .. })) => {}
                 Ok(None) | Err(_) => {
                     self.page = None;

@@ -5,9 +5,9 @@ use nearhand_proto::message::screen::{CursorPicture, ScreenPoint};
 /// How the pointer looks and where it is.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct PointerOverlay {
-    /// Its looks.
-    pub cursor: Option<CursorPicture>,
-    /// Its place; `None`: nowhere.
+    /// The pointer's picture.
+    pub cursor: Option<Cursor>,
+    /// Where it points; `None` when it is not on the screen.
     pub at: Option<ScreenPoint>,
 }
 

@@ -1,8 +1,8 @@
-//! What a recording proves: the device's signed heads held against its messages. Pure.
+//! What a recording proves: the device's signed heads are checked against its messages. Pure.
 //!
-//! A part begins with a head of no message and ends with a last head. Between them each head must fit all messages
-//! before it; what follows the newest head of a part that has no last one isn't covered. What lies outside of a part
-//! was put in.
+//! A part begins with a head that covers no message and ends with a last head. Each head in between must match all
+//! messages before it. Where a part has no last head, the messages after its newest one are not covered. A message outside
+//! of all parts was inserted.
 
 use nearhand_proto::credential::Credential;
 use nearhand_proto::id::SessionId;
@@ -13,7 +13,7 @@ use nearhand_proto::time::UnixMillis;
 
 use super::format::{FormatError, RecordingChunk, RecordingTitle};
 
-/// Most parts of a recording: a page that is opened anew every few seconds, all day.
+/// Most parts of a recording: a page that is reloaded every few seconds, all day.
 const MAX_PARTS: usize = 10_000;
 
 /// One part of a recording, as far as it was read.
@@ -45,7 +45,7 @@ pub struct TamperError {
     pub why: TamperReason,
 }
 
-/// What can be wrong.
+/// The ways in which a recording can contradict its signatures.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum TamperReason {
     /// The check doesn't fit.
@@ -68,18 +68,18 @@ pub enum TamperReason {
     Order,
 }
 
-/// What was proved.
+/// What a recording proves.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RecordingProof {
-    /// The title.
+    /// The title, whose signature was checked.
     pub title: RecordingTitle,
-    /// Says who the technician is that signed it.
+    /// The credential of the technician who signed the title.
     pub technician: Credential,
-    /// Its parts in order.
+    /// The parts of the recording, in order.
     pub parts: Vec<RecordingPart>,
     /// It ends in the middle of a chunk.
     pub torn: bool,
-    /// Whole frames.
+    /// Number of whole frames.
     pub frames: u64,
     /// The recording program's words on why it ends.
     pub remark: Option<String>,
@@ -124,8 +124,8 @@ impl RecordingVerifier {
     ///
     /// # Errors
     /// [`TamperError`].
-    pub fn take(&mut self, chunk: &RecordingChunk) -> Result<(), TamperError> {
-        self.took(chunk).map_err(|why| self.changed(why))
+    pub fn add(&mut self, chunk: &RecordingChunk) -> Result<(), TamperError> {
+        self.check(chunk).map_err(|why| self.changed(why))
     }
 
     /// All chunks were taken, up to the end or to where they can't be read.
@@ -149,21 +149,21 @@ impl RecordingVerifier {
         TamperError { frame: self.frames.saturating_add(1), at, why }
     }
 
-    fn took(&mut self, chunk: &RecordingChunk) -> Result<(), TamperReason> {
+    fn check(&mut self, chunk: &RecordingChunk) -> Result<(), TamperReason> {
         match (chunk, &self.title) {
             (RecordingChunk::Title(signed, credential), None) => {
-                // Whether the credential counts is asked of whoever shows it; that the title is its owner's, here.
+                // Here only whether the credential's owner signed the title. Whether the credential counts is checked before playing.
                 let last = credential.links.last().and_then(|link| link.peek().ok());
                 let title = last.and_then(|last| signed.open(&last.key).ok());
                 self.title = Some((title.ok_or(TamperReason::Title)?, Credential::clone(credential)));
                 Ok(())
             }
             (RecordingChunk::Title(..), Some(_)) | (_, None) => Err(TamperReason::Title),
-            (RecordingChunk::Said(FromScreen::Head(head)), Some((title, _))) => {
+            (RecordingChunk::Message(FromScreen::Witness(head)), Some((title, _))) => {
                 let (key, session) = (title.key, title.session);
-                self.witness(head, &key, session)
+                self.check_head(head, &key, session)
             }
-            (RecordingChunk::Said(message), Some(_)) => self.said(message),
+            (RecordingChunk::Message(message), Some(_)) => self.check_message(message),
             (RecordingChunk::Remark(words), Some(_)) => {
                 self.remark = Some(words.clone());
                 Ok(())
@@ -171,7 +171,7 @@ impl RecordingVerifier {
         }
     }
 
-    fn said(&mut self, message: &FromScreen) -> Result<(), TamperReason> {
+    fn check_message(&mut self, message: &FromScreen) -> Result<(), TamperReason> {
         let (Some(chain), Some(part)) = (&mut self.open, self.parts.last_mut()) else {
             return Err(TamperReason::Outside);
         };
@@ -186,7 +186,7 @@ impl RecordingVerifier {
         Ok(())
     }
 
-    fn witness(
+    fn check_head(
         &mut self,
         signed: &Signed<ScreenHead>,
         key: &PublicKey,

@@ -1,9 +1,9 @@
 //! The session as the viewer sees it while it is recorded: the same, but what the screen's stream carries is kept.
 //!
-//! A driver. Each conversation about the screen is read by a task of its own, which says to the device that it is
-//! recorded before anything else is said, keeps what comes from the device's first head to its last, and hands on to
-//! the viewer what that is for. When the viewer is done, or the session is to end, it says that the recording is
-//! over and waits for the device's last word.
+//! A driver. A task reads each of the screen's streams. It first tells the device that the stream is recorded, keeps the
+//! messages from the device's first signature to its last, and hands on to the viewer what is meant for it. When the
+//! viewer is done, or the session is to end, it tells the device that the recording is over, and waits for the last
+//! signature.
 
 use core::any::Any;
 use core::time::Duration;
@@ -26,7 +26,7 @@ use super::format::{MAX_REMARK, RecordingChunk};
 use crate::session::{DiagnosticsError, DiagnosticsProgress, SessionDevice, StreamError};
 use crate::viewer::session_link::{MessageReceiver, MessageSender, SessionLink};
 
-/// The device is waited for so long when it is to sign for the last time.
+/// Longest wait for the device's last signature once the recording is over.
 const LAST_WORD: Duration = Duration::from_secs(2);
 /// Messages that wait for the viewer.
 const QUEUE: usize = 4;
@@ -40,7 +40,7 @@ pub struct RecordedSession<L: SessionLink> {
 struct RecordingState {
     /// To the file; gone once the recording is over for good.
     file: Mutex<Option<mpsc::Sender<RecordingChunk>>>,
-    /// What the technician is told.
+    /// Sentences for the technician.
     remarks: mpsc::Sender<String>,
     /// The recording is to end now.
     ending: watch::Sender<bool>,
@@ -74,53 +74,55 @@ impl RecordingState {
             return true;
         }
         *file = None;
-        self.tell("The recording has stopped: its file can't be written any further. The session goes on.")
-            .await;
+        self.tell_technician(
+            "The recording has stopped: its file can't be written any further. The session goes on.",
+        )
+        .await;
         false
     }
 
-    async fn tell(&self, words: &str) {
-        // Who listens goes with the session.
+    async fn tell_technician(&self, words: &str) {
+        // The receiver ends with the session.
         let _ = self.remarks.send(words.to_owned()).await;
     }
 }
 
-/// One conversation about the screen, as it is read.
+/// One of the screen's streams while it is recorded.
 struct RecordedStream<L: SessionLink> {
-    say: Arc<Mutex<L::Sender>>,
+    sender: Arc<Mutex<L::Sender>>,
     shared: Arc<RecordingState>,
     to: mpsc::Sender<Result<FromScreen, StreamError>>,
     /// Between the device's first head and its last.
-    on: bool,
+    is_recorded: bool,
     /// The device was told that it is over; it is waited for until then.
-    over: Option<Instant>,
+    deadline: Option<Instant>,
     /// It is one of those that are waited for.
     counted: bool,
 }
 
 impl<L: SessionLink> RecordedStream<L> {
-    async fn take(mut self, mut hear: L::Receiver) {
+    async fn run(mut self, mut receiver: L::Receiver) {
         let mut ending = self.shared.ending.subscribe();
         loop {
-            let next = hear.next::<FromScreen>();
+            let next = receiver.next::<FromScreen>();
             tokio::pin!(next);
             let message = loop {
-                let left_alone = self.over.filter(|_| self.to.is_closed());
+                let left_alone = self.deadline.filter(|_| self.to.is_closed());
                 tokio::select! {
                     message = &mut next => break message,
-                    () = self.to.closed(), if self.over.is_none() => self.stop(),
-                    _ = ending.wait_for(|ending| *ending), if self.over.is_none() => self.stop(),
-                    () = until(left_alone), if left_alone.is_some() => return,
+                    () = self.to.closed(), if self.deadline.is_none() => self.stop(),
+                    _ = ending.wait_for(|ending| *ending), if self.deadline.is_none() => self.stop(),
+                    () = sleep_until(left_alone), if left_alone.is_some() => return,
                 }
             };
             match message {
                 Ok(message) => {
-                    if !self.heard(message).await {
+                    if !self.handle(message).await {
                         return;
                     }
                 }
                 Err(error) => {
-                    if self.on {
+                    if self.is_recorded {
                         let words = text::one_line(&error.to_string(), MAX_REMARK);
                         self.shared.keep(RecordingChunk::Remark(words)).await;
                     }
@@ -133,27 +135,29 @@ impl<L: SessionLink> RecordedStream<L> {
     }
 
     /// `false`: nobody wants more of it.
-    async fn heard(&mut self, message: FromScreen) -> bool {
+    async fn handle(&mut self, message: FromScreen) -> bool {
         let head = match &message {
             FromScreen::Head(head) => head.peek().ok(),
             _ => None,
         };
         if let Some(head) = head
             && head.messages == 0
-            && self.over.is_none()
-            && !self.on
+            && self.deadline.is_none()
+            && !self.is_recorded
         {
-            self.on = true;
+            self.is_recorded = true;
             if head.part == 1 {
-                self.shared.tell("The screen is being recorded; the person at the device is told so.").await;
+                self.shared
+                    .tell_technician("The screen is being recorded; the person at the device is told so.")
+                    .await;
             }
         }
-        if self.on && !self.shared.keep(RecordingChunk::Said(message.clone())).await {
-            self.on = false;
+        if self.is_recorded && !self.shared.keep(RecordingChunk::Message(message.clone())).await {
+            self.is_recorded = false;
             self.stop();
         }
         if head.is_some_and(|head| head.last) {
-            self.on = false;
+            self.is_recorded = false;
             self.uncount();
         }
         let own = matches!(message, FromScreen::Head(_) | FromScreen::Clock(_));
@@ -161,18 +165,18 @@ impl<L: SessionLink> RecordedStream<L> {
             // One that goes in this moment is noticed at the next message.
             let _ = self.to.send(Ok(message)).await;
         }
-        self.on || !self.to.is_closed()
+        self.is_recorded || !self.to.is_closed()
     }
 
     /// Says that the recording is over. What comes until the device's last head still belongs to it.
     fn stop(&mut self) {
-        if self.over.is_some() {
+        if self.deadline.is_some() {
             return;
         }
-        self.over = Some(Instant::now() + LAST_WORD);
-        let say = self.say.clone();
-        // Not waited for: the device may be waiting for us to read.
-        tokio::spawn(async move { say.lock().await.send(&FromViewer::Recording(false)).await });
+        self.deadline = Some(Instant::now() + LAST_WORD);
+        let sender = self.sender.clone();
+        // In a task, because the device may be waiting for us to read.
+        tokio::spawn(async move { sender.lock().await.send(&FromViewer::Recording(false)).await });
     }
 
     fn uncount(&mut self) {
@@ -188,7 +192,7 @@ impl<L: SessionLink> Drop for RecordedStream<L> {
     }
 }
 
-async fn until(when: Option<Instant>) {
+async fn sleep_until(when: Option<Instant>) {
     if let Some(when) = when {
         tokio::time::sleep_until(when.into()).await;
     }
@@ -222,12 +226,12 @@ impl<L: SessionLink> SessionLink for RecordedSession<L> {
         self.link.end().await;
     }
 
-    fn say(&self, text: &str) -> Option<ChatLine> {
-        self.link.say(text)
+    fn send_chat(&self, text: &str) -> Option<ChatLine> {
+        self.link.send_chat(text)
     }
 
-    fn saw(&self, number: u64) {
-        self.link.saw(number);
+    fn mark_chat_seen(&self, number: u64) {
+        self.link.mark_chat_seen(number);
     }
 
     fn chat_lines(&self) -> Vec<ChatLine> {
@@ -243,19 +247,25 @@ impl<L: SessionLink> SessionLink for RecordedSession<L> {
         open: &StreamOpen,
         priority: i32,
     ) -> Result<(Self::Sender, Self::Receiver), StreamError> {
-        let (mut say, hear) = self.link.open_stream(open, priority).await?;
-        if !matches!(open, StreamOpen::Screen | StreamOpen::Window) || !self.shared.is_on().await {
-            return Ok((RecordedSender::Alone(say), RecordedReceiver::Alone(hear)));
+        let (mut sender, receiver) = self.link.open_stream(open, priority).await?;
+        if !matches!(open, Open::Screen | Open::Window) || !self.shared.is_on().await {
+            return Ok((RecordedSender::Alone(sender), RecordedReceiver::Alone(receiver)));
         }
-        say.send(&FromViewer::Recording(true)).await?;
-        let say = Arc::new(Mutex::new(say));
+        sender.send(&FromViewer::Recording(true)).await?;
+        let sender = Arc::new(Mutex::new(sender));
         let (to, messages) = mpsc::channel(QUEUE);
         let shared = self.shared.clone();
         shared.running.send_modify(|running| *running += 1);
-        let taking =
-            RecordedStream::<L> { say: say.clone(), shared, to, on: false, over: None, counted: true };
-        tokio::spawn(taking.take(hear));
-        Ok((RecordedSender::Shared(say), RecordedReceiver::Taken(messages)))
+        let stream = RecordedStream::<L> {
+            sender: sender.clone(),
+            shared,
+            to,
+            is_recorded: false,
+            deadline: None,
+            counted: true,
+        };
+        tokio::spawn(stream.run(receiver));
+        Ok((RecordedSender::Shared(sender), RecordedReceiver::Taken(messages)))
     }
 
     async fn diagnose(
@@ -269,33 +279,33 @@ impl<L: SessionLink> SessionLink for RecordedSession<L> {
 
 /// The sending half of a conversation.
 pub enum RecordedSender<S> {
-    /// Of any.
+    /// Of a stream that is not recorded.
     Alone(S),
-    /// Of one that is recorded: it also says when the recording is over.
+    /// Of a stream that is recorded; the recording uses it too, to say that it is over.
     Shared(Arc<Mutex<S>>),
 }
 
 impl<S: MessageSender> MessageSender for RecordedSender<S> {
     async fn send<T: Serialize + Sync>(&mut self, message: &T) -> Result<(), StreamError> {
         match self {
-            Self::Alone(say) => say.send(message).await,
-            Self::Shared(say) => say.lock().await.send(message).await,
+            Self::Alone(sender) => sender.send(message).await,
+            Self::Shared(sender) => sender.lock().await.send(message).await,
         }
     }
 }
 
 /// The receiving half of a conversation.
 pub enum RecordedReceiver<H> {
-    /// Of any.
+    /// Of a stream that is not recorded.
     Alone(H),
-    /// Of one that is recorded.
+    /// Of a stream that is recorded: what the recording hands on.
     Taken(mpsc::Receiver<Result<FromScreen, StreamError>>),
 }
 
 impl<H: MessageReceiver> MessageReceiver for RecordedReceiver<H> {
     async fn next<T: DeserializeOwned + Send + 'static>(&mut self) -> Result<T, StreamError> {
         match self {
-            Self::Alone(hear) => hear.next().await,
+            Self::Alone(receiver) => receiver.next().await,
             Self::Taken(messages) => {
                 let message: Box<dyn Any + Send> = Box::new(messages.recv().await.ok_or(StreamError::Lost)??);
                 // The screen's conversation has these messages and no others.

@@ -1,8 +1,8 @@
 //! The recording's file: made, written, closed.
 //!
 //! A driver. A thread writes, so that a slow disk holds up nothing but the pictures themselves. What is written is
-//! synced whenever the device has signed, so that a lost machine costs seconds. Whatever stops the file (a full
-//! disk, the largest size) stops the recording and nothing else.
+//! synced after each of the device's signatures, so that a crash loses seconds at most. A full disk or the largest size ends
+//! the recording and nothing else.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -63,7 +63,7 @@ impl RecordingFile {
         let written = RecordingWriter { file, writer, bytes };
         std::thread::Builder::new()
             .name("recorder".to_owned())
-            // Who waits for the outcome may have gone.
+            // The command that waits for the outcome may have ended.
             .spawn(move || drop(ended.send(written.write(chunks))))
             .map_err(failed)?;
         Ok(ScreenRecorder { to, outcome, path: path.clone() })
@@ -87,7 +87,7 @@ pub struct ScreenRecorder {
     path: PathBuf,
 }
 
-/// What became of a file.
+/// How the file of a recording ended.
 #[derive(Debug)]
 pub struct RecordingOutcome {
     /// Its size in bytes.
@@ -102,7 +102,7 @@ impl ScreenRecorder {
         self.to.clone()
     }
 
-    /// Its file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -139,7 +139,7 @@ impl SyncToDisk for File {
 impl<W: Write + SyncToDisk> RecordingWriter<W> {
     fn write(mut self, mut chunks: mpsc::Receiver<RecordingChunk>) -> RecordingOutcome {
         while let Some(chunk) = chunks.blocking_recv() {
-            let signed = matches!(chunk, RecordingChunk::Said(FromScreen::Head(_)));
+            let signed = matches!(chunk, RecordingChunk::Message(FromScreen::Witness(_)));
             let kept = self.chunk(&chunk);
             if let Err(error) = kept.and_then(|()| if signed { self.file.sync() } else { Ok(()) }) {
                 return RecordingOutcome { bytes: self.bytes, stopped: Some(error.to_string()) };
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
     use crate::recording::format::RecordingReader;
 
-    /// A disk with room for so many bytes.
+    /// A disk with room for a number of bytes.
     struct FullDisk(usize, Vec<u8>);
 
     impl Write for FullDisk {

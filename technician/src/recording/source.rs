@@ -12,8 +12,8 @@ use super::format::{FormatError, RecordingChunk, RecordingReader};
 use super::proof::{RecordingProof, RecordingVerifier, TamperError};
 use super::timeline::{PlaybackStep, PlaybackTimeline, TimelineError};
 
-/// Most places kept from which playing can begin.
-const MOST_PLACES: usize = 4096;
+/// Most seek_points kept from which playing can begin.
+const MOST_SEEK_POINTS: usize = 4096;
 /// Buffer for reading, in bytes.
 const BUFFER: usize = 256 * 1024;
 
@@ -43,7 +43,7 @@ pub struct RecordingSurvey {
     /// The largest width and the largest height of its pictures; `None` without one.
     pub size: Option<Size>,
     /// Playing times from which a picture can be made, in milliseconds.
-    pub places: Vec<u64>,
+    pub seek_points: Vec<u64>,
 }
 
 /// Opens a recording.
@@ -61,13 +61,12 @@ pub fn open(file: &Path) -> Result<Chunks, FormatError> {
 /// [`SourceError`].
 pub fn survey(file: &Path) -> Result<RecordingSurvey, SourceError> {
     let mut chunks = open(file)?;
-    let (mut verifier, mut looking, mut any) =
-        (RecordingVerifier::default(), SurveyBuilder::default(), false);
+    let (mut verifier, mut survey, mut any) = (RecordingVerifier::default(), SurveyBuilder::default(), false);
     let end = loop {
         match chunks.next() {
             Ok(Some(chunk)) => {
-                verifier.take(&chunk)?;
-                looking.look(chunk);
+                verifier.add(&chunk)?;
+                survey.add(chunk);
                 any = true;
             }
             Ok(None) | Err(FormatError::Torn) if !any => return Err(FormatError::Torn.into()),
@@ -77,13 +76,13 @@ pub fn survey(file: &Path) -> Result<RecordingSurvey, SourceError> {
         }
     };
     let proof = verifier.finish(end.as_ref())?;
-    let SurveyBuilder { timeline, sound, width, height, places } = looking;
+    let SurveyBuilder { timeline, sound, width, height, seek_points } = survey;
     Ok(RecordingSurvey {
         proof,
         sound: sound.is_ok(),
         millis: timeline.now(),
         size: Size::checked(width, height),
-        places,
+        seek_points,
     })
 }
 
@@ -93,24 +92,30 @@ struct SurveyBuilder {
     sound: Result<(), TimelineError>,
     width: u16,
     height: u16,
-    places: Vec<u64>,
+    seek_points: Vec<u64>,
 }
 
 impl Default for SurveyBuilder {
     fn default() -> Self {
-        Self { timeline: PlaybackTimeline::default(), sound: Ok(()), width: 0, height: 0, places: Vec::new() }
+        Self {
+            timeline: PlaybackTimeline::default(),
+            sound: Ok(()),
+            width: 0,
+            height: 0,
+            seek_points: Vec::new(),
+        }
     }
 }
 
 impl SurveyBuilder {
-    fn look(&mut self, chunk: RecordingChunk) {
+    fn add(&mut self, chunk: RecordingChunk) {
         if self.sound.is_err() {
             return;
         }
-        match self.timeline.take(chunk) {
+        match self.timeline.add(chunk) {
             Ok([PlaybackStep::Begin, PlaybackStep::Frame { part, .. }]) => {
-                if self.places.len() < MOST_PLACES {
-                    self.places.push(self.timeline.now());
+                if self.seek_points.len() < MOST_SEEK_POINTS {
+                    self.seek_points.push(self.timeline.now());
                 }
                 if let Some(size) = first_size(&part) {
                     self.width = self.width.max(size.width);
@@ -151,7 +156,7 @@ impl Iterator for RecordingPlayback {
         }
         loop {
             let chunk = self.chunks.next().ok()??;
-            let [first, second] = self.timeline.take(chunk).ok()?;
+            let [first, second] = self.timeline.add(chunk).ok()?;
             self.second = Some(second).filter(|second| *second != PlaybackStep::Nothing);
             if first != PlaybackStep::Nothing {
                 return Some((self.timeline.now(), first));

@@ -74,12 +74,12 @@ impl SigningDevice {
 
     fn head(&mut self, millis: u32, last: bool) {
         let head = self.key.sign(&self.chain.head(millis, last)).unwrap();
-        self.said.push(RecordingChunk::Said(FromScreen::Head(head)));
+        self.said.push(RecordingChunk::Message(FromScreen::Witness(head)));
     }
 
     fn say(&mut self, message: FromScreen) {
         self.chain.take(&message).unwrap();
-        self.said.push(RecordingChunk::Said(message));
+        self.said.push(RecordingChunk::Message(message));
     }
 
     fn frame(&mut self, millis: u32, frame: u32) {
@@ -126,7 +126,7 @@ fn prove(bytes: &[u8]) -> ProofOutcome {
     let end = loop {
         match reader.next() {
             Ok(Some(chunk)) => {
-                if let Err(changed) = verifier.take(&chunk) {
+                if let Err(changed) = verifier.add(&chunk) {
                     return ProofOutcome::Changed(changed);
                 }
             }
@@ -199,33 +199,33 @@ fn a_byte_that_is_flipped_anywhere_is_found() {
     }
 }
 
-/// Somebody who can write the whole file anew, checks and all, but has no key of the device.
+/// An attacker who rewrites the whole file with correct checks, but has no key of the device.
 #[test]
 fn a_forgery_is_found_by_the_signatures_and_named_by_its_frame() {
     let good = whole();
     let at = |wanted: &dyn Fn(&FromScreen) -> bool| {
-        good.iter().position(|chunk| matches!(chunk, RecordingChunk::Said(said) if wanted(said))).unwrap()
+        good.iter().position(|chunk| matches!(chunk, RecordingChunk::Message(said) if wanted(said))).unwrap()
     };
     let third = at(&|said| matches!(said, FromScreen::Frame { frame: 3, .. }));
     let mut edited = good.clone();
-    edited[third] = RecordingChunk::Said(FromScreen::Frame { frame: 3, part: vec![9; 40], last: None });
+    edited[third] = RecordingChunk::Message(FromScreen::Frame { frame: 3, part: vec![9; 40], last: None });
     assert_eq!(why(&edited), (4, TamperReason::Content), "noticed at the next head, after the third frame");
     let mut slower = good.clone();
     let clock = at(&|said| matches!(said, FromScreen::Clock(3_000)));
-    slower[clock] = RecordingChunk::Said(FromScreen::Clock(3_500));
+    slower[clock] = RecordingChunk::Message(FromScreen::Clock(3_500));
     assert_eq!(why(&slower).1, TamperReason::Content);
     let mut fewer = good.clone();
     fewer.remove(third + 2);
     assert_eq!(why(&fewer).1, TamperReason::Content);
     let mut forged = good.clone();
-    let head = RecordingHash::new(SESSION, 1, NOW).head(0, false);
-    forged[1] = RecordingChunk::Said(FromScreen::Head(key(9).sign(&head).unwrap()));
+    let head = Chain::new(SESSION, 1, NOW).head(0, false);
+    forged[1] = RecordingChunk::Message(FromScreen::Witness(key(9).sign(&head).unwrap()));
     assert_eq!(why(&forged), (1, TamperReason::Signature));
     let mut other = good.clone();
-    let head = RecordingHash::new(SessionId::from_bytes([6; 16]), 1, NOW).head(0, false);
-    other[1] = RecordingChunk::Said(FromScreen::Head(device().sign(&head).unwrap()));
+    let head = Chain::new(SessionId::from_bytes([6; 16]), 1, NOW).head(0, false);
+    other[1] = RecordingChunk::Message(FromScreen::Witness(device().sign(&head).unwrap()));
     assert_eq!(why(&other).1, TamperReason::Order);
-    let outside = [good.clone(), vec![RecordingChunk::Said(FromScreen::CursorAt(None))]].concat();
+    let outside = [good.clone(), vec![RecordingChunk::Message(FromScreen::CursorAt(None))]].concat();
     assert_eq!(why(&outside), (5, TamperReason::Outside));
     let (_, credential) = technician();
     let RecordingChunk::Title(title, _) = title() else { panic!() };
@@ -240,7 +240,7 @@ fn a_forgery_is_found_by_the_signatures_and_named_by_its_frame() {
 fn parts_that_are_left_out_or_swapped_are_noticed() {
     let good = whole();
     let second = good.iter().rposition(
-        |chunk| matches!(chunk, RecordingChunk::Said(FromScreen::Head(head)) if head.peek().unwrap().messages == 0),
+        |chunk| matches!(chunk, RecordingChunk::Message(FromScreen::Witness(head)) if head.peek().unwrap().messages == 0),
     );
     let second = second.unwrap();
     let late = proved(&[vec![good[0].clone()], good[second..].to_vec()].concat());
@@ -284,7 +284,7 @@ fn time_goes_on_over_parts_and_a_decoder_begins_with_each_first_frame() {
     let mut timeline = PlaybackTimeline::default();
     let mut begins = Vec::new();
     for chunk in whole() {
-        let [first, _] = timeline.take(chunk).unwrap();
+        let [first, _] = timeline.add(chunk).unwrap();
         if first == PlaybackStep::Begin {
             begins.push(timeline.now());
         }
@@ -294,13 +294,13 @@ fn time_goes_on_over_parts_and_a_decoder_begins_with_each_first_frame() {
     // The rest of an earlier beginning, before the part's own.
     let mut timeline = PlaybackTimeline::default();
     let end = Some(FrameEnd::default());
-    let frame = |frame| RecordingChunk::Said(FromScreen::Frame { frame, part: vec![1], last: end });
-    assert_eq!(timeline.take(frame(7)).unwrap(), [PlaybackStep::Nothing, PlaybackStep::Nothing]);
-    assert_eq!(timeline.take(frame(1)).unwrap()[0], PlaybackStep::Begin);
-    assert!(matches!(timeline.take(frame(2)).unwrap(), [PlaybackStep::Frame { .. }, PlaybackStep::Nothing]));
-    let open = RecordingChunk::Said(FromScreen::Frame { frame: 3, part: vec![1], last: None });
-    timeline.take(open).unwrap();
-    assert!(timeline.take(frame(4)).is_err(), "parts of two frames mixed");
+    let frame = |frame| RecordingChunk::Message(FromScreen::Frame { frame, part: vec![1], last: end });
+    assert_eq!(timeline.add(frame(7)).unwrap(), [PlaybackStep::Nothing, PlaybackStep::Nothing]);
+    assert_eq!(timeline.add(frame(1)).unwrap()[0], PlaybackStep::Begin);
+    assert!(matches!(timeline.add(frame(2)).unwrap(), [PlaybackStep::Frame { .. }, PlaybackStep::Nothing]));
+    let open = RecordingChunk::Message(FromScreen::Frame { frame: 3, part: vec![1], last: None });
+    timeline.add(open).unwrap();
+    assert!(timeline.add(frame(4)).is_err(), "parts of two frames mixed");
 }
 
 /// The bytes of the format's first version: a change of them is a new version.
@@ -318,7 +318,7 @@ fn the_bytes_of_a_recording_stay_as_they_were_released() {
 }
 
 proptest! {
-    /// Whatever bytes: no panic, no proof of a whole recording, and no more memory than a chunk.
+    /// Arbitrary bytes cause no panic, prove no whole recording, and take no more memory than a chunk.
     #[test]
     fn hostile_files_prove_nothing(
         bytes in prop::collection::vec(any::<u8>(), 0..400),
@@ -338,7 +338,7 @@ proptest! {
         swapped.swap(one, other);
         let mut timeline = PlaybackTimeline::default();
         for chunk in swapped.clone() {
-            if timeline.take(chunk).is_err() {
+            if timeline.add(chunk).is_err() {
                 break;
             }
         }

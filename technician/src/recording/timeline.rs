@@ -1,8 +1,8 @@
-//! When what of a recording is shown. Pure: chunks in, moments out.
+//! Which moment of a recording shows what. Pure: chunks in, steps and playing times out.
 //!
-//! Time is the device's: each part has a clock of its own, and parts follow each other after a short pause, however
-//! long the session was interrupted. A decoder begins anew with each first frame; what comes in a part before one is
-//! of an earlier beginning, and is left out.
+//! Time is the device's: each part has its own clock. Parts follow each other after a short pause, even where the session
+//! was interrupted for longer. Each first frame needs a new decoder; frames before the first one of a part belong to an
+//! earlier stream and are left out.
 
 use nearhand_proto::message::screen::{
     CursorPicture, FRAME_PART, FrameEnd, FromScreen, MAX_CURSOR, MAX_MONITORS, ScreenPoint,
@@ -15,23 +15,23 @@ pub const PAUSE: u64 = 1000;
 /// Longest recording that is shown, in milliseconds: twice the longest grant.
 pub const LONGEST: u64 = 24 * 3600 * 1000;
 
-/// What happens.
+/// What happens on the screen at a moment of a recording.
 #[derive(Clone, PartialEq, Debug)]
 pub enum PlaybackStep {
     /// Nothing is known of earlier frames from here on.
     Begin,
     /// A part of a frame.
     Frame {
-        /// Its number.
+        /// The frame's number.
         frame: u32,
-        /// Its bytes.
+        /// The part's bytes.
         part: Vec<u8>,
         /// Present in its last part.
         last: Option<FrameEnd>,
     },
-    /// The pointer's looks.
-    Cursor(CursorPicture),
-    /// Where the pointer is.
+    /// The pointer has another picture.
+    Cursor(Cursor),
+    /// The pointer was moved.
     CursorAt(Option<ScreenPoint>),
     /// There was nothing to see.
     Gone(String),
@@ -68,8 +68,8 @@ impl PlaybackTimeline {
     ///
     /// # Errors
     /// [`TimelineError`].
-    pub fn take(&mut self, chunk: RecordingChunk) -> Result<[PlaybackStep; 2], TimelineError> {
-        let RecordingChunk::Said(message) = chunk else {
+    pub fn add(&mut self, chunk: RecordingChunk) -> Result<[PlaybackStep; 2], TimelineError> {
+        let RecordingChunk::Message(message) = chunk else {
             return Ok([PlaybackStep::Nothing, PlaybackStep::Nothing]);
         };
         let act = match message {

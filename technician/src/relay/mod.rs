@@ -1,7 +1,7 @@
 //! The conversation with the relay: one QUIC connection, one stream for each request, and the streams on
 //! which the relay speaks unasked.
 //!
-//! How a relay is dialled and asked is `shared`'s (`transport::control`); this is who asks, and for what.
+//! How a relay is dialled and asked is in `nearhand_transport::control`; this module says who asks, and for what.
 //!
 //! The relay's key is pinned; what it says of others counts only as far as the organisation has signed it.
 //! A driver: sockets and timers live here, decisions in [`target`], [`crate::home`] and `shared`. Must not
@@ -130,7 +130,7 @@ impl RelayClient {
         Ok(Self { home: home.clone(), identity, link: Mutex::new(link), pushes })
     }
 
-    /// Connects anew after a loss, with growing random waits between the tries, for as long as `within`.
+    /// Connects again after a loss, with growing random waits between the tries, for at most `within`.
     ///
     /// # Errors
     /// The last try's [`RelayClientError`]; at once one that won't go away by itself.
@@ -170,7 +170,7 @@ impl RelayClient {
         self.current().connection.relay_addr()
     }
 
-    /// Who the technician is: profile, key, credential.
+    /// The technician's profile, key and credential.
     pub fn identity(&self) -> &TechnicianIdentity {
         &self.identity
     }
@@ -303,7 +303,7 @@ impl RelayClient {
         }
     }
 
-    /// Finds out what the technician means: a support code, or an enrolled device by id, label or the
+    /// Finds what the technician typed: a support code, or an enrolled device by id, label or the
     /// beginning of its id.
     ///
     /// # Errors
@@ -325,7 +325,7 @@ impl RelayClient {
     /// see [`RelayClient::remember_device`].
     ///
     /// # Errors
-    /// [`DeviceError`]: end the attempt, whatever anybody says.
+    /// [`DeviceError`]: the attempt must end; no option continues it.
     pub fn verify_device(
         &self,
         credential: &Credential,

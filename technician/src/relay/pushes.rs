@@ -1,4 +1,4 @@
-//! What the relay says unasked: taken in, acknowledged, and passed on to whoever listens.
+//! What the relay says unasked: kept, acknowledged, and passed on to the listeners.
 
 use nearhand_proto::identity::PublicKey;
 use nearhand_proto::message::control::{OfferRefusal, RelayPush, RelayPushReply};
@@ -16,7 +16,7 @@ pub(super) async fn receive(
 ) {
     while let Ok((push, answer)) = connection.next_push().await {
         answer.send(take(&push, &home, &organisation)).await;
-        // Nobody listening is no error.
+        // Without a listener there is nobody to tell.
         let _ = listeners.send(push);
     }
 }

@@ -1,4 +1,4 @@
-//! With whom a session is wanted, and whether the one who turns up is the one who was meant.
+//! Which device a session is wanted with, and whether the device that turns up is that one.
 //!
 //! Pure: what the technician typed, the relay's list and what is known here go in, a target or an error comes
 //! out. Labels count only as the organisation signed them, never as the relay tells them. Must not live here:
@@ -13,12 +13,12 @@ use nearhand_proto::time::UnixMillis;
 
 use super::RelayClientError;
 use crate::home::{ClientHomeError, DeviceFamiliarity, KeyChanged, KnownDevice, KnownDevices, same_label};
-use crate::selection::{MatchedBy, SelectionResult, pick};
+use crate::selection::{MatchedBy, SelectionResult, select};
 
 /// Most devices named when several fit.
 const MAX_NAMED: usize = 5;
 
-/// What the technician asked for, found.
+/// The target that was found for what the technician typed.
 #[derive(Clone, Debug)]
 pub struct ResolvedTarget {
     /// What the relay is asked for.
@@ -32,7 +32,7 @@ pub struct ResolvedTarget {
 /// The enrolled device that must turn up.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ExpectedDevice {
-    /// Its id.
+    /// The device's id.
     pub id: DeviceId,
     /// Its label, as the organisation signed it, safe to show.
     pub label: String,
@@ -46,13 +46,13 @@ impl ResolvedTarget {
     }
 }
 
-/// Why it isn't known with whom a session is wanted.
+/// Why what the technician typed is no target of a session.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// Twelve digits that are no support code.
     #[error(transparent)]
     Code(#[from] SupportCodeError),
-    /// Nothing fits.
+    /// No device of the organisation fits what was typed.
     #[error("there is no device {0:?}: `nearhand devices` lists them")]
     NoSuchDevice(String),
     /// Several devices fit.
@@ -68,7 +68,7 @@ pub enum TargetError {
     Relay(#[from] RelayClientError),
 }
 
-/// Why the device that turned up isn't taken.
+/// Why the device that turned up is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
     /// Its credential doesn't count. Nothing was sent to it.
@@ -93,7 +93,7 @@ pub enum DeviceError {
 /// A device whose credential counts; the session's handshake must show `key`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VerifiedDevice {
-    /// Its id.
+    /// The device's id.
     pub id: DeviceId,
     /// The key that it must prove in the handshake.
     pub key: PublicKey,
@@ -140,7 +140,7 @@ pub(super) fn resolve(
             Some((who.device_id()?, who.invite.name))
         })
         .collect();
-    match pick(asked, &valid, |(id, _)| id.to_string(), |(_, label)| label) {
+    match select(asked, &valid, |(id, _)| id.to_string(), |(_, label)| label) {
         SelectionResult::One((id, label), by) => {
             let device = ExpectedDevice { id: *id, label: label.clone(), by_label: by == MatchedBy::Name };
             Ok(ResolvedTarget { target: SessionTarget::Device(*id), code: None, device: Some(device) })

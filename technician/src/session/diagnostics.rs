@@ -22,13 +22,13 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// How a run goes on.
 #[derive(Clone, Debug)]
 pub enum DiagnosticsProgress {
-    /// So many checks will run.
+    /// The number of checks that will run.
     Started(u32),
     /// A check is under way.
     Checking(String),
     /// A check has come out.
     Finding(Box<Finding>),
-    /// The connection was lost; the run begins anew.
+    /// The connection was lost; the run starts again.
     Again,
 }
 
@@ -72,7 +72,7 @@ enum DiagnosticsAttemptError {
 }
 
 impl SessionHandle {
-    /// Runs diagnostics; needs the grant. A lost connection begins the run anew.
+    /// Runs diagnostics; needs the grant. After a lost connection the run starts again.
     ///
     /// # Errors
     /// [`DiagnosticsError`].
@@ -99,10 +99,10 @@ impl SessionHandle {
         set: CheckSet,
         progress: &mut impl FnMut(DiagnosticsProgress),
     ) -> Result<Report, DiagnosticsAttemptError> {
-        let (_say, mut hear) = self.open_stream(&StreamOpen::Diagnostics { set }, 0).await?;
+        let (_sender, mut receiver) = self.open_stream(&Open::Diagnostics { set }, 0).await?;
         let mut json = Vec::new();
         loop {
-            let event = timeout(SILENCE, hear.next()).await;
+            let event = timeout(SILENCE, receiver.next()).await;
             let silent =
                 || DiagnosticsAttemptError::Final(DiagnosticsError::Failed("it fell silent".to_owned()));
             match event.map_err(|_| silent())?? {

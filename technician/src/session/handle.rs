@@ -57,7 +57,7 @@ impl SessionHandle {
             (Some(_), None) => return Err(SessionError::NoCredential),
             (None, _) => None,
         };
-        let first = path::first(&relay, id, &opened, verified.as_ref(), resolved.code.as_ref()).await;
+        let first = path::open(&relay, id, &opened, verified.as_ref(), resolved.code.as_ref()).await;
         let (path, peer, mut ready) = match first {
             Ok(met) => met,
             Err(error) => {
@@ -92,7 +92,7 @@ impl SessionHandle {
         Ok((Self { id, device, key, credential, requests, chat, connection, asked }, receiver))
     }
 
-    /// Its id.
+    /// The session's id.
     pub fn id(&self) -> SessionId {
         self.id
     }
@@ -121,14 +121,14 @@ impl SessionHandle {
     }
 
     /// Says something to the person. `None`: it is empty or the chat is full.
-    pub fn say(&self, text: &str) -> Option<ChatLine> {
+    pub fn send_chat(&self, text: &str) -> Option<ChatLine> {
         let line = self.chat.with(|log| log.say(text, clock::now()))?;
         self.chat.changed();
         Some(line)
     }
 
     /// The technician has seen the person's messages up to `number`.
-    pub fn saw(&self, number: u64) {
+    pub fn mark_chat_seen(&self, number: u64) {
         self.chat.with(|log| log.saw(number));
         self.chat.changed();
     }

@@ -31,7 +31,7 @@ use crate::relay::{RelayClient, VerifiedDevice};
 /// Time for the last words to arrive before the endpoint goes.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// An open path.
+/// A connection to the device over a path of the relay.
 pub(super) struct SessionPath {
     endpoint: Endpoint,
     pub(super) control: BindControl,
@@ -46,7 +46,7 @@ impl SessionPath {
     }
 }
 
-/// Who is at the other end, and how to prove that we are still the same.
+/// The device at the other end as it has proved itself, and the secret that proves both ends again after an interruption.
 pub(super) struct ProvedDevice {
     pub(super) device: PublicKey,
     resume: ResumeSecret,
@@ -87,7 +87,7 @@ async fn connect(
 }
 
 /// The first connection of a session.
-pub(super) async fn first(
+pub(super) async fn open(
     relay: &Arc<RelayClient>,
     session: SessionId,
     opened: &OpenedSession,
@@ -98,7 +98,7 @@ pub(super) async fn first(
     let path = connect(relay, opened, expect).await?;
     let hello = timeout(HELLO_TIMEOUT, say_hello(relay, session, &path, code)).await;
     match hello.unwrap_or(Err(SessionError::NoAnswer)) {
-        Ok((peer, talk)) => Ok((path, peer, talk)),
+        Ok((peer, start)) => Ok((path, peer, start)),
         Err(error) => {
             path.close(true).await;
             Err(error)
@@ -145,19 +145,22 @@ async fn say_hello(
     }
     let secret = tls::exporter(&path.connection, RESUME_LABEL, session.as_bytes())
         .ok_or_else(|| SessionError::Broken("the connection is gone".to_owned()))?;
-    Ok((ProvedDevice { device: channel.device, resume: ResumeSecret::new(secret) }, talk(send, recv, *ready)))
+    Ok((
+        ProvedDevice { device: channel.device, resume: ResumeSecret::new(secret) },
+        session_start(send, recv, *ready),
+    ))
 }
 
 /// A further connection of a session whose first was lost.
-pub(super) async fn again(
+pub(super) async fn resume(
     relay: &RelayClient,
     session: SessionId,
     opened: &OpenedSession,
     peer: &ProvedDevice,
 ) -> Result<(SessionPath, SessionStart), SessionError> {
-    let path = connect(relay, opened, ExpectedKey::Key(peer.device)).await?;
-    match timeout(HELLO_TIMEOUT, carry_on(relay, session, &path, peer)).await {
-        Ok(Ok(talk)) => Ok((path, talk)),
+    let path = connect(relay, opened, Expect::Key(peer.device)).await?;
+    match timeout(HELLO_TIMEOUT, say_hello_again(relay, session, &path, peer)).await {
+        Ok(Ok(start)) => Ok((path, start)),
         Ok(Err(error)) => {
             path.close(false).await;
             Err(error)
@@ -169,7 +172,7 @@ pub(super) async fn again(
     }
 }
 
-async fn carry_on(
+async fn say_hello_again(
     relay: &RelayClient,
     session: SessionId,
     path: &SessionPath,
@@ -184,7 +187,7 @@ async fn carry_on(
             if !proved {
                 return Err(SessionError::NotProved);
             }
-            Ok(talk(send, recv, *ready))
+            Ok(session_start(send, recv, *ready))
         }
         AgentHello::Refused(refusal) => Err(SessionError::Refused(refusal)),
         AgentHello::Code(_) => Err(SessionError::Refused(SessionRefusal::Protocol)),
@@ -220,7 +223,7 @@ fn channel(
     Ok(ChannelBinding { session, exporter, technician: relay.identity().key.public(), device })
 }
 
-fn talk(send: SendStream, recv: RecvStream, ready: SessionReady) -> SessionStart {
+fn session_start(send: SendStream, recv: RecvStream, ready: Ready) -> SessionStart {
     SessionStart {
         send,
         recv,

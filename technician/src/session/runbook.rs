@@ -50,8 +50,8 @@ impl HasExitCode for RunbookError {
 /// A runbook's stream.
 #[derive(Debug)]
 pub struct RunbookStream {
-    say: StreamSender,
-    hear: StreamReceiver,
+    sender: StreamSender,
+    receiver: StreamReceiver,
 }
 
 impl SessionHandle {
@@ -60,23 +60,23 @@ impl SessionHandle {
     /// # Errors
     /// [`RunbookError`].
     pub async fn runbook(&self) -> Result<RunbookStream, RunbookError> {
-        let (say, hear) = self.open_stream(&StreamOpen::Runbook, 0).await?;
-        Ok(RunbookStream { say, hear })
+        let (sender, receiver) = self.open_stream(&Open::Runbook, 0).await?;
+        Ok(RunbookStream { sender, receiver })
     }
 }
 
 impl RunbookStream {
-    async fn answer(&mut self, within: Duration) -> Result<RunbookMessage, RunbookError> {
-        let heard = timeout(within, self.hear.next()).await.map_err(|_| RunbookError::Silent)?;
-        Ok(safe(heard?))
+    async fn answer(&mut self, within: Duration) -> Result<FromDevice, RunbookError> {
+        let heard = timeout(within, self.receiver.next()).await.map_err(|_| RunbookError::Silent)?;
+        Ok(neutralised(heard?))
     }
 
     /// The runbooks that the device has.
     ///
     /// # Errors
     /// [`RunbookError`].
-    pub async fn list(&mut self) -> Result<Vec<RunbookEntry>, RunbookError> {
-        self.say.send(&RunbookRequest::List).await?;
+    pub async fn list(&mut self) -> Result<Vec<Listed>, RunbookError> {
+        self.sender.send(&FromTechnician::List).await?;
         match self.answer(ANSWER).await? {
             RunbookMessage::Listed(list) => Ok(list),
             RunbookMessage::Refused(refused) => Err(RunbookError::Refused(refused)),
@@ -89,7 +89,7 @@ impl RunbookStream {
     /// # Errors
     /// [`RunbookError`].
     pub async fn show(&mut self, name: &str) -> Result<Manifest, RunbookError> {
-        self.say.send(&RunbookRequest::Show(name.to_owned())).await?;
+        self.sender.send(&FromTechnician::Show(name.to_owned())).await?;
         match self.answer(ANSWER).await? {
             RunbookMessage::Shown(manifest) if manifest.check().is_empty() && manifest.name == name => {
                 Ok(*manifest)
@@ -109,7 +109,7 @@ impl RunbookStream {
         manifest: Option<Signed<Manifest>>,
     ) -> Result<(), RunbookError> {
         let manifest = manifest.map(Box::new);
-        Ok(self.say.send(&RunbookRequest::Run { order: Box::new(order), manifest }).await?)
+        Ok(self.sender.send(&FromTechnician::Run { order: Box::new(order), manifest }).await?)
     }
 
     /// The next thing that happens. Not cancel-safe.
@@ -122,7 +122,7 @@ impl RunbookStream {
 
     /// Both halves: one may be waited for while the other is used.
     pub fn halves(&mut self) -> (RunbookCancel<'_>, RunbookEvents<'_>) {
-        (RunbookCancel(&mut self.say), RunbookEvents(&mut self.hear))
+        (RunbookCancel(&mut self.sender), RunbookEvents(&mut self.receiver))
     }
 }
 
@@ -151,12 +151,12 @@ impl RunbookEvents<'_> {
     /// [`RunbookError`].
     pub async fn next(&mut self) -> Result<RunbookMessage, RunbookError> {
         let heard = timeout(SILENCE, self.0.next()).await.map_err(|_| RunbookError::Silent)?;
-        Ok(safe(heard?))
+        Ok(neutralised(heard?))
     }
 }
 
 /// What the device wrote, made safe to show.
-fn safe(heard: RunbookMessage) -> RunbookMessage {
+fn neutralised(heard: FromDevice) -> FromDevice {
     match heard {
         RunbookMessage::Saw(note) => RunbookMessage::Saw(safe_note(&note)),
         RunbookMessage::Refused(RunRefusal::Repeated(Some(outcome))) => {

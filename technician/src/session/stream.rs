@@ -1,4 +1,4 @@
-//! A conversation of the session: a stream of its own that carries messages both ways.
+//! A stream of the session with one purpose, that carries messages both ways.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::handle::SessionHandle;
 use super::task::WRITE_TIMEOUT;
 use crate::exit::{ExitCode, HasExitCode};
 
-/// Why a conversation is not possible, or no longer.
+/// Why a stream can't be opened, or has ended.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
     /// The agent said no.
@@ -43,14 +43,14 @@ impl HasExitCode for StreamError {
     }
 }
 
-/// The sending half. Dropping it ends the conversation.
+/// The sending half of a stream. Dropping it ends the stream.
 #[derive(Debug)]
 pub struct StreamSender {
     connection: Connection,
     send: SendStream,
 }
 
-/// The receiving half.
+/// The receiving half of a stream.
 #[derive(Debug)]
 pub struct StreamReceiver {
     connection: Connection,
@@ -58,7 +58,7 @@ pub struct StreamReceiver {
 }
 
 impl SessionHandle {
-    /// Opens a conversation on the connection that stands, or the next one. A higher `priority` is sent before a
+    /// Opens a stream on the present connection, or on the next one while it is interrupted. A higher `priority` is sent before a
     /// lower one; chat and control have 0.
     ///
     /// # Errors
@@ -100,7 +100,7 @@ impl StreamSender {
 }
 
 impl StreamReceiver {
-    /// The next message. Not cancel-safe: whoever stops waiting must drop the receiver.
+    /// The next message. Not cancel-safe: a receiver whose wait was broken off must be dropped.
     ///
     /// # Errors
     /// [`StreamError`].
@@ -112,7 +112,7 @@ impl StreamReceiver {
     }
 }
 
-/// What a stream's end means: a connection that stands for a moment longer has lost the grant alone.
+/// What a stream's end means. A connection that still stands half a second later was not lost, so the grant was taken back.
 async fn broken(connection: &Connection, error: FrameError) -> StreamError {
     if error.is_hostile() {
         return StreamError::Protocol(error);

@@ -28,7 +28,7 @@ use crate::relay::RelayClient;
 
 /// Updates and requests that may wait.
 pub(super) const QUEUE: usize = 64;
-/// The agent is given so long to take a message before the connection counts as lost.
+/// Longest wait until the agent takes a message; then the connection counts as lost.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the agent's last word is waited for once the end was said: a recording's signature is made first. A device that
 /// is in the wrong hands says nothing, and must not keep this program.
@@ -74,7 +74,7 @@ impl SessionTask {
                 Ok((next, streams, granted)) => {
                     self.connected.send_replace(Some(next.connection.clone()));
                     self.tell(SessionUpdate::Resumed).await;
-                    // A decision may have been made while nobody here could be told.
+                    // A decision may have been made while there was no connection to tell us.
                     self.tell(SessionUpdate::Grants(granted, "after the interruption".to_owned())).await;
                     (path, control) = (next, streams);
                 }
@@ -118,13 +118,13 @@ impl SessionTask {
         let mut ending: Option<tokio::time::Instant> = None;
         loop {
             tokio::select! {
-                said = from_agent.recv() => match said {
+                message = from_agent.recv() => match message {
                     Some(FromAgent::Ended(ended)) => {
                         return Some(if ending.is_some() { SessionEnd::Here } else { SessionEnd::ByAgent(ended) });
                     }
-                    Some(said) => self.said(said).await,
+                    Some(message) => self.handle_agent(message).await,
                     None if ending.is_some() => return Some(SessionEnd::Here),
-                    None => return self.why_gone(&path.connection).await,
+                    None => return self.reason_of_loss(&path.connection).await,
                 },
                 request = inbox.recv() => {
                     // The handle is gone: the command was broken off, so the session ends.
@@ -155,20 +155,20 @@ impl SessionTask {
                         return Some(SessionEnd::Here);
                     }
                     // What was said before it closed still counts: the reader ends after the last of it.
-                    while let Some(said) = from_agent.recv().await {
-                        if let FromAgent::Ended(ended) = said {
+                    while let Some(message) = from_agent.recv().await {
+                        if let FromAgent::Ended(ended) = message {
                             return Some(SessionEnd::ByAgent(ended));
                         }
-                        self.said(said).await;
+                        self.handle_agent(message).await;
                     }
-                    return self.why_gone(&path.connection).await;
+                    return self.reason_of_loss(&path.connection).await;
                 }
             }
         }
     }
 
     /// Whether a connection that is gone was closed in order.
-    async fn why_gone(&self, connection: &Connection) -> Option<SessionEnd> {
+    async fn reason_of_loss(&self, connection: &Connection) -> Option<SessionEnd> {
         match timeout(Duration::from_secs(1), connection.closed()).await {
             Ok(quinn::ConnectionError::ApplicationClosed(close))
                 if close.error_code == VarInt::from_u32(0) =>
@@ -179,8 +179,8 @@ impl SessionTask {
         }
     }
 
-    async fn said(&mut self, said: FromAgent) {
-        match said {
+    async fn handle_agent(&mut self, message: FromAgent) {
+        match message {
             FromAgent::Asking { seconds, .. } => self.tell(SessionUpdate::Asking(seconds)).await,
             FromAgent::Decision { request, decision: ConsentDecision::Granted { record, granted } } => {
                 if let Err(error) = self.evidence.grant(&record, &self.peer.device) {
@@ -218,7 +218,7 @@ impl SessionTask {
             let attempt = async {
                 self.relay.reconnect(left).await?;
                 let opened = self.relay.reopen(self.id).await?;
-                path::again(&self.relay, self.id, &opened, &self.peer).await
+                path::resume(&self.relay, self.id, &opened, &self.peer).await
             };
             tokio::select! {
                 outcome = timeout(left, attempt) => match outcome {
@@ -243,8 +243,8 @@ impl SessionTask {
 }
 
 async fn read_control(mut recv: RecvStream, to: mpsc::Sender<FromAgent>) {
-    while let Ok(said) = framed::read(&mut recv, FRAME_LIMIT).await {
-        if to.send(said).await.is_err() {
+    while let Ok(message) = framed::read(&mut recv, FRAME_LIMIT).await {
+        if to.send(message).await.is_err() {
             return;
         }
     }

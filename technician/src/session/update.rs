@@ -15,7 +15,7 @@ pub enum SessionUpdate {
     PathStalled,
     /// Packets pass again on the same connection.
     PathRestored,
-    /// The person at the device is being asked, for so many seconds at most.
+    /// The person at the device is being asked; the question expires after this many seconds.
     Asking(u32),
     /// A request was decided.
     Decided(u32, Result<Vec<GrantedCapability>, SessionRefusal>),
@@ -23,9 +23,9 @@ pub enum SessionUpdate {
     Grants(Vec<GrantedCapability>, String),
     /// A chat message of the person, or a new mark on one's own.
     Chat(ChatLine),
-    /// Something that this program has to say about the session, as a sentence.
+    /// A remark of this program about the session, as a sentence.
     Remark(String),
-    /// It is over.
+    /// The session is over.
     Ended(SessionEnd),
 }
 

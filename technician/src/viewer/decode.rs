@@ -1,8 +1,8 @@
 //! `nearhand decode`: the process that decodes the device's frames, and nothing else.
 //!
-//! Whoever controls the device chooses these bytes. What a flaw in a decoder could give them is this process, which
-//! has no keys, no session and no files: its standard input and output are all it can reach, it can open nothing
-//! further, start nothing and take no more than [`MEMORY`]. When it fails, its parent starts another.
+//! The device chooses these bytes, and it may be in an attacker's hands. A flaw in a decoder would give the attacker this
+//! process and nothing else: it has no keys, no session and no files. It reaches only its standard input and output, can
+//! open and start nothing, and takes no more than [`MEMORY`]. When it fails, its parent starts another.
 //!
 //! In: pieces, each a length (4 bytes, little-endian) and a [`DecoderInput`]. Out: a length and a piece of the page's
 //! operations ([`super::operations`]), or the length 0 after each frame. With `--png`, instead of operations, the first frame
@@ -28,19 +28,19 @@ pub const MAX_PIECE: usize = 64 * 1024;
 /// Exit status: the bytes are no frame.
 pub const NO_FRAME: u8 = 3;
 
-/// What the process is given.
+/// What the process reads from its standard input.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum DecoderInput {
     /// A new beginning: nothing is known of earlier pictures.
     Begin {
-        /// Its number.
-        round: u32,
+        /// The epoch's number.
+        epoch: u32,
     },
     /// A part of a frame, in order.
     Part {
         /// The frame's number.
         frame: u32,
-        /// Its bytes.
+        /// The part's bytes.
         bytes: Vec<u8>,
         /// Present in its last part.
         last: Option<FrameEnd>,
@@ -68,7 +68,7 @@ pub enum DecoderOutput {
 /// Decodes until its input ends.
 pub fn run(product: DecoderOutput) -> ExitCode {
     if let Err(error) = platform::confine(MEMORY) {
-        // Without walls there is no decoding; the parent says so.
+        // Without its limits the process must not decode; the parent tells the technician.
         let _ = writeln!(io::stderr(), "nearhand decode: can't give up rights: {error}");
         return ExitCode::FAILURE;
     }
@@ -94,13 +94,13 @@ fn decode(
     input: &mut impl Read,
     mut make: impl FnMut(&mut ScreenDecoder, &[u8], FrameDone) -> Result<(), DecodeStop>,
 ) -> Result<(), DecodeStop> {
-    let (mut decoder, mut round) = (ScreenDecoder::new(), 0);
+    let (mut decoder, mut epoch) = (ScreenDecoder::new(), 0);
     let mut frame = Vec::new();
     let mut began = None;
     while let Some(piece) = next(input)? {
         match piece {
-            DecoderInput::Begin { round: number } => {
-                (decoder, round) = (ScreenDecoder::new(), number);
+            DecoderInput::Begin { epoch: number } => {
+                (decoder, epoch) = (ScreenDecoder::new(), number);
                 frame.clear();
             }
             DecoderInput::Part { frame: number, bytes, last } => {
@@ -113,7 +113,7 @@ fn decode(
                 let bytes = u32::try_from(frame.len()).unwrap_or(u32::MAX);
                 let arrival = micros(*began);
                 let done = FrameDone {
-                    round,
+                    epoch,
                     frame: number,
                     exact,
                     waited,
@@ -125,7 +125,7 @@ fn decode(
                 };
                 make(&mut decoder, &frame, done)?;
                 frame.clear();
-                // One large frame must not be remembered for good.
+                // Otherwise one large frame would hold its memory until the session ends.
                 frame.shrink_to(1 << 20);
             }
         }

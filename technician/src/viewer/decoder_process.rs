@@ -20,9 +20,9 @@ use super::operations::PIECE;
 
 /// Pieces that wait for the process.
 const QUEUE: usize = 4;
-/// A process that says nothing for so long while it has a frame hangs. Counted in these steps.
+/// Length of one step in which a process that owes a frame must say something.
 const STEP: Duration = Duration::from_secs(5);
-/// So many steps.
+/// Steps without a word after which a process counts as hanging.
 const STEPS: u32 = 4;
 
 /// The program that decodes.
@@ -49,13 +49,13 @@ impl DecoderProgram {
         Ok(Self::at(std::env::current_exe()?, &["decode", "--png"]))
     }
 
-    /// Another program.
+    /// A program at another path, for tests.
     pub fn at(path: PathBuf, arguments: &[&str]) -> Self {
         Self { path, arguments: arguments.iter().map(OsString::from).collect() }
     }
 }
 
-/// Why a process is no longer there.
+/// Why the decode process has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum DecoderFailure {
     /// The bytes were no frame.
@@ -74,7 +74,7 @@ pub enum DecoderFailure {
 pub struct DecoderProcess {
     feed: mpsc::Sender<DecoderInput>,
     tasks: JoinSet<()>,
-    died: mpsc::Receiver<DecoderFailure>,
+    failures: mpsc::Receiver<DecoderFailure>,
     id: Option<u32>,
 }
 
@@ -104,16 +104,16 @@ impl DecoderProcess {
         };
         let id = child.id();
         let (feed, fed) = mpsc::channel(QUEUE);
-        let (dying, died) = mpsc::channel(1);
+        let (failing, failures) = mpsc::channel(1);
         let owed = Arc::new(AtomicU32::new(0));
         let mut tasks = JoinSet::new();
         tasks.spawn(write(stdin, fed, owed.clone()));
         tasks.spawn(async move {
             listen(stdout, &owed, &mut pieces).await;
             // The receiver is gone only with this task.
-            let _ = dying.send(why(child).await).await;
+            let _ = failing.send(why(child).await).await;
         });
-        Ok(Self { feed, tasks, died, id })
+        Ok(Self { feed, tasks, failures, id })
     }
 
     /// Where pieces for it go.
@@ -131,9 +131,9 @@ impl DecoderProcess {
         self.tasks.shutdown().await;
     }
 
-    /// Waits until it is no longer there. Cancel-safe.
-    pub async fn died(&mut self) -> DecoderFailure {
-        self.died.recv().await.unwrap_or(DecoderFailure::Crashed)
+    /// Waits until the process has ended. Cancel-safe.
+    pub async fn failure(&mut self) -> DecoderFailure {
+        self.failures.recv().await.unwrap_or(DecoderFailure::Crashed)
     }
 }
 
@@ -143,7 +143,7 @@ impl Drop for DecoderProcess {
     }
 }
 
-/// Takes what the process says.
+/// Receives what the process makes of frames.
 pub trait DecodedPieces: Send + 'static {
     /// One piece, with a 1 before it. `false`: nobody wants more.
     fn piece(&mut self, piece: Vec<u8>) -> impl Future<Output = bool> + Send;

@@ -1,4 +1,4 @@
-//! What the viewer's conversations with the device have in common: how they are read, and why they end.
+//! What the viewer's streams with the device have in common: how they are read, and why they end.
 
 use core::convert::Infallible;
 
@@ -12,19 +12,19 @@ use super::server::PageOutput;
 use super::session_link::{MessageReceiver, SessionLink};
 use crate::session::StreamError;
 
-/// Messages of the device that wait.
+/// Messages of the device that may wait.
 const QUEUE: usize = 4;
 
-/// Why the conversation is over.
+/// Why a stream with the device is over.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceStreamEnd {
-    /// The stream is.
+    /// The stream itself has ended.
     #[error(transparent)]
     Stream(#[from] StreamError),
     /// The device's frames can't be decoded, again and again.
     #[error("{0}, again and again")]
     Undecodable(DecoderFailure),
-    /// The device breaks the rules.
+    /// The device's messages break the protocol.
     #[error("the device's screen messages make no sense")]
     Nonsense,
     /// The page has gone.
@@ -32,8 +32,8 @@ pub enum DeviceStreamEnd {
     NoPage,
 }
 
-/// What a conversation that goes on until it fails came to.
-pub fn over(outcome: Result<Infallible, DeviceStreamEnd>) -> DeviceStreamEnd {
+/// The end of a stream that goes on until it fails.
+pub fn end_of(outcome: Result<Infallible, DeviceStreamEnd>) -> DeviceStreamEnd {
     match outcome {
         Ok(never) => match never {},
         Err(ended) => ended,
@@ -45,18 +45,19 @@ pub fn over(outcome: Result<Infallible, DeviceStreamEnd>) -> DeviceStreamEnd {
 /// # Errors
 /// [`DeviceStreamEnd::NoPage`].
 pub async fn tell(page: &mpsc::Sender<PageOutput>, what: ToPage) -> Result<(), DeviceStreamEnd> {
-    page.send(PageOutput::Say(what)).await.map_err(|_| DeviceStreamEnd::NoPage)
+    page.send(PageOutput::Message(what)).await.map_err(|_| DeviceStreamEnd::NoPage)
 }
 
-/// Reads in a task of its own, which ends with the returned set: reading can't be broken off and taken up again.
+/// Reads messages in a task that ends when the returned set is dropped. A task, because a read that is broken off
+/// can't be taken up again.
 pub fn read<L: SessionLink, T: DeserializeOwned + Send + 'static>(
-    mut hear: L::Receiver,
+    mut receiver: L::Receiver,
 ) -> (mpsc::Receiver<Result<T, StreamError>>, JoinSet<()>) {
     let (to, messages) = mpsc::channel(QUEUE);
     let mut task = JoinSet::new();
     task.spawn(async move {
         loop {
-            let next = hear.next().await;
+            let next = receiver.next().await;
             let over = next.is_err();
             if to.send(next).await.is_err() || over {
                 return;

@@ -1,7 +1,7 @@
-//! Which parts of the screen's stream belong to the present beginning, and when its frames arrived. Pure.
+//! Which parts of the screen's stream belong to the present epoch, and when its frames arrived. Pure.
 //!
-//! After `Start` is said anew, frames of the former beginning are still under way. The device counts from 1
-//! again, so what comes is of the new one from the next first part of a frame 1 on.
+//! Each `Start` begins an epoch. After it, frames of the former epoch are still under way. The device counts frames from
+//! 1 again, so the new epoch begins with the next first part of a frame 1.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -11,43 +11,43 @@ use nearhand_proto::message::screen::FRAME_PART;
 /// Frames whose arrival is remembered; a device that keeps to its credit has fewer unpainted.
 const MOST_ARRIVED: usize = 16;
 
-/// Follows the stream's parts.
+/// The present epoch, followed part by part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamEpoch {
     number: u32,
     /// The frame whose parts are coming, until its last; `None` between two frames.
     open: Option<u32>,
-    /// Nothing has come of this beginning yet.
+    /// No frame of this epoch has come yet.
     waiting: bool,
 }
 
-/// A part that can't be.
+/// A part that breaks the order of the stream or its limits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the device's frames are out of order or too large")]
 pub struct MisplacedPart;
 
 impl StreamEpoch {
-    /// The first beginning of a stream.
+    /// The first epoch of a stream.
     pub fn first(number: u32) -> Self {
         Self { number, open: None, waiting: true }
     }
 
-    /// Its number: what the page says of other rounds is dropped.
+    /// The epoch's number: what the page says of other epochs is dropped.
     pub fn number(&self) -> u32 {
         self.number
     }
 
-    /// `Start` is said anew.
+    /// `Start` is sent again: the next epoch begins.
     pub fn restart(&mut self) {
         self.number = self.number.wrapping_add(1);
         self.waiting = true;
     }
 
-    /// Whether a part is of this beginning; if not, it is left out.
+    /// Whether a part belongs to this epoch; if not, it is left out.
     ///
     /// # Errors
     /// [`MisplacedPart`] for parts of two frames mixed, or larger than they may be.
-    pub fn takes(&mut self, frame: u32, length: usize, last: bool) -> Result<bool, MisplacedPart> {
+    pub fn accepts(&mut self, frame: u32, length: usize, last: bool) -> Result<bool, MisplacedPart> {
         if length > FRAME_PART || self.open.is_some_and(|open| open != frame) {
             return Err(MisplacedPart);
         }
@@ -60,7 +60,7 @@ impl StreamEpoch {
     }
 }
 
-/// When frames arrived that are not painted yet.
+/// Arrival times of frames that are not painted yet.
 #[derive(Debug, Default)]
 pub struct FrameArrivals(VecDeque<(u32, Instant)>);
 
@@ -86,16 +86,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn after_a_restart_the_rest_of_the_former_beginning_is_left_out() {
-        let mut round = StreamEpoch::first(1);
-        assert_eq!(round.takes(1, 9, false), Ok(true));
-        round.restart();
-        assert_eq!(round.number(), 2);
-        assert_eq!(round.takes(1, 9, true), Ok(false), "the rest of the old frame 1");
-        assert_eq!(round.takes(2, 9, true), Ok(false));
-        assert_eq!(round.takes(1, 9, false), Ok(true));
-        assert_eq!(round.takes(1, 9, true), Ok(true));
-        assert_eq!(round.takes(2, 9, true), Ok(true));
+    fn after_a_restart_the_rest_of_the_former_epoch_is_left_out() {
+        let mut epoch = StreamEpoch::first(1);
+        assert_eq!(epoch.accepts(1, 9, false), Ok(true));
+        epoch.restart();
+        assert_eq!(epoch.number(), 2);
+        assert_eq!(epoch.accepts(1, 9, true), Ok(false), "the rest of the old frame 1");
+        assert_eq!(epoch.accepts(2, 9, true), Ok(false));
+        assert_eq!(epoch.accepts(1, 9, false), Ok(true));
+        assert_eq!(epoch.accepts(1, 9, true), Ok(true));
+        assert_eq!(epoch.accepts(2, 9, true), Ok(true));
     }
 
     #[test]
@@ -114,9 +114,9 @@ mod tests {
 
     #[test]
     fn parts_of_two_frames_are_not_mixed_and_none_is_too_large() {
-        let mut round = StreamEpoch::first(0);
-        assert_eq!(round.takes(1, 9, false), Ok(true));
-        assert_eq!(round.takes(2, 9, false), Err(MisplacedPart));
-        assert_eq!(round.takes(1, FRAME_PART + 1, true), Err(MisplacedPart));
+        let mut epoch = StreamEpoch::first(0);
+        assert_eq!(epoch.accepts(1, 9, false), Ok(true));
+        assert_eq!(epoch.accepts(2, 9, false), Err(MisplacedPart));
+        assert_eq!(epoch.accepts(1, FRAME_PART + 1, true), Err(MisplacedPart));
     }
 }

@@ -1,4 +1,4 @@
-//! The conversations beside the screen: pointer and keyboard, and the clipboard.
+//! The streams for pointer and keyboard, and for the clipboard.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,18 +9,18 @@ use nearhand_proto::message::session::StreamOpen;
 use nearhand_proto::text;
 use tokio::sync::{Notify, mpsc};
 
-use super::device_stream::{DeviceStreamEnd, over, read, tell};
+use super::device_stream::{DeviceStreamEnd, end_of, read, tell};
 use super::outbox::InputOutbox;
 use super::page_messages::{PageClipboardForm, StreamState, ToPage};
 use super::server::PageOutput;
 use super::session_link::{MessageSender, SessionLink};
 
-/// Before everything else: a key must not wait behind anything.
+/// Sent before everything else: a key must not wait.
 const INPUT_PRIORITY: i32 = 2;
-/// Behind everything else: contents can be large.
+/// Sent after everything else: contents can be large.
 const CLIPBOARD_PRIORITY: i32 = -1;
 
-/// Input that waits, and who is told of it.
+/// Input that waits to be sent, and the signal that wakes the stream.
 #[derive(Debug, Default)]
 pub struct InputQueue {
     outbox: Mutex<InputOutbox>,
@@ -28,8 +28,8 @@ pub struct InputQueue {
 }
 
 impl InputQueue {
-    /// Adds one.
-    pub fn put(&self, input: InputEvent) {
+    /// Adds an input to those that wait.
+    pub fn put(&self, input: Input) {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner).put(input);
         self.put.notify_one();
     }
@@ -45,16 +45,16 @@ impl InputQueue {
     }
 }
 
-/// Passes pointer and keyboard on until the conversation is over.
-pub async fn control<L: SessionLink>(
+/// Sends pointer and keyboard input until the stream is over.
+pub async fn carry_input<L: SessionLink>(
     link: Arc<L>,
     page: mpsc::Sender<PageOutput>,
     keyboard: Arc<InputQueue>,
 ) -> DeviceStreamEnd {
     let carry = async {
-        let (mut say, hear) = link.open_stream(&StreamOpen::Input, INPUT_PRIORITY).await?;
+        let (mut sender, receiver) = link.open_stream(&Open::Input, INPUT_PRIORITY).await?;
         tell(&page, ToPage::Control { state: StreamState::On, why: String::new() }).await?;
-        let (mut notices, _reader) = read::<L, InputNotice>(hear);
+        let (mut notices, _reader) = read::<L, InputNotice>(receiver);
         loop {
             tokio::select! {
                 notice = notices.recv() => match notice.ok_or(DeviceStreamEnd::Nonsense)?? {
@@ -65,11 +65,11 @@ pub async fn control<L: SessionLink>(
                         tell(&page, ToPage::Notice { text: words }).await?;
                     }
                 },
-                input = keyboard.next() => say.send(&input).await?,
+                input = keyboard.next() => sender.send(&input).await?,
             }
         }
     };
-    over(carry.await)
+    end_of(carry.await)
 }
 
 /// What the technician offers the device.
@@ -80,7 +80,7 @@ pub struct ClipboardContent {
 }
 
 impl ClipboardContent {
-    /// Adds a part. `false`: it is more than may be.
+    /// Adds a part. `false`: the content is larger than a clipboard may be.
     pub fn add(&mut self, form: PageClipboardForm, bytes: &[u8]) -> bool {
         let form = ClipboardForm::from(form);
         let held: usize = self.forms.iter().map(|(_, bytes)| bytes.len()).sum();
@@ -95,32 +95,32 @@ impl ClipboardContent {
     }
 }
 
-/// What the page wants of the clipboard.
+/// What the page wants done with the clipboard.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ClipboardOrder {
     /// Offer this to the device.
     Offer(ClipboardContent),
     /// Fetch what the device has.
     Copy {
-        /// Which.
+        /// The number of the content that the device has announced.
         serial: u32,
-        /// In which form.
+        /// The form in which it is wanted.
         form: ClipboardForm,
     },
 }
 
-/// Exchanges clipboards until the conversation is over.
-pub async fn clipboard<L: SessionLink>(
+/// Exchanges clipboard contents until the stream is over.
+pub async fn exchange_clipboard<L: SessionLink>(
     link: Arc<L>,
     page: mpsc::Sender<PageOutput>,
     orders: &mut mpsc::Receiver<ClipboardOrder>,
 ) -> DeviceStreamEnd {
     let carry = async {
-        let (say, hear) = link.open_stream(&StreamOpen::Clipboard, CLIPBOARD_PRIORITY).await?;
+        let (sender, receiver) = link.open_stream(&Open::Clipboard, CLIPBOARD_PRIORITY).await?;
         tell(&page, ToPage::Clipboard { state: StreamState::On, why: String::new() }).await?;
-        let (mut said, _reader) = read::<L, ClipboardMessage>(hear);
+        let (mut messages, _reader) = read::<L, Clipboard>(receiver);
         let mut exchange = ClipboardExchange::<L> {
-            say,
+            sender,
             page,
             serial: 0,
             offered: ClipboardContent::default(),
@@ -129,19 +129,19 @@ pub async fn clipboard<L: SessionLink>(
         };
         loop {
             tokio::select! {
-                // A fetch in the other direction must not wait for the whole of this one.
+                // The device's messages first: what it fetches must not wait until all that we send is through.
                 biased;
-                said = said.recv() => exchange.said(said.ok_or(DeviceStreamEnd::Nonsense)??).await?,
-                order = orders.recv() => exchange.ordered(order.ok_or(DeviceStreamEnd::NoPage)?).await?,
+                message = messages.recv() => exchange.handle_device(message.ok_or(DeviceStreamEnd::Nonsense)??).await?,
+                order = orders.recv() => exchange.handle_order(order.ok_or(DeviceStreamEnd::NoPage)?).await?,
                 () = core::future::ready(()), if exchange.giving.is_some() => exchange.give().await?,
             }
         }
     };
-    over(carry.await)
+    end_of(carry.await)
 }
 
 struct ClipboardExchange<L: SessionLink> {
-    say: L::Sender,
+    sender: L::Sender,
     page: mpsc::Sender<PageOutput>,
     serial: u32,
     offered: ClipboardContent,
@@ -161,14 +161,14 @@ struct ClipboardFetch {
 }
 
 impl<L: SessionLink> ClipboardExchange<L> {
-    async fn ordered(&mut self, order: ClipboardOrder) -> Result<(), DeviceStreamEnd> {
+    async fn handle_order(&mut self, order: ClipboardOrder) -> Result<(), DeviceStreamEnd> {
         match order {
             ClipboardOrder::Offer(content) => {
                 self.serial = self.serial.wrapping_add(1);
                 (self.offered, self.giving) = (content, None);
                 let size = |bytes: &Vec<u8>| u64::try_from(bytes.len()).ok();
                 let forms = self.offered.forms.iter().map(|(form, bytes)| (*form, size(bytes))).collect();
-                self.say.send(&ClipboardMessage::Has { serial: self.serial, forms }).await?;
+                self.sender.send(&Clipboard::Has { serial: self.serial, forms }).await?;
                 tell(&self.page, ToPage::Offered).await
             }
             ClipboardOrder::Copy { serial, form } => {
@@ -178,14 +178,14 @@ impl<L: SessionLink> ClipboardExchange<L> {
                         .await;
                 }
                 self.fetching = Some(ClipboardFetch { serial, form, bytes: 0 });
-                Ok(self.say.send(&ClipboardMessage::Fetch { serial, form }).await?)
+                Ok(self.sender.send(&Clipboard::Fetch { serial, form }).await?)
             }
         }
     }
 
-    async fn said(&mut self, said: ClipboardMessage) -> Result<(), DeviceStreamEnd> {
-        match said {
-            ClipboardMessage::Has { serial, forms } => {
+    async fn handle_device(&mut self, message: Clipboard) -> Result<(), DeviceStreamEnd> {
+        match message {
+            Clipboard::Has { serial, forms } => {
                 let forms = forms.into_iter().take(4).map(|(form, bytes)| (form.into(), bytes)).collect();
                 tell(&self.page, ToPage::Copied { serial, forms }).await
             }
@@ -197,7 +197,7 @@ impl<L: SessionLink> ClipboardExchange<L> {
                     return Ok(());
                 }
                 let why = if has { "one thing at a time" } else { "that is no longer in the clipboard" };
-                Ok(self.say.send(&ClipboardMessage::Refused { serial, why: why.to_owned() }).await?)
+                Ok(self.sender.send(&Clipboard::Refused { serial, why: why.to_owned() }).await?)
             }
             ClipboardMessage::Part { serial, form, bytes, last } => {
                 self.part(serial, form, bytes, last).await
@@ -224,7 +224,7 @@ impl<L: SessionLink> ClipboardExchange<L> {
         bytes: Vec<u8>,
         last: bool,
     ) -> Result<(), DeviceStreamEnd> {
-        // What nobody asked for is left out.
+        // A part that was not asked for is left out.
         let Some(fetching) = self.fetching.as_mut().filter(|f| f.serial == serial && f.form == form) else {
             return Ok(());
         };
@@ -236,7 +236,7 @@ impl<L: SessionLink> ClipboardExchange<L> {
         self.page.send(part).await.map_err(|_| DeviceStreamEnd::NoPage)?;
         if last {
             self.fetching = None;
-            self.say.send(&ClipboardMessage::Taken { serial }).await?;
+            self.sender.send(&Clipboard::Taken { serial }).await?;
         }
         Ok(())
     }
@@ -251,8 +251,8 @@ impl<L: SessionLink> ClipboardExchange<L> {
         let part = rest.get(..CLIPBOARD_PART).unwrap_or(rest);
         let last = part.len() == rest.len();
         let next = at + part.len();
-        let message = ClipboardMessage::Part { serial: self.serial, form, bytes: part.to_vec(), last };
-        self.say.send(&message).await?;
+        let message = Clipboard::Part { serial: self.serial, form, bytes: part.to_vec(), last };
+        self.sender.send(&message).await?;
         self.giving = (!last).then_some(ClipboardSend { form, at: next });
         Ok(())
     }

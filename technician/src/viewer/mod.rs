@@ -1,18 +1,17 @@
 //! The technician's viewer: a page on this machine's loopback, in the browser, with screen, chat, access and
 //! diagnostics of one session.
 //!
-//! This program stays the session's end: keys, end-to-end encryption and what may be open live here. The page
-//! paints and listens. Frames are decoded in a process of their own ([`decode`]), because the device chooses their
-//! bytes.
+//! This program remains the end of the session: keys, encryption and the decision what may be open stay here. The page
+//! paints and listens. Frames are decoded in a separate process ([`decode`]), because the device chooses their bytes.
 //!
 //! | | |
 //! |---|---|
-//! | [`request_guard`] | who may come in: token, cookie, `Host`, `Origin` (pure) |
-//! | [`page_messages`], [`operations`] | what page and program say to each other, in words and in pictures (pure) |
-//! | [`epoch`], [`outbox`] | frames of a former beginning; input that waits (pure) |
+//! | [`request_guard`] | which requests get an answer: token, cookie, `Host`, `Origin` (pure) |
+//! | [`page_messages`], [`operations`] | messages between page and program, in JSON and as painting operations (pure) |
+//! | [`epoch`], [`outbox`] | which beginning of the screen's stream a frame belongs to; input that waits (pure) |
 //! | [`page_files`] | the page itself |
 //! | [`server`], [`event_loop`] | drivers: the web server; the event loop |
-//! | [`screen_stream`], [`input_streams`], [`device_stream`] | drivers: the conversations with the device |
+//! | [`screen_stream`], [`input_streams`], [`device_stream`] | drivers: the streams with the device |
 //! | [`decode`], [`decoder_process`] | the process that decodes, from inside and from outside |
 //! | [`session_link`] | what all this needs of a session |
 //!

@@ -36,7 +36,7 @@ const SHORTEST_RUN: usize = 3;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FrameDone {
     /// Of which beginning of the screen's stream (see [`super::epoch`]).
-    pub round: u32,
+    pub epoch: u32,
     /// The frame's number.
     pub frame: u32,
     /// Whether the picture is now exactly what was captured.
@@ -58,8 +58,8 @@ pub struct FrameDone {
 impl FrameDone {
     /// Its numbers in their order on the wire.
     fn numbers(&self) -> [u32; 8] {
-        let Self { round, frame, waited, capture, encode, arrival, decode, bytes, .. } = *self;
-        [round, frame, waited, capture, encode, arrival, decode, bytes]
+        let Self { epoch, frame, waited, capture, encode, arrival, decode, bytes, .. } = *self;
+        [epoch, frame, waited, capture, encode, arrival, decode, bytes]
     }
 }
 
@@ -310,7 +310,7 @@ mod tests {
                     let [exact] = number(b);
                     let mut next = || u32::from_le_bytes(number(&mut bytes));
                     done.push(FrameDone {
-                        round: next(),
+                        epoch: next(),
                         frame: next(),
                         exact: exact == 1,
                         waited: next(),
@@ -400,7 +400,7 @@ mod tests {
     fn the_end_of_a_frame_carries_its_numbers() {
         let mut written = PageOperations::default();
         let done = FrameDone {
-            round: 1,
+            epoch: 1,
             frame: 2,
             exact: true,
             waited: 3,

@@ -1,17 +1,17 @@
-//! Input on its way to the device: moves that a later one makes needless are left out, those with a button held and
-//! everything else keep their order. Pure.
+//! Input on its way to the device. A move is left out when a later one follows at once, unless a button is held; all else
+//! keeps its order. Pure.
 
 use std::collections::VecDeque;
 
 use nearhand_proto::message::screen::{InputEvent, MouseButton};
 
-/// Most that waits: some seconds of fast typing. More means that nothing has moved for long.
+/// Most inputs that wait: some seconds of fast typing. More of them means that the stream has stood still.
 const MOST: usize = 512;
 
-/// Up to so many waiting messages, a path that is drawn with a button held keeps each of its points.
+/// While fewer inputs than this wait, a path that is drawn with a button held keeps each of its points.
 const PATH: usize = 256;
 
-/// What waits to be sent.
+/// Inputs that wait to be sent.
 #[derive(Debug, Default)]
 pub struct InputOutbox {
     waiting: VecDeque<InputEvent>,
@@ -20,9 +20,9 @@ pub struct InputOutbox {
 }
 
 impl InputOutbox {
-    /// Adds one. When too much waits, all of it is dropped and everything that is held let go of: keys pressed
-    /// into a screen that has stood still for seconds would do something else than was meant.
-    pub fn put(&mut self, input: InputEvent) {
+    /// Adds an input. When too many wait, all are dropped and everything that is held is released: keys pressed into a
+    /// screen that has stood still for seconds would do something else than was meant.
+    pub fn put(&mut self, input: Input) {
         let full = self.waiting.len() >= MOST;
         match &input {
             InputEvent::Button { button, down: true } => self.held |= bit(*button),

@@ -3,11 +3,11 @@
 /// A file of the page.
 #[derive(Clone, Copy, Debug)]
 pub struct PageFile {
-    /// Its path.
+    /// The path of its address.
     pub path: &'static str,
-    /// Its type.
+    /// Its MIME type.
     pub kind: &'static str,
-    /// Its content.
+    /// Its content, part of this program.
     pub bytes: &'static [u8],
 }
 
@@ -21,7 +21,7 @@ macro_rules! file {
     };
 }
 
-/// All of them.
+/// The files of the viewer's page.
 pub const FILES: &[PageFile] = &[
     file!("/", HTML, "index.html"),
     file!("/style.css", CSS, "style.css"),
@@ -36,7 +36,7 @@ pub const FILES: &[PageFile] = &[
     file!("/panel.js", SCRIPT, "panel.js"),
 ];
 
-/// Those of the playback page.
+/// The files of the playback page.
 pub const PLAYER: &[PageFile] = &[
     file!("/", HTML, "player.html"),
     file!("/style.css", CSS, "style.css"),
@@ -51,11 +51,11 @@ pub const PLAYER: &[PageFile] = &[
 pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A report is a page of the device's words: it may look as it wants, in a world of its own.
+/// A report holds the device's words: it may have its own style, but runs nothing and is cut off from the viewer's page.
 pub const REPORT_POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'";
 
-/// The headers of every answer beside its type and policy.
+/// Headers of every answer in addition to its type and policy.
 pub const HEADERS: &[(&str, &str)] = &[
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),

@@ -1,10 +1,10 @@
-//! Who may come in to the viewer's page: decided from a request's headers, without a socket.
+//! Which requests to the viewer's page get an answer: decided from their headers. Pure.
 //!
 //! The page is on the technician's own machine, where other programs, other users and every web page in the
 //! browser can reach it too. A page elsewhere that has its name resolve to 127.0.0.1 (DNS rebinding) sends a
-//! foreign `Host`; one that sends requests across origins a foreign `Origin`; neither gets an answer. Who else is
-//! on the machine lacks the one-time token, which only the terminal and the browser were told, or the cookie that
-//! was exchanged for it.
+//! foreign `Host`; one that sends requests across origins a foreign `Origin`; neither gets an answer. Other
+//! users of the machine lack the one-time token, which only the terminal and the browser know, and the cookie that the
+//! browser got for it.
 
 use data_encoding::HEXLOWER;
 use subtle::ConstantTimeEq;
@@ -12,50 +12,50 @@ use subtle::ConstantTimeEq;
 /// Bytes of a token and of a cookie.
 pub const SECRET: usize = 32;
 
-/// What a request wants.
+/// What a request is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RequestPurpose {
     /// The page's files, which are no secret.
     Page,
     /// To exchange the token for the cookie.
     Enter,
-    /// What only the technician may see.
+    /// A report, which only the technician may see.
     Inside,
-    /// The conversation with the page.
+    /// To open the page's WebSocket.
     Socket,
 }
 
-/// The headers that count.
+/// The headers of a request that decide whether it gets an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct RequestHeaders<'a> {
-    /// `Host`.
+    /// Value of `Host`.
     pub host: Option<&'a str>,
-    /// `Origin`.
+    /// Value of `Origin`.
     pub origin: Option<&'a str>,
-    /// `Sec-Fetch-Site`.
+    /// Value of `Sec-Fetch-Site`.
     pub site: Option<&'a str>,
-    /// `Cookie`.
+    /// Value of `Cookie`.
     pub cookie: Option<&'a str>,
 }
 
 /// Why there is no answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum RequestRefused {
-    /// Asked under another name.
+    /// The request names another host.
     #[error("this page has one address only, and it is another")]
     Host,
-    /// Asked by another page.
+    /// The request comes from another page.
     #[error("another page asked for this")]
     Origin,
-    /// The link was used, or is another one.
+    /// The token was used already, or is another one.
     #[error("this link was used already, or belongs to a session that is over")]
     Token,
-    /// Without the cookie.
+    /// The cookie is missing or another one.
     #[error("open the link that the terminal shows")]
     Cookie,
 }
 
-/// The way in to one viewer.
+/// Decides which requests to one viewer's page get an answer.
 pub struct RequestGuard {
     host: String,
     origin: String,
@@ -71,7 +71,7 @@ impl core::fmt::Debug for RequestGuard {
 }
 
 impl RequestGuard {
-    /// For a server on 127.0.0.1, with its secrets drawn at random.
+    /// The guard of a server on 127.0.0.1. `token` and `cookie` must be random.
     pub fn new(port: u16, token: [u8; SECRET], cookie: [u8; SECRET]) -> Self {
         Self {
             host: format!("127.0.0.1:{port}"),

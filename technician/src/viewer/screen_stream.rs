@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::decode::DecoderInput;
 use super::decoder_process::{DecoderProcess, DecoderProgram};
-use super::device_stream::{DeviceStreamEnd, OperationsToPage, over, read, tell};
+use super::device_stream::{DeviceStreamEnd, OperationsToPage, end_of, read, tell};
 use super::epoch::{FrameArrivals, StreamEpoch};
 use super::page_messages::{FromPage, PageMonitor, ScreenState, ToPage};
 use super::server::PageOutput;
@@ -31,56 +31,56 @@ const MOST_DEATHS: u32 = 5;
 pub struct ScreenChoice {
     /// One monitor, or all.
     pub monitor: Option<MonitorNumber>,
-    /// How exactly.
-    pub quality: ScreenQuality,
-    /// Nothing for now.
+    /// How exactly pictures are to be coded.
+    pub quality: Quality,
+    /// The page is hidden: no frames for now.
     pub hidden: bool,
 }
 
-/// What a conversation needs.
+/// What the screen's stream needs.
 pub struct ScreenStream<L> {
-    /// The session.
+    /// The session whose screen is shown.
     pub link: Arc<L>,
-    /// What decodes.
+    /// The program that decodes the frames.
     pub program: DecoderProgram,
-    /// The page.
+    /// Messages for the page.
     pub page: mpsc::Sender<PageOutput>,
-    /// [`StreamOpen::Screen`], or [`StreamOpen::Window`].
-    pub open: StreamOpen,
-    /// The first round's number.
-    pub round: u32,
+    /// [`Open::Screen`], or [`Open::Window`].
+    pub open: Open,
+    /// Number of the stream's first epoch.
+    pub epoch: u32,
 }
 
 impl<L: SessionLink> ScreenStream<L> {
-    /// Watches until it is over; `orders` are the page's verbs about the screen, `wanted` outlives this.
+    /// Watches until it is over; `orders` are the page's verbs about the screen, `choice` outlives this.
     pub async fn watch(
         self,
         orders: &mut mpsc::Receiver<FromPage>,
-        wanted: &mut ScreenChoice,
+        choice: &mut ScreenChoice,
     ) -> DeviceStreamEnd {
-        over(self.until_over(orders, wanted).await)
+        end_of(self.until_over(orders, choice).await)
     }
 
     async fn until_over(
         self,
         orders: &mut mpsc::Receiver<FromPage>,
-        wanted: &mut ScreenChoice,
+        choice: &mut ScreenChoice,
     ) -> Result<core::convert::Infallible, DeviceStreamEnd> {
-        let (mut say, hear) = self.link.open_stream(&self.open, PRIORITY).await?;
-        say.send(&FromViewer::Start { monitor: wanted.monitor, quality: wanted.quality }).await?;
-        if wanted.hidden {
-            say.send(&FromViewer::Hidden(true)).await?;
+        let (mut sender, receiver) = self.link.open_stream(&self.open, PRIORITY).await?;
+        sender.send(&FromViewer::Start { monitor: choice.monitor, quality: choice.quality }).await?;
+        if choice.hidden {
+            sender.send(&FromViewer::Hidden(true)).await?;
         }
-        let mut round = StreamEpoch::first(self.round);
-        tell(&self.page, state(ScreenState::On, "", &round)).await?;
-        let (mut messages, _reader) = read::<L, FromScreen>(hear);
-        let mut decoding = self.decoder(&round).await?;
+        let mut epoch = StreamEpoch::first(self.epoch);
+        tell(&self.page, screen_message(ScreenState::On, "", &epoch)).await?;
+        let (mut messages, _reader) = read::<L, FromScreen>(receiver);
+        let mut decoding = self.decoder(&epoch).await?;
         let (mut waiting, mut deaths, mut arrivals) = (None, 0, FrameArrivals::default());
         loop {
             tokio::select! {
                 message = messages.recv(), if waiting.is_none() => {
                     let message = message.ok_or(DeviceStreamEnd::Nonsense)??;
-                    waiting = self.heard(message, &mut round, wanted.monitor).await?;
+                    waiting = self.handle_device(message, &mut epoch, choice.monitor).await?;
                     if let Some(DecoderInput::Part { frame, last: Some(_), .. }) = &waiting {
                         arrivals.arrived(*frame, Instant::now());
                     }
@@ -94,32 +94,32 @@ impl<L: SessionLink> ScreenStream<L> {
                 order = orders.recv() => {
                     let order = order.ok_or(DeviceStreamEnd::NoPage)?;
                     if let FromPage::Monitor(monitor) = order {
-                        wanted.monitor = monitor;
+                        choice.monitor = monitor;
                         decoding.stop().await;
-                        (decoding, waiting) = (self.begin_anew(&mut say, &mut round, *wanted).await?, None);
+                        (decoding, waiting) = (self.start_again(&mut sender, &mut epoch, *choice).await?, None);
                         arrivals = FrameArrivals::default();
-                    } else if let Some(mut order) = order.viewing(round.number()) {
+                    } else if let Some(mut order) = order.viewing(epoch.number()) {
                         match &mut order {
                             // The page knows its own part of it only, and not what waited before.
                             FromViewer::Painted { frame, decode, paint } => {
                                 let here = arrivals.painted(*frame, Instant::now());
                                 *paint = here.map_or(*paint, |here| here.saturating_sub(*decode));
                             }
-                            FromViewer::Quality(quality) => wanted.quality = *quality,
-                            FromViewer::Hidden(hidden) => wanted.hidden = *hidden,
+                            FromViewer::Quality(quality) => choice.quality = *quality,
+                            FromViewer::Hidden(hidden) => choice.hidden = *hidden,
                             _ => {}
                         }
-                        say.send(&order).await?;
+                        sender.send(&order).await?;
                     }
                 }
-                died = decoding.died() => {
+                died = decoding.failure() => {
                     deaths += 1;
                     if deaths >= MOST_DEATHS {
                         return Err(DeviceStreamEnd::Undecodable(died));
                     }
                     let why = format!("{died}; it begins anew");
-                    tell(&self.page, state(ScreenState::Opening, &why, &round)).await?;
-                    (decoding, waiting) = (self.begin_anew(&mut say, &mut round, *wanted).await?, None);
+                    tell(&self.page, screen_message(ScreenState::Opening, &why, &epoch)).await?;
+                    (decoding, waiting) = (self.start_again(&mut sender, &mut epoch, *choice).await?, None);
                     arrivals = FrameArrivals::default();
                 }
             }
@@ -127,38 +127,39 @@ impl<L: SessionLink> ScreenStream<L> {
     }
 
     /// Says `Start` again, with a decoder that knows nothing.
-    async fn begin_anew(
+    async fn start_again(
         &self,
-        say: &mut L::Sender,
-        round: &mut StreamEpoch,
-        wanted: ScreenChoice,
+        sender: &mut L::Sender,
+        epoch: &mut StreamEpoch,
+        choice: ScreenChoice,
     ) -> Result<DecoderProcess, DeviceStreamEnd> {
-        round.restart();
-        say.send(&FromViewer::Start { monitor: wanted.monitor, quality: wanted.quality }).await?;
-        tell(&self.page, state(ScreenState::On, "", round)).await?;
-        self.decoder(round).await
+        epoch.restart();
+        sender.send(&FromViewer::Start { monitor: choice.monitor, quality: choice.quality }).await?;
+        tell(&self.page, screen_message(ScreenState::On, "", epoch)).await?;
+        self.decoder(epoch).await
     }
 
-    async fn decoder(&self, round: &StreamEpoch) -> Result<DecoderProcess, DeviceStreamEnd> {
+    async fn decoder(&self, epoch: &StreamEpoch) -> Result<DecoderProcess, DeviceStreamEnd> {
         let decoding = DecoderProcess::start(&self.program, OperationsToPage(self.page.clone()))
             .map_err(DeviceStreamEnd::Undecodable)?;
         // One that is gone already says so by itself.
-        let _ = decoding.feed().send(DecoderInput::Begin { round: round.number() }).await;
+        let _ = decoding.feed().send(DecoderInput::Begin { epoch: epoch.number() }).await;
         Ok(decoding)
     }
 
     /// Passes on a message of the device; a frame's part is returned, to wait for the decoder.
-    async fn heard(
+    async fn handle_device(
         &self,
         message: FromScreen,
-        round: &mut StreamEpoch,
+        epoch: &mut StreamEpoch,
         shown: Option<MonitorNumber>,
     ) -> Result<Option<DecoderInput>, DeviceStreamEnd> {
-        let told = match message {
+        let message_to_page = match message {
             FromScreen::Frame { frame, part, last } => {
-                let takes =
-                    round.takes(frame, part.len(), last.is_some()).map_err(|_| DeviceStreamEnd::Nonsense)?;
-                return Ok(takes.then_some(DecoderInput::Part { frame, bytes: part, last }));
+                let is_present = epoch
+                    .accepts(frame, part.len(), last.is_some())
+                    .map_err(|_| DeviceStreamEnd::Nonsense)?;
+                return Ok(is_present.then_some(DecoderInput::Part { frame, bytes: part, last }));
             }
             FromScreen::Monitors(monitors) if monitors.len() <= MAX_MONITORS => {
                 ToPage::Monitors { monitors: monitors.iter().map(PageMonitor::from).collect(), shown }
@@ -171,16 +172,16 @@ impl<L: SessionLink> ScreenStream<L> {
                 ToPage::from(&cursor)
             }
             FromScreen::CursorAt(at) => ToPage::CursorAt { at: at.map(|at| (at.x, at.y)) },
-            FromScreen::Gone(why) => state(ScreenState::Gone, &text::one_line(&why, 200), round),
+            FromScreen::Gone(why) => screen_message(ScreenState::Gone, &text::one_line(&why, 200), epoch),
             // For who records; nothing of it is shown.
             FromScreen::Clock(_) | FromScreen::Head(_) => return Ok(None),
             FromScreen::Monitors(_) => return Err(DeviceStreamEnd::Nonsense),
         };
-        tell(&self.page, told).await?;
+        tell(&self.page, message_to_page).await?;
         Ok(None)
     }
 }
 
-fn state(state: ScreenState, why: &str, round: &StreamEpoch) -> ToPage {
-    ToPage::Screen { state, why: why.to_owned(), round: round.number() }
+fn screen_message(state: ScreenState, why: &str, epoch: &StreamEpoch) -> ToPage {
+    ToPage::Screen { state, why: why.to_owned(), epoch: epoch.number() }
 }

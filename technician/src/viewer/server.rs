@@ -1,7 +1,7 @@
 //! The web server of the page, on 127.0.0.1 and a port that the system chooses.
 //!
-//! A driver: what gets an answer is decided by [`super::request_guard`]. One page at a time holds the session; the last that
-//! comes with the cookie takes over, so a closed or stuck tab locks nobody out.
+//! A driver: [`super::request_guard`] decides which requests get an answer. One page at a time holds the session; the last
+//! one that comes with the cookie takes over, so a closed or stuck tab locks nobody out.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -32,43 +32,43 @@ use super::request_guard::{RequestGuard, RequestHeaders, RequestPurpose, Request
 const QUEUE: usize = 64;
 /// Longest body of a request, in bytes: a token and room.
 const BODY: usize = 256;
-/// A page that takes nothing for so long is gone.
+/// A page that takes no message for this time is gone.
 const STUCK: Duration = Duration::from_secs(30);
 /// Most reports kept for the page.
 const REPORTS: usize = 20;
 
-/// To the page.
+/// What is sent over the page's WebSocket.
 #[derive(Clone, PartialEq, Debug)]
 pub enum PageOutput {
-    /// In words.
-    Say(ToPage),
+    /// A message in JSON.
+    Message(ToPage),
     /// A 1 and operations (see [`super::operations`]).
     Operations(Vec<u8>),
     /// A part of the device's clipboard.
     Copied {
         /// As in the device's message.
         serial: u32,
-        /// Its form.
+        /// Text or picture.
         form: PageClipboardForm,
         /// Whether it was the last.
         last: bool,
-        /// Its bytes.
+        /// The part's bytes.
         bytes: Vec<u8>,
     },
 }
 
-/// From the page.
+/// What comes over the page's WebSocket.
 #[derive(Clone, PartialEq, Debug)]
 pub enum PageMessage {
-    /// A verb.
-    Said(FromPage),
+    /// A message in JSON.
+    Request(FromPage),
     /// A part of the technician's clipboard.
     Pasted {
-        /// Its form.
+        /// Text or picture.
         form: PageClipboardForm,
         /// Whether it was the last.
         last: bool,
-        /// Its bytes.
+        /// The part's bytes.
         bytes: Vec<u8>,
     },
 }
@@ -76,9 +76,9 @@ pub enum PageMessage {
 /// A page that has come in. When either end is dropped, it is gone.
 #[derive(Debug)]
 pub struct PageConnection {
-    /// To it.
+    /// Messages for the page.
     pub to: mpsc::Sender<PageOutput>,
-    /// From it.
+    /// Messages from the page.
     pub heard: mpsc::Receiver<PageMessage>,
 }
 
@@ -102,7 +102,7 @@ impl PageServer {
     /// Listens, with the viewer's page.
     ///
     /// # Errors
-    /// What the system says.
+    /// No port of 127.0.0.1 can be listened on.
     pub async fn start() -> io::Result<Self> {
         Self::with(FILES).await
     }
@@ -110,7 +110,7 @@ impl PageServer {
     /// Listens, with the playback page.
     ///
     /// # Errors
-    /// What the system says.
+    /// No port of 127.0.0.1 can be listened on.
     pub async fn player() -> io::Result<Self> {
         Self::with(PLAYER).await
     }
@@ -259,7 +259,7 @@ async fn socket(State(shared): State<Arc<PageServerState>>, upgrade: WebSocketUp
         if shared.pages.send(PageConnection { to, heard: from }).await.is_err() {
             return;
         }
-        // Whichever ends first takes the other with it: a page half gone is gone.
+        // A page that no longer reads or no longer writes is gone: the end of one half ends the other.
         tokio::select! {
             () = write(sink, outgoing) => {}
             () = read(stream, heard) => {}
@@ -270,7 +270,7 @@ async fn socket(State(shared): State<Arc<PageServerState>>, upgrade: WebSocketUp
 async fn write(mut sink: SplitSink<WebSocket, Message>, mut outgoing: mpsc::Receiver<PageOutput>) {
     while let Some(next) = outgoing.recv().await {
         let message = match next {
-            PageOutput::Say(say) => Message::Text(say.json().into()),
+            PageOutput::Message(say) => Message::Text(say.json().into()),
             PageOutput::Operations(bytes) => Message::Binary(bytes.into()),
             PageOutput::Copied { serial, form, last, bytes } => {
                 let mut part = vec![2, form_byte(form), u8::from(last)];
@@ -283,7 +283,7 @@ async fn write(mut sink: SplitSink<WebSocket, Message>, mut outgoing: mpsc::Rece
             return;
         }
     }
-    // Nobody is left who would notice that this fails.
+    // The page is gone already if this fails.
     let _ = timeout(Duration::from_secs(1), sink.close()).await;
 }
 
@@ -298,7 +298,7 @@ async fn read(mut stream: SplitStream<WebSocket>, heard: mpsc::Sender<PageMessag
     while let Some(Ok(message)) = stream.next().await {
         let said = match message {
             Message::Text(text) => match FromPage::read(&text) {
-                Ok(said) => PageMessage::Said(said),
+                Ok(said) => PageMessage::Request(said),
                 Err(error) => {
                     tracing::warn!(%error, "the page is cut off");
                     return;

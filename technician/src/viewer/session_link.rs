@@ -26,7 +26,7 @@ pub trait SessionLink: Send + Sync + 'static {
 
     /// The session's id, in words.
     fn id(&self) -> String;
-    /// The device.
+    /// The device at the other end.
     fn device(&self) -> SessionDevice;
     /// Asks for capabilities.
     fn ask(&self, capabilities: Capabilities, duration: Duration) -> impl Future<Output = ()> + Send;
@@ -35,9 +35,9 @@ pub trait SessionLink: Send + Sync + 'static {
     /// Ends the session.
     fn end(&self) -> impl Future<Output = ()> + Send;
     /// Says something to the person. `None`: it is empty or the chat is full.
-    fn say(&self, text: &str) -> Option<ChatLine>;
+    fn send_chat(&self, text: &str) -> Option<ChatLine>;
     /// Messages up to this number were seen.
-    fn saw(&self, number: u64);
+    fn mark_chat_seen(&self, number: u64);
     /// The whole chat.
     fn chat_lines(&self) -> Vec<ChatLine>;
     /// Time to the device and back.
@@ -58,7 +58,7 @@ pub trait SessionLink: Send + Sync + 'static {
 
 /// Sends the messages of a conversation. Dropping it ends the conversation.
 pub trait MessageSender: Send + Sync + 'static {
-    /// Sends one.
+    /// Sends a message to the device.
     fn send<T: Serialize + Sync>(
         &mut self,
         message: &T,
@@ -67,7 +67,7 @@ pub trait MessageSender: Send + Sync + 'static {
 
 /// Receives the messages of a conversation.
 pub trait MessageReceiver: Send + Sync + 'static {
-    /// The next one. Not cancel-safe.
+    /// The next message. Not cancel-safe.
     fn next<T: DeserializeOwned + Send + 'static>(
         &mut self,
     ) -> impl Future<Output = Result<T, StreamError>> + Send;
@@ -109,12 +109,12 @@ impl SessionLink for SessionHandle {
         Self::end(self).await;
     }
 
-    fn say(&self, text: &str) -> Option<ChatLine> {
-        Self::say(self, text)
+    fn send_chat(&self, text: &str) -> Option<ChatLine> {
+        Self::send_chat(self, text)
     }
 
-    fn saw(&self, number: u64) {
-        Self::saw(self, number);
+    fn mark_chat_seen(&self, number: u64) {
+        Self::mark_chat_seen(self, number);
     }
 
     fn chat_lines(&self) -> Vec<ChatLine> {

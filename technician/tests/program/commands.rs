@@ -40,7 +40,7 @@ async fn an_organisation_is_founded_joined_and_listed() {
     assert_eq!(site.organisation_name, "Acme");
 
     let status = grace.ok(&["--json", "status"]).await.json();
-    assert_eq!((&status["relay"]["reachable"], &status["standing"]), (&true.into(), &"valid".into()));
+    assert_eq!((&status["relay"]["reachable"], &status["membership"]), (&true.into(), &"valid".into()));
     assert_eq!(grace.ok(&["sessions", "--json"]).await.json()["sessions"].as_array().unwrap().len(), 0);
 }
 
@@ -175,11 +175,11 @@ async fn revoking_signs_the_next_list_and_hands_it_on() {
     admin.ok(&["revoke", "device", "Till 3"]).await;
     let list = relay.state.lock().unwrap().list.clone().unwrap().open(&organisation.public()).unwrap();
     assert_eq!((list.number, list.keys.len()), (1, 1));
-    let standing = |json: &serde_json::Value| {
+    let membership = |json: &serde_json::Value| {
         let all = json["devices"].as_array().unwrap();
-        all.iter().find(|d| d["label"] == "till 3").unwrap()["standing"].clone()
+        all.iter().find(|d| d["label"] == "till 3").unwrap()["membership"].clone()
     };
-    assert_eq!(standing(&admin.ok(&["devices", "--json"]).await.json()), "revoked");
+    assert_eq!(membership(&admin.ok(&["devices", "--json"]).await.json()), "revoked");
 
     let invite = admin.ok(&["--json", "invite", "Eve"]).await.json();
     admin.ok(&["revoke", "invite", invite["invite"].as_str().unwrap()]).await;
@@ -272,7 +272,7 @@ async fn the_first_bad_row_of_the_relays_log_is_named() {
     relay.state.lock().unwrap().rows = whole[..4].to_vec();
     let cut = admin.run(&["audit", "verify"]).await;
     assert!(cut.code == 19 && cut.err.contains("row 5"), "{cut:?}");
-    // Written anew with another key that the relay calls its own.
+    // Rewritten with another key that the relay calls its own.
     let forger = SecretKey::generate(&mut OsRng);
     let head = nearhand_proto::audit::AuditHead::EMPTY;
     let row = nearhand_proto::audit::next_row(head, now(), whole[0].event.clone(), &forger).unwrap();

@@ -232,7 +232,7 @@ impl FakeRelayState {
     }
 }
 
-/// A device enrolled by `organisation`, with hostile words of its own.
+/// A device enrolled by `organisation`, which can call itself what it wants.
 pub(crate) fn device(organisation: &SecretKey, label: &str, hostname: &str) -> DeviceEntry {
     let own = SecretKey::generate(&mut OsRng);
     let fill = |id, organisation: OrganisationId, key| Invite {

@@ -67,7 +67,7 @@ enum AlarmsCommand {
         /// Its id, or at least four digits of its beginning
         #[arg(value_name = "ID")]
         alarm: String,
-        /// What
+        /// The comment
         text: String,
     },
 }

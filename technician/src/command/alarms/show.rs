@@ -9,7 +9,7 @@ use crate::context::CommandContext;
 use crate::exit::CommandFailure;
 use crate::output::{TableCell, TextTone};
 
-/// One alarm on a line of its own.
+/// One alarm on one line.
 pub(super) fn line(ctx: &CommandContext, alarm: &AlarmEntry) -> Result<(), CommandFailure> {
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&alarm_json(alarm))?);

@@ -36,7 +36,7 @@ pub struct SilenceArgs {
     /// For how long, such as 30m or 2h; at most 31 days
     #[arg(long = "for", value_name = "TIME", value_parser = parse::duration)]
     time: Option<Duration>,
-    /// Why
+    /// The reason, for the other technicians
     #[arg(long, default_value = "")]
     reason: String,
     /// Show the maintenance windows that have not ended

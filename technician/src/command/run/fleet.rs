@@ -1,4 +1,4 @@
-//! `nearhand run … --on`: the same run on many devices, each in a managed session of its own.
+//! `nearhand run … --on`: the same run on many devices, each in its own managed session.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::output::TerminalOutput;
 use crate::relay::RelayClient;
 use crate::session::SessionHandle;
 
-/// What came of one device.
+/// How the run ended on one device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct DeviceResult {
     device: String,
@@ -40,7 +40,7 @@ struct FleetProgress {
     results: BTreeMap<String, DeviceResult>,
 }
 
-/// A device that is meant.
+/// A device that was named.
 #[derive(Clone, Debug)]
 struct FleetDevice {
     id: String,
@@ -145,9 +145,9 @@ async fn signed(relay: &RelayClient) -> Result<Vec<(String, String)>, CommandFai
     let organisation = relay.identity().profile.organisation;
     let now = clock::now();
     let known = entries.into_iter().filter_map(|entry| {
-        let (standing, who) = Membership::of(&entry.credential, &organisation, &revocations, now);
+        let (membership, who) = Membership::of(&entry.credential, &organisation, &revocations, now);
         // An entry under another id than its credential's is the relay's invention.
-        let who = who.filter(|who| standing == Membership::Valid && who.device_id() == Some(entry.id))?;
+        let who = who.filter(|who| membership == Membership::Valid && who.device_id() == Some(entry.id))?;
         Some((entry.id.to_string(), who.invite.name))
     });
     Ok(known.collect())

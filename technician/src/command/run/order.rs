@@ -68,7 +68,7 @@ pub(super) async fn run_in(
 ) -> Result<RunOutcome, CommandFailure> {
     // Time for the longest run, and for undoing it.
     let time = Duration::from_secs(3600);
-    in_session::granted(ctx, session, updates, Capability::Runbook.into(), time).await?;
+    in_session::ask(ctx, session, updates, Capability::Runbook.into(), time).await?;
     let work = follow(ctx, session, request);
     let interruption = core::future::pending(); // `follow` stops the run on the device itself.
     let outcome =
@@ -92,7 +92,7 @@ async fn with_session_end(
     let end = async {
         while let Some(update) = updates.recv().await {
             if let SessionUpdate::Ended(end) = update {
-                return in_session::ended(ctx, &end).err();
+                return in_session::report_end(ctx, &end).err();
             }
         }
         None

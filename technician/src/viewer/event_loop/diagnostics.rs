@@ -1,4 +1,4 @@
-//! Diagnostics that the page asked for: run beside everything else, told as they come, kept as a report.
+//! Diagnostics that the page asked for: run in a task, shown as they come, kept as a report.
 
 use nearhand_proto::message::session::CheckSet;
 use nearhand_proto::text;

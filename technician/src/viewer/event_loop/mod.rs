@@ -50,7 +50,7 @@ pub async fn serve<L: SessionLink>(
             }
             page = viewer.server.next_page() => viewer.attach(page?).await,
             heard = next_heard(&mut viewer.page) => match heard {
-                Some(PageMessage::Said(said)) => viewer.handle_page(said).await,
+                Some(PageMessage::Request(said)) => viewer.handle_page(said).await,
                 Some(PageMessage::Pasted { form, last: _, bytes }) => viewer.collect_paste(form, &bytes).await,
                 None => viewer.detach(),
             },

@@ -1,6 +1,6 @@
-//! The conversations that are open beside the page: the screen or a window of it, pointer and keyboard, the clipboard.
+//! The streams with the device that are open for the page: the screen or one window, pointer and keyboard, the clipboard.
 //!
-//! Which may be open follows from what is granted, whether there is a page, and whether one was refused.
+//! A stream is open while its capability is granted, a page is there, and the device has not refused it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,11 +68,11 @@ impl<L: SessionLink> ViewerLoop<L> {
         let talk = match kind {
             ViewerStreamKind::Screen => {
                 self.tell(kind.state_message(StreamState::On, String::new())).await;
-                let (orders, mut ordered) = mpsc::channel(ORDERS);
+                let (orders, mut orders_received) = mpsc::channel(ORDERS);
                 self.orders = orders;
                 let (mut wanted, program) = (self.choice, self.settings.decoder.clone());
-                self.round = self.round.wrapping_add(1 << 16);
-                let mut round = self.round;
+                self.epoch = self.epoch.wrapping_add(1 << 16);
+                let mut epoch = self.epoch;
                 self.screen_shown_by = self.screen_capability();
                 let open = if self.screen_shown_by == Capability::View {
                     StreamOpen::Screen
@@ -83,10 +83,10 @@ impl<L: SessionLink> ViewerLoop<L> {
                     let mut tries = StreamRetries::default();
                     loop {
                         let (link, program, page) = (link.clone(), program.clone(), to.clone());
-                        let watching = ScreenStream { link, program, page, open: open.clone(), round };
-                        let ended = watching.watch(&mut ordered, &mut wanted).await;
-                        // Rounds of one stream and the next are told apart.
-                        round = round.wrapping_add(1 << 8);
+                        let stream = ScreenStream { link, program, page, open: open.clone(), epoch };
+                        let ended = stream.watch(&mut orders_received, &mut wanted).await;
+                        // Epochs of one stream and the next are told apart.
+                        epoch = epoch.wrapping_add(1 << 8);
                         if !tries.again(&ended).await {
                             return (kind, ended);
                         }
@@ -99,7 +99,8 @@ impl<L: SessionLink> ViewerLoop<L> {
                 self.streams.spawn(async move {
                     let mut tries = StreamRetries::default();
                     loop {
-                        let ended = input_streams::control(link.clone(), to.clone(), keyboard.clone()).await;
+                        let ended =
+                            input_streams::carry_input(link.clone(), to.clone(), keyboard.clone()).await;
                         if !tries.again(&ended).await {
                             return (kind, ended);
                         }
@@ -107,12 +108,14 @@ impl<L: SessionLink> ViewerLoop<L> {
                 })
             }
             ViewerStreamKind::Clipboard => {
-                let (clips, mut ordered) = mpsc::channel(4);
+                let (clips, mut orders_received) = mpsc::channel(4);
                 self.clips = clips;
                 self.streams.spawn(async move {
                     let mut tries = StreamRetries::default();
                     loop {
-                        let ended = input_streams::clipboard(link.clone(), to.clone(), &mut ordered).await;
+                        let ended =
+                            input_streams::exchange_clipboard(link.clone(), to.clone(), &mut orders_received)
+                                .await;
                         if !tries.again(&ended).await {
                             return (kind, ended);
                         }

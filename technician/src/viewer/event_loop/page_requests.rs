@@ -20,14 +20,14 @@ impl<L: SessionLink> ViewerLoop<L> {
         }
         match said {
             FromPage::Say(words) => {
-                if let Some(line) = self.link.say(&words) {
+                if let Some(line) = self.link.send_chat(&words) {
                     self.tell(ToPage::from(&line)).await;
                 } else {
                     let text = "That was not sent: it is empty, or the chat is full.".to_owned();
                     self.tell(ToPage::Notice { text }).await;
                 }
             }
-            FromPage::Saw(number) => self.link.saw(number),
+            FromPage::Saw(number) => self.link.mark_chat_seen(number),
             FromPage::Ask { capabilities, minutes } => {
                 let minutes = minutes.clamp(1, MOST_MINUTES);
                 if let Some(what) = capabilities_of(&capabilities) {

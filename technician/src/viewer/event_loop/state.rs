@@ -26,9 +26,9 @@ use crate::session::{DiagnosticsError, DiagnosticsProgress, SessionEnd, SessionU
 /// Verbs about the screen that wait; some of them are kept free for what gives credit.
 pub(super) const ORDERS: usize = 256;
 pub(super) const KEPT_FREE: usize = 64;
-/// A page that takes nothing for so long is gone.
+/// A page that takes no message for this time is gone.
 const STUCK: Duration = Duration::from_secs(10);
-/// The last word has so long to reach the page.
+/// Longest wait until the page has heard how the session ended.
 const LAST_WORD: Duration = Duration::from_millis(700);
 /// Longest time that can be asked for, in minutes.
 pub(super) const MOST_MINUTES: u32 = 12 * 60;
@@ -38,13 +38,13 @@ pub type KeepReport = Box<dyn Fn(&ShareableReport) -> Result<String, CommandFail
 
 /// How the viewer behaves.
 pub struct ViewerSettings {
-    /// Pointer and keyboard stay here.
+    /// The technician's pointer and keyboard are not sent, even where control is granted.
     pub view_only: bool,
-    /// For how long things are asked.
+    /// Duration of what the page asks for.
     pub duration: Duration,
-    /// What decodes.
+    /// The program that decodes the frames.
     pub decoder: DecoderProgram,
-    /// Where reports go.
+    /// Keeps a report on this machine's disk.
     pub keep: KeepReport,
 }
 
@@ -77,7 +77,7 @@ pub(super) struct ViewerLoop<L: SessionLink> {
     pub(super) choice: ScreenChoice,
     /// What the conversation about the screen was opened for.
     pub(super) screen_shown_by: Capability,
-    pub(super) round: u32,
+    pub(super) epoch: u32,
     pub(super) diagnostics_shown: Vec<ToPage>,
     pub(super) checks_done: u32,
     pub(super) diagnostics_tasks: JoinSet<()>,
@@ -111,7 +111,7 @@ impl<L: SessionLink> ViewerLoop<L> {
             pasted: ClipboardContent::default(),
             choice: ScreenChoice::default(),
             screen_shown_by: Capability::View,
-            round: 0,
+            epoch: 0,
             diagnostics_shown: Vec::new(),
             checks_done: 0,
             diagnostics_tasks: JoinSet::new(),
@@ -121,7 +121,7 @@ impl<L: SessionLink> ViewerLoop<L> {
 
     pub(super) async fn tell(&mut self, what: ToPage) {
         let Some(page) = &self.page else { return };
-        if !matches!(timeout(STUCK, page.to.send(PageOutput::Say(what))).await, Ok(Ok(()))) {
+        if !matches!(timeout(STUCK, page.to.send(PageOutput::Message(what))).await, Ok(Ok(()))) {
             self.detach();
         }
     }

@@ -26,10 +26,10 @@ impl ViewerStreamKind {
 
     pub(super) fn state_message(self, state: StreamState, why: String) -> ToPage {
         match (self, state) {
-            (Self::Screen, StreamState::On) => ToPage::Screen { state: ScreenState::Opening, why, round: 0 },
-            (Self::Screen, StreamState::Off) => ToPage::Screen { state: ScreenState::Off, why, round: 0 },
+            (Self::Screen, StreamState::On) => ToPage::Screen { state: ScreenState::Opening, why, epoch: 0 },
+            (Self::Screen, StreamState::Off) => ToPage::Screen { state: ScreenState::Off, why, epoch: 0 },
             (Self::Screen, StreamState::Failed) => {
-                ToPage::Screen { state: ScreenState::Failed, why, round: 0 }
+                ToPage::Screen { state: ScreenState::Failed, why, epoch: 0 }
             }
             (Self::Control, state) => ToPage::Control { state, why },
             (Self::Clipboard, state) => ToPage::Clipboard { state, why },

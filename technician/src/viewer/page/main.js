@@ -21,7 +21,7 @@ const facts = { link: 'up', screen: 'off', why: '', denied: '', askingUntil: 0, 
 
 const screen = new Screen({
   painted: (end, micros) => {
-    say({ painted: { round: end.round, frame: end.frame, decode: end.decode, paint: Math.min(micros, 4294967295) } });
+    say({ painted: { epoch: end.epoch, frame: end.frame, decode: end.decode, paint: Math.min(micros, 4294967295) } });
     count(end, micros);
     if (!facts.first) { facts.first = true; show(); }
   },

@@ -85,7 +85,7 @@ export class Reader {
   made(kind, b) {
     if (kind === 1) return { kind, width: u16(b, 1), height: u16(b, 3) };
     if (kind === 7) {
-      const names = ['round', 'frame', 'waited', 'capture', 'encode', 'arrival', 'decode', 'bytes'];
+      const names = ['epoch', 'frame', 'waited', 'capture', 'encode', 'arrival', 'decode', 'bytes'];
       const end = { kind, exact: b[1] === 1 };
       names.forEach((name, i) => { end[name] = u32(b, 2 + 4 * i); });
       return end;

@@ -13,7 +13,7 @@ const state = { millis: 0, at: 0, paused: true, speed: 1, skips: true, over: nul
 
 const screen = new Screen({
   painted: (end, micros) => {
-    say({ painted: { round: end.round, frame: end.frame, decode: end.decode, paint: Math.min(micros, 4294967295) } });
+    say({ painted: { epoch: end.epoch, frame: end.frame, decode: end.decode, paint: Math.min(micros, 4294967295) } });
     if (!state.begun) { state.begun = true; show(); }
   },
   broken: () => say('again'),

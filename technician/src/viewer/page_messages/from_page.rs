@@ -18,26 +18,26 @@ const MAX_KEY: u16 = 0x2ff;
 /// Longest name of a key, in bytes.
 const MAX_SYMBOL: usize = 32;
 
-/// What the page says.
+/// A message of the page.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum FromPage {
-    /// To the person at the device.
+    /// A chat message to the person at the device.
     Say(String),
     /// Messages up to this number were seen.
     Saw(u64),
-    /// May I?
+    /// Asks the person at the device for capabilities.
     Ask {
-        /// What, by name.
+        /// Names of the capabilities.
         capabilities: Vec<String>,
         /// For how long, in minutes.
         minutes: u32,
     },
-    /// Gives something back.
+    /// Gives capabilities back.
     Drop(Vec<String>),
     /// Ends the session.
     End,
-    /// Runs diagnostics.
+    /// Runs the checks of the device.
     Diagnose(PageCheckSet),
     /// Shows one monitor, or all of them.
     Monitor(Option<u8>),
@@ -47,9 +47,9 @@ pub enum FromPage {
     Again,
     /// A frame is on the screen.
     Painted {
-        /// Its round.
-        round: u32,
-        /// Its number.
+        /// The epoch of the screen's stream that the frame belongs to.
+        epoch: u32,
+        /// The frame's number.
         frame: u32,
         /// Time of decoding, in microseconds.
         decode: u32,
@@ -58,7 +58,7 @@ pub enum FromPage {
     },
     /// The page is hidden.
     Hidden(bool),
-    /// The technician points.
+    /// The technician points at something on the screen.
     Laser(PagePoint),
     /// The technician draws.
     Stroke {
@@ -71,32 +71,32 @@ pub enum FromPage {
     Wipe,
     /// The pointer moved.
     Move(PagePoint),
-    /// A button.
+    /// A button of the pointer was pressed or released.
     Button {
-        /// Which.
+        /// The button.
         button: PointerButton,
-        /// Pressed.
+        /// `true` when it was pressed, `false` when it was released.
         down: bool,
     },
     /// The wheel, in 120ths of a notch.
     Scroll {
-        /// Sideways.
+        /// Distance to the right.
         x: i16,
-        /// Downwards.
+        /// Distance downwards.
         y: i16,
     },
-    /// A key.
+    /// A key was pressed or released.
     Key {
-        /// Its place.
+        /// The key's place on the keyboard, as a Linux key code.
         key: u16,
-        /// Its name.
+        /// The key's name as the browser tells it.
         symbol: String,
-        /// Pressed.
+        /// `true` when it was pressed, `false` when it was released.
         down: bool,
-        /// By place, not by name.
+        /// The key counts by its place, not by its name.
         place: bool,
     },
-    /// Characters.
+    /// Characters that were typed.
     Text(String),
     /// All that is held is let go of.
     Release,
@@ -104,12 +104,12 @@ pub enum FromPage {
     Offer,
     /// What the device has copied is wanted here.
     Copy {
-        /// Which.
+        /// The number of the content that the device has announced.
         serial: u32,
-        /// In which form.
+        /// The form in which it is wanted.
         form: PageClipboardForm,
     },
-    /// Of the playback page.
+    /// A request of the playback page.
     Play(PlaybackRequest),
 }
 
@@ -121,7 +121,7 @@ pub enum PlaybackRequest {
     Pause(bool),
     /// To be at this moment, in milliseconds.
     Seek(u64),
-    /// To run so many times as fast.
+    /// To play this many times as fast.
     Speed(u8),
     /// That stretches in which nothing happens are cut short.
     Skip(bool),
@@ -137,7 +137,7 @@ impl From<PagePoint> for ScreenPoint {
     }
 }
 
-/// Which checks.
+/// How many of the checks are run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "each name says it")]
@@ -155,7 +155,7 @@ impl From<PageCheckSet> for CheckSet {
     }
 }
 
-/// See [`ScreenQuality`].
+/// Quality of pictures, as the page names it; see [`Quality`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "as Quality's")]
@@ -175,7 +175,7 @@ impl From<PictureQuality> for ScreenQuality {
     }
 }
 
-/// See [`MouseButton`].
+/// A pointer's button, as the page names it; see [`Button`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "as Button's")]
@@ -202,10 +202,10 @@ impl From<PointerButton> for MouseButton {
 /// What the page said is none of the verbs, or beyond a limit.
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
-    /// No verb.
+    /// The message is not one of [`FromPage`].
     #[error("the page said something that isn't understood")]
     Unknown(#[from] serde_json::Error),
-    /// Beyond a limit.
+    /// A text or list is longer than its limit.
     #[error("the page said too much at once")]
     TooMuch,
 }
@@ -254,10 +254,10 @@ impl FromPage {
         })
     }
 
-    /// What of it goes to the device's screen, of the present round.
+    /// What of it goes to the device's screen, of the present epoch.
     pub fn viewing(&self, present: u32) -> Option<FromViewer> {
         Some(match self {
-            Self::Painted { round, frame, decode, paint } if *round == present => {
+            Self::Painted { epoch, frame, decode, paint } if *epoch == present => {
                 FromViewer::Painted { frame: *frame, decode: *decode, paint: *paint }
             }
             Self::Quality(quality) => FromViewer::Quality((*quality).into()),
@@ -324,8 +324,8 @@ mod tests {
     }
 
     #[test]
-    fn only_frames_of_the_present_round_give_credit() {
-        let painted = FromPage::Painted { round: 2, frame: 7, decode: 1, paint: 2 };
+    fn only_frames_of_the_present_epoch_give_credit() {
+        let painted = FromPage::Painted { epoch: 2, frame: 7, decode: 1, paint: 2 };
         assert_eq!(painted.viewing(2), Some(FromViewer::Painted { frame: 7, decode: 1, paint: 2 }));
         assert_eq!(painted.viewing(3), None);
     }

@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use super::PageClipboardForm;
 
-/// What the page is told.
+/// A message to the page.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[serde(tag = "t", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ToPage {
-    /// With whom; the first message.
+    /// The session and its device; the first message.
     Session {
         /// The device's name.
         device: String,
@@ -37,22 +37,22 @@ pub enum ToPage {
     Granted {
         /// What, and for how long still.
         granted: Vec<PageGrant>,
-        /// What happened.
+        /// What changed the grants.
         why: String,
     },
     /// The person is being asked.
     Asking {
-        /// For so many seconds at most.
+        /// Seconds until the question expires.
         seconds: u32,
     },
-    /// The person's, the policy's or the device's no.
+    /// The person, the policy or the device has refused a request.
     Denied {
-        /// In words.
+        /// The reason, as a sentence.
         why: String,
     },
-    /// How the connection is.
+    /// The state of the connection to the device.
     Link {
-        /// How.
+        /// The state of the connection.
         state: LinkState,
     },
     /// A line of the chat, new or with a new mark.
@@ -63,23 +63,23 @@ pub enum ToPage {
         number: u64,
         /// When, in milliseconds since 1970.
         at: u64,
-        /// What.
+        /// The message.
         text: String,
         /// How far it has come.
         mark: &'static str,
     },
     /// How the screen is.
     Screen {
-        /// How.
+        /// The state of the screen's stream.
         state: ScreenState,
         /// Why, or what is being done about it.
         why: String,
-        /// The present round.
-        round: u32,
+        /// The present epoch.
+        epoch: u32,
     },
-    /// The monitors.
+    /// The monitors of the device.
     Monitors {
-        /// All.
+        /// All monitors.
         monitors: Vec<PageMonitor>,
         /// The one that is shown; `None`: all.
         shown: Option<u8>,
@@ -102,26 +102,26 @@ pub enum ToPage {
     },
     /// Whether pointer and keyboard are connected.
     Control {
-        /// How.
+        /// The state of the input stream.
         state: StreamState,
-        /// Why not.
+        /// Why it is not connected.
         why: String,
     },
     /// The person is using pointer or keyboard: what is sent is dropped.
     HeldBack {
-        /// Whether.
+        /// `true` while input is dropped.
         held: bool,
     },
     /// Whether the clipboard is connected.
     Clipboard {
-        /// How.
+        /// The state of the clipboard's stream.
         state: StreamState,
-        /// Why not.
+        /// Why it is not connected.
         why: String,
     },
     /// The device's clipboard has something.
     Copied {
-        /// Its number.
+        /// The number of the content.
         serial: u32,
         /// Its forms and sizes in bytes.
         forms: Vec<(PageClipboardForm, Option<u64>)>,
@@ -132,12 +132,12 @@ pub enum ToPage {
     Taken,
     /// What was wanted of the clipboard can't be had.
     NoCopy {
-        /// Which.
+        /// The number of the content.
         serial: u32,
-        /// Why.
+        /// Why it can't be had.
         why: String,
     },
-    /// Diagnostics run.
+    /// The checks are running.
     Running {
         /// Checks in all, once that is known.
         total: u32,
@@ -155,35 +155,35 @@ pub enum ToPage {
     Report {
         /// Where the page finds it.
         number: usize,
-        /// The counts.
-        counts: FindingCounts,
-        /// Failures first.
+        /// How many checks came out how.
+        counts: Counts,
+        /// The findings, failures first.
         findings: Vec<PageFinding>,
         /// Where it was written to.
         file: String,
     },
-    /// No report.
+    /// The checks ended without a report.
     NoReport {
-        /// Why.
+        /// Why there is none.
         why: String,
     },
     /// Round-trip time to the device, in milliseconds.
     Trip {
-        /// How long.
+        /// The round-trip time.
         ms: u32,
     },
-    /// A remark.
+    /// A remark for the technician.
     Notice {
-        /// In words.
+        /// The remark, as a sentence.
         text: String,
     },
-    /// What is played.
+    /// The recording that is played.
     Recording {
         /// The device's name.
         device: String,
-        /// Who recorded.
+        /// The technician who recorded.
         technician: String,
-        /// For whom.
+        /// The technician's organisation.
         organisation: String,
         /// When, in milliseconds since 1970.
         began: u64,
@@ -209,7 +209,7 @@ pub enum ToPage {
     Elsewhere,
     /// The session is over.
     Ended {
-        /// Why.
+        /// How it ended, as a sentence.
         why: String,
     },
 }
@@ -254,9 +254,9 @@ pub enum LinkState {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ScreenState {
-    /// Not granted.
+    /// The screen is not granted.
     Off,
-    /// Being opened, or begun anew.
+    /// The stream is being opened, or opened again.
     Opening,
     /// Frames may come.
     On,
@@ -266,7 +266,7 @@ pub enum ScreenState {
     Failed,
 }
 
-/// How a conversation beside the screen is.
+/// State of the input stream or the clipboard's stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "each name says it")]
@@ -347,7 +347,7 @@ impl From<&CursorPicture> for ToPage {
 }
 
 impl ToPage {
-    /// As text.
+    /// The message as the JSON text that the page reads.
     pub fn json(&self) -> String {
         // Every part of it is text and numbers.
         serde_json::to_string(self).unwrap_or_default()

@@ -75,7 +75,7 @@ async fn give(decoding: &DecoderProcess, bytes: &[u8]) {
 #[tokio::test]
 async fn a_frame_becomes_operations_and_ends_with_its_numbers() {
     let (decoding, mut made) = start(&["decode"]);
-    decoding.feed().send(DecoderInput::Begin { round: 9 }).await.unwrap();
+    decoding.feed().send(DecoderInput::Begin { epoch: 9 }).await.unwrap();
     give(&decoding, &coded()).await;
     let operations = timeout(LIMIT, made.recv()).await.unwrap().unwrap();
     assert_eq!(operations[..5], [1, 64, 1, 200, 0], "the size comes first");
@@ -105,7 +105,7 @@ async fn hostile_bytes_end_the_process_and_are_called_what_they_are() {
     for bytes in [vec![0xff; 20_000], noise, damaged, vec![0]] {
         let (mut decoding, _made) = start(&["decode"]);
         give(&decoding, &bytes).await;
-        assert_eq!(timeout(LIMIT, decoding.died()).await.unwrap(), DecoderFailure::NoFrame);
+        assert_eq!(timeout(LIMIT, decoding.failure()).await.unwrap(), DecoderFailure::NoFrame);
     }
 }
 
@@ -114,7 +114,7 @@ async fn a_killed_process_is_noticed_and_another_one_works() {
     let (mut decoding, _made) = start(&["decode"]);
     let id = rustix::process::Pid::from_raw(i32::try_from(decoding.id().unwrap()).unwrap()).unwrap();
     rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
-    assert_eq!(timeout(LIMIT, decoding.died()).await.unwrap(), DecoderFailure::Crashed);
+    assert_eq!(timeout(LIMIT, decoding.failure()).await.unwrap(), DecoderFailure::Crashed);
     drop(decoding);
     let (decoding, mut made) = start(&["decode"]);
     give(&decoding, &coded()).await;
@@ -128,7 +128,7 @@ async fn a_program_that_is_not_there_or_says_nonsense_is_no_decoder() {
     let pieces = CollectedPieces { bytes: Vec::new(), to };
     assert_eq!(DecoderProcess::start(&missing, pieces).unwrap_err(), DecoderFailure::NotStarted);
     let (mut decoding, _made) = start(&["--version"]);
-    assert_eq!(timeout(LIMIT, decoding.died()).await.unwrap(), DecoderFailure::Crashed);
+    assert_eq!(timeout(LIMIT, decoding.failure()).await.unwrap(), DecoderFailure::Crashed);
 }
 
 #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! The viewer's server as whoever else is on the machine meets it, and the decode process as a hostile device does.
+//! The viewer's server as other users of the machine meet it, and the decode process as a hostile device does.
 
 mod decode;
 mod server;

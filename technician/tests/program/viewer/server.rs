@@ -169,8 +169,8 @@ async fn what_the_page_may_not_say_cuts_it_off() {
     let said = br#"{"say":"hi"}"#;
     good.write_all(&[text_frame(said.len()).as_slice(), said].concat()).await.unwrap();
     let heard = timeout(LIMIT, page.heard.recv()).await.unwrap();
-    assert_eq!(heard, Some(PageMessage::Said(FromPage::Say("hi".to_owned()))));
-    page.to.send(PageOutput::Say(ToPage::Elsewhere)).await.unwrap();
+    assert_eq!(heard, Some(PageMessage::Request(FromPage::Say("hi".to_owned()))));
+    page.to.send(PageOutput::Message(ToPage::Elsewhere)).await.unwrap();
     let mut answer = [0; 4];
     timeout(LIMIT, good.read_exact(&mut answer)).await.unwrap().unwrap();
     assert_eq!(answer[0], 0x81);
