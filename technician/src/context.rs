@@ -8,7 +8,7 @@ use crate::home::{ClientHome, ClientHomeError};
 use crate::output::TerminalOutput;
 use crate::relay::{RelayClient, RelayClientError};
 
-/// What every command needs.
+/// What every command is given.
 #[derive(Clone, Debug)]
 pub struct CommandContext {
     home: Option<PathBuf>,
@@ -17,7 +17,7 @@ pub struct CommandContext {
 }
 
 impl CommandContext {
-    /// With the directory that was asked for, if one was.
+    /// `home` is the directory that `--home` names.
     pub fn new(home: Option<PathBuf>, output: TerminalOutput) -> Self {
         Self { home, output }
     }

@@ -1,4 +1,5 @@
-//! The program `nearhand` from its arguments to its exit code: logging, the runtime, and the command that was asked for.
+//! The program `nearhand` from its arguments to its exit code: logging, the runtime, and the command that was asked
+//! for.
 
 use std::process::ExitCode;
 

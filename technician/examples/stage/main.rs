@@ -2,7 +2,8 @@
 //! and coder, and at the other end a device that does what it is told.
 //!
 //! Each line of the standard input is a JSON document that says what happens at the device; each line of the standard
-//! output one that says what the device was told. `stage record FILE` writes a recording instead, for the playback page.
+//! output one that says what the device was told. `stage record FILE` writes a recording instead, for the playback
+//! page.
 
 #![allow(
     clippy::print_stdout,

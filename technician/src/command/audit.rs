@@ -1,7 +1,7 @@
 //! `nearhand audit`: the relay's log, row by row, and whether anybody has edited or cut it.
 //!
-//! The log is verified under the pinned key of the relay, not under keys it names itself, and against every
-//! head of it that was verified here before.
+//! The log is verified under the relay's pinned key, not under keys that the relay names, and against every head that
+//! was verified here before.
 
 use nearhand_proto::audit::{AuditHead, AuditRow, BrokenLog, LogDefect, LogVerifier};
 use nearhand_proto::identity::PublicKey;
@@ -15,12 +15,12 @@ use crate::relay::{RelayClient, RelayClientError};
 /// Arguments of `nearhand audit`.
 #[derive(clap::Args)]
 pub struct AuditArgs {
-    /// What to do with it.
+    /// Show or verify.
     #[command(subcommand)]
     what: Option<AuditAction>,
 }
 
-/// What to do with the log.
+/// What is done with the log.
 #[derive(clap::Subcommand)]
 enum AuditAction {
     /// Show the rows (the default); with --json one row per line
@@ -31,13 +31,13 @@ enum AuditAction {
     },
     /// Check that no row was edited, put in, taken out or cut off
     Verify {
-        /// A former key of the relay's that its operator has confirmed; can be given several times
+        /// A former key of the relay that its operator has confirmed; can be given several times
         #[arg(long, value_name = "KEY")]
         accept_key: Vec<PublicKey>,
     },
 }
 
-/// Shows or verifies.
+/// Shows the log, or verifies it.
 ///
 /// # Errors
 /// [`CommandFailure`]; [`ExitCode::AuditBroken`].
@@ -138,14 +138,15 @@ async fn check_log(relay: &RelayClient, trusted: &[PublicKey]) -> Result<AuditVe
     }
 }
 
-/// Most unknown keys that are named.
+/// Most unknown keys that the message lists.
 const MAX_STRANGERS: usize = 8;
 
 fn show_whole(ctx: &CommandContext, head: AuditHead) -> Result<(), CommandFailure> {
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&json!({"verified": true, "rows": head.number, "head": head}))?);
     }
-    let note = "the log is whole; its head is remembered here, so that cutting or rewriting it later shows";
+    let note =
+        "the log is complete; its newest hash is remembered here, so that a later cut or rewrite is found";
     Ok(ctx.output.line(&format!("{} rows verified: {note}.", head.number))?)
 }
 
@@ -162,8 +163,8 @@ fn show_broken(ctx: &CommandContext, bad: &BrokenAudit) -> Result<CommandFailure
     if bad.broken.why == LogDefect::Signature && !bad.strangers.is_empty() {
         let keys: Vec<_> = bad.strangers.iter().map(|key| format!("--accept-key {key}")).collect();
         message += &format!(
-            ". The relay says that these keys were its own before; if its operator confirms that by another way \
-             than through the relay, run this again with {}",
+            ". The relay says that it had these keys before. If its operator confirms that by another way than through \
+             the relay, run this again with {}",
             keys.join(" ")
         );
     }

@@ -1,4 +1,4 @@
-//! `nearhand chat`: write with the person at a device. Asks for nothing.
+//! `nearhand chat`: chat with the person at a device, without asking for any capability.
 
 use super::{connect, in_session};
 use crate::context::CommandContext;
@@ -14,7 +14,7 @@ pub struct ChatArgs {
     pub reason: Option<String>,
 }
 
-/// Connects, and talks until the session ends.
+/// Connects, and chats until the session ends.
 ///
 /// # Errors
 /// [`CommandFailure`] with the exit code.

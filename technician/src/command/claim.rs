@@ -1,4 +1,4 @@
-//! `nearhand claim`: the first administrator, and the birth of the organisation's key.
+//! `nearhand claim`: makes the organisation's key and its first administrator.
 
 use std::time::Duration;
 
@@ -20,9 +20,10 @@ use crate::home::{
 };
 use crate::relay;
 
-/// How long the claimer's own credential is good: who has the organisation's key can renew it any day.
+/// Validity of the claimer's own credential. Long, because the holder of the organisation's key can renew it at any
+/// time.
 const OWN_VALIDITY: Duration = Duration::from_secs(3650 * 86_400);
-/// Within which the claimer's own invite is used: at once.
+/// Time within which the claimer's own invite must be used; it is used at once.
 const OWN_USE: Duration = Duration::from_secs(86_400);
 
 /// Arguments of `nearhand claim`.
@@ -69,7 +70,7 @@ pub async fn run(ctx: &CommandContext, args: ClaimArgs) -> Result<(), CommandFai
     report(ctx, &home, &pending.identity)
 }
 
-/// A new key, or the one that is here; never one over the other.
+/// A new key, or with `keep` the one that is here. A key that is here is never overwritten.
 fn organisation_key(home: &ClientHome, keep: bool) -> Result<(SecretKey, Option<String>), CommandFailure> {
     let profile = match home.profile() {
         Ok(profile) => Some(profile),
@@ -150,7 +151,7 @@ fn report(
         identity.name()
     ))?;
     out.warn(&format!(
-        "the organisation's key exists only in {}. Whoever has it can invite anybody; without it nobody can be \
+        "the organisation's key exists only in {}. Anyone who has it can invite anybody; without it nobody can be \
          invited, enrolled or revoked again. Back it up now, and keep the file and its passphrase apart from \
          this machine:\n\n    nearhand organisation backup FILE\n",
         home.dir().join("organisation.key").display()

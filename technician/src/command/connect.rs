@@ -1,8 +1,8 @@
 //! `nearhand connect`: help at a device, in the browser or in a terminal.
 //!
-//! The browser shows the viewer ([`crate::viewer`]); this terminal says what happens meanwhile. In the terminal,
-//! what is typed is said to the person; lines that begin with `/` do something. Reads lines, so a script can drive it
-//! as well as a person.
+//! The browser shows the viewer ([`crate::viewer`]); this terminal shows the session's events. With `--terminal`,
+//! typed lines are sent to the person as chat, and lines that begin with `/` are commands. It reads lines, so a
+//! script can drive it.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -37,35 +37,35 @@ pub struct ConnectArgs {
     /// Why you help, for the person at the device
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// What to ask for at once, such as diagnostics
+    /// Capabilities to ask for at once, such as diagnostics
     #[arg(long, value_name = "CAP,CAP", value_delimiter = ',')]
     pub ask: Vec<Capability>,
-    /// For how long it is asked
+    /// How long the capabilities are asked for
     #[arg(long = "for", value_name = "TIME", default_value = "15m", value_parser = super::parse::duration)]
     pub duration: Duration,
-    /// Stay in this terminal: no screen, commands are typed
+    /// Stay in this terminal: no screen, you type commands
     #[arg(long, conflicts_with_all = ["no_open", "view_only"])]
     pub terminal: bool,
     /// Print the address of the viewer's page instead of opening it
     #[arg(long)]
     pub no_open: bool,
-    /// Only look: pointer and keyboard stay here
+    /// Only look: your mouse and keyboard are not sent
     #[arg(long)]
     pub view_only: bool,
-    /// Keep what is seen of the screen in this file; the person at the device is told so
+    /// Record the screen in this file; the person at the device is told
     #[arg(long, value_name = "FILE", conflicts_with = "terminal")]
     pub record: Option<PathBuf>,
 }
 
 const HELP: &str = "\
-  /ask CAPABILITY[,…] [15m]   ask for something
-  /drop CAPABILITY[,…]        give something back
-  /diagnose [quick]           run diagnostics; the report is kept with the session
+  /ask CAPABILITY[,…] [15m]   ask for capabilities
+  /drop CAPABILITY[,…]        give capabilities back
+  /diagnose [quick]           run diagnostics; the report is saved with the session
   /granted                    what is granted, and for how long
   /end                        end the session
-  anything else               is said to the person at the device";
+  anything else               is sent to the person at the device";
 
-/// Connects, and talks until the session ends.
+/// Connects, and serves the session in the browser or in this terminal until it ends.
 ///
 /// # Errors
 /// [`CommandFailure`] with the exit code.
@@ -94,21 +94,21 @@ pub async fn run(ctx: &CommandContext, args: ConnectArgs) -> Result<(), CommandF
             session.end().await;
             Err(CommandFailure::new(
                 ExitCode::Usage,
-                "only what the viewer's page shows is recorded, and there is none",
+                "only what the viewer's page shows can be recorded, and there is no page here",
             ))
         }
         None => converse(ctx, session, updates, args.duration).await,
     }
 }
 
-/// Whether the viewer is wanted: asked for by its options, or a person sits at a terminal. A script that pipes
-/// lines in, and `--json`, are served in the terminal as ever.
+/// Whether to show the viewer: an option asks for it, or a person sits at a terminal. A script that pipes lines in, and
+/// `--json`, stay in the terminal.
 fn shows_page(ctx: &CommandContext, args: &ConnectArgs) -> bool {
     let person = std::io::stdin().is_terminal() && !ctx.output.is_json();
     !args.terminal && (args.no_open || args.view_only || args.record.is_some() || person)
 }
 
-/// Starts the page's server and opens it. `None`: there is no browser here, so it stays in the terminal.
+/// Starts the page's server and opens the page. `None`: there is no browser here, so the session stays in the terminal.
 async fn page(ctx: &CommandContext, no_open: bool) -> Result<Option<PageServer>, CommandFailure> {
     let server = PageServer::start().await.map_err(|e| {
         CommandFailure::new(ExitCode::Local, format!("the viewer's page can't be served: {e}"))
@@ -153,7 +153,7 @@ async fn view(
         ViewerSettings { view_only: args.view_only, duration: args.duration, decoder, keep: Box::new(keep) };
     let (mut granted, mut broken) = (Vec::new(), None);
     let hear = |update: &SessionUpdate| {
-        // In the page, a line is seen when it is seen there.
+        // A chat line counts as seen when the page shows it, not when this terminal does.
         if let Err(failure) = show_update(ctx, update, &mut granted) {
             broken.get_or_insert(failure);
         }
@@ -174,7 +174,7 @@ async fn view(
     }
 }
 
-/// Talks until the session ends.
+/// Serves the session in the terminal until it ends.
 pub(super) async fn converse(
     ctx: &CommandContext,
     session: SessionHandle,
@@ -182,7 +182,7 @@ pub(super) async fn converse(
     duration: Duration,
 ) -> Result<(), CommandFailure> {
     if !ctx.output.is_json() {
-        ctx.output.note("Type to talk; ? for help; /end to leave.");
+        ctx.output.note("Type to chat; ? for help; /end to leave.");
     }
     let session = Arc::new(session);
     let mut typed = lines::standard_input();
@@ -193,7 +193,7 @@ pub(super) async fn converse(
         tokio::select! {
             update = updates.recv() => match update {
                 Some(SessionUpdate::Ended(end)) => {
-                    // What it had found is kept; a run that was cut off says so itself.
+                    // Runs that are under way write their reports, or say that they were cut off.
                     while running.join_next().await.is_some() {}
                     return report_end(ctx, &end);
                 }
@@ -206,7 +206,7 @@ pub(super) async fn converse(
             line = typed.recv(), if typing => match line {
                 Some(line) => act(ctx, &session, &line, duration, &granted, &mut running).await?,
                 None => {
-                    // The end of a script's input: leave once a run that it started is done.
+                    // A script's input has ended: leave once the runs that it started are done.
                     typing = false;
                     if running.is_empty() {
                         session.end().await;

@@ -1,4 +1,4 @@
-//! `nearhand diagnose`: check how a device is doing, and keep the report as HTML, JSON and Markdown.
+//! `nearhand diagnose`: runs diagnostics on a device and saves the report as HTML, JSON and Markdown.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -31,10 +31,10 @@ pub struct DiagnoseArgs {
     /// Only the quick checks
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
-    /// All checks, as without this
+    /// All checks (the default)
     #[arg(long)]
     pub full: bool,
-    /// Where to put the report [default: the session's directory]
+    /// Directory for the report [default: the session's directory]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// An earlier report to compare with
@@ -43,15 +43,15 @@ pub struct DiagnoseArgs {
     /// Replace names and addresses in the report
     #[arg(long)]
     pub pseudonymise: bool,
-    /// Ask for one picture of the screen, too, which the person may deny by itself
+    /// Also ask for one picture of the screen, which the person may refuse separately
     #[arg(long)]
     pub screenshot: bool,
-    /// For how long it is asked
+    /// How long diagnostics are asked for
     #[arg(long = "for", value_name = "TIME", default_value = "15m", value_parser = super::parse::duration)]
     pub duration: Duration,
 }
 
-/// Asks for diagnostics, runs them, keeps the report.
+/// Asks for diagnostics, runs them, saves the report.
 ///
 /// # Errors
 /// [`CommandFailure`] with the exit code.
@@ -92,7 +92,7 @@ pub async fn run(ctx: &CommandContext, args: DiagnoseArgs) -> Result<(), Command
     outcome
 }
 
-/// What there is to say of a picture of the screen.
+/// Whether the report gets a picture of the screen, and why not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ScreenshotAvailability {
     /// None was asked for.
@@ -105,7 +105,7 @@ pub(super) enum ScreenshotAvailability {
     NotOffered,
 }
 
-/// What is made of a report.
+/// Where a report goes, what it is compared with, and whether names are replaced.
 pub(super) struct ReportOptions {
     pub(super) out: Option<PathBuf>,
     pub(super) compare: Option<Report>,
@@ -113,7 +113,7 @@ pub(super) struct ReportOptions {
 }
 
 impl ReportOptions {
-    /// Reads the earlier report before anybody is asked for anything.
+    /// Reads the earlier report first, so that a wrong file is noticed before anybody is asked.
     fn new(out: Option<PathBuf>, compare: Option<&Path>, pseudonymise: bool) -> Result<Self, CommandFailure> {
         let compare = match compare {
             None => None,
@@ -129,7 +129,7 @@ impl ReportOptions {
     }
 }
 
-/// A file up to one byte more than a report may have, so that a longer one is refused and not cut.
+/// Reads at most one byte more than a report may have, so that a longer file is refused instead of cut.
 fn bounded(path: &Path) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(parse::MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
@@ -182,7 +182,7 @@ pub(super) async fn report(
     let bar = ctx.output.busy("running checks");
     let report = session.diagnose(set, |progress| step(ctx, &bar, &progress)).await;
     bar.finish_and_clear();
-    // The device has taken secrets out already; one that hasn't must not put them on this disk.
+    // The device redacts secrets; `Edition` does it again, because a hostile device may not have.
     let edition = match reporting.pseudonymise {
         false => ShareableReport::new(report?, reporting.compare.clone(), None),
         true => {
@@ -227,7 +227,7 @@ fn step(ctx: &CommandContext, bar: &ProgressBar, progress: &DiagnosticsProgress)
                 ));
             }
         }
-        DiagnosticsProgress::Again => bar.set_message("the connection was lost; the run begins anew"),
+        DiagnosticsProgress::Again => bar.set_message("the connection was lost; the run starts again"),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
 use crate::session::{SessionEnd, SessionHandle, SessionUpdate};
 
-/// Opens a session with what the technician typed as its target, and says with whom.
+/// Opens a session with the target that the technician typed, and shows which device it is.
 ///
 /// # Errors
 /// [`CommandFailure`] with the exit code.
@@ -47,7 +47,8 @@ fn capability_names(capabilities: Capabilities) -> Vec<&'static str> {
     capabilities.iter().map(Capability::name).collect()
 }
 
-/// Asks, and waits for the decision: what of it is granted, of which at least the first.
+/// Asks for capabilities and waits for the decision. Returns those that are granted; the first one is always among
+/// them.
 pub(super) async fn ask(
     ctx: &CommandContext,
     session: &SessionHandle,
@@ -60,7 +61,7 @@ pub(super) async fn ask(
     loop {
         let update = tokio::select! {
             update = updates.recv() => update,
-            () = interrupted() => return Err(CommandFailure::new(ExitCode::Unexpected, "broken off")),
+            () = interrupted() => return Err(CommandFailure::new(ExitCode::Unexpected, "interrupted")),
         };
         match update {
             Some(SessionUpdate::Decided(n, Ok(granted))) if n == number => {
@@ -74,8 +75,8 @@ pub(super) async fn ask(
                     "the session ended before anything was granted",
                 ));
             }
-            // A question that was open when the connection broke may never have arrived, or it was answered
-            // while there was no connection to tell us.
+            // The connection broke while the question was open: it may never have arrived, or its answer was lost. So
+            // it is asked again, unless the grants say that it was answered.
             Some(SessionUpdate::Grants(granted, why)) => {
                 let has_it = granted_part(wanted, &granted);
                 show_update(ctx, &SessionUpdate::Grants(granted, why), &mut now)?;
@@ -93,7 +94,7 @@ pub(super) async fn ask(
     }
 }
 
-/// What of `wanted` is granted; without the first of it there is nothing to be done.
+/// The capabilities of `wanted` that are granted. Without the first one the command can't do its work.
 fn granted_part(wanted: Capabilities, granted: &[Granted]) -> Result<Capabilities, CommandFailure> {
     let granted: Capabilities = granted.iter().map(|granted| granted.capability).collect();
     match wanted.iter().next().filter(|first| !granted.contains(*first)) {
@@ -128,14 +129,14 @@ pub(super) async fn while_updated<T>(
                 }
                 None => return Err(task_gone()),
             },
-            () = &mut interruption => return Err(CommandFailure::new(ExitCode::Unexpected, "broken off")),
+            () = &mut interruption => return Err(CommandFailure::new(ExitCode::Unexpected, "interrupted")),
         }
     }
 }
 
 /// The session's task ended without a word: a fault of this program.
 pub(super) fn task_gone() -> CommandFailure {
-    CommandFailure::new(ExitCode::Unexpected, "the session's task is gone")
+    CommandFailure::new(ExitCode::Unexpected, "the session's task ended without a word: please report this")
 }
 
 /// Ends the session and waits until it is over; updates that come meanwhile are dropped.
@@ -155,7 +156,7 @@ pub(super) async fn interrupted() {
     }
 }
 
-/// What is about to be shown in this terminal was seen.
+/// Tells the person that a chat line that is shown here was seen.
 pub(super) fn mark_seen(session: &SessionHandle, update: &SessionUpdate) {
     if let SessionUpdate::Chat(line) = update
         && !line.from_technician
@@ -164,7 +165,7 @@ pub(super) fn mark_seen(session: &SessionHandle, update: &SessionUpdate) {
     }
 }
 
-/// Shows an update, and keeps what is granted now.
+/// Shows an update, and notes in `granted` what is granted now.
 pub(super) fn show_update(
     ctx: &CommandContext,
     update: &SessionUpdate,
@@ -184,7 +185,7 @@ pub(super) fn show_update(
         }
         SessionUpdate::Resumed => plain("resumed", "The connection is back; the session goes on."),
         SessionUpdate::PathStalled => plain("path-lost", "The path through the relay is interrupted …"),
-        SessionUpdate::PathRestored => plain("path-back", "The path through the relay stands again."),
+        SessionUpdate::PathRestored => plain("path-back", "The path through the relay works again."),
         SessionUpdate::Asking(seconds) => {
             plain("asking", &format!("The person at the device is being asked (up to {seconds} s) …"))
         }

@@ -24,7 +24,7 @@ pub struct JoinArgs {
     string: String,
 }
 
-/// Joins.
+/// Joins the organisation.
 ///
 /// # Errors
 /// [`CommandFailure`].
@@ -58,7 +58,7 @@ pub(super) fn must_be_new(home: &ClientHome) -> Result<(), ClientHomeError> {
     }
 }
 
-/// A claim or a join that was begun before: asks the relay what came of it. `true` if it had succeeded.
+/// Asks the relay about a claim or a join that was begun before. `true` if it had succeeded.
 pub(super) async fn settle_earlier(ctx: &CommandContext, home: &ClientHome) -> Result<bool, CommandFailure> {
     let Some(pending) = home.pending()? else { return Ok(false) };
     match RelayClient::connect(home).await {
@@ -76,7 +76,7 @@ pub(super) async fn settle_earlier(ctx: &CommandContext, home: &ClientHome) -> R
     }
 }
 
-/// The outcome of asking the relay, with what to do if it isn't known.
+/// Passes on the outcome of asking the relay, and says what to do if it isn't known.
 pub(super) fn admitted(
     ctx: &CommandContext,
     step: IdentityChange,

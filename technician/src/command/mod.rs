@@ -49,32 +49,32 @@ pub struct ClientCli {
     /// Results (and errors) as JSON
     #[arg(long, global = true)]
     pub json: bool,
-    /// Say what is being done; twice for more
+    /// Log what the client does; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: ClientCommand,
 }
 
-/// What can be done.
+/// The commands of `nearhand`.
 #[derive(Subcommand)]
 pub enum ClientCommand {
-    /// Help at a device: see its screen, use it, exchange files, as far as the person there allows
+    /// Help at a device: see and control its screen, chat, share the clipboard, as far as the person there allows
     Connect(connect::ConnectArgs),
-    /// Check how a device is doing and keep the report
+    /// Run diagnostics on a device and save the report
     Diagnose(diagnose::DiagnoseArgs),
-    /// Run a repair on a device, or on several
+    /// Run a runbook (a repair) on a device, or on several
     Run(run::RunbookRunArgs),
-    /// List the repairs there are; check and sign your organisation's own
+    /// List the available runbooks; check and sign your organisation's own
     Runbook(runbook::RunbookArgs),
-    /// Keep a picture of a device's screen
+    /// Save a picture of a device's screen
     Screenshot(screenshot::ScreenshotArgs),
-    /// Play a recording of a device's screen, prove it, or make a video of it
+    /// Verify a recording of a device's screen, play it, or make a video of it
     Play(play::PlayArgs),
-    /// Write with the person at a device
+    /// Chat with the person at a device
     Chat(chat::ChatArgs),
-    /// Make a new relay yours, with the string that `nearhand-relay init` printed
+    /// Claim a new relay with the string that `nearhand-relay init` printed
     Claim(claim::ClaimArgs),
     /// Join an organisation with the string you were given
     Join(join::JoinArgs),
@@ -90,25 +90,25 @@ pub enum ClientCommand {
     People,
     /// List sessions, the newest first
     Sessions,
-    /// Show who asked for help; take care of somebody, close a request
+    /// List requests for help; take one, close one
     Queue(queue::QueueArgs),
-    /// Show what people thought of their sessions
+    /// Show how people rated their sessions
     Ratings,
-    /// List alarms, follow them, show one with its history
+    /// List alarms, follow changes, show one with its history, assign or comment
     Alarms(alarms::AlarmsArgs),
-    /// Acknowledge an alarm: you have seen it and take care
+    /// Acknowledge an alarm: you have seen it and take care of it
     Ack(alarms::AckArgs),
-    /// Tell nobody of an alarm, a device or a rule for a while
+    /// Send no notifications of an alarm, a device or a rule for a while
     Silence(alarms::SilenceArgs),
-    /// Look at the relay's audit log, or verify it
+    /// Show the relay's audit log, or verify it
     Audit(audit::AuditArgs),
-    /// Withdraw a device, a person or an invitation
+    /// Revoke a device, a person or an invitation
     Revoke(revoke::RevokeArgs),
-    /// Fetch what was revoked, and hand it on if the relay knows less
+    /// Fetch the newest revocation list; an administrator's replaces an older one on the relay
     Sync,
     /// Replace your key by a new one
     Rotate,
-    /// Say who you are, with whom, and whether the relay can be reached
+    /// Show your name, your organisation, and whether the relay can be reached
     Status,
     /// Back up or restore the organisation's key
     Organisation(organisation::OrganisationArgs),
@@ -116,20 +116,20 @@ pub enum ClientCommand {
     Completions(completions::ShellCompletionsArgs),
     /// Print the manual page, or write all of them into a directory
     Man(man::ManualPageArgs),
-    /// Decode a device's frames: the viewer starts this for itself
+    /// Decode a device's frames; started by the viewer
     #[command(hide = true)]
     Decode {
         /// Make a PNG file of the first exact frame
         #[arg(long)]
         png: bool,
     },
-    /// Make pictures of a recording's frames: `play` starts this for itself
+    /// Make pictures of a recording's frames; started by `play`
     #[command(hide = true)]
     Paint,
 }
 
 impl ClientCommand {
-    /// Does it.
+    /// Runs the command.
     ///
     /// # Errors
     /// [`CommandFailure`] with the exit code.
@@ -164,9 +164,11 @@ impl ClientCommand {
             Self::Completions(args) => completions::run(ctx, &args, &mut ClientCli::command()),
             Self::Man(args) => man::run(ctx, &args, ClientCli::command()),
             // The program does this before it starts a runtime.
-            Self::Paint => Err(CommandFailure::new(ExitCode::Usage, "`play` starts this for itself")),
+            Self::Paint => {
+                Err(CommandFailure::new(ExitCode::Usage, "this command is started by `nearhand play`"))
+            }
             Self::Decode { .. } => {
-                Err(CommandFailure::new(ExitCode::Usage, "the viewer starts this for itself"))
+                Err(CommandFailure::new(ExitCode::Usage, "this command is started by the viewer"))
             }
         }
     }

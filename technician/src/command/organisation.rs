@@ -1,4 +1,4 @@
-//! `nearhand organisation`: the backup of the organisation's key, and its way back.
+//! `nearhand organisation`: backs up and restores the organisation's key.
 
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -18,17 +18,17 @@ const MAX_PASSPHRASE_FILE: u64 = 4096;
 /// Arguments of `nearhand organisation`.
 #[derive(clap::Args)]
 pub struct OrganisationArgs {
-    /// What to do.
+    /// Back up or restore.
     #[command(subcommand)]
     what: OrganisationAction,
 }
 
-/// What to do with the key.
+/// What is done with the key.
 #[derive(clap::Subcommand)]
 enum OrganisationAction {
     /// Write the organisation's key to a file that only a passphrase opens
     Backup(FileArgs),
-    /// Bring the organisation's key back from such a file
+    /// Restore the organisation's key from such a file
     Restore(FileArgs),
 }
 

@@ -1,4 +1,4 @@
-//! `nearhand people`: who belongs to the organisation.
+//! `nearhand people`: the organisation's people.
 
 use nearhand_proto::message::control::PersonEntry;
 use serde::Serialize;

@@ -16,7 +16,7 @@ use crate::recording::{export, player};
 use crate::viewer::PageServer;
 use crate::viewer::decoder_process::DecoderProgram;
 
-/// Most bytes read of what this client has written down about a session.
+/// Most bytes read of a session's evidence file.
 const EVIDENCE: u64 = 8 << 20;
 
 /// Arguments of `nearhand play`.
@@ -66,7 +66,7 @@ impl DeviceKeyTrust {
     }
 }
 
-/// What was proved, in words and for programs.
+/// What the recording proves, as a sentence and for programs.
 struct RecordingVerdict {
     survey: RecordingSurvey,
     known: DeviceKeyTrust,
@@ -75,7 +75,7 @@ struct RecordingVerdict {
     text: String,
 }
 
-/// Proves, then shows, exports, or ends.
+/// Verifies the recording, then plays or exports it.
 ///
 /// # Errors
 /// [`CommandFailure`] with the exit code.
@@ -84,7 +84,7 @@ pub async fn run(ctx: &CommandContext, args: PlayArgs) -> Result<(), CommandFail
     let cut = !verdict.survey.proof.is_whole();
     say(ctx, &verdict, args.verify)?;
     if args.verify {
-        // A script that keeps only whole ones need not read.
+        // The exit code tells a script whether the recording is whole.
         return if cut {
             Err(CommandFailure::new(ExitCode::RecordingCut, "the recording is not whole"))
         } else {
@@ -122,7 +122,7 @@ fn known(ctx: &CommandContext, title: &RecordingTitle) -> Result<DeviceKeyTrust,
     let home = ctx.home()?;
     match home.profile() {
         Ok(profile) => {
-            // Whether it has expired since is no question of then.
+            // Time 0: a credential that has expired since then still says whose key it was.
             let credential = title.credential.as_ref();
             let verified = credential.and_then(|c| c.verify(&profile.organisation, UnixMillis(0)).ok());
             if verified.is_some_and(|v| !v.is_person() && v.keys().contains(&title.key)) {
@@ -147,7 +147,7 @@ fn known(ctx: &CommandContext, title: &RecordingTitle) -> Result<DeviceKeyTrust,
 /// Whether the recording's technician is whom the organisation calls so.
 fn named(ctx: &CommandContext, proof: &RecordingProof) -> bool {
     let profile = ctx.home().and_then(|home| home.profile());
-    // Whether it has expired since is no question of then.
+    // Time 0: a credential that has expired since then still says whose key it was.
     let verified = profile.ok().and_then(|p| proof.technician.verify(&p.organisation, UnixMillis(0)).ok());
     verified.is_some_and(|who| who.is_person() && who.invite.name == proof.title.technician)
 }
@@ -253,7 +253,7 @@ async fn to_video(
     let (busy, told) = progress(ctx, survey);
     let made = tokio::select! {
         made = export::webm(file, survey, out, rate, told) => made,
-        () = in_session::interrupted() => Err(CommandFailure::new(ExitCode::Unexpected, "broken off; no video was made")),
+        () = in_session::interrupted() => Err(CommandFailure::new(ExitCode::Unexpected, "interrupted; no video was made")),
     };
     busy.finish_and_clear();
     made?;
@@ -274,7 +274,7 @@ async fn to_pictures(
     let (busy, told) = progress(ctx, survey);
     let made = tokio::select! {
         made = export::frames(file, survey, directory, told) => made,
-        () = in_session::interrupted() => Err(CommandFailure::new(ExitCode::Unexpected, "broken off")),
+        () = in_session::interrupted() => Err(CommandFailure::new(ExitCode::Unexpected, "interrupted")),
     };
     busy.finish_and_clear();
     let made = made?;

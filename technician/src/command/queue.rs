@@ -1,6 +1,6 @@
-//! `nearhand queue` and `nearhand ratings`: who asked for help, who takes care of whom, and what people thought of it.
+//! `nearhand queue` and `nearhand ratings`: requests for help, who has taken them, and how people rated their sessions.
 //!
-//! What people wrote comes through the relay, in their words: it is shown in quotes and proves nothing.
+//! What people wrote comes through the relay and is not signed: it is shown in quotes and proves nothing.
 
 use clap::{Args, Subcommand};
 use nearhand_proto::message::control::{RelayReply, RelayRequest};
@@ -19,22 +19,22 @@ const COLUMN: usize = 60;
 /// Arguments of `nearhand queue`.
 #[derive(Args)]
 pub struct QueueArgs {
-    /// Those that are closed too
+    /// Also closed requests
     #[arg(long)]
     all: bool,
     #[command(subcommand)]
     act: Option<QueueAct>,
 }
 
-/// What is done about one of them.
+/// What is done with a request.
 #[derive(Subcommand)]
 enum QueueAct {
-    /// Take care of somebody: they read your name
+    /// Take a request: the person reads your name
     Take {
         /// The request's number
         number: u64,
     },
-    /// Close a request: it is done
+    /// Close a request that is done
     Close {
         /// The request's number
         number: u64,
@@ -98,7 +98,7 @@ async fn show(ctx: &CommandContext, relay: &RelayClient, all: bool) -> Result<()
         return Ok(ctx.output.json(&json!({ "requests": requests }))?);
     }
     if entries.is_empty() {
-        ctx.output.note("Nobody waits for help.");
+        ctx.output.note("No open requests for help.");
         return Ok(());
     }
     let rows: Vec<_> = entries.iter().map(row).collect();

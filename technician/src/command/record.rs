@@ -20,10 +20,10 @@ const QUEUE: usize = 64;
 /// Longest wait until the file is complete.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A recording that was begun.
+/// A recording whose title is written.
 pub(super) struct BegunRecording(ScreenRecorder);
 
-/// Begins the file of a session that has just been opened.
+/// Begins the recording of a session that has just been opened.
 pub(super) fn begin(
     ctx: &CommandContext,
     session: &SessionHandle,
@@ -94,7 +94,7 @@ pub(super) async fn finish(ctx: &CommandContext, recorder: ScreenRecorder) -> Re
         ctx.output.json(&event)?;
     } else {
         let size = outcome.bytes.div_ceil(1000);
-        ctx.output.note(&format!("Recorded in {path} ({size} kB). `nearhand play` shows and proves it."));
+        ctx.output.note(&format!("Recorded in {path} ({size} kB). `nearhand play` verifies and plays it."));
     }
     Ok(())
 }

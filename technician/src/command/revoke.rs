@@ -1,7 +1,7 @@
-//! `nearhand revoke`: withdraws a device, a person or an invitation.
+//! `nearhand revoke`: revokes a device, a person or an invitation.
 //!
-//! The organisation's key signs the next list here; the relay only hands it on. A device or a person is
-//! revoked with all keys of their chain, so that no older one comes back.
+//! The organisation's key signs the next revocation list here; the relay only distributes it. A device or a person is
+//! revoked with all keys of their chain, so that no older key can be used again.
 
 use nearhand_proto::credential::{MAX_REVOKED, RevocationList};
 use nearhand_proto::id::InviteId;
@@ -19,12 +19,12 @@ use crate::selection::{SelectionResult, select};
 /// Arguments of `nearhand revoke`.
 #[derive(clap::Args)]
 pub struct RevokeArgs {
-    /// What to withdraw.
+    /// What to revoke.
     #[command(subcommand)]
     what: RevokeTarget,
 }
 
-/// What is withdrawn.
+/// What is revoked.
 #[derive(clap::Subcommand)]
 enum RevokeTarget {
     /// A device, by its label, its id or the beginning of it
@@ -39,7 +39,7 @@ enum RevokeTarget {
         #[arg(value_name = "ID-OR-NAME")]
         which: String,
     },
-    /// An invitation or enrolment string, used or not, by the id that was told with it
+    /// An invitation or enrolment string, used or not, by the id that was printed with it
     Invite {
         /// The invitation's id
         #[arg(value_name = "ID")]
@@ -83,16 +83,17 @@ pub async fn run(ctx: &CommandContext, args: RevokeArgs) -> Result<(), CommandFa
     let list = known.next_list(organisation.public().organisation_id(), clock::now(), keys, invites);
     check_room(&list)?;
     let signed = organisation.sign(&list)?;
-    // The relay first: if it knows of a newer list it says so, and none of ours is in the way.
-    relay.done(&RelayRequest::Revoke(signed.clone())).await?;
+    // The relay first: if it has a newer list it refuses ours, and nothing has changed here.
+    relay.done(&Request::Revoke(signed.clone())).await?;
     home.update_revocations(|known| known.apply(&signed, &organisation.public()))??;
     relay.finish().await;
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&json!({"revoked": what, "list": list.number}))?);
     }
-    Ok(ctx
-        .output
-        .line(&format!("Revoked: {what}. It is on list {}, which the relay hands on.", list.number))?)
+    Ok(ctx.output.line(&format!(
+        "Revoked: {what}. It is on revocation list {}, which the relay distributes.",
+        list.number
+    ))?)
 }
 
 fn check_room(list: &RevocationList) -> Result<(), CommandFailure> {
@@ -107,8 +108,8 @@ fn check_room(list: &RevocationList) -> Result<(), CommandFailure> {
     ))
 }
 
-/// The devices that the relay lists, and those met here that it doesn't list: one that the relay hides can be
-/// revoked too.
+/// The devices that the relay lists, and those known here that it doesn't list, so that a device that the relay hides
+/// can be revoked too.
 async fn devices(relay: &RelayClient) -> Result<Vec<RevocationCandidate>, CommandFailure> {
     let organisation = relay.identity().profile.organisation;
     let revocations = relay.home().revocations()?;

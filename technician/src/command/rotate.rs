@@ -33,7 +33,7 @@ pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
         return Ok(ctx.output.json(&json!({"key": key.to_string(), "rotations_left": left}))?);
     }
     Ok(ctx.output.line(&format!(
-        "Your key has been replaced; the old one counts nowhere any more. {left} more times are possible before a new \
-         invitation is due."
+        "Your key has been replaced; the old one is no longer valid. It can be replaced {left} more times; then you need a \
+         new invitation."
     ))?)
 }

@@ -1,4 +1,4 @@
-//! `nearhand runbook`: which repairs there are, and making one's organisation's own.
+//! `nearhand runbook`: lists runbooks, and checks and signs the organisation's own.
 //!
 //! Signing needs no relay: the organisation's key is here, and devices know it from their enrolment.
 
@@ -23,35 +23,35 @@ pub struct RunbookArgs {
     command: RunbookCommand,
 }
 
-/// What can be done about runbooks.
+/// The subcommands.
 #[derive(clap::Subcommand)]
 enum RunbookCommand {
-    /// List those that come with the program, or those that a device has and what it says to them
+    /// List the built-in runbooks, or those that a device has and whether it would run them
     List {
         /// Support code, or an enrolled device's label, id or the beginning of its id
         target: Option<String>,
     },
-    /// Say what one does and what can be said about a run
+    /// Show what a runbook does and which parameters it takes
     Show {
-        /// Its name, or a file that your organisation has signed
+        /// The runbook's name, or a file that your organisation has signed
         runbook: String,
     },
-    /// Look for mistakes in one that you have written
+    /// Check a runbook that you have written
     Check {
         /// The TOML file
         file: PathBuf,
     },
-    /// Sign one that you have written, for the devices of your organisation
+    /// Sign a runbook that you have written, for the devices of your organisation
     Sign {
         /// The TOML file
         file: PathBuf,
-        /// Where to put the signed one
+        /// The signed file to write
         #[arg(long, value_name = "FILE.nrhb")]
         out: PathBuf,
     },
 }
 
-/// Does it.
+/// Runs the subcommand.
 ///
 /// # Errors
 /// [`CommandFailure`].
@@ -136,9 +136,9 @@ fn show(ctx: &CommandContext, runbook: &str) -> Result<(), CommandFailure> {
     ctx.output.line(&format!("class {class}, at most {timeout} s"))?;
     for parameter in parameters {
         let default = match (&parameter.default, parameter.optional) {
-            (Some(value), _) => format!(", usually {value}"),
-            (None, true) => ", can be left out".to_owned(),
-            (None, false) => ", must be said".to_owned(),
+            (Some(value), _) => format!(", default {value}"),
+            (None, true) => ", optional".to_owned(),
+            (None, false) => ", required".to_owned(),
         };
         ctx.output.line(&format!(
             "  --set {}=…  {} ({}{default})",

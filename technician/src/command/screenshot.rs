@@ -1,6 +1,6 @@
 //! `nearhand screenshot`: one exact picture of a device's screen, as a PNG file.
 //!
-//! The frames are decoded, and the file is made, in the decode process; this one writes what comes out of it.
+//! The decode process decodes the frames and makes the file; this process writes it.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ const MOST: usize = 128 * 1024 * 1024;
 pub struct ScreenshotArgs {
     /// Support code, or an enrolled device's label, id or the beginning of its id
     pub target: String,
-    /// Where to put the picture
+    /// The file to write
     #[arg(long, value_name = "FILE.png")]
     pub out: PathBuf,
     /// Only this monitor, counted from 1 [default: all of them]
@@ -45,7 +45,7 @@ pub struct ScreenshotArgs {
     pub reason: Option<String>,
 }
 
-/// Asks to see the screen, keeps one picture, ends.
+/// Asks to see the screen, saves one picture, ends the session.
 ///
 /// # Errors
 /// [`CommandFailure`] with the exit code.
@@ -95,8 +95,8 @@ pub(super) async fn for_report(session: &SessionHandle) -> Result<Vec<u8>, Comma
     timeout(LIMIT, picture(session, &StreamOpen::Screenshot, None, MAX_PNG)).await.map_err(|_| late())?
 }
 
-/// The first exact frame as a PNG file of at most `most` bytes. Only a stream that `start` began has frames before it that
-/// are not exact.
+/// The first exact frame as a PNG file of at most `most` bytes. Only a stream that `start` began has frames before it
+/// that are not exact.
 async fn picture(
     session: &SessionHandle,
     open: &StreamOpen,
@@ -122,7 +122,7 @@ async fn picture(
     let mut arrived = false;
     loop {
         tokio::select! {
-            // Behind its one frame a stream for a report ends.
+            // A stream for a report ends after its one frame.
             message = messages.recv(), if waiting.is_none() && !(one_only && arrived) => match message.ok_or_else(nonsense)?? {
                 FromScreen::Frame { frame, part, last } => {
                     epoch.accepts(frame, part.len(), last.is_some()).map_err(|_| nonsense())?;
@@ -156,7 +156,8 @@ async fn picture(
     }
 }
 
-/// Collects the file's pieces; passes it on when a frame is through, or nothing where it wasn't exact.
+/// Collects the pieces of the PNG file. After each frame it passes on the file, which is empty if the frame wasn't
+/// exact.
 struct PngCollector {
     file: Vec<u8>,
     most: usize,

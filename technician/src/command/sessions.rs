@@ -1,4 +1,4 @@
-//! `nearhand sessions`: who helped where, as the relay remembers it.
+//! `nearhand sessions`: the sessions that the relay has noted.
 
 use nearhand_proto::message::control::{CloseOutcome, SessionEntry};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! `nearhand status`: who you are, with whom, whether the relay can be reached, and what needs care.
+//! `nearhand status`: your identity and organisation, whether the relay can be reached, and what needs attention.
 
 use nearhand_proto::credential::MAX_LINKS;
 use serde_json::json;
@@ -20,7 +20,7 @@ const WARN_MS: u64 = 14 * 86_400_000;
 /// [`CommandFailure`].
 pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
     let home = ctx.home()?;
-    // First: it settles a change that was begun, after which this may be somebody else.
+    // First, because it settles a change of identity that was begun.
     let relay = ctx.connect().await;
     let identity = match &relay {
         Ok(relay) => relay.identity().clone(),
@@ -120,7 +120,7 @@ impl ClientStatus {
                 TextTone::Good,
             ),
             Err(_) if refused(relay) => {
-                TableCell::toned(format!("{}, reached, but it said no", profile.relay), TextTone::Bad)
+                TableCell::toned(format!("{}, reached, but it refused", profile.relay), TextTone::Bad)
             }
             Err(_) => TableCell::toned(format!("{}, not reached", profile.relay), TextTone::Bad),
         };
@@ -153,7 +153,7 @@ impl ClientStatus {
     }
 }
 
-/// A relay that says no was reached.
+/// A relay that refuses was reached.
 fn refused(relay: Result<&RelayClient, &RelayClientError>) -> bool {
     relay.is_err_and(|error| error.refusal().is_some())
 }

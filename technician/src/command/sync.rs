@@ -1,4 +1,4 @@
-//! `nearhand sync`: what was revoked, fetched, and handed on where less is known.
+//! `nearhand sync`: fetches the newest revocation list; an administrator's client gives the relay a newer one.
 
 use nearhand_proto::message::control::RelayRequest;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::context::CommandContext;
 use crate::exit::CommandFailure;
 use crate::relay::RelayClient;
 
-/// Synchronises.
+/// Synchronises revocation lists.
 ///
 /// # Errors
 /// [`CommandFailure`].
@@ -25,7 +25,7 @@ pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
             "list": now, "keys": keys, "invites": invites, "news": now > before, "handed_on": handed_on,
         }))?);
     }
-    let news = if now > before { "new" } else { "no news" };
+    let news = if now > before { "new" } else { "unchanged" };
     let mut line = match list {
         None => "Nothing has been revoked.".to_owned(),
         Some(list) => {
@@ -33,7 +33,7 @@ pub async fn run(ctx: &CommandContext) -> Result<(), CommandFailure> {
         }
     };
     if handed_on {
-        line += " The relay knew less and has it now.";
+        line += " The relay had an older list and has this one now.";
     }
     Ok(ctx.output.line(&line)?)
 }

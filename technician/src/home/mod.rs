@@ -229,8 +229,8 @@ impl ClientHome {
     /// Puts the organisation's key here.
     ///
     /// # Errors
-    /// [`ClientHomeError::OrganisationKeyExists`] if one is here, [`ClientHomeError::OtherOrganisationKey`] if the profile is
-    /// another organisation's, [`ClientHomeError::Io`].
+    /// [`ClientHomeError::OrganisationKeyExists`] if one is here, [`ClientHomeError::OtherOrganisationKey`] if the
+    /// profile is another organisation's, [`ClientHomeError::Io`].
     pub fn put_organisation_key(&self, key: &SecretKey) -> Result<(), ClientHomeError> {
         let _lock = self.lock()?;
         let path = self.path(ORGANISATION_KEY);

@@ -1,7 +1,7 @@
 //! A recording as a WebM video, made by the program ffmpeg, or as PNG files.
 //!
-//! A driver. Pictures come from the painting process. A picture that stays the same is painted once and written as often as
-//! the frame rate needs it.
+//! A driver. Pictures come from the painting process. A picture that stays the same is painted once and written as
+//! often as the frame rate needs it.
 
 use std::fs::File;
 use std::io::{BufWriter, ErrorKind};
@@ -136,7 +136,8 @@ fn size(survey: &RecordingSurvey) -> Result<Size, CommandFailure> {
     Size::checked(size.width.next_multiple_of(2), size.height.next_multiple_of(2)).ok_or_else(nothing)
 }
 
-/// Makes a WebM file with `rate` frames a second; `progress` is called with the playing time that is done, in milliseconds.
+/// Makes a WebM file with `rate` frames a second; `progress` is called with the playing time that is done, in
+/// milliseconds.
 ///
 /// # Errors
 /// [`CommandFailure`]; what there is of the file is then removed.

@@ -1,10 +1,11 @@
 //! `nearhand paint`: the process that makes pictures of a recording's frames, and nothing else.
 //!
-//! It has the same limits as the process that decodes for the viewer ([`crate::viewer::decode`]), for the same reason: the
-//! device chose these bytes. That process hands JPEG pictures on to the browser; this one turns everything into pixels.
+//! It has the same limits as the process that decodes for the viewer ([`crate::viewer::decode`]), for the same
+//! reason: the device chose these bytes. That process hands JPEG pictures on to the browser; this one turns
+//! everything into pixels.
 //!
-//! In: tasks, each a length (4 bytes, little-endian) and a [`PaintTask`]. Out, for each [`PaintTask::Show`]: width and height (2
-//! bytes each) and rows of red, green, blue.
+//! In: tasks, each a length (4 bytes, little-endian) and a [`PaintTask`]. Out, for each [`PaintTask::Show`]: width
+//! and height (2 bytes each) and rows of red, green, blue.
 
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! The playback page: one recording, shown by the viewer's page server and decode process.
 //!
-//! A driver. Playing time follows this machine's clock, at the chosen speed. To go to a moment, the player decodes the last
-//! complete picture before it and all frames from there to the moment.
+//! A driver. Playing time follows this machine's clock, at the chosen speed. To go to a moment, the player decodes
+//! the last complete picture before it and all frames from there to the moment.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;

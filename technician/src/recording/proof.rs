@@ -1,8 +1,8 @@
 //! What a recording proves: the device's signed heads are checked against its messages. Pure.
 //!
 //! A part begins with a head that covers no message and ends with a last head. Each head in between must match all
-//! messages before it. Where a part has no last head, the messages after its newest one are not covered. A message outside
-//! of all parts was inserted.
+//! messages before it. Where a part has no last head, the messages after its newest one are not covered. A message
+//! outside of all parts was inserted.
 
 use nearhand_proto::credential::Credential;
 use nearhand_proto::id::SessionId;
@@ -152,7 +152,8 @@ impl RecordingVerifier {
     fn check(&mut self, chunk: &RecordingChunk) -> Result<(), TamperReason> {
         match (chunk, &self.title) {
             (RecordingChunk::Title(signed, credential), None) => {
-                // Here only whether the credential's owner signed the title. Whether the credential counts is checked before playing.
+                // Here only whether the credential's owner signed the title. Whether the credential counts is checked
+                // before playing.
                 let last = credential.links.last().and_then(|link| link.peek().ok());
                 let title = last.and_then(|last| signed.open(&last.key).ok());
                 self.title = Some((title.ok_or(TamperReason::Title)?, Credential::clone(credential)));

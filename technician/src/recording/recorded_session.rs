@@ -1,9 +1,9 @@
 //! The session as the viewer sees it while it is recorded: the same, but what the screen's stream carries is kept.
 //!
-//! A driver. A task reads each of the screen's streams. It first tells the device that the stream is recorded, keeps the
-//! messages from the device's first signature to its last, and hands on to the viewer what is meant for it. When the
-//! viewer is done, or the session is to end, it tells the device that the recording is over, and waits for the last
-//! signature.
+//! A driver. A task reads each of the screen's streams. It first tells the device that the stream is recorded, keeps
+//! the messages from the device's first signature to its last, and hands on to the viewer what is meant for it. When
+//! the viewer is done, or the session is to end, it tells the device that the recording is over, and waits for the
+//! last signature.
 
 use core::any::Any;
 use core::time::Duration;

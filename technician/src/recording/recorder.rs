@@ -1,8 +1,8 @@
 //! The recording's file: made, written, closed.
 //!
 //! A driver. A thread writes, so that a slow disk holds up nothing but the pictures themselves. What is written is
-//! synced after each of the device's signatures, so that a crash loses seconds at most. A full disk or the largest size ends
-//! the recording and nothing else.
+//! synced after each of the device's signatures, so that a crash loses seconds at most. A full disk or the largest
+//! size ends the recording and nothing else.
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -330,7 +330,8 @@ proptest! {
         }
     }
 
-    /// Chunks that are sound by themselves, two of them in each other's place: whole is only what the device has signed.
+    /// Chunks that are sound by themselves, two of them in each other's place: whole is only what the device has
+    /// signed.
     #[test]
     fn swapped_chunks_are_whole_only_in_order(one in 0..whole().len(), other in 0..whole().len()) {
         let good = whole();

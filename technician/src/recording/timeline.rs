@@ -1,8 +1,8 @@
 //! Which moment of a recording shows what. Pure: chunks in, steps and playing times out.
 //!
-//! Time is the device's: each part has its own clock. Parts follow each other after a short pause, even where the session
-//! was interrupted for longer. Each first frame needs a new decoder; frames before the first one of a part belong to an
-//! earlier stream and are left out.
+//! Time is the device's: each part has its own clock. Parts follow each other after a short pause, even where the
+//! session was interrupted for longer. Each first frame needs a new decoder; frames before the first one of a part
+//! belong to an earlier stream and are left out.
 
 use nearhand_proto::message::screen::{
     CursorPicture, FRAME_PART, FrameEnd, FromScreen, MAX_CURSOR, MAX_MONITORS, ScreenPoint,

@@ -46,7 +46,8 @@ impl SessionPath {
     }
 }
 
-/// The device at the other end as it has proved itself, and the secret that proves both ends again after an interruption.
+/// The device at the other end as it has proved itself, and the secret that proves both ends again after an
+/// interruption.
 pub(super) struct ProvedDevice {
     pub(super) device: PublicKey,
     resume: ResumeSecret,

@@ -58,8 +58,8 @@ pub struct StreamReceiver {
 }
 
 impl SessionHandle {
-    /// Opens a stream on the present connection, or on the next one while it is interrupted. A higher `priority` is sent before a
-    /// lower one; chat and control have 0.
+    /// Opens a stream on the present connection, or on the next one while it is interrupted. A higher `priority` is
+    /// sent before a lower one; chat and control have 0.
     ///
     /// # Errors
     /// [`StreamError`].
@@ -112,7 +112,8 @@ impl StreamReceiver {
     }
 }
 
-/// What a stream's end means. A connection that still stands half a second later was not lost, so the grant was taken back.
+/// What a stream's end means. A connection that still stands half a second later was not lost, so the grant was taken
+/// back.
 async fn broken(connection: &Connection, error: FrameError) -> StreamError {
     if error.is_hostile() {
         return StreamError::Protocol(error);

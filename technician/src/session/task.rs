@@ -30,8 +30,8 @@ use crate::relay::RelayClient;
 pub(super) const QUEUE: usize = 64;
 /// Longest wait until the agent takes a message; then the connection counts as lost.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long the agent's last word is waited for once the end was said: a recording's signature is made first. A device that
-/// is in the wrong hands says nothing, and must not keep this program.
+/// How long the agent's last word is waited for once the end was said: a recording's signature is made first. A
+/// device that is in the wrong hands says nothing, and must not keep this program.
 const FAREWELL: Duration = Duration::from_secs(15);
 /// Interruptions shorter than this are not worth a word.
 const A_MOMENT: Duration = Duration::from_secs(1);

@@ -1,12 +1,12 @@
 //! `nearhand decode`: the process that decodes the device's frames, and nothing else.
 //!
-//! The device chooses these bytes, and it may be in an attacker's hands. A flaw in a decoder would give the attacker this
-//! process and nothing else: it has no keys, no session and no files. It reaches only its standard input and output, can
-//! open and start nothing, and takes no more than [`MEMORY`]. When it fails, its parent starts another.
+//! The device chooses these bytes, and it may be in an attacker's hands. A flaw in a decoder would give the attacker
+//! this process and nothing else: it has no keys, no session and no files. It reaches only its standard input and
+//! output, can open and start nothing, and takes no more than [`MEMORY`]. When it fails, its parent starts another.
 //!
 //! In: pieces, each a length (4 bytes, little-endian) and a [`DecoderInput`]. Out: a length and a piece of the page's
-//! operations ([`super::operations`]), or the length 0 after each frame. With `--png`, instead of operations, the first frame
-//! that is exact as a PNG file.
+//! operations ([`super::operations`]), or the length 0 after each frame. With `--png`, instead of operations, the
+//! first frame that is exact as a PNG file.
 
 use std::io::{self, BufReader, Read, Write};
 use std::process::ExitCode;

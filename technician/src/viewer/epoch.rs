@@ -1,7 +1,7 @@
 //! Which parts of the screen's stream belong to the present epoch, and when its frames arrived. Pure.
 //!
-//! Each `Start` begins an epoch. After it, frames of the former epoch are still under way. The device counts frames from
-//! 1 again, so the new epoch begins with the next first part of a frame 1.
+//! Each `Start` begins an epoch. After it, frames of the former epoch are still under way. The device counts frames
+//! from 1 again, so the new epoch begins with the next first part of a frame 1.
 
 use std::collections::VecDeque;
 use std::time::Instant;

@@ -13,9 +13,9 @@
 //! | 7 | end of a frame | [`FrameDone`] |
 //! | 8 | indexed in runs | rectangle, length (4 bytes) of what follows, number of colours less one, colours, runs |
 //!
-//! A run is a byte n and then, up to 127, n + 1 indices, or, from 128, one index that stands n - 126 times; runs go on from
-//! one row to the next. Text is mostly ground, so it takes a third of its indices, where a byte each would be the most of
-//! what a browser's socket can take.
+//! A run is a byte n and then, up to 127, n + 1 indices, or, from 128, one index that stands n - 126 times; runs go
+//! on from one row to the next. Text is mostly ground, so it takes a third of its indices, where a byte each would be
+//! the most of what a browser's socket can take.
 //!
 //! A rectangle is x, y, width, height with 2 bytes each, a colour red, green, blue with 1 byte each. Large ones are
 //! cut into strips, so that the page begins before the last of it has come. Pure; no process, no socket.

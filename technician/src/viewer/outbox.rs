@@ -1,5 +1,5 @@
-//! Input on its way to the device. A move is left out when a later one follows at once, unless a button is held; all else
-//! keeps its order. Pure.
+//! Input on its way to the device. A move is left out when a later one follows at once, unless a button is held; all
+//! else keeps its order. Pure.
 
 use std::collections::VecDeque;
 

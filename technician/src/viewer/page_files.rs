@@ -51,7 +51,8 @@ pub const PLAYER: &[PageFile] = &[
 pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A report holds the device's words: it may have its own style, but runs nothing and is cut off from the viewer's page.
+/// A report holds the device's words: it may have its own style, but runs nothing and is cut off from the viewer's
+/// page.
 pub const REPORT_POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'";
 

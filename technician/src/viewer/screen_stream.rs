@@ -117,7 +117,7 @@ impl<L: SessionLink> ScreenStream<L> {
                     if deaths >= MOST_DEATHS {
                         return Err(DeviceStreamEnd::Undecodable(died));
                     }
-                    let why = format!("{died}; it begins anew");
+                    let why = format!("{died}; it is started again");
                     tell(&self.page, screen_message(ScreenState::Opening, &why, &epoch)).await?;
                     (decoding, waiting) = (self.start_again(&mut sender, &mut epoch, *choice).await?, None);
                     arrivals = FrameArrivals::default();

@@ -1,7 +1,7 @@
 //! The web server of the page, on 127.0.0.1 and a port that the system chooses.
 //!
-//! A driver: [`super::request_guard`] decides which requests get an answer. One page at a time holds the session; the last
-//! one that comes with the cookie takes over, so a closed or stuck tab locks nobody out.
+//! A driver: [`super::request_guard`] decides which requests get an answer. One page at a time holds the session; the
+//! last one that comes with the cookie takes over, so a closed or stuck tab locks nobody out.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

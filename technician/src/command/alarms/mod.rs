@@ -1,4 +1,5 @@
-//! `nearhand alarms`, `ack` and `silence`: what is wrong on the devices, who takes care, and when nobody is told.
+//! `nearhand alarms`, `ack` and `silence`: alarms of the devices, who takes care of them, and when no notification is
+//! sent.
 
 mod requests;
 mod show;
@@ -23,7 +24,7 @@ use crate::exit::{CommandFailure, ExitCode};
 use crate::output::TableCell;
 use crate::relay::{RelayClient, RelayClientError};
 
-/// How long a follower tries to come back.
+/// How long `--follow` tries to reach the relay again.
 const COME_BACK: Duration = Duration::from_secs(600);
 
 /// Arguments of `nearhand alarms`.
@@ -32,39 +33,39 @@ const COME_BACK: Duration = Duration::from_secs(600);
 pub struct AlarmsArgs {
     #[command(subcommand)]
     command: Option<AlarmsCommand>,
-    /// Those that are over, too
+    /// Also alarms that are closed
     #[arg(long)]
     all: bool,
-    /// Only of this device: its label, its id, or the beginning of its id
+    /// Only alarms of this device: its label, its id, or the beginning of its id
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
     /// Only as bad as this or worse: info, warning, error, critical
     #[arg(long, value_name = "SEVERITY")]
     min_severity: Option<Severity>,
-    /// Go on and show every change, also after the connection was lost
+    /// Keep running and show every change, also after a lost connection
     #[arg(long)]
     follow: bool,
 }
 
 #[derive(Subcommand)]
 enum AlarmsCommand {
-    /// Show one alarm and what happened to it
+    /// Show one alarm with its history
     Show {
-        /// Its id, or at least four digits of its beginning
+        /// The alarm's id, or at least its first four digits
         #[arg(value_name = "ID")]
         alarm: String,
     },
-    /// Make it somebody's business
+    /// Assign an alarm to a person
     Assign {
-        /// Its id, or at least four digits of its beginning
+        /// The alarm's id, or at least its first four digits
         #[arg(value_name = "ID")]
         alarm: String,
-        /// A person's name or id; nobody's if it is left out
+        /// The person's name or id; without it the alarm is assigned to nobody
         person: Option<String>,
     },
-    /// Write something down about it
+    /// Add a comment to an alarm
     Comment {
-        /// Its id, or at least four digits of its beginning
+        /// The alarm's id, or at least its first four digits
         #[arg(value_name = "ID")]
         alarm: String,
         /// The comment
@@ -75,10 +76,10 @@ enum AlarmsCommand {
 /// Arguments of `nearhand ack`.
 #[derive(Args)]
 pub struct AckArgs {
-    /// The alarm's id, or at least four digits of its beginning
+    /// The alarm's id, or at least its first four digits
     #[arg(value_name = "ID")]
     alarm: String,
-    /// What to say about it
+    /// A comment on it
     #[arg(long, default_value = "")]
     comment: String,
     /// Take the acknowledgement back
@@ -130,7 +131,7 @@ async fn list(ctx: &CommandContext, relay: &RelayClient, args: &AlarmsArgs) -> R
     let mut alarms: Vec<AlarmEntry> = alarms.into_values().collect();
     alarms.sort_by_key(|a| (!a.state.is_open(), core::cmp::Reverse(a.severity), a.opened, a.id));
     if args.follow {
-        // Changes come from here on; what was there is shown first, as lines of the same form.
+        // The present alarms first, as lines of the same form; changes follow.
         alarms.sort_by_key(|a| a.number);
         for alarm in &alarms {
             line(ctx, alarm)?;
@@ -149,7 +150,7 @@ async fn list(ctx: &CommandContext, relay: &RelayClient, args: &AlarmsArgs) -> R
     Ok(ctx.output.table(&["SEVERITY", "STATE", "SINCE", "DEVICE", "RULE", "OF", "ID", "SUMMARY"], &rows)?)
 }
 
-/// Shows every change until the program is ended. What happens while the connection is lost is shown afterwards.
+/// Shows every change until the program is ended. Changes during a lost connection are shown afterwards.
 async fn follow(
     ctx: &CommandContext,
     relay: &RelayClient,

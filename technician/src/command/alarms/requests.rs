@@ -16,7 +16,7 @@ const MIN_PREFIX: usize = 4;
 /// Most pages that are fetched: 200,000 alarms.
 pub(super) const MAX_PAGES: usize = 1000;
 
-/// All alarms of a filter, and where news begin.
+/// All alarms of a filter, and the cursor after which changes come.
 pub(super) async fn everything(
     relay: &RelayClient,
     filter: &AlarmFilter,
@@ -26,7 +26,7 @@ pub(super) async fn everything(
     for _ in 0..MAX_PAGES {
         let (page, cursor) = since(relay, filter, after, 0).await?;
         let is_last = page.is_empty();
-        // One that changes meanwhile comes again, newer.
+        // An alarm that changes meanwhile comes again in a later page.
         alarms.extend(page.into_iter().map(|alarm| (alarm.id, alarm)));
         after = cursor;
         if is_last {
@@ -44,8 +44,8 @@ pub(super) async fn since(
 ) -> Result<(Vec<AlarmEntry>, u64), RelayClientError> {
     let request = RelayRequest::AlarmsSince { filter: filter.clone(), after, wait_ms };
     match relay.request(&request).await? {
-        // A cursor that goes back would show everything again.
-        RelayReply::Alarms { entries, cursor } if cursor >= after => Ok((entries, cursor)),
+        // A cursor that goes back would fetch everything again.
+        Reply::Alarms { entries, cursor } if cursor >= after => Ok((entries, cursor)),
         _ => Err(RelayClientError::nonsense("no list of alarms")),
     }
 }
@@ -62,13 +62,13 @@ pub(super) async fn act(
         return Ok(ctx.output.json(&json!({ "alarm": alarm.to_string(), "done": act.name() }))?);
     }
     ctx.output.note(match act {
-        AlarmAction::Acknowledge { .. } => "Acknowledged. It lapses if the alarm worsens or comes back.",
-        AlarmAction::Unacknowledge => "The acknowledgement is taken back.",
-        AlarmAction::Assign(_) => "Assigned.",
-        AlarmAction::Unassign => "It is nobody's business now.",
-        AlarmAction::Snooze { .. } => "Nobody is told of it before then; afterwards only if it still fires.",
-        AlarmAction::Unsnooze => "It is told of again.",
-        AlarmAction::Comment(_) => "Noted.",
+        Act::Acknowledge { .. } => "Acknowledged. It lapses if the alarm worsens or comes back.",
+        Act::Unacknowledge => "The acknowledgement was taken back.",
+        Act::Assign(_) => "Assigned.",
+        Act::Unassign => "It is assigned to nobody now.",
+        Act::Snooze { .. } => "No notifications until then; afterwards only if it still fires.",
+        Act::Unsnooze => "Notifications are sent again.",
+        Act::Comment(_) => "The comment was added.",
     });
     Ok(())
 }
@@ -80,7 +80,7 @@ pub(super) async fn find(relay: &RelayClient, text: &str) -> Result<Fingerprint,
     }
     let text = text.to_ascii_lowercase();
     if text.len() < MIN_PREFIX || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        let problem = "an alarm's id, or at least four digits of its beginning, is expected";
+        let problem = "an alarm's id, or at least its first four digits, is expected";
         return Err(CommandFailure::new(ExitCode::Usage, problem));
     }
     let all = AlarmFilter { closed_too: true, ..AlarmFilter::default() };

@@ -21,16 +21,16 @@ use crate::relay::{RelayClient, RelayClientError};
 /// Arguments of `nearhand silence`.
 #[derive(Args)]
 pub struct SilenceArgs {
-    /// One alarm: its id, or at least four digits of its beginning
+    /// Snooze one alarm: its id, or at least its first four digits
     #[arg(value_name = "ID", conflicts_with_all = ["device", "all_devices", "rule", "list"])]
     alarm: Option<String>,
-    /// Or maintenance of one device: nobody is told of its alarms
+    /// Or a maintenance window for one device: no notifications of its alarms
     #[arg(long, value_name = "DEVICE", conflicts_with = "all_devices")]
     device: Option<String>,
-    /// Or of all devices
+    /// Or a maintenance window for all devices
     #[arg(long)]
     all_devices: bool,
-    /// With --device or --all-devices: only of this rule
+    /// With --device or --all-devices: only alarms of this rule
     #[arg(long)]
     rule: Option<String>,
     /// For how long, such as 30m or 2h; at most 31 days
@@ -85,7 +85,9 @@ pub async fn silence(ctx: &CommandContext, args: &SilenceArgs) -> Result<(), Com
         _ if args.list => windows(ctx, &relay).await,
         (Some(alarm), Some(EndedSilence::Snooze)) => act(ctx, &relay, alarm, AlarmAction::Unsnooze).await,
         (None, Some(EndedSilence::Window(window))) => close(ctx, &relay, window).await,
-        (_, Some(_)) => usage("say what to end: a window's number, or an alarm's ID with --end"),
+        (_, Some(_)) => {
+            usage("say what to end: the number of a maintenance window, or an alarm's ID with --end")
+        }
         (Some(alarm), None) => {
             let until = clock::now().after(args.time.unwrap_or_default());
             act(ctx, &relay, alarm, AlarmAction::Snooze { until }).await
@@ -117,8 +119,8 @@ async fn open(ctx: &CommandContext, relay: &RelayClient, args: &SilenceArgs) -> 
         return Ok(ctx.output.json(&window_json(&window))?);
     }
     ctx.output.note(&format!(
-        "Maintenance until {}. Rules go on; at the end, only what still fires is told. `nearhand silence --end {}` \
-         ends it sooner.",
+        "Maintenance until {}. Alarms are still recorded; at the end, notifications are sent only of those that still \
+         fire. `nearhand silence --end {}` ends it sooner.",
         window.what.ends, window.number
     ));
     Ok(())
@@ -129,7 +131,7 @@ async fn close(ctx: &CommandContext, relay: &RelayClient, window: u64) -> Result
     if ctx.output.is_json() {
         return Ok(ctx.output.json(&json!({ "window": window, "done": "end" }))?);
     }
-    ctx.output.note("The maintenance is over; what still fires is told.");
+    ctx.output.note("The maintenance is over; notifications are sent of alarms that still fire.");
     Ok(())
 }
 
@@ -143,7 +145,7 @@ async fn windows(ctx: &CommandContext, relay: &RelayClient) -> Result<(), Comman
         return Ok(ctx.output.json(&json!({ "windows": windows }))?);
     }
     if windows.is_empty() {
-        ctx.output.note("No maintenance.");
+        ctx.output.note("No maintenance windows.");
         return Ok(());
     }
     let rows: Vec<Vec<TableCell>> = windows

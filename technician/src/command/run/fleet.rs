@@ -47,7 +47,7 @@ struct FleetDevice {
     label: String,
 }
 
-/// Runs it on all of them.
+/// Runs the runbook on all devices.
 ///
 /// # Errors
 /// [`CommandFailure`] with the exit code.
@@ -97,7 +97,7 @@ pub(super) async fn run(
             () = &mut interrupted, if !asked_to_stop => {
                 asked_to_stop = true;
                 fleet.stop();
-                // Each run hears the same signal, stops, and undoes what it can.
+                // Each run notices the same signal, stops, and undoes what it can.
                 ctx.output.note("Stopping: no further device begins; those under way are stopped …");
             }
         }
@@ -139,7 +139,7 @@ async fn devices(relay: &RelayClient, on: &[String]) -> Result<Vec<FleetDevice>,
     Ok(meant)
 }
 
-/// Ids and labels of the organisation's devices, as it has signed them and still stands by them.
+/// Ids and labels of the organisation's devices whose credentials are valid.
 async fn signed(relay: &RelayClient) -> Result<Vec<(String, String)>, CommandFailure> {
     let (entries, revocations) = (relay.devices().await?, relay.home().revocations()?);
     let organisation = relay.identity().profile.organisation;
@@ -207,7 +207,7 @@ fn summary(
         return Ok(());
     }
     let why = if not_begun > 0 {
-        "it was stopped before the end; --resume FILE goes on where it was"
+        "it was stopped before the end; `--resume FILE` continues it"
     } else {
         "not all went well"
     };
@@ -217,7 +217,7 @@ fn summary(
     ))
 }
 
-/// What an earlier try noted; its run goes on under the same id, so that no device does it twice.
+/// The results of an earlier call. Its run continues under the same id, so that no device runs it twice.
 fn load(path: Option<&Path>, wanted: &mut RunRequest) -> Result<FleetProgress, CommandFailure> {
     let fresh = |wanted: &RunRequest| FleetProgress {
         runbook: wanted.runbook.clone(),

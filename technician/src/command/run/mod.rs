@@ -1,4 +1,4 @@
-//! `nearhand run`: a repair on a device, or on many.
+//! `nearhand run`: runs a runbook on a device, or on many.
 //!
 //! The order is made and signed here, for exactly the runbook that the device has (or the file that goes with it).
 
@@ -30,21 +30,21 @@ pub struct RunbookRunArgs {
     /// A parameter's value
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub set: Vec<ParameterSetting>,
-    /// Change nothing, say what would be done
+    /// Change nothing; show what would be done
     #[arg(long)]
     pub dry_run: bool,
     /// Why you help, for the person at the device
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// The id of the run: the same one is never done twice on a device [default: a new one]
+    /// The run's id: a device never runs the same id twice [default: a new id]
     #[arg(long, value_name = "ID")]
     pub run_id: Option<RunId>,
-    /// With --on: where to note what came of each device; devices in it that are done are left out
+    /// With --on: file with the result of each device; devices that are done there are skipped
     #[arg(long, value_name = "FILE", requires = "on")]
     pub resume: Option<PathBuf>,
 }
 
-/// Runs it.
+/// Runs the runbook.
 ///
 /// # Errors
 /// [`CommandFailure`] with the exit code.

@@ -21,9 +21,9 @@ use crate::exit::{CommandFailure, ExitCode};
 use crate::output::TerminalOutput;
 use crate::session::{RunbookError, SessionHandle, SessionUpdate};
 
-/// How long an order may wait until it begins.
+/// Time within which the device must begin the run.
 const BEGINS_WITHIN: Duration = Duration::from_secs(300);
-/// How long the end of a session may take to be told after its streams have broken.
+/// Longest wait for the session's end after its streams have broken.
 const END_IS_TOLD: Duration = Duration::from_secs(3);
 
 /// A parameter's value as it was typed.
@@ -47,7 +47,7 @@ impl FromStr for ParameterSetting {
     }
 }
 
-/// What is to run.
+/// The run that was asked for.
 #[derive(Clone)]
 pub(super) struct RunRequest {
     pub(super) runbook: String,
@@ -79,7 +79,7 @@ pub(super) async fn run_in(
     }
 }
 
-/// A stream that broke says less than the end of its session, which is told at the same time.
+/// Replaces a broken stream's error by the reason why the session ended, which says more and arrives at the same time.
 async fn with_session_end(
     ctx: &CommandContext,
     updates: &mut mpsc::Receiver<SessionUpdate>,
@@ -99,7 +99,7 @@ async fn with_session_end(
     };
     let told = tokio::time::timeout(END_IS_TOLD, end).await.ok().flatten();
     told.unwrap_or_else(|| {
-        let again = format!("`--run-id {}` asks what came of it", request.run);
+        let again = format!("`--run-id {}` asks for its outcome", request.run);
         CommandFailure::new(failure.code, format!("{}; {again}", failure.message()))
     })
 }
@@ -140,11 +140,11 @@ async fn follow(
         };
         show(&ctx.output, &event)?;
         match event {
-            RunbookMessage::Over(outcome) => return Ok(*outcome),
-            // It was done before: what came of it then is what counts.
-            RunbookMessage::Refused(RunRefusal::Repeated(Some(outcome))) => {
+            FromDevice::Over(outcome) => return Ok(*outcome),
+            // The run was done before: its outcome then is what counts.
+            FromDevice::Refused(Refused::Repeated(Some(outcome))) => {
                 if !ctx.output.is_json() {
-                    ctx.output.note("This run was ordered before and was not done again. What came of it:");
+                    ctx.output.note("This run was ordered before and was not repeated. Its outcome was:");
                 }
                 return Ok(*outcome);
             }
@@ -196,15 +196,15 @@ fn order_for(
     }
 }
 
-/// Which device it is: by its first key where the organisation says which that was, else by the one it has proved.
+/// The device's id: of its first key where its credential names it, else of the key that it has proved.
 fn device_id(session: &SessionHandle) -> DeviceId {
     let (key, credential) = session.proved();
     let first = credential.as_ref().and_then(|credential| credential.links.first()?.peek().ok());
     first.map_or_else(|| key.device_id(), |link| link.key.device_id())
 }
 
-/// Says what happens.
-fn show(output: &TerminalOutput, event: &RunbookMessage) -> Result<(), CommandFailure> {
+/// Shows an event of the run.
+fn show(output: &TerminalOutput, event: &FromDevice) -> Result<(), CommandFailure> {
     if output.is_json() {
         match event {
             RunbookMessage::Begun { step, of, phase } => {

@@ -24,7 +24,7 @@ impl<L: SessionLink> ViewerLoop<L> {
         self.tell(ToPage::Running { total: 0, done: 0, checking: String::new() }).await;
         let (link, to) = (self.link.clone(), self.diagnostics_news.clone());
         self.diagnostics_tasks.spawn(async move {
-            // Progress that finds no room is no loss: the report has it all.
+            // Progress may be dropped when the queue is full: the report holds all findings.
             let report =
                 link.diagnose(set, |progress| drop(to.try_send(DiagnosticsNews::Progress(progress)))).await;
             let _ = to.send(DiagnosticsNews::Over(Box::new(report))).await;
@@ -55,7 +55,7 @@ impl<L: SessionLink> ViewerLoop<L> {
             DiagnosticsProgress::Again => {
                 self.checks_done = 0;
                 self.diagnostics_shown.truncate(1);
-                (0, "the connection was lost; the run begins anew".to_owned())
+                (0, "the connection was lost; the run starts again".to_owned())
             }
             DiagnosticsProgress::Finding(finding) => {
                 self.checks_done = self.checks_done.saturating_add(1);
@@ -76,8 +76,8 @@ impl<L: SessionLink> ViewerLoop<L> {
     }
 
     pub(super) fn keep_report(&mut self, report: Report) -> ToPage {
-        // The device has taken secrets out already; one that hasn't must not put them on this disk.
-        let edition = ShareableReport::new(report, None, None);
+        // The device redacts secrets; `Edition` does it again, because a hostile device may not have.
+        let edition = Edition::new(report, None, None);
         let file = match (self.settings.keep)(&edition) {
             Ok(file) => file,
             Err(failure) => return ToPage::NoReport { why: failure.message().to_owned() },

@@ -1,4 +1,5 @@
-//! The streams with the device that are open for the page: the screen or one window, pointer and keyboard, the clipboard.
+//! The streams with the device that are open for the page: the screen or one window, pointer and keyboard, the
+//! clipboard.
 //!
 //! A stream is open while its capability is granted, a page is there, and the device has not refused it.
 

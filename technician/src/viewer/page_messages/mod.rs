@@ -1,8 +1,8 @@
 //! What the page and the program say to each other: closed lists in JSON, each with its limits. Pure.
 //!
 //! The page runs in the technician's browser and is ours, but what it says is checked as a stranger's: a browser
-//! extension, or a flaw in the page, gets no further than these verbs. [`from_page`] is what it says, [`to_page`] what it
-//! is told.
+//! extension, or a flaw in the page, gets no further than these verbs. [`from_page`] is what it says, [`to_page`]
+//! what it is told.
 
 mod from_page;
 mod to_page;
