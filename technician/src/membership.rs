@@ -28,7 +28,7 @@ impl Membership {
         organisation: &PublicKey,
         revocations: &Revocations,
         now: UnixMillis,
-    ) -> (Self, Option<Verified>) {
+    ) -> (Self, Option<VerifiedCredential>) {
         let (membership, who) = match credential.verify(organisation, now) {
             Ok(who) => (Self::Valid, who),
             Err(CredentialError::Expired(until)) => match credential.verify(organisation, until) {

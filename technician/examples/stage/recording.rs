@@ -64,9 +64,9 @@ fn title() -> RecordingChunk {
 
 /// Writes the recording.
 pub(crate) fn record(file: &Path) {
-    let (mut chain, mut chunks) = (Chain::new(SESSION, 1, NOW), vec![title()]);
-    let head = |chain: &Chain, millis, last| {
-        RecordingChunk::Message(FromScreen::Witness(key(1).sign(&chain.head(millis, last)).unwrap()))
+    let (mut chain, mut chunks) = (RecordingHash::new(SESSION, 1, NOW), vec![title()]);
+    let head = |chain: &RecordingHash, millis, last| {
+        RecordingChunk::Message(FromScreen::Head(key(1).sign(&chain.head(millis, last)).unwrap()))
     };
     chunks.push(head(&chain, 0, false));
     let mut encoder = ScreenEncoder::new(SIZE);

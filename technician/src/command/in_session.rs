@@ -95,7 +95,7 @@ pub(super) async fn ask(
 }
 
 /// The capabilities of `wanted` that are granted. Without the first one the command can't do its work.
-fn granted_part(wanted: Capabilities, granted: &[Granted]) -> Result<Capabilities, CommandFailure> {
+fn granted_part(wanted: Capabilities, granted: &[GrantedCapability]) -> Result<Capabilities, CommandFailure> {
     let granted: Capabilities = granted.iter().map(|granted| granted.capability).collect();
     match wanted.iter().next().filter(|first| !granted.contains(*first)) {
         Some(missing) => Err(SessionRefusal::NotGranted(missing).into()),
@@ -238,7 +238,7 @@ pub(super) fn show_granted(
         granted.iter().map(|g| format!("{} ({} min)", g.capability, g.seconds_left.div_ceil(60))).collect();
     let list = if list.is_empty() { "nothing".to_owned() } else { list.join(", ") };
     ctx.output.note(&format!(
-        "Granted now: {list}{}",
+        "GrantedCapability now: {list}{}",
         if why.is_empty() { String::new() } else { format!(" ({why})") }
     ));
     Ok(())

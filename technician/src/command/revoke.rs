@@ -84,7 +84,7 @@ pub async fn run(ctx: &CommandContext, args: RevokeArgs) -> Result<(), CommandFa
     check_room(&list)?;
     let signed = organisation.sign(&list)?;
     // The relay first: if it has a newer list it refuses ours, and nothing has changed here.
-    relay.done(&Request::Revoke(signed.clone())).await?;
+    relay.done(&RelayRequest::Revoke(signed.clone())).await?;
     home.update_revocations(|known| known.apply(&signed, &organisation.public()))??;
     relay.finish().await;
     if ctx.output.is_json() {

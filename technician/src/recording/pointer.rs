@@ -6,7 +6,7 @@ use nearhand_proto::message::screen::{CursorPicture, ScreenPoint};
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct PointerOverlay {
     /// The pointer's picture.
-    pub cursor: Option<Cursor>,
+    pub cursor: Option<CursorPicture>,
     /// Where it points; `None` when it is not on the screen.
     pub at: Option<ScreenPoint>,
 }

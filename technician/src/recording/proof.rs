@@ -160,7 +160,7 @@ impl RecordingVerifier {
                 Ok(())
             }
             (RecordingChunk::Title(..), Some(_)) | (_, None) => Err(TamperReason::Title),
-            (RecordingChunk::Message(FromScreen::Witness(head)), Some((title, _))) => {
+            (RecordingChunk::Message(FromScreen::Head(head)), Some((title, _))) => {
                 let (key, session) = (title.key, title.session);
                 self.check_head(head, &key, session)
             }

@@ -248,7 +248,7 @@ impl<L: SessionLink> SessionLink for RecordedSession<L> {
         priority: i32,
     ) -> Result<(Self::Sender, Self::Receiver), StreamError> {
         let (mut sender, receiver) = self.link.open_stream(open, priority).await?;
-        if !matches!(open, Open::Screen | Open::Window) || !self.shared.is_on().await {
+        if !matches!(open, StreamOpen::Screen | StreamOpen::Window) || !self.shared.is_on().await {
             return Ok((RecordedSender::Alone(sender), RecordedReceiver::Alone(receiver)));
         }
         sender.send(&FromViewer::Recording(true)).await?;

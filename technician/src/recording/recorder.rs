@@ -139,7 +139,7 @@ impl SyncToDisk for File {
 impl<W: Write + SyncToDisk> RecordingWriter<W> {
     fn write(mut self, mut chunks: mpsc::Receiver<RecordingChunk>) -> RecordingOutcome {
         while let Some(chunk) = chunks.blocking_recv() {
-            let signed = matches!(chunk, RecordingChunk::Message(FromScreen::Witness(_)));
+            let signed = matches!(chunk, RecordingChunk::Message(FromScreen::Head(_)));
             let kept = self.chunk(&chunk);
             if let Err(error) = kept.and_then(|()| if signed { self.file.sync() } else { Ok(()) }) {
                 return RecordingOutcome { bytes: self.bytes, stopped: Some(error.to_string()) };

@@ -74,7 +74,7 @@ impl SigningDevice {
 
     fn head(&mut self, millis: u32, last: bool) {
         let head = self.key.sign(&self.chain.head(millis, last)).unwrap();
-        self.said.push(RecordingChunk::Message(FromScreen::Witness(head)));
+        self.said.push(RecordingChunk::Message(FromScreen::Head(head)));
     }
 
     fn say(&mut self, message: FromScreen) {
@@ -218,12 +218,12 @@ fn a_forgery_is_found_by_the_signatures_and_named_by_its_frame() {
     fewer.remove(third + 2);
     assert_eq!(why(&fewer).1, TamperReason::Content);
     let mut forged = good.clone();
-    let head = Chain::new(SESSION, 1, NOW).head(0, false);
-    forged[1] = RecordingChunk::Message(FromScreen::Witness(key(9).sign(&head).unwrap()));
+    let head = RecordingHash::new(SESSION, 1, NOW).head(0, false);
+    forged[1] = RecordingChunk::Message(FromScreen::Head(key(9).sign(&head).unwrap()));
     assert_eq!(why(&forged), (1, TamperReason::Signature));
     let mut other = good.clone();
-    let head = Chain::new(SessionId::from_bytes([6; 16]), 1, NOW).head(0, false);
-    other[1] = RecordingChunk::Message(FromScreen::Witness(device().sign(&head).unwrap()));
+    let head = RecordingHash::new(SessionId::from_bytes([6; 16]), 1, NOW).head(0, false);
+    other[1] = RecordingChunk::Message(FromScreen::Head(device().sign(&head).unwrap()));
     assert_eq!(why(&other).1, TamperReason::Order);
     let outside = [good.clone(), vec![RecordingChunk::Message(FromScreen::CursorAt(None))]].concat();
     assert_eq!(why(&outside), (5, TamperReason::Outside));
@@ -240,7 +240,7 @@ fn a_forgery_is_found_by_the_signatures_and_named_by_its_frame() {
 fn parts_that_are_left_out_or_swapped_are_noticed() {
     let good = whole();
     let second = good.iter().rposition(
-        |chunk| matches!(chunk, RecordingChunk::Message(FromScreen::Witness(head)) if head.peek().unwrap().messages == 0),
+        |chunk| matches!(chunk, RecordingChunk::Message(FromScreen::Head(head)) if head.peek().unwrap().messages == 0),
     );
     let second = second.unwrap();
     let late = proved(&[vec![good[0].clone()], good[second..].to_vec()].concat());

@@ -30,7 +30,7 @@ pub enum PlaybackStep {
         last: Option<FrameEnd>,
     },
     /// The pointer has another picture.
-    Cursor(Cursor),
+    Cursor(CursorPicture),
     /// The pointer was moved.
     CursorAt(Option<ScreenPoint>),
     /// There was nothing to see.

@@ -99,7 +99,7 @@ impl SessionHandle {
         set: CheckSet,
         progress: &mut impl FnMut(DiagnosticsProgress),
     ) -> Result<Report, DiagnosticsAttemptError> {
-        let (_sender, mut receiver) = self.open_stream(&Open::Diagnostics { set }, 0).await?;
+        let (_sender, mut receiver) = self.open_stream(&StreamOpen::Diagnostics { set }, 0).await?;
         let mut json = Vec::new();
         loop {
             let event = timeout(SILENCE, receiver.next()).await;

@@ -159,7 +159,7 @@ pub(super) async fn resume(
     opened: &OpenedSession,
     peer: &ProvedDevice,
 ) -> Result<(SessionPath, SessionStart), SessionError> {
-    let path = connect(relay, opened, Expect::Key(peer.device)).await?;
+    let path = connect(relay, opened, ExpectedKey::Key(peer.device)).await?;
     match timeout(HELLO_TIMEOUT, say_hello_again(relay, session, &path, peer)).await {
         Ok(Ok(start)) => Ok((path, start)),
         Ok(Err(error)) => {
@@ -224,7 +224,7 @@ fn channel(
     Ok(ChannelBinding { session, exporter, technician: relay.identity().key.public(), device })
 }
 
-fn session_start(send: SendStream, recv: RecvStream, ready: Ready) -> SessionStart {
+fn session_start(send: SendStream, recv: RecvStream, ready: SessionReady) -> SessionStart {
     SessionStart {
         send,
         recv,

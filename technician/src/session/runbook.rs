@@ -60,13 +60,13 @@ impl SessionHandle {
     /// # Errors
     /// [`RunbookError`].
     pub async fn runbook(&self) -> Result<RunbookStream, RunbookError> {
-        let (sender, receiver) = self.open_stream(&Open::Runbook, 0).await?;
+        let (sender, receiver) = self.open_stream(&StreamOpen::Runbook, 0).await?;
         Ok(RunbookStream { sender, receiver })
     }
 }
 
 impl RunbookStream {
-    async fn answer(&mut self, within: Duration) -> Result<FromDevice, RunbookError> {
+    async fn answer(&mut self, within: Duration) -> Result<RunbookMessage, RunbookError> {
         let heard = timeout(within, self.receiver.next()).await.map_err(|_| RunbookError::Silent)?;
         Ok(neutralised(heard?))
     }
@@ -75,8 +75,8 @@ impl RunbookStream {
     ///
     /// # Errors
     /// [`RunbookError`].
-    pub async fn list(&mut self) -> Result<Vec<Listed>, RunbookError> {
-        self.sender.send(&FromTechnician::List).await?;
+    pub async fn list(&mut self) -> Result<Vec<RunbookEntry>, RunbookError> {
+        self.sender.send(&RunbookRequest::List).await?;
         match self.answer(ANSWER).await? {
             RunbookMessage::Listed(list) => Ok(list),
             RunbookMessage::Refused(refused) => Err(RunbookError::Refused(refused)),
@@ -89,7 +89,7 @@ impl RunbookStream {
     /// # Errors
     /// [`RunbookError`].
     pub async fn show(&mut self, name: &str) -> Result<Manifest, RunbookError> {
-        self.sender.send(&FromTechnician::Show(name.to_owned())).await?;
+        self.sender.send(&RunbookRequest::Show(name.to_owned())).await?;
         match self.answer(ANSWER).await? {
             RunbookMessage::Shown(manifest) if manifest.check().is_empty() && manifest.name == name => {
                 Ok(*manifest)
@@ -109,7 +109,7 @@ impl RunbookStream {
         manifest: Option<Signed<Manifest>>,
     ) -> Result<(), RunbookError> {
         let manifest = manifest.map(Box::new);
-        Ok(self.sender.send(&FromTechnician::Run { order: Box::new(order), manifest }).await?)
+        Ok(self.sender.send(&RunbookRequest::Run { order: Box::new(order), manifest }).await?)
     }
 
     /// The next thing that happens. Not cancel-safe.
@@ -156,7 +156,7 @@ impl RunbookEvents<'_> {
 }
 
 /// What the device wrote, made safe to show.
-fn neutralised(heard: FromDevice) -> FromDevice {
+fn neutralised(heard: RunbookMessage) -> RunbookMessage {
     match heard {
         RunbookMessage::Saw(note) => RunbookMessage::Saw(safe_note(&note)),
         RunbookMessage::Refused(RunRefusal::Repeated(Some(outcome))) => {

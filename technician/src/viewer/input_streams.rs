@@ -29,7 +29,7 @@ pub struct InputQueue {
 
 impl InputQueue {
     /// Adds an input to those that wait.
-    pub fn put(&self, input: Input) {
+    pub fn put(&self, input: InputEvent) {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner).put(input);
         self.put.notify_one();
     }
@@ -52,7 +52,7 @@ pub async fn carry_input<L: SessionLink>(
     keyboard: Arc<InputQueue>,
 ) -> DeviceStreamEnd {
     let carry = async {
-        let (mut sender, receiver) = link.open_stream(&Open::Input, INPUT_PRIORITY).await?;
+        let (mut sender, receiver) = link.open_stream(&StreamOpen::Input, INPUT_PRIORITY).await?;
         tell(&page, ToPage::Control { state: StreamState::On, why: String::new() }).await?;
         let (mut notices, _reader) = read::<L, InputNotice>(receiver);
         loop {
@@ -116,9 +116,9 @@ pub async fn exchange_clipboard<L: SessionLink>(
     orders: &mut mpsc::Receiver<ClipboardOrder>,
 ) -> DeviceStreamEnd {
     let carry = async {
-        let (sender, receiver) = link.open_stream(&Open::Clipboard, CLIPBOARD_PRIORITY).await?;
+        let (sender, receiver) = link.open_stream(&StreamOpen::Clipboard, CLIPBOARD_PRIORITY).await?;
         tell(&page, ToPage::Clipboard { state: StreamState::On, why: String::new() }).await?;
-        let (mut messages, _reader) = read::<L, Clipboard>(receiver);
+        let (mut messages, _reader) = read::<L, ClipboardMessage>(receiver);
         let mut exchange = ClipboardExchange::<L> {
             sender,
             page,
@@ -168,7 +168,7 @@ impl<L: SessionLink> ClipboardExchange<L> {
                 (self.offered, self.giving) = (content, None);
                 let size = |bytes: &Vec<u8>| u64::try_from(bytes.len()).ok();
                 let forms = self.offered.forms.iter().map(|(form, bytes)| (*form, size(bytes))).collect();
-                self.sender.send(&Clipboard::Has { serial: self.serial, forms }).await?;
+                self.sender.send(&ClipboardMessage::Has { serial: self.serial, forms }).await?;
                 tell(&self.page, ToPage::Offered).await
             }
             ClipboardOrder::Copy { serial, form } => {
@@ -178,14 +178,14 @@ impl<L: SessionLink> ClipboardExchange<L> {
                         .await;
                 }
                 self.fetching = Some(ClipboardFetch { serial, form, bytes: 0 });
-                Ok(self.sender.send(&Clipboard::Fetch { serial, form }).await?)
+                Ok(self.sender.send(&ClipboardMessage::Fetch { serial, form }).await?)
             }
         }
     }
 
-    async fn handle_device(&mut self, message: Clipboard) -> Result<(), DeviceStreamEnd> {
+    async fn handle_device(&mut self, message: ClipboardMessage) -> Result<(), DeviceStreamEnd> {
         match message {
-            Clipboard::Has { serial, forms } => {
+            ClipboardMessage::Has { serial, forms } => {
                 let forms = forms.into_iter().take(4).map(|(form, bytes)| (form.into(), bytes)).collect();
                 tell(&self.page, ToPage::Copied { serial, forms }).await
             }
@@ -197,7 +197,7 @@ impl<L: SessionLink> ClipboardExchange<L> {
                     return Ok(());
                 }
                 let why = if has { "one thing at a time" } else { "that is no longer in the clipboard" };
-                Ok(self.sender.send(&Clipboard::Refused { serial, why: why.to_owned() }).await?)
+                Ok(self.sender.send(&ClipboardMessage::Refused { serial, why: why.to_owned() }).await?)
             }
             ClipboardMessage::Part { serial, form, bytes, last } => {
                 self.part(serial, form, bytes, last).await
@@ -236,7 +236,7 @@ impl<L: SessionLink> ClipboardExchange<L> {
         self.page.send(part).await.map_err(|_| DeviceStreamEnd::NoPage)?;
         if last {
             self.fetching = None;
-            self.sender.send(&Clipboard::Taken { serial }).await?;
+            self.sender.send(&ClipboardMessage::Taken { serial }).await?;
         }
         Ok(())
     }
@@ -251,7 +251,7 @@ impl<L: SessionLink> ClipboardExchange<L> {
         let part = rest.get(..CLIPBOARD_PART).unwrap_or(rest);
         let last = part.len() == rest.len();
         let next = at + part.len();
-        let message = Clipboard::Part { serial: self.serial, form, bytes: part.to_vec(), last };
+        let message = ClipboardMessage::Part { serial: self.serial, form, bytes: part.to_vec(), last };
         self.sender.send(&message).await?;
         self.giving = (!last).then_some(ClipboardSend { form, at: next });
         Ok(())

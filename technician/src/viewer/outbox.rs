@@ -22,7 +22,7 @@ pub struct InputOutbox {
 impl InputOutbox {
     /// Adds an input. When too many wait, all are dropped and everything that is held is released: keys pressed into a
     /// screen that has stood still for seconds would do something else than was meant.
-    pub fn put(&mut self, input: Input) {
+    pub fn put(&mut self, input: InputEvent) {
         let full = self.waiting.len() >= MOST;
         match &input {
             InputEvent::Button { button, down: true } => self.held |= bit(*button),

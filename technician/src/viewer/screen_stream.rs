@@ -32,7 +32,7 @@ pub struct ScreenChoice {
     /// One monitor, or all.
     pub monitor: Option<MonitorNumber>,
     /// How exactly pictures are to be coded.
-    pub quality: Quality,
+    pub quality: ScreenQuality,
     /// The page is hidden: no frames for now.
     pub hidden: bool,
 }
@@ -46,7 +46,7 @@ pub struct ScreenStream<L> {
     /// Messages for the page.
     pub page: mpsc::Sender<PageOutput>,
     /// [`Open::Screen`], or [`Open::Window`].
-    pub open: Open,
+    pub open: StreamOpen,
     /// Number of the stream's first epoch.
     pub epoch: u32,
 }

@@ -45,7 +45,7 @@ pub(super) async fn since(
     let request = RelayRequest::AlarmsSince { filter: filter.clone(), after, wait_ms };
     match relay.request(&request).await? {
         // A cursor that goes back would fetch everything again.
-        Reply::Alarms { entries, cursor } if cursor >= after => Ok((entries, cursor)),
+        RelayReply::Alarms { entries, cursor } if cursor >= after => Ok((entries, cursor)),
         _ => Err(RelayClientError::nonsense("no list of alarms")),
     }
 }
@@ -62,13 +62,13 @@ pub(super) async fn act(
         return Ok(ctx.output.json(&json!({ "alarm": alarm.to_string(), "done": act.name() }))?);
     }
     ctx.output.note(match act {
-        Act::Acknowledge { .. } => "Acknowledged. It lapses if the alarm worsens or comes back.",
-        Act::Unacknowledge => "The acknowledgement was taken back.",
-        Act::Assign(_) => "Assigned.",
-        Act::Unassign => "It is assigned to nobody now.",
-        Act::Snooze { .. } => "No notifications until then; afterwards only if it still fires.",
-        Act::Unsnooze => "Notifications are sent again.",
-        Act::Comment(_) => "The comment was added.",
+        AlarmAction::Acknowledge { .. } => "Acknowledged. It lapses if the alarm worsens or comes back.",
+        AlarmAction::Unacknowledge => "The acknowledgement was taken back.",
+        AlarmAction::Assign(_) => "Assigned.",
+        AlarmAction::Unassign => "It is assigned to nobody now.",
+        AlarmAction::Snooze { .. } => "No notifications until then; afterwards only if it still fires.",
+        AlarmAction::Unsnooze => "Notifications are sent again.",
+        AlarmAction::Comment(_) => "The comment was added.",
     });
     Ok(())
 }

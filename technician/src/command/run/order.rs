@@ -140,9 +140,9 @@ async fn follow(
         };
         show(&ctx.output, &event)?;
         match event {
-            FromDevice::Over(outcome) => return Ok(*outcome),
+            RunbookMessage::Over(outcome) => return Ok(*outcome),
             // The run was done before: its outcome then is what counts.
-            FromDevice::Refused(Refused::Repeated(Some(outcome))) => {
+            RunbookMessage::Refused(RunRefusal::Repeated(Some(outcome))) => {
                 if !ctx.output.is_json() {
                     ctx.output.note("This run was ordered before and was not repeated. Its outcome was:");
                 }
@@ -204,7 +204,7 @@ fn device_id(session: &SessionHandle) -> DeviceId {
 }
 
 /// Shows an event of the run.
-fn show(output: &TerminalOutput, event: &FromDevice) -> Result<(), CommandFailure> {
+fn show(output: &TerminalOutput, event: &RunbookMessage) -> Result<(), CommandFailure> {
     if output.is_json() {
         match event {
             RunbookMessage::Begun { step, of, phase } => {

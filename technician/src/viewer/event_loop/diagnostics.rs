@@ -77,7 +77,7 @@ impl<L: SessionLink> ViewerLoop<L> {
 
     pub(super) fn keep_report(&mut self, report: Report) -> ToPage {
         // The device redacts secrets; `Edition` does it again, because a hostile device may not have.
-        let edition = Edition::new(report, None, None);
+        let edition = ShareableReport::new(report, None, None);
         let file = match (self.settings.keep)(&edition) {
             Ok(file) => file,
             Err(failure) => return ToPage::NoReport { why: failure.message().to_owned() },

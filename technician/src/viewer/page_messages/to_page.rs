@@ -156,7 +156,7 @@ pub enum ToPage {
         /// Where the page finds it.
         number: usize,
         /// How many checks came out how.
-        counts: Counts,
+        counts: FindingCounts,
         /// The findings, failures first.
         findings: Vec<PageFinding>,
         /// Where it was written to.
