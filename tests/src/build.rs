@@ -176,3 +176,22 @@ fn newest_manifest(directory: &Path) -> Result<SystemTime> {
     }
     Ok(newest)
 }
+
+#[test]
+fn the_newest_source_of_a_program_is_found_also_in_a_folder_with_a_space() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let place = folder.path().join("a b");
+    fs::create_dir(&place)?;
+    let (old, new) = (place.join("old.rs"), place.join("new.rs"));
+    fs::write(&old, "")?;
+    fs::File::create(&new)?
+        .set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(4_000_000_000))?;
+    let escaped = |path: &Path| path.display().to_string().replace(' ', "\\ ");
+    let program = folder.path().join("program");
+    let line = format!("{}: {} {}\n", escaped(&program), escaped(&old), escaped(&new));
+    fs::write(program.with_extension("d"), line)?;
+    ensure!(newest_source(&program)? == modified(&new)?, "the newest source is not found");
+    fs::remove_file(&new)?;
+    ensure!(newest_source(&program).is_err(), "a source that is gone is not noticed");
+    Ok(())
+}
