@@ -42,7 +42,7 @@ pub fn until(limit: Duration, what: &str, mut condition: impl FnMut() -> Result<
 pub struct ProgramLogs(Arc<Mutex<Vec<Log>>>);
 
 /// A program's name and what it printed.
-type Log = (String, Arc<ProgramOutput>);
+type Log = (String, Arc<CapturedOutput>);
 
 impl ProgramLogs {
     /// The last lines of each program.
@@ -61,7 +61,7 @@ impl ProgramLogs {
 
     /// Programs whose output has a line with `needle`.
     pub fn with(&self, needle: &str) -> Vec<String> {
-        let said = |output: &ProgramOutput| output.lock().said.iter().any(|line| line.contains(needle));
+        let said = |output: &CapturedOutput| output.lock().said.iter().any(|line| line.contains(needle));
         self.lock().iter().filter(|(_, output)| said(output)).map(|(name, _)| name.clone()).collect()
     }
 
@@ -75,14 +75,14 @@ impl ProgramLogs {
         found
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(String, Arc<ProgramOutput>)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(String, Arc<CapturedOutput>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What one program has said.
 #[derive(Default)]
-pub struct ProgramOutput {
+pub struct CapturedOutput {
     lines: Mutex<OutputLines>,
     changed: Condvar,
 }
@@ -94,7 +94,7 @@ struct OutputLines {
     open: usize,
 }
 
-impl ProgramOutput {
+impl CapturedOutput {
     fn lock(&self) -> MutexGuard<'_, OutputLines> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -123,7 +123,7 @@ pub struct TestProgram {
     child: Child,
     pid: Pid,
     stdin: Option<ChildStdin>,
-    output: Arc<ProgramOutput>,
+    output: Arc<CapturedOutput>,
     logs: ProgramLogs,
     /// Lines before this one have been waited for.
     next: usize,
@@ -152,7 +152,7 @@ impl TestProgram {
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("{name} can't be started: {words:?}"))?;
-        let output = Arc::new(ProgramOutput::default());
+        let output = Arc::new(CapturedOutput::default());
         if let Some(from) = child.stdout.take() {
             output.follow(from);
         }

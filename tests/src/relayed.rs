@@ -92,14 +92,14 @@ async fn echo_all(endpoint: Endpoint) {
 
 /// A session's two grants, and where it is offered.
 #[derive(Clone)]
-pub struct SessionOffer {
+pub struct ForwardedSession {
     /// The session that is offered.
     pub id: SessionId,
     /// The technician's and the agent's side.
     pub grants: [BindGrant; 2],
 }
 
-impl SessionOffer {
+impl ForwardedSession {
     /// Fresh, with limits that a benchmark doesn't meet.
     pub fn random() -> Self {
         let limits = RateLimits { bytes_per_s: 1 << 40, packets_per_s: u32::MAX };
@@ -131,7 +131,7 @@ pub struct RelayedEnd {
 ///
 /// # Errors
 /// A bind or the handshake fails.
-pub async fn session(relay: SocketAddr, offer: &SessionOffer) -> Result<[RelayedEnd; 2]> {
+pub async fn session(relay: SocketAddr, offer: &ForwardedSession) -> Result<[RelayedEnd; 2]> {
     let [technician, agent] = offer.grants.clone();
     let (agent, agent_bind) = endpoint(relay, agent, Some(quic::server(SESSION)?))?;
     let (technician, technician_bind) = endpoint(relay, technician, None)?;

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nearhand_proto::forward::BindState;
-use nearhand_tests::relayed::{ForwardingRelay, RelayedEnd, SessionOffer, round_trip, session};
+use nearhand_tests::relayed::{ForwardedSession, ForwardingRelay, RelayedEnd, round_trip, session};
 
 async fn within<T>(what: &str, seconds: u64, work: impl Future<Output = anyhow::Result<T>>) -> T {
     match tokio::time::timeout(Duration::from_secs(seconds), work).await {
@@ -33,7 +33,7 @@ async fn a_session_and_control_share_the_port() {
     for addr in ["127.0.0.1:0", "[::1]:0"] {
         let relay = ForwardingRelay::start(addr.parse().unwrap()).unwrap();
         let control = within("control", 10, relay.dial_control()).await;
-        let offer = SessionOffer::random();
+        let offer = ForwardedSession::random();
         offer.at(&relay).unwrap();
         let ends = within("session", 10, session(relay.forwarder.local_addr(), &offer)).await;
         within("5 MB both ways", 30, exchange(&ends, 5_000_000)).await;
@@ -59,7 +59,7 @@ async fn a_session_and_control_share_the_port() {
 async fn an_ipv6_relay_serves_ipv4_too() {
     let relay = ForwardingRelay::start("[::]:0".parse().unwrap()).unwrap();
     let port = relay.forwarder.local_addr().port();
-    let offer = SessionOffer::random();
+    let offer = ForwardedSession::random();
     offer.at(&relay).unwrap();
     let ends = within("session", 10, session(SocketAddr::from(([127, 0, 0, 1], port)), &offer)).await;
     within("exchange", 10, exchange(&ends, 1_000_000)).await;
@@ -70,7 +70,7 @@ async fn an_ipv6_relay_serves_ipv4_too() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_connection_outlives_a_killed_relay() {
     let relay = ForwardingRelay::start("127.0.0.1:0".parse().unwrap()).unwrap();
-    let offer = SessionOffer::random();
+    let offer = ForwardedSession::random();
     offer.at(&relay).unwrap();
     let ends = within("session", 10, session(relay.forwarder.local_addr(), &offer)).await;
     within("exchange", 10, exchange(&ends, 100_000)).await;
@@ -90,7 +90,7 @@ async fn the_connection_outlives_a_killed_relay() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_connection_outlives_a_change_of_either_ends_address() {
     let relay = ForwardingRelay::start("127.0.0.1:0".parse().unwrap()).unwrap();
-    let offer = SessionOffer::random();
+    let offer = ForwardedSession::random();
     offer.at(&relay).unwrap();
     let ends = within("session", 10, session(relay.forwarder.local_addr(), &offer)).await;
     for which in [0, 1, 0] {
@@ -114,7 +114,7 @@ async fn random_datagrams_and_forged_hints_disturb_nothing() {
     let relay = ForwardingRelay::start("127.0.0.1:0".parse().unwrap()).unwrap();
     let addr = relay.forwarder.local_addr();
     let control = within("control", 10, relay.dial_control()).await;
-    let offer = SessionOffer::random();
+    let offer = ForwardedSession::random();
     offer.at(&relay).unwrap();
     let ends = within("session", 10, session(addr, &offer)).await;
     let target = ends[0].bind.local_addr().unwrap();
@@ -185,7 +185,7 @@ async fn address_lost_and_replaced() {
         ip(command);
     }
     let relay = ForwardingRelay::start("10.250.0.1:0".parse().unwrap()).unwrap();
-    let offer = SessionOffer::random();
+    let offer = ForwardedSession::random();
     offer.at(&relay).unwrap();
     let ends = within("session", 10, session(relay.forwarder.local_addr(), &offer)).await;
     within("exchange", 10, exchange(&ends, 100_000)).await;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use nearhand_relay::forward::{Config, Forwarder};
 use nearhand_tests::quic;
-use nearhand_tests::relayed::{SessionOffer, round_trip, session};
+use nearhand_tests::relayed::{ForwardedSession, round_trip, session};
 use nearhand_tests::rows::{BenchmarkRow, BetterWhen};
 use nearhand_tests::udp_load::quantile;
 use quinn::{Connection, Endpoint, EndpointConfig, TokioRuntime};
@@ -29,7 +29,7 @@ pub(crate) fn measure(rounds: usize) -> Result<Vec<BenchmarkRow>> {
 async fn both(rounds: usize) -> Result<Vec<BenchmarkRow>> {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let (forwarder, _control) = Forwarder::start(any, &Config::new([0; 32]))?;
-    let offer = SessionOffer::random();
+    let offer = ForwardedSession::random();
     let until = std::time::Instant::now() + Duration::from_secs(60);
     forwarder.offer(offer.id, offer.grants.clone(), until)?;
     let ends = session(forwarder.local_addr(), &offer).await?;

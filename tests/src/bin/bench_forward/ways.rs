@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use nearhand_relay::forward::{Config, Forwarder};
 use nearhand_tests::plain_forwarder::{self, PlainForwarder};
-use nearhand_tests::relayed::SessionOffer;
+use nearhand_tests::relayed::ForwardedSession;
 use nearhand_tests::turn;
 use nearhand_tests::udp_load::{self, UdpPath};
 
@@ -88,7 +88,7 @@ fn ours(sessions: usize) -> Result<(Forwarder, Vec<UdpPath>)> {
     let relay = forwarder.local_addr();
     let until = Instant::now() + Duration::from_secs(600);
     let one = |_| {
-        let offer = SessionOffer::random();
+        let offer = ForwardedSession::random();
         let grants = offer.grants.map(|mut grant| {
             grant.lifetime_s = LIFETIME;
             grant
