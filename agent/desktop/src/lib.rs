@@ -7,7 +7,6 @@
 //! [`drawing`]. On the agent's side, [`find`] says which display there is and [`process`] starts and ends the desktop
 //! process. No stream, grant or consent is known here.
 
-mod aim;
 pub mod child;
 mod coder;
 mod damage;
@@ -25,5 +24,6 @@ pub mod protocol;
 mod snapshot;
 mod source;
 mod view;
+mod window_layout;
 pub mod windows;
 mod x11;

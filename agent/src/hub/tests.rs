@@ -100,7 +100,8 @@ impl Bench {
     async fn allow(&mut self) -> UntilInForce {
         loop {
             if let LocalEvent::Asked(asked) = timeout(SOON, self.watcher.next()).await.unwrap().unwrap() {
-                let choice = ConsentChoice::Allow { capabilities: asked.capabilities, seconds: 900, window: None };
+                let choice =
+                    ConsentChoice::Allow { capabilities: asked.capabilities, seconds: 900, window: None };
                 let decide = |sessions: &mut Sessions, now| sessions.decide(now, asked.request, choice);
                 let (decided, in_force) = self.hub.propose(decide);
                 match decided {
@@ -188,7 +189,8 @@ async fn stop_counts_at_once_while_the_disk_hangs_and_the_person_is_told_why_not
     bench.disk_writes(50);
     loop {
         let event = timeout(SOON, bench.watcher.next()).await.unwrap().unwrap();
-        if matches!(&event, LocalEvent::Notice(notice) if notice.to_string().contains("can be written again")) {
+        if matches!(&event, LocalEvent::Notice(notice) if notice.to_string().contains("can be written again"))
+        {
             break;
         }
     }

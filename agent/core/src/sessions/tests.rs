@@ -9,15 +9,15 @@ use nearhand_proto::credential::{Credential, Invite, Role, invite};
 use nearhand_proto::grant::Capability;
 use nearhand_proto::id::SessionId;
 use nearhand_proto::identity::SecretKey;
-use nearhand_proto::message::local::{ConsentChoice, LocalEvent, AgentNotice};
-use nearhand_proto::message::session::{ConsentDecision, SessionEndReason, FromAgent, SessionRefusal};
+use nearhand_proto::message::local::{AgentNotice, ConsentChoice, LocalEvent};
+use nearhand_proto::message::session::{ConsentDecision, FromAgent, SessionEndReason, SessionRefusal};
 use nearhand_proto::time::UnixMillis;
 use rand_core::OsRng;
 
 use super::record_health::DISK_PATIENCE;
 use super::{
-    CapabilityRequest, LocalUser, PendingChange, PendingChangeId, SessionEffect, SessionStart, SessionTechnician,
-    Sessions, Timestamp,
+    CapabilityRequest, LocalUser, PendingChange, PendingChangeId, SessionEffect, SessionStart,
+    SessionTechnician, Sessions, Timestamp,
 };
 use crate::record::tests::{MemoryDisk, log};
 use crate::record::{RecordEntry, RecordError, RecordLog, Recorded};
@@ -61,8 +61,13 @@ impl Device {
     fn begin(&mut self) {
         self.happens(|sessions, now| sessions.offered(now.instant, S, None, true)).unwrap();
         let offers = Capability::ALL.into_iter().collect();
-        let start =
-            SessionStart { session: S, technician: technician(), attended: true, person: Some(ANN.user), offers };
+        let start = SessionStart {
+            session: S,
+            technician: technician(),
+            attended: true,
+            person: Some(ANN.user),
+            offers,
+        };
         self.happens(|sessions, _| sessions.begin(start));
     }
 
@@ -136,12 +141,8 @@ impl Device {
     }
 
     fn ask(&mut self, what: Capability) {
-        let asked = CapabilityRequest {
-            request: 7,
-            capabilities: what.into(),
-            seconds: 900,
-            reason: String::new(),
-        };
+        let asked =
+            CapabilityRequest { request: 7, capabilities: what.into(), seconds: 900, reason: String::new() };
         self.happens(|sessions, _| sessions.ask(S, asked, None));
     }
 
@@ -159,9 +160,10 @@ impl Device {
     /// Refusals that the technician was told.
     fn refusals(&self) -> Vec<SessionRefusal> {
         let refusal = |effect: &SessionEffect| match effect {
-            SessionEffect::TellTechnician(_, FromAgent::Decision { decision: ConsentDecision::Refused(why), .. }) => {
-                Some(*why)
-            }
+            SessionEffect::TellTechnician(
+                _,
+                FromAgent::Decision { decision: ConsentDecision::Refused(why), .. },
+            ) => Some(*why),
             _ => None,
         };
         self.done.iter().filter_map(refusal).collect()
@@ -182,7 +184,9 @@ impl Device {
             SessionEffect::SetCapabilities(S, capabilities) => Some(capabilities.is_empty()),
             _ => None,
         });
-        let ends = |effect: &SessionEffect| matches!(effect, SessionEffect::EndSession(S, SessionEndReason::Stopped));
+        let ends = |effect: &SessionEffect| {
+            matches!(effect, SessionEffect::EndSession(S, SessionEndReason::Stopped))
+        };
         last == Some(true) && self.done.iter().any(ends)
     }
 
@@ -219,9 +223,8 @@ fn what_is_decided_is_in_force_only_once_its_row_is_on_the_disk() {
     device.disk_hangs = true;
     device.allow();
     assert_eq!(device.allows(Control), Err(SessionRefusal::NotGranted(Control)));
-    let granted = |device: &Device| {
-        device.done.iter().any(|effect| matches!(effect, SessionEffect::TellGranted(_)))
-    };
+    let granted =
+        |device: &Device| device.done.iter().any(|effect| matches!(effect, SessionEffect::TellGranted(_)));
     assert!(!granted(&device));
     device.disk_goes_on();
     assert_eq!(device.allows(Control), Ok(()));
@@ -308,7 +311,8 @@ fn what_is_taken_back_or_stopped_while_its_row_waits_never_comes_into_force() {
     device.ask(Control);
     device.disk_hangs = true;
     device.allow();
-    device.happens(|sessions, now| sessions.end(now, S, SessionEndReason::Stopped, Some(AgentNotice::Stopped)));
+    device
+        .happens(|sessions, now| sessions.end(now, S, SessionEndReason::Stopped, Some(AgentNotice::Stopped)));
     assert!(device.is_stopped());
     device.disk_goes_on();
     let nothing: Vec<_> = Capability::ALL.into_iter().filter(|what| device.allows(*what).is_ok()).collect();
@@ -339,7 +343,8 @@ fn a_session_whose_row_cannot_be_written_does_not_begin() {
     device.log.disk().is_full = true;
     device.begin();
     assert!(!device.sessions.is_live(S));
-    let answered = |effect: &SessionEffect| matches!(effect, SessionEffect::Answer(_, Err(SessionRefusal::Storage)));
+    let answered =
+        |effect: &SessionEffect| matches!(effect, SessionEffect::Answer(_, Err(SessionRefusal::Storage)));
     assert!(device.done.iter().any(answered));
     device.happens(|sessions, now| sessions.forget(now, S, &AgentNotice::Stopped));
     device.log.disk().is_full = false;

@@ -17,8 +17,8 @@ use x11rb::protocol::xproto::{
 
 use super::screen::ScreenCapture;
 use super::{XConnection, ended, new_id, signed, unless_refused};
-use crate::aim::ScreenArea;
 use crate::source::DisplayError;
+use crate::window_layout::ScreenArea;
 
 /// Most windows inside a window that are asked to draw.
 const MOST_INSIDE: usize = 512;

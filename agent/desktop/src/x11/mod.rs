@@ -28,7 +28,6 @@ use x11rb::protocol::composite::ConnectionExt as _;
 use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask, Window};
 use x11rb::rust_connection::RustConnection;
 
-use super::aim;
 use super::input::{InputAction, KeyboardSource};
 use super::keys::spare::SpareKeys;
 use super::keys::{KeyState, KeyboardMap};
@@ -37,6 +36,7 @@ use super::source::{
     ClipboardEnd, DesktopDisplay, DisplayError, DisplayEvent, DrawingOverlay, InputSink, ScreenSource,
     WindowSource,
 };
+use super::window_layout;
 
 x11rb::atom_manager! {
     /// The atoms we use.
@@ -308,7 +308,7 @@ impl WindowSource for X11Display {
         )?;
         needed("Composite", self.link.conn.composite_query_version(0, 4).map_err(ended)?.reply())?;
         let windows = list::windows(&self.link)?;
-        let Some(found) = aim::find(aim, &windows) else {
+        let Some(found) = window_layout::find(aim, &windows) else {
             let none = match aim {
                 WindowTarget::Window(_) => CLOSED.to_owned(),
                 WindowTarget::Application(names) => format!("no window of {} is open", names.join(" or ")),

@@ -1,6 +1,6 @@
 //! One window instead of the screen: followed as it moves, changes its size, is minimised and closed, with its menus.
 //!
-//! What of it may be shown is decided in [`crate::aim`]; its pixels come from [`super::layer`].
+//! What of it may be shown is decided in [`crate::window_layout`]; its pixels come from [`super::layer`].
 
 use std::collections::VecDeque;
 
@@ -15,9 +15,9 @@ use x11rb::protocol::xproto::{
 use super::layer::{NoLayer, WindowLayer};
 use super::screen::ScreenCapture;
 use super::{XConnection, ended, list, unless_refused};
-use crate::aim::{PopupWindow, ScreenArea, WindowLayout, belongs};
 use crate::protocol::OpenWindow;
 use crate::source::DisplayError;
+use crate::window_layout::{PopupWindow, ScreenArea, WindowLayout, belongs};
 
 /// Most menus shown at once.
 const MOST_POPUPS: usize = 16;

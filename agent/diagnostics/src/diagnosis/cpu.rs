@@ -36,7 +36,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Cpu,
         set: CheckSet::Quick,
         needs: &[FactSource::Activity],
-        what: "How many tasks want a processor or wait for disks.",
+        what: "Load average: how many tasks run, wait for a processor or wait for disks.",
         source: "/proc/loadavg",
         thresholds: "warn from 2 per processor over 15 minutes, fail from 5",
         judge: load,
@@ -46,7 +46,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Cpu,
         set: CheckSet::Quick,
         needs: &[FactSource::Activity],
-        what: "How busy the processors are.",
+        what: "CPU usage of the whole machine.",
         source: "/proc/stat over 1 s",
         thresholds: "warn from 85 % with a 5-minute load above the number of processors; info from 85 % otherwise",
         judge: usage,
@@ -56,7 +56,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Cpu,
         set: CheckSet::Quick,
         needs: &[FactSource::Activity],
-        what: "How long the processors stand because of disks.",
+        what: "CPU time spent waiting for disks (iowait).",
         source: "/proc/stat over 1 s",
         thresholds: "warn from 40 %, fail from 50 %",
         judge: iowait,
@@ -66,7 +66,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Cpu,
         set: CheckSet::Quick,
         needs: &[FactSource::Activity],
-        what: "A crowded host gives a virtual machine less than it is meant to get.",
+        what: "CPU steal: an overloaded host gives a virtual machine less CPU time than it should get.",
         source: "/proc/stat over 1 s",
         thresholds: "warn from 10 %",
         judge: steal,
@@ -76,7 +76,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Cpu,
         set: CheckSet::Quick,
         needs: &[FactSource::Pressure],
-        what: "How long tasks waited for a processor.",
+        what: "CPU pressure: how long tasks waited for a processor.",
         source: "/proc/pressure/cpu",
         thresholds: "warn from 60 % of the last minute",
         judge: pressure,
@@ -86,7 +86,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Cpu,
         set: CheckSet::Quick,
         needs: &[FactSource::Throttling],
-        what: "A processor that is too hot, or whose limit was set low, works slowly.",
+        what: "A CPU that is too hot, or limited to a low frequency, is throttled and slow.",
         source: "/sys/devices/system/cpu/*/thermal_throttle, cpufreq",
         thresholds: "warn if the highest allowed frequency is below 50 % or from 100 slow-downs for heat since the start",
         judge: throttling,
@@ -99,17 +99,17 @@ fn load(facts: &MachineFacts) -> CheckVerdict {
     #[expect(clippy::cast_precision_loss, reason = "a number of processors")]
     let per_processor = fifteen / activity.processors.max(1) as f64;
     let status = ladder(per_processor, LOAD_WARN, LOAD_FAIL);
-    let title = if status == FindingStatus::Ok {
-        "The load is in order"
-    } else {
-        "More is asked of the machine than it can do"
+    let on = count(activity.processors, "processor", "processors");
+    let title = match status {
+        FindingStatus::Ok => format!("CPU load is normal: {fifteen:.1} on {on}"),
+        _ => format!("CPU overloaded: load {fifteen:.1} on {on}"),
     };
     FindingDraft::new(status, title)
         .fact("Load, 1 minute", format!("{one:.2}"))
         .fact("5 minutes", format!("{five:.2}"))
         .fact("15 minutes", format!("{fifteen:.2}"))
         .fact("Processors", activity.processors)
-        .fix("See which programs are at work (checks processes.cpu and processes.io), and end or move those that aren't needed.")
+        .fix("See which programs use the CPU and the disks (checks processes.cpu and processes.io). End or move those that aren't needed.")
         .alone()
 }
 
@@ -119,15 +119,15 @@ fn usage(facts: &MachineFacts) -> CheckVerdict {
     #[expect(clippy::cast_precision_loss, reason = "a number of processors")]
     let lasting = five > activity.processors as f64;
     let draft = match (activity.busy_percent >= USAGE_WARN_PERCENT, lasting) {
-        (true, true) => FindingDraft::warn("The processors have been busy for minutes"),
-        (true, false) => FindingDraft::info("The processors are busy at this moment"),
-        (false, _) => FindingDraft::ok("The processors have time left"),
+        (true, true) => FindingDraft::warn("CPU usage has been high for minutes"),
+        (true, false) => FindingDraft::info("CPU usage is high at this moment"),
+        (false, _) => FindingDraft::ok("CPU usage is normal"),
     };
     draft
         .fact("Busy", share(activity.busy_percent))
         .fact("Measured over", format!("{} ms", activity.over_ms))
         .fact("Load, 5 minutes", format!("{five:.2} on {}", count(activity.processors, "processor", "processors")))
-        .fix("See which program it is (check processes.cpu). A browser tab, a search index or an update often explains it.")
+        .fix("See which program uses the CPU (check processes.cpu). A browser tab, a search index or an update often explains it.")
         .runbook("end-runaway")
         .alone()
 }
@@ -136,9 +136,9 @@ fn iowait(facts: &MachineFacts) -> CheckVerdict {
     let percent = facts.activity.as_ref()?.iowait_percent;
     let status = ladder(percent, IOWAIT_WARN_PERCENT, IOWAIT_FAIL_PERCENT);
     let title = if status == FindingStatus::Ok {
-        "The processors don't wait for disks"
+        "CPU does not wait for disks (low iowait)"
     } else {
-        "The processors wait for disks"
+        "CPU waits for disks (high iowait)"
     };
     FindingDraft::new(status, title)
         .fact("Waiting for disks", share(percent))
@@ -149,20 +149,20 @@ fn iowait(facts: &MachineFacts) -> CheckVerdict {
 fn steal(facts: &MachineFacts) -> CheckVerdict {
     let percent = facts.activity.as_ref()?.steal_percent;
     let draft = match percent >= STEAL_WARN_PERCENT {
-        true => FindingDraft::warn("The host gives this virtual machine too little processor time"),
-        false => FindingDraft::ok("No processor time is taken by other guests"),
+        true => FindingDraft::warn("CPU steal: the host gives this virtual machine too little CPU time"),
+        false => FindingDraft::ok("No CPU steal: the host gives this machine its CPU time"),
     };
     draft
-        .fact("Taken by the host", share(percent))
-        .fix("Ask whoever runs the host to move this guest or others to another host.")
+        .fact("CPU steal", share(percent))
+        .fix("Ask the host's operator to move this guest or others to another host.")
         .alone()
 }
 
 fn pressure(facts: &MachineFacts) -> CheckVerdict {
     let [ten, minute, five_minutes] = facts.pressure.as_ref()?.cpu.some;
     let draft = match minute >= PRESSURE_WARN_PERCENT {
-        true => FindingDraft::warn("Tasks queue for the processors"),
-        false => FindingDraft::ok("Tasks hardly wait for the processors"),
+        true => FindingDraft::warn("CPU pressure: tasks wait for a processor"),
+        false => FindingDraft::ok("No CPU pressure: tasks hardly wait for a processor"),
     };
     draft
         .fact("Some waited, last 10 s", share(ten))
@@ -177,13 +177,13 @@ fn throttling(facts: &MachineFacts) -> CheckVerdict {
     let low = throttling.ceiling_percent.is_some_and(|percent| percent < CEILING_WARN_PERCENT);
     let heat = throttling.thermal_events.unwrap_or(0);
     let draft = if low {
-        FindingDraft::warn("The processor is held at a low frequency")
+        FindingDraft::warn("CPU throttled: the frequency is limited to a low value")
             .fix("Check power profile (powerprofilesctl get), power supply and battery: some machines slow down on a weak charger.")
     } else if heat >= THROTTLE_WARN_EVENTS {
-        FindingDraft::warn("The processor was slowed for heat")
-            .fix("Clean fans and air vents; check the check hardware.temperature under load.")
+        FindingDraft::warn("CPU throttled because of heat")
+            .fix("Clean fans and air vents; see the check hardware.temperature under load.")
     } else {
-        FindingDraft::ok("The processor is not slowed")
+        FindingDraft::ok("CPU is not throttled")
     };
     draft
         .maybe("Highest allowed frequency", throttling.ceiling_percent.map(share))

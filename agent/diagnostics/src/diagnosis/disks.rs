@@ -70,7 +70,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Disks,
         set: CheckSet::Quick,
         needs: &[FactSource::Mounts],
-        what: "What the table of file systems lists should be mounted: a backup into an empty mount point fills the root disk.",
+        what: "File systems of /etc/fstab that are not mounted: a backup into an empty mount point fills the root disk.",
         source: "/etc/fstab, /proc/self/mountinfo",
         thresholds: "warn for each that is missing",
         judge: mounts,
@@ -80,7 +80,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Disks,
         set: CheckSet::Full,
         needs: &[FactSource::Smart],
-        what: "Disks tell beforehand when they are about to fail.",
+        what: "SMART: what a disk says about its own health, often before it fails.",
         source: "smartctl -j",
         thresholds: "fail if the disk says so or has unreadable sectors; warn for replaced sectors, wear from 90 %, above 60 °C",
         judge: smart,
@@ -90,7 +90,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Disks,
         set: CheckSet::Quick,
         needs: &[FactSource::Raid],
-        what: "A RAID with a missing disk works on, without protection.",
+        what: "A degraded RAID (a disk is missing) still works, but the next failure loses data.",
         source: "/proc/mdstat",
         thresholds: "fail if a member is missing or the array inactive; info while rebuilding",
         judge: raid,
@@ -100,7 +100,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Disks,
         set: CheckSet::Quick,
         needs: &[FactSource::DiskErrors],
-        what: "File systems and disks count the errors they met.",
+        what: "I/O errors that file systems and disks have counted.",
         source: "/sys/fs/ext4, /sys/fs/btrfs, /sys/block/*/device/ioerr_cnt",
         thresholds: "fail for file system errors; info for errors that the disk's driver counted",
         judge: errors,
@@ -120,7 +120,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Disks,
         set: CheckSet::Quick,
         needs: &[FactSource::Pressure],
-        what: "How long all work stood still for disks.",
+        what: "I/O pressure: how long all work stalled waiting for disks.",
         source: "/proc/pressure/io",
         thresholds: "warn from 10 % of the last minute, fail from 40 %",
         judge: pressure,
@@ -144,9 +144,11 @@ fn space_of(mount: &MountedFileSystem) -> FindingDraft {
         status => status,
     };
     let title = match status {
-        FindingStatus::Fail => format!("{} is full: {} left", mount.target, bytes(mount.available)),
-        FindingStatus::Warn => format!("{} is almost full: {} left", mount.target, bytes(mount.available)),
-        _ => format!("{} has room: {} left", mount.target, bytes(mount.available)),
+        FindingStatus::Fail => format!("Disk full: {} has {} left", mount.target, bytes(mount.available)),
+        FindingStatus::Warn => {
+            format!("Disk almost full: {} has {} left", mount.target, bytes(mount.available))
+        }
+        _ => format!("Disk space is sufficient: {} has {} left", mount.target, bytes(mount.available)),
     };
     FindingDraft::new(status, title)
         .on(&mount.target)
@@ -155,7 +157,7 @@ fn space_of(mount: &MountedFileSystem) -> FindingDraft {
         .fact("Size", bytes(mount.size))
         .fact("File system", &mount.kind)
         .fix(format!(
-            "Find what takes the room: du -xh --max-depth=2 '{}' | sort -h | tail. Clear the package cache (apt-get clean), old logs (journalctl --vacuum-size=200M) and temporary files, or enlarge the disk.",
+            "Find what uses the space: du -xh --max-depth=2 '{}' | sort -h | tail. Clear the package cache (apt-get clean), old logs (journalctl --vacuum-size=200M) and temporary files, or enlarge the disk.",
             mount.target
         ))
         .runbook("clear-temp")
@@ -170,11 +172,8 @@ fn inodes(facts: &MachineFacts) -> CheckVerdict {
             let used = percent(mount.inodes.saturating_sub(mount.inodes_free), mount.inodes);
             let status = ladder(used, INODES_WARN_PERCENT, INODES_FAIL_PERCENT);
             let title = match status {
-                FindingStatus::Ok => format!("{} has room for more files", mount.target),
-                _ => format!(
-                    "{} can hold hardly any more files: {} inodes left",
-                    mount.target, mount.inodes_free
-                ),
+                FindingStatus::Ok => format!("{} has enough free inodes", mount.target),
+                _ => format!("{} is running out of inodes: {} left", mount.target, mount.inodes_free),
             };
             FindingDraft::new(status, title)
                 .on(&mount.target)
@@ -194,7 +193,7 @@ fn read_only(facts: &MachineFacts) -> CheckVerdict {
         .iter()
         .filter(|mount| mount.read_only && !mount.read_only_meant)
         .map(|mount| {
-            FindingDraft::fail(format!("{} can't be written to", mount.target))
+            FindingDraft::fail(format!("File system {} is read-only", mount.target))
                 .on(&mount.target)
                 .fact("Device", &mount.device)
                 .fact("File system", &mount.kind)
@@ -203,9 +202,7 @@ fn read_only(facts: &MachineFacts) -> CheckVerdict {
         })
         .collect();
     if broken.is_empty() && !mounts.is_empty() {
-        return FindingDraft::ok("All file systems can be written to")
-            .fact("File systems", mounts.len())
-            .alone();
+        return FindingDraft::ok("All file systems are writable").fact("File systems", mounts.len()).alone();
     }
     Ok(broken)
 }
@@ -213,7 +210,7 @@ fn read_only(facts: &MachineFacts) -> CheckVerdict {
 fn mounts(facts: &MachineFacts) -> CheckVerdict {
     let mounts = facts.mounts.as_ref()?;
     if mounts.absent.is_empty() {
-        return FindingDraft::ok("Everything that should be mounted is")
+        return FindingDraft::ok("All file systems of /etc/fstab are mounted")
             .fact("Network mounts", mounts.remote.len())
             .alone();
     }
@@ -234,19 +231,19 @@ fn smart_of(disk: &SmartDisk) -> FindingDraft {
     let worn = disk.wear_percent.is_some_and(|wear| wear >= WEAR_WARN_PERCENT);
     let hot = disk.celsius.is_some_and(|celsius| celsius > DISK_HEAT_CELSIUS);
     let (status, what) = match disk {
-        _ if disk.passed == Some(false) => (FindingStatus::Fail, "says that it is failing"),
-        _ if unreadable => (FindingStatus::Fail, "has sectors that can't be read"),
-        _ if disk.reallocated.unwrap_or(0) > 0 => (FindingStatus::Warn, "has replaced bad sectors"),
+        _ if disk.passed == Some(false) => (FindingStatus::Fail, "is failing (SMART)"),
+        _ if unreadable => (FindingStatus::Fail, "has unreadable sectors"),
+        _ if disk.reallocated.unwrap_or(0) > 0 => (FindingStatus::Warn, "has reallocated bad sectors"),
         _ if worn => (FindingStatus::Warn, "is almost worn out"),
         _ if hot => (FindingStatus::Warn, "is too hot"),
-        _ if disk.problem.is_some() => (FindingStatus::Info, "gives no health report"),
+        _ if disk.problem.is_some() => (FindingStatus::Info, "gives no SMART report"),
         _ => (FindingStatus::Ok, "is healthy"),
     };
     FindingDraft::new(status, format!("Disk {} {what}", disk.device))
         .on(&disk.device)
         .fact("Model", &disk.model)
-        .maybe("Replaced sectors", disk.reallocated)
-        .maybe("Waiting sectors", disk.pending)
+        .maybe("Reallocated sectors", disk.reallocated)
+        .maybe("Pending sectors", disk.pending)
         .maybe("Uncorrectable errors", disk.uncorrectable)
         .maybe("Worn", disk.wear_percent.map(|wear| format!("{wear} %")))
         .maybe("In use", disk.hours.map(|hours| format!("{hours} h")))
@@ -267,11 +264,11 @@ fn raid(facts: &MachineFacts) -> CheckVerdict {
         .iter()
         .map(|array| {
             let draft = if !array.active {
-                FindingDraft::fail(format!("RAID {} does not run", array.name))
+                FindingDraft::fail(format!("RAID {} is inactive", array.name))
             } else if array.working < array.wanted || array.faulty > 0 {
-                FindingDraft::fail(format!("RAID {} has lost {} of {} disks", array.name, array.wanted.saturating_sub(array.working).max(array.faulty), array.wanted))
+                FindingDraft::fail(format!("RAID {} is degraded: {} of {} disks missing", array.name, array.wanted.saturating_sub(array.working).max(array.faulty), array.wanted))
             } else if array.activity.is_some() {
-                FindingDraft::info(format!("RAID {} is being worked on", array.name))
+                FindingDraft::info(format!("RAID {} is rebuilding or being checked", array.name))
             } else {
                 FindingDraft::ok(format!("RAID {} is complete", array.name))
             };
@@ -292,7 +289,7 @@ fn errors(facts: &MachineFacts) -> CheckVerdict {
         .filter(|count| count.errors > 0)
         .map(|count| match count.counter.as_str() {
             // Drivers count refused commands too: a number alone proves nothing.
-            "disk" => FindingDraft::info(format!("The driver of {} has counted errors", count.device))
+            "disk" => FindingDraft::info(format!("The driver of {} has counted I/O errors", count.device))
                 .on(&count.device)
                 .fact("Errors", count.errors)
                 .because("Drivers also count commands that a disk doesn't know. Together with slowness or a bad health report it means a failing disk or cable.")
@@ -305,9 +302,7 @@ fn errors(facts: &MachineFacts) -> CheckVerdict {
         })
         .collect();
     match bad.is_empty() {
-        true => FindingDraft::ok("No errors of disks and file systems counted")
-            .fact("Counters read", counts.len())
-            .alone(),
+        true => FindingDraft::ok("No disk or file system errors").fact("Counters read", counts.len()).alone(),
         false => Ok(bad),
     }
 }
@@ -318,11 +313,11 @@ fn busy(facts: &MachineFacts) -> CheckVerdict {
         .iter()
         .filter(|disk| disk.busy_percent >= BUSY_WARN_PERCENT && disk.wait_ms.is_some_and(|ms| ms >= BUSY_WAIT_MS))
         .map(|disk| {
-            FindingDraft::warn(format!("Disk {} is busy all the time and slow to answer", disk.name))
+            FindingDraft::warn(format!("Disk {} is overloaded: always busy and slow to answer", disk.name))
                 .on(&disk.name)
                 .fact("Busy", share(disk.busy_percent))
                 .maybe("Mean answer", disk.wait_ms.map(milliseconds))
-                .fix("See who reads and writes: the check processes.io, or iotop -o. A disk that is slow without load is failing.")
+                .fix("See which program reads and writes: check processes.io, or iotop -o. A disk that is slow without load is failing.")
         })
         .collect();
     if !slow.is_empty() || disks.is_empty() {
@@ -330,7 +325,7 @@ fn busy(facts: &MachineFacts) -> CheckVerdict {
     }
     let uses: Vec<String> =
         disks.iter().map(|disk| format!("{} {}", disk.name, share(disk.busy_percent))).collect();
-    FindingDraft::ok("The disks keep up").fact("Busy", names(&uses, 6)).alone()
+    FindingDraft::ok("Disk load is normal").fact("Busy", names(&uses, 6)).alone()
 }
 
 fn pressure(facts: &MachineFacts) -> CheckVerdict {
@@ -338,14 +333,14 @@ fn pressure(facts: &MachineFacts) -> CheckVerdict {
     let [ten, minute, five_minutes] = stall.full;
     let status = ladder(minute, PRESSURE_WARN_PERCENT, PRESSURE_FAIL_PERCENT);
     let title = if status == FindingStatus::Ok {
-        "Work does not wait for disks"
+        "No I/O pressure: work does not wait for disks"
     } else {
-        "All work stands still for disks"
+        "I/O pressure: all work stalls waiting for disks"
     };
     FindingDraft::new(status, title)
-        .fact("Stood still, last 10 s", share(ten))
+        .fact("Stalled, last 10 s", share(ten))
         .fact("last minute", share(minute))
         .fact("last 5 minutes", share(five_minutes))
-        .fix("See who reads and writes (check processes.io); more memory spares reading, an SSD makes it fast.")
+        .fix("See which program reads and writes (check processes.io). More memory saves reading; an SSD makes it fast.")
         .alone()
 }

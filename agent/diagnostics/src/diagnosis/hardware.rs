@@ -44,7 +44,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Hardware,
         set: CheckSet::Quick,
         needs: &[FactSource::Machine],
-        what: "Firmware (BIOS, UEFI) gets fixes for security and stability as long as its maker cares.",
+        what: "Age of the firmware (BIOS, UEFI): makers publish fixes for security and stability.",
         source: "/sys/class/dmi/id/bios_date",
         thresholds: "info from 5 years",
         judge: firmware_age,
@@ -54,7 +54,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Hardware,
         set: CheckSet::Quick,
         needs: &[FactSource::Machine],
-        what: "Whether the system runs on metal, in a virtual machine or in a container.",
+        what: "Whether the system runs on physical hardware, in a virtual machine or in a container.",
         source: "/sys/class/dmi, /proc/cpuinfo, container marks",
         thresholds: "information only",
         judge: virtualisation,
@@ -94,7 +94,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::System,
         set: CheckSet::Quick,
         needs: &[FactSource::Release],
-        what: "After its last day a release gets no security updates.",
+        what: "End of support: afterwards a release gets no security updates.",
         source: "/etc/os-release, built-in table of dates",
         thresholds: "warn 90 days before the last day, fail after it",
         judge: end_of_life,
@@ -114,7 +114,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::System,
         set: CheckSet::Quick,
         needs: &[FactSource::Release],
-        what: "Updates of the kernel take effect at a restart.",
+        what: "Uptime: kernel updates take effect only after a restart.",
         source: "/proc/uptime",
         thresholds: "info from 60 days",
         judge: uptime,
@@ -125,7 +125,7 @@ fn model(facts: &MachineFacts) -> CheckVerdict {
     let machine = facts.machine.as_ref()?;
     let name: Vec<&str> =
         [&machine.vendor, &machine.product].into_iter().flatten().map(String::as_str).collect();
-    let title = if name.is_empty() { "Model not named by the firmware".to_owned() } else { name.join(" ") };
+    let title = if name.is_empty() { "The firmware names no model".to_owned() } else { name.join(" ") };
     FindingDraft::info(title)
         .maybe("Processor", machine.processor.as_ref())
         .fact("Logical processors", machine.processors)
@@ -154,7 +154,7 @@ fn virtualisation(facts: &MachineFacts) -> CheckVerdict {
         Some(name) => {
             FindingDraft::info(format!("Runs on {name}")).fact("Hypervisor or container", name).alone()
         }
-        None => FindingDraft::info("Runs on metal").alone(),
+        None => FindingDraft::info("Runs on physical hardware").alone(),
     }
 }
 
@@ -174,9 +174,9 @@ fn battery(facts: &MachineFacts) -> CheckVerdict {
             };
             let title = match (status, battery.health_percent) {
                 (FindingStatus::Fail | FindingStatus::Warn, Some(health)) => {
-                    format!("Battery {} holds only {} of what it did when new", battery.name, share(health))
+                    format!("Battery {} is worn: {} of its design capacity left", battery.name, share(health))
                 }
-                _ => format!("Battery {} is in order", battery.name),
+                _ => format!("Battery {} is healthy", battery.name),
             };
             FindingDraft::new(status, title)
                 .on(&battery.name)
@@ -201,7 +201,7 @@ fn graphics(facts: &MachineFacts) -> CheckVerdict {
                 Some(driver) => {
                     FindingDraft::info(format!("{} graphics with driver {driver}", adapter.vendor)).fact("Driver", driver)
                 }
-                None => FindingDraft::warn(format!("{} graphics has no driver", adapter.vendor))
+                None => FindingDraft::warn(format!("No driver for the {} graphics adapter", adapter.vendor))
                     .because("Without its driver the screen is drawn slowly, in a low resolution or not at all.")
                     .fix("Install the driver that the distribution offers (for example firmware-amd-graphics, nvidia-driver), then restart."),
             };
@@ -222,7 +222,7 @@ fn temperature(facts: &MachineFacts) -> CheckVerdict {
         .map(|sensor| {
             let at_limit = sensor.critical.is_some_and(|critical| sensor.celsius >= critical);
             let status = if at_limit { FindingStatus::Fail } else { FindingStatus::Warn };
-            FindingDraft::new(status, format!("{} is too hot: {:.0} °C", sensor.name, sensor.celsius))
+            FindingDraft::new(status, format!("Overheating: {} is at {:.0} °C", sensor.name, sensor.celsius))
                 .on(&sensor.name)
                 .fact("Temperature", format!("{:.1} °C", sensor.celsius))
                 .maybe("Critical", sensor.critical.map(|limit| format!("{limit:.0} °C")))
@@ -233,7 +233,7 @@ fn temperature(facts: &MachineFacts) -> CheckVerdict {
         return Ok(hot);
     }
     let hottest = sensors.iter().max_by(|a, b| a.celsius.total_cmp(&b.celsius));
-    FindingDraft::ok("All temperatures are in order")
+    FindingDraft::ok("All temperatures are normal")
         .fact("Sensors", sensors.len())
         .maybe("Hottest", hottest.map(|sensor| format!("{} {:.0} °C", sensor.name, sensor.celsius)))
         .alone()
@@ -242,12 +242,12 @@ fn temperature(facts: &MachineFacts) -> CheckVerdict {
 fn end_of_life(facts: &MachineFacts) -> CheckVerdict {
     let release = facts.release.as_ref()?;
     if is_rolling(&release.id) {
-        return FindingDraft::ok(format!("{} is renewed all the time and has no last day", release.name))
+        return FindingDraft::ok(format!("{} is a rolling release without an end of support", release.name))
             .because("Security updates come as long as the machine is updated often: at least every month.")
             .alone();
     }
     let Some(day) = last_day(&release.id, &release.version) else {
-        return FindingDraft::info(format!("{}: last day of support not known", release.name))
+        return FindingDraft::info(format!("{}: end of support not known", release.name))
             .fact("System", &release.name)
             .because(
                 "This release isn't in the built-in table: its maker's pages say how long it gets security updates.",
@@ -256,11 +256,14 @@ fn end_of_life(facts: &MachineFacts) -> CheckVerdict {
     };
     let left = day_number(day).unwrap_or(i64::MAX).saturating_sub(today(facts));
     let draft = if left < 0 {
-        FindingDraft::fail(format!("{} gets no security updates since {day}", release.name))
+        FindingDraft::fail(format!("{} is out of support: no security updates since {day}", release.name))
     } else if left <= END_OF_LIFE_WARN_DAYS {
-        FindingDraft::warn(format!("{} gets security updates for only {left} more days", release.name))
+        FindingDraft::warn(format!(
+            "{} is close to its end of support: security updates for {left} more days",
+            release.name
+        ))
     } else {
-        FindingDraft::ok(format!("{} gets security updates until {day}", release.name))
+        FindingDraft::ok(format!("{} is supported: security updates until {day}", release.name))
     };
     draft
         .fact("System", &release.name)
@@ -285,12 +288,12 @@ fn kernel(facts: &MachineFacts) -> CheckVerdict {
     let errors: Vec<&str> =
         TAINT_ERRORS.iter().filter(|(bit, _)| taint & (1 << bit) != 0).map(|(_, name)| *name).collect();
     let draft = if !errors.is_empty() {
-        FindingDraft::warn(format!("The kernel has met an error since the start: {}", errors.join(", ")))
+        FindingDraft::warn(format!("The kernel had an error since the start: {}", errors.join(", ")))
             .fix("See: journalctl -k -b -p warning. Restart to get rid of its effects; if it comes back, check memory and drivers.")
     } else if taint != 0 {
-        FindingDraft::info(format!("Kernel {} runs modules from elsewhere", release.kernel))
+        FindingDraft::info(format!("Kernel {} has foreign modules loaded (tainted)", release.kernel))
     } else {
-        FindingDraft::ok(format!("Kernel {} is in order", release.kernel))
+        FindingDraft::ok(format!("Kernel {} runs without errors", release.kernel))
     };
     draft.fact("Kernel", &release.kernel).maybe("Taint", release.taint).alone()
 }
@@ -299,7 +302,7 @@ fn uptime(facts: &MachineFacts) -> CheckVerdict {
     let seconds = facts.release.as_ref()?.uptime_seconds;
     let long = seconds >= UPTIME_INFO_DAYS * 86_400;
     let status = if long { FindingStatus::Info } else { FindingStatus::Ok };
-    FindingDraft::new(status, format!("Running for {}", duration(seconds)))
+    FindingDraft::new(status, format!("Uptime: {}", duration(seconds)))
         .fact("Since the last start", duration(seconds))
         .fix("Restart at the next occasion, so that updates of the kernel and libraries take effect.")
         .alone()

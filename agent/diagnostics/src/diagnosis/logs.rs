@@ -37,7 +37,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Logs,
         set: CheckSet::Full,
         needs: &[FactSource::Unclean],
-        what: "Starts without an orderly stop before: power cuts, freezes, the power button.",
+        what: "Unclean shutdowns: power cuts, freezes, the power button.",
         source: "journalctl -o json",
         thresholds: "warn from 1 in 30 days, fail from 3",
         judge: unclean_boots,
@@ -47,7 +47,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Logs,
         set: CheckSet::Full,
         needs: &[FactSource::Journal],
-        what: "What programs wrote as errors since the start, grouped.",
+        what: "Errors in the journal since the start, grouped.",
         source: "journalctl -o json -p err (numbers and secrets taken out)",
         thresholds: "warn from 100 of one kind; info below",
         judge: errors,
@@ -57,7 +57,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Logs,
         set: CheckSet::Full,
         needs: &[FactSource::Journal],
-        what: "The kernel writes when hardware fails.",
+        what: "Hardware errors in the kernel log.",
         source: "journalctl -o json -p err",
         thresholds: "fail for signs of failing disks, memory or processors; warn for hung tasks and lack of memory",
         judge: kernel,
@@ -97,9 +97,9 @@ fn unclean_boots(facts: &MachineFacts) -> CheckVerdict {
     let now = facts.taken_at.0 / 1000;
     let number = unclean.at.len();
     let draft = match number {
-        0 => FindingDraft::ok("Every stop was an orderly one"),
-        1..UNCLEAN_FAIL => FindingDraft::warn("The machine stopped without shutting down"),
-        _ => FindingDraft::fail("The machine keeps stopping without shutting down"),
+        0 => FindingDraft::ok("No unclean shutdown"),
+        1..UNCLEAN_FAIL => FindingDraft::warn("Unclean shutdown: power cut, freeze or power button"),
+        _ => FindingDraft::fail("Repeated unclean shutdowns"),
     };
     draft
         .fact("In 30 days", number)
@@ -119,7 +119,7 @@ fn errors(facts: &MachineFacts) -> CheckVerdict {
         .iter()
         .map(|group| {
             let draft = match group.count >= ERRORS_WARN {
-                true => FindingDraft::warn(format!("{} logs the same error over and over", group.source)),
+                true => FindingDraft::warn(format!("{} repeats the same error in the log", group.source)),
                 false => FindingDraft::info(format!(
                     "{} logged {}",
                     group.source,
@@ -139,7 +139,7 @@ fn errors(facts: &MachineFacts) -> CheckVerdict {
 fn kernel(facts: &MachineFacts) -> CheckVerdict {
     let journal = facts.journal.as_ref()?;
     if journal.kernel.is_empty() {
-        return FindingDraft::ok("The kernel reports no failing hardware")
+        return FindingDraft::ok("No hardware errors in the kernel log")
             .fact("Errors read", journal.entries)
             .alone();
     }
@@ -149,7 +149,7 @@ fn kernel(facts: &MachineFacts) -> CheckVerdict {
         .map(|group| {
             let soft = ["hung", "want of memory"].iter().any(|word| group.pattern.contains(word));
             let status = if soft { FindingStatus::Warn } else { FindingStatus::Fail };
-            FindingDraft::new(status, format!("The kernel reports {}", group.pattern))
+            FindingDraft::new(status, format!("Kernel log: {}", group.pattern))
                 .on(&group.pattern)
                 .fact("Times since the start", group.count)
                 .fix("See the messages: journalctl -k -b -p err. Make a backup before anything else.")

@@ -25,7 +25,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Memory,
         set: CheckSet::Quick,
         needs: &[FactSource::Memory],
-        what: "Memory that programs can still get.",
+        what: "Memory that is available to programs.",
         source: "/proc/meminfo",
         thresholds: "warn below 10 %, fail below 5 %",
         judge: available,
@@ -35,7 +35,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Memory,
         set: CheckSet::Quick,
         needs: &[FactSource::Memory],
-        what: "Swap takes what doesn't fit into memory, slowly.",
+        what: "Swap usage: a full swap and full memory end in out of memory.",
         source: "/proc/meminfo",
         thresholds: "warn from 90 % in use, fail from 98 %",
         judge: swap,
@@ -45,7 +45,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Memory,
         set: CheckSet::Quick,
         needs: &[FactSource::Pressure],
-        what: "How long all work stood still for memory.",
+        what: "Memory pressure: how long all work stalled waiting for memory.",
         source: "/proc/pressure/memory",
         thresholds: "warn from 10 % of the last minute, fail from 40 %",
         judge: pressure,
@@ -55,7 +55,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Memory,
         set: CheckSet::Quick,
         needs: &[FactSource::Memory],
-        what: "The kernel ends programs when memory runs out.",
+        what: "Out of memory (OOM): the kernel kills programs when memory runs out.",
         source: "/proc/vmstat (oom_kill)",
         thresholds: "warn from 1 since the start",
         judge: oom,
@@ -83,8 +83,8 @@ fn available(facts: &MachineFacts) -> CheckVerdict {
         FindingStatus::Ok
     };
     let title = match status {
-        FindingStatus::Ok => format!("{} of memory available", bytes(memory.available)),
-        _ => format!("Memory is running out: {} available", bytes(memory.available)),
+        FindingStatus::Ok => format!("Memory is sufficient: {} available", bytes(memory.available)),
+        _ => format!("Low memory: {} available", bytes(memory.available)),
     };
     FindingDraft::new(status, title)
         .fact("Available", share(left))
@@ -97,13 +97,13 @@ fn available(facts: &MachineFacts) -> CheckVerdict {
 fn swap(facts: &MachineFacts) -> CheckVerdict {
     let memory = facts.memory.as_ref()?;
     if memory.swap_total == 0 {
-        return FindingDraft::info("There is no swap")
-            .because("Without swap the kernel ends programs as soon as memory runs out.")
+        return FindingDraft::info("No swap configured")
+            .because("Without swap the kernel kills programs as soon as memory runs out (out of memory).")
             .alone();
     }
     let used = percent(memory.swap_total.saturating_sub(memory.swap_free), memory.swap_total);
     let status = ladder(used, SWAP_WARN_PERCENT, SWAP_FAIL_PERCENT);
-    let title = if status == FindingStatus::Ok { "Swap has room" } else { "Swap is almost full" };
+    let title = if status == FindingStatus::Ok { "Swap usage is normal" } else { "Swap is almost full" };
     FindingDraft::new(status, title)
         .fact("In use", share(used))
         .fact("Size", bytes(memory.swap_total))
@@ -115,12 +115,12 @@ fn pressure(facts: &MachineFacts) -> CheckVerdict {
     let [ten, minute, five_minutes] = facts.pressure.as_ref()?.memory.full;
     let status = ladder(minute, PRESSURE_WARN_PERCENT, PRESSURE_FAIL_PERCENT);
     let title = if status == FindingStatus::Ok {
-        "Work does not wait for memory"
+        "No memory pressure"
     } else {
-        "All work stands still for memory"
+        "Memory pressure: all work stalls waiting for memory"
     };
     FindingDraft::new(status, title)
-        .fact("Stood still, last 10 s", share(ten))
+        .fact("Stalled, last 10 s", share(ten))
         .fact("last minute", share(minute))
         .fact("last 5 minutes", share(five_minutes))
         .fix("Close the programs that take most memory (check processes.memory), or add memory.")
@@ -132,8 +132,8 @@ fn oom(facts: &MachineFacts) -> CheckVerdict {
         return Err(MissingFact::Absent("/proc/vmstat's count oom_kill".to_owned()));
     };
     let draft = match kills {
-        0 => FindingDraft::ok("No program was ended for want of memory"),
-        _ => FindingDraft::warn("Programs were ended for want of memory"),
+        0 => FindingDraft::ok("No program was killed out of memory (OOM)"),
+        _ => FindingDraft::warn("Programs were killed out of memory (OOM)"),
     };
     draft
         .fact("Since the start", kills)
@@ -148,11 +148,11 @@ fn ecc(facts: &MachineFacts) -> CheckVerdict {
         .iter()
         .map(|controller| {
             let draft = if controller.uncorrected > 0 {
-                FindingDraft::fail("Memory has errors that could not be corrected")
+                FindingDraft::fail("Memory has uncorrected ECC errors")
             } else if controller.corrected > 0 {
-                FindingDraft::warn("Memory has errors; all could be corrected so far")
+                FindingDraft::warn("Memory has ECC errors, all corrected so far")
             } else {
-                FindingDraft::ok("Memory has no errors")
+                FindingDraft::ok("No ECC memory errors")
             };
             draft
                 .on(&controller.name)

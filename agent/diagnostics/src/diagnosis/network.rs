@@ -77,7 +77,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::Links],
         errors,
-        "Broken packets mean a bad cable, port or driver.",
+        "Packet errors: a bad cable, port or driver.",
         "/sys/class/net/*/statistics",
         "warn from 0.1 % broken or 5 % dropped, fail from 1 % broken",
     ),
@@ -86,7 +86,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::Links],
         mtu,
-        "Too small a packet size breaks tunnels and some sites.",
+        "A too small MTU (packet size) breaks tunnels and some sites.",
         "/sys/class/net/*/mtu",
         "warn below 1400 bytes, fail below 1280",
     ),
@@ -122,7 +122,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::Dns],
         dns,
-        "Each configured name server should answer: programs wait for the silent ones.",
+        "Each configured DNS server should answer: programs wait for one that doesn't.",
         "a DNS question to each server of /etc/resolv.conf and systemd-resolved",
         "warn from 500 ms or if one is silent or refuses, fail if all are",
     ),
@@ -131,7 +131,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::Resolver],
         resolver,
-        "Which name servers programs ask.",
+        "The configured DNS servers.",
         "/etc/resolv.conf",
         "fail without one",
     ),
@@ -140,7 +140,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::Resolver],
         hosts_file,
-        "The hosts file overrules DNS; malware uses it to send people to false sites.",
+        "The hosts file overrides DNS; malware uses it to redirect people to false sites.",
         "/etc/hosts",
         "warn if a well-known site is sent elsewhere or localhost is missing; info from 500 lines",
     ),
@@ -149,7 +149,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Full,
         &[FactSource::Echo],
         loss,
-        "Lost and unevenly delayed packets make remote work and calls bad.",
+        "Packet loss, latency and jitter, which disturb remote work and calls.",
         "20 ICMP echoes to each target",
         "warn from 5 % lost, 300 ms or 30 ms jitter, fail from 20 % lost",
     ),
@@ -158,7 +158,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::Tcp],
         retransmissions,
-        "Segments that must be sent again tell of a bad path over all connections.",
+        "TCP retransmissions: a high share means a bad path for all connections.",
         "/proc/net/snmp",
         "warn from 5 %",
     ),
@@ -167,7 +167,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::Tcp],
         connections,
-        "A full table of tracked connections refuses new ones.",
+        "A full connection tracking table drops new connections.",
         "/proc/sys/net/netfilter",
         "warn from 90 %",
     ),
@@ -185,7 +185,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::Portal],
         captive_portal,
-        "Hotels and guest networks hold back everything until somebody logs in on their page.",
+        "Captive portals of hotels and guest networks block the internet until somebody logs in.",
         "one HTTP request with a known answer",
         "fail if another answer comes; warn without an answer",
     ),
@@ -194,7 +194,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Full,
         &[FactSource::Tls],
         tls_interception,
-        "Where somebody opens encrypted connections, their own authority has signed the certificates.",
+        "TLS interception: a proxy that opens encrypted connections shows certificates of its own authority.",
         "certificates of well-known hosts against built-in public authorities",
         "warn if a certificate isn't of a public authority",
     ),
@@ -203,7 +203,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Full,
         &[FactSource::Ipv6],
         ipv6,
-        "Half-working IPv6 makes each connection wait before it falls back.",
+        "Broken IPv6 makes each connection wait before it falls back to IPv4.",
         "/proc/net/if_inet6, a connection over IPv6",
         "warn if there is an address and a route but no connection",
     ),
@@ -246,7 +246,7 @@ fn link(facts: &MachineFacts) -> CheckVerdict {
         .filter(|link| link.physical && link.enabled && link.state == "down")
         .map(|link| link.name.as_str())
         .collect();
-    FindingDraft::ok(format!("Connected by {}", names(&connected, 4)))
+    FindingDraft::ok(format!("Network is connected by {}", names(&connected, 4)))
         .maybe("Without a connection", (!down.is_empty()).then(|| names(&down, 8)))
         .alone()
 }
@@ -259,7 +259,7 @@ fn speed(facts: &MachineFacts) -> CheckVerdict {
             let speed = link.speed?;
             let half = link.duplex.as_deref() == Some("half");
             let draft = match speed < SPEED_WARN_MBIT || half {
-                true => FindingDraft::warn(format!("{} runs at only {speed} Mbit/s", link.name)),
+                true => FindingDraft::warn(format!("Slow link: {} runs at only {speed} Mbit/s", link.name)),
                 false => FindingDraft::ok(format!("{} runs at {speed} Mbit/s", link.name)),
             };
             Some(
@@ -288,8 +288,8 @@ fn errors(facts: &MachineFacts) -> CheckVerdict {
                 status => status,
             };
             let title = match status {
-                FindingStatus::Ok => format!("{} carries packets without errors", link.name),
-                _ => format!("{} loses packets", link.name),
+                FindingStatus::Ok => format!("No packet errors on {}", link.name),
+                _ => format!("Packet errors on {}", link.name),
             };
             FindingDraft::new(status, title)
                 .on(&link.name)
@@ -313,8 +313,8 @@ fn mtu(facts: &MachineFacts) -> CheckVerdict {
                 _ => FindingStatus::Ok,
             };
             let title = match status {
-                FindingStatus::Ok => format!("Packet size of {} is in order", link.name),
-                _ => format!("Packet size of {} is too small", link.name),
+                FindingStatus::Ok => format!("MTU of {} is normal", link.name),
+                _ => format!("MTU of {} is too small", link.name),
             };
             FindingDraft::new(status, title)
                 .on(&link.name)
@@ -344,7 +344,7 @@ fn wifi(facts: &MachineFacts) -> CheckVerdict {
                 None => FindingDraft::info(format!("Wi-Fi {} is not connected", link.name)),
             };
             draft.on(&link.name).maybe("Signal", link.signal_dbm.map(|dbm| format!("{dbm} dBm"))).fix(
-                "Go nearer to the access point, use 5 GHz instead of 2.4 GHz where near, or use a cable.",
+                "Move closer to the access point, use 5 GHz instead of 2.4 GHz at short distance, or use a cable.",
             )
         })
         .collect())
@@ -359,7 +359,7 @@ fn default_route(facts: &MachineFacts) -> CheckVerdict {
         .map(|route| format!("{} {}", route.interface, route.gateway))
         .collect();
     let Some(best) = all.first() else {
-        return FindingDraft::fail("There is no way to the internet: no default route")
+        return FindingDraft::fail("No internet: no default route")
             .fix("Connect the network, then renew the address: nmcli networking off && nmcli networking on, or dhclient -v.")
             .runbook("renew-dhcp")
             .alone();
@@ -367,10 +367,10 @@ fn default_route(facts: &MachineFacts) -> CheckVerdict {
     let tied =
         matches!(routes.v4.as_slice(), [a, b, ..] if a.metric == b.metric && a.interface != b.interface);
     let draft = match tied {
-        true => FindingDraft::info("Two networks claim to be the way to the internet")
-            .because("Two default routes have the same preference, so which one is used is chance.")
+        true => FindingDraft::info("Several default routes with the same preference")
+            .because("The kernel may use either of them, so connections may take an unexpected network.")
             .fix("Give one of them a higher metric, or disconnect it."),
-        false => FindingDraft::ok(format!("The way to the internet is {best}")),
+        false => FindingDraft::ok(format!("Default route: {best}")),
     };
     draft.fact("Default routes", names(&all, 6)).alone()
 }
@@ -378,11 +378,11 @@ fn default_route(facts: &MachineFacts) -> CheckVerdict {
 fn gateway(facts: &MachineFacts) -> CheckVerdict {
     let gateway = facts.gateway.as_ref()?;
     let draft = match (gateway.answer_ms, gateway.neighbour) {
-        (Some(ms), _) if ms >= GATEWAY_WARN_MS => FindingDraft::warn("The gateway answers slowly"),
-        (Some(_), _) => FindingDraft::ok("The gateway answers"),
-        (None, true) => FindingDraft::ok("The gateway is there, but does not answer echoes")
-            .because("Its hardware address is known, so it is there. Some gateways answer no echo requests."),
-        (None, false) => FindingDraft::fail("The gateway does not answer"),
+        (Some(ms), _) if ms >= GATEWAY_WARN_MS => FindingDraft::warn("Gateway is slow to answer"),
+        (Some(_), _) => FindingDraft::ok("Gateway answers"),
+        (None, true) => FindingDraft::ok("Gateway is present but does not answer ping")
+            .because("Its hardware address is known, so it is there. Some gateways ignore ping."),
+        (None, false) => FindingDraft::fail("Gateway does not answer"),
     };
     draft
         .on(&gateway.address)
@@ -401,15 +401,15 @@ fn dns(facts: &MachineFacts) -> CheckVerdict {
         .map(|server| {
             let address = &server.address;
             let draft = match (server.answer_ms, server.code) {
-                (None, _) => FindingDraft::new(bad_status, format!("Name server {address} does not answer")),
+                (None, _) => FindingDraft::new(bad_status, format!("DNS server {address} does not answer")),
                 // NXDOMAIN, for a name that everybody on the internet can find.
-                (Some(_), Some(3)) => FindingDraft::warn(format!("Name server {address} doesn't know names of the internet"))
-                    .because("It answers, but not for a public name that exists: it has no way to the internet itself, or filters, or only knows this network's own names."),
+                (Some(_), Some(3)) => FindingDraft::warn(format!("DNS server {address} can't resolve public names"))
+                    .because("It answers, but not for a public name that exists: it has no internet itself, filters names, or only knows this network's own names."),
                 (Some(_), Some(code)) if code != 0 => {
-                    FindingDraft::new(bad_status, format!("Name server {address} refuses or fails: {}", response_code(code)))
+                    FindingDraft::new(bad_status, format!("DNS server {address} refuses or fails: {}", response_code(code)))
                 }
-                (Some(ms), _) if ms >= DNS_WARN_MS => FindingDraft::warn(format!("Name server {address} is slow")),
-                _ => FindingDraft::ok(format!("Name server {address} answers")),
+                (Some(ms), _) if ms >= DNS_WARN_MS => FindingDraft::warn(format!("DNS server {address} is slow")),
+                _ => FindingDraft::ok(format!("DNS server {address} answers")),
             };
             draft
                 .on(address)
@@ -435,9 +435,9 @@ fn response_code(code: u8) -> String {
 fn resolver(facts: &MachineFacts) -> CheckVerdict {
     let resolver = facts.resolver.as_ref()?;
     let draft = match resolver.servers.is_empty() {
-        true => FindingDraft::fail("No name server is configured")
+        true => FindingDraft::fail("No DNS server is configured")
             .fix("Renew the address from the router, or enter a name server in the network settings."),
-        false => FindingDraft::ok("Name servers are configured"),
+        false => FindingDraft::ok("DNS servers are configured"),
     };
     draft
         .maybe("Servers", (!resolver.servers.is_empty()).then(|| names(&resolver.servers, 6)))
@@ -451,16 +451,16 @@ fn resolver(facts: &MachineFacts) -> CheckVerdict {
 fn hosts_file(facts: &MachineFacts) -> CheckVerdict {
     let resolver = facts.resolver.as_ref()?;
     let draft = if !resolver.redirected.is_empty() {
-        FindingDraft::warn("The hosts file sends well-known sites elsewhere")
+        FindingDraft::warn("Hosts file redirects well-known sites")
             .fact("Names", names(&resolver.redirected, 8))
             .fix("Remove these lines from /etc/hosts unless somebody here wanted them, and look for malware.")
     } else if !resolver.has_localhost {
         FindingDraft::warn("The hosts file does not name localhost").fix("Add the line: 127.0.0.1 localhost")
     } else if resolver.hosts_lines >= HOSTS_MANY {
-        FindingDraft::info("The hosts file is very long")
-            .because("Usually a list that blocks advertisements: if a site fails, look here.")
+        FindingDraft::info("Hosts file is very long")
+            .because("Usually a list that blocks advertisements. If a site can't be reached, look here.")
     } else {
-        FindingDraft::ok("The hosts file is in order")
+        FindingDraft::ok("Hosts file is normal")
     };
     draft.fact("Entries", resolver.hosts_lines).alone()
 }
@@ -483,12 +483,12 @@ fn loss(facts: &MachineFacts) -> CheckVerdict {
             status => status,
         };
         let title = match status {
-            FindingStatus::Ok => format!("Packets to {} arrive well", run.target),
-            FindingStatus::Info => format!("{} answers no echoes", run.target),
+            FindingStatus::Ok => format!("No packet loss to {}", run.target),
+            FindingStatus::Info => format!("{} does not answer ping", run.target),
             _ if lost >= LOSS_WARN_PERCENT => {
-                format!("{} of the packets to {} are lost", share(lost), run.target)
+                format!("Packet loss: {} of the packets to {}", share(lost), run.target)
             }
-            _ => format!("Packets to {} are slow or uneven", run.target),
+            _ => format!("High latency or jitter to {}", run.target),
         };
         FindingDraft::new(status, title)
             .on(&run.target)
@@ -504,14 +504,14 @@ fn loss(facts: &MachineFacts) -> CheckVerdict {
 fn retransmissions(facts: &MachineFacts) -> CheckVerdict {
     let tcp = facts.tcp.as_ref()?;
     if tcp.sent < PACKETS_ENOUGH {
-        return FindingDraft::ok("Too little was sent so far to tell")
+        return FindingDraft::ok("Too little TCP traffic so far to judge retransmissions")
             .fact("Segments sent", tcp.sent)
             .alone();
     }
     let again = percent(tcp.resent, tcp.sent);
     let draft = match again >= RESENT_WARN_PERCENT {
-        true => FindingDraft::warn("Much must be sent again"),
-        false => FindingDraft::ok("Little must be sent again"),
+        true => FindingDraft::warn("Many TCP retransmissions"),
+        false => FindingDraft::ok("Few TCP retransmissions"),
     };
     draft
         .fact("Sent again", share(again))
@@ -528,8 +528,8 @@ fn connections(facts: &MachineFacts) -> CheckVerdict {
     };
     let used = percent(count, limit);
     let draft = match used >= TRACKED_WARN_PERCENT {
-        true => FindingDraft::warn("The table of connections is almost full"),
-        false => FindingDraft::ok("The table of connections has room"),
+        true => FindingDraft::warn("Connection tracking table is almost full"),
+        false => FindingDraft::ok("Connection tracking table has room"),
     };
     draft
         .fact("Tracked", format!("{count} of {limit}"))
@@ -540,11 +540,11 @@ fn connections(facts: &MachineFacts) -> CheckVerdict {
 fn proxy(facts: &MachineFacts) -> CheckVerdict {
     let proxy = facts.proxy.as_ref()?;
     if proxy.settings.is_empty() {
-        return FindingDraft::ok("No proxy is set").alone();
+        return FindingDraft::ok("No proxy configured").alone();
     }
     let draft = match proxy.unreachable.is_empty() {
-        true => FindingDraft::info("A proxy is set and answers"),
-        false => FindingDraft::fail("The proxy that is set does not answer"),
+        true => FindingDraft::info("Configured proxy answers"),
+        false => FindingDraft::fail("Configured proxy does not answer"),
     };
     let mut draft = draft
         .maybe("No answer", (!proxy.unreachable.is_empty()).then(|| names(&proxy.unreachable, 4)))
@@ -559,11 +559,11 @@ fn proxy(facts: &MachineFacts) -> CheckVerdict {
 fn captive_portal(facts: &MachineFacts) -> CheckVerdict {
     let portal = facts.portal.as_ref()?;
     let draft = match portal.status {
-        Some(status) if status == portal.expected => FindingDraft::ok("Nothing stands between this machine and the web"),
-        Some(_) => FindingDraft::fail("A login page stands between this machine and the web")
+        Some(status) if status == portal.expected => FindingDraft::ok("No captive portal"),
+        Some(_) => FindingDraft::fail("Captive portal: a login page blocks the internet")
             .fix("Open any http:// page in a browser and log in there; on a company's network ask for the proxy."),
-        None => FindingDraft::warn("The web could not be reached")
-            .because("There is a way to the internet by the routing table, but the test page gave no answer: the provider's line is down, HTTP or the page is blocked, or this network is meant to have no internet.")
+        None => FindingDraft::warn("No answer from the internet over HTTP")
+            .because("There is a default route, but the test page did not answer: the provider's line is down, HTTP or the page is blocked, or this network has no internet on purpose.")
             .fix("See the checks network.gateway and network.dns first, then try another page in a browser. Where no internet is meant, nothing is wrong."),
     };
     draft
@@ -578,13 +578,13 @@ fn tls_interception(facts: &MachineFacts) -> CheckVerdict {
     let peers = facts.tls.as_ref()?;
     let judged = |peer: &TlsPeer| {
         let draft = match (&peer.issuer, peer.public) {
-            (Some(_), true) => FindingDraft::ok(format!("{} shows a certificate of a public authority", peer.target)),
+            (Some(_), true) => FindingDraft::ok(format!("No TLS interception: {} shows a public certificate", peer.target)),
             (Some(issuer), false) => {
-                FindingDraft::warn(format!("{} shows a certificate that no public authority stands behind", peer.target))
-                    .because(format!("It is signed by \"{issuer}\". Either security software or a company's proxy opens encrypted connections here, or the clock is wrong, or somebody attacks."))
+                FindingDraft::warn(format!("TLS interception: {} shows a certificate of no public authority", peer.target))
+                    .because(format!("It is signed by \"{issuer}\". Security software or a company's proxy opens encrypted connections here, the clock is wrong, or this is an attack."))
                     .fix("Ask the customer whether their company or antivirus does this. If not: change the network, and enter no passwords until it is cleared up.")
             }
-            (None, _) => FindingDraft::info(format!("{} could not be asked", peer.target))
+            (None, _) => FindingDraft::info(format!("TLS interception not checked: {} does not answer", peer.target))
                 .because("Without an encrypted connection nothing can be said about who opens them."),
         };
         draft
@@ -601,7 +601,7 @@ fn ipv6(facts: &MachineFacts) -> CheckVerdict {
     let ipv6 = facts.ipv6.as_ref()?;
     let draft = match (ipv6.global_address, ipv6.connect_ms) {
         (_, Some(_)) => FindingDraft::ok("IPv6 works"),
-        (false, None) => FindingDraft::info("There is no IPv6 here; IPv4 is used"),
+        (false, None) => FindingDraft::info("No IPv6; IPv4 is used"),
         (true, None) => FindingDraft::warn("There is an IPv6 address, but nothing is reached by it").fix(
             "Restart the router; if it stays, ask the provider, or switch IPv6 off in the network settings.",
         ),
@@ -624,7 +624,7 @@ fn udp(facts: &MachineFacts) -> CheckVerdict {
         .filter_map(|target| Some(format!("{} {}", target.target, milliseconds(target.answer_ms?))))
         .collect();
     let draft = match answered.is_empty() {
-        true => FindingDraft::warn("UDP seems to be blocked")
+        true => FindingDraft::warn("UDP is probably blocked")
             .because("No server answered over UDP. Sessions then go the slower way over TCP.")
             .fix("Allow outgoing UDP in the firewall, at least to the relay's port."),
         false => FindingDraft::ok("UDP gets through").fact("Answered", names(&answered, 4)),

@@ -34,7 +34,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::Processes],
         cpu,
-        "Which programs use the processors most.",
+        "Programs with high CPU usage.",
         "sysinfo over 1 s",
         "info from 50 % of one processor",
     ),
@@ -43,7 +43,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::Processes],
         memory,
-        "Which programs use most memory.",
+        "Programs with high memory usage.",
         "sysinfo",
         "info from 25 % of the memory, warn from 60 %",
     ),
@@ -52,7 +52,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::Processes],
         io,
-        "Which programs read and write most.",
+        "Programs with high disk usage.",
         "sysinfo over 1 s",
         "info from 50 MB/s",
     ),
@@ -61,7 +61,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::Processes],
         zombies,
-        "Ended programs that their parent doesn't collect fill the table of processes.",
+        "Zombie processes: programs that have ended and that their parent doesn't collect fill the process table.",
         "sysinfo",
         "warn from 20; info below",
     ),
@@ -70,7 +70,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::Processes],
         blocked,
-        "Programs that can't even be ended wait for a disk or network share.",
+        "Programs that hang waiting for a disk or network share; they can't even be killed.",
         "sysinfo",
         "warn from 5",
     ),
@@ -79,7 +79,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::Processes],
         number,
-        "There is a limit to how many programs can run.",
+        "Number of processes against the limit.",
         "sysinfo, /proc/sys/kernel/pid_max",
         "warn from 80 % of the limit",
     ),
@@ -88,7 +88,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::Descriptors],
         descriptors,
-        "A program at its limit of open files fails in strange ways.",
+        "A program at its limit of open files (\"too many open files\") fails in unexpected ways.",
         "/proc/*/fd, /proc/*/limits, /proc/sys/fs/file-nr",
         "warn from 80 % of a limit",
     ),
@@ -121,10 +121,12 @@ fn listed(
 fn cpu(facts: &MachineFacts) -> CheckVerdict {
     let processes = facts.processes.as_ref()?;
     let draft = match processes.by_cpu.first() {
-        Some(top) if top.cpu_percent >= CPU_INFO_PERCENT => {
-            FindingDraft::info(format!("{} uses {} of a processor", top.name, share(top.cpu_percent)))
-        }
-        _ => FindingDraft::ok("No program keeps a processor busy"),
+        Some(top) if top.cpu_percent >= CPU_INFO_PERCENT => FindingDraft::info(format!(
+            "High CPU usage: {} uses {} of a processor",
+            top.name,
+            share(top.cpu_percent)
+        )),
+        _ => FindingDraft::ok("No program with high CPU usage"),
     };
     listed(draft, &processes.by_cpu, |p| share(p.cpu_percent))
         .fix("If it is not wanted: close it, or end it with kill PID.")
@@ -137,9 +139,12 @@ fn memory(facts: &MachineFacts) -> CheckVerdict {
     let draft = match processes.by_memory.first().map(|top| (top, of_all(top))) {
         Some((top, part)) if part >= MEMORY_INFO_PERCENT => {
             let status = if part >= MEMORY_WARN_PERCENT { FindingStatus::Warn } else { FindingStatus::Info };
-            FindingDraft::new(status, format!("{} uses {} of the memory", top.name, share(part)))
+            FindingDraft::new(
+                status,
+                format!("High memory usage: {} uses {} of the memory", top.name, share(part)),
+            )
         }
-        _ => FindingDraft::ok("No program uses a large part of the memory"),
+        _ => FindingDraft::ok("No program with high memory usage"),
     };
     listed(draft, &processes.by_memory, |p| bytes(p.memory))
         .fix("Close and start it again; if its use keeps growing, update it or report the leak.")
@@ -150,9 +155,9 @@ fn io(facts: &MachineFacts) -> CheckVerdict {
     let processes = facts.processes.as_ref()?;
     let draft = match processes.by_io.first() {
         Some(top) if top.io >= IO_INFO_BYTES => {
-            FindingDraft::info(format!("{} reads and writes {}/s", top.name, bytes(top.io)))
+            FindingDraft::info(format!("High disk usage: {} reads and writes {}/s", top.name, bytes(top.io)))
         }
-        _ => FindingDraft::ok("No program keeps the disks busy"),
+        _ => FindingDraft::ok("No program with high disk usage"),
     };
     let busy: Vec<ProcessUse> = processes.by_io.iter().filter(|p| p.io > 0).cloned().collect();
     listed(draft, &busy, |p| format!("{}/s", bytes(p.io))).alone()
@@ -164,12 +169,9 @@ fn zombies(facts: &MachineFacts) -> CheckVerdict {
     let parents: Vec<String> =
         processes.zombies.iter().map(|(name, count)| format!("{name} ({count})")).collect();
     let draft = match number {
-        0 => FindingDraft::ok("No program is left uncollected"),
-        1..ZOMBIES_WARN => FindingDraft::info(format!(
-            "{} uncollected",
-            count(number, "ended program is", "ended programs are")
-        )),
-        _ => FindingDraft::warn(format!("{number} ended programs are uncollected")),
+        0 => FindingDraft::ok("No zombie processes"),
+        1..ZOMBIES_WARN => FindingDraft::info(count(number, "zombie process", "zombie processes")),
+        _ => FindingDraft::warn(format!("{number} zombie processes")),
     };
     draft
         .maybe("Parents", (number > 0).then(|| names(&parents, 8)))
@@ -180,12 +182,12 @@ fn zombies(facts: &MachineFacts) -> CheckVerdict {
 fn blocked(facts: &MachineFacts) -> CheckVerdict {
     let blocked = &facts.processes.as_ref()?.blocked;
     let draft = match blocked.len() {
-        0 => FindingDraft::ok("No program hangs in a wait for a disk"),
+        0 => FindingDraft::ok("No program hangs waiting for a disk"),
         1..BLOCKED_WARN => FindingDraft::ok(format!(
             "{} for a disk at this moment",
             count(blocked.len(), "program waits", "programs wait")
         )),
-        number => FindingDraft::warn(format!("{number} programs hang in a wait for a disk or share")),
+        number => FindingDraft::warn(format!("{number} programs hang waiting for a disk or network share")),
     };
     draft
         .maybe("Programs", (!blocked.is_empty()).then(|| names(blocked, 12)))
@@ -198,9 +200,7 @@ fn number(facts: &MachineFacts) -> CheckVerdict {
     let used =
         processes.limit.map(|limit| percent(u64::try_from(processes.count).unwrap_or(u64::MAX), limit));
     let draft = match used {
-        Some(used) if used >= COUNT_WARN_PERCENT => {
-            FindingDraft::warn("Hardly any more programs can be started")
-        }
+        Some(used) if used >= COUNT_WARN_PERCENT => FindingDraft::warn("Process limit almost reached"),
         _ => FindingDraft::ok(format!("{} programs run", processes.count)),
     };
     draft
@@ -216,7 +216,7 @@ fn descriptors(facts: &MachineFacts) -> CheckVerdict {
         .near
         .iter()
         .map(|(name, open, limit)| {
-            FindingDraft::warn(format!("{name} has almost as many files open as it may"))
+            FindingDraft::warn(format!("{name} is close to its limit of open files"))
                 .on(name)
                 .fact("Open", format!("{open} of {limit}"))
                 .fix("Restart it; if it comes back, raise LimitNOFILE in its service or report the leak.")
@@ -224,13 +224,13 @@ fn descriptors(facts: &MachineFacts) -> CheckVerdict {
         .collect();
     if percent(found.open, found.limit) >= FILES_WARN_PERCENT {
         drafts.push(
-            FindingDraft::warn("The system has almost as many files open as it may")
+            FindingDraft::warn("The system is close to its limit of open files")
                 .on("system")
                 .fix("Raise fs.file-max with sysctl."),
         );
     }
     if drafts.is_empty() {
-        return FindingDraft::ok("Nobody is near the limit of open files")
+        return FindingDraft::ok("No program is close to its limit of open files")
             .fact("Open in the system", found.open)
             .fact("Processes looked at", found.counted)
             .alone();

@@ -47,7 +47,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         "security.disk_encryption",
         &[FactSource::Encryption],
         disk_encryption,
-        "Without encryption whoever has the disk has the data.",
+        "Disk encryption: without it, anybody who gets the disk can read the data.",
         "/proc/self/mountinfo, /sys/dev/block/*/dm",
         "warn on a notebook, info elsewhere",
     ),
@@ -63,7 +63,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         "security.access_control",
         &[FactSource::Platform],
         access_control,
-        "AppArmor or SELinux confine programs that were taken over.",
+        "AppArmor or SELinux limit what a compromised program can do.",
         "/sys/kernel/security/lsm, /sys/module/apparmor",
         "info if none is on",
     ),
@@ -71,15 +71,15 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         "security.cpu_flaws",
         &[FactSource::Platform, FactSource::Machine],
         cpu_flaws,
-        "Processors have flaws that firmware and kernel must work around.",
+        "CPU vulnerabilities that firmware and kernel must mitigate.",
         "/sys/devices/system/cpu/vulnerabilities",
-        "warn for each without a remedy; info in a guest, whose host decides",
+        "warn for each that is not mitigated; info in a guest, whose host decides",
     ),
     check(
         "security.admins",
         &[FactSource::Accounts],
         admins,
-        "Who may become root.",
+        "Accounts with administrator rights (sudo).",
         "/etc/group, /etc/passwd",
         "info; from 5 with a hint",
     ),
@@ -95,7 +95,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         "security.empty_passwords",
         &[FactSource::Passwords],
         empty_passwords,
-        "An account without a password is open to everybody.",
+        "Anybody can log in to an account without a password.",
         "/etc/shadow (only whether it is empty)",
         "fail for each",
     ),
@@ -103,7 +103,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         "security.listening_ports",
         &[FactSource::Ports],
         listening_ports,
-        "What others can reach on this machine.",
+        "Open ports: services that can be reached from the network.",
         "/proc/net/tcp, udp",
         "warn for services that should never be open; info otherwise; not UDP ports 32768 to 60999, which are lent to programs",
     ),
@@ -119,7 +119,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         "security.file_modes",
         &[FactSource::FileModes],
         file_modes,
-        "Files that decide who may do what must not be writable by everybody.",
+        "File permissions: files that control rights must not be writable by everybody.",
         "modes of 14 files in /etc",
         "fail for each",
     ),
@@ -139,15 +139,15 @@ const fn check(
 fn firewall(facts: &MachineFacts) -> CheckVerdict {
     let firewall = facts.firewall.as_ref()?;
     let draft = if !firewall.active.is_empty() {
-        FindingDraft::ok(format!("{} filters packets", names(&firewall.active, 4)))
+        FindingDraft::ok(format!("Firewall is active: {}", names(&firewall.active, 4)))
     } else if is_container(facts) {
-        FindingDraft::info("This container filters no packets; its host may")
+        FindingDraft::info("No firewall in this container; its host may have one")
             .fix("Look at the host: what reaches the container is decided there.")
     } else if !firewall.switched_off.is_empty() || firewall.rules_readable {
         FindingDraft::warn("No firewall is active")
             .fix("Switch it on, after allowing what is needed: ufw allow OpenSSH; ufw enable (or: systemctl enable --now firewalld).")
     } else {
-        FindingDraft::info("Whether a firewall is active can't be told")
+        FindingDraft::info("Firewall state unknown")
             .fix("Run as root, on a machine that has nft or iptables: only they can list the kernel's rules.")
     };
     draft
@@ -191,7 +191,7 @@ fn secure_boot(facts: &MachineFacts) -> CheckVerdict {
         (_, Some(true)) => FindingDraft::ok("Secure boot is on"),
         (true, Some(false)) => FindingDraft::info("Secure boot is off")
             .fix("Switch it on in the firmware's settings if all drivers are signed."),
-        (true, None) => FindingDraft::info("Whether secure boot is on can't be told"),
+        (true, None) => FindingDraft::info("Secure boot state unknown"),
         (false, None | Some(false)) => {
             return Err(MissingFact::NotApplicable(
                 "not started by UEFI: there is no secure boot".to_owned(),
@@ -221,15 +221,15 @@ fn cpu_flaws(facts: &MachineFacts) -> CheckVerdict {
     }
     let flaws = names(&platform.vulnerable, 12);
     let draft = match (platform.vulnerable.is_empty(), virtualisation(facts)) {
-        (true, _) => FindingDraft::ok("Known processor flaws are worked around"),
-        (false, None) => FindingDraft::warn("Processor flaws have no remedy here").fact("Flaws", flaws).fix(
+        (true, _) => FindingDraft::ok("Known CPU vulnerabilities are mitigated"),
+        (false, None) => FindingDraft::warn("CPU vulnerabilities are not mitigated").fact("Flaws", flaws).fix(
             "Install the microcode package (intel-microcode, amd64-microcode) and kernel updates, then restart.",
         ),
         // The guest only sees what its host lets through, and can do nothing about it.
-        (false, Some(host)) => FindingDraft::info("This guest sees processor flaws without a remedy")
+        (false, Some(host)) => FindingDraft::info("This guest sees CPU vulnerabilities that are not mitigated")
             .fact("Flaws", flaws)
-            .because(format!("It runs on {host}: microcode and the remedies that need it are the host's."))
-            .fix("Keep the kernel here up to date, and ask whoever runs the host about microcode."),
+            .because(format!("It runs on {host}: microcode and the mitigations that need it are the host's."))
+            .fix("Keep the kernel here up to date, and ask the host's operator about microcode."),
     };
     draft.fact("Flaws known", platform.flaws_known).alone()
 }
@@ -238,8 +238,8 @@ fn admins(facts: &MachineFacts) -> CheckVerdict {
     let accounts = facts.accounts.as_ref()?;
     let number = accounts.admins.len();
     let title = match number {
-        0 => "Only root itself administers this machine".to_owned(),
-        _ => format!("{} may become root", count(number, "account", "accounts")),
+        0 => "Only root has administrator rights".to_owned(),
+        _ => format!("{} with administrator rights (sudo)", count(number, "account", "accounts")),
     };
     let draft = FindingDraft::info(title)
         .maybe("Administrators", (number > 0).then(|| names(&accounts.admins, 12)))
@@ -253,12 +253,12 @@ fn admins(facts: &MachineFacts) -> CheckVerdict {
 fn root_accounts(facts: &MachineFacts) -> CheckVerdict {
     let extra = &facts.accounts.as_ref()?.extra_root;
     if extra.is_empty() {
-        return FindingDraft::ok("Only root is root").alone();
+        return FindingDraft::ok("No other account with user number 0").alone();
     }
     let one = |name: &String| {
-        FindingDraft::fail(format!("Account {name} is root by another name"))
+        FindingDraft::fail(format!("Account {name} has root's user number 0"))
             .on(name)
-            .fix("Unless somebody here made it on purpose the machine was broken into: keep it for examination, install it anew.")
+            .fix("Unless somebody made it on purpose, the machine was broken into: keep it for examination and reinstall it.")
     };
     Ok(extra.iter().map(one).collect())
 }
@@ -285,7 +285,7 @@ fn listening_ports(facts: &MachineFacts) -> CheckVerdict {
         .iter()
         .filter_map(|port| Some((port, risk(port)?.1)))
         .map(|(port, name)| {
-            FindingDraft::warn(format!("{name} is open to others"))
+            FindingDraft::warn(format!("{name} is reachable from the network"))
                 .on(format!("{}/{}", port.protocol, port.number))
                 .maybe("Program", port.program.as_ref())
                 .fix("Bind the service to 127.0.0.1 in its settings, switch it off, or block the port in the firewall.")
@@ -301,7 +301,7 @@ fn listening_ports(facts: &MachineFacts) -> CheckVerdict {
         })
         .collect();
     let draft = match shown.is_empty() {
-        true => FindingDraft::ok("Nothing on this machine can be reached by others"),
+        true => FindingDraft::ok("No open ports"),
         false => FindingDraft::info(format!("{} open to others", count(shown.len(), "port is", "ports are")))
             .fact("Ports", names(&shown, 24)),
     };
@@ -316,10 +316,10 @@ fn sshd(facts: &MachineFacts) -> CheckVerdict {
     let passwords = sshd.passwords.as_deref().unwrap_or("yes");
     let empty = sshd.empty_passwords.as_deref().unwrap_or("no");
     let (status, title) = match (empty, root, passwords) {
-        ("yes", _, "yes") => (FindingStatus::Fail, "SSH lets accounts without a password in"),
-        (_, "yes", "yes") => (FindingStatus::Warn, "SSH lets root log in with a password"),
-        (_, _, "yes") => (FindingStatus::Info, "SSH lets people log in with passwords"),
-        _ => (FindingStatus::Ok, "SSH lets nobody in by password"),
+        ("yes", _, "yes") => (FindingStatus::Fail, "SSH allows empty passwords"),
+        (_, "yes", "yes") => (FindingStatus::Warn, "SSH allows root to log in with a password"),
+        (_, _, "yes") => (FindingStatus::Info, "SSH allows password logins"),
+        _ => (FindingStatus::Ok, "SSH allows no password logins"),
     };
     FindingDraft::new(status, title)
         .fact("PermitRootLogin", root)
@@ -332,10 +332,12 @@ fn sshd(facts: &MachineFacts) -> CheckVerdict {
 fn file_modes(facts: &MachineFacts) -> CheckVerdict {
     let modes = facts.file_modes.as_ref()?;
     if modes.world_writable.is_empty() {
-        return FindingDraft::ok("Important files are protected").fact("Files", modes.looked_at).alone();
+        return FindingDraft::ok("File permissions of important files are correct")
+            .fact("Files", modes.looked_at)
+            .alone();
     }
     let one = |path: &String| {
-        FindingDraft::fail(format!("Everybody can write {path}"))
+        FindingDraft::fail(format!("{path} is writable by everybody"))
             .on(path)
             .fix(format!("Take the right away: chmod o-w '{path}', and compare its content with a backup."))
     };

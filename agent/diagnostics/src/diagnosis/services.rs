@@ -31,7 +31,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Services,
         set: CheckSet::Quick,
         needs: &[FactSource::Units],
-        what: "A failed service does not do its work.",
+        what: "Failed services.",
         source: "systemd over D-Bus",
         thresholds: "fail for each failed unit",
         judge: failed,
@@ -41,7 +41,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Services,
         set: CheckSet::Quick,
         needs: &[FactSource::Units],
-        what: "A service that starts again and again does not do its work and burns time.",
+        what: "Restart loops: a service that keeps restarting does not do its work and wastes CPU time.",
         source: "systemd over D-Bus (NRestarts)",
         thresholds: "fail from 3 restarts with the last within 10 minutes; info for older ones",
         judge: restart_loops,
@@ -51,7 +51,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Services,
         set: CheckSet::Full,
         needs: &[FactSource::Boot],
-        what: "How long the machine takes to start, and because of which service.",
+        what: "Boot time, and the services that take longest.",
         source: "systemd over D-Bus",
         thresholds: "warn from 120 s; services from 10 s are named",
         judge: boot_time,
@@ -61,7 +61,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Services,
         set: CheckSet::Quick,
         needs: &[FactSource::Autostart],
-        what: "Programs that start with the desktop make logging in slow.",
+        what: "Autostart: many programs that start with the desktop make logging in slow.",
         source: "/etc/xdg/autostart, ~/.config/autostart (names only)",
         thresholds: "info from 25",
         judge: autostart,
@@ -71,7 +71,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Printers,
         set: CheckSet::Quick,
         needs: &[FactSource::Printers],
-        what: "A stopped print queue takes jobs and prints none.",
+        what: "Stopped print queues: they accept jobs and print none.",
         source: "lpstat -p",
         thresholds: "fail if stopped with jobs waiting, warn if stopped",
         judge: queues,
@@ -81,7 +81,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         area: Area::Printers,
         set: CheckSet::Quick,
         needs: &[FactSource::Printers],
-        what: "Many waiting jobs mean that the first one is stuck.",
+        what: "Stuck print jobs: when many wait, the first one is usually stuck.",
         source: "lpstat -o",
         thresholds: "warn from 10 in one queue",
         judge: jobs,
@@ -91,13 +91,13 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
 fn failed(facts: &MachineFacts) -> CheckVerdict {
     let units = facts.units.as_ref()?;
     if units.failed.is_empty() {
-        return FindingDraft::ok("No service has failed")
+        return FindingDraft::ok("No failed services")
             .fact("Units", units.loaded)
             .fact("State", &units.state)
             .alone();
     }
     let one = |unit: &crate::facts::service::FailedUnit| {
-        FindingDraft::fail(format!("{} has failed", unit.name))
+        FindingDraft::fail(format!("Service failed: {}", unit.name))
             .on(&unit.name)
             .fact("What it is", &unit.description)
             .fix(format!(
@@ -112,7 +112,7 @@ fn failed(facts: &MachineFacts) -> CheckVerdict {
 fn restart_loops(facts: &MachineFacts) -> CheckVerdict {
     let units = facts.units.as_ref()?;
     if units.restarting.is_empty() {
-        return FindingDraft::ok("No service had to be started again").alone();
+        return FindingDraft::ok("No service was restarted automatically").alone();
     }
     Ok(units
         .restarting
@@ -120,8 +120,8 @@ fn restart_loops(facts: &MachineFacts) -> CheckVerdict {
         .map(|service| {
             let recent = service.waiting || service.changed_seconds <= RESTARTS_RECENT_SECONDS;
             let draft = match service.restarts >= RESTARTS_FAIL && recent {
-                true => FindingDraft::fail(format!("{} starts again and again", service.name)),
-                false => FindingDraft::info(format!("{} was started again by itself", service.name)),
+                true => FindingDraft::fail(format!("Restart loop: {} keeps restarting", service.name)),
+                false => FindingDraft::info(format!("{} was restarted automatically", service.name)),
             };
             draft
                 .on(&service.name)
@@ -136,7 +136,7 @@ fn restart_loops(facts: &MachineFacts) -> CheckVerdict {
 fn boot_time(facts: &MachineFacts) -> CheckVerdict {
     let boot = facts.boot.as_ref()?;
     let Some(services) = boot.services_ms else {
-        return FindingDraft::info("The machine is still starting")
+        return FindingDraft::info("Boot has not finished")
             .because("Some service hasn't finished its start yet.")
             .fix("See which: systemctl list-jobs")
             .alone();
@@ -144,7 +144,7 @@ fn boot_time(facts: &MachineFacts) -> CheckVerdict {
     let total = boot.kernel_ms.saturating_add(services);
     let status = if total >= BOOT_WARN_MS { FindingStatus::Warn } else { FindingStatus::Ok };
     let show = |ms: u64| milliseconds(ms as f64);
-    let mut draft = FindingDraft::new(status, format!("The start took {}", show(total)))
+    let mut draft = FindingDraft::new(status, format!("Boot took {}", show(total)))
         .fact("Firmware", show(boot.firmware_ms))
         .fact("Loader", show(boot.loader_ms))
         .fact("Kernel", show(boot.kernel_ms))
@@ -162,7 +162,7 @@ fn autostart(facts: &MachineFacts) -> CheckVerdict {
     let status = if number >= AUTOSTART_INFO { FindingStatus::Info } else { FindingStatus::Ok };
     FindingDraft::new(
         status,
-        format!("{} with the desktop", count(number, "program starts", "programs start")),
+        format!("{} at login (autostart)", count(number, "program starts", "programs start")),
     )
     .maybe("Set by users", (!autostart.users.is_empty()).then(|| names(&autostart.users, 20)))
     .maybe("Set for everybody", (!autostart.system.is_empty()).then(|| names(&autostart.system, 20)))
@@ -182,7 +182,7 @@ fn queues(facts: &MachineFacts) -> CheckVerdict {
                 (true, _) => FindingDraft::ok(format!("Printer {} is ready", queue.name)),
                 (false, 0) => FindingDraft::warn(format!("Printer {} is stopped", queue.name)),
                 (false, jobs) => FindingDraft::fail(format!(
-                    "Printer {} is stopped, waiting: {}",
+                    "Printer {} is stopped with {} waiting",
                     queue.name,
                     count(jobs, "job", "jobs")
                 )),

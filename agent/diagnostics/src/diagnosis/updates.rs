@@ -27,7 +27,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Full,
         &[FactSource::Pending],
         pending,
-        "Updates that wait to be installed.",
+        "Available updates.",
         "apt-get -s dist-upgrade, dnf check-update",
         "info from 1, warn from 100",
     ),
@@ -37,7 +37,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Full,
         &[FactSource::Pending],
         security,
-        "Updates that mend security flaws.",
+        "Available security updates.",
         "apt-get -s dist-upgrade, dnf --security check-update",
         "warn from 1",
     ),
@@ -47,7 +47,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::Upkeep],
         reboot,
-        "Some updates take effect at a restart only.",
+        "Reboot required: some updates take effect only after a restart.",
         "/run/reboot-required, /lib/modules",
         "warn if one is asked for or a newer kernel is installed",
     ),
@@ -57,7 +57,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::Upkeep],
         sources_age,
-        "Old package lists don't know of new updates.",
+        "Outdated package lists don't show new updates.",
         "change time of the package lists",
         "warn from 14 days",
     ),
@@ -67,7 +67,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::Upkeep],
         automatic,
-        "Security updates that install themselves are never forgotten.",
+        "Automatic installation of security updates.",
         "apt.conf (APT::Periodic), dnf-automatic's timer",
         "info if off",
     ),
@@ -97,7 +97,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Full,
         &[FactSource::Clock],
         offset,
-        "With a wrong clock certificates, logins and logs go wrong.",
+        "Clock offset: a wrong clock breaks certificates, logins and logs.",
         "SNTP",
         "warn from 2 s, fail from 60 s",
     ),
@@ -107,7 +107,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::TimeSync],
         sync,
-        "Something must keep the clock right.",
+        "Time synchronisation (NTP).",
         "running services, /run/systemd/timesync",
         "warn without a service (info in a guest) or without success for 4 h",
     ),
@@ -117,7 +117,7 @@ pub(super) const CHECKS: &[DiagnosticCheck] = &[
         CheckSet::Quick,
         &[FactSource::TimeSync],
         zone,
-        "The time zone decides what people read from the clock.",
+        "The time zone, which decides what people read from the clock.",
         "/etc/localtime",
         "information only",
     ),
@@ -141,11 +141,11 @@ fn pending(facts: &MachineFacts) -> CheckVerdict {
     let pending = facts.pending.as_ref()?;
     let number = pending.all.len();
     let draft = match number {
-        0 => FindingDraft::ok("No updates are waiting"),
+        0 => FindingDraft::ok("No updates available"),
         1..PENDING_WARN => {
-            FindingDraft::info(format!("{} waiting", count(number, "update is", "updates are")))
+            FindingDraft::info(format!("{} available", count(number, "update is", "updates are")))
         }
-        _ => FindingDraft::warn(format!("{number} updates are waiting")),
+        _ => FindingDraft::warn(format!("{number} updates are available")),
     };
     draft
         .fact("Updates", number)
@@ -157,7 +157,7 @@ fn pending(facts: &MachineFacts) -> CheckVerdict {
 fn security(facts: &MachineFacts) -> CheckVerdict {
     let security = &facts.pending.as_ref()?.security;
     let draft = match security.len() {
-        0 => FindingDraft::ok("No security updates are waiting"),
+        0 => FindingDraft::ok("No security updates available"),
         number => FindingDraft::warn(format!(
             "{} waiting",
             count(number, "security update is", "security updates are")
@@ -174,8 +174,8 @@ fn reboot(facts: &MachineFacts) -> CheckVerdict {
     let upkeep = facts.upkeep.as_ref()?;
     let newer = upkeep.newest_kernel.as_ref().filter(|newest| **newest != upkeep.running_kernel);
     let draft = match upkeep.reboot_asked || newer.is_some() {
-        true => FindingDraft::warn("A restart is needed for updates to take effect"),
-        false => FindingDraft::ok("No restart is needed"),
+        true => FindingDraft::warn("Reboot required: updates take effect after a restart"),
+        false => FindingDraft::ok("No reboot required"),
     };
     draft
         .fact("Running kernel", &upkeep.running_kernel)
@@ -194,8 +194,8 @@ fn sources_age(facts: &MachineFacts) -> CheckVerdict {
     };
     let age = (facts.taken_at.0 / 1000).saturating_sub(at);
     let draft = match age >= LISTS_WARN_SECONDS {
-        true => FindingDraft::warn("The package lists are old"),
-        false => FindingDraft::ok("The package lists are fresh"),
+        true => FindingDraft::warn("Package lists are outdated"),
+        false => FindingDraft::ok("Package lists are up to date"),
     };
     draft
         .fact("Last renewed", format!("{} ago", duration(age)))
@@ -205,8 +205,8 @@ fn sources_age(facts: &MachineFacts) -> CheckVerdict {
 
 fn automatic(facts: &MachineFacts) -> CheckVerdict {
     let draft = match facts.upkeep.as_ref()?.automatic {
-        Some(true) => FindingDraft::ok("Security updates install themselves"),
-        Some(false) => FindingDraft::info("Updates don't install themselves")
+        Some(true) => FindingDraft::ok("Automatic security updates are on"),
+        Some(false) => FindingDraft::info("Automatic updates are off")
             .fix("On Debian and Ubuntu: apt-get install unattended-upgrades && dpkg-reconfigure unattended-upgrades; on Fedora: dnf-automatic."),
         None => return Err(MissingFact::Absent("a package tool with automatic updates (apt, dnf)".to_owned())),
     };
@@ -251,8 +251,8 @@ fn offset(facts: &MachineFacts) -> CheckVerdict {
     let status = ladder(off, OFFSET_WARN_SECONDS, OFFSET_FAIL_SECONDS);
     let direction = if clock.offset_seconds > 0.0 { "slow" } else { "fast" };
     let title = match status {
-        FindingStatus::Ok => "The clock is right".to_owned(),
-        _ => format!("The clock is {off:.0} s {direction}"),
+        FindingStatus::Ok => "Clock is correct".to_owned(),
+        _ => format!("Clock is wrong: {off:.0} s {direction}"),
     };
     FindingDraft::new(status, title)
         .fact("Offset", format!("{:+.3} s", clock.offset_seconds))
@@ -267,10 +267,12 @@ fn sync(facts: &MachineFacts) -> CheckVerdict {
     let sync = facts.time_sync.as_ref()?;
     let late = sync.synchronised_seconds.filter(|seconds| *seconds >= SYNC_WARN_SECONDS);
     let draft = match (&sync.service, late, sync.guest) {
-        (Some(_), Some(_), _) => FindingDraft::warn("The time service has had no success for hours"),
-        (Some(service), None, _) => FindingDraft::ok(format!("{service} keeps the clock right")),
-        (None, _, true) => FindingDraft::info("No time service runs; the host may keep this guest's clock"),
-        (None, _, false) => FindingDraft::warn("Nothing keeps the clock right"),
+        (Some(_), Some(_), _) => FindingDraft::warn("Time synchronisation has failed for hours"),
+        (Some(service), None, _) => FindingDraft::ok(format!("Time synchronisation works: {service}")),
+        (None, _, true) => {
+            FindingDraft::info("No time synchronisation in this guest; its host may set the clock")
+        }
+        (None, _, false) => FindingDraft::warn("No time synchronisation (NTP)"),
     };
     draft
         .maybe("Service", sync.service.as_ref())
