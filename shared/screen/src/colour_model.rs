@@ -7,6 +7,7 @@
 //! Flat ground and repeated rows cost one bit a run.
 
 use crate::range_coder::{BitModel, BitTree, RangeCoder};
+use crate::table::{FixedTable, HashTable};
 
 /// Slots for neighbourhoods of six and of three pixels, as powers of two: 1 MiB and 128 KiB.
 const WIDE: u32 = 17;
@@ -27,30 +28,30 @@ struct ColourSlot {
 
 /// How guesses of one table did, by history.
 struct GuessTrust {
-    first: Vec<BitModel>,
-    second: [BitModel; 256],
+    first: FixedTable<BitModel, 1024>,
+    second: FixedTable<BitModel, 256>,
 }
 
 impl GuessTrust {
     fn new() -> Self {
-        Self { first: vec![BitModel::EVEN; 1024], second: [BitModel::EVEN; 256] }
+        Self { first: FixedTable([BitModel::EVEN; 1024]), second: FixedTable([BitModel::EVEN; 256]) }
     }
 }
 
 /// The model of colours; the same at both ends after the same calls.
 pub(crate) struct ColourModel {
-    wide: Vec<ColourSlot>,
-    narrow: Vec<ColourSlot>,
+    wide: HashTable<ColourSlot, WIDE>,
+    narrow: HashTable<ColourSlot, NARROW>,
     wide_trust: GuessTrust,
     narrow_trust: GuessTrust,
     neighbours: [BitModel; 4],
-    palette: Vec<u32>,
-    places: [BitTree<256>; 16],
+    palette: FixedTable<u32, 256>,
+    places: FixedTable<BitTree<256>, 16>,
     known: BitModel,
     literal: [BitTree<256>; 3],
-    row_again: [BitModel; 4],
-    run_whole: [BitModel; 32],
-    run_length: [BitTree<8>; 16],
+    row_again: FixedTable<BitModel, 4>,
+    run_whole: FixedTable<BitModel, 32>,
+    run_length: FixedTable<BitTree<8>, 16>,
     ground: u32,
     ground_again: BitModel,
     buffer: Vec<u32>,
@@ -120,18 +121,18 @@ impl ExcludedColours {
 impl ColourModel {
     pub(crate) fn new() -> Self {
         Self {
-            wide: vec![ColourSlot::default(); 1 << WIDE],
-            narrow: vec![ColourSlot::default(); 1 << NARROW],
+            wide: HashTable::new(ColourSlot::default()),
+            narrow: HashTable::new(ColourSlot::default()),
             wide_trust: GuessTrust::new(),
             narrow_trust: GuessTrust::new(),
             neighbours: [BitModel::EVEN; 4],
-            palette: vec![0; 256],
-            places: [const { BitTree::NEW }; 16],
+            palette: FixedTable([0; 256]),
+            places: FixedTable([const { BitTree::NEW }; 16]),
             known: BitModel::EVEN,
             literal: [const { BitTree::NEW }; 3],
-            row_again: [BitModel::EVEN; 4],
-            run_whole: [BitModel::EVEN; 32],
-            run_length: [const { BitTree::NEW }; 16],
+            row_again: FixedTable([BitModel::EVEN; 4]),
+            run_whole: FixedTable([BitModel::EVEN; 32]),
+            run_length: FixedTable([const { BitTree::NEW }; 16]),
             ground: 0,
             ground_again: BitModel::EVEN,
             buffer: Vec::new(),
@@ -187,7 +188,7 @@ impl ColourModel {
         let above = up.get(PAD..PAD + width).unwrap_or_default();
         let same = !C::READS && above == &*line;
         let context = *again & 3;
-        let same = self.row_again.get_mut(context).is_some_and(|prob| coder.bit(prob, same));
+        let same = coder.bit(&mut self.row_again[context], same);
         *again = *again << 1 | usize::from(same);
         if same {
             line.copy_from_slice(above);
@@ -215,7 +216,10 @@ impl ColourModel {
         up: &[u32],
         this: &mut [u32],
     ) {
-        let at = |row: &[u32], index: usize| row.get(index).copied().unwrap_or_default();
+        let at = |row: &[u32], index: usize| {
+            debug_assert!(index < row.len(), "{index} of {}", row.len());
+            row.get(index).copied().unwrap_or_default()
+        };
         let end = PAD + width;
         let mut x = PAD;
         while x < end {
@@ -264,7 +268,7 @@ impl ColourModel {
         let longest = same(up, flat);
         let length = if C::READS { 0 } else { same(this, flat).min(longest) };
         let bucket = longest.max(1).ilog2() as usize;
-        let whole = self.run_whole.get_mut(bucket).is_none_or(|prob| coder.bit(prob, length == longest));
+        let whole = coder.bit(&mut self.run_whole[bucket], length == longest);
         if whole {
             return longest;
         }
@@ -272,8 +276,8 @@ impl ColourModel {
             return 0;
         }
         let bits = (longest - 1).ilog2() + 1;
-        let Some(tree) = self.run_length.get_mut(bits as usize) else { return longest };
-        let length = tree.upper(coder, bits, u32::try_from(length).unwrap_or_default());
+        let length =
+            self.run_length[bits as usize].upper(coder, bits, u32::try_from(length).unwrap_or_default());
         // Longer than there is room for only in hostile bytes.
         (length as usize).min(longest - 1)
     }
@@ -292,8 +296,7 @@ impl ColourModel {
             excluded.add(not);
         }
         let (wide, narrow) = (around.wide(), around.narrow());
-        let (wide_at, narrow_at) = ((wide >> (32 - WIDE)) as usize, (narrow >> (32 - NARROW)) as usize);
-        let Some(slot) = self.wide.get_mut(wide_at) else { return 0 };
+        let slot = self.wide.at(wide);
         let (mark, old) = (wide & 0xff, *slot);
         let found = if old.second >> 24 == mark {
             guess(coder, pixel, around, old, &mut self.wide_trust, &mut excluded)
@@ -304,10 +307,8 @@ impl ColourModel {
             *slot = old.after(found, mark);
             return found;
         }
-        let found = self.fallback(coder, pixel, around, (narrow_at, narrow & 0xff), &mut excluded);
-        if let Some(slot) = self.wide.get_mut(wide_at) {
-            *slot = old.after(found, mark);
-        }
+        let found = self.fallback(coder, pixel, around, narrow, &mut excluded);
+        *self.wide.at(wide) = old.after(found, mark);
         found
     }
 
@@ -317,10 +318,10 @@ impl ColourModel {
         coder: &mut C,
         pixel: u32,
         around: Neighbours,
-        (place, mark): (usize, u32),
+        hash: u32,
         excluded: &mut ExcludedColours,
     ) -> u32 {
-        let old = self.narrow.get(place).copied().unwrap_or_default();
+        let (mark, old) = (hash & 0xff, *self.narrow.at(hash));
         let mut found = None;
         if old.second >> 24 == mark {
             found = guess(coder, pixel, around, old, &mut self.narrow_trust, excluded);
@@ -340,27 +341,22 @@ impl ColourModel {
             }
         }
         let found = found.unwrap_or_else(|| self.palette_colour(coder, pixel, around.w));
-        if let Some(slot) = self.narrow.get_mut(place) {
-            *slot = old.after(found, mark);
-        }
+        *self.narrow.at(hash) = old.after(found, mark);
         found
     }
 
     /// A colour by its place among 256 that were seen lately, or in full, as the difference from one near it.
     fn palette_colour<C: RangeCoder>(&mut self, coder: &mut C, colour: u32, near: u32) -> u32 {
         let place = mix(colour.wrapping_mul(0x9e37_79b1)) >> 24;
-        let known = self.palette.get(place as usize) == Some(&colour);
+        let known = self.palette[place as usize] == colour;
         if coder.bit(&mut self.known, known) {
             let context = (mix(near.wrapping_mul(0x85eb_ca6b)) >> 28) as usize;
-            let Some(tree) = self.places.get_mut(context) else { return 0 };
-            let place = tree.code(coder, place);
-            return self.palette.get(place as usize).copied().unwrap_or_default();
+            let place = self.places[context].code(coder, place);
+            return self.palette[place as usize];
         }
         let colour = self.literal(coder, colour, near);
         let place = mix(colour.wrapping_mul(0x9e37_79b1)) >> 24;
-        if let Some(slot) = self.palette.get_mut(place as usize) {
-            *slot = colour;
-        }
+        self.palette[place as usize] = colour;
         colour
     }
 
@@ -407,13 +403,13 @@ fn guess<C: RangeCoder>(
     let (first, second) = (slot.first & COLOUR, slot.second & COLOUR);
     if !excluded.has(first) {
         let kind = usize::from(first == around.w) << 8 | usize::from(first == around.n) << 9;
-        if coder.bit(trust.first.get_mut(history | kind)?, pixel == first) {
+        if coder.bit(&mut trust.first[history | kind], pixel == first) {
             return Some(first);
         }
         excluded.add(first);
     }
     if !excluded.has(second) {
-        if coder.bit(trust.second.get_mut(history)?, pixel == second) {
+        if coder.bit(&mut trust.second[history], pixel == second) {
             return Some(second);
         }
         excluded.add(second);

@@ -10,7 +10,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 use crate::canvas::Canvas;
 use crate::format::{
     CACHED_TILES, COVER, FrameModel, HAS_SIDE_DATA, IS_FIRST, OPERATION, Operation, OperationHead, SEAL,
-    TILE, VERSION, take_length,
+    VERSION, take_length,
 };
 use crate::geometry::{MAX_PIXELS, Point, Rect, Size};
 use crate::picture::Picture;
@@ -204,7 +204,7 @@ impl DecoderState {
     ) -> Result<(), DecodeError> {
         let slot = self.model.slot(reader, 0);
         let kept = self.kept.get(slot).ok_or(DecodeError::Damaged)?;
-        let own = self.model.grid.tile(rect.x / TILE, rect.y / TILE);
+        let own = self.model.grid.tile(self.model.grid.cell_at(rect.x, rect.y));
         if kept.len() != own.pixels() || !own.contains(rect) {
             return Err(DecodeError::Damaged);
         }

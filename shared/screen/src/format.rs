@@ -7,7 +7,9 @@
 
 use crate::colour_model::ColourModel;
 use crate::geometry::{Point, Rect, Size};
+use crate::grid::{Cell, TileGrid};
 use crate::range_coder::{BitModel, BitTree, NumberModel, RangeCoder, SignedModel};
+use crate::table::FixedTable;
 
 /// In the upper half of the first byte.
 pub(crate) const VERSION: u8 = 1 << 4;
@@ -66,95 +68,54 @@ pub(crate) struct OperationHead {
     pub(crate) rect: Rect,
 }
 
-/// The tiles of a picture.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct TileGrid {
-    pub(crate) size: Size,
-    pub(crate) columns: u16,
-    pub(crate) rows: u16,
-    side: u16,
-}
-
-impl TileGrid {
-    pub(crate) fn new(size: Size, side: u16) -> Self {
-        Self { size, columns: size.width.div_ceil(side), rows: size.height.div_ceil(side), side }
-    }
-
-    pub(crate) fn count(self) -> usize {
-        usize::from(self.columns) * usize::from(self.rows)
-    }
-
-    pub(crate) fn index(self, column: u16, row: u16) -> usize {
-        usize::from(row) * usize::from(self.columns) + usize::from(column)
-    }
-
-    /// One tile; smaller at the right and lower edge.
-    pub(crate) fn tile(self, column: u16, row: u16) -> Rect {
-        let (x, y) = (column.saturating_mul(self.side), row.saturating_mul(self.side));
-        Rect::new(x, y, self.side, self.side).intersect(self.size.rect())
-    }
-
-    /// Columns and rows that a rectangle touches.
-    pub(crate) fn touched(self, rect: Rect) -> impl Iterator<Item = (u16, u16)> + use<> {
-        let clip =
-            |end: u32, most: u16| u16::try_from(end.div_ceil(u32::from(self.side))).unwrap_or(most).min(most);
-        let (right, lower) = (clip(rect.right(), self.columns), clip(rect.bottom(), self.rows));
-        let (left, upper) = (rect.x / self.side, rect.y / self.side);
-        let right = if rect.is_empty() { left } else { right };
-        (upper..lower).flat_map(move |row| (left..right).map(move |column| (column, row)))
-    }
-}
-
 /// How one kind of rectangle tends to lie.
 #[derive(Clone, Debug)]
 struct RectModel {
     tile: SignedModel,
-    at_edge: [BitModel; 2],
-    inside: [BitTree<64>; 2],
-    to_edge: [BitModel; 2],
-    length: [NumberModel; 2],
+    axes: [AxisModel; 2],
+}
+
+/// The same, along one axis: where a rectangle begins in its tile, and how long it is.
+#[derive(Clone, Debug)]
+struct AxisModel {
+    at_edge: BitModel,
+    inside: BitTree<64>,
+    to_edge: BitModel,
+    length: NumberModel,
+}
+
+impl AxisModel {
+    const NEW: Self = Self {
+        at_edge: BitModel::EVEN,
+        inside: BitTree::NEW,
+        to_edge: BitModel::EVEN,
+        length: NumberModel::NEW,
+    };
+
+    /// Beginning and length; `room` is the tile's own length.
+    fn code<C: RangeCoder>(&mut self, coder: &mut C, (begin, length, room): (u16, u16, u32)) -> (u32, u32) {
+        let begin = u32::from(begin);
+        let begin = if coder.bit(&mut self.at_edge, begin == 0) { 0 } else { self.inside.code(coder, begin) };
+        let rest = room.saturating_sub(begin);
+        if coder.bit(&mut self.to_edge, u32::from(length) == rest) {
+            return (begin, rest);
+        }
+        (begin, self.length.code(coder, u32::from(length).wrapping_sub(1)) + 1)
+    }
 }
 
 impl RectModel {
-    const NEW: Self = Self {
-        tile: SignedModel::NEW,
-        at_edge: [BitModel::EVEN; 2],
-        inside: [const { BitTree::NEW }; 2],
-        to_edge: [BitModel::EVEN; 2],
-        length: [const { NumberModel::NEW }; 2],
-    };
-
-    /// One axis: where it begins in its tile, and how long it is.
-    fn axis<C: RangeCoder>(
-        &mut self,
-        coder: &mut C,
-        axis: usize,
-        (begin, length, room): (u16, u16, u32),
-    ) -> (u32, u32) {
-        let (Some(at_edge), Some(inside)) = (self.at_edge.get_mut(axis), self.inside.get_mut(axis)) else {
-            return (0, 0);
-        };
-        let begin = u32::from(begin);
-        let begin = if coder.bit(at_edge, begin == 0) { 0 } else { inside.code(coder, begin) };
-        let rest = room.saturating_sub(begin);
-        let (Some(to_edge), Some(number)) = (self.to_edge.get_mut(axis), self.length.get_mut(axis)) else {
-            return (0, 0);
-        };
-        if coder.bit(to_edge, u32::from(length) == rest) {
-            return (begin, rest);
-        }
-        (begin, number.code(coder, u32::from(length).wrapping_sub(1)) + 1)
-    }
+    const NEW: Self = Self { tile: SignedModel::NEW, axes: [AxisModel::NEW, AxisModel::NEW] };
 }
 
 /// The state that both ends have in common.
 #[derive(Debug)]
 pub(crate) struct FrameModel {
     pub(crate) grid: TileGrid,
-    kinds: [BitTree<8>; 8],
+    kinds: FixedTable<BitTree<8>, 8>,
     last_kind: u8,
     last_tile: i32,
-    rect_models: [RectModel; 8],
+    rect_models: FixedTable<RectModel, 8>,
     moved: [SignedModel; 2],
     last_move: (i32, i32),
     move_again: BitModel,
@@ -169,10 +130,10 @@ impl FrameModel {
     pub(crate) fn new(size: Size) -> Self {
         Self {
             grid: TileGrid::new(size, TILE),
-            kinds: [const { BitTree::NEW }; 8],
+            kinds: FixedTable([const { BitTree::NEW }; 8]),
             last_kind: 0,
             last_tile: 0,
-            rect_models: [const { RectModel::NEW }; 8],
+            rect_models: FixedTable([const { RectModel::NEW }; 8]),
             moved: [SignedModel::NEW, SignedModel::NEW],
             last_move: (0, 0),
             move_again: BitModel::EVEN,
@@ -191,8 +152,7 @@ impl FrameModel {
         coder: &mut C,
         place: OperationHead,
     ) -> Option<OperationHead> {
-        let kinds = self.kinds.get_mut(usize::from(self.last_kind))?;
-        let kind = kinds.code(coder, place.kind as u32);
+        let kind = self.kinds[usize::from(self.last_kind)].code(coder, place.kind as u32);
         self.last_kind = u8::try_from(kind).ok()?;
         let kind = *Operation::ALL.get(usize::from(self.last_kind))?;
         let rect = if kind == Operation::End { Rect::default() } else { self.rect(coder, kind, place.rect)? };
@@ -201,21 +161,22 @@ impl FrameModel {
 
     fn rect<C: RangeCoder>(&mut self, coder: &mut C, kind: Operation, rect: Rect) -> Option<Rect> {
         let (columns, size) = (i32::from(self.grid.columns), self.grid.size);
-        let rect_models = self.rect_models.get_mut(kind as usize)?;
+        let model = &mut self.rect_models[kind as usize];
         let tile = i32::from(rect.y / TILE) * columns + i32::from(rect.x / TILE);
-        let tile = self.last_tile + rect_models.tile.code(coder, tile - self.last_tile);
+        let tile = self.last_tile + model.tile.code(coder, tile - self.last_tile);
         if tile < 0 || tile >= columns * i32::from(self.grid.rows) {
             return None;
         }
         self.last_tile = tile;
         let column = u16::try_from(tile % columns).ok()?;
         let row = u16::try_from(tile / columns).ok()?;
-        let own = self.grid.tile(column, row);
+        let own = self.grid.tile(Cell { column, row });
         if kind == Operation::Keep {
             return Some(own);
         }
-        let (x, width) = rect_models.axis(coder, 0, (rect.x % TILE, rect.width, u32::from(own.width)));
-        let (y, height) = rect_models.axis(coder, 1, (rect.y % TILE, rect.height, u32::from(own.height)));
+        let [across, down] = &mut model.axes;
+        let (x, width) = across.code(coder, (rect.x % TILE, rect.width, u32::from(own.width)));
+        let (y, height) = down.code(coder, (rect.y % TILE, rect.height, u32::from(own.height)));
         let fit = |value: u32| u16::try_from(value).ok();
         Rect::new(fit(u32::from(own.x) + x)?, fit(u32::from(own.y) + y)?, fit(width)?, fit(height)?)
             .within(size)
@@ -290,17 +251,5 @@ mod tests {
             assert_eq!(take_length(&bytes), Some((length, &[9][..])));
         }
         assert_eq!(take_length(&[0xff; 9]), None);
-    }
-
-    #[test]
-    fn a_grid_covers_its_picture() {
-        let grid = TileGrid::new(Size { width: 130, height: 64 }, TILE);
-        assert_eq!((grid.columns, grid.rows), (3, 1));
-        assert_eq!(grid.tile(2, 0), Rect::new(128, 0, 2, 64));
-        let touched = |x, y, w, h| grid.touched(Rect::new(x, y, w, h)).collect::<Vec<_>>();
-        assert_eq!(touched(63, 0, 2, 1), [(0, 0), (1, 0)]);
-        assert_eq!(touched(128, 3, 2, 1), [(2, 0)]);
-        assert_eq!(touched(5, 5, 0, 1), []);
-        assert_eq!(touched(0, 0, u16::MAX, u16::MAX).len(), 3);
     }
 }

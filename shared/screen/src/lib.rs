@@ -13,9 +13,11 @@ pub mod picture;
 
 mod colour_model;
 mod format;
+mod grid;
 mod jpeg;
 mod photo;
 mod range_coder;
+mod table;
 
 pub use canvas::Canvas;
 pub use decode::{DecodeError, ScreenDecoder, first_size};

@@ -1,20 +1,22 @@
 //! Where the viewer has only a lossy picture.
 
-use crate::format::{BLOCK, TileGrid};
+use crate::format::BLOCK;
 use crate::geometry::{Point, Rect, Size};
+use crate::grid::{Cell, TileGrid};
+use crate::table::CellMap;
 
 /// One mark for each block. A block that is marked may be exact; one that isn't is.
 #[derive(Debug)]
 pub(super) struct LossyBlocks {
     pub(super) grid: TileGrid,
-    lossy: Vec<bool>,
+    lossy: CellMap<bool>,
     count: usize,
 }
 
 impl LossyBlocks {
     pub(super) fn new(size: Size) -> Self {
         let grid = TileGrid::new(size, BLOCK);
-        Self { grid, lossy: vec![false; grid.count()], count: 0 }
+        Self { grid, lossy: CellMap::new(grid, false), count: 0 }
     }
 
     /// Whether there is any.
@@ -22,20 +24,18 @@ impl LossyBlocks {
         self.count > 0
     }
 
-    pub(super) fn is_lossy(&self, column: u16, row: u16) -> bool {
-        self.lossy.get(self.grid.index(column, row)) == Some(&true)
+    pub(super) fn is_lossy(&self, cell: Cell) -> bool {
+        self.lossy[cell]
     }
 
     /// Whether a part of the rectangle may be lossy.
     pub(super) fn any_in(&self, rect: Rect) -> bool {
-        self.any() && self.grid.touched(rect).any(|(column, row)| self.is_lossy(column, row))
+        self.any() && self.grid.touched(rect).any(|cell| self.is_lossy(cell))
     }
 
-    fn set(&mut self, column: u16, row: u16, lossy: bool) {
-        if let Some(mark) = self.lossy.get_mut(self.grid.index(column, row)) {
-            self.count = self.count + usize::from(lossy) - usize::from(*mark);
-            *mark = lossy;
-        }
+    fn set(&mut self, cell: Cell, lossy: bool) {
+        let before = core::mem::replace(&mut self.lossy[cell], lossy);
+        self.count = self.count + usize::from(lossy) - usize::from(before);
     }
 
     /// The rectangle was sent.
@@ -43,11 +43,11 @@ impl LossyBlocks {
         if exact && !self.any() {
             return;
         }
-        for (column, row) in self.grid.touched(rect) {
+        for cell in self.grid.touched(rect) {
             if !exact {
-                self.set(column, row, true);
-            } else if rect.contains(self.grid.tile(column, row)) {
-                self.set(column, row, false);
+                self.set(cell, true);
+            } else if rect.contains(self.grid.tile(cell)) {
+                self.set(cell, false);
             }
         }
     }
@@ -59,15 +59,15 @@ impl LossyBlocks {
         }
         let target = Rect { x: to.x, y: to.y, ..from };
         let mut marks = Vec::new();
-        for (column, row) in self.grid.touched(target) {
-            let block = self.grid.tile(column, row);
+        for cell in self.grid.touched(target) {
+            let block = self.grid.tile(cell);
             let part = block.intersect(target);
             let source = Rect { x: part.x - to.x + from.x, y: part.y - to.y + from.y, ..part };
-            let stays = part != block && self.is_lossy(column, row);
-            marks.push((column, row, stays || self.any_in(source)));
+            let stays = part != block && self.is_lossy(cell);
+            marks.push((cell, stays || self.any_in(source)));
         }
-        for (column, row, lossy) in marks {
-            self.set(column, row, lossy);
+        for (cell, lossy) in marks {
+            self.set(cell, lossy);
         }
     }
 }
@@ -83,11 +83,15 @@ mod tests {
         marks.sent(Rect::new(0, 0, 15, 16), true);
         assert!(marks.any_in(Rect::new(3, 3, 1, 1)) && !marks.any_in(Rect::new(16, 0, 9, 9)));
         marks.copied(Rect::new(0, 0, 16, 16), Point { x: 24, y: 20 });
+        let is_lossy = |marks: &LossyBlocks, column, row| marks.is_lossy(Cell { column, row });
         assert!(
-            marks.is_lossy(1, 1) && marks.is_lossy(2, 2) && marks.is_lossy(0, 0) && !marks.is_lossy(3, 1)
+            is_lossy(&marks, 1, 1)
+                && is_lossy(&marks, 2, 2)
+                && is_lossy(&marks, 0, 0)
+                && !is_lossy(&marks, 3, 1)
         );
         marks.copied(Rect::new(48, 48, 16, 16), Point { x: 0, y: 0 });
-        assert!(!marks.is_lossy(0, 0));
+        assert!(!is_lossy(&marks, 0, 0));
         marks.sent(Rect::new(0, 0, 70, 70), true);
         assert!(!marks.any());
     }

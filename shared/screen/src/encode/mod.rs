@@ -14,13 +14,15 @@ mod tile_cache;
 
 use crate::canvas::Canvas as _;
 use crate::format::{
-    FrameModel, HAS_SIDE_DATA, IS_FIRST, Operation, OperationHead, SEAL, VERSION, put_length,
+    BLOCK, FrameModel, HAS_SIDE_DATA, IS_FIRST, Operation, OperationHead, SEAL, TILE, VERSION, put_length,
 };
 use crate::geometry::{Point, Rect, Size};
+use crate::grid::Cell;
 use crate::jpeg::JpegEncoder;
 use crate::photo;
 use crate::picture::Picture;
 use crate::range_coder::{RangeCoder as _, RangeEncoder};
+use crate::table::CellMap;
 
 use lossy_blocks::LossyBlocks;
 use plan::{SendJob, SendMethod};
@@ -89,13 +91,13 @@ pub struct ScreenEncoder {
     /// Nothing was coded yet.
     fresh: bool,
     /// Tiles that differ from the shadow, or may.
-    owed: Vec<bool>,
+    owed: CellMap<bool>,
     /// The frame in which a tile changed last.
-    touched: Vec<u32>,
+    touched: CellMap<u32>,
     /// The frame in which it changed before that.
-    settled: Vec<u32>,
+    settled: CellMap<u32>,
     /// The frame in which something of a tile was sent last.
-    sent: Vec<u32>,
+    sent: CellMap<u32>,
     frame: u32,
     lossy_blocks: LossyBlocks,
     tile_cache: TileCache,
@@ -105,8 +107,7 @@ pub struct ScreenEncoder {
 /// A tile that differs.
 #[derive(Clone, Copy, Debug)]
 struct ChangedTile {
-    column: u16,
-    row: u16,
+    cell: Cell,
     /// The smallest rectangle around all that differs, in pixels of the picture.
     within: Rect,
 }
@@ -131,15 +132,15 @@ impl ScreenEncoder {
     /// For pictures of that size. Its first frame is whole.
     pub fn new(size: Size) -> Self {
         let model = FrameModel::new(size);
-        let tiles = model.grid.count();
+        let tiles = model.grid;
         Self {
             shadow: Picture::black(size),
             model,
             fresh: true,
-            owed: vec![true; tiles],
-            touched: vec![0; tiles],
-            settled: vec![0; tiles],
-            sent: vec![0; tiles],
+            owed: CellMap::new(tiles, true),
+            touched: CellMap::new(tiles, 0),
+            settled: CellMap::new(tiles, 0),
+            sent: CellMap::new(tiles, 0),
             frame: 0,
             lossy_blocks: LossyBlocks::new(size),
             tile_cache: TileCache::default(),
@@ -154,7 +155,7 @@ impl ScreenEncoder {
 
     /// What the viewer doesn't have yet, as far as was told.
     pub fn pending(&self) -> PendingUpdates {
-        PendingUpdates { changed: self.owed.contains(&true), lossy: self.lossy_blocks.any() }
+        PendingUpdates { changed: self.owed.values().contains(&true), lossy: self.lossy_blocks.any() }
     }
 
     /// Codes what differs between the picture and the viewer's, as far as it lies in tiles that are damaged or still
@@ -219,29 +220,20 @@ impl ScreenEncoder {
     /// Tiles that differ, in order. Those that don't are no longer owed.
     fn changed(&mut self, now: &Picture, damage: &[Rect]) -> Vec<ChangedTile> {
         let grid = self.model.grid;
-        let mut new = vec![false; grid.count()];
+        let mut new = CellMap::new(grid, false);
         for rect in damage {
-            for (column, row) in grid.touched(rect.intersect(grid.size.rect())) {
-                if let Some(place) = new.get_mut(grid.index(column, row)) {
-                    *place = true;
-                }
-            }
+            grid.touched(rect.intersect(grid.size.rect())).for_each(|cell| new[cell] = true);
         }
         let mut changed = Vec::new();
-        for (column, row) in grid.touched(grid.size.rect()) {
-            let index = grid.index(column, row);
-            let (Some(owed), Some(new)) = (self.owed.get_mut(index), new.get(index)) else { continue };
-            if !*owed && !*new {
+        for cell in grid.cells() {
+            if !self.owed[cell] && !new[cell] {
                 continue;
             }
-            *owed = false;
-            if let Some(tile) = self.differs(now, column, row) {
+            self.owed[cell] = false;
+            if let Some(tile) = self.differs(now, cell) {
                 changed.push(tile);
-                if *new
-                    && let (Some(touched), Some(settled)) =
-                        (self.touched.get_mut(index), self.settled.get_mut(index))
-                {
-                    *settled = core::mem::replace(touched, self.frame);
+                if new[cell] {
+                    self.settled[cell] = core::mem::replace(&mut self.touched[cell], self.frame);
                 }
             }
         }
@@ -249,17 +241,16 @@ impl ScreenEncoder {
     }
 
     /// Where a tile differs from the shadow.
-    fn differs(&self, now: &Picture, column: u16, row: u16) -> Option<ChangedTile> {
-        let within = difference(&self.shadow, now, self.model.grid.tile(column, row))?;
-        Some(ChangedTile { column, row, within })
+    fn differs(&self, now: &Picture, cell: Cell) -> Option<ChangedTile> {
+        let within = difference(&self.shadow, now, self.model.grid.tile(cell))?;
+        Some(ChangedTile { cell, within })
     }
 
     /// Lets the viewer keep what has stood for a while and is about to be covered.
     fn keep(&mut self, frame: &mut FrameBuilder, changed: &[ChangedTile]) {
         for tile in changed {
-            let index = self.model.grid.index(tile.column, tile.row);
-            let rect = self.model.grid.tile(tile.column, tile.row);
-            let last = self.settled.get(index).copied().unwrap_or_default();
+            let rect = self.model.grid.tile(tile.cell);
+            let last = self.settled[tile.cell];
             if tile.within.pixels() * 4 < rect.pixels() || self.frame.wrapping_sub(last) < SETTLED {
                 continue;
             }
@@ -303,10 +294,10 @@ impl ScreenEncoder {
                 copied.push(target);
             }
             changed.retain_mut(|tile| {
-                let rect = self.model.grid.tile(tile.column, tile.row);
+                let rect = self.model.grid.tile(tile.cell);
                 // What was copied as a whole needn't be compared.
                 let whole = copied.iter().any(|target| target.contains(rect));
-                let left = if whole { None } else { self.differs(now, tile.column, tile.row) };
+                let left = if whole { None } else { self.differs(now, tile.cell) };
                 *tile = left.unwrap_or(*tile);
                 left.is_some()
             });
@@ -375,11 +366,7 @@ impl ScreenEncoder {
             self.shadow.row_mut(rect.x, y, rect.width).copy_from_slice(now.row(rect.x, y, rect.width));
         }
         let grid = self.model.grid;
-        for (column, row) in grid.touched(rect) {
-            if let Some(sent) = self.sent.get_mut(grid.index(column, row)) {
-                *sent = self.frame;
-            }
-        }
+        grid.touched(rect).for_each(|cell| self.sent[cell] = self.frame);
         self.lossy_blocks.sent(rect, !matches!(method, SendMethod::Lossy(_)));
     }
 
@@ -388,16 +375,16 @@ impl ScreenEncoder {
         if !self.lossy_blocks.any() {
             return;
         }
-        let tiles = self.model.grid;
+        /// Blocks along a tile's side.
+        const BLOCKS: u16 = TILE / BLOCK;
         let rest = if at_rest || settings.photos == PhotoQuality::Exact { 1 } else { RESTED };
-        let rests = |column: u16, row: u16| {
-            let tile = tiles.index(column / 4, row / 4);
-            self.owed.get(tile) == Some(&false)
-                && self.touched.get(tile).is_some_and(|touched| self.frame.wrapping_sub(*touched) >= rest)
+        let rests = |block: Cell| {
+            let tile = Cell { column: block.column / BLOCKS, row: block.row / BLOCKS };
+            !self.owed[tile] && self.frame.wrapping_sub(self.touched[tile]) >= rest
         };
         let blocks = self.lossy_blocks.grid;
-        let wanted = |column, row| self.lossy_blocks.is_lossy(column, row) && rests(column, row);
-        let rects = rectangles::cover(&blocks, plan::PHOTO_BLOCKS, wanted, |_, _| false);
+        let wanted = |block| self.lossy_blocks.is_lossy(block) && rests(block);
+        let rects = rectangles::cover(&blocks, plan::PHOTO_BLOCKS, wanted, |_| false);
         for rect in rects {
             if frame.is_full(settings) {
                 break;
@@ -413,11 +400,7 @@ impl ScreenEncoder {
 
     fn owe(&mut self, rect: Rect, owed: bool) {
         let grid = self.model.grid;
-        for (column, row) in grid.touched(rect) {
-            if let Some(place) = self.owed.get_mut(grid.index(column, row)) {
-                *place = owed;
-            }
-        }
+        grid.touched(rect).for_each(|cell| self.owed[cell] = owed);
     }
 }
 
@@ -455,8 +438,8 @@ fn joined(changed: &[ChangedTile]) -> Vec<Rect> {
     let mut areas: Vec<(u16, Rect)> = Vec::new();
     for tile in changed {
         match areas.last_mut() {
-            Some((row, area)) if *row == tile.row => *area = area.union(tile.within),
-            _ => areas.push((tile.row, tile.within)),
+            Some((row, area)) if *row == tile.cell.row => *area = area.union(tile.within),
+            _ => areas.push((tile.cell.row, tile.within)),
         }
     }
     areas.into_iter().map(|(_, area)| area).collect()

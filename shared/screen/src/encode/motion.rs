@@ -6,9 +6,11 @@
 
 use std::collections::HashMap;
 
-use crate::format::{BLOCK, TileGrid};
+use crate::format::BLOCK;
 use crate::geometry::{Point, Rect};
+use crate::grid::{Cell, TileGrid};
 use crate::picture::Picture;
+use crate::table::CellMap;
 
 /// Width of what is looked up, in pixels.
 const WINDOW: usize = 16;
@@ -174,27 +176,26 @@ pub(super) fn best(
 fn moves(before: &Picture, now: &Picture, changed: &[Rect], (dx, dy): (i32, i32)) -> Vec<MovedRect> {
     let grid = TileGrid::new(now.size(), BLOCK);
     // Whether there is something to gain in each block, if it is as it was over there.
-    let mut gain: Vec<Option<bool>> = vec![None; grid.count()];
+    let mut gain: CellMap<Option<bool>> = CellMap::new(grid, None);
     let all = changed.iter().fold(Rect::default(), |all, area| all.union(*area));
     for area in changed {
         // Lines of text end raggedly: what is beside them moved too, if only from blank to blank.
         let wide = area.width >= all.width / 2;
         let area = if wide { Rect { x: all.x, width: all.width, ..*area } } else { *area };
-        for (column, row) in grid.touched(area) {
-            let block = grid.tile(column, row);
-            if let (Some(from), Some(place)) =
-                (shifted(block, (dx, dy), now), gain.get_mut(grid.index(column, row)))
-                && place.is_none()
+        for cell in grid.touched(area) {
+            let block = grid.tile(cell);
+            if gain[cell].is_none()
+                && let Some(from) = shifted(block, (dx, dy), now)
                 && same(before, from, now, block)
             {
-                *place = Some(!same(before, block, now, block));
+                gain[cell] = Some(!same(before, block, now, block));
             }
         }
     }
     let mut areas = Vec::new();
-    for (column, row) in grid.touched(now.size().rect()) {
-        if gain.get(grid.index(column, row)).copied().flatten().is_some() {
-            areas.extend(grown(&grid, &mut gain, column, row));
+    for cell in grid.cells() {
+        if gain[cell].is_some() {
+            areas.extend(grown(&mut gain, cell));
         }
     }
     let stretched = areas.iter().map(|area| stretched(before, now, (*area, &areas), (dx, dy)));
@@ -213,20 +214,18 @@ fn moves(before: &Picture, now: &Picture, changed: &[Rect], (dx, dy): (i32, i32)
 }
 
 /// Takes the largest rectangle of matching blocks that begins there, if it is worth it.
-fn grown(grid: &TileGrid, gain: &mut [Option<bool>], column: u16, row: u16) -> Option<Rect> {
-    let at = |gain: &[Option<bool>], x: u16, y: u16| gain.get(grid.index(x, y)).copied().flatten();
-    let right = (column..grid.columns).take_while(|x| at(gain, *x, row).is_some()).last()? + 1;
-    let lower =
-        (row..grid.rows).take_while(|y| (column..right).all(|x| at(gain, x, *y).is_some())).last()? + 1;
+fn grown(gain: &mut CellMap<Option<bool>>, first: Cell) -> Option<Rect> {
+    let (grid, Cell { column, row }) = (gain.grid(), first);
+    let matches = |column, row| gain[Cell { column, row }].is_some();
+    let right = (column..grid.columns).take_while(|x| matches(*x, row)).last()? + 1;
+    let lower = (row..grid.rows).take_while(|y| (column..right).all(|x| matches(x, *y))).last()? + 1;
     let mut blocks = 0;
-    for y in row..lower {
-        for x in column..right {
-            if let Some(place) = gain.get_mut(grid.index(x, y)) {
-                blocks += usize::from(place.take() == Some(true));
-            }
+    for row in row..lower {
+        for column in column..right {
+            blocks += usize::from(gain[Cell { column, row }].take() == Some(true));
         }
     }
-    let area = grid.tile(column, row).union(grid.tile(right - 1, lower - 1));
+    let area = grid.tile(first).union(grid.tile(Cell { column: right - 1, row: lower - 1 }));
     (blocks >= WORTH).then_some(area)
 }
 

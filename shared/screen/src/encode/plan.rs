@@ -4,7 +4,9 @@ use core::cmp::Reverse;
 
 use crate::format::{BLOCK, TILE};
 use crate::geometry::{Point, Rect};
+use crate::grid::Cell;
 use crate::picture::Picture;
+use crate::table::CellMap;
 
 use super::block_content::{self, BlockContent};
 use super::{
@@ -51,33 +53,27 @@ impl ScreenEncoder {
         settings: FrameSettings,
     ) -> Vec<SendJob> {
         let blocks = self.lossy_blocks.grid;
-        let mut contents = vec![None; blocks.count()];
+        let mut contents = CellMap::new(blocks, None);
         let (mut jobs, mut any_natural) = (Vec::new(), false);
         for tile in changed {
-            let rect = self.model.grid.tile(tile.column, tile.row);
+            let rect = self.model.grid.tile(tile.cell);
             if let Some(job) = self.whole(now, tile, rect) {
                 add(&mut jobs, job);
                 continue;
             }
             let mut natural = false;
-            for (column, row) in blocks.touched(tile.within) {
-                let block = blocks.tile(column, row);
-                if difference(&self.shadow, now, block).is_some()
-                    && let Some(place) = contents.get_mut(blocks.index(column, row))
-                {
+            for cell in blocks.touched(tile.within) {
+                let block = blocks.tile(cell);
+                if difference(&self.shadow, now, block).is_some() {
                     let content = block_content::of(now, block);
                     natural |= content == BlockContent::Natural;
-                    *place = Some(content);
+                    contents[cell] = Some(content);
                 }
             }
             any_natural |= natural;
             if !natural {
-                for (column, row) in blocks.touched(tile.within) {
-                    if let Some(place) = contents.get_mut(blocks.index(column, row)) {
-                        // Not to be taken into a neighbouring tile's natural picture.
-                        *place = None;
-                    }
-                }
+                // Not to be taken into a neighbouring tile's natural picture.
+                blocks.touched(tile.within).for_each(|cell| contents[cell] = None);
                 add(&mut jobs, painted(now, tile.within));
             }
         }
@@ -107,25 +103,21 @@ impl ScreenEncoder {
         &self,
         now: &Picture,
         settings: FrameSettings,
-        contents: &[Option<BlockContent>],
+        contents: &CellMap<Option<BlockContent>>,
         jobs: &mut Vec<SendJob>,
     ) {
         let blocks = self.lossy_blocks.grid;
-        let at = |column, row| contents.get(blocks.index(column, row)).copied().flatten();
         // Alone, or almost, it is rather a small icon or a few crowded letters.
-        let is_natural = |column, row| at(column, row) == Some(BlockContent::Natural);
-        let natural = |column: u16, row: u16| {
-            is_natural(column, row)
-                && (row.saturating_sub(1)..=row.saturating_add(1).min(blocks.rows - 1))
-                    .flat_map(|y| {
-                        let right = column.saturating_add(1).min(blocks.columns - 1);
-                        (column.saturating_sub(1)..=right).map(move |x| (x, y))
-                    })
-                    .filter(|(x, y)| is_natural(*x, *y))
-                    .count()
-                    > 3
+        let is_natural = |cell: Cell| contents[cell] == Some(BlockContent::Natural);
+        let natural = |cell: Cell| {
+            let Cell { column, row } = cell;
+            let right = column.saturating_add(1).min(blocks.columns - 1);
+            let lower = row.saturating_add(1).min(blocks.rows - 1);
+            let around = (row.saturating_sub(1)..=lower)
+                .flat_map(|row| (column.saturating_sub(1)..=right).map(move |column| Cell { column, row }));
+            is_natural(cell) && around.filter(|cell| is_natural(*cell)).count() > 3
         };
-        let soft = |column, row| at(column, row) == Some(BlockContent::Soft);
+        let soft = |cell: Cell| contents[cell] == Some(BlockContent::Soft);
         let (method, most) = match settings.photos {
             PhotoQuality::Exact => (SendMethod::Photo, PHOTO_BLOCKS),
             PhotoQuality::Lossy { quality } => {
@@ -134,15 +126,11 @@ impl ScreenEncoder {
             }
         };
         let mut rects = rectangles::cover(&blocks, most, natural, soft);
-        let mut left = contents.to_vec();
-        for (column, row) in rects.iter().flat_map(|rect| blocks.touched(*rect)) {
-            if let Some(place) = left.get_mut(blocks.index(column, row)) {
-                *place = None;
-            }
-        }
-        let drawn = |column, row| left.get(blocks.index(column, row)).copied().flatten().is_some();
+        let mut left = contents.clone();
+        rects.iter().flat_map(|rect| blocks.touched(*rect)).for_each(|cell| left[cell] = None);
+        let drawn = |cell: Cell| left[cell].is_some();
         let per_tile = TILE / BLOCK;
-        for rect in rectangles::cover(&blocks, (per_tile, per_tile), drawn, |_, _| false) {
+        for rect in rectangles::cover(&blocks, (per_tile, per_tile), drawn, |_| false) {
             if let Some(within) = difference(&self.shadow, now, rect) {
                 jobs.push(painted(now, within));
             }
@@ -160,11 +148,10 @@ impl ScreenEncoder {
             return;
         }
         jobs.sort_by_key(|job| {
-            let tile = self.model.grid.index(job.rect.x / TILE, job.rect.y / TILE);
-            let frame = |frames: &[u32]| frames.get(tile).copied().unwrap_or_default();
-            let (changed, before) = (frame(&self.touched), frame(&self.settled));
+            let tile = self.model.grid.cell_at(job.rect.x, job.rect.y);
+            let (changed, before) = (self.touched[tile], self.settled[tile]);
             let restless = changed.wrapping_sub(before) < SETTLED;
-            let waited = self.frame.wrapping_sub(frame(&self.sent)) / WAITED;
+            let waited = self.frame.wrapping_sub(self.sent[tile]) / WAITED;
             (restless, Reverse(waited), settings.focus.map(|focus| distance(job.rect, focus)))
         });
     }
