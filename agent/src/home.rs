@@ -29,11 +29,11 @@ const MAX_KNOWN: usize = 4096;
 /// Whose device this is and which relay it reports to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Enrolment {
-    /// The relay.
+    /// The relay that it reports to.
     pub(crate) relay: RelayAddress,
     /// The organisation whose technicians are let in.
     pub(crate) organisation: PublicKey,
-    /// Its name.
+    /// The organisation's name, as people see it.
     pub(crate) organisation_name: String,
     /// Proves the enrolment; `None` for a machine that only asks for help.
     pub(crate) credential: Option<Credential>,
@@ -53,7 +53,7 @@ pub(crate) enum AgentHomeError {
     /// The system refused.
     #[error("{path}: {source}")]
     Io {
-        /// Which file.
+        /// The file concerned.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -69,7 +69,7 @@ pub(crate) enum AgentHomeError {
     /// The policy has a mistake.
     #[error("{path}: {source}")]
     Policy {
-        /// Which file.
+        /// The file concerned.
         path: PathBuf,
         /// What is wrong.
         source: PolicyError,
@@ -282,7 +282,7 @@ impl AgentHome {
         }
     }
 
-    /// The owner's policy; without the file nothing is allowed unattended. Read anew at each use, so that a
+    /// The owner's policy; without the file nothing is allowed unattended. Read again at each use, so that a
     /// change counts at once.
     pub(crate) fn policy(&self) -> Result<OwnerPolicy, AgentHomeError> {
         let path = self.policy_file();

@@ -40,11 +40,11 @@ const MAX_LIST: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, try_from = "RunbookSection")]
 pub struct RunbookRules {
-    /// None runs.
+    /// Runbooks are switched off: none runs.
     pub off: bool,
-    /// Only these.
+    /// The runbooks that may run; `None`: those that come with the program.
     allow: Option<Vec<String>>,
-    /// Nothing above.
+    /// The highest class that may run.
     max_class: RiskClass,
     /// Those that a rule may start.
     automatic: Vec<String>,
@@ -159,7 +159,7 @@ fn hours(text: &str) -> Result<(u16, u16), String> {
 pub enum RunStarter {
     /// A technician in a session in which it is granted; whether a person is at the device.
     Technician {
-        /// Somebody watches.
+        /// A person is at the device.
         attended: bool,
     },
     /// A rule that has raised an alarm.
@@ -169,7 +169,7 @@ pub enum RunStarter {
 /// What is to run.
 #[derive(Clone, Copy, Debug)]
 pub struct GateRequest<'a> {
-    /// Its name.
+    /// The runbook's name.
     pub name: &'a str,
     /// It came with the program; otherwise the organisation signed it.
     pub built_in: bool,
@@ -177,14 +177,14 @@ pub struct GateRequest<'a> {
     pub class: RiskClass,
     /// Whether something is to be changed.
     pub mode: RunMode,
-    /// For whom.
+    /// Who or what starts it.
     pub by: RunStarter,
 }
 
 /// A run that was.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PastRun {
-    /// Of what.
+    /// The runbook that ran.
     pub runbook: String,
     /// When it began.
     pub began: UnixMillis,
@@ -197,7 +197,7 @@ pub struct PastRun {
 /// How things are.
 #[derive(Clone, Copy, Debug)]
 pub struct GateConditions {
-    /// Our clock.
+    /// This device's wall clock.
     pub wall: UnixMillis,
     /// The local minute of the day; `None` where it isn't known.
     pub minute: Option<u16>,

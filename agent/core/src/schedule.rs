@@ -10,45 +10,45 @@ use nearhand_rules::AlarmRule;
 pub enum AlarmProbe {
     /// Processors and load.
     Activity,
-    /// Memory, swap, programs ended for want of it.
+    /// Memory, swap, programs killed out of memory.
     Memory,
-    /// Standing still for want of memory.
+    /// Memory pressure: time that work stalled.
     Pressure,
-    /// File systems.
+    /// Space, inodes and state of file systems.
     Mounts,
-    /// Software RAID.
+    /// State of software RAID arrays.
     Raid,
-    /// Memory errors.
+    /// Memory errors that ECC has counted.
     Ecc,
-    /// Temperatures.
+    /// Temperatures of chips and disks.
     Sensors,
     /// Crashes of programs.
     Crashes,
-    /// The clock.
+    /// Offset and synchronisation of the clock.
     Clock,
-    /// Certificate files.
+    /// Expiry of the watched certificate files.
     Certificates,
-    /// Backup files.
+    /// Age of the watched backup files.
     Backups,
     /// Restarts and automatic updates.
     Upkeep,
     /// The alarms themselves: spool and rules file.
     Own,
-    /// Log files.
+    /// Lines of log files that rules look for.
     LogFiles,
-    /// systemd's units.
+    /// Failed and restarting units of systemd.
     Units,
     /// The disks' own reports.
     Smart,
-    /// Unclean starts.
+    /// Starts that followed an unclean shutdown.
     Unclean,
     /// The packet filter.
     Firewall,
-    /// The gateway.
+    /// Packet loss to the gateway.
     Gateway,
-    /// Name servers.
+    /// Whether each DNS server answers.
     NameServers,
-    /// The journal.
+    /// Journal entries that rules look for.
     Journal,
 }
 

@@ -14,19 +14,19 @@ use nearhand_screen::{EncodedFrame, FrameSettings, PendingUpdates, Picture, Rect
 pub(super) struct EncodeJob {
     /// Changes when all that the viewer had is void: a new encoder begins with a whole frame.
     pub(super) generation: u64,
-    /// The screen.
+    /// What was captured of the screen.
     pub(super) picture: Picture,
     /// Where it may differ from the last one.
     pub(super) damage: Vec<Rect>,
-    /// How.
+    /// Size and quality that the frame may have.
     pub(super) settings: FrameSettings,
 }
 
 /// What came of it.
 pub(super) struct FinishedEncoding {
-    /// The job's.
+    /// The generation of the job that this answers.
     pub(super) generation: u64,
-    /// The job's.
+    /// The job's picture, given back.
     pub(super) picture: Picture,
     /// The frame, if there was anything to send.
     pub(super) coded: Option<EncodedFrame>,

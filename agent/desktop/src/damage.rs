@@ -29,7 +29,7 @@ pub(crate) fn merged(rects: impl IntoIterator<Item = Rect>, size: Size) -> Vec<R
 const WASTE: usize = 4_096;
 
 fn add(few: &mut Vec<Rect>, mut rect: Rect) {
-    // A union may reach what neither of both reached: begin anew with it.
+    // A union may reach what neither of both reached: start again with it.
     while let Some(at) = few.iter().position(|other| {
         let union = rect.union(*other);
         union.pixels() <= rect.pixels() + other.pixels() + WASTE

@@ -38,7 +38,7 @@ impl ScreenDrawing {
         line.extend(points.iter().take(room).map(|point| place(*point, area)));
     }
 
-    /// Wipes everything.
+    /// Removes all strokes and the laser point.
     pub(crate) fn wipe(&mut self) {
         *self = Self::default();
     }

@@ -42,7 +42,7 @@ pub(crate) trait KeyboardSource {
     type Error;
     /// The layout; `spares` has been told if it changed.
     fn layout(&mut self, spares: &mut SpareKeys) -> Result<&KeyboardMap, Self::Error>;
-    /// The state.
+    /// Asks for the state of keys and modifiers.
     fn state(&mut self) -> Result<KeyState, Self::Error>;
 }
 

@@ -1,4 +1,4 @@
-//! What is held is let go of, whatever the messages; and how they become deeds.
+//! Held keys and buttons are released after any messages; how messages become input actions.
 
 use std::convert::Infallible;
 

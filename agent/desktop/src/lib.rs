@@ -1,4 +1,4 @@
-//! The desktop process: seeing and using a display, in a process of its own.
+//! The desktop process: it sees and uses a display, separate from the agent.
 //!
 //! `nearhand-agent desktop` runs as the user who is logged in, so that the agent, which may be root, never speaks to a
 //! display; a crash of it ends the view and nothing else. [`protocol`] is what both say to each other. Inside,

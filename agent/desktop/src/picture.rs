@@ -1,4 +1,4 @@
-//! Has one picture of the screen taken, by a desktop process of its own: what a session sees goes on undisturbed.
+//! Takes one picture of the screen with a separate desktop process, so that a running view is not disturbed.
 //!
 //! A driver. The process is asked for one frame and ended after it; what it says is bounded here, since it runs with a
 //! user's rights.

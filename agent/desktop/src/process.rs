@@ -28,10 +28,10 @@ const LOG_LINE: u64 = 4 * 1024;
 /// Why the process could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum DesktopError {
-    /// The program.
+    /// The program could not be started.
     #[error("the desktop process can't be started; is the agent's program file still where it was?")]
     Start(#[source] io::Error),
-    /// The user.
+    /// The display belongs to a user that this machine doesn't know.
     #[error("the user {0}, whose display it is, is not known here")]
     NoSuchUser(u32),
 }

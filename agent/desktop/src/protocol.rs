@@ -23,7 +23,7 @@ pub const MAX_WORDS: usize = 4 * 1024;
 /// Agent → desktop process.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum ToDesktop {
-    /// Begin to show the screen, or begin anew: a whole frame with number 1 follows.
+    /// Show the screen, or restart the view: a whole frame with number 1 follows.
     View {
         /// One monitor, or all of them.
         monitor: Option<MonitorNumber>,
@@ -32,7 +32,7 @@ pub enum ToDesktop {
     },
     /// A frame is on the technician's screen.
     Painted {
-        /// Its number.
+        /// The number of the frame.
         frame: u32,
         /// From its last byte to its being decoded, in microseconds.
         decode: u32,
@@ -47,7 +47,7 @@ pub enum ToDesktop {
     StopView,
     /// Pointer and keyboard.
     Input(InputEvent),
-    /// No more input: whatever is held is let go of.
+    /// No more input: all held keys and buttons are released.
     StopInput,
     /// The clipboard's conversation; answered only between `StartClipboard` and `StopClipboard`.
     Clipboard(ClipboardMessage),
@@ -68,9 +68,9 @@ pub enum ToDesktop {
     Wipe,
     /// Which windows are there? Answered with [`FromDesktop::Windows`].
     Windows,
-    /// Begin to show one window, or begin anew. Input is left undone meanwhile.
+    /// Show one window, or restart its view. Input is ignored meanwhile.
     ViewWindow {
-        /// Which.
+        /// The window to show.
         aim: WindowTarget,
         /// How natural pictures may be coded.
         quality: ScreenQuality,
@@ -84,7 +84,7 @@ pub enum ToDesktop {
 pub enum FromDesktop {
     /// The display is there. The first message, unless it is `Failed`.
     Ready {
-        /// Its monitors.
+        /// The monitors that are connected.
         monitors: Vec<Monitor>,
     },
     /// For the screen's stream.

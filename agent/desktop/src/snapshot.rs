@@ -1,4 +1,4 @@
-//! One exact picture of the whole screen, in one frame, for whoever asked for no more than that.
+//! One exact picture of the whole screen, in one frame: a screenshot.
 //!
 //! Nothing is watched for it, and there is no pace: the frame is coded at once and waits in the process for the pipe.
 
@@ -13,7 +13,7 @@ use super::source::{DisplayError, ScreenSource};
 
 /// A screen that refuses to be captured is being resized: how long until it is tried again.
 const RESIZING: Duration = Duration::from_millis(200);
-/// All of it, exactly, whatever it takes.
+/// The whole picture without loss, without a limit on time or bytes.
 const WHOLE: FrameSettings = FrameSettings {
     budget: usize::MAX,
     pixels: usize::MAX,

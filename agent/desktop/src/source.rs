@@ -18,7 +18,7 @@ pub enum DisplayError {
     /// It can't be reached.
     #[error("the display {display} can't be reached ({why}); is somebody logged in there?")]
     Unreachable {
-        /// Its name.
+        /// The display's name, as in `DISPLAY`.
         display: String,
         /// What the system says.
         why: String,
@@ -64,7 +64,7 @@ pub(crate) trait WindowSource {
 
 /// What is seen.
 pub(crate) trait ScreenSource {
-    /// The monitors.
+    /// The monitors that are connected now.
     fn monitors(&self) -> &[Monitor];
     /// Why nothing is to be seen, where that isn't a monitor's being gone.
     fn out_of_sight(&self) -> Option<String>;
@@ -87,11 +87,11 @@ pub(crate) trait ScreenSource {
 pub(crate) trait InputSink: KeyboardSource<Error = DisplayError> {
     /// Begins or ends telling of the local person's input.
     fn watch_people(&mut self, on: bool) -> Result<(), DisplayError>;
-    /// Does it.
+    /// Carries out keys, buttons and pointer movements in order.
     fn perform(&mut self, deeds: &[InputAction]) -> Result<(), DisplayError>;
 }
 
-/// The clipboard.
+/// The display's clipboard, both ways.
 pub(crate) trait ClipboardEnd {
     /// Begins or ends taking part.
     fn share(&mut self, on: bool, now: Instant) -> Result<(), DisplayError>;
@@ -111,7 +111,7 @@ pub(crate) trait DrawingOverlay {
     fn show(&mut self, rects: &[Rect]) -> Result<(), DisplayError>;
 }
 
-/// A display.
+/// All that the desktop process needs of a display.
 pub(crate) trait DesktopDisplay:
     ScreenSource + WindowSource + InputSink + ClipboardEnd + DrawingOverlay
 {

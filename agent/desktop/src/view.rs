@@ -68,7 +68,7 @@ impl ScreenView {
         self.watching.is_some()
     }
 
-    /// Begins, or begins anew; [`ScreenView::look_at`] says at what.
+    /// Begins the view, or restarts it; [`ScreenView::look_at`] says at what.
     pub(super) fn start(&mut self, quality: ScreenQuality, now: Instant) {
         self.watching = Some(ViewState {
             quality_mode: quality_mode(quality),

@@ -36,13 +36,13 @@ pub(crate) fn belongs(popup: &PopupWindow, window: u32, shown: &[u32], only_wind
 /// A rectangle on the screen, which may reach beyond it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct ScreenArea {
-    /// Left edge.
+    /// Left edge in pixels of the screen.
     pub x: i32,
-    /// Upper edge.
+    /// Upper edge in pixels of the screen.
     pub y: i32,
-    /// Width.
+    /// Width in pixels.
     pub width: u16,
-    /// Height.
+    /// Height in pixels.
     pub height: u16,
 }
 

@@ -1,4 +1,4 @@
-//! Asks a desktop process of its own which windows there are, for a person who is to choose one.
+//! Asks a separate desktop process for the open windows, so that the person can choose one.
 //!
 //! A driver. The list is for the person at the device alone.
 

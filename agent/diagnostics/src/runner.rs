@@ -35,7 +35,7 @@ const EVENTS: usize = 64;
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
-    /// Which checks.
+    /// Quick or full set of checks.
     pub set: CheckSet,
     /// Only these parts of the machine; empty for all.
     pub areas: Vec<Area>,
@@ -55,7 +55,7 @@ impl RunOptions {
 /// What happens in a run, in this order: one `Started`, then `Checking` and `Finding`, at last one `Finished`.
 #[derive(Clone, PartialEq, Debug)]
 pub enum RunEvent {
-    /// The run begins, with so many checks.
+    /// The run begins; `total` is its number of checks.
     Started {
         /// Number of checks.
         total: usize,
@@ -383,7 +383,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let tool = dir.path().join("tool");
-        // Several sources may run it at once, each with a file of its own until it is whole.
+        // Several sources may run it at once, each with its own file until it is whole.
         let text = "#!/bin/sh\ncd $(dirname $0)\necho $$ > pid.$$\nmv pid.$$ pid\nexec sleep 1000\n";
         std::fs::write(&tool, text).unwrap();
         std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -21,7 +21,7 @@ const NAME_LIMIT: usize = 120;
 /// Most bars of a chart.
 const BAR_LIMIT: usize = 12;
 
-/// What the runner knows beside facts and findings.
+/// What the runner knows apart from facts and findings.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RunHeader<'a> {
     /// Device id, or empty.

@@ -3,7 +3,7 @@
 //! What is written here is there after a crash or a power cut (write-ahead log, synced at each commit): an alarm is
 //! told to nobody before. Numbers are never used twice in a stream, the stream's id is born with the file, and only
 //! what the relay has confirmed is deleted. A file that can't be read, or that belongs to another machine, is set
-//! aside and named in the log, never deleted. Blocks while it writes: for a thread of its own.
+//! aside and named in the log, never deleted. Blocks while it writes, so it belongs on a separate thread.
 
 use std::fs;
 use std::io;
@@ -43,7 +43,7 @@ pub enum SpoolError {
     /// The file system refused.
     #[error("the alarms' spool {path}: {source}")]
     Io {
-        /// Which file.
+        /// The file concerned.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -170,7 +170,7 @@ impl Spool {
         }))
     }
 
-    /// Its stream.
+    /// The stream that new entries are numbered in.
     pub fn stream(&self) -> StreamId {
         self.stream
     }

@@ -194,7 +194,7 @@ fn too_many_entries_leave_a_gap_and_the_newest_state() {
     assert!(spool.waiting() <= 10 && lost + events >= 39, "{lost} + {events}");
 }
 
-/// A small file system of its own; `None` where that isn't allowed.
+/// A small separate file system; `None` where that isn't allowed.
 fn small_disk(bytes: u64) -> Option<tempfile::TempDir> {
     let dir = tempfile::tempdir().unwrap();
     let options = format!("size={bytes}");

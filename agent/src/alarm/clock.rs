@@ -23,7 +23,7 @@ impl AlarmClocks {
         Self { boot: id_bytes(&id), true_time: None }
     }
 
-    /// Now.
+    /// Reads the clocks.
     pub(crate) fn now(&self) -> EngineTime {
         let boottime = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         let monotonic = u64::try_from(boottime.tv_sec)

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 /// A request to the thread.
 #[derive(Debug)]
 pub(crate) enum AlarmOrder {
-    /// A probe that runs in a task of its own has readings.
+    /// Readings of a probe that runs in a separate task.
     Readings(Vec<SensorReading>),
     /// All known starts without an orderly stop before them, in seconds since 1970.
     UncleanStarts(Vec<u64>),
@@ -55,7 +55,7 @@ pub(crate) struct AlarmStatus {
     pub(crate) waiting: u64,
     /// When the oldest of them was written.
     pub(crate) oldest: Option<UnixMillis>,
-    /// The stream.
+    /// The stream that events are sent in.
     pub(crate) stream: StreamId,
     /// How many rules are in force.
     pub(crate) rules: usize,
@@ -70,7 +70,7 @@ pub(crate) struct RaisedAlarm {
     pub(crate) rule: String,
     /// What it is about: a mount point, a unit; empty where there is only one.
     pub(crate) instance: String,
-    /// Its severity.
+    /// Its severity when it was raised or got worse.
     pub(crate) severity: Severity,
     /// The runbook that the rule names.
     pub(crate) runbook: Option<String>,

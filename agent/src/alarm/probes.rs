@@ -1,7 +1,7 @@
 //! What is measured by asking others: systemd, the journal, the disks' own reports, the packet filter, the gateway, name
 //! servers.
 //!
-//! Each is a task of its own, started again with other rules. Those that can tell by themselves (systemd, the journal)
+//! Each probe is a separate task, restarted when the rules change. Those that can tell by themselves (systemd, the journal)
 //! are listened to and cost nothing while nothing happens.
 
 use std::collections::BTreeMap;
@@ -85,7 +85,7 @@ impl ProbePlan {
     }
 }
 
-/// Runs what is wanted, and anew whenever that changes; ends when the alarms do.
+/// Runs the planned probes, restarts them when the plan changes, and ends with the alarms.
 pub(crate) async fn run(mut wanted: watch::Receiver<ProbePlan>, orders: Sender<AlarmOrder>) {
     loop {
         let now = wanted.borrow_and_update().clone();

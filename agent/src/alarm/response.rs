@@ -167,7 +167,7 @@ fn told(outcome: &RunOutcome) -> (bool, String, Vec<String>) {
     (outcome.ending == RunEnding::Done, format!("{outcome} [run {}]", outcome.run), lines.collect())
 }
 
-/// On one line and at most so many bytes.
+/// Cuts a text to one line of at most this many bytes.
 fn cut(line: &str, bytes: usize) -> String {
     let mut line = text::one_line(line, bytes);
     while line.len() > bytes {

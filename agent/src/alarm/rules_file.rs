@@ -14,7 +14,7 @@ pub(crate) enum RulesError {
     /// The file is there and can't be read.
     #[error("{path}: {source}")]
     Io {
-        /// Which.
+        /// The rules file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -22,7 +22,7 @@ pub(crate) enum RulesError {
     /// It has mistakes.
     #[error("{path}, {first}{more}", path = path.display(), first = first(mistakes), more = more(mistakes))]
     Mistakes {
-        /// Which.
+        /// The rules file.
         path: PathBuf,
         /// All that were found, by line.
         mistakes: Vec<RuleMistake>,

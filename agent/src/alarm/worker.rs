@@ -246,7 +246,7 @@ impl AlarmWorker {
         }
     }
 
-    /// What came of an alarm on this machine, beside it.
+    /// Writes down what a diagnosis or a runbook found out about an alarm.
     fn reported(&mut self, report: DeviceReport) {
         tracing::info!(rule = report.rule, instance = report.instance, deed = ?report.deed, "{}", report.title);
         match self.spool.report(report) {

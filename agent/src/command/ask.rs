@@ -30,7 +30,7 @@ pub(crate) struct AskArgs {
     json: bool,
 }
 
-/// How urgent.
+/// How urgent the request for help is.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum AskUrgency {
     /// It can wait

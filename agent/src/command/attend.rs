@@ -1,6 +1,6 @@
 //! `nearhand-agent attend`: the person at the device, in a terminal.
 //!
-//! Talks to the running agent; with `--site` it runs one of its own for as long as the terminal is open, so
+//! Talks to the running agent; with `--site` it runs its own agent for as long as the terminal is open, so
 //! that a machine that isn't enrolled can be helped without installing anything.
 
 use std::path::PathBuf;

@@ -33,7 +33,7 @@ pub(crate) struct AttendConsole {
 pub(crate) enum ConsoleStep {
     /// Ask the agent.
     Ask(LocalVerb),
-    /// Nothing.
+    /// Wait for the next line.
     Wait,
     /// The person leaves.
     Leave,

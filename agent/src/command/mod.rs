@@ -111,7 +111,7 @@ pub fn main(cli: AgentCli) -> ExitCode {
     let runs = matches!(cli.command, AgentCommand::Run(_));
     logging::start(cli.log.as_ref(), if runs { LevelFilter::INFO } else { LevelFilter::WARN });
     if matches!(&cli.command, AgentCommand::Desktop(args) if !args.check) {
-        // It waits on descriptors of its own and has no use for a runtime.
+        // It waits on file descriptors itself and has no use for a runtime.
         return outcome_of(desktop::run());
     }
     // One thread: an idle agent costs nothing, and its few sessions fit.

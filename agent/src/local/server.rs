@@ -33,7 +33,7 @@ use nearhand_agent_core::sessions::LocalUser;
 pub(crate) struct SocketAccess {
     /// Where the socket is.
     pub(crate) path: PathBuf,
-    /// Users let in besides the agent's own and root.
+    /// Users who may connect, in addition to the agent's own user and root.
     pub(crate) let_in: Vec<u32>,
 }
 
@@ -71,7 +71,7 @@ pub(crate) enum ListenError {
     /// The system refused.
     #[error("the local socket {path} can't be opened: {source}")]
     Io {
-        /// Which.
+        /// The socket's path.
         path: String,
         /// What the system says.
         source: io::Error,

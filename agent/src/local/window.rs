@@ -15,7 +15,7 @@ use crate::hub::Hub;
 use crate::platform;
 use nearhand_agent_core::sessions::LocalUser;
 
-/// The program's name; it lies beside the agent's own, or where the path leads.
+/// The program's name. It is searched for next to the agent's program, then in `PATH`.
 pub(crate) const PROGRAM: &str = "nearhand-window";
 /// What a window needs of its person's environment.
 const KEPT: [&str; 21] = [

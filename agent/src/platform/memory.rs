@@ -32,7 +32,7 @@ const LARGE: libc::c_int = 128 * 1024;
 
 /// Lets the allocator hold as little as it can of what was freed, for as long as the program runs.
 ///
-/// One arena for all threads: otherwise each of the collectors' threads gets one of its own (up to eight for each
+/// One arena for all threads: otherwise each of the collectors' threads gets its own arena (up to eight for each
 /// processor), and what lives longer than a run keeps half a megabyte of each; they hardly ever allocate at the same time.
 ///
 /// Large memory apart: glibc keeps what has grown used to being given out, and clears it when it is wanted again. A QUIC

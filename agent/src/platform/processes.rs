@@ -36,7 +36,7 @@ impl ProcessHandle {
         self.signal(rustix::process::Signal::TERM)
     }
 
-    /// Ends it.
+    /// Kills the process.
     pub(crate) fn end(&self) -> io::Result<()> {
         self.signal(rustix::process::Signal::KILL)
     }
@@ -99,7 +99,7 @@ const STARTED: u64 = 256 * 1024;
 
 /// How a process was started.
 pub(crate) struct ProcessStart {
-    /// Its environment.
+    /// The environment that it was started with.
     pub(crate) environment: Vec<(OsString, OsString)>,
     /// Its arguments, the program's name first.
     pub(crate) arguments: Vec<OsString>,

@@ -90,7 +90,7 @@ impl RunJournal for RunTask {
     }
 }
 
-/// Says it where the person at the device sees it: in the session, or to whoever watches.
+/// Tells the person at the device: in the session, or in every local program that is connected.
 pub(super) fn tell_person(hub: &Hub, session: Option<SessionId>, said: AgentNotice) {
     match session {
         Some(session) => hub.update(|sessions, now| sessions.did(now, session, local::Activity::Told(said))),

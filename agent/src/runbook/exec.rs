@@ -48,7 +48,7 @@ pub(super) trait RunJournal: Sync {
 /// Takes note of what happens.
 pub(super) struct RunNotes {
     kept: Mutex<Vec<StepNote>>,
-    /// To whoever follows it; a slow one misses some, the outcome has them all.
+    /// To the session that follows the run. A slow one misses some notes; the outcome has them all.
     to: mpsc::Sender<RunbookMessage>,
 }
 
@@ -78,7 +78,7 @@ impl RunNotes {
 /// What was applied and can be undone, the first first.
 type AppliedSteps = Mutex<Vec<(u32, RunbookAction, UndoStep)>>;
 
-/// Carries it out to its end, whatever that is. `cancelled` turns into the reason to stop.
+/// Carries the run out to its end. `cancelled` turns into the reason to stop it.
 pub(super) async fn carry_out(
     ground: &ActContext,
     run: &RunPlan,

@@ -44,7 +44,7 @@ pub(crate) enum LedgerError {
 pub(crate) enum UndoStep {
     /// A process's priority was another.
     Nice {
-        /// Which process.
+        /// The process whose priority was changed.
         pid: i32,
         /// When it started, in the kernel's ticks since the machine did: another process has another.
         started: u64,
@@ -53,7 +53,7 @@ pub(crate) enum UndoStep {
     },
     /// An adapter is to be up.
     Adapter {
-        /// Which.
+        /// The name of the network interface.
         interface: String,
     },
 }

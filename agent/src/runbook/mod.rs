@@ -45,7 +45,7 @@ const RELAY_ANSWERS: Duration = Duration::from_secs(5);
 const IDLE_ANSWERS: Duration = Duration::from_secs(2);
 /// How long a rule's run waits for the one before it: as long as one may take.
 const PATIENCE: Duration = Duration::from_secs(900);
-/// Messages to whoever follows a run that may wait.
+/// Messages about a run that may wait for a slow follower.
 const TOLD: usize = 256;
 
 /// The device's runbooks.
@@ -69,7 +69,7 @@ pub(crate) struct ActiveRun {
 }
 
 impl ActiveRun {
-    /// Stops it.
+    /// Stops the run; its steps are undone.
     pub(crate) fn cancel(&self, why: &str) {
         cancel(&self.cancel, why);
     }
@@ -93,7 +93,7 @@ impl Drop for ActiveRun {
 /// What a rule has raised.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct RunbookTrigger {
-    /// The rule.
+    /// The rule that raised the alarm.
     pub(crate) rule: String,
     /// What it is about: a mount point, a unit; empty where there is only one.
     pub(crate) instance: String,
@@ -112,7 +112,7 @@ impl Runbooks {
         }
     }
 
-    /// Stops whatever runs, for whomever it does.
+    /// Stops the run that is under way, if there is one.
     pub(crate) fn stop(&self, why: &str) {
         if let Some(run) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
             cancel(run, why);

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 /// A desktop process that was started so often within [`STARTS_WITHIN`] is not started again: it keeps failing.
 const MAX_STARTS: usize = 5;
-/// See [`MAX_STARTS`].
+/// The time in which starts of the desktop process are counted.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
 /// The desktop process of a connection, started by the first stream that needs it.

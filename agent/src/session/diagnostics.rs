@@ -14,7 +14,7 @@ use nearhand_diagnostics::{self as diagnostics, RunEvent, RunOptions};
 /// Longest finding sent as it comes, in bytes; a longer one is in the report only.
 const MAX_FINDING: usize = FRAME_LIMIT - 1024;
 
-/// Runs the checks; whoever asked cancels them by leaving the stream, and [`super::serve`] by dropping this.
+/// Runs the checks. The technician cancels them by closing the stream, and [`super::serve`] by dropping this.
 pub(super) async fn run(
     serving: &ServedSession,
     set: CheckSet,

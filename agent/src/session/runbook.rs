@@ -1,6 +1,6 @@
 //! A runbook's stream: what there is, one run, its progress and its outcome.
 //!
-//! A driver. Whether a run may begin is asked of [`crate::runbook`]; a stream that ends, for whatever reason, stops its
+//! A driver. Whether a run may begin is asked of [`crate::runbook`]; a stream that ends, for any reason, stops its
 //! run, which then undoes what it can.
 
 use nearhand_proto::message::runbook::{RunbookMessage, RunbookRequest};

@@ -35,9 +35,9 @@ const CLIPBOARD_PRIORITY: i32 = -20;
 
 /// What is seen.
 pub(super) enum ViewTarget {
-    /// The screen.
+    /// The whole screen or one of its monitors.
     Screen,
-    /// One window.
+    /// One window that the person chose.
     Window {
         /// Which, in words.
         what: String,
@@ -192,7 +192,7 @@ async fn show(
 enum RevokedView {
     /// And a recording's last word was said.
     Witnessed,
-    /// Nobody recorded.
+    /// The technician did not record.
     Unseen,
 }
 

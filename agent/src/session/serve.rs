@@ -297,7 +297,7 @@ async fn stream_task(
     let needs = open.needs();
     let answer = match needs.map_or(Ok(()), |capability| serving.allows(capability)) {
         Err(refusal) => StreamAnswer::Refused(refusal),
-        // One window can't be used: a click would hit whatever lies over it.
+        // One window can't be used: a click would hit the window that covers it.
         Ok(()) if matches!(open, StreamOpen::Input) && serving.sees_window_only() => {
             StreamAnswer::Refused(SessionRefusal::NotGranted(Capability::View))
         }

@@ -25,7 +25,7 @@ pub(super) const GRANT_GONE: VarInt = VarInt::from_u32(3);
 /// A frame goes behind everything that is short: control, chat, findings. Lower is later.
 pub(super) const SCREEN_PRIORITY: i32 = -10;
 /// A recording's last word has so long to reach the technician once the grant is gone. Nothing else is sent then, and
-/// whoever doesn't take it has a recording that is cut.
+/// a technician who doesn't take it has a recording that is cut off.
 pub(super) const LAST_WORD: Duration = Duration::from_millis(400);
 
 /// What all streams of one connection share.

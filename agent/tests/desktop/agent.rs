@@ -36,7 +36,7 @@ fn what_is_in_the_way_is_said_in_words() {
     assert!(colours.contains("24 bits"), "{colours}");
 }
 
-/// What stands for logind, on a bus of its own: one session of user 65534 on that display.
+/// A stand-in for logind on a private bus: one session of user 65534 on that display.
 struct FakeLogindBus;
 
 #[zbus::interface(name = "org.freedesktop.login1.Manager")]

@@ -1,4 +1,4 @@
-//! From what shall be typed to events of keys, on whatever layout the device has.
+//! From a text or key to key events, on any layout that the device has.
 //!
 //! [`KeyboardMap`] is the layout as XKB tells it: which symbol each key gives in which group at which level, and
 //! which modifiers choose the level. [`plan`] finds keys and the modifiers they need; [`spare`] lends unused
@@ -34,7 +34,7 @@ pub(crate) enum KeyAction {
     Release(Keycode),
     /// Of the modifiers `affect`, those in `locked` are locked from now on and the others aren't.
     Lock {
-        /// Which change.
+        /// The modifiers that change.
         affect: Modifiers,
         /// What they become.
         locked: Modifiers,
@@ -81,16 +81,16 @@ pub(crate) struct KeyGroup {
 /// What happens in a group that a key hasn't.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum GroupOverflow {
-    /// Counted round.
+    /// The group number wraps around.
     #[default]
     Wrap,
     /// The last one.
     Clamp,
-    /// That one.
+    /// This group takes its place.
     Redirect(u8),
 }
 
-/// A key.
+/// A key of the layout with its groups.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct MappedKey {
     /// One for each group; none if the key does nothing.

@@ -18,11 +18,11 @@ const BATCH: usize = 64;
 
 /// What is known of the keyboard when something is to be typed.
 pub(crate) struct KeyboardView<'a> {
-    /// The layout.
+    /// The layout as the server has it.
     pub map: &'a KeyboardMap,
     /// Keycodes to lend.
     pub spares: &'a mut SpareKeys,
-    /// The state.
+    /// Which keys and modifiers are held.
     pub state: KeyState,
     /// The keys that we hold, oldest first.
     pub held: &'a [Keycode],
@@ -44,7 +44,7 @@ pub(crate) struct TypedText {
 /// How one key press is made.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum KeyPress {
-    /// So.
+    /// By pressing one key, with modifiers.
     Key {
         /// What to do before.
         before: Vec<KeyAction>,
@@ -275,7 +275,7 @@ fn character_key(board: &mut KeyboardView<'_>, at: PhysicalKey, character: char,
         let all = map.characters.get(&wanted).into_iter().flatten();
         all.filter(|spot| !board.spares.is_lent(spot.keycode))
     };
-    // Control and C is the same shortcut whatever Caps Lock says at the other end.
+    // Ctrl+C is the same shortcut with and without Caps Lock at the technician's end.
     let other_case = other_case(character).filter(|_| shortcut);
     let as_it_is = spots(character).chain(other_case.into_iter().flat_map(spots)).filter(|spot| {
         let present = kind_of(map, spot, board.state.group);

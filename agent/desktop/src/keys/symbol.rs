@@ -10,7 +10,7 @@ use super::Symbol;
 
 /// Num Lock.
 pub(crate) const NUM_LOCK: Symbol = key::Num_Lock;
-/// Keys whose modifier chooses levels, beside Shift.
+/// Keys other than Shift whose modifier chooses levels.
 pub(crate) const LEVEL_SHIFTS: &[Symbol] =
     &[key::ISO_Level3_Shift, key::ISO_Level5_Shift, key::Mode_switch, key::ISO_Level3_Latch];
 /// Keys that set their modifier while they are held.

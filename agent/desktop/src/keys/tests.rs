@@ -222,7 +222,7 @@ fn a_shortcut_is_found_by_its_letter() {
 
 #[test]
 fn a_character_gets_other_modifiers_for_a_moment() {
-    // `/` is a key of its own there, and with Shift here.
+    // `/` has its own key there, and needs Shift here.
     let with_shift =
         KeyPress::Key { before: vec![Press(SHIFT_KEY)], keycode: 16, after: vec![Release(SHIFT_KEY)] };
     assert_eq!(hand(german()).key(53, "/"), with_shift);

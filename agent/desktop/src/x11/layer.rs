@@ -1,4 +1,4 @@
-//! One window's own pixels, whatever lies over it: Composite has the server keep them apart from the screen's.
+//! One window's own pixels, even where other windows cover it: Composite makes the server keep them apart from the screen.
 //!
 //! **Pixels count only once the window's program has drawn them.** When the server begins to keep a window apart, or
 //! the window changes its size, the new memory begins as a copy of what the screen shows there, which is other

@@ -85,7 +85,7 @@ impl ShownWindow {
         self.layout.as_ref().map(|layout| layout.all)
     }
 
-    /// Takes the window anew: its memory may be another one.
+    /// Redirects the window again: its memory may have changed.
     fn anew(&mut self) -> Result<WindowNews, DisplayError> {
         self.popups.clear();
         self.base = None;

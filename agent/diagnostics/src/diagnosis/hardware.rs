@@ -19,7 +19,7 @@ const BATTERY_FAIL_PERCENT: f64 = 30.0;
 /// Degrees below the critical temperature (alarm rules: within 5 °C).
 const HEAT_MARGIN_CELSIUS: f64 = 5.0;
 
-/// Degrees that are much for any chip that names no limit of its own.
+/// Degrees Celsius that are too hot for a chip that names no limit.
 const HEAT_UNKNOWN_CELSIUS: f64 = 95.0;
 
 /// Days before the end of support at which a change must be planned.

@@ -53,7 +53,7 @@ pub struct DiagnosticCheck {
     pub source: &'static str,
     /// From when on it is a warning or a failure, for the documentation.
     pub thresholds: &'static str,
-    /// The rule.
+    /// The function that judges the facts.
     pub judge: fn(&MachineFacts) -> CheckVerdict,
 }
 

@@ -74,7 +74,7 @@ pub struct MemoryUse {
     pub swap_total: u64,
     /// Bytes of swap free.
     pub swap_free: u64,
-    /// Programs ended for want of memory since the start; `None` where not counted.
+    /// Programs killed out of memory since the start; `None` where not counted.
     pub oom_kills: Option<u64>,
 }
 

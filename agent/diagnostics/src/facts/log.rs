@@ -33,7 +33,7 @@ pub struct JournalGroup {
     pub source: String,
     /// What they say, with numbers and secrets taken out.
     pub pattern: String,
-    /// How many.
+    /// How often the entry was found.
     pub count: usize,
 }
 

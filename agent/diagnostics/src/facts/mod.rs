@@ -53,7 +53,7 @@ pub enum MissingFact {
     /// The source answered with something that can't be used.
     #[error("{what}: {why}")]
     Failed {
-        /// The source.
+        /// The source that failed.
         what: String,
         /// What was wrong, in the system's words.
         why: String,

@@ -36,14 +36,14 @@ pub struct NetworkInterface {
 pub struct DefaultRoutes {
     /// Over IPv4: interface and gateway.
     pub v4: Vec<DefaultRoute>,
-    /// Over IPv6.
+    /// Default routes over IPv6.
     pub v6: Vec<DefaultRoute>,
 }
 
 /// One default route.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
 pub struct DefaultRoute {
-    /// The interface.
+    /// The interface that the route leaves by.
     pub interface: String,
     /// The gateway's address; empty on links without one.
     pub gateway: String,
@@ -91,7 +91,7 @@ pub struct ProxySettings {
 /// Whether the gateway answers.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
 pub struct GatewayReach {
-    /// Its address.
+    /// The IP address that was asked.
     pub address: String,
     /// Milliseconds to its answer; `None` without one.
     pub answer_ms: Option<f64>,
@@ -102,7 +102,7 @@ pub struct GatewayReach {
 /// How a name server answers.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
 pub struct DnsServer {
-    /// Its address.
+    /// The IP address that was asked.
     pub address: String,
     /// Milliseconds to its answer; `None` without one.
     pub answer_ms: Option<f64>,
@@ -115,7 +115,7 @@ pub struct DnsServer {
 /// A series of echo requests to one host.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
 pub struct EchoRun {
-    /// The host.
+    /// The host that was asked.
     pub target: String,
     /// Requests sent.
     pub sent: u32,

@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 /// Print queues.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct PrintQueues {
-    /// The queues.
+    /// All print queues of this machine.
     pub queues: Vec<PrintQueue>,
 }
 
 /// One print queue.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct PrintQueue {
-    /// Its name.
+    /// The name of the queue.
     pub name: String,
     /// `true` where it prints.
     pub enabled: bool,

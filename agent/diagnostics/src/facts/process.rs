@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Running programs.
+/// Running programs, and the largest users of CPU, memory and disks.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
 pub struct ProcessList {
-    /// How many.
+    /// Number of running programs.
     pub count: usize,
     /// The most there can be, where known.
     pub limit: Option<u64>,

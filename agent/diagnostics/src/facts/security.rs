@@ -53,7 +53,7 @@ pub struct PrivilegedAccounts {
 /// Users without a password.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct PasswordState {
-    /// Their names.
+    /// Accounts with an empty password.
     pub empty: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ pub struct PasswordState {
 pub struct OpenPort {
     /// `tcp` or `udp`.
     pub protocol: String,
-    /// Its number.
+    /// The port number.
     pub number: u16,
     /// The listening program's name, where it could be told.
     pub program: Option<String>,

@@ -20,14 +20,14 @@ pub struct UnitStates {
 pub struct FailedUnit {
     /// Its name, for example `ssh.service`.
     pub name: String,
-    /// Its description.
+    /// The description in the unit file.
     pub description: String,
 }
 
 /// A service that was started again.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct RestartingService {
-    /// Its name.
+    /// The name of the unit.
     pub name: String,
     /// Automatic restarts since it was started by hand or at boot.
     pub restarts: u32,

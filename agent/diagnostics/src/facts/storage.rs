@@ -18,7 +18,7 @@ pub struct MountedFileSystems {
 pub struct MountedFileSystem {
     /// Where it is mounted.
     pub target: String,
-    /// Its device.
+    /// The device that it is on.
     pub device: String,
     /// Its kind, for example `ext4`.
     pub kind: String,
@@ -85,10 +85,10 @@ pub struct RaidArray {
 /// Errors that a file system or disk has counted.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
 pub struct ErrorCount {
-    /// The device.
+    /// The disk or file system that counts.
     pub device: String,
     /// Who counted: `ext4`, `btrfs`, `disk`.
     pub counter: String,
-    /// How many.
+    /// Number of errors counted.
     pub errors: u64,
 }

@@ -20,7 +20,7 @@ pub struct InstalledPackages {
 /// Packages that could be updated.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct AvailableUpdates {
-    /// All.
+    /// All packages with a newer version.
     pub all: Vec<String>,
     /// Those that mend a security flaw.
     pub security: Vec<String>,

@@ -33,7 +33,7 @@ struct CacheSelection {
     on: Option<String>,
     /// Used before this, in seconds since 1970.
     before: i64,
-    /// At most so many bytes.
+    /// At most this many bytes.
     bytes: u64,
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn look(ground: &ActContext, values: &ParameterValues) -> ActRe
     }
 }
 
-/// Removes it.
+/// Removes the old files of the caches.
 pub(super) async fn clear(ground: &ActContext, values: &ParameterValues) -> ActResult {
     let sum = walk(ground, values, true).await?;
     Ok(format!("removed {}", sum.in_words()))
@@ -107,7 +107,7 @@ pub(super) async fn room(ground: &ActContext, values: &ParameterValues) -> ActRe
     }
 }
 
-/// A disk that hangs must not keep the agent: the walk is on a thread of its own, and stops when it is told to.
+/// A disk that hangs must not keep the agent: the walk runs on a separate thread, which stops when it is told to.
 async fn walk(ground: &ActContext, values: &ParameterValues, remove: bool) -> Result<CacheTotal, ActError> {
     let (wanted, stop) = (wanted(ground, values), ground.stop.clone());
     let walk = tokio::task::spawn_blocking(move || walk_all(&wanted, remove, &stop));

@@ -1,4 +1,4 @@
-//! The clock, set by whatever keeps it on this machine.
+//! Corrects the clock with the time service that runs on this machine.
 
 use std::time::Duration;
 

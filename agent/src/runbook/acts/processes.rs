@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(200);
 const MOST: usize = 64;
 /// The priority of what waits for others.
 const NICE: i32 = 19;
-/// Never touched, whatever a list says.
+/// Never touched, even if the owner lists them.
 const PROTECTED: [&str; 18] = [
     "systemd*",
     "init",

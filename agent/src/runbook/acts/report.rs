@@ -1,4 +1,4 @@
-//! Diagnostics whose report stays on the device, for whoever looks into it later.
+//! A diagnostics run whose report stays on the device for later.
 
 use nearhand_proto::message::session::CheckSet;
 use nearhand_report::redact;

@@ -6,7 +6,7 @@ use nearhand_proto::runbook::{ParameterValues, matches};
 
 use super::{ActContext, ActError, ActResult, ran, text, tried};
 
-/// Never touched, whatever a list says: without them nobody gets in, or nothing runs.
+/// Never restarted, even if the owner lists them: without them nobody can log in, or nothing runs.
 const PROTECTED: [&str; 20] = [
     "ssh.service",
     "sshd*",

@@ -19,7 +19,7 @@ use x11rb::protocol::xproto::{Atom, ConnectionExt as _, CreateWindowAux, EventMa
 use super::{XConnection, ended};
 use crate::source::DisplayError;
 
-/// How long to wait for the next sign of life of whoever has the content.
+/// How long the application that owns the content may be silent.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Both directions, and what is still to be said to the technician.

@@ -224,7 +224,7 @@ fn read(link: &XConnection, window: Window) -> Result<Option<GetPropertyReply>, 
     unless_refused(asked.map_err(ended)?.reply())
 }
 
-/// Whether so many bytes may be taken, and the property held no more than was read.
+/// Whether this many bytes may be taken, and the property held no more than was read.
 fn fits(len: usize, reply: &GetPropertyReply) -> bool {
     reply.bytes_after == 0 && u64::try_from(len).is_ok_and(|len| len <= MAX_CLIPBOARD)
 }

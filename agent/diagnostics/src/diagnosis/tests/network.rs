@@ -112,7 +112,7 @@ fn loss_delay_and_jitter() {
     assert_eq!([of(vec![run(vec![299.0; 20])]), of(vec![run(vec![300.0; 20])])], [Good, Warn]);
     let uneven = |step: f64| (0..20).map(|n| 10.0 + f64::from(n % 2) * step).collect();
     assert_eq!([of(vec![run(uneven(29.0))]), of(vec![run(uneven(30.0))])], [Good, Warn]);
-    // One silent host beside one that answers is filtered, not lost; all silent is lost.
+    // One silent host next to one that answers is filtered, not lost; all silent is lost.
     assert_eq!(of(vec![run(vec![10.0; 20]), run(vec![])]), Info);
     assert_eq!(of(vec![run(vec![])]), Fail);
 }

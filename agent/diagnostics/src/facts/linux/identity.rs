@@ -46,7 +46,7 @@ fn hostnames(root: &SystemRoot) -> Vec<String> {
         .into_iter()
         .filter_map(|path| root.line(path))
         .collect();
-    // The machine's whole name stands beside its short one in the hosts file.
+    // The machine's whole name stands next to its short one in the hosts file.
     let hosts = root.text("/etc/hosts").unwrap_or_default();
     let whole = hosts.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(|line| {
         let names: Vec<&str> = line.split_whitespace().skip(1).take_while(|n| !n.starts_with('#')).collect();

@@ -26,7 +26,7 @@ fn averages(root: &SystemRoot) -> Fact<[f64; 3]> {
     load.ok_or_else(|| MissingFact::failed("/proc/loadavg", "not three numbers"))
 }
 
-/// The use of the processors since the last time, for whoever comes back again and again; disks are left out.
+/// CPU use since the last call, for callers that measure again and again. Disks are left out.
 #[derive(Debug, Default)]
 pub struct CpuMeter(Option<CpuCounters>);
 
@@ -195,7 +195,7 @@ pub(super) fn kilobytes(meminfo: &str, key: &str) -> u64 {
         .saturating_mul(1024)
 }
 
-/// Reads memory, swap and the count of programs ended for want of memory.
+/// Reads memory, swap and the count of programs killed out of memory.
 pub(super) fn memory(root: &SystemRoot) -> Fact<MemoryUse> {
     let text = root.text("/proc/meminfo")?;
     let total = kilobytes(&text, "MemTotal");

@@ -122,7 +122,7 @@ pub struct UnitWatch {
 pub enum UnitChange {
     /// It was started again by itself, that often so far.
     Restarted(String, u32),
-    /// Something else: who failed is to be asked anew.
+    /// Another change: the failed units must be asked for again.
     Other,
 }
 
