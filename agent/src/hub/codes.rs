@@ -10,7 +10,7 @@ use nearhand_proto::support_code::SupportCode;
 use nearhand_transport::control::RelayError;
 use rand_core::OsRng;
 
-use super::Hub;
+use super::driver::Hub;
 
 /// Why there is no new support code.
 #[derive(Debug, thiserror::Error)]

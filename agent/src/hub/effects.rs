@@ -12,7 +12,7 @@ use nearhand_proto::message::local::{ChatLine, LocalEvent};
 use nearhand_proto::message::session::{ConsentDecision, FromAgent, SessionEndReason, SessionRefusal};
 use nearhand_transport::platform::open_private_append;
 
-use super::{Acknowledgement, Hub, HubState, ToSession, newest_chat};
+use super::driver::{Acknowledgement, Hub, HubState, ToSession, newest_chat};
 use crate::home::AgentHome;
 
 impl Hub {

@@ -1,7 +1,7 @@
 //! Who this device is, and whom it trusts: its key, its enrolment, what was revoked, and how far its clock can be believed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nearhand_proto::credential::{
     Credential, CredentialError, Retirement, RevocationList, Revocations, VerifiedCredential,
@@ -10,11 +10,15 @@ use nearhand_proto::id::DeviceId;
 use nearhand_proto::identity::{SecretKey, Signed};
 use nearhand_proto::time::UnixMillis;
 
-use super::Hub;
 use crate::home::Enrolment;
 
 /// A clock this far from the relay's is not trusted for validity, and nothing is granted unattended.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(24 * 3600);
+
+/// The machine's own wall clock.
+pub(super) fn wall_clock() -> UnixMillis {
+    UnixMillis::from_system(SystemTime::now())
+}
 
 /// The device's key and whom it trusts.
 pub(crate) struct DeviceIdentity(Mutex<TrustState>);
@@ -34,9 +38,9 @@ impl TrustState {
 
     fn judging_time(&self) -> UnixMillis {
         if !self.clock_is_suspect() {
-            return Hub::now();
+            return wall_clock();
         }
-        let ms = i128::from(Hub::now().0) + self.clock_offset;
+        let ms = i128::from(wall_clock().0) + self.clock_offset;
         UnixMillis(u64::try_from(ms.max(0)).unwrap_or(u64::MAX))
     }
 }

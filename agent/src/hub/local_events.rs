@@ -1,13 +1,7 @@
 //! What the local programs are told, each what is for its person's eyes.
 
-use std::sync::Arc;
-
-use nearhand_agent_core::sessions::LocalUser;
 use nearhand_proto::message::local::LocalEvent;
 use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
-
-use super::Hub;
 
 /// Events that a slow watcher may lag behind before it is told to look at the status again.
 const EVENTS: usize = 256;
@@ -15,8 +9,8 @@ const EVENTS: usize = 256;
 /// An event, and for whom it is.
 #[derive(Clone, Debug)]
 pub(super) struct AddressedEvent {
-    person: Option<u32>,
-    event: LocalEvent,
+    pub(super) person: Option<u32>,
+    pub(super) event: LocalEvent,
 }
 
 /// The way to all local programs that watch.
@@ -41,43 +35,5 @@ impl LocalEvents {
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<AddressedEvent> {
         self.0.subscribe()
-    }
-}
-
-/// A local program that is told of events; it no longer watches once this is dropped.
-pub(crate) struct LocalWatcher {
-    hub: Arc<Hub>,
-    number: u64,
-    user: LocalUser,
-    events: broadcast::Receiver<AddressedEvent>,
-}
-
-impl LocalWatcher {
-    pub(super) fn new(
-        hub: Arc<Hub>,
-        number: u64,
-        user: LocalUser,
-        events: broadcast::Receiver<AddressedEvent>,
-    ) -> Self {
-        Self { hub, number, user, events }
-    }
-
-    /// What happens next that is for this person's eyes.
-    ///
-    /// # Errors
-    /// As of the channel: some were missed, or the agent is gone.
-    pub(crate) async fn next(&mut self) -> Result<LocalEvent, RecvError> {
-        loop {
-            let addressed = self.events.recv().await?;
-            if self.user.sees(addressed.person) {
-                return Ok(addressed.event);
-            }
-        }
-    }
-}
-
-impl Drop for LocalWatcher {
-    fn drop(&mut self) {
-        self.hub.update(|sessions, now| sessions.leave(now, self.number));
     }
 }

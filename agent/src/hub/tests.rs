@@ -1,21 +1,32 @@
 //! The hub with a disk that hangs: what a person does to stop counts at once, and they are told why nothing new is allowed.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::time::{Duration, Instant};
 
 use nearhand_agent_core::record::{RecordLog, RowStore};
-use nearhand_agent_core::sessions::{CapabilityRequest, SessionStart, SessionTechnician};
-use nearhand_proto::audit::AuditRow;
+use nearhand_agent_core::sessions::{
+    CapabilityRequest, LocalUser, PendingChangeId, SessionStart, SessionTechnician, Sessions, Timestamp,
+};
+use nearhand_proto::audit::{AuditHead, AuditRow};
 use nearhand_proto::credential::{Credential, Invite, Role, invite};
+use nearhand_proto::grant::{Capabilities, Capability};
+use nearhand_proto::id::SessionId;
 use nearhand_proto::identity::SecretKey;
 use nearhand_proto::invitation::RelayAddress;
-use nearhand_proto::message::local::ConsentChoice;
-use nearhand_proto::message::session::ConsentDecision;
+use nearhand_proto::message::control::DeviceFacts;
+use nearhand_proto::message::local::{AgentNotice, ConsentChoice, LocalEvent};
+use nearhand_proto::message::session::{ConsentDecision, FromAgent, SessionEndReason, SessionRefusal};
+use nearhand_proto::time::UnixMillis;
 use rand_core::OsRng;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use super::*;
+use super::LocalWatcher;
+use super::driver::{DESKTOP_OFFERS, Hub, INBOX, SessionHandle, ToSession, UntilInForce};
+use crate::audit::RecordWriter;
+use crate::home::{AgentHome, Enrolment};
 
 const S: SessionId = SessionId::from_bytes([1; 16]);
 const OWNER: LocalUser = LocalUser { user: 0, owner: true };
@@ -38,7 +49,7 @@ impl RowStore for HangingDisk {
     }
 }
 
-struct Bench {
+struct HubBench {
     hub: Arc<Hub>,
     permits: std_mpsc::Sender<()>,
     inbox: mpsc::Receiver<ToSession>,
@@ -47,7 +58,7 @@ struct Bench {
     _home: tempfile::TempDir,
 }
 
-impl Bench {
+impl HubBench {
     /// A session that a person watches, with a disk that writes its first rows.
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -148,7 +159,7 @@ fn technician(organisation: &SecretKey) -> SessionTechnician {
 
 #[tokio::test]
 async fn stop_counts_at_once_while_the_disk_hangs_and_the_person_is_told_why_nothing_new_is_allowed() {
-    let mut bench = Bench::new().await;
+    let mut bench = HubBench::new().await;
     // The rows of the question and of the grant are written.
     bench.disk_writes(2);
     bench.ask(Capability::View);

@@ -20,7 +20,7 @@ use nearhand_proto::text;
 use nearhand_report::model::{Finding, FindingStatus};
 
 use super::LocalService;
-use crate::hub::Hub;
+use crate::hub::{Hub, UntilInForce};
 use crate::{control, platform};
 use nearhand_desktop::windows;
 use nearhand_diagnostics::{self as diagnostics, RunEvent, RunOptions};
@@ -73,9 +73,6 @@ pub(super) fn may_take_long(verb: &LocalVerb) -> bool {
     matches!(
         verb,
         LocalVerb::NewCode
-            | LocalVerb::Decide { .. }
-            | LocalVerb::Extend { .. }
-            | LocalVerb::Resume { .. }
             | LocalVerb::Windows
             | LocalVerb::Alarms
             | LocalVerb::Fixes
@@ -107,9 +104,9 @@ pub(super) async fn answer(service: &LocalService, caller: LocalUser, verb: Loca
             hub.new_code(caller).await.map_or_else(|e| LocalReply::Refused(e.said()), LocalReply::Code)
         }
         LocalVerb::CancelCode => cancel_code(hub, caller),
-        LocalVerb::Decide { request, choice } => decide(hub, request, choice).await,
+        LocalVerb::Decide { request, choice } => decide(hub, request, choice),
         LocalVerb::Extend { session, capabilities, seconds } => {
-            extend(hub, session, capabilities, seconds).await
+            extend(hub, session, capabilities, seconds)
         }
         LocalVerb::Revoke { session, capabilities } => {
             let gone = hub.update(|sessions, now| sessions.take_back_by_person(now, session, capabilities));
@@ -140,7 +137,7 @@ pub(super) async fn answer(service: &LocalService, caller: LocalUser, verb: Loca
             let paused = hub.update(|sessions, now| sessions.pause(now, session));
             paused.map_or_else(|e| LocalReply::Refused(e.into()), |()| LocalReply::Done)
         }
-        LocalVerb::Resume { session } => resume(hub, session).await,
+        LocalVerb::Resume { session } => resume(hub, session),
         LocalVerb::Record { session } => {
             hub.read(|sessions, _| sessions.activity_record(caller, session)).map_or_else(
                 || LocalReply::Refused(AgentNotice::Words("that session is not remembered".to_owned())),
@@ -181,39 +178,27 @@ fn cancel_code(hub: &Hub, caller: LocalUser) -> LocalReply {
     })
 }
 
-/// The person's decision. What they allow is answered once it is in force: the record comes first.
-async fn decide(hub: &Hub, request: u64, choice: ConsentChoice) -> LocalReply {
+/// The person's decision. What they allow is in force once its row is on the disk, which they are told in an event: a
+/// program that waited for the disk here could not say Stop meanwhile.
+fn decide(hub: &Hub, request: u64, choice: ConsentChoice) -> LocalReply {
     let (decided, in_force) = hub.propose(|sessions, now| sessions.decide(now, request, choice));
-    match decided {
-        Ok(_) => in_force
-            .wait()
-            .await
-            .map_or_else(|refusal| LocalReply::Refused(refusal.into()), |()| LocalReply::Done),
-        Err(error) => LocalReply::Refused(error.said()),
-    }
+    decided.map_or_else(|error| LocalReply::Refused(error.said()), |_| taken(in_force))
 }
 
-async fn extend(hub: &Hub, session: SessionId, capabilities: Capabilities, seconds: u32) -> LocalReply {
+fn extend(hub: &Hub, session: SessionId, capabilities: Capabilities, seconds: u32) -> LocalReply {
     let (extended, in_force) =
         hub.propose(|sessions, now| sessions.extend(now.instant, session, capabilities, seconds));
-    match extended {
-        Some(_) => in_force
-            .wait()
-            .await
-            .map_or_else(|refusal| LocalReply::Refused(refusal.into()), |()| LocalReply::Done),
-        None => LocalReply::Refused(AgentNotice::NoneGranted),
-    }
+    extended.map_or(LocalReply::Refused(AgentNotice::NoneGranted), |_| taken(in_force))
 }
 
-async fn resume(hub: &Hub, session: SessionId) -> LocalReply {
+fn resume(hub: &Hub, session: SessionId) -> LocalReply {
     let (resumed, in_force) = hub.propose(|sessions, _| sessions.resume(session));
-    match resumed {
-        Ok(_) => in_force
-            .wait()
-            .await
-            .map_or_else(|refusal| LocalReply::Refused(refusal.into()), |()| LocalReply::Done),
-        Err(refusal) => LocalReply::Refused(refusal.into()),
-    }
+    resumed.map_or_else(|refusal| LocalReply::Refused(refusal.into()), |_| taken(in_force))
+}
+
+/// The change is on its way to the record, unless that is known to be in vain.
+fn taken(in_force: UntilInForce) -> LocalReply {
+    in_force.not_refused_yet().map_or_else(|refusal| LocalReply::Refused(refusal.into()), |()| LocalReply::Done)
 }
 
 /// Everything of a person's ends at once.

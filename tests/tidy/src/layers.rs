@@ -45,7 +45,7 @@ pub const DRIVERS: &[Driver] = &[
     Driver {
         at: "agent/src/hub/**",
         may: ALL,
-        because: "joins the cores (consent, codes, policy) with clock, timers and the tasks that wait for them",
+        because: "joins the sessions' state with clock, timers and the tasks that wait for it",
     },
     Driver {
         at: "agent/src/home.rs",
