@@ -31,7 +31,7 @@ pub struct LockedOut {
 pub struct CodeGeneration(u64);
 
 #[derive(Debug)]
-struct ShownCode {
+struct IssuedCode {
     code: SupportCode,
     expires: Instant,
     begun: u32,
@@ -39,13 +39,13 @@ struct ShownCode {
 
 /// Keeps the device's support code.
 #[derive(Debug, Default)]
-pub struct CodeState {
-    shown: Option<ShownCode>,
+pub struct SupportCodeIssuer {
+    shown: Option<IssuedCode>,
     generation: u64,
     burnt: Vec<Instant>,
 }
 
-impl CodeState {
+impl SupportCodeIssuer {
     /// Whether a new code may be made now.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl CodeState {
     /// Shows a new code; the one before is void.
     pub fn show(&mut self, now: Instant, code: SupportCode) {
         self.generation += 1;
-        self.shown = Some(ShownCode { code, expires: now + LIFETIME, begun: 0 });
+        self.shown = Some(IssuedCode { code, expires: now + LIFETIME, begun: 0 });
     }
 
     /// The code shown now and the seconds it is still good.
@@ -121,7 +121,7 @@ impl CodeState {
 /// A code that is used up; tell whether the confirmation was right.
 #[derive(Debug)]
 pub struct CodeSettlement<'a> {
-    keeper: &'a mut CodeState,
+    keeper: &'a mut SupportCodeIssuer,
     now: Instant,
 }
 
@@ -155,8 +155,8 @@ mod tests {
         RoutingDigits::new(42).unwrap()
     }
 
-    fn shown() -> (CodeState, Instant) {
-        let (mut keeper, now) = (CodeState::default(), Instant::now());
+    fn shown() -> (SupportCodeIssuer, Instant) {
+        let (mut keeper, now) = (SupportCodeIssuer::default(), Instant::now());
         keeper.show(now, SupportCode::generate(routing(), &mut OsRng));
         (keeper, now)
     }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use rand_core::OsRng;
 
 use super::tests::start;
-use super::{BURNT_WITHIN, CodeGeneration, CodeState, LOCKED_FOR, MAX_BEGUN, MAX_BURNT};
+use super::{BURNT_WITHIN, CodeGeneration, LOCKED_FOR, MAX_BEGUN, MAX_BURNT, SupportCodeIssuer};
 
 /// Something that happens.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +48,7 @@ struct ModelCode {
 }
 
 struct CodeTestRun {
-    keeper: CodeState,
+    keeper: SupportCodeIssuer,
     now: Instant,
     codes: Vec<ModelCode>,
     /// Each begun proof with the number of its code.
@@ -133,7 +133,7 @@ proptest! {
     #[test]
     fn a_code_is_worth_one_guess_whatever_the_interleaving(steps in prop::collection::vec(steps(), 0..80)) {
         let mut run =
-            CodeTestRun { keeper: CodeState::default(), now: start(), codes: vec![], proofs: vec![], burnt: vec![] };
+            CodeTestRun { keeper: SupportCodeIssuer::default(), now: start(), codes: vec![], proofs: vec![], burnt: vec![] };
         run.take(CodeStep::Show)?;
         for step in steps {
             run.take(step)?;

@@ -27,12 +27,12 @@ pub(super) struct ScreenView {
     /// When the pace's time began.
     epoch: Instant,
     generation: u64,
-    watching: Option<ViewState>,
+    watching: Option<ActiveView>,
     /// A job is with the coder.
     coding: bool,
 }
 
-struct ViewState {
+struct ActiveView {
     quality_mode: QualityMode,
     hidden: bool,
     /// What of the screen is shown; `None`: nothing that could be.
@@ -70,7 +70,7 @@ impl ScreenView {
 
     /// Begins the view, or restarts it; [`ScreenView::look_at`] says at what.
     pub(super) fn start(&mut self, quality: ScreenQuality, now: Instant) {
-        self.watching = Some(ViewState {
+        self.watching = Some(ActiveView {
             quality_mode: quality_mode(quality),
             hidden: false,
             area: None,
@@ -229,7 +229,7 @@ impl ScreenView {
     }
 }
 
-impl ViewState {
+impl ActiveView {
     /// Whether there is anything to be sent that the viewer wants.
     fn wants(&self) -> bool {
         let any = self.whole || self.dirty.is_some() || self.pending.changed || self.pending.lossy;

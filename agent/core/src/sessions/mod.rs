@@ -29,7 +29,7 @@ use nearhand_proto::message::local::{ActivityEntry, AgentNotice, ChatLine, Local
 use nearhand_proto::message::session::{FromAgent, GrantedCapability, SessionEndReason, SessionRefusal};
 use nearhand_proto::time::UnixMillis;
 
-use crate::code::CodeState;
+use crate::code::SupportCodeIssuer;
 use crate::consent::{Change, Consent};
 use crate::window_target::{OpenWindow, WindowTarget};
 use activity::EndedSession;
@@ -194,7 +194,7 @@ pub struct SignedGrant {
 /// The state of all sessions, of the support code and of the people who watch.
 pub struct Sessions {
     consent: Consent,
-    codes: CodeState,
+    codes: SupportCodeIssuer,
     /// Who made the code that is shown.
     code_maker: Option<u32>,
     live: BTreeMap<SessionId, LiveSession>,
@@ -219,7 +219,7 @@ impl Sessions {
     pub fn new(known: BTreeSet<TechnicianId>) -> Self {
         Self {
             consent: Consent::default(),
-            codes: CodeState::default(),
+            codes: SupportCodeIssuer::default(),
             code_maker: None,
             live: BTreeMap::new(),
             arriving: BTreeSet::new(),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use nearhand_proto::support_code::{RoutingDigits, SupportCode};
 
 use super::{InputDraw, ScrambledRng, beginning};
-use nearhand_agent_core::code::{CodeGeneration, CodeState};
+use nearhand_agent_core::code::{CodeGeneration, SupportCodeIssuer};
 
 /// After three wrong ones no code is made for so long.
 const LOCKED_FOR: Duration = Duration::from_secs(600);
@@ -15,7 +15,7 @@ const BURNT_WITHIN: Duration = Duration::from_secs(1800);
 const LIFETIME: Duration = Duration::from_secs(600);
 
 pub(super) fn run(input: &[u8]) {
-    let (mut keeper, mut now, mut rng) = (CodeState::default(), beginning(), ScrambledRng(7));
+    let (mut keeper, mut now, mut rng) = (SupportCodeIssuer::default(), beginning(), ScrambledRng(7));
     let mut draw = InputDraw::new(input);
     let routings =
         [1, 2].map(|number| RoutingDigits::new(number).unwrap_or_else(|| unreachable!("four digits")));
