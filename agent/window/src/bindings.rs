@@ -11,7 +11,7 @@ use crate::markup::{self, CapabilityLine, ChatEntry, GrantedLine, MainWindow, Sh
 use crate::model::activity::ActivityLine;
 use crate::model::input::GrantTerm;
 use crate::model::messages::HintLine;
-use crate::model::view::{self, ViewState, WindowPage};
+use crate::model::view::{self, PageContents, WindowPage};
 
 /// The lists on the pages.
 pub(crate) struct ListModels {
@@ -54,7 +54,7 @@ impl ListModels {
     }
 
     /// Copies a view into the properties.
-    pub(crate) fn update(&self, shown: &Shown<'_>, view: &ViewState) {
+    pub(crate) fn update(&self, shown: &Shown<'_>, view: &PageContents) {
         self.update_home(shown, view);
         self.update_consent(shown, &view.consent);
         self.update_session(shown, &view.session);
@@ -67,7 +67,7 @@ impl ListModels {
         sync(&self.after_activity, after.activity.iter().map(activity_row).collect());
     }
 
-    fn update_home(&self, shown: &Shown<'_>, view: &ViewState) {
+    fn update_home(&self, shown: &Shown<'_>, view: &PageContents) {
         let (help, code) = (&view.help, &view.code);
         shown.set_help_form(help.form);
         shown.set_hints_running(help.hints_running);

@@ -8,10 +8,10 @@ use nearhand_proto::message::local::{ChatLine, DeliveryMark, HelpStatus};
 use super::consent_prompt::{AllowBlocked, ConsentPrompt, is_elevated};
 use super::input::{GrantTerm, HomeTab, STOP_KEY_NAME, SaveOutcome, StopKey, Uptime};
 use super::shown_session::{PauseReason, ShownSession};
-use super::state::{AgentState, CodeState, HelpForm, HintSearch, HomePage, WindowModel};
+use super::state::{AgentState, CodePageState, HelpForm, HintSearch, HomePage, WindowModel};
 use super::view::{
-    AfterPage, CapabilityLine, ChatEntry, CodePage, ConsentPage, GrantedLine, HelpPage, SessionPage,
-    TrayStatus, ViewState, WindowOffer, WindowPage,
+    AfterPage, CapabilityLine, ChatEntry, CodePage, ConsentPage, GrantedLine, HelpPage, PageContents,
+    SessionPage, TrayStatus, WindowOffer, WindowPage,
 };
 use super::{messages, phrases};
 use crate::catalog::Arg;
@@ -21,12 +21,12 @@ const NEWEST_ACTIVITY: usize = 8;
 
 impl WindowModel {
     /// What is shown now.
-    pub(crate) fn view(&self, now: Uptime) -> ViewState {
+    pub(crate) fn view(&self, now: Uptime) -> PageContents {
         let status = self.status.as_ref();
         let text = |key: &str| self.catalog.text(key);
         let connected = status.is_some_and(|status| status.connected) && self.agent == AgentState::Connected;
         let page = self.page();
-        ViewState {
+        PageContents {
             page,
             organisation: status.map_or_else(String::new, |s| phrases::agent_text(&s.organisation)),
             connection: match (status, connected) {
@@ -139,9 +139,9 @@ impl WindowModel {
 
     fn code_page(&self, now: Uptime) -> CodePage {
         let code = match &self.code {
-            CodeState::Shown(code) if now < code.until => code,
-            CodeState::Shown(_) | CodeState::None => return CodePage::default(),
-            CodeState::Gone(why) => {
+            CodePageState::Shown(code) if now < code.until => code,
+            CodePageState::Shown(_) | CodePageState::None => return CodePage::default(),
+            CodePageState::Gone(why) => {
                 let why = messages::text(&self.catalog, why);
                 let gone = self.catalog.with("code-gone", &[("why", Arg::Text(&why))]);
                 return CodePage { gone, ..CodePage::default() };
@@ -330,7 +330,7 @@ impl WindowModel {
     /// After what time the view changes although nothing happens; `None` where no countdown runs.
     pub(crate) fn next_change(&self, now: Uptime) -> Option<Duration> {
         let code = match &self.code {
-            CodeState::Shown(code) if self.page() == WindowPage::Code => Some(code.until),
+            CodePageState::Shown(code) if self.page() == WindowPage::Code => Some(code.until),
             _ => None,
         };
         let request = self.prompts.front().map(|prompt| prompt.until);

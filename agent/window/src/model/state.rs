@@ -45,23 +45,23 @@ impl HomePage {
 
 /// The support code.
 #[derive(Clone, Debug)]
-pub(super) enum CodeState {
+pub(super) enum CodePageState {
     None,
-    Shown(ShownCode),
+    Shown(DisplayedCode),
     /// There was one, and it ended for this reason.
     Gone(AgentNotice),
 }
 
 /// A support code and until when it works.
 #[derive(Clone, Debug)]
-pub(super) struct ShownCode {
+pub(super) struct DisplayedCode {
     pub(super) spoken: String,
     pub(super) until: Uptime,
     /// It was put on the clipboard.
     pub(super) copied: bool,
 }
 
-impl CodeState {
+impl CodePageState {
     /// The code that is shown is no longer valid, and there is nothing to say about it.
     pub(super) fn forget(&mut self) {
         if matches!(self, Self::Shown(_)) {
@@ -95,7 +95,7 @@ pub(crate) struct WindowModel {
     /// The agent's last report of its state.
     pub(super) status: Option<AgentStatus>,
     pub(super) home: HomePage,
-    pub(super) code: CodeState,
+    pub(super) code: CodePageState,
     /// Requests that wait for the person; the first is shown.
     pub(super) prompts: VecDeque<ConsentPrompt>,
     pub(super) live: BTreeMap<SessionId, ShownSession>,
@@ -119,7 +119,7 @@ impl WindowModel {
             agent: if ask_site { AgentState::NoSite } else { AgentState::Connecting },
             status: None,
             home: HomePage::Tab(HomeTab::Help),
-            code: CodeState::None,
+            code: CodePageState::None,
             prompts: VecDeque::new(),
             live: BTreeMap::new(),
             current: None,

@@ -14,7 +14,7 @@ use super::consent_prompt::ConsentPrompt;
 use super::input::{HomeTab, PressSource, Uptime, UserAction, WindowEffect, WindowInput};
 use super::session_review::SessionReview;
 use super::shown_session::{PauseReason, ShownSession};
-use super::state::{AgentState, CodeState, HelpForm, HintSearch, HomePage, ShownCode, WindowModel};
+use super::state::{AgentState, CodePageState, DisplayedCode, HelpForm, HintSearch, HomePage, WindowModel};
 use super::{messages, phrases};
 use crate::catalog::Arg;
 
@@ -64,7 +64,7 @@ impl WindowModel {
     }
 
     fn code_is_gone(&mut self, why: AgentNotice) {
-        self.code = CodeState::Gone(why);
+        self.code = CodePageState::Gone(why);
     }
 
     fn connected(&mut self, status: AgentStatus, now: Uptime) -> Vec<WindowEffect> {
@@ -286,7 +286,7 @@ impl WindowModel {
             UserAction::NewCode => return vec![WindowEffect::Send(LocalVerb::NewCode)],
             UserAction::CancelCode => return vec![WindowEffect::Send(LocalVerb::CancelCode)],
             UserAction::CodeCopied => {
-                if let CodeState::Shown(code) = &mut self.code {
+                if let CodePageState::Shown(code) = &mut self.code {
                     code.copied = true;
                 }
             }
@@ -413,9 +413,9 @@ impl WindowModel {
     }
 }
 
-fn shown_code(code: &SpokenCode, now: Uptime) -> CodeState {
+fn shown_code(code: &SpokenCode, now: Uptime) -> CodePageState {
     let until = now + Duration::from_secs(code.seconds_left.into());
-    CodeState::Shown(ShownCode { spoken: code.spoken.clone(), until, copied: false })
+    CodePageState::Shown(DisplayedCode { spoken: code.spoken.clone(), until, copied: false })
 }
 
 /// The first characters of a text.

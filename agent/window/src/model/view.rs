@@ -23,7 +23,7 @@ pub(crate) enum WindowPage {
 
 /// All that is shown.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub(crate) struct ViewState {
+pub(crate) struct PageContents {
     pub(crate) page: WindowPage,
     pub(crate) organisation: String,
     pub(crate) connection: String,

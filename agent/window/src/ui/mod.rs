@@ -26,7 +26,7 @@ use crate::bindings::{self, ListModels};
 use crate::catalog::Catalog;
 use crate::launcher;
 use crate::markup::{Actions, MainWindow, PressedBy, Shown, Texts};
-use crate::model::view::{ViewState, WindowPage};
+use crate::model::view::{PageContents, WindowPage};
 use crate::model::{HomeTab, PressSource, SaveOutcome, UserAction, WindowEffect, WindowInput, WindowModel};
 use crate::platform::{PressKind, PressWatcher, x_window_id};
 use crate::record_file;
@@ -48,7 +48,7 @@ struct Ui {
     banner: BannerHost,
     lists: ListModels,
     /// What is shown now.
-    view: RefCell<Option<ViewState>>,
+    view: RefCell<Option<PageContents>>,
     timer: Timer,
     started: Instant,
     offset: time::UtcOffset,
@@ -337,7 +337,7 @@ impl Ui {
         }
     }
 
-    fn draw(self: &Rc<Self>, view: &ViewState, before: Option<&ViewState>) {
+    fn draw(self: &Rc<Self>, view: &PageContents, before: Option<&PageContents>) {
         let main = &self.main;
         main.set_page(bindings::markup_page(view.page));
         main.set_organisation((&view.organisation).into());
@@ -353,7 +353,7 @@ impl Ui {
     }
 
     /// The banner is shown while a session is under way, also while the agent doesn't answer.
-    fn draw_banner(self: &Rc<Self>, view: &ViewState) {
+    fn draw_banner(self: &Rc<Self>, view: &PageContents) {
         if !self.model.borrow().has_live_session() {
             self.banner.hide();
             return;
@@ -429,7 +429,7 @@ impl Ui {
     }
 
     /// Watches where presses come from while a page is shown on which only the person may press.
-    fn watch_presses(&self, view: &ViewState) {
+    fn watch_presses(&self, view: &PageContents) {
         if self.display.get().is_none() {
             let display = self.main.window().with_winit_window(|window| {
                 let on_x = window.window_handle().is_ok_and(|handle| x_window_id(handle.as_raw()).is_some());
