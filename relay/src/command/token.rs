@@ -77,7 +77,7 @@ fn not_migrated(error: crate::store::StoreError) -> anyhow::Error {
     let words = error.in_full();
     let error = anyhow::Error::new(error);
     if words.contains("api_tokens") {
-        return error.context("the database is of an earlier version: start this version of the relay once");
+        return error.context("the database has no table for tokens yet: start this version of the relay once");
     }
     error
 }

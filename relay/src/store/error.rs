@@ -9,6 +9,12 @@ pub enum StoreError {
     /// The file of the embedded database isn't one, or not a whole one.
     #[error("the database is damaged: {0}")]
     Damaged(String),
+    /// A later version of the relay has changed the tables: this one would misread them.
+    #[error(
+        "the database is of a later version of the relay (its tables have migration {0}): start that version, or \
+         restore the backup that was made before the update"
+    )]
+    Newer(i64),
     /// The tables can't be brought up to date.
     #[error("the database's tables can't be brought up to date")]
     Migrate(#[source] Box<sqlx::migrate::MigrateError>),
@@ -34,11 +40,12 @@ impl From<sqlx::Error> for StoreError {
 
 impl From<sqlx::migrate::MigrateError> for StoreError {
     fn from(error: sqlx::migrate::MigrateError) -> Self {
-        let found = match &error {
+        let damaged = match &error {
+            sqlx::migrate::MigrateError::VersionMissing(version) => return Self::Newer(*version),
             sqlx::migrate::MigrateError::Execute(cause) => damage(cause),
             _ => None,
         };
-        found.map_or_else(|| Self::Migrate(Box::new(error)), Self::Damaged)
+        damaged.map_or_else(|| Self::Migrate(Box::new(error)), Self::Damaged)
     }
 }
 

@@ -302,6 +302,34 @@ async fn alarm_reads(store: &Store, device: DeviceId, id: Fingerprint) {
     assert!(store.trouble().is_none());
 }
 
+/// Brings the tables up to date as a later version of the relay would: with one migration more.
+async fn migrate_as_a_later_version(store: &Store, directory: &Path) {
+    let released = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/0001_initial.sql");
+    std::fs::copy(released, directory.join("0001_initial.sql")).unwrap();
+    let added = "ALTER TABLE people ADD COLUMN pager TEXT NOT NULL DEFAULT '';";
+    std::fs::write(directory.join("0002_pagers.sql"), added).unwrap();
+    sqlx::migrate::Migrator::new(directory).await.unwrap().run(store.pool()).await.unwrap();
+}
+
+/// Migrations run once each; what is stored survives them; tables of a later version are refused in words.
+async fn tables_follow_the_version(database: &Database) {
+    let directory = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let store = Store::open(database, key()).await.unwrap();
+        store.write(Write::Meta("claim", "cc".into())).await.unwrap();
+        store.close().await;
+    }
+    let store = Store::open(database, key()).await.unwrap();
+    for _ in 0..2 {
+        migrate_as_a_later_version(&store, directory.path()).await;
+    }
+    sqlx::query("SELECT pager FROM people").fetch_all(store.pool()).await.unwrap();
+    assert_eq!(store.reader().meta("claim").await.unwrap().as_deref(), Some("cc"));
+    store.close().await;
+    let Err(error) = Store::open(database, key()).await else { panic!("tables of a later version were used") };
+    assert!(error.to_string().contains("a later version of the relay"), "{error}");
+}
+
 #[tokio::test]
 async fn everything_on_sqlite() {
     let dir = tempfile::tempdir().unwrap();
@@ -309,6 +337,12 @@ async fn everything_on_sqlite() {
     all_statements(&Database::file(&file).unwrap()).await;
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn migrations_run_once_and_tables_of_a_later_version_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    tables_follow_the_version(&Database::file(&dir.path().join("db")).unwrap()).await;
 }
 
 #[tokio::test]
@@ -488,4 +522,5 @@ async fn everything_on_postgresql() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     all_statements(&database).await;
+    tables_follow_the_version(&database).await;
 }
