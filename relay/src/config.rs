@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use nearhand_proto::forward::RateLimits;
-use nearhand_relay_core::admission::Rules;
+use nearhand_relay_core::admission::AdmissionRules;
 use serde::Deserialize;
 
-use crate::control::{Limits, Patience};
-use crate::notify::config::{self as receivers, Receiver, ReceiverError, ReceiverSection};
+use crate::control::{ControlLimits, SilenceLimits};
+use crate::notify::config::{self as receivers, ReceiverError, ReceiverSection, ReceiverSettings};
 
 /// The relay's UDP port when nothing else is said.
 pub const PORT: u16 = 7443;
@@ -22,7 +22,7 @@ const SMALL_PACKET: u64 = 300;
 /// The whole file. See [`template`] for what each key means.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub struct RelayConfig {
     /// Where to listen, UDP.
     #[serde(default = "listen")]
     pub listen: SocketAddr,
@@ -33,10 +33,10 @@ pub struct Config {
     pub public_port: u16,
     /// Where metrics and health are served over plain HTTP, or `"off"`.
     #[serde(default = "metrics_listen")]
-    pub metrics_listen: Listen,
+    pub metrics_listen: ListenAddress,
     /// Where the HTTP interface for programs is served, on this machine alone, or `"off"`.
     #[serde(default = "off")]
-    pub api_listen: Listen,
+    pub api_listen: ListenAddress,
     /// The data directory; the one of the file itself if it isn't given.
     #[serde(default)]
     pub data: Option<PathBuf>,
@@ -136,14 +136,14 @@ pub enum LogLevel {
 /// An address to listen on, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub enum Listen {
+pub enum ListenAddress {
     /// There.
     On(SocketAddr),
     /// Not at all.
     Off,
 }
 
-impl TryFrom<String> for Listen {
+impl TryFrom<String> for ListenAddress {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
@@ -165,12 +165,12 @@ fn port() -> u16 {
     PORT
 }
 
-fn metrics_listen() -> Listen {
-    Listen::On(SocketAddr::from(([127, 0, 0, 1], 9464)))
+fn metrics_listen() -> ListenAddress {
+    ListenAddress::On(SocketAddr::from(([127, 0, 0, 1], 9464)))
 }
 
-fn off() -> Listen {
-    Listen::Off
+fn off() -> ListenAddress {
+    ListenAddress::Off
 }
 
 fn yes() -> bool {
@@ -207,7 +207,7 @@ pub enum ConfigError {
     },
 }
 
-impl Config {
+impl RelayConfig {
     /// Reads and checks a file.
     ///
     /// # Errors
@@ -243,7 +243,7 @@ impl Config {
         if self.public_port == 0 {
             return Err(("public_port", "can't be 0: agents must know the port".into()));
         }
-        if let Listen::On(address) = self.api_listen
+        if let ListenAddress::On(address) = self.api_listen
             && !address.ip().is_loopback()
         {
             let problem = "must be a loopback address: tokens would cross the network in the clear. Put a proxy with TLS \
@@ -283,23 +283,23 @@ impl Config {
     ///
     /// # Errors
     /// [`ReceiverError`].
-    pub fn receivers(&self) -> Result<Vec<Receiver>, ReceiverError> {
+    pub fn receivers(&self) -> Result<Vec<ReceiverSettings>, ReceiverError> {
         receivers::receivers(&self.receivers, self.data())
     }
 
     /// What the control plane needs of it.
-    pub fn control_limits(&self) -> Limits {
+    pub fn control_limits(&self) -> ControlLimits {
         let bytes_per_s = u64::from(self.limits.session_mbit_per_s) * 1_000_000 / 8;
         let packets = (bytes_per_s / SMALL_PACKET).max(1_000);
-        Limits {
-            rules: Rules { allow_guests: self.allow_guests, max_devices: self.limits.max_devices },
+        ControlLimits {
+            rules: AdmissionRules { allow_guests: self.allow_guests, max_devices: self.limits.max_devices },
             max_guests: self.limits.max_guests,
             max_sessions: self.limits.max_sessions,
             max_handshakes_pending: self.limits.max_handshakes_pending,
             rate: RateLimits { bytes_per_s, packets_per_s: u32::try_from(packets).unwrap_or(u32::MAX) },
             session_days: self.keep_sessions_days,
             alarm_days: self.keep_alarms_days,
-            patience: Patience::default(),
+            patience: SilenceLimits::default(),
         }
     }
 }
@@ -343,8 +343,8 @@ pub fn template(host: &str, port: u16, database_url: Option<&str>) -> String {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Config, String> {
-        Config::parse(text, Path::new("/etc/nearhand/relay.toml")).map_err(|e| e.to_string())
+    fn parse(text: &str) -> Result<RelayConfig, String> {
+        RelayConfig::parse(text, Path::new("/etc/nearhand/relay.toml")).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -412,7 +412,7 @@ mod tests {
         assert!(parse("").unwrap_err().contains("public_host"));
         assert_eq!(
             parse("public_host = \"::1\"\nmetrics_listen = \"off\"").unwrap().metrics_listen,
-            Listen::Off
+            ListenAddress::Off
         );
     }
 }

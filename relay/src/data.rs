@@ -10,7 +10,7 @@ use nearhand_transport::platform;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::config::{self, Config};
+use crate::config::{self, RelayConfig};
 use crate::store::Database;
 
 /// The data directory of one relay.
@@ -50,16 +50,16 @@ impl DataDir {
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] if another has it.
-    pub fn lock(&self) -> io::Result<Lock> {
+    pub fn lock(&self) -> io::Result<DataLock> {
         let file = platform::open_private_append(&self.0.join("lock"))?;
         crate::platform::try_lock(&file)?;
-        Ok(Lock { _file: file })
+        Ok(DataLock { _file: file })
     }
 }
 
 /// While it lives, no other relay uses the directory.
 #[derive(Debug)]
-pub struct Lock {
+pub struct DataLock {
     _file: File,
 }
 
@@ -67,7 +67,7 @@ pub struct Lock {
 ///
 /// # Errors
 /// What the system says about the file.
-pub fn database(config: &Config) -> io::Result<Database> {
+pub fn database(config: &RelayConfig) -> io::Result<Database> {
     match &config.database_url {
         Some(url) => Ok(Database::url(url)),
         None => Database::file(&DataDir::new(config.data()).database_file()),
@@ -79,7 +79,7 @@ pub fn database(config: &Config) -> io::Result<Database> {
 ///
 /// # Errors
 /// [`io::ErrorKind::NotFound`] if it is missing or empty, else what the system says about the file.
-pub fn existing_database(config: &Config) -> io::Result<Database> {
+pub fn existing_database(config: &RelayConfig) -> io::Result<Database> {
     let file = DataDir::new(config.data()).database_file();
     if config.database_url.is_none() && std::fs::metadata(&file).map_or(0, |file| file.len()) == 0 {
         let text = format!("{} is missing or empty: {RESTORE}", file.display());

@@ -14,28 +14,28 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use crate::control::Control;
-use crate::metrics::Family;
+use crate::control::ControlPlane;
+use crate::metrics::MetricFamily;
 use crate::platform;
 
 #[derive(Clone)]
-struct Shared {
-    control: Arc<Control>,
+struct MetricsState {
+    control: Arc<ControlPlane>,
     started: Instant,
 }
 
 /// The two routes; everything else is 404.
-pub fn router(control: Arc<Control>) -> Router {
-    let shared = Shared { control, started: Instant::now() };
+pub fn router(control: Arc<ControlPlane>) -> Router {
+    let shared = MetricsState { control, started: Instant::now() };
     Router::new().route("/metrics", get(metrics)).route("/healthz", get(healthz)).with_state(shared)
 }
 
 /// The interface for programs, on its own port.
-pub fn api_router(control: Arc<Control>) -> Router {
+pub fn api_router(control: Arc<ControlPlane>) -> Router {
     api::router(control)
 }
 
-async fn healthz(State(shared): State<Shared>) -> Response {
+async fn healthz(State(shared): State<MetricsState>) -> Response {
     let (status, body) = match shared.control.store().trouble() {
         None => (StatusCode::OK, serde_json::json!({ "status": "ok" })),
         Some(_) => {
@@ -47,7 +47,7 @@ async fn healthz(State(shared): State<Shared>) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
-async fn metrics(State(shared): State<Shared>) -> Response {
+async fn metrics(State(shared): State<MetricsState>) -> Response {
     let mut text = render(&shared.control, shared.started);
     alarms::render(&mut text, &shared.control).await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.0).into_response()
@@ -55,9 +55,9 @@ async fn metrics(State(shared): State<Shared>) -> Response {
 
 /// Builds the text exposition format, version 0.0.4.
 #[derive(Default)]
-struct Exposition(String);
+struct MetricsText(String);
 
-impl Exposition {
+impl MetricsText {
     fn family(&mut self, name: &str, help: &str, kind: &str) {
         // Writing to a string does not fail.
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
@@ -86,11 +86,11 @@ fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
-fn render(control: &Control, started: Instant) -> Exposition {
-    let mut out = Exposition::default();
+fn render(control: &ControlPlane, started: Instant) -> MetricsText {
+    let mut out = MetricsText::default();
     out.family("nearhand_build_info", "The running version.", "gauge");
     out.sample("nearhand_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-    for family in Family::ALL {
+    for family in MetricFamily::ALL {
         let (name, help, labels) = family.describe();
         out.family(name, help, "counter");
         for (values, count) in control.metrics().of(family) {
@@ -104,7 +104,7 @@ fn render(control: &Control, started: Instant) -> Exposition {
     out
 }
 
-fn gauges(out: &mut Exposition, control: &Control) {
+fn gauges(out: &mut MetricsText, control: &ControlPlane) {
     let census = control.census();
     out.family("nearhand_connected", "Peers connected now.", "gauge");
     for (kind, count) in census.online {
@@ -131,7 +131,7 @@ fn gauges(out: &mut Exposition, control: &Control) {
     out.single("nearhand_storage_ok", "1 while the database can be written.", "gauge", ok);
 }
 
-fn forwarding(out: &mut Exposition, control: &Control) {
+fn forwarding(out: &mut MetricsText, control: &ControlPlane) {
     let totals = control.path().totals();
     out.single("nearhand_forwarded_bytes_total", "Bytes of UDP payload forwarded.", "counter", totals.bytes);
     out.single("nearhand_forwarded_packets_total", "Datagrams forwarded.", "counter", totals.packets);
@@ -147,7 +147,7 @@ fn forwarding(out: &mut Exposition, control: &Control) {
     out.single("nearhand_bind_hints_total", "Hints sent to unbound addresses.", "counter", totals.hints);
 }
 
-fn process(out: &mut Exposition, started: Instant) {
+fn process(out: &mut MetricsText, started: Instant) {
     let up = started.elapsed().as_secs();
     out.single("nearhand_uptime_seconds", "Seconds since the start.", "counter", up);
     if let Some(bytes) = platform::resident_bytes() {

@@ -9,7 +9,7 @@ use crate::notify::deliveries::Deliveries;
 
 /// A counter with up to two labels.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Family {
+pub enum MetricFamily {
     /// Handshakes by result.
     Handshakes,
     /// Hellos by kind and result.
@@ -26,7 +26,7 @@ pub enum Family {
     ApiRequests,
 }
 
-impl Family {
+impl MetricFamily {
     /// All families.
     pub const ALL: [Self; 7] = [
         Self::Handshakes,
@@ -58,34 +58,34 @@ impl Family {
     }
 }
 
-type Key = (Family, &'static str, &'static str);
+type Key = (MetricFamily, &'static str, &'static str);
 
 /// All counters.
 #[derive(Debug, Default)]
-pub struct Metrics {
+pub struct RelayMetrics {
     counts: Mutex<BTreeMap<Key, u64>>,
     deliveries: Arc<Deliveries>,
 }
 
-impl Metrics {
+impl RelayMetrics {
     /// How deliveries to receivers went.
     pub fn deliveries(&self) -> &Arc<Deliveries> {
         &self.deliveries
     }
 
     /// Counts one, under one label.
-    pub fn count(&self, family: Family, label: &'static str) {
+    pub fn count(&self, family: MetricFamily, label: &'static str) {
         self.count_both(family, label, "");
     }
 
     /// Counts one, under two labels.
-    pub fn count_both(&self, family: Family, label: &'static str, second: &'static str) {
+    pub fn count_both(&self, family: MetricFamily, label: &'static str, second: &'static str) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry((family, label, second)).or_default() += 1;
     }
 
     /// All counts of a family.
-    pub fn of(&self, family: Family) -> Vec<([&'static str; 2], u64)> {
+    pub fn of(&self, family: MetricFamily) -> Vec<([&'static str; 2], u64)> {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.iter().filter(|(k, _)| k.0 == family).map(|(k, n)| ([k.1, k.2], *n)).collect()
     }

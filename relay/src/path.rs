@@ -11,7 +11,7 @@ use nearhand_proto::id::SessionId;
 use crate::forward::{Forwarder, OfferError, SessionCounters};
 
 /// The path of sessions through this relay.
-pub trait Path: Send + Sync {
+pub trait ForwardingPath: Send + Sync {
     /// Lets the two sides of a session bind until `until`; technician's grant first. Other grants than before
     /// replace the session's bindings.
     ///
@@ -20,13 +20,13 @@ pub trait Path: Send + Sync {
     fn offer(&self, session: SessionId, grants: [BindGrant; 2], until: Instant) -> Result<(), PathError>;
 
     /// Ends a session's forwarding at once; what went over it, if it was there.
-    fn end(&self, session: SessionId) -> Option<Usage>;
+    fn end(&self, session: SessionId) -> Option<PathUsage>;
 
     /// What went over a session's path so far; `None` if it has none.
-    fn usage(&self, session: SessionId) -> Option<Usage>;
+    fn usage(&self, session: SessionId) -> Option<PathUsage>;
 
     /// Counters since the start.
-    fn totals(&self) -> Totals;
+    fn totals(&self) -> PathTotals;
 }
 
 /// A session can't have a path.
@@ -42,7 +42,7 @@ pub enum PathError {
 
 /// What went over a session's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
+pub struct PathUsage {
     /// Bytes of UDP payload, both ways.
     pub bytes: u64,
     /// Whether a side is bound now.
@@ -51,7 +51,7 @@ pub struct Usage {
 
 /// Counters of the whole path since the start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Totals {
+pub struct PathTotals {
     /// Datagrams forwarded.
     pub packets: u64,
     /// Bytes of UDP payload forwarded.
@@ -68,7 +68,7 @@ pub struct Totals {
     pub hints: u64,
 }
 
-impl Path for Forwarder {
+impl ForwardingPath for Forwarder {
     fn offer(&self, session: SessionId, grants: [BindGrant; 2], until: Instant) -> Result<(), PathError> {
         Forwarder::offer(self, session, grants, until).map_err(|error| match error {
             OfferError::Full { .. } => PathError::Full,
@@ -76,17 +76,17 @@ impl Path for Forwarder {
         })
     }
 
-    fn end(&self, session: SessionId) -> Option<Usage> {
+    fn end(&self, session: SessionId) -> Option<PathUsage> {
         Forwarder::end(self, session).map(usage)
     }
 
-    fn usage(&self, session: SessionId) -> Option<Usage> {
+    fn usage(&self, session: SessionId) -> Option<PathUsage> {
         self.session_counters(session).map(usage)
     }
 
-    fn totals(&self) -> Totals {
+    fn totals(&self) -> PathTotals {
         let counted = self.snapshot();
-        Totals {
+        PathTotals {
             packets: counted.packets,
             bytes: counted.bytes,
             dropped: vec![
@@ -106,7 +106,7 @@ impl Path for Forwarder {
     }
 }
 
-fn usage(sides: SessionCounters) -> Usage {
+fn usage(sides: SessionCounters) -> PathUsage {
     let bytes = sides.iter().fold(0_u64, |sum, side| sum.saturating_add(side.bytes));
-    Usage { bytes, bound: sides.iter().any(|side| side.bound.is_some()) }
+    PathUsage { bytes, bound: sides.iter().any(|side| side.bound.is_some()) }
 }

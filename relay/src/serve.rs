@@ -15,14 +15,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
-use crate::control::{Control, Limits};
+use crate::control::{ControlLimits, ControlPlane};
 use crate::data::derived;
 use crate::forward::{self, Forwarder};
 use crate::http;
-use crate::metrics::Metrics;
-use crate::notify::sender::Sender;
+use crate::metrics::RelayMetrics;
+use crate::notify::sender::ReceiverSender;
 use crate::notify::worker;
-use crate::path::Path;
+use crate::path::ForwardingPath;
 use crate::store::{Database, Store, StoreError};
 
 /// Why a relay can't start.
@@ -45,8 +45,8 @@ pub enum ServeError {
 const RESETS_EVERY: Duration = Duration::from_millis(2);
 
 /// A running relay.
-pub struct Relay {
-    control: Arc<Control>,
+pub struct RunningRelay {
+    control: Arc<ControlPlane>,
     endpoint: Endpoint,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -94,10 +94,10 @@ impl HmacKey for ResetKey {
 pub fn open_port(
     address: SocketAddr,
     key: &SecretKey,
-    limits: &Limits,
+    limits: &ControlLimits,
 ) -> Result<(Arc<Forwarder>, Endpoint), ServeError> {
     let failed = |e| ServeError::Listen(address, e);
-    let mut config = forward::Config::new(*derived(key, "connection ids"));
+    let mut config = forward::ForwarderConfig::new(*derived(key, "connection ids"));
     config.max_sessions = limits.max_sessions;
     let (forwarder, socket) = Forwarder::start(address, &config).map_err(failed)?;
     let endpoint = Endpoint::new_with_abstract_socket(
@@ -114,13 +114,13 @@ pub fn open_port(
 ///
 /// # Errors
 /// [`TlsConfigError`].
-pub fn server_config(key: &SecretKey, limits: &Limits) -> Result<ServerConfig, TlsConfigError> {
+pub fn server_config(key: &SecretKey, limits: &ControlLimits) -> Result<ServerConfig, TlsConfigError> {
     let mut config = tls::server(key, ALPN, ConnectionPurpose::Control)?;
     config.max_incoming(limits.max_handshakes_pending);
     Ok(config)
 }
 
-impl Relay {
+impl RunningRelay {
     /// Starts the control plane on an endpoint.
     ///
     /// # Errors
@@ -128,33 +128,33 @@ impl Relay {
     pub async fn start(
         key: SecretKey,
         database: &Database,
-        limits: Limits,
+        limits: ControlLimits,
         endpoint: Endpoint,
-        path: Arc<dyn Path>,
+        path: Arc<dyn ForwardingPath>,
     ) -> Result<Self, ServeError> {
         Self::start_notifying(key, database, limits, endpoint, path, Vec::new()).await
     }
 
-    /// As [`Relay::start`], with receivers of notices.
+    /// As [`RunningRelay::start`], with receivers of notices.
     ///
     /// # Errors
     /// [`ServeError`].
     pub async fn start_notifying(
         key: SecretKey,
         database: &Database,
-        limits: Limits,
+        limits: ControlLimits,
         endpoint: Endpoint,
-        path: Arc<dyn Path>,
-        senders: Vec<Sender>,
+        path: Arc<dyn ForwardingPath>,
+        senders: Vec<ReceiverSender>,
     ) -> Result<Self, ServeError> {
         let public = key.public();
         let store = Store::open(database, key).await?;
         // Before the first alarm can come in.
-        store.set_outlets(senders.iter().map(Sender::outlet).collect());
+        store.set_outlets(senders.iter().map(ReceiverSender::outlet).collect());
         let stored = store.reader().everything().await?;
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Arc::new(RelayMetrics::default());
         let mut tasks = worker::start(&store, senders, metrics.deliveries());
-        let control = Control::new(store, path, metrics, limits, public, stored);
+        let control = ControlPlane::new(store, path, metrics, limits, public, stored);
         let accept = tokio::spawn({
             let (control, endpoint) = (Arc::clone(&control), endpoint.clone());
             async move { control.accept(&endpoint).await }
@@ -199,7 +199,7 @@ impl Relay {
     }
 
     /// The control plane.
-    pub fn control(&self) -> &Arc<Control> {
+    pub fn control(&self) -> &Arc<ControlPlane> {
         &self.control
     }
 

@@ -19,14 +19,14 @@ pub const MAX_NAME: usize = 64;
 
 /// What a token allows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, clap::ValueEnum)]
-pub enum May {
+pub enum TokenRight {
     /// See devices, alarms and maintenance.
     Read,
     /// And acknowledge, assign, snooze, comment, and open and end maintenance.
     Act,
 }
 
-impl May {
+impl TokenRight {
     /// Its name in the database and in commands. Never changes.
     pub const fn name(self) -> &'static str {
         match self {
@@ -42,15 +42,15 @@ impl May {
 }
 
 /// A token as its holder has it.
-pub struct Token(Zeroizing<String>);
+pub struct ApiToken(Zeroizing<String>);
 
-impl fmt::Debug for Token {
+impl fmt::Debug for ApiToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(..)")
     }
 }
 
-impl Token {
+impl ApiToken {
     /// A new one.
     pub fn generate(random: &mut (impl RngCore + CryptoRng)) -> Self {
         let mut bytes = Zeroizing::new([0; LEN]);
@@ -82,11 +82,11 @@ impl TokenHash {
 
 /// A token that the relay knows.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Known {
+pub struct KnownToken {
     /// Its holder's name.
     pub name: String,
     /// What it allows.
-    pub may: May,
+    pub may: TokenRight,
     /// When it was made.
     pub created: UnixMillis,
     /// From when on it is worth nothing.
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_token_is_known_by_its_hash_and_never_printed() {
-        let (one, other) = (Token::generate(&mut OsRng), Token::generate(&mut OsRng));
+        let (one, other) = (ApiToken::generate(&mut OsRng), ApiToken::generate(&mut OsRng));
         assert!(one.expose().starts_with(PREFIX) && one.expose().len() == PREFIX.len() + 43);
         assert_eq!(one.hash(), TokenHash::of(one.expose()));
         assert_ne!(one.hash(), other.hash());

@@ -20,7 +20,7 @@ use nearhand_proto::message::control::{
 use nearhand_proto::message::session::ALPN;
 use nearhand_proto::support_code::RoutingDigits;
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay::config::Config;
+use nearhand_relay::config::RelayConfig;
 use nearhand_relay::forward::Forwarder;
 use nearhand_relay::serve;
 use nearhand_transport::bound_socket::BoundSocket;
@@ -144,7 +144,7 @@ impl HostileRelay {
     /// The port is in use.
     pub fn start(wire: &WireEndpoint, port: u16, key: &SecretKey, how: RelayBehaviour) -> Result<Self> {
         let limits =
-            Config::parse("public_host = \"localhost\"", std::path::Path::new("none"))?.control_limits();
+            RelayConfig::parse("public_host = \"localhost\"", std::path::Path::new("none"))?.control_limits();
         let addr = SocketAddr::from(([127, 0, 0, 1], port));
         let (forwarder, endpoint) = wire.wait(async { serve::open_port(addr, key, &limits) })??;
         let state = HostileState {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use nearhand_proto::forward::{BindGrant, RateLimits};
 use nearhand_proto::id::SessionId;
-use nearhand_relay::forward::{Config, Forwarder};
+use nearhand_relay::forward::{ForwarderConfig, Forwarder};
 use nearhand_transport::bound_socket::{BindControl, BoundSocket};
 use quinn::{Connection, Endpoint, EndpointConfig, ServerConfig, TokioRuntime};
 use rand_core::OsRng;
@@ -31,7 +31,7 @@ impl ForwardingRelay {
     /// # Errors
     /// The port is in use.
     pub fn start(addr: SocketAddr) -> Result<Self> {
-        let (forwarder, socket) = Forwarder::start(addr, &Config::new([9; 32]))?;
+        let (forwarder, socket) = Forwarder::start(addr, &ForwarderConfig::new([9; 32]))?;
         let config = socket.endpoint_config(EndpointConfig::default());
         let server = Some(quic::server(CONTROL)?);
         let runtime = Arc::new(TokioRuntime);

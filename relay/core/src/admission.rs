@@ -22,16 +22,16 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::caller::{Caller, PeerId};
-use crate::registry::limits::{Bucket, Pace};
+use crate::registry::limits::{BucketRate, RateBucket};
 
 /// How often a claim may be tried, over all callers: the secret has 256 bits, so this only bounds the work.
-const CLAIMS: Pace = Pace { burst: 20, every_ms: 1000 };
+const CLAIMS: BucketRate = BucketRate { burst: 20, every_ms: 1000 };
 /// Longest host name or system name kept of a device, in characters.
 const MAX_FACT: usize = 64;
 
 /// What the operator allows.
 #[derive(Clone, Copy, Debug)]
-pub struct Rules {
+pub struct AdmissionRules {
     /// Whether machines that aren't enrolled may ask for help.
     pub allow_guests: bool,
     /// Most enrolled devices.
@@ -40,7 +40,7 @@ pub struct Rules {
 
 /// A used invite: by whom, and with which key they speak today.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Known {
+pub struct UsedInvite {
     /// The key it was used with, whose fingerprint is the id.
     pub first: PublicKey,
     /// Today's key.
@@ -51,11 +51,11 @@ pub struct Known {
 
 /// What was stored when the relay started.
 #[derive(Default)]
-pub struct Loaded {
+pub struct StoredMembership {
     /// The organisation, if the relay was claimed.
     pub organisation: Option<PublicKey>,
     /// All used invites.
-    pub invites: Vec<(InviteId, Known)>,
+    pub invites: Vec<(InviteId, UsedInvite)>,
     /// All revocation lists, in the order of their numbers.
     pub lists: Vec<Signed<RevocationList>>,
     /// All retirements, oldest first.
@@ -64,7 +64,7 @@ pub struct Loaded {
 
 /// An accepted hello.
 #[derive(Debug)]
-pub struct Admitted {
+pub struct AdmittedCaller {
     /// Who it is.
     pub caller: Caller,
     /// Its chain is longer than the one stored: a rotation whose request was lost. To be stored.
@@ -73,7 +73,7 @@ pub struct Admitted {
 
 /// Whether a join is new.
 #[derive(Debug)]
-pub enum Join {
+pub enum JoinDecision {
     /// To be stored.
     New(Arc<VerifiedCredential>),
     /// The same key has used the same invite before: its reply was lost. Nothing to store.
@@ -82,18 +82,18 @@ pub enum Join {
 
 /// Who belongs here.
 pub struct Admission {
-    rules: Rules,
+    rules: AdmissionRules,
     organisation: Option<PublicKey>,
-    book: HashMap<InviteId, Known>,
+    book: HashMap<InviteId, UsedInvite>,
     devices: usize,
     revocations: Revocations,
     newest_retirements: VecDeque<Signed<Retirement>>,
-    claims: Bucket,
+    claims: RateBucket,
 }
 
 impl Admission {
     /// From what was stored. Statements that don't verify are left out.
-    pub fn new(rules: Rules, loaded: Loaded, now: Instant) -> Self {
+    pub fn new(rules: AdmissionRules, loaded: StoredMembership, now: Instant) -> Self {
         let mut revocations = Revocations::default();
         if let Some(organisation) = &loaded.organisation {
             for list in &loaded.lists {
@@ -112,7 +112,7 @@ impl Admission {
             devices,
             revocations,
             newest_retirements: loaded.retirements.into_iter().skip(old).collect(),
-            claims: Bucket::full(CLAIMS, now),
+            claims: RateBucket::full(CLAIMS, now),
         }
     }
 
@@ -150,10 +150,10 @@ impl Admission {
         peer: &PublicKey,
         hello: &RelayHello,
         now: UnixMillis,
-    ) -> Result<Admitted, RelayRefusal> {
+    ) -> Result<AdmittedCaller, RelayRefusal> {
         let (credential, device) = match hello {
             RelayHello::Newcomer { .. } => {
-                return Ok(Admitted { caller: Caller::Newcomer, longer_chain: false });
+                return Ok(AdmittedCaller { caller: Caller::Newcomer, longer_chain: false });
             }
             RelayHello::Guest { facts, .. } => return self.guest(facts),
             RelayHello::Device { credential, .. } => (credential, true),
@@ -174,10 +174,10 @@ impl Admission {
         let longer_chain = known.current != who.key();
         let who = Arc::new(who);
         let caller = if device { Caller::Device(who) } else { Caller::Person(who) };
-        Ok(Admitted { caller, longer_chain })
+        Ok(AdmittedCaller { caller, longer_chain })
     }
 
-    fn guest(&self, facts: &DeviceFacts) -> Result<Admitted, RelayRefusal> {
+    fn guest(&self, facts: &DeviceFacts) -> Result<AdmittedCaller, RelayRefusal> {
         if !self.rules.allow_guests {
             return Err(RelayRefusal::NotAllowed);
         }
@@ -185,7 +185,7 @@ impl Admission {
             return Err(RelayRefusal::Unclaimed);
         }
         let caller = Caller::Guest(neutral(facts).hostname.into_boxed_str());
-        Ok(Admitted { caller, longer_chain: false })
+        Ok(AdmittedCaller { caller, longer_chain: false })
     }
 
     fn verified(
@@ -246,18 +246,18 @@ impl Admission {
         credential: &Credential,
         has_facts: bool,
         now: UnixMillis,
-    ) -> Result<Join, RelayRefusal> {
+    ) -> Result<JoinDecision, RelayRefusal> {
         let who = self.verified(credential, peer, now)?;
         if who.keys().len() != 1 || has_facts == who.is_person() {
             return Err(RelayRefusal::NotAllowed);
         }
         match self.book.get(&who.invite.id) {
-            Some(known) if known.first == *peer && known.current == *peer => Ok(Join::Again),
+            Some(known) if known.first == *peer && known.current == *peer => Ok(JoinDecision::Again),
             Some(_) => Err(RelayRefusal::InviteUsed),
             None if !who.is_person() && self.devices >= self.rules.max_devices => {
                 Err(RelayRefusal::Full { what: "devices".into() })
             }
-            None => Ok(Join::New(Arc::new(who))),
+            None => Ok(JoinDecision::New(Arc::new(who))),
         }
     }
 
@@ -325,12 +325,12 @@ impl Admission {
         let Some(list) = self.organisation.and_then(|o| self.revocations.list()?.open(&o).ok()) else {
             return Vec::new();
         };
-        let withdrawn = |(id, known): &(&InviteId, &Known)| {
+        let withdrawn = |(id, known): &(&InviteId, &UsedInvite)| {
             list.invites.contains(*id)
                 || list.keys.contains(&known.first)
                 || list.keys.contains(&known.current)
         };
-        let peer = |known: &Known| match known.role {
+        let peer = |known: &UsedInvite| match known.role {
             Role::Device => PeerId::Device(known.first.device_id()),
             Role::Technician | Role::Admin => PeerId::Person(known.first.technician_id()),
         };
@@ -345,7 +345,7 @@ impl Admission {
 
     /// The join was stored.
     pub fn joined(&mut self, who: &VerifiedCredential) {
-        let known = Known { first: who.first_key(), current: who.key(), role: who.invite.role };
+        let known = UsedInvite { first: who.first_key(), current: who.key(), role: who.invite.role };
         if self.book.insert(who.invite.id, known).is_none() && known.role == Role::Device {
             self.devices += 1;
         }

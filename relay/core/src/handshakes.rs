@@ -14,9 +14,9 @@ const PROVE_FROM: usize = 4;
 
 /// The network that an address is counted for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Network([u8; 8]);
+pub struct SourceNetwork([u8; 8]);
 
-impl From<IpAddr> for Network {
+impl From<IpAddr> for SourceNetwork {
     fn from(ip: IpAddr) -> Self {
         let bytes = match ip.to_canonical() {
             IpAddr::V4(v4) => {
@@ -34,18 +34,18 @@ impl From<IpAddr> for Network {
 }
 
 /// The number under which somebody waits.
-pub type Ticket = u64;
+pub type HandshakeTicket = u64;
 
 /// Those who wait.
 #[derive(Debug)]
-pub struct Doors<H> {
+pub struct HandshakeQueue<H> {
     room: usize,
-    next: Ticket,
-    waiting: BTreeMap<Ticket, (Network, H)>,
-    by_network: HashMap<Network, BTreeSet<Ticket>>,
+    next: HandshakeTicket,
+    waiting: BTreeMap<HandshakeTicket, (SourceNetwork, H)>,
+    by_network: HashMap<SourceNetwork, BTreeSet<HandshakeTicket>>,
 }
 
-impl<H> Doors<H> {
+impl<H> HandshakeQueue<H> {
     /// With room for so many, at least 4.
     pub fn new(room: usize) -> Self {
         Self { room: room.max(4), next: 0, waiting: BTreeMap::new(), by_network: HashMap::new() }
@@ -57,7 +57,7 @@ impl<H> Doors<H> {
     }
 
     /// Makes room for somebody from `network`: returns who has to go.
-    pub fn make_room(&mut self, network: Network) -> Option<H> {
+    pub fn make_room(&mut self, network: SourceNetwork) -> Option<H> {
         let share = self.by_network.get(&network);
         let oldest = if share.is_some_and(|s| s.len() >= self.room / SHARE) {
             share.and_then(|s| s.first().copied())
@@ -70,19 +70,19 @@ impl<H> Doors<H> {
     }
 
     /// The ticket of the next to enter.
-    pub fn next_ticket(&mut self) -> Ticket {
+    pub fn next_ticket(&mut self) -> HandshakeTicket {
         self.next += 1;
         self.next
     }
 
     /// Takes somebody in.
-    pub fn enter(&mut self, ticket: Ticket, network: Network, handle: H) {
+    pub fn enter(&mut self, ticket: HandshakeTicket, network: SourceNetwork, handle: H) {
         self.waiting.insert(ticket, (network, handle));
         self.by_network.entry(network).or_default().insert(ticket);
     }
 
     /// Somebody was welcomed, or is gone.
-    pub fn leave(&mut self, ticket: Ticket) -> Option<H> {
+    pub fn leave(&mut self, ticket: HandshakeTicket) -> Option<H> {
         let (network, handle) = self.waiting.remove(&ticket)?;
         if let Some(share) = self.by_network.get_mut(&network) {
             share.remove(&ticket);
@@ -108,34 +108,37 @@ impl<H> Doors<H> {
 mod tests {
     use super::*;
 
-    fn net(text: &str) -> Network {
+    fn net(text: &str) -> SourceNetwork {
         text.parse::<IpAddr>().unwrap().into()
     }
 
-    fn enter(doors: &mut Doors<Ticket>, network: Network) -> (Ticket, Option<Ticket>) {
-        let out = doors.make_room(network);
-        let ticket = doors.next_ticket();
-        doors.enter(ticket, network, ticket);
+    fn enter(
+        handshakes: &mut HandshakeQueue<HandshakeTicket>,
+        network: SourceNetwork,
+    ) -> (HandshakeTicket, Option<HandshakeTicket>) {
+        let out = handshakes.make_room(network);
+        let ticket = handshakes.next_ticket();
+        handshakes.enter(ticket, network, ticket);
         (ticket, out)
     }
 
     #[test]
     fn the_oldest_goes_and_a_flood_from_one_network_only_hurts_itself() {
-        let mut doors = Doors::new(8);
+        let mut handshakes = HandshakeQueue::new(8);
         let (flood, honest) = (net("192.0.2.1"), net("198.51.100.7"));
-        let (mine, _) = enter(&mut doors, honest);
+        let (mine, _) = enter(&mut handshakes, honest);
         for _ in 0..1000 {
-            enter(&mut doors, flood);
+            enter(&mut handshakes, flood);
         }
-        assert_eq!(doors.len(), 3, "its share of 2, and the honest one");
-        assert_eq!(doors.leave(mine), Some(mine), "still there");
+        assert_eq!(handshakes.len(), 3, "its share of 2, and the honest one");
+        assert_eq!(handshakes.leave(mine), Some(mine), "still there");
         for n in 0..100_u8 {
-            enter(&mut doors, net(&format!("203.0.113.{n}")));
+            enter(&mut handshakes, net(&format!("203.0.113.{n}")));
         }
-        assert_eq!(doors.len(), 8);
-        let (mine, out) = enter(&mut doors, honest);
+        assert_eq!(handshakes.len(), 8);
+        let (mine, out) = enter(&mut handshakes, honest);
         assert!(out.is_some_and(|ticket| ticket < mine));
-        assert!(doors.must_prove());
+        assert!(handshakes.must_prove());
     }
 
     #[test]

@@ -3,18 +3,18 @@
 use nearhand_proto::audit::{AuditRow, LogVerifier};
 use nearhand_proto::text;
 
-use crate::config::Config;
+use crate::config::RelayConfig;
 use crate::data;
-use crate::store::{Reader, Store};
+use crate::store::{Store, StoreReader};
 
 /// Rows read at once.
 const PAGE: usize = 1000;
 
-async fn reader(config: &Config) -> anyhow::Result<Reader> {
+async fn reader(config: &RelayConfig) -> anyhow::Result<StoreReader> {
     Ok(Store::open_for_reading(&data::existing_database(config)?).await?)
 }
 
-pub(super) async fn show(config: &Config, json: bool) -> anyhow::Result<()> {
+pub(super) async fn show(config: &RelayConfig, json: bool) -> anyhow::Result<()> {
     let reader = reader(config).await?;
     let mut last = 0;
     loop {
@@ -46,7 +46,7 @@ fn print_row(row: &AuditRow) {
     );
 }
 
-pub(super) async fn verify(config: &Config, json: bool) -> anyhow::Result<()> {
+pub(super) async fn verify(config: &RelayConfig, json: bool) -> anyhow::Result<()> {
     let reader = reader(config).await?;
     let key = super::load_key(config.data())?.public();
     let mut verifier = LogVerifier::new(vec![key], Vec::new());

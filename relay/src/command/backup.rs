@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use nearhand_transport::platform;
 
-use crate::config::Config;
+use crate::config::RelayConfig;
 use crate::data::{self, DataDir};
 use crate::store::Store;
 
-pub(super) async fn backup(config: &Config, file: &Path) -> anyhow::Result<()> {
+pub(super) async fn backup(config: &RelayConfig, file: &Path) -> anyhow::Result<()> {
     if config.database_url.is_some() {
         bail!("the database is PostgreSQL: back it up with pg_dump, and copy {}", key_file(config).display());
     }
@@ -32,6 +32,6 @@ pub(super) async fn backup(config: &Config, file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn key_file(config: &Config) -> std::path::PathBuf {
+fn key_file(config: &RelayConfig) -> std::path::PathBuf {
     DataDir::new(config.data()).key_file()
 }

@@ -10,10 +10,10 @@ use nearhand_transport::platform;
 use rand_core::{OsRng, RngCore};
 
 use super::InitArguments;
-use crate::config::{self, Config};
+use crate::config::{self, RelayConfig};
 use crate::control::CLAIM;
 use crate::data::{self, DataDir};
-use crate::store::{Store, Write};
+use crate::store::{Store, StoreWrite};
 
 pub(super) async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
     let dir = DataDir::new(&arguments.data);
@@ -31,7 +31,7 @@ pub(super) async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
         );
     }
     let text = config::template(host, arguments.port, arguments.database_url.as_deref());
-    let config = Config::parse(&text, &dir.config_file())?;
+    let config = RelayConfig::parse(&text, &dir.config_file())?;
     let key_file = dir.key_file();
     // The key comes before the database, so a database without one is what is left of a relay.
     if !key_file.exists() && std::fs::metadata(dir.database_file()).is_ok_and(|file| file.len() > 0) {
@@ -49,7 +49,7 @@ pub(super) async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
 
 /// The claim string of a relay without a configuration: one that is new, or was left half-way. One that has
 /// an organisation is neither, but a backup without its configuration.
-async fn first_claim(config: &Config, key: SecretKey) -> anyhow::Result<ClaimString> {
+async fn first_claim(config: &RelayConfig, key: SecretKey) -> anyhow::Result<ClaimString> {
     let store = Store::open(&data::database(config)?, key.clone()).await?;
     let organisation = store.reader().organisation().await?;
     store.close().await;
@@ -66,7 +66,7 @@ async fn first_claim(config: &Config, key: SecretKey) -> anyhow::Result<ClaimStr
 }
 
 async fn again(arguments: &InitArguments, dir: &DataDir) -> anyhow::Result<()> {
-    let config = Config::load(&dir.config_file())?;
+    let config = RelayConfig::load(&dir.config_file())?;
     let key = super::load_key(config.data())?;
     let store = Store::open(&data::existing_database(&config)?, key.clone()).await?;
     if let Some(organisation) = store.reader().organisation().await? {
@@ -80,7 +80,9 @@ async fn again(arguments: &InitArguments, dir: &DataDir) -> anyhow::Result<()> {
             );
         }
         let _lock = dir.lock().context("the relay is running: stop it first")?;
-        store.write_audited(Write::ResetOrganisation, vec![reset_event(&organisation.to_string())]).await?;
+        store
+            .write_audited(StoreWrite::ResetOrganisation, vec![reset_event(&organisation.to_string())])
+            .await?;
         println!("The organisation was removed, with its devices, people, invitations and running sessions.");
     }
     store.close().await;
@@ -99,13 +101,13 @@ fn reset_event(organisation: &str) -> nearhand_proto::audit::AuditEvent {
 }
 
 /// Makes a claim string; the database keeps its hash in place of any earlier one.
-async fn new_claim(config: &Config, key: SecretKey) -> anyhow::Result<ClaimString> {
+async fn new_claim(config: &RelayConfig, key: SecretKey) -> anyhow::Result<ClaimString> {
     let relay =
         RelayAddress { host: config.public_host.clone(), port: config.public_port, key: key.public() };
     let mut secret = [0; 32];
     OsRng.fill_bytes(&mut secret);
     let store = Store::open(&data::database(config)?, key).await?;
-    store.write(Write::Meta(CLAIM, HEXLOWER.encode(&claim_hash(&secret)))).await?;
+    store.write(StoreWrite::Meta(CLAIM, HEXLOWER.encode(&claim_hash(&secret)))).await?;
     store.close().await;
     Ok(ClaimString { relay, secret: OneTime::new(secret) })
 }

@@ -17,25 +17,25 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::config::{Config, PORT};
+use crate::config::{PORT, RelayConfig};
 use crate::data::{self, DataDir};
 use crate::store::StoreError;
-use crate::token::May;
+use crate::token::TokenRight;
 
 /// The program's arguments.
 #[derive(Debug, Parser)]
 #[command(name = "nearhand-relay", version, about = "The Nearhand relay: brokers sessions it cannot read.")]
 pub struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: RelayCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum RelayCommand {
     /// Make a relay's data directory and print the string by which an administrator claims it.
     Init(InitArguments),
     /// Run the relay.
-    Run(Location),
+    Run(ConfigLocation),
     /// Check a configuration file.
     CheckConfig {
         /// The file.
@@ -43,13 +43,13 @@ enum Command {
     },
     /// Read the audit log, on the database itself.
     #[command(subcommand)]
-    Audit(AuditCommand),
+    Audit(RelayAuditCommand),
     /// Copy database and key while the relay runs.
     Backup {
         /// The copy of the database; the key goes beside it, with `.key` after the name.
         file: PathBuf,
         #[command(flatten)]
-        location: Location,
+        location: ConfigLocation,
     },
     /// Ask the running relay how it is.
     Status {
@@ -57,7 +57,7 @@ enum Command {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        location: Location,
+        location: ConfigLocation,
     },
     /// Who is told of alarms: how deliveries stand, tests, what was given up.
     #[command(subcommand)]
@@ -81,7 +81,7 @@ enum Command {
 /// Where a relay's configuration is.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct Location {
+struct ConfigLocation {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -90,18 +90,18 @@ struct Location {
     data: Option<PathBuf>,
 }
 
-impl Location {
-    fn config(&self) -> anyhow::Result<Config> {
+impl ConfigLocation {
+    fn config(&self) -> anyhow::Result<RelayConfig> {
         let file = match (&self.config, &self.data) {
             (Some(file), _) => file.clone(),
             (None, Some(data)) => DataDir::new(data).config_file(),
             (None, None) => anyhow::bail!("say where the relay is: --config FILE or --data DIR"),
         };
-        Ok(Config::load(&file)?)
+        Ok(RelayConfig::load(&file)?)
     }
 
     /// Runs a command with the configuration.
-    fn with(&self, command: impl FnOnce(&Config) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    fn with(&self, command: impl FnOnce(&RelayConfig) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let config = self.config()?;
         command(&config).map_err(|error| about_damage(error, config.data()))
     }
@@ -130,14 +130,14 @@ struct InitArguments {
 }
 
 #[derive(Debug, Subcommand)]
-enum AuditCommand {
+enum RelayAuditCommand {
     /// Show its rows.
     Show {
         /// As JSON, a row a line.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        location: Location,
+        location: ConfigLocation,
     },
     /// Verify that no row was edited, removed or put in.
     Verify {
@@ -145,7 +145,7 @@ enum AuditCommand {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        location: Location,
+        location: ConfigLocation,
     },
 }
 
@@ -157,14 +157,14 @@ enum ReceiversCommand {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        location: Location,
+        location: ConfigLocation,
     },
     /// Send a marked test alarm to one and show its answer.
     Test {
         /// Which.
         name: String,
         #[command(flatten)]
-        location: Location,
+        location: ConfigLocation,
     },
     /// Show what was given up.
     Dead {
@@ -172,7 +172,7 @@ enum ReceiversCommand {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        location: Location,
+        location: ConfigLocation,
     },
     /// Send again what was given up.
     Replay {
@@ -181,14 +181,14 @@ enum ReceiversCommand {
         /// Only this notice; else all.
         number: Option<u64>,
         #[command(flatten)]
-        location: Location,
+        location: ConfigLocation,
     },
     /// Send again to one that wanted no more (HTTP 410).
     Enable {
         /// Which.
         name: String,
         #[command(flatten)]
-        location: Location,
+        location: ConfigLocation,
     },
 }
 
@@ -199,13 +199,13 @@ enum TokenCommand {
         /// Whose it is: stands in the audit log and beside what was done with it.
         name: String,
         /// See only, or also acknowledge, assign, snooze and open maintenance.
-        #[arg(long, value_enum, default_value_t = May::Read)]
-        may: May,
+        #[arg(long, value_enum, default_value_t = TokenRight::Read)]
+        may: TokenRight,
         /// For how many days it is valid.
         #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
         days: u32,
         #[command(flatten)]
-        location: Location,
+        location: ConfigLocation,
     },
     /// Show the tokens there are, never what they are.
     List {
@@ -213,14 +213,14 @@ enum TokenCommand {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        location: Location,
+        location: ConfigLocation,
     },
     /// Make a token worth nothing, at once.
     Remove {
         /// Which.
         name: String,
         #[command(flatten)]
-        location: Location,
+        location: ConfigLocation,
     },
 }
 
@@ -230,25 +230,27 @@ enum TokenCommand {
 /// What went wrong, for a person.
 pub fn main(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
-        Command::Init(arguments) => {
+        RelayCommand::Init(arguments) => {
             block_on(init::init(&arguments)).map_err(|error| about_damage(error, &arguments.data))
         }
-        Command::Run(location) => location.with(run::run),
-        Command::CheckConfig { file } => {
-            let config = Config::load(&file)?;
+        RelayCommand::Run(location) => location.with(run::run),
+        RelayCommand::CheckConfig { file } => {
+            let config = RelayConfig::load(&file)?;
             receivers::senders(&config)?;
             println!("{} is valid.", file.display());
             Ok(())
         }
-        Command::Audit(AuditCommand::Show { json, location }) => {
+        RelayCommand::Audit(RelayAuditCommand::Show { json, location }) => {
             location.with(|config| block_on(audit::show(config, json)))
         }
-        Command::Audit(AuditCommand::Verify { json, location }) => {
+        RelayCommand::Audit(RelayAuditCommand::Verify { json, location }) => {
             location.with(|config| block_on(audit::verify(config, json)))
         }
-        Command::Backup { file, location } => location.with(|config| block_on(backup::backup(config, &file))),
-        Command::Status { json, location } => location.with(|config| status::status(config, json)),
-        Command::Receivers(command) => match command {
+        RelayCommand::Backup { file, location } => {
+            location.with(|config| block_on(backup::backup(config, &file)))
+        }
+        RelayCommand::Status { json, location } => location.with(|config| status::status(config, json)),
+        RelayCommand::Receivers(command) => match command {
             ReceiversCommand::List { json, location } => {
                 location.with(|config| block_on(receivers::list(config, json)))
             }
@@ -265,7 +267,7 @@ pub fn main(arguments: Arguments) -> anyhow::Result<()> {
                 location.with(|config| block_on(receivers::enable(config, &name)))
             }
         },
-        Command::Token(command) => match command {
+        RelayCommand::Token(command) => match command {
             TokenCommand::Add { name, may, days, location } => {
                 location.with(|config| block_on(token::add(config, &name, may, days)))
             }
@@ -276,8 +278,8 @@ pub fn main(arguments: Arguments) -> anyhow::Result<()> {
                 location.with(|config| block_on(token::remove(config, &name)))
             }
         },
-        Command::Completions { shell } => pages::completions(shell),
-        Command::Man { dir } => pages::man(dir.as_deref()),
+        RelayCommand::Completions { shell } => pages::completions(shell),
+        RelayCommand::Man { dir } => pages::man(dir.as_deref()),
     }
 }
 

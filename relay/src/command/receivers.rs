@@ -6,15 +6,15 @@ use anyhow::{Context, bail};
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::alarm::test_notice;
-use nearhand_relay_core::notify::schedule::Outcome;
+use nearhand_relay_core::notify::schedule::DeliveryOutcome;
 use nearhand_relay_core::notify::{forms, webhook};
 use rand_core::{OsRng, RngCore};
 use serde_json::json;
 
-use crate::config::Config;
+use crate::config::RelayConfig;
 use crate::data;
-use crate::notify::sender::Sender;
-use crate::store::{Reader, Store};
+use crate::notify::sender::ReceiverSender;
+use crate::store::{Store, StoreReader};
 
 /// Given-up notices that are shown.
 const DEAD: usize = 200;
@@ -22,17 +22,20 @@ const DEAD: usize = 200;
 const MAX_LINE: usize = 500;
 
 /// All receivers, ready to be sent to.
-pub(super) fn senders(config: &Config) -> anyhow::Result<Vec<Sender>> {
+pub(super) fn senders(config: &RelayConfig) -> anyhow::Result<Vec<ReceiverSender>> {
     let receivers = config.receivers()?;
-    Ok(receivers.into_iter().map(|r| Sender::new(r, &config.public_host)).collect::<Result<_, _>>()?)
+    Ok(receivers
+        .into_iter()
+        .map(|r| ReceiverSender::new(r, &config.public_host))
+        .collect::<Result<_, _>>()?)
 }
 
-async fn reader(config: &Config) -> anyhow::Result<Reader> {
+async fn reader(config: &RelayConfig) -> anyhow::Result<StoreReader> {
     let database = data::existing_database(config).context("can't open the database")?;
     Store::open_for_reading(&database).await.context("can't open the database")
 }
 
-pub(super) async fn list(config: &Config, json: bool) -> anyhow::Result<()> {
+pub(super) async fn list(config: &RelayConfig, json: bool) -> anyhow::Result<()> {
     let states = reader(config).await?.outbox().await?;
     let senders = senders(config)?;
     let now = UnixMillis::from_system(SystemTime::now());
@@ -82,7 +85,7 @@ pub(super) async fn list(config: &Config, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) async fn test(config: &Config, name: &str) -> anyhow::Result<()> {
+pub(super) async fn test(config: &RelayConfig, name: &str) -> anyhow::Result<()> {
     let senders = senders(config)?;
     let Some(sender) = senders.into_iter().find(|sender| sender.name() == name) else {
         bail!(
@@ -91,17 +94,17 @@ pub(super) async fn test(config: &Config, name: &str) -> anyhow::Result<()> {
     };
     let notice = test_notice(name, UnixMillis::from_system(SystemTime::now()), OsRng.next_u64());
     match sender.test(&notice).await {
-        Outcome::Delivered(answer) => {
+        DeliveryOutcome::Delivered(answer) => {
             println!("Delivered. Its answer: {}", text::one_line(&answer, MAX_LINE));
             Ok(())
         }
-        Outcome::Failed(answer) => bail!("not delivered (a notice would be tried again): {answer}"),
-        Outcome::Refused(answer) => bail!("refused (a notice would be given up): {answer}"),
-        Outcome::Gone(answer) => bail!("it wants no more (it would be disabled): {answer}"),
+        DeliveryOutcome::Failed(answer) => bail!("not delivered (a notice would be tried again): {answer}"),
+        DeliveryOutcome::Refused(answer) => bail!("refused (a notice would be given up): {answer}"),
+        DeliveryOutcome::Gone(answer) => bail!("it wants no more (it would be disabled): {answer}"),
     }
 }
 
-pub(super) async fn dead(config: &Config, json: bool) -> anyhow::Result<()> {
+pub(super) async fn dead(config: &RelayConfig, json: bool) -> anyhow::Result<()> {
     let letters = reader(config).await?.dead_letters(DEAD).await?;
     if json {
         let list: Vec<_> = letters
@@ -134,7 +137,7 @@ pub(super) async fn dead(config: &Config, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) async fn replay(config: &Config, name: &str, number: Option<u64>) -> anyhow::Result<()> {
+pub(super) async fn replay(config: &RelayConfig, name: &str, number: Option<u64>) -> anyhow::Result<()> {
     match reader(config).await?.replay(name, number).await? {
         0 => bail!("nothing was given up for {name:?}: `nearhand-relay receivers dead` shows what was"),
         count => {
@@ -144,7 +147,7 @@ pub(super) async fn replay(config: &Config, name: &str, number: Option<u64>) -> 
     }
 }
 
-pub(super) async fn enable(config: &Config, name: &str) -> anyhow::Result<()> {
+pub(super) async fn enable(config: &RelayConfig, name: &str) -> anyhow::Result<()> {
     if !reader(config).await?.enable(name).await? {
         bail!("the receiver {name:?} is not disabled");
     }

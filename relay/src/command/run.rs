@@ -2,13 +2,13 @@
 
 use anyhow::Context;
 
-use crate::config::{Config, Listen};
+use crate::config::{ListenAddress, RelayConfig};
 use crate::data::{self, DataDir};
 use crate::logging;
 use crate::platform;
-use crate::serve::{self, Relay};
+use crate::serve::{self, RunningRelay};
 
-pub(super) fn run(config: &Config) -> anyhow::Result<()> {
+pub(super) fn run(config: &RelayConfig) -> anyhow::Result<()> {
     logging::start(&config.log);
     // Several threads: after a restart thousands of handshakes come at once, each a millisecond of signatures,
     // and the hellos of those already through must not wait for them. Datagrams have a thread of their own.
@@ -16,7 +16,7 @@ pub(super) fn run(config: &Config) -> anyhow::Result<()> {
     runtime.block_on(serve(config))
 }
 
-async fn serve(config: &Config) -> anyhow::Result<()> {
+async fn serve(config: &RelayConfig) -> anyhow::Result<()> {
     let dir = DataDir::new(config.data());
     let _lock = dir.lock().with_context(|| {
         format!("can't take {}: is another relay running on it?", config.data().display())
@@ -29,11 +29,12 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     // Before the port is taken: signals from now on lead to an orderly end.
     let stop = platform::stop_signal()?;
     let (forwarder, endpoint) = serve::open_port(config.listen, &key, &limits)?;
-    let mut relay = Relay::start_notifying(key, &database, limits, endpoint, forwarder, senders).await?;
-    if let Listen::On(address) = config.metrics_listen {
+    let mut relay =
+        RunningRelay::start_notifying(key, &database, limits, endpoint, forwarder, senders).await?;
+    if let ListenAddress::On(address) = config.metrics_listen {
         relay.serve_http(address).await?;
     }
-    if let Listen::On(address) = config.api_listen {
+    if let ListenAddress::On(address) = config.api_listen {
         relay.serve_api(address).await?;
     }
     let claimed = relay.control().census().claimed;

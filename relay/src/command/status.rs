@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use crate::config::{Config, Listen};
+use crate::config::{ListenAddress, RelayConfig};
 
 /// How long the relay may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest answer taken, in bytes.
 const MAX_ANSWER: u64 = 1 << 20;
 
-pub(super) fn status(config: &Config, json: bool) -> anyhow::Result<()> {
-    let Listen::On(address) = config.metrics_listen else {
+pub(super) fn status(config: &RelayConfig, json: bool) -> anyhow::Result<()> {
+    let ListenAddress::On(address) = config.metrics_listen else {
         bail!("metrics_listen is \"off\", so the relay can't be asked");
     };
     let (health_code, health) = get(address, "/healthz")?;

@@ -12,13 +12,13 @@ use nearhand_proto::message::alarms::{
 };
 use nearhand_proto::message::control::{PAGE, RelayRefusal, RelayReply};
 use nearhand_proto::text;
-use nearhand_relay_core::alarm::absence::{Absence, Finding};
+use nearhand_relay_core::alarm::absence::{Absence, AbsenceFinding};
 use nearhand_relay_core::caller::PeerId;
 
 use super::audit::event;
 use super::lists::that_fit;
-use super::{Control, Peer, now_unix, storage};
-use crate::store::{AlarmWrite, Applied, Write};
+use super::{ConnectedPeer, ControlPlane, now_unix, storage};
+use crate::store::{AlarmWrite, StoreWrite, WriteOutcome};
 
 /// Findings kept while they can't be stored.
 const MAX_UNSTORED: usize = 10_000;
@@ -30,15 +30,15 @@ const NEWS: Duration = Duration::from_millis(100);
 const MAX_SEQ: u64 = i64::MAX as u64;
 
 /// The relay's eye on silence.
-pub(super) struct Watch {
+pub(super) struct AbsenceStore {
     absence: Mutex<Absence>,
     /// Found, and not stored yet.
-    unstored: Mutex<Vec<Finding>>,
+    unstored: Mutex<Vec<AbsenceFinding>>,
     /// One stores at a time, so that they stay in order.
     storing: tokio::sync::Mutex<()>,
 }
 
-impl Watch {
+impl AbsenceStore {
     pub(super) fn new(absence: Absence) -> Self {
         Self {
             absence: Mutex::new(absence),
@@ -51,13 +51,13 @@ impl Watch {
         self.absence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, found: Vec<Finding>) {
+    fn keep(&self, found: Vec<AbsenceFinding>) {
         let mut unstored = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
         let room = MAX_UNSTORED.saturating_sub(unstored.len());
         unstored.extend(found.into_iter().take(room));
     }
 
-    fn take(&self) -> Vec<Finding> {
+    fn take(&self) -> Vec<AbsenceFinding> {
         std::mem::take(&mut *self.unstored.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -82,10 +82,10 @@ fn invalid(what: impl Into<String>) -> RelayRefusal {
     RelayRefusal::Invalid { what: what.into() }
 }
 
-impl Control {
+impl ControlPlane {
     pub(super) async fn monitoring(
         self: &Arc<Self>,
-        peer: &Peer,
+        peer: &ConnectedPeer,
         said: MonitoringHello,
     ) -> Result<RelayReply, RelayRefusal> {
         let Some(PeerId::Device(device)) = peer.id() else { return Err(RelayRefusal::NotAllowed) };
@@ -106,7 +106,11 @@ impl Control {
         Ok(RelayReply::AlarmsStored { stream: said.stream, through })
     }
 
-    pub(super) async fn alarms(&self, peer: &Peer, batch: AlarmBatch) -> Result<RelayReply, RelayRefusal> {
+    pub(super) async fn alarms(
+        &self,
+        peer: &ConnectedPeer,
+        batch: AlarmBatch,
+    ) -> Result<RelayReply, RelayRefusal> {
         let Some(PeerId::Device(device)) = peer.id() else { return Err(RelayRefusal::NotAllowed) };
         batch.check().map_err(|error| invalid(error.to_string()))?;
         if batch.records.iter().any(|record| record.seq >= MAX_SEQ) {
@@ -115,8 +119,8 @@ impl Control {
         self.state().registry.count_alarms(device, batch.records.len(), Instant::now())?;
         let stream = batch.stream;
         match self.store.write_alarm(AlarmWrite::Batch(device, batch, now_unix())).await.map_err(storage)? {
-            Applied::Number(through) => Ok(RelayReply::AlarmsStored { stream, through }),
-            Applied::Done | Applied::Conflict => {
+            WriteOutcome::Number(through) => Ok(RelayReply::AlarmsStored { stream, through }),
+            WriteOutcome::Done | WriteOutcome::Conflict => {
                 let detail =
                     format!("device {device} sent alarms of stream {stream}, which belongs to another");
                 self.audit_refusal(&peer.actor(), "alarms.refused", &detail).await;
@@ -125,7 +129,11 @@ impl Control {
         }
     }
 
-    pub(super) async fn leaving(&self, peer: &Peer, why: ShutdownNotice) -> Result<RelayReply, RelayRefusal> {
+    pub(super) async fn leaving(
+        &self,
+        peer: &ConnectedPeer,
+        why: ShutdownNotice,
+    ) -> Result<RelayReply, RelayRefusal> {
         let Some(PeerId::Device(device)) = peer.id() else { return Err(RelayRefusal::NotAllowed) };
         self.watch.absence().leaving(&device, why);
         self.store.write_alarm(AlarmWrite::Leaving(device, why)).await.map_err(storage)?;
@@ -253,10 +261,10 @@ impl Control {
             }
         };
         let row = event(name, action(&act), None, detail);
-        let write = Write::Alarm(Box::new(AlarmWrite::Act(alarm, by.clone(), act, now)));
+        let write = StoreWrite::Alarm(Box::new(AlarmWrite::Act(alarm, by.clone(), act, now)));
         match self.store.write_audited(write, vec![row]).await.map_err(storage)? {
-            Applied::Conflict => Err(RelayRefusal::NoSuchAlarm),
-            Applied::Done | Applied::Number(_) => Ok(RelayReply::Done),
+            WriteOutcome::Conflict => Err(RelayRefusal::NoSuchAlarm),
+            WriteOutcome::Done | WriteOutcome::Number(_) => Ok(RelayReply::Done),
         }
     }
 
@@ -284,15 +292,15 @@ impl Control {
         let rule = what.rule.as_deref().unwrap_or("all rules");
         let detail = format!("{device}, {rule}, {} to {}: {}", what.begins, what.ends, what.reason);
         let row = event(name, "maintenance.open", None, detail);
-        let write = Write::Alarm(Box::new(AlarmWrite::OpenWindow(what.clone(), by.clone(), now)));
+        let write = StoreWrite::Alarm(Box::new(AlarmWrite::OpenWindow(what.clone(), by.clone(), now)));
         match self.store.write_audited(write, vec![row]).await.map_err(storage)? {
-            Applied::Number(number) => Ok(RelayReply::MaintenanceWindow(MaintenanceWindow {
+            WriteOutcome::Number(number) => Ok(RelayReply::MaintenanceWindow(MaintenanceWindow {
                 number,
                 what,
                 by: by.clone(),
                 closed: None,
             })),
-            Applied::Done | Applied::Conflict => {
+            WriteOutcome::Done | WriteOutcome::Conflict => {
                 Err(RelayRefusal::Full { what: "maintenance windows".into() })
             }
         }
@@ -300,10 +308,10 @@ impl Control {
 
     pub(crate) async fn close_window(&self, name: &str, window: u64) -> Result<RelayReply, RelayRefusal> {
         let row = event(name, "maintenance.close", None, format!("window {window}"));
-        let write = Write::Alarm(Box::new(AlarmWrite::CloseWindow(window, now_unix())));
+        let write = StoreWrite::Alarm(Box::new(AlarmWrite::CloseWindow(window, now_unix())));
         match self.store.write_audited(write, vec![row]).await.map_err(storage)? {
-            Applied::Conflict => Err(RelayRefusal::NoSuchWindow),
-            Applied::Done | Applied::Number(_) => Ok(RelayReply::Done),
+            WriteOutcome::Conflict => Err(RelayRefusal::NoSuchWindow),
+            WriteOutcome::Done | WriteOutcome::Number(_) => Ok(RelayReply::Done),
         }
     }
 

@@ -6,15 +6,15 @@ use std::time::Instant;
 use nearhand_proto::audit::{AuditEvent, MAX_DETAIL};
 use nearhand_proto::id::SessionId;
 use nearhand_proto::text;
-use nearhand_relay_core::registry::limits::{Bucket, Pace};
+use nearhand_relay_core::registry::limits::{BucketRate, RateBucket};
 
-use super::Control;
-use crate::store::Write;
+use super::ControlPlane;
+use crate::store::StoreWrite;
 
 /// Rows about refusals: more would let anybody fill the disk.
-const REFUSALS: Pace = Pace { burst: 60, every_ms: 5_000 };
+const REFUSALS: BucketRate = BucketRate { burst: 60, every_ms: 5_000 };
 /// Log lines about peers that break the protocol.
-const LINES: Pace = Pace { burst: 20, every_ms: 1_000 };
+const LINES: BucketRate = BucketRate { burst: 20, every_ms: 1_000 };
 /// Longest actor, in characters: a role, a name and an id.
 const MAX_ACTOR: usize = 200;
 
@@ -34,21 +34,21 @@ pub(super) fn event(
 }
 
 /// Keeps what strangers can cause from filling logs.
-pub(super) struct Quiet {
-    refusals: Mutex<(Bucket, u64)>,
-    lines: Mutex<(Bucket, u64)>,
+pub(super) struct RefusalLog {
+    refusals: Mutex<(RateBucket, u64)>,
+    lines: Mutex<(RateBucket, u64)>,
 }
 
-impl Quiet {
+impl RefusalLog {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            refusals: Mutex::new((Bucket::full(REFUSALS, now), 0)),
-            lines: Mutex::new((Bucket::full(LINES, now), 0)),
+            refusals: Mutex::new((RateBucket::full(REFUSALS, now), 0)),
+            lines: Mutex::new((RateBucket::full(LINES, now), 0)),
         }
     }
 
     /// `Some(n)`: say it, and that `n` before it were left out.
-    fn may(of: &Mutex<(Bucket, u64)>, pace: Pace) -> Option<u64> {
+    fn may(of: &Mutex<(RateBucket, u64)>, pace: BucketRate) -> Option<u64> {
         let mut held = of.lock().unwrap_or_else(PoisonError::into_inner);
         if held.0.take(pace, Instant::now()).is_err() {
             held.1 += 1;
@@ -62,14 +62,14 @@ impl Quiet {
     }
 }
 
-impl Control {
+impl ControlPlane {
     /// Records a refusal, unless there were too many lately. Does not wait for the disk to work.
     pub(super) async fn audit_refusal(&self, actor: &str, action: &'static str, detail: &str) {
-        let Some(left_out) = Quiet::may(&self.quiet.refusals, REFUSALS) else { return };
+        let Some(left_out) = RefusalLog::may(&self.quiet.refusals, REFUSALS) else { return };
         let detail = match left_out {
             0 => detail.to_owned(),
             n => format!("{detail} ({n} more refusals were not recorded)"),
         };
-        let _ = self.store.write_audited(Write::Nothing, vec![event(actor, action, None, detail)]).await;
+        let _ = self.store.write_audited(StoreWrite::Nothing, vec![event(actor, action, None, detail)]).await;
     }
 }

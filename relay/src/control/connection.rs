@@ -9,16 +9,16 @@ use nearhand_proto::message::control::{
     CloseCode, DeviceFacts, HELLO_LIMIT, RelayHello, RelayRefusal, RelayReply, RelayRequest,
 };
 use nearhand_proto::text;
-use nearhand_relay_core::admission::{Admitted, neutral};
+use nearhand_relay_core::admission::{AdmittedCaller, neutral};
 use nearhand_relay_core::caller::Caller;
 use nearhand_relay_core::registry::ConnectionNo;
 use nearhand_transport::framed;
 use quinn::{Connection, SendStream};
 
 use super::accept::violation;
-use super::{Control, Peer, now_unix, requests};
-use crate::metrics::Family;
-use crate::store::{Member, Seen, Write};
+use super::{ConnectedPeer, ControlPlane, now_unix, requests};
+use crate::metrics::MetricFamily;
+use crate::store::{SeenPeer, StoreWrite, StoredMember};
 
 /// Newcomers at once; they claim or join and are gone.
 pub(super) const MAX_NEWCOMERS: usize = 256;
@@ -31,24 +31,24 @@ const MAX_VERSION: usize = 32;
 
 /// A connection whose hello was accepted. When it is dropped, for whatever reason (its end, an eviction, a
 /// welcome that could not be sent), its peer is no longer here.
-pub(super) struct Welcomed {
-    control: Arc<Control>,
-    peer: Arc<Peer>,
+pub(super) struct WelcomedPeer {
+    control: Arc<ControlPlane>,
+    peer: Arc<ConnectedPeer>,
     number: Option<ConnectionNo>,
 }
 
 /// Reads and answers the hello.
 pub(super) async fn hello(
-    control: &Arc<Control>,
+    control: &Arc<ControlPlane>,
     connection: Connection,
     key: PublicKey,
-) -> Option<Welcomed> {
+) -> Option<WelcomedPeer> {
     let (mut send, mut recv) = connection.accept_bi().await.ok()?;
-    let stranger = || Peer::new(connection.clone(), key, Caller::Newcomer);
+    let stranger = || ConnectedPeer::new(connection.clone(), key, Caller::Newcomer);
     let hello = match framed::read::<RelayRequest>(&mut recv, HELLO_LIMIT).await {
         Ok(RelayRequest::Hello(hello)) => hello,
         Ok(_) => {
-            control.metrics.count_both(Family::Hellos, "unknown", "not_first");
+            control.metrics.count_both(MetricFamily::Hellos, "unknown", "not_first");
             refuse(&mut send, &stranger(), RelayRefusal::NotAllowed).await;
             return None;
         }
@@ -69,15 +69,15 @@ pub(super) async fn hello(
             if requests::reply(&mut send, &RelayReply::Welcome(welcome)).await.is_err() {
                 return None;
             }
-            control.metrics.count_both(Family::Hellos, kind, "ok");
+            control.metrics.count_both(MetricFamily::Hellos, kind, "ok");
             if let Some(id) = welcomed.peer.id() {
-                control.note_seen(Seen { peer: id, at: now_unix(), said: Some((facts, program)) });
+                control.note_seen(SeenPeer { peer: id, at: now_unix(), said: Some((facts, program)) });
             }
             tracing::debug!(caller = kind, key = %key, "connected");
             Some(welcomed)
         }
         Err((kind, refusal)) => {
-            control.metrics.count_both(Family::Hellos, kind, requests::name(&refusal));
+            control.metrics.count_both(MetricFamily::Hellos, kind, requests::name(&refusal));
             let from = connection.remote_address();
             let detail = format!("{kind} with key {key} from {from}: {}", requests::name(&refusal));
             control.audit_refusal("relay", "connect.refused", &detail).await;
@@ -99,12 +99,12 @@ fn said(hello: &RelayHello) -> (String, Option<DeviceFacts>) {
 }
 
 async fn admit(
-    control: &Arc<Control>,
+    control: &Arc<ControlPlane>,
     connection: &Connection,
     key: PublicKey,
     hello: RelayHello,
     version: &str,
-) -> Result<Welcomed, (&'static str, RelayRefusal)> {
+) -> Result<WelcomedPeer, (&'static str, RelayRefusal)> {
     let kind = match &hello {
         RelayHello::Device { .. } => "device",
         RelayHello::Guest { .. } => "guest",
@@ -120,9 +120,9 @@ async fn admit(
     if admitted.longer_chain {
         take_longer_chain(control, &admitted, hello, version).await.map_err(fail)?;
     }
-    let peer = Arc::new(Peer::new(connection.clone(), key, admitted.caller));
+    let peer = Arc::new(ConnectedPeer::new(connection.clone(), key, admitted.caller));
     let Some(id) = peer.id() else {
-        return Ok(Welcomed { control: Arc::clone(control), peer, number: None });
+        return Ok(WelcomedPeer { control: Arc::clone(control), peer, number: None });
     };
     let (number, replaced) = {
         let mut state = control.state();
@@ -136,13 +136,13 @@ async fn admit(
         replaced.close(CloseCode::Replaced);
     }
     control.device_connected(&id);
-    Ok(Welcomed { control: Arc::clone(control), peer, number: Some(number) })
+    Ok(WelcomedPeer { control: Arc::clone(control), peer, number: Some(number) })
 }
 
 /// A rotation whose request was lost on the way: the chain itself proves it.
 async fn take_longer_chain(
-    control: &Control,
-    admitted: &Admitted,
+    control: &ControlPlane,
+    admitted: &AdmittedCaller,
     hello: RelayHello,
     version: &str,
 ) -> Result<(), RelayRefusal> {
@@ -152,12 +152,17 @@ async fn take_longer_chain(
         return Ok(());
     };
     let actor = admitted.caller.actor(&who.key());
-    let member =
-        Member { who: Arc::clone(who), credential, facts: None, version: version.to_owned(), at: now_unix() };
+    let member = StoredMember {
+        who: Arc::clone(who),
+        credential,
+        facts: None,
+        version: version.to_owned(),
+        at: now_unix(),
+    };
     let event = super::audit::event(&actor, "rotate", None, format!("today's key is {}", who.key()));
     control
         .store
-        .write_audited(Write::Rotate(Box::new(member), None), vec![event])
+        .write_audited(StoreWrite::Rotate(Box::new(member), None), vec![event])
         .await
         .map_err(super::storage)?;
     control.state().admission.rotated(who, None);
@@ -165,14 +170,14 @@ async fn take_longer_chain(
 }
 
 /// Says no and closes, once the answer has arrived or a moment has passed.
-async fn refuse(send: &mut SendStream, peer: &Peer, refusal: RelayRefusal) {
+async fn refuse(send: &mut SendStream, peer: &ConnectedPeer, refusal: RelayRefusal) {
     if requests::reply(send, &RelayReply::Refused(refusal)).await.is_ok() {
         let _ = tokio::time::timeout(LAST_REPLY, send.stopped()).await;
     }
     peer.close(CloseCode::Refused);
 }
 
-impl Welcomed {
+impl WelcomedPeer {
     /// Takes requests until the connection ends.
     pub(super) async fn attend(self) {
         if self.number.is_none() {
@@ -200,14 +205,14 @@ impl Welcomed {
     }
 }
 
-impl Drop for Welcomed {
+impl Drop for WelcomedPeer {
     fn drop(&mut self) {
         let (Some(id), Some(number)) = (self.peer.id(), self.number) else { return };
         let control = &self.control;
         let last = control.state().registry.disconnect(&id, number, Instant::now());
         if last {
             control.device_gone(&id);
-            control.note_seen(Seen { peer: id, at: now_unix(), said: None });
+            control.note_seen(SeenPeer { peer: id, at: now_unix(), said: None });
         }
         tracing::debug!(caller = self.peer.caller.kind(), key = %self.peer.key, "disconnected");
     }

@@ -11,8 +11,8 @@ use nearhand_relay_core::caller::PeerId;
 
 use super::audit::event;
 use super::lists::that_fit;
-use super::{Control, Peer, now_unix, storage};
-use crate::store::{Applied, Asking, HelpWrite, Write};
+use super::{ConnectedPeer, ControlPlane, now_unix, storage};
+use crate::store::{HelpWrite, NewHelpRequest, StoreWrite, WriteOutcome};
 
 /// So many of those who come next learn at once that their place has changed; others when they ask.
 const FIRST: usize = 50;
@@ -21,10 +21,10 @@ fn invalid(what: &str) -> RelayRefusal {
     RelayRefusal::Invalid { what: what.to_owned() }
 }
 
-impl Control {
+impl ControlPlane {
     pub(super) async fn ask_for_help(
         &self,
-        peer: &Peer,
+        peer: &ConnectedPeer,
         wish: u64,
         wanted: HelpRequest,
     ) -> Result<RelayReply, RelayRefusal> {
@@ -36,24 +36,24 @@ impl Control {
             caller => caller.verified().map(|who| who.invite.name.clone()).unwrap_or_default(),
         };
         let event = event(&peer.actor(), "help.asked", None, wanted.urgency.in_words());
-        let asking = Asking { peer: id, wish, name, wanted, at: now_unix() };
-        let write = Write::Help(Box::new(HelpWrite::Ask(Box::new(asking))));
+        let asking = NewHelpRequest { peer: id, wish, name, wanted, at: now_unix() };
+        let write = StoreWrite::Help(Box::new(HelpWrite::Ask(Box::new(asking))));
         match self.store.write_audited(write, vec![event]).await.map_err(storage)? {
-            Applied::Number(number) => {
+            WriteOutcome::Number(number) => {
                 // It may be more urgent than others, or have taken the place of one that was.
                 self.moved().await;
                 self.place(number).await.map(|(_, place)| RelayReply::Help(place))
             }
-            Applied::Done | Applied::Conflict => {
+            WriteOutcome::Done | WriteOutcome::Conflict => {
                 Err(RelayRefusal::Full { what: "requests for help".to_owned() })
             }
         }
     }
 
-    pub(super) async fn withdraw_help(&self, peer: &Peer) -> Result<RelayReply, RelayRefusal> {
+    pub(super) async fn withdraw_help(&self, peer: &ConnectedPeer) -> Result<RelayReply, RelayRefusal> {
         let id = peer.id().ok_or(RelayRefusal::NotAllowed)?;
         let event = event(&peer.actor(), "help.withdrawn", None, "");
-        let write = Write::Help(Box::new(HelpWrite::Withdraw(id, now_unix())));
+        let write = StoreWrite::Help(Box::new(HelpWrite::Withdraw(id, now_unix())));
         self.store.write_audited(write, vec![event]).await.map_err(storage)?;
         self.moved().await;
         Ok(RelayReply::Done)
@@ -72,7 +72,7 @@ impl Control {
 
     pub(super) async fn take_help(
         &self,
-        peer: &Peer,
+        peer: &ConnectedPeer,
         who: &VerifiedCredential,
         number: u64,
     ) -> Result<RelayReply, RelayRefusal> {
@@ -81,20 +81,24 @@ impl Control {
         self.change_help(peer, "help.taken", number, write).await
     }
 
-    pub(super) async fn close_help(&self, peer: &Peer, number: u64) -> Result<RelayReply, RelayRefusal> {
+    pub(super) async fn close_help(
+        &self,
+        peer: &ConnectedPeer,
+        number: u64,
+    ) -> Result<RelayReply, RelayRefusal> {
         self.change_help(peer, "help.closed", number, HelpWrite::Close(number, now_unix())).await
     }
 
     async fn change_help(
         &self,
-        peer: &Peer,
+        peer: &ConnectedPeer,
         action: &'static str,
         number: u64,
         write: HelpWrite,
     ) -> Result<RelayReply, RelayRefusal> {
         let event = event(&peer.actor(), action, None, format!("request {number}"));
-        let write = Write::Help(Box::new(write));
-        if self.store.write_audited(write, vec![event]).await.map_err(storage)? == Applied::Conflict {
+        let write = StoreWrite::Help(Box::new(write));
+        if self.store.write_audited(write, vec![event]).await.map_err(storage)? == WriteOutcome::Conflict {
             return Err(RelayRefusal::NoSuchHelp);
         }
         let (of, place) = self.place(number).await?;
@@ -123,7 +127,7 @@ impl Control {
 
     pub(super) async fn opine(
         &self,
-        peer: &Peer,
+        peer: &ConnectedPeer,
         session: SessionId,
         opinion: SessionFeedback,
     ) -> Result<RelayReply, RelayRefusal> {
@@ -135,10 +139,10 @@ impl Control {
             SessionFeedback::Report { .. } => ("session.reported", String::new()),
         };
         let event = event(&peer.actor(), action, Some(session), detail);
-        let write = Write::Help(Box::new(HelpWrite::Opine(id, session, opinion, now_unix())));
+        let write = StoreWrite::Help(Box::new(HelpWrite::Opine(id, session, opinion, now_unix())));
         match self.store.write_audited(write, vec![event]).await.map_err(storage)? {
-            Applied::Conflict => Err(RelayRefusal::NoSuchSession),
-            Applied::Done | Applied::Number(_) => Ok(RelayReply::Done),
+            WriteOutcome::Conflict => Err(RelayRefusal::NoSuchSession),
+            WriteOutcome::Done | WriteOutcome::Number(_) => Ok(RelayReply::Done),
         }
     }
 

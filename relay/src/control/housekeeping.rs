@@ -10,8 +10,8 @@ use nearhand_proto::message::control::{CloseCode, CloseOutcome, RelayPush};
 use nearhand_proto::time::UnixMillis;
 use quinn::{Endpoint, VarInt};
 
-use super::{Control, now_unix};
-use crate::store::{AlarmWrite, Write};
+use super::{ControlPlane, now_unix};
+use crate::store::{AlarmWrite, StoreWrite};
 
 /// Between two rounds.
 const ROUND: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ const RETURN_MS_EACH: u32 = 3;
 /// Shutdown: everybody is asked back within these, in milliseconds.
 const RETURN_WITHIN_MS: (u32, u32) = (1_000, 30_000);
 
-impl Control {
+impl ControlPlane {
     /// Runs until the program ends.
     pub async fn keep_house(self: Arc<Self>) {
         let mut rounds = tokio::time::interval(ROUND);
@@ -54,7 +54,7 @@ impl Control {
         self.watch_silence().await;
         if self.store.trouble().is_some() {
             // Finds out whether writing works again, with nobody having to fail for it.
-            let _ = self.store.write(Write::Meta("probe", now_unix().to_string())).await;
+            let _ = self.store.write(StoreWrite::Meta("probe", now_unix().to_string())).await;
         }
     }
 
@@ -71,11 +71,11 @@ impl Control {
         let seen = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
         if !seen.is_empty() {
             // A failure is known to the store's health; this much may be lost.
-            let _ = self.store.write(Write::Seen(seen)).await;
+            let _ = self.store.write(StoreWrite::Seen(seen)).await;
         }
     }
 
-    pub(super) fn keep_unsaved(&self, write: Write) {
+    pub(super) fn keep_unsaved(&self, write: StoreWrite) {
         let mut unsaved = self.unsaved.lock().unwrap_or_else(PoisonError::into_inner);
         if unsaved.len() < MAX_UNSAVED {
             unsaved.push(write);
@@ -88,10 +88,10 @@ impl Control {
         }
         let unsaved = std::mem::take(&mut *self.unsaved.lock().unwrap_or_else(PoisonError::into_inner));
         for write in unsaved {
-            if let Write::Close(id, at, outcome, bytes) = write
-                && self.store.write(Write::Close(id, at, outcome, bytes)).await.is_err()
+            if let StoreWrite::Close(id, at, outcome, bytes) = write
+                && self.store.write(StoreWrite::Close(id, at, outcome, bytes)).await.is_err()
             {
-                self.keep_unsaved(Write::Close(id, at, outcome, bytes));
+                self.keep_unsaved(StoreWrite::Close(id, at, outcome, bytes));
             }
         }
     }
@@ -102,7 +102,7 @@ impl Control {
         let news: Vec<_> = counts.iter().filter(|count| !counted.contains(count)).copied().collect();
         *counted = counts;
         if !news.is_empty() {
-            let _ = self.store.write(Write::Count(news)).await;
+            let _ = self.store.write(StoreWrite::Count(news)).await;
         }
     }
 
@@ -110,7 +110,7 @@ impl Control {
         let keep = Duration::from_secs(u64::from(self.limits.session_days) * 86_400);
         let keep = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
         let before = UnixMillis(now_unix().0.saturating_sub(keep));
-        let _ = self.store.write(Write::Prune(before)).await;
+        let _ = self.store.write(StoreWrite::Prune(before)).await;
         let keep = u64::from(self.limits.alarm_days).saturating_mul(86_400_000);
         let before = UnixMillis(now_unix().0.saturating_sub(keep));
         let _ = self.store.write_alarm(AlarmWrite::Prune(before)).await;

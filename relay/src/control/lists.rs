@@ -15,8 +15,8 @@ use serde::Serialize;
 use std::time::Instant;
 
 use super::audit::event;
-use super::{Control, Peer, now_unix, storage};
-use crate::store::{Applied, StoreError, Write};
+use super::{ConnectedPeer, ControlPlane, now_unix, storage};
+use crate::store::{StoreError, StoreWrite, WriteOutcome};
 
 /// Bytes of a list in one reply: what a frame takes, without its own few.
 const LIST_BYTES: usize = FRAME_LIMIT - 1024;
@@ -33,10 +33,10 @@ pub(super) fn that_fit<T: Serialize>(mut entries: Vec<T>) -> Vec<T> {
     entries
 }
 
-impl Control {
+impl ControlPlane {
     pub(super) fn allot_routing(
         &self,
-        peer: &Peer,
+        peer: &ConnectedPeer,
         wanted: Option<RoutingDigits>,
     ) -> Result<RelayReply, RelayRefusal> {
         let id = peer.id().ok_or(RelayRefusal::NotAllowed)?;
@@ -105,7 +105,7 @@ impl Control {
     /// Keeps a device's audit head. One that contradicts an earlier one is not kept but recorded.
     pub(super) async fn witness(
         &self,
-        peer: &Peer,
+        peer: &ConnectedPeer,
         who: &VerifiedCredential,
         signed: &Signed<AuditHead>,
     ) -> Result<RelayReply, RelayRefusal> {
@@ -113,14 +113,14 @@ impl Control {
             .open(&peer.key)
             .map_err(|_| RelayRefusal::Credential("the audit head is not signed by this device".into()))?;
         let device = who.first_key().device_id();
-        let write = Write::Witness(device, head, signed.clone(), now_unix());
-        if self.store.write(write).await.map_err(storage)? == Applied::Conflict {
+        let write = StoreWrite::Witness(device, head, signed.clone(), now_unix());
+        if self.store.write(write).await.map_err(storage)? == WriteOutcome::Conflict {
             let detail = format!(
                 "its audit log stands at row {}, which contradicts what it showed before",
                 head.number
             );
             let event = event(&peer.actor(), "witness.contradiction", None, detail);
-            self.store.write_audited(Write::Nothing, vec![event]).await.map_err(storage)?;
+            self.store.write_audited(StoreWrite::Nothing, vec![event]).await.map_err(storage)?;
         }
         Ok(RelayReply::Done)
     }

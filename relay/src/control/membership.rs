@@ -10,20 +10,20 @@ use nearhand_proto::invitation::OneTime;
 use nearhand_proto::message::control::{
     CloseCode, CloseOutcome, DeviceFacts, RelayPush, RelayRefusal, RelayReply,
 };
-use nearhand_relay_core::admission::{Join, neutral};
+use nearhand_relay_core::admission::{JoinDecision, neutral};
 use nearhand_relay_core::caller::PeerId;
 
 use super::audit::event;
-use super::{Control, Peer, now_unix, requests, storage};
-use crate::store::{Applied, Member, Write};
+use super::{ConnectedPeer, ControlPlane, now_unix, requests, storage};
+use crate::store::{StoreWrite, StoredMember, WriteOutcome};
 
 /// The database's name for the hash of the newest claim secret.
 pub const CLAIM: &str = "claim";
 
-impl Control {
+impl ControlPlane {
     pub(super) async fn claim(
         &self,
-        peer: &Peer,
+        peer: &ConnectedPeer,
         secret: &OneTime,
         organisation: PublicKey,
         credential: Credential,
@@ -61,11 +61,11 @@ impl Control {
             format!("organisation {} with key {organisation}", who.invite.organisation_name),
         );
         let member =
-            Member { who: Arc::clone(&who), credential, facts: None, version: String::new(), at: now };
-        let write = Write::Claim(organisation, Box::new(member));
+            StoredMember { who: Arc::clone(&who), credential, facts: None, version: String::new(), at: now };
+        let write = StoreWrite::Claim(organisation, Box::new(member));
         match self.store.write_audited(write, vec![event]).await.map_err(storage)? {
-            Applied::Conflict => Err(RelayRefusal::Claimed),
-            Applied::Done | Applied::Number(_) => {
+            WriteOutcome::Conflict => Err(RelayRefusal::Claimed),
+            WriteOutcome::Done | WriteOutcome::Number(_) => {
                 self.state().admission.claimed(organisation, &who);
                 tracing::info!(%organisation, "the relay was claimed");
                 Ok(RelayReply::Done)
@@ -75,15 +75,15 @@ impl Control {
 
     pub(super) async fn join(
         &self,
-        peer: &Peer,
+        peer: &ConnectedPeer,
         credential: Credential,
         facts: Option<DeviceFacts>,
     ) -> Result<RelayReply, RelayRefusal> {
         let now = now_unix();
         let judge = |c: &Credential| self.state().admission.join(&peer.key, c, facts.is_some(), now);
         let who = match judge(&credential) {
-            Ok(Join::Again) => return Ok(RelayReply::Done),
-            Ok(Join::New(who)) => who,
+            Ok(JoinDecision::Again) => return Ok(RelayReply::Done),
+            Ok(JoinDecision::New(who)) => who,
             Err(refusal) => {
                 let detail = format!("key {}: {}", peer.key, requests::name(&refusal));
                 self.audit_refusal("relay", "join.refused", &detail).await;
@@ -101,21 +101,26 @@ impl Control {
             format!("by invite {} with key {}", who.invite.id, peer.key),
         );
         let facts_stored = facts.as_ref().map(neutral);
-        let member = Member {
+        let member = StoredMember {
             who: Arc::clone(&who),
             credential: credential.clone(),
             facts: facts_stored,
             version: String::new(),
             at: now,
         };
-        match self.store.write_audited(Write::Join(Box::new(member)), vec![event]).await.map_err(storage)? {
-            Applied::Done | Applied::Number(_) => {
+        match self
+            .store
+            .write_audited(StoreWrite::Join(Box::new(member)), vec![event])
+            .await
+            .map_err(storage)?
+        {
+            WriteOutcome::Done | WriteOutcome::Number(_) => {
                 self.state().admission.joined(&who);
                 Ok(RelayReply::Done)
             }
             // Somebody was quicker: the same key over another connection, or another key.
-            Applied::Conflict => match judge(&credential) {
-                Ok(Join::Again) => Ok(RelayReply::Done),
+            WriteOutcome::Conflict => match judge(&credential) {
+                Ok(JoinDecision::Again) => Ok(RelayReply::Done),
                 _ => Err(RelayRefusal::InviteUsed),
             },
         }
@@ -123,7 +128,7 @@ impl Control {
 
     pub(super) async fn rotate(
         self: &Arc<Self>,
-        peer: &Peer,
+        peer: &ConnectedPeer,
         old: &VerifiedCredential,
         credential: Credential,
         retirement: Signed<Retirement>,
@@ -132,8 +137,8 @@ impl Control {
         let who = self.state().admission.rotate(old, &credential, &retirement, now)?;
         let event = event(&peer.actor(), "rotate", None, format!("from key {} to {}", old.key(), who.key()));
         let member =
-            Member { who: Arc::clone(&who), credential, facts: None, version: String::new(), at: now };
-        let write = Write::Rotate(Box::new(member), Some(retirement.clone()));
+            StoredMember { who: Arc::clone(&who), credential, facts: None, version: String::new(), at: now };
+        let write = StoreWrite::Rotate(Box::new(member), Some(retirement.clone()));
         self.store.write_audited(write, vec![event]).await.map_err(storage)?;
         self.state().admission.rotated(&who, Some(&retirement));
         self.tell_all(RelayPush::Revocations { list: None, retirements: vec![retirement] });
@@ -142,16 +147,16 @@ impl Control {
 
     pub(super) async fn revoke(
         self: &Arc<Self>,
-        peer: &Peer,
+        peer: &ConnectedPeer,
         list: Signed<RevocationList>,
     ) -> Result<RelayReply, RelayRefusal> {
         let judged = self.state().admission.revoke(&peer.caller, &list)?;
         let Some((number, _)) = judged else { return Ok(RelayReply::Done) };
         let event = event(&peer.actor(), "revoke", None, format!("revocation list {number}"));
-        let write = Write::Revoke(number, list.clone(), now_unix());
+        let write = StoreWrite::Revoke(number, list.clone(), now_unix());
         match self.store.write_audited(write, vec![event]).await.map_err(storage)? {
-            Applied::Conflict => return Err(RelayRefusal::OldList),
-            Applied::Done | Applied::Number(_) => {}
+            WriteOutcome::Conflict => return Err(RelayRefusal::OldList),
+            WriteOutcome::Done | WriteOutcome::Number(_) => {}
         }
         let (gone, sessions) = self.withdraw(&list);
         for peer in gone {
@@ -169,10 +174,10 @@ impl Control {
     fn withdraw(
         &self,
         list: &Signed<RevocationList>,
-    ) -> (Vec<Arc<Peer>>, Vec<nearhand_proto::id::SessionId>) {
+    ) -> (Vec<Arc<ConnectedPeer>>, Vec<nearhand_proto::id::SessionId>) {
         let mut state = self.state();
         state.admission.revoked(list);
-        let gone: Vec<Arc<Peer>> = state
+        let gone: Vec<Arc<ConnectedPeer>> = state
             .registry
             .everybody()
             .map(|(_, peer)| peer)

@@ -24,29 +24,29 @@ use nearhand_proto::forward::RateLimits;
 use nearhand_proto::identity::PublicKey;
 use nearhand_proto::message::control::{CloseCode, RelayRefusal};
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay_core::admission::{Admission, Rules};
+use nearhand_relay_core::admission::{Admission, AdmissionRules};
 use nearhand_relay_core::alarm::absence::Absence;
 use nearhand_relay_core::caller::{Caller, PeerId};
-use nearhand_relay_core::handshakes::Doors;
+use nearhand_relay_core::handshakes::HandshakeQueue;
 use nearhand_relay_core::registry::Registry;
-use nearhand_relay_core::registry::limits::{Bucket, Pace};
+use nearhand_relay_core::registry::limits::{BucketRate, RateBucket};
 use quinn::{Connection, VarInt};
 use tokio::task::AbortHandle;
 
-use crate::metrics::Metrics;
-use crate::path::Path;
-use crate::store::{Seen, Store, StoreError, Stored, Write};
+use crate::metrics::RelayMetrics;
+use crate::path::ForwardingPath;
+use crate::store::{SeenPeer, Store, StoreError, StoreWrite, StoredState};
 pub use membership::CLAIM;
-pub use nearhand_relay_core::alarm::absence::Patience;
+pub use nearhand_relay_core::alarm::absence::SilenceLimits;
 
 /// Requests of one connection: a client that lists a whole fleet stays well below.
-const REQUESTS: Pace = Pace { burst: 100, every_ms: 50 };
+const REQUESTS: BucketRate = BucketRate { burst: 100, every_ms: 50 };
 
 /// What the operator set for the control plane.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct ControlLimits {
     /// Who may be let in.
-    pub rules: Rules,
+    pub rules: AdmissionRules,
     /// Most guests connected at once.
     pub max_guests: usize,
     /// Most running sessions.
@@ -60,20 +60,20 @@ pub struct Limits {
     /// Days for which alarms are kept that are over.
     pub alarm_days: u32,
     /// When silence is an alarm.
-    pub patience: Patience,
+    pub patience: SilenceLimits,
 }
 
 /// One connected peer.
-pub(crate) struct Peer {
+pub(crate) struct ConnectedPeer {
     connection: Connection,
     key: PublicKey,
     caller: Caller,
-    requests: Mutex<Bucket>,
+    requests: Mutex<RateBucket>,
 }
 
-impl Peer {
+impl ConnectedPeer {
     fn new(connection: Connection, key: PublicKey, caller: Caller) -> Self {
-        let requests = Mutex::new(Bucket::full(REQUESTS, Instant::now()));
+        let requests = Mutex::new(RateBucket::full(REQUESTS, Instant::now()));
         Self { connection, key, caller, requests }
     }
 
@@ -98,42 +98,42 @@ impl Peer {
 }
 
 /// What all tasks share.
-pub(crate) struct State {
+pub(crate) struct ControlState {
     pub(crate) admission: Admission,
-    pub(crate) registry: Registry<Arc<Peer>>,
+    pub(crate) registry: Registry<Arc<ConnectedPeer>>,
 }
 
 /// The control plane.
-pub struct Control {
+pub struct ControlPlane {
     store: Store,
-    path: Arc<dyn Path>,
-    metrics: Arc<Metrics>,
-    limits: Limits,
+    path: Arc<dyn ForwardingPath>,
+    metrics: Arc<RelayMetrics>,
+    limits: ControlLimits,
     key: PublicKey,
-    state: Mutex<State>,
-    doors: Mutex<Doors<AbortHandle>>,
+    state: Mutex<ControlState>,
+    handshakes: Mutex<HandshakeQueue<AbortHandle>>,
     newcomers: tokio::sync::Semaphore,
-    watch: alarms::Watch,
+    watch: alarms::AbsenceStore,
     /// Waits for the next flush to the store.
-    seen: Mutex<Vec<Seen>>,
+    seen: Mutex<Vec<SeenPeer>>,
     /// Ends of sessions that could not be stored yet.
-    unsaved: Mutex<Vec<Write>>,
-    quiet: audit::Quiet,
+    unsaved: Mutex<Vec<StoreWrite>>,
+    quiet: audit::RefusalLog,
     stopping: AtomicBool,
 }
 
-impl Control {
+impl ControlPlane {
     /// With what was stored. Sessions that were running get their paths back.
     pub fn new(
         store: Store,
-        path: Arc<dyn Path>,
-        metrics: Arc<Metrics>,
-        limits: Limits,
+        path: Arc<dyn ForwardingPath>,
+        metrics: Arc<RelayMetrics>,
+        limits: ControlLimits,
         key: PublicKey,
-        stored: Stored,
+        stored: StoredState,
     ) -> Arc<Self> {
         let now = Instant::now();
-        let state = State {
+        let state = ControlState {
             admission: Admission::new(limits.rules, stored.loaded, now),
             registry: Registry::new(limits.max_guests, limits.max_sessions, now),
         };
@@ -145,12 +145,12 @@ impl Control {
             metrics,
             key,
             state: Mutex::new(state),
-            doors: Mutex::new(Doors::new(limits.max_handshakes_pending)),
+            handshakes: Mutex::new(HandshakeQueue::new(limits.max_handshakes_pending)),
             newcomers: tokio::sync::Semaphore::new(connection::MAX_NEWCOMERS),
-            watch: alarms::Watch::new(absence),
+            watch: alarms::AbsenceStore::new(absence),
             seen: Mutex::new(Vec::new()),
             unsaved: Mutex::new(Vec::new()),
-            quiet: audit::Quiet::new(now),
+            quiet: audit::RefusalLog::new(now),
             stopping: AtomicBool::new(false),
             limits,
         };
@@ -158,12 +158,12 @@ impl Control {
         Arc::new(control)
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, ControlState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn doors(&self) -> MutexGuard<'_, Doors<AbortHandle>> {
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
+    fn handshakes(&self) -> MutexGuard<'_, HandshakeQueue<AbortHandle>> {
+        self.handshakes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_stopping(&self) -> bool {
@@ -171,7 +171,7 @@ impl Control {
     }
 
     /// Notes for the next flush who was here.
-    fn note_seen(&self, seen: Seen) {
+    fn note_seen(&self, seen: SeenPeer) {
         if !matches!(seen.peer, PeerId::Guest(_)) {
             self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
         }
@@ -183,20 +183,20 @@ impl Control {
     }
 
     /// The forwarding path.
-    pub fn path(&self) -> &dyn Path {
+    pub fn path(&self) -> &dyn ForwardingPath {
         &*self.path
     }
 
     /// The counters.
-    pub fn metrics(&self) -> &Metrics {
+    pub fn metrics(&self) -> &RelayMetrics {
         &self.metrics
     }
 
     /// What is here now, for the gauges.
-    pub fn census(&self) -> Census {
-        let pending = self.doors().len();
+    pub fn census(&self) -> ControlCensus {
+        let pending = self.handshakes().len();
         let state = self.state();
-        Census {
+        ControlCensus {
             online: state.registry.online(),
             pending,
             sessions: state.registry.sessions.len(),
@@ -209,7 +209,7 @@ impl Control {
 
 /// Who and what is here at one moment.
 #[derive(Debug, Clone)]
-pub struct Census {
+pub struct ControlCensus {
     /// Connected peers by kind.
     pub online: [(&'static str, usize); 3],
     /// Connections not welcomed yet.

@@ -9,7 +9,7 @@ use nearhand_transport::framed::{self, FrameError};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::{Control, Peer};
+use super::{ConnectedPeer, ControlPlane};
 
 /// How long a device has for an answer to an offer: it opens a socket and binds it.
 pub(super) const OFFER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -18,7 +18,7 @@ const NOTE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pushes to everybody that are under way at once: some 4 MB of streams and tasks.
 const ABREAST: usize = 1024;
 
-impl Peer {
+impl ConnectedPeer {
     /// Sends one push and waits for the answer.
     pub(super) async fn push(&self, push: &RelayPush) -> Result<RelayPushReply, FrameError> {
         let lost = |_| FrameError::Io(std::io::ErrorKind::ConnectionReset.into());
@@ -29,7 +29,7 @@ impl Peer {
     }
 }
 
-impl Control {
+impl ControlPlane {
     /// Tells one peer, over all its connections, without waiting.
     pub(super) fn tell(&self, peer: &PeerId, push: &RelayPush) {
         let lines = self.state().registry.lines(peer);

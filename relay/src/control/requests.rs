@@ -13,13 +13,13 @@ use tokio::time::timeout;
 use super::accept::violation;
 use super::alarms::actor;
 use super::connection::LAST_REPLY;
-use super::{Control, Peer};
-use crate::metrics::Family;
+use super::{ConnectedPeer, ControlPlane};
+use crate::metrics::MetricFamily;
 
 /// Reads one request and answers it.
 pub(super) async fn answer(
-    control: Arc<Control>,
-    peer: Arc<Peer>,
+    control: Arc<ControlPlane>,
+    peer: Arc<ConnectedPeer>,
     mut send: SendStream,
     mut recv: RecvStream,
 ) {
@@ -46,7 +46,7 @@ pub(super) async fn answer(
         Err(refusal) => Err(refusal),
     };
     let result = answered.as_ref().err().map_or("ok", name);
-    control.metrics.count_both(Family::Requests, kind, result);
+    control.metrics.count_both(MetricFamily::Requests, kind, result);
     let done = answered.is_ok();
     let sent = reply(&mut send, &answered.unwrap_or_else(RelayReply::Refused)).await;
     if rotates && done {
@@ -68,10 +68,10 @@ pub(super) async fn reply(send: &mut SendStream, reply: &RelayReply) -> Result<(
     Ok(())
 }
 
-impl Control {
+impl ControlPlane {
     async fn handle(
         self: &Arc<Self>,
-        peer: &Arc<Peer>,
+        peer: &Arc<ConnectedPeer>,
         request: RelayRequest,
     ) -> Result<RelayReply, RelayRefusal> {
         if self.is_stopping() {

@@ -15,16 +15,16 @@ use nearhand_proto::message::control::{
 use nearhand_proto::support_code::RoutingDigits;
 use nearhand_relay_core::caller::Caller;
 use nearhand_relay_core::caller::PeerId;
-use nearhand_relay_core::registry::sessions::Session;
+use nearhand_relay_core::registry::sessions::RelaySession;
 use rand_core::OsRng;
 use tokio::time::timeout;
 
 use super::audit::event;
 use super::push::OFFER_TIMEOUT;
-use super::{Control, Peer, now_unix, storage};
-use crate::metrics::Family;
+use super::{ConnectedPeer, ControlPlane, now_unix, storage};
+use crate::metrics::MetricFamily;
 use crate::store::schema::outcome_name;
-use crate::store::{Applied, NewSession, Write};
+use crate::store::{NewSession, StoreWrite, WriteOutcome};
 
 /// How long both ends may take to bind a path: the grant says the same.
 const BIND_WITHIN: Duration = Duration::from_secs(BindGrant::BIND_WITHIN_S as u64);
@@ -32,17 +32,17 @@ const BIND_WITHIN: Duration = Duration::from_secs(BindGrant::BIND_WITHIN_S as u6
 const RESTORE_WITHIN: Duration = Duration::from_secs(120);
 
 /// The device's end of a session to be.
-struct Found {
+struct FoundDevice {
     id: PeerId,
-    line: Arc<Peer>,
+    line: Arc<ConnectedPeer>,
     name: String,
     credential: Option<Credential>,
 }
 
-impl Control {
+impl ControlPlane {
     pub(super) async fn open(
         &self,
-        peer: &Peer,
+        peer: &ConnectedPeer,
         who: &VerifiedCredential,
         id: SessionId,
         target: SessionTarget,
@@ -56,7 +56,7 @@ impl Control {
                 return Err(refusal);
             }
         };
-        let session = Session {
+        let session = RelaySession {
             id,
             technician: who.first_key().technician_id(),
             technician_name: who.invite.name.clone(),
@@ -83,12 +83,16 @@ impl Control {
                 return Err(refusal);
             }
         };
-        self.metrics.count(Family::SessionsOpened, if session.attended { "code" } else { "managed" });
+        self.metrics.count(MetricFamily::SessionsOpened, if session.attended { "code" } else { "managed" });
         Ok(RelayReply::Opened(OpenedSession { bind, device: found.credential }))
     }
 
     /// The device, if this technician can have a session with it now.
-    async fn find(&self, who: &VerifiedCredential, target: SessionTarget) -> Result<Found, RelayRefusal> {
+    async fn find(
+        &self,
+        who: &VerifiedCredential,
+        target: SessionTarget,
+    ) -> Result<FoundDevice, RelayRefusal> {
         let technician = who.first_key().technician_id();
         let id = {
             let mut state = self.state();
@@ -122,11 +126,11 @@ impl Control {
             Caller::Guest(name) => name.to_string(),
             caller => caller.verified().map(|v| v.invite.name.clone()).unwrap_or_default(),
         };
-        Ok(Found { id, line, name, credential: row.map(|row| row.credential) })
+        Ok(FoundDevice { id, line, name, credential: row.map(|row| row.credential) })
     }
 
     /// Takes the session's place, unless the caller was revoked meanwhile.
-    fn reserve(&self, session: &Session, who: &VerifiedCredential) -> Result<(), RelayRefusal> {
+    fn reserve(&self, session: &RelaySession, who: &VerifiedCredential) -> Result<(), RelayRefusal> {
         let mut state = self.state();
         if state.admission.is_revoked(who) {
             return Err(RelayRefusal::Revoked);
@@ -142,18 +146,18 @@ impl Control {
 
     async fn store_new(
         &self,
-        peer: &Peer,
-        session: &Session,
+        peer: &ConnectedPeer,
+        session: &RelaySession,
         grants: &[BindGrant; 2],
     ) -> Result<(), RelayRefusal> {
         let how = if session.attended { "by support code" } else { "managed" };
         let detail = format!("with {} ({}), {how}", session.device_name, session.device);
         let event = event(&peer.actor(), "session.open", Some(session.id), detail);
         let new = NewSession { session: session.clone(), grants: grants.clone() };
-        match self.store.write_audited(Write::Open(Box::new(new)), vec![event]).await.map_err(storage)? {
-            Applied::Done | Applied::Number(_) => Ok(()),
+        match self.store.write_audited(StoreWrite::Open(Box::new(new)), vec![event]).await.map_err(storage)? {
+            WriteOutcome::Done | WriteOutcome::Number(_) => Ok(()),
             // An id that was used before.
-            Applied::Conflict => Err(RelayRefusal::NotAllowed),
+            WriteOutcome::Conflict => Err(RelayRefusal::NotAllowed),
         }
     }
 
@@ -162,7 +166,7 @@ impl Control {
         &self,
         id: SessionId,
         grants: [BindGrant; 2],
-        device: &Peer,
+        device: &ConnectedPeer,
         (code, resume): (Option<RoutingDigits>, bool),
     ) -> Result<BindGrant, RelayRefusal> {
         let [ours, theirs] = grants.clone();
@@ -189,7 +193,7 @@ impl Control {
 
     pub(super) async fn reopen(
         &self,
-        peer: &Peer,
+        peer: &ConnectedPeer,
         who: &VerifiedCredential,
         id: SessionId,
     ) -> Result<RelayReply, RelayRefusal> {
@@ -212,7 +216,7 @@ impl Control {
         let grants = self.fresh_grants();
         let bytes = self.bytes_of(&id).unwrap_or_default();
         let event = event(&peer.actor(), "session.reopen", Some(id), "a new path");
-        let write = Write::Regrant(id, grants.clone(), bytes);
+        let write = StoreWrite::Regrant(id, grants.clone(), bytes);
         self.store.write_audited(write, vec![event]).await.map_err(storage)?;
         let before = self.path.usage(id).unwrap_or_default().bytes;
         self.state().registry.sessions.reopened(&id, before, Instant::now());
@@ -230,7 +234,7 @@ impl Control {
 
     pub(super) async fn close_session(
         &self,
-        peer: &Peer,
+        peer: &ConnectedPeer,
         id: SessionId,
         outcome: CloseOutcome,
         audit: Option<Signed<AuditHead>>,
@@ -244,7 +248,7 @@ impl Control {
         });
         self.finish(session, outcome, &peer.actor(), note, Some(&caller)).await;
         if let (Some((head, signed)), Some(device)) = (head, caller.device()) {
-            let _ = self.store.write(Write::Witness(device, head, signed, now_unix())).await;
+            let _ = self.store.write(StoreWrite::Witness(device, head, signed, now_unix())).await;
         }
         Ok(RelayReply::Done)
     }
@@ -266,7 +270,7 @@ impl Control {
     /// Path, other end, record: in this order, so that a full disk delays only the record.
     async fn finish(
         &self,
-        session: Session,
+        session: RelaySession,
         outcome: CloseOutcome,
         actor: &str,
         note: Option<String>,
@@ -280,12 +284,12 @@ impl Control {
                 self.tell(&end, &push);
             }
         }
-        self.metrics.count(Family::SessionsEnded, outcome_name(outcome));
+        self.metrics.count(MetricFamily::SessionsEnded, outcome_name(outcome));
         let note = note.map(|note| format!("; {note}")).unwrap_or_default();
         let detail = format!("{outcome}; {bytes} bytes forwarded{note}");
         let event = event(actor, "session.close", Some(session.id), detail);
         let at = now_unix();
-        let write = || Write::Close(session.id, at, outcome, bytes);
+        let write = || StoreWrite::Close(session.id, at, outcome, bytes);
         if self.store.write_audited(write(), vec![event]).await.is_err() {
             self.keep_unsaved(write());
         }
@@ -298,7 +302,7 @@ impl Control {
     }
 
     /// After a restart: running sessions keep their grants, so their ends bind again and notice little.
-    pub(super) fn restore(&self, running: Vec<(Session, Option<[BindGrant; 2]>)>, now: Instant) {
+    pub(super) fn restore(&self, running: Vec<(RelaySession, Option<[BindGrant; 2]>)>, now: Instant) {
         let mut state = self.state();
         let count = running.len();
         for (session, grants) in running {

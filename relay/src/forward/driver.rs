@@ -21,17 +21,19 @@ use std::time::Instant;
 
 use nearhand_proto::forward::BindGrant;
 use nearhand_proto::id::SessionId;
-use nearhand_relay_core::forward::batch::{Batch, Target};
+use nearhand_relay_core::forward::batch::{SendBatch, SendTarget};
 use nearhand_relay_core::forward::cid::ControlCids;
-use nearhand_relay_core::forward::table::{Metrics, OfferError, Reply, SessionCounters, Table, Verdict};
+use nearhand_relay_core::forward::table::{
+    BindReply, DatagramVerdict, ForwardMetrics, ForwardTable, OfferError, SessionCounters,
+};
 use quinn::udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use rand_core::{OsRng, RngCore};
 
-use crate::platform::{BatchSender, Signal};
+use crate::platform::{BatchSender, WakeSignal};
 
 pub use control::ControlSocket;
-pub(crate) use control::Port;
-use control::{Datagram, Queue};
+pub(crate) use control::UdpPort;
+use control::{ControlDatagram, ControlQueue};
 
 /// Bytes of one receive buffer: the largest batch that the kernel joins is one maximal IP datagram.
 const BUFFER: usize = 65_535;
@@ -51,7 +53,7 @@ const ERROR_PAUSE: Duration = Duration::from_millis(10);
 
 /// What the relay's configuration says about forwarding.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct ForwarderConfig {
     /// Most sessions at a time.
     pub max_sessions: usize,
     /// Most hints per second to addresses that aren't bound, all together.
@@ -62,7 +64,7 @@ pub struct Config {
     pub cid_key: [u8; 32],
 }
 
-impl Config {
+impl ForwarderConfig {
     /// The usual limits.
     ///
     /// 20,000 sessions are far more than a machine forwards at once (about 290 video sessions a core), and
@@ -75,21 +77,21 @@ impl Config {
 
 /// Forwards sessions on a UDP port until it is dropped.
 pub struct Forwarder {
-    shared: Arc<Shared>,
+    shared: Arc<ForwarderState>,
     local_addr: SocketAddr,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Shared {
-    port: Arc<Port>,
-    table: Mutex<Table>,
-    queue: Arc<Queue>,
-    signal: Signal,
+struct ForwarderState {
+    port: Arc<UdpPort>,
+    table: Mutex<ForwardTable>,
+    queue: Arc<ControlQueue>,
+    signal: WakeSignal,
     stop: AtomicBool,
 }
 
-impl Shared {
-    fn table(&self) -> MutexGuard<'_, Table> {
+impl ForwarderState {
+    fn table(&self) -> MutexGuard<'_, ForwardTable> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -99,7 +101,7 @@ impl Forwarder {
     ///
     /// # Errors
     /// The port is in use or not allowed, or the system gives no thread.
-    pub fn start(addr: SocketAddr, config: &Config) -> io::Result<(Self, Arc<ControlSocket>)> {
+    pub fn start(addr: SocketAddr, config: &ForwarderConfig) -> io::Result<(Self, Arc<ControlSocket>)> {
         let socket = std::net::UdpSocket::bind(addr)?;
         let udp = UdpSocketState::new((&socket).into())?;
         // What the system grants is good enough to start.
@@ -110,18 +112,18 @@ impl Forwarder {
         let mut cookie_key = [0; 32];
         OsRng.fill_bytes(&mut cookie_key);
         let now = Instant::now();
-        let table = Table::new(config.max_sessions, config.hints_per_s, cids.clone(), cookie_key, now);
-        let shared = Arc::new(Shared {
-            port: Arc::new(Port { socket, udp }),
+        let table = ForwardTable::new(config.max_sessions, config.hints_per_s, cids.clone(), cookie_key, now);
+        let shared = Arc::new(ForwarderState {
+            port: Arc::new(UdpPort { socket, udp }),
             table: Mutex::new(table),
-            queue: Arc::new(Queue::new(config.control_queue)),
-            signal: Signal::new()?,
+            queue: Arc::new(ControlQueue::new(config.control_queue)),
+            signal: WakeSignal::new()?,
             stop: AtomicBool::new(false),
         });
         let control = ControlSocket::new(Arc::clone(&shared.port), Arc::clone(&shared.queue), cids);
         let thread = std::thread::Builder::new().name("forward".into()).spawn({
             let shared = Arc::clone(&shared);
-            move || Worker::new(shared, local_addr.is_ipv6()).run()
+            move || ForwardingThread::new(shared, local_addr.is_ipv6()).run()
         })?;
         Ok((Self { shared, local_addr, thread: Some(thread) }, Arc::new(control)))
     }
@@ -131,7 +133,7 @@ impl Forwarder {
         self.local_addr
     }
 
-    /// Lets the two sides of a session bind until `until`: a minute for a new one. See [`Table::offer`].
+    /// Lets the two sides of a session bind until `until`: a minute for a new one. See [`ForwardTable::offer`].
     ///
     /// # Errors
     /// [`OfferError`].
@@ -153,7 +155,7 @@ impl Forwarder {
     }
 
     /// The counters since the start.
-    pub fn snapshot(&self) -> Metrics {
+    pub fn snapshot(&self) -> ForwardMetrics {
         self.shared.table().metrics()
     }
 }
@@ -170,7 +172,7 @@ impl Drop for Forwarder {
 }
 
 /// Tells the control endpoint when the thread ends, by a panic too.
-struct CloseOnDrop(Arc<Queue>);
+struct CloseOnDrop(Arc<ControlQueue>);
 
 impl Drop for CloseOnDrop {
     fn drop(&mut self) {
@@ -178,19 +180,19 @@ impl Drop for CloseOnDrop {
     }
 }
 
-struct Worker {
-    shared: Arc<Shared>,
+struct ForwardingThread {
+    shared: Arc<ForwarderState>,
     buffers: Vec<Box<[u8]>>,
-    batch: Batch,
+    batch: SendBatch,
     sender: BatchSender,
-    control: Vec<Datagram>,
-    replies: Vec<(RecvMeta, Reply)>,
+    control: Vec<ControlDatagram>,
+    replies: Vec<(RecvMeta, BindReply)>,
 }
 
-impl Worker {
-    fn new(shared: Arc<Shared>, v6: bool) -> Self {
+impl ForwardingThread {
+    fn new(shared: Arc<ForwarderState>, v6: bool) -> Self {
         let buffers = (0..RECEIVES_PER_ROUND * BATCH_SIZE).map(|_| vec![0; BUFFER].into()).collect();
-        let (batch, sender) = (Batch::default(), BatchSender::new(v6));
+        let (batch, sender) = (SendBatch::default(), BatchSender::new(v6));
         Self { shared, buffers, batch, sender, control: Vec::new(), replies: Vec::new() }
     }
 
@@ -260,7 +262,7 @@ impl Worker {
             let bytes = self.buffers.get(buffer).and_then(|b| b.get(..meta.len)).unwrap_or_default();
             match table.forward_run(now, src, meta.stride, bytes) {
                 Some(route) => {
-                    let target = Target {
+                    let target = SendTarget {
                         to: route.to,
                         src_ip: route.src_ip,
                         ecn: meta.ecn.map_or(0, |ecn| ecn as u8),
@@ -276,14 +278,14 @@ impl Worker {
         }
     }
 
-    fn decide_each(&mut self, table: &mut Table, now: Instant, buffer: usize, meta: &RecvMeta) {
+    fn decide_each(&mut self, table: &mut ForwardTable, now: Instant, buffer: usize, meta: &RecvMeta) {
         let src = canonical(meta.addr);
         let dst_ip = meta.dst_ip.map(|ip| ip.to_canonical());
         for range in segments(meta) {
             let bytes = self.buffers.get(buffer).and_then(|b| b.get(range.clone())).unwrap_or_default();
             match table.handle_packet(now, src, dst_ip, bytes) {
-                Verdict::Forward(route) => {
-                    let target = Target {
+                DatagramVerdict::Forward(route) => {
+                    let target = SendTarget {
                         to: route.to,
                         src_ip: route.src_ip,
                         ecn: meta.ecn.map_or(0, |ecn| ecn as u8),
@@ -291,12 +293,12 @@ impl Worker {
                     let len = range.len();
                     self.batch.push(target, buffer, range, len);
                 }
-                Verdict::Reply(reply) => self.replies.push((*meta, reply)),
-                Verdict::Control if bytes.len() <= MAX_CONTROL => {
+                DatagramVerdict::Reply(reply) => self.replies.push((*meta, reply)),
+                DatagramVerdict::Control if bytes.len() <= MAX_CONTROL => {
                     let meta = RecvMeta { len: bytes.len(), stride: bytes.len(), ..*meta };
-                    self.control.push(Datagram { meta, bytes: bytes.into() });
+                    self.control.push(ControlDatagram { meta, bytes: bytes.into() });
                 }
-                Verdict::Control | Verdict::Drop(_) => {}
+                DatagramVerdict::Control | DatagramVerdict::Drop(_) => {}
             }
         }
     }

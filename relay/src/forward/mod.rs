@@ -16,5 +16,5 @@
 
 pub mod driver;
 
-pub use driver::{Config, ControlSocket, Forwarder};
-pub use nearhand_relay_core::forward::table::{Metrics, OfferError, SessionCounters};
+pub use driver::{ControlSocket, Forwarder, ForwarderConfig};
+pub use nearhand_relay_core::forward::table::{ForwardMetrics, OfferError, SessionCounters};

@@ -7,8 +7,8 @@ use nearhand_proto::message::alarms::AlarmState;
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
 
-use super::Exposition;
-use crate::control::Control;
+use super::MetricsText;
+use crate::control::ControlPlane;
 use crate::store::StoreError;
 
 /// Most alarms that get a series of their own.
@@ -17,14 +17,14 @@ const MAX_SERIES: usize = 1000;
 const MAX_LABEL: usize = 100;
 
 /// Adds them; what can't be read is left out, and the storage's own gauges tell why.
-pub(super) async fn render(out: &mut Exposition, control: &Control) {
+pub(super) async fn render(out: &mut MetricsText, control: &ControlPlane) {
     if let Err(error) = render_stored(out, control).await {
         tracing::debug!(error = %error.in_full(), "alarms could not be read for metrics");
     }
     deliveries(out, control);
 }
 
-async fn render_stored(out: &mut Exposition, control: &Control) -> Result<(), StoreError> {
+async fn render_stored(out: &mut MetricsText, control: &ControlPlane) -> Result<(), StoreError> {
     let reader = control.store().reader();
     let counts = reader.alarm_counts().await?;
     out.family("nearhand_alarms", "Alarms by state and severity.", "gauge");
@@ -64,7 +64,7 @@ async fn render_stored(out: &mut Exposition, control: &Control) -> Result<(), St
     Ok(())
 }
 
-fn outbox(out: &mut Exposition, states: &[crate::store::OutboxState]) {
+fn outbox(out: &mut MetricsText, states: &[crate::store::OutboxState]) {
     let now = UnixMillis::from_system(SystemTime::now());
     out.family("nearhand_outbox_waiting", "Notices that wait for a receiver.", "gauge");
     for state in states {
@@ -85,7 +85,7 @@ fn outbox(out: &mut Exposition, states: &[crate::store::OutboxState]) {
     }
 }
 
-fn deliveries(out: &mut Exposition, control: &Control) {
+fn deliveries(out: &mut MetricsText, control: &ControlPlane) {
     let deliveries = control.metrics().deliveries();
     out.family("nearhand_deliveries_total", "Tries to deliver a notice, by result.", "counter");
     for ((receiver, result), count) in deliveries.counts() {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use nearhand_proto::alarm::Severity;
 use nearhand_relay_core::notify::schedule::RETRIES;
-use nearhand_relay_core::notify::webhook::{BadSecret, Secret};
+use nearhand_relay_core::notify::webhook::{BadWebhookSecret, WebhookSecret};
 use serde::Deserialize;
 
 use super::mqtt;
-use super::secret::{Hidden, SecretError};
+use super::secret::{HiddenText, SecretError};
 
 /// PagerDuty's own address.
 const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
@@ -39,7 +39,7 @@ pub enum ReceiverKind {
 /// How a connection to a mail server is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Encryption {
+pub enum MailEncryption {
     /// TLS after a first plain exchange.
     Starttls,
     /// TLS from the beginning.
@@ -84,7 +84,7 @@ pub struct ReceiverSection {
     /// Its port.
     pub port: Option<u16>,
     /// E-mail: how the connection is protected.
-    pub encryption: Option<Encryption>,
+    pub encryption: Option<MailEncryption>,
     /// Syslog, MQTT: whether it is protected by TLS.
     pub tls: Option<bool>,
     /// MQTT: what topics begin with.
@@ -107,7 +107,7 @@ fn at_least() -> Severity {
 
 /// Where to send over HTTP.
 #[derive(Clone)]
-pub struct Endpoint {
+pub struct HttpEndpoint {
     /// Whether by TLS.
     pub tls: bool,
     /// The name or address.
@@ -119,20 +119,20 @@ pub struct Endpoint {
     /// Whether the address may be private.
     pub allow_private: bool,
     /// Goes into `Authorization`.
-    pub token: Option<Hidden>,
+    pub token: Option<HiddenText>,
 }
 
 /// A mail server, and what to write.
 #[derive(Clone)]
-pub struct Mail {
+pub struct MailSettings {
     /// Its name.
     pub server: String,
     /// Its port.
     pub port: u16,
     /// How the connection is protected.
-    pub encryption: Encryption,
+    pub encryption: MailEncryption,
     /// Name and password.
-    pub login: Option<(String, Hidden)>,
+    pub login: Option<(String, HiddenText)>,
     /// The sender.
     pub from: lettre::message::Mailbox,
     /// Who gets it.
@@ -143,7 +143,7 @@ pub struct Mail {
 
 /// A syslog server.
 #[derive(Clone)]
-pub struct Syslog {
+pub struct SyslogServer {
     /// Its name.
     pub server: String,
     /// Its port.
@@ -154,7 +154,7 @@ pub struct Syslog {
 
 /// An MQTT broker.
 #[derive(Clone)]
-pub struct Broker {
+pub struct MqttBroker {
     /// Its name.
     pub server: String,
     /// Its port.
@@ -164,31 +164,31 @@ pub struct Broker {
     /// What topics begin with.
     pub topic: String,
     /// Name and password.
-    pub login: Option<(String, Hidden)>,
+    pub login: Option<(String, HiddenText)>,
 }
 
 /// What a receiver of each kind needs.
 #[derive(Clone)]
-pub enum Target {
+pub enum ReceiverTarget {
     /// Standard Webhooks.
-    Webhook(Endpoint, Vec<Secret>),
+    Webhook(HttpEndpoint, Vec<WebhookSecret>),
     /// Alertmanager, repeated so often.
-    Alertmanager(Endpoint, Duration),
+    Alertmanager(HttpEndpoint, Duration),
     /// PagerDuty, with its routing key.
-    Pagerduty(Endpoint, Hidden),
+    Pagerduty(HttpEndpoint, HiddenText),
     /// OpenTelemetry.
-    Otlp(Endpoint),
+    Otlp(HttpEndpoint),
     /// E-mail.
-    Email(Box<Mail>),
+    Email(Box<MailSettings>),
     /// Syslog.
-    Syslog(Syslog),
+    Syslog(SyslogServer),
     /// MQTT.
-    Mqtt(Box<Broker>),
+    Mqtt(Box<MqttBroker>),
 }
 
 /// A receiver, ready to be sent to.
 #[derive(Clone)]
-pub struct Receiver {
+pub struct ReceiverSettings {
     /// Its name.
     pub name: String,
     /// It is told of alarms that are, or were, as bad as this.
@@ -200,7 +200,7 @@ pub struct Receiver {
     /// Certificates to trust beside the system's.
     pub ca_file: Option<PathBuf>,
     /// The rest.
-    pub target: Target,
+    pub target: ReceiverTarget,
 }
 
 /// Why a receiver can't be used.
@@ -221,7 +221,7 @@ pub enum ReceiverError {
     File(String, #[source] SecretError),
     /// A webhook's secret.
     #[error("receiver {0:?}")]
-    Secret(String, #[source] BadSecret),
+    Secret(String, #[source] BadWebhookSecret),
     /// Two have the same name.
     #[error("two receivers are called {0:?}")]
     Twice(String),
@@ -234,7 +234,7 @@ pub enum ReceiverError {
 ///
 /// # Errors
 /// [`ReceiverError`].
-pub fn receivers(sections: &[ReceiverSection], dir: &Path) -> Result<Vec<Receiver>, ReceiverError> {
+pub fn receivers(sections: &[ReceiverSection], dir: &Path) -> Result<Vec<ReceiverSettings>, ReceiverError> {
     if sections.len() > MAX_RECEIVERS {
         return Err(ReceiverError::TooMany);
     }
@@ -255,11 +255,11 @@ impl ReceiverSection {
         ReceiverError::Key { name: self.name.clone(), key, problem: problem.into() }
     }
 
-    fn receiver(&self, dir: &Path) -> Result<Receiver, ReceiverError> {
+    fn receiver(&self, dir: &Path) -> Result<ReceiverSettings, ReceiverError> {
         self.check_name()?;
         self.check_keys()?;
         let target = match self.kind {
-            ReceiverKind::Webhook => Target::Webhook(self.endpoint(dir, None)?, self.secrets(dir)?),
+            ReceiverKind::Webhook => ReceiverTarget::Webhook(self.endpoint(dir, None)?, self.secrets(dir)?),
             ReceiverKind::Alertmanager => {
                 let resend = self.resend_seconds.unwrap_or(60);
                 if !(1..=3600).contains(&resend) {
@@ -267,30 +267,30 @@ impl ReceiverSection {
                 }
                 let mut endpoint = self.endpoint(dir, None)?;
                 endpoint.path = format!("{}/api/v2/alerts", endpoint.path.trim_end_matches('/'));
-                Target::Alertmanager(endpoint, Duration::from_secs(resend))
+                ReceiverTarget::Alertmanager(endpoint, Duration::from_secs(resend))
             }
             ReceiverKind::Pagerduty => {
                 let key = self.needed("routing_key_file", self.routing_key_file.as_ref())?;
-                Target::Pagerduty(self.endpoint(dir, Some(PAGERDUTY))?, self.hidden(dir, key)?)
+                ReceiverTarget::Pagerduty(self.endpoint(dir, Some(PAGERDUTY))?, self.hidden(dir, key)?)
             }
             ReceiverKind::Otlp => {
                 let mut endpoint = self.endpoint(dir, None)?;
                 endpoint.path = format!("{}/v1/logs", endpoint.path.trim_end_matches('/'));
-                Target::Otlp(endpoint)
+                ReceiverTarget::Otlp(endpoint)
             }
-            ReceiverKind::Email => Target::Email(Box::new(self.mail(dir)?)),
+            ReceiverKind::Email => ReceiverTarget::Email(Box::new(self.mail(dir)?)),
             ReceiverKind::Syslog => {
                 let tls = self.tls.unwrap_or(true);
                 let port = self.port.unwrap_or(if tls { 6514 } else { 601 });
-                Target::Syslog(Syslog { server: self.server()?, port, tls })
+                ReceiverTarget::Syslog(SyslogServer { server: self.server()?, port, tls })
             }
-            ReceiverKind::Mqtt => Target::Mqtt(Box::new(self.broker(dir)?)),
+            ReceiverKind::Mqtt => ReceiverTarget::Mqtt(Box::new(self.broker(dir)?)),
         };
         let retries = self.retry_seconds.clone().unwrap_or_else(|| RETRIES.to_vec());
         if retries.len() > 50 || retries.iter().any(|seconds| *seconds > 7 * 86_400) {
             return Err(self.key("retry_seconds", "can have 50 waits, each of a week at most"));
         }
-        Ok(Receiver {
+        Ok(ReceiverSettings {
             name: self.name.clone(),
             at_least: self.min_severity,
             escalate_after: self.escalation()?,
@@ -351,16 +351,16 @@ impl ReceiverSection {
         value.ok_or_else(|| self.key(key, "is missing"))
     }
 
-    fn hidden(&self, dir: &Path, file: &Path) -> Result<Hidden, ReceiverError> {
-        Hidden::read(&dir.join(file)).map_err(|error| ReceiverError::File(self.name.clone(), error))
+    fn hidden(&self, dir: &Path, file: &Path) -> Result<HiddenText, ReceiverError> {
+        HiddenText::read(&dir.join(file)).map_err(|error| ReceiverError::File(self.name.clone(), error))
     }
 
-    fn secrets(&self, dir: &Path) -> Result<Vec<Secret>, ReceiverError> {
+    fn secrets(&self, dir: &Path) -> Result<Vec<WebhookSecret>, ReceiverError> {
         let newest = self.needed("secret_file", self.secret_file.as_ref())?;
         core::iter::once(newest)
             .chain(&self.previous_secret_file)
             .map(|file| {
-                Secret::parse(self.hidden(dir, file)?.expose())
+                WebhookSecret::parse(self.hidden(dir, file)?.expose())
                     .map_err(|error| ReceiverError::Secret(self.name.clone(), error))
             })
             .collect()
@@ -372,7 +372,7 @@ impl ReceiverSection {
         Ok(server.clone())
     }
 
-    fn endpoint(&self, dir: &Path, default: Option<&str>) -> Result<Endpoint, ReceiverError> {
+    fn endpoint(&self, dir: &Path, default: Option<&str>) -> Result<HttpEndpoint, ReceiverError> {
         let url = match (self.url.as_deref(), default) {
             (Some(url), _) | (None, Some(url)) => url,
             (None, None) => return Err(self.key("url", "is missing")),
@@ -398,7 +398,7 @@ impl ReceiverSection {
         if token.is_some() && !tls && self.allow_private != Some(true) {
             return Err(bad("must begin with https:// where a token is sent"));
         }
-        Ok(Endpoint { tls, host, port, path, allow_private: self.allow_private.unwrap_or(false), token })
+        Ok(HttpEndpoint { tls, host, port, path, allow_private: self.allow_private.unwrap_or(false), token })
     }
 
     fn escalation(&self) -> Result<Option<Duration>, ReceiverError> {
@@ -409,7 +409,7 @@ impl ReceiverSection {
         Ok(Some(Duration::from_secs(seconds)))
     }
 
-    fn login(&self, dir: &Path) -> Result<Option<(String, Hidden)>, ReceiverError> {
+    fn login(&self, dir: &Path) -> Result<Option<(String, HiddenText)>, ReceiverError> {
         match (&self.username, &self.password_file) {
             (Some(user), Some(file)) => Ok(Some((user.clone(), self.hidden(dir, file)?))),
             (None, None) => Ok(None),
@@ -418,7 +418,7 @@ impl ReceiverSection {
         }
     }
 
-    fn broker(&self, dir: &Path) -> Result<Broker, ReceiverError> {
+    fn broker(&self, dir: &Path) -> Result<MqttBroker, ReceiverError> {
         let tls = self.tls.unwrap_or(true);
         let login = self.login(dir)?;
         if login.is_some() && !tls {
@@ -429,16 +429,16 @@ impl ReceiverSection {
             return Err(self.key("topic", "must be a topic without wildcards, such as \"nearhand/alarms\""));
         }
         let port = self.port.unwrap_or(if tls { 8883 } else { 1883 });
-        Ok(Broker { server: self.server()?, port, tls, topic, login })
+        Ok(MqttBroker { server: self.server()?, port, tls, topic, login })
     }
 
-    fn mail(&self, dir: &Path) -> Result<Mail, ReceiverError> {
+    fn mail(&self, dir: &Path) -> Result<MailSettings, ReceiverError> {
         let mailbox = |key: &'static str, text: &String| {
             text.parse().map_err(|_| self.key(key, format!("{text:?} is no mail address")))
         };
-        let encryption = self.encryption.unwrap_or(Encryption::Starttls);
+        let encryption = self.encryption.unwrap_or(MailEncryption::Starttls);
         let login = self.login(dir)?;
-        if login.is_some() && encryption == Encryption::None {
+        if login.is_some() && encryption == MailEncryption::None {
             return Err(self.key("encryption", "can't be \"none\" where a password is sent"));
         }
         let to = self.needed("to", self.to.as_ref())?;
@@ -446,15 +446,15 @@ impl ReceiverSection {
             return Err(self.key("to", "must name 1 to 50 addresses"));
         }
         let port = match encryption {
-            Encryption::Starttls => 587,
-            Encryption::Tls => 465,
-            Encryption::None => 25,
+            MailEncryption::Starttls => 587,
+            MailEncryption::Tls => 465,
+            MailEncryption::None => 25,
         };
         let digest = self.digest_seconds.unwrap_or(60);
         if digest > 86_400 {
             return Err(self.key("digest_seconds", "can be a day at most"));
         }
-        Ok(Mail {
+        Ok(MailSettings {
             server: self.server()?,
             port: self.port.unwrap_or(port),
             encryption,
@@ -471,12 +471,12 @@ mod tests {
     use super::*;
 
     #[derive(Deserialize)]
-    struct File {
+    struct ReceiversFile {
         receivers: Vec<ReceiverSection>,
     }
 
-    fn parse(dir: &Path, text: &str) -> Result<Vec<Receiver>, String> {
-        let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+    fn parse(dir: &Path, text: &str) -> Result<Vec<ReceiverSettings>, String> {
+        let file: ReceiversFile = toml::from_str(text).map_err(|error| error.to_string())?;
         receivers(&file.receivers, dir).map_err(|error| nearhand_proto::text::chain(&error))
     }
 
@@ -493,7 +493,7 @@ mod tests {
         let web = "kind = \"webhook\"\nurl = \"https://example.org/x?y\"\n";
         let found =
             one(&format!("{web}secret_file = \"a.secret\"\nmin_severity = \"error\"")).unwrap_or_default();
-        let Target::Webhook(endpoint, secrets) = &found[0].target else { panic!() };
+        let ReceiverTarget::Webhook(endpoint, secrets) = &found[0].target else { panic!() };
         assert_eq!(
             (endpoint.host.as_str(), endpoint.port, endpoint.path.as_str()),
             ("example.org", 443, "/x?y")

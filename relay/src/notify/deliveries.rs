@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use nearhand_relay_core::notify::schedule::Outcome;
+use nearhand_relay_core::notify::schedule::DeliveryOutcome;
 
 /// How deliveries went since the start.
 #[derive(Debug, Default)]
@@ -13,10 +13,10 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
-    pub(super) fn count(&self, receiver: &str, outcome: &Outcome, lag_ms: u64) {
+    pub(super) fn count(&self, receiver: &str, outcome: &DeliveryOutcome, lag_ms: u64) {
         let key = (receiver.to_owned(), outcome.name());
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default() += 1;
-        if matches!(outcome, Outcome::Delivered(_)) {
+        if matches!(outcome, DeliveryOutcome::Delivered(_)) {
             let mut lags = self.lags.lock().unwrap_or_else(PoisonError::into_inner);
             let lag = lags.entry(receiver.to_owned()).or_default();
             *lag = (lag.0.saturating_add(lag_ms), lag.1.saturating_add(1));

@@ -9,7 +9,7 @@ use hyper::{Method, Request, header};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 
-use super::config::Endpoint;
+use super::config::HttpEndpoint;
 use super::stream::{self, ConnectError};
 
 /// How long a whole request may take.
@@ -19,7 +19,7 @@ const MAX_ANSWER: usize = 16 * 1024;
 
 /// A receiver's answer.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// The status.
     pub status: u16,
     /// The beginning of its body. Hostile text.
@@ -48,20 +48,20 @@ pub enum HttpError {
 /// # Errors
 /// [`HttpError`]; whatever status there is, is an answer.
 pub async fn post(
-    to: &Endpoint,
+    to: &HttpEndpoint,
     tls: &Arc<ClientConfig>,
     headers: Vec<(&'static str, String)>,
     body: String,
-) -> Result<Answer, HttpError> {
+) -> Result<HttpAnswer, HttpError> {
     tokio::time::timeout(TIMEOUT, exchange(to, tls, headers, body)).await.map_err(|_| HttpError::TimedOut)?
 }
 
 async fn exchange(
-    to: &Endpoint,
+    to: &HttpEndpoint,
     tls: &Arc<ClientConfig>,
     headers: Vec<(&'static str, String)>,
     body: String,
-) -> Result<Answer, HttpError> {
+) -> Result<HttpAnswer, HttpError> {
     let stream = stream::connect(&to.host, to.port, to.tls.then_some(tls), to.allow_private).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(HttpError::Exchange)?;
@@ -73,10 +73,10 @@ async fn exchange(
 
 async fn ask(
     sender: &mut hyper::client::conn::http1::SendRequest<Full<Bytes>>,
-    to: &Endpoint,
+    to: &HttpEndpoint,
     headers: Vec<(&'static str, String)>,
     body: String,
-) -> Result<Answer, HttpError> {
+) -> Result<HttpAnswer, HttpError> {
     let host = if to.host.contains(':') { format!("[{}]", to.host) } else { to.host.clone() };
     let default = if to.tls { 443 } else { 80 };
     let host = if to.port == default { host } else { format!("{host}:{}", to.port) };
@@ -100,5 +100,5 @@ async fn ask(
         Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
         Err(_) => String::new(),
     };
-    Ok(Answer { status, body })
+    Ok(HttpAnswer { status, body })
 }

@@ -7,11 +7,11 @@ use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-use nearhand_relay_core::alarm::Notice;
+use nearhand_relay_core::alarm::AlarmNotice;
 use nearhand_relay_core::notify::forms;
-use nearhand_relay_core::notify::schedule::Outcome;
+use nearhand_relay_core::notify::schedule::DeliveryOutcome;
 
-use super::config::{Encryption, Mail};
+use super::config::{MailEncryption, MailSettings};
 
 /// How long the server may take for a command.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// A mail server that can be sent to.
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
-    mail: Mail,
+    mail: MailSettings,
 }
 
 /// Why there is none.
@@ -38,7 +38,7 @@ impl Mailer {
     ///
     /// # Errors
     /// [`MailError`].
-    pub fn new(mail: &Mail, ca_file: Option<&Path>) -> Result<Self, MailError> {
+    pub fn new(mail: &MailSettings, ca_file: Option<&Path>) -> Result<Self, MailError> {
         let mut parameters = TlsParameters::builder(mail.server.clone());
         if let Some(file) = ca_file {
             let pem = std::fs::read(file).map_err(|_| MailError::Certificates)?;
@@ -48,9 +48,9 @@ impl Mailer {
         let parameters = || parameters.clone().build_rustls().map_err(MailError::Tls);
         let tls = match mail.encryption {
             // Never without: a server that offers no TLS gets nothing.
-            Encryption::Starttls => Tls::Required(parameters()?),
-            Encryption::Tls => Tls::Wrapper(parameters()?),
-            Encryption::None => Tls::None,
+            MailEncryption::Starttls => Tls::Required(parameters()?),
+            MailEncryption::Tls => Tls::Wrapper(parameters()?),
+            MailEncryption::None => Tls::None,
         };
         let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(mail.server.clone())
             .port(mail.port)
@@ -63,21 +63,21 @@ impl Mailer {
     }
 
     /// Sends one message about all of them.
-    pub async fn send(&self, notices: &[&Notice]) -> Outcome {
+    pub async fn send(&self, notices: &[&AlarmNotice]) -> DeliveryOutcome {
         let message = match self.message(notices) {
             Ok(message) => message,
-            Err(error) => return Outcome::Refused(format!("the message can't be made: {error}")),
+            Err(error) => return DeliveryOutcome::Refused(format!("the message can't be made: {error}")),
         };
         match self.transport.send(message).await {
             Ok(answer) => {
                 let said: Vec<&str> = answer.message().collect();
-                Outcome::Delivered(format!("{} {}", answer.code(), said.join(" ")))
+                DeliveryOutcome::Delivered(format!("{} {}", answer.code(), said.join(" ")))
             }
-            Err(error) => Outcome::Failed(nearhand_proto::text::chain(&error)),
+            Err(error) => DeliveryOutcome::Failed(nearhand_proto::text::chain(&error)),
         }
     }
 
-    fn message(&self, notices: &[&Notice]) -> Result<Message, lettre::error::Error> {
+    fn message(&self, notices: &[&AlarmNotice]) -> Result<Message, lettre::error::Error> {
         let (subject, body) = forms::mail(notices);
         // The same at every attempt, so that a reader's program can tell a repetition.
         let first = notices.first().map(|notice| notice.id.as_str()).unwrap_or_default();

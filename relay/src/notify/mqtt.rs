@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::secret::Hidden;
-use super::stream::Duplex;
+use super::secret::HiddenText;
+use super::stream::ByteStream;
 
 /// How long the broker may take to answer all of one try.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -43,16 +43,16 @@ pub enum MqttError {
 /// # Errors
 /// [`MqttError`]; some may have been published.
 pub async fn publish(
-    stream: &mut dyn Duplex,
-    login: Option<&(String, Hidden)>,
+    stream: &mut dyn ByteStream,
+    login: Option<&(String, HiddenText)>,
     messages: &[(String, String)],
 ) -> Result<(), MqttError> {
     tokio::time::timeout(PATIENCE, talk(stream, login, messages)).await.map_err(|_| MqttError::TimedOut)?
 }
 
 async fn talk(
-    stream: &mut dyn Duplex,
-    login: Option<&(String, Hidden)>,
+    stream: &mut dyn ByteStream,
+    login: Option<&(String, HiddenText)>,
     messages: &[(String, String)],
 ) -> Result<(), MqttError> {
     stream.write_all(&connect(login)?).await?;
@@ -80,7 +80,7 @@ async fn talk(
 }
 
 /// The body of the packet that comes next, which must be of this kind: both kinds that we wait for have two bytes.
-async fn answer(stream: &mut dyn Duplex, kind: u8) -> Result<[u8; 2], MqttError> {
+async fn answer(stream: &mut dyn ByteStream, kind: u8) -> Result<[u8; 2], MqttError> {
     let mut body = [0; 2];
     if stream.read_u8().await? != kind || stream.read_u8().await? != 2 {
         return Err(MqttError::Protocol);
@@ -89,7 +89,7 @@ async fn answer(stream: &mut dyn Duplex, kind: u8) -> Result<[u8; 2], MqttError>
     Ok(body)
 }
 
-fn connect(login: Option<&(String, Hidden)>) -> Result<Vec<u8>, MqttError> {
+fn connect(login: Option<&(String, HiddenText)>) -> Result<Vec<u8>, MqttError> {
     // A clean session; user and password.
     let flags = if login.is_some() { 0b1100_0010 } else { 0b0000_0010 };
     let mut body = Vec::new();

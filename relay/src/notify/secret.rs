@@ -10,7 +10,7 @@ const MAX_LEN: usize = 4096;
 
 /// A password, token or key.
 #[derive(Clone)]
-pub struct Hidden(Zeroizing<String>);
+pub struct HiddenText(Zeroizing<String>);
 
 /// Why a secret can't be had.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +23,7 @@ pub enum SecretError {
     Text(PathBuf),
 }
 
-impl Hidden {
+impl HiddenText {
     /// Reads the one line of a file.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use nearhand_relay_core::notify::guard::{self, Forbidden};
+use nearhand_relay_core::notify::guard::{self, ForbiddenAddress};
 
 /// How long a connection may take, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -31,7 +31,7 @@ pub enum ConnectError {
     NoAddress(String),
     /// Its address is none that may be used.
     #[error(transparent)]
-    Forbidden(#[from] Forbidden),
+    Forbidden(#[from] ForbiddenAddress),
     /// Nobody answers there.
     #[error("can't connect to {0}")]
     Connect(SocketAddr, #[source] io::Error),
@@ -58,9 +58,9 @@ pub enum TrustError {
 }
 
 /// A connection, plain or not.
-pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for T {}
 
 /// TLS by the system's certificates, and those of a file.
 ///
@@ -96,7 +96,7 @@ pub async fn connect(
     port: u16,
     tls: Option<&Arc<ClientConfig>>,
     allow_private: bool,
-) -> Result<Box<dyn Duplex>, ConnectError> {
+) -> Result<Box<dyn ByteStream>, ConnectError> {
     let opened = tokio::time::timeout(CONNECT, open(host, port, tls, allow_private)).await;
     opened.unwrap_or_else(|_| Err(ConnectError::TimedOut(host.to_owned())))
 }
@@ -106,7 +106,7 @@ async fn open(
     port: u16,
     tls: Option<&Arc<ClientConfig>>,
     allow_private: bool,
-) -> Result<Box<dyn Duplex>, ConnectError> {
+) -> Result<Box<dyn ByteStream>, ConnectError> {
     let resolved = tokio::net::lookup_host((host, port)).await;
     let addresses = resolved.map_err(|error| ConnectError::Resolve(host.to_owned(), error))?;
     let mut last = ConnectError::NoAddress(host.to_owned());
@@ -127,7 +127,7 @@ async fn protect(
     plain: TcpStream,
     host: &str,
     tls: Option<&Arc<ClientConfig>>,
-) -> Result<Box<dyn Duplex>, ConnectError> {
+) -> Result<Box<dyn ByteStream>, ConnectError> {
     let Some(config) = tls else { return Ok(Box::new(plain)) };
     let name = ServerName::try_from(host.to_owned()).map_err(|_| ConnectError::Name(host.to_owned()))?;
     let stream = TlsConnector::from(Arc::clone(config)).connect(name, plain).await;
@@ -138,7 +138,7 @@ async fn protect(
 ///
 /// # Errors
 /// What the system says, or that the other end didn't close.
-pub async fn send_all(stream: &mut dyn Duplex, bytes: &[u8]) -> io::Result<()> {
+pub async fn send_all(stream: &mut dyn ByteStream, bytes: &[u8]) -> io::Result<()> {
     stream.write_all(bytes).await?;
     stream.shutdown().await?;
     let mut ignored = [0; 256];

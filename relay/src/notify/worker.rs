@@ -8,19 +8,19 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay_core::alarm::Kind;
-use nearhand_relay_core::alarm::Notice;
-use nearhand_relay_core::notify::schedule::{self, Outcome};
-use nearhand_relay_core::notify::schedule::{Fate, Settled, Waiting};
+use nearhand_relay_core::alarm::AlarmNotice;
+use nearhand_relay_core::alarm::NoticeKind;
+use nearhand_relay_core::notify::schedule::{self, DeliveryOutcome};
+use nearhand_relay_core::notify::schedule::{DeliveryFate, PendingDelivery, SettledDelivery};
 use nearhand_relay_core::notify::{alertmanager, escalation};
 use rand_core::{OsRng, RngCore};
 use serde_json::Value;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::config::{Endpoint, Target};
+use super::config::{HttpEndpoint, ReceiverTarget};
 use super::deliveries::Deliveries;
-use super::sender::{Sender, api};
+use super::sender::{ReceiverSender, api};
 use crate::store::{AlarmWrite, Store, StoreError};
 
 /// Deliveries to one receiver that are under way at once.
@@ -33,25 +33,32 @@ const LOOK: Duration = Duration::from_secs(5);
 const ALERTS: usize = 500;
 
 /// Starts a worker for each receiver.
-pub fn start(store: &Store, senders: Vec<Sender>, deliveries: &Arc<Deliveries>) -> Vec<JoinHandle<()>> {
+pub fn start(
+    store: &Store,
+    senders: Vec<ReceiverSender>,
+    deliveries: &Arc<Deliveries>,
+) -> Vec<JoinHandle<()>> {
     senders
         .into_iter()
         .map(|sender| {
-            let worker =
-                Worker { store: store.clone(), sender: Arc::new(sender), deliveries: Arc::clone(deliveries) };
+            let worker = DeliveryWorker {
+                store: store.clone(),
+                sender: Arc::new(sender),
+                deliveries: Arc::clone(deliveries),
+            };
             tokio::spawn(worker.run())
         })
         .collect()
 }
 
-struct Worker {
+struct DeliveryWorker {
     store: Store,
-    sender: Arc<Sender>,
+    sender: Arc<ReceiverSender>,
     deliveries: Arc<Deliveries>,
 }
 
 /// What to do after a round.
-enum Next {
+enum NextRound {
     /// Look again at once.
     Again,
     /// Wait for news, but no longer than this.
@@ -60,7 +67,7 @@ enum Next {
     Pause(Duration),
 }
 
-impl Worker {
+impl DeliveryWorker {
     async fn run(self) {
         let mut newest = self.store.newest_alarm();
         let mut resend = Instant::now();
@@ -71,39 +78,40 @@ impl Worker {
                 Err(error) => {
                     let name = self.sender.name();
                     tracing::warn!(receiver = name, error = %error.in_full(), "deliveries wait for the database");
-                    Next::Pause(LOOK)
+                    NextRound::Pause(LOOK)
                 }
             };
             match next {
-                Next::Again => {}
-                Next::Wait(most) => {
+                NextRound::Again => {}
+                NextRound::Wait(most) => {
                     // The store is closed.
                     if let Ok(Err(_)) = timeout(most.min(LOOK), newest.changed()).await {
                         return;
                     }
                 }
-                Next::Pause(time) => sleep(time).await,
+                NextRound::Pause(time) => sleep(time).await,
             }
         }
     }
 
-    async fn round(&self, resend: &mut Instant) -> Result<Next, StoreError> {
+    async fn round(&self, resend: &mut Instant) -> Result<NextRound, StoreError> {
         if self.store.reader().disabled(self.sender.name()).await?.is_some() {
-            return Ok(Next::Pause(LOOK));
+            return Ok(NextRound::Pause(LOOK));
         }
         match &self.sender.receiver.target {
-            Target::Alertmanager(endpoint, every) => self.converge(endpoint, *every, resend).await,
-            Target::Email(mail) => self.digest(mail.digest).await,
-            Target::Syslog(_) => self.together().await,
-            Target::Mqtt(_) if self.sender.receiver.escalate_after.is_none() => self.together().await,
-            Target::Webhook(..) | Target::Pagerduty(..) | Target::Otlp(_) | Target::Mqtt(_) => {
-                self.each().await
-            }
+            ReceiverTarget::Alertmanager(endpoint, every) => self.converge(endpoint, *every, resend).await,
+            ReceiverTarget::Email(mail) => self.digest(mail.digest).await,
+            ReceiverTarget::Syslog(_) => self.together().await,
+            ReceiverTarget::Mqtt(_) if self.sender.receiver.escalate_after.is_none() => self.together().await,
+            ReceiverTarget::Webhook(..)
+            | ReceiverTarget::Pagerduty(..)
+            | ReceiverTarget::Otlp(_)
+            | ReceiverTarget::Mqtt(_) => self.each().await,
         }
     }
 
     /// Each on its own, several at once; of one alarm in order.
-    async fn each(&self) -> Result<Next, StoreError> {
+    async fn each(&self) -> Result<NextRound, StoreError> {
         let due = self.store.reader().due(self.sender.name(), now(), true, PAGE).await?;
         if due.now.is_empty() {
             return Ok(wait_for(due.next));
@@ -113,9 +121,9 @@ impl Worker {
             None => due.now,
         };
         if due.is_empty() {
-            return Ok(Next::Again);
+            return Ok(NextRound::Again);
         }
-        let mut tasks: JoinSet<(Waiting, Outcome)> = JoinSet::new();
+        let mut tasks: JoinSet<(PendingDelivery, DeliveryOutcome)> = JoinSet::new();
         let mut done = Vec::new();
         for waiting in due {
             if tasks.len() >= ABREAST {
@@ -134,7 +142,11 @@ impl Worker {
     }
 
     /// Those of the due whose alarms have stood unattended for long enough; the others are put off or passed over.
-    async fn unattended(&self, due: Vec<Waiting>, delay: Duration) -> Result<Vec<Waiting>, StoreError> {
+    async fn unattended(
+        &self,
+        due: Vec<PendingDelivery>,
+        delay: Duration,
+    ) -> Result<Vec<PendingDelivery>, StoreError> {
         let (reader, name, at) = (self.store.reader(), self.sender.name(), now());
         let (mut tell, mut settled) = (Vec::new(), Vec::new());
         for waiting in due {
@@ -142,17 +154,19 @@ impl Worker {
             let told = reader.has_heard(name, notice).await?;
             let alarm = reader.alarm_itself(&notice.alarm.id).await?;
             let (fate, answer) = match escalation::step(notice, told, alarm.as_ref(), delay, at) {
-                escalation::Step::Tell => {
+                escalation::EscalationStep::Tell => {
                     tell.push(waiting);
                     continue;
                 }
-                escalation::Step::Wait(until) => {
-                    (Fate::Again(until), "not yet: somebody may take care of it")
+                escalation::EscalationStep::Wait(until) => {
+                    (DeliveryFate::Again(until), "not yet: somebody may take care of it")
                 }
-                escalation::Step::Pass => (Fate::Passed, "somebody took care of it in time"),
+                escalation::EscalationStep::Pass => {
+                    (DeliveryFate::Passed, "somebody took care of it in time")
+                }
             };
             let (receiver, number, attempts) = (name.to_owned(), notice.number, waiting.attempts);
-            settled.push(Settled { receiver, number, attempts, fate, answer: answer.to_owned() });
+            settled.push(SettledDelivery { receiver, number, attempts, fate, answer: answer.to_owned() });
         }
         if !settled.is_empty() {
             self.store.write_alarm(AlarmWrite::Settle(settled, at)).await?;
@@ -161,13 +175,13 @@ impl Worker {
     }
 
     /// All that wait, in order, once the first of them may be tried.
-    async fn queue(&self) -> Result<Vec<Waiting>, StoreError> {
+    async fn queue(&self) -> Result<Vec<PendingDelivery>, StoreError> {
         // Whatever its time: behind one that waits for its next try, nothing goes out.
         Ok(self.store.reader().due(self.sender.name(), UnixMillis(u64::MAX), false, PAGE).await?.now)
     }
 
     /// All that wait, over one connection.
-    async fn together(&self) -> Result<Next, StoreError> {
+    async fn together(&self) -> Result<NextRound, StoreError> {
         let queue = self.queue().await?;
         match queue.first() {
             Some(first) if first.due <= now() => self.send_together(queue).await,
@@ -175,19 +189,19 @@ impl Worker {
         }
     }
 
-    async fn send_together(&self, waiting: Vec<Waiting>) -> Result<Next, StoreError> {
-        let notices: Vec<&Notice> = waiting.iter().map(|waiting| &waiting.notice).collect();
+    async fn send_together(&self, waiting: Vec<PendingDelivery>) -> Result<NextRound, StoreError> {
+        let notices: Vec<&AlarmNotice> = waiting.iter().map(|waiting| &waiting.notice).collect();
         let outcome = self.sender.many(&notices).await;
         self.settle(waiting.into_iter().map(|waiting| (waiting, outcome.clone())).collect()).await
     }
 
     /// Collected, unless something is critical.
-    async fn digest(&self, collect: Duration) -> Result<Next, StoreError> {
+    async fn digest(&self, collect: Duration) -> Result<NextRound, StoreError> {
         let queue = self.queue().await?;
         let Some(first) = queue.first() else { return Ok(wait_for(None)) };
-        let urgent = |waiting: &Waiting| {
+        let urgent = |waiting: &PendingDelivery| {
             waiting.notice.alarm.severity == nearhand_proto::alarm::Severity::Critical
-                && matches!(waiting.notice.kind, Kind::Raised | Kind::Worsened)
+                && matches!(waiting.notice.kind, NoticeKind::Raised | NoticeKind::Worsened)
         };
         let at_once = queue.len() >= PAGE || queue.iter().any(urgent);
         let ready = match first.attempts {
@@ -204,14 +218,14 @@ impl Worker {
     /// The whole state, when it has changed and every so often.
     async fn converge(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &HttpEndpoint,
         every: Duration,
         resend: &mut Instant,
-    ) -> Result<Next, StoreError> {
+    ) -> Result<NextRound, StoreError> {
         let reader = self.store.reader();
         let due = reader.due(self.sender.name(), UnixMillis(u64::MAX), false, PAGE).await?;
         if due.now.is_empty() && Instant::now() < *resend {
-            return Ok(Next::Wait(resend.saturating_duration_since(Instant::now())));
+            return Ok(NextRound::Wait(resend.saturating_duration_since(Instant::now())));
         }
         let at_least = self.sender.receiver.at_least;
         let firing = reader.told_alarms(at_least).await?;
@@ -227,8 +241,8 @@ impl Worker {
                     .into_iter()
                     .map(|waiting| {
                         let outcome = match refused.get(&waiting.notice.alarm.id.to_string()) {
-                            Some(said) => Outcome::Refused(said.clone()),
-                            None => Outcome::Delivered("in the state that was sent".to_owned()),
+                            Some(said) => DeliveryOutcome::Refused(said.clone()),
+                            None => DeliveryOutcome::Delivered("in the state that was sent".to_owned()),
                         };
                         (waiting, outcome)
                     })
@@ -236,11 +250,11 @@ impl Worker {
                 self.settle(done).await
             }
             Err(said) => {
-                let outcome = Outcome::Failed(said);
+                let outcome = DeliveryOutcome::Failed(said);
                 self.deliveries.count(self.sender.name(), &outcome, 0);
                 tracing::info!(receiver = self.sender.name(), answer = outcome.answer(), "not delivered yet");
                 // What waits stays as it is: the state is sent anew until it is taken.
-                Ok(Next::Pause(every.min(LOOK)))
+                Ok(NextRound::Pause(every.min(LOOK)))
             }
         }
     }
@@ -248,7 +262,7 @@ impl Worker {
     /// Sends alerts in parts; a part that is refused is halved until those are found that are to blame.
     async fn push(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &HttpEndpoint,
         alerts: Vec<Value>,
     ) -> Result<BTreeMap<String, String>, String> {
         let mut refused = BTreeMap::new();
@@ -257,26 +271,26 @@ impl Worker {
         while let Some(mut part) = parts.pop() {
             let body = Value::Array(part.clone()).to_string();
             match self.sender.post(endpoint, body, Vec::new(), api).await {
-                Outcome::Delivered(_) => {}
-                Outcome::Refused(said) if part.len() == 1 => {
+                DeliveryOutcome::Delivered(_) => {}
+                DeliveryOutcome::Refused(said) if part.len() == 1 => {
                     let id = part.first().and_then(|alert| alert.pointer("/labels/alarm_id")?.as_str());
                     refused.insert(id.unwrap_or_default().to_owned(), said);
                 }
-                Outcome::Refused(_) => {
+                DeliveryOutcome::Refused(_) => {
                     let rest = part.split_off(part.len() / 2);
                     parts.push(rest);
                     parts.push(part);
                 }
-                Outcome::Failed(said) | Outcome::Gone(said) => return Err(said),
+                DeliveryOutcome::Failed(said) | DeliveryOutcome::Gone(said) => return Err(said),
             }
         }
         Ok(refused)
     }
 
     /// Writes down what became of deliveries.
-    async fn settle(&self, done: Vec<(Waiting, Outcome)>) -> Result<Next, StoreError> {
+    async fn settle(&self, done: Vec<(PendingDelivery, DeliveryOutcome)>) -> Result<NextRound, StoreError> {
         let (at, name) = (now(), self.sender.name().to_owned());
-        let mut settled: Vec<Settled> = Vec::with_capacity(done.len());
+        let mut settled: Vec<SettledDelivery> = Vec::with_capacity(done.len());
         let mut unhappy = BTreeSet::new();
         let mut gone = None;
         for (waiting, outcome) in &done {
@@ -284,30 +298,32 @@ impl Worker {
             let retries = &self.sender.receiver.retries;
             settled.push(schedule::settle(&name, waiting, outcome, retries, at, OsRng.next_u32()));
             match outcome {
-                Outcome::Delivered(_) => {}
-                Outcome::Gone(said) => gone = Some(said.clone()),
-                Outcome::Failed(said) | Outcome::Refused(said) => _ = unhappy.insert(said.clone()),
+                DeliveryOutcome::Delivered(_) => {}
+                DeliveryOutcome::Gone(said) => gone = Some(said.clone()),
+                DeliveryOutcome::Failed(said) | DeliveryOutcome::Refused(said) => {
+                    _ = unhappy.insert(said.clone())
+                }
             }
         }
         for answer in unhappy.iter().take(3) {
             tracing::info!(receiver = name, answer, "not delivered");
         }
-        let progress = settled.iter().any(|one| one.fate == Fate::Delivered);
+        let progress = settled.iter().any(|one| one.fate == DeliveryFate::Delivered);
         self.store.write_alarm(AlarmWrite::Settle(settled, at)).await?;
         if let Some(said) = gone {
             tracing::warn!(receiver = name, answer = said, "the receiver wants no more: disabled");
             self.store.write_alarm(AlarmWrite::Disable(name, said, at)).await?;
         }
         Ok(if progress || done.is_empty() {
-            Next::Again
+            NextRound::Again
         } else {
-            Next::Wait(LOOK.min(Duration::from_secs(1)))
+            NextRound::Wait(LOOK.min(Duration::from_secs(1)))
         })
     }
 }
 
-fn wait_for(next: Option<UnixMillis>) -> Next {
-    Next::Wait(next.map_or(LOOK, |at| Duration::from_millis(at.0.saturating_sub(now().0).max(1))))
+fn wait_for(next: Option<UnixMillis>) -> NextRound {
+    NextRound::Wait(next.map_or(LOOK, |at| Duration::from_millis(at.0.saturating_sub(now().0).max(1))))
 }
 
 fn now() -> UnixMillis {

@@ -1,7 +1,7 @@
 //! The only home of `cfg(target_os)` and of `unsafe` in the relay: waiting for the UDP port, sending many
 //! datagrams at once, and what the system says about this process.
 //!
-//! Each system's module has the same two types: `Signal`, which waits for the port or for another thread's
+//! Each system's module has the same two types: `WakeSignal`, which waits for the port or for another thread's
 //! call, and `BatchSender`. Receiving needs neither: quinn's own system layer already does it in batches.
 
 use std::net::{IpAddr, SocketAddr};
@@ -12,12 +12,12 @@ pub(crate) use process::{max_files, open_files, resident_bytes, stop_signal, try
 #[cfg(target_os = "linux")]
 mod udp_linux;
 #[cfg(target_os = "linux")]
-pub(crate) use udp_linux::{BatchSender, Signal};
+pub(crate) use udp_linux::{BatchSender, WakeSignal};
 
 #[cfg(any(not(target_os = "linux"), test))]
 mod udp_portable;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use udp_portable::{BatchSender, Signal};
+pub(crate) use udp_portable::{BatchSender, WakeSignal};
 
 #[cfg(test)]
 mod tests;

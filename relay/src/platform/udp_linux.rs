@@ -10,18 +10,18 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use nearhand_relay_core::forward::batch::{Group, Piece, Target};
+use nearhand_relay_core::forward::batch::{BufferRange, SendGroup, SendTarget};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 
 use super::{SendReport, for_socket, ip_for_socket};
-use crate::forward::driver::Port;
+use crate::forward::driver::UdpPort;
 
 /// Lets another thread end a wait.
-pub(crate) struct Signal {
+pub(crate) struct WakeSignal {
     event: OwnedFd,
 }
 
-impl Signal {
+impl WakeSignal {
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self { event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)? })
     }
@@ -32,7 +32,7 @@ impl Signal {
     }
 
     /// Waits until the port has something, the signal is raised, or time is up.
-    pub(crate) fn wait(&self, port: &Port, timeout: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn wait(&self, port: &UdpPort, timeout: Option<Duration>) -> io::Result<()> {
         let timeout = timeout.map(rustix::time::Timespec::try_from).transpose().unwrap_or_default();
         let mut fds = [PollFd::new(&port.socket, PollFlags::IN), PollFd::new(&self.event, PollFlags::IN)];
         match poll(&mut fds, timeout.as_ref()) {
@@ -52,14 +52,14 @@ const CONTROL_LEN: usize = 128;
 
 #[repr(C, align(8))]
 #[derive(Clone, Copy)]
-struct Control([u8; CONTROL_LEN]);
+struct AncillaryData([u8; CONTROL_LEN]);
 
 /// What one `mmsghdr` points to besides its pieces.
 #[derive(Clone, Copy)]
-struct Envelope {
+struct MessageAddress {
     name: libc::sockaddr_storage,
     name_len: libc::socklen_t,
-    control: Control,
+    control: AncillaryData,
     control_len: usize,
     first_piece: usize,
     pieces: usize,
@@ -68,8 +68,8 @@ struct Envelope {
 }
 
 /// One message to send: a whole group, or one datagram of it.
-struct Message<'a> {
-    target: &'a Target,
+struct OutgoingMessage<'a> {
+    target: &'a SendTarget,
     /// Set when the system has to cut.
     segment: Option<usize>,
     packets: usize,
@@ -80,7 +80,7 @@ pub(crate) struct BatchSender {
     v6: bool,
     /// Segmentation offload works, as far as known.
     offload: bool,
-    envelopes: Vec<Envelope>,
+    envelopes: Vec<MessageAddress>,
     pieces: Vec<libc::iovec>,
     headers: Vec<libc::mmsghdr>,
     /// Which group each envelope is of.
@@ -101,7 +101,7 @@ impl BatchSender {
 
     /// Sends what the groups refer to in `buffers`. What finds the send buffer full is dropped: a late video
     /// packet is worth less than none, and QUIC sends the rest again.
-    pub(crate) fn send(&mut self, port: &Port, groups: &[Group], buffers: &[Box<[u8]>]) -> SendReport {
+    pub(crate) fn send(&mut self, port: &UdpPort, groups: &[SendGroup], buffers: &[Box<[u8]>]) -> SendReport {
         let mut report = SendReport::default();
         self.clear();
         for (index, group) in groups.iter().enumerate() {
@@ -135,8 +135,8 @@ impl BatchSender {
     /// A message that the system refuses: one that was to be cut is sent again as single datagrams.
     fn refused(
         &mut self,
-        port: &Port,
-        group: Option<&Group>,
+        port: &UdpPort,
+        group: Option<&SendGroup>,
         buffers: &[Box<[u8]>],
         err: &io::Error,
         report: &mut SendReport,
@@ -178,29 +178,32 @@ impl BatchSender {
         self.group_of.clear();
     }
 
-    fn add(&mut self, group: &Group, buffers: &[Box<[u8]>], offload: bool) {
+    fn add(&mut self, group: &SendGroup, buffers: &[Box<[u8]>], offload: bool) {
         if offload {
             let first_piece = self.pieces.len();
             for piece in &group.pieces {
                 self.pieces.push(iovec(bytes_of(piece, buffers)));
             }
             let segment = (group.packets > 1).then_some(group.segment);
-            self.seal(&Message { target: &group.target, segment, packets: group.packets }, first_piece);
+            self.seal(
+                &OutgoingMessage { target: &group.target, segment, packets: group.packets },
+                first_piece,
+            );
             return;
         }
         for piece in &group.pieces {
             for datagram in bytes_of(piece, buffers).chunks(group.segment.max(1)) {
                 let first_piece = self.pieces.len();
                 self.pieces.push(iovec(datagram));
-                self.seal(&Message { target: &group.target, segment: None, packets: 1 }, first_piece);
+                self.seal(&OutgoingMessage { target: &group.target, segment: None, packets: 1 }, first_piece);
             }
         }
     }
 
-    fn seal(&mut self, message: &Message<'_>, first_piece: usize) {
+    fn seal(&mut self, message: &OutgoingMessage<'_>, first_piece: usize) {
         let (name, name_len) = sockaddr(for_socket(message.target.to, self.v6));
         let (control, control_len) = self.control(message);
-        self.envelopes.push(Envelope {
+        self.envelopes.push(MessageAddress {
             name,
             name_len,
             control,
@@ -212,7 +215,7 @@ impl BatchSender {
     }
 
     /// How many messages from `next` on were sent, and what stopped it.
-    fn send_from(&mut self, port: &Port, next: usize) -> (usize, io::Result<()>) {
+    fn send_from(&mut self, port: &UdpPort, next: usize) -> (usize, io::Result<()>) {
         self.headers.clear();
         // SAFETY: mmsghdr is plain data for which all zeros is a valid value.
         let empty: libc::mmsghdr = unsafe { zeroed() };
@@ -245,8 +248,8 @@ impl BatchSender {
     }
 
     /// A message's control data: the ECN mark, the source address, and where to cut.
-    fn control(&self, message: &Message<'_>) -> (Control, usize) {
-        let mut control = ControlWriter { control: Control([0; CONTROL_LEN]), len: 0 };
+    fn control(&self, message: &OutgoingMessage<'_>) -> (AncillaryData, usize) {
+        let mut control = ControlWriter { control: AncillaryData([0; CONTROL_LEN]), len: 0 };
         let target = message.target;
         let ecn = libc::c_int::from(target.ecn);
         if target.to.is_ipv4() {
@@ -275,7 +278,7 @@ impl BatchSender {
     }
 }
 
-fn bytes_of<'a>(piece: &Piece, buffers: &'a [Box<[u8]>]) -> &'a [u8] {
+fn bytes_of<'a>(piece: &BufferRange, buffers: &'a [Box<[u8]>]) -> &'a [u8] {
     buffers.get(piece.buffer).and_then(|buffer| buffer.get(piece.range.clone())).unwrap_or_default()
 }
 
@@ -286,7 +289,7 @@ fn iovec(bytes: &[u8]) -> libc::iovec {
 
 /// Writes control messages one after the other.
 struct ControlWriter {
-    control: Control,
+    control: AncillaryData,
     len: usize,
 }
 
@@ -299,7 +302,7 @@ impl ControlWriter {
         let Some(room) = self.control.0.get_mut(self.len..self.len + space) else { return };
         let header = room.as_mut_ptr().cast::<libc::cmsghdr>();
         // SAFETY: `room` has CMSG_SPACE bytes for the header and the value, and starts aligned for a cmsghdr:
-        // `Control` is aligned to 8, and every CMSG_SPACE before it is a multiple of that. CMSG_DATA points
+        // `AncillaryData` is aligned to 8, and every CMSG_SPACE before it is a multiple of that. CMSG_DATA points
         // behind the header within `room`; the value is written unaligned.
         unsafe {
             (*header).cmsg_level = level;
@@ -367,7 +370,7 @@ mod tests {
 
     #[test]
     fn a_raised_signal_ends_a_wait() {
-        let signal = Signal::new().unwrap();
+        let signal = WakeSignal::new().unwrap();
         let port = checks::port("127.0.0.1:0");
         signal.raise();
         signal.wait(&port, None).unwrap();

@@ -5,21 +5,21 @@ use core::time::Duration;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nearhand_relay_core::forward::batch::{Group, Piece};
+use nearhand_relay_core::forward::batch::{BufferRange, SendGroup};
 use quinn::udp::{EcnCodepoint, Transmit};
 
 use super::{SendReport, for_socket, ip_for_socket};
-use crate::forward::driver::Port;
+use crate::forward::driver::UdpPort;
 
 /// How late a call from another thread may be noticed.
 const LATENESS: Duration = Duration::from_millis(100);
 
 /// Lets another thread end a wait.
-pub(crate) struct Signal {
+pub(crate) struct WakeSignal {
     raised: AtomicBool,
 }
 
-impl Signal {
+impl WakeSignal {
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self { raised: AtomicBool::new(false) })
     }
@@ -29,7 +29,7 @@ impl Signal {
     }
 
     /// Waits until the port has something, the signal is raised, or time is up, or less.
-    pub(crate) fn wait(&self, port: &Port, timeout: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn wait(&self, port: &UdpPort, timeout: Option<Duration>) -> io::Result<()> {
         if self.raised.swap(false, Ordering::Acquire) {
             return Ok(());
         }
@@ -53,10 +53,10 @@ impl BatchSender {
     }
 
     /// Sends what the groups refer to in `buffers`.
-    pub(crate) fn send(&mut self, port: &Port, groups: &[Group], buffers: &[Box<[u8]>]) -> SendReport {
+    pub(crate) fn send(&mut self, port: &UdpPort, groups: &[SendGroup], buffers: &[Box<[u8]>]) -> SendReport {
         let mut report = SendReport::default();
         for group in groups {
-            for Piece { buffer, range } in &group.pieces {
+            for BufferRange { buffer, range } in &group.pieces {
                 let bytes = buffers.get(*buffer).and_then(|b| b.get(range.clone())).unwrap_or_default();
                 for datagram in bytes.chunks(group.segment.max(1)) {
                     let sent = self.send_one(port, group, datagram);
@@ -71,7 +71,7 @@ impl BatchSender {
         report
     }
 
-    fn send_one(&self, port: &Port, group: &Group, datagram: &[u8]) -> io::Result<()> {
+    fn send_one(&self, port: &UdpPort, group: &SendGroup, datagram: &[u8]) -> io::Result<()> {
         let transmit = Transmit {
             destination: for_socket(group.target.to, self.v6),
             ecn: EcnCodepoint::from_bits(group.target.ecn),
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_raised_signal_ends_a_wait() {
-        let signal = Signal::new().unwrap();
+        let signal = WakeSignal::new().unwrap();
         let port = checks::port("127.0.0.1:0");
         signal.raise();
         signal.wait(&port, None).unwrap();

@@ -10,7 +10,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
 
 use super::codec::{from_big, millis, parse, to_big};
-use super::{Applied, Reader, StoreError};
+use super::{StoreError, StoreReader, WriteOutcome};
 
 /// Most wishes that are open at once.
 const MAX_OPEN_HELP: i64 = 2_000;
@@ -21,7 +21,7 @@ const ENOUGH: usize = 3;
 
 /// A wish to be stored.
 #[derive(Debug)]
-pub struct Asking {
+pub struct NewHelpRequest {
     /// Whose.
     pub peer: PeerId,
     /// Chosen by the device: the same wish sent again is the same.
@@ -38,7 +38,7 @@ pub struct Asking {
 #[derive(Debug)]
 pub enum HelpWrite {
     /// A wish; takes the place of what the same peer has open. Its number comes back; conflicts when too many are open.
-    Ask(Box<Asking>),
+    Ask(Box<NewHelpRequest>),
     /// The peer wants no help any more.
     Withdraw(PeerId, UnixMillis),
     /// A technician takes it. Conflicts if it is not open, or another's.
@@ -51,12 +51,12 @@ pub enum HelpWrite {
 
 type Tx<'a, 'b> = &'a mut Transaction<'b, Any>;
 
-pub(super) async fn apply(tx: Tx<'_, '_>, write: &HelpWrite) -> Result<Applied, StoreError> {
+pub(super) async fn apply(tx: Tx<'_, '_>, write: &HelpWrite) -> Result<WriteOutcome, StoreError> {
     match write {
         HelpWrite::Ask(asking) => ask(tx, asking).await,
         HelpWrite::Withdraw(peer, at) => {
             close_of(tx, peer, *at).await?;
-            Ok(Applied::Done)
+            Ok(WriteOutcome::Done)
         }
         HelpWrite::Take(number, by, name, at) => {
             let done = sqlx::query(
@@ -84,12 +84,12 @@ pub(super) async fn apply(tx: Tx<'_, '_>, write: &HelpWrite) -> Result<Applied, 
     }
 }
 
-fn changed(rows: u64) -> Applied {
-    if rows == 0 { Applied::Conflict } else { Applied::Done }
+fn changed(rows: u64) -> WriteOutcome {
+    if rows == 0 { WriteOutcome::Conflict } else { WriteOutcome::Done }
 }
 
-async fn ask(tx: Tx<'_, '_>, asking: &Asking) -> Result<Applied, StoreError> {
-    let Asking { peer, wish, name, wanted, at } = asking;
+async fn ask(tx: Tx<'_, '_>, asking: &NewHelpRequest) -> Result<WriteOutcome, StoreError> {
+    let NewHelpRequest { peer, wish, name, wanted, at } = asking;
     let at = *at;
     let wish = format!("{wish:016x}");
     let same: Option<(i64,)> = sqlx::query_as("SELECT number FROM help WHERE peer = $1 AND wish = $2")
@@ -99,13 +99,13 @@ async fn ask(tx: Tx<'_, '_>, asking: &Asking) -> Result<Applied, StoreError> {
         .await?;
     if let Some((number,)) = same {
         // Sent again: after a lost answer, or because it was closed while the device was away.
-        return Ok(Applied::Number(from_big(number)));
+        return Ok(WriteOutcome::Number(from_big(number)));
     }
     close_of(tx, peer, at).await?;
     let (open,): (i64,) =
         sqlx::query_as("SELECT COUNT(*) FROM help WHERE closed_at = 0").fetch_one(&mut **tx).await?;
     if open >= MAX_OPEN_HELP {
-        return Ok(Applied::Conflict);
+        return Ok(WriteOutcome::Conflict);
     }
     let (last,): (i64,) =
         sqlx::query_as("SELECT COALESCE(MAX(number), 0) FROM help").fetch_one(&mut **tx).await?;
@@ -124,7 +124,7 @@ async fn ask(tx: Tx<'_, '_>, asking: &Asking) -> Result<Applied, StoreError> {
     .bind(to_big(at.0))
     .execute(&mut **tx)
     .await?;
-    Ok(Applied::Number(from_big(number)))
+    Ok(WriteOutcome::Number(from_big(number)))
 }
 
 async fn close_of(tx: Tx<'_, '_>, peer: &PeerId, at: UnixMillis) -> Result<(), StoreError> {
@@ -142,14 +142,14 @@ async fn opine(
     session: &SessionId,
     opinion: &SessionFeedback,
     at: UnixMillis,
-) -> Result<Applied, StoreError> {
+) -> Result<WriteOutcome, StoreError> {
     let theirs: Option<(String,)> = sqlx::query_as("SELECT id FROM sessions WHERE id = $1 AND peer = $2")
         .bind(session.to_string())
         .bind(peer.to_string())
         .fetch_optional(&mut **tx)
         .await?;
     if theirs.is_none() {
-        return Ok(Applied::Conflict);
+        return Ok(WriteOutcome::Conflict);
     }
     let (stars, comment, report) = match opinion {
         SessionFeedback::Rating { stars, comment } => (i64::from(*stars), comment.as_str(), ""),
@@ -173,7 +173,7 @@ async fn opine(
         .bind(report.to_owned())
         .execute(&mut **tx)
         .await?;
-    Ok(Applied::Done)
+    Ok(WriteOutcome::Done)
 }
 
 /// Forgets what was closed and what was said before.
@@ -224,7 +224,7 @@ fn entry(row: &AnyRow) -> Result<(PeerId, HelpEntry), StoreError> {
 const COLUMNS: &str =
     "SELECT number, peer, name, what, urgency, reach, asked_at, taken_at, taken_name, closed_at FROM help";
 
-impl Reader {
+impl StoreReader {
     /// Who asked for help: those who wait first, by urgency, then those whom somebody has; with `closed` the others
     /// after them, the newest first.
     ///

@@ -25,12 +25,14 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Connection, Executor};
 use tokio::sync::{mpsc, watch};
 
-pub use alarms::{AlarmCounts, AlarmWrite, DeadLetter, Due, MAX_OPEN, MAX_WINDOWS, OutboxState, Outlet};
+pub use alarms::{
+    AlarmCounts, AlarmWrite, DeadLetter, DueDeliveries, MAX_OPEN, MAX_WINDOWS, OutboxState, ReceiverOutlet,
+};
 pub use error::StoreError;
-pub use help::{Asking, HelpWrite};
-pub use read::{DeviceRow, SessionRow, Stored};
-pub use writer::{Applied, Member, NewSession, Seen, Write};
-use writer::{Desk, Health, Job};
+pub use help::{HelpWrite, NewHelpRequest};
+pub use read::{DeviceRow, SessionRow, StoredState};
+pub use writer::{NewSession, SeenPeer, StoreWrite, StoredMember, WriteOutcome};
+use writer::{WriteJob, WriterContext, WriterHealth};
 
 /// Connections for reading; each is a thread under SQLite.
 const READERS: u32 = 2;
@@ -95,9 +97,9 @@ pub struct Store {
     pool: AnyPool,
     /// The writer's one connection: what it keeps of the database in memory stays true as long as nobody else writes.
     writer: AnyPool,
-    writes: mpsc::Sender<Job>,
-    health: Arc<Health>,
-    outlets: Arc<RwLock<Vec<Outlet>>>,
+    writes: mpsc::Sender<WriteJob>,
+    health: Arc<WriterHealth>,
+    outlets: Arc<RwLock<Vec<ReceiverOutlet>>>,
     newest: watch::Receiver<u64>,
 }
 
@@ -112,11 +114,11 @@ impl Store {
         let writer = connect(database, 1, WRITER_PRAGMAS).await?;
         let head = read::audit_head(&pool).await?;
         let (writes, jobs) = mpsc::channel(QUEUE);
-        let health = Arc::new(Health::default());
+        let health = Arc::new(WriterHealth::default());
         let outlets = Arc::new(RwLock::new(Vec::new()));
-        let stored = Reader { pool: pool.clone() }.newest_alarm_number().await?;
+        let stored = StoreReader { pool: pool.clone() }.newest_alarm_number().await?;
         let (sender, newest) = watch::channel(stored);
-        let desk = Desk {
+        let desk = WriterContext {
             pool: writer.clone(),
             key,
             outlets: Arc::clone(&outlets),
@@ -132,15 +134,15 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn open_for_reading(database: &Database) -> Result<Reader, StoreError> {
-        Ok(Reader { pool: connect(database, 1, "").await? })
+    pub async fn open_for_reading(database: &Database) -> Result<StoreReader, StoreError> {
+        Ok(StoreReader { pool: connect(database, 1, "").await? })
     }
 
     /// Stores, together with what the audit log says about it.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing of it was stored.
-    pub async fn write(&self, job: Write) -> Result<Applied, StoreError> {
+    pub async fn write(&self, job: StoreWrite) -> Result<WriteOutcome, StoreError> {
         self.write_audited(job, Vec::new()).await
     }
 
@@ -150,11 +152,11 @@ impl Store {
     /// [`StoreError`]; then nothing of it was stored.
     pub async fn write_audited(
         &self,
-        write: Write,
+        write: StoreWrite,
         events: Vec<nearhand_proto::audit::AuditEvent>,
-    ) -> Result<Applied, StoreError> {
+    ) -> Result<WriteOutcome, StoreError> {
         let (done, wait) = tokio::sync::oneshot::channel();
-        self.writes.send(Job { write, events, done }).await.map_err(|_| StoreError::Stopped)?;
+        self.writes.send(WriteJob { write, events, done }).await.map_err(|_| StoreError::Stopped)?;
         wait.await.map_err(|_| StoreError::Stopped)?
     }
 
@@ -162,12 +164,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]; then nothing of it was stored.
-    pub async fn write_alarm(&self, write: AlarmWrite) -> Result<Applied, StoreError> {
-        self.write(Write::Alarm(Box::new(write))).await
+    pub async fn write_alarm(&self, write: AlarmWrite) -> Result<WriteOutcome, StoreError> {
+        self.write(StoreWrite::Alarm(Box::new(write))).await
     }
 
     /// Says to whom notices go from now on.
-    pub fn set_outlets(&self, outlets: Vec<Outlet>) {
+    pub fn set_outlets(&self, outlets: Vec<ReceiverOutlet>) {
         *self.outlets.write().unwrap_or_else(PoisonError::into_inner) = outlets;
     }
 
@@ -187,8 +189,8 @@ impl Store {
     }
 
     /// Reading.
-    pub fn reader(&self) -> Reader {
-        Reader { pool: self.pool.clone() }
+    pub fn reader(&self) -> StoreReader {
+        StoreReader { pool: self.pool.clone() }
     }
 
     /// The pool itself, for backups and tests.
@@ -198,7 +200,7 @@ impl Store {
 
     /// Waits for writes under way and closes the database.
     pub async fn close(self) {
-        let _ = self.write(Write::Nothing).await;
+        let _ = self.write(StoreWrite::Nothing).await;
         self.pool.close().await;
         self.writer.close().await;
     }
@@ -206,11 +208,11 @@ impl Store {
 
 /// Reads what is stored.
 #[derive(Clone)]
-pub struct Reader {
+pub struct StoreReader {
     pool: AnyPool,
 }
 
-impl Reader {
+impl StoreReader {
     fn pool(&self) -> &AnyPool {
         &self.pool
     }

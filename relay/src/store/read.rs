@@ -7,24 +7,24 @@ use nearhand_proto::id::{DeviceId, SessionId, TechnicianId};
 use nearhand_proto::identity::{PublicKey, Signed};
 use nearhand_proto::message::control::{CloseOutcome, DeviceFacts, SessionEntry};
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay_core::admission::{Known, Loaded};
-use nearhand_relay_core::alarm::absence::Remembered;
+use nearhand_relay_core::admission::{StoredMembership, UsedInvite};
+use nearhand_relay_core::alarm::absence::RememberedDevice;
 use nearhand_relay_core::caller::PeerId;
-use nearhand_relay_core::registry::sessions::Session;
+use nearhand_relay_core::registry::sessions::RelaySession;
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row};
 
 use super::codec::{from_big, from_text, millis, parse, to_big};
-use super::{EMPTY_LOG, Reader, StoreError, schema};
+use super::{EMPTY_LOG, StoreError, StoreReader, schema};
 
 /// What was stored when the relay started.
-pub struct Stored {
+pub struct StoredState {
     /// Who belongs here.
-    pub loaded: Loaded,
+    pub loaded: StoredMembership,
     /// Sessions that had not ended, with their grants.
-    pub running: Vec<(Session, Option<[BindGrant; 2]>)>,
+    pub running: Vec<(RelaySession, Option<[BindGrant; 2]>)>,
     /// Devices whose silence is watched, and the places of outages whose alarm is open.
-    pub watched: (Vec<Remembered>, Vec<String>),
+    pub watched: (Vec<RememberedDevice>, Vec<String>),
 }
 
 /// A stored device.
@@ -73,18 +73,19 @@ pub(super) async fn audit_head(pool: &AnyPool) -> Result<AuditHead, StoreError> 
     Ok(AuditHead { number: row.number, hash: row.hash })
 }
 
-impl Reader {
+impl StoreReader {
     /// Everything that is kept in memory while the relay runs.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn everything(&self) -> Result<Stored, StoreError> {
-        let mut loaded = Loaded { organisation: self.organisation().await?, ..Loaded::default() };
+    pub async fn everything(&self) -> Result<StoredState, StoreError> {
+        let mut loaded =
+            StoredMembership { organisation: self.organisation().await?, ..StoredMembership::default() };
         for row in sqlx::query("SELECT invite, first_key, current_key, role FROM used_invites")
             .fetch_all(&self.pool)
             .await?
         {
-            let known = Known {
+            let known = UsedInvite {
                 first: parse(&text(&row, "first_key")?, "used_invites")?,
                 current: parse(&text(&row, "current_key")?, "used_invites")?,
                 role: schema::role(&text(&row, "role")?).ok_or(StoreError::Unreadable("used_invites"))?,
@@ -100,7 +101,7 @@ impl Reader {
         {
             loaded.retirements.push(from_text(&text(&row, "retirement")?, "retirements")?);
         }
-        Ok(Stored { loaded, running: self.running().await?, watched: self.watched().await? })
+        Ok(StoredState { loaded, running: self.running().await?, watched: self.watched().await? })
     }
 
     /// The organisation, if the relay was claimed.
@@ -117,7 +118,7 @@ impl Reader {
         }
     }
 
-    async fn running(&self) -> Result<Vec<(Session, Option<[BindGrant; 2]>)>, StoreError> {
+    async fn running(&self) -> Result<Vec<(RelaySession, Option<[BindGrant; 2]>)>, StoreError> {
         let rows = sqlx::query(
             "SELECT id, technician, technician_name, peer, device_name, attended, opened_at, bytes \
              FROM sessions WHERE ended_at = 0",
@@ -126,7 +127,7 @@ impl Reader {
         .await?;
         let mut running = Vec::with_capacity(rows.len());
         for row in rows {
-            let session = Session {
+            let session = RelaySession {
                 id: parse(&text(&row, "id")?, "sessions")?,
                 technician: parse(&text(&row, "technician")?, "sessions")?,
                 technician_name: text(&row, "technician_name")?,

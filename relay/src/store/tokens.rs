@@ -6,25 +6,25 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::codec::{from_big, to_big};
-use super::{Reader, StoreError};
-use crate::token::{Known, May, TokenHash};
+use super::{StoreError, StoreReader};
+use crate::token::{KnownToken, TokenHash, TokenRight};
 
-fn known(row: &AnyRow) -> Result<Known, StoreError> {
+fn known(row: &AnyRow) -> Result<KnownToken, StoreError> {
     let may: String = row.try_get("may")?;
-    Ok(Known {
+    Ok(KnownToken {
         name: row.try_get("name")?,
-        may: May::named(&may).ok_or(StoreError::Unreadable("api_tokens"))?,
+        may: TokenRight::named(&may).ok_or(StoreError::Unreadable("api_tokens"))?,
         created: UnixMillis(from_big(row.try_get("created_at")?)),
         expires: UnixMillis(from_big(row.try_get("expires_at")?)),
     })
 }
 
-impl Reader {
+impl StoreReader {
     /// Keeps a new token. `false`: there is one of that name.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn add_token(&self, token: &Known, hash: &TokenHash) -> Result<bool, StoreError> {
+    pub async fn add_token(&self, token: &KnownToken, hash: &TokenHash) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "INSERT INTO api_tokens (name, hash, may, created_at, expires_at) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (name) DO NOTHING",
@@ -52,7 +52,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn tokens(&self) -> Result<Vec<Known>, StoreError> {
+    pub async fn tokens(&self) -> Result<Vec<KnownToken>, StoreError> {
         let sql = "SELECT name, may, created_at, expires_at FROM api_tokens ORDER BY name";
         sqlx::query(sql).fetch_all(self.pool()).await?.iter().map(known).collect()
     }
@@ -61,7 +61,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn token(&self, hash: &TokenHash) -> Result<Option<Known>, StoreError> {
+    pub async fn token(&self, hash: &TokenHash) -> Result<Option<KnownToken>, StoreError> {
         let sql = "SELECT name, may, created_at, expires_at FROM api_tokens WHERE hash = $1";
         let row = sqlx::query(sql).bind(hash.0.clone()).fetch_optional(self.pool()).await?;
         row.as_ref().map(known).transpose()

@@ -15,11 +15,11 @@ use nearhand_proto::identity::{PublicKey, SecretKey, Signed};
 use nearhand_proto::message::control::{CloseOutcome, DeviceFacts};
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::caller::PeerId;
-use nearhand_relay_core::registry::sessions::Session;
+use nearhand_relay_core::registry::sessions::RelaySession;
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Transaction};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::alarms::{self, AlarmWrite, Book, Outlet};
+use super::alarms::{self, AlarmTransaction, AlarmWrite, ReceiverOutlet};
 use super::codec::{to_big, to_text};
 use super::help::{self, HelpWrite};
 use super::schema::{outcome_name, role_name};
@@ -30,7 +30,7 @@ const BATCH: usize = 128;
 
 /// Somebody who joined, as stored.
 #[derive(Clone, Debug)]
-pub struct Member {
+pub struct StoredMember {
     /// What the credential proved.
     pub who: Arc<VerifiedCredential>,
     /// The credential.
@@ -47,14 +47,14 @@ pub struct Member {
 #[derive(Clone, Debug)]
 pub struct NewSession {
     /// The session.
-    pub session: Session,
+    pub session: RelaySession,
     /// The technician's grant and the device's.
     pub grants: [BindGrant; 2],
 }
 
 /// Somebody who was connected.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct SeenPeer {
     /// Who; guests are not kept.
     pub peer: PeerId,
     /// When last.
@@ -65,13 +65,13 @@ pub struct Seen {
 
 /// Something to store.
 #[derive(Debug)]
-pub enum Write {
+pub enum StoreWrite {
     /// The relay's first administrator and its organisation. Conflicts with an earlier claim.
-    Claim(PublicKey, Box<Member>),
+    Claim(PublicKey, Box<StoredMember>),
     /// A new member. Conflicts with an earlier use of the invite.
-    Join(Box<Member>),
+    Join(Box<StoredMember>),
     /// A member's longer chain.
-    Rotate(Box<Member>, Option<Signed<Retirement>>),
+    Rotate(Box<StoredMember>, Option<Signed<Retirement>>),
     /// A revocation list. Conflicts with the same number.
     Revoke(u64, Signed<RevocationList>, UnixMillis),
     /// A session with its grants. Conflicts with its id.
@@ -83,7 +83,7 @@ pub enum Write {
     /// Bytes of running sessions.
     Count(Vec<(SessionId, u64)>),
     /// Who was connected when.
-    Seen(Vec<Seen>),
+    Seen(Vec<SeenPeer>),
     /// A device's own audit head. Conflicts with a stored one that it contradicts.
     Witness(DeviceId, AuditHead, Signed<AuditHead>, UnixMillis),
     /// A value of the relay itself.
@@ -102,7 +102,7 @@ pub enum Write {
 
 /// What became of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Applied {
+pub enum WriteOutcome {
     /// It is stored.
     Done,
     /// It is stored, and this is its number: see the write.
@@ -112,17 +112,17 @@ pub enum Applied {
 }
 
 /// A write on its way to the writer.
-pub(super) struct Job {
-    pub(super) write: Write,
+pub(super) struct WriteJob {
+    pub(super) write: StoreWrite,
     pub(super) events: Vec<AuditEvent>,
-    pub(super) done: oneshot::Sender<Result<Applied, StoreError>>,
+    pub(super) done: oneshot::Sender<Result<WriteOutcome, StoreError>>,
 }
 
-impl Job {
+impl WriteJob {
     /// What it adds to the alarm log.
     fn logged(&self) -> Option<&AlarmWrite> {
         match &self.write {
-            Write::Alarm(write) if write.is_logged() => Some(write),
+            StoreWrite::Alarm(write) if write.is_logged() => Some(write),
             _ => None,
         }
     }
@@ -130,12 +130,12 @@ impl Job {
 
 /// Whether writing works.
 #[derive(Default)]
-pub(super) struct Health {
+pub(super) struct WriterHealth {
     trouble: Mutex<Option<String>>,
     errors: AtomicU64,
 }
 
-impl Health {
+impl WriterHealth {
     pub(super) fn trouble(&self) -> Option<String> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -166,7 +166,7 @@ impl Health {
 
 /// What the writer goes on from.
 #[derive(Clone, Copy)]
-struct Ends {
+struct LogHeads {
     /// The audit log's.
     head: AuditHead,
     /// The relay's own alarm stream and its last number.
@@ -176,18 +176,23 @@ struct Ends {
 }
 
 /// What writes need beside themselves.
-pub(super) struct Desk {
+pub(super) struct WriterContext {
     pub(super) pool: AnyPool,
     pub(super) key: SecretKey,
-    pub(super) outlets: Arc<RwLock<Vec<Outlet>>>,
+    pub(super) outlets: Arc<RwLock<Vec<ReceiverOutlet>>>,
     pub(super) newest: watch::Sender<u64>,
-    pub(super) health: Arc<Health>,
+    pub(super) health: Arc<WriterHealth>,
 }
 
 /// Runs until the last sender is gone. `own` is the relay's own alarm stream, new with each start.
-pub(super) async fn run(desk: Desk, head: AuditHead, own: StreamId, mut jobs: mpsc::Receiver<Job>) {
+pub(super) async fn run(
+    desk: WriterContext,
+    head: AuditHead,
+    own: StreamId,
+    mut jobs: mpsc::Receiver<WriteJob>,
+) {
     let mut batch = Vec::new();
-    let mut ends = Ends { head, own: (own, 0), newest: None };
+    let mut ends = LogHeads { head, own: (own, 0), newest: None };
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
         match store(&desk, ends, &batch).await {
             Ok((applied, new)) => {
@@ -219,27 +224,36 @@ pub(super) async fn run(desk: Desk, head: AuditHead, own: StreamId, mut jobs: mp
     }
 }
 
-impl Desk {
+impl WriterContext {
     /// Takes note of a commit, and lets those know who wait for alarms.
-    fn go_on(&self, new: Ends) -> Ends {
+    fn go_on(&self, new: LogHeads) -> LogHeads {
         if let Some(newest) = new.newest {
             self.newest.send_replace(newest);
         }
-        Ends { newest: None, ..new }
+        LogHeads { newest: None, ..new }
     }
 }
 
-fn answer(job: Job, result: Result<(Vec<Applied>, Ends), StoreError>, ends: &mut Ends, desk: &Desk) {
+fn answer(
+    job: WriteJob,
+    result: Result<(Vec<WriteOutcome>, LogHeads), StoreError>,
+    ends: &mut LogHeads,
+    desk: &WriterContext,
+) {
     desk.health.note(result.as_ref().map(|_| ()));
     let answer = result.map(|(applied, new)| {
         *ends = desk.go_on(new);
-        applied.first().copied().unwrap_or(Applied::Done)
+        applied.first().copied().unwrap_or(WriteOutcome::Done)
     });
     let _ = job.done.send(answer);
 }
 
 /// Stores some jobs in one transaction. Returns what became of each, and what to go on from.
-async fn store(desk: &Desk, ends: Ends, jobs: &[Job]) -> Result<(Vec<Applied>, Ends), StoreError> {
+async fn store(
+    desk: &WriterContext,
+    ends: LogHeads,
+    jobs: &[WriteJob],
+) -> Result<(Vec<WriteOutcome>, LogHeads), StoreError> {
     let mut connection = desk.pool.acquire().await?;
     let stored = store_with(&mut connection, desk, ends, jobs).await;
     if stored.is_err() {
@@ -255,22 +269,25 @@ async fn store(desk: &Desk, ends: Ends, jobs: &[Job]) -> Result<(Vec<Applied>, E
 
 async fn store_with(
     connection: &mut AnyConnection,
-    desk: &Desk,
-    mut ends: Ends,
-    jobs: &[Job],
-) -> Result<(Vec<Applied>, Ends), StoreError> {
+    desk: &WriterContext,
+    mut ends: LogHeads,
+    jobs: &[WriteJob],
+) -> Result<(Vec<WriteOutcome>, LogHeads), StoreError> {
     let mut tx = connection.begin().await?;
     let mut applied = Vec::with_capacity(jobs.len());
     let result = async {
-        let logged: Vec<&AlarmWrite> = jobs.iter().filter_map(Job::logged).collect();
-        let mut book =
-            if logged.is_empty() { None } else { Some(Book::open(&mut tx, &logged, ends.own).await?) };
+        let logged: Vec<&AlarmWrite> = jobs.iter().filter_map(WriteJob::logged).collect();
+        let mut book = if logged.is_empty() {
+            None
+        } else {
+            Some(AlarmTransaction::open(&mut tx, &logged, ends.own).await?)
+        };
         for job in jobs {
             let outcome = match (&mut book, job.logged()) {
                 (Some(book), Some(write)) => book.apply(&mut tx, write).await?,
                 _ => apply(&mut tx, &job.write).await?,
             };
-            if outcome != Applied::Conflict {
+            if outcome != WriteOutcome::Conflict {
                 for event in &job.events {
                     ends.head = append(&mut tx, &desk.key, ends.head, event.clone()).await?;
                 }
@@ -312,63 +329,63 @@ async fn append(
     Ok(AuditHead { number: row.number, hash: row.hash })
 }
 
-async fn apply(tx: &mut Transaction<'_, Any>, write: &Write) -> Result<Applied, StoreError> {
+async fn apply(tx: &mut Transaction<'_, Any>, write: &StoreWrite) -> Result<WriteOutcome, StoreError> {
     match write {
-        Write::Claim(organisation, member) => claim(tx, organisation, member).await,
-        Write::Join(member) => join(tx, member).await,
-        Write::Rotate(member, retirement) => rotate(tx, member, retirement.as_ref()).await,
-        Write::Revoke(number, list, at) => {
+        StoreWrite::Claim(organisation, member) => claim(tx, organisation, member).await,
+        StoreWrite::Join(member) => join(tx, member).await,
+        StoreWrite::Rotate(member, retirement) => rotate(tx, member, retirement.as_ref()).await,
+        StoreWrite::Revoke(number, list, at) => {
             let query = sqlx::query(
                 "INSERT INTO revocations (number, list, received_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
             );
             insert(tx, query.bind(to_big(*number)).bind(to_text(list)?).bind(to_big(at.0))).await
         }
-        Write::Open(new) => open(tx, new).await,
-        Write::Regrant(session, grants, bytes) => {
+        StoreWrite::Open(new) => open(tx, new).await,
+        StoreWrite::Regrant(session, grants, bytes) => {
             count(tx, session, *bytes).await?;
             bind(tx, session, grants).await
         }
-        Write::Close(session, at, outcome, bytes) => close(tx, session, *at, *outcome, *bytes).await,
-        Write::Count(sessions) => {
+        StoreWrite::Close(session, at, outcome, bytes) => close(tx, session, *at, *outcome, *bytes).await,
+        StoreWrite::Count(sessions) => {
             for (session, bytes) in sessions {
                 count(tx, session, *bytes).await?;
             }
-            Ok(Applied::Done)
+            Ok(WriteOutcome::Done)
         }
-        Write::Seen(seen) => {
+        StoreWrite::Seen(seen) => {
             for one in seen {
                 note_seen(tx, one).await?;
             }
-            Ok(Applied::Done)
+            Ok(WriteOutcome::Done)
         }
-        Write::Witness(device, head, signed, at) => witness(tx, device, head, signed, *at).await,
-        Write::Meta(name, value) => {
+        StoreWrite::Witness(device, head, signed, at) => witness(tx, device, head, signed, *at).await,
+        StoreWrite::Meta(name, value) => {
             let query = sqlx::query(
                 "INSERT INTO meta (name, value) VALUES ($1, $2) \
                  ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             );
             insert(tx, query.bind(*name).bind(value.clone())).await
         }
-        Write::Prune(before) => {
+        StoreWrite::Prune(before) => {
             sqlx::query("DELETE FROM sessions WHERE ended_at > 0 AND ended_at < $1")
                 .bind(to_big(before.0))
                 .execute(&mut **tx)
                 .await?;
             help::prune(tx, *before).await?;
-            Ok(Applied::Done)
+            Ok(WriteOutcome::Done)
         }
-        Write::ResetOrganisation => {
+        StoreWrite::ResetOrganisation => {
             for delete in RESET {
                 sqlx::query(delete).execute(&mut **tx).await?;
             }
-            Ok(Applied::Done)
+            Ok(WriteOutcome::Done)
         }
-        Write::Help(write) => help::apply(tx, write).await,
-        Write::Alarm(write) => {
+        StoreWrite::Help(write) => help::apply(tx, write).await,
+        StoreWrite::Alarm(write) => {
             alarms::apply(tx, write).await?;
-            Ok(Applied::Done)
+            Ok(WriteOutcome::Done)
         }
-        Write::Nothing => Ok(Applied::Done),
+        StoreWrite::Nothing => Ok(WriteOutcome::Done),
     }
 }
 
@@ -396,29 +413,29 @@ const RESET: [&str; 18] = [
 type Query<'q> = sqlx::query::Query<'q, Any, sqlx::any::AnyArguments>;
 
 /// Runs an insert that does nothing on a conflict.
-async fn insert(tx: &mut Transaction<'_, Any>, query: Query<'_>) -> Result<Applied, StoreError> {
+async fn insert(tx: &mut Transaction<'_, Any>, query: Query<'_>) -> Result<WriteOutcome, StoreError> {
     let rows = query.execute(&mut **tx).await?.rows_affected();
-    Ok(if rows == 0 { Applied::Conflict } else { Applied::Done })
+    Ok(if rows == 0 { WriteOutcome::Conflict } else { WriteOutcome::Done })
 }
 
 async fn claim(
     tx: &mut Transaction<'_, Any>,
     organisation: &PublicKey,
-    member: &Member,
-) -> Result<Applied, StoreError> {
+    member: &StoredMember,
+) -> Result<WriteOutcome, StoreError> {
     let query = sqlx::query(
         "INSERT INTO organisation (one, public_key, claimed_at) VALUES (1, $1, $2) ON CONFLICT DO NOTHING",
     );
     let first = insert(tx, query.bind(organisation.to_string()).bind(to_big(member.at.0))).await?;
-    if first == Applied::Conflict {
-        return Ok(Applied::Conflict);
+    if first == WriteOutcome::Conflict {
+        return Ok(WriteOutcome::Conflict);
     }
     // The string is used up.
     sqlx::query("DELETE FROM meta WHERE name = 'claim'").execute(&mut **tx).await?;
     join(tx, member).await
 }
 
-async fn join(tx: &mut Transaction<'_, Any>, member: &Member) -> Result<Applied, StoreError> {
+async fn join(tx: &mut Transaction<'_, Any>, member: &StoredMember) -> Result<WriteOutcome, StoreError> {
     let invite = &member.who.invite;
     let query = sqlx::query(
         "INSERT INTO used_invites (invite, first_key, current_key, role, used_at) VALUES ($1, $2, $3, $4, $5) \
@@ -429,8 +446,8 @@ async fn join(tx: &mut Transaction<'_, Any>, member: &Member) -> Result<Applied,
     .bind(member.who.key().to_string())
     .bind(role_name(invite.role))
     .bind(to_big(member.at.0));
-    if insert(tx, query).await? == Applied::Conflict {
-        return Ok(Applied::Conflict);
+    if insert(tx, query).await? == WriteOutcome::Conflict {
+        return Ok(WriteOutcome::Conflict);
     }
     let at = to_big(member.at.0);
     let credential = to_text(&member.credential)?;
@@ -457,14 +474,14 @@ async fn join(tx: &mut Transaction<'_, Any>, member: &Member) -> Result<Applied,
         .bind(at),
     };
     query.execute(&mut **tx).await?;
-    Ok(Applied::Done)
+    Ok(WriteOutcome::Done)
 }
 
 async fn rotate(
     tx: &mut Transaction<'_, Any>,
-    member: &Member,
+    member: &StoredMember,
     retirement: Option<&Signed<Retirement>>,
-) -> Result<Applied, StoreError> {
+) -> Result<WriteOutcome, StoreError> {
     sqlx::query("UPDATE used_invites SET current_key = $1 WHERE invite = $2")
         .bind(member.who.key().to_string())
         .bind(member.who.invite.id.to_string())
@@ -493,10 +510,10 @@ async fn rotate(
         .execute(&mut **tx)
         .await?;
     }
-    Ok(Applied::Done)
+    Ok(WriteOutcome::Done)
 }
 
-async fn open(tx: &mut Transaction<'_, Any>, new: &NewSession) -> Result<Applied, StoreError> {
+async fn open(tx: &mut Transaction<'_, Any>, new: &NewSession) -> Result<WriteOutcome, StoreError> {
     let session = &new.session;
     let query = sqlx::query(
         "INSERT INTO sessions (id, technician, technician_name, peer, device_name, attended, opened_at, \
@@ -509,8 +526,8 @@ async fn open(tx: &mut Transaction<'_, Any>, new: &NewSession) -> Result<Applied
     .bind(session.device_name.clone())
     .bind(i64::from(session.attended))
     .bind(to_big(session.opened.0));
-    if insert(tx, query).await? == Applied::Conflict {
-        return Ok(Applied::Conflict);
+    if insert(tx, query).await? == WriteOutcome::Conflict {
+        return Ok(WriteOutcome::Conflict);
     }
     bind(tx, &session.id, &new.grants).await
 }
@@ -519,7 +536,7 @@ async fn bind(
     tx: &mut Transaction<'_, Any>,
     session: &SessionId,
     grants: &[BindGrant; 2],
-) -> Result<Applied, StoreError> {
+) -> Result<WriteOutcome, StoreError> {
     for (side, grant) in (0_i64..).zip(grants) {
         sqlx::query(
             "INSERT INTO bindings (session, side, bind_grant) VALUES ($1, $2, $3) \
@@ -531,7 +548,7 @@ async fn bind(
         .execute(&mut **tx)
         .await?;
     }
-    Ok(Applied::Done)
+    Ok(WriteOutcome::Done)
 }
 
 async fn count(tx: &mut Transaction<'_, Any>, session: &SessionId, bytes: u64) -> Result<(), StoreError> {
@@ -549,7 +566,7 @@ async fn close(
     at: UnixMillis,
     outcome: CloseOutcome,
     bytes: u64,
-) -> Result<Applied, StoreError> {
+) -> Result<WriteOutcome, StoreError> {
     sqlx::query("UPDATE sessions SET ended_at = $1, outcome = $2, bytes = $3 WHERE id = $4 AND ended_at = 0")
         .bind(to_big(at.0.max(1)))
         .bind(outcome_name(outcome))
@@ -561,10 +578,10 @@ async fn close(
         .bind(session.to_string())
         .execute(&mut **tx)
         .await?;
-    Ok(Applied::Done)
+    Ok(WriteOutcome::Done)
 }
 
-async fn note_seen(tx: &mut Transaction<'_, Any>, seen: &Seen) -> Result<(), StoreError> {
+async fn note_seen(tx: &mut Transaction<'_, Any>, seen: &SeenPeer) -> Result<(), StoreError> {
     let at = to_big(seen.at.0);
     let query = match (&seen.peer, &seen.said) {
         (PeerId::Guest(_), _) => return Ok(()),
@@ -599,7 +616,7 @@ async fn witness(
     head: &AuditHead,
     signed: &Signed<AuditHead>,
     at: UnixMillis,
-) -> Result<Applied, StoreError> {
+) -> Result<WriteOutcome, StoreError> {
     let hash = data_encoding::HEXLOWER.encode(&head.hash);
     let known: Option<(i64, String)> =
         sqlx::query_as("SELECT number, hash FROM audit_witnesses WHERE witness = $1")
@@ -609,7 +626,7 @@ async fn witness(
     if let Some((number, known_hash)) = known
         && (to_big(head.number) < number || (to_big(head.number) == number && hash != known_hash))
     {
-        return Ok(Applied::Conflict);
+        return Ok(WriteOutcome::Conflict);
     }
     sqlx::query(
         "INSERT INTO audit_witnesses (witness, number, hash, head, received_at) VALUES ($1, $2, $3, $4, $5) \
@@ -623,5 +640,5 @@ async fn witness(
     .bind(to_big(at.0))
     .execute(&mut **tx)
     .await?;
-    Ok(Applied::Done)
+    Ok(WriteOutcome::Done)
 }

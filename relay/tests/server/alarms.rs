@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Client, Member, Org, TestRelay, eventually, limits, now};
+use crate::harness::{TestClient, TestMember, TestOrganisation, TestRelay, eventually, limits, now};
 use nearhand_proto::alarm::{
     AlarmBatch, AlarmEvent, AlarmTransition, DeviceProfile, MonitoringHello, Severity, ShutdownNotice,
     SpoolEntry, SpoolRecord,
@@ -14,9 +14,9 @@ use nearhand_proto::message::alarms::{
 };
 use nearhand_proto::message::control::{RelayRefusal, RelayReply, RelayRequest};
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay::control::Patience;
-use nearhand_relay::store::{AlarmWrite, MAX_OPEN, Write};
-use nearhand_relay_core::alarm::Alarm;
+use nearhand_relay::control::SilenceLimits;
+use nearhand_relay::store::{AlarmWrite, MAX_OPEN, StoreWrite};
+use nearhand_relay_core::alarm::AlarmProjection;
 
 const STREAM: StreamId = StreamId::from_bytes([5; 16]);
 
@@ -48,14 +48,14 @@ fn raised(seq: u64, instance: &str) -> RelayRequest {
     batch(STREAM, vec![(seq, event(instance, AlarmTransition::Raised, Severity::Warning))])
 }
 
-async fn stored(client: &Client, request: &RelayRequest) -> u64 {
+async fn stored(client: &TestClient, request: &RelayRequest) -> u64 {
     match client.ask(request).await {
         RelayReply::AlarmsStored { through, .. } => through,
         other => panic!("{other:?}"),
     }
 }
 
-async fn list(client: &Client, filter: AlarmFilter, after: u64, wait_ms: u32) -> (Vec<AlarmEntry>, u64) {
+async fn list(client: &TestClient, filter: AlarmFilter, after: u64, wait_ms: u32) -> (Vec<AlarmEntry>, u64) {
     match client.ask(&RelayRequest::AlarmsSince { filter, after, wait_ms }).await {
         RelayReply::Alarms { entries, cursor } => (entries, cursor),
         other => panic!("{other:?}"),
@@ -66,7 +66,7 @@ fn all() -> AlarmFilter {
     AlarmFilter { closed_too: true, ..AlarmFilter::default() }
 }
 
-async fn history(client: &Client, alarm: Fingerprint) -> Vec<AlarmChange> {
+async fn history(client: &TestClient, alarm: Fingerprint) -> Vec<AlarmChange> {
     match client.ask(&RelayRequest::AlarmHistory { alarm, after: 0 }).await {
         RelayReply::AlarmHistory { entries, .. } => entries.into_iter().map(|e| e.what).collect(),
         other => panic!("{other:?}"),
@@ -74,8 +74,8 @@ async fn history(client: &Client, alarm: Fingerprint) -> Vec<AlarmChange> {
 }
 
 /// A relay with a device and a technician who are connected.
-async fn scene(dir: &std::path::Path) -> (TestRelay, Org, Member, Client, Client) {
-    let (relay, org) = Org::claimed(dir).await;
+async fn scene(dir: &std::path::Path) -> (TestRelay, TestOrganisation, TestMember, TestClient, TestClient) {
+    let (relay, org) = TestOrganisation::claimed(dir).await;
     let device = org.member(&relay, Role::Device, "till 3").await;
     let agent = device.online(&relay).await;
     let technician = org.member(&relay, Role::Technician, "Grace").await.online(&relay).await;
@@ -88,8 +88,10 @@ async fn assert_rebuildable(relay: &TestRelay) {
     let (entries, _) = reader.alarms_since(&all(), 0, 100_000).await.unwrap();
     for entry in entries {
         let log = reader.log_of(&entry.id, 0, 100_000).await.unwrap();
-        let again =
-            log.iter().fold(None, |alarm: Option<Alarm>, e| Alarm::step(alarm.as_ref(), e).alarm).unwrap();
+        let again = log
+            .iter()
+            .fold(None, |alarm: Option<AlarmProjection>, e| AlarmProjection::step(alarm.as_ref(), e).alarm)
+            .unwrap();
         assert_eq!(again.entry(entry.device_name.clone()), entry);
     }
 }
@@ -100,7 +102,7 @@ async fn what_is_sent_again_is_taken_once_and_the_answer_comes_when_it_is_stored
     let (relay, org, device, agent, technician) = scene(dir.path()).await;
     let monitoring =
         RelayRequest::Monitoring(MonitoringHello { stream: STREAM, profile: DeviceProfile::Server });
-    let has = async |client: &Client| match client.ask(&monitoring).await {
+    let has = async |client: &TestClient| match client.ask(&monitoring).await {
         RelayReply::AlarmsStored { stream: STREAM, through } => through,
         other => panic!("{other:?}"),
     };
@@ -340,7 +342,7 @@ async fn a_maintenance_window_holds_until_its_end() {
     let snooze = AlarmAction::Snooze { until: UnixMillis(now().0 + 60_000) };
     technician.ask(&RelayRequest::ActOnAlarm { alarm: id, act: snooze }).await;
     let later = UnixMillis(now().0 + 61_000);
-    store.write(Write::Alarm(Box::new(AlarmWrite::Wake(later)))).await.unwrap();
+    store.write(StoreWrite::Alarm(Box::new(AlarmWrite::Wake(later)))).await.unwrap();
     let alarm = list(&technician, all(), 0, 0).await.0.remove(0);
     assert_eq!((alarm.held_by, alarm.snoozed_until), (None, None));
     assert_eq!(second.number, 2);
@@ -350,9 +352,12 @@ async fn a_maintenance_window_holds_until_its_end() {
 #[tokio::test]
 async fn a_silent_server_is_an_alarm_and_its_own_alarms_are_unknown_until_it_is_back() {
     let dir = tempfile::tempdir().unwrap();
-    let patience = Patience { server: 0, grace: 0, outage_devices: 50, ..Patience::default() };
-    let (relay, org) =
-        Org::claimed_with(dir.path(), nearhand_relay::control::Limits { patience, ..limits() }).await;
+    let patience = SilenceLimits { server: 0, grace: 0, outage_devices: 50, ..SilenceLimits::default() };
+    let (relay, org) = TestOrganisation::claimed_with(
+        dir.path(),
+        nearhand_relay::control::ControlLimits { patience, ..limits() },
+    )
+    .await;
     let device = org.member(&relay, Role::Device, "db 1").await;
     let polite = org.member(&relay, Role::Device, "db 2").await;
     let technician = org.first_admin().online(&relay).await;

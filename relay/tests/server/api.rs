@@ -3,30 +3,30 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::harness::{Client, Member, Org, TestRelay, limits, now};
+use crate::harness::{TestClient, TestMember, TestOrganisation, TestRelay, limits, now};
 use nearhand_proto::alarm::{AlarmBatch, AlarmEvent, AlarmTransition, Severity, SpoolEntry, SpoolRecord};
 use nearhand_proto::credential::Role;
 use nearhand_proto::id::{Fingerprint, StreamId};
 use nearhand_proto::message::control::{RelayReply, RelayRequest};
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay::token::{Known, May, Token};
+use nearhand_relay::token::{ApiToken, KnownToken, TokenRight};
 use rand_core::OsRng;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-struct Scene {
+struct ApiFixture {
     relay: TestRelay,
     address: SocketAddr,
-    org: Org,
-    device: Member,
-    agent: Client,
+    org: TestOrganisation,
+    device: TestMember,
+    agent: TestClient,
     acts: String,
     reads: String,
     described: Value,
 }
 
-struct Answer {
+struct ApiAnswer {
     status: u16,
     head: String,
     body: Value,
@@ -60,11 +60,11 @@ fn event(seq: u64, instance: &str, transition: AlarmTransition) -> RelayRequest 
     RelayRequest::Alarms(AlarmBatch { stream: StreamId::from_bytes([7; 16]), records })
 }
 
-impl Scene {
+impl ApiFixture {
     async fn new(dir: &std::path::Path) -> Self {
         let mut relay = TestRelay::start_with(dir, limits()).await;
         let address = relay.relay.serve_api("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let (relay, org) = Org::claim_of(relay).await;
+        let (relay, org) = TestOrganisation::claim_of(relay).await;
         let device = org.member(&relay, Role::Device, "till 3").await;
         let agent = device.online(&relay).await;
         let (status, _, description) =
@@ -73,14 +73,14 @@ impl Scene {
         let described = serde_json::from_str(&description).unwrap();
         let mut scene =
             Self { relay, address, org, device, agent, acts: String::new(), reads: String::new(), described };
-        scene.acts = scene.token("ci", May::Act, now().after(Duration::from_secs(60))).await;
-        scene.reads = scene.token("wall", May::Read, now().after(Duration::from_secs(60))).await;
+        scene.acts = scene.token("ci", TokenRight::Act, now().after(Duration::from_secs(60))).await;
+        scene.reads = scene.token("wall", TokenRight::Read, now().after(Duration::from_secs(60))).await;
         scene
     }
 
-    async fn token(&self, name: &str, may: May, expires: UnixMillis) -> String {
-        let token = Token::generate(&mut OsRng);
-        let known = Known { name: name.into(), may, created: now(), expires };
+    async fn token(&self, name: &str, may: TokenRight, expires: UnixMillis) -> String {
+        let token = ApiToken::generate(&mut OsRng);
+        let known = KnownToken { name: name.into(), may, created: now(), expires };
         assert!(self.relay.relay.control().store().reader().add_token(&known, &token.hash()).await.unwrap());
         token.expose().to_owned()
     }
@@ -93,7 +93,7 @@ impl Scene {
         path: &str,
         described: &str,
         body: Option<Value>,
-    ) -> Answer {
+    ) -> ApiAnswer {
         let body = body.map(|body| body.to_string()).unwrap_or_default();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\
@@ -113,7 +113,7 @@ impl Scene {
         let response = self.resolved(response);
         let schema = response["content"][kind]["schema"].clone();
         self.conforms(&schema, &body).unwrap_or_else(|why| panic!("{method} {path}: {why}\n{body:#}"));
-        Answer { status, head, body }
+        ApiAnswer { status, head, body }
     }
 
     fn resolved<'a>(&'a self, schema: &'a Value) -> &'a Value {
@@ -170,7 +170,7 @@ impl Scene {
         Ok(())
     }
 
-    async fn get(&self, path: &str, described: &str) -> Answer {
+    async fn get(&self, path: &str, described: &str) -> ApiAnswer {
         self.ask(&self.reads, "GET", path, described, None).await
     }
 
@@ -193,7 +193,7 @@ const WINDOW: &str = "/api/v1/maintenance/{number}";
 #[tokio::test]
 async fn only_who_has_a_token_is_answered_and_only_as_far_as_it_goes() {
     let dir = tempfile::tempdir().unwrap();
-    let scene = Scene::new(dir.path()).await;
+    let scene = ApiFixture::new(dir.path()).await;
     for token in ["", "nearhand-token-AAAA", &"x".repeat(5_000)] {
         let answer = scene.ask(token, "GET", ALARMS, ALARMS, None).await;
         assert_eq!(answer.status, 401);
@@ -202,7 +202,7 @@ async fn only_who_has_a_token_is_answered_and_only_as_far_as_it_goes() {
     let (status, ..) =
         send(scene.address, &format!("GET {ALARMS} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await;
     assert_eq!(status, 401);
-    let late = scene.token("late", May::Act, now()).await;
+    let late = scene.token("late", TokenRight::Act, now()).await;
     assert_eq!(scene.ask(&late, "GET", ALARMS, ALARMS, None).await.status, 401);
     let wanted = || Some(json!({ "seconds": 60 }));
     assert_eq!(scene.ask(&scene.reads, "POST", MAINTENANCE, MAINTENANCE, wanted()).await.status, 403);
@@ -215,7 +215,7 @@ async fn only_who_has_a_token_is_answered_and_only_as_far_as_it_goes() {
 #[tokio::test]
 async fn a_program_follows_alarms_and_acts_in_its_own_name() {
     let dir = tempfile::tempdir().unwrap();
-    let scene = Scene::new(dir.path()).await;
+    let scene = ApiFixture::new(dir.path()).await;
     let devices = scene.get("/api/v1/devices", "/api/v1/devices").await.body;
     assert_eq!(devices["devices"][0]["name"], "till 3");
     assert_eq!(devices["devices"][0]["online"], true);
@@ -283,7 +283,7 @@ async fn a_program_follows_alarms_and_acts_in_its_own_name() {
 #[tokio::test]
 async fn maintenance_is_opened_listed_and_ended() {
     let dir = tempfile::tempdir().unwrap();
-    let scene = Scene::new(dir.path()).await;
+    let scene = ApiFixture::new(dir.path()).await;
     let wanted = json!({ "device": scene.device.device_id().to_string(), "rule": "disk-space", "seconds": 60, "reason": "new disk" });
     let opened = scene.ask(&scene.acts, "POST", MAINTENANCE, MAINTENANCE, Some(wanted)).await.body;
     let list = scene.get(MAINTENANCE, MAINTENANCE).await.body;
@@ -300,7 +300,7 @@ async fn maintenance_is_opened_listed_and_ended() {
 #[tokio::test]
 async fn what_makes_no_sense_is_told_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let scene = Scene::new(dir.path()).await;
+    let scene = ApiFixture::new(dir.path()).await;
     scene.say(1, "/", AlarmTransition::Raised).await;
     let acts = format!("{ALARMS}/{}/acts", scene.id("/"));
     for (body, says) in [

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Client, Member, Org, key, now, session_id};
+use crate::harness::{TestClient, TestMember, TestOrganisation, key, now, session_id};
 use nearhand_proto::credential::{Credential, Role};
 use nearhand_proto::forward::BindGrant;
 use nearhand_proto::identity::{PublicKey, SecretKey};
@@ -33,13 +33,13 @@ fn free_port() -> u16 {
     std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-struct Program {
+struct RelayProcess {
     child: Child,
     address: SocketAddr,
     key: PublicKey,
 }
 
-impl Drop for Program {
+impl Drop for RelayProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -61,29 +61,29 @@ fn init(data: &Path) -> ClaimString {
     string.parse().unwrap()
 }
 
-fn start(data: &Path, claim: &ClaimString) -> Program {
+fn start(data: &Path, claim: &ClaimString) -> RelayProcess {
     let child = Command::new(PROGRAM)
         .args(["run", "--data", data.to_str().unwrap()])
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let address = SocketAddr::new(claim.relay.host.parse().unwrap(), claim.relay.port);
-    Program { child, address, key: claim.relay.key }
+    RelayProcess { child, address, key: claim.relay.key }
 }
 
-impl Program {
-    async fn connect(&self, key: &SecretKey) -> Client {
-        Client::connect(self.address, self.key, key).await
+impl RelayProcess {
+    async fn connect(&self, key: &SecretKey) -> TestClient {
+        TestClient::connect(self.address, self.key, key).await
     }
 
-    async fn online(&self, member: &Member) -> Client {
+    async fn online(&self, member: &TestMember) -> TestClient {
         let client = self.connect(&member.key).await;
         assert!(matches!(client.ask(&member.hello()).await, RelayReply::Welcome(_)));
         client
     }
 
-    async fn claim(&self, claim: &ClaimString) -> Org {
-        let org = Org::new();
+    async fn claim(&self, claim: &ClaimString) -> TestOrganisation {
+        let org = TestOrganisation::new();
         let client = self.connect(&org.admin).await;
         client.newcomer().await;
         let request = RelayRequest::Claim {
@@ -95,7 +95,7 @@ impl Program {
         org
     }
 
-    async fn device(&self, org: &Org) -> Member {
+    async fn device(&self, org: &TestOrganisation) -> TestMember {
         let own = key();
         let (invite, one_time) = org.invite(Role::Device, "till");
         let credential = Credential::join(invite, &one_time, &own.public(), now()).unwrap();
@@ -104,7 +104,7 @@ impl Program {
         let facts = Some(crate::harness::facts());
         let reply = client.ask(&RelayRequest::Join { credential: credential.clone(), facts }).await;
         assert!(matches!(reply, RelayReply::Done), "{reply:?}");
-        Member { key: own, credential, role: Role::Device }
+        TestMember { key: own, credential, role: Role::Device }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Client, Member, Org, TestRelay, facts, key, limits, now, session_id};
+use crate::harness::{
+    TestClient, TestMember, TestOrganisation, TestRelay, facts, key, limits, now, session_id,
+};
 use nearhand_proto::audit::{AuditHead, AuditRow, LogVerifier};
 use nearhand_proto::credential::{Credential, Retirement, Revocations, Role};
 use nearhand_proto::id::DeviceId;
@@ -23,7 +25,7 @@ fn dir() -> tempfile::TempDir {
 async fn a_relay_is_claimed_once_and_only_with_its_string() {
     let dir = dir();
     let relay = TestRelay::start(dir.path()).await;
-    let org = Org::new();
+    let org = TestOrganisation::new();
     let client = relay.connect(&org.admin).await;
     client.newcomer().await;
     assert_eq!(client.refusal(&org.claim()).await, RelayRefusal::WrongClaim, "no string was made yet");
@@ -45,7 +47,7 @@ async fn a_relay_is_claimed_once_and_only_with_its_string() {
 
     assert!(matches!(client.ask(&org.claim()).await, RelayReply::Done));
     assert_eq!(client.refusal(&org.claim()).await, RelayRefusal::Claimed);
-    let other = Org::new();
+    let other = TestOrganisation::new();
     let late = relay.connect(&other.admin).await;
     late.newcomer().await;
     assert_eq!(late.refusal(&other.claim()).await, RelayRefusal::Claimed);
@@ -55,7 +57,7 @@ async fn a_relay_is_claimed_once_and_only_with_its_string() {
 #[tokio::test]
 async fn an_invite_works_once_and_a_lost_reply_does_not_burn_it() {
     let dir = dir();
-    let (relay, org) = Org::claimed(dir.path()).await;
+    let (relay, org) = TestOrganisation::claimed(dir.path()).await;
     let (invite, one_time) = org.invite(Role::Technician, "Grace");
     let (first, second) = (key(), key());
     let join = |own: &nearhand_proto::identity::SecretKey, facts| {
@@ -80,7 +82,7 @@ async fn an_invite_works_once_and_a_lost_reply_does_not_burn_it() {
 #[tokio::test]
 async fn a_hello_must_end_in_the_handshakes_key_and_be_known() {
     let dir = dir();
-    let (relay, org) = Org::claimed(dir.path()).await;
+    let (relay, org) = TestOrganisation::claimed(dir.path()).await;
     let device = org.member(&relay, Role::Device, "till 3").await;
     let stranger = relay.connect(&key()).await;
     assert!(matches!(stranger.refusal(&device.hello()).await, RelayRefusal::Credential(_)));
@@ -89,12 +91,12 @@ async fn a_hello_must_end_in_the_handshakes_key_and_be_known() {
     let own = key();
     let (invite, one_time) = org.invite(Role::Device, "x");
     let credential = Credential::join(invite, &one_time, &own.public(), now()).unwrap();
-    let unknown = Member { key: own, credential, role: Role::Device };
+    let unknown = TestMember { key: own, credential, role: Role::Device };
     let client = relay.connect(&unknown.key).await;
     assert_eq!(client.refusal(&unknown.hello()).await, RelayRefusal::Unknown);
     // A device that says it is a person.
     let client = relay.connect(&device.key).await;
-    let lie = Member { role: Role::Technician, ..device.clone() };
+    let lie = TestMember { role: Role::Technician, ..device.clone() };
     assert!(matches!(client.refusal(&lie.hello()).await, RelayRefusal::Credential(_)));
     // Something else first.
     let client = relay.connect(&device.key).await;
@@ -107,7 +109,7 @@ async fn a_hello_must_end_in_the_handshakes_key_and_be_known() {
 #[tokio::test]
 async fn nobody_asks_for_what_is_not_theirs() {
     let dir = dir();
-    let (relay, org) = Org::claimed(dir.path()).await;
+    let (relay, org) = TestOrganisation::claimed(dir.path()).await;
     let device = org.member(&relay, Role::Device, "till").await.online(&relay).await;
     let technician = org.member(&relay, Role::Technician, "Grace").await.online(&relay).await;
     let guest = relay.connect(&key()).await;
@@ -147,7 +149,7 @@ async fn nobody_asks_for_what_is_not_theirs() {
 #[tokio::test]
 async fn a_session_is_opened_reopened_listed_and_closed() {
     let dir = dir();
-    let (relay, org) = Org::claimed(dir.path()).await;
+    let (relay, org) = TestOrganisation::claimed(dir.path()).await;
     let member = org.member(&relay, Role::Device, "till 3").await;
     let device = member.online(&relay).await;
     device.listen(RelayPushReply::Done);
@@ -213,7 +215,7 @@ async fn a_session_is_opened_reopened_listed_and_closed() {
     assert!(!rows.iter().any(|r| r.event.detail.contains('\u{1b}')));
 }
 
-async fn audit_rows(admin: &Client, relay: &TestRelay) -> Vec<AuditRow> {
+async fn audit_rows(admin: &TestClient, relay: &TestRelay) -> Vec<AuditRow> {
     let RelayReply::Audit { keys, rows } = admin.ask(&RelayRequest::Audit { after: 0 }).await else {
         panic!()
     };
@@ -227,7 +229,7 @@ async fn audit_rows(admin: &Client, relay: &TestRelay) -> Vec<AuditRow> {
 #[tokio::test]
 async fn a_foreign_device_an_unknown_one_and_an_offline_one() {
     let dir = dir();
-    let (relay, org) = Org::claimed(dir.path()).await;
+    let (relay, org) = TestOrganisation::claimed(dir.path()).await;
     let member = org.member(&relay, Role::Device, "till").await;
     let grace = org.member(&relay, Role::Technician, "Grace").await.online(&relay).await;
     let target = SessionTarget::Device(member.device_id());
@@ -261,7 +263,7 @@ async fn a_foreign_device_an_unknown_one_and_an_offline_one() {
 #[tokio::test]
 async fn a_guest_is_found_by_its_code_and_lookups_are_limited() {
     let dir = dir();
-    let (relay, org) = Org::claimed(dir.path()).await;
+    let (relay, org) = TestOrganisation::claimed(dir.path()).await;
     let guest_key = key();
     let hello = RelayRequest::Hello(RelayHello::Guest { program: ProgramInfo::this(), facts: facts() });
     let guest = relay.connect(&guest_key).await;
@@ -319,7 +321,7 @@ async fn a_guest_is_found_by_its_code_and_lookups_are_limited() {
 #[tokio::test]
 async fn a_devices_second_connection_replaces_its_first() {
     let dir = dir();
-    let (relay, org) = Org::claimed(dir.path()).await;
+    let (relay, org) = TestOrganisation::claimed(dir.path()).await;
     let member = org.member(&relay, Role::Device, "till").await;
     let first = member.online(&relay).await;
     let second = member.online(&relay).await;
@@ -334,7 +336,7 @@ async fn a_devices_second_connection_replaces_its_first() {
 #[tokio::test]
 async fn revocation_ends_connections_and_sessions_within_five_seconds() {
     let dir = dir();
-    let (relay, org) = Org::claimed(dir.path()).await;
+    let (relay, org) = TestOrganisation::claimed(dir.path()).await;
     let member = org.member(&relay, Role::Device, "till").await;
     let device = member.online(&relay).await;
     device.listen(RelayPushReply::Done);
@@ -376,7 +378,7 @@ async fn revocation_ends_connections_and_sessions_within_five_seconds() {
 #[tokio::test]
 async fn a_rotated_key_keeps_its_identity_and_the_old_one_is_out() {
     let dir = dir();
-    let (relay, org) = Org::claimed(dir.path()).await;
+    let (relay, org) = TestOrganisation::claimed(dir.path()).await;
     let old = org.member(&relay, Role::Device, "till").await;
     let witness = org.first_admin().online(&relay).await;
     witness.listen(RelayPushReply::Done);
@@ -397,7 +399,7 @@ async fn a_rotated_key_keeps_its_identity_and_the_old_one_is_out() {
         .await;
     let stale = relay.connect(&old.key).await;
     assert_eq!(stale.refusal(&old.hello()).await, RelayRefusal::Revoked);
-    let new = Member { key: next, credential: credential.clone(), role: Role::Device };
+    let new = TestMember { key: next, credential: credential.clone(), role: Role::Device };
     new.online(&relay).await;
     let RelayReply::Devices(devices) = witness.ask(&RelayRequest::Devices { after: None }).await else {
         panic!()
@@ -406,7 +408,7 @@ async fn a_rotated_key_keeps_its_identity_and_the_old_one_is_out() {
     // A rotation whose request never arrived: the longer chain itself is taken.
     let third = key();
     let credential = new.credential.rotated(&new.key, &third.public(), now()).unwrap();
-    Member { key: third, credential, role: Role::Device }.online(&relay).await;
+    TestMember { key: third, credential, role: Role::Device }.online(&relay).await;
     let stale = relay.connect(&new.key).await;
     assert_eq!(stale.refusal(&new.hello()).await, RelayRefusal::Revoked);
 }
@@ -414,7 +416,7 @@ async fn a_rotated_key_keeps_its_identity_and_the_old_one_is_out() {
 #[tokio::test]
 async fn what_breaks_the_protocol_is_closed_with_a_code() {
     let dir = dir();
-    let (relay, org) = Org::claimed(dir.path()).await;
+    let (relay, org) = TestOrganisation::claimed(dir.path()).await;
     let hostile: [&[u8]; 4] = [
         &[0xff, 0xff, 0xff, 0xff, 1, 2, 3], // a length of 4 GiB
         &[0x01, 0x20, 0x00, 0x00],          // one byte over the limit of a hello
@@ -441,7 +443,7 @@ async fn what_breaks_the_protocol_is_closed_with_a_code() {
 #[tokio::test]
 async fn a_hello_that_never_comes_is_not_waited_for() {
     let dir = dir();
-    let (relay, _org) = Org::claimed(dir.path()).await;
+    let (relay, _org) = TestOrganisation::claimed(dir.path()).await;
     let client = relay.connect(&key()).await;
     let (mut send, _recv) = client.connection.open_bi().await.unwrap();
     let start = Instant::now();
@@ -468,7 +470,7 @@ async fn stalled_handshakes_do_not_keep_an_honest_one_out() {
     let dir = dir();
     let mut limits = limits();
     limits.max_handshakes_pending = 16;
-    let (relay, org) = Org::claimed_with(dir.path(), limits).await;
+    let (relay, org) = TestOrganisation::claimed_with(dir.path(), limits).await;
     let mut stalled = Vec::new();
     for _ in 0..40 {
         stalled.push(relay.connect(&key()).await);
@@ -482,7 +484,7 @@ async fn stalled_handshakes_do_not_keep_an_honest_one_out() {
 #[tokio::test]
 async fn a_restarted_relay_knows_everybody_and_offers_the_same_paths() {
     let dir = dir();
-    let (relay, org) = Org::claimed(dir.path()).await;
+    let (relay, org) = TestOrganisation::claimed(dir.path()).await;
     let member = org.member(&relay, Role::Device, "till").await;
     let device = member.online(&relay).await;
     device.listen(RelayPushReply::Done);
@@ -511,7 +513,7 @@ async fn a_restarted_relay_knows_everybody_and_offers_the_same_paths() {
 #[tokio::test]
 async fn a_stopping_relay_says_goodbye() {
     let dir = dir();
-    let (relay, org) = Org::claimed(dir.path()).await;
+    let (relay, org) = TestOrganisation::claimed(dir.path()).await;
     let client = org.first_admin().online(&relay).await;
     client.listen(RelayPushReply::Done);
     relay.relay.stop().await;
@@ -522,7 +524,7 @@ async fn a_stopping_relay_says_goodbye() {
 #[tokio::test]
 async fn metrics_and_health_are_served_and_nothing_else() {
     let dir = dir();
-    let (mut relay, org) = Org::claimed(dir.path()).await;
+    let (mut relay, org) = TestOrganisation::claimed(dir.path()).await;
     let _online = org.first_admin().online(&relay).await;
     let address = relay.relay.serve_http("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let get = |path: &'static str| async move {

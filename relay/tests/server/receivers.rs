@@ -5,18 +5,18 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Client, Member, Org, TestRelay, limits, now};
-use crate::peers::{Sink, free_port, listening};
+use crate::harness::{TestClient, TestMember, TestOrganisation, TestRelay, limits, now};
+use crate::peers::{ReceiverStub, free_port, listening};
 use nearhand_proto::alarm::{AlarmBatch, AlarmEvent, AlarmTransition, Severity, SpoolEntry, SpoolRecord};
 use nearhand_proto::credential::Role;
 use nearhand_proto::id::{Fingerprint, StreamId};
 use nearhand_proto::message::alarms::AlarmAction;
 use nearhand_proto::message::control::{RelayReply, RelayRequest};
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay::config::Config;
-use nearhand_relay::notify::sender::Sender;
+use nearhand_relay::config::RelayConfig;
+use nearhand_relay::notify::sender::ReceiverSender;
 use nearhand_relay::store::OutboxState;
-use nearhand_relay_core::notify::webhook::{Secret, headers};
+use nearhand_relay_core::notify::webhook::{WebhookSecret, headers};
 use nearhand_transport::platform::write_private;
 use serde_json::{Value, json};
 
@@ -36,29 +36,29 @@ async fn eventually<T>(what: &str, mut there: impl AsyncFnMut() -> Option<T>) ->
     }
 }
 
-fn senders(dir: &Path, receivers: &str) -> Vec<Sender> {
+fn senders(dir: &Path, receivers: &str) -> Vec<ReceiverSender> {
     write_private(&dir.join("new.secret"), SECRET.as_bytes()).unwrap();
     write_private(&dir.join("old.secret"), OLD_SECRET.as_bytes()).unwrap();
     write_private(&dir.join("key.secret"), b"R0UT1NGKEY").unwrap();
     let config =
-        Config::parse(&format!("public_host = \"relay.example\"\n{receivers}"), &dir.join("relay.toml"));
+        RelayConfig::parse(&format!("public_host = \"relay.example\"\n{receivers}"), &dir.join("relay.toml"));
     let config = config.map_err(|error| error.to_string()).unwrap();
     let receivers = config.receivers().map_err(|error| error.to_string()).unwrap();
-    receivers.into_iter().map(|r| Sender::new(r, "relay.example").unwrap()).collect()
+    receivers.into_iter().map(|r| ReceiverSender::new(r, "relay.example").unwrap()).collect()
 }
 
-struct Scene {
+struct ReceiverFixture {
     relay: TestRelay,
-    device: Member,
-    agent: Client,
-    technician: Client,
+    device: TestMember,
+    agent: TestClient,
+    technician: TestClient,
     seq: std::cell::Cell<u64>,
 }
 
-impl Scene {
+impl ReceiverFixture {
     async fn new(dir: &Path, receivers: &str) -> Self {
         let relay = TestRelay::start_notifying(dir, limits(), senders(dir, receivers)).await;
-        let (relay, org) = Org::claim_of(relay).await;
+        let (relay, org) = TestOrganisation::claim_of(relay).await;
         let device = org.member(&relay, Role::Device, "till 3").await;
         let agent = device.online(&relay).await;
         let technician = org.first_admin().online(&relay).await;
@@ -126,13 +126,13 @@ fn event(seq: u64, instance: &str, transition: AlarmTransition, severity: Severi
 
 const LIFE: [&str; 4] = ["alarm.raised", "alarm.worsened", "alarm.acknowledged", "alarm.resolved"];
 
-fn types(sink: &Sink, instance: &str) -> Vec<String> {
-    let hits: Vec<Value> = sink.hits().iter().map(crate::peers::Hit::json).collect();
+fn types(sink: &ReceiverStub, instance: &str) -> Vec<String> {
+    let hits: Vec<Value> = sink.hits().iter().map(crate::peers::HttpHit::json).collect();
     let of = hits.iter().filter(|body| body["data"]["instance"] == instance);
     of.map(|body| body["type"].as_str().unwrap().to_owned()).collect()
 }
 
-fn webhook(sink: &Sink, more: &str) -> String {
+fn webhook(sink: &ReceiverStub, more: &str) -> String {
     format!(
         "[[receivers]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"http://127.0.0.1:{}/in\"\nallow_private = true\n\
          secret_file = \"new.secret\"\nretry_seconds = [0, 0, 0, 0, 0, 0, 0, 0, 0]\n{more}\n",
@@ -143,11 +143,12 @@ fn webhook(sink: &Sink, more: &str) -> String {
 #[tokio::test]
 async fn a_webhook_is_signed_in_order_and_its_id_stays_while_it_fails() {
     let dir = tempfile::tempdir().unwrap();
-    let sink = Sink::start((200, "")).await;
+    let sink = ReceiverStub::start((200, "")).await;
     for status in [500, 302, 429] {
         sink.answer(status, "not now");
     }
-    let scene = Scene::new(dir.path(), &webhook(&sink, "previous_secret_file = \"old.secret\"")).await;
+    let scene =
+        ReceiverFixture::new(dir.path(), &webhook(&sink, "previous_secret_file = \"old.secret\"")).await;
     scene.whole_life("/").await;
     scene.delivered("hook").await;
     let hits = sink.hits();
@@ -158,7 +159,7 @@ async fn a_webhook_is_signed_in_order_and_its_id_stays_while_it_fails() {
     assert_eq!(types(&sink, "/")[3..], LIFE);
     for hit in &hits {
         let at = UnixMillis(hit.header("webhook-timestamp").parse::<u64>().unwrap() * 1000);
-        let secrets = [SECRET, OLD_SECRET].map(|secret| Secret::parse(secret).unwrap());
+        let secrets = [SECRET, OLD_SECRET].map(|secret| WebhookSecret::parse(secret).unwrap());
         let expected = headers(hit.header("webhook-id"), &hit.body, &secrets, at);
         assert_eq!(hit.header("webhook-signature"), expected[2].1);
         assert_eq!(hit.header("webhook-signature").split(' ').count(), 2);
@@ -173,8 +174,8 @@ async fn a_webhook_is_signed_in_order_and_its_id_stays_while_it_fails() {
 #[tokio::test]
 async fn what_fails_too_often_is_given_up_listed_and_replayed_and_410_disables() {
     let dir = tempfile::tempdir().unwrap();
-    let sink = Sink::start((200, "")).await;
-    let scene = Scene::new(dir.path(), &webhook(&sink, "min_severity = \"error\"")).await;
+    let sink = ReceiverStub::start((200, "")).await;
+    let scene = ReceiverFixture::new(dir.path(), &webhook(&sink, "min_severity = \"error\"")).await;
     // Too mild for this receiver, whatever happens to it.
     scene.say("/mild", AlarmTransition::Raised, Severity::Warning).await;
     scene.say("/mild", AlarmTransition::Cleared, Severity::Warning).await;
@@ -212,10 +213,10 @@ async fn what_fails_too_often_is_given_up_listed_and_replayed_and_410_disables()
 #[tokio::test]
 async fn a_private_address_is_not_connected_to_unless_that_is_meant() {
     let dir = tempfile::tempdir().unwrap();
-    let sink = Sink::start((200, "")).await;
+    let sink = ReceiverStub::start((200, "")).await;
     let inside = webhook(&sink, "").replace("allow_private = true\n", "");
     let by_name = inside.replace("127.0.0.1", "localhost").replace("\"hook\"", "\"named\"");
-    let scene = Scene::new(dir.path(), &format!("{inside}\n{by_name}")).await;
+    let scene = ReceiverFixture::new(dir.path(), &format!("{inside}\n{by_name}")).await;
     scene.say("/", AlarmTransition::Raised, Severity::Critical).await;
     eventually("given up", async || {
         let dead = [scene.outbox("hook").await.dead, scene.outbox("named").await.dead];
@@ -230,8 +231,10 @@ async fn a_private_address_is_not_connected_to_unless_that_is_meant() {
 #[tokio::test]
 async fn pagerduty_and_opentelemetry_are_told_in_their_own_words() {
     let dir = tempfile::tempdir().unwrap();
-    let (pager, collector) =
-        (Sink::start((202, "{\"status\":\"success\"}")).await, Sink::start((200, "{}")).await);
+    let (pager, collector) = (
+        ReceiverStub::start((202, "{\"status\":\"success\"}")).await,
+        ReceiverStub::start((200, "{}")).await,
+    );
     collector.answer(503, "");
     let receivers = format!(
         "[[receivers]]\nname = \"pager\"\nkind = \"pagerduty\"\nurl = \"http://127.0.0.1:{}/v2/enqueue\"\n\
@@ -240,11 +243,11 @@ async fn pagerduty_and_opentelemetry_are_told_in_their_own_words() {
          retry_seconds = [0]\n",
         pager.port, collector.port
     );
-    let scene = Scene::new(dir.path(), &receivers).await;
+    let scene = ReceiverFixture::new(dir.path(), &receivers).await;
     scene.whole_life("/").await;
     scene.delivered("pager").await;
     scene.delivered("otlp").await;
-    let events: Vec<Value> = pager.hits().iter().map(crate::peers::Hit::json).collect();
+    let events: Vec<Value> = pager.hits().iter().map(crate::peers::HttpHit::json).collect();
     let brief: Vec<_> = events
         .iter()
         .map(|e| (e["event_action"].as_str().unwrap(), e["payload"]["severity"].as_str().unwrap()))
@@ -291,7 +294,7 @@ async fn rsyslog_gets_every_notice_in_order_and_mail_comes_as_a_digest() {
          encryption = \"none\"\nfrom = \"Relay <relay@example.org>\"\nto = [\"ops@example.org\"]\ndigest_seconds = 2\n\
          retry_seconds = [1, 1, 1, 1, 1, 1, 1, 1]\n"
     );
-    let scene = Scene::new(dir.path(), &receivers).await;
+    let scene = ReceiverFixture::new(dir.path(), &receivers).await;
     for instance in ["/a", "/b"] {
         scene.say(instance, AlarmTransition::Raised, Severity::Warning).await;
     }
@@ -361,7 +364,7 @@ async fn alertmanager_converges_again_after_it_lost_everything() {
         "[[receivers]]\nname = \"am\"\nkind = \"alertmanager\"\nurl = \"http://127.0.0.1:{port}\"\nallow_private = true\n\
          resend_seconds = 1\n"
     );
-    let scene = Scene::new(dir.path(), &receivers).await;
+    let scene = ReceiverFixture::new(dir.path(), &receivers).await;
     scene.say("/", AlarmTransition::Raised, Severity::Warning).await;
     scene.say("/home", AlarmTransition::Raised, Severity::Error).await;
     fires(port, &[("/", "warning", false), ("/home", "error", false)]).await;
@@ -410,7 +413,7 @@ async fn a_400_for_one_alarm_loses_no_other() {
         "[[receivers]]\nname = \"am\"\nkind = \"alertmanager\"\nurl = \"http://127.0.0.1:{port}\"\nallow_private = true\n\
          resend_seconds = 1\n"
     );
-    let scene = Scene::new(dir.path(), &receivers).await;
+    let scene = ReceiverFixture::new(dir.path(), &receivers).await;
     for n in 0..20 {
         let instance = if n == 7 { "/poison".to_owned() } else { format!("/{n:02}") };
         scene.say(&instance, AlarmTransition::Raised, Severity::Warning).await;
@@ -429,8 +432,8 @@ async fn a_400_for_one_alarm_loses_no_other() {
 #[tokio::test]
 async fn prometheus_sees_alarms_and_how_deliveries_stand() {
     let dir = tempfile::tempdir().unwrap();
-    let sink = Sink::start((200, "")).await;
-    let mut scene = Scene::new(dir.path(), &webhook(&sink, "")).await;
+    let sink = ReceiverStub::start((200, "")).await;
+    let mut scene = ReceiverFixture::new(dir.path(), &webhook(&sink, "")).await;
     let metrics = scene.relay.relay.serve_http("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let port = free_port();
     let _prometheus = crate::peers::prometheus(dir.path(), port, &metrics.to_string());
@@ -462,7 +465,7 @@ async fn prometheus_sees_alarms_and_how_deliveries_stand() {
 #[tokio::test]
 async fn the_operators_commands_test_list_and_replay() {
     let dir = tempfile::tempdir().unwrap();
-    let sink = Sink::start((200, "thanks")).await;
+    let sink = ReceiverStub::start((200, "thanks")).await;
     let data = dir.path().join("relay");
     let program = |words: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_nearhand-relay")).args(words).output().unwrap();
@@ -540,11 +543,11 @@ async fn a_real_broker_gets_every_notice_over_tls_and_with_a_password() {
             .args(["-i", "ears", "-c", "-F", "%t %p", "--cafile", &ca.display().to_string()])
             .stdout(log)
             .spawn()
-            .map(crate::peers::Peer)
+            .map(crate::peers::PeerProcess)
             .unwrap()
     };
     let ears = listen();
-    let scene = Scene::new(dir.path(), &both).await;
+    let scene = ReceiverFixture::new(dir.path(), &both).await;
     // A subscription is there when its first message is.
     let topic = format!("ops/{}/disk-space", scene.device.device_id());
     let heard = || {
@@ -589,7 +592,7 @@ async fn a_real_broker_gets_every_notice_over_tls_and_with_a_password() {
 #[tokio::test]
 async fn the_second_line_hears_only_of_what_nobody_takes_care_of() {
     let dir = tempfile::tempdir().unwrap();
-    let (first, second) = (Sink::start((200, "")).await, Sink::start((200, "")).await);
+    let (first, second) = (ReceiverStub::start((200, "")).await, ReceiverStub::start((200, "")).await);
     let section = |name: &str, port: u16, more: &str| {
         format!(
             "[[receivers]]\nname = \"{name}\"\nkind = \"webhook\"\nurl = \"http://127.0.0.1:{port}/\"\nallow_private = true\n\
@@ -598,14 +601,14 @@ async fn the_second_line_hears_only_of_what_nobody_takes_care_of() {
     };
     let both = section("first", first.port, "")
         + &section("second", second.port, "escalate_after_seconds = 2\nmin_severity = \"warning\"\n");
-    let scene = Scene::new(dir.path(), &both).await;
+    let scene = ReceiverFixture::new(dir.path(), &both).await;
     scene.say("/seen", AlarmTransition::Raised, Severity::Warning).await;
     scene.say("/brief", AlarmTransition::Raised, Severity::Warning).await;
     scene.say("/left", AlarmTransition::Raised, Severity::Warning).await;
     scene.acknowledge("/seen").await;
     scene.say("/brief", AlarmTransition::Cleared, Severity::Warning).await;
     scene.delivered("second").await;
-    let told = |sink: &Sink| -> Vec<(String, String)> {
+    let told = |sink: &ReceiverStub| -> Vec<(String, String)> {
         let said =
             |body: &Value, at: &str| body.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
         let bodies = sink.hits().into_iter().map(|hit| serde_json::from_str::<Value>(&hit.body).unwrap());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use crate::harness::{Org, facts, key, now, session_id};
+use crate::harness::{TestOrganisation, facts, key, now, session_id};
 use nearhand_proto::alarm::{
     AlarmBatch, AlarmEvent, AlarmTransition, DeviceProfile, Severity, ShutdownNotice, SpoolEntry, SpoolRecord,
 };
@@ -20,30 +20,32 @@ use nearhand_proto::message::control::{
     CloseOutcome, RelayPushReply, RelayRefusal, RelayReply, RelayRequest, SessionTarget,
 };
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay::store::{AlarmWrite, Applied, Database, Member, NewSession, Outlet, Seen, Store, Write};
-use nearhand_relay_core::alarm::Kind;
-use nearhand_relay_core::alarm::absence::{Absence, Patience};
+use nearhand_relay::store::{
+    AlarmWrite, Database, NewSession, ReceiverOutlet, SeenPeer, Store, StoreWrite, StoredMember, WriteOutcome,
+};
+use nearhand_relay_core::alarm::NoticeKind;
+use nearhand_relay_core::alarm::absence::{Absence, SilenceLimits};
 use nearhand_relay_core::caller::PeerId;
-use nearhand_relay_core::notify::schedule::{Fate, Settled, Waiting};
-use nearhand_relay_core::registry::sessions::Session;
+use nearhand_relay_core::notify::schedule::{DeliveryFate, PendingDelivery, SettledDelivery};
+use nearhand_relay_core::registry::sessions::RelaySession;
 use rand_core::OsRng;
 
 fn event(detail: &str) -> AuditEvent {
     AuditEvent { actor: "test".into(), action: "test".into(), session: None, detail: detail.into() }
 }
 
-fn member(org: &Org, role: Role) -> (Member, SecretKey) {
+fn member(org: &TestOrganisation, role: Role) -> (StoredMember, SecretKey) {
     let own = key();
     let (invite, one_time) = org.invite(role, "Name");
     let credential = Credential::join(invite, &one_time, &own.public(), now()).unwrap();
     let who = Arc::new(credential.verify(&org.key.public(), now()).unwrap());
     let facts = (role == Role::Device).then(facts);
-    (Member { who, credential, facts, version: "1".into(), at: now() }, own)
+    (StoredMember { who, credential, facts, version: "1".into(), at: now() }, own)
 }
 
-fn session(technician: &Member, device: &Member) -> NewSession {
+fn session(technician: &StoredMember, device: &StoredMember) -> NewSession {
     NewSession {
-        session: Session {
+        session: RelaySession {
             id: session_id(),
             technician: technician.who.technician_id().unwrap(),
             technician_name: "Grace".into(),
@@ -59,49 +61,55 @@ fn session(technician: &Member, device: &Member) -> NewSession {
 
 /// Every statement there is, on either database.
 async fn all_statements(database: &Database) {
-    let (signer, org) = (key(), Org::new());
+    let (signer, org) = (key(), TestOrganisation::new());
     let store = Store::open(database, signer.clone()).await.unwrap();
     let read = store.reader();
     assert_eq!(read.organisation().await.unwrap(), None);
-    store.write(Write::Meta("claim", "aa".into())).await.unwrap();
-    store.write(Write::Meta("claim", "bb".into())).await.unwrap();
+    store.write(StoreWrite::Meta("claim", "aa".into())).await.unwrap();
+    store.write(StoreWrite::Meta("claim", "bb".into())).await.unwrap();
     assert_eq!(read.meta("claim").await.unwrap().as_deref(), Some("bb"));
 
     let (admin, _) = member(&org, Role::Admin);
-    let claim = || Write::Claim(org.key.public(), Box::new(admin.clone()));
-    assert_eq!(store.write_audited(claim(), vec![event("claim")]).await.unwrap(), Applied::Done);
-    assert_eq!(store.write_audited(claim(), vec![event("twice")]).await.unwrap(), Applied::Conflict);
+    let claim = || StoreWrite::Claim(org.key.public(), Box::new(admin.clone()));
+    assert_eq!(store.write_audited(claim(), vec![event("claim")]).await.unwrap(), WriteOutcome::Done);
+    assert_eq!(store.write_audited(claim(), vec![event("twice")]).await.unwrap(), WriteOutcome::Conflict);
     assert_eq!(read.meta("claim").await.unwrap(), None, "used up");
     let (device, device_key) = member(&org, Role::Device);
-    assert_eq!(store.write(Write::Join(Box::new(device.clone()))).await.unwrap(), Applied::Done);
-    assert_eq!(store.write(Write::Join(Box::new(device.clone()))).await.unwrap(), Applied::Conflict);
+    assert_eq!(store.write(StoreWrite::Join(Box::new(device.clone()))).await.unwrap(), WriteOutcome::Done);
+    assert_eq!(
+        store.write(StoreWrite::Join(Box::new(device.clone()))).await.unwrap(),
+        WriteOutcome::Conflict
+    );
 
     let next = key();
     let longer = device.credential.rotated(&device_key, &next.public(), now()).unwrap();
     let who = Arc::new(longer.verify(&org.key.public(), now()).unwrap());
-    let rotated = Member { who, credential: longer.clone(), ..device.clone() };
+    let rotated = StoredMember { who, credential: longer.clone(), ..device.clone() };
     let retirement = device_key.sign(&Retirement { key: device_key.public(), issued: now() }).unwrap();
-    store.write(Write::Rotate(Box::new(rotated), Some(retirement.clone()))).await.unwrap();
+    store.write(StoreWrite::Rotate(Box::new(rotated), Some(retirement.clone()))).await.unwrap();
     let id = org.key.public().organisation_id();
     let list = org.key.sign(&Revocations::default().next_list(id, now(), [], [])).unwrap();
-    assert_eq!(store.write(Write::Revoke(1, list.clone(), now())).await.unwrap(), Applied::Done);
-    assert_eq!(store.write(Write::Revoke(1, list.clone(), now())).await.unwrap(), Applied::Conflict);
+    assert_eq!(store.write(StoreWrite::Revoke(1, list.clone(), now())).await.unwrap(), WriteOutcome::Done);
+    assert_eq!(
+        store.write(StoreWrite::Revoke(1, list.clone(), now())).await.unwrap(),
+        WriteOutcome::Conflict
+    );
 
     let (one, two) = (session(&admin, &device), session(&admin, &device));
     for new in [&one, &two] {
-        assert_eq!(store.write(Write::Open(Box::new(new.clone()))).await.unwrap(), Applied::Done);
+        assert_eq!(store.write(StoreWrite::Open(Box::new(new.clone()))).await.unwrap(), WriteOutcome::Done);
     }
-    assert_eq!(store.write(Write::Open(Box::new(one.clone()))).await.unwrap(), Applied::Conflict);
+    assert_eq!(store.write(StoreWrite::Open(Box::new(one.clone()))).await.unwrap(), WriteOutcome::Conflict);
     let fresh = session(&admin, &device).grants;
-    store.write(Write::Regrant(one.session.id, fresh.clone(), 70)).await.unwrap();
-    store.write(Write::Count(vec![(one.session.id, 80)])).await.unwrap();
-    store.write(Write::Close(two.session.id, UnixMillis(5), CloseOutcome::Lost, 9)).await.unwrap();
+    store.write(StoreWrite::Regrant(one.session.id, fresh.clone(), 70)).await.unwrap();
+    store.write(StoreWrite::Count(vec![(one.session.id, 80)])).await.unwrap();
+    store.write(StoreWrite::Close(two.session.id, UnixMillis(5), CloseOutcome::Lost, 9)).await.unwrap();
     let device_id = device.who.device_id().unwrap();
     let peer = PeerId::Device(device_id);
-    let seen = |peer, said| Seen { peer, at: UnixMillis(77), said };
+    let seen = |peer, said| SeenPeer { peer, at: UnixMillis(77), said };
     let person = PeerId::Person(admin.who.technician_id().unwrap());
     store
-        .write(Write::Seen(vec![
+        .write(StoreWrite::Seen(vec![
             seen(peer, Some((Some(facts()), "2".into()))),
             seen(peer, None),
             seen(person, Some((None, "2".into()))),
@@ -110,18 +118,19 @@ async fn all_statements(database: &Database) {
         .await
         .unwrap();
     let head = |number, hash| next.sign(&AuditHead { number, hash: [hash; 32] }).unwrap();
-    let witness = |n, h| Write::Witness(device_id, AuditHead { number: n, hash: [h; 32] }, head(n, h), now());
+    let witness =
+        |n, h| StoreWrite::Witness(device_id, AuditHead { number: n, hash: [h; 32] }, head(n, h), now());
     for (n, h, expected) in [
-        (5, 1, Applied::Done),
-        (5, 1, Applied::Done),
-        (6, 2, Applied::Done),
-        (5, 1, Applied::Conflict),
-        (6, 3, Applied::Conflict),
+        (5, 1, WriteOutcome::Done),
+        (5, 1, WriteOutcome::Done),
+        (6, 2, WriteOutcome::Done),
+        (5, 1, WriteOutcome::Conflict),
+        (6, 3, WriteOutcome::Conflict),
     ] {
         assert_eq!(store.write(witness(n, h)).await.unwrap(), expected, "{n} {h}");
     }
     assert_eq!(read.witness(&device_id).await.unwrap(), Some(head(6, 2)));
-    store.write_audited(Write::Nothing, vec![event("a"), event("b")]).await.unwrap();
+    store.write_audited(StoreWrite::Nothing, vec![event("a"), event("b")]).await.unwrap();
 
     let row = read.device(&device_id).await.unwrap().unwrap();
     assert_eq!((row.credential, row.version.as_str(), row.last_seen), (longer, "2", UnixMillis(77)));
@@ -143,15 +152,15 @@ async fn all_statements(database: &Database) {
     let (running, grants) = &stored.running[0];
     assert_eq!((stored.running.len(), running.id, running.bytes_before), (1, one.session.id, 80));
     assert_eq!(grants.as_ref().unwrap()[1].key.as_bytes(), fresh[1].key.as_bytes());
-    store.write_audited(Write::Nothing, vec![event("c")]).await.unwrap();
+    store.write_audited(StoreWrite::Nothing, vec![event("c")]).await.unwrap();
     let rows = store.reader().audit(0, 100).await.unwrap();
     let mut verifier = LogVerifier::new(vec![signer.public()], vec![]);
     rows.iter().for_each(|r| verifier.row(Some(&serde_json::from_str::<AuditRow>(r).unwrap())).unwrap());
     assert_eq!(verifier.finish().unwrap().number, 4);
-    store.write(Write::Prune(UnixMillis(6))).await.unwrap();
+    store.write(StoreWrite::Prune(UnixMillis(6))).await.unwrap();
     assert_eq!(store.reader().sessions(None, 10).await.unwrap().len(), 1);
     alarm_statements(&store, device_id).await;
-    store.write(Write::ResetOrganisation).await.unwrap();
+    store.write(StoreWrite::ResetOrganisation).await.unwrap();
     assert_eq!(store.reader().organisation().await.unwrap(), None);
     assert_eq!(store.reader().audit(0, 100).await.unwrap().len(), 4, "the log stays");
     store.close().await;
@@ -176,7 +185,7 @@ fn alarm(instance: &str, transition: AlarmTransition, severity: Severity) -> Ala
 /// Every statement about alarms.
 async fn alarm_statements(store: &Store, device: DeviceId) {
     let read = store.reader();
-    store.set_outlets(vec![Outlet { name: "ops".into(), at_least: Severity::Warning }]);
+    store.set_outlets(vec![ReceiverOutlet { name: "ops".into(), at_least: Severity::Warning }]);
     let stream = StreamId::from_bytes([3; 16]);
     let batch = |from: u64, events: Vec<AlarmEvent>| {
         let records = (from..)
@@ -187,7 +196,7 @@ async fn alarm_statements(store: &Store, device: DeviceId) {
     };
     // More than one statement's rows.
     let many = (0..90).map(|n| alarm(&format!("/{n}"), AlarmTransition::Raised, Severity::Error)).collect();
-    assert_eq!(store.write_alarm(batch(1, many)).await.unwrap(), Applied::Number(90));
+    assert_eq!(store.write_alarm(batch(1, many)).await.unwrap(), WriteOutcome::Number(90));
     let foreign = AlarmWrite::Batch(
         DeviceId::from_bytes([8; 16]),
         AlarmBatch {
@@ -199,20 +208,26 @@ async fn alarm_statements(store: &Store, device: DeviceId) {
         },
         now(),
     );
-    assert_eq!(store.write_alarm(foreign).await.unwrap(), Applied::Conflict);
+    assert_eq!(store.write_alarm(foreign).await.unwrap(), WriteOutcome::Conflict);
     let gap = AlarmBatch {
         stream,
         records: vec![SpoolRecord { seq: 91, entry: SpoolEntry::Gap { lost: 1, from: now(), to: now() } }],
     };
-    assert_eq!(store.write_alarm(AlarmWrite::Batch(device, gap, now())).await.unwrap(), Applied::Number(91));
+    assert_eq!(
+        store.write_alarm(AlarmWrite::Batch(device, gap, now())).await.unwrap(),
+        WriteOutcome::Number(91)
+    );
     assert_eq!(read.stream(&stream).await.unwrap(), Some((device, 91)));
 
     let id = Fingerprint::of(device, "disk-space", "/7");
     let by = || AlarmActor { id: None, name: "ci".into() };
     let snooze = AlarmAction::Snooze { until: UnixMillis(now().0 + 5) };
-    assert_eq!(store.write_alarm(AlarmWrite::Act(id, by(), snooze, now())).await.unwrap(), Applied::Done);
+    assert_eq!(
+        store.write_alarm(AlarmWrite::Act(id, by(), snooze, now())).await.unwrap(),
+        WriteOutcome::Done
+    );
     let none = AlarmWrite::Act(Fingerprint::from_bytes([1; 16]), by(), AlarmAction::Unacknowledge, now());
-    assert_eq!(store.write_alarm(none).await.unwrap(), Applied::Conflict);
+    assert_eq!(store.write_alarm(none).await.unwrap(), WriteOutcome::Conflict);
     let window = NewMaintenanceWindow {
         device: Some(device),
         rule: None,
@@ -222,21 +237,25 @@ async fn alarm_statements(store: &Store, device: DeviceId) {
     };
     assert_eq!(
         store.write_alarm(AlarmWrite::OpenWindow(window, by(), now())).await.unwrap(),
-        Applied::Number(1)
+        WriteOutcome::Number(1)
     );
     store
         .write_alarm(batch(92, vec![alarm("/held", AlarmTransition::Raised, Severity::Error)]))
         .await
         .unwrap();
     assert_eq!(read.maintenance(now(), 10).await.unwrap().len(), 1);
-    assert_eq!(store.write_alarm(AlarmWrite::CloseWindow(1, now())).await.unwrap(), Applied::Done);
-    assert_eq!(store.write_alarm(AlarmWrite::CloseWindow(1, now())).await.unwrap(), Applied::Conflict);
+    assert_eq!(store.write_alarm(AlarmWrite::CloseWindow(1, now())).await.unwrap(), WriteOutcome::Done);
+    assert_eq!(store.write_alarm(AlarmWrite::CloseWindow(1, now())).await.unwrap(), WriteOutcome::Conflict);
     store.write_alarm(AlarmWrite::Wake(UnixMillis(now().0 + 10_000))).await.unwrap();
 
     store.write_alarm(AlarmWrite::Monitor(device, DeviceProfile::Server, "a".into())).await.unwrap();
     store.write_alarm(AlarmWrite::Leaving(device, ShutdownNotice::Restart)).await.unwrap();
-    let mut absence =
-        Absence::new(Patience { server: 0, grace: 0, ..Patience::default() }, vec![], vec![], now());
+    let mut absence = Absence::new(
+        SilenceLimits { server: 0, grace: 0, ..SilenceLimits::default() },
+        vec![],
+        vec![],
+        now(),
+    );
     absence.here(device, DeviceProfile::Server, "a", now());
     absence.gone(&device, now());
     let found = absence.tick(UnixMillis(now().0 + 60_000));
@@ -264,7 +283,7 @@ async fn alarm_reads(store: &Store, device: DeviceId, id: Fingerprint) {
 
     let due = read.due("ops", UnixMillis(u64::MAX), false, 1000).await.unwrap();
     assert!(read.due("ops", UnixMillis(u64::MAX), true, 1000).await.unwrap().now.len() < due.now.len());
-    let settled = |waiting: &Waiting, fate| Settled {
+    let settled = |waiting: &PendingDelivery, fate| SettledDelivery {
         receiver: "ops".into(),
         number: waiting.notice.number,
         attempts: 1,
@@ -273,9 +292,9 @@ async fn alarm_reads(store: &Store, device: DeviceId, id: Fingerprint) {
     };
     let later = UnixMillis(now().0 + 60_000);
     let done = vec![
-        settled(&due.now[0], Fate::Delivered),
-        settled(&due.now[1], Fate::Dead),
-        settled(&due.now[2], Fate::Again(later)),
+        settled(&due.now[0], DeliveryFate::Delivered),
+        settled(&due.now[1], DeliveryFate::Dead),
+        settled(&due.now[2], DeliveryFate::Again(later)),
     ];
     assert!(!read.has_heard("ops", &due.now[0].notice).await.unwrap());
     store.write_alarm(AlarmWrite::Settle(done, now())).await.unwrap();
@@ -289,7 +308,7 @@ async fn alarm_reads(store: &Store, device: DeviceId, id: Fingerprint) {
     assert!(read.enable("ops").await.unwrap());
     assert!(
         !read
-            .notices_since(UnixMillis(0), [Kind::Raised, Kind::Resolved, Kind::Eased])
+            .notices_since(UnixMillis(0), [NoticeKind::Raised, NoticeKind::Resolved, NoticeKind::Eased])
             .await
             .unwrap()
             .is_empty()
@@ -316,7 +335,7 @@ async fn tables_follow_the_version(database: &Database) {
     let directory = tempfile::tempdir().unwrap();
     for _ in 0..2 {
         let store = Store::open(database, key()).await.unwrap();
-        store.write(Write::Meta("claim", "cc".into())).await.unwrap();
+        store.write(StoreWrite::Meta("claim", "cc".into())).await.unwrap();
         store.close().await;
     }
     let store = Store::open(database, key()).await.unwrap();
@@ -326,7 +345,9 @@ async fn tables_follow_the_version(database: &Database) {
     sqlx::query("SELECT pager FROM people").fetch_all(store.pool()).await.unwrap();
     assert_eq!(store.reader().meta("claim").await.unwrap().as_deref(), Some("cc"));
     store.close().await;
-    let Err(error) = Store::open(database, key()).await else { panic!("tables of a later version were used") };
+    let Err(error) = Store::open(database, key()).await else {
+        panic!("tables of a later version were used")
+    };
     assert!(error.to_string().contains("a later version of the relay"), "{error}");
 }
 
@@ -353,7 +374,7 @@ async fn a_burst_of_writes_shares_commits_and_loses_none() {
     for n in 0..500 {
         let store = store.clone();
         writes.spawn(async move {
-            store.write_audited(Write::Nothing, vec![event(&n.to_string())]).await.unwrap()
+            store.write_audited(StoreWrite::Nothing, vec![event(&n.to_string())]).await.unwrap()
         });
     }
     assert_eq!(writes.join_all().await.len(), 500);
@@ -363,7 +384,7 @@ async fn a_burst_of_writes_shares_commits_and_loses_none() {
 #[tokio::test]
 async fn a_full_disk_refuses_what_is_new_and_recovers_without_a_restart() {
     let dir = tempfile::tempdir().unwrap();
-    let (relay, org) = Org::claimed(dir.path()).await;
+    let (relay, org) = TestOrganisation::claimed(dir.path()).await;
     let till = org.member(&relay, Role::Device, "till").await;
     let device = till.online(&relay).await;
     device.listen(RelayPushReply::Done);
@@ -373,7 +394,7 @@ async fn a_full_disk_refuses_what_is_new_and_recovers_without_a_restart() {
 
     let store = relay.relay.control().store().clone();
     fails(&store, "ROLLBACK").await;
-    assert!(store.write_audited(Write::Nothing, vec![event("x")]).await.is_err());
+    assert!(store.write_audited(StoreWrite::Nothing, vec![event("x")]).await.is_err());
     assert!(store.trouble().is_some());
     let target = SessionTarget::Device(till.device_id());
     assert_eq!(grace.open(session_id(), target).await.err(), Some(RelayRefusal::Storage));
@@ -409,11 +430,11 @@ async fn what_is_stored_after_a_failure_is_committed() {
     let store = Store::open(&database, key()).await.unwrap();
     for how in ["ROLLBACK", "ABORT"] {
         fails(&store, how).await;
-        assert!(store.write_audited(Write::Nothing, vec![event(how)]).await.is_err(), "{how}");
+        assert!(store.write_audited(StoreWrite::Nothing, vec![event(how)]).await.is_err(), "{how}");
         works(&store).await;
     }
     for n in 0..3 {
-        store.write_audited(Write::Nothing, vec![event(&n.to_string())]).await.unwrap();
+        store.write_audited(StoreWrite::Nothing, vec![event(&n.to_string())]).await.unwrap();
     }
     let other = Store::open_for_reading(&database).await.unwrap();
     assert_eq!(other.audit(0, 10).await.unwrap().len(), 3, "what was confirmed is there");

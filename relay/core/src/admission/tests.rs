@@ -8,9 +8,9 @@ use rand_core::OsRng;
 use super::*;
 
 const NOW: UnixMillis = UnixMillis(1_000_000);
-const RULES: Rules = Rules { allow_guests: true, max_devices: 1 };
+const RULES: AdmissionRules = AdmissionRules { allow_guests: true, max_devices: 1 };
 
-struct World {
+struct AdmissionFixture {
     org: SecretKey,
     admission: Admission,
     start: Instant,
@@ -20,10 +20,10 @@ fn key() -> SecretKey {
     SecretKey::generate(&mut OsRng)
 }
 
-fn world() -> World {
+fn world() -> AdmissionFixture {
     let (org, start) = (key(), Instant::now());
-    let loaded = Loaded { organisation: Some(org.public()), ..Loaded::default() };
-    World { admission: Admission::new(RULES, loaded, start), org, start }
+    let loaded = StoredMembership { organisation: Some(org.public()), ..StoredMembership::default() };
+    AdmissionFixture { admission: Admission::new(RULES, loaded, start), org, start }
 }
 
 fn credential(org: &SecretKey, role: Role) -> (Credential, SecretKey) {
@@ -51,11 +51,11 @@ fn device_hello(credential: &Credential) -> RelayHello {
     RelayHello::Device { program: ProgramInfo::this(), credential: credential.clone(), facts: facts() }
 }
 
-impl World {
+impl AdmissionFixture {
     fn join(&mut self, role: Role) -> (Credential, SecretKey, Arc<VerifiedCredential>) {
         let (credential, own) = credential(&self.org, role);
         let joined = self.admission.join(&own.public(), &credential, role == Role::Device, NOW).unwrap();
-        let Join::New(who) = joined else { panic!("{joined:?}") };
+        let JoinDecision::New(who) = joined else { panic!("{joined:?}") };
         self.admission.joined(&who);
         (credential, own, who)
     }
@@ -65,7 +65,7 @@ impl World {
         own: &SecretKey,
         credential: &Credential,
         now: UnixMillis,
-    ) -> Result<Admitted, RelayRefusal> {
+    ) -> Result<AdmittedCaller, RelayRefusal> {
         self.admission.hello(&own.public(), &device_hello(credential), now)
     }
 }
@@ -73,7 +73,7 @@ impl World {
 #[test]
 fn a_claim_needs_the_newest_secret_an_admin_and_their_own_key() {
     let (org, start) = (key(), Instant::now());
-    let mut admission = Admission::new(RULES, Loaded::default(), start);
+    let mut admission = Admission::new(RULES, StoredMembership::default(), start);
     let (credential_of_admin, own) = credential(&org, Role::Admin);
     let (technician, other) = credential(&org, Role::Technician);
     let (good, bad, zeros) = (OneTime::new([1; 32]), OneTime::new([2; 32]), OneTime::new([0; 32]));
@@ -108,7 +108,7 @@ fn a_claim_needs_the_newest_secret_an_admin_and_their_own_key() {
 fn joins_are_limited_and_need_what_the_role_needs() {
     let mut world = world();
     let (first, own, _) = world.join(Role::Device);
-    assert!(matches!(world.admission.join(&own.public(), &first, true, NOW), Ok(Join::Again)));
+    assert!(matches!(world.admission.join(&own.public(), &first, true, NOW), Ok(JoinDecision::Again)));
     let (second, own) = credential(&world.org, Role::Device);
     let refused = world.admission.join(&own.public(), &second, true, NOW).map(|_| ());
     assert_eq!(refused, Err(RelayRefusal::Full { what: "devices".into() }));
@@ -145,8 +145,8 @@ fn a_hello_is_judged_by_chain_key_role_and_time() {
     let guest = RelayHello::Guest { program: ProgramInfo::this(), facts: facts() };
     let admitted = world.admission.hello(&own.public(), &guest, NOW).unwrap();
     assert!(matches!(admitted.caller, Caller::Guest(name) if &*name == "h\u{fffd}"));
-    let closed = Rules { allow_guests: false, ..RULES };
-    let loaded = Loaded { organisation: Some(world.org.public()), ..Loaded::default() };
+    let closed = AdmissionRules { allow_guests: false, ..RULES };
+    let loaded = StoredMembership { organisation: Some(world.org.public()), ..StoredMembership::default() };
     let strict = Admission::new(closed, loaded, world.start);
     assert_eq!(strict.hello(&own.public(), &guest, NOW).map(|_| ()), Err(RelayRefusal::NotAllowed));
     assert_eq!(neutral(&facts()).os.chars().count(), MAX_FACT);

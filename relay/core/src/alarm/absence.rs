@@ -15,7 +15,7 @@ use nearhand_proto::message::control::KEEP_ALIVE;
 use nearhand_proto::time::UnixMillis;
 
 use super::NO_DEVICE;
-use super::hours::{self, Hours};
+use super::hours::{self, UsualHours};
 
 /// Rule of the alarm that a device is silent.
 pub const OFFLINE: &str = "offline";
@@ -26,7 +26,7 @@ pub const EVERYWHERE: &str = "all";
 
 /// When what is concluded from silence. Milliseconds and counts.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct SilenceLimits {
     /// A server that left without a word.
     pub server: u64,
     /// A desktop that did: so much of its usual hours.
@@ -45,7 +45,7 @@ pub struct Patience {
     pub outage_one_in: usize,
 }
 
-impl Default for Patience {
+impl Default for SilenceLimits {
     fn default() -> Self {
         Self {
             server: minutes(2),
@@ -70,7 +70,7 @@ fn millis(time: Duration) -> u64 {
 
 /// Something for the log.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Finding {
+pub enum AbsenceFinding {
     /// The relay's rule found something.
     Event {
         /// Of which device.
@@ -86,7 +86,7 @@ pub enum Finding {
 
 /// What is known of a device at the relay's start.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Remembered {
+pub struct RememberedDevice {
     /// Which.
     pub device: DeviceId,
     /// What kind of machine it is.
@@ -98,11 +98,11 @@ pub struct Remembered {
     /// Its alarm is open, and if so, the outage that this is a consequence of.
     pub alarm: Option<Option<Fingerprint>>,
     /// When it is usually on.
-    pub hours: Hours,
+    pub hours: UsualHours,
 }
 
 #[derive(Debug)]
-struct Watched {
+struct WatchedDevice {
     profile: DeviceProfile,
     site: String,
     /// Since when it is silent; `None`: it is here.
@@ -112,7 +112,7 @@ struct Watched {
     leaving: Option<ShutdownNotice>,
     alarmed: bool,
     outage: Option<Fingerprint>,
-    hours: Hours,
+    hours: UsualHours,
     /// It was here in the hour that goes on.
     here: bool,
 }
@@ -120,26 +120,26 @@ struct Watched {
 /// All devices whose silence is watched, and the outages that go on.
 #[derive(Debug)]
 pub struct Absence {
-    patience: Patience,
+    patience: SilenceLimits,
     started: UnixMillis,
-    devices: HashMap<DeviceId, Watched>,
+    devices: HashMap<DeviceId, WatchedDevice>,
     /// By the alarm: where.
     outages: BTreeMap<Fingerprint, String>,
     /// The hour that goes on.
     hour: u64,
     /// Devices whose hours have changed and are to be stored.
-    learned: Vec<(DeviceId, Hours)>,
+    learned: Vec<(DeviceId, UsualHours)>,
 }
 
 impl Absence {
     /// At the relay's start, with the instances of outages whose alarm is open.
     pub fn new(
-        patience: Patience,
-        remembered: Vec<Remembered>,
+        patience: SilenceLimits,
+        remembered: Vec<RememberedDevice>,
         outages: Vec<String>,
         now: UnixMillis,
     ) -> Self {
-        let watched = |known: Remembered| Watched {
+        let watched = |known: RememberedDevice| WatchedDevice {
             profile: known.profile,
             site: known.site,
             silent: Some(now),
@@ -162,10 +162,10 @@ impl Absence {
         profile: DeviceProfile,
         site: &str,
         now: UnixMillis,
-    ) -> Vec<Finding> {
+    ) -> Vec<AbsenceFinding> {
         // The hour before was without it.
         self.learn(now);
-        let watched = self.devices.entry(device).or_insert_with(|| Watched {
+        let watched = self.devices.entry(device).or_insert_with(|| WatchedDevice {
             profile,
             site: site.to_owned(),
             silent: None,
@@ -173,7 +173,7 @@ impl Absence {
             leaving: None,
             alarmed: false,
             outage: None,
-            hours: Hours::default(),
+            hours: UsualHours::default(),
             here: true,
         });
         (watched.profile, watched.site) = (profile, site.to_owned());
@@ -181,7 +181,7 @@ impl Absence {
     }
 
     /// A device is connected, whatever it says; nothing for one that is not watched.
-    pub fn connected(&mut self, device: &DeviceId, now: UnixMillis) -> Vec<Finding> {
+    pub fn connected(&mut self, device: &DeviceId, now: UnixMillis) -> Vec<AbsenceFinding> {
         self.learn(now);
         let Some(watched) = self.devices.get_mut(device) else { return Vec::new() };
         let since = watched.silent.take();
@@ -211,7 +211,7 @@ impl Absence {
     }
 
     /// A device does not belong here any more. Its alarm, if it has one, ends.
-    pub fn forget(&mut self, device: &DeviceId, now: UnixMillis) -> Vec<Finding> {
+    pub fn forget(&mut self, device: &DeviceId, now: UnixMillis) -> Vec<AbsenceFinding> {
         let Some(watched) = self.devices.remove(device).filter(|watched| watched.alarmed) else {
             return Vec::new();
         };
@@ -221,7 +221,7 @@ impl Absence {
     }
 
     /// What time has made of silence.
-    pub fn tick(&mut self, now: UnixMillis) -> Vec<Finding> {
+    pub fn tick(&mut self, now: UnixMillis) -> Vec<AbsenceFinding> {
         if now.0.saturating_sub(self.started.0) < self.patience.grace {
             return Vec::new();
         }
@@ -252,11 +252,11 @@ impl Absence {
     }
 
     /// Whose usual hours are to be stored.
-    pub fn take_learned(&mut self) -> Vec<(DeviceId, Hours)> {
+    pub fn take_learned(&mut self) -> Vec<(DeviceId, UsualHours)> {
         core::mem::take(&mut self.learned)
     }
 
-    fn begin_outages(&mut self, now: UnixMillis, found: &mut Vec<Finding>) {
+    fn begin_outages(&mut self, now: UnixMillis, found: &mut Vec<AbsenceFinding>) {
         let mut places: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         let mut sites_hit = std::collections::BTreeSet::new();
         for watched in self.devices.values() {
@@ -296,7 +296,7 @@ impl Absence {
         place: String,
         (lost, all): (usize, usize),
         now: UnixMillis,
-        found: &mut Vec<Finding>,
+        found: &mut Vec<AbsenceFinding>,
     ) {
         let id = outage_id(&place);
         let patience = self.patience;
@@ -316,7 +316,7 @@ impl Absence {
     }
 
     /// An outage is over when too few of its devices are away to be one.
-    fn end_outages(&mut self, now: UnixMillis, found: &mut Vec<Finding>) {
+    fn end_outages(&mut self, now: UnixMillis, found: &mut Vec<AbsenceFinding>) {
         let mut away: HashMap<Fingerprint, usize> = HashMap::new();
         for watched in self.devices.values().filter(|w| w.silent.is_some()) {
             if let Some(outage) = watched.outage {
@@ -348,13 +348,13 @@ impl Absence {
             for (device, watched) in self.devices.iter_mut().filter(|(_, w)| w.outage == Some(id)) {
                 watched.outage = None;
                 if watched.alarmed {
-                    found.push(Finding::Released(Fingerprint::of(*device, OFFLINE, "")));
+                    found.push(AbsenceFinding::Released(Fingerprint::of(*device, OFFLINE, "")));
                 }
             }
         }
     }
 
-    fn miss(&mut self, now: UnixMillis, found: &mut Vec<Finding>) {
+    fn miss(&mut self, now: UnixMillis, found: &mut Vec<AbsenceFinding>) {
         for (device, watched) in &mut self.devices {
             let Some(since) = watched.silent else { continue };
             let Some((patience, reason)) = watched.patience(&self.patience) else { continue };
@@ -374,16 +374,16 @@ impl Absence {
     }
 }
 
-impl Watched {
+impl WatchedDevice {
     /// Lost without a word within the last minute or so.
-    fn lost_together(&self, now: UnixMillis, patience: &Patience) -> bool {
+    fn lost_together(&self, now: UnixMillis, patience: &SilenceLimits) -> bool {
         self.seen
             && self.leaving.is_none()
             && self.silent.is_some_and(|since| now.0.saturating_sub(since.0) <= patience.together)
     }
 
     /// How long its silence is no alarm, and why it is one then; `None`: never.
-    fn patience(&self, patience: &Patience) -> Option<(u64, &'static str)> {
+    fn patience(&self, patience: &SilenceLimits) -> Option<(u64, &'static str)> {
         match (self.profile, self.leaving) {
             (_, Some(ShutdownNotice::PowerOff | ShutdownNotice::Sleep))
             | (DeviceProfile::Desktop, Some(_)) => None,
@@ -422,7 +422,7 @@ fn finding(
     summary: String,
     now: UnixMillis,
     suppressed: Option<Fingerprint>,
-) -> Finding {
+) -> AbsenceFinding {
     let event = AlarmEvent {
         rule: rule.to_owned(),
         rule_version: 1,
@@ -436,7 +436,7 @@ fn finding(
         runbook: None,
         article: None,
     };
-    Finding::Event { device, event: Box::new(event), suppressed }
+    AbsenceFinding::Event { device, event: Box::new(event), suppressed }
 }
 
 #[cfg(test)]
@@ -454,18 +454,18 @@ mod tests {
     }
 
     /// `(device or 0, rule, transition, suppressed)`, sorted.
-    fn words(found: Vec<Finding>) -> Vec<String> {
+    fn words(found: Vec<AbsenceFinding>) -> Vec<String> {
         let mut words: Vec<String> = found
             .into_iter()
             .map(|finding| match finding {
-                Finding::Event { device, event, suppressed } => format!(
+                AbsenceFinding::Event { device, event, suppressed } => format!(
                     "{} {} {}{}",
                     device.as_bytes()[0],
                     if event.rule == OUTAGE { event.instance.clone() } else { event.rule.clone() },
                     event.transition,
                     if suppressed.is_some() { " suppressed" } else { "" }
                 ),
-                Finding::Released(_) => "released".into(),
+                AbsenceFinding::Released(_) => "released".into(),
             })
             .collect();
         words.sort();
@@ -473,7 +473,7 @@ mod tests {
     }
 
     fn fresh() -> Absence {
-        Absence::new(Patience::default(), vec![], vec![], START)
+        Absence::new(SilenceLimits::default(), vec![], vec![], START)
     }
 
     #[test]
@@ -481,7 +481,7 @@ mod tests {
         const HOUR: u64 = 3600;
         let hour = |n: u64| UnixMillis(n * HOUR * 1000);
         let week = 7 * 24;
-        let mut absence = Absence::new(Patience::default(), vec![], vec![], hour(0));
+        let mut absence = Absence::new(SilenceLimits::default(), vec![], vec![], hour(0));
         // Two weeks of which it was here from eight to sixteen each day; a server all the time.
         absence.here(device(2), DeviceProfile::Server, "a", hour(0));
         let mut learned = Vec::new();
@@ -513,7 +513,7 @@ mod tests {
         );
         // As it is after a restart of the relay.
         let (_, hours) = learned.pop().unwrap();
-        assert_eq!(Hours::from_text(&hours.to_text()), hours);
+        assert_eq!(UsualHours::from_text(&hours.to_text()), hours);
     }
 
     #[test]
@@ -630,8 +630,8 @@ mod tests {
 
     #[test]
     fn after_its_own_restart_the_relay_waits_and_concludes_less() {
-        let hours = Hours::default;
-        let known = |n, profile, leaving, alarm| Remembered {
+        let hours = UsualHours::default;
+        let known = |n, profile, leaving, alarm| RememberedDevice {
             hours: hours(),
             device: device(n),
             profile,
@@ -648,7 +648,7 @@ mod tests {
             known(5, DeviceProfile::Server, None, Some(None)),
             known(6, DeviceProfile::Server, None, None),
         ];
-        let mut absence = Absence::new(Patience::default(), remembered, vec!["a".into()], START);
+        let mut absence = Absence::new(SilenceLimits::default(), remembered, vec!["a".into()], START);
         assert_eq!(words(absence.connected(&device(5), at(1))), ["5 offline cleared"]);
         absence.connected(&device(6), at(20));
         assert_eq!(words(absence.tick(at(35))), [""; 0], "grace");

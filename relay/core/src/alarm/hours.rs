@@ -18,13 +18,13 @@ const KNOWN: u16 = 168;
 
 /// The hours of one machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Hours {
+pub struct UsualHours {
     weights: [u8; WEEK],
     /// Hours that were watched so far, at most [`KNOWN`].
     watched: u16,
 }
 
-impl Default for Hours {
+impl Default for UsualHours {
     fn default() -> Self {
         Self { weights: [0; WEEK], watched: 0 }
     }
@@ -40,7 +40,7 @@ fn slot(hour: u64) -> usize {
     usize::try_from(hour % WEEK as u64).unwrap_or_default()
 }
 
-impl Hours {
+impl UsualHours {
     /// An hour was watched to its end, and the machine was here in it or not.
     pub fn over(&mut self, hour: u64, was_here: bool) {
         if let Some(weight) = self.weights.get_mut(slot(hour)) {
@@ -84,8 +84,8 @@ mod tests {
     use super::*;
 
     /// Monday to Friday, eight to sixteen, in some weeks.
-    fn office(weeks: u64) -> Hours {
-        let mut hours = Hours::default();
+    fn office(weeks: u64) -> UsualHours {
+        let mut hours = UsualHours::default();
         for hour in 0..weeks * WEEK as u64 {
             let (day, clock) = ((hour / 24) % 7, hour % 24);
             hours.over(hour, day < 5 && (8..16).contains(&clock));
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn before_a_week_is_over_every_hour_is_usual() {
-        let mut hours = Hours::default();
+        let mut hours = UsualHours::default();
         for hour in 0..WEEK as u64 - 1 {
             hours.over(hour, false);
         }
@@ -126,7 +126,7 @@ mod tests {
     fn a_holiday_is_forgotten_only_after_two_weeks() {
         let mut hours = office(3);
         let mut hour = 3 * WEEK as u64;
-        let mut away = |hours: &mut Hours| {
+        let mut away = |hours: &mut UsualHours| {
             for _ in 0..WEEK {
                 hours.over(hour, false);
                 hour += 1;
@@ -142,9 +142,9 @@ mod tests {
     #[test]
     fn it_is_stored_and_read_again() {
         let hours = office(2);
-        assert_eq!(Hours::from_text(&hours.to_text()), hours);
+        assert_eq!(UsualHours::from_text(&hours.to_text()), hours);
         for damaged in ["", "3", "3:zz", "3:00", "x:00"] {
-            assert_eq!(Hours::from_text(damaged), Hours::default(), "{damaged}");
+            assert_eq!(UsualHours::from_text(damaged), UsualHours::default(), "{damaged}");
         }
     }
 }

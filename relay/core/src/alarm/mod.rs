@@ -1,7 +1,7 @@
 //! Alarms at the relay: what becomes of what devices, the relay's own rules and people say about them.
 //!
 //! Pure cores. The **log** holds everything that happened, once, in the order in which the relay took it; an
-//! [`Alarm`] is a projection of its entries and can be made from them again. Must not live here: the database
+//! [`AlarmProjection`] is a projection of its entries and can be made from them again. Must not live here: the database
 //! (`store`), who is told (`notify`), connections.
 
 pub mod absence;
@@ -18,8 +18,8 @@ use nearhand_proto::time::UnixMillis;
 
 #[cfg(test)]
 pub(crate) use notice::tests::notice as sample_notice;
-pub use notice::{Notice, test_notice};
-pub use projection::{Alarm, Kind, Step};
+pub use notice::{AlarmNotice, test_notice};
+pub use projection::{AlarmProjection, AlarmStep, NoticeKind};
 
 /// In place of a device: what concerns the relay itself, or several devices.
 pub const NO_DEVICE: DeviceId = DeviceId::from_bytes([0; 16]);
@@ -30,7 +30,7 @@ pub const GAP: &str = "events-lost";
 
 /// One thing that happened, as it stands in the log.
 #[derive(Clone, PartialEq, Debug)]
-pub struct LogEntry {
+pub struct AlarmLogEntry {
     /// Its number, rising, never used twice.
     pub number: u64,
     /// The stream that it came in: a device's spool, or the relay's own.
@@ -44,12 +44,12 @@ pub struct LogEntry {
     /// When the relay took it.
     pub at: UnixMillis,
     /// What it is.
-    pub what: Noted,
+    pub what: LoggedHappening,
 }
 
 /// What happened, with what the relay knew then that the alarm can't be made from again without.
 #[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
-pub struct Noted {
+pub struct LoggedHappening {
     /// What happened.
     pub what: AlarmChange,
     /// The maintenance window that was open for it.

@@ -7,14 +7,14 @@ use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-use super::{Alarm, Kind, NO_DEVICE};
+use super::{AlarmProjection, NO_DEVICE, NoticeKind};
 
 /// Longest text of a peer in what is sent, in characters.
 const MAX_TEXT: usize = 300;
 
 /// One thing that somebody is told.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Notice {
+pub struct AlarmNotice {
     /// The same at every attempt and for every receiver.
     pub id: String,
     /// The log entry that it tells of.
@@ -22,16 +22,16 @@ pub struct Notice {
     /// When that was.
     pub at: UnixMillis,
     /// What happened.
-    pub kind: Kind,
+    pub kind: NoticeKind,
     /// The severity that was told before.
     pub before: Option<Severity>,
     /// The device's label.
     pub device_name: String,
     /// The alarm as it stood then.
-    pub alarm: Alarm,
+    pub alarm: AlarmProjection,
 }
 
-impl Notice {
+impl AlarmNotice {
     /// The id of the notice about a log entry. The stream is new with each start of the relay, so a database that was
     /// put back from a backup doesn't give an id out twice.
     pub fn id_of(own: StreamId, number: u64) -> String {
@@ -56,8 +56,8 @@ impl Notice {
 }
 
 /// The notice of a test, which no log entry stands behind.
-pub fn test_notice(receiver: &str, now: UnixMillis, random: u64) -> Notice {
-    let alarm = Alarm {
+pub fn test_notice(receiver: &str, now: UnixMillis, random: u64) -> AlarmNotice {
+    let alarm = AlarmProjection {
         id: Fingerprint::of(NO_DEVICE, "test", receiver),
         device: NO_DEVICE,
         rule: "test".to_owned(),
@@ -83,11 +83,11 @@ pub fn test_notice(receiver: &str, now: UnixMillis, random: u64) -> Notice {
         told_worst: Some(Severity::Info),
         number: 0,
     };
-    Notice {
+    AlarmNotice {
         id: format!("msg_test_{random:016x}"),
         number: 0,
         at: now,
-        kind: Kind::Test,
+        kind: NoticeKind::Test,
         before: None,
         device_name: String::new(),
         alarm,
@@ -99,9 +99,9 @@ pub(crate) mod tests {
     use super::*;
 
     /// A warning that was raised, of a device.
-    pub(crate) fn notice() -> Notice {
+    pub(crate) fn notice() -> AlarmNotice {
         let mut notice = test_notice("ops", UnixMillis(1_700_000_000_123), 7);
-        notice.kind = Kind::Raised;
+        notice.kind = NoticeKind::Raised;
         notice.device_name = "till 3".into();
         notice.alarm.device = nearhand_proto::id::DeviceId::from_bytes([1; 16]);
         notice.alarm.rule = "disk-space".into();
@@ -116,7 +116,7 @@ pub(crate) mod tests {
     #[test]
     fn an_id_is_the_same_for_the_same_entry_and_another_after_a_restart() {
         let (a, b) = (StreamId::from_bytes([1; 16]), StreamId::from_bytes([2; 16]));
-        assert_eq!(Notice::id_of(a, 5), "msg_0101010101010101_5");
-        assert_ne!(Notice::id_of(a, 5), Notice::id_of(b, 5));
+        assert_eq!(AlarmNotice::id_of(a, 5), "msg_0101010101010101_5");
+        assert_ne!(AlarmNotice::id_of(a, 5), AlarmNotice::id_of(b, 5));
     }
 }

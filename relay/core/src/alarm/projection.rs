@@ -13,11 +13,11 @@ use nearhand_proto::message::alarms::{
 use nearhand_proto::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-use super::LogEntry;
+use super::AlarmLogEntry;
 
 /// How an alarm stands.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Alarm {
+pub struct AlarmProjection {
     /// Which.
     pub id: Fingerprint,
     /// On which device; zeros for the relay's own.
@@ -71,7 +71,7 @@ pub struct Alarm {
 /// What somebody is told.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum NoticeKind {
     /// It began.
     Raised,
     /// It became worse.
@@ -94,7 +94,7 @@ pub enum Kind {
     Test,
 }
 
-impl Kind {
+impl NoticeKind {
     /// Its name in what is sent.
     pub const fn name(self) -> &'static str {
         match self {
@@ -114,26 +114,26 @@ impl Kind {
 
 /// What one log entry did.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Step {
+pub struct AlarmStep {
     /// The alarm afterwards; `None` if there is still none.
-    pub alarm: Option<Alarm>,
+    pub alarm: Option<AlarmProjection>,
     /// What has to be told, and the severity that was told before.
-    pub notice: Option<(Kind, Option<Severity>)>,
+    pub notice: Option<(NoticeKind, Option<Severity>)>,
 }
 
-impl Alarm {
+impl AlarmProjection {
     /// What `entry` makes of an alarm. An entry that is in it already changes nothing.
-    pub fn step(before: Option<&Self>, entry: &LogEntry) -> Step {
+    pub fn step(before: Option<&Self>, entry: &AlarmLogEntry) -> AlarmStep {
         if before.is_some_and(|alarm| alarm.number >= entry.number) {
-            return Step { alarm: before.cloned(), notice: None };
+            return AlarmStep { alarm: before.cloned(), notice: None };
         }
         let Some(mut alarm) = changed(before.cloned(), entry) else {
-            return Step { alarm: None, notice: None };
+            return AlarmStep { alarm: None, notice: None };
         };
         alarm.number = entry.number;
         let told_before = alarm.told;
         let notice = alarm.tell(before, entry).map(|kind| (kind, told_before));
-        Step { alarm: Some(alarm), notice }
+        AlarmStep { alarm: Some(alarm), notice }
     }
 
     /// Whether it still needs somebody.
@@ -175,7 +175,7 @@ impl Alarm {
     }
 
     /// Compares what the receivers have heard with how it stands, and takes note of what they will hear now.
-    fn tell(&mut self, before: Option<&Self>, entry: &LogEntry) -> Option<Kind> {
+    fn tell(&mut self, before: Option<&Self>, entry: &AlarmLogEntry) -> Option<NoticeKind> {
         let wanted = match (self.is_open(), self.is_quiet()) {
             (false, _) => None,
             (true, true) => self.told,
@@ -185,27 +185,31 @@ impl Alarm {
         self.told_worst =
             if told.is_none() && wanted.is_some() { wanted } else { self.told_worst.max(wanted) };
         match (told, wanted) {
-            (None, Some(_)) if self.flapping => Some(Kind::Flapping),
-            (None, Some(_)) => Some(Kind::Raised),
-            (Some(_), None) => Some(Kind::Resolved),
-            (Some(old), Some(new)) if new > old => Some(Kind::Worsened),
-            (Some(old), Some(new)) if new < old => Some(Kind::Eased),
+            (None, Some(_)) if self.flapping => Some(NoticeKind::Flapping),
+            (None, Some(_)) => Some(NoticeKind::Raised),
+            (Some(_), None) => Some(NoticeKind::Resolved),
+            (Some(old), Some(new)) if new > old => Some(NoticeKind::Worsened),
+            (Some(old), Some(new)) if new < old => Some(NoticeKind::Eased),
             (Some(_), Some(_)) if !self.is_quiet() => self.aside(before?, &entry.what.what),
             _ => None,
         }
     }
 
     /// What is told although state and severity are as before.
-    fn aside(&self, before: &Self, what: &AlarmChange) -> Option<Kind> {
+    fn aside(&self, before: &Self, what: &AlarmChange) -> Option<NoticeKind> {
         match what {
-            AlarmChange::Act { act: AlarmAction::Acknowledge { .. }, .. } => Some(Kind::Acknowledged),
+            AlarmChange::Act { act: AlarmAction::Acknowledge { .. }, .. } => Some(NoticeKind::Acknowledged),
             AlarmChange::Act { act: AlarmAction::Unacknowledge, .. } if before.acknowledged.is_some() => {
-                Some(Kind::Unacknowledged)
+                Some(NoticeKind::Unacknowledged)
             }
             AlarmChange::Event(event) => match event.transition {
-                AlarmTransition::SensorLost if before.state == AlarmState::Firing => Some(Kind::SensorLost),
-                AlarmTransition::SensorBack if before.state == AlarmState::Unknown => Some(Kind::SensorBack),
-                AlarmTransition::FlappingBegan if !before.flapping => Some(Kind::Flapping),
+                AlarmTransition::SensorLost if before.state == AlarmState::Firing => {
+                    Some(NoticeKind::SensorLost)
+                }
+                AlarmTransition::SensorBack if before.state == AlarmState::Unknown => {
+                    Some(NoticeKind::SensorBack)
+                }
+                AlarmTransition::FlappingBegan if !before.flapping => Some(NoticeKind::Flapping),
                 _ => None,
             },
             _ => None,
@@ -214,7 +218,7 @@ impl Alarm {
 }
 
 /// The alarm with an entry in it, before anybody is told.
-fn changed(before: Option<Alarm>, entry: &LogEntry) -> Option<Alarm> {
+fn changed(before: Option<AlarmProjection>, entry: &AlarmLogEntry) -> Option<AlarmProjection> {
     match &entry.what.what {
         AlarmChange::Event(event) => with_event(before, event, entry),
         AlarmChange::Gap { .. } => before,
@@ -227,8 +231,12 @@ fn changed(before: Option<Alarm>, entry: &LogEntry) -> Option<Alarm> {
     }
 }
 
-fn with_event(before: Option<Alarm>, event: &AlarmEvent, entry: &LogEntry) -> Option<Alarm> {
-    let was_open = before.as_ref().is_some_and(Alarm::is_open);
+fn with_event(
+    before: Option<AlarmProjection>,
+    event: &AlarmEvent,
+    entry: &AlarmLogEntry,
+) -> Option<AlarmProjection> {
+    let was_open = before.as_ref().is_some_and(AlarmProjection::is_open);
     if event.transition.ends() {
         return before.map(|alarm| if was_open { ended(alarm, event, entry) } else { alarm });
     }
@@ -259,11 +267,15 @@ fn with_event(before: Option<Alarm>, event: &AlarmEvent, entry: &LogEntry) -> Op
 }
 
 /// Raised, for the first time or again.
-fn opened(before: Option<Alarm>, event: &AlarmEvent, entry: &LogEntry) -> Option<Alarm> {
+fn opened(
+    before: Option<AlarmProjection>,
+    event: &AlarmEvent,
+    entry: &AlarmLogEntry,
+) -> Option<AlarmProjection> {
     let id = entry.alarm?;
     let (count, assigned, snoozed) =
         before.map_or((0, None, None), |alarm| (alarm.count, alarm.assigned, alarm.snoozed));
-    Some(Alarm {
+    Some(AlarmProjection {
         id,
         device: entry.device,
         rule: event.rule.clone(),
@@ -291,7 +303,7 @@ fn opened(before: Option<Alarm>, event: &AlarmEvent, entry: &LogEntry) -> Option
     })
 }
 
-fn ended(mut alarm: Alarm, event: &AlarmEvent, entry: &LogEntry) -> Alarm {
+fn ended(mut alarm: AlarmProjection, event: &AlarmEvent, entry: &AlarmLogEntry) -> AlarmProjection {
     alarm.state = match event.transition {
         AlarmTransition::Expired => AlarmState::Expired,
         _ => AlarmState::Resolved,
@@ -307,7 +319,7 @@ fn ended(mut alarm: Alarm, event: &AlarmEvent, entry: &LogEntry) -> Alarm {
     alarm
 }
 
-fn overlay(alarm: &mut Alarm, what: &AlarmChange, at: UnixMillis) {
+fn overlay(alarm: &mut AlarmProjection, what: &AlarmChange, at: UnixMillis) {
     match what {
         AlarmChange::Act { by, act } => match act {
             AlarmAction::Acknowledge { comment } if alarm.is_open() => {

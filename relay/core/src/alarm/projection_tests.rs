@@ -6,7 +6,7 @@ use nearhand_proto::message::alarms::{AlarmAction, AlarmActor, AlarmChange, Alar
 use nearhand_proto::time::UnixMillis;
 use proptest::prelude::*;
 
-use super::{Alarm, Kind, LogEntry, Noted};
+use super::{AlarmLogEntry, AlarmProjection, LoggedHappening, NoticeKind};
 
 const DEVICE: DeviceId = DeviceId::from_bytes([1; 16]);
 
@@ -34,28 +34,28 @@ fn ack() -> AlarmChange {
     act(AlarmAction::Acknowledge { comment: "on it".into() })
 }
 
-fn entry(number: u64, what: AlarmChange, held: Option<u64>) -> LogEntry {
-    LogEntry {
+fn entry(number: u64, what: AlarmChange, held: Option<u64>) -> AlarmLogEntry {
+    AlarmLogEntry {
         number,
         stream: StreamId::from_bytes([9; 16]),
         seq: number,
         device: DEVICE,
         alarm: Some(Fingerprint::of(DEVICE, "disk-space", "/")),
         at: UnixMillis(number * 1000),
-        what: Noted { what, held, suppressed: None },
+        what: LoggedHappening { what, held, suppressed: None },
     }
 }
 
 /// What is told of a history, and how the alarm stands after it.
-fn run(history: Vec<AlarmChange>) -> (Vec<&'static str>, Option<Alarm>) {
+fn run(history: Vec<AlarmChange>) -> (Vec<&'static str>, Option<AlarmProjection>) {
     run_held(history.into_iter().map(|what| (what, None)).collect())
 }
 
-fn run_held(history: Vec<(AlarmChange, Option<u64>)>) -> (Vec<&'static str>, Option<Alarm>) {
+fn run_held(history: Vec<(AlarmChange, Option<u64>)>) -> (Vec<&'static str>, Option<AlarmProjection>) {
     let mut alarm = None;
     let mut told = Vec::new();
     for (number, (what, held)) in (1..).zip(history) {
-        let step = Alarm::step(alarm.as_ref(), &entry(number, what, held));
+        let step = AlarmProjection::step(alarm.as_ref(), &entry(number, what, held));
         told.extend(step.notice.map(|(kind, _)| kind.name()));
         alarm = step.alarm;
     }
@@ -200,20 +200,20 @@ proptest! {
         history in prop::collection::vec(any_happening(), 1..40),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
     ) {
-        let log: Vec<LogEntry> =
+        let log: Vec<AlarmLogEntry> =
             (1..).zip(history).map(|(number, (what, held))| entry(number, what, held)).collect();
-        let whole = log.iter().fold(None, |alarm, e| Alarm::step(alarm.as_ref(), e).alarm);
-        let mut again: Option<Alarm> = None;
+        let whole = log.iter().fold(None, |alarm, e| AlarmProjection::step(alarm.as_ref(), e).alarm);
+        let mut again: Option<AlarmProjection> = None;
         for cut in cuts {
             // Some of it, then from the beginning, as after a crash; kept as the database keeps it.
             for e in log.iter().take(cut.index(log.len())) {
-                again = Alarm::step(again.as_ref(), e).alarm;
+                again = AlarmProjection::step(again.as_ref(), e).alarm;
             }
             let kept = serde_json::to_string(&again).unwrap();
             again = serde_json::from_str(&kept).unwrap();
         }
         for e in &log {
-            again = Alarm::step(again.as_ref(), e).alarm;
+            again = AlarmProjection::step(again.as_ref(), e).alarm;
         }
         prop_assert_eq!(again, whole);
     }
@@ -221,16 +221,16 @@ proptest! {
     /// Receivers that believe what they are told stand where the alarm stands, unless it is quiet.
     #[test]
     fn what_is_told_adds_up_to_how_it_stands(history in prop::collection::vec(any_happening(), 1..60)) {
-        let mut alarm: Option<Alarm> = None;
+        let mut alarm: Option<AlarmProjection> = None;
         let mut heard: Option<Severity> = None;
         for (number, (what, held)) in (1..).zip(history) {
-            let step = Alarm::step(alarm.as_ref(), &entry(number, what, held));
+            let step = AlarmProjection::step(alarm.as_ref(), &entry(number, what, held));
             if let Some((kind, before)) = step.notice {
                 prop_assert_eq!(before, heard);
                 let now = step.alarm.as_ref().unwrap();
                 heard = match kind {
-                    Kind::Resolved => None,
-                    Kind::Raised => {
+                    NoticeKind::Resolved => None,
+                    NoticeKind::Raised => {
                         prop_assert_eq!(heard, None);
                         Some(now.severity)
                     }

@@ -15,7 +15,7 @@ const MAX_BYTES: usize = 65_507;
 
 /// Where a forwarded datagram goes and how it is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Target {
+pub struct SendTarget {
     /// The destination.
     pub to: SocketAddr,
     /// The relay's own address to send from; `None`: the system chooses.
@@ -26,7 +26,7 @@ pub struct Target {
 
 /// Bytes of one receive buffer: datagrams that lie one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub struct BufferRange {
     /// Which receive buffer, by its index.
     pub buffer: usize,
     /// Where in that buffer, in bytes.
@@ -35,13 +35,13 @@ pub struct Piece {
 
 /// Datagrams for one send: all of `segment` bytes, the last may be shorter.
 #[derive(Debug)]
-pub struct Group {
+pub struct SendGroup {
     /// Their common destination.
-    pub target: Target,
+    pub target: SendTarget,
     /// Length of each datagram but the last, in bytes.
     pub segment: usize,
     /// Where their bytes lie, in the order to send them.
-    pub pieces: Vec<Piece>,
+    pub pieces: Vec<BufferRange>,
     /// How many datagrams there are.
     pub packets: usize,
     bytes: usize,
@@ -49,8 +49,8 @@ pub struct Group {
     closed: bool,
 }
 
-impl Group {
-    fn reset(&mut self, target: Target, segment: usize) {
+impl SendGroup {
+    fn reset(&mut self, target: SendTarget, segment: usize) {
         self.target = target;
         self.segment = segment;
         self.pieces.clear();
@@ -60,7 +60,7 @@ impl Group {
     }
 
     /// How many of `datagrams` of `len` bytes fit. A shorter one does too, but ends the group.
-    fn room(&self, target: &Target, len: usize, datagrams: usize) -> usize {
+    fn room(&self, target: &SendTarget, len: usize, datagrams: usize) -> usize {
         if self.closed || self.target != *target || len > self.segment {
             return 0;
         }
@@ -77,31 +77,31 @@ impl Group {
             Some(last) if last.buffer == buffer && last.range.end == range.start => {
                 last.range.end = range.end;
             }
-            _ => self.pieces.push(Piece { buffer, range }),
+            _ => self.pieces.push(BufferRange { buffer, range }),
         }
     }
 }
 
 /// The groups of one batch; keeps its memory from batch to batch.
 #[derive(Debug, Default)]
-pub struct Batch {
-    groups: Vec<Group>,
+pub struct SendBatch {
+    groups: Vec<SendGroup>,
     used: usize,
 }
 
-impl Batch {
+impl SendBatch {
     /// Empties the batch for the next round and keeps its memory.
     pub fn clear(&mut self) {
         self.used = 0;
     }
 
     /// In the order to send them.
-    pub fn groups(&self) -> &[Group] {
+    pub fn groups(&self) -> &[SendGroup] {
         self.groups.get(..self.used).unwrap_or_default()
     }
 
     /// Adds the datagrams that lie in `range` of a buffer, `stride` bytes each, the last maybe shorter.
-    pub fn push(&mut self, target: Target, buffer: usize, range: Range<usize>, stride: usize) {
+    pub fn push(&mut self, target: SendTarget, buffer: usize, range: Range<usize>, stride: usize) {
         let mut at = range.start;
         while at < range.end {
             let left = range.end - at;
@@ -115,7 +115,7 @@ impl Batch {
 
     /// A group with room for at least one of the datagrams, and for how many. Only a destination's last group
     /// is looked at, so that its datagrams keep their order.
-    fn group_for(&mut self, target: Target, len: usize, datagrams: usize) -> (&mut Group, usize) {
+    fn group_for(&mut self, target: SendTarget, len: usize, datagrams: usize) -> (&mut SendGroup, usize) {
         let last = self.groups().iter().rposition(|group| group.target.to == target.to);
         let room =
             last.and_then(|at| self.groups.get(at)).map_or(0, |group| group.room(&target, len, datagrams));
@@ -125,14 +125,14 @@ impl Batch {
         (&mut self.groups[at], count)
     }
 
-    fn new_group(&mut self, target: Target, segment: usize) -> usize {
+    fn new_group(&mut self, target: SendTarget, segment: usize) -> usize {
         let at = self.used;
         self.used += 1;
         match self.groups.get_mut(at) {
             Some(group) => group.reset(target, segment),
             None => {
                 let pieces = Vec::new();
-                self.groups.push(Group { target, segment, pieces, packets: 0, bytes: 0, closed: false });
+                self.groups.push(SendGroup { target, segment, pieces, packets: 0, bytes: 0, closed: false });
             }
         }
         at
@@ -143,19 +143,19 @@ impl Batch {
 mod tests {
     use super::*;
 
-    fn to(port: u16) -> Target {
-        Target { to: SocketAddr::from(([127, 0, 0, 1], port)), src_ip: None, ecn: 0 }
+    fn to(port: u16) -> SendTarget {
+        SendTarget { to: SocketAddr::from(([127, 0, 0, 1], port)), src_ip: None, ecn: 0 }
     }
 
     /// Port, segment, packets and bytes of each group.
-    fn shape(batch: &Batch) -> Vec<(u16, usize, usize, usize)> {
+    fn shape(batch: &SendBatch) -> Vec<(u16, usize, usize, usize)> {
         let groups = batch.groups().iter();
         groups.map(|g| (g.target.to.port(), g.segment, g.packets, g.bytes)).collect()
     }
 
     #[test]
     fn datagrams_are_regrouped_by_destination() {
-        let mut batch = Batch::default();
+        let mut batch = SendBatch::default();
         for buffer in 0..6 {
             batch.push(to(1 + u16::try_from(buffer % 2).unwrap()), buffer, 0..1200, 1200);
         }
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_shorter_datagram_ends_a_group_and_a_longer_one_starts_the_next() {
-        let mut batch = Batch::default();
+        let mut batch = SendBatch::default();
         batch.push(to(1), 0, 0..2500, 1200);
         batch.push(to(1), 1, 0..1200, 1200);
         batch.push(to(1), 2, 0..1300, 1300);
@@ -176,15 +176,15 @@ mod tests {
 
     #[test]
     fn a_neighbouring_range_is_one_piece() {
-        let mut batch = Batch::default();
+        let mut batch = SendBatch::default();
         batch.push(to(1), 0, 0..1200, 1200);
         batch.push(to(1), 0, 1200..4800, 1200);
-        assert_eq!(batch.groups()[0].pieces, [Piece { buffer: 0, range: 0..4800 }]);
+        assert_eq!(batch.groups()[0].pieces, [BufferRange { buffer: 0, range: 0..4800 }]);
     }
 
     #[test]
     fn groups_stay_within_what_one_send_takes() {
-        let mut batch = Batch::default();
+        let mut batch = SendBatch::default();
         for buffer in 0..4 {
             batch.push(to(1), buffer, 0..64 * 100, 100);
         }
@@ -197,8 +197,8 @@ mod tests {
 
     #[test]
     fn marks_are_not_mixed_and_the_order_is_kept() {
-        let marked = Target { ecn: 0b11, ..to(1) };
-        let mut batch = Batch::default();
+        let marked = SendTarget { ecn: 0b11, ..to(1) };
+        let mut batch = SendBatch::default();
         batch.push(to(1), 0, 0..100, 100);
         batch.push(marked, 1, 0..100, 100);
         batch.push(to(1), 2, 0..100, 100);

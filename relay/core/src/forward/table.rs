@@ -44,11 +44,11 @@ const LONG_HEADER: u8 = 0x80;
 
 /// What to do with a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum DatagramVerdict {
     /// Send it on as it is.
-    Forward(Route),
+    Forward(ForwardRoute),
     /// Answer its source with this, from the address it was sent to.
-    Reply(Reply),
+    Reply(BindReply),
     /// Give it to the control endpoint.
     Control,
     /// Nothing.
@@ -57,7 +57,7 @@ pub enum Verdict {
 
 /// Where a side's datagrams go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Route {
+pub struct ForwardRoute {
     /// The other side's bound address.
     pub to: SocketAddr,
     /// The address that the other side knows the relay by.
@@ -66,12 +66,12 @@ pub struct Route {
 
 /// An answer, never longer than what it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reply {
+pub struct BindReply {
     bytes: [u8; PACKET_LEN],
     len: usize,
 }
 
-impl Reply {
+impl BindReply {
     fn new(packet: &[u8]) -> Self {
         let mut bytes = [0; PACKET_LEN];
         bytes.iter_mut().zip(packet).for_each(|(to, from)| *to = *from);
@@ -101,7 +101,7 @@ pub enum DropReason {
 
 /// Counters since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Metrics {
+pub struct ForwardMetrics {
     /// Datagrams forwarded.
     pub packets: u64,
     /// Their UDP payload, in bytes.
@@ -168,42 +168,42 @@ pub enum OfferError {
 
 /// A side of a session in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct SideRef {
+struct SideKey {
     slot: usize,
     second: bool,
 }
 
 #[derive(Debug)]
-struct Session {
+struct ForwardedSession {
     id: SessionId,
     /// Until when a side that was never bound may bind, and the session lives without any binding.
     until: Instant,
-    sides: [Side; 2],
+    sides: [ForwardedSide; 2],
     /// When its valid entry in the heap is due; others of it are leftovers.
     queued: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct Side {
+struct ForwardedSide {
     token: BindToken,
     key: BindKey,
     lifetime: Duration,
     lifetime_s: u16,
     last_nonce: u64,
-    bound: Option<Binding>,
+    bound: Option<BoundAddress>,
     bytes: TokenBucket,
     packets: TokenBucket,
     counters: SideCounters,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Binding {
+struct BoundAddress {
     addr: SocketAddr,
     dst_ip: Option<IpAddr>,
     expires: Instant,
 }
 
-impl Side {
+impl ForwardedSide {
     fn new(grant: BindGrant, now: Instant) -> Self {
         let limits = grant.limits;
         Self {
@@ -232,8 +232,8 @@ impl Side {
     }
 }
 
-impl Session {
-    fn side(&mut self, second: bool) -> &mut Side {
+impl ForwardedSession {
+    fn side(&mut self, second: bool) -> &mut ForwardedSide {
         let [first, other] = &mut self.sides;
         if second { other } else { first }
     }
@@ -247,12 +247,12 @@ impl Session {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Table {
-    sessions: Vec<Option<Session>>,
+pub struct ForwardTable {
+    sessions: Vec<Option<ForwardedSession>>,
     free: Vec<usize>,
     by_id: HashMap<SessionId, usize>,
-    by_token: HashMap<BindToken, SideRef>,
-    by_source: HashMap<SocketAddr, SideRef>,
+    by_token: HashMap<BindToken, SideKey>,
+    by_source: HashMap<SocketAddr, SideKey>,
     /// One valid entry per session, at a time no later than its next deadline.
     deadlines: BinaryHeap<Reverse<(Instant, usize, SessionId)>>,
     cids: ControlCids,
@@ -260,10 +260,10 @@ pub struct Table {
     started: Instant,
     hints: HintLimiter,
     max_sessions: usize,
-    metrics: Metrics,
+    metrics: ForwardMetrics,
 }
 
-impl Table {
+impl ForwardTable {
     /// Empty. `cookie_key` is fresh random bytes, never stored: a restart voids all cookies.
     pub fn new(
         max_sessions: usize,
@@ -284,7 +284,7 @@ impl Table {
             started: now,
             hints: HintLimiter::new(hints_per_s, now),
             max_sessions,
-            metrics: Metrics::default(),
+            metrics: ForwardMetrics::default(),
         }
     }
 
@@ -318,13 +318,13 @@ impl Table {
             return Err(OfferError::Full { max: self.max_sessions });
         }
         self.end_session(id);
-        let sides = grants.map(|grant| Side::new(grant, now));
-        let session = Session { id, until, sides, queued: None };
+        let sides = grants.map(|grant| ForwardedSide::new(grant, now));
+        let session = ForwardedSession { id, until, sides, queued: None };
         self.insert(session, tokens);
         Ok(())
     }
 
-    fn insert(&mut self, session: Session, tokens: [BindToken; 2]) {
+    fn insert(&mut self, session: ForwardedSession, tokens: [BindToken; 2]) {
         let id = session.id;
         let slot = match self.free.pop() {
             Some(slot) => slot,
@@ -334,7 +334,7 @@ impl Table {
             }
         };
         for (token, second) in tokens.into_iter().zip([false, true]) {
-            self.by_token.insert(token, SideRef { slot, second });
+            self.by_token.insert(token, SideKey { slot, second });
         }
         self.by_id.insert(id, slot);
         if let Some(place) = self.sessions.get_mut(slot) {
@@ -374,9 +374,9 @@ impl Table {
     }
 
     /// The counters since the start.
-    pub fn metrics(&self) -> Metrics {
+    pub fn metrics(&self) -> ForwardMetrics {
         let count = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
-        Metrics {
+        ForwardMetrics {
             active_bindings: count(self.by_source.len()),
             sessions: count(self.by_id.len()),
             ..self.metrics
@@ -384,11 +384,11 @@ impl Table {
     }
 
     /// The counters of what the driver alone sees: datagrams that the system did not take.
-    pub fn metrics_mut(&mut self) -> &mut Metrics {
+    pub fn metrics_mut(&mut self) -> &mut ForwardMetrics {
         &mut self.metrics
     }
 
-    /// When [`Table::handle_timeout`] is next due; it may find nothing to do.
+    /// When [`ForwardTable::handle_timeout`] is next due; it may find nothing to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.deadlines.peek().map(|Reverse((at, ..))| *at)
     }
@@ -401,7 +401,7 @@ impl Table {
             }
             self.deadlines.pop();
             let session = self.sessions.get_mut(slot).and_then(Option::as_mut);
-            let valid = |session: &&mut Session| session.id == id && session.queued == Some(at);
+            let valid = |session: &&mut ForwardedSession| session.id == id && session.queued == Some(at);
             if let Some(session) = session.filter(valid) {
                 session.queued = None;
                 self.expire(now, slot);
@@ -437,30 +437,30 @@ impl Table {
         src: SocketAddr,
         dst_ip: Option<IpAddr>,
         bytes: &[u8],
-    ) -> Verdict {
+    ) -> DatagramVerdict {
         let verdict = self.decide(now, src, dst_ip, bytes);
         let metrics = &mut self.metrics;
         match verdict {
-            Verdict::Control => metrics.control += 1,
-            Verdict::Drop(DropReason::Malformed) => metrics.dropped_malformed += 1,
-            Verdict::Drop(DropReason::Refused) => metrics.binds_refused += 1,
-            Verdict::Drop(DropReason::Unbound) => metrics.dropped_unbound += 1,
-            Verdict::Drop(DropReason::PeerUnbound) => metrics.dropped_peer_unbound += 1,
-            Verdict::Drop(DropReason::Limited) => metrics.dropped_limited += 1,
-            Verdict::Forward(_) | Verdict::Reply(_) => {}
+            DatagramVerdict::Control => metrics.control += 1,
+            DatagramVerdict::Drop(DropReason::Malformed) => metrics.dropped_malformed += 1,
+            DatagramVerdict::Drop(DropReason::Refused) => metrics.binds_refused += 1,
+            DatagramVerdict::Drop(DropReason::Unbound) => metrics.dropped_unbound += 1,
+            DatagramVerdict::Drop(DropReason::PeerUnbound) => metrics.dropped_peer_unbound += 1,
+            DatagramVerdict::Drop(DropReason::Limited) => metrics.dropped_limited += 1,
+            DatagramVerdict::Forward(_) | DatagramVerdict::Reply(_) => {}
         }
         verdict
     }
 
     /// The common case in one look-up: all datagrams of a receive batch from one source, `stride` bytes each,
-    /// are a bound session's QUIC packets within its limits. `None`: look at each with [`Table::handle_packet`].
+    /// are a bound session's QUIC packets within its limits. `None`: look at each with [`ForwardTable::handle_packet`].
     pub fn forward_run(
         &mut self,
         now: Instant,
         src: SocketAddr,
         stride: usize,
         bytes: &[u8],
-    ) -> Option<Route> {
+    ) -> Option<ForwardRoute> {
         let side = *self.by_source.get(&src)?;
         let mut segments = bytes.chunks(stride.max(1));
         let packets = u64::try_from(segments.len()).ok()?;
@@ -471,48 +471,54 @@ impl Table {
         self.route(now, side, packets, u64::try_from(bytes.len()).ok()?, false).ok()
     }
 
-    fn decide(&mut self, now: Instant, src: SocketAddr, dst_ip: Option<IpAddr>, bytes: &[u8]) -> Verdict {
-        let Some(first) = bytes.first().copied() else { return Verdict::Drop(DropReason::Malformed) };
+    fn decide(
+        &mut self,
+        now: Instant,
+        src: SocketAddr,
+        dst_ip: Option<IpAddr>,
+        bytes: &[u8],
+    ) -> DatagramVerdict {
+        let Some(first) = bytes.first().copied() else { return DatagramVerdict::Drop(DropReason::Malformed) };
         if packet::is_bind_family(first) {
             return match SealedPacket::parse(bytes).filter(SealedPacket::is_request) {
                 Some(sealed) => self.handle_bind(now, src, dst_ip, &sealed),
-                None => Verdict::Drop(DropReason::Malformed),
+                None => DatagramVerdict::Drop(DropReason::Malformed),
             };
         }
         if first & FIXED_BIT == 0 {
-            return Verdict::Drop(DropReason::Malformed);
+            return DatagramVerdict::Drop(DropReason::Malformed);
         }
         if let Some(side) = self.by_source.get(&src).copied() {
             let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             match self.route(now, side, 1, len, true) {
-                Ok(route) => return Verdict::Forward(route),
+                Ok(route) => return DatagramVerdict::Forward(route),
                 // Run out, though not yet swept.
                 Err(DropReason::Unbound) => {}
-                Err(reason) => return Verdict::Drop(reason),
+                Err(reason) => return DatagramVerdict::Drop(reason),
             }
         }
         if first & LONG_HEADER != 0 || self.cids.is_addressed_by(bytes) {
-            return Verdict::Control;
+            return DatagramVerdict::Control;
         }
         if self.hints.allow(now, src) {
             self.metrics.hints += 1;
             self.metrics.dropped_unbound += 1;
-            return Verdict::Reply(Reply::new(packet::unbound(bytes.len())));
+            return DatagramVerdict::Reply(BindReply::new(packet::unbound(bytes.len())));
         }
-        Verdict::Drop(DropReason::Unbound)
+        DatagramVerdict::Drop(DropReason::Unbound)
     }
 
     /// Where a bound side's datagrams go; counts them, and a refusal if that is final.
     fn route(
         &mut self,
         now: Instant,
-        side: SideRef,
+        side: SideKey,
         packets: u64,
         bytes: u64,
         is_final: bool,
-    ) -> Result<Route, DropReason> {
+    ) -> Result<ForwardRoute, DropReason> {
         let session = self.sessions.get_mut(side.slot).and_then(Option::as_mut).ok_or(DropReason::Unbound)?;
-        let alive = |binding: &Binding| binding.expires > now;
+        let alive = |binding: &BoundAddress| binding.expires > now;
         session.side(side.second).bound.filter(alive).ok_or(DropReason::Unbound)?;
         let peer = session.side(!side.second).bound.filter(alive).ok_or(DropReason::PeerUnbound)?;
         let sender = session.side(side.second);
@@ -522,7 +528,7 @@ impl Table {
         }
         self.metrics.packets += packets;
         self.metrics.bytes += bytes;
-        Ok(Route { to: peer.addr, src_ip: peer.dst_ip })
+        Ok(ForwardRoute { to: peer.addr, src_ip: peer.dst_ip })
     }
 
     /// BIND1, BIND2, REFRESH. Every failure looks the same from outside: silence.
@@ -532,8 +538,9 @@ impl Table {
         src: SocketAddr,
         dst_ip: Option<IpAddr>,
         sealed: &SealedPacket<'_>,
-    ) -> Verdict {
-        self.answer_bind(now, src, dst_ip, sealed).map_or(Verdict::Drop(DropReason::Refused), Verdict::Reply)
+    ) -> DatagramVerdict {
+        self.answer_bind(now, src, dst_ip, sealed)
+            .map_or(DatagramVerdict::Drop(DropReason::Refused), DatagramVerdict::Reply)
     }
 
     fn answer_bind(
@@ -542,7 +549,7 @@ impl Table {
         src: SocketAddr,
         dst_ip: Option<IpAddr>,
         sealed: &SealedPacket<'_>,
-    ) -> Option<Reply> {
+    ) -> Option<BindReply> {
         let (token, nonce) = (sealed.token, sealed.nonce);
         let at = *self.by_token.get(&token)?;
         let session = self.sessions.get_mut(at.slot)?.as_mut()?;
@@ -557,7 +564,7 @@ impl Table {
             BindPacket::Bind1 => {
                 let key = side.key.clone();
                 let cookie = self.cookie(self.period(now), src, dst_ip, token, nonce);
-                return Some(Reply::new(&BindPacket::Challenge { cookie }.seal(token, nonce, &key)));
+                return Some(BindReply::new(&BindPacket::Challenge { cookie }.seal(token, nonce, &key)));
             }
             BindPacket::Refresh => {
                 let binding = side.bound.as_mut().filter(|b| b.addr == src && b.expires > now)?;
@@ -576,10 +583,10 @@ impl Table {
         };
         let side = self.sessions.get_mut(at.slot)?.as_mut()?.side(at.second);
         side.last_nonce = nonce;
-        Some(Reply::new(&answer.seal(token, nonce, &side.key)))
+        Some(BindReply::new(&answer.seal(token, nonce, &side.key)))
     }
 
-    fn bind(&mut self, now: Instant, at: SideRef, src: SocketAddr, dst_ip: Option<IpAddr>) -> Option<u16> {
+    fn bind(&mut self, now: Instant, at: SideKey, src: SocketAddr, dst_ip: Option<IpAddr>) -> Option<u16> {
         // Whoever was bound there before no longer receives there: the newcomer has just shown that it does.
         if let Some(before) = self.by_source.insert(src, at)
             && before != at
@@ -591,7 +598,7 @@ impl Table {
         let session = self.sessions.get_mut(at.slot)?.as_mut()?;
         let side = session.side(at.second);
         let expires = now + side.lifetime;
-        if let Some(old) = side.bound.replace(Binding { addr: src, dst_ip, expires })
+        if let Some(old) = side.bound.replace(BoundAddress { addr: src, dst_ip, expires })
             && old.addr != src
         {
             self.by_source.remove(&old.addr);
@@ -643,12 +650,12 @@ impl Table {
         })
     }
 
-    fn session_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+    fn session_mut(&mut self, id: SessionId) -> Option<&mut ForwardedSession> {
         self.sessions.get_mut(*self.by_id.get(&id)?)?.as_mut()
     }
 }
 
-fn counters_of(session: &Session) -> SessionCounters {
+fn counters_of(session: &ForwardedSession) -> SessionCounters {
     session.sides.each_ref().map(|side| SideCounters { bound: side.bound.map(|b| b.addr), ..side.counters })
 }
 

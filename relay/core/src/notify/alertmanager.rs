@@ -13,7 +13,7 @@ use nearhand_proto::time::UnixMillis;
 use serde_json::{Value, json};
 
 use super::webhook::rfc3339;
-use crate::alarm::{Alarm, Kind, Notice};
+use crate::alarm::{AlarmNotice, AlarmProjection, NoticeKind};
 
 /// How long what has ended is repeated, in milliseconds.
 pub const ENDED_FOR: u64 = 15 * 60_000;
@@ -25,7 +25,7 @@ const MAX_VALUE: usize = 300;
 /// Labels that identify an alert.
 type Labels = BTreeMap<&'static str, String>;
 
-fn labels(alarm: &Alarm, device: &str, severity: Severity) -> Labels {
+fn labels(alarm: &AlarmProjection, device: &str, severity: Severity) -> Labels {
     let one_line = |value: &str| text::one_line(value, MAX_VALUE);
     let mut labels = Labels::from([
         ("alertname", alarm.rule.clone()),
@@ -42,7 +42,7 @@ fn labels(alarm: &Alarm, device: &str, severity: Severity) -> Labels {
     labels
 }
 
-fn annotations(alarm: &Alarm) -> Value {
+fn annotations(alarm: &AlarmProjection) -> Value {
     let mut all = BTreeMap::from([("summary", text::one_line(&alarm.summary, MAX_VALUE))]);
     if let Some(ack) = &alarm.acknowledged {
         all.insert("acknowledged_by", text::one_line(&ack.by.name, MAX_VALUE));
@@ -63,8 +63,8 @@ fn device_of(name: &str) -> &str {
 /// All alerts as they stand: what fires, and what has ended lately. `endings` are notices of the last
 /// [`ENDED_FOR`] that ended a label set; `resend` is the time between two repetitions.
 pub fn alerts(
-    firing: &[(Alarm, String)],
-    endings: &[Notice],
+    firing: &[(AlarmProjection, String)],
+    endings: &[AlarmNotice],
     resend: core::time::Duration,
     now: UnixMillis,
 ) -> Vec<Value> {
@@ -103,10 +103,10 @@ pub fn alerts(
 }
 
 /// Kinds of notices that end a label set.
-pub const ENDING: [Kind; 3] = [Kind::Worsened, Kind::Eased, Kind::Resolved];
+pub const ENDING: [NoticeKind; 3] = [NoticeKind::Worsened, NoticeKind::Eased, NoticeKind::Resolved];
 
 /// A test alert: it ends by itself after a minute.
-pub fn test(notice: &Notice, now: UnixMillis) -> Value {
+pub fn test(notice: &AlarmNotice, now: UnixMillis) -> Value {
     let mut labels = labels(&notice.alarm, &notice.device(), notice.alarm.severity);
     labels.insert("test", "true".to_owned());
     json!([{
@@ -129,8 +129,8 @@ mod tests {
         let raised = notice();
         let mut alarm = raised.alarm.clone();
         (alarm.severity, alarm.told) = (Severity::Critical, Some(Severity::Critical));
-        let worsened = Notice {
-            kind: Kind::Worsened,
+        let worsened = AlarmNotice {
+            kind: NoticeKind::Worsened,
             before: Some(Severity::Warning),
             alarm: alarm.clone(),
             ..raised.clone()
@@ -152,8 +152,12 @@ mod tests {
 
         // Eased again: the warning fires again, so it isn't ended; the critical one is, once.
         (alarm.severity, alarm.told) = (Severity::Warning, Some(Severity::Warning));
-        let eased =
-            Notice { kind: Kind::Eased, before: Some(Severity::Critical), alarm: alarm.clone(), ..raised };
+        let eased = AlarmNotice {
+            kind: NoticeKind::Eased,
+            before: Some(Severity::Critical),
+            alarm: alarm.clone(),
+            ..raised
+        };
         let found = alerts(&[(alarm, "till 3".into())], &[worsened, eased.clone(), eased], MINUTE, now);
         let severities: Vec<_> = found.iter().map(|a| a["labels"]["severity"].as_str().unwrap()).collect();
         assert_eq!(severities, ["critical", "warning"]);

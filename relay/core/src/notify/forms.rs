@@ -5,7 +5,7 @@ use nearhand_proto::text;
 use serde_json::{Value, json};
 
 use super::webhook::{data, rfc3339};
-use crate::alarm::{Kind, Notice};
+use crate::alarm::{AlarmNotice, NoticeKind};
 
 /// Syslog's facility local0 (RFC 5424, section 6.2.1).
 const LOCAL0: u8 = 16;
@@ -17,7 +17,7 @@ const MAX_LINE: usize = 500;
 pub const MAX_IN_MAIL: usize = 200;
 
 /// What PagerDuty is sent. One alarm is one incident there: its key is the alarm's id.
-pub fn pagerduty(notice: &Notice, routing_key: &str, action: &str) -> Value {
+pub fn pagerduty(notice: &AlarmNotice, routing_key: &str, action: &str) -> Value {
     let alarm = &notice.alarm;
     let severity = match alarm.severity {
         Severity::Info => "info",
@@ -43,16 +43,16 @@ pub fn pagerduty(notice: &Notice, routing_key: &str, action: &str) -> Value {
 }
 
 /// What PagerDuty makes of a notice.
-pub const fn pagerduty_action(kind: Kind) -> &'static str {
+pub const fn pagerduty_action(kind: NoticeKind) -> &'static str {
     match kind {
-        Kind::Resolved => "resolve",
-        Kind::Acknowledged => "acknowledge",
+        NoticeKind::Resolved => "resolve",
+        NoticeKind::Acknowledged => "acknowledge",
         _ => "trigger",
     }
 }
 
 /// Log records of OpenTelemetry, as its JSON over HTTP.
-pub fn otlp(notice: &Notice) -> Value {
+pub fn otlp(notice: &AlarmNotice) -> Value {
     let alarm = &notice.alarm;
     let number = match alarm.severity {
         Severity::Info => 9,
@@ -87,7 +87,7 @@ pub fn otlp(notice: &Notice) -> Value {
 }
 
 /// A syslog message (RFC 5424) in its frame (RFC 6587, octet counting).
-pub fn syslog(notice: &Notice, host: &str) -> Vec<u8> {
+pub fn syslog(notice: &AlarmNotice, host: &str) -> Vec<u8> {
     let alarm = &notice.alarm;
     let level = match alarm.severity {
         Severity::Info => 6,
@@ -139,11 +139,11 @@ fn printable(host: &str) -> String {
 }
 
 /// One line about a notice.
-pub fn title(notice: &Notice) -> String {
+pub fn title(notice: &AlarmNotice) -> String {
     let alarm = &notice.alarm;
     let what = match notice.kind {
-        Kind::Raised => alarm.severity.name().to_uppercase(),
-        Kind::Worsened | Kind::Eased => {
+        NoticeKind::Raised => alarm.severity.name().to_uppercase(),
+        NoticeKind::Worsened | NoticeKind::Eased => {
             let before = notice.before.map_or("?", Severity::name);
             format!("{} (was {before})", alarm.severity.name().to_uppercase())
         }
@@ -156,8 +156,9 @@ pub fn title(notice: &Notice) -> String {
 }
 
 /// Subject and text of a mail about several notices, oldest first.
-pub fn mail(notices: &[&Notice]) -> (String, String) {
-    let worst = notices.iter().max_by_key(|notice| (notice.kind != Kind::Resolved, notice.alarm.severity));
+pub fn mail(notices: &[&AlarmNotice]) -> (String, String) {
+    let worst =
+        notices.iter().max_by_key(|notice| (notice.kind != NoticeKind::Resolved, notice.alarm.severity));
     let more = notices.len().saturating_sub(1);
     let subject = match (worst, more) {
         (Some(notice), 0) => format!("[nearhand] {}", title(notice)),
@@ -168,7 +169,7 @@ pub fn mail(notices: &[&Notice]) -> (String, String) {
     for notice in notices.iter().take(MAX_IN_MAIL) {
         let alarm = &notice.alarm;
         body.push_str(&format!("{}  {}\r\n", notice.at, title(notice)));
-        if let Some(ack) = alarm.acknowledged.as_ref().filter(|_| notice.kind == Kind::Acknowledged) {
+        if let Some(ack) = alarm.acknowledged.as_ref().filter(|_| notice.kind == NoticeKind::Acknowledged) {
             let said = text::one_line(&format!("{}: {}", ack.by.name, ack.comment), MAX_LINE);
             body.push_str(&format!("    acknowledged by {said}\r\n"));
         }
@@ -215,9 +216,9 @@ mod tests {
         let mild = notice();
         let mut bad = notice();
         bad.alarm.severity = Severity::Critical;
-        (bad.kind, bad.before) = (Kind::Worsened, Some(Severity::Warning));
+        (bad.kind, bad.before) = (NoticeKind::Worsened, Some(Severity::Warning));
         let mut over = bad.clone();
-        over.kind = Kind::Resolved;
+        over.kind = NoticeKind::Resolved;
         let (subject, body) = mail(&[&over, &mild, &bad]);
         assert_eq!(
             subject,
@@ -238,7 +239,7 @@ mod tests {
         );
         assert_eq!(event["dedup_key"], format!("nearhand-{}", notice.alarm.id));
         assert_eq!(
-            (pagerduty_action(Kind::Acknowledged), pagerduty_action(Kind::Resolved)),
+            (pagerduty_action(NoticeKind::Acknowledged), pagerduty_action(NoticeKind::Resolved)),
             ("acknowledge", "resolve")
         );
         let record = &otlp(&notice)["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0];

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Why an address is not connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Forbidden {
+pub enum ForbiddenAddress {
     /// It belongs to this machine or a private network.
     #[error("{0} is a private address: set allow_private = true for this receiver if that is meant")]
     Private(IpAddr),
@@ -20,8 +20,8 @@ pub enum Forbidden {
 /// Whether an address may be connected to.
 ///
 /// # Errors
-/// [`Forbidden`].
-pub fn check(address: IpAddr, allow_private: bool) -> Result<(), Forbidden> {
+/// [`ForbiddenAddress`].
+pub fn check(address: IpAddr, allow_private: bool) -> Result<(), ForbiddenAddress> {
     let plain = match address {
         IpAddr::V6(v6) => embedded(v6).map_or(address, IpAddr::V4),
         IpAddr::V4(_) => address,
@@ -31,10 +31,10 @@ pub fn check(address: IpAddr, allow_private: bool) -> Result<(), Forbidden> {
         IpAddr::V6(v6) => (never_v6(v6), private_v6(v6)),
     };
     if never {
-        return Err(Forbidden::Never(address));
+        return Err(ForbiddenAddress::Never(address));
     }
     if private && !allow_private {
-        return Err(Forbidden::Private(address));
+        return Err(ForbiddenAddress::Private(address));
     }
     Ok(())
 }
@@ -120,7 +120,7 @@ mod tests {
         ];
         for text in private {
             let address: IpAddr = text.parse().unwrap();
-            assert_eq!(check(address, false), Err(Forbidden::Private(address)), "{text}");
+            assert_eq!(check(address, false), Err(ForbiddenAddress::Private(address)), "{text}");
             assert_eq!(check(address, true), Ok(()), "{text}");
         }
         let never = [
@@ -138,7 +138,7 @@ mod tests {
         ];
         for text in never {
             let address: IpAddr = text.parse().unwrap();
-            assert_eq!(check(address, true), Err(Forbidden::Never(address)), "{text}");
+            assert_eq!(check(address, true), Err(ForbiddenAddress::Never(address)), "{text}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nearhand_proto::time::UnixMillis;
 
-use crate::alarm::Notice;
+use crate::alarm::AlarmNotice;
 
 /// Seconds after each failed try, as Standard Webhooks has them: the tenth failure is the last.
 pub const RETRIES: [u64; 9] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
@@ -13,7 +13,7 @@ const MAX_ANSWER: usize = 300;
 
 /// How a try ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DeliveryOutcome {
     /// The receiver has it.
     Delivered(String),
     /// It may have it later.
@@ -24,7 +24,7 @@ pub enum Outcome {
     Gone(String),
 }
 
-impl Outcome {
+impl DeliveryOutcome {
     /// What the receiver said.
     pub fn answer(&self) -> &str {
         match self {
@@ -45,9 +45,9 @@ impl Outcome {
 
 /// A notice that waits for a receiver.
 #[derive(Debug, Clone)]
-pub struct Waiting {
+pub struct PendingDelivery {
     /// What is told.
-    pub notice: Notice,
+    pub notice: AlarmNotice,
     /// How often it was tried.
     pub attempts: u32,
     /// When to try next.
@@ -56,7 +56,7 @@ pub struct Waiting {
 
 /// What became of one delivery.
 #[derive(Debug, Clone)]
-pub struct Settled {
+pub struct SettledDelivery {
     /// To whom.
     pub receiver: String,
     /// Which notice.
@@ -64,14 +64,14 @@ pub struct Settled {
     /// How often it was tried by now.
     pub attempts: u32,
     /// How it goes on.
-    pub fate: Fate,
+    pub fate: DeliveryFate,
     /// What the receiver said, made safe.
     pub answer: String,
 }
 
 /// How it goes on with a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum DeliveryFate {
     /// The receiver has it.
     Delivered,
     /// It is tried again then.
@@ -85,27 +85,27 @@ pub enum Fate {
 /// What becomes of a delivery after a try. `random` is any number: it spreads retries by a fifth each way.
 pub fn settle(
     receiver: &str,
-    waiting: &Waiting,
-    outcome: &Outcome,
+    waiting: &PendingDelivery,
+    outcome: &DeliveryOutcome,
     retries: &[u64],
     now: UnixMillis,
     random: u32,
-) -> Settled {
+) -> SettledDelivery {
     let attempts = waiting.attempts.saturating_add(1);
     let index = usize::try_from(waiting.attempts).unwrap_or(usize::MAX);
     let fate = match outcome {
-        Outcome::Failed(_) => {
-            retries.get(index).map_or(Fate::Dead, |seconds| Fate::Again(now.after(spread(*seconds, random))))
-        }
+        DeliveryOutcome::Failed(_) => retries
+            .get(index)
+            .map_or(DeliveryFate::Dead, |seconds| DeliveryFate::Again(now.after(spread(*seconds, random)))),
         // Kept for when the receiver is enabled again.
-        Outcome::Gone(_) => Fate::Again(now),
-        Outcome::Delivered(_) => Fate::Delivered,
-        Outcome::Refused(_) => Fate::Dead,
+        DeliveryOutcome::Gone(_) => DeliveryFate::Again(now),
+        DeliveryOutcome::Delivered(_) => DeliveryFate::Delivered,
+        DeliveryOutcome::Refused(_) => DeliveryFate::Dead,
     };
-    Settled {
+    SettledDelivery {
         receiver: receiver.to_owned(),
         number: waiting.notice.number,
-        attempts: if matches!(outcome, Outcome::Gone(_)) { waiting.attempts } else { attempts },
+        attempts: if matches!(outcome, DeliveryOutcome::Gone(_)) { waiting.attempts } else { attempts },
         fate,
         answer: nearhand_proto::text::one_line(outcome.answer(), MAX_ANSWER),
     }
@@ -127,23 +127,23 @@ mod tests {
     #[test]
     fn failures_are_retried_by_the_schedule_and_given_up_after_the_tenth() {
         let now = UnixMillis(1_000_000);
-        let after = |attempts, outcome: Outcome, random| {
-            let waiting = Waiting { notice: notice(), attempts, due: now };
+        let after = |attempts, outcome: DeliveryOutcome, random| {
+            let waiting = PendingDelivery { notice: notice(), attempts, due: now };
             settle("ops", &waiting, &outcome, &RETRIES, now, random)
         };
-        let failed = || Outcome::Failed("503".into());
+        let failed = || DeliveryOutcome::Failed("503".into());
         let first = after(0, failed(), 1 << 31);
-        let again = |ms: u64| Fate::Again(UnixMillis(now.0 + ms));
+        let again = |ms: u64| DeliveryFate::Again(UnixMillis(now.0 + ms));
         assert_eq!((first.fate, first.attempts), (again(5_000), 1));
         assert_eq!(after(0, failed(), 0).fate, again(4_000));
-        let Fate::Again(latest) = after(0, failed(), u32::MAX).fate else { panic!() };
+        let DeliveryFate::Again(latest) = after(0, failed(), u32::MAX).fate else { panic!() };
         assert_eq!(latest.0 / 10, (now.0 + 5_999) / 10);
         assert_eq!(after(8, failed(), 1 << 31).fate, again(86_400_000));
-        assert_eq!(after(9, failed(), 0).fate, Fate::Dead, "given up");
-        let done = after(3, Outcome::Delivered("200".into()), 0);
-        assert_eq!((done.fate, done.attempts), (Fate::Delivered, 4));
-        assert_eq!(after(0, Outcome::Refused("400".into()), 0).fate, Fate::Dead);
-        let gone = after(2, Outcome::Gone("410".into()), 0);
+        assert_eq!(after(9, failed(), 0).fate, DeliveryFate::Dead, "given up");
+        let done = after(3, DeliveryOutcome::Delivered("200".into()), 0);
+        assert_eq!((done.fate, done.attempts), (DeliveryFate::Delivered, 4));
+        assert_eq!(after(0, DeliveryOutcome::Refused("400".into()), 0).fate, DeliveryFate::Dead);
+        let gone = after(2, DeliveryOutcome::Gone("410".into()), 0);
         assert_eq!((gone.fate, gone.attempts), (again(0), 2), "kept for later");
     }
 }

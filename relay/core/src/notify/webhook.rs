@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::alarm::{Alarm, Notice};
+use crate::alarm::{AlarmNotice, AlarmProjection};
 
 /// Before a secret's base64.
 const PREFIX: &str = "whsec_";
@@ -18,29 +18,29 @@ const SECRET_LEN: core::ops::RangeInclusive<usize> = 24..=64;
 
 /// A key that webhooks are signed with.
 #[derive(Clone)]
-pub struct Secret(Zeroizing<Vec<u8>>);
+pub struct WebhookSecret(Zeroizing<Vec<u8>>);
 
 /// Why a text is no secret.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a webhook's secret is \"whsec_\" and the base64 of 24 to 64 bytes")]
-pub struct BadSecret;
+pub struct BadWebhookSecret;
 
-impl core::fmt::Debug for BadSecret {
+impl core::fmt::Debug for BadWebhookSecret {
     /// Its words: it holds nothing else.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         core::fmt::Display::fmt(self, f)
     }
 }
 
-impl Secret {
+impl WebhookSecret {
     /// Reads one as it is handed around.
     ///
     /// # Errors
-    /// [`BadSecret`].
-    pub fn parse(text: &str) -> Result<Self, BadSecret> {
-        let text = text.trim().strip_prefix(PREFIX).ok_or(BadSecret)?;
-        let bytes = Zeroizing::new(BASE64.decode(text.as_bytes()).map_err(|_| BadSecret)?);
-        if SECRET_LEN.contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(BadSecret) }
+    /// [`BadWebhookSecret`].
+    pub fn parse(text: &str) -> Result<Self, BadWebhookSecret> {
+        let text = text.trim().strip_prefix(PREFIX).ok_or(BadWebhookSecret)?;
+        let bytes = Zeroizing::new(BASE64.decode(text.as_bytes()).map_err(|_| BadWebhookSecret)?);
+        if SECRET_LEN.contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(BadWebhookSecret) }
     }
 
     /// The signature of one message: `v1,` and base64 of HMAC-SHA256 over id, time and body.
@@ -53,7 +53,12 @@ impl Secret {
 }
 
 /// The headers of one attempt: the id is the notice's, the time is now, a signature for each secret.
-pub fn headers(id: &str, body: &str, secrets: &[Secret], now: UnixMillis) -> Vec<(&'static str, String)> {
+pub fn headers(
+    id: &str,
+    body: &str,
+    secrets: &[WebhookSecret],
+    now: UnixMillis,
+) -> Vec<(&'static str, String)> {
     let seconds = now.0 / 1000;
     let signatures: Vec<String> =
         secrets.iter().filter_map(|secret| secret.sign(id, seconds, body)).collect();
@@ -65,7 +70,7 @@ pub fn headers(id: &str, body: &str, secrets: &[Secret], now: UnixMillis) -> Vec
 }
 
 /// What is sent.
-pub fn body(notice: &Notice) -> Value {
+pub fn body(notice: &AlarmNotice) -> Value {
     json!({
         "type": format!("alarm.{}", notice.kind.name()),
         "timestamp": rfc3339(notice.at),
@@ -74,12 +79,12 @@ pub fn body(notice: &Notice) -> Value {
 }
 
 /// The notice's alarm, as receivers of JSON get it.
-pub fn data(notice: &Notice) -> Value {
+pub fn data(notice: &AlarmNotice) -> Value {
     let alarm = &notice.alarm;
     json!({
         "id": alarm.id.to_string(),
         "number": notice.number,
-        "test": notice.kind == crate::alarm::Kind::Test,
+        "test": notice.kind == crate::alarm::NoticeKind::Test,
         "device": { "id": alarm.device.to_string(), "name": notice.device() },
         "rule": alarm.rule,
         "instance": notice.instance(),
@@ -102,7 +107,7 @@ pub fn data(notice: &Notice) -> Value {
     })
 }
 
-fn value(alarm: &Alarm) -> Value {
+fn value(alarm: &AlarmProjection) -> Value {
     match &alarm.value {
         Some(MeasuredValue { value, unit }) => json!({ "value": value, "unit": unit }),
         None => Value::Null,
@@ -126,7 +131,7 @@ mod tests {
     /// The specification's own example.
     #[test]
     fn the_signature_is_that_of_the_specification() {
-        let secret = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+        let secret = WebhookSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
         let body = "{\"test\": 2432232314}";
         let found = headers(
             "msg_p5jXN8AQM9LWM0D4loKWxJek",
@@ -142,11 +147,11 @@ mod tests {
                 ("webhook-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=".to_owned()),
             ]
         );
-        let other = Secret::parse(&format!("whsec_{}", BASE64.encode(&[1; 32]))).unwrap();
+        let other = WebhookSecret::parse(&format!("whsec_{}", BASE64.encode(&[1; 32]))).unwrap();
         let two = headers("a", body, &[secret, other], UnixMillis(0)).remove(2).1;
         assert_eq!(two.split(' ').filter(|s| s.starts_with("v1,")).count(), 2, "while it is replaced");
         for bad in ["", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_AAAA", "whsec_!!"] {
-            assert!(Secret::parse(bad).is_err(), "{bad}");
+            assert!(WebhookSecret::parse(bad).is_err(), "{bad}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// So many at once, then one every so often.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct BucketRate {
     /// Attempts in store at most.
     pub burst: u32,
     /// Milliseconds until one more is in store.
@@ -17,14 +17,14 @@ pub struct Pace {
 
 /// The attempts left to somebody.
 #[derive(Clone, Copy, Debug)]
-pub struct Bucket {
+pub struct RateBucket {
     left: u32,
     counted: Instant,
 }
 
-impl Bucket {
+impl RateBucket {
     /// All attempts in store.
-    pub fn full(pace: Pace, now: Instant) -> Self {
+    pub fn full(pace: BucketRate, now: Instant) -> Self {
         Self { left: pace.burst, counted: now }
     }
 
@@ -32,7 +32,7 @@ impl Bucket {
     ///
     /// # Errors
     /// Whole seconds (at least 1) until one is in store again.
-    pub fn take(&mut self, pace: Pace, now: Instant) -> Result<(), u32> {
+    pub fn take(&mut self, pace: BucketRate, now: Instant) -> Result<(), u32> {
         self.take_many(pace, 1, now)
     }
 
@@ -40,7 +40,7 @@ impl Bucket {
     ///
     /// # Errors
     /// Whole seconds (at least 1) until so many are in store again.
-    pub fn take_many(&mut self, pace: Pace, count: u32, now: Instant) -> Result<(), u32> {
+    pub fn take_many(&mut self, pace: BucketRate, count: u32, now: Instant) -> Result<(), u32> {
         self.refill(pace, now);
         match self.left.checked_sub(count) {
             Some(left) => {
@@ -51,7 +51,7 @@ impl Bucket {
         }
     }
 
-    fn refill(&mut self, pace: Pace, now: Instant) {
+    fn refill(&mut self, pace: BucketRate, now: Instant) {
         let every = u128::from(pace.every_ms.max(1));
         let gained = now.saturating_duration_since(self.counted).as_millis() / every;
         let gained = u32::try_from(gained).unwrap_or(u32::MAX);
@@ -65,15 +65,15 @@ impl Bucket {
 
 /// Limits by key. Holds entries only for those who have attempted lately.
 #[derive(Debug)]
-pub struct Limiter<K> {
-    pace: Pace,
-    buckets: HashMap<K, Bucket>,
+pub struct KeyedLimiter<K> {
+    pace: BucketRate,
+    buckets: HashMap<K, RateBucket>,
     room: usize,
 }
 
-impl<K: Hash + Eq> Limiter<K> {
+impl<K: Hash + Eq> KeyedLimiter<K> {
     /// For at most `room` keys at once; when there are more, only new ones are refused.
-    pub fn new(pace: Pace, room: usize) -> Self {
+    pub fn new(pace: BucketRate, room: usize) -> Self {
         Self { pace, buckets: HashMap::new(), room }
     }
 
@@ -97,7 +97,7 @@ impl<K: Hash + Eq> Limiter<K> {
             }
         }
         let pace = self.pace;
-        self.buckets.entry(key).or_insert_with(|| Bucket::full(pace, now)).take_many(pace, count, now)
+        self.buckets.entry(key).or_insert_with(|| RateBucket::full(pace, now)).take_many(pace, count, now)
     }
 
     /// Forgets those who have all their attempts again.
@@ -114,12 +114,12 @@ impl<K: Hash + Eq> Limiter<K> {
 mod tests {
     use super::*;
 
-    const PACE: Pace = Pace { burst: 3, every_ms: 2000 };
+    const PACE: BucketRate = BucketRate { burst: 3, every_ms: 2000 };
 
     #[test]
     fn a_burst_then_one_every_so_often() {
         let start = Instant::now();
-        let mut bucket = Bucket::full(PACE, start);
+        let mut bucket = RateBucket::full(PACE, start);
         for _ in 0..3 {
             bucket.take(PACE, start).unwrap();
         }
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn several_are_taken_together_or_not_at_all() {
         let start = Instant::now();
-        let mut bucket = Bucket::full(PACE, start);
+        let mut bucket = RateBucket::full(PACE, start);
         bucket.take_many(PACE, 2, start).unwrap();
         assert_eq!(bucket.take_many(PACE, 3, start), Err(4), "two are missing");
         bucket.take_many(PACE, 1, start).unwrap();
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn keys_do_not_disturb_each_other_and_do_not_pile_up() {
         let start = Instant::now();
-        let mut limiter = Limiter::new(PACE, 2);
+        let mut limiter = KeyedLimiter::new(PACE, 2);
         for _ in 0..3 {
             limiter.take(1, start).unwrap();
         }

@@ -15,22 +15,22 @@ use nearhand_proto::message::control::RelayRefusal;
 use nearhand_proto::support_code::RoutingDigits;
 
 use crate::caller::PeerId;
-use limits::{Bucket, Limiter, Pace};
-use routing::RoutingBook;
-use sessions::SessionBook;
+use limits::{BucketRate, KeyedLimiter, RateBucket};
+use routing::RoutingTable;
+use sessions::SessionTable;
 
 /// Code lookups of one technician: a mistyped code is noticed by its check digit before it comes here.
-const LOOKUPS_PER_TECHNICIAN: Pace = Pace { burst: 10, every_ms: 6_000 };
+const LOOKUPS_PER_TECHNICIAN: BucketRate = BucketRate { burst: 10, every_ms: 6_000 };
 /// Code lookups that reach one device: each wrong one costs its customer a code.
-const LOOKUPS_PER_DEVICE: Pace = Pace { burst: 5, every_ms: 60_000 };
+const LOOKUPS_PER_DEVICE: BucketRate = BucketRate { burst: 5, every_ms: 60_000 };
 /// Code lookups of all: a hundred technicians at their busiest.
-const LOOKUPS_OF_ALL: Pace = Pace { burst: 300, every_ms: 200 };
+const LOOKUPS_OF_ALL: BucketRate = BucketRate { burst: 300, every_ms: 200 };
 /// Sessions asked for by one technician, by code or not.
-const OPENS_PER_TECHNICIAN: Pace = Pace { burst: 20, every_ms: 3_000 };
+const OPENS_PER_TECHNICIAN: BucketRate = BucketRate { burst: 20, every_ms: 3_000 };
 /// Alarm events of one device: a week's spool at once, then what a machine in trouble says.
-const ALARMS_PER_DEVICE: Pace = Pace { burst: 10_000, every_ms: 20 };
+const ALARMS_PER_DEVICE: BucketRate = BucketRate { burst: 10_000, every_ms: 20 };
 /// Wishes for help and opinions of one device: somebody who mends their text now and then.
-const WISHES_PER_PEER: Pace = Pace { burst: 10, every_ms: 30_000 };
+const WISHES_PER_PEER: BucketRate = BucketRate { burst: 10, every_ms: 30_000 };
 /// Most keys that any of these limits is kept for at once.
 const LIMITED_KEYS: usize = 20_000;
 /// Connections one person may have: each command of the client is one, several may run at once.
@@ -46,7 +46,7 @@ fn connections_of(peer: &PeerId) -> usize {
 pub struct ConnectionNo(u64);
 
 #[derive(Debug)]
-struct Line<H> {
+struct PeerConnection<H> {
     number: ConnectionNo,
     handle: H,
 }
@@ -54,20 +54,20 @@ struct Line<H> {
 /// Everything about who is here. `H` is whatever the driver reaches a connection by.
 #[derive(Debug)]
 pub struct Registry<H> {
-    lines: HashMap<PeerId, Vec<Line<H>>>,
+    lines: HashMap<PeerId, Vec<PeerConnection<H>>>,
     guests: usize,
     max_guests: usize,
     next: u64,
     /// The routing digits.
-    pub routing: RoutingBook,
+    pub routing: RoutingTable,
     /// The sessions.
-    pub sessions: SessionBook,
-    lookups_by: Limiter<TechnicianId>,
-    lookups_to: Limiter<PeerId>,
-    lookups: Bucket,
-    opens_by: Limiter<TechnicianId>,
-    alarms_by: Limiter<DeviceId>,
-    wishes_by: Limiter<PeerId>,
+    pub sessions: SessionTable,
+    lookups_by: KeyedLimiter<TechnicianId>,
+    lookups_to: KeyedLimiter<PeerId>,
+    lookups: RateBucket,
+    opens_by: KeyedLimiter<TechnicianId>,
+    alarms_by: KeyedLimiter<DeviceId>,
+    wishes_by: KeyedLimiter<PeerId>,
 }
 
 impl<H: Clone> Registry<H> {
@@ -78,14 +78,14 @@ impl<H: Clone> Registry<H> {
             guests: 0,
             max_guests,
             next: 0,
-            routing: RoutingBook::default(),
-            sessions: SessionBook::new(max_sessions),
-            lookups_by: Limiter::new(LOOKUPS_PER_TECHNICIAN, LIMITED_KEYS),
-            lookups_to: Limiter::new(LOOKUPS_PER_DEVICE, LIMITED_KEYS),
-            lookups: Bucket::full(LOOKUPS_OF_ALL, now),
-            opens_by: Limiter::new(OPENS_PER_TECHNICIAN, LIMITED_KEYS),
-            alarms_by: Limiter::new(ALARMS_PER_DEVICE, LIMITED_KEYS),
-            wishes_by: Limiter::new(WISHES_PER_PEER, LIMITED_KEYS),
+            routing: RoutingTable::default(),
+            sessions: SessionTable::new(max_sessions),
+            lookups_by: KeyedLimiter::new(LOOKUPS_PER_TECHNICIAN, LIMITED_KEYS),
+            lookups_to: KeyedLimiter::new(LOOKUPS_PER_DEVICE, LIMITED_KEYS),
+            lookups: RateBucket::full(LOOKUPS_OF_ALL, now),
+            opens_by: KeyedLimiter::new(OPENS_PER_TECHNICIAN, LIMITED_KEYS),
+            alarms_by: KeyedLimiter::new(ALARMS_PER_DEVICE, LIMITED_KEYS),
+            wishes_by: KeyedLimiter::new(WISHES_PER_PEER, LIMITED_KEYS),
         }
     }
 
@@ -106,7 +106,7 @@ impl<H: Clone> Registry<H> {
         // Most peers have one line: no room for more is taken.
         let lines = self.lines.entry(peer).or_insert_with(|| Vec::with_capacity(1));
         let replaced = if lines.len() >= connections_of(&peer) { Some(lines.remove(0).handle) } else { None };
-        lines.push(Line { number, handle });
+        lines.push(PeerConnection { number, handle });
         self.routing.back(&peer);
         Ok((number, replaced))
     }

@@ -20,7 +20,7 @@ const MAX_GUESTS: usize = 2;
 
 /// Something that happens. Peers are named by small numbers, so that they meet.
 #[derive(Clone, Copy, Debug)]
-enum Step {
+enum RegistryStep {
     Connect(u8),
     /// One of the connections that a peer had so far ends, perhaps one that was replaced.
     Disconnect(u8, usize),
@@ -34,17 +34,17 @@ enum Step {
     Sweep,
 }
 
-fn steps() -> impl Strategy<Value = Step> {
+fn steps() -> impl Strategy<Value = RegistryStep> {
     let peer = || 0_u8..9;
     // Few digits, so that they are fought over.
     let wanted = prop::option::of(0_u16..4);
     prop_oneof![
-        4 => peer().prop_map(Step::Connect),
-        3 => (peer(), 0_usize..12).prop_map(|(peer, which)| Step::Disconnect(peer, which)),
-        4 => (peer(), wanted, 0_u32..4).prop_map(|(peer, wanted, random)| Step::Allot { peer, wanted, random }),
-        1 => peer().prop_map(Step::Free),
-        3 => (0_u64..50).prop_map(Step::Pass),
-        1 => Just(Step::Sweep),
+        4 => peer().prop_map(RegistryStep::Connect),
+        3 => (peer(), 0_usize..12).prop_map(|(peer, which)| RegistryStep::Disconnect(peer, which)),
+        4 => (peer(), wanted, 0_u32..4).prop_map(|(peer, wanted, random)| RegistryStep::Allot { peer, wanted, random }),
+        1 => peer().prop_map(RegistryStep::Free),
+        3 => (0_u64..50).prop_map(RegistryStep::Pass),
+        1 => Just(RegistryStep::Sweep),
     ]
 }
 
@@ -57,9 +57,9 @@ fn peer(number: u8) -> PeerId {
 }
 
 /// A generator that always says the same: the worst luck.
-struct Same(u32);
+struct ConstantRng(u32);
 
-impl RngCore for Same {
+impl RngCore for ConstantRng {
     fn next_u32(&mut self) -> u32 {
         self.0
     }
@@ -80,13 +80,13 @@ impl RngCore for Same {
 
 /// Digits as the rules see them.
 #[derive(Clone, Copy)]
-struct Held {
+struct ModelConnection {
     routing: RoutingDigits,
     /// Since when the holder has been away.
     away: Option<Instant>,
 }
 
-struct Both {
+struct RegistryAndModel {
     registry: Registry<usize>,
     now: Instant,
     connections: usize,
@@ -94,14 +94,14 @@ struct Both {
     ever: BTreeMap<u8, Vec<(ConnectionNo, usize)>>,
     /// Those that stand, the oldest first.
     lines: BTreeMap<u8, Vec<(ConnectionNo, usize)>>,
-    held: BTreeMap<u8, Held>,
+    held: BTreeMap<u8, ModelConnection>,
 }
 
-impl Both {
-    fn take(&mut self, step: Step) -> Result<(), TestCaseError> {
+impl RegistryAndModel {
+    fn take(&mut self, step: RegistryStep) -> Result<(), TestCaseError> {
         match step {
-            Step::Connect(number) => self.connect(number)?,
-            Step::Disconnect(number, which) => {
+            RegistryStep::Connect(number) => self.connect(number)?,
+            RegistryStep::Disconnect(number, which) => {
                 let ever = self.ever.get(&number).map(Vec::as_slice).unwrap_or_default();
                 let Some((connection, _)) = ever.get(which % ever.len().max(1)).copied() else {
                     return Ok(());
@@ -115,15 +115,15 @@ impl Both {
                     held.away = Some(self.now);
                 }
             }
-            Step::Allot { peer, wanted, random } => {
+            RegistryStep::Allot { peer, wanted, random } => {
                 self.allot(peer, wanted.and_then(RoutingDigits::new), random)?;
             }
-            Step::Free(number) => {
+            RegistryStep::Free(number) => {
                 self.registry.routing.free(&peer(number));
                 self.held.remove(&number);
             }
-            Step::Pass(seconds) => self.now += Duration::from_secs(seconds),
-            Step::Sweep => self.registry.sweep(self.now),
+            RegistryStep::Pass(seconds) => self.now += Duration::from_secs(seconds),
+            RegistryStep::Sweep => self.registry.sweep(self.now),
         }
         Ok(())
     }
@@ -162,19 +162,20 @@ impl Both {
         if self.lines.get(&number).is_none_or(Vec::is_empty) {
             return Ok(());
         }
-        let Some(routing) = self.registry.routing.allot(peer(number), wanted, self.now, &mut Same(random))
+        let Some(routing) =
+            self.registry.routing.allot(peer(number), wanted, self.now, &mut ConstantRng(random))
         else {
             return Err(TestCaseError::fail("of ten thousand digits none was free"));
         };
         if let Some(held) = self.held.get(&number) {
             prop_assert_eq!(routing, held.routing, "other digits than the shown code has");
         }
-        let (now, away) = (self.now, |held: &Held| held.away);
+        let (now, away) = (self.now, |held: &ModelConnection| held.away);
         let taken = self.held.iter().any(|(other, held)| {
             *other != number && held.routing == routing && away(held).is_none_or(|at| now < at + GRACE)
         });
         prop_assert!(!taken, "{} are another's", routing);
-        self.held.insert(number, Held { routing, away: None });
+        self.held.insert(number, ModelConnection { routing, away: None });
         Ok(())
     }
 
@@ -208,7 +209,7 @@ proptest! {
     #[test]
     fn digits_lead_to_their_holder_and_lines_to_the_newest(steps in prop::collection::vec(steps(), 0..100)) {
         let now = start();
-        let mut both = Both {
+        let mut both = RegistryAndModel {
             registry: Registry::new(MAX_GUESTS, 10, now),
             now,
             connections: 0,

@@ -17,7 +17,7 @@ pub const GRACE: Duration = Duration::from_secs(60);
 const DRAWS: u32 = 16;
 
 #[derive(Debug)]
-struct Allotted {
+struct AllocatedDigits {
     holder: PeerId,
     /// Set while the holder is away.
     free_at: Option<Instant>,
@@ -25,12 +25,12 @@ struct Allotted {
 
 /// Who holds which digits.
 #[derive(Debug, Default)]
-pub struct RoutingBook {
-    by_digits: HashMap<RoutingDigits, Allotted>,
+pub struct RoutingTable {
+    by_digits: HashMap<RoutingDigits, AllocatedDigits>,
     by_holder: HashMap<PeerId, RoutingDigits>,
 }
 
-impl RoutingBook {
+impl RoutingTable {
     /// Allots digits to `holder`: those it holds, else the wanted ones if they are free, else any.
     /// `None` when all are taken.
     pub fn allot(
@@ -48,7 +48,7 @@ impl RoutingBook {
             return Some(routing);
         }
         let routing = wanted.filter(|w| !self.by_digits.contains_key(w)).or_else(|| self.draw(rng))?;
-        self.by_digits.insert(routing, Allotted { holder, free_at: None });
+        self.by_digits.insert(routing, AllocatedDigits { holder, free_at: None });
         self.by_holder.insert(holder, routing);
         Some(routing)
     }
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn digits_survive_a_reconnect_and_go_to_nobody_else() {
-        let (mut book, start) = (RoutingBook::default(), Instant::now());
+        let (mut book, start) = (RoutingTable::default(), Instant::now());
         let mine = book.allot(peer(1), None, start, &mut OsRng).unwrap();
         assert_eq!(book.allot(peer(1), None, start, &mut OsRng), Some(mine), "the same again");
         book.away(&peer(1), start);
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn all_ten_thousand_can_be_taken_and_no_more() {
-        let (mut book, now) = (RoutingBook::default(), Instant::now());
+        let (mut book, now) = (RoutingTable::default(), Instant::now());
         for n in 0..ROUTINGS {
             assert!(book.allot(peer(n), None, now, &mut OsRng).is_some());
         }

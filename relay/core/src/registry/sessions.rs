@@ -19,7 +19,7 @@ pub const LOST_AFTER: Duration = Duration::from_secs(120);
 
 /// A running session.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Session {
+pub struct RelaySession {
     /// Its id.
     pub id: SessionId,
     /// The technician.
@@ -39,19 +39,19 @@ pub struct Session {
 }
 
 #[derive(Debug)]
-struct Entry {
-    session: Session,
+struct SessionEntry {
+    session: RelaySession,
     alive: Instant,
 }
 
 /// All running sessions.
 #[derive(Debug)]
-pub struct SessionBook {
-    entries: HashMap<SessionId, Entry>,
+pub struct SessionTable {
+    entries: HashMap<SessionId, SessionEntry>,
     max: usize,
 }
 
-impl SessionBook {
+impl SessionTable {
     /// For at most `max` sessions at once.
     pub fn new(max: usize) -> Self {
         Self { entries: HashMap::new(), max }
@@ -76,8 +76,8 @@ impl SessionBook {
     }
 
     /// Takes a session in.
-    pub fn insert(&mut self, session: Session, now: Instant) {
-        self.entries.insert(session.id, Entry { session, alive: now });
+    pub fn insert(&mut self, session: RelaySession, now: Instant) {
+        self.entries.insert(session.id, SessionEntry { session, alive: now });
     }
 
     /// The session, if `technician` may have a new path for it.
@@ -89,7 +89,7 @@ impl SessionBook {
         id: &SessionId,
         technician: &TechnicianId,
         now: Instant,
-    ) -> Result<&Session, RelayRefusal> {
+    ) -> Result<&RelaySession, RelayRefusal> {
         let entry = self.entries.get(id).ok_or(RelayRefusal::NoSuchSession)?;
         let in_time = now.saturating_duration_since(entry.alive) <= RESUME_WITHIN + REOPEN_GRACE;
         if entry.session.technician != *technician || !in_time {
@@ -110,7 +110,7 @@ impl SessionBook {
     ///
     /// # Errors
     /// [`RelayRefusal::NoSuchSession`].
-    pub fn close(&mut self, id: &SessionId, who: &PeerId) -> Result<Session, RelayRefusal> {
+    pub fn close(&mut self, id: &SessionId, who: &PeerId) -> Result<RelaySession, RelayRefusal> {
         if !self.entries.get(id).is_some_and(|e| is_end(&e.session, who)) {
             return Err(RelayRefusal::NoSuchSession);
         }
@@ -118,12 +118,12 @@ impl SessionBook {
     }
 
     /// Removes the session, whoever asks.
-    pub fn remove(&mut self, id: &SessionId) -> Option<Session> {
+    pub fn remove(&mut self, id: &SessionId) -> Option<RelaySession> {
         self.entries.remove(id).map(|e| e.session)
     }
 
     /// The session.
-    pub fn find(&self, id: &SessionId) -> Option<&Session> {
+    pub fn find(&self, id: &SessionId) -> Option<&RelaySession> {
         self.entries.get(id).map(|e| &e.session)
     }
 
@@ -146,7 +146,7 @@ impl SessionBook {
     }
 
     /// All running sessions.
-    pub fn iter(&self) -> impl Iterator<Item = &Session> {
+    pub fn iter(&self) -> impl Iterator<Item = &RelaySession> {
         self.entries.values().map(|e| &e.session)
     }
 
@@ -161,7 +161,7 @@ impl SessionBook {
     }
 }
 
-fn is_end(session: &Session, who: &PeerId) -> bool {
+fn is_end(session: &RelaySession, who: &PeerId) -> bool {
     session.device == *who || *who == PeerId::Person(session.technician)
 }
 
@@ -174,8 +174,8 @@ mod tests {
     const ADA: TechnicianId = TechnicianId::from_bytes([2; 16]);
     const EVE: TechnicianId = TechnicianId::from_bytes([3; 16]);
 
-    fn session(n: u8) -> Session {
-        Session {
+    fn session(n: u8) -> RelaySession {
+        RelaySession {
             id: SessionId::from_bytes([n; 16]),
             technician: ADA,
             technician_name: "Ada".into(),
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn only_its_ends_close_it_and_only_its_technician_reopens_it_in_time() {
-        let (mut book, start) = (SessionBook::new(10), Instant::now());
+        let (mut book, start) = (SessionTable::new(10), Instant::now());
         let id = session(1).id;
         book.insert(session(1), start);
         assert!(book.may_reopen(&id, &ADA, start).is_ok());
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn limits_per_device_and_in_all() {
-        let (mut book, now) = (SessionBook::new(9), Instant::now());
+        let (mut book, now) = (SessionTable::new(9), Instant::now());
         for n in 0..8 {
             book.room(&session(n).id, &DEVICE).unwrap();
             book.insert(session(n), now);
@@ -217,14 +217,14 @@ mod tests {
         let other = PeerId::Device(DeviceId::from_bytes([9; 16]));
         book.room(&session(8).id, &other).unwrap();
         assert_eq!(book.room(&session(7).id, &other), Err(RelayRefusal::NotAllowed), "ids are not reused");
-        book.insert(Session { device: other, ..session(8) }, now);
+        book.insert(RelaySession { device: other, ..session(8) }, now);
         let third = PeerId::Device(DeviceId::from_bytes([8; 16]));
         assert_eq!(book.room(&session(9).id, &third), Err(RelayRefusal::Full { what: "sessions".into() }));
     }
 
     #[test]
     fn a_session_without_a_path_is_lost_after_a_while() {
-        let (mut book, start) = (SessionBook::new(9), Instant::now());
+        let (mut book, start) = (SessionTable::new(9), Instant::now());
         book.insert(session(1), start);
         assert!(book.sweep(start + LOST_AFTER / 2, |_| true).is_empty());
         assert!(book.sweep(start + LOST_AFTER, |_| false).is_empty());

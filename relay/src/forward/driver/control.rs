@@ -27,42 +27,42 @@ use nearhand_relay_core::forward::cid::{CID_LEN, ControlCids, NONCE_LEN};
 const SEND_RETRY: Duration = Duration::from_millis(1);
 
 /// A UDP socket and what quinn's system layer knows about it.
-pub(crate) struct Port {
+pub(crate) struct UdpPort {
     pub(crate) socket: std::net::UdpSocket,
     pub(crate) udp: UdpSocketState,
 }
 
 /// A datagram for the control endpoint.
-pub(crate) struct Datagram {
+pub(crate) struct ControlDatagram {
     pub(crate) meta: RecvMeta,
     pub(crate) bytes: Box<[u8]>,
 }
 
 /// What waits for the control endpoint; bounded.
-pub(crate) struct Queue {
-    inner: Mutex<Inner>,
+pub(crate) struct ControlQueue {
+    inner: Mutex<QueueState>,
     /// Most datagrams that wait.
     limit: usize,
 }
 
 #[derive(Default)]
-struct Inner {
-    waiting: VecDeque<Datagram>,
+struct QueueState {
+    waiting: VecDeque<ControlDatagram>,
     receiver: Option<Waker>,
     closed: bool,
 }
 
-impl Queue {
+impl ControlQueue {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { inner: Mutex::new(Inner::default()), limit }
+        Self { inner: Mutex::new(QueueState::default()), limit }
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    fn inner(&self) -> MutexGuard<'_, QueueState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes all of a batch that has room, and wakes the endpoint once; how many were dropped.
-    pub(crate) fn extend(&self, batch: &mut Vec<Datagram>) -> usize {
+    pub(crate) fn extend(&self, batch: &mut Vec<ControlDatagram>) -> usize {
         let mut inner = self.inner();
         let room = self.limit.saturating_sub(inner.waiting.len()).min(batch.len());
         inner.waiting.extend(batch.drain(..room));
@@ -90,15 +90,15 @@ impl Queue {
 /// [`ControlSocket::endpoint_config`] gives. The port is free again when this, its endpoint and the
 /// forwarder are dropped.
 pub struct ControlSocket {
-    port: Arc<Port>,
-    queue: Arc<Queue>,
+    port: Arc<UdpPort>,
+    queue: Arc<ControlQueue>,
     cids: ControlCids,
     /// The last send found the buffer full.
     full: AtomicBool,
 }
 
 impl ControlSocket {
-    pub(crate) fn new(port: Arc<Port>, queue: Arc<Queue>, cids: ControlCids) -> Self {
+    pub(crate) fn new(port: Arc<UdpPort>, queue: Arc<ControlQueue>, cids: ControlCids) -> Self {
         Self { port, queue, cids, full: AtomicBool::new(false) }
     }
 
@@ -226,8 +226,9 @@ mod tests {
 
     #[test]
     fn the_queue_is_bounded_and_a_closed_one_is_an_error() {
-        let queue = Queue::new(3);
-        let datagram = || Datagram { meta: RecvMeta::default(), bytes: Box::from([1_u8, 2].as_slice()) };
+        let queue = ControlQueue::new(3);
+        let datagram =
+            || ControlDatagram { meta: RecvMeta::default(), bytes: Box::from([1_u8, 2].as_slice()) };
         let mut batch: Vec<_> = (0..5).map(|_| datagram()).collect();
         assert_eq!(queue.extend(&mut batch), 2);
         assert!(batch.is_empty());
@@ -235,7 +236,7 @@ mod tests {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let udp = UdpSocketState::new((&socket).into()).unwrap();
         let queue = Arc::new(queue);
-        let port = Arc::new(Port { socket, udp });
+        let port = Arc::new(UdpPort { socket, udp });
         let control = ControlSocket::new(port, Arc::clone(&queue), ControlCids::new([0; 32]));
         let mut cx = Context::from_waker(Waker::noop());
         let (mut first, mut second) = ([0; 1], [0; 9]);

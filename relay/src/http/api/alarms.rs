@@ -19,30 +19,30 @@ use nearhand_proto::time::UnixMillis;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::problem::Problem;
-use super::{Answer, Api, Caller, now, ok, parsed};
+use super::problem::ApiProblem;
+use super::{Answer, ApiState, TokenHolder, now, ok, parsed};
 
 /// Longest label of a device that is passed on, in characters.
 const MAX_LABEL: usize = 100;
 
-fn bad(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, detail)
+fn bad(detail: impl Into<String>) -> ApiProblem {
+    ApiProblem::new(StatusCode::BAD_REQUEST, detail)
 }
 
 /// The control plane answered something else than was asked: that can't be.
-fn unexpected() -> Problem {
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the relay made a mistake: see its log")
+fn unexpected() -> ApiProblem {
+    ApiProblem::new(StatusCode::INTERNAL_SERVER_ERROR, "the relay made a mistake: see its log")
 }
 
-fn queried<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
+fn queried<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ApiProblem> {
     query.map(|Query(query)| query).map_err(|error| bad(error.body_text()))
 }
 
-fn device_id(text: &str) -> Result<DeviceId, Problem> {
+fn device_id(text: &str) -> Result<DeviceId, ApiProblem> {
     text.parse().map_err(|_| bad(format!("{text:?} is no device's id: /api/v1/devices lists them")))
 }
 
-fn alarm_id(text: &str) -> Result<Fingerprint, Problem> {
+fn alarm_id(text: &str) -> Result<Fingerprint, ApiProblem> {
     text.parse().map_err(|_| RelayRefusal::NoSuchAlarm.into())
 }
 
@@ -53,7 +53,7 @@ pub(super) struct DevicesQuery {
 }
 
 pub(super) async fn devices(
-    State(api): State<Api>,
+    State(api): State<ApiState>,
     query: Result<Query<DevicesQuery>, QueryRejection>,
 ) -> Answer {
     let after = queried(query)?.after.as_deref().map(device_id).transpose()?;
@@ -79,7 +79,7 @@ pub(super) async fn devices(
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Which {
+enum AlarmSelection {
     Open,
     All,
 }
@@ -87,7 +87,7 @@ enum Which {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AlarmsQuery {
-    state: Option<Which>,
+    state: Option<AlarmSelection>,
     device: Option<String>,
     min_severity: Option<String>,
     #[serde(default)]
@@ -98,7 +98,7 @@ pub(super) struct AlarmsQuery {
 }
 
 pub(super) async fn list(
-    State(api): State<Api>,
+    State(api): State<ApiState>,
     query: Result<Query<AlarmsQuery>, QueryRejection>,
 ) -> Answer {
     let query = queried(query)?;
@@ -106,7 +106,7 @@ pub(super) async fn list(
         text.parse::<Severity>().map_err(|_| bad("min_severity is info, warning, error or critical"))
     });
     let filter = AlarmFilter {
-        closed_too: matches!(query.state, Some(Which::All)),
+        closed_too: matches!(query.state, Some(AlarmSelection::All)),
         device: query.device.as_deref().map(device_id).transpose()?,
         at_least: at_least.transpose()?,
     };
@@ -128,7 +128,7 @@ pub(super) struct HistoryQuery {
 }
 
 pub(super) async fn show(
-    State(api): State<Api>,
+    State(api): State<ApiState>,
     Path(id): Path<String>,
     query: Result<Query<HistoryQuery>, QueryRejection>,
 ) -> Answer {
@@ -146,7 +146,7 @@ pub(super) async fn show(
 /// What may be done about an alarm, as JSON says it.
 #[derive(Deserialize)]
 #[serde(tag = "act", rename_all = "lowercase", deny_unknown_fields)]
-enum Wanted {
+enum RequestedAct {
     Acknowledge {
         #[serde(default)]
         comment: String,
@@ -165,8 +165,8 @@ enum Wanted {
     },
 }
 
-impl Wanted {
-    fn act(self) -> Result<AlarmAction, Problem> {
+impl RequestedAct {
+    fn act(self) -> Result<AlarmAction, ApiProblem> {
         Ok(match self {
             Self::Acknowledge { comment } => AlarmAction::Acknowledge { comment },
             Self::Unacknowledge => AlarmAction::Unacknowledge,
@@ -184,7 +184,7 @@ impl Wanted {
 }
 
 /// A time that many seconds from now.
-fn after(seconds: u64) -> Result<UnixMillis, Problem> {
+fn after(seconds: u64) -> Result<UnixMillis, ApiProblem> {
     // More than a hundred years is a mistake that the control plane's limits needn't tell.
     if seconds > 100 * 366 * 86_400 {
         return Err(bad("that is too long: at most 31 days"));
@@ -193,13 +193,13 @@ fn after(seconds: u64) -> Result<UnixMillis, Problem> {
 }
 
 pub(super) async fn act(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<ApiState>,
+    Extension(caller): Extension<TokenHolder>,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Answer {
     let id = alarm_id(&id)?;
-    let act = parsed::<Wanted>(&body)?.act()?;
+    let act = parsed::<RequestedAct>(&body)?.act()?;
     api.control.alarm_act(&caller.actor(), &caller.name(), id, act).await?;
     let RelayReply::AlarmHistory { alarm, .. } = api.control.alarm_history(id, u64::MAX).await? else {
         return Err(unexpected());
@@ -207,7 +207,7 @@ pub(super) async fn act(
     Ok(ok(&json!({ "alarm": alarm_json(&alarm) })))
 }
 
-pub(super) async fn windows(State(api): State<Api>) -> Answer {
+pub(super) async fn windows(State(api): State<ApiState>) -> Answer {
     let RelayReply::MaintenanceWindows(windows) = api.control.windows().await? else {
         return Err(unexpected());
     };
@@ -227,8 +227,8 @@ struct WantedWindow {
 }
 
 pub(super) async fn open_window(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<ApiState>,
+    Extension(caller): Extension<TokenHolder>,
     body: Bytes,
 ) -> Answer {
     let wanted: WantedWindow = parsed(&body)?;
@@ -248,11 +248,11 @@ pub(super) async fn open_window(
 }
 
 pub(super) async fn close_window(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<ApiState>,
+    Extension(caller): Extension<TokenHolder>,
     Path(number): Path<String>,
 ) -> Answer {
-    let number = number.parse().map_err(|_| Problem::from(RelayRefusal::NoSuchWindow))?;
+    let number = number.parse().map_err(|_| ApiProblem::from(RelayRefusal::NoSuchWindow))?;
     api.control.close_window(&caller.name(), number).await?;
     Ok(ok(&json!({ "window": number, "ended": true })))
 }

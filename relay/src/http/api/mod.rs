@@ -22,10 +22,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use self::problem::Problem;
-use crate::control::Control;
-use crate::metrics::Family;
-use crate::token::{Known, May, TokenHash};
+use self::problem::ApiProblem;
+use crate::control::ControlPlane;
+use crate::metrics::MetricFamily;
+use crate::token::{KnownToken, TokenHash, TokenRight};
 
 /// Largest body of a request, in bytes.
 const MAX_BODY: usize = 16 * 1024;
@@ -38,16 +38,16 @@ const OPENAPI: &str = include_str!("openapi.json");
 
 /// What every handler needs.
 #[derive(Clone)]
-struct Api {
-    control: Arc<Control>,
+struct ApiState {
+    control: Arc<ControlPlane>,
     room: Arc<Semaphore>,
 }
 
 /// Whoever calls.
 #[derive(Clone)]
-struct Caller(Known);
+struct TokenHolder(KnownToken);
 
-impl Caller {
+impl TokenHolder {
     /// As alarms name them.
     fn actor(&self) -> AlarmActor {
         AlarmActor { id: None, name: self.name() }
@@ -59,11 +59,11 @@ impl Caller {
     }
 }
 
-type Answer = Result<Response, Problem>;
+type Answer = Result<Response, ApiProblem>;
 
 /// All routes, under `/api/v1`.
-pub(super) fn router(control: Arc<Control>) -> Router {
-    let api = Api { control, room: Arc::new(Semaphore::new(ABREAST)) };
+pub(super) fn router(control: Arc<ControlPlane>) -> Router {
+    let api = ApiState { control, room: Arc::new(Semaphore::new(ABREAST)) };
     let behind_token = Router::new()
         .route("/api/v1/devices", get(alarms::devices))
         .route("/api/v1/alarms", get(alarms::list))
@@ -76,10 +76,10 @@ pub(super) fn router(control: Arc<Control>) -> Router {
         .route("/api/v1/openapi.json", get(async || json(StatusCode::OK, OPENAPI.to_owned())))
         .merge(behind_token)
         .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method")
+            ApiProblem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method")
         })
         .fallback(async || {
-            Problem::new(StatusCode::NOT_FOUND, "there is nothing here: see /api/v1/openapi.json")
+            ApiProblem::new(StatusCode::NOT_FOUND, "there is nothing here: see /api/v1/openapi.json")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(api.clone(), count))
@@ -87,44 +87,48 @@ pub(super) fn router(control: Arc<Control>) -> Router {
 }
 
 /// Lets in who has a token that allows what they want.
-async fn admit(State(api): State<Api>, mut request: Request, next: Next) -> Answer {
-    let _room = api.room.try_acquire().map_err(|_| Problem::busy())?;
+async fn admit(State(api): State<ApiState>, mut request: Request, next: Next) -> Answer {
+    let _room = api.room.try_acquire().map_err(|_| ApiProblem::busy())?;
     let known = known(&api, request.headers()).await?;
     // What only looks is a GET; the router refuses other methods.
-    let needs = if request.method().is_safe() { May::Read } else { May::Act };
+    let needs = if request.method().is_safe() { TokenRight::Read } else { TokenRight::Act };
     if known.may < needs {
-        return Err(Problem::new(StatusCode::FORBIDDEN, "this token may only read: make one with --may act"));
+        return Err(ApiProblem::new(
+            StatusCode::FORBIDDEN,
+            "this token may only read: make one with --may act",
+        ));
     }
-    request.extensions_mut().insert(Caller(known));
+    request.extensions_mut().insert(TokenHolder(known));
     let answer = tokio::time::timeout(PATIENCE, next.run(request)).await;
-    answer
-        .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the request did not come to its end in time"))
+    answer.map_err(|_| {
+        ApiProblem::new(StatusCode::REQUEST_TIMEOUT, "the request did not come to its end in time")
+    })
 }
 
-async fn known(api: &Api, headers: &HeaderMap) -> Result<Known, Problem> {
+async fn known(api: &ApiState, headers: &HeaderMap) -> Result<KnownToken, ApiProblem> {
     let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = sent.and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
     let token = token.ok_or_else(|| {
-        Problem::new(StatusCode::UNAUTHORIZED, "send a token: Authorization: Bearer nearhand-token-…")
+        ApiProblem::new(StatusCode::UNAUTHORIZED, "send a token: Authorization: Bearer nearhand-token-…")
     })?;
     let known = api.control.store().reader().token(&TokenHash::of(token)).await?;
     known.filter(|token| token.expires > now()).ok_or_else(|| {
-        Problem::new(StatusCode::UNAUTHORIZED, "this token is not known here, was removed, or has expired")
+        ApiProblem::new(StatusCode::UNAUTHORIZED, "this token is not known here, was removed, or has expired")
     })
 }
 
 /// Counts answers by their class.
-async fn count(State(api): State<Api>, request: Request, next: Next) -> Response {
+async fn count(State(api): State<ApiState>, request: Request, next: Next) -> Response {
     let answer = next.run(request).await;
     let class = match answer.status().as_u16() {
         200..=299 => "2xx",
         400..=499 => "4xx",
         _ => "5xx",
     };
-    api.control.metrics().count(Family::ApiRequests, class);
+    api.control.metrics().count(MetricFamily::ApiRequests, class);
     answer
 }
 
@@ -142,8 +146,8 @@ fn ok(value: &Value) -> Response {
 }
 
 /// A body of JSON; mistakes are told with their place.
-fn parsed<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
+fn parsed<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiProblem> {
     serde_json::from_slice(body).map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, format!("the body is not what is expected: {error}"))
+        ApiProblem::new(StatusCode::BAD_REQUEST, format!("the body is not what is expected: {error}"))
     })
 }

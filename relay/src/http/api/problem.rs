@@ -12,13 +12,13 @@ const RETRY: u32 = 2;
 
 /// An error that a caller gets.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(super) struct ApiProblem {
     status: StatusCode,
     detail: String,
     retry: Option<u32>,
 }
 
-impl Problem {
+impl ApiProblem {
     /// With a sentence for whoever reads it.
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), retry: None }
@@ -31,7 +31,7 @@ impl Problem {
     }
 }
 
-impl From<RelayRefusal> for Problem {
+impl From<RelayRefusal> for ApiProblem {
     fn from(refusal: RelayRefusal) -> Self {
         let (status, retry) = match &refusal {
             RelayRefusal::NoSuchAlarm | RelayRefusal::NoSuchWindow => (StatusCode::NOT_FOUND, None),
@@ -45,14 +45,14 @@ impl From<RelayRefusal> for Problem {
     }
 }
 
-impl From<StoreError> for Problem {
+impl From<StoreError> for ApiProblem {
     fn from(error: StoreError) -> Self {
         tracing::warn!(error = %error.in_full(), "a request over HTTP could not be answered");
         Self::from(RelayRefusal::Storage)
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for ApiProblem {
     fn into_response(self) -> Response {
         let body = json!({
             "type": "about:blank",

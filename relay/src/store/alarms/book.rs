@@ -9,24 +9,26 @@ use nearhand_proto::message::alarms::{
     AlarmAction, AlarmActor, AlarmChange, MaintenanceWindow, NewMaintenanceWindow,
 };
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay_core::alarm::Notice;
-use nearhand_relay_core::alarm::absence::{Finding, OFFLINE};
-use nearhand_relay_core::alarm::{self, Alarm, GAP, Kind, LogEntry, Noted, TOO_MANY};
+use nearhand_relay_core::alarm::AlarmNotice;
+use nearhand_relay_core::alarm::absence::{AbsenceFinding, OFFLINE};
+use nearhand_relay_core::alarm::{
+    self, AlarmLogEntry, AlarmProjection, GAP, LoggedHappening, NoticeKind, TOO_MANY,
+};
 use sqlx::{Any, Row, Transaction};
 
 use super::read;
-use super::rows::{self, Value};
-use super::{AlarmWrite, MAX_OPEN, MAX_WINDOWS, Outlet, outbox, severity_number};
+use super::rows::{self, SqlValue};
+use super::{AlarmWrite, MAX_OPEN, MAX_WINDOWS, ReceiverOutlet, outbox, severity_number};
 use crate::store::StoreError;
 use crate::store::codec::{from_big, from_text, parse, to_big};
-use crate::store::writer::Applied;
+use crate::store::writer::WriteOutcome;
 
 /// Below so many open alarms a device has few enough again.
 const FEW_AGAIN: usize = MAX_OPEN - MAX_OPEN / 10;
 /// Most alarms woken in one transaction; the next ones follow in the next.
 const WAKE: i64 = 500;
 
-struct Stream {
+struct StreamRow {
     device: DeviceId,
     through: u64,
     first: UnixMillis,
@@ -34,24 +36,24 @@ struct Stream {
 }
 
 #[derive(Default)]
-struct Slot {
-    alarm: Option<Alarm>,
+struct AlarmSlot {
+    alarm: Option<AlarmProjection>,
     changed: bool,
 }
 
 /// One transaction's alarms.
-pub(in crate::store) struct Book {
+pub(in crate::store) struct AlarmTransaction {
     own: (StreamId, u64),
     newest: u64,
-    streams: HashMap<StreamId, Stream>,
-    alarms: HashMap<Fingerprint, Slot>,
+    streams: HashMap<StreamId, StreamRow>,
+    alarms: HashMap<Fingerprint, AlarmSlot>,
     open: HashMap<DeviceId, usize>,
     windows: Vec<MaintenanceWindow>,
-    log: Vec<LogEntry>,
-    notices: Vec<(Kind, Option<Severity>, Alarm, UnixMillis)>,
+    log: Vec<AlarmLogEntry>,
+    notices: Vec<(NoticeKind, Option<Severity>, AlarmProjection, UnixMillis)>,
 }
 
-impl Book {
+impl AlarmTransaction {
     /// Reads what the writes are about. `own` is the relay's own stream and its last number.
     pub(in crate::store) async fn open(
         tx: &mut Transaction<'_, Any>,
@@ -99,35 +101,35 @@ impl Book {
         &mut self,
         tx: &mut Transaction<'_, Any>,
         write: &AlarmWrite,
-    ) -> Result<Applied, StoreError> {
+    ) -> Result<WriteOutcome, StoreError> {
         match write {
             AlarmWrite::Batch(device, batch, at) => Ok(self.batch(*device, batch, *at)),
             AlarmWrite::Found(findings, at) => {
                 for finding in findings {
                     self.found(tx, finding, *at).await?;
                 }
-                Ok(Applied::Done)
+                Ok(WriteOutcome::Done)
             }
             AlarmWrite::Act(id, by, act, at) => Ok(self.act(*id, by, act, *at)),
             AlarmWrite::OpenWindow(what, by, at) => self.open_window(tx, what, by, *at).await,
             AlarmWrite::CloseWindow(number, at) => self.close_window(tx, *number, *at).await,
             AlarmWrite::Wake(at) => {
                 self.wake(tx, *at).await?;
-                Ok(Applied::Done)
+                Ok(WriteOutcome::Done)
             }
-            _ => Ok(Applied::Done),
+            _ => Ok(WriteOutcome::Done),
         }
     }
 
-    fn batch(&mut self, device: DeviceId, batch: &AlarmBatch, at: UnixMillis) -> Applied {
-        let stream = self.streams.entry(batch.stream).or_insert(Stream {
+    fn batch(&mut self, device: DeviceId, batch: &AlarmBatch, at: UnixMillis) -> WriteOutcome {
+        let stream = self.streams.entry(batch.stream).or_insert(StreamRow {
             device,
             through: 0,
             first: at,
             changed: true,
         });
         if stream.device != device {
-            return Applied::Conflict;
+            return WriteOutcome::Conflict;
         }
         let known = stream.through;
         let last = batch.records.last().map_or(known, |record| record.seq.max(known));
@@ -145,7 +147,7 @@ impl Book {
             self.note(batch.stream, seq, device, id, what, None, at);
         }
         self.few_again(device, at);
-        Applied::Number(last)
+        WriteOutcome::Number(last)
     }
 
     /// Events were given up: somebody has to know.
@@ -190,12 +192,12 @@ impl Book {
     async fn found(
         &mut self,
         tx: &mut Transaction<'_, Any>,
-        finding: &Finding,
+        finding: &AbsenceFinding,
         at: UnixMillis,
     ) -> Result<(), StoreError> {
         match finding {
-            Finding::Released(id) => self.own_note(*id, AlarmChange::Released, at),
-            Finding::Event { device, event, suppressed } => {
+            AbsenceFinding::Released(id) => self.own_note(*id, AlarmChange::Released, at),
+            AbsenceFinding::Event { device, event, suppressed } => {
                 let id = Fingerprint::of(*device, &event.rule, &event.instance);
                 let (stream, seq) = self.next_own();
                 let what = AlarmChange::Event((**event).clone());
@@ -226,7 +228,7 @@ impl Book {
             .fetch_all(&mut **tx)
             .await?;
         self.take_in(rows)?;
-        let of_device = |slot: &&Slot| {
+        let of_device = |slot: &&AlarmSlot| {
             slot.alarm.as_ref().is_some_and(|a| a.device == device && a.is_open() && a.rule != OFFLINE)
         };
         let mut ids: Vec<Fingerprint> =
@@ -238,12 +240,12 @@ impl Book {
         Ok(())
     }
 
-    fn act(&mut self, id: Fingerprint, by: &AlarmActor, act: &AlarmAction, at: UnixMillis) -> Applied {
+    fn act(&mut self, id: Fingerprint, by: &AlarmActor, act: &AlarmAction, at: UnixMillis) -> WriteOutcome {
         if self.alarms.get(&id).is_none_or(|slot| slot.alarm.is_none()) {
-            return Applied::Conflict;
+            return WriteOutcome::Conflict;
         }
         self.own_note(id, AlarmChange::Act { by: by.clone(), act: act.clone() }, at);
-        Applied::Done
+        WriteOutcome::Done
     }
 
     async fn open_window(
@@ -252,9 +254,9 @@ impl Book {
         what: &NewMaintenanceWindow,
         by: &AlarmActor,
         at: UnixMillis,
-    ) -> Result<Applied, StoreError> {
+    ) -> Result<WriteOutcome, StoreError> {
         if self.windows.iter().filter(|w| w.closed.is_none() && w.what.ends > at).count() >= MAX_WINDOWS {
-            return Ok(Applied::Conflict);
+            return Ok(WriteOutcome::Conflict);
         }
         let row = sqlx::query("SELECT COALESCE(MAX(number), 0) AS last FROM maintenance")
             .fetch_one(&mut **tx)
@@ -270,7 +272,7 @@ impl Book {
         .execute(&mut **tx)
         .await?;
         self.windows.push(window);
-        Ok(Applied::Number(number))
+        Ok(WriteOutcome::Number(number))
     }
 
     async fn close_window(
@@ -278,9 +280,9 @@ impl Book {
         tx: &mut Transaction<'_, Any>,
         number: u64,
         at: UnixMillis,
-    ) -> Result<Applied, StoreError> {
+    ) -> Result<WriteOutcome, StoreError> {
         let open = |w: &&mut MaintenanceWindow| w.number == number && w.closed.is_none() && w.what.ends > at;
-        let Some(window) = self.windows.iter_mut().find(open) else { return Ok(Applied::Conflict) };
+        let Some(window) = self.windows.iter_mut().find(open) else { return Ok(WriteOutcome::Conflict) };
         window.closed = Some(at);
         sqlx::query("UPDATE maintenance SET closed_at = $1, body = $2 WHERE number = $3")
             .bind(to_big(at.0.max(1)))
@@ -289,7 +291,7 @@ impl Book {
             .execute(&mut **tx)
             .await?;
         self.wake(tx, at).await?;
-        Ok(Applied::Done)
+        Ok(WriteOutcome::Done)
     }
 
     async fn wake(&mut self, tx: &mut Transaction<'_, Any>, at: UnixMillis) -> Result<(), StoreError> {
@@ -315,7 +317,7 @@ impl Book {
                 .await?;
             let more = i64::try_from(rows.len()).unwrap_or(i64::MAX) == WAKE;
             self.take_in(rows)?;
-            let held = |slot: &&Slot| slot.alarm.as_ref().is_some_and(|a| a.held == Some(window));
+            let held = |slot: &&AlarmSlot| slot.alarm.as_ref().is_some_and(|a| a.held == Some(window));
             let ids: Vec<Fingerprint> =
                 self.alarms.values().filter(held).filter_map(|slot| Some(slot.alarm.as_ref()?.id)).collect();
             for id in ids {
@@ -332,7 +334,7 @@ impl Book {
     }
 
     fn is_open(&self, id: &Fingerprint) -> bool {
-        self.alarms.get(id).and_then(|slot| slot.alarm.as_ref()).is_some_and(Alarm::is_open)
+        self.alarms.get(id).and_then(|slot| slot.alarm.as_ref()).is_some_and(AlarmProjection::is_open)
     }
 
     fn next_own(&mut self) -> (StreamId, u64) {
@@ -392,13 +394,13 @@ impl Book {
             _ => None,
         };
         self.newest += 1;
-        let what = Noted { what, held, suppressed };
-        let entry = LogEntry { number: self.newest, stream, seq, device, alarm: id, at, what };
+        let what = LoggedHappening { what, held, suppressed };
+        let entry = AlarmLogEntry { number: self.newest, stream, seq, device, alarm: id, at, what };
         if let Some(id) = id {
             let slot = self.alarms.entry(id).or_default();
-            let was_open = slot.alarm.as_ref().is_some_and(Alarm::is_open);
-            let step = Alarm::step(slot.alarm.as_ref(), &entry);
-            let is_open = step.alarm.as_ref().is_some_and(Alarm::is_open);
+            let was_open = slot.alarm.as_ref().is_some_and(AlarmProjection::is_open);
+            let step = AlarmProjection::step(slot.alarm.as_ref(), &entry);
+            let is_open = step.alarm.as_ref().is_some_and(AlarmProjection::is_open);
             let open = self.open.entry(device).or_default();
             match (was_open, is_open) {
                 (false, true) => *open += 1,
@@ -419,7 +421,7 @@ impl Book {
         for row in rows {
             let alarm = read::alarm(&row)?;
             ids.push(alarm.id);
-            self.alarms.entry(alarm.id).or_insert(Slot { alarm: Some(alarm), changed: false });
+            self.alarms.entry(alarm.id).or_insert(AlarmSlot { alarm: Some(alarm), changed: false });
         }
         Ok(ids)
     }
@@ -432,7 +434,7 @@ impl Book {
         let keys = ids.iter().map(ToString::to_string).collect();
         let sql = "SELECT stream, device, through, first_at FROM alarm_streams WHERE stream";
         for row in rows::select(tx, sql, keys, "").await? {
-            let stream = Stream {
+            let stream = StreamRow {
                 device: parse(&row.try_get::<String, _>("device")?, "alarm_streams")?,
                 through: from_big(row.try_get("through")?),
                 first: UnixMillis(from_big(row.try_get("first_at")?)),
@@ -473,15 +475,15 @@ impl Book {
     pub(in crate::store) async fn close(
         self,
         tx: &mut Transaction<'_, Any>,
-        outlets: &[Outlet],
+        outlets: &[ReceiverOutlet],
     ) -> Result<(), StoreError> {
-        let text = Value::Text;
+        let text = SqlValue::Text;
         let streams = self.streams.iter().filter(|(_, stream)| stream.changed).map(|(id, stream)| {
             vec![
                 text(id.to_string()),
                 text(stream.device.to_string()),
-                Value::Big(to_big(stream.through)),
-                Value::Big(to_big(stream.first.0)),
+                SqlValue::Big(to_big(stream.through)),
+                SqlValue::Big(to_big(stream.first.0)),
             ]
         });
         rows::insert(
@@ -513,8 +515,8 @@ impl Book {
     }
 
     /// Writes what has to be told.
-    async fn post(self, tx: &mut Transaction<'_, Any>, outlets: &[Outlet]) -> Result<(), StoreError> {
-        let wanted = |alarm: &Alarm| outlets.iter().any(|o| alarm.told_worst >= Some(o.at_least));
+    async fn post(self, tx: &mut Transaction<'_, Any>, outlets: &[ReceiverOutlet]) -> Result<(), StoreError> {
+        let wanted = |alarm: &AlarmProjection| outlets.iter().any(|o| alarm.told_worst >= Some(o.at_least));
         let told: Vec<_> = self.notices.into_iter().filter(|(_, _, alarm, _)| wanted(alarm)).collect();
         if told.is_empty() {
             return Ok(());
@@ -528,10 +530,10 @@ impl Book {
             let credential: Credential = from_text(&row.try_get::<String, _>("credential")?, "devices")?;
             names.insert(device, read::label(&credential));
         }
-        let notices: Vec<Notice> = told
+        let notices: Vec<AlarmNotice> = told
             .into_iter()
-            .map(|(kind, before, alarm, at)| Notice {
-                id: Notice::id_of(self.own.0, alarm.number),
+            .map(|(kind, before, alarm, at)| AlarmNotice {
+                id: AlarmNotice::id_of(self.own.0, alarm.number),
                 number: alarm.number,
                 at,
                 kind,
@@ -561,8 +563,8 @@ fn subjects(
         AlarmWrite::Found(findings, _) => {
             for finding in findings {
                 match finding {
-                    Finding::Released(id) => _ = alarms.insert(*id),
-                    Finding::Event { device, event, .. } => {
+                    AbsenceFinding::Released(id) => _ = alarms.insert(*id),
+                    AbsenceFinding::Event { device, event, .. } => {
                         devices.insert(*device);
                         alarms.insert(Fingerprint::of(*device, &event.rule, &event.instance));
                     }
@@ -574,32 +576,32 @@ fn subjects(
     }
 }
 
-fn log_row(entry: &LogEntry) -> Result<Vec<Value>, StoreError> {
+fn log_row(entry: &AlarmLogEntry) -> Result<Vec<SqlValue>, StoreError> {
     Ok(vec![
-        Value::Big(to_big(entry.number)),
-        Value::Text(entry.stream.to_string()),
-        Value::Big(to_big(entry.seq)),
-        Value::Text(entry.device.to_string()),
-        Value::Text(entry.alarm.map(|id| id.to_string()).unwrap_or_default()),
-        Value::Big(to_big(entry.at.0)),
-        Value::Text(to_json(&entry.what)?),
+        SqlValue::Big(to_big(entry.number)),
+        SqlValue::Text(entry.stream.to_string()),
+        SqlValue::Big(to_big(entry.seq)),
+        SqlValue::Text(entry.device.to_string()),
+        SqlValue::Text(entry.alarm.map(|id| id.to_string()).unwrap_or_default()),
+        SqlValue::Big(to_big(entry.at.0)),
+        SqlValue::Text(to_json(&entry.what)?),
     ])
 }
 
-fn alarm_row(alarm: &Alarm) -> Result<Vec<Value>, StoreError> {
+fn alarm_row(alarm: &AlarmProjection) -> Result<Vec<SqlValue>, StoreError> {
     Ok(vec![
-        Value::Text(alarm.id.to_string()),
-        Value::Text(alarm.device.to_string()),
-        Value::Text(alarm.rule.clone()),
-        Value::Text(alarm.state.name().to_owned()),
-        Value::Big(i64::from(alarm.is_open())),
-        Value::Big(severity_number(alarm.severity)),
-        Value::Big(alarm.told.map_or(-1, severity_number)),
-        Value::Big(to_big(alarm.number)),
-        Value::Big(to_big(alarm.changed.0)),
-        Value::Big(alarm.snoozed.map_or(0, |until| to_big(until.0))),
-        Value::Big(alarm.held.map_or(0, to_big)),
-        Value::Text(to_json(alarm)?),
+        SqlValue::Text(alarm.id.to_string()),
+        SqlValue::Text(alarm.device.to_string()),
+        SqlValue::Text(alarm.rule.clone()),
+        SqlValue::Text(alarm.state.name().to_owned()),
+        SqlValue::Big(i64::from(alarm.is_open())),
+        SqlValue::Big(severity_number(alarm.severity)),
+        SqlValue::Big(alarm.told.map_or(-1, severity_number)),
+        SqlValue::Big(to_big(alarm.number)),
+        SqlValue::Big(to_big(alarm.changed.0)),
+        SqlValue::Big(alarm.snoozed.map_or(0, |until| to_big(until.0))),
+        SqlValue::Big(alarm.held.map_or(0, to_big)),
+        SqlValue::Text(to_json(alarm)?),
     ])
 }
 

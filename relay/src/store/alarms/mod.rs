@@ -9,15 +9,15 @@ use nearhand_proto::alarm::{AlarmBatch, DeviceProfile, Severity, ShutdownNotice}
 use nearhand_proto::id::{DeviceId, Fingerprint};
 use nearhand_proto::message::alarms::{AlarmAction, AlarmActor, NewMaintenanceWindow};
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay_core::alarm::absence::Finding;
-use nearhand_relay_core::alarm::hours::Hours;
-use nearhand_relay_core::notify::schedule::Settled;
+use nearhand_relay_core::alarm::absence::AbsenceFinding;
+use nearhand_relay_core::alarm::hours::UsualHours;
+use nearhand_relay_core::notify::schedule::SettledDelivery;
 use sqlx::{Any, Transaction};
 
 use super::StoreError;
 use super::codec::to_big;
-pub(super) use book::Book;
-pub use outbox::Due;
+pub(super) use book::AlarmTransaction;
+pub use outbox::DueDeliveries;
 pub use read::{AlarmCounts, DeadLetter, OutboxState};
 
 /// Most open alarms of a device: one more is counted, not kept.
@@ -27,7 +27,7 @@ pub const MAX_WINDOWS: usize = 200;
 
 /// A receiver, as the writer has to know it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Outlet {
+pub struct ReceiverOutlet {
     /// Its name.
     pub name: String,
     /// It is told of alarms that are, or were told to be, as bad as this.
@@ -37,14 +37,14 @@ pub struct Outlet {
 /// Something about alarms to store.
 #[derive(Debug)]
 pub enum AlarmWrite {
-    /// A device's batch, checked. [`Applied::Number`](crate::store::Applied::Number): stored through it. Conflicts
+    /// A device's batch, checked. [`WriteOutcome::Number`](crate::store::WriteOutcome::Number): stored through it. Conflicts
     /// with a stream of another device.
     Batch(DeviceId, AlarmBatch, UnixMillis),
     /// What the relay's own rules found.
-    Found(Vec<Finding>, UnixMillis),
+    Found(Vec<AbsenceFinding>, UnixMillis),
     /// What somebody did. Conflicts if there is no such alarm.
     Act(Fingerprint, AlarmActor, AlarmAction, UnixMillis),
-    /// A maintenance window. [`Applied::Number`](crate::store::Applied::Number): its number. Conflicts if there are
+    /// A maintenance window. [`WriteOutcome::Number`](crate::store::WriteOutcome::Number): its number. Conflicts if there are
     /// too many.
     OpenWindow(NewMaintenanceWindow, AlarmActor, UnixMillis),
     /// The end of one before its time. Conflicts if there is none.
@@ -56,11 +56,11 @@ pub enum AlarmWrite {
     /// Its goodbye.
     Leaving(DeviceId, ShutdownNotice),
     /// When desktops are usually on.
-    Hours(Vec<(DeviceId, Hours)>),
+    Hours(Vec<(DeviceId, UsualHours)>),
     /// A device whose silence is not watched any more.
     Forget(DeviceId),
     /// What became of deliveries.
-    Settle(Vec<Settled>, UnixMillis),
+    Settle(Vec<SettledDelivery>, UnixMillis),
     /// A receiver must not be sent to any more, and why.
     Disable(String, String, UnixMillis),
     /// Forgets alarms that ended before, and deliveries settled before.

@@ -3,38 +3,38 @@
 //! What of one alarm waits goes out in order: the next row is due only when those before it are settled.
 
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay_core::alarm::{Kind, Notice};
-use nearhand_relay_core::notify::schedule::{Fate, Settled, Waiting};
+use nearhand_relay_core::alarm::{AlarmNotice, NoticeKind};
+use nearhand_relay_core::notify::schedule::{DeliveryFate, PendingDelivery, SettledDelivery};
 use sqlx::{Any, Row, Transaction};
 
 use super::book::to_json;
-use super::rows::{self, Value};
-use super::{Outlet, read};
+use super::rows::{self, SqlValue};
+use super::{ReceiverOutlet, read};
 use crate::store::codec::{from_big, to_big};
-use crate::store::{Reader, StoreError};
+use crate::store::{StoreError, StoreReader};
 
 /// What waits for a receiver now.
 #[derive(Debug, Clone, Default)]
-pub struct Due {
+pub struct DueDeliveries {
     /// Those whose time has come, in order.
-    pub now: Vec<Waiting>,
+    pub now: Vec<PendingDelivery>,
     /// When the next one's time comes.
     pub next: Option<UnixMillis>,
 }
 
 pub(super) async fn post(
     tx: &mut Transaction<'_, Any>,
-    notices: &[Notice],
-    outlets: &[Outlet],
+    notices: &[AlarmNotice],
+    outlets: &[ReceiverOutlet],
 ) -> Result<(), StoreError> {
     let bodies = notices
         .iter()
         .map(|notice| {
             Ok(vec![
-                Value::Big(to_big(notice.number)),
-                Value::Big(to_big(notice.at.0)),
-                Value::Text(notice.kind.name().to_owned()),
-                Value::Text(to_json(notice)?),
+                SqlValue::Big(to_big(notice.number)),
+                SqlValue::Big(to_big(notice.at.0)),
+                SqlValue::Text(notice.kind.name().to_owned()),
+                SqlValue::Text(to_json(notice)?),
             ])
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
@@ -43,14 +43,14 @@ pub(super) async fn post(
     for outlet in outlets {
         for notice in notices.iter().filter(|n| n.alarm.told_worst >= Some(outlet.at_least)) {
             waiting.push(vec![
-                Value::Text(outlet.name.clone()),
-                Value::Big(to_big(notice.number)),
-                Value::Text(notice.alarm.id.to_string()),
-                Value::Text("waiting".to_owned()),
-                Value::Big(0),
-                Value::Big(to_big(notice.at.0)),
-                Value::Big(0),
-                Value::Text(String::new()),
+                SqlValue::Text(outlet.name.clone()),
+                SqlValue::Big(to_big(notice.number)),
+                SqlValue::Text(notice.alarm.id.to_string()),
+                SqlValue::Text("waiting".to_owned()),
+                SqlValue::Big(0),
+                SqlValue::Big(to_big(notice.at.0)),
+                SqlValue::Big(0),
+                SqlValue::Text(String::new()),
             ]);
         }
     }
@@ -62,15 +62,15 @@ pub(super) async fn post(
 /// Takes note of what became of deliveries.
 pub(in crate::store) async fn settle(
     tx: &mut Transaction<'_, Any>,
-    settled: &[Settled],
+    settled: &[SettledDelivery],
     at: UnixMillis,
 ) -> Result<(), StoreError> {
     for one in settled {
         let (state, due, settled_at) = match one.fate {
-            Fate::Delivered => ("delivered", 0, to_big(at.0)),
-            Fate::Again(again) => ("waiting", to_big(again.0), 0),
-            Fate::Dead => ("dead", 0, to_big(at.0)),
-            Fate::Passed => ("passed", 0, to_big(at.0)),
+            DeliveryFate::Delivered => ("delivered", 0, to_big(at.0)),
+            DeliveryFate::Again(again) => ("waiting", to_big(again.0), 0),
+            DeliveryFate::Dead => ("dead", 0, to_big(at.0)),
+            DeliveryFate::Passed => ("passed", 0, to_big(at.0)),
         };
         // Only while it waits: `replay` may have begun it anew.
         sqlx::query(
@@ -90,7 +90,7 @@ pub(in crate::store) async fn settle(
     Ok(())
 }
 
-impl Reader {
+impl StoreReader {
     /// What waits for a receiver. `in_order`: only the first of each alarm.
     ///
     /// # Errors
@@ -101,7 +101,7 @@ impl Reader {
         now: UnixMillis,
         in_order: bool,
         limit: usize,
-    ) -> Result<Due, StoreError> {
+    ) -> Result<DueDeliveries, StoreError> {
         let all = "SELECT o.attempts, o.due_at, n.body FROM outbox o JOIN notices n ON n.number = o.number \
                    WHERE o.receiver = $1 AND o.state = 'waiting' AND o.due_at <= $2 ORDER BY o.number LIMIT $3";
         let first = "SELECT o.attempts, o.due_at, n.body FROM outbox o JOIN notices n ON n.number = o.number \
@@ -119,7 +119,7 @@ impl Reader {
             .map(|row| {
                 let attempts = u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX);
                 let due = UnixMillis(from_big(row.try_get("due_at")?));
-                Ok(Waiting { notice: read::json(row, "notices")?, attempts, due })
+                Ok(PendingDelivery { notice: read::json(row, "notices")?, attempts, due })
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
         let next = sqlx::query("SELECT MIN(due_at) AS next FROM outbox WHERE receiver = $1 AND state = 'waiting' AND due_at > $2")
@@ -128,17 +128,17 @@ impl Reader {
             .fetch_one(self.pool())
             .await?
             .try_get::<Option<i64>, _>("next")?;
-        Ok(Due { now: now_due, next: next.map(|at| UnixMillis(from_big(at))) })
+        Ok(DueDeliveries { now: now_due, next: next.map(|at| UnixMillis(from_big(at))) })
     }
 }
 
-impl Reader {
+impl StoreReader {
     /// Whether a receiver has heard of an alarm since it began, before a notice of that number. What was given up
     /// counts: it was its turn.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn has_heard(&self, receiver: &str, notice: &Notice) -> Result<bool, StoreError> {
+    pub async fn has_heard(&self, receiver: &str, notice: &AlarmNotice) -> Result<bool, StoreError> {
         let row = sqlx::query(
             "SELECT o.state, n.kind FROM outbox o JOIN notices n ON n.number = o.number WHERE o.receiver = $1 \
              AND o.fingerprint = $2 AND o.number < $3 ORDER BY o.number DESC LIMIT 1",
@@ -150,13 +150,13 @@ impl Reader {
         .await?;
         let Some(row) = row else { return Ok(false) };
         let (state, kind): (String, String) = (row.try_get("state")?, row.try_get("kind")?);
-        Ok(matches!(state.as_str(), "delivered" | "dead") && kind != Kind::Resolved.name())
+        Ok(matches!(state.as_str(), "delivered" | "dead") && kind != NoticeKind::Resolved.name())
     }
 }
 
 /// What the operator's commands change while a relay may be running on the same database: single rows of the outbox,
 /// which its workers look at again every few seconds.
-impl Reader {
+impl StoreReader {
     /// Lets what was given up be sent again. Returns how many.
     ///
     /// # Errors

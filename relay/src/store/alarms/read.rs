@@ -6,17 +6,17 @@ use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
 use nearhand_proto::message::alarms::{AlarmEntry, AlarmFilter, AlarmHistoryEntry, MaintenanceWindow};
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay_core::alarm::Notice;
-use nearhand_relay_core::alarm::absence::{OFFLINE, OUTAGE, Remembered};
-use nearhand_relay_core::alarm::hours::Hours;
-use nearhand_relay_core::alarm::{Alarm, Kind, LogEntry, Noted};
+use nearhand_relay_core::alarm::AlarmNotice;
+use nearhand_relay_core::alarm::absence::{OFFLINE, OUTAGE, RememberedDevice};
+use nearhand_relay_core::alarm::hours::UsualHours;
+use nearhand_relay_core::alarm::{AlarmLogEntry, AlarmProjection, LoggedHappening, NoticeKind};
 use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::{leaving, profile, severity_number};
 use crate::store::codec::{from_big, from_text, parse, to_big};
-use crate::store::{Reader, StoreError};
+use crate::store::{StoreError, StoreReader};
 
 /// Longest label of a device that is passed on, in characters.
 const MAX_LABEL: usize = 100;
@@ -25,7 +25,7 @@ pub(super) fn json<T: DeserializeOwned>(row: &AnyRow, what: &'static str) -> Res
     serde_json::from_str(&row.try_get::<String, _>("body")?).map_err(|_| StoreError::Unreadable(what))
 }
 
-pub(super) fn alarm(row: &AnyRow) -> Result<Alarm, StoreError> {
+pub(super) fn alarm(row: &AnyRow) -> Result<AlarmProjection, StoreError> {
     json(row, "alarms")
 }
 
@@ -77,10 +77,10 @@ pub struct DeadLetter {
     /// What the receiver said last.
     pub answer: String,
     /// What was told.
-    pub notice: Notice,
+    pub notice: AlarmNotice,
 }
 
-impl Reader {
+impl StoreReader {
     /// The newest number of the log.
     ///
     /// # Errors
@@ -162,7 +162,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn alarm_itself(&self, id: &Fingerprint) -> Result<Option<Alarm>, StoreError> {
+    pub async fn alarm_itself(&self, id: &Fingerprint) -> Result<Option<AlarmProjection>, StoreError> {
         let sql = "SELECT body FROM alarms WHERE fingerprint = $1";
         let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(self.pool()).await?;
         row.as_ref().map(alarm).transpose()
@@ -185,7 +185,7 @@ impl Reader {
             .collect())
     }
 
-    /// As [`Reader::alarm_history`], as it is stored.
+    /// As [`StoreReader::alarm_history`], as it is stored.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -194,7 +194,7 @@ impl Reader {
         id: &Fingerprint,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<LogEntry>, StoreError> {
+    ) -> Result<Vec<AlarmLogEntry>, StoreError> {
         let rows = sqlx::query(
             "SELECT number, stream, seq, device, at, entry FROM alarm_log WHERE fingerprint = $1 AND number > $2 \
              ORDER BY number LIMIT $3",
@@ -211,7 +211,10 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn told_alarms(&self, at_least: Severity) -> Result<Vec<(Alarm, String)>, StoreError> {
+    pub async fn told_alarms(
+        &self,
+        at_least: Severity,
+    ) -> Result<Vec<(AlarmProjection, String)>, StoreError> {
         let rows = sqlx::query(
             "SELECT a.body, COALESCE(d.credential, '') AS credential FROM alarms a \
              LEFT JOIN devices d ON d.id = a.device WHERE a.is_open = 1 AND a.told >= 0 ORDER BY a.number",
@@ -235,8 +238,8 @@ impl Reader {
     pub async fn notices_since(
         &self,
         since: UnixMillis,
-        kinds: [Kind; 3],
-    ) -> Result<Vec<Notice>, StoreError> {
+        kinds: [NoticeKind; 3],
+    ) -> Result<Vec<AlarmNotice>, StoreError> {
         let [a, b, c] = kinds;
         let rows =
             sqlx::query("SELECT body FROM notices WHERE at >= $1 AND kind IN ($2, $3, $4) ORDER BY number")
@@ -272,7 +275,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn watched(&self) -> Result<(Vec<Remembered>, Vec<String>), StoreError> {
+    pub async fn watched(&self) -> Result<(Vec<RememberedDevice>, Vec<String>), StoreError> {
         let mut offline = std::collections::HashMap::new();
         let mut outages = Vec::new();
         let rows = sqlx::query("SELECT body FROM alarms WHERE is_open = 1 AND rule IN ($1, $2)")
@@ -299,13 +302,13 @@ impl Reader {
                 let device: DeviceId = parse(&row.try_get::<String, _>("device")?, "monitors")?;
                 let profile: Option<DeviceProfile> = profile(&row.try_get::<String, _>("profile")?);
                 let leaving: Option<ShutdownNotice> = leaving(&row.try_get::<String, _>("leaving")?);
-                Ok(Remembered {
+                Ok(RememberedDevice {
                     device,
                     profile: profile.ok_or(StoreError::Unreadable("monitors"))?,
                     site: row.try_get("site")?,
                     leaving,
                     alarm: offline.get(&device).copied(),
-                    hours: Hours::from_text(&row.try_get::<String, _>("hours")?),
+                    hours: UsualHours::from_text(&row.try_get::<String, _>("hours")?),
                 })
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
@@ -412,10 +415,10 @@ fn entry(row: &AnyRow) -> Result<AlarmEntry, StoreError> {
     Ok(alarm(row)?.entry(device_name(row)?))
 }
 
-fn log_entry(row: &AnyRow, id: Fingerprint) -> Result<LogEntry, StoreError> {
-    let what: Noted = serde_json::from_str(&row.try_get::<String, _>("entry")?)
+fn log_entry(row: &AnyRow, id: Fingerprint) -> Result<AlarmLogEntry, StoreError> {
+    let what: LoggedHappening = serde_json::from_str(&row.try_get::<String, _>("entry")?)
         .map_err(|_| StoreError::Unreadable("alarm_log"))?;
-    Ok(LogEntry {
+    Ok(AlarmLogEntry {
         number: from_big(row.try_get("number")?),
         stream: parse(&row.try_get::<String, _>("stream")?, "alarm_log")?,
         seq: from_big(row.try_get("seq")?),

@@ -15,7 +15,7 @@ const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
 
 /// A value of a column.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(super) enum SqlValue {
     /// TEXT.
     Text(String),
     /// BIGINT.
@@ -33,7 +33,7 @@ pub(super) async fn insert(
     before: &'static str,
     columns: usize,
     after: &'static str,
-    rows: Vec<Vec<Value>>,
+    rows: Vec<Vec<SqlValue>>,
 ) -> Result<(), StoreError> {
     let mut left = rows.len();
     let mut rows = rows.into_iter();
@@ -45,8 +45,8 @@ pub(super) async fn insert(
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for value in rows.by_ref().take(count).flatten() {
             query = match value {
-                Value::Text(text) => query.bind(text),
-                Value::Big(number) => query.bind(number),
+                SqlValue::Text(text) => query.bind(text),
+                SqlValue::Big(number) => query.bind(number),
             };
         }
         query.execute(&mut **tx).await?;
@@ -56,14 +56,14 @@ pub(super) async fn insert(
 
 /// How a statement's parameters are written.
 #[derive(Clone, Copy)]
-enum Places {
+enum SqlPlaceholders {
     /// `?`, in their order.
     Nameless,
     /// `$1`, `$2` and so on.
     Numbered,
 }
 
-impl Places {
+impl SqlPlaceholders {
     fn write(self, sql: &mut String, number: usize) {
         match self {
             Self::Nameless => sql.push('?'),
@@ -73,12 +73,12 @@ impl Places {
     }
 }
 
-fn places(tx: &Transaction<'_, Any>) -> Places {
-    if tx.backend_name() == "SQLite" { Places::Nameless } else { Places::Numbered }
+fn places(tx: &Transaction<'_, Any>) -> SqlPlaceholders {
+    if tx.backend_name() == "SQLite" { SqlPlaceholders::Nameless } else { SqlPlaceholders::Numbered }
 }
 
 /// The statement for so many rows.
-fn statement(places: Places, before: &str, columns: usize, count: usize, after: &str) -> String {
+fn statement(places: SqlPlaceholders, before: &str, columns: usize, count: usize, after: &str) -> String {
     let mut sql = format!("{before} VALUES ");
     for place in 1..=columns * count {
         let (first, last) = (place % columns == 1 || columns == 1, place % columns == 0);
@@ -130,13 +130,14 @@ pub(super) async fn select(
 
 #[cfg(test)]
 mod tests {
-    use super::{Places, statement};
+    use super::{SqlPlaceholders, statement};
 
     #[test]
     fn every_value_has_its_place() {
-        let one = statement(Places::Nameless, "INSERT INTO a (b)", 1, 2, "");
+        let one = statement(SqlPlaceholders::Nameless, "INSERT INTO a (b)", 1, 2, "");
         assert_eq!(one, "INSERT INTO a (b) VALUES (?),(?) ");
-        let two = statement(Places::Numbered, "INSERT INTO a (b, c)", 2, 2, "ON CONFLICT DO NOTHING");
+        let two =
+            statement(SqlPlaceholders::Numbered, "INSERT INTO a (b, c)", 2, 2, "ON CONFLICT DO NOTHING");
         assert_eq!(two, "INSERT INTO a (b, c) VALUES ($1,$2),($3,$4) ON CONFLICT DO NOTHING");
     }
 }

@@ -25,12 +25,12 @@ use nearhand_proto::message::control::{
     RelayRefusal, RelayReply, RelayRequest, RelayWelcome, SessionTarget,
 };
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay::control::{CLAIM, Limits, Patience};
-use nearhand_relay::notify::sender::Sender;
-use nearhand_relay::path::{Path, PathError, Totals, Usage};
-use nearhand_relay::serve::{Relay, endpoint_config, server_config};
-use nearhand_relay::store::{Database, Write};
-use nearhand_relay_core::admission::{Rules, claim_hash};
+use nearhand_relay::control::{CLAIM, ControlLimits, SilenceLimits};
+use nearhand_relay::notify::sender::ReceiverSender;
+use nearhand_relay::path::{ForwardingPath, PathError, PathTotals, PathUsage};
+use nearhand_relay::serve::{RunningRelay, endpoint_config, server_config};
+use nearhand_relay::store::{Database, StoreWrite};
+use nearhand_relay_core::admission::{AdmissionRules, claim_hash};
 use nearhand_transport::framed;
 use nearhand_transport::key_file;
 use nearhand_transport::tls::{self, ConnectionPurpose, ExpectedKey};
@@ -52,42 +52,42 @@ impl Recorder {
     }
 }
 
-impl Path for Recorder {
+impl ForwardingPath for Recorder {
     fn offer(&self, session: SessionId, grants: [BindGrant; 2], until: Instant) -> Result<(), PathError> {
         self.sessions.lock().unwrap().insert(session, (grants, until));
         Ok(())
     }
 
-    fn end(&self, session: SessionId) -> Option<Usage> {
+    fn end(&self, session: SessionId) -> Option<PathUsage> {
         self.ended.lock().unwrap().push(session);
-        self.sessions.lock().unwrap().remove(&session).map(|_| Usage { bytes: 1000, bound: true })
+        self.sessions.lock().unwrap().remove(&session).map(|_| PathUsage { bytes: 1000, bound: true })
     }
 
-    fn usage(&self, session: SessionId) -> Option<Usage> {
-        self.sessions.lock().unwrap().get(&session).map(|_| Usage { bytes: 1000, bound: true })
+    fn usage(&self, session: SessionId) -> Option<PathUsage> {
+        self.sessions.lock().unwrap().get(&session).map(|_| PathUsage { bytes: 1000, bound: true })
     }
 
-    fn totals(&self) -> Totals {
-        Totals::default()
+    fn totals(&self) -> PathTotals {
+        PathTotals::default()
     }
 }
 
-pub fn limits() -> Limits {
-    Limits {
-        rules: Rules { allow_guests: true, max_devices: 100 },
+pub fn limits() -> ControlLimits {
+    ControlLimits {
+        rules: AdmissionRules { allow_guests: true, max_devices: 100 },
         max_guests: 3,
         max_sessions: 100,
         max_handshakes_pending: 1024,
         rate: RateLimits::default(),
         session_days: 30,
         alarm_days: 30,
-        patience: Patience::default(),
+        patience: SilenceLimits::default(),
     }
 }
 
 /// A running relay on a directory.
 pub struct TestRelay {
-    pub relay: Relay,
+    pub relay: RunningRelay,
     pub address: SocketAddr,
     pub key: PublicKey,
     pub path: Arc<Recorder>,
@@ -98,11 +98,15 @@ impl TestRelay {
         Self::start_with(dir, limits()).await
     }
 
-    pub async fn start_with(dir: &FilePath, limits: Limits) -> Self {
+    pub async fn start_with(dir: &FilePath, limits: ControlLimits) -> Self {
         Self::start_notifying(dir, limits, Vec::new()).await
     }
 
-    pub async fn start_notifying(dir: &FilePath, limits: Limits, senders: Vec<Sender>) -> Self {
+    pub async fn start_notifying(
+        dir: &FilePath,
+        limits: ControlLimits,
+        senders: Vec<ReceiverSender>,
+    ) -> Self {
         let key = key_file::load_or_create_key(&dir.join("relay.key"), &mut OsRng).unwrap();
         let database = Database::file(&dir.join("relay.db")).unwrap();
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -113,15 +117,16 @@ impl TestRelay {
                 .unwrap();
         let path = Arc::new(Recorder::default());
         let public = key.public();
-        let relay =
-            Relay::start_notifying(key, &database, limits, endpoint, path.clone(), senders).await.unwrap();
+        let relay = RunningRelay::start_notifying(key, &database, limits, endpoint, path.clone(), senders)
+            .await
+            .unwrap();
         Self { relay, address, key: public, path }
     }
 
     /// As `init` does it.
     pub async fn open_claim(&self) {
         let hash = data_encoding::HEXLOWER.encode(&claim_hash(&CLAIM_SECRET));
-        self.relay.control().store().write(Write::Meta(CLAIM, hash)).await.unwrap();
+        self.relay.control().store().write(StoreWrite::Meta(CLAIM, hash)).await.unwrap();
     }
 
     /// Ends without a word, as kill -9 would.
@@ -129,8 +134,8 @@ impl TestRelay {
         self.relay.endpoint().close(0_u32.into(), b"");
     }
 
-    pub async fn connect(&self, key: &SecretKey) -> Client {
-        Client::connect(self.address, self.key, key).await
+    pub async fn connect(&self, key: &SecretKey) -> TestClient {
+        TestClient::connect(self.address, self.key, key).await
     }
 }
 
@@ -151,13 +156,13 @@ pub fn facts() -> DeviceFacts {
 }
 
 /// An organisation and what its first administrator does.
-pub struct Org {
+pub struct TestOrganisation {
     pub key: SecretKey,
     pub admin: SecretKey,
     pub admin_credential: Credential,
 }
 
-impl Org {
+impl TestOrganisation {
     pub fn new() -> Self {
         let (key, admin) = (key(), self::key());
         let (signed, one_time) = invite_of(&key, Role::Admin, "Ada");
@@ -182,7 +187,7 @@ impl Org {
         Self::claimed_with(dir, limits()).await
     }
 
-    pub async fn claimed_with(dir: &FilePath, limits: Limits) -> (TestRelay, Self) {
+    pub async fn claimed_with(dir: &FilePath, limits: ControlLimits) -> (TestRelay, Self) {
         Self::claim_of(TestRelay::start_with(dir, limits).await).await
     }
 
@@ -197,7 +202,7 @@ impl Org {
     }
 
     /// Somebody who joined.
-    pub async fn member(&self, relay: &TestRelay, role: Role, name: &str) -> Member {
+    pub async fn member(&self, relay: &TestRelay, role: Role, name: &str) -> TestMember {
         let own = key();
         let (signed, one_time) = self.invite(role, name);
         let credential = Credential::join(signed, &one_time, &own.public(), now()).unwrap();
@@ -206,11 +211,11 @@ impl Org {
         let facts = (role == Role::Device).then(facts);
         let reply = client.ask(&RelayRequest::Join { credential: credential.clone(), facts }).await;
         assert!(matches!(reply, RelayReply::Done), "{reply:?}");
-        Member { key: own, credential, role }
+        TestMember { key: own, credential, role }
     }
 
-    pub fn first_admin(&self) -> Member {
-        Member { key: self.admin.clone(), credential: self.admin_credential.clone(), role: Role::Admin }
+    pub fn first_admin(&self) -> TestMember {
+        TestMember { key: self.admin.clone(), credential: self.admin_credential.clone(), role: Role::Admin }
     }
 }
 
@@ -230,13 +235,13 @@ fn invite_of(org: &SecretKey, role: Role, name: &str) -> (Signed<Invite>, Secret
 }
 
 #[derive(Clone)]
-pub struct Member {
+pub struct TestMember {
     pub key: SecretKey,
     pub credential: Credential,
     pub role: Role,
 }
 
-impl Member {
+impl TestMember {
     pub fn hello(&self) -> RelayRequest {
         let (program, credential) = (ProgramInfo::this(), self.credential.clone());
         RelayRequest::Hello(match self.role {
@@ -253,7 +258,7 @@ impl Member {
         self.key.public().device_id()
     }
 
-    pub async fn online(&self, relay: &TestRelay) -> Client {
+    pub async fn online(&self, relay: &TestRelay) -> TestClient {
         let client = relay.connect(&self.key).await;
         let reply = client.ask(&self.hello()).await;
         assert!(matches!(reply, RelayReply::Welcome(_)), "{reply:?}");
@@ -263,14 +268,14 @@ impl Member {
 
 /// One control connection.
 #[derive(Clone)]
-pub struct Client {
+pub struct TestClient {
     pub endpoint: Endpoint,
     pub connection: Connection,
-    /// Pushes that arrived, once [`Client::listen`] was called.
+    /// Pushes that arrived, once [`TestClient::listen`] was called.
     pub pushes: Arc<Mutex<Vec<RelayPush>>>,
 }
 
-impl Client {
+impl TestClient {
     pub async fn connect(address: SocketAddr, relay: PublicKey, key: &SecretKey) -> Self {
         let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
         let config = tls::client(

@@ -21,16 +21,16 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use serde_json::Value;
 
 /// A program that is killed when it is dropped.
-pub struct Peer(pub Child);
+pub struct PeerProcess(pub Child);
 
-impl Drop for Peer {
+impl Drop for PeerProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-impl Peer {
+impl PeerProcess {
     pub fn start(program: &str, arguments: &[&str]) -> Self {
         let child = Command::new(program)
             .args(arguments)
@@ -57,12 +57,12 @@ pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-pub fn alertmanager(dir: &Path, port: u16) -> Peer {
+pub fn alertmanager(dir: &Path, port: u16) -> PeerProcess {
     let config = dir.join("alertmanager.yml");
     std::fs::write(&config, "route:\n  receiver: none\nreceivers:\n  - name: none\n").unwrap();
     // Empty at each start.
     let data = tempfile::Builder::new().prefix("data").tempdir_in(dir).unwrap().keep();
-    Peer::start(
+    PeerProcess::start(
         "prometheus-alertmanager",
         &[
             &format!("--config.file={}", config.display()),
@@ -74,13 +74,13 @@ pub fn alertmanager(dir: &Path, port: u16) -> Peer {
     )
 }
 
-pub fn prometheus(dir: &Path, port: u16, target: &str) -> Peer {
+pub fn prometheus(dir: &Path, port: u16, target: &str) -> PeerProcess {
     let config = dir.join("prometheus.yml");
     let text = format!(
         "global:\n  scrape_interval: 1s\nscrape_configs:\n  - job_name: relay\n    static_configs:\n      - targets: ['{target}']\n"
     );
     std::fs::write(&config, text).unwrap();
-    Peer::start(
+    PeerProcess::start(
         "prometheus",
         &[
             &format!("--config.file={}", config.display()),
@@ -91,7 +91,7 @@ pub fn prometheus(dir: &Path, port: u16, target: &str) -> Peer {
     )
 }
 
-pub fn rsyslog(dir: &Path, port: u16) -> Peer {
+pub fn rsyslog(dir: &Path, port: u16) -> PeerProcess {
     let config = dir.join("rsyslog.conf");
     let text = format!(
         "global(workDirectory=\"{dir}\")\nmodule(load=\"imtcp\")\ninput(type=\"imtcp\" port=\"{port}\" address=\"127.0.0.1\")\n\
@@ -100,14 +100,14 @@ pub fn rsyslog(dir: &Path, port: u16) -> Peer {
         dir = dir.display()
     );
     std::fs::write(&config, text).unwrap();
-    Peer::start(
+    PeerProcess::start(
         "rsyslogd",
         &["-n", "-f", &config.display().to_string(), "-i", &dir.join("pid").display().to_string()],
     )
 }
 
 /// A broker that takes whoever has the password.
-pub fn mosquitto(dir: &Path, port: u16, user: &str, password: &str) -> Peer {
+pub fn mosquitto(dir: &Path, port: u16, user: &str, password: &str) -> PeerProcess {
     let (config, passwords) = (dir.join("mosquitto.conf"), dir.join("mosquitto.passwords"));
     let made =
         Command::new("mosquitto_passwd").args(["-c", "-b"]).arg(&passwords).args([user, password]).status();
@@ -153,15 +153,15 @@ pub fn mosquitto(dir: &Path, port: u16, user: &str, password: &str) -> Peer {
         key.display()
     );
     std::fs::write(&config, text).unwrap();
-    Peer::start("mosquitto", &["-c", &config.display().to_string()])
+    PeerProcess::start("mosquitto", &["-c", &config.display().to_string()])
 }
 
 /// Writes each message's text into `mail`, one file for each.
-pub fn smtp(dir: &Path, port: u16) -> Peer {
+pub fn smtp(dir: &Path, port: u16) -> PeerProcess {
     let script = dir.join("sink.py");
     let text = "import sys, time\nfrom aiosmtpd.controller import Controller\nclass Keep:\n  n = 0\n  async def handle_DATA(self, server, session, envelope):\n    Keep.n += 1\n    open('%s/mail.%d' % (sys.argv[1], Keep.n), 'wb').write(envelope.content)\n    return '250 kept'\nc = Controller(Keep(), hostname='127.0.0.1', port=int(sys.argv[2]))\nc.start()\nwhile True: time.sleep(60)\n";
     std::fs::write(&script, text).unwrap();
-    Peer::start(
+    PeerProcess::start(
         "/usr/bin/python3",
         &[&script.display().to_string(), &dir.display().to_string(), &port.to_string()],
     )
@@ -193,13 +193,13 @@ pub async fn get(port: u16, path: &str) -> Option<Value> {
 
 /// One request that a sink was sent.
 #[derive(Clone, Debug)]
-pub struct Hit {
+pub struct HttpHit {
     pub path: String,
     pub headers: HeaderMap,
     pub body: String,
 }
 
-impl Hit {
+impl HttpHit {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
@@ -210,8 +210,8 @@ impl Hit {
 }
 
 #[derive(Default)]
-pub struct Heard {
-    pub hits: Vec<Hit>,
+pub struct PeerInput {
+    pub hits: Vec<HttpHit>,
     /// What to answer next; then `otherwise`.
     pub next: VecDeque<(u16, &'static str)>,
     pub otherwise: (u16, &'static str),
@@ -219,18 +219,18 @@ pub struct Heard {
 
 /// An HTTP server that keeps what it is sent.
 #[derive(Clone)]
-pub struct Sink {
+pub struct ReceiverStub {
     pub port: u16,
-    pub heard: Arc<Mutex<Heard>>,
+    pub heard: Arc<Mutex<PeerInput>>,
 }
 
-impl Sink {
+impl ReceiverStub {
     pub async fn start(otherwise: (u16, &'static str)) -> Self {
         Self::start_on(0, otherwise).await
     }
 
     pub async fn start_on(port: u16, otherwise: (u16, &'static str)) -> Self {
-        let heard = Arc::new(Mutex::new(Heard { otherwise, ..Heard::default() }));
+        let heard = Arc::new(Mutex::new(PeerInput { otherwise, ..PeerInput::default() }));
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let router = Router::new().fallback(hear).with_state(Arc::clone(&heard));
@@ -238,7 +238,7 @@ impl Sink {
         Self { port, heard }
     }
 
-    pub fn hits(&self) -> Vec<Hit> {
+    pub fn hits(&self) -> Vec<HttpHit> {
         self.heard.lock().unwrap().hits.clone()
     }
 
@@ -248,14 +248,14 @@ impl Sink {
 }
 
 async fn hear(
-    State(heard): State<Arc<Mutex<Heard>>>,
+    State(heard): State<Arc<Mutex<PeerInput>>>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> (StatusCode, [(&'static str, &'static str); 1], &'static str) {
     let mut heard = heard.lock().unwrap();
     let body = String::from_utf8(body.to_vec()).unwrap();
-    heard.hits.push(Hit { path: uri.to_string(), headers, body });
+    heard.hits.push(HttpHit { path: uri.to_string(), headers, body });
     let otherwise = heard.otherwise;
     let (status, body) = heard.next.pop_front().unwrap_or(otherwise);
     (StatusCode::from_u16(status).unwrap(), [("location", "http://127.0.0.1:1/elsewhere")], body)

@@ -4,7 +4,7 @@ use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, Severity};
 use nearhand_proto::id::{DeviceId, Fingerprint, StreamId};
 use nearhand_proto::message::alarms::{AlarmAction, AlarmActor, AlarmChange};
 use nearhand_proto::time::UnixMillis;
-use nearhand_relay_core::alarm::{Alarm, Kind, LogEntry, Noted};
+use nearhand_relay_core::alarm::{AlarmLogEntry, AlarmProjection, LoggedHappening, NoticeKind};
 
 use super::InputDraw;
 
@@ -56,29 +56,29 @@ fn happening(draw: &mut InputDraw<'_>) -> AlarmChange {
 
 pub(super) fn run(input: &[u8]) {
     let mut draw = InputDraw::new(input);
-    let mut log: Vec<LogEntry> = Vec::new();
-    let mut alarm: Option<Alarm> = None;
+    let mut log: Vec<AlarmLogEntry> = Vec::new();
+    let mut alarm: Option<AlarmProjection> = None;
     // What a receiver believes.
     let mut believed = false;
     while draw.operation(1).is_some() {
         let number = u64::try_from(log.len()).unwrap_or(0) + 1;
         let what = happening(&mut draw);
         let held = Some(u64::from(draw.byte())).filter(|window| *window < 3);
-        let entry = LogEntry {
+        let entry = AlarmLogEntry {
             number,
             stream: StreamId::from_bytes([9; 16]),
             seq: number,
             device: DEVICE,
             alarm: Some(Fingerprint::of(DEVICE, "disk-space", "/")),
             at: UnixMillis(number * 1000),
-            what: Noted { what, held, suppressed: None },
+            what: LoggedHappening { what, held, suppressed: None },
         };
-        let step = Alarm::step(alarm.as_ref(), &entry);
+        let step = AlarmProjection::step(alarm.as_ref(), &entry);
         if let Some((kind, before)) = step.notice {
             assert_eq!(before.is_some(), believed, "{kind:?}: what was told before is not what was told");
             match kind {
-                Kind::Raised => assert!(!believed, "raised twice"),
-                Kind::Resolved => assert!(believed, "over before it began"),
+                NoticeKind::Raised => assert!(!believed, "raised twice"),
+                NoticeKind::Resolved => assert!(believed, "over before it began"),
                 _ => {}
             }
         }
@@ -90,13 +90,15 @@ pub(super) fn run(input: &[u8]) {
         believed = told;
         // Taken again, it changes nothing.
         if let Some(after) = &step.alarm {
-            let again = Alarm::step(Some(after), &entry);
+            let again = AlarmProjection::step(Some(after), &entry);
             assert!(again.notice.is_none() && again.alarm.as_ref() == Some(after), "one entry counted twice");
         }
         alarm = step.alarm;
         log.push(entry);
     }
     // Made again from its log alone, it is the same.
-    let again = log.iter().fold(None, |alarm: Option<Alarm>, entry| Alarm::step(alarm.as_ref(), entry).alarm);
+    let again = log.iter().fold(None, |alarm: Option<AlarmProjection>, entry| {
+        AlarmProjection::step(alarm.as_ref(), entry).alarm
+    });
     assert_eq!(again, alarm);
 }

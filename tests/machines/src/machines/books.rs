@@ -7,9 +7,9 @@ use nearhand_proto::id::{DeviceId, SessionId, TechnicianId};
 use nearhand_proto::support_code::RoutingDigits;
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::caller::PeerId;
-use nearhand_relay_core::handshakes::{Doors, Network};
-use nearhand_relay_core::registry::routing::RoutingBook;
-use nearhand_relay_core::registry::sessions::{PER_DEVICE, Session, SessionBook};
+use nearhand_relay_core::handshakes::{HandshakeQueue, SourceNetwork};
+use nearhand_relay_core::registry::routing::RoutingTable;
+use nearhand_relay_core::registry::sessions::{PER_DEVICE, RelaySession, SessionTable};
 
 use super::{InputDraw, ScrambledRng, beginning};
 
@@ -26,8 +26,8 @@ fn technician(draw: &mut InputDraw<'_>) -> TechnicianId {
 }
 
 pub(super) fn run(input: &[u8]) {
-    let (mut routings, mut sessions) = (RoutingBook::default(), SessionBook::new(SESSIONS));
-    let mut doors: Doors<u64> = Doors::new(ROOM);
+    let (mut routings, mut sessions) = (RoutingTable::default(), SessionTable::new(SESSIONS));
+    let mut doors: HandshakeQueue<u64> = HandshakeQueue::new(ROOM);
     let (mut now, mut rng) = (beginning(), ScrambledRng(3));
     let mut draw = InputDraw::new(input);
     let mut inside: BTreeSet<u64> = BTreeSet::new();
@@ -59,7 +59,7 @@ pub(super) fn run(input: &[u8]) {
                 let room = running.len() < SESSIONS && with_device < PER_DEVICE && !running.contains_key(&id);
                 assert_eq!(fits, room);
                 if fits {
-                    let session = Session {
+                    let session = RelaySession {
                         id,
                         technician,
                         technician_name: String::new(),
@@ -102,7 +102,7 @@ pub(super) fn run(input: &[u8]) {
                 }
             }
             10 => {
-                let network = Network::from(IpAddr::V4(Ipv4Addr::new(192, 0, 2, draw.byte() % 5)));
+                let network = SourceNetwork::from(IpAddr::V4(Ipv4Addr::new(192, 0, 2, draw.byte() % 5)));
                 if let Some(evicted) = doors.make_room(network) {
                     assert!(inside.remove(&evicted), "somebody was shown out who wasn't there");
                 }

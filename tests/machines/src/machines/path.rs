@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nearhand_proto::forward::{BindCommand, BindGrant, BindKey, BindState, Binder, RateLimits};
 use nearhand_proto::id::{BindToken, SessionId};
 use nearhand_relay_core::forward::cid::ControlCids;
-use nearhand_relay_core::forward::table::{Table, Verdict};
+use nearhand_relay_core::forward::table::{DatagramVerdict, ForwardTable};
 
 use super::{InputDraw, beginning};
 
@@ -40,7 +40,7 @@ struct PathEnd {
 }
 
 struct PathNetwork {
-    table: Table,
+    table: ForwardTable,
     ends: [PathEnd; 2],
     now: Instant,
     /// From where, and what; to the relay.
@@ -54,10 +54,10 @@ struct PathNetwork {
 }
 
 /// The relay's, with its own secret after each restart.
-fn table(now: Instant, restarts: u16) -> Table {
+fn table(now: Instant, restarts: u16) -> ForwardTable {
     let mut secret = [0; 32];
     secret[..2].copy_from_slice(&restarts.to_le_bytes());
-    let mut table = Table::new(4, 4, ControlCids::new([3; 32]), secret, now);
+    let mut table = ForwardTable::new(4, 4, ControlCids::new([3; 32]), secret, now);
     let offered = table.offer(now, SESSION, [grant(1), grant(2)], now + Duration::from_secs(60));
     assert!(offered.is_ok());
     table
@@ -128,17 +128,17 @@ impl PathNetwork {
     fn relay_takes(&mut self, from: SocketAddr, bytes: &[u8]) {
         let is_ends = |which: usize, at: SocketAddr| self.ends[which].ports.iter().any(|p| address(*p) == at);
         match self.table.handle_packet(self.now, from, Some(RELAY), bytes) {
-            Verdict::Forward(route) => {
+            DatagramVerdict::Forward(route) => {
                 let to = [0, 1].into_iter().find(|which| is_ends(*which, route.to));
                 let to = to.expect("a datagram goes to who is no end of the session");
                 assert!(is_ends(1 - to, from), "a datagram was taken from who is no end of the session");
                 self.to_end.push_back((route.to, bytes.to_vec()));
             }
-            Verdict::Reply(reply) => {
+            DatagramVerdict::Reply(reply) => {
                 assert!(reply.as_bytes().len() <= bytes.len(), "an answer is longer than what it answers");
                 self.to_end.push_back((from, reply.as_bytes().to_vec()));
             }
-            Verdict::Control | Verdict::Drop(_) => {}
+            DatagramVerdict::Control | DatagramVerdict::Drop(_) => {}
         }
         while self.to_end.len() > ROOM {
             self.to_end.pop_front();
@@ -265,7 +265,7 @@ fn settle(scene: &mut PathNetwork, restarts: u16) {
         let from = address(*scene.ends[which].ports.last().unwrap_or(&0));
         let to = address(*scene.ends[1 - which].ports.last().unwrap_or(&0));
         match scene.table.handle_packet(scene.now, from, Some(RELAY), &[0x41; 100]) {
-            Verdict::Forward(route) => assert_eq!(route.to, to),
+            DatagramVerdict::Forward(route) => assert_eq!(route.to, to),
             other => panic!("end {which} is not heard: {other:?}"),
         }
     }

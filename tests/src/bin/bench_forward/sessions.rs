@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use nearhand_relay::forward::{Config, Forwarder};
+use nearhand_relay::forward::{ForwarderConfig, Forwarder};
 use nearhand_tests::quic;
 use nearhand_tests::relayed::{ForwardedSession, round_trip, session};
 use nearhand_tests::rows::{BenchmarkRow, BetterWhen};
@@ -28,7 +28,7 @@ pub(crate) fn measure(rounds: usize) -> Result<Vec<BenchmarkRow>> {
 
 async fn both(rounds: usize) -> Result<Vec<BenchmarkRow>> {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let (forwarder, _control) = Forwarder::start(any, &Config::new([0; 32]))?;
+    let (forwarder, _control) = Forwarder::start(any, &ForwarderConfig::new([0; 32]))?;
     let offer = ForwardedSession::random();
     let until = std::time::Instant::now() + Duration::from_secs(60);
     forwarder.offer(offer.id, offer.grants.clone(), until)?;

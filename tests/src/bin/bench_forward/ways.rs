@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nearhand_relay::forward::{Config, Forwarder};
+use nearhand_relay::forward::{ForwarderConfig, Forwarder};
 use nearhand_tests::plain_forwarder::{self, PlainForwarder};
 use nearhand_tests::relayed::ForwardedSession;
 use nearhand_tests::turn;
@@ -84,7 +84,7 @@ fn bare(sessions: usize) -> Result<Vec<UdpPath>> {
 
 fn ours(sessions: usize) -> Result<(Forwarder, Vec<UdpPath>)> {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let (forwarder, _control) = Forwarder::start(any, &Config::new([0; 32]))?;
+    let (forwarder, _control) = Forwarder::start(any, &ForwarderConfig::new([0; 32]))?;
     let relay = forwarder.local_addr();
     let until = Instant::now() + Duration::from_secs(600);
     let one = |_| {
