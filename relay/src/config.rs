@@ -10,6 +10,7 @@ use nearhand_relay_core::admission::AdmissionRules;
 use serde::Deserialize;
 
 use crate::control::{ControlLimits, SilenceLimits};
+use crate::host_name::check_host;
 use crate::notify::config::{self as receivers, ReceiverError, ReceiverSection, ReceiverSettings};
 
 /// The relay's UDP port when nothing else is said.
@@ -239,7 +240,7 @@ impl RelayConfig {
     }
 
     fn check(&self) -> Result<(), (&'static str, String)> {
-        check_host(&self.public_host).map_err(|problem| ("public_host", problem))?;
+        check_host(&self.public_host).map_err(|problem| ("public_host", problem.to_string()))?;
         if self.public_port == 0 {
             return Err(("public_port", "can't be 0: agents must know the port".into()));
         }
@@ -301,20 +302,6 @@ impl RelayConfig {
             alarm_days: self.keep_alarms_days,
             patience: SilenceLimits::default(),
         }
-    }
-}
-
-/// Whether `host` can be a host name or an address.
-///
-/// # Errors
-/// What is wrong, in words.
-pub fn check_host(host: &str) -> Result<(), String> {
-    let name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-    let is_address = host.parse::<std::net::IpAddr>().is_ok();
-    if is_address || (!host.is_empty() && host.len() <= 253 && host.chars().all(name)) {
-        Ok(())
-    } else {
-        Err("must be a host name or an IP address, without scheme and port".into())
     }
 }
 

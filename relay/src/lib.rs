@@ -11,6 +11,7 @@ pub mod config;
 pub mod control;
 pub mod data;
 pub mod forward;
+mod host_name;
 pub mod http;
 pub mod logging;
 pub mod metrics;

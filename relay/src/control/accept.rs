@@ -8,7 +8,7 @@ use nearhand_relay_core::handshakes::{HandshakeTicket, SourceNetwork};
 use nearhand_transport::tls;
 use quinn::{Endpoint, Incoming};
 
-use super::{ConnectedPeer, ControlPlane, close, connection};
+use super::{ControlPlane, close, connection};
 use crate::metrics::MetricFamily;
 
 /// From the first packet to the welcome: a handshake of three round trips over a bad line takes 3 s.
@@ -78,20 +78,5 @@ async fn attend(control: Arc<ControlPlane>, incoming: Box<Incoming>, ticket: Han
         }
         Ok(None) => {}
         Err(_) => control.metrics.count(MetricFamily::Handshakes, "timed_out"),
-    }
-}
-
-/// The log's one place for peers that break the protocol: this program's words, not the peer's.
-pub(super) fn violation(control: &ControlPlane, peer: &ConnectedPeer, what: &'static str) {
-    control.metrics.count(MetricFamily::Violations, what);
-    if let Some(left_out) = control.quiet.line() {
-        tracing::warn!(
-            caller = peer.caller.kind(),
-            key = %peer.key,
-            from = %peer.connection.remote_address(),
-            what,
-            left_out,
-            "a peer broke the protocol"
-        );
     }
 }

@@ -8,7 +8,8 @@ use nearhand_proto::id::SessionId;
 use nearhand_proto::text;
 use nearhand_relay_core::registry::limits::{BucketRate, RateBucket};
 
-use super::ControlPlane;
+use super::{ConnectedPeer, ControlPlane};
+use crate::metrics::MetricFamily;
 use crate::store::StoreWrite;
 
 /// Rows about refusals: more would let anybody fill the disk.
@@ -71,5 +72,20 @@ impl ControlPlane {
             n => format!("{detail} ({n} more refusals were not recorded)"),
         };
         let _ = self.store.write_audited(StoreWrite::Nothing, vec![event(actor, action, None, detail)]).await;
+    }
+
+    /// Counts and logs that a peer broke the protocol. The text is this program's, never the peer's.
+    pub(super) fn note_violation(&self, peer: &ConnectedPeer, what: &'static str) {
+        self.metrics.count(MetricFamily::Violations, what);
+        if let Some(left_out) = self.quiet.line() {
+            tracing::warn!(
+                caller = peer.caller.kind(),
+                key = %peer.key,
+                from = %peer.connection.remote_address(),
+                what,
+                left_out,
+                "a peer broke the protocol"
+            );
+        }
     }
 }

@@ -15,7 +15,6 @@ use nearhand_relay_core::registry::ConnectionNo;
 use nearhand_transport::framed;
 use quinn::{Connection, SendStream};
 
-use super::accept::violation;
 use super::{ConnectedPeer, ControlPlane, now_unix, requests};
 use crate::metrics::MetricFamily;
 use crate::store::{SeenPeer, StoreWrite, StoredMember};
@@ -24,8 +23,6 @@ use crate::store::{SeenPeer, StoreWrite, StoredMember};
 pub(super) const MAX_NEWCOMERS: usize = 256;
 /// How long a newcomer may stay: as long as somebody may need to type a name in between.
 const NEWCOMER_STAY: Duration = Duration::from_secs(120);
-/// How long the last reply on a connection may take to arrive before it is closed.
-pub(super) const LAST_REPLY: Duration = Duration::from_secs(2);
 /// Longest version text kept of a program, in characters.
 const MAX_VERSION: usize = 32;
 
@@ -54,7 +51,7 @@ pub(super) async fn hello(
         }
         Err(error) => {
             if error.is_hostile() {
-                violation(control, &stranger(), "hello");
+                control.note_violation(&stranger(), "hello");
                 stranger().close(CloseCode::Protocol);
             }
             return None;
@@ -172,7 +169,7 @@ async fn take_longer_chain(
 /// Says no and closes, once the answer has arrived or a moment has passed.
 async fn refuse(send: &mut SendStream, peer: &ConnectedPeer, refusal: RelayRefusal) {
     if requests::reply(send, &RelayReply::Refused(refusal)).await.is_ok() {
-        let _ = tokio::time::timeout(LAST_REPLY, send.stopped()).await;
+        let _ = tokio::time::timeout(requests::LAST_REPLY, send.stopped()).await;
     }
     peer.close(CloseCode::Refused);
 }

@@ -1,6 +1,7 @@
 //! Requests: read, counted, answered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use nearhand_proto::message::control::{
     CloseCode, FRAME_LIMIT, REQUEST_TIMEOUT, RelayRefusal, RelayReply, RelayRequest,
@@ -10,11 +11,12 @@ use nearhand_transport::framed::{self, FrameError};
 use quinn::{RecvStream, SendStream};
 use tokio::time::timeout;
 
-use super::accept::violation;
 use super::alarms::actor;
-use super::connection::LAST_REPLY;
 use super::{ConnectedPeer, ControlPlane};
 use crate::metrics::MetricFamily;
+
+/// How long the last reply on a connection may take to arrive before it is closed.
+pub(super) const LAST_REPLY: Duration = Duration::from_secs(2);
 
 /// Reads one request and answers it.
 pub(super) async fn answer(
@@ -27,13 +29,13 @@ pub(super) async fn answer(
         Ok(Ok(request)) => request,
         Ok(Err(error)) => {
             if error.is_hostile() {
-                violation(&control, &peer, "request");
+                control.note_violation(&peer, "request");
                 peer.close(CloseCode::Protocol);
             }
             return;
         }
         Err(_) => {
-            violation(&control, &peer, "slow_request");
+            control.note_violation(&peer, "slow_request");
             peer.close(CloseCode::TimedOut);
             return;
         }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::mqtt;
 use super::secret::{HiddenText, SecretError};
+use crate::host_name::check_host;
 
 /// PagerDuty's own address.
 const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
@@ -368,7 +369,7 @@ impl ReceiverSection {
 
     fn server(&self) -> Result<String, ReceiverError> {
         let server = self.needed("server", self.server.as_ref())?;
-        crate::config::check_host(server).map_err(|problem| self.key("server", problem))?;
+        check_host(server).map_err(|problem| self.key("server", problem.to_string()))?;
         Ok(server.clone())
     }
 

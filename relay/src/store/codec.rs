@@ -33,3 +33,8 @@ pub(super) fn from_big(number: i64) -> u64 {
 pub(super) fn millis(number: i64) -> UnixMillis {
     UnixMillis(from_big(number))
 }
+
+/// The JSON of a column that holds one.
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|_| StoreError::Unreadable("an alarm"))
+}

@@ -8,7 +8,9 @@ mod alarms;
 mod codec;
 mod error;
 mod help;
+mod outcome;
 mod read;
+mod reader;
 pub mod schema;
 mod tokens;
 pub mod writer;
@@ -17,7 +19,6 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use nearhand_proto::audit::AuditHead;
 use nearhand_proto::id::StreamId;
 use nearhand_proto::identity::SecretKey;
 use rand_core::OsRng;
@@ -30,8 +31,10 @@ pub use alarms::{
 };
 pub use error::StoreError;
 pub use help::{HelpWrite, NewHelpRequest};
+pub use outcome::WriteOutcome;
 pub use read::{DeviceRow, SessionRow, StoredState};
-pub use writer::{NewSession, SeenPeer, StoreWrite, StoredMember, WriteOutcome};
+pub use reader::StoreReader;
+pub use writer::{NewSession, SeenPeer, StoreWrite, StoredMember};
 use writer::{WriteJob, WriterContext, WriterHealth};
 
 /// Connections for reading; each is a thread under SQLite.
@@ -116,7 +119,7 @@ impl Store {
         let (writes, jobs) = mpsc::channel(QUEUE);
         let health = Arc::new(WriterHealth::default());
         let outlets = Arc::new(RwLock::new(Vec::new()));
-        let stored = StoreReader { pool: pool.clone() }.newest_alarm_number().await?;
+        let stored = StoreReader::new(pool.clone()).newest_alarm_number().await?;
         let (sender, newest) = watch::channel(stored);
         let desk = WriterContext {
             pool: writer.clone(),
@@ -135,7 +138,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn open_for_reading(database: &Database) -> Result<StoreReader, StoreError> {
-        Ok(StoreReader { pool: connect(database, 1, "").await? })
+        Ok(StoreReader::new(connect(database, 1, "").await?))
     }
 
     /// Stores, together with what the audit log says about it.
@@ -190,7 +193,7 @@ impl Store {
 
     /// Reading.
     pub fn reader(&self) -> StoreReader {
-        StoreReader { pool: self.pool.clone() }
+        StoreReader::new(self.pool.clone())
     }
 
     /// The pool itself, for backups and tests.
@@ -203,18 +206,6 @@ impl Store {
         let _ = self.write(StoreWrite::Nothing).await;
         self.pool.close().await;
         self.writer.close().await;
-    }
-}
-
-/// Reads what is stored.
-#[derive(Clone)]
-pub struct StoreReader {
-    pool: AnyPool,
-}
-
-impl StoreReader {
-    fn pool(&self) -> &AnyPool {
-        &self.pool
     }
 }
 
@@ -245,6 +236,3 @@ async fn connect(database: &Database, connections: u32, more: &'static str) -> R
         .await
         .map_err(StoreError::from)
 }
-
-/// The head of an audit log that has not begun.
-pub(crate) const EMPTY_LOG: AuditHead = AuditHead::EMPTY;

@@ -15,7 +15,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row};
 
 use super::codec::{from_big, from_text, millis, parse, to_big};
-use super::{EMPTY_LOG, StoreError, StoreReader, schema};
+use super::{StoreError, StoreReader, schema};
 
 /// What was stored when the relay started.
 pub struct StoredState {
@@ -67,7 +67,7 @@ fn big(row: &AnyRow, column: &'static str) -> Result<i64, StoreError> {
 pub(super) async fn audit_head(pool: &AnyPool) -> Result<AuditHead, StoreError> {
     let last =
         sqlx::query("SELECT entry FROM audit ORDER BY number DESC LIMIT 1").fetch_optional(pool).await?;
-    let Some(last) = last else { return Ok(EMPTY_LOG) };
+    let Some(last) = last else { return Ok(AuditHead::EMPTY) };
     let row: AuditRow = serde_json::from_str(&text(&last, "entry")?)
         .map_err(|_| StoreError::Unreadable("the newest audit row"))?;
     Ok(AuditHead { number: row.number, hash: row.hash })
@@ -82,7 +82,7 @@ impl StoreReader {
         let mut loaded =
             StoredMembership { organisation: self.organisation().await?, ..StoredMembership::default() };
         for row in sqlx::query("SELECT invite, first_key, current_key, role FROM used_invites")
-            .fetch_all(&self.pool)
+            .fetch_all(self.pool())
             .await?
         {
             let known = UsedInvite {
@@ -92,11 +92,11 @@ impl StoreReader {
             };
             loaded.invites.push((parse(&text(&row, "invite")?, "used_invites")?, known));
         }
-        for row in sqlx::query("SELECT list FROM revocations ORDER BY number").fetch_all(&self.pool).await? {
+        for row in sqlx::query("SELECT list FROM revocations ORDER BY number").fetch_all(self.pool()).await? {
             loaded.lists.push(from_text(&text(&row, "list")?, "revocations")?);
         }
         for row in sqlx::query("SELECT retirement FROM retirements ORDER BY received_at")
-            .fetch_all(&self.pool)
+            .fetch_all(self.pool())
             .await?
         {
             loaded.retirements.push(from_text(&text(&row, "retirement")?, "retirements")?);
@@ -110,7 +110,7 @@ impl StoreReader {
     /// [`StoreError`].
     pub async fn organisation(&self) -> Result<Option<PublicKey>, StoreError> {
         match sqlx::query("SELECT public_key FROM organisation WHERE one = 1")
-            .fetch_optional(&self.pool)
+            .fetch_optional(self.pool())
             .await?
         {
             Some(row) => Ok(Some(parse(&text(&row, "public_key")?, "organisation")?)),
@@ -123,7 +123,7 @@ impl StoreReader {
             "SELECT id, technician, technician_name, peer, device_name, attended, opened_at, bytes \
              FROM sessions WHERE ended_at = 0",
         )
-        .fetch_all(&self.pool)
+        .fetch_all(self.pool())
         .await?;
         let mut running = Vec::with_capacity(rows.len());
         for row in rows {
@@ -146,7 +146,7 @@ impl StoreReader {
     async fn grants(&self, session: &SessionId) -> Result<Option<[BindGrant; 2]>, StoreError> {
         let rows = sqlx::query("SELECT bind_grant FROM bindings WHERE session = $1 ORDER BY side")
             .bind(session.to_string())
-            .fetch_all(&self.pool)
+            .fetch_all(self.pool())
             .await?;
         let grants = rows
             .iter()
@@ -160,7 +160,7 @@ impl StoreReader {
     /// # Errors
     /// [`StoreError`].
     pub async fn copy_into(&self, file: &str) -> Result<(), StoreError> {
-        sqlx::query("VACUUM INTO $1").bind(file).execute(&self.pool).await?;
+        sqlx::query("VACUUM INTO $1").bind(file).execute(self.pool()).await?;
         Ok(())
     }
 
@@ -171,7 +171,7 @@ impl StoreReader {
     pub async fn meta(&self, name: &'static str) -> Result<Option<String>, StoreError> {
         let row = sqlx::query("SELECT value FROM meta WHERE name = $1")
             .bind(name)
-            .fetch_optional(&self.pool)
+            .fetch_optional(self.pool())
             .await?;
         row.map(|row| text(&row, "value")).transpose()
     }
@@ -184,7 +184,7 @@ impl StoreReader {
         let row =
             sqlx::query("SELECT id, credential, hostname, os, version, last_seen FROM devices WHERE id = $1")
                 .bind(id.to_string())
-                .fetch_optional(&self.pool)
+                .fetch_optional(self.pool())
                 .await?;
         row.as_ref().map(device_row).transpose()
     }
@@ -200,7 +200,7 @@ impl StoreReader {
         )
         .bind(after.map(|id| id.to_string()).unwrap_or_default())
         .bind(limit_of(limit))
-        .fetch_all(&self.pool)
+        .fetch_all(self.pool())
         .await?;
         rows.iter().map(device_row).collect()
     }
@@ -213,7 +213,7 @@ impl StoreReader {
         let rows =
             sqlx::query("SELECT id, credential, last_seen FROM people ORDER BY joined_at, id LIMIT $1")
                 .bind(limit_of(limit))
-                .fetch_all(&self.pool)
+                .fetch_all(self.pool())
                 .await?;
         rows.iter()
             .map(|row| {
@@ -247,7 +247,7 @@ impl StoreReader {
             )
             .bind(String::new()),
         };
-        let rows = query.bind(limit_of(limit)).fetch_all(&self.pool).await?;
+        let rows = query.bind(limit_of(limit)).fetch_all(self.pool()).await?;
         rows.iter().map(session_row).collect()
     }
 
@@ -259,7 +259,7 @@ impl StoreReader {
         let rows = sqlx::query("SELECT entry FROM audit WHERE number > $1 ORDER BY number LIMIT $2")
             .bind(to_big(after))
             .bind(limit_of(limit))
-            .fetch_all(&self.pool)
+            .fetch_all(self.pool())
             .await?;
         rows.iter().map(|row| text(row, "entry")).collect()
     }
@@ -271,7 +271,7 @@ impl StoreReader {
     pub async fn witness(&self, device: &DeviceId) -> Result<Option<Signed<AuditHead>>, StoreError> {
         let row = sqlx::query("SELECT head FROM audit_witnesses WHERE witness = $1")
             .bind(device.to_string())
-            .fetch_optional(&self.pool)
+            .fetch_optional(self.pool())
             .await?;
         row.map(|row| from_text(&text(&row, "head")?, "audit_witnesses")).transpose()
     }

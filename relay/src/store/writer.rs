@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::alarms::{self, AlarmTransaction, AlarmWrite, ReceiverOutlet};
 use super::codec::{to_big, to_text};
 use super::help::{self, HelpWrite};
+use super::outcome::WriteOutcome;
 use super::schema::{outcome_name, role_name};
 use super::{StoreError, read};
 
@@ -98,17 +99,6 @@ pub enum StoreWrite {
     Alarm(Box<AlarmWrite>),
     /// Nothing but the audit rows that come with it.
     Nothing,
-}
-
-/// What became of a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WriteOutcome {
-    /// It is stored.
-    Done,
-    /// It is stored, and this is its number: see the write.
-    Number(u64),
-    /// Something stored earlier forbids it; nothing was changed, nothing audited.
-    Conflict,
 }
 
 /// A write on its way to the writer.

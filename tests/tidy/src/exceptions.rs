@@ -70,28 +70,8 @@ pub const CIRCLES: &[CircleException] = &[
         because: "not looked at yet",
     },
     CircleException {
-        file: "relay/src/admission.rs",
-        with: "relay/src/registry/mod.rs",
-        because: "not looked at yet",
-    },
-    CircleException {
         file: "relay/src/command/mod.rs",
         with: "relay/src/command/**",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "relay/src/config.rs",
-        with: "relay/src/notify/config.rs",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "relay/src/control/accept.rs",
-        with: "relay/src/control/connection.rs",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "relay/src/control/connection.rs",
-        with: "relay/src/control/requests.rs",
         because: "not looked at yet",
     },
     CircleException {
@@ -103,36 +83,6 @@ pub const CIRCLES: &[CircleException] = &[
     CircleException {
         file: "relay/src/http/api/mod.rs",
         with: "relay/src/http/api/**",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "relay/src/registry/mod.rs",
-        with: "relay/src/registry/**",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "relay/src/store/alarms/book.rs",
-        with: "relay/src/store/alarms/outbox.rs",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "relay/src/store/alarms/book.rs",
-        with: "relay/src/store/writer.rs",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "relay/src/store/alarms/mod.rs",
-        with: "relay/src/store/alarms/**",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "relay/src/store/help.rs",
-        with: "relay/src/store/writer.rs",
-        because: "not looked at yet",
-    },
-    CircleException {
-        file: "relay/src/store/mod.rs",
-        with: "relay/src/store/**",
         because: "not looked at yet",
     },
     CircleException {

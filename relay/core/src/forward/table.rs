@@ -174,7 +174,7 @@ struct SideKey {
 }
 
 #[derive(Debug)]
-struct ForwardedSession {
+struct TableSession {
     id: SessionId,
     /// Until when a side that was never bound may bind, and the session lives without any binding.
     until: Instant,
@@ -232,7 +232,7 @@ impl ForwardedSide {
     }
 }
 
-impl ForwardedSession {
+impl TableSession {
     fn side(&mut self, second: bool) -> &mut ForwardedSide {
         let [first, other] = &mut self.sides;
         if second { other } else { first }
@@ -248,7 +248,7 @@ impl ForwardedSession {
 /// See the module.
 #[derive(Debug)]
 pub struct ForwardTable {
-    sessions: Vec<Option<ForwardedSession>>,
+    sessions: Vec<Option<TableSession>>,
     free: Vec<usize>,
     by_id: HashMap<SessionId, usize>,
     by_token: HashMap<BindToken, SideKey>,
@@ -319,12 +319,12 @@ impl ForwardTable {
         }
         self.end_session(id);
         let sides = grants.map(|grant| ForwardedSide::new(grant, now));
-        let session = ForwardedSession { id, until, sides, queued: None };
+        let session = TableSession { id, until, sides, queued: None };
         self.insert(session, tokens);
         Ok(())
     }
 
-    fn insert(&mut self, session: ForwardedSession, tokens: [BindToken; 2]) {
+    fn insert(&mut self, session: TableSession, tokens: [BindToken; 2]) {
         let id = session.id;
         let slot = match self.free.pop() {
             Some(slot) => slot,
@@ -401,7 +401,7 @@ impl ForwardTable {
             }
             self.deadlines.pop();
             let session = self.sessions.get_mut(slot).and_then(Option::as_mut);
-            let valid = |session: &&mut ForwardedSession| session.id == id && session.queued == Some(at);
+            let valid = |session: &&mut TableSession| session.id == id && session.queued == Some(at);
             if let Some(session) = session.filter(valid) {
                 session.queued = None;
                 self.expire(now, slot);
@@ -650,12 +650,12 @@ impl ForwardTable {
         })
     }
 
-    fn session_mut(&mut self, id: SessionId) -> Option<&mut ForwardedSession> {
+    fn session_mut(&mut self, id: SessionId) -> Option<&mut TableSession> {
         self.sessions.get_mut(*self.by_id.get(&id)?)?.as_mut()
     }
 }
 
-fn counters_of(session: &ForwardedSession) -> SessionCounters {
+fn counters_of(session: &TableSession) -> SessionCounters {
     session.sides.each_ref().map(|side| SideCounters { bound: side.bound.map(|b| b.addr), ..side.counters })
 }
 

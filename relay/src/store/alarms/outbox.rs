@@ -7,10 +7,10 @@ use nearhand_relay_core::alarm::{AlarmNotice, NoticeKind};
 use nearhand_relay_core::notify::schedule::{DeliveryFate, PendingDelivery, SettledDelivery};
 use sqlx::{Any, Row, Transaction};
 
-use super::book::to_json;
+use super::outlet::ReceiverOutlet;
+use super::read;
 use super::rows::{self, SqlValue};
-use super::{ReceiverOutlet, read};
-use crate::store::codec::{from_big, to_big};
+use crate::store::codec::{from_big, to_big, to_json};
 use crate::store::{StoreError, StoreReader};
 
 /// What waits for a receiver now.

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::{leaving, profile, severity_number};
+use super::names::{leaving, profile, severity, severity_number};
 use crate::store::codec::{from_big, from_text, parse, to_big};
 use crate::store::{StoreError, StoreReader};
 
@@ -328,8 +328,7 @@ impl StoreReader {
             .map(|row| {
                 Ok(AlarmCounts {
                     state: row.try_get("state")?,
-                    severity: super::severity(row.try_get("severity")?)
-                        .ok_or(StoreError::Unreadable("alarms"))?,
+                    severity: severity(row.try_get("severity")?).ok_or(StoreError::Unreadable("alarms"))?,
                     count: from_big(row.try_get("alarms")?),
                 })
             })

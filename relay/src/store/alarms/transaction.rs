@@ -16,12 +16,15 @@ use nearhand_relay_core::alarm::{
 };
 use sqlx::{Any, Row, Transaction};
 
+use super::names::severity_number;
+use super::outbox;
+use super::outlet::ReceiverOutlet;
 use super::read;
 use super::rows::{self, SqlValue};
-use super::{AlarmWrite, MAX_OPEN, MAX_WINDOWS, ReceiverOutlet, outbox, severity_number};
+use super::write::{AlarmWrite, MAX_OPEN, MAX_WINDOWS};
 use crate::store::StoreError;
-use crate::store::codec::{from_big, from_text, parse, to_big};
-use crate::store::writer::WriteOutcome;
+use crate::store::codec::{from_big, from_text, parse, to_big, to_json};
+use crate::store::outcome::WriteOutcome;
 
 /// Below so many open alarms a device has few enough again.
 const FEW_AGAIN: usize = MAX_OPEN - MAX_OPEN / 10;
@@ -603,10 +606,6 @@ fn alarm_row(alarm: &AlarmProjection) -> Result<Vec<SqlValue>, StoreError> {
         SqlValue::Big(alarm.held.map_or(0, to_big)),
         SqlValue::Text(to_json(alarm)?),
     ])
-}
-
-pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|_| StoreError::Unreadable("an alarm"))
 }
 
 /// Windows whose alarms are not all released yet.
