@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{TestClient, TestMember, TestOrganisation, TestRelay, eventually, limits, now};
+use crate::harness::{ControlClient, TestMember, TestOrganisation, TestRelay, eventually, limits, now};
 use nearhand_proto::alarm::{
     AlarmBatch, AlarmEvent, AlarmTransition, DeviceProfile, MonitoringHello, Severity, ShutdownNotice,
     SpoolEntry, SpoolRecord,
@@ -48,14 +48,19 @@ fn raised(seq: u64, instance: &str) -> RelayRequest {
     batch(STREAM, vec![(seq, event(instance, AlarmTransition::Raised, Severity::Warning))])
 }
 
-async fn stored(client: &TestClient, request: &RelayRequest) -> u64 {
+async fn stored(client: &ControlClient, request: &RelayRequest) -> u64 {
     match client.ask(request).await {
         RelayReply::AlarmsStored { through, .. } => through,
         other => panic!("{other:?}"),
     }
 }
 
-async fn list(client: &TestClient, filter: AlarmFilter, after: u64, wait_ms: u32) -> (Vec<AlarmEntry>, u64) {
+async fn list(
+    client: &ControlClient,
+    filter: AlarmFilter,
+    after: u64,
+    wait_ms: u32,
+) -> (Vec<AlarmEntry>, u64) {
     match client.ask(&RelayRequest::AlarmsSince { filter, after, wait_ms }).await {
         RelayReply::Alarms { entries, cursor } => (entries, cursor),
         other => panic!("{other:?}"),
@@ -66,7 +71,7 @@ fn all() -> AlarmFilter {
     AlarmFilter { closed_too: true, ..AlarmFilter::default() }
 }
 
-async fn history(client: &TestClient, alarm: Fingerprint) -> Vec<AlarmChange> {
+async fn history(client: &ControlClient, alarm: Fingerprint) -> Vec<AlarmChange> {
     match client.ask(&RelayRequest::AlarmHistory { alarm, after: 0 }).await {
         RelayReply::AlarmHistory { entries, .. } => entries.into_iter().map(|e| e.what).collect(),
         other => panic!("{other:?}"),
@@ -74,7 +79,9 @@ async fn history(client: &TestClient, alarm: Fingerprint) -> Vec<AlarmChange> {
 }
 
 /// A relay with a device and a technician who are connected.
-async fn scene(dir: &std::path::Path) -> (TestRelay, TestOrganisation, TestMember, TestClient, TestClient) {
+async fn scene(
+    dir: &std::path::Path,
+) -> (TestRelay, TestOrganisation, TestMember, ControlClient, ControlClient) {
     let (relay, org) = TestOrganisation::claimed(dir).await;
     let device = org.member(&relay, Role::Device, "till 3").await;
     let agent = device.online(&relay).await;
@@ -102,7 +109,7 @@ async fn what_is_sent_again_is_taken_once_and_the_answer_comes_when_it_is_stored
     let (relay, org, device, agent, technician) = scene(dir.path()).await;
     let monitoring =
         RelayRequest::Monitoring(MonitoringHello { stream: STREAM, profile: DeviceProfile::Server });
-    let has = async |client: &TestClient| match client.ask(&monitoring).await {
+    let has = async |client: &ControlClient| match client.ask(&monitoring).await {
         RelayReply::AlarmsStored { stream: STREAM, through } => through,
         other => panic!("{other:?}"),
     };

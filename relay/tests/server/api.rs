@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::harness::{TestClient, TestMember, TestOrganisation, TestRelay, limits, now};
+use crate::harness::{ControlClient, TestMember, TestOrganisation, TestRelay, limits, now};
 use nearhand_proto::alarm::{AlarmBatch, AlarmEvent, AlarmTransition, Severity, SpoolEntry, SpoolRecord};
 use nearhand_proto::credential::Role;
 use nearhand_proto::id::{Fingerprint, StreamId};
@@ -20,7 +20,7 @@ struct ApiFixture {
     address: SocketAddr,
     org: TestOrganisation,
     device: TestMember,
-    agent: TestClient,
+    agent: ControlClient,
     acts: String,
     reads: String,
     described: Value,

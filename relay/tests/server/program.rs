@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::harness::{TestClient, TestMember, TestOrganisation, key, now, session_id};
+use crate::harness::{ControlClient, TestMember, TestOrganisation, key, now, session_id};
 use nearhand_proto::credential::{Credential, Role};
 use nearhand_proto::forward::BindGrant;
 use nearhand_proto::identity::{PublicKey, SecretKey};
@@ -72,11 +72,11 @@ fn start(data: &Path, claim: &ClaimString) -> RelayProcess {
 }
 
 impl RelayProcess {
-    async fn connect(&self, key: &SecretKey) -> TestClient {
-        TestClient::connect(self.address, self.key, key).await
+    async fn connect(&self, key: &SecretKey) -> ControlClient {
+        ControlClient::connect(self.address, self.key, key).await
     }
 
-    async fn online(&self, member: &TestMember) -> TestClient {
+    async fn online(&self, member: &TestMember) -> ControlClient {
         let client = self.connect(&member.key).await;
         assert!(matches!(client.ask(&member.hello()).await, RelayReply::Welcome(_)));
         client

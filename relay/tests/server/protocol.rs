@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::{
-    TestClient, TestMember, TestOrganisation, TestRelay, facts, key, limits, now, session_id,
+    ControlClient, TestMember, TestOrganisation, TestRelay, facts, key, limits, now, session_id,
 };
 use nearhand_proto::audit::{AuditHead, AuditRow, LogVerifier};
 use nearhand_proto::credential::{Credential, Retirement, Revocations, Role};
@@ -215,7 +215,7 @@ async fn a_session_is_opened_reopened_listed_and_closed() {
     assert!(!rows.iter().any(|r| r.event.detail.contains('\u{1b}')));
 }
 
-async fn audit_rows(admin: &TestClient, relay: &TestRelay) -> Vec<AuditRow> {
+async fn audit_rows(admin: &ControlClient, relay: &TestRelay) -> Vec<AuditRow> {
     let RelayReply::Audit { keys, rows } = admin.ask(&RelayRequest::Audit { after: 0 }).await else {
         panic!()
     };

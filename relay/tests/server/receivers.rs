@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::harness::{TestClient, TestMember, TestOrganisation, TestRelay, limits, now};
+use crate::harness::{ControlClient, TestMember, TestOrganisation, TestRelay, limits, now};
 use crate::peers::{ReceiverStub, free_port, listening};
 use nearhand_proto::alarm::{AlarmBatch, AlarmEvent, AlarmTransition, Severity, SpoolEntry, SpoolRecord};
 use nearhand_proto::credential::Role;
@@ -50,8 +50,8 @@ fn senders(dir: &Path, receivers: &str) -> Vec<ReceiverSender> {
 struct ReceiverFixture {
     relay: TestRelay,
     device: TestMember,
-    agent: TestClient,
-    technician: TestClient,
+    agent: ControlClient,
+    technician: ControlClient,
     seq: std::cell::Cell<u64>,
 }
 

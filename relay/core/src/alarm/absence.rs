@@ -102,7 +102,7 @@ pub struct RememberedDevice {
 }
 
 #[derive(Debug)]
-struct WatchedDevice {
+struct DevicePresence {
     profile: DeviceProfile,
     site: String,
     /// Since when it is silent; `None`: it is here.
@@ -122,7 +122,7 @@ struct WatchedDevice {
 pub struct Absence {
     patience: SilenceLimits,
     started: UnixMillis,
-    devices: HashMap<DeviceId, WatchedDevice>,
+    devices: HashMap<DeviceId, DevicePresence>,
     /// By the alarm: where.
     outages: BTreeMap<Fingerprint, String>,
     /// The hour that goes on.
@@ -139,7 +139,7 @@ impl Absence {
         outages: Vec<String>,
         now: UnixMillis,
     ) -> Self {
-        let watched = |known: RememberedDevice| WatchedDevice {
+        let watched = |known: RememberedDevice| DevicePresence {
             profile: known.profile,
             site: known.site,
             silent: Some(now),
@@ -165,7 +165,7 @@ impl Absence {
     ) -> Vec<AbsenceFinding> {
         // The hour before was without it.
         self.learn(now);
-        let watched = self.devices.entry(device).or_insert_with(|| WatchedDevice {
+        let watched = self.devices.entry(device).or_insert_with(|| DevicePresence {
             profile,
             site: site.to_owned(),
             silent: None,
@@ -374,7 +374,7 @@ impl Absence {
     }
 }
 
-impl WatchedDevice {
+impl DevicePresence {
     /// Lost without a word within the last minute or so.
     fn lost_together(&self, now: UnixMillis, patience: &SilenceLimits) -> bool {
         self.seen

@@ -39,7 +39,7 @@ pub struct RelaySession {
 }
 
 #[derive(Debug)]
-struct SessionEntry {
+struct SessionSlot {
     session: RelaySession,
     alive: Instant,
 }
@@ -47,7 +47,7 @@ struct SessionEntry {
 /// All running sessions.
 #[derive(Debug)]
 pub struct SessionTable {
-    entries: HashMap<SessionId, SessionEntry>,
+    entries: HashMap<SessionId, SessionSlot>,
     max: usize,
 }
 
@@ -77,7 +77,7 @@ impl SessionTable {
 
     /// Takes a session in.
     pub fn insert(&mut self, session: RelaySession, now: Instant) {
-        self.entries.insert(session.id, SessionEntry { session, alive: now });
+        self.entries.insert(session.id, SessionSlot { session, alive: now });
     }
 
     /// The session, if `technician` may have a new path for it.

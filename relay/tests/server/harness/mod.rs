@@ -134,8 +134,8 @@ impl TestRelay {
         self.relay.endpoint().close(0_u32.into(), b"");
     }
 
-    pub async fn connect(&self, key: &SecretKey) -> TestClient {
-        TestClient::connect(self.address, self.key, key).await
+    pub async fn connect(&self, key: &SecretKey) -> ControlClient {
+        ControlClient::connect(self.address, self.key, key).await
     }
 }
 
@@ -258,7 +258,7 @@ impl TestMember {
         self.key.public().device_id()
     }
 
-    pub async fn online(&self, relay: &TestRelay) -> TestClient {
+    pub async fn online(&self, relay: &TestRelay) -> ControlClient {
         let client = relay.connect(&self.key).await;
         let reply = client.ask(&self.hello()).await;
         assert!(matches!(reply, RelayReply::Welcome(_)), "{reply:?}");
@@ -268,14 +268,14 @@ impl TestMember {
 
 /// One control connection.
 #[derive(Clone)]
-pub struct TestClient {
+pub struct ControlClient {
     pub endpoint: Endpoint,
     pub connection: Connection,
-    /// Pushes that arrived, once [`TestClient::listen`] was called.
+    /// Pushes that arrived, once [`ControlClient::listen`] was called.
     pub pushes: Arc<Mutex<Vec<RelayPush>>>,
 }
 
-impl TestClient {
+impl ControlClient {
     pub async fn connect(address: SocketAddr, relay: PublicKey, key: &SecretKey) -> Self {
         let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
         let config = tls::client(
