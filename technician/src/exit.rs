@@ -32,7 +32,7 @@ pub enum ExitCode {
     Unreachable = 4,
     /// What answers isn't the relay.
     WrongRelayKey = 5,
-    /// The relay said no.
+    /// The relay refused.
     Refused = 6,
     /// There is no device or person of that name.
     NoSuchDevice = 7,
@@ -42,7 +42,7 @@ pub enum ExitCode {
     WrongCode = 9,
     /// The support code expired or was used.
     NoSuchCode = 10,
-    /// The person at the device, or its policy, said no.
+    /// The person at the device or its policy refused, or a passphrase is wrong.
     Denied = 11,
     /// Nobody answered in time.
     TimedOut = 12,
@@ -68,7 +68,7 @@ pub enum ExitCode {
     RecordingChanged = 22,
     /// A recording isn't whole.
     RecordingCut = 23,
-    /// A runbook ran, or tried to, and did not do what it is for.
+    /// A runbook did not achieve what it is for.
     RunbookFailed = 24,
     /// A device refuses a runbook.
     RunbookRefused = 25,

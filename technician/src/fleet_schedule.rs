@@ -1,6 +1,6 @@
-//! Many devices at once: how many at a time, and when to stop. Pure.
+//! The schedule of a run on many devices: how many at a time, and when to stop. Pure.
 //!
-//! A tenth at once, at least one; after a tenth has failed, at least two, no further one begins.
+//! A tenth of the devices run at once, at least one. After a tenth has failed, at least two, no further device begins.
 
 /// How a device's run ended, as far as the others depend on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

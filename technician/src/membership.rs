@@ -22,7 +22,7 @@ pub enum Membership {
 }
 
 impl Membership {
-    /// How a credential stands; what it proves, if the organisation signed it.
+    /// Whether a credential is valid, and what it proves if the organisation signed it.
     pub fn of(
         credential: &Credential,
         organisation: &PublicKey,

@@ -194,7 +194,8 @@ impl TerminalOutput {
         let _ = writeln!(io::stderr(), "{line}");
     }
 
-    /// Shows that something is under way until it is dropped or finished; nothing where nobody looks.
+    /// Shows progress until the bar is dropped or finished. Shows nothing when the standard error output is no
+    /// terminal.
     pub fn busy(&self, what: &str) -> ProgressBar {
         if !self.progress {
             return ProgressBar::hidden();

@@ -126,7 +126,7 @@ pub fn open(backup: &str, passphrase: &str) -> Result<(SecretKey, String), Vault
     Ok((SecretKey::from_seed(&body.seed), body.organisation_name))
 }
 
-/// The format's name is sealed along, so that a body of one format is never taken for another's.
+/// The format's name is sealed as associated data: contents of one format are never opened as another's.
 fn payload(message: &[u8]) -> Payload<'_, '_> {
     Payload { msg: message, aad: HEAD.as_bytes() }
 }

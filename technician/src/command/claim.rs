@@ -16,7 +16,7 @@ use crate::clock;
 use crate::context::CommandContext;
 use crate::exit::CommandFailure;
 use crate::home::{
-    ClientHome, ClientHomeError, IdentityChange, PendingChange, TechnicianIdentity, TechnicianProfile,
+    ClientHome, ClientHomeError, IdentityChange, PendingIdentity, TechnicianIdentity, TechnicianProfile,
 };
 use crate::relay;
 
@@ -95,7 +95,7 @@ fn prepare(
     organisation: SecretKey,
     organisation_name: &str,
     name: &str,
-) -> Result<(PendingChange, RelayRequest), CommandFailure> {
+) -> Result<(PendingIdentity, RelayRequest), CommandFailure> {
     let now = clock::now();
     let own = SecretKey::generate(&mut OsRng);
     let (invite, one_time) = issue(
@@ -124,7 +124,7 @@ fn prepare(
     let identity = TechnicianIdentity::new(profile, own)
         .map_err(|error| CommandFailure::new(crate::exit::ExitCode::Unexpected, error.to_string()))?;
     Ok((
-        PendingChange { step: IdentityChange::Claim, identity, organisation_key: Some(organisation) },
+        PendingIdentity { step: IdentityChange::Claim, identity, organisation_key: Some(organisation) },
         request,
     ))
 }

@@ -25,7 +25,7 @@ use super::{browser, record};
 use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
 use crate::recording::recorder::RecordingFile;
-use crate::session::{SessionHandle, SessionUpdate};
+use crate::session::{SessionUpdate, TechnicianSession};
 use crate::viewer::decoder_process::DecoderProgram;
 use crate::viewer::{self, PageServer, ViewerSettings};
 
@@ -134,7 +134,7 @@ async fn page(ctx: &CommandContext, no_open: bool) -> Result<Option<PageServer>,
 /// Serves the viewer until the session ends.
 async fn view(
     ctx: &CommandContext,
-    session: SessionHandle,
+    session: TechnicianSession,
     updates: mpsc::Receiver<SessionUpdate>,
     server: PageServer,
     args: &ConnectArgs,
@@ -177,7 +177,7 @@ async fn view(
 /// Serves the session in the terminal until it ends.
 pub(super) async fn converse(
     ctx: &CommandContext,
-    session: SessionHandle,
+    session: TechnicianSession,
     mut updates: mpsc::Receiver<SessionUpdate>,
     duration: Duration,
 ) -> Result<(), CommandFailure> {
@@ -225,7 +225,7 @@ pub(super) async fn converse(
 
 async fn act(
     ctx: &CommandContext,
-    session: &Arc<SessionHandle>,
+    session: &Arc<TechnicianSession>,
     line: &str,
     duration: Duration,
     granted: &[GrantedCapability],

@@ -18,7 +18,7 @@ use nearhand_transport::platform::{create_private_dir, write_private};
 use super::{in_session, screenshot as command_screenshot};
 use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
-use crate::session::{DiagnosticsProgress, SessionHandle};
+use crate::session::{DiagnosticsProgress, TechnicianSession};
 
 /// Arguments of `nearhand diagnose`.
 #[derive(clap::Args)]
@@ -144,7 +144,7 @@ fn local(path: &Path, error: &io::Error) -> CommandFailure {
 /// The picture, or why there is none; `None` where none was asked for. Without it there is still a report.
 async fn picture(
     ctx: &CommandContext,
-    session: &SessionHandle,
+    session: &TechnicianSession,
     want: ScreenshotAvailability,
 ) -> Option<Screenshot> {
     let why = match want {
@@ -174,7 +174,7 @@ async fn picture(
 /// Runs the checks and writes the report.
 pub(super) async fn report(
     ctx: &CommandContext,
-    session: &SessionHandle,
+    session: &TechnicianSession,
     set: CheckSet,
     reporting: &ReportOptions,
     screenshot: Option<Screenshot>,

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
-use crate::session::{SessionEnd, SessionHandle, SessionUpdate};
+use crate::session::{SessionEnd, SessionUpdate, TechnicianSession};
 
 /// Opens a session with the target that the technician typed, and shows which device it is.
 ///
@@ -23,11 +23,11 @@ pub(super) async fn open(
     ctx: &CommandContext,
     target: &str,
     reason: &str,
-) -> Result<(SessionHandle, mpsc::Receiver<SessionUpdate>), CommandFailure> {
+) -> Result<(TechnicianSession, mpsc::Receiver<SessionUpdate>), CommandFailure> {
     let relay = Arc::new(ctx.connect().await?);
     let resolved = relay.resolve_target(target).await?;
     let busy = ctx.output.busy("connecting to the device");
-    let opened = SessionHandle::open(relay, resolved, reason).await;
+    let opened = TechnicianSession::open(relay, resolved, reason).await;
     busy.finish_and_clear();
     let (session, updates) = opened?;
     let device = session.device();
@@ -51,7 +51,7 @@ fn capability_names(capabilities: Capabilities) -> Vec<&'static str> {
 /// them.
 pub(super) async fn ask(
     ctx: &CommandContext,
-    session: &SessionHandle,
+    session: &TechnicianSession,
     updates: &mut mpsc::Receiver<SessionUpdate>,
     wanted: Capabilities,
     duration: Duration,
@@ -107,7 +107,7 @@ fn granted_part(wanted: Capabilities, granted: &[GrantedCapability]) -> Result<C
 /// ends before it; `interruption` breaks it off.
 pub(super) async fn while_updated<T>(
     ctx: &CommandContext,
-    session: &SessionHandle,
+    session: &TechnicianSession,
     updates: &mut mpsc::Receiver<SessionUpdate>,
     unfinished: &str,
     interruption: impl Future<Output = ()>,
@@ -140,7 +140,7 @@ pub(super) fn task_gone() -> CommandFailure {
 }
 
 /// Ends the session and waits until it is over; updates that come meanwhile are dropped.
-pub(super) async fn end(session: &SessionHandle, updates: &mut mpsc::Receiver<SessionUpdate>) {
+pub(super) async fn end(session: &TechnicianSession, updates: &mut mpsc::Receiver<SessionUpdate>) {
     session.end().await;
     while let Some(update) = updates.recv().await {
         if matches!(update, SessionUpdate::Ended(_)) {
@@ -157,7 +157,7 @@ pub(super) async fn interrupted() {
 }
 
 /// Tells the person that a chat line that is shown here was seen.
-pub(super) fn mark_seen(session: &SessionHandle, update: &SessionUpdate) {
+pub(super) fn mark_seen(session: &TechnicianSession, update: &SessionUpdate) {
     if let SessionUpdate::Chat(line) = update
         && !line.from_technician
     {

@@ -64,7 +64,7 @@ pub(super) struct InviteTerms<'a> {
     pub(super) valid_for: Duration,
 }
 
-/// The organisation's signed word, and the one-time key that goes with it.
+/// Signs an invitation, and returns it with its one-time key.
 pub(super) fn issue(
     organisation: &SecretKey,
     what: &InviteTerms<'_>,

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode, HasExitCode};
 use crate::home::{
-    ClientHome, ClientHomeError, IdentityChange, PendingChange, TechnicianIdentity, TechnicianProfile,
+    ClientHome, ClientHomeError, IdentityChange, PendingIdentity, TechnicianIdentity, TechnicianProfile,
 };
 use crate::relay::{self, RelayClient, RelayClientError};
 
@@ -90,7 +90,7 @@ pub(super) fn admitted(
     Ok(outcome?)
 }
 
-fn prepare(string: &InviteString) -> Result<(PendingChange, RelayRequest), CommandFailure> {
+fn prepare(string: &InviteString) -> Result<(PendingIdentity, RelayRequest), CommandFailure> {
     let now = clock::now();
     let own = SecretKey::generate(&mut OsRng);
     let credential = Credential::join(string.invite.clone(), &string.secret.key(), &own.public(), now)?;
@@ -108,7 +108,7 @@ fn prepare(string: &InviteString) -> Result<(PendingChange, RelayRequest), Comma
     };
     let identity = TechnicianIdentity::new(profile, own)
         .map_err(|error| CommandFailure::new(ExitCode::Usage, error.to_string()))?;
-    let pending = PendingChange { step: IdentityChange::Join, identity, organisation_key: None };
+    let pending = PendingIdentity { step: IdentityChange::Join, identity, organisation_key: None };
     Ok((pending, RelayRequest::Join { credential, facts: None }))
 }
 

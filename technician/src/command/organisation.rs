@@ -61,7 +61,7 @@ fn backup(ctx: &CommandContext, args: &FileArgs) -> Result<(), CommandFailure> {
         let message = format!("{} exists: a backup never replaces a file", args.file.display());
         return Err(CommandFailure::new(ExitCode::Usage, message));
     }
-    let passphrase = passphrase(args, true)?;
+    let passphrase = ask_passphrase(args, true)?;
     let busy = ctx.output.busy("sealing");
     let sealed = vault::seal(&key, &profile.organisation_name, &passphrase, VaultCost::USUAL, &mut OsRng);
     busy.finish_and_clear();
@@ -82,7 +82,7 @@ fn backup(ctx: &CommandContext, args: &FileArgs) -> Result<(), CommandFailure> {
 fn restore(ctx: &CommandContext, args: &FileArgs) -> Result<(), CommandFailure> {
     let home = ctx.home()?;
     let text = read_short(&args.file, vault::MAX_FILE)?;
-    let passphrase = passphrase(args, false)?;
+    let passphrase = ask_passphrase(args, false)?;
     let busy = ctx.output.busy("opening");
     let opened = vault::open(&text, &passphrase);
     busy.finish_and_clear();
@@ -96,7 +96,7 @@ fn restore(ctx: &CommandContext, args: &FileArgs) -> Result<(), CommandFailure> 
     Ok(ctx.output.line(&format!("The key of {organisation} is in {}.", home.dir().display()))?)
 }
 
-fn passphrase(args: &FileArgs, twice: bool) -> Result<Zeroizing<String>, CommandFailure> {
+fn ask_passphrase(args: &FileArgs, twice: bool) -> Result<Zeroizing<String>, CommandFailure> {
     if let Some(file) = &args.passphrase_file {
         let text = read_short(file, MAX_PASSPHRASE_FILE)?;
         return Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()));
@@ -105,15 +105,15 @@ fn passphrase(args: &FileArgs, twice: bool) -> Result<Zeroizing<String>, Command
         let message = "there is no terminal to ask for the passphrase on: use --passphrase-file FILE";
         return Err(CommandFailure::new(ExitCode::Usage, message));
     }
-    let passphrase = ask("Passphrase: ")?;
-    if twice && *ask("Once more: ")? != *passphrase {
+    let passphrase = prompt("Passphrase: ")?;
+    if twice && *prompt("Once more: ")? != *passphrase {
         return Err(CommandFailure::new(ExitCode::Usage, "the two passphrases differ"));
     }
     Ok(passphrase)
 }
 
-fn ask(prompt: &str) -> Result<Zeroizing<String>, CommandFailure> {
-    rpassword::prompt_password(prompt)
+fn prompt(text: &str) -> Result<Zeroizing<String>, CommandFailure> {
+    rpassword::prompt_password(text)
         .map(Zeroizing::new)
         .map_err(|e| CommandFailure::new(ExitCode::Local, format!("can't ask for the passphrase: {e}")))
 }

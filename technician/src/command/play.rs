@@ -80,9 +80,9 @@ struct RecordingVerdict {
 /// # Errors
 /// [`CommandFailure`] with the exit code.
 pub async fn run(ctx: &CommandContext, args: PlayArgs) -> Result<(), CommandFailure> {
-    let verdict = verdict(ctx, &args.file)?;
+    let verdict = verify(ctx, &args.file)?;
     let cut = !verdict.survey.proof.is_whole();
-    say(ctx, &verdict, args.verify)?;
+    show_verdict(ctx, &verdict, args.verify)?;
     if args.verify {
         // The exit code tells a script whether the recording is whole.
         return if cut {
@@ -99,7 +99,7 @@ pub async fn run(ctx: &CommandContext, args: PlayArgs) -> Result<(), CommandFail
     }
 }
 
-fn verdict(ctx: &CommandContext, file: &Path) -> Result<RecordingVerdict, CommandFailure> {
+fn verify(ctx: &CommandContext, file: &Path) -> Result<RecordingVerdict, CommandFailure> {
     let survey = source::survey(file).map_err(|error| {
         let code = match &error {
             SourceError::Changed(_) | SourceError::Format(FormatError::Other | FormatError::Changed) => {
@@ -111,14 +111,14 @@ fn verdict(ctx: &CommandContext, file: &Path) -> Result<RecordingVerdict, Comman
         };
         CommandFailure::new(code, format!("{}: {}", file.display(), text::chain(&error)))
     })?;
-    let known = known(ctx, &survey.proof.title)?;
-    let named = named(ctx, &survey.proof);
+    let known = key_trust(ctx, &survey.proof.title)?;
+    let named = is_named_by_organisation(ctx, &survey.proof);
     let text = in_words(&survey.proof, known);
     Ok(RecordingVerdict { survey, known, named, text })
 }
 
 /// How this client knows the key that signed.
-fn known(ctx: &CommandContext, title: &RecordingTitle) -> Result<DeviceKeyTrust, CommandFailure> {
+fn key_trust(ctx: &CommandContext, title: &RecordingTitle) -> Result<DeviceKeyTrust, CommandFailure> {
     let home = ctx.home()?;
     match home.profile() {
         Ok(profile) => {
@@ -145,14 +145,14 @@ fn known(ctx: &CommandContext, title: &RecordingTitle) -> Result<DeviceKeyTrust,
 }
 
 /// Whether the recording's technician is whom the organisation calls so.
-fn named(ctx: &CommandContext, proof: &RecordingProof) -> bool {
+fn is_named_by_organisation(ctx: &CommandContext, proof: &RecordingProof) -> bool {
     let profile = ctx.home().and_then(|home| home.profile());
     // Time 0: a credential that has expired since then still says whose key it was.
     let verified = profile.ok().and_then(|p| proof.technician.verify(&p.organisation, UnixMillis(0)).ok());
     verified.is_some_and(|who| who.is_person() && who.invite.name == proof.title.technician)
 }
 
-fn clock(millis: u64) -> String {
+fn playing_time(millis: u64) -> String {
     let seconds = millis / 1000;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 {
@@ -175,17 +175,17 @@ fn in_words(proof: &RecordingProof, known: DeviceKeyTrust) -> String {
     let millis = proof.millis();
     let (signed, uncovered) = (millis.saturating_sub(proof.uncovered()), proof.uncovered());
     let mut text = if proof.is_whole() {
-        format!("Whole and unchanged, {}", clock(millis))
+        format!("Whole and unchanged, {}", playing_time(millis))
     } else if signed == 0 && proof.parts.iter().all(|part| part.signed == 0) {
-        format!("Cut short after {}; none of it is covered by a signature", clock(millis))
+        format!("Cut short after {}; none of it is covered by a signature", playing_time(millis))
     } else if !proof.torn && proof.missing() == 0 && proof.parts.iter().all(|part| part.unsigned == 0) {
-        format!("Unchanged, and all of it is signed; cut short after {}", clock(millis))
+        format!("Unchanged, and all of it is signed; cut short after {}", playing_time(millis))
     } else {
         let rest = uncovered.div_ceil(1000);
         let torn = if proof.torn || proof.parts.last().is_none_or(|part| !part.closed) {
-            format!("Cut short after {}", clock(millis))
+            format!("Cut short after {}", playing_time(millis))
         } else {
-            format!("Not whole, {}", clock(millis))
+            format!("Not whole, {}", playing_time(millis))
         };
         format!("{torn}; {rest} s of it are not covered by a signature, the rest is unchanged")
     };
@@ -203,7 +203,11 @@ fn in_words(proof: &RecordingProof, known: DeviceKeyTrust) -> String {
     text
 }
 
-fn say(ctx: &CommandContext, verdict: &RecordingVerdict, verify: bool) -> Result<(), CommandFailure> {
+fn show_verdict(
+    ctx: &CommandContext,
+    verdict: &RecordingVerdict,
+    verify: bool,
+) -> Result<(), CommandFailure> {
     let RecordingVerdict { survey, known, named, text } = verdict;
     let (proof, title) = (&survey.proof, &survey.proof.title);
     if ctx.output.is_json() && verify {
@@ -240,7 +244,7 @@ fn say(ctx: &CommandContext, verdict: &RecordingVerdict, verify: bool) -> Result
 fn progress(ctx: &CommandContext, survey: &RecordingSurvey) -> (indicatif::ProgressBar, impl Fn(u64)) {
     let busy = ctx.output.busy("making pictures");
     let (bar, whole) = (busy.clone(), survey.millis);
-    (busy, move |millis| bar.set_message(format!("{} of {}", clock(millis), clock(whole))))
+    (busy, move |millis| bar.set_message(format!("{} of {}", playing_time(millis), playing_time(whole))))
 }
 
 async fn to_video(
@@ -313,11 +317,11 @@ async fn show(
 
 #[cfg(test)]
 mod tests {
-    use super::clock;
+    use super::playing_time;
 
     #[test]
     fn times_are_read_as_on_a_clock() {
-        assert_eq!(clock(192_999), "03:12");
-        assert_eq!(clock(3_600_000), "1:00:00");
+        assert_eq!(playing_time(192_999), "03:12");
+        assert_eq!(playing_time(3_600_000), "1:00:00");
     }
 }

@@ -13,7 +13,7 @@ use crate::exit::{CommandFailure, ExitCode};
 use crate::recording::format::{RecordingChunk, RecordingTitle};
 use crate::recording::recorded_session::RecordedSession;
 use crate::recording::recorder::{RecordingFile, ScreenRecorder};
-use crate::session::{SessionHandle, SessionUpdate};
+use crate::session::{SessionUpdate, TechnicianSession};
 
 /// Updates that may wait.
 const QUEUE: usize = 64;
@@ -26,7 +26,7 @@ pub(super) struct BegunRecording(ScreenRecorder);
 /// Begins the recording of a session that has just been opened.
 pub(super) fn begin(
     ctx: &CommandContext,
-    session: &SessionHandle,
+    session: &TechnicianSession,
     place: RecordingFile,
 ) -> Result<BegunRecording, CommandFailure> {
     let identity = ctx.home()?.identity()?;
@@ -48,12 +48,12 @@ pub(super) fn begin(
 }
 
 impl BegunRecording {
-    /// The session as the viewer is to see it, and its updates with what there is to say about the recording.
+    /// The session for the viewer, its updates with remarks on the recording, and the recorder.
     pub(super) fn around(
         self,
-        session: Arc<SessionHandle>,
+        session: Arc<TechnicianSession>,
         mut updates: mpsc::Receiver<SessionUpdate>,
-    ) -> (Arc<RecordedSession<SessionHandle>>, mpsc::Receiver<SessionUpdate>, ScreenRecorder) {
+    ) -> (Arc<RecordedSession<TechnicianSession>>, mpsc::Receiver<SessionUpdate>, ScreenRecorder) {
         let (remark, mut remarks) = mpsc::channel(QUEUE);
         let (to, merged) = mpsc::channel(QUEUE);
         tokio::spawn(async move {

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::in_session;
 use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
-use crate::session::SessionHandle;
+use crate::session::TechnicianSession;
 use crate::viewer::decode::DecoderInput;
 use crate::viewer::decoder_process::{DecodedPieces, DecoderProcess, DecoderProgram};
 use crate::viewer::device_stream::{DeviceStreamEnd, read};
@@ -83,14 +83,14 @@ pub async fn run(ctx: &CommandContext, args: &ScreenshotArgs) -> Result<(), Comm
 }
 
 /// The screen, or one monitor, as it is exactly.
-async fn exact_picture(session: &SessionHandle, monitor: Option<u8>) -> Result<Vec<u8>, CommandFailure> {
+async fn exact_picture(session: &TechnicianSession, monitor: Option<u8>) -> Result<Vec<u8>, CommandFailure> {
     let late = || CommandFailure::new(ExitCode::TimedOut, "the device sent no exact picture within a minute");
     let start = FromViewer::Start { monitor, quality: ScreenQuality::Exact };
     timeout(LIMIT, picture(session, &StreamOpen::Screen, Some(start), MOST)).await.map_err(|_| late())?
 }
 
 /// One picture for a report, as the device takes it: it is asked for nothing but that.
-pub(super) async fn for_report(session: &SessionHandle) -> Result<Vec<u8>, CommandFailure> {
+pub(super) async fn for_report(session: &TechnicianSession) -> Result<Vec<u8>, CommandFailure> {
     let late = || CommandFailure::new(ExitCode::TimedOut, "the device sent no picture within a minute");
     timeout(LIMIT, picture(session, &StreamOpen::Screenshot, None, MAX_PNG)).await.map_err(|_| late())?
 }
@@ -98,7 +98,7 @@ pub(super) async fn for_report(session: &SessionHandle) -> Result<Vec<u8>, Comma
 /// The first exact frame as a PNG file of at most `most` bytes. Only a stream that `start` began has frames before it
 /// that are not exact.
 async fn picture(
-    session: &SessionHandle,
+    session: &TechnicianSession,
     open: &StreamOpen,
     start: Option<FromViewer>,
     most: usize,
@@ -111,7 +111,7 @@ async fn picture(
     if let Some(start) = start {
         sender.send(&start).await?;
     }
-    let (mut messages, _reader) = read::<SessionHandle, FromScreen>(receiver);
+    let (mut messages, _reader) = read::<TechnicianSession, FromScreen>(receiver);
     let (to, mut made) = mpsc::channel(4);
     let died = |died: crate::viewer::decoder_process::DecoderFailure| {
         CommandFailure::new(ExitCode::Unexpected, died.to_string())

@@ -25,7 +25,7 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use known_devices::same_label;
 pub use known_devices::{DeviceFamiliarity, KeyChanged, KnownDevice, KnownDevices};
-pub use pending_change::{IdentityChange, PendingChange};
+pub use pending_change::{IdentityChange, PendingIdentity};
 pub use profile::{IdentityError, TechnicianIdentity, TechnicianProfile};
 
 const TECHNICIAN_KEY: &str = "technician.key";

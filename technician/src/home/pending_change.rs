@@ -46,7 +46,7 @@ impl fmt::Display for IdentityChange {
 
 /// A change that was begun and isn't settled.
 #[derive(Clone, Debug)]
-pub struct PendingChange {
+pub struct PendingIdentity {
     /// What was begun.
     pub step: IdentityChange,
     /// The technician's identity once the relay has agreed.
@@ -61,7 +61,7 @@ impl ClientHome {
     ///
     /// # Errors
     /// [`ClientHomeError`].
-    pub fn pending(&self) -> Result<Option<PendingChange>, ClientHomeError> {
+    pub fn pending(&self) -> Result<Option<PendingIdentity>, ClientHomeError> {
         let dir = self.path(DIR);
         let Some(step) = self.read(&dir.join(STEP))? else { return Ok(None) };
         let step = IdentityChange::ALL.into_iter().find(|s| s.to_string().as_bytes() == step);
@@ -82,14 +82,14 @@ impl ClientHome {
         if (step == IdentityChange::Claim) != organisation_key.is_some() {
             return Err(damaged("the organisation key is missing".into()));
         }
-        Ok(Some(PendingChange { step, identity, organisation_key }))
+        Ok(Some(PendingIdentity { step, identity, organisation_key }))
     }
 
     /// Writes down a change before the relay is asked for it.
     ///
     /// # Errors
     /// [`ClientHomeError::Unsettled`] while there is another one; [`ClientHomeError::Io`].
-    pub fn begin(&self, pending: &PendingChange) -> Result<(), ClientHomeError> {
+    pub fn begin(&self, pending: &PendingIdentity) -> Result<(), ClientHomeError> {
         let _lock = self.lock()?;
         let dir = self.path(DIR);
         if let Some(earlier) = self.pending()? {
@@ -105,7 +105,7 @@ impl ClientHome {
     ///
     /// # Errors
     /// [`ClientHomeError`]; `pending/` then still holds everything.
-    pub fn commit(&self, pending: &PendingChange) -> Result<(), ClientHomeError> {
+    pub fn commit(&self, pending: &PendingIdentity) -> Result<(), ClientHomeError> {
         let _lock = self.lock()?;
         let existing = if pending.organisation_key.is_some() {
             self.key_file(&self.path(ORGANISATION_KEY))?
@@ -131,7 +131,7 @@ impl ClientHome {
     }
 
     /// The profile last: it is what says that the directory is set up.
-    fn put(&self, dir: &std::path::Path, pending: &PendingChange) -> Result<(), ClientHomeError> {
+    fn put(&self, dir: &std::path::Path, pending: &PendingIdentity) -> Result<(), ClientHomeError> {
         let save = |key: &SecretKey, name: &str| {
             let path = dir.join(name);
             key_file::save_key(key, &path).map_err(ClientHomeError::io("write", &path))

@@ -33,7 +33,7 @@ fn invited(org: &SecretKey, role: Role, name: &str) -> (Credential, SecretKey) {
     (Credential::join(invite, &one_time, &own.public(), NOW).unwrap(), own)
 }
 
-fn claim() -> PendingChange {
+fn claim() -> PendingIdentity {
     let org = SecretKey::generate(&mut OsRng);
     let (credential, own) = invited(&org, Role::Admin, "Ada");
     let profile = TechnicianProfile {
@@ -42,7 +42,7 @@ fn claim() -> PendingChange {
         organisation_name: "Acme".into(),
         credential,
     };
-    PendingChange {
+    PendingIdentity {
         step: IdentityChange::Claim,
         identity: TechnicianIdentity::new(profile, own).unwrap(),
         organisation_key: Some(org),
@@ -79,7 +79,7 @@ fn a_commit_that_was_cut_short_is_told_and_can_be_repeated() {
     let key = SecretKey::generate(&mut OsRng);
     let credential = old.profile.credential.rotated(&old.key, &key.public(), NOW).unwrap();
     let profile = TechnicianProfile { credential, ..old.profile.clone() };
-    let next = PendingChange {
+    let next = PendingIdentity {
         step: IdentityChange::Rotation,
         identity: TechnicianIdentity::new(profile, key).unwrap(),
         organisation_key: None,

@@ -28,7 +28,7 @@ const WORDS: u64 = 2000;
 /// Between two PNG files, in milliseconds.
 const SECOND: u64 = 1000;
 
-/// The recording as it is seen, moment by moment, on a canvas of one size.
+/// Renders a recording moment by moment on a canvas of one size.
 struct FrameRenderer {
     showing: RecordingPlayback,
     painter: PaintProcess,
@@ -37,7 +37,7 @@ struct FrameRenderer {
     canvas: Vec<u8>,
     /// A whole frame was given to the painter.
     begun: bool,
-    /// The canvas is no longer what is to be seen.
+    /// The canvas doesn't show the present moment yet.
     stale: bool,
     next: Option<(u64, PlaybackStep)>,
 }
@@ -59,7 +59,7 @@ impl FrameRenderer {
         })
     }
 
-    /// Does all that happens up to a moment. `false`: nothing happens any more.
+    /// Applies all steps up to a moment. `false`: no step follows.
     async fn advance_to(&mut self, moment: u64) -> Result<bool, CommandFailure> {
         while let Some((at, step)) = self.next.take() {
             if at > moment {
@@ -96,7 +96,7 @@ impl FrameRenderer {
         Ok(())
     }
 
-    /// What is to be seen now; `None` before the first picture.
+    /// The picture of the present moment; `None` before the first one.
     async fn current_picture(&mut self) -> Result<Option<&[u8]>, CommandFailure> {
         if !self.begun {
             return Ok(None);
@@ -129,7 +129,7 @@ fn painting_failed(failure: DecoderFailure) -> CommandFailure {
     CommandFailure::new(ExitCode::Unexpected, format!("the recording's pictures can't be made: {failure}"))
 }
 
-fn size(survey: &RecordingSurvey) -> Result<Size, CommandFailure> {
+fn video_size(survey: &RecordingSurvey) -> Result<Size, CommandFailure> {
     let nothing = || CommandFailure::new(ExitCode::Unexpected, "there is no picture in this recording");
     let size = survey.size.ok_or_else(nothing)?;
     // Video with half as many colours as points wants even sides.
@@ -140,7 +140,7 @@ fn size(survey: &RecordingSurvey) -> Result<Size, CommandFailure> {
 /// milliseconds.
 ///
 /// # Errors
-/// [`CommandFailure`]; what there is of the file is then removed.
+/// [`CommandFailure`]; the unfinished file is then removed.
 pub async fn webm(
     file: &Path,
     survey: &RecordingSurvey,
@@ -149,7 +149,7 @@ pub async fn webm(
     progress: impl Fn(u64),
 ) -> Result<(), CommandFailure> {
     let reserved = ReservedFile::new(out)?;
-    let size = size(survey)?;
+    let size = video_size(survey)?;
     let mut renderer = FrameRenderer::new(file, size)?;
     let mut video = FfmpegVideo::start(out, size, rate)?;
     let mut frames = 0_u64;
@@ -212,7 +212,7 @@ impl Drop for ReservedFile {
 struct FfmpegVideo {
     child: Child,
     to: ChildStdin,
-    /// What it says, read all the while: it must not wait for us.
+    /// Its messages, read in a task: ffmpeg must not wait for us.
     words: JoinHandle<Vec<u8>>,
 }
 
@@ -245,7 +245,7 @@ impl FfmpegVideo {
                 _ => CommandFailure::new(ExitCode::Local, format!("ffmpeg can't be started: {error}")),
             })?;
         let to = child.stdin.take().ok_or_else(missing)?;
-        let words = tokio::spawn(said(child.stderr.take()));
+        let words = tokio::spawn(read_words(child.stderr.take()));
         Ok(Self { child, to, words })
     }
 
@@ -266,8 +266,8 @@ impl FfmpegVideo {
     }
 }
 
-/// The beginning of what it says, once it says no more.
-async fn said(from: Option<ChildStderr>) -> Vec<u8> {
+/// The beginning of ffmpeg's messages, once it has ended.
+async fn read_words(from: Option<ChildStderr>) -> Vec<u8> {
     let mut words = Vec::new();
     if let Some(from) = from {
         let mut from = from.take(WORDS);
@@ -295,7 +295,7 @@ pub async fn frames(
     directory: &Path,
     progress: impl Fn(u64),
 ) -> Result<u64, CommandFailure> {
-    let size = size(survey)?;
+    let size = video_size(survey)?;
     std::fs::create_dir_all(directory)
         .map_err(|e| CommandFailure::new(ExitCode::Local, format!("{}: {e}", directory.display())))?;
     let mut renderer = FrameRenderer::new(file, size)?;
@@ -312,7 +312,7 @@ pub async fn frames(
                 moment / 60_000 % 60,
                 moment / 1000 % 60
             );
-            png(&directory.join(name), size, seen)?;
+            write_png(&directory.join(name), size, seen)?;
             made += 1;
         }
         progress(moment);
@@ -323,7 +323,7 @@ pub async fn frames(
     }
 }
 
-fn png(path: &Path, size: Size, rgb: &[u8]) -> Result<(), CommandFailure> {
+fn write_png(path: &Path, size: Size, rgb: &[u8]) -> Result<(), CommandFailure> {
     let failed = |error: String| CommandFailure::new(ExitCode::Local, format!("{}: {error}", path.display()));
     let file: File = create_private(path).map_err(|error| failed(error.to_string()))?;
     let mut encoder = png::Encoder::new(BufWriter::new(file), size.width.into(), size.height.into());

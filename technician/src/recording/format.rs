@@ -65,7 +65,7 @@ impl Statement for RecordingTitle {
 /// A chunk. Grows by variants at its end, as messages do.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum RecordingChunk {
-    /// The first one, and no other: the title, and the credential of the technician who signed it.
+    /// The title, and the credential of the technician who signed it; only the first chunk is one.
     Title(Signed<RecordingTitle>, Box<Credential>),
     /// A message of the screen's stream.
     Message(FromScreen),

@@ -1,14 +1,13 @@
 //! Recordings of a session's screen: kept while it is watched, proved, played, turned into video.
 //!
-//! What is kept is what the device sent, byte for byte, with its signatures: so that a recording shows what there
-//! was to see, and can be held against the device's word. Only the screen is in it: no chat, no clipboard, nothing
-//! that the technician typed but what it did on the screen.
+//! A recording keeps the device's messages byte for byte, with its signatures, so that it can be verified. It holds
+//! only the screen: no chat, no clipboard, and the technician's typing only where the screen shows it.
 //!
 //! | | |
 //! |---|---|
 //! | [`mod@format`] | chunks as bytes (pure) |
-//! | [`proof`] | the device's signed heads held against the messages (pure) |
-//! | [`timeline`] | when what is shown (pure) |
+//! | [`proof`] | the device's signed heads, checked against the messages (pure) |
+//! | [`timeline`] | at which playing time what is shown (pure) |
 //! | [`mod@pointer`] | the pointer on a picture (pure) |
 //! | [`recorder`], [`recorded_session`] | drivers: the file; the session as the viewer sees it while it is recorded |
 //! | [`source`] | drivers: a recording's file, read and proved |

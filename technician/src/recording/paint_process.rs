@@ -89,7 +89,7 @@ impl PaintProcess {
     }
 
     async fn why(&mut self) -> DecoderFailure {
-        // One that still runs hangs or says nonsense; one that is gone already is not hurt.
+        // A process that still runs hangs or sends nonsense; dropping it ends it.
         match timeout(Duration::from_millis(500), self.child.wait()).await {
             Ok(Ok(status)) if status.code() == Some(i32::from(NO_FRAME)) => DecoderFailure::NoFrame,
             _ => DecoderFailure::Crashed,

@@ -22,11 +22,11 @@ use crate::viewer::server::{PageConnection, PageMessage, PageOutput};
 
 /// Frames that the page may owe.
 const UNPAINTED: usize = 8;
-/// Wishes that wait while a moment is looked for.
+/// Requests that wait while the player goes to a moment.
 const REQUESTS: usize = 16;
 /// Nothing happens for longer than this: with stillness skipped, it is cut to it. In milliseconds.
 const STILL: u64 = 500;
-/// How often the page is told where it is.
+/// Interval at which the page gets the playing position.
 const TICK: Duration = Duration::from_millis(250);
 /// A page that takes no message for this time is gone.
 const STUCK: Duration = Duration::from_secs(10);
@@ -111,7 +111,7 @@ struct RecordingPlayer {
     epoch: u32,
     /// Frames of this epoch that were given to the decoder and aren't painted.
     unpainted: VecDeque<u32>,
-    /// Said while a moment was looked for.
+    /// Requests that came while the player went to a moment.
     requests: VecDeque<FromPage>,
     /// Where it was at that time.
     anchor: (u64, Instant),
@@ -156,7 +156,7 @@ impl RecordingPlayer {
         self.anchor = (at, Instant::now());
     }
 
-    /// When the next act, or the end, is to be looked after; `None`: not by itself.
+    /// When the next step, or the end, is due; `None` while paused or while the page owes frames.
     fn due(&self) -> Option<Instant> {
         let waits = self.page.is_none() || self.paused || self.unpainted.len() >= UNPAINTED;
         if waits {
@@ -172,7 +172,7 @@ impl RecordingPlayer {
         since.checked_add(wait)
     }
 
-    /// What is due now is done.
+    /// Does the step that is due.
     async fn step(&mut self) -> Result<(), CommandFailure> {
         let position = self.position();
         let moment = self.next.as_ref().map_or(self.settings.survey.millis, |(at, _)| *at);
@@ -202,7 +202,7 @@ impl RecordingPlayer {
                     self.unpainted.push_back(frame);
                 }
                 if let Some(decoding) = &self.decoding {
-                    // One that is gone says so by itself.
+                    // A process that has ended is reported by `failure`.
                     let _ = decoding.feed().send(DecoderInput::Part { frame, bytes: part, last }).await;
                 }
             }
@@ -319,7 +319,7 @@ impl RecordingPlayer {
         Ok(())
     }
 
-    /// Shows what was to be seen at a moment.
+    /// Goes to a moment and shows what the screen showed then.
     async fn seek(&mut self, to: u64) -> Result<(), CommandFailure> {
         // Before the first picture there is nothing to see.
         let first = self.settings.survey.seek_points.first().copied().unwrap_or_default();

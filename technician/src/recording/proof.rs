@@ -33,7 +33,7 @@ pub struct RecordingPart {
     pub closed: bool,
 }
 
-/// What is wrong with a recording, and where.
+/// Where a recording contradicts its signatures, and how.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("changed at frame {frame}, {at} ms after its beginning: {why}")]
 pub struct TamperError {
@@ -41,7 +41,7 @@ pub struct TamperError {
     pub frame: u64,
     /// Playing time before it, in milliseconds.
     pub at: u64,
-    /// What is wrong.
+    /// The contradiction.
     pub why: TamperReason,
 }
 
@@ -120,7 +120,7 @@ pub struct RecordingVerifier {
 }
 
 impl RecordingVerifier {
-    /// Takes the next chunk, or what is there instead of one.
+    /// Checks the next chunk.
     ///
     /// # Errors
     /// [`TamperError`].

@@ -34,11 +34,11 @@ const QUEUE: usize = 4;
 /// A session that is recorded.
 pub struct RecordedSession<L: SessionLink> {
     link: Arc<L>,
-    shared: Arc<RecordingState>,
+    shared: Arc<RecordedSessionState>,
 }
 
-struct RecordingState {
-    /// To the file; gone once the recording is over for good.
+struct RecordedSessionState {
+    /// Chunks for the file; `None` once the file has ended.
     file: Mutex<Option<mpsc::Sender<RecordingChunk>>>,
     /// Sentences for the technician.
     remarks: mpsc::Sender<String>,
@@ -49,9 +49,9 @@ struct RecordingState {
 }
 
 impl<L: SessionLink> RecordedSession<L> {
-    /// Keeps what is seen in `file`; `remarks` is told what the technician has to know.
+    /// Sends what is recorded to `file`, and to `remarks` what the technician must know.
     pub fn new(link: Arc<L>, file: mpsc::Sender<RecordingChunk>, remarks: mpsc::Sender<String>) -> Self {
-        let shared = RecordingState {
+        let shared = RecordedSessionState {
             file: Mutex::new(Some(file)),
             remarks,
             ending: watch::channel(false).0,
@@ -61,12 +61,12 @@ impl<L: SessionLink> RecordedSession<L> {
     }
 }
 
-impl RecordingState {
+impl RecordedSessionState {
     async fn is_on(&self) -> bool {
         self.file.lock().await.is_some() && !*self.ending.borrow()
     }
 
-    /// Keeps a chunk. `false`: the file has come to its end, which the technician is told once.
+    /// Keeps a chunk. `false`: the file has ended; the technician is told once.
     async fn keep(&self, chunk: RecordingChunk) -> bool {
         let mut file = self.file.lock().await;
         let Some(to) = file.as_ref() else { return false };
@@ -90,13 +90,13 @@ impl RecordingState {
 /// One of the screen's streams while it is recorded.
 struct RecordedStream<L: SessionLink> {
     sender: Arc<Mutex<L::Sender>>,
-    shared: Arc<RecordingState>,
+    shared: Arc<RecordedSessionState>,
     to: mpsc::Sender<Result<FromScreen, StreamError>>,
     /// Between the device's first head and its last.
     is_recorded: bool,
-    /// The device was told that it is over; it is waited for until then.
+    /// Set when the device was told that the recording is over: the latest time to wait for its last signature.
     deadline: Option<Instant>,
-    /// It is one of those that are waited for.
+    /// This stream is counted in `running`.
     counted: bool,
 }
 
@@ -134,7 +134,7 @@ impl<L: SessionLink> RecordedStream<L> {
         }
     }
 
-    /// `false`: nobody wants more of it.
+    /// Records and passes on a message. `false`: no more of the stream is wanted.
     async fn handle(&mut self, message: FromScreen) -> bool {
         let head = match &message {
             FromScreen::Head(head) => head.peek().ok(),
@@ -162,7 +162,7 @@ impl<L: SessionLink> RecordedStream<L> {
         }
         let own = matches!(message, FromScreen::Head(_) | FromScreen::Clock(_));
         if !own && !self.to.is_closed() {
-            // One that goes in this moment is noticed at the next message.
+            // A viewer that ends right now is noticed at the next message.
             let _ = self.to.send(Ok(message)).await;
         }
         self.is_recorded || !self.to.is_closed()

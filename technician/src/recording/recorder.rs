@@ -18,7 +18,7 @@ use crate::exit::{CommandFailure, ExitCode};
 /// Chunks that may wait for the disk: at 48 KiB each, some 3 MB.
 const QUEUE: usize = 64;
 
-/// A file that waits for its recording: made before anything else, so that a name that is taken is noticed first.
+/// The file of a recording that has not begun. It is made first, so that a name that exists is noticed at once.
 #[derive(Debug)]
 pub struct RecordingFile {
     file: Option<File>,
@@ -72,7 +72,7 @@ impl RecordingFile {
 
 impl Drop for RecordingFile {
     fn drop(&mut self) {
-        // No recording was begun: an empty file is of use to nobody.
+        // No recording was begun: the empty file is useless.
         if self.file.is_some() {
             let _ = std::fs::remove_file(&self.path);
         }
@@ -124,9 +124,9 @@ struct RecordingWriter<W> {
     bytes: u64,
 }
 
-/// What is written to.
+/// A file whose contents can be synced to disk.
 trait SyncToDisk {
-    /// Makes what was written last.
+    /// Syncs what was written to disk.
     fn sync(&self) -> io::Result<()>;
 }
 

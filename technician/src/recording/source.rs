@@ -31,10 +31,10 @@ pub enum SourceError {
     Changed(#[from] TamperError),
 }
 
-/// What was found out about a recording when it was read once.
+/// What a first reading of a recording has found.
 #[derive(Debug)]
 pub struct RecordingSurvey {
-    /// What it proves.
+    /// What the recording proves.
     pub proof: RecordingProof,
     /// Whether its messages keep to the rules of the screen's stream; where they don't, nothing more is shown.
     pub sound: bool,
@@ -55,7 +55,7 @@ pub fn open(file: &Path) -> Result<Chunks, FormatError> {
     RecordingReader::new(BufReader::with_capacity(BUFFER, file))
 }
 
-/// Reads a whole recording and holds it against the device's word.
+/// Reads a whole recording and checks the device's signatures.
 ///
 /// # Errors
 /// [`SourceError`].
@@ -86,7 +86,7 @@ pub fn survey(file: &Path) -> Result<RecordingSurvey, SourceError> {
     })
 }
 
-/// What is to be known before anything is shown.
+/// Collects a survey chunk by chunk.
 struct SurveyBuilder {
     timeline: PlaybackTimeline,
     sound: Result<(), TimelineError>,

@@ -64,7 +64,7 @@ impl PlaybackTimeline {
         self.base + u64::from(self.clock)
     }
 
-    /// Takes the next chunk of a recording that was proved; what it does, in order.
+    /// Adds the next chunk of a verified recording; returns the steps that it causes, in order.
     ///
     /// # Errors
     /// [`TimelineError`].

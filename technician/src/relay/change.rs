@@ -13,7 +13,7 @@ use rand_core::CryptoRngCore;
 use super::{RelayClient, RelayClientError};
 use crate::clock;
 use crate::home::{
-    ClientHome, ClientHomeError, IdentityChange, PendingChange, TechnicianIdentity, TechnicianProfile,
+    ClientHome, ClientHomeError, IdentityChange, PendingIdentity, TechnicianIdentity, TechnicianProfile,
 };
 
 /// Claims a relay or joins an organisation: `request` is what the relay is asked for `pending`.
@@ -23,7 +23,7 @@ use crate::home::{
 /// written down. After any other it is forgotten.
 pub async fn admit(
     home: &ClientHome,
-    pending: &PendingChange,
+    pending: &PendingIdentity,
     request: &RelayRequest,
 ) -> Result<(), RelayClientError> {
     home.begin(pending)?;
@@ -51,7 +51,7 @@ enum AttemptError {
 
 fn conclude(
     home: &ClientHome,
-    pending: &PendingChange,
+    pending: &PendingIdentity,
     outcome: Result<(), AttemptError>,
 ) -> Result<(), RelayClientError> {
     match outcome {
@@ -83,7 +83,7 @@ impl RelayClient {
             why: error.to_string(),
             remedy: "ask the administrator for a new invitation",
         })?;
-        let pending = PendingChange { step: IdentityChange::Rotation, identity, organisation_key: None };
+        let pending = PendingIdentity { step: IdentityChange::Rotation, identity, organisation_key: None };
         self.home.begin(&pending)?;
         let outcome = self.current().connection.done(&RelayRequest::Rotate { credential, retirement }).await;
         let outcome = outcome.map_err(AttemptError::Yes);

@@ -5,10 +5,10 @@ use nearhand_transport::control::RelayError as ControlError;
 
 use crate::home::ClientHomeError;
 
-/// Why the relay could not be asked, or what it said.
+/// Why a request to the relay failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayClientError {
-    /// The relay can't be reached, said no, or makes no sense.
+    /// The relay can't be reached, refused, or sent what makes no sense.
     #[error(transparent)]
     Control(#[from] ControlError),
     /// The technician's directory can't be used.
@@ -22,7 +22,7 @@ impl RelayClientError {
         Self::Control(ControlError::Protocol(what))
     }
 
-    /// What the relay said, if it said no.
+    /// The relay's refusal, if it refused.
     pub fn refusal(&self) -> Option<&RelayRefusal> {
         match self {
             Self::Control(ControlError::Refused(refusal)) => Some(refusal),
@@ -30,12 +30,12 @@ impl RelayClientError {
         }
     }
 
-    /// `true` if it may go away by itself, so that trying again makes sense.
+    /// `true` if trying again makes sense, because the cause may go away by itself.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Control(error) if error.is_passing())
     }
 
-    /// `true` if the relay may have done what it was asked for, though it did not say so.
+    /// `true` if the relay may have done what it was asked for, although no answer came.
     pub fn leaves_open(&self) -> bool {
         matches!(self, Self::Control(error) if error.leaves_open())
     }

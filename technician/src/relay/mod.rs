@@ -1,9 +1,9 @@
 //! The conversation with the relay: one QUIC connection, one stream for each request, and the streams on
 //! which the relay speaks unasked.
 //!
-//! How a relay is dialled and asked is in `nearhand_transport::control`; this module says who asks, and for what.
+//! How a relay is dialled and asked is in `nearhand_transport::control`; this module has the technician's requests.
 //!
-//! The relay's key is pinned; what it says of others counts only as far as the organisation has signed it.
+//! The relay's key is pinned. What the relay says of others counts only as far as the organisation has signed it.
 //! A driver: sockets and timers live here, decisions in [`target`], [`crate::home`] and `shared`. Must not
 //! live here: printing, and the session end to end.
 
@@ -36,7 +36,7 @@ pub use error::RelayClientError;
 pub use target::{DeviceError, ExpectedDevice, ResolvedTarget, TargetError, VerifiedDevice};
 
 use crate::clock;
-use crate::home::{ClientHome, ClientHomeError, IdentityChange, PendingChange, TechnicianIdentity};
+use crate::home::{ClientHome, ClientHomeError, IdentityChange, PendingIdentity, TechnicianIdentity};
 
 /// Longest wait between two tries: a session outlives its connection by a minute, and several must fit.
 const MAX_WAIT: Duration = Duration::from_secs(10);
@@ -54,7 +54,7 @@ pub struct RelayClient {
     pushes: broadcast::Sender<RelayPush>,
 }
 
-/// What is replaced by a reconnect.
+/// The part that a reconnect replaces.
 #[derive(Debug, Clone)]
 struct LiveConnection {
     connection: control::RelayConnection,
@@ -76,7 +76,10 @@ impl RelayClient {
     }
 
     /// The new identity first: there may be no old one.
-    async fn settle_admission(home: &ClientHome, pending: &PendingChange) -> Result<Self, RelayClientError> {
+    async fn settle_admission(
+        home: &ClientHome,
+        pending: &PendingIdentity,
+    ) -> Result<Self, RelayClientError> {
         match Self::connect_as(home, pending.identity.clone()).await {
             Ok(connection) => {
                 home.commit(pending)?;
@@ -95,8 +98,8 @@ impl RelayClient {
     }
 
     /// The old key first: a relay that has agreed doesn't take it any more. The other way round it might take
-    /// the new one from its chain alone, and the old one's retirement would never be told.
-    async fn settle_rotation(home: &ClientHome, pending: &PendingChange) -> Result<Self, RelayClientError> {
+    /// the new one from its chain alone, and it would never learn of the old one's retirement.
+    async fn settle_rotation(home: &ClientHome, pending: &PendingIdentity) -> Result<Self, RelayClientError> {
         let old = match home.identity() {
             Ok(old) => Self::connect_as(home, old).await,
             // It was being put in its place, so the relay had agreed.
@@ -126,7 +129,7 @@ impl RelayClient {
 
     async fn connect_as(home: &ClientHome, identity: TechnicianIdentity) -> Result<Self, RelayClientError> {
         let (pushes, _) = broadcast::channel(PUSHES);
-        let link = link(home, &identity, &pushes).await?;
+        let link = open_link(home, &identity, &pushes).await?;
         Ok(Self { home: home.clone(), identity, link: Mutex::new(link), pushes })
     }
 
@@ -139,7 +142,7 @@ impl RelayClient {
         self.current().connection.close();
         let mut last = control::RelayError::Silent.into();
         for attempt in 0.. {
-            match tokio::time::timeout_at(until, link(&self.home, &self.identity, &self.pushes)).await {
+            match tokio::time::timeout_at(until, open_link(&self.home, &self.identity, &self.pushes)).await {
                 Ok(Ok(link)) => {
                     *self.lock() = link;
                     return Ok(());
@@ -180,7 +183,7 @@ impl RelayClient {
         &self.home
     }
 
-    /// What the relay said when it took the connection.
+    /// The relay's answer to the hello of the present connection.
     pub fn welcome(&self) -> Arc<RelayWelcome> {
         self.current().welcome
     }
@@ -388,7 +391,7 @@ fn is_revoked(error: &RelayClientError) -> bool {
     closed || matches!(error.refusal(), Some(RelayRefusal::Revoked))
 }
 
-async fn link(
+async fn open_link(
     home: &ClientHome,
     identity: &TechnicianIdentity,
     pushes: &broadcast::Sender<RelayPush>,

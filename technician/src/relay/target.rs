@@ -58,9 +58,9 @@ pub enum TargetError {
     /// Several devices fit.
     #[error("{asked:?} fits several devices: {}: give more of the id", named.join(", "))]
     Ambiguous {
-        /// What was asked for.
+        /// The label or id that was asked for.
         asked: String,
-        /// Some of those that fit.
+        /// Some of the devices that fit.
         named: Vec<String>,
     },
     /// The relay can't be asked.
@@ -79,7 +79,7 @@ pub enum DeviceError {
         "the relay led to another device than the one asked for ({asked}): nothing was sent. Tell the relay's operator"
     )]
     Other {
-        /// What was asked for.
+        /// The label or id that was asked for.
         asked: String,
     },
     /// Its key isn't the one it is known by.
@@ -105,7 +105,7 @@ pub struct VerifiedDevice {
     pub familiarity: DeviceFamiliarity,
 }
 
-/// What was typed, before anybody is asked.
+/// What the technician typed, before the relay is asked.
 #[derive(Debug)]
 pub(super) enum TypedTarget {
     Code(SupportCode),
@@ -123,7 +123,7 @@ pub(super) fn parse(typed: &str) -> Result<TypedTarget, TargetError> {
 }
 
 /// Finds the device among those that the relay lists: by whole id, else by label, else by the beginning of
-/// its id. Those whose credential doesn't count are not there.
+/// its id. Devices whose credential doesn't count are left out.
 pub(super) fn resolve(
     asked: &str,
     listed: &[DeviceEntry],
@@ -136,7 +136,7 @@ pub(super) fn resolve(
         .filter_map(|entry| {
             let who = entry.credential.verify(organisation, now).ok()?;
             revocations.check(&who).ok()?;
-            // The entry's own id is the relay's word; this one follows from the key.
+            // The entry's own id is only the relay's claim; this id follows from the key.
             Some((who.device_id()?, who.invite.name))
         })
         .collect();

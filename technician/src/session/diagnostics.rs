@@ -10,7 +10,7 @@ use nearhand_report::parse::{self, ParseError};
 use nearhand_transport::framed::FrameError;
 use tokio::time::timeout;
 
-use super::handle::SessionHandle;
+use super::handle::TechnicianSession;
 use super::stream::StreamError;
 use crate::exit::{ExitCode, HasExitCode};
 
@@ -19,7 +19,7 @@ const TRIES: u32 = 3;
 /// Longest silence of a run: the slowest check's time and more.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// How a run goes on.
+/// Progress of a diagnostics run.
 #[derive(Clone, Debug)]
 pub enum DiagnosticsProgress {
     /// The number of checks that will run.
@@ -35,7 +35,7 @@ pub enum DiagnosticsProgress {
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum DiagnosticsError {
-    /// The agent said no.
+    /// The agent refused.
     #[error("{0}")]
     Refused(SessionRefusal),
     /// The grant ended, or the session did, while it ran.
@@ -71,7 +71,7 @@ enum DiagnosticsAttemptError {
     Final(DiagnosticsError),
 }
 
-impl SessionHandle {
+impl TechnicianSession {
     /// Runs diagnostics; needs the grant. After a lost connection the run starts again.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ pub enum SessionError {
     /// The relay named no device for one that was asked for by name.
     #[error("the relay did not say which device it found: nothing was sent. Tell the relay's operator")]
     NoCredential,
-    /// The agent said no.
+    /// The agent refused.
     #[error("{0}")]
     Refused(SessionRefusal),
     /// The other end doesn't hold the support code, or isn't the device that was meant.
@@ -84,7 +84,7 @@ impl SessionError {
         }
     }
 
-    /// What it means for a session that was to be resumed.
+    /// How a session ends that could not be resumed because of this error.
     pub(super) fn into_end(self) -> SessionEnd {
         use nearhand_proto::message::control::RelayRefusal as R;
         // The relay had cut the connection before it could say so.

@@ -28,7 +28,7 @@ use crate::relay::{RelayClient, ResolvedTarget};
 
 /// A session under way.
 #[derive(Debug)]
-pub struct SessionHandle {
+pub struct TechnicianSession {
     id: SessionId,
     device: SessionDevice,
     key: PublicKey,
@@ -39,8 +39,8 @@ pub struct SessionHandle {
     asked: std::sync::atomic::AtomicU32,
 }
 
-impl SessionHandle {
-    /// Opens a session: a path through the relay, proof of who is who at both ends, then nothing until the
+impl TechnicianSession {
+    /// Opens a session: a path through the relay, both ends prove who they are, then nothing happens until the
     /// device grants it.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl SessionHandle {
         let (path, peer, mut ready) = match first {
             Ok(met) => met,
             Err(error) => {
-                // The relay sweeps the path away by itself if it can't be told.
+                // The relay removes the path by itself if it doesn't hear of this.
                 let _ = relay.close(id, CloseOutcome::NotGranted, None).await;
                 return Err(error);
             }

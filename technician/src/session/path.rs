@@ -1,4 +1,4 @@
-//! A path to the device and the proof of who is at its other end.
+//! A path to the device, and the proof that the device is at its other end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,14 +53,14 @@ pub(super) struct ProvedDevice {
     resume: ResumeSecret,
 }
 
-/// The control stream and what the agent said first.
-pub(super) struct SessionStart {
+/// The control stream and the agent's first answer.
+pub(super) struct OpenedControl {
     pub(super) send: SendStream,
     pub(super) recv: RecvStream,
     pub(super) facts: DeviceFacts,
     pub(super) offers: Capabilities,
     pub(super) audit: Signed<AuditHead>,
-    /// What is granted now: a resumed session goes on with it.
+    /// What is granted now; a resumed session keeps its grants.
     pub(super) granted: Vec<GrantedCapability>,
 }
 
@@ -94,7 +94,7 @@ pub(super) async fn open(
     opened: &OpenedSession,
     device: Option<&VerifiedDevice>,
     code: Option<&SupportCode>,
-) -> Result<(SessionPath, ProvedDevice, SessionStart), SessionError> {
+) -> Result<(SessionPath, ProvedDevice, OpenedControl), SessionError> {
     let expect = device.map_or(ExpectedKey::Any, |d| ExpectedKey::Key(d.key));
     let path = connect(relay, opened, expect).await?;
     let hello = timeout(HELLO_TIMEOUT, say_hello(relay, session, &path, code)).await;
@@ -112,8 +112,8 @@ async fn say_hello(
     session: SessionId,
     path: &SessionPath,
     code: Option<&SupportCode>,
-) -> Result<(ProvedDevice, SessionStart), SessionError> {
-    let channel = channel(relay, &path.connection, session)?;
+) -> Result<(ProvedDevice, OpenedControl), SessionError> {
+    let channel = channel_binding(relay, &path.connection, session)?;
     let (proof, own) = match code {
         Some(code) => {
             let (proof, message) = CodeProof::technician(&code.secret(), &mut OsRng);
@@ -137,7 +137,7 @@ async fn say_hello(
         AgentHello::Code(_) => return Err(SessionError::Refused(SessionRefusal::Protocol)),
     };
     match (code, &keys, &ready.confirmation) {
-        // The agent's own proof, before anything is said to it.
+        // The agent must prove itself before anything is said to it.
         (Some(_), Some(keys), Some(confirmation)) => {
             keys.check_agent(confirmation).map_err(|_| SessionError::NotProved)?;
         }
@@ -148,7 +148,7 @@ async fn say_hello(
         .ok_or_else(|| SessionError::Broken("the connection is gone".to_owned()))?;
     Ok((
         ProvedDevice { device: channel.device, resume: ResumeSecret::new(secret) },
-        session_start(send, recv, *ready),
+        opened_control(send, recv, *ready),
     ))
 }
 
@@ -158,7 +158,7 @@ pub(super) async fn resume(
     session: SessionId,
     opened: &OpenedSession,
     peer: &ProvedDevice,
-) -> Result<(SessionPath, SessionStart), SessionError> {
+) -> Result<(SessionPath, OpenedControl), SessionError> {
     let path = connect(relay, opened, ExpectedKey::Key(peer.device)).await?;
     match timeout(HELLO_TIMEOUT, say_hello_again(relay, session, &path, peer)).await {
         Ok(Ok(start)) => Ok((path, start)),
@@ -178,8 +178,8 @@ async fn say_hello_again(
     session: SessionId,
     path: &SessionPath,
     peer: &ProvedDevice,
-) -> Result<SessionStart, SessionError> {
-    let channel = channel(relay, &path.connection, session)?;
+) -> Result<OpenedControl, SessionError> {
+    let channel = channel_binding(relay, &path.connection, session)?;
     let proof = TechnicianProof::Resume(peer.resume.technician_proof(&channel));
     let (send, mut recv) = open_control(relay, session, path, proof).await?;
     match framed::read(&mut recv, HELLO_LIMIT).await? {
@@ -188,7 +188,7 @@ async fn say_hello_again(
             if !proved {
                 return Err(SessionError::NotProved);
             }
-            Ok(session_start(send, recv, *ready))
+            Ok(opened_control(send, recv, *ready))
         }
         AgentHello::Refused(refusal) => Err(SessionError::Refused(refusal)),
         AgentHello::Code(_) => Err(SessionError::Refused(SessionRefusal::Protocol)),
@@ -213,7 +213,7 @@ async fn open_control(
     Ok((send, recv))
 }
 
-fn channel(
+fn channel_binding(
     relay: &RelayClient,
     connection: &Connection,
     session: SessionId,
@@ -224,8 +224,8 @@ fn channel(
     Ok(ChannelBinding { session, exporter, technician: relay.identity().key.public(), device })
 }
 
-fn session_start(send: SendStream, recv: RecvStream, ready: SessionReady) -> SessionStart {
-    SessionStart {
+fn opened_control(send: SendStream, recv: RecvStream, ready: SessionReady) -> OpenedControl {
+    OpenedControl {
         send,
         recv,
         facts: ready.facts,

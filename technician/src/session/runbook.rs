@@ -9,7 +9,7 @@ use nearhand_proto::runbook::{Manifest, RunOrder, RunOutcome, RunRefusal, safe_n
 use nearhand_proto::text;
 use tokio::time::timeout;
 
-use super::handle::SessionHandle;
+use super::handle::TechnicianSession;
 use super::stream::{StreamError, StreamReceiver, StreamSender};
 use crate::exit::{ExitCode, HasExitCode};
 
@@ -27,10 +27,10 @@ pub enum RunbookError {
     /// The device doesn't run it.
     #[error("the device refuses: {0}")]
     Refused(RunRefusal),
-    /// It said nothing for longer than it may.
+    /// The device sent nothing for longer than a run may take.
     #[error("the device fell silent; order the same run again to learn what came of it")]
     Silent,
-    /// It said what makes no sense.
+    /// The device sent what makes no sense.
     #[error("the device's answer makes no sense")]
     Nonsense,
 }
@@ -54,7 +54,7 @@ pub struct RunbookStream {
     receiver: StreamReceiver,
 }
 
-impl SessionHandle {
+impl TechnicianSession {
     /// Opens a runbook's stream; needs the grant.
     ///
     /// # Errors

@@ -9,14 +9,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::handle::SessionHandle;
+use super::handle::TechnicianSession;
 use super::task::WRITE_TIMEOUT;
 use crate::exit::{ExitCode, HasExitCode};
 
 /// Why a stream can't be opened, or has ended.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
-    /// The agent said no.
+    /// The agent refused.
     #[error("{0}")]
     Refused(SessionRefusal),
     /// The grant is gone; the session stands.
@@ -57,7 +57,7 @@ pub struct StreamReceiver {
     recv: RecvStream,
 }
 
-impl SessionHandle {
+impl TechnicianSession {
     /// Opens a stream on the present connection, or on the next one while it is interrupted. A higher `priority` is
     /// sent before a lower one; chat and control have 0.
     ///

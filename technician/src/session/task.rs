@@ -33,12 +33,12 @@ pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the agent's last word is waited for once the end was said: a recording's signature is made first. A
 /// device that is in the wrong hands says nothing, and must not keep this program.
 const FAREWELL: Duration = Duration::from_secs(15);
-/// Interruptions shorter than this are not worth a word.
+/// Shorter interruptions are not reported.
 const A_MOMENT: Duration = Duration::from_secs(1);
 /// Pause between two attempts at a new path.
 const RETRY: Duration = Duration::from_millis(700);
 
-/// The stream on which requests, decisions and the end are said.
+/// The stream for requests, decisions and the session's end.
 pub(super) struct ControlStream {
     pub(super) send: SendStream,
     pub(super) recv: RecvStream,
@@ -145,7 +145,7 @@ impl SessionTask {
                         return Some(SessionEnd::ByAgent(SessionEndReason::Revoked));
                     }
                 }
-                // The relay cuts the path in the same moment, so the agent's own word can't arrive.
+                // The relay cuts the path at the same time, so the agent's own message can't arrive.
                 () = self.relay.revoked() => return Some(SessionEnd::ByAgent(SessionEndReason::Revoked)),
                 () = tokio::time::sleep_until(ending.unwrap_or_else(tokio::time::Instant::now)), if ending.is_some() => {
                     return Some(SessionEnd::Here);
@@ -231,7 +231,7 @@ impl SessionTask {
                     Err(_) => {}
                 },
                 request = inbox.recv() => {
-                    // Requests made meanwhile are answered by nobody; only an end counts.
+                    // Requests can't be answered during an interruption; only an end counts.
                     if matches!(request, Some(FromTechnician::End) | None) {
                         return Err(SessionEnd::Here);
                     }
@@ -287,7 +287,7 @@ async fn carry_chat(chat: Arc<SharedChat>, connection: Connection, updates: mpsc
     }
 }
 
-/// Says when packets stop passing for longer than a moment, and when they pass again.
+/// Reports when packets don't pass for longer than a second, and when they pass again.
 async fn watch_path(mut state: watch::Receiver<BindState>, updates: mpsc::Sender<SessionUpdate>) {
     let is_bound = |state: &BindState| matches!(state, BindState::Bound { .. });
     while state.wait_for(is_bound).await.is_ok() {

@@ -9,7 +9,7 @@ use nearhand_proto::message::session::{GrantedCapability, SessionEndReason, Sess
 pub enum SessionUpdate {
     /// The connection was lost; a new one is being made.
     Interrupted,
-    /// The session goes on.
+    /// A new connection continues the session.
     Resumed,
     /// Packets don't pass right now; the connection still stands.
     PathStalled,
@@ -32,9 +32,9 @@ pub enum SessionUpdate {
 /// How a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionEnd {
-    /// The agent said so.
+    /// The agent ended it.
     ByAgent(SessionEndReason),
-    /// This end said so.
+    /// This side ended it.
     Here,
     /// The connection was lost and could not be resumed; why.
     Lost(String),
@@ -47,7 +47,7 @@ pub struct SessionDevice {
     pub name: String,
     /// Its operating system, as it says.
     pub os: String,
-    /// What it can do.
+    /// The capabilities that it offers.
     pub offers: Capabilities,
     /// Whether it proved an enrolled device's key (else the support code).
     pub enrolled: bool,

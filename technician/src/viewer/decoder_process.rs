@@ -79,7 +79,7 @@ pub struct DecoderProcess {
 }
 
 impl DecoderProcess {
-    /// Starts one. What it makes of frames goes to `pieces`, each with a 1 before it.
+    /// Starts a process. What it makes of frames goes to `pieces`, each with a 1 before it.
     ///
     /// # Errors
     /// [`DecoderFailure::NotStarted`].
@@ -145,10 +145,10 @@ impl Drop for DecoderProcess {
 
 /// Receives what the process makes of frames.
 pub trait DecodedPieces: Send + 'static {
-    /// One piece, with a 1 before it. `false`: nobody wants more.
+    /// One piece, with a 1 before it. `false`: no more is wanted.
     fn piece(&mut self, piece: Vec<u8>) -> impl Future<Output = bool> + Send;
 
-    /// A frame is through. `false`: nobody wants more.
+    /// A frame is complete. `false`: no more is wanted.
     fn done(&mut self) -> impl Future<Output = bool> + Send {
         core::future::ready(true)
     }
@@ -160,7 +160,7 @@ async fn write(mut stdin: ChildStdin, mut fed: mpsc::Receiver<DecoderInput>, owe
         if matches!(piece, DecoderInput::Part { last: Some(_), .. }) {
             owed.fetch_add(1, Ordering::Relaxed);
         }
-        // A process that is gone is noticed by who listens to it.
+        // The task that reads its output notices that the process has ended.
         if stdin.write_all(&bytes).await.is_err() {
             return;
         }
@@ -215,7 +215,7 @@ async fn read(stdout: &mut BufReader<ChildStdout>) -> Option<Vec<u8>> {
 }
 
 async fn why(mut child: Child) -> DecoderFailure {
-    // One that still runs has said nonsense or hangs; one that is gone already is not hurt.
+    // A process that still runs has sent nonsense or hangs, and is killed.
     let patience = tokio::time::timeout(Duration::from_millis(200), child.wait()).await;
     let status = match patience {
         Ok(status) => status.ok(),

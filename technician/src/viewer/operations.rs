@@ -14,8 +14,8 @@
 //! | 8 | indexed in runs | rectangle, length (4 bytes) of what follows, number of colours less one, colours, runs |
 //!
 //! A run is a byte n and then, up to 127, n + 1 indices, or, from 128, one index that stands n - 126 times; runs go
-//! on from one row to the next. Text is mostly ground, so it takes a third of its indices, where a byte each would be
-//! the most of what a browser's socket can take.
+//! on from one row to the next. Text is mostly background, so runs take a third of the bytes; with a byte for each
+//! index, such frames would take most of the throughput of the browser's socket.
 //!
 //! A rectangle is x, y, width, height with 2 bytes each, a colour red, green, blue with 1 byte each. Large ones are
 //! cut into strips, so that the page begins before the last of it has come. Pure; no process, no socket.
@@ -32,14 +32,14 @@ const LONGEST_RUN: usize = 129;
 const LONGEST_SINGLE: usize = 128;
 const SHORTEST_RUN: usize = 3;
 
-/// What the page is told of a frame that it has all operations of.
+/// The measurements of a frame, sent after its last operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FrameDone {
     /// Of which beginning of the screen's stream (see [`super::epoch`]).
     pub epoch: u32,
     /// The frame's number.
     pub frame: u32,
-    /// Whether the picture is now exactly what was captured.
+    /// Whether the picture is now exactly the captured one.
     pub exact: bool,
     /// From the first change it shows to its capture, in microseconds.
     pub waited: u32,

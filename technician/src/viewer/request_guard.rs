@@ -154,38 +154,38 @@ mod tests {
         cookie: None,
     };
 
-    fn door() -> RequestGuard {
+    fn new_guard() -> RequestGuard {
         RequestGuard::new(4000, [7; SECRET], [9; SECRET])
     }
 
     #[test]
     fn the_token_is_good_once_and_gives_the_cookie() {
-        let mut door = door();
-        let url = door.url();
+        let mut guard = new_guard();
+        let url = guard.url();
         let token = url.strip_prefix("http://127.0.0.1:4000/#").unwrap();
         assert_eq!(token.len(), 2 * SECRET);
-        assert_eq!(door.enter(""), Err(RequestRefused::Token));
-        assert_eq!(door.enter(&token[1..]), Err(RequestRefused::Token));
-        let set = door.enter(token).unwrap();
+        assert_eq!(guard.enter(""), Err(RequestRefused::Token));
+        assert_eq!(guard.enter(&token[1..]), Err(RequestRefused::Token));
+        let set = guard.enter(token).unwrap();
         assert!(set.ends_with("; Path=/; HttpOnly; SameSite=Strict"));
-        assert_eq!(door.enter(token), Err(RequestRefused::Token));
-        assert_eq!(door.enter(""), Err(RequestRefused::Token), "a used token is not an empty one");
+        assert_eq!(guard.enter(token), Err(RequestRefused::Token));
+        assert_eq!(guard.enter(""), Err(RequestRefused::Token), "a used token is not an empty one");
 
         let cookie = set.split(';').next().unwrap();
         let with = |cookie| RequestHeaders { cookie, ..OURS };
-        assert_eq!(door.admits(RequestPurpose::Socket, &with(Some(cookie))), Ok(()));
+        assert_eq!(guard.admits(RequestPurpose::Socket, &with(Some(cookie))), Ok(()));
         let among_others = format!("a=b; {cookie};c=d");
-        assert_eq!(door.admits(RequestPurpose::Inside, &with(Some(&among_others))), Ok(()));
+        assert_eq!(guard.admits(RequestPurpose::Inside, &with(Some(&among_others))), Ok(()));
         for wrong in
             [None, Some(""), Some("nearhand-4000="), Some("nearhand-4000=00"), Some("nearhand-4001=00")]
         {
             assert_eq!(
-                door.admits(RequestPurpose::Socket, &with(wrong)),
+                guard.admits(RequestPurpose::Socket, &with(wrong)),
                 Err(RequestRefused::Cookie),
                 "{wrong:?}"
             );
             assert_eq!(
-                door.admits(RequestPurpose::Inside, &with(wrong)),
+                guard.admits(RequestPurpose::Inside, &with(wrong)),
                 Err(RequestRefused::Cookie),
                 "{wrong:?}"
             );
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn other_names_and_other_pages_get_nothing() {
-        let door = door();
+        let guard = new_guard();
         for host in [
             None,
             Some(""),
@@ -207,7 +207,7 @@ mod tests {
                 [RequestPurpose::Page, RequestPurpose::Enter, RequestPurpose::Inside, RequestPurpose::Socket]
             {
                 assert_eq!(
-                    door.admits(purpose, &RequestHeaders { host, ..OURS }),
+                    guard.admits(purpose, &RequestHeaders { host, ..OURS }),
                     Err(RequestRefused::Host),
                     "{host:?}"
                 );
@@ -223,21 +223,21 @@ mod tests {
                 [RequestPurpose::Page, RequestPurpose::Enter, RequestPurpose::Inside, RequestPurpose::Socket]
             {
                 assert_eq!(
-                    door.admits(purpose, &RequestHeaders { origin, ..OURS }),
+                    guard.admits(purpose, &RequestHeaders { origin, ..OURS }),
                     Err(RequestRefused::Origin),
                     "{origin:?}"
                 );
             }
         }
         let without = RequestHeaders { origin: None, ..OURS };
-        assert_eq!(door.admits(RequestPurpose::Page, &without), Ok(()));
-        assert_eq!(door.admits(RequestPurpose::Enter, &without), Err(RequestRefused::Origin));
-        assert_eq!(door.admits(RequestPurpose::Socket, &without), Err(RequestRefused::Origin));
+        assert_eq!(guard.admits(RequestPurpose::Page, &without), Ok(()));
+        assert_eq!(guard.admits(RequestPurpose::Enter, &without), Err(RequestRefused::Origin));
+        assert_eq!(guard.admits(RequestPurpose::Socket, &without), Err(RequestRefused::Origin));
         let elsewhere = RequestHeaders { site: Some("cross-site"), origin: None, ..OURS };
-        assert_eq!(door.admits(RequestPurpose::Page, &elsewhere), Ok(()), "a link may stand anywhere");
-        assert_eq!(door.admits(RequestPurpose::Inside, &elsewhere), Err(RequestRefused::Origin));
+        assert_eq!(guard.admits(RequestPurpose::Page, &elsewhere), Ok(()), "a link may stand anywhere");
+        assert_eq!(guard.admits(RequestPurpose::Inside, &elsewhere), Err(RequestRefused::Origin));
         assert_eq!(
-            door.admits(RequestPurpose::Enter, &RequestHeaders { site: Some("same-site"), ..OURS }),
+            guard.admits(RequestPurpose::Enter, &RequestHeaders { site: Some("same-site"), ..OURS }),
             Err(RequestRefused::Origin)
         );
     }

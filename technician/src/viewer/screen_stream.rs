@@ -1,7 +1,7 @@
-//! The conversation about the screen: frames from the device to the decode process, what it makes of them to the
+//! The screen's stream: frames from the device to the decode process, what it makes of them to the
 //! page, the page's wishes to the device.
 //!
-//! A decode process that dies costs a new beginning and a word to the technician, nothing else.
+//! When the decode process dies, the stream starts again and the technician is told; nothing else is lost.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,9 +21,9 @@ use super::page_messages::{FromPage, PageMonitor, ScreenState, ToPage};
 use super::server::PageOutput;
 use super::session_link::{MessageSender, SessionLink};
 
-/// Before pictures, after pointer and keyboard: what is sent here gives credit for frames.
+/// Sent before pictures and after pointer and keyboard: these messages give the device credit for frames.
 const PRIORITY: i32 = 1;
-/// A decoder that died so often in one conversation is not started again by itself.
+/// Deaths of the decode process in one stream after which the stream ends.
 const MOST_DEATHS: u32 = 5;
 
 /// What the technician wants to see.
@@ -86,7 +86,7 @@ impl<L: SessionLink> ScreenStream<L> {
                     }
                 }
                 room = decoding.feed().clone().reserve_owned(), if waiting.is_some() => {
-                    // Without room there is no process: who listens to it says so.
+                    // Without room the process has ended, which `failure` reports.
                     if let (Ok(room), Some(piece)) = (room, waiting.take()) {
                         room.send(piece);
                     }
@@ -142,7 +142,7 @@ impl<L: SessionLink> ScreenStream<L> {
     async fn decoder(&self, epoch: &StreamEpoch) -> Result<DecoderProcess, DeviceStreamEnd> {
         let decoding = DecoderProcess::start(&self.program, OperationsToPage(self.page.clone()))
             .map_err(DeviceStreamEnd::Undecodable)?;
-        // One that is gone already says so by itself.
+        // A process that has ended already is reported by `failure`.
         let _ = decoding.feed().send(DecoderInput::Begin { epoch: epoch.number() }).await;
         Ok(decoding)
     }
@@ -173,7 +173,7 @@ impl<L: SessionLink> ScreenStream<L> {
             }
             FromScreen::CursorAt(at) => ToPage::CursorAt { at: at.map(|at| (at.x, at.y)) },
             FromScreen::Gone(why) => screen_message(ScreenState::Gone, &text::one_line(&why, 200), epoch),
-            // For who records; nothing of it is shown.
+            // Only for recordings; nothing of it is shown.
             FromScreen::Clock(_) | FromScreen::Head(_) => return Ok(None),
             FromScreen::Monitors(_) => return Err(DeviceStreamEnd::Nonsense),
         };

@@ -93,7 +93,7 @@ pub struct PageServer {
 
 #[derive(Debug)]
 struct PageServerState {
-    door: Mutex<RequestGuard>,
+    guard: Mutex<RequestGuard>,
     pages: mpsc::Sender<PageConnection>,
     reports: Mutex<Vec<Arc<[u8]>>>,
 }
@@ -120,11 +120,11 @@ impl PageServer {
         let (mut token, mut cookie) = ([0; SECRET], [0; SECRET]);
         OsRng.fill_bytes(&mut token);
         OsRng.fill_bytes(&mut cookie);
-        let door = RequestGuard::new(listener.local_addr()?.port(), token, cookie);
-        let url = door.url();
+        let guard = RequestGuard::new(listener.local_addr()?.port(), token, cookie);
+        let url = guard.url();
         let (to, pages) = mpsc::channel(4);
         let shared =
-            Arc::new(PageServerState { door: Mutex::new(door), pages: to, reports: Mutex::default() });
+            Arc::new(PageServerState { guard: Mutex::new(guard), pages: to, reports: Mutex::default() });
         let app = router(files, shared.clone());
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, app).await {
@@ -174,12 +174,12 @@ fn router(files: &'static [PageFile], shared: Arc<PageServerState>) -> Router {
         .route("/socket", get(socket))
         .route("/report/{number}", get(report))
         .layer(DefaultBodyLimit::max(BODY))
-        .layer(middleware::from_fn_with_state(shared.clone(), guard))
+        .layer(middleware::from_fn_with_state(shared.clone(), check_request))
         .with_state(shared)
 }
 
-/// Every request comes through here, those for nothing too.
-async fn guard(State(shared): State<Arc<PageServerState>>, request: Request, next: Next) -> Response {
+/// Checks every request, also those for unknown paths, and adds the headers of every answer.
+async fn check_request(State(shared): State<Arc<PageServerState>>, request: Request, next: Next) -> Response {
     let admitted = match purpose_of(request.method(), request.uri().path()) {
         Some(purpose) => shared.admits(purpose, request.headers()),
         None => shared.admits(RequestPurpose::Page, request.headers()),
@@ -225,12 +225,12 @@ impl PageServerState {
             site: one(HeaderName::from_static("sec-fetch-site")),
             cookie: one(header::COOKIE),
         };
-        self.door.lock().unwrap_or_else(PoisonError::into_inner).admits(purpose, &asked)
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner).admits(purpose, &asked)
     }
 }
 
 async fn enter(State(shared): State<Arc<PageServerState>>, token: String) -> Response {
-    let entered = shared.door.lock().unwrap_or_else(PoisonError::into_inner).enter(&token);
+    let entered = shared.guard.lock().unwrap_or_else(PoisonError::into_inner).enter(&token);
     match entered {
         Ok(cookie) => (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response(),
         Err(refused) => refusal(refused),

@@ -1,5 +1,5 @@
-//! What the viewer needs of a session: [`SessionHandle`] is the one link there is in the program, tests have another
-//! with a device at its end that does what it is told.
+//! What the viewer needs of a session: [`TechnicianSession`] is the one link there is in the program, tests have
+//! another whose device follows a script.
 
 use core::future::Future;
 use core::time::Duration;
@@ -13,8 +13,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::session::{
-    DiagnosticsError, DiagnosticsProgress, SessionDevice, SessionHandle, StreamError, StreamReceiver,
-    StreamSender,
+    DiagnosticsError, DiagnosticsProgress, SessionDevice, StreamError, StreamReceiver, StreamSender,
+    TechnicianSession,
 };
 
 /// A session under way.
@@ -42,13 +42,13 @@ pub trait SessionLink: Send + Sync + 'static {
     fn chat_lines(&self) -> Vec<ChatLine>;
     /// Time to the device and back.
     fn round_trip(&self) -> Option<Duration>;
-    /// Opens a conversation; see [`SessionHandle::open_stream`].
+    /// Opens a conversation; see [`TechnicianSession::open_stream`].
     fn open_stream(
         &self,
         open: &StreamOpen,
         priority: i32,
     ) -> impl Future<Output = Result<(Self::Sender, Self::Receiver), StreamError>> + Send;
-    /// Runs diagnostics; see [`SessionHandle::diagnose`].
+    /// Runs diagnostics; see [`TechnicianSession::diagnose`].
     fn diagnose(
         &self,
         set: CheckSet,
@@ -85,7 +85,7 @@ impl MessageReceiver for StreamReceiver {
     }
 }
 
-impl SessionLink for SessionHandle {
+impl SessionLink for TechnicianSession {
     type Sender = StreamSender;
     type Receiver = StreamReceiver;
 

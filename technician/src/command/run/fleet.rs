@@ -19,7 +19,7 @@ use crate::fleet_schedule::{FleetCounts, FleetOutcome, FleetSchedule};
 use crate::membership::Membership;
 use crate::output::TerminalOutput;
 use crate::relay::RelayClient;
-use crate::session::SessionHandle;
+use crate::session::TechnicianSession;
 
 /// How the run ended on one device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,7 +168,7 @@ async fn one(
     };
     let opened = async {
         let resolved = relay.resolve_target(&device.id).await?;
-        Ok::<_, CommandFailure>(SessionHandle::open(relay.clone(), resolved, &wanted.reason).await?)
+        Ok::<_, CommandFailure>(TechnicianSession::open(relay.clone(), resolved, &wanted.reason).await?)
     };
     let (session, mut updates) = match opened.await {
         Ok(opened) => opened,

@@ -19,7 +19,7 @@ use crate::clock;
 use crate::context::CommandContext;
 use crate::exit::{CommandFailure, ExitCode};
 use crate::output::TerminalOutput;
-use crate::session::{RunbookError, SessionHandle, SessionUpdate};
+use crate::session::{RunbookError, SessionUpdate, TechnicianSession};
 
 /// Time within which the device must begin the run.
 const BEGINS_WITHIN: Duration = Duration::from_secs(300);
@@ -62,7 +62,7 @@ pub(super) struct RunRequest {
 /// Asks for the capability, orders, follows.
 pub(super) async fn run_in(
     ctx: &CommandContext,
-    session: &SessionHandle,
+    session: &TechnicianSession,
     updates: &mut mpsc::Receiver<SessionUpdate>,
     request: &RunRequest,
 ) -> Result<RunOutcome, CommandFailure> {
@@ -106,7 +106,7 @@ async fn with_session_end(
 
 async fn follow(
     ctx: &CommandContext,
-    session: &SessionHandle,
+    session: &TechnicianSession,
     request: &RunRequest,
 ) -> Result<RunOutcome, CommandFailure> {
     let mut stream = session.runbook().await?;
@@ -177,7 +177,7 @@ fn bound_parameters(
 }
 
 fn order_for(
-    session: &SessionHandle,
+    session: &TechnicianSession,
     manifest: &Manifest,
     parameters: Vec<(String, ParameterValue)>,
     request: &RunRequest,
@@ -197,7 +197,7 @@ fn order_for(
 }
 
 /// The device's id: of its first key where its credential names it, else of the key that it has proved.
-fn device_id(session: &SessionHandle) -> DeviceId {
+fn device_id(session: &TechnicianSession) -> DeviceId {
     let (key, credential) = session.proved();
     let first = credential.as_ref().and_then(|credential| credential.links.first()?.peek().ok());
     first.map_or_else(|| key.device_id(), |link| link.key.device_id())

@@ -10,7 +10,7 @@ use super::super::session_link::SessionLink;
 use super::state::{DiagnosticsNews, ViewerLoop};
 use crate::session::DiagnosticsProgress;
 
-/// Most findings told while checks run, and of a report.
+/// Most findings that the page gets while checks run, and with the report.
 const MOST_FINDINGS: usize = 200;
 
 impl<L: SessionLink> ViewerLoop<L> {

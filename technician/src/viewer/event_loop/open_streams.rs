@@ -23,7 +23,7 @@ use crate::session::StreamError;
 
 /// Pause before a conversation is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
-/// The agent may take a moment to notice that an earlier conversation is over.
+/// Tries while the agent still holds the earlier stream open, which it notices a little later.
 const TRIES: u32 = 25;
 
 impl<L: SessionLink> ViewerLoop<L> {
@@ -127,9 +127,9 @@ impl<L: SessionLink> ViewerLoop<L> {
         self.running.insert(kind, talk);
     }
 
-    /// A conversation is over by itself.
+    /// A stream has ended by itself.
     pub(super) async fn stream_ended(&mut self, kind: ViewerStreamKind, ended: &DeviceStreamEnd) {
-        // One that was closed here may have had its own end at the same moment.
+        // A stream that was closed here may have ended by itself at the same time.
         if !self.running.get(&kind).is_some_and(AbortHandle::is_finished) {
             return;
         }
@@ -149,7 +149,7 @@ impl<L: SessionLink> ViewerLoop<L> {
 struct StreamRetries(u32);
 
 impl StreamRetries {
-    /// Whether trying again can help; waits a moment before.
+    /// Whether trying again can help. If so, waits for the pause before it returns.
     async fn again(&mut self, ended: &DeviceStreamEnd) -> bool {
         self.0 += 1;
         let helps = match ended {

@@ -54,7 +54,7 @@ impl<L: SessionLink> ViewerLoop<L> {
         }
     }
 
-    /// Passes a verb on to the screen's conversation, and keeps what is wanted for the next one.
+    /// Passes a message on to the screen's stream, and keeps the page's choices for the next stream.
     pub(super) fn order_screen(&mut self, order: FromPage) {
         match &order {
             FromPage::Monitor(monitor) => self.choice.monitor = *monitor,
@@ -63,7 +63,7 @@ impl<L: SessionLink> ViewerLoop<L> {
             FromPage::Laser(_) | FromPage::Stroke { .. } if self.orders.capacity() < KEPT_FREE => return,
             _ => {}
         }
-        // Without a conversation there is nobody to tell; a page that floods it has itself to blame.
+        // Dropped when no stream is open, or when the page sends faster than the stream takes.
         let _ = self.orders.try_send(order);
     }
 

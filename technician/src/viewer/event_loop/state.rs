@@ -141,7 +141,7 @@ impl<L: SessionLink> ViewerLoop<L> {
         }
     }
 
-    /// A page has come: it takes over, and is told everything.
+    /// A page has come in: it takes the session over and is told the whole state.
     pub(super) async fn attach(&mut self, page: PageConnection) {
         self.tell(ToPage::Elsewhere).await;
         self.detach();
@@ -172,7 +172,7 @@ impl<L: SessionLink> ViewerLoop<L> {
         }
     }
 
-    /// What is granted now, counted down since it was said.
+    /// What is granted now, with the seconds that are left.
     pub(super) fn rights(&self) -> Vec<GrantedCapability> {
         let passed = u32::try_from(self.granted_at.elapsed().as_secs()).unwrap_or(u32::MAX);
         let left = |granted: &GrantedCapability| GrantedCapability {

@@ -67,7 +67,7 @@ pub enum FromPage {
         /// Its new points.
         points: Vec<PagePoint>,
     },
-    /// What was drawn is wiped.
+    /// Wipes all that was drawn.
     Wipe,
     /// The pointer moved.
     Move(PagePoint),
@@ -100,7 +100,7 @@ pub enum FromPage {
     Text(String),
     /// All that is held is let go of.
     Release,
-    /// What was sent of the clipboard (as binary messages) is to be had at the device.
+    /// Offers the device the clipboard content that was sent in binary messages.
     Offer,
     /// What the device has copied is wanted here.
     Copy {
@@ -199,7 +199,7 @@ impl From<PointerButton> for MouseButton {
     }
 }
 
-/// What the page said is none of the verbs, or beyond a limit.
+/// A message of the page is unknown, or beyond a limit.
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
     /// The message is not one of [`FromPage`].

@@ -1,8 +1,8 @@
 //! What the page and the program say to each other: closed lists in JSON, each with its limits. Pure.
 //!
-//! The page runs in the technician's browser and is ours, but what it says is checked as a stranger's: a browser
-//! extension, or a flaw in the page, gets no further than these verbs. [`from_page`] is what it says, [`to_page`]
-//! what it is told.
+//! The page is ours, but it runs in the technician's browser, so its messages are checked like a stranger's: a browser
+//! extension, or a flaw in the page, can do no more than these messages allow. [`from_page`] has the page's messages,
+//! [`to_page`] the program's.
 
 mod from_page;
 mod to_page;

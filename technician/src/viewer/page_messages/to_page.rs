@@ -1,4 +1,4 @@
-//! What the page is told. Words of the device are neutralised on their way in. Pure.
+//! Messages to the page. The device's texts are neutralised here. Pure.
 
 use nearhand_proto::grant::Capability;
 use nearhand_proto::message::local::{ChatLine, DeliveryMark};
@@ -72,7 +72,7 @@ pub enum ToPage {
     Screen {
         /// The state of the screen's stream.
         state: ScreenState,
-        /// Why, or what is being done about it.
+        /// The reason, or what is being done about it.
         why: String,
         /// The present epoch.
         epoch: u32,
@@ -107,7 +107,7 @@ pub enum ToPage {
         /// Why it is not connected.
         why: String,
     },
-    /// The person is using pointer or keyboard: what is sent is dropped.
+    /// The person is using mouse or keyboard: the technician's input is dropped.
     HeldBack {
         /// `true` while input is dropped.
         held: bool,
@@ -126,11 +126,11 @@ pub enum ToPage {
         /// Its forms and sizes in bytes.
         forms: Vec<(PageClipboardForm, Option<u64>)>,
     },
-    /// The device knows of what was offered.
+    /// The device knows of the content that was offered.
     Offered,
-    /// The device has taken what was offered.
+    /// The device has fetched the content that was offered.
     Taken,
-    /// What was wanted of the clipboard can't be had.
+    /// The clipboard content that was asked for can't be had.
     NoCopy {
         /// The number of the content.
         serial: u32,
@@ -143,7 +143,7 @@ pub enum ToPage {
         total: u32,
         /// Checks that have come out.
         done: u32,
-        /// What is being checked.
+        /// The check that is running.
         checking: String,
     },
     /// A check has come out badly.
@@ -189,7 +189,7 @@ pub enum ToPage {
         began: u64,
         /// Playing time, in milliseconds.
         millis: u64,
-        /// What is proved.
+        /// What the recording proves, as a sentence.
         verdict: String,
         /// Nothing is missing.
         whole: bool,
