@@ -1,5 +1,15 @@
 //! Readings in, events out.
 //!
+//! One step does three things in this order. The clock moves on: if the engine did not run for a while (sleep, restart),
+//! every running `for` and `keep` is moved by that gap, so time that nobody measured neither raises nor clears an alarm.
+//! Then every reading goes into the sample windows of the rules that use its sensor. Only then is each rule judged, because
+//! an `also` condition may need a reading that stands later in the list. An instance is judged when it was just read, or
+//! when time alone decides (a rate falls because its window moves on).
+//!
+//! State is kept in two ways. What cannot be measured again (open alarms, running delays) is handed out by
+//! [`Engine::changed_rows`] before the events are sent, so an alarm is neither lost nor raised twice after a crash. Sample
+//! windows are only saved now and then: losing one costs a delay, not an alarm.
+//!
 //! The engine has a clock of its own, in milliseconds: it follows the monotonic clock, goes on from where it was after
 //! a restart, and never goes back. The wall clock only stamps events, and tells how long the machine was off.
 
@@ -34,37 +44,37 @@ pub struct EngineTime {
     pub ahead_ms: Option<i64>,
 }
 
-/// A row of the engine's state, for whoever keeps it.
+/// One row of the engine's state as the caller stores it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StateRow {
-    /// Which rule; empty for the engine's clock.
+    /// Name of the rule; empty for the engine's clock.
     pub rule: String,
-    /// Which instance.
+    /// Name of the instance, for example a mount point.
     pub instance: String,
-    /// The state; `None`: there is none any more.
+    /// The encoded state; `None` if the row is to be deleted.
     pub state: Option<Vec<u8>>,
 }
 
-/// How an alarm or what may become one stands, for people.
+/// The present state of a rule on one instance, for people.
 #[derive(Clone, PartialEq, Debug)]
 pub struct InstanceStatus {
-    /// Which rule.
+    /// Name of the rule.
     pub rule: String,
-    /// Of what.
+    /// Name of the instance.
     pub instance: String,
-    /// Where it stands.
+    /// How far the alarm has come.
     pub phase: AlarmPhase,
     /// The severity, once it is raised.
     pub severity: Option<Severity>,
-    /// What it is measured by is silent.
+    /// The sensor delivers nothing, so the true state is unknown.
     pub unknown: bool,
-    /// It comes and goes.
+    /// The alarm changes too often and is reported as flapping.
     pub flapping: bool,
     /// What was judged last, with its unit.
     pub value: Option<MeasuredValue>,
-    /// For how long it is raised.
+    /// How long the alarm has been raised.
     pub lasts: Option<Duration>,
-    /// One sentence.
+    /// One sentence that describes it.
     pub summary: String,
 }
 
@@ -93,7 +103,7 @@ pub struct Engine {
     /// Newest values of sensors that rules name with `also`.
     also: BTreeMap<(String, String), (f64, u64)>,
     dirty: BTreeMap<(String, String), ()>,
-    /// Instances that were left out for want of room.
+    /// Readings that were dropped because a rule already had its largest number of instances.
     left_out: u64,
 }
 
@@ -158,7 +168,7 @@ impl Engine {
         &self.rules
     }
 
-    /// How many instances were left out for want of room.
+    /// How many readings were dropped because a rule already had its largest number of instances.
     pub fn left_out(&self) -> u64 {
         self.left_out
     }
@@ -427,7 +437,7 @@ fn expired(rule: &str, version: u32, instance: &str, severity: Severity, now: En
         transition: AlarmTransition::Expired,
         severity,
         value: None,
-        summary: "no longer watched: the rule or what it measures is gone".to_owned(),
+        summary: "no longer watched: the rule was removed or its sensor has no more data".to_owned(),
         observed_at: now.wall,
         clock_ahead_ms: now.ahead_ms,
         runbook: None,

@@ -17,7 +17,7 @@ pub(crate) struct FlapHistory {
     slot: u64,
     /// A bit for each stretch in which it changed; the lowest is the newest.
     changed: u32,
-    /// It flaps now.
+    /// Whether the alarm is flapping now.
     pub(crate) on: bool,
 }
 
@@ -27,7 +27,7 @@ impl FlapHistory {
         SHORTEST.max(hold_ms).max(keep_ms)
     }
 
-    /// Time passes.
+    /// Moves the history on to the present stretch.
     pub(crate) fn advance(&mut self, at: u64, stretch: u64) {
         let slot = at / stretch.max(1);
         let by = u32::try_from(slot.saturating_sub(self.slot)).unwrap_or(u32::MAX);
@@ -35,7 +35,7 @@ impl FlapHistory {
         self.slot = self.slot.max(slot);
     }
 
-    /// The alarm changed.
+    /// Notes that the alarm changed in this stretch.
     pub(crate) fn note_change(&mut self) {
         self.changed |= 1;
     }

@@ -35,7 +35,7 @@ pub enum AlarmPhase {
 }
 
 impl AlarmPhase {
-    /// Its name.
+    /// The name as `nearhand-agent alarms` shows it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -277,7 +277,7 @@ impl InstanceState {
         }
     }
 
-    /// It flaps.
+    /// Whether the alarm is flapping.
     pub(crate) fn flaps(&self) -> bool {
         self.flap.on
     }

@@ -36,7 +36,7 @@ pub enum ChangeDirection {
     Any,
 }
 
-/// What of the samples is judged.
+/// How a rule judges its samples.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum RuleKind {
     /// The value itself, over a window.
@@ -78,11 +78,11 @@ impl RuleKind {
 /// One severity of a rule.
 #[derive(Clone, PartialEq, Debug)]
 pub struct SeverityLevel {
-    /// How bad.
+    /// The severity of the alarm.
     pub severity: Severity,
-    /// Begins.
+    /// The alarm is raised while this holds.
     pub raise: LimitCondition,
-    /// Is over.
+    /// The alarm is cleared while this holds.
     pub clear: LimitCondition,
     /// To begin, this must hold as well, of the same instance.
     pub also: Option<(&'static SensorSpec, LimitCondition)>,
@@ -167,7 +167,7 @@ pub struct AlarmRule {
     pub sensor: &'static SensorSpec,
     /// What of it is judged.
     pub kind: RuleKind,
-    /// Which instances.
+    /// The instances that it applies to.
     pub instances: InstanceFilter,
     /// How long back the judged value reaches.
     pub window: Duration,
@@ -183,7 +183,7 @@ pub struct AlarmRule {
     pub summary: String,
     /// The runbook that may be run.
     pub runbook: Option<String>,
-    /// Where to read on.
+    /// The knowledge-base article about it.
     pub article: Option<String>,
     /// Lines of a log, where it is about them.
     pub lines: Option<LogLines>,

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What a sensor's values are counted in.
+/// The unit of a sensor's values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SensorUnit {
     /// 0 to 100.
@@ -43,14 +43,14 @@ impl SensorUnit {
     }
 }
 
-/// How a sensor's values are to be taken.
+/// How a sensor counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SensorShape {
-    /// How things are.
+    /// The present state, for example a temperature.
     Gauge,
-    /// How many there were since some beginning; only ever grows, or begins again.
+    /// A total since some start: it only grows, or begins again at 0.
     Counter,
-    /// How many there were since the last reading.
+    /// The number of events since the last reading.
     Occurrences,
 }
 
@@ -63,9 +63,9 @@ pub struct SensorSpec {
     pub unit: SensorUnit,
     /// How its values are to be taken.
     pub shape: SensorShape,
-    /// Of what each value is; empty where there is only one.
+    /// What an instance is (a disk, a unit); empty where there is only one.
     pub of: &'static str,
-    /// How often it is read unless a rule says otherwise, in seconds. Cheap things often, dear things rarely.
+    /// How often it is read unless a rule says otherwise, in seconds. What is cheap to read is read often.
     pub every: u64,
     /// An instance that a reading leaves out is at 0 (a unit that hasn't failed); else nothing is known of it.
     pub absent_is_zero: bool,
@@ -100,62 +100,59 @@ pub const SERVICE_FAILED: &str = "service.failed";
 
 /// Every sensor there is.
 pub static CATALOGUE: [SensorSpec; 33] = [
-    gauge("cpu.busy", Percent, "", 10, "share of the time that the processors worked"),
-    gauge("cpu.iowait", Percent, "", 10, "share of the time that processors waited for disks"),
-    gauge("load.per-core", Count, "", 30, "load average of 15 minutes, for each processor"),
-    gauge("memory.available", Percent, "", 10, "memory that programs can still get"),
+    gauge("cpu.busy", Percent, "", 10, "CPU usage"),
+    gauge("cpu.iowait", Percent, "", 10, "share of the time that the CPU waited for disks (iowait)"),
+    gauge("load.per-core", Count, "", 30, "15-minute load average per processor"),
+    gauge("memory.available", Percent, "", 10, "available memory"),
     gauge(
         "memory.pressure",
         Percent,
         "",
         10,
-        "share of the last minute in which all work stood for want of memory",
+        "share of the last minute in which all programs waited for memory",
     ),
-    gauge("swap.used", Percent, "", 30, "swap in use"),
-    shaped(gauge("oom.kills", Count, "", 10, "programs ended for want of memory"), SensorShape::Counter),
-    gauge("disk.used", Percent, "mount point", 10, "room in use"),
-    gauge("disk.free", Bytes, "mount point", 10, "room that users can still write"),
-    gauge("disk.inodes", Percent, "mount point", 60, "inodes in use"),
-    gauge("disk.read-only", Count, "mount point", 60, "1 where the kernel made it read-only after errors"),
-    gauge("smart.failing", Count, "disk", 3600, "1 where the disk itself expects to fail"),
-    gauge("smart.reallocated", Count, "disk", 3600, "sectors replaced by spare ones"),
-    gauge("smart.wear", Percent, "disk", 3600, "worn, of the intended life"),
-    gauge("raid.missing", Count, "array", 60, "members that should work and don't"),
+    gauge("swap.used", Percent, "", 30, "used swap"),
+    shaped(gauge("oom.kills", Count, "", 10, "programs killed because memory ran out"), SensorShape::Counter),
+    gauge("disk.used", Percent, "mount point", 10, "used disk space"),
+    gauge("disk.free", Bytes, "mount point", 10, "free disk space for users"),
+    gauge("disk.inodes", Percent, "mount point", 60, "used inodes"),
+    gauge("disk.read-only", Count, "mount point", 60, "1 if the kernel remounted it read-only after errors"),
+    gauge("smart.failing", Count, "disk", 3600, "1 if the disk reports that it is about to fail (SMART)"),
+    gauge("smart.reallocated", Count, "disk", 3600, "reallocated sectors"),
+    gauge("smart.wear", Percent, "disk", 3600, "wear, as a share of the rated life"),
+    gauge("raid.missing", Count, "array", 60, "missing or failed member disks"),
+    shaped(gauge("ecc.corrected", Count, "controller", 300, "corrected memory errors"), SensorShape::Counter),
     shaped(
-        gauge("ecc.corrected", Count, "controller", 300, "memory errors that were corrected"),
+        gauge("ecc.uncorrectable", Count, "controller", 300, "uncorrectable memory errors"),
         SensorShape::Counter,
     ),
+    gauge("temperature.margin", Celsius, "sensor", 60, "degrees below the critical temperature"),
+    zero_if_absent(gauge(SERVICE_FAILED, Count, "unit", 30, "1 for a failed unit")),
     shaped(
-        gauge("ecc.uncorrectable", Count, "controller", 300, "memory errors that were not"),
+        gauge("service.restarts", Count, "unit", 60, "automatic restarts by systemd"),
         SensorShape::Counter,
     ),
-    gauge("temperature.margin", Celsius, "sensor", 60, "degrees left to where the hardware protects itself"),
-    zero_if_absent(gauge(SERVICE_FAILED, Count, "unit", 30, "1 for a unit that failed")),
+    shaped(gauge("crash.programs", Count, "", 300, "program crashes"), SensorShape::Occurrences),
     shaped(
-        gauge("service.restarts", Count, "unit", 60, "times that systemd started it again by itself"),
-        SensorShape::Counter,
-    ),
-    shaped(gauge("crash.programs", Count, "", 300, "programs that crashed"), SensorShape::Occurrences),
-    shaped(
-        gauge("boot.unclean", Count, "", 3600, "starts that followed no orderly stop"),
+        gauge("boot.unclean", Count, "", 3600, "starts after an unclean shutdown"),
         SensorShape::Occurrences,
     ),
-    gauge("clock.offset", Seconds, "", 60, "how far the clock is off the relay's"),
-    gauge("clock.unsynchronised", Count, "", 60, "1 while nothing keeps the clock right"),
-    gauge("gateway.loss", Percent, "", 60, "echoes that the gateway didn't answer; only if watched"),
+    gauge("clock.offset", Seconds, "", 60, "difference from the relay's clock"),
+    gauge("clock.unsynchronised", Count, "", 60, "1 while the clock is not synchronised"),
+    gauge("gateway.loss", Percent, "", 60, "packet loss to the gateway; only if watched"),
     zero_if_absent(gauge(
         "dns.silent",
         Count,
         "name server",
         60,
-        "1 for one that does not answer, or can't; only if watched",
+        "1 for a server that does not answer or fails; only if watched",
     )),
     gauge(
         "certificate.left",
         Seconds,
         "file",
         3600,
-        "time until a watched certificate ends; below 0 once it has",
+        "time until a watched certificate expires; below 0 afterwards",
     ),
     gauge("backup.age", Seconds, "file", 300, "time since a watched file was last changed"),
     zero_if_absent(gauge("protection.off", Count, "what", 600, "1 for a protection that is switched off")),

@@ -5,6 +5,13 @@
 //! bare colour. The tables outlive the rectangle and the frame: shapes of letters are learned once. Neighbours are
 //! looked for only in the rectangle itself, so nothing depends on what is around it.
 //! Flat ground and repeated rows cost one bit a run.
+//!
+//! Why it looks like this. Drawn text is no noise: the same few shapes return everywhere, so "what came last time in this
+//! situation" is right nearly always and costs a small fraction of a bit. The first table knows the situation exactly (six
+//! neighbours); where it has not seen it, three neighbours are a coarser guess. Each guess has a probability of its own
+//! that depends on how often it was right lately, so a bad guess costs little. A colour that a failed guess has ruled out
+//! is not offered again at the next level. Both ends update all tables from decoded pixels only, so they stay equal; one
+//! step that only one end takes would garble every later frame, which is why coding and decoding are the same code.
 
 use crate::range_coder::{BitModel, BitTree, RangeCoder};
 use crate::table::{FixedTable, HashTable};
@@ -12,21 +19,21 @@ use crate::table::{FixedTable, HashTable};
 /// Slots for neighbourhoods of six and of three pixels, as powers of two: 1 MiB and 128 KiB.
 const WIDE: u32 = 17;
 const NARROW: u32 = 14;
-/// Pixels beside and above the rectangle, so that each pixel has its neighbours.
+/// Margin left and right of a row, so that every pixel has all its neighbours.
 const PAD: usize = 2;
 const COLOUR: u32 = 0x00ff_ffff;
-/// A guess that was right so often in a row outlives one exception.
+/// A guess that was right this often in a row is kept after one miss.
 const FIRM: u32 = 2;
 
-/// Guesses for one neighbourhood: the likelier colour below its history, and another below a mark of whose slot
-/// this is.
+/// Two guesses for one neighbourhood. The upper byte of `first` is its history, that of `second` a check value of the
+/// neighbourhood, since several share a slot.
 #[derive(Clone, Copy, Default)]
 struct ColourSlot {
     first: u32,
     second: u32,
 }
 
-/// How guesses of one table did, by history.
+/// How likely the guesses of one table are right, by their history.
 struct GuessTrust {
     first: FixedTable<BitModel, 1024>,
     second: FixedTable<BitModel, 256>,
@@ -97,7 +104,7 @@ fn mix(hash: u32) -> u32 {
     hash ^ hash >> 13
 }
 
-/// Colours that it is known not to be.
+/// Colours that failed guesses have ruled out for this pixel.
 struct ExcludedColours {
     colours: [u32; 10],
     count: usize,

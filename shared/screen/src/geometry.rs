@@ -1,26 +1,26 @@
 //! Points, sizes and rectangles in pixels of a picture whose origin is its upper left corner.
 
-/// Longest side of a picture, in pixels: two 8K screens beside each other and room. Larger ones are refused before
+/// Longest side of a picture, in pixels: two 8K screens side by side and some more. Larger ones are refused before
 /// memory is taken for them.
 pub const MAX_SIDE: u16 = 16_384;
 /// Most pixels of a picture: four 4K screens.
 pub const MAX_PIXELS: usize = 4 * 3840 * 2160;
 
-/// A point.
+/// A pixel's position.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, PartialOrd, Ord, Hash)]
 pub struct Point {
-    /// To the right.
+    /// Pixels from the left edge.
     pub x: u16,
-    /// Downwards.
+    /// Pixels from the upper edge.
     pub y: u16,
 }
 
 /// The size of a picture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, PartialOrd, Ord, Hash)]
 pub struct Size {
-    /// Width.
+    /// Width in pixels.
     pub width: u16,
-    /// Height.
+    /// Height in pixels.
     pub height: u16,
 }
 
@@ -37,7 +37,7 @@ impl Size {
         usize::from(self.width) * usize::from(self.height)
     }
 
-    /// The whole of it.
+    /// The rectangle that covers the whole picture.
     pub fn rect(self) -> Rect {
         Rect { x: 0, y: 0, width: self.width, height: self.height }
     }
@@ -46,9 +46,9 @@ impl Size {
 /// A rectangle. One made by [`Rect::within`] or [`Rect::intersect`] ends inside of its picture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, PartialOrd, Ord, Hash)]
 pub struct Rect {
-    /// Left edge.
+    /// Left edge, in pixels.
     pub x: u16,
-    /// Upper edge.
+    /// Upper edge, in pixels.
     pub y: u16,
     /// Width.
     pub width: u16,
@@ -57,7 +57,7 @@ pub struct Rect {
 }
 
 impl Rect {
-    /// A rectangle.
+    /// A rectangle by its upper left corner and its size.
     pub fn new(x: u16, y: u16, width: u16, height: u16) -> Self {
         Self { x, y, width, height }
     }
@@ -82,7 +82,7 @@ impl Rect {
         u32::from(self.y) + u32::from(self.height)
     }
 
-    /// Itself, if it isn't empty and lies wholly inside of a picture of that size.
+    /// This rectangle if it isn't empty and lies wholly inside of a picture of that size.
     pub fn within(self, size: Size) -> Option<Self> {
         let inside = self.right() <= u32::from(size.width) && self.bottom() <= u32::from(size.height);
         (inside && !self.is_empty()).then_some(self)

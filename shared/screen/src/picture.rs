@@ -31,7 +31,7 @@ impl Picture {
         Self { size, pixels: vec![0; size.pixels()] }
     }
 
-    /// Its size.
+    /// Width and height.
     pub fn size(&self) -> Size {
         self.size
     }

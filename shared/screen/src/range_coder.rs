@@ -56,7 +56,7 @@ pub(crate) trait RangeCoder {
     fn spent(&self) -> bool;
 }
 
-/// Writes.
+/// Writes bits into bytes.
 #[derive(Debug)]
 pub(crate) struct RangeEncoder {
     low: u64,

@@ -4,6 +4,11 @@
 //! the rest is restored from what is kept, filled, painted, or sent as natural pictures; at rest, what was lossy is
 //! sent exactly. Each step changes the shadow, which is what the viewer has (where a lossy picture was sent: what
 //! it stands for), so that the next compares with the truth.
+//!
+//! The order matters. Tiles are kept before anything covers them, because the viewer can only keep what it still shows.
+//! Copies come before painting, because their source is the old picture. What does not fit into the budget stays owed: its
+//! tile is compared again in the next frame, so the viewer never waits for something that has meanwhile disappeared.
+//! A lossy picture is entered into the shadow as if it were exact; [`lossy_blocks`] remembers where that is untrue.
 
 mod block_content;
 mod lossy_blocks;
@@ -28,11 +33,11 @@ use lossy_blocks::LossyBlocks;
 use plan::{SendJob, SendMethod};
 use tile_cache::TileCache;
 
-/// Frames that a tile must not have changed in before the viewer keeps it: what scrolls by isn't worth it.
+/// A tile must stay unchanged for this many frames before the viewer keeps it: text that scrolls by isn't worth it.
 const SETTLED: u32 = 4;
-/// Frames that a lossy tile must not have changed in to be sent exactly while others change.
+/// A lossy tile must stay unchanged for this many frames to be sent exactly while others change.
 const RESTED: u32 = 12;
-/// Changed pixels below which nothing is looked for that moved.
+/// With fewer changed pixels than this, the search for moved content isn't worth its time.
 const MOTION: usize = 3000;
 
 /// How to code a frame.
@@ -129,7 +134,7 @@ impl FrameBuilder {
 }
 
 impl ScreenEncoder {
-    /// For pictures of that size. Its first frame is whole.
+    /// An encoder for pictures of that size. Its first frame shows the whole picture.
     pub fn new(size: Size) -> Self {
         let model = FrameModel::new(size);
         let tiles = model.grid;

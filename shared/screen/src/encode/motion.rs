@@ -3,6 +3,12 @@
 //! Places with some content (a colour that differs from its left neighbour, and a hash that chooses few of them)
 //! are looked up by the pixels around them: where the same pixels stood elsewhere before, that displacement gets a
 //! vote. The displacements with most votes are compared block by block, and what matches is joined to rectangles.
+//!
+//! Why not compare everything with everything: a screen of two million pixels can move by millions of displacements. Anchors
+//! reduce that to a vote. They must be chosen by content alone, never by position, or the same text would have other anchors
+//! after it moved; and content that stands at several places is dropped, since blank rows and repeated icons would vote for
+//! every displacement at once. A copy is exact (every pixel is compared before it is used), so a wrong vote costs time only.
+//! Copies run in an order in which none overwrites the source of a later one, as `memmove` does.
 
 use std::collections::HashMap;
 
@@ -14,9 +20,9 @@ use crate::table::CellMap;
 
 /// Width of what is looked up, in pixels.
 const WINDOW: usize = 16;
-/// A second row that belongs to it, so that parts of letters aren't taken for each other.
+/// Distance of a second row that is hashed too, so that parts of letters aren't mistaken for each other.
 const BELOW: u16 = 5;
-/// More changed pixels than that are much: then fewer places suffice.
+/// Above this number of changed pixels, fewer anchors are enough.
 const MUCH: usize = 1 << 18;
 
 /// How densely places are looked up.
@@ -24,7 +30,7 @@ const MUCH: usize = 1 << 18;
 struct SearchDensity {
     /// One in 2^n of all places with content.
     chosen: u32,
-    /// Of the new picture, one row in so many.
+    /// Every how many rows of the new picture are searched.
     rows: usize,
 }
 /// Displacements that are compared.
@@ -33,7 +39,7 @@ const CANDIDATES: usize = 4;
 const VOTES: u32 = 4;
 /// Changed blocks that a copy must bring: below, it costs more than coding them.
 const WORTH: usize = 3;
-/// Places remembered of the old picture, as a power of two. More than that are of no more use.
+/// Anchors remembered of the old picture, as a power of two. More of them find nothing new.
 const TABLE: u32 = 16;
 
 /// A rectangle that was elsewhere before.
@@ -113,7 +119,7 @@ fn content(here: &[u32], there: &[u32]) -> u32 {
     u32::try_from(hash >> 32).unwrap_or_default()
 }
 
-/// A place that is dead: its content stands at more than one.
+/// Marks content that stands at more than one place and therefore says nothing.
 const TWICE: u32 = u32::MAX - 1;
 
 /// Takes a place into the table; `true` if it is new.

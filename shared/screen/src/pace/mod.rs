@@ -3,12 +3,17 @@
 //! A frame is captured only on credit, so it shows the newest state when it is sent, and what queues on the way is
 //! bounded. From when frames were sent, and when they arrived and were painted, follow the least delay of the path, the
 //! rate at which it delivers, and how long the last frames queued. A viewer that is slow to paint says nothing about the
-//! path: it gets fewer frames, not smaller ones. Time is an argument: since whatever moment the caller likes.
+//! path: it gets fewer frames, not smaller ones. Time is an argument, counted from any fixed moment.
 //!
 //! Few frames unpainted keep a near path from queueing, and would leave a far one empty most of the time: what follows
 //! would wait for a round trip. So a far path may hold more of them, evenly spaced and no closer than the viewer paints; what
 //! keeps it from queueing is that no more bytes are under way than it delivers in its delay. What somebody did goes before
 //! that spacing, since they wait for what comes of it.
+//!
+//! The rate can't be read off directly, because a frame's delay is the path's own delay, its transfer and the queue before
+//! it. Frames that follow each other closely show the rate (the path was busy between them), and so do large ones compared
+//! with the smallest delay seen. Where neither is at hand, a higher rate is tried now and then and given up when delays
+//! rise. The mean of transfer times, not of rates, is kept, so the estimate falls faster than it rises.
 //!
 //! Degrades in this order: frame rate, then quality of natural pictures, then refinement; drawn things stay exact.
 
@@ -19,19 +24,19 @@ use crate::encode::PhotoQuality;
 
 /// Most frames that are sent and not painted yet, on a near path.
 pub const MAX_UNPAINTED: usize = 3;
-/// And on any path, with those that go before the spacing.
+/// Most unpainted frames on any path, urgent ones included.
 pub const MOST_UNPAINTED: usize = 14;
 /// A path whose delay there and back is beyond this is far: it may hold one frame more for each [`SPACING`].
 const FAR: Duration = Duration::from_millis(80);
 /// Beyond [`MAX_UNPAINTED`], frames don't follow each other more closely than this.
 const SPACING: Duration = Duration::from_millis(25);
-/// After somebody did something, so many frames go before the spacing, within that time.
+/// After input, this many frames skip the spacing, within [`URGENT`].
 const URGENT_FRAMES: usize = 2;
 /// See [`URGENT_FRAMES`]. Programs answer a key within a few milliseconds.
 const URGENT: Duration = Duration::from_millis(100);
 /// Least and most bytes of a frame; and of the first, when nothing is known of the path.
 pub const LEAST_BUDGET: usize = 4 << 10;
-/// Most bytes of a frame, whatever the path.
+/// Most bytes of a frame on any path.
 pub const MOST_BUDGET: usize = 8 << 20;
 const FIRST_BUDGET: usize = 64 << 10;
 
@@ -65,7 +70,7 @@ const REST_SLOW: Duration = Duration::from_millis(800);
 /// Qualities of natural pictures, each with the bytes a second that it takes to use it.
 const QUALITIES: [(u8, u64); 5] = [(85, 1_500_000), (75, 500_000), (60, 180_000), (45, 70_000), (30, 0)];
 
-/// What the technician wishes.
+/// The quality that the technician has chosen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum QualityMode {
     /// Lossy while it moves or the link is slow, exact once at rest.
@@ -77,12 +82,12 @@ pub enum QualityMode {
     Lean,
 }
 
-/// What a frame was when it was sent.
+/// What is known of a frame when it is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SentFrame {
-    /// Its number.
+    /// Number of the frame; the viewer reports it when painted.
     pub frame: u32,
-    /// Its bytes.
+    /// Length of the coded frame in bytes.
     pub bytes: usize,
     /// Pixels that were coded: [`EncodedFrame::pixels`](crate::EncodedFrame::pixels).
     pub pixels: usize,
