@@ -293,7 +293,7 @@ set = { service = "$service" }
         assert_eq!(bound[0].1["older-than"], ParameterValue::Integer(48));
         assert_eq!(bound[1].1["service"], ParameterValue::Text("web-1.service".into()));
         let other = [("service".to_owned(), ParameterValue::Text("sshd.service".into()))];
-        assert!(manifest.bind(&other).unwrap_err().contains("fits none of"));
+        assert!(manifest.bind(&other).unwrap_err().to_string().contains("fits none of"));
     }
 
     proptest::proptest! {

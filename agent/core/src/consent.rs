@@ -120,7 +120,7 @@ pub enum DecideError {
 
 impl DecideError {
     /// As the person is told.
-    pub const fn said(self) -> AgentNotice {
+    pub const fn notice(self) -> AgentNotice {
         match self {
             Self::NotOpen => AgentNotice::RequestOver,
             Self::TooSoon { seconds } => AgentNotice::ReadFirst { seconds },

@@ -114,8 +114,8 @@ impl TryFrom<RunbookSection> for RunbookRules {
             [] => Ok(()),
             list => list.chunks(16).try_for_each(|some| kind(some.to_vec()).is_sound()),
         };
-        sound(&services, ParameterKind::Service)?;
-        sound(&processes, ParameterKind::Process)?;
+        sound(&services, ParameterKind::Service).map_err(|error| error.to_string())?;
+        sound(&processes, ParameterKind::Process).map_err(|error| error.to_string())?;
         written.clear.iter().flatten().try_for_each(|dir| may_be_cleared(dir))?;
         Ok(Self {
             off: written.off,

@@ -123,7 +123,7 @@ impl AttendConsole {
                 println!("Request {request}: {how}.");
             }
             LocalEvent::Session(session) => self.session(&session),
-            LocalEvent::Activity { entry, .. } => println!("· {}", entry.act),
+            LocalEvent::Activity { entry, .. } => println!("· {}", entry.activity),
             LocalEvent::Chat { session, line } if line.from_technician => {
                 self.current = Some(session);
                 let name = self.sessions.get(&session).map_or("technician", |s| s.technician.as_str());

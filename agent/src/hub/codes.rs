@@ -28,7 +28,7 @@ pub(crate) enum NewCodeError {
 
 impl NewCodeError {
     /// As the person is told.
-    pub(crate) fn said(&self) -> AgentNotice {
+    pub(crate) fn notice(&self) -> AgentNotice {
         match self {
             Self::LockedOut(locked) => AgentNotice::CodesLocked { seconds: locked.seconds },
             Self::NoRelay(_) => AgentNotice::NoRelay,

@@ -14,7 +14,7 @@ use nearhand_agent_core::sessions::{
     LocalUser, PendingChange, PendingChangeId, ProposesChange, Sessions, Timestamp,
 };
 use nearhand_proto::audit::AuditHead;
-use nearhand_proto::chat::{ChatLog, ChatSide};
+use nearhand_proto::chat::{ChatLog, SessionSide};
 use nearhand_proto::credential::{Retirement, RevocationList};
 use nearhand_proto::grant::{Capabilities, Capability};
 use nearhand_proto::id::SessionId;
@@ -81,7 +81,7 @@ impl SessionHandle {
             inbox,
             granted: Arc::new(watch::channel(Capabilities::NONE).0),
             target: Arc::new(watch::channel(None).0),
-            chat: Arc::new(SharedChat::new(ChatLog::new(ChatSide::Device))),
+            chat: Arc::new(SharedChat::new(ChatLog::new(SessionSide::Device))),
         }
     }
 

@@ -54,7 +54,7 @@ pub(crate) enum HelpError {
 
 impl HelpError {
     /// As the person is told.
-    pub(crate) fn said(&self) -> AgentNotice {
+    pub(crate) fn notice(&self) -> AgentNotice {
         match self {
             Self::Empty => AgentNotice::NoText,
             Self::NoRelay => AgentNotice::NoRelay,
@@ -212,7 +212,7 @@ impl HelpDesk {
     ) -> Result<(), HelpError> {
         let opinion = opinion.safe().ok_or(HelpError::Empty)?;
         let relay = self.relay.connection().ok_or(HelpError::NoRelay)?;
-        relay.ask(&RelayRequest::GiveFeedback { session, opinion }).await?;
+        relay.ask(&RelayRequest::GiveFeedback { session, feedback: opinion }).await?;
         Ok(())
     }
 }

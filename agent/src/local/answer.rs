@@ -91,7 +91,7 @@ pub(super) async fn answer(service: &LocalService, caller: LocalUser, verb: Loca
     if matches!(verb, LocalVerb::NewCode | LocalVerb::Extend { .. } | LocalVerb::Resume { .. })
         && let Err(error) = hub.read(|sessions, now| sessions.hands_off(now.instant))
     {
-        return LocalReply::Refused(error.said());
+        return LocalReply::Refused(error.notice());
     }
     if let Err(reply) = theirs(hub, caller, &verb) {
         return reply;
@@ -101,7 +101,7 @@ pub(super) async fn answer(service: &LocalService, caller: LocalUser, verb: Loca
         // What these mean for the connection is the server's.
         LocalVerb::Watch | LocalVerb::WatchAsWindow | LocalVerb::LeaveWindow => LocalReply::Done,
         LocalVerb::NewCode => {
-            hub.new_code(caller).await.map_or_else(|e| LocalReply::Refused(e.said()), LocalReply::Code)
+            hub.new_code(caller).await.map_or_else(|e| LocalReply::Refused(e.notice()), LocalReply::Code)
         }
         LocalVerb::CancelCode => cancel_code(hub, caller),
         LocalVerb::Decide { request, choice } => decide(hub, request, choice),
@@ -149,12 +149,12 @@ pub(super) async fn answer(service: &LocalService, caller: LocalUser, verb: Loca
             .help
             .ask(caller, &wanted)
             .await
-            .map_or_else(|e| LocalReply::Refused(e.said()), LocalReply::Help),
+            .map_or_else(|e| LocalReply::Refused(e.notice()), LocalReply::Help),
         LocalVerb::WithdrawHelp => hub
             .help
             .withdraw(caller)
             .await
-            .map_or_else(|e| LocalReply::Refused(e.said()), |()| LocalReply::Done),
+            .map_or_else(|e| LocalReply::Refused(e.notice()), |()| LocalReply::Done),
         LocalVerb::Help => LocalReply::Help(hub.help.standing(caller)),
         LocalVerb::Rate { session, stars, comment } => {
             give_opinion(hub, caller, session, &SessionFeedback::Rating { stars, comment }).await
@@ -182,7 +182,7 @@ fn cancel_code(hub: &Hub, caller: LocalUser) -> LocalReply {
 /// program that waited for the disk here could not say Stop meanwhile.
 fn decide(hub: &Hub, request: u64, choice: ConsentChoice) -> LocalReply {
     let (decided, in_force) = hub.propose(|sessions, now| sessions.decide(now, request, choice));
-    decided.map_or_else(|error| LocalReply::Refused(error.said()), |_| taken(in_force))
+    decided.map_or_else(|error| LocalReply::Refused(error.notice()), |_| taken(in_force))
 }
 
 fn extend(hub: &Hub, session: SessionId, capabilities: Capabilities, seconds: u32) -> LocalReply {
@@ -254,7 +254,7 @@ async fn give_opinion(
         return LocalReply::Refused(AgentNotice::NotTheirs);
     }
     let given = hub.help.give_opinion(session, opinion).await;
-    given.map_or_else(|error| LocalReply::Refused(error.said()), |()| LocalReply::Done)
+    given.map_or_else(|error| LocalReply::Refused(error.notice()), |()| LocalReply::Done)
 }
 
 /// Whether what a verb is about is the caller's own; what is somebody else's doesn't exist for them.

@@ -228,7 +228,10 @@ impl Runbooks {
             }
             gate::in_time(order.issued, order.deadline, hub.identity.judging_time())?;
             let known = ordered_runbook(&self.home, &hub.identity.enrolment().organisation, &order, carried)?;
-            let bound = known.manifest.bind(&order.parameters).map_err(RunRefusal::Parameter)?;
+            let bound = known
+                .manifest
+                .bind(&order.parameters)
+                .map_err(|error| RunRefusal::Parameter(error.to_string()))?;
             self.begin(hub, &origin, order.run, &known, bound, order.mode).await
         };
         let outcome = begun.await;
@@ -381,7 +384,8 @@ impl Runbooks {
                 .filter(|_| !raised.instance.is_empty())
                 .map(|parameter| (parameter.name.clone(), ParameterValue::Text(raised.instance.clone())))
                 .collect();
-            let bound = known.manifest.bind(&said).map_err(RunRefusal::Parameter)?;
+            let bound =
+                known.manifest.bind(&said).map_err(|error| RunRefusal::Parameter(error.to_string()))?;
             self.begin(hub, &origin, RunId::random(&mut OsRng), &known, bound, RunMode::Apply).await
         };
         let mut running = match begun.await {

@@ -248,7 +248,7 @@ impl ControlPlane {
         act: AlarmAction,
     ) -> Result<RelayReply, RelayRefusal> {
         let now = now_unix();
-        act.check(now).map_err(invalid)?;
+        act.check(now).map_err(|error| invalid(error.to_string()))?;
         let act = self.known_assignee(act).await?;
         let detail = match &act {
             AlarmAction::Acknowledge { comment } | AlarmAction::Comment(comment) => {
@@ -287,7 +287,7 @@ impl ControlPlane {
         what: NewMaintenanceWindow,
     ) -> Result<RelayReply, RelayRefusal> {
         let now = now_unix();
-        what.check(now).map_err(invalid)?;
+        what.check(now).map_err(|error| invalid(error.to_string()))?;
         let device = what.device.map_or_else(|| "all devices".to_owned(), |id| format!("device {id}"));
         let rule = what.rule.as_deref().unwrap_or("all rules");
         let detail = format!("{device}, {rule}, {} to {}: {}", what.begins, what.ends, what.reason);

@@ -137,9 +137,10 @@ impl ControlPlane {
             (RelayRequest::WithdrawHelp, Caller::Device(_) | Caller::Guest(_)) => {
                 self.withdraw_help(peer).await
             }
-            (RelayRequest::GiveFeedback { session, opinion }, Caller::Device(_) | Caller::Guest(_)) => {
-                self.opine(peer, session, opinion).await
-            }
+            (
+                RelayRequest::GiveFeedback { session, feedback: opinion },
+                Caller::Device(_) | Caller::Guest(_),
+            ) => self.opine(peer, session, opinion).await,
             (RelayRequest::HelpQueue { closed }, Caller::Person(_)) => self.help_queue(closed).await,
             (RelayRequest::TakeHelp { number }, Caller::Person(who)) => {
                 self.take_help(peer, who, number).await

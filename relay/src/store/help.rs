@@ -2,7 +2,7 @@
 
 use nearhand_proto::id::{SessionId, TechnicianId};
 use nearhand_proto::message::help::{
-    FeedbackEntry, HelpEntry, HelpProgress, HelpRequest, SessionFeedback, Urgency,
+    FeedbackEntry, HelpEntry, HelpProgress, HelpRequest, HelpTaken, SessionFeedback, Urgency,
 };
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::caller::PeerId;
@@ -215,7 +215,7 @@ fn entry(row: &AnyRow) -> Result<(PeerId, HelpEntry), StoreError> {
             reach: row.try_get("reach")?,
         },
         asked: millis(row.try_get("asked_at")?),
-        taken: (taken > 0).then(|| (by, millis(taken))),
+        taken: (taken > 0).then(|| HelpTaken { by, at: millis(taken) }),
         closed: (closed > 0).then(|| millis(closed)),
     };
     Ok((peer, entry))
@@ -259,7 +259,7 @@ impl StoreReader {
         let Some((peer, entry)) = row.as_ref().map(entry).transpose()? else { return Ok(None) };
         let place = match entry {
             HelpEntry { closed: Some(_), .. } => HelpProgress::Closed { number },
-            HelpEntry { taken: Some((technician, _)), .. } => HelpProgress::Taken { number, technician },
+            HelpEntry { taken: Some(taken), .. } => HelpProgress::Taken { number, technician: taken.by },
             HelpEntry { wanted, .. } => HelpProgress::Waiting {
                 number,
                 ahead: self.ahead(number, wanted.urgency).await?,

@@ -5,7 +5,7 @@ use nearhand_proto::credential::Credential;
 use nearhand_proto::forward::BindGrant;
 use nearhand_proto::id::{DeviceId, SessionId, TechnicianId};
 use nearhand_proto::identity::{PublicKey, Signed};
-use nearhand_proto::message::control::{CloseOutcome, DeviceFacts, SessionEntry};
+use nearhand_proto::message::control::{CloseOutcome, DeviceFacts, SessionClosing, SessionEntry};
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::admission::{StoredMembership, UsedInvite};
 use nearhand_relay_core::alarm::absence::RememberedDevice;
@@ -295,7 +295,10 @@ fn session_row(row: &AnyRow) -> Result<SessionRow, StoreError> {
     let peer: PeerId = parse(&text(row, "peer")?, "sessions")?;
     let ended = match big(row, "ended_at")? {
         0 => None,
-        at => Some((millis(at), schema::outcome(&text(row, "outcome")?).unwrap_or(CloseOutcome::Failed))),
+        at => {
+            let outcome = schema::outcome(&text(row, "outcome")?).unwrap_or(CloseOutcome::Failed);
+            Some(SessionClosing { at: millis(at), outcome })
+        }
     };
     Ok(SessionEntry {
         id: parse(&text(row, "id")?, "sessions")?,

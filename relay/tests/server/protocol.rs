@@ -12,7 +12,7 @@ use nearhand_proto::invitation::OneTime;
 use nearhand_proto::message::ProgramInfo;
 use nearhand_proto::message::control::{
     CloseCode, CloseOutcome, OfferRefusal, RelayHello, RelayPush, RelayPushReply, RelayRefusal, RelayReply,
-    RelayRequest, SessionTarget,
+    RelayRequest, SessionClosing, SessionTarget,
 };
 use nearhand_proto::support_code::RoutingDigits;
 use tokio::io::AsyncWriteExt;
@@ -193,7 +193,10 @@ async fn a_session_is_opened_reopened_listed_and_closed() {
     let witness = relay.relay.control().store().reader().witness(&member.device_id()).await.unwrap();
     assert_eq!(witness, Some(audit));
     let RelayReply::Sessions(listed) = grace.ask(&RelayRequest::Sessions).await else { panic!() };
-    assert!(matches!(listed[0].ended, Some((_, CloseOutcome::Stopped))), "{listed:?}");
+    assert!(
+        matches!(listed[0].ended, Some(SessionClosing { outcome: CloseOutcome::Stopped, .. })),
+        "{listed:?}"
+    );
 
     // All of it is in the log, which verifies.
     let admin = org.first_admin().online(&relay).await;

@@ -93,7 +93,7 @@ pub enum DeviceProfile {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AlarmTransition {
-    /// It began.
+    /// The alarm began.
     Raised,
     /// It became more severe.
     Worsened,
@@ -172,7 +172,7 @@ pub struct AlarmEvent {
     pub rule_version: u32,
     /// Of what: a mount point, a service; empty where the rule knows only one.
     pub instance: String,
-    /// What happened.
+    /// What happened to the alarm.
     pub transition: AlarmTransition,
     /// How bad it is from now on; at an end: how bad it was last.
     pub severity: Severity,
@@ -193,11 +193,11 @@ pub struct AlarmEvent {
 /// What a device's spool holds under one number.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum SpoolEntry {
-    /// An event.
+    /// Something happened to an alarm.
     Event(AlarmEvent),
     /// Events were given up, because there was no room for them. The newest state of each alarm follows as events.
     Gap {
-        /// How many.
+        /// Number of lost events.
         lost: u64,
         /// When the first of them was observed.
         from: UnixMillis,
@@ -269,7 +269,7 @@ pub enum BatchError {
     /// A name, a text or a number outside its limits.
     #[error("record {seq} has a {field} outside its limits")]
     Field {
-        /// Which record.
+        /// Number of the record.
         seq: u64,
         /// Which of its fields.
         field: &'static str,
@@ -374,7 +374,7 @@ pub enum ShutdownNotice {
 /// What a device says of its monitoring when it connects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MonitoringHello {
-    /// Its spool.
+    /// Id of the device's spool.
     pub stream: StreamId,
     /// What kind of machine it is.
     pub profile: DeviceProfile,

@@ -1,9 +1,9 @@
 //! The audit chain: an append-only record that shows when somebody edited or shortened it.
 //!
 //! Each row holds the hash of the row before it, its own hash and the writer's signature over that hash. A
-//! [`AuditHead`] (number, hash, signature) witnesses all rows up to it; the two ends of a session and the relay
-//! keep each other's heads, so a log that was rewritten from the start contradicts its witnesses. Pure: where
-//! rows are kept, and when they are synced, is the business of whoever writes one.
+//! [`AuditHead`] (number, hash, signature) vouches for all rows up to it; the two ends of a session and the relay
+//! keep each other's heads, so a log that was rewritten from the start contradicts these checkpoints. Pure: its callers
+//! keep the rows and sync them.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -39,7 +39,7 @@ pub struct AuditRow {
     pub number: u64,
     /// When, by the writer's clock.
     pub at: UnixMillis,
-    /// What happened.
+    /// The event that the row records.
     pub event: AuditEvent,
     /// Hash of the row before; zeros for the first.
     #[serde(with = "hex32")]
@@ -51,7 +51,7 @@ pub struct AuditRow {
     pub head: Signed<AuditHead>,
 }
 
-/// Witness of all rows up to a number.
+/// Stands for all rows up to a number; kept by others, it is a checkpoint of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AuditHead {
     /// The last row's number; 0 for an empty log.
@@ -114,8 +114,8 @@ pub enum LogDefect {
     /// Its signature isn't the writer's.
     #[error("was not signed by this log's key")]
     Signature,
-    /// A witness says that there were this many rows, or another row in this place.
-    #[error("is missing or differs from what was witnessed: the log was cut or rewritten")]
+    /// A checkpoint stands for more rows than there are, or for another row in this place.
+    #[error("is missing or differs from what others know of it: the log was cut or rewritten")]
     Checkpoint,
 }
 
@@ -124,13 +124,13 @@ pub enum LogDefect {
 pub struct LogVerifier {
     keys: Vec<PublicKey>,
     head: AuditHead,
-    witnesses: Vec<AuditHead>,
+    checkpoints: Vec<AuditHead>,
 }
 
 impl LogVerifier {
-    /// For a log written with one of `keys` (several after a rotation), with what others witnessed of it.
-    pub fn new(keys: Vec<PublicKey>, witnesses: Vec<AuditHead>) -> Self {
-        Self { keys, head: AuditHead::EMPTY, witnesses }
+    /// For a log written with one of `keys` (several after a rotation), with the heads that others keep of it.
+    pub fn new(keys: Vec<PublicKey>, checkpoints: Vec<AuditHead>) -> Self {
+        Self { keys, head: AuditHead::EMPTY, checkpoints }
     }
 
     /// Takes the next row; `None` for one that could not be read.
@@ -156,7 +156,7 @@ impl LogVerifier {
         if !self.keys.iter().any(|key| row.head.open(key).ok() == Some(head)) {
             return Err(broken(LogDefect::Signature));
         }
-        if self.witnesses.iter().any(|w| w.number == head.number && w.hash != head.hash) {
+        if self.checkpoints.iter().any(|w| w.number == head.number && w.hash != head.hash) {
             return Err(broken(LogDefect::Checkpoint));
         }
         self.head = head;
@@ -166,9 +166,9 @@ impl LogVerifier {
     /// The verified log's head, once all rows were taken.
     ///
     /// # Errors
-    /// [`BrokenLog`] if somebody witnessed more rows than there are.
+    /// [`BrokenLog`] if a checkpoint stands for more rows than there are.
     pub fn finish(self) -> Result<AuditHead, BrokenLog> {
-        match self.witnesses.iter().map(|w| w.number).max() {
+        match self.checkpoints.iter().map(|w| w.number).max() {
             Some(number) if number > self.head.number => {
                 Err(BrokenLog { row: self.head.number.saturating_add(1), why: LogDefect::Checkpoint })
             }
@@ -231,8 +231,12 @@ mod tests {
             .collect()
     }
 
-    fn verify(rows: &[AuditRow], key: &SecretKey, witnesses: Vec<AuditHead>) -> Result<AuditHead, BrokenLog> {
-        let mut v = LogVerifier::new(vec![key.public()], witnesses);
+    fn verify(
+        rows: &[AuditRow],
+        key: &SecretKey,
+        checkpoints: Vec<AuditHead>,
+    ) -> Result<AuditHead, BrokenLog> {
+        let mut v = LogVerifier::new(vec![key.public()], checkpoints);
         rows.iter().try_for_each(|r| v.row(Some(r)))?;
         v.finish()
     }
@@ -243,7 +247,8 @@ mod tests {
         let rows = log(&key, 5);
         let head = verify(&rows, &key, vec![]).unwrap();
         assert_eq!(head.number, 5);
-        let bad = |rows: &[AuditRow], witnesses| verify(rows, &key, witnesses).map_err(|b| (b.row, b.why));
+        let bad =
+            |rows: &[AuditRow], checkpoints| verify(rows, &key, checkpoints).map_err(|b| (b.row, b.why));
 
         let mut edited = rows.clone();
         edited[2].event.detail = "nothing to see".into();
@@ -258,7 +263,7 @@ mod tests {
         let forger = SecretKey::generate(&mut OsRng);
         assert_eq!(bad(&log(&forger, 5), vec![]), Err((1, LogDefect::Signature)));
 
-        // Rewritten by somebody who has the key: only a witness can tell.
+        // Rewritten by somebody who has the key: only a checkpoint can tell.
         let mut rewritten = log(&key, 4);
         let last = AuditHead { number: 4, hash: rewritten[3].hash };
         let event = AuditEvent { detail: "other".into(), ..rows[4].event.clone() };

@@ -27,16 +27,16 @@ fn log(details: &[String]) -> (Vec<AuditRow>, AuditHead) {
     (rows, head)
 }
 
-fn verify(rows: &[Option<AuditRow>], witness: AuditHead) -> Result<AuditHead, BrokenLog> {
-    let mut verifier = LogVerifier::new(vec![key().public()], vec![witness]);
+fn verify(rows: &[Option<AuditRow>], checkpoint: AuditHead) -> Result<AuditHead, BrokenLog> {
+    let mut verifier = LogVerifier::new(vec![key().public()], vec![checkpoint]);
     rows.iter().try_for_each(|row| verifier.row(row.as_ref()))?;
     verifier.finish()
 }
 
 /// Verifies rows that can all be read; returns the place of the first bad one.
-fn first_bad(rows: Vec<AuditRow>, witness: AuditHead) -> Option<(u64, LogDefect)> {
+fn first_bad(rows: Vec<AuditRow>, checkpoint: AuditHead) -> Option<(u64, LogDefect)> {
     let rows: Vec<_> = rows.into_iter().map(Some).collect();
-    verify(&rows, witness).err().map(|broken| (broken.row, broken.why))
+    verify(&rows, checkpoint).err().map(|broken| (broken.row, broken.why))
 }
 
 #[test]
@@ -106,7 +106,7 @@ proptest! {
     }
 
     #[test]
-    fn a_rewritten_tail_contradicts_its_witness(
+    fn a_rewritten_tail_contradicts_its_checkpoint(
         details in prop::collection::vec("[a-z]{1,8}", 2..8),
         at in any::<prop::sample::Index>(),
     ) {

@@ -6,21 +6,38 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::local::{ChatLine, DeliveryMark};
 use crate::message::session::{ChatFrame, MAX_CHAT};
+pub use crate::session_side::SessionSide;
 use crate::text;
 use crate::time::UnixMillis;
 
 /// Most messages of one direction in one session; beyond it a peer is cut off.
 pub const MAX_MESSAGES: u64 = 10_000;
 
-/// Which end keeps the log.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum ChatSide {
-    /// The technician's client.
-    Technician,
-    /// The agent.
-    Device,
+/// A chat message as shown.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ChatLine {
+    /// From the technician; else from this device.
+    pub from_technician: bool,
+    /// Its number in its direction.
+    pub number: u64,
+    /// When it was written.
+    pub at: UnixMillis,
+    /// The text of the message.
+    pub text: String,
+    /// How far it has come.
+    pub mark: DeliveryMark,
+}
+
+/// How far a chat message has come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum DeliveryMark {
+    /// Written at this end, not yet received at the other.
+    Sent,
+    /// Arrived at the other end.
+    Received,
+    /// Put before the other person's eyes.
+    Shown,
 }
 
 /// The other end broke the rules of the chat.
@@ -48,7 +65,7 @@ pub enum ChatChange {
 /// The whole chat of a session.
 #[derive(Clone, Debug)]
 pub struct ChatLog {
-    side: ChatSide,
+    side: SessionSide,
     lines: Vec<ChatLine>,
     written: u64,
     got: u64,
@@ -57,7 +74,7 @@ pub struct ChatLog {
 
 impl ChatLog {
     /// An empty chat.
-    pub fn new(side: ChatSide) -> Self {
+    pub fn new(side: SessionSide) -> Self {
         Self { side, lines: Vec::new(), written: 0, got: 0, seen: 0 }
     }
 
@@ -78,7 +95,7 @@ impl ChatLog {
             return None;
         }
         self.written += 1;
-        let from_technician = self.side == ChatSide::Technician;
+        let from_technician = self.side == SessionSide::Technician;
         let line = ChatLine { from_technician, number: self.written, at, text, mark: DeliveryMark::Sent };
         self.lines.push(line.clone());
         Some(line)
@@ -100,7 +117,7 @@ impl ChatLog {
             ChatFrame::Message { number, .. } if number != self.got + 1 => Err(ChatError::Gap),
             ChatFrame::Message { number, at, text } => {
                 self.got = number;
-                let from_technician = self.side == ChatSide::Device;
+                let from_technician = self.side == SessionSide::Device;
                 let text = text::multi_line(&text, MAX_CHAT);
                 let line = ChatLine { from_technician, number, at, text, mark: DeliveryMark::Received };
                 self.lines.push(line.clone());
@@ -112,7 +129,7 @@ impl ChatLog {
     }
 
     fn mark(&mut self, up_to: u64, mark: DeliveryMark) -> ChatChange {
-        let own = self.side == ChatSide::Technician;
+        let own = self.side == SessionSide::Technician;
         let mut marked = Vec::new();
         for line in &mut self.lines {
             if line.from_technician == own && line.number <= up_to && line.mark < mark {
@@ -143,7 +160,7 @@ impl ChatStream {
             self.told_shown = log.seen;
             return Some(ChatFrame::Shown(log.seen));
         }
-        let own = log.side == ChatSide::Technician;
+        let own = log.side == SessionSide::Technician;
         let next = log.lines.iter().find(|line| {
             line.from_technician == own && line.number > self.sent && line.mark == DeliveryMark::Sent
         })?;
@@ -168,7 +185,7 @@ mod tests {
 
     #[test]
     fn messages_cross_with_their_marks() {
-        let (mut t, mut d) = (ChatLog::new(ChatSide::Technician), ChatLog::new(ChatSide::Device));
+        let (mut t, mut d) = (ChatLog::new(SessionSide::Technician), ChatLog::new(SessionSide::Device));
         let (mut t_link, mut d_link) = (ChatStream::default(), ChatStream::default());
         t.say("hello\u{1b}[2J\n", AT).unwrap();
         assert!(
@@ -184,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_lost_connection_loses_and_doubles_nothing() {
-        let (mut t, mut d) = (ChatLog::new(ChatSide::Technician), ChatLog::new(ChatSide::Device));
+        let (mut t, mut d) = (ChatLog::new(SessionSide::Technician), ChatLog::new(SessionSide::Device));
         t.say("one", AT);
         t.say("two", AT);
         let mut lost = ChatStream::default();
@@ -201,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_leaves_out_or_floods_is_an_error() {
-        let mut d = ChatLog::new(ChatSide::Device);
+        let mut d = ChatLog::new(SessionSide::Device);
         let m = |number| ChatFrame::Message { number, at: AT, text: "x".into() };
         assert_eq!(d.take(m(2)), Err(ChatError::Gap));
         assert_eq!(d.take(m(u64::MAX)), Err(ChatError::TooMany));

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use proptest::prelude::*;
 
-use super::{ChatChange, ChatLog, ChatSide, ChatStream};
+use super::{ChatChange, ChatLog, ChatStream, SessionSide};
 use crate::message::local::DeliveryMark;
 use crate::message::session::ChatFrame;
 use crate::time::UnixMillis;
@@ -53,14 +53,14 @@ struct End {
 }
 
 impl End {
-    fn new(side: ChatSide) -> Self {
+    fn new(side: SessionSide) -> Self {
         let (log, link) = (ChatLog::new(side), ChatStream::default());
         Self { log, link, coming: VecDeque::new(), written: Vec::new(), arrived: Vec::new() }
     }
 
     /// The marks of the lines written here, in order.
     fn marks(&self) -> Vec<DeliveryMark> {
-        let own = self.log.side == ChatSide::Technician;
+        let own = self.log.side == SessionSide::Technician;
         self.log.lines().iter().filter(|line| line.from_technician == own).map(|line| line.mark).collect()
     }
 }
@@ -72,7 +72,7 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        Self { ends: [End::new(ChatSide::Technician), End::new(ChatSide::Device)], tick: 0 }
+        Self { ends: [End::new(SessionSide::Technician), End::new(SessionSide::Device)], tick: 0 }
     }
 
     fn take(&mut self, step: Step) -> Result<(), TestCaseError> {

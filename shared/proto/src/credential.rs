@@ -79,7 +79,7 @@ impl Statement for Invite {
 pub struct Endorsement {
     /// The endorsed key.
     pub key: PublicKey,
-    /// When.
+    /// Time of the signature.
     pub issued: UnixMillis,
 }
 
@@ -92,7 +92,7 @@ impl Statement for Endorsement {
 pub struct Retirement {
     /// The key, which also signs this.
     pub key: PublicKey,
-    /// When.
+    /// Time of the signature.
     pub issued: UnixMillis,
 }
 
@@ -103,7 +103,7 @@ impl Statement for Retirement {
 /// What the organisation has withdrawn; each list replaces those with a lower number.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RevocationList {
-    /// Whose list.
+    /// The organisation that withdraws them.
     pub organisation: OrganisationId,
     /// Rises by at least one with every list.
     pub number: u64,

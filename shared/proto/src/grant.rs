@@ -133,7 +133,7 @@ impl FromStr for Capability {
 pub struct Capabilities(u32);
 
 impl Capabilities {
-    /// None.
+    /// The empty set.
     pub const NONE: Self = Self(0);
 
     /// Whether it holds `capability`.
@@ -195,7 +195,7 @@ impl fmt::Debug for Capabilities {
     }
 }
 
-/// Who decided.
+/// Who decided on a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum DecidedBy {
     /// The person at the device.
@@ -220,7 +220,7 @@ pub struct GrantRecord {
     pub seconds: u32,
     /// When, by the device's clock.
     pub at: UnixMillis,
-    /// Who decided.
+    /// Who decided on it.
     pub by: DecidedBy,
 }
 

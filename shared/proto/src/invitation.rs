@@ -26,7 +26,7 @@ const CHECKSUM: usize = 4;
 pub struct RelayAddress {
     /// Host name or IP address.
     pub host: String,
-    /// UDP port.
+    /// The relay's UDP port.
     pub port: u16,
     /// The relay's key; nothing else at that address is taken for it.
     pub key: PublicKey,
@@ -144,7 +144,7 @@ pub struct SiteString {
     pub relay: RelayAddress,
     /// The organisation whose technicians are let in.
     pub organisation: PublicKey,
-    /// Its name.
+    /// The organisation's name.
     pub organisation_name: String,
 }
 string_form!(SiteString, "site");

@@ -19,6 +19,7 @@ pub mod message;
 pub mod pake;
 pub mod recording_signature;
 pub mod runbook;
+pub mod session_side;
 pub mod support_code;
 pub mod text;
 pub mod time;

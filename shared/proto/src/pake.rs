@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::id::SessionId;
 use crate::identity::PublicKey;
+use crate::session_side::SessionSide;
 
 /// Label of the TLS exporter (RFC 8446 §7.5) that the proof is bound to; the session id is its context.
 pub const EXPORTER_LABEL: &[u8] = b"nearhand support code 1";
@@ -36,7 +37,7 @@ pub struct ProofError;
 /// What a proof is bound to; both ends must see the same.
 #[derive(Clone, Debug)]
 pub struct ChannelBinding {
-    /// The session.
+    /// Id of the session.
     pub session: SessionId,
     /// TLS exporter output of this connection, under [`EXPORTER_LABEL`] and the session id.
     pub exporter: [u8; EXPORTER_LEN],
@@ -50,7 +51,7 @@ pub struct ChannelBinding {
 pub struct CodeProof {
     state: Spake2<Ed25519Group>,
     sent: Vec<u8>,
-    is_technician: bool,
+    side: SessionSide,
 }
 
 /// The keys that both ends hold once the messages are exchanged.
@@ -62,14 +63,18 @@ pub struct ConfirmationKeys {
 impl CodeProof {
     /// The technician's first message.
     pub fn technician(secret: &str, rng: &mut impl CryptoRngCore) -> (Self, Vec<u8>) {
-        let (state, sent) = Spake2::start_a_with_rng(&Password::new(secret), &end(true), &end(false), rng);
-        (Self { state, sent: sent.clone(), is_technician: true }, sent)
+        let (technician, device) =
+            (spake_identity(SessionSide::Technician), spake_identity(SessionSide::Device));
+        let (state, sent) = Spake2::start_a_with_rng(&Password::new(secret), &technician, &device, rng);
+        (Self { state, sent: sent.clone(), side: SessionSide::Technician }, sent)
     }
 
     /// The agent's answer.
     pub fn agent(secret: &str, rng: &mut impl CryptoRngCore) -> (Self, Vec<u8>) {
-        let (state, sent) = Spake2::start_b_with_rng(&Password::new(secret), &end(true), &end(false), rng);
-        (Self { state, sent: sent.clone(), is_technician: false }, sent)
+        let (technician, device) =
+            (spake_identity(SessionSide::Technician), spake_identity(SessionSide::Device));
+        let (state, sent) = Spake2::start_b_with_rng(&Password::new(secret), &technician, &device, rng);
+        (Self { state, sent: sent.clone(), side: SessionSide::Device }, sent)
     }
 
     /// Takes the other end's message.
@@ -80,10 +85,10 @@ impl CodeProof {
         if received.len() > MAX_MESSAGE {
             return Err(ProofError);
         }
-        let (first, second) = if self.is_technician {
-            (self.sent.as_slice(), received)
-        } else {
-            (received, self.sent.as_slice())
+        let sent = self.sent.as_slice();
+        let (first, second) = match self.side {
+            SessionSide::Technician => (sent, received),
+            SessionSide::Device => (received, sent),
         };
         let transcript = transcript(first, second, channel);
         let shared = Zeroizing::new(self.state.finish(received).map_err(|_| ProofError)?);
@@ -133,8 +138,11 @@ fn mac(key: &[u8; 32]) -> Hmac<Sha256> {
     mac
 }
 
-fn end(is_technician: bool) -> Identity {
-    Identity::new(if is_technician { b"nearhand technician" } else { b"nearhand agent" })
+fn spake_identity(side: SessionSide) -> Identity {
+    Identity::new(match side {
+        SessionSide::Technician => b"nearhand technician",
+        SessionSide::Device => b"nearhand agent",
+    })
 }
 
 fn transcript(first: &[u8], second: &[u8], channel: &ChannelBinding) -> [u8; 32] {

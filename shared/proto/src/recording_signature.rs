@@ -5,39 +5,13 @@
 //! message that was changed, left out or put in contradicts the next head. Pure: when something is signed, and where
 //! messages are kept, is the business of others.
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::audit::Hash;
 use crate::id::SessionId;
-use crate::identity::Statement;
 use crate::message::screen::FromScreen;
+pub use crate::message::screen::ScreenHead;
 use crate::time::UnixMillis;
 use crate::wire::{self, WireError};
-
-/// What the device signs: all messages of one part of a recording up to here.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct ScreenHead {
-    /// In which session.
-    pub session: SessionId,
-    /// Which part: counts from 1 in the session, one more with each view that is recorded. A connection that is lost
-    /// ends a part, and so does a page that is closed.
-    pub part: u32,
-    /// When the part began, by the device's clock.
-    pub began: UnixMillis,
-    /// Messages so far; 0 in the first head of a part.
-    pub messages: u64,
-    /// From the part's beginning to this head, in milliseconds.
-    pub millis: u32,
-    /// Over all messages so far.
-    pub hash: Hash,
-    /// Nothing more follows in this part.
-    pub last: bool,
-}
-
-impl Statement for ScreenHead {
-    const CONTEXT: &'static str = "screen head";
-}
 
 /// The running hash of a part.
 #[derive(Clone, Debug)]

@@ -22,7 +22,7 @@ pub enum CallError {
     /// It doesn't run.
     #[error("no agent is running here ({path}: {source}): start it with `nearhand-agent run`")]
     NotRunning {
-        /// The socket.
+        /// Path of the socket.
         path: PathBuf,
         /// What the system says.
         source: io::Error,

@@ -152,7 +152,7 @@ fn as_json(entry: &HelpEntry) -> Value {
         "urgency": word(entry.wanted.urgency),
         "reach": entry.wanted.reach,
         "asked": entry.asked.to_string(),
-        "taken": entry.taken.as_ref().map(|(by, at)| json!({"by": by, "at": at.to_string()})),
+        "taken": entry.taken.as_ref().map(|taken| json!({"by": taken.by, "at": taken.at.to_string()})),
         "closed": entry.closed.map(|at| at.to_string()),
     })
 }
@@ -165,7 +165,7 @@ fn row(entry: &HelpEntry) -> Vec<TableCell> {
     };
     let state = match (&entry.closed, &entry.taken) {
         (Some(_), _) => TableCell::toned("closed", TextTone::Faint),
-        (None, Some((by, _))) => TableCell::from(format!("taken by {}", shown(by))),
+        (None, Some(taken)) => TableCell::from(format!("taken by {}", shown(&taken.by))),
         (None, None) if entry.online => TableCell::toned("waits", TextTone::Good),
         (None, None) => TableCell::toned("waits, not connected", TextTone::Faint),
     };

@@ -46,15 +46,15 @@ fn as_json(entry: &SessionEntry) -> Value {
         "device": {"id": entry.device.map(|id| id.to_string()), "name": entry.device_name},
         "attended": entry.attended,
         "opened": entry.opened.to_string(),
-        "ended": entry.ended.map(|(at, _)| at.to_string()),
-        "outcome": entry.ended.map(|(_, outcome)| word(outcome)),
+        "ended": entry.ended.map(|end| end.at.to_string()),
+        "outcome": entry.ended.map(|end| word(end.outcome)),
         "bytes": entry.bytes,
     })
 }
 
 fn row(entry: SessionEntry) -> Vec<TableCell> {
     let (ended, how) = match entry.ended {
-        Some((at, outcome)) => (at.to_string().into(), outcome.to_string().into()),
+        Some(end) => (end.at.to_string().into(), end.outcome.to_string().into()),
         None => (TableCell::toned("going on", TextTone::Good), TableCell::from("")),
     };
     vec![

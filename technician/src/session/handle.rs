@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearhand_proto::chat::{ChatLog, ChatSide};
+use nearhand_proto::chat::{ChatLog, SessionSide};
 use nearhand_proto::credential::Credential;
 use nearhand_proto::grant::Capabilities;
 use nearhand_proto::id::SessionId;
@@ -81,7 +81,7 @@ impl TechnicianSession {
         let (key, credential) = (peer.device, opened.device.filter(|_| verified.is_some()));
         let (requests, inbox) = mpsc::channel(QUEUE);
         let (updates, receiver) = mpsc::channel(QUEUE);
-        let chat = Arc::new(SharedChat::new(ChatLog::new(ChatSide::Technician)));
+        let chat = Arc::new(SharedChat::new(ChatLog::new(SessionSide::Technician)));
         let (connected, connection) = watch::channel(Some(path.connection.clone()));
         if !reason.is_empty() {
             framed::write(&mut ready.send, &FromTechnician::Reason(reason.to_owned()), FRAME_LIMIT).await?;

@@ -15,11 +15,11 @@ use nearhand_proto::message::alarms::{
 };
 use nearhand_proto::message::control::{
     CloseCode, CloseOutcome, DeviceEntry, OfferRefusal, OpenedSession, PersonEntry, RelayHello, RelayPush,
-    RelayPushReply, RelayRefusal, RelayReply, RelayRequest, RelayWelcome, SessionEntry, SessionOffer,
-    SessionTarget,
+    RelayPushReply, RelayRefusal, RelayReply, RelayRequest, RelayWelcome, SessionClosing, SessionEntry,
+    SessionOffer, SessionTarget,
 };
 use nearhand_proto::message::help::{
-    FeedbackEntry, HelpEntry, HelpProgress, HelpRequest, SessionFeedback, Urgency,
+    FeedbackEntry, HelpEntry, HelpProgress, HelpRequest, HelpTaken, SessionFeedback, Urgency,
 };
 use nearhand_proto::support_code::RoutingDigits;
 use nearhand_proto::time::UnixMillis;
@@ -175,11 +175,11 @@ fn requests(table: &mut Table) {
             GiveFeedback: [
                 RelayRequest::GiveFeedback {
                     session,
-                    opinion: SessionFeedback::Rating { stars: 5, comment: "quick".into() }
+                    feedback: SessionFeedback::Rating { stars: 5, comment: "quick".into() }
                 },
                 RelayRequest::GiveFeedback {
                     session,
-                    opinion: SessionFeedback::Report { text: "asked for my bank".into() }
+                    feedback: SessionFeedback::Report { text: "asked for my bank".into() }
                 },
             ],
             HelpQueue: [RelayRequest::HelpQueue { closed: true }],
@@ -256,7 +256,7 @@ fn help() -> HelpEntry {
         online: true,
         wanted: HelpRequest { urgency: Urgency::Hampered, ..wanted() },
         asked: AT,
-        taken: Some(("Ada".into(), AT)),
+        taken: Some(HelpTaken { by: "Ada".into(), at: AT }),
         closed: Some(AT),
     }
 }
@@ -431,7 +431,7 @@ fn session_entries() -> Vec<SessionEntry> {
     let over = SessionEntry {
         device: Some(DeviceId::from_bytes([9; 16])),
         attended: false,
-        ended: Some((UnixMillis(AT.0 + 60_000), CloseOutcome::Technician)),
+        ended: Some(SessionClosing { at: UnixMillis(AT.0 + 60_000), outcome: CloseOutcome::Technician }),
         bytes: 1 << 40,
         ..running.clone()
     };

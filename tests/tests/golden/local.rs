@@ -7,7 +7,8 @@ use nearhand_proto::id::StreamId;
 use nearhand_proto::message::local::{
     Activity, ActivityEntry, AgentNotice, AgentStatus, ChatLine, ConsentChoice, ConsentRequest, DeliveryMark,
     FixableFinding, HelpRequest, HelpStatus, ListedWindow, LocalAlarm, LocalAlarms, LocalEvent, LocalMessage,
-    LocalReply, LocalRequest, LocalSession, LocalVerb, SessionEnded, SessionRecord, SpokenCode, Urgency,
+    LocalReply, LocalRequest, LocalSession, LocalVerb, PauseReason, SessionEnded, SessionRecord, SpokenCode,
+    Urgency,
 };
 use nearhand_proto::message::session::GrantedCapability;
 use nearhand_proto::runbook::{self, RunEnding, RunMode};
@@ -70,14 +71,14 @@ fn requests(table: &mut Table) {
 }
 
 fn record() -> SessionRecord {
-    let acts = vec![Activity::SeesScreen, Activity::Told(AgentNotice::PathLost)];
+    let done = vec![Activity::SeesScreen, Activity::Told(AgentNotice::PathLost)];
     SessionRecord {
         session: SESSION,
         organisation: "Acme Support GmbH".into(),
         technician: "Ada".into(),
         began: AT,
         ended: Some(SessionEnded { at: AT, why: AgentNotice::Stopped }),
-        deeds: acts.into_iter().map(|act| ActivityEntry { at: AT, act }).collect(),
+        activity: done.into_iter().map(|activity| ActivityEntry { at: AT, activity }).collect(),
     }
 }
 
@@ -278,14 +279,14 @@ fn events(table: &mut Table) {
             Session: [LocalEvent::Session(session())],
             Activity: [LocalEvent::Activity {
                 session: SESSION,
-                entry: ActivityEntry { at: AT, act: Activity::Controls }
+                entry: ActivityEntry { at: AT, activity: Activity::Controls }
             }],
             Chat: [LocalEvent::Chat { session: SESSION, line: line(DeliveryMark::Shown) }],
             Ended: [LocalEvent::Ended { session: SESSION, why: AgentNotice::Stopped }],
             Notice: [LocalEvent::Notice(AgentNotice::WrongCode { who: "technician Ada".into() })],
             Paused: [
-                LocalEvent::Paused { session: SESSION, unseen: true },
-                LocalEvent::Paused { session: SESSION, unseen: false },
+                LocalEvent::Paused { session: SESSION, reason: PauseReason::Unseen },
+                LocalEvent::Paused { session: SESSION, reason: PauseReason::ByPerson },
             ],
             Resumed: [LocalEvent::Resumed { session: SESSION }],
             Help: [LocalEvent::Help(HelpStatus::Sending)],

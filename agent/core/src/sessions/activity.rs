@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use nearhand_proto::id::SessionId;
 use nearhand_proto::message::local::{
     Activity, ActivityEntry, AgentNotice, ChatLine, FRAME_LIMIT, LocalEvent, MAX_ACTIVITY, MAX_KEPT_RECORDS,
-    SessionEnded, SessionRecord,
+    PauseReason, SessionEnded, SessionRecord,
 };
 use nearhand_proto::time::UnixMillis;
 
@@ -27,16 +27,16 @@ pub(super) struct EndedSession {
 
 impl Sessions {
     /// Something is done in a session: told to its person and kept.
-    pub fn did(&mut self, now: Timestamp, session: SessionId, act: Activity) {
-        let deed = ActivityEntry { at: now.wall, act };
+    pub fn did(&mut self, now: Timestamp, session: SessionId, activity: Activity) {
+        let entry = ActivityEntry { at: now.wall, activity };
         let person = self.person(session);
         if let Some(live) = self.live.get_mut(&session) {
             if live.activity.len() >= MAX_ACTIVITY {
                 live.activity.pop_front();
             }
-            live.activity.push_back(deed.clone());
+            live.activity.push_back(entry.clone());
         }
-        self.tell(person, LocalEvent::Activity { session, entry: deed });
+        self.tell(person, LocalEvent::Activity { session, entry });
     }
 
     /// A new chat message, from either side: kept, then shown.
@@ -68,11 +68,11 @@ impl Sessions {
             if let RecordingState::Running { .. } = live.recording {
                 events.push(LocalEvent::Activity {
                     session: *id,
-                    entry: ActivityEntry { at: now.wall, act: Activity::Records },
+                    entry: ActivityEntry { at: now.wall, activity: Activity::Records },
                 });
             }
             if live.pause.is_on() {
-                events.push(LocalEvent::Paused { session: *id, unseen: false });
+                events.push(LocalEvent::Paused { session: *id, reason: PauseReason::ByPerson });
             }
         }
         events
@@ -106,23 +106,23 @@ fn record(session: SessionId, live: &LiveSession, ended: Option<SessionEnded>) -
         technician: live.technician.name.clone(),
         began: live.began,
         ended,
-        deeds: live.activity.iter().cloned().collect(),
+        activity: live.activity.iter().cloned().collect(),
     }
 }
 
 /// With as many of the newest entries as fit a frame.
 fn fitting(record: &SessionRecord) -> SessionRecord {
     let mut room = SHOWN;
-    let mut deeds: VecDeque<ActivityEntry> = VecDeque::new();
-    for deed in record.deeds.iter().rev() {
-        let size = ENTRY_OVERHEAD + deed.act.texts();
+    let mut newest: VecDeque<ActivityEntry> = VecDeque::new();
+    for entry in record.activity.iter().rev() {
+        let size = ENTRY_OVERHEAD + entry.activity.texts();
         if size > room {
             break;
         }
         room -= size;
-        deeds.push_front(deed.clone());
+        newest.push_front(entry.clone());
     }
-    SessionRecord { deeds: deeds.into(), ..record.clone() }
+    SessionRecord { activity: newest.into(), ..record.clone() }
 }
 
 #[cfg(test)]
@@ -131,9 +131,9 @@ mod tests {
 
     #[test]
     fn an_answer_fits_its_frame_with_the_newest() {
-        let deed = |n: usize| ActivityEntry {
+        let entry = |n: usize| ActivityEntry {
             at: UnixMillis(n as u64),
-            act: Activity::Told(AgentNotice::Words("\u{e9}".repeat(400))),
+            activity: Activity::Told(AgentNotice::Words("\u{e9}".repeat(400))),
         };
         let record = SessionRecord {
             session: SessionId::from_bytes([1; 16]),
@@ -141,11 +141,11 @@ mod tests {
             technician: "Ada".to_owned(),
             began: UnixMillis(0),
             ended: None,
-            deeds: (0..MAX_ACTIVITY).map(deed).collect(),
+            activity: (0..MAX_ACTIVITY).map(entry).collect(),
         };
         let shown = fitting(&record);
-        assert_eq!(shown.deeds.last(), record.deeds.last());
-        assert!(shown.deeds.len() > 50);
+        assert_eq!(shown.activity.last(), record.activity.last());
+        assert!(shown.activity.len() > 50);
         let bytes = nearhand_proto::wire::encode(&shown).unwrap();
         assert!(bytes.len() < FRAME_LIMIT, "{}", bytes.len());
     }

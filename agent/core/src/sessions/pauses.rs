@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nearhand_proto::grant::Capability;
 use nearhand_proto::id::SessionId;
-use nearhand_proto::message::local::{Activity, LocalEvent};
+use nearhand_proto::message::local::{Activity, LocalEvent, PauseReason};
 use nearhand_proto::message::session::{FromAgent, SessionRefusal};
 
 use super::pending::{PendingChangeId, SessionChange};
@@ -112,7 +112,8 @@ impl Sessions {
         self.tell_technician(session, FromAgent::Grants { granted, why: act.to_string() });
         self.did(now, session, act);
         let event = if pause.is_on() {
-            LocalEvent::Paused { session, unseen: pause.unseen.is_some() }
+            let reason = if pause.unseen.is_some() { PauseReason::Unseen } else { PauseReason::ByPerson };
+            LocalEvent::Paused { session, reason }
         } else {
             LocalEvent::Resumed { session }
         };

@@ -15,7 +15,7 @@ pub(crate) struct ActivityLine {
 
 impl ActivityLine {
     pub(crate) fn new(catalog: &Catalog, offset: time::UtcOffset, entry: &ActivityEntry) -> Self {
-        Self { time: phrases::time_of_day(entry.at, offset), text: sentence(catalog, &entry.act) }
+        Self { time: phrases::time_of_day(entry.at, offset), text: sentence(catalog, &entry.activity) }
     }
 }
 

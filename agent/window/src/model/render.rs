@@ -3,11 +3,11 @@
 use core::time::Duration;
 
 use nearhand_proto::grant::{Capabilities, Capability};
-use nearhand_proto::message::local::{ChatLine, DeliveryMark, HelpStatus};
+use nearhand_proto::message::local::{ChatLine, DeliveryMark, HelpStatus, PauseReason};
 
 use super::consent_prompt::{AllowBlocked, ConsentPrompt, is_elevated};
 use super::input::{GrantTerm, HomeTab, STOP_KEY_NAME, SaveOutcome, StopKey, Uptime};
-use super::shown_session::{PauseReason, ShownSession};
+use super::shown_session::ShownSession;
 use super::state::{AgentState, CodePageState, HelpForm, HintSearch, HomePage, WindowModel};
 use super::view::{
     AfterPage, CapabilityLine, ChatEntry, CodePage, ConsentPage, GrantedLine, HelpPage, PageContents,

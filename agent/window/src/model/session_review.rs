@@ -67,7 +67,7 @@ impl SessionReview {
     pub(crate) fn activity(&self, catalog: &Catalog, offset: time::UtcOffset) -> Vec<ActivityLine> {
         match &self.record {
             Some(record) => {
-                record.deeds.iter().map(|entry| ActivityLine::new(catalog, offset, entry)).collect()
+                record.activity.iter().map(|entry| ActivityLine::new(catalog, offset, entry)).collect()
             }
             None => self.live.lines(catalog, offset).collect(),
         }

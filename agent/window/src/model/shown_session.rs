@@ -4,7 +4,9 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use nearhand_proto::grant::{Capabilities, Capability};
-use nearhand_proto::message::local::{ActivityEntry, ChatLine, LocalSession, MAX_ACTIVITY, SessionRecord};
+use nearhand_proto::message::local::{
+    ActivityEntry, ChatLine, LocalSession, MAX_ACTIVITY, PauseReason, SessionRecord,
+};
 
 use super::activity::ActivityLine;
 use super::input::Uptime;
@@ -12,15 +14,6 @@ use crate::catalog::Catalog;
 
 /// Most chat messages that are kept: as many as the agent keeps.
 const MAX_CHAT: usize = 100;
-
-/// Why a session is paused.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum PauseReason {
-    /// The person paused it.
-    ByPerson,
-    /// Nobody at the device could see the session.
-    Unseen,
-}
 
 /// A session under way.
 #[derive(Clone, Debug)]
@@ -60,8 +53,8 @@ impl ShownSession {
 
     /// The agent's record of the session replaces what this window saw itself.
     pub(crate) fn set_record(&mut self, record: SessionRecord) {
-        if record.deeds.len() >= self.activity.len() {
-            self.activity = record.deeds.into();
+        if record.activity.len() >= self.activity.len() {
+            self.activity = record.activity.into();
         }
     }
 

@@ -200,7 +200,7 @@ fn a_session_is_shown_until_it_ends_and_then_what_was_done() {
         &mut m,
         LocalEvent::Activity {
             session: S,
-            entry: ActivityEntry { at: UnixMillis(0), act: local::Activity::SeesScreen },
+            entry: ActivityEntry { at: UnixMillis(0), activity: local::Activity::SeesScreen },
         },
         at(1),
     );
@@ -208,7 +208,7 @@ fn a_session_is_shown_until_it_ends_and_then_what_was_done() {
     assert_eq!(screen.page, WindowPage::Session);
     assert!(screen.session.left.contains("14 minutes"), "{}", screen.session.left);
     assert_eq!(screen.session.activity.first().unwrap().text, "The technician sees the screen");
-    event(&mut m, LocalEvent::Paused { session: S, unseen: true }, at(61));
+    event(&mut m, LocalEvent::Paused { session: S, reason: local::PauseReason::Unseen }, at(61));
     assert!(m.view(at(61)).session.paused);
     let effects = event(&mut m, LocalEvent::Ended { session: S, why: AgentNotice::ByTechnician }, at(62));
     assert!(effects.contains(&WindowEffect::Send(LocalVerb::Record { session: S })));
@@ -345,10 +345,10 @@ fn what_the_agent_says_is_translated_and_what_others_wrote_in_it_is_marked() {
     event(&mut m, LocalEvent::CodeGone(AgentNotice::CodeUsed), at(1));
     assert!(m.view(at(1)).code.gone.contains("Er wurde benutzt"));
     event(&mut m, LocalEvent::Session(session(&[])), at(2));
-    let act = local::Activity::Refused(AgentNotice::NotGranted(Capability::Control));
+    let activity = local::Activity::Refused(AgentNotice::NotGranted(Capability::Control));
     event(
         &mut m,
-        LocalEvent::Activity { session: S, entry: ActivityEntry { at: UnixMillis(0), act } },
+        LocalEvent::Activity { session: S, entry: ActivityEntry { at: UnixMillis(0), activity } },
         at(2),
     );
     let done = m.view(at(2)).session.activity;

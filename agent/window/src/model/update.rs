@@ -7,13 +7,13 @@ use nearhand_proto::id::SessionId;
 use nearhand_proto::invitation::SiteString;
 use nearhand_proto::message::local::{
     AgentNotice, AgentStatus, ConsentRequest, HelpRequest, HelpStatus, LocalEvent, LocalReply, LocalSession,
-    LocalVerb, MAX_FIXES, MAX_HELP_TEXT, MAX_REACH_TEXT, SpokenCode,
+    LocalVerb, MAX_FIXES, MAX_HELP_TEXT, MAX_REACH_TEXT, PauseReason, SpokenCode,
 };
 
 use super::consent_prompt::ConsentPrompt;
 use super::input::{HomeTab, PressSource, Uptime, UserAction, WindowEffect, WindowInput};
 use super::session_review::SessionReview;
-use super::shown_session::{PauseReason, ShownSession};
+use super::shown_session::ShownSession;
 use super::state::{AgentState, CodePageState, DisplayedCode, HelpForm, HintSearch, HomePage, WindowModel};
 use super::{messages, phrases};
 use crate::catalog::Arg;
@@ -131,9 +131,9 @@ impl WindowModel {
             }
             LocalEvent::Ended { session, why } => return self.end_session(session, Some(why)),
             LocalEvent::Notice(message) => self.show_agent_message(&message, now),
-            LocalEvent::Paused { session, unseen } => {
+            LocalEvent::Paused { session, reason } => {
                 if let Some(live) = self.live.get_mut(&session) {
-                    live.paused = Some(if unseen { PauseReason::Unseen } else { PauseReason::ByPerson });
+                    live.paused = Some(reason);
                 }
             }
             LocalEvent::Resumed { session } => {

@@ -26,7 +26,7 @@ fn actor_json(actor: &AlarmActor) -> Value {
     json!({ "id": actor.id.map(|id| id.to_string()), "name": actor.name })
 }
 
-/// An alarm.
+/// An alarm as JSON.
 pub fn alarm_json(alarm: &AlarmEntry) -> Value {
     let at = |at: Option<UnixMillis>| at.map(|at| at.to_string());
     json!({

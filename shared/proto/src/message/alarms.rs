@@ -61,18 +61,18 @@ pub struct AlarmActor {
 /// Somebody has seen it and takes care.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AlarmAcknowledgement {
-    /// Who.
+    /// The person or program that did it.
     pub by: AlarmActor,
-    /// When.
+    /// Time of the entry.
     pub at: UnixMillis,
     /// What they said.
     pub comment: String,
 }
 
-/// An alarm.
+/// An alarm as the relay keeps it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AlarmEntry {
-    /// Which.
+    /// Its fingerprint: device, rule and instance.
     pub id: Fingerprint,
     /// The number of the newest thing that happened to it.
     pub number: u64,
@@ -80,9 +80,9 @@ pub struct AlarmEntry {
     pub device: DeviceId,
     /// The device's label.
     pub device_name: String,
-    /// Its rule.
+    /// The rule's name.
     pub rule: String,
-    /// Of what.
+    /// The instance: a mount point, a service; empty where the rule has only one.
     pub instance: String,
     /// How it stands.
     pub state: AlarmState,
@@ -112,9 +112,9 @@ pub struct AlarmEntry {
     pub suppressed_by: Option<Fingerprint>,
     /// The maintenance window in which nobody is told.
     pub held_by: Option<u64>,
-    /// Its runbook.
+    /// The runbook that the rule names.
     pub runbook: Option<String>,
-    /// Its article.
+    /// The article that the rule names.
     pub article: Option<String>,
 }
 
@@ -127,6 +127,35 @@ pub struct AlarmFilter {
     pub device: Option<DeviceId>,
     /// Only as bad as this or worse.
     pub at_least: Option<Severity>,
+}
+
+/// What is outside its limits in a request about alarms.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AlarmLimitError {
+    /// Over [`MAX_COMMENT`].
+    #[error("a comment has at most {MAX_COMMENT} bytes")]
+    LongComment,
+    /// A comment without text.
+    #[error("the comment is empty")]
+    EmptyComment,
+    /// The name of the person or team is over [`MAX_COMMENT`].
+    #[error("that name is too long")]
+    LongName,
+    /// The name of the rule is none.
+    #[error("there can be no such rule")]
+    NoSuchRule,
+    /// The reason is over [`MAX_COMMENT`].
+    #[error("a reason has at most {MAX_COMMENT} bytes")]
+    LongReason,
+    /// It would be over already.
+    #[error("its end is not in the future")]
+    EndsInThePast,
+    /// Over [`MAX_QUIET_MS`].
+    #[error("it lasts longer than 31 days")]
+    TooLong,
+    /// More than a year ahead.
+    #[error("it begins more than a year from now")]
+    TooFarAhead,
 }
 
 /// What a person does about an alarm.
@@ -169,14 +198,17 @@ impl AlarmAction {
         }
     }
 
-    /// Whether it is within its limits; else what isn't, in words.
-    pub fn check(&self, now: UnixMillis) -> Result<(), &'static str> {
+    /// Checks that it is within its limits.
+    ///
+    /// # Errors
+    /// [`AlarmLimitError`].
+    pub fn check(&self, now: UnixMillis) -> Result<(), AlarmLimitError> {
         match self {
             Self::Acknowledge { comment } | Self::Comment(comment) if comment.len() > MAX_COMMENT => {
-                Err("a comment has at most 1000 bytes")
+                Err(AlarmLimitError::LongComment)
             }
-            Self::Comment(comment) if comment.trim().is_empty() => Err("the comment is empty"),
-            Self::Assign(actor) if actor.name.len() > MAX_COMMENT => Err("that name is too long"),
+            Self::Comment(comment) if comment.trim().is_empty() => Err(AlarmLimitError::EmptyComment),
+            Self::Assign(actor) if actor.name.len() > MAX_COMMENT => Err(AlarmLimitError::LongName),
             Self::Snooze { until } => quiet_span(now, now, *until),
             _ => Ok(()),
         }
@@ -190,7 +222,7 @@ pub struct NewMaintenanceWindow {
     pub device: Option<DeviceId>,
     /// Of one rule; `None`: of all.
     pub rule: Option<String>,
-    /// From when.
+    /// Time of its beginning.
     pub begins: UnixMillis,
     /// Until when; at most [`MAX_QUIET_MS`] after it begins.
     pub ends: UnixMillis,
@@ -199,27 +231,30 @@ pub struct NewMaintenanceWindow {
 }
 
 impl NewMaintenanceWindow {
-    /// Whether it is within its limits; else what isn't, in words.
-    pub fn check(&self, now: UnixMillis) -> Result<(), &'static str> {
+    /// Checks that it is within its limits.
+    ///
+    /// # Errors
+    /// [`AlarmLimitError`].
+    pub fn check(&self, now: UnixMillis) -> Result<(), AlarmLimitError> {
         if self.rule.as_ref().is_some_and(|rule| rule.len() > MAX_RULE || !is_rule_name(rule)) {
-            return Err("there can be no such rule");
+            return Err(AlarmLimitError::NoSuchRule);
         }
         if self.reason.len() > MAX_COMMENT {
-            return Err("a reason has at most 1000 bytes");
+            return Err(AlarmLimitError::LongReason);
         }
         quiet_span(now, self.begins, self.ends)
     }
 }
 
-fn quiet_span(now: UnixMillis, begins: UnixMillis, ends: UnixMillis) -> Result<(), &'static str> {
+fn quiet_span(now: UnixMillis, begins: UnixMillis, ends: UnixMillis) -> Result<(), AlarmLimitError> {
     if ends <= now || ends <= begins {
-        return Err("its end is not in the future");
+        return Err(AlarmLimitError::EndsInThePast);
     }
     if ends.0.saturating_sub(begins.0.max(now.0)) > MAX_QUIET_MS {
-        return Err("it lasts longer than 31 days");
+        return Err(AlarmLimitError::TooLong);
     }
     if begins.0.saturating_sub(now.0) > 12 * MAX_QUIET_MS {
-        return Err("it begins more than a year from now");
+        return Err(AlarmLimitError::TooFarAhead);
     }
     Ok(())
 }
@@ -227,7 +262,7 @@ fn quiet_span(now: UnixMillis, begins: UnixMillis, ends: UnixMillis) -> Result<(
 /// A maintenance window.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MaintenanceWindow {
-    /// Its number.
+    /// Its number at the relay.
     pub number: u64,
     /// When and for what.
     pub what: NewMaintenanceWindow,
@@ -245,7 +280,7 @@ pub enum AlarmChange {
     Event(AlarmEvent),
     /// A device gave up events for want of room.
     Gap {
-        /// How many.
+        /// Number of lost events.
         lost: u64,
         /// When the first of them was observed.
         from: UnixMillis,
@@ -254,14 +289,14 @@ pub enum AlarmChange {
     },
     /// Somebody did something.
     Act {
-        /// Who.
+        /// The person or program that did it.
         by: AlarmActor,
-        /// What.
+        /// The action.
         act: AlarmAction,
     },
     /// It is a consequence of another alarm.
     Suppressed {
-        /// Of which.
+        /// Fingerprint of that alarm.
         by: Fingerprint,
     },
     /// It isn't any more.
@@ -270,7 +305,7 @@ pub enum AlarmChange {
     SnoozeEnded,
     /// A maintenance window ended.
     WindowEnded {
-        /// Which.
+        /// Number of the maintenance window.
         window: u64,
     },
     /// Its device can't be reached, so whether it goes on can't be told.
@@ -288,7 +323,7 @@ pub struct AlarmHistoryEntry {
     pub number: u64,
     /// When the relay took it.
     pub at: UnixMillis,
-    /// What happened.
+    /// The change.
     pub what: AlarmChange,
 }
 

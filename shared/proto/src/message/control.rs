@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::program::ProgramInfo;
 use crate::alarm::{AlarmBatch, MonitoringHello, ShutdownNotice};
 use crate::audit::{AuditHead, AuditRow};
 use crate::credential::{Credential, Retirement, RevocationList};
@@ -16,7 +17,6 @@ use crate::forward::BindGrant;
 use crate::id::{DeviceId, Fingerprint, SessionId, StreamId, TechnicianId};
 use crate::identity::{PublicKey, Signed};
 use crate::invitation::OneTime;
-use crate::message::ProgramInfo;
 use crate::message::alarms::{
     AlarmAction, AlarmEntry, AlarmFilter, AlarmHistoryEntry, MaintenanceWindow, NewMaintenanceWindow,
 };
@@ -40,12 +40,12 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Agents and clients send a keep-alive this often.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(12);
 
-/// Who calls.
+/// First message of a connection: the role that the caller claims.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum RelayHello {
     /// An enrolled device.
     Device {
-        /// Its program.
+        /// Version and features of its program.
         program: ProgramInfo,
         /// Proves the enrolment; ends in the handshake's key.
         credential: Credential,
@@ -54,21 +54,21 @@ pub enum RelayHello {
     },
     /// A machine that asks for help without being enrolled. Can only ask for a support code.
     Guest {
-        /// Its program.
+        /// Version and features of its program.
         program: ProgramInfo,
         /// What the technician sees of it.
         facts: DeviceFacts,
     },
     /// A technician or administrator.
     Person {
-        /// Their program.
+        /// Version and features of its program.
         program: ProgramInfo,
         /// Proves the membership; ends in the handshake's key.
         credential: Credential,
     },
     /// Somebody who is about to claim the relay or to join.
     Newcomer {
-        /// Their program.
+        /// Version and features of its program.
         program: ProgramInfo,
     },
 }
@@ -76,7 +76,7 @@ pub enum RelayHello {
 /// What a device tells about itself. Hostile text: shown only through [`crate::text`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DeviceFacts {
-    /// Host name.
+    /// The device's host name.
     pub hostname: String,
     /// Operating system with version.
     pub os: String,
@@ -130,7 +130,7 @@ pub enum RelayRequest {
     },
     /// Device or guest: the code is used, burnt or expired.
     FreeDigits,
-    /// Device: its audit log's head, for the relay to keep as a witness.
+    /// Device: its audit log's head, for the relay to keep as a checkpoint.
     AuditHead(Signed<AuditHead>),
     /// Person: the organisation's devices after `after`, at most [`PAGE`].
     Devices {
@@ -143,7 +143,7 @@ pub enum RelayRequest {
     Open {
         /// Its id, made by the client.
         session: SessionId,
-        /// With which.
+        /// The device.
         target: SessionTarget,
     },
     /// Person: a path for a session that lost its connection.
@@ -182,7 +182,7 @@ pub enum RelayRequest {
     ShuttingDown(ShutdownNotice),
     /// Person: alarms that changed after a number, those that changed first at the beginning, at most [`PAGE`].
     AlarmsSince {
-        /// Which.
+        /// The alarms asked for.
         filter: AlarmFilter,
         /// The cursor of the answer before; 0 for all.
         after: u64,
@@ -192,23 +192,23 @@ pub enum RelayRequest {
     },
     /// Person: one alarm and what happened to it after a number, at most [`PAGE`].
     AlarmHistory {
-        /// Which.
+        /// Fingerprint of the alarm.
         alarm: Fingerprint,
         /// Last number already had.
         after: u64,
     },
     /// Person: does something about an alarm.
     ActOnAlarm {
-        /// Which.
+        /// Fingerprint of the alarm.
         alarm: Fingerprint,
-        /// What.
+        /// The action.
         act: AlarmAction,
     },
     /// Person: a maintenance window.
     OpenMaintenance(NewMaintenanceWindow),
     /// Person: ends a maintenance window now.
     CloseMaintenance {
-        /// Which.
+        /// Number of the maintenance window.
         window: u64,
     },
     /// Person: maintenance windows that have not ended, at most [`PAGE`].
@@ -218,17 +218,17 @@ pub enum RelayRequest {
     AskForHelp {
         /// Chosen by the device, at random: the same wish sent again is the same.
         wish: u64,
-        /// What.
+        /// The request.
         wanted: HelpRequest,
     },
     /// Device or guest: help is no longer wanted.
     WithdrawHelp,
     /// Device or guest: what its person thinks of a session of its own.
     GiveFeedback {
-        /// Which.
+        /// Id of the session.
         session: SessionId,
-        /// What.
-        opinion: SessionFeedback,
+        /// The feedback.
+        feedback: SessionFeedback,
     },
     /// Person: who waits for help, the most urgent first, at most [`PAGE`].
     HelpQueue {
@@ -237,12 +237,12 @@ pub enum RelayRequest {
     },
     /// Person: takes care of somebody who waits.
     TakeHelp {
-        /// Its number.
+        /// Number of the request in the relay's queue.
         number: u64,
     },
     /// Person: that is over.
     CloseHelp {
-        /// Its number.
+        /// Number of the request in the relay's queue.
         number: u64,
     },
     /// Person: what people thought of their sessions (administrators: of all), newest first, at most [`PAGE`].
@@ -265,7 +265,7 @@ pub enum RelayReply {
     Welcome(RelayWelcome),
     /// It is done.
     Done,
-    /// No.
+    /// The relay refuses the request.
     Refused(RelayRefusal),
     /// To [`RelayRequest::AllocateDigits`].
     Digits(RoutingDigits),
@@ -281,7 +281,7 @@ pub enum RelayReply {
     Audit {
         /// The key that signs the relay's log: the one of the handshake, and any it had before.
         keys: Vec<PublicKey>,
-        /// The rows.
+        /// The rows, by rising number.
         rows: Vec<AuditRow>,
     },
     /// To [`RelayRequest::Alarms`] and [`RelayRequest::Monitoring`]: these are stored, and may be forgotten by the device.
@@ -293,7 +293,7 @@ pub enum RelayReply {
     },
     /// To [`RelayRequest::AlarmsSince`].
     Alarms {
-        /// The alarms.
+        /// The alarms, those that changed first at the beginning.
         entries: Vec<AlarmEntry>,
         /// What to ask after next time.
         cursor: u64,
@@ -378,7 +378,7 @@ pub enum RelayRefusal {
     /// A limit of the relay is reached.
     #[error("the relay is at its limit of {what}: tell its operator")]
     Full {
-        /// Of what.
+        /// The limit that is reached.
         what: String,
     },
     /// The relay can't write its database, so it takes on nothing new.
@@ -431,7 +431,7 @@ pub struct OpenedSession {
 /// A device in a list.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct DeviceEntry {
-    /// Its id.
+    /// Id of the device.
     pub id: DeviceId,
     /// Its credential, which holds its signed label.
     pub credential: Credential,
@@ -448,7 +448,7 @@ pub struct DeviceEntry {
 /// A person in a list.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct PersonEntry {
-    /// Their id.
+    /// Id of the person.
     pub id: TechnicianId,
     /// Their credential, which holds their signed name and role.
     pub credential: Credential,
@@ -488,12 +488,21 @@ impl core::fmt::Display for CloseOutcome {
     }
 }
 
+/// The end of a session, in a list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SessionClosing {
+    /// When it ended, by the relay's clock.
+    pub at: UnixMillis,
+    /// How it ended.
+    pub outcome: CloseOutcome,
+}
+
 /// A session in a list.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SessionEntry {
-    /// Its id.
+    /// Id of the session.
     pub id: SessionId,
-    /// The technician.
+    /// Id of the technician.
     pub technician: TechnicianId,
     /// The technician's name.
     pub technician_name: String,
@@ -506,7 +515,7 @@ pub struct SessionEntry {
     /// When it was opened.
     pub opened: UnixMillis,
     /// When it ended, and how; `None` while it goes on.
-    pub ended: Option<(UnixMillis, CloseOutcome)>,
+    pub ended: Option<SessionClosing>,
     /// Bytes forwarded, both ways.
     pub bytes: u64,
 }
@@ -525,14 +534,14 @@ pub enum RelayPush {
     },
     /// To either end: the relay has closed the session's path.
     SessionClosed {
-        /// Which.
+        /// Id of the session.
         session: SessionId,
-        /// Why.
+        /// How the session ended.
         outcome: CloseOutcome,
     },
     /// To all: the relay stops; come back after a random part of this time.
     Goodbye {
-        /// Milliseconds.
+        /// Longest time to wait before coming back, in milliseconds.
         within_ms: u32,
     },
     /// To a device or guest whose person asked for help: where they stand now.
@@ -542,7 +551,7 @@ pub enum RelayPush {
 /// The relay's offer of a session to a device. Who is behind it is proved end to end, not by this.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SessionOffer {
-    /// The session.
+    /// Id of the session.
     pub session: SessionId,
     /// By the support code with these digits; `None`: managed.
     pub code: Option<RoutingDigits>,

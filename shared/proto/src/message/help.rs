@@ -65,7 +65,7 @@ impl Urgency {
 /// Where somebody stands who asked for help.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum HelpProgress {
-    /// They wait.
+    /// The request waits in the queue.
     Waiting {
         /// The number of what they asked for.
         number: u64,
@@ -76,22 +76,31 @@ pub enum HelpProgress {
     },
     /// A technician has it.
     Taken {
-        /// Its number.
+        /// Number of the request in the relay's queue.
         number: u64,
         /// Their name, as the organisation signed it.
         technician: String,
     },
     /// It is over.
     Closed {
-        /// Its number.
+        /// Number of the request in the relay's queue.
         number: u64,
     },
+}
+
+/// The technician who takes care of a request for help.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HelpTaken {
+    /// The technician's name.
+    pub by: String,
+    /// When they took it, by the relay's clock.
+    pub at: UnixMillis,
 }
 
 /// Somebody who asked for help, in a list for technicians. Hostile text: shown only through [`crate::text`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HelpEntry {
-    /// Its number.
+    /// Number of the request in the relay's queue.
     pub number: u64,
     /// Their device, if it is enrolled.
     pub device: Option<DeviceId>,
@@ -104,7 +113,7 @@ pub struct HelpEntry {
     /// When they asked.
     pub asked: UnixMillis,
     /// Who took it, and when.
-    pub taken: Option<(String, UnixMillis)>,
+    pub taken: Option<HelpTaken>,
     /// When it was closed.
     pub closed: Option<UnixMillis>,
 }
@@ -145,11 +154,11 @@ impl SessionFeedback {
 /// What a person thought of a session, in a list for technicians and administrators. Hostile text.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FeedbackEntry {
-    /// Which session.
+    /// Id of the session.
     pub session: SessionId,
-    /// The technician.
+    /// Id of the technician.
     pub technician: TechnicianId,
-    /// Their name.
+    /// The technician's name.
     pub technician_name: String,
     /// The device's label or host name.
     pub device_name: String,

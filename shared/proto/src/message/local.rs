@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::alarm::Severity;
+pub use crate::chat::{ChatLine, DeliveryMark};
 use crate::grant::Capabilities;
 use crate::id::{SessionId, StreamId};
 pub use crate::message::help::{HelpRequest, MAX_HELP_TEXT, MAX_REACH_TEXT, Urgency};
@@ -28,7 +29,7 @@ pub const MAX_TITLE: usize = 120;
 pub struct LocalRequest {
     /// Chosen by the caller.
     pub number: u32,
-    /// What.
+    /// The request itself.
     pub verb: LocalVerb,
 }
 
@@ -50,9 +51,9 @@ pub enum LocalVerb {
     CancelCode,
     /// The person's decision on a request.
     Decide {
-        /// Which request.
+        /// Number of the request.
         request: u64,
-        /// The decision.
+        /// The person's decision.
         choice: ConsentChoice,
     },
     /// Which windows there are, for [`ConsentChoice::Allow`].
@@ -61,7 +62,7 @@ pub enum LocalVerb {
     Extend {
         /// In which session.
         session: SessionId,
-        /// What.
+        /// The capabilities.
         capabilities: Capabilities,
         /// By how many seconds.
         seconds: u32,
@@ -70,22 +71,22 @@ pub enum LocalVerb {
     Revoke {
         /// In which session.
         session: SessionId,
-        /// What.
+        /// The capabilities.
         capabilities: Capabilities,
     },
     /// The technician sees and does nothing until [`LocalVerb::Resume`]; the time of what is granted runs on.
     Pause {
-        /// Which session.
+        /// Id of the session.
         session: SessionId,
     },
     /// What was granted counts again.
     Resume {
-        /// Which session.
+        /// Id of the session.
         session: SessionId,
     },
     /// Ends a session.
     Stop {
-        /// Which.
+        /// Id of the session.
         session: SessionId,
     },
     /// Ends everything at once.
@@ -94,7 +95,7 @@ pub enum LocalVerb {
     Say {
         /// In which session.
         session: SessionId,
-        /// What.
+        /// The text of the message.
         text: String,
     },
     /// This connection's person has seen the messages up to a number.
@@ -106,7 +107,7 @@ pub enum LocalVerb {
     },
     /// What was done in a session: one under way, or one of the last [`MAX_KEPT_RECORDS`] that ended since the agent started.
     Record {
-        /// Which session.
+        /// Id of the session.
         session: SessionId,
     },
     /// The person asks the organisation for help. One wish at a time: a new one takes the place of the one before.
@@ -117,7 +118,7 @@ pub enum LocalVerb {
     Help,
     /// What the person thinks of a session of theirs, once it is over.
     Rate {
-        /// Which.
+        /// Id of the session.
         session: SessionId,
         /// From 1 (bad) to 5 (good).
         stars: u8,
@@ -126,7 +127,7 @@ pub enum LocalVerb {
     },
     /// Something was wrong about a session: told to the organisation's administrators, not to the technician.
     ReportSession {
-        /// Which.
+        /// Id of the session.
         session: SessionId,
         /// In their words, at most [`MAX_HELP_TEXT`] characters.
         text: String,
@@ -206,7 +207,7 @@ pub enum SelfHelpHint {
 }
 
 impl SelfHelpHint {
-    /// All.
+    /// All hints.
     pub const ALL: [Self; 11] = [
         Self::Busy,
         Self::Hot,
@@ -249,7 +250,7 @@ impl SelfHelpHint {
 pub struct FixableFinding {
     /// The check, one that [`SelfHelpHint`] knows, and after a colon what it found it on, if that has a name: `disks.space:/home`.
     pub check: String,
-    /// One sentence.
+    /// The finding in one sentence.
     pub title: String,
     /// What to do, in plain words.
     pub advice: String,
@@ -258,7 +259,7 @@ pub struct FixableFinding {
 /// What was done in a session.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SessionRecord {
-    /// Which.
+    /// Id of the session.
     pub session: SessionId,
     /// The technician's organisation, verified.
     pub organisation: String,
@@ -270,25 +271,25 @@ pub struct SessionRecord {
     pub ended: Option<SessionEnded>,
     /// The oldest first; as many of the newest as fit a frame, at most [`MAX_ACTIVITY`].
     #[serde(deserialize_with = "at_most::<_, _, MAX_ACTIVITY>")]
-    pub deeds: Vec<ActivityEntry>,
+    pub activity: Vec<ActivityEntry>,
 }
 
 /// The end of a session.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SessionEnded {
-    /// When.
+    /// Time of the entry.
     pub at: UnixMillis,
-    /// Why.
+    /// The reason.
     pub why: AgentNotice,
 }
 
 /// Something that was done.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ActivityEntry {
-    /// When.
+    /// Time of the entry.
     pub at: UnixMillis,
-    /// What.
-    pub act: Activity,
+    /// What was done.
+    pub activity: Activity,
 }
 
 /// What is done in sessions: a closed list, so that a window can say it in its person's language.
@@ -305,7 +306,7 @@ pub enum Activity {
     },
     /// They no longer do.
     LeavesWindow {
-        /// Which.
+        /// Its title and application, in the words of its program.
         window: String,
     },
     /// The technician can use pointer and keyboard.
@@ -328,7 +329,7 @@ pub enum Activity {
     DiagnosisBroken,
     /// These were granted.
     Granted {
-        /// What.
+        /// The capabilities.
         capabilities: Capabilities,
         /// For how long.
         seconds: u32,
@@ -413,7 +414,7 @@ pub enum ConsentChoice {
         /// [`ListedWindow`](crate::grant::Capability::Window) is not granted.
         window: Option<u32>,
     },
-    /// Deny all.
+    /// Grant nothing of what is asked for.
     Deny,
 }
 
@@ -421,7 +422,7 @@ pub enum ConsentChoice {
 /// that a list of empty ones takes little memory for its bytes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ListedWindow {
-    /// Its id.
+    /// The window's id in this list.
     pub id: u32,
     /// What its application is called, at most [`MAX_TITLE`] characters.
     pub application: Box<str>,
@@ -514,7 +515,7 @@ pub struct LocalAlarms {
 /// How one rule stands on one instance.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LocalAlarm {
-    /// The rule.
+    /// The rule's name.
     pub rule: String,
     /// Of what; empty where there is only one.
     pub instance: String,
@@ -530,7 +531,7 @@ pub struct LocalAlarm {
     pub value: String,
     /// For how many seconds it is raised.
     pub seconds: Option<u64>,
-    /// One sentence.
+    /// The alarm in one sentence.
     pub summary: String,
 }
 
@@ -552,7 +553,7 @@ impl core::fmt::Debug for SpokenCode {
 /// Somebody asks for something; a person has to decide.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ConsentRequest {
-    /// Its number.
+    /// Number of the request.
     pub request: u64,
     /// In which session.
     pub session: SessionId,
@@ -575,7 +576,7 @@ pub struct ConsentRequest {
 /// A session under way.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LocalSession {
-    /// Its id.
+    /// Id of the session.
     pub session: SessionId,
     /// The technician's organisation, verified.
     pub organisation: String,
@@ -593,30 +594,13 @@ pub struct LocalSession {
     pub chat: Vec<ChatLine>,
 }
 
-/// A chat message as shown.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct ChatLine {
-    /// From the technician; else from this device.
-    pub from_technician: bool,
-    /// Its number in its direction.
-    pub number: u64,
-    /// When it was written.
-    pub at: UnixMillis,
-    /// What.
-    pub text: String,
-    /// How far it has come.
-    pub mark: DeliveryMark,
-}
-
-/// How far a chat message has come.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub enum DeliveryMark {
-    /// Written here.
-    Sent,
-    /// Arrived at the other end.
-    Received,
-    /// Put before the other person's eyes.
-    Shown,
+/// Why a session is paused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum PauseReason {
+    /// The person at the device paused it.
+    ByPerson,
+    /// Nobody at the device sees it.
+    Unseen,
 }
 
 /// Told to those who watch.
@@ -624,7 +608,7 @@ pub enum DeliveryMark {
 pub enum LocalEvent {
     /// The relay is connected, or not and why.
     Relay {
-        /// Connected.
+        /// Whether the relay is connected.
         connected: bool,
         /// What went wrong.
         problem: Option<String>,
@@ -635,7 +619,7 @@ pub enum LocalEvent {
     Asked(ConsentRequest),
     /// A request was decided (here or elsewhere) or withdrawn.
     Settled {
-        /// Which.
+        /// Number of the request.
         request: u64,
         /// How, in words.
         how: String,
@@ -653,26 +637,26 @@ pub enum LocalEvent {
     Chat {
         /// In which session.
         session: SessionId,
-        /// The message.
+        /// The message, with its delivery mark.
         line: ChatLine,
     },
     /// A session is paused: nothing is seen or done in it.
     Paused {
-        /// Which.
+        /// Id of the session.
         session: SessionId,
-        /// Because nobody at the device sees it; else at the person's wish.
-        unseen: bool,
+        /// Whether the person paused it, or nobody sees it.
+        reason: PauseReason,
     },
     /// It goes on.
     Resumed {
-        /// Which.
+        /// Id of the session.
         session: SessionId,
     },
     /// A session ended.
     Ended {
-        /// Which.
+        /// Id of the session.
         session: SessionId,
-        /// Why.
+        /// The reason.
         why: AgentNotice,
     },
     /// How the help that was asked for stands now.

@@ -71,7 +71,7 @@ pub enum AgentNotice {
     RequestOver,
     /// At first contact, Allow counts only after so many seconds more.
     ReadFirst {
-        /// How many.
+        /// Seconds left to wait.
         seconds: u64,
     },
     /// A technician is using this keyboard or mouse right now.
@@ -154,9 +154,9 @@ pub enum AgentNotice {
     },
     /// A runbook has ended.
     RunbookOver {
-        /// Its name.
+        /// The runbook's name.
         runbook: String,
-        /// How.
+        /// How the run ended.
         ending: RunEnding,
         /// Why, in words.
         why: String,

@@ -21,7 +21,7 @@ pub enum RunbookRequest {
     Show(String),
     /// Run it. Notes and an outcome follow, or [`RunbookMessage::Refused`].
     Run {
-        /// The order.
+        /// The order, signed by the technician's key.
         order: Box<Signed<RunOrder>>,
         /// The runbook itself, where it isn't on the device.
         manifest: Option<Box<Signed<Manifest>>>,
@@ -43,7 +43,7 @@ pub enum RunbookMessage {
         step: u32,
         /// Of how many.
         of: u32,
-        /// Which part.
+        /// The part that has begun.
         phase: StepPhase,
     },
     /// A part of a step has ended.

@@ -11,8 +11,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::identity::Signed;
-use crate::recording_signature::ScreenHead;
+use crate::audit::Hash;
+use crate::id::SessionId;
+use crate::identity::{Signed, Statement};
+use crate::time::UnixMillis;
 
 /// Most bytes of a frame in one [`FromScreen::Frame`] part.
 pub const FRAME_PART: usize = 48 * 1024;
@@ -49,7 +51,7 @@ pub enum FromViewer {
     },
     /// A frame is on the technician's screen: its credit is back.
     Painted {
-        /// Its number.
+        /// Number of the frame.
         frame: u32,
         /// From its last byte to its being decoded, in microseconds.
         decode: u32,
@@ -93,7 +95,7 @@ pub enum ScreenQuality {
 pub struct ScreenPoint {
     /// To the right.
     pub x: u16,
-    /// Downwards.
+    /// Pixels down from the upper edge.
     pub y: u16,
 }
 
@@ -137,10 +139,34 @@ pub struct FrameEnd {
     pub exact: bool,
 }
 
-/// A monitor.
+/// What the device signs: all messages of one part of a recording up to here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ScreenHead {
+    /// In which session.
+    pub session: SessionId,
+    /// Which part: counts from 1 in the session, one more with each view that is recorded. A connection that is lost
+    /// ends a part, and so does a page that is closed.
+    pub part: u32,
+    /// When the part began, by the device's clock.
+    pub began: UnixMillis,
+    /// Messages so far; 0 in the first head of a part.
+    pub messages: u64,
+    /// From the part's beginning to this head, in milliseconds.
+    pub millis: u32,
+    /// Over all messages so far.
+    pub hash: Hash,
+    /// Nothing more follows in this part.
+    pub last: bool,
+}
+
+impl Statement for ScreenHead {
+    const CONTEXT: &'static str = "screen head";
+}
+
+/// A monitor of the device.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Monitor {
-    /// Its number.
+    /// The monitor's number.
     pub number: MonitorNumber,
     /// What the system calls it.
     pub name: String,
@@ -176,14 +202,14 @@ pub enum InputEvent {
     Move(ScreenPoint),
     /// A button is pressed or let go of.
     Button {
-        /// Which.
+        /// The button.
         button: MouseButton,
-        /// Pressed.
+        /// Whether it is pressed; otherwise it is released.
         down: bool,
     },
     /// The wheel, in 120ths of a notch: positive is down and to the right.
     Scroll {
-        /// Sideways.
+        /// Horizontal steps.
         x: i16,
         /// Up and down.
         y: i16,
@@ -195,7 +221,7 @@ pub enum InputEvent {
         /// What it is called on the technician's keyboard (`KeyboardEvent.key`): a character, or a name such as
         /// `Enter`; for [`KeyMode::Symbol`]. At most 32 bytes.
         symbol: String,
-        /// Pressed.
+        /// Whether it is pressed; otherwise it is released.
         down: bool,
         /// By place or by name.
         mode: KeyMode,
@@ -215,9 +241,9 @@ pub enum MouseButton {
     Middle,
     /// The one for menus, usually right.
     Secondary,
-    /// Back.
+    /// The extra button that goes back.
     Back,
-    /// Forward.
+    /// The extra button that goes forward.
     Forward,
 }
 
@@ -249,12 +275,12 @@ pub enum InputNotice {
 pub enum ClipboardMessage {
     /// The sender's clipboard has something new, in these forms. An empty list: nothing that can be had.
     Has {
-        /// Counts up.
+        /// Counts up with each change of the clipboard.
         serial: u32,
         /// What there is, with its size in bytes where it is known.
         forms: Vec<(ClipboardForm, Option<u64>)>,
     },
-    /// Please send.
+    /// Asks for the content in one form.
     Fetch {
         /// Of which [`ClipboardMessage::Has`].
         serial: u32,
@@ -263,9 +289,9 @@ pub enum ClipboardMessage {
     },
     /// A part of what was fetched, in order.
     Part {
-        /// As fetched.
+        /// Serial of the request.
         serial: u32,
-        /// As fetched.
+        /// Form of the content.
         form: ClipboardForm,
         /// At most [`CLIPBOARD_PART`] bytes.
         bytes: Vec<u8>,
@@ -274,14 +300,14 @@ pub enum ClipboardMessage {
     },
     /// The fetched content has arrived whole and is in the fetcher's clipboard.
     Taken {
-        /// As fetched.
+        /// Serial of the request.
         serial: u32,
     },
     /// It can't be had, and why.
     Refused {
-        /// As fetched.
+        /// Serial of the request.
         serial: u32,
-        /// In words.
+        /// The reason, as a sentence.
         why: String,
     },
 }

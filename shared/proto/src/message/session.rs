@@ -10,12 +10,12 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::program::ProgramInfo;
 use crate::audit::AuditHead;
 use crate::credential::Credential;
 use crate::grant::{Capabilities, Capability, GrantRecord};
 use crate::id::SessionId;
 use crate::identity::{PublicKey, Signed};
-use crate::message::ProgramInfo;
 use crate::message::control::DeviceFacts;
 use crate::pake::Confirmation;
 use crate::time::UnixMillis;
@@ -53,18 +53,18 @@ pub enum StreamOpen {
     Chat,
     /// A diagnostics run.
     Diagnostics {
-        /// Which checks.
+        /// The checks to run.
         set: CheckSet,
     },
-    /// The screen.
+    /// Pictures of the screen.
     Screen,
     /// Pointer and keyboard.
     Input,
-    /// Clipboard exchange.
+    /// Exchange of clipboard contents.
     Clipboard,
-    /// A file.
+    /// Transfer of a file.
     File,
-    /// A terminal.
+    /// A terminal on the device.
     Terminal,
     /// A corrective action or a reboot.
     Action,
@@ -104,9 +104,9 @@ impl StreamOpen {
 /// The agent's answer to every stream but the first.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum StreamAnswer {
-    /// Go on.
+    /// The stream is open.
     Accepted,
-    /// No.
+    /// The agent refuses.
     Refused(SessionRefusal),
 }
 
@@ -167,9 +167,9 @@ pub enum SessionRefusal {
 /// The technician's first message.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TechnicianHello {
-    /// Their program.
+    /// Version and features of its program.
     pub program: ProgramInfo,
-    /// The session.
+    /// Id of the session.
     pub session: SessionId,
     /// Proves name and organisation; ends in the handshake's key.
     pub credential: Credential,
@@ -195,7 +195,7 @@ pub enum AgentHello {
     Code(Vec<u8>),
     /// Both ends know each other.
     Ready(Box<SessionReady>),
-    /// No.
+    /// The agent refuses.
     Refused(SessionRefusal),
 }
 
@@ -206,7 +206,7 @@ pub struct SessionReady {
     pub program: ProgramInfo,
     /// Support code or resumption: the agent's own proof, to be checked before anything else.
     pub confirmation: Option<Confirmation>,
-    /// The device.
+    /// The device's host name and operating system.
     pub facts: DeviceFacts,
     /// What this device can do at all.
     pub offers: Capabilities,
@@ -221,7 +221,7 @@ pub struct SessionReady {
 /// One granted capability.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct GrantedCapability {
-    /// What.
+    /// The capability.
     pub capability: Capability,
     /// For how many seconds more.
     pub seconds_left: u32,
@@ -233,7 +233,7 @@ pub struct GrantedCapability {
 pub enum CheckSet {
     /// Those that need at most 3 s together.
     Quick,
-    /// All.
+    /// All checks.
     Full,
 }
 
@@ -244,7 +244,7 @@ pub enum FromTechnician {
     Ask {
         /// Number of the request, chosen by the technician.
         request: u32,
-        /// What.
+        /// The capabilities.
         capabilities: Capabilities,
         /// For how long, in seconds.
         seconds: u32,
@@ -269,7 +269,7 @@ pub enum FromAgent {
         /// For how many seconds at most.
         seconds: u32,
     },
-    /// The decision.
+    /// The decision on a request.
     Decision {
         /// On which request.
         request: u32,
@@ -294,12 +294,12 @@ pub enum FromAgent {
 pub enum ConsentDecision {
     /// Granted; perhaps less than was asked for.
     Granted {
-        /// Signed evidence.
+        /// The grant, signed by the device's key.
         record: Signed<GrantRecord>,
         /// All that is granted now.
         granted: Vec<GrantedCapability>,
     },
-    /// Not granted.
+    /// Nothing was granted.
     Refused(SessionRefusal),
 }
 
@@ -359,7 +359,7 @@ pub enum DiagnosticsEvent {
     },
     /// A check is under way.
     Checking {
-        /// Its id.
+        /// Id of the check, as `area.check`.
         id: String,
     },
     /// A check has come out; the finding as JSON (see `docs/report.schema.json`).

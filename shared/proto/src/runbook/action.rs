@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::RiskClass;
+use super::class::RiskClass;
 use super::value::{ParameterKind, ParameterUnit, ParameterValue, ParameterValues};
 
 /// Something that the agent's program knows how to do.
@@ -30,7 +30,7 @@ pub enum RunbookAction {
 /// What an act wants to know.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ActionArgument {
-    /// Its name.
+    /// The argument's name in manifests.
     pub name: &'static str,
     /// What it may be.
     pub kind: ParameterKind,
@@ -52,7 +52,7 @@ fn choice(name: &'static str, words: &[&str]) -> ActionArgument {
 }
 
 impl RunbookAction {
-    /// All.
+    /// All actions.
     pub const ALL: [Self; 8] = [
         Self::RestartService,
         Self::ClearCaches,

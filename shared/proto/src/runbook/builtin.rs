@@ -1,8 +1,9 @@
 //! The eight that come with the program: each act as it is, with what can be said about it left open.
 
 use super::action::RunbookAction;
+use super::class::RiskClass;
 use super::manifest::{ArgumentSource, Manifest, RunbookParameter, RunbookStep};
-use super::{ParameterValues, RiskClass};
+use super::value::ParameterValues;
 
 /// What people read about a built-in one.
 struct BuiltinText {

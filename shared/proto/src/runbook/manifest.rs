@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::action::{ActionArgument, RunbookAction};
-use super::value::{MAX_TEXT, ParameterKind, ParameterValue, ParameterValues};
-use super::{ContentHash, RiskClass};
+use super::class::{ContentHash, RiskClass};
+use super::value::{MAX_TEXT, ParameterKind, ParameterValue, ParameterValues, ValueMisfit};
 use crate::identity::Statement;
 use crate::text;
 use crate::wire::{self, at_most};
@@ -18,16 +18,16 @@ pub const MAX_NAME: usize = 64;
 pub const MAX_TITLE: usize = 120;
 /// Longest description, in characters.
 pub const MAX_ABOUT: usize = 1000;
-/// Most parameters.
+/// Most parameters of one runbook.
 pub const MAX_PARAMETERS: usize = 16;
-/// Most steps.
+/// Most steps of one runbook.
 pub const MAX_STEPS: usize = 16;
 /// Longest time of a whole run, in seconds.
 pub const MAX_TIMEOUT: u32 = 3600;
 /// Largest file that holds a signed manifest, in bytes.
 pub const MAX_FILE: usize = 32 * 1024;
 
-/// A runbook.
+/// A runbook: named actions with their arguments, in order.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Manifest {
     /// What it is called by: lower-case letters, digits and `-`.
@@ -74,7 +74,7 @@ pub struct RunbookParameter {
 /// One act with its values.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RunbookStep {
-    /// What.
+    /// The action.
     pub act: RunbookAction,
     /// The act's arguments that are not left at their defaults.
     #[serde(deserialize_with = "at_most::<_, _, MAX_PARAMETERS>")]
@@ -104,9 +104,9 @@ pub enum MistakePlace {
 /// What is wrong with a manifest.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ManifestMistake {
-    /// Where.
+    /// Where in the manifest.
     pub place: MistakePlace,
-    /// What.
+    /// What is wrong, as a sentence for its author.
     pub what: String,
 }
 
@@ -118,6 +118,53 @@ impl fmt::Display for ManifestMistake {
             MistakePlace::Step(at) => write!(f, "step {}: {}", at + 1, self.what),
         }
     }
+}
+
+/// Why the source of an argument doesn't fit.
+#[derive(Debug, thiserror::Error)]
+enum SourceMistake {
+    /// The fixed value is not one that the action takes.
+    #[error(transparent)]
+    Misfit(#[from] ValueMisfit),
+    /// The manifest has no such parameter.
+    #[error("there is no parameter {0:?}")]
+    NoParameter(String),
+    /// The parameter takes values that the action doesn't.
+    #[error("the parameter {parameter} takes more than the act: {kind}")]
+    TooWide { parameter: String, kind: ParameterKind },
+    /// The parameter can be left out, the argument can't.
+    #[error("the parameter {0} can be left out, and the act needs it")]
+    Optional(String),
+}
+
+/// Why the parameters of a run don't fit its runbook.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BindError {
+    /// More than [`MAX_PARAMETERS`].
+    #[error("at most {MAX_PARAMETERS} parameters are possible")]
+    TooMany,
+    /// The runbook has no such parameter.
+    #[error("there is no parameter {0:?}")]
+    Unknown(String),
+    /// A parameter has two values.
+    #[error("{0} was said twice")]
+    Twice(String),
+    /// A parameter has no value and no default.
+    #[error("{name} must be said: {kind}")]
+    Missing {
+        /// Name of the parameter.
+        name: String,
+        /// The values that it takes.
+        kind: ParameterKind,
+    },
+    /// A value of the wrong type, or out of bounds.
+    #[error("{name}: {misfit}")]
+    Misfit {
+        /// Name of the parameter.
+        name: String,
+        /// What is wrong with its value.
+        misfit: ValueMisfit,
+    },
 }
 
 /// Whether a text can be the name of a runbook or of a parameter.
@@ -203,17 +250,20 @@ impl Manifest {
         }
     }
 
-    fn check_source(&self, argument: &ActionArgument, source: &ArgumentSource) -> Result<(), String> {
+    fn check_source(&self, argument: &ActionArgument, source: &ArgumentSource) -> Result<(), SourceMistake> {
         match source {
-            ArgumentSource::Fixed(value) => argument.kind.check(value).map_err(|misfit| misfit.to_string()),
+            ArgumentSource::Fixed(value) => Ok(argument.kind.check(value)?),
             ArgumentSource::Parameter(name) => {
                 let parameter = self.parameters.iter().find(|parameter| parameter.name == *name);
-                let parameter = parameter.ok_or_else(|| format!("there is no parameter {name:?}"))?;
+                let parameter = parameter.ok_or_else(|| SourceMistake::NoParameter(name.clone()))?;
                 if !parameter.kind.is_within(&argument.kind) {
-                    return Err(format!("the parameter {name} takes more than the act: {}", argument.kind));
+                    return Err(SourceMistake::TooWide {
+                        parameter: name.clone(),
+                        kind: argument.kind.clone(),
+                    });
                 }
                 if parameter.optional && !argument.optional && argument.default.is_none() {
-                    return Err(format!("the parameter {name} can be left out, and the act needs it"));
+                    return Err(SourceMistake::Optional(name.clone()));
                 }
                 Ok(())
             }
@@ -264,22 +314,25 @@ impl Manifest {
     /// What each step is done with, for what was said about a run.
     ///
     /// # Errors
-    /// What doesn't fit, in words: an unknown parameter, one that is missing or there twice, a wrong type or value.
+    /// [`BindError`]: an unknown parameter, one that is missing or there twice, a wrong type or value.
     pub fn bind(
         &self,
         said: &[(String, ParameterValue)],
-    ) -> Result<Vec<(RunbookAction, ParameterValues)>, String> {
+    ) -> Result<Vec<(RunbookAction, ParameterValues)>, BindError> {
         if said.len() > MAX_PARAMETERS {
-            return Err(format!("at most {MAX_PARAMETERS} parameters are possible"));
+            return Err(BindError::TooMany);
         }
         let mut given = ParameterValues::new();
         for (name, value) in said {
             let shown = text::one_line(name, MAX_NAME);
             let parameter = self.parameters.iter().find(|parameter| parameter.name == *name);
-            let parameter = parameter.ok_or_else(|| format!("there is no parameter {shown:?}"))?;
-            parameter.kind.check(value).map_err(|misfit| format!("{shown}: {misfit}"))?;
+            let parameter = parameter.ok_or_else(|| BindError::Unknown(shown.clone()))?;
+            parameter
+                .kind
+                .check(value)
+                .map_err(|misfit| BindError::Misfit { name: shown.clone(), misfit })?;
             if given.insert(name.clone(), value.clone()).is_some() {
-                return Err(format!("{shown} was said twice"));
+                return Err(BindError::Twice(shown));
             }
         }
         for parameter in &self.parameters {
@@ -289,14 +342,17 @@ impl Manifest {
                     given.insert(parameter.name.clone(), default.clone());
                 }
                 (None, false) if parameter.optional => {}
-                (None, false) => return Err(format!("{} must be said: {}", parameter.name, parameter.kind)),
+                (None, false) => {
+                    let (name, kind) = (parameter.name.clone(), parameter.kind.clone());
+                    return Err(BindError::Missing { name, kind });
+                }
             }
         }
         self.steps.iter().map(|step| Ok((step.act, bind_step(step, &given)?))).collect()
     }
 }
 
-fn bind_step(step: &RunbookStep, given: &ParameterValues) -> Result<ParameterValues, String> {
+fn bind_step(step: &RunbookStep, given: &ParameterValues) -> Result<ParameterValues, BindError> {
     let mut values = ParameterValues::new();
     for argument in step.act.arguments() {
         let set = step.set.iter().find(|(name, _)| name == argument.name).map(|(_, source)| source);
@@ -308,11 +364,12 @@ fn bind_step(step: &RunbookStep, given: &ParameterValues) -> Result<ParameterVal
         match value {
             Some(value) => {
                 // Once more, against what the act itself takes: the manifest may come from anywhere.
-                argument.kind.check(&value).map_err(|misfit| format!("{}: {misfit}", argument.name))?;
+                let misfit = |misfit| BindError::Misfit { name: argument.name.to_owned(), misfit };
+                argument.kind.check(&value).map_err(misfit)?;
                 values.insert(argument.name.to_owned(), value);
             }
             None if argument.optional => {}
-            None => return Err(format!("{} must be said: {}", argument.name, argument.kind)),
+            None => return Err(BindError::Missing { name: argument.name.to_owned(), kind: argument.kind }),
         }
     }
     Ok(values)
@@ -330,7 +387,7 @@ fn check_parameter(parameter: &RunbookParameter, twice: bool, at: usize, mistake
         mistakes.add(place, format!("about: one line of at most {MAX_TEXT} printable characters"));
     }
     if let Err(what) = parameter.kind.is_sound() {
-        mistakes.add(place, what);
+        mistakes.add(place, what.to_string());
     } else if let Some(Err(misfit)) = parameter.default.as_ref().map(|value| parameter.kind.check(value)) {
         mistakes.add(place, format!("default: {misfit}"));
     }

@@ -5,8 +5,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ContentHash;
 use super::action::RunbookAction;
+use super::class::ContentHash;
 use super::manifest::MAX_PARAMETERS;
 use super::value::ParameterValue;
 use crate::id::{DeviceId, RunId};
@@ -28,12 +28,12 @@ pub const MAX_NOTES: usize = 96;
 pub enum RunMode {
     /// Look only, and say what would be done.
     DryRun,
-    /// Do it.
+    /// Make the changes.
     Apply,
 }
 
 impl RunMode {
-    /// Its name.
+    /// The name that people see.
     pub const fn name(self) -> &'static str {
         match self {
             Self::DryRun => "dry run",
@@ -47,9 +47,9 @@ impl RunMode {
 pub struct RunOrder {
     /// Of which run: whatever comes again under this id is not done again.
     pub run: RunId,
-    /// Which runbook.
+    /// Name of the runbook.
     pub runbook: String,
-    /// Its version.
+    /// Version of the runbook.
     pub version: u32,
     /// Exactly this one.
     pub hash: ContentHash,
@@ -87,7 +87,7 @@ pub enum StepPhase {
 }
 
 impl StepPhase {
-    /// Its name.
+    /// The name that people see.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Precheck => "check",
@@ -104,7 +104,7 @@ impl StepPhase {
 pub struct StepNote {
     /// Which step, counted from 1.
     pub step: u32,
-    /// Its act.
+    /// The step's action.
     pub act: RunbookAction,
     /// Which part of it.
     pub phase: StepPhase,
@@ -139,7 +139,7 @@ pub enum RunEnding {
 }
 
 impl RunEnding {
-    /// Its name.
+    /// The name that people see.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -155,11 +155,11 @@ impl RunEnding {
 /// What came of a run.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RunOutcome {
-    /// Of which.
+    /// Id of the run.
     pub run: RunId,
     /// Of which runbook.
     pub runbook: String,
-    /// Its version.
+    /// Version of the runbook.
     pub version: u32,
     /// Whether something was to be changed.
     pub mode: RunMode,
@@ -208,7 +208,7 @@ pub enum RunRefusal {
     /// What is said about the run doesn't fit.
     #[error("a parameter does not fit: {0}")]
     Parameter(String),
-    /// Too late.
+    /// The order's deadline has passed.
     #[error("the order's deadline ({0}) is over")]
     Late(UnixMillis),
     /// The deadline is too far ahead.
@@ -237,7 +237,7 @@ pub enum RunRefusal {
     /// It may interrupt somebody, and this is not the time.
     #[error("it may interrupt somebody: it runs only {0}")]
     NotNow(String),
-    /// Too often.
+    /// The runbook ran too often on this device.
     #[error("it ran too often on this device: not again for {0} s")]
     TooOften(u64),
     /// Another one runs.

@@ -45,11 +45,11 @@ pub type ParameterValues = BTreeMap<String, ParameterValue>;
 /// What a number counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub enum ParameterUnit {
-    /// Pieces.
+    /// A plain count.
     Count,
-    /// Seconds.
+    /// Time in seconds.
     Seconds,
-    /// Hours.
+    /// Time in hours.
     Hours,
     /// Megabytes, of 10⁶ bytes.
     Megabytes,
@@ -58,7 +58,7 @@ pub enum ParameterUnit {
 }
 
 impl ParameterUnit {
-    /// All.
+    /// All units.
     pub const ALL: [Self; 5] = [Self::Count, Self::Seconds, Self::Hours, Self::Megabytes, Self::Percent];
 
     /// Its name in manifests.
@@ -78,9 +78,9 @@ impl ParameterUnit {
 pub enum ParameterKind {
     /// A whole number within bounds.
     Integer {
-        /// The least.
+        /// The smallest value allowed.
         min: i64,
-        /// The most.
+        /// The largest value allowed.
         max: i64,
         /// What it counts.
         unit: ParameterUnit,
@@ -106,9 +106,9 @@ pub enum ValueMisfit {
     /// Out of bounds.
     #[error("it must be from {min} to {max} ({unit})")]
     Bounds {
-        /// The least.
+        /// The smallest value allowed.
         min: i64,
-        /// The most.
+        /// The largest value allowed.
         max: i64,
         /// What it counts.
         unit: &'static str,
@@ -122,6 +122,28 @@ pub enum ValueMisfit {
     /// It fits no pattern.
     #[error("it fits none of: {0}")]
     Pattern(String),
+}
+
+/// Why a kind makes no sense.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum UnsoundKind {
+    /// The bounds are in the wrong order, or too large.
+    #[error("from {min} to {max} is no range of numbers")]
+    Range {
+        /// The smallest value allowed.
+        min: i64,
+        /// The largest value allowed.
+        max: i64,
+    },
+    /// An empty list, or one that is too long.
+    #[error("1 to {MAX_CHOICES} {what} are possible")]
+    Count {
+        /// Choices or patterns.
+        what: &'static str,
+    },
+    /// A choice or pattern with a character that it can't have.
+    #[error("{0:?} is not possible here")]
+    Word(String),
 }
 
 impl ParameterKind {
@@ -187,16 +209,16 @@ impl ParameterKind {
         Ok(value)
     }
 
-    /// Whether the kind itself makes sense: what is wrong with it, in words.
+    /// Whether the kind itself makes sense.
     ///
     /// # Errors
-    /// What is wrong.
-    pub fn is_sound(&self) -> Result<(), String> {
+    /// [`UnsoundKind`], for the author of the manifest or policy.
+    pub fn is_sound(&self) -> Result<(), UnsoundKind> {
         match self {
             Self::Integer { min, max, .. } => {
                 let range = -MAX_INTEGER..=MAX_INTEGER;
                 if min > max || !range.contains(min) || !range.contains(max) {
-                    return Err(format!("from {min} to {max} is no range of numbers"));
+                    return Err(UnsoundKind::Range { min: *min, max: *max });
                 }
                 Ok(())
             }
@@ -260,12 +282,12 @@ fn fits(patterns: &[String], text: &str) -> Result<(), ValueMisfit> {
     }
 }
 
-fn listed(words: &[String], what: &str, good: impl Fn(&String) -> bool) -> Result<(), String> {
+fn listed(words: &[String], what: &'static str, good: impl Fn(&String) -> bool) -> Result<(), UnsoundKind> {
     if words.is_empty() || words.len() > MAX_CHOICES {
-        return Err(format!("1 to {MAX_CHOICES} {what} are possible"));
+        return Err(UnsoundKind::Count { what });
     }
     match words.iter().find(|word| !good(word)) {
-        Some(bad) => Err(format!("{bad:?} is not possible here")),
+        Some(bad) => Err(UnsoundKind::Word(bad.clone())),
         None => Ok(()),
     }
 }

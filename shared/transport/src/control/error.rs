@@ -12,7 +12,7 @@ use nearhand_proto::message::control::{CloseCode, REQUEST_TIMEOUT, RelayRefusal}
 /// One address that was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TriedAddress {
-    /// The address.
+    /// The address that was tried.
     pub addr: SocketAddr,
     /// What came of it.
     pub why: String,
@@ -69,7 +69,7 @@ pub enum RelayError {
         "what runs at {addr} does not speak this version's protocol: are the port and the relay's version right?"
     )]
     Version {
-        /// Where.
+        /// The address that answered.
         addr: SocketAddr,
     },
     /// It said no.

@@ -172,7 +172,7 @@ fn bound_parameters(
             parameter.kind.read(value).map_err(|misfit| usage(format!("{name}={value}: {misfit}")))?;
         given.push((name.clone(), value));
     }
-    manifest.bind(&given).map_err(usage)?;
+    manifest.bind(&given).map_err(|error| usage(error.to_string()))?;
     Ok(given)
 }
 

@@ -7,7 +7,7 @@ use std::fs;
 
 use data_encoding::BASE64URL_NOPAD;
 use nearhand_proto::audit::{AuditRow, LogVerifier};
-use nearhand_proto::chat::{ChatChange, ChatLog, ChatSide, ChatStream};
+use nearhand_proto::chat::{ChatChange, ChatLog, ChatStream, SessionSide};
 use nearhand_proto::credential::{Credential, MAX_LINKS, Retirement, RevocationList, Revocations};
 use nearhand_proto::forward::BindKey;
 use nearhand_proto::forward::packet::{PACKET_LEN, SealedPacket, is_bind_family, is_unbound, unbound};
@@ -132,7 +132,7 @@ pub(super) fn close_code(bytes: &[u8]) {
 pub(super) fn chat(bytes: &[u8]) {
     message::<ChatFrame>(bytes);
     let Ok(frame) = wire::decode::<ChatFrame>(bytes) else { return };
-    for side in [ChatSide::Technician, ChatSide::Device] {
+    for side in [SessionSide::Technician, SessionSide::Device] {
         let mut log = ChatLog::new(side);
         log.say("hello", AT);
         if let Ok(ChatChange::New(line)) = log.take(frame.clone()) {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use nearhand_proto::chat::{ChatLog, ChatSide, ChatStream};
+use nearhand_proto::chat::{ChatLog, ChatStream, SessionSide};
 use nearhand_proto::message::local::DeliveryMark;
 use nearhand_proto::message::session::ChatFrame;
 use nearhand_proto::time::UnixMillis;
@@ -18,7 +18,7 @@ struct ChatModel {
 }
 
 impl ChatModel {
-    fn new(side: ChatSide) -> Self {
+    fn new(side: SessionSide) -> Self {
         Self {
             log: ChatLog::new(side),
             link: ChatStream::default(),
@@ -35,7 +35,7 @@ impl ChatModel {
 }
 
 pub(super) fn run(input: &[u8]) {
-    let mut ends = [ChatModel::new(ChatSide::Technician), ChatModel::new(ChatSide::Device)];
+    let mut ends = [ChatModel::new(SessionSide::Technician), ChatModel::new(SessionSide::Device)];
     let mut draw = InputDraw::new(input);
     let mut hostile = false;
     while let Some(operation) = draw.operation(7) {
