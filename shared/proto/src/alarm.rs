@@ -342,7 +342,7 @@ pub fn is_rule_name(name: &str) -> bool {
 
 impl Fingerprint {
     /// The alarm of `rule` for `instance` on `device`: the same for all of its life and for the next time that
-    /// it is raised, whatever its severity or value.
+    /// it is raised, regardless of its severity or value.
     pub fn of(device: DeviceId, rule: &str, instance: &str) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"nearhand-alarm/1\0");

@@ -40,7 +40,7 @@ pub enum DeliveryMark {
     Shown,
 }
 
-/// The other end broke the rules of the chat.
+/// Why the other end's frames are no chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChatError {
     /// A number was left out: messages would be missing.

@@ -199,7 +199,7 @@ impl Credential {
     /// What the bearer of an invite makes of it: their own key, endorsed by the one-time key.
     ///
     /// # Errors
-    /// [`WireError`] never in practice.
+    /// [`WireError`] if the statement is too large to encode; names are bounded, so it never is.
     pub fn join(
         invite: Signed<Invite>,
         one_time: &SecretKey,
@@ -213,7 +213,7 @@ impl Credential {
     /// The credential with today's key replaced by `new`.
     ///
     /// # Errors
-    /// [`WireError`] never in practice.
+    /// [`WireError`] if the statement is too large to encode; names are bounded, so it never is.
     pub fn rotated(&self, old: &SecretKey, new: &PublicKey, now: UnixMillis) -> Result<Self, WireError> {
         let mut next = self.clone();
         next.links.push(old.sign(&Endorsement { key: *new, issued: now })?);
@@ -223,7 +223,7 @@ impl Credential {
     /// Follows the chain from the organisation's key. Validity in time is judged at `now`.
     ///
     /// # Errors
-    /// [`CredentialError`]. Revocation is a question of its own: [`Revocations::check`].
+    /// [`CredentialError`]. Revocation is checked separately: [`Revocations::check`].
     pub fn verify(
         &self,
         organisation: &PublicKey,
@@ -336,7 +336,7 @@ impl Revocations {
 /// Makes an invite: the signed statement and the one-time key that goes with it to its bearer.
 ///
 /// # Errors
-/// [`WireError`] never in practice.
+/// [`WireError`] if the statement is too large to encode; names are bounded, so it never is.
 pub fn invite(
     organisation: &SecretKey,
     rng: &mut impl CryptoRngCore,

@@ -1,9 +1,8 @@
-//! Proof of a recorded screen: what the device signs while a technician records what they see.
+//! Signatures of a recorded screen: what the device signs while a technician records what they see.
 //!
-//! While recording, the agent hashes every message of the screen's stream as it sends it, and now and then signs how
-//! far it has come: a [`ScreenHead`]. Whoever has the messages can hash them again and hold the heads against them: a
-//! message that was changed, left out or put in contradicts the next head. Pure: when something is signed, and where
-//! messages are kept, is the business of others.
+//! While recording, the agent hashes every message of the screen's stream as it sends it, and from time to time signs the
+//! running hash: a [`ScreenHead`]. A player hashes the recorded messages again and compares: a message that was changed,
+//! left out or added contradicts the next head. Pure: callers decide when to sign, and where messages are kept.
 
 use sha2::{Digest, Sha256};
 
@@ -24,7 +23,7 @@ pub struct RecordingHash {
 }
 
 impl RecordingHash {
-    /// Of a part that begins.
+    /// The hash of a part that begins.
     pub fn new(session: SessionId, part: u32, began: UnixMillis) -> Self {
         let hash = Sha256::new()
             .chain_update(b"nearhand recorded screen 1")
@@ -52,7 +51,7 @@ impl RecordingHash {
         self.messages
     }
 
-    /// What is to be signed after so many milliseconds.
+    /// The head to sign, `millis` milliseconds after the part began.
     pub fn head(&self, millis: u32, last: bool) -> ScreenHead {
         let hash = self.hash.clone().finalize().into();
         let Self { session, part, began, messages, .. } = *self;

@@ -25,7 +25,7 @@ pub const MAX_MESSAGE: usize = 1 << 20;
 pub const PREFIX: usize = 4;
 
 /// What bincode may count while it decodes. It counts an integer as wide as its type, up to 16 bytes, although it
-/// may take one on the wire: this much lets through whatever a message can hold.
+/// may take one on the wire: this limit lets every message through that the wire allows.
 const COUNTED: usize = 16 * MAX_MESSAGE;
 
 type Config = Configuration<LittleEndian, Varint, Limit<COUNTED>>;

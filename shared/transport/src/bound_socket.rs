@@ -77,7 +77,7 @@ impl SocketIo {
         };
         let socket = std::net::UdpSocket::bind((local, 0))?;
         let udp = UdpSocketState::new((&socket).into())?;
-        // What the system grants is good enough.
+        // A smaller buffer than asked for is good enough.
         let _ = udp.set_recv_buffer_size((&socket).into(), SOCKET_BUFFER);
         let _ = udp.set_send_buffer_size((&socket).into(), SOCKET_BUFFER);
         Ok(Self { socket: UdpSocket::from_std(socket)?, udp })

@@ -2,7 +2,7 @@
 //! local socket; files that only their owner can read.
 //!
 //! It speaks TLS 1.3 with mutual raw public keys (RFC 7250): 91 bytes an identity, no names, no authorities, no
-//! tickets, no 0-RTT. Who a key belongs to is the business of whoever uses the connection. What the messages mean is
+//! tickets, no 0-RTT. The caller finds out who a key belongs to. What the messages mean is
 //! `nearhand_proto`'s.
 
 pub mod bound_socket;

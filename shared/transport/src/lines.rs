@@ -1,6 +1,6 @@
 //! Lines of standard input, for the programs with a terminal prompt.
 //!
-//! Read on a thread of its own, because a read of a terminal can't be cancelled: a program that ends must not
+//! Read on a separate thread, because a read of a terminal can't be cancelled: a program that ends must not
 //! wait for one more line.
 
 use std::io::BufRead;
@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 /// Lines that may wait.
 const WAITING: usize = 16;
-/// Longest line taken, in bytes; the rest of a longer one is a line of its own.
+/// Longest line taken, in bytes; the rest of a longer one counts as another line.
 const MAX_LINE: u64 = 64 * 1024;
 
 /// Starts reading; the channel closes at the end of the input. Bytes that are no UTF-8 are replaced.

@@ -24,7 +24,7 @@ pub enum CallError {
     NotRunning {
         /// Path of the socket.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// It went away.
@@ -63,7 +63,7 @@ impl LocalClient {
         let stream = stream.map_err(|source| CallError::NotRunning { path: first.to_owned(), source })?;
         let (mut read, write) = stream.into_split();
         let (to, messages) = mpsc::channel(64);
-        // Reading is not cancel-safe, so it has a task of its own.
+        // Reading is not cancel-safe, so a separate task reads.
         tokio::spawn(async move {
             loop {
                 let message = framed::read(&mut read, FRAME_LIMIT).await;

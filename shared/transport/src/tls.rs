@@ -29,14 +29,14 @@ pub const SERVER_NAME: &str = "nearhand";
 pub enum ExpectedKey {
     /// This one; any other ends the handshake.
     Key(PublicKey),
-    /// Any; whoever uses the connection must find out who it is before anything else.
+    /// Any key; the caller must find out whose it is before anything else.
     Any,
 }
 
 /// A configuration could not be made. Only for a broken build: keys and versions are fixed.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsConfigError {
-    /// rustls refused.
+    /// rustls refuses the configuration.
     #[error("TLS can't be set up")]
     Rustls(#[from] TlsError),
     /// QUIC needs a cipher suite that is missing.

@@ -368,7 +368,7 @@ impl Silence {
         self.restart();
     }
 
-    /// A new binding: the wait starts anew.
+    /// A new binding: the wait starts again.
     fn restart(&mut self) {
         self.first_sent = None;
         self.due_since = None;

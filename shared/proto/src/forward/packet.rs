@@ -199,7 +199,7 @@ impl<'a> SealedPacket<'a> {
         matches!(self.kind, BIND1 | BIND2 | REFRESH)
     }
 
-    /// The packet, if `key` made it. The comparison takes the same time whatever the bytes are.
+    /// The packet, if `key` made it. The comparison takes the same time for all bytes.
     pub fn open(&self, key: &BindKey) -> Option<BindPacket> {
         hmac(key.as_bytes(), &[self.signed]).verify_truncated_left(self.mac).ok()?;
         BindPacket::from_parts(self.kind, self.body)

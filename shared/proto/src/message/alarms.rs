@@ -278,7 +278,7 @@ pub struct MaintenanceWindow {
 pub enum AlarmChange {
     /// A rule found something: a device's, or the relay's own.
     Event(AlarmEvent),
-    /// A device gave up events for want of room.
+    /// A device dropped events because its spool was full.
     Gap {
         /// Number of lost events.
         lost: u64,

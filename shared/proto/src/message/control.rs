@@ -1,6 +1,6 @@
 //! The control plane: an agent or a client with its relay, over one QUIC connection ([`ALPN`]).
 //!
-//! Every request is a bidirectional stream of its own: one frame there, one frame back. The first request on
+//! Each request has its own bidirectional stream: one frame there, one frame back. The first request on
 //! a connection is [`RelayRequest::Hello`]; until it is answered with a welcome nothing else is. The relay opens
 //! streams the same way for what it has to say ([`RelayPush`]). Both sides know each other's key from the
 //! handshake; a credential in a hello must end in that key.
@@ -73,7 +73,7 @@ pub enum RelayHello {
     },
 }
 
-/// What a device tells about itself. Hostile text: shown only through [`crate::text`].
+/// What a device reports about itself. Hostile text: shown only through [`crate::text`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DeviceFacts {
     /// The device's host name.
@@ -89,13 +89,13 @@ pub struct RelayWelcome {
     pub program: ProgramInfo,
     /// The relay's clock.
     pub now: UnixMillis,
-    /// What is withdrawn; check it, it is signed by the organisation.
+    /// The organisation's newest revocation list. It is signed: the receiver verifies it.
     pub revocations: Option<Signed<RevocationList>>,
     /// Keys that retired themselves, at most [`PAGE`] of the newest.
     pub retirements: Vec<Signed<Retirement>>,
 }
 
-/// What is asked of the relay.
+/// A request to the relay.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum RelayRequest {
     /// First on every connection.
@@ -169,7 +169,7 @@ pub enum RelayRequest {
     },
     /// Administrator: hands on the organisation's newest revocation list.
     Revoke(Signed<RevocationList>),
-    /// Device, person: keeps the round trip honest; answered with [`RelayReply::Done`].
+    /// Device, person: measures the round trip; answered with [`RelayReply::Done`].
     Ping,
     /// Device: what its monitoring is, once on each connection before the first [`RelayRequest::Alarms`]. Answered with
     /// [`RelayReply::AlarmsStored`]: how far the relay has the stream (0: not at all). A spool that can't have sent that
@@ -178,7 +178,7 @@ pub enum RelayRequest {
     /// Device: what its rules found. Answered with [`RelayReply::AlarmsStored`] once it is on the relay's disk; sent again
     /// until then, and taken once.
     Alarms(AlarmBatch),
-    /// Device: it is about to be silent on purpose.
+    /// Device: announces that it is about to be silent on purpose.
     ShuttingDown(ShutdownNotice),
     /// Person: alarms that changed after a number, those that changed first at the beginning, at most [`PAGE`].
     AlarmsSince {
@@ -204,52 +204,52 @@ pub enum RelayRequest {
         /// The action.
         act: AlarmAction,
     },
-    /// Person: a maintenance window.
+    /// Person: opens a maintenance window.
     OpenMaintenance(NewMaintenanceWindow),
-    /// Person: ends a maintenance window now.
+    /// Person: ends a maintenance window before its time.
     CloseMaintenance {
         /// Number of the maintenance window.
         window: u64,
     },
-    /// Person: maintenance windows that have not ended, at most [`PAGE`].
+    /// Person: lists the maintenance windows that have not ended, at most [`PAGE`].
     MaintenanceWindows,
-    /// Device or guest: its person asks for help; a new wish takes the place of the one before. Answered with
+    /// Device or guest: its person asks for help; a new request replaces the one before. Answered with
     /// [`RelayReply::Help`].
     AskForHelp {
-        /// Chosen by the device, at random: the same wish sent again is the same.
+        /// A random number that the device chose: a request that is sent again keeps it.
         wish: u64,
         /// The request.
         wanted: HelpRequest,
     },
     /// Device or guest: help is no longer wanted.
     WithdrawHelp,
-    /// Device or guest: what its person thinks of a session of its own.
+    /// Device or guest: its person's feedback on one of its sessions.
     GiveFeedback {
         /// Id of the session.
         session: SessionId,
         /// The feedback.
         feedback: SessionFeedback,
     },
-    /// Person: who waits for help, the most urgent first, at most [`PAGE`].
+    /// Person: lists the requests for help, the most urgent first, at most [`PAGE`].
     HelpQueue {
-        /// Those that are closed too.
+        /// Whether closed requests are listed too.
         closed: bool,
     },
-    /// Person: takes care of somebody who waits.
+    /// Person: takes a request for help.
     TakeHelp {
         /// Number of the request in the relay's queue.
         number: u64,
     },
-    /// Person: that is over.
+    /// Person: closes a request for help.
     CloseHelp {
         /// Number of the request in the relay's queue.
         number: u64,
     },
-    /// Person: what people thought of their sessions (administrators: of all), newest first, at most [`PAGE`].
+    /// Person: lists the feedback on their sessions (administrators: on all), newest first, at most [`PAGE`].
     Feedback,
 }
 
-/// With whom a session is wanted.
+/// The device that a session is opened with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum SessionTarget {
     /// The device that shows a support code with these routing digits.
@@ -263,7 +263,7 @@ pub enum SessionTarget {
 pub enum RelayReply {
     /// To a hello.
     Welcome(RelayWelcome),
-    /// It is done.
+    /// The request was carried out.
     Done,
     /// The relay refuses the request.
     Refused(RelayRefusal),
@@ -520,7 +520,7 @@ pub struct SessionEntry {
     pub bytes: u64,
 }
 
-/// What the relay says unasked.
+/// What the relay sends without being asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum RelayPush {
     /// To a device: somebody wants a session.

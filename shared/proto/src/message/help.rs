@@ -1,4 +1,4 @@
-//! The queue of people who asked for help, and what they think of the help that they got.
+//! The queue of requests for help, and people's feedback on the sessions that followed.
 //!
 //! Part of the control plane ([`super::control`]) and of the local interface ([`super::local`]). What a person writes
 //! here goes to the relay, which shows it to the organisation's technicians: it is not end-to-end encrypted, as a
@@ -10,15 +10,15 @@ use crate::id::{DeviceId, SessionId, TechnicianId};
 use crate::text;
 use crate::time::UnixMillis;
 
-/// Longest text of a person's about their trouble or a session, in characters.
+/// Longest text about a problem or a session, in characters.
 pub const MAX_HELP_TEXT: usize = 2_000;
 /// Longest text on how a person is reached, in characters.
 pub const MAX_REACH_TEXT: usize = 200;
 
-/// What a person asks for.
+/// A person's request for help.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HelpRequest {
-    /// What is the matter, at most [`MAX_HELP_TEXT`] characters.
+    /// The problem in their words, at most [`MAX_HELP_TEXT`] characters.
     pub what: String,
     /// How urgent it is.
     pub urgency: Urgency,
@@ -62,7 +62,7 @@ impl Urgency {
     }
 }
 
-/// Where somebody stands who asked for help.
+/// How a request for help stands.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum HelpProgress {
     /// The request waits in the queue.
@@ -97,7 +97,7 @@ pub struct HelpTaken {
     pub at: UnixMillis,
 }
 
-/// Somebody who asked for help, in a list for technicians. Hostile text: shown only through [`crate::text`].
+/// A request for help, in a list for technicians. Hostile text: shown only through [`crate::text`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HelpEntry {
     /// Number of the request in the relay's queue.
@@ -118,7 +118,7 @@ pub struct HelpEntry {
     pub closed: Option<UnixMillis>,
 }
 
-/// What a person thinks of a session.
+/// A person's feedback on a session.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum SessionFeedback {
     /// How good it was.
@@ -151,7 +151,7 @@ impl SessionFeedback {
     }
 }
 
-/// What a person thought of a session, in a list for technicians and administrators. Hostile text.
+/// Feedback on a session, in a list for technicians and administrators. Hostile text.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FeedbackEntry {
     /// Id of the session.

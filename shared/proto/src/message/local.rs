@@ -1,9 +1,9 @@
 //! The local interface: the agent with the programs of the person at the device (terminal prompt, window).
 //!
 //! Over a private Unix socket; the agent knows the caller's user from the kernel. One frame per message both
-//! ways. A closed list of verbs: no paths, no commands, nothing that the agent would run. Everything that
-//! came from the other end of a session (names, reasons, chat) is neutralised by the agent before it is sent
-//! here, and stands in fields of its own.
+//! ways. The list of verbs is closed: no paths, no commands, nothing that the agent would run. The agent
+//! neutralises everything that came from the other end of a session (names, reasons, chat) before it sends it
+//! here, and puts it into separate fields.
 
 use serde::{Deserialize, Serialize};
 
@@ -110,13 +110,13 @@ pub enum LocalVerb {
         /// Id of the session.
         session: SessionId,
     },
-    /// The person asks the organisation for help. One wish at a time: a new one takes the place of the one before.
+    /// The person asks the organisation for help. There is one request at a time: a new one replaces the one before.
     AskForHelp(HelpRequest),
     /// Help is no longer wanted.
     WithdrawHelp,
     /// How the help that was asked for stands.
     Help,
-    /// What the person thinks of a session of theirs, once it is over.
+    /// The person's rating of one of their sessions, once it is over.
     Rate {
         /// Id of the session.
         session: SessionId,
@@ -142,7 +142,7 @@ pub enum LocalVerb {
 
 /// Ended sessions whose record is kept in memory.
 pub const MAX_KEPT_RECORDS: usize = 8;
-/// Most deeds of one session that are kept; the oldest go first.
+/// Most activity entries kept of one session; the oldest are dropped first.
 pub const MAX_ACTIVITY: usize = 500;
 /// Most findings in one answer to [`LocalVerb::Fixes`].
 pub const MAX_FIXES: usize = 3;
@@ -178,13 +178,13 @@ pub enum HelpStatus {
     Refused(AgentNotice),
 }
 
-/// What a person at a device can do something about without being an administrator: a closed list, so that whoever shows a
-/// [`FixableFinding`] has plain words for it.
+/// Problems that a person at a device can solve without being an administrator. The list is closed, so that a window
+/// has plain words for each [`FixableFinding`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SelfHelpHint {
-    /// More is asked of the machine than it can do.
+    /// The processor is overloaded.
     Busy,
-    /// It is too hot.
+    /// The machine is too hot.
     Hot,
     /// A file system is full.
     DiskFull,
@@ -283,7 +283,7 @@ pub struct SessionEnded {
     pub why: AgentNotice,
 }
 
-/// Something that was done.
+/// An entry of what was done in a session.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ActivityEntry {
     /// Time of the entry.
@@ -352,7 +352,7 @@ pub enum Activity {
     PausedUnseen,
     /// What was granted counts again.
     Resumed,
-    /// Something that the agent says of it.
+    /// Something else that the agent tells about it.
     Told(AgentNotice),
 }
 
@@ -418,8 +418,8 @@ pub enum ConsentChoice {
     Deny,
 }
 
-/// A window of the person's, as they know it. Both texts were written by whatever program owns it; boxed, so
-/// that a list of empty ones takes little memory for its bytes.
+/// An open window, as its person knows it. The program that owns it wrote both texts. They are boxed, so that a list of
+/// empty ones takes little memory for its bytes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ListedWindow {
     /// The window's id in this list.
@@ -440,7 +440,7 @@ pub enum LocalMessage {
         /// What came of it.
         reply: LocalReply,
     },
-    /// To those who watch.
+    /// An event, for a program that watches.
     Event(LocalEvent),
 }
 
@@ -603,7 +603,7 @@ pub enum PauseReason {
     Unseen,
 }
 
-/// Told to those who watch.
+/// An event for the programs that watch.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum LocalEvent {
     /// The relay is connected, or not and why.

@@ -1,8 +1,8 @@
-//! What an agent says of itself to the person at the device: why something ended, was refused, or should be known. A
-//! closed list, so that a window can say it in its person's language; [`core::fmt::Display`] is English.
+//! What an agent tells the person at the device: why something ended or was refused, and what they should know. It is a
+//! closed list, so that a window can show it in the person's language; [`core::fmt::Display`] is English.
 //!
-//! What somebody else wrote stands in fields of its own, and whoever shows it marks it as theirs. What has no place in
-//! the list is [`AgentNotice::Words`].
+//! Texts that somebody else wrote are separate fields, so that a window can mark them as theirs. What the list doesn't
+//! have is sent as [`AgentNotice::Words`].
 
 use core::fmt;
 
@@ -12,10 +12,10 @@ use crate::grant::Capability;
 use crate::message::session::{SessionEndReason, SessionRefusal};
 use crate::runbook::{RunEnding, RunMode, RunbookAction};
 
-/// Something that an agent says.
+/// Something that the agent tells the person at the device.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum AgentNotice {
-    /// In words that have no place in this list.
+    /// A sentence that this list doesn't have.
     Words(String),
 
     /// A session ended: the person at the device stopped it.
@@ -32,7 +32,7 @@ pub enum AgentNotice {
     NothingGranted,
     /// The relay ended it.
     ByRelay,
-    /// Nobody at the device saw it any more.
+    /// Nobody at the device watched the session any more.
     Unwatched,
     /// The connection was lost and did not come back.
     ConnectionLost,
@@ -61,22 +61,22 @@ pub enum AgentNotice {
     },
     /// The audit log can't be written, so nothing more is allowed.
     NoRoom {
-        /// What the system says.
+        /// The error of the operating system.
         why: String,
     },
-    /// So many events did not reach this program.
+    /// The number of events that did not reach this program.
     Missed(u64),
 
     /// Refused: that request was decided already.
     RequestOver,
-    /// At first contact, Allow counts only after so many seconds more.
+    /// At first contact, Allow counts only after some more seconds.
     ReadFirst {
         /// Seconds left to wait.
         seconds: u64,
     },
     /// A technician is using this keyboard or mouse right now.
     HandsOff {
-        /// They have to keep still for so many seconds.
+        /// Seconds without their input before an answer counts.
         seconds: u64,
     },
     /// Nothing of what was asked for is in the decision.
@@ -95,7 +95,7 @@ pub enum AgentNotice {
     NoCode,
     /// Too many wrong codes were tried.
     CodesLocked {
-        /// A new one can be made in so many seconds.
+        /// Seconds until a new code can be made.
         seconds: u64,
     },
     /// The relay isn't connected.
@@ -138,14 +138,14 @@ pub enum AgentNotice {
 
     /// A runbook begins.
     RunbookBegins {
-        /// Its title; whoever signed it wrote that.
+        /// Its title, as its author wrote it.
         title: String,
         /// Whether it changes something.
         mode: RunMode,
     },
     /// A step of a runbook that changes something begins.
     RunbookStep {
-        /// The runbook's name; whoever signed it wrote that.
+        /// The runbook's name, as its author wrote it.
         runbook: String,
         /// What is done.
         act: RunbookAction,

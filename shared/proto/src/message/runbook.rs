@@ -1,7 +1,7 @@
 //! The conversation on a runbook's stream of a session ([`super::session::StreamOpen::Runbook`]).
 //!
-//! The technician says what is wanted and takes what comes; a stream carries one run at most. Whoever closes it
-//! cancels: the device then undoes what it can.
+//! The technician asks, the device answers; a stream carries at most one run. Closing it cancels the run: the device then
+//! undoes what it can.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,9 +1,9 @@
 //! The session's conversations about the screen: what is seen (stream [`Open::Screen`]), pointer and keyboard
 //! ([`Open::Input`]), the clipboard ([`Open::Clipboard`]). Each needs its own capability.
 //!
-//! Frames are one ordered byte stream with a state at both ends (`nearhand-screen`): none may be left out once
-//! coded. That the newest state wins is seen to before coding: the device captures when it has credit, and it has
-//! credit when earlier frames were painted ([`FromViewer::Painted`]).
+//! Frames are one ordered byte stream with a state at both ends (`nearhand-screen`), so no coded frame may be left
+//! out. The newest state wins before coding: the device captures only when it has credit, and it gets credit when
+//! earlier frames were painted ([`FromViewer::Painted`]).
 //!
 //! [`Open::Screen`]: super::session::Open::Screen
 //! [`Open::Input`]: super::session::Open::Input
@@ -41,7 +41,7 @@ pub type MonitorNumber = u8;
 /// Technician → device on the screen's stream.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum FromViewer {
-    /// Begin, or begin anew with nothing known at this end: a first, whole frame follows. The first message, unless
+    /// Begin, or begin again with nothing known at this end: a first, whole frame follows. It is the first message, unless
     /// [`FromViewer::Recording`] goes before it.
     Start {
         /// One monitor, or all of them.
@@ -58,7 +58,7 @@ pub enum FromViewer {
         /// From there to the screen, in microseconds.
         paint: u32,
     },
-    /// Other wishes from now on.
+    /// Another quality from now on.
     Quality(ScreenQuality),
     /// The viewer is hidden: no frame is wanted until it is shown.
     Hidden(bool),
@@ -115,14 +115,14 @@ pub enum FromScreen {
     },
     /// The pointer looks like this from now on.
     Cursor(CursorPicture),
-    /// The pointer was moved at the device, by whomever; `None`: it is hidden or on another monitor.
+    /// The pointer's place at the device, whoever moved it; `None`: it is hidden or on another monitor.
     CursorAt(Option<ScreenPoint>),
     /// There is nothing to see, and why; frames may follow later.
     Gone(String),
-    /// While recording: what follows was sent so many milliseconds after the recording's part began.
+    /// While recording: milliseconds from the beginning of the recording's part to the messages that follow.
     Clock(u32),
-    /// While recording: the device's word for all messages since the part began. The first one, of no message, begins a
-    /// part, the last one ends it. Not part of what it stands for.
+    /// While recording: the device's signature over all messages since the part began. The first head covers no message
+    /// and begins a part; the last one ends it. Heads themselves are not covered.
     Head(Signed<ScreenHead>),
 }
 
@@ -168,7 +168,7 @@ impl Statement for ScreenHead {
 pub struct Monitor {
     /// The monitor's number.
     pub number: MonitorNumber,
-    /// What the system calls it.
+    /// The operating system's name for it.
     pub name: String,
     /// Left edge among all monitors, in pixels.
     pub x: u16,
@@ -254,7 +254,7 @@ pub struct PhysicalKey(pub u16);
 /// What a key means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum KeyMode {
-    /// The key in this place, whatever is printed on it there: games, and layouts that are the same.
+    /// The key in this place, regardless of its label there: for games, and for equal layouts.
     Place,
     /// The key that is called this on the device's layout, wherever it is: shortcuts across layouts.
     Symbol,

@@ -321,9 +321,9 @@ pub enum SessionEndReason {
     /// Nothing was granted for a long time.
     #[error("nothing has been granted for a long time")]
     Idle,
-    /// The device can't write its audit log. No agent ends a session over it: what is granted was written down and
-    /// goes on, whatever else is asked for is refused ([`SessionRefusal::Storage`]) until there is room again. For agents
-    /// that come to be stricter.
+    /// The device can't write its audit log. No agent ends a session for this reason today: what is granted was written
+    /// down and goes on, and new requests are refused ([`SessionRefusal::Storage`]) until there is room again. Reserved
+    /// for stricter agents.
     #[error("the device can't write its audit log (disk full?)")]
     Storage,
     /// The relay closed the path.

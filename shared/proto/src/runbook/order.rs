@@ -45,7 +45,7 @@ impl RunMode {
 /// A technician's word that a runbook is to run, signed by their key.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RunOrder {
-    /// Of which run: whatever comes again under this id is not done again.
+    /// Id of the run: an order that comes again under the same id is not run again.
     pub run: RunId,
     /// Name of the runbook.
     pub runbook: String,

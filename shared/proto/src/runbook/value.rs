@@ -1,7 +1,7 @@
 //! Typed values: what a parameter can be, and that nothing else gets through.
 //!
-//! Every text has a charset of its own, and none begins with `-`: nothing here can become an option, a path or a
-//! command of a program that it is handed to.
+//! Each kind of text has its own charset, and none begins with `-`. So no value can become an option, a path or a
+//! command of the program that gets it.
 
 use core::fmt;
 use std::collections::BTreeMap;
@@ -238,7 +238,7 @@ impl ParameterKind {
         }
     }
 
-    /// Whether whatever fits this kind also fits `wider`: a manifest may narrow what an act takes, never widen it.
+    /// Whether each value of this kind is also one of `wider`: a manifest may narrow what an action takes, never widen it.
     pub fn is_within(&self, wider: &Self) -> bool {
         match (self, wider) {
             (Self::Integer { min, max, unit }, Self::Integer { min: least, max: most, unit: of }) => {

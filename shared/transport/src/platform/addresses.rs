@@ -18,7 +18,7 @@ const ADDRESS_GROUPS: u32 = 0x10 | 0x100;
 /// runtime knows how to wait for one safely.
 ///
 /// # Errors
-/// What the system says, for example in a sandbox without netlink.
+/// [`io::Error`] where netlink is not available, for example in a sandbox.
 pub fn address_changes() -> io::Result<UnixDatagram> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, ROUTE)?;

@@ -38,7 +38,7 @@ fn is_exposed(_file: &File) -> io::Result<bool> {
 /// Creates a directory (with its parents) that only its owner can enter. An existing one is left as it is.
 ///
 /// # Errors
-/// What the system says.
+/// [`io::Error`] if a parent can't be written, or the path is no directory.
 pub fn create_private_dir(path: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -53,7 +53,7 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
 /// Opens a file for appending, created with rights for its owner only.
 ///
 /// # Errors
-/// What the system says.
+/// [`io::Error`] if the file can't be opened or made.
 pub fn open_private_append(path: &Path) -> io::Result<File> {
     private(OpenOptions::new().create(true).append(true).read(true)).open(path)
 }
@@ -61,7 +61,7 @@ pub fn open_private_append(path: &Path) -> io::Result<File> {
 /// Makes a file with rights for its owner only; one that is there already is an error.
 ///
 /// # Errors
-/// What the system says; [`io::ErrorKind::AlreadyExists`].
+/// [`io::ErrorKind::AlreadyExists`], or another [`io::Error`] if the directory can't be written.
 pub fn create_private(path: &Path) -> io::Result<File> {
     private(OpenOptions::new().create_new(true).write(true)).open(path)
 }
@@ -69,7 +69,7 @@ pub fn create_private(path: &Path) -> io::Result<File> {
 /// Reads a file that must belong to its owner alone.
 ///
 /// # Errors
-/// [`io::ErrorKind::PermissionDenied`] if group or others have any right on it, else what the system says.
+/// [`io::ErrorKind::PermissionDenied`] if group or others have any right on it; otherwise the error of reading it.
 pub fn read_private(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     if is_exposed(&file)? {
@@ -83,22 +83,22 @@ pub fn read_private(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes a file with rights for its owner only, whole or not at all: written beside it, synced, renamed.
+/// Writes a file with rights for its owner only, whole or not at all: written to a second file, synced, renamed.
 ///
 /// # Errors
-/// What the system says; the old content then still stands.
+/// [`io::Error`] if the directory can't be written or the disk is full; the old content is then unchanged.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".new");
-    let beside = path.with_file_name(name);
-    match std::fs::remove_file(&beside) {
+    let temporary = path.with_file_name(name);
+    match std::fs::remove_file(&temporary) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => {}
     }
-    let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&beside)?;
+    let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    std::fs::rename(&beside, path)?;
+    std::fs::rename(&temporary, path)?;
     sync_dir(path)
 }
 
