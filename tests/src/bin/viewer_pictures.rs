@@ -3,7 +3,7 @@
 //!
 //!     viewer_pictures FILE.png
 //!
-//! It needs ImageMagick, Chromium, openbox, pcmanfm, gnumeric and mousepad; `scripts/pictures` installs what is missing.
+//! It needs ImageMagick, Chromium, openbox, pcmanfm and gnumeric; `scripts/pictures` installs what is missing.
 #![allow(clippy::print_stdout, reason = "says what it made")]
 
 use std::fs;
@@ -27,20 +27,18 @@ const VIEWER: (u16, u16) = (1600, 1000);
 const DRAWING: Duration = Duration::from_secs(4);
 
 const INVOICES: &str = "Invoice,Customer,Date,Net,VAT,Total,Status\n\
-    2026-0412,Miller & Sons,2026-11-02,1280.00,243.20,1523.20,paid\n\
-    2026-0413,Harbour Cafe,2026-11-03,342.50,65.08,407.58,paid\n\
-    2026-0414,Green Garden Ltd,2026-11-05,2190.00,416.10,2606.10,open\n\
-    2026-0415,City Library,2026-11-06,870.00,165.30,1035.30,paid\n\
-    2026-0416,Blue Sky Travel,2026-11-09,455.90,86.62,542.52,open\n\
-    2026-0417,Northside Dental,2026-11-10,1675.00,318.25,1993.25,paid\n\
-    2026-0418,Old Mill Bakery,2026-11-12,218.40,41.50,259.90,overdue\n\
-    2026-0419,Riverside School,2026-11-13,3420.00,649.80,4069.80,open\n\
-    2026-0420,Miller & Sons,2026-11-16,960.00,182.40,1142.40,open\n\
-    2026-0421,Harbour Cafe,2026-11-17,385.00,73.15,458.15,open\n\
-    2026-0422,Park Hotel,2026-11-18,2745.00,521.55,3266.55,open\n\
-    2026-0423,City Library,2026-11-19,610.00,115.90,725.90,open\n";
-
-const NOTES: &str = "To do\n\n- send reminder to Old Mill Bakery\n- print invoices 0419 to 0422\n- ask support about the printer:\n  red light, nothing comes out\n";
+    2026-0412,Miller,2026-11-02,1280.00,243.20,1523.20,paid\n\
+    2026-0413,Harbour,2026-11-03,342.50,65.08,407.58,paid\n\
+    2026-0414,Garden Co,2026-11-05,2190.00,416.10,2606.10,open\n\
+    2026-0415,Library,2026-11-06,870.00,165.30,1035.30,paid\n\
+    2026-0416,Blue Sky,2026-11-09,455.90,86.62,542.52,open\n\
+    2026-0417,Northside,2026-11-10,1675.00,318.25,1993.25,paid\n\
+    2026-0418,Old Mill,2026-11-12,218.40,41.50,259.90,overdue\n\
+    2026-0419,Riverside,2026-11-13,3420.00,649.80,4069.80,open\n\
+    2026-0420,Miller,2026-11-16,960.00,182.40,1142.40,open\n\
+    2026-0421,Harbour,2026-11-17,385.00,73.15,458.15,open\n\
+    2026-0422,Park Inn,2026-11-18,2745.00,521.55,3266.55,open\n\
+    2026-0423,Library,2026-11-19,610.00,115.90,725.90,open\n";
 
 fn main() -> Result<()> {
     let file = std::env::args().nth(1).context("viewer_pictures FILE.png")?;
@@ -133,13 +131,14 @@ impl OfficeDesktop {
     }
 }
 
-/// Wallpaper, a file manager, a sheet and notes.
+/// Wallpaper, a file manager and a spreadsheet.
 fn office_programs(display: &XDisplay) -> Result<Vec<TestProgram>> {
     let home = display.home().join("Documents");
     fs::create_dir_all(home.join("Offers"))?;
     let sheet = written(&home, "Invoices November.csv", INVOICES)?;
-    let notes = written(&home, "To do.txt", NOTES)?;
-    written(&home, "Price list 2026.csv", INVOICES)?;
+    for name in ["Price list 2026.csv", "Invoices October.csv", "Customers.csv"] {
+        written(&home, name, INVOICES)?;
+    }
     let wallpaper = home.join("../wallpaper.png").display().to_string();
     let size = format!("{}x{}", DEVICE.0, DEVICE.1);
     display.run(&["convert", "-size", &size, "gradient:#2b5876-#4e4376", &wallpaper])?;
@@ -148,13 +147,10 @@ fn office_programs(display: &XDisplay) -> Result<Vec<TestProgram>> {
     let programs = vec![
         display.start(&["pcmanfm", &home])?,
         display.start(&["gnumeric", "--no-splash", &sheet.display().to_string()])?,
-        display.start(&["mousepad", &notes.display().to_string()])?,
     ];
-    for (name, place) in [
-        ("Documents", ["30", "90", "560", "330"]),
-        ("Invoices", ["230", "150", "880", "560"]),
-        ("To do", ["900", "420", "340", "300"]),
-    ] {
+    for (name, place) in
+        [("^Documents$", ["24", "96", "460", "340"]), ("Gnumeric", ["330", "130", "900", "600"])]
+    {
         let id = window(display, name)?;
         let [x, y, width, height] = place;
         display.run(&["xdotool", "windowsize", &id, width, height])?;
