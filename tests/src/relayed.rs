@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use nearhand_proto::forward::{BindGrant, RateLimits};
 use nearhand_proto::id::SessionId;
-use nearhand_relay::forward::{ForwarderConfig, Forwarder};
+use nearhand_relay::forward::{Forwarder, ForwarderConfig};
 use nearhand_transport::bound_socket::{BindControl, BoundSocket};
 use quinn::{Connection, Endpoint, EndpointConfig, ServerConfig, TokioRuntime};
 use rand_core::OsRng;

@@ -79,6 +79,16 @@ fn head() -> Signed<AuditHead> {
     KeyOwner::Device.secret().sign(&audit::head()).unwrap()
 }
 
+/// Alarms of one device, closed ones too, from errors upwards.
+fn serious_alarms() -> AlarmFilter {
+    AlarmFilter { closed_too: true, device: Some(device_id()), at_least: Some(Severity::Error) }
+}
+
+/// A maintenance window for every device and every rule.
+fn maintenance_everywhere() -> NewMaintenanceWindow {
+    NewMaintenanceWindow { device: None, rule: None, ..window().what }
+}
+
 fn requests(table: &mut Table) {
     let session = SESSION;
     variants!(
@@ -140,15 +150,7 @@ fn requests(table: &mut Table) {
             ],
             AlarmsSince: [
                 RelayRequest::AlarmsSince { filter: AlarmFilter::default(), after: 0, wait_ms: 0 },
-                RelayRequest::AlarmsSince {
-                    filter: AlarmFilter {
-                        closed_too: true,
-                        device: Some(device_id()),
-                        at_least: Some(Severity::Error),
-                    },
-                    after: 7,
-                    wait_ms: 10_000,
-                },
+                RelayRequest::AlarmsSince { filter: serious_alarms(), after: 7, wait_ms: 10_000 },
             ],
             AlarmHistory: [RelayRequest::AlarmHistory { alarm: ALARM, after: 3 }],
             ActOnAlarm: [
@@ -162,11 +164,7 @@ fn requests(table: &mut Table) {
             ],
             OpenMaintenance: [
                 RelayRequest::OpenMaintenance(window().what),
-                RelayRequest::OpenMaintenance(NewMaintenanceWindow {
-                    device: None,
-                    rule: None,
-                    ..window().what
-                })
+                RelayRequest::OpenMaintenance(maintenance_everywhere())
             ],
             CloseMaintenance: [RelayRequest::CloseMaintenance { window: 4 }],
             MaintenanceWindows: [RelayRequest::MaintenanceWindows],

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use nearhand_relay::forward::{ForwarderConfig, Forwarder};
+use nearhand_relay::forward::{Forwarder, ForwarderConfig};
 use nearhand_tests::quic;
 use nearhand_tests::relayed::{ForwardedSession, round_trip, session};
 use nearhand_tests::rows::{BenchmarkRow, BetterWhen};

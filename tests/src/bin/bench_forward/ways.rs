@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nearhand_relay::forward::{ForwarderConfig, Forwarder};
+use nearhand_relay::forward::{Forwarder, ForwarderConfig};
 use nearhand_tests::plain_forwarder::{self, PlainForwarder};
 use nearhand_tests::relayed::ForwardedSession;
 use nearhand_tests::turn;

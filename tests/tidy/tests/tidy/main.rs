@@ -12,6 +12,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use nearhand_tidy::checkout::Checkout;
+use nearhand_tidy::declarations::types_by_name;
+use nearhand_tidy::exceptions::{REPEATED_NAMES, REPEATED_SHARE};
 use nearhand_tidy::purity::{PURE_CRATES, impure_dependencies};
 use nearhand_tidy::rules::RULES;
 use nearhand_tidy::source::SourceFile;
@@ -53,6 +55,15 @@ fn no_two_modules_use_each_other() {
 #[test]
 fn a_type_name_is_declared_once() {
     assert_none(&workspace::name_findings(checkout()));
+}
+
+#[test]
+fn few_names_are_excused_from_being_declared_once() {
+    let (excused, all) = (REPEATED_NAMES.len(), types_by_name(&checkout().sources).len());
+    assert!(
+        excused * 100 <= REPEATED_SHARE * all,
+        "{excused} of {all} names are excused: more than {REPEATED_SHARE} %"
+    );
 }
 
 #[test]
