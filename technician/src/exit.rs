@@ -347,7 +347,7 @@ impl CommandFailure {
     }
 
     /// What happened, to what, and what to do; with all causes. May hold a peer's words: show it through
-    /// `shared::text`.
+    /// `nearhand_proto::text`.
     pub fn message(&self) -> &str {
         &self.message
     }

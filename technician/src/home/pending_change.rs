@@ -5,44 +5,16 @@
 //! nothing: the next command that connects asks the relay which of the two identities it knows. Must not live here:
 //! asking the relay (see `crate::relay`).
 
-use core::fmt;
-
 use nearhand_proto::identity::SecretKey;
 use nearhand_transport::key_file;
 use nearhand_transport::platform;
 
-use super::{
-    ClientHome, ClientHomeError, ORGANISATION_KEY, PROFILE, TECHNICIAN_KEY, TechnicianIdentity,
-    TechnicianProfile,
-};
+use super::directory::{ClientHome, ORGANISATION_KEY, PROFILE, TECHNICIAN_KEY};
+use super::error::{ClientHomeError, IdentityChange};
+use super::profile::{TechnicianIdentity, TechnicianProfile};
 
 const DIR: &str = "pending";
 const STEP: &str = "step";
-
-/// What was begun.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum IdentityChange {
-    /// The relay is claimed for a new organisation.
-    Claim,
-    /// An invitation is used.
-    Join,
-    /// The technician's key is replaced.
-    Rotation,
-}
-
-impl IdentityChange {
-    const ALL: [Self; 3] = [Self::Claim, Self::Join, Self::Rotation];
-}
-
-impl fmt::Display for IdentityChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Claim => "claim",
-            Self::Join => "join",
-            Self::Rotation => "rotation",
-        })
-    }
-}
 
 /// A change that was begun and isn't settled.
 #[derive(Clone, Debug)]
@@ -56,6 +28,27 @@ pub struct PendingIdentity {
 }
 
 impl ClientHome {
+    /// The profile, the key, and what both prove.
+    ///
+    /// # Errors
+    /// [`ClientHomeError`]; [`ClientHomeError::Damaged`] if key and credential don't belong together.
+    pub fn identity(&self) -> Result<TechnicianIdentity, ClientHomeError> {
+        let profile = self.profile()?;
+        let key = self
+            .key_file(&self.path(TECHNICIAN_KEY))?
+            .ok_or_else(|| ClientHomeError::NotSetUp { dir: self.dir().to_owned() })?;
+        match (TechnicianIdentity::new(profile, key), self.pending()?) {
+            (Ok(identity), _) => Ok(identity),
+            // A change was being put in its place when the program or the machine stopped.
+            (Err(_), Some(pending)) => Err(ClientHomeError::Unsettled(pending.step)),
+            (Err(error), None) => Err(ClientHomeError::Damaged {
+                path: self.path(PROFILE),
+                why: error.to_string(),
+                remedy: "ask the administrator for a new invitation and join from a new directory",
+            }),
+        }
+    }
+
     /// What was begun and isn't settled. Files of a change that was never written whole don't count: the
     /// relay is asked only once all are there.
     ///

@@ -14,7 +14,7 @@ use nearhand_proto::wire::WireError;
 use nearhand_proto::{text, wire};
 use serde::{Deserialize, Serialize};
 
-use super::ClientHomeError;
+use super::error::ClientHomeError;
 
 const REMEDY: &str = "restore it from a backup, or ask the administrator for a new invitation";
 

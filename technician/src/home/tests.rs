@@ -1,11 +1,15 @@
 //! Changes of identity survive a crash at any step; what is damaged or open to others is not used.
 
+use std::path::Path;
+
+use super::directory::{KNOWN_DEVICES, PROFILE, REVOCATIONS, TECHNICIAN_KEY};
 use super::*;
+use nearhand_proto::audit::AuditHead;
 use nearhand_proto::credential::{self, Credential, Invite, Role};
-use nearhand_proto::identity::PublicKey;
+use nearhand_proto::identity::{PublicKey, SecretKey};
 use nearhand_proto::invitation::RelayAddress;
 use nearhand_proto::time::UnixMillis;
-use nearhand_transport::key_file;
+use nearhand_transport::{key_file, platform};
 use rand_core::OsRng;
 
 const NOW: UnixMillis = UnixMillis(1_000);

@@ -114,11 +114,6 @@ pub const CIRCLES: &[CircleException] = &[
         with: "shared/screen/src/encode/**",
         because: "the entrance plans its work with the part, in the types it declares",
     },
-    CircleException {
-        file: "technician/src/home/mod.rs",
-        with: "technician/src/home/**",
-        because: "a profile is read by the home, and fails with its error",
-    },
 ];
 
 /// Names of types that are declared more than once: how often at most, and why that confuses nobody.

@@ -211,7 +211,7 @@ pub const DRIVERS: &[Driver] = &[
         because: "the one place where the client reads its clock",
     },
     Driver {
-        at: "technician/src/home/mod.rs",
+        at: "technician/src/home/directory.rs",
         may: &[Random],
         because: "the key of the pseudonyms is born where it is kept",
     },
