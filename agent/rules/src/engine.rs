@@ -16,7 +16,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, MAX_INSTANCE, MeasuredValue, Severity};
+use nearhand_proto::alarm::{AlarmEvent, AlarmMeasurement, AlarmTransition, MAX_INSTANCE, Severity};
 use nearhand_proto::time::UnixMillis;
 use nearhand_proto::wire;
 use serde::{Deserialize, Serialize};
@@ -71,7 +71,7 @@ pub struct InstanceStatus {
     /// The alarm changes too often and is reported as flapping.
     pub flapping: bool,
     /// What was judged last, with its unit.
-    pub value: Option<MeasuredValue>,
+    pub value: Option<AlarmMeasurement>,
     /// How long the alarm has been raised.
     pub lasts: Option<Duration>,
     /// One sentence that describes it.
@@ -401,8 +401,8 @@ fn holds_also(
     value.is_some_and(|(value, _)| condition.holds(*value))
 }
 
-fn measured(rule: &AlarmRule, value: f64) -> MeasuredValue {
-    MeasuredValue { value, unit: summary::unit_of(rule).name().to_owned() }
+fn measured(rule: &AlarmRule, value: f64) -> AlarmMeasurement {
+    AlarmMeasurement { value, unit: summary::unit_of(rule).name().to_owned() }
 }
 
 fn events_of(

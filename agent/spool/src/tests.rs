@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use nearhand_proto::alarm::{MeasuredValue, Severity};
+use nearhand_proto::alarm::{AlarmMeasurement, Severity};
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn event(n: u64, transition: AlarmTransition) -> AlarmEvent {
         transition,
         severity: Severity::Warning,
         #[expect(clippy::cast_precision_loss, reason = "small")]
-        value: Some(MeasuredValue { value: n as f64, unit: "%".into() }),
+        value: Some(AlarmMeasurement { value: n as f64, unit: "%".into() }),
         summary: n.to_string(),
         observed_at: UnixMillis(1000 + n),
         clock_ahead_ms: None,

@@ -105,9 +105,7 @@ pub(super) async fn answer(service: &LocalService, caller: LocalUser, verb: Loca
         }
         LocalVerb::CancelCode => cancel_code(hub, caller),
         LocalVerb::Decide { request, choice } => decide(hub, request, choice),
-        LocalVerb::Extend { session, capabilities, seconds } => {
-            extend(hub, session, capabilities, seconds)
-        }
+        LocalVerb::Extend { session, capabilities, seconds } => extend(hub, session, capabilities, seconds),
         LocalVerb::Revoke { session, capabilities } => {
             let gone = hub.update(|sessions, now| sessions.take_back_by_person(now, session, capabilities));
             if gone.is_empty() { LocalReply::Refused(AgentNotice::NoneGranted) } else { LocalReply::Done }
@@ -198,7 +196,9 @@ fn resume(hub: &Hub, session: SessionId) -> LocalReply {
 
 /// The change is on its way to the record, unless that is known to be in vain.
 fn taken(in_force: UntilInForce) -> LocalReply {
-    in_force.not_refused_yet().map_or_else(|refusal| LocalReply::Refused(refusal.into()), |()| LocalReply::Done)
+    in_force
+        .not_refused_yet()
+        .map_or_else(|refusal| LocalReply::Refused(refusal.into()), |()| LocalReply::Done)
 }
 
 /// Everything of a person's ends at once.

@@ -156,7 +156,7 @@ impl fmt::Display for AlarmTransition {
 
 /// A measured value.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct MeasuredValue {
+pub struct AlarmMeasurement {
     /// The number; finite.
     pub value: f64,
     /// Its unit, as it is shown: `%`, `s`, `°C`; empty for a count.
@@ -177,7 +177,7 @@ pub struct AlarmEvent {
     /// How bad it is from now on; at an end: how bad it was last.
     pub severity: Severity,
     /// What was measured.
-    pub value: Option<MeasuredValue>,
+    pub value: Option<AlarmMeasurement>,
     /// One sentence for a person. Hostile text: shown only through [`crate::text`].
     pub summary: String,
     /// When, by the device's clock.
@@ -391,7 +391,7 @@ mod tests {
             instance: "/".into(),
             transition: AlarmTransition::Raised,
             severity: Severity::Warning,
-            value: Some(MeasuredValue { value: 91.5, unit: "%".into() }),
+            value: Some(AlarmMeasurement { value: 91.5, unit: "%".into() }),
             summary: "/ is 91.5 % full".into(),
             observed_at: UnixMillis(1_700_000_000_000),
             clock_ahead_ms: Some(-3),
@@ -421,7 +421,7 @@ mod tests {
             (|e| e.rule = String::new(), "rule"),
             (|e| e.instance = "x".repeat(129), "instance"),
             (|e| e.summary = "x".repeat(301), "summary"),
-            (|e| e.value = Some(MeasuredValue { value: f64::NAN, unit: String::new() }), "value"),
+            (|e| e.value = Some(AlarmMeasurement { value: f64::NAN, unit: String::new() }), "value"),
             (|e| e.runbook = Some("x".repeat(201)), "runbook"),
         ];
         for (change, field) in wrong {
@@ -464,7 +464,7 @@ mod tests {
         large.rule = "r".repeat(MAX_RULE);
         large.instance = "i".repeat(MAX_INSTANCE);
         large.summary = "s".repeat(MAX_SUMMARY);
-        large.value = Some(MeasuredValue { value: f64::MAX, unit: "u".repeat(MAX_UNIT) });
+        large.value = Some(AlarmMeasurement { value: f64::MAX, unit: "u".repeat(MAX_UNIT) });
         large.runbook = Some("b".repeat(MAX_REFERENCE));
         large.article = Some("a".repeat(MAX_REFERENCE));
         let batch = batch((0..100).map(|n| (u64::MAX - 100 + n, large.clone())).collect());

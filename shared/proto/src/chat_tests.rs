@@ -18,7 +18,7 @@ const LATENCY: u64 = 3;
 
 /// Something that happens at a tick.
 #[derive(Clone, Copy, Debug)]
-enum Step {
+enum ChatStep {
     /// An end's person writes.
     Say(usize),
     /// An end's person reads what has come.
@@ -31,14 +31,14 @@ enum Step {
     Break,
 }
 
-fn steps() -> impl Strategy<Value = Step> {
+fn steps() -> impl Strategy<Value = ChatStep> {
     let end = || 0_usize..2;
     prop_oneof![
-        4 => end().prop_map(Step::Say),
-        2 => end().prop_map(Step::Read),
-        5 => (end(), 1_usize..4).prop_map(|(end, frames)| Step::Send(end, frames)),
-        5 => (1_u64..6).prop_map(Step::Pass),
-        2 => Just(Step::Break),
+        4 => end().prop_map(ChatStep::Say),
+        2 => end().prop_map(ChatStep::Read),
+        5 => (end(), 1_usize..4).prop_map(|(end, frames)| ChatStep::Send(end, frames)),
+        5 => (1_u64..6).prop_map(ChatStep::Pass),
+        2 => Just(ChatStep::Break),
     ]
 }
 
@@ -75,27 +75,27 @@ impl Pair {
         Self { ends: [End::new(SessionSide::Technician), End::new(SessionSide::Device)], tick: 0 }
     }
 
-    fn take(&mut self, step: Step) -> Result<(), TestCaseError> {
+    fn take(&mut self, step: ChatStep) -> Result<(), TestCaseError> {
         match step {
-            Step::Say(at) => {
+            ChatStep::Say(at) => {
                 let end = &mut self.ends[at];
                 let text = format!("{at}: {}", end.written.len());
                 prop_assert!(end.log.say(&text, UnixMillis(self.tick)).is_some());
                 end.written.push(text);
             }
-            Step::Read(at) => {
+            ChatStep::Read(at) => {
                 let end = &mut self.ends[at];
                 end.log.saw(end.log.got());
             }
-            Step::Send(at, frames) => {
+            ChatStep::Send(at, frames) => {
                 self.send(at, frames);
             }
-            Step::Pass(ticks) => {
+            ChatStep::Pass(ticks) => {
                 self.tick += ticks;
                 self.arrive(0)?;
                 self.arrive(1)?;
             }
-            Step::Break => {
+            ChatStep::Break => {
                 for end in &mut self.ends {
                     end.link = ChatStream::default();
                     end.coming.clear();
@@ -162,12 +162,12 @@ proptest! {
             pair.hold(&before)?;
         }
         // A link that holds: both read all, until nobody has anything to say.
-        pair.take(Step::Break)?;
+        pair.take(ChatStep::Break)?;
         loop {
             let sent = pair.send(0, usize::MAX) + pair.send(1, usize::MAX);
-            pair.take(Step::Pass(LATENCY))?;
-            pair.take(Step::Read(0))?;
-            pair.take(Step::Read(1))?;
+            pair.take(ChatStep::Pass(LATENCY))?;
+            pair.take(ChatStep::Read(0))?;
+            pair.take(ChatStep::Read(1))?;
             if sent == 0 {
                 break;
             }

@@ -2,7 +2,7 @@
 
 use nearhand_machines::golden::{AT, KeyOwner};
 use nearhand_proto::alarm::{
-    AlarmBatch, AlarmEvent, AlarmResponse, AlarmTransition, DeviceProfile, DeviceReport, MeasuredValue,
+    AlarmBatch, AlarmEvent, AlarmMeasurement, AlarmResponse, AlarmTransition, DeviceProfile, DeviceReport,
     MonitoringHello, Severity, ShutdownNotice, SpoolEntry, SpoolRecord,
 };
 use nearhand_proto::audit::AuditHead;
@@ -281,7 +281,7 @@ fn alarm_records() -> Vec<SpoolRecord> {
         instance: "/home".into(),
         transition: AlarmTransition::Worsened,
         severity: Severity::Critical,
-        value: Some(MeasuredValue { value: 98.5, unit: "%".into() }),
+        value: Some(AlarmMeasurement { value: 98.5, unit: "%".into() }),
         summary: "/home is 98.5 % full".into(),
         observed_at: AT,
         clock_ahead_ms: Some(-1500),
@@ -350,7 +350,7 @@ fn alarm_entries() -> Vec<AlarmEntry> {
         state: AlarmState::Firing,
         severity: Severity::Critical,
         summary: "/home is 98.5 % full".into(),
-        value: Some(MeasuredValue { value: 98.5, unit: "%".into() }),
+        value: Some(AlarmMeasurement { value: 98.5, unit: "%".into() }),
         count: 2,
         opened: AT,
         changed: AT,

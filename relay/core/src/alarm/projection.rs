@@ -5,7 +5,7 @@
 //! told exactly when that is no longer how it stands. So the end of a snooze or a maintenance window tells what
 //! still fires, and nothing of what came and went meanwhile.
 
-use nearhand_proto::alarm::{AlarmEvent, AlarmTransition, MeasuredValue, Severity};
+use nearhand_proto::alarm::{AlarmEvent, AlarmMeasurement, AlarmTransition, Severity};
 use nearhand_proto::id::{DeviceId, Fingerprint};
 use nearhand_proto::message::alarms::{
     AlarmAcknowledgement, AlarmAction, AlarmActor, AlarmChange, AlarmEntry, AlarmState,
@@ -33,7 +33,7 @@ pub struct AlarmProjection {
     /// One sentence. Hostile text.
     pub summary: String,
     /// What was measured last.
-    pub value: Option<MeasuredValue>,
+    pub value: Option<AlarmMeasurement>,
     /// Its rule's runbook.
     pub runbook: Option<String>,
     /// Its rule's article.

@@ -3,7 +3,7 @@
 
 use data_encoding::BASE64;
 use hmac::{Hmac, Mac};
-use nearhand_proto::alarm::MeasuredValue;
+use nearhand_proto::alarm::AlarmMeasurement;
 use nearhand_proto::time::UnixMillis;
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -109,7 +109,7 @@ pub fn data(notice: &AlarmNotice) -> Value {
 
 fn value(alarm: &AlarmProjection) -> Value {
     match &alarm.value {
-        Some(MeasuredValue { value, unit }) => json!({ "value": value, "unit": unit }),
+        Some(AlarmMeasurement { value, unit }) => json!({ "value": value, "unit": unit }),
         None => Value::Null,
     }
 }

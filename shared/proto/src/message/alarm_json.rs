@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::alarms::{AlarmAction, AlarmActor, AlarmChange, AlarmEntry, AlarmHistoryEntry, MaintenanceWindow};
-use crate::alarm::{AlarmResponse, MeasuredValue};
+use crate::alarm::{AlarmMeasurement, AlarmResponse};
 use crate::time::UnixMillis;
 
 /// The name of an alarm's device, or what stands for it.
@@ -18,7 +18,7 @@ pub fn device(alarm: &AlarmEntry) -> String {
 }
 
 /// What was measured, with its unit.
-pub fn value(measured: Option<&MeasuredValue>) -> String {
+pub fn value(measured: Option<&AlarmMeasurement>) -> String {
     measured.map(|m| format!("{} {}", m.value, m.unit)).unwrap_or_default()
 }
 

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::alarm::{AlarmEvent, DeviceReport, MAX_RULE, MeasuredValue, Severity, is_rule_name};
+use crate::alarm::{AlarmEvent, AlarmMeasurement, DeviceReport, MAX_RULE, Severity, is_rule_name};
 use crate::id::{DeviceId, Fingerprint, TechnicianId};
 use crate::time::UnixMillis;
 
@@ -91,7 +91,7 @@ pub struct AlarmEntry {
     /// One sentence. Hostile text.
     pub summary: String,
     /// What was measured last.
-    pub value: Option<MeasuredValue>,
+    pub value: Option<AlarmMeasurement>,
     /// How often it has been raised.
     pub count: u64,
     /// When it was raised this time, by the relay's clock.
