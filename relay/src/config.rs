@@ -47,7 +47,7 @@ pub struct RelayConfig {
     /// Whether machines that aren't enrolled may ask for help.
     #[serde(default = "yes")]
     pub allow_guests: bool,
-    /// Limits.
+    /// The `[limits]` section.
     #[serde(default)]
     pub limits: LimitsSection,
     /// Days for which ended sessions are listed; the audit log is kept for ever.
@@ -59,7 +59,7 @@ pub struct RelayConfig {
     /// Who is told of alarms.
     #[serde(default)]
     pub receivers: Vec<ReceiverSection>,
-    /// The log.
+    /// The `[log]` section.
     #[serde(default)]
     pub log: LogSection,
 }
@@ -112,7 +112,7 @@ impl Default for LogSection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// One line of text for each event, for people.
     Text,
     /// One JSON object a line.
     Json,
@@ -138,9 +138,9 @@ pub enum LogLevel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum ListenAddress {
-    /// There.
+    /// Listen on this address.
     On(SocketAddr),
-    /// Not at all.
+    /// Do not listen.
     Off,
 }
 
@@ -191,7 +191,7 @@ pub enum ConfigError {
     /// It is no valid TOML, has an unknown key or a value of the wrong kind; the text names line and column.
     #[error("{path} is not valid: {problem}")]
     Parse {
-        /// The file.
+        /// The file that was read.
         path: PathBuf,
         /// Where and what.
         problem: Box<toml::de::Error>,
@@ -199,7 +199,7 @@ pub enum ConfigError {
     /// A value makes no sense.
     #[error("{path}: {key} {problem}")]
     Value {
-        /// The file.
+        /// The file that was read.
         path: PathBuf,
         /// Of which key.
         key: &'static str,

@@ -18,7 +18,7 @@ use crate::store::Database;
 pub struct DataDir(PathBuf);
 
 impl DataDir {
-    /// That directory.
+    /// Names the directory; nothing is read.
     pub fn new(path: &Path) -> Self {
         Self(path.to_owned())
     }

@@ -27,7 +27,7 @@ pub enum MetricFamily {
 }
 
 impl MetricFamily {
-    /// All families.
+    /// All families, in the order in which they are printed.
     pub const ALL: [Self; 7] = [
         Self::Handshakes,
         Self::Hellos,
@@ -60,7 +60,7 @@ impl MetricFamily {
 
 type Key = (MetricFamily, &'static str, &'static str);
 
-/// All counters.
+/// Every counter since the start of the relay.
 #[derive(Debug, Default)]
 pub struct RelayMetrics {
     counts: Mutex<BTreeMap<Key, u64>>,

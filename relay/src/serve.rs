@@ -28,13 +28,13 @@ use crate::store::{Database, Store, StoreError};
 /// Why a relay can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The database.
+    /// The database can't be opened.
     #[error("the database can't be opened")]
     Store(#[from] StoreError),
-    /// TLS.
+    /// TLS can't be set up.
     #[error(transparent)]
     Tls(#[from] TlsConfigError),
-    /// A port.
+    /// A port can't be opened.
     #[error("can't listen on {0}: is another program using it?")]
     Listen(SocketAddr, #[source] std::io::Error),
 }

@@ -38,7 +38,7 @@ enum RelayCommand {
     Run(ConfigLocation),
     /// Check a configuration file.
     CheckConfig {
-        /// The file.
+        /// The configuration file to check.
         file: PathBuf,
     },
     /// Read the audit log, on the database itself.
@@ -53,7 +53,7 @@ enum RelayCommand {
     },
     /// Ask the running relay how it is.
     Status {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -67,7 +67,7 @@ enum RelayCommand {
     Token(TokenCommand),
     /// Print what a shell needs to complete commands.
     Completions {
-        /// The shell.
+        /// The shell to print completions for.
         #[arg(value_enum)]
         shell: Shell,
     },
@@ -141,7 +141,7 @@ enum RelayAuditCommand {
     },
     /// Verify that no row was edited, removed or put in.
     Verify {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -153,7 +153,7 @@ enum RelayAuditCommand {
 enum ReceiversCommand {
     /// Show the receivers and how deliveries to them stand.
     List {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -168,7 +168,7 @@ enum ReceiversCommand {
     },
     /// Show what was given up.
     Dead {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -209,7 +209,7 @@ enum TokenCommand {
     },
     /// Show the tokens there are, never what they are.
     List {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
         #[command(flatten)]

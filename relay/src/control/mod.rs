@@ -177,7 +177,7 @@ impl ControlPlane {
         }
     }
 
-    /// The store.
+    /// The database of this control plane.
     pub fn store(&self) -> &Store {
         &self.store
     }
@@ -187,7 +187,7 @@ impl ControlPlane {
         &*self.path
     }
 
-    /// The counters.
+    /// Counters for the metrics page.
     pub fn metrics(&self) -> &RelayMetrics {
         &self.metrics
     }

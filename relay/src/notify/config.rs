@@ -14,14 +14,14 @@ use crate::host_name::check_host;
 
 /// PagerDuty's own address.
 const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
-/// Most receivers.
+/// Most receivers in a configuration.
 pub const MAX_RECEIVERS: usize = 50;
 
 /// Where notices can go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReceiverKind {
-    /// Standard Webhooks.
+    /// A webhook by the Standard Webhooks specification.
     Webhook,
     /// Alertmanager, API v2.
     Alertmanager,
@@ -29,7 +29,7 @@ pub enum ReceiverKind {
     Pagerduty,
     /// OpenTelemetry logs over HTTP as JSON.
     Otlp,
-    /// E-mail.
+    /// E-mail over SMTP.
     Email,
     /// Syslog over TCP or TLS.
     Syslog,
@@ -53,9 +53,9 @@ pub enum MailEncryption {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReceiverSection {
-    /// Its name.
+    /// The receiver's name, as commands and metrics show it.
     pub name: String,
-    /// Its kind.
+    /// The kind of receiver.
     pub kind: ReceiverKind,
     /// It is told of alarms that are, or were, as bad as this.
     #[serde(default = "at_least")]
@@ -82,7 +82,7 @@ pub struct ReceiverSection {
     pub resend_seconds: Option<u64>,
     /// E-mail and syslog: the server's name or address.
     pub server: Option<String>,
-    /// Its port.
+    /// The server's port; each kind has a default.
     pub port: Option<u16>,
     /// E-mail: how the connection is protected.
     pub encryption: Option<MailEncryption>,
@@ -92,7 +92,7 @@ pub struct ReceiverSection {
     pub topic: Option<String>,
     /// E-mail, MQTT: the account.
     pub username: Option<String>,
-    /// Its password.
+    /// File with the password of the login.
     pub password_file: Option<PathBuf>,
     /// E-mail: the sender.
     pub from: Option<String>,
@@ -113,7 +113,7 @@ pub struct HttpEndpoint {
     pub tls: bool,
     /// The name or address.
     pub host: String,
-    /// The port.
+    /// The port in the address.
     pub port: u16,
     /// Path and query. May hold a secret: never shown.
     pub path: String,
@@ -126,15 +126,15 @@ pub struct HttpEndpoint {
 /// A mail server, and what to write.
 #[derive(Clone)]
 pub struct MailSettings {
-    /// Its name.
+    /// Host name or address of the server.
     pub server: String,
-    /// Its port.
+    /// The server's port.
     pub port: u16,
     /// How the connection is protected.
     pub encryption: MailEncryption,
     /// Name and password.
     pub login: Option<(String, HiddenText)>,
-    /// The sender.
+    /// The address in `From`.
     pub from: lettre::message::Mailbox,
     /// Who gets it.
     pub to: Vec<lettre::message::Mailbox>,
@@ -145,9 +145,9 @@ pub struct MailSettings {
 /// A syslog server.
 #[derive(Clone)]
 pub struct SyslogServer {
-    /// Its name.
+    /// Host name or address of the server.
     pub server: String,
-    /// Its port.
+    /// The server's port.
     pub port: u16,
     /// Whether by TLS.
     pub tls: bool,
@@ -156,9 +156,9 @@ pub struct SyslogServer {
 /// An MQTT broker.
 #[derive(Clone)]
 pub struct MqttBroker {
-    /// Its name.
+    /// Host name or address of the server.
     pub server: String,
-    /// Its port.
+    /// The server's port.
     pub port: u16,
     /// Whether by TLS.
     pub tls: bool,
@@ -171,26 +171,26 @@ pub struct MqttBroker {
 /// What a receiver of each kind needs.
 #[derive(Clone)]
 pub enum ReceiverTarget {
-    /// Standard Webhooks.
+    /// A webhook, and the secrets that sign what is sent.
     Webhook(HttpEndpoint, Vec<WebhookSecret>),
     /// Alertmanager, repeated so often.
     Alertmanager(HttpEndpoint, Duration),
     /// PagerDuty, with its routing key.
     Pagerduty(HttpEndpoint, HiddenText),
-    /// OpenTelemetry.
+    /// OpenTelemetry logs, posted as JSON.
     Otlp(HttpEndpoint),
-    /// E-mail.
+    /// E-mail over SMTP, through one server.
     Email(Box<MailSettings>),
-    /// Syslog.
+    /// Syslog by RFC 5424.
     Syslog(SyslogServer),
-    /// MQTT.
+    /// A topic at an MQTT broker.
     Mqtt(Box<MqttBroker>),
 }
 
 /// A receiver, ready to be sent to.
 #[derive(Clone)]
 pub struct ReceiverSettings {
-    /// Its name.
+    /// The receiver's name, as commands and metrics show it.
     pub name: String,
     /// It is told of alarms that are, or were, as bad as this.
     pub at_least: Severity,
@@ -200,7 +200,7 @@ pub struct ReceiverSettings {
     pub retries: Vec<u64>,
     /// Certificates to trust beside the system's.
     pub ca_file: Option<PathBuf>,
-    /// The rest.
+    /// What the kind of receiver needs besides.
     pub target: ReceiverTarget,
 }
 
@@ -210,14 +210,14 @@ pub enum ReceiverError {
     /// A key is missing, has no place in this kind, or makes no sense.
     #[error("receiver {name:?}: {key} {problem}")]
     Key {
-        /// Which receiver.
+        /// Name of the receiver in the configuration.
         name: String,
-        /// Which key.
+        /// The key with the unusable value.
         key: &'static str,
         /// What is wrong with it.
         problem: String,
     },
-    /// A secret.
+    /// A file with a secret can't be used.
     #[error("receiver {0:?}")]
     File(String, #[source] SecretError),
     /// A webhook's secret.
@@ -226,7 +226,7 @@ pub enum ReceiverError {
     /// Two have the same name.
     #[error("two receivers are called {0:?}")]
     Twice(String),
-    /// Too many.
+    /// There are more receivers than the relay serves.
     #[error("there can be {MAX_RECEIVERS} receivers at most")]
     TooMany,
 }

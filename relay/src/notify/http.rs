@@ -20,7 +20,7 @@ const MAX_ANSWER: usize = 16 * 1024;
 /// A receiver's answer.
 #[derive(Debug, Clone)]
 pub struct HttpAnswer {
-    /// The status.
+    /// HTTP status of the answer.
     pub status: u16,
     /// The beginning of its body. Hostile text.
     pub body: String,
@@ -29,7 +29,7 @@ pub struct HttpAnswer {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// No connection.
+    /// The connection could not be opened.
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// The request can't be made.

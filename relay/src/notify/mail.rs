@@ -25,10 +25,10 @@ pub struct Mailer {
 /// Why there is none.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
-    /// The certificates.
+    /// The certificates in the `ca_file` can't be read.
     #[error("can't read certificates from the ca_file")]
     Certificates,
-    /// TLS.
+    /// TLS can't be set up with them.
     #[error("TLS can't be set up for the mail server")]
     Tls(#[source] lettre::transport::smtp::Error),
 }

@@ -21,7 +21,7 @@ const KEEP_ALIVE: u16 = 60;
 /// Why nothing was published.
 #[derive(Debug, thiserror::Error)]
 pub enum MqttError {
-    /// The connection.
+    /// The connection to the broker could not be opened.
     #[error("the connection broke off: {0}")]
     Io(#[from] io::Error),
     /// The broker said no.

@@ -24,7 +24,7 @@ const MAX_ANSWER: usize = 300;
 /// Why a receiver can't be sent to at all.
 #[derive(Debug, thiserror::Error)]
 pub enum SenderError {
-    /// Its certificates.
+    /// Its certificates can't be read.
     #[error("receiver {0:?}")]
     Trust(String, #[source] TrustError),
     /// Its mail server.
@@ -64,7 +64,7 @@ impl ReceiverSender {
         ReceiverOutlet { name: self.receiver.name.clone(), at_least: self.receiver.at_least }
     }
 
-    /// Its name.
+    /// The receiver's name in the configuration.
     pub fn name(&self) -> &str {
         &self.receiver.name
     }

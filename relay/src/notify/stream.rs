@@ -35,7 +35,7 @@ pub enum ConnectError {
     /// Nobody answers there.
     #[error("can't connect to {0}")]
     Connect(SocketAddr, #[source] io::Error),
-    /// TLS fails.
+    /// The TLS handshake failed.
     #[error("no TLS connection to {0}")]
     Tls(String, #[source] io::Error),
     /// It is no name that a certificate could be for.

@@ -22,15 +22,15 @@ const ENOUGH: usize = 3;
 /// A wish to be stored.
 #[derive(Debug)]
 pub struct NewHelpRequest {
-    /// Whose.
+    /// The device or guest that asks.
     pub peer: PeerId,
     /// Chosen by the device: the same wish sent again is the same.
     pub wish: u64,
     /// The device's label or host name.
     pub name: String,
-    /// What.
+    /// The request as the person wrote it.
     pub wanted: HelpRequest,
-    /// When.
+    /// When the relay received it.
     pub at: UnixMillis,
 }
 

@@ -51,7 +51,7 @@ const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRA
 /// waits for a commit would wait for, too.
 const WRITER_PRAGMAS: &str = "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4096;";
 
-/// Which database.
+/// The database that holds the relay's state.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Database {
     url: String,
@@ -191,7 +191,7 @@ impl Store {
         self.health.errors()
     }
 
-    /// Reading.
+    /// A handle for reading; cheap to clone.
     pub fn reader(&self) -> StoreReader {
         StoreReader::new(self.pool.clone())
     }

@@ -30,9 +30,9 @@ pub struct StoredState {
 /// A stored device.
 #[derive(Debug, Clone)]
 pub struct DeviceRow {
-    /// Its id.
+    /// Fingerprint of its first key.
     pub id: DeviceId,
-    /// Its credential.
+    /// The newest credential it showed.
     pub credential: Credential,
     /// What it said of itself.
     pub facts: DeviceFacts,
@@ -45,9 +45,9 @@ pub struct DeviceRow {
 /// A stored person.
 #[derive(Debug, Clone)]
 pub struct PersonRow {
-    /// Their id.
+    /// Fingerprint of their first key.
     pub id: TechnicianId,
-    /// Their credential.
+    /// The newest credential they showed.
     pub credential: Credential,
     /// When they were last connected.
     pub last_seen: UnixMillis,
@@ -176,7 +176,7 @@ impl StoreReader {
         row.map(|row| text(&row, "value")).transpose()
     }
 
-    /// One device.
+    /// One enrolled device; `None` if there is none with this id.
     ///
     /// # Errors
     /// [`StoreError`].

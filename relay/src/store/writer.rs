@@ -34,20 +34,20 @@ const BATCH: usize = 128;
 pub struct StoredMember {
     /// What the credential proved.
     pub who: Arc<VerifiedCredential>,
-    /// The credential.
+    /// The credential as it was shown, to be stored.
     pub credential: Credential,
     /// A device's facts, made safe.
     pub facts: Option<DeviceFacts>,
     /// Their program's version, made safe.
     pub version: String,
-    /// When.
+    /// When it was judged.
     pub at: UnixMillis,
 }
 
 /// A session and its two grants, as stored.
 #[derive(Clone, Debug)]
 pub struct NewSession {
-    /// The session.
+    /// The session as the registry keeps it.
     pub session: RelaySession,
     /// The technician's grant and the device's.
     pub grants: [BindGrant; 2],
@@ -58,7 +58,7 @@ pub struct NewSession {
 pub struct SeenPeer {
     /// Who; guests are not kept.
     pub peer: PeerId,
-    /// When last.
+    /// The last moment at which the peer was connected.
     pub at: UnixMillis,
     /// What a device said of itself, and the version of its program, if it just connected.
     pub said: Option<(Option<DeviceFacts>, String)>,

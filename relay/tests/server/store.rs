@@ -21,10 +21,11 @@ use nearhand_proto::message::control::{
 };
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay::store::{
-    AlarmWrite, Database, NewSession, ReceiverOutlet, SeenPeer, Store, StoreWrite, StoredMember, WriteOutcome,
+    AlarmWrite, Database, NewSession, ReceiverOutlet, SeenPeer, Store, StoreReader, StoreWrite, StoredMember,
+    WriteOutcome,
 };
 use nearhand_relay_core::alarm::NoticeKind;
-use nearhand_relay_core::alarm::absence::{Absence, SilenceLimits};
+use nearhand_relay_core::alarm::absence::{Absence, OfflineAlarm, SilenceLimits};
 use nearhand_relay_core::caller::PeerId;
 use nearhand_relay_core::notify::schedule::{DeliveryFate, PendingDelivery, SettledDelivery};
 use nearhand_relay_core::registry::sessions::RelaySession;
@@ -57,6 +58,22 @@ fn session(technician: &StoredMember, device: &StoredMember) -> NewSession {
         },
         grants: [(); 2].map(|()| BindGrant::random(&mut OsRng, RateLimits::default())),
     }
+}
+
+/// What `all_statements` has stored, in the lists that are read a page at a time.
+async fn lists_are_complete(
+    read: &StoreReader,
+    admin: &StoredMember,
+    device_id: DeviceId,
+    longer: &Credential,
+) {
+    let row = read.device(&device_id).await.unwrap().unwrap();
+    assert_eq!((row.credential, row.version.as_str(), row.last_seen), (longer.clone(), "2", UnixMillis(77)));
+    assert_eq!(read.devices(None, 10).await.unwrap().len(), 1);
+    assert!(read.devices(Some(device_id), 10).await.unwrap().is_empty());
+    assert_eq!(read.people(10).await.unwrap().len(), 1);
+    assert_eq!(read.sessions(None, 10).await.unwrap().len(), 2);
+    assert_eq!(read.sessions(admin.who.technician_id(), 1).await.unwrap().len(), 1);
 }
 
 /// Every statement there is, on either database.
@@ -132,13 +149,7 @@ async fn all_statements(database: &Database) {
     assert_eq!(read.witness(&device_id).await.unwrap(), Some(head(6, 2)));
     store.write_audited(StoreWrite::Nothing, vec![event("a"), event("b")]).await.unwrap();
 
-    let row = read.device(&device_id).await.unwrap().unwrap();
-    assert_eq!((row.credential, row.version.as_str(), row.last_seen), (longer, "2", UnixMillis(77)));
-    assert_eq!(read.devices(None, 10).await.unwrap().len(), 1);
-    assert!(read.devices(Some(device_id), 10).await.unwrap().is_empty());
-    assert_eq!(read.people(10).await.unwrap().len(), 1);
-    assert_eq!(read.sessions(None, 10).await.unwrap().len(), 2);
-    assert_eq!(read.sessions(admin.who.technician_id(), 1).await.unwrap().len(), 1);
+    lists_are_complete(&read, &admin, device_id, &longer).await;
     store.clone().close().await;
 
     // As another process finds it.
@@ -263,7 +274,7 @@ async fn alarm_statements(store: &Store, device: DeviceId) {
     let (watched, outages) = read.watched().await.unwrap();
     assert_eq!(
         (watched.len(), watched[0].leaving, watched[0].alarm, outages.len()),
-        (1, Some(ShutdownNotice::Restart), Some(None), 0)
+        (1, Some(ShutdownNotice::Restart), OfflineAlarm::Open, 0)
     );
 
     alarm_reads(store, device, id).await;

@@ -73,9 +73,9 @@ fn millis(time: Duration) -> u64 {
 pub enum AbsenceFinding {
     /// The relay's rule found something.
     Event {
-        /// Of which device.
+        /// The device, or [`NO_DEVICE`] for an outage.
         device: DeviceId,
-        /// What.
+        /// The event, to be stored like one from a device.
         event: Box<AlarmEvent>,
         /// It is a consequence of that alarm.
         suppressed: Option<Fingerprint>,
@@ -84,10 +84,31 @@ pub enum AbsenceFinding {
     Released(Fingerprint),
 }
 
+/// The alarm about a silent device, as the relay finds it stored at its start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OfflineAlarm {
+    /// None is open.
+    Cleared,
+    /// It is open and stands for itself.
+    Open,
+    /// It is open, and a consequence of this outage, whose alarm stands for all its devices.
+    Suppressed(Fingerprint),
+}
+
+impl OfflineAlarm {
+    /// The outage that it is a consequence of.
+    fn outage(self) -> Option<Fingerprint> {
+        match self {
+            Self::Suppressed(outage) => Some(outage),
+            Self::Cleared | Self::Open => None,
+        }
+    }
+}
+
 /// What is known of a device at the relay's start.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RememberedDevice {
-    /// Which.
+    /// The device.
     pub device: DeviceId,
     /// What kind of machine it is.
     pub profile: DeviceProfile,
@@ -95,8 +116,8 @@ pub struct RememberedDevice {
     pub site: String,
     /// What it said last, if that was a goodbye.
     pub leaving: Option<ShutdownNotice>,
-    /// Its alarm is open, and if so, the outage that this is a consequence of.
-    pub alarm: Option<Option<Fingerprint>>,
+    /// Whether its alarm is open.
+    pub alarm: OfflineAlarm,
     /// When it is usually on.
     pub hours: UsualHours,
 }
@@ -105,15 +126,15 @@ pub struct RememberedDevice {
 struct DevicePresence {
     profile: DeviceProfile,
     site: String,
-    /// Since when it is silent; `None`: it is here.
+    /// When its last connection ended; `None` while it is connected.
     silent: Option<UnixMillis>,
-    /// It was here since the relay started.
+    /// It was connected since the relay started: only then was a goodbye heard if there was one.
     seen: bool,
     leaving: Option<ShutdownNotice>,
     alarmed: bool,
     outage: Option<Fingerprint>,
     hours: UsualHours,
-    /// It was here in the hour that goes on.
+    /// It was connected at some time in the present hour.
     here: bool,
 }
 
@@ -145,8 +166,8 @@ impl Absence {
             silent: Some(now),
             seen: false,
             leaving: known.leaving,
-            alarmed: known.alarm.is_some(),
-            outage: known.alarm.flatten(),
+            alarmed: known.alarm != OfflineAlarm::Cleared,
+            outage: known.alarm.outage(),
             hours: known.hours,
             here: false,
         };
@@ -641,12 +662,12 @@ mod tests {
         };
         let outage = outage_id("a");
         let remembered = vec![
-            known(1, DeviceProfile::Server, None, None),
-            known(2, DeviceProfile::Desktop, None, None),
-            known(3, DeviceProfile::Server, Some(ShutdownNotice::PowerOff), None),
-            known(4, DeviceProfile::Server, None, Some(Some(outage))),
-            known(5, DeviceProfile::Server, None, Some(None)),
-            known(6, DeviceProfile::Server, None, None),
+            known(1, DeviceProfile::Server, None, OfflineAlarm::Cleared),
+            known(2, DeviceProfile::Desktop, None, OfflineAlarm::Cleared),
+            known(3, DeviceProfile::Server, Some(ShutdownNotice::PowerOff), OfflineAlarm::Cleared),
+            known(4, DeviceProfile::Server, None, OfflineAlarm::Suppressed(outage)),
+            known(5, DeviceProfile::Server, None, OfflineAlarm::Open),
+            known(6, DeviceProfile::Server, None, OfflineAlarm::Cleared),
         ];
         let mut absence = Absence::new(SilenceLimits::default(), remembered, vec!["a".into()], START);
         assert_eq!(words(absence.connected(&device(5), at(1))), ["5 offline cleared"]);

@@ -21,7 +21,7 @@ pub struct AlarmNotice {
     pub number: u64,
     /// When that was.
     pub at: UnixMillis,
-    /// What happened.
+    /// The kind of change that the notice tells of.
     pub kind: NoticeKind,
     /// The severity that was told before.
     pub before: Option<Severity>,

@@ -18,11 +18,11 @@ use super::AlarmLogEntry;
 /// How an alarm stands.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AlarmProjection {
-    /// Which.
+    /// Fingerprint of device, rule and instance.
     pub id: Fingerprint,
     /// On which device; zeros for the relay's own.
     pub device: DeviceId,
-    /// Its rule.
+    /// The rule that raised it.
     pub rule: String,
     /// Of what. Hostile text.
     pub instance: String,
@@ -72,7 +72,7 @@ pub struct AlarmProjection {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoticeKind {
-    /// It began.
+    /// The alarm was raised.
     Raised,
     /// It became worse.
     Worsened,

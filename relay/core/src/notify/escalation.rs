@@ -13,7 +13,7 @@ use crate::alarm::{AlarmNotice, AlarmProjection, NoticeKind};
 /// What to do with a notice that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EscalationStep {
-    /// Tell it.
+    /// Deliver it now.
     Tell,
     /// It is too early.
     Wait(UnixMillis),

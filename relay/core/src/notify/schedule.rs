@@ -57,11 +57,11 @@ pub struct PendingDelivery {
 /// What became of one delivery.
 #[derive(Debug, Clone)]
 pub struct SettledDelivery {
-    /// To whom.
+    /// Name of the receiver.
     pub receiver: String,
-    /// Which notice.
+    /// Number of the notice in the alarm log.
     pub number: u64,
-    /// How often it was tried by now.
+    /// Tries so far, this one included.
     pub attempts: u32,
     /// How it goes on.
     pub fate: DeliveryFate,

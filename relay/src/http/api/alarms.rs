@@ -92,7 +92,7 @@ pub(super) struct AlarmsQuery {
     min_severity: Option<String>,
     #[serde(default)]
     after: u64,
-    /// Seconds.
+    /// How long to wait for news, in seconds.
     #[serde(default)]
     wait: u32,
 }

@@ -43,7 +43,7 @@ struct ApiState {
     room: Arc<Semaphore>,
 }
 
-/// Whoever calls.
+/// The program that sent the request, known by its token.
 #[derive(Clone)]
 struct TokenHolder(KnownToken);
 

@@ -7,7 +7,7 @@ use nearhand_proto::message::alarms::{AlarmEntry, AlarmFilter, AlarmHistoryEntry
 use nearhand_proto::text;
 use nearhand_proto::time::UnixMillis;
 use nearhand_relay_core::alarm::AlarmNotice;
-use nearhand_relay_core::alarm::absence::{OFFLINE, OUTAGE, RememberedDevice};
+use nearhand_relay_core::alarm::absence::{OFFLINE, OUTAGE, OfflineAlarm, RememberedDevice};
 use nearhand_relay_core::alarm::hours::UsualHours;
 use nearhand_relay_core::alarm::{AlarmLogEntry, AlarmProjection, LoggedHappening, NoticeKind};
 use serde::de::DeserializeOwned;
@@ -44,16 +44,16 @@ pub(super) fn label(credential: &Credential) -> String {
 pub struct AlarmCounts {
     /// The state's name.
     pub state: String,
-    /// The severity.
+    /// Severity of the counted alarms.
     pub severity: Severity,
-    /// How many.
+    /// How many alarms are in this state with this severity.
     pub count: u64,
 }
 
 /// How deliveries to a receiver stand.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OutboxState {
-    /// The receiver.
+    /// Name of the receiver in the configuration.
     pub receiver: String,
     /// Notices that wait.
     pub waiting: u64,
@@ -68,7 +68,7 @@ pub struct OutboxState {
 /// A delivery that was given up.
 #[derive(Debug, Clone)]
 pub struct DeadLetter {
-    /// To whom.
+    /// Name of the receiver that did not take it.
     pub receiver: String,
     /// How often it was tried.
     pub attempts: u64,
@@ -143,7 +143,7 @@ impl StoreReader {
         Ok((entries, cursor))
     }
 
-    /// One alarm.
+    /// One alarm; `None` if the relay knows none with this id.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -289,7 +289,10 @@ impl StoreReader {
                 OUTAGE if alarm.device == nearhand_relay_core::alarm::NO_DEVICE => {
                     outages.push(alarm.instance)
                 }
-                OFFLINE => _ = offline.insert(alarm.device, alarm.suppressed),
+                OFFLINE => {
+                    let state = alarm.suppressed.map_or(OfflineAlarm::Open, OfflineAlarm::Suppressed);
+                    offline.insert(alarm.device, state);
+                }
                 _ => {}
             }
         }
@@ -307,7 +310,7 @@ impl StoreReader {
                     profile: profile.ok_or(StoreError::Unreadable("monitors"))?,
                     site: row.try_get("site")?,
                     leaving,
-                    alarm: offline.get(&device).copied(),
+                    alarm: offline.get(&device).copied().unwrap_or(OfflineAlarm::Cleared),
                     hours: UsualHours::from_text(&row.try_get::<String, _>("hours")?),
                 })
             })

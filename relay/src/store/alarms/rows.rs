@@ -16,9 +16,9 @@ const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
 /// A value of a column.
 #[derive(Clone, Debug)]
 pub(super) enum SqlValue {
-    /// TEXT.
+    /// A column of type TEXT.
     Text(String),
-    /// BIGINT.
+    /// A column of type BIGINT.
     Big(i64),
 }
 

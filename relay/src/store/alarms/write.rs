@@ -38,7 +38,7 @@ pub enum AlarmWrite {
     Wake(UnixMillis),
     /// A device whose silence is watched.
     Monitor(DeviceId, DeviceProfile, String),
-    /// Its goodbye.
+    /// The reason a device gave for going away.
     Leaving(DeviceId, ShutdownNotice),
     /// When desktops are usually on.
     Hours(Vec<(DeviceId, UsualHours)>),
